@@ -1,0 +1,125 @@
+//! Clients: their key, their slot in the table, and the notice of one that went over a limit.
+
+use bytemuck::{Pod, Zeroable};
+
+use super::policy::Policy;
+
+/// Address family of a packet, as counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u32)]
+pub enum Family {
+    /// IPv4.
+    V4 = 0,
+    /// IPv6.
+    V6 = 1,
+    /// Not IP, or unreadable.
+    Other = 2,
+}
+
+impl Family {
+    /// Every family, in the order of its wire value.
+    pub const ALL: [Self; 3] = [Self::V4, Self::V6, Self::Other];
+
+    /// The metric label.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::V4 => "ipv4",
+            Self::V6 => "ipv6",
+            Self::Other => "other",
+        }
+    }
+}
+
+/// A source address, or the network that stands for a client, as two big-endian halves of an IPv6 address.
+///
+/// IPv4 is IPv4-mapped (RFC 4291, section 2.5.5.2). Such an address is never valid as an IPv6 source on the
+/// wire (RFC 4942, section 2.2) and the parser refuses it, so the families cannot collide.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Pod, Zeroable)]
+#[repr(C)]
+pub struct ClientKey {
+    /// The upper 64 bits.
+    pub hi: u64,
+    /// The lower 64 bits.
+    pub lo: u64,
+}
+
+const V4_MAPPED: u64 = 0xffff_0000_0000;
+
+impl ClientKey {
+    /// The key of an IPv4 address, given as a number in host order.
+    #[inline(always)]
+    #[must_use]
+    pub const fn from_v4(address: u32) -> Self {
+        Self { hi: 0, lo: V4_MAPPED | address as u64 }
+    }
+
+    /// The IPv4 address in host order, where this is one.
+    #[inline(always)]
+    #[must_use]
+    #[expect(clippy::cast_possible_truncation, reason = "the upper half was just compared")]
+    pub const fn to_v4(self) -> Option<u32> {
+        if self.is_v4() { Some(self.lo as u32) } else { None }
+    }
+
+    /// Whether this is an IPv4-mapped address.
+    #[inline(always)]
+    #[must_use]
+    pub const fn is_v4(self) -> bool {
+        self.hi == 0 && self.lo >> 32 == 0xffff
+    }
+
+    /// The network of this address under a mask.
+    #[inline(always)]
+    #[must_use]
+    pub const fn masked(self, mask: Self) -> Self {
+        Self { hi: self.hi & mask.hi, lo: self.lo & mask.lo }
+    }
+}
+
+/// One client: its limits' state, its totals, and the policy that was found for it.
+///
+/// Times are those of the data plane's clock (see [`super::Settings::tick_ns`]).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+#[repr(C)]
+pub struct Slot {
+    /// Who.
+    pub key: ClientKey,
+    /// Theoretical arrival times by [`super::Dimension`], in nanoseconds.
+    pub tat: [u64; 4],
+    /// Frames seen since admission, whatever became of them.
+    pub packets: u64,
+    /// Bytes of those frames.
+    pub bytes: u64,
+    /// HTTP requests recognised.
+    pub requests: u32,
+    /// Frames dropped, or that would have been.
+    pub drops: u32,
+    /// The policy found for this client, valid while its generation is current.
+    pub policy: Policy,
+    /// Tick of the last frame, modulo 2^32.
+    pub seen_tick: u32,
+    /// Tick until which no further over-limit notice is sent, modulo 2^32; 0 where none was sent.
+    pub noticed_tick: u32,
+}
+
+/// Tags of one bucket: byte 0 is the lock, bytes 1 to 7 are the tags of its ways (0 where empty).
+pub type TagWord = u64;
+
+/// Ring-buffer record: a client went over a limit for the first time in a while.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+#[repr(C)]
+pub struct OverLimit {
+    /// Who.
+    pub key: ClientKey,
+    /// When, by the data plane's clock, in nanoseconds.
+    pub at: u64,
+    /// A [`super::Reason`].
+    pub reason: u32,
+    /// A [`super::Verdict`].
+    pub verdict: u32,
+    /// Index of the interface.
+    pub ifindex: u32,
+    /// The scope whose limit it was.
+    pub scope: u32,
+}

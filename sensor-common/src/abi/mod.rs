@@ -1,0 +1,92 @@
+//! The types that cross the boundary between kernel and user space, in maps and in ring-buffer records.
+//!
+//! All are `repr(C)` with no padding (derived proof) and hold only integers; closed sets travel as integers
+//! and are decoded with a check on the other side. [`VERSION`] changes with any layout here, so that a
+//! daemon never adopts pinned maps of another layout.
+
+mod client;
+mod counter;
+mod policy;
+mod settings;
+mod verdict;
+
+pub use client::{ClientKey, Family, OverLimit, Slot, TagWord};
+pub use counter::{
+    COUNTERS, Counter, EVENTS, Event, FAMILIES, InterfaceSlot, MAX_INTERFACES, REASONS, VERDICTS, counter_index,
+};
+pub use policy::{BlockEntry, Dimension, Policy, ScopeEntry, ScopeLimits};
+pub use settings::{Settings, Shared, prefixes};
+pub use verdict::{Reason, Verdict};
+
+/// Layout version of everything in this module; part of the identity of pinned maps.
+pub const VERSION: u32 = 1;
+
+/// The names of the maps in the object, as user space finds them.
+pub mod maps {
+    /// [`super::Settings`], one entry, mapped into user space.
+    pub const SETTINGS: &str = "SETTINGS";
+    /// [`super::Shared`], one entry, mapped into user space.
+    pub const SHARED: &str = "SHARED";
+    /// Tag words of the client table, one per bucket.
+    pub const TAGS: &str = "TAGS";
+    /// [`super::Slot`]s of the client table.
+    pub const SLOTS: &str = "SLOTS";
+    /// Fingerprints of sources seen once.
+    pub const DOORKEEPER: &str = "DOORKEEPER";
+    /// [`super::ScopeLimits`] by scope index.
+    pub const SCOPES: &str = "SCOPES";
+    /// Longest-prefix tries from address to [`super::ScopeEntry`].
+    pub const SCOPE_V4: &str = "SCOPE_V4";
+    /// See [`SCOPE_V4`].
+    pub const SCOPE_V6: &str = "SCOPE_V6";
+    /// Longest-prefix tries of allowed prefixes.
+    pub const ALLOW_V4: &str = "ALLOW_V4";
+    /// See [`ALLOW_V4`].
+    pub const ALLOW_V6: &str = "ALLOW_V6";
+    /// Longest-prefix tries of blocked prefixes, to [`super::BlockEntry`].
+    pub const BLOCK_V4: &str = "BLOCK_V4";
+    /// See [`BLOCK_V4`].
+    pub const BLOCK_V6: &str = "BLOCK_V6";
+    /// Per-CPU packet and byte counters, see [`super::counter_index`].
+    pub const COUNTERS: &str = "COUNTERS";
+    /// Per-CPU event counters, by [`super::Event`].
+    pub const EVENTS: &str = "EVENTS";
+    /// Ring buffer of [`super::OverLimit`] records.
+    pub const NOTICES: &str = "NOTICES";
+
+    /// Every map whose content outlives the daemon.
+    pub const PINNED: [&str; 15] = [
+        SETTINGS, SHARED, TAGS, SLOTS, DOORKEEPER, SCOPES, SCOPE_V4, SCOPE_V6, ALLOW_V4, ALLOW_V6, BLOCK_V4,
+        BLOCK_V6, COUNTERS, EVENTS, NOTICES,
+    ];
+}
+
+/// Names of the programs in the object.
+pub mod programs {
+    /// The XDP program that limits and blocks.
+    pub const XDP: &str = "sensor_xdp";
+    /// Writes the data plane's clock into [`super::Shared::clock`]; run by user space, never attached.
+    pub const CLOCK: &str = "sensor_clock";
+}
+
+/// Marks a type as plain old data for aya's typed maps.
+macro_rules! plain_old_data {
+    ($($type:ty: $size:literal),+ $(,)?) => {$(
+        const _: () = assert!(core::mem::size_of::<$type>() == $size, "layout changed: raise abi::VERSION");
+        #[cfg(feature = "user")]
+        #[expect(unsafe_code, reason = "aya's marker trait for map values")]
+        // SAFETY: the type derives `bytemuck::Pod`, which proves the same property.
+        unsafe impl aya::Pod for $type {}
+    )+};
+}
+
+plain_old_data! {
+    BlockEntry: 16,
+    Counter: 16,
+    OverLimit: 40,
+    ScopeEntry: 8,
+    ScopeLimits: 64,
+    Settings: 192,
+    Shared: 256,
+    Slot: 96,
+}

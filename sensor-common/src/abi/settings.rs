@@ -1,0 +1,81 @@
+//! What user space tells the program, and what the CPUs share.
+
+use bytemuck::{Pod, Zeroable};
+
+use super::client::ClientKey;
+use super::counter::MAX_INTERFACES;
+use crate::limit::Quota;
+
+/// Bits of [`Settings::prefixes`]: which tries have entries, so that an empty one costs nothing.
+pub mod prefixes {
+    /// The scope trie of a family has entries; shift by the family (0 for IPv4, 1 for IPv6).
+    pub const SCOPES: u32 = 1;
+    /// The allow trie has entries.
+    pub const ALLOWS: u32 = 1 << 2;
+    /// The block trie has entries.
+    pub const BLOCKS: u32 = 1 << 4;
+    /// Some allow or block prefix is longer than a client's, so answers differ within one client and are
+    /// looked up for each packet.
+    pub const FINER_THAN_CLIENT: u32 = 1 << 6;
+}
+
+/// Written by user space field by field through shared memory, read by the program for each packet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+#[repr(C)]
+pub struct Settings {
+    /// Layout of the maps: [`super::VERSION`]; 0 in a map that was never set up.
+    pub version: u32,
+    /// 1 in `enforce` mode, 0 in `monitor` mode.
+    pub enforce: u32,
+    /// Raised after each change of scopes, allows or blocks; a cached [`super::Policy`] of another
+    /// generation is looked up again. Never 0.
+    pub generation: u32,
+    /// Index of the scope `default`.
+    pub default_scope: u32,
+    /// See [`prefixes`].
+    pub prefixes: u32,
+    /// Buckets of the client table.
+    pub buckets: u32,
+    /// Words of the doorkeeper less one; their number is a power of two.
+    pub doorkeeper_mask: u32,
+    /// Ticks without a packet after which a client counts as idle.
+    pub idle_ticks: u32,
+    /// Length of the kernel's tick in nanoseconds; the data plane's clock is `jiffies * tick_ns`.
+    pub tick_ns: u64,
+    /// Secret of the table's hash, so that nobody can aim at one bucket.
+    pub seed: [u64; 2],
+    /// Network mask of an IPv4 client, IPv4-mapped.
+    pub mask_v4: ClientKey,
+    /// Network mask of an IPv6 client.
+    pub mask_v6: ClientKey,
+    /// Packets per second that all sources not yet admitted share.
+    pub newcomers: Quota,
+    /// Over-limit notices per second.
+    pub notices: Quota,
+    /// Ticks between two notices of one client.
+    pub notice_ticks: u32,
+    /// Bit length of a client's prefix: IPv4 in the low half, IPv6 in the high half.
+    pub client_bits: u32,
+    /// Interface indexes, by slot; 0 where empty.
+    pub interfaces: [u32; MAX_INTERFACES as usize],
+}
+
+/// State that all CPUs share and write; each on a cache line of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
+#[repr(C)]
+pub struct Shared {
+    /// Theoretical arrival time of the newcomers' quota.
+    pub newcomers_tat: u64,
+    /// Keeps the next field on another line.
+    pub line0: [u64; 7],
+    /// Theoretical arrival time of the notices' quota.
+    pub notices_tat: u64,
+    /// Keeps the next field on another line.
+    pub line1: [u64; 7],
+    /// Where the clock program leaves the data plane's time, in nanoseconds.
+    pub clock: u64,
+    /// The time to use instead, in an object loaded with `FIXED_CLOCK` (tests).
+    pub fixed_clock: u64,
+    /// Keeps the next field on another line.
+    pub line2: [u64; 14],
+}

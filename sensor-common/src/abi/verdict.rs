@@ -1,0 +1,113 @@
+//! What happens to a packet, and why.
+
+use super::counter::{REASONS, VERDICTS};
+
+/// What the program does with a packet.
+#[must_use = "a verdict that is not acted on lets the packet through uncounted"]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u32)]
+pub enum Verdict {
+    /// Handed to the network stack.
+    Pass = 0,
+    /// Dropped.
+    Drop = 1,
+    /// Handed to the network stack, though it would have been dropped in `enforce` mode.
+    WouldDrop = 2,
+}
+
+impl Verdict {
+    /// Every verdict, in the order of its wire value.
+    pub const ALL: [Self; VERDICTS as usize] = [Self::Pass, Self::Drop, Self::WouldDrop];
+
+    /// The metric label.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Pass => "pass",
+            Self::Drop => "drop",
+            Self::WouldDrop => "would_drop",
+        }
+    }
+}
+
+/// Why the verdict is what it is: a closed set, so that it can be a metric label.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u32)]
+pub enum Reason {
+    /// Within every limit.
+    None = 0,
+    /// An allow prefix matched; no limit was asked.
+    Allowed = 1,
+    /// A block prefix matched and has not expired.
+    Blocked = 2,
+    /// Over the client's packet rate.
+    PacketRate = 3,
+    /// Over the client's bit rate.
+    BitRate = 4,
+    /// Over the client's rate of new TCP connections.
+    ConnectionRate = 5,
+    /// Over the client's rate of HTTP requests.
+    RequestRate = 6,
+    /// From a source not yet admitted to the client table, over the rate that all such sources share.
+    NewcomerRate = 7,
+    /// Neither IPv4 nor IPv6 (ARP, LLDP and the like).
+    NotIp = 8,
+    /// No source address could be read; [`super::Event`] counts the kinds.
+    Unparsed = 9,
+}
+
+impl Reason {
+    /// Every reason, in the order of its wire value.
+    pub const ALL: [Self; REASONS as usize] = [
+        Self::None,
+        Self::Allowed,
+        Self::Blocked,
+        Self::PacketRate,
+        Self::BitRate,
+        Self::ConnectionRate,
+        Self::RequestRate,
+        Self::NewcomerRate,
+        Self::NotIp,
+        Self::Unparsed,
+    ];
+
+    /// The metric label.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Allowed => "allowed",
+            Self::Blocked => "blocked",
+            Self::PacketRate => "packet_rate",
+            Self::BitRate => "bit_rate",
+            Self::ConnectionRate => "connection_rate",
+            Self::RequestRate => "request_rate",
+            Self::NewcomerRate => "newcomer_rate",
+            Self::NotIp => "not_ip",
+            Self::Unparsed => "unparsed",
+        }
+    }
+
+    /// Decodes the wire value; `None` for a value outside the set.
+    #[must_use]
+    pub fn from_wire(value: u32) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| *reason as u32 == value)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wire_values_are_positions_and_decode_back() {
+        for (position, verdict) in Verdict::ALL.into_iter().enumerate() {
+            assert_eq!(verdict as usize, position);
+        }
+        for (position, reason) in Reason::ALL.into_iter().enumerate() {
+            assert_eq!(reason as usize, position);
+            assert_eq!(Reason::from_wire(reason as u32), Some(reason));
+        }
+        assert_eq!(Reason::from_wire(REASONS), None);
+    }
+}

@@ -1,0 +1,230 @@
+//! The generic cell rate algorithm, virtual scheduling form (ITU-T I.371, annex A).
+//!
+//! One theoretical arrival time (TAT) is the whole state of a limit. A unit of traffic costs one increment of
+//! time; it conforms if the TAT after it lies no further ahead of now than the quota's depth.
+
+use bytemuck::{Pod, Zeroable};
+
+use super::rate::Rate;
+
+/// A limit as the kernel holds it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+#[repr(C)]
+pub struct Quota {
+    /// Time that one unit costs, in 2^-20 ns; 0 where there is no limit.
+    increment: u64,
+    /// How far the TAT may run ahead of now, in nanoseconds: the time that a whole burst costs.
+    depth: u64,
+}
+
+/// Fraction bits of [`Quota::increment`]: a limit of 100 Gbit/s is then exact to one in ten thousand.
+const FRACTION: u32 = 20;
+
+/// Most units that one step may cost: the bits of a frame of 64 KiB.
+pub const MAX_UNITS: u64 = 1 << 19;
+
+/// What a step of the algorithm says.
+#[must_use]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// The traffic conforms; this is the new TAT.
+    Conforms(u64),
+    /// The traffic is over the limit; the TAT stays.
+    Exceeds,
+}
+
+impl Quota {
+    /// No limit.
+    pub const OFF: Self = Self { increment: 0, depth: 0 };
+
+    /// The quota of a rate that counts single things: packets, connections, requests.
+    ///
+    /// A unit costs whole nanoseconds, rounded up, so that the admitted rate is never above the one asked for
+    /// and a burst is exact.
+    #[must_use]
+    pub fn of_units(rate: Rate, tick_ns: u64) -> Self {
+        let unit = u128::from(rate.period().nanoseconds()).div_ceil(u128::from(rate.count().max(1)));
+        Self::with(unit << FRACTION, rate.burst(), tick_ns, 1 << 42)
+    }
+
+    /// The quota of a rate that counts bits. A burst has room for the largest frame at least, and rates below
+    /// 60 bit/s count as 60: less than a frame a day.
+    #[must_use]
+    pub fn of_bits(rate: Rate, tick_ns: u64) -> Self {
+        let period = u128::from(rate.period().nanoseconds()) << FRACTION;
+        let bit = period.div_ceil(u128::from(rate.count().max(1)));
+        Self::with(bit, rate.burst().max(MAX_UNITS), tick_ns, 1 << 24)
+    }
+
+    /// A quota whose burst is at least what arrives in one tick at the rate.
+    ///
+    /// The data plane's clock stands still for `tick_ns` at a time, so a burst that is used up faster than
+    /// that would throttle traffic which keeps to its rate; it is raised, and [`Quota::burst`] tells.
+    fn with(increment: u128, burst: u64, tick_ns: u64, longest_ns: u64) -> Self {
+        let increment = increment.clamp(1, u128::from(longest_ns) << FRACTION);
+        let per_tick = (u128::from(tick_ns) << FRACTION).div_ceil(increment);
+        let burst = u128::from(burst).max(per_tick);
+        let depth = burst.saturating_mul(increment).div_ceil(1 << FRACTION);
+        Self { increment: saturate(increment, u64::MAX), depth: saturate(depth, MAX_DEPTH) }
+    }
+
+    /// Whether there is no limit.
+    #[inline(always)]
+    #[must_use]
+    pub const fn is_off(&self) -> bool {
+        self.increment == 0
+    }
+
+    /// What `units` cost, in nanoseconds, rounded up. `units` is at most [`MAX_UNITS`].
+    #[inline(always)]
+    #[must_use]
+    pub const fn cost(&self, units: u64) -> u64 {
+        self.increment.wrapping_mul(units).wrapping_add((1 << FRACTION) - 1) >> FRACTION
+    }
+
+    /// One step: may traffic that costs `cost` nanoseconds pass at `now`?
+    #[inline(always)]
+    pub const fn step(&self, tat: u64, now: u64, cost: u64) -> Step {
+        let start = if tat > now { tat } else { now };
+        let next = start.wrapping_add(cost);
+        if next.wrapping_sub(now) <= self.depth { Step::Conforms(next) } else { Step::Exceeds }
+    }
+
+    /// The burst in force, in units; 0 where there is no limit.
+    #[must_use]
+    pub fn burst(&self) -> u64 {
+        let depth = u128::from(self.depth) << FRACTION;
+        depth.checked_div(u128::from(self.increment)).map_or(0, |units| saturate(units, u64::MAX))
+    }
+
+    /// The sustained rate in force, in units per second; 0 where there is no limit.
+    #[must_use]
+    pub fn per_second(&self) -> u64 {
+        (1_000_000_000_u128 << FRACTION)
+            .checked_div(u128::from(self.increment))
+            .map_or(0, |units| saturate(units, u64::MAX))
+    }
+}
+
+/// Four years: sums with the clock stay far from the end of 64 bits.
+const MAX_DEPTH: u64 = 1 << 57;
+
+fn saturate(value: u128, bound: u64) -> u64 {
+    u64::try_from(value).unwrap_or(bound).min(bound)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const TICK: u64 = 4_000_000;
+
+    /// The definition: a bucket of `depth` nanoseconds that drains one nanosecond a nanosecond.
+    fn leaky_bucket(quota: &Quota, arrivals: &[(u64, u64)]) -> Vec<bool> {
+        let (mut level, mut last) = (0_u128, 0_u64);
+        arrivals
+            .iter()
+            .map(|&(now, units)| {
+                level = level.saturating_sub(u128::from(now - last));
+                last = now;
+                let cost = (u128::from(quota.increment) * u128::from(units)).div_ceil(1 << FRACTION);
+                let conforms = level + cost <= u128::from(quota.depth);
+                if conforms {
+                    level += cost;
+                }
+                conforms
+            })
+            .collect()
+    }
+
+    fn gcra(quota: &Quota, arrivals: &[(u64, u64)]) -> Vec<bool> {
+        let mut tat = 0;
+        arrivals
+            .iter()
+            .map(|&(now, units)| match quota.step(tat, now, quota.cost(units)) {
+                Step::Conforms(next) => {
+                    tat = next;
+                    true
+                }
+                Step::Exceeds => false,
+            })
+            .collect()
+    }
+
+    extern crate std;
+    use std::vec::Vec;
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+        #[test]
+        fn equals_the_leaky_bucket(
+            text in "[1-9][0-9]{0,5}[kM]?/(s|min|h):[1-9][0-9]{0,4}",
+            gaps in prop::collection::vec((0_u64..50_000_000, 1_u64..MAX_UNITS), 1..200),
+        ) {
+            let rate: Rate = text.parse().unwrap();
+            for bits in [false, true] {
+                let quota = if bits { Quota::of_bits(rate, TICK) } else { Quota::of_units(rate, TICK) };
+                let mut now = 1_000_000_000_000;
+                let arrivals: Vec<(u64, u64)> = gaps
+                    .iter()
+                    .map(|&(gap, units)| {
+                        now += gap;
+                        (now, if bits { units } else { 1 })
+                    })
+                    .collect();
+                prop_assert_eq!(gcra(&quota, &arrivals), leaky_bucket(&quota, &arrivals));
+            }
+        }
+
+        #[test]
+        fn never_admits_more_than_burst_and_rate(
+            count in 1_u64..5_000_000,
+            burst in 1_u64..100_000,
+            gaps in prop::collection::vec(0_u64..20_000_000, 1..500),
+        ) {
+            let rate = Rate::new(count, crate::limit::Period::Second, Some(burst)).unwrap();
+            let quota = Quota::of_units(rate, TICK);
+            let mut now = 5_000_000_000;
+            let start = now;
+            let arrivals: Vec<(u64, u64)> = gaps.iter().map(|gap| { now += gap; (now, 1) }).collect();
+            let admitted = gcra(&quota, &arrivals).into_iter().filter(|admitted| *admitted).count() as u128;
+            let elapsed = u128::from(now - start);
+            let bound = u128::from(quota.burst()) + elapsed * u128::from(count) / 1_000_000_000 + 1;
+            prop_assert!(admitted <= bound, "{admitted} > {bound}");
+        }
+    }
+
+    #[test]
+    fn a_whole_burst_conforms_at_once_and_no_more() {
+        for text in ["100/min:20", "3/s:7", "50k/s:4000", "999999/s:123456", "1/h:1"] {
+            let rate: Rate = text.parse().unwrap();
+            let quota = Quota::of_units(rate, TICK);
+            let arrivals: Vec<(u64, u64)> = (0..rate.burst() + 1).map(|_| (TICK, 1)).collect();
+            let verdicts = gcra(&quota, &arrivals);
+            assert_eq!(verdicts.iter().filter(|v| **v).count() as u64, rate.burst(), "{text}");
+            assert_eq!(quota.burst(), rate.burst(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_burst_below_one_tick_is_raised_to_it() {
+        let quota = Quota::of_units("50k/s:1".parse().unwrap(), TICK);
+        assert_eq!(quota.burst(), 200);
+    }
+
+    #[test]
+    fn bits_make_room_for_the_largest_frame() {
+        let quota = Quota::of_bits("1M/s:1".parse().unwrap(), TICK);
+        assert_eq!(quota.step(0, TICK, quota.cost(MAX_UNITS)), Step::Conforms(TICK + quota.cost(MAX_UNITS)));
+    }
+
+    #[test]
+    fn slowest_rate_stays_within_64_bits() {
+        let quota = Quota::of_units("1/h:1000000".parse().unwrap(), TICK);
+        assert_eq!(quota.cost(1), 3_600_000_000_000);
+        assert!(quota.depth <= MAX_DEPTH);
+    }
+}

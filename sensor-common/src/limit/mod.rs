@@ -1,0 +1,7 @@
+//! Limits: rates as operators write them, quotas as the kernel holds them, and the GCRA step.
+
+mod gcra;
+mod rate;
+
+pub use gcra::{MAX_UNITS, Quota, Step};
+pub use rate::{ParseRateError, Period, Rate};

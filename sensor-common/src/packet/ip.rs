@@ -1,0 +1,126 @@
+//! IPv4 (RFC 791) and IPv6 with extension headers (RFC 8200), as far as the transport header.
+
+use super::{Frame, MAX_EXTENSIONS, Packet, Problem, Transport, transport};
+use crate::abi::{ClientKey, Family};
+
+const IPV4_MIN: usize = 20;
+const IPV6: usize = 40;
+
+#[inline(always)]
+pub(super) fn parse_v4<F: Frame + ?Sized>(frame: &F, offset: usize) -> Result<Packet, Problem> {
+    let header: &[u8; IPV4_MIN] = frame.bytes(offset).ok_or(Problem::Ipv4Truncated)?;
+    let header_len = usize::from(header[0] & 0x0f).wrapping_mul(4);
+    let total_len = usize::from(u16::from_be_bytes([header[2], header[3]]));
+    if header[0] >> 4 != 4 || header_len < IPV4_MIN || total_len < header_len {
+        return Err(Problem::Ipv4Header);
+    }
+    if header_len > IPV4_MIN {
+        // The last option byte; the options themselves do not matter here.
+        let _option: &[u8; 1] =
+            frame.bytes(offset.wrapping_add(header_len).wrapping_sub(1)).ok_or(Problem::Ipv4Truncated)?;
+    }
+    let fragment_offset = u16::from_be_bytes([header[6], header[7]]) & 0x1fff;
+    let transport = if fragment_offset == 0 {
+        let segment = transport::Segment {
+            protocol: header[9],
+            start: offset.wrapping_add(header_len),
+            end: offset.wrapping_add(total_len),
+        };
+        transport::parse(frame, segment)
+    } else {
+        Transport::Fragment
+    };
+    let source = u32::from_be_bytes([header[12], header[13], header[14], header[15]]);
+    Ok(Packet { family: Family::V4, source: ClientKey::from_v4(source), transport })
+}
+
+#[inline(always)]
+pub(super) fn parse_v6<F: Frame + ?Sized>(frame: &F, offset: usize) -> Result<Packet, Problem> {
+    let header: &[u8; IPV6] = frame.bytes(offset).ok_or(Problem::Ipv6Truncated)?;
+    let source = ClientKey {
+        hi: u64::from_be_bytes([
+            header[8], header[9], header[10], header[11], header[12], header[13], header[14], header[15],
+        ]),
+        lo: u64::from_be_bytes([
+            header[16], header[17], header[18], header[19], header[20], header[21], header[22], header[23],
+        ]),
+    };
+    if header[0] >> 4 != 6 || source.is_v4() {
+        return Err(Problem::Ipv6Header);
+    }
+    let payload_len = usize::from(u16::from_be_bytes([header[4], header[5]]));
+    let start = offset.wrapping_add(IPV6);
+    let transport = match skip_extensions(frame, header[6], start) {
+        Ok((protocol, start)) => {
+            let end = offset.wrapping_add(IPV6).wrapping_add(payload_len);
+            transport::parse(frame, transport::Segment { protocol, start, end })
+        }
+        Err(stopped) => stopped,
+    };
+    Ok(Packet { family: Family::V6, source, transport })
+}
+
+mod next_header {
+    pub(super) const HOP_BY_HOP: u8 = 0;
+    pub(super) const ROUTING: u8 = 43;
+    pub(super) const FRAGMENT: u8 = 44;
+    pub(super) const AUTHENTICATION: u8 = 51;
+    pub(super) const DESTINATION: u8 = 60;
+    pub(super) const MOBILITY: u8 = 135;
+    pub(super) const HIP: u8 = 139;
+    pub(super) const SHIM6: u8 = 140;
+}
+
+/// The protocol behind the extension headers and where it starts; or why it cannot be had.
+#[inline(always)]
+fn skip_extensions<F: Frame + ?Sized>(
+    frame: &F,
+    first: u8,
+    start: usize,
+) -> Result<(u8, usize), Transport> {
+    let mut protocol = first;
+    let mut offset = start;
+    for _ in 0..MAX_EXTENSIONS {
+        if !is_extension(protocol) {
+            return Ok((protocol, offset));
+        }
+        let header: &[u8; 8] =
+            frame.bytes(offset).ok_or(Transport::Unreadable(Problem::ExtensionTruncated))?;
+        if protocol == next_header::FRAGMENT
+            && u16::from_be_bytes([header[2], header[3]]) & 0xfff8 != 0
+        {
+            return Err(Transport::Fragment);
+        }
+        offset = offset.wrapping_add(extension_len(protocol, header[1]));
+        protocol = header[0];
+    }
+    if is_extension(protocol) {
+        return Err(Transport::Unreadable(Problem::ExtensionDepth));
+    }
+    Ok((protocol, offset))
+}
+
+#[inline(always)]
+const fn is_extension(protocol: u8) -> bool {
+    matches!(
+        protocol,
+        next_header::HOP_BY_HOP
+            | next_header::ROUTING
+            | next_header::FRAGMENT
+            | next_header::AUTHENTICATION
+            | next_header::DESTINATION
+            | next_header::MOBILITY
+            | next_header::HIP
+            | next_header::SHIM6
+    )
+}
+
+/// Bytes of an extension header, from its length field (RFC 8200 section 4, RFC 4302 section 2.2).
+#[inline(always)]
+const fn extension_len(protocol: u8, length: u8) -> usize {
+    match protocol {
+        next_header::FRAGMENT => 8,
+        next_header::AUTHENTICATION => (length as usize).wrapping_add(2).wrapping_mul(4),
+        _ => (length as usize).wrapping_add(1).wrapping_mul(8),
+    }
+}

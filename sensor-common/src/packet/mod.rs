@@ -1,0 +1,166 @@
+//! Reading a frame as far as the limiter needs: who sent it, and what it asks for.
+//!
+//! The same code runs in the kernel, where [`Frame`] checks each access against the end of the packet in the
+//! form that the verifier follows, and in user space over byte slices.
+//!
+//! Architecture invariant: no access to a frame outside [`Frame::bytes`].
+
+mod ip;
+mod link;
+mod transport;
+
+use crate::abi::{ClientKey, Family};
+
+/// The linear part of a frame, from its Ethernet header on.
+pub trait Frame {
+    /// The `N` bytes at `offset`, or `None` where the linear part ends before them.
+    fn bytes<const N: usize>(&self, offset: usize) -> Option<&[u8; N]>;
+}
+
+impl Frame for [u8] {
+    fn bytes<const N: usize>(&self, offset: usize) -> Option<&[u8; N]> {
+        self.get(offset..)?.first_chunk()
+    }
+}
+
+/// What a frame could not be read beyond, by kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u32)]
+pub enum Problem {
+    /// The frame ends within its Ethernet or VLAN headers.
+    LinkTruncated = 0,
+    /// More than two VLAN tags.
+    VlanDepth = 1,
+    /// The frame ends within its IPv4 header or options.
+    Ipv4Truncated = 2,
+    /// An IPv4 header with another version, a header length below 20, or a total length below that.
+    Ipv4Header = 3,
+    /// The frame ends within its IPv6 header.
+    Ipv6Truncated = 4,
+    /// An IPv6 header with another version or an IPv4-mapped source (RFC 4942, section 2.2).
+    Ipv6Header = 5,
+    /// The frame ends within an IPv6 extension header.
+    ExtensionTruncated = 6,
+    /// More than [`MAX_EXTENSIONS`] IPv6 extension headers.
+    ExtensionDepth = 7,
+    /// The frame or datagram ends within its TCP, UDP or ICMP header.
+    TransportTruncated = 8,
+    /// A TCP data offset below 20 bytes or beyond the datagram, or a UDP length below 8.
+    TransportHeader = 9,
+    /// The headers continue in a later fragment of a multi-buffer frame, out of the program's sight.
+    NonLinear = 10,
+}
+
+impl Problem {
+    /// Every kind, in the order of its wire value.
+    pub const ALL: [Self; 11] = [
+        Self::LinkTruncated,
+        Self::VlanDepth,
+        Self::Ipv4Truncated,
+        Self::Ipv4Header,
+        Self::Ipv6Truncated,
+        Self::Ipv6Header,
+        Self::ExtensionTruncated,
+        Self::ExtensionDepth,
+        Self::TransportTruncated,
+        Self::TransportHeader,
+        Self::NonLinear,
+    ];
+
+    /// The metric label.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::LinkTruncated => "link_truncated",
+            Self::VlanDepth => "vlan_depth",
+            Self::Ipv4Truncated => "ipv4_truncated",
+            Self::Ipv4Header => "ipv4_header",
+            Self::Ipv6Truncated => "ipv6_truncated",
+            Self::Ipv6Header => "ipv6_header",
+            Self::ExtensionTruncated => "extension_truncated",
+            Self::ExtensionDepth => "extension_depth",
+            Self::TransportTruncated => "transport_truncated",
+            Self::TransportHeader => "transport_header",
+            Self::NonLinear => "non_linear",
+        }
+    }
+
+    /// Whether more bytes would have helped.
+    #[inline(always)]
+    #[must_use]
+    pub const fn is_truncation(self) -> bool {
+        matches!(
+            self,
+            Self::LinkTruncated
+                | Self::Ipv4Truncated
+                | Self::Ipv6Truncated
+                | Self::ExtensionTruncated
+                | Self::TransportTruncated
+        )
+    }
+}
+
+/// IPv6 extension headers that are followed; a longer chain is read as a packet with no transport header.
+pub const MAX_EXTENSIONS: usize = 8;
+
+/// What the frame carries, as far as limits tell apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    /// A TCP segment.
+    Tcp {
+        /// SYN without ACK: a new connection.
+        opens: bool,
+        /// The payload starts with an HTTP/1 method and a space.
+        request: bool,
+    },
+    /// A UDP datagram.
+    Udp,
+    /// ICMP or ICMPv6.
+    Icmp,
+    /// A fragment other than the first; its transport header is elsewhere.
+    Fragment,
+    /// Any other protocol.
+    Other,
+    /// A transport header that could not be read.
+    Unreadable(Problem),
+}
+
+/// A packet whose source is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Packet {
+    /// IPv4 or IPv6.
+    pub family: Family,
+    /// The source address, whole.
+    pub source: ClientKey,
+    /// What it carries.
+    pub transport: Transport,
+}
+
+/// What became of reading a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Parsed {
+    /// The source is known.
+    Ip(Packet),
+    /// Neither IPv4 nor IPv6.
+    NotIp,
+    /// No source could be read.
+    Unparsed(Problem),
+}
+
+/// Reads a frame.
+#[inline(always)]
+pub fn parse<F: Frame + ?Sized>(frame: &F) -> Parsed {
+    let (protocol, offset) = match link::parse(frame) {
+        Ok(found) => found,
+        Err(problem) => return Parsed::Unparsed(problem),
+    };
+    let packet = match protocol {
+        link::Network::Ipv4 => ip::parse_v4(frame, offset),
+        link::Network::Ipv6 => ip::parse_v6(frame, offset),
+        link::Network::Other => return Parsed::NotIp,
+    };
+    match packet {
+        Ok(packet) => Parsed::Ip(packet),
+        Err(problem) => Parsed::Unparsed(problem),
+    }
+}

@@ -1,0 +1,195 @@
+//! Geometry of the client table: which buckets and ways a key may live in.
+//!
+//! A key has two candidate buckets of seven ways (two-choice hashing; Mitzenmacher, "The power of two choices
+//! in randomized load balancing", 2001), so that a table sized with a third to spare takes them all. A
+//! bucket's seven 8-bit tags and its lock share one word, so that a source which is not in the table is
+//! recognised by two loads from a small array, without touching a slot.
+
+use crate::abi::{ClientKey, TagWord};
+
+/// Ways of a bucket.
+pub const WAYS: u32 = 7;
+
+/// The lock bit of a tag word.
+pub const LOCK: TagWord = 1;
+
+/// Fingerprints in one word of the doorkeeper.
+pub const DOORKEEPER_WAYS: u32 = 4;
+
+/// The places of one key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Places {
+    /// The bucket tried first; its lock guards admission of the key.
+    pub first: u32,
+    /// The other bucket.
+    pub second: u32,
+    /// The tag, never 0.
+    pub tag: u8,
+    hash: u64,
+}
+
+impl Places {
+    /// The places of a key in a table of `buckets` buckets.
+    #[inline(always)]
+    #[must_use]
+    #[expect(clippy::cast_possible_truncation, reason = "the halves and top byte of the hash are meant")]
+    pub const fn of(key: ClientKey, seed: [u64; 2], buckets: u32) -> Self {
+        let hash = mix(key, seed);
+        let top = (hash.wrapping_mul(0x9fb2_1c65_1e98_df25) >> 56) as u8;
+        Self {
+            first: reduce(hash as u32, buckets),
+            second: reduce((hash >> 32) as u32, buckets),
+            tag: if top == 0 { 1 } else { top },
+            hash,
+        }
+    }
+
+    /// The doorkeeper's word index (before masking) and 16-bit fingerprint, never 0.
+    #[inline(always)]
+    #[must_use]
+    #[expect(clippy::cast_possible_truncation, reason = "parts of the hash are meant")]
+    pub const fn doorkeeper(&self) -> (u32, u64) {
+        let mixed = self.hash.wrapping_mul(0xd6e8_feb8_6659_fd93);
+        let fingerprint = mixed & 0xffff;
+        ((mixed >> 32) as u32, if fingerprint == 0 { 1 } else { fingerprint })
+    }
+}
+
+/// Maps 32 bits evenly onto `0..buckets` without a division (Lemire, "Fast random integer generation in an
+/// interval", 2019).
+#[inline(always)]
+#[expect(clippy::cast_possible_truncation, reason = "the product of two 32-bit numbers, shifted by 32")]
+const fn reduce(hash: u32, buckets: u32) -> u32 {
+    ((hash as u64).wrapping_mul(buckets as u64) >> 32) as u32
+}
+
+/// A keyed multiply-and-shift mix. Not cryptographic: senders never see where a key lands.
+#[inline(always)]
+const fn mix(key: ClientKey, seed: [u64; 2]) -> u64 {
+    let mut hash = (key.hi ^ seed[0]).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    hash ^= hash >> 32;
+    hash = (hash ^ key.lo ^ seed[1]).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    hash ^= hash >> 29;
+    hash = hash.wrapping_mul(0x94d0_49bb_1331_11eb);
+    hash ^ (hash >> 32)
+}
+
+/// Index of the first slot of a bucket.
+#[inline(always)]
+#[must_use]
+pub const fn first_slot(bucket: u32) -> u32 {
+    bucket.wrapping_mul(WAYS)
+}
+
+/// The tag of a way, counted from 0.
+#[inline(always)]
+#[must_use]
+#[expect(clippy::cast_possible_truncation, reason = "one byte is meant")]
+pub const fn tag_of(word: TagWord, way: u32) -> u8 {
+    (word >> way_shift(way)) as u8
+}
+
+/// The word with the tag of a way replaced.
+#[inline(always)]
+#[must_use]
+pub const fn with_tag(word: TagWord, way: u32, tag: u8) -> TagWord {
+    let shift = way_shift(way);
+    (word & !(0xff << shift)) | ((tag as u64) << shift)
+}
+
+/// A word whose bits 15, 23 … 63 are set where the tag of way 0, 1 … 6 equals `tag`.
+///
+/// A way above a true match may be marked too (borrow of the subtraction): callers compare the key anyway.
+#[inline(always)]
+#[must_use]
+pub const fn matches(word: TagWord, tag: u8) -> u64 {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    let different = word ^ ONES.wrapping_mul(tag as u64);
+    different.wrapping_sub(ONES) & !different & 0x8080_8080_8080_8000
+}
+
+/// The way of the lowest mark in a non-zero answer of [`matches`], and the answer without it.
+#[inline(always)]
+#[must_use]
+#[expect(clippy::cast_possible_truncation, reason = "the top byte of a product is meant")]
+pub const fn next_match(marks: u64) -> (u32, u64) {
+    // The lowest mark is 2^(8k+7) for byte k; the multiplication moves entry k of a table to the top byte.
+    // The BPF target has no instruction that counts trailing zeros.
+    let lowest = marks & marks.wrapping_neg();
+    let byte = (lowest >> 7).wrapping_mul(0x0001_0203_0405_0607) >> 56;
+    ((byte as u32).wrapping_sub(1), marks & marks.wrapping_sub(1))
+}
+
+#[inline(always)]
+const fn way_shift(way: u32) -> u32 {
+    way.wrapping_mul(8).wrapping_add(8)
+}
+
+/// Buckets that hold `clients` at two thirds of the ways, at least 1.
+#[must_use]
+pub const fn buckets_for(clients: u32) -> u32 {
+    let ways = (clients as u64).wrapping_mul(3).div_ceil(2);
+    let buckets = ways.div_ceil(WAYS as u64);
+    if buckets == 0 { 1 } else if buckets > u32::MAX as u64 / 16 { u32::MAX / 16 } else { buckets as u32 }
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+    use std::vec;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn every_matching_way_is_found(word: u64, tag in 1_u8..) {
+            let mut marks = matches(word, tag);
+            let mut found = [false; WAYS as usize];
+            while marks != 0 {
+                let (way, rest) = next_match(marks);
+                found[way as usize] = true;
+                marks = rest;
+            }
+            for way in 0..WAYS {
+                prop_assert!(found[way as usize] || tag_of(word, way) != tag);
+            }
+        }
+
+        #[test]
+        fn tags_are_written_where_they_are_read(word: u64, way in 0..WAYS, tag: u8) {
+            let written = with_tag(word, way, tag);
+            prop_assert_eq!(tag_of(written, way), tag);
+            prop_assert_eq!(written & 0xff, word & 0xff);
+            for other in (0..WAYS).filter(|other| *other != way) {
+                prop_assert_eq!(tag_of(written, other), tag_of(word, other));
+            }
+        }
+
+        #[test]
+        fn places_are_in_range(hi: u64, lo: u64, seed: [u64; 2], buckets in 1_u32..1 << 28) {
+            let places = Places::of(ClientKey { hi, lo }, seed, buckets);
+            prop_assert!(places.first < buckets && places.second < buckets && places.tag != 0);
+        }
+    }
+
+    #[test]
+    fn a_sized_table_takes_all_its_clients() {
+        const CLIENTS: u32 = 200_000;
+        let buckets = buckets_for(CLIENTS);
+        let mut load = vec![0_u32; buckets as usize];
+        let mut refused = 0;
+        for address in 0..CLIENTS {
+            let places = Places::of(ClientKey::from_v4(0x0a00_0000 + address), [7, 11], buckets);
+            let (first, second) = (load[places.first as usize], load[places.second as usize]);
+            let chosen = if first <= second { places.first } else { places.second };
+            if load[chosen as usize] < WAYS {
+                load[chosen as usize] += 1;
+            } else {
+                refused += 1;
+            }
+        }
+        assert_eq!(refused, 0, "of {CLIENTS} consecutive addresses in {buckets} buckets");
+    }
+}
