@@ -47,7 +47,6 @@ impl Places {
     /// The doorkeeper's word index (before masking) and 16-bit fingerprint, never 0.
     #[inline(always)]
     #[must_use]
-    #[expect(clippy::cast_possible_truncation, reason = "parts of the hash are meant")]
     pub const fn doorkeeper(&self) -> (u32, u64) {
         let mixed = self.hash.wrapping_mul(0xd6e8_feb8_6659_fd93);
         let fingerprint = mixed & 0xffff;
@@ -58,7 +57,6 @@ impl Places {
 /// Maps 32 bits evenly onto `0..buckets` without a division (Lemire, "Fast random integer generation in an
 /// interval", 2019).
 #[inline(always)]
-#[expect(clippy::cast_possible_truncation, reason = "the product of two 32-bit numbers, shifted by 32")]
 const fn reduce(hash: u32, buckets: u32) -> u32 {
     ((hash as u64).wrapping_mul(buckets as u64) >> 32) as u32
 }
@@ -111,13 +109,21 @@ pub const fn matches(word: TagWord, tag: u8) -> u64 {
 /// The way of the lowest mark in a non-zero answer of [`matches`], and the answer without it.
 #[inline(always)]
 #[must_use]
-#[expect(clippy::cast_possible_truncation, reason = "the top byte of a product is meant")]
 pub const fn next_match(marks: u64) -> (u32, u64) {
     // The lowest mark is 2^(8k+7) for byte k; the multiplication moves entry k of a table to the top byte.
     // The BPF target has no instruction that counts trailing zeros.
     let lowest = marks & marks.wrapping_neg();
     let byte = (lowest >> 7).wrapping_mul(0x0001_0203_0405_0607) >> 56;
     ((byte as u32).wrapping_sub(1), marks & marks.wrapping_sub(1))
+}
+
+/// Ways in use, from the tags alone and without a branch.
+#[inline(always)]
+#[must_use]
+pub const fn occupied(word: TagWord) -> u64 {
+    const LOW: u64 = 0x7f7f_7f7f_7f7f_7f00;
+    let used = (((word & LOW).wrapping_add(LOW)) | word) & 0x8080_8080_8080_8000;
+    (used >> 7).wrapping_mul(0x0101_0101_0101_0101) >> 56
 }
 
 #[inline(always)]
@@ -128,9 +134,9 @@ const fn way_shift(way: u32) -> u32 {
 /// Buckets that hold `clients` at two thirds of the ways, at least 1.
 #[must_use]
 pub const fn buckets_for(clients: u32) -> u32 {
-    let ways = (clients as u64).wrapping_mul(3).div_ceil(2);
-    let buckets = ways.div_ceil(WAYS as u64);
-    if buckets == 0 { 1 } else if buckets > u32::MAX as u64 / 16 { u32::MAX / 16 } else { buckets as u32 }
+    let ways = clients.saturating_add(clients / 2);
+    let buckets = ways.div_ceil(WAYS);
+    if buckets == 0 { 1 } else { buckets }
 }
 
 #[cfg(test)]
@@ -162,6 +168,8 @@ mod tests {
             let written = with_tag(word, way, tag);
             prop_assert_eq!(tag_of(written, way), tag);
             prop_assert_eq!(written & 0xff, word & 0xff);
+            let used = (0..WAYS).filter(|way| tag_of(written, *way) != 0).count() as u64;
+            prop_assert_eq!(occupied(written), used);
             for other in (0..WAYS).filter(|other| *other != way) {
                 prop_assert_eq!(tag_of(written, other), tag_of(word, other));
             }

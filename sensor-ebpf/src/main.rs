@@ -1,1 +1,50 @@
-fn main(){}
+//! The sensor's kernel side: entry points only; `verdict.rs` is where a packet's way starts.
+//!
+//! Architecture invariant: no policy lives here. The program knows limits, prefixes and a mode; why they are
+//! what they are is user space's business, and without user space the last of them stay in force.
+#![no_std]
+#![no_main]
+#![feature(asm_experimental_arch)]
+#![expect(unsafe_code, reason = "map values and packet bytes are reached through raw pointers")]
+
+mod access;
+mod admit;
+mod atomic;
+mod clock;
+mod count;
+mod limit;
+mod maps;
+mod notice;
+mod policy;
+mod verdict;
+
+use aya_ebpf::bindings::xdp_action::{XDP_DROP, XDP_PASS};
+use aya_ebpf::macros::xdp;
+use aya_ebpf::programs::XdpContext;
+use sensor_common::abi::Verdict;
+
+/// Limits and blocks what arrives on an interface.
+#[xdp(frags)]
+fn sensor_xdp(context: XdpContext) -> u32 {
+    match verdict::judge(&context) {
+        Verdict::Pass | Verdict::WouldDrop => XDP_PASS,
+        Verdict::Drop => XDP_DROP,
+    }
+}
+
+/// Leaves the data plane's clock where user space can read it; run by user space, never attached.
+#[xdp]
+fn sensor_clock(_context: XdpContext) -> u32 {
+    clock::publish();
+    XDP_PASS
+}
+
+#[panic_handler]
+fn panic(_info: &core::panic::PanicInfo<'_>) -> ! {
+    // Nothing here can panic; the verifier would refuse the loop if it were reachable.
+    loop {}
+}
+
+#[unsafe(link_section = "license")]
+#[unsafe(no_mangle)]
+static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";

@@ -2,8 +2,6 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::policy::Policy;
-
 /// Address family of a packet, as counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u32)]
@@ -87,20 +85,34 @@ pub struct Slot {
     pub key: ClientKey,
     /// Theoretical arrival times by [`super::Dimension`], in nanoseconds.
     pub tat: [u64; 4],
-    /// Frames seen since admission, whatever became of them.
+    /// Frames passed since admission.
     pub packets: u64,
-    /// Bytes of those frames.
+    /// Frames dropped since admission, or that would have been.
+    pub drops: u64,
+    /// Bytes of both.
     pub bytes: u64,
-    /// HTTP requests recognised.
-    pub requests: u32,
-    /// Frames dropped, or that would have been.
-    pub drops: u32,
-    /// The policy found for this client, valid while its generation is current.
-    pub policy: Policy,
+    /// When the block ends that covers this client; see [`super::BlockEntry::until`].
+    pub blocked_until: u64,
+    /// The [`super::Settings::generation`] under which scope, flags and block were found; 0 for none.
+    pub generation: u32,
     /// Tick of the last frame, modulo 2^32.
     pub seen_tick: u32,
-    /// Tick until which no further over-limit notice is sent, modulo 2^32; 0 where none was sent.
-    pub noticed_tick: u32,
+    /// HTTP requests recognised.
+    pub requests: u32,
+    /// Index into the scopes.
+    pub scope: u16,
+    /// Flags of [`super::Policy`].
+    pub flags: u8,
+    /// Period in which the last over-limit notice was sent; see [`notice_period`].
+    pub noticed: u8,
+}
+
+/// The period of a tick: one client is noticed once in each, 1,024 ticks long (4 s at 250 Hz). Never 0.
+#[inline(always)]
+#[must_use]
+#[expect(clippy::cast_possible_truncation, reason = "the period is meant modulo 2^8")]
+pub const fn notice_period(tick: u64) -> u8 {
+    ((tick >> 10) as u8) | 1
 }
 
 /// Tags of one bucket: byte 0 is the lock, bytes 1 to 7 are the tags of its ways (0 where empty).

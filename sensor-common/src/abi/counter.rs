@@ -60,8 +60,8 @@ pub enum Event {
     FirstProblem = 7,
 }
 
-/// Entries of the event map.
-pub const EVENTS: u32 = Event::FirstProblem as u32 + Problem::ALL.len() as u32;
+/// Entries of the event map; `NonLinear` is the last problem.
+pub const EVENTS: u32 = Event::FirstProblem as u32 + Problem::NonLinear as u32 + 1;
 
 impl Event {
     /// The map index of a frame that could not be read in full.

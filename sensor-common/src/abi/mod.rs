@@ -10,7 +10,7 @@ mod policy;
 mod settings;
 mod verdict;
 
-pub use client::{ClientKey, Family, OverLimit, Slot, TagWord};
+pub use client::{ClientKey, Family, OverLimit, Slot, TagWord, notice_period};
 pub use counter::{
     COUNTERS, Counter, EVENTS, Event, FAMILIES, InterfaceSlot, MAX_INTERFACES, REASONS, VERDICTS, counter_index,
 };

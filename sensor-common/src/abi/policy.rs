@@ -76,32 +76,36 @@ impl BlockEntry {
     }
 }
 
-/// What the tries say about one client, cached in its slot.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
-#[repr(C)]
+/// What the tries say about one client.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Policy {
     /// When the block ends; see [`BlockEntry::until`]. Only with [`Policy::BLOCKED`].
     pub blocked_until: u64,
-    /// The [`super::Settings::generation`] this was read under; 0 where it must not be kept.
-    pub generation: u32,
     /// Index into the scopes.
     pub scope: u16,
     /// [`Policy::ALLOWED`], [`Policy::BLOCKED`], [`Policy::BLOCKED_WIDE`].
-    pub flags: u16,
+    pub flags: u8,
 }
 
 impl Policy {
     /// An allow prefix covers the client.
-    pub const ALLOWED: u16 = 1;
+    pub const ALLOWED: u8 = 1;
     /// A block prefix covers the client.
-    pub const BLOCKED: u16 = 2;
+    pub const BLOCKED: u8 = 2;
     /// That block prefix is wider than one client; such sources are dropped without being admitted.
-    pub const BLOCKED_WIDE: u16 = 4;
+    pub const BLOCKED_WIDE: u8 = 4;
 
     /// Whether the given flag is set.
     #[inline(always)]
     #[must_use]
-    pub const fn has(&self, flag: u16) -> bool {
+    pub const fn has(&self, flag: u8) -> bool {
         self.flags & flag != 0
+    }
+
+    /// Whether a block stands at `now`; an allow prefix lifts any block.
+    #[inline(always)]
+    #[must_use]
+    pub const fn blocks(&self, now: u64) -> bool {
+        self.has(Self::BLOCKED) && !self.has(Self::ALLOWED) && BlockEntry::stands(self.blocked_until, now)
     }
 }

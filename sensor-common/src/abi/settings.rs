@@ -52,10 +52,8 @@ pub struct Settings {
     pub newcomers: Quota,
     /// Over-limit notices per second.
     pub notices: Quota,
-    /// Ticks between two notices of one client.
-    pub notice_ticks: u32,
-    /// Bit length of a client's prefix: IPv4 in the low half, IPv6 in the high half.
-    pub client_bits: u32,
+    /// Bits of a client's prefix, by family.
+    pub client_bits: [u32; 2],
     /// Interface indexes, by slot; 0 where empty.
     pub interfaces: [u32; MAX_INTERFACES as usize],
 }
@@ -74,8 +72,8 @@ pub struct Shared {
     pub line1: [u64; 7],
     /// Where the clock program leaves the data plane's time, in nanoseconds.
     pub clock: u64,
-    /// The time to use instead, in an object loaded with `FIXED_CLOCK` (tests).
-    pub fixed_clock: u64,
+    /// The tick to use instead of the kernel's, in an object loaded with `FIXED_CLOCK` (tests).
+    pub fixed_tick: u64,
     /// Keeps the next field on another line.
     pub line2: [u64; 14],
 }

@@ -55,6 +55,23 @@ pub fn build(package: &str, root_dir: &str, bins: &[&str]) -> Result<()> {
     Ok(())
 }
 
+/// The command that runs clippy over the eBPF package `package` with the binaries `bins`, or `None` when
+/// this toolchain has no clippy.
+#[must_use]
+pub fn clippy(toolchain: &BpfToolchain, package: &str, bins: &[&str], target_arch: &str) -> Option<Command> {
+    if !toolchain.cargo().args(["clippy", "--version"]).output().ok()?.status.success() {
+        return None;
+    }
+    let mut command = toolchain.cargo();
+    command.args(["clippy", "--package", package, "--bins", "--release", "--target", TARGET]);
+    if toolchain.core() == Core::FromSource {
+        command.args(["-Z", "build-std=core"]);
+    }
+    environment(&mut command, toolchain, package, bins, target_arch);
+    command.args(["--", "-D", "warnings"]);
+    Some(command)
+}
+
 fn rerun_if_changed(root_dir: &str) {
     println!("cargo:rerun-if-changed={root_dir}");
     println!("cargo:rerun-if-changed={}", Path::new(root_dir).join("../sensor-common").display());
@@ -118,11 +135,11 @@ fn crate_name(package: &str) -> String {
 
 /// Runs cargo and returns the executables it names, as (target name, path).
 fn run(command: &mut Command) -> Result<Vec<(String, PathBuf)>> {
-    let output =
-        command.stdout(Stdio::piped()).stderr(Stdio::inherit()).output().with_context(|| {
-            format!("starting {}; is rustup in PATH?", command.get_program().to_string_lossy())
-        })?;
-    ensure!(output.status.success(), "{command:?} failed ({})", output.status);
+    let output = command.stdout(Stdio::piped()).stderr(Stdio::inherit()).output().with_context(|| {
+        format!("starting {}; is rustup in PATH?", command.get_program().to_string_lossy())
+    })?;
+    let arguments: Vec<_> = command.get_args().map(|argument| argument.to_string_lossy()).collect();
+    ensure!(output.status.success(), "`{}` failed ({})", arguments.join(" "), output.status);
     executables(&String::from_utf8_lossy(&output.stdout))
 }
 

@@ -18,9 +18,15 @@ pub const NAME_OVERRIDE: &str = "SENSOR_BPF_TOOLCHAIN";
 /// A compiler and a linker that were seen to work.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BpfToolchain {
+    compiler: Compiler,
+    linker: PathBuf,
+}
+
+/// A compiler that runs and has, or can build, `core` for the BPF target.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Compiler {
     launcher: Launcher,
     core: Core,
-    linker: PathBuf,
 }
 
 /// How the compiler is started.
@@ -59,26 +65,19 @@ impl BpfToolchain {
     /// One line for a person: which compiler, which `core`, which linker.
     #[must_use]
     pub fn describe(&self) -> String {
-        let compiler = match &self.launcher {
-            Launcher::Rustup(name) => format!("toolchain `{name}`"),
-            Launcher::Prefix(prefix) => format!("the compiler in {}", prefix.join("bin").display()),
-        };
-        let core = match self.core {
-            Core::Prebuilt => "prebuilt core",
-            Core::FromSource => "core from rust-src",
-        };
-        format!("{compiler} ({core}) and {}", self.linker.display())
+        format!("{} and {}", self.compiler.describe(), self.linker.display())
     }
 
     /// A `cargo` command of this toolchain, with the linker first in `PATH` and without the variables of
     /// an outer cargo that would choose another compiler or other flags.
     #[must_use]
     pub fn cargo(&self) -> Command {
-        let mut command = self.launcher.command("cargo");
-        for outer in ["RUSTC", "RUSTC_WRAPPER", "RUSTC_WORKSPACE_WRAPPER", "RUSTFLAGS", "CARGO_BUILD_TARGET"] {
+        let mut command = self.compiler.launcher.command("cargo");
+        for outer in ["RUSTC", "RUSTC_WRAPPER", "RUSTC_WORKSPACE_WRAPPER", "RUSTFLAGS", "CARGO_BUILD_TARGET"]
+        {
             command.env_remove(outer);
         }
-        if let Launcher::Prefix(prefix) = &self.launcher {
+        if let Launcher::Prefix(prefix) = &self.compiler.launcher {
             // Without this a rustc found earlier in PATH would be paired with this cargo.
             command.env("RUSTC", prefix.join("bin/rustc"));
         }
@@ -87,7 +86,7 @@ impl BpfToolchain {
     }
 
     pub(crate) fn core(&self) -> Core {
-        self.core
+        self.compiler.core
     }
 
     fn path(&self) -> std::ffi::OsString {
@@ -98,7 +97,33 @@ impl BpfToolchain {
     }
 }
 
+impl Compiler {
+    /// One line for a person: which compiler, and where its `core` comes from.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        let core = match self.core {
+            Core::Prebuilt => "prebuilt core",
+            Core::FromSource => "core from rust-src",
+        };
+        format!("{} ({core})", self.launcher.describe())
+    }
+
+    /// True when `core` was installed with the compiler, so that `bpf-linker` must use the LLVM of the
+    /// distribution and not the one that rustup's compilers carry.
+    #[must_use]
+    pub fn has_prebuilt_core(&self) -> bool {
+        self.core == Core::Prebuilt
+    }
+}
+
 impl Launcher {
+    fn describe(&self) -> String {
+        match self {
+            Self::Rustup(name) => format!("toolchain `{name}`"),
+            Self::Prefix(prefix) => format!("the compiler in {}", prefix.join("bin").display()),
+        }
+    }
+
     fn command(&self, program: &str) -> Command {
         match self {
             Self::Rustup(name) => {
@@ -123,7 +148,7 @@ impl Launcher {
             Ok(output) if output.status.success() => {
                 Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
             }
-            Ok(_) => Err("its rustc does not run".to_owned()),
+            Ok(_) => Err("not installed, or its rustc does not run".to_owned()),
             Err(error) => Err(format!("its rustc cannot be started: {error}")),
         }
     }
@@ -138,30 +163,26 @@ impl Launcher {
 ///
 /// [`Missing`], a sentence that names every toolchain that was tried and what it lacks.
 pub fn find() -> Result<BpfToolchain, Missing> {
-    let (launcher, core) = find_compiler()?;
+    let compiler = find_compiler()?;
     let linker = find_linker().ok_or_else(|| Missing { what: "bpf-linker".to_owned() })?;
-    Ok(BpfToolchain { launcher, core, linker })
+    Ok(BpfToolchain { compiler, linker })
 }
 
-fn find_compiler() -> Result<(Launcher, Core), Missing> {
+/// The first half of [`find`], for those who install the other half.
+///
+/// # Errors
+///
+/// As [`find`].
+pub fn find_compiler() -> Result<Compiler, Missing> {
     let mut reasons = Vec::new();
     for launcher in candidates() {
         match launcher.core() {
-            Ok(core) => return Ok((launcher, core)),
-            Err(reason) => reasons.push(format!("{}: {reason}", launcher.name())),
+            Ok(core) => return Ok(Compiler { launcher, core }),
+            Err(reason) => reasons.push(format!("{}: {reason}", launcher.describe())),
         }
     }
     let what = format!("a compiler with `core` for {TARGET} ({})", reasons.join("; "));
     Err(Missing { what })
-}
-
-impl Launcher {
-    fn name(&self) -> String {
-        match self {
-            Self::Rustup(name) => name.clone(),
-            Self::Prefix(prefix) => prefix.display().to_string(),
-        }
-    }
 }
 
 fn candidates() -> Vec<Launcher> {

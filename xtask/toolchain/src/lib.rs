@@ -11,8 +11,10 @@
 mod build;
 mod find;
 
-pub use build::build;
-pub use find::{BpfToolchain, LINKED, Missing, NAME_OVERRIDE, NIGHTLY, find, find_linker};
+pub use build::{build, clippy};
+pub use find::{
+    BpfToolchain, Compiler, LINKED, Missing, NAME_OVERRIDE, NIGHTLY, find, find_compiler, find_linker,
+};
 
 /// The target that the kernel of a little-endian host loads.
 pub const TARGET: &str = "bpfel-unknown-none";

@@ -1,0 +1,44 @@
+//! Atomic operations on map values. All are fully ordered, as BPF's are (Linux `Documentation/bpf`).
+
+use core::arch::asm;
+
+/// Replaces `expected` by `new` and returns what was found.
+///
+/// `core`'s atomic types have no such operations for this target. The instruction needs Linux 5.12.
+///
+/// # Safety
+/// `place` is an aligned pointer into a map value.
+#[inline(always)]
+pub(crate) unsafe fn compare_exchange(place: *mut u64, expected: u64, new: u64) -> u64 {
+    let found;
+    // SAFETY: the caller's promise; the instruction takes and returns the value in r0.
+    unsafe {
+        asm!(
+            "r0 = cmpxchg_64({place} + 0, r0, {new})",
+            place = in(reg) place,
+            new = in(reg) new,
+            inlateout("r0") expected => found,
+        );
+    }
+    found
+}
+
+/// Adds, without an answer.
+///
+/// # Safety
+/// `place` is an aligned pointer into a map value.
+#[inline(always)]
+pub(crate) unsafe fn add(place: *mut u64, amount: u64) {
+    // SAFETY: the caller's promise.
+    unsafe { asm!("lock *(u64 *)({place} + 0) += {amount}", place = in(reg) place, amount = in(reg) amount) };
+}
+
+/// Adds, without an answer.
+///
+/// # Safety
+/// `place` is an aligned pointer into a map value.
+#[inline(always)]
+pub(crate) unsafe fn add_u32(place: *mut u32, amount: u32) {
+    // SAFETY: the caller's promise.
+    unsafe { asm!("lock *(u32 *)({place} + 0) += {amount}", place = in(reg) place, amount = in(wreg) amount) };
+}

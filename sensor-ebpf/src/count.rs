@@ -1,0 +1,50 @@
+//! Per-CPU counters.
+
+use sensor_common::abi::{Event, Family, InterfaceSlot, MAX_INTERFACES, Reason, Settings, Verdict, counter_index};
+use sensor_common::packet::Problem;
+
+use crate::maps::{COUNTERS, EVENTS};
+
+/// Counts a frame under its labels.
+#[inline(always)]
+pub(crate) fn frame(interface: InterfaceSlot, family: Family, verdict: Verdict, reason: Reason, bytes: u64) {
+    if let Some(counter) = COUNTERS.get_ptr_mut(counter_index(interface, family as u32, verdict, reason)) {
+        // SAFETY: this CPU's own copy; nothing else on this CPU runs the program meanwhile.
+        let counter = unsafe { &mut *counter };
+        counter.packets = counter.packets.wrapping_add(1);
+        counter.bytes = counter.bytes.wrapping_add(bytes);
+    }
+}
+
+/// Counts an event.
+#[inline(always)]
+pub(crate) fn event(event: Event) {
+    add_event(event as u32);
+}
+
+/// Counts a frame that could not be read in full.
+#[inline(always)]
+pub(crate) fn problem(problem: Problem) {
+    add_event(Event::index_of_problem(problem));
+}
+
+#[inline(always)]
+fn add_event(index: u32) {
+    if let Some(count) = EVENTS.get_ptr_mut(index) {
+        // SAFETY: as above.
+        unsafe { *count = (*count).wrapping_add(1) };
+    }
+}
+
+/// The slot of an interface. Nearly always the first: the search costs one comparison.
+#[inline(always)]
+pub(crate) fn interface_slot(settings: &Settings, ifindex: u32) -> InterfaceSlot {
+    for slot in 0..MAX_INTERFACES {
+        // SAFETY: the slot is below the array's length.
+        if unsafe { *settings.interfaces.get_unchecked(slot as usize) } == ifindex {
+            return slot;
+        }
+    }
+    event(Event::UnknownInterface);
+    MAX_INTERFACES
+}

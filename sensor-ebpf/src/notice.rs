@@ -1,0 +1,31 @@
+//! Telling user space that a client went over a limit.
+
+use sensor_common::abi::{Event, OverLimit, Settings, Slot, notice_period};
+
+use crate::clock::Now;
+use crate::maps::{self, NOTICES};
+use crate::{count, limit};
+
+/// Sends a notice, once for a client and period, and no more in all than the settings allow.
+#[inline(always)]
+pub(crate) fn over_limit(slot: *mut Slot, record: &OverLimit, settings: &Settings, now: Now) {
+    let period = notice_period(now.tick);
+    // SAFETY: a slot of the table; two CPUs may both send a notice, which does no harm.
+    if unsafe { (*slot).noticed } == period {
+        return;
+    }
+    // SAFETY: as above.
+    unsafe { (*slot).noticed = period };
+    send(record, &settings.notices, now.ns);
+}
+
+#[inline(always)]
+fn send(record: &OverLimit, quota: &sensor_common::limit::Quota, now: u64) {
+    let Some(shared) = maps::shared() else { return };
+    // SAFETY: a field of a map value.
+    if !unsafe { limit::advance(&raw mut (*shared).notices_tat, quota, quota.cost(1), now) } {
+        count::event(Event::NoticeSuppressed);
+    } else if NOTICES.output::<OverLimit>(record, 0).is_err() {
+        count::event(Event::NoticeLost);
+    }
+}

@@ -1,0 +1,176 @@
+//! A packet's way: read it, find its client, ask policy and limits, count.
+
+use aya_ebpf::programs::XdpContext;
+use aya_log_ebpf::debug;
+use sensor_common::abi::{ClientKey, Family, OverLimit, Policy, Reason, Settings, Slot, Verdict};
+use sensor_common::packet::{self, Packet, Parsed, Problem, Transport};
+use sensor_common::table::Places;
+
+use crate::access::{self, Linear};
+use crate::clock::{self, Now};
+use crate::limit::{self, Load};
+use crate::{admit, atomic, count, maps, notice, policy};
+
+/// Everything about one frame that its way needs.
+struct Frame<'a> {
+    settings: &'a Settings,
+    now: Now,
+    load: Load,
+    source: ClientKey,
+    ifindex: u32,
+}
+
+/// The verdict on a frame, counted.
+#[inline(always)]
+pub(crate) fn judge(context: &XdpContext) -> Verdict {
+    let Some(settings) = maps::settings() else { return Verdict::Pass };
+    let linear = Linear::new(context);
+    let bytes = access::frame_len(context);
+    let ifindex = context.ingress_ifindex() as u32;
+    let (family, reason) = match packet::parse(&linear) {
+        Parsed::Ip(packet) => {
+            if let Transport::Unreadable(problem) = packet.transport {
+                count::problem(located(problem, &linear, bytes));
+            }
+            (packet.family, reason(context, settings, &packet, bytes, ifindex))
+        }
+        Parsed::NotIp => (Family::Other, Reason::NotIp),
+        Parsed::Unparsed(problem) => {
+            count::problem(located(problem, &linear, bytes));
+            (Family::Other, Reason::Unparsed)
+        }
+    };
+    let verdict = verdict_of(reason, settings.enforce != 0);
+    count::frame(count::interface_slot(settings, ifindex), family, verdict, reason, bytes);
+    verdict
+}
+
+/// A header that lies in a later fragment is out of sight, not missing.
+#[inline(always)]
+fn located(problem: Problem, linear: &Linear, bytes: u64) -> Problem {
+    if problem.is_truncation() && bytes > linear.len() { Problem::NonLinear } else { problem }
+}
+
+#[inline(always)]
+fn verdict_of(reason: Reason, enforce: bool) -> Verdict {
+    match reason {
+        Reason::None | Reason::Allowed | Reason::NotIp | Reason::Unparsed => Verdict::Pass,
+        Reason::Blocked
+        | Reason::PacketRate
+        | Reason::BitRate
+        | Reason::ConnectionRate
+        | Reason::RequestRate
+        | Reason::NewcomerRate => {
+            if enforce {
+                Verdict::Drop
+            } else {
+                Verdict::WouldDrop
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn reason(context: &XdpContext, settings: &Settings, packet: &Packet, bytes: u64, ifindex: u32) -> Reason {
+    let (opens, request) = match packet.transport {
+        Transport::Tcp { opens, request } => (opens, request),
+        _ => (false, false),
+    };
+    let mask = match packet.family {
+        Family::V4 => settings.mask_v4,
+        _ => settings.mask_v6,
+    };
+    let frame = Frame {
+        settings,
+        now: clock::now(settings),
+        load: Load { bytes, opens, request },
+        source: packet.source,
+        ifindex,
+    };
+    let key = packet.source.masked(mask);
+    let places = Places::of(key, settings.seed, settings.buckets);
+    if let Some(slot) = admit::find(key, &places) {
+        return of_client(slot, &frame);
+    }
+    let policy = policy::look_up(frame.source, settings);
+    if policy.blocks(frame.now.ns) && policy.has(Policy::BLOCKED_WIDE) {
+        return Reason::Blocked;
+    }
+    if admit::seen_before(&places, settings) {
+        if let Some(slot) = admit::admit(key.hi, key.lo) {
+            return of_client(slot, &frame);
+        }
+        debug!(context, "a source was seen again and not admitted to the client table");
+    }
+    of_newcomer(&policy, &frame)
+}
+
+#[inline(always)]
+fn of_client(slot: *mut Slot, frame: &Frame<'_>) -> Reason {
+    // SAFETY: a slot of the table; its counters are changed atomically.
+    unsafe {
+        (*slot).seen_tick = frame.now.tick as u32;
+        atomic::add(&raw mut (*slot).bytes, frame.load.bytes);
+        if frame.load.request {
+            atomic::add_u32(&raw mut (*slot).requests, 1);
+        }
+    }
+    let policy = policy::of_client(slot, frame.source, frame.settings);
+    let reason = if policy.has(Policy::ALLOWED) {
+        Reason::Allowed
+    } else if policy.blocks(frame.now.ns) {
+        Reason::Blocked
+    } else {
+        limited(slot, &policy, frame)
+    };
+    let passed = matches!(reason, Reason::None | Reason::Allowed);
+    // SAFETY: as above.
+    unsafe {
+        let counter = if passed { &raw mut (*slot).packets } else { &raw mut (*slot).drops };
+        atomic::add(counter, 1);
+    }
+    reason
+}
+
+#[inline(always)]
+fn limited(slot: *mut Slot, policy: &Policy, frame: &Frame<'_>) -> Reason {
+    // SAFETY: array entries live as long as the program.
+    let Some(limits) = maps::SCOPES.get_ptr(policy.scope as u32).map(|limits| unsafe { &*limits }) else {
+        return Reason::None;
+    };
+    let reason = limit::charge(slot, limits, &frame.load, frame.now.ns);
+    if reason != Reason::None {
+        let record = OverLimit {
+            // SAFETY: a slot of the table.
+            key: unsafe { (*slot).key },
+            at: frame.now.ns,
+            reason: reason as u32,
+            verdict: verdict_of(reason, frame.settings.enforce != 0) as u32,
+            ifindex: frame.ifindex,
+            scope: policy.scope as u32,
+        };
+        notice::over_limit(slot, &record, frame.settings, frame.now);
+    }
+    reason
+}
+
+/// A source that is not in the table is bound by its prefixes and by the rate that all such sources share.
+#[inline(always)]
+fn of_newcomer(policy: &Policy, frame: &Frame<'_>) -> Reason {
+    if policy.has(Policy::ALLOWED) {
+        return Reason::Allowed;
+    }
+    if policy.blocks(frame.now.ns) {
+        return Reason::Blocked;
+    }
+    let quota = &frame.settings.newcomers;
+    let Some(shared) = maps::shared() else { return Reason::None };
+    // SAFETY: a field of a map value.
+    let tat = unsafe { &raw mut (*shared).newcomers_tat };
+    // SAFETY: as above. Over the rate this only reads, so CPUs do not fight over the line in a flood.
+    if quota.is_off() || unsafe { limit::advance(tat, quota, quota.cost(1), frame.now.ns) } {
+        Reason::None
+    } else {
+        Reason::NewcomerRate
+    }
+}

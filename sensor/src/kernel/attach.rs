@@ -1,0 +1,206 @@
+//! Attaching the XDP program to interfaces, or taking over a link that an earlier daemon left behind.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use aya::programs::links::{FdLink, PinnedLink};
+use aya::programs::xdp::XdpLink;
+use aya::programs::{ProgramError, Xdp};
+use nix::net::if_::if_nametoindex;
+use sensor_common::abi::programs;
+use serde::{Deserialize, Serialize};
+
+use super::error::KernelError;
+use super::link::link_facts;
+use super::mount::pin_error;
+
+/// How a program is attached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum XdpMode {
+    /// In the driver, before the kernel allocates anything for the frame.
+    Native,
+    /// In the network stack, for drivers without support; slower.
+    Generic,
+}
+
+impl XdpMode {
+    /// The word that operators use.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Native => "native",
+            Self::Generic => "generic",
+        }
+    }
+
+    const fn flags(self) -> aya::programs::XdpMode {
+        match self {
+            Self::Native => aya::programs::XdpMode::Driver,
+            Self::Generic => aya::programs::XdpMode::Skb,
+        }
+    }
+}
+
+/// What the operator asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum XdpChoice {
+    /// Native, or else generic.
+    #[default]
+    Auto,
+    /// Native only.
+    Native,
+    /// Generic only.
+    Generic,
+}
+
+impl XdpChoice {
+    const fn modes(self) -> &'static [XdpMode] {
+        match self {
+            Self::Auto => &[XdpMode::Native, XdpMode::Generic],
+            Self::Native => &[XdpMode::Native],
+            Self::Generic => &[XdpMode::Generic],
+        }
+    }
+}
+
+/// The program on one interface. Dropping it detaches, unless the link is pinned.
+#[derive(Debug)]
+pub struct Attachment {
+    /// Name of the interface.
+    pub interface: String,
+    /// Its index.
+    pub ifindex: u32,
+    /// Its slot in the settings and counters.
+    pub slot: u32,
+    /// How the program is attached.
+    pub mode: XdpMode,
+    /// Whether the link was taken over from an earlier daemon.
+    pub adopted: bool,
+    /// Keeps an unpinned link alive.
+    _link: XdpLink,
+}
+
+/// Index of an interface.
+pub(super) fn index_of(interface: &str) -> Result<u32, KernelError> {
+    if_nametoindex(interface).map_err(|_unknown| KernelError::UnknownInterface(interface.to_owned()))
+}
+
+/// Attaches to one interface; `pins` is the directory of pinned links.
+pub(super) fn attach(
+    program: &mut Xdp,
+    interface: &str,
+    slot: u32,
+    choice: XdpChoice,
+    pins: Option<&Path>,
+) -> Result<Attachment, KernelError> {
+    let ifindex = index_of(interface)?;
+    let pin = pins.map(|pins| pins.join(interface));
+    if let Some(pin) = &pin
+        && let Some((link, mode)) = adopt(program, ifindex, choice, pin)?
+    {
+        let interface = interface.to_owned();
+        return Ok(Attachment { interface, ifindex, slot, mode, adopted: true, _link: link });
+    }
+    let (link, mode) = attach_anew(program, interface, ifindex, choice)?;
+    let link = match &pin {
+        Some(pin) => pin_link(program, link, pin)?,
+        None => link,
+    };
+    Ok(Attachment { interface: interface.to_owned(), ifindex, slot, mode, adopted: false, _link: link })
+}
+
+/// Puts the program behind a pinned link, in one step for the kernel. `None` where there is no such link, or
+/// it belongs to an interface that is gone, or it is of a mode that was not asked for.
+fn adopt(
+    program: &mut Xdp,
+    ifindex: u32,
+    choice: XdpChoice,
+    pin: &Path,
+) -> Result<Option<(XdpLink, XdpMode)>, KernelError> {
+    let Ok(pinned) = PinnedLink::from_pin(pin) else { return Ok(None) };
+    let mode = link_facts(ifindex)?.xdp;
+    let wanted = mode.filter(|mode| choice.modes().contains(mode));
+    let adopted = match (wanted, XdpLink::try_from(FdLink::from(pinned))) {
+        (Some(mode), Ok(link)) => program
+            .attach_to_link(link)
+            .and_then(|id| program.take_link(id))
+            .ok()
+            .map(|link| (link, mode)),
+        _ => None,
+    };
+    if adopted.is_none() {
+        remove_pin(pin)?;
+    }
+    Ok(adopted)
+}
+
+fn attach_anew(
+    program: &mut Xdp,
+    interface: &str,
+    ifindex: u32,
+    choice: XdpChoice,
+) -> Result<(XdpLink, XdpMode), KernelError> {
+    let mut refused = None;
+    for &mode in choice.modes() {
+        let attached = program.attach_to_if_index(ifindex, mode.flags()).and_then(|id| program.take_link(id));
+        match attached {
+            Ok(link) => return Ok((link, mode)),
+            Err(source) => {
+                let hint = hint_of(&source);
+                refused = Some(KernelError::Attach {
+                    interface: interface.to_owned(),
+                    mode: mode.label(),
+                    source: Box::new(source),
+                    hint,
+                });
+            }
+        }
+    }
+    Err(refused.unwrap_or(KernelError::NoMap(programs::XDP)))
+}
+
+fn hint_of(error: &ProgramError) -> &'static str {
+    let ProgramError::SyscallError(error) = error else { return "" };
+    match error.io_error.raw_os_error() {
+        Some(nix::libc::EBUSY | nix::libc::EEXIST) => {
+            "; another XDP program is attached, perhaps another sensor: \
+             `bpftool net` shows whose, `ip link set dev IFACE xdp off` removes one that has no link"
+        }
+        Some(nix::libc::EOPNOTSUPP) => "; the driver has no native XDP, `--xdp generic` works everywhere",
+        Some(nix::libc::ERANGE | nix::libc::EINVAL) => {
+            "; the MTU may be too large for native XDP, `sensor doctor` tells"
+        }
+        _ => "",
+    }
+}
+
+fn pin_link(program: &mut Xdp, link: XdpLink, pin: &Path) -> Result<XdpLink, KernelError> {
+    let fd_link = FdLink::try_from(link).map_err(|error| unpinnable(pin, error.to_string()))?;
+    let pinned = fd_link.pin(pin).map_err(|error| unpinnable(pin, error.to_string()))?;
+    let link = XdpLink::try_from(FdLink::from(pinned)).map_err(|error| unpinnable(pin, error.to_string()))?;
+    // Only a program can hold on to a link; attaching to the link that it is on already changes nothing.
+    let adopted = program.attach_to_link(link).and_then(|id| program.take_link(id));
+    adopted.map_err(|error| unpinnable(pin, error.to_string()))
+}
+
+fn unpinnable(pin: &Path, why: String) -> KernelError {
+    pin_error(pin, "pinning the link", io::Error::other(why))
+}
+
+/// Removes a pinned link; with the last reference the program leaves the interface.
+pub(super) fn remove_pin(pin: &Path) -> Result<(), KernelError> {
+    match fs::remove_file(pin) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(pin_error(pin, "removing the pin", error))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The pinned links in a directory.
+pub(super) fn pinned_links(directory: &Path) -> Vec<PathBuf> {
+    fs::read_dir(directory).into_iter().flatten().flatten().map(|entry| entry.path()).collect()
+}

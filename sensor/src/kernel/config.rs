@@ -1,0 +1,110 @@
+//! What the configuration says about the data plane's tables.
+
+use std::time::Duration;
+
+use sensor_common::abi::ClientKey;
+use sensor_common::table::{DOORKEEPER_WAYS, buckets_for};
+
+/// Bounds of the kernel's tables. They are fixed when the maps are made; a change takes a restart, which
+/// moves policy to new maps and forgets the clients' state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Capacities {
+    /// Clients tracked.
+    pub clients: u32,
+    /// Sources that the doorkeeper remembers; rounded up to a power of two.
+    pub doorkeeper: u32,
+    /// Limit scopes besides the default.
+    pub scopes: u32,
+    /// Allowed prefixes, for each family.
+    pub allows: u32,
+    /// Blocked prefixes, for each family.
+    pub blocks: u32,
+}
+
+impl Default for Capacities {
+    fn default() -> Self {
+        Self { clients: 1 << 20, doorkeeper: 1 << 20, scopes: 4_096, allows: 131_072, blocks: 131_072 }
+    }
+}
+
+impl Capacities {
+    /// Buckets of the client table.
+    #[must_use]
+    pub const fn buckets(&self) -> u32 {
+        buckets_for(self.clients)
+    }
+
+    /// Words of the doorkeeper: a power of two.
+    #[must_use]
+    pub const fn doorkeeper_words(&self) -> u32 {
+        let words = self.doorkeeper.div_ceil(DOORKEEPER_WAYS);
+        if words > 1 << 28 { 1 << 28 } else { words.next_power_of_two() }
+    }
+
+    /// Entries of the scope array: the default, and two for each scope while it changes.
+    #[must_use]
+    pub const fn scope_entries(&self) -> u32 {
+        self.scopes.saturating_mul(2).saturating_add(2)
+    }
+}
+
+/// Which part of a source address is a client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClientPrefixes {
+    /// Bits of an IPv4 address, 8 to 32.
+    pub v4: u8,
+    /// Bits of an IPv6 address, 16 to 128.
+    pub v6: u8,
+    /// Silence after which a client's place may go to another.
+    pub idle: Duration,
+}
+
+impl Default for ClientPrefixes {
+    fn default() -> Self {
+        Self { v4: 32, v6: 64, idle: Duration::from_secs(300) }
+    }
+}
+
+impl ClientPrefixes {
+    /// The mask of an IPv4 client, IPv4-mapped.
+    #[must_use]
+    pub fn mask_v4(&self) -> ClientKey {
+        mask(96_u32.saturating_add(u32::from(self.v4)))
+    }
+
+    /// The mask of an IPv6 client.
+    #[must_use]
+    pub fn mask_v6(&self) -> ClientKey {
+        mask(u32::from(self.v6))
+    }
+}
+
+fn mask(bits: u32) -> ClientKey {
+    ClientKey { hi: leading_ones(bits.min(64)), lo: leading_ones(bits.saturating_sub(64)) }
+}
+
+fn leading_ones(bits: u32) -> u64 {
+    u64::MAX.checked_shl(64_u32.saturating_sub(bits)).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn masks() {
+        let prefixes = ClientPrefixes { v4: 24, v6: 56, ..ClientPrefixes::default() };
+        assert_eq!(prefixes.mask_v4(), ClientKey { hi: u64::MAX, lo: 0xffff_ffff_ffff_ff00 });
+        assert_eq!(prefixes.mask_v6(), ClientKey { hi: 0xffff_ffff_ffff_ff00, lo: 0 });
+        let whole = ClientPrefixes { v4: 32, v6: 128, ..prefixes };
+        assert_eq!(whole.mask_v6(), ClientKey { hi: u64::MAX, lo: u64::MAX });
+        assert_eq!(whole.mask_v4(), whole.mask_v6());
+    }
+
+    #[test]
+    fn doorkeeper_is_a_power_of_two() {
+        for (sources, words) in [(1, 1), (4, 1), (5, 2), (1 << 20, 1 << 18), (u32::MAX, 1 << 28)] {
+            assert_eq!(Capacities { doorkeeper: sources, ..Capacities::default() }.doorkeeper_words(), words);
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! What can go wrong between here and the kernel.
+
+use std::io;
+use std::path::PathBuf;
+
+use aya::EbpfError;
+use aya::maps::MapError;
+use aya::programs::ProgramError;
+
+/// An error of this room. Each names the thing it is about.
+#[derive(Debug, thiserror::Error)]
+pub enum KernelError {
+    /// The object could not be read, or its maps could not be created.
+    #[error("cannot load the eBPF object: {0}")]
+    Object(Box<EbpfError>),
+    /// The verifier refused a program, or the kernel lacks something that it needs.
+    #[error("the kernel refused program `{program}`: {source}")]
+    Program {
+        /// Name of the program.
+        program: &'static str,
+        /// The kernel's answer, with the end of the verifier's log.
+        source: Box<ProgramError>,
+    },
+    /// A map operation failed.
+    #[error("map {map}: {source}")]
+    Map {
+        /// Name of the map.
+        map: &'static str,
+        /// The kernel's answer.
+        source: Box<MapError>,
+    },
+    /// A map is missing from the object, or is of another type.
+    #[error("the eBPF object has no map {0}; sensor and its object do not fit together")]
+    NoMap(&'static str),
+    /// A table has no room for another entry.
+    #[error("{what} is full: {capacity} entries; raise `{key}` in the configuration and restart")]
+    Full {
+        /// The table.
+        what: &'static str,
+        /// Its bound.
+        capacity: u32,
+        /// The configuration key that sets the bound.
+        key: &'static str,
+    },
+    /// No such interface.
+    #[error("no interface `{0}`; `ip link` lists those that exist")]
+    UnknownInterface(String),
+    /// More interfaces than the data plane serves.
+    #[error("{0} interfaces; one daemon serves at most 16")]
+    TooManyInterfaces(usize),
+    /// Attaching failed.
+    #[error("cannot attach to {interface} in {mode} mode: {source}{hint}")]
+    Attach {
+        /// Name of the interface.
+        interface: String,
+        /// `native` or `generic`.
+        mode: &'static str,
+        /// The kernel's answer.
+        source: Box<ProgramError>,
+        /// What to do about it, if known.
+        hint: &'static str,
+    },
+    /// A pin could not be read, written or removed.
+    #[error("{path}: {what}: {source}")]
+    Pin {
+        /// Where.
+        path: PathBuf,
+        /// What was tried.
+        what: &'static str,
+        /// The kernel's answer.
+        source: io::Error,
+    },
+    /// A system call failed.
+    #[error("{what}: {source}")]
+    System {
+        /// What was tried.
+        what: String,
+        /// The kernel's answer.
+        source: io::Error,
+    },
+}
+
+impl KernelError {
+    /// For `map_err` on map operations.
+    pub(super) fn map(map: &'static str) -> impl FnOnce(MapError) -> Self {
+        move |source| Self::Map { map, source: Box::new(source) }
+    }
+
+    /// For `map_err` on programs.
+    pub(super) fn program(program: &'static str) -> impl FnOnce(ProgramError) -> Self {
+        move |source| Self::Program { program, source: Box::new(source) }
+    }
+
+    /// For `map_err` on system calls.
+    pub(super) fn system(what: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
+        let what = what.into();
+        move |source| Self::System { what, source }
+    }
+}

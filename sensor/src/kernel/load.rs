@@ -1,0 +1,400 @@
+//! Loading the object, with new maps or those that an earlier daemon left pinned.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+
+use aya::maps::{Map, MapData, MapInfo};
+use aya::programs::{TestRun as _, TestRunOptions, Xdp};
+use aya::{Ebpf, EbpfLoader, VerifierLogLevel};
+use nix::fcntl::{Flock, FlockArg};
+use nix::time::{ClockId, clock_getres};
+use sensor_common::abi::{COUNTERS, EVENTS, MAX_INTERFACES, Settings, Slot, maps, programs};
+use sensor_common::table::WAYS;
+
+use super::attach::{self, Attachment, XdpChoice};
+use super::clients::ClientTable;
+use super::config::Capacities;
+use super::counters::Counters;
+use super::error::KernelError;
+use super::memory::KernelMemory;
+use super::mount::{self, pin_error};
+use super::notices::Notices;
+use super::object::DATAPLANE;
+use super::settings::{SettingsView, Tuning};
+use super::tries::{PolicyTries, Scopes};
+
+/// How to load.
+#[derive(Clone, Debug, Default)]
+pub struct LoadOptions {
+    /// Bounds of the tables.
+    pub capacities: Capacities,
+    /// Where maps and links are pinned; without, the data plane ends with this process.
+    pub pins: Option<Pins>,
+    /// Level of the program's own diagnostics: 0 off, 1 error to 5 trace.
+    pub log_level: u8,
+    /// For tests: the program's clock is what [`Dataplane::set_tick`] says.
+    pub fixed_clock: bool,
+}
+
+/// A pin directory that this process holds the lock of.
+#[derive(Clone, Debug)]
+pub struct Pins {
+    directory: PathBuf,
+    _lock: std::sync::Arc<Flock<File>>,
+}
+
+impl Pins {
+    /// Prepares a directory on a BPF file system and takes its lock.
+    ///
+    /// # Errors
+    /// Where no BPF file system can be had there, or another daemon holds the directory.
+    pub fn open(directory: &Path) -> Result<Self, KernelError> {
+        mount::ensure(directory)?;
+        for part in [Self::MAPS, Self::LINKS] {
+            mount::create(&directory.join(part))?;
+        }
+        let file = File::open(directory).map_err(|error| pin_error(directory, "opening", error))?;
+        let lock = Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(_, errno)| {
+            pin_error(directory, "another sensor uses this pin directory (--pin-dir sets another)", errno.into())
+        })?;
+        Ok(Self { directory: directory.to_owned(), _lock: std::sync::Arc::new(lock) })
+    }
+
+    const MAPS: &str = "maps";
+    const LINKS: &str = "links";
+
+    fn map(&self, name: &str) -> PathBuf {
+        self.directory.join(Self::MAPS).join(name)
+    }
+
+    fn links(&self) -> PathBuf {
+        self.directory.join(Self::LINKS)
+    }
+}
+
+/// Detaches what was pinned in a directory and removes every trace of it. Returns the interfaces freed.
+///
+/// # Errors
+/// Where another daemon holds the directory, or a pin cannot be removed.
+pub fn unload(directory: &Path) -> Result<Vec<String>, KernelError> {
+    if !directory.exists() || !mount::is_bpffs(directory) {
+        return Ok(Vec::new());
+    }
+    let pins = Pins::open(directory)?;
+    let mut freed = Vec::new();
+    for link in attach::pinned_links(&pins.links()) {
+        attach::remove_pin(&link)?;
+        freed.extend(link.file_name().map(|name| name.to_string_lossy().into_owned()));
+    }
+    for name in maps::PINNED {
+        attach::remove_pin(&pins.map(name))?;
+    }
+    for part in [Pins::MAPS, Pins::LINKS] {
+        let part = directory.join(part);
+        fs::remove_dir(&part).map_err(|error| pin_error(&part, "removing the directory", error))?;
+    }
+    drop(pins);
+    mount::release(directory)?;
+    Ok(freed)
+}
+
+/// The loaded kernel side.
+pub struct Dataplane {
+    ebpf: Ebpf,
+    settings: SettingsView,
+    clients: ClientTable,
+    counters: Counters,
+    notices: Option<Notices>,
+    memory: KernelMemory,
+    attachments: Vec<Attachment>,
+    pins: Option<Pins>,
+    adopted_maps: bool,
+    /// The policy tries.
+    pub tries: PolicyTries,
+    /// The limits.
+    pub scopes: Scopes,
+}
+
+impl Dataplane {
+    /// Loads the object; maps pinned by an earlier daemon are used again if their layout is the same.
+    ///
+    /// # Errors
+    /// Where the kernel refuses the object, or pins cannot be read or replaced.
+    pub fn load(options: &LoadOptions) -> Result<Self, KernelError> {
+        let adopted_maps = match &options.pins {
+            Some(pins) => adopt_or_clear(pins, &options.capacities)?,
+            None => false,
+        };
+        let mut ebpf = load_object(options)?;
+        let memory = memory_of(&ebpf);
+        let mut take = |name: &'static str| ebpf.take_map(name).ok_or(KernelError::NoMap(name));
+        let settings_map = array_data(take(maps::SETTINGS)?, maps::SETTINGS)?;
+        let shared_map = array_data(take(maps::SHARED)?, maps::SHARED)?;
+        let settings = SettingsView::new(&settings_map, &shared_map)?;
+        if !settings.is_current() {
+            settings.initialise(&options.capacities, tick_ns()?, random_seed()?);
+        }
+        let found = settings.read();
+        let tags = array_data(take(maps::TAGS)?, maps::TAGS)?;
+        let slots = array_data(take(maps::SLOTS)?, maps::SLOTS)?;
+        let clients = ClientTable::new(&tags, &slots, found.buckets, found.seed)?;
+        let counters = Counters::new(take(maps::COUNTERS)?, take(maps::EVENTS)?)?;
+        let notices = Some(Notices::new(take(maps::NOTICES)?)?);
+        let tries = PolicyTries::take(&mut take, &options.capacities)?;
+        let scopes = Scopes::new(take(maps::SCOPES)?)?;
+        let mut dataplane = Self {
+            ebpf,
+            settings,
+            clients,
+            counters,
+            notices,
+            memory,
+            attachments: Vec::new(),
+            pins: options.pins.clone(),
+            adopted_maps,
+            tries,
+            scopes,
+        };
+        for name in [programs::XDP, programs::CLOCK] {
+            dataplane.program(name)?.load().map_err(KernelError::program(name))?;
+        }
+        Ok(dataplane)
+    }
+
+    /// Whether the maps are those of an earlier daemon.
+    #[must_use]
+    pub const fn adopted_maps(&self) -> bool {
+        self.adopted_maps
+    }
+
+    /// Attaches to interfaces, and leaves those that an earlier daemon served and this one does not.
+    ///
+    /// # Errors
+    /// Where an interface does not exist or refuses the program; those before it stay attached until drop.
+    pub fn attach(&mut self, interfaces: &[String], choice: XdpChoice) -> Result<(), KernelError> {
+        if interfaces.len() > MAX_INTERFACES as usize {
+            return Err(KernelError::TooManyInterfaces(interfaces.len()));
+        }
+        let links = self.pins.as_ref().map(Pins::links);
+        let indexes = interfaces.iter().map(|name| attach::index_of(name)).collect::<Result<Vec<_>, _>>()?;
+        for (interface, ifindex) in interfaces.iter().zip(&indexes) {
+            let slot = self.slot_for(*ifindex, &indexes)?;
+            let program = self.program(programs::XDP)?;
+            let attachment = attach::attach(program, interface, slot, choice, links.as_deref())?;
+            self.attachments.push(attachment);
+        }
+        for link in links.iter().flat_map(|links| attach::pinned_links(links)) {
+            let is_served = interfaces.iter().any(|name| link.file_name().is_some_and(|file| *file == **name));
+            if !is_served {
+                attach::remove_pin(&link)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The slot that counts an interface: the one it has, or one that none of the served interfaces has.
+    fn slot_for(&mut self, ifindex: u32, served: &[u32]) -> Result<u32, KernelError> {
+        let taken = self.settings.read().interfaces;
+        if let Some(slot) = taken.iter().position(|index| *index == ifindex) {
+            return Ok(u32::try_from(slot).unwrap_or(0));
+        }
+        let free = taken.iter().position(|index| !served.contains(index));
+        let slot = free.ok_or(KernelError::TooManyInterfaces(served.len()))?;
+        let number = u32::try_from(slot).unwrap_or(0);
+        self.counters.reset(number)?;
+        self.settings.set_interface(slot, ifindex);
+        Ok(number)
+    }
+
+    /// The interfaces served.
+    #[must_use]
+    pub fn attachments(&self) -> &[Attachment] {
+        &self.attachments
+    }
+
+    /// Whether the data plane outlives this process.
+    #[must_use]
+    pub const fn is_pinned(&self) -> bool {
+        self.pins.is_some()
+    }
+
+    /// The client table.
+    #[must_use]
+    pub const fn clients(&self) -> &ClientTable {
+        &self.clients
+    }
+
+    /// The counters.
+    #[must_use]
+    pub const fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// The ring buffer of notices, to be read by one task.
+    pub fn take_notices(&mut self) -> Option<Notices> {
+        self.notices.take()
+    }
+
+    /// Kernel memory of all maps.
+    #[must_use]
+    pub const fn memory(&self) -> &KernelMemory {
+        &self.memory
+    }
+
+    /// The settings as they are in the kernel.
+    #[must_use]
+    pub fn settings(&self) -> Settings {
+        self.settings.read()
+    }
+
+    /// Enforces, or only counts what would be dropped.
+    pub fn set_enforce(&self, enforce: bool) {
+        self.settings.set_enforce(enforce);
+    }
+
+    /// Applies tuning.
+    pub fn tune(&self, tuning: &Tuning) {
+        self.settings.tune(tuning);
+        self.settings.raise_generation();
+    }
+
+    /// Says which tries have entries and which scope is the default, and has every client looked up again.
+    /// Called after each change to the policy maps.
+    pub fn publish_policy(&self, prefixes: u32, default_scope: u32) {
+        self.settings.set_default_scope(default_scope);
+        self.settings.set_prefixes(prefixes);
+        self.settings.raise_generation();
+    }
+
+    /// The data plane's clock, in nanoseconds since an origin before boot.
+    ///
+    /// # Errors
+    /// Where the kernel refuses to run the clock program.
+    pub fn clock(&self) -> Result<u64, KernelError> {
+        self.run(programs::CLOCK, &[0; 64], 1)?;
+        Ok(self.settings.clock())
+    }
+
+    /// For tests, with [`LoadOptions::fixed_clock`]: the tick that the program sees.
+    pub fn set_tick(&self, tick: u64) {
+        self.settings.set_fixed_tick(tick);
+    }
+
+    /// Runs a program on a frame without sending anything (`BPF_PROG_TEST_RUN`); returns its action and the
+    /// mean time of a run in nanoseconds.
+    ///
+    /// # Errors
+    /// Where the kernel refuses.
+    pub fn run(&self, program: &'static str, frame: &[u8], repeat: u32) -> Result<(u32, u64), KernelError> {
+        let found = self.ebpf.program(program).ok_or(KernelError::NoMap(program))?;
+        let xdp: &Xdp = found.try_into().map_err(KernelError::program(program))?;
+        let options = TestRunOptions { data_in: Some(frame), repeat, ..TestRunOptions::default() };
+        let result = xdp.test_run(options).map_err(KernelError::program(program))?;
+        Ok((result.return_value, u64::try_from(result.duration.as_nanos()).unwrap_or(u64::MAX)))
+    }
+
+    /// The object, for what only it offers: diagnostics, and a program's descriptor in tests.
+    pub const fn ebpf(&mut self) -> &mut Ebpf {
+        &mut self.ebpf
+    }
+
+    fn program(&mut self, name: &'static str) -> Result<&mut Xdp, KernelError> {
+        let program = self.ebpf.program_mut(name).ok_or(KernelError::NoMap(name))?;
+        program.try_into().map_err(KernelError::program(name))
+    }
+}
+
+fn load_object(options: &LoadOptions) -> Result<Ebpf, KernelError> {
+    let fixed_clock = u8::from(options.fixed_clock);
+    let mut loader = EbpfLoader::new();
+    loader.verifier_log_level(VerifierLogLevel::STATS);
+    loader.override_global("AYA_LOG_LEVEL", &options.log_level, true);
+    loader.override_global("FIXED_CLOCK", &fixed_clock, true);
+    for (name, entries) in sizes(&options.capacities) {
+        loader.map_max_entries(name, entries);
+    }
+    for name in options.pins.iter().flat_map(|_| maps::PINNED) {
+        if let Some(pins) = &options.pins {
+            loader.map_pin_path(name, pins.map(name));
+        }
+    }
+    loader.load(DATAPLANE).map_err(|error| KernelError::Object(Box::new(error)))
+}
+
+/// Maps whose size the configuration sets.
+fn sizes(capacities: &Capacities) -> [(&'static str, u32); 10] {
+    let buckets = capacities.buckets();
+    [
+        (maps::TAGS, buckets),
+        (maps::SLOTS, buckets.saturating_mul(WAYS)),
+        (maps::DOORKEEPER, capacities.doorkeeper_words()),
+        (maps::SCOPES, capacities.scope_entries()),
+        (maps::SCOPE_V4, capacities.scopes),
+        (maps::SCOPE_V6, capacities.scopes),
+        (maps::ALLOW_V4, capacities.allows),
+        (maps::ALLOW_V6, capacities.allows),
+        (maps::BLOCK_V4, capacities.blocks),
+        (maps::BLOCK_V6, capacities.blocks),
+    ]
+}
+
+/// Whether pinned maps can be used again. Others are unpinned: a program that still runs with them keeps
+/// them until it is replaced.
+fn adopt_or_clear(pins: &Pins, capacities: &Capacities) -> Result<bool, KernelError> {
+    if fits(pins, capacities) {
+        return Ok(true);
+    }
+    for name in maps::PINNED {
+        attach::remove_pin(&pins.map(name))?;
+    }
+    Ok(false)
+}
+
+fn fits(pins: &Pins, capacities: &Capacities) -> bool {
+    let fixed = [
+        (maps::SETTINGS, 1),
+        (maps::SHARED, 1),
+        (maps::COUNTERS, COUNTERS),
+        (maps::EVENTS, EVENTS),
+    ];
+    let sizes_fit = sizes(capacities).into_iter().chain(fixed).all(|(name, entries)| {
+        MapInfo::from_pin(pins.map(name)).is_ok_and(|info| info.max_entries() == entries)
+    });
+    let slots_fit = MapInfo::from_pin(pins.map(maps::SLOTS))
+        .is_ok_and(|info| usize::try_from(info.value_size()).is_ok_and(|size| size == size_of::<Slot>()));
+    sizes_fit && slots_fit && has_current_version(pins)
+}
+
+fn has_current_version(pins: &Pins) -> bool {
+    let open = |name| MapData::from_pin(pins.map(name)).ok();
+    let (Some(settings), Some(shared)) = (open(maps::SETTINGS), open(maps::SHARED)) else { return false };
+    SettingsView::new(&settings, &shared).is_ok_and(|view| view.is_current())
+}
+
+fn array_data(map: Map, name: &'static str) -> Result<MapData, KernelError> {
+    if let Map::Array(data) = map { Ok(data) } else { Err(KernelError::NoMap(name)) }
+}
+
+fn memory_of(ebpf: &Ebpf) -> KernelMemory {
+    let mut memory = KernelMemory::default();
+    for name in maps::PINNED {
+        if let Some(Map::Array(data) | Map::PerCpuArray(data) | Map::LpmTrie(data) | Map::RingBuf(data)) =
+            ebpf.map(name)
+        {
+            memory.add(name, data);
+        }
+    }
+    memory
+}
+
+/// Length of the kernel's tick: what the coarse clock resolves (clock_getres(2)).
+fn tick_ns() -> Result<u64, KernelError> {
+    let resolution = clock_getres(ClockId::CLOCK_MONOTONIC_COARSE)
+        .map_err(|errno| KernelError::system("reading the length of the kernel's tick")(errno.into()))?;
+    Ok(u64::try_from(resolution.tv_nsec()).unwrap_or(0).max(1))
+}
+
+fn random_seed() -> Result<[u64; 2], KernelError> {
+    let random = || getrandom::u64().map_err(|error| KernelError::system("reading random bytes")(error.into()));
+    Ok([random()?, random()?])
+}

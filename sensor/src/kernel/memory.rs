@@ -1,0 +1,31 @@
+//! How much kernel memory the maps take, as the kernel accounts it.
+
+use std::os::fd::{AsFd as _, AsRawFd as _};
+
+use aya::maps::MapData;
+
+/// Kernel memory by map, in bytes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KernelMemory {
+    /// Name of each map and its bytes.
+    pub maps: Vec<(&'static str, u64)>,
+}
+
+impl KernelMemory {
+    /// All maps together.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.maps.iter().fold(0, |sum, (_, bytes)| sum.saturating_add(*bytes))
+    }
+
+    /// Notes one map; a map that the kernel does not account for counts as nothing.
+    pub(super) fn add(&mut self, name: &'static str, map: &MapData) {
+        self.maps.push((name, memlock(map.fd().as_fd().as_raw_fd()).unwrap_or(0)));
+    }
+}
+
+/// The `memlock` line of a map's descriptor (Linux `kernel/bpf/syscall.c`, `bpf_map_show_fdinfo`).
+fn memlock(fd: i32) -> Option<u64> {
+    let text = std::fs::read_to_string(format!("/proc/self/fdinfo/{fd}")).ok()?;
+    text.lines().find_map(|line| line.strip_prefix("memlock:")?.trim().parse().ok())
+}

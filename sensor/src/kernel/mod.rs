@@ -1,0 +1,32 @@
+//! The kernel side as user space sees it: loading, attaching, pinning, and typed handles to its maps.
+//!
+//! Architecture invariant: nothing here decides. It reads and writes what it is told to, and this is the only
+//! room that speaks to `bpf(2)`.
+
+mod attach;
+mod clients;
+mod config;
+mod counters;
+mod error;
+mod link;
+mod load;
+mod memory;
+mod mount;
+mod notices;
+mod object;
+pub mod probe;
+mod settings;
+mod shared;
+mod tries;
+
+pub use attach::{Attachment, XdpChoice, XdpMode};
+pub use clients::{Client, ClientTable};
+pub use config::{Capacities, ClientPrefixes};
+pub use counters::{Counters, LabelledCounter};
+pub use error::KernelError;
+pub use link::{LinkFacts, link_facts};
+pub use load::{Dataplane, LoadOptions, Pins, unload};
+pub use memory::KernelMemory;
+pub use notices::{Notice, Notices};
+pub use settings::Tuning;
+pub use tries::{PolicyTries, Scopes, TrieKind};

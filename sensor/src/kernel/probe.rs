@@ -1,0 +1,115 @@
+//! What this kernel and this process can do.
+
+use std::fmt;
+use std::fs;
+
+use caps::{CapSet, Capability};
+
+/// Oldest kernel that the object is tested on.
+pub const OLDEST_KERNEL: (u32, u32) = (6, 1);
+
+/// A kernel release as `uname -r` gives it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Release {
+    /// Major and minor version.
+    pub version: (u32, u32),
+    /// The whole text.
+    pub text: String,
+}
+
+impl fmt::Display for Release {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.text)
+    }
+}
+
+/// The running kernel; version 0.0 where its release does not read like one.
+#[must_use]
+pub fn kernel_release() -> Release {
+    let text = nix::sys::utsname::uname()
+        .map(|name| name.release().to_string_lossy().into_owned())
+        .unwrap_or_default();
+    Release { version: parse_version(&text).unwrap_or((0, 0)), text }
+}
+
+fn parse_version(text: &str) -> Option<(u32, u32)> {
+    let (major, rest) = text.split_once('.')?;
+    let minor: String = rest.chars().take_while(char::is_ascii_digit).collect();
+    Some((major.parse().ok()?, minor.parse().ok()?))
+}
+
+/// What an older kernel lacks, each with the version that brought it.
+#[must_use]
+pub fn missing_features(version: (u32, u32)) -> Vec<&'static str> {
+    [
+        ((5, 12), "atomic compare-and-exchange in BPF (5.12)"),
+        ((5, 18), "XDP on multi-buffer frames (5.18)"),
+        ((6, 1), "the verifier that the programs are tested with (6.1)"),
+    ]
+    .into_iter()
+    .filter(|(needed, _)| version < *needed)
+    .map(|(_, feature)| feature)
+    .collect()
+}
+
+/// Capabilities that set-up needs: BPF to load, NET_ADMIN to attach, PERFMON for pointer arithmetic in the
+/// program, and SYS_ADMIN only to mount a BPF file system.
+pub const NEEDED: [Capability; 3] = [Capability::CAP_BPF, Capability::CAP_NET_ADMIN, Capability::CAP_PERFMON];
+
+/// The needed capabilities that this process does not have.
+#[must_use]
+pub fn missing_capabilities() -> Vec<Capability> {
+    NEEDED
+        .into_iter()
+        .filter(|capability| !caps::has_cap(None, CapSet::Effective, *capability).unwrap_or(false))
+        .collect()
+}
+
+/// Gives up every capability for good, of this thread and of those it starts from now on.
+///
+/// # Errors
+/// Where the kernel refuses; the process must not go on then.
+pub fn drop_capabilities() -> Result<(), caps::errors::CapsError> {
+    // The bounding set first: shrinking it needs CAP_SETPCAP.
+    if caps::has_cap(None, CapSet::Effective, Capability::CAP_SETPCAP)? {
+        caps::clear(None, CapSet::Bounding)?;
+    }
+    for set in [CapSet::Ambient, CapSet::Inheritable, CapSet::Effective, CapSet::Permitted] {
+        caps::clear(None, set)?;
+    }
+    Ok(())
+}
+
+/// Whether the kernel carries its type information, which tools such as bpftool show programs with.
+#[must_use]
+pub fn has_btf() -> bool {
+    fs::exists("/sys/kernel/btf/vmlinux").unwrap_or(false)
+}
+
+/// Whether BPF programs are compiled to machine code.
+#[must_use]
+pub fn has_jit() -> bool {
+    fs::read_to_string("/proc/sys/net/core/bpf_jit_enable").map_or(true, |value| value.trim() != "0")
+}
+
+/// The lockdown mode, where it is one that refuses BPF.
+#[must_use]
+pub fn lockdown() -> Option<String> {
+    let text = fs::read_to_string("/sys/kernel/security/lockdown").ok()?;
+    text.contains("[confidentiality]").then(|| "confidentiality".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions() {
+        assert_eq!(parse_version("6.1.0-13-amd64"), Some((6, 1)));
+        assert_eq!(parse_version("6.12-rc1"), Some((6, 12)));
+        assert_eq!(parse_version("nonsense"), None);
+        assert!(missing_features((6, 1)).is_empty());
+        assert_eq!(missing_features((5, 15)).len(), 2);
+        assert_eq!(missing_features((5, 10)).len(), 3);
+    }
+}

@@ -1,0 +1,227 @@
+//! Typed handles to the policy maps: scopes, allows, blocks.
+
+use std::net::IpAddr;
+
+use aya::maps::lpm_trie::{Key, LpmTrie};
+use aya::maps::{Array, Map, MapData, MapError};
+use ipnet::IpNet;
+use sensor_common::abi::{BlockEntry, ScopeEntry, ScopeLimits, maps};
+
+use super::error::KernelError;
+
+/// The tries, by what they hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum TrieKind {
+    /// Prefix to scope index.
+    Scopes,
+    /// Allowed prefixes.
+    Allows,
+    /// Blocked prefixes.
+    Blocks,
+}
+
+/// The pair of tries, IPv4 and IPv6, of one kind.
+struct Pair<V: aya::Pod> {
+    v4: LpmTrie<MapData, [u8; 4], V>,
+    v6: LpmTrie<MapData, [u8; 16], V>,
+    names: [&'static str; 2],
+    bound: (&'static str, &'static str, u32),
+}
+
+impl<V: aya::Pod> Pair<V> {
+    fn insert(&mut self, prefix: IpNet, value: V) -> Result<(), KernelError> {
+        let length = u32::from(prefix.prefix_len());
+        let (map, done) = match prefix.network() {
+            IpAddr::V4(address) => {
+                (self.names[0], self.v4.insert(&Key::new(length, address.octets()), value, 0))
+            }
+            IpAddr::V6(address) => {
+                (self.names[1], self.v6.insert(&Key::new(length, address.octets()), value, 0))
+            }
+        };
+        let (what, key, capacity) = self.bound;
+        done.map_err(|source| match source {
+            MapError::SyscallError(error) if error.io_error.raw_os_error() == Some(nix::libc::ENOSPC) => {
+                KernelError::Full { what, capacity, key }
+            }
+            source => KernelError::map(map)(source),
+        })
+    }
+
+    /// Removing what is not there is no error.
+    fn remove(&mut self, prefix: IpNet) -> Result<(), KernelError> {
+        let length = u32::from(prefix.prefix_len());
+        let (map, done) = match prefix.network() {
+            IpAddr::V4(address) => (self.names[0], self.v4.remove(&Key::new(length, address.octets()))),
+            IpAddr::V6(address) => (self.names[1], self.v6.remove(&Key::new(length, address.octets()))),
+        };
+        match done {
+            Ok(()) | Err(MapError::KeyNotFound) => Ok(()),
+            Err(MapError::SyscallError(error)) if error.io_error.raw_os_error() == Some(nix::libc::ENOENT) => {
+                Ok(())
+            }
+            Err(source) => Err(KernelError::map(map)(source)),
+        }
+    }
+
+    fn entries(&self) -> Result<Vec<(IpNet, V)>, KernelError> {
+        let mut found = Vec::new();
+        for key in self.v4.keys() {
+            let key = key.map_err(KernelError::map(self.names[0]))?;
+            let value = self.v4.get(&key, 0).map_err(KernelError::map(self.names[0]))?;
+            found.extend(prefix(IpAddr::from(key.data()), key.prefix_len()).map(|prefix| (prefix, value)));
+        }
+        for key in self.v6.keys() {
+            let key = key.map_err(KernelError::map(self.names[1]))?;
+            let value = self.v6.get(&key, 0).map_err(KernelError::map(self.names[1]))?;
+            found.extend(prefix(IpAddr::from(key.data()), key.prefix_len()).map(|prefix| (prefix, value)));
+        }
+        Ok(found)
+    }
+}
+
+fn prefix(address: IpAddr, length: u32) -> Option<IpNet> {
+    IpNet::new(address, u8::try_from(length).ok()?).ok()
+}
+
+/// The policy tries of both families.
+pub struct PolicyTries {
+    scopes: Pair<ScopeEntry>,
+    allows: Pair<u64>,
+    blocks: Pair<BlockEntry>,
+}
+
+impl PolicyTries {
+    pub(super) fn take(
+        take: &mut impl FnMut(&'static str) -> Result<Map, KernelError>,
+        capacities: &super::Capacities,
+    ) -> Result<Self, KernelError> {
+        Ok(Self {
+            scopes: Pair {
+                v4: trie(take, maps::SCOPE_V4)?,
+                v6: trie(take, maps::SCOPE_V6)?,
+                names: [maps::SCOPE_V4, maps::SCOPE_V6],
+                bound: ("the scope table", "clients.max_scopes", capacities.scopes),
+            },
+            allows: Pair {
+                v4: trie(take, maps::ALLOW_V4)?,
+                v6: trie(take, maps::ALLOW_V6)?,
+                names: [maps::ALLOW_V4, maps::ALLOW_V6],
+                bound: ("the allow table", "clients.max_allows", capacities.allows),
+            },
+            blocks: Pair {
+                v4: trie(take, maps::BLOCK_V4)?,
+                v6: trie(take, maps::BLOCK_V6)?,
+                names: [maps::BLOCK_V4, maps::BLOCK_V6],
+                bound: ("the block table", "clients.max_blocks", capacities.blocks),
+            },
+        })
+    }
+
+    /// Writes a scope's index.
+    ///
+    /// # Errors
+    /// Where the trie is full or the kernel refuses.
+    pub fn set_scope(&mut self, prefix: IpNet, index: u32) -> Result<(), KernelError> {
+        self.scopes.insert(prefix, ScopeEntry { index, reserved: 0 })
+    }
+
+    /// Writes an allow.
+    ///
+    /// # Errors
+    /// Where the trie is full or the kernel refuses.
+    pub fn set_allow(&mut self, prefix: IpNet) -> Result<(), KernelError> {
+        self.allows.insert(prefix, 1)
+    }
+
+    /// Writes a block that ends at `until` on the data plane's clock, 0 for never.
+    ///
+    /// # Errors
+    /// Where the trie is full or the kernel refuses.
+    pub fn set_block(&mut self, prefix: IpNet, until: u64) -> Result<(), KernelError> {
+        let prefix_len = u32::from(prefix.prefix_len());
+        self.blocks.insert(prefix, BlockEntry { until, prefix_len, reserved: 0 })
+    }
+
+    /// Removes an entry; one that is not there counts as removed.
+    ///
+    /// # Errors
+    /// Where the kernel refuses.
+    pub fn remove(&mut self, kind: TrieKind, prefix: IpNet) -> Result<(), KernelError> {
+        match kind {
+            TrieKind::Scopes => self.scopes.remove(prefix),
+            TrieKind::Allows => self.allows.remove(prefix),
+            TrieKind::Blocks => self.blocks.remove(prefix),
+        }
+    }
+
+    /// What the scope tries hold.
+    ///
+    /// # Errors
+    /// Where the kernel refuses.
+    pub fn scopes(&self) -> Result<Vec<(IpNet, u32)>, KernelError> {
+        Ok(self.scopes.entries()?.into_iter().map(|(prefix, entry)| (prefix, entry.index)).collect())
+    }
+
+    /// What the allow tries hold.
+    ///
+    /// # Errors
+    /// Where the kernel refuses.
+    pub fn allows(&self) -> Result<Vec<IpNet>, KernelError> {
+        Ok(self.allows.entries()?.into_iter().map(|(prefix, _)| prefix).collect())
+    }
+
+    /// What the block tries hold, with each expiry on the data plane's clock.
+    ///
+    /// # Errors
+    /// Where the kernel refuses.
+    pub fn blocks(&self) -> Result<Vec<(IpNet, u64)>, KernelError> {
+        Ok(self.blocks.entries()?.into_iter().map(|(prefix, entry)| (prefix, entry.until)).collect())
+    }
+}
+
+fn trie<K: aya::Pod, V: aya::Pod>(
+    take: &mut impl FnMut(&'static str) -> Result<Map, KernelError>,
+    name: &'static str,
+) -> Result<LpmTrie<MapData, K, V>, KernelError> {
+    LpmTrie::try_from(take(name)?).map_err(KernelError::map(name))
+}
+
+/// The limits by scope index.
+pub struct Scopes {
+    limits: Array<MapData, ScopeLimits>,
+}
+
+impl Scopes {
+    pub(super) fn new(map: Map) -> Result<Self, KernelError> {
+        Ok(Self { limits: Array::try_from(map).map_err(KernelError::map(maps::SCOPES))? })
+    }
+
+    /// Entries.
+    #[must_use]
+    pub fn len(&self) -> u32 {
+        self.limits.len()
+    }
+
+    /// Whether there is none; never, since the default scope has one.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Writes the limits of an index that no client uses yet.
+    ///
+    /// # Errors
+    /// Where the index is out of range or the kernel refuses.
+    pub fn set(&mut self, index: u32, limits: ScopeLimits) -> Result<(), KernelError> {
+        self.limits.set(index, limits, 0).map_err(KernelError::map(maps::SCOPES))
+    }
+
+    /// Reads the limits of an index.
+    ///
+    /// # Errors
+    /// Where the index is out of range or the kernel refuses.
+    pub fn get(&self, index: u32) -> Result<ScopeLimits, KernelError> {
+        self.limits.get(&index, 0).map_err(KernelError::map(maps::SCOPES))
+    }
+}

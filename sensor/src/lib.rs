@@ -1,0 +1,6 @@
+//! The sensor's user-space side, in the order in which a packet's story is told.
+//!
+//! A room imports only from the rooms above it in this list; `cargo xtask tidy` checks that.
+#![cfg_attr(test, expect(clippy::arithmetic_side_effects, clippy::float_arithmetic, reason = "a wrong test may panic"))]
+
+pub mod kernel;

@@ -1,0 +1,40 @@
+//! `cargo xtask bench`
+
+use anyhow::Result;
+use clap::ValueEnum;
+
+use crate::{build, process, setup, workspace};
+
+/// Flags of `bench`.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// What to measure.
+    suite: Suite,
+    /// Passed to the measurement.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    args: Vec<String>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Suite {
+    /// What a packet costs in the kernel.
+    Kernel,
+}
+
+impl Suite {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Kernel => "kernel",
+        }
+    }
+}
+
+/// Becomes the measurement.
+pub(crate) fn command(args: &Args) -> Result<()> {
+    setup::everything()?;
+    build::release(&["sensor", "sensor-tests"])?;
+    let sensor = workspace::sensor_bin();
+    let mut bench = process::as_root(workspace::release("sensor-bench"), &[("SENSOR_BIN", &sensor)]);
+    bench.arg(args.suite.name()).args(&args.args);
+    Err(process::exec(bench))
+}

@@ -1,0 +1,97 @@
+//! `cargo xtask`: everything a developer, an operator who builds from source, or the continuous
+//! integration does with this repository, as commands that need no further explanation.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line program prints")]
+
+mod bench;
+mod build;
+mod clock;
+mod demo;
+mod outcome;
+mod process;
+mod progress;
+mod run;
+mod setup;
+mod stages;
+mod test;
+mod tidy;
+mod vm;
+mod workspace;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{CommandFactory as _, Parser, Subcommand};
+
+/// Builds, demonstrates and tests sensor.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Find what building needs on this machine, and install what is missing.
+    Setup(setup::Args),
+    /// Build everything that runs on this machine.
+    Build(build::Args),
+    /// Build the daemon and run it here, observing only.
+    Run(run::Args),
+    /// Build and show an attack and its end, in network namespaces of its own.
+    Demo(demo::Args),
+    /// Run every check and every test.
+    Test(test::Args),
+    /// Measure.
+    Bench(bench::Args),
+    /// Check the house rules.
+    Tidy,
+    /// Run the kernel-side tests on other Linux versions, in virtual machines.
+    Vm(vm::Args),
+}
+
+fn main() -> ExitCode {
+    match dispatch(Cli::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn dispatch(command: Command) -> Result<()> {
+    match command {
+        Command::Setup(args) => setup::command(&args),
+        Command::Build(args) => build::command(&args),
+        Command::Run(args) => run::command(&args),
+        Command::Demo(args) => demo::command(&args),
+        Command::Test(args) => test::command(&args),
+        Command::Bench(args) => bench::command(&args),
+        Command::Tidy => tidy::command(),
+        Command::Vm(args) => vm::command(&args),
+    }
+}
+
+/// The names of the subcommands, for checking what the documentation names.
+fn subcommands() -> Vec<String> {
+    Cli::command().get_subcommands().map(|command| command.get_name().to_owned()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn subcommands_have_their_names() {
+        let names = subcommands();
+        for name in ["setup", "build", "run", "demo", "test", "bench", "tidy", "vm"] {
+            assert!(names.iter().any(|known| known == name), "{name} is missing");
+        }
+    }
+}

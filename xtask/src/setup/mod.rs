@@ -1,0 +1,54 @@
+//! `cargo xtask setup`: finds what building and testing need, and installs what is missing.
+//!
+//! It may run any number of times; what is there is only looked at.
+
+mod apt;
+mod linker;
+mod packages;
+mod toolchain;
+
+use anyhow::Result;
+
+use crate::outcome::Skip;
+
+/// Flags of `setup`.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Also install what the tests and measurements use (servers, clients, virtual machines).
+    #[arg(long)]
+    tests: bool,
+}
+
+/// Runs the command.
+pub(crate) fn command(args: &Args) -> Result<()> {
+    if !args.tests {
+        return build_tools();
+    }
+    for skip in everything()? {
+        println!("{skip}");
+    }
+    Ok(())
+}
+
+/// What building needs: a compiler for eBPF programs, and their linker.
+///
+/// # Errors
+///
+/// When something is missing and cannot be installed: nothing can be built then.
+pub(crate) fn build_tools() -> Result<()> {
+    toolchain::ensure()
+}
+
+/// What building and testing need.
+///
+/// # Returns
+///
+/// The tests that will not run, each with the package that could not be installed.
+///
+/// # Errors
+///
+/// As [`build_tools`].
+pub(crate) fn everything() -> Result<Vec<Skip>> {
+    build_tools()?;
+    Ok(packages::ensure())
+}

@@ -1,0 +1,72 @@
+//! The compiler for eBPF programs, from rustup or from Debian.
+
+use std::process::Command;
+
+use anyhow::{Context as _, Result, bail};
+use sensor_toolchain::{Compiler, DEBIAN_PREFIX, LINKED, NIGHTLY};
+
+use super::{apt, linker};
+use crate::process;
+use crate::progress::{self, Step};
+
+/// Rust 1.96 with a `core` for the BPF target, and what its build scripts link with.
+const COMPILER_PACKAGES: &[&str] = &["rustc-web", "cargo-web", "libstd-rust-web-dev-bpf", "gcc", "libc6-dev"];
+
+/// Finds the toolchain, or installs what of it is missing.
+pub(super) fn ensure() -> Result<()> {
+    if let Ok(toolchain) = sensor_toolchain::find() {
+        progress::done(&format!("eBPF: {}", toolchain.describe()));
+        return Ok(());
+    }
+    let compiler = match sensor_toolchain::find_compiler() {
+        Ok(compiler) => compiler,
+        Err(missing) => {
+            progress::note(&missing.to_string());
+            install()?
+        }
+    };
+    progress::done(&format!("eBPF compiler: {}", compiler.describe()));
+    linker::ensure(&compiler)?;
+    let toolchain = sensor_toolchain::find()?;
+    progress::done(&format!("eBPF: {}", toolchain.describe()));
+    Ok(())
+}
+
+fn install() -> Result<Compiler> {
+    let nightly = install_nightly();
+    let debian = match nightly {
+        Ok(compiler) => return Ok(compiler),
+        Err(error) => {
+            progress::note(&format!("{error:#}"));
+            install_debian()
+        }
+    };
+    debian.context("no compiler for eBPF programs could be installed, neither by rustup nor by apt")
+}
+
+fn install_nightly() -> Result<Compiler> {
+    if process::in_path("rustup").is_none() {
+        bail!("rustup is not installed, so its nightly is not tried");
+    }
+    let step = Step::start("installing a nightly with its library source (rustup)");
+    let mut rustup = Command::new("rustup");
+    rustup.args(["toolchain", "install", NIGHTLY, "--component", "rust-src", "--profile", "minimal"]);
+    // Updating rustup itself is nobody's wish here, and fails where a distribution installed it.
+    rustup.arg("--no-self-update");
+    process::capture(&mut rustup)?;
+    let compiler = sensor_toolchain::find_compiler()?;
+    step.done("installed a nightly with its library source");
+    Ok(compiler)
+}
+
+fn install_debian() -> Result<Compiler> {
+    let step = Step::start("installing Debian's compiler for BPF (apt)");
+    apt::install(COMPILER_PACKAGES)?;
+    if process::in_path("rustup").is_some() {
+        // Without the link, Debian's cargo would find rustup's rustc in PATH.
+        process::capture(Command::new("rustup").args(["toolchain", "link", LINKED, DEBIAN_PREFIX]))?;
+    }
+    let compiler = sensor_toolchain::find_compiler()?;
+    step.done("installed Debian's compiler for BPF");
+    Ok(compiler)
+}

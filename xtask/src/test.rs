@@ -1,0 +1,128 @@
+//! `cargo xtask test`: every check and every test, in the order in which a fault is found soonest.
+
+use std::env::consts::ARCH;
+use std::fs;
+use std::process::Command;
+
+use anyhow::{Context as _, Result};
+
+use crate::outcome::{Outcome, Skip};
+use crate::stages::{self, Stage};
+use crate::{build, process, setup, tidy, vm, workspace};
+
+/// They build only for the BPF target, so cargo's workspace commands leave them out.
+const EBPF_PACKAGES: &[(&str, &str)] = &[("sensor-ebpf", "sensor-ebpf"), ("sensor-tests-ebpf", "tests/ebpf")];
+
+/// Flags of `test`.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Leave out the tests on other kernels, which take most of the time.
+    #[arg(long)]
+    skip_vm: bool,
+    /// Run the remaining stages after one has failed.
+    #[arg(long)]
+    keep_going: bool,
+}
+
+/// Runs the command.
+pub(crate) fn command(args: &Args) -> Result<()> {
+    stages::run(&all(args.skip_vm), args.keep_going)
+}
+
+fn all(skip_vm: bool) -> Vec<Stage> {
+    vec![
+        Stage::new("setup", || setup::everything().map(Outcome::Passed)),
+        Stage::plain("tidy", tidy::command),
+        Stage::plain("format", || process::run(process::cargo().args(["fmt", "--all", "--check"]))),
+        Stage::plain("clippy", clippy),
+        Stage::new("clippy of the eBPF programs", clippy_ebpf),
+        Stage::plain("release build", || build::release(&["sensor", "sensor-tests"])),
+        Stage::plain("tests", tests),
+        Stage::plain("documentation tests", doc_tests),
+        Stage::new("tests on other kernels", move || other_kernels(skip_vm)),
+    ]
+}
+
+/// A cargo command over every member that builds for this machine.
+fn workspace_command(words: &[&str]) -> Command {
+    let mut cargo = process::cargo();
+    cargo.args(words).arg("--workspace");
+    for (package, _) in EBPF_PACKAGES {
+        cargo.args(["--exclude", package]);
+    }
+    cargo
+}
+
+fn clippy() -> Result<()> {
+    process::run(workspace_command(&["clippy"]).args(["--all-targets", "--", "-D", "warnings"]))
+}
+
+fn clippy_ebpf() -> Result<Outcome> {
+    let toolchain = sensor_toolchain::find()?;
+    for (package, dir) in EBPF_PACKAGES {
+        let bins = bins(dir)?;
+        let bins: Vec<&str> = bins.iter().map(String::as_str).collect();
+        let Some(mut clippy) = sensor_toolchain::clippy(&toolchain, package, &bins, ARCH) else {
+            let reason = format!("there is no clippy for {}", toolchain.describe());
+            return Ok(Outcome::Skipped(Skip::new("clippy of the eBPF programs", reason)));
+        };
+        // Its own directory: the compiler differs from that of every other build.
+        clippy.current_dir(workspace::root()).env("CARGO_TARGET_DIR", workspace::target_dir().join("bpf"));
+        process::run(&mut clippy)?;
+    }
+    Ok(Outcome::Passed(Vec::new()))
+}
+
+/// The names of the binaries in a member's manifest.
+fn bins(dir: &str) -> Result<Vec<String>> {
+    let file = workspace::root().join(dir).join("Cargo.toml");
+    let text = fs::read_to_string(&file).with_context(|| format!("reading {}", file.display()))?;
+    let manifest: toml::Table = text.parse().with_context(|| format!("reading {}", file.display()))?;
+    let bins = manifest.get("bin").and_then(toml::Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let names = bins.iter().filter_map(|bin| bin.get("name")?.as_str());
+    Ok(names.map(str::to_owned).collect())
+}
+
+fn tests() -> Result<()> {
+    let has_nextest = process::in_path("cargo-nextest").is_some();
+    let words: &[&str] = if has_nextest { &["nextest", "run"] } else { &["test", "--all-targets"] };
+    let mut cargo = workspace_command(words);
+    cargo.env("SENSOR_BIN", workspace::sensor_bin());
+    if !process::is_root() {
+        // Namespaces and programs in the kernel need root; the compiler does not.
+        cargo.env(runner_variable(), "sudo -E");
+    }
+    process::run(&mut cargo)
+}
+
+fn runner_variable() -> String {
+    format!("CARGO_TARGET_{}_UNKNOWN_LINUX_GNU_RUNNER", ARCH.to_uppercase())
+}
+
+fn doc_tests() -> Result<()> {
+    process::run(&mut workspace_command(&["test", "--doc"]))
+}
+
+fn other_kernels(skip: bool) -> Result<Outcome> {
+    if skip {
+        return Ok(Outcome::Skipped(Skip::new("tests on other kernels", "--skip-vm was given")));
+    }
+    vm::run(&[])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_ebpf_packages_are_excluded() {
+        let shown = process::show(&workspace_command(&["clippy"]));
+        assert!(shown.ends_with("--exclude sensor-ebpf --exclude sensor-tests-ebpf"), "{shown}");
+    }
+
+    #[test]
+    fn the_runner_variable_names_this_target() {
+        let name = runner_variable();
+        assert!(name.starts_with("CARGO_TARGET_") && name.ends_with("_LINUX_GNU_RUNNER"), "{name}");
+    }
+}

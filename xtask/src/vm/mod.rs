@@ -1,0 +1,106 @@
+//! `cargo xtask vm`: the kernel-side tests on other Linux versions, in virtual machines.
+//!
+//! Verifiers differ, and only running shows how. The machines are emulated, so this needs neither
+//! virtualization nor root: it costs some ten seconds a kernel.
+
+mod boot;
+mod elf;
+mod initramfs;
+mod kernel;
+mod modules;
+
+use std::env::consts::ARCH;
+use std::path::PathBuf;
+
+use anyhow::{Result, bail};
+
+use crate::outcome::{Outcome, Skip};
+use crate::progress::Step;
+use crate::{process, workspace};
+
+/// The oldest that is supported, and the newest long-term one of the same distribution.
+const VERSIONS: &[&str] = &["6.1", "6.12"];
+/// What makes and runs the machines.
+const PROGRAMS: &[&str] = &[boot::QEMU, initramfs::BUSYBOX, "cpio", "apt-get", "dpkg-deb"];
+/// The static binary that runs the fixture table.
+const SUITE: &str = "sensor-vm-init";
+const TARGET: &str = "x86_64-unknown-linux-gnu";
+
+/// Flags of `vm`.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Boot this Linux version instead, as in 6.1; may be repeated.
+    #[arg(long = "kernel", value_name = "VERSION")]
+    kernels: Vec<String>,
+}
+
+/// Runs the command; what is left out is no failure, but said.
+pub(crate) fn command(args: &Args) -> Result<()> {
+    let skips = match run(&args.kernels)? {
+        Outcome::Passed(skips) => skips,
+        Outcome::Skipped(skip) => vec![skip],
+    };
+    for skip in skips {
+        println!("{skip}");
+    }
+    Ok(())
+}
+
+/// Boots these versions, or the usual ones if there are none.
+///
+/// # Errors
+///
+/// When the tests fail, or anything but getting hold of the emulator and the kernels does.
+pub(crate) fn run(versions: &[String]) -> Result<Outcome> {
+    if let Some(reason) = impossible() {
+        return Ok(Outcome::Skipped(Skip::new("tests on other kernels", reason)));
+    }
+    let usual: Vec<String> = VERSIONS.iter().map(|version| (*version).to_owned()).collect();
+    let versions = if versions.is_empty() { &usual } else { versions };
+    let mut kernels = Vec::new();
+    let mut skips = Vec::new();
+    for version in versions {
+        match kernel::get(version) {
+            Ok(kernel) => kernels.push(kernel),
+            Err(error) => skips.push(Skip::new(format!("tests on Linux {version}"), format!("{error:#}"))),
+        }
+    }
+    if kernels.is_empty() {
+        let reasons: Vec<String> = skips.into_iter().map(|skip| skip.reason).collect();
+        return Ok(Outcome::Skipped(Skip::new("tests on other kernels", reasons.join("; "))));
+    }
+    let suite = build_suite()?;
+    for kernel in &kernels {
+        boot::test(kernel, &suite)?;
+    }
+    Ok(Outcome::Passed(skips))
+}
+
+fn impossible() -> Option<String> {
+    if ARCH != "x86_64" {
+        return Some(format!("the machines are x86_64 and this one is {ARCH}"));
+    }
+    let missing: Vec<&str> =
+        PROGRAMS.iter().copied().filter(|program| process::in_path(program).is_none()).collect();
+    if !missing.is_empty() {
+        return Some(format!("{} cannot be found (`cargo xtask setup --tests`)", missing.join(", ")));
+    }
+    let busybox = process::in_path(initramfs::BUSYBOX)?;
+    let dynamic = !elf::is_static(&busybox).unwrap_or(false);
+    dynamic.then(|| format!("{} is not a static binary; install busybox-static", busybox.display()))
+}
+
+/// Builds the suite without a dynamic linker: the machine has no libraries.
+fn build_suite() -> Result<PathBuf> {
+    let step = Step::start(&format!("building {SUITE}"));
+    let mut cargo = process::cargo();
+    cargo.args(["build", "--release", "--target", TARGET, "--package", "sensor-tests", "--bin", SUITE]);
+    cargo.env("RUSTFLAGS", "-C target-feature=+crt-static").env_remove("CARGO_ENCODED_RUSTFLAGS");
+    process::capture(&mut cargo)?;
+    let suite = workspace::target_dir().join(TARGET).join("release").join(SUITE);
+    if !elf::is_static(&suite)? {
+        bail!("{} was linked dynamically and cannot run in the machine", suite.display());
+    }
+    step.done(&format!("built {SUITE}"));
+    Ok(suite)
+}
