@@ -9,6 +9,8 @@ use anyhow::{Context as _, Error, Result, bail};
 
 /// How many lines of a failed program's stderr an error repeats.
 const LAST_LINES: usize = 15;
+/// How much of each: linkers print lines of many screens.
+const LINE_LENGTH: usize = 300;
 
 /// Runs with inherited input and output.
 ///
@@ -113,7 +115,7 @@ fn cannot_start(command: &Command) -> String {
 fn last_lines(text: &str) -> String {
     let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
     let from = lines.len().saturating_sub(LAST_LINES);
-    let kept: Vec<String> = lines.iter().skip(from).map(|line| format!("  {line}")).collect();
+    let kept: Vec<String> = lines.iter().skip(from).map(|line| format!("  {line:.LINE_LENGTH$}")).collect();
     kept.join("\n")
 }
 

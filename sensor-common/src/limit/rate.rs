@@ -47,7 +47,7 @@ impl Period {
 pub struct Rate {
     count: u64,
     period: Period,
-    burst: Option<u64>,
+    burst: u64,
 }
 
 /// What is wrong with a rate.
@@ -94,6 +94,10 @@ impl Rate {
         if count > Self::MAX_COUNT || matches!(burst, Some(burst) if burst > Self::MAX_BURST) {
             return Err(ParseRateError::TooLarge);
         }
+        let burst = match burst {
+            Some(burst) => burst,
+            None => count.div_ceil(period.seconds()),
+        };
         Ok(Self { count, period, burst })
     }
 
@@ -112,10 +116,7 @@ impl Rate {
     /// Units that may arrive at once; where none was written, what the rate admits in one second.
     #[must_use]
     pub const fn burst(self) -> u64 {
-        match self.burst {
-            Some(burst) => burst,
-            None => self.count.div_ceil(self.period.seconds()),
-        }
+        self.burst
     }
 }
 

@@ -40,11 +40,12 @@ impl<V: aya::Pod> Pair<V> {
             }
         };
         let (what, key, capacity) = self.bound;
-        done.map_err(|source| match source {
-            MapError::SyscallError(error) if error.io_error.raw_os_error() == Some(nix::libc::ENOSPC) => {
+        done.map_err(|source| {
+            if errno_of(&source) == Some(nix::libc::ENOSPC) {
                 KernelError::Full { what, capacity, key }
+            } else {
+                KernelError::map(map)(source)
             }
-            source => KernelError::map(map)(source),
         })
     }
 
@@ -57,9 +58,7 @@ impl<V: aya::Pod> Pair<V> {
         };
         match done {
             Ok(()) | Err(MapError::KeyNotFound) => Ok(()),
-            Err(MapError::SyscallError(error)) if error.io_error.raw_os_error() == Some(nix::libc::ENOENT) => {
-                Ok(())
-            }
+            Err(source) if errno_of(&source) == Some(nix::libc::ENOENT) => Ok(()),
             Err(source) => Err(KernelError::map(map)(source)),
         }
     }
@@ -78,6 +77,10 @@ impl<V: aya::Pod> Pair<V> {
         }
         Ok(found)
     }
+}
+
+fn errno_of(error: &MapError) -> Option<i32> {
+    if let MapError::SyscallError(error) = error { error.io_error.raw_os_error() } else { None }
 }
 
 fn prefix(address: IpAddr, length: u32) -> Option<IpNet> {

@@ -1,8 +1,8 @@
-//! The compiler for eBPF programs, from rustup or from Debian.
+//! The compiler for eBPF programs and its linker, from rustup or from Debian.
 
 use std::process::Command;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use sensor_toolchain::{Compiler, DEBIAN_PREFIX, LINKED, NIGHTLY};
 
 use super::{apt, linker};
@@ -14,10 +14,24 @@ const COMPILER_PACKAGES: &[&str] = &["rustc-web", "cargo-web", "libstd-rust-web-
 
 /// Finds the toolchain, or installs what of it is missing.
 pub(super) fn ensure() -> Result<()> {
-    if let Ok(toolchain) = sensor_toolchain::find() {
-        progress::done(&format!("eBPF: {}", toolchain.describe()));
-        return Ok(());
+    if sensor_toolchain::find().is_err() {
+        install()?;
     }
+    let toolchain = sensor_toolchain::find()?;
+    progress::done(&format!("eBPF: {}", toolchain.describe()));
+    Ok(())
+}
+
+/// Rustup's way first, since whoever has rustup expects it; then Debian's.
+fn install() -> Result<()> {
+    let Err(rustup) = with_compiler(install_nightly) else { return Ok(()) };
+    progress::note(&format!("{rustup:#}"));
+    let debian = with_debian_compiler();
+    debian.context("eBPF programs cannot be built here: neither rustup nor apt could install what that needs")
+}
+
+/// Installs the linker, and before it a compiler if there is none yet.
+fn with_compiler(install: impl FnOnce() -> Result<Compiler>) -> Result<()> {
     let compiler = match sensor_toolchain::find_compiler() {
         Ok(compiler) => compiler,
         Err(missing) => {
@@ -26,22 +40,14 @@ pub(super) fn ensure() -> Result<()> {
         }
     };
     progress::done(&format!("eBPF compiler: {}", compiler.describe()));
-    linker::ensure(&compiler)?;
-    let toolchain = sensor_toolchain::find()?;
-    progress::done(&format!("eBPF: {}", toolchain.describe()));
-    Ok(())
+    linker::ensure(&compiler)
 }
 
-fn install() -> Result<Compiler> {
-    let nightly = install_nightly();
-    let debian = match nightly {
-        Ok(compiler) => return Ok(compiler),
-        Err(error) => {
-            progress::note(&format!("{error:#}"));
-            install_debian()
-        }
-    };
-    debian.context("no compiler for eBPF programs could be installed, neither by rustup nor by apt")
+/// Also when there is a nightly, for whose LLVM there may be no linker.
+fn with_debian_compiler() -> Result<()> {
+    let compiler = install_debian()?;
+    ensure!(compiler.has_prebuilt_core(), "{} hides Debian's compiler", compiler.describe());
+    linker::ensure(&compiler)
 }
 
 fn install_nightly() -> Result<Compiler> {

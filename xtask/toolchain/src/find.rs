@@ -27,6 +27,7 @@ pub struct BpfToolchain {
 pub struct Compiler {
     launcher: Launcher,
     core: Core,
+    llvm: Option<u32>,
 }
 
 /// How the compiler is started.
@@ -108,11 +109,17 @@ impl Compiler {
         format!("{} ({core})", self.launcher.describe())
     }
 
-    /// True when `core` was installed with the compiler, so that `bpf-linker` must use the LLVM of the
-    /// distribution and not the one that rustup's compilers carry.
+    /// True when `core` was installed with the compiler, as Debian's packages do.
     #[must_use]
     pub fn has_prebuilt_core(&self) -> bool {
         self.core == Core::Prebuilt
+    }
+
+    /// The major version of the compiler's LLVM, if it says so. `bpf-linker` reads what the compiler
+    /// writes, so its own LLVM must not be older.
+    #[must_use]
+    pub fn llvm(&self) -> Option<u32> {
+        self.llvm
     }
 }
 
@@ -136,10 +143,11 @@ impl Launcher {
     }
 
     /// Runs the compiler: a toolchain that is listed but does not start is no toolchain.
-    fn core(&self) -> Result<Core, String> {
-        let version = self.rustc(&["--version"])?;
+    fn compiler(&self) -> Result<Compiler, String> {
+        let version = self.rustc(&["--version", "--verbose"])?;
         let sysroot = PathBuf::from(self.rustc(&["--print", "sysroot"])?);
-        core_of(&sysroot, version.contains("-nightly"))
+        let core = core_of(&sysroot, version.contains("-nightly"))?;
+        Ok(Compiler { launcher: self.clone(), core, llvm: llvm_of(&version) })
     }
 
     fn rustc(&self, arguments: &[&str]) -> Result<String, String> {
@@ -176,8 +184,8 @@ pub fn find() -> Result<BpfToolchain, Missing> {
 pub fn find_compiler() -> Result<Compiler, Missing> {
     let mut reasons = Vec::new();
     for launcher in candidates() {
-        match launcher.core() {
-            Ok(core) => return Ok(Compiler { launcher, core }),
+        match launcher.compiler() {
+            Ok(compiler) => return Ok(compiler),
             Err(reason) => reasons.push(format!("{}: {reason}", launcher.describe())),
         }
     }
@@ -206,6 +214,11 @@ fn core_of(sysroot: &Path, nightly: bool) -> Result<Core, String> {
         (true, false) => Err(format!("it has neither rust-src nor a core for {TARGET}")),
         (false, _) => Err(format!("it has no core for {TARGET} and is not a nightly that could build one")),
     }
+}
+
+fn llvm_of(version: &str) -> Option<u32> {
+    let llvm = version.lines().find_map(|line| line.strip_prefix("LLVM version: "))?;
+    llvm.split('.').next()?.parse().ok()
 }
 
 fn has_core(libraries: &Path) -> bool {
@@ -270,6 +283,13 @@ mod tests {
     fn an_empty_sysroot_says_what_it_lacks() {
         let dir = sysroot(&[]);
         assert!(core_of(dir.path(), true).unwrap_err().contains("rust-src"));
+    }
+
+    #[test]
+    fn the_version_of_llvm_is_read() {
+        let version = "rustc 1.97.0-nightly\nrelease: 1.97.0-nightly\nLLVM version: 22.1.4\n";
+        assert_eq!(llvm_of(version), Some(22));
+        assert_eq!(llvm_of("rustc 1.97.0\n"), None);
     }
 
     #[test]

@@ -1,0 +1,122 @@
+//! What must never be blocked: the addresses that keep this host reachable and its operator connected.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+
+use super::host;
+use crate::config::Section;
+use crate::prefix;
+
+/// A protected prefix and why it is one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Protected {
+    /// The prefix.
+    pub prefix: IpNet,
+    /// Such as "the gateway".
+    pub why: String,
+}
+
+/// The rules. They hold whatever a detector or an operator says; `docs/` tells how to narrow them.
+#[derive(Clone, Debug, Default)]
+pub struct NeverBlock {
+    configured: Vec<IpNet>,
+    ssh_peers: Vec<IpAddr>,
+    rules: BTreeMap<IpNet, &'static str>,
+}
+
+/// Most ssh peers remembered; a host has few operators.
+const MAX_SSH_PEERS: usize = 64;
+
+impl NeverBlock {
+    /// Rules for this host, with those of the configuration.
+    #[must_use]
+    pub fn new(configured: Vec<IpNet>) -> Self {
+        let mut rules = Self { configured, ..Self::default() };
+        rules.refresh();
+        rules
+    }
+
+    /// Reads the configuration's own prefixes.
+    #[must_use]
+    pub fn read(section: &Section<'_>) -> Vec<IpNet> {
+        section.list("prefixes", prefix::parse).unwrap_or_default()
+    }
+
+    /// Puts other prefixes in the place of the configured ones.
+    pub fn reconfigure(&mut self, configured: Vec<IpNet>) {
+        self.configured = configured;
+        self.refresh();
+    }
+
+    /// Protects the address that an operator's ssh session comes from, while this daemon runs.
+    pub fn add_ssh_peer(&mut self, peer: IpAddr) {
+        if !self.ssh_peers.contains(&peer) && self.ssh_peers.len() < MAX_SSH_PEERS {
+            self.ssh_peers.push(peer);
+            self.refresh();
+        }
+    }
+
+    /// Asks the system again: addresses, routes and resolvers change.
+    pub fn refresh(&mut self) {
+        let named = [
+            ("an address of this host", host::own_addresses()),
+            ("a resolver of this host", host::resolvers()),
+            ("the gateway", host::gateways()),
+            ("an operator's ssh session", self.ssh_peers.clone()),
+        ];
+        self.rules = self.configured.iter().map(|prefix| (*prefix, "a never_block prefix")).collect();
+        for (why, addresses) in named {
+            let worth = addresses.into_iter().filter(host::is_worth_protecting);
+            self.rules.extend(worth.map(|address| (IpNet::from(address), why)));
+        }
+    }
+
+    /// The rule that a block of this prefix would break, if any.
+    #[must_use]
+    pub fn conflict(&self, prefix: &IpNet) -> Option<Protected> {
+        self.rules
+            .iter()
+            .find(|(protected, _)| prefix::overlap(protected, prefix))
+            .map(|(prefix, why)| Protected { prefix: *prefix, why: (*why).to_owned() })
+    }
+
+    /// Protected prefixes that blocks reach all the same, because the configuration says so or an address
+    /// became protected later; the kernel gets an allow for each.
+    pub fn reached<'a>(&self, blocks: impl Iterator<Item = &'a IpNet> + Clone) -> Vec<IpNet> {
+        let is_reached =
+            |protected: &&IpNet| blocks.clone().any(|block| prefix::overlap(protected, block));
+        self.rules.keys().filter(is_reached).copied().collect()
+    }
+
+    /// Every rule.
+    pub fn rules(&self) -> impl Iterator<Item = (&IpNet, &'static str)> {
+        self.rules.iter().map(|(prefix, why)| (prefix, *why))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // IPv6 documentation prefixes: the host that runs the test may well own an IPv4 one.
+    #[test]
+    fn conflicts_go_both_ways() {
+        let mut rules = NeverBlock::new(vec!["2001:db8:1::/48".parse().unwrap()]);
+        rules.add_ssh_peer("2001:db8:2::9".parse().unwrap());
+        let conflict = |text: &str| rules.conflict(&text.parse().unwrap()).map(|found| found.why);
+        assert_eq!(conflict("2001:db8:1::7/128").as_deref(), Some("a never_block prefix"));
+        assert_eq!(conflict("2001:db8::/47").as_deref(), Some("a never_block prefix"));
+        assert_eq!(conflict("2001:db8:2::/48").as_deref(), Some("an operator's ssh session"));
+        assert_eq!(conflict("2001:db8:3::/48"), None);
+    }
+
+    #[test]
+    fn reached_are_those_that_blocks_overlap() {
+        let prefixes = ["2001:db8:1::/48", "2001:db8:2::1/128"].map(|text| text.parse().unwrap());
+        let rules = NeverBlock::new(prefixes.to_vec());
+        let blocks: Vec<IpNet> = vec!["2001:db8:2::/48".parse().unwrap()];
+        assert_eq!(rules.reached(blocks.iter()), [prefixes[1]]);
+    }
+}

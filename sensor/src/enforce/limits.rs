@@ -1,0 +1,192 @@
+//! Limits by scope, as operators set them.
+
+use std::fmt;
+use std::str::FromStr;
+
+use ipnet::IpNet;
+use sensor_common::abi::{Dimension, ScopeLimits};
+use sensor_common::limit::{ParseRateError, Quota, Rate};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::prefix::{self, PrefixError};
+
+/// Whom limits are for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Scope {
+    /// Every client that no prefix scope covers.
+    Default,
+    /// Clients within a prefix; the longest that covers a client counts.
+    Prefix(IpNet),
+}
+
+/// What is wrong with a scope.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("scope: expected `default` or an address prefix: {0}")]
+pub struct ScopeError(#[from] PrefixError);
+
+impl FromStr for Scope {
+    type Err = ScopeError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text == "default" { Ok(Self::Default) } else { Ok(Self::Prefix(prefix::parse(text)?)) }
+    }
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Default => out.write_str("default"),
+            Self::Prefix(prefix) => prefix.fmt(out),
+        }
+    }
+}
+
+/// One limit: a rate, or expressly none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Limit {
+    /// No limit.
+    Off,
+    /// At most this.
+    Rate(Rate),
+}
+
+impl FromStr for Limit {
+    type Err = ParseRateError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text.trim() == "off" { Ok(Self::Off) } else { text.parse().map(Self::Rate) }
+    }
+}
+
+impl fmt::Display for Limit {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Off => out.write_str("off"),
+            Self::Rate(rate) => rate.fmt(out),
+        }
+    }
+}
+
+/// Serialises a type as the text that operators write.
+macro_rules! as_text {
+    ($type:ty) => {
+        impl Serialize for $type {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $type {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
+            }
+        }
+    };
+}
+
+as_text!(Scope);
+as_text!(Limit);
+
+/// Limits of one scope. What a prefix scope leaves out is as in `default`; what `default` leaves out is off.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Limits {
+    /// Frames.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub packets: Option<Limit>,
+    /// Bits of frames.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bits: Option<Limit>,
+    /// New TCP connections.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connections: Option<Limit>,
+    /// HTTP requests.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requests: Option<Limit>,
+}
+
+/// The least bit rate: below it not one frame a minute would pass.
+const LEAST_BITS: u64 = 1_000;
+
+impl Limits {
+    /// Whether nothing is set.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// The limit of a dimension, if set.
+    #[must_use]
+    pub const fn get(&self, dimension: Dimension) -> Option<Limit> {
+        match dimension {
+            Dimension::Packets => self.packets,
+            Dimension::Bits => self.bits,
+            Dimension::Connections => self.connections,
+            Dimension::Requests => self.requests,
+        }
+    }
+
+    /// These limits, with those of `base` where nothing is set.
+    #[must_use]
+    pub fn or(self, base: Self) -> Self {
+        Self {
+            packets: self.packets.or(base.packets),
+            bits: self.bits.or(base.bits),
+            connections: self.connections.or(base.connections),
+            requests: self.requests.or(base.requests),
+        }
+    }
+
+    /// As the kernel holds them, for a clock with the given tick.
+    #[must_use]
+    pub fn quotas(&self, tick_ns: u64) -> ScopeLimits {
+        let quota = |dimension| match self.get(dimension) {
+            None | Some(Limit::Off) => Quota::OFF,
+            Some(Limit::Rate(rate)) if dimension == Dimension::Bits => Quota::of_bits(rate, tick_ns),
+            Some(Limit::Rate(rate)) => Quota::of_units(rate, tick_ns),
+        };
+        ScopeLimits { quotas: Dimension::ALL.map(quota) }
+    }
+}
+
+/// Reads a limit on bits: as any other, but not too slow for a single frame.
+///
+/// # Errors
+/// Where the rate is malformed or below a kilobit a second.
+pub fn parse_bits(text: &str) -> Result<Limit, String> {
+    let limit: Limit = text.parse().map_err(|error: ParseRateError| error.to_string())?;
+    if let Limit::Rate(rate) = limit {
+        let seconds = rate.period().nanoseconds().checked_div(1_000_000_000).unwrap_or(1);
+        if rate.count() < LEAST_BITS.saturating_mul(seconds) {
+            return Err("bits per second below 1k; expected at least 1k, such as 200M".to_owned());
+        }
+    }
+    Ok(limit)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_scope_inherits_what_it_does_not_set() {
+        let base = Limits { packets: Some("10/s".parse().unwrap()), requests: Some(Limit::Off), ..Limits::default() };
+        let own = Limits { packets: Some(Limit::Off), bits: Some("1M".parse().unwrap()), ..Limits::default() };
+        let both = own.or(base);
+        assert_eq!(both.packets, Some(Limit::Off));
+        assert_eq!(both.requests, Some(Limit::Off));
+        assert_eq!(both.connections, None);
+        let quotas = both.quotas(4_000_000).quotas;
+        assert!(quotas[Dimension::Packets as usize].is_off());
+        assert_eq!(quotas[Dimension::Bits as usize].per_second(), 1_000_000);
+    }
+
+    #[test]
+    fn bits_have_a_floor() {
+        assert!(parse_bits("999/s").is_err());
+        assert!(parse_bits("30k/min").is_err());
+        assert!(parse_bits("60k/min").is_ok());
+        assert!(parse_bits("off").is_ok());
+    }
+}

@@ -1,0 +1,16 @@
+//! What applies to whom: the desired policy, what the kernel has, and the way from one to the other.
+//!
+//! Architecture invariant: this room is the only writer of the policy maps. Everyone else changes the desired
+//! [`Policy`] and asks for it to be applied.
+
+mod apply;
+mod blocks;
+mod config;
+mod limits;
+mod plan;
+mod policy;
+
+pub use apply::{EnforceError, Enforcer};
+pub use config::PolicyConfig;
+pub use limits::{Limit, Limits, Scope, ScopeError, parse_bits};
+pub use policy::{AllowRule, BlockRule, Layer, Mode, Origin, Policy, ScopeRule};

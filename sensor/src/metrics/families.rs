@@ -1,0 +1,204 @@
+//! The families and where their values come from.
+
+use std::collections::BTreeMap;
+
+use prometheus::proto::{LabelPair, Metric, MetricFamily, MetricType};
+use sensor_common::abi::{Event, Verdict};
+use sensor_common::packet::Problem;
+
+use crate::clock::Timestamp;
+use crate::enforce::Mode;
+use crate::kernel::{LabelledCounter, XdpMode};
+
+/// Everything that one scrape shows, gathered at once.
+#[derive(Clone, Debug, Default)]
+pub struct Snapshot {
+    /// The mode in force.
+    pub mode: Mode,
+    /// Interfaces by name, how the program is attached, and its counters.
+    pub interfaces: Vec<(String, XdpMode, Vec<LabelledCounter>)>,
+    /// Counts of kernel events.
+    pub events: BTreeMap<Event, u64>,
+    /// Counts of frames that could not be read in full.
+    pub problems: BTreeMap<Problem, u64>,
+    /// Clients in the table.
+    pub clients_tracked: u64,
+    /// Clients that the table has room for.
+    pub clients_max: u64,
+    /// Prefixes blocked.
+    pub blocks_active: u64,
+    /// Blocks added by command since the start.
+    pub blocks_by_command: u64,
+    /// Failed writes of the state file.
+    pub state_write_errors: u64,
+    /// Whether the last reload was taken.
+    pub reload_success: bool,
+    /// When the configuration was last taken.
+    pub last_reload: Option<Timestamp>,
+    /// Kernel memory of all maps, in bytes.
+    pub kernel_memory_bytes: u64,
+}
+
+/// Declares families: the doc comment becomes the HELP text.
+macro_rules! families {
+    ($($(#[doc = $help:literal])+ $constant:ident: $kind:ident $name:literal;)+) => {$(
+        $(#[doc = $help])+
+        const $constant: Family = Family {
+            name: $name,
+            help: &[$($help),+],
+            kind: MetricType::$kind,
+        };
+    )+};
+}
+
+families! {
+    /// Build of this sensor; always 1.
+    BUILD_INFO: GAUGE "sensor_build_info";
+    /// Mode in force: 1 for the current one, 0 for the other.
+    MODE: GAUGE "sensor_mode";
+    /// Interfaces served and how the XDP program is attached; always 1.
+    INTERFACE_INFO: GAUGE "sensor_interface_info";
+    /// Frames by verdict and reason.
+    PACKETS: COUNTER "sensor_packets_total";
+    /// Bytes of those frames, Ethernet header included.
+    BYTES: COUNTER "sensor_bytes_total";
+    /// Frames that could not be read in full, by kind; they are also in sensor_packets_total.
+    UNPARSED: COUNTER "sensor_unparsed_packets_total";
+    /// Clients in the table now.
+    CLIENTS_TRACKED: GAUGE "sensor_clients_tracked";
+    /// Clients that the table is made for.
+    CLIENTS_MAX: GAUGE "sensor_clients_max";
+    /// Clients that entered the table.
+    CLIENTS_ADMITTED: COUNTER "sensor_clients_admitted_total";
+    /// Idle clients that left the table for new ones.
+    CLIENTS_EVICTED: COUNTER "sensor_clients_evicted_total";
+    /// Sources not admitted to the table, by cause; they share the newcomers' limit.
+    CLIENTS_REFUSED: COUNTER "sensor_clients_refused_total";
+    /// Over-limit notices that did not reach the daemon, by cause.
+    NOTICES_LOST: COUNTER "sensor_notices_lost_total";
+    /// Prefixes blocked now.
+    BLOCKS_ACTIVE: GAUGE "sensor_blocks_active";
+    /// Blocks made since the start, by what made them.
+    BLOCKS: COUNTER "sensor_blocks_total";
+    /// Kernel memory of all maps, as the kernel accounts it.
+    KERNEL_MEMORY: GAUGE "sensor_kernel_memory_bytes";
+    /// Failed writes of the state file.
+    STATE_WRITE_ERRORS: COUNTER "sensor_state_write_errors_total";
+    /// Whether the last reload of the configuration was taken.
+    RELOAD_SUCCESS: GAUGE "sensor_config_reload_success";
+    /// When the configuration was last taken, in seconds since 1970.
+    LAST_RELOAD: GAUGE "sensor_config_last_reload_timestamp_seconds";
+}
+
+struct Family {
+    name: &'static str,
+    help: &'static [&'static str],
+    kind: MetricType,
+}
+
+impl Family {
+    fn with(&self, metrics: Vec<Metric>) -> MetricFamily {
+        let mut family = MetricFamily::default();
+        family.set_name(self.name.to_owned());
+        let help: Vec<&str> = self.help.iter().map(|line| line.trim()).collect();
+        family.set_help(help.join(" "));
+        family.set_field_type(self.kind);
+        family.set_metric(metrics);
+        family
+    }
+
+    fn one(&self, value: u64) -> MetricFamily {
+        self.with(vec![self.metric(&[], value)])
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "Prometheus values are floating point")]
+    fn metric(&self, labels: &[(&str, &str)], value: u64) -> Metric {
+        let mut metric = Metric::from_label(labels.iter().map(|(name, value)| label(name, value)).collect());
+        if self.kind == MetricType::COUNTER {
+            let mut counter = prometheus::proto::Counter::default();
+            counter.set_value(value as f64);
+            metric.set_counter(counter);
+        } else {
+            let mut gauge = prometheus::proto::Gauge::default();
+            gauge.set_value(value as f64);
+            metric.set_gauge(gauge);
+        }
+        metric
+    }
+}
+
+fn label(name: &str, value: &str) -> LabelPair {
+    let mut pair = LabelPair::default();
+    pair.set_name(name.to_owned());
+    pair.set_value(value.to_owned());
+    pair
+}
+
+/// The snapshot as families.
+pub(super) fn gather(snapshot: &Snapshot) -> Vec<MetricFamily> {
+    let mut families = about_the_daemon(snapshot);
+    families.extend(about_frames(snapshot));
+    families.extend(about_clients(snapshot));
+    families
+}
+
+fn about_the_daemon(snapshot: &Snapshot) -> Vec<MetricFamily> {
+    let modes = [Mode::Monitor, Mode::Enforce]
+        .map(|mode| MODE.metric(&[("mode", mode.label())], u64::from(mode == snapshot.mode)));
+    let interfaces = snapshot.interfaces.iter().map(|(name, mode, _)| {
+        INTERFACE_INFO.metric(&[("interface", name), ("xdp_mode", mode.label())], 1)
+    });
+    let last_reload = snapshot.last_reload.map_or(0, |at| at.since(Timestamp::from_unix_micros(0)).as_secs());
+    vec![
+        BUILD_INFO.with(vec![BUILD_INFO.metric(&[("version", env!("CARGO_PKG_VERSION"))], 1)]),
+        MODE.with(modes.to_vec()),
+        INTERFACE_INFO.with(interfaces.collect()),
+        BLOCKS_ACTIVE.one(snapshot.blocks_active),
+        BLOCKS.with(vec![BLOCKS.metric(&[("detector", "command")], snapshot.blocks_by_command)]),
+        KERNEL_MEMORY.one(snapshot.kernel_memory_bytes),
+        STATE_WRITE_ERRORS.one(snapshot.state_write_errors),
+        RELOAD_SUCCESS.one(u64::from(snapshot.reload_success)),
+        LAST_RELOAD.one(last_reload),
+    ]
+}
+
+fn about_frames(snapshot: &Snapshot) -> Vec<MetricFamily> {
+    let (mut packets, mut bytes) = (Vec::new(), Vec::new());
+    for (interface, _, counters) in &snapshot.interfaces {
+        for found in counters.iter().filter(|found| is_shown(found)) {
+            let labels = [
+                ("interface", interface.as_str()),
+                ("family", found.family.label()),
+                ("verdict", found.verdict.label()),
+                ("reason", found.reason.label()),
+            ];
+            packets.push(PACKETS.metric(&labels, found.counter.packets));
+            bytes.push(BYTES.metric(&labels, found.counter.bytes));
+        }
+    }
+    let unparsed = Problem::ALL.map(|problem| {
+        UNPARSED.metric(&[("kind", problem.label())], snapshot.problems.get(&problem).copied().unwrap_or(0))
+    });
+    vec![PACKETS.with(packets), BYTES.with(bytes), UNPARSED.with(unparsed.to_vec())]
+}
+
+/// `would_drop` series appear once they count, the others from the start, so that rates have a first zero.
+fn is_shown(found: &LabelledCounter) -> bool {
+    found.counter.packets > 0 || found.verdict != Verdict::WouldDrop
+}
+
+fn about_clients(snapshot: &Snapshot) -> Vec<MetricFamily> {
+    let count = |event: Event| snapshot.events.get(&event).copied().unwrap_or(0);
+    let refused = [("table_full", Event::TableFull), ("contended", Event::AdmissionContended)]
+        .map(|(cause, event)| CLIENTS_REFUSED.metric(&[("cause", cause)], count(event)));
+    let lost = [("ring_full", Event::NoticeLost), ("rate", Event::NoticeSuppressed)]
+        .map(|(cause, event)| NOTICES_LOST.metric(&[("cause", cause)], count(event)));
+    vec![
+        CLIENTS_TRACKED.one(snapshot.clients_tracked),
+        CLIENTS_MAX.one(snapshot.clients_max),
+        CLIENTS_ADMITTED.one(count(Event::ClientAdmitted)),
+        CLIENTS_EVICTED.one(count(Event::ClientEvicted)),
+        CLIENTS_REFUSED.with(refused.to_vec()),
+        NOTICES_LOST.with(lost.to_vec()),
+    ]
+}

@@ -1,0 +1,9 @@
+//! Every metric family; a family's doc comment is its HELP text.
+//!
+//! Architecture invariant: no label holds an address, a path or a user, only members of closed sets.
+
+mod families;
+mod render;
+
+pub use families::Snapshot;
+pub use render::{CONTENT_TYPE, render};

@@ -1,0 +1,10 @@
+//! Support for the tests that need a kernel or a network.
+#![expect(
+    clippy::arithmetic_side_effects,
+    clippy::cast_possible_truncation,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test's support may panic: that is how a test fails"
+)]
