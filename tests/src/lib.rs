@@ -8,3 +8,13 @@
     clippy::unwrap_used,
     reason = "a test's support may panic: that is how a test fails"
 )]
+
+pub mod daemon;
+pub mod netns;
+pub mod peers;
+pub mod tools;
+pub mod wait;
+
+pub mod fixtures;
+pub mod packet;
+pub mod plane;

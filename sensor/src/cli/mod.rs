@@ -1,1 +1,116 @@
-//! Placeholder.
+//! The command line: flags to requests, answers to text.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "this room speaks to a terminal")]
+
+mod args;
+mod check;
+mod doctor;
+mod output;
+mod run;
+mod ssh;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::Parser as _;
+use serde::de::DeserializeOwned;
+
+use crate::control::wire::{
+    AllowRow, BlockRow, ClientRow, Confirmed, Envelope, Explanation, LimitRow, ModeReport, Reloaded, Removed, Request,
+    StatusReport,
+};
+use crate::control::{Client, ClientError};
+use args::{AllowCommand, BlockCommand, Cli, Command, LimitCommand, Remote};
+
+/// Runs the command that the process was started with. Exit status: 0 done, 1 failed, 2 wrong usage, 3 no
+/// daemon.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match dispatch(cli) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("sensor: {error:#}");
+            match error.downcast_ref() {
+                Some(ClientError::Unreachable { .. }) => ExitCode::from(3),
+                _ => ExitCode::FAILURE,
+            }
+        }
+    }
+}
+
+fn dispatch(cli: Cli) -> Result<ExitCode> {
+    match cli.command {
+        Command::Run(options) => run::run(options),
+        Command::Check(options) => Ok(check::check(&options, cli.json)),
+        Command::Doctor(options) => doctor::doctor(&options, cli.json),
+        Command::Unload(options) => run::unload(&options, cli.json),
+        Command::Status(remote) => ask::<StatusReport>(&remote, Request::Status, cli.json, output::status),
+        Command::Mode { remote, set } => ask::<ModeReport>(&remote, Request::Mode { set }, cli.json, output::mode),
+        Command::Limit { command } => limit(command, cli.json),
+        Command::Confirm(remote) => ask::<Confirmed>(&remote, Request::Confirm, cli.json, output::confirmed),
+        Command::Block { command } => block(command, cli.json),
+        Command::Allow { command } => allow(command, cli.json),
+        Command::Clients { remote, top, sort } => {
+            ask::<Vec<ClientRow>>(&remote, Request::Clients { top, sort: sort.into() }, cli.json, output::clients)
+        }
+        Command::Explain { remote, prefix } => {
+            ask::<Explanation>(&remote, Request::Explain { prefix }, cli.json, output::explanation)
+        }
+        Command::Reload(remote) => ask::<Reloaded>(&remote, Request::Reload, cli.json, output::reloaded),
+    }
+}
+
+fn limit(command: LimitCommand, json: bool) -> Result<ExitCode> {
+    let (remote, request) = match command {
+        LimitCommand::List(remote) => (remote, Request::LimitList),
+        LimitCommand::Set { remote, scope, limits, confirm } => {
+            let confirm_ms = confirm.map(args::milliseconds);
+            (remote, Request::LimitSet { scope, limits: limits.into(), confirm_ms })
+        }
+        LimitCommand::Unset { remote, scope } => (remote, Request::LimitUnset { scope }),
+    };
+    ask::<Vec<LimitRow>>(&remote, request, json, output::limits)
+}
+
+fn block(command: BlockCommand, json: bool) -> Result<ExitCode> {
+    match command {
+        BlockCommand::List(remote) => ask::<Vec<BlockRow>>(&remote, Request::BlockList, json, output::blocks),
+        BlockCommand::Add { remote, prefix, time, reason } => {
+            let request = Request::BlockAdd { prefix, for_ms: time.map(args::milliseconds), reason };
+            ask::<BlockRow>(&remote, request, json, output::blocked)
+        }
+        BlockCommand::Remove { remote, prefix } => {
+            ask::<Removed>(&remote, Request::BlockRemove { prefix }, json, output::removed)
+        }
+    }
+}
+
+fn allow(command: AllowCommand, json: bool) -> Result<ExitCode> {
+    match command {
+        AllowCommand::List(remote) => ask::<Vec<AllowRow>>(&remote, Request::AllowList, json, output::allows),
+        AllowCommand::Add { remote, prefix, reason } => {
+            ask::<AllowRow>(&remote, Request::AllowAdd { prefix, reason }, json, output::allowed)
+        }
+        AllowCommand::Remove { remote, prefix } => {
+            ask::<Removed>(&remote, Request::AllowRemove { prefix }, json, output::removed)
+        }
+    }
+}
+
+/// Asks the daemon and prints its answer, as it came or rendered.
+fn ask<T: DeserializeOwned>(
+    remote: &Remote,
+    request: Request,
+    json: bool,
+    render: impl FnOnce(&T) -> String,
+) -> Result<ExitCode> {
+    let envelope = Envelope { request, ssh_peer: ssh::peer() };
+    let answer = Client::new(&remote.socket).ask(&envelope)?;
+    if json {
+        println!("{answer}");
+    } else {
+        let answer = serde_json::from_value(answer).map_err(|error| ClientError::Unreadable(error.to_string()))?;
+        println!("{}", render(&answer));
+    }
+    Ok(ExitCode::SUCCESS)
+}

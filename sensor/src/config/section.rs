@@ -143,8 +143,14 @@ impl<'a> Section<'a> {
 
     /// Reports the keys that nobody asked for.
     pub fn finish(self) {
+        self.finish_except(|_| false);
+    }
+
+    /// Reports the keys that nobody asked for, but not those that are data.
+    pub fn finish_except(self, is_data: impl Fn(&str) -> bool) {
         let asked = self.asked.borrow();
-        for (key, (_, origin)) in self.table.iter().filter(|(key, _)| !asked.contains(key.as_str())) {
+        let unasked = self.table.iter().filter(|(key, _)| !asked.contains(key.as_str()));
+        for (key, (_, origin)) in unasked.filter(|(key, _)| !is_data(key)) {
             let nearest = asked.iter().max_by(|one, other| {
                 strsim::jaro_winkler(one, key).total_cmp(&strsim::jaro_winkler(other, key))
             });

@@ -1,1 +1,12 @@
-//! Placeholder.
+//! The daemon: joins the rooms, and ends in order.
+
+mod background;
+mod commands;
+mod config;
+mod engine;
+mod reports;
+mod run;
+mod web;
+
+pub use config::{Config, ConfigSource, LogFormat, Paths};
+pub use run::{RunOptions, run};

@@ -84,7 +84,10 @@ pub struct Attachment {
 }
 
 /// Index of an interface.
-pub(super) fn index_of(interface: &str) -> Result<u32, KernelError> {
+///
+/// # Errors
+/// Where there is none of that name.
+pub fn index_of(interface: &str) -> Result<u32, KernelError> {
     if_nametoindex(interface).map_err(|_unknown| KernelError::UnknownInterface(interface.to_owned()))
 }
 

@@ -60,6 +60,9 @@ pub enum KernelError {
         /// What to do about it, if known.
         hint: &'static str,
     },
+    /// Another daemon holds the pin directory.
+    #[error("another sensor uses the pin directory {0}; `--pin-dir` names another for a second one")]
+    PinsInUse(PathBuf),
     /// A pin could not be read, written or removed.
     #[error("{path}: {what}: {source}")]
     Pin {

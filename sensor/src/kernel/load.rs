@@ -54,9 +54,8 @@ impl Pins {
             mount::create(&directory.join(part))?;
         }
         let file = File::open(directory).map_err(|error| pin_error(directory, "opening", error))?;
-        let lock = Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(_, errno)| {
-            pin_error(directory, "another sensor uses this pin directory (--pin-dir sets another)", errno.into())
-        })?;
+        let lock = Flock::lock(file, FlockArg::LockExclusiveNonblock)
+            .map_err(|_locked| KernelError::PinsInUse(directory.to_owned()))?;
         Ok(Self { directory: directory.to_owned(), _lock: std::sync::Arc::new(lock) })
     }
 

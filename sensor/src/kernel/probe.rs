@@ -80,6 +80,12 @@ pub fn drop_capabilities() -> Result<(), caps::errors::CapsError> {
     Ok(())
 }
 
+/// Whether a path lies on a BPF file system, where pins can be made.
+#[must_use]
+pub fn is_bpffs(path: &std::path::Path) -> bool {
+    super::mount::is_bpffs(path)
+}
+
 /// Whether the kernel carries its type information, which tools such as bpftool show programs with.
 #[must_use]
 pub fn has_btf() -> bool {

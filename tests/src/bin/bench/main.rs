@@ -1,2 +1,79 @@
-//! Placeholder of the first commit.
-fn main() {}
+//! Measurements, for people and for records: never a test, a slow machine fails nothing.
+//!
+//! Everything that is measured lives in namespaces of this process's own and ends with it.
+#![expect(
+    clippy::arithmetic_side_effects,
+    clippy::float_arithmetic,
+    clippy::print_stdout,
+    reason = "a measurement computes with what it measured, and prints it"
+)]
+
+mod clock;
+mod command;
+mod contest;
+mod crowd;
+
+mod frames;
+mod link;
+
+mod plane;
+mod policy;
+mod report;
+mod sandbox;
+mod single;
+mod testplane;
+mod xdp_filter;
+
+use std::fs;
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result};
+use clap::{Parser, Subcommand};
+
+use contest::Effort;
+use report::Report;
+
+/// Measures the sensor against the tools that it is compared with.
+#[derive(Parser)]
+struct Cli {
+    #[command(subcommand)]
+    suite: Suite,
+}
+
+#[derive(Subcommand)]
+enum Suite {
+    /// What a packet costs in the kernel, beside xdp-filter and nftables; needs root.
+    Kernel(KernelArgs),
+}
+
+#[derive(clap::Args)]
+struct KernelArgs {
+    /// Also write the results to this file, as JSON.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Fewer rounds: a look, not a record.
+    #[arg(long)]
+    quick: bool,
+}
+
+fn main() -> Result<()> {
+    let Cli { suite: Suite::Kernel(args) } = Cli::parse();
+    let effort = if args.quick { Effort::QUICK } else { Effort::FULL };
+    let report = sandbox::isolated(|| kernel(effort)).context("the kernel could not be measured")?;
+    println!("{report}");
+    if let Some(path) = &args.json {
+        let json = serde_json::to_string_pretty(&report)?;
+        fs::write(path, json + "\n").with_context(|| format!("writing {}", path.display()))?;
+    }
+    Ok(())
+}
+
+fn kernel(effort: Effort) -> Result<Report> {
+    let mut report = Report::new(effort)?;
+    let xdp_filter = xdp_filter::load(&mut report)?;
+    single::measure(&mut report, effort, xdp_filter.as_ref())?;
+    policy::measure(&mut report, effort)?;
+    crowd::measure(&mut report, effort)?;
+
+    Ok(report)
+}

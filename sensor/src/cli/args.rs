@@ -1,0 +1,305 @@
+//! Flags and subcommands.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use ipnet::IpNet;
+
+use crate::control::wire::ClientSort;
+use crate::enforce::{Limit, Limits, Mode, Scope, parse_bits};
+use crate::kernel::XdpChoice;
+use crate::prefix;
+
+/// API security at the network card: counts and drops per-client bursts in the kernel.
+#[derive(Debug, Parser)]
+#[command(name = "sensor", version, propagate_version = true, max_term_width = 100)]
+pub(super) struct Cli {
+    /// Print JSON: one document, or one object a line where it streams
+    #[arg(long, global = true)]
+    pub(super) json: bool,
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+/// Which daemon to ask.
+#[derive(Debug, Args)]
+pub(super) struct Remote {
+    /// Control socket of the daemon
+    #[arg(long, value_name = "PATH", default_value = "/run/sensor/control.sock")]
+    pub(super) socket: PathBuf,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Run the daemon in the foreground
+    Run(RunArgs),
+    /// Check the configuration and print every mistake; changes nothing
+    Check(CheckArgs),
+    /// Say what works on this host, and what to do about the rest
+    Doctor(DoctorArgs),
+    /// Detach from every interface and remove what a daemon left in the kernel
+    Unload(UnloadArgs),
+    /// Show mode, interfaces, totals and losses
+    Status(Remote),
+    /// Show or set the mode
+    Mode {
+        #[command(flatten)]
+        remote: Remote,
+        /// `monitor` counts what would be dropped, `enforce` drops it
+        #[arg(value_name = "MODE", value_parser = str::parse::<Mode>)]
+        set: Option<Mode>,
+    },
+    /// Show or change limits
+    Limit {
+        #[command(subcommand)]
+        command: LimitCommand,
+    },
+    /// Keep the limits that were set with --confirm
+    Confirm(Remote),
+    /// Show or change blocked prefixes
+    Block {
+        #[command(subcommand)]
+        command: BlockCommand,
+    },
+    /// Show or change allowed prefixes, which no block or limit touches
+    Allow {
+        #[command(subcommand)]
+        command: AllowCommand,
+    },
+    /// Show the busiest clients now
+    Clients {
+        #[command(flatten)]
+        remote: Remote,
+        /// How many
+        #[arg(long, value_name = "N", default_value_t = 20)]
+        top: usize,
+        /// By what
+        #[arg(long, value_enum, default_value_t = Sort::Packets)]
+        sort: Sort,
+    },
+    /// Say why a client is limited, blocked or neither, and how to undo it
+    Explain {
+        #[command(flatten)]
+        remote: Remote,
+        /// An address or prefix
+        #[arg(value_name = "CIDR", value_parser = prefix::parse)]
+        prefix: IpNet,
+    },
+    /// Read the configuration again; a broken one is refused and the old one stays
+    Reload(Remote),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RunArgs {
+    /// Interface to serve; may be given more than once. Default: that of the default route
+    #[arg(short, long = "interface", value_name = "IFACE", action = ArgAction::Append)]
+    pub(super) interface: Vec<String>,
+    /// Configuration file, in place of those in /etc/sensor
+    #[arg(short, long, value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
+    /// Mode, over the configuration's
+    #[arg(long, value_parser = str::parse::<Mode>)]
+    pub(super) mode: Option<Mode>,
+    /// How to attach the XDP program
+    #[arg(long, value_enum)]
+    pub(super) xdp: Option<Xdp>,
+    /// Control socket
+    #[arg(long, value_name = "PATH")]
+    pub(super) socket: Option<PathBuf>,
+    /// Where state is kept over restarts
+    #[arg(long, value_name = "DIR")]
+    pub(super) state_dir: Option<PathBuf>,
+    /// Where BPF objects are pinned
+    #[arg(long, value_name = "DIR")]
+    pub(super) pin_dir: Option<PathBuf>,
+    /// Address of /metrics, /healthz and /readyz
+    #[arg(long = "web.listen-address", value_name = "ADDR:PORT")]
+    pub(super) web: Option<SocketAddr>,
+    /// Remove what an earlier daemon left in the kernel, and exit; as `sensor unload`
+    #[arg(long)]
+    pub(super) unload: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct CheckArgs {
+    /// Configuration file, in place of those in /etc/sensor
+    #[arg(short, long, value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct DoctorArgs {
+    /// Interface to look at; may be given more than once. Default: all that are up
+    #[arg(short, long = "interface", value_name = "IFACE", action = ArgAction::Append)]
+    pub(super) interface: Vec<String>,
+    /// Where BPF objects would be pinned
+    #[arg(long, value_name = "DIR", default_value = "/sys/fs/bpf/sensor")]
+    pub(super) pin_dir: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct UnloadArgs {
+    /// Where BPF objects are pinned
+    #[arg(long, value_name = "DIR", default_value = "/sys/fs/bpf/sensor")]
+    pub(super) pin_dir: PathBuf,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum LimitCommand {
+    /// Show limits by scope
+    List(Remote),
+    /// Set limits of a scope; those not named stay
+    Set {
+        #[command(flatten)]
+        remote: Remote,
+        /// `default` or a CIDR; the longest that covers a client counts
+        #[arg(value_parser = str::parse::<Scope>)]
+        scope: Scope,
+        #[command(flatten)]
+        limits: LimitArgs,
+        /// Undo the change after this time unless `sensor confirm` follows
+        #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+        confirm: Option<Duration>,
+    },
+    /// Forget limits that a command set for a scope
+    Unset {
+        #[command(flatten)]
+        remote: Remote,
+        /// `default` or a CIDR
+        #[arg(value_parser = str::parse::<Scope>)]
+        scope: Scope,
+    },
+}
+
+/// Rates are RATE[/UNIT][:BURST], such as 100/min:20, 50k/s, 200M, or `off`.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = true)]
+pub(super) struct LimitArgs {
+    /// Packets
+    #[arg(long, value_name = "RATE", value_parser = str::parse::<Limit>)]
+    packets: Option<Limit>,
+    /// Bits
+    #[arg(long, value_name = "RATE", value_parser = parse_bits)]
+    bits: Option<Limit>,
+    /// New TCP connections
+    #[arg(long, value_name = "RATE", value_parser = str::parse::<Limit>)]
+    connections: Option<Limit>,
+    /// HTTP requests
+    #[arg(long, value_name = "RATE", value_parser = str::parse::<Limit>)]
+    requests: Option<Limit>,
+}
+
+impl From<LimitArgs> for Limits {
+    fn from(args: LimitArgs) -> Self {
+        let LimitArgs { packets, bits, connections, requests } = args;
+        Self { packets, bits, connections, requests }
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum BlockCommand {
+    /// Show blocked prefixes
+    List(Remote),
+    /// Block a prefix
+    Add {
+        #[command(flatten)]
+        remote: Remote,
+        /// An address or prefix
+        #[arg(value_name = "CIDR", value_parser = prefix::parse)]
+        prefix: IpNet,
+        /// For how long, such as 10m; for good where not given
+        #[arg(long = "for", value_name = "DURATION", value_parser = humantime::parse_duration)]
+        time: Option<Duration>,
+        /// Why, for whoever asks later
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<String>,
+    },
+    /// Lift a block
+    Remove {
+        #[command(flatten)]
+        remote: Remote,
+        /// As it was blocked
+        #[arg(value_name = "CIDR", value_parser = prefix::parse)]
+        prefix: IpNet,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum AllowCommand {
+    /// Show allowed prefixes
+    List(Remote),
+    /// Allow a prefix, whatever blocks and limits say
+    Add {
+        #[command(flatten)]
+        remote: Remote,
+        /// An address or prefix
+        #[arg(value_name = "CIDR", value_parser = prefix::parse)]
+        prefix: IpNet,
+        /// Why, for whoever asks later
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<String>,
+    },
+    /// Put a prefix under blocks and limits again
+    Remove {
+        #[command(flatten)]
+        remote: Remote,
+        /// As it was allowed
+        #[arg(value_name = "CIDR", value_parser = prefix::parse)]
+        prefix: IpNet,
+    },
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum Xdp {
+    Auto,
+    Native,
+    Generic,
+}
+
+impl From<Xdp> for XdpChoice {
+    fn from(choice: Xdp) -> Self {
+        match choice {
+            Xdp::Auto => Self::Auto,
+            Xdp::Native => Self::Native,
+            Xdp::Generic => Self::Generic,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum Sort {
+    Packets,
+    Bits,
+    Requests,
+    Drops,
+}
+
+impl From<Sort> for ClientSort {
+    fn from(sort: Sort) -> Self {
+        match sort {
+            Sort::Packets => Self::Packets,
+            Sort::Bits => Self::Bits,
+            Sort::Requests => Self::Requests,
+            Sort::Drops => Self::Drops,
+        }
+    }
+}
+
+/// Whole milliseconds, for the wire.
+pub(super) fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn flags_are_consistent() {
+        Cli::command().debug_assert();
+    }
+}

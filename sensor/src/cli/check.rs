@@ -1,0 +1,34 @@
+//! `sensor check`
+
+use std::process::ExitCode;
+
+use serde_json::json;
+
+use super::args::CheckArgs;
+use crate::daemon::ConfigSource;
+
+/// Prints every mistake; exit status 1 where there is one.
+pub(super) fn check(args: &CheckArgs, json: bool) -> ExitCode {
+    let source = ConfigSource { file: args.config.clone() };
+    let problems = source.load().err().unwrap_or_default();
+    let files = source.files();
+    if json {
+        let problems: Vec<_> = problems
+            .iter()
+            .map(|found| json!({"file": found.file, "line": found.line, "key": found.key, "message": found.message}))
+            .collect();
+        println!("{}", json!({"files": files, "problems": problems}));
+    } else {
+        for problem in &problems {
+            eprintln!("{problem}");
+        }
+        match (problems.len(), files.len()) {
+            (0, 0) => println!("no configuration files; the defaults are in force"),
+            (0, 1) => println!("1 file, no mistakes"),
+            (0, count) => println!("{count} files, no mistakes"),
+            (1, _) => eprintln!("1 mistake"),
+            (count, _) => eprintln!("{count} mistakes"),
+        }
+    }
+    if problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}

@@ -1,0 +1,232 @@
+//! Answers as text.
+
+use comfy_table::presets::NOTHING;
+use comfy_table::{CellAlignment, Table};
+use humantime::format_duration;
+use std::time::Duration;
+
+use crate::clock::Timestamp;
+use crate::control::wire::{
+    AllowRow, BlockRow, ClientRow, Confirmed, Explanation, LimitRow, ModeReport, Reloaded, Removed, StatusReport,
+};
+use crate::enforce::Limit;
+
+pub(super) fn mode(report: &ModeReport) -> String {
+    report.mode.to_string()
+}
+
+pub(super) fn confirmed(report: &Confirmed) -> String {
+    if report.confirmed.is_empty() {
+        return "nothing waits for confirmation".to_owned();
+    }
+    let scopes: Vec<String> = report.confirmed.iter().map(ToString::to_string).collect();
+    format!("confirmed: limits of {}", scopes.join(", "))
+}
+
+pub(super) fn removed(report: &Removed) -> String {
+    format!("removed {}", report.removed)
+}
+
+pub(super) fn reloaded(report: &Reloaded) -> String {
+    if report.needs_restart.is_empty() {
+        return "configuration reloaded".to_owned();
+    }
+    format!("configuration reloaded; takes effect at a restart: {}", report.needs_restart.join(", "))
+}
+
+pub(super) fn blocked(row: &BlockRow) -> String {
+    match row.until {
+        Some(until) => format!("blocked {} until {until}", row.prefix),
+        None => format!("blocked {} for good", row.prefix),
+    }
+}
+
+pub(super) fn allowed(row: &AllowRow) -> String {
+    format!("allowed {}", row.prefix)
+}
+
+pub(super) fn status(report: &StatusReport) -> String {
+    let mut lines = vec![
+        format!("mode         {}", report.mode),
+        format!("uptime       {}", format_duration(Duration::from_secs(report.uptime_seconds))),
+        format!(
+            "enforcement  {}",
+            if report.pinned { "pinned: outlives the daemon" } else { "not pinned: ends with the daemon" }
+        ),
+        format!(
+            "clients      {} tracked of {}, {} evicted when idle",
+            report.clients_tracked, report.clients_max, report.clients_evicted
+        ),
+        format!(
+            "policy       {} blocked, {} allowed, {} with limits",
+            report.blocks_active, report.allows_active, report.scopes
+        ),
+        format!("memory       {} MiB in the kernel's maps", report.kernel_memory_bytes >> 20),
+        format!("losses       {}", losses(report)),
+    ];
+    for row in &report.pending {
+        lines.push(format!("unconfirmed  limits of {}, undone at {}", row.scope, row.deadline));
+    }
+    let mut table = table(&["interface", "xdp", "passed", "dropped", "would drop"], 2);
+    for row in &report.interfaces {
+        table.add_row([
+            row.interface.clone(),
+            row.xdp_mode.label().to_owned(),
+            row.passed.to_string(),
+            row.dropped.to_string(),
+            row.would_drop.to_string(),
+        ]);
+    }
+    format!("{}\n\n{}", lines.join("\n"), trimmed(&table))
+}
+
+fn losses(report: &StatusReport) -> String {
+    let losses = &report.losses;
+    let counts = [
+        ("client table full", losses.table_full),
+        ("admission contended", losses.admission_contended),
+        ("notices lost", losses.notices_lost),
+        ("notices over their rate", losses.notices_suppressed),
+        ("frames not read in full", losses.unparsed),
+        ("state not written", losses.state_write_errors),
+    ];
+    let some: Vec<String> =
+        counts.iter().filter(|(_, count)| *count > 0).map(|(what, count)| format!("{what}: {count}")).collect();
+    if some.is_empty() { "none".to_owned() } else { some.join(", ") }
+}
+
+pub(super) fn limits(rows: &Vec<LimitRow>) -> String {
+    let mut table = table(&["scope", "packets", "bits", "connections", "requests", "from"], 6);
+    for row in rows {
+        let limit = |limit: Option<Limit>| limit.map_or("off".to_owned(), |limit| limit.to_string());
+        table.add_row([
+            row.scope.to_string(),
+            limit(row.limits.packets),
+            limit(row.limits.bits),
+            limit(row.limits.connections),
+            limit(row.limits.requests),
+            row.origin.label().to_owned(),
+        ]);
+    }
+    let mut text = trimmed(&table);
+    for row in rows {
+        for (dimension, burst) in &row.raised_bursts {
+            text.push_str(&format!(
+                "\nnote: {} {dimension}: the burst in force is {burst}, what the rate admits in one tick of the \
+                 kernel's clock or the largest frame",
+                row.scope
+            ));
+        }
+        if let Some(until) = row.unconfirmed_until {
+            text.push_str(&format!("\nlimits of {} are undone at {until} unless `sensor confirm` follows", row.scope));
+        }
+    }
+    text
+}
+
+pub(super) fn blocks(rows: &Vec<BlockRow>) -> String {
+    if rows.is_empty() {
+        return "nothing is blocked".to_owned();
+    }
+    let mut table = table(&["prefix", "until", "since", "from", "reason"], 5);
+    for row in rows {
+        table.add_row([
+            row.prefix.to_string(),
+            row.until.map_or("for good".to_owned(), seconds),
+            seconds(row.since),
+            row.origin.label().to_owned(),
+            row.reason.clone().unwrap_or_default(),
+        ]);
+    }
+    trimmed(&table)
+}
+
+pub(super) fn allows(rows: &Vec<AllowRow>) -> String {
+    if rows.is_empty() {
+        return "nothing is allowed besides what limits let pass".to_owned();
+    }
+    let mut table = table(&["prefix", "since", "from", "reason"], 4);
+    for row in rows {
+        table.add_row([
+            row.prefix.to_string(),
+            seconds(row.since),
+            row.origin.label().to_owned(),
+            row.reason.clone().unwrap_or_default(),
+        ]);
+    }
+    trimmed(&table)
+}
+
+pub(super) fn clients(rows: &Vec<ClientRow>) -> String {
+    if rows.is_empty() {
+        return "no clients are tracked; a source is from its second packet on".to_owned();
+    }
+    let mut table =
+        table(&["client", "packets/s", "bits/s", "requests/s", "drops/s", "packets", "drops"], 1);
+    for row in rows {
+        table.add_row([
+            row.client.to_string(),
+            row.rates.packets.to_string(),
+            row.rates.bits.to_string(),
+            row.rates.requests.to_string(),
+            row.rates.drops.to_string(),
+            row.packets.to_string(),
+            row.drops.to_string(),
+        ]);
+    }
+    trimmed(&table)
+}
+
+pub(super) fn explanation(found: &Explanation) -> String {
+    let mut lines = vec![format!("{}: {}", found.prefix, found.verdict)];
+    if let Some(allow) = &found.allow {
+        lines.push(rule("allowed by", &allow.prefix.to_string(), allow.origin.label(), allow.reason.as_deref()));
+    }
+    if let Some(block) = &found.block {
+        lines.push(rule("blocked by", &block.prefix.to_string(), block.origin.label(), block.reason.as_deref()));
+    }
+    if let Some(protected) = &found.protected {
+        lines.push(format!("never blocked: {protected}"));
+    }
+    lines.push(format!("limits of {}:", found.scope.scope));
+    lines.extend(limits(&vec![found.scope.clone()]).lines().map(|line| format!("  {line}")));
+    match &found.client {
+        Some(client) => lines.push(format!(
+            "seen since admission: {} packets, {} bytes, {} requests, {} dropped or to be dropped",
+            client.packets, client.bytes, client.requests, client.drops
+        )),
+        None => lines.push("not in the client table: silent for long, or seen once at most".to_owned()),
+    }
+    for (at, limit) in &found.over_limit {
+        lines.push(format!("over limit at {}: {limit}", seconds(*at)));
+    }
+    lines.push(format!("to change that: {}", found.undo.join("; or ")));
+    lines.join("\n")
+}
+
+fn rule(what: &str, prefix: &str, origin: &str, reason: Option<&str>) -> String {
+    let reason = reason.map(|reason| format!(": {reason}")).unwrap_or_default();
+    format!("{what} {prefix} ({origin}{reason})")
+}
+
+/// A moment to the second.
+fn seconds(at: Timestamp) -> String {
+    at.to_string().split('.').next().map(|text| format!("{text}Z")).unwrap_or_default()
+}
+
+/// A table whose columns from `first_number` on are aligned to the right.
+fn table(header: &[&str], first_number: usize) -> Table {
+    let mut table = Table::new();
+    table.load_preset(NOTHING).set_header(header.iter().copied());
+    for (index, column) in table.column_iter_mut().enumerate() {
+        column.set_padding((0, 2));
+        if index >= first_number {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    table
+}
+
+fn trimmed(table: &Table) -> String {
+    table.lines().map(|line| line.trim_end().to_owned()).collect::<Vec<_>>().join("\n")
+}

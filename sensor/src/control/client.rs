@@ -1,0 +1,67 @@
+//! The client's side of the socket.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use super::wire::{Answer, Envelope, MAX_ANSWER};
+
+/// What can go wrong for a client.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// Nobody answers.
+    #[error("no daemon answers on {path} ({source}); is `sensor run` running? `--socket` names another socket")]
+    Unreachable {
+        /// The socket.
+        path: PathBuf,
+        /// The system's answer.
+        source: std::io::Error,
+    },
+    /// The daemon said no.
+    #[error("{0}")]
+    Refused(String),
+    /// The daemon's answer makes no sense here: another version, perhaps.
+    #[error("the daemon's answer cannot be read ({0}); are daemon and command of one version?")]
+    Unreadable(String),
+}
+
+/// A connection, made for each request.
+#[derive(Clone, Debug)]
+pub struct Client {
+    socket: PathBuf,
+}
+
+impl Client {
+    /// A client of the daemon on a socket.
+    #[must_use]
+    pub fn new(socket: &Path) -> Self {
+        Self { socket: socket.to_owned() }
+    }
+
+    /// Asks, and waits for the answer.
+    ///
+    /// # Errors
+    /// Where nobody answers, the daemon refuses, or the answer cannot be read.
+    pub fn ask(&self, envelope: &Envelope) -> Result<Value, ClientError> {
+        let unreachable = |source| ClientError::Unreachable { path: self.socket.clone(), source };
+        let unreadable = |error: serde_json::Error| ClientError::Unreadable(error.to_string());
+        let mut stream = UnixStream::connect(&self.socket).map_err(unreachable)?;
+        let mut line = serde_json::to_vec(envelope).map_err(unreadable)?;
+        line.push(b'\n');
+        stream.write_all(&line).map_err(unreachable)?;
+        let mut answer = String::new();
+        let limit = u64::try_from(MAX_ANSWER).unwrap_or(u64::MAX);
+        BufReader::new(stream.take(limit)).read_line(&mut answer).map_err(unreachable)?;
+        if answer.is_empty() {
+            return Err(ClientError::Refused(
+                "the daemon closed the connection; it answers root and members of its group only".to_owned(),
+            ));
+        }
+        match serde_json::from_str(&answer).map_err(unreadable)? {
+            Answer::Done(value) => Ok(value),
+            Answer::Refused(why) => Err(ClientError::Refused(why)),
+        }
+    }
+}

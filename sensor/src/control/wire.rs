@@ -1,0 +1,329 @@
+//! What goes over the socket.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Timestamp;
+use crate::enforce::{Limits, Mode, Origin, Scope};
+use crate::kernel::XdpMode;
+
+/// Longest line that either side accepts, in bytes: a list of 100,000 blocks has about 20 MB.
+pub const MAX_ANSWER: usize = 64 << 20;
+/// Longest request.
+pub const MAX_REQUEST: usize = 64 << 10;
+
+/// A request, and what the client says of its terminal.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Envelope {
+    /// What is asked.
+    pub request: Request,
+    /// Where the operator's ssh session comes from, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ssh_peer: Option<IpAddr>,
+}
+
+/// What a client may ask.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(tag = "command", rename_all = "snake_case")]
+pub enum Request {
+    /// [`StatusReport`]
+    Status,
+    /// [`ModeReport`], after a change where one is given.
+    Mode {
+        /// The new mode.
+        set: Option<Mode>,
+    },
+    /// [`LimitRow`]s
+    LimitList,
+    /// [`LimitRow`]s, after the change.
+    LimitSet {
+        /// Whose limits.
+        scope: Scope,
+        /// Those that change.
+        limits: Limits,
+        /// Undo after this many milliseconds, unless confirmed.
+        confirm_ms: Option<u64>,
+    },
+    /// [`LimitRow`]s, after the change.
+    LimitUnset {
+        /// Whose limits.
+        scope: Scope,
+    },
+    /// [`Confirmed`]
+    Confirm,
+    /// [`BlockRow`]s
+    BlockList,
+    /// [`BlockRow`]
+    BlockAdd {
+        /// What to block.
+        prefix: IpNet,
+        /// For how many milliseconds; for good, where absent.
+        for_ms: Option<u64>,
+        /// Why.
+        reason: Option<String>,
+    },
+    /// [`Removed`]
+    BlockRemove {
+        /// What to unblock.
+        prefix: IpNet,
+    },
+    /// [`AllowRow`]s
+    AllowList,
+    /// [`AllowRow`]
+    AllowAdd {
+        /// What to allow.
+        prefix: IpNet,
+        /// Why.
+        reason: Option<String>,
+    },
+    /// [`Removed`]
+    AllowRemove {
+        /// What to allow no more.
+        prefix: IpNet,
+    },
+    /// [`ClientRow`]s, from two looks a second apart.
+    Clients {
+        /// How many.
+        top: usize,
+        /// By what.
+        sort: ClientSort,
+    },
+    /// [`Explanation`]
+    Explain {
+        /// Of whom.
+        prefix: IpNet,
+    },
+    /// [`Reloaded`]
+    Reload,
+}
+
+/// An answer.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Answer {
+    /// It was done; the value is of the type that the request names.
+    Done(serde_json::Value),
+    /// It was not done, and nothing was changed.
+    Refused(String),
+}
+
+/// Order of `sensor clients`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ClientSort {
+    /// Packets per second.
+    #[default]
+    Packets,
+    /// Bits per second.
+    Bits,
+    /// HTTP requests per second.
+    Requests,
+    /// Drops per second.
+    Drops,
+}
+
+/// `sensor mode`
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct ModeReport {
+    /// The mode in force.
+    pub mode: Mode,
+}
+
+/// `sensor confirm`
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Confirmed {
+    /// Scopes whose new limits stay.
+    pub confirmed: Vec<Scope>,
+}
+
+/// Answer to a removal.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct Removed {
+    /// What was removed.
+    pub removed: IpNet,
+}
+
+/// Answer to a reload.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Reloaded {
+    /// What changed but takes a restart.
+    pub needs_restart: Vec<String>,
+}
+
+/// One interface in [`StatusReport`].
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct InterfaceReport {
+    /// Its name.
+    pub interface: String,
+    /// How the program is attached.
+    pub xdp_mode: XdpMode,
+    /// Whether the link was taken over from an earlier daemon.
+    pub adopted: bool,
+    /// Frames by what became of them.
+    pub passed: u64,
+    /// See above.
+    pub dropped: u64,
+    /// See above.
+    pub would_drop: u64,
+}
+
+/// Things that did not get their due, by cause.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Losses {
+    /// Sources not admitted because the client table is full.
+    pub table_full: u64,
+    /// Sources not admitted at once because two CPUs met in a bucket.
+    pub admission_contended: u64,
+    /// Notices lost because the ring buffer was full.
+    pub notices_lost: u64,
+    /// Notices not sent because there were too many.
+    pub notices_suppressed: u64,
+    /// Frames that could not be read in full.
+    pub unparsed: u64,
+    /// Failed writes of the state file.
+    pub state_write_errors: u64,
+}
+
+/// `sensor status`
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct StatusReport {
+    /// Version of the daemon.
+    pub version: String,
+    /// The mode in force.
+    pub mode: Mode,
+    /// Seconds since the daemon started.
+    pub uptime_seconds: u64,
+    /// Whether enforcement outlives the daemon.
+    pub pinned: bool,
+    /// The interfaces served.
+    pub interfaces: Vec<InterfaceReport>,
+    /// Clients in the table.
+    pub clients_tracked: u64,
+    /// Clients that it is made for.
+    pub clients_max: u64,
+    /// Idle clients that made room.
+    pub clients_evicted: u64,
+    /// Prefixes blocked.
+    pub blocks_active: u64,
+    /// Prefixes allowed.
+    pub allows_active: u64,
+    /// Scopes with limits of their own.
+    pub scopes: u64,
+    /// Kernel memory of all maps.
+    pub kernel_memory_bytes: u64,
+    /// What was lost, and why.
+    pub losses: Losses,
+    /// Changes that wait for `sensor confirm`.
+    pub pending: Vec<PendingRow>,
+}
+
+/// A change that waits for confirmation.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct PendingRow {
+    /// Whose limits.
+    pub scope: Scope,
+    /// When it is undone.
+    pub deadline: Timestamp,
+}
+
+/// One scope of `sensor limit list`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct LimitRow {
+    /// Whose limits.
+    pub scope: Scope,
+    /// Who set them.
+    pub origin: Origin,
+    /// The limits in force, with what the scope inherits.
+    pub limits: Limits,
+    /// Bursts that the kernel's clock makes larger than asked for, by dimension.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub raised_bursts: Vec<(String, u64)>,
+    /// When the last change is undone, if it waits for confirmation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unconfirmed_until: Option<Timestamp>,
+}
+
+/// One block.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct BlockRow {
+    /// The prefix.
+    pub prefix: IpNet,
+    /// When it ends.
+    pub until: Option<Timestamp>,
+    /// Why.
+    pub reason: Option<String>,
+    /// Who.
+    pub origin: Origin,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+/// One allowed prefix.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct AllowRow {
+    /// The prefix.
+    pub prefix: IpNet,
+    /// Why.
+    pub reason: Option<String>,
+    /// Who.
+    pub origin: Origin,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+/// Rates over the last second.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rates {
+    /// Frames, whatever became of them.
+    pub packets: u64,
+    /// Bits of those frames.
+    pub bits: u64,
+    /// HTTP requests.
+    pub requests: u64,
+    /// Frames dropped, or that would have been.
+    pub drops: u64,
+}
+
+/// One client.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ClientRow {
+    /// Its network.
+    pub client: IpNet,
+    /// Per second, now.
+    pub rates: Rates,
+    /// Since it was admitted.
+    pub packets: u64,
+    /// Since it was admitted.
+    pub bytes: u64,
+    /// Since it was admitted, modulo 2^32.
+    pub requests: u64,
+    /// Since it was admitted.
+    pub drops: u64,
+}
+
+/// `sensor explain`
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Explanation {
+    /// Of whom.
+    pub prefix: IpNet,
+    /// What happens to its packets, in a sentence.
+    pub verdict: String,
+    /// The mode in force.
+    pub mode: Mode,
+    /// The scope whose limits apply, and the limits.
+    pub scope: LimitRow,
+    /// The allow rule that covers it.
+    pub allow: Option<AllowRow>,
+    /// The block that covers it and ends last.
+    pub block: Option<BlockRow>,
+    /// Why it must never be blocked, if so.
+    pub protected: Option<String>,
+    /// Its totals, if it is in the table.
+    pub client: Option<ClientRow>,
+    /// Times at which it went over a limit lately, and which, the newest first.
+    pub over_limit: Vec<(Timestamp, String)>,
+    /// Commands that would change the verdict.
+    pub undo: Vec<String>,
+}

@@ -1,0 +1,58 @@
+//! Work that nobody asks for: expiry, rollback, notices, the program's diagnostics.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{MissedTickBehavior, interval};
+use tracing::{info, warn};
+
+use super::commands::Commands;
+use crate::clock;
+use crate::kernel::{self, Notices};
+
+/// How often blocks end and unconfirmed changes are undone.
+const TICK: Duration = Duration::from_millis(500);
+/// Ticks between two looks at the host's addresses and routes.
+const REFRESH: u32 = 60;
+
+/// Expiry and rollback, until dropped.
+pub(super) async fn tick(commands: Arc<Commands>) {
+    let mut ticks = interval(TICK);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut count: u32 = 0;
+    loop {
+        ticks.tick().await;
+        count = count.wrapping_add(1);
+        let mut engine = commands.engine();
+        engine.tick(clock::now());
+        if count.is_multiple_of(REFRESH) {
+            engine.refresh_protection(clock::now());
+        }
+    }
+}
+
+/// Over-limit notices, until dropped.
+pub(super) async fn read_notices(notices: Notices, commands: Arc<Commands>) -> std::io::Result<()> {
+    let mut ring = kernel::watch_notices(notices)?;
+    loop {
+        let mut ready = ring.readable_mut().await?;
+        while let Some(notice) = ready.get_inner_mut().next_notice() {
+            info!(client = %notice.client, limit = notice.reason.label(), dropped = notice.dropped, "over limit");
+            commands.engine().note(clock::now(), notice);
+        }
+        ready.clear_ready();
+    }
+}
+
+/// The program's diagnostics, until dropped.
+pub(super) async fn read_diagnostics(commands: Arc<Commands>) {
+    let diagnostics = kernel::watch_diagnostics(&mut commands.engine().dataplane);
+    let mut ring = match diagnostics {
+        Ok(ring) => ring,
+        Err(error) => return warn!(%error, "no diagnostics of the eBPF program"),
+    };
+    while let Ok(mut ready) = ring.readable_mut().await {
+        ready.get_inner_mut().flush();
+        ready.clear_ready();
+    }
+}

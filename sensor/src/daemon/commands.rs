@@ -1,0 +1,235 @@
+//! What each request does.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use ipnet::IpNet;
+use serde::Serialize;
+use tracing::info;
+
+use super::engine::Engine;
+use crate::clock::{self, Timestamp};
+use crate::control::wire::{Answer, ClientSort, Confirmed, Envelope, ModeReport, Reloaded, Removed, Request};
+use crate::control::{Handle, Peer};
+use crate::enforce::{AllowRule, BlockRule, Limits, Mode, Origin, Scope};
+use crate::store::Pending;
+
+/// The engine as requests reach it.
+pub(super) struct Commands {
+    engine: Mutex<Engine>,
+}
+
+/// How far apart the two looks of `sensor clients` are.
+const SAMPLE: Duration = Duration::from_secs(1);
+
+impl Commands {
+    pub(super) const fn new(engine: Engine) -> Self {
+        Self { engine: Mutex::new(engine) }
+    }
+
+    /// The engine. A panic in another task does not stop the daemon: every change is whole or undone.
+    pub(super) fn engine(&self) -> MutexGuard<'_, Engine> {
+        self.engine.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn clients(&self, top: usize, sort: ClientSort) -> Result<serde_json::Value, String> {
+        let before = self.engine().sample_clients();
+        tokio::time::sleep(SAMPLE).await;
+        let rows = self.engine().busiest_clients(&before, top, sort);
+        to_value(&rows)
+    }
+}
+
+impl Handle for Commands {
+    fn handle(self: Arc<Self>, envelope: Envelope, peer: Peer) -> Pin<Box<dyn Future<Output = Answer> + Send>> {
+        Box::pin(async move {
+            if let Some(address) = envelope.ssh_peer {
+                self.engine().never_block.add_ssh_peer(address);
+            }
+            let done = if let Request::Clients { top, sort } = envelope.request {
+                self.clients(top, sort).await
+            } else {
+                self.engine().perform(envelope.request, peer, clock::now())
+            };
+            done.map_or_else(Answer::Refused, Answer::Done)
+        })
+    }
+}
+
+fn to_value<T: Serialize>(value: &T) -> Result<serde_json::Value, String> {
+    serde_json::to_value(value).map_err(|error| format!("the answer cannot be written: {error}"))
+}
+
+impl Engine {
+    fn perform(&mut self, request: Request, peer: Peer, now: Timestamp) -> Result<serde_json::Value, String> {
+        let changes = !matches!(
+            request,
+            Request::Status
+                | Request::Mode { set: None }
+                | Request::LimitList
+                | Request::BlockList
+                | Request::AllowList
+                | Request::Clients { .. }
+                | Request::Explain { .. }
+        );
+        if changes {
+            info!(?request, uid = peer.uid, pid = peer.pid, "command");
+        }
+        match request {
+            Request::Status => to_value(&self.status(now)?),
+            Request::Mode { set } => to_value(&self.mode(set, now)?),
+            Request::LimitList => to_value(&self.limit_rows()),
+            Request::LimitSet { scope, limits, confirm_ms } => {
+                self.set_limits(scope, limits, confirm_ms, now)?;
+                to_value(&self.limit_rows())
+            }
+            Request::LimitUnset { scope } => {
+                self.unset_limits(scope, now)?;
+                to_value(&self.limit_rows())
+            }
+            Request::Confirm => to_value(&self.confirm()),
+            Request::BlockList => to_value(&self.block_rows()),
+            Request::BlockAdd { prefix, for_ms, reason } => {
+                self.add_block(prefix, for_ms, reason, now)?;
+                to_value(&self.block_row(&prefix))
+            }
+            Request::BlockRemove { prefix } => to_value(&self.remove_block(prefix, now)?),
+            Request::AllowList => to_value(&self.allow_rows()),
+            Request::AllowAdd { prefix, reason } => {
+                self.add_allow(prefix, reason, now)?;
+                to_value(&self.allow_row(&prefix))
+            }
+            Request::AllowRemove { prefix } => to_value(&self.remove_allow(prefix, now)?),
+            Request::Explain { prefix } => to_value(&self.explain(prefix, now)),
+            Request::Reload => to_value(&Reloaded { needs_restart: self.reload(now)? }),
+            Request::Clients { .. } => Err("clients are looked at twice".to_owned()),
+        }
+    }
+
+    fn mode(&mut self, set: Option<Mode>, now: Timestamp) -> Result<ModeReport, String> {
+        if let Some(mode) = set {
+            self.change(now, |policy| policy.change(|commands| commands.mode = Some(mode)))?;
+        }
+        Ok(ModeReport { mode: self.policy.mode() })
+    }
+
+    fn set_limits(
+        &mut self,
+        scope: Scope,
+        limits: Limits,
+        confirm_ms: Option<u64>,
+        now: Timestamp,
+    ) -> Result<(), String> {
+        if limits.is_empty() {
+            return Err("no limit was given; set at least one of packets, bits, connections, requests".to_owned());
+        }
+        let before = self.policy.commands().limits.get(&scope).copied();
+        let first = self.pending.iter().find(|pending| pending.scope == scope).cloned();
+        self.pending.retain(|pending| pending.scope != scope);
+        if let Some(confirm_ms) = confirm_ms {
+            // A second unconfirmed change goes back to what was there before the first.
+            let previous = first.as_ref().map_or(before, |pending| pending.previous);
+            let deadline = now.plus(Duration::from_millis(confirm_ms));
+            self.pending.push(Pending { scope, previous, deadline });
+        }
+        let base = self.policy.scope(scope).map_or(Limits::default(), |rule| rule.limits);
+        let set = self.change(now, |policy| {
+            policy.change(|commands| commands.limits.insert(scope, limits.or(base)));
+        });
+        if set.is_err() {
+            self.pending.retain(|pending| pending.scope != scope);
+            self.pending.extend(first);
+        }
+        set
+    }
+
+    fn unset_limits(&mut self, scope: Scope, now: Timestamp) -> Result<(), String> {
+        if !self.policy.commands().limits.contains_key(&scope) {
+            return Err(match self.policy.scope(scope) {
+                Some(_) => format!("the limits of {scope} are the configuration's; change them there and reload"),
+                None => format!("{scope} has no limits of its own; `sensor limit list` shows those that have"),
+            });
+        }
+        self.pending.retain(|pending| pending.scope != scope);
+        self.change(now, |policy| {
+            policy.change(|commands| commands.limits.remove(&scope));
+        })
+    }
+
+    fn confirm(&mut self) -> Confirmed {
+        let confirmed = self.pending.drain(..).map(|pending| pending.scope).collect();
+        self.keep();
+        Confirmed { confirmed }
+    }
+
+    fn add_block(
+        &mut self,
+        prefix: IpNet,
+        for_ms: Option<u64>,
+        reason: Option<String>,
+        now: Timestamp,
+    ) -> Result<(), String> {
+        if let Some(protected) = self.never_block.conflict(&prefix) {
+            return Err(format!(
+                "{prefix} is not blocked: it reaches {}, {}, which must never be blocked",
+                protected.prefix, protected.why
+            ));
+        }
+        let until = for_ms.map(|time| now.plus(Duration::from_millis(time)));
+        let rule = BlockRule { until, reason, origin: Origin::Command, since: now };
+        let before = self.policy.commands().blocks.get(&prefix).cloned();
+        self.change_block(
+            &prefix,
+            now,
+            |policy| policy.set_block(prefix, rule),
+            |policy| match before {
+                Some(before) => policy.set_block(prefix, before),
+                None => {
+                    policy.lift_block(&prefix);
+                }
+            },
+        )?;
+        self.counts.blocks_by_command = self.counts.blocks_by_command.saturating_add(1);
+        Ok(())
+    }
+
+    fn remove_block(&mut self, prefix: IpNet, now: Timestamp) -> Result<Removed, String> {
+        let Some(before) = self.policy.commands().blocks.get(&prefix).cloned() else {
+            return Err(match self.policy.block(&prefix) {
+                Some(_) => format!("the block of {prefix} is the configuration's; remove it there and reload"),
+                None => format!("{prefix} is not blocked; `sensor block list` shows what is"),
+            });
+        };
+        self.change_block(
+            &prefix,
+            now,
+            |policy| {
+                policy.lift_block(&prefix);
+            },
+            |policy| policy.set_block(prefix, before),
+        )?;
+        Ok(Removed { removed: prefix })
+    }
+
+    fn add_allow(&mut self, prefix: IpNet, reason: Option<String>, now: Timestamp) -> Result<(), String> {
+        let rule = AllowRule { reason, origin: Origin::Command, since: now };
+        self.change(now, |policy| {
+            policy.change(|commands| commands.allows.insert(prefix, rule));
+        })
+    }
+
+    fn remove_allow(&mut self, prefix: IpNet, now: Timestamp) -> Result<Removed, String> {
+        if !self.policy.commands().allows.contains_key(&prefix) {
+            return Err(match self.policy.allow(&prefix) {
+                Some(_) => format!("the allow of {prefix} is the configuration's; remove it there and reload"),
+                None => format!("{prefix} is not allowed; `sensor allow list` shows what is"),
+            });
+        }
+        self.change(now, |policy| {
+            policy.change(|commands| commands.allows.remove(&prefix));
+        })?;
+        Ok(Removed { removed: prefix })
+    }
+}

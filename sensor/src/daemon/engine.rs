@@ -1,0 +1,240 @@
+//! The daemon's state, and the one way in which its policy changes: try, apply, keep; or put everything back.
+
+use std::collections::VecDeque;
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use tracing::{error, info, warn};
+
+use super::config::{Config, ConfigSource};
+use crate::clock::Timestamp;
+use crate::decide::NeverBlock;
+use crate::enforce::{EnforceError, Enforcer, Policy};
+use crate::kernel::{Dataplane, Notice};
+use crate::store::{CommandStore, Pending, Saved, StoreError};
+
+/// Over-limit notices remembered for `sensor explain`.
+const MAX_NOTICES: usize = 4_096;
+
+/// Everything that requests and background work share, behind one lock.
+pub(super) struct Engine {
+    pub(super) dataplane: Dataplane,
+    enforcer: Enforcer,
+    pub(super) policy: Policy,
+    pub(super) never_block: NeverBlock,
+    store: CommandStore,
+    pub(super) pending: Vec<Pending>,
+    pub(super) config: Config,
+    source: ConfigSource,
+    pub(super) started: Timestamp,
+    pub(super) notices: VecDeque<(Timestamp, Notice)>,
+    pub(super) counts: Counts,
+}
+
+/// What the daemon itself counts.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Counts {
+    pub(super) blocks_by_command: u64,
+    pub(super) state_write_errors: u64,
+    pub(super) reload_success: bool,
+    pub(super) last_reload: Timestamp,
+}
+
+/// What can go wrong when the engine is built.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum EngineError {
+    #[error(transparent)]
+    Enforce(#[from] EnforceError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Engine {
+    /// Brings the kernel's maps to the policy of configuration and earlier commands.
+    pub(super) fn new(
+        mut dataplane: Dataplane,
+        config: Config,
+        source: ConfigSource,
+        ssh_peer: Option<IpAddr>,
+        now: Timestamp,
+    ) -> Result<Self, EngineError> {
+        let store = CommandStore::open(&config.paths.state_dir)?;
+        let Saved { commands, pending } = store.load()?;
+        let mut policy = Policy::new(config.policy.layer(now), commands);
+        policy.expire(now);
+        let mut never_block = NeverBlock::new(config.never_block.clone());
+        if let Some(peer) = ssh_peer {
+            never_block.add_ssh_peer(peer);
+        }
+        dataplane.tune(&config.tuning);
+        let prefixes = config.tuning.prefixes;
+        let mut enforcer = Enforcer::new(&dataplane, config.capacities, (prefixes.v4, prefixes.v6), now)?;
+        let reached = never_block.reached(policy.blocks().keys());
+        enforcer.apply(&mut dataplane, &policy, &reached, now)?;
+        let counts =
+            Counts { blocks_by_command: 0, state_write_errors: 0, reload_success: true, last_reload: now };
+        Ok(Self {
+            dataplane,
+            enforcer,
+            policy,
+            never_block,
+            store,
+            pending,
+            config,
+            source,
+            started: now,
+            notices: VecDeque::new(),
+            counts,
+        })
+    }
+
+    /// Changes the policy: the change is applied to the kernel and kept in the state file, or, where the
+    /// kernel refuses it, undone.
+    pub(super) fn change(&mut self, now: Timestamp, change: impl FnOnce(&mut Policy)) -> Result<(), String> {
+        let before = self.policy.clone();
+        change(&mut self.policy);
+        if let Err(refused) = self.apply(now) {
+            self.policy = before;
+            if let Err(error) = self.apply(now) {
+                error!(%error, "the policy before a refused change could not be applied again");
+            }
+            return Err(refused.to_string());
+        }
+        self.keep();
+        Ok(())
+    }
+
+    /// Changes the block of one prefix, with no look at the others.
+    pub(super) fn change_block(
+        &mut self,
+        prefix: &IpNet,
+        now: Timestamp,
+        change: impl FnOnce(&mut Policy),
+        undo: impl FnOnce(&mut Policy),
+    ) -> Result<(), String> {
+        change(&mut self.policy);
+        if let Err(refused) = self.enforcer.apply_block(&mut self.dataplane, &self.policy, prefix, now) {
+            undo(&mut self.policy);
+            let again = self.enforcer.apply_block(&mut self.dataplane, &self.policy, prefix, now);
+            if let Err(error) = again {
+                error!(%error, %prefix, "a refused block could not be undone");
+            }
+            return Err(refused.to_string());
+        }
+        self.keep();
+        Ok(())
+    }
+
+    fn apply(&mut self, now: Timestamp) -> Result<(), EnforceError> {
+        let reached = self.never_block.reached(self.policy.blocks().keys());
+        self.enforcer.apply(&mut self.dataplane, &self.policy, &reached, now)
+    }
+
+    /// Writes the state file. A failure is counted and told, and changes nothing in the kernel.
+    pub(super) fn keep(&mut self) {
+        let saved = Saved { commands: self.policy.commands().clone(), pending: self.pending.clone() };
+        if let Err(error) = self.store.save(&saved) {
+            self.counts.state_write_errors = self.counts.state_write_errors.saturating_add(1);
+            error!(%error, "what commands said could not be kept; it is in force until a restart");
+        }
+    }
+
+    /// Work of every second: ends blocks whose time is over, and undoes changes that were not confirmed.
+    pub(super) fn tick(&mut self, now: Timestamp) {
+        let ended = self.policy.expire(now);
+        for prefix in &ended {
+            info!(%prefix, "block ended");
+            if let Err(error) = self.enforcer.apply_block(&mut self.dataplane, &self.policy, prefix, now) {
+                warn!(%error, %prefix, "an ended block could not be removed; the kernel ignores it");
+            }
+        }
+        let is_due = |pending: &Pending| pending.deadline <= now;
+        let due: Vec<Pending> = self.pending.iter().filter(|pending| is_due(pending)).cloned().collect();
+        self.pending.retain(|pending| !is_due(pending));
+        for Pending { scope, previous, .. } in &due {
+            warn!(%scope, "limits were not confirmed in time and are undone");
+            let undone = self.change(now, |policy| {
+                policy.change(|commands| match previous {
+                    Some(limits) => commands.limits.insert(*scope, *limits),
+                    None => commands.limits.remove(scope),
+                });
+            });
+            if let Err(error) = undone {
+                error!(%error, %scope, "unconfirmed limits could not be undone");
+            }
+        }
+        if !ended.is_empty() || !due.is_empty() {
+            self.keep();
+        }
+    }
+
+    /// Work of every half minute: addresses, routes and resolvers change.
+    pub(super) fn refresh_protection(&mut self, now: Timestamp) {
+        self.never_block.refresh();
+        if let Err(error) = self.apply(now) {
+            warn!(%error, "protected addresses could not be brought up to date");
+        }
+    }
+
+    /// Remembers an over-limit notice.
+    pub(super) fn note(&mut self, now: Timestamp, notice: Notice) {
+        if self.notices.len() >= MAX_NOTICES {
+            self.notices.pop_back();
+        }
+        self.notices.push_front((now, notice));
+    }
+
+    /// Reads the configuration again and takes it whole, or keeps the old one. Returns what changed but takes
+    /// a restart.
+    pub(super) fn reload(&mut self, now: Timestamp) -> Result<Vec<String>, String> {
+        let taken = self.try_reload(now);
+        self.counts.reload_success = taken.is_ok();
+        match &taken {
+            Ok(_) => self.counts.last_reload = now,
+            Err(error) => error!(%error, "the configuration was refused; the old one stays"),
+        }
+        taken
+    }
+
+    fn try_reload(&mut self, now: Timestamp) -> Result<Vec<String>, String> {
+        let config = self.source.load().map_err(|problems| {
+            let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
+            lines.join("\n")
+        })?;
+        let needs_restart = restart_needs(&self.config, &config);
+        let layer = config.policy.layer(now);
+        let never_block = config.never_block.clone();
+        let old_never_block = self.never_block.clone();
+        self.never_block.reconfigure(never_block);
+        if let Err(error) = self.change(now, |policy| policy.reconfigure(layer)) {
+            self.never_block = old_never_block;
+            return Err(error);
+        }
+        // Client prefixes decide where a client's state lies; they wait for the restart that moves it.
+        let mut tuning = config.tuning;
+        tuning.prefixes.v4 = self.config.tuning.prefixes.v4;
+        tuning.prefixes.v6 = self.config.tuning.prefixes.v6;
+        self.dataplane.tune(&tuning);
+        self.config.tuning = tuning;
+        self.config.policy = config.policy;
+        self.config.never_block = config.never_block;
+        info!(?needs_restart, "configuration reloaded");
+        Ok(needs_restart)
+    }
+}
+
+fn restart_needs(old: &Config, new: &Config) -> Vec<String> {
+    let prefixes = |config: &Config| (config.tuning.prefixes.v4, config.tuning.prefixes.v6);
+    [
+        ("interfaces", old.interfaces != new.interfaces),
+        ("xdp", old.xdp != new.xdp),
+        ("clients.max_*, clients.doorkeeper", old.capacities != new.capacities),
+        ("clients.ipv4_prefix, clients.ipv6_prefix", prefixes(old) != prefixes(new)),
+        ("web, control, paths", old.paths != new.paths || old.group != new.group),
+        ("log", (&old.log_level, old.kernel_log_level) != (&new.log_level, new.kernel_log_level)),
+    ]
+    .into_iter()
+    .filter(|(_, differs)| *differs)
+    .map(|(key, _)| key.to_owned())
+    .collect()
+}

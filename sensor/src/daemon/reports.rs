@@ -1,0 +1,280 @@
+//! What the daemon says of itself and of its clients.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use sensor_common::abi::{Dimension, Event, Slot, Verdict};
+use sensor_common::packet::Problem;
+
+use super::engine::Engine;
+use crate::clock::Timestamp;
+use crate::control::wire::{
+    AllowRow, BlockRow, ClientRow, ClientSort, Explanation, InterfaceReport, LimitRow, Losses, PendingRow, Rates,
+    StatusReport,
+};
+use crate::enforce::{AllowRule, BlockRule, Limit, Mode, Origin, Scope};
+use crate::kernel::{KernelError, LabelledCounter};
+use crate::metrics::Snapshot;
+
+/// What `sensor clients` remembers of the first of its two looks.
+pub(super) type Sample = BTreeMap<IpAddr, Slot>;
+
+impl Engine {
+    /// Everything for one scrape.
+    pub(super) fn snapshot(&self) -> Result<Snapshot, KernelError> {
+        let counters = self.dataplane.counters();
+        let mut interfaces = Vec::new();
+        for attachment in self.dataplane.attachments() {
+            let found = counters.of_interface(attachment.slot)?;
+            interfaces.push((attachment.interface.clone(), attachment.mode, found));
+        }
+        let events = [
+            Event::ClientAdmitted,
+            Event::ClientEvicted,
+            Event::TableFull,
+            Event::AdmissionContended,
+            Event::NoticeLost,
+            Event::NoticeSuppressed,
+        ];
+        Ok(Snapshot {
+            mode: self.policy.mode(),
+            interfaces,
+            events: events.into_iter().map(|event| Ok((event, counters.event(event)?))).collect::<Result<_, KernelError>>()?,
+            problems: Problem::ALL
+                .into_iter()
+                .map(|problem| Ok((problem, counters.problem(problem)?)))
+                .collect::<Result<_, KernelError>>()?,
+            clients_tracked: self.dataplane.clients().count(),
+            clients_max: u64::from(self.config.capacities.clients),
+            blocks_active: count(self.policy.block_count()),
+            blocks_by_command: self.counts.blocks_by_command,
+            state_write_errors: self.counts.state_write_errors,
+            reload_success: self.counts.reload_success,
+            last_reload: Some(self.counts.last_reload),
+            kernel_memory_bytes: self.dataplane.memory().total(),
+        })
+    }
+
+    pub(super) fn status(&self, now: Timestamp) -> Result<StatusReport, String> {
+        let snapshot = self.snapshot().map_err(|error| error.to_string())?;
+        let event = |event| snapshot.events.get(&event).copied().unwrap_or(0);
+        let losses = Losses {
+            table_full: event(Event::TableFull),
+            admission_contended: event(Event::AdmissionContended),
+            notices_lost: event(Event::NoticeLost),
+            notices_suppressed: event(Event::NoticeSuppressed),
+            unparsed: snapshot.problems.values().fold(0, |sum: u64, count| sum.saturating_add(*count)),
+            state_write_errors: snapshot.state_write_errors,
+        };
+        let interfaces = self.dataplane.attachments().iter().zip(&snapshot.interfaces);
+        let pending = self.pending.iter();
+        Ok(StatusReport {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            mode: snapshot.mode,
+            uptime_seconds: now.since(self.started).as_secs(),
+            pinned: self.dataplane.is_pinned(),
+            interfaces: interfaces
+                .map(|(attachment, (_, _, counters))| InterfaceReport {
+                    interface: attachment.interface.clone(),
+                    xdp_mode: attachment.mode,
+                    adopted: attachment.adopted,
+                    passed: packets(counters, Verdict::Pass),
+                    dropped: packets(counters, Verdict::Drop),
+                    would_drop: packets(counters, Verdict::WouldDrop),
+                })
+                .collect(),
+            clients_tracked: snapshot.clients_tracked,
+            clients_max: snapshot.clients_max,
+            clients_evicted: event(Event::ClientEvicted),
+            blocks_active: snapshot.blocks_active,
+            allows_active: count(self.policy.allows().len()),
+            scopes: count(self.policy.scopes().len()),
+            kernel_memory_bytes: snapshot.kernel_memory_bytes,
+            losses,
+            pending: pending.map(|row| PendingRow { scope: row.scope, deadline: row.deadline }).collect(),
+        })
+    }
+
+    pub(super) fn limit_rows(&self) -> Vec<LimitRow> {
+        self.policy.scopes().into_keys().map(|scope| self.limit_row(scope)).collect()
+    }
+
+    fn limit_row(&self, scope: Scope) -> LimitRow {
+        let limits = self.policy.limits_in_force(scope);
+        let quotas = limits.quotas(self.dataplane.settings().tick_ns).quotas;
+        let raised = Dimension::ALL.into_iter().zip(quotas).filter_map(|(dimension, quota)| {
+            let Some(Limit::Rate(rate)) = limits.get(dimension) else { return None };
+            (quota.burst() > rate.burst()).then(|| (dimension.name().to_owned(), quota.burst()))
+        });
+        LimitRow {
+            scope,
+            origin: self.policy.scope(scope).map_or(Origin::Configuration, |rule| rule.origin),
+            limits,
+            raised_bursts: raised.collect(),
+            unconfirmed_until: self
+                .pending
+                .iter()
+                .find(|pending| pending.scope == scope)
+                .map(|pending| pending.deadline),
+        }
+    }
+
+    pub(super) fn block_rows(&self) -> Vec<BlockRow> {
+        self.policy.blocks().into_iter().map(|(prefix, rule)| block_row(prefix, rule)).collect()
+    }
+
+    pub(super) fn block_row(&self, prefix: &IpNet) -> Option<BlockRow> {
+        self.policy.block(prefix).map(|rule| block_row(*prefix, rule))
+    }
+
+    pub(super) fn allow_rows(&self) -> Vec<AllowRow> {
+        self.policy.allows().into_iter().map(|(prefix, rule)| allow_row(prefix, rule)).collect()
+    }
+
+    pub(super) fn allow_row(&self, prefix: &IpNet) -> Option<AllowRow> {
+        self.policy.allow(prefix).map(|rule| allow_row(*prefix, rule))
+    }
+
+    /// Totals of every tracked client.
+    pub(super) fn sample_clients(&self) -> Sample {
+        self.dataplane.clients().iter().map(|client| (client.address, client.slot)).collect()
+    }
+
+    /// The busiest clients since a sample.
+    pub(super) fn busiest_clients(&self, before: &Sample, top: usize, sort: ClientSort) -> Vec<ClientRow> {
+        let mut rows: Vec<ClientRow> = self
+            .dataplane
+            .clients()
+            .iter()
+            .map(|client| self.client_row(client.address, &client.slot, before.get(&client.address)))
+            .collect();
+        rows.sort_by_key(|row| Reverse((by(row.rates, sort), totals(row, sort), row.client)));
+        rows.truncate(top);
+        rows
+    }
+
+    fn client_row(&self, address: IpAddr, slot: &Slot, before: Option<&Slot>) -> ClientRow {
+        let frames = |slot: &Slot| slot.packets.saturating_add(slot.drops);
+        let rates = before.map_or(Rates::default(), |before| Rates {
+            packets: frames(slot).saturating_sub(frames(before)),
+            bits: slot.bytes.saturating_sub(before.bytes).saturating_mul(8),
+            requests: u64::from(slot.requests.wrapping_sub(before.requests)),
+            drops: slot.drops.saturating_sub(before.drops),
+        });
+        ClientRow {
+            client: self.client_network(address),
+            rates,
+            packets: frames(slot),
+            bytes: slot.bytes,
+            requests: u64::from(slot.requests),
+            drops: slot.drops,
+        }
+    }
+
+    /// The network that stands for a client.
+    fn client_network(&self, address: IpAddr) -> IpNet {
+        let prefixes = self.config.tuning.prefixes;
+        let bits = if address.is_ipv4() { prefixes.v4 } else { prefixes.v6 };
+        IpNet::new(address, bits).map_or(IpNet::from(address), |network| network.trunc())
+    }
+
+    pub(super) fn explain(&self, prefix: IpNet, now: Timestamp) -> Explanation {
+        let covers = |other: &IpNet| other.contains(&prefix);
+        let scopes = self.policy.scopes();
+        let longest = scopes.keys().filter_map(|scope| match scope {
+            Scope::Prefix(scope) if covers(scope) => Some(*scope),
+            Scope::Prefix(_) | Scope::Default => None,
+        });
+        let scope = longest.max_by_key(IpNet::prefix_len).map_or(Scope::Default, Scope::Prefix);
+        let allow = self.policy.allows().into_iter().find(|(allowed, _)| covers(allowed));
+        let blocks = self.policy.blocks();
+        let last = blocks.into_iter().filter(|(blocked, _)| covers(blocked));
+        // A block without an end outlasts any other.
+        let block = last.max_by_key(|(_, rule)| (rule.until.is_none(), rule.until));
+        let network = self.client_network(prefix.network());
+        let client = self.dataplane.clients().get(network.network());
+        let over_limit: Vec<(Timestamp, String)> = self
+            .notices
+            .iter()
+            .filter(|(_, notice)| network.contains(&notice.client))
+            .map(|(at, notice)| (*at, notice.reason.label().to_owned()))
+            .take(16)
+            .collect();
+        let mut explanation = Explanation {
+            prefix,
+            verdict: String::new(),
+            mode: self.policy.mode(),
+            scope: self.limit_row(scope),
+            allow: allow.map(|(prefix, rule)| allow_row(prefix, rule)),
+            block: block.map(|(prefix, rule)| block_row(prefix, rule)),
+            protected: self.never_block.conflict(&prefix).map(|found| format!("{}, {}", found.prefix, found.why)),
+            client: client.map(|client| self.client_row(network.network(), &client.slot, None)),
+            over_limit,
+            undo: Vec::new(),
+        };
+        explanation.conclude(now);
+        explanation
+    }
+}
+
+impl Explanation {
+    /// Fills in the sentence and the commands.
+    fn conclude(&mut self, now: Timestamp) {
+        let would = if self.mode == Mode::Enforce { "" } else { "would be " };
+        let only = if self.mode == Mode::Enforce { "" } else { " (mode is monitor: nothing is dropped)" };
+        if let Some(allow) = &self.allow {
+            self.verdict = format!("passes: allowed by {}, which no block or limit overrides", allow.prefix);
+            self.undo.push(format!("sensor allow remove {}", allow.prefix));
+        } else if let Some(block) = &self.block {
+            let until = block.until.map_or("for good".to_owned(), |until| {
+                format!("until {until}, {} s from now", until.since(now).as_secs())
+            });
+            self.verdict = format!("{would}dropped: blocked by {} {until}{only}", block.prefix);
+            self.undo.push(format!("sensor block remove {}", block.prefix));
+            self.undo.push(format!("sensor allow add {}", self.prefix));
+        } else {
+            self.verdict = format!("passes within the limits of {}; beyond them {would}dropped{only}", self.scope.scope);
+            self.undo.push(format!("sensor limit set {} --packets off", self.prefix));
+            self.undo.push(format!("sensor allow add {}", self.prefix));
+        }
+    }
+}
+
+const fn by(rates: Rates, sort: ClientSort) -> u64 {
+    match sort {
+        ClientSort::Packets => rates.packets,
+        ClientSort::Bits => rates.bits,
+        ClientSort::Requests => rates.requests,
+        ClientSort::Drops => rates.drops,
+    }
+}
+
+const fn totals(row: &ClientRow, sort: ClientSort) -> u64 {
+    match sort {
+        ClientSort::Packets => row.packets,
+        ClientSort::Bits => row.bytes,
+        ClientSort::Requests => row.requests,
+        ClientSort::Drops => row.drops,
+    }
+}
+
+fn packets(counters: &[LabelledCounter], verdict: Verdict) -> u64 {
+    let of_verdict = counters.iter().filter(|found| found.verdict == verdict);
+    of_verdict.fold(0, |sum, found| sum.saturating_add(found.counter.packets))
+}
+
+fn block_row(prefix: IpNet, rule: &BlockRule) -> BlockRow {
+    let BlockRule { until, reason, origin, since } = rule.clone();
+    BlockRow { prefix, until, reason, origin, since }
+}
+
+fn allow_row(prefix: IpNet, rule: &AllowRule) -> AllowRow {
+    let AllowRule { reason, origin, since } = rule.clone();
+    AllowRow { prefix, reason, origin, since }
+}
+
+fn count(number: usize) -> u64 {
+    u64::try_from(number).unwrap_or(u64::MAX)
+}

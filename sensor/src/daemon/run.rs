@@ -1,0 +1,209 @@
+//! From a configuration to a running daemon, and to its end.
+
+use std::fs;
+use std::net::{IpAddr, TcpListener};
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use caps::Capability;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing::{error, info, warn};
+use tracing_subscriber::EnvFilter;
+
+use super::commands::Commands;
+use super::config::{Config, ConfigSource, LogFormat};
+use super::engine::Engine;
+use super::{background, web};
+use crate::clock;
+use crate::control::Server;
+use crate::enforce::Mode;
+use crate::kernel::{self, Dataplane, KernelError, LoadOptions, Notices, Pins, probe};
+
+/// What the command line says besides the configuration.
+#[derive(Clone, Debug, Default)]
+pub struct RunOptions {
+    /// The mode, over the configuration's and that of earlier commands.
+    pub mode: Option<Mode>,
+    /// Where the operator's ssh session comes from.
+    pub ssh_peer: Option<IpAddr>,
+}
+
+/// Runs until a signal ends it. What was pinned stays in force afterwards.
+///
+/// # Errors
+/// Where set-up fails; what it had done by then is undone.
+pub fn run(mut config: Config, source: ConfigSource, options: &RunOptions) -> Result<()> {
+    start_log(&config)?;
+    check_host(&config)?;
+    if config.interfaces.is_empty() {
+        config.interfaces.push(default_interface()?);
+    }
+    for interface in &config.interfaces {
+        kernel::interface_index(interface)?;
+    }
+    let server = Server::bind(&config.paths.socket, &config.group)?;
+    let listener = TcpListener::bind(config.paths.web)
+        .with_context(|| format!("cannot listen on {}; `--web.listen-address` names another", config.paths.web))?;
+    let (engine, notices) = start_dataplane(config, source, options)?;
+    let kernel_log = engine.config.kernel_log_level > 0;
+    probe::drop_capabilities().context("cannot give up capabilities")?;
+    nix::sys::prctl::set_no_new_privs().context("cannot forbid new privileges")?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    runtime.block_on(serve(Arc::new(Commands::new(engine)), server, listener, notices, kernel_log))
+}
+
+fn start_log(config: &Config) -> Result<()> {
+    let filter = EnvFilter::try_from_env("SENSOR_LOG").unwrap_or_else(|_| EnvFilter::new(&config.log_level));
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    let started = match config.log_format {
+        LogFormat::Text => log.with_ansi(false).try_init(),
+        LogFormat::Json => log.json().try_init(),
+    };
+    started.map_err(|error| anyhow::anyhow!("cannot start the log: {error}"))
+}
+
+/// Refuses a host that cannot work, before anything is touched.
+fn check_host(config: &Config) -> Result<()> {
+    let release = probe::kernel_release();
+    let missing = probe::missing_features(release.version);
+    ensure!(
+        missing.is_empty(),
+        "kernel {release} is too old: it lacks {}; Linux {}.{} or later is needed",
+        missing.join(", "),
+        probe::OLDEST_KERNEL.0,
+        probe::OLDEST_KERNEL.1
+    );
+    let missing: Vec<String> = probe::missing_capabilities().iter().map(Capability::to_string).collect();
+    ensure!(
+        missing.is_empty(),
+        "missing privileges: {}; run as root, or give them to the service (AmbientCapabilities= in the unit)",
+        missing.join(", ")
+    );
+    if let Some(lockdown) = probe::lockdown() {
+        bail!("kernel lockdown is in {lockdown} mode, which refuses BPF; boot with lockdown=integrity or none");
+    }
+    let prefixes = config.tuning.prefixes;
+    info!(kernel = %release, ipv4_prefix = prefixes.v4, ipv6_prefix = prefixes.v6, "starting");
+    Ok(())
+}
+
+/// The interface of the default route.
+fn default_interface() -> Result<String> {
+    let v4 = procfs::net::route().unwrap_or_default();
+    let v4 = v4.into_iter().find(|entry| entry.destination.is_unspecified() && entry.mask.is_unspecified());
+    if let Some(entry) = v4 {
+        return Ok(entry.iface);
+    }
+    let text = fs::read_to_string("/proc/net/ipv6_route").unwrap_or_default();
+    let v6 = text.lines().find_map(|line| {
+        let mut columns = line.split_ascii_whitespace();
+        let is_default = columns.next()?.bytes().all(|byte| byte == b'0') && columns.next()? == "00";
+        columns.next_back().filter(|interface| is_default && *interface != "lo").map(str::to_owned)
+    });
+    v6.context("no default route, so no interface to guess; name one with `-i` or `interfaces` in the configuration")
+}
+
+fn start_dataplane(
+    config: Config,
+    source: ConfigSource,
+    options: &RunOptions,
+) -> Result<(Engine, Option<Notices>)> {
+    let pins = match Pins::open(&config.paths.pin_dir) {
+        Ok(pins) => Some(pins),
+        Err(error @ KernelError::PinsInUse(_)) => return Err(error.into()),
+        Err(error) => {
+            warn!(%error, "running without pins: enforcement ends with this process");
+            None
+        }
+    };
+    let load = LoadOptions {
+        capacities: config.capacities,
+        pins: pins.clone(),
+        log_level: config.kernel_log_level,
+        fixed_clock: false,
+    };
+    let dataplane = Dataplane::load(&load)?;
+    let was_there = dataplane.adopted_maps();
+    let started = prepare(dataplane, config.clone(), source, options);
+    if started.is_err() && pins.is_some() && !was_there {
+        // Leave nothing behind that was not there before.
+        drop(pins);
+        drop(load);
+        if let Err(error) = kernel::unload(&config.paths.pin_dir) {
+            warn!(%error, "what had been pinned could not be removed");
+        }
+    }
+    started
+}
+
+fn prepare(
+    dataplane: Dataplane,
+    config: Config,
+    source: ConfigSource,
+    options: &RunOptions,
+) -> Result<(Engine, Option<Notices>)> {
+    let (interfaces, xdp) = (config.interfaces.clone(), config.xdp);
+    let mut engine = Engine::new(dataplane, config, source, options.ssh_peer, clock::now())?;
+    if let Some(mode) = options.mode {
+        let set = engine.change(clock::now(), |policy| policy.change(|commands| commands.mode = Some(mode)));
+        set.map_err(anyhow::Error::msg)?;
+    }
+    // Attached last: the first packet meets the whole policy.
+    engine.dataplane.attach(&interfaces, xdp)?;
+    for attachment in engine.dataplane.attachments() {
+        let (interface, xdp, adopted) = (&attachment.interface, attachment.mode.label(), attachment.adopted);
+        info!(%interface, xdp, adopted, "attached");
+    }
+    let notices = engine.dataplane.take_notices();
+    Ok((engine, notices))
+}
+
+async fn serve(
+    commands: Arc<Commands>,
+    server: Server,
+    listener: TcpListener,
+    notices: Option<Notices>,
+    kernel_log: bool,
+) -> Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut hangup = signal(SignalKind::hangup())?;
+    tokio::spawn(background::tick(commands.clone()));
+    if let Some(notices) = notices {
+        tokio::spawn(background::read_notices(notices, commands.clone()));
+    }
+    if kernel_log {
+        tokio::spawn(background::read_diagnostics(commands.clone()));
+    }
+    let control = tokio::spawn(server.serve(commands.clone()));
+    let web = tokio::spawn(web::serve(listener, commands.clone()));
+    tokio::pin!(control, web);
+    info!(mode = %commands.engine().policy.mode(), "ready");
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => break,
+            _ = interrupt.recv() => break,
+            _ = hangup.recv() => {
+                // The outcome is in the log and in the metrics.
+                let _outcome = commands.engine().reload(clock::now());
+            }
+            ended = &mut control => bail!("the control socket ended: {ended:?}"),
+            ended = &mut web => bail!("the metrics endpoint ended: {ended:?}"),
+        }
+    }
+    stop(&commands);
+    Ok(())
+}
+
+fn stop(commands: &Commands) {
+    let mut engine = commands.engine();
+    engine.keep();
+    if let Err(error) = fs::remove_file(&engine.config.paths.socket) {
+        error!(%error, "the control socket could not be removed");
+    }
+    if engine.dataplane.is_pinned() {
+        info!("stopped; the kernel goes on with the last policy, `sensor unload` ends that");
+    } else {
+        info!("stopped; nothing is enforced any more");
+    }
+}

@@ -1,0 +1,94 @@
+//! Measuring programs side by side, one run of `BPF_PROG_TEST_RUN` after the other.
+
+use anyhow::{Result, ensure};
+use aya::programs::{TestRun as _, TestRunOptions, Xdp};
+
+use crate::report::Report;
+
+/// How long to measure.
+#[derive(Clone, Copy)]
+pub(crate) struct Effort {
+    /// Whether this is a mere look.
+    pub(crate) quick: bool,
+    /// Rounds of each measurement; the best one counts, since disturbance only ever adds.
+    pub(crate) rounds: u32,
+    /// Runs of a program in one round.
+    pub(crate) runs: u32,
+    /// Frames of a flood in one round.
+    pub(crate) frames: u32,
+}
+
+impl Effort {
+    /// For a record.
+    pub(crate) const FULL: Self = Self { quick: false, rounds: 15, runs: 1_000_000, frames: 4_000_000 };
+    /// For a look.
+    pub(crate) const QUICK: Self = Self { quick: true, rounds: 4, runs: 250_000, frames: 1_000_000 };
+}
+
+/// What a program answers; the kernel's `XDP_PASS` and `XDP_DROP`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Action {
+    /// To the network stack.
+    Pass = 2,
+    /// Nowhere.
+    Drop = 1,
+}
+
+/// A program on a frame.
+pub(crate) struct Contestant<'a> {
+    /// What it is called in the report.
+    pub(crate) name: String,
+    program: &'a Xdp,
+    frame: &'a [u8],
+    action: Action,
+}
+
+impl<'a> Contestant<'a> {
+    /// A program that must answer `action` to `frame`.
+    pub(crate) fn new(name: impl Into<String>, program: &'a Xdp, frame: &'a [u8], action: Action) -> Self {
+        Self { name: name.into(), program, frame, action }
+    }
+
+    /// Nanoseconds of one run, the kernel's mean over `runs`.
+    fn run(&self, runs: u32) -> Result<u32> {
+        let (action, nanoseconds) = run(self.program, self.frame, runs)?;
+        let expected = self.action as u32;
+        ensure!(action == expected, "{} answered {action} where {expected} was expected", self.name);
+        Ok(nanoseconds)
+    }
+}
+
+/// Runs a program; the last run's answer and the mean time of a run in nanoseconds.
+pub(crate) fn run(program: &Xdp, frame: &[u8], runs: u32) -> Result<(u32, u32)> {
+    let options = TestRunOptions { data_in: Some(frame), repeat: runs, ..TestRunOptions::default() };
+    let result = program.test_run(options)?;
+    Ok((result.return_value, u32::try_from(result.duration.as_nanos())?))
+}
+
+/// Measures all of them in turn, round by round, so that what disturbs one disturbs all. The least time of
+/// each, in nanoseconds; one more round than `effort` says runs beforehand, to warm up.
+pub(crate) fn measure<const N: usize>(
+    report: &mut Report,
+    effort: Effort,
+    contestants: [&Contestant<'_>; N],
+) -> Result<[f64; N]> {
+    for contestant in contestants {
+        contestant.run(effort.runs)?;
+    }
+    let mut rounds = [const { Vec::new() }; N];
+    for _ in 0..effort.rounds {
+        for (contestant, times) in contestants.iter().zip(&mut rounds) {
+            times.push(contestant.run(effort.runs)?);
+        }
+    }
+    let least = rounds.each_ref().map(|times| f64::from(times.iter().copied().min().unwrap_or(0)));
+    for (contestant, times) in contestants.iter().zip(rounds) {
+        report.note_rounds(&contestant.name, times);
+    }
+    Ok(least)
+}
+
+/// Runs of one contestant in [`measure`].
+pub(crate) const fn runs_of(effort: Effort) -> u64 {
+    effort.runs as u64 * (effort.rounds as u64 + 1)
+}

@@ -1,0 +1,9 @@
+//! Traffic: servers and clients, legitimate and otherwise, that run in the namespaces of a test.
+//!
+//! Every generator is bounded in count; what it opens belongs to the thread's namespace, see
+//! [`crate::netns::Namespace::enter`].
+
+pub mod http;
+pub mod nginx;
+pub mod spoof;
+pub mod udp;

@@ -1,0 +1,38 @@
+//! Programs that tests use, and what happens where one is missing.
+
+use std::env;
+use std::io::{self, Write as _};
+use std::path::PathBuf;
+
+/// Where a program is, if it is installed. Looks where administrators' programs are, too.
+#[must_use]
+pub fn find(program: &str) -> Option<PathBuf> {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let system = ["/usr/local/sbin", "/usr/sbin", "/sbin"].map(PathBuf::from);
+    env::split_paths(&path).chain(system).map(|directory| directory.join(program)).find(|file| file.is_file())
+}
+
+/// What stands in the way of tests in network namespaces with these programs; `None` where nothing does.
+#[must_use]
+pub fn obstacle(programs: &[&str]) -> Option<String> {
+    if !nix::unistd::geteuid().is_root() {
+        return Some("it needs root, for network namespaces and BPF".to_owned());
+    }
+    let needed = ["ip", "nsenter", "ethtool"].iter().chain(programs);
+    let missing: Vec<&str> = needed.copied().filter(|program| find(program).is_none()).collect();
+    if missing.is_empty() { None } else { Some(format!("not installed: {}", missing.join(", "))) }
+}
+
+/// Whether a test cannot run here; says so on stderr, past the capture of the test harness.
+#[must_use]
+pub fn skipped(test: &str, programs: &[&str]) -> bool {
+    let Some(obstacle) = obstacle(programs) else { return false };
+    say_skipped(test, &obstacle);
+    true
+}
+
+/// Says that something is not tested, and why.
+pub fn say_skipped(what: &str, why: &str) {
+    // Where stderr is gone there is nobody to tell.
+    let _told = writeln!(io::stderr().lock(), "SKIPPED: {what} because {why}");
+}

@@ -1,0 +1,98 @@
+//! Limits that change while traffic flows, and changes that undo themselves.
+
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use sensor_tests::daemon::PATIENCE;
+use sensor_tests::netns::{FLOODER, LEGITIMATE, v4, v6};
+use sensor_tests::scene::{Scene, config};
+use sensor_tests::tools;
+use sensor_tests::wait::{now, pace_until, wait_until};
+
+#[test]
+fn a_limit_set_by_command_takes_effect_at_once() -> Result<()> {
+    if tools::skipped("a_limit_set_by_command_takes_effect_at_once", &[]) {
+        return Ok(());
+    }
+    let scene = Scene::new(&config("enforce", "off"))?;
+    let pid = scene.daemon.pid();
+    for client in [v4(FLOODER), v6(FLOODER)] {
+        scene.all_arrive(client, 200)?;
+        scene.daemon.ok(&["limit", "set", "default", "--packets", "1/min:10"])?;
+        let dropped = scene.dropped_of(client, 200)?;
+        // All but the burst, and what a minute or two bring.
+        ensure!((180..=190).contains(&dropped), "{dropped} of 200 dropped at 1/min:10");
+        scene.daemon.ok(&["limit", "set", "default", "--packets", "off"])?;
+        scene.all_arrive(client, 200)?;
+    }
+    ensure!(scene.daemon.pid() == pid && scene.daemon.is_ready(), "the daemon was restarted");
+    Ok(())
+}
+
+#[test]
+fn a_scope_has_its_own_limits_until_unset() -> Result<()> {
+    if tools::skipped("a_scope_has_its_own_limits_until_unset", &[]) {
+        return Ok(());
+    }
+    let scene = Scene::new(&config("enforce", "off"))?;
+    let (inside, outside) = (v4(FLOODER), v4(LEGITIMATE));
+    scene.all_arrive(inside, 10)?;
+    scene.all_arrive(outside, 10)?;
+    scene.daemon.ok(&["limit", "set", "10.9.0.64/28", "--packets", "1/min:10"])?;
+    ensure!(scene.dropped_of(inside, 100)? >= 80, "the scope does not limit its clients");
+    scene.all_arrive(outside, 100)?;
+    scene.daemon.ok(&["limit", "unset", "10.9.0.64/28"])?;
+    scene.all_arrive(inside, 100)
+}
+
+#[test]
+fn an_unconfirmed_limit_is_undone() -> Result<()> {
+    if tools::skipped("an_unconfirmed_limit_is_undone", &[]) {
+        return Ok(());
+    }
+    let scene = Scene::new(&config("enforce", "off"))?;
+    let client = v4(LEGITIMATE);
+    scene.all_arrive(client, 10)?;
+    scene.daemon.ok(&["limit", "set", "default", "--packets", "1/min:10", "--confirm", "2s"])?;
+    ensure!(scene.daemon.metrics()?.packets("drop") == 0, "something else was dropped");
+    let is_limited = || scene.limits("default").is_ok_and(|limits| limits["packets"] != "off");
+    ensure!(wait_until(PATIENCE, || !is_limited()), "not undone: {}", scene.limits("default")?);
+    scene.all_arrive(client, 100)?;
+    let confirmed = scene.daemon.json(&["confirm"])?;
+    ensure!(confirmed["confirmed"] == serde_json::json!([]), "there was still something to confirm: {confirmed}");
+    Ok(())
+}
+
+#[test]
+fn a_confirmed_limit_stays() -> Result<()> {
+    if tools::skipped("a_confirmed_limit_stays", &[]) {
+        return Ok(());
+    }
+    let scene = Scene::new(&config("enforce", "off"))?;
+    scene.all_arrive(v4(FLOODER), 10)?;
+    // Long enough that a slow machine gets to confirm.
+    let patience = Duration::from_secs(6);
+    let deadline = now() + patience;
+    scene.daemon.ok(&["limit", "set", "default", "--packets", "1/min:10", "--confirm", "6s"])?;
+    let confirmed = scene.daemon.json(&["confirm"])?;
+    ensure!(confirmed["confirmed"] == serde_json::json!(["default"]), "{confirmed}");
+    // That nothing happens can only be seen once its time is over.
+    pace_until(deadline + Duration::from_secs(2));
+    ensure!(scene.limits("default")?["packets"] == "1/min:10", "{}", scene.limits("default")?);
+    ensure!(scene.dropped_of(v4(FLOODER), 100)? >= 80, "the confirmed limit is not in force");
+    Ok(())
+}
+
+#[test]
+fn an_unconfirmed_limit_is_undone_by_the_next_daemon() -> Result<()> {
+    if tools::skipped("an_unconfirmed_limit_is_undone_by_the_next_daemon", &[]) {
+        return Ok(());
+    }
+    let mut scene = Scene::new(&config("enforce", "off"))?;
+    scene.daemon.ok(&["limit", "set", "default", "--packets", "1/min:10", "--confirm", "1s"])?;
+    scene.daemon.kill9()?;
+    scene.daemon.run()?;
+    let is_undone = || scene.limits("default").is_ok_and(|limits| limits["packets"] == "off");
+    ensure!(wait_until(PATIENCE, is_undone), "still {}", scene.limits("default")?);
+    scene.all_arrive(v4(LEGITIMATE), 100)
+}
