@@ -40,5 +40,7 @@ pub(crate) unsafe fn add(place: *mut u64, amount: u64) {
 #[inline(always)]
 pub(crate) unsafe fn add_u32(place: *mut u32, amount: u32) {
     // SAFETY: the caller's promise.
-    unsafe { asm!("lock *(u32 *)({place} + 0) += {amount}", place = in(reg) place, amount = in(wreg) amount) };
+    unsafe {
+        asm!("lock *(u32 *)({place} + 0) += {amount}", place = in(reg) place, amount = in(wreg) amount)
+    };
 }

@@ -1,6 +1,8 @@
 //! Per-CPU counters.
 
-use sensor_common::abi::{Event, Family, InterfaceSlot, MAX_INTERFACES, Reason, Settings, Verdict, counter_index};
+use sensor_common::abi::{
+    Event, Family, InterfaceSlot, MAX_INTERFACES, Reason, Settings, Verdict, counter_index,
+};
 use sensor_common::packet::Problem;
 
 use crate::maps::{COUNTERS, EVENTS};

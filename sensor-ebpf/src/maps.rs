@@ -5,8 +5,8 @@ use aya_ebpf::macros::map;
 use aya_ebpf::maps::lpm_trie::{Key, LpmTrie};
 use aya_ebpf::maps::{Array, PerCpuArray, RingBuf};
 use sensor_common::abi::{
-    BlockEntry, COUNTERS as COUNTER_ENTRIES, Counter, EVENTS as EVENT_ENTRIES, ScopeEntry, ScopeLimits, Settings,
-    Shared, Slot, TagWord,
+    BlockEntry, COUNTERS as COUNTER_ENTRIES, Counter, EVENTS as EVENT_ENTRIES, ScopeEntry, ScopeLimits,
+    Settings, Shared, Slot, TagWord,
 };
 
 /// One entry, written by user space through shared memory.

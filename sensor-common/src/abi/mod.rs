@@ -12,7 +12,8 @@ mod verdict;
 
 pub use client::{ClientKey, Family, OverLimit, Slot, TagWord, notice_period};
 pub use counter::{
-    COUNTERS, Counter, EVENTS, Event, FAMILIES, InterfaceSlot, MAX_INTERFACES, REASONS, VERDICTS, counter_index,
+    COUNTERS, Counter, EVENTS, Event, FAMILIES, InterfaceSlot, MAX_INTERFACES, REASONS, VERDICTS,
+    counter_index,
 };
 pub use policy::{BlockEntry, Dimension, Policy, ScopeEntry, ScopeLimits};
 pub use settings::{Settings, Shared, prefixes};

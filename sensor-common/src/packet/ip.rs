@@ -73,11 +73,7 @@ mod next_header {
 
 /// The protocol behind the extension headers and where it starts; or why it cannot be had.
 #[inline(always)]
-fn skip_extensions<F: Frame + ?Sized>(
-    frame: &F,
-    first: u8,
-    start: usize,
-) -> Result<(u8, usize), Transport> {
+fn skip_extensions<F: Frame + ?Sized>(frame: &F, first: u8, start: usize) -> Result<(u8, usize), Transport> {
     let mut protocol = first;
     let mut offset = start;
     for _ in 0..MAX_EXTENSIONS {
@@ -86,9 +82,7 @@ fn skip_extensions<F: Frame + ?Sized>(
         }
         let header: &[u8; 8] =
             frame.bytes(offset).ok_or(Transport::Unreadable(Problem::ExtensionTruncated))?;
-        if protocol == next_header::FRAGMENT
-            && u16::from_be_bytes([header[2], header[3]]) & 0xfff8 != 0
-        {
+        if protocol == next_header::FRAGMENT && u16::from_be_bytes([header[2], header[3]]) & 0xfff8 != 0 {
             return Err(Transport::Fragment);
         }
         offset = offset.wrapping_add(extension_len(protocol, header[1]));

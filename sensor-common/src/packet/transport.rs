@@ -102,7 +102,14 @@ mod tests {
     #[test]
     fn methods_are_whole_tokens() {
         for yes in [
-            b"GET / HT", b"HEAD / H", b"POST /a ", b"PUT /a H", b"DELETE /", b"PATCH /a", b"OPTIONS ", b"CONNECT ",
+            b"GET / HT",
+            b"HEAD / H",
+            b"POST /a ",
+            b"PUT /a H",
+            b"DELETE /",
+            b"PATCH /a",
+            b"OPTIONS ",
+            b"CONNECT ",
             b"TRACE / ",
         ] {
             assert!(starts_with_method(yes), "{}", yes.escape_ascii());

@@ -52,7 +52,10 @@ const ONE_PAGE_MTU: u32 = 3_498;
 pub(super) fn doctor(args: &DoctorArgs, json: bool) -> Result<ExitCode> {
     let mut findings = vec![kernel_version(), privileges(), compiler(), type_information()];
     findings.extend(probe::lockdown().map(|mode| {
-        Finding::problem(format!("kernel lockdown in {mode} mode refuses BPF"), "boot with lockdown=integrity or none")
+        Finding::problem(
+            format!("kernel lockdown in {mode} mode refuses BPF"),
+            "boot with lockdown=integrity or none",
+        )
     }));
     findings.push(pins(&args.pin_dir));
     let interfaces = if args.interface.is_empty() { interfaces_up()? } else { args.interface.clone() };
@@ -99,7 +102,10 @@ fn compiler() -> Finding {
     if probe::has_jit() {
         return Finding::good("BPF programs are compiled to machine code");
     }
-    Finding::note("BPF programs are interpreted, which is many times slower", "sysctl net.core.bpf_jit_enable=1")
+    Finding::note(
+        "BPF programs are interpreted, which is many times slower",
+        "sysctl net.core.bpf_jit_enable=1",
+    )
 }
 
 fn type_information() -> Finding {
@@ -171,7 +177,9 @@ fn attached(interface: &str, mode: XdpMode, id: Option<u32>) -> Finding {
                 name.unwrap_or_else(|| "without a name".to_owned()),
                 mode.label()
             ),
-            format!("an interface takes one program; `bpftool net` shows whose it is, `ip link set dev {interface} xdp off` removes one without a link"),
+            format!(
+                "an interface takes one program; `bpftool net` shows whose it is, `ip link set dev {interface} xdp off` removes one without a link"
+            ),
         ),
     }
 }

@@ -15,8 +15,8 @@ use clap::Parser as _;
 use serde::de::DeserializeOwned;
 
 use crate::control::wire::{
-    AllowRow, BlockRow, ClientRow, Confirmed, Envelope, Explanation, LimitRow, ModeReport, Reloaded, Removed, Request,
-    StatusReport,
+    AllowRow, BlockRow, ClientRow, Confirmed, Envelope, Explanation, LimitRow, ModeReport, Reloaded, Removed,
+    Request, StatusReport,
 };
 use crate::control::{Client, ClientError};
 use args::{AllowCommand, BlockCommand, Cli, Command, LimitCommand, Remote};
@@ -45,14 +45,19 @@ fn dispatch(cli: Cli) -> Result<ExitCode> {
         Command::Doctor(options) => doctor::doctor(&options, cli.json),
         Command::Unload(options) => run::unload(&options, cli.json),
         Command::Status(remote) => ask::<StatusReport>(&remote, Request::Status, cli.json, output::status),
-        Command::Mode { remote, set } => ask::<ModeReport>(&remote, Request::Mode { set }, cli.json, output::mode),
+        Command::Mode { remote, set } => {
+            ask::<ModeReport>(&remote, Request::Mode { set }, cli.json, output::mode)
+        }
         Command::Limit { command } => limit(command, cli.json),
         Command::Confirm(remote) => ask::<Confirmed>(&remote, Request::Confirm, cli.json, output::confirmed),
         Command::Block { command } => block(command, cli.json),
         Command::Allow { command } => allow(command, cli.json),
-        Command::Clients { remote, top, sort } => {
-            ask::<Vec<ClientRow>>(&remote, Request::Clients { top, sort: sort.into() }, cli.json, output::clients)
-        }
+        Command::Clients { remote, top, sort } => ask::<Vec<ClientRow>>(
+            &remote,
+            Request::Clients { top, sort: sort.into() },
+            cli.json,
+            output::clients,
+        ),
         Command::Explain { remote, prefix } => {
             ask::<Explanation>(&remote, Request::Explain { prefix }, cli.json, output::explanation)
         }
@@ -109,7 +114,8 @@ fn ask<T: DeserializeOwned>(
     if json {
         println!("{answer}");
     } else {
-        let answer = serde_json::from_value(answer).map_err(|error| ClientError::Unreadable(error.to_string()))?;
+        let answer =
+            serde_json::from_value(answer).map_err(|error| ClientError::Unreadable(error.to_string()))?;
         println!("{}", render(&answer));
     }
     Ok(ExitCode::SUCCESS)

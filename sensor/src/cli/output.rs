@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use crate::clock::Timestamp;
 use crate::control::wire::{
-    AllowRow, BlockRow, ClientRow, Confirmed, Explanation, LimitRow, ModeReport, Reloaded, Removed, StatusReport,
+    AllowRow, BlockRow, ClientRow, Confirmed, Explanation, LimitRow, ModeReport, Reloaded, Removed,
+    StatusReport,
 };
 use crate::enforce::Limit;
 
@@ -90,8 +91,11 @@ fn losses(report: &StatusReport) -> String {
         ("frames not read in full", losses.unparsed),
         ("state not written", losses.state_write_errors),
     ];
-    let some: Vec<String> =
-        counts.iter().filter(|(_, count)| *count > 0).map(|(what, count)| format!("{what}: {count}")).collect();
+    let some: Vec<String> = counts
+        .iter()
+        .filter(|(_, count)| *count > 0)
+        .map(|(what, count)| format!("{what}: {count}"))
+        .collect();
     if some.is_empty() { "none".to_owned() } else { some.join(", ") }
 }
 
@@ -118,7 +122,10 @@ pub(super) fn limits(rows: &Vec<LimitRow>) -> String {
             ));
         }
         if let Some(until) = row.unconfirmed_until {
-            text.push_str(&format!("\nlimits of {} are undone at {until} unless `sensor confirm` follows", row.scope));
+            text.push_str(&format!(
+                "\nlimits of {} are undone at {until} unless `sensor confirm` follows",
+                row.scope
+            ));
         }
     }
     text
@@ -161,8 +168,7 @@ pub(super) fn clients(rows: &Vec<ClientRow>) -> String {
     if rows.is_empty() {
         return "no clients are tracked; a source is from its second packet on".to_owned();
     }
-    let mut table =
-        table(&["client", "packets/s", "bits/s", "requests/s", "drops/s", "packets", "drops"], 1);
+    let mut table = table(&["client", "packets/s", "bits/s", "requests/s", "drops/s", "packets", "drops"], 1);
     for row in rows {
         table.add_row([
             row.client.to_string(),
@@ -180,10 +186,20 @@ pub(super) fn clients(rows: &Vec<ClientRow>) -> String {
 pub(super) fn explanation(found: &Explanation) -> String {
     let mut lines = vec![format!("{}: {}", found.prefix, found.verdict)];
     if let Some(allow) = &found.allow {
-        lines.push(rule("allowed by", &allow.prefix.to_string(), allow.origin.label(), allow.reason.as_deref()));
+        lines.push(rule(
+            "allowed by",
+            &allow.prefix.to_string(),
+            allow.origin.label(),
+            allow.reason.as_deref(),
+        ));
     }
     if let Some(block) = &found.block {
-        lines.push(rule("blocked by", &block.prefix.to_string(), block.origin.label(), block.reason.as_deref()));
+        lines.push(rule(
+            "blocked by",
+            &block.prefix.to_string(),
+            block.origin.label(),
+            block.reason.as_deref(),
+        ));
     }
     if let Some(protected) = &found.protected {
         lines.push(format!("never blocked: {protected}"));

@@ -45,14 +45,22 @@ impl<'a> Section<'a> {
     pub fn sections(&self) -> impl Iterator<Item = (&'a str, Section<'a>)> + '_ {
         self.table.iter().filter_map(|(key, (value, _))| {
             let Value::Table(table) = value else { return None };
-            let section =
-                Section { path: self.path_of(key), table, asked: RefCell::default(), problems: self.problems };
+            let section = Section {
+                path: self.path_of(key),
+                table,
+                asked: RefCell::default(),
+                problems: self.problems,
+            };
             Some((key.as_str(), section))
         })
     }
 
     /// A value in text form, read by `parse`.
-    pub fn parsed<T, E: Display>(&self, key: &'static str, parse: impl FnOnce(&str) -> Result<T, E>) -> Option<T> {
+    pub fn parsed<T, E: Display>(
+        &self,
+        key: &'static str,
+        parse: impl FnOnce(&str) -> Result<T, E>,
+    ) -> Option<T> {
         let (value, origin) = self.get(key)?;
         let text = match value {
             Value::Text(text) => text.clone(),
@@ -81,7 +89,8 @@ impl<'a> Section<'a> {
     #[must_use]
     pub fn duration(&self, key: &'static str) -> Option<Duration> {
         self.parsed(key, |text| {
-            humantime::parse_duration(text).map_err(|error| format!("{error}; expected a time such as 5m or 1h30m"))
+            humantime::parse_duration(text)
+                .map_err(|error| format!("{error}; expected a time such as 5m or 1h30m"))
         })
     }
 

@@ -12,7 +12,9 @@ use super::wire::{Answer, Envelope, MAX_ANSWER};
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
     /// Nobody answers.
-    #[error("no daemon answers on {path} ({source}); is `sensor run` running? `--socket` names another socket")]
+    #[error(
+        "no daemon answers on {path} ({source}); is `sensor run` running? `--socket` names another socket"
+    )]
     Unreachable {
         /// The socket.
         path: PathBuf,

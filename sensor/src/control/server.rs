@@ -32,7 +32,11 @@ pub struct Peer {
 /// What answers requests.
 pub trait Handle: Send + Sync + 'static {
     /// The answer to a request; it never fails, a refusal is an answer.
-    fn handle(self: Arc<Self>, envelope: Envelope, peer: Peer) -> Pin<Box<dyn Future<Output = Answer> + Send>>;
+    fn handle(
+        self: Arc<Self>,
+        envelope: Envelope,
+        peer: Peer,
+    ) -> Pin<Box<dyn Future<Output = Answer> + Send>>;
 }
 
 /// Why the socket could not be had.

@@ -35,15 +35,19 @@ impl Commands {
     }
 
     async fn clients(&self, top: usize, sort: ClientSort) -> Result<serde_json::Value, String> {
-        let before = self.engine().sample_clients();
+        let before = self.engine().sample_clients().map_err(|error| error.to_string())?;
         tokio::time::sleep(SAMPLE).await;
         let rows = self.engine().busiest_clients(&before, top, sort);
-        to_value(&rows)
+        to_value(&rows.map_err(|error| error.to_string())?)
     }
 }
 
 impl Handle for Commands {
-    fn handle(self: Arc<Self>, envelope: Envelope, peer: Peer) -> Pin<Box<dyn Future<Output = Answer> + Send>> {
+    fn handle(
+        self: Arc<Self>,
+        envelope: Envelope,
+        peer: Peer,
+    ) -> Pin<Box<dyn Future<Output = Answer> + Send>> {
         Box::pin(async move {
             if let Some(address) = envelope.ssh_peer {
                 self.engine().never_block.add_ssh_peer(address);
@@ -102,7 +106,7 @@ impl Engine {
                 to_value(&self.allow_row(&prefix))
             }
             Request::AllowRemove { prefix } => to_value(&self.remove_allow(prefix, now)?),
-            Request::Explain { prefix } => to_value(&self.explain(prefix, now)),
+            Request::Explain { prefix } => to_value(&self.explain(prefix, now)?),
             Request::Reload => to_value(&Reloaded { needs_restart: self.reload(now)? }),
             Request::Clients { .. } => Err("clients are looked at twice".to_owned()),
         }
@@ -123,7 +127,9 @@ impl Engine {
         now: Timestamp,
     ) -> Result<(), String> {
         if limits.is_empty() {
-            return Err("no limit was given; set at least one of packets, bits, connections, requests".to_owned());
+            return Err(
+                "no limit was given; set at least one of packets, bits, connections, requests".to_owned()
+            );
         }
         let before = self.policy.commands().limits.get(&scope).copied();
         let first = self.pending.iter().find(|pending| pending.scope == scope).cloned();
@@ -148,8 +154,12 @@ impl Engine {
     fn unset_limits(&mut self, scope: Scope, now: Timestamp) -> Result<(), String> {
         if !self.policy.commands().limits.contains_key(&scope) {
             return Err(match self.policy.scope(scope) {
-                Some(_) => format!("the limits of {scope} are the configuration's; change them there and reload"),
-                None => format!("{scope} has no limits of its own; `sensor limit list` shows those that have"),
+                Some(_) => {
+                    format!("the limits of {scope} are the configuration's; change them there and reload")
+                }
+                None => {
+                    format!("{scope} has no limits of its own; `sensor limit list` shows those that have")
+                }
             });
         }
         self.pending.retain(|pending| pending.scope != scope);
@@ -198,7 +208,9 @@ impl Engine {
     fn remove_block(&mut self, prefix: IpNet, now: Timestamp) -> Result<Removed, String> {
         let Some(before) = self.policy.commands().blocks.get(&prefix).cloned() else {
             return Err(match self.policy.block(&prefix) {
-                Some(_) => format!("the block of {prefix} is the configuration's; remove it there and reload"),
+                Some(_) => {
+                    format!("the block of {prefix} is the configuration's; remove it there and reload")
+                }
                 None => format!("{prefix} is not blocked; `sensor block list` shows what is"),
             });
         };
@@ -223,7 +235,9 @@ impl Engine {
     fn remove_allow(&mut self, prefix: IpNet, now: Timestamp) -> Result<Removed, String> {
         if !self.policy.commands().allows.contains_key(&prefix) {
             return Err(match self.policy.allow(&prefix) {
-                Some(_) => format!("the allow of {prefix} is the configuration's; remove it there and reload"),
+                Some(_) => {
+                    format!("the allow of {prefix} is the configuration's; remove it there and reload")
+                }
                 None => format!("{prefix} is not allowed; `sensor allow list` shows what is"),
             });
         }

@@ -181,7 +181,10 @@ impl Config {
         let Self { capacities, tuning, .. } = self;
         set(&mut tuning.prefixes.v4, clients.integer("ipv4_prefix", 8..=32).and_then(narrow));
         set(&mut tuning.prefixes.v6, clients.integer("ipv6_prefix", 16..=128).and_then(narrow));
-        set(&mut tuning.prefixes.idle, clients.duration("idle").filter(|idle| *idle >= Duration::from_secs(1)));
+        set(
+            &mut tuning.prefixes.idle,
+            clients.duration("idle").filter(|idle| *idle >= Duration::from_secs(1)),
+        );
         set(&mut capacities.clients, clients.integer("max_tracked", 64..=67_108_864));
         set(&mut capacities.doorkeeper, clients.integer("doorkeeper", 1_024..=268_435_456));
         set(&mut capacities.scopes, clients.integer("max_scopes", 1..=32_000));
@@ -212,7 +215,10 @@ impl Config {
         };
         let own = log.parsed("level", level).and_then(|place| LEVELS.get(place));
         set(&mut self.log_level, own.map(|level| (*level).to_owned()));
-        set(&mut self.kernel_log_level, log.parsed("kernel", level).and_then(|place| u8::try_from(place).ok()));
+        set(
+            &mut self.kernel_log_level,
+            log.parsed("kernel", level).and_then(|place| u8::try_from(place).ok()),
+        );
         let format = log.parsed("format", |text| match text {
             "text" => Ok(LogFormat::Text),
             "json" => Ok(LogFormat::Json),
@@ -229,7 +235,10 @@ impl Config {
             let ClientPrefixes { v4, v6, .. } = self.tuning.prefixes;
             let bits = if prefix.addr().is_ipv4() { v4 } else { v6 };
             if prefix.prefix_len() > bits {
-                limits.reject(name, format!("overlapping scopes: it splits clients, which are /{bits} networks"));
+                limits.reject(
+                    name,
+                    format!("overlapping scopes: it splits clients, which are /{bits} networks"),
+                );
             }
         }
     }

@@ -11,8 +11,8 @@ use sensor_common::packet::Problem;
 use super::engine::Engine;
 use crate::clock::Timestamp;
 use crate::control::wire::{
-    AllowRow, BlockRow, ClientRow, ClientSort, Explanation, InterfaceReport, LimitRow, Losses, PendingRow, Rates,
-    StatusReport,
+    AllowRow, BlockRow, ClientRow, ClientSort, Explanation, InterfaceReport, LimitRow, Losses, PendingRow,
+    Rates, StatusReport,
 };
 use crate::enforce::{AllowRule, BlockRule, Limit, Mode, Origin, Scope};
 use crate::kernel::{KernelError, LabelledCounter};
@@ -41,7 +41,10 @@ impl Engine {
         Ok(Snapshot {
             mode: self.policy.mode(),
             interfaces,
-            events: events.into_iter().map(|event| Ok((event, counters.event(event)?))).collect::<Result<_, KernelError>>()?,
+            events: events
+                .into_iter()
+                .map(|event| Ok((event, counters.event(event)?)))
+                .collect::<Result<_, KernelError>>()?,
             problems: Problem::ALL
                 .into_iter()
                 .map(|problem| Ok((problem, counters.problem(problem)?)))
@@ -138,21 +141,28 @@ impl Engine {
     }
 
     /// Totals of every tracked client.
-    pub(super) fn sample_clients(&self) -> Sample {
-        self.dataplane.clients().iter().map(|client| (client.address, client.slot)).collect()
+    pub(super) fn sample_clients(&self) -> Result<Sample, KernelError> {
+        let mut sample = Sample::default();
+        self.dataplane.clients().for_each(|client| {
+            sample.insert(client.address, client.slot);
+        })?;
+        Ok(sample)
     }
 
     /// The busiest clients since a sample.
-    pub(super) fn busiest_clients(&self, before: &Sample, top: usize, sort: ClientSort) -> Vec<ClientRow> {
-        let mut rows: Vec<ClientRow> = self
-            .dataplane
-            .clients()
-            .iter()
-            .map(|client| self.client_row(client.address, &client.slot, before.get(&client.address)))
-            .collect();
-        rows.sort_by_key(|row| Reverse((by(row.rates, sort), totals(row, sort), row.client)));
+    pub(super) fn busiest_clients(
+        &self,
+        before: &Sample,
+        top: usize,
+        sort: ClientSort,
+    ) -> Result<Vec<ClientRow>, KernelError> {
+        let mut rows = Vec::new();
+        self.dataplane.clients().for_each(|client| {
+            rows.push(self.client_row(client.address, &client.slot, before.get(&client.address)));
+        })?;
+        rows.sort_unstable_by_key(|row| Reverse((by(row.rates, sort), totals(row, sort), row.client)));
         rows.truncate(top);
-        rows
+        Ok(rows)
     }
 
     fn client_row(&self, address: IpAddr, slot: &Slot, before: Option<&Slot>) -> ClientRow {
@@ -180,7 +190,7 @@ impl Engine {
         IpNet::new(address, bits).map_or(IpNet::from(address), |network| network.trunc())
     }
 
-    pub(super) fn explain(&self, prefix: IpNet, now: Timestamp) -> Explanation {
+    pub(super) fn explain(&self, prefix: IpNet, now: Timestamp) -> Result<Explanation, String> {
         let covers = |other: &IpNet| other.contains(&prefix);
         let scopes = self.policy.scopes();
         let longest = scopes.keys().filter_map(|scope| match scope {
@@ -194,7 +204,7 @@ impl Engine {
         // A block without an end outlasts any other.
         let block = last.max_by_key(|(_, rule)| (rule.until.is_none(), rule.until));
         let network = self.client_network(prefix.network());
-        let client = self.dataplane.clients().get(network.network());
+        let client = self.dataplane.clients().get(network.network()).map_err(|error| error.to_string())?;
         let over_limit: Vec<(Timestamp, String)> = self
             .notices
             .iter()
@@ -209,13 +219,16 @@ impl Engine {
             scope: self.limit_row(scope),
             allow: allow.map(|(prefix, rule)| allow_row(prefix, rule)),
             block: block.map(|(prefix, rule)| block_row(prefix, rule)),
-            protected: self.never_block.conflict(&prefix).map(|found| format!("{}, {}", found.prefix, found.why)),
+            protected: self
+                .never_block
+                .conflict(&prefix)
+                .map(|found| format!("{}, {}", found.prefix, found.why)),
             client: client.map(|client| self.client_row(network.network(), &client.slot, None)),
             over_limit,
             undo: Vec::new(),
         };
         explanation.conclude(now);
-        explanation
+        Ok(explanation)
     }
 }
 
@@ -235,7 +248,8 @@ impl Explanation {
             self.undo.push(format!("sensor block remove {}", block.prefix));
             self.undo.push(format!("sensor allow add {}", self.prefix));
         } else {
-            self.verdict = format!("passes within the limits of {}; beyond them {would}dropped{only}", self.scope.scope);
+            self.verdict =
+                format!("passes within the limits of {}; beyond them {would}dropped{only}", self.scope.scope);
             self.undo.push(format!("sensor limit set {} --packets off", self.prefix));
             self.undo.push(format!("sensor allow add {}", self.prefix));
         }

@@ -42,8 +42,9 @@ pub fn run(mut config: Config, source: ConfigSource, options: &RunOptions) -> Re
         kernel::interface_index(interface)?;
     }
     let server = Server::bind(&config.paths.socket, &config.group)?;
-    let listener = TcpListener::bind(config.paths.web)
-        .with_context(|| format!("cannot listen on {}; `--web.listen-address` names another", config.paths.web))?;
+    let listener = TcpListener::bind(config.paths.web).with_context(|| {
+        format!("cannot listen on {}; `--web.listen-address` names another", config.paths.web)
+    })?;
     let (engine, notices) = start_dataplane(config, source, options)?;
     let kernel_log = engine.config.kernel_log_level > 0;
     probe::drop_capabilities().context("cannot give up capabilities")?;
@@ -54,7 +55,8 @@ pub fn run(mut config: Config, source: ConfigSource, options: &RunOptions) -> Re
 
 fn start_log(config: &Config) -> Result<()> {
     let filter = EnvFilter::try_from_env("SENSOR_LOG").unwrap_or_else(|_| EnvFilter::new(&config.log_level));
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    let log =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
     let started = match config.log_format {
         LogFormat::Text => log.with_ansi(false).try_init(),
         LogFormat::Json => log.json().try_init(),
@@ -80,7 +82,9 @@ fn check_host(config: &Config) -> Result<()> {
         missing.join(", ")
     );
     if let Some(lockdown) = probe::lockdown() {
-        bail!("kernel lockdown is in {lockdown} mode, which refuses BPF; boot with lockdown=integrity or none");
+        bail!(
+            "kernel lockdown is in {lockdown} mode, which refuses BPF; boot with lockdown=integrity or none"
+        );
     }
     let prefixes = config.tuning.prefixes;
     info!(kernel = %release, ipv4_prefix = prefixes.v4, ipv6_prefix = prefixes.v6, "starting");
@@ -100,7 +104,9 @@ fn default_interface() -> Result<String> {
         let is_default = columns.next()?.bytes().all(|byte| byte == b'0') && columns.next()? == "00";
         columns.next_back().filter(|interface| is_default && *interface != "lo").map(str::to_owned)
     });
-    v6.context("no default route, so no interface to guess; name one with `-i` or `interfaces` in the configuration")
+    v6.context(
+        "no default route, so no interface to guess; name one with `-i` or `interfaces` in the configuration",
+    )
 }
 
 fn start_dataplane(

@@ -45,9 +45,7 @@ fn parse_resolvers(text: &str) -> Vec<IpAddr> {
 
 /// Addresses that name no single host: loopback is never seen by XDP, the unspecified address is no source.
 pub(super) const fn is_worth_protecting(address: &IpAddr) -> bool {
-    !address.is_unspecified()
-        && !address.is_loopback()
-        && !matches!(address, IpAddr::V4(Ipv4Addr::BROADCAST))
+    !address.is_unspecified() && !address.is_loopback() && !matches!(address, IpAddr::V4(Ipv4Addr::BROADCAST))
 }
 
 #[cfg(test)]
@@ -56,8 +54,12 @@ mod tests {
 
     #[test]
     fn resolvers_are_read() {
-        let text = "# comment\nsearch example.org\nnameserver 192.0.2.53\n nameserver fe80::1%eth0\nnameserver x\n";
-        assert_eq!(parse_resolvers(text), ["192.0.2.53".parse::<IpAddr>().unwrap(), "fe80::1".parse().unwrap()]);
+        let text =
+            "# comment\nsearch example.org\nnameserver 192.0.2.53\n nameserver fe80::1%eth0\nnameserver x\n";
+        assert_eq!(
+            parse_resolvers(text),
+            ["192.0.2.53".parse::<IpAddr>().unwrap(), "fe80::1".parse().unwrap()]
+        );
     }
 
     #[test]

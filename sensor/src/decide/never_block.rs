@@ -85,8 +85,7 @@ impl NeverBlock {
     /// Protected prefixes that blocks reach all the same, because the configuration says so or an address
     /// became protected later; the kernel gets an allow for each.
     pub fn reached<'a>(&self, blocks: impl Iterator<Item = &'a IpNet> + Clone) -> Vec<IpNet> {
-        let is_reached =
-            |protected: &&IpNet| blocks.clone().any(|block| prefix::overlap(protected, block));
+        let is_reached = |protected: &&IpNet| blocks.clone().any(|block| prefix::overlap(protected, block));
         self.rules.keys().filter(is_reached).copied().collect()
     }
 

@@ -19,7 +19,9 @@ pub enum EnforceError {
     #[error(transparent)]
     Kernel(#[from] KernelError),
     /// A table has no room for the policy. Nothing was changed.
-    #[error("{what} has room for {capacity} {family} prefixes and would need {needed}; raise `{key}` and restart")]
+    #[error(
+        "{what} has room for {capacity} {family} prefixes and would need {needed}; raise `{key}` and restart"
+    )]
     Full {
         /// The table.
         what: &'static str,
@@ -33,7 +35,9 @@ pub enum EnforceError {
         key: &'static str,
     },
     /// A scope within one client. Nothing was changed.
-    #[error("scope {scope} overlaps clients of /{client_bits}: it would split one; the longest scope is /{client_bits}")]
+    #[error(
+        "scope {scope} overlaps clients of /{client_bits}: it would split one; the longest scope is /{client_bits}"
+    )]
     SplitsClient {
         /// The scope.
         scope: IpNet,
@@ -65,8 +69,7 @@ impl Enforcer {
     ) -> Result<Self, EnforceError> {
         let clock = dataplane.clock()?;
         let default_index = dataplane.settings().default_scope;
-        let mut actual =
-            Actual { default_limits: dataplane.scopes.get(default_index)?, ..Actual::default() };
+        let mut actual = Actual { default_limits: dataplane.scopes.get(default_index)?, ..Actual::default() };
         let mut indexes = BTreeMap::new();
         for (prefix, index) in dataplane.tries.scopes()? {
             actual.scopes.insert(prefix, dataplane.scopes.get(index)?);

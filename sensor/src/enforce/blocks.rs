@@ -65,19 +65,21 @@ impl Blocks {
     /// Blocks that cover a prefix, itself included, the shortest first.
     pub(super) fn covering<'a>(&'a self, prefix: &'a IpNet) -> impl Iterator<Item = (IpNet, Until)> + 'a {
         let (is_v4, own) = length_of(prefix);
-        self.by_length
-            .keys()
-            .filter(move |(v4, length)| *v4 == is_v4 && *length <= own)
-            .filter_map(move |(_, length)| {
+        self.by_length.keys().filter(move |(v4, length)| *v4 == is_v4 && *length <= own).filter_map(
+            move |(_, length)| {
                 let network = IpNet::new(prefix.network(), *length).ok()?.trunc();
                 self.by_prefix.get(&network).map(|until| (network, *until))
-            })
+            },
+        )
     }
 
     /// Blocks within a prefix, itself included.
     pub(super) fn within<'a>(&'a self, prefix: &IpNet) -> impl Iterator<Item = IpNet> + 'a {
         let prefix = *prefix;
-        self.by_prefix.range(prefix..).map(|(found, _)| *found).take_while(move |found| prefix.contains(found))
+        self.by_prefix
+            .range(prefix..)
+            .map(|(found, _)| *found)
+            .take_while(move |found| prefix.contains(found))
     }
 
     pub(super) fn prefixes(&self) -> impl Iterator<Item = IpNet> + '_ {
@@ -148,11 +150,10 @@ mod tests {
 
     #[test]
     fn within_stays_within() {
-        let index: Blocks =
-            ["10.0.0.0/8", "10.1.0.0/16", "10.1.2.3/32", "11.0.0.0/8", "2001:db8::/32"]
-                .iter()
-                .map(|text| (text.parse().unwrap(), None))
-                .collect();
+        let index: Blocks = ["10.0.0.0/8", "10.1.0.0/16", "10.1.2.3/32", "11.0.0.0/8", "2001:db8::/32"]
+            .iter()
+            .map(|text| (text.parse().unwrap(), None))
+            .collect();
         assert_eq!(index.within(&"10.0.0.0/8".parse().unwrap()).count(), 3);
         assert_eq!(index.within(&"0.0.0.0/0".parse().unwrap()).count(), 4);
         assert_eq!(index.within(&"::/0".parse().unwrap()).count(), 1);

@@ -62,7 +62,10 @@ impl PolicyConfig {
                     let base = config.limits.get(&scope).copied().unwrap_or_default();
                     let read = read_limits(&section);
                     if scope != Scope::Default && config.limits.contains_key(&scope) {
-                        limits.reject(name, "overlapping scopes: this one is there already in another spelling");
+                        limits.reject(
+                            name,
+                            "overlapping scopes: this one is there already in another spelling",
+                        );
                     }
                     config.limits.insert(scope, read.or(base));
                 }

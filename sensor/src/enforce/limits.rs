@@ -171,8 +171,13 @@ mod tests {
 
     #[test]
     fn a_scope_inherits_what_it_does_not_set() {
-        let base = Limits { packets: Some("10/s".parse().unwrap()), requests: Some(Limit::Off), ..Limits::default() };
-        let own = Limits { packets: Some(Limit::Off), bits: Some("1M".parse().unwrap()), ..Limits::default() };
+        let base = Limits {
+            packets: Some("10/s".parse().unwrap()),
+            requests: Some(Limit::Off),
+            ..Limits::default()
+        };
+        let own =
+            Limits { packets: Some(Limit::Off), bits: Some("1M".parse().unwrap()), ..Limits::default() };
         let both = own.or(base);
         assert_eq!(both.packets, Some(Limit::Off));
         assert_eq!(both.requests, Some(Limit::Off));

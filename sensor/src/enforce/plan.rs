@@ -75,7 +75,10 @@ fn allows(desired: &Policy, protected: &[IpNet], actual: &Actual) -> Vec<Change>
         desired.allows().into_keys().chain(protected.iter().copied()).map(|prefix| (prefix, ())).collect();
     let missing = wanted.keys().filter(|prefix| !actual.allows.contains_key(prefix));
     let gone = actual.allows.keys().filter(|prefix| !wanted.contains_key(prefix));
-    missing.map(|prefix| Change::Allow(*prefix)).chain(gone.map(|prefix| Change::RemoveAllow(*prefix))).collect()
+    missing
+        .map(|prefix| Change::Allow(*prefix))
+        .chain(gone.map(|prefix| Change::RemoveAllow(*prefix)))
+        .collect()
 }
 
 fn block(desired: &Policy, actual: &Actual, prefix: &IpNet) -> Option<Change> {
@@ -152,7 +155,9 @@ mod tests {
     #[test]
     fn a_plan_carried_out_leaves_nothing_to_do() {
         let mut layer = Layer::default();
-        layer.limits.insert(Scope::Default, Limits { packets: Some("5/s".parse().unwrap()), ..Limits::default() });
+        layer
+            .limits
+            .insert(Scope::Default, Limits { packets: Some("5/s".parse().unwrap()), ..Limits::default() });
         layer.limits.insert("10.0.0.0/8".parse().unwrap(), Limits::default());
         layer.blocks.insert("192.0.2.0/24".parse().unwrap(), rule(None));
         let protected = ["192.0.2.1/32".parse().unwrap()];

@@ -214,7 +214,12 @@ impl Policy {
 
     /// Every allowed prefix.
     pub fn allows(&self) -> BTreeMap<IpNet, &AllowRule> {
-        self.configuration.allows.iter().chain(&self.commands.allows).map(|(key, rule)| (*key, rule)).collect()
+        self.configuration
+            .allows
+            .iter()
+            .chain(&self.commands.allows)
+            .map(|(key, rule)| (*key, rule))
+            .collect()
     }
 
     /// The block rule of exactly this prefix.
@@ -225,7 +230,12 @@ impl Policy {
 
     /// Every blocked prefix.
     pub fn blocks(&self) -> BTreeMap<IpNet, &BlockRule> {
-        self.configuration.blocks.iter().chain(&self.commands.blocks).map(|(key, rule)| (*key, rule)).collect()
+        self.configuration
+            .blocks
+            .iter()
+            .chain(&self.commands.blocks)
+            .map(|(key, rule)| (*key, rule))
+            .collect()
     }
 
     /// The blocks as the kernel is to see them.

@@ -127,11 +127,9 @@ fn adopt(
     let mode = link_facts(ifindex)?.xdp;
     let wanted = mode.filter(|mode| choice.modes().contains(mode));
     let adopted = match (wanted, XdpLink::try_from(FdLink::from(pinned))) {
-        (Some(mode), Ok(link)) => program
-            .attach_to_link(link)
-            .and_then(|id| program.take_link(id))
-            .ok()
-            .map(|link| (link, mode)),
+        (Some(mode), Ok(link)) => {
+            program.attach_to_link(link).and_then(|id| program.take_link(id)).ok().map(|link| (link, mode))
+        }
         _ => None,
     };
     if adopted.is_none() {

@@ -18,22 +18,22 @@ pub struct Client {
     pub slot: Slot,
 }
 
-/// The client table.
+/// The client table. Its slots are mapped only while they are read: they would count as this process's memory.
 #[derive(Debug)]
 pub struct ClientTable {
     tags: SharedArray<TagWord>,
-    slots: SharedArray<Slot>,
+    slots: MapData,
     seed: [u64; 2],
 }
 
 impl ClientTable {
-    pub(super) fn new(tags: &MapData, slots: &MapData, buckets: u32, seed: [u64; 2]) -> Result<Self, KernelError> {
-        let slot_count = buckets.saturating_mul(WAYS) as usize;
-        Ok(Self {
-            tags: SharedArray::new(tags, buckets as usize)?,
-            slots: SharedArray::new(slots, slot_count)?,
-            seed,
-        })
+    pub(super) fn new(
+        tags: &MapData,
+        slots: MapData,
+        buckets: u32,
+        seed: [u64; 2],
+    ) -> Result<Self, KernelError> {
+        Ok(Self { tags: SharedArray::new(tags, buckets as usize)?, slots, seed })
     }
 
     /// Clients tracked now, by reading the tags only.
@@ -46,30 +46,44 @@ impl ClientTable {
     }
 
     /// The slot of a client, by its network address.
-    #[must_use]
+    ///
+    /// # Errors
+    /// Where the table cannot be mapped into memory.
     #[expect(clippy::cast_possible_truncation, reason = "the table has fewer than 2^32 buckets")]
-    pub fn get(&self, address: IpAddr) -> Option<Client> {
+    pub fn get(&self, address: IpAddr) -> Result<Option<Client>, KernelError> {
         let key = key_of(address);
         let places = Places::of(key, self.seed, self.tags.len() as u32);
-        self.bucket(places.first)
-            .chain(self.bucket(places.second))
+        let slots = self.map_slots()?;
+        let found = [places.first, places.second]
+            .into_iter()
+            .flat_map(|bucket| self.bucket(bucket, &slots))
             .find(|slot| slot.key == key)
-            .map(|slot| Client { address, slot })
+            .map(|slot| Client { address, slot });
+        Ok(found)
     }
 
-    /// Every tracked client.
+    /// Calls `visit` with every tracked client.
+    ///
+    /// # Errors
+    /// Where the table cannot be mapped into memory.
     #[expect(clippy::cast_possible_truncation, reason = "the table has fewer than 2^32 buckets")]
-    pub fn iter(&self) -> impl Iterator<Item = Client> + '_ {
-        (0..self.tags.len() as u32)
-            .flat_map(|bucket| self.bucket(bucket))
-            .map(|slot| Client { address: address_of(slot.key), slot })
+    pub fn for_each(&self, mut visit: impl FnMut(Client)) -> Result<(), KernelError> {
+        let slots = self.map_slots()?;
+        for slot in (0..self.tags.len() as u32).flat_map(|bucket| self.bucket(bucket, &slots)) {
+            visit(Client { address: address_of(slot.key), slot });
+        }
+        Ok(())
     }
 
-    fn bucket(&self, bucket: u32) -> impl Iterator<Item = Slot> + '_ {
+    fn map_slots(&self) -> Result<SharedArray<Slot>, KernelError> {
+        SharedArray::new(&self.slots, self.tags.len().saturating_mul(WAYS as usize))
+    }
+
+    fn bucket<'a>(&self, bucket: u32, slots: &'a SharedArray<Slot>) -> impl Iterator<Item = Slot> + 'a {
         let word = self.tags.read(bucket as usize).unwrap_or(0);
         (0..WAYS)
             .filter(move |way| tag_of(word, *way) != 0)
-            .filter_map(move |way| self.slots.read(first_slot(bucket).saturating_add(way) as usize))
+            .filter_map(move |way| slots.read(first_slot(bucket).saturating_add(way) as usize))
     }
 }
 

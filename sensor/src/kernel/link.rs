@@ -1,5 +1,8 @@
 //! Facts about an interface, over route netlink.
-#![expect(clippy::wildcard_enum_match_arm, reason = "netlink's sets are open: what is not asked for is passed over")]
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "netlink's sets are open: what is not asked for is passed over"
+)]
 
 use std::io;
 
@@ -28,7 +31,8 @@ pub struct LinkFacts {
 /// # Errors
 /// Where the interface does not exist or netlink fails.
 pub fn link_facts(ifindex: u32) -> Result<LinkFacts, KernelError> {
-    let attributes = request(ifindex).map_err(KernelError::system(format!("asking about interface {ifindex}")))?;
+    let attributes =
+        request(ifindex).map_err(KernelError::system(format!("asking about interface {ifindex}")))?;
     let mut facts = LinkFacts::default();
     for attribute in attributes {
         match attribute {
@@ -50,7 +54,9 @@ pub fn program_name(id: u32) -> Option<String> {
 fn note_xdp(values: &[LinkXdp], facts: &mut LinkFacts) {
     for value in values {
         match value {
-            LinkXdp::Attached(XdpAttached::Driver | XdpAttached::Hardware) => facts.xdp = Some(XdpMode::Native),
+            LinkXdp::Attached(XdpAttached::Driver | XdpAttached::Hardware) => {
+                facts.xdp = Some(XdpMode::Native)
+            }
             LinkXdp::Attached(XdpAttached::SocketBuffer) => facts.xdp = Some(XdpMode::Generic),
             LinkXdp::ProgId(id) => facts.program_id = Some(*id),
             _ => {}
@@ -66,8 +72,7 @@ fn request(ifindex: u32) -> io::Result<Vec<LinkAttribute>> {
     link.header.index = ifindex;
     let mut header = NetlinkHeader::default();
     header.flags = NLM_F_REQUEST;
-    let mut message =
-        NetlinkMessage::new(header, NetlinkPayload::from(RouteNetlinkMessage::GetLink(link)));
+    let mut message = NetlinkMessage::new(header, NetlinkPayload::from(RouteNetlinkMessage::GetLink(link)));
     message.finalize();
     let mut buffer = vec![0; message.buffer_len()];
     message.serialize(&mut buffer);

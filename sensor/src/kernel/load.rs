@@ -136,7 +136,7 @@ impl Dataplane {
         let found = settings.read();
         let tags = array_data(take(maps::TAGS)?, maps::TAGS)?;
         let slots = array_data(take(maps::SLOTS)?, maps::SLOTS)?;
-        let clients = ClientTable::new(&tags, &slots, found.buckets, found.seed)?;
+        let clients = ClientTable::new(&tags, slots, found.buckets, found.seed)?;
         let counters = Counters::new(take(maps::COUNTERS)?, take(maps::EVENTS)?)?;
         let notices = Some(Notices::new(take(maps::NOTICES)?)?);
         let tries = PolicyTries::take(&mut take, &options.capacities)?;
@@ -183,7 +183,8 @@ impl Dataplane {
             self.attachments.push(attachment);
         }
         for link in links.iter().flat_map(|links| attach::pinned_links(links)) {
-            let is_served = interfaces.iter().any(|name| link.file_name().is_some_and(|file| *file == **name));
+            let is_served =
+                interfaces.iter().any(|name| link.file_name().is_some_and(|file| *file == **name));
             if !is_served {
                 attach::remove_pin(&link)?;
             }
@@ -350,12 +351,7 @@ fn adopt_or_clear(pins: &Pins, capacities: &Capacities) -> Result<bool, KernelEr
 }
 
 fn fits(pins: &Pins, capacities: &Capacities) -> bool {
-    let fixed = [
-        (maps::SETTINGS, 1),
-        (maps::SHARED, 1),
-        (maps::COUNTERS, COUNTERS),
-        (maps::EVENTS, EVENTS),
-    ];
+    let fixed = [(maps::SETTINGS, 1), (maps::SHARED, 1), (maps::COUNTERS, COUNTERS), (maps::EVENTS, EVENTS)];
     let sizes_fit = sizes(capacities).into_iter().chain(fixed).all(|(name, entries)| {
         MapInfo::from_pin(pins.map(name)).is_ok_and(|info| info.max_entries() == entries)
     });
@@ -394,6 +390,7 @@ fn tick_ns() -> Result<u64, KernelError> {
 }
 
 fn random_seed() -> Result<[u64; 2], KernelError> {
-    let random = || getrandom::u64().map_err(|error| KernelError::system("reading random bytes")(error.into()));
+    let random =
+        || getrandom::u64().map_err(|error| KernelError::system("reading random bytes")(error.into()));
     Ok([random()?, random()?])
 }

@@ -17,7 +17,8 @@ const STANDARD: &str = "/sys/fs/bpf";
 /// Where mounting or creating the directory fails, with the step that did.
 pub(super) fn ensure(directory: &Path) -> Result<(), KernelError> {
     if !is_bpffs(existing_ancestor(directory)) {
-        let target = if directory.starts_with(STANDARD) { PathBuf::from(STANDARD) } else { directory.to_owned() };
+        let target =
+            if directory.starts_with(STANDARD) { PathBuf::from(STANDARD) } else { directory.to_owned() };
         create(&target)?;
         let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
         mount(Some("bpf"), &target, Some("bpf"), flags, Some("mode=0700"))

@@ -145,9 +145,10 @@ pub(super) fn gather(snapshot: &Snapshot) -> Vec<MetricFamily> {
 fn about_the_daemon(snapshot: &Snapshot) -> Vec<MetricFamily> {
     let modes = [Mode::Monitor, Mode::Enforce]
         .map(|mode| MODE.metric(&[("mode", mode.label())], u64::from(mode == snapshot.mode)));
-    let interfaces = snapshot.interfaces.iter().map(|(name, mode, _)| {
-        INTERFACE_INFO.metric(&[("interface", name), ("xdp_mode", mode.label())], 1)
-    });
+    let interfaces = snapshot
+        .interfaces
+        .iter()
+        .map(|(name, mode, _)| INTERFACE_INFO.metric(&[("interface", name), ("xdp_mode", mode.label())], 1));
     let last_reload = snapshot.last_reload.map_or(0, |at| at.since(Timestamp::from_unix_micros(0)).as_secs());
     vec![
         BUILD_INFO.with(vec![BUILD_INFO.metric(&[("version", env!("CARGO_PKG_VERSION"))], 1)]),

@@ -118,7 +118,8 @@ mod tests {
         saved.commands.mode = Some(Mode::Enforce);
         saved.commands.limits.insert(Scope::Default, limits);
         saved.commands.limits.insert("10.0.0.0/8".parse().unwrap(), Limits::default());
-        let rule = BlockRule { until: Some(now), reason: Some("x".into()), origin: Origin::Command, since: now };
+        let rule =
+            BlockRule { until: Some(now), reason: Some("x".into()), origin: Origin::Command, since: now };
         saved.commands.blocks.insert("2001:db8::/32".parse().unwrap(), rule);
         saved.pending.push(Pending { scope: Scope::Default, previous: Some(limits), deadline: now });
         store.save(&saved).unwrap();
