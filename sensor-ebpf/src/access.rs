@@ -34,8 +34,8 @@ impl Frame for Linear {
         if offset > MAX_OFFSET {
             return None;
         }
-        let start = self.data + offset;
-        if start + N > self.end {
+        let start = self.data.wrapping_add(offset);
+        if start.wrapping_add(N) > self.end {
             return None;
         }
         // SAFETY: `start..start + N` was just compared with the end of the packet, the bytes stay valid for
@@ -49,4 +49,11 @@ impl Frame for Linear {
 pub(crate) fn frame_len(context: &XdpContext) -> u64 {
     // SAFETY: the helper reads the context only.
     unsafe { bpf_xdp_get_buff_len(context.ctx) }
+}
+
+/// Index of the interface that the frame came from.
+#[inline(always)]
+#[expect(clippy::cast_possible_truncation, reason = "the context holds 32 bits")]
+pub(crate) fn ingress_ifindex(context: &XdpContext) -> u32 {
+    context.ingress_ifindex() as u32
 }

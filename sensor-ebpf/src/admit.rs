@@ -116,7 +116,7 @@ fn place(bucket: &Locked, tag: u8, key: ClientKey) -> Option<*mut Slot> {
     let settings = maps::settings()?;
     let now = clock::now(settings);
     let empty = matches(bucket.word(), 0);
-    let way = if empty == 0 { idle_way(bucket.index, now.tick as u32, now.ns) } else { next_match(empty).0 };
+    let way = if empty == 0 { idle_way(bucket.index, now.tick_low(), now.ns) } else { next_match(empty).0 };
     let Some(slot) = slot_of(bucket.index, way) else {
         count::event(Event::TableFull);
         return None;
@@ -128,7 +128,7 @@ fn place(bucket: &Locked, tag: u8, key: ClientKey) -> Option<*mut Slot> {
         count::event(Event::ClientEvicted);
     }
     // SAFETY: a slot that no tag leads to, under its bucket's lock.
-    unsafe { slot.write(Slot { key, seen_tick: now.tick as u32, ..EMPTY }) };
+    unsafe { slot.write(Slot { key, seen_tick: now.tick_low(), ..EMPTY }) };
     bucket.set_tag(way, tag);
     count::event(Event::ClientAdmitted);
     Some(slot)
@@ -175,13 +175,14 @@ fn idle_way(bucket: u32, tick: u32, now: u64) -> u32 {
 #[inline(always)]
 fn is_idle(slot: *mut Slot, tick: u32, now: u64, idle_ticks: u32) -> bool {
     // SAFETY: a slot of the table.
-    let ([packets, bits, connections, requests], seen) = unsafe { ((*slot).tat, (*slot).seen_tick) };
+    let slot = unsafe { &*slot };
+    let [packets, bits, connections, requests] = slot.tat;
     // The sign bits of the differences together, for the verifier's sake: four branches make sixteen paths.
     let ahead = now.wrapping_sub(packets)
         | now.wrapping_sub(bits)
         | now.wrapping_sub(connections)
         | now.wrapping_sub(requests);
-    ahead >> 63 == 0 && tick.wrapping_sub(seen) > idle_ticks
+    ahead >> 63 == 0 && tick.wrapping_sub(slot.seen_tick) > idle_ticks
 }
 
 /// A bucket whose lock this CPU holds.

@@ -34,7 +34,8 @@ pub(crate) fn problem(problem: Problem) {
 fn add_event(index: u32) {
     if let Some(count) = EVENTS.get_ptr_mut(index) {
         // SAFETY: as above.
-        unsafe { *count = (*count).wrapping_add(1) };
+        let count = unsafe { &mut *count };
+        *count = count.wrapping_add(1);
     }
 }
 

@@ -73,7 +73,9 @@ impl<'a> Ask<'a> {
     #[inline(always)]
     fn new(quota: &'a Quota, slot: *mut Slot, dimension: Dimension, reason: Reason, units: u64) -> Self {
         // SAFETY: the address of a field of a map value.
-        let tat = unsafe { (&raw mut (*slot).tat).cast::<u64>().add(dimension as usize) };
+        let first = unsafe { &raw mut (*slot).tat }.cast::<u64>();
+        // SAFETY: there is one entry for each dimension.
+        let tat = unsafe { first.add(dimension as usize) };
         Self { quota, tat, reason, cost: quota.cost(units) }
     }
 

@@ -23,7 +23,9 @@ pub(crate) fn over_limit(slot: *mut Slot, record: &OverLimit, settings: &Setting
 fn send(record: &OverLimit, quota: &sensor_common::limit::Quota, now: u64) {
     let Some(shared) = maps::shared() else { return };
     // SAFETY: a field of a map value.
-    if !unsafe { limit::advance(&raw mut (*shared).notices_tat, quota, quota.cost(1), now) } {
+    let tat = unsafe { &raw mut (*shared).notices_tat };
+    // SAFETY: as above.
+    if !unsafe { limit::advance(tat, quota, quota.cost(1), now) } {
         count::event(Event::NoticeSuppressed);
     } else if NOTICES.output::<OverLimit>(record, 0).is_err() {
         count::event(Event::NoticeLost);

@@ -30,22 +30,28 @@ pub(crate) fn of_client(slot: *mut Slot, source: ClientKey, settings: &Settings)
 fn keep(slot: *mut Slot, policy: Policy, generation: u32) {
     // SAFETY: a slot of the table. Several CPUs may write here at once; they found the same answer, or one of
     // them an older generation, which is looked up again.
-    unsafe {
-        (*slot).blocked_until = policy.blocked_until;
-        (*slot).scope = policy.scope;
-        (*slot).flags = policy.flags;
-        (*slot).generation = generation;
-    }
+    let slot = unsafe { &mut *slot };
+    slot.blocked_until = policy.blocked_until;
+    slot.scope = policy.scope;
+    slot.flags = policy.flags;
+    slot.generation = generation;
 }
 
 /// Asks the tries that have entries.
 #[inline(always)]
 pub(crate) fn look_up(source: ClientKey, settings: &Settings) -> Policy {
-    let mut policy = Policy { blocked_until: 0, scope: settings.default_scope as u16, flags: 0 };
+    let mut policy = Policy { blocked_until: 0, scope: index(settings.default_scope), flags: 0 };
     if settings.prefixes != 0 {
         search(source.hi, source.lo, &mut policy);
     }
     policy
+}
+
+/// User space gives out fewer than 2^16 indexes.
+#[inline(always)]
+#[expect(clippy::cast_possible_truncation, reason = "indexes are below 2^16")]
+const fn index(scope: u32) -> u16 {
+    scope as u16
 }
 
 /// Not inlined: the tries' keys and calls would weigh on the path of known clients.
@@ -64,7 +70,7 @@ macro_rules! search_family {
         if $settings.prefixes & (prefixes::SCOPES << $family) != 0
             && let Some(entry) = maps::$scopes.get(&$key)
         {
-            $policy.scope = entry.index as u16;
+            $policy.scope = index(entry.index);
         }
         if $settings.prefixes & (prefixes::ALLOWS << $family) != 0 && maps::$allows.get(&$key).is_some() {
             $policy.flags |= Policy::ALLOWED;

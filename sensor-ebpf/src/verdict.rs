@@ -26,7 +26,7 @@ pub(crate) fn judge(context: &XdpContext) -> Verdict {
     let Some(settings) = maps::settings() else { return Verdict::Pass };
     let linear = Linear::new(context);
     let bytes = access::frame_len(context);
-    let ifindex = context.ingress_ifindex() as u32;
+    let ifindex = access::ingress_ifindex(context);
     let (family, reason) = match packet::parse(&linear) {
         Parsed::Ip(packet) => {
             if let Transport::Unreadable(problem) = packet.transport {
@@ -72,14 +72,9 @@ fn verdict_of(reason: Reason, enforce: bool) -> Verdict {
 
 #[inline(always)]
 fn reason(context: &XdpContext, settings: &Settings, packet: &Packet, bytes: u64, ifindex: u32) -> Reason {
-    let (opens, request) = match packet.transport {
-        Transport::Tcp { opens, request } => (opens, request),
-        _ => (false, false),
-    };
-    let mask = match packet.family {
-        Family::V4 => settings.mask_v4,
-        _ => settings.mask_v6,
-    };
+    let (opens, request) =
+        if let Transport::Tcp { opens, request } = packet.transport { (opens, request) } else { (false, false) };
+    let mask = if packet.family == Family::V4 { settings.mask_v4 } else { settings.mask_v6 };
     let frame = Frame {
         settings,
         now: clock::now(settings),
@@ -107,14 +102,7 @@ fn reason(context: &XdpContext, settings: &Settings, packet: &Packet, bytes: u64
 
 #[inline(always)]
 fn of_client(slot: *mut Slot, frame: &Frame<'_>) -> Reason {
-    // SAFETY: a slot of the table; its counters are changed atomically.
-    unsafe {
-        (*slot).seen_tick = frame.now.tick as u32;
-        atomic::add(&raw mut (*slot).bytes, frame.load.bytes);
-        if frame.load.request {
-            atomic::add_u32(&raw mut (*slot).requests, 1);
-        }
-    }
+    note_arrival(slot, frame);
     let policy = policy::of_client(slot, frame.source, frame.settings);
     let reason = if policy.has(Policy::ALLOWED) {
         Reason::Allowed
@@ -123,13 +111,37 @@ fn of_client(slot: *mut Slot, frame: &Frame<'_>) -> Reason {
     } else {
         limited(slot, &policy, frame)
     };
-    let passed = matches!(reason, Reason::None | Reason::Allowed);
-    // SAFETY: as above.
-    unsafe {
-        let counter = if passed { &raw mut (*slot).packets } else { &raw mut (*slot).drops };
-        atomic::add(counter, 1);
-    }
+    note_outcome(slot, matches!(reason, Reason::None | Reason::Allowed));
     reason
+}
+
+#[inline(always)]
+fn note_arrival(slot: *mut Slot, frame: &Frame<'_>) {
+    // SAFETY: a slot of the table; CPUs that write the tick at once write nearly the same.
+    unsafe { (*slot).seen_tick = frame.now.tick_low() };
+    // SAFETY: a field of that slot.
+    let bytes = unsafe { &raw mut (*slot).bytes };
+    // SAFETY: as above.
+    unsafe { atomic::add(bytes, frame.load.bytes) };
+    if frame.load.request {
+        // SAFETY: as above.
+        let requests = unsafe { &raw mut (*slot).requests };
+        // SAFETY: as above.
+        unsafe { atomic::add_u32(requests, 1) };
+    }
+}
+
+#[inline(always)]
+fn note_outcome(slot: *mut Slot, passed: bool) {
+    let counter = if passed {
+        // SAFETY: a field of a slot of the table.
+        unsafe { &raw mut (*slot).packets }
+    } else {
+        // SAFETY: as above.
+        unsafe { &raw mut (*slot).drops }
+    };
+    // SAFETY: as above.
+    unsafe { atomic::add(counter, 1) };
 }
 
 #[inline(always)]

@@ -29,13 +29,26 @@ pub fn main() -> ExitCode {
     match dispatch(cli) {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("sensor: {error:#}");
+            eprintln!("sensor: {}", whole(&error));
             match error.downcast_ref() {
                 Some(ClientError::Unreachable { .. }) => ExitCode::from(3),
                 _ => ExitCode::FAILURE,
             }
         }
     }
+}
+
+/// The error with its causes, each said once: many errors quote their cause already.
+fn whole(error: &anyhow::Error) -> String {
+    error.chain().map(ToString::to_string).fold(String::new(), |text, cause| {
+        if text.contains(&cause) {
+            text
+        } else if text.is_empty() {
+            cause
+        } else {
+            format!("{text}: {cause}")
+        }
+    })
 }
 
 fn dispatch(cli: Cli) -> Result<ExitCode> {

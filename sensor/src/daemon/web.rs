@@ -8,6 +8,7 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use bytes::Bytes;
 use tokio::net::TcpListener;
 
 use super::commands::Commands;
@@ -32,7 +33,7 @@ async fn scrape(State(commands): State<Arc<Commands>>) -> Response {
         .map_err(|error| error.to_string())
         .and_then(|snapshot| metrics::render(&snapshot).map_err(|error| error.to_string()));
     match text {
-        Ok(text) => ([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response(),
+        Ok(text) => ([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], Bytes::from(text)).into_response(),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error).into_response(),
     }
 }

@@ -150,26 +150,37 @@ fn attach_anew(
         match attached {
             Ok(link) => return Ok((link, mode)),
             Err(source) => {
-                let hint = hint_of(&source);
+                let (hint, is_taken) = (hint_of(&source), is_taken(&source));
                 refused = Some(KernelError::Attach {
                     interface: interface.to_owned(),
                     mode: mode.label(),
                     source: Box::new(source),
                     hint,
                 });
+                if is_taken {
+                    break;
+                }
             }
         }
     }
     Err(refused.unwrap_or(KernelError::NoMap(programs::XDP)))
 }
 
+/// Whether another program is in the way, so that no other mode will do.
+fn is_taken(error: &ProgramError) -> bool {
+    matches!(errno_of(error), Some(nix::libc::EBUSY | nix::libc::EEXIST))
+}
+
+fn errno_of(error: &ProgramError) -> Option<i32> {
+    if let ProgramError::SyscallError(error) = error { error.io_error.raw_os_error() } else { None }
+}
+
 fn hint_of(error: &ProgramError) -> &'static str {
-    let ProgramError::SyscallError(error) = error else { return "" };
-    match error.io_error.raw_os_error() {
-        Some(nix::libc::EBUSY | nix::libc::EEXIST) => {
-            "; another XDP program is attached, perhaps another sensor: \
-             `bpftool net` shows whose, `ip link set dev IFACE xdp off` removes one that has no link"
-        }
+    if is_taken(error) {
+        return "; another XDP program is attached, perhaps another sensor: \
+             `bpftool net` shows whose, `ip link set dev IFACE xdp off` removes one that has no link";
+    }
+    match errno_of(error) {
         Some(nix::libc::EOPNOTSUPP) => "; the driver has no native XDP, `--xdp generic` works everywhere",
         Some(nix::libc::ERANGE | nix::libc::EINVAL) => {
             "; the MTU may be too large for native XDP, `sensor doctor` tells"
