@@ -3,13 +3,13 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 use serde_json::json;
 
 use super::args::{RunArgs, UnloadArgs};
 use super::ssh;
 use crate::daemon::{self, Config, ConfigSource, RunOptions};
-use crate::kernel;
+use crate::kernel::{self, KernelError};
 
 /// Runs the daemon, or, with `--unload`, removes what one left behind.
 pub(super) fn run(args: RunArgs) -> Result<ExitCode> {
@@ -60,7 +60,12 @@ pub(super) fn unload(args: &UnloadArgs, json: bool) -> Result<ExitCode> {
 }
 
 fn remove(pin_dir: &Path, json: bool) -> Result<ExitCode> {
-    let freed = kernel::unload(pin_dir)?;
+    let freed = kernel::unload(pin_dir).map_err(|error| match error {
+        KernelError::PinsInUse(place) => {
+            anyhow!("a daemon is running with {}; stop it first, then unload", place.display())
+        }
+        error => error.into(),
+    })?;
     if json {
         println!("{}", json!({"detached": freed}));
     } else if freed.is_empty() {

@@ -152,14 +152,18 @@ impl<'a> Section<'a> {
 
     /// Reports the keys that nobody asked for.
     pub fn finish(self) {
-        self.finish_except(|_| false);
+        self.report_unasked(|_| true);
     }
 
-    /// Reports the keys that nobody asked for, but not those that are data.
-    pub fn finish_except(self, is_data: impl Fn(&str) -> bool) {
+    /// The same, but for sub-tables: their keys are data, read by [`Section::sections`].
+    pub fn finish_values(self) {
+        self.report_unasked(|value| !matches!(value, Value::Table(_)));
+    }
+
+    fn report_unasked(&self, concerns: impl Fn(&Value) -> bool) {
         let asked = self.asked.borrow();
         let unasked = self.table.iter().filter(|(key, _)| !asked.contains(key.as_str()));
-        for (key, (_, origin)) in unasked.filter(|(key, _)| !is_data(key)) {
+        for (key, (_, origin)) in unasked.filter(|(_, (value, _))| concerns(value)) {
             let nearest = asked.iter().max_by(|one, other| {
                 strsim::jaro_winkler(one, key).total_cmp(&strsim::jaro_winkler(other, key))
             });

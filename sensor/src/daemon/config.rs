@@ -160,7 +160,7 @@ impl Config {
         if let Some(newcomers) = limits.parsed("newcomers", str::parse::<Limit>) {
             config.tuning.newcomers = if let Limit::Rate(rate) = newcomers { Some(rate) } else { None };
         }
-        limits.finish_except(|name| name.parse::<Scope>().is_ok() || name.contains(['.', ':', '/']));
+        limits.finish_values();
         if let Some(interfaces) = root.list("interfaces", |name| Ok::<_, String>(name.to_owned())) {
             config.interfaces = interfaces;
         }
