@@ -12,9 +12,11 @@
 pub mod daemon;
 pub mod netns;
 pub mod peers;
+pub mod scene;
 pub mod tools;
 pub mod wait;
 
 pub mod fixtures;
+pub mod model;
 pub mod packet;
 pub mod plane;

@@ -112,7 +112,8 @@ impl Scene {
         let explained = self.daemon.json(&["explain", &client.to_string()])?;
         let row = &explained["client"];
         let number = |key: &str| row[key].as_u64().with_context(|| format!("no `{key}` in {explained}"));
-        Ok(Totals { passed: number("packets")?, dropped: number("drops")?, requests: number("requests")? })
+        let (packets, dropped) = (number("packets")?, number("drops")?);
+        Ok(Totals { passed: packets - dropped, dropped, requests: number("requests")? })
     }
 
     /// The limits in force for a scope, as in `sensor limit list`.

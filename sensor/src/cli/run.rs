@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::{Result, anyhow};
+use anyhow::{Result, bail};
 use serde_json::json;
 
 use super::args::{RunArgs, UnloadArgs};
@@ -60,12 +60,12 @@ pub(super) fn unload(args: &UnloadArgs, json: bool) -> Result<ExitCode> {
 }
 
 fn remove(pin_dir: &Path, json: bool) -> Result<ExitCode> {
-    let freed = kernel::unload(pin_dir).map_err(|error| match error {
-        KernelError::PinsInUse(place) => {
-            anyhow!("a daemon is running with {}; stop it first, then unload", place.display())
+    let freed = match kernel::unload(pin_dir) {
+        Err(KernelError::PinsInUse(place)) => {
+            bail!("a daemon is running with {}; stop it first, then unload", place.display())
         }
-        error => error.into(),
-    })?;
+        freed => freed?,
+    };
     if json {
         println!("{}", json!({"detached": freed}));
     } else if freed.is_empty() {

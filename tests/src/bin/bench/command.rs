@@ -10,14 +10,14 @@ use anyhow::{Context as _, Result, ensure};
 /// # Errors
 /// Where it cannot be started or fails, with what it said.
 pub(crate) fn run(program: &str, args: &[&str]) -> Result<String> {
-    run_with_input(program, args, "")
+    run_with_input(program, args, b"")
 }
 
 /// As [`run`], with standard input.
 ///
 /// # Errors
 /// As [`run`].
-pub(crate) fn run_with_input(program: &str, args: &[&str], input: &str) -> Result<String> {
+pub(crate) fn run_with_input(program: &str, args: &[&str], input: &[u8]) -> Result<String> {
     let shown = format!("`{program} {}`", args.join(" "));
     let mut child = Command::new(program)
         .args(args)
@@ -28,7 +28,7 @@ pub(crate) fn run_with_input(program: &str, args: &[&str], input: &str) -> Resul
         .spawn()
         .with_context(|| format!("starting {shown}"))?;
     if let Some(mut stdin) = child.stdin.take() {
-        stdin.write_all(input.as_bytes()).with_context(|| format!("talking to {shown}"))?;
+        stdin.write_all(input).with_context(|| format!("talking to {shown}"))?;
     }
     let output = child.wait_with_output().with_context(|| format!("waiting for {shown}"))?;
     let said = String::from_utf8_lossy(&output.stderr);

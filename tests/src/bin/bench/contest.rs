@@ -1,7 +1,12 @@
 //! Measuring programs side by side, one run of `BPF_PROG_TEST_RUN` after the other.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use aya::programs::{TestRun as _, TestRunOptions, Xdp};
+use sensor::kernel::Dataplane;
+use sensor_common::abi::programs;
+use serde::Deserialize;
+
+use crate::command;
 
 use crate::report::Report;
 
@@ -34,35 +39,70 @@ pub(crate) enum Action {
     Drop = 1,
 }
 
+/// A loaded program.
+#[derive(Clone, Copy)]
+pub(crate) enum Program<'a> {
+    /// One of the benchmarks' own.
+    Own(&'a Xdp),
+    /// The sensor's.
+    Sensor(&'a Dataplane),
+    /// Somebody else's, by its number; bpftool runs it.
+    Numbered(u32),
+}
+
+impl Program<'_> {
+    /// Runs it on a frame; the last run's answer, and the kernel's mean time of a run in nanoseconds.
+    pub(crate) fn run(self, frame: &[u8], runs: u32) -> Result<(u32, u64)> {
+        match self {
+            Self::Own(program) => {
+                let options =
+                    TestRunOptions { data_in: Some(frame), repeat: runs, ..TestRunOptions::default() };
+                let result = program.test_run(options)?;
+                Ok((result.return_value, u64::try_from(result.duration.as_nanos())?))
+            }
+            Self::Sensor(dataplane) => Ok(dataplane.run(programs::XDP, frame, runs)?),
+            Self::Numbered(id) => run_numbered(id, frame, runs),
+        }
+    }
+}
+
+/// What bpftool prints.
+#[derive(Deserialize)]
+struct Ran {
+    retval: u32,
+    duration: u64,
+}
+
+fn run_numbered(id: u32, frame: &[u8], runs: u32) -> Result<(u32, u64)> {
+    let (id, runs) = (id.to_string(), runs.to_string());
+    let args = ["--json", "prog", "run", "id", &id, "data_in", "-", "repeat", &runs];
+    let printed = command::run_with_input("bpftool", &args, frame)?;
+    let ran: Ran = serde_json::from_str(&printed).with_context(|| format!("bpftool printed {printed}"))?;
+    Ok((ran.retval, ran.duration))
+}
+
 /// A program on a frame.
 pub(crate) struct Contestant<'a> {
     /// What it is called in the report.
     pub(crate) name: String,
-    program: &'a Xdp,
+    program: Program<'a>,
     frame: &'a [u8],
     action: Action,
 }
 
 impl<'a> Contestant<'a> {
     /// A program that must answer `action` to `frame`.
-    pub(crate) fn new(name: impl Into<String>, program: &'a Xdp, frame: &'a [u8], action: Action) -> Self {
+    pub(crate) fn new(name: impl Into<String>, program: Program<'a>, frame: &'a [u8], action: Action) -> Self {
         Self { name: name.into(), program, frame, action }
     }
 
     /// Nanoseconds of one run, the kernel's mean over `runs`.
     fn run(&self, runs: u32) -> Result<u32> {
-        let (action, nanoseconds) = run(self.program, self.frame, runs)?;
+        let (action, nanoseconds) = self.program.run(self.frame, runs)?;
         let expected = self.action as u32;
         ensure!(action == expected, "{} answered {action} where {expected} was expected", self.name);
-        Ok(nanoseconds)
+        Ok(u32::try_from(nanoseconds)?)
     }
-}
-
-/// Runs a program; the last run's answer and the mean time of a run in nanoseconds.
-pub(crate) fn run(program: &Xdp, frame: &[u8], runs: u32) -> Result<(u32, u32)> {
-    let options = TestRunOptions { data_in: Some(frame), repeat: runs, ..TestRunOptions::default() };
-    let result = program.test_run(options)?;
-    Ok((result.return_value, u32::try_from(result.duration.as_nanos())?))
 }
 
 /// Measures all of them in turn, round by round, so that what disturbs one disturbs all. The least time of

@@ -3,7 +3,6 @@
 use std::net::Ipv4Addr;
 
 use anyhow::{Result, ensure};
-use aya::programs::Xdp;
 use sensor_common::abi::Reason;
 
 use crate::contest::{self, Action, Contestant, Effort};
@@ -85,8 +84,8 @@ fn spoofed(report: &mut Report, effort: Effort) -> Result<()> {
 /// Lets each of `count` clients send twice.
 fn populate(plane: &Plane, count: u32) -> Result<()> {
     let sources = Sources { first: FIRST_KNOWN, count, order: Order::Pairs };
-    let wrapper = Testplane::varied_source(sources, plane.program.fd()?)?;
-    contest::run(wrapper.xdp()?, &frames::tcp(FIRST_KNOWN, Segment::Data), count * 2)?;
+    let wrapper = Testplane::varied_source(sources, &plane.program)?;
+    wrapper.program()?.run(&frames::tcp(FIRST_KNOWN, Segment::Data), count * 2)?;
     let tracked = plane.dataplane.clients().count();
     ensure!(tracked >= u64::from(count / 100 * 99), "only {tracked} of {count} clients were admitted");
     Ok(())
@@ -101,9 +100,9 @@ struct OneClient {
 fn one_client(report: &mut Report, effort: Effort, plane: &Plane, client: Ipv4Addr) -> Result<OneClient> {
     let frame = frames::tcp(client, Segment::Data);
     let sources = Sources { first: client, count: 1, order: Order::Random };
-    let wrapper = Testplane::varied_source(sources, plane.program.fd()?)?;
-    let direct = Contestant::new("one client", &plane.program, &frame, Action::Pass);
-    let wrapped = Contestant::new("one client, through the wrapper", wrapper.xdp()?, &frame, Action::Pass);
+    let wrapper = Testplane::varied_source(sources, &plane.program)?;
+    let direct = Contestant::new("one client", plane.contestant(), &frame, Action::Pass);
+    let wrapped = Contestant::new("one client, through the wrapper", wrapper.program()?, &frame, Action::Pass);
     let runs = contest::runs_of(effort) * 2;
     let [direct, wrapped] = plane
         .expecting((Reason::None, 1.0), runs, || contest::measure(report, effort, [&direct, &wrapped]))?;
@@ -122,9 +121,10 @@ struct Crowd {
 /// The cost of a packet without what the wrapper adds.
 fn crowd(report: &mut Report, effort: Effort, plane: &Plane, crowd: Crowd) -> Result<f64> {
     let frame = frames::tcp(CLIENT, Segment::Data);
-    let wrapper = Testplane::varied_source(crowd.sources, plane.program.fd()?)?;
-    let program: &Xdp = wrapper.xdp()?;
-    let contestant = Contestant::new(crowd.name, program, &frame, crowd.action);
+    let wrapper = Testplane::varied_source(crowd.sources, &plane.program)?;
+    // Uses up the burst that newcomers share, which a flood has behind it after a moment.
+    wrapper.program()?.run(&frame, effort.runs)?;
+    let contestant = Contestant::new(crowd.name, wrapper.program()?, &frame, crowd.action);
     let [wrapped] = plane.expecting(crowd.expected, contest::runs_of(effort), || {
         contest::measure(report, effort, [&contestant])
     })?;

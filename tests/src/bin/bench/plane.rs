@@ -4,13 +4,12 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 
 use anyhow::{Context as _, Result, ensure};
-use aya::programs::Xdp;
-use aya::programs::xdp::XdpAttachType;
+use aya::programs::ProgramFd;
 use sensor::kernel::{ClientPrefixes, Dataplane, LoadOptions, Tuning, XdpChoice};
 use sensor_common::abi::{Reason, ScopeLimits, programs};
 use sensor_common::limit::{Period, Quota, Rate};
 
-use crate::contest;
+use crate::contest::Program;
 
 /// The client of the measurements with one client.
 pub(crate) const CLIENT: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 7);
@@ -48,8 +47,8 @@ impl Limits {
 pub(crate) struct Plane {
     /// The data plane.
     pub(crate) dataplane: Dataplane,
-    /// Its program.
-    pub(crate) program: Xdp,
+    /// Its program, for others to call.
+    pub(crate) program: ProgramFd,
 }
 
 impl Plane {
@@ -65,8 +64,7 @@ impl Plane {
         dataplane.scopes.set(DEFAULT_SCOPE, limits.quotas(tick_ns)?)?;
         dataplane.publish_policy(0, DEFAULT_SCOPE);
         dataplane.attach(&[interface.to_owned()], XdpChoice::Auto)?;
-        let loaded = dataplane.ebpf().program(programs::XDP).context("no program")?;
-        let program = Xdp::from_program_info(loaded.info()?, programs::XDP.into(), XdpAttachType::Interface)?;
+        let program = dataplane.ebpf().program(programs::XDP).context("no program")?.fd()?.try_clone()?;
         Ok(Self { dataplane, program })
     }
 
@@ -77,14 +75,19 @@ impl Plane {
 
     /// Has a client admitted: it takes two frames.
     pub(crate) fn admit(&self, address: Ipv4Addr, frame: &[u8]) -> Result<()> {
-        contest::run(&self.program, frame, 2)?;
+        self.contestant().run(frame, 2)?;
         ensure!(self.knows(address), "{address} is not in the client table after two frames");
         Ok(())
     }
 
+    /// The program, to be measured.
+    pub(crate) const fn contestant(&self) -> Program<'_> {
+        Program::Sensor(&self.dataplane)
+    }
+
     /// Whether a client is in the table.
     pub(crate) fn knows(&self, address: Ipv4Addr) -> bool {
-        self.dataplane.clients().get(IpAddr::V4(address)).is_some()
+        self.dataplane.clients().get(IpAddr::V4(address)).is_ok_and(|found| found.is_some())
     }
 
     /// Does `work`, and checks that the program counted `runs` frames meanwhile, of which at least the share

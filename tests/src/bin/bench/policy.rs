@@ -42,7 +42,7 @@ pub(crate) fn measure(report: &mut Report, effort: Effort) -> Result<()> {
 fn known(report: &mut Report, effort: Effort, plane: &Plane, name: &str) -> Result<f64> {
     let frame = frames::tcp(CLIENT, Segment::Data);
     plane.admit(CLIENT, &frame)?;
-    let sensor = Contestant::new(name, &plane.program, &frame, Action::Pass);
+    let sensor = Contestant::new(name, plane.contestant(), &frame, Action::Pass);
     let [cost] = plane.expecting((Reason::None, 1.0), contest::runs_of(effort), || {
         contest::measure(report, effort, [&sensor])
     })?;

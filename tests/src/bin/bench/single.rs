@@ -23,7 +23,7 @@ pub(crate) fn measure(report: &mut Report, effort: Effort, filter: Option<&XdpFi
     let empty = Testplane::empty_pass()?;
     let empty_ns = alone(report, effort, &Contestant::new(
         "empty program",
-        empty.xdp()?,
+        empty.program()?,
         &frames::tcp(CLIENT, Segment::Data),
         Action::Pass,
     ))?;
@@ -55,6 +55,8 @@ fn blocked(
         reason: Reason::Blocked,
         target: Some(Target::AtMost(0.9)),
     })?;
+    // One program at a time fits on an interface.
+    drop(plane);
     let mut plane = Plane::load(LOOPBACK, Limits::generous()?)?;
     plane.dataplane.tries.set_block(IpNet::V4(Ipv4Net::new(CLIENT, 24)?.trunc()), 0)?;
     plane.publish(prefixes::BLOCKS);
@@ -99,8 +101,8 @@ fn dropped(
 ) -> Result<()> {
     let frame = frames::tcp(CLIENT, Segment::Data);
     // The first frames may still be a newcomer's or within a burst.
-    contest::run(&plane.program, &frame, 4)?;
-    let sensor = Contestant::new(row.what, &plane.program, &frame, Action::Drop);
+    plane.contestant().run(&frame, 4)?;
+    let sensor = Contestant::new(row.what, plane.contestant(), &frame, Action::Drop);
     let runs = contest::runs_of(effort);
     let Some(filter) = filter else {
         let [cost] =
@@ -108,7 +110,7 @@ fn dropped(
         report.compare(row.what, (cost, NS), floor, None);
         return Ok(());
     };
-    let deny = Contestant::new("xdp-filter -f ipv4, deny", &filter.ipv4, &frame, Action::Drop);
+    let deny = Contestant::new("xdp-filter -f ipv4, deny", filter.ipv4, &frame, Action::Drop);
     let [cost, reference] =
         plane.expecting((row.reason, 1.0), runs, || contest::measure(report, effort, [&sensor, &deny]))?;
     report.compare(row.what, (cost, NS), (&deny.name, reference), row.target);
@@ -132,7 +134,7 @@ fn allowed(
     plane.admit(CLIENT, &frames::tcp(CLIENT, Segment::Data))?;
     for (what, segment) in KINDS {
         let frame = frames::tcp(CLIENT, segment);
-        let sensor = Contestant::new(what, &plane.program, &frame, Action::Pass);
+        let sensor = Contestant::new(what, plane.contestant(), &frame, Action::Pass);
         let runs = contest::runs_of(effort);
         let Some(filter) = filter else {
             let [cost] =
@@ -141,8 +143,8 @@ fn allowed(
             continue;
         };
         let other = frames::tcp(STRANGER, segment);
-        let pass = Contestant::new("xdp-filter -f ipv4, pass", &filter.ipv4, &other, Action::Pass);
-        let pass_all = Contestant::new("xdp-filter -f all, pass", &filter.all, &other, Action::Pass);
+        let pass = Contestant::new("xdp-filter -f ipv4, pass", filter.ipv4, &other, Action::Pass);
+        let pass_all = Contestant::new("xdp-filter -f all, pass", filter.all, &other, Action::Pass);
         let [cost, ipv4, all] = plane.expecting((Reason::None, 1.0), runs, || {
             contest::measure(report, effort, [&sensor, &pass, &pass_all])
         })?;

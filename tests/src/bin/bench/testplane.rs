@@ -7,6 +7,8 @@ use aya::maps::ProgramArray;
 use aya::programs::{ProgramFd, Xdp};
 use aya::{Ebpf, EbpfLoader};
 
+use crate::contest::Program;
+
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/testplane"));
 
 /// The order in which sources follow one another; the numbers are those of the eBPF side.
@@ -92,6 +94,11 @@ impl Testplane {
         let mut testplane = Self { ebpf, program };
         testplane.xdp_mut()?.load().with_context(|| format!("loading {program}"))?;
         Ok(testplane)
+    }
+
+    /// The program, to be measured.
+    pub(crate) fn program(&self) -> Result<Program<'_>> {
+        Ok(Program::Own(self.xdp()?))
     }
 
     /// The program.

@@ -1,12 +1,12 @@
 //! The reference: xdp-filter of the xdp-tools, loaded as its users load it.
 
 use anyhow::{Context as _, Result};
-use aya::programs::xdp::XdpAttachType;
-use aya::programs::{Xdp, loaded_programs};
+use aya::programs::loaded_programs;
 use nix::net::if_::if_nametoindex;
 use sensor::kernel::link_facts;
 
 use crate::command;
+use crate::contest::Program;
 use crate::link::Pair;
 use crate::plane::CLIENT;
 use crate::report::Report;
@@ -14,16 +14,20 @@ use crate::report::Report;
 /// xdp-filter with an entry that denies [`CLIENT`].
 pub(crate) struct XdpFilter {
     /// What is attached with `-f ipv4`.
-    pub(crate) ipv4: Xdp,
+    pub(crate) ipv4: Program<'static>,
     /// What is attached with `-f all`.
-    pub(crate) all: Xdp,
+    pub(crate) all: Program<'static>,
 }
 
 /// Loads it; `None`, with a note, where it is not installed.
 pub(crate) fn load(report: &mut Report) -> Result<Option<XdpFilter>> {
-    if !command::exists("xdp-filter") {
-        report.note("xdp-filter IS NOT INSTALLED (apt install xdp-tools): compared with the empty program only");
-        return Ok(None);
+    for (program, package) in [("xdp-filter", "xdp-tools"), ("bpftool", "bpftool")] {
+        if !command::exists(program) {
+            report.note(format!(
+                "{program} IS NOT INSTALLED (apt install {package}): compared with the empty program only"
+            ));
+            return Ok(None);
+        }
     }
     let ipv4 = attached(report, "filter-v4", "ipv4")?;
     let all = attached(report, "filter-all", "all")?;
@@ -33,7 +37,7 @@ pub(crate) fn load(report: &mut Report) -> Result<Option<XdpFilter>> {
 
 /// The program on the interface: xdp-filter's own, or the dispatcher of libxdp where the kernel can extend
 /// programs. Either is what a packet runs.
-fn attached(report: &mut Report, name: &str, features: &str) -> Result<Xdp> {
+fn attached(report: &mut Report, name: &str, features: &str) -> Result<Program<'static>> {
     let peer = Pair::create(name)?.peer;
     command::run("xdp-filter", &["load", "-m", "native", "-f", features, &peer])?;
     let facts = link_facts(if_nametoindex(peer.as_str())?)?;
@@ -42,7 +46,7 @@ fn attached(report: &mut Report, name: &str, features: &str) -> Result<Xdp> {
         .filter_map(Result::ok)
         .find(|program| program.id() == id)
         .context("xdp-filter's program is gone")?;
-    let called = program.name_as_str().unwrap_or("unnamed").to_owned();
+    let called = program.name_as_str().unwrap_or("unnamed");
     report.note(format!("`xdp-filter load -f {features}` is measured as the attached program, {called}"));
-    Ok(Xdp::from_program_info(program, called.into(), XdpAttachType::Interface)?)
+    Ok(Program::Numbered(id))
 }
