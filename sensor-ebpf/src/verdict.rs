@@ -82,7 +82,7 @@ fn reason(context: &XdpContext, settings: &Settings, packet: &Packet, bytes: u64
         source: packet.source,
         ifindex,
     };
-    let key = packet.source.masked(mask);
+    let key = packet.source.client(mask);
     let places = Places::of(key, settings.seed, settings.buckets);
     if let Some(slot) = admit::find(key, &places) {
         return of_client(slot, &frame);

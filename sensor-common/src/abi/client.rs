@@ -67,11 +67,21 @@ impl ClientKey {
         self.hi == 0 && self.lo >> 32 == 0xffff
     }
 
-    /// The network of this address under a mask.
+    /// Whether this is an IPv6 link-local address (RFC 4291, section 2.5.6).
     #[inline(always)]
     #[must_use]
-    pub const fn masked(self, mask: Self) -> Self {
-        Self { hi: self.hi & mask.hi, lo: self.lo & mask.lo }
+    pub const fn is_link_local(self) -> bool {
+        self.hi >> 54 == 0xfe80 >> 6
+    }
+
+    /// The client that this address belongs to, for clients of the given network mask.
+    ///
+    /// All hosts of a link share one link-local network, routers included: each of them is a client of its
+    /// own, or one could use up the limits of all and take neighbour discovery down with them.
+    #[inline(always)]
+    #[must_use]
+    pub const fn client(self, mask: Self) -> Self {
+        if self.is_link_local() { self } else { Self { hi: self.hi & mask.hi, lo: self.lo & mask.lo } }
     }
 }
 

@@ -174,20 +174,13 @@ impl Engine {
             drops: slot.drops.saturating_sub(before.drops),
         });
         ClientRow {
-            client: self.client_network(address),
+            client: self.config.tuning.prefixes.client_of(address),
             rates,
             packets: frames(slot),
             bytes: slot.bytes,
             requests: u64::from(slot.requests),
             drops: slot.drops,
         }
-    }
-
-    /// The network that stands for a client.
-    fn client_network(&self, address: IpAddr) -> IpNet {
-        let prefixes = self.config.tuning.prefixes;
-        let bits = if address.is_ipv4() { prefixes.v4 } else { prefixes.v6 };
-        IpNet::new(address, bits).map_or(IpNet::from(address), |network| network.trunc())
     }
 
     pub(super) fn explain(&self, prefix: IpNet, now: Timestamp) -> Result<Explanation, String> {
@@ -203,7 +196,7 @@ impl Engine {
         let last = blocks.into_iter().filter(|(blocked, _)| covers(blocked));
         // A block without an end outlasts any other.
         let block = last.max_by_key(|(_, rule)| (rule.until.is_none(), rule.until));
-        let network = self.client_network(prefix.network());
+        let network = self.config.tuning.prefixes.client_of(prefix.network());
         let client = self.dataplane.clients().get(network.network()).map_err(|error| error.to_string())?;
         let over_limit: Vec<(Timestamp, String)> = self
             .notices

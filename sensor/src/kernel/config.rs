@@ -1,7 +1,9 @@
 //! What the configuration says about the data plane's tables.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
+use ipnet::IpNet;
 use sensor_common::abi::ClientKey;
 use sensor_common::table::{DOORKEEPER_WAYS, buckets_for};
 
@@ -66,6 +68,18 @@ impl Default for ClientPrefixes {
 }
 
 impl ClientPrefixes {
+    /// The client that an address belongs to, as a network.
+    #[must_use]
+    pub fn client_of(&self, address: IpAddr) -> IpNet {
+        let is_link_local = matches!(address, IpAddr::V6(address) if address.is_unicast_link_local());
+        let bits = match address {
+            IpAddr::V4(_) => self.v4,
+            IpAddr::V6(_) if is_link_local => 128,
+            IpAddr::V6(_) => self.v6,
+        };
+        IpNet::new(address, bits).map_or(IpNet::from(address), |network| network.trunc())
+    }
+
     /// The mask of an IPv4 client, IPv4-mapped.
     #[must_use]
     pub fn mask_v4(&self) -> ClientKey {
@@ -99,6 +113,22 @@ mod tests {
         let whole = ClientPrefixes { v4: 32, v6: 128, ..prefixes };
         assert_eq!(whole.mask_v6(), ClientKey { hi: u64::MAX, lo: u64::MAX });
         assert_eq!(whole.mask_v4(), whole.mask_v6());
+    }
+
+    #[test]
+    fn clients_of_addresses() {
+        let prefixes = ClientPrefixes { v4: 24, ..ClientPrefixes::default() };
+        for (address, client) in [
+            ("192.0.2.7", "192.0.2.0/24"),
+            ("2001:db8:1:2:3::4", "2001:db8:1:2::/64"),
+            ("fe80::1:2:3:4", "fe80::1:2:3:4/128"),
+        ] {
+            let address: IpAddr = address.parse().unwrap();
+            assert_eq!(prefixes.client_of(address).to_string(), client);
+            let mask = if address.is_ipv4() { prefixes.mask_v4() } else { prefixes.mask_v6() };
+            let key = super::super::clients::key_of(address).client(mask);
+            assert_eq!(super::super::clients::address_of(key), prefixes.client_of(address).network());
+        }
     }
 
     #[test]
