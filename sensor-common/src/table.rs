@@ -13,6 +13,21 @@ pub const WAYS: u32 = 7;
 /// The lock bit of a tag word.
 pub const LOCK: TagWord = 1;
 
+/// The bit of a tag word that says that some key of this bucket lives in its other bucket. It stays set; it
+/// only costs a look.
+pub const OVERFLOW: TagWord = 2;
+
+/// Ways in use from which on a bucket sends new keys to the other one, where that is emptier. Below, a key
+/// that is in no table is told by one word.
+pub const CROWDED: u64 = 3;
+
+/// Whether a new key goes to its second bucket, given how many ways of both are in use.
+#[inline(always)]
+#[must_use]
+pub const fn prefers_second(first: u64, second: u64) -> bool {
+    first >= CROWDED && second < first
+}
+
 /// Fingerprints in one word of the doorkeeper.
 pub const DOORKEEPER_WAYS: u32 = 4;
 
@@ -191,7 +206,8 @@ mod tests {
         for address in 0..CLIENTS {
             let places = Places::of(ClientKey::from_v4(0x0a00_0000 + address), [7, 11], buckets);
             let (first, second) = (load[places.first as usize], load[places.second as usize]);
-            let chosen = if first <= second { places.first } else { places.second };
+            let chosen =
+                if prefers_second(first.into(), second.into()) { places.second } else { places.first };
             if load[chosen as usize] < WAYS {
                 load[chosen as usize] += 1;
             } else {

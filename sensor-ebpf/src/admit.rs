@@ -5,7 +5,9 @@
 //! that is not idle never leaves it.
 
 use sensor_common::abi::{ClientKey, Event, Settings, Slot, TagWord};
-use sensor_common::table::{LOCK, Places, WAYS, first_slot, matches, next_match, occupied, with_tag};
+use sensor_common::table::{
+    LOCK, OVERFLOW, Places, WAYS, first_slot, matches, next_match, occupied, prefers_second, with_tag,
+};
 
 use crate::maps::{DOORKEEPER, SLOTS, TAGS};
 use crate::{atomic, clock, count, maps};
@@ -13,13 +15,17 @@ use crate::{atomic, clock, count, maps};
 /// The slot of a client.
 #[inline(always)]
 pub(crate) fn find(key: ClientKey, places: &Places) -> Option<*mut Slot> {
-    let first = search(places.first, places.tag, key);
-    if first.is_some() { first } else { search(places.second, places.tag, key) }
+    let word = read(TAGS.get_ptr_mut(places.first)?);
+    let first = search(word, places.first, places.tag, key);
+    if first.is_some() || word & OVERFLOW == 0 {
+        return first;
+    }
+    search(read(TAGS.get_ptr_mut(places.second)?), places.second, places.tag, key)
 }
 
 #[inline(always)]
-fn search(bucket: u32, tag: u8, key: ClientKey) -> Option<*mut Slot> {
-    let mut marks = matches(read(TAGS.get_ptr_mut(bucket)?), tag);
+fn search(word: TagWord, bucket: u32, tag: u8, key: ClientKey) -> Option<*mut Slot> {
+    let mut marks = matches(word, tag);
     for _ in 0..WAYS {
         if marks == 0 {
             break;
@@ -98,12 +104,15 @@ fn admit_locked(key: ClientKey, places: &Places, first: &Locked) -> Option<*mut 
         count::event(Event::AdmissionContended);
         return None;
     };
-    let second_is_roomier = occupied(second.word()) < occupied(first.word());
+    let elsewhere = prefers_second(occupied(first.word()), occupied(second.word()));
+    if elsewhere {
+        first.mark_overflow();
+    }
     let chosen = Locked {
-        index: if second_is_roomier { second.index } else { first.index },
-        word: if second_is_roomier { second.word } else { first.word },
+        index: if elsewhere { second.index } else { first.index },
+        word: if elsewhere { second.word } else { first.word },
     };
-    // Where the roomier one is full, so is the other; only its idle clients are offered up, which spares a
+    // Where the chosen one is full, so is the other; only its idle clients are offered up, which spares a
     // second search: two full buckets are rare in a table of the configured size.
     let slot = place(&chosen, places.tag, key);
     second.release();
@@ -157,6 +166,11 @@ const EMPTY: Slot = Slot {
     noticed: 0,
 };
 
+/// Frames from which on a client is taken to be real.
+const PROBATION: u64 = 8;
+/// A client on probation is idle after 1/64 of the usual time: 5 s of 5 min.
+const PROBATION_SHIFT: u32 = 6;
+
 /// The first way whose client is idle; [`WAYS`] where none is.
 #[inline(never)]
 fn idle_way(bucket: u32, tick: u32, now: u64) -> u32 {
@@ -172,6 +186,9 @@ fn idle_way(bucket: u32, tick: u32, now: u64) -> u32 {
 
 /// Whether a client was silent for long enough and every limit has recovered in full: forgetting such a
 /// client forgets no debt.
+///
+/// Long enough is shorter for one that sent a few frames only: a flood that shows each of its made-up sources
+/// twice fills the table for seconds, not for minutes.
 #[inline(always)]
 fn is_idle(slot: *mut Slot, tick: u32, now: u64, idle_ticks: u32) -> bool {
     // SAFETY: a slot of the table.
@@ -182,7 +199,9 @@ fn is_idle(slot: *mut Slot, tick: u32, now: u64, idle_ticks: u32) -> bool {
         | now.wrapping_sub(bits)
         | now.wrapping_sub(connections)
         | now.wrapping_sub(requests);
-    ahead >> 63 == 0 && tick.wrapping_sub(slot.seen_tick) > idle_ticks
+    let is_new = slot.packets.wrapping_add(slot.drops) < PROBATION;
+    let long_enough = if is_new { idle_ticks >> PROBATION_SHIFT } else { idle_ticks };
+    ahead >> 63 == 0 && tick.wrapping_sub(slot.seen_tick) > long_enough
 }
 
 /// A bucket whose lock this CPU holds.
@@ -214,6 +233,14 @@ impl Locked {
         let word = self.word();
         // SAFETY: a word of the tags.
         unsafe { atomic::compare_exchange(self.word, word, with_tag(word, way, tag)) };
+    }
+
+    /// Says that a key of this bucket lives in its other one; before that key's tag is set there.
+    #[inline(always)]
+    fn mark_overflow(&self) {
+        let word = self.word();
+        // SAFETY: a word of the tags.
+        unsafe { atomic::compare_exchange(self.word, word, word | OVERFLOW) };
     }
 
     #[inline(always)]

@@ -72,8 +72,11 @@ fn verdict_of(reason: Reason, enforce: bool) -> Verdict {
 
 #[inline(always)]
 fn reason(context: &XdpContext, settings: &Settings, packet: &Packet, bytes: u64, ifindex: u32) -> Reason {
-    let (opens, request) =
-        if let Transport::Tcp { opens, request } = packet.transport { (opens, request) } else { (false, false) };
+    let (opens, request) = if let Transport::Tcp { opens, request } = packet.transport {
+        (opens, request)
+    } else {
+        (false, false)
+    };
     let mask = if packet.family == Family::V4 { settings.mask_v4 } else { settings.mask_v6 };
     let frame = Frame {
         settings,
