@@ -59,8 +59,20 @@ pub enum BindError {
 #[derive(Debug)]
 pub struct Server {
     listener: StdListener,
-    path: PathBuf,
+    file: SocketFile,
     group: Option<Gid>,
+}
+
+/// The socket's name in the file system, which goes when the server does.
+#[derive(Debug)]
+struct SocketFile(PathBuf);
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        if let Err(error) = fs::remove_file(&self.0) {
+            warn!(%error, socket = %self.0.display(), "the control socket could not be removed");
+        }
+    }
 }
 
 /// Connections served at once.
@@ -87,13 +99,14 @@ impl Server {
             _ => {}
         }
         let listener = StdListener::bind(path).map_err(refused)?;
+        let file = SocketFile(path.to_owned());
         fs::set_permissions(path, fs::Permissions::from_mode(0o660)).map_err(refused)?;
         let group = Group::from_name(group).ok().flatten().map(|group| group.gid);
         if let Some(group) = group {
             chown(path, None, Some(group)).map_err(|errno| refused(errno.into()))?;
         }
         listener.set_nonblocking(true).map_err(refused)?;
-        Ok(Self { listener, path: path.to_owned(), group })
+        Ok(Self { listener, file, group })
     }
 
     /// Answers until dropped.
@@ -107,7 +120,7 @@ impl Server {
             let stream = match listener.accept().await {
                 Ok((stream, _)) => stream,
                 Err(error) => {
-                    warn!(%error, socket = %self.path.display(), "cannot accept a control connection");
+                    warn!(%error, socket = %self.file.0.display(), "cannot accept a control connection");
                     continue;
                 }
             };

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, Result, bail, ensure};
 use caps::Capability;
 use tokio::signal::unix::{SignalKind, signal};
-use tracing::{error, info, warn};
+use tracing::{info, warn};
 use tracing_subscriber::EnvFilter;
 
 use super::commands::Commands;
@@ -204,9 +204,6 @@ async fn serve(
 fn stop(commands: &Commands) {
     let mut engine = commands.engine();
     engine.keep();
-    if let Err(error) = fs::remove_file(&engine.config.paths.socket) {
-        error!(%error, "the control socket could not be removed");
-    }
     if engine.dataplane.is_pinned() {
         info!("stopped; the kernel goes on with the last policy, `sensor unload` ends that");
     } else {
