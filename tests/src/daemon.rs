@@ -4,7 +4,7 @@ mod scrape;
 
 use std::env;
 use std::fs::{self, File};
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output};
 use std::time::Duration;
@@ -22,7 +22,7 @@ use crate::wait::wait_until;
 pub use scrape::{Sample, Scrape};
 
 /// Where the daemon serves metrics, on its namespace's loopback.
-pub const WEB: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 9_797);
+pub const WEB: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9_797);
 
 /// For what a loaded machine may take long over, and what never comes where something is broken.
 pub const PATIENCE: Duration = Duration::from_secs(30);
@@ -59,6 +59,18 @@ pub struct Daemon {
     binary: PathBuf,
     flags: Vec<String>,
     child: Option<Child>,
+    shows_log: bool,
+}
+
+/// A client's packets since it entered the table.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Passed.
+    pub passed: u64,
+    /// Dropped, or in monitor mode would have been.
+    pub dropped: u64,
+    /// HTTP requests seen.
+    pub requests: u64,
 }
 
 impl Daemon {
@@ -69,7 +81,8 @@ impl Daemon {
     pub fn prepare(net: &Net, config: &str) -> Result<Self> {
         let directory = tempfile::Builder::new().prefix("sensor-test-").tempdir()?;
         let flags = vec!["-i".to_owned(), INTERFACE.to_owned()];
-        let daemon = Self { net: net.clone(), directory, binary: binary()?, flags, child: None };
+        let daemon =
+            Self { net: net.clone(), directory, binary: binary()?, flags, child: None, shows_log: true };
         daemon.write_config(config)?;
         Ok(daemon)
     }
@@ -87,6 +100,12 @@ impl Daemon {
     /// Replaces the flags besides those for paths and addresses (`-i eth0`).
     pub fn set_flags(&mut self, flags: &[&str]) {
         self.flags = flags.iter().map(|flag| (*flag).to_owned()).collect();
+    }
+
+    /// Keeps the log to itself. By default it goes to stdout at the end, which a test's harness shows where the
+    /// test failed.
+    pub const fn hide_log(&mut self) {
+        self.shows_log = false;
     }
 
     /// Starts it, the first time or again, and waits until it is ready.
@@ -161,6 +180,18 @@ impl Daemon {
     pub fn json(&self, args: &[&str]) -> Result<Value> {
         let printed = self.ok(&[args, &["--json"]].concat())?;
         serde_json::from_str(&printed).with_context(|| format!("not one JSON document: {printed}"))
+    }
+
+    /// What it knows about a client's packets.
+    ///
+    /// # Errors
+    /// Where the client is not in the table.
+    pub fn totals(&self, client: IpAddr) -> Result<Totals> {
+        let explained = self.json(&["explain", &client.to_string()])?;
+        let row = &explained["client"];
+        let number = |key: &str| row[key].as_u64().with_context(|| format!("no `{key}` in {explained}"));
+        let (packets, dropped) = (number("packets")?, number("drops")?);
+        Ok(Totals { passed: packets - dropped, dropped, requests: number("requests")? })
     }
 
     /// Reads the metrics.
@@ -272,6 +303,7 @@ impl Daemon {
 }
 
 impl Drop for Daemon {
+    #[expect(clippy::print_stdout, reason = "the harness captures it, and shows it where a test failed")]
     fn drop(&mut self) {
         if self.child.is_some() {
             // An error here is one more symptom of what the test reports.
@@ -280,11 +312,8 @@ impl Drop for Daemon {
         let _unloaded = self.unload();
         // Where `unload` is what is broken.
         let _unmounted = umount2(&self.pin_dir(), MntFlags::MNT_DETACH);
-        if std::thread::panicking() {
-            let _told = std::io::Write::write_all(
-                &mut std::io::stderr().lock(),
-                format!("---- the daemon's log\n{}----\n", self.log()).as_bytes(),
-            );
+        if self.shows_log {
+            println!("---- the daemon's log\n{}----", self.log());
         }
     }
 }

@@ -209,9 +209,8 @@ impl Net {
     /// Where `ip` fails.
     pub fn add_interface(&self, name: &str) -> Result<()> {
         let world = self.world.name();
-        self.server.ip(&format!(
-            "link add {name} type veth peer name {name} netns {world}\nlink set {name} up\n"
-        ))?;
+        self.server
+            .ip(&format!("link add {name} type veth peer name {name} netns {world}\nlink set {name} up\n"))?;
         self.world.ip(&format!("link set {name} up\n"))
     }
 
@@ -224,6 +223,11 @@ impl Net {
         let lines = shown.lines().filter(|line| line.contains("xdp"));
         Ok(lines.map(str::trim).collect::<Vec<_>>().join("\n"))
     }
+}
+
+/// Waits for a thread's end; a panic in it goes on in the caller.
+pub fn join<T>(thread: JoinHandle<T>) -> T {
+    thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
 /// Runs a command to its end and returns what it printed.

@@ -1,5 +1,6 @@
 //! A data plane for tests: small tables, no pins, and a clock that only the test moves.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
@@ -54,7 +55,7 @@ pub struct Policy {
 }
 
 impl Default for Policy {
-    /// Enforces nothing yet: no limits, no prefixes.
+    /// In `enforce` mode, with nothing to enforce.
     fn default() -> Self {
         Self {
             enforce: true,
@@ -70,13 +71,22 @@ impl Default for Policy {
 }
 
 impl Policy {
-    /// Bits of the prefix of a client of this address's family.
+    /// Bits of a client's prefix in the family of this one.
     #[must_use]
     pub const fn client_bits(&self, prefix: &IpNet) -> u8 {
         match prefix {
             IpNet::V4(_) => self.client_v4,
             IpNet::V6(_) => self.client_v6,
         }
+    }
+
+    /// The client that an address belongs to. Each link-local address is one of its own.
+    #[must_use]
+    pub fn client_of(&self, address: IpAddr) -> IpNet {
+        let is_link_local =
+            matches!(address, IpAddr::V6(address) if address.segments()[0] & 0xffc0 == 0xfe80);
+        let bits = if is_link_local { 128 } else { self.client_bits(&IpNet::from(address)) };
+        IpNet::new(address, bits).expect("a length of the family").trunc()
     }
 
     /// The flags that say which tries have entries.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 
-use crate::daemon::{Daemon, PATIENCE, SMALL_TABLES};
+use crate::daemon::{Daemon, PATIENCE, SMALL_TABLES, Totals};
 use crate::netns::{Net, SERVER_V4, SERVER_V6};
 use crate::peers::http::Client;
 use crate::peers::nginx::Nginx;
@@ -109,11 +109,7 @@ impl Scene {
     /// # Errors
     /// Where the client is not in the table.
     pub fn totals(&self, client: IpAddr) -> Result<Totals> {
-        let explained = self.daemon.json(&["explain", &client.to_string()])?;
-        let row = &explained["client"];
-        let number = |key: &str| row[key].as_u64().with_context(|| format!("no `{key}` in {explained}"));
-        let (packets, dropped) = (number("packets")?, number("drops")?);
-        Ok(Totals { passed: packets - dropped, dropped, requests: number("requests")? })
+        self.daemon.totals(client)
     }
 
     /// The limits in force for a scope, as in `sensor limit list`.
@@ -135,17 +131,6 @@ impl Scene {
         self.send(source, 1)?;
         Ok(wait_until(Duration::from_millis(100), || self.sink.packets_from(source) > before))
     }
-}
-
-/// A client's packets since it entered the table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Totals {
-    /// Passed.
-    pub passed: u64,
-    /// Dropped, or in monitor mode would have been.
-    pub dropped: u64,
-    /// HTTP requests seen.
-    pub requests: u64,
 }
 
 /// The server's address in the family of a client.

@@ -1,11 +1,12 @@
 //! Blocks: their end, with and without a daemon; allows above them; and what is never blocked.
+#![expect(clippy::arithmetic_side_effects, reason = "a wrong test may panic")]
 
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 use sensor_tests::daemon::PATIENCE;
-use sensor_tests::netns::{FLOODER, GATEWAY, LEGITIMATE, SERVER_V4, SERVER_V6, v4, v6};
+use sensor_tests::netns::{FLOODER, GATEWAY, INTERFACE, LEGITIMATE, SERVER_V4, SERVER_V6, v4, v6};
 use sensor_tests::scene::{Scene, config};
 use sensor_tests::tools;
 use sensor_tests::wait::{now, wait_until};
@@ -40,7 +41,8 @@ fn a_block_ends_by_itself() -> Result<()> {
     for client in [v4(FLOODER), v6(FLOODER)] {
         let start = block(&scene, client)?;
         is_heard_after_its_time(&scene, client, start)?;
-        let is_listed = || scene.daemon.json(&["block", "list"]).is_ok_and(|list| list != serde_json::json!([]));
+        let is_listed =
+            || scene.daemon.json(&["block", "list"]).is_ok_and(|list| list != serde_json::json!([]));
         ensure!(wait_until(PATIENCE, || !is_listed()), "the block is still listed");
     }
     ensure!(scene.daemon.metrics()?.packets_because("drop", "blocked") > 0, "nothing was dropped");
@@ -124,6 +126,59 @@ fn an_allow_beats_a_block() -> Result<()> {
     Ok(())
 }
 
+/// Whichever of the two is longer.
+#[test]
+fn an_allowed_network_beats_a_blocked_client() -> Result<()> {
+    if tools::skipped("an_allowed_network_beats_a_blocked_client", &[]) {
+        return Ok(());
+    }
+    let scene = Scene::new(&config("enforce", "off"))?;
+    scene.all_arrive(v4(FLOODER), 10)?;
+    scene.daemon.ok(&["allow", "add", "10.9.0.64/28"])?;
+    scene.daemon.ok(&["block", "add", "10.9.0.66"])?;
+    scene.all_arrive(v4(FLOODER), 20)
+}
+
+/// The kernel looks for the longest prefix only; the daemon makes sure that none hides another.
+#[test]
+fn blocks_that_overlap_do_not_hide_each_other() -> Result<()> {
+    if tools::skipped("blocks_that_overlap_do_not_hide_each_other", &[]) {
+        return Ok(());
+    }
+    let scene = Scene::new(&config("enforce", "off"))?;
+    let client = v4(FLOODER);
+    scene.all_arrive(client, 10)?;
+    scene.daemon.ok(&["block", "add", "10.9.0.64/28"])?;
+    scene.daemon.ok(&["block", "add", "10.9.0.66", "--for", "1s"])?;
+    let blocks = || scene.daemon.json(&["block", "list"]).unwrap_or_default().as_array().map_or(0, Vec::len);
+    ensure!(wait_until(PATIENCE, || blocks() == 1), "the shorter block does not end");
+    ensure!(scene.dropped_of(client, 20)? == 20, "the end of one block ended the other");
+    scene.daemon.ok(&["block", "add", "10.9.0.66", "--for", "1h"])?;
+    scene.daemon.ok(&["block", "remove", "10.9.0.64/28"])?;
+    ensure!(scene.dropped_of(client, 20)? == 20, "the removal of one block removed the other");
+    scene.daemon.ok(&["block", "remove", "10.9.0.66"])?;
+    scene.all_arrive(client, 20)
+}
+
+/// One address of an IPv6 client, whose /64 shares its limits and its place in the table.
+#[test]
+fn a_block_may_be_finer_than_a_client() -> Result<()> {
+    if tools::skipped("a_block_may_be_finer_than_a_client", &[]) {
+        return Ok(());
+    }
+    let scene = Scene::new(&config("enforce", "off"))?;
+    let (blocked, beside): (IpAddr, IpAddr) = (v6(FLOODER), "fd00:0:0:42::2".parse()?);
+    scene.net.world.ip(&format!("addr add {beside}/48 dev {INTERFACE} nodad\n"))?;
+    scene.all_arrive(beside, 10)?;
+    scene.all_arrive(blocked, 10)?;
+    scene.daemon.ok(&["block", "add", &blocked.to_string()])?;
+    ensure!(scene.dropped_of(blocked, 20)? == 20, "the address is not blocked");
+    scene.all_arrive(beside, 20)?;
+    ensure!(scene.dropped_of(blocked, 20)? == 20, "its neighbour's packets freed it");
+    scene.daemon.ok(&["block", "remove", &blocked.to_string()])?;
+    scene.all_arrive(blocked, 20)
+}
+
 #[test]
 fn an_allow_lifts_every_limit() -> Result<()> {
     if tools::skipped("an_allow_lifts_every_limit", &[]) {
@@ -160,7 +215,10 @@ fn what_must_not_be_blocked_is_not() -> Result<()> {
         let output = scene.daemon.cli(&["block", "add", prefix])?;
         let said = String::from_utf8_lossy(&output.stderr);
         ensure!(output.status.code() == Some(1), "blocking {prefix}: {}: {said}", output.status);
-        ensure!(said.contains(named) && said.contains(why), "blocking {prefix} does not name {named}, {why}: {said}");
+        ensure!(
+            said.contains(named) && said.contains(why),
+            "blocking {prefix} does not name {named}, {why}: {said}"
+        );
     }
     ensure!(scene.daemon.json(&["block", "list"])? == serde_json::json!([]), "something is blocked");
     scene.all_arrive(v4(GATEWAY), 20)

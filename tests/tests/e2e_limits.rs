@@ -59,7 +59,10 @@ fn an_unconfirmed_limit_is_undone() -> Result<()> {
     ensure!(wait_until(PATIENCE, || !is_limited()), "not undone: {}", scene.limits("default")?);
     scene.all_arrive(client, 100)?;
     let confirmed = scene.daemon.json(&["confirm"])?;
-    ensure!(confirmed["confirmed"] == serde_json::json!([]), "there was still something to confirm: {confirmed}");
+    ensure!(
+        confirmed["confirmed"] == serde_json::json!([]),
+        "there was still something to confirm: {confirmed}"
+    );
     Ok(())
 }
 

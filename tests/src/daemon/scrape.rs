@@ -85,7 +85,8 @@ fn parse_line(line: &str) -> Result<Sample> {
         Some((name, rest)) => (name, rest.strip_suffix('}').context("no closing brace")?),
         None => (series, ""),
     };
-    let labels = labels.split(',').filter(|label| !label.is_empty()).map(parse_label).collect::<Result<_>>()?;
+    let labels =
+        labels.split(',').filter(|label| !label.is_empty()).map(parse_label).collect::<Result<_>>()?;
     let value = value.parse().with_context(|| format!("no number in `{line}`"))?;
     Ok(Sample { name: name.to_owned(), labels, value })
 }

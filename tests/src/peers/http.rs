@@ -38,6 +38,12 @@ pub struct Tally {
 }
 
 impl Tally {
+    /// All requests.
+    #[must_use]
+    pub const fn all(&self) -> u64 {
+        self.ok + self.failed
+    }
+
     /// Adds the outcome of one request.
     pub fn add(&mut self, outcome: io::Result<Duration>) {
         match outcome {
@@ -109,5 +115,9 @@ impl Client {
 
 fn status_line(answer: &[u8]) -> String {
     let line = answer.split(|byte| *byte == b'\r').next().unwrap_or_default();
-    if line.is_empty() { "closed without an answer".to_owned() } else { String::from_utf8_lossy(line).into_owned() }
+    if line.is_empty() {
+        "closed without an answer".to_owned()
+    } else {
+        String::from_utf8_lossy(line).into_owned()
+    }
 }

@@ -39,7 +39,8 @@ impl Nginx {
         let child = command.stdout(Stdio::null()).stderr(log).spawn().context("cannot start nginx")?;
         let mut nginx = Self { child, _prefix: prefix };
         let here = SocketAddr::from(([127, 0, 0, 1], Self::PORT));
-        let is_up = namespace.enter(|| wait_until(Duration::from_secs(20), || TcpStream::connect(here).is_ok()));
+        let is_up =
+            namespace.enter(|| wait_until(Duration::from_secs(20), || TcpStream::connect(here).is_ok()));
         let log = fs::read_to_string(nginx._prefix.path().join("stderr.log")).unwrap_or_default();
         let ended = nginx.child.try_wait().unwrap_or_default();
         ensure!(is_up && ended.is_none(), "nginx does not answer on {here}: {log}");

@@ -19,7 +19,13 @@ use crate::wait;
 ///
 /// # Errors
 /// Where the socket cannot be opened.
-pub fn flood(source: IpAddr, target: SocketAddr, size: usize, bound: u64, stop: &AtomicBool) -> io::Result<u64> {
+pub fn flood(
+    source: IpAddr,
+    target: SocketAddr,
+    size: usize,
+    bound: u64,
+    stop: &AtomicBool,
+) -> io::Result<u64> {
     let socket = UdpSocket::bind((source, 0))?;
     let payload = vec![0xa5_u8; size];
     let mut sent = 0;

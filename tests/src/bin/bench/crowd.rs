@@ -33,13 +33,17 @@ fn known(report: &mut Report, effort: Effort) -> Result<()> {
     populate(&plane, KNOWN)?;
     let one = one_client(report, effort, &plane, FIRST_KNOWN)?;
     let sources = Sources { first: FIRST_KNOWN, count: KNOWN, order: Order::Random };
-    let cost = crowd(report, effort, &plane, Crowd {
-        name: "a million known clients",
-        sources,
-        action: Action::Pass,
-        expected: (Reason::None, 0.999),
-        wrapper: one.wrapper,
-    })?;
+    let cost = crowd(
+        report,
+        effort,
+        &plane,
+        Crowd {
+            name: "a million known clients",
+            sources,
+            expected: (Reason::None, 0.999),
+            wrapper: one.wrapper,
+        },
+    )?;
     let reference = ("one client, in the same table", one.direct);
     report.compare("1,000,000 random known clients", (cost, NS), reference, Some(Target::AtMost(4.0)));
     let tracked = plane.dataplane.clients().count();
@@ -62,21 +66,29 @@ fn spoofed(report: &mut Report, effort: Effort) -> Result<()> {
     let reference = ("one known client", one.direct);
     let target = Some(Target::AtMost(2.0));
     let all = Sources { first: FIRST_SPOOFED, count: SPOOFED, order: Order::Scattered };
-    let once = crowd(report, effort, &plane, Crowd {
-        name: "16 million sources, each in its turn",
-        sources: all,
-        action: Action::Drop,
-        expected: (Reason::NewcomerRate, 0.95),
-        wrapper: one.wrapper,
-    })?;
+    let once = crowd(
+        report,
+        effort,
+        &plane,
+        Crowd {
+            name: "16 million sources, each in its turn",
+            sources: all,
+            expected: (Reason::NewcomerRate, 0.95),
+            wrapper: one.wrapper,
+        },
+    )?;
     report.compare("16,777,216 spoofed sources, each in its turn", (once, NS), reference, target);
-    let random = crowd(report, effort, &plane, Crowd {
-        name: "16 million sources, at random",
-        sources: Sources { order: Order::Random, ..all },
-        action: Action::Drop,
-        expected: (Reason::NewcomerRate, 0.5),
-        wrapper: one.wrapper,
-    })?;
+    let random = crowd(
+        report,
+        effort,
+        &plane,
+        Crowd {
+            name: "16 million sources, at random",
+            sources: Sources { order: Order::Random, ..all },
+            expected: (Reason::NewcomerRate, 0.5),
+            wrapper: one.wrapper,
+        },
+    )?;
     report.compare("16,777,216 spoofed sources, at random", (random, NS), reference, None);
     Ok(())
 }
@@ -102,7 +114,8 @@ fn one_client(report: &mut Report, effort: Effort, plane: &Plane, client: Ipv4Ad
     let sources = Sources { first: client, count: 1, order: Order::Random };
     let wrapper = Testplane::varied_source(sources, &plane.program)?;
     let direct = Contestant::new("one client", plane.contestant(), &frame, Action::Pass);
-    let wrapped = Contestant::new("one client, through the wrapper", wrapper.program()?, &frame, Action::Pass);
+    let wrapped =
+        Contestant::new("one client, through the wrapper", wrapper.program()?, &frame, Action::Pass);
     let runs = contest::runs_of(effort) * 2;
     let [direct, wrapped] = plane
         .expecting((Reason::None, 1.0), runs, || contest::measure(report, effort, [&direct, &wrapped]))?;
@@ -113,7 +126,6 @@ fn one_client(report: &mut Report, effort: Effort, plane: &Plane, client: Ipv4Ad
 struct Crowd {
     name: &'static str,
     sources: Sources,
-    action: Action,
     expected: (Reason, f64),
     wrapper: f64,
 }
@@ -124,7 +136,7 @@ fn crowd(report: &mut Report, effort: Effort, plane: &Plane, crowd: Crowd) -> Re
     let wrapper = Testplane::varied_source(crowd.sources, &plane.program)?;
     // Uses up the burst that newcomers share, which a flood has behind it after a moment.
     wrapper.program()?.run(&frame, effort.runs)?;
-    let contestant = Contestant::new(crowd.name, wrapper.program()?, &frame, crowd.action);
+    let contestant = Contestant::new(crowd.name, wrapper.program()?, &frame, None);
     let [wrapped] = plane.expecting(crowd.expected, contest::runs_of(effort), || {
         contest::measure(report, effort, [&contestant])
     })?;

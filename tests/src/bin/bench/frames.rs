@@ -25,7 +25,9 @@ const PSH_ACK: u8 = 0x18;
 /// A frame from `source`. Its checksums are zero: neither XDP programs nor nftables' ingress hook ask.
 pub(crate) fn tcp(source: Ipv4Addr, segment: Segment) -> Vec<u8> {
     let (flags, payload): (u8, &[u8]) = match segment {
-        Segment::Data => (PSH_ACK, b"\x17\x03\x03\x00\x40 application data of some sixty bytes, as TLS has them"),
+        Segment::Data => {
+            (PSH_ACK, b"\x17\x03\x03\x00\x40 application data of some sixty bytes, as TLS has them")
+        }
         Segment::Request => (PSH_ACK, b"GET /api/items/17 HTTP/1.1\r\nHost: api.example\r\n\r\n"),
         Segment::Open => (SYN, b""),
     };

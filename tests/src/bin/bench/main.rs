@@ -12,10 +12,10 @@ mod clock;
 mod command;
 mod contest;
 mod crowd;
-
+mod flood;
 mod frames;
 mod link;
-
+mod nftables;
 mod plane;
 mod policy;
 mod report;
@@ -74,6 +74,6 @@ fn kernel(effort: Effort) -> Result<Report> {
     single::measure(&mut report, effort, xdp_filter.as_ref())?;
     policy::measure(&mut report, effort)?;
     crowd::measure(&mut report, effort)?;
-
+    flood::measure(&mut report, effort)?;
     Ok(report)
 }

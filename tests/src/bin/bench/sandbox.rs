@@ -16,7 +16,8 @@ const BPF_FILE_SYSTEM: &str = "/sys/fs/bpf";
 /// program, pin and rule that was made there: there is nothing to clean up.
 pub(crate) fn isolated<T: Send>(work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
     let run = || enter().and_then(|()| work());
-    thread::scope(|scope| scope.spawn(run).join()).map_err(|_panic| anyhow!("the measuring thread panicked"))?
+    thread::scope(|scope| scope.spawn(run).join())
+        .map_err(|_panic| anyhow!("the measuring thread panicked"))?
 }
 
 fn enter() -> Result<()> {

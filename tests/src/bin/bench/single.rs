@@ -21,12 +21,16 @@ const STRANGER: std::net::Ipv4Addr = std::net::Ipv4Addr::new(192, 0, 2, 8);
 /// Measures all rows about one client.
 pub(crate) fn measure(report: &mut Report, effort: Effort, filter: Option<&XdpFilter>) -> Result<()> {
     let empty = Testplane::empty_pass()?;
-    let empty_ns = alone(report, effort, &Contestant::new(
-        "empty program",
-        empty.program()?,
-        &frames::tcp(CLIENT, Segment::Data),
-        Action::Pass,
-    ))?;
+    let empty_ns = alone(
+        report,
+        effort,
+        &Contestant::new(
+            "empty program",
+            empty.program()?,
+            &frames::tcp(CLIENT, Segment::Data),
+            Action::Pass,
+        ),
+    )?;
     report.value("empty program", empty_ns, NS);
     let floor = ("empty program", empty_ns);
     blocked(report, effort, filter, floor)?;
@@ -50,21 +54,31 @@ fn blocked(
     plane.dataplane.tries.set_block(IpNet::from(std::net::IpAddr::V4(CLIENT)), 0)?;
     plane.publish(prefixes::BLOCKS);
     plane.admit(CLIENT, &frame)?;
-    dropped(report, effort, filter, floor, &plane, Dropped {
-        what: "blocked client dropped",
-        reason: Reason::Blocked,
-        target: Some(Target::AtMost(0.9)),
-    })?;
+    dropped(
+        report,
+        effort,
+        filter,
+        floor,
+        &plane,
+        Dropped {
+            what: "blocked client dropped",
+            reason: Reason::Blocked,
+            target: Some(Target::AtMost(0.9)),
+        },
+    )?;
     // One program at a time fits on an interface.
     drop(plane);
     let mut plane = Plane::load(LOOPBACK, Limits::generous()?)?;
     plane.dataplane.tries.set_block(IpNet::V4(Ipv4Net::new(CLIENT, 24)?.trunc()), 0)?;
     plane.publish(prefixes::BLOCKS);
-    dropped(report, effort, filter, floor, &plane, Dropped {
-        what: "source in a blocked /24 dropped",
-        reason: Reason::Blocked,
-        target: None,
-    })
+    dropped(
+        report,
+        effort,
+        filter,
+        floor,
+        &plane,
+        Dropped { what: "source in a blocked /24 dropped", reason: Reason::Blocked, target: None },
+    )
 }
 
 fn over_limit(
@@ -77,11 +91,18 @@ fn over_limit(
     let packets = Rate::new(1, Period::Hour, None)?;
     let plane = Plane::load(LOOPBACK, Limits { packets, ..Limits::generous()? })?;
     plane.admit(CLIENT, &frame)?;
-    dropped(report, effort, filter, floor, &plane, Dropped {
-        what: "client over its limit dropped",
-        reason: Reason::PacketRate,
-        target: Some(Target::AtMost(1.3)),
-    })
+    dropped(
+        report,
+        effort,
+        filter,
+        floor,
+        &plane,
+        Dropped {
+            what: "client over its limit dropped",
+            reason: Reason::PacketRate,
+            target: Some(Target::AtMost(1.3)),
+        },
+    )
 }
 
 /// A row about a packet that is dropped.

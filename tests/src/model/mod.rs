@@ -1,0 +1,174 @@
+//! What the program must do, told a second time, without its code.
+//!
+//! How a frame is read follows from how it was made ([`crate::packet`]), never from its bytes. Limits are the
+//! leaky buckets of the definition (ITU-T I.371, annex A, continuous-state form), in 128-bit nanoseconds;
+//! clients, and sources seen once, are kept in hash tables without bounds; prefixes are tried one by one. There
+//! is no generation, no fingerprint and nothing that two CPUs share.
+//!
+//! The model follows what is documented of the program, not what is the only way to do it, in these points:
+//!
+//! * All limits are looked at before any is charged, in the order packets, bits, connections, requests. A
+//!   packet over one of them is charged to none.
+//! * A client's debt is time. It stays what it is when the limit changes, or when another scope applies.
+//! * A source becomes a client with its second packet; the first is charged to the newcomers' rate alone.
+//! * Whether a block is wider than a client is a matter of the longest block that matches and of the width of
+//!   the family's clients; whether a block stands is a matter of all that match. A source that a wide block
+//!   stands against is not remembered.
+//! * An allow lifts any block. Nothing is charged for packets that are allowed or blocked.
+//! * Only what lies in the first part of a multi-buffer frame is read.
+
+mod bucket;
+mod reading;
+
+use std::collections::{HashMap, HashSet};
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use sensor_common::abi::{Family, Reason, Verdict};
+use sensor_common::limit::Rate;
+
+pub use bucket::admitted_at_once;
+use bucket::{Bucket, Quota};
+pub use reading::{Content, Reading, read};
+
+use crate::packet::Frame;
+use crate::plane::{Limits, Policy, Seen};
+
+/// The model.
+pub struct Model {
+    policy: Policy,
+    tick: u64,
+    tick_ns: u64,
+    clients: HashMap<IpNet, [Bucket; 4]>,
+    seen: HashSet<IpNet>,
+    newcomers: Bucket,
+}
+
+impl Model {
+    /// A model without clients, at a tick of this length.
+    #[must_use]
+    pub fn new(policy: Policy, tick: u64, tick_ns: u64) -> Self {
+        let newcomers = Bucket { level: 0, at: u128::from(tick) * u128::from(tick_ns) };
+        Self { policy, tick, tick_ns, clients: HashMap::new(), seen: HashSet::new(), newcomers }
+    }
+
+    /// Replaces the policy.
+    pub fn apply(&mut self, policy: Policy) {
+        self.policy = policy;
+    }
+
+    /// Lets ticks pass.
+    pub const fn pass_ticks(&mut self, ticks: u64) {
+        self.tick += ticks;
+    }
+
+    /// What must become of a frame.
+    pub fn judge(&mut self, frame: &Frame) -> Seen {
+        let (family, reason, problem) = match read(frame) {
+            Reading::NotIp => (Family::Other, Reason::NotIp, None),
+            Reading::Unparsed(problem) => (Family::Other, Reason::Unparsed, Some(problem)),
+            Reading::Packet { source, content } => {
+                let family = if source.is_ipv4() { Family::V4 } else { Family::V6 };
+                (family, self.reason(source, &content, frame.bytes().len() as u64), content.problem)
+            }
+        };
+        let passes = matches!(reason, Reason::None | Reason::Allowed | Reason::NotIp | Reason::Unparsed);
+        let verdict = match (passes, self.policy.enforce) {
+            (true, _) => Verdict::Pass,
+            (false, true) => Verdict::Drop,
+            (false, false) => Verdict::WouldDrop,
+        };
+        Seen { family, verdict, reason, problem }
+    }
+
+    fn reason(&mut self, source: IpAddr, content: &Content, bytes: u64) -> Reason {
+        let client = self.policy.client_of(source);
+        if !self.clients.contains_key(&client) {
+            if self.is_blocked_widely(source) {
+                return Reason::Blocked;
+            }
+            if self.seen.insert(client) {
+                return self.newcomer(source);
+            }
+            let now = self.now();
+            self.clients.insert(client, [Bucket { level: 0, at: now }; 4]);
+        }
+        if self.is_allowed(source) {
+            return Reason::Allowed;
+        }
+        if self.is_blocked(source) {
+            return Reason::Blocked;
+        }
+        self.charge(&client, source, content, bytes)
+    }
+
+    fn newcomer(&mut self, source: IpAddr) -> Reason {
+        if self.is_allowed(source) {
+            return Reason::Allowed;
+        }
+        if self.is_blocked(source) {
+            return Reason::Blocked;
+        }
+        let Some(rate) = self.policy.newcomers else { return Reason::None };
+        let quota = Quota::of_units(rate, self.tick_ns);
+        let now = self.now();
+        self.newcomers.leak(now);
+        if self.newcomers.level + quota.cost(1) > quota.depth {
+            return Reason::NewcomerRate;
+        }
+        self.newcomers.level += quota.cost(1);
+        Reason::None
+    }
+
+    fn charge(&mut self, client: &IpNet, source: IpAddr, content: &Content, bytes: u64) -> Reason {
+        let limits = self.limits(source);
+        let now = self.now();
+        let units = |rate: Option<Rate>| rate.map(|rate| Quota::of_units(rate, self.tick_ns));
+        let asked = [
+            (units(limits.packets), 1, Reason::PacketRate),
+            (limits.bits.map(|rate| Quota::of_bits(rate, self.tick_ns)), bytes * 8, Reason::BitRate),
+            (units(limits.connections), u64::from(content.opens), Reason::ConnectionRate),
+            (units(limits.requests), u64::from(content.request), Reason::RequestRate),
+        ];
+        let buckets = self.clients.get_mut(client).expect("a client");
+        for (bucket, (quota, units, reason)) in buckets.iter_mut().zip(&asked) {
+            bucket.leak(now);
+            let over = |quota: &Quota| bucket.level + quota.cost(*units) > quota.depth;
+            if *units > 0 && quota.as_ref().is_some_and(over) {
+                return *reason;
+            }
+        }
+        for (bucket, (quota, units, _)) in buckets.iter_mut().zip(&asked) {
+            bucket.level += quota.map_or(0, |quota| quota.cost(*units));
+        }
+        Reason::None
+    }
+
+    fn now(&self) -> u128 {
+        u128::from(self.tick) * u128::from(self.tick_ns)
+    }
+
+    fn is_allowed(&self, source: IpAddr) -> bool {
+        self.policy.allows.iter().any(|prefix| prefix.contains(&source))
+    }
+
+    fn is_blocked(&self, source: IpAddr) -> bool {
+        let stands = |end: &Option<u64>| end.is_none_or(|end| self.tick < end);
+        self.policy.blocks.iter().any(|(prefix, end)| prefix.contains(&source) && stands(end))
+    }
+
+    fn is_blocked_widely(&self, source: IpAddr) -> bool {
+        let width = self.policy.client_bits(&IpNet::from(source));
+        let matching = self.policy.blocks.iter().filter(|(prefix, _)| prefix.contains(&source));
+        let longest = matching.map(|(prefix, _)| prefix.prefix_len()).max();
+        let is_wide = longest.is_some_and(|length| length < width);
+        is_wide && self.is_blocked(source) && !self.is_allowed(source)
+    }
+
+    fn limits(&self, source: IpAddr) -> Limits {
+        let matching = self.policy.scopes.iter().filter(|(prefix, _)| prefix.contains(&source));
+        matching
+            .max_by_key(|(prefix, _)| prefix.prefix_len())
+            .map_or(self.policy.default, |(_, limits)| *limits)
+    }
+}
