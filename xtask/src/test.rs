@@ -1,17 +1,16 @@
 //! `cargo xtask test`: every check and every test, in the order in which a fault is found soonest.
 
 use std::env::consts::ARCH;
-use std::fs;
 use std::process::Command;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 
 use crate::outcome::{Outcome, Skip};
 use crate::stages::{self, Stage};
 use crate::{build, process, setup, tidy, vm, workspace};
 
 /// They build only for the BPF target, so cargo's workspace commands leave them out.
-const EBPF_PACKAGES: &[(&str, &str)] = &[("sensor-ebpf", "sensor-ebpf"), ("sensor-tests-ebpf", "tests/ebpf")];
+const EBPF_PACKAGES: [&str; 2] = ["sensor-ebpf", "sensor-tests-ebpf"];
 
 /// Flags of `test`.
 #[derive(clap::Args)]
@@ -47,7 +46,7 @@ fn all(skip_vm: bool) -> Vec<Stage> {
 fn workspace_command(words: &[&str]) -> Command {
     let mut cargo = process::cargo();
     cargo.args(words).arg("--workspace");
-    for (package, _) in EBPF_PACKAGES {
+    for package in EBPF_PACKAGES {
         cargo.args(["--exclude", package]);
     }
     cargo
@@ -59,10 +58,8 @@ fn clippy() -> Result<()> {
 
 fn clippy_ebpf() -> Result<Outcome> {
     let toolchain = sensor_toolchain::find()?;
-    for (package, dir) in EBPF_PACKAGES {
-        let bins = bins(dir)?;
-        let bins: Vec<&str> = bins.iter().map(String::as_str).collect();
-        let Some(mut clippy) = sensor_toolchain::clippy(&toolchain, package, &bins, ARCH) else {
+    for package in EBPF_PACKAGES {
+        let Some(mut clippy) = sensor_toolchain::clippy(&toolchain, package, ARCH) else {
             let reason = format!("there is no clippy for {}", toolchain.describe());
             return Ok(Outcome::Skipped(Skip::new("clippy of the eBPF programs", reason)));
         };
@@ -71,16 +68,6 @@ fn clippy_ebpf() -> Result<Outcome> {
         process::run(&mut clippy)?;
     }
     Ok(Outcome::Passed(Vec::new()))
-}
-
-/// The names of the binaries in a member's manifest.
-fn bins(dir: &str) -> Result<Vec<String>> {
-    let file = workspace::root().join(dir).join("Cargo.toml");
-    let text = fs::read_to_string(&file).with_context(|| format!("reading {}", file.display()))?;
-    let manifest: toml::Table = text.parse().with_context(|| format!("reading {}", file.display()))?;
-    let bins = manifest.get("bin").and_then(toml::Value::as_array).map(Vec::as_slice).unwrap_or_default();
-    let names = bins.iter().filter_map(|bin| bin.get("name")?.as_str());
-    Ok(names.map(str::to_owned).collect())
 }
 
 fn tests() -> Result<()> {

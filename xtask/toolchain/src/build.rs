@@ -15,8 +15,9 @@ use serde_json::Value;
 use crate::find::{self, BpfToolchain, Core, NAME_OVERRIDE};
 use crate::{DEBIAN_PREFIX, TARGET};
 
-/// Crates of aya that use unstable features for the BPF target.
-const UNSTABLE_CRATES: &[&str] = &["aya_ebpf"];
+/// Crates that use unstable features for the BPF target: aya's, and the binaries of this workspace. Every
+/// build names them all, or cargo would build what they share again for each.
+const UNSTABLE_CRATES: &[&str] = &["aya_ebpf", "dataplane", "testplane"];
 
 /// Flags beyond the target's defaults.
 ///
@@ -41,7 +42,7 @@ pub fn build(package: &str, root_dir: &str, bins: &[&str]) -> Result<()> {
     let toolchain = find::find()?;
     let mut command = toolchain.cargo();
     arguments(&mut command, &toolchain, package, &out_dir);
-    environment(&mut command, &toolchain, package, bins, &arch);
+    environment(&mut command, &toolchain, &arch);
     let built = run(&mut command).with_context(|| format!("building eBPF package {package}"))?;
 
     for bin in bins {
@@ -55,10 +56,10 @@ pub fn build(package: &str, root_dir: &str, bins: &[&str]) -> Result<()> {
     Ok(())
 }
 
-/// The command that runs clippy over the eBPF package `package` with the binaries `bins`, or `None` when
+/// The command that runs clippy over the eBPF package `package`, or `None` when
 /// this toolchain has no clippy.
 #[must_use]
-pub fn clippy(toolchain: &BpfToolchain, package: &str, bins: &[&str], target_arch: &str) -> Option<Command> {
+pub fn clippy(toolchain: &BpfToolchain, package: &str, target_arch: &str) -> Option<Command> {
     if !toolchain.cargo().args(["clippy", "--version"]).output().ok()?.status.success() {
         return None;
     }
@@ -67,7 +68,7 @@ pub fn clippy(toolchain: &BpfToolchain, package: &str, bins: &[&str], target_arc
     if toolchain.core() == Core::FromSource {
         command.args(["-Z", "build-std=core"]);
     }
-    environment(&mut command, toolchain, package, bins, target_arch);
+    environment(&mut command, toolchain, target_arch);
     command.args(["--", "-D", "warnings"]);
     Some(command)
 }
@@ -89,15 +90,18 @@ fn arguments(command: &mut Command, toolchain: &BpfToolchain, package: &str, out
     if toolchain.core() == Core::FromSource {
         command.args(["-Z", "build-std=core"]);
     }
-    // Cargo locks its target directory, and the outer cargo holds the lock on its own.
-    command.arg("--target-dir").arg(out_dir.join("bpf-target"));
+    command.arg("--target-dir").arg(bpf_target_dir(out_dir));
+}
+
+/// Where the BPF dependencies are built, once for all build scripts of a profile: beside the profile's own
+/// files, since the outer cargo holds the lock on its target directory. `OUT_DIR` is `build/PACKAGE/out` there.
+fn bpf_target_dir(out_dir: &Path) -> PathBuf {
+    out_dir.ancestors().nth(3).unwrap_or(out_dir).join("bpf-target")
 }
 
 fn environment(
     command: &mut Command,
     toolchain: &BpfToolchain,
-    package: &str,
-    bins: &[&str],
     target_arch: &str,
 ) {
     command.env("CARGO_ENCODED_RUSTFLAGS", rustflags(target_arch).join("\x1f"));
@@ -106,7 +110,7 @@ fn environment(
     match toolchain.core() {
         // Names, never "1": with "1" cargo offers its own unstable features too, and every dependency may
         // detect a nightly and use what this compiler has in another form.
-        Core::Prebuilt => command.env("RUSTC_BOOTSTRAP", unstable_crates(package, bins).join(",")),
+        Core::Prebuilt => command.env("RUSTC_BOOTSTRAP", UNSTABLE_CRATES.join(",")),
         Core::FromSource => command.env_remove("RUSTC_BOOTSTRAP"),
     };
 }
@@ -120,17 +124,6 @@ fn rustflags(target_arch: &str) -> Vec<String> {
     ];
     flags.extend(EXTRA_RUSTFLAGS.iter().map(|flag| (*flag).to_owned()));
     flags
-}
-
-fn unstable_crates(package: &str, bins: &[&str]) -> Vec<String> {
-    let own = std::iter::once(package).chain(bins.iter().copied());
-    let mut crates: Vec<String> = UNSTABLE_CRATES.iter().copied().chain(own).map(crate_name).collect();
-    crates.dedup();
-    crates
-}
-
-fn crate_name(package: &str) -> String {
-    package.replace('-', "_")
 }
 
 /// Runs cargo and returns the executables it names, as (target name, path).
@@ -170,9 +163,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bootstrap_lists_crate_names_and_never_everything() {
-        let crates = unstable_crates("sensor-ebpf", &["dataplane", "load-gen"]);
-        assert_eq!(crates, ["aya_ebpf", "sensor_ebpf", "dataplane", "load_gen"]);
+    fn bpf_builds_of_one_profile_share_a_directory() {
+        for out in ["/t/debug/build/a-1/out", "/t/debug/build/b-2/out"] {
+            assert_eq!(bpf_target_dir(Path::new(out)), Path::new("/t/debug/bpf-target"));
+        }
     }
 
     #[test]

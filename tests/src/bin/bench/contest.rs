@@ -21,13 +21,17 @@ pub(crate) struct Effort {
     pub(crate) runs: u32,
     /// Frames of a flood in one round.
     pub(crate) frames: u32,
+    /// Rounds of a flood.
+    pub(crate) floods: u32,
 }
 
 impl Effort {
     /// For a record.
-    pub(crate) const FULL: Self = Self { quick: false, rounds: 15, runs: 1_000_000, frames: 4_000_000 };
+    pub(crate) const FULL: Self =
+        Self { quick: false, rounds: 50, runs: 250_000, frames: 4_000_000, floods: 5 };
     /// For a look.
-    pub(crate) const QUICK: Self = Self { quick: true, rounds: 4, runs: 250_000, frames: 1_000_000 };
+    pub(crate) const QUICK: Self =
+        Self { quick: true, rounds: 5, runs: 250_000, frames: 1_000_000, floods: 1 };
 }
 
 /// What a program answers; the kernel's `XDP_PASS` and `XDP_DROP`.

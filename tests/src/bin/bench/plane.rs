@@ -90,12 +90,11 @@ impl Plane {
         self.dataplane.clients().get(IpAddr::V4(address)).is_ok_and(|found| found.is_some())
     }
 
-    /// Does `work`, and checks that the program counted `runs` frames meanwhile, of which at least the share
-    /// `least` for `reason`: otherwise something else was measured than the row says.
+    /// Does `work`, and checks that the program counted as many frames meanwhile as `expected` says, and for
+    /// each reason at least the given share of them: otherwise something else was measured than the row says.
     pub(crate) fn expecting<T>(
         &self,
-        (reason, least): (Reason, f64),
-        runs: u64,
+        expected: &[(Reason, u64, f64)],
         work: impl FnOnce() -> Result<T>,
     ) -> Result<T> {
         let before = self.counted()?;
@@ -106,14 +105,12 @@ impl Plane {
             of(&after).saturating_sub(of(&before))
         };
         let all: u64 = Reason::ALL.iter().map(grown).sum();
-        let expected = grown(&reason);
-        ensure!(all == runs, "the program counted {all} frames where {runs} were sent");
-        let counts: Vec<_> = Reason::ALL.iter().map(|reason| (reason.label(), grown(reason))).collect();
-        ensure!(
-            ratio(expected, runs) >= least,
-            "{expected} of {runs} frames were counted as {}: {counts:?}",
-            reason.label()
-        );
+        let sent: u64 = expected.iter().map(|(_, frames, _)| frames).sum();
+        ensure!(all == sent, "the program counted {all} frames where {sent} were sent");
+        for (reason, frames, least) in expected {
+            let share = ratio(grown(reason), *frames);
+            ensure!(share >= *least, "of {frames} frames only {share:.3} were counted as {}", reason.label());
+        }
         Ok(done)
     }
 

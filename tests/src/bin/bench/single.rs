@@ -127,13 +127,13 @@ fn dropped(
     let runs = contest::runs_of(effort);
     let Some(filter) = filter else {
         let [cost] =
-            plane.expecting((row.reason, 1.0), runs, || contest::measure(report, effort, [&sensor]))?;
+            plane.expecting(&[(row.reason, runs, 1.0)], || contest::measure(report, effort, [&sensor]))?;
         report.compare(row.what, (cost, NS), floor, None);
         return Ok(());
     };
     let deny = Contestant::new("xdp-filter -f ipv4, deny", filter.ipv4, &frame, Action::Drop);
     let [cost, reference] =
-        plane.expecting((row.reason, 1.0), runs, || contest::measure(report, effort, [&sensor, &deny]))?;
+        plane.expecting(&[(row.reason, runs, 1.0)], || contest::measure(report, effort, [&sensor, &deny]))?;
     report.compare(row.what, (cost, NS), (&deny.name, reference), row.target);
     Ok(())
 }
@@ -159,14 +159,14 @@ fn allowed(
         let runs = contest::runs_of(effort);
         let Some(filter) = filter else {
             let [cost] =
-                plane.expecting((Reason::None, 1.0), runs, || contest::measure(report, effort, [&sensor]))?;
+                plane.expecting(&[(Reason::None, runs, 1.0)], || contest::measure(report, effort, [&sensor]))?;
             report.compare(what, (cost, NS), floor, None);
             continue;
         };
         let other = frames::tcp(STRANGER, segment);
         let pass = Contestant::new("xdp-filter -f ipv4, pass", filter.ipv4, &other, Action::Pass);
         let pass_all = Contestant::new("xdp-filter -f all, pass", filter.all, &other, Action::Pass);
-        let [cost, ipv4, all] = plane.expecting((Reason::None, 1.0), runs, || {
+        let [cost, ipv4, all] = plane.expecting(&[(Reason::None, runs, 1.0)], || {
             contest::measure(report, effort, [&sensor, &pass, &pass_all])
         })?;
         report.compare(what, (cost, NS), (&pass.name, ipv4), Some(Target::AtMost(1.3)));

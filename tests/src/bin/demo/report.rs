@@ -18,7 +18,7 @@ sensor: a flood beside a legitimate client, without and with enforcement
   10.9.0.2   legitimate client, 50 HTTP requests a second  \\
                                                             veth > XDP > server
   10.9.0.66  flooding client, UDP as fast as it can and    /
-             HTTP on 8 connections
+             HTTP on 4 connections
 ";
 
 /// What to do after this.

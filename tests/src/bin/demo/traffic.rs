@@ -1,9 +1,10 @@
 //! One phase: a legitimate client at an even pace, and a flooding one that sends what it can.
 
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::thread::JoinHandle;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, anyhow};
@@ -22,11 +23,13 @@ use crate::stage::Stage;
 
 /// Requests per second of the legitimate client.
 const PACE: u32 = 50;
+/// Threads of the flooding client that send UDP.
+const UDP_FLOODERS: usize = 2;
 /// Connections that the flooding client keeps busy.
-const HTTP_FLOODERS: usize = 8;
+const HTTP_FLOODERS: usize = 4;
 /// Bytes of a flood packet's payload.
 const PAYLOAD: usize = 64;
-/// Bound of the flood in packets: more than ten seconds of it.
+/// Bound of each UDP thread in packets: more than ten seconds of it.
 const FLOOD_BOUND: u64 = 20_000_000;
 /// After that a flooding connection tries again; the legitimate client waits as long as people do.
 const FLOODER_PATIENCE: Duration = Duration::from_millis(300);
@@ -59,7 +62,7 @@ struct Cast {
     stop: Arc<AtomicBool>,
     answered: Arc<AtomicU64>,
     legitimate: Running<Tally>,
-    flood: Running<std::io::Result<u64>>,
+    floods: Vec<Running<io::Result<u64>>>,
     requests: Vec<Running<Tally>>,
 }
 
@@ -71,22 +74,27 @@ impl Cast {
             let (stop, answered) = (Arc::clone(&stop), Arc::clone(&answered));
             world.spawn(move || legitimate(time, &answered, &stop))
         };
-        let flood = {
+        let floods = (0..UDP_FLOODERS).map(|_| {
             let stop = Arc::clone(&stop);
             world.spawn(move || udp::flood(v4(FLOODER), udp_target(v4(FLOODER)), PAYLOAD, FLOOD_BOUND, &stop))
-        };
+        });
+        let floods = floods.collect();
         let requests = (0..HTTP_FLOODERS).map(|_| {
             let stop = Arc::clone(&stop);
             world.spawn(move || greedy(&stop))
         });
-        Self { legitimate, flood, requests: requests.collect(), stop, answered }
+        let requests = requests.collect();
+        Self { stop, answered, legitimate, floods, requests }
     }
 
     fn leave(self) -> Result<(Tally, u64, Tally)> {
         let panicked = |_| anyhow!("a client panicked");
         let legitimate = self.legitimate.join().map_err(panicked)?;
         self.stop.store(true, Ordering::Relaxed);
-        let flood = self.flood.join().map_err(panicked)?.context("the flood could not be sent")?;
+        let mut flood = 0;
+        for one in self.floods {
+            flood += one.join().map_err(panicked)?.context("the flood could not be sent")?;
+        }
         let mut requests = Tally::default();
         for one in self.requests {
             let one = one.join().map_err(panicked)?;
@@ -127,17 +135,21 @@ impl Phase {
 fn watch(stage: &Stage, cast: &Cast, time: Duration, interrupt: &Interrupt) -> Result<String> {
     let start = wait::now();
     let bar = progress_bar(time)?;
-    let mut clients = None;
-    while start.elapsed() < time {
-        interrupt.check()?;
-        if clients.is_none() && start.elapsed() > time / 2 {
-            clients = Some(stage.daemon.ok(&["clients", "--top", "2"])?);
+    thread::scope(|scope| {
+        let mut clients = None;
+        while start.elapsed() < time {
+            interrupt.check()?;
+            if start.elapsed() > time / 2 {
+                // It takes a second: the time between its two looks.
+                clients.get_or_insert_with(|| scope.spawn(|| stage.daemon.ok(&["clients", "--top", "2"])));
+            }
+            show(&bar, start, stage, cast);
+            wait::pace_until(wait::now() + Duration::from_millis(100));
         }
-        show(&bar, start, stage, cast);
-        wait::pace_until(wait::now() + Duration::from_millis(100));
-    }
-    bar.finish_and_clear();
-    clients.context("the time was too short to look at the clients")
+        bar.finish_and_clear();
+        let clients = clients.context("the time was too short to look at the clients")?;
+        clients.join().map_err(|_| anyhow!("looking at the clients panicked"))?
+    })
 }
 
 fn progress_bar(time: Duration) -> Result<ProgressBar> {
