@@ -9,17 +9,21 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(SystemTime);
 
+/// 9999-12-31T23:59:59Z, since 1970.
+const LAST: Duration = Duration::from_secs(253_402_300_799);
+
 impl Timestamp {
     /// The moment `microseconds` after 1970.
     #[must_use]
     pub fn from_unix_micros(microseconds: u64) -> Self {
-        Self(UNIX_EPOCH.checked_add(Duration::from_micros(microseconds)).unwrap_or(UNIX_EPOCH))
+        Self(UNIX_EPOCH).plus(Duration::from_micros(microseconds))
     }
 
-    /// The moment `duration` later, or the same where that is beyond what can be told.
+    /// The moment `duration` later, at most the end of the year 9999, beyond which RFC 3339 has no text.
     #[must_use]
     pub fn plus(self, duration: Duration) -> Self {
-        Self(self.0.checked_add(duration).unwrap_or(self.0))
+        let last = UNIX_EPOCH.checked_add(LAST).unwrap_or(UNIX_EPOCH);
+        Self(self.0.checked_add(duration).map_or(last, |later| later.min(last)))
     }
 
     /// Time since `earlier`; zero where that is not earlier.
@@ -53,4 +57,18 @@ impl<'de> Deserialize<'de> for Timestamp {
 #[expect(clippy::disallowed_methods, reason = "this is the reader of the clock")]
 pub fn now() -> Timestamp {
     Timestamp(SystemTime::now())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_moment_is_too_late_to_be_told() {
+        for late in [Timestamp::from_unix_micros(u64::MAX), now().plus(Duration::MAX)] {
+            assert_eq!(late.to_string(), "9999-12-31T23:59:59.000000Z");
+            let text = serde_json::to_string(&late).unwrap();
+            assert_eq!(serde_json::from_str::<Timestamp>(&text).unwrap(), late);
+        }
+    }
 }

@@ -65,6 +65,27 @@ fn a_block_ends_without_a_daemon() -> Result<()> {
     scene.all_arrive(client, 10)
 }
 
+/// A time beyond any calendar is refused or taken; what was said before and after it stands, over a restart too.
+#[test]
+fn no_duration_is_too_long_for_the_state_file() -> Result<()> {
+    if tools::skipped("no_duration_is_too_long_for_the_state_file", &[]) {
+        return Ok(());
+    }
+    let mut scene = Scene::new(&config("enforce", "off"))?;
+    for time in ["7000years", "9000years", "1000000years", "500000000000years"] {
+        let output = scene.daemon.cli(&["block", "add", "10.9.0.67", "--for", time])?;
+        let said = String::from_utf8_lossy(&output.stderr);
+        ensure!(output.status.success() || said.contains("years"), "--for {time}: {}: {said}", output.status);
+    }
+    scene.daemon.ok(&["block", "add", "10.9.0.66"])?;
+    ensure!(!scene.daemon.log().contains("panicked"), "the daemon panicked");
+    scene.daemon.terminate()?;
+    scene.daemon.run()?;
+    let list = scene.daemon.json(&["block", "list"])?;
+    ensure!(list.to_string().contains("10.9.0.66/32"), "a later block is not kept: {list}");
+    Ok(())
+}
+
 #[test]
 fn a_block_outlives_the_daemon() -> Result<()> {
     if tools::skipped("a_block_outlives_the_daemon", &[]) {

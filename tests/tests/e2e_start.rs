@@ -121,8 +121,13 @@ fn the_mode_of_the_command_line_counts() -> Result<()> {
     }
     let net = Net::new()?;
     let flags = ["-i", INTERFACE, "--mode", "enforce"];
-    let (daemon, _) = started(&net, &config("monitor", "off"), &flags)?;
+    let (mut daemon, _) = started(&net, &config("monitor", "off"), &flags)?;
     ensure!(daemon.json(&["mode"])?["mode"] == "enforce", "the configuration won");
+    // It is said for that run: the next one goes by the configuration again.
+    daemon.terminate()?;
+    daemon.set_flags(&["-i", INTERFACE]);
+    daemon.run()?;
+    ensure!(daemon.json(&["mode"])?["mode"] == "monitor", "a flag of an earlier run counts still");
     Ok(())
 }
 

@@ -73,8 +73,8 @@ pub(super) enum Command {
         #[command(flatten)]
         remote: Remote,
         /// How many
-        #[arg(long, value_name = "N", default_value_t = 20)]
-        top: usize,
+        #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..))]
+        top: u16,
         /// By what
         #[arg(long, value_enum, default_value_t = Sort::Packets)]
         sort: Sort,
@@ -160,7 +160,7 @@ pub(super) enum LimitCommand {
         #[command(flatten)]
         limits: LimitArgs,
         /// Undo the change after this time unless `sensor confirm` follows
-        #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+        #[arg(long, value_name = "DURATION", value_parser = parse_time)]
         confirm: Option<Duration>,
     },
     /// Forget limits that a command set for a scope
@@ -210,7 +210,7 @@ pub(super) enum BlockCommand {
         #[arg(value_name = "CIDR", value_parser = prefix::parse)]
         prefix: IpNet,
         /// For how long, such as 10m; for good where not given
-        #[arg(long = "for", value_name = "DURATION", value_parser = humantime::parse_duration)]
+        #[arg(long = "for", value_name = "DURATION", value_parser = parse_time)]
         time: Option<Duration>,
         /// Why, for whoever asks later
         #[arg(long, value_name = "TEXT")]
@@ -285,6 +285,13 @@ impl From<Sort> for ClientSort {
             Sort::Drops => Self::Drops,
         }
     }
+}
+
+/// A time that something lasts: more than none.
+fn parse_time(text: &str) -> Result<Duration, String> {
+    let expected = "expected a time such as 30s, 10m or 1h30m";
+    let time = humantime::parse_duration(text).map_err(|error| format!("{error}; {expected}"))?;
+    if time.as_millis() == 0 { Err(format!("no time at all; {expected}")) } else { Ok(time) }
 }
 
 /// Whole milliseconds, for the wire.

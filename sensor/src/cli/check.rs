@@ -9,7 +9,7 @@ use crate::daemon::ConfigSource;
 
 /// Prints every mistake; exit status 1 where there is one.
 pub(super) fn check(args: &CheckArgs, json: bool) -> ExitCode {
-    let source = ConfigSource { file: args.config.clone() };
+    let source = ConfigSource { file: args.config.clone(), ..ConfigSource::default() };
     let problems = source.load().err().unwrap_or_default();
     let files = source.files();
     if json {

@@ -8,13 +8,21 @@ use serde_json::json;
 
 use super::args::{RunArgs, UnloadArgs};
 use super::ssh;
-use crate::daemon::{self, Config, ConfigSource, RunOptions};
+use crate::daemon::{self, ConfigSource, Overrides, RunOptions};
 use crate::kernel::{self, KernelError};
 
 /// Runs the daemon, or, with `--unload`, removes what one left behind.
 pub(super) fn run(args: RunArgs) -> Result<ExitCode> {
-    let source = ConfigSource { file: args.config.clone() };
-    let mut config = match source.load() {
+    let overrides = Overrides {
+        interfaces: args.interface,
+        xdp: args.xdp.map(Into::into),
+        socket: args.socket,
+        state_dir: args.state_dir,
+        pin_dir: args.pin_dir,
+        web: args.web,
+    };
+    let source = ConfigSource { file: args.config, overrides };
+    let config = match source.load() {
         Ok(config) => config,
         Err(problems) => {
             for problem in &problems {
@@ -24,34 +32,12 @@ pub(super) fn run(args: RunArgs) -> Result<ExitCode> {
             return Ok(ExitCode::FAILURE);
         }
     };
-    apply(&args, &mut config);
     if args.unload {
         return remove(&config.paths.pin_dir, false);
     }
     let options = RunOptions { mode: args.mode, ssh_peer: ssh::peer() };
     daemon::run(config, source, &options)?;
     Ok(ExitCode::SUCCESS)
-}
-
-/// Flags go over the configuration.
-fn apply(args: &RunArgs, config: &mut Config) {
-    if !args.interface.is_empty() {
-        config.interfaces.clone_from(&args.interface);
-    }
-    if let Some(xdp) = args.xdp {
-        config.xdp = xdp.into();
-    }
-    let paths = &mut config.paths;
-    for (place, flag) in [
-        (&mut paths.socket, &args.socket),
-        (&mut paths.state_dir, &args.state_dir),
-        (&mut paths.pin_dir, &args.pin_dir),
-    ] {
-        if let Some(path) = flag {
-            place.clone_from(path);
-        }
-    }
-    paths.web = args.web.unwrap_or(paths.web);
 }
 
 /// Removes what a daemon left in the kernel.

@@ -58,7 +58,9 @@ impl Client {
         BufReader::new(stream.take(limit)).read_line(&mut answer).map_err(unreachable)?;
         if answer.is_empty() {
             return Err(ClientError::Refused(
-                "the daemon closed the connection; it answers root and members of its group only".to_owned(),
+                "the daemon closed the connection without an answer: it answers root and members of its group only; \
+                 its log says more"
+                    .to_owned(),
             ));
         }
         match serde_json::from_str(&answer).map_err(unreadable)? {

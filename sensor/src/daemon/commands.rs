@@ -114,7 +114,7 @@ impl Engine {
 
     fn mode(&mut self, set: Option<Mode>, now: Timestamp) -> Result<ModeReport, String> {
         if let Some(mode) = set {
-            self.change(now, |policy| policy.change(|commands| commands.mode = Some(mode)))?;
+            self.change(now, |policy| policy.set_mode(mode))?;
         }
         Ok(ModeReport { mode: self.policy.mode() })
     }

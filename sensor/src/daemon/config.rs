@@ -108,6 +108,38 @@ impl Default for Config {
 pub struct ConfigSource {
     /// `--config`: this file and no other.
     pub file: Option<PathBuf>,
+    /// What flags set over the files, at each reading.
+    pub overrides: Overrides,
+}
+
+/// What the command line says over the configuration.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Overrides {
+    /// Interfaces to serve, if any are named.
+    pub interfaces: Vec<String>,
+    /// How to attach.
+    pub xdp: Option<XdpChoice>,
+    /// Control socket.
+    pub socket: Option<PathBuf>,
+    /// State directory.
+    pub state_dir: Option<PathBuf>,
+    /// Pin directory.
+    pub pin_dir: Option<PathBuf>,
+    /// Address of metrics, health and readiness.
+    pub web: Option<SocketAddr>,
+}
+
+impl Overrides {
+    fn apply(&self, config: &mut Config) {
+        if !self.interfaces.is_empty() {
+            config.interfaces.clone_from(&self.interfaces);
+        }
+        set(&mut config.xdp, self.xdp);
+        set(&mut config.paths.socket, self.socket.clone());
+        set(&mut config.paths.state_dir, self.state_dir.clone());
+        set(&mut config.paths.pin_dir, self.pin_dir.clone());
+        set(&mut config.paths.web, self.web);
+    }
 }
 
 /// Directory of the configuration.
@@ -134,7 +166,9 @@ impl ConfigSource {
     /// # Errors
     /// Every mistake, in the order of files and lines.
     pub fn load(&self) -> Result<Config, Vec<Problem>> {
-        Config::check(&Document::read(&self.files())?)
+        let mut config = Config::check(&Document::read(&self.files())?)?;
+        self.overrides.apply(&mut config);
+        Ok(config)
     }
 }
 

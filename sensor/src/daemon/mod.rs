@@ -8,5 +8,5 @@ mod reports;
 mod run;
 mod web;
 
-pub use config::{Config, ConfigSource, LogFormat, Paths};
+pub use config::{Config, ConfigSource, LogFormat, Overrides, Paths};
 pub use run::{RunOptions, run};

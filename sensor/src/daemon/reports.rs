@@ -220,14 +220,14 @@ impl Engine {
             over_limit,
             undo: Vec::new(),
         };
-        explanation.conclude(now);
+        explanation.conclude(self.config.tuning.prefixes.scope_of(prefix), now);
         Ok(explanation)
     }
 }
 
 impl Explanation {
     /// Fills in the sentence and the commands.
-    fn conclude(&mut self, now: Timestamp) {
+    fn conclude(&mut self, own_scope: IpNet, now: Timestamp) {
         let would = if self.mode == Mode::Enforce { "" } else { "would be " };
         let only = if self.mode == Mode::Enforce { "" } else { " (mode is monitor: nothing is dropped)" };
         if let Some(allow) = &self.allow {
@@ -243,7 +243,7 @@ impl Explanation {
         } else {
             self.verdict =
                 format!("passes within the limits of {}; beyond them {would}dropped{only}", self.scope.scope);
-            self.undo.push(format!("sensor limit set {} --packets off", self.prefix));
+            self.undo.push(format!("sensor limit set {own_scope} --packets off"));
             self.undo.push(format!("sensor allow add {}", self.prefix));
         }
     }

@@ -32,11 +32,12 @@ pub struct RunOptions {
 ///
 /// # Errors
 /// Where set-up fails; what it had done by then is undone.
-pub fn run(mut config: Config, source: ConfigSource, options: &RunOptions) -> Result<()> {
+pub fn run(mut config: Config, mut source: ConfigSource, options: &RunOptions) -> Result<()> {
     start_log(&config)?;
     check_host(&config)?;
     if config.interfaces.is_empty() {
         config.interfaces.push(default_interface()?);
+        source.overrides.interfaces.clone_from(&config.interfaces);
     }
     for interface in &config.interfaces {
         kernel::interface_index(interface)?;
@@ -151,7 +152,7 @@ fn prepare(
     let (interfaces, xdp) = (config.interfaces.clone(), config.xdp);
     let mut engine = Engine::new(dataplane, config, source, options.ssh_peer, clock::now())?;
     if let Some(mode) = options.mode {
-        let set = engine.change(clock::now(), |policy| policy.change(|commands| commands.mode = Some(mode)));
+        let set = engine.change(clock::now(), |policy| policy.set_session_mode(mode));
         set.map_err(anyhow::Error::msg)?;
     }
     // Attached last: the first packet meets the whole policy.

@@ -127,6 +127,8 @@ pub struct Layer {
 pub struct Policy {
     configuration: Layer,
     commands: Layer,
+    /// The mode that the daemon was started with; not kept over a restart.
+    session_mode: Option<Mode>,
     blocks: Blocks,
 }
 
@@ -134,7 +136,7 @@ impl Policy {
     /// A policy of what the configuration says and what commands said.
     #[must_use]
     pub fn new(configuration: Layer, commands: Layer) -> Self {
-        let mut policy = Self { configuration, commands, blocks: Blocks::default() };
+        let mut policy = Self { configuration, commands, ..Self::default() };
         policy.index_blocks();
         policy
     }
@@ -144,6 +146,7 @@ impl Policy {
     pub fn reconfigure(&mut self, configuration: Layer) {
         if configuration.mode != self.configuration.mode {
             self.commands.mode = None;
+            self.session_mode = None;
         }
         self.configuration = configuration;
         self.index_blocks();
@@ -181,7 +184,18 @@ impl Policy {
     /// The mode in force.
     #[must_use]
     pub fn mode(&self) -> Mode {
-        self.commands.mode.or(self.configuration.mode).unwrap_or_default()
+        self.session_mode.or(self.commands.mode).or(self.configuration.mode).unwrap_or_default()
+    }
+
+    /// Sets the mode by command.
+    pub fn set_mode(&mut self, mode: Mode) {
+        self.session_mode = None;
+        self.commands.mode = Some(mode);
+    }
+
+    /// Sets the mode for as long as this daemon runs, or until a command sets it.
+    pub const fn set_session_mode(&mut self, mode: Mode) {
+        self.session_mode = Some(mode);
     }
 
     /// The limits set for a scope, if any.

@@ -80,6 +80,13 @@ impl ClientPrefixes {
         IpNet::new(address, bits).map_or(IpNet::from(address), |network| network.trunc())
     }
 
+    /// The longest scope that limits may be set for and that covers a prefix.
+    #[must_use]
+    pub fn scope_of(&self, prefix: IpNet) -> IpNet {
+        let bits = if prefix.addr().is_ipv4() { self.v4 } else { self.v6 };
+        IpNet::new(prefix.network(), prefix.prefix_len().min(bits)).map_or(prefix, |scope| scope.trunc())
+    }
+
     /// The mask of an IPv4 client, IPv4-mapped.
     #[must_use]
     pub fn mask_v4(&self) -> ClientKey {

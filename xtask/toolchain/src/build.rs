@@ -99,11 +99,7 @@ fn bpf_target_dir(out_dir: &Path) -> PathBuf {
     out_dir.ancestors().nth(3).unwrap_or(out_dir).join("bpf-target")
 }
 
-fn environment(
-    command: &mut Command,
-    toolchain: &BpfToolchain,
-    target_arch: &str,
-) {
+fn environment(command: &mut Command, toolchain: &BpfToolchain, target_arch: &str) {
     command.env("CARGO_ENCODED_RUSTFLAGS", rustflags(target_arch).join("\x1f"));
     // bpf-linker optimizes across crates itself.
     command.env("CARGO_PROFILE_RELEASE_LTO", "false");

@@ -104,9 +104,10 @@ fn compare(report: &mut Report, effort: Effort, plane: &Plane, crowd: &Crowd) ->
     let crowded = Contestant::new(name("all, wrapped"), varied.program()?, &frame, None);
     let runs = contest::runs_of(effort);
     let (reason, least) = crowd.expected;
-    let expected: &[_] = match reason {
-        Reason::None => &[(reason, runs * 3, least)],
-        _ => &[(Reason::None, runs * 2, 1.0), (reason, runs, least)],
+    let expected: &[_] = if reason == Reason::None {
+        &[(reason, runs * 3, least)]
+    } else {
+        &[(Reason::None, runs * 2, 1.0), (reason, runs, least)]
     };
     let [direct, wrapped, crowded] =
         plane.expecting(expected, || contest::measure(report, effort, [&direct, &wrapped, &crowded]))?;

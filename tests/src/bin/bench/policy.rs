@@ -39,9 +39,8 @@ pub(crate) fn measure(report: &mut Report, effort: Effort) -> Result<()> {
             plane.publish(*flags);
             let sensor = Contestant::new(*name, plane.contestant(), &frame, Action::Pass);
             let runs = contest::runs_of(slice);
-            let [cost] = plane.expecting(&[(Reason::None, runs, 1.0)], || {
-                contest::measure(report, slice, [&sensor])
-            })?;
+            let [cost] = plane
+                .expecting(&[(Reason::None, runs, 1.0)], || contest::measure(report, slice, [&sensor]))?;
             *least = least.min(cost);
         }
     }

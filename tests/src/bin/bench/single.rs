@@ -158,8 +158,8 @@ fn allowed(
         let sensor = Contestant::new(what, plane.contestant(), &frame, Action::Pass);
         let runs = contest::runs_of(effort);
         let Some(filter) = filter else {
-            let [cost] =
-                plane.expecting(&[(Reason::None, runs, 1.0)], || contest::measure(report, effort, [&sensor]))?;
+            let [cost] = plane
+                .expecting(&[(Reason::None, runs, 1.0)], || contest::measure(report, effort, [&sensor]))?;
             report.compare(what, (cost, NS), floor, None);
             continue;
         };

@@ -135,20 +135,21 @@ impl Phase {
 fn watch(stage: &Stage, cast: &Cast, time: Duration, interrupt: &Interrupt) -> Result<String> {
     let start = wait::now();
     let bar = progress_bar(time)?;
+    // It takes a second: the time between its two looks.
+    let ask = || stage.daemon.ok(&["clients", "--top", "2"]);
     thread::scope(|scope| {
         let mut clients = None;
         while start.elapsed() < time {
             interrupt.check()?;
             if start.elapsed() > time / 2 {
-                // It takes a second: the time between its two looks.
-                clients.get_or_insert_with(|| scope.spawn(|| stage.daemon.ok(&["clients", "--top", "2"])));
+                clients.get_or_insert_with(|| scope.spawn(ask));
             }
             show(&bar, start, stage, cast);
             wait::pace_until(wait::now() + Duration::from_millis(100));
         }
         bar.finish_and_clear();
         let clients = clients.context("the time was too short to look at the clients")?;
-        clients.join().map_err(|_| anyhow!("looking at the clients panicked"))?
+        clients.join().map_err(|_panic| anyhow!("looking at the clients panicked"))?
     })
 }
 
