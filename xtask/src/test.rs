@@ -7,7 +7,7 @@ use anyhow::Result;
 
 use crate::outcome::{Outcome, Skip};
 use crate::stages::{self, Stage};
-use crate::{build, process, setup, tidy, vm, workspace};
+use crate::{process, setup, tidy, vm, workspace};
 
 /// They build only for the BPF target, so cargo's workspace commands leave them out.
 const EBPF_PACKAGES: [&str; 2] = ["sensor-ebpf", "sensor-tests-ebpf"];
@@ -35,7 +35,8 @@ fn all(skip_vm: bool) -> Vec<Stage> {
         Stage::plain("format", || process::run(process::cargo().args(["fmt", "--all", "--check"]))),
         Stage::plain("clippy", clippy),
         Stage::new("clippy of the eBPF programs", clippy_ebpf),
-        Stage::plain("release build", || build::release(&["sensor", "sensor-tests"])),
+        // With overflow checks and debug assertions: the tests are about behaviour, not speed.
+        Stage::plain("build", || process::run(process::cargo().args(["build", "--package", "sensor"]))),
         Stage::plain("tests", tests),
         Stage::plain("documentation tests", doc_tests),
         Stage::new("tests on other kernels", move || other_kernels(skip_vm)),
@@ -74,7 +75,7 @@ fn tests() -> Result<()> {
     let has_nextest = process::in_path("cargo-nextest").is_some();
     let words: &[&str] = if has_nextest { &["nextest", "run"] } else { &["test", "--all-targets"] };
     let mut cargo = workspace_command(words);
-    cargo.env("SENSOR_BIN", workspace::sensor_bin());
+    cargo.env("SENSOR_BIN", workspace::target_dir().join("debug/sensor"));
     if !process::is_root() {
         // Namespaces and programs in the kernel need root; the compiler does not.
         cargo.env(runner_variable(), "sudo -E");

@@ -94,10 +94,10 @@ fn impossible() -> Option<String> {
 fn build_suite() -> Result<PathBuf> {
     let step = Step::start(&format!("building {SUITE}"));
     let mut cargo = process::cargo();
-    cargo.args(["build", "--release", "--target", TARGET, "--package", "sensor-tests", "--bin", SUITE]);
+    cargo.args(["build", "--target", TARGET, "--package", "sensor-tests", "--bin", SUITE]);
     cargo.env("RUSTFLAGS", "-C target-feature=+crt-static").env_remove("CARGO_ENCODED_RUSTFLAGS");
     process::capture(&mut cargo)?;
-    let suite = workspace::target_dir().join(TARGET).join("release").join(SUITE);
+    let suite = workspace::target_dir().join(TARGET).join("debug").join(SUITE);
     if !elf::is_static(&suite)? {
         bail!("{} was linked dynamically and cannot run in the machine", suite.display());
     }
