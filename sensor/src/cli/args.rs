@@ -73,8 +73,8 @@ pub(super) enum Command {
         #[command(flatten)]
         remote: Remote,
         /// How many
-        #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..))]
-        top: u16,
+        #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
+        top: u32,
         /// By what
         #[arg(long, value_enum, default_value_t = Sort::Packets)]
         sort: Sort,

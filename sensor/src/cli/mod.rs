@@ -67,7 +67,7 @@ fn dispatch(cli: Cli) -> Result<ExitCode> {
         Command::Allow { command } => allow(command, cli.json),
         Command::Clients { remote, top, sort } => ask::<Vec<ClientRow>>(
             &remote,
-            Request::Clients { top: top.into(), sort: sort.into() },
+            Request::Clients { top: usize::try_from(top).unwrap_or(usize::MAX), sort: sort.into() },
             cli.json,
             output::clients,
         ),
