@@ -35,9 +35,9 @@ const SOURCE: usize = 26;
 /// The header checksum stays as it was: nothing here reads it.
 #[inline(always)]
 pub(crate) fn rewrite(context: &XdpContext) -> bool {
-    let place = context.data() + SOURCE;
+    let place = context.data().wrapping_add(SOURCE);
     let Some(index) = next() else { return false };
-    if place + size_of::<u32>() > context.data_end() {
+    if place.wrapping_add(size_of::<u32>()) > context.data_end() {
         return false;
     }
     let address = FIRST_SOURCE.load().wrapping_add(index).to_be();
@@ -52,10 +52,10 @@ fn next() -> Option<u32> {
     // SAFETY: this CPU's own copy.
     let before = unsafe { *state };
     let (after, index) = match SOURCE_ORDER.load() {
-        PAIRS => (before.wrapping_add(1), (before >> 1) as u32),
+        PAIRS => (before.wrapping_add(1), low(before >> 1)),
         SCATTERED => {
             let after = advance(before);
-            (after, after as u32 & SOURCES.load().wrapping_sub(1))
+            (after, low(after) & SOURCES.load().wrapping_sub(1))
         }
         _ => {
             let after = advance(before);
@@ -72,4 +72,11 @@ fn next() -> Option<u32> {
 #[inline(always)]
 fn advance(state: u64) -> u64 {
     state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407)
+}
+
+/// The lower half.
+#[inline(always)]
+#[expect(clippy::cast_possible_truncation, reason = "the lower half is meant")]
+const fn low(number: u64) -> u32 {
+    number as u32
 }
