@@ -29,7 +29,6 @@ const PACKAGES: &[Package] = &[
     package("curl", "curl", "end-to-end tests with a real client"),
     package("xdp-tools", "xdp-filter", "comparisons with xdp-filter"),
     package("bpftool", "bpftool", "checks of what the kernel has loaded"),
-    package("qemu-system-x86", "qemu-system-x86_64", "tests on other kernels"),
     package("busybox-static", "busybox", "tests on other kernels"),
     package("cpio", "cpio", "tests on other kernels"),
     package("xz-utils", "xz", "tests on kernels with compressed modules"),

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 
+use super::emulator::Emulator;
 use super::initramfs;
 use super::kernel::Kernel;
 use crate::clock::Stopwatch;
@@ -17,8 +18,6 @@ use crate::process;
 use crate::progress;
 use crate::workspace;
 
-/// The emulator.
-pub(super) const QEMU: &str = "qemu-system-x86_64";
 /// Twenty times what a machine takes.
 const LIMIT: Duration = Duration::from_secs(300);
 const EXIT: &str = "VM-EXIT: ";
@@ -28,7 +27,7 @@ const EXIT: &str = "VM-EXIT: ";
 /// # Errors
 ///
 /// When the suite fails, says nothing, or does not end in time.
-pub(super) fn test(kernel: &Kernel, suite: &Path) -> Result<()> {
+pub(super) fn test(emulator: &Emulator, kernel: &Kernel, suite: &Path) -> Result<()> {
     let version = &kernel.version;
     let dir = workspace::target_dir().join("vm");
     let archive = dir.join(format!("initramfs-{version}.cpio"));
@@ -36,15 +35,15 @@ pub(super) fn test(kernel: &Kernel, suite: &Path) -> Result<()> {
     println!("== Linux {version}");
     let stopwatch = Stopwatch::start();
     let log = dir.join(format!("serial-{version}.log"));
-    let text = console(&mut machine(kernel, &archive), &log, stopwatch)
+    let text = console(&mut machine(emulator, kernel, &archive), &log, stopwatch)
         .with_context(|| format!("Linux {version}; its console is in {}", log.display()))?;
     let result = judge(&text).with_context(|| format!("Linux {version}; see {}", log.display()))?;
     progress::done(&format!("Linux {version}: {result} in {:.0} s", stopwatch.elapsed().as_secs_f64()));
     Ok(())
 }
 
-fn machine(kernel: &Kernel, archive: &Path) -> Command {
-    let mut qemu = Command::new(QEMU);
+fn machine(emulator: &Emulator, kernel: &Kernel, archive: &Path) -> Command {
+    let mut qemu = emulator.command();
     qemu.args(["-M", "q35", "-accel", "tcg", "-cpu", "max", "-m", "1024", "-smp", "2"]);
     qemu.args(["-nodefaults", "-no-reboot", "-display", "none", "-monitor", "none", "-serial", "stdio"]);
     qemu.arg("-kernel").arg(&kernel.image).arg("-initrd").arg(archive);

@@ -5,6 +5,7 @@
 
 mod boot;
 mod elf;
+mod emulator;
 mod initramfs;
 mod kernel;
 mod modules;
@@ -20,8 +21,8 @@ use crate::{process, workspace};
 
 /// The oldest that is supported, and the newest long-term one of the same distribution.
 const VERSIONS: &[&str] = &["6.1", "6.12"];
-/// What makes and runs the machines.
-const PROGRAMS: &[&str] = &[boot::QEMU, initramfs::BUSYBOX, "cpio", "apt-get", "dpkg-deb"];
+/// What makes the machines.
+const PROGRAMS: &[&str] = &[initramfs::BUSYBOX, "cpio", "apt-get", "dpkg-deb"];
 /// The static binary that runs the fixture table.
 const SUITE: &str = "sensor-vm-init";
 const TARGET: &str = "x86_64-unknown-linux-gnu";
@@ -69,9 +70,13 @@ pub(crate) fn run(versions: &[String]) -> Result<Outcome> {
         let reasons: Vec<String> = skips.into_iter().map(|skip| skip.reason).collect();
         return Ok(Outcome::Skipped(Skip::new("tests on other kernels", reasons.join("; "))));
     }
+    let emulator = match emulator::get() {
+        Ok(emulator) => emulator,
+        Err(error) => return Ok(Outcome::Skipped(Skip::new("tests on other kernels", format!("{error:#}")))),
+    };
     let suite = build_suite()?;
     for kernel in &kernels {
-        boot::test(kernel, &suite)?;
+        boot::test(&emulator, kernel, &suite)?;
     }
     Ok(Outcome::Passed(skips))
 }
