@@ -1,9 +1,12 @@
 //! Geometry of the client table: which buckets and ways a key may live in.
 //!
-//! A key has two candidate buckets of seven ways (two-choice hashing; Mitzenmacher, "The power of two choices
-//! in randomized load balancing", 2001), so that a table sized with a third to spare takes them all. A
-//! bucket's seven 8-bit tags and its lock share one word, so that a source which is not in the table is
-//! recognised by two loads from a small array, without touching a slot.
+//! A key has three candidate buckets of seven ways. One is near: in a small part of the table that the caches
+//! of a CPU hold, tags, slots and address translations alike, where a key lives if there is room. A host with
+//! some ten thousand clients never touches the rest. The two others are far; of them the emptier one takes the
+//! key (two-choice hashing; Mitzenmacher, "The power of two choices in randomized load balancing", 2001), so
+//! that a table sized with a third to spare takes all its clients. A bucket's seven 8-bit tags and its lock
+//! share one word, so that a source which is not in the table is recognised by a load or two from a small
+//! array, without touching a slot.
 
 use crate::abi::{ClientKey, TagWord};
 
@@ -13,19 +16,36 @@ pub const WAYS: u32 = 7;
 /// The lock bit of a tag word.
 pub const LOCK: TagWord = 1;
 
-/// The bit of a tag word that says that some key of this bucket lives in its other bucket. It stays set; it
-/// only costs a look.
+/// The bit of a tag word that says that some key of this bucket lives in the next of its buckets. It stays
+/// set; it only costs a look.
 pub const OVERFLOW: TagWord = 2;
 
-/// Ways in use from which on a bucket sends new keys to the other one, where that is emptier. Below, a key
-/// that is in no table is told by one word.
+/// Ways in use from which on a far bucket sends new keys to the other one, where that is emptier. Below, a key
+/// that is in no table is told by its first far word.
 pub const CROWDED: u64 = 3;
 
-/// Whether a new key goes to its second bucket, given how many ways of both are in use.
+/// Whether a new key goes to its second far bucket, given how many ways of both are in use.
 #[inline(always)]
 #[must_use]
 pub const fn prefers_second(first: u64, second: u64) -> bool {
     first >= CROWDED && second < first
+}
+
+/// Most near buckets: their tags take 128 KiB, their slots 7 MiB.
+pub const MAX_NEAR: u32 = 1 << 14;
+
+/// Near buckets of a table of `buckets`, at least 1; the far ones follow, at least 1, too.
+#[inline(always)]
+#[must_use]
+pub const fn near_buckets(buckets: u32) -> u32 {
+    let quarter = buckets >> 2;
+    if quarter > MAX_NEAR {
+        MAX_NEAR
+    } else if quarter == 0 {
+        1
+    } else {
+        quarter
+    }
 }
 
 /// Fingerprints in one word of the doorkeeper.
@@ -34,9 +54,11 @@ pub const DOORKEEPER_WAYS: u32 = 4;
 /// The places of one key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Places {
-    /// The bucket tried first; its lock guards admission of the key.
+    /// The near bucket, tried first; its lock guards admission of the key.
+    pub near: u32,
+    /// The first far bucket.
     pub first: u32,
-    /// The other bucket.
+    /// The second far bucket.
     pub second: u32,
     /// The tag, never 0.
     pub tag: u8,
@@ -44,16 +66,20 @@ pub struct Places {
 }
 
 impl Places {
-    /// The places of a key in a table of `buckets` buckets.
+    /// The places of a key in a table of `buckets` buckets, at least [`MIN_BUCKETS`].
     #[inline(always)]
     #[must_use]
     #[expect(clippy::cast_possible_truncation, reason = "the halves and top byte of the hash are meant")]
     pub const fn of(key: ClientKey, seed: [u64; 2], buckets: u32) -> Self {
         let hash = mix(key, seed);
-        let top = (hash.wrapping_mul(0x9fb2_1c65_1e98_df25) >> 56) as u8;
+        let near = near_buckets(buckets);
+        let far = buckets.wrapping_sub(near);
+        let other = hash.wrapping_mul(0x9fb2_1c65_1e98_df25);
+        let top = (other >> 56) as u8;
         Self {
-            first: reduce(hash as u32, buckets),
-            second: reduce((hash >> 32) as u32, buckets),
+            near: reduce(hash as u32, near),
+            first: near.wrapping_add(reduce((hash >> 32) as u32, far)),
+            second: near.wrapping_add(reduce((other >> 24) as u32, far)),
             tag: if top == 0 { 1 } else { top },
             hash,
         }
@@ -146,12 +172,17 @@ const fn way_shift(way: u32) -> u32 {
     way.wrapping_mul(8).wrapping_add(8)
 }
 
-/// Buckets that hold `clients` at two thirds of the ways, at least 1.
+/// The smallest table: one near bucket and one far one.
+pub const MIN_BUCKETS: u32 = 2;
+
+/// Buckets that hold `clients` in 64 % of the ways, at least [`MIN_BUCKETS`].
+///
+/// At two thirds, one of a million clients finds both its far buckets full.
 #[must_use]
 pub const fn buckets_for(clients: u32) -> u32 {
-    let ways = clients.saturating_add(clients / 2);
+    let ways = clients.saturating_add(clients / 2).saturating_add(clients / 16);
     let buckets = ways.div_ceil(WAYS);
-    if buckets == 0 { 1 } else { buckets }
+    if buckets < MIN_BUCKETS { MIN_BUCKETS } else { buckets }
 }
 
 #[cfg(test)]
@@ -191,29 +222,51 @@ mod tests {
         }
 
         #[test]
-        fn places_are_in_range(hi: u64, lo: u64, seed: [u64; 2], buckets in 1_u32..1 << 28) {
+        fn places_are_in_range(hi: u64, lo: u64, seed: [u64; 2], buckets in MIN_BUCKETS..1 << 28) {
             let places = Places::of(ClientKey { hi, lo }, seed, buckets);
-            prop_assert!(places.first < buckets && places.second < buckets && places.tag != 0);
+            let near = near_buckets(buckets);
+            prop_assert!(places.near < near && places.tag != 0);
+            prop_assert!((near..buckets).contains(&places.first) && (near..buckets).contains(&places.second));
         }
     }
 
-    #[test]
-    fn a_sized_table_takes_all_its_clients() {
-        const CLIENTS: u32 = 200_000;
-        let buckets = buckets_for(CLIENTS);
+    /// Clients refused, and clients in near buckets.
+    fn fill(clients: u32) -> (u32, u32) {
+        let buckets = buckets_for(clients);
         let mut load = vec![0_u32; buckets as usize];
-        let mut refused = 0;
-        for address in 0..CLIENTS {
+        let (mut refused, mut near) = (0, 0);
+        for address in 0..clients {
             let places = Places::of(ClientKey::from_v4(0x0a00_0000 + address), [7, 11], buckets);
             let (first, second) = (load[places.first as usize], load[places.second as usize]);
-            let chosen =
-                if prefers_second(first.into(), second.into()) { places.second } else { places.first };
+            let far = if prefers_second(first.into(), second.into()) { places.second } else { places.first };
+            let is_near = load[places.near as usize] < WAYS;
+            let chosen = if is_near { places.near } else { far };
             if load[chosen as usize] < WAYS {
                 load[chosen as usize] += 1;
+                near += u32::from(is_near);
             } else {
                 refused += 1;
             }
         }
-        assert_eq!(refused, 0, "of {CLIENTS} consecutive addresses in {buckets} buckets");
+        (refused, near)
+    }
+
+    #[test]
+    fn a_sized_table_takes_all_its_clients() {
+        for clients in [20_000, 200_000, 1_000_000] {
+            assert_eq!(fill(clients).0, 0, "of {clients} consecutive addresses");
+        }
+    }
+
+    #[test]
+    fn few_clients_of_a_large_table_are_near() {
+        let buckets = buckets_for(1_000_000);
+        let mut load = vec![0_u32; near_buckets(buckets) as usize];
+        for address in 0..60_000 {
+            let places = Places::of(ClientKey::from_v4(0x0a00_0000 + address), [7, 11], buckets);
+            load[places.near as usize] += 1;
+        }
+        let near: u32 = load.iter().map(|keys| (*keys).min(WAYS)).sum();
+        assert!(near > 58_000, "{near}");
     }
 }

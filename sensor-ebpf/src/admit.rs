@@ -1,40 +1,85 @@
 //! The client table: finding a client, and letting a new one in.
 //!
-//! A spoofed flood shows a new source with each packet. Such a source costs two loads from the tags, one from
-//! the doorkeeper and a comparison with the newcomers' shared rate; it never enters the table, and a client
-//! that is not idle never leaves it.
+//! A spoofed flood shows a new source with each packet. Such a source costs a load or two from the tags, one
+//! from the doorkeeper and a comparison with the newcomers' shared rate; it never enters the table, and a
+//! client that is not idle never leaves it.
 
-use sensor_common::abi::{ClientKey, Event, Settings, Slot, TagWord};
+use sensor_common::abi::{ClientKey, Event, Settings, Slot, SlotDetails, TagWord};
 use sensor_common::table::{
     LOCK, OVERFLOW, Places, WAYS, first_slot, matches, next_match, occupied, prefers_second, with_tag,
 };
 
-use crate::maps::{DOORKEEPER, SLOTS, TAGS};
+use crate::clock::Now;
+use crate::maps::{DETAILS, DOORKEEPER, SLOTS, TAGS};
 use crate::{atomic, clock, count, maps};
 
-/// The slot of a client.
-#[inline(always)]
-pub(crate) fn find(key: ClientKey, places: &Places) -> Option<*mut Slot> {
-    let word = read(TAGS.get_ptr_mut(places.first)?);
-    let first = search(word, places.first, places.tag, key);
-    if first.is_some() || word & OVERFLOW == 0 {
-        return first;
+/// A client in the table.
+#[derive(Clone, Copy)]
+pub(crate) struct Client {
+    /// What every packet needs.
+    pub(crate) slot: *mut Slot,
+    index: u32,
+}
+
+impl Client {
+    /// What only some packets need, one cache line and one address translation further.
+    #[inline(always)]
+    pub(crate) fn details(self) -> Option<*mut SlotDetails> {
+        DETAILS.get_ptr_mut(self.index)
     }
-    search(read(TAGS.get_ptr_mut(places.second)?), places.second, places.tag, key)
+}
+
+/// A client, wherever in the table.
+#[inline(always)]
+pub(crate) fn find(key: ClientKey, places: &Places) -> Option<Client> {
+    let word = read(TAGS.get_ptr_mut(places.near)?);
+    let near = search(word, places.near, places.tag, key);
+    if near.is_some() || word & OVERFLOW == 0 {
+        return near;
+    }
+    at(find_far(key.hi, key.lo, (places.second as u64) << 32 | places.first as u64, places.tag))
+}
+
+/// The client at an index; `None` for [`NOWHERE`].
+#[inline(always)]
+pub(crate) fn at(index: u32) -> Option<Client> {
+    SLOTS.get_ptr_mut(index).map(|slot| Client { slot, index })
+}
+
+/// No table is as large: its slots take 64 bytes each.
+pub(crate) const NOWHERE: u32 = u32::MAX;
+
+/// Not inlined: most hosts' clients are near, and their way shall be short.
+#[inline(never)]
+#[expect(clippy::cast_possible_truncation, reason = "the halves are meant")]
+fn find_far(hi: u64, lo: u64, buckets: u64, tag: u8) -> u32 {
+    let key = ClientKey { hi, lo };
+    let (first, second) = (buckets as u32, (buckets >> 32) as u32);
+    // Both words are read before either is searched, so that a CPU waits once for two cache misses.
+    let Some(one) = TAGS.get_ptr_mut(first).map(read) else { return NOWHERE };
+    let Some(other) = TAGS.get_ptr_mut(second).map(read) else { return NOWHERE };
+    if let Some(client) = search(one, first, tag, key) {
+        return client.index;
+    }
+    if one & OVERFLOW == 0 {
+        return NOWHERE;
+    }
+    search(other, second, tag, key).map_or(NOWHERE, |client| client.index)
 }
 
 #[inline(always)]
-fn search(word: TagWord, bucket: u32, tag: u8, key: ClientKey) -> Option<*mut Slot> {
+fn search(word: TagWord, bucket: u32, tag: u8, key: ClientKey) -> Option<Client> {
     let mut marks = matches(word, tag);
     for _ in 0..WAYS {
         if marks == 0 {
             break;
         }
         let (way, rest) = next_match(marks);
-        let slot = SLOTS.get_ptr_mut(first_slot(bucket).wrapping_add(way))?;
+        let index = first_slot(bucket).wrapping_add(way);
+        let slot = SLOTS.get_ptr_mut(index)?;
         // SAFETY: a slot of the table; a key is written before its tag.
         if unsafe { (*slot).key } == key {
-            return Some(slot);
+            return Some(Client { slot, index });
         }
         marks = rest;
     }
@@ -77,94 +122,129 @@ const fn holds(word: u64, fingerprint: u64) -> bool {
 ///
 /// Not inlined: it runs once in a client's life.
 #[inline(never)]
-pub(crate) fn admit(hi: u64, lo: u64) -> Option<*mut Slot> {
+pub(crate) fn admit(hi: u64, lo: u64) -> Option<u32> {
     let settings = maps::settings()?;
     let key = ClientKey { hi, lo };
     let places = Places::of(key, settings.seed, settings.buckets);
-    // The lock of the first bucket serialises all admissions of this key, wherever it ends up.
+    // The lock of the near bucket serialises all admissions of this key, wherever it ends up.
+    let Some(near) = Locked::take(places.near) else {
+        count::event(Event::AdmissionContended);
+        return None;
+    };
+    let index = admit_locked(key, &places, &near);
+    near.release();
+    index
+}
+
+#[inline(always)]
+fn admit_locked(key: ClientKey, places: &Places, near: &Locked) -> Option<u32> {
+    // Another CPU may have admitted it since this one looked.
+    if let Some(client) = find(key, places) {
+        return Some(client.index);
+    }
+    let settings = maps::settings()?;
+    let now = clock::now(settings);
+    let empty = matches(near.word(), 0);
+    if empty != 0 {
+        return place(near, next_match(empty).0, places.tag, key, now);
+    }
+    // One look for an idle client, at a way of the key's own, keeps the near buckets with those who are here
+    // now; looking at all seven would cost a flood's admissions as many cache misses.
+    let way = places.tag as u32 % WAYS;
+    if is_idle_at(near.index, way, now, settings) {
+        return replace(near, way, places.tag, key, now);
+    }
+    admit_far(key, places, near, now)
+}
+
+#[inline(always)]
+fn admit_far(key: ClientKey, places: &Places, near: &Locked, now: Now) -> Option<u32> {
     let Some(first) = Locked::take(places.first) else {
         count::event(Event::AdmissionContended);
         return None;
     };
-    let slot = admit_locked(key, &places, &first);
-    first.release();
-    slot
-}
-
-#[inline(always)]
-fn admit_locked(key: ClientKey, places: &Places, first: &Locked) -> Option<*mut Slot> {
-    // Another CPU may have admitted it since this one looked.
-    if let Some(slot) = find(key, places) {
-        return Some(slot);
-    }
-    if places.second == places.first {
-        return place(first, places.tag, key);
-    }
-    let Some(second) = Locked::take(places.second) else {
+    near.mark_overflow();
+    let index = if places.second == places.first {
+        place_far(&first, places.tag, key, now)
+    } else if let Some(second) = Locked::take(places.second) {
+        let elsewhere = prefers_second(occupied(first.word()), occupied(second.word()));
+        if elsewhere {
+            first.mark_overflow();
+        }
+        let chosen = Locked {
+            index: if elsewhere { second.index } else { first.index },
+            word: if elsewhere { second.word } else { first.word },
+        };
+        // Where the chosen one is full, so is the other; only its idle clients are offered up, which spares
+        // a second search: two full buckets are rare in a table of the configured size.
+        let index = place_far(&chosen, places.tag, key, now);
+        second.release();
+        index
+    } else {
         count::event(Event::AdmissionContended);
-        return None;
+        None
     };
-    let elsewhere = prefers_second(occupied(first.word()), occupied(second.word()));
-    if elsewhere {
-        first.mark_overflow();
-    }
-    let chosen = Locked {
-        index: if elsewhere { second.index } else { first.index },
-        word: if elsewhere { second.word } else { first.word },
-    };
-    // Where the chosen one is full, so is the other; only its idle clients are offered up, which spares a
-    // second search: two full buckets are rare in a table of the configured size.
-    let slot = place(&chosen, places.tag, key);
-    second.release();
-    slot
+    first.release();
+    index
 }
 
 /// Takes an empty way, or else that of an idle client.
 #[inline(always)]
-fn place(bucket: &Locked, tag: u8, key: ClientKey) -> Option<*mut Slot> {
-    let settings = maps::settings()?;
-    let now = clock::now(settings);
+fn place_far(bucket: &Locked, tag: u8, key: ClientKey, now: Now) -> Option<u32> {
     let empty = matches(bucket.word(), 0);
-    let way = if empty == 0 { idle_way(bucket.index, now.tick_low(), now.ns) } else { next_match(empty).0 };
-    let Some(slot) = slot_of(bucket.index, way) else {
+    if empty != 0 {
+        return place(bucket, next_match(empty).0, tag, key, now);
+    }
+    let way = idle_way(bucket.index, now.ns);
+    if way >= WAYS {
         count::event(Event::TableFull);
         return None;
-    };
-    if empty == 0 {
-        // The old client stops being found before its slot changes hands. A CPU that found it just before
-        // may still charge the slot: its new owner is then one packet stricter.
-        bucket.set_tag(way, 0);
-        count::event(Event::ClientEvicted);
     }
-    // SAFETY: a slot that no tag leads to, under its bucket's lock.
-    unsafe { slot.write(Slot { key, seen_tick: now.tick_low(), ..EMPTY }) };
-    bucket.set_tag(way, tag);
-    count::event(Event::ClientAdmitted);
-    Some(slot)
+    replace(bucket, way, tag, key, now)
+}
+
+/// The old client stops being found before its slot changes hands. A CPU that found it just before may still
+/// charge the slot: its new owner is then one packet stricter.
+#[inline(always)]
+fn replace(bucket: &Locked, way: u32, tag: u8, key: ClientKey, now: Now) -> Option<u32> {
+    bucket.set_tag(way, 0);
+    count::event(Event::ClientEvicted);
+    place(bucket, way, tag, key, now)
 }
 
 #[inline(always)]
-fn slot_of(bucket: u32, way: u32) -> Option<*mut Slot> {
-    if way >= WAYS {
-        return None;
-    }
-    SLOTS.get_ptr_mut(first_slot(bucket).wrapping_add(way))
+fn place(bucket: &Locked, way: u32, tag: u8, key: ClientKey, now: Now) -> Option<u32> {
+    let index = slot_index(bucket.index, way);
+    let slot = SLOTS.get_ptr_mut(index)?;
+    // SAFETY: a slot that no tag leads to, under its bucket's lock.
+    unsafe { slot.write(Slot { key, packets_tat: now.ns, ..EMPTY }) };
+    // SAFETY: as above.
+    unsafe { DETAILS.get_ptr_mut(index)?.write(NO_DETAILS) };
+    bucket.set_tag(way, tag);
+    count::event(Event::ClientAdmitted);
+    Some(index)
+}
+
+#[inline(always)]
+fn slot_index(bucket: u32, way: u32) -> u32 {
+    first_slot(bucket).wrapping_add(way)
 }
 
 const EMPTY: Slot = Slot {
     key: ClientKey { hi: 0, lo: 0 },
-    tat: [0; 4],
+    packets_tat: 0,
+    bits_tat: 0,
     packets: 0,
     drops: 0,
     bytes: 0,
-    blocked_until: 0,
     generation: 0,
-    seen_tick: 0,
-    requests: 0,
     scope: 0,
     flags: 0,
     noticed: 0,
 };
+
+const NO_DETAILS: SlotDetails =
+    SlotDetails { connections_tat: 0, requests_tat: 0, blocked_until: 0, requests: 0 };
 
 /// Frames from which on a client is taken to be real.
 const PROBATION: u64 = 8;
@@ -173,15 +253,24 @@ const PROBATION_SHIFT: u32 = 6;
 
 /// The first way whose client is idle; [`WAYS`] where none is.
 #[inline(never)]
-fn idle_way(bucket: u32, tick: u32, now: u64) -> u32 {
+fn idle_way(bucket: u32, now: u64) -> u32 {
     let Some(settings) = maps::settings() else { return WAYS };
     for way in 0..WAYS {
-        let Some(slot) = slot_of(bucket, way) else { return WAYS };
-        if is_idle(slot, tick, now, settings.idle_ticks) {
+        if is_idle(slot_index(bucket, way), now, idle_ns(settings)) {
             return way;
         }
     }
     WAYS
+}
+
+#[inline(always)]
+fn is_idle_at(bucket: u32, way: u32, now: Now, settings: &Settings) -> bool {
+    is_idle(slot_index(bucket, way), now.ns, idle_ns(settings))
+}
+
+#[inline(always)]
+const fn idle_ns(settings: &Settings) -> u64 {
+    (settings.idle_ticks as u64).wrapping_mul(settings.tick_ns)
 }
 
 /// Whether a client was silent for long enough and every limit has recovered in full: forgetting such a
@@ -189,19 +278,25 @@ fn idle_way(bucket: u32, tick: u32, now: u64) -> u32 {
 ///
 /// Long enough is shorter for one that sent a few frames only: a flood that shows each of its made-up sources
 /// twice fills the table for seconds, not for minutes.
-#[inline(always)]
-fn is_idle(slot: *mut Slot, tick: u32, now: u64, idle_ticks: u32) -> bool {
+#[inline(never)]
+fn is_idle(index: u32, now: u64, idle_ns: u64) -> bool {
+    let Some(slot) = SLOTS.get_ptr(index) else { return false };
+    let Some(details) = DETAILS.get_ptr(index) else { return false };
     // SAFETY: a slot of the table.
     let slot = unsafe { &*slot };
-    let [packets, bits, connections, requests] = slot.tat;
-    // The sign bits of the differences together, for the verifier's sake: four branches make sixteen paths.
-    let ahead = now.wrapping_sub(packets)
-        | now.wrapping_sub(bits)
-        | now.wrapping_sub(connections)
-        | now.wrapping_sub(requests);
     let is_new = slot.packets.wrapping_add(slot.drops) < PROBATION;
-    let long_enough = if is_new { idle_ticks >> PROBATION_SHIFT } else { idle_ticks };
-    ahead >> 63 == 0 && tick.wrapping_sub(slot.seen_tick) > long_enough
+    let long_enough = if is_new { idle_ns >> PROBATION_SHIFT } else { idle_ns };
+    let silent = now.wrapping_sub(slot.packets_tat);
+    if silent >> 63 != 0 || silent <= long_enough {
+        return false;
+    }
+    // SAFETY: as above.
+    let details = unsafe { &*details };
+    // The sign bits of the differences together, for the verifier's sake.
+    let ahead = now.wrapping_sub(slot.bits_tat)
+        | now.wrapping_sub(details.connections_tat)
+        | now.wrapping_sub(details.requests_tat);
+    ahead >> 63 == 0
 }
 
 /// A bucket whose lock this CPU holds.
@@ -235,7 +330,7 @@ impl Locked {
         unsafe { atomic::compare_exchange(self.word, word, with_tag(word, way, tag)) };
     }
 
-    /// Says that a key of this bucket lives in its other one; before that key's tag is set there.
+    /// Says that a key of this bucket lives in the next of its buckets; before that key's tag is set there.
     #[inline(always)]
     fn mark_overflow(&self) {
         let word = self.word();

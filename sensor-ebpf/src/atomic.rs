@@ -32,15 +32,3 @@ pub(crate) unsafe fn add(place: *mut u64, amount: u64) {
     // SAFETY: the caller's promise.
     unsafe { asm!("lock *(u64 *)({place} + 0) += {amount}", place = in(reg) place, amount = in(reg) amount) };
 }
-
-/// Adds, without an answer.
-///
-/// # Safety
-/// `place` is an aligned pointer into a map value.
-#[inline(always)]
-pub(crate) unsafe fn add_u32(place: *mut u32, amount: u32) {
-    // SAFETY: the caller's promise.
-    unsafe {
-        asm!("lock *(u32 *)({place} + 0) += {amount}", place = in(reg) place, amount = in(wreg) amount)
-    };
-}

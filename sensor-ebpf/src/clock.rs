@@ -22,15 +22,6 @@ pub(crate) struct Now {
     pub(crate) ns: u64,
 }
 
-impl Now {
-    /// The tick modulo 2^32, as slots keep it.
-    #[inline(always)]
-    #[expect(clippy::cast_possible_truncation, reason = "the lower half is meant")]
-    pub(crate) const fn tick_low(self) -> u32 {
-        self.tick as u32
-    }
-}
-
 /// Reads the clock.
 #[inline(always)]
 pub(crate) fn now(settings: &Settings) -> Now {

@@ -1,8 +1,9 @@
 //! Charging a client's limits.
 
-use sensor_common::abi::{Dimension, Reason, ScopeLimits, Slot};
+use sensor_common::abi::{Reason, ScopeLimits};
 use sensor_common::limit::{Quota, Step};
 
+use crate::admit::Client;
 use crate::atomic;
 
 /// What one frame costs.
@@ -24,33 +25,64 @@ const ATTEMPTS: u32 = 8;
 /// A frame over one limit is charged to none, whichever comes first; only if another CPU takes the last of a
 /// limit between the look and the charge are limits before it charged in vain.
 #[inline(always)]
-pub(crate) fn charge(slot: *mut Slot, limits: &ScopeLimits, load: &Load, now: u64) -> Reason {
-    let [packets, bits, connections, requests] = &limits.quotas;
-    let asks = [
-        Ask::new(packets, slot, Dimension::Packets, Reason::PacketRate, 1),
-        Ask::new(bits, slot, Dimension::Bits, Reason::BitRate, load.bytes.wrapping_mul(8)),
-        Ask::new(connections, slot, Dimension::Connections, Reason::ConnectionRate, load.opens as u64),
-        Ask::new(requests, slot, Dimension::Requests, Reason::RequestRate, load.request as u64),
-    ];
-    let [packets, bits, connections, requests] = &asks;
-    // Written out: a loop over references into an array would put them on the stack.
+pub(crate) fn charge(client: Client, limits: &ScopeLimits, load: &Load, now: u64) -> Reason {
+    let [packets, bits, ..] = &limits.quotas;
+    // SAFETY: the address of a field of a map value.
+    let packets_tat = unsafe { &raw mut (*client.slot).packets_tat };
+    // SAFETY: as above.
+    let bits_tat = unsafe { &raw mut (*client.slot).bits_tat };
+    let packets = Ask::new(packets, packets_tat, Reason::PacketRate, 1);
+    let bits = Ask::new(bits, bits_tat, Reason::BitRate, load.bytes.wrapping_mul(8));
     if packets.exceeds(now) {
         return packets.reason;
     }
     if bits.exceeds(now) {
         return bits.reason;
     }
+    // Few frames open a connection or start a request; the others leave the details alone.
+    if load.opens || load.request {
+        return charge_all(client, limits, &packets, &bits, load, now);
+    }
+    charge_two(&packets, &bits, now)
+}
+
+#[inline(always)]
+fn charge_two(packets: &Ask<'_>, bits: &Ask<'_>, now: u64) -> Reason {
+    if !packets.charge(now) {
+        return packets.reason;
+    }
+    if !bits.charge(now) {
+        return bits.reason;
+    }
+    Reason::None
+}
+
+#[inline(always)]
+fn charge_all(
+    client: Client,
+    limits: &ScopeLimits,
+    packets: &Ask<'_>,
+    bits: &Ask<'_>,
+    load: &Load,
+    now: u64,
+) -> Reason {
+    let [.., connections, requests] = &limits.quotas;
+    let Some(details) = client.details() else { return Reason::None };
+    // SAFETY: the address of a field of a map value.
+    let connections_tat = unsafe { &raw mut (*details).connections_tat };
+    // SAFETY: as above.
+    let requests_tat = unsafe { &raw mut (*details).requests_tat };
+    let connections = Ask::new(connections, connections_tat, Reason::ConnectionRate, 1);
+    let requests = Ask::new(requests, requests_tat, Reason::RequestRate, 1);
     if load.opens && connections.exceeds(now) {
         return connections.reason;
     }
     if load.request && requests.exceeds(now) {
         return requests.reason;
     }
-    if !packets.charge(now) {
-        return packets.reason;
-    }
-    if !bits.charge(now) {
-        return bits.reason;
+    let reason = charge_two(packets, bits, now);
+    if reason != Reason::None {
+        return reason;
     }
     if load.opens && !connections.charge(now) {
         return connections.reason;
@@ -59,6 +91,21 @@ pub(crate) fn charge(slot: *mut Slot, limits: &ScopeLimits, load: &Load, now: u6
         return requests.reason;
     }
     Reason::None
+}
+
+/// Notes that a frame came, in a TAT that lies in the past: it then means the same as one of now.
+///
+/// Once, and not again where another CPU was quicker: it wrote a later moment.
+#[inline(always)]
+pub(crate) fn touch(client: Client, now: u64) {
+    // SAFETY: the address of a field of a map value.
+    let tat = unsafe { &raw mut (*client.slot).packets_tat };
+    // SAFETY: as above.
+    let found = unsafe { tat.read_volatile() };
+    if found < now {
+        // SAFETY: as above.
+        unsafe { atomic::compare_exchange(tat, found, now) };
+    }
 }
 
 /// One limit that a frame is put to.
@@ -71,11 +118,7 @@ struct Ask<'a> {
 
 impl<'a> Ask<'a> {
     #[inline(always)]
-    fn new(quota: &'a Quota, slot: *mut Slot, dimension: Dimension, reason: Reason, units: u64) -> Self {
-        // SAFETY: the address of a field of a map value.
-        let first = unsafe { &raw mut (*slot).tat }.cast::<u64>();
-        // SAFETY: there is one entry for each dimension.
-        let tat = unsafe { first.add(dimension as usize) };
+    fn new(quota: &'a Quota, tat: *mut u64, reason: Reason, units: u64) -> Self {
         Self { quota, tat, reason, cost: quota.cost(units) }
     }
 

@@ -25,6 +25,7 @@ use sensor_common::abi::Verdict;
 
 /// Limits and blocks what arrives on an interface.
 #[xdp(frags)]
+#[inline(always)]
 fn sensor_xdp(context: XdpContext) -> u32 {
     match verdict::judge(&context) {
         Verdict::Pass | Verdict::WouldDrop => XDP_PASS,

@@ -6,7 +6,7 @@ use aya_ebpf::maps::lpm_trie::{Key, LpmTrie};
 use aya_ebpf::maps::{Array, PerCpuArray, RingBuf};
 use sensor_common::abi::{
     BlockEntry, COUNTERS as COUNTER_ENTRIES, Counter, EVENTS as EVENT_ENTRIES, ScopeEntry, ScopeLimits,
-    Settings, Shared, Slot, TagWord,
+    Settings, Shared, Slot, SlotDetails, TagWord,
 };
 
 /// One entry, written by user space through shared memory.
@@ -24,6 +24,10 @@ pub(crate) static TAGS: Array<TagWord> = Array::with_max_entries(1, BPF_F_MMAPAB
 /// Slots of the client table; set at load.
 #[map]
 pub(crate) static SLOTS: Array<Slot> = Array::with_max_entries(7, BPF_F_MMAPABLE);
+
+/// The rest of each slot; set at load.
+#[map]
+pub(crate) static DETAILS: Array<SlotDetails> = Array::with_max_entries(7, BPF_F_MMAPABLE);
 
 /// Words of four 16-bit fingerprints; set at load, a power of two.
 #[map]

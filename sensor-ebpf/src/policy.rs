@@ -3,35 +3,47 @@
 //! A known client's answer is kept in its slot until user space changes a prefix, so the number of prefixes
 //! costs known clients nothing.
 
-use sensor_common::abi::{BlockEntry, ClientKey, Policy, Settings, Slot, prefixes};
+use sensor_common::abi::{BlockEntry, ClientKey, Policy, Settings, prefixes};
 
+use crate::admit::Client;
 use crate::maps;
 
 /// The policy of a client in the table.
 #[inline(always)]
-pub(crate) fn of_client(slot: *mut Slot, source: ClientKey, settings: &Settings) -> Policy {
+pub(crate) fn of_client(client: Client, source: ClientKey, settings: &Settings) -> Policy {
     // The generation is read before the tries: a change in between leaves an old generation behind, and the
     // next packet looks again.
     let generation = settings.generation;
     let lasting = settings.prefixes & prefixes::FINER_THAN_CLIENT == 0;
     // SAFETY: a slot of the table.
-    let kept = unsafe { &*slot };
+    let kept = unsafe { &*client.slot };
     if lasting && kept.generation == generation {
-        return Policy { blocked_until: kept.blocked_until, scope: kept.scope, flags: kept.flags };
+        let blocked_until = if kept.flags & Policy::BLOCKED == 0 { 0 } else { blocked_until(client) };
+        return Policy { blocked_until, scope: kept.scope, flags: kept.flags };
     }
     let policy = look_up(source, settings);
     if lasting {
-        keep(slot, policy, generation);
+        keep(client, policy, generation);
     }
     policy
 }
 
 #[inline(always)]
-fn keep(slot: *mut Slot, policy: Policy, generation: u32) {
-    // SAFETY: a slot of the table. Several CPUs may write here at once; they found the same answer, or one of
-    // them an older generation, which is looked up again.
-    let slot = unsafe { &mut *slot };
-    slot.blocked_until = policy.blocked_until;
+fn blocked_until(client: Client) -> u64 {
+    // SAFETY: a field of a map value.
+    client.details().map_or(0, |details| unsafe { (*details).blocked_until })
+}
+
+#[inline(always)]
+fn keep(client: Client, policy: Policy, generation: u32) {
+    // Several CPUs may write here at once; they found the same answer, or one of them an older generation,
+    // which is looked up again.
+    if let Some(details) = client.details() {
+        // SAFETY: a field of a map value.
+        unsafe { (*details).blocked_until = policy.blocked_until };
+    }
+    // SAFETY: a slot of the table.
+    let slot = unsafe { &mut *client.slot };
     slot.scope = policy.scope;
     slot.flags = policy.flags;
     slot.generation = generation;

@@ -2,11 +2,12 @@
 
 use aya_ebpf::programs::XdpContext;
 use aya_log_ebpf::debug;
-use sensor_common::abi::{ClientKey, Family, OverLimit, Policy, Reason, Settings, Slot, Verdict};
+use sensor_common::abi::{ClientKey, Family, OverLimit, Policy, Reason, Settings, Verdict};
 use sensor_common::packet::{self, Packet, Parsed, Problem, Transport};
 use sensor_common::table::Places;
 
 use crate::access::{self, Linear};
+use crate::admit::Client;
 use crate::clock::{self, Now};
 use crate::limit::{self, Load};
 use crate::{admit, atomic, count, maps, notice, policy};
@@ -87,16 +88,16 @@ fn reason(context: &XdpContext, settings: &Settings, packet: &Packet, bytes: u64
     };
     let key = packet.source.client(mask);
     let places = Places::of(key, settings.seed, settings.buckets);
-    if let Some(slot) = admit::find(key, &places) {
-        return of_client(slot, &frame);
+    if let Some(client) = admit::find(key, &places) {
+        return of_client(client, &frame);
     }
     let policy = policy::look_up(frame.source, settings);
     if policy.blocks(frame.now.ns) && policy.has(Policy::BLOCKED_WIDE) {
         return Reason::Blocked;
     }
     if admit::seen_before(&places, settings) {
-        if let Some(slot) = admit::admit(key.hi, key.lo) {
-            return of_client(slot, &frame);
+        if let Some(client) = admit::admit(key.hi, key.lo).and_then(admit::at) {
+            return of_client(client, &frame);
         }
         debug!(context, "a source was seen again and not admitted to the client table");
     }
@@ -104,67 +105,64 @@ fn reason(context: &XdpContext, settings: &Settings, packet: &Packet, bytes: u64
 }
 
 #[inline(always)]
-fn of_client(slot: *mut Slot, frame: &Frame<'_>) -> Reason {
-    note_arrival(slot, frame);
-    let policy = policy::of_client(slot, frame.source, frame.settings);
+fn of_client(client: Client, frame: &Frame<'_>) -> Reason {
+    // SAFETY: a field of a slot of the table.
+    let bytes = unsafe { &raw mut (*client.slot).bytes };
+    // SAFETY: as above.
+    unsafe { atomic::add(bytes, frame.load.bytes) };
+    limit::touch(client, frame.now.ns);
+    let policy = policy::of_client(client, frame.source, frame.settings);
     let reason = if policy.has(Policy::ALLOWED) {
         Reason::Allowed
     } else if policy.blocks(frame.now.ns) {
         Reason::Blocked
     } else {
-        limited(slot, &policy, frame)
+        limited(client, &policy, frame)
     };
-    note_outcome(slot, matches!(reason, Reason::None | Reason::Allowed));
+    note(client, frame, matches!(reason, Reason::None | Reason::Allowed));
     reason
 }
 
+/// Counts the frame for its client.
 #[inline(always)]
-fn note_arrival(slot: *mut Slot, frame: &Frame<'_>) {
-    // SAFETY: a slot of the table; CPUs that write the tick at once write nearly the same.
-    unsafe { (*slot).seen_tick = frame.now.tick_low() };
-    // SAFETY: a field of that slot.
-    let bytes = unsafe { &raw mut (*slot).bytes };
+fn note(client: Client, frame: &Frame<'_>, passed: bool) {
+    let counter = if passed {
+        // SAFETY: as above.
+        unsafe { &raw mut (*client.slot).packets }
+    } else {
+        // SAFETY: as above.
+        unsafe { &raw mut (*client.slot).drops }
+    };
     // SAFETY: as above.
-    unsafe { atomic::add(bytes, frame.load.bytes) };
-    if frame.load.request {
+    unsafe { atomic::add(counter, 1) };
+    if frame.load.request
+        && let Some(details) = client.details()
+    {
+        // SAFETY: a field of a map value.
+        let requests = unsafe { &raw mut (*details).requests };
         // SAFETY: as above.
-        let requests = unsafe { &raw mut (*slot).requests };
-        // SAFETY: as above.
-        unsafe { atomic::add_u32(requests, 1) };
+        unsafe { atomic::add(requests, 1) };
     }
 }
 
 #[inline(always)]
-fn note_outcome(slot: *mut Slot, passed: bool) {
-    let counter = if passed {
-        // SAFETY: a field of a slot of the table.
-        unsafe { &raw mut (*slot).packets }
-    } else {
-        // SAFETY: as above.
-        unsafe { &raw mut (*slot).drops }
-    };
-    // SAFETY: as above.
-    unsafe { atomic::add(counter, 1) };
-}
-
-#[inline(always)]
-fn limited(slot: *mut Slot, policy: &Policy, frame: &Frame<'_>) -> Reason {
+fn limited(client: Client, policy: &Policy, frame: &Frame<'_>) -> Reason {
     // SAFETY: array entries live as long as the program.
     let Some(limits) = maps::SCOPES.get_ptr(policy.scope as u32).map(|limits| unsafe { &*limits }) else {
         return Reason::None;
     };
-    let reason = limit::charge(slot, limits, &frame.load, frame.now.ns);
+    let reason = limit::charge(client, limits, &frame.load, frame.now.ns);
     if reason != Reason::None {
         let record = OverLimit {
             // SAFETY: a slot of the table.
-            key: unsafe { (*slot).key },
+            key: unsafe { (*client.slot).key },
             at: frame.now.ns,
             reason: reason as u32,
             verdict: verdict_of(reason, frame.settings.enforce != 0) as u32,
             ifindex: frame.ifindex,
             scope: policy.scope as u32,
         };
-        notice::over_limit(slot, &record, frame.settings, frame.now);
+        notice::over_limit(client.slot, &record, frame.settings, frame.now);
     }
     reason
 }

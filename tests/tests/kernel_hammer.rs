@@ -230,7 +230,7 @@ fn a_flood_of_a_million_spoofed_sources_leaves_known_clients_alone() {
     for client in clients {
         // One packet at admission and one from each CPU in the flood, the latter two charged.
         assert_eq!((client.slot.packets, client.slot.drops), (3, 0), "{client:?}");
-        assert_eq!(client.slot.tat[0], now + 2 * hour, "{client:?}");
+        assert_eq!(client.slot.packets_tat, now + 2 * hour, "{client:?}");
     }
     let admitted = plane.event(Event::ClientAdmitted).unwrap() - u64::from(KNOWN);
     assert!(admitted < 1_000, "{admitted} of a million sources were admitted, that is 0.1 % and more");

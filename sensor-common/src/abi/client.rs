@@ -85,7 +85,7 @@ impl ClientKey {
     }
 }
 
-/// One client: its limits' state, its totals, and the policy that was found for it.
+/// One client: what every packet of it needs, on one cache line. The rest is in [`SlotDetails`].
 ///
 /// Times are those of the data plane's clock (see [`super::Settings::tick_ns`]).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
@@ -93,28 +93,40 @@ impl ClientKey {
 pub struct Slot {
     /// Who.
     pub key: ClientKey,
-    /// Theoretical arrival times by [`super::Dimension`], in nanoseconds.
-    pub tat: [u64; 4],
+    /// Theoretical arrival time of the limit on packets, in nanoseconds. Never behind the last frame, whether
+    /// or not there is such a limit: a TAT in the past means the same as one of now, so this also tells how
+    /// long a client has been silent.
+    pub packets_tat: u64,
+    /// Theoretical arrival time of the limit on bits.
+    pub bits_tat: u64,
     /// Frames passed since admission.
     pub packets: u64,
     /// Frames dropped since admission, or that would have been.
     pub drops: u64,
     /// Bytes of both.
     pub bytes: u64,
-    /// When the block ends that covers this client; see [`super::BlockEntry::until`].
-    pub blocked_until: u64,
     /// The [`super::Settings::generation`] under which scope, flags and block were found; 0 for none.
     pub generation: u32,
-    /// Tick of the last frame, modulo 2^32.
-    pub seen_tick: u32,
-    /// HTTP requests recognised.
-    pub requests: u32,
     /// Index into the scopes.
     pub scope: u16,
     /// Flags of [`super::Policy`].
     pub flags: u8,
     /// Period in which the last over-limit notice was sent; see [`notice_period`].
     pub noticed: u8,
+}
+
+/// What only some packets of a client need, in an array beside the slots.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+#[repr(C)]
+pub struct SlotDetails {
+    /// Theoretical arrival time of the limit on new connections, in nanoseconds.
+    pub connections_tat: u64,
+    /// Theoretical arrival time of the limit on requests.
+    pub requests_tat: u64,
+    /// When the block ends that covers this client; see [`super::BlockEntry::until`].
+    pub blocked_until: u64,
+    /// HTTP requests recognised since admission.
+    pub requests: u64,
 }
 
 /// The period of a tick: one client is noticed once in each, 1,024 ticks long (4 s at 250 Hz). Never 0.
@@ -125,7 +137,7 @@ pub const fn notice_period(tick: u64) -> u8 {
     ((tick >> 10) as u8) | 1
 }
 
-/// Tags of one bucket: byte 0 is the lock, bytes 1 to 7 are the tags of its ways (0 where empty).
+/// Tags of one bucket: byte 0 is the lock and a mark, bytes 1 to 7 are the tags of its ways (0 where empty).
 pub type TagWord = u64;
 
 /// Ring-buffer record: a client went over a limit for the first time in a while.

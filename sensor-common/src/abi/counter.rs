@@ -46,7 +46,7 @@ pub enum Event {
     ClientAdmitted = 0,
     /// An idle client left the table for a new one.
     ClientEvicted = 1,
-    /// No room for a new client: both its buckets are full of clients that are not idle.
+    /// No room for a new client: its buckets are full of clients that are not idle.
     TableFull = 2,
     /// Another CPU was changing the bucket; the source stays a newcomer for this packet.
     AdmissionContended = 3,

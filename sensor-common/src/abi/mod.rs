@@ -10,7 +10,7 @@ mod policy;
 mod settings;
 mod verdict;
 
-pub use client::{ClientKey, Family, OverLimit, Slot, TagWord, notice_period};
+pub use client::{ClientKey, Family, OverLimit, Slot, SlotDetails, TagWord, notice_period};
 pub use counter::{
     COUNTERS, Counter, EVENTS, Event, FAMILIES, InterfaceSlot, MAX_INTERFACES, REASONS, VERDICTS,
     counter_index,
@@ -20,7 +20,7 @@ pub use settings::{Settings, Shared, prefixes};
 pub use verdict::{Reason, Verdict};
 
 /// Layout version of everything in this module; part of the identity of pinned maps.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// The names of the maps in the object, as user space finds them.
 pub mod maps {
@@ -32,6 +32,8 @@ pub mod maps {
     pub const TAGS: &str = "TAGS";
     /// [`super::Slot`]s of the client table.
     pub const SLOTS: &str = "SLOTS";
+    /// [`super::SlotDetails`] of the same slots.
+    pub const DETAILS: &str = "DETAILS";
     /// Fingerprints of sources seen once.
     pub const DOORKEEPER: &str = "DOORKEEPER";
     /// [`super::ScopeLimits`] by scope index.
@@ -56,9 +58,9 @@ pub mod maps {
     pub const NOTICES: &str = "NOTICES";
 
     /// Every map whose content outlives the daemon.
-    pub const PINNED: [&str; 15] = [
-        SETTINGS, SHARED, TAGS, SLOTS, DOORKEEPER, SCOPES, SCOPE_V4, SCOPE_V6, ALLOW_V4, ALLOW_V6, BLOCK_V4,
-        BLOCK_V6, COUNTERS, EVENTS, NOTICES,
+    pub const PINNED: [&str; 16] = [
+        SETTINGS, SHARED, TAGS, SLOTS, DETAILS, DOORKEEPER, SCOPES, SCOPE_V4, SCOPE_V6, ALLOW_V4, ALLOW_V6,
+        BLOCK_V4, BLOCK_V6, COUNTERS, EVENTS, NOTICES,
     ];
 }
 
@@ -89,5 +91,6 @@ plain_old_data! {
     ScopeLimits: 64,
     Settings: 192,
     Shared: 256,
-    Slot: 96,
+    Slot: 64,
+    SlotDetails: 32,
 }

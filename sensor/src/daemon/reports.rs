@@ -15,11 +15,11 @@ use crate::control::wire::{
     Rates, StatusReport,
 };
 use crate::enforce::{AllowRule, BlockRule, Limit, Mode, Origin, Scope};
-use crate::kernel::{KernelError, LabelledCounter};
+use crate::kernel::{Client, KernelError, LabelledCounter};
 use crate::metrics::Snapshot;
 
 /// What `sensor clients` remembers of the first of its two looks.
-pub(super) type Sample = BTreeMap<IpAddr, Slot>;
+pub(super) type Sample = BTreeMap<IpAddr, Client>;
 
 impl Engine {
     /// Everything for one scrape.
@@ -144,7 +144,7 @@ impl Engine {
     pub(super) fn sample_clients(&self) -> Result<Sample, KernelError> {
         let mut sample = Sample::default();
         self.dataplane.clients().for_each(|client| {
-            sample.insert(client.address, client.slot);
+            sample.insert(client.address, client);
         })?;
         Ok(sample)
     }
@@ -158,27 +158,28 @@ impl Engine {
     ) -> Result<Vec<ClientRow>, KernelError> {
         let mut rows = Vec::new();
         self.dataplane.clients().for_each(|client| {
-            rows.push(self.client_row(client.address, &client.slot, before.get(&client.address)));
+            rows.push(self.client_row(&client, before.get(&client.address)));
         })?;
         rows.sort_unstable_by_key(|row| Reverse((by(row.rates, sort), totals(row, sort), row.client)));
         rows.truncate(top);
         Ok(rows)
     }
 
-    fn client_row(&self, address: IpAddr, slot: &Slot, before: Option<&Slot>) -> ClientRow {
+    fn client_row(&self, client: &Client, before: Option<&Client>) -> ClientRow {
+        let Client { address, slot, details } = client;
         let frames = |slot: &Slot| slot.packets.saturating_add(slot.drops);
         let rates = before.map_or(Rates::default(), |before| Rates {
-            packets: frames(slot).saturating_sub(frames(before)),
-            bits: slot.bytes.saturating_sub(before.bytes).saturating_mul(8),
-            requests: u64::from(slot.requests.wrapping_sub(before.requests)),
-            drops: slot.drops.saturating_sub(before.drops),
+            packets: frames(slot).saturating_sub(frames(&before.slot)),
+            bits: slot.bytes.saturating_sub(before.slot.bytes).saturating_mul(8),
+            requests: details.requests.saturating_sub(before.details.requests),
+            drops: slot.drops.saturating_sub(before.slot.drops),
         });
         ClientRow {
-            client: self.config.tuning.prefixes.client_of(address),
+            client: self.config.tuning.prefixes.client_of(*address),
             rates,
             packets: frames(slot),
             bytes: slot.bytes,
-            requests: u64::from(slot.requests),
+            requests: details.requests,
             drops: slot.drops,
         }
     }
@@ -216,7 +217,7 @@ impl Engine {
                 .never_block
                 .conflict(&prefix)
                 .map(|found| format!("{}, {}", found.prefix, found.why)),
-            client: client.map(|client| self.client_row(network.network(), &client.slot, None)),
+            client: client.map(|client| self.client_row(&client, None)),
             over_limit,
             undo: Vec::new(),
         };

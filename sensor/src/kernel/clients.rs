@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use aya::maps::MapData;
-use sensor_common::abi::{ClientKey, Slot, TagWord};
+use sensor_common::abi::{ClientKey, Slot, SlotDetails, TagWord};
 use sensor_common::table::{Places, WAYS, first_slot, tag_of};
 
 use super::error::KernelError;
@@ -16,6 +16,8 @@ pub struct Client {
     pub address: IpAddr,
     /// The slot as it was when read.
     pub slot: Slot,
+    /// The rest of it.
+    pub details: SlotDetails,
 }
 
 /// The client table. Its slots are mapped only while they are read: they would count as this process's memory.
@@ -23,6 +25,7 @@ pub struct Client {
 pub struct ClientTable {
     tags: SharedArray<TagWord>,
     slots: MapData,
+    details: MapData,
     seed: [u64; 2],
 }
 
@@ -30,10 +33,11 @@ impl ClientTable {
     pub(super) fn new(
         tags: &MapData,
         slots: MapData,
+        details: MapData,
         buckets: u32,
         seed: [u64; 2],
     ) -> Result<Self, KernelError> {
-        Ok(Self { tags: SharedArray::new(tags, buckets as usize)?, slots, seed })
+        Ok(Self { tags: SharedArray::new(tags, buckets as usize)?, slots, details, seed })
     }
 
     /// Clients tracked now, by reading the tags only.
@@ -54,11 +58,10 @@ impl ClientTable {
         let key = key_of(address);
         let places = Places::of(key, self.seed, self.tags.len() as u32);
         let slots = self.map_slots()?;
-        let found = [places.first, places.second]
+        let found = [places.near, places.first, places.second]
             .into_iter()
             .flat_map(|bucket| self.bucket(bucket, &slots))
-            .find(|slot| slot.key == key)
-            .map(|slot| Client { address, slot });
+            .find(|client| client.slot.key == key);
         Ok(found)
     }
 
@@ -69,21 +72,38 @@ impl ClientTable {
     #[expect(clippy::cast_possible_truncation, reason = "the table has fewer than 2^32 buckets")]
     pub fn for_each(&self, mut visit: impl FnMut(Client)) -> Result<(), KernelError> {
         let slots = self.map_slots()?;
-        for slot in (0..self.tags.len() as u32).flat_map(|bucket| self.bucket(bucket, &slots)) {
-            visit(Client { address: address_of(slot.key), slot });
+        for client in (0..self.tags.len() as u32).flat_map(|bucket| self.bucket(bucket, &slots)) {
+            visit(client);
         }
         Ok(())
     }
 
-    fn map_slots(&self) -> Result<SharedArray<Slot>, KernelError> {
-        SharedArray::new(&self.slots, self.tags.len().saturating_mul(WAYS as usize))
+    fn map_slots(&self) -> Result<MappedSlots, KernelError> {
+        let len = self.tags.len().saturating_mul(WAYS as usize);
+        Ok(MappedSlots {
+            slots: SharedArray::new(&self.slots, len)?,
+            details: SharedArray::new(&self.details, len)?,
+        })
     }
 
-    fn bucket<'a>(&self, bucket: u32, slots: &'a SharedArray<Slot>) -> impl Iterator<Item = Slot> + 'a {
+    fn bucket<'a>(&self, bucket: u32, mapped: &'a MappedSlots) -> impl Iterator<Item = Client> + 'a {
         let word = self.tags.read(bucket as usize).unwrap_or(0);
         (0..WAYS)
             .filter(move |way| tag_of(word, *way) != 0)
-            .filter_map(move |way| slots.read(first_slot(bucket).saturating_add(way) as usize))
+            .filter_map(move |way| mapped.client(first_slot(bucket).saturating_add(way) as usize))
+    }
+}
+
+/// The slots while they are read.
+struct MappedSlots {
+    slots: SharedArray<Slot>,
+    details: SharedArray<SlotDetails>,
+}
+
+impl MappedSlots {
+    fn client(&self, index: usize) -> Option<Client> {
+        let slot = self.slots.read(index)?;
+        Some(Client { address: address_of(slot.key), slot, details: self.details.read(index)? })
     }
 }
 

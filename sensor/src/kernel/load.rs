@@ -136,7 +136,8 @@ impl Dataplane {
         let found = settings.read();
         let tags = array_data(take(maps::TAGS)?, maps::TAGS)?;
         let slots = array_data(take(maps::SLOTS)?, maps::SLOTS)?;
-        let clients = ClientTable::new(&tags, slots, found.buckets, found.seed)?;
+        let details = array_data(take(maps::DETAILS)?, maps::DETAILS)?;
+        let clients = ClientTable::new(&tags, slots, details, found.buckets, found.seed)?;
         let counters = Counters::new(take(maps::COUNTERS)?, take(maps::EVENTS)?)?;
         let notices = Some(Notices::new(take(maps::NOTICES)?)?);
         let tries = PolicyTries::take(&mut take, &options.capacities)?;
@@ -322,11 +323,12 @@ fn load_object(options: &LoadOptions) -> Result<Ebpf, KernelError> {
 }
 
 /// Maps whose size the configuration sets.
-fn sizes(capacities: &Capacities) -> [(&'static str, u32); 10] {
+fn sizes(capacities: &Capacities) -> [(&'static str, u32); 11] {
     let buckets = capacities.buckets();
     [
         (maps::TAGS, buckets),
         (maps::SLOTS, buckets.saturating_mul(WAYS)),
+        (maps::DETAILS, buckets.saturating_mul(WAYS)),
         (maps::DOORKEEPER, capacities.doorkeeper_words()),
         (maps::SCOPES, capacities.scope_entries()),
         (maps::SCOPE_V4, capacities.scopes),

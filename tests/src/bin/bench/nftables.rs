@@ -21,14 +21,15 @@ pub(crate) fn is_installed() -> bool {
 
 /// Drops what is over the limit on the receiving end of a pair, in the earliest hook that nftables has.
 ///
-/// The rule counts nothing, and entries have no timeout, so that it does no more than it must.
+/// The rule counts nothing, so that it does no more than it must. Its entries end after the silence after which
+/// the sensor may forget a client, too: a set without a timeout fills up once and limits nobody new thereafter.
 pub(crate) fn limit(pair: &Pair, limit: NftLimit) -> Result<()> {
     // Without XDP at the receiving end, GRO is what makes a veth take redirected frames (Linux 5.13).
     command::run("ethtool", &["-K", &pair.peer, "gro", "on"])?;
     let (peer, NftLimit { rate, burst }) = (&pair.peer, limit);
     let rules = format!(
         r#"table netdev bench {{
-            set clients {{ type ipv4_addr; size 131072; flags dynamic; }}
+            set clients {{ type ipv4_addr; size 131072; flags dynamic,timeout; timeout 5m; }}
             chain ingress {{
                 type filter hook ingress device "{peer}" priority 0; policy accept;
                 update @clients {{ ip saddr limit rate over {rate} burst {burst} packets }} drop
