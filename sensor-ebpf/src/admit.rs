@@ -30,14 +30,17 @@ impl Client {
 }
 
 /// A client, wherever in the table.
+///
+/// Searching gives an index and not a slot: the verifier then has one state behind it to go on with, and not
+/// one for each way that led there.
 #[inline(always)]
 pub(crate) fn find(key: ClientKey, places: &Places) -> Option<Client> {
     let word = read(TAGS.get_ptr_mut(places.near)?);
-    let near = search(word, places.near, places.tag, key);
-    if near.is_some() || word & OVERFLOW == 0 {
-        return near;
+    let mut index = search(word, places.near, places.tag, key);
+    if index == NOWHERE && word & OVERFLOW != 0 {
+        index = find_far(key.hi, key.lo, (places.second as u64) << 32 | places.first as u64, places.tag);
     }
-    at(find_far(key.hi, key.lo, (places.second as u64) << 32 | places.first as u64, places.tag))
+    at(index)
 }
 
 /// The client at an index; `None` for [`NOWHERE`].
@@ -47,43 +50,46 @@ pub(crate) fn at(index: u32) -> Option<Client> {
 }
 
 /// No table is as large: its slots take 64 bytes each.
-pub(crate) const NOWHERE: u32 = u32::MAX;
+const NOWHERE: u32 = u32::MAX;
 
 /// Not inlined: most hosts' clients are near, and their way shall be short.
+///
+/// Exported, as its like below: the verifier looks at an exported function once and by itself, and takes its
+/// answer for any number, where it would follow each way through another from each place that calls it.
+#[unsafe(no_mangle)]
 #[inline(never)]
 #[expect(clippy::cast_possible_truncation, reason = "the halves are meant")]
-fn find_far(hi: u64, lo: u64, buckets: u64, tag: u8) -> u32 {
+extern "C" fn find_far(hi: u64, lo: u64, buckets: u64, tag: u8) -> u32 {
     let key = ClientKey { hi, lo };
     let (first, second) = (buckets as u32, (buckets >> 32) as u32);
     // Both words are read before either is searched, so that a CPU waits once for two cache misses.
     let Some(one) = TAGS.get_ptr_mut(first).map(read) else { return NOWHERE };
     let Some(other) = TAGS.get_ptr_mut(second).map(read) else { return NOWHERE };
-    if let Some(client) = search(one, first, tag, key) {
-        return client.index;
+    let index = search(one, first, tag, key);
+    if index != NOWHERE || one & OVERFLOW == 0 {
+        return index;
     }
-    if one & OVERFLOW == 0 {
-        return NOWHERE;
-    }
-    search(other, second, tag, key).map_or(NOWHERE, |client| client.index)
+    search(other, second, tag, key)
 }
 
+/// The index of the slot in a bucket that holds the key.
 #[inline(always)]
-fn search(word: TagWord, bucket: u32, tag: u8, key: ClientKey) -> Option<Client> {
+fn search(word: TagWord, bucket: u32, tag: u8, key: ClientKey) -> u32 {
     let mut marks = matches(word, tag);
     for _ in 0..WAYS {
         if marks == 0 {
             break;
         }
         let (way, rest) = next_match(marks);
-        let index = first_slot(bucket).wrapping_add(way);
-        let slot = SLOTS.get_ptr_mut(index)?;
+        let index = slot_index(bucket, way);
+        let Some(slot) = SLOTS.get_ptr(index) else { break };
         // SAFETY: a slot of the table; a key is written before its tag.
         if unsafe { (*slot).key } == key {
-            return Some(Client { slot, index });
+            return index;
         }
         marks = rest;
     }
-    None
+    NOWHERE
 }
 
 #[inline(always)]
@@ -118,11 +124,17 @@ const fn holds(word: u64, fingerprint: u64) -> bool {
     different.wrapping_sub(ONES) & !different & 0x8000_8000_8000_8000 != 0
 }
 
-/// Lets a source into the table; `None` where there is no room or another CPU is busy in its buckets.
+/// Lets a source into the table and gives its index; [`NOWHERE`] where there is no room or another CPU is busy in its buckets.
 ///
 /// Not inlined: it runs once in a client's life.
+#[unsafe(no_mangle)]
 #[inline(never)]
-pub(crate) fn admit(hi: u64, lo: u64) -> Option<u32> {
+pub(crate) extern "C" fn admit(hi: u64, lo: u64) -> u32 {
+    admit_key(hi, lo).unwrap_or(NOWHERE)
+}
+
+#[inline(always)]
+fn admit_key(hi: u64, lo: u64) -> Option<u32> {
     let settings = maps::settings()?;
     let key = ClientKey { hi, lo };
     let places = Places::of(key, settings.seed, settings.buckets);
@@ -154,14 +166,26 @@ fn admit_locked(key: ClientKey, places: &Places, near: &Locked) -> Option<u32> {
     if is_idle_at(near.index, way, now, settings) {
         return replace(near, way, places.tag, key, now);
     }
-    admit_far(key, places, near, now)
+    let index = admit_far(key, places, near, now);
+    if index != FULL {
+        return Some(index);
+    }
+    let way = idle_way(near.index, now.ns);
+    if way >= WAYS {
+        count::event(Event::TableFull);
+        return None;
+    }
+    replace(near, way, places.tag, key, now)
 }
 
+/// No far bucket has room.
+const FULL: u32 = NOWHERE - 1;
+
 #[inline(always)]
-fn admit_far(key: ClientKey, places: &Places, near: &Locked, now: Now) -> Option<u32> {
+fn admit_far(key: ClientKey, places: &Places, near: &Locked, now: Now) -> u32 {
     let Some(first) = Locked::take(places.first) else {
         count::event(Event::AdmissionContended);
-        return None;
+        return NOWHERE;
     };
     near.mark_overflow();
     let index = if places.second == places.first {
@@ -182,7 +206,7 @@ fn admit_far(key: ClientKey, places: &Places, near: &Locked, now: Now) -> Option
         index
     } else {
         count::event(Event::AdmissionContended);
-        None
+        NOWHERE
     };
     first.release();
     index
@@ -190,17 +214,13 @@ fn admit_far(key: ClientKey, places: &Places, near: &Locked, now: Now) -> Option
 
 /// Takes an empty way, or else that of an idle client.
 #[inline(always)]
-fn place_far(bucket: &Locked, tag: u8, key: ClientKey, now: Now) -> Option<u32> {
+fn place_far(bucket: &Locked, tag: u8, key: ClientKey, now: Now) -> u32 {
     let empty = matches(bucket.word(), 0);
     if empty != 0 {
-        return place(bucket, next_match(empty).0, tag, key, now);
+        return place(bucket, next_match(empty).0, tag, key, now).unwrap_or(FULL);
     }
     let way = idle_way(bucket.index, now.ns);
-    if way >= WAYS {
-        count::event(Event::TableFull);
-        return None;
-    }
-    replace(bucket, way, tag, key, now)
+    if way >= WAYS { FULL } else { replace(bucket, way, tag, key, now).unwrap_or(FULL) }
 }
 
 /// The old client stops being found before its slot changes hands. A CPU that found it just before may still
@@ -252,11 +272,12 @@ const PROBATION: u64 = 8;
 const PROBATION_SHIFT: u32 = 6;
 
 /// The first way whose client is idle; [`WAYS`] where none is.
+#[unsafe(no_mangle)]
 #[inline(never)]
-fn idle_way(bucket: u32, now: u64) -> u32 {
+extern "C" fn idle_way(bucket: u32, now: u64) -> u32 {
     let Some(settings) = maps::settings() else { return WAYS };
     for way in 0..WAYS {
-        if is_idle(slot_index(bucket, way), now, idle_ns(settings)) {
+        if is_idle(slot_index(bucket, way), now, idle_ns(settings)) != 0 {
             return way;
         }
     }
@@ -265,7 +286,7 @@ fn idle_way(bucket: u32, now: u64) -> u32 {
 
 #[inline(always)]
 fn is_idle_at(bucket: u32, way: u32, now: Now, settings: &Settings) -> bool {
-    is_idle(slot_index(bucket, way), now.ns, idle_ns(settings))
+    is_idle(slot_index(bucket, way), now.ns, idle_ns(settings)) != 0
 }
 
 #[inline(always)]
@@ -278,17 +299,23 @@ const fn idle_ns(settings: &Settings) -> u64 {
 ///
 /// Long enough is shorter for one that sent a few frames only: a flood that shows each of its made-up sources
 /// twice fills the table for seconds, not for minutes.
+#[unsafe(no_mangle)]
 #[inline(never)]
-fn is_idle(index: u32, now: u64, idle_ns: u64) -> bool {
-    let Some(slot) = SLOTS.get_ptr(index) else { return false };
-    let Some(details) = DETAILS.get_ptr(index) else { return false };
+extern "C" fn is_idle(index: u32, now: u64, idle_ns: u64) -> u32 {
+    u32::from(has_been_idle(index, now, idle_ns).unwrap_or(false))
+}
+
+#[inline(always)]
+fn has_been_idle(index: u32, now: u64, idle_ns: u64) -> Option<bool> {
+    let slot = SLOTS.get_ptr(index)?;
+    let details = DETAILS.get_ptr(index)?;
     // SAFETY: a slot of the table.
     let slot = unsafe { &*slot };
     let is_new = slot.packets.wrapping_add(slot.drops) < PROBATION;
     let long_enough = if is_new { idle_ns >> PROBATION_SHIFT } else { idle_ns };
     let silent = now.wrapping_sub(slot.packets_tat);
     if silent >> 63 != 0 || silent <= long_enough {
-        return false;
+        return Some(false);
     }
     // SAFETY: as above.
     let details = unsafe { &*details };
@@ -296,7 +323,7 @@ fn is_idle(index: u32, now: u64, idle_ns: u64) -> bool {
     let ahead = now.wrapping_sub(slot.bits_tat)
         | now.wrapping_sub(details.connections_tat)
         | now.wrapping_sub(details.requests_tat);
-    ahead >> 63 == 0
+    Some(ahead >> 63 == 0)
 }
 
 /// A bucket whose lock this CPU holds.

@@ -96,7 +96,7 @@ fn reason(context: &XdpContext, settings: &Settings, packet: &Packet, bytes: u64
         return Reason::Blocked;
     }
     if admit::seen_before(&places, settings) {
-        if let Some(client) = admit::admit(key.hi, key.lo).and_then(admit::at) {
+        if let Some(client) = admit::at(admit::admit(key.hi, key.lo)) {
             return of_client(client, &frame);
         }
         debug!(context, "a source was seen again and not admitted to the client table");

@@ -61,6 +61,8 @@ pub enum ParseRateError {
     Zero,
     /// More than [`Rate::MAX_COUNT`], or a burst beyond [`Rate::MAX_BURST`].
     TooLarge,
+    /// A burst that takes longer than [`Rate::LONGEST_BURST_SECONDS`] to earn.
+    BurstTooLong,
 }
 
 impl fmt::Display for ParseRateError {
@@ -70,6 +72,7 @@ impl fmt::Display for ParseRateError {
             Self::Unit => "unknown unit of time",
             Self::Zero => "zero (write `off` for no limit, or add a block to admit nothing)",
             Self::TooLarge => "number too large (at most 1000G, burst at most 1000G)",
+            Self::BurstTooLong => "at this rate the burst takes more than four years to earn",
         };
         write!(out, "{what}; expected RATE[/UNIT][:BURST], such as 100/min:20, 50k/s or 200M, or `off`")
     }
@@ -82,11 +85,13 @@ impl Rate {
     pub const MAX_COUNT: u64 = 1_000_000_000_000;
     /// Largest burst.
     pub const MAX_BURST: u64 = 1_000_000_000_000;
+    /// Longest time that a burst may take to earn: four years, what a quota holds.
+    pub const LONGEST_BURST_SECONDS: u64 = 4 * 365 * 86_400;
 
     /// A rate from its parts.
     ///
     /// # Errors
-    /// Where count or burst is zero or above its bound.
+    /// Where count or burst is zero or above its bound, or the burst takes too long to earn.
     pub const fn new(count: u64, period: Period, burst: Option<u64>) -> Result<Self, ParseRateError> {
         if count == 0 || matches!(burst, Some(0)) {
             return Err(ParseRateError::Zero);
@@ -98,6 +103,10 @@ impl Rate {
             Some(burst) => burst,
             None => count.div_ceil(period.seconds()),
         };
+        let seconds = burst.saturating_mul(period.seconds());
+        if seconds > Self::LONGEST_BURST_SECONDS.saturating_mul(count) {
+            return Err(ParseRateError::BurstTooLong);
+        }
         Ok(Self { count, period, burst })
     }
 
