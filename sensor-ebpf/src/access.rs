@@ -1,7 +1,7 @@
-//! From an XDP context to bytes: every access to packet memory is in this file.
+//! From a context to bytes: every direct access to packet memory is in this file.
 
 use aya_ebpf::helpers::generated::bpf_xdp_get_buff_len;
-use aya_ebpf::programs::XdpContext;
+use aya_ebpf::programs::{TcContext, XdpContext};
 use sensor_common::packet::Frame;
 
 /// The linear part of a frame.
@@ -18,6 +18,12 @@ impl Linear {
     /// The linear part of the context's frame.
     #[inline(always)]
     pub(crate) fn new(context: &XdpContext) -> Self {
+        Self { data: context.data(), end: context.data_end() }
+    }
+
+    /// The linear part of a socket buffer.
+    #[inline(always)]
+    pub(crate) fn of_skb(context: &TcContext) -> Self {
         Self { data: context.data(), end: context.data_end() }
     }
 

@@ -32,3 +32,12 @@ pub(crate) unsafe fn add(place: *mut u64, amount: u64) {
     // SAFETY: the caller's promise.
     unsafe { asm!("lock *(u64 *)({place} + 0) += {amount}", place = in(reg) place, amount = in(reg) amount) };
 }
+
+/// The same number, of which neither compiler nor verifier knows anything.
+#[inline(always)]
+pub(crate) fn opaque(number: u64) -> u64 {
+    let mut number = number;
+    // SAFETY: no instruction at all.
+    unsafe { asm!("/* {0} */", inout(reg) number) };
+    number
+}

@@ -1,7 +1,7 @@
 //! Per-CPU counters.
 
 use sensor_common::abi::{
-    Event, Family, InterfaceSlot, MAX_INTERFACES, Reason, Settings, Verdict, counter_index,
+    Event, Family, InterfaceSlot, MAX_INTERFACES, MirrorDirection, Reason, Settings, Verdict, counter_index,
 };
 use sensor_common::packet::Problem;
 
@@ -30,12 +30,28 @@ pub(crate) fn problem(problem: Problem) {
     add_event(Event::index_of_problem(problem));
 }
 
+/// Counts a mirrored segment and the payload bytes that were copied of it.
+#[inline(always)]
+pub(crate) fn mirrored(direction: MirrorDirection, bytes: u32) {
+    let (segments, total) = match direction {
+        MirrorDirection::Ingress => (Event::MirroredIngress, Event::MirroredIngressBytes),
+        MirrorDirection::Egress => (Event::MirroredEgress, Event::MirroredEgressBytes),
+    };
+    add_to_event(segments as u32, 1);
+    add_to_event(total as u32, bytes as u64);
+}
+
 #[inline(always)]
 fn add_event(index: u32) {
+    add_to_event(index, 1);
+}
+
+#[inline(always)]
+fn add_to_event(index: u32, amount: u64) {
     if let Some(count) = EVENTS.get_ptr_mut(index) {
         // SAFETY: as above.
         let count = unsafe { &mut *count };
-        *count = count.wrapping_add(1);
+        *count = count.wrapping_add(amount);
     }
 }
 

@@ -14,14 +14,15 @@ mod clock;
 mod count;
 mod limit;
 mod maps;
+mod mirror;
 mod notice;
 mod policy;
 mod verdict;
 
 use aya_ebpf::bindings::xdp_action::{XDP_DROP, XDP_PASS};
-use aya_ebpf::macros::xdp;
-use aya_ebpf::programs::XdpContext;
-use sensor_common::abi::Verdict;
+use aya_ebpf::macros::{classifier, xdp};
+use aya_ebpf::programs::{TcContext, XdpContext};
+use sensor_common::abi::{MirrorDirection, Verdict};
 
 /// Limits and blocks what arrives on an interface.
 #[xdp(frags)]
@@ -38,6 +39,23 @@ fn sensor_xdp(context: XdpContext) -> u32 {
 fn sensor_clock(_context: XdpContext) -> u32 {
     clock::publish();
     XDP_PASS
+}
+
+/// `TCX_NEXT` and `TC_ACT_UNSPEC`: whatever comes next decides.
+const NEXT: i32 = -1;
+
+/// Mirrors requests, at tc ingress: behind XDP, so what that drops is not seen here.
+#[classifier]
+fn sensor_ingress(context: TcContext) -> i32 {
+    mirror::mirror(&context, MirrorDirection::Ingress);
+    NEXT
+}
+
+/// Mirrors responses, at tc egress.
+#[classifier]
+fn sensor_egress(context: TcContext) -> i32 {
+    mirror::mirror(&context, MirrorDirection::Egress);
+    NEXT
 }
 
 #[panic_handler]

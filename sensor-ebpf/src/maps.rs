@@ -3,11 +3,13 @@
 use aya_ebpf::bindings::{BPF_F_MMAPABLE, BPF_F_NO_PREALLOC};
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::lpm_trie::{Key, LpmTrie};
-use aya_ebpf::maps::{Array, PerCpuArray, RingBuf};
+use aya_ebpf::maps::{Array, LruHashMap, PerCpuArray, RingBuf};
 use sensor_common::abi::{
-    BlockEntry, COUNTERS as COUNTER_ENTRIES, Counter, EVENTS as EVENT_ENTRIES, ScopeEntry, ScopeLimits,
-    Settings, Shared, Slot, SlotDetails, TagWord,
+    BlockEntry, COUNTERS as COUNTER_ENTRIES, Counter, EVENTS as EVENT_ENTRIES, FlowInstruction, FlowKey,
+    MirrorSettings, ScopeEntry, ScopeLimits, Settings, Shared, Slot, SlotDetails, TagWord,
 };
+
+use crate::mirror::Record;
 
 /// One entry, written by user space through shared memory.
 #[map]
@@ -68,12 +70,36 @@ pub(crate) static EVENTS: PerCpuArray<u64> = PerCpuArray::with_max_entries(EVENT
 #[map]
 pub(crate) static NOTICES: RingBuf = RingBuf::with_byte_size(256 * 1024, 0);
 
+/// One entry, written by user space through shared memory.
+#[map]
+pub(crate) static MIRROR: Array<MirrorSettings> = Array::with_max_entries(1, BPF_F_MMAPABLE);
+
+/// What user space said about connections; the one used least makes room for another. An instruction that is
+/// lost costs copies, nothing else.
+#[map]
+pub(crate) static FLOWS: LruHashMap<FlowKey, FlowInstruction> = LruHashMap::with_max_entries(65_536, 0);
+
+/// Mirrored segments; set at load, a power of two.
+#[map]
+pub(crate) static SEGMENTS: RingBuf = RingBuf::with_byte_size(16 << 20, 0);
+
+/// Where a record is put together.
+#[map]
+pub(crate) static SCRATCH: PerCpuArray<Record> = PerCpuArray::with_max_entries(1, 0);
+
 /// The settings. The map has one entry that always exists; the program passes packets where it does not.
 #[inline(always)]
 pub(crate) fn settings() -> Option<&'static Settings> {
     // SAFETY: array entries live as long as the program. User space changes single aligned fields meanwhile;
     // each is read at most once for a packet, and every combination of old and new fields is valid.
     SETTINGS.get_ptr(0).map(|settings| unsafe { &*settings })
+}
+
+/// What the mirror is told. As above.
+#[inline(always)]
+pub(crate) fn mirror_settings() -> Option<&'static MirrorSettings> {
+    // SAFETY: as above.
+    MIRROR.get_ptr(0).map(|settings| unsafe { &*settings })
 }
 
 /// The state that CPUs share, to be touched with atomic operations only.

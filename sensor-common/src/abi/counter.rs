@@ -56,8 +56,22 @@ pub enum Event {
     NoticeSuppressed = 5,
     /// A frame came from an interface that is not in the settings.
     UnknownInterface = 6,
+    /// A segment towards this host was mirrored.
+    MirroredIngress = 7,
+    /// A segment from this host was mirrored.
+    MirroredEgress = 8,
+    /// Payload bytes of mirrored segments towards this host.
+    MirroredIngressBytes = 9,
+    /// Payload bytes of mirrored segments from this host.
+    MirroredEgressBytes = 10,
+    /// A segment was left out, as an instruction for its connection said.
+    MirrorSkipped = 11,
+    /// The ring buffer of segments was full.
+    MirrorRingFull = 12,
+    /// The bytes of a segment could not be read.
+    MirrorLoadFailed = 13,
     /// First of the [`Problem`] kinds, which follow in their own order.
-    FirstProblem = 7,
+    FirstProblem = 14,
 }
 
 /// Entries of the event map; `NonLinear` is the last problem.

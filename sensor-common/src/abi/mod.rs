@@ -6,6 +6,7 @@
 
 mod client;
 mod counter;
+mod mirror;
 mod policy;
 mod settings;
 mod verdict;
@@ -14,6 +15,10 @@ pub use client::{ClientKey, Family, OverLimit, Slot, SlotDetails, TagWord, notic
 pub use counter::{
     COUNTERS, Counter, EVENTS, Event, FAMILIES, InterfaceSlot, MAX_INTERFACES, REASONS, VERDICTS,
     counter_index,
+};
+pub use mirror::{
+    CHUNK, FlowInstruction, FlowKey, MAX_CHUNKS, MAX_SNAP, MirrorDirection, MirrorHeader, MirrorSettings,
+    PORT_WORDS,
 };
 pub use policy::{BlockEntry, Dimension, Policy, ScopeEntry, ScopeLimits};
 pub use settings::{Settings, Shared, prefixes};
@@ -56,6 +61,12 @@ pub mod maps {
     pub const EVENTS: &str = "EVENTS";
     /// Ring buffer of [`super::OverLimit`] records.
     pub const NOTICES: &str = "NOTICES";
+    /// [`super::MirrorSettings`], one entry, mapped into user space.
+    pub const MIRROR: &str = "MIRROR";
+    /// [`super::FlowInstruction`] by [`super::FlowKey`].
+    pub const FLOWS: &str = "FLOWS";
+    /// Ring buffer of mirrored segments: [`super::MirrorHeader`] and payload.
+    pub const SEGMENTS: &str = "SEGMENTS";
 
     /// Every map whose content outlives the daemon.
     pub const PINNED: [&str; 16] = [
@@ -70,6 +81,10 @@ pub mod programs {
     pub const XDP: &str = "sensor_xdp";
     /// Writes the data plane's clock into [`super::Shared::clock`]; run by user space, never attached.
     pub const CLOCK: &str = "sensor_clock";
+    /// Mirrors what comes in, at tc ingress.
+    pub const MIRROR_INGRESS: &str = "sensor_ingress";
+    /// Mirrors what goes out, at tc egress.
+    pub const MIRROR_EGRESS: &str = "sensor_egress";
 }
 
 /// Marks a type as plain old data for aya's typed maps.
@@ -86,6 +101,10 @@ macro_rules! plain_old_data {
 plain_old_data! {
     BlockEntry: 16,
     Counter: 16,
+    FlowInstruction: 12,
+    FlowKey: 40,
+    MirrorHeader: 72,
+    MirrorSettings: 8208,
     OverLimit: 40,
     ScopeEntry: 8,
     ScopeLimits: 64,

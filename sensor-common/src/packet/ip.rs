@@ -73,7 +73,11 @@ mod next_header {
 
 /// The protocol behind the extension headers and where it starts; or why it cannot be had.
 #[inline(always)]
-fn skip_extensions<F: Frame + ?Sized>(frame: &F, first: u8, start: usize) -> Result<(u8, usize), Transport> {
+pub(super) fn skip_extensions<F: Frame + ?Sized>(
+    frame: &F,
+    first: u8,
+    start: usize,
+) -> Result<(u8, usize), Transport> {
     let mut protocol = first;
     let mut offset = start;
     for _ in 0..MAX_EXTENSIONS {

@@ -7,7 +7,10 @@
 
 mod ip;
 mod link;
+mod segment;
 mod transport;
+
+pub use segment::{SegmentHeader, segment};
 
 use crate::abi::{ClientKey, Family};
 

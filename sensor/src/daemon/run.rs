@@ -124,6 +124,7 @@ fn start_dataplane(
         }
     };
     let load = LoadOptions {
+        segment_ring_bytes: 0,
         capacities: config.capacities,
         pins: pins.clone(),
         log_level: config.kernel_log_level,

@@ -1,15 +1,10 @@
 //! Loading the object, with new maps or those that an earlier daemon left pinned.
 
-use std::fs::{self, File};
-use std::path::{Path, PathBuf};
-
-use aya::maps::{Map, MapData, MapInfo};
+use aya::maps::{Map, MapData};
 use aya::programs::{TestRun as _, TestRunOptions, Xdp};
 use aya::{Ebpf, EbpfLoader, VerifierLogLevel};
-use nix::fcntl::{Flock, FlockArg};
 use nix::time::{ClockId, clock_getres};
-use sensor_common::abi::{COUNTERS, EVENTS, MAX_INTERFACES, Settings, Slot, maps, programs};
-use sensor_common::table::WAYS;
+use sensor_common::abi::{MAX_INTERFACES, Settings, maps, programs};
 
 use super::attach::{self, Attachment, XdpChoice};
 use super::clients::ClientTable;
@@ -17,9 +12,10 @@ use super::config::Capacities;
 use super::counters::Counters;
 use super::error::KernelError;
 use super::memory::KernelMemory;
-use super::mount::{self, pin_error};
+use super::mirror::{self, Mirror, MirrorLinks, SegmentRing};
 use super::notices::Notices;
 use super::object::DATAPLANE;
+use super::pins::{self, Pins};
 use super::settings::{SettingsView, Tuning};
 use super::tries::{PolicyTries, Scopes};
 
@@ -32,69 +28,11 @@ pub struct LoadOptions {
     pub pins: Option<Pins>,
     /// Level of the program's own diagnostics: 0 off, 1 error to 5 trace.
     pub log_level: u8,
+    /// Bytes of the ring buffer of mirrored segments, a power of two and at least a page; the least where this
+    /// is 0.
+    pub segment_ring_bytes: u32,
     /// For tests: the program's clock is what [`Dataplane::set_tick`] says.
     pub fixed_clock: bool,
-}
-
-/// A pin directory that this process holds the lock of.
-#[derive(Clone, Debug)]
-pub struct Pins {
-    directory: PathBuf,
-    _lock: std::sync::Arc<Flock<File>>,
-}
-
-impl Pins {
-    /// Prepares a directory on a BPF file system and takes its lock.
-    ///
-    /// # Errors
-    /// Where no BPF file system can be had there, or another daemon holds the directory.
-    pub fn open(directory: &Path) -> Result<Self, KernelError> {
-        mount::ensure(directory)?;
-        for part in [Self::MAPS, Self::LINKS] {
-            mount::create(&directory.join(part))?;
-        }
-        let file = File::open(directory).map_err(|error| pin_error(directory, "opening", error))?;
-        let lock = Flock::lock(file, FlockArg::LockExclusiveNonblock)
-            .map_err(|_locked| KernelError::PinsInUse(directory.to_owned()))?;
-        Ok(Self { directory: directory.to_owned(), _lock: std::sync::Arc::new(lock) })
-    }
-
-    const MAPS: &str = "maps";
-    const LINKS: &str = "links";
-
-    fn map(&self, name: &str) -> PathBuf {
-        self.directory.join(Self::MAPS).join(name)
-    }
-
-    fn links(&self) -> PathBuf {
-        self.directory.join(Self::LINKS)
-    }
-}
-
-/// Detaches what was pinned in a directory and removes every trace of it. Returns the interfaces freed.
-///
-/// # Errors
-/// Where another daemon holds the directory, or a pin cannot be removed.
-pub fn unload(directory: &Path) -> Result<Vec<String>, KernelError> {
-    if !directory.exists() || !mount::is_bpffs(directory) {
-        return Ok(Vec::new());
-    }
-    let pins = Pins::open(directory)?;
-    let mut freed = Vec::new();
-    for link in attach::pinned_links(&pins.links()) {
-        attach::remove_pin(&link)?;
-        freed.extend(link.file_name().map(|name| name.to_string_lossy().into_owned()));
-    }
-    for name in maps::PINNED {
-        attach::remove_pin(&pins.map(name))?;
-    }
-    for part in [Pins::MAPS, Pins::LINKS] {
-        let part = directory.join(part);
-        fs::remove_dir(&part).map_err(|error| pin_error(&part, "removing the directory", error))?;
-    }
-    drop(pins);
-    mount::release(directory)?;
-    Ok(freed)
 }
 
 /// The loaded kernel side.
@@ -104,6 +42,8 @@ pub struct Dataplane {
     clients: ClientTable,
     counters: Counters,
     notices: Option<Notices>,
+    mirror: Option<(Mirror, SegmentRing)>,
+    mirror_links: Option<MirrorLinks>,
     memory: KernelMemory,
     attachments: Vec<Attachment>,
     pins: Option<Pins>,
@@ -121,7 +61,7 @@ impl Dataplane {
     /// Where the kernel refuses the object, or pins cannot be read or replaced.
     pub fn load(options: &LoadOptions) -> Result<Self, KernelError> {
         let adopted_maps = match &options.pins {
-            Some(pins) => adopt_or_clear(pins, &options.capacities)?,
+            Some(pins) => pins::adopt_or_clear(pins, &options.capacities)?,
             None => false,
         };
         let mut ebpf = load_object(options)?;
@@ -140,6 +80,9 @@ impl Dataplane {
         let clients = ClientTable::new(&tags, slots, details, found.buckets, found.seed)?;
         let counters = Counters::new(take(maps::COUNTERS)?, take(maps::EVENTS)?)?;
         let notices = Some(Notices::new(take(maps::NOTICES)?)?);
+        let mirror_settings = array_data(take(maps::MIRROR)?, maps::MIRROR)?;
+        let mirror = Mirror::new(&mirror_settings, take(maps::FLOWS)?)?;
+        let segments = SegmentRing::new(&mirror_settings, take(maps::SEGMENTS)?)?;
         let tries = PolicyTries::take(&mut take, &options.capacities)?;
         let scopes = Scopes::new(take(maps::SCOPES)?)?;
         let mut dataplane = Self {
@@ -148,6 +91,8 @@ impl Dataplane {
             clients,
             counters,
             notices,
+            mirror: Some((mirror, segments)),
+            mirror_links: None,
             memory,
             attachments: Vec::new(),
             pins: options.pins.clone(),
@@ -236,6 +181,21 @@ impl Dataplane {
         self.notices.take()
     }
 
+    /// Attaches the mirror to the interfaces that are served.
+    ///
+    /// # Errors
+    /// Where the kernel refuses the programs or an interface does.
+    pub fn attach_mirror(&mut self) -> Result<(), KernelError> {
+        let interfaces: Vec<String> = self.attachments.iter().map(|found| found.interface.clone()).collect();
+        self.mirror_links = Some(mirror::attach(&mut self.ebpf, &interfaces)?);
+        Ok(())
+    }
+
+    /// The mirror's controls and its ring buffer, to be used by one thread.
+    pub fn take_mirror(&mut self) -> Option<(Mirror, SegmentRing)> {
+        self.mirror.take()
+    }
+
     /// Kernel memory of all maps.
     #[must_use]
     pub const fn memory(&self) -> &KernelMemory {
@@ -305,67 +265,26 @@ impl Dataplane {
     }
 }
 
+/// No page of a supported architecture is larger.
+const LEAST_RING: u32 = 64 << 10;
+
 fn load_object(options: &LoadOptions) -> Result<Ebpf, KernelError> {
     let fixed_clock = u8::from(options.fixed_clock);
     let mut loader = EbpfLoader::new();
     loader.verifier_log_level(VerifierLogLevel::STATS);
     loader.override_global("AYA_LOG_LEVEL", &options.log_level, true);
     loader.override_global("FIXED_CLOCK", &fixed_clock, true);
-    for (name, entries) in sizes(&options.capacities) {
+    for (name, entries) in pins::sizes(&options.capacities) {
         loader.map_max_entries(name, entries);
     }
+    let ring_bytes = options.segment_ring_bytes.max(LEAST_RING).next_power_of_two();
+    loader.map_max_entries(maps::SEGMENTS, ring_bytes);
     for name in options.pins.iter().flat_map(|_| maps::PINNED) {
         if let Some(pins) = &options.pins {
             loader.map_pin_path(name, pins.map(name));
         }
     }
     loader.load(DATAPLANE).map_err(|error| KernelError::Object(Box::new(error)))
-}
-
-/// Maps whose size the configuration sets.
-fn sizes(capacities: &Capacities) -> [(&'static str, u32); 11] {
-    let buckets = capacities.buckets();
-    [
-        (maps::TAGS, buckets),
-        (maps::SLOTS, buckets.saturating_mul(WAYS)),
-        (maps::DETAILS, buckets.saturating_mul(WAYS)),
-        (maps::DOORKEEPER, capacities.doorkeeper_words()),
-        (maps::SCOPES, capacities.scope_entries()),
-        (maps::SCOPE_V4, capacities.scopes),
-        (maps::SCOPE_V6, capacities.scopes),
-        (maps::ALLOW_V4, capacities.allows),
-        (maps::ALLOW_V6, capacities.allows),
-        (maps::BLOCK_V4, capacities.blocks),
-        (maps::BLOCK_V6, capacities.blocks),
-    ]
-}
-
-/// Whether pinned maps can be used again. Others are unpinned: a program that still runs with them keeps
-/// them until it is replaced.
-fn adopt_or_clear(pins: &Pins, capacities: &Capacities) -> Result<bool, KernelError> {
-    if fits(pins, capacities) {
-        return Ok(true);
-    }
-    for name in maps::PINNED {
-        attach::remove_pin(&pins.map(name))?;
-    }
-    Ok(false)
-}
-
-fn fits(pins: &Pins, capacities: &Capacities) -> bool {
-    let fixed = [(maps::SETTINGS, 1), (maps::SHARED, 1), (maps::COUNTERS, COUNTERS), (maps::EVENTS, EVENTS)];
-    let sizes_fit = sizes(capacities).into_iter().chain(fixed).all(|(name, entries)| {
-        MapInfo::from_pin(pins.map(name)).is_ok_and(|info| info.max_entries() == entries)
-    });
-    let slots_fit = MapInfo::from_pin(pins.map(maps::SLOTS))
-        .is_ok_and(|info| usize::try_from(info.value_size()).is_ok_and(|size| size == size_of::<Slot>()));
-    sizes_fit && slots_fit && has_current_version(pins)
-}
-
-fn has_current_version(pins: &Pins) -> bool {
-    let open = |name| MapData::from_pin(pins.map(name)).ok();
-    let (Some(settings), Some(shared)) = (open(maps::SETTINGS), open(maps::SHARED)) else { return false };
-    SettingsView::new(&settings, &shared).is_ok_and(|view| view.is_current())
 }
 
 fn array_data(map: Map, name: &'static str) -> Result<MapData, KernelError> {

@@ -1,0 +1,105 @@
+//! Mirrored TCP segments: what is copied, and the record that carries it.
+
+use bytemuck::{Pod, Zeroable};
+
+use super::client::ClientKey;
+
+/// Written by user space field by field through shared memory, read by the mirror for each segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
+#[repr(C)]
+pub struct MirrorSettings {
+    /// One bit for each TCP port of this host whose segments are mirrored.
+    pub ports: [u64; PORT_WORDS],
+    /// Most payload bytes of one segment that are copied; at most [`MAX_SNAP`].
+    pub snap: u32,
+    /// 1 while user space waits for the next record to wake it, 0 while it looks by itself.
+    pub wake: u32,
+    /// 0 while no flow has an instruction, so that none is looked for.
+    pub instructions: u32,
+    /// Keeps the size a multiple of eight.
+    pub reserved: u32,
+}
+
+/// Words of [`MirrorSettings::ports`].
+pub const PORT_WORDS: usize = 1024;
+
+/// Payload bytes in one record; longer segments take several.
+pub const CHUNK: u32 = 4096;
+/// Records that one segment may take.
+pub const MAX_CHUNKS: u32 = 16;
+/// Payload bytes of one segment that can be copied: an aggregate (GRO, GSO) of 64 KiB.
+pub const MAX_SNAP: u32 = CHUNK * MAX_CHUNKS;
+
+/// Which way a segment crossed the interface.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum MirrorDirection {
+    /// Towards this host: requests.
+    Ingress = 0,
+    /// Away from it: responses.
+    Egress = 1,
+}
+
+/// The head of a record in the ring buffer; `captured` bytes of payload follow it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+#[repr(C)]
+pub struct MirrorHeader {
+    /// When, by the kernel's monotonic clock (`CLOCK_MONOTONIC`), in nanoseconds.
+    pub time: u64,
+    /// Source address.
+    pub source: ClientKey,
+    /// Destination address.
+    pub destination: ClientKey,
+    /// Source port.
+    pub source_port: u16,
+    /// Destination port.
+    pub destination_port: u16,
+    /// Index of the interface.
+    pub ifindex: u32,
+    /// Sequence number of the first byte.
+    pub sequence: u32,
+    /// Acknowledgement number.
+    pub acknowledgement: u32,
+    /// Payload bytes on the wire, from `sequence` on.
+    pub length: u32,
+    /// The first of them, in this record.
+    pub captured: u32,
+    /// Urgent pointer.
+    pub urgent: u16,
+    /// Control bits of the TCP header.
+    pub flags: u8,
+    /// A [`MirrorDirection`].
+    pub direction: u8,
+    /// Keeps the size a multiple of eight.
+    pub reserved: u32,
+}
+
+/// A connection, as instructions name it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Pod, Zeroable)]
+#[repr(C)]
+pub struct FlowKey {
+    /// The peer's address.
+    pub client: ClientKey,
+    /// This host's address.
+    pub server: ClientKey,
+    /// The peer's port.
+    pub client_port: u16,
+    /// This host's port.
+    pub server_port: u16,
+    /// Keeps the size a multiple of eight.
+    pub reserved: u32,
+}
+
+/// What user space says about a connection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+#[repr(C)]
+pub struct FlowInstruction {
+    /// By [`MirrorDirection`]: the sequence number before which no payload is needed, where `skips` says so.
+    pub skip_until: [u32; 2],
+    /// By [`MirrorDirection`]: whether `skip_until` holds.
+    pub skips: [u8; 2],
+    /// Whether nothing of the connection is needed until its next SYN.
+    pub stop: u8,
+    /// Keeps the size a multiple of four.
+    pub reserved: u8,
+}

@@ -1,0 +1,251 @@
+//! Copies of TCP segments for user space, out of the packets' way: they pass whatever happens here.
+//!
+//! What user space does not need is not copied: segments of other ports, acknowledgements without payload,
+//! bytes beyond a snap length, bytes that an instruction for the connection says to skip.
+
+use aya_ebpf::EbpfContext as _;
+use aya_ebpf::bindings::{BPF_RB_FORCE_WAKEUP, BPF_RB_NO_WAKEUP};
+use aya_ebpf::helpers::generated::{bpf_ktime_get_ns, bpf_skb_load_bytes};
+use aya_ebpf::programs::TcContext;
+use sensor_common::abi::{
+    CHUNK, Event, FlowInstruction, FlowKey, MAX_CHUNKS, MirrorDirection, MirrorHeader, MirrorSettings,
+    PORT_WORDS,
+};
+use sensor_common::packet::{self, SegmentHeader};
+
+use crate::access::Linear;
+use crate::maps::{FLOWS, MIRROR, SCRATCH, SEGMENTS};
+use crate::{atomic, count, maps};
+
+/// [`CHUNK`] is a power of two.
+const CHUNK_MASK: u64 = CHUNK as u64 - 1;
+
+const FIN: u8 = 0x01;
+const SYN: u8 = 0x02;
+const RST: u8 = 0x04;
+
+/// A record on its way to the ring buffer.
+#[repr(C)]
+pub(crate) struct Record {
+    header: MirrorHeader,
+    payload: [u8; CHUNK as usize],
+}
+
+/// Copies a segment if someone wants it.
+#[inline(always)]
+pub(crate) fn mirror(context: &TcContext, direction: MirrorDirection) {
+    let Some(settings) = maps::mirror_settings() else { return };
+    // Headers in a fragment of the buffer are rare; such a segment is out of sight.
+    let Some(segment) = packet::segment(&Linear::of_skb(context)) else { return };
+    let port = match direction {
+        MirrorDirection::Ingress => segment.destination_port,
+        MirrorDirection::Egress => segment.source_port,
+    };
+    if !is_watched(settings, port) {
+        return;
+    }
+    let length = payload_len(&segment, context.len() as usize);
+    if length == 0 && segment.flags & (SYN | FIN | RST) == 0 {
+        return;
+    }
+    let snap = settings.snap;
+    let has_instructions = settings.instructions != 0;
+    let wanted =
+        if has_instructions { wanted(&segment, direction, length, snap) } else { Wanted::upto(snap) };
+    let Some(Wanted { snap }) = wanted.checked() else {
+        count::event(Event::MirrorSkipped);
+        return;
+    };
+    copy(context, &segment, direction, length, snap);
+}
+
+/// How much of a segment is copied.
+struct Wanted {
+    snap: u32,
+}
+
+/// Says that not even the header is.
+const NOTHING: u32 = u32::MAX;
+
+impl Wanted {
+    #[inline(always)]
+    const fn upto(snap: u32) -> Self {
+        Self { snap }
+    }
+
+    #[inline(always)]
+    const fn checked(self) -> Option<Self> {
+        if self.snap == NOTHING { None } else { Some(self) }
+    }
+}
+
+#[inline(always)]
+fn is_watched(settings: &MirrorSettings, port: u16) -> bool {
+    // SAFETY: a port's upper ten bits are below the number of words.
+    let word = unsafe { *settings.ports.get_unchecked((port >> 6) as usize & (PORT_WORDS - 1)) };
+    word >> (port & 63) & 1 != 0
+}
+
+/// Bytes of payload: as far as the IP header says, without the padding of short frames; an aggregate's length
+/// may be beyond what that header can say.
+#[inline(always)]
+#[expect(clippy::cast_possible_truncation, reason = "a buffer has fewer than 2^32 bytes")]
+const fn payload_len(segment: &SegmentHeader, frame: usize) -> u32 {
+    let end = match segment.end {
+        Some(end) if end <= frame => end,
+        _ => frame,
+    };
+    end.saturating_sub(segment.payload) as u32
+}
+
+/// What an instruction for the connection leaves of a segment.
+#[inline(always)]
+fn wanted(segment: &SegmentHeader, direction: MirrorDirection, length: u32, snap: u32) -> Wanted {
+    let key = flow_key(segment, direction);
+    // SAFETY: an entry may be replaced meanwhile; every combination of its fields is valid.
+    let Some(instruction) = (unsafe { FLOWS.get(key) }) else { return Wanted::upto(snap) };
+    let FlowInstruction { skip_until, skips, stop, .. } = *instruction;
+    if segment.flags & SYN != 0 {
+        // The ports are used again: what was said about the old connection is void.
+        FLOWS.remove(key).unwrap_or_default();
+        return Wanted::upto(snap);
+    }
+    if stop != 0 {
+        return Wanted { snap: NOTHING };
+    }
+    let (until, skips) = match direction {
+        MirrorDirection::Ingress => (skip_until[0], skips[0]),
+        MirrorDirection::Egress => (skip_until[1], skips[1]),
+    };
+    let last = segment.sequence.wrapping_add(length);
+    // Before `until` in sequence space (RFC 9293, section 3.4).
+    let is_before = until.wrapping_sub(last) <= i32::MAX as u32;
+    if skips != 0 && is_before && segment.flags & (FIN | RST) == 0 {
+        return Wanted { snap: NOTHING };
+    }
+    Wanted::upto(snap)
+}
+
+#[inline(always)]
+fn flow_key(segment: &SegmentHeader, direction: MirrorDirection) -> FlowKey {
+    let SegmentHeader { source, destination, source_port, destination_port, .. } = *segment;
+    match direction {
+        MirrorDirection::Ingress => FlowKey {
+            client: source,
+            server: destination,
+            client_port: source_port,
+            server_port: destination_port,
+            reserved: 0,
+        },
+        MirrorDirection::Egress => FlowKey {
+            client: destination,
+            server: source,
+            client_port: destination_port,
+            server_port: source_port,
+            reserved: 0,
+        },
+    }
+}
+
+/// Puts the segment into the ring buffer, a record for each [`CHUNK`] of payload.
+#[inline(always)]
+fn copy(context: &TcContext, segment: &SegmentHeader, direction: MirrorDirection, length: u32, snap: u32) {
+    let Some(record) = SCRATCH.get_ptr_mut(0) else { return };
+    let captured = if length < snap { length } else { snap };
+    let header = MirrorHeader {
+        // SAFETY: the helper has no arguments.
+        time: unsafe { bpf_ktime_get_ns() },
+        source: segment.source,
+        destination: segment.destination,
+        source_port: segment.source_port,
+        destination_port: segment.destination_port,
+        // SAFETY: a field of the context.
+        ifindex: unsafe { (*context.skb.skb).ifindex },
+        sequence: segment.sequence,
+        acknowledgement: segment.acknowledgement,
+        length,
+        captured: 0,
+        urgent: segment.urgent,
+        flags: segment.flags,
+        direction: direction as u8,
+        reserved: 0,
+    };
+    // SAFETY: this CPU's own copy; nothing else on this CPU runs the program meanwhile.
+    unsafe { (*record).header = header };
+    let wake = wake_flags();
+    let mut done = 0;
+    for _ in 0..MAX_CHUNKS {
+        let rest = captured.wrapping_sub(done);
+        let is_last = rest <= CHUNK;
+        let bytes = if is_last { rest } else { CHUNK };
+        // The last record stands for what is not copied, too.
+        let stands_for = if is_last { length.wrapping_sub(done) } else { bytes };
+        // SAFETY: as above.
+        let header = unsafe { &mut (*record).header };
+        header.sequence = segment.sequence.wrapping_add(done);
+        header.length = stands_for;
+        header.captured = bytes;
+        // A SYN takes a sequence number before the first byte of data that comes with it, and FIN comes last.
+        header.flags = flags_of(segment.flags, done == 0, is_last);
+        if segment.flags & SYN != 0 && done != 0 {
+            header.sequence = header.sequence.wrapping_add(1);
+        }
+        if !output(context, record, segment.payload.wrapping_add(done as usize), bytes, wake) {
+            return;
+        }
+        done = done.wrapping_add(bytes);
+        if is_last {
+            break;
+        }
+    }
+    count::mirrored(direction, captured);
+}
+
+#[inline(always)]
+const fn flags_of(flags: u8, is_first: bool, is_last: bool) -> u8 {
+    let flags = if is_first { flags } else { flags & !SYN };
+    if is_last { flags } else { flags & !(FIN | RST) }
+}
+
+#[inline(always)]
+fn wake_flags() -> u64 {
+    let Some(settings) = MIRROR.get_ptr_mut(0) else { return BPF_RB_NO_WAKEUP as u64 };
+    // SAFETY: the address of a field of a map value.
+    let wake = unsafe { &raw mut (*settings).wake };
+    // SAFETY: as above.
+    if unsafe { wake.read_volatile() } == 0 {
+        return BPF_RB_NO_WAKEUP as u64;
+    }
+    // User space sleeps: one record wakes it, and it says so again before it sleeps the next time.
+    // SAFETY: as above.
+    unsafe { wake.write_volatile(0) };
+    BPF_RB_FORCE_WAKEUP as u64
+}
+
+/// Copies `bytes` of payload behind the header and hands the record over; false where that failed.
+#[inline(always)]
+#[expect(clippy::cast_possible_truncation, reason = "offsets and sizes are far below 2^32")]
+fn output(context: &TcContext, record: *mut Record, offset: usize, bytes: u32, wake: u64) -> bool {
+    let mut size = size_of::<MirrorHeader>() as u64;
+    if bytes > 0 {
+        // 1 to CHUNK in a form that the verifier of Linux 6.1 follows.
+        let bytes = (atomic::opaque((bytes as u64).wrapping_sub(1)) & CHUNK_MASK).wrapping_add(1);
+        // SAFETY: the address of a field of a map value.
+        let payload = unsafe { &raw mut (*record).payload };
+        // SAFETY: the payload has room for `CHUNK` bytes, and `bytes` is not more.
+        let loaded =
+            unsafe { bpf_skb_load_bytes(context.as_ptr(), offset as u32, payload.cast(), bytes as u32) };
+        if loaded != 0 {
+            count::event(Event::MirrorLoadFailed);
+            return false;
+        }
+        size = size.wrapping_add(bytes);
+    }
+    // SAFETY: header and payload lie behind one another in the record, and this CPU alone uses it.
+    let bytes = unsafe { core::slice::from_raw_parts(record.cast::<u8>(), size as usize) };
+    if SEGMENTS.output::<[u8]>(bytes, wake).is_ok() {
+        return true;
+    }
+    count::event(Event::MirrorRingFull);
+    false
+}

@@ -1,0 +1,178 @@
+//! The mirror of TCP segments: attaching it, telling it what to copy, and reading its ring buffer.
+
+use std::collections::BTreeSet;
+use std::mem::offset_of;
+use std::os::fd::{AsFd as _, BorrowedFd};
+
+use aya::maps::{HashMap, Map, MapData, MapError, RingBuf};
+use aya::programs::tc::{SchedClassifierLink, qdisc_add_clsact, qdisc_detach_program};
+use aya::programs::{SchedClassifier, TcAttachType};
+use aya::{Ebpf, programs::ProgramError};
+use sensor_common::abi::{
+    FlowInstruction, FlowKey, MAX_SNAP, MirrorDirection, MirrorHeader, MirrorSettings, PORT_WORDS, maps,
+    programs,
+};
+
+use super::error::KernelError;
+use super::shared::SharedArray;
+
+/// Where each program goes.
+const PLACES: [(&str, TcAttachType); 2] =
+    [(programs::MIRROR_INGRESS, TcAttachType::Ingress), (programs::MIRROR_EGRESS, TcAttachType::Egress)];
+
+/// The programs on their interfaces. Dropping it detaches: without a reader, copies serve nobody.
+#[derive(Debug)]
+pub(super) struct MirrorLinks {
+    _links: Vec<SchedClassifierLink>,
+}
+
+/// Loads both programs and attaches them to every interface.
+pub(super) fn attach(ebpf: &mut Ebpf, interfaces: &[String]) -> Result<MirrorLinks, KernelError> {
+    let mut links = Vec::new();
+    for (name, place) in PLACES {
+        let program = ebpf.program_mut(name).ok_or(KernelError::NoMap(name))?;
+        let program: &mut SchedClassifier = program.try_into().map_err(KernelError::program(name))?;
+        program.load().map_err(KernelError::program(name))?;
+        for interface in interfaces {
+            links.push(attach_one(program, name, interface, place).map_err(refused(interface, place))?);
+        }
+    }
+    Ok(MirrorLinks { _links: links })
+}
+
+fn attach_one(
+    program: &mut SchedClassifier,
+    name: &str,
+    interface: &str,
+    place: TcAttachType,
+) -> Result<SchedClassifierLink, ProgramError> {
+    if !has_tcx() {
+        // Before Linux 6.6 a filter of a `clsact` queueing discipline; it is there already where somebody else
+        // uses it, and it has kept the filter of a sensor that was killed.
+        if qdisc_add_clsact(interface).is_err() {
+            tracing::debug!(interface, "the clsact queueing discipline is there already, or cannot be added");
+        }
+        if qdisc_detach_program(interface, place, name).is_ok() {
+            tracing::info!(interface, program = name, "removed the filter of an earlier sensor");
+        }
+    }
+    let id = program.attach(interface, place)?;
+    program.take_link(id)
+}
+
+fn has_tcx() -> bool {
+    aya::util::KernelVersion::current().is_ok_and(|version| version >= aya::util::KernelVersion::new(6, 6, 0))
+}
+
+fn refused(interface: &str, place: TcAttachType) -> impl FnOnce(ProgramError) -> KernelError {
+    let mode = if matches!(place, TcAttachType::Ingress) { "tc ingress" } else { "tc egress" };
+    let interface = interface.to_owned();
+    move |source| KernelError::Attach { interface, mode, source: Box::new(source), hint: "" }
+}
+
+/// Says what the mirror copies.
+#[derive(Debug)]
+pub struct Mirror {
+    settings: SharedArray<MirrorSettings>,
+    flows: HashMap<MapData, FlowKey, FlowInstruction>,
+}
+
+impl Mirror {
+    pub(super) fn new(settings: &MapData, flows: Map) -> Result<Self, KernelError> {
+        let flows = HashMap::try_from(flows).map_err(KernelError::map(maps::FLOWS))?;
+        Ok(Self { settings: SharedArray::new(settings, 1)?, flows })
+    }
+
+    /// Copies at most so many payload bytes of each segment; at most [`MAX_SNAP`].
+    pub fn set_snap(&self, bytes: u32) {
+        self.settings.store_u32(offset_of!(MirrorSettings, snap), bytes.min(MAX_SNAP));
+    }
+
+    /// Mirrors the segments of these TCP ports of this host, and of no others.
+    pub fn watch(&self, ports: &BTreeSet<u16>) {
+        for word in 0..PORT_WORDS {
+            let of_word = ports.iter().filter(|port| usize::from(**port >> 6) == word);
+            let bits = of_word.fold(0, |bits, port| bits | 1_u64 << (port & 63));
+            let offset = word.saturating_mul(size_of::<u64>());
+            self.settings.store_u64(offset_of!(MirrorSettings, ports).saturating_add(offset), bits);
+        }
+    }
+
+    /// Leaves out bytes before a sequence number.
+    ///
+    /// # Errors
+    /// Where the kernel refuses.
+    pub fn skip_until(
+        &mut self,
+        flow: &FlowKey,
+        direction: MirrorDirection,
+        sequence: u32,
+    ) -> Result<(), KernelError> {
+        let mut instruction = match self.flows.get(flow, 0) {
+            Ok(found) => found,
+            Err(MapError::KeyNotFound) => FlowInstruction::default(),
+            Err(error) => return Err(KernelError::map(maps::FLOWS)(error)),
+        };
+        if let (Some(until), Some(skips)) = (
+            instruction.skip_until.get_mut(direction as usize),
+            instruction.skips.get_mut(direction as usize),
+        ) {
+            *until = sequence;
+            *skips = 1;
+        }
+        self.instruct(flow, instruction)
+    }
+
+    /// Leaves out the rest of a connection.
+    ///
+    /// # Errors
+    /// Where the kernel refuses.
+    pub fn stop(&mut self, flow: &FlowKey) -> Result<(), KernelError> {
+        self.instruct(flow, FlowInstruction { stop: 1, ..FlowInstruction::default() })
+    }
+
+    fn instruct(&mut self, flow: &FlowKey, instruction: FlowInstruction) -> Result<(), KernelError> {
+        self.flows.insert(flow, instruction, 0).map_err(KernelError::map(maps::FLOWS))?;
+        self.settings.store_u32(offset_of!(MirrorSettings, instructions), 1);
+        Ok(())
+    }
+}
+
+/// The ring buffer of mirrored segments; one reader.
+pub struct SegmentRing {
+    ring: RingBuf<MapData>,
+    settings: SharedArray<MirrorSettings>,
+}
+
+impl SegmentRing {
+    pub(super) fn new(settings: &MapData, ring: Map) -> Result<Self, KernelError> {
+        let ring = RingBuf::try_from(ring).map_err(KernelError::map(maps::SEGMENTS))?;
+        Ok(Self { ring, settings: SharedArray::new(settings, 1)? })
+    }
+
+    /// Hands at most `most` records to `visit`, oldest first; returns how many there were. Records that do not
+    /// decode are passed over.
+    pub fn read(&mut self, most: usize, mut visit: impl FnMut(&MirrorHeader, &[u8])) -> usize {
+        for done in 0..most {
+            let Some(record) = self.ring.next() else { return done };
+            let Some((header, payload)) = record.split_at_checked(size_of::<MirrorHeader>()) else {
+                continue;
+            };
+            if let Ok(header) = bytemuck::try_pod_read_unaligned(header) {
+                visit(&header, payload);
+            }
+        }
+        most
+    }
+
+    /// Has the next record wake whoever polls the descriptor; until then records come silently.
+    pub fn ask_for_wakeup(&self) {
+        self.settings.store_u32(offset_of!(MirrorSettings, wake), 1);
+    }
+
+    /// To be polled: readable while there are records.
+    #[must_use]
+    pub fn descriptor(&self) -> BorrowedFd<'_> {
+        self.ring.as_fd()
+    }
+}

@@ -1,0 +1,122 @@
+//! The pin directory: what outlives the daemon, and whether it can be used again.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+
+use aya::maps::{MapData, MapInfo};
+use nix::fcntl::{Flock, FlockArg};
+use sensor_common::abi::{COUNTERS, EVENTS, Slot, maps};
+use sensor_common::table::WAYS;
+
+use super::attach;
+use super::config::Capacities;
+use super::error::KernelError;
+use super::mount::{self, pin_error};
+use super::settings::SettingsView;
+
+/// A pin directory that this process holds the lock of.
+#[derive(Clone, Debug)]
+pub struct Pins {
+    directory: PathBuf,
+    _lock: std::sync::Arc<Flock<File>>,
+}
+
+impl Pins {
+    /// Prepares a directory on a BPF file system and takes its lock.
+    ///
+    /// # Errors
+    /// Where no BPF file system can be had there, or another daemon holds the directory.
+    pub fn open(directory: &Path) -> Result<Self, KernelError> {
+        mount::ensure(directory)?;
+        for part in [Self::MAPS, Self::LINKS] {
+            mount::create(&directory.join(part))?;
+        }
+        let file = File::open(directory).map_err(|error| pin_error(directory, "opening", error))?;
+        let lock = Flock::lock(file, FlockArg::LockExclusiveNonblock)
+            .map_err(|_locked| KernelError::PinsInUse(directory.to_owned()))?;
+        Ok(Self { directory: directory.to_owned(), _lock: std::sync::Arc::new(lock) })
+    }
+
+    const MAPS: &str = "maps";
+    const LINKS: &str = "links";
+
+    pub(super) fn map(&self, name: &str) -> PathBuf {
+        self.directory.join(Self::MAPS).join(name)
+    }
+
+    pub(super) fn links(&self) -> PathBuf {
+        self.directory.join(Self::LINKS)
+    }
+}
+
+/// Detaches what was pinned in a directory and removes every trace of it. Returns the interfaces freed.
+///
+/// # Errors
+/// Where another daemon holds the directory, or a pin cannot be removed.
+pub fn unload(directory: &Path) -> Result<Vec<String>, KernelError> {
+    if !directory.exists() || !mount::is_bpffs(directory) {
+        return Ok(Vec::new());
+    }
+    let pins = Pins::open(directory)?;
+    let mut freed = Vec::new();
+    for link in attach::pinned_links(&pins.links()) {
+        attach::remove_pin(&link)?;
+        freed.extend(link.file_name().map(|name| name.to_string_lossy().into_owned()));
+    }
+    for name in maps::PINNED {
+        attach::remove_pin(&pins.map(name))?;
+    }
+    for part in [Pins::MAPS, Pins::LINKS] {
+        let part = directory.join(part);
+        fs::remove_dir(&part).map_err(|error| pin_error(&part, "removing the directory", error))?;
+    }
+    drop(pins);
+    mount::release(directory)?;
+    Ok(freed)
+}
+
+/// Maps whose size the configuration sets.
+pub(super) fn sizes(capacities: &Capacities) -> [(&'static str, u32); 11] {
+    let buckets = capacities.buckets();
+    [
+        (maps::TAGS, buckets),
+        (maps::SLOTS, buckets.saturating_mul(WAYS)),
+        (maps::DETAILS, buckets.saturating_mul(WAYS)),
+        (maps::DOORKEEPER, capacities.doorkeeper_words()),
+        (maps::SCOPES, capacities.scope_entries()),
+        (maps::SCOPE_V4, capacities.scopes),
+        (maps::SCOPE_V6, capacities.scopes),
+        (maps::ALLOW_V4, capacities.allows),
+        (maps::ALLOW_V6, capacities.allows),
+        (maps::BLOCK_V4, capacities.blocks),
+        (maps::BLOCK_V6, capacities.blocks),
+    ]
+}
+
+/// Whether pinned maps can be used again. Others are unpinned: a program that still runs with them keeps
+/// them until it is replaced.
+pub(super) fn adopt_or_clear(pins: &Pins, capacities: &Capacities) -> Result<bool, KernelError> {
+    if fits(pins, capacities) {
+        return Ok(true);
+    }
+    for name in maps::PINNED {
+        attach::remove_pin(&pins.map(name))?;
+    }
+    Ok(false)
+}
+
+fn fits(pins: &Pins, capacities: &Capacities) -> bool {
+    let fixed = [(maps::SETTINGS, 1), (maps::SHARED, 1), (maps::COUNTERS, COUNTERS), (maps::EVENTS, EVENTS)];
+    let sizes_fit = sizes(capacities).into_iter().chain(fixed).all(|(name, entries)| {
+        MapInfo::from_pin(pins.map(name)).is_ok_and(|info| info.max_entries() == entries)
+    });
+    let slots_fit = MapInfo::from_pin(pins.map(maps::SLOTS))
+        .is_ok_and(|info| usize::try_from(info.value_size()).is_ok_and(|size| size == size_of::<Slot>()));
+    sizes_fit && slots_fit && has_current_version(pins)
+}
+
+fn has_current_version(pins: &Pins) -> bool {
+    let open = |name| MapData::from_pin(pins.map(name)).ok();
+    let (Some(settings), Some(shared)) = (open(maps::SETTINGS), open(maps::SHARED)) else { return false };
+    SettingsView::new(&settings, &shared).is_ok_and(|view| view.is_current())
+}
