@@ -46,6 +46,7 @@ const NEXT: i32 = -1;
 
 /// Mirrors requests, at tc ingress: behind XDP, so what that drops is not seen here.
 #[classifier]
+#[inline(always)]
 fn sensor_ingress(context: TcContext) -> i32 {
     mirror::mirror(&context, MirrorDirection::Ingress);
     NEXT
@@ -53,6 +54,7 @@ fn sensor_ingress(context: TcContext) -> i32 {
 
 /// Mirrors responses, at tc egress.
 #[classifier]
+#[inline(always)]
 fn sensor_egress(context: TcContext) -> i32 {
     mirror::mirror(&context, MirrorDirection::Egress);
     NEXT

@@ -17,6 +17,7 @@ pub mod tools;
 pub mod wait;
 
 pub mod fixtures;
+pub mod mirror;
 pub mod model;
 pub mod packet;
 pub mod plane;

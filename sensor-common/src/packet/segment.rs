@@ -33,13 +33,29 @@ const TCP_MIN: usize = 20;
 const TCP: u8 = 6;
 
 /// Reads a frame; `None` where it is no first fragment of a TCP segment that can be read.
+///
+/// The frame may begin with its IP header: packets of tunnels have no other, and Linux takes the loopback
+/// interface's away behind a generic XDP program. One with a link header is tried first.
 #[inline(always)]
 pub fn segment<F: Frame + ?Sized>(frame: &F) -> Option<SegmentHeader> {
-    let (network, offset) = link::parse(frame).ok()?;
-    match network {
-        link::Network::Ipv4 => segment_v4(frame, offset),
-        link::Network::Ipv6 => segment_v6(frame, offset),
-        link::Network::Other => None,
+    let (offset, is_v6) = locate(frame)?;
+    if is_v6 { segment_v6(frame, offset) } else { segment_v4(frame, offset) }
+}
+
+/// Where the IP header starts, and whether it is IPv6.
+#[inline(always)]
+fn locate<F: Frame + ?Sized>(frame: &F) -> Option<(usize, bool)> {
+    match link::parse(frame) {
+        Ok((link::Network::Ipv4, offset)) => return Some((offset, false)),
+        Ok((link::Network::Ipv6, offset)) => return Some((offset, true)),
+        Ok((link::Network::Other, _)) | Err(_) => {}
+    }
+    // Of one byte, the compiler makes a comparison that the verifier does not follow.
+    let header: &[u8; 20] = frame.bytes(0)?;
+    match header[0] >> 4 {
+        4 => Some((0, false)),
+        6 => Some((0, true)),
+        _ => None,
     }
 }
 

@@ -43,6 +43,7 @@ pub struct Dataplane {
     counters: Counters,
     notices: Option<Notices>,
     mirror: Option<(Mirror, SegmentRing)>,
+    mirror_refused: Option<KernelError>,
     mirror_links: Option<MirrorLinks>,
     memory: KernelMemory,
     attachments: Vec<Attachment>,
@@ -65,6 +66,8 @@ impl Dataplane {
             None => false,
         };
         let mut ebpf = load_object(options)?;
+        // Without the mirror, limits and blocks still work: what is wrong is said when it is asked for.
+        let mirror_refused = mirror::load(&mut ebpf).err();
         let memory = memory_of(&ebpf);
         let mut take = |name: &'static str| ebpf.take_map(name).ok_or(KernelError::NoMap(name));
         let settings_map = array_data(take(maps::SETTINGS)?, maps::SETTINGS)?;
@@ -92,6 +95,7 @@ impl Dataplane {
             counters,
             notices,
             mirror: Some((mirror, segments)),
+            mirror_refused,
             mirror_links: None,
             memory,
             attachments: Vec::new(),
@@ -186,6 +190,9 @@ impl Dataplane {
     /// # Errors
     /// Where the kernel refuses the programs or an interface does.
     pub fn attach_mirror(&mut self) -> Result<(), KernelError> {
+        if let Some(error) = self.mirror_refused.take() {
+            return Err(error);
+        }
         let interfaces: Vec<String> = self.attachments.iter().map(|found| found.interface.clone()).collect();
         self.mirror_links = Some(mirror::attach(&mut self.ebpf, &interfaces)?);
         Ok(())

@@ -26,18 +26,29 @@ pub(super) struct MirrorLinks {
     _links: Vec<SchedClassifierLink>,
 }
 
-/// Loads both programs and attaches them to every interface.
+/// Loads both programs: while their maps are open, which the handles that are taken from the object are not.
+pub(super) fn load(ebpf: &mut Ebpf) -> Result<(), KernelError> {
+    for (name, _) in PLACES {
+        program(ebpf, name)?.load().map_err(KernelError::program(name))?;
+    }
+    Ok(())
+}
+
+/// Attaches both programs to every interface.
 pub(super) fn attach(ebpf: &mut Ebpf, interfaces: &[String]) -> Result<MirrorLinks, KernelError> {
     let mut links = Vec::new();
     for (name, place) in PLACES {
-        let program = ebpf.program_mut(name).ok_or(KernelError::NoMap(name))?;
-        let program: &mut SchedClassifier = program.try_into().map_err(KernelError::program(name))?;
-        program.load().map_err(KernelError::program(name))?;
+        let program = program(ebpf, name)?;
         for interface in interfaces {
             links.push(attach_one(program, name, interface, place).map_err(refused(interface, place))?);
         }
     }
     Ok(MirrorLinks { _links: links })
+}
+
+fn program<'a>(ebpf: &'a mut Ebpf, name: &'static str) -> Result<&'a mut SchedClassifier, KernelError> {
+    let program = ebpf.program_mut(name).ok_or(KernelError::NoMap(name))?;
+    program.try_into().map_err(KernelError::program(name))
 }
 
 fn attach_one(

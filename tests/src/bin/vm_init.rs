@@ -8,6 +8,7 @@ use anyhow::{Context as _, Result};
 use sensor::kernel::probe;
 use sensor_common::abi::programs;
 use sensor_tests::fixtures::{self, Report};
+use sensor_tests::mirror;
 use sensor_tests::plane::{Plane, SMALL};
 
 fn main() -> ExitCode {
@@ -36,5 +37,8 @@ fn run() -> Result<Report> {
             None => println!("{name}: this kernel does not say how many instructions it verified"),
         }
     }
-    fixtures::run_all(&mut plane)
+    let report = fixtures::run_all(&mut plane)?;
+    mirror::check().context("the mirror")?;
+    println!("the mirror copies what it is asked for");
+    Ok(report)
 }

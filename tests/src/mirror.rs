@@ -1,0 +1,179 @@
+//! The mirror on the loopback interface: what is copied of a real connection, whichever way this kernel has
+//! programs attached at tc. Runs in a namespace of its own or in a virtual machine.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{Read as _, Write as _};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use sensor::kernel::{Dataplane, LoadOptions, Mirror, SegmentRing, XdpChoice};
+use sensor_common::abi::{Event, FlowKey, MirrorDirection, MirrorHeader};
+
+use crate::plane::SMALL;
+use crate::wait::wait_until;
+
+const LOOPBACK: &str = "lo";
+const REQUEST: &[u8] = b"GET /big HTTP/1.1\r\nHost: example.net\r\n\r\n";
+
+/// Loads the mirror, sends through it over both families, and compares.
+///
+/// # Errors
+/// Where the kernel refuses, or something else is mirrored than was sent.
+pub fn check() -> Result<()> {
+    let options = LoadOptions { capacities: SMALL, segment_ring_bytes: 4 << 20, ..LoadOptions::default() };
+    let mut dataplane = Dataplane::load(&options).context("loading the data plane")?;
+    dataplane.attach(&[LOOPBACK.to_owned()], XdpChoice::Generic)?;
+    dataplane.attach_mirror().context("attaching the mirror")?;
+    let (mirror, ring) = dataplane.take_mirror().context("the mirror was taken already")?;
+    let mut stage = Stage { dataplane, mirror, ring };
+    for address in [SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), SocketAddr::from((Ipv6Addr::LOCALHOST, 0))] {
+        stage.copies_both_directions(address)?;
+        stage.keeps_to_the_snap_length(address)?;
+        stage.keeps_to_instructions(address)?;
+    }
+    Ok(())
+}
+
+struct Stage {
+    dataplane: Dataplane,
+    mirror: Mirror,
+    ring: SegmentRing,
+}
+
+/// One connection's two ends.
+struct Connection {
+    client: TcpStream,
+    server: TcpStream,
+}
+
+/// What the ring held of one direction: bytes by sequence number, and totals of the headers.
+#[derive(Default)]
+struct Copied {
+    pieces: BTreeMap<u32, Vec<u8>>,
+    length: u64,
+    headers: Vec<MirrorHeader>,
+}
+
+impl Copied {
+    fn bytes(&self) -> Vec<u8> {
+        self.pieces.values().flatten().copied().collect()
+    }
+}
+
+impl Stage {
+    fn copies_both_directions(&mut self, address: SocketAddr) -> Result<()> {
+        self.mirror.set_snap(1 << 16);
+        let mut connection = self.connect(address)?;
+        // The loopback interface hands on aggregates beyond 64 KiB, of which the mirror copies the first 64.
+        let response: Vec<u8> = (0..60_000_u32).map(|byte| (byte % 251) as u8).collect();
+        connection.exchange(REQUEST, &response)?;
+        let (requests, responses) = self.read()?;
+        ensure!(requests.bytes() == REQUEST, "of the request {} bytes were mirrored", requests.length);
+        let copied = responses.bytes();
+        let differs = copied.iter().zip(&response).position(|(copied, sent)| copied != sent);
+        ensure!(
+            copied == response,
+            "of the response {} bytes of {} were mirrored, byte {differs:?} differs: {:?}",
+            copied.len(),
+            responses.length,
+            responses.headers
+        );
+        ensure!(requests.headers.iter().any(|header| header.flags & 2 != 0), "no SYN was mirrored");
+        let header = responses.headers.first().context("no response")?;
+        ensure!(header.source_port == connection.server.local_addr()?.port(), "{header:?}");
+        Ok(())
+    }
+
+    fn keeps_to_the_snap_length(&mut self, address: SocketAddr) -> Result<()> {
+        self.mirror.set_snap(100);
+        let mut connection = self.connect(address)?;
+        let response = vec![b'x'; 50_000];
+        connection.exchange(REQUEST, &response)?;
+        let (requests, responses) = self.read()?;
+        ensure!(requests.bytes() == REQUEST, "short segments are copied whole");
+        ensure!(responses.length == 50_000, "the headers speak of {} bytes", responses.length);
+        ensure!(responses.headers.iter().all(|header| header.captured <= 100), "more than the snap length");
+        ensure!(!responses.bytes().is_empty(), "nothing was copied");
+        Ok(())
+    }
+
+    fn keeps_to_instructions(&mut self, address: SocketAddr) -> Result<()> {
+        self.mirror.set_snap(1 << 16);
+        let mut connection = self.connect(address)?;
+        connection.exchange(REQUEST, b"first")?;
+        let (requests, responses) = self.read()?;
+        let flow = flow_of(requests.headers.first().context("no request")?);
+        let next = responses.headers.last().context("no response")?;
+        let next = next.sequence.wrapping_add(next.length);
+        self.mirror.skip_until(&flow, MirrorDirection::Egress, next.wrapping_add(1_000))?;
+        connection.exchange(REQUEST, &[b'y'; 1_000])?;
+        let (requests, responses) = self.read()?;
+        ensure!(requests.bytes() == REQUEST && responses.length == 0, "the bytes to skip were mirrored");
+        connection.exchange(REQUEST, b"second")?;
+        ensure!(self.read()?.1.bytes() == b"second", "what follows the skipped bytes was not mirrored");
+        self.mirror.stop(&flow)?;
+        let skipped = self.dataplane.counters().event(Event::MirrorSkipped)?;
+        connection.exchange(REQUEST, b"third")?;
+        let (requests, responses) = self.read()?;
+        ensure!(requests.length + responses.length == 0, "a stopped connection was mirrored");
+        ensure!(self.dataplane.counters().event(Event::MirrorSkipped)? > skipped, "and not counted");
+        Ok(())
+    }
+
+    fn connect(&mut self, address: SocketAddr) -> Result<Connection> {
+        let listener = TcpListener::bind(address)?;
+        self.mirror.watch(&BTreeSet::from([listener.local_addr()?.port()]));
+        // What the connection before this one had still to say when it was closed.
+        self.read()?;
+        let client = TcpStream::connect(listener.local_addr()?)?;
+        let (server, _) = listener.accept()?;
+        Ok(Connection { client, server })
+    }
+
+    /// What came until nothing more comes: the peers are done, so all of it is in the ring.
+    fn read(&mut self) -> Result<(Copied, Copied)> {
+        let mut copied = [Copied::default(), Copied::default()];
+        let mut quiet = 0;
+        let all = wait_until(Duration::from_secs(5), || {
+            let read = self.ring.read(usize::MAX, |header, payload| {
+                let Some(copied) = copied.get_mut(usize::from(header.direction)) else { return };
+                copied.length += u64::from(header.length);
+                copied.headers.push(*header);
+                if !payload.is_empty() {
+                    copied.pieces.insert(header.sequence, payload.to_vec());
+                }
+            });
+            quiet = if read == 0 { quiet + 1 } else { 0 };
+            quiet > 3
+        });
+        ensure!(all, "the ring never became empty");
+        Ok(copied.into())
+    }
+}
+
+impl Connection {
+    fn exchange(&mut self, request: &[u8], response: &[u8]) -> Result<()> {
+        self.client.write_all(request)?;
+        let mut got = vec![0; request.len()];
+        self.server.read_exact(&mut got)?;
+        let mut got = vec![0; response.len()];
+        let Self { client, server } = self;
+        std::thread::scope(|scope| {
+            let writer = scope.spawn(|| server.write_all(response));
+            client.read_exact(&mut got)?;
+            writer.join().expect("the writer ends")
+        })?;
+        Ok(())
+    }
+}
+
+fn flow_of(request: &MirrorHeader) -> FlowKey {
+    FlowKey {
+        client: request.source,
+        server: request.destination,
+        client_port: request.source_port,
+        server_port: request.destination_port,
+        reserved: 0,
+    }
+}
