@@ -5,37 +5,52 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// A moment in civil time, to the microsecond; as text RFC 3339 in UTC.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Timestamp(SystemTime);
-
-/// 9999-12-31T23:59:59Z, since 1970.
-const LAST: Duration = Duration::from_secs(253_402_300_799);
+/// A moment in civil time, in nanoseconds since 1970 (until the year 2554); as text RFC 3339 in UTC, to the
+/// microsecond.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(u64);
 
 impl Timestamp {
-    /// The moment `microseconds` after 1970.
+    /// The moment `nanoseconds` after 1970.
     #[must_use]
-    pub fn from_unix_micros(microseconds: u64) -> Self {
-        Self(UNIX_EPOCH).plus(Duration::from_micros(microseconds))
+    pub const fn from_unix_nanos(nanoseconds: u64) -> Self {
+        Self(nanoseconds)
     }
 
-    /// The moment `duration` later, at most the end of the year 9999, beyond which RFC 3339 has no text.
+    /// The moment `microseconds` after 1970.
+    #[must_use]
+    pub const fn from_unix_micros(microseconds: u64) -> Self {
+        Self(microseconds.saturating_mul(1_000))
+    }
+
+    /// Nanoseconds since 1970.
+    #[must_use]
+    pub const fn unix_nanos(self) -> u64 {
+        self.0
+    }
+
+    /// The moment `duration` later, at most the last one that there is.
     #[must_use]
     pub fn plus(self, duration: Duration) -> Self {
-        let last = UNIX_EPOCH.checked_add(LAST).unwrap_or(UNIX_EPOCH);
-        Self(self.0.checked_add(duration).map_or(last, |later| later.min(last)))
+        Self(self.0.saturating_add(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)))
+    }
+
+    /// Of the system's clock; before 1970 counts as 1970.
+    fn of_system(time: SystemTime) -> Self {
+        Self(0).plus(time.duration_since(UNIX_EPOCH).unwrap_or_default())
     }
 
     /// Time since `earlier`; zero where that is not earlier.
     #[must_use]
-    pub fn since(self, earlier: Self) -> Duration {
-        self.0.duration_since(earlier.0).unwrap_or_default()
+    pub const fn since(self, earlier: Self) -> Duration {
+        Duration::from_nanos(self.0.saturating_sub(earlier.0))
     }
 }
 
 impl fmt::Display for Timestamp {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        humantime::format_rfc3339_micros(self.0).fmt(out)
+        let time = UNIX_EPOCH.checked_add(Duration::from_nanos(self.0)).unwrap_or(SystemTime::UNIX_EPOCH);
+        humantime::format_rfc3339_micros(time).fmt(out)
     }
 }
 
@@ -48,7 +63,7 @@ impl Serialize for Timestamp {
 impl<'de> Deserialize<'de> for Timestamp {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        humantime::parse_rfc3339(&text).map(Self).map_err(serde::de::Error::custom)
+        humantime::parse_rfc3339(&text).map(Self::of_system).map_err(serde::de::Error::custom)
     }
 }
 
@@ -56,7 +71,7 @@ impl<'de> Deserialize<'de> for Timestamp {
 #[must_use]
 #[expect(clippy::disallowed_methods, reason = "this is the reader of the clock")]
 pub fn now() -> Timestamp {
-    Timestamp(SystemTime::now())
+    Timestamp::of_system(SystemTime::now())
 }
 
 #[cfg(test)]
@@ -66,9 +81,10 @@ mod tests {
     #[test]
     fn no_moment_is_too_late_to_be_told() {
         for late in [Timestamp::from_unix_micros(u64::MAX), now().plus(Duration::MAX)] {
-            assert_eq!(late.to_string(), "9999-12-31T23:59:59.000000Z");
+            assert_eq!(late.to_string(), "2554-07-21T23:34:33.709551Z");
             let text = serde_json::to_string(&late).unwrap();
-            assert_eq!(serde_json::from_str::<Timestamp>(&text).unwrap(), late);
+            let read: Timestamp = serde_json::from_str(&text).unwrap();
+            assert!(late.since(read) < Duration::from_micros(1), "{read}");
         }
     }
 }

@@ -9,6 +9,10 @@ pub mod prefix;
 
 pub mod kernel;
 
+pub mod capture;
+
+pub mod stream;
+
 pub mod decide;
 
 pub mod enforce;

@@ -1,0 +1,127 @@
+//! What became of the packets of a file.
+
+/// Why a packet gave no segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Passed {
+    /// Neither IPv4 nor IPv6; also IP in 802.3 frames with an LLC and SNAP header.
+    NotIp,
+    /// IP, but neither TCP nor a tunnel.
+    NotTcp,
+    /// IP-in-IP, GRE, MPLS, `PPPoE`, or UDP to a port of VXLAN, Geneve or GTP-U: what is inside is not read.
+    Tunnel,
+    /// A fragment, the first included: fragments are not put together, so that the whole datagram is missing
+    /// from its stream.
+    Fragment,
+    /// The snap length cut the packet within its headers.
+    Truncated,
+    /// On the wire, the frame ended within its link header or VLAN tags.
+    LinkHeader,
+    /// More VLAN tags than are followed.
+    VlanDepth,
+    /// An IPv4 header that is cut on the wire, of another version, or of an impossible length.
+    Ipv4Header,
+    /// An IPv6 header that is cut on the wire, of another version, or with an IPv4-mapped address (RFC 4942,
+    /// section 2.2).
+    Ipv6Header,
+    /// An IP length beyond the end of the frame on the wire; receivers drop such a packet.
+    IpLength,
+    /// An IPv6 extension header beyond the end of the packet, or too many of them.
+    ExtensionHeader,
+    /// A TCP header beyond the end of the packet, or with an offset below 20 bytes.
+    TcpHeader,
+}
+
+impl Passed {
+    /// Every kind.
+    pub const ALL: [Self; 12] = [
+        Self::NotIp,
+        Self::NotTcp,
+        Self::Tunnel,
+        Self::Fragment,
+        Self::Truncated,
+        Self::LinkHeader,
+        Self::VlanDepth,
+        Self::Ipv4Header,
+        Self::Ipv6Header,
+        Self::IpLength,
+        Self::ExtensionHeader,
+        Self::TcpHeader,
+    ];
+
+    /// The metric label.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::NotIp => "not_ip",
+            Self::NotTcp => "not_tcp",
+            Self::Tunnel => "tunnel",
+            Self::Fragment => "fragment",
+            Self::Truncated => "truncated",
+            Self::LinkHeader => "link_header",
+            Self::VlanDepth => "vlan_depth",
+            Self::Ipv4Header => "ipv4_header",
+            Self::Ipv6Header => "ipv6_header",
+            Self::IpLength => "ip_length",
+            Self::ExtensionHeader => "extension_header",
+            Self::TcpHeader => "tcp_header",
+        }
+    }
+
+    /// Whether the packet breaks a rule, rather than being of no interest or cut by the capture.
+    #[must_use]
+    pub const fn is_malformed(self) -> bool {
+        match self {
+            Self::NotIp | Self::NotTcp | Self::Tunnel | Self::Fragment | Self::Truncated => false,
+            Self::LinkHeader
+            | Self::VlanDepth
+            | Self::Ipv4Header
+            | Self::Ipv6Header
+            | Self::IpLength
+            | Self::ExtensionHeader
+            | Self::TcpHeader => true,
+        }
+    }
+}
+
+/// Counts of one file so far. `packets` is `segments` and all of [`FileCounters::passed`] together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FileCounters {
+    /// Packets read; the one that an error is about is not among them.
+    pub packets: u64,
+    /// Those that gave a segment.
+    pub segments: u64,
+    /// Segments whose payload the snap length cut.
+    pub cut: u64,
+    /// Packets without a time of their own (pcapng simple packets); they take the time of the one before.
+    pub untimed: u64,
+    /// Interfaces, over all sections.
+    pub interfaces: u64,
+    /// pcapng blocks that hold no packet and say nothing that is needed.
+    pub skipped_blocks: u64,
+    /// Packets that the capturing program says it lost (pcapng interface statistics).
+    pub lost_before: u64,
+    passed: [u64; Passed::ALL.len()],
+}
+
+impl FileCounters {
+    /// Packets that gave no segment for this reason.
+    #[must_use]
+    pub fn passed(&self, kind: Passed) -> u64 {
+        self.passed.get(kind as usize).copied().unwrap_or_default()
+    }
+
+    /// Packets that broke a rule, of all kinds.
+    #[must_use]
+    pub fn malformed(&self) -> u64 {
+        Passed::ALL
+            .into_iter()
+            .filter(|kind| kind.is_malformed())
+            .fold(0, |sum, kind| sum.saturating_add(self.passed(kind)))
+    }
+
+    pub(super) fn pass(&mut self, kind: Passed) {
+        if let Some(count) = self.passed.get_mut(kind as usize) {
+            *count = count.saturating_add(1);
+        }
+    }
+}

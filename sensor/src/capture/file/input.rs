@@ -1,0 +1,117 @@
+//! A file as one run of bytes with a bounded window over it.
+
+use std::io::{self, BufReader, Cursor, Read};
+use std::ops::Range;
+
+use flate2::bufread::MultiGzDecoder;
+
+use super::error::Reason;
+
+/// Bytes of compressed input read at a time.
+const COMPRESSED_CHUNK: usize = 64 * 1024;
+
+/// Bytes of decompressed data read at a time. The decoder keeps back what it made of a damaged member in the read
+/// that comes upon the damage, so this much is lost before it.
+const INFLATED_PIECE: usize = 16 * 1024;
+
+const GZIP: [u8; 2] = [0x1f, 0x8b];
+
+/// The window. What lies in it stays where it is until more is asked for.
+pub(super) struct Input {
+    reader: Box<dyn Read + Send>,
+    window: Vec<u8>,
+    start: usize,
+    end: usize,
+    ended: bool,
+    /// The most that is asked of the reader at once.
+    piece: usize,
+}
+
+impl Input {
+    /// A window of `chunk` bytes over a reader, decompressed where its first bytes are those of gzip.
+    pub(super) fn new(mut reader: Box<dyn Read + Send>, chunk: usize) -> Result<Self, Reason> {
+        let mut head = Vec::with_capacity(GZIP.len());
+        let limit = u64::try_from(GZIP.len()).unwrap_or(u64::MAX);
+        reader.by_ref().take(limit).read_to_end(&mut head).map_err(Reason::Read)?;
+        let compressed = head == GZIP;
+        let whole = Cursor::new(head).chain(reader);
+        let (reader, piece): (Box<dyn Read + Send>, usize) = if compressed {
+            let compressed = BufReader::with_capacity(COMPRESSED_CHUNK, whole);
+            (Box::new(MultiGzDecoder::new(compressed)), INFLATED_PIECE)
+        } else {
+            (Box::new(whole), usize::MAX)
+        };
+        Ok(Self { reader, window: vec![0; chunk], start: 0, end: 0, ended: false, piece })
+    }
+
+    /// The unread bytes in the window.
+    #[inline]
+    pub(super) fn unread(&self) -> &[u8] {
+        self.window.get(self.start..self.end).unwrap_or_default()
+    }
+
+    /// Makes at least `need` bytes unread, as far as the file has them: `false` where it ends before.
+    #[inline]
+    pub(super) fn fill(&mut self, need: usize) -> Result<bool, Reason> {
+        if self.end.saturating_sub(self.start) >= need { Ok(true) } else { self.refill(need) }
+    }
+
+    /// Takes `count` unread bytes; their place in the window.
+    #[inline]
+    pub(super) fn take(&mut self, count: usize) -> Range<usize> {
+        let from = self.start;
+        self.start = from.saturating_add(count).min(self.end);
+        from..self.start
+    }
+
+    /// Bytes of the window.
+    #[inline]
+    pub(super) fn get(&self, range: Range<usize>) -> &[u8] {
+        self.window.get(range).unwrap_or_default()
+    }
+
+    /// Passes over `count` bytes, however many; how many there were.
+    pub(super) fn skip(&mut self, count: u64) -> Result<u64, Reason> {
+        let mut left = count;
+        while left > 0 && self.fill(1)? {
+            let unread = self.end.saturating_sub(self.start);
+            let step = usize::try_from(left).unwrap_or(usize::MAX).min(unread);
+            self.take(step);
+            left = left.saturating_sub(u64::try_from(step).unwrap_or(u64::MAX));
+        }
+        Ok(count.saturating_sub(left))
+    }
+
+    /// Bytes that the window takes.
+    #[cfg(any(test, feature = "fuzzing"))]
+    pub(super) fn size(&self) -> usize {
+        self.window.capacity()
+    }
+
+    #[cold]
+    fn refill(&mut self, need: usize) -> Result<bool, Reason> {
+        // Less than `need` bytes move, so that this stays linear in the size of the file.
+        self.window.copy_within(self.start..self.end, 0);
+        self.end = self.end.saturating_sub(self.start);
+        self.start = 0;
+        if self.window.len() < need {
+            // To the byte: doubling would exceed what the configuration allows.
+            self.window.reserve_exact(need.saturating_sub(self.window.len()));
+            self.window.resize(need, 0);
+        }
+        while self.end.saturating_sub(self.start) < need && !self.ended {
+            let end = self.end.saturating_add(self.piece).min(self.window.len());
+            let space = self.window.get_mut(self.end..end).unwrap_or_default();
+            match self.reader.read(space) {
+                Ok(0) => self.ended = true,
+                Ok(count) => self.end = self.end.saturating_add(count).min(self.window.len()),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                    return Err(Reason::CompressedTruncated);
+                }
+                Err(error) => return Err(Reason::Read(error)),
+            }
+        }
+        Ok(self.end.saturating_sub(self.start) >= need)
+    }
+}

@@ -1,0 +1,162 @@
+//! IPv4 (RFC 791) and IPv6 with extension headers (RFC 8200), as far as the transport header.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use super::counters::Passed;
+use super::frame::{Datagram, Frame};
+
+const IPV4_MIN: usize = 20;
+const IPV6: usize = 40;
+
+/// IPv6 extension headers that are followed.
+const MAX_EXTENSIONS: usize = 8;
+
+/// The longest datagram whose length only the capture knows; Linux builds them of up to 512 KiB.
+const MAX_UNSAID: usize = 16 * 1024 * 1024;
+
+#[inline]
+pub(super) fn parse_v4(frame: &Frame<'_>, at: usize) -> Result<Datagram, Passed> {
+    let header: &[u8; IPV4_MIN] = frame.read(at, Passed::Ipv4Header)?;
+    let header_len = usize::from(header[0] & 0x0f).wrapping_mul(4);
+    let said = usize::from(u16::from_be_bytes([header[2], header[3]]));
+    if header[0] >> 4 != 4 || header_len < IPV4_MIN {
+        return Err(Passed::Ipv4Header);
+    }
+    let length = datagram_length(frame, at, said)?;
+    if length < header_len {
+        return Err(Passed::Ipv4Header);
+    }
+    // More fragments, or an offset.
+    if u16::from_be_bytes([header[6], header[7]]) & 0x3fff != 0 {
+        return Err(Passed::Fragment);
+    }
+    Ok(Datagram {
+        source: IpAddr::V4(Ipv4Addr::new(header[12], header[13], header[14], header[15])),
+        destination: IpAddr::V4(Ipv4Addr::new(header[16], header[17], header[18], header[19])),
+        protocol: header[9],
+        start: at.saturating_add(header_len),
+        end: at.saturating_add(length),
+    })
+}
+
+/// The length of the bytes at `at`. A sender that leaves segmentation to its interface writes 0 where 16 bits do
+/// not hold it; then they are the rest of the frame.
+#[inline]
+fn datagram_length(frame: &Frame<'_>, at: usize, said: usize) -> Result<usize, Passed> {
+    let wire = frame.wire_from(at);
+    match said {
+        0 if wire > MAX_UNSAID => Err(Passed::IpLength),
+        0 => Ok(wire),
+        _ if said > wire => Err(Passed::IpLength),
+        _ => Ok(said),
+    }
+}
+
+mod next_header {
+    pub(super) const HOP_BY_HOP: u8 = 0;
+    pub(super) const ROUTING: u8 = 43;
+    pub(super) const FRAGMENT: u8 = 44;
+    pub(super) const AUTHENTICATION: u8 = 51;
+    pub(super) const DESTINATION: u8 = 60;
+    pub(super) const MOBILITY: u8 = 135;
+    pub(super) const HIP: u8 = 139;
+    pub(super) const SHIM6: u8 = 140;
+}
+
+#[inline]
+pub(super) fn parse_v6(frame: &Frame<'_>, at: usize) -> Result<Datagram, Passed> {
+    let header: &[u8; IPV6] = frame.read(at, Passed::Ipv6Header)?;
+    let [source, destination] = addresses(header);
+    // A mapped address would pass for the IPv4 one.
+    if header[0] >> 4 != 6 || source.to_ipv4_mapped().is_some() || destination.to_ipv4_mapped().is_some() {
+        return Err(Passed::Ipv6Header);
+    }
+    let start = at.saturating_add(IPV6);
+    let said = match usize::from(u16::from_be_bytes([header[4], header[5]])) {
+        0 if header[6] == next_header::HOP_BY_HOP => jumbo_length(frame, start)?,
+        said => said,
+    };
+    let end = start.saturating_add(datagram_length(frame, start, said)?);
+    let mut datagram = Datagram {
+        source: IpAddr::V6(source),
+        destination: IpAddr::V6(destination),
+        protocol: header[6],
+        start,
+        end,
+    };
+    if is_extension(datagram.protocol) {
+        skip_extensions(frame, &mut datagram)?;
+    }
+    Ok(datagram)
+}
+
+fn addresses(header: &[u8; IPV6]) -> [Ipv6Addr; 2] {
+    let address = |at: usize| {
+        let bytes = header.get(at..).and_then(<[u8]>::first_chunk::<16>).copied().unwrap_or_default();
+        Ipv6Addr::from_octets(bytes)
+    };
+    [address(8), address(24)]
+}
+
+/// Moves to the header behind the extension headers.
+fn skip_extensions(frame: &Frame<'_>, datagram: &mut Datagram) -> Result<(), Passed> {
+    for _ in 0..MAX_EXTENSIONS {
+        if !is_extension(datagram.protocol) {
+            return Ok(());
+        }
+        if datagram.start.saturating_add(8) > datagram.end {
+            return Err(Passed::ExtensionHeader);
+        }
+        let header: &[u8; 8] = frame.read(datagram.start, Passed::ExtensionHeader)?;
+        // An atomic fragment is a whole datagram (RFC 6946).
+        if datagram.protocol == next_header::FRAGMENT
+            && u16::from_be_bytes([header[2], header[3]]) & 0xfff9 != 0
+        {
+            return Err(Passed::Fragment);
+        }
+        datagram.start = datagram.start.saturating_add(extension_len(datagram.protocol, header[1]));
+        datagram.protocol = header[0];
+    }
+    if is_extension(datagram.protocol) { Err(Passed::ExtensionHeader) } else { Ok(()) }
+}
+
+const fn is_extension(protocol: u8) -> bool {
+    matches!(
+        protocol,
+        next_header::HOP_BY_HOP
+            | next_header::ROUTING
+            | next_header::FRAGMENT
+            | next_header::AUTHENTICATION
+            | next_header::DESTINATION
+            | next_header::MOBILITY
+            | next_header::HIP
+            | next_header::SHIM6
+    )
+}
+
+/// Bytes of an extension header, from its length field (RFC 8200 section 4, RFC 4302 section 2.2).
+const fn extension_len(protocol: u8, length: u8) -> usize {
+    match protocol {
+        next_header::FRAGMENT => 8,
+        next_header::AUTHENTICATION => (length as usize).wrapping_add(2).wrapping_mul(4),
+        _ => (length as usize).wrapping_add(1).wrapping_mul(8),
+    }
+}
+
+/// The jumbo payload option (RFC 2675) of the hop-by-hop header at `at`, which Linux adds to aggregates above
+/// 64 KiB; 0 where there is none.
+fn jumbo_length(frame: &Frame<'_>, at: usize) -> Result<usize, Passed> {
+    let header: &[u8; 2] = frame.read(at, Passed::ExtensionHeader)?;
+    let length = extension_len(next_header::HOP_BY_HOP, header[1]);
+    let mut options = frame.captured(at.saturating_add(2)..at.saturating_add(length));
+    loop {
+        options = match options {
+            [0, rest @ ..] => rest,
+            [0xc2, 4, a, b, c, d, ..] => {
+                return Ok(usize::try_from(u32::from_be_bytes([*a, *b, *c, *d])).unwrap_or(usize::MAX));
+            }
+            [_, length, rest @ ..] => rest.get(usize::from(*length)..).unwrap_or_default(),
+            _ => return Ok(0),
+        };
+    }
+}

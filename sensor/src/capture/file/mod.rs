@@ -1,0 +1,250 @@
+//! Capture files as a source of segments: pcap and pcapng, plain or gzip, told by their contents.
+//!
+//! A file is read through a window of bounded size, so that it may be longer than memory, a pipe, or hostile.
+//! Damage ends a file: what follows a wrong length cannot be trusted. All before it has been handed on by then,
+//! except that within damaged compression up to 16 KiB before it are lost.
+//!
+//! Architecture invariant: nothing is put together here. Fragments and tunnelled packets are counted and passed
+//! over; streams are the business of `stream`.
+
+mod block;
+mod counters;
+mod error;
+mod frame;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzz;
+mod input;
+mod ip;
+mod link;
+mod options;
+mod pcap;
+mod pcapng;
+#[cfg(test)]
+mod tests;
+mod time;
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::ops::Range;
+use std::path::Path;
+
+pub use counters::{FileCounters, Passed};
+pub use error::{FileError, Place, Reason};
+
+use super::{Direction, Segment};
+use crate::clock::Timestamp;
+use frame::Frame;
+use input::Input;
+use link::LinkType;
+
+/// Bounds on what one file may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FileConfig {
+    /// Bytes of the window over the file, and the most that is read at once.
+    pub window_bytes: usize,
+    /// The longest packet that is believed, in bytes; the window grows to it when one comes.
+    pub max_packet_bytes: u32,
+    /// Interfaces of one pcapng section, at 40 bytes each.
+    pub max_interfaces: usize,
+}
+
+impl Default for FileConfig {
+    /// A window of 256 KiB, packets of up to 16 MiB, 4,096 interfaces.
+    fn default() -> Self {
+        Self { window_bytes: 256 * 1024, max_packet_bytes: 16 * 1024 * 1024, max_interfaces: 4_096 }
+    }
+}
+
+/// An open capture file.
+pub struct CaptureFile {
+    name: String,
+    input: Input,
+    format: Format,
+    counters: FileCounters,
+}
+
+enum Format {
+    Pcap(pcap::Pcap),
+    Pcapng(pcapng::Pcapng),
+    /// An error was reported.
+    Failed,
+}
+
+/// A packet as the file has it.
+struct Record {
+    time: Timestamp,
+    link: LinkType,
+    direction: Option<Direction>,
+    /// Where the captured bytes lie in the window.
+    place: Range<usize>,
+    /// Bytes on the wire.
+    original: u32,
+}
+
+impl CaptureFile {
+    /// Opens the file at a path, or standard input for `-`.
+    ///
+    /// # Errors
+    /// Where it cannot be read, or does not begin like a capture.
+    pub fn open(path: &Path) -> Result<Self, FileError> {
+        Self::open_with(path, &FileConfig::default())
+    }
+
+    /// The same within other bounds.
+    ///
+    /// # Errors
+    /// As [`CaptureFile::open`].
+    pub fn open_with(path: &Path, config: &FileConfig) -> Result<Self, FileError> {
+        if path.as_os_str() == "-" {
+            return Self::from_reader("standard input", io::stdin(), config);
+        }
+        let name = path.display().to_string();
+        match File::open(path) {
+            Ok(file) => Self::from_reader(name, file, config),
+            Err(error) => Err(FileError { file: name, place: Place::Start, reason: Reason::Open(error) }),
+        }
+    }
+
+    /// A capture from any reader; `name` is for messages. Reads are large, so that the reader needs no buffer.
+    ///
+    /// # Errors
+    /// As [`CaptureFile::open`].
+    pub fn from_reader(
+        name: impl Into<String>,
+        reader: impl Read + Send + 'static,
+        config: &FileConfig,
+    ) -> Result<Self, FileError> {
+        let begun = Input::new(Box::new(reader), config.window_bytes).and_then(|mut input| {
+            let format = Format::detect(&mut input, config)?;
+            Ok((input, format))
+        });
+        let name = name.into();
+        match begun {
+            Ok((input, format)) => {
+                let mut counters = FileCounters::default();
+                counters.interfaces = format.interfaces();
+                Ok(Self { name, input, format, counters })
+            }
+            Err(reason) => Err(FileError { file: name, place: Place::Start, reason }),
+        }
+    }
+
+    /// The next segment; `None` at the end. Packets that hold no TCP segment are counted and passed over.
+    ///
+    /// # Errors
+    /// Where the file is damaged, cut, or of a link type that is not read. Nothing comes after an error but
+    /// `None`.
+    pub fn next_segment(&mut self) -> Result<Option<Segment<'_>>, FileError> {
+        let (record, tcp) = loop {
+            let Some(record) = self.next_record()? else { return Ok(None) };
+            self.counters.packets = self.counters.packets.saturating_add(1);
+            let frame = Frame::new(self.input.get(record.place.clone()), record.original);
+            match frame::parse(record.link, &frame) {
+                Ok(tcp) => break (record, tcp),
+                Err(kind) => self.counters.pass(kind),
+            }
+        };
+        self.counters.segments = self.counters.segments.saturating_add(1);
+        let payload = self.input.get(record.place).get(tcp.payload).unwrap_or_default();
+        if u32::try_from(payload.len()).is_ok_and(|captured| captured < tcp.length) {
+            self.counters.cut = self.counters.cut.saturating_add(1);
+        }
+        Ok(Some(Segment {
+            time: record.time,
+            source: tcp.source,
+            destination: tcp.destination,
+            interface: 0,
+            direction: record.direction.or(tcp.direction),
+            sequence: tcp.sequence,
+            acknowledgement: tcp.acknowledgement,
+            flags: tcp.flags,
+            urgent: tcp.urgent,
+            length: tcp.length,
+            payload,
+        }))
+    }
+
+    /// What has become of the packets so far.
+    #[must_use]
+    pub const fn counters(&self) -> &FileCounters {
+        &self.counters
+    }
+
+    /// The path as it was given, or `standard input`.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    #[inline]
+    fn next_record(&mut self) -> Result<Option<Record>, FileError> {
+        let record = match &mut self.format {
+            Format::Pcap(pcap) => pcap.next(&mut self.input),
+            Format::Pcapng(pcapng) => pcapng.next(&mut self.input, &mut self.counters),
+            Format::Failed => return Ok(None),
+        };
+        record.map_err(|reason| self.fail(reason))
+    }
+
+    #[cold]
+    fn fail(&mut self, reason: Reason) -> FileError {
+        let place = match &self.format {
+            Format::Pcap(_) => Place::Packet(self.counters.packets.saturating_add(1)),
+            Format::Pcapng(pcapng) => pcapng.place(self.counters.packets),
+            Format::Failed => Place::After(self.counters.packets),
+        };
+        self.format = Format::Failed;
+        FileError { file: self.name.clone(), place, reason }
+    }
+
+    /// Bytes of the window, for tests of its bound.
+    #[cfg(any(test, feature = "fuzzing"))]
+    fn window_size(&self) -> usize {
+        self.input.size()
+    }
+}
+
+impl Format {
+    fn detect(input: &mut Input, config: &FileConfig) -> Result<Self, Reason> {
+        input.fill(6)?;
+        let Some(&magic) = input.unread().first_chunk::<4>() else {
+            return Err(match input.unread().len() {
+                0 => Reason::Empty,
+                _ => pcap::truncated("the file header", 4, input),
+            });
+        };
+        if pcap::Pcap::begins(magic) {
+            return pcap::Pcap::new(input, config).map(Self::Pcap);
+        }
+        if pcapng::Pcapng::begins(magic) {
+            let mut pcapng = pcapng::Pcapng::new(config);
+            pcapng.start(input)?;
+            return Ok(Self::Pcapng(pcapng));
+        }
+        Err(match compression(input.unread()) {
+            Some(name) => Reason::Compressed(name),
+            None => Reason::NotACapture(magic),
+        })
+    }
+
+    /// Those known before the first record: pcapng describes its own later.
+    const fn interfaces(&self) -> u64 {
+        match self {
+            Self::Pcap(_) => 1,
+            Self::Pcapng(_) | Self::Failed => 0,
+        }
+    }
+}
+
+/// What compressed data begins with.
+fn compression(bytes: &[u8]) -> Option<&'static str> {
+    Some(match bytes {
+        [0x1f, 0x8b, ..] => "gzip within gzip",
+        [0x28, 0xb5, 0x2f, 0xfd, ..] => "zstd",
+        [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => "xz",
+        [b'B', b'Z', b'h', ..] => "bzip2",
+        [0x04, 0x22, 0x4d, 0x18, ..] => "lz4",
+        [b'P', b'K', 3, 4, ..] => "zip",
+        _ => return None,
+    })
+}

@@ -1,0 +1,203 @@
+//! A connection.
+
+use super::config::Config;
+use super::counters::{Counters, bump};
+use super::deadlines::Deadlines;
+use super::half::Half;
+use super::protocol::{CloseCause, Opening, Protocol, Side};
+use super::sequence::Sequence;
+use crate::capture::Endpoint;
+use crate::clock::Timestamp;
+
+/// How far a connection has come.
+///
+/// ```text
+///            SYN                     SYN|ACK
+///   (none) -------> SynSent -----------------------> SynReceived <------- (none)
+///     |                |                                  |      SYN|ACK
+///     | data           | data of a side that fits         | anything of the client, data of the server
+///     v                v                                  v
+///   Established <-------------------------------------------
+///     |        |
+///     |        | the protocol wants no more
+///     |        +---------------------------------> Stopped ---> (none) after the idle timeout
+///     | both FIN reached, RST in place
+///     +------------------------------------------> Closed ----> (none) after the linger time
+/// ```
+///
+/// SYN with another number begins anew: at once from `SynSent`, `Closed` and `Stopped`; from the others, when the
+/// server answers it or its sender goes on from it, because a live receiver ignores it (RFC 5961, section 4.2).
+/// The protocol knows a connection from `Established` on, and until it leaves that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// A SYN was seen.
+    SynSent,
+    /// Its answer was seen.
+    SynReceived,
+    /// Bytes flow.
+    Established,
+    /// It is over; late segments still come.
+    Closed,
+    /// The protocol wants no more of it.
+    Stopped,
+}
+
+/// The list of the table that a connection is in: each has one timeout.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Class {
+    /// Not established, or only one side was seen.
+    HalfOpen,
+    Open,
+    Stopped,
+    Closed,
+}
+
+impl Class {
+    pub(super) const ALL: [Self; 4] = [Self::HalfOpen, Self::Open, Self::Stopped, Self::Closed];
+}
+
+/// A connection, and what is kept for the protocol.
+#[derive(Debug)]
+pub(super) struct Connection<S> {
+    pub(super) client_half: Half,
+    pub(super) server_half: Half,
+    /// When the last segment was seen that keeps it alive; in a handshake and after the end, the first.
+    pub(super) last_seen: Timestamp,
+    /// With the phase `Established`, and only then.
+    pub(super) state: Option<S>,
+    pub(super) client: Endpoint,
+    pub(super) server: Endpoint,
+    /// Interface of the first segment.
+    pub(super) interface: u32,
+    /// Tells it from others that have the same entry of the table at other times.
+    pub(super) serial: u32,
+    /// Sequence number of a SYN that may begin it anew, with `reopening_known`.
+    pub(super) reopening: Sequence,
+    pub(super) reopening_known: bool,
+    pub(super) phase: Phase,
+    /// The list that it is in.
+    pub(super) class: Class,
+    /// Whether the source is to be told something.
+    pub(super) notice: bool,
+}
+
+/// What a connection needs to work.
+pub(super) struct Context<'a, P> {
+    pub(super) protocol: &'a mut P,
+    pub(super) counters: &'a mut Counters,
+    pub(super) config: &'a Config,
+    pub(super) deadlines: &'a mut Deadlines,
+    /// Of the segment, or the deadline, that makes bytes available.
+    pub(super) time: Timestamp,
+    /// The connection's entry in the table.
+    pub(super) index: usize,
+}
+
+/// What becomes of a connection's entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    Keep,
+    /// It goes.
+    Remove,
+    /// It goes, and the segment begins a new one.
+    Anew,
+}
+
+impl<S> Connection<S> {
+    pub(super) fn new(client: Endpoint, server: Endpoint, interface: u32, time: Timestamp) -> Self {
+        Self {
+            client_half: Half::default(),
+            server_half: Half::default(),
+            last_seen: time,
+            state: None,
+            client,
+            server,
+            interface,
+            serial: 0,
+            reopening: Sequence(0),
+            reopening_known: false,
+            phase: Phase::SynSent,
+            class: Class::HalfOpen,
+            notice: false,
+        }
+    }
+
+    #[inline]
+    pub(super) const fn half(&mut self, side: Side) -> &mut Half {
+        match side {
+            Side::Client => &mut self.client_half,
+            Side::Server => &mut self.server_half,
+        }
+    }
+
+    #[inline]
+    pub(super) const fn look(&self, side: Side) -> &Half {
+        match side {
+            Side::Client => &self.client_half,
+            Side::Server => &self.server_half,
+        }
+    }
+
+    /// A side's half, and the other one.
+    #[inline]
+    pub(super) const fn halves(&mut self, side: Side) -> (&mut Half, &mut Half) {
+        match side {
+            Side::Client => (&mut self.client_half, &mut self.server_half),
+            Side::Server => (&mut self.server_half, &mut self.client_half),
+        }
+    }
+
+    /// The list that it belongs in.
+    #[inline]
+    pub(super) const fn proper_class(&self) -> Class {
+        match self.phase {
+            Phase::Established if self.client_half.seen && self.server_half.seen => Class::Open,
+            Phase::SynSent | Phase::SynReceived | Phase::Established => Class::HalfOpen,
+            Phase::Closed => Class::Closed,
+            Phase::Stopped => Class::Stopped,
+        }
+    }
+
+    /// Tells the protocol of it.
+    pub(super) fn establish<P: Protocol<State = S>>(
+        &mut self,
+        midstream: bool,
+        context: &mut Context<'_, P>,
+    ) {
+        let opening = Opening {
+            client: self.client,
+            server: self.server,
+            time: self.last_seen,
+            interface: self.interface,
+            midstream,
+        };
+        self.phase = Phase::Established;
+        self.state = Some(context.protocol.open(&opening));
+        bump(&mut context.counters.opened);
+        bump(&mut context.counters.active);
+        if midstream {
+            bump(&mut context.counters.midstream);
+        }
+    }
+
+    /// Ends it; what waits is delivered first, with the holes before it lost, unless the protocol had stopped it.
+    pub(super) fn close<P: Protocol<State = S>>(&mut self, cause: CloseCause, context: &mut Context<'_, P>) {
+        if cause != CloseCause::Stopped {
+            self.flush(context);
+        }
+        self.client_half.clear(context.counters);
+        self.server_half.clear(context.counters);
+        let stopped = cause == CloseCause::Stopped;
+        // Flushing may itself have stopped it.
+        if let Some(state) = self.state.take() {
+            context.protocol.close(state, cause, context.time);
+            context.counters.count_closed(cause);
+            context.counters.active = context.counters.active.saturating_sub(1);
+            self.phase = if stopped { Phase::Stopped } else { Phase::Closed };
+            self.last_seen = context.time;
+        } else if matches!(self.phase, Phase::SynSent | Phase::SynReceived) {
+            bump(&mut context.counters.handshakes_incomplete);
+            self.phase = Phase::Closed;
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! What happened, counted.
+
+use super::protocol::CloseCause;
+
+impl CloseCause {
+    /// All of them, in the order of their metrics.
+    pub const ALL: [Self; 7] =
+        [Self::Fin, Self::Rst, Self::Idle, Self::Evicted, Self::Reused, Self::Stopped, Self::EndOfCapture];
+
+    /// Its name as a metric's label.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Fin => "fin",
+            Self::Rst => "rst",
+            Self::Idle => "idle",
+            Self::Evicted => "evicted",
+            Self::Reused => "reused",
+            Self::Stopped => "stopped",
+            Self::EndOfCapture => "end_of_capture",
+        }
+    }
+}
+
+/// Why a segment had no effect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Invalid {
+    /// Control bits that no receiver accepts: neither SYN, RST nor ACK; SYN with FIN.
+    Flags,
+    /// Outside of what the receiver's window can be (RFC 9293, section 3.10.7.4).
+    Sequence,
+    /// A reset that is not at the next byte (RFC 5961, section 3.2).
+    Reset,
+    /// A SYN or its answer that does not fit the connection.
+    Handshake,
+}
+
+impl Invalid {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Flags, Self::Sequence, Self::Reset, Self::Handshake];
+
+    /// Its name as a metric's label.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Flags => "flags",
+            Self::Sequence => "sequence",
+            Self::Reset => "reset",
+            Self::Handshake => "handshake",
+        }
+    }
+}
+
+/// Which bound made bytes go on before their turn, with the hole before them lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Refused {
+    /// [`super::Config::max_buffered_per_half`].
+    PerHalf,
+    /// [`super::Config::max_pieces`].
+    Pieces,
+    /// [`super::Config::max_buffered`]: the half that waited for longest gave way.
+    Total,
+    /// A quarter of the same, which is all that data of a SYN may take: it was not kept.
+    Syn,
+}
+
+impl Refused {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::PerHalf, Self::Pieces, Self::Total, Self::Syn];
+
+    /// Its name as a metric's label.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::PerHalf => "per_half",
+            Self::Pieces => "pieces",
+            Self::Total => "total",
+            Self::Syn => "syn",
+        }
+    }
+}
+
+/// What happened since the beginning; the last three are as of now.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Segments taken in.
+    pub segments: u64,
+    /// Their payload bytes, as on the wire.
+    pub bytes: u64,
+    /// Connections told to the protocol.
+    pub opened: u64,
+    /// Those among them whose handshake was missed.
+    pub midstream: u64,
+    /// Payload bytes of segments that were delivered, or waiting, before.
+    pub retransmitted_bytes: u64,
+    /// Keep-alive probes with a byte of garbage (RFC 9293, section 3.8.4).
+    pub keep_alives: u64,
+    /// Segments that overlapped waiting ones.
+    pub overlaps: u64,
+    /// Those among them that differed in an overlapping byte.
+    pub conflicting_overlaps: u64,
+    /// Segments that came before their turn.
+    pub out_of_order: u64,
+    /// Segments that waited because they acknowledge bytes not seen yet.
+    pub held: u64,
+    /// Holes given up ([`super::Missing::Lost`]).
+    pub gaps: u64,
+    /// Their bytes.
+    pub lost_bytes: u64,
+    /// Bytes of [`super::Missing::NotCaptured`].
+    pub not_captured_bytes: u64,
+    /// Payload bytes after the sender's FIN.
+    pub after_fin_bytes: u64,
+    /// FIN that never took effect, because bytes came in its place.
+    pub overrun_fins: u64,
+    /// Urgent bytes taken out of the stream.
+    pub urgent_bytes: u64,
+    /// Segments that acknowledge what its sender has not been seen to send.
+    pub unseen_acknowledged: u64,
+    /// Segments of connections that had been closed.
+    pub late: u64,
+    /// Segments without data of connections that are not known.
+    pub stray: u64,
+    /// SYN that came again.
+    pub repeated_syns: u64,
+    /// Handshakes begun and never completed.
+    pub handshakes_incomplete: u64,
+    /// Connections, told to the protocol or not, that gave way to a newer half-open one.
+    pub half_open_evicted: u64,
+    /// Connections told to the protocol that are open now.
+    pub active: u64,
+    /// What waits now, counted as for [`super::Config::max_buffered`].
+    pub buffered_bytes: u64,
+    /// Entries of the table in use now, with half-open and lingering ones.
+    pub tracked: u64,
+    pub(super) closed: [u64; CloseCause::ALL.len()],
+    pub(super) invalid: [u64; Invalid::ALL.len()],
+    pub(super) refused: [u64; Refused::ALL.len()],
+}
+
+impl Counters {
+    /// Connections closed for a cause.
+    #[must_use]
+    pub fn closed(&self, cause: CloseCause) -> u64 {
+        self.closed.get(cause as usize).copied().unwrap_or_default()
+    }
+
+    /// Segments without effect for a cause.
+    #[must_use]
+    pub fn invalid(&self, cause: Invalid) -> u64 {
+        self.invalid.get(cause as usize).copied().unwrap_or_default()
+    }
+
+    /// Times that a bound on waiting bytes was hit.
+    #[must_use]
+    pub fn refused(&self, cause: Refused) -> u64 {
+        self.refused.get(cause as usize).copied().unwrap_or_default()
+    }
+
+    pub(super) fn count_closed(&mut self, cause: CloseCause) {
+        self.closed.get_mut(cause as usize).map(bump).unwrap_or_default();
+    }
+
+    pub(super) fn count_invalid(&mut self, cause: Invalid) {
+        self.invalid.get_mut(cause as usize).map(bump).unwrap_or_default();
+    }
+
+    pub(super) fn count_refused(&mut self, cause: Refused) {
+        self.refused.get_mut(cause as usize).map(bump).unwrap_or_default();
+    }
+}
+
+/// Adds one.
+#[inline]
+pub(super) const fn bump(counter: &mut u64) {
+    *counter = counter.wrapping_add(1);
+}
+
+/// Adds as many.
+#[inline]
+pub(super) const fn add(counter: &mut u64, count: u32) {
+    *counter = counter.wrapping_add(count as u64);
+}

@@ -1,0 +1,47 @@
+//! Halves that wait, in the order in which their patience ends.
+
+use std::collections::VecDeque;
+
+use super::protocol::Side;
+use super::sequence::Sequence;
+use crate::clock::Timestamp;
+
+/// When a half has waited for long enough.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Deadline {
+    pub(super) at: Timestamp,
+    /// Entry of the table, and the serial number of the connection that was there.
+    pub(super) index: usize,
+    pub(super) serial: u32,
+    pub(super) side: Side,
+    /// See [`Deadlines`].
+    pub(super) sequence: Sequence,
+}
+
+/// Two queues, each with one patience for all, so that the first deadline is always in front. A half is at most
+/// once in each; entries of halves that are gone are skipped, and swept out before they are many.
+#[derive(Debug, Default)]
+pub(super) struct Deadlines {
+    /// Bytes that the peer has acknowledged up to `sequence`, or that wait for the other side.
+    pub(super) acknowledged: VecDeque<Deadline>,
+    /// Bytes that wait behind a hole at `sequence`.
+    pub(super) holes: VecDeque<Deadline>,
+}
+
+impl Deadlines {
+    /// The next deadline; it may be that of a half that no longer waits.
+    pub(super) fn next(&self) -> Option<Timestamp> {
+        let first = |queue: &VecDeque<Deadline>| queue.front().map(|deadline| deadline.at);
+        first(&self.acknowledged).into_iter().chain(first(&self.holes)).min()
+    }
+
+    /// Sweeps out what `live` says is gone, where more than `limit` entries are in a queue. Cheap, because the
+    /// live ones are at most a quarter of the limit.
+    pub(super) fn sweep(&mut self, limit: usize, live: impl Fn(&Deadline) -> bool) {
+        for queue in [&mut self.acknowledged, &mut self.holes] {
+            if queue.len() > limit {
+                queue.retain(&live);
+            }
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! TCP reassembly, bounded.
+//!
+//! ```text
+//! segment -> Streams  finds the connection (table) or begins one (roles, handshake)
+//!              |
+//!              v
+//!         Connection  accepts or refuses the segment (receive, handshake)
+//!              |
+//!              v
+//!            Half x2  what came too early waits (assembler, policy)
+//!              |
+//!              v
+//!          Protocol   bytes in order, holes, ends (delivery), in the order of cause and effect
+//! ```
+//!
+//! Architecture Invariant: no clock is read and no input is trusted. What the sequence numbers of one side mean
+//! is decided by what its peer can have accepted, never by the order of a table.
+
+mod assembler;
+mod config;
+mod connection;
+mod counters;
+mod deadlines;
+mod delivery;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzz;
+mod half;
+mod handshake;
+mod policy;
+mod protocol;
+mod receive;
+mod roles;
+mod sequence;
+mod streams;
+mod table;
+#[cfg(test)]
+mod tests;
+mod upkeep;
+
+pub use config::Config;
+pub use counters::{Counters, Invalid, Refused};
+pub use policy::OverlapPolicy;
+pub use protocol::{Advice, CloseCause, Missing, Opening, Protocol, Side};
+pub use streams::{Instruction, Streams};

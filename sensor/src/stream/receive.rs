@@ -1,0 +1,327 @@
+//! A segment of an established connection.
+
+use super::assembler::Arrival;
+use super::connection::{Connection, Context, Next, Phase};
+use super::counters::{Invalid, Refused, add, bump};
+use super::protocol::{CloseCause, Missing, Protocol, Side};
+use super::sequence::Sequence;
+use crate::capture::{Flags, Segment};
+
+/// The control bits that decide how a segment is taken.
+const CONTROL: u8 = Flags::SYN.0 | Flags::FIN.0 | Flags::RST.0 | Flags::URG.0 | Flags::ACK.0;
+
+impl<S> Connection<S> {
+    /// Takes a segment that is the next one in order and needs nothing but to be handed on; whether it was so.
+    #[inline]
+    pub(super) fn take_plain<P: Protocol<State = S>>(
+        &mut self,
+        side: Side,
+        segment: &Segment<'_>,
+        context: &mut Context<'_, P>,
+    ) -> bool {
+        let established = self.phase == Phase::Established;
+        let (own, other) = self.halves(side);
+        let acknowledged = Sequence(segment.acknowledgement);
+        let plain = established
+            && segment.flags.0 & CONTROL == Flags::ACK.0
+            && own.expected == Sequence(segment.sequence)
+            && segment.payload.len() == segment.length as usize
+            && own.is_plain()
+            && other.assembler.is_none()
+            && other.known
+            // A FIN may wait for what this brings.
+            && (!other.fin_known || other.ended)
+            && !acknowledged.after(other.expected);
+        if !plain {
+            return false;
+        }
+        own.highest = own.highest.max(own.expected.plus(segment.length));
+        other.note_acknowledged(acknowledged);
+        self.hand_over(side, segment.payload, context);
+        true
+    }
+
+    /// Takes any segment.
+    pub(super) fn receive<P: Protocol<State = S>>(
+        &mut self,
+        side: Side,
+        segment: &Segment<'_>,
+        context: &mut Context<'_, P>,
+    ) -> Next {
+        let flags = segment.flags;
+        if flags.has(Flags::RST) {
+            return self.reset(side, segment, context);
+        }
+        if flags.has(Flags::SYN) {
+            return self.synchronise_again(side, segment, context);
+        }
+        // Linux drops what has no ACK, data or not (RFC 9293, section 3.10.7.4, fifth).
+        if !flags.has(Flags::ACK) {
+            context.counters.count_invalid(Invalid::Flags);
+            return Next::Keep;
+        }
+        let start = Sequence(segment.sequence);
+        let end = start.plus(segment.length);
+        let window = context.config.window;
+        let reopened = self.reopening_known && side == Side::Client && start == self.reopening.plus(1);
+        let half = self.half(side);
+        let wide = segment.length > window;
+        if !half.known || (!half.seen && !half.isn_known && !half.accepts(start, end, window)) {
+            half.begin(start);
+        }
+        if wide || !half.accepts(start, end, window) {
+            if reopened && !wide {
+                self.close(CloseCause::Reused, context);
+                return Next::Anew;
+            }
+            context.counters.count_invalid(Invalid::Sequence);
+            return Next::Keep;
+        }
+        half.seen = true;
+        half.highest = half.highest.max(end);
+        self.acknowledge(side.other(), Sequence(segment.acknowledgement), context);
+        self.note_urgent(side, segment, context);
+        // Its sender has sent what comes before, so what the source left out lies there.
+        self.pass_skipped(side, start, context);
+        self.payload(side, segment, context);
+        self.note_fin(side, segment, context);
+        self.settle(context);
+        self.arm(context);
+        Next::Keep
+    }
+
+    fn acknowledge<P>(&mut self, side: Side, acknowledged: Sequence, context: &mut Context<'_, P>) {
+        let half = self.half(side);
+        if !half.known {
+            half.begin(acknowledged);
+        }
+        if acknowledged.after(half.highest) && !half.skipping {
+            bump(&mut context.counters.unseen_acknowledged);
+        }
+        half.note_acknowledged(acknowledged);
+    }
+
+    /// Notes where the urgent byte is: the one before the urgent pointer, as systems have always read it (RFC
+    /// 6093, section 3.1). Only the last pointer counts, even where the byte of an earlier one has not been
+    /// passed, as in Linux.
+    fn note_urgent<P>(&mut self, side: Side, segment: &Segment<'_>, context: &Context<'_, P>) {
+        if !segment.flags.has(Flags::URG) || context.config.urgent_inline {
+            return;
+        }
+        let place = Sequence(segment.sequence).plus(u32::from(segment.urgent.saturating_sub(1)));
+        let half = self.half(side);
+        let newer = !half.urgent_known || place.after(half.urgent);
+        if newer && !place.before(half.expected) {
+            half.urgent = place;
+            half.urgent_known = true;
+        }
+    }
+
+    fn note_fin<P>(&mut self, side: Side, segment: &Segment<'_>, context: &mut Context<'_, P>) {
+        if !segment.flags.has(Flags::FIN) {
+            return;
+        }
+        let fin = Sequence(segment.sequence).plus(segment.length);
+        let half = self.half(side);
+        if half.ended || fin.before(half.expected) {
+            return;
+        }
+        half.highest = half.highest.max(fin.plus(1));
+        if !half.fin_known || fin.before(half.fin) {
+            if half.fin_known {
+                bump(&mut context.counters.overrun_fins);
+            }
+            half.fin = fin;
+            half.fin_known = true;
+        }
+    }
+
+    /// Delivers a segment's bytes, or lets them wait.
+    pub(super) fn payload<P: Protocol<State = S>>(
+        &mut self,
+        side: Side,
+        segment: &Segment<'_>,
+        context: &mut Context<'_, P>,
+    ) {
+        let start = Sequence(segment.sequence);
+        let end = start.plus(segment.length);
+        let half = self.half(side);
+        if segment.length == 0 {
+            return;
+        }
+        if !end.after(half.expected) {
+            if segment.length == 1 && end == half.expected {
+                return bump(&mut context.counters.keep_alives);
+            }
+            return add(&mut context.counters.retransmitted_bytes, segment.length);
+        }
+        if half.ended {
+            return add(&mut context.counters.after_fin_bytes, end.since(half.expected));
+        }
+        add(&mut context.counters.retransmitted_bytes, half.expected.since(start));
+        let gate = self.gate(side, segment, context);
+        let half = self.look(side);
+        let first = half.first().map(|(start, ..)| start);
+        let alone = first.is_none_or(|first| !end.after(first));
+        if gate.is_none() && !start.after(half.expected) && alone {
+            self.deliver_segment(side, segment, context);
+        } else if self.state.is_some() {
+            self.wait(side, segment, gate, context);
+            self.settle(context);
+            self.bound(side, context);
+        }
+    }
+
+    /// What a segment must wait for on the other side, because its sender had received it before.
+    ///
+    /// That holds for what is not believed, too: waiting is harmless, and shows a server's lost bytes before the
+    /// client's next ones where the server goes on in time. A server that is never seen is not waited for.
+    fn gate<P: Protocol<State = S>>(
+        &mut self,
+        side: Side,
+        segment: &Segment<'_>,
+        context: &mut Context<'_, P>,
+    ) -> Option<Sequence> {
+        let other = side.other();
+        let acknowledged = Sequence(segment.acknowledgement);
+        let believed = self.clamp_acknowledged(other, acknowledged);
+        self.pass_skipped(other, believed, context);
+        let half = self.look(other);
+        let gate = if half.fin_known { acknowledged.min(half.fin) } else { acknowledged };
+        let ahead = gate.minus(half.expected);
+        let sends = half.seen || other == Side::Client;
+        let near = ahead > 0 && ahead <= context.config.window.cast_signed();
+        (near && sends && half.known && !half.ended).then_some(gate)
+    }
+
+    /// Delivers a segment that is next in order.
+    fn deliver_segment<P: Protocol<State = S>>(
+        &mut self,
+        side: Side,
+        segment: &Segment<'_>,
+        context: &mut Context<'_, P>,
+    ) {
+        let start = Sequence(segment.sequence);
+        let known = self.look(side).expected.since(start) as usize;
+        self.deliver(side, captured(segment).get(known..).unwrap_or_default(), context);
+        self.pass_over(side, start.plus(segment.length), Missing::NotCaptured, context);
+    }
+
+    /// Keeps a segment until its turn.
+    fn wait<P>(
+        &mut self,
+        side: Side,
+        segment: &Segment<'_>,
+        gate: Option<Sequence>,
+        context: &mut Context<'_, P>,
+    ) {
+        let origin = Sequence(segment.sequence);
+        let half = self.half(side);
+        bump(if origin.after(half.expected) {
+            &mut context.counters.out_of_order
+        } else {
+            &mut context.counters.held
+        });
+        let bytes = captured(segment);
+        let start = origin.max(half.expected);
+        let split = origin.plus(u32::try_from(bytes.len()).unwrap_or_default());
+        let end = origin.plus(segment.length);
+        let known = bytes.get(start.since(origin) as usize..).filter(|bytes| !bytes.is_empty());
+        let mut overlap = 0_u32;
+        let mut conflicting = false;
+        let rest = start.max(split);
+        for (extent, bytes) in [((start, rest), known), ((rest, end), None)] {
+            if extent.1.after(extent.0) {
+                let arrival = Arrival { extent, origin, bytes, gate };
+                let met = half.insert(&arrival, context.config.overlap, context.counters);
+                overlap = overlap.saturating_add(met.bytes);
+                conflicting |= met.conflicting;
+            }
+        }
+        if overlap > 0 {
+            bump(&mut context.counters.overlaps);
+            add(&mut context.counters.retransmitted_bytes, overlap);
+        }
+        if conflicting {
+            bump(&mut context.counters.conflicting_overlaps);
+        }
+    }
+
+    /// Lets all that waits on a side go on where it is too much.
+    fn bound<P: Protocol<State = S>>(&mut self, side: Side, context: &mut Context<'_, P>) {
+        let Some(waiting) = &self.look(side).assembler else { return };
+        let refused = if waiting.cost() > context.config.max_buffered_per_half {
+            Refused::PerHalf
+        } else if waiting.len() > context.config.max_pieces {
+            Refused::Pieces
+        } else {
+            return;
+        };
+        context.counters.count_refused(refused);
+        if let Some(end) = waiting.end() {
+            self.force(side, end, context);
+        }
+    }
+
+    /// A reset counts only where its receiver would take it: at the next byte (RFC 5961, section 3.2).
+    ///
+    /// What the receiver expects next is also what it acknowledged last; that helps where the sensor has missed
+    /// bytes. The server's resets are believed at the end of all that it sent, too, and among what is left out.
+    fn reset<P: Protocol<State = S>>(
+        &mut self,
+        side: Side,
+        segment: &Segment<'_>,
+        context: &mut Context<'_, P>,
+    ) -> Next {
+        let at = Sequence(segment.sequence);
+        let believed = self.believed(side);
+        let half = self.half(side);
+        let skipped = half.skip_end().is_some_and(|end| at.after(half.expected) && !at.after(end));
+        let in_place = !half.known
+            || at == half.expected
+            || at == believed
+            || (side == Side::Server && (at == half.highest || skipped));
+        if in_place {
+            self.close(CloseCause::Rst, context);
+        } else {
+            context.counters.count_invalid(Invalid::Reset);
+        }
+        Next::Keep
+    }
+
+    /// SYN on an established connection: again, or anew.
+    fn synchronise_again<P: Protocol<State = S>>(
+        &mut self,
+        side: Side,
+        segment: &Segment<'_>,
+        context: &mut Context<'_, P>,
+    ) -> Next {
+        let isn = Sequence(segment.sequence);
+        let half = self.look(side);
+        if segment.flags.has(Flags::FIN) {
+            context.counters.count_invalid(Invalid::Flags);
+        } else if half.isn_known && half.isn == isn {
+            bump(&mut context.counters.repeated_syns);
+        } else if !segment.flags.has(Flags::ACK) {
+            self.reopening = isn;
+            self.reopening_known = true;
+        } else if self.answers_reopening(segment) || side == Side::Server {
+            self.close(CloseCause::Reused, context);
+            return Next::Anew;
+        } else {
+            context.counters.count_invalid(Invalid::Handshake);
+        }
+        Next::Keep
+    }
+
+    /// Whether a SYN|ACK answers the SYN that asked to begin anew; with TCP Fast Open, also its data (RFC 7413).
+    pub(super) fn answers_reopening(&self, segment: &Segment<'_>) -> bool {
+        let data = Sequence(segment.acknowledgement).minus(self.reopening.plus(1));
+        self.reopening_known && (0..=1 << 16).contains(&data)
+    }
+}
+
+/// The captured bytes of a segment, never more than its length.
+pub(super) fn captured<'a>(segment: &Segment<'a>) -> &'a [u8] {
+    segment.payload.get(..segment.length as usize).unwrap_or(segment.payload)
+}
