@@ -13,6 +13,16 @@ pub mod capture;
 
 pub mod stream;
 
+pub mod http;
+
+pub mod identity;
+
+pub mod route;
+
+pub mod event;
+
+pub mod pipeline;
+
 pub mod decide;
 
 pub mod enforce;

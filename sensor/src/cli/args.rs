@@ -41,6 +41,8 @@ pub(super) enum Command {
     Doctor(DoctorArgs),
     /// Detach from every interface and remove what a daemon left in the kernel
     Unload(UnloadArgs),
+    /// Run captures through what the daemon runs, with their own time; needs no privileges
+    Replay(ReplayArgs),
     /// Show mode, interfaces, totals and losses
     Status(Remote),
     /// Show or set the mode
@@ -127,6 +129,19 @@ pub(super) struct CheckArgs {
     /// Configuration file, in place of those in /etc/sensor
     #[arg(short, long, value_name = "FILE")]
     pub(super) config: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ReplayArgs {
+    /// Capture files (pcap or pcapng, plain or gzip) in the order of their time; `-` for standard input
+    #[arg(value_name = "FILE", required = true)]
+    pub(super) files: Vec<PathBuf>,
+    /// Configuration file, in place of those in /etc/sensor
+    #[arg(short, long, value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
+    /// Print every exchange; the summary then goes to standard error
+    #[arg(long)]
+    pub(super) exchanges: bool,
 }
 
 #[derive(Debug, Args)]

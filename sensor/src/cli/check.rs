@@ -5,7 +5,16 @@ use std::process::ExitCode;
 use serde_json::json;
 
 use super::args::CheckArgs;
+use crate::config::Problem;
 use crate::daemon::ConfigSource;
+
+/// Prints the mistakes of a configuration that something else was to be done with.
+pub(super) fn problems_of(problems: &[Problem]) -> ExitCode {
+    for problem in problems {
+        eprintln!("{problem}");
+    }
+    ExitCode::FAILURE
+}
 
 /// Prints every mistake; exit status 1 where there is one.
 pub(super) fn check(args: &CheckArgs, json: bool) -> ExitCode {

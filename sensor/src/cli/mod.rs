@@ -5,6 +5,7 @@ mod args;
 mod check;
 mod doctor;
 mod output;
+mod replay;
 mod run;
 mod ssh;
 
@@ -57,6 +58,7 @@ fn dispatch(cli: Cli) -> Result<ExitCode> {
         Command::Check(options) => Ok(check::check(&options, cli.json)),
         Command::Doctor(options) => doctor::doctor(&options, cli.json),
         Command::Unload(options) => run::unload(&options, cli.json),
+        Command::Replay(options) => replay::replay(&options, cli.json),
         Command::Status(remote) => ask::<StatusReport>(&remote, Request::Status, cli.json, output::status),
         Command::Mode { remote, set } => {
             ask::<ModeReport>(&remote, Request::Mode { set }, cli.json, output::mode)

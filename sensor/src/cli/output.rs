@@ -11,9 +11,37 @@ use crate::control::wire::{
     StatusReport,
 };
 use crate::enforce::Limit;
+use crate::event::Exchange;
 
 pub(super) fn mode(report: &ModeReport) -> String {
     report.mode.to_string()
+}
+
+/// One exchange on one line.
+pub(super) fn exchange(exchange: &Exchange<'_>) -> String {
+    let dash = || "-".to_owned();
+    let status = exchange.status.map_or_else(dash, |status| status.to_string());
+    let bytes = exchange.response_bytes.map_or_else(dash, |bytes| bytes.to_string());
+    let duration = exchange.duration_us.map_or_else(dash, |us| format!("{us}us"));
+    let (method, host) = (exchange.method.as_deref().unwrap_or("-"), exchange.host.as_deref().unwrap_or("-"));
+    let path = printable(exchange.path.as_deref().unwrap_or("-"));
+    let mut line = format!(
+        "{} {} {} {}{path} {status} {bytes} {duration}",
+        exchange.ts,
+        exchange.client,
+        printable(method),
+        printable(host)
+    );
+    let findings: Vec<&str> = exchange.anomalies.labels().collect();
+    if !findings.is_empty() {
+        line.push_str(&format!(" [{}]", findings.join(" ")));
+    }
+    line
+}
+
+/// What a sender chose, so that it cannot steer the terminal that shows it.
+fn printable(text: &str) -> String {
+    text.chars().flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect()
 }
 
 pub(super) fn confirmed(report: &Confirmed) -> String {

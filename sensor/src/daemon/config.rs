@@ -9,6 +9,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use sensor_common::limit::Rate;
 
+use super::sense::SenseConfig;
 use crate::config::{Document, Problem, Section};
 use crate::decide::NeverBlock;
 use crate::enforce::{Limit, PolicyConfig, Scope};
@@ -65,6 +66,8 @@ pub struct Config {
     pub never_block: Vec<IpNet>,
     /// Files and addresses.
     pub paths: Paths,
+    /// How HTTP is seen.
+    pub sense: SenseConfig,
     /// Group that may use the control socket.
     pub group: String,
     /// Least level of log lines.
@@ -95,6 +98,7 @@ impl Default for Config {
             },
             never_block: Vec::new(),
             paths: Paths::default(),
+            sense: SenseConfig::default(),
             group: "sensor".to_owned(),
             log_level: "info".to_owned(),
             log_format: LogFormat::Text,
@@ -205,6 +209,7 @@ impl Config {
         let never_block = root.section("never_block");
         config.never_block = NeverBlock::read(&never_block);
         never_block.finish();
+        config.sense = SenseConfig::read(root);
         config.read_places(root);
         config.read_log(root.section("log"));
         config.check_scopes(&root.section("limits"));

@@ -6,7 +6,9 @@ mod config;
 mod engine;
 mod reports;
 mod run;
+mod sense;
 mod web;
 
 pub use config::{Config, ConfigSource, LogFormat, Overrides, Paths};
 pub use run::{RunOptions, run};
+pub use sense::{KeyError, Ports, SenseConfig, read_key};

@@ -22,6 +22,7 @@ const PACKAGES: &[Package] = &[
     package("iproute2", "ip", "every test in network namespaces"),
     package("ethtool", "ethtool", "traffic tests over veth pairs without an XDP program at both ends"),
     package("tcpdump", "tcpdump", "tests that compare with a packet capture"),
+    package("tshark", "tshark", "comparisons with how tshark reads captures"),
     package("prometheus", "promtool", "the check of the metrics by promtool"),
     package("nftables", "nft", "comparisons with the packet filter"),
     package("nginx-light", "nginx", "end-to-end tests with a real server"),

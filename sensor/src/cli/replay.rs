@@ -1,0 +1,206 @@
+//! `sensor replay`: capture files through the pipeline that the daemon runs, with the captures' own time.
+
+use std::io::{self, BufWriter, Write};
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result};
+use serde::Serialize;
+
+use super::args::ReplayArgs;
+use super::check::problems_of;
+use crate::capture::file::{CaptureFile, FileCounters, FileError};
+use crate::clock::Timestamp;
+use crate::daemon::{Config, ConfigSource, read_key};
+use crate::event::Exchange;
+use crate::identity::Key;
+use crate::pipeline::{Observer, Pipeline};
+
+/// The key where no installation's can be read: it makes hashes comparable from one replay to the next, and
+/// hides nothing from somebody who knows this program.
+const PUBLIC_KEY: [u8; 32] = *b"sensor replay without a key file";
+
+/// Runs the command.
+pub(super) fn replay(args: &ReplayArgs, json: bool) -> Result<ExitCode> {
+    let source = ConfigSource { file: args.config.clone(), ..ConfigSource::default() };
+    let mut config = match source.load() {
+        Ok(config) => config,
+        Err(problems) => return Ok(problems_of(&problems)),
+    };
+    // Where a table is full, what goes must not depend on the process.
+    config.sense.pipeline.streams.seed = Some(0);
+    let out = BufWriter::with_capacity(1 << 20, io::stdout().lock());
+    let format = match (args.exchanges, json) {
+        (false, _) => Format::None,
+        (true, false) => Format::Text,
+        (true, true) => Format::Json,
+    };
+    let printer = Printer { out, format, failure: None };
+    let mut pipeline = Pipeline::new(&config.sense.pipeline, &key(&config), printer)?;
+    let mut summary = Summary::default();
+    let mut failure = None;
+    for path in &args.files {
+        let counters = read(path, &mut pipeline, &mut summary.last, &mut failure);
+        summary.add(&counters);
+        if failure.is_some() {
+            break;
+        }
+    }
+    pipeline.finish(summary.last);
+    summary.conclude(&pipeline);
+    let printer = pipeline.observer_mut();
+    let flushed = printer.out.flush();
+    let failed = printer.failure.take().or(flushed.err());
+    match failed {
+        // Whoever reads has seen enough.
+        Some(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(ExitCode::SUCCESS),
+        Some(error) => return Err(error).context("writing exchanges"),
+        None => summary.print(args.exchanges, json),
+    }
+    match failure {
+        Some(error) => Err(error.into()),
+        None => Ok(ExitCode::SUCCESS),
+    }
+}
+
+fn key(config: &Config) -> Key {
+    read_key(&config.paths.state_dir).unwrap_or_else(|_error| Key::from_bytes(PUBLIC_KEY))
+}
+
+/// Reads a file to its end, or to where it cannot be read on.
+fn read(
+    path: &Path,
+    pipeline: &mut Pipeline<Printer<impl Write>>,
+    last: &mut Timestamp,
+    failure: &mut Option<FileError>,
+) -> FileCounters {
+    let mut file = match CaptureFile::open(path) {
+        Ok(file) => file,
+        Err(error) => {
+            *failure = Some(error);
+            return FileCounters::default();
+        }
+    };
+    loop {
+        match file.next_segment() {
+            Ok(Some(segment)) => {
+                *last = segment.time.max(*last);
+                // A file copies what it copied; there is nobody to instruct.
+                let _instruction = pipeline.segment(&segment);
+            }
+            Ok(None) => break,
+            Err(error) => {
+                *failure = Some(error);
+                break;
+            }
+        }
+        if pipeline.observer().failure.is_some() {
+            break;
+        }
+    }
+    file.counters().clone()
+}
+
+enum Format {
+    None,
+    Text,
+    Json,
+}
+
+/// Writes exchanges as they end.
+struct Printer<W> {
+    out: W,
+    format: Format,
+    failure: Option<io::Error>,
+}
+
+impl<W: Write> Observer for Printer<W> {
+    fn exchange(&mut self, exchange: &Exchange<'_>) {
+        if self.failure.is_some() {
+            return;
+        }
+        let written = match self.format {
+            Format::None => return,
+            Format::Text => writeln!(self.out, "{}", super::output::exchange(exchange)),
+            Format::Json => serde_json::to_writer(&mut self.out, exchange)
+                .map_err(io::Error::from)
+                .and_then(|()| self.out.write_all(b"\n")),
+        };
+        self.failure = written.err();
+    }
+}
+
+/// What was read and what became of it.
+#[derive(Debug, Default, Serialize)]
+struct Summary {
+    files: u64,
+    packets: u64,
+    segments: u64,
+    passed_over: u64,
+    connections: u64,
+    exchanges: u64,
+    failures: u64,
+    without_response: u64,
+    without_request: u64,
+    stream_gaps: u64,
+    lost_bytes: u64,
+    not_http: u64,
+    anomalies: u64,
+    routes: usize,
+    #[serde(skip)]
+    last: Timestamp,
+}
+
+impl Summary {
+    fn add(&mut self, counters: &FileCounters) {
+        self.files = self.files.saturating_add(1);
+        self.packets = self.packets.saturating_add(counters.packets);
+        self.segments = self.segments.saturating_add(counters.segments);
+        self.passed_over = self.packets.saturating_sub(self.segments);
+    }
+
+    fn conclude<O: Observer>(&mut self, pipeline: &Pipeline<O>) {
+        let (streams, http, totals) = (pipeline.streams(), pipeline.http(), pipeline.totals());
+        self.connections = streams.opened;
+        self.exchanges = totals.exchanges;
+        self.failures = totals.failures;
+        self.without_response = http.unpaired_requests;
+        self.without_request = http.unpaired_responses;
+        self.stream_gaps = streams.gaps;
+        self.lost_bytes = streams.lost_bytes;
+        self.not_http = http.not_http;
+        self.anomalies = http.anomalies().fold(0, |sum: u64, (_, count)| sum.saturating_add(count));
+        self.routes = pipeline.routes().len();
+    }
+
+    /// To where exchanges are not.
+    fn print(&self, exchanges: bool, json: bool) {
+        let text = if json { serde_json::to_string(self).unwrap_or_default() } else { self.text() };
+        if exchanges {
+            eprintln!("{text}");
+        } else {
+            println!("{text}");
+        }
+    }
+
+    fn text(&self) -> String {
+        let mut text = format!(
+            "{} exchanges ({} failed) in {} connections; {} packets, {} TCP segments, {} routes",
+            self.exchanges, self.failures, self.connections, self.packets, self.segments, self.routes
+        );
+        for (count, what) in [
+            (self.without_response, "requests without a response"),
+            (self.without_request, "responses without a request"),
+            (self.stream_gaps, "gaps in streams"),
+            (self.lost_bytes, "bytes lost"),
+            (self.not_http, "connections that are no HTTP"),
+            (self.anomalies, "anomalies"),
+            (self.passed_over, "packets without a TCP segment"),
+        ] {
+            if count > 0 {
+                text.push_str(&format!("; {count} {what}"));
+            }
+        }
+        text
+    }
+}

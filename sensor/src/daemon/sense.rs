@@ -1,0 +1,197 @@
+//! What the configuration says about seeing HTTP.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::config::Section;
+use crate::identity::{ForwardedHeader, Key};
+use crate::pipeline;
+use crate::route::openapi_patterns;
+use crate::stream::OverlapPolicy;
+use sensor_common::abi::MAX_SNAP;
+
+/// Which TCP ports of this host are watched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ports {
+    /// Those that somebody listens on, until their connections turn out to be no HTTP.
+    Auto,
+    /// These.
+    Listed(BTreeSet<u16>),
+}
+
+/// How HTTP is seen.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SenseConfig {
+    /// Whether it is at all.
+    pub enabled: bool,
+    /// Where.
+    pub ports: Ports,
+    /// Most payload bytes of a segment that are copied.
+    pub snap: u32,
+    /// Bytes of the ring buffer that they are copied to; a power of two.
+    pub ring_bytes: u32,
+    /// Everything behind the ring.
+    pub pipeline: pipeline::Config,
+}
+
+impl Default for SenseConfig {
+    fn default() -> Self {
+        let mut pipeline = pipeline::Config::default();
+        // The usual ports, for connections whose handshake was missed.
+        pipeline.streams.server_ports = vec![80, 443, 3000, 5000, 8000, 8008, 8080, 8081, 8443, 8888, 9090];
+        Self { enabled: true, ports: Ports::Auto, snap: 4_096, ring_bytes: 16 << 20, pipeline }
+    }
+}
+
+/// Megabytes to bytes.
+const MIB_SHIFT: u32 = 20;
+
+impl SenseConfig {
+    /// Reads `[http]`, `[identity]` and `[routes]`.
+    pub(super) fn read(root: &Section<'_>) -> Self {
+        let mut config = Self::default();
+        config.read_http(root.section("http"));
+        config.read_identity(root.section("identity"));
+        config.read_routes(root.section("routes"));
+        config
+    }
+
+    fn read_http(&mut self, http: Section<'_>) {
+        set(&mut self.enabled, http.boolean("enabled"));
+        if let Some(ports) = http.list("ports", parse_port) {
+            let listed: BTreeSet<u16> = ports.iter().copied().flatten().collect();
+            if !listed.is_empty() {
+                self.pipeline.streams.server_ports = listed.iter().copied().collect();
+            }
+            if listed.len() == ports.len() {
+                self.ports = Ports::Listed(listed);
+            } else if !listed.is_empty() {
+                http.reject("ports", "either \"auto\" or ports, not both");
+            }
+        }
+        set(&mut self.snap, http.integer("snap_bytes", 256..=MAX_SNAP));
+        set(
+            &mut self.ring_bytes,
+            http.integer("ring_mib", 1..=1_024).map(|mib| (mib << MIB_SHIFT).next_power_of_two()),
+        );
+        let streams = &mut self.pipeline.streams;
+        set(&mut streams.max_connections, http.integer("max_connections", 64..=16_777_216).map(wide));
+        set(
+            &mut streams.max_buffered_per_half,
+            http.integer("max_stream_buffer_bytes", 4_096..=1 << 30).map(wide),
+        );
+        set(&mut streams.max_buffered, http.integer("max_buffer_mib", 1..=65_536).map(mebibytes));
+        set(&mut streams.idle_timeout, http.duration("idle"));
+        set(&mut streams.urgent_inline, http.boolean("urgent_inline"));
+        let overlap = http.parsed("overlap", |name| {
+            let labels = || OverlapPolicy::ALL.map(OverlapPolicy::label).join(", ");
+            OverlapPolicy::from_label(name).ok_or_else(|| format!("expected one of {}", labels()))
+        });
+        set(&mut streams.overlap, overlap);
+        let messages = &mut self.pipeline.http;
+        set(&mut messages.head_bytes, http.integer("max_head_bytes", 1_024..=16 << 20).map(wide));
+        set(&mut messages.headers, http.integer("max_headers", 8..=1_000).map(wide));
+        set(&mut messages.body_bytes, http.integer("max_body_bytes", 0..=64 << 20).map(wide));
+        set(&mut messages.inflate_bytes, http.integer("max_inflated_bytes", 0..=64 << 20).map(wide));
+        set(&mut messages.proxy_protocol, http.boolean("proxy_protocol"));
+        http.finish();
+    }
+
+    fn read_identity(&mut self, identity: Section<'_>) {
+        let config = &mut self.pipeline.identity;
+        let name = |text: &str| Ok::<_, String>(text.to_owned());
+        set(&mut config.trusted_proxies, identity.list("trusted_proxies", crate::prefix::parse));
+        let forwarded =
+            identity.list("forwarded_headers", |text| Ok::<_, String>(ForwardedHeader::named(text)));
+        set(&mut config.forwarded_headers, forwarded);
+        set(&mut config.api_key_headers, identity.list("api_key_headers", name));
+        set(&mut config.api_key_parameters, identity.list("api_key_parameters", name));
+        set(&mut config.token_parameters, identity.list("token_parameters", name));
+        set(&mut config.session_cookies, identity.list("session_cookies", name));
+        if let Err(error) = config.check() {
+            for key in ["forwarded_headers", "api_key_headers", "api_key_parameters", "session_cookies"] {
+                if error.to_string().contains(key) {
+                    identity.reject(key, &error);
+                }
+            }
+        }
+        identity.finish();
+    }
+
+    fn read_routes(&mut self, routes: Section<'_>) {
+        let config = &mut self.pipeline.routes;
+        set(&mut config.max_templates, routes.integer("max_templates", 16..=1_000_000).map(wide));
+        let patterns = routes.list("patterns", |text| Ok::<_, String>(text.to_owned()));
+        set(&mut config.patterns, patterns);
+        if let Some(path) = routes.path("openapi") {
+            match read_openapi(&path) {
+                Ok(patterns) => config.patterns.extend(patterns),
+                Err(error) => routes.reject("openapi", error),
+            }
+        }
+        if let Err(error) = crate::route::Routes::new(config) {
+            routes.reject("patterns", error);
+        }
+        routes.finish();
+    }
+}
+
+fn set<T>(place: &mut T, value: Option<T>) {
+    if let Some(value) = value {
+        *place = value;
+    }
+}
+
+fn wide(number: u32) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
+}
+
+fn mebibytes(number: u32) -> usize {
+    wide(number) << MIB_SHIFT
+}
+
+fn parse_port(text: &str) -> Result<Option<u16>, &'static str> {
+    match text {
+        "auto" => Ok(None),
+        _ => match text.parse() {
+            Ok(port) if port != 0 => Ok(Some(port)),
+            _ => Err("expected \"auto\" or a port from 1 to 65535, such as \"8080\""),
+        },
+    }
+}
+
+fn read_openapi(path: &Path) -> Result<Vec<String>, String> {
+    let text = fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
+    openapi_patterns(&path.display().to_string(), &text).map_err(|error| error.to_string())
+}
+
+/// The file with the installation's key for hashes.
+const KEY_FILE: &str = "hash.key";
+
+/// Reads the key of an installation.
+///
+/// # Errors
+/// Where it cannot be read, or is not 32 bytes long.
+pub fn read_key(state_dir: &Path) -> Result<Key, KeyError> {
+    let path = state_dir.join(KEY_FILE);
+    let bytes = fs::read(&path).map_err(|source| KeyError::Io { path: path.clone(), source })?;
+    let bytes: [u8; 32] = bytes.try_into().map_err(|_wrong_length| KeyError::Length(path))?;
+    Ok(Key::from_bytes(bytes))
+}
+
+/// What can go wrong with the key.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyError {
+    /// It cannot be read or written.
+    #[error("{path}: {source}")]
+    Io {
+        /// Which file.
+        path: PathBuf,
+        /// The system's answer.
+        source: std::io::Error,
+    },
+    /// It is no key.
+    #[error("{0}: a key has 32 bytes; remove the file to have a new one made, hashes then change")]
+    Length(PathBuf),
+}

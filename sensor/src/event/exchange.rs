@@ -1,0 +1,139 @@
+//! The record of one exchange.
+
+use std::borrow::Cow;
+use std::net::IpAddr;
+
+use serde::{Serialize, Serializer};
+
+use crate::clock::Timestamp;
+use crate::identity::KeyedHash;
+use crate::{http, identity};
+
+/// Where an exchange was seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Source {
+    /// On the network, in clear text.
+    Wire,
+}
+
+/// A request and its response, as far as they were seen. Fields are absent as JSON `null` where they were not.
+#[derive(Clone, Debug, Serialize)]
+pub struct Exchange<'a> {
+    /// When the first byte of the request was seen; of the response, where that came without a request.
+    pub ts: Timestamp,
+    /// Who asked: behind proxies that are trusted, the address that they tell.
+    pub client: IpAddr,
+    /// Port of the peer on the wire.
+    pub client_port: u16,
+    /// The server's address.
+    pub server: IpAddr,
+    /// The server's port.
+    pub server_port: u16,
+    /// The address on the wire, where it differs from `client`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub peer: Option<IpAddr>,
+    /// `1.0` or `1.1`.
+    pub http_version: &'static str,
+    /// As sent.
+    pub method: Option<Cow<'a, str>>,
+    /// Host and port as sent.
+    pub host: Option<Cow<'a, str>>,
+    /// As sent, without the query.
+    pub path: Option<Cow<'a, str>>,
+    /// The path's template.
+    pub route: Option<&'a str>,
+    /// Names of the query's parameters, in order; values are left out.
+    pub query_keys: QueryKeys<'a>,
+    /// Status of the response.
+    pub status: Option<u16>,
+    /// Body bytes of the request on the wire, chunk headers included.
+    pub request_bytes: Option<u64>,
+    /// Body bytes of the response on the wire, chunk headers included.
+    pub response_bytes: Option<u64>,
+    /// From the first byte of the request to the first byte of the response, in microseconds.
+    pub duration_us: Option<u64>,
+    /// User-Agent.
+    pub user_agent: Option<Cow<'a, str>>,
+    /// Content-Type of the request.
+    pub content_type: Option<Cow<'a, str>>,
+    /// What the credentials stand for, hashed with the installation's key.
+    #[serde(serialize_with = "as_text")]
+    pub principal: Option<KeyedHash>,
+    /// Where it was seen.
+    pub source: Source,
+    /// Whether bytes were missing.
+    pub gaps: bool,
+    /// What the parsers found strange.
+    pub anomalies: Findings,
+}
+
+fn as_text<S: Serializer>(hash: &Option<KeyedHash>, serializer: S) -> Result<S::Ok, S::Error> {
+    match hash {
+        Some(hash) => serializer.collect_str(hash),
+        None => serializer.serialize_none(),
+    }
+}
+
+/// Anomalies of the HTTP parser and of who was behind the exchange; as JSON a list of their slugs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Findings {
+    /// Of the messages.
+    pub http: http::Anomalies,
+    /// Of the client's address and credentials.
+    pub identity: identity::Anomalies,
+}
+
+impl Findings {
+    /// Their slugs.
+    pub fn labels(&self) -> impl Iterator<Item = &'static str> {
+        self.http.iter().map(http::Anomaly::label).chain(self.identity.iter().map(identity::Anomaly::label))
+    }
+}
+
+impl Serialize for Findings {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.labels())
+    }
+}
+
+/// Most parameters whose names are told.
+const MAX_KEYS: usize = 32;
+
+/// The names of a query's parameters, read when they are asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct QueryKeys<'a>(&'a [u8]);
+
+impl<'a> QueryKeys<'a> {
+    /// Of a query without its question mark.
+    #[must_use]
+    pub const fn of(query: &'a [u8]) -> Self {
+        Self(query)
+    }
+
+    /// The first 32, as sent.
+    pub fn iter(self) -> impl Iterator<Item = Cow<'a, str>> {
+        let parts = self.0.split(|byte| *byte == b'&').filter(|part| !part.is_empty());
+        let names = parts.map(|part| part.split(|byte| *byte == b'=').next().unwrap_or_default());
+        names.take(MAX_KEYS).map(String::from_utf8_lossy)
+    }
+}
+
+impl Serialize for QueryKeys<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.iter())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_query_only_names_are_told() {
+        let text = serde_json::to_string(&QueryKeys::of(b"user=alice&token=s3cret&&flag&a%20b=1")).unwrap();
+        assert_eq!(text, r#"["user","token","flag","a%20b"]"#);
+        assert_eq!(QueryKeys::of(&b"a&".repeat(100)).iter().count(), MAX_KEYS);
+        assert_eq!(serde_json::to_string(&QueryKeys::default()).unwrap(), "[]");
+    }
+}

@@ -1,0 +1,94 @@
+//! What was seen, and what was not.
+
+use super::anomaly::{Anomalies, Anomaly};
+
+macro_rules! counters {
+    ($($(#[$doc:meta])* $name:ident,)*) => {
+        /// Totals since the start.
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        pub struct Counters {
+            $($(#[$doc])* pub $name: u64,)*
+            anomalies: [u64; Anomaly::ALL.len()],
+        }
+
+        impl Default for Counters {
+            fn default() -> Self {
+                Self { $($name: 0,)* anomalies: [0; Anomaly::ALL.len()] }
+            }
+        }
+
+        impl Counters {
+            /// All but those of anomalies, by name.
+            pub fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> {
+                [$((stringify!($name), self.$name)),*].into_iter()
+            }
+        }
+    };
+}
+
+counters! {
+    /// Exchanges handed to the sink, paired or not.
+    exchanges,
+    /// Of these, requests without a response.
+    unpaired_requests,
+    /// Of these, responses without a request.
+    unpaired_responses,
+    /// Of these, with bytes missing.
+    gapped,
+    /// Interim responses (1xx but 101).
+    interim_responses,
+    /// Connections that went on as something else after 101.
+    upgraded,
+    /// Connections that went on as a tunnel after CONNECT.
+    tunnelled,
+    /// Connections that began in HTTP/2.
+    http2,
+    /// Connections that are no HTTP.
+    not_http,
+    /// PROXY protocol headers.
+    proxy_headers,
+    /// Times that the place of the next message was unknown.
+    desynchronisations,
+    /// Times that a message was found again after that.
+    resynchronisations,
+    /// Bytes passed over while looking for one.
+    unparsed_bytes,
+    /// Holes where no framing survived: in a head, in a line of the chunked coding, between messages.
+    gaps,
+    /// Bytes missing that were never seen.
+    lost_bytes,
+    /// Bytes missing that were left out on purpose.
+    not_captured_bytes,
+    /// Requests given up as unanswered since too many waited.
+    pipeline_overflows,
+    /// Messages not read since [`Config::messages`](super::Config::messages) were held.
+    messages_exhausted,
+    /// Messages not read, or bodies not kept, since [`Config::buffer_bytes`](super::Config::buffer_bytes) were
+    /// held.
+    buffers_exhausted,
+    /// Bodies of which not all was kept.
+    bodies_truncated,
+}
+
+impl Counters {
+    /// How often each anomaly was found: at most once an exchange.
+    pub fn anomalies(&self) -> impl Iterator<Item = (Anomaly, u64)> {
+        Anomaly::ALL.into_iter().zip(self.anomalies)
+    }
+
+    pub(super) fn note(&mut self, anomalies: Anomalies) {
+        if anomalies.is_empty() {
+            return;
+        }
+        for (anomaly, count) in Anomaly::ALL.into_iter().zip(&mut self.anomalies) {
+            if anomalies.contains(anomaly) {
+                add(count, 1);
+            }
+        }
+    }
+}
+
+/// Counts.
+pub(super) const fn add(counter: &mut u64, by: u64) {
+    *counter = counter.wrapping_add(by);
+}

@@ -1,0 +1,87 @@
+//! What the room hands on.
+
+use std::time::Duration;
+
+use super::anomaly::Anomalies;
+use super::decode::{self, Decoding};
+use super::message::{Message, Request, Response};
+use super::proxy_protocol::ProxyHeader;
+use crate::capture::Endpoint;
+use crate::clock::Timestamp;
+
+/// The connection of an exchange.
+#[derive(Clone, Debug)]
+pub struct Connection {
+    /// Where the client's end is.
+    pub client: Endpoint,
+    /// Where the server's end is.
+    pub server: Endpoint,
+    /// When its first segment was seen.
+    pub opened: Timestamp,
+    /// Index of the interface of that segment.
+    pub interface: u32,
+    /// The PROXY protocol header that it began with. Whether its sender may be believed is not decided here.
+    pub proxy: Option<Box<ProxyHeader>>,
+}
+
+/// A request and its response, or one of them.
+#[derive(Clone, Copy, Debug)]
+pub struct Exchange<'a> {
+    /// The request; none of a response that came without.
+    pub request: Option<Request<'a>>,
+    /// The final response; none where none was seen.
+    pub response: Option<Response<'a>>,
+    /// What is wrong with either of them or with the bytes before.
+    pub anomalies: Anomalies,
+    /// Whether bytes are missing, from the messages or so that their pairing is not certain.
+    pub gaps: bool,
+    pub(super) inflate_bytes: usize,
+}
+
+impl<'a> Exchange<'a> {
+    /// From the first byte of the request to the first byte of the final response.
+    #[must_use]
+    pub fn duration(&self) -> Option<Duration> {
+        Some(self.response?.started().since(self.request?.started()))
+    }
+
+    /// When it began.
+    #[must_use]
+    pub fn started(&self) -> Timestamp {
+        let response = self.response.map(|response| response.started());
+        self.request.map(|request| request.started()).or(response).unwrap_or_default()
+    }
+
+    /// The kept body of the request, decoded by its Content-Encoding into `out` (which is overwritten) up to
+    /// [`Config::inflate_bytes`](super::Config::inflate_bytes).
+    pub fn decode_request<'b>(&self, out: &'b mut Vec<u8>) -> (&'b [u8], Decoding)
+    where
+        'a: 'b,
+    {
+        self.decode(self.request.map(Request::message), out)
+    }
+
+    /// As [`Exchange::decode_request`], of the response.
+    pub fn decode_response<'b>(&self, out: &'b mut Vec<u8>) -> (&'b [u8], Decoding)
+    where
+        'a: 'b,
+    {
+        self.decode(self.response.map(Response::message), out)
+    }
+
+    fn decode<'b>(&self, message: Option<&'a Message>, out: &'b mut Vec<u8>) -> (&'b [u8], Decoding)
+    where
+        'a: 'b,
+    {
+        let Some(message) = message else { return (&[], Decoding::Whole) };
+        let encoding = message.content_encoding().unwrap_or_default();
+        decode::decode(message.body(), message.body_is_whole(), encoding, self.inflate_bytes, out)
+    }
+}
+
+/// Where exchanges go.
+pub trait Sink {
+    /// An exchange is over. Those of a connection come in the order of their responses, unanswered ones when
+    /// the connection closes or their turn is known to have passed.
+    fn exchange(&mut self, connection: &Connection, exchange: &Exchange<'_>);
+}

@@ -1,0 +1,137 @@
+//! Heads, the usual way: `httparse` tells where everything lies. What it refuses is for [`super::lenient`].
+
+use std::mem::MaybeUninit;
+
+use httparse::{Header, Status};
+
+use super::anomaly::Anomaly;
+use super::header::{Facts, HeaderSpan, Span};
+use super::start_line::{Method, Version};
+use super::target;
+use crate::stream::Side;
+
+/// Headers that the usual way takes; a head with more goes the lenient way.
+const HEADERS: usize = 100;
+
+/// What the usual way makes of bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Parsed {
+    /// A head of so many bytes.
+    Whole(usize),
+    /// The head goes on.
+    Partial,
+    /// No head by the grammar.
+    Refused,
+}
+
+/// Reads a head at the start of `bytes`.
+#[inline]
+pub(super) fn parse(
+    side: Side,
+    bytes: &[u8],
+    max_headers: usize,
+    facts: &mut Facts,
+    spans: &mut Vec<HeaderSpan>,
+) -> Parsed {
+    let mut storage = [const { MaybeUninit::<Header<'_>>::uninit() }; HEADERS];
+    let Some(storage) = storage.get_mut(..max_headers.min(HEADERS)) else { return Parsed::Refused };
+    match side {
+        Side::Client => {
+            let mut request = httparse::Request::new(&mut []);
+            let length = match request.parse_with_uninit_headers(bytes, storage) {
+                Ok(Status::Complete(length)) => length,
+                Ok(Status::Partial) => return Parsed::Partial,
+                Err(_) => return Parsed::Refused,
+            };
+            let (Some(method), Some(target)) = (request.method, request.path) else { return Parsed::Refused };
+            facts.version = version(request.version);
+            request_line(facts, bytes, method.as_bytes(), target.as_bytes());
+            headers(facts, spans, bytes, request.headers, length);
+            after_request(facts, bytes);
+            Parsed::Whole(length)
+        }
+        Side::Server => {
+            let mut response = httparse::Response::new(&mut []);
+            let config = httparse::ParserConfig::default();
+            let length = match config.parse_response_with_uninit_headers(&mut response, bytes, storage) {
+                Ok(Status::Complete(length)) => length,
+                Ok(Status::Partial) => return Parsed::Partial,
+                Err(_) => return Parsed::Refused,
+            };
+            facts.version = version(response.version);
+            status(facts, response.code.unwrap_or_default());
+            reason(facts, bytes);
+            headers(facts, spans, bytes, response.headers, length);
+            Parsed::Whole(length)
+        }
+    }
+}
+
+fn version(minor: Option<u8>) -> Version {
+    if minor == Some(0) { Version::Http10 } else { Version::Http11 }
+}
+
+pub(super) fn request_line(facts: &mut Facts, head: &[u8], method: &[u8], target: &[u8]) {
+    facts.first = Span::within(head, method);
+    facts.second = Span::within(head, target);
+    facts.method = Method::of(method);
+    if facts.method == Method::Other && method.iter().any(u8::is_ascii_lowercase) {
+        facts.flag(Anomaly::LowercaseMethod);
+    }
+    if !target::is_valid(facts.method, target) {
+        facts.flag(Anomaly::InvalidTarget);
+    }
+}
+
+pub(super) fn status(facts: &mut Facts, code: u16) {
+    facts.status = code;
+    if !(100..600).contains(&code) {
+        facts.flag(Anomaly::InvalidStatus);
+    }
+}
+
+/// `HTTP/1.1 200 reason`: the version and the status have fixed lengths.
+fn reason(facts: &mut Facts, head: &[u8]) {
+    let Some((b' ', text)) = head.get(12..).and_then(<[u8]>::split_first) else { return };
+    let end = memchr::memchr2(b'\r', b'\n', text).unwrap_or(text.len());
+    facts.second = Span::within(head, text.get(..end).unwrap_or_default());
+}
+
+fn headers(
+    facts: &mut Facts,
+    spans: &mut Vec<HeaderSpan>,
+    bytes: &[u8],
+    headers: &[Header<'_>],
+    length: usize,
+) {
+    let mut bare_lf = false;
+    spans.extend(headers.iter().map(|header| {
+        let (name, value) = (header.name.as_bytes(), header.value);
+        let span = HeaderSpan { name: Span::within(bytes, name), value: Span::within(bytes, value) };
+        // httparse takes LF for CRLF. The line before a name ends right before it.
+        bare_lf |= bytes.get(span.name.start().wrapping_sub(2)) != Some(&b'\r');
+        facts.note(name, value, span.value);
+        span
+    }));
+    // The last two lines, or all of a head without headers.
+    bare_lf |= bytes.get(length.wrapping_sub(4)..length) != Some(b"\r\n\r\n");
+    if bare_lf {
+        facts.flag(Anomaly::BareLf);
+    }
+}
+
+/// What can be said of a request once all of its headers are known.
+pub(super) fn after_request(facts: &mut Facts, head: &[u8]) {
+    if facts.version == Version::Http11 && facts.host.is_none() {
+        facts.flag(Anomaly::MissingHost);
+    }
+    let target = facts.second.of(head);
+    if target.first() == Some(&b'/') {
+        return;
+    }
+    if let (Some(authority), Some(host)) = (target::parts(facts.method, target).authority, facts.host)
+        && !authority.eq_ignore_ascii_case(host.of(head))
+    {
+        facts.flag(Anomaly::HostMismatch);
+    }
+}

@@ -1,0 +1,379 @@
+//! Heads: found, gathered where they come in pieces, read.
+
+use super::anomaly::Anomaly;
+use super::body::Framing;
+use super::connection::{Phase, State};
+use super::counters::add;
+use super::engine::Http;
+use super::exchange::Sink;
+use super::head::{self, Parsed};
+use super::lenient;
+use super::message::Message;
+use super::proxy_protocol;
+use super::start_line::{self, Start, Version};
+use crate::clock::Timestamp;
+use crate::stream::Side;
+
+impl<S: Sink> Http<S> {
+    /// Reads where a message should begin. The usual head is whole in these bytes and is read right from them.
+    pub(super) fn start<'a>(
+        &mut self,
+        state: &mut State,
+        side: Side,
+        bytes: &'a [u8],
+        time: Timestamp,
+    ) -> &'a [u8] {
+        if let Some(b'\r' | b'\n') = bytes.first() {
+            state.half(side).carried.insert(Anomaly::LeadingEmptyLine);
+            let end = bytes.iter().position(|byte| !matches!(byte, b'\r' | b'\n')).unwrap_or(bytes.len());
+            return bytes.get(end..).unwrap_or_default();
+        }
+        if side == Side::Server && state.server.message.is_some() {
+            self.answer_early(state);
+        }
+        let Some(mut message) = self.pool.take(time, &mut self.counters) else {
+            add(&mut self.counters.unparsed_bytes, bytes.len() as u64);
+            self.lose(state, side, time);
+            return &[];
+        };
+        let parsed =
+            head::parse(side, bytes, self.config.headers, &mut message.facts, &mut message.spans);
+        match parsed {
+            Parsed::Whole(length) if length <= self.config.head_bytes => {
+                let (head, rest) = bytes.split_at_checked(length).unwrap_or((bytes, &[]));
+                if !self.pool.make_room(&mut message, length, &mut self.counters) {
+                    self.pool.give(message);
+                    self.lose(state, side, time);
+                    return rest;
+                }
+                message.bytes.extend_from_slice(head);
+                message.head_length = length;
+                self.head_done(state, side, message, false, time);
+                rest
+            }
+            Parsed::Whole(_) | Parsed::Partial | Parsed::Refused => {
+                message.reset(time);
+                state.half(side).message = Some(message);
+                state.half(side).phase = Phase::Head;
+                bytes
+            }
+        }
+    }
+
+    /// Gathers a head that comes in pieces, is too long, or breaks the grammar, up to its empty line.
+    pub(super) fn head<'a>(
+        &mut self,
+        state: &mut State,
+        side: Side,
+        bytes: &'a [u8],
+        time: Timestamp,
+    ) -> &'a [u8] {
+        let Some(mut message) = state.half(side).message.take() else {
+            state.half(side).phase = Phase::Start;
+            return bytes;
+        };
+        let room = self.config.head_bytes.saturating_sub(message.bytes.len());
+        let had_line = message.state.has_line;
+        let (taken, is_whole) = scan(&mut message, side, bytes.get(..room).unwrap_or(bytes));
+        let (more, rest) = bytes.split_at_checked(taken).unwrap_or((bytes, &[]));
+        if !self.pool.make_room(&mut message, more.len(), &mut self.counters) {
+            self.pool.give(message);
+            self.lose(state, side, time);
+            return rest;
+        }
+        message.bytes.extend_from_slice(more);
+        if !message.state.plausible {
+            match begins(side, &message.bytes) {
+                Start::Yes => message.state.plausible = true,
+                Start::Maybe => {}
+                Start::No => return self.no_message(state, side, message, rest),
+            }
+        }
+        if !had_line && message.state.has_line && !self.is_http(state, side, &message) {
+            return self.no_message(state, side, message, rest);
+        }
+        if is_whole {
+            self.finish_head(state, side, message, None, time);
+        } else if message.bytes.len() >= self.config.head_bytes {
+            if message.state.tentative && !message.state.has_line {
+                return self.no_message(state, side, message, rest);
+            }
+            self.finish_head(state, side, message, Some(Anomaly::HeadTooLarge), time);
+        } else {
+            state.half(side).message = Some(message);
+        }
+        rest
+    }
+
+    /// Whether a start line may belong to HTTP: where a message was looked for it must be beyond doubt, and the
+    /// first one of a connection must name HTTP or be one of HTTP/0.9.
+    fn is_http(&self, state: &State, side: Side, message: &Message) -> bool {
+        if message.state.tentative {
+            return looks_like(side, &message.bytes) == Start::Yes;
+        }
+        if state.spoke || side == Side::Server {
+            return true;
+        }
+        let line = message.bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
+        is_simple_request(line.iter()) || line.windows(5).any(|name| name.eq_ignore_ascii_case(b"HTTP/"))
+    }
+
+    /// The gathered bytes begin no message.
+    fn no_message<'a>(
+        &mut self,
+        state: &mut State,
+        side: Side,
+        mut message: Box<Message>,
+        rest: &'a [u8],
+    ) -> &'a [u8] {
+        let answers_http09 = side == Side::Server
+            && state.requests.oldest().is_some_and(|request| request.facts.version == Version::Http09);
+        if answers_http09 && !message.state.tentative {
+            // RFC 1945, section 6: a simple response is nothing but its body.
+            let body = std::mem::take(&mut message.bytes);
+            message.facts.version = Version::Http09;
+            message.framing = Framing::UntilClose;
+            if self.pool.make_room(&mut message, body.len(), &mut self.counters) {
+                let _read = message.read_body(&body, &self.config);
+            }
+            state.paired = true;
+            state.server.message = Some(message);
+            state.server.phase = Phase::Body;
+            return rest;
+        }
+        add(&mut self.counters.unparsed_bytes, message.bytes.len() as u64);
+        let tentative = message.state.tentative;
+        self.pool.give(message);
+        if tentative {
+            state.half(side).phase = Phase::Resync;
+            state.half(side).skipped = true;
+        } else if state.spoke {
+            state.half(side).carried.insert(Anomaly::DataBetweenMessages);
+            self.desynchronise(state, side);
+        } else {
+            add(&mut self.counters.not_http, 1);
+            self.stop(state);
+            return &[];
+        }
+        rest
+    }
+
+    /// The head in progress gets no further.
+    pub(super) fn cut_head(&mut self, state: &mut State, side: Side, time: Timestamp, missing: bool) {
+        let Some(mut message) = state.half(side).message.take() else { return };
+        message.state.gaps |= missing;
+        let readable = match side {
+            Side::Client => message.state.plausible && !message.state.tentative,
+            Side::Server => message.state.has_line,
+        };
+        if readable || message.state.has_line {
+            self.finish_head(state, side, message, Some(Anomaly::IncompleteHead), time);
+        } else {
+            state.half(side).carried.insert(Anomaly::IncompleteHead);
+            add(&mut self.counters.unparsed_bytes, message.bytes.len() as u64);
+            self.pool.give(message);
+            state.half(side).phase = Phase::Start;
+        }
+    }
+
+    /// Reads a gathered head, which is whole unless `cut` says why not.
+    fn finish_head(
+        &mut self,
+        state: &mut State,
+        side: Side,
+        mut message: Box<Message>,
+        cut: Option<Anomaly>,
+        time: Timestamp,
+    ) {
+        message.head_length = message.bytes.len();
+        let Message { bytes, facts, spans, .. } = &mut *message;
+        let max_headers = self.config.headers;
+        let parsed = match cut {
+            None => head::parse(side, bytes, max_headers, facts, spans),
+            Some(_) => Parsed::Refused,
+        };
+        if parsed != Parsed::Whole(bytes.len()) {
+            *facts = super::header::Facts::default();
+            spans.clear();
+            let _is_sound = lenient::parse(side, bytes, max_headers, facts, spans);
+        }
+        if let Some(cut) = cut {
+            facts.flag(cut);
+            // It may be in what was not read.
+            facts.anomalies.remove(Anomaly::MissingHost);
+            if !message.state.has_line {
+                message.facts.anomalies.remove(Anomaly::Http09Request);
+                message.facts.version = Version::Http11;
+            }
+        }
+        self.head_done(state, side, message, cut.is_some(), time);
+    }
+
+    fn head_done(
+        &mut self,
+        state: &mut State,
+        side: Side,
+        mut message: Box<Message>,
+        is_cut: bool,
+        time: Timestamp,
+    ) {
+        state.spoke = true;
+        let half = state.half(side);
+        message.facts.anomalies.extend(std::mem::take(&mut half.carried));
+        message.state.gaps |= half.lost && half.skipped;
+        if half.closing {
+            message.flag(Anomaly::MessageAfterClose);
+        }
+        if message.state.tentative {
+            add(&mut self.counters.resynchronisations, 1);
+        }
+        match side {
+            Side::Client => self.request_head(state, message, is_cut, time),
+            Side::Server => self.response_head(state, message, is_cut, time),
+        }
+        let half = state.half(side);
+        half.lost = false;
+        half.skipped = false;
+        if is_cut {
+            self.desynchronise(state, side);
+        }
+    }
+
+    /// Looks for a message at the start of these bytes and after every line end.
+    pub(super) fn resync<'a>(
+        &mut self,
+        state: &mut State,
+        side: Side,
+        bytes: &'a [u8],
+        time: Timestamp,
+    ) -> &'a [u8] {
+        let after_lines = memchr::memchr_iter(b'\n', bytes).map(|at| at.saturating_add(1));
+        let found = std::iter::once(0).chain(after_lines).find(|at| {
+            bytes.get(*at..).is_some_and(|rest| !rest.is_empty() && looks_like(side, rest) != Start::No)
+        });
+        let passed = found.unwrap_or(bytes.len());
+        add(&mut self.counters.unparsed_bytes, passed as u64);
+        state.half(side).skipped |= passed > 0;
+        if !state.spoke {
+            state.probed = state.probed.saturating_add(u32::try_from(passed).unwrap_or(u32::MAX));
+            if state.probed > self.config.probe_bytes {
+                add(&mut self.counters.not_http, 1);
+                self.stop(state);
+                return &[];
+            }
+        }
+        let Some(at) = found else { return &[] };
+        if side == Side::Server && state.server.message.is_some() {
+            self.answer_early(state);
+        }
+        let Some(mut message) = self.pool.take(time, &mut self.counters) else {
+            self.lose(state, side, time);
+            return &[];
+        };
+        message.state.tentative = true;
+        state.half(side).message = Some(message);
+        state.half(side).phase = Phase::Head;
+        bytes.get(at..).unwrap_or_default()
+    }
+
+    /// Reads the first bytes of the client, which may be a PROXY protocol header, perhaps in pieces.
+    pub(super) fn proxy<'a>(&mut self, state: &mut State, bytes: &'a [u8], time: Timestamp) -> &'a [u8] {
+        let Some(mut stash) = state.client.message.take() else {
+            if proxy_protocol::parse(bytes) == proxy_protocol::Parsed::Other {
+                state.client.phase = Phase::Start;
+                return bytes;
+            }
+            state.client.message = self.pool.take(time, &mut self.counters);
+            if state.client.message.is_none() {
+                self.lose(state, Side::Client, time);
+                return &[];
+            }
+            return bytes;
+        };
+        let before = stash.bytes.len();
+        let more = bytes.get(..proxy_protocol::MAX_BYTES.saturating_sub(before)).unwrap_or(bytes);
+        if !self.pool.make_room(&mut stash, more.len(), &mut self.counters) {
+            self.pool.give(stash);
+            self.lose(state, Side::Client, time);
+            return &[];
+        }
+        stash.bytes.extend_from_slice(more);
+        match proxy_protocol::parse(&stash.bytes) {
+            proxy_protocol::Parsed::Partial => {
+                state.client.message = Some(stash);
+                bytes.get(more.len()..).unwrap_or_default()
+            }
+            proxy_protocol::Parsed::Header(header, end) => {
+                add(&mut self.counters.proxy_headers, 1);
+                state.connection.proxy = Some(Box::new(header));
+                self.pool.give(stash);
+                let here = end.saturating_sub(before);
+                let left = u32::try_from(here.saturating_sub(bytes.len())).unwrap_or(u32::MAX);
+                state.client.phase = if left == 0 { Phase::Start } else { Phase::ProxyRest(left) };
+                bytes.get(here..).unwrap_or_default()
+            }
+            parsed @ (proxy_protocol::Parsed::Other | proxy_protocol::Parsed::Invalid) => {
+                if parsed == proxy_protocol::Parsed::Invalid {
+                    state.client.carried.insert(Anomaly::InvalidProxyHeader);
+                }
+                state.client.phase = Phase::Start;
+                let earlier = stash.bytes.get(..before).unwrap_or_default();
+                let _advice = self.receive(state, Side::Client, earlier, stash.started);
+                self.pool.give(stash);
+                bytes
+            }
+        }
+    }
+}
+
+/// How many of these bytes belong to the head in progress, and whether it ends with them.
+fn scan(message: &mut Message, side: Side, bytes: &[u8]) -> (usize, bool) {
+    let mut from = 0_usize;
+    for at in memchr::memchr_iter(b'\n', bytes) {
+        let part = bytes.get(from..at).unwrap_or_default();
+        let is_empty = match message.state.line_length.saturating_add(part.len()) {
+            0 => true,
+            1 => message.state.line_is_cr || part == b"\r",
+            _ => false,
+        };
+        from = at.saturating_add(1);
+        let is_first = !std::mem::replace(&mut message.state.has_line, true);
+        message.state.line_length = 0;
+        // RFC 1945, section 4.1: a simple request has no headers and no empty line.
+        let is_simple = is_first && side == Side::Client && is_simple_request(message.bytes.iter().chain(part));
+        if is_empty || is_simple {
+            return (from, true);
+        }
+    }
+    let part = bytes.get(from..).unwrap_or_default();
+    message.state.line_length = message.state.line_length.saturating_add(part.len());
+    message.state.line_is_cr = message.state.line_length == 1
+        && part.last().map_or(message.state.line_is_cr, |byte| *byte == b'\r');
+    (bytes.len(), false)
+}
+
+/// Whether a line is `GET target`, the CR of its end aside.
+fn is_simple_request<'a>(mut line: impl Iterator<Item = &'a u8>) -> bool {
+    let is_get = b"GET ".iter().all(|wanted| line.next() == Some(wanted));
+    let mut length = 0_usize;
+    is_get
+        && line.all(|byte| {
+            length = length.saturating_add(1);
+            !matches!(byte, b' ' | b'\t')
+        })
+        && length > 1
+}
+
+fn begins(side: Side, bytes: &[u8]) -> Start {
+    match side {
+        Side::Client => start_line::begins_request(bytes),
+        Side::Server => start_line::begins_response(bytes),
+    }
+}
+
+fn looks_like(side: Side, bytes: &[u8]) -> Start {
+    match side {
+        Side::Client => start_line::looks_like_request(bytes),
+        Side::Server => start_line::looks_like_response(bytes),
+    }
+}

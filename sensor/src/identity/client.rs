@@ -1,0 +1,287 @@
+//! Who is at the other end, behind however many proxies.
+
+use std::net::IpAddr;
+
+use super::anomaly::{Anomalies, Anomaly};
+use super::collect::{Collected, Role};
+use super::config::{Config, ForwardedHeader};
+use super::forwarded::{FromRight, parse_element};
+use super::names::Names;
+use super::node::{self, Node};
+use super::trusted::Trusted;
+
+/// What told the client's address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum Mechanism {
+    /// The address on the wire.
+    Peer,
+    /// The PROXY protocol.
+    Proxy,
+    /// `Forwarded` (RFC 7239).
+    Forwarded,
+    /// `X-Forwarded-For`.
+    XForwardedFor,
+    /// `X-Real-IP`.
+    XRealIp,
+    /// A configured header of one address.
+    Header,
+}
+
+impl Mechanism {
+    /// All mechanisms.
+    pub const ALL: [Self; 6] =
+        [Self::Peer, Self::Proxy, Self::Forwarded, Self::XForwardedFor, Self::XRealIp, Self::Header];
+
+    /// The mechanism's name in records and metrics.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Peer => "peer",
+            Self::Proxy => "proxy_protocol",
+            Self::Forwarded => "forwarded",
+            Self::XForwardedFor => "x_forwarded_for",
+            Self::XRealIp => "x_real_ip",
+            Self::Header => "header",
+        }
+    }
+
+    const fn of(header: &ForwardedHeader) -> Self {
+        match header {
+            ForwardedHeader::Forwarded => Self::Forwarded,
+            ForwardedHeader::XForwardedFor => Self::XForwardedFor,
+            ForwardedHeader::XRealIp => Self::XRealIp,
+            ForwardedHeader::Single(_) => Self::Header,
+        }
+    }
+
+    const fn is_list(self) -> bool {
+        matches!(self, Self::Forwarded | Self::XForwardedFor)
+    }
+}
+
+/// Field lines of one forwarding header that are read, from the last.
+const MAX_LINES: usize = 8;
+
+pub(super) struct Client {
+    pub(super) address: IpAddr,
+    pub(super) mechanism: Mechanism,
+    pub(super) anomalies: Anomalies,
+    pub(super) forwarded_untrusted: bool,
+    pub(super) proxy_untrusted: bool,
+}
+
+/// The configuration, made ready.
+pub(super) struct Clients {
+    trusted: Trusted,
+    mechanisms: Vec<Mechanism>,
+    max_elements: usize,
+}
+
+impl Clients {
+    pub(super) fn new(config: &Config) -> Self {
+        Self {
+            trusted: Trusted::new(&config.trusted_proxies),
+            mechanisms: config.forwarded_headers.iter().map(Mechanism::of).collect(),
+            max_elements: config.max_elements,
+        }
+    }
+
+    #[inline]
+    pub(super) fn find<'a>(
+        &self,
+        peer: IpAddr,
+        proxied: Option<IpAddr>,
+        collected: &Collected<'a>,
+        roles: &Names<Role>,
+        headers: impl Iterator<Item = (&'a [u8], &'a [u8])> + Clone,
+    ) -> Client {
+        let peer = peer.to_canonical();
+        let mut client = Client {
+            address: peer,
+            mechanism: Mechanism::Peer,
+            anomalies: Anomalies::default(),
+            forwarded_untrusted: false,
+            proxy_untrusted: false,
+        };
+        let mut trusts = !self.trusted.is_empty() && self.trusted.contains(peer);
+        if let Some(source) = proxied {
+            if trusts {
+                client.address = source.to_canonical();
+                client.mechanism = Mechanism::Proxy;
+                trusts = self.trusted.contains(client.address);
+            } else {
+                client.proxy_untrusted = true;
+            }
+        }
+        if collected.forwarded_present != 0 {
+            client.forwarded_untrusted = !trusts;
+            self.forwarded(&mut client, trusts, collected, roles, headers);
+        }
+        client
+    }
+
+    /// The first header that tells an address wins: one that tells none was sent by the client through a
+    /// proxy that does not know it, or by a proxy that hides whom it serves. The others are only compared.
+    fn forwarded<'a>(
+        &self,
+        client: &mut Client,
+        trusts: bool,
+        collected: &Collected<'a>,
+        roles: &Names<Role>,
+        headers: impl Iterator<Item = (&'a [u8], &'a [u8])> + Clone,
+    ) {
+        let mut told: Option<IpAddr> = None;
+        for (rank, mechanism) in self.mechanisms.iter().enumerate() {
+            let bit = 1_u8.wrapping_shl(u32::try_from(rank).unwrap_or(u32::MAX));
+            if collected.forwarded_present & bit == 0 {
+                continue;
+            }
+            let mut lines = Lines::default();
+            if collected.forwarded_many & bit == 0 {
+                lines.push(collected.forwarded.get(rank).copied().unwrap_or_default());
+            } else {
+                let same = |role| matches!(role, Some(Role::Forwarded(other)) if usize::from(other) == rank);
+                let values = headers.clone().filter(|(name, _)| same(roles.find(name)));
+                values.for_each(|(_, value)| lines.push(value));
+                if !mechanism.is_list() && trusts {
+                    client.anomalies.add(Anomaly::ForwardedDuplicate);
+                }
+            }
+            let mut walk =
+                Walk { clients: self, mechanism: *mechanism, trusts, anomalies: &mut client.anomalies };
+            let Some(address) = walk.run(&lines) else { continue };
+            match told {
+                None => {
+                    told = Some(address);
+                    client.mechanism = *mechanism;
+                }
+                Some(one) if one != address && self.are_outside(one, address) => {
+                    client.anomalies.add(Anomaly::ForwardedConflict);
+                }
+                Some(_) => {}
+            }
+        }
+        client.address = told.unwrap_or(client.address);
+    }
+
+    /// A header that tells another of the proxies contradicts nobody.
+    fn are_outside(&self, one: IpAddr, other: IpAddr) -> bool {
+        !self.trusted.contains(one) && !self.trusted.contains(other)
+    }
+
+    /// Whether only the inside may have the address. Private addresses are not meant: the proxies of other
+    /// houses write those of their own clients.
+    fn is_inside(&self, address: IpAddr) -> bool {
+        let (special, private) = match address {
+            IpAddr::V4(v4) => {
+                (v4.is_loopback() || v4.is_unspecified() || v4.is_link_local(), v4.is_private())
+            }
+            IpAddr::V6(v6) => {
+                let special = v6.is_loopback() || v6.is_unspecified() || v6.is_unicast_link_local();
+                (special, v6.is_unique_local())
+            }
+        };
+        special || (!private && self.trusted.contains(address))
+    }
+}
+
+/// The last lines of a header.
+#[derive(Default)]
+struct Lines<'a> {
+    ring: [&'a [u8]; MAX_LINES],
+    count: usize,
+}
+
+impl<'a> Lines<'a> {
+    fn push(&mut self, line: &'a [u8]) {
+        if let Some(slot) = self.ring.get_mut(self.count & (MAX_LINES - 1)) {
+            *slot = line;
+        }
+        self.count = self.count.saturating_add(1);
+    }
+
+    fn rev_iter(&self) -> impl Iterator<Item = &'a [u8]> {
+        let kept = self.count.min(MAX_LINES);
+        (0..kept).filter_map(move |back| {
+            let index = self.count.wrapping_sub(back).wrapping_sub(1);
+            self.ring.get(index & (MAX_LINES - 1)).copied()
+        })
+    }
+}
+
+/// The way through one header, from the right: trusted addresses are passed, the first other one is the
+/// client; what stands left of it is only its word.
+struct Walk<'c> {
+    clients: &'c Clients,
+    mechanism: Mechanism,
+    /// Whether the sender of the header is believed.
+    trusts: bool,
+    anomalies: &'c mut Anomalies,
+}
+
+impl Walk<'_> {
+    fn run(&mut self, lines: &Lines<'_>) -> Option<IpAddr> {
+        let mut told = None;
+        let mut walking = self.trusts;
+        let mut examined = 0_usize;
+        let quotes = self.mechanism == Mechanism::Forwarded;
+        for element in lines.rev_iter().flat_map(|line| FromRight::new(line, quotes)) {
+            if examined >= self.clients.max_elements {
+                self.truncated(walking);
+                return told;
+            }
+            examined = examined.saturating_add(1);
+            if element.is_empty() {
+                continue;
+            }
+            let node = if quotes { parse_element(element) } else { node::parse(element) };
+            if walking {
+                walking = self.step(node, &mut told);
+            } else {
+                self.judge(node);
+            }
+        }
+        if lines.count > MAX_LINES {
+            self.truncated(walking);
+        }
+        told
+    }
+
+    /// Believes an element; returns whether to believe the one left of it.
+    fn step(&mut self, node: Node, told: &mut Option<IpAddr>) -> bool {
+        match node {
+            Node::Address(address) => {
+                *told = Some(address);
+                // A list in a header of one address: its last element counts.
+                self.mechanism.is_list() && self.clients.trusted.contains(address)
+            }
+            Node::Hidden => {
+                self.anomalies.add(Anomaly::ForwardedHidden);
+                false
+            }
+            Node::Malformed => {
+                self.anomalies.add(Anomaly::ForwardedMalformed);
+                false
+            }
+        }
+    }
+
+    /// Looks at an element that nobody vouches for.
+    fn judge(&mut self, node: Node) {
+        if !self.mechanism.is_list() && self.trusts {
+            self.anomalies.add(Anomaly::ForwardedDuplicate);
+        }
+        if let Node::Address(address) = node
+            && self.clients.is_inside(address)
+        {
+            self.anomalies.add(Anomaly::ForwardedSpoof);
+        }
+    }
+
+    const fn truncated(&mut self, walking: bool) {
+        if walking {
+            self.anomalies.add(Anomaly::ForwardedTruncated);
+        }
+    }
+}

@@ -1,0 +1,240 @@
+//! What the operator can say about identity.
+
+use ipnet::IpNet;
+
+/// A header that tells the client behind a proxy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ForwardedHeader {
+    /// `Forwarded` (RFC 7239).
+    Forwarded,
+    /// `X-Forwarded-For`: addresses, each proxy appending its peer.
+    XForwardedFor,
+    /// `X-Real-IP`: one address.
+    XRealIp,
+    /// Another header of one address, by name, such as `CF-Connecting-IP`, `True-Client-IP` or
+    /// `Fastly-Client-IP`.
+    Single(String),
+}
+
+impl ForwardedHeader {
+    /// The header of a name in any case.
+    #[must_use]
+    pub fn named(name: &str) -> Self {
+        match name.to_ascii_lowercase().as_str() {
+            "forwarded" => Self::Forwarded,
+            "x-forwarded-for" => Self::XForwardedFor,
+            "x-real-ip" => Self::XRealIp,
+            other => Self::Single(other.to_owned()),
+        }
+    }
+
+    /// The header's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Forwarded => "forwarded",
+            Self::XForwardedFor => "x-forwarded-for",
+            Self::XRealIp => "x-real-ip",
+            Self::Single(name) => name,
+        }
+    }
+}
+
+/// Most entries of [`Config::forwarded_headers`].
+pub const MAX_FORWARDED_HEADERS: usize = 8;
+
+/// Most entries of each other list of names in [`Config`].
+pub const MAX_NAMES: usize = 128;
+
+/// How clients and principals are found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// Peers whose forwarding headers and PROXY protocol are believed. Default: none.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Forwarding headers, the preferred first, at most [`MAX_FORWARDED_HEADERS`]. Default: `Forwarded`,
+    /// `X-Forwarded-For`, `X-Real-IP`.
+    ///
+    /// A proxy that sets one of these and passes on the others lets its clients choose their address through
+    /// a preferred one: list only what the proxies set or remove. The finding `forwarded_conflict` shows it.
+    pub forwarded_headers: Vec<ForwardedHeader>,
+    /// List elements of one forwarding header examined, from the right. Default 32.
+    pub max_elements: usize,
+    /// Headers whose value is an API key, the preferred first; at most [`MAX_NAMES`].
+    pub api_key_headers: Vec<String>,
+    /// Query parameters whose value is an API key, the preferred first; at most [`MAX_NAMES`]. `key` alone is
+    /// not among the defaults: it is as often a sort key, a cache key or a map's key.
+    pub api_key_parameters: Vec<String>,
+    /// Query parameters whose value is a bearer token; at most [`MAX_NAMES`]. Default: `access_token`
+    /// (RFC 6750, section 2.3).
+    pub token_parameters: Vec<String>,
+    /// Query parameters examined. Default 64.
+    pub max_parameters: usize,
+    /// Session cookies, the preferred first; `*` at the start or the end stands for anything. Names are
+    /// compared without regard to case. At most [`MAX_NAMES`].
+    pub session_cookies: Vec<String>,
+    /// Cookies examined. Default 64.
+    pub max_cookies: usize,
+    /// Bytes of a token or of basic credentials that are decoded; longer ones are opaque. Default 8192.
+    pub max_token: usize,
+}
+
+/// Session cookies of the common frameworks, exact names before patterns.
+const SESSION_COOKIES: [&str; 31] = [
+    "session",
+    "sessionid",
+    "session_id",
+    "_session_id",
+    "sid",
+    "PHPSESSID",
+    "JSESSIONID",
+    "JSESSIONIDSSO",
+    "connect.sid",
+    "ASP.NET_SessionId",
+    ".AspNetCore.Session",
+    ".AspNetCore.Cookies",
+    ".AspNet.ApplicationCookie",
+    ".ASPXAUTH",
+    "laravel_session",
+    "ci_session",
+    "rack.session",
+    "koa.sess",
+    "koa.sid",
+    "symfony",
+    "wordpress_logged_in_*",
+    "ASPSESSIONID*",
+    "SSESS*",
+    "*session",
+    "*sessionid",
+    "*session_id",
+    "*session-id",
+    "*sessid",
+    "*session-token",
+    "*session_token",
+    "*.sid",
+];
+
+impl Default for Config {
+    fn default() -> Self {
+        let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        Self {
+            trusted_proxies: Vec::new(),
+            forwarded_headers: vec![
+                ForwardedHeader::Forwarded,
+                ForwardedHeader::XForwardedFor,
+                ForwardedHeader::XRealIp,
+            ],
+            max_elements: 32,
+            api_key_headers: owned(&[
+                "x-api-key",
+                "api-key",
+                "apikey",
+                "x-apikey",
+                "x-api-token",
+                "x-auth-token",
+                "x-auth-key",
+                "x-access-token",
+                "x-goog-api-key",
+                "x-functions-key",
+                "ocp-apim-subscription-key",
+                "private-token",
+            ]),
+            api_key_parameters: owned(&["api_key", "apikey", "api-key", "subscription-key"]),
+            token_parameters: owned(&["access_token"]),
+            max_parameters: 64,
+            session_cookies: owned(&SESSION_COOKIES),
+            max_cookies: 64,
+            max_token: 8192,
+        }
+    }
+}
+
+/// What is wrong with a [`Config`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ConfigError {
+    /// A name that no field or cookie can have.
+    #[error("{key}: `{name}` is no name: expected a token such as `x-api-key` (RFC 9110, section 5.6.2)")]
+    Name {
+        /// The key of the list.
+        key: &'static str,
+        /// The name.
+        name: String,
+    },
+    /// A list is too long.
+    #[error("{key}: {count} names, at most {max} are possible")]
+    TooMany {
+        /// The key of the list.
+        key: &'static str,
+        /// Its names.
+        count: usize,
+        /// Its bound.
+        max: usize,
+    },
+}
+
+impl Config {
+    /// # Errors
+    /// For the first list that is too long or has a name that cannot be one.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        let headers = self.forwarded_headers.iter().map(ForwardedHeader::name).collect();
+        check_list("forwarded_headers", headers, MAX_FORWARDED_HEADERS)?;
+        let lists = [
+            ("api_key_headers", &self.api_key_headers),
+            ("api_key_parameters", &self.api_key_parameters),
+            ("token_parameters", &self.token_parameters),
+            ("session_cookies", &self.session_cookies),
+        ];
+        for (key, list) in lists {
+            check_list(key, list.iter().map(String::as_str).collect(), MAX_NAMES)?;
+        }
+        Ok(())
+    }
+}
+
+fn check_list(key: &'static str, names: Vec<&str>, max: usize) -> Result<(), ConfigError> {
+    if names.len() > max {
+        return Err(ConfigError::TooMany { key, count: names.len(), max });
+    }
+    match names.iter().find(|name| !is_token(name)) {
+        Some(name) => Err(ConfigError::Name { key, name: (*name).to_owned() }),
+        None => Ok(()),
+    }
+}
+
+/// RFC 9110, section 5.6.2; a lone `*` would match everything.
+fn is_token(name: &str) -> bool {
+    let is_tchar = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    !name.is_empty() && name.bytes().all(is_tchar) && name.bytes().any(|byte| byte != b'*')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_is_sound() {
+        assert_eq!(Config::default().check(), Ok(()));
+    }
+
+    #[test]
+    fn headers_are_known_by_name() {
+        for name in ["Forwarded", "X-Forwarded-For", "X-Real-IP", "CF-Connecting-IP"] {
+            assert_eq!(ForwardedHeader::named(name).name(), name.to_ascii_lowercase());
+        }
+        assert_eq!(ForwardedHeader::named("X-FORWARDED-FOR"), ForwardedHeader::XForwardedFor);
+    }
+
+    #[test]
+    fn mistakes_name_the_key() {
+        let config = Config { api_key_headers: vec!["x api".to_owned()], ..Config::default() };
+        let error = config.check().unwrap_err().to_string();
+        assert!(error.starts_with("api_key_headers: `x api` is no name"), "{error}");
+        let config = Config { session_cookies: vec!["*".to_owned()], ..Config::default() };
+        assert!(config.check().unwrap_err().to_string().starts_with("session_cookies: `*`"));
+        let headers = vec![ForwardedHeader::XRealIp; MAX_FORWARDED_HEADERS + 1];
+        let config = Config { forwarded_headers: headers, ..Config::default() };
+        assert_eq!(
+            config.check().unwrap_err().to_string(),
+            "forwarded_headers: 9 names, at most 8 are possible"
+        );
+    }
+}

@@ -1,0 +1,149 @@
+//! Who is behind an exchange: the client's address, however many proxies away, and the principal that its
+//! credentials stand for.
+//!
+//! # Architecture invariant
+//!
+//! Secrets do not leave this room: tokens, keys, cookies, passwords and user names become keyed hashes. No
+//! type here that holds one has a `Debug` that shows it, and no error quotes input.
+//!
+//! # What is not done
+//!
+//! Nothing is verified. A JWT's subject is what the token says (see [`Kind::Jwt`]), a session is what the
+//! cookie says. Whoever acts on a principal must ask how the server answered.
+
+mod anomaly;
+mod client;
+mod collect;
+mod config;
+mod forwarded;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzz;
+mod hash;
+mod jwt;
+mod names;
+mod node;
+mod principal;
+mod trusted;
+
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::net::IpAddr;
+
+pub use anomaly::{Anomalies, Anomaly, Counters};
+pub use client::Mechanism;
+pub use config::{Config, ConfigError, ForwardedHeader, MAX_FORWARDED_HEADERS, MAX_NAMES};
+pub use hash::{Hasher, Key, KeyedHash, Kind};
+pub use principal::Login;
+
+use anomaly::count;
+use client::Clients;
+use collect::{Collected, Role};
+use names::Names;
+use principal::Principals;
+
+/// Who is behind an exchange.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// The client's address; an IPv4-mapped one as IPv4.
+    pub client: IpAddr,
+    /// The address on the wire, where it differs from `client`.
+    pub peer: Option<IpAddr>,
+    /// What told `client`.
+    pub mechanism: Mechanism,
+    /// What the credentials stand for. Of several, in this order: JWT subject, API key, basic authentication,
+    /// other bearer token, session cookie. Of API keys, a header comes before a parameter.
+    pub principal: Option<KeyedHash>,
+    /// What was strange.
+    pub anomalies: Anomalies,
+}
+
+/// Finds out who is behind exchanges. Its memory is bounded by its configuration: two buffers of
+/// [`Config::max_token`].
+pub struct Identifier {
+    roles: Names<Role>,
+    clients: Clients,
+    principals: Principals,
+    counters: Counters,
+}
+
+impl Identifier {
+    /// An identifier with the key of the installation.
+    ///
+    /// # Errors
+    /// Where a list of names is too long or has a name that cannot be one.
+    pub fn new(config: &Config, key: &Key) -> Result<Self, ConfigError> {
+        config.check()?;
+        Ok(Self {
+            roles: collect::roles(config),
+            clients: Clients::new(config),
+            principals: Principals::new(config, Hasher::new(key)),
+            counters: Counters::default(),
+        })
+    }
+
+    /// Who is behind the exchange of a request.
+    ///
+    /// * `peer`: the client's address on the wire.
+    /// * `proxied`: the source address of the connection's PROXY protocol header; believed of trusted peers.
+    /// * `headers`: names and values of the request's header fields in order. They are walked once; again
+    ///   only where a cookie or forwarding header is repeated.
+    /// * `query`: the target's query without the question mark; empty where there is none.
+    pub fn identify<'a>(
+        &mut self,
+        peer: IpAddr,
+        proxied: Option<IpAddr>,
+        headers: impl Iterator<Item = (&'a [u8], &'a [u8])> + Clone,
+        query: &'a [u8],
+    ) -> Identity {
+        let collected = Collected::from_headers(&self.roles, headers.clone());
+        let client = self.clients.find(peer, proxied, &collected, &self.roles, headers.clone());
+        let mut anomalies = client.anomalies;
+        let principal = self.principals.find(&collected, &self.roles, headers, query, &mut anomalies);
+        let peer = peer.to_canonical();
+        let counters = &mut self.counters;
+        counters.exchanges = counters.exchanges.saturating_add(1);
+        counters.forwarded_untrusted =
+            counters.forwarded_untrusted.saturating_add(client.forwarded_untrusted.into());
+        counters.proxy_untrusted = counters.proxy_untrusted.saturating_add(client.proxy_untrusted.into());
+        count(counters.mechanisms.get_mut(client.mechanism as usize));
+        if let Some(principal) = &principal {
+            count(counters.principals.get_mut(principal.kind() as usize));
+        }
+        if !anomalies.is_empty() {
+            anomalies.iter().for_each(|anomaly| count(counters.anomalies.get_mut(anomaly as usize)));
+        }
+        Identity {
+            client: client.address,
+            peer: (peer != client.address).then_some(peer),
+            mechanism: client.mechanism,
+            principal,
+            anomalies,
+        }
+    }
+
+    /// The user and the password of an `Authorization` field's value with basic credentials, hashed as those
+    /// of a login; nothing where it has none.
+    pub fn basic_login(&mut self, authorization: &[u8]) -> Option<Login> {
+        self.principals.basic_login(authorization)
+    }
+
+    /// Hashes what others find: the users and passwords of logins.
+    #[must_use]
+    pub const fn hasher(&self) -> &Hasher {
+        self.principals.hasher()
+    }
+
+    /// Totals since the start.
+    #[must_use]
+    pub const fn counters(&self) -> &Counters {
+        &self.counters
+    }
+}
+
+impl fmt::Debug for Identifier {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Identifier").field("counters", &self.counters).finish_non_exhaustive()
+    }
+}

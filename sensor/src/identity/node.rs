@@ -1,0 +1,105 @@
+//! The address of a hop, as the forwarding headers write it.
+
+use std::net::IpAddr;
+
+/// What an element says of a hop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Node {
+    Address(IpAddr),
+    /// `unknown`, or an obfuscated identifier (RFC 7239, sections 6.2 and 6.3).
+    Hidden,
+    Malformed,
+}
+
+/// Reads an address, with a port or not. IPv6 should stand in brackets (RFC 7239, section 6), but
+/// `X-Forwarded-For` and `X-Real-IP` have it without.
+pub(super) fn parse(text: &[u8]) -> Node {
+    let text = text.trim_ascii();
+    if text.first() == Some(&b'_') || text.eq_ignore_ascii_case(b"unknown") {
+        return Node::Hidden;
+    }
+    let address = if let Some(bracketed) = text.strip_prefix(b"[") {
+        let Some(end) = memchr::memchr(b']', bracketed) else { return Node::Malformed };
+        let (inside, after) = bracketed.split_at_checked(end).unwrap_or_default();
+        let port = after.strip_prefix(b"]").unwrap_or_default();
+        let colons = inside.contains(&b':');
+        (colons && (port.is_empty() || is_port(port))).then_some(inside)
+    } else {
+        without_port(text)
+    };
+    address.and_then(parse_address).map_or(Node::Malformed, Node::Address)
+}
+
+/// One colon separates a port; more are IPv6.
+fn without_port(text: &[u8]) -> Option<&[u8]> {
+    let Some(colon) = memchr::memchr(b':', text) else { return Some(text) };
+    let (before, after) = text.split_at_checked(colon)?;
+    if after.iter().skip(1).any(|byte| *byte == b':') {
+        return Some(text);
+    }
+    is_port(after).then_some(before)
+}
+
+/// `:` and one to five digits, or an obfuscated port (RFC 7239, section 6).
+fn is_port(text: &[u8]) -> bool {
+    match text {
+        [b':', b'_', name @ ..] => {
+            !name.is_empty() && name.iter().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(byte))
+        }
+        [b':', digits @ ..] => (1..=5).contains(&digits.len()) && digits.iter().all(u8::is_ascii_digit),
+        _ => false,
+    }
+}
+
+/// Longest textual IPv6 address, an embedded IPv4 one included.
+const MAX_ADDRESS: usize = 45;
+
+fn parse_address(text: &[u8]) -> Option<IpAddr> {
+    if text.len() > MAX_ADDRESS {
+        return None;
+    }
+    let address: IpAddr = str::from_utf8(text).ok()?.parse().ok()?;
+    Some(address.to_canonical())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nodes() {
+        let cases = [
+            ("192.0.2.1", Some("192.0.2.1")),
+            (" 192.0.2.1\t", Some("192.0.2.1")),
+            ("192.0.2.1:4711", Some("192.0.2.1")),
+            ("192.0.2.1:_port", Some("192.0.2.1")),
+            ("[2001:db8::17]:4711", Some("2001:db8::17")),
+            ("[2001:db8::17]", Some("2001:db8::17")),
+            ("2001:db8::17", Some("2001:db8::17")),
+            ("::ffff:192.0.2.1", Some("192.0.2.1")),
+            ("[::ffff:192.0.2.1]:80", Some("192.0.2.1")),
+            ("", None),
+            ("192.0.2", None),
+            ("192.0.2.256", None),
+            ("192.0.2.01", None),
+            ("192.0.2.1:", None),
+            ("192.0.2.1:123456", None),
+            ("192.0.2.1:80x", None),
+            ("192.0.2.1:_", None),
+            ("[192.0.2.1]", None),
+            ("[2001:db8::17", None),
+            ("[2001:db8::17]x", None),
+            ("[2001:db8::17]:", None),
+            ("fe80::1%eth0", None),
+            ("example.org", None),
+            ("0000:0000:0000:0000:0000:0000:0000:0000:0000:0001", None),
+        ];
+        for (text, address) in cases {
+            let expected = address.map_or(Node::Malformed, |address| Node::Address(address.parse().unwrap()));
+            assert_eq!(parse(text.as_bytes()), expected, "{text}");
+        }
+        for text in ["unknown", "Unknown", "_hidden", "_SEVKISEK"] {
+            assert_eq!(parse(text.as_bytes()), Node::Hidden, "{text}");
+        }
+    }
+}

@@ -1,0 +1,285 @@
+//! Credentials: found, hashed, forgotten.
+
+use zeroize::Zeroizing;
+
+use super::anomaly::{Anomalies, Anomaly};
+use super::collect::{Collected, Role};
+use super::config::Config;
+use super::hash::{Hasher, KeyedHash, Kind};
+use super::jwt;
+use super::names::{Names, Pattern};
+
+/// The hashed user and password of a login.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Login {
+    /// The user.
+    pub user: KeyedHash,
+    /// The password.
+    pub password: KeyedHash,
+}
+
+/// What a query parameter holds.
+#[derive(Clone, Copy)]
+enum Parameter {
+    /// With its rank in the configuration.
+    ApiKey(usize),
+    Token,
+}
+
+/// The configuration, made ready, and room to decode to.
+pub(super) struct Principals {
+    hasher: Hasher,
+    parameters: Names<Parameter>,
+    max_parameters: usize,
+    /// Ranks are those of the configuration.
+    cookies: Names<usize>,
+    patterns: Vec<(usize, Pattern)>,
+    max_cookies: usize,
+    /// Holds the last decoded credentials until the next; wiped at the end.
+    decoded: Zeroizing<Vec<u8>>,
+    framed: Zeroizing<Vec<u8>>,
+}
+
+/// Credentials by place. There is no `Debug` on purpose.
+#[derive(Clone, Copy, Default)]
+struct Found<'a> {
+    bearer: Option<&'a [u8]>,
+    basic: Option<&'a [u8]>,
+    api_key: Option<&'a [u8]>,
+    session: Option<&'a [u8]>,
+}
+
+impl Principals {
+    pub(super) fn new(config: &Config, hasher: Hasher) -> Self {
+        let keys = config.api_key_parameters.iter().enumerate();
+        let keys = keys.map(|(rank, name)| (name.as_str(), Parameter::ApiKey(rank)));
+        let tokens = config.token_parameters.iter().map(|name| (name.as_str(), Parameter::Token));
+        let cookies = || config.session_cookies.iter().map(String::as_str).enumerate();
+        let exact = cookies().filter(|(_, name)| !name.contains('*')).map(|(rank, name)| (name, rank));
+        let patterns = cookies().filter(|(_, name)| name.contains('*'));
+        Self {
+            hasher,
+            parameters: Names::new(keys.chain(tokens)),
+            max_parameters: config.max_parameters,
+            cookies: Names::new(exact),
+            patterns: patterns.map(|(rank, name)| (rank, Pattern::new(name))).collect(),
+            max_cookies: config.max_cookies,
+            decoded: Zeroizing::new(vec![0; config.max_token]),
+            framed: Zeroizing::new(Vec::with_capacity(config.max_token.saturating_add(size_of::<u64>()))),
+        }
+    }
+
+    pub(super) const fn hasher(&self) -> &Hasher {
+        &self.hasher
+    }
+
+    pub(super) fn find<'a>(
+        &mut self,
+        collected: &Collected<'a>,
+        roles: &Names<Role>,
+        headers: impl Iterator<Item = (&'a [u8], &'a [u8])>,
+        query: &'a [u8],
+        anomalies: &mut Anomalies,
+    ) -> Option<KeyedHash> {
+        let mut found = Found::default();
+        if let Some(authorization) = collected.authorization {
+            take_authorization(&mut found, authorization, anomalies);
+        }
+        if collected.many_authorizations {
+            anomalies.add(Anomaly::CredentialsDuplicate);
+        }
+        if let Some((_, key)) = collected.api_key {
+            found.api_key = real(key).or(found.api_key);
+        }
+        if !query.is_empty() {
+            self.take_parameters(&mut found, query, anomalies);
+        }
+        if collected.many_cookies {
+            let lines = headers.filter(|(name, _)| roles.find(name) == Some(Role::Cookie));
+            self.take_cookies(&mut found, lines.map(|(_, line)| line), anomalies);
+        } else if let Some(line) = collected.cookie {
+            self.take_cookies(&mut found, std::iter::once(line), anomalies);
+        }
+        self.choose(&found, anomalies)
+    }
+
+    /// The user and the password of an `Authorization` field with basic credentials, as a login's.
+    pub(super) fn basic_login(&mut self, authorization: &[u8]) -> Option<Login> {
+        let (scheme, credentials) = split_scheme(authorization);
+        if !scheme.eq_ignore_ascii_case(b"basic") {
+            return None;
+        }
+        let (user, password) = jwt::basic(credentials, &mut self.decoded)?;
+        Some(Login { user: self.hasher.user(user), password: self.hasher.password(password) })
+    }
+
+    fn choose(&mut self, found: &Found<'_>, anomalies: &mut Anomalies) -> Option<KeyedHash> {
+        if let Some(token) = found.bearer
+            && let Some(subject) = self.subject(token)
+        {
+            return Some(subject);
+        }
+        if let Some(key) = found.api_key {
+            return Some(self.token(Kind::ApiKey, key));
+        }
+        if let Some(credentials) = found.basic {
+            match jwt::basic(credentials, &mut self.decoded) {
+                Some((user, _)) if !user.is_empty() => return Some(self.hasher.folded(Kind::Basic, user)),
+                Some(_) => {}
+                None => anomalies.add(Anomaly::CredentialsMalformed),
+            }
+        }
+        if let Some(token) = found.bearer {
+            return Some(self.hash_decoded(Kind::Bearer, token));
+        }
+        found.session.map(|session| self.token(Kind::Session, session))
+    }
+
+    /// A token that is a JWT stands for its subject, wherever it was found: it is replaced every few minutes.
+    fn token(&mut self, kind: Kind, value: &[u8]) -> KeyedHash {
+        self.subject(value).unwrap_or_else(|| self.hash_decoded(kind, value))
+    }
+
+    fn subject(&mut self, token: &[u8]) -> Option<KeyedHash> {
+        let (issuer, subject) = jwt::subject(token, &mut self.decoded)?;
+        self.framed.clear();
+        self.framed.extend_from_slice(&u64::try_from(issuer.len()).unwrap_or(u64::MAX).to_le_bytes());
+        self.framed.extend_from_slice(issuer.as_bytes());
+        self.framed.extend_from_slice(subject.as_bytes());
+        Some(self.hasher.hash(Kind::Jwt, &self.framed))
+    }
+
+    /// A value is one principal, percent-encoded or not (RFC 3986, section 2.1).
+    fn hash_decoded(&mut self, kind: Kind, value: &[u8]) -> KeyedHash {
+        if memchr::memchr(b'%', value).is_none() || value.len() > self.framed.capacity() {
+            return self.hasher.hash(kind, value);
+        }
+        self.framed.clear();
+        let mut rest = value;
+        while let Some((first, after)) = rest.split_first() {
+            let escaped = match after {
+                [high, low, after @ ..] if *first == b'%' => hex_pair(*high, *low).map(|byte| (byte, after)),
+                _ => None,
+            };
+            let (byte, after) = escaped.unwrap_or((*first, after));
+            self.framed.push(byte);
+            rest = after;
+        }
+        self.hasher.hash(kind, &self.framed)
+    }
+
+    fn take_parameters<'a>(&self, found: &mut Found<'a>, query: &'a [u8], anomalies: &mut Anomalies) {
+        let mut best = usize::MAX;
+        let mut rest = query;
+        for _ in 0..self.max_parameters {
+            let (name, value, after) = split_pair(rest, b'&');
+            match self.parameters.find(name) {
+                Some(Parameter::ApiKey(rank)) if rank < best && from_parameter(best, found.api_key) => {
+                    if let Some(value) = real(value) {
+                        (best, found.api_key) = (rank, Some(value));
+                    }
+                }
+                Some(Parameter::Token) => found.bearer = found.bearer.or_else(|| real(value)),
+                Some(Parameter::ApiKey(_)) | None => {}
+            }
+            if after.is_empty() {
+                return;
+            }
+            rest = after;
+        }
+        anomalies.add(Anomaly::CredentialsTruncated);
+    }
+
+    fn take_cookies<'a>(
+        &self,
+        found: &mut Found<'a>,
+        lines: impl Iterator<Item = &'a [u8]>,
+        anomalies: &mut Anomalies,
+    ) {
+        let mut best = usize::MAX;
+        let mut examined = 0_usize;
+        for line in lines {
+            let mut rest = line;
+            while !rest.is_empty() {
+                if examined >= self.max_cookies {
+                    anomalies.add(Anomaly::CredentialsTruncated);
+                    return;
+                }
+                examined = examined.saturating_add(1);
+                let (name, value, after) = split_pair(rest, b';');
+                rest = after;
+                let Some(rank) = self.cookie_rank(name.trim_ascii()).filter(|rank| *rank < best) else {
+                    continue;
+                };
+                if let Some(value) = real(value) {
+                    (best, found.session) = (rank, Some(value));
+                }
+            }
+        }
+    }
+
+    fn cookie_rank(&self, name: &[u8]) -> Option<usize> {
+        let matching =
+            || self.patterns.iter().find(|(_, pattern)| pattern.matches(name)).map(|(rank, _)| *rank);
+        self.cookies.find(name).or_else(matching)
+    }
+}
+
+/// Whether the API key found so far, if any, is from a parameter: a header is preferred.
+const fn from_parameter(best: usize, found: Option<&[u8]>) -> bool {
+    best != usize::MAX || found.is_none()
+}
+
+/// RFC 9110, section 11.4: a scheme, spaces, credentials.
+fn split_scheme(field: &[u8]) -> (&[u8], &[u8]) {
+    let field = field.trim_ascii();
+    let end = memchr::memchr2(b' ', b'\t', field).unwrap_or(field.len());
+    let (scheme, credentials) = field.split_at_checked(end).unwrap_or_default();
+    (scheme, credentials.trim_ascii())
+}
+
+fn take_authorization<'a>(found: &mut Found<'a>, field: &'a [u8], anomalies: &mut Anomalies) {
+    let (scheme, credentials) = split_scheme(field);
+    let is = |name: &[u8]| scheme.eq_ignore_ascii_case(name);
+    let place = if is(b"bearer") {
+        &mut found.bearer
+    } else if is(b"basic") {
+        &mut found.basic
+    } else if is(b"token") || is(b"apikey") || is(b"api-key") {
+        &mut found.api_key
+    } else {
+        // Others, such as Digest or Negotiate, change with every request or connection.
+        return;
+    };
+    if credentials.is_empty() {
+        anomalies.add(Anomaly::CredentialsMalformed);
+    }
+    *place = real(credentials);
+}
+
+/// A name, its value and what follows the separator.
+fn split_pair(text: &[u8], separator: u8) -> (&[u8], &[u8], &[u8]) {
+    let end = memchr::memchr(separator, text).unwrap_or(text.len());
+    let (pair, after) = text.split_at_checked(end).unwrap_or_default();
+    let equals = memchr::memchr(b'=', pair).unwrap_or(pair.len());
+    let (name, value) = pair.split_at_checked(equals).unwrap_or_default();
+    (name, value.get(1..).unwrap_or_default(), after.get(1..).unwrap_or_default())
+}
+
+/// What clients without credentials send where they should send none: hashed, it would make one principal of
+/// them all.
+const PLACEHOLDERS: [&[u8]; 8] =
+    [b"null", b"undefined", b"none", b"nil", b"deleted", b"false", b"(null)", b"[object object]"];
+
+fn real(value: &[u8]) -> Option<&[u8]> {
+    let value = value.trim_ascii();
+    let quoted = value.strip_prefix(b"\"").and_then(|value| value.strip_suffix(b"\""));
+    let value = quoted.unwrap_or(value);
+    let is_placeholder = PLACEHOLDERS.iter().any(|placeholder| value.eq_ignore_ascii_case(placeholder));
+    (!value.is_empty() && !is_placeholder).then_some(value)
+}
+
+fn hex_pair(high: u8, low: u8) -> Option<u8> {
+    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    Some(digit(high)? << 4 | digit(low)?)
+}

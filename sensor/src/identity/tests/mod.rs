@@ -1,0 +1,34 @@
+mod client;
+mod principal;
+mod secrets;
+
+use std::net::IpAddr;
+
+use super::{Config, Identifier, Identity, Key};
+
+/// An exchange in short: header lines as `name: value`.
+struct Exchange<'a> {
+    peer: &'a str,
+    proxied: Option<&'a str>,
+    headers: &'a [&'a str],
+    query: &'a str,
+}
+
+fn identifier(config: &Config) -> Identifier {
+    Identifier::new(config, &Key::from_bytes([7; 32])).unwrap()
+}
+
+fn address(text: &str) -> IpAddr {
+    text.parse().unwrap()
+}
+
+fn identify(identifier: &mut Identifier, exchange: &Exchange<'_>) -> Identity {
+    let headers: Vec<_> = exchange
+        .headers
+        .iter()
+        .map(|line| line.split_once(':').unwrap())
+        .map(|(name, value)| (name.as_bytes(), value.as_bytes()))
+        .collect();
+    let proxied = exchange.proxied.map(address);
+    identifier.identify(address(exchange.peer), proxied, headers.iter().copied(), exchange.query.as_bytes())
+}

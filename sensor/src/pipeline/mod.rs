@@ -1,0 +1,189 @@
+//! From segments to exchanges: the rooms before this one, joined. The daemon's ring and capture files go through
+//! the same.
+//!
+//! Architecture invariant: no clock and no input or output; the same segments with the same configuration give
+//! the same exchanges.
+
+mod totals;
+
+use std::borrow::Cow;
+use std::net::IpAddr;
+
+pub use totals::{DURATION_BUCKETS, Durations, StatusClass, Totals};
+
+use crate::capture::Segment;
+use crate::clock::Timestamp;
+use crate::event::{Exchange, Findings, QueryKeys, Source};
+use crate::http::{self, Http};
+use crate::identity::{self, Identifier, Key};
+use crate::route::{self, Routes};
+use crate::stream::{self, Instruction, Streams};
+
+/// What the rooms are told.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Config {
+    /// Reassembly.
+    pub streams: stream::Config,
+    /// HTTP.
+    pub http: http::Config,
+    /// Clients and principals.
+    pub identity: identity::Config,
+    /// Templates.
+    pub routes: route::Config,
+}
+
+/// What is wrong with a configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// Of clients or principals.
+    #[error(transparent)]
+    Identity(#[from] identity::ConfigError),
+    /// A route pattern.
+    #[error(transparent)]
+    Routes(#[from] route::PatternError),
+}
+
+/// Who is told of exchanges.
+pub trait Observer {
+    /// An exchange is over.
+    fn exchange(&mut self, exchange: &Exchange<'_>);
+}
+
+/// The rooms, joined.
+pub struct Pipeline<O: Observer> {
+    streams: Streams<Http<Finish<O>>>,
+}
+
+impl<O: Observer> Pipeline<O> {
+    /// A pipeline that hashes with `key`.
+    ///
+    /// # Errors
+    /// Where names of headers or cookies, or route patterns, cannot be such.
+    pub fn new(config: &Config, key: &Key, observer: O) -> Result<Self, ConfigError> {
+        let finish = Finish {
+            identifier: Identifier::new(&config.identity, key)?,
+            routes: Routes::new(&config.routes)?,
+            totals: Totals::default(),
+            observer,
+        };
+        let http = Http::new(config.http.clone(), finish);
+        Ok(Self { streams: Streams::new(config.streams.clone(), http) })
+    }
+
+    /// The next segment; what its source should be told.
+    pub fn segment(&mut self, segment: &Segment<'_>) -> Option<Instruction> {
+        self.streams.segment(segment)
+    }
+
+    /// Time passes without segments.
+    pub fn advance(&mut self, now: Timestamp) {
+        self.streams.advance(now);
+    }
+
+    /// The source ended: what is under way is told as it is.
+    pub fn finish(&mut self, now: Timestamp) {
+        self.streams.finish(now);
+    }
+
+    /// Totals of reassembly.
+    pub const fn streams(&self) -> &stream::Counters {
+        self.streams.counters()
+    }
+
+    /// Totals of HTTP.
+    pub const fn http(&self) -> &http::Counters {
+        self.streams.protocol().counters()
+    }
+
+    /// Totals of identities.
+    pub const fn identities(&self) -> &identity::Counters {
+        self.streams.protocol().sink().identifier.counters()
+    }
+
+    /// Totals of exchanges.
+    pub const fn totals(&self) -> &Totals {
+        &self.streams.protocol().sink().totals
+    }
+
+    /// Who is told.
+    pub const fn observer(&self) -> &O {
+        &self.streams.protocol().sink().observer
+    }
+
+    /// Who is told.
+    pub const fn observer_mut(&mut self) -> &mut O {
+        &mut self.streams.protocol_mut().sink_mut().observer
+    }
+
+    /// The templates.
+    pub const fn routes(&self) -> &Routes {
+        &self.streams.protocol().sink().routes
+    }
+
+    /// The templates, to give them what an earlier run had learned.
+    pub const fn routes_mut(&mut self) -> &mut Routes {
+        &mut self.streams.protocol_mut().sink_mut().routes
+    }
+}
+
+/// Turns messages, which hold secrets, into the record that holds none.
+struct Finish<O> {
+    identifier: Identifier,
+    routes: Routes,
+    totals: Totals,
+    observer: O,
+}
+
+impl<O: Observer> http::Sink for Finish<O> {
+    fn exchange(&mut self, connection: &http::Connection, exchange: &http::Exchange<'_>) {
+        let request = exchange.request;
+        let response = exchange.response;
+        let status = response.map(|response| response.status()).filter(|status| *status != 0);
+        let peer = connection.client.address();
+        let proxied = connection.proxy.as_ref().and_then(|proxy| proxied_address(proxy));
+        let headers = request.into_iter().flat_map(|request| request.message().headers());
+        let query = request.and_then(|request| request.query()).unwrap_or_default();
+        let identity = self.identifier.identify(peer, proxied, headers, query);
+        let path = request.map(|request| request.path());
+        let route = path.map(|path| self.routes.observe(path, status));
+        let duration = exchange.duration();
+        let version =
+            request.map(|request| request.version()).or(response.map(|response| response.version()));
+        let version = version.map_or("", http::Version::label);
+        let event = Exchange {
+            ts: exchange.started(),
+            client: identity.client,
+            client_port: connection.client.port(),
+            server: connection.server.address(),
+            server_port: connection.server.port(),
+            peer: identity.peer,
+            http_version: version,
+            method: text(request.map(|request| request.method_bytes())),
+            host: text(request.and_then(|request| request.host())),
+            path: text(path),
+            route: route.map(|route| self.routes.text(route)),
+            query_keys: QueryKeys::of(query),
+            status,
+            request_bytes: request.and_then(|request| request.message().body_wire_length()),
+            response_bytes: response.and_then(|response| response.message().body_wire_length()),
+            duration_us: duration.map(|duration| u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)),
+            user_agent: text(request.and_then(|request| request.user_agent())),
+            content_type: text(request.and_then(|request| request.message().content_type())),
+            principal: identity.principal,
+            source: Source::Wire,
+            gaps: exchange.gaps,
+            anomalies: Findings { http: exchange.anomalies, identity: identity.anomalies },
+        };
+        let method = request.map_or(http::Method::Other, |request| request.method());
+        self.totals.count(version, method.label(), status, duration);
+        self.observer.exchange(&event);
+    }
+}
+
+fn text(bytes: Option<&[u8]>) -> Option<Cow<'_, str>> {
+    bytes.map(String::from_utf8_lossy)
+}
+
+fn proxied_address(proxy: &http::ProxyHeader) -> Option<IpAddr> {
+    proxy.addresses.map(|(source, _)| source.address())
+}

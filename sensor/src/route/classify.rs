@@ -1,0 +1,288 @@
+//! What a segment is by its looks alone.
+
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+/// A kind of segment that is a parameter wherever it stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Parameter {
+    /// Decimal digits, a `+` before them or not. A date without separators is one, too.
+    Id,
+    /// A UUID (RFC 9562, section 4) with its hyphens, of any version.
+    Uuid,
+    /// At least eight hexadecimal digits, of them a letter and a decimal one.
+    Hex,
+    /// Year and month, perhaps the day, perhaps the time (ISO 8601, extended format).
+    Date,
+    /// Letters and digits mixed like nothing that a person writes, or a JWT.
+    Token,
+    /// An e-mail address.
+    Email,
+    /// An IPv4 or IPv6 address.
+    Ip,
+    /// Longer than [`Config::max_segment`](super::Config::max_segment).
+    Long,
+    /// Learned: too many different ones to tell apart.
+    Param,
+    /// More segments than [`Config::max_depth`](super::Config::max_depth).
+    Rest,
+}
+
+impl Parameter {
+    /// All kinds.
+    pub const ALL: [Self; 10] = [
+        Self::Id,
+        Self::Uuid,
+        Self::Hex,
+        Self::Date,
+        Self::Token,
+        Self::Email,
+        Self::Ip,
+        Self::Long,
+        Self::Param,
+        Self::Rest,
+    ];
+
+    /// As it stands in a template.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Id => "{id}",
+            Self::Uuid => "{uuid}",
+            Self::Hex => "{hex}",
+            Self::Date => "{date}",
+            Self::Token => "{token}",
+            Self::Email => "{email}",
+            Self::Ip => "{ip}",
+            Self::Long => "{long}",
+            Self::Param => "{param}",
+            Self::Rest => "{...}",
+        }
+    }
+}
+
+/// How many bytes of each class a segment has.
+#[derive(Clone, Copy, Default)]
+struct Census {
+    digits: usize,
+    lower: usize,
+    upper: usize,
+    /// Of the letters, those up to `f`.
+    hex: usize,
+    /// `-`, `_`, `.`, `~`, `+`, `=`.
+    marks: usize,
+    /// Changes between letters and digits, whatever stands between.
+    changes: usize,
+    /// Runs of one class.
+    runs: usize,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Class {
+    Digit,
+    Lower,
+    Upper,
+    Mark,
+    Other,
+}
+
+const fn class(byte: u8) -> Class {
+    match byte {
+        b'0'..=b'9' => Class::Digit,
+        b'a'..=b'z' => Class::Lower,
+        b'A'..=b'Z' => Class::Upper,
+        b'-' | b'_' | b'.' | b'~' | b'+' | b'=' => Class::Mark,
+        _ => Class::Other,
+    }
+}
+
+const fn increment(counter: &mut usize) {
+    *counter = counter.saturating_add(1);
+}
+
+impl Census {
+    fn of(segment: &[u8]) -> Self {
+        let mut census = Self::default();
+        let mut before = None;
+        let mut was_digit = None;
+        for byte in segment {
+            let class = class(*byte);
+            if before.replace(class) != Some(class) {
+                increment(&mut census.runs);
+            }
+            let is_digit = match class {
+                Class::Digit => Some(true),
+                Class::Lower | Class::Upper => Some(false),
+                Class::Mark | Class::Other => None,
+            };
+            if is_digit.is_some() {
+                let before = was_digit.replace(is_digit);
+                if before.is_some_and(|before| before != is_digit) {
+                    increment(&mut census.changes);
+                }
+            }
+            match class {
+                Class::Digit => increment(&mut census.digits),
+                Class::Lower => increment(&mut census.lower),
+                Class::Upper => increment(&mut census.upper),
+                Class::Mark => increment(&mut census.marks),
+                Class::Other => {}
+            }
+            if byte.is_ascii_alphabetic() && byte.is_ascii_hexdigit() {
+                increment(&mut census.hex);
+            }
+        }
+        census
+    }
+
+    const fn letters(&self) -> usize {
+        self.lower.saturating_add(self.upper)
+    }
+}
+
+/// The kind of a percent-decoded segment; nothing where it may be constant.
+pub(super) fn classify(segment: &[u8]) -> Option<Parameter> {
+    // Most are words.
+    if segment.iter().all(|byte| matches!(byte, b'a'..=b'z' | b'-' | b'_')) {
+        return None;
+    }
+    let census = Census::of(segment);
+    let length = segment.len();
+    let signed = usize::from(segment.first() == Some(&b'+'));
+    if census.digits > 0 && census.digits.saturating_add(signed) == length {
+        return Some(Parameter::Id);
+    }
+    let is_hex = |digits: usize| census.hex > 0 && census.letters() == census.hex && digits == length;
+    if length >= 8 && census.digits > 0 && is_hex(census.digits.saturating_add(census.hex)) {
+        return Some(Parameter::Hex);
+    }
+    if is_uuid(segment) {
+        return Some(Parameter::Uuid);
+    }
+    if is_date(segment) {
+        return Some(Parameter::Date);
+    }
+    if is_email(segment) {
+        return Some(Parameter::Email);
+    }
+    if is_ip(segment) {
+        return Some(Parameter::Ip);
+    }
+    is_token(segment, &census).then_some(Parameter::Token)
+}
+
+/// Part of a file name, such as the fingerprint in `app.3f2a1b9c.js`. Bundlers write eight characters.
+pub(super) fn classify_part(part: &[u8]) -> Option<Parameter> {
+    let census = Census::of(part);
+    let is_mixed = census.digits > 0 && census.lower > 0 && census.upper > 0;
+    if part.len() >= 8 && is_mixed && census.marks == 0 && scarce(words(part), part.len(), 35) {
+        return Some(Parameter::Token);
+    }
+    classify(part).filter(|kind| *kind != Parameter::Id || part.len() >= 6)
+}
+
+fn is_uuid(segment: &[u8]) -> bool {
+    segment.len() == 36
+        && segment.iter().enumerate().all(|(index, byte)| match index {
+            8 | 13 | 18 | 23 => *byte == b'-',
+            _ => byte.is_ascii_hexdigit(),
+        })
+}
+
+fn number(digits: &[u8]) -> Option<u32> {
+    let digit = |byte: &u8| char::from(*byte).to_digit(10);
+    digits.iter().try_fold(0_u32, |sum, byte| sum.checked_mul(10)?.checked_add(digit(byte)?))
+}
+
+fn is_date(segment: &[u8]) -> bool {
+    let within = |part: Option<&[u8]>, range: std::ops::RangeInclusive<u32>| {
+        part.and_then(number).is_some_and(|number| range.contains(&number))
+    };
+    if !within(segment.get(..4), 1900..=2199) || !within(segment.get(5..7), 1..=12) {
+        return false;
+    }
+    let separator = segment.get(4);
+    if !matches!(separator, Some(b'-' | b'_')) {
+        return false;
+    }
+    match segment.get(7..) {
+        None | Some([]) => true,
+        Some(rest) => {
+            let time = rest.get(3..).unwrap_or_default();
+            let is_time = |byte: &u8| byte.is_ascii_digit() || b":.+-Zz".contains(byte);
+            rest.first() == separator
+                && within(rest.get(1..3), 1..=31)
+                && match time {
+                    [] => true,
+                    [b'T' | b't' | b' ' | b'_', clock @ ..] => !clock.is_empty() && clock.iter().all(is_time),
+                    _ => false,
+                }
+        }
+    }
+}
+
+fn is_email(segment: &[u8]) -> bool {
+    let Some(at) = memchr::memchr(b'@', segment) else { return false };
+    let (user, domain) = segment.split_at_checked(at).unwrap_or_default();
+    let domain = domain.get(1..).unwrap_or_default();
+    let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || b".-".contains(byte);
+    let dot = memchr::memchr(b'.', domain);
+    !user.is_empty()
+        && dot.is_some_and(|dot| dot > 0 && dot.saturating_add(1) < domain.len())
+        && domain.iter().all(is_name)
+        && user.iter().all(|byte| byte.is_ascii_graphic())
+}
+
+fn is_ip(segment: &[u8]) -> bool {
+    let Ok(text) = str::from_utf8(segment) else { return false };
+    let colons = memchr::memchr(b':', segment).is_some();
+    if colons { text.parse::<Ipv6Addr>().is_ok() } else { text.parse::<Ipv4Addr>().is_ok() }
+}
+
+/// Random text has all classes mixed and hardly a syllable; names, titles and versions do not. What slips
+/// through, because it is short or looks like words by chance, is left to learning.
+fn is_token(segment: &[u8], census: &Census) -> bool {
+    let length = segment.len();
+    if length < 10 || census.letters() == 0 {
+        return false;
+    }
+    let known = census.letters().saturating_add(census.digits).saturating_add(census.marks);
+    if known != length {
+        return false;
+    }
+    let dots = || memchr::memchr_iter(b'.', segment).count();
+    if length >= 20 && segment.starts_with(b"eyJ") && matches!(dots(), 0 | 2 | 4) {
+        return true;
+    }
+    let both_cases = census.lower > 0 && census.upper > 0;
+    let dense = |share: usize| census.runs.saturating_mul(share) >= length;
+    if both_cases && census.digits > 0 && dense(3) && scarce(words(segment), length, 35) {
+        return true;
+    }
+    if length >= 16 && census.changes >= 5 && census.changes.saturating_mul(5) >= length {
+        return true;
+    }
+    length >= 16 && both_cases && dense(3) && scarce(words(segment), length, 25)
+}
+
+fn scarce(part: usize, whole: usize, percent: usize) -> bool {
+    part.saturating_mul(100) < whole.saturating_mul(percent)
+}
+
+/// Bytes in what may be words: at least three letters in lower case, or capitalised, with a vowel.
+fn words(segment: &[u8]) -> usize {
+    let mut total = 0_usize;
+    let mut length = 0_usize;
+    let mut vowels = false;
+    let close = |length: usize, vowels: bool| if length >= 3 && vowels { length } else { 0 };
+    for byte in segment {
+        if !byte.is_ascii_lowercase() {
+            total = total.saturating_add(close(length, vowels));
+            (length, vowels) = (0, false);
+        }
+        if byte.is_ascii_alphabetic() {
+            increment(&mut length);
+            vowels |= b"aeiouAEIOU".contains(byte);
+        }
+    }
+    total.saturating_add(close(length, vowels))
+}

@@ -1,0 +1,301 @@
+//! Which segments enter the tree, and when they become one.
+
+use super::classify::Parameter;
+use super::config::{Config, Counters};
+use super::segment::{Look, Scratch, Segments, Text};
+use super::trie::{Node, NodeId, ROOT, Scope, Trie};
+
+/// What the answer says of a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Evidence {
+    /// Nothing: there is no such resource, or nobody looked for it.
+    Nothing,
+    /// Somebody answered who may not have looked at the path: an authentication filter, a redirector, a
+    /// handler that failed. A scanner gets such answers for paths that do not exist, too.
+    Suggests,
+    /// The resource is there.
+    Confirms,
+}
+
+impl Evidence {
+    pub(super) const fn of(status: Option<u16>) -> Self {
+        match status {
+            Some(101 | 200..=299 | 304) => Self::Confirms,
+            // Said before any routing, or because routing failed, or by a gateway whose server is away.
+            Some(400 | 404 | 410 | 414 | 421 | 431 | 501..=599) | None => Self::Nothing,
+            Some(300..=599) => Self::Suggests,
+            Some(_) => Self::Nothing,
+        }
+    }
+}
+
+/// Where a walk ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// At the node of the whole path.
+    Known(NodeId),
+    /// Below this node there is no such segment.
+    Left(NodeId),
+}
+
+/// Words with at least this part of their place's exchanges stay when it collapses: one in 32.
+const KEPT_SHARE: u64 = 32;
+
+/// Unconfirmed nodes are at most this part of all: a scanner cannot take the others' room. One in 4.
+const TENTATIVE_SHARE: usize = 4;
+
+/// The tree and what it needs to grow.
+#[derive(Clone, Debug)]
+pub(super) struct Learner {
+    pub(super) trie: Trie,
+    max_mixed: usize,
+    max_words: usize,
+    max_tentative: usize,
+    max_tentative_all: usize,
+    max_segment: usize,
+}
+
+impl Learner {
+    pub(super) fn new(config: &Config) -> Self {
+        Self {
+            trie: Trie::new(config.max_nodes),
+            max_mixed: config.max_mixed,
+            max_words: config.max_words,
+            max_tentative: config.max_tentative,
+            max_tentative_all: config.max_nodes.checked_div(TENTATIVE_SHARE).unwrap_or(0),
+            max_segment: config.max_segment,
+        }
+    }
+
+    #[inline]
+    pub(super) fn walk(
+        &mut self,
+        segments: &Segments<'_>,
+        evidence: Evidence,
+        scratch: &mut Scratch,
+        counters: &mut Counters,
+    ) -> Place {
+        let mut id = ROOT;
+        for raw in segments.as_slice() {
+            match self.step(id, raw, evidence, scratch, counters) {
+                Some(child) => id = child,
+                None => return Place::Left(id),
+            }
+        }
+        if segments.deeper {
+            return match self.enter(id, Parameter::Rest.text(), evidence, counters) {
+                Some(child) => Place::Known(child),
+                None => Place::Left(id),
+            };
+        }
+        Place::Known(id)
+    }
+
+    #[inline]
+    fn step(
+        &mut self,
+        parent: NodeId,
+        raw: &[u8],
+        evidence: Evidence,
+        scratch: &mut Scratch,
+        counters: &mut Counters,
+    ) -> Option<NodeId> {
+        // Most segments are known words; what begins with a digit mostly is none.
+        let known = match raw.first() {
+            Some(first) if !first.is_ascii_digit() => self.trie.find_raw(parent, raw),
+            _ => None,
+        };
+        if let Some(known) = known {
+            return Some(self.visit(parent, known, evidence, counters));
+        }
+        let text = scratch.canonical(raw, self.max_segment);
+        self.enter(parent, text, evidence, counters)
+    }
+
+    /// The child of a text, the place's `{param}`, or a new child.
+    fn enter(
+        &mut self,
+        parent: NodeId,
+        text: Text<'_>,
+        evidence: Evidence,
+        counters: &mut Counters,
+    ) -> Option<NodeId> {
+        let covered = self.trie.get(parent)?.scope.covers(text.look);
+        let known = self.trie.find(parent, text);
+        let known = known.or_else(|| covered.then(|| self.trie.find(parent, Parameter::Param.text()))?);
+        if let Some(known) = known {
+            return Some(self.visit(parent, known, evidence, counters));
+        }
+        if !self.may_add(parent, text.look, evidence, counters) {
+            return None;
+        }
+        let added = self.trie.add(parent, text, evidence == Evidence::Confirms)?;
+        if evidence == Evidence::Confirms {
+            self.hit(added);
+        }
+        Some(self.settle(parent, added, text.look, counters))
+    }
+
+    #[inline]
+    fn visit(
+        &mut self,
+        parent: NodeId,
+        child: NodeId,
+        evidence: Evidence,
+        counters: &mut Counters,
+    ) -> NodeId {
+        if evidence != Evidence::Confirms {
+            return child;
+        }
+        let Some(node) = self.trie.get_mut(child) else { return child };
+        node.hits = node.hits.saturating_add(1);
+        if node.confirmed {
+            return child;
+        }
+        let look = node.look;
+        self.trie.confirm(child);
+        self.settle(parent, child, look, counters)
+    }
+
+    fn hit(&mut self, id: NodeId) {
+        if let Some(node) = self.trie.get_mut(id) {
+            node.hits = node.hits.saturating_add(1);
+        }
+    }
+
+    fn may_add(&self, parent: NodeId, look: Look, evidence: Evidence, counters: &mut Counters) -> bool {
+        let Some(node) = self.trie.get(parent) else { return false };
+        let wanted = match evidence {
+            Evidence::Confirms | Evidence::Suggests => true,
+            // There are few kinds, so those of a known place may be told apart before one is confirmed:
+            // `/users/{id}` of identifiers that somebody guesses.
+            Evidence::Nothing => look == Look::Typed && node.confirmed,
+        };
+        if !wanted {
+            return false;
+        }
+        if self.trie.is_full() {
+            counters.nodes_full = counters.nodes_full.saturating_add(1);
+            return false;
+        }
+        let tentative = usize::try_from(node.tentative).unwrap_or(usize::MAX);
+        if evidence != Evidence::Confirms
+            && (tentative >= self.max_tentative || self.trie.tentative() >= self.max_tentative_all)
+        {
+            counters.tentative_full = counters.tentative_full.saturating_add(1);
+            return false;
+        }
+        true
+    }
+
+    /// Collapses a place that has grown over its bound; returns where the child is now.
+    fn settle(&mut self, parent: NodeId, child: NodeId, look: Look, counters: &mut Counters) -> NodeId {
+        if self.overflow(parent).is_none() {
+            return child;
+        }
+        self.collapse(parent, counters);
+        let is_kept = |node: &Node| node.kept && node.parent == parent;
+        let covered = self.trie.get(parent).is_some_and(|node| node.scope.covers(look));
+        if !covered || self.trie.get(child).is_some_and(is_kept) {
+            return child;
+        }
+        self.trie.find(parent, Parameter::Param.text()).unwrap_or(child)
+    }
+
+    /// The scope that a place must collapse to, if any. After merging, a place may hold segments that its
+    /// scope covers already.
+    fn overflow(&self, id: NodeId) -> Option<Scope> {
+        let node = self.trie.get(id)?;
+        let over = |count: u32, max: usize| usize::try_from(count).is_ok_and(|count| count > max);
+        if over(node.words, if node.scope == Scope::All { 0 } else { self.max_words }) {
+            return Some(Scope::All);
+        }
+        let mixed = over(node.mixed, if node.scope == Scope::None { self.max_mixed } else { 0 });
+        mixed.then_some(node.scope.max(Scope::Mixed))
+    }
+
+    pub(super) fn collapse(&mut self, place: NodeId, counters: &mut Counters) {
+        let mut pending = vec![place];
+        while let Some(place) = pending.pop() {
+            // Another collapse may have merged the place away.
+            let Some(scope) = self.overflow(place) else { continue };
+            counters.collapsed = counters.collapsed.saturating_add(1);
+            pending.append(&mut self.collapse_place(place, scope, counters));
+        }
+    }
+
+    /// Merges the children that the scope covers into `{param}`. Returns the nodes that have got children.
+    fn collapse_place(&mut self, place: NodeId, scope: Scope, counters: &mut Counters) -> Vec<NodeId> {
+        let Some(node) = self.trie.get_mut(place) else { return Vec::new() };
+        node.scope = node.scope.max(scope);
+        let children = node.children.clone();
+        let hits = |trie: &Trie, id| trie.get(id).map_or(0, |node| u64::from(node.hits));
+        let total: u64 = children.iter().map(|id| hits(&self.trie, *id)).sum();
+        let mut param = self.trie.find(place, Parameter::Param.text());
+        let mut grown = Vec::new();
+        for child in children {
+            let Some(node) = self.trie.get(child) else { continue };
+            if !scope.covers(node.look) || node.kept {
+                continue;
+            }
+            let is_busy = hits(&self.trie, child).saturating_mul(KEPT_SHARE) >= total;
+            if node.look == Look::Word && node.confirmed && is_busy {
+                self.trie.keep(child);
+                continue;
+            }
+            match param {
+                None => {
+                    self.trie.rename(child, Parameter::Param.text());
+                    param = Some(child);
+                }
+                Some(param) => self.merge(child, param, &mut grown, counters),
+            }
+        }
+        grown
+    }
+
+    /// Merges one node and all below it into another one.
+    fn merge(&mut self, from: NodeId, into: NodeId, grown: &mut Vec<NodeId>, counters: &mut Counters) {
+        let mut pending = vec![(from, into)];
+        let mut emptied = Vec::new();
+        while let Some((from, into)) = pending.pop() {
+            let Some(source) = self.trie.get_mut(from) else { continue };
+            let (hits, confirmed, scope) = (source.hits, source.confirmed, source.scope);
+            let children = source.children.clone();
+            if confirmed {
+                self.trie.confirm(into);
+            }
+            if let Some(target) = self.trie.get_mut(into) {
+                target.hits = target.hits.saturating_add(hits);
+                target.scope = target.scope.max(scope);
+            }
+            for child in children {
+                let same = self
+                    .trie
+                    .get(child)
+                    .and_then(|node| self.trie.find(into, Text { bytes: &node.text, look: node.look }));
+                match same {
+                    Some(same) => pending.push((child, same)),
+                    None if self.has_room(into, child) => self.trie.reparent(child, into),
+                    None => {
+                        counters.tentative_full = counters.tentative_full.saturating_add(1);
+                        self.trie.remove_tree(child);
+                    }
+                }
+            }
+            grown.push(into);
+            emptied.push(from);
+        }
+        // The deepest first: a node goes when its children are gone.
+        while let Some(id) = emptied.pop() {
+            self.trie.remove(id);
+        }
+    }
+
+    /// What is on probation at several places must not add up to more than one may have.
+    fn has_room(&self, place: NodeId, child: NodeId) -> bool {
+        let tentative = self.trie.get(place).map_or(0, |node| node.tentative);
+        self.trie.get(child).is_some_and(|node| node.confirmed)
+            || usize::try_from(tentative).is_ok_and(|tentative| tentative < self.max_tentative)
+    }
+}

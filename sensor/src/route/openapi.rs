@@ -1,0 +1,199 @@
+//! Patterns from an OpenAPI document.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+
+/// Longest document, in bytes.
+pub const MAX_OPENAPI: usize = 64 << 20;
+
+/// What is wrong with a document. Each names the file and, where there is one, the key.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{file}: {key}{separator}{problem}", separator = if key.is_empty() { "" } else { ": " })]
+pub struct OpenApiError {
+    /// The file.
+    pub file: String,
+    /// The key within it, with dots; empty where the syntax is wrong.
+    pub key: String,
+    /// What is wrong, and what was expected.
+    pub problem: String,
+}
+
+/// What is read of a document (OpenAPI 3.1, section 4.8.1); all else is passed over.
+#[derive(Deserialize)]
+struct Document {
+    openapi: Option<String>,
+    swagger: Option<IgnoredAny>,
+    #[serde(default)]
+    servers: Vec<Server>,
+    paths: Option<BTreeMap<String, Entry>>,
+}
+
+/// A path item, or the value of an extension (section 4.9).
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Entry {
+    Item(PathItem),
+    Other(IgnoredAny),
+}
+
+#[derive(Deserialize)]
+struct PathItem {
+    #[serde(default)]
+    servers: Vec<Server>,
+}
+
+#[derive(Deserialize)]
+struct Server {
+    url: String,
+    #[serde(default)]
+    variables: BTreeMap<String, Variable>,
+}
+
+#[derive(Deserialize)]
+struct Variable {
+    default: String,
+}
+
+/// The patterns of a document in JSON or YAML, sorted: each key of `paths` after the path of each of its
+/// servers. `file` is for errors only.
+///
+/// # Errors
+/// Where the text is no such document. Nothing is half read.
+pub fn openapi_patterns(file: &str, text: &str) -> Result<Vec<String>, OpenApiError> {
+    let error =
+        |key: &str, problem: String| OpenApiError { file: file.to_owned(), key: key.to_owned(), problem };
+    if text.len() > MAX_OPENAPI {
+        return Err(error("", format!("{} bytes, at most {MAX_OPENAPI} are read", text.len())));
+    }
+    let document = read(text).map_err(|problem| error("", problem))?;
+    if document.swagger.is_some() {
+        return Err(error("swagger", "expected an OpenAPI 3 document; convert it first".to_owned()));
+    }
+    match &document.openapi {
+        Some(version) if version.starts_with("3.") => {}
+        Some(version) => return Err(error("openapi", format!("version {version:?}, expected 3.x"))),
+        None => return Err(error("openapi", "missing, expected a version such as 3.1.0".to_owned())),
+    }
+    let paths = document.paths.ok_or_else(|| error("paths", "missing".to_owned()))?;
+    let mut patterns = BTreeSet::new();
+    for (path, entry) in &paths {
+        if path.starts_with("x-") {
+            continue;
+        }
+        let key = format!("paths.{path}");
+        if !path.starts_with('/') {
+            return Err(error(&key, "expected a path that begins with `/`".to_owned()));
+        }
+        let Entry::Item(item) = entry else {
+            return Err(error(&key, "expected a path item, its servers each with a `url`".to_owned()));
+        };
+        let servers = if item.servers.is_empty() { &document.servers } else { &item.servers };
+        let bases: Vec<String> = servers.iter().map(base_path).collect();
+        let bases = if bases.is_empty() { vec![String::new()] } else { bases };
+        for base in bases {
+            let pattern = format!("{base}{path}");
+            super::pattern::check(&pattern).map_err(|problem| error(&key, problem.to_string()))?;
+            patterns.insert(pattern);
+        }
+    }
+    Ok(patterns.into_iter().collect())
+}
+
+/// JSON is tried first: it is faster, and its errors are better understood by those who write it.
+fn read(text: &str) -> Result<Document, String> {
+    if text.trim_start().starts_with('{') {
+        return serde_json::from_str(text).map_err(|error| error.to_string());
+    }
+    let options = serde_saphyr::options! {
+        budget: serde_saphyr::budget! {
+            max_nodes: MAX_NODES,
+            max_events: MAX_NODES.saturating_mul(2),
+        },
+    };
+    serde_saphyr::from_str_with_options(text, options).map_err(|error| error.to_string())
+}
+
+/// Large public documents have half a million.
+const MAX_NODES: usize = 4_000_000;
+
+/// The path of a server's URL, which may be relative (OpenAPI 3.1, section 4.8.5), without a slash at its end.
+fn base_path(server: &Server) -> String {
+    let mut url = server.url.clone();
+    for (name, variable) in &server.variables {
+        url = url.replace(&format!("{{{name}}}"), &variable.default);
+    }
+    let path = match url.split_once("://") {
+        Some((_, after)) => after.find('/').and_then(|slash| after.get(slash..)).unwrap_or_default(),
+        None => &url,
+    };
+    let path = path.split(['?', '#']).next().unwrap_or_default().trim_matches('/');
+    if path.is_empty() { String::new() } else { format!("/{path}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const YAML: &str = r"
+openapi: 3.1.0
+info: { title: Shop, version: '1' }
+servers:
+  - url: https://{region}.example.com/{base}/
+    variables:
+      region: { default: eu }
+      base: { default: v1, enum: [v1, v2] }
+  - url: /internal
+paths:
+  /users/{id}:
+    get: { responses: { '200': { description: ok } } }
+  /:
+    get: {}
+  /health:
+    servers: [{ url: https://example.com }]
+  x-note: [1, 2]
+components: { schemas: { A: { type: string } } }
+";
+
+    #[test]
+    fn yaml_and_json_give_patterns_with_their_bases() {
+        let expected =
+            ["/health", "/internal/", "/internal/users/{id}", "/v1/", "/v1/users/{id}"].map(str::to_owned);
+        assert_eq!(openapi_patterns("shop.yaml", YAML).unwrap(), expected);
+        let json = r#"{"openapi":"3.0.3","servers":[],"paths":{"/a/{b}.json":{"get":{}}}}"#;
+        assert_eq!(openapi_patterns("shop.json", json).unwrap(), ["/a/{b}.json"]);
+    }
+
+    #[test]
+    fn errors_name_file_and_key() {
+        let cases = [
+            ("{\"openapi\": \"3.0.0\"", "api: EOF while parsing an object at line 1 column 19"),
+            ("openapi: [", "api: "),
+            ("info: {}", "api: openapi: missing, expected a version such as 3.1.0"),
+            ("openapi: 3.0.0", "api: paths: missing"),
+            ("openapi: 3.0.0\npaths: {/a: 3}", "api: paths./a: expected a path item"),
+            ("openapi: 2.0.0", "api: openapi: version \"2.0.0\", expected 3.x"),
+            ("swagger: '2.0'", "api: swagger: expected an OpenAPI 3 document; convert it first"),
+            ("{\"openapi\":\"3.0.0\",\"paths\":{\"users\":{}}}", "api: paths.users: expected a path"),
+            ("{\"openapi\":\"3.0.0\",\"paths\":{\"/{\":{}}}", "api: paths./{: `/{` has braces"),
+            ("{\"openapi\":\"3.0.0\",\"servers\":[{}]}", "api: missing field `url`"),
+        ];
+        for (text, expected) in cases {
+            let error = openapi_patterns("api", text).unwrap_err().to_string();
+            assert!(error.starts_with(expected), "{text}: {error}");
+        }
+    }
+
+    /// Aliases of aliases: the parser's budget stops it.
+    #[test]
+    fn an_alias_bomb_is_refused() {
+        let mut text = "openapi: 3.0.0\na0: &a0 [x,x,x,x,x,x,x,x,x,x]\n".to_owned();
+        for level in 1..10 {
+            let aliases = vec![format!("*a{}", level - 1); 10].join(",");
+            text.push_str(&format!("a{level}: &a{level} [{aliases}]\n"));
+        }
+        text.push_str("paths: {}\n");
+        assert!(openapi_patterns("bomb", &text).is_err());
+    }
+}
