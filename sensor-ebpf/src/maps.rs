@@ -77,7 +77,7 @@ pub(crate) static MIRROR: Array<MirrorSettings> = Array::with_max_entries(1, BPF
 /// What user space said about connections; the one used least makes room for another. An instruction that is
 /// lost costs copies, nothing else.
 #[map]
-pub(crate) static FLOWS: LruHashMap<FlowKey, FlowInstruction> = LruHashMap::with_max_entries(65_536, 0);
+pub(crate) static FLOWS: LruHashMap<FlowKey, FlowInstruction> = LruHashMap::with_max_entries(16_384, 0);
 
 /// Mirrored segments; set at load, a power of two.
 #[map]

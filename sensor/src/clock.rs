@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use nix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A moment in civil time, in nanoseconds since 1970 (until the year 2554); as text RFC 3339 in UTC, to the
@@ -72,6 +73,29 @@ impl<'de> Deserialize<'de> for Timestamp {
 #[expect(clippy::disallowed_methods, reason = "this is the reader of the clock")]
 pub fn now() -> Timestamp {
     Timestamp::of_system(SystemTime::now())
+}
+
+/// Turns times of the kernel's monotonic clock into civil time.
+#[derive(Clone, Copy, Debug)]
+pub struct KernelClock {
+    /// Civil time when the monotonic clock stood at zero, in nanoseconds since 1970.
+    origin: u64,
+}
+
+impl KernelClock {
+    /// The moment at which the monotonic clock showed so many nanoseconds.
+    #[must_use]
+    pub const fn civil(self, monotonic_ns: u64) -> Timestamp {
+        Timestamp(self.origin.saturating_add(monotonic_ns))
+    }
+}
+
+/// How both clocks stand to each other now. Civil time may be set: ask again from time to time.
+#[must_use]
+pub fn kernel_clock() -> KernelClock {
+    let monotonic = clock_gettime(ClockId::CLOCK_MONOTONIC).map_or(Duration::ZERO, Duration::from);
+    let monotonic = u64::try_from(monotonic.as_nanos()).unwrap_or(u64::MAX);
+    KernelClock { origin: now().0.saturating_sub(monotonic) }
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Sources of TCP segments.
 
 pub mod file;
+pub mod ring;
 mod segment;
 
 pub use segment::{Direction, Endpoint, Flags, Segment};

@@ -81,6 +81,14 @@ pub(super) enum Command {
         #[arg(long, value_enum, default_value_t = Sort::Packets)]
         sort: Sort,
     },
+    /// Show the last HTTP exchanges that were seen; under load a sample of them
+    Exchanges {
+        #[command(flatten)]
+        remote: Remote,
+        /// How many at most
+        #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
+        last: u32,
+    },
     /// Say why a client is limited, blocked or neither, and how to undo it
     Explain {
         #[command(flatten)]
@@ -289,6 +297,7 @@ pub(super) enum Sort {
     Bits,
     Requests,
     Drops,
+    Failures,
 }
 
 impl From<Sort> for ClientSort {
@@ -298,6 +307,7 @@ impl From<Sort> for ClientSort {
             Sort::Bits => Self::Bits,
             Sort::Requests => Self::Requests,
             Sort::Drops => Self::Drops,
+            Sort::Failures => Self::Failures,
         }
     }
 }

@@ -73,6 +73,7 @@ fn dispatch(cli: Cli) -> Result<ExitCode> {
             cli.json,
             output::clients,
         ),
+        Command::Exchanges { remote, last } => exchanges(&remote, last, cli.json),
         Command::Explain { remote, prefix } => {
             ask::<Explanation>(&remote, Request::Explain { prefix }, cli.json, output::explanation)
         }
@@ -115,6 +116,20 @@ fn allow(command: AllowCommand, json: bool) -> Result<ExitCode> {
             ask::<Removed>(&remote, Request::AllowRemove { prefix }, json, output::removed)
         }
     }
+}
+
+/// One record a line, or a line for people.
+fn exchanges(remote: &Remote, last: u32, json: bool) -> Result<ExitCode> {
+    let request = Request::Exchanges { last: usize::try_from(last).unwrap_or(usize::MAX) };
+    let answer = Client::new(&remote.socket).ask(&Envelope { request, ssh_peer: ssh::peer() })?;
+    let records = answer.as_array().map(Vec::as_slice).unwrap_or_default();
+    for record in records {
+        if json { println!("{record}") } else { println!("{}", output::exchange_record(record)) }
+    }
+    if records.is_empty() && !json {
+        println!("no exchanges were seen yet");
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Asks the daemon and prints its answer, as it came or rendered.

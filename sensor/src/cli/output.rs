@@ -3,12 +3,13 @@
 use comfy_table::presets::NOTHING;
 use comfy_table::{CellAlignment, Table};
 use humantime::format_duration;
+use serde_json::Value;
 use std::time::Duration;
 
 use crate::clock::Timestamp;
 use crate::control::wire::{
-    AllowRow, BlockRow, ClientRow, Confirmed, Explanation, LimitRow, ModeReport, Reloaded, Removed,
-    StatusReport,
+    AllowRow, BlockRow, ClientRow, Confirmed, Explanation, HttpReport, LimitRow, ModeReport, Reloaded,
+    Removed, StatusReport,
 };
 use crate::enforce::Limit;
 use crate::event::Exchange;
@@ -19,20 +20,29 @@ pub(super) fn mode(report: &ModeReport) -> String {
 
 /// One exchange on one line.
 pub(super) fn exchange(exchange: &Exchange<'_>) -> String {
-    let dash = || "-".to_owned();
-    let status = exchange.status.map_or_else(dash, |status| status.to_string());
-    let bytes = exchange.response_bytes.map_or_else(dash, |bytes| bytes.to_string());
-    let duration = exchange.duration_us.map_or_else(dash, |us| format!("{us}us"));
-    let (method, host) = (exchange.method.as_deref().unwrap_or("-"), exchange.host.as_deref().unwrap_or("-"));
-    let path = printable(exchange.path.as_deref().unwrap_or("-"));
+    serde_json::to_value(exchange).map(|record| exchange_record(&record)).unwrap_or_default()
+}
+
+/// As [`exchange`], of its record.
+pub(super) fn exchange_record(record: &Value) -> String {
+    let text = |key: &str| match record.get(key) {
+        Some(Value::String(text)) => printable(text),
+        Some(Value::Number(number)) => number.to_string(),
+        Some(Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_)) | None => "-".to_owned(),
+    };
     let mut line = format!(
-        "{} {} {} {}{path} {status} {bytes} {duration}",
-        exchange.ts,
-        exchange.client,
-        printable(method),
-        printable(host)
+        "{} {} {} {}{} {} {} bytes {} us",
+        text("ts"),
+        text("client"),
+        text("method"),
+        text("host"),
+        text("path"),
+        text("status"),
+        text("response_bytes"),
+        text("duration_us")
     );
-    let findings: Vec<&str> = exchange.anomalies.labels().collect();
+    let findings = record.get("anomalies").and_then(Value::as_array).into_iter().flatten();
+    let findings: Vec<&str> = findings.filter_map(Value::as_str).collect();
     if !findings.is_empty() {
         line.push_str(&format!(" [{}]", findings.join(" ")));
     }
@@ -91,6 +101,7 @@ pub(super) fn status(report: &StatusReport) -> String {
             report.blocks_active, report.allows_active, report.scopes
         ),
         format!("memory       {} MiB in the kernel's maps", report.kernel_memory_bytes >> 20),
+        format!("http         {}", report.http.as_ref().map_or_else(|| "not seen".to_owned(), http)),
         format!("losses       {}", losses(report)),
     ];
     for row in &report.pending {
@@ -109,9 +120,23 @@ pub(super) fn status(report: &StatusReport) -> String {
     format!("{}\n\n{}", lines.join("\n"), trimmed(&table))
 }
 
+fn http(report: &HttpReport) -> String {
+    let ports: Vec<String> = report.ports.iter().map(ToString::to_string).collect();
+    let ports = if ports.is_empty() { "none".to_owned() } else { ports.join(", ") };
+    format!(
+        "{} exchanges, {} failed; {} connections, {} routes; ports {ports}",
+        report.exchanges, report.failures, report.connections, report.routes
+    )
+}
+
 fn losses(report: &StatusReport) -> String {
     let losses = &report.losses;
+    let http = report.http.clone().unwrap_or_default();
     let counts = [
+        ("segments not mirrored", http.segments_lost),
+        ("gaps in streams", http.stream_gaps),
+        ("instructions to the mirror refused", http.refused_instructions),
+        ("failures not counted by client", http.failures_uncounted),
         ("client table full", losses.table_full),
         ("admission contended", losses.admission_contended),
         ("notices lost", losses.notices_lost),
@@ -196,7 +221,8 @@ pub(super) fn clients(rows: &Vec<ClientRow>) -> String {
     if rows.is_empty() {
         return "no clients are tracked; a source is from its second packet on".to_owned();
     }
-    let mut table = table(&["client", "packets/s", "bits/s", "requests/s", "drops/s", "packets", "drops"], 1);
+    let mut table =
+        table(&["client", "packets/s", "bits/s", "requests/s", "drops/s", "packets", "drops", "failures"], 1);
     for row in rows {
         table.add_row([
             row.client.to_string(),
@@ -206,6 +232,7 @@ pub(super) fn clients(rows: &Vec<ClientRow>) -> String {
             row.rates.drops.to_string(),
             row.packets.to_string(),
             row.drops.to_string(),
+            row.failures.to_string(),
         ]);
     }
     trimmed(&table)

@@ -98,7 +98,7 @@ fn read(
             break;
         }
     }
-    file.counters().clone()
+    *file.counters()
 }
 
 enum Format {

@@ -90,6 +90,11 @@ pub enum Request {
         /// By what.
         sort: ClientSort,
     },
+    /// Records of exchanges, the last ones that were remembered, oldest first.
+    Exchanges {
+        /// How many at most.
+        last: usize,
+    },
     /// [`Explanation`]
     Explain {
         /// Of whom.
@@ -122,6 +127,8 @@ pub enum ClientSort {
     Requests,
     /// Drops per second.
     Drops,
+    /// Failed HTTP requests per second.
+    Failures,
 }
 
 /// `sensor mode`
@@ -169,6 +176,37 @@ pub struct InterfaceReport {
     pub would_drop: u64,
 }
 
+/// What is seen of HTTP.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct HttpReport {
+    /// TCP ports that are watched.
+    pub ports: Vec<u16>,
+    /// Exchanges since the daemon started.
+    pub exchanges: u64,
+    /// Of these, answered with a status of 400 or more.
+    pub failures: u64,
+    /// Connections now.
+    pub connections: u64,
+    /// Route templates known.
+    pub routes: u64,
+    /// Segments that the kernel copied.
+    pub segments: u64,
+    /// Segments that it could not copy: the ring was full, or they could not be read.
+    pub segments_lost: u64,
+    /// Holes in streams that were never filled.
+    pub stream_gaps: u64,
+    /// Bytes in them.
+    pub lost_bytes: u64,
+    /// Connections on watched ports that are no HTTP.
+    pub not_http: u64,
+    /// Findings of the parser.
+    pub anomalies: u64,
+    /// Instructions to the mirror that the kernel refused.
+    pub refused_instructions: u64,
+    /// Failures of clients that were too many to count them by client.
+    pub failures_uncounted: u64,
+}
+
 /// Things that did not get their due, by cause.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Losses {
@@ -213,6 +251,9 @@ pub struct StatusReport {
     pub scopes: u64,
     /// Kernel memory of all maps.
     pub kernel_memory_bytes: u64,
+    /// What is seen of HTTP; absent where it is not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub http: Option<HttpReport>,
     /// What was lost, and why.
     pub losses: Losses,
     /// Changes that wait for `sensor confirm`.
@@ -284,6 +325,9 @@ pub struct Rates {
     pub requests: u64,
     /// Frames dropped, or that would have been.
     pub drops: u64,
+    /// HTTP requests that were answered with a status of 400 or more.
+    #[serde(default)]
+    pub failures: u64,
 }
 
 /// One client.
@@ -297,10 +341,13 @@ pub struct ClientRow {
     pub packets: u64,
     /// Since it was admitted.
     pub bytes: u64,
-    /// Since it was admitted, modulo 2^32.
+    /// Since it was admitted.
     pub requests: u64,
     /// Since it was admitted.
     pub drops: u64,
+    /// Since the daemon started.
+    #[serde(default)]
+    pub failures: u64,
 }
 
 /// `sensor explain`

@@ -76,6 +76,7 @@ impl Engine {
                 | Request::BlockList
                 | Request::AllowList
                 | Request::Clients { .. }
+                | Request::Exchanges { .. }
                 | Request::Explain { .. }
         );
         if changes {
@@ -106,6 +107,7 @@ impl Engine {
                 to_value(&self.allow_row(&prefix))
             }
             Request::AllowRemove { prefix } => to_value(&self.remove_allow(prefix, now)?),
+            Request::Exchanges { last } => to_value(&self.recent_exchanges(last)?),
             Request::Explain { prefix } => to_value(&self.explain(prefix, now)?),
             Request::Reload => to_value(&Reloaded { needs_restart: self.reload(now)? }),
             Request::Clients { .. } => Err("clients are looked at twice".to_owned()),

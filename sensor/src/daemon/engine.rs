@@ -7,6 +7,7 @@ use ipnet::IpNet;
 use tracing::{error, info, warn};
 
 use super::config::{Config, ConfigSource};
+use super::sensing::Sensing;
 use crate::clock::Timestamp;
 use crate::decide::NeverBlock;
 use crate::enforce::{EnforceError, Enforcer, Policy};
@@ -29,6 +30,7 @@ pub(super) struct Engine {
     pub(super) started: Timestamp,
     pub(super) notices: VecDeque<(Timestamp, Notice)>,
     pub(super) counts: Counts,
+    pub(super) sensing: Option<Sensing>,
 }
 
 /// What the daemon itself counts.
@@ -85,6 +87,7 @@ impl Engine {
             started: now,
             notices: VecDeque::new(),
             counts,
+            sensing: None,
         })
     }
 
@@ -230,6 +233,7 @@ fn restart_needs(old: &Config, new: &Config) -> Vec<String> {
         ("xdp", old.xdp != new.xdp),
         ("clients.max_*, clients.doorkeeper", old.capacities != new.capacities),
         ("clients.ipv4_prefix, clients.ipv6_prefix", prefixes(old) != prefixes(new)),
+        ("http, identity, routes", old.sense != new.sense),
         ("web, control, paths", old.paths != new.paths || old.group != new.group),
         ("log", (&old.log_level, old.kernel_log_level) != (&new.log_level, new.kernel_log_level)),
     ]

@@ -4,9 +4,11 @@ mod background;
 mod commands;
 mod config;
 mod engine;
+mod ports;
 mod reports;
 mod run;
 mod sense;
+mod sensing;
 mod web;
 
 pub use config::{Config, ConfigSource, LogFormat, Overrides, Paths};

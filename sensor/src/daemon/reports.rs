@@ -1,7 +1,7 @@
 //! What the daemon says of itself and of its clients.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 
 use ipnet::IpNet;
@@ -11,15 +11,18 @@ use sensor_common::packet::Problem;
 use super::engine::Engine;
 use crate::clock::Timestamp;
 use crate::control::wire::{
-    AllowRow, BlockRow, ClientRow, ClientSort, Explanation, InterfaceReport, LimitRow, Losses, PendingRow,
-    Rates, StatusReport,
+    AllowRow, BlockRow, ClientRow, ClientSort, Explanation, HttpReport, InterfaceReport, LimitRow, Losses,
+    PendingRow, Rates, StatusReport,
 };
 use crate::enforce::{AllowRule, BlockRule, Limit, Mode, Origin, Scope};
 use crate::kernel::{Client, KernelError, LabelledCounter};
 use crate::metrics::Snapshot;
 
 /// What `sensor clients` remembers of the first of its two looks.
-pub(super) type Sample = BTreeMap<IpAddr, Client>;
+pub(super) struct Sample {
+    clients: BTreeMap<IpAddr, Client>,
+    failures: HashMap<IpAddr, u64>,
+}
 
 impl Engine {
     /// Everything for one scrape.
@@ -37,6 +40,13 @@ impl Engine {
             Event::AdmissionContended,
             Event::NoticeLost,
             Event::NoticeSuppressed,
+            Event::MirroredIngress,
+            Event::MirroredEgress,
+            Event::MirroredIngressBytes,
+            Event::MirroredEgressBytes,
+            Event::MirrorSkipped,
+            Event::MirrorRingFull,
+            Event::MirrorLoadFailed,
         ];
         Ok(Snapshot {
             mode: self.policy.mode(),
@@ -57,6 +67,7 @@ impl Engine {
             reload_success: self.counts.reload_success,
             last_reload: Some(self.counts.last_reload),
             kernel_memory_bytes: self.dataplane.memory().total(),
+            http: self.sensing.as_ref().map(|sensing| sensing.published().snapshot),
         })
     }
 
@@ -95,9 +106,42 @@ impl Engine {
             allows_active: count(self.policy.allows().len()),
             scopes: count(self.policy.scopes().len()),
             kernel_memory_bytes: snapshot.kernel_memory_bytes,
+            http: self.http_report(&snapshot),
             losses,
             pending: pending.map(|row| PendingRow { scope: row.scope, deadline: row.deadline }).collect(),
         })
+    }
+
+    fn http_report(&self, snapshot: &Snapshot) -> Option<HttpReport> {
+        let published = self.sensing.as_ref()?.published();
+        let event = |event| snapshot.events.get(&event).copied().unwrap_or(0);
+        let (streams, http, totals) =
+            (&published.snapshot.streams, &published.snapshot.http, &published.snapshot.totals);
+        Some(HttpReport {
+            ports: published.ports.iter().copied().collect(),
+            exchanges: totals.exchanges,
+            failures: totals.failures,
+            connections: streams.active,
+            routes: count(published.snapshot.routes),
+            segments: event(Event::MirroredIngress).saturating_add(event(Event::MirroredEgress)),
+            segments_lost: event(Event::MirrorRingFull).saturating_add(event(Event::MirrorLoadFailed)),
+            stream_gaps: streams.gaps,
+            lost_bytes: streams.lost_bytes,
+            not_http: http.not_http,
+            anomalies: http.anomalies().fold(0, |sum: u64, (_, count)| sum.saturating_add(count)),
+            refused_instructions: published.refused_instructions,
+            failures_uncounted: published.failures_uncounted,
+        })
+    }
+
+    /// The last exchanges that were remembered, oldest first.
+    pub(super) fn recent_exchanges(&self, last: usize) -> Result<Vec<serde_json::Value>, String> {
+        let Some(sensing) = &self.sensing else {
+            return Err("HTTP is not seen; `sensor status` tells".to_owned());
+        };
+        let recent = sensing.published().recent;
+        let from = recent.len().saturating_sub(last);
+        Ok(recent.iter().skip(from).filter_map(|line| serde_json::from_str(line).ok()).collect())
     }
 
     pub(super) fn limit_rows(&self) -> Vec<LimitRow> {
@@ -142,11 +186,26 @@ impl Engine {
 
     /// Totals of every tracked client.
     pub(super) fn sample_clients(&self) -> Result<Sample, KernelError> {
-        let mut sample = Sample::default();
+        let mut clients = BTreeMap::default();
         self.dataplane.clients().for_each(|client| {
-            sample.insert(client.address, client);
+            clients.insert(client.address, client);
         })?;
-        Ok(sample)
+        Ok(Sample { clients, failures: self.failures() })
+    }
+
+    fn failures(&self) -> HashMap<IpAddr, u64> {
+        self.sensing.as_ref().map(|sensing| self.by_client(sensing.published().failures)).unwrap_or_default()
+    }
+
+    /// Counts by address as counts by client.
+    fn by_client(&self, counts: HashMap<IpAddr, u64>) -> HashMap<IpAddr, u64> {
+        let mut clients: HashMap<IpAddr, u64> = HashMap::new();
+        for (address, count) in counts {
+            let client = self.config.tuning.prefixes.client_of(address).network();
+            let total = clients.entry(client).or_default();
+            *total = total.saturating_add(count);
+        }
+        clients
     }
 
     /// The busiest clients since a sample.
@@ -157,8 +216,14 @@ impl Engine {
         sort: ClientSort,
     ) -> Result<Vec<ClientRow>, KernelError> {
         let mut rows = Vec::new();
+        let failures = self.failures();
         self.dataplane.clients().for_each(|client| {
-            rows.push(self.client_row(&client, before.get(&client.address)));
+            let of = |failures: &HashMap<IpAddr, u64>| failures.get(&client.address).copied().unwrap_or(0);
+            let now = of(&failures);
+            let mut row = self.client_row(&client, before.clients.get(&client.address));
+            row.failures = now;
+            row.rates.failures = now.saturating_sub(of(&before.failures));
+            rows.push(row);
         })?;
         rows.sort_unstable_by_key(|row| Reverse((by(row.rates, sort), totals(row, sort), row.client)));
         rows.truncate(top);
@@ -173,6 +238,7 @@ impl Engine {
             bits: slot.bytes.saturating_sub(before.slot.bytes).saturating_mul(8),
             requests: details.requests.saturating_sub(before.details.requests),
             drops: slot.drops.saturating_sub(before.slot.drops),
+            failures: 0,
         });
         ClientRow {
             client: self.config.tuning.prefixes.client_of(*address),
@@ -181,6 +247,7 @@ impl Engine {
             bytes: slot.bytes,
             requests: details.requests,
             drops: slot.drops,
+            failures: 0,
         }
     }
 
@@ -256,6 +323,7 @@ const fn by(rates: Rates, sort: ClientSort) -> u64 {
         ClientSort::Bits => rates.bits,
         ClientSort::Requests => rates.requests,
         ClientSort::Drops => rates.drops,
+        ClientSort::Failures => rates.failures,
     }
 }
 
@@ -265,6 +333,7 @@ const fn totals(row: &ClientRow, sort: ClientSort) -> u64 {
         ClientSort::Bits => row.bytes,
         ClientSort::Requests => row.requests,
         ClientSort::Drops => row.drops,
+        ClientSort::Failures => row.failures,
     }
 }
 

@@ -13,7 +13,8 @@ use tracing_subscriber::EnvFilter;
 use super::commands::Commands;
 use super::config::{Config, ConfigSource, LogFormat};
 use super::engine::Engine;
-use super::{background, web};
+use super::sensing::Sensing;
+use super::{background, sense, web};
 use crate::clock;
 use crate::control::Server;
 use crate::enforce::Mode;
@@ -124,7 +125,7 @@ fn start_dataplane(
         }
     };
     let load = LoadOptions {
-        segment_ring_bytes: 0,
+        segment_ring_bytes: if config.sense.enabled { config.sense.ring_bytes } else { 0 },
         capacities: config.capacities,
         pins: pins.clone(),
         log_level: config.kernel_log_level,
@@ -163,7 +164,21 @@ fn prepare(
         info!(%interface, xdp, adopted, "attached");
     }
     let notices = engine.dataplane.take_notices();
+    if engine.config.sense.enabled
+        && let Err(error) = start_sensing(&mut engine)
+    {
+        warn!(error = format!("{error:#}"), "HTTP is not seen; limits and blocks work all the same");
+    }
     Ok((engine, notices))
+}
+
+/// Has segments mirrored, and starts the thread that reads them.
+fn start_sensing(engine: &mut Engine) -> Result<()> {
+    let key = sense::ensure_key(&engine.config.paths.state_dir).context("the key for hashes")?;
+    engine.dataplane.attach_mirror()?;
+    let (mirror, ring) = engine.dataplane.take_mirror().context("the mirror was taken already")?;
+    engine.sensing = Some(Sensing::start(&engine.config.sense, &key, mirror, ring)?);
+    Ok(())
 }
 
 async fn serve(

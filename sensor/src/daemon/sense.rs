@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::config::Section;
@@ -177,6 +179,25 @@ pub fn read_key(state_dir: &Path) -> Result<Key, KeyError> {
     let path = state_dir.join(KEY_FILE);
     let bytes = fs::read(&path).map_err(|source| KeyError::Io { path: path.clone(), source })?;
     let bytes: [u8; 32] = bytes.try_into().map_err(|_wrong_length| KeyError::Length(path))?;
+    Ok(Key::from_bytes(bytes))
+}
+
+/// Reads the key of an installation, which is made where there is none.
+///
+/// # Errors
+/// As [`read_key`], or where it cannot be written.
+pub(super) fn ensure_key(state_dir: &Path) -> Result<Key, KeyError> {
+    let path = state_dir.join(KEY_FILE);
+    if path.exists() {
+        return read_key(state_dir);
+    }
+    let failed = |source| KeyError::Io { path: path.clone(), source };
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).map_err(|error| failed(std::io::Error::from(error)))?;
+    let mut file =
+        fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path).map_err(failed)?;
+    file.write_all(&bytes).map_err(failed)?;
+    file.sync_all().map_err(failed)?;
     Ok(Key::from_bytes(bytes))
 }
 

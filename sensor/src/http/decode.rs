@@ -25,8 +25,7 @@ pub enum Decoding {
 
 impl Decoding {
     /// All of them.
-    pub const ALL: [Self; 5] =
-        [Self::Identity, Self::Whole, Self::Bounded, Self::Partial, Self::Unsupported];
+    pub const ALL: [Self; 5] = [Self::Identity, Self::Whole, Self::Bounded, Self::Partial, Self::Unsupported];
 
     /// Its slug.
     #[must_use]
@@ -126,9 +125,7 @@ fn undo(coding: Coding, input: &[u8], limit: usize, out: &mut Vec<u8>) -> Decodi
         // RFC 9110, section 8.4.1.2: it means zlib, but some senders leave the zlib header out.
         Coding::Deflate if is_zlib(input) => read_bounded(ZlibDecoder::new(input), limit, out),
         Coding::Deflate => read_bounded(DeflateDecoder::new(input), limit, out),
-        Coding::Brotli => {
-            read_bounded(brotli_decompressor::Decompressor::new(input, 4 << 10), limit, out)
-        }
+        Coding::Brotli => read_bounded(brotli_decompressor::Decompressor::new(input, 4 << 10), limit, out),
         Coding::Zstd => unzstd(input, limit, out),
     }
 }

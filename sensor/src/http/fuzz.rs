@@ -54,7 +54,11 @@ impl Sink for Checker {
             let target = request.target().len();
             assert!(request.path().len() <= target.max(1));
             assert!(request.query().is_none_or(|query| query.len() < target));
-            assert!(request.host_lowercase(&mut self.out).is_none_or(|host| !host.iter().any(u8::is_ascii_uppercase)));
+            assert!(
+                request
+                    .host_lowercase(&mut self.out)
+                    .is_none_or(|host| !host.iter().any(u8::is_ascii_uppercase))
+            );
         }
         if let Some(response) = exchange.response {
             self.message(response.message());

@@ -97,7 +97,9 @@ impl Facts {
         match (name.len(), first | 0x20) {
             (4, b'h') if name.eq_ignore_ascii_case(b"host") => self.note_host(value, span),
             (7, b'u') if name.eq_ignore_ascii_case(b"upgrade") => self.upgrade = true,
-            (10, b'u') if name.eq_ignore_ascii_case(b"user-agent") => self.user_agent = self.user_agent.or(Some(span)),
+            (10, b'u') if name.eq_ignore_ascii_case(b"user-agent") => {
+                self.user_agent = self.user_agent.or(Some(span))
+            }
             (10, b'c') if name.eq_ignore_ascii_case(b"connection") => self.note_connection(value),
             (12, b'c') if name.eq_ignore_ascii_case(b"content-type") => {
                 self.content_type = self.content_type.or(Some(span));
@@ -106,7 +108,9 @@ impl Facts {
             (16, b'c') if name.eq_ignore_ascii_case(b"content-encoding") => {
                 self.content_encoding = self.content_encoding.or(Some(span));
             }
-            (17, b't') if name.eq_ignore_ascii_case(b"transfer-encoding") => self.note_transfer_encoding(value),
+            (17, b't') if name.eq_ignore_ascii_case(b"transfer-encoding") => {
+                self.note_transfer_encoding(value)
+            }
             _ => {}
         }
     }
@@ -195,7 +199,8 @@ impl Facts {
         self.has_transfer_encoding = true;
         let mut empty = true;
         // RFC 9110, section 5.6.1.2: empty elements of a list count for nothing.
-        let elements = value.split(|byte| *byte == b',').map(trim_whitespace).filter(|coding| !coding.is_empty());
+        let elements =
+            value.split(|byte| *byte == b',').map(trim_whitespace).filter(|coding| !coding.is_empty());
         for coding in elements {
             empty = false;
             self.note_coding(coding);

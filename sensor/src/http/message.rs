@@ -110,7 +110,9 @@ impl Message {
         let wanted = name.as_bytes();
         self.spans
             .iter()
-            .find(|span| span.name.length() == wanted.len() && self.span(span.name).eq_ignore_ascii_case(wanted))
+            .find(|span| {
+                span.name.length() == wanted.len() && self.span(span.name).eq_ignore_ascii_case(wanted)
+            })
             .map(|span| self.span(span.value))
     }
 

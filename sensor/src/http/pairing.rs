@@ -111,8 +111,7 @@ impl<S: Sink> Http<S> {
             self.complete(state, Side::Server, (!is_cut).then_some(time));
         }
         if is_tunnel || is_upgrade {
-            let counter =
-                if is_tunnel { &mut self.counters.tunnelled } else { &mut self.counters.upgraded };
+            let counter = if is_tunnel { &mut self.counters.tunnelled } else { &mut self.counters.upgraded };
             add(counter, 1);
             self.stop(state);
         } else if method == Method::Connect && state.client.phase == Phase::Held {
@@ -167,7 +166,8 @@ impl<S: Sink> Http<S> {
         let Some(message) = state.receiving(side) else { return };
         message.ended = ended;
         message.state.finished = true;
-        let response_is_finished = state.server.message.as_ref().is_some_and(|response| response.state.finished);
+        let response_is_finished =
+            state.server.message.as_ref().is_some_and(|response| response.state.finished);
         if !response_is_finished {
             return;
         }
@@ -200,7 +200,8 @@ impl<S: Sink> Http<S> {
             self.pool.give(response);
         }
         if let Some(request) = request {
-            if state.client.phase == Phase::Body && state.client.message.is_none() && !request.state.finished {
+            if state.client.phase == Phase::Body && state.client.message.is_none() && !request.state.finished
+            {
                 state.client.message = Some(request);
             } else {
                 self.pool.give(request);

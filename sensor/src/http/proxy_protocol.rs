@@ -93,7 +93,8 @@ fn v1_addresses(line: &str) -> Option<Option<(Endpoint, Endpoint)>> {
 
 /// Section 2.1: digits without leading zeroes.
 fn v1_port(text: &str) -> Option<u16> {
-    let is_canonical = text.bytes().all(|byte| byte.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));
+    let is_canonical =
+        text.bytes().all(|byte| byte.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));
     if is_canonical { text.parse().ok() } else { None }
 }
 
@@ -135,7 +136,10 @@ fn parse_v2(bytes: &[u8]) -> Parsed {
     Parsed::Header(ProxyHeader { version: 2, addresses }, end)
 }
 
-fn v2_addresses<const N: usize>(block: &[u8], address: fn([u8; N]) -> IpAddr) -> Option<(Endpoint, Endpoint)> {
+fn v2_addresses<const N: usize>(
+    block: &[u8],
+    address: fn([u8; N]) -> IpAddr,
+) -> Option<(Endpoint, Endpoint)> {
     let (source, rest) = block.split_first_chunk::<N>()?;
     let (destination, rest) = rest.split_first_chunk::<N>()?;
     let (source_port, rest) = rest.split_first_chunk::<2>()?;

@@ -36,8 +36,7 @@ impl<S: Sink> Http<S> {
             self.lose(state, side, time);
             return &[];
         };
-        let parsed =
-            head::parse(side, bytes, self.config.headers, &mut message.facts, &mut message.spans);
+        let parsed = head::parse(side, bytes, self.config.headers, &mut message.facts, &mut message.spans);
         match parsed {
             Parsed::Whole(length) if length <= self.config.head_bytes => {
                 let (head, rest) = bytes.split_at_checked(length).unwrap_or((bytes, &[]));
@@ -340,15 +339,16 @@ fn scan(message: &mut Message, side: Side, bytes: &[u8]) -> (usize, bool) {
         let is_first = !std::mem::replace(&mut message.state.has_line, true);
         message.state.line_length = 0;
         // RFC 1945, section 4.1: a simple request has no headers and no empty line.
-        let is_simple = is_first && side == Side::Client && is_simple_request(message.bytes.iter().chain(part));
+        let is_simple =
+            is_first && side == Side::Client && is_simple_request(message.bytes.iter().chain(part));
         if is_empty || is_simple {
             return (from, true);
         }
     }
     let part = bytes.get(from..).unwrap_or_default();
     message.state.line_length = message.state.line_length.saturating_add(part.len());
-    message.state.line_is_cr = message.state.line_length == 1
-        && part.last().map_or(message.state.line_is_cr, |byte| *byte == b'\r');
+    message.state.line_is_cr =
+        message.state.line_length == 1 && part.last().map_or(message.state.line_is_cr, |byte| *byte == b'\r');
     (bytes.len(), false)
 }
 

@@ -160,7 +160,8 @@ pub(super) fn begins_request(bytes: &[u8]) -> Start {
 /// Whether a response may begin with these.
 pub(super) fn begins_response(bytes: &[u8]) -> Start {
     let name = b"HTTP/";
-    let common = bytes.iter().zip(name).take_while(|(byte, wanted)| byte.eq_ignore_ascii_case(wanted)).count();
+    let common =
+        bytes.iter().zip(name).take_while(|(byte, wanted)| byte.eq_ignore_ascii_case(wanted)).count();
     match common {
         5 => Start::Yes,
         _ if common == bytes.len() => Start::Maybe,
@@ -177,13 +178,18 @@ pub(super) fn looks_like_request(bytes: &[u8]) -> Start {
         let mut words = line.split(|byte| *byte == b' ');
         let shape = (words.next(), words.next(), words.next(), words.next());
         let (Some(method), Some(target), Some(version), None) = shape else { return Start::No };
-        let is_request = is_method(method) && is_target(target) && matches!(version, b"HTTP/1.1" | b"HTTP/1.0");
+        let is_request =
+            is_method(method) && is_target(target) && matches!(version, b"HTTP/1.1" | b"HTTP/1.0");
         return if is_request { Start::Yes } else { Start::No };
     }
     match memchr::memchr(b' ', bytes).and_then(|at| bytes.split_at_checked(at)) {
         Some((method, target)) => {
             let target = target.get(1..).unwrap_or_default();
-            if is_method(method) && (target.is_empty() || is_target(target)) { Start::Maybe } else { Start::No }
+            if is_method(method) && (target.is_empty() || is_target(target)) {
+                Start::Maybe
+            } else {
+                Start::No
+            }
         }
         None if bytes.iter().all(u8::is_ascii_uppercase) && bytes.len() < METHOD_BYTES => Start::Maybe,
         None => Start::No,

@@ -51,7 +51,8 @@ fn after_scheme(target: &[u8]) -> Option<&[u8]> {
 /// although RFC 3986 wants them encoded, such as `|` and `"`, are let pass.
 pub(super) fn is_valid(method: Method, target: &[u8]) -> bool {
     // Without an early exit, so that the compiler takes many bytes at a time.
-    let printable = target.iter().fold(true, |valid, byte| valid & matches!(byte, 0x21..=0x7e) & (*byte != b'#'));
+    let printable =
+        target.iter().fold(true, |valid, byte| valid & matches!(byte, 0x21..=0x7e) & (*byte != b'#'));
     let form = match target.first() {
         None => false,
         Some(b'/') => method != Method::Connect,
@@ -150,7 +151,10 @@ mod tests {
         for host in ["", "a", "A.b-c_d", "a:80", "a:", "[::1]", "[::1]:80", "127.0.0.1:65535", "a%20b"] {
             assert!(is_host(host.as_bytes()), "{host}");
         }
-        for host in ["a b", "a,b", "a/b", "a@b", "a:8 0", "a:80:80", "::1", "[::1", "[::1]x", "a:123456", "a\\b", "\u{e9}"] {
+        for host in [
+            "a b", "a,b", "a/b", "a@b", "a:8 0", "a:80:80", "::1", "[::1", "[::1]x", "a:123456", "a\\b",
+            "\u{e9}",
+        ] {
             assert!(!is_host(host.as_bytes()), "{host}");
         }
     }

@@ -108,7 +108,8 @@ impl MappedSlots {
 }
 
 /// The key of an address.
-pub(super) fn key_of(address: IpAddr) -> ClientKey {
+#[must_use]
+pub fn key_of(address: IpAddr) -> ClientKey {
     match address {
         IpAddr::V4(address) => ClientKey::from_v4(address.to_bits()),
         IpAddr::V6(address) => {
@@ -120,7 +121,8 @@ pub(super) fn key_of(address: IpAddr) -> ClientKey {
 }
 
 /// The address of a key.
-pub(super) fn address_of(key: ClientKey) -> IpAddr {
+#[must_use]
+pub fn address_of(key: ClientKey) -> IpAddr {
     match key.to_v4() {
         Some(address) => IpAddr::V4(Ipv4Addr::from_bits(address)),
         None => IpAddr::V6(Ipv6Addr::from_bits((u128::from(key.hi) << 64) | u128::from(key.lo))),

@@ -23,7 +23,7 @@ mod shared;
 mod tries;
 
 pub use attach::{Attachment, XdpChoice, XdpMode, index_of as interface_index};
-pub use clients::{Client, ClientTable};
+pub use clients::{Client, ClientTable, address_of, key_of};
 pub use config::{Capacities, ClientPrefixes};
 pub use counters::{Counters, LabelledCounter};
 pub use error::KernelError;

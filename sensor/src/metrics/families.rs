@@ -6,9 +6,11 @@ use prometheus::proto::{LabelPair, Metric, MetricFamily, MetricType};
 use sensor_common::abi::{Event, Verdict};
 use sensor_common::packet::Problem;
 
+use super::http;
 use crate::clock::Timestamp;
 use crate::enforce::Mode;
 use crate::kernel::{LabelledCounter, XdpMode};
+use crate::pipeline;
 
 /// Everything that one scrape shows, gathered at once.
 #[derive(Clone, Debug, Default)]
@@ -37,19 +39,23 @@ pub struct Snapshot {
     pub last_reload: Option<Timestamp>,
     /// Kernel memory of all maps, in bytes.
     pub kernel_memory_bytes: u64,
+    /// Totals of HTTP, where it is seen.
+    pub http: Option<pipeline::Snapshot>,
 }
 
 /// Declares families: the doc comment becomes the HELP text.
 macro_rules! families {
     ($($(#[doc = $help:literal])+ $constant:ident: $kind:ident $name:literal;)+) => {$(
         $(#[doc = $help])+
-        const $constant: Family = Family {
+        pub(super) const $constant: Family = Family {
             name: $name,
             help: &[$($help),+],
             kind: MetricType::$kind,
         };
     )+};
 }
+
+pub(super) use families;
 
 families! {
     /// Build of this sensor; always 1.
@@ -90,14 +96,14 @@ families! {
     LAST_RELOAD: GAUGE "sensor_config_last_reload_timestamp_seconds";
 }
 
-struct Family {
-    name: &'static str,
-    help: &'static [&'static str],
-    kind: MetricType,
+pub(super) struct Family {
+    pub(super) name: &'static str,
+    pub(super) help: &'static [&'static str],
+    pub(super) kind: MetricType,
 }
 
 impl Family {
-    fn with(&self, metrics: Vec<Metric>) -> MetricFamily {
+    pub(super) fn with(&self, metrics: Vec<Metric>) -> MetricFamily {
         let mut family = MetricFamily::default();
         family.set_name(self.name.to_owned());
         let help: Vec<&str> = self.help.iter().map(|line| line.trim()).collect();
@@ -107,12 +113,12 @@ impl Family {
         family
     }
 
-    fn one(&self, value: u64) -> MetricFamily {
+    pub(super) fn one(&self, value: u64) -> MetricFamily {
         self.with(vec![self.metric(&[], value)])
     }
 
     #[expect(clippy::cast_precision_loss, reason = "Prometheus values are floating point")]
-    fn metric(&self, labels: &[(&str, &str)], value: u64) -> Metric {
+    pub(super) fn metric(&self, labels: &[(&str, &str)], value: u64) -> Metric {
         let mut metric = Metric::from_label(labels.iter().map(|(name, value)| label(name, value)).collect());
         if self.kind == MetricType::COUNTER {
             let mut counter = prometheus::proto::Counter::default();
@@ -127,7 +133,7 @@ impl Family {
     }
 }
 
-fn label(name: &str, value: &str) -> LabelPair {
+pub(super) fn label(name: &str, value: &str) -> LabelPair {
     let mut pair = LabelPair::default();
     pair.set_name(name.to_owned());
     pair.set_value(value.to_owned());
@@ -139,6 +145,7 @@ pub(super) fn gather(snapshot: &Snapshot) -> Vec<MetricFamily> {
     let mut families = about_the_daemon(snapshot);
     families.extend(about_frames(snapshot));
     families.extend(about_clients(snapshot));
+    families.extend(http::gather(snapshot));
     families
 }
 

@@ -3,6 +3,7 @@
 //! Architecture invariant: no label holds an address, a path or a user, only members of closed sets.
 
 mod families;
+mod http;
 mod render;
 
 pub use families::Snapshot;

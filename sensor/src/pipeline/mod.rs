@@ -43,6 +43,19 @@ pub enum ConfigError {
     Routes(#[from] route::PatternError),
 }
 
+/// The totals of all rooms.
+#[derive(Clone, Debug, Default)]
+pub struct Snapshot {
+    /// Of reassembly.
+    pub streams: stream::Counters,
+    /// Of HTTP.
+    pub http: http::Counters,
+    /// Of exchanges.
+    pub totals: Totals,
+    /// Templates.
+    pub routes: usize,
+}
+
 /// Who is told of exchanges.
 pub trait Observer {
     /// An exchange is over.
@@ -83,6 +96,17 @@ impl<O: Observer> Pipeline<O> {
     /// The source ended: what is under way is told as it is.
     pub fn finish(&mut self, now: Timestamp) {
         self.streams.finish(now);
+    }
+
+    /// All totals, as they are now.
+    #[must_use]
+    pub fn snapshot(&self) -> Snapshot {
+        Snapshot {
+            streams: self.streams().clone(),
+            http: self.http().clone(),
+            totals: self.totals().clone(),
+            routes: self.routes().len(),
+        }
     }
 
     /// Totals of reassembly.

@@ -31,9 +31,10 @@ fn content_length_list() {
 /// RFC 9112, section 6.3, item 3: Transfer-Encoding overrides.
 #[test]
 fn transfer_encoding_and_content_length() {
-    for headers in
-        ["Content-Length: 3\r\nTransfer-Encoding: chunked\r\n", "Transfer-Encoding: chunked\r\nContent-Length: 3\r\n"]
-    {
+    for headers in [
+        "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n",
+        "Transfer-Encoding: chunked\r\nContent-Length: 3\r\n",
+    ] {
         let lines = of_request(headers, "5\r\nhello\r\n0\r\n\r\n");
         assert_eq!(lines, ["POST /1 5/15 -> 200 0 transfer_encoding_and_content_length", FOLLOWED]);
     }
@@ -79,8 +80,7 @@ fn unknown_transfer_encoding() {
     let lines = of_request("Transfer-Encoding: cow\r\n", "");
     assert_eq!(lines, ["POST /1 0 -> 200 0 unknown_transfer_encoding chunked_not_final", FOLLOWED]);
     let lines = of_response("Transfer-Encoding: cow\r\nContent-Length: 3\r\n", "hello");
-    let expected =
-        "GET / 0 -> 200 5 transfer_encoding_and_content_length unknown_transfer_encoding";
+    let expected = "GET / 0 -> 200 5 transfer_encoding_and_content_length unknown_transfer_encoding";
     assert_eq!(lines, [expected], "a response like that goes on until close");
 }
 
@@ -96,7 +96,10 @@ fn chunked_identity_is_chunked() {
 /// RFC 9112, section 6.1: chunked must not be applied twice.
 #[test]
 fn repeated_transfer_encoding() {
-    for headers in ["Transfer-Encoding: chunked, chunked\r\n", "Transfer-Encoding: chunked\r\ntransfer-encoding: Chunked\r\n"] {
+    for headers in [
+        "Transfer-Encoding: chunked, chunked\r\n",
+        "Transfer-Encoding: chunked\r\ntransfer-encoding: Chunked\r\n",
+    ] {
         let lines = of_request(headers, "5\r\nhello\r\n0\r\n\r\n");
         assert_eq!(lines, ["POST /1 5/15 -> 200 0 repeated_transfer_encoding", FOLLOWED]);
     }
@@ -112,15 +115,27 @@ fn transfer_encoding_in_http10() {
 /// RFC 9112, section 6.1: other codings may come before.
 #[test]
 fn gzip_chunked_is_fine() {
-    assert_eq!(of_request("Transfer-Encoding: gzip, chunked\r\n", "0\r\n\r\n"), ["POST /1 0/5 -> 200 0", FOLLOWED]);
-    assert_eq!(of_request("Transfer-Encoding:  , Chunked ,\r\n", "0\r\n\r\n"), ["POST /1 0/5 -> 200 0", FOLLOWED]);
+    assert_eq!(
+        of_request("Transfer-Encoding: gzip, chunked\r\n", "0\r\n\r\n"),
+        ["POST /1 0/5 -> 200 0", FOLLOWED]
+    );
+    assert_eq!(
+        of_request("Transfer-Encoding:  , Chunked ,\r\n", "0\r\n\r\n"),
+        ["POST /1 0/5 -> 200 0", FOLLOWED]
+    );
 }
 
 /// RFC 9110, section 8.6: digits only.
 #[test]
 fn signs_in_content_length() {
-    assert_eq!(of_request("Content-Length: +5\r\n", "hello"), ["POST /1 5 -> 200 0 content_length_sign", FOLLOWED]);
-    assert_eq!(of_request("Content-Length: -5\r\n", ""), ["POST /1 0 -> 200 0 content_length_sign", FOLLOWED]);
+    assert_eq!(
+        of_request("Content-Length: +5\r\n", "hello"),
+        ["POST /1 5 -> 200 0 content_length_sign", FOLLOWED]
+    );
+    assert_eq!(
+        of_request("Content-Length: -5\r\n", ""),
+        ["POST /1 0 -> 200 0 content_length_sign", FOLLOWED]
+    );
 }
 
 /// RFC 9110, section 8.6.
@@ -128,7 +143,11 @@ fn signs_in_content_length() {
 fn whitespace_in_content_length() {
     let expected = ["POST /1 5 -> 200 0 content_length_whitespace", FOLLOWED];
     assert_eq!(of_request("Content-Length: 5 5\r\n", "hello"), expected);
-    assert_eq!(of_request("Content-Length:   5  \r\n", "hello"), ["POST /1 5 -> 200 0", FOLLOWED], "around it is fine");
+    assert_eq!(
+        of_request("Content-Length:   5  \r\n", "hello"),
+        ["POST /1 5 -> 200 0", FOLLOWED],
+        "around it is fine"
+    );
 }
 
 /// RFC 9110, section 8.6.
@@ -189,7 +208,8 @@ fn framing_where_there_is_no_body() {
 /// A request smuggled in the body of one whose lengths conflict is left over for who reads it the other way.
 #[test]
 fn smuggled_request_after_zero_length() {
-    let client = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nG";
+    let client =
+        "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nG";
     let after = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
     let lines = exchanges(format!("{client}{after}"), [OK, OK].concat());
     assert_eq!(
@@ -204,6 +224,9 @@ fn smuggled_request_after_zero_length() {
 fn ambiguous_lengths_are_read_byte_by_byte() {
     let mut talk = Talk::new();
     let body = vec![b'x'; 20_000];
-    assert_eq!(talk.client("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: +9000000\r\n\r\n"), Advice::Continue);
+    assert_eq!(
+        talk.client("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: +9000000\r\n\r\n"),
+        Advice::Continue
+    );
     assert_eq!(talk.client(&body), Advice::Continue);
 }

@@ -6,7 +6,8 @@ use flate2::Compression;
 
 use super::super::decode::{Decoding, decode};
 
-const TEXT: &[u8] = b"A text that is long enough to be worth coding, that is, a text that repeats: a text that repeats.";
+const TEXT: &[u8] =
+    b"A text that is long enough to be worth coding, that is, a text that repeats: a text that repeats.";
 
 /// `TEXT` in brotli, which no crate here encodes: one uncompressed meta-block (RFC 7932, section 9.2).
 fn brotli(text: &[u8]) -> Vec<u8> {
@@ -57,9 +58,21 @@ fn every_coding() {
     let mut out = Vec::new();
     for (name, encode) in CODINGS {
         let coded = encode(TEXT);
-        assert_eq!(decode(&coded, true, name.as_bytes(), 1 << 16, &mut out), (TEXT, Decoding::Whole), "{name}");
-        assert_eq!(decode(&coded, false, name.as_bytes(), 1 << 16, &mut out), (TEXT, Decoding::Partial), "{name}");
-        assert_eq!(decode(&coded, true, name.as_bytes(), 10, &mut out), (&TEXT[..10], Decoding::Bounded), "{name}");
+        assert_eq!(
+            decode(&coded, true, name.as_bytes(), 1 << 16, &mut out),
+            (TEXT, Decoding::Whole),
+            "{name}"
+        );
+        assert_eq!(
+            decode(&coded, false, name.as_bytes(), 1 << 16, &mut out),
+            (TEXT, Decoding::Partial),
+            "{name}"
+        );
+        assert_eq!(
+            decode(&coded, true, name.as_bytes(), 10, &mut out),
+            (&TEXT[..10], Decoding::Bounded),
+            "{name}"
+        );
         assert_eq!(decode(b"", true, name.as_bytes(), 10, &mut out), (&b""[..], Decoding::Whole), "{name}");
     }
 }
@@ -85,11 +98,14 @@ fn two_codings_last_first() {
 /// What comes before the cut, as far as the coding gives it out.
 #[test]
 fn cut_off() {
-    let text: Vec<u8> = (0_u32..60_000).flat_map(|number| (number.wrapping_mul(2_654_435_761) >> 24).to_string().into_bytes()).collect();
+    let text: Vec<u8> = (0_u32..60_000)
+        .flat_map(|number| (number.wrapping_mul(2_654_435_761) >> 24).to_string().into_bytes())
+        .collect();
     let mut out = Vec::new();
     for (name, encode) in CODINGS {
         let coded = encode(&text[..60_000]);
-        let (decoded, decoding) = decode(&coded[..coded.len() - 20], false, name.as_bytes(), 1 << 20, &mut out);
+        let (decoded, decoding) =
+            decode(&coded[..coded.len() - 20], false, name.as_bytes(), 1 << 20, &mut out);
         assert_eq!(decoding, Decoding::Partial, "{name}");
         assert!(text.starts_with(decoded), "{name}");
         // A block of zstd is all or nothing.

@@ -17,7 +17,8 @@ fn keep_alive() {
 
 #[test]
 fn pipelining() {
-    let responses = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhelloHTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n";
+    let responses =
+        "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhelloHTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n";
     let requests = "GET /1 HTTP/1.1\r\nHost: a\r\n\r\nGET /2 HTTP/1.1\r\nHost: a\r\n\r\n";
     assert_eq!(exchanges(requests, responses), ["GET /1 0 -> 200 5", "GET /2 0 -> 404 0"]);
 }
@@ -40,7 +41,11 @@ fn head_has_no_body() {
 
 #[test]
 fn not_modified_and_no_content_have_no_body() {
-    for status in ["304 Not Modified\r\nContent-Length: 500", "304 Not Modified\r\nTransfer-Encoding: chunked", "204 No Content"] {
+    for status in [
+        "304 Not Modified\r\nContent-Length: 500",
+        "304 Not Modified\r\nTransfer-Encoding: chunked",
+        "204 No Content",
+    ] {
         let responses = format!("HTTP/1.1 {status}\r\n\r\n{OK}");
         let lines = exchanges([GET, GET].concat(), responses);
         assert_eq!(lines, [format!("GET / 0 -> {} 0", &status[..3]), "GET / 0 -> 200 0".to_owned()]);
@@ -51,7 +56,8 @@ fn not_modified_and_no_content_have_no_body() {
 #[test]
 fn interim_responses() {
     let mut talk = Talk::new();
-    let _advice = talk.client("POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n");
+    let _advice =
+        talk.client("POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n");
     let _advice = talk.server("HTTP/1.1 100 Continue\r\n\r\n");
     let _advice = talk.client("hello");
     assert!(talk.lines().is_empty());
@@ -65,7 +71,8 @@ fn interim_responses() {
 #[test]
 fn expectation_failed() {
     let mut talk = Talk::new();
-    let _advice = talk.client("POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n");
+    let _advice =
+        talk.client("POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n");
     let _advice = talk.server("HTTP/1.1 417 No\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
     assert_eq!(talk.finish(), ["POST / 0~ -> 417 0 incomplete_body"]);
 }
@@ -98,8 +105,10 @@ fn connect_refused_goes_on() {
 #[test]
 fn upgrade_stops() {
     let mut talk = Talk::new();
-    let _advice = talk.client("GET /ws HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n");
-    let advice = talk.server(b"HTTP/1.1 101 Switching\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n\x81\x05hello");
+    let _advice =
+        talk.client("GET /ws HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n");
+    let advice = talk
+        .server(b"HTTP/1.1 101 Switching\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n\x81\x05hello");
     assert_eq!(advice, Advice::Stop);
     assert_eq!(talk.lines(), ["GET /ws 0 -> 101 0"]);
     assert_eq!(talk.http.counters().upgraded, 1);

@@ -14,7 +14,10 @@ fn bare_lf() {
     found("GET / HTTP/1.1\nHost: a\r\n\r\n", "GET / 0 -> 200 0 bare_lf");
     found("GET / HTTP/1.1\r\nHost: a\r\n\n", "GET / 0 -> 200 0 bare_lf");
     found("GET / HTTP/1.1\r\nA: b\nHost: a\r\n\r\n", "GET / 0 -> 200 0 bare_lf");
-    assert_eq!(exchanges("GET / HTTP/1.1\r\nHost: a\r\n\r\n", OK.replace('\r', "")), ["GET / 0 -> 200 0 bare_lf"]);
+    assert_eq!(
+        exchanges("GET / HTTP/1.1\r\nHost: a\r\n\r\n", OK.replace('\r', "")),
+        ["GET / 0 -> 200 0 bare_lf"]
+    );
 }
 
 /// RFC 9112, section 2.2.
@@ -236,6 +239,9 @@ fn slugs_are_unique_and_snake_case() {
     let labels: std::collections::BTreeSet<_> = Anomaly::ALL.iter().map(|anomaly| anomaly.label()).collect();
     assert_eq!(labels.len(), Anomaly::ALL.len());
     for label in labels {
-        assert!(label.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_'), "{label}");
+        assert!(
+            label.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_'),
+            "{label}"
+        );
     }
 }

@@ -51,7 +51,8 @@ impl Sink for Journal {
         }
         match exchange.response {
             Some(response) => {
-                write!(line, " -> {} {}{}", response.status(), length(&response), unfinished(&response)).unwrap();
+                write!(line, " -> {} {}{}", response.status(), length(&response), unfinished(&response))
+                    .unwrap();
             }
             None => line.push_str(" -> -"),
         }
@@ -62,11 +63,16 @@ impl Sink for Journal {
             line.push_str(" GAPS");
         }
         if self.verbose {
-            let messages = [exchange.request.map(|request| request.message()), exchange.response.map(|response| response.message())];
+            let messages = [
+                exchange.request.map(|request| request.message()),
+                exchange.response.map(|response| response.message()),
+            ];
             for message in messages.into_iter().flatten() {
-                write!(line, " | {} {}", message.version().label(), String::from_utf8_lossy(message.body())).unwrap();
+                write!(line, " | {} {}", message.version().label(), String::from_utf8_lossy(message.body()))
+                    .unwrap();
                 for (name, value) in message.headers() {
-                    write!(line, " {}={}", String::from_utf8_lossy(name), String::from_utf8_lossy(value)).unwrap();
+                    write!(line, " {}={}", String::from_utf8_lossy(name), String::from_utf8_lossy(value))
+                        .unwrap();
                 }
             }
             write!(line, " | {:?}", connection.proxy).unwrap();

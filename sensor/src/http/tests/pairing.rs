@@ -84,7 +84,8 @@ fn overflow_while_a_response_is_under_way() {
 
 #[test]
 fn deep_pipeline_in_order() {
-    let requests: String = (0..128).map(|number| format!("GET /{number} HTTP/1.1\r\nHost: a\r\n\r\n")).collect();
+    let requests: String =
+        (0..128).map(|number| format!("GET /{number} HTTP/1.1\r\nHost: a\r\n\r\n")).collect();
     let lines = exchanges(requests, OK.repeat(128));
     let expected: Vec<_> = (0..128).map(|number| format!("GET /{number} 0 -> 200 0")).collect();
     assert_eq!(lines, expected);

@@ -46,7 +46,15 @@ impl Body {
 
 /// Bytes of client and server, and how many exchanges they are.
 fn conversation() -> impl Strategy<Value = (Vec<u8>, Vec<u8>, usize)> {
-    let exchange = (0_usize..4, "[a-z?=/]{0,12}", prop::collection::vec("[A-Za-z]{1,8}", 0..6), body(), body(), 0_u8..3, any::<bool>());
+    let exchange = (
+        0_usize..4,
+        "[a-z?=/]{0,12}",
+        prop::collection::vec("[A-Za-z]{1,8}", 0..6),
+        body(),
+        body(),
+        0_u8..3,
+        any::<bool>(),
+    );
     prop::collection::vec(exchange, 1..5).prop_map(|exchanges| {
         let (mut client, mut server) = (Vec::new(), Vec::new());
         for (kind, path, headers, request, response, interim, lenient) in &exchanges {

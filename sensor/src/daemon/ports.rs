@@ -1,0 +1,132 @@
+//! Which ports are watched: those of the configuration, or those that turn out to speak HTTP.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use procfs::net::TcpState;
+
+use crate::clock::Timestamp;
+
+/// Segments with payload after which a port without one exchange is taken to speak something else.
+const ENOUGH: u64 = 256;
+/// How long such a port is left alone.
+const REST: Duration = Duration::from_secs(600);
+
+/// The ports watched now.
+#[derive(Debug)]
+pub(super) struct Watch {
+    /// As configured; found by looking, where none are.
+    configured: Option<BTreeSet<u16>>,
+    ports: BTreeSet<u16>,
+    segments: BTreeMap<u16, u64>,
+    confirmed: BTreeSet<u16>,
+    resting: BTreeMap<u16, Timestamp>,
+}
+
+impl Watch {
+    pub(super) fn new(configured: Option<BTreeSet<u16>>) -> Self {
+        Self {
+            configured,
+            ports: BTreeSet::new(),
+            segments: BTreeMap::new(),
+            confirmed: BTreeSet::new(),
+            resting: BTreeMap::new(),
+        }
+    }
+
+    pub(super) const fn ports(&self) -> &BTreeSet<u16> {
+        &self.ports
+    }
+
+    /// A segment with payload, to or from a port of this host.
+    #[inline]
+    pub(super) fn note(&mut self, port: u16) {
+        if self.configured.is_none() && !self.confirmed.contains(&port) {
+            let count = self.segments.entry(port).or_default();
+            *count = count.saturating_add(1);
+        }
+    }
+
+    /// Looks at this host's sockets; the ports, where they changed.
+    pub(super) fn refresh(&mut self, confirmed: &BTreeSet<u16>, now: Timestamp) -> Option<&BTreeSet<u16>> {
+        let ports = match &self.configured {
+            Some(ports) => ports.clone(),
+            None => self.choose(&listening(), confirmed, now),
+        };
+        if ports == self.ports {
+            return None;
+        }
+        self.ports = ports;
+        Some(&self.ports)
+    }
+
+    fn choose(
+        &mut self,
+        listening: &BTreeSet<u16>,
+        confirmed: &BTreeSet<u16>,
+        now: Timestamp,
+    ) -> BTreeSet<u16> {
+        self.confirmed.extend(confirmed);
+        // A port that is given up by one service may be taken by another.
+        self.confirmed.retain(|port| listening.contains(port));
+        self.resting.retain(|port, since| listening.contains(port) && now.since(*since) < REST);
+        for (port, segments) in std::mem::take(&mut self.segments) {
+            if self.confirmed.contains(&port) || !listening.contains(&port) {
+                continue;
+            }
+            if segments >= ENOUGH {
+                self.resting.insert(port, now);
+            } else {
+                self.segments.insert(port, segments);
+            }
+        }
+        listening.iter().copied().filter(|port| !self.resting.contains_key(port)).collect()
+    }
+}
+
+/// TCP ports that somebody listens on, in this process's network namespace.
+fn listening() -> BTreeSet<u16> {
+    let sockets = [procfs::net::tcp(), procfs::net::tcp6()].into_iter().flatten().flatten();
+    sockets.filter(|entry| entry.state == TcpState::Listen).map(|entry| entry.local_address.port()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ports<const N: usize>(ports: [u16; N]) -> BTreeSet<u16> {
+        BTreeSet::from(ports)
+    }
+
+    #[test]
+    fn a_port_that_speaks_something_else_rests() {
+        let mut watch = Watch::new(None);
+        let start = Timestamp::from_unix_micros(1);
+        assert_eq!(watch.choose(&ports([22, 80]), &ports([]), start), ports([22, 80]));
+        for _ in 0..ENOUGH {
+            watch.note(22);
+            watch.note(80);
+        }
+        assert_eq!(watch.choose(&ports([22, 80]), &ports([80]), start), ports([80]));
+        assert_eq!(watch.choose(&ports([22, 80]), &ports([]), start.plus(REST)), ports([22, 80]));
+    }
+
+    #[test]
+    fn another_service_on_the_port_is_looked_at_anew() {
+        let mut watch = Watch::new(None);
+        let start = Timestamp::from_unix_micros(1);
+        (0..ENOUGH).for_each(|_| watch.note(22));
+        assert_eq!(watch.choose(&ports([22]), &ports([]), start), ports([]));
+        assert_eq!(watch.choose(&ports([]), &ports([]), start), ports([]));
+        assert_eq!(watch.choose(&ports([22]), &ports([]), start), ports([22]));
+    }
+
+    #[test]
+    fn configured_ports_stay() {
+        let mut watch = Watch::new(Some(ports([1, 2])));
+        let start = Timestamp::from_unix_micros(1);
+        assert_eq!(watch.refresh(&ports([]), start), Some(&ports([1, 2])));
+        (0..ENOUGH).for_each(|_| watch.note(1));
+        assert_eq!(watch.refresh(&ports([]), start), None);
+    }
+}

@@ -1,0 +1,270 @@
+//! The thread that turns mirrored segments into exchanges, and what the rest of the daemon sees of it.
+
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use nix::poll::{PollFd, PollFlags, ppoll};
+use nix::sys::time::TimeSpec;
+use sensor_common::abi::{FlowKey, MirrorDirection};
+use tracing::{info, warn};
+
+use super::ports::Watch;
+use super::sense::{Ports, SenseConfig};
+use crate::capture::{Endpoint, ring};
+use crate::clock::{self, KernelClock, Timestamp};
+use crate::event::Exchange;
+use crate::identity::Key;
+use crate::kernel::{Mirror, SegmentRing, key_of};
+use crate::pipeline::{ConfigError, Observer, Pipeline, Snapshot, StatusClass};
+use crate::stream::{Instruction, Side};
+
+/// Records read before anything else is looked at.
+const BATCH: usize = 4_096;
+/// Between two looks at an empty ring, while there is traffic.
+const PAUSE: TimeSpec = TimeSpec::from_duration(Duration::from_micros(500));
+/// Looks in vain after which the ring is left to wake us.
+const PATIENCE: u32 = 100;
+/// Longest sleep: idle connections end, and totals are told.
+const SLEEP: TimeSpec = TimeSpec::from_duration(Duration::from_millis(50));
+/// How often totals are told and time is made to pass.
+const PUBLISH: Duration = Duration::from_millis(200);
+/// How often listening sockets are looked at.
+const REFRESH: Duration = Duration::from_secs(2);
+
+/// Exchanges remembered for whoever asks.
+const RECENT: usize = 256;
+/// Of these, how many may come between two [`PUBLISH`]es: more would be written for nobody.
+const RECENT_EACH: usize = 64;
+/// Clients whose failures are counted; beyond, others are not.
+const MAX_CLIENTS: usize = 65_536;
+
+/// What the thread shares.
+#[derive(Debug, Default)]
+pub(super) struct Shared {
+    published: Mutex<Published>,
+    stop: AtomicBool,
+}
+
+/// What it told last.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Published {
+    /// Totals.
+    pub(super) snapshot: Snapshot,
+    /// Ports that are watched.
+    pub(super) ports: BTreeSet<u16>,
+    /// The last exchanges, oldest first, as JSON; under load only a sample.
+    pub(super) recent: VecDeque<String>,
+    /// Failed requests by client.
+    pub(super) failures: HashMap<IpAddr, u64>,
+    /// Exchanges of clients that found no place among those.
+    pub(super) failures_uncounted: u64,
+    /// Instructions that the kernel refused.
+    pub(super) refused_instructions: u64,
+}
+
+/// The running thread; dropping it ends it.
+pub(super) struct Sensing {
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Sensing {
+    /// Starts it.
+    pub(super) fn start(
+        config: &SenseConfig,
+        key: &Key,
+        mirror: Mirror,
+        ring: SegmentRing,
+    ) -> Result<Self, ConfigError> {
+        let pipeline = Pipeline::new(&config.pipeline, key, Watcher::default())?;
+        let shared = Arc::new(Shared::default());
+        mirror.set_snap(config.snap);
+        let mut worker = Worker {
+            watch: Watch::new(match &config.ports {
+                Ports::Auto => None,
+                Ports::Listed(ports) => Some(ports.clone()),
+            }),
+            mirror,
+            ring,
+            pipeline,
+            shared: shared.clone(),
+            clock: clock::kernel_clock(),
+            instructions: Vec::new(),
+            refused_instructions: 0,
+        };
+        let thread = std::thread::Builder::new().name("sensing".to_owned()).spawn(move || worker.run());
+        let thread = thread.inspect_err(|error| warn!(%error, "no thread to see HTTP with")).ok();
+        Ok(Self { shared, thread })
+    }
+
+    /// What was told last.
+    pub(super) fn published(&self) -> Published {
+        self.shared.published.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Drop for Sensing {
+    fn drop(&mut self) {
+        self.shared.stop.store(true, Ordering::Release);
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            warn!("the thread that sees HTTP had ended in a panic");
+        }
+    }
+}
+
+/// Remembers what requests to the daemon ask for.
+#[derive(Default)]
+struct Watcher {
+    fresh: Vec<String>,
+    failures: HashMap<IpAddr, u64>,
+    uncounted: u64,
+    /// Server ports that answered in HTTP since the last look.
+    confirmed: BTreeSet<u16>,
+}
+
+impl Observer for Watcher {
+    fn exchange(&mut self, exchange: &Exchange<'_>) {
+        if self.fresh.len() < RECENT_EACH {
+            self.fresh.extend(serde_json::to_string(exchange).ok());
+        }
+        if exchange.method.is_some() || exchange.status.is_some() {
+            self.confirmed.insert(exchange.server_port);
+        }
+        if StatusClass::of(exchange.status).is_failure() {
+            if self.failures.len() < MAX_CLIENTS || self.failures.contains_key(&exchange.client) {
+                let count = self.failures.entry(exchange.client).or_default();
+                *count = count.saturating_add(1);
+            } else {
+                self.uncounted = self.uncounted.saturating_add(1);
+            }
+        }
+    }
+}
+
+struct Worker {
+    watch: Watch,
+    mirror: Mirror,
+    ring: SegmentRing,
+    pipeline: Pipeline<Watcher>,
+    shared: Arc<Shared>,
+    clock: KernelClock,
+    instructions: Vec<Instruction>,
+    refused_instructions: u64,
+}
+
+impl Worker {
+    fn run(&mut self) {
+        self.refresh_ports(clock::now());
+        let (mut published, mut refreshed) = (clock::now(), clock::now());
+        let mut in_vain: u32 = 0;
+        while !self.shared.stop.load(Ordering::Acquire) {
+            let read = self.read();
+            let now = clock::now();
+            if now.since(published) >= PUBLISH || now < published {
+                published = now;
+                // Civil time may have been set meanwhile.
+                self.clock = clock::kernel_clock();
+                self.pipeline.advance(now);
+                self.publish();
+            }
+            if now.since(refreshed) >= REFRESH || now < refreshed {
+                refreshed = now;
+                self.refresh_ports(now);
+            }
+            in_vain = if read == 0 { in_vain.saturating_add(1) } else { 0 };
+            if read == 0 {
+                self.wait(in_vain > PATIENCE);
+            }
+        }
+        self.pipeline.finish(clock::now());
+        self.publish();
+    }
+
+    fn read(&mut self) -> usize {
+        let Self { ring, pipeline, watch, clock, instructions, .. } = self;
+        let read = ring.read(BATCH, |header, payload| {
+            let segment = ring::segment(header, payload, *clock);
+            if !payload.is_empty() {
+                let is_request = header.direction == MirrorDirection::Ingress as u8;
+                watch.note(if is_request { header.destination_port } else { header.source_port });
+            }
+            instructions.extend(pipeline.segment(&segment));
+        });
+        for instruction in instructions.drain(..) {
+            if let Err(error) = instruct(&mut self.mirror, instruction) {
+                self.refused_instructions = self.refused_instructions.saturating_add(1);
+                if self.refused_instructions == 1 {
+                    warn!(%error, "the mirror takes no instructions; it copies more than is needed");
+                }
+            }
+        }
+        read
+    }
+
+    /// Waits for records: briefly while there is traffic, else until one wakes us.
+    fn wait(&self, idle: bool) {
+        let timeout = if idle {
+            self.ring.ask_for_wakeup();
+            SLEEP
+        } else {
+            PAUSE
+        };
+        let mut descriptors = [PollFd::new(self.ring.descriptor(), PollFlags::POLLIN)];
+        // Interrupted or not, the ring is looked at next.
+        let _ready = ppoll(&mut descriptors, Some(timeout), None);
+    }
+
+    fn refresh_ports(&mut self, now: Timestamp) {
+        let confirmed = std::mem::take(&mut self.pipeline.observer_mut().confirmed);
+        if let Some(ports) = self.watch.refresh(&confirmed, now) {
+            self.mirror.watch(ports);
+            info!(?ports, "watching");
+        }
+    }
+
+    fn publish(&mut self) {
+        let snapshot = self.pipeline.snapshot();
+        let ports = self.watch.ports().clone();
+        let watcher = self.pipeline.observer_mut();
+        let mut published = self.shared.published.lock().unwrap_or_else(PoisonError::into_inner);
+        published.recent.extend(watcher.fresh.drain(..));
+        let surplus = published.recent.len().saturating_sub(RECENT);
+        published.recent.drain(..surplus);
+        if published.snapshot.totals.failures != snapshot.totals.failures {
+            published.failures.clone_from(&watcher.failures);
+        }
+        published.failures_uncounted = watcher.uncounted;
+        published.refused_instructions = self.refused_instructions;
+        published.snapshot = snapshot;
+        published.ports = ports;
+    }
+}
+
+fn instruct(mirror: &mut Mirror, instruction: Instruction) -> Result<(), crate::kernel::KernelError> {
+    match instruction {
+        Instruction::SkipUntil { side, source, destination, sequence } => {
+            let (client, server, direction) = match side {
+                Side::Client => (source, destination, MirrorDirection::Ingress),
+                Side::Server => (destination, source, MirrorDirection::Egress),
+            };
+            mirror.skip_until(&flow(client, server), direction, sequence)
+        }
+        Instruction::Stop { client, server } => mirror.stop(&flow(client, server)),
+    }
+}
+
+fn flow(client: Endpoint, server: Endpoint) -> FlowKey {
+    FlowKey {
+        client: key_of(client.address()),
+        server: key_of(server.address()),
+        client_port: client.port(),
+        server_port: server.port(),
+        reserved: 0,
+    }
+}

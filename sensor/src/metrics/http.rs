@@ -1,0 +1,113 @@
+//! The families about HTTP, from the mirror to exchanges.
+
+use prometheus::proto::{Bucket, Histogram, Metric, MetricFamily, MetricType};
+use sensor_common::abi::Event;
+
+use super::families::{Family, Snapshot, families};
+use crate::pipeline::{DURATION_BUCKETS, Durations};
+use crate::stream::CloseCause;
+
+families! {
+    /// TCP segments that the kernel copied to the daemon, by direction.
+    MIRROR_SEGMENTS: COUNTER "sensor_mirror_segments_total";
+    /// Payload bytes of those segments.
+    MIRROR_BYTES: COUNTER "sensor_mirror_bytes_total";
+    /// TCP segments that should have been copied and were not, by cause.
+    MIRROR_LOST: COUNTER "sensor_mirror_lost_total";
+    /// TCP segments that were not copied since nobody needs them.
+    MIRROR_SKIPPED: COUNTER "sensor_mirror_skipped_total";
+    /// TCP connections being reassembled now.
+    STREAMS_ACTIVE: GAUGE "sensor_streams_active";
+    /// TCP connections forgotten, by cause.
+    STREAMS_CLOSED: COUNTER "sensor_streams_closed_total";
+    /// Holes in TCP streams that were never filled.
+    STREAM_GAPS: COUNTER "sensor_stream_gaps_total";
+    /// Bytes in those holes.
+    STREAM_LOST_BYTES: COUNTER "sensor_stream_lost_bytes_total";
+    /// Bytes that wait for others before them now.
+    STREAM_BUFFERED_BYTES: GAUGE "sensor_stream_buffered_bytes";
+    /// HTTP exchanges by version, method and class of status.
+    HTTP_EXCHANGES: COUNTER "sensor_http_exchanges_total";
+    /// HTTP exchanges in which something was wrong, by what.
+    HTTP_PARSE_ERRORS: COUNTER "sensor_http_parse_errors_total";
+    /// HTTP messages of which one side was not seen, by which.
+    HTTP_UNPAIRED: COUNTER "sensor_http_unpaired_total";
+    /// Connections on watched ports that turned out to be no HTTP/1.
+    HTTP_OTHER_CONNECTIONS: COUNTER "sensor_http_other_connections_total";
+    /// Route templates known.
+    HTTP_ROUTES: GAUGE "sensor_http_routes";
+    /// From the first byte of a request to the first byte of its response.
+    HTTP_DURATION: HISTOGRAM "sensor_http_duration_seconds";
+}
+
+/// What is copied, with its labels from the start; the rest once HTTP is seen.
+pub(super) fn gather(snapshot: &Snapshot) -> Vec<MetricFamily> {
+    let count = |event: Event| snapshot.events.get(&event).copied().unwrap_or(0);
+    let both = |family: &Family, ingress, egress| {
+        let metric = |direction, event| family.metric(&[("direction", direction)], count(event));
+        family.with(vec![metric("ingress", ingress), metric("egress", egress)])
+    };
+    let lost = [("ring_full", Event::MirrorRingFull), ("load_failed", Event::MirrorLoadFailed)]
+        .map(|(cause, event)| MIRROR_LOST.metric(&[("cause", cause)], count(event)));
+    let mut families = vec![
+        both(&MIRROR_SEGMENTS, Event::MirroredIngress, Event::MirroredEgress),
+        both(&MIRROR_BYTES, Event::MirroredIngressBytes, Event::MirroredEgressBytes),
+        MIRROR_LOST.with(lost.to_vec()),
+        MIRROR_SKIPPED.one(count(Event::MirrorSkipped)),
+    ];
+    families.extend(snapshot.http.iter().flat_map(about_exchanges));
+    families
+}
+
+fn about_exchanges(http: &crate::pipeline::Snapshot) -> Vec<MetricFamily> {
+    let closed = CloseCause::ALL
+        .map(|cause| STREAMS_CLOSED.metric(&[("cause", cause.label())], http.streams.closed(cause)));
+    let exchanges = http.totals.by_labels().into_iter().map(|((version, method, class), count)| {
+        let labels = [("version", version), ("method", method), ("status_class", class.label())];
+        HTTP_EXCHANGES.metric(&labels, count)
+    });
+    let errors = http.http.anomalies().filter(|(_, count)| *count > 0);
+    let errors = errors.map(|(kind, count)| HTTP_PARSE_ERRORS.metric(&[("kind", kind.label())], count));
+    let unpaired = [("request", http.http.unpaired_requests), ("response", http.http.unpaired_responses)]
+        .map(|(seen, count)| HTTP_UNPAIRED.metric(&[("seen", seen)], count));
+    let others = [
+        ("not_http", http.http.not_http),
+        ("http2", http.http.http2),
+        ("upgraded", http.http.upgraded),
+        ("tunnelled", http.http.tunnelled),
+    ]
+    .map(|(kind, count)| HTTP_OTHER_CONNECTIONS.metric(&[("kind", kind)], count));
+    vec![
+        STREAMS_ACTIVE.one(http.streams.active),
+        STREAMS_CLOSED.with(closed.to_vec()),
+        STREAM_GAPS.one(http.streams.gaps),
+        STREAM_LOST_BYTES.one(http.streams.lost_bytes),
+        STREAM_BUFFERED_BYTES.one(http.streams.buffered_bytes),
+        HTTP_EXCHANGES.with(exchanges.collect()),
+        HTTP_PARSE_ERRORS.with(errors.collect()),
+        HTTP_UNPAIRED.with(unpaired.to_vec()),
+        HTTP_OTHER_CONNECTIONS.with(others.to_vec()),
+        HTTP_ROUTES.one(u64::try_from(http.routes).unwrap_or(u64::MAX)),
+        HTTP_DURATION.with(vec![histogram(&http.totals.durations)]),
+    ]
+}
+
+#[expect(clippy::cast_precision_loss, clippy::float_arithmetic, reason = "Prometheus' values are seconds")]
+fn histogram(durations: &Durations) -> Metric {
+    let seconds = |us: u64| us as f64 / 1e6;
+    let mut sum = 0_u64;
+    let buckets = DURATION_BUCKETS.iter().zip(durations.buckets).map(|(bound, count)| {
+        sum = sum.saturating_add(count);
+        let mut bucket = Bucket::default();
+        bucket.set_upper_bound(seconds(*bound));
+        bucket.set_cumulative_count(sum);
+        bucket
+    });
+    let mut histogram = Histogram::default();
+    histogram.set_bucket(buckets.collect());
+    histogram.set_sample_count(durations.count);
+    histogram.set_sample_sum(seconds(durations.sum_us));
+    let mut metric = Metric::default();
+    metric.set_histogram(histogram);
+    metric
+}
