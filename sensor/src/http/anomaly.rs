@@ -97,7 +97,8 @@ anomalies! {
     UnknownTransferEncoding = "unknown_transfer_encoding",
     /// A transfer coding that resembles `chunked` and is not (RFC 9112, section 7).
     ObfuscatedTransferEncoding = "obfuscated_transfer_encoding",
-    /// A transfer coding after `chunked`, or a request whose last one is another (RFC 9112, section 6.3, item 4).
+    /// A transfer coding after `chunked`, or a request whose last one is another (RFC 9112, section 6.3, item
+    /// 4).
     ChunkedNotFinal = "chunked_not_final",
     /// Several Transfer-Encoding headers, or `chunked` twice (RFC 9112, section 6.1).
     RepeatedTransferEncoding = "repeated_transfer_encoding",
@@ -242,7 +243,12 @@ impl Anomalies {
 
     /// Those that are there, in the order of [`Anomaly::ALL`].
     pub fn iter(self) -> impl Iterator<Item = Anomaly> {
-        Anomaly::ALL.into_iter().filter(move |anomaly| self.contains(*anomaly))
+        let mut rest = self.0;
+        std::iter::from_fn(move || {
+            let lowest = rest.trailing_zeros();
+            rest &= rest.wrapping_sub(1);
+            Anomaly::ALL.get(lowest as usize).copied()
+        })
     }
 }
 

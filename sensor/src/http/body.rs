@@ -98,8 +98,8 @@ pub(super) enum Read {
 }
 
 impl Message {
-    /// Reads bytes of the body, at most `bytes.len()`; how many is the second answer. The caller has made room for what is
-    /// kept of them; see [`Message::wants`].
+    /// Reads bytes of the body, at most `bytes.len()`; how many is the second answer. The caller has made room
+    /// for what is kept of them; see [`Message::wants`].
     pub(super) fn read_body(&mut self, bytes: &[u8], config: &Config) -> (Read, usize) {
         match self.framing {
             Framing::None => (Read::Whole, 0),

@@ -1,4 +1,5 @@
-//! The chunked coding (RFC 9112, section 7.1), byte by byte where it is framing, so that it may be cut anywhere.
+//! The chunked coding (RFC 9112, section 7.1), byte by byte where it is framing, so that it may be cut
+//! anywhere.
 
 use super::anomaly::{Anomalies, Anomaly};
 use super::config::Config;

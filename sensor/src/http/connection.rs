@@ -18,8 +18,8 @@ use crate::stream::{Opening, Side};
 pub(super) enum Phase {
     /// Perhaps a PROXY protocol header; what came of it is in the message.
     Proxy,
-    /// The rest of one, which is passed over.
-    ProxyRest(u32),
+    /// The rest of one, which is passed over: at most what 16 bits of length leave beyond the addresses.
+    ProxyRest(u16),
     /// A message.
     Start,
     /// The rest of a head, whose beginning is in the message.

@@ -80,8 +80,8 @@ impl Counters {
         if anomalies.is_empty() {
             return;
         }
-        for (anomaly, count) in Anomaly::ALL.into_iter().zip(&mut self.anomalies) {
-            if anomalies.contains(anomaly) {
+        for anomaly in anomalies.iter() {
+            if let Some(count) = self.anomalies.get_mut(anomaly as usize) {
                 add(count, 1);
             }
         }

@@ -125,7 +125,7 @@ fn undo(coding: Coding, input: &[u8], limit: usize, out: &mut Vec<u8>) -> Decodi
         // RFC 9110, section 8.4.1.2: it means zlib, but some senders leave the zlib header out.
         Coding::Deflate if is_zlib(input) => read_bounded(ZlibDecoder::new(input), limit, out),
         Coding::Deflate => read_bounded(DeflateDecoder::new(input), limit, out),
-        Coding::Brotli => read_bounded(brotli_decompressor::Decompressor::new(input, 4 << 10), limit, out),
+        Coding::Brotli => unbrotli(input, limit, out),
         Coding::Zstd => unzstd(input, limit, out),
     }
 }
@@ -136,6 +136,16 @@ fn is_zlib(input: &[u8]) -> bool {
         let [method, _] = header;
         method & 0x0f == 8 && u16::from_be_bytes(*header) % 31 == 0
     })
+}
+
+/// The window is at most 16 MiB: the pattern for larger ones (RFC 7932, section 9.1, has it as invalid; the
+/// decoder takes it for an extension) is no part of this content coding. The decoder's buffer grows to what
+/// the current meta-block needs, at most to the window.
+fn unbrotli(input: &[u8], limit: usize, out: &mut Vec<u8>) -> Decoding {
+    if input.first().is_some_and(|first| first & 0x7f == 0x11) {
+        return Decoding::Partial;
+    }
+    read_bounded(brotli_decompressor::Decompressor::new(input, 4 << 10), limit, out)
 }
 
 /// Reads until the end, the bound, or an error, keeping what came before it.
@@ -158,8 +168,9 @@ fn read_bounded(mut decoder: impl Read, limit: usize, out: &mut Vec<u8>) -> Deco
     }
 }
 
-/// A frame header (RFC 8878, section 3.1.1.1) without any field but a window of 1 KiB.
-const ZSTD_HEADER: [u8; 6] = [0x28, 0xb5, 0x2f, 0xfd, 0, 0];
+/// A frame header (RFC 8878, section 3.1.1.1) without any field but a window of 128 KiB, the
+/// smallest that any block fits.
+const ZSTD_HEADER: [u8; 6] = [0x28, 0xb5, 0x2f, 0xfd, 0, 0x38];
 
 /// An empty last block (RFC 8878, section 3.1.1.2).
 const ZSTD_LAST_BLOCK: [u8; 3] = [1, 0, 0];
@@ -167,7 +178,7 @@ const ZSTD_LAST_BLOCK: [u8; 3] = [1, 0, 0];
 /// Decodes the first frame, block by block (of at most 128 KiB), until the bound.
 ///
 /// The decoder gives out the last window of data only when the frame ends, and allocates the window that the
-/// frame asks for. So it is shown another header, with the smallest window: nothing is taken out of it before the
+/// frame asks for. So it is shown another header, with a small window: nothing is taken out of it before the
 /// end, so that it holds what matches refer to all the same. A frame that is cut off, or beyond the bound, is
 /// ended with an empty block.
 fn unzstd(input: &[u8], limit: usize, out: &mut Vec<u8>) -> Decoding {

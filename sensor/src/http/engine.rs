@@ -7,6 +7,7 @@ use super::connection::{Phase, State};
 use super::counters::{Counters, add};
 use super::exchange::Sink;
 use super::pool::Pool;
+use super::preamble::pass_proxy;
 use crate::clock::Timestamp;
 use crate::stream::{Advice, CloseCause, Missing, Opening, Protocol, Side};
 
@@ -67,7 +68,7 @@ impl<S: Sink> Http<S> {
                 Phase::Resync => self.resync(state, side, rest, time),
                 Phase::Proxy => self.proxy(state, rest, time),
                 Phase::ProxyRest(left) => {
-                    let passed = usize::try_from(left).unwrap_or(usize::MAX).min(rest.len());
+                    let passed = usize::from(left).min(rest.len());
                     pass_proxy(state, passed as u64);
                     rest.get(passed..).unwrap_or_default()
                 }
@@ -194,8 +195,7 @@ impl<S: Sink> Http<S> {
                     self.lose(state, side, time);
                 }
                 Phase::Resync => {
-                    state.half(side).lost = true;
-                    state.half(side).skipped = true;
+                    self.lose(state, side, time);
                     return;
                 }
             }
@@ -235,13 +235,6 @@ impl<S: Sink> Http<S> {
         if state.phase(side) != Phase::Stopped {
             state.half(side).phase = Phase::Held;
         }
-    }
-}
-
-fn pass_proxy(state: &mut State, passed: u64) {
-    if let Phase::ProxyRest(left) = state.client.phase {
-        let left = left.saturating_sub(u32::try_from(passed).unwrap_or(u32::MAX));
-        state.client.phase = if left == 0 { Phase::Start } else { Phase::ProxyRest(left) };
     }
 }
 

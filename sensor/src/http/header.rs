@@ -90,27 +90,20 @@ impl Facts {
         self.anomalies.insert(anomaly);
     }
 
-    /// Takes note of a header. Names are told by their length and first letter: most headers are none of these.
+    /// Takes note of a header. Names are told by their length first: most headers are none of these.
     #[inline]
     pub(super) fn note(&mut self, name: &[u8], value: &[u8], span: Span) {
-        let Some(first) = name.first() else { return };
-        match (name.len(), first | 0x20) {
-            (4, b'h') if name.eq_ignore_ascii_case(b"host") => self.note_host(value, span),
-            (7, b'u') if name.eq_ignore_ascii_case(b"upgrade") => self.upgrade = true,
-            (10, b'u') if name.eq_ignore_ascii_case(b"user-agent") => {
-                self.user_agent = self.user_agent.or(Some(span))
-            }
-            (10, b'c') if name.eq_ignore_ascii_case(b"connection") => self.note_connection(value),
-            (12, b'c') if name.eq_ignore_ascii_case(b"content-type") => {
-                self.content_type = self.content_type.or(Some(span));
-            }
-            (14, b'c') if name.eq_ignore_ascii_case(b"content-length") => self.note_content_length(value),
-            (16, b'c') if name.eq_ignore_ascii_case(b"content-encoding") => {
+        match name.len() {
+            4 if is(name, b"host") => self.note_host(value, span),
+            7 if is(name, b"upgrade") => self.upgrade = true,
+            10 if is(name, b"connection") => self.note_connection(value),
+            10 if is(name, b"user-agent") => self.user_agent = self.user_agent.or(Some(span)),
+            12 if is(name, b"content-type") => self.content_type = self.content_type.or(Some(span)),
+            14 if is(name, b"content-length") => self.note_content_length(value),
+            16 if is(name, b"content-encoding") => {
                 self.content_encoding = self.content_encoding.or(Some(span));
             }
-            (17, b't') if name.eq_ignore_ascii_case(b"transfer-encoding") => {
-                self.note_transfer_encoding(value)
-            }
+            17 if is(name, b"transfer-encoding") => self.note_transfer_encoding(value),
             _ => {}
         }
     }
@@ -126,7 +119,7 @@ impl Facts {
     }
 
     fn note_connection(&mut self, value: &[u8]) {
-        if value.eq_ignore_ascii_case(b"keep-alive") {
+        if is(value, b"keep-alive") {
             self.keep_alive = true;
             return;
         }
@@ -139,8 +132,13 @@ impl Facts {
     /// The first valid value is followed, whatever comes after it (RFC 9112, section 6.3, item 5, would have
     /// both ends refuse the message; those that do not mostly take the first).
     fn note_content_length(&mut self, value: &[u8]) {
-        let repeated = self.has_content_length;
-        self.has_content_length = true;
+        let repeated = std::mem::replace(&mut self.has_content_length, true);
+        if !repeated && (1..=18).contains(&value.len()) && value.iter().all(u8::is_ascii_digit) {
+            self.content_length = Some(value.iter().fold(0, |length: u64, digit| {
+                length.wrapping_mul(10).wrapping_add(u64::from(digit.wrapping_sub(b'0')))
+            }));
+            return;
+        }
         for (index, element) in value.split(|byte| *byte == b',').enumerate() {
             let length = self.read_length(element.trim_ascii());
             match (self.content_length, length) {
@@ -156,7 +154,8 @@ impl Facts {
     }
 
     /// A length as `strtoul` reads it, since that is what lenient servers do: a plus sign is passed over,
-    /// digits count up to the first other byte. None where no digit comes first or the number is beyond 63 bits.
+    /// digits count up to the first other byte. None where no digit comes first or the number is beyond 63
+    /// bits.
     fn read_length(&mut self, text: &[u8]) -> Option<u64> {
         let mut digits = text;
         if let Some((b'+' | b'-', rest)) = text.split_first() {
@@ -236,6 +235,18 @@ impl Facts {
             self.coding = Coding::Chunked;
         }
     }
+}
+
+/// Whether a name, or value, is this one, given in lower case. Without an early exit: of an array the compiler
+/// compares many bytes at a time.
+#[inline]
+fn is<const N: usize>(name: &[u8], wanted: &[u8; N]) -> bool {
+    let Some(name) = name.as_array::<N>() else { return false };
+    let pairs = name.iter().zip(wanted);
+    pairs.fold(true, |same, (byte, wanted)| {
+        let case = if wanted.is_ascii_lowercase() { 0x20 } else { 0 };
+        same & (byte | case == *wanted)
+    })
 }
 
 /// Whitespace of a header only: a vertical tab is what obfuscates.

@@ -7,8 +7,8 @@
 //! [`Anomaly`]; which reading is followed where servers disagree is told in `body`. What is missing from the
 //! stream is never guessed: see `pairing` for what holds of the exchanges around it.
 //!
-//! Architecture invariant: no clock is read, nothing is allocated for a usual exchange, and a connection without
-//! an exchange under way holds nothing but its [`State`].
+//! Architecture invariant: no clock is read, nothing is allocated for a usual exchange, and a connection
+//! without an exchange under way holds nothing but its [`State`].
 
 mod anomaly;
 mod body;
@@ -27,6 +27,7 @@ mod lenient;
 mod message;
 mod pairing;
 mod pool;
+mod preamble;
 mod proxy_protocol;
 mod reader;
 mod start_line;

@@ -1,14 +1,16 @@
 //! Which response answers which request.
 //!
 //! Responses come in the order of the requests (RFC 9112, section 9.3.2), and a request is waiting from the end
-//! of its head on, since a server may answer before it has read the body. Interim responses (1xx) answer nothing.
+//! of its head on, since a server may answer before it has read the body. Interim responses (1xx) answer
+//! nothing.
 //!
 //! Where bytes of the server are missing and no framing survives, responses may be among them:
 //!
 //! * A response whose head was seen has its request for certain. It is reported, with `gaps`.
 //! * The requests that were waiting before the loss become doubtful. When a response is found while a later
 //!   request waits, too, the doubtful ones are reported without a response, with `gaps`, and the response goes
-//!   to the later one: clients that do not pipeline, which are nearly all, had their answers before they sent it.
+//!   to the later one: clients that do not pipeline, which are nearly all, had their answers before they sent
+//!   it.
 //! * While only doubtful requests wait, the response goes to the oldest, with `gaps`.
 //!
 //! Where bytes of the client are missing, a response that no request waits for is reported alone, with `gaps`.

@@ -168,7 +168,7 @@ mod tests {
                 format!("v{version} {source} {destination} {end}")
             }
             Parsed::Header(header, end) => format!("v{} - {end}", header.version),
-            other => format!("{other:?}"),
+            other @ (Parsed::Partial | Parsed::Other | Parsed::Invalid) => format!("{other:?}"),
         }
     }
 

@@ -9,7 +9,6 @@ use super::exchange::Sink;
 use super::head::{self, Parsed};
 use super::lenient;
 use super::message::Message;
-use super::proxy_protocol;
 use super::start_line::{self, Start, Version};
 use crate::clock::Timestamp;
 use crate::stream::Side;
@@ -52,6 +51,9 @@ impl<S: Sink> Http<S> {
             }
             Parsed::Whole(_) | Parsed::Partial | Parsed::Refused => {
                 message.reset(time);
+                if begins(side, bytes) == Start::No {
+                    return self.no_message(state, side, message, bytes);
+                }
                 state.half(side).message = Some(message);
                 state.half(side).phase = Phase::Head;
                 bytes
@@ -71,6 +73,13 @@ impl<S: Sink> Http<S> {
             state.half(side).phase = Phase::Start;
             return bytes;
         };
+        if !message.state.plausible {
+            match begins_in_pieces(side, &message.bytes, bytes) {
+                Start::Yes => message.state.plausible = true,
+                Start::Maybe => {}
+                Start::No => return self.no_message(state, side, message, bytes),
+            }
+        }
         let room = self.config.head_bytes.saturating_sub(message.bytes.len());
         let had_line = message.state.has_line;
         let (taken, is_whole) = scan(&mut message, side, bytes.get(..room).unwrap_or(bytes));
@@ -81,14 +90,11 @@ impl<S: Sink> Http<S> {
             return rest;
         }
         message.bytes.extend_from_slice(more);
-        if !message.state.plausible {
-            match begins(side, &message.bytes) {
-                Start::Yes => message.state.plausible = true,
-                Start::Maybe => {}
-                Start::No => return self.no_message(state, side, message, rest),
-            }
-        }
         if !had_line && message.state.has_line && !self.is_http(state, side, &message) {
+            // No more than the line is dropped.
+            let end = memchr::memchr(b'\n', bytes).map_or(bytes.len(), |at| at.saturating_add(1));
+            let rest = bytes.get(end..).unwrap_or_default();
+            message.bytes.truncate(message.bytes.len().saturating_sub(taken.saturating_sub(end)));
             return self.no_message(state, side, message, rest);
         }
         if is_whole {
@@ -274,55 +280,6 @@ impl<S: Sink> Http<S> {
         state.half(side).phase = Phase::Head;
         bytes.get(at..).unwrap_or_default()
     }
-
-    /// Reads the first bytes of the client, which may be a PROXY protocol header, perhaps in pieces.
-    pub(super) fn proxy<'a>(&mut self, state: &mut State, bytes: &'a [u8], time: Timestamp) -> &'a [u8] {
-        let Some(mut stash) = state.client.message.take() else {
-            if proxy_protocol::parse(bytes) == proxy_protocol::Parsed::Other {
-                state.client.phase = Phase::Start;
-                return bytes;
-            }
-            state.client.message = self.pool.take(time, &mut self.counters);
-            if state.client.message.is_none() {
-                self.lose(state, Side::Client, time);
-                return &[];
-            }
-            return bytes;
-        };
-        let before = stash.bytes.len();
-        let more = bytes.get(..proxy_protocol::MAX_BYTES.saturating_sub(before)).unwrap_or(bytes);
-        if !self.pool.make_room(&mut stash, more.len(), &mut self.counters) {
-            self.pool.give(stash);
-            self.lose(state, Side::Client, time);
-            return &[];
-        }
-        stash.bytes.extend_from_slice(more);
-        match proxy_protocol::parse(&stash.bytes) {
-            proxy_protocol::Parsed::Partial => {
-                state.client.message = Some(stash);
-                bytes.get(more.len()..).unwrap_or_default()
-            }
-            proxy_protocol::Parsed::Header(header, end) => {
-                add(&mut self.counters.proxy_headers, 1);
-                state.connection.proxy = Some(Box::new(header));
-                self.pool.give(stash);
-                let here = end.saturating_sub(before);
-                let left = u32::try_from(here.saturating_sub(bytes.len())).unwrap_or(u32::MAX);
-                state.client.phase = if left == 0 { Phase::Start } else { Phase::ProxyRest(left) };
-                bytes.get(here..).unwrap_or_default()
-            }
-            parsed @ (proxy_protocol::Parsed::Other | proxy_protocol::Parsed::Invalid) => {
-                if parsed == proxy_protocol::Parsed::Invalid {
-                    state.client.carried.insert(Anomaly::InvalidProxyHeader);
-                }
-                state.client.phase = Phase::Start;
-                let earlier = stash.bytes.get(..before).unwrap_or_default();
-                let _advice = self.receive(state, Side::Client, earlier, stash.started);
-                self.pool.give(stash);
-                bytes
-            }
-        }
-    }
 }
 
 /// How many of these bytes belong to the head in progress, and whether it ends with them.
@@ -369,6 +326,20 @@ fn begins(side: Side, bytes: &[u8]) -> Start {
         Side::Client => start_line::begins_request(bytes),
         Side::Server => start_line::begins_response(bytes),
     }
+}
+
+/// As [`begins`], of bytes of which the first ones came earlier.
+fn begins_in_pieces(side: Side, earlier: &[u8], bytes: &[u8]) -> Start {
+    if earlier.is_empty() {
+        return begins(side, bytes);
+    }
+    let mut start = [0; start_line::PROBE_BYTES];
+    let mut length = 0_usize;
+    for (place, byte) in start.iter_mut().zip(earlier.iter().chain(bytes)) {
+        *place = *byte;
+        length = length.saturating_add(1);
+    }
+    begins(side, start.get(..length).unwrap_or_default())
 }
 
 fn looks_like(side: Side, bytes: &[u8]) -> Start {

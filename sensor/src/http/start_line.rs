@@ -121,9 +121,16 @@ pub(super) enum Start {
 /// Longest method that is taken for one.
 const METHOD_BYTES: usize = 32;
 
-const TCHAR: [bool; 256] = {
+/// Bytes after which it is known whether they may begin a message.
+pub(super) const PROBE_BYTES: usize = METHOD_BYTES + 1;
+
+const TCHAR: [bool; 256] =
+    byte_table(b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz");
+
+/// A table of which bytes are among these.
+pub(super) const fn byte_table(bytes: &[u8]) -> [bool; 256] {
     let mut table = [false; 256];
-    let mut rest: &[u8] = b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+    let mut rest = bytes;
     while let [first, others @ ..] = rest {
         #[expect(clippy::indexing_slicing, reason = "evaluated by the compiler; a byte is below 256")]
         {
@@ -132,7 +139,7 @@ const TCHAR: [bool; 256] = {
         rest = others;
     }
     table
-};
+}
 
 /// Whether a byte is one of a token (RFC 9110, section 5.6.2).
 pub(super) fn is_tchar(byte: u8) -> bool {
@@ -147,7 +154,7 @@ pub(super) fn is_token(bytes: &[u8]) -> bool {
 /// Whether a request may begin with these: something printable, and whitespace soon after. Methods need not be
 /// valid: that is a finding, while `\x16\x03` (TLS) or `SSH-2.0-` are other protocols.
 pub(super) fn begins_request(bytes: &[u8]) -> Start {
-    for (at, byte) in bytes.iter().take(METHOD_BYTES.saturating_add(1)).enumerate() {
+    for (at, byte) in bytes.iter().take(PROBE_BYTES).enumerate() {
         match byte {
             b' ' | b'\t' if at > 0 => return Start::Yes,
             0x21..=0x7e if at < METHOD_BYTES => {}

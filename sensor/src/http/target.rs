@@ -2,7 +2,7 @@
 
 use memchr::{memchr, memchr2, memchr3};
 
-use super::start_line::Method;
+use super::start_line::{Method, byte_table};
 
 /// A target taken apart.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -63,32 +63,36 @@ pub(super) fn is_valid(method: Method, target: &[u8]) -> bool {
     printable && form
 }
 
+/// Bytes of a registered name but the comma (RFC 3986, section 3.2.2).
+const REG_NAME: [bool; 256] =
+    byte_table(b"-._~%!$&'()*+;=0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz");
+
 /// Whether these may be a host and port (RFC 3986, sections 3.2.2 and 3.2.3); an empty one may (RFC 9112,
 /// section 3.2). A comma, legal in names though it is, tells of several hosts joined.
 pub(super) fn is_host(host: &[u8]) -> bool {
-    let (name, port) = match host.first() {
-        Some(b'[') => match memchr(b']', host).and_then(|at| host.split_at_checked(at.saturating_add(1))) {
-            Some((name, rest)) => (name.strip_prefix(b"[").and_then(|name| name.strip_suffix(b"]")), rest),
-            None => (None, &[] as &[u8]),
-        },
-        _ => match memchr(b':', host).and_then(|at| host.split_at_checked(at)) {
-            Some((name, rest)) => (Some(name), rest),
-            None => (Some(host), &[] as &[u8]),
-        },
-    };
-    let Some(name) = name else { return false };
-    let bracketed = host.first() == Some(&b'[');
-    let name_is_valid = name.iter().all(|byte| match byte {
-        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'.' | b'-' => true,
-        b':' => bracketed,
-        _ => b"_~%!$&'()*+;=".contains(byte),
-    });
-    let port_is_valid = match port.split_first() {
+    if let Some(bracketed) = host.strip_prefix(b"[") {
+        let Some((address, port)) = memchr(b']', bracketed).and_then(|at| bracketed.split_at_checked(at))
+        else {
+            return false;
+        };
+        let is_address = address.iter().all(|byte| *byte == b':' || is_name_byte(*byte));
+        return is_address && is_port(port.get(1..).unwrap_or_default());
+    }
+    let length = host.iter().position(|byte| !is_name_byte(*byte)).unwrap_or(host.len());
+    is_port(host.get(length..).unwrap_or_default())
+}
+
+fn is_name_byte(byte: u8) -> bool {
+    REG_NAME.get(usize::from(byte)).copied().unwrap_or_default()
+}
+
+/// Whether this is nothing, or a colon and a port, which may be empty.
+fn is_port(text: &[u8]) -> bool {
+    match text.split_first() {
         None => true,
         Some((b':', digits)) => digits.len() <= 5 && digits.iter().all(u8::is_ascii_digit),
         Some(_) => false,
-    };
-    name_is_valid && port_is_valid
+    }
 }
 
 #[cfg(test)]
@@ -97,7 +101,8 @@ mod tests {
 
     #[test]
     fn takes_every_form_apart() {
-        let table: [(&str, Method, Option<&str>, &str, Option<&str>); 14] = [
+        type Case = (&'static str, Method, Option<&'static str>, &'static str, Option<&'static str>);
+        let table: [Case; 14] = [
             ("/", Method::Get, None, "/", None),
             ("/a/b?c=d?e", Method::Get, None, "/a/b", Some("c=d?e")),
             ("/a?", Method::Get, None, "/a", Some("")),

@@ -3,41 +3,51 @@
 /// Names with what they stand for, compared without regard to case.
 #[derive(Clone, Debug)]
 pub(super) struct Names<T> {
-    /// For each length, a bit for each [`shape`] of a name of that length: most names are told apart by one
-    /// load.
-    shapes: [u32; LENGTHS],
+    rows: [Row; LENGTHS],
+    /// By row; within one in the order given.
     entries: Vec<(Box<[u8]>, T)>,
 }
 
-/// Lengths that have an entry of their own; all longer names share the last.
+/// The names of one length.
+#[derive(Clone, Copy, Debug, Default)]
+struct Row {
+    /// A bit for each [`shape`]: most names that do not matter are told by one load.
+    shapes: u32,
+    start: u16,
+    end: u16,
+}
+
+/// Lengths that have a row of their own; all longer names share the last.
 const LENGTHS: usize = 32;
 
 impl<T: Copy> Names<T> {
-    /// Where a name is given twice, the first counts.
+    /// Where a name is given twice, the first counts. No more than 65,535 names.
     pub(super) fn new<'n>(names: impl IntoIterator<Item = (&'n str, T)>) -> Self {
-        let mut all = Self { shapes: [0; LENGTHS], entries: Vec::new() };
-        for (name, meaning) in names {
-            let name = name.as_bytes();
-            if let Some(shapes) = all.shapes.get_mut(row(name)) {
-                *shapes |= shape(name);
+        let lower = |name: &str| name.to_ascii_lowercase().into_bytes().into_boxed_slice();
+        let mut entries: Vec<_> = names.into_iter().map(|(name, meaning)| (lower(name), meaning)).collect();
+        entries.sort_by_key(|(name, _)| row(name));
+        let mut rows = [Row::default(); LENGTHS];
+        for (index, (name, _)) in entries.iter().enumerate() {
+            let Some(row) = rows.get_mut(row(name)) else { continue };
+            let index = u16::try_from(index).unwrap_or(u16::MAX);
+            if row.shapes == 0 {
+                row.start = index;
             }
-            all.entries.push((name.to_ascii_lowercase().into(), meaning));
+            row.end = index.saturating_add(1);
+            row.shapes |= shape(name);
         }
-        all
+        Self { rows, entries }
     }
 
     #[inline]
     pub(super) fn find(&self, name: &[u8]) -> Option<T> {
-        let shapes = self.shapes.get(row(name)).copied().unwrap_or(0);
-        if shapes & shape(name) == 0 {
+        let row = self.rows.get(row(name))?;
+        if row.shapes & shape(name) == 0 {
             return None;
         }
-        self.search(name)
-    }
-
-    fn search(&self, name: &[u8]) -> Option<T> {
+        let entries = self.entries.get(row.start.into()..row.end.into())?;
         let same = |(known, _): &&(Box<[u8]>, T)| known.eq_ignore_ascii_case(name);
-        self.entries.iter().find(same).map(|(_, meaning)| *meaning)
+        entries.iter().find(same).map(|(_, meaning)| *meaning)
     }
 }
 
@@ -53,21 +63,62 @@ const fn shape(name: &[u8]) -> u32 {
     1_u32.wrapping_shl((first.wrapping_add(last.wrapping_mul(3)) & 0x1f) as u32)
 }
 
-/// Patterns with `*` at the start or the end, or both.
+/// Patterns with what they stand for; most names are told by their first and their last byte.
 #[derive(Clone, Debug)]
-pub(super) struct Pattern {
+pub(super) struct Patterns<T> {
+    /// A bit for each first byte of a pattern that has no `*` there.
+    firsts: u32,
+    /// A bit for each last byte of a pattern that has `*` only at the start.
+    lasts: u32,
+    /// Whether a pattern has `*` at both ends.
+    any: bool,
+    entries: Vec<(Pattern, T)>,
+}
+
+impl<T: Copy> Patterns<T> {
+    pub(super) fn new<'n>(patterns: impl IntoIterator<Item = (&'n str, T)>) -> Self {
+        let mut all = Self { firsts: 0, lasts: 0, any: false, entries: Vec::new() };
+        for (pattern, meaning) in patterns {
+            let pattern = Pattern::new(pattern);
+            match (pattern.any_start, pattern.any_end) {
+                (true, true) => all.any = true,
+                (true, false) => all.lasts |= bit(pattern.text.last()),
+                (false, _) => all.firsts |= bit(pattern.text.first()),
+            }
+            all.entries.push((pattern, meaning));
+        }
+        all
+    }
+
+    /// What the first pattern that matches stands for.
+    pub(super) fn find(&self, name: &[u8]) -> Option<T> {
+        if !self.any && self.firsts & bit(name.first()) == 0 && self.lasts & bit(name.last()) == 0 {
+            return None;
+        }
+        self.entries.iter().find(|(pattern, _)| pattern.matches(name)).map(|(_, meaning)| *meaning)
+    }
+}
+
+/// By the low five bits of a byte, which do not tell the case.
+fn bit(byte: Option<&u8>) -> u32 {
+    byte.map_or(0, |byte| 1_u32.wrapping_shl((*byte & 0x1f).into()))
+}
+
+/// A name with `*` at the start or the end, or both.
+#[derive(Clone, Debug)]
+struct Pattern {
     text: Box<[u8]>,
     any_start: bool,
     any_end: bool,
 }
 
 impl Pattern {
-    pub(super) fn new(pattern: &str) -> Self {
+    fn new(pattern: &str) -> Self {
         let text = pattern.trim_matches('*').as_bytes().to_ascii_lowercase().into();
         Self { text, any_start: pattern.starts_with('*'), any_end: pattern.ends_with('*') }
     }
 
-    pub(super) fn matches(&self, name: &[u8]) -> bool {
+    fn matches(&self, name: &[u8]) -> bool {
         let Some(spare) = name.len().checked_sub(self.text.len()) else { return false };
         let at = |start: usize| {
             let part = name.get(start..).and_then(|rest| rest.get(..self.text.len()));
@@ -113,7 +164,8 @@ mod tests {
             ("sid", "sids", false),
         ];
         for (pattern, name, matches) in cases {
-            assert_eq!(Pattern::new(pattern).matches(name.as_bytes()), matches, "{pattern} {name}");
+            let patterns = Patterns::new([("x-*", 1), (pattern, 2)]);
+            assert_eq!(patterns.find(name.as_bytes()), matches.then_some(2), "{pattern} {name}");
         }
     }
 

@@ -7,7 +7,7 @@ use super::collect::{Collected, Role};
 use super::config::Config;
 use super::hash::{Hasher, KeyedHash, Kind};
 use super::jwt;
-use super::names::{Names, Pattern};
+use super::names::{Names, Patterns};
 
 /// The hashed user and password of a login.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,7 +33,7 @@ pub(super) struct Principals {
     max_parameters: usize,
     /// Ranks are those of the configuration.
     cookies: Names<usize>,
-    patterns: Vec<(usize, Pattern)>,
+    patterns: Patterns<usize>,
     max_cookies: usize,
     /// Holds the last decoded credentials until the next; wiped at the end.
     decoded: Zeroizing<Vec<u8>>,
@@ -56,13 +56,13 @@ impl Principals {
         let tokens = config.token_parameters.iter().map(|name| (name.as_str(), Parameter::Token));
         let cookies = || config.session_cookies.iter().map(String::as_str).enumerate();
         let exact = cookies().filter(|(_, name)| !name.contains('*')).map(|(rank, name)| (name, rank));
-        let patterns = cookies().filter(|(_, name)| name.contains('*'));
+        let patterns = cookies().filter(|(_, name)| name.contains('*')).map(|(rank, name)| (name, rank));
         Self {
             hasher,
             parameters: Names::new(keys.chain(tokens)),
             max_parameters: config.max_parameters,
             cookies: Names::new(exact),
-            patterns: patterns.map(|(rank, name)| (rank, Pattern::new(name))).collect(),
+            patterns: Patterns::new(patterns),
             max_cookies: config.max_cookies,
             decoded: Zeroizing::new(vec![0; config.max_token]),
             framed: Zeroizing::new(Vec::with_capacity(config.max_token.saturating_add(size_of::<u64>()))),
@@ -219,9 +219,7 @@ impl Principals {
     }
 
     fn cookie_rank(&self, name: &[u8]) -> Option<usize> {
-        let matching =
-            || self.patterns.iter().find(|(_, pattern)| pattern.matches(name)).map(|(rank, _)| *rank);
-        self.cookies.find(name).or_else(matching)
+        self.cookies.find(name).or_else(|| self.patterns.find(name))
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
+use super::class::Classes;
+
 /// A kind of segment that is a parameter wherever it stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Parameter {
@@ -60,14 +62,15 @@ impl Parameter {
     }
 }
 
+/// Shortest token.
+const MIN_TOKEN: usize = 10;
+
 /// How many bytes of each class a segment has.
 #[derive(Clone, Copy, Default)]
 struct Census {
     digits: usize,
     lower: usize,
     upper: usize,
-    /// Of the letters, those up to `f`.
-    hex: usize,
     /// `-`, `_`, `.`, `~`, `+`, `=`.
     marks: usize,
     /// Changes between letters and digits, whatever stands between.
@@ -127,9 +130,6 @@ impl Census {
                 Class::Mark => increment(&mut census.marks),
                 Class::Other => {}
             }
-            if byte.is_ascii_alphabetic() && byte.is_ascii_hexdigit() {
-                increment(&mut census.hex);
-            }
         }
         census
     }
@@ -139,45 +139,54 @@ impl Census {
     }
 }
 
-/// The kind of a percent-decoded segment; nothing where it may be constant.
-pub(super) fn classify(segment: &[u8]) -> Option<Parameter> {
+/// The kind of a percent-decoded segment of these classes; nothing where it may be constant.
+#[inline]
+pub(super) fn classify(segment: &[u8], classes: Classes) -> Option<Parameter> {
     // Most are words.
-    if segment.iter().all(|byte| matches!(byte, b'a'..=b'z' | b'-' | b'_')) {
+    if classes.within(Classes::WORD) {
         return None;
     }
-    let census = Census::of(segment);
-    let length = segment.len();
-    let signed = usize::from(segment.first() == Some(&b'+'));
-    if census.digits > 0 && census.digits.saturating_add(signed) == length {
+    if classes == Classes::DIGIT {
         return Some(Parameter::Id);
     }
-    let is_hex = |digits: usize| census.hex > 0 && census.letters() == census.hex && digits == length;
-    if length >= 8 && census.digits > 0 && is_hex(census.digits.saturating_add(census.hex)) {
-        return Some(Parameter::Hex);
+    classify_odd(segment, classes)
+}
+
+fn classify_odd(segment: &[u8], classes: Classes) -> Option<Parameter> {
+    let has_digit = classes.meets(Classes::DIGIT);
+    if classes.within(Classes::HEX) {
+        return (segment.len() >= 8 && has_digit).then_some(Parameter::Hex);
     }
     if is_uuid(segment) {
         return Some(Parameter::Uuid);
     }
-    if is_date(segment) {
+    if has_digit && is_date(segment) {
         return Some(Parameter::Date);
     }
-    if is_email(segment) {
+    if classes.meets(Classes::AT) && is_email(segment) {
         return Some(Parameter::Email);
     }
-    if is_ip(segment) {
+    if has_digit && is_ip(segment, classes) {
         return Some(Parameter::Ip);
     }
-    is_token(segment, &census).then_some(Parameter::Token)
+    if segment.strip_prefix(b"+").is_some_and(|digits| Classes::of(digits) == Classes::DIGIT) {
+        return Some(Parameter::Id);
+    }
+    let is_long = segment.len() >= MIN_TOKEN && classes.meets(Classes::LETTERS);
+    (is_long && is_token(segment, &Census::of(segment))).then_some(Parameter::Token)
 }
 
 /// Part of a file name, such as the fingerprint in `app.3f2a1b9c.js`. Bundlers write eight characters.
 pub(super) fn classify_part(part: &[u8]) -> Option<Parameter> {
-    let census = Census::of(part);
-    let is_mixed = census.digits > 0 && census.lower > 0 && census.upper > 0;
-    if part.len() >= 8 && is_mixed && census.marks == 0 && scarce(words(part), part.len(), 35) {
+    let classes = Classes::of(part);
+    let lower = Classes::LOWER.and(Classes::LOWER_HEX);
+    let upper = Classes::UPPER.and(Classes::UPPER_HEX);
+    let is_mixed = classes.meets(Classes::DIGIT) && classes.meets(lower) && classes.meets(upper);
+    let is_plain = classes.within(Classes::LETTERS.and(Classes::DIGIT));
+    if part.len() >= 8 && is_mixed && is_plain && scarce(words(part), part.len(), 35) {
         return Some(Parameter::Token);
     }
-    classify(part).filter(|kind| *kind != Parameter::Id || part.len() >= 6)
+    classify(part, classes).filter(|kind| *kind != Parameter::Id || part.len() >= 6)
 }
 
 fn is_uuid(segment: &[u8]) -> bool {
@@ -232,19 +241,21 @@ fn is_email(segment: &[u8]) -> bool {
         && user.iter().all(|byte| byte.is_ascii_graphic())
 }
 
-fn is_ip(segment: &[u8]) -> bool {
-    let Ok(text) = str::from_utf8(segment) else { return false };
-    let colons = memchr::memchr(b':', segment).is_some();
-    if colons { text.parse::<Ipv6Addr>().is_ok() } else { text.parse::<Ipv4Addr>().is_ok() }
+fn is_ip(segment: &[u8], classes: Classes) -> bool {
+    let v4 = Classes::DIGIT.and(Classes::DOT);
+    let v6 = Classes::HEX.and(Classes::COLON).and(Classes::DOT);
+    let text = str::from_utf8(segment).unwrap_or_default();
+    if classes.within(v4) {
+        text.parse::<Ipv4Addr>().is_ok()
+    } else {
+        classes.within(v6) && text.parse::<Ipv6Addr>().is_ok()
+    }
 }
 
 /// Random text has all classes mixed and hardly a syllable; names, titles and versions do not. What slips
 /// through, because it is short or looks like words by chance, is left to learning.
 fn is_token(segment: &[u8], census: &Census) -> bool {
     let length = segment.len();
-    if length < 10 || census.letters() == 0 {
-        return false;
-    }
     let known = census.letters().saturating_add(census.digits).saturating_add(census.marks);
     if known != length {
         return false;

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::classify::Parameter;
 use super::config::{Config, Counters};
 use super::learn::Learner;
-use super::segment::{Look, Scratch, Text};
+use super::segment::{Look, Raw, Scratch, Text};
 use super::trie::{Node, NodeId, ROOT, Scope};
 
 /// The version that is written, and the only one that is read.
@@ -166,6 +166,6 @@ fn look(text: &str, config: &Config) -> Option<Look> {
         return Some(Look::Mixed);
     }
     let mut scratch = Scratch::default();
-    let canonical = scratch.canonical(text.as_bytes(), config.max_segment.saturating_mul(3));
+    let canonical = scratch.canonical(Raw::new(text.as_bytes()), config.max_segment.saturating_mul(3));
     (canonical.bytes == text.as_bytes() && canonical.look != Look::Typed).then_some(canonical.look)
 }

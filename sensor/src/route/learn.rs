@@ -2,7 +2,7 @@
 
 use super::classify::Parameter;
 use super::config::{Config, Counters};
-use super::segment::{Look, Scratch, Segments, Text};
+use super::segment::{Cut, Look, Raw, Scratch, Text};
 use super::trie::{Node, NodeId, ROOT, Scope, Trie};
 
 /// What the answer says of a path.
@@ -70,13 +70,13 @@ impl Learner {
     #[inline]
     pub(super) fn walk(
         &mut self,
-        segments: &Segments<'_>,
+        segments: &Cut<'_>,
         evidence: Evidence,
         scratch: &mut Scratch,
         counters: &mut Counters,
     ) -> Place {
         let mut id = ROOT;
-        for raw in segments.as_slice() {
+        for raw in segments.iter() {
             match self.step(id, raw, evidence, scratch, counters) {
                 Some(child) => id = child,
                 None => return Place::Left(id),
@@ -95,17 +95,15 @@ impl Learner {
     fn step(
         &mut self,
         parent: NodeId,
-        raw: &[u8],
+        raw: Raw<'_>,
         evidence: Evidence,
         scratch: &mut Scratch,
         counters: &mut Counters,
     ) -> Option<NodeId> {
-        // Most segments are known words; what begins with a digit mostly is none.
-        let known = match raw.first() {
-            Some(first) if !first.is_ascii_digit() => self.trie.find_raw(parent, raw),
-            _ => None,
-        };
-        if let Some(known) = known {
+        // Most segments are known words.
+        if raw.may_be_word()
+            && let Some(known) = self.trie.find_raw(parent, raw.bytes)
+        {
             return Some(self.visit(parent, known, evidence, counters));
         }
         let text = scratch.canonical(raw, self.max_segment);

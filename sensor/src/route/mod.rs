@@ -19,6 +19,7 @@
 //! seeded anew in each process, but nothing depends on their order. After a restart with what was exported the
 //! texts are the same; the indexes are given anew.
 
+mod class;
 mod classify;
 mod config;
 mod export;
@@ -56,6 +57,7 @@ pub struct Routes {
     templates: Templates,
     /// Templates that end in `{other}`.
     others: usize,
+    segments: Segments,
     scratch: Scratch,
     counters: Counters,
 }
@@ -80,6 +82,7 @@ impl Routes {
             learner: Learner::new(config),
             templates,
             others: 0,
+            segments: Segments::default(),
             scratch: Scratch::default(),
             counters: Counters::default(),
             config: config.clone(),
@@ -149,7 +152,7 @@ impl Routes {
     #[inline]
     fn walk(&mut self, path: &[u8], evidence: Evidence) -> Route {
         // `OPTIONS *`, authorities and whatever else is no path (RFC 9112, section 3.2).
-        let Some(segments) = Segments::of(path, self.config.max_depth) else { return self.unmatched() };
+        let Some(segments) = self.segments.cut(path, self.config.max_depth) else { return self.unmatched() };
         if !self.patterns.is_empty()
             && let Some(route) = self.patterns.find(&segments, &mut self.scratch)
         {

@@ -1,8 +1,12 @@
 //! Configured patterns.
 
+use foldhash::fast::RandomState;
+use hashbrown::HashTable;
+
 use super::config::{Config, MAX_DEPTH};
-use super::segment::{Scratch, Segments};
+use super::segment::{Cut, Raw, Scratch, Segment};
 use super::templates::{Route, Templates};
+use super::trie::hash;
 
 /// What is wrong with a pattern.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -69,10 +73,8 @@ impl Mixed {
 /// A tree, so that a path visits each node at most once, whatever must be tried again.
 #[derive(Clone, Debug, Default)]
 struct Node {
-    /// Sorted.
-    literals: Vec<(Box<[u8]>, usize)>,
-    mixed: Vec<(Mixed, usize)>,
-    any: Option<usize>,
+    mixed: Vec<(Mixed, u32)>,
+    any: Option<u32>,
     /// The pattern that ends here.
     end: Option<Route>,
     /// The pattern whose `**` stands here.
@@ -83,13 +85,28 @@ struct Node {
 #[derive(Clone, Debug)]
 pub(super) struct Patterns {
     nodes: Vec<Node>,
+    /// Literal segments of all nodes.
+    literals: HashTable<Literal>,
+    state: RandomState,
     count: usize,
+}
+
+#[derive(Clone, Debug)]
+struct Literal {
+    parent: u32,
+    text: Box<[u8]>,
+    child: u32,
 }
 
 impl Patterns {
     /// The templates' texts are the patterns as written.
     pub(super) fn new(config: &Config, templates: &mut Templates) -> Result<Self, PatternError> {
-        let mut patterns = Self { nodes: vec![Node::default()], count: config.patterns.len() };
+        let mut patterns = Self {
+            nodes: vec![Node::default()],
+            literals: HashTable::new(),
+            state: RandomState::default(),
+            count: config.patterns.len(),
+        };
         if patterns.count > config.max_patterns {
             return Err(PatternError::TooMany { count: patterns.count, max: config.max_patterns });
         }
@@ -110,23 +127,17 @@ impl Patterns {
         for part in parts {
             at = self.child(at, part);
         }
-        if let Some(node) = self.nodes.get_mut(at) {
+        if let Some(node) = self.nodes.get_mut(usize::try_from(at).unwrap_or(usize::MAX)) {
             let place = if tail { &mut node.tail } else { &mut node.end };
             place.get_or_insert(route);
         }
     }
 
-    fn child(&mut self, at: usize, part: Part) -> usize {
-        let new = self.nodes.len();
-        let Some(node) = self.nodes.get_mut(at) else { return at };
+    fn child(&mut self, at: u32, part: Part) -> u32 {
+        let new = u32::try_from(self.nodes.len()).unwrap_or(u32::MAX);
+        let Some(node) = self.nodes.get_mut(usize::try_from(at).unwrap_or(usize::MAX)) else { return at };
         let child = match part {
-            Part::Literal(text) => match node.literals.binary_search_by(|(known, _)| known.cmp(&text)) {
-                Ok(found) => node.literals.get(found).map_or(new, |(_, child)| *child),
-                Err(place) => {
-                    node.literals.insert(place, (text, new));
-                    new
-                }
-            },
+            Part::Literal(text) => self.literal(at, &text).unwrap_or_else(|| self.add_literal(at, text, new)),
             Part::Mixed(mixed) => match node.mixed.iter().find(|(known, _)| *known == mixed) {
                 Some((_, child)) => *child,
                 None => {
@@ -142,35 +153,48 @@ impl Patterns {
         child
     }
 
-    pub(super) fn find(&self, segments: &Segments<'_>, scratch: &mut Scratch) -> Option<Route> {
-        self.descend(0, segments.as_slice(), segments.deeper, scratch)
+    fn literal(&self, parent: u32, text: &[u8]) -> Option<u32> {
+        let same = |one: &Literal| one.parent == parent && *one.text == *text;
+        self.literals.find(hash(&self.state, parent, text), same).map(|one| one.child)
+    }
+
+    fn add_literal(&mut self, parent: u32, text: Box<[u8]>, child: u32) -> u32 {
+        let hashed = hash(&self.state, parent, &text);
+        let state = &self.state;
+        let again = |one: &Literal| hash(state, one.parent, &one.text);
+        self.literals.insert_unique(hashed, Literal { parent, text, child }, again);
+        child
+    }
+
+    pub(super) fn find(&self, segments: &Cut<'_>, scratch: &mut Scratch) -> Option<Route> {
+        self.descend(0, segments, segments.list, scratch)
     }
 
     /// No deeper than [`MAX_DEPTH`].
-    fn descend(&self, at: usize, rest: &[&[u8]], deeper: bool, scratch: &mut Scratch) -> Option<Route> {
-        let node = self.nodes.get(at)?;
-        let Some((raw, rest)) = rest.split_first() else {
-            return if deeper { node.tail } else { node.end.or(node.tail) };
+    fn descend(&self, at: u32, cut: &Cut<'_>, rest: &[Segment], scratch: &mut Scratch) -> Option<Route> {
+        let node = self.nodes.get(usize::try_from(at).ok()?)?;
+        let Some((segment, rest)) = rest.split_first() else {
+            return if cut.deeper { node.tail } else { node.end.or(node.tail) };
         };
+        let raw = cut.raw(segment);
         let segment = scratch.literal(raw);
-        let literal = node.literals.binary_search_by(|(known, _)| (**known).cmp(segment)).ok();
-        let literal = literal.and_then(|found| node.literals.get(found)).map(|(_, child)| *child);
+        let literal = self.literal(at, segment);
         let mixed = |from: usize, segment: &[u8]| {
             let found =
                 node.mixed.iter().enumerate().skip(from).find(|(_, (mixed, _))| mixed.matches(segment));
             found.map(|(index, (_, child))| (index, *child))
         };
         let mut next_mixed = mixed(0, segment);
-        if let Some(route) = literal.and_then(|child| self.descend(child, rest, deeper, scratch)) {
+        if let Some(route) = literal.and_then(|child| self.descend(child, cut, rest, scratch)) {
             return Some(route);
         }
         while let Some((index, child)) = next_mixed {
-            if let Some(route) = self.descend(child, rest, deeper, scratch) {
+            if let Some(route) = self.descend(child, cut, rest, scratch) {
                 return Some(route);
             }
             next_mixed = mixed(index.saturating_add(1), scratch.literal(raw));
         }
-        let any = node.any.and_then(|child| self.descend(child, rest, deeper, scratch));
+        let any = node.any.and_then(|child| self.descend(child, cut, rest, scratch));
         any.or(node.tail)
     }
 }
@@ -203,7 +227,7 @@ fn parse(pattern: &str) -> Result<(Vec<Part>, bool), PatternError> {
 fn parse_segment(segment: &str, pattern: &str) -> Result<Part, PatternError> {
     let braces = || PatternError::Braces(pattern.to_owned());
     let mut scratch = Scratch::default();
-    let mut literal = |text: &str| -> Box<[u8]> { scratch.literal(text.as_bytes()).into() };
+    let mut literal = |text: &str| -> Box<[u8]> { scratch.literal(Raw::new(text.as_bytes())).into() };
     if segment == "*" {
         return Ok(Part::Any);
     }

@@ -1,68 +1,143 @@
 //! From a path as sent to the segments of a template.
 
+use super::class::Classes;
 use super::classify::{Parameter, classify, classify_part};
 use super::config::MAX_DEPTH;
 
+/// Where a segment stands in its path, and what it is made of.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Segment {
+    start: usize,
+    end: usize,
+    classes: Classes,
+}
+
 /// A path cut into segments as a server would: empty ones are merged, dot segments resolved (RFC 3986,
 /// section 5.2.4), path parameters such as `;jsessionid=...` (RFC 3986, section 3.3) dropped. A slash at the
-/// end means nothing.
-#[derive(Clone, Copy)]
-pub(super) struct Segments<'a> {
-    raw: [&'a [u8]; MAX_DEPTH],
-    length: usize,
+/// end means nothing. The room for it is used again for the next path.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Segments {
+    list: Vec<Segment>,
     /// Whether there are more than were wanted.
+    deeper: bool,
+}
+
+/// The segments of a path.
+#[derive(Clone, Copy)]
+pub(super) struct Cut<'a> {
+    path: &'a [u8],
+    pub(super) list: &'a [Segment],
     pub(super) deeper: bool,
 }
 
-impl<'a> Segments<'a> {
+/// A segment as sent, but for its path parameters.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Raw<'a> {
+    pub(super) bytes: &'a [u8],
+    pub(super) classes: Classes,
+}
+
+impl<'a> Raw<'a> {
+    pub(super) fn new(bytes: &'a [u8]) -> Self {
+        Self { bytes, classes: Classes::of(bytes) }
+    }
+
+    /// Whether it is worth while to look for the segment as it is.
+    #[inline]
+    pub(super) fn may_be_word(&self) -> bool {
+        self.bytes.len() <= MAX_WORD
+            && self.bytes.first().is_some_and(|first| !first.is_ascii_digit())
+            && !self.classes.meets(Classes::ODD)
+    }
+}
+
+impl<'a> Cut<'a> {
+    #[inline]
+    pub(super) fn raw(&self, segment: &Segment) -> Raw<'a> {
+        let bytes = self.path.get(segment.start..segment.end).unwrap_or_default();
+        Raw { bytes, classes: segment.classes }
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = Raw<'a>> {
+        self.list.iter().map(|segment| self.raw(segment))
+    }
+}
+
+impl Segments {
     /// Nothing where the path does not begin with a slash. Reads no further than `max_depth` segments.
     #[inline]
-    pub(super) fn of(path: &'a [u8], max_depth: usize) -> Option<Self> {
-        let path = memchr::memchr2(b'?', b'#', path).and_then(|end| path.get(..end)).unwrap_or(path);
-        let mut rest = path.strip_prefix(b"/")?;
-        let mut segments = Self { raw: [&[]; MAX_DEPTH], length: 0, deeper: false };
-        let max_depth = max_depth.min(MAX_DEPTH);
-        loop {
-            let end = memchr::memchr(b'/', rest).unwrap_or(rest.len());
-            let (segment, after) = rest.split_at_checked(end).unwrap_or_default();
-            if !segments.push(segment, max_depth) {
-                segments.deeper = true;
-                return Some(segments);
-            }
-            if after.is_empty() {
-                return Some(segments);
-            }
-            rest = after.get(1..).unwrap_or_default();
+    pub(super) fn cut<'a>(&'a mut self, path: &'a [u8], max_depth: usize) -> Option<Cut<'a>> {
+        self.list.clear();
+        self.deeper = false;
+        let (first, rest) = path.split_first()?;
+        if *first != b'/' {
+            return None;
         }
-    }
-
-    pub(super) fn as_slice(&self) -> &[&'a [u8]] {
-        self.raw.get(..self.length).unwrap_or_default()
+        let max_depth = max_depth.min(MAX_DEPTH);
+        let mut start = 1_usize;
+        let mut at = 1_usize;
+        let mut classes = Classes::default();
+        for byte in rest {
+            match byte {
+                b'/' => {
+                    self.push(path, Segment { start, end: at, classes }, max_depth);
+                    if self.deeper {
+                        break;
+                    }
+                    start = at.saturating_add(1);
+                    classes = Classes::default();
+                }
+                b'?' | b'#' => break,
+                _ => classes = classes.and(Classes::of_byte(*byte)),
+            }
+            at = at.saturating_add(1);
+        }
+        if !self.deeper {
+            self.push(path, Segment { start, end: at, classes }, max_depth);
+        }
+        Some(Cut { path, list: &self.list, deeper: self.deeper })
     }
 
     #[inline]
-    fn push(&mut self, segment: &'a [u8], max_depth: usize) -> bool {
-        let segment = match memchr::memchr(b';', segment) {
-            None => segment,
-            Some(end) => segment.get(..end).unwrap_or_default(),
+    fn push(&mut self, path: &[u8], segment: Segment, max_depth: usize) {
+        if segment.start >= segment.end {
+            return;
+        }
+        // Words, numbers and whatever has neither dots nor escapes.
+        let strange = Classes::DOT.and(Classes::PERCENT).and(Classes::SEMICOLON);
+        let segment = if segment.classes.meets(strange) {
+            let Some(segment) = self.resolve(path, segment) else { return };
+            segment
+        } else {
+            segment
         };
-        match dots(segment) {
-            _ if segment.is_empty() => return true,
-            Some(1) => return true,
-            Some(_) => {
-                self.length = self.length.saturating_sub(1);
-                return true;
+        if self.list.len() >= max_depth {
+            self.deeper = true;
+        } else {
+            self.list.push(segment);
+        }
+    }
+
+    /// Cuts path parameters off and does what a dot segment says; nothing where nothing is left.
+    fn resolve(&mut self, path: &[u8], segment: Segment) -> Option<Segment> {
+        let bytes = path.get(segment.start..segment.end).unwrap_or_default();
+        let bare = match memchr::memchr(b';', bytes) {
+            None => bytes,
+            Some(end) => bytes.get(..end).unwrap_or_default(),
+        };
+        match dots(bare) {
+            None if bare.is_empty() => None,
+            None if bare.len() == bytes.len() => Some(segment),
+            None => {
+                let end = segment.start.saturating_add(bare.len());
+                Some(Segment { start: segment.start, end, classes: Classes::of(bare) })
             }
-            None => {}
+            Some(1) => None,
+            Some(_) => {
+                self.list.pop();
+                None
+            }
         }
-        if self.length >= max_depth {
-            return false;
-        }
-        if let Some(slot) = self.raw.get_mut(self.length) {
-            *slot = segment;
-            self.length = self.length.saturating_add(1);
-        }
-        true
     }
 }
 
@@ -117,60 +192,45 @@ pub(super) struct Scratch {
 impl Scratch {
     /// The text of a segment: its kind where it has one, otherwise itself with escapes where they are needed
     /// and only there (RFC 3986, section 6.2.2), so that braces always mean a parameter.
-    pub(super) fn canonical<'s>(&'s mut self, raw: &'s [u8], max_segment: usize) -> Text<'s> {
-        if raw.len() > max_segment {
+    pub(super) fn canonical<'s>(&'s mut self, raw: Raw<'s>, max_segment: usize) -> Text<'s> {
+        if raw.bytes.len() > max_segment {
             return Parameter::Long.text();
         }
-        let decoded = decode(raw, &mut self.decoded);
-        let kind = classify(decoded);
+        let (decoded, classes) = if raw.classes.meets(Classes::PERCENT) {
+            let decoded = decode(raw.bytes, &mut self.decoded);
+            (decoded, Classes::of(decoded))
+        } else {
+            (raw.bytes, raw.classes)
+        };
+        let kind = classify(decoded, classes);
         // A file name with a fingerprint looks random as a whole.
-        if matches!(kind, None | Some(Parameter::Token)) && compose_file(decoded, &mut self.text) {
+        if matches!(kind, None | Some(Parameter::Token))
+            && classes.meets(Classes::DOT)
+            && compose_file(decoded, &mut self.text)
+        {
             return Text { bytes: &self.text, look: Look::Mixed };
         }
         if let Some(kind) = kind {
             return kind.text();
         }
-        let bytes = if decoded.iter().all(|byte| is_plain(*byte)) {
-            decoded
-        } else {
+        let bytes = if classes.meets(Classes::ODD) {
             encode(decoded, &mut self.text);
             &self.text
+        } else {
+            decoded
         };
         Text { bytes, look: look(bytes) }
     }
 
     /// The segment as itself, whatever its kind.
-    pub(super) fn literal<'s>(&'s mut self, raw: &'s [u8]) -> &'s [u8] {
-        if raw.iter().all(|byte| is_plain(*byte)) {
-            return raw;
+    pub(super) fn literal<'s>(&'s mut self, raw: Raw<'s>) -> &'s [u8] {
+        if !raw.classes.meets(Classes::ODD) {
+            return raw.bytes;
         }
-        let decoded = decode(raw, &mut self.decoded);
+        let decoded = decode(raw.bytes, &mut self.decoded);
         encode(decoded, &mut self.text);
         &self.text
     }
-}
-
-/// What a segment may hold unescaped (RFC 3986, section 3.3) but for the semicolon.
-const fn is_plain(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric()
-        || matches!(
-            byte,
-            b'-' | b'.'
-                | b'_'
-                | b'~'
-                | b'!'
-                | b'$'
-                | b'&'
-                | b'\''
-                | b'('
-                | b')'
-                | b'*'
-                | b'+'
-                | b','
-                | b'='
-                | b':'
-                | b'@'
-        )
 }
 
 fn decode<'s>(raw: &'s [u8], buffer: &'s mut Vec<u8>) -> &'s [u8] {
@@ -192,6 +252,10 @@ fn decode<'s>(raw: &'s [u8], buffer: &'s mut Vec<u8>) -> &'s [u8] {
         rest = after;
     }
     buffer
+}
+
+fn is_plain(byte: u8) -> bool {
+    !Classes::of_byte(byte).meets(Classes::ODD)
 }
 
 fn encode(decoded: &[u8], text: &mut Vec<u8>) {
@@ -218,11 +282,17 @@ fn compose_file(name: &[u8], text: &mut Vec<u8>) -> bool {
     let is_extension = letters.first().is_some_and(u8::is_ascii_alphabetic)
         && letters.len() <= MAX_EXTENSION
         && letters.iter().all(u8::is_ascii_alphanumeric);
-    if !is_extension || !stem.iter().all(|byte| is_plain(*byte)) {
+    if !is_extension || Classes::of(stem).meets(Classes::ODD) {
         return false;
     }
     text.clear();
-    if let Some(kind) = classify(stem) {
+    // A name before a fingerprint is worth keeping.
+    let separator = stem.iter().position(|byte| b".-_".contains(byte));
+    let first = separator.and_then(|end| stem.get(..end)).unwrap_or_default();
+    let is_named = first.len() >= 2 && first.iter().all(u8::is_ascii_lowercase);
+    if let Some(kind) =
+        classify(stem, Classes::of(stem)).filter(|kind| *kind != Parameter::Token || !is_named)
+    {
         text.extend_from_slice(kind.label().as_bytes());
         text.extend_from_slice(extension);
         return true;

@@ -336,8 +336,9 @@ impl Trie {
     }
 }
 
+/// The hash of a child's place.
 #[inline]
-fn hash(state: &RandomState, parent: NodeId, text: &[u8]) -> u64 {
+pub(super) fn hash(state: &RandomState, parent: NodeId, text: &[u8]) -> u64 {
     let mut hasher = state.build_hasher();
     hasher.write_u32(parent);
     hasher.write(text);

@@ -10,6 +10,20 @@ fn idle_state_is_small() {
 }
 
 #[test]
+fn idle_connections_hold_nothing_else() {
+    let mut http = Http::new(Config::default(), Journal::default());
+    let mut states: Vec<_> = (0..1_000).map(|_| http.open(&opening(false))).collect();
+    for state in &mut states {
+        let time = Timestamp::from_unix_micros(1);
+        let _advice = http.data(state, Side::Client, [GET, GET].concat().as_bytes(), time);
+        let _advice = http.data(state, Side::Server, [OK, OK].concat().as_bytes(), time);
+        assert!(state.client.message.is_none() && state.server.message.is_none());
+    }
+    assert_eq!(http.messages_held(), 0);
+    assert!(http.bytes_held() < 10_000, "the memory of a connection is used by the next one");
+}
+
+#[test]
 fn messages_are_bounded() {
     let mut http = Http::new(Config { messages: 2, ..Config::default() }, Journal::default());
     let mut states: Vec<_> = (0..4).map(|_| http.open(&opening(false))).collect();

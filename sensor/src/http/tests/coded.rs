@@ -139,6 +139,14 @@ fn zstd_bomb() {
     assert!(out.capacity() <= 1 << 17, "{}", out.capacity());
 }
 
+/// A window beyond 16 MiB is none of this coding's (RFC 7932, section 9.1).
+#[test]
+fn brotli_with_a_large_window() {
+    let mut out = Vec::new();
+    let (decoded, decoding) = decode(&[0x11, 0x1e, 0x03], true, b"br", 1 << 16, &mut out);
+    assert_eq!((decoded.len(), decoding), (0, Decoding::Partial));
+}
+
 #[test]
 fn gzip_bomb() {
     let mut out = Vec::new();

@@ -198,3 +198,14 @@ fn picked_up_and_no_http() {
     assert_eq!(stopped, Some(52), "after a mebibyte");
     assert_eq!(talk.http.counters().not_http, 1);
 }
+
+#[test]
+fn loss_while_a_message_is_looked_for() {
+    let mut talk = Talk::new();
+    let _advice = talk.client(GET);
+    let _advice = talk.server("HTTP/1.1 204 No Content\r\n\r\njunk");
+    let _advice = talk.client(GET);
+    let _advice = talk.missing(Side::Server, 1, Missing::Lost);
+    let _advice = talk.server("TTP/1.1 205 X\r\nContent-Length: 3\r\n\r\nabc");
+    assert_eq!(talk.finish(), ["GET / 0 -> 204 0", "GET / 0 -> - GAPS"]);
+}

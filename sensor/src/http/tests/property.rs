@@ -97,7 +97,7 @@ fn told(client: &[&[u8]], server: &[&[u8]]) -> Vec<String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 600, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
 
     #[test]
     fn cut_anywhere(
@@ -121,7 +121,7 @@ proptest! {
         for number in 0..count {
             let messages = [
                 (Side::Client, format!("GET /{number} HTTP/1.1\r\nHost: a\r\n\r\n")),
-                (Side::Server, format!("HTTP/1.1 {} X\r\nContent-Length: 3\r\n\r\nabc", 200 + number)),
+                (Side::Server, format!("HTTP/1.1 {} X\r\nContent-Length: 3\r\n\r\nabc", 210 + number)),
             ];
             for (side, message) in messages {
                 let hole = holes.iter().find(|(is_client, at, ..)| *at == number && *is_client == (side == Side::Client));
@@ -141,7 +141,7 @@ proptest! {
         for line in talk.finish() {
             let number = line.strip_prefix("GET /").and_then(|rest| rest.split(' ').next()?.parse::<usize>().ok());
             let status = line.split("-> ").nth(1).and_then(|rest| rest.split(' ').next()?.parse::<usize>().ok());
-            let agrees = matches!((number, status), (Some(number), Some(status)) if status == 200 + number);
+            let agrees = matches!((number, status), (Some(number), Some(status)) if status == 210 + number);
             prop_assert!(agrees || line.contains("GAPS"), "{}", line);
         }
     }
