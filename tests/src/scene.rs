@@ -24,7 +24,8 @@ pub struct Scene {
     pub daemon: Daemon,
     /// Counts UDP.
     pub sink: Sink,
-    nginx: Option<Nginx>,
+    /// The HTTP server, where there is one.
+    pub nginx: Option<Nginx>,
     /// The namespaces.
     pub net: Net,
 }

@@ -137,6 +137,7 @@ fn losses(report: &StatusReport) -> String {
         ("gaps in streams", http.stream_gaps),
         ("instructions to the mirror refused", http.refused_instructions),
         ("failures not counted by client", http.failures_uncounted),
+        ("exchanges not logged", http.log_errors),
         ("client table full", losses.table_full),
         ("admission contended", losses.admission_contended),
         ("notices lost", losses.notices_lost),

@@ -205,6 +205,9 @@ pub struct HttpReport {
     pub refused_instructions: u64,
     /// Failures of clients that were too many to count them by client.
     pub failures_uncounted: u64,
+    /// Records that could not be written to the log of exchanges.
+    #[serde(default)]
+    pub log_errors: u64,
 }
 
 /// Things that did not get their due, by cause.

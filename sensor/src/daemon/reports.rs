@@ -131,6 +131,7 @@ impl Engine {
             anomalies: http.anomalies().fold(0, |sum: u64, (_, count)| sum.saturating_add(count)),
             refused_instructions: published.refused_instructions,
             failures_uncounted: published.failures_uncounted,
+            log_errors: published.log_errors,
         })
     }
 

@@ -33,6 +33,9 @@ pub struct SenseConfig {
     pub snap: u32,
     /// Bytes of the ring buffer that they are copied to; a power of two.
     pub ring_bytes: u32,
+    /// Where the record of every exchange is appended to, one JSON object a line. Nothing here ends it: it is
+    /// for times when all must be seen.
+    pub log: Option<PathBuf>,
     /// Everything behind the ring.
     pub pipeline: pipeline::Config,
 }
@@ -42,7 +45,7 @@ impl Default for SenseConfig {
         let mut pipeline = pipeline::Config::default();
         // The usual ports, for connections whose handshake was missed.
         pipeline.streams.server_ports = vec![80, 443, 3000, 5000, 8000, 8008, 8080, 8081, 8443, 8888, 9090];
-        Self { enabled: true, ports: Ports::Auto, snap: 4_096, ring_bytes: 16 << 20, pipeline }
+        Self { enabled: true, ports: Ports::Auto, snap: 4_096, ring_bytes: 16 << 20, log: None, pipeline }
     }
 }
 
@@ -77,6 +80,7 @@ impl SenseConfig {
             &mut self.ring_bytes,
             http.integer("ring_mib", 1..=1_024).map(|mib| (mib << MIB_SHIFT).next_power_of_two()),
         );
+        self.log = http.path("exchange_log");
         let streams = &mut self.pipeline.streams;
         set(&mut streams.max_connections, http.integer("max_connections", 64..=16_777_216).map(wide));
         set(

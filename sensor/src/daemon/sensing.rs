@@ -1,12 +1,17 @@
 //! The thread that turns mirrored segments into exchanges, and what the rest of the daemon sees of it.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufWriter, Write as _};
 use std::net::IpAddr;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use anyhow::Context as _;
 use nix::poll::{PollFd, PollFlags, ppoll};
 use nix::sys::time::TimeSpec;
 use sensor_common::abi::{FlowKey, MirrorDirection};
@@ -19,7 +24,7 @@ use crate::clock::{self, KernelClock, Timestamp};
 use crate::event::Exchange;
 use crate::identity::Key;
 use crate::kernel::{Mirror, SegmentRing, key_of};
-use crate::pipeline::{ConfigError, Observer, Pipeline, Snapshot, StatusClass};
+use crate::pipeline::{Observer, Pipeline, Snapshot, StatusClass};
 use crate::stream::{Instruction, Side};
 
 /// Records read before anything else is looked at.
@@ -64,6 +69,8 @@ pub(super) struct Published {
     pub(super) failures_uncounted: u64,
     /// Instructions that the kernel refused.
     pub(super) refused_instructions: u64,
+    /// Records of exchanges that could not be written to the log of exchanges.
+    pub(super) log_errors: u64,
 }
 
 /// The running thread; dropping it ends it.
@@ -79,8 +86,9 @@ impl Sensing {
         key: &Key,
         mirror: Mirror,
         ring: SegmentRing,
-    ) -> Result<Self, ConfigError> {
-        let pipeline = Pipeline::new(&config.pipeline, key, Watcher::default())?;
+    ) -> anyhow::Result<Self> {
+        let log = config.log.as_deref().map(open_log).transpose()?;
+        let pipeline = Pipeline::new(&config.pipeline, key, Watcher { log, ..Watcher::default() })?;
         let shared = Arc::new(Shared::default());
         mirror.set_snap(config.snap);
         let mut worker = Worker {
@@ -118,12 +126,19 @@ impl Drop for Sensing {
     }
 }
 
+fn open_log(path: &Path) -> anyhow::Result<BufWriter<File>> {
+    let file = OpenOptions::new().append(true).create(true).mode(0o640).open(path);
+    Ok(BufWriter::new(file.with_context(|| format!("http.exchange_log: {}", path.display()))?))
+}
+
 /// Remembers what requests to the daemon ask for.
 #[derive(Default)]
 struct Watcher {
     fresh: Vec<String>,
     failures: HashMap<IpAddr, u64>,
     uncounted: u64,
+    log: Option<BufWriter<File>>,
+    log_errors: u64,
     /// Server ports that answered in HTTP since the last look.
     confirmed: BTreeSet<u16>,
 }
@@ -132,6 +147,12 @@ impl Observer for Watcher {
     fn exchange(&mut self, exchange: &Exchange<'_>) {
         if self.fresh.len() < RECENT_EACH {
             self.fresh.extend(serde_json::to_string(exchange).ok());
+        }
+        if let Some(log) = &mut self.log {
+            let written = serde_json::to_writer(&mut *log, exchange).map_err(io::Error::from);
+            if written.and_then(|()| log.write_all(b"\n")).is_err() {
+                self.log_errors = self.log_errors.saturating_add(1);
+            }
         }
         if exchange.method.is_some() || exchange.status.is_some() {
             self.confirmed.insert(exchange.server_port);
@@ -232,7 +253,13 @@ impl Worker {
         let snapshot = self.pipeline.snapshot();
         let ports = self.watch.ports().clone();
         let watcher = self.pipeline.observer_mut();
+        if let Some(log) = &mut watcher.log
+            && log.flush().is_err()
+        {
+            watcher.log_errors = watcher.log_errors.saturating_add(1);
+        }
         let mut published = self.shared.published.lock().unwrap_or_else(PoisonError::into_inner);
+        published.log_errors = watcher.log_errors;
         published.recent.extend(watcher.fresh.drain(..));
         let surplus = published.recent.len().saturating_sub(RECENT);
         published.recent.drain(..surplus);

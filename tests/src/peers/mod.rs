@@ -4,6 +4,7 @@
 //! [`crate::netns::Namespace::enter`].
 
 pub mod http;
+pub mod keepalive;
 pub mod nginx;
 pub mod spoof;
 pub mod udp;

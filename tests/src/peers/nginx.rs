@@ -18,8 +18,11 @@ use crate::wait::wait_until;
 #[derive(Debug)]
 pub struct Nginx {
     child: Child,
-    _prefix: TempDir,
+    prefix: TempDir,
 }
+
+/// What it serves below `/files/`, and how many bytes it has; gzip makes those below `zipped` chunked.
+const FILES: [(&str, usize); 3] = [("1k.txt", 1_000), ("100k.txt", 100_000), ("zipped/100k.txt", 100_000)];
 
 impl Nginx {
     /// Where it listens, on every address of both families.
@@ -31,20 +34,35 @@ impl Nginx {
     /// Where it does not come up.
     pub fn start(namespace: &Namespace) -> Result<Self> {
         let prefix = tempfile::Builder::new().prefix("sensor-nginx-").tempdir()?;
+        for (name, bytes) in FILES {
+            let path = prefix.path().join("files").join(name);
+            fs::create_dir_all(path.parent().unwrap_or(prefix.path()))?;
+            let text: Vec<u8> = (0..bytes).map(|byte| b"sensor\n"[byte % 7]).collect();
+            fs::write(path, text)?;
+        }
         let config = prefix.path().join("nginx.conf");
         fs::write(&config, configuration())?;
         let log = fs::File::create(prefix.path().join("stderr.log"))?;
         let mut command = namespace.command("nginx");
         command.arg("-p").arg(prefix.path()).arg("-c").arg(&config);
         let child = command.stdout(Stdio::null()).stderr(log).spawn().context("cannot start nginx")?;
-        let mut nginx = Self { child, _prefix: prefix };
+        let mut nginx = Self { child, prefix: prefix };
         let here = SocketAddr::from(([127, 0, 0, 1], Self::PORT));
         let is_up =
             namespace.enter(|| wait_until(Duration::from_secs(20), || TcpStream::connect(here).is_ok()));
-        let log = fs::read_to_string(nginx._prefix.path().join("stderr.log")).unwrap_or_default();
+        let log = fs::read_to_string(nginx.prefix.path().join("stderr.log")).unwrap_or_default();
         let ended = nginx.child.try_wait().unwrap_or_default();
         ensure!(is_up && ended.is_none(), "nginx does not answer on {here}: {log}");
         Ok(nginx)
+    }
+
+    /// Its access log so far: address and port of the client, method, path, status, body bytes sent.
+    ///
+    /// # Errors
+    /// Where it cannot be read.
+    pub fn access_log(&self) -> Result<Vec<String>> {
+        let text = fs::read_to_string(self.prefix.path().join("access.log"))?;
+        Ok(text.lines().map(str::to_owned).collect())
     }
 }
 
@@ -63,10 +81,13 @@ fn configuration() -> String {
     format!(
         "daemon off;\nmaster_process on;\nworker_processes 1;\nuser root;\npid nginx.pid;\n\
          error_log stderr warn;\nevents {{ worker_connections 4096; }}\n\
-         http {{\n  access_log off;\n  client_body_temp_path body;\n  proxy_temp_path proxy;\n\
+         http {{\n  log_format plain '$remote_addr $remote_port $request_method $uri $status $body_bytes_sent';\n\
+         \x20 access_log access.log plain;\n  keepalive_requests 1000000;\n  client_body_temp_path body;\n  proxy_temp_path proxy;\n\
          \x20 fastcgi_temp_path fastcgi;\n  uwsgi_temp_path uwsgi;\n  scgi_temp_path scgi;\n\
          \x20 server {{\n    listen {port} backlog=4096;\n    listen [::]:{port} backlog=4096;\n\
-         \x20   location / {{ return 200 \"ok\\n\"; }}\n  }}\n}}\n",
+         \x20   location / {{ return 200 \"ok\\n\"; }}\n\
+         \x20   location /files/ {{ root .; }}\n\
+         \x20   location /files/zipped/ {{ root .; gzip on; gzip_types *; gzip_min_length 1; }}\n  }}\n}}\n",
         port = Nginx::PORT
     )
 }
