@@ -12,7 +12,7 @@ use crate::clock::Timestamp;
 use crate::decide::NeverBlock;
 use crate::enforce::{EnforceError, Enforcer, Policy};
 use crate::kernel::{Dataplane, Notice};
-use crate::store::{CommandStore, Pending, Saved, StoreError};
+use crate::store::{COMMANDS, CommandStore, Pending, Saved, StoreError};
 
 /// Over-limit notices remembered for `sensor explain`.
 const MAX_NOTICES: usize = 4_096;
@@ -60,7 +60,7 @@ impl Engine {
         ssh_peer: Option<IpAddr>,
         now: Timestamp,
     ) -> Result<Self, EngineError> {
-        let store = CommandStore::open(&config.paths.state_dir)?;
+        let store = CommandStore::open(&config.paths.state_dir, COMMANDS)?;
         let Saved { commands, pending } = store.load()?;
         let mut policy = Policy::new(config.policy.layer(now), commands);
         policy.expire(now);

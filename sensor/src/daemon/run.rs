@@ -174,10 +174,11 @@ fn prepare(
 
 /// Has segments mirrored, and starts the thread that reads them.
 fn start_sensing(engine: &mut Engine) -> Result<()> {
-    let key = sense::ensure_key(&engine.config.paths.state_dir).context("the key for hashes")?;
+    let state_dir = engine.config.paths.state_dir.clone();
+    let key = sense::ensure_key(&state_dir).context("the key for hashes")?;
     engine.dataplane.attach_mirror()?;
     let (mirror, ring) = engine.dataplane.take_mirror().context("the mirror was taken already")?;
-    engine.sensing = Some(Sensing::start(&engine.config.sense, &key, mirror, ring)?);
+    engine.sensing = Some(Sensing::start(&engine.config.sense, &key, &state_dir, mirror, ring)?);
     Ok(())
 }
 
@@ -221,6 +222,8 @@ async fn serve(
 fn stop(commands: &Commands) {
     let mut engine = commands.engine();
     engine.keep();
+    // Its thread ends, and keeps what it learned.
+    drop(engine.sensing.take());
     if engine.dataplane.is_pinned() {
         info!("stopped; the kernel goes on with the last policy, `sensor unload` ends that");
     } else {

@@ -25,6 +25,8 @@ use crate::event::Exchange;
 use crate::identity::Key;
 use crate::kernel::{Mirror, SegmentRing, key_of};
 use crate::pipeline::{Observer, Pipeline, Snapshot, StatusClass};
+use crate::route::Learned;
+use crate::store::StateFile;
 use crate::stream::{Instruction, Side};
 
 /// Records read before anything else is looked at.
@@ -37,6 +39,10 @@ const PATIENCE: u32 = 100;
 const SLEEP: TimeSpec = TimeSpec::from_duration(Duration::from_millis(50));
 /// How often totals are told and time is made to pass.
 const PUBLISH: Duration = Duration::from_millis(200);
+/// How often the routes learned are kept.
+const KEEP: Duration = Duration::from_secs(60);
+/// The file that they are kept in.
+const ROUTES: &str = "routes.json";
 /// How often listening sockets are looked at.
 const REFRESH: Duration = Duration::from_secs(2);
 
@@ -84,11 +90,14 @@ impl Sensing {
     pub(super) fn start(
         config: &SenseConfig,
         key: &Key,
+        state_dir: &Path,
         mirror: Mirror,
         ring: SegmentRing,
     ) -> anyhow::Result<Self> {
         let log = config.log.as_deref().map(open_log).transpose()?;
-        let pipeline = Pipeline::new(&config.pipeline, key, Watcher { log, ..Watcher::default() })?;
+        let routes = StateFile::open(state_dir, ROUTES)?;
+        let mut pipeline = Pipeline::new(&config.pipeline, key, Watcher { log, ..Watcher::default() })?;
+        restore_routes(&routes, &mut pipeline);
         let shared = Arc::new(Shared::default());
         mirror.set_snap(config.snap);
         let mut worker = Worker {
@@ -103,6 +112,7 @@ impl Sensing {
             clock: clock::kernel_clock(),
             instructions: Vec::new(),
             refused_instructions: 0,
+            routes,
         };
         let thread = std::thread::Builder::new().name("sensing".to_owned()).spawn(move || worker.run());
         let thread = thread.inspect_err(|error| warn!(%error, "no thread to see HTTP with")).ok();
@@ -123,6 +133,17 @@ impl Drop for Sensing {
         {
             warn!("the thread that sees HTTP had ended in a panic");
         }
+    }
+}
+
+/// Gives the pipeline the routes that an earlier daemon had learned.
+fn restore_routes(file: &StateFile<Option<Learned>>, pipeline: &mut Pipeline<Watcher>) {
+    let restored = file
+        .load()
+        .map_err(anyhow::Error::from)
+        .and_then(|learned| learned.map_or(Ok(()), |learned| Ok(pipeline.routes_mut().import(&learned)?)));
+    if let Err(error) = restored {
+        warn!(error = format!("{error:#}"), "routes are learned anew");
     }
 }
 
@@ -177,12 +198,14 @@ struct Worker {
     clock: KernelClock,
     instructions: Vec<Instruction>,
     refused_instructions: u64,
+    routes: StateFile<Option<Learned>>,
 }
 
 impl Worker {
     fn run(&mut self) {
         self.refresh_ports(clock::now());
         let (mut published, mut refreshed) = (clock::now(), clock::now());
+        let mut kept = clock::now();
         let mut in_vain: u32 = 0;
         while !self.shared.stop.load(Ordering::Acquire) {
             let read = self.read();
@@ -198,6 +221,10 @@ impl Worker {
                 refreshed = now;
                 self.refresh_ports(now);
             }
+            if now.since(kept) >= KEEP || now < kept {
+                kept = now;
+                self.keep_routes();
+            }
             in_vain = if read == 0 { in_vain.saturating_add(1) } else { 0 };
             if read == 0 {
                 self.wait(in_vain > PATIENCE);
@@ -205,6 +232,13 @@ impl Worker {
         }
         self.pipeline.finish(clock::now());
         self.publish();
+        self.keep_routes();
+    }
+
+    fn keep_routes(&self) {
+        if let Err(error) = self.routes.save(&Some(self.pipeline.routes().export())) {
+            warn!(%error, "the routes learned could not be kept; a restart learns them anew");
+        }
     }
 
     fn read(&mut self) -> usize {

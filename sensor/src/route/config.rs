@@ -12,7 +12,7 @@ pub struct Config {
     pub patterns: Vec<String>,
     /// Most patterns. Default 8192.
     pub max_patterns: usize,
-    /// Segments of learned templates, each some 120 bytes with its text. Default 16,384.
+    /// Segments of learned templates, each some 130 bytes with its text. Default 16,384.
     pub max_nodes: usize,
     /// Learned templates. Default 4096. Three times as many may be kept that were replaced by more general
     /// ones, since somebody may still hold them.

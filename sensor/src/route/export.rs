@@ -28,7 +28,7 @@ pub struct LearnedSegment {
     /// Its text in a template.
     pub text: String,
     /// Successful exchanges that went through it.
-    pub hits: u32,
+    pub hits: u64,
     /// Whether there was one.
     pub confirmed: bool,
     /// Whether it outlived the collapse of its place.
@@ -119,7 +119,7 @@ impl Learner {
             let Some(parent) = *parent.ok_or("its parent does not come before it")? else { return Ok(None) };
             let look = look(&segment.text, config).ok_or("its text is no segment")?;
             let text = Text { bytes: segment.text.as_bytes(), look };
-            if self.trie.find(parent, text).is_some() {
+            if self.trie.find(parent, text.bytes).is_some() {
                 return Err("its text is there already");
             }
             let Some(id) = self.trie.add(parent, text, segment.confirmed) else {
@@ -158,7 +158,8 @@ fn look(text: &str, config: &Config) -> Option<Look> {
     if Parameter::ALL.iter().any(|kind| kind.label() == text) {
         return Some(Look::Typed);
     }
-    let is_plain = !text.is_empty() && !text.contains(['/', ';', '?', '#']) && text.is_ascii();
+    let is_plain = !text.is_empty() && !text.contains(['/', ';', '?', '#']);
+    let is_plain = is_plain && text.bytes().all(|byte| byte.is_ascii_graphic());
     if !is_plain {
         return None;
     }

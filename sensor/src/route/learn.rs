@@ -100,9 +100,9 @@ impl Learner {
         scratch: &mut Scratch,
         counters: &mut Counters,
     ) -> Option<NodeId> {
-        // Most segments are known words.
-        if raw.may_be_word()
-            && let Some(known) = self.trie.find_raw(parent, raw.bytes)
+        // Most segments are known as they are.
+        if raw.may_be_known()
+            && let Some(known) = self.trie.find(parent, raw.bytes)
         {
             return Some(self.visit(parent, known, evidence, counters));
         }
@@ -119,8 +119,9 @@ impl Learner {
         counters: &mut Counters,
     ) -> Option<NodeId> {
         let covered = self.trie.get(parent)?.scope.covers(text.look);
-        let known = self.trie.find(parent, text);
-        let known = known.or_else(|| covered.then(|| self.trie.find(parent, Parameter::Param.text()))?);
+        let known = self.trie.find(parent, text.bytes);
+        let known =
+            known.or_else(|| covered.then(|| self.trie.find(parent, Parameter::Param.text().bytes))?);
         if let Some(known) = known {
             return Some(self.visit(parent, known, evidence, counters));
         }
@@ -197,7 +198,7 @@ impl Learner {
         if !covered || self.trie.get(child).is_some_and(is_kept) {
             return child;
         }
-        self.trie.find(parent, Parameter::Param.text()).unwrap_or(child)
+        self.trie.find(parent, Parameter::Param.text().bytes).unwrap_or(child)
     }
 
     /// The scope that a place must collapse to, if any. After merging, a place may hold segments that its
@@ -226,19 +227,22 @@ impl Learner {
     fn collapse_place(&mut self, place: NodeId, scope: Scope, counters: &mut Counters) -> Vec<NodeId> {
         let Some(node) = self.trie.get_mut(place) else { return Vec::new() };
         node.scope = node.scope.max(scope);
-        let children = node.children.clone();
-        let hits = |trie: &Trie, id| trie.get(id).map_or(0, |node| u64::from(node.hits));
-        let total: u64 = children.iter().map(|id| hits(&self.trie, *id)).sum();
-        let mut param = self.trie.find(place, Parameter::Param.text());
+        // Taken, not walked: a node that leaves its place is then not searched for among all others.
+        let children = std::mem::take(&mut node.children);
+        let hits = |trie: &Trie, id| trie.get(id).map_or(0, |node| node.hits);
+        let total: u64 = children.iter().map(|id| hits(&self.trie, *id)).fold(0, u64::saturating_add);
+        let mut param = self.trie.find(place, Parameter::Param.text().bytes);
         let mut grown = Vec::new();
         for child in children {
             let Some(node) = self.trie.get(child) else { continue };
             if !scope.covers(node.look) || node.kept {
+                self.trie.list(child, place);
                 continue;
             }
             let is_busy = hits(&self.trie, child).saturating_mul(KEPT_SHARE) >= total;
             if node.look == Look::Word && node.confirmed && is_busy {
                 self.trie.keep(child);
+                self.trie.list(child, place);
                 continue;
             }
             match param {
@@ -259,7 +263,7 @@ impl Learner {
         while let Some((from, into)) = pending.pop() {
             let Some(source) = self.trie.get_mut(from) else { continue };
             let (hits, confirmed, scope) = (source.hits, source.confirmed, source.scope);
-            let children = source.children.clone();
+            let children = std::mem::take(&mut source.children);
             if confirmed {
                 self.trie.confirm(into);
             }
@@ -268,10 +272,7 @@ impl Learner {
                 target.scope = target.scope.max(scope);
             }
             for child in children {
-                let same = self
-                    .trie
-                    .get(child)
-                    .and_then(|node| self.trie.find(into, Text { bytes: &node.text, look: node.look }));
+                let same = self.trie.get(child).and_then(|node| self.trie.find(into, &node.text));
                 match same {
                     Some(same) => pending.push((child, same)),
                     None if self.has_room(into, child) => self.trie.reparent(child, into),

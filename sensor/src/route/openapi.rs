@@ -92,8 +92,10 @@ pub fn openapi_patterns(file: &str, text: &str) -> Result<Vec<String>, OpenApiEr
         let servers = if item.servers.is_empty() { &document.servers } else { &item.servers };
         let bases: Vec<String> = servers.iter().map(base_path).collect();
         let bases = if bases.is_empty() { vec![String::new()] } else { bases };
+        // Some write query parameters into the key; they are no part of a path.
+        let bare = path.split(['?', '#']).next().unwrap_or_default();
         for base in bases {
-            let pattern = format!("{base}{path}");
+            let pattern = format!("{base}{bare}");
             super::pattern::check(&pattern).map_err(|problem| error(&key, problem.to_string()))?;
             patterns.insert(pattern);
         }
@@ -149,6 +151,8 @@ paths:
   /users/{id}:
     get: { responses: { '200': { description: ok } } }
   /:
+    get: {}
+  /?format={format}:
     get: {}
   /health:
     servers: [{ url: https://example.com }]

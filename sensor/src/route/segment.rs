@@ -44,7 +44,7 @@ impl<'a> Raw<'a> {
 
     /// Whether it is worth while to look for the segment as it is.
     #[inline]
-    pub(super) fn may_be_word(&self) -> bool {
+    pub(super) fn may_be_known(&self) -> bool {
         self.bytes.len() <= MAX_WORD
             && self.bytes.first().is_some_and(|first| !first.is_ascii_digit())
             && !self.classes.meets(Classes::ODD)

@@ -53,7 +53,7 @@ pub(super) struct Node {
     /// Children not confirmed.
     pub(super) tentative: u32,
     /// Successful exchanges that went through here.
-    pub(super) hits: u32,
+    pub(super) hits: u64,
     /// The template that ends here.
     pub(super) template: Option<Route>,
     /// The template of unknown paths that leave the tree here.
@@ -144,26 +144,12 @@ impl Trie {
         self.len() >= self.max_nodes
     }
 
-    /// The child of a text. Text with braces that stand for themselves does not exist.
+    /// The child of a text. Braces are always those of a parameter, since others are escaped.
     #[inline]
-    pub(super) fn find(&self, parent: NodeId, text: Text<'_>) -> Option<NodeId> {
-        let typed = text.look == Look::Typed;
-        self.probe(parent, text.bytes, |node| (node.look == Look::Typed) == typed)
-    }
-
-    /// The child that is a segment as sent.
-    #[inline]
-    pub(super) fn find_raw(&self, parent: NodeId, raw: &[u8]) -> Option<NodeId> {
-        self.probe(parent, raw, |node| node.look == Look::Word)
-    }
-
-    #[inline]
-    fn probe(&self, parent: NodeId, text: &[u8], suits: impl Fn(&Node) -> bool) -> Option<NodeId> {
-        let hash = hash(&self.state, parent, text);
-        let same = |id: &NodeId| {
-            self.get(*id).is_some_and(|node| node.parent == parent && *node.text == *text && suits(node))
-        };
-        self.index.find(hash, same).copied()
+    pub(super) fn find(&self, parent: NodeId, text: &[u8]) -> Option<NodeId> {
+        let same =
+            |id: &NodeId| self.get(*id).is_some_and(|node| node.parent == parent && *node.text == *text);
+        self.index.find(hash(&self.state, parent, text), same).copied()
     }
 
     /// Adds a child that is not there. Nothing where the tree is full.
@@ -273,10 +259,15 @@ impl Trie {
             let node = usize::try_from(*id).ok().and_then(|id| nodes.get(id));
             node.map_or(0, |node| hash(state, node.parent, &node.text))
         });
+        self.list(id, parent);
+        self.count(id, parent);
+    }
+
+    /// Puts a node at the end of its parent's list.
+    pub(super) fn list(&mut self, id: NodeId, parent: NodeId) {
         if let Some(parent) = self.get_mut(parent) {
             parent.children.push(id);
         }
-        self.count(id, parent);
     }
 
     fn detach(&mut self, id: NodeId) {

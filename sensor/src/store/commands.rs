@@ -1,12 +1,8 @@
 //! The file that keeps what commands said: `commands.json` in the state directory.
 
-use std::fs;
-use std::io::{self, Write as _};
-use std::path::{Path, PathBuf};
-
 use serde::{Deserialize, Serialize};
-use tempfile::NamedTempFile;
 
+use super::file::StateFile;
 use crate::clock::Timestamp;
 use crate::enforce::{Layer, Limits, Scope};
 
@@ -31,86 +27,23 @@ pub struct Saved {
     pub pending: Vec<Pending>,
 }
 
-/// What can go wrong with the file.
-#[derive(Debug, thiserror::Error)]
-pub enum StoreError {
-    /// It cannot be read or written.
-    #[error("{path}: {source}")]
-    Io {
-        /// Which file.
-        path: PathBuf,
-        /// The system's answer.
-        source: io::Error,
-    },
-    /// It is not what this program wrote.
-    #[error("{path}: not a state file of this version ({source}); move it away to start without it")]
-    Format {
-        /// Which file.
-        path: PathBuf,
-        /// What is wrong.
-        source: serde_json::Error,
-    },
-}
+/// The file of what commands said.
+pub type CommandStore = StateFile<Saved>;
 
-/// The file.
-#[derive(Clone, Debug)]
-pub struct CommandStore {
-    path: PathBuf,
-}
-
-impl CommandStore {
-    /// The store in a state directory, which is made if need be.
-    ///
-    /// # Errors
-    /// Where the directory cannot be made.
-    pub fn open(directory: &Path) -> Result<Self, StoreError> {
-        fs::create_dir_all(directory)
-            .map_err(|source| StoreError::Io { path: directory.to_owned(), source })?;
-        Ok(Self { path: directory.join("commands.json") })
-    }
-
-    /// What was kept; nothing, where there is no file.
-    ///
-    /// # Errors
-    /// Where the file cannot be read or understood.
-    pub fn load(&self) -> Result<Saved, StoreError> {
-        match fs::read(&self.path) {
-            Ok(bytes) => serde_json::from_slice(&bytes)
-                .map_err(|source| StoreError::Format { path: self.path.clone(), source }),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Saved::default()),
-            Err(source) => Err(self.error(source)),
-        }
-    }
-
-    /// Keeps `saved`: the file is replaced whole, so that a crash leaves the old or the new one.
-    ///
-    /// # Errors
-    /// Where it cannot be written; the old file stays.
-    pub fn save(&self, saved: &Saved) -> Result<(), StoreError> {
-        let directory = self.path.parent().unwrap_or(Path::new("/"));
-        let mut file = NamedTempFile::new_in(directory).map_err(|source| self.error(source))?;
-        let bytes = serde_json::to_vec(saved)
-            .map_err(|source| StoreError::Format { path: self.path.clone(), source })?;
-        file.write_all(&bytes).map_err(|source| self.error(source))?;
-        file.as_file().sync_data().map_err(|source| self.error(source))?;
-        file.persist(&self.path).map_err(|error| self.error(error.error))?;
-        Ok(())
-    }
-
-    fn error(&self, source: io::Error) -> StoreError {
-        StoreError::Io { path: self.path.clone(), source }
-    }
-}
+/// Its name.
+pub const COMMANDS: &str = "commands.json";
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
     use crate::enforce::{BlockRule, Mode, Origin};
 
     #[test]
     fn what_is_saved_is_loaded() {
         let directory = tempfile::tempdir().unwrap();
-        let store = CommandStore::open(&directory.path().join("new")).unwrap();
+        let store = CommandStore::open(&directory.path().join("new"), COMMANDS).unwrap();
         assert_eq!(store.load().unwrap(), Saved::default());
         let now = Timestamp::from_unix_micros(1_700_000_000_123_456);
         let limits = Limits { packets: Some("5/s".parse().unwrap()), ..Limits::default() };
@@ -129,7 +62,7 @@ mod tests {
     #[test]
     fn a_broken_file_is_named() {
         let directory = tempfile::tempdir().unwrap();
-        let store = CommandStore::open(directory.path()).unwrap();
+        let store = CommandStore::open(directory.path(), COMMANDS).unwrap();
         fs::write(directory.path().join("commands.json"), "{").unwrap();
         assert!(store.load().unwrap_err().to_string().contains("commands.json"));
     }

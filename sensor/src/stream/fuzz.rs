@@ -121,27 +121,10 @@ fn run(input: &[u8], seed: u64) -> (u64, u64) {
     let mut now = 1_000_000;
     let mut sent = 0_u64;
     for record in input.chunks_exact(8) {
-        let &[who, flags, sequence, fine, acknowledgement, length, short, wait] = record else { continue };
+        let &[who, _, _, fine, _, length, _, wait] = record else { continue };
         now = u64::saturating_add(now, 10_u64.saturating_pow(u32::from(wait % 7)));
         let data: Vec<u8> = (0..length).map(|n| n.wrapping_mul(fine) ^ who).collect();
-        let (source, destination) = ends(who);
-        let base = if who & 1 == 0 { u32::MAX - 200 } else { 70_000 };
-        let peer = if who & 1 == 0 { 70_000 } else { u32::MAX - 200 };
-        let far = if fine == 255 { u32::from(short) << 24 } else { 0 };
-        let offset = (u32::from(sequence) << 2).wrapping_add(u32::from(fine) & 3).wrapping_add(far);
-        let segment = Segment {
-            time: Timestamp::from_unix_micros(now),
-            source,
-            destination,
-            interface: 1,
-            direction: (who & 0x40 != 0).then_some(Direction::Ingress),
-            sequence: u32::wrapping_add(base, offset),
-            acknowledgement: u32::wrapping_add(peer, u32::from(acknowledgement) << 2),
-            flags: Flags(if flags & 0xc0 == 0 { flags & 0x3f } else { Flags::ACK.0 | (flags & 0x21) }),
-            urgent: u16::from(short),
-            length: u32::from(length),
-            payload: if short > 0xf0 { data.get(..data.len() / 2).unwrap_or_default() } else { &data },
-        };
+        let segment = segment(record, &data, Timestamp::from_unix_micros(now));
         sent = u64::saturating_add(sent, u64::from(length));
         let _instruction = streams.segment(&segment);
         check(&streams);
@@ -159,6 +142,31 @@ fn run(input: &[u8], seed: u64) -> (u64, u64) {
     assert_eq!(auditor.lost, counters.lost_bytes, "every loss is counted");
     assert!(auditor.delivered <= sent, "no byte is delivered twice");
     (auditor.digest, auditor.calls)
+}
+
+/// The segment that a record of eight bytes stands for.
+fn segment<'a>(record: &[u8], data: &'a [u8], time: Timestamp) -> Segment<'a> {
+    let &[who, flags, sequence, fine, acknowledgement, length, short, _] = record else {
+        unreachable!("records have eight bytes")
+    };
+    let (source, destination) = ends(who);
+    let base = if who & 1 == 0 { u32::MAX - 200 } else { 70_000 };
+    let peer = if who & 1 == 0 { 70_000 } else { u32::MAX - 200 };
+    let far = if fine == 255 { u32::from(short) << 24 } else { 0 };
+    let offset = (u32::from(sequence) << 2).wrapping_add(u32::from(fine) & 3).wrapping_add(far);
+    Segment {
+        time,
+        source,
+        destination,
+        interface: 1,
+        direction: (who & 0x40 != 0).then_some(Direction::Ingress),
+        sequence: u32::wrapping_add(base, offset),
+        acknowledgement: u32::wrapping_add(peer, u32::from(acknowledgement) << 2),
+        flags: Flags(if flags & 0xc0 == 0 { flags & 0x3f } else { Flags::ACK.0 | (flags & 0x21) }),
+        urgent: u16::from(short),
+        length: u32::from(length),
+        payload: if short > 0xf0 { data.get(..data.len() / 2).unwrap_or_default() } else { data },
+    }
 }
 
 fn check(streams: &Streams<Auditor>) {

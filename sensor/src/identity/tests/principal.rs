@@ -16,7 +16,7 @@ type Case<'a> = (&'a [&'a str], &'a str, Option<(Kind, &'a str)>);
 
 #[test]
 fn every_place_of_credentials() {
-    let cases: [Case<'_>; 42] = [
+    let cases: [Case<'_>; 46] = [
         (&["Authorization: Bearer abc"], "", Some((Kind::Bearer, "abc"))),
         (&["authorization:bearer   abc "], "", Some((Kind::Bearer, "abc"))),
         (&["Authorization: Bearer a.b.c"], "", Some((Kind::Bearer, "a.b.c"))),
@@ -33,6 +33,8 @@ fn every_place_of_credentials() {
         (&["X-Auth-Token: \"abc\""], "", Some((Kind::ApiKey, "abc"))),
         (&["X-Auth-Token: b", "X-Api-Key: a"], "", Some((Kind::ApiKey, "a"))),
         (&["X-Api-Key:"], "", None),
+        (&["Authorization: Token a", "X-Api-Key: b"], "", Some((Kind::ApiKey, "b"))),
+        (&["Authorization: Token a", "X-Api-Key: null"], "api_key=b", Some((Kind::ApiKey, "a"))),
         (&[], "api_key=abc", Some((Kind::ApiKey, "abc"))),
         (&[], "a=b&API_KEY=abc&c", Some((Kind::ApiKey, "abc"))),
         (&[], "apikey=b&api_key=a", Some((Kind::ApiKey, "a"))),
@@ -52,6 +54,8 @@ fn every_place_of_credentials() {
         (&["Cookie: wordpress_logged_in_0123=abc"], "", Some((Kind::Session, "abc"))),
         (&["Cookie: ASP.NET_SessionId=\"abc\""], "", Some((Kind::Session, "abc"))),
         (&["Cookie: shop_session=b; session=a"], "", Some((Kind::Session, "a"))),
+        (&["Cookie: session=a; shop_session=b"], "", Some((Kind::Session, "a"))),
+        (&["Cookie: sid=a; sid=b"], "", Some((Kind::Session, "a"))),
         (&["Cookie: a=1", "Cookie: session=abc"], "", Some((Kind::Session, "abc"))),
         (&["Cookie: theme=dark; sessions=1; _ga=GA1.2.3"], "", None),
         (&["Cookie: session=deleted; sid="], "", None),

@@ -54,16 +54,71 @@ fn many_words_become_a_parameter_but_for_the_busy_ones() {
 #[test]
 fn what_is_below_merges_with_it() {
     let mut routes = routes();
-    for number in 0..65 {
+    seen(&mut routes, "/p/sku-000x/parts/another-999", 200);
+    for number in 0..64 {
         let name = mixed(number);
         seen(&mut routes, &format!("/p/{name}/reviews/7"), 200);
-        seen(&mut routes, &format!("/p/{name}/parts/only-{}", mixed(number)), 200);
+        seen(&mut routes, &format!("/p/{name}/parts/only-{name}"), 200);
     }
+    assert_eq!(routes.counters().collapsed, 0);
     // Each had one part; together they are more than 64.
+    seen(&mut routes, "/p/sku-064x", 200);
+    assert_eq!(routes.counters().collapsed, 2);
+    assert_eq!(routes.nodes(), 6);
     assert_eq!(template(&mut routes, "/p/sku-001x/parts/only-sku-001x"), "/p/{param}/parts/{param}");
     assert_eq!(template(&mut routes, "/p/sku-001x/reviews/7"), "/p/{param}/reviews/{id}");
-    assert_eq!(routes.nodes(), 6);
-    assert_eq!(routes.counters().collapsed, 2);
+}
+
+#[test]
+fn what_merges_adds_up() {
+    let mut routes = routes();
+    // Unconfirmed where it was seen first.
+    seen(&mut routes, "/p/sku-000x", 200);
+    seen(&mut routes, "/p/sku-000x/price", 401);
+    for number in 1..65 {
+        seen(&mut routes, &format!("/p/{}/price", mixed(number)), 200);
+    }
+    let found: Vec<_> =
+        routes.export().segments.into_iter().map(|one| (one.text, one.hits, one.confirmed)).collect();
+    let expected = [("", 0, true), ("p", 65, true), ("{param}", 65, true), ("price", 64, true)];
+    assert_eq!(found, expected.map(|(text, hits, confirmed)| (text.to_owned(), hits, confirmed)));
+}
+
+#[test]
+fn a_parameter_below_stays_one() {
+    let mut routes = routes();
+    // The first to come is renamed, the others merge with it: let the collapsed one be among these.
+    seen(&mut routes, "/p/sku-001x/price", 200);
+    for number in 0..65 {
+        seen(&mut routes, &format!("/p/sku-000x/{}", mixed(number)), 200);
+    }
+    assert_eq!(template(&mut routes, "/p/sku-000x/new-1234"), "/p/sku-000x/{param}");
+    for number in 2..65 {
+        seen(&mut routes, &format!("/p/{}", mixed(number)), 200);
+    }
+    assert_eq!(template(&mut routes, "/p/sku-001x/new-1234"), "/p/{param}/{param}");
+    assert_eq!(template(&mut routes, "/p/sku-001x/price"), "/p/{param}/price");
+}
+
+#[test]
+fn probation_does_not_add_up() {
+    let mut routes = routes();
+    for number in 0..65 {
+        let name = mixed(number);
+        seen(&mut routes, &format!("/p/{name}"), 200);
+        seen(&mut routes, &format!("/p/{name}/try-{name}"), 401);
+    }
+    assert_eq!(routes.nodes(), 2 + 32);
+    assert_eq!(routes.counters().tentative_full, 33);
+
+    let mut routes = with(&Config { max_nodes: 100, ..Config::default() });
+    for place in 0..10 {
+        seen(&mut routes, &format!("/{}", word(place)), 200);
+        for number in 0..10 {
+            seen(&mut routes, &format!("/{}/{}", word(place), mixed(number)), 403);
+        }
+    }
+    assert_eq!(routes.nodes(), 10 + 25);
 }
 
 #[test]

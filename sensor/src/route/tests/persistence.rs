@@ -59,7 +59,7 @@ fn what_was_never_exported_is_refused() {
         assert_eq!(template(&mut routes, "/kept"), "/kept", "nothing is replaced");
         error.to_string()
     };
-    for text in ["", "a/b", "a;b", "\u{e9}", "%41", "17", "a b"] {
+    for text in ["", "a/b", "a;b", "\u{e9}", "%41", "17", "a b", "{\n}"] {
         assert_eq!(
             refused(&[segment(0, text)]),
             "learned routes: segments[1]: its text is no segment",
