@@ -19,12 +19,15 @@ pub(crate) struct Args {
 enum Suite {
     /// What a packet costs in the kernel.
     Kernel,
+    /// What seeing HTTP costs.
+    Http,
 }
 
 impl Suite {
     fn name(self) -> &'static str {
         match self {
             Self::Kernel => "kernel",
+            Self::Http => "http",
         }
     }
 }

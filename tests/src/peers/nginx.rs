@@ -46,7 +46,7 @@ impl Nginx {
         let mut command = namespace.command("nginx");
         command.arg("-p").arg(prefix.path()).arg("-c").arg(&config);
         let child = command.stdout(Stdio::null()).stderr(log).spawn().context("cannot start nginx")?;
-        let mut nginx = Self { child, prefix: prefix };
+        let mut nginx = Self { child, prefix };
         let here = SocketAddr::from(([127, 0, 0, 1], Self::PORT));
         let is_up =
             namespace.enter(|| wait_until(Duration::from_secs(20), || TcpStream::connect(here).is_ok()));

@@ -14,6 +14,7 @@ mod contest;
 mod crowd;
 mod flood;
 mod frames;
+mod http;
 mod link;
 mod nftables;
 mod plane;
@@ -43,11 +44,13 @@ struct Cli {
 #[derive(Subcommand)]
 enum Suite {
     /// What a packet costs in the kernel, beside xdp-filter and nftables; needs root.
-    Kernel(KernelArgs),
+    Kernel(SuiteArgs),
+    /// What seeing HTTP costs: server, daemon, replay, memory; needs root.
+    Http(SuiteArgs),
 }
 
 #[derive(clap::Args)]
-struct KernelArgs {
+struct SuiteArgs {
     /// Also write the results to this file, as JSON.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -57,15 +60,30 @@ struct KernelArgs {
 }
 
 fn main() -> Result<()> {
-    let Cli { suite: Suite::Kernel(args) } = Cli::parse();
-    let effort = if args.quick { Effort::QUICK } else { Effort::FULL };
-    let report = sandbox::isolated(|| kernel(effort)).context("the kernel could not be measured")?;
+    let (report, args) = match Cli::parse().suite {
+        Suite::Kernel(args) => {
+            let effort = args.effort();
+            let report = sandbox::isolated(|| kernel(effort)).context("the kernel could not be measured")?;
+            (report, args)
+        }
+        Suite::Http(args) => {
+            let mut report = Report::new(args.effort())?;
+            http::measure(&mut report, args.effort()).context("HTTP could not be measured")?;
+            (report, args)
+        }
+    };
     println!("{report}");
     if let Some(path) = &args.json {
         let json = serde_json::to_string_pretty(&report)?;
         fs::write(path, json + "\n").with_context(|| format!("writing {}", path.display()))?;
     }
     Ok(())
+}
+
+impl SuiteArgs {
+    const fn effort(&self) -> Effort {
+        if self.quick { Effort::QUICK } else { Effort::FULL }
+    }
 }
 
 fn kernel(effort: Effort) -> Result<Report> {

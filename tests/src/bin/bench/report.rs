@@ -80,6 +80,10 @@ pub(crate) const NS: &str = "ns";
 pub(crate) const MPPS: &str = "Mpps";
 /// Memory.
 pub(crate) const MIB: &str = "MiB";
+/// Requests or exchanges in a second.
+pub(crate) const PER_SECOND: &str = "/s";
+/// Machine instructions.
+pub(crate) const INSTRUCTIONS: &str = "instructions";
 /// Things counted.
 pub(crate) const CLIENTS: &str = "clients";
 
