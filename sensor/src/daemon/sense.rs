@@ -49,6 +49,10 @@ impl Default for SenseConfig {
     }
 }
 
+/// The keys of `[identity]` whose lists have rules.
+const NAME_LISTS: [&str; 5] =
+    ["forwarded_headers", "api_key_headers", "api_key_parameters", "token_parameters", "session_cookies"];
+
 /// Megabytes to bytes.
 const MIB_SHIFT: u32 = 20;
 
@@ -116,7 +120,7 @@ impl SenseConfig {
         set(&mut config.token_parameters, identity.list("token_parameters", name));
         set(&mut config.session_cookies, identity.list("session_cookies", name));
         if let Err(error) = config.check() {
-            for key in ["forwarded_headers", "api_key_headers", "api_key_parameters", "session_cookies"] {
+            for key in NAME_LISTS {
                 if error.to_string().contains(key) {
                     identity.reject(key, &error);
                 }

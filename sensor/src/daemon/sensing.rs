@@ -233,6 +233,8 @@ impl Worker {
         self.pipeline.finish(clock::now());
         self.publish();
         self.keep_routes();
+        // Nobody reads the ring from here on.
+        self.mirror.watch(&BTreeSet::new());
     }
 
     fn keep_routes(&self) {

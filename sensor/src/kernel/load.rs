@@ -300,9 +300,14 @@ fn array_data(map: Map, name: &'static str) -> Result<MapData, KernelError> {
 
 fn memory_of(ebpf: &Ebpf) -> KernelMemory {
     let mut memory = KernelMemory::default();
-    for name in maps::PINNED {
-        if let Some(Map::Array(data) | Map::PerCpuArray(data) | Map::LpmTrie(data) | Map::RingBuf(data)) =
-            ebpf.map(name)
+    for name in maps::PINNED.into_iter().chain([maps::MIRROR, maps::FLOWS, maps::SEGMENTS]) {
+        if let Some(
+            Map::Array(data)
+            | Map::PerCpuArray(data)
+            | Map::LpmTrie(data)
+            | Map::RingBuf(data)
+            | Map::LruHashMap(data),
+        ) = ebpf.map(name)
         {
             memory.add(name, data);
         }

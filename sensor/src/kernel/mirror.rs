@@ -20,7 +20,8 @@ use super::shared::SharedArray;
 const PLACES: [(&str, TcAttachType); 2] =
     [(programs::MIRROR_INGRESS, TcAttachType::Ingress), (programs::MIRROR_EGRESS, TcAttachType::Egress)];
 
-/// The programs on their interfaces. Dropping it detaches: without a reader, copies serve nobody.
+/// The programs on their interfaces. Dropping it detaches: without a reader, copies serve nobody. Before Linux
+/// 6.6 that takes privileges which a daemon has given up; the filters that stay then watch no port.
 #[derive(Debug)]
 pub(super) struct MirrorLinks {
     _links: Vec<SchedClassifierLink>,
@@ -37,10 +38,13 @@ pub(super) fn load(ebpf: &mut Ebpf) -> Result<(), KernelError> {
 /// Attaches both programs to every interface.
 pub(super) fn attach(ebpf: &mut Ebpf, interfaces: &[String]) -> Result<MirrorLinks, KernelError> {
     let mut links = Vec::new();
+    for interface in interfaces {
+        detach_stale(interface);
+    }
     for (name, place) in PLACES {
         let program = program(ebpf, name)?;
         for interface in interfaces {
-            links.push(attach_one(program, name, interface, place).map_err(refused(interface, place))?);
+            links.push(attach_one(program, interface, place).map_err(refused(interface, place))?);
         }
     }
     Ok(MirrorLinks { _links: links })
@@ -53,22 +57,30 @@ fn program<'a>(ebpf: &'a mut Ebpf, name: &'static str) -> Result<&'a mut SchedCl
 
 fn attach_one(
     program: &mut SchedClassifier,
-    name: &str,
     interface: &str,
     place: TcAttachType,
 ) -> Result<SchedClassifierLink, ProgramError> {
     if !has_tcx() {
-        // Before Linux 6.6 a filter of a `clsact` queueing discipline; it is there already where somebody else
-        // uses it, and it has kept the filter of a sensor that was killed.
+        // Before Linux 6.6 a filter of a `clsact` queueing discipline, which is there already where somebody else
+        // uses it.
         if qdisc_add_clsact(interface).is_err() {
             tracing::debug!(interface, "the clsact queueing discipline is there already, or cannot be added");
-        }
-        if qdisc_detach_program(interface, place, name).is_ok() {
-            tracing::info!(interface, program = name, "removed the filter of an earlier sensor");
         }
     }
     let id = program.attach(interface, place)?;
     program.take_link(id)
+}
+
+/// Removes what an earlier daemon left on an interface; with tcx, links end with their daemon.
+pub(super) fn detach_stale(interface: &str) {
+    if has_tcx() {
+        return;
+    }
+    for (name, place) in PLACES {
+        if qdisc_detach_program(interface, place, name).is_ok() {
+            tracing::info!(interface, program = name, "removed the filter of an earlier sensor");
+        }
+    }
 }
 
 fn has_tcx() -> bool {

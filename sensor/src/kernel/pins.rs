@@ -11,6 +11,7 @@ use sensor_common::table::WAYS;
 use super::attach;
 use super::config::Capacities;
 use super::error::KernelError;
+use super::mirror;
 use super::mount::{self, pin_error};
 use super::settings::SettingsView;
 
@@ -61,6 +62,9 @@ pub fn unload(directory: &Path) -> Result<Vec<String>, KernelError> {
     let mut freed = Vec::new();
     for link in attach::pinned_links(&pins.links()) {
         attach::remove_pin(&link)?;
+        if let Some(interface) = link.file_name().and_then(|name| name.to_str()) {
+            mirror::detach_stale(interface);
+        }
         freed.extend(link.file_name().map(|name| name.to_string_lossy().into_owned()));
     }
     for name in maps::PINNED {
