@@ -67,6 +67,7 @@ fn demonstrate(args: &Args) -> Result<()> {
     report::step("detached, namespaces removed");
     drop(stage);
     println!("\n{}", report::comparison(&monitor, &enforce, args.seconds));
+    println!("{}", report::exchanges(&monitor.exchanges));
     println!("{shown}");
     let faults = report::faults(&monitor, &enforce);
     if !faults.is_empty() {

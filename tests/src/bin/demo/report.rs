@@ -9,7 +9,7 @@ use sensor_tests::peers::http::Tally;
 
 use crate::numbers::{grouped, milliseconds, percent, percentile};
 use crate::stage::Stage;
-use crate::traffic::Phase;
+use crate::traffic::{Exchanges, Phase};
 
 /// What this is.
 pub(crate) const INTRODUCTION: &str = "\
@@ -76,6 +76,15 @@ pub(crate) fn shown(stage: &Stage, clients: &str) -> Result<String> {
     ))
 }
 
+/// What the daemon saw of both clients' HTTP.
+pub(crate) fn exchanges(exchanges: &Exchanges) -> String {
+    let lines = [&exchanges.legitimate[..], &exchanges.flooder[..]].concat();
+    format!(
+        "$ sensor exchanges    # excerpt, right after the traffic in monitor mode\n{}\n",
+        lines.join("\n")
+    )
+}
+
 /// Series that have counted something of this.
 fn is_telling(line: &str) -> bool {
     let counted = line.starts_with("sensor_packets_total{") && !line.ends_with(" 0");
@@ -94,7 +103,10 @@ fn shortened(line: &str) -> String {
 pub(crate) fn faults(monitor: &Phase, enforce: &Phase) -> Vec<String> {
     let Tally { failed, why, .. } = &enforce.legitimate;
     let why = why.as_deref().unwrap_or_default();
+    let Exchanges { legitimate, flooder } = &monitor.exchanges;
     let checks = [
+        (legitimate.is_empty(), "no exchange of the legitimate client was seen".to_owned()),
+        (flooder.is_empty(), "no exchange of the flooder was seen".to_owned()),
         (monitor.flood_packets.dropped == 0, "in monitor mode the flood was within the limits".to_owned()),
         (monitor.dropped_by_xdp > 0, format!("monitor mode dropped {} packets", monitor.dropped_by_xdp)),
         (enforce.flood_packets.dropped == 0, "in enforce mode nothing of the flood was dropped".to_owned()),

@@ -53,7 +53,35 @@ pub(crate) struct Phase {
     pub(crate) dropped_by_xdp: u64,
     /// `sensor clients`, run during the flood.
     pub(crate) clients: String,
+    /// Of `sensor exchanges`, run right after it, the last lines of each client.
+    pub(crate) exchanges: Exchanges,
 }
+
+/// Exchanges that the daemon saw, a line each.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Exchanges {
+    /// The legitimate client's.
+    pub(crate) legitimate: Vec<String>,
+    /// The flooder's.
+    pub(crate) flooder: Vec<String>,
+}
+
+impl Exchanges {
+    fn of(stage: &Stage) -> Result<Self> {
+        let text = stage.daemon.ok(&["exchanges", "--last", "256"])?;
+        let lines_of = |host: u8| {
+            let client = format!(" {} ", v4(host));
+            let lines: Vec<String> =
+                text.lines().filter(|line| line.contains(&client)).map(str::to_owned).collect();
+            let surplus = lines.len().saturating_sub(SHOWN);
+            lines.into_iter().skip(surplus).collect()
+        };
+        Ok(Self { legitimate: lines_of(LEGITIMATE), flooder: lines_of(FLOODER) })
+    }
+}
+
+/// Exchanges shown of each client.
+const SHOWN: usize = 2;
 
 type Running<T> = JoinHandle<T>;
 
@@ -127,6 +155,7 @@ impl Phase {
             flood_packets: since(packets(stage, FLOODER), before.1),
             dropped_by_xdp: stage.daemon.metrics()?.packets("drop"),
             clients,
+            exchanges: Exchanges::of(stage)?,
         })
     }
 }
