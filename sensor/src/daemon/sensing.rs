@@ -31,10 +31,10 @@ use crate::stream::{Instruction, Side};
 
 /// Records read before anything else is looked at.
 const BATCH: usize = 4_096;
-/// Between two looks at an empty ring, while there is traffic.
-const PAUSE: TimeSpec = TimeSpec::from_duration(Duration::from_micros(500));
+/// Between two looks at an empty ring, while there is traffic: each takes a busy server's core for a moment.
+const PAUSE: TimeSpec = TimeSpec::from_duration(Duration::from_millis(2));
 /// Looks in vain after which the ring is left to wake us.
-const PATIENCE: u32 = 100;
+const PATIENCE: u32 = 50;
 /// Longest sleep: idle connections end, and totals are told.
 const SLEEP: TimeSpec = TimeSpec::from_duration(Duration::from_millis(50));
 /// How often totals are told and time is made to pass.

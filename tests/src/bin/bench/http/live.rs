@@ -24,7 +24,8 @@ pub(crate) fn measure(report: &mut Report, effort: Effort) -> Result<()> {
     }
     let net = Net::new()?;
     let _nginx = Nginx::start(&net.server)?;
-    let mut daemon = Daemon::prepare(&net, "mode = \"monitor\"\n[limits.default]\nrequests = \"off\"\n")?;
+    let mut daemon = Daemon::prepare(&net, "mode = \"monitor\"\n")?;
+    daemon.hide_log();
     for (size, path, target) in PATHS {
         let mut ratios = Vec::new();
         let mut rates = Vec::new();
