@@ -6,6 +6,7 @@ mod bench;
 mod build;
 mod clock;
 mod demo;
+mod fuzz;
 mod outcome;
 mod process;
 mod progress;
@@ -44,6 +45,8 @@ enum Command {
     Test(test::Args),
     /// Measure.
     Bench(bench::Args),
+    /// Give the parsers hostile input, guided by what it reaches.
+    Fuzz(fuzz::Args),
     /// Check the house rules.
     Tidy,
     /// Run the kernel-side tests on other Linux versions, in virtual machines.
@@ -68,6 +71,7 @@ fn dispatch(command: Command) -> Result<()> {
         Command::Demo(args) => demo::command(&args),
         Command::Test(args) => test::command(&args),
         Command::Bench(args) => bench::command(&args),
+        Command::Fuzz(args) => fuzz::command(&args),
         Command::Tidy => tidy::command(),
         Command::Vm(args) => vm::command(&args),
     }
@@ -90,7 +94,7 @@ mod tests {
     #[test]
     fn subcommands_have_their_names() {
         let names = subcommands();
-        for name in ["setup", "build", "run", "demo", "test", "bench", "tidy", "vm"] {
+        for name in ["setup", "build", "run", "demo", "test", "bench", "fuzz", "tidy", "vm"] {
             assert!(names.iter().any(|known| known == name), "{name} is missing");
         }
     }

@@ -54,6 +54,18 @@ pub(crate) fn capture_as(name: &str, command: &mut Command) -> Result<String> {
     bail!("`{name}` failed ({}):\n{}", output.status, last_lines(words));
 }
 
+/// Runs quietly, and returns whether it succeeded and what it said on stderr: for programs whose failure is a
+/// result.
+///
+/// # Errors
+///
+/// When it cannot be started.
+pub(crate) fn watch(command: &mut Command) -> Result<(bool, String)> {
+    command.env_remove("RUST_BACKTRACE");
+    let output = command.output().with_context(|| cannot_start(command))?;
+    Ok((output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned()))
+}
+
 /// Replaces this process; returns only when that fails.
 pub(crate) fn exec(mut command: Command) -> Error {
     let error = command.exec();
@@ -140,6 +152,12 @@ mod tests {
     #[test]
     fn stdout_is_returned() {
         assert_eq!(capture(Command::new("echo").arg("hello")).unwrap(), "hello\n");
+    }
+
+    #[test]
+    fn a_failure_that_is_watched_is_a_result() {
+        let watched = watch(Command::new("sh").args(["-c", "echo words >&2; exit 3"])).unwrap();
+        assert_eq!(watched, (false, "words\n".to_owned()));
     }
 
     #[test]

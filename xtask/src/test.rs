@@ -7,10 +7,16 @@ use anyhow::Result;
 
 use crate::outcome::{Outcome, Skip};
 use crate::stages::{self, Stage};
-use crate::{process, setup, tidy, vm, workspace};
+use crate::{fuzz, process, setup, tidy, vm, workspace};
 
 /// They build only for the BPF target, so cargo's workspace commands leave them out.
 const EBPF_PACKAGES: [&str; 2] = ["sensor-ebpf", "sensor-tests-ebpf"];
+
+/// Its programs link only with what `cargo xtask fuzz` asks for.
+const FUZZ_PACKAGE: &str = "sensor-fuzz";
+
+/// For all targets together.
+const FUZZ_SECONDS: u64 = 60;
 
 /// Flags of `test`.
 #[derive(clap::Args)]
@@ -39,22 +45,26 @@ fn all(skip_vm: bool) -> Vec<Stage> {
         Stage::plain("build", || process::run(process::cargo().args(["build", "--package", "sensor"]))),
         Stage::plain("tests", tests),
         Stage::plain("documentation tests", doc_tests),
+        Stage::new("fuzz", || fuzz::smoke(FUZZ_SECONDS)),
         Stage::new("tests on other kernels", move || other_kernels(skip_vm)),
     ]
 }
 
-/// A cargo command over every member that builds for this machine.
+/// A cargo command over every member that builds for this machine as it is.
 fn workspace_command(words: &[&str]) -> Command {
     let mut cargo = process::cargo();
     cargo.args(words).arg("--workspace");
-    for package in EBPF_PACKAGES {
+    for package in EBPF_PACKAGES.into_iter().chain([FUZZ_PACKAGE]) {
         cargo.args(["--exclude", package]);
     }
     cargo
 }
 
 fn clippy() -> Result<()> {
-    process::run(workspace_command(&["clippy"]).args(["--all-targets", "--", "-D", "warnings"]))
+    let flags = ["--all-targets", "--", "-D", "warnings"];
+    process::run(workspace_command(&["clippy"]).args(flags))?;
+    // On its own: it compiles the fuzz entries into `sensor`.
+    process::run(process::cargo().args(["clippy", "--package", FUZZ_PACKAGE]).args(flags))
 }
 
 fn clippy_ebpf() -> Result<Outcome> {
@@ -103,9 +113,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_ebpf_packages_are_excluded() {
+    fn packages_for_other_builds_are_excluded() {
         let shown = process::show(&workspace_command(&["clippy"]));
-        assert!(shown.ends_with("--exclude sensor-ebpf --exclude sensor-tests-ebpf"), "{shown}");
+        assert!(
+            shown.ends_with("--exclude sensor-ebpf --exclude sensor-tests-ebpf --exclude sensor-fuzz"),
+            "{shown}"
+        );
     }
 
     #[test]

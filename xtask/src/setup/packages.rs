@@ -33,6 +33,7 @@ const PACKAGES: &[Package] = &[
     package("busybox-static", "busybox", "tests on other kernels"),
     package("cpio", "cpio", "tests on other kernels"),
     package("xz-utils", "xz", "tests on kernels with compressed modules"),
+    package("g++", "c++", "the fuzz targets"),
     package("zstd", "zstd", "tests on kernels with compressed modules"),
 ];
 

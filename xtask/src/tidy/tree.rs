@@ -8,6 +8,9 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::process;
 
+/// Bytes that a fuzzer chose. Some of them happen to be text.
+const CORPORA: &str = "fuzz/corpus/";
+
 /// A text file.
 pub(super) struct File {
     /// Relative to the root, with `/`.
@@ -28,7 +31,7 @@ impl Tree {
         git.current_dir(root).args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"]);
         let listing = process::capture(&mut git).context("tidy checks what git lists")?;
         let mut files = Vec::new();
-        for path in listing.split('\0').filter(|path| !path.is_empty()) {
+        for path in listing.split('\0').filter(|path| !path.is_empty() && !path.starts_with(CORPORA)) {
             // A file deleted but still in the index, or a link to a directory, has nothing to check.
             let Ok(bytes) = fs::read(root.join(path)) else { continue };
             // Captures and other binary files are not subject to rules about text.

@@ -25,6 +25,10 @@ const UNSTABLE_CRATES: &[&str] = &["aya_ebpf", "dataplane", "testplane"];
 /// loads keep a packet field one instruction instead of one for each byte.
 const EXTRA_RUSTFLAGS: &[&str] = &["-Ctarget-cpu=v3", "-Ctarget-feature=+allows-misaligned-mem-access"];
 
+/// The environment variable that names the directory where the BPF dependencies are built. For a build with a
+/// target directory of its own, which can so share them with that of another profile.
+pub const TARGET_DIR_OVERRIDE: &str = "SENSOR_BPF_TARGET_DIR";
+
 /// Builds the binaries `bins` of the eBPF package `package`, whose manifest is in `root_dir`, into
 /// `OUT_DIR/<bin name>`. For build scripts only: it reads cargo's variables and prints cargo's directives.
 ///
@@ -90,7 +94,8 @@ fn arguments(command: &mut Command, toolchain: &BpfToolchain, package: &str, out
     if toolchain.core() == Core::FromSource {
         command.args(["-Z", "build-std=core"]);
     }
-    command.arg("--target-dir").arg(bpf_target_dir(out_dir));
+    let shared = env::var_os(TARGET_DIR_OVERRIDE).map(PathBuf::from);
+    command.arg("--target-dir").arg(shared.unwrap_or_else(|| bpf_target_dir(out_dir)));
 }
 
 /// Where the BPF dependencies are built, once for all build scripts of a profile: beside the profile's own

@@ -11,7 +11,7 @@
 mod build;
 mod find;
 
-pub use build::{build, clippy};
+pub use build::{TARGET_DIR_OVERRIDE, build, clippy};
 pub use find::{
     BpfToolchain, Compiler, LINKED, Missing, NAME_OVERRIDE, NIGHTLY, find, find_compiler, find_linker,
 };

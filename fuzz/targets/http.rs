@@ -1,0 +1,6 @@
+//! Both directions of an HTTP connection, cut into pieces, with holes.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|input: &[u8]| sensor::http::fuzz::conversation(input));

@@ -1,0 +1,6 @@
+//! Coded bodies.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|input: &[u8]| sensor::http::fuzz::body(input));

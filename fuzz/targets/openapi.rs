@@ -1,0 +1,6 @@
+//! OpenAPI documents.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|input: &[u8]| sensor::route::fuzz::openapi(input));

@@ -1,0 +1,6 @@
+//! Headers of the PROXY protocol.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|input: &[u8]| sensor::http::fuzz::proxy(input));
