@@ -13,6 +13,7 @@ pub mod daemon;
 pub mod netns;
 pub mod peers;
 pub mod scene;
+pub mod seen;
 pub mod tools;
 pub mod wait;
 

@@ -1,116 +1,27 @@
 //! What the daemon sees of HTTP, beside what nginx logs, tcpdump captures and tshark reads.
-#![expect(clippy::arithmetic_side_effects, reason = "a wrong test may panic")]
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::{Read as _, Write as _};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use sensor_tests::daemon::{Daemon, PATIENCE};
-use sensor_tests::netns::{INTERFACE, LEGITIMATE, join, v4, v6};
+use sensor_tests::netns::{INTERFACE, LEGITIMATE, SERVER_V4, join, v4, v6};
 use sensor_tests::peers::keepalive::KeepAlive;
-use sensor_tests::scene::{Scene, config};
+use sensor_tests::scene::Scene;
+use sensor_tests::seen::{Seen, difference, line, tally};
 use sensor_tests::tools;
-use sensor_tests::wait::wait_until;
+use sensor_tests::wait::{now, pace_until, wait_until};
 use serde_json::Value;
 
 /// Requests of the long run, as the issue of it asks.
 const MANY: u32 = 100_000;
-
-/// A scene whose daemon logs every exchange.
-struct Seen {
-    scene: Scene,
-    log: PathBuf,
-}
-
-impl Seen {
-    fn new(more: &str) -> Result<Self> {
-        let directory = std::env::temp_dir().join(format!("sensor-http-{}", std::process::id()));
-        fs::create_dir_all(&directory)?;
-        let log = directory.join("exchanges.jsonl");
-        let text =
-            format!("{}[http]\nexchange_log = \"{}\"\n{more}", config("monitor", "off"), log.display());
-        let scene = Scene::with_nginx(&text)?;
-        let seen = Self { scene, log };
-        // The port is found by looking at listening sockets, as it is by default.
-        let watched = || {
-            let status = seen.scene.daemon.json(&["status"]).unwrap_or_default();
-            let ports = status.pointer("/http/ports").and_then(Value::as_array);
-            ports.is_some_and(|ports| ports.contains(&8_080.into()))
-        };
-        ensure!(wait_until(PATIENCE, watched), "nginx's port is not watched: {}", seen.scene.daemon.log());
-        Ok(seen)
-    }
-
-    fn nginx_lines(&self) -> Result<Vec<String>> {
-        self.scene.nginx.as_ref().context("no nginx")?.access_log()
-    }
-
-    /// The daemon's records as nginx's log writes them, once there are as many.
-    fn records(&self, count: usize) -> Result<Vec<Value>> {
-        let read = || -> Result<Vec<Value>> {
-            let text = fs::read_to_string(&self.log)?;
-            let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
-            whole.lines().map(|line| Ok(serde_json::from_str(line)?)).collect()
-        };
-        let is_there = || fs::read_to_string(&self.log).is_ok_and(|text| text.matches('\n').count() >= count);
-        let there = wait_until(PATIENCE, is_there);
-        let records = read()?;
-        ensure!(there, "{} exchanges of {count}: {}", records.len(), self.scene.daemon.ok(&["status"])?);
-        Ok(records)
-    }
-
-    /// Exchanges equal the server's own log, request by request, and nothing was lost.
-    fn equals_the_access_log(&self) -> Result<Vec<Value>> {
-        let logged = self.nginx_lines()?;
-        let records = self.records(logged.len())?;
-        let (seen, expected) = (tally(records.iter().map(line)), tally(logged.into_iter()));
-        ensure!(seen == expected, "differs: {:?}", difference(&seen, &expected));
-        let metrics = self.scene.daemon.metrics()?;
-        for family in
-            ["sensor_mirror_lost_total", "sensor_stream_gaps_total", "sensor_http_parse_errors_total"]
-        {
-            ensure!(metrics.sum(family, &[]) == 0, "{family} is {}", metrics.sum(family, &[]));
-        }
-        ensure!(metrics.sum("sensor_http_exchanges_total", &[]) == records.len() as u64);
-        Ok(records)
-    }
-}
-
-impl Drop for Seen {
-    fn drop(&mut self) {
-        drop(self.log.parent().map(fs::remove_dir_all));
-    }
-}
-
-/// A record in the form of the access log.
-fn line(record: &Value) -> String {
-    let text = |key: &str| {
-        let value = record.get(key).unwrap_or(&Value::Null);
-        value.as_str().map_or_else(|| value.to_string(), str::to_owned)
-    };
-    let keys = ["client", "client_port", "method", "path", "status", "response_bytes"];
-    keys.map(text).join(" ")
-}
-
-fn tally(lines: impl Iterator<Item = String>) -> BTreeMap<String, u64> {
-    lines.fold(BTreeMap::new(), |mut tally, line| {
-        *tally.entry(line).or_default() += 1;
-        tally
-    })
-}
-
-/// The first lines that are in one and not in the other as often.
-fn difference(one: &BTreeMap<String, u64>, other: &BTreeMap<String, u64>) -> Vec<(String, u64, u64)> {
-    let keys = one.keys().chain(other.keys().filter(|key| !one.contains_key(*key)));
-    let of = |tally: &BTreeMap<String, u64>, key: &String| tally.get(key).copied().unwrap_or(0);
-    let differing = keys.filter(|key| of(one, key) != of(other, key));
-    differing.map(|key| (key.clone(), of(one, key), of(other, key))).take(10).collect()
-}
 
 /// The third of four requests sent together has the method `third`.
 ///
@@ -175,6 +86,101 @@ fn a_hundred_thousand_exchanges_and_none_is_lost() -> Result<()> {
     }
     let records = seen.equals_the_access_log()?;
     ensure!(records.len() >= MANY as usize, "{}", records.len());
+    Ok(())
+}
+
+/// Python's server; dropping it ends it.
+struct Python(Child);
+
+impl Drop for Python {
+    fn drop(&mut self) {
+        drop(self.0.kill().and_then(|()| self.0.wait()));
+    }
+}
+
+#[test]
+fn curl_and_a_python_server_are_seen() -> Result<()> {
+    const PORT: u16 = 8_090;
+    if tools::skipped("curl_and_a_python_server_are_seen", &["ip", "nginx", "python3", "curl"]) {
+        return Ok(());
+    }
+    let seen = Seen::new("")?;
+    let directory = seen.log.parent().context("no directory")?;
+    fs::write(directory.join("page.txt"), "x".repeat(70_000))?;
+    let mut python = seen.scene.net.server.command("python3");
+    python.args(["-m", "http.server", &PORT.to_string(), "--directory"]).arg(directory);
+    let _python = Python(python.stdout(Stdio::null()).stderr(Stdio::null()).spawn()?);
+    seen.wait_for_port(PORT)?;
+    let (url, before) = (format!("http://{SERVER_V4}:{PORT}"), seen.records(0)?.len());
+    let asked = [
+        (&["--get"][..], "GET", "/page.txt", 200, 70_000),
+        (&["--head"], "HEAD", "/page.txt", 200, 0),
+        (&["--http1.0"], "GET", "/page.txt", 200, 70_000),
+    ];
+    for (flags, _, path, ..) in &asked {
+        let mut curl = seen.scene.net.world.command("curl");
+        let status =
+            curl.args(["-s", "-o", "/dev/null"]).args(*flags).arg(format!("{url}{path}")).status()?;
+        ensure!(status.success(), "curl {flags:?} failed");
+    }
+    let records = seen.records(before + asked.len())?;
+    let ours: Vec<&Value> =
+        records.iter().filter(|record| record.get("server_port") == Some(&PORT.into())).collect();
+    ensure!(ours.len() == asked.len(), "{ours:?}");
+    for (record, (_, method, path, status, bytes)) in ours.iter().zip(&asked) {
+        let found = line(record);
+        ensure!(found.ends_with(&format!("{method} {path} {status} {bytes}")), "{found}");
+        ensure!(record.get("gaps") == Some(&false.into()), "{record}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_client_that_sends_byte_by_byte_is_one_exchange() -> Result<()> {
+    if tools::skipped("a_client_that_sends_byte_by_byte_is_one_exchange", &["ip", "nginx"]) {
+        return Ok(());
+    }
+    let seen = Seen::new("")?;
+    let client = seen.scene.http_client(v4(LEGITIMATE));
+    seen.scene.net.world.enter(|| -> Result<()> {
+        let mut stream = client.connect()?;
+        stream.set_nodelay(true)?;
+        for byte in b"GET /files/100k.txt HTTP/1.1\r\nHost: slow.example\r\nConnection: close\r\n\r\n" {
+            stream.write_all(&[*byte])?;
+            pace_until(now() + Duration::from_millis(1));
+        }
+        let mut answer = Vec::new();
+        // Slowly, too: small pieces.
+        let mut piece = [0; 2_048];
+        while let count @ 1.. = stream.read(&mut piece)? {
+            answer.extend_from_slice(piece.get(..count).unwrap_or_default());
+        }
+        ensure!(answer.starts_with(b"HTTP/1.1 200 ") && answer.len() > 100_000, "{} bytes", answer.len());
+        Ok(())
+    })?;
+    let records = seen.equals_the_access_log()?;
+    ensure!(records.len() == 1, "{records:?}");
+    Ok(())
+}
+
+#[test]
+fn a_damaged_capture_gives_what_it_holds_and_fails() -> Result<()> {
+    if tools::skipped("a_damaged_capture_gives_what_it_holds_and_fails", &["ip", "nginx", "tcpdump"]) {
+        return Ok(());
+    }
+    let seen = Seen::new("")?;
+    let capture = Capture::start(&seen)?;
+    variety(&seen.scene, v4(LEGITIMATE), "HEAD")?;
+    let whole = seen.equals_the_access_log()?.len();
+    let file = capture.end()?;
+    let bytes = fs::read(&file)?;
+    fs::write(&file, bytes.get(..bytes.len() / 2).context("an empty capture")?)?;
+    let output = seen.scene.daemon.program(&["replay", "--exchanges", "--json"]).arg(&file).output()?;
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    ensure!(output.status.code() == Some(1), "{:?}: {said}", output.status);
+    ensure!(said.contains("exchanges.pcap: ") && said.contains("packet "), "{said}");
+    let exchanges = String::from_utf8(output.stdout)?.lines().count();
+    ensure!((10..whole).contains(&exchanges), "{exchanges} exchanges of {whole}");
     Ok(())
 }
 
