@@ -1,5 +1,6 @@
 //! IPv4 (RFC 791) and IPv6 with extension headers (RFC 8200), as far as the transport header.
 
+use super::extension::{extension_len, is_extension, next_header};
 use super::{Frame, MAX_EXTENSIONS, Packet, Problem, Transport, transport};
 use crate::abi::{ClientKey, Family};
 
@@ -60,17 +61,6 @@ pub(super) fn parse_v6<F: Frame + ?Sized>(frame: &F, offset: usize) -> Result<Pa
     Ok(Packet { family: Family::V6, source, transport })
 }
 
-mod next_header {
-    pub(super) const HOP_BY_HOP: u8 = 0;
-    pub(super) const ROUTING: u8 = 43;
-    pub(super) const FRAGMENT: u8 = 44;
-    pub(super) const AUTHENTICATION: u8 = 51;
-    pub(super) const DESTINATION: u8 = 60;
-    pub(super) const MOBILITY: u8 = 135;
-    pub(super) const HIP: u8 = 139;
-    pub(super) const SHIM6: u8 = 140;
-}
-
 /// The protocol behind the extension headers and where it starts; or why it cannot be had.
 #[inline(always)]
 pub(super) fn skip_extensions<F: Frame + ?Sized>(
@@ -96,29 +86,4 @@ pub(super) fn skip_extensions<F: Frame + ?Sized>(
         return Err(Transport::Unreadable(Problem::ExtensionDepth));
     }
     Ok((protocol, offset))
-}
-
-#[inline(always)]
-const fn is_extension(protocol: u8) -> bool {
-    matches!(
-        protocol,
-        next_header::HOP_BY_HOP
-            | next_header::ROUTING
-            | next_header::FRAGMENT
-            | next_header::AUTHENTICATION
-            | next_header::DESTINATION
-            | next_header::MOBILITY
-            | next_header::HIP
-            | next_header::SHIM6
-    )
-}
-
-/// Bytes of an extension header, from its length field (RFC 8200 section 4, RFC 4302 section 2.2).
-#[inline(always)]
-const fn extension_len(protocol: u8, length: u8) -> usize {
-    match protocol {
-        next_header::FRAGMENT => 8,
-        next_header::AUTHENTICATION => (length as usize).wrapping_add(2).wrapping_mul(4),
-        _ => (length as usize).wrapping_add(1).wrapping_mul(8),
-    }
 }

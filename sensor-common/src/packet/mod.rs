@@ -5,11 +5,13 @@
 //!
 //! Architecture invariant: no access to a frame outside [`Frame::bytes`].
 
+pub mod extension;
 mod ip;
 mod link;
 mod segment;
 mod transport;
 
+pub use extension::MAX_EXTENSIONS;
 pub use segment::{SegmentHeader, segment};
 
 use crate::abi::{ClientKey, Family};
@@ -102,9 +104,6 @@ impl Problem {
         )
     }
 }
-
-/// IPv6 extension headers that are followed; a longer chain is read as a packet with no transport header.
-pub const MAX_EXTENSIONS: usize = 8;
 
 /// What the frame carries, as far as limits tell apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,14 +2,13 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use sensor_common::packet::extension::{MAX_EXTENSIONS, extension_len, is_extension, next_header};
+
 use super::counters::Passed;
 use super::frame::{Datagram, Frame};
 
 const IPV4_MIN: usize = 20;
 const IPV6: usize = 40;
-
-/// IPv6 extension headers that are followed.
-const MAX_EXTENSIONS: usize = 8;
 
 /// The longest datagram whose length only the capture knows; Linux builds them of up to 512 KiB.
 const MAX_UNSAID: usize = 16 * 1024 * 1024;
@@ -50,17 +49,6 @@ fn datagram_length(frame: &Frame<'_>, at: usize, said: usize) -> Result<usize, P
         _ if said > wire => Err(Passed::IpLength),
         _ => Ok(said),
     }
-}
-
-mod next_header {
-    pub(super) const HOP_BY_HOP: u8 = 0;
-    pub(super) const ROUTING: u8 = 43;
-    pub(super) const FRAGMENT: u8 = 44;
-    pub(super) const AUTHENTICATION: u8 = 51;
-    pub(super) const DESTINATION: u8 = 60;
-    pub(super) const MOBILITY: u8 = 135;
-    pub(super) const HIP: u8 = 139;
-    pub(super) const SHIM6: u8 = 140;
 }
 
 #[inline]
@@ -118,29 +106,6 @@ fn skip_extensions(frame: &Frame<'_>, datagram: &mut Datagram) -> Result<(), Pas
         datagram.protocol = header[0];
     }
     if is_extension(datagram.protocol) { Err(Passed::ExtensionHeader) } else { Ok(()) }
-}
-
-const fn is_extension(protocol: u8) -> bool {
-    matches!(
-        protocol,
-        next_header::HOP_BY_HOP
-            | next_header::ROUTING
-            | next_header::FRAGMENT
-            | next_header::AUTHENTICATION
-            | next_header::DESTINATION
-            | next_header::MOBILITY
-            | next_header::HIP
-            | next_header::SHIM6
-    )
-}
-
-/// Bytes of an extension header, from its length field (RFC 8200 section 4, RFC 4302 section 2.2).
-const fn extension_len(protocol: u8, length: u8) -> usize {
-    match protocol {
-        next_header::FRAGMENT => 8,
-        next_header::AUTHENTICATION => (length as usize).wrapping_add(2).wrapping_mul(4),
-        _ => (length as usize).wrapping_add(1).wrapping_mul(8),
-    }
 }
 
 /// The jumbo payload option (RFC 2675) of the hop-by-hop header at `at`, which Linux adds to aggregates above
