@@ -23,6 +23,8 @@ pub mod event;
 
 pub mod pipeline;
 
+pub mod detect;
+
 pub mod decide;
 
 pub mod enforce;

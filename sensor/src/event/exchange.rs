@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use serde::{Serialize, Serializer};
 
+use super::Login;
 use crate::clock::Timestamp;
 use crate::identity::KeyedHash;
 use crate::{http, identity};
@@ -60,12 +61,18 @@ pub struct Exchange<'a> {
     /// What the credentials stand for, hashed with the installation's key.
     #[serde(serialize_with = "as_text")]
     pub principal: Option<KeyedHash>,
+    /// The attempt to log in that it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub login: Option<Login>,
     /// Where it was seen.
     pub source: Source,
     /// Whether bytes were missing.
     pub gaps: bool,
     /// What the parsers found strange.
     pub anomalies: Findings,
+    /// When its last byte was seen; what comes of it is measured from here.
+    #[serde(skip)]
+    pub seen: Timestamp,
 }
 
 fn as_text<S: Serializer>(hash: &Option<KeyedHash>, serializer: S) -> Result<S::Ok, S::Error> {

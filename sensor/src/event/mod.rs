@@ -1,5 +1,31 @@
 //! The vocabulary of everything that watches: what happened, without secrets and without bytes.
 
 mod exchange;
+mod held;
+mod login;
 
 pub use exchange::{Exchange, Findings, QueryKeys, Source};
+pub use held::{Held, HeldBy};
+pub use login::{Login, LoginOutcome};
+
+use crate::clock::Timestamp;
+
+/// Something that happened.
+#[derive(Clone, Copy, Debug)]
+pub enum Event<'a> {
+    /// An exchange is over.
+    Exchange(&'a Exchange<'a>),
+    /// A message is under way for long.
+    Held(&'a Held),
+}
+
+impl Event<'_> {
+    /// When it became known: the last byte of an exchange that was seen, or when a message was looked at.
+    #[must_use]
+    pub const fn known(&self) -> Timestamp {
+        match self {
+            Self::Exchange(exchange) => exchange.seen,
+            Self::Held(held) => held.ts,
+        }
+    }
+}

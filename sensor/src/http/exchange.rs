@@ -52,6 +52,14 @@ impl<'a> Exchange<'a> {
         self.request.map(|request| request.started()).or(response).unwrap_or_default()
     }
 
+    /// When the last of it was seen.
+    #[must_use]
+    pub fn ended(&self) -> Timestamp {
+        let of = |message: &Message| message.ended().unwrap_or_else(|| message.started());
+        let messages = [self.request.map(Request::message), self.response.map(Response::message)];
+        messages.into_iter().flatten().map(of).max().unwrap_or_default()
+    }
+
     /// The kept body of the request, decoded by its Content-Encoding into `out` (which is overwritten) up to
     /// [`Config::inflate_bytes`](super::Config::inflate_bytes).
     pub fn decode_request<'b>(&self, out: &'b mut Vec<u8>) -> (&'b [u8], Decoding)

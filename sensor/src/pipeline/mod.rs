@@ -194,9 +194,11 @@ impl<O: Observer> http::Sink for Finish<O> {
             user_agent: text(request.and_then(|request| request.user_agent())),
             content_type: text(request.and_then(|request| request.message().content_type())),
             principal: identity.principal,
+            login: None,
             source: Source::Wire,
             gaps: exchange.gaps,
             anomalies: Findings { http: exchange.anomalies, identity: identity.anomalies },
+            seen: exchange.ended(),
         };
         let method = request.map_or(http::Method::Other, |request| request.method());
         self.totals.count(version, method.label(), status, duration);

@@ -1,0 +1,58 @@
+//! What all detectors share of their configuration.
+
+use std::collections::BTreeMap;
+
+use super::threat::Threat;
+
+/// How strict the defaults are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Preset {
+    /// Thresholds twice as high: for hosts whose users share addresses or whose clients misbehave.
+    Relaxed,
+    /// The documented defaults.
+    #[default]
+    Balanced,
+    /// Thresholds half as high.
+    Strict,
+}
+
+impl Preset {
+    /// A count of the balanced preset as this one has it, at least 1.
+    #[must_use]
+    pub fn scaled(self, count: u32) -> u32 {
+        match self {
+            Self::Relaxed => count.saturating_mul(2),
+            Self::Balanced => count,
+            Self::Strict => count.div_ceil(2).max(1),
+        }
+    }
+}
+
+/// What a detector may lead to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Response {
+    /// It does not run.
+    Off,
+    /// Alerts.
+    Monitor,
+    /// Alerts, and limits or blocks where the daemon's mode is to enforce.
+    #[default]
+    Enforce,
+}
+
+/// Of all detectors.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Config {
+    /// Strictness of the defaults.
+    pub preset: Preset,
+    /// Responses that differ from the default, which leaves it to the daemon's mode.
+    pub responses: BTreeMap<Threat, Response>,
+}
+
+impl Config {
+    /// What a threat may lead to.
+    #[must_use]
+    pub fn response(&self, threat: Threat) -> Response {
+        self.responses.get(&threat).copied().unwrap_or_default()
+    }
+}

@@ -1,0 +1,81 @@
+//! Detectors: events in, signals out. One file a detector, tests beside it.
+//!
+//! Architecture invariants: a detector reads no clock and no bytes, knows nothing of policy, and its memory is
+//! bounded whatever happens. What it has to forget, it counts.
+
+mod config;
+mod signal;
+mod threat;
+
+pub use config::{Config, Preset, Response};
+pub use signal::{Evidence, Number, Offender, Sample, Signal, Subject};
+pub use threat::{Severity, Threat};
+
+use crate::clock::Timestamp;
+use crate::event::Event;
+
+/// Something that watches events for one kind of threat, or for some that share their state.
+pub trait Detector: Send {
+    /// An event happened. Events come in the order in which they became known, which is nearly, not exactly, that
+    /// of their times.
+    fn observe(&mut self, event: &Event<'_>, signals: &mut Vec<Signal>);
+
+    /// Time passes, about every second. Civil time may jump either way.
+    fn advance(&mut self, now: Timestamp, signals: &mut Vec<Signal>);
+
+    /// Its bounds.
+    fn usage(&self) -> Usage;
+}
+
+/// What a detector remembers, and what it could not.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Entries of its tables.
+    pub entries: usize,
+    /// Entries that it has room for.
+    pub capacity: usize,
+    /// Entries that were forgotten before their time, since there was no room.
+    pub evicted: u64,
+}
+
+/// All detectors that are on.
+pub struct Detectors {
+    detectors: Vec<Box<dyn Detector>>,
+    signals: Vec<Signal>,
+}
+
+impl Detectors {
+    /// The detectors that a configuration asks for.
+    #[must_use]
+    pub fn new(_config: &Config) -> Self {
+        Self { detectors: Vec::new(), signals: Vec::new() }
+    }
+
+    /// An event happened; the signals that it gives rise to.
+    pub fn observe(&mut self, event: &Event<'_>) -> std::vec::Drain<'_, Signal> {
+        for detector in &mut self.detectors {
+            detector.observe(event, &mut self.signals);
+        }
+        let known = event.known();
+        self.signals.iter_mut().for_each(|signal| signal.decided = Some(known));
+        self.signals.drain(..)
+    }
+
+    /// Time passes.
+    pub fn advance(&mut self, now: Timestamp) -> std::vec::Drain<'_, Signal> {
+        for detector in &mut self.detectors {
+            detector.advance(now, &mut self.signals);
+        }
+        self.signals.drain(..)
+    }
+
+    /// Bounds of all detectors together.
+    #[must_use]
+    pub fn usage(&self) -> Usage {
+        self.detectors.iter().map(|detector| detector.usage()).fold(Usage::default(), |sum, usage| Usage {
+            entries: sum.entries.saturating_add(usage.entries),
+            capacity: sum.capacity.saturating_add(usage.capacity),
+            evicted: sum.evicted.saturating_add(usage.evicted),
+        })
+    }
+}

@@ -1,0 +1,203 @@
+//! What a detector says.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize, Serializer};
+
+use super::threat::{Severity, Threat};
+use crate::clock::Timestamp;
+use crate::event::Exchange;
+use crate::identity::KeyedHash;
+
+/// What an alert is about. As text: the address or prefix itself, a keyed hash with its kind, `route /login`,
+/// or `host`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Subject {
+    /// One client.
+    Client(IpAddr),
+    /// A network.
+    Network(IpNet),
+    /// An account that is logged in to.
+    Account(KeyedHash),
+    /// What credentials stand for.
+    Principal(KeyedHash),
+    /// A route template.
+    Route(String),
+    /// All of the host.
+    Host,
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Client(address) => address.fmt(out),
+            Self::Network(network) => network.fmt(out),
+            Self::Account(hash) | Self::Principal(hash) => hash.fmt(out),
+            Self::Route(route) => write!(out, "route {route}"),
+            Self::Host => out.write_str("host"),
+        }
+    }
+}
+
+impl Serialize for Subject {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// A client that something can be done about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Offender {
+    /// Its address.
+    pub client: IpAddr,
+    /// Whether it came through a trusted proxy, so that its packets bear another address.
+    pub proxied: bool,
+}
+
+impl Offender {
+    /// The client of an exchange.
+    #[must_use]
+    pub const fn of(exchange: &Exchange<'_>) -> Self {
+        Self { client: exchange.client, proxied: exchange.peer.is_some() }
+    }
+}
+
+/// A value in evidence.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Number {
+    /// A count or a time in whole units.
+    Count(u64),
+    /// A ratio, a score.
+    Ratio(f64),
+    /// A name, such as that of a route.
+    Text(String),
+}
+
+impl From<u64> for Number {
+    fn from(count: u64) -> Self {
+        Self::Count(count)
+    }
+}
+
+impl From<usize> for Number {
+    fn from(count: usize) -> Self {
+        Self::Count(u64::try_from(count).unwrap_or(u64::MAX))
+    }
+}
+
+impl From<f64> for Number {
+    fn from(ratio: f64) -> Self {
+        Self::Ratio(ratio)
+    }
+}
+
+impl From<&str> for Number {
+    fn from(text: &str) -> Self {
+        Self::Text(text.to_owned())
+    }
+}
+
+/// A redacted exchange: what a person needs to see that the detector is right.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Sample {
+    /// When it began.
+    pub ts: Timestamp,
+    /// Who asked.
+    pub client: IpAddr,
+    /// How.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub method: Option<String>,
+    /// For what: the template, since a path may hold secrets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub route: Option<String>,
+    /// With what outcome.
+    pub status: Option<u16>,
+    /// The account, hashed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+}
+
+impl Sample {
+    /// Of an exchange.
+    #[must_use]
+    pub fn of(exchange: &Exchange<'_>) -> Self {
+        Self {
+            ts: exchange.ts,
+            client: exchange.client,
+            method: exchange.method.as_deref().map(shortened),
+            route: exchange.route.map(shortened),
+            status: exchange.status,
+            user: exchange.login.and_then(|login| login.user).map(|user| user.to_string()),
+        }
+    }
+}
+
+/// Longest text of a sample, in characters: both are the client's to invent.
+const MAX_TEXT: usize = 128;
+
+fn shortened(text: &str) -> String {
+    text.chars().take(MAX_TEXT).collect()
+}
+
+/// Numbers and examples that a signal rests on.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Evidence {
+    /// Numbers with the thresholds that they passed, by name: `failures` beside `failures_threshold`.
+    #[serde(flatten)]
+    pub numbers: BTreeMap<String, Number>,
+    /// Some exchanges, at most [`Evidence::MAX_SAMPLES`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub exchanges: Vec<Sample>,
+}
+
+impl Evidence {
+    /// Most exchanges shown.
+    pub const MAX_SAMPLES: usize = 5;
+
+    /// Adds a number.
+    #[must_use]
+    pub fn with(mut self, name: &str, number: impl Into<Number>) -> Self {
+        self.numbers.insert(name.to_owned(), number.into());
+        self
+    }
+
+    /// Adds examples, as many as are shown.
+    #[must_use]
+    pub fn showing(mut self, samples: impl IntoIterator<Item = Sample>) -> Self {
+        let room = Self::MAX_SAMPLES.saturating_sub(self.exchanges.len());
+        self.exchanges.extend(samples.into_iter().take(room));
+        self
+    }
+}
+
+/// What a detector says. The same threat to the same subject is one incident for as long as signals of it keep
+/// coming: whoever decides tells people once, and acts on offenders that come later.
+#[derive(Clone, Debug)]
+pub struct Signal {
+    /// When it was known.
+    pub at: Timestamp,
+    /// What it is.
+    pub threat: Threat,
+    /// How bad it is.
+    pub severity: Severity,
+    /// How sure the detector is, from 0 to 1.
+    pub confidence: f64,
+    /// What it is about.
+    pub subject: Subject,
+    /// Whose packets would have to be dropped to end it; none where that would help nobody. Of an incident that
+    /// goes on, only those that were not told before.
+    pub offenders: Vec<Offender>,
+    /// One sentence for a person.
+    pub summary: String,
+    /// What it rests on.
+    pub evidence: Evidence,
+    /// The time looked at.
+    pub window: (Timestamp, Timestamp),
+    /// When the last byte of the event that decided was seen; none where time alone did. Set by whoever runs the
+    /// detectors.
+    pub decided: Option<Timestamp>,
+}

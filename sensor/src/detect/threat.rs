@@ -1,0 +1,131 @@
+//! What can be wrong, and how bad it is: closed sets, since they are labels of metrics.
+
+use serde::{Deserialize, Serialize};
+
+/// A kind of attack or anomaly.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Threat {
+    /// Many failed logins on one account.
+    BruteForce,
+    /// One password on many accounts.
+    PasswordSpraying,
+    /// Many accounts, mostly failures: from one client, or from many that have something in common.
+    CredentialStuffing,
+    /// A success within one of these.
+    AccountTakeover,
+    /// More requests than a route or the host usually sees.
+    RateSpike,
+    /// A larger share of errors.
+    ErrorSpike,
+    /// Slower answers.
+    LatencySpike,
+    /// More requests of a client or principal than the configuration allows.
+    RequestRate,
+    /// Walking through identifiers under one route.
+    Enumeration,
+    /// Probing for what does not exist.
+    Scanner,
+    /// Holding connections open with messages that do not end.
+    SlowAttack,
+}
+
+impl Threat {
+    /// All of them.
+    pub const ALL: [Self; 11] = [
+        Self::BruteForce,
+        Self::PasswordSpraying,
+        Self::CredentialStuffing,
+        Self::AccountTakeover,
+        Self::RateSpike,
+        Self::ErrorSpike,
+        Self::LatencySpike,
+        Self::RequestRate,
+        Self::Enumeration,
+        Self::Scanner,
+        Self::SlowAttack,
+    ];
+
+    /// The slug of its detector in the configuration, in records and in metrics.
+    #[must_use]
+    pub const fn slug(self) -> &'static str {
+        match self {
+            Self::BruteForce => "brute-force",
+            Self::PasswordSpraying => "password-spraying",
+            Self::CredentialStuffing => "credential-stuffing",
+            Self::AccountTakeover => "account-takeover",
+            Self::RateSpike => "rate-spike",
+            Self::ErrorSpike => "error-spike",
+            Self::LatencySpike => "latency-spike",
+            Self::RequestRate => "request-rate",
+            Self::Enumeration => "enumeration",
+            Self::Scanner => "scanner",
+            Self::SlowAttack => "slow-attack",
+        }
+    }
+
+    /// Its place in the OWASP API Security Top 10 of 2023.
+    #[must_use]
+    pub const fn owasp(self) -> &'static str {
+        match self {
+            Self::BruteForce | Self::PasswordSpraying | Self::CredentialStuffing | Self::AccountTakeover => {
+                "API2:2023"
+            }
+            Self::RateSpike
+            | Self::ErrorSpike
+            | Self::LatencySpike
+            | Self::RequestRate
+            | Self::SlowAttack => "API4:2023",
+            Self::Enumeration => "API1:2023",
+            Self::Scanner => "API9:2023",
+        }
+    }
+}
+
+/// How bad it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// Worth knowing.
+    Info,
+    /// Worth a look one day.
+    Low,
+    /// Worth a look today.
+    Medium,
+    /// An attack.
+    High,
+    /// An attack that succeeds.
+    Critical,
+}
+
+impl Severity {
+    /// All of them, the mildest first.
+    pub const ALL: [Self; 5] = [Self::Info, Self::Low, Self::Medium, Self::High, Self::Critical];
+
+    /// The word in records and metrics.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Info => "info",
+            Self::Low => "low",
+            Self::Medium => "medium",
+            Self::High => "high",
+            Self::Critical => "critical",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_those_of_the_records() {
+        for threat in Threat::ALL {
+            assert_eq!(serde_json::to_value(threat).unwrap(), threat.slug());
+        }
+        for severity in Severity::ALL {
+            assert_eq!(serde_json::to_value(severity).unwrap(), severity.label());
+        }
+    }
+}
