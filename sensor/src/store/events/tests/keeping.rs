@@ -73,7 +73,7 @@ fn writers_and_readers_do_not_disturb_each_other() {
     const EACH: u64 = 500;
     let directory = tempfile::tempdir().unwrap();
     let store = open(directory.path());
-    std::thread::scope(|scope| {
+    thread::scope(|scope| {
         for thread in 0..4 {
             let store = &store;
             scope.spawn(move || {

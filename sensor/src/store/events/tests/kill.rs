@@ -13,7 +13,7 @@ const DIRECTORY: &str = "SENSOR_TEST_KILLED_STORE";
 fn writes_until_killed() {
     let directory = std::env::var(DIRECTORY).unwrap();
     let store = open(Path::new(&directory));
-    let mut out = std::io::stdout();
+    let mut out = io::stdout();
     for n in 0.. {
         store.alert(alert("192.0.2.7", 1_000 + n, n));
         store.audit(entry("192.0.2.7", 1_000 + n));
