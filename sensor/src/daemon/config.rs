@@ -11,9 +11,12 @@ use sensor_common::limit::Rate;
 
 use super::sense::SenseConfig;
 use crate::config::{Document, Problem, Section};
-use crate::decide::NeverBlock;
-use crate::enforce::{Limit, PolicyConfig, Scope};
+use crate::decide::{DecideConfig, NeverBlock};
+use crate::detect;
+use crate::enforce::{Limit, Limits, PolicyConfig, Scope, parse_bits};
 use crate::kernel::{Capacities, ClientPrefixes, Tuning, XdpChoice};
+use crate::notify::NotifyConfig;
+use crate::store::StoreConfig;
 
 /// Files and addresses of a daemon.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,6 +71,16 @@ pub struct Config {
     pub paths: Paths,
     /// How HTTP is seen.
     pub sense: SenseConfig,
+    /// What is looked for.
+    pub detect: detect::Config,
+    /// What is done about it.
+    pub decide: DecideConfig,
+    /// What a limit of a detector is, where that is tighter than what holds for the client.
+    pub decided_limits: Limits,
+    /// What is kept of it.
+    pub store: StoreConfig,
+    /// Who is told.
+    pub notify: NotifyConfig,
     /// Group that may use the control socket.
     pub group: String,
     /// Least level of log lines.
@@ -81,6 +94,16 @@ pub struct Config {
 /// All sources that are not admitted to the table, together.
 fn default_newcomers() -> Option<Rate> {
     "100k/s:100k".parse().ok()
+}
+
+/// A person at a keyboard hardly notices; a program that tries passwords does.
+fn decided_limits() -> Limits {
+    Limits {
+        packets: "100/s:500".parse().ok(),
+        bits: None,
+        connections: "1/s:10".parse().ok(),
+        requests: "1/s:10".parse().ok(),
+    }
 }
 
 impl Default for Config {
@@ -99,6 +122,11 @@ impl Default for Config {
             never_block: Vec::new(),
             paths: Paths::default(),
             sense: SenseConfig::default(),
+            detect: detect::Config::default(),
+            decide: DecideConfig::default(),
+            decided_limits: decided_limits(),
+            store: StoreConfig::default(),
+            notify: NotifyConfig::default(),
             group: "sensor".to_owned(),
             log_level: "info".to_owned(),
             log_format: LogFormat::Text,
@@ -210,6 +238,7 @@ impl Config {
         config.never_block = NeverBlock::read(&never_block);
         never_block.finish();
         config.sense = SenseConfig::read(root);
+        config.read_detection(root);
         config.read_places(root);
         config.read_log(root.section("log"));
         config.check_scopes(&root.section("limits"));
@@ -231,6 +260,27 @@ impl Config {
         set(&mut capacities.blocks, clients.integer("max_blocks", 1..=16_777_216));
         set(&mut tuning.notices, clients.parsed("notices", str::parse));
         clients.finish();
+    }
+
+    fn read_detection(&mut self, root: &Section<'_>) {
+        self.detect = detect::Config::read(root);
+        let decide = root.section("decide");
+        self.decide = DecideConfig::read(&decide);
+        let limits = decide.section("limits");
+        for (place, limit) in [
+            (&mut self.decided_limits.packets, limits.parsed("packets", str::parse::<Limit>)),
+            (&mut self.decided_limits.connections, limits.parsed("connections", str::parse::<Limit>)),
+            (&mut self.decided_limits.requests, limits.parsed("requests", str::parse::<Limit>)),
+        ] {
+            set(place, limit.map(Some));
+        }
+        if let Some(bits) = limits.parsed("bits", parse_bits) {
+            self.decided_limits.bits = Some(bits);
+        }
+        limits.finish();
+        decide.finish();
+        self.store = StoreConfig::read(root);
+        self.notify = NotifyConfig::read(root);
     }
 
     fn read_places(&mut self, root: &Section<'_>) {

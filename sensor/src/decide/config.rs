@@ -52,11 +52,10 @@ impl Default for DecideConfig {
 }
 
 impl DecideConfig {
-    /// Reads `[decide]`.
+    /// Reads `[decide]`, whose table `limits` is not this room's.
     #[must_use]
-    pub fn read(root: &Section<'_>) -> Self {
+    pub fn read(decide: &Section<'_>) -> Self {
         let mut config = Self::default();
-        let decide = root.section("decide");
         set(&mut config.block_from, decide.parsed("block_from", severity));
         set(&mut config.block_confidence, decide.parsed("block_confidence", share));
         set(&mut config.limit_from, decide.parsed("limit_from", severity));
@@ -79,7 +78,6 @@ impl DecideConfig {
         set(&mut config.max_blocks_per_minute, decide.integer("max_blocks_per_minute", 1..=1_000_000));
         set(&mut config.max_blocked_share, decide.parsed("max_blocked_share", share));
         set(&mut config.min_blocked, decide.integer("min_blocked", 0..=1_000_000));
-        decide.finish();
         config
     }
 }

@@ -211,9 +211,12 @@ impl Policy {
         has_room
     }
 
-    /// Lifts limits that a detector led to.
-    pub fn lift_decided_limits(&mut self, prefix: &IpNet) -> Option<DecidedLimits> {
-        self.decided_limits.remove(prefix)
+    /// Lifts whatever detectors led to about a prefix.
+    pub fn lift_decided(&mut self, prefix: &IpNet) {
+        self.decided_limits.remove(prefix);
+        if self.decided_blocks.remove(prefix).is_some() {
+            self.index_block(prefix);
+        }
     }
 
     /// Limits that detectors led to.
@@ -340,7 +343,8 @@ impl Policy {
         let ended = self.blocks.ended(now);
         let stands = |rule: &BlockRule| rule.until.is_none_or(|until| until > now);
         for prefix in &ended {
-            for layer in [&mut self.commands.blocks, &mut self.configuration.blocks, &mut self.decided_blocks] {
+            for layer in [&mut self.commands.blocks, &mut self.configuration.blocks, &mut self.decided_blocks]
+            {
                 if layer.get(prefix).is_some_and(|rule| !stands(rule)) {
                     layer.remove(prefix);
                 }

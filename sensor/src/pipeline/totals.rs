@@ -76,7 +76,8 @@ pub struct Durations {
 }
 
 impl Durations {
-    fn note(&mut self, duration: Duration) {
+    /// Counts one more.
+    pub fn note(&mut self, duration: Duration) {
         let us = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
         let place = DURATION_BUCKETS.iter().position(|bound| us <= *bound);
         if let Some(bucket) = place.and_then(|place| self.buckets.get_mut(place)) {
