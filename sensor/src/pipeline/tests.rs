@@ -52,13 +52,13 @@ impl Wire {
             payload: payload.as_bytes(),
         };
         let _instruction = self.pipeline.segment(&segment);
-        let sent = length + u32::from(flags.contains(Flags::SYN));
+        let sent = length + u32::from(flags.has(Flags::SYN));
         *(if from_client { &mut self.client } else { &mut self.server }) += sent;
     }
 
     fn open(&mut self) {
         self.send(true, Flags::SYN, "");
-        self.send(false, Flags::SYN.union(Flags::ACK), "");
+        self.send(false, Flags(Flags::SYN.0 | Flags::ACK.0), "");
         self.send(true, Flags::ACK, "");
     }
 

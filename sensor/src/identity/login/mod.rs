@@ -24,7 +24,7 @@ mod field;
 mod fields;
 mod fingerprint;
 #[cfg(any(test, feature = "fuzzing"))]
-pub mod fuzz;
+pub(super) mod fuzz;
 mod graphql;
 mod json;
 mod markers;
