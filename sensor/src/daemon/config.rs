@@ -406,4 +406,33 @@ mod tests {
             assert!(found.contains(expected), "{expected}\nnot in\n{found}");
         }
     }
+    #[test]
+    fn logins_are_read() {
+        let config = check(
+            "[login]\nenabled = true\n[login.shop]\nroute = \"/shop/{lang}/enter\"\nuser_field = \"kunde\"\n\
+             failure_status = [200, \"4xx\"]\nfailure_text = [\"Nope\"]\nsuccess_redirect = [\"/home\"]\n\
+             success_header = [\"X-User\"]\n",
+        );
+        let login = config.unwrap().sense.pipeline.identity.login;
+        let rule = &login.rules[0];
+        assert!(rule.route.matches(b"/shop/de/enter") && rule.failure.status[1].contains(404));
+        assert_eq!((rule.user_field.as_deref(), rule.failure.text[0].as_str()), (Some("kunde"), "Nope"));
+        let found = check(
+            "[login]\nenable = true\n[login.a]\nroute = \"login\"\nfailure_status = [700]\nuser_field = \"\"\n\
+             [login.b]\nrout = \"/x\"\nsuccess_header = [\"a b\"]\nfailure_text = [\"\"]\n",
+        );
+        let found = found.unwrap_err().join("\n");
+        for expected in [
+            "s.toml:2: login.enable: unknown key; did you mean `enabled`?",
+            "s.toml:4: login.a.route: `login`: expected a path such as `/login`",
+            "s.toml:5: login.a.failure_status: expected a status such as 401",
+            "s.toml:6: login.a.user_field: ``: expected a text that is not empty",
+            "login.b: `route` is missing",
+            "s.toml:8: login.b.rout: unknown key; did you mean `route`?",
+            "s.toml:9: login.b.success_header: expected the name of a header",
+            "s.toml:10: login.b.failure_text: expected a text that is not empty",
+        ] {
+            assert!(found.contains(expected), "{expected}\nnot in\n{found}");
+        }
+    }
 }
