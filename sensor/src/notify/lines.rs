@@ -136,7 +136,7 @@ impl LogFile {
 
     fn file(&mut self) -> io::Result<&mut File> {
         let in_place = fs::metadata(&self.path).map(|metadata| (metadata.dev(), metadata.ino())).ok();
-        if !self.open.as_ref().is_some_and(|(_, identity)| Some(*identity) == in_place) {
+        if self.open.as_ref().is_none_or(|(_, identity)| Some(*identity) != in_place) {
             let file = OpenOptions::new().append(true).create(true).mode(0o640).open(&self.path)?;
             let metadata = file.metadata()?;
             self.is_torn = false;
@@ -155,5 +155,22 @@ impl Sink for LogFile {
         let written = file.write_all(format!("{start}{line}\n").as_bytes());
         self.is_torn = written.is_err();
         written
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_that_was_cut_short_spoils_no_other() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut file = LogFile::new(directory.path().join("alerts.jsonl"));
+        file.write("one").unwrap();
+        file.file().unwrap().write_all(b"tw").unwrap();
+        file.is_torn = true;
+        file.write("three").unwrap();
+        file.write("four").unwrap();
+        assert_eq!(fs::read_to_string(&file.path).unwrap(), "one\ntw\nthree\nfour\n");
     }
 }

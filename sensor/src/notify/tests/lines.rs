@@ -61,7 +61,7 @@ async fn what_cannot_be_written_is_counted_and_the_next_is_tried() {
 }
 
 #[tokio::test]
-async fn a_full_device_loses_lines_but_tears_none() {
+async fn a_full_device_is_counted() {
     // Every write to it fails as on a full disk.
     let notifier = start(Path::new("/dev/full"));
     (0..3).for_each(|n| notifier.alert(&alert(n)));

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
 /// What happens to one connection.
@@ -41,17 +41,7 @@ impl Receiver {
             for number in 0.. {
                 let (stream, _) = listener.accept().await.unwrap();
                 let behaviour = behaviours[usize::min(number, behaviours.len() - 1)];
-                let (seen, tls) = (seen.clone(), tls.clone());
-                tokio::spawn(async move {
-                    match tls {
-                        None => serve(stream, behaviour, &seen).await,
-                        // A client that does not trust us ends the handshake.
-                        Some(tls) => match tls.accept(stream).await {
-                            Ok(stream) => serve(stream, behaviour, &seen).await,
-                            Err(_untrusted) => {}
-                        },
-                    }
-                });
+                tokio::spawn(meet(stream, behaviour, seen.clone(), tls.clone()));
             }
         });
         Self { address, requests }
@@ -66,6 +56,19 @@ impl Receiver {
     pub(super) fn bodies(&self) -> Vec<String> {
         let requests = self.requests();
         requests.iter().map(|request| request.split_once("\r\n\r\n").unwrap().1.to_owned()).collect()
+    }
+}
+
+async fn meet(
+    stream: TcpStream,
+    behaviour: Behaviour,
+    seen: Arc<Mutex<Vec<String>>>,
+    tls: Option<TlsAcceptor>,
+) {
+    let Some(tls) = tls else { return serve(stream, behaviour, &seen).await };
+    // A client that does not trust us ends the handshake.
+    if let Ok(stream) = tls.accept(stream).await {
+        serve(stream, behaviour, &seen).await;
     }
 }
 

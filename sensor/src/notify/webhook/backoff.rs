@@ -7,8 +7,9 @@ use std::time::Duration;
 /// is left to chance so that many hosts do not meet it together.
 pub(super) fn pause(failed: u32, first: Duration, most: Duration, jitter: u16) -> Duration {
     let whole = first.saturating_mul(1_u32 << failed.min(30)).min(most);
-    let half = whole / 2;
-    half.saturating_add(half.saturating_mul(u32::from(jitter)) / u32::from(u16::MAX))
+    let half = whole.checked_div(2).unwrap_or_default();
+    let share = half.saturating_mul(u32::from(jitter)).checked_div(u32::from(u16::MAX));
+    half.saturating_add(share.unwrap_or_default())
 }
 
 #[cfg(test)]

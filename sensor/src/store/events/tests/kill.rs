@@ -52,8 +52,9 @@ fn what_was_written_survives_a_kill() {
         let reader = store.reader();
         let alerts = reader.alerts(at(0), 100_000).unwrap();
         let count = usize::try_from(kept).unwrap() + 1;
-        for n in 0..count {
-            assert_eq!(alerts[n].ts, at(1_000 + u64::try_from(n).unwrap()));
+        assert!(alerts.len() >= count);
+        for (alert, second) in alerts.iter().zip(1_000..).take(count) {
+            assert_eq!(alert.ts, at(second));
         }
         assert!(reader.audit(at(0), 100_000).unwrap().len() >= count);
         assert!(reader.decisions_active(at(1)).unwrap().len() >= count);
