@@ -8,6 +8,7 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use ipnet::IpNet;
 
 use crate::control::wire::ClientSort;
+use crate::decide::RecordId;
 use crate::enforce::{Limit, Limits, Mode, Scope, parse_bits};
 use crate::kernel::XdpChoice;
 use crate::prefix;
@@ -93,9 +94,37 @@ pub(super) enum Command {
     Explain {
         #[command(flatten)]
         remote: Remote,
-        /// An address or prefix
-        #[arg(value_name = "CIDR", value_parser = prefix::parse)]
-        prefix: IpNet,
+        /// An address or prefix, or the identifier of an alert
+        #[arg(value_name = "CIDR|ALERT_ID", value_parser = parse_explained)]
+        what: Explained,
+    },
+    /// Show what detectors found, oldest first
+    Alerts {
+        #[command(flatten)]
+        remote: Remote,
+        /// Not older than this, such as 1h
+        #[arg(long, value_name = "DURATION", value_parser = parse_time)]
+        since: Option<Duration>,
+        /// Go on with those that come
+        #[arg(long, conflicts_with = "id")]
+        follow: bool,
+        /// This one only
+        #[arg(long, value_name = "ID", value_parser = str::parse::<RecordId>)]
+        id: Option<RecordId>,
+        /// How many at most: the last ones
+        #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..))]
+        last: u32,
+    },
+    /// Show who or what changed the policy, oldest first
+    Audit {
+        #[command(flatten)]
+        remote: Remote,
+        /// Not older than this, such as 1h
+        #[arg(long, value_name = "DURATION", value_parser = parse_time)]
+        since: Option<Duration>,
+        /// How many at most: the last ones
+        #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..))]
+        last: u32,
     },
     /// Read the configuration again; a broken one is refused and the old one stays
     Reload(Remote),
@@ -310,6 +339,21 @@ impl From<Sort> for ClientSort {
             Sort::Failures => Self::Failures,
         }
     }
+}
+
+/// What `explain` is asked about.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Explained {
+    Prefix(IpNet),
+    Alert(RecordId),
+}
+
+fn parse_explained(text: &str) -> Result<Explained, String> {
+    if let Ok(id) = text.parse() {
+        return Ok(Explained::Alert(id));
+    }
+    let prefix = prefix::parse(text).map(Explained::Prefix);
+    prefix.map_err(|error| format!("{error}, and no identifier of an alert"))
 }
 
 /// A time that something lasts: more than none.

@@ -1,6 +1,7 @@
 //! The command line: flags to requests, answers to text.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "this room speaks to a terminal")]
 
+mod alerts;
 mod args;
 mod check;
 mod doctor;
@@ -16,11 +17,11 @@ use clap::Parser as _;
 use serde::de::DeserializeOwned;
 
 use crate::control::wire::{
-    AllowRow, BlockRow, ClientRow, Confirmed, Envelope, Explanation, LimitRow, ModeReport, Reloaded, Removed,
-    Request, StatusReport,
+    AlertExplanation, AllowRow, BlockRow, ClientRow, Confirmed, Envelope, Explanation, LimitRow, ModeReport,
+    Reloaded, Removed, Request, StatusReport,
 };
 use crate::control::{Client, ClientError};
-use args::{AllowCommand, BlockCommand, Cli, Command, LimitCommand, Remote};
+use args::{AllowCommand, BlockCommand, Cli, Command, Explained, LimitCommand, Remote};
 
 /// Runs the command that the process was started with. Exit status: 0 done, 1 failed, 2 wrong usage, 3 no
 /// daemon.
@@ -74,9 +75,16 @@ fn dispatch(cli: Cli) -> Result<ExitCode> {
             output::clients,
         ),
         Command::Exchanges { remote, last } => exchanges(&remote, last, cli.json),
-        Command::Explain { remote, prefix } => {
+        Command::Explain { remote, what: Explained::Prefix(prefix) } => {
             ask::<Explanation>(&remote, Request::Explain { prefix }, cli.json, output::explanation)
         }
+        Command::Explain { remote, what: Explained::Alert(id) } => {
+            ask::<AlertExplanation>(&remote, Request::ExplainAlert { id }, cli.json, alerts::explanation)
+        }
+        Command::Alerts { remote, since, follow, id, last } => {
+            alerts::alerts(&remote, &alerts::Wanted { since, follow, id, last }, cli.json)
+        }
+        Command::Audit { remote, since, last } => alerts::audit(&remote, since, last, cli.json),
         Command::Reload(remote) => ask::<Reloaded>(&remote, Request::Reload, cli.json, output::reloaded),
     }
 }

@@ -50,7 +50,7 @@ pub(super) fn exchange_record(record: &Value) -> String {
 }
 
 /// What a sender chose, so that it cannot steer the terminal that shows it.
-fn printable(text: &str) -> String {
+pub(super) fn printable(text: &str) -> String {
     text.chars().flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect()
 }
 
@@ -272,6 +272,7 @@ pub(super) fn explanation(found: &Explanation) -> String {
     for (at, limit) in &found.over_limit {
         lines.push(format!("over limit at {}: {limit}", seconds(*at)));
     }
+    lines.extend(super::alerts::past(&found.alerts, &found.audit));
     lines.push(format!("to change that: {}", found.undo.join("; or ")));
     lines.join("\n")
 }
@@ -282,7 +283,7 @@ fn rule(what: &str, prefix: &str, origin: &str, reason: Option<&str>) -> String 
 }
 
 /// A moment to the second.
-fn seconds(at: Timestamp) -> String {
+pub(super) fn seconds(at: Timestamp) -> String {
     at.to_string().split('.').next().map(|text| format!("{text}Z")).unwrap_or_default()
 }
 

@@ -6,6 +6,7 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
+use crate::decide::{Alert, AuditEntry, RecordId};
 use crate::enforce::{Limits, Mode, Origin, Scope};
 use crate::kernel::XdpMode;
 
@@ -99,6 +100,29 @@ pub enum Request {
     Explain {
         /// Of whom.
         prefix: IpNet,
+    },
+    /// [`AlertExplanation`]
+    ExplainAlert {
+        /// Which.
+        id: RecordId,
+    },
+    /// [`Alert`]s, oldest first.
+    Alerts {
+        /// Not older than this.
+        since: Option<Timestamp>,
+        /// Later than this one.
+        after: Option<RecordId>,
+        /// This one only.
+        id: Option<RecordId>,
+        /// How many at most: the last ones.
+        limit: usize,
+    },
+    /// [`AuditEntry`]s, oldest first.
+    Audit {
+        /// Not older than this.
+        since: Option<Timestamp>,
+        /// How many at most: the last ones.
+        limit: usize,
     },
     /// [`Reloaded`]
     Reload,
@@ -375,5 +399,22 @@ pub struct Explanation {
     /// Times at which it went over a limit lately, and which, the newest first.
     pub over_limit: Vec<(Timestamp, String)>,
     /// Commands that would change the verdict.
+    pub undo: Vec<String>,
+    /// The last alerts about it, and those that led to decisions about it, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub alerts: Vec<Alert>,
+    /// The last changes of policy about it, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub audit: Vec<AuditEntry>,
+}
+
+/// `sensor explain` of an alert.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct AlertExplanation {
+    /// The alert.
+    pub alert: Alert,
+    /// What was done because of it, oldest first.
+    pub audit: Vec<AuditEntry>,
+    /// Commands that would change what was done.
     pub undo: Vec<String>,
 }

@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 use serde::Serialize;
-use tracing::info;
+use tracing::{info, warn};
 
 use super::engine::Engine;
+use super::records;
 use super::responder::Details;
 use crate::clock::{self, Timestamp};
 use crate::control::wire::{Answer, ClientSort, Confirmed, Envelope, ModeReport, Reloaded, Removed, Request};
@@ -44,6 +45,32 @@ impl Commands {
     }
 }
 
+impl Commands {
+    /// Reads the event store without the engine's lock: the disk may be slow.
+    async fn from_store(&self, request: Request) -> Result<serde_json::Value, String> {
+        let reader = self.engine().responder.reader()?;
+        let explanation = match &request {
+            Request::Explain { prefix } => Some(self.engine().explain(*prefix, clock::now())?),
+            _ => None,
+        };
+        let read = tokio::task::spawn_blocking(move || match request {
+            Request::Alerts { since, after, id, limit } => {
+                to_value(&records::alerts(&reader, since, after, id, limit)?)
+            }
+            Request::Audit { since, limit } => to_value(&records::audit(&reader, since, limit)?),
+            Request::ExplainAlert { id } => to_value(&records::explain(&reader, id)?),
+            _ => {
+                let mut explanation = explanation.ok_or("no prefix to explain")?;
+                if let Err(error) = records::complete(&reader, &mut explanation) {
+                    warn!(%error, "an explanation goes without what is kept");
+                }
+                to_value(&explanation)
+            }
+        });
+        read.await.map_err(|error| error.to_string())?
+    }
+}
+
 impl Handle for Commands {
     fn handle(
         self: Arc<Self>,
@@ -54,10 +81,13 @@ impl Handle for Commands {
             if let Some(address) = envelope.ssh_peer {
                 self.engine().never_block.add_ssh_peer(address);
             }
-            let done = if let Request::Clients { top, sort } = envelope.request {
-                self.clients(top, sort).await
-            } else {
-                self.engine().perform(envelope.request, peer, clock::now())
+            let done = match envelope.request {
+                Request::Clients { top, sort } => self.clients(top, sort).await,
+                request @ (Request::Alerts { .. }
+                | Request::Audit { .. }
+                | Request::Explain { .. }
+                | Request::ExplainAlert { .. }) => self.from_store(request).await,
+                request => self.engine().perform(request, peer, clock::now()),
             };
             done.map_or_else(Answer::Refused, Answer::Done)
         })
@@ -98,7 +128,10 @@ fn audited(request: &Request, now: Timestamp) -> Option<(Change, String, Details
         | Request::AllowList
         | Request::Clients { .. }
         | Request::Exchanges { .. }
-        | Request::Explain { .. } => None,
+        | Request::Explain { .. }
+        | Request::ExplainAlert { .. }
+        | Request::Alerts { .. }
+        | Request::Audit { .. } => None,
     }
 }
 
@@ -111,9 +144,7 @@ impl Engine {
                 | Request::LimitList
                 | Request::BlockList
                 | Request::AllowList
-                | Request::Clients { .. }
                 | Request::Exchanges { .. }
-                | Request::Explain { .. }
         );
         if !changes {
             return self.answer(request, now);
@@ -155,9 +186,12 @@ impl Engine {
             }
             Request::AllowRemove { prefix } => to_value(&self.remove_allow(prefix, now)?),
             Request::Exchanges { last } => to_value(&self.recent_exchanges(last)?),
-            Request::Explain { prefix } => to_value(&self.explain(prefix, now)?),
             Request::Reload => to_value(&Reloaded { needs_restart: self.reload(now)? }),
-            Request::Clients { .. } => Err("clients are looked at twice".to_owned()),
+            Request::Clients { .. }
+            | Request::Alerts { .. }
+            | Request::Audit { .. }
+            | Request::Explain { .. }
+            | Request::ExplainAlert { .. } => Err("answered without the engine".to_owned()),
         }
     }
 

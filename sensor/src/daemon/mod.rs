@@ -6,6 +6,7 @@ mod config;
 mod deciding;
 mod engine;
 mod ports;
+mod records;
 mod reports;
 mod responder;
 mod run;

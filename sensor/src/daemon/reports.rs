@@ -288,6 +288,8 @@ impl Engine {
             client: client.map(|client| self.client_row(&client, None)),
             over_limit,
             undo: Vec::new(),
+            alerts: Vec::new(),
+            audit: Vec::new(),
         };
         explanation.conclude(self.config.tuning.prefixes.scope_of(prefix), now);
         Ok(explanation)

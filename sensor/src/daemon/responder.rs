@@ -32,6 +32,9 @@ pub(super) struct Responder {
     pub(super) events: Option<EventStore>,
     pub(super) notifier: Option<Notifier>,
     pub(super) deny_file: Option<DenyFile>,
+    /// Decisions in force, to be written again to a database that is begun anew.
+    active: BTreeMap<(IpNet, Measure), Decision>,
+    generation: u64,
     pub(super) counts: ResponseCounts,
 }
 
@@ -61,6 +64,8 @@ impl Responder {
             events: Some(events),
             notifier: None,
             deny_file: config.notify.deny_file.clone().map(DenyFile::new),
+            active: BTreeMap::new(),
+            generation: 0,
             counts: ResponseCounts::default(),
         }
     }
@@ -100,6 +105,7 @@ impl Responder {
         self.decider.restore(past.into_iter().rev());
         for decision in active {
             self.put(policy, &decision, config);
+            self.active.insert((decision.prefix, decision.measure), decision);
         }
     }
 
@@ -146,6 +152,24 @@ impl Responder {
         let entry = AuditEntry { id, ts: now, what, subject, cause, alert_id, until, detail };
         if let Some(events) = &self.events {
             events.audit(entry);
+        }
+    }
+
+    fn keep(&mut self, decision: Decision) {
+        if let Some(events) = &self.events {
+            events.decision(decision.clone());
+        }
+        self.active.insert((decision.prefix, decision.measure), decision);
+    }
+
+    /// Forgets what has ended, and writes what holds to a database that was begun anew.
+    fn refresh(&mut self, now: Timestamp) {
+        self.active.retain(|_, decision| decision.until.is_none_or(|until| until > now));
+        let Some(events) = &self.events else { return };
+        let generation = events.stats().generation;
+        if generation != self.generation {
+            self.generation = generation;
+            self.active.values().for_each(|decision| events.decision(decision.clone()));
         }
     }
 
@@ -297,9 +321,7 @@ impl Engine {
         let details = Details { alert_id: Some(decision.alert_id), until: decision.until, detail: None };
         let cause = Cause::Detector { detector: decision.threat };
         self.responder.audit(now, what, &prefix, cause, details);
-        if let Some(events) = &self.responder.events {
-            events.decision(decision.clone());
-        }
+        self.responder.keep(decision.clone());
         Ok(())
     }
 
@@ -310,9 +332,8 @@ impl Engine {
             file.lift(prefix);
             file.sync(now);
         }
-        let Ok(reader) = self.responder.reader() else { return };
-        let active = reader.decisions_active(now).unwrap_or_default();
-        for decision in active.into_iter().filter(|decision| decision.prefix == *prefix) {
+        for measure in Measure::ALL {
+            let Some(decision) = self.responder.active.remove(&(*prefix, measure)) else { continue };
             if let Some(events) = &self.responder.events {
                 events.decision(Decision { lifted: true, ..decision });
             }
@@ -337,7 +358,8 @@ impl Engine {
     }
 
     /// Work of every minute: what is too old goes.
-    pub(super) fn retain_events(&self, now: Timestamp) {
+    pub(super) fn retain_events(&mut self, now: Timestamp) {
+        self.responder.refresh(now);
         if let Some(events) = &self.responder.events {
             events.retain(now);
         }

@@ -1,0 +1,181 @@
+//! `sensor alerts`, `sensor audit`, `sensor explain ALERT_ID`.
+
+use std::io::{self, Write as _};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Result;
+use serde_json::Value;
+
+use super::args::Remote;
+use super::output::{printable, seconds};
+use super::ssh;
+use crate::clock::{self, Timestamp};
+use crate::control::wire::{AlertExplanation, Envelope, Request};
+use crate::control::{Client, ClientError};
+use crate::decide::{Action, Alert, AuditEntry, Cause, RecordId};
+use crate::detect::Number;
+
+/// What `sensor alerts` is asked for.
+pub(super) struct Wanted {
+    pub(super) since: Option<Duration>,
+    pub(super) follow: bool,
+    pub(super) id: Option<RecordId>,
+    pub(super) last: u32,
+}
+
+/// How often the daemon is asked for those that come.
+const FOLLOW: Duration = Duration::from_millis(500);
+/// Alerts between two questions that are not missed.
+const MOST: usize = 100_000;
+
+pub(super) fn alerts(remote: &Remote, wanted: &Wanted, json: bool) -> Result<ExitCode> {
+    let mut since = wanted.since.map(ago);
+    let mut limit = usize::try_from(wanted.last).unwrap_or(usize::MAX);
+    let mut after = None;
+    loop {
+        let request = Request::Alerts { since, after, id: wanted.id, limit };
+        let found: Vec<Alert> = ask(remote, request)?;
+        for alert in &found {
+            print(if json { serde_json::to_string(alert)? } else { line(alert) })?;
+        }
+        if !wanted.follow {
+            if found.is_empty() && !json {
+                println!("no alerts");
+            }
+            return Ok(ExitCode::SUCCESS);
+        }
+        if let Some(last) = found.last() {
+            (since, after) = (Some(last.ts), Some(last.id));
+        }
+        limit = MOST;
+        std::thread::sleep(FOLLOW);
+    }
+}
+
+pub(super) fn audit(remote: &Remote, since: Option<Duration>, last: u32, json: bool) -> Result<ExitCode> {
+    let limit = usize::try_from(last).unwrap_or(usize::MAX);
+    let found: Vec<AuditEntry> = ask(remote, Request::Audit { since: since.map(ago), limit })?;
+    for entry in &found {
+        print(if json { serde_json::to_string(entry)? } else { entry_line(entry) })?;
+    }
+    if found.is_empty() && !json {
+        println!("no changes");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn ask<T: serde::de::DeserializeOwned>(remote: &Remote, request: Request) -> Result<T> {
+    let answer: Value = Client::new(&remote.socket).ask(&Envelope { request, ssh_peer: ssh::peer() })?;
+    Ok(serde_json::from_value(answer).map_err(|error| ClientError::Unreadable(error.to_string()))?)
+}
+
+/// Whoever follows wants each line at once, and may have gone.
+fn print(line: String) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    writeln!(out, "{line}")?;
+    out.flush()
+}
+
+fn ago(time: Duration) -> Timestamp {
+    let nanos = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+    Timestamp::from_unix_nanos(clock::now().unix_nanos().saturating_sub(nanos))
+}
+
+/// One alert on one line.
+pub(super) fn line(alert: &Alert) -> String {
+    format!(
+        "{} {} {:<8} {} {}: {}{}",
+        seconds(alert.ts),
+        alert.id,
+        alert.severity.label(),
+        alert.detector.slug(),
+        printable(&about(alert)),
+        printable(&alert.summary),
+        done(alert).map(|done| format!(" [{done}]")).unwrap_or_default()
+    )
+}
+
+fn about(alert: &Alert) -> String {
+    match &alert.about {
+        crate::decide::About::Client(client) => client.to_string(),
+        crate::decide::About::Subject(subject) => subject.clone(),
+    }
+}
+
+fn done(alert: &Alert) -> Option<String> {
+    let until = alert.until.map(|until| format!(" until {}", seconds(until))).unwrap_or_default();
+    let reason = alert.reason_no_action.as_deref();
+    let what = match alert.action {
+        Action::None => return reason.map(|reason| format!("nothing done: {reason}")),
+        Action::WouldLimit => "would limit",
+        Action::Limit => "limited",
+        Action::WouldBlock => "would block",
+        Action::Block => "blocked",
+    };
+    Some(format!("{what}{until}{}", reason.map(|reason| format!("; {reason}")).unwrap_or_default()))
+}
+
+fn entry_line(entry: &AuditEntry) -> String {
+    let what = serde_json::to_value(entry.what).ok();
+    let what = what.as_ref().and_then(Value::as_str).unwrap_or_default().replace('_', " ");
+    let cause = match &entry.cause {
+        Cause::Detector { detector } => format!("detector {}", detector.slug()),
+        Cause::Command { uid, pid } => format!("command of user {uid}, process {pid}"),
+        Cause::Configuration => "configuration".to_owned(),
+        Cause::Expiry => "its time is over".to_owned(),
+        Cause::Daemon => "daemon".to_owned(),
+    };
+    let until = entry.until.map(|until| format!(" until {}", seconds(until))).unwrap_or_default();
+    let alert = entry.alert_id.map(|id| format!(", alert {id}")).unwrap_or_default();
+    let detail = entry.detail.as_deref().map(|text| format!(": {}", printable(text))).unwrap_or_default();
+    format!("{} {what} {}{until} ({cause}{alert}){detail}", seconds(entry.ts), printable(&entry.subject))
+}
+
+/// An alert with all that it rests on.
+pub(super) fn explanation(found: &AlertExplanation) -> String {
+    let alert = &found.alert;
+    let mut lines = vec![
+        line(alert),
+        format!(
+            "seen from {} to {}, confidence {:.2}, {}",
+            seconds(alert.window.start),
+            seconds(alert.window.end),
+            alert.confidence,
+            alert.owasp
+        ),
+        "it rests on:".to_owned(),
+    ];
+    for (name, number) in &alert.evidence.numbers {
+        let number = match number {
+            Number::Count(count) => count.to_string(),
+            Number::Ratio(ratio) => format!("{ratio:.3}"),
+            Number::Text(text) => printable(text),
+        };
+        lines.push(format!("  {} {number}", printable(name).replace('_', " ")));
+    }
+    for sample in &alert.evidence.exchanges {
+        let text = |text: &Option<String>| text.as_deref().map_or("-".to_owned(), printable);
+        lines.push(format!(
+            "  {} {} {} {} {} {}",
+            seconds(sample.ts),
+            sample.client,
+            text(&sample.method),
+            text(&sample.route),
+            sample.status.map_or("-".to_owned(), |status| status.to_string()),
+            text(&sample.user)
+        ));
+    }
+    if found.audit.is_empty() {
+        lines.push("nothing was changed because of it".to_owned());
+    }
+    lines.extend(found.audit.iter().map(entry_line));
+    lines.push(format!("to change that: {}", found.undo.join("; or ")));
+    lines.join("\n")
+}
+
+/// The part of an explanation of a client that the event store has.
+pub(super) fn past(alerts: &[Alert], audit: &[AuditEntry]) -> Vec<String> {
+    let alerts = alerts.iter().map(|alert| format!("alert: {}", line(alert)));
+    alerts.chain(audit.iter().map(|entry| format!("change: {}", entry_line(entry)))).collect()
+}

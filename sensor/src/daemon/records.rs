@@ -1,0 +1,90 @@
+//! Answers out of the event store. Reading waits for the disk, so it is done without the engine's lock.
+
+use std::collections::BTreeMap;
+
+use ipnet::IpNet;
+
+use crate::clock::Timestamp;
+use crate::control::wire::{AlertExplanation, Explanation};
+use crate::decide::{Alert, AuditEntry, Change, RecordId};
+use crate::store::{ReadError, Reader};
+
+/// Most entries of the audit trail that are looked through for those of one alert.
+const MOST_AUDIT: usize = 100_000;
+/// Alerts and entries that an explanation has.
+const SHOWN: usize = 10;
+
+const BEGINNING: Timestamp = Timestamp::from_unix_nanos(0);
+
+pub(super) fn alerts(
+    reader: &Reader,
+    since: Option<Timestamp>,
+    after: Option<RecordId>,
+    id: Option<RecordId>,
+    limit: usize,
+) -> Result<Vec<Alert>, String> {
+    if let Some(id) = id {
+        return Ok(vec![alert(reader, id)?]);
+    }
+    let mut alerts = reader.alerts(since.unwrap_or(BEGINNING), limit).map_err(text)?;
+    alerts.retain(|alert| after.is_none_or(|after| alert.id > after));
+    Ok(alerts)
+}
+
+pub(super) fn audit(
+    reader: &Reader,
+    since: Option<Timestamp>,
+    limit: usize,
+) -> Result<Vec<AuditEntry>, String> {
+    reader.audit(since.unwrap_or(BEGINNING), limit).map_err(text)
+}
+
+fn alert(reader: &Reader, id: RecordId) -> Result<Alert, String> {
+    let found = reader.alert(id).map_err(text)?;
+    found.ok_or_else(|| format!("there is no alert {id}; `sensor alerts` lists those that are kept"))
+}
+
+/// Adds what is kept about a prefix.
+pub(super) fn complete(reader: &Reader, explanation: &mut Explanation) -> Result<(), String> {
+    let prefix = explanation.prefix;
+    explanation.audit = reader.audit_about(&prefix, SHOWN).map_err(text)?;
+    let mut alerts: BTreeMap<RecordId, Alert> = BTreeMap::new();
+    // A decision may rest on an alert that is about something larger, such as a route.
+    let ids = explanation.audit.iter().filter_map(|entry| entry.alert_id);
+    let led = ids.filter_map(|id| reader.alert(id).ok().flatten());
+    alerts.extend(led.map(|alert| (alert.id, alert)));
+    alerts.extend(
+        reader.alerts_about(&prefix, SHOWN).map_err(text)?.into_iter().map(|alert| (alert.id, alert)),
+    );
+    explanation.alerts = alerts.into_values().collect();
+    let surplus = explanation.alerts.len().saturating_sub(SHOWN);
+    explanation.alerts.drain(..surplus);
+    Ok(())
+}
+
+/// An alert with what was done because of it.
+pub(super) fn explain(reader: &Reader, id: RecordId) -> Result<AlertExplanation, String> {
+    let alert = alert(reader, id)?;
+    let mut audit = reader.audit(alert.window.start.min(alert.ts), MOST_AUDIT).map_err(text)?;
+    audit.retain(|entry| entry.alert_id == Some(id));
+    let prefixes: Vec<IpNet> =
+        audit.iter().filter_map(|entry| Some((entry.what, entry.prefix()?))).filter_map(undoable).collect();
+    let mut undo: Vec<String> =
+        prefixes.iter().take(SHOWN).map(|prefix| format!("sensor block remove {prefix}")).collect();
+    if let Some(about) = alert.about.prefix() {
+        undo.push(format!("sensor allow add {about}"));
+    }
+    undo.push(format!(
+        "[detect.{}] response = \"monitor\" or other thresholds in the configuration",
+        alert.detector.slug()
+    ));
+    Ok(AlertExplanation { alert, audit, undo })
+}
+
+fn undoable((what, prefix): (Change, IpNet)) -> Option<IpNet> {
+    matches!(what, Change::BlockAdded | Change::LimitSet | Change::DenyAdded).then_some(prefix)
+}
+
+fn text(error: ReadError) -> String {
+    error.to_string()
+}
