@@ -9,6 +9,7 @@ mod output;
 mod replay;
 mod run;
 mod ssh;
+mod watch;
 
 use std::process::ExitCode;
 

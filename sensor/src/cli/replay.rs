@@ -3,18 +3,24 @@
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use serde::Serialize;
 
 use super::args::ReplayArgs;
 use super::check::problems_of;
+use super::watch::Watch;
 use crate::capture::file::{CaptureFile, FileCounters, FileError};
 use crate::clock::Timestamp;
 use crate::daemon::{Config, ConfigSource, read_key};
-use crate::event::Exchange;
+use crate::decide::Alert;
+use crate::event::{Event, Exchange};
 use crate::identity::Key;
 use crate::pipeline::{Observer, Pipeline};
+
+/// How often, in the captures' time, time passes for detectors.
+const TICK: Duration = Duration::from_secs(1);
 
 /// The key where no installation's can be read: it makes hashes comparable from one replay to the next, and
 /// hides nothing from somebody who knows this program.
@@ -35,19 +41,23 @@ pub(super) fn replay(args: &ReplayArgs, json: bool) -> Result<ExitCode> {
         (true, false) => Format::Text,
         (true, true) => Format::Json,
     };
-    let printer = Printer { out, format, failure: None };
+    let watch = (!args.exchanges).then(|| Watch::new(&config));
+    let printer = Printer { out, format, watch, json, failure: None };
     let mut pipeline = Pipeline::new(&config.sense.pipeline, &key(&config), printer)?;
     let mut summary = Summary::default();
     let mut failure = None;
+    let mut ticked = Timestamp::default();
     for path in &args.files {
-        let counters = read(path, &mut pipeline, &mut summary.last, &mut failure);
+        let counters = read(path, &mut pipeline, (&mut summary.last, &mut ticked), &mut failure);
         summary.add(&counters);
         if failure.is_some() {
             break;
         }
     }
     pipeline.finish(summary.last);
+    pipeline.observer_mut().advance(summary.last);
     summary.conclude(&pipeline);
+    summary.alerts = pipeline.observer().watch.as_ref().map_or(0, Watch::alerts);
     let printer = pipeline.observer_mut();
     let flushed = printer.out.flush();
     let failed = printer.failure.take().or(flushed.err());
@@ -71,7 +81,7 @@ fn key(config: &Config) -> Key {
 fn read(
     path: &Path,
     pipeline: &mut Pipeline<Printer<impl Write>>,
-    last: &mut Timestamp,
+    (last, ticked): (&mut Timestamp, &mut Timestamp),
     failure: &mut Option<FileError>,
 ) -> FileCounters {
     let mut file = match CaptureFile::open(path) {
@@ -85,8 +95,14 @@ fn read(
         match file.next_segment() {
             Ok(Some(segment)) => {
                 *last = segment.time.max(*last);
+                let second = segment.time;
                 // A file copies what it copied; there is nobody to instruct.
                 let _instruction = pipeline.segment(&segment);
+                if second.since(*ticked) >= TICK || second < *ticked {
+                    *ticked = second;
+                    pipeline.advance(second);
+                    pipeline.observer_mut().advance(second);
+                }
             }
             Ok(None) => break,
             Err(error) => {
@@ -111,13 +127,43 @@ enum Format {
 struct Printer<W> {
     out: W,
     format: Format,
+    /// Where alerts are printed and not exchanges.
+    watch: Option<Watch>,
+    json: bool,
     failure: Option<io::Error>,
+}
+
+impl<W: Write> Printer<W> {
+    fn advance(&mut self, now: Timestamp) {
+        if let Some(watch) = &mut self.watch {
+            let alerts = watch.advance(now);
+            self.print(&alerts);
+        }
+    }
+
+    fn print(&mut self, alerts: &[Alert]) {
+        for alert in alerts {
+            let text = if self.json {
+                serde_json::to_string(alert).map_err(io::Error::from)
+            } else {
+                Ok(super::alerts::line(alert))
+            };
+            let written = text.and_then(|text| writeln!(self.out, "{text}"));
+            if let Err(error) = written {
+                self.failure.get_or_insert(error);
+            }
+        }
+    }
 }
 
 impl<W: Write> Observer for Printer<W> {
     fn exchange(&mut self, exchange: &Exchange<'_>) {
         if self.failure.is_some() {
             return;
+        }
+        if let Some(watch) = &mut self.watch {
+            let alerts = watch.observe(&Event::Exchange(exchange));
+            self.print(&alerts);
         }
         let written = match self.format {
             Format::None => return,
@@ -146,6 +192,7 @@ struct Summary {
     lost_bytes: u64,
     not_http: u64,
     anomalies: u64,
+    alerts: u64,
     routes: usize,
     #[serde(skip)]
     last: Timestamp,
@@ -195,6 +242,7 @@ impl Summary {
             (self.lost_bytes, "bytes lost"),
             (self.not_http, "connections that are no HTTP"),
             (self.anomalies, "anomalies"),
+            (self.alerts, "alerts"),
             (self.passed_over, "packets without a TCP segment"),
         ] {
             if count > 0 {

@@ -9,6 +9,7 @@ use sensor_common::abi::{Dimension, Event, Slot, Verdict};
 use sensor_common::packet::Problem;
 
 use super::engine::Engine;
+use super::sensing::Sensing;
 use crate::clock::Timestamp;
 use crate::control::wire::{
     AllowRow, BlockRow, ClientRow, ClientSort, Explanation, HttpReport, InterfaceReport, LimitRow, Losses,
@@ -16,7 +17,9 @@ use crate::control::wire::{
 };
 use crate::enforce::{AllowRule, BlockRule, Limit, Mode, Origin, Scope};
 use crate::kernel::{Client, KernelError, LabelledCounter};
-use crate::metrics::Snapshot;
+use crate::metrics::{Detection, Snapshot};
+use crate::notify::{DenyFile, Notifier};
+use crate::store::EventStore;
 
 /// What `sensor clients` remembers of the first of its two looks.
 pub(super) struct Sample {
@@ -68,7 +71,30 @@ impl Engine {
             last_reload: Some(self.counts.last_reload),
             kernel_memory_bytes: self.dataplane.memory().total(),
             http: self.sensing.as_ref().map(|sensing| sensing.published().snapshot),
+            detection: Some(self.detection()),
         })
+    }
+
+    fn detection(&self) -> Detection {
+        let responder = &self.responder;
+        let counts = responder.counts.clone();
+        let seen = self.sensing.as_ref().map(Sensing::published);
+        let (detectors, signals_lost) =
+            seen.map(|seen| (seen.detectors, seen.signals_lost)).unwrap_or_default();
+        Detection {
+            alerts: counts.alerts,
+            blocks: counts.blocks,
+            limits: counts.limits,
+            refused: counts.refused,
+            detection: counts.detection,
+            enforcement: counts.enforcement,
+            decider: responder.decider_stats(),
+            detectors,
+            signals_lost,
+            store: responder.events.as_ref().map(EventStore::stats),
+            notify: responder.notifier.as_ref().map(Notifier::stats).unwrap_or_default(),
+            deny_file: responder.deny_file.as_ref().map(DenyFile::stats),
+        }
     }
 
     pub(super) fn status(&self, now: Timestamp) -> Result<StatusReport, String> {

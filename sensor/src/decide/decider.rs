@@ -19,6 +19,10 @@ use crate::detect::{Offender, Response, Signal};
 pub trait Surroundings {
     /// Whether decisions are carried out, or only recorded.
     fn enforces(&self) -> bool;
+    /// Why they are only recorded.
+    fn why_not(&self) -> &'static str {
+        "the mode is monitor"
+    }
     /// Why nothing may be done about a prefix, if so.
     fn protection(&self, prefix: &IpNet) -> Option<String>;
     /// The prefix that the kernel takes for the client with this address.
@@ -160,7 +164,7 @@ impl Decider {
                     if around.enforces() {
                         reason = Some(format!("the detector {} only watches", signal.threat.slug()));
                     } else {
-                        reason = Some("the mode is monitor".to_owned());
+                        reason = Some(around.why_not().to_owned());
                     }
                 }
                 Step::Refuse(why) => reason = Some(why),

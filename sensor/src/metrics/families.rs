@@ -6,8 +6,10 @@ use prometheus::proto::{LabelPair, Metric, MetricFamily, MetricType};
 use sensor_common::abi::{Event, Verdict};
 use sensor_common::packet::Problem;
 
+use super::detection::{self, Detection};
 use super::http;
 use crate::clock::Timestamp;
+use crate::detect::Threat;
 use crate::enforce::Mode;
 use crate::kernel::{LabelledCounter, XdpMode};
 use crate::pipeline;
@@ -41,6 +43,8 @@ pub struct Snapshot {
     pub kernel_memory_bytes: u64,
     /// Totals of HTTP, where it is seen.
     pub http: Option<pipeline::Snapshot>,
+    /// Detectors and decisions.
+    pub detection: Option<Detection>,
 }
 
 /// Declares families: the doc comment becomes the HELP text.
@@ -146,7 +150,19 @@ pub(super) fn gather(snapshot: &Snapshot) -> Vec<MetricFamily> {
     families.extend(about_frames(snapshot));
     families.extend(about_clients(snapshot));
     families.extend(http::gather(snapshot));
+    families.extend(detection::gather(snapshot));
     families
+}
+
+fn blocks(snapshot: &Snapshot) -> Vec<Metric> {
+    let by_command = BLOCKS.metric(&[("detector", "command")], snapshot.blocks_by_command);
+    let by_detector = snapshot.detection.iter().flat_map(|detection| {
+        Threat::ALL.map(|threat| {
+            let count = detection.blocks.get(&threat).copied().unwrap_or(0);
+            BLOCKS.metric(&[("detector", threat.slug())], count)
+        })
+    });
+    std::iter::once(by_command).chain(by_detector).collect()
 }
 
 fn about_the_daemon(snapshot: &Snapshot) -> Vec<MetricFamily> {
@@ -162,7 +178,7 @@ fn about_the_daemon(snapshot: &Snapshot) -> Vec<MetricFamily> {
         MODE.with(modes.to_vec()),
         INTERFACE_INFO.with(interfaces.collect()),
         BLOCKS_ACTIVE.one(snapshot.blocks_active),
-        BLOCKS.with(vec![BLOCKS.metric(&[("detector", "command")], snapshot.blocks_by_command)]),
+        BLOCKS.with(blocks(snapshot)),
         KERNEL_MEMORY.one(snapshot.kernel_memory_bytes),
         STATE_WRITE_ERRORS.one(snapshot.state_write_errors),
         RELOAD_SUCCESS.one(u64::from(snapshot.reload_success)),

@@ -99,7 +99,7 @@ fn about_exchanges(http: &crate::pipeline::Snapshot) -> Vec<MetricFamily> {
 }
 
 #[expect(clippy::cast_precision_loss, clippy::float_arithmetic, reason = "Prometheus' values are seconds")]
-fn histogram(durations: &Durations) -> Metric {
+pub(super) fn histogram(durations: &Durations) -> Metric {
     let seconds = |us: u64| us as f64 / 1e6;
     let mut sum = 0_u64;
     let buckets = DURATION_BUCKETS.iter().zip(durations.buckets).map(|(bound, count)| {

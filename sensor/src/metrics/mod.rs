@@ -2,9 +2,11 @@
 //!
 //! Architecture invariant: no label holds an address, a path or a user, only members of closed sets.
 
+mod detection;
 mod families;
 mod http;
 mod render;
 
+pub use detection::Detection;
 pub use families::Snapshot;
 pub use render::{CONTENT_TYPE, render};

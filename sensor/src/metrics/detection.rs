@@ -1,0 +1,155 @@
+//! The families about detectors, decisions, and what becomes of alerts.
+
+use std::collections::BTreeMap;
+
+use prometheus::proto::{MetricFamily, MetricType};
+
+use super::families::{Family, Snapshot, families};
+use super::http::histogram;
+use crate::decide::{DeciderStats, Tripped};
+use crate::detect::{Severity, Threat, Usage};
+use crate::notify::{DenyStats, NotifyStats};
+use crate::pipeline::Durations;
+use crate::store::StoreStats;
+
+/// Everything about detection, gathered at once.
+#[derive(Clone, Debug, Default)]
+pub struct Detection {
+    /// Alerts since the start.
+    pub alerts: BTreeMap<(Threat, Severity), u64>,
+    /// Blocks made since the start, deny file entries included.
+    pub blocks: BTreeMap<Threat, u64>,
+    /// Limits tightened since the start.
+    pub limits: BTreeMap<Threat, u64>,
+    /// Decisions that the kernel refused.
+    pub refused: u64,
+    /// From the deciding byte to the alert.
+    pub detection: Durations,
+    /// From the deciding byte to the block.
+    pub enforcement: Durations,
+    /// Who decides.
+    pub decider: DeciderStats,
+    /// What detectors remember.
+    pub detectors: Usage,
+    /// Signals that did not reach who decides.
+    pub signals_lost: u64,
+    /// The event store, where there is one.
+    pub store: Option<StoreStats>,
+    /// Ways out of alerts.
+    pub notify: NotifyStats,
+    /// The deny file, where there is one.
+    pub deny_file: Option<DenyStats>,
+}
+
+families! {
+    /// Alerts, by detector and severity.
+    ALERTS: COUNTER "sensor_alerts_total";
+    /// Limits that detectors tightened, by detector.
+    LIMITS: COUNTER "sensor_limits_decided_total";
+    /// Decisions of detectors that could not be carried out.
+    REFUSED: COUNTER "sensor_decisions_refused_total";
+    /// Decisions of detectors that became alerts only, since too many were made, by the bound that was met.
+    SUPPRESSED: COUNTER "sensor_decisions_suppressed_total";
+    /// Whether the last block that a detector asked for met a kill switch.
+    TRIPPED: GAUGE "sensor_kill_switch_tripped";
+    /// Offenders that were left alone since they are protected or allowed.
+    PROTECTED: COUNTER "sensor_offenders_protected_total";
+    /// From the last byte of the deciding exchange, seen in the kernel, until the alert.
+    DETECTION: HISTOGRAM "sensor_detection_latency_seconds";
+    /// From the same byte until the block is in the kernel's map.
+    ENFORCEMENT: HISTOGRAM "sensor_enforcement_latency_seconds";
+    /// Entries of the detectors' tables.
+    ENTRIES: GAUGE "sensor_detector_entries";
+    /// Entries that the detectors' tables have room for.
+    CAPACITY: GAUGE "sensor_detector_entries_max";
+    /// Entries of detectors, incidents and decisions that were forgotten before their time for want of room.
+    EVICTED: COUNTER "sensor_detector_evicted_total";
+    /// Signals of detectors that were lost since too many waited.
+    SIGNALS_LOST: COUNTER "sensor_signals_lost_total";
+    /// Records written to the event store, by kind.
+    EVENTS: COUNTER "sensor_events_written_total";
+    /// Tries to write to the event store that failed; what failed waits and is tried again.
+    EVENT_ERRORS: COUNTER "sensor_event_write_errors_total";
+    /// Records that the event store gave up.
+    EVENTS_LOST: COUNTER "sensor_events_lost_total";
+    /// Records that wait to be written.
+    EVENTS_WAITING: GAUGE "sensor_events_waiting";
+    /// Alert lines, by what became of them.
+    LINES: COUNTER "sensor_alert_lines_total";
+    /// Alerts for the webhook, by what became of them.
+    WEBHOOK: COUNTER "sensor_webhook_alerts_total";
+    /// Clients in the deny file.
+    DENIED: GAUGE "sensor_deny_file_entries";
+    /// Times that the deny file could not be written.
+    DENY_ERRORS: COUNTER "sensor_deny_file_write_errors_total";
+}
+
+pub(super) fn gather(snapshot: &Snapshot) -> Vec<MetricFamily> {
+    let Some(detection) = &snapshot.detection else { return Vec::new() };
+    let mut families = about_decisions(detection);
+    families.extend(about_alerts(detection));
+    families
+}
+
+/// Every label from the start, so that a first alert is an increase.
+fn about_decisions(detection: &Detection) -> Vec<MetricFamily> {
+    let alerts = Threat::ALL.into_iter().flat_map(|threat| {
+        Severity::ALL.map(|severity| {
+            let count = detection.alerts.get(&(threat, severity)).copied().unwrap_or(0);
+            ALERTS.metric(&[("detector", threat.slug()), ("severity", severity.label())], count)
+        })
+    });
+    let limits = Threat::ALL.map(|threat| {
+        let count = detection.limits.get(&threat).copied().unwrap_or(0);
+        LIMITS.metric(&[("detector", threat.slug())], count)
+    });
+    let suppressed = Tripped::ALL
+        .into_iter()
+        .zip(detection.decider.suppressed)
+        .map(|(bound, count)| SUPPRESSED.metric(&[("bound", bound.label())], count));
+    let evicted = detection.detectors.evicted.saturating_add(detection.decider.evicted);
+    vec![
+        ALERTS.with(alerts.collect()),
+        LIMITS.with(limits.to_vec()),
+        REFUSED.one(detection.refused),
+        SUPPRESSED.with(suppressed.collect()),
+        TRIPPED.one(detection.decider.tripped.into()),
+        PROTECTED.one(detection.decider.protected),
+        DETECTION.with(vec![histogram(&detection.detection)]),
+        ENFORCEMENT.with(vec![histogram(&detection.enforcement)]),
+        ENTRIES.one(count(detection.detectors.entries)),
+        CAPACITY.one(count(detection.detectors.capacity)),
+        EVICTED.one(evicted),
+        SIGNALS_LOST.one(detection.signals_lost),
+    ]
+}
+
+fn about_alerts(detection: &Detection) -> Vec<MetricFamily> {
+    let mut families = Vec::new();
+    if let Some(store) = &detection.store {
+        let kinds = [("alert", store.alerts), ("decision", store.decisions), ("audit", store.audit)];
+        let written = kinds.map(|(kind, count)| EVENTS.metric(&[("kind", kind)], count));
+        families.extend([
+            EVENTS.with(written.to_vec()),
+            EVENT_ERRORS.one(store.write_errors),
+            EVENTS_LOST.one(store.lost),
+            EVENTS_WAITING.one(store.depth),
+        ]);
+    }
+    let (lines, webhook) = (detection.notify.lines, detection.notify.webhook);
+    let of_lines = [("written", lines.written), ("failed", lines.failed), ("dropped", lines.dropped)];
+    let of_webhook = [("sent", webhook.sent), ("failed", webhook.failed), ("dropped", webhook.dropped)];
+    families.extend([
+        LINES.with(of_lines.map(|(outcome, count)| LINES.metric(&[("outcome", outcome)], count)).to_vec()),
+        WEBHOOK
+            .with(of_webhook.map(|(outcome, count)| WEBHOOK.metric(&[("outcome", outcome)], count)).to_vec()),
+    ]);
+    if let Some(file) = &detection.deny_file {
+        families.extend([DENIED.one(count(file.entries)), DENY_ERRORS.one(file.write_errors)]);
+    }
+    families
+}
+
+fn count(number: usize) -> u64 {
+    u64::try_from(number).unwrap_or(u64::MAX)
+}
