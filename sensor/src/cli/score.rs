@@ -130,11 +130,8 @@ fn number(text: &str) -> Result<Option<f64>, String> {
 
 fn unreadable(error: csv::Error) -> Failure {
     let line = error.position().map_or(1, csv::Position::line);
-    let reason = match error.into_kind() {
-        csv::ErrorKind::Io(error) => error.to_string(),
-        csv::ErrorKind::Utf8 { .. } => "not UTF-8".to_owned(),
-        other => format!("{other:?}"),
-    };
+    let garbled = matches!(error.kind(), csv::ErrorKind::Utf8 { .. });
+    let reason = if garbled { "not UTF-8".to_owned() } else { error.to_string() };
     Failure::Input { line, reason }
 }
 
@@ -198,7 +195,7 @@ mod tests {
                 "timestamp,values\n1,2\n",
                 "1: no column `value`; the first line has to name `timestamp` and `value`",
             ),
-            ("timestamp,value\n1,2\n\n3,x\n", "4: `x` is no number"),
+            ("timestamp,value\n1,2\n2,3\n3,x\n", "4: `x` is no number"),
             ("timestamp,value\n1,inf\n", "2: `inf` is no finite number"),
             ("timestamp,value\n1,NaN\n", "2: `NaN` is no finite number"),
             ("timestamp,value\n1,1e999\n", "2: `1e999` is no finite number"),

@@ -17,7 +17,7 @@ const HALF_HOUR: i64 = 1_800;
 /// Seconds of an hour, the grain of a week.
 const HOUR: i64 = 3_600;
 /// How much of the difference a day teaches, and a week.
-const DAY_RATE: f64 = 0.05;
+const DAY_RATE: f64 = 0.1;
 const WEEK_RATE: f64 = 0.5;
 
 const EXPERTS: usize = 5;

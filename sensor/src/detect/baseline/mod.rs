@@ -29,8 +29,8 @@ use predictive::{MOST_SURPRISE, Predictive};
 
 /// Values before the first that is scored: half an hour of minutes.
 const WARM_UP: u32 = 30;
-/// How fast the recent mean error follows: it looks back 24 values.
-const DRIFT: f64 = 1.0 / 24.0;
+/// How fast the recent mean error follows: it looks back 36 values.
+const DRIFT: f64 = 1.0 / 36.0;
 /// Of the least step between two values, which is taken for the precision of the measurement, the share below which
 /// no deviation is typical. A count that is mostly 0 would else make a miracle of every 1.
 const PRECISION: f64 = 0.5;

@@ -8,13 +8,14 @@ const WIDTH: f64 = 0.08;
 /// Natural logarithm of the least deviation that is told from none.
 const LEAST: f64 = -27.63;
 
-/// Shape of the prior's tail: beyond the median, the chance of a deviation falls with its fourth power.
-const SHAPE: f64 = 4.0;
+/// Shape of the prior: beyond the median, the chance of a deviation falls with this power of it. A tail of Student's t
+/// with three or four degrees of freedom, which is what is usually taken for residuals with outliers.
+const SHAPE: f64 = 3.5;
 /// Deviations until history weighs as much as the prior. A chance of one in some thousand, which is what an alarm is
 /// about, cannot be read off fewer than that many observations.
 const TRUSTED_AFTER: f64 = 2000.0;
 /// How suddenly history takes over from the prior around [`TRUSTED_AFTER`].
-const SUDDENNESS: i32 = 8;
+const SUDDENNESS: i32 = 6;
 /// Deviations that history reaches back: each has lost its weight by a factor e after so many.
 const REACH: f64 = 5000.0;
 

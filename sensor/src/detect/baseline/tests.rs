@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::{Baseline, Score};
 use crate::clock::Timestamp;
 
-const MINUTE: u64 = 60;
+const MINUTE: usize = 60;
 const DAY: u64 = 86_400;
 
 /// Monday, 5 January 2026.
@@ -30,7 +30,7 @@ fn daily(second: u64) -> f64 {
 
 /// Teaches minutes from one moment to another; the highest score.
 fn teach(baseline: &mut Baseline, seconds: std::ops::Range<u64>, value: impl Fn(u64) -> f64) -> f64 {
-    let minutes = seconds.step_by(MINUTE as usize);
+    let minutes = seconds.step_by(MINUTE);
     minutes.map(|second| baseline.observe(at(second), value(second)).anomaly).fold(0.0, f64::max)
 }
 
@@ -75,7 +75,7 @@ fn what_has_often_been_seen_surprises_less_and_less() {
     let value = |second: u64| if second % 10_800 == 3_600 { 1_000.0 } else { 100.0 + 10.0 * noise(second) };
     let mut baseline = Baseline::new();
     let mut surprises = Vec::new();
-    for second in (0..14 * DAY).step_by(MINUTE as usize) {
+    for second in (0..14 * DAY).step_by(MINUTE) {
         let score = baseline.observe(at(second), value(second));
         if second % 10_800 == 3_600 {
             surprises.push(score.surprise);
@@ -90,11 +90,21 @@ fn a_condition_that_lasts_is_told_once() {
     let mut baseline = Baseline::new();
     teach(&mut baseline, 0..DAY, |second| 100.0 + 10.0 * noise(second));
     let mut alarms = 0;
-    for second in (DAY..DAY + 7_200).step_by(MINUTE as usize) {
+    for second in (DAY..DAY + 7_200).step_by(MINUTE) {
         let score = baseline.observe(at(second), 1_000.0 + 10.0 * noise(second));
         alarms += u32::from(score.anomaly > 0.5);
     }
     assert!((1..=3).contains(&alarms), "{alarms}");
+}
+
+#[test]
+fn a_clock_that_is_set_back_silences_nobody() {
+    let mut baseline = Baseline::new();
+    let usual = |second: u64| 100.0 + 10.0 * noise(second);
+    teach(&mut baseline, 40 * DAY..41 * DAY, usual);
+    assert!(baseline.observe(at(41 * DAY), 300.0).anomaly > 0.5);
+    teach(&mut baseline, 0..3_600, usual);
+    assert!(baseline.observe(at(3_600), 1e5).anomaly > 0.5);
 }
 
 #[test]
@@ -137,7 +147,7 @@ fn value() -> impl Strategy<Value = f64> {
 
 /// Times of every kind: minute after minute, standing still, jumping either way.
 fn series() -> impl Strategy<Value = Vec<(u64, f64)>> {
-    let time = prop_oneof![6 => Just(MINUTE), 1 => Just(0), 1 => any::<u64>()];
+    let time = prop_oneof![6 => Just(60), 1 => Just(0), 1 => any::<u64>()];
     proptest::collection::vec((time, value()), 0..300).prop_map(|steps| {
         let mut now = 1_767_571_200_u64;
         let moved = |(step, value): (u64, f64)| {
