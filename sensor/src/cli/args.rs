@@ -44,6 +44,8 @@ pub(super) enum Command {
     Unload(UnloadArgs),
     /// Run captures through what the daemon runs, with their own time; needs no privileges
     Replay(ReplayArgs),
+    /// Say how unusual each value of a series is, by what the daemon judges rates and latencies with
+    Score(ScoreArgs),
     /// Show mode, interfaces, totals and losses
     Status(Remote),
     /// Show or set the mode
@@ -179,6 +181,14 @@ pub(super) struct ReplayArgs {
     /// Print every exchange; the summary then goes to standard error
     #[arg(long)]
     pub(super) exchanges: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ScoreArgs {
+    /// Table in CSV with the columns `timestamp` (RFC 3339, with or without a zone; UTC where there is none; or
+    /// seconds since 1970) and `value`; `-` for standard input
+    #[arg(value_name = "SERIES.csv")]
+    pub(super) series: PathBuf,
 }
 
 #[derive(Debug, Args)]

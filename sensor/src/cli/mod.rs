@@ -8,6 +8,7 @@ mod doctor;
 mod output;
 mod replay;
 mod run;
+mod score;
 mod ssh;
 mod watch;
 
@@ -61,6 +62,7 @@ fn dispatch(cli: Cli) -> Result<ExitCode> {
         Command::Doctor(options) => doctor::doctor(&options, cli.json),
         Command::Unload(options) => run::unload(&options, cli.json),
         Command::Replay(options) => replay::replay(&options, cli.json),
+        Command::Score(options) => score::score(&options, cli.json),
         Command::Status(remote) => ask::<StatusReport>(&remote, Request::Status, cli.json, output::status),
         Command::Mode { remote, set } => {
             ask::<ModeReport>(&remote, Request::Mode { set }, cli.json, output::mode)

@@ -3,8 +3,10 @@
 //! Architecture invariants: a detector reads no clock and no bytes, knows nothing of policy, and its memory is
 //! bounded whatever happens. What it has to forget, it counts.
 
+pub mod baseline;
 mod config;
 mod signal;
+pub mod spike;
 mod threat;
 
 pub use config::{Config, Preset, Response};

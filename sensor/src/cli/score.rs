@@ -1,0 +1,220 @@
+//! `sensor score`: a series through the baseline that the daemon judges rates, errors and latencies with.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Read, Write};
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::UNIX_EPOCH;
+
+use anyhow::{Context as _, Result};
+use csv::{ReaderBuilder, StringRecord, Trim};
+use serde::Serialize;
+
+use super::args::ScoreArgs;
+use crate::clock::Timestamp;
+use crate::detect::baseline::Baseline;
+
+/// Runs the command.
+pub(super) fn score(args: &ScoreArgs, json: bool) -> Result<ExitCode> {
+    let name = args.series.display();
+    let input: Box<dyn Read> = if args.series == Path::new("-") {
+        Box::new(io::stdin().lock())
+    } else {
+        Box::new(File::open(&args.series).with_context(|| format!("cannot open {name}"))?)
+    };
+    let mut out = BufWriter::new(io::stdout().lock());
+    let scored = write_scores(input, &mut out, json);
+    let flushed = out.flush();
+    match scored.and(flushed.map_err(Failure::Output)) {
+        Ok(()) => Ok(ExitCode::SUCCESS),
+        // Whoever reads has seen enough.
+        Err(Failure::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(ExitCode::SUCCESS),
+        Err(Failure::Output(error)) => Err(error).context("writing scores"),
+        Err(Failure::Input { line, reason }) => anyhow::bail!("{name}:{line}: {reason}"),
+    }
+}
+
+/// Why it ended early.
+#[derive(Debug)]
+enum Failure {
+    Input { line: u64, reason: String },
+    Output(io::Error),
+}
+
+/// A row of the answer; timestamp and value as they were.
+#[derive(Serialize)]
+struct Row<'a> {
+    timestamp: &'a str,
+    value: Option<f64>,
+    anomaly_score: f64,
+}
+
+/// Reads a row, scores it, writes it. What was read as a time or a number needs no quotes when it is written.
+fn write_scores(input: impl Read, out: &mut impl Write, json: bool) -> Result<(), Failure> {
+    let mut reader = ReaderBuilder::new().flexible(true).trim(Trim::All).from_reader(input);
+    let columns = Columns::of(reader.headers().map_err(unreadable)?)?;
+    if !json {
+        writeln!(out, "timestamp,value,anomaly_score").map_err(Failure::Output)?;
+    }
+    let mut baseline = Baseline::new();
+    let mut record = StringRecord::new();
+    while reader.read_record(&mut record).map_err(unreadable)? {
+        let line = record.position().map_or(0, csv::Position::line);
+        let failure = |reason: String| Failure::Input { line, reason };
+        let (timestamp, text) = columns.fields(&record).map_err(failure)?;
+        let at = moment(timestamp).map_err(failure)?;
+        let value = number(text).map_err(failure)?;
+        // A gap in the measurements says nothing, and has its row.
+        let anomaly_score = value.map_or(0.0, |value| baseline.observe(at, value).anomaly);
+        if json {
+            serde_json::to_writer(&mut *out, &Row { timestamp, value, anomaly_score })
+                .map_err(io::Error::from)
+                .and_then(|()| out.write_all(b"\n"))
+        } else {
+            writeln!(out, "{timestamp},{text},{anomaly_score:.6}")
+        }
+        .map_err(Failure::Output)?;
+    }
+    Ok(())
+}
+
+/// Where timestamp and value stand.
+struct Columns {
+    timestamp: usize,
+    value: usize,
+}
+
+impl Columns {
+    fn of(header: &StringRecord) -> Result<Self, Failure> {
+        let find = |name: &str| {
+            header.iter().position(|column| column.eq_ignore_ascii_case(name)).ok_or_else(|| Failure::Input {
+                line: 1,
+                reason: format!("no column `{name}`; the first line has to name `timestamp` and `value`"),
+            })
+        };
+        Ok(Self { timestamp: find("timestamp")?, value: find("value")? })
+    }
+
+    fn fields<'a>(&self, record: &'a StringRecord) -> Result<(&'a str, &'a str), String> {
+        match (record.get(self.timestamp), record.get(self.value)) {
+            (Some(timestamp), Some(value)) => Ok((timestamp, value)),
+            _ => Err(format!("only {} fields", record.len())),
+        }
+    }
+}
+
+fn moment(text: &str) -> Result<Timestamp, String> {
+    let known = |since: std::time::Duration| Timestamp::default().plus(since);
+    if let Ok(seconds) = text.parse::<f64>() {
+        return std::time::Duration::try_from_secs_f64(seconds)
+            .map(known)
+            .map_err(|_error| format!("`{text}` is no time since 1970"));
+    }
+    humantime::parse_rfc3339_weak(text)
+        .ok()
+        .and_then(|time| time.duration_since(UNIX_EPOCH).ok())
+        .map(known)
+        .ok_or_else(|| format!("`{text}` is no timestamp such as 2026-01-31T12:00:00Z"))
+}
+
+fn number(text: &str) -> Result<Option<f64>, String> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    match text.parse::<f64>() {
+        Ok(value) if value.is_finite() => Ok(Some(value)),
+        Ok(_) => Err(format!("`{text}` is no finite number")),
+        Err(_error) => Err(format!("`{text}` is no number")),
+    }
+}
+
+fn unreadable(error: csv::Error) -> Failure {
+    let line = error.position().map_or(1, csv::Position::line);
+    let garbled = matches!(error.kind(), csv::ErrorKind::Utf8 { .. });
+    let reason = if garbled { "not UTF-8".to_owned() } else { error.to_string() };
+    Failure::Input { line, reason }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scored(input: &str, json: bool) -> Result<String, String> {
+        let mut out = Vec::new();
+        match write_scores(input.as_bytes(), &mut out, json) {
+            Ok(()) => Ok(String::from_utf8(out).unwrap()),
+            Err(Failure::Input { line, reason }) => Err(format!("{line}: {reason}")),
+            Err(Failure::Output(error)) => Err(error.to_string()),
+        }
+    }
+
+    #[test]
+    fn rows_are_kept_as_they_were() {
+        let input = "\"TimeStamp\",Label,\"Value\"\n\
+                     \"2018-04-25T00:00:00Z\",0,\"1.50\"\n\
+                     2018-04-25 00:01:00,1,\n\
+                     1524614520,0,1e3\n\
+                     2018-04-25 00:03:00.25,0,-0\n";
+        assert_eq!(
+            scored(input, false).unwrap(),
+            "timestamp,value,anomaly_score\n\
+             2018-04-25T00:00:00Z,1.50,0.000000\n\
+             2018-04-25 00:01:00,,0.000000\n\
+             1524614520,1e3,0.000000\n\
+             2018-04-25 00:03:00.25,-0,0.000000\n"
+        );
+        let json = scored(input, true).unwrap();
+        let lines: Vec<serde_json::Value> =
+            json.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!(lines.len(), 4);
+        assert_eq!(lines[0]["timestamp"], "2018-04-25T00:00:00Z");
+        assert_eq!((&lines[0]["value"], &lines[1]["value"]), (&1.5.into(), &serde_json::Value::Null));
+    }
+
+    #[test]
+    fn an_outlier_scores_high() {
+        use std::fmt::Write as _;
+        let mut input = "timestamp,value\n".to_owned();
+        for minute in 0..120 {
+            let value = if minute == 100 { 5_000 } else { 100 + minute * 7 % 13 };
+            writeln!(input, "2026-01-05T{:02}:{:02}:00Z,{value}", minute / 60, minute % 60).unwrap();
+        }
+        let scored = scored(&input, false).unwrap();
+        let score_of = |line: &str| line.rsplit(',').next().unwrap().parse::<f64>().unwrap();
+        let scores: Vec<f64> = scored.lines().skip(1).map(score_of).collect();
+        assert!(scores[100] > 0.6, "{}", scores[100]);
+        assert!(scores[..100].iter().all(|&score| score < 0.4), "{scores:?}");
+    }
+
+    #[test]
+    fn mistakes_are_told_with_their_line() {
+        for (input, error) in [
+            ("", "1: no column `timestamp`; the first line has to name `timestamp` and `value`"),
+            ("time,value\n", "1: no column `timestamp`; the first line has to name `timestamp` and `value`"),
+            (
+                "timestamp,values\n1,2\n",
+                "1: no column `value`; the first line has to name `timestamp` and `value`",
+            ),
+            ("timestamp,value\n1,2\n2,3\n3,x\n", "4: `x` is no number"),
+            ("timestamp,value\n1,inf\n", "2: `inf` is no finite number"),
+            ("timestamp,value\n1,NaN\n", "2: `NaN` is no finite number"),
+            ("timestamp,value\n1,1e999\n", "2: `1e999` is no finite number"),
+            ("timestamp,value\n1\n", "2: only 1 fields"),
+            ("timestamp,value\nyesterday,2\n", "2: `yesterday` is no timestamp such as 2026-01-31T12:00:00Z"),
+            ("timestamp,value\n-5,2\n", "2: `-5` is no time since 1970"),
+            (
+                "timestamp,value\n1960-01-01T00:00:00Z,2\n",
+                "2: `1960-01-01T00:00:00Z` is no timestamp such as 2026-01-31T12:00:00Z",
+            ),
+        ] {
+            assert_eq!(scored(input, false).unwrap_err(), error, "{input:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_utf_8_is_a_mistake() {
+        let failure = write_scores(&b"timestamp,value\n1,\xff\n"[..], &mut Vec::new(), false).unwrap_err();
+        let Failure::Input { line: 2, reason } = failure else { panic!("{failure:?}") };
+        assert_eq!(reason, "not UTF-8");
+    }
+}

@@ -1,0 +1,284 @@
+//! `rate-spike`, `error-spike`, `latency-spike`: for the host and for its busiest routes, minute by minute, against
+//! what each of them usually is at that time ([`Baseline`]).
+//!
+//! Only more is worth an alert, never less, and only where it matters: a route that is asked twice a minute may fail
+//! twice. Who is behind a spike is for other detectors to say; these name no offender.
+#![expect(clippy::float_arithmetic, reason = "shares and expectations are real numbers")]
+
+mod tally;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::baseline::{Baseline, Score};
+use super::{Config, Detector, Evidence, Preset, Severity, Signal, Subject, Threat, Usage};
+use crate::clock::Timestamp;
+use crate::event::{Event, Exchange};
+use tally::Tally;
+
+/// Time that is counted together.
+const MINUTE: Duration = Duration::from_secs(60);
+/// Routes with baselines of their own, 40 KB each.
+const MAX_ROUTES: usize = 64;
+/// Routes counted in one minute; requests of others count for the host alone.
+const MAX_TALLIES: usize = 512;
+/// A minute's requests below which it says nothing about errors and latency: with 20, one slow answer is the 95th
+/// percentile, and one failure 5 %.
+const MIN_REQUESTS: u32 = 20;
+/// Requests a minute beyond the expected that are worth an alert: one each second.
+const MIN_EXCESS: f64 = 60.0;
+/// Times the expected requests, or the expected latency, that are worth an alert.
+const MIN_RATIO: f64 = 2.0;
+/// Failures in a minute that are worth an alert.
+const MIN_ERRORS: u32 = 10;
+/// Share of failures beyond the expected that is worth an alert.
+const MIN_SHARE: f64 = 0.05;
+/// Microseconds of latency beyond the expected that are worth an alert: what people begin to notice is 100 ms
+/// (R. B. Miller, "Response time in man-computer conversational transactions", 1968), and a page has several.
+const MIN_LATENCY_US: f64 = 20_000.0;
+/// Score from which it is an attack or an outage rather than something to look at: a chance of one in 10 million.
+/// With 65 subjects, 3 series of each and 10,080 minutes a week, that is less than one a week by chance.
+const SEVERE: f64 = 0.8;
+/// Empty minutes that are made up for; a longer silence is a pause of the sensor, not of the traffic.
+const MAX_SILENCE: u64 = 60;
+/// How fast the usual number of requests of a route follows: a look back over an hour.
+const USUAL: f64 = 1.0 / 60.0;
+
+/// Watches the host and its busiest routes.
+#[derive(Debug)]
+pub struct Spikes {
+    threshold: f64,
+    /// The minute that is being counted, in minutes since 1970.
+    minute: Option<u64>,
+    /// Whether its beginning was seen.
+    whole: bool,
+    host: Watch,
+    host_tally: Tally,
+    routes: BTreeMap<String, Watch>,
+    tallies: BTreeMap<String, Tally>,
+    evicted: u64,
+}
+
+/// What is usual for one subject.
+#[derive(Debug, Default)]
+struct Watch {
+    rate: Baseline,
+    errors: Baseline,
+    latency: Baseline,
+    /// Requests in a usual minute.
+    usual: f64,
+}
+
+/// What is counted of a subject.
+#[derive(Clone, Copy, Debug)]
+enum Series {
+    Requests,
+    ErrorShare,
+    LatencyP95,
+}
+
+/// A series that left its usual range.
+#[derive(Clone, Copy, Debug)]
+struct Spike {
+    series: Series,
+    value: f64,
+    score: Score,
+}
+
+impl Spikes {
+    /// Score from which there is an alert: a chance of one in ten thousand by default, of one in a hundred thousand
+    /// for the relaxed preset, and of one in a thousand for the strict one.
+    #[must_use]
+    pub fn new(config: &Config) -> Self {
+        let chance: f64 = match config.preset {
+            Preset::Relaxed => 1e-5,
+            Preset::Balanced => 1e-4,
+            Preset::Strict => 1e-3,
+        };
+        Self {
+            threshold: Score::scale(-chance.ln()),
+            minute: None,
+            whole: false,
+            host: Watch::default(),
+            host_tally: Tally::default(),
+            routes: BTreeMap::new(),
+            tallies: BTreeMap::new(),
+            evicted: 0,
+        }
+    }
+
+    fn count(&mut self, exchange: &Exchange<'_>) {
+        self.host_tally.count(exchange.status, exchange.duration_us);
+        let Some(route) = exchange.route else { return };
+        if let Some(tally) = self.tallies.get_mut(route) {
+            tally.count(exchange.status, exchange.duration_us);
+        } else if self.tallies.len() < MAX_TALLIES {
+            let mut tally = Tally::default();
+            tally.count(exchange.status, exchange.duration_us);
+            self.tallies.insert(route.to_owned(), tally);
+        } else {
+            self.evicted = self.evicted.saturating_add(1);
+        }
+    }
+
+    /// Ends the minutes before that of `now`.
+    fn turn(&mut self, now: Timestamp, signals: &mut Vec<Signal>) {
+        let current = now.since(Timestamp::default()).as_secs().div_euclid(60);
+        let Some(minute) = self.minute else {
+            self.minute = Some(current);
+            return;
+        };
+        let passed = current.saturating_sub(minute);
+        if passed == 0 {
+            // The clock was set back by more than the disorder of events: what was counted is no minute's.
+            if minute.saturating_sub(current) > 1 {
+                self.restart(current);
+            }
+            return;
+        }
+        if passed > MAX_SILENCE {
+            self.close(minute, signals);
+            self.restart(current);
+            return;
+        }
+        for minute in minute..current {
+            self.close(minute, signals);
+        }
+        self.minute = Some(current);
+    }
+
+    fn restart(&mut self, minute: u64) {
+        self.minute = Some(minute);
+        self.whole = false;
+        self.host_tally = Tally::default();
+        self.tallies.clear();
+    }
+
+    /// Judges a minute that is over, and begins the next.
+    fn close(&mut self, minute: u64, signals: &mut Vec<Signal>) {
+        let host = std::mem::take(&mut self.host_tally);
+        let tallies = std::mem::take(&mut self.tallies);
+        if !std::mem::replace(&mut self.whole, true) {
+            return;
+        }
+        let begin =
+            Timestamp::default().plus(MINUTE.saturating_mul(u32::try_from(minute).unwrap_or(u32::MAX)));
+        let threshold = self.threshold;
+        let mut judge = |watch: &mut Watch, tally: &Tally, subject: &dyn Fn() -> Subject| {
+            let found = watch.judge(begin, tally).into_iter().flatten();
+            let alarming = found.filter(|spike| spike.score.anomaly >= threshold);
+            signals.extend(alarming.map(|spike| spike.signal(subject(), begin, threshold)));
+        };
+        judge(&mut self.host, &host, &|| Subject::Host);
+        let none = Tally::default();
+        for (route, watch) in &mut self.routes {
+            judge(watch, tallies.get(route).unwrap_or(&none), &|| Subject::Route(route.clone()));
+        }
+        for (route, tally) in tallies {
+            if !self.routes.contains_key(&route) {
+                self.admit(route, tally.requests());
+            }
+        }
+    }
+
+    /// Gives a route baselines of its own, if there is room or one that is asked less than half as often.
+    fn admit(&mut self, route: String, requests: u32) {
+        if self.routes.len() >= MAX_ROUTES {
+            let least = self.routes.iter().min_by(|(_, one), (_, other)| one.usual.total_cmp(&other.usual));
+            let Some((quiet, watch)) = least else { return };
+            if f64::from(requests) < watch.usual * 2.0 {
+                return;
+            }
+            let quiet = quiet.clone();
+            self.routes.remove(&quiet);
+            self.evicted = self.evicted.saturating_add(1);
+        }
+        self.routes.insert(route, Watch { usual: f64::from(requests), ..Watch::default() });
+    }
+}
+
+impl Watch {
+    /// What was unusual in a minute, of what matters. All that was counted is learned from.
+    fn judge(&mut self, begin: Timestamp, tally: &Tally) -> [Option<Spike>; 3] {
+        let requests = f64::from(tally.requests());
+        self.usual += USUAL * (requests - self.usual);
+        let rate = self.rate.observe(begin, requests);
+        let rate = (requests >= rate.expected * MIN_RATIO && requests - rate.expected >= MIN_EXCESS)
+            .then_some(Spike { series: Series::Requests, value: requests, score: rate });
+        if tally.requests() < MIN_REQUESTS {
+            return [rate, None, None];
+        }
+        let share = f64::from(tally.errors()) / requests;
+        let errors = self.errors.observe(begin, share);
+        let errors = (tally.errors() >= MIN_ERRORS && share - errors.expected >= MIN_SHARE)
+            .then_some(Spike { series: Series::ErrorShare, value: share, score: errors });
+        let latency =
+            tally.slow_us(MIN_REQUESTS).and_then(|slow| {
+                let score = self.latency.observe(begin, slow);
+                (slow >= score.expected * MIN_RATIO && slow - score.expected >= MIN_LATENCY_US)
+                    .then_some(Spike { series: Series::LatencyP95, value: slow, score })
+            });
+        [rate, errors, latency]
+    }
+}
+
+impl Spike {
+    fn signal(&self, subject: Subject, begin: Timestamp, threshold: f64) -> Signal {
+        let end = begin.plus(MINUTE);
+        let Score { anomaly, expected, .. } = self.score;
+        let (threat, name, value, usual) = match self.series {
+            Series::Requests => (
+                Threat::RateSpike,
+                "requests",
+                format!("{:.0} requests", self.value),
+                format!("{expected:.0}"),
+            ),
+            Series::ErrorShare => (
+                Threat::ErrorSpike,
+                "error_share",
+                format!("{:.1} % errors", self.value * 100.0),
+                format!("{:.1} %", expected * 100.0),
+            ),
+            Series::LatencyP95 => (
+                Threat::LatencySpike,
+                "latency_p95_us",
+                format!("95th percentile of latency at {:.0} ms", self.value / 1_000.0),
+                format!("{:.0} ms", expected / 1_000.0),
+            ),
+        };
+        Signal {
+            at: end,
+            threat,
+            severity: if anomaly >= SEVERE { Severity::High } else { Severity::Medium },
+            confidence: anomaly,
+            summary: format!("{value} within a minute on {subject}, where {usual} would be usual"),
+            subject,
+            offenders: Vec::new(),
+            evidence: Evidence::default()
+                .with(name, self.value)
+                .with(&format!("{name}_expected"), expected)
+                .with("anomaly_score", anomaly)
+                .with("anomaly_score_threshold", threshold),
+            window: (begin, end),
+            decided: None,
+        }
+    }
+}
+
+impl Detector for Spikes {
+    fn observe(&mut self, event: &Event<'_>, signals: &mut Vec<Signal>) {
+        let Event::Exchange(exchange) = event else { return };
+        self.turn(event.known(), signals);
+        self.count(exchange);
+    }
+
+    fn advance(&mut self, now: Timestamp, signals: &mut Vec<Signal>) {
+        self.turn(now, signals);
+    }
+
+    fn usage(&self) -> Usage {
+        Usage { entries: self.routes.len(), capacity: MAX_ROUTES, evicted: self.evicted }
+    }
+}

@@ -1,0 +1,227 @@
+#![expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "counts that are made up are small"
+)]
+
+use std::borrow::Cow;
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
+
+use super::{MAX_ROUTES, MAX_TALLIES, Spikes};
+use crate::clock::Timestamp;
+use crate::detect::{Config, Detector as _, Severity, Signal, Subject, Threat};
+use crate::event::{Event, Exchange, Findings, QueryKeys, Source};
+
+const DAY: u64 = 1_440;
+
+/// A minute after Monday, 5 January 2026.
+fn at(minute: u64) -> Timestamp {
+    Timestamp::default().plus(Duration::from_secs(1_767_571_200 + minute * 60))
+}
+
+fn exchange(at: Timestamp, route: &str, status: u16, duration_us: u64) -> Exchange<'_> {
+    Exchange {
+        ts: at,
+        client: IpAddr::V4(Ipv4Addr::LOCALHOST),
+        client_port: 40_000,
+        server: IpAddr::V4(Ipv4Addr::LOCALHOST),
+        server_port: 80,
+        peer: None,
+        http_version: "1.1",
+        method: Some(Cow::Borrowed("GET")),
+        host: None,
+        path: None,
+        route: Some(route),
+        query_keys: QueryKeys::default(),
+        status: Some(status),
+        request_bytes: None,
+        response_bytes: None,
+        duration_us: Some(duration_us),
+        user_agent: None,
+        content_type: None,
+        principal: None,
+        login: None,
+        source: Source::Wire,
+        gaps: false,
+        anomalies: Findings::default(),
+        seen: at,
+    }
+}
+
+/// What a site sees in a minute.
+#[derive(Clone, Copy)]
+struct Load {
+    requests: u32,
+    errors: u32,
+    latency_us: u64,
+}
+
+/// Noise from 0 to 1, the same each time (splitmix64).
+fn noise(index: u64) -> f64 {
+    let mut bits = index.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    f64::from((bits >> 40) as u32) / f64::from(1_u32 << 24)
+}
+
+/// Sum of twelve uniform numbers: nearly normal, deviation 1.
+fn normal(index: u64) -> f64 {
+    (0..12).map(|part| noise(index * 12 + part)).sum::<f64>() - 6.0
+}
+
+/// Benign traffic: busy by day, quiet by night and at weekends, noise of a Poisson process, 1 % errors, latency that
+/// rises with load.
+fn benign(minute: u64) -> Load {
+    let hour = (minute % DAY) as f64 / 60.0;
+    let weekend = minute / DAY % 7 >= 5;
+    let mut level = 120.0 - 90.0 * ((hour - 2.0) / 24.0 * std::f64::consts::TAU).cos();
+    level *= if weekend { 0.6 } else { 1.0 };
+    let requests = (level + level.sqrt() * normal(minute)).max(0.0);
+    let errors = (requests * 0.01 + (requests * 0.01).sqrt() * normal(minute + 1_000_000)).max(0.0);
+    let latency = (30_000.0 + 100.0 * level) * (0.2 * normal(minute + 2_000_000)).exp();
+    Load { requests: requests as u32, errors: errors as u32, latency_us: latency as u64 }
+}
+
+fn play(spikes: &mut Spikes, minute: u64, route: &str, load: Load, signals: &mut Vec<Signal>) {
+    for request in 0..load.requests {
+        let status = if request < load.errors { 503 } else { 200 };
+        let spread = 1.0 + f64::from(request) / f64::from(load.requests.max(1)) * 0.3;
+        let latency = (load.latency_us as f64 * spread) as u64;
+        spikes.observe(&Event::Exchange(&exchange(at(minute), route, status, latency)), signals);
+    }
+    spikes.advance(at(minute), signals);
+}
+
+/// What is said while minutes of a load pass, with something different in the last of them.
+fn after(minutes: u64, last: impl Fn(Load) -> Load) -> Vec<(Threat, Subject, Severity)> {
+    let mut spikes = Spikes::new(&Config::default());
+    let mut signals = Vec::new();
+    for minute in 0..minutes {
+        play(&mut spikes, minute, "/orders", benign(minute), &mut signals);
+    }
+    signals.clear();
+    play(&mut spikes, minutes, "/orders", last(benign(minutes)), &mut signals);
+    spikes.advance(at(minutes + 1), &mut signals);
+    signals.into_iter().map(|signal| (signal.threat, signal.subject, signal.severity)).collect()
+}
+
+#[test]
+fn each_kind_of_spike_is_found_for_the_route_and_the_host() {
+    for days in [1, 7] {
+        for (threat, last) in [
+            (
+                Threat::RateSpike,
+                (|load| Load { requests: load.requests * 6, errors: 0, ..load }) as fn(Load) -> Load,
+            ),
+            (Threat::ErrorSpike, |load| Load { errors: load.requests / 2, ..load }),
+            (Threat::LatencySpike, |load| Load { latency_us: load.latency_us * 10, ..load }),
+        ] {
+            let found = after(days * DAY + 600, last);
+            for subject in [Subject::Host, Subject::Route("/orders".to_owned())] {
+                let hit = found.iter().any(|(kind, about, _)| *kind == threat && *about == subject);
+                assert!(hit, "{threat:?} of {subject} after {days} days: {found:?}");
+            }
+            assert!(found.iter().all(|(kind, ..)| *kind == threat), "{threat:?}: {found:?}");
+        }
+    }
+}
+
+#[test]
+fn less_than_usual_is_no_spike() {
+    let nothing = |load: Load| Load { requests: 0, ..load };
+    let fast = |load: Load| Load { latency_us: 10, errors: 0, ..load };
+    assert_eq!(after(2 * DAY + 600, nothing), []);
+    assert_eq!(after(2 * DAY + 600, fast), []);
+}
+
+#[test]
+fn four_benign_weeks_raise_no_severe_alarm() {
+    let mut spikes = Spikes::new(&Config::default());
+    let mut signals = Vec::new();
+    for minute in 0..28 * DAY {
+        play(&mut spikes, minute, "/orders", benign(minute), &mut signals);
+    }
+    let told: Vec<_> = signals.iter().map(|signal| (signal.severity, &signal.summary)).collect();
+    assert!(told.iter().all(|(severity, _)| *severity < Severity::High), "{told:?}");
+    assert!(told.len() <= 8, "{told:?}");
+}
+
+#[test]
+fn a_small_route_may_fail_and_be_slow() {
+    let mut spikes = Spikes::new(&Config::default());
+    let mut signals = Vec::new();
+    for minute in 0..DAY {
+        let bad = minute % 100 == 99;
+        let load = Load {
+            requests: 8,
+            errors: if bad { 8 } else { 0 },
+            latency_us: if bad { 900_000 } else { 9_000 },
+        };
+        play(&mut spikes, minute, "/rare", load, &mut signals);
+    }
+    let told: Vec<_> = signals.iter().map(|signal| &signal.summary).collect();
+    assert!(told.is_empty(), "{told:?}");
+}
+
+#[test]
+fn evidence_has_the_number_its_expectation_and_the_threshold() {
+    let mut spikes = Spikes::new(&Config::default());
+    let mut signals = Vec::new();
+    let steady = Load { requests: 100, errors: 0, latency_us: 10_000 };
+    for minute in 0..120 {
+        play(
+            &mut spikes,
+            minute,
+            "/orders",
+            Load { requests: 95 + (minute % 10) as u32, ..steady },
+            &mut signals,
+        );
+    }
+    play(&mut spikes, 120, "/orders", Load { requests: 1_000, ..steady }, &mut signals);
+    spikes.advance(at(121), &mut signals);
+    let signal = signals.iter().find(|signal| signal.subject == Subject::Host).unwrap();
+    let numbers = serde_json::to_value(&signal.evidence).unwrap();
+    assert_eq!(numbers["requests"], 1_000.0);
+    assert!((90.0..110.0).contains(&numbers["requests_expected"].as_f64().unwrap()), "{numbers}");
+    assert!(
+        numbers["anomaly_score"].as_f64().unwrap() >= numbers["anomaly_score_threshold"].as_f64().unwrap()
+    );
+    assert_eq!(signal.window, (at(120), at(121)));
+    assert!(signal.summary.starts_with("1000 requests within a minute on host"), "{}", signal.summary);
+}
+
+#[test]
+fn jumps_of_the_clock_and_pauses_alarm_nobody() {
+    let mut spikes = Spikes::new(&Config::default());
+    let mut signals = Vec::new();
+    let load = |minute: u64| Load { requests: 100 + (minute % 7) as u32, errors: 1, latency_us: 10_000 };
+    for (begin, end) in [(10_000, 10_600), (9_000, 9_300), (90_000, 90_300), (90_310, 90_600)] {
+        for minute in begin..end {
+            play(&mut spikes, minute, "/orders", load(minute), &mut signals);
+        }
+    }
+    spikes.advance(Timestamp::default(), &mut signals);
+    spikes.advance(Timestamp::from_unix_nanos(u64::MAX), &mut signals);
+    let told: Vec<_> = signals.iter().map(|signal| &signal.summary).collect();
+    assert!(told.is_empty(), "{told:?}");
+}
+
+#[test]
+fn routes_are_bounded_and_the_busiest_stay() {
+    let mut spikes = Spikes::new(&Config::default());
+    let mut signals = Vec::new();
+    let one = Load { requests: 1, errors: 0, latency_us: 1_000 };
+    for minute in 0..30 {
+        play(&mut spikes, minute, "/busy", Load { requests: 500, ..one }, &mut signals);
+        for number in 0..2 * MAX_TALLIES as u64 {
+            let route = format!("/rare/{}", minute * 10_000 + number);
+            spikes.observe(&Event::Exchange(&exchange(at(minute), &route, 200, 1_000)), &mut signals);
+        }
+        assert!(spikes.tallies.len() <= MAX_TALLIES);
+    }
+    let usage = spikes.usage();
+    assert_eq!((usage.entries, usage.capacity), (MAX_ROUTES, MAX_ROUTES));
+    assert!(usage.evicted > 0);
+    assert!(spikes.routes.contains_key("/busy"));
+}
