@@ -4,12 +4,26 @@
 //! bounded whatever happens. What it has to forget, it counts.
 
 mod config;
+#[cfg(test)]
+mod cost;
+pub mod enumeration;
+#[cfg(test)]
+mod logs;
+#[cfg(test)]
+mod made_up;
+mod recent;
+pub mod request_rate;
+pub mod scanner;
 mod signal;
+pub mod slow_attack;
 mod threat;
+mod weather;
 
 pub use config::{Config, Preset, Response};
 pub use signal::{Evidence, Number, Offender, Sample, Signal, Subject};
 pub use threat::{Severity, Threat};
+
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 
 use crate::clock::Timestamp;
 use crate::event::Event;
@@ -47,8 +61,23 @@ pub struct Detectors {
 impl Detectors {
     /// The detectors that a configuration asks for.
     #[must_use]
-    pub fn new(_config: &Config) -> Self {
-        Self { detectors: Vec::new(), signals: Vec::new() }
+    pub fn new(config: &Config) -> Self {
+        let seed = config.seed.unwrap_or_else(|| RandomState::new().build_hasher().finish());
+        let is_on = |threat| config.response(threat) != Response::Off;
+        let mut detectors: Vec<Box<dyn Detector>> = Vec::new();
+        if is_on(Threat::RequestRate) && config.request_rate.limits_something() {
+            detectors.push(Box::new(request_rate::RequestRate::new(&config.request_rate, seed)));
+        }
+        if is_on(Threat::Enumeration) {
+            detectors.push(Box::new(enumeration::Enumeration::new(&config.enumeration, seed)));
+        }
+        if is_on(Threat::Scanner) {
+            detectors.push(Box::new(scanner::Scanner::new(&config.scanner, seed)));
+        }
+        if is_on(Threat::SlowAttack) {
+            detectors.push(Box::new(slow_attack::SlowAttack::new(&config.slow_attack, seed)));
+        }
+        Self { detectors, signals: Vec::new() }
     }
 
     /// An event happened; the signals that it gives rise to.
