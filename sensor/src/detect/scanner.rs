@@ -179,7 +179,10 @@ impl Scanner {
     fn clue(&mut self, exchange: &Exchange<'_>) -> Clue {
         let refused = exchange.status.is_some_and(|status| (400..500).contains(&status) && status != 429);
         let path = exchange.path.as_deref().unwrap_or_default();
-        let probe = self.known.as_ref().and_then(|known| known.probe(path));
+        let failed = exchange.status.is_none_or(|status| status >= 400);
+        // An answer for a path without dots and escapes is the application's own; most exchanges are such.
+        let may_be = failed || memchr::memchr3(b'.', b'%', b'\\', path.as_bytes()).is_some();
+        let probe = self.known.as_ref().filter(|_| may_be).and_then(|known| known.probe(path));
         let missing = match exchange.status {
             Some(400 | 403 | 404 | 405 | 410) => {
                 exchange.route.is_some_and(|route| route.ends_with("{other}"))
