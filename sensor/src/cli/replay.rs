@@ -15,7 +15,7 @@ use crate::capture::file::{CaptureFile, FileCounters, FileError};
 use crate::clock::Timestamp;
 use crate::daemon::{Config, ConfigSource, read_key};
 use crate::decide::Alert;
-use crate::event::{Event, Exchange};
+use crate::event::{Event, Exchange, Held};
 use crate::identity::Key;
 use crate::pipeline::{Observer, Pipeline};
 
@@ -157,6 +157,13 @@ impl<W: Write> Printer<W> {
 }
 
 impl<W: Write> Observer for Printer<W> {
+    fn held(&mut self, held: &Held) {
+        if let Some(watch) = &mut self.watch {
+            let alerts = watch.observe(&Event::Held(held));
+            self.print(&alerts);
+        }
+    }
+
     fn exchange(&mut self, exchange: &Exchange<'_>) {
         if self.failure.is_some() {
             return;

@@ -55,9 +55,11 @@ impl Watch {
         let proxies = &config.sense.pipeline.identity.trusted_proxies;
         let allowed = config.policy.allow.iter();
         let protected = config.never_block.iter().chain(proxies).chain(allowed).copied().collect();
+        // Where a table is full, what goes must not depend on the process.
+        let detect = detect::Config { seed: Some(0), ..config.detect.clone() };
         Self {
-            detectors: Detectors::new(&config.detect),
-            config: config.detect.clone(),
+            detectors: Detectors::new(&detect),
+            config: detect,
             // The same capture gives the same identifiers.
             decider: Decider::new(config.decide.clone(), Ids::default()),
             around: Captured { prefixes: config.tuning.prefixes, protected },

@@ -1,9 +1,8 @@
 //! The whole configuration: every room's part, and where to find the files.
 
 use std::cell::RefCell;
-use std::fs;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -135,75 +134,6 @@ impl Default for Config {
     }
 }
 
-/// Where the configuration is read from.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ConfigSource {
-    /// `--config`: this file and no other.
-    pub file: Option<PathBuf>,
-    /// What flags set over the files, at each reading.
-    pub overrides: Overrides,
-}
-
-/// What the command line says over the configuration.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Overrides {
-    /// Interfaces to serve, if any are named.
-    pub interfaces: Vec<String>,
-    /// How to attach.
-    pub xdp: Option<XdpChoice>,
-    /// Control socket.
-    pub socket: Option<PathBuf>,
-    /// State directory.
-    pub state_dir: Option<PathBuf>,
-    /// Pin directory.
-    pub pin_dir: Option<PathBuf>,
-    /// Address of metrics, health and readiness.
-    pub web: Option<SocketAddr>,
-}
-
-impl Overrides {
-    fn apply(&self, config: &mut Config) {
-        if !self.interfaces.is_empty() {
-            config.interfaces.clone_from(&self.interfaces);
-        }
-        set(&mut config.xdp, self.xdp);
-        set(&mut config.paths.socket, self.socket.clone());
-        set(&mut config.paths.state_dir, self.state_dir.clone());
-        set(&mut config.paths.pin_dir, self.pin_dir.clone());
-        set(&mut config.paths.web, self.web);
-    }
-}
-
-/// Directory of the configuration.
-const DIRECTORY: &str = "/etc/sensor";
-
-impl ConfigSource {
-    /// The files, in the order in which they are read. Without `--config` there may be none.
-    #[must_use]
-    pub fn files(&self) -> Vec<PathBuf> {
-        if let Some(file) = &self.file {
-            return vec![file.clone()];
-        }
-        let directory = Path::new(DIRECTORY);
-        let main = directory.join("sensor.toml");
-        let parts = fs::read_dir(directory.join("conf.d")).into_iter().flatten().flatten();
-        let mut parts: Vec<PathBuf> = parts.map(|entry| entry.path()).collect();
-        parts.retain(|path| path.extension().is_some_and(|extension| extension == "toml"));
-        parts.sort();
-        main.exists().then_some(main).into_iter().chain(parts).collect()
-    }
-
-    /// Reads and checks the configuration.
-    ///
-    /// # Errors
-    /// Every mistake, in the order of files and lines.
-    pub fn load(&self) -> Result<Config, Vec<Problem>> {
-        let mut config = Config::check(&Document::read(&self.files())?)?;
-        self.overrides.apply(&mut config);
-        Ok(config)
-    }
-}
-
 impl Config {
     /// Checks a document.
     ///
@@ -263,7 +193,9 @@ impl Config {
     }
 
     fn read_detection(&mut self, root: &Section<'_>) {
-        self.detect = detect::Config::read(root);
+        let detect = root.section("detect");
+        self.detect = detect::Config::read(&detect);
+        detect.finish();
         let decide = root.section("decide");
         self.decide = DecideConfig::read(&decide);
         let limits = decide.section("limits");
@@ -333,7 +265,7 @@ impl Config {
     }
 }
 
-fn set<T>(place: &mut T, value: Option<T>) {
+pub(super) fn set<T>(place: &mut T, value: Option<T>) {
     if let Some(value) = value {
         *place = value;
     }

@@ -6,9 +6,10 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use tracing::{error, info, warn};
 
-use super::config::{Config, ConfigSource};
+use super::config::Config;
 use super::responder::{Details, Responder};
 use super::sensing::Sensing;
+use super::source::ConfigSource;
 use crate::clock::Timestamp;
 use crate::decide::{Cause, Change, NeverBlock};
 use crate::enforce::{EnforceError, Enforcer, Policy};

@@ -12,8 +12,10 @@ mod responder;
 mod run;
 mod sense;
 mod sensing;
+mod source;
 mod web;
 
-pub use config::{Config, ConfigSource, LogFormat, Overrides, Paths};
+pub use config::{Config, LogFormat, Paths};
 pub use run::{RunOptions, run};
 pub use sense::{KeyError, Ports, SenseConfig, read_key};
+pub use source::{ConfigSource, Overrides};

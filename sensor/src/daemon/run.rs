@@ -11,11 +11,12 @@ use tracing::{info, warn};
 use tracing_subscriber::EnvFilter;
 
 use super::commands::Commands;
-use super::config::{Config, ConfigSource, LogFormat};
+use super::config::{Config, LogFormat};
 use super::deciding::Signals;
 use super::engine::Engine;
 use super::responder::GRACE;
 use super::sensing::Sensing;
+use super::source::ConfigSource;
 use super::{background, sense, web};
 use crate::clock;
 use crate::control::Server;

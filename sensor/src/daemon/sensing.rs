@@ -24,7 +24,7 @@ use super::sense::Ports;
 use crate::capture::{Endpoint, ring};
 use crate::clock::{self, KernelClock, Timestamp};
 use crate::detect::{Detectors, Usage};
-use crate::event::{Event, Exchange};
+use crate::event::{Event, Exchange, Held};
 use crate::identity::Key;
 use crate::kernel::{Mirror, SegmentRing, key_of};
 use crate::pipeline::{Observer, Pipeline, Snapshot, StatusClass};
@@ -195,6 +195,10 @@ impl Watcher {
 }
 
 impl Observer for Watcher {
+    fn held(&mut self, held: &Held) {
+        self.detectors.observe(&Event::Held(held)).for_each(|signal| self.signals.send(signal));
+    }
+
     fn exchange(&mut self, exchange: &Exchange<'_>) {
         self.detectors.observe(&Event::Exchange(exchange)).for_each(|signal| self.signals.send(signal));
         if self.fresh.len() < RECENT_EACH {

@@ -1,8 +1,10 @@
 //! What all detectors share of their configuration.
 
 use std::collections::BTreeMap;
+use std::str::FromStr;
 
 use super::threat::Threat;
+use super::{enumeration, request_rate, scanner, slow_attack};
 use crate::config::Section;
 
 /// How strict the defaults are.
@@ -17,16 +19,33 @@ pub enum Preset {
     Strict,
 }
 
-impl Preset {
-    fn named(text: &str) -> Result<Self, &'static str> {
+impl FromStr for Preset {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
         match text {
             "relaxed" => Ok(Self::Relaxed),
             "balanced" => Ok(Self::Balanced),
             "strict" => Ok(Self::Strict),
-            _ => Err("expected `relaxed`, `balanced` or `strict`"),
+            _ => Err("expected relaxed, balanced or strict"),
         }
     }
+}
 
+impl FromStr for Response {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "off" => Ok(Self::Off),
+            "monitor" => Ok(Self::Monitor),
+            "enforce" => Ok(Self::Enforce),
+            _ => Err("expected off, monitor or enforce"),
+        }
+    }
+}
+
+impl Preset {
     /// A count of the balanced preset as this one has it, at least 1.
     #[must_use]
     pub fn scaled(self, count: u32) -> u32 {
@@ -50,17 +69,6 @@ pub enum Response {
     Enforce,
 }
 
-impl Response {
-    fn named(text: &str) -> Result<Self, &'static str> {
-        match text {
-            "off" => Ok(Self::Off),
-            "monitor" => Ok(Self::Monitor),
-            "enforce" => Ok(Self::Enforce),
-            _ => Err("expected `off`, `monitor` or `enforce`"),
-        }
-    }
-}
-
 /// Of all detectors.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Config {
@@ -68,25 +76,42 @@ pub struct Config {
     pub preset: Preset,
     /// Responses that differ from the default, which leaves it to the daemon's mode.
     pub responses: BTreeMap<Threat, Response>,
+    /// Seed of the hashes that count different things. Default: another one in each process, so that nobody can
+    /// choose values that count as one. With the same, the same events give the same signals.
+    pub seed: Option<u64>,
+    /// Limits for each client and principal.
+    pub request_rate: request_rate::Config,
+    /// Walking through identifiers.
+    pub enumeration: enumeration::Config,
+    /// Probing.
+    pub scanner: scanner::Config,
+    /// Connections held open.
+    pub slow_attack: slow_attack::Config,
 }
 
 impl Config {
-    /// Reads `[detect]`: the preset, and a table for each detector.
+    /// Reads `[detect]`: `preset`, and a table for each detector, which has `response` besides its own keys.
     #[must_use]
-    pub fn read(root: &Section<'_>) -> Self {
-        let mut config = Self::default();
-        let detect = root.section("detect");
-        if let Some(preset) = detect.parsed("preset", Preset::named) {
-            config.preset = preset;
-        }
-        for threat in Threat::ALL {
+    pub fn read(detect: &Section<'_>) -> Self {
+        let preset = detect.parsed("preset", str::parse).unwrap_or_default();
+        let mut config = Self { preset, ..Self::default() };
+        let mut table = |threat: Threat| {
             let section = detect.section(threat.slug());
-            if let Some(response) = section.parsed("response", Response::named) {
+            if let Some(response) = section.parsed("response", str::parse) {
                 config.responses.insert(threat, response);
             }
-            section.finish();
-        }
-        detect.finish();
+            section
+        };
+        let (rate, walk) = (table(Threat::RequestRate), table(Threat::Enumeration));
+        let (probe, slow) = (table(Threat::Scanner), table(Threat::SlowAttack));
+        let read = [Threat::RequestRate, Threat::Enumeration, Threat::Scanner, Threat::SlowAttack];
+        let others = Threat::ALL.into_iter().filter(|threat| !read.contains(threat)).map(&mut table);
+        let others: Vec<Section<'_>> = others.collect();
+        config.request_rate = request_rate::Config::read(&rate);
+        config.enumeration = enumeration::Config::read(&walk, preset);
+        config.scanner = scanner::Config::read(&probe, preset);
+        config.slow_attack = slow_attack::Config::read(&slow, preset);
+        [rate, walk, probe, slow].into_iter().chain(others).for_each(Section::finish);
         config
     }
 
@@ -100,5 +125,50 @@ impl Config {
     #[must_use]
     pub fn response(&self, threat: Threat) -> Response {
         self.responses.get(&threat).copied().unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+    use std::path::Path;
+
+    use super::*;
+    use crate::config::Document;
+
+    fn read(text: &str) -> (Config, Vec<String>) {
+        let mut document = Document::default();
+        document.add(Path::new("a"), text).unwrap();
+        let problems = RefCell::default();
+        let root = Section::root(&document, &problems);
+        let config = Config::read(&root);
+        root.finish();
+        (config, problems.borrow().iter().map(ToString::to_string).collect())
+    }
+
+    #[test]
+    fn nothing_written_is_the_default() {
+        assert_eq!(read(""), (Config::default(), Vec::new()));
+    }
+
+    #[test]
+    fn presets_scale_what_is_not_written() {
+        let text = "preset = \"strict\"\n[scanner]\nmissing = 7\nresponse = \"monitor\"\n[slow-attack]\nafter = \"5s\"\n";
+        let (config, problems) = read(text);
+        assert_eq!(problems, Vec::<String>::new());
+        assert_eq!((config.scanner.missing, config.scanner.probes), (7, 3));
+        assert_eq!((config.slow_attack.connections, config.slow_attack.after.as_secs()), (5, 5));
+        assert_eq!(config.enumeration, enumeration::Config::of(Preset::Strict));
+        assert_eq!(config.response(Threat::Scanner), Response::Monitor);
+        assert_eq!(config.response(Threat::SlowAttack), Response::Enforce);
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        let (_, problems) = read(
+            "preset = \"wild\"\n[scanner]\nresponse = \"on\"\nmising = 1\n[enumeration]\nsequence = 1\n",
+        );
+        assert_eq!(problems.len(), 4, "{problems:?}");
+        assert!(problems.iter().any(|problem| problem.contains("did you mean `missing`?")), "{problems:?}");
     }
 }

@@ -5,13 +5,27 @@
 
 pub mod baseline;
 mod config;
+#[cfg(test)]
+mod cost;
+pub mod enumeration;
+#[cfg(test)]
+mod logs;
+#[cfg(test)]
+mod made_up;
+mod recent;
+pub mod request_rate;
+pub mod scanner;
 mod signal;
+pub mod slow_attack;
 pub mod spike;
 mod threat;
+mod weather;
 
 pub use config::{Config, Preset, Response};
 pub use signal::{Evidence, Number, Offender, Sample, Signal, Subject};
 pub use threat::{Severity, Threat};
+
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 
 use crate::clock::Timestamp;
 use crate::event::Event;
@@ -43,14 +57,35 @@ pub struct Usage {
 /// All detectors that are on.
 pub struct Detectors {
     detectors: Vec<Box<dyn Detector>>,
+    /// What nobody wants to know of, of detectors that find several things.
+    off: Vec<Threat>,
     signals: Vec<Signal>,
 }
 
 impl Detectors {
     /// The detectors that a configuration asks for.
     #[must_use]
-    pub fn new(_config: &Config) -> Self {
-        Self { detectors: Vec::new(), signals: Vec::new() }
+    pub fn new(config: &Config) -> Self {
+        let seed = config.seed.unwrap_or_else(|| RandomState::new().build_hasher().finish());
+        let is_on = |threat| config.response(threat) != Response::Off;
+        let mut detectors: Vec<Box<dyn Detector>> = Vec::new();
+        if is_on(Threat::RequestRate) && config.request_rate.limits_something() {
+            detectors.push(Box::new(request_rate::RequestRate::new(&config.request_rate, seed)));
+        }
+        if is_on(Threat::Enumeration) {
+            detectors.push(Box::new(enumeration::Enumeration::new(&config.enumeration, seed)));
+        }
+        if is_on(Threat::Scanner) {
+            detectors.push(Box::new(scanner::Scanner::new(&config.scanner, seed)));
+        }
+        if is_on(Threat::SlowAttack) {
+            detectors.push(Box::new(slow_attack::SlowAttack::new(&config.slow_attack, seed)));
+        }
+        if [Threat::RateSpike, Threat::ErrorSpike, Threat::LatencySpike].into_iter().any(is_on) {
+            detectors.push(Box::new(spike::Spikes::new(config)));
+        }
+        let off = Threat::ALL.into_iter().filter(|threat| !is_on(*threat)).collect();
+        Self { detectors, off, signals: Vec::new() }
     }
 
     /// An event happened; the signals that it gives rise to.
@@ -58,6 +93,7 @@ impl Detectors {
         for detector in &mut self.detectors {
             detector.observe(event, &mut self.signals);
         }
+        self.signals.retain(|signal| !self.off.contains(&signal.threat));
         let known = event.known();
         self.signals.iter_mut().for_each(|signal| signal.decided = Some(known));
         self.signals.drain(..)
@@ -68,6 +104,7 @@ impl Detectors {
         for detector in &mut self.detectors {
             detector.advance(now, &mut self.signals);
         }
+        self.signals.retain(|signal| !self.off.contains(&signal.threat));
         self.signals.drain(..)
     }
 

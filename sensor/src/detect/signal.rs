@@ -189,7 +189,7 @@ pub struct Signal {
     /// What it is about.
     pub subject: Subject,
     /// Whose packets would have to be dropped to end it; none where that would help nobody. Of an incident that
-    /// goes on, only those that were not told before.
+    /// goes on, only those that were not told before, unless it became worse.
     pub offenders: Vec<Offender>,
     /// One sentence for a person.
     pub summary: String,

@@ -1,5 +1,7 @@
 //! The bounds of the room.
 
+use std::time::Duration;
+
 /// Bounds. Hitting one is counted and, where it concerns one exchange, an anomaly of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
@@ -29,6 +31,9 @@ pub struct Config {
     pub buffer_bytes: usize,
     /// Most messages whose memory is kept for the next ones. Default 256.
     pub spare_messages: usize,
+    /// How long a message is under way until it is told of, again and again. Default 10 s: half of what Apache gives
+    /// a head before it asks for a rate.
+    pub held_after: Duration,
     /// Whether a connection may begin with a PROXY protocol header. Default true; whom to believe is decided
     /// elsewhere.
     pub proxy_protocol: bool,
@@ -49,6 +54,7 @@ impl Default for Config {
             messages: 1 << 16,
             buffer_bytes: 64 << 20,
             spare_messages: 256,
+            held_after: Duration::from_secs(10),
             proxy_protocol: true,
         }
     }

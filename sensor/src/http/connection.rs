@@ -153,6 +153,11 @@ impl Requests {
         self.oldest.as_deref()
     }
 
+    pub(super) fn newest(&self) -> Option<&Message> {
+        let others = self.others.as_ref().and_then(|others| others.0.back());
+        others.or(self.oldest.as_ref()).map(|newest| &**newest)
+    }
+
     pub(super) fn newest_mut(&mut self) -> Option<&mut Message> {
         match self.others.as_mut().and_then(|others| others.0.back_mut()) {
             Some(newest) => Some(newest),

@@ -9,7 +9,7 @@ use super::exchange::Sink;
 use super::pool::Pool;
 use super::preamble::pass_proxy;
 use crate::clock::Timestamp;
-use crate::stream::{Advice, CloseCause, Missing, Opening, Protocol, Side};
+use crate::stream::{Advice, CloseCause, Look, Missing, Opening, Protocol, Side};
 
 /// HTTP/1 as a protocol of the stream room.
 #[derive(Debug)]
@@ -278,6 +278,10 @@ impl<S: Sink> Protocol for Http<S> {
 
     fn end(&mut self, state: &mut State, side: Side, time: Timestamp) {
         self.finish(state, side, time, Ending::Fin);
+    }
+
+    fn look(&mut self, state: &State, look: &Look) {
+        self.look_at(state, look);
     }
 
     fn close(&mut self, mut state: State, cause: CloseCause, time: Timestamp) {

@@ -6,6 +6,7 @@ use super::anomaly::Anomalies;
 use super::decode::{self, Decoding};
 use super::message::{Message, Request, Response};
 use super::proxy_protocol::ProxyHeader;
+use super::unfinished::Unfinished;
 use crate::capture::Endpoint;
 use crate::clock::Timestamp;
 
@@ -92,4 +93,7 @@ pub trait Sink {
     /// An exchange is over. Those of a connection come in the order of their responses, unanswered ones when
     /// the connection closes or their turn is known to have passed.
     fn exchange(&mut self, connection: &Connection, exchange: &Exchange<'_>);
+
+    /// A message is under way for long; told every few seconds while that lasts.
+    fn unfinished(&mut self, _connection: &Connection, _message: &Unfinished) {}
 }

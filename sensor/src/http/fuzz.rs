@@ -25,6 +25,7 @@ fn tight(selector: u8) -> Config {
         buffer_bytes: 4096,
         spare_messages: 2,
         proxy_protocol: selector & 2 == 0,
+        ..Config::default()
     }
 }
 

@@ -87,6 +87,10 @@ impl Clients {
         }
     }
 
+    pub(super) fn trusts(&self, peer: IpAddr) -> bool {
+        self.trusted.contains(peer)
+    }
+
     #[inline]
     pub(super) fn find<'a>(
         &self,

@@ -133,6 +133,12 @@ impl Identifier {
         }
     }
 
+    /// Whether an address on the wire is a trusted proxy's.
+    #[must_use]
+    pub fn trusts(&self, peer: IpAddr) -> bool {
+        self.clients.trusts(peer)
+    }
+
     /// The user and the password of an `Authorization` field's value with basic credentials, hashed as those
     /// of a login; nothing where it has none.
     pub fn basic_login(&mut self, authorization: &[u8]) -> Option<BasicLogin> {

@@ -10,12 +10,13 @@ mod totals;
 
 use std::borrow::Cow;
 use std::net::IpAddr;
+use std::time::Duration;
 
 pub use totals::{DURATION_BUCKETS, Durations, StatusClass, Totals};
 
 use crate::capture::Segment;
 use crate::clock::Timestamp;
-use crate::event::{Exchange, Findings, QueryKeys, Source};
+use crate::event::{Exchange, Findings, Held, HeldBy, QueryKeys, Source};
 use crate::http::{self, Http};
 use crate::identity::{self, Identifier, Key};
 use crate::route::{self, Routes};
@@ -62,12 +63,20 @@ pub struct Snapshot {
 pub trait Observer {
     /// An exchange is over.
     fn exchange(&mut self, exchange: &Exchange<'_>);
+
+    /// A message is under way for long; told every few seconds while that lasts.
+    fn held(&mut self, _held: &Held) {}
 }
 
 /// The rooms, joined.
 pub struct Pipeline<O: Observer> {
     streams: Streams<Http<Finish<O>>>,
+    /// When connections are looked at next for messages that do not end.
+    look: Timestamp,
 }
+
+/// Between two looks.
+const LOOK: Duration = Duration::from_secs(1);
 
 impl<O: Observer> Pipeline<O> {
     /// A pipeline that hashes with `key`.
@@ -82,17 +91,28 @@ impl<O: Observer> Pipeline<O> {
             observer,
         };
         let http = Http::new(config.http.clone(), finish);
-        Ok(Self { streams: Streams::new(config.streams.clone(), http) })
+        Ok(Self { streams: Streams::new(config.streams.clone(), http), look: Timestamp::default() })
     }
 
     /// The next segment; what its source should be told.
     pub fn segment(&mut self, segment: &Segment<'_>) -> Option<Instruction> {
+        self.look(segment.time);
         self.streams.segment(segment)
     }
 
     /// Time passes without segments.
     pub fn advance(&mut self, now: Timestamp) {
         self.streams.advance(now);
+        self.look(now);
+    }
+
+    /// Tells of messages that do not end. By the time of segments, too: a capture file has no other.
+    fn look(&mut self, now: Timestamp) {
+        // Civil time may have been set back.
+        if now >= self.look || self.look.since(now) > LOOK {
+            self.look = now.plus(LOOK);
+            self.streams.look(now);
+        }
     }
 
     /// The source ended: what is under way is told as it is.
@@ -210,6 +230,25 @@ impl<O: Observer> http::Sink for Finish<O> {
         }
         self.totals.count(version, method.label(), status, duration);
         self.observer.exchange(&event);
+    }
+
+    fn unfinished(&mut self, connection: &http::Connection, message: &http::Unfinished) {
+        let client = connection.client.address().to_canonical();
+        let held = Held {
+            ts: message.time,
+            client,
+            client_port: connection.client.port(),
+            server_port: connection.server.port(),
+            proxied: self.identifier.trusts(client),
+            by: match message.part {
+                http::UnfinishedPart::RequestHead => HeldBy::SlowHeaders,
+                http::UnfinishedPart::RequestBody => HeldBy::SlowBody,
+                http::UnfinishedPart::ResponseBody => HeldBy::SlowRead,
+            },
+            since: message.since,
+            bytes: message.bytes,
+        };
+        self.observer.held(&held);
     }
 }
 

@@ -107,6 +107,11 @@ impl Half {
         self.assembler.as_ref()?.end()
     }
 
+    /// Whether the source may be leaving out bytes that would come next.
+    pub(super) fn skips(&self) -> bool {
+        self.skipping && self.skip_until.after(self.expected)
+    }
+
     /// Lets something wait.
     pub(super) fn insert(
         &mut self,

@@ -40,5 +40,5 @@ mod upkeep;
 pub use config::Config;
 pub use counters::{Counters, Invalid, Refused};
 pub use policy::OverlapPolicy;
-pub use protocol::{Advice, CloseCause, Missing, Opening, Protocol, Side};
+pub use protocol::{Advice, CloseCause, Look, Missing, Opening, Protocol, Side};
 pub use streams::{Instruction, Streams};

@@ -79,6 +79,17 @@ pub enum Advice {
     Stop,
 }
 
+/// When a connection is looked at, and which of its sides may be sending bytes that are left out on purpose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Look {
+    /// Now.
+    pub time: Timestamp,
+    /// Of the client.
+    pub client_skips: bool,
+    /// Of the server.
+    pub server_skips: bool,
+}
+
 /// What is done with the bytes of connections.
 ///
 /// The calls for one side of a connection come in the order of its bytes. `time` is that of the segment which
@@ -105,6 +116,9 @@ pub trait Protocol {
 
     /// A side has sent its last byte (FIN, reached in order).
     fn end(&mut self, state: &mut Self::State, side: Side, time: Timestamp);
+
+    /// Time has passed. Each established connection is looked at every few seconds, whether or not it sends.
+    fn look(&mut self, _state: &Self::State, _look: &Look) {}
 
     /// The connection is forgotten.
     fn close(&mut self, state: Self::State, cause: CloseCause, time: Timestamp);

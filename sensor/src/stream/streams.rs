@@ -53,6 +53,9 @@ pub struct Streams<P: Protocol> {
     pub(super) deadlines: Deadlines,
     /// Nothing needs to be done before.
     pub(super) due: Timestamp,
+    /// The entry to look at next, and when that was done last.
+    pub(super) look_next: usize,
+    pub(super) looked: Timestamp,
 }
 
 impl<P: Protocol> Streams<P> {
@@ -66,6 +69,8 @@ impl<P: Protocol> Streams<P> {
             table: Table::new(config.max_connections, seed),
             deadlines: Deadlines::default(),
             due: Timestamp::from_unix_nanos(u64::MAX),
+            look_next: 0,
+            looked: Timestamp::default(),
             config,
         }
     }

@@ -75,6 +75,11 @@ impl<S> Table<S> {
         Some((*found as usize, side))
     }
 
+    /// Entries that there are room for by now; each connection is one of them.
+    pub(super) fn slots(&self) -> usize {
+        self.links.len()
+    }
+
     #[inline]
     pub(super) fn get(&self, index: usize) -> Option<&Connection<S>> {
         self.connections.get(index)

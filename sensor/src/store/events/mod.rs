@@ -18,7 +18,7 @@ mod tests;
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -42,7 +42,7 @@ pub struct EventStore {
     queue: Arc<Queue>,
     counters: Arc<Counters>,
     /// Until it runs in its thread.
-    waiting: Option<Writer>,
+    waiting: Mutex<Option<Writer>>,
     writer: Option<JoinHandle<()>>,
 }
 
@@ -57,7 +57,7 @@ impl EventStore {
         let counters = Arc::new(Counters::default());
         let mut writer = Writer::new(path.clone(), config.clone(), queue.clone(), counters.clone(), now);
         writer.prepare();
-        Self { path, queue, counters, waiting: Some(writer), writer: None }
+        Self { path, queue, counters, waiting: Mutex::new(Some(writer)), writer: None }
     }
 
     /// The same, and writes from now on.
@@ -75,7 +75,7 @@ impl EventStore {
     /// # Errors
     /// Where no thread can be started.
     pub fn start(&mut self) -> io::Result<()> {
-        if let Some(writer) = self.waiting.take() {
+        if let Some(writer) = self.waiting.get_mut().unwrap_or_else(PoisonError::into_inner).take() {
             let thread = thread::Builder::new().name("events".to_owned());
             self.writer = Some(thread.spawn(|| writer.run())?);
         }

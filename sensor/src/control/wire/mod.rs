@@ -1,0 +1,164 @@
+//! What goes over the socket.
+
+mod report;
+
+pub use report::{
+    AlertExplanation, AllowRow, BlockRow, ClientRow, Confirmed, Explanation, HttpReport, InterfaceReport,
+    LimitRow, Losses, ModeReport, PendingRow, Rates, Reloaded, Removed, StatusReport,
+};
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Timestamp;
+use crate::decide::RecordId;
+#[cfg(doc)]
+use crate::decide::{Alert, AuditEntry};
+use crate::enforce::{Limits, Mode, Scope};
+
+/// Longest line that either side accepts, in bytes: a list of 100,000 blocks has about 20 MB.
+pub const MAX_ANSWER: usize = 64 << 20;
+/// Longest request.
+pub const MAX_REQUEST: usize = 64 << 10;
+
+/// A request, and what the client says of its terminal.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Envelope {
+    /// What is asked.
+    pub request: Request,
+    /// Where the operator's ssh session comes from, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ssh_peer: Option<IpAddr>,
+}
+
+/// What a client may ask.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(tag = "command", rename_all = "snake_case")]
+pub enum Request {
+    /// [`StatusReport`]
+    Status,
+    /// [`ModeReport`], after a change where one is given.
+    Mode {
+        /// The new mode.
+        set: Option<Mode>,
+    },
+    /// [`LimitRow`]s
+    LimitList,
+    /// [`LimitRow`]s, after the change.
+    LimitSet {
+        /// Whose limits.
+        scope: Scope,
+        /// Those that change.
+        limits: Limits,
+        /// Undo after this many milliseconds, unless confirmed.
+        confirm_ms: Option<u64>,
+    },
+    /// [`LimitRow`]s, after the change.
+    LimitUnset {
+        /// Whose limits.
+        scope: Scope,
+    },
+    /// [`Confirmed`]
+    Confirm,
+    /// [`BlockRow`]s
+    BlockList,
+    /// [`BlockRow`]
+    BlockAdd {
+        /// What to block.
+        prefix: IpNet,
+        /// For how many milliseconds; for good, where absent.
+        for_ms: Option<u64>,
+        /// Why.
+        reason: Option<String>,
+    },
+    /// [`Removed`]
+    BlockRemove {
+        /// What to unblock.
+        prefix: IpNet,
+    },
+    /// [`AllowRow`]s
+    AllowList,
+    /// [`AllowRow`]
+    AllowAdd {
+        /// What to allow.
+        prefix: IpNet,
+        /// Why.
+        reason: Option<String>,
+    },
+    /// [`Removed`]
+    AllowRemove {
+        /// What to allow no more.
+        prefix: IpNet,
+    },
+    /// [`ClientRow`]s, from two looks a second apart.
+    Clients {
+        /// How many.
+        top: usize,
+        /// By what.
+        sort: ClientSort,
+    },
+    /// Records of exchanges, the last ones that were remembered, oldest first.
+    Exchanges {
+        /// How many at most.
+        last: usize,
+    },
+    /// [`Explanation`]
+    Explain {
+        /// Of whom.
+        prefix: IpNet,
+    },
+    /// [`AlertExplanation`]
+    ExplainAlert {
+        /// Which.
+        id: RecordId,
+    },
+    /// [`Alert`]s, oldest first.
+    Alerts {
+        /// Not older than this.
+        since: Option<Timestamp>,
+        /// Later than this one.
+        after: Option<RecordId>,
+        /// This one only.
+        id: Option<RecordId>,
+        /// How many at most: the last ones.
+        limit: usize,
+    },
+    /// [`AuditEntry`]s, oldest first.
+    Audit {
+        /// Not older than this.
+        since: Option<Timestamp>,
+        /// How many at most: the last ones.
+        limit: usize,
+    },
+    /// [`Reloaded`]
+    Reload,
+}
+
+/// An answer.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Answer {
+    /// It was done; the value is of the type that the request names.
+    Done(serde_json::Value),
+    /// It was not done, and nothing was changed.
+    Refused(String),
+}
+
+/// Order of `sensor clients`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ClientSort {
+    /// Packets per second.
+    #[default]
+    Packets,
+    /// Bits per second.
+    Bits,
+    /// HTTP requests per second.
+    Requests,
+    /// Drops per second.
+    Drops,
+    /// Failed HTTP requests per second.
+    Failures,
+}

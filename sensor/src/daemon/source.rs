@@ -1,0 +1,78 @@
+//! Where the configuration comes from: files, and what flags set over them.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use super::config::{Config, set};
+use crate::config::{Document, Problem};
+use crate::kernel::XdpChoice;
+
+/// Where the configuration is read from.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ConfigSource {
+    /// `--config`: this file and no other.
+    pub file: Option<PathBuf>,
+    /// What flags set over the files, at each reading.
+    pub overrides: Overrides,
+}
+
+/// What the command line says over the configuration.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Overrides {
+    /// Interfaces to serve, if any are named.
+    pub interfaces: Vec<String>,
+    /// How to attach.
+    pub xdp: Option<XdpChoice>,
+    /// Control socket.
+    pub socket: Option<PathBuf>,
+    /// State directory.
+    pub state_dir: Option<PathBuf>,
+    /// Pin directory.
+    pub pin_dir: Option<PathBuf>,
+    /// Address of metrics, health and readiness.
+    pub web: Option<SocketAddr>,
+}
+
+impl Overrides {
+    fn apply(&self, config: &mut Config) {
+        if !self.interfaces.is_empty() {
+            config.interfaces.clone_from(&self.interfaces);
+        }
+        set(&mut config.xdp, self.xdp);
+        set(&mut config.paths.socket, self.socket.clone());
+        set(&mut config.paths.state_dir, self.state_dir.clone());
+        set(&mut config.paths.pin_dir, self.pin_dir.clone());
+        set(&mut config.paths.web, self.web);
+    }
+}
+
+/// Directory of the configuration.
+const DIRECTORY: &str = "/etc/sensor";
+
+impl ConfigSource {
+    /// The files, in the order in which they are read. Without `--config` there may be none.
+    #[must_use]
+    pub fn files(&self) -> Vec<PathBuf> {
+        if let Some(file) = &self.file {
+            return vec![file.clone()];
+        }
+        let directory = Path::new(DIRECTORY);
+        let main = directory.join("sensor.toml");
+        let parts = fs::read_dir(directory.join("conf.d")).into_iter().flatten().flatten();
+        let mut parts: Vec<PathBuf> = parts.map(|entry| entry.path()).collect();
+        parts.retain(|path| path.extension().is_some_and(|extension| extension == "toml"));
+        parts.sort();
+        main.exists().then_some(main).into_iter().chain(parts).collect()
+    }
+
+    /// Reads and checks the configuration.
+    ///
+    /// # Errors
+    /// Every mistake, in the order of files and lines.
+    pub fn load(&self) -> Result<Config, Vec<Problem>> {
+        let mut config = Config::check(&Document::read(&self.files())?)?;
+        self.overrides.apply(&mut config);
+        Ok(config)
+    }
+}

@@ -1,0 +1,140 @@
+//! What one client or principal asked for under one route within an hour.
+
+use crate::clock::Timestamp;
+use crate::detect::recent::Distinct;
+use crate::detect::{Offender, Sample, Severity};
+
+/// Steps that are small: to the next identifier, or over a gap that a deleted object left.
+const STEP: u64 = 8;
+
+/// One hour of it.
+pub(super) struct Walk {
+    pub(super) began: Timestamp,
+    pub(super) who: Offender,
+    /// Whether more than one client was it.
+    pub(super) several: bool,
+    /// It says that it is a crawler.
+    pub(super) is_bot: bool,
+    pub(super) objects: Distinct<16>,
+    /// Exchanges that were answered with the object, or that it is not there, or not theirs.
+    pub(super) exchanges: u32,
+    pub(super) failures: u32,
+    /// Numeric identifiers: the last one, the extremes, and steps from one to the next, all and small ones.
+    last: Option<u64>,
+    lowest: u64,
+    highest: u64,
+    pub(super) steps: u32,
+    up: u32,
+    down: u32,
+    pub(super) told: Option<Severity>,
+    pub(super) samples: Vec<Sample>,
+}
+
+impl Walk {
+    pub(super) const fn new(began: Timestamp, who: Offender) -> Self {
+        Self {
+            began,
+            who,
+            several: false,
+            is_bot: false,
+            objects: Distinct::NONE,
+            exchanges: 0,
+            failures: 0,
+            last: None,
+            lowest: u64::MAX,
+            highest: 0,
+            steps: 0,
+            up: 0,
+            down: 0,
+            told: None,
+            samples: Vec::new(),
+        }
+    }
+
+    /// Notes a request for an object by its hash, and by its number where it has one; whether it is new.
+    #[inline]
+    pub(super) fn note(&mut self, object: u64, number: Option<u64>, failed: bool) -> bool {
+        self.exchanges = self.exchanges.saturating_add(1);
+        self.failures = self.failures.saturating_add(u32::from(failed));
+        if let Some(number) = number {
+            self.step(number);
+        }
+        self.objects.note(object)
+    }
+
+    fn step(&mut self, number: u64) {
+        let Some(last) = self.last.replace(number) else {
+            (self.lowest, self.highest) = (number, number);
+            return;
+        };
+        self.lowest = self.lowest.min(number);
+        self.highest = self.highest.max(number);
+        if number == last {
+            return;
+        }
+        self.steps = self.steps.saturating_add(1);
+        if number.abs_diff(last) > STEP {
+            return;
+        }
+        let way = if number > last { &mut self.up } else { &mut self.down };
+        *way = way.saturating_add(1);
+    }
+
+    /// Steps to near identifiers in the direction that prevails.
+    pub(super) fn small_steps(&self) -> u32 {
+        self.up.max(self.down)
+    }
+
+    /// Whether identifiers are walked through: most steps are small ones in one direction, or, where several
+    /// connections share the walk, half of all identifiers between the extremes are asked for.
+    pub(super) fn is_sequential(&self, objects: u32) -> bool {
+        let one_way = self.steps > 0 && self.small_steps().saturating_mul(10) >= self.steps.saturating_mul(6);
+        let numeric = self.steps.saturating_mul(2) >= objects;
+        let span = self.highest.saturating_sub(self.lowest);
+        let dense = numeric && span > 0 && u64::from(objects).saturating_mul(2) >= span;
+        numeric && (one_way || dense)
+    }
+
+    /// Whether so many percent of the answers are failures.
+    pub(super) fn fails(&self, percent: u32) -> bool {
+        let (failures, all) = (u64::from(self.failures), u64::from(self.exchanges));
+        failures.saturating_mul(100) >= all.saturating_mul(percent.into()) && all > 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use ahash::RandomState;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn walk(numbers: impl IntoIterator<Item = u64>) -> bool {
+        let hasher = RandomState::with_seeds(1, 2, 3, 4);
+        let who = Offender { client: Ipv4Addr::LOCALHOST.into(), proxied: false };
+        let mut walk = Walk::new(Timestamp::default(), who);
+        for number in numbers {
+            walk.note(hasher.hash_one(number), Some(number), false);
+        }
+        walk.is_sequential(walk.objects.estimate())
+    }
+
+    proptest! {
+        #[test]
+        fn walks_are_sequential_in_any_way(start in 0_u64..1_000_000_000_000, length in 30_u64..800, gap in 1_u64..6) {
+            let up = (0..length).map(|step| start + step * gap);
+            prop_assert!(walk(up.clone()));
+            prop_assert!(walk(up.clone().rev()));
+            // Four connections at a time.
+            let four = (0..length).map(|step| start + (step / 4 * 4 + (step * 7) % 4));
+            prop_assert!(walk(four));
+        }
+
+        #[test]
+        fn picks_are_not(numbers in prop::collection::vec(0_u64..1_000_000, 30..400)) {
+            prop_assert!(!walk(numbers));
+        }
+    }
+}

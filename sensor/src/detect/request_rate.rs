@@ -1,0 +1,332 @@
+//! `request-rate`: more requests of a client or of a principal than the configuration allows, such as 100 a minute
+//! for each API key.
+//!
+//! Limits are GCRAs, as in the kernel. The kernel's own `requests` limit knows clients only; this one knows what
+//! their credentials stand for, and routes.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use ahash::RandomState;
+use sensor_common::limit::{ParseRateError, Quota, Rate, Step};
+
+use super::recent::Recent;
+use super::{Detector, Evidence, Offender, Sample, Severity, Signal, Subject, Threat, Usage};
+use crate::clock::Timestamp;
+use crate::config::Section;
+use crate::event::{Event, Exchange};
+use crate::identity::KeyedHash;
+
+#[cfg(test)]
+mod tests;
+
+/// Limits of a route, or of all routes without their own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Limits {
+    /// Requests of each client.
+    pub per_client: Option<Rate>,
+    /// Requests of each principal.
+    pub per_principal: Option<Rate>,
+}
+
+/// What it is told. There is no preset: it holds what the operator writes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// For all routes that have no limits of their own, counted together. Default: none. What a client may do is
+    /// known to the operator only; the kernel's `requests` limit covers clients, whatever they ask for.
+    pub limits: Limits,
+    /// By route template, in place of those, and counted apart.
+    pub routes: BTreeMap<String, Limits>,
+    /// Clients and principals remembered. Default 65,536, 64 bytes each.
+    pub entries: u32,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self { limits: Limits::default(), routes: BTreeMap::new(), entries: 65_536 }
+    }
+}
+
+impl Config {
+    /// Reads `[detect.request-rate]`.
+    #[must_use]
+    pub fn read(section: &Section<'_>) -> Self {
+        let mut config = Self { limits: Limits::read(section, Limits::default()), ..Self::default() };
+        if let Some(entries) = section.integer("entries", 16..=16_777_216) {
+            config.entries = entries;
+        }
+        let routes = section.section("routes");
+        for (route, section) in routes.sections() {
+            config.routes.insert(route.to_owned(), Limits::read(&section, config.limits));
+            section.finish();
+        }
+        routes.finish_values();
+        config
+    }
+
+    /// Whether anything is limited.
+    #[must_use]
+    pub fn limits_something(&self) -> bool {
+        let all = self.routes.values().chain([&self.limits]);
+        all.into_iter().any(|limits| limits.per_client.is_some() || limits.per_principal.is_some())
+    }
+}
+
+impl Limits {
+    /// What is not written stays as it is.
+    fn read(section: &Section<'_>, otherwise: Self) -> Self {
+        let read = |key, otherwise| section.parsed(key, rate_or_off).unwrap_or(otherwise);
+        Self {
+            per_client: read("per_client", otherwise.per_client),
+            per_principal: read("per_principal", otherwise.per_principal),
+        }
+    }
+}
+
+fn rate_or_off(text: &str) -> Result<Option<Rate>, ParseRateError> {
+    if text.trim() == "off" { Ok(None) } else { text.parse().map(Some) }
+}
+
+/// Without a request over the limit for so long, an incident is over.
+const CALM: Duration = Duration::from_secs(300);
+
+/// How long a client or principal is remembered: at least until a usual limit has forgotten it.
+const KEEP: Duration = Duration::from_secs(3_600);
+
+/// Clock steps back that may be mere disorder.
+const DISORDER: Duration = Duration::from_secs(5);
+
+/// An attack rather than a slip, where so many bursts are over the limit within one incident.
+const BURSTS: u64 = 10;
+
+/// And at least so many requests.
+const MANY: u64 = 100;
+
+/// Clients told of a principal.
+const MAX_CLIENTS: usize = 8;
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Actor {
+    Client(IpAddr),
+    Principal(KeyedHash),
+}
+
+/// Who, and by which limit: 0 for the general one, else the place of the route's.
+type Key = (Actor, u16);
+
+#[derive(Default)]
+struct Account {
+    /// Theoretical arrival time, in nanoseconds since 1970.
+    arrival: u64,
+    incident: Option<Box<Incident>>,
+}
+
+/// Requests over a limit.
+struct Incident {
+    began: Timestamp,
+    last: Timestamp,
+    exceeded: u64,
+    told: Option<Severity>,
+    clients: Vec<Offender>,
+    samples: Vec<Sample>,
+}
+
+/// The principal of a client's requests, while there is but one.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Carried {
+    One(Option<KeyedHash>),
+    Several,
+}
+
+struct Limit {
+    rate: Rate,
+    quota: Quota,
+    /// How far an arrival time may lie ahead.
+    depth: Duration,
+}
+
+impl Limit {
+    fn new(rate: Rate) -> Self {
+        let quota = Quota::of_units(rate, 0);
+        let depth = Duration::from_nanos(quota.cost(1).saturating_mul(quota.burst()));
+        Self { rate, quota, depth }
+    }
+}
+
+#[derive(Default)]
+struct Pair {
+    client: Option<Limit>,
+    principal: Option<Limit>,
+}
+
+impl Pair {
+    fn new(limits: Limits) -> Self {
+        Self { client: limits.per_client.map(Limit::new), principal: limits.per_principal.map(Limit::new) }
+    }
+}
+
+/// The detector.
+pub struct RequestRate {
+    /// The general limits, then those of routes.
+    limits: Vec<Pair>,
+    routes: hashbrown::HashMap<Box<str>, u16, RandomState>,
+    accounts: Recent<Key, Account>,
+    /// Which clients carry one principal only; empty where principals have no limits.
+    carried: Option<Recent<IpAddr, Carried>>,
+}
+
+impl RequestRate {
+    /// A detector that has seen nothing. The same seed gives the same signals to the same events.
+    #[must_use]
+    pub fn new(config: &Config, seed: u64) -> Self {
+        let mut limits = vec![Pair::new(config.limits)];
+        let mut routes = hashbrown::HashMap::with_hasher(RandomState::new());
+        for (route, own) in config.routes.iter().take(usize::from(u16::MAX).saturating_sub(1)) {
+            routes.insert(route.as_str().into(), u16::try_from(limits.len()).unwrap_or_default());
+            limits.push(Pair::new(*own));
+        }
+        let principals = limits.iter().any(|pair| pair.principal.is_some());
+        Self {
+            limits,
+            routes,
+            accounts: Recent::new(config.entries, KEEP, seed),
+            carried: principals.then(|| Recent::new(config.entries, CALM, seed)),
+        }
+    }
+
+    fn exchange(&mut self, exchange: &Exchange<'_>, signals: &mut Vec<Signal>) {
+        let now = exchange.seen;
+        if let Some(carried) = &mut self.carried {
+            let one = Carried::One(exchange.principal);
+            if let Some(known) = carried.touch(exchange.client, now, || one)
+                && *known != one
+            {
+                *known = Carried::Several;
+            }
+        }
+        let route = if self.routes.is_empty() { None } else { exchange.route };
+        let place = route.and_then(|route| self.routes.get(route).copied()).unwrap_or_default();
+        let Some(pair) = self.limits.get(usize::from(place)) else { return };
+        let client = pair.client.as_ref().map(|limit| (limit, Actor::Client(exchange.client)));
+        let principal = pair.principal.as_ref().zip(exchange.principal.map(Actor::Principal));
+        for (limit, actor) in client.into_iter().chain(principal) {
+            let Some(account) = self.accounts.touch((actor, place), now, Account::default) else { continue };
+            if let Some(severity) = account.charge(limit, exchange) {
+                signals.push(signal(account, limit, actor, severity, self.carried.as_mut(), exchange));
+            }
+        }
+    }
+}
+
+impl Account {
+    /// Charges a request; how bad it is, where that is news.
+    fn charge(&mut self, limit: &Limit, exchange: &Exchange<'_>) -> Option<Severity> {
+        let now = exchange.seen;
+        let ahead = Duration::from_nanos(self.arrival.saturating_sub(now.unix_nanos()));
+        if ahead > limit.depth.saturating_add(DISORDER) {
+            // The clock was set back.
+            self.arrival = 0;
+        }
+        match limit.quota.step(self.arrival, now.unix_nanos(), limit.quota.cost(1)) {
+            Step::Conforms(arrival) => {
+                self.arrival = arrival;
+                None
+            }
+            Step::Exceeds => self.exceed(limit, exchange),
+        }
+    }
+
+    fn exceed(&mut self, limit: &Limit, exchange: &Exchange<'_>) -> Option<Severity> {
+        let now = exchange.seen;
+        if self.incident.as_ref().is_some_and(|incident| now.since(incident.last) > CALM) {
+            self.incident = None;
+        }
+        let incident = self.incident.get_or_insert_with(|| Box::new(Incident::new(now)));
+        incident.last = now;
+        incident.exceeded = incident.exceeded.saturating_add(1);
+        let who = Offender::of(exchange);
+        let is_new = incident.clients.len() < MAX_CLIENTS && !incident.clients.contains(&who);
+        if is_new {
+            incident.clients.push(who);
+        }
+        if incident.samples.len() < Evidence::MAX_SAMPLES {
+            incident.samples.push(Sample::of(exchange));
+        }
+        let many = limit.rate.burst().saturating_mul(BURSTS).max(MANY);
+        let severity = if incident.exceeded >= many { Severity::High } else { Severity::Medium };
+        let worse = incident.told.is_none_or(|told| told < severity);
+        incident.told = incident.told.max(Some(severity));
+        (worse || is_new).then_some(severity)
+    }
+}
+
+impl Incident {
+    fn new(now: Timestamp) -> Self {
+        Self { began: now, last: now, exceeded: 0, told: None, clients: Vec::new(), samples: Vec::new() }
+    }
+}
+
+fn signal(
+    account: &Account,
+    limit: &Limit,
+    actor: Actor,
+    severity: Severity,
+    carried: Option<&mut Recent<IpAddr, Carried>>,
+    exchange: &Exchange<'_>,
+) -> Signal {
+    let now = exchange.seen;
+    let (subject, offenders) = match actor {
+        Actor::Client(client) => (Subject::Client(client), vec![Offender::of(exchange)]),
+        Actor::Principal(hash) => {
+            let alone = carried.is_some_and(|carried| {
+                let place = carried.hash(&exchange.client);
+                carried.get(place, &exchange.client, now) == Some(&mut Carried::One(Some(hash)))
+            });
+            // Others behind the same address do nothing wrong.
+            let offenders = if alone { vec![Offender::of(exchange)] } else { Vec::new() };
+            (Subject::Principal(hash), offenders)
+        }
+    };
+    let rate = limit.rate.to_string();
+    let incident = account.incident.as_deref();
+    let exceeded = incident.map_or(0, |incident| incident.exceeded);
+    let evidence = Evidence::default()
+        .with("limit", rate.as_str())
+        .with("over_limit", exceeded)
+        .with("clients", incident.map_or(0, |incident| incident.clients.len()))
+        .with("route", exchange.route.unwrap_or_default())
+        .showing(incident.into_iter().flat_map(|incident| incident.samples.iter().cloned()));
+    Signal {
+        at: now,
+        threat: Threat::RequestRate,
+        severity,
+        confidence: 1.0,
+        summary: format!("{subject} sends more than {rate} requests: {exceeded} over the limit so far"),
+        subject,
+        offenders,
+        evidence,
+        window: (incident.map_or(now, |incident| incident.began), now),
+        decided: None,
+    }
+}
+
+impl Detector for RequestRate {
+    fn observe(&mut self, event: &Event<'_>, signals: &mut Vec<Signal>) {
+        match event {
+            Event::Exchange(exchange) => self.exchange(exchange, signals),
+            Event::Held(_) => {}
+        }
+    }
+
+    fn advance(&mut self, now: Timestamp, _signals: &mut Vec<Signal>) {
+        self.accounts.sweep(now, 1_024, |_, _| {});
+        if let Some(carried) = &mut self.carried {
+            carried.sweep(now, 1_024, |_, _| {});
+        }
+    }
+
+    fn usage(&self) -> Usage {
+        self.accounts.usage()
+    }
+}

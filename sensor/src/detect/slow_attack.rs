@@ -1,0 +1,306 @@
+//! `slow-attack`: connections held open by messages that hardly move: slow headers, slow bodies, slow reads.
+//!
+//! One slow connection is a bad network's. What tells an attack is how many of them a client holds at a time, or
+//! all clients together do.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use super::recent::Recent;
+use super::{Detector, Evidence, Offender, Preset, Severity, Signal, Subject, Threat, Usage};
+use crate::clock::Timestamp;
+use crate::config::Section;
+use crate::event::{Event, Held, HeldBy};
+
+#[cfg(test)]
+mod tests;
+
+/// Thresholds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// Slow connections of one client at a time (twice as many for severity high). Default 10: browsers open six
+    /// to a host in HTTP/1.1.
+    pub connections: u32,
+    /// Slow connections of all clients together. Default 150, the workers that Apache has by default
+    /// (`MaxRequestWorkers` of the prefork module is 256, of the event module 400).
+    pub total: u32,
+    /// Age from which on a message may be slow. Default 20 s, where Apache's `mod_reqtimeout` begins to ask for a
+    /// rate of heads (`header=20-40,MinRate=500`) and of bodies (`body=20,MinRate=500`); nginx waits 60 s between
+    /// two reads (`client_header_timeout`, `client_body_timeout`). No preset changes it.
+    pub after: Duration,
+    /// Bytes per second below which a message is slow. Default 500, as in `mod_reqtimeout`. No preset changes it.
+    pub min_rate: u32,
+    /// Clients remembered that hold slow connections. Default 16,384; all their connections together are at most
+    /// eight times as many.
+    pub entries: u32,
+}
+
+impl Config {
+    /// The defaults of a preset.
+    #[must_use]
+    pub fn of(preset: Preset) -> Self {
+        Self {
+            connections: preset.scaled(10),
+            total: preset.scaled(150),
+            after: Duration::from_secs(20),
+            min_rate: 500,
+            entries: 16_384,
+        }
+    }
+
+    /// Reads `[detect.slow-attack]`.
+    #[must_use]
+    pub fn read(section: &Section<'_>, preset: Preset) -> Self {
+        let otherwise = Self::of(preset);
+        let count = |key, default| section.integer(key, 1..=1_000_000).unwrap_or(default);
+        Self {
+            connections: count("connections", otherwise.connections),
+            total: count("total", otherwise.total),
+            after: section.duration("after").unwrap_or(otherwise.after),
+            min_rate: count("min_rate", otherwise.min_rate),
+            entries: section.integer("entries", 16..=16_777_216).unwrap_or(otherwise.entries),
+        }
+    }
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self::of(Preset::Balanced)
+    }
+}
+
+/// A connection that was not told of for so long is held no more. Messages under way are told of every few seconds.
+const STALE: Duration = Duration::from_secs(15);
+
+/// Connections remembered of one client: enough for any threshold that is not absurd.
+const EACH: usize = 512;
+
+/// Without a slow connection for so long, an incident is over.
+const CALM: Duration = Duration::from_secs(60);
+
+/// Clients that take part in an attack of many, at most so many told at a time.
+const MAX_OFFENDERS: usize = 256;
+
+#[derive(Clone, Copy)]
+struct Slow {
+    port: (u16, u16),
+    by: HeldBy,
+    told: Timestamp,
+    since: Timestamp,
+    bytes: u64,
+}
+
+struct Holder {
+    proxied: bool,
+    slow: Vec<Slow>,
+    began: Timestamp,
+    told: Option<Severity>,
+    /// Told as one of many.
+    named: bool,
+}
+
+/// The detector.
+pub struct SlowAttack {
+    config: Config,
+    holders: Recent<IpAddr, Holder>,
+    /// Connections remembered.
+    connections: usize,
+    /// Not remembered, since there were too many.
+    dropped: u64,
+    /// Since when all clients together hold too many.
+    flood: Option<Timestamp>,
+    looked: Timestamp,
+}
+
+impl SlowAttack {
+    /// A detector that has seen nothing. The same seed gives the same signals to the same events.
+    #[must_use]
+    pub fn new(config: &Config, seed: u64) -> Self {
+        Self {
+            config: config.clone(),
+            holders: Recent::new(config.entries, CALM, seed),
+            connections: 0,
+            dropped: 0,
+            flood: None,
+            looked: Timestamp::default(),
+        }
+    }
+
+    fn held(&mut self, held: &Held, signals: &mut Vec<Signal>) {
+        if !self.is_slow(held) {
+            return;
+        }
+        let now = held.ts;
+        let room = self.room();
+        let fresh =
+            || Holder { proxied: held.proxied, slow: Vec::new(), began: now, told: None, named: false };
+        let Some(holder) = self.holders.touch(held.client, now, fresh) else { return };
+        let before = holder.slow.len();
+        if !holder.note(held, room) {
+            self.dropped = self.dropped.saturating_add(1);
+        }
+        self.connections = self.connections.saturating_add(holder.slow.len()).saturating_sub(before);
+        let count = u32::try_from(holder.slow.len()).unwrap_or(u32::MAX);
+        if count < self.config.connections {
+            return;
+        }
+        let many = count >= self.config.connections.saturating_mul(2);
+        let severity = if many { Severity::High } else { Severity::Medium };
+        if holder.told.is_none_or(|told| told < severity) {
+            holder.told = Some(severity);
+            signals.push(one_client(&self.config, held, holder, severity));
+        }
+    }
+
+    fn is_slow(&self, held: &Held) -> bool {
+        let age = held.ts.since(held.since);
+        let due = u128::from(self.config.min_rate).saturating_mul(age.as_millis()) / 1_000;
+        age >= self.config.after && u128::from(held.bytes) < due
+    }
+
+    fn room(&self) -> usize {
+        let most = usize::try_from(self.config.entries).unwrap_or(usize::MAX).saturating_mul(8);
+        most.saturating_sub(self.connections)
+    }
+
+    /// Forgets connections that are held no more, and looks at all clients together.
+    fn look(&mut self, now: Timestamp, signals: &mut Vec<Signal>) {
+        let mut total = 0_usize;
+        for (_, holder) in self.holders.iter_mut() {
+            holder.slow.retain(|slow| now.since(slow.told) <= STALE && slow.told.since(now) <= STALE);
+            if holder.slow.is_empty() {
+                holder.slow.shrink_to_fit();
+                (holder.told, holder.named) = (None, false);
+            }
+            total = total.saturating_add(holder.slow.len());
+        }
+        self.connections = total;
+        let threshold = usize::try_from(self.config.total).unwrap_or(usize::MAX);
+        if total < threshold {
+            if total < threshold / 2 {
+                self.flood = None;
+            }
+            return;
+        }
+        let is_new = self.flood.is_none();
+        let began = *self.flood.get_or_insert(now);
+        let offenders = self.participants();
+        if is_new || !offenders.is_empty() {
+            signals.push(all_clients(&self.config, total, offenders, (began, now)));
+        }
+    }
+
+    /// Clients with more than one slow connection that were not told before. One alone may be a bad network's.
+    fn participants(&mut self) -> Vec<Offender> {
+        let mut offenders = BTreeSet::new();
+        for (client, holder) in self.holders.iter_mut() {
+            if holder.slow.len() > 1
+                && !holder.named
+                && holder.told.is_none()
+                && offenders.len() < MAX_OFFENDERS
+            {
+                holder.named = true;
+                offenders.insert(Offender { client: *client, proxied: holder.proxied });
+            }
+        }
+        offenders.into_iter().collect()
+    }
+}
+
+impl Holder {
+    /// Notes a connection; false where there is no room for it.
+    fn note(&mut self, held: &Held, room: usize) -> bool {
+        let port = (held.client_port, held.server_port);
+        let slow = Slow { port, by: held.by, told: held.ts, since: held.since, bytes: held.bytes };
+        self.proxied |= held.proxied;
+        self.slow.retain(|known| held.ts.since(known.told) <= STALE || known.port == port);
+        if self.slow.is_empty() {
+            (self.told, self.began) = (None, held.ts);
+        }
+        if let Some(known) = self.slow.iter_mut().find(|known| known.port == port) {
+            *known = slow;
+        } else if self.slow.len() < EACH && room > 0 {
+            self.slow.push(slow);
+        } else {
+            return false;
+        }
+        true
+    }
+}
+
+fn one_client(config: &Config, held: &Held, holder: &Holder, severity: Severity) -> Signal {
+    let by = |kind| holder.slow.iter().filter(|slow| slow.by == kind).count();
+    let age = |slow: &Slow| held.ts.since(slow.since).as_secs();
+    let oldest = holder.slow.iter().map(age).max().unwrap_or_default();
+    let bytes = holder.slow.iter().fold(0_u64, |sum, slow| sum.saturating_add(slow.bytes));
+    let seconds = holder.slow.iter().map(age).fold(0_u64, u64::saturating_add).max(1);
+    let count = holder.slow.len();
+    let evidence = Evidence::default()
+        .with("connections", count)
+        .with("connections_threshold", u64::from(config.connections))
+        .with("slow_headers", by(HeldBy::SlowHeaders))
+        .with("slow_bodies", by(HeldBy::SlowBody))
+        .with("slow_reads", by(HeldBy::SlowRead))
+        .with("bytes_per_second", bytes.checked_div(seconds).unwrap_or_default())
+        .with("bytes_per_second_threshold", u64::from(config.min_rate))
+        .with("oldest_seconds", oldest);
+    let client = held.client;
+    Signal {
+        at: held.ts,
+        threat: Threat::SlowAttack,
+        severity,
+        confidence: if severity == Severity::High { 0.9 } else { 0.7 },
+        subject: Subject::Client(client),
+        offenders: vec![Offender { client, proxied: holder.proxied }],
+        summary: format!("{client} holds {count} connections open, mostly by {}", held.by.label()),
+        evidence,
+        window: (holder.began, held.ts),
+        decided: None,
+    }
+}
+
+fn all_clients(
+    config: &Config,
+    total: usize,
+    offenders: Vec<Offender>,
+    window: (Timestamp, Timestamp),
+) -> Signal {
+    Signal {
+        at: window.1,
+        threat: Threat::SlowAttack,
+        severity: Severity::High,
+        confidence: 0.7,
+        subject: Subject::Host,
+        summary: format!("{total} connections are held open by messages that hardly move"),
+        evidence: Evidence::default()
+            .with("connections", total)
+            .with("connections_threshold", u64::from(config.total))
+            .with("new_clients", offenders.len()),
+        offenders,
+        window,
+        decided: None,
+    }
+}
+
+impl Detector for SlowAttack {
+    fn observe(&mut self, event: &Event<'_>, signals: &mut Vec<Signal>) {
+        match event {
+            Event::Exchange(_) => {}
+            Event::Held(held) => self.held(held, signals),
+        }
+    }
+
+    fn advance(&mut self, now: Timestamp, signals: &mut Vec<Signal>) {
+        if now.since(self.looked) >= Duration::from_secs(1) || now < self.looked {
+            self.looked = now;
+            self.look(now, signals);
+            self.holders.sweep(now, 1_024, |_, _| {});
+        }
+    }
+
+    fn usage(&self) -> Usage {
+        let clients = self.holders.usage();
+        Usage { evicted: clients.evicted.saturating_add(self.dropped), ..clients }
+    }
+}

@@ -1,0 +1,83 @@
+//! Messages that are under way for long.
+
+use super::body::Framing;
+use super::connection::{Phase, State};
+use super::engine::Http;
+use super::exchange::Sink;
+use super::message::Message;
+use crate::clock::Timestamp;
+use crate::stream::Look;
+
+/// What of an exchange is under way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UnfinishedPart {
+    /// The head of a request.
+    RequestHead,
+    /// The body of a request.
+    RequestBody,
+    /// The body of a response.
+    ResponseBody,
+}
+
+/// A message that is under way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unfinished {
+    /// What of it.
+    pub part: UnfinishedPart,
+    /// When its first byte was seen.
+    pub since: Timestamp,
+    /// Bytes of it that came until now.
+    pub bytes: u64,
+    /// Now.
+    pub time: Timestamp,
+}
+
+impl<S: Sink> Http<S> {
+    /// Tells of a message that is under way for [`Config::held_after`](super::Config::held_after).
+    pub(super) fn look_at(&mut self, state: &State, look: &Look) {
+        let found = request(state, look).or_else(|| response(state, look));
+        if let Some(found) = found.filter(|found| look.time.since(found.since) >= self.config.held_after) {
+            self.sink.unfinished(&state.connection, &found);
+        }
+    }
+}
+
+/// A connection on which no byte of a request came is none: browsers open them in advance.
+fn request(state: &State, look: &Look) -> Option<Unfinished> {
+    match state.client.phase {
+        Phase::Head => {
+            let message = state.client.message.as_deref().filter(|message| !message.state.tentative)?;
+            let bytes = message.bytes.len() as u64;
+            Some(of(UnfinishedPart::RequestHead, message, bytes, look))
+        }
+        Phase::Body => {
+            let message = state.client.message.as_deref().or_else(|| state.requests.newest())?;
+            // Of what is left out on purpose it is not known how much came by now.
+            (!look.client_skips && !message.state.gaps && !message.state.finished)
+                .then(|| of(UnfinishedPart::RequestBody, message, whole(message), look))
+        }
+        Phase::Proxy | Phase::ProxyRest(_) | Phase::Start | Phase::Resync | Phase::Held | Phase::Stopped => {
+            None
+        }
+    }
+}
+
+/// Only bodies of known length: the others may be streams of events, which are silent for as long as they like.
+///
+/// A client that shuts its window stops the server's bytes; that is what is seen here, since bare acknowledgements
+/// are not captured. For the same reason nothing is known of a body from where on it is left out, that is after its
+/// first [`Config::body_bytes`](super::Config::body_bytes): a reader that slows down only then is not seen.
+fn response(state: &State, look: &Look) -> Option<Unfinished> {
+    let message = state.server.message.as_deref().filter(|_| state.server.phase == Phase::Body)?;
+    let is_due = matches!(message.framing, Framing::Length(left) if left > 0) && !message.state.finished;
+    (is_due && !look.server_skips && !message.state.gaps)
+        .then(|| of(UnfinishedPart::ResponseBody, message, whole(message), look))
+}
+
+const fn whole(message: &Message) -> u64 {
+    message.body_wire_length.saturating_add(message.head_length as u64)
+}
+
+const fn of(part: UnfinishedPart, message: &Message, bytes: u64, look: &Look) -> Unfinished {
+    Unfinished { part, since: message.started, bytes, time: look.time }
+}
