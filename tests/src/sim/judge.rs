@@ -46,6 +46,12 @@ pub struct Truth {
     owners: HashMap<KeyedHash, Behaviour>,
 }
 
+/// The configuration that is evaluated: the defaults.
+#[must_use]
+pub fn config() -> Config {
+    Config::default()
+}
+
 /// Runs detectors of a configuration over a simulation; time is told to them every second.
 #[must_use]
 pub fn watch(simulation: Simulation, config: &Config) -> Record {
