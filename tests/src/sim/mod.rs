@@ -16,6 +16,7 @@ pub mod apps;
 pub mod attack;
 pub mod baseline;
 pub mod judge;
+pub mod live;
 mod machines;
 mod people;
 pub mod plan;
