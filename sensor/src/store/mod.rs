@@ -1,7 +1,9 @@
-//! What must survive a restart. So far: what commands said.
+//! What must survive a restart: what commands said, and what happened.
 
 mod commands;
+mod events;
 mod file;
 
 pub use commands::{COMMANDS, CommandStore, Pending, Saved};
+pub use events::{EVENTS, EventStore, ReadError, Reader, StoreConfig, StoreStats};
 pub use file::{StateFile, StoreError};

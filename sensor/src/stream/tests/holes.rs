@@ -2,7 +2,7 @@
 
 use super::*;
 
-const SKIP_SERVER: u64 = 100_000;
+const SKIP_SERVER: u64 = 300_000;
 
 #[test]
 fn acknowledged_bytes_that_do_not_come_are_lost() {
@@ -249,7 +249,7 @@ fn a_reset_among_skipped_bytes_is_believed_of_the_server_only() {
 #[test]
 fn short_skips_are_not_worth_an_instruction() {
     let mut wire = Wire::established(Config::default());
-    wire.advise(Advice::Skip(16_383));
+    wire.advise(Advice::Skip((256 << 10) - 1));
     wire.server(0, b"head");
     assert_eq!(wire.instruction, None);
 }

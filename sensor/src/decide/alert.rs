@@ -1,0 +1,266 @@
+//! The alert: what people, the event store and webhooks are told.
+
+use std::borrow::Cow;
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+
+use super::id::RecordId;
+use crate::clock::Timestamp;
+use crate::detect::{Evidence, Number, Severity, Signal, Subject, Threat};
+
+/// What was done about it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Action {
+    /// Nothing.
+    #[default]
+    None,
+    /// In monitor mode: a tighter limit would have been set.
+    WouldLimit,
+    /// A tighter limit was set.
+    Limit,
+    /// In monitor mode: a block would have been made.
+    WouldBlock,
+    /// A block was made.
+    Block,
+}
+
+/// The time looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Window {
+    /// Its first moment.
+    pub start: Timestamp,
+    /// Its last.
+    pub end: Timestamp,
+}
+
+/// Whom or what an alert is about: one key of the record, named after the variant.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum About {
+    /// One client.
+    Client(IpAddr),
+    /// Something else, as text.
+    Subject(String),
+}
+
+impl About {
+    /// The addresses meant; none where it is about no address.
+    #[must_use]
+    pub fn prefix(&self) -> Option<IpNet> {
+        match self {
+            Self::Client(client) => Some(IpNet::from(*client)),
+            Self::Subject(text) => text.parse().ok(),
+        }
+    }
+}
+
+impl From<&Subject> for About {
+    fn from(subject: &Subject) -> Self {
+        match subject {
+            Subject::Client(client) => Self::Client(*client),
+            Subject::Network(_)
+            | Subject::Account(_)
+            | Subject::Principal(_)
+            | Subject::Route(_)
+            | Subject::Host => Self::Subject(shortened(&subject.to_string())),
+        }
+    }
+}
+
+/// One alert, as it stands in records, one JSON object a line.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Alert {
+    /// Sorts by time.
+    pub id: RecordId,
+    /// When it was known.
+    pub ts: Timestamp,
+    /// What saw it.
+    pub detector: Threat,
+    /// How bad it is.
+    pub severity: Severity,
+    /// How sure the detector is, from 0 to 1.
+    pub confidence: f64,
+    /// Its place in the OWASP API Security Top 10.
+    pub owasp: Cow<'static, str>,
+    /// Whom or what it is about.
+    #[serde(flatten)]
+    pub about: About,
+    /// One sentence for a person.
+    pub summary: String,
+    /// What it rests on.
+    pub evidence: Evidence,
+    /// The time looked at.
+    pub window: Window,
+    /// What was done.
+    pub action: Action,
+    /// Until when that lasts; absent where nothing was done, or where it does not end by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
+    /// Why nothing was done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason_no_action: Option<String>,
+}
+
+/// Longest text of an alert, in characters: a client may have had a hand in it.
+const MAX_TEXT: usize = 512;
+
+fn shortened(text: &str) -> String {
+    text.chars().take(MAX_TEXT).collect()
+}
+
+impl Alert {
+    /// What a signal says, before anything is done about it.
+    #[must_use]
+    pub fn from_signal(signal: &Signal, id: RecordId) -> Self {
+        Self {
+            id,
+            ts: signal.at,
+            detector: signal.threat,
+            severity: signal.severity,
+            confidence: if signal.confidence.is_nan() { 0.0 } else { signal.confidence.clamp(0.0, 1.0) },
+            owasp: Cow::Borrowed(signal.threat.owasp()),
+            about: About::from(&signal.subject),
+            summary: shortened(&signal.summary),
+            evidence: finite(&signal.evidence),
+            window: Window { start: signal.window.0, end: signal.window.1 },
+            action: Action::None,
+            until: None,
+            reason_no_action: None,
+        }
+    }
+
+    /// The same with what was done, and until when.
+    #[must_use]
+    pub fn with_action(mut self, action: Action, until: Option<Timestamp>) -> Self {
+        self.action = action;
+        self.until = until;
+        self
+    }
+
+    /// The same with the reason why nothing, or less than the detector asked for, was done.
+    #[must_use]
+    pub fn with_reason(mut self, reason: &str) -> Self {
+        self.reason_no_action = Some(shortened(reason));
+        self
+    }
+}
+
+/// JSON has no infinity, and what cannot be read again is of no use.
+fn finite(evidence: &Evidence) -> Evidence {
+    let mut evidence = evidence.clone();
+    for number in evidence.numbers.values_mut() {
+        if let Number::Ratio(ratio) = number
+            && !ratio.is_finite()
+        {
+            *number = Number::Text(ratio.to_string());
+        }
+    }
+    evidence.exchanges.truncate(Evidence::MAX_SAMPLES);
+    evidence
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::decide::Ids;
+    use crate::detect::Sample;
+
+    /// A signal about a client, at a time in seconds.
+    pub(crate) fn signal(client: &str, seconds: u64) -> Signal {
+        let at = Timestamp::from_unix_micros(seconds * 1_000_000);
+        Signal {
+            at,
+            threat: Threat::BruteForce,
+            severity: Severity::High,
+            confidence: 0.9,
+            subject: Subject::Client(client.parse().unwrap()),
+            offenders: Vec::new(),
+            summary: "31 failed logins on one account in 5 minutes".to_owned(),
+            evidence: Evidence::default().with("failures", 31_u64).with("failures_threshold", 10_u64),
+            window: (Timestamp::from_unix_micros(0), at),
+            decided: None,
+        }
+    }
+
+    #[test]
+    fn the_record_has_the_keys_that_others_rely_on() {
+        let signal = signal("192.0.2.7", 1_700_000_000);
+        let id = RecordId::new(signal.at, 1, 2);
+        let until = Timestamp::from_unix_micros(1_700_000_600_000_000);
+        let alert = Alert::from_signal(&signal, id).with_action(Action::WouldBlock, Some(until));
+        let expected = serde_json::json!({
+            "id": id.to_string(),
+            "ts": "2023-11-14T22:13:20.000000Z",
+            "detector": "brute-force",
+            "severity": "high",
+            "confidence": 0.9,
+            "owasp": "API2:2023",
+            "client": "192.0.2.7",
+            "summary": "31 failed logins on one account in 5 minutes",
+            "evidence": { "failures": 31, "failures_threshold": 10 },
+            "window": { "start": "1970-01-01T00:00:00.000000Z", "end": "2023-11-14T22:13:20.000000Z" },
+            "action": "would_block",
+            "until": "2023-11-14T22:23:20.000000Z",
+        });
+        assert_eq!(serde_json::to_value(&alert).unwrap(), expected);
+        let reason = Alert::from_signal(&signal, id).with_reason("the gateway");
+        let value = serde_json::to_value(&reason).unwrap();
+        assert_eq!((&value["action"], &value["reason_no_action"]), (&"none".into(), &"the gateway".into()));
+    }
+
+    #[test]
+    fn subjects_and_their_prefixes() {
+        for (subject, key, text, prefix) in [
+            (Subject::Client("::1".parse().unwrap()), "client", "::1", Some("::1/128")),
+            (Subject::Network("192.0.2.0/24".parse().unwrap()), "subject", "192.0.2.0/24", Some("192.0.2.0/24")),
+            (Subject::Route("/login".to_owned()), "subject", "route /login", None),
+            (Subject::Host, "subject", "host", None),
+        ] {
+            let mut signal = signal("192.0.2.7", 0);
+            signal.subject = subject;
+            let alert = Alert::from_signal(&signal, Ids::default().next(signal.at));
+            assert_eq!(serde_json::to_value(&alert).unwrap()[key], text);
+            assert_eq!(alert.about.prefix().map(|prefix| prefix.to_string()).as_deref(), prefix);
+        }
+    }
+
+    fn numbers() -> impl Strategy<Value = Number> {
+        prop_oneof![
+            any::<u64>().prop_map(Number::Count),
+            // Few digits: of many, reading JSON may change the last.
+            any::<i32>().prop_map(|eighths| Number::Ratio(f64::from(eighths) / 8.0)),
+            Just(Number::Ratio(f64::NAN)),
+            Just(Number::Ratio(f64::NEG_INFINITY)),
+            ".{0,20}".prop_map(Number::Text)
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(128))]
+        #[test]
+        fn what_is_written_is_read_again(
+            confidence in prop_oneof![Just(f64::NAN), (-9_i32..99).prop_map(|n| f64::from(n) / 64.0)], route in ".{0,600}", summary in ".{0,600}", client: u128,
+            numbers in prop::collection::btree_map("[a-d]{1,8}", numbers(), 0..5), samples in 0_usize..9,
+        ) {
+            let mut signal = signal("192.0.2.7", 9);
+            signal.subject = Subject::Route(route);
+            signal.summary = summary;
+            signal.confidence = confidence;
+            let sample = Sample {
+                ts: signal.at, client: IpAddr::V6(client.into()), method: None, route: None, status: Some(401), user: None,
+            };
+            signal.evidence = Evidence { numbers, exchanges: vec![sample; samples] };
+            let alert = Alert::from_signal(&signal, RecordId::new(signal.at, 0, 0)).with_reason("because");
+            let line = serde_json::to_string(&alert).unwrap();
+            prop_assert!(!line.contains('\n'));
+            prop_assert!((0.0..=1.0).contains(&alert.confidence));
+            prop_assert!(alert.evidence.exchanges.len() <= Evidence::MAX_SAMPLES);
+            prop_assert_eq!(serde_json::from_str::<Alert>(&line).unwrap(), alert);
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! The audit trail: each change of policy, with who or what caused it.
+
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+
+use super::id::RecordId;
+use crate::clock::Timestamp;
+use crate::detect::Threat;
+
+/// What changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Change {
+    /// A prefix is blocked.
+    BlockAdded,
+    /// It is no longer, since somebody said so.
+    BlockRemoved,
+    /// It is no longer, since its time is over.
+    BlockExpired,
+    /// A prefix is allowed.
+    AllowAdded,
+    /// It is no longer.
+    AllowRemoved,
+    /// It is no longer, since its time is over.
+    AllowExpired,
+    /// A limit was set.
+    LimitSet,
+    /// A limit was taken away.
+    LimitUnset,
+    /// A limit was taken away, since its time is over.
+    LimitExpired,
+    /// A limit was not confirmed in time, and the one before it holds again.
+    LimitRolledBack,
+    /// A client behind a proxy was put into the deny file.
+    DenyAdded,
+    /// It was taken out.
+    DenyRemoved,
+    /// It was taken out, since its time is over.
+    DenyExpired,
+    /// The mode changed.
+    ModeSet,
+    /// A configuration was taken.
+    ConfigurationLoaded,
+    /// Decisions became alerts only, since there were too many.
+    KillSwitch,
+}
+
+/// Who or what caused it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "by", rename_all = "lowercase")]
+pub enum Cause {
+    /// A detector's signal.
+    Detector {
+        /// Which.
+        detector: Threat,
+    },
+    /// A command.
+    Command {
+        /// The user who gave it.
+        uid: u32,
+        /// The process that gave it.
+        pid: i32,
+    },
+    /// The configuration's files.
+    Configuration,
+    /// Time.
+    Expiry,
+    /// The daemon itself, such as its kill switches.
+    Daemon,
+}
+
+/// One entry.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuditEntry {
+    /// Sorts by time.
+    pub id: RecordId,
+    /// When it happened.
+    pub ts: Timestamp,
+    /// What changed.
+    pub what: Change,
+    /// Whose policy: a prefix, a scope, or nothing.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub subject: String,
+    /// Who or what caused it.
+    pub cause: Cause,
+    /// The alert that led to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alert_id: Option<RecordId>,
+    /// Until when it holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
+    /// More, for a person: the limit that was set, the reason that was given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+}
+
+impl AuditEntry {
+    /// The addresses meant; none where it is about no address.
+    #[must_use]
+    pub fn prefix(&self) -> Option<IpNet> {
+        crate::prefix::parse(&self.subject).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn causes_as_they_are_written() {
+        let at = Timestamp::from_unix_micros(5);
+        for (cause, expected) in [
+            (Cause::Detector { detector: Threat::Scanner }, r#"{"by":"detector","detector":"scanner"}"#),
+            (Cause::Command { uid: 0, pid: 77 }, r#"{"by":"command","uid":0,"pid":77}"#),
+            (Cause::Configuration, r#"{"by":"configuration"}"#),
+            (Cause::Expiry, r#"{"by":"expiry"}"#),
+            (Cause::Daemon, r#"{"by":"daemon"}"#),
+        ] {
+            assert_eq!(serde_json::to_string(&cause).unwrap(), expected);
+            let entry = AuditEntry {
+                id: RecordId::new(at, 0, 0),
+                ts: at,
+                what: Change::BlockAdded,
+                subject: "192.0.2.7".to_owned(),
+                cause,
+                alert_id: None,
+                until: Some(at),
+                detail: None,
+            };
+            let text = serde_json::to_string(&entry).unwrap();
+            assert_eq!(serde_json::from_str::<AuditEntry>(&text).unwrap(), entry);
+            assert_eq!(entry.prefix(), "192.0.2.7/32".parse().ok());
+        }
+    }
+}

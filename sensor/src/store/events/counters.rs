@@ -1,0 +1,62 @@
+//! What the store did, and what it could not.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+
+/// Totals since the start, for metrics.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StoreStats {
+    /// Alerts written.
+    pub alerts: u64,
+    /// Decisions written.
+    pub decisions: u64,
+    /// Audit entries written.
+    pub audit: u64,
+    /// Tries to write, open or prune that failed. What failed to be written waits and is tried again.
+    pub write_errors: u64,
+    /// Records that were given up: no room to wait, refused by the database, or still waiting at the end.
+    pub lost: u64,
+    /// Records removed, since they were too old or the database too large.
+    pub pruned: u64,
+    /// Records that were there and could not be understood.
+    pub unreadable: u64,
+    /// Records that wait.
+    pub depth: u64,
+    /// How often a database was begun anew or another one taken; what has to be in it is to be written again then.
+    pub generation: u64,
+    /// Whether writing works, as far as is known.
+    pub healthy: bool,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Counters {
+    pub(super) alerts: AtomicU64,
+    pub(super) decisions: AtomicU64,
+    pub(super) audit: AtomicU64,
+    pub(super) write_errors: AtomicU64,
+    pub(super) lost: AtomicU64,
+    pub(super) pruned: AtomicU64,
+    pub(super) unreadable: AtomicU64,
+    pub(super) generation: AtomicU64,
+    pub(super) healthy: AtomicBool,
+}
+
+pub(super) fn add(counter: &AtomicU64, count: usize) {
+    counter.fetch_add(u64::try_from(count).unwrap_or(u64::MAX), Relaxed);
+}
+
+impl Counters {
+    pub(super) fn snapshot(&self, depth: usize) -> StoreStats {
+        StoreStats {
+            alerts: self.alerts.load(Relaxed),
+            decisions: self.decisions.load(Relaxed),
+            audit: self.audit.load(Relaxed),
+            write_errors: self.write_errors.load(Relaxed),
+            lost: self.lost.load(Relaxed),
+            pruned: self.pruned.load(Relaxed),
+            unreadable: self.unreadable.load(Relaxed),
+            depth: u64::try_from(depth).unwrap_or(u64::MAX),
+            generation: self.generation.load(Relaxed),
+            healthy: self.healthy.load(Relaxed),
+        }
+    }
+}

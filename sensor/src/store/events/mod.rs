@@ -1,0 +1,116 @@
+//! The event store: alerts, decisions and the audit trail, in SQLite.
+//!
+//! Whoever has something to keep never waits for the disk. One thread writes; what cannot be written waits, bounded,
+//! and is written once it can be. What was committed survives the process, however it ends; a failing power supply
+//! may cost the last moments, never the rest (write-ahead log, `synchronous = NORMAL`).
+
+mod aside;
+mod config;
+mod counters;
+mod database;
+mod queue;
+mod reader;
+mod schema;
+mod writer;
+
+#[cfg(test)]
+mod tests;
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+pub use config::StoreConfig;
+use counters::{Counters, add};
+pub use counters::StoreStats;
+use queue::{Queue, Record};
+pub use reader::{ReadError, Reader};
+use writer::Writer;
+
+use crate::clock::Timestamp;
+use crate::decide::{Alert, AuditEntry, Decision};
+
+/// The name of the database in the state directory.
+pub const EVENTS: &str = "events.db";
+
+/// The event store. When it is dropped, everything that waits is written first.
+#[derive(Debug)]
+pub struct EventStore {
+    path: PathBuf,
+    queue: Arc<Queue>,
+    counters: Arc<Counters>,
+    writer: Option<JoinHandle<()>>,
+}
+
+impl EventStore {
+    /// Opens the database of a state directory. Where that is impossible, it says so in the log, counts it, and tries
+    /// again later: nothing else depends on it. An unusable file is moved aside.
+    ///
+    /// # Errors
+    /// Where no thread can be started.
+    pub fn open(directory: &Path, config: &StoreConfig, now: Timestamp) -> io::Result<Self> {
+        let path = directory.join(EVENTS);
+        let queue = Arc::new(Queue::new(config.queue));
+        let counters = Arc::new(Counters::default());
+        let mut writer = Writer::new(path.clone(), config.clone(), queue.clone(), counters.clone(), now);
+        writer.prepare();
+        let writer = thread::Builder::new().name("events".to_owned()).spawn(|| writer.run())?;
+        Ok(Self { path, queue, counters, writer: Some(writer) })
+    }
+
+    /// Keeps an alert.
+    pub fn alert(&self, alert: Alert) {
+        self.push(Record::Alert(Box::new(alert)));
+    }
+
+    /// Keeps a decision, or its new state.
+    pub fn decision(&self, decision: Decision) {
+        self.push(Record::Decision(decision));
+    }
+
+    /// Keeps an audit entry.
+    pub fn audit(&self, entry: AuditEntry) {
+        self.push(Record::Audit(entry));
+    }
+
+    fn push(&self, record: Record) {
+        if !self.queue.push(record) {
+            add(&self.counters.lost, 1);
+        }
+    }
+
+    /// Has what is too old removed; to be called every minute or so.
+    pub fn retain(&self, now: Timestamp) {
+        self.queue.ask_to_prune(now);
+    }
+
+    /// Waits until everything that was given so far is written or given up; whether it is. For the end and for
+    /// tests.
+    #[must_use]
+    pub fn flush(&self, timeout: Duration) -> bool {
+        self.queue.flush(timeout)
+    }
+
+    /// A way to read, with its own connection.
+    #[must_use]
+    pub fn reader(&self) -> Reader {
+        Reader::new(self.path.clone(), self.queue.clone(), self.counters.clone())
+    }
+
+    /// What it did, and what it could not.
+    #[must_use]
+    pub fn stats(&self) -> StoreStats {
+        self.counters.snapshot(self.queue.depth())
+    }
+}
+
+impl Drop for EventStore {
+    fn drop(&mut self) {
+        self.queue.close();
+        if self.writer.take().is_some_and(|writer| writer.join().is_err()) {
+            tracing::error!("the writer of the event store had ended before");
+        }
+    }
+}

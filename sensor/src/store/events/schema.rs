@@ -1,0 +1,83 @@
+//! The tables, and how values stand in them.
+//!
+//! A record stands as JSON beside the columns that it is looked up by, so that a new field needs no new schema.
+//! Times are microseconds since 1970. Addresses are the first and the last of the prefix, in the 16 bytes of IPv6,
+//! IPv4 mapped into them: they compare as the addresses do.
+
+use ipnet::IpNet;
+use rusqlite::Connection;
+
+use crate::clock::Timestamp;
+
+/// Each step takes a database from the version of its place in this list to the next.
+const STEPS: [&str; 1] = ["
+    CREATE TABLE alerts (
+        id TEXT NOT NULL PRIMARY KEY,
+        ts INTEGER NOT NULL,
+        first BLOB,
+        last BLOB,
+        record TEXT NOT NULL
+    ) STRICT;
+    CREATE INDEX alerts_by_time ON alerts (ts);
+    CREATE INDEX alerts_by_address ON alerts (first, last) WHERE first IS NOT NULL;
+    CREATE TABLE audit (
+        id TEXT NOT NULL PRIMARY KEY,
+        ts INTEGER NOT NULL,
+        first BLOB,
+        last BLOB,
+        record TEXT NOT NULL
+    ) STRICT;
+    CREATE INDEX audit_by_time ON audit (ts);
+    CREATE INDEX audit_by_address ON audit (first, last) WHERE first IS NOT NULL;
+    CREATE TABLE decisions (
+        prefix TEXT NOT NULL,
+        measure TEXT NOT NULL,
+        since INTEGER NOT NULL,
+        until INTEGER NOT NULL,
+        lifted INTEGER NOT NULL,
+        record TEXT NOT NULL,
+        PRIMARY KEY (prefix, measure, since)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX decisions_by_beginning ON decisions (since);
+    CREATE INDEX decisions_by_end ON decisions (until);
+"];
+
+/// A version that this program does not know, or tables that are not its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Foreign;
+
+/// Brings the tables to the version of this program.
+pub(super) fn migrate(connection: &mut Connection) -> rusqlite::Result<Result<(), Foreign>> {
+    let version: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    let Some(version) = usize::try_from(version).ok().filter(|version| *version <= STEPS.len()) else {
+        return Ok(Err(Foreign));
+    };
+    if version == 0 && tables > 0 {
+        return Ok(Err(Foreign));
+    }
+    for (step, number) in STEPS.iter().zip(1_usize..).skip(version) {
+        let transaction = connection.transaction()?;
+        transaction.execute_batch(step)?;
+        transaction.execute_batch(&format!("PRAGMA user_version = {number}"))?;
+        transaction.commit()?;
+    }
+    Ok(Ok(()))
+}
+
+/// Of what does not end by itself.
+pub(super) const NEVER: i64 = i64::MAX;
+
+pub(super) fn micros(at: Timestamp) -> i64 {
+    i64::try_from(at.unix_nanos() / 1_000).unwrap_or(NEVER)
+}
+
+/// First and last address of a prefix.
+pub(super) fn range(prefix: &IpNet) -> ([u8; 16], [u8; 16]) {
+    match prefix {
+        IpNet::V4(prefix) => {
+            (prefix.network().to_ipv6_mapped().octets(), prefix.broadcast().to_ipv6_mapped().octets())
+        }
+        IpNet::V6(prefix) => (prefix.network().octets(), prefix.broadcast().octets()),
+    }
+}

@@ -1,0 +1,136 @@
+//! Broken files, missing directories, full queues.
+
+use std::fs;
+use std::io::{Seek as _, SeekFrom, Write as _};
+use std::path::PathBuf;
+
+use super::*;
+
+fn moved(directory: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+    entries.filter(|path| path.to_string_lossy().contains(".corrupt-")).collect()
+}
+
+fn works(store: &EventStore) {
+    let alert = alert("192.0.2.99", 5_000, 77);
+    store.alert(alert.clone());
+    assert!(store.flush(PATIENCE));
+    assert_eq!(store.reader().alert(alert.id).unwrap(), Some(alert));
+    assert!(store.stats().healthy);
+}
+
+#[test]
+fn an_unusable_file_is_moved_aside() {
+    let foreign = |path: &Path, sql: &str| rusqlite::Connection::open(path).unwrap().execute_batch(sql).unwrap();
+    let makers: [(&str, &dyn Fn(&Path)); 3] = [
+        ("no database", &|path| fs::write(path, "no database at all, but long enough to have a header".repeat(9)).unwrap()),
+        ("another program's", &|path| foreign(path, "CREATE TABLE alerts (x)")),
+        ("a newer version's", &|path| foreign(path, "PRAGMA user_version = 99")),
+    ];
+    for (name, make) in makers {
+        let directory = tempfile::tempdir().unwrap();
+        make(&directory.path().join(EVENTS));
+        let before = fs::read(directory.path().join(EVENTS)).unwrap();
+        let store = EventStore::open(directory.path(), &config(), at(1_700_000_000)).unwrap();
+        works(&store);
+        let moved = moved(directory.path());
+        assert_eq!(moved, [directory.path().join("events.db.corrupt-20231114T221320Z")], "{name}");
+        assert_eq!(fs::read(&moved[0]).unwrap().len(), before.len(), "{name}");
+        assert_eq!(store.stats().write_errors, 1, "{name}");
+    }
+}
+
+#[test]
+fn few_of_those_moved_aside_are_kept() {
+    let directory = tempfile::tempdir().unwrap();
+    for second in 1..=6 {
+        fs::write(directory.path().join(EVENTS), "nonsense".repeat(99)).unwrap();
+        works(&EventStore::open(directory.path(), &config(), at(second)).unwrap());
+    }
+    let mut moved = moved(directory.path());
+    moved.sort();
+    assert_eq!(moved.len(), 3);
+    assert!(moved[0].to_string_lossy().ends_with("19700101T000004Z"), "{moved:?}");
+}
+
+/// Overwrites all pages but the first, which has the header.
+fn damage(path: &Path) {
+    let mut file = fs::OpenOptions::new().write(true).open(path).unwrap();
+    let length = file.metadata().unwrap().len();
+    file.seek(SeekFrom::Start(4_096)).unwrap();
+    file.write_all(&vec![0xA5; usize::try_from(length - 4_096).unwrap()]).unwrap();
+}
+
+#[test]
+fn damage_that_shows_later_is_found_by_reading_or_writing() {
+    for reading in [true, false] {
+        let directory = tempfile::tempdir().unwrap();
+        let store = open(directory.path());
+        (0..400).for_each(|n| store.alert(alert("192.0.2.7", 100 + n, n)));
+        drop(store);
+        damage(&directory.path().join(EVENTS));
+        let store = open(directory.path());
+        if reading {
+            assert!(store.reader().alerts(at(0), 1_000).is_err());
+        } else {
+            store.alert(alert("192.0.2.8", 600, 0));
+            assert!(store.flush(PATIENCE));
+        }
+        let stats = wait_until(&store, |stats| stats.generation == 2);
+        assert_eq!(stats.lost, 0);
+        works(&store);
+        assert_eq!(moved(directory.path()).len(), 1);
+    }
+}
+
+#[test]
+fn a_removed_file_is_noticed() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path());
+    works(&store);
+    let reader = store.reader();
+    assert_eq!(reader.alerts(at(0), 9).unwrap().len(), 1);
+    for name in [EVENTS, "events.db-wal", "events.db-shm"] {
+        fs::remove_file(directory.path().join(name)).unwrap();
+    }
+    store.alert(alert("192.0.2.8", 600, 0));
+    assert!(store.flush(PATIENCE));
+    assert_eq!(reader.alerts(at(0), 9).unwrap(), [alert("192.0.2.8", 600, 0)], "old connections are not used");
+    assert_eq!(store.stats().generation, 2);
+}
+
+#[test]
+fn what_comes_while_nothing_can_be_written_is_written_later() {
+    let directory = tempfile::tempdir().unwrap();
+    let state = directory.path().join("state");
+    // A file where the directory should be.
+    fs::write(&state, "").unwrap();
+    let config = StoreConfig { queue: 300, ..config() };
+    let store = EventStore::open(&state, &config, at(1)).unwrap();
+    assert!(!store.stats().healthy);
+    store.alert(alert("192.0.2.7", 10, 0));
+    wait_until(&store, |stats| stats.write_errors > 3);
+    assert!(!store.flush(Duration::from_millis(1)));
+    // One is held by the writer.
+    (1..=400).for_each(|n| store.alert(alert("192.0.2.7", 10, n)));
+    let stats = store.stats();
+    assert_eq!((stats.alerts, stats.lost, stats.depth), (0, 100, 301), "what has no room is counted");
+    fs::remove_file(&state).unwrap();
+    assert!(store.flush(PATIENCE));
+    let stats = store.stats();
+    assert_eq!((stats.alerts, stats.lost, stats.depth), (301, 100, 0));
+    assert_eq!(store.reader().alerts(at(0), 1_000).unwrap().len(), 301);
+}
+
+#[test]
+fn the_end_waits_for_no_disk() {
+    let directory = tempfile::tempdir().unwrap();
+    let state = directory.path().join("state");
+    fs::write(&state, "").unwrap();
+    let config = StoreConfig { retry: Duration::from_hours(1), ..config() };
+    let store = EventStore::open(&state, &config, at(1)).unwrap();
+    (0..700).for_each(|n| store.alert(alert("192.0.2.7", 10, n)));
+    let counters = store.counters.clone();
+    drop(store);
+    assert_eq!(counters.snapshot(0).lost, 700, "what was given up is counted");
+}

@@ -1,0 +1,224 @@
+//! The thread that writes.
+//!
+//! ```text
+//!             ┌── error: full, unreadable, locked ── pause, try again; what comes meanwhile waits in the queue
+//! take ── write ── settled
+//!             ├── error: corrupt ── move aside, begin anew, try again
+//!             └── error: this record ── leave it out, count it
+//! ```
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use tracing::{error, info, warn};
+
+use super::aside;
+use super::config::StoreConfig;
+use super::counters::{Counters, add};
+use super::database::{Database, DatabaseError, Remedy};
+use super::queue::{Queue, Record};
+use crate::clock::Timestamp;
+
+/// Records of one transaction.
+const BATCH: usize = 256;
+/// Chunks that are pruned before the writer looks at its queue again, or gives up until the next time.
+const CHUNKS: usize = 64;
+
+pub(super) struct Writer {
+    path: PathBuf,
+    config: StoreConfig,
+    queue: Arc<Queue>,
+    counters: Arc<Counters>,
+    database: Option<Database>,
+    /// As of the last record or request.
+    now: Timestamp,
+}
+
+impl Writer {
+    pub(super) fn new(
+        path: PathBuf,
+        config: StoreConfig,
+        queue: Arc<Queue>,
+        counters: Arc<Counters>,
+        now: Timestamp,
+    ) -> Self {
+        Self { path, config, queue, counters, database: None, now }
+    }
+
+    /// Writes until the queue is closed and empty.
+    pub(super) fn run(mut self) {
+        while let Some(work) = self.queue.take(BATCH) {
+            self.now = work.prune.unwrap_or(self.now).max(newest(&work.records));
+            if work.corrupt {
+                self.replace(&"a reader found it corrupt");
+            }
+            let count = work.records.len();
+            self.write_all(work.records);
+            self.queue.settle(count);
+            if work.prune.is_some() || count > 0 {
+                self.prune(work.prune);
+            }
+        }
+    }
+
+    fn write_all(&mut self, records: Vec<Record>) {
+        let mut failures: u32 = 0;
+        while !records.is_empty() {
+            let Err(error) = self.try_write(&records) else { break };
+            if error.remedy() == Remedy::Refuse {
+                return self.write_singly(&records);
+            }
+            failures = failures.saturating_add(1);
+            // Once may have been the queue's end that came just now; the last try is made without a pause.
+            if self.recover(&error, failures) {
+                if let Err(error) = self.try_write(&records) {
+                    add(&self.counters.lost, records.len());
+                    error!(%error, lost = records.len(), "the event store ends without these records");
+                }
+                return;
+            }
+        }
+    }
+
+    /// Leaves out what the database refuses.
+    fn write_singly(&mut self, records: &[Record]) {
+        for record in records {
+            if let Err(error) = self.try_write(std::slice::from_ref(record)) {
+                add(&self.counters.lost, 1);
+                error!(%error, "a record was not kept");
+            }
+        }
+    }
+
+    fn try_write(&mut self, records: &[Record]) -> Result<(), DatabaseError> {
+        let written = self.open().and_then(|database| database.write(records));
+        self.counters.healthy.store(written.is_ok(), Relaxed);
+        if written.is_err() {
+            add(&self.counters.write_errors, 1);
+        } else {
+            self.count(records);
+        }
+        written
+    }
+
+    fn count(&self, records: &[Record]) {
+        for record in records {
+            let counter = match record {
+                Record::Alert(_) => &self.counters.alerts,
+                Record::Decision(_) => &self.counters.decisions,
+                Record::Audit(_) => &self.counters.audit,
+            };
+            add(counter, 1);
+        }
+    }
+
+    /// Does something about an error; whether the queue was closed meanwhile.
+    fn recover(&mut self, error: &DatabaseError, failures: u32) -> bool {
+        match error.remedy() {
+            Remedy::Replace if failures == 1 => {
+                self.replace(error);
+                return false;
+            }
+            Remedy::Wait => {
+                if failures == 1 {
+                    warn!(%error, path = %self.path.display(), "events are not written; they wait");
+                }
+                // It may be our own bound that is reached.
+                self.prune(None);
+            }
+            Remedy::Reopen | Remedy::Replace | Remedy::Refuse => {
+                if failures == 1 {
+                    warn!(%error, path = %self.path.display(), "events are not written; they wait");
+                }
+                self.database = None;
+            }
+        }
+        let doublings = failures.saturating_sub(1).min(16);
+        let pause = self.config.retry.saturating_mul(1_u32 << doublings).min(StoreConfig::MAX_RETRY);
+        self.queue.pause(pause)
+    }
+
+    /// Opens the database before anything is to be written, so that readers find it.
+    pub(super) fn prepare(&mut self) {
+        let opened = self.open().map(drop);
+        self.counters.healthy.store(opened.is_ok(), Relaxed);
+        let Err(error) = opened else { return };
+        add(&self.counters.write_errors, 1);
+        if error.remedy() == Remedy::Replace {
+            self.replace(&error);
+        } else {
+            warn!(%error, path = %self.path.display(), "the event store cannot be opened; events wait");
+        }
+    }
+
+    fn open(&mut self) -> Result<&mut Database, DatabaseError> {
+        if self.database.as_ref().is_some_and(|database| !database.is_in_place()) {
+            warn!(path = %self.path.display(), "the event store was removed or replaced; opening it anew");
+            self.database = None;
+        }
+        if self.database.is_none() {
+            self.database = Some(Database::open(&self.path, &self.config)?);
+            self.counters.generation.fetch_add(1, Relaxed);
+        }
+        // It was just put there.
+        self.database.as_mut().ok_or(DatabaseError::Foreign)
+    }
+
+    fn replace(&mut self, why: &dyn std::fmt::Display) {
+        self.database = None;
+        match aside::move_aside(&self.path, self.now) {
+            Ok(moved) => error!(
+                %why, path = %self.path.display(), moved = %moved.display(),
+                "the event store is unusable: it was moved aside, and a new one is begun"
+            ),
+            Err(error) => {
+                error!(%why, %error, path = %self.path.display(), "the event store is unusable and cannot be moved");
+            }
+        }
+        if let Err(error) = self.open().map(drop) {
+            warn!(%error, path = %self.path.display(), "no new event store; events wait");
+        }
+    }
+
+    /// Prunes by size, and by age where a time is given.
+    fn prune(&mut self, by_age: Option<Timestamp>) {
+        let (now, max_age): (Timestamp, Duration) = (self.now, self.config.max_age);
+        let Some(database) = &mut self.database else { return };
+        let mut sum = 0_usize;
+        for _ in 0..CHUNKS {
+            let pruned = match by_age {
+                Some(now) => database.prune_by_age(now, max_age),
+                None => Ok((0, false)),
+            };
+            let step = pruned.and_then(|aged| Ok((aged, database.prune_by_size(now)?)));
+            let (aged, sized) = match step {
+                Ok(step) => step,
+                Err(error) => {
+                    add(&self.counters.write_errors, 1);
+                    warn!(%error, "old events cannot be removed");
+                    break;
+                }
+            };
+            sum = sum.saturating_add(aged.0).saturating_add(sized.0);
+            // After one chunk for size, look again: what it freed is not told by it.
+            if !aged.1 && sized.0 == 0 || !self.queue.is_empty() {
+                break;
+            }
+        }
+        add(&self.counters.pruned, sum);
+        if sum > 0 {
+            info!(removed = sum, "old events were removed");
+        }
+    }
+}
+
+fn newest(records: &[Record]) -> Timestamp {
+    let time = |record: &Record| match record {
+        Record::Alert(alert) => alert.ts,
+        Record::Audit(entry) => entry.ts,
+        Record::Decision(decision) => decision.since,
+    };
+    records.iter().map(time).max().unwrap_or_default()
+}
