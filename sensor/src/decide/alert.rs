@@ -217,7 +217,12 @@ pub(crate) mod tests {
     fn subjects_and_their_prefixes() {
         for (subject, key, text, prefix) in [
             (Subject::Client("::1".parse().unwrap()), "client", "::1", Some("::1/128")),
-            (Subject::Network("192.0.2.0/24".parse().unwrap()), "subject", "192.0.2.0/24", Some("192.0.2.0/24")),
+            (
+                Subject::Network("192.0.2.0/24".parse().unwrap()),
+                "subject",
+                "192.0.2.0/24",
+                Some("192.0.2.0/24"),
+            ),
             (Subject::Route("/login".to_owned()), "subject", "route /login", None),
             (Subject::Host, "subject", "host", None),
         ] {

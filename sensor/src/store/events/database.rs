@@ -48,10 +48,9 @@ impl DatabaseError {
             Self::Sqlite(error) => match error.sqlite_error_code() {
                 Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Remedy::Replace,
                 Some(ErrorCode::DiskFull) => Remedy::Wait,
-                Some(
-                    ErrorCode::ConstraintViolation | ErrorCode::TooBig | ErrorCode::TypeMismatch,
-                )
-                | None => Remedy::Refuse,
+                Some(ErrorCode::ConstraintViolation | ErrorCode::TooBig | ErrorCode::TypeMismatch) | None => {
+                    Remedy::Refuse
+                }
                 // Anything else may be better with another connection.
                 Some(_) => Remedy::Reopen,
             },
@@ -223,7 +222,8 @@ fn insert_into(
     text: &str,
 ) -> Result<(), DatabaseError> {
     let (first, last) = prefix.map(|prefix| schema::range(&prefix)).unzip();
-    let sql = format!("INSERT OR REPLACE INTO {table} (id, ts, first, last, record) VALUES (?1, ?2, ?3, ?4, ?5)");
+    let sql =
+        format!("INSERT OR REPLACE INTO {table} (id, ts, first, last, record) VALUES (?1, ?2, ?3, ?4, ?5)");
     transaction.prepare_cached(&sql)?.execute(params![id, micros(at), first, last, text])?;
     Ok(())
 }

@@ -23,8 +23,8 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 pub use config::StoreConfig;
-use counters::{Counters, add};
 pub use counters::StoreStats;
+use counters::{Counters, add};
 use queue::{Queue, Record};
 pub use reader::{ReadError, Reader};
 use writer::Writer;

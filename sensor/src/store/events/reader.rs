@@ -126,11 +126,12 @@ impl Reader {
         let mut held = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
         let generation = self.counters.generation.load(Relaxed);
         let current = held.take().filter(|(of, _)| *of == generation);
-        let read = current.map_or_else(|| self.open(), |(_, connection)| Ok(connection)).and_then(|connection| {
-            let texts = texts(&connection, sql, params)?;
-            *held = Some((generation, connection));
-            Ok(texts)
-        });
+        let read =
+            current.map_or_else(|| self.open(), |(_, connection)| Ok(connection)).and_then(|connection| {
+                let texts = texts(&connection, sql, params)?;
+                *held = Some((generation, connection));
+                Ok(texts)
+            });
         let texts = read.map_err(|source| {
             let code = source.sqlite_error_code();
             if matches!(code, Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)) {

@@ -90,6 +90,9 @@ fn main() -> Result<()> {
     let series = if is_all { series::run(&cli.series, &cli.tools)? } else { None };
     let targets = targets::of(&attacks, weeks.as_ref(), series.as_ref());
     println!("{}", targets::table(&targets));
+    if attacks.iter().all(|row| row.found.is_none()) && weeks.as_ref().is_none_or(weeks::Weeks::is_silent) {
+        println!("- NO DETECTOR SAID ANYTHING: what passes above passes because nobody watched");
+    }
     if cli.quick {
         println!("- a quick look: evaluate without --quick for a record");
     }

@@ -124,6 +124,11 @@ impl fmt::Display for Weeks {
 }
 
 impl Weeks {
+    /// Whether nothing at all was said.
+    pub(crate) const fn is_silent(&self) -> bool {
+        self.alarms.is_empty()
+    }
+
     fn said_of(&self, is_meant: impl Fn(&Said) -> bool) -> String {
         let mut counts: BTreeMap<(&str, Severity), usize> = BTreeMap::new();
         for alarm in self.alarms.iter().filter(|alarm| is_meant(alarm)) {

@@ -61,7 +61,9 @@ fn a_record_of_another_version_hides_no_other() {
     store.alert(alert("192.0.2.2", 2, 1));
     assert!(store.flush(PATIENCE));
     let other = rusqlite::Connection::open(directory.path().join(EVENTS)).unwrap();
-    other.execute("UPDATE alerts SET record = '{\"detector\":\"mind-reader\"}' WHERE ts = 1000000", []).unwrap();
+    other
+        .execute("UPDATE alerts SET record = '{\"detector\":\"mind-reader\"}' WHERE ts = 1000000", [])
+        .unwrap();
     assert_eq!(store.reader().alerts(at(0), 9).unwrap(), [alert("192.0.2.2", 2, 1)]);
     assert_eq!(store.stats().unreadable, 1);
 }

@@ -21,9 +21,12 @@ fn works(store: &EventStore) {
 
 #[test]
 fn an_unusable_file_is_moved_aside() {
-    let foreign = |path: &Path, sql: &str| rusqlite::Connection::open(path).unwrap().execute_batch(sql).unwrap();
+    let foreign =
+        |path: &Path, sql: &str| rusqlite::Connection::open(path).unwrap().execute_batch(sql).unwrap();
     let makers: [(&str, &dyn Fn(&Path)); 3] = [
-        ("no database", &|path| fs::write(path, "no database at all, but long enough to have a header".repeat(9)).unwrap()),
+        ("no database", &|path| {
+            fs::write(path, "no database at all, but long enough to have a header".repeat(9)).unwrap()
+        }),
         ("another program's", &|path| foreign(path, "CREATE TABLE alerts (x)")),
         ("a newer version's", &|path| foreign(path, "PRAGMA user_version = 99")),
     ];
@@ -95,7 +98,11 @@ fn a_removed_file_is_noticed() {
     }
     store.alert(alert("192.0.2.8", 600, 0));
     assert!(store.flush(PATIENCE));
-    assert_eq!(reader.alerts(at(0), 9).unwrap(), [alert("192.0.2.8", 600, 0)], "old connections are not used");
+    assert_eq!(
+        reader.alerts(at(0), 9).unwrap(),
+        [alert("192.0.2.8", 600, 0)],
+        "old connections are not used"
+    );
     assert_eq!(store.stats().generation, 2);
 }
 
