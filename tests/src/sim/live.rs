@@ -215,7 +215,8 @@ fn request(exchange: &SimExchange, server: SocketAddr) -> String {
     });
     let agent = format!("User-Agent: {}\r\n", exchange.app.user_agent());
     let accept = "Accept: application/json\r\n";
-    let [one, other] = if exchange.app.0 % 2 == 0 { [agent.as_str(), accept] } else { [accept, &agent] };
+    let [one, other] =
+        if exchange.app.0.is_multiple_of(2) { [agent.as_str(), accept] } else { [accept, &agent] };
     let path = exchange.route.path(exchange.id);
     let mut text = format!("{} {path} HTTP/1.1\r\nHost: {server}\r\n{one}{other}", exchange.method);
     if exchange.method == "POST" {

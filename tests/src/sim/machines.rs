@@ -132,7 +132,7 @@ impl OldPassword {
 impl Actor for OldPassword {
     fn act(&mut self, now: Timestamp, stage: &mut Stage<'_>) -> Option<Timestamp> {
         const ATTEMPTS: u32 = 192;
-        let home = address(mix(self.user / 2 ^ stage.site.plan.seed));
+        let home = address(mix((self.user / 2) ^ stage.site.plan.seed));
         let phone = visitor(home, App::STORED, Behaviour::OldPassword);
         let is_right = self.attempts == ATTEMPTS;
         let password = stage.site.password(self.user, u64::from(!is_right));

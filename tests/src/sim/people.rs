@@ -59,12 +59,12 @@ fn at_home_or_mobile(stage: &Stage<'_>, now: Timestamp, user: u64) -> Visitor {
     let (client, behaviour) = match of_user % 100 {
         share if share < 28 && site.plan.has(Behaviour::Carrier) => {
             // A phone gets another address of its carrier every few hours.
-            let number = mix(user ^ now.unix_nanos() / (6 * HOUR.as_nanos() as u64)) % CARRIER_ADDRESSES;
+            let number = mix(user ^ (now.unix_nanos() / (6 * HOUR.as_nanos() as u64))) % CARRIER_ADDRESSES;
             (carrier(of_user % CARRIERS, number), Behaviour::Carrier)
         }
         share if share < 38 => (address_v6(of_user), Behaviour::Resident),
         // Two users in a household.
-        _ => (address(mix(user / 2 ^ site.plan.seed)), Behaviour::Resident),
+        _ => (address(mix((user / 2) ^ site.plan.seed)), Behaviour::Resident),
     };
     Visitor { client, app, principal: None, origin: Origin::Benign(behaviour) }
 }
@@ -190,7 +190,7 @@ impl Actor for Office {
         if stage.random.chance(Self::rate(now) / MOST) {
             let user = ACCOUNTS - 1 - stage.random.below(PEOPLE as u64);
             // One in six brought another browser.
-            let is_odd = mix(user) % 6 == 0;
+            let is_odd = mix(user).is_multiple_of(6);
             let app = if is_odd { App::of_user(&stage.site.shares, user) } else { App::OFFICE };
             let origin = Origin::Benign(Behaviour::Office);
             let mut visitor = Visitor { client: Self::ADDRESS, app, principal: None, origin };

@@ -65,15 +65,13 @@ impl Plan {
     /// hours, or in the middle of a plan that is shorter than that.
     #[must_use]
     pub fn windows(&self, behaviour: Behaviour) -> Vec<Window> {
-        let (lasts, share) = match behaviour {
-            Behaviour::Marketing => (HOUR, 0.4),
-            Behaviour::ExpiredKey => (HOUR * 3, 0.25),
-            Behaviour::Deployment => (MINUTE, 0.75),
-            _ => return Vec::new(),
-        };
-        if !self.has(behaviour) {
-            return Vec::new();
-        }
+        let known = [
+            (Behaviour::Marketing, HOUR, 0.4),
+            (Behaviour::ExpiredKey, HOUR * 3, 0.25),
+            (Behaviour::Deployment, MINUTE, 0.75),
+        ];
+        let found = known.into_iter().find(|(known, ..)| *known == behaviour && self.has(behaviour));
+        let Some((_, lasts, share)) = found else { return Vec::new() };
         let window = |begin: Timestamp| (begin, begin.plus(lasts));
         if self.length < WEEK {
             return vec![window(self.start.plus(self.length.mul_f64(share)))];

@@ -78,7 +78,7 @@ impl Site {
     #[must_use]
     pub fn password(&self, user: u64, number: u64) -> KeyedHash {
         let trait_of_user = mix(user ^ 0x9a55);
-        if number == 0 && trait_of_user % 25 == 0 {
+        if number == 0 && trait_of_user.is_multiple_of(25) {
             let rank = Random::new(trait_of_user).unit();
             return self.common_password((rank * rank * 100.0) as u64);
         }
@@ -108,7 +108,7 @@ impl Site {
     /// run, and that of one that has lost its keys.
     fn failing(&self, at: Timestamp) -> Option<u16> {
         let number = self.deployments.iter().position(|(from, until)| *from <= at && at < *until)?;
-        Some(if (number as u64 + self.plan.seed) % 2 == 0 { 503 } else { 401 })
+        Some(if (number as u64 + self.plan.seed).is_multiple_of(2) { 503 } else { 401 })
     }
 }
 

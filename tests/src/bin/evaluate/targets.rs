@@ -80,8 +80,11 @@ fn of_series(series: Option<&Scores>) -> [Target; 2] {
     let standard = series.and_then(|series| series.nab.first());
     let shown = |series: &Scores| {
         format!(
-            "{:.2} with one threshold of {} ({:.2} with the benchmark's)",
-            series.f1, series.threshold, series.f1_at_nab_threshold
+            "{:.2} with one threshold of {}, which flags {:.1}% of points ({:.2} with the benchmark's threshold)",
+            series.f1,
+            series.threshold,
+            series.flagged * 100.0,
+            series.f1_at_nab_threshold
         )
     };
     [

@@ -144,10 +144,7 @@ fn requests(
     refused: (u16, f64),
 ) -> Attack {
     let every = scenario.lasts / u32::try_from(count).unwrap_or(1);
-    let app = match route {
-        Route::Probe => App::SCANNER,
-        _ => App::SCRIPT,
-    };
+    let app = if route == Route::Probe { App::SCANNER } else { App::SCRIPT };
     let requests = Requests { count, every, sources: 1, app, principal, route, ids, refused, made: 0 };
     Attack { actors: vec![Box::new(requests)], ..Attack::default() }
 }
