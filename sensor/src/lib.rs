@@ -31,6 +31,8 @@ pub mod enforce;
 
 pub mod store;
 
+pub mod notify;
+
 pub mod metrics;
 
 pub mod control;

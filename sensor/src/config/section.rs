@@ -131,16 +131,31 @@ impl<'a> Section<'a> {
         };
         let mut parsed = Vec::with_capacity(items.len());
         for (item, origin) in items {
-            let Value::Text(text) = item else {
-                self.complain::<()>(key, origin, "expected a string");
-                continue;
+            let text = match item {
+                Value::Text(text) => text.clone(),
+                // `[401, 403]` is as good as `["401", "403"]`.
+                Value::Integer(Some(number)) => number.to_string(),
+                Value::Integer(None)
+                | Value::Boolean(_)
+                | Value::List(_)
+                | Value::Table(_)
+                | Value::Other => {
+                    self.complain::<()>(key, origin, "expected a string");
+                    continue;
+                }
             };
-            match parse(text) {
+            match parse(&text) {
                 Ok(item) => parsed.push(item),
                 Err(error) => drop(self.complain::<()>(key, origin, error)),
             }
         }
         Some(parsed)
+    }
+
+    /// Whether a key is there, whatever its value.
+    #[must_use]
+    pub fn has(&self, key: &'static str) -> bool {
+        self.get(key).is_some()
     }
 
     /// Notes a mistake in one of the keys, as this table knows it.

@@ -27,6 +27,7 @@ pub(super) async fn tick(commands: Arc<Commands>) {
         engine.tick(clock::now());
         if count.is_multiple_of(REFRESH) {
             engine.refresh_protection(clock::now());
+            engine.retain_events(clock::now());
         }
     }
 }

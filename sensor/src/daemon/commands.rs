@@ -10,9 +10,11 @@ use serde::Serialize;
 use tracing::info;
 
 use super::engine::Engine;
+use super::responder::Details;
 use crate::clock::{self, Timestamp};
 use crate::control::wire::{Answer, ClientSort, Confirmed, Envelope, ModeReport, Reloaded, Removed, Request};
 use crate::control::{Handle, Peer};
+use crate::decide::{Cause, Change};
 use crate::enforce::{AllowRule, BlockRule, Limits, Mode, Origin, Scope};
 use crate::store::Pending;
 
@@ -66,6 +68,40 @@ fn to_value<T: Serialize>(value: &T) -> Result<serde_json::Value, String> {
     serde_json::to_value(value).map_err(|error| format!("the answer cannot be written: {error}"))
 }
 
+/// What a request changes, for the audit trail.
+fn audited(request: &Request, now: Timestamp) -> Option<(Change, String, Details)> {
+    let plain = |what, subject: String| Some((what, subject, Details::default()));
+    match request {
+        Request::Mode { set: Some(mode) } => plain(Change::ModeSet, mode.to_string()),
+        Request::LimitSet { scope, limits, .. } => {
+            let detail = serde_json::to_string(limits).ok();
+            Some((Change::LimitSet, scope.to_string(), Details { detail, ..Details::default() }))
+        }
+        Request::LimitUnset { scope } => plain(Change::LimitUnset, scope.to_string()),
+        Request::BlockAdd { prefix, for_ms, reason } => {
+            let until = for_ms.map(|time| now.plus(Duration::from_millis(time)));
+            let details = Details { until, detail: reason.clone(), ..Details::default() };
+            Some((Change::BlockAdded, prefix.to_string(), details))
+        }
+        Request::BlockRemove { prefix } => plain(Change::BlockRemoved, prefix.to_string()),
+        Request::AllowAdd { prefix, reason } => {
+            let details = Details { detail: reason.clone(), ..Details::default() };
+            Some((Change::AllowAdded, prefix.to_string(), details))
+        }
+        Request::AllowRemove { prefix } => plain(Change::AllowRemoved, prefix.to_string()),
+        Request::Reload => plain(Change::ConfigurationLoaded, String::new()),
+        Request::Status
+        | Request::Mode { set: None }
+        | Request::LimitList
+        | Request::Confirm
+        | Request::BlockList
+        | Request::AllowList
+        | Request::Clients { .. }
+        | Request::Exchanges { .. }
+        | Request::Explain { .. } => None,
+    }
+}
+
 impl Engine {
     fn perform(&mut self, request: Request, peer: Peer, now: Timestamp) -> Result<serde_json::Value, String> {
         let changes = !matches!(
@@ -79,9 +115,20 @@ impl Engine {
                 | Request::Exchanges { .. }
                 | Request::Explain { .. }
         );
-        if changes {
-            info!(?request, uid = peer.uid, pid = peer.pid, "command");
+        if !changes {
+            return self.answer(request, now);
         }
+        info!(?request, uid = peer.uid, pid = peer.pid, "command");
+        let audited = audited(&request, now);
+        let done = self.answer(request, now)?;
+        if let Some((what, subject, details)) = audited {
+            let cause = Cause::Command { uid: peer.uid, pid: peer.pid.unwrap_or(0) };
+            self.responder.audit(now, what, &subject, cause, details);
+        }
+        Ok(done)
+    }
+
+    fn answer(&mut self, request: Request, now: Timestamp) -> Result<serde_json::Value, String> {
         match request {
             Request::Status => to_value(&self.status(now)?),
             Request::Mode { set } => to_value(&self.mode(set, now)?),
@@ -208,22 +255,31 @@ impl Engine {
     }
 
     fn remove_block(&mut self, prefix: IpNet, now: Timestamp) -> Result<Removed, String> {
-        let Some(before) = self.policy.commands().blocks.get(&prefix).cloned() else {
+        let commanded = self.policy.commands().blocks.get(&prefix).cloned();
+        let decided = self.policy.decided_blocks().get(&prefix).cloned();
+        if commanded.is_none() && decided.is_none() {
             return Err(match self.policy.block(&prefix) {
                 Some(_) => {
                     format!("the block of {prefix} is the configuration's; remove it there and reload")
                 }
                 None => format!("{prefix} is not blocked; `sensor block list` shows what is"),
             });
-        };
+        }
+        let was_decided = decided.is_some();
         self.change_block(
             &prefix,
             now,
             |policy| {
                 policy.lift_block(&prefix);
             },
-            |policy| policy.set_block(prefix, before),
+            |policy| {
+                commanded.into_iter().for_each(|rule| policy.set_block(prefix, rule));
+                decided.into_iter().for_each(|rule| policy.set_decided_block(prefix, rule));
+            },
         )?;
+        if was_decided {
+            self.note_lifted(&prefix, now);
+        }
         Ok(Removed { removed: prefix })
     }
 

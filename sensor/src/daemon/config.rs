@@ -11,9 +11,12 @@ use sensor_common::limit::Rate;
 
 use super::sense::SenseConfig;
 use crate::config::{Document, Problem, Section};
-use crate::decide::NeverBlock;
-use crate::enforce::{Limit, PolicyConfig, Scope};
+use crate::decide::{DecideConfig, NeverBlock};
+use crate::detect;
+use crate::enforce::{Limit, Limits, PolicyConfig, Scope, parse_bits};
 use crate::kernel::{Capacities, ClientPrefixes, Tuning, XdpChoice};
+use crate::notify::NotifyConfig;
+use crate::store::StoreConfig;
 
 /// Files and addresses of a daemon.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,6 +71,16 @@ pub struct Config {
     pub paths: Paths,
     /// How HTTP is seen.
     pub sense: SenseConfig,
+    /// What is looked for.
+    pub detect: detect::Config,
+    /// What is done about it.
+    pub decide: DecideConfig,
+    /// What a limit of a detector is, where that is tighter than what holds for the client.
+    pub decided_limits: Limits,
+    /// What is kept of it.
+    pub store: StoreConfig,
+    /// Who is told.
+    pub notify: NotifyConfig,
     /// Group that may use the control socket.
     pub group: String,
     /// Least level of log lines.
@@ -81,6 +94,16 @@ pub struct Config {
 /// All sources that are not admitted to the table, together.
 fn default_newcomers() -> Option<Rate> {
     "100k/s:100k".parse().ok()
+}
+
+/// A person at a keyboard hardly notices; a program that tries passwords does.
+fn decided_limits() -> Limits {
+    Limits {
+        packets: "100/s:500".parse().ok(),
+        bits: None,
+        connections: "1/s:10".parse().ok(),
+        requests: "1/s:10".parse().ok(),
+    }
 }
 
 impl Default for Config {
@@ -99,6 +122,11 @@ impl Default for Config {
             never_block: Vec::new(),
             paths: Paths::default(),
             sense: SenseConfig::default(),
+            detect: detect::Config::default(),
+            decide: DecideConfig::default(),
+            decided_limits: decided_limits(),
+            store: StoreConfig::default(),
+            notify: NotifyConfig::default(),
             group: "sensor".to_owned(),
             log_level: "info".to_owned(),
             log_format: LogFormat::Text,
@@ -210,6 +238,7 @@ impl Config {
         config.never_block = NeverBlock::read(&never_block);
         never_block.finish();
         config.sense = SenseConfig::read(root);
+        config.read_detection(root);
         config.read_places(root);
         config.read_log(root.section("log"));
         config.check_scopes(&root.section("limits"));
@@ -231,6 +260,27 @@ impl Config {
         set(&mut capacities.blocks, clients.integer("max_blocks", 1..=16_777_216));
         set(&mut tuning.notices, clients.parsed("notices", str::parse));
         clients.finish();
+    }
+
+    fn read_detection(&mut self, root: &Section<'_>) {
+        self.detect = detect::Config::read(root);
+        let decide = root.section("decide");
+        self.decide = DecideConfig::read(&decide);
+        let limits = decide.section("limits");
+        for (place, limit) in [
+            (&mut self.decided_limits.packets, limits.parsed("packets", str::parse::<Limit>)),
+            (&mut self.decided_limits.connections, limits.parsed("connections", str::parse::<Limit>)),
+            (&mut self.decided_limits.requests, limits.parsed("requests", str::parse::<Limit>)),
+        ] {
+            set(place, limit.map(Some));
+        }
+        if let Some(bits) = limits.parsed("bits", parse_bits) {
+            self.decided_limits.bits = Some(bits);
+        }
+        limits.finish();
+        decide.finish();
+        self.store = StoreConfig::read(root);
+        self.notify = NotifyConfig::read(root);
     }
 
     fn read_places(&mut self, root: &Section<'_>) {
@@ -352,6 +402,35 @@ mod tests {
             "limits.\"192.0.2.64/26\": overlapping scopes: it splits clients",
             "limits.newcomer: unknown key; did you mean `newcomers`?",
             "web.listen_address: `here`: expected ADDRESS:PORT",
+        ] {
+            assert!(found.contains(expected), "{expected}\nnot in\n{found}");
+        }
+    }
+    #[test]
+    fn logins_are_read() {
+        let config = check(
+            "[login]\nenabled = true\n[login.shop]\nroute = \"/shop/{lang}/enter\"\nuser_field = \"kunde\"\n\
+             failure_status = [200, \"4xx\"]\nfailure_text = [\"Nope\"]\nsuccess_redirect = [\"/home\"]\n\
+             success_header = [\"X-User\"]\n",
+        );
+        let login = config.unwrap().sense.pipeline.identity.login;
+        let rule = &login.rules[0];
+        assert!(rule.route.matches(b"/shop/de/enter") && rule.failure.status[1].contains(404));
+        assert_eq!((rule.user_field.as_deref(), rule.failure.text[0].as_str()), (Some("kunde"), "Nope"));
+        let found = check(
+            "[login]\nenable = true\n[login.a]\nroute = \"login\"\nfailure_status = [700]\nuser_field = \"\"\n\
+             [login.b]\nrout = \"/x\"\nsuccess_header = [\"a b\"]\nfailure_text = [\"\"]\n",
+        );
+        let found = found.unwrap_err().join("\n");
+        for expected in [
+            "s.toml:2: login.enable: unknown key; did you mean `enabled`?",
+            "s.toml:4: login.a.route: `login`: expected a path such as `/login`",
+            "s.toml:5: login.a.failure_status: expected a status such as 401",
+            "s.toml:6: login.a.user_field: ``: expected a text that is not empty",
+            "login.b: `route` is missing",
+            "s.toml:8: login.b.rout: unknown key; did you mean `route`?",
+            "s.toml:9: login.b.success_header: expected the name of a header",
+            "s.toml:10: login.b.failure_text: expected a text that is not empty",
         ] {
             assert!(found.contains(expected), "{expected}\nnot in\n{found}");
         }

@@ -7,11 +7,12 @@ use ipnet::IpNet;
 use tracing::{error, info, warn};
 
 use super::config::{Config, ConfigSource};
+use super::responder::{Details, Responder};
 use super::sensing::Sensing;
 use crate::clock::Timestamp;
-use crate::decide::NeverBlock;
+use crate::decide::{Cause, Change, NeverBlock};
 use crate::enforce::{EnforceError, Enforcer, Policy};
-use crate::kernel::{Dataplane, Notice};
+use crate::kernel::{Dataplane, Mirror, Notice, SegmentRing};
 use crate::store::{COMMANDS, CommandStore, Pending, Saved, StoreError};
 
 /// Over-limit notices remembered for `sensor explain`.
@@ -20,7 +21,7 @@ const MAX_NOTICES: usize = 4_096;
 /// Everything that requests and background work share, behind one lock.
 pub(super) struct Engine {
     pub(super) dataplane: Dataplane,
-    enforcer: Enforcer,
+    pub(super) enforcer: Enforcer,
     pub(super) policy: Policy,
     pub(super) never_block: NeverBlock,
     store: CommandStore,
@@ -31,6 +32,9 @@ pub(super) struct Engine {
     pub(super) notices: VecDeque<(Timestamp, Notice)>,
     pub(super) counts: Counts,
     pub(super) sensing: Option<Sensing>,
+    /// What the thread that sees HTTP is going to have.
+    pub(super) mirror: Option<(Mirror, SegmentRing)>,
+    pub(super) responder: Responder,
 }
 
 /// What the daemon itself counts.
@@ -63,8 +67,11 @@ impl Engine {
         let store = CommandStore::open(&config.paths.state_dir, COMMANDS)?;
         let Saved { commands, pending } = store.load()?;
         let mut policy = Policy::new(config.policy.layer(now), commands);
+        let mut responder = Responder::open(&config, now);
+        responder.restore(&mut policy, &config, now);
         policy.expire(now);
         let mut never_block = NeverBlock::new(config.never_block.clone());
+        never_block.protect_proxies(config.sense.pipeline.identity.trusted_proxies.clone());
         if let Some(peer) = ssh_peer {
             never_block.add_ssh_peer(peer);
         }
@@ -88,6 +95,8 @@ impl Engine {
             notices: VecDeque::new(),
             counts,
             sensing: None,
+            mirror: None,
+            responder,
         })
     }
 
@@ -147,10 +156,12 @@ impl Engine {
         let ended = self.policy.expire(now);
         for prefix in &ended {
             info!(%prefix, "block ended");
+            self.responder.audit(now, Change::BlockExpired, prefix, Cause::Expiry, Details::default());
             if let Err(error) = self.enforcer.apply_block(&mut self.dataplane, &self.policy, prefix, now) {
                 warn!(%error, %prefix, "an ended block could not be removed; the kernel ignores it");
             }
         }
+        self.tick_decisions(now);
         let is_due = |pending: &Pending| pending.deadline <= now;
         let due: Vec<Pending> = self.pending.iter().filter(|pending| is_due(pending)).cloned().collect();
         self.pending.retain(|pending| !is_due(pending));
@@ -219,6 +230,10 @@ impl Engine {
         tuning.prefixes.v6 = self.config.tuning.prefixes.v6;
         self.dataplane.tune(&tuning);
         self.config.tuning = tuning;
+        self.responder.reconfigure(&config);
+        self.config.decide = config.decide;
+        self.config.decided_limits = config.decided_limits;
+        self.config.detect.responses = config.detect.responses;
         self.config.policy = config.policy;
         self.config.never_block = config.never_block;
         info!(?needs_restart, "configuration reloaded");
@@ -234,6 +249,8 @@ fn restart_needs(old: &Config, new: &Config) -> Vec<String> {
         ("clients.max_*, clients.doorkeeper", old.capacities != new.capacities),
         ("clients.ipv4_prefix, clients.ipv6_prefix", prefixes(old) != prefixes(new)),
         ("http, identity, routes", old.sense != new.sense),
+        ("detect, but for responses", !old.detect.same_but_responses(&new.detect)),
+        ("store, alerts", (&old.store, &old.notify) != (&new.store, &new.notify)),
         ("web, control, paths", old.paths != new.paths || old.group != new.group),
         ("log", (&old.log_level, old.kernel_log_level) != (&new.log_level, new.kernel_log_level)),
     ]

@@ -3,9 +3,11 @@
 mod background;
 mod commands;
 mod config;
+mod deciding;
 mod engine;
 mod ports;
 mod reports;
+mod responder;
 mod run;
 mod sense;
 mod sensing;

@@ -12,7 +12,9 @@ use tracing_subscriber::EnvFilter;
 
 use super::commands::Commands;
 use super::config::{Config, ConfigSource, LogFormat};
+use super::deciding::Signals;
 use super::engine::Engine;
+use super::responder::GRACE;
 use super::sensing::Sensing;
 use super::{background, sense, web};
 use crate::clock;
@@ -165,20 +167,29 @@ fn prepare(
     }
     let notices = engine.dataplane.take_notices();
     if engine.config.sense.enabled
-        && let Err(error) = start_sensing(&mut engine)
+        && let Err(error) = attach_mirror(&mut engine)
     {
         warn!(error = format!("{error:#}"), "HTTP is not seen; limits and blocks work all the same");
     }
     Ok((engine, notices))
 }
 
-/// Has segments mirrored, and starts the thread that reads them.
-fn start_sensing(engine: &mut Engine) -> Result<()> {
+/// Has segments mirrored.
+fn attach_mirror(engine: &mut Engine) -> Result<()> {
+    engine.dataplane.attach_mirror()?;
+    engine.mirror = Some(engine.dataplane.take_mirror().context("the mirror was taken already")?);
+    Ok(())
+}
+
+/// Starts what reads the mirror, and what answers to what it finds.
+fn start_sensing(commands: &Arc<Commands>) -> Result<()> {
+    let Some((mirror, ring)) = commands.engine().mirror.take() else { return Ok(()) };
+    let signals = Signals::start(commands)?;
+    let mut engine = commands.engine();
     let state_dir = engine.config.paths.state_dir.clone();
     let key = sense::ensure_key(&state_dir).context("the key for hashes")?;
-    engine.dataplane.attach_mirror()?;
-    let (mirror, ring) = engine.dataplane.take_mirror().context("the mirror was taken already")?;
-    engine.sensing = Some(Sensing::start(&engine.config.sense, &key, &state_dir, mirror, ring)?);
+    let sensing = Sensing::start(&engine.config, &key, mirror, ring, signals)?;
+    engine.sensing = Some(sensing);
     Ok(())
 }
 
@@ -192,6 +203,7 @@ async fn serve(
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut hangup = signal(SignalKind::hangup())?;
+    start_threads(&commands);
     tokio::spawn(background::tick(commands.clone()));
     if let Some(notices) = notices {
         tokio::spawn(background::read_notices(notices, commands.clone()));
@@ -215,16 +227,35 @@ async fn serve(
             ended = &mut web => bail!("the metrics endpoint ended: {ended:?}"),
         }
     }
-    stop(&commands);
+    stop(&commands).await;
     Ok(())
 }
 
-fn stop(commands: &Commands) {
-    let mut engine = commands.engine();
-    engine.keep();
-    // Its thread ends, and keeps what it learned.
-    drop(engine.sensing.take());
-    if engine.dataplane.is_pinned() {
+/// Starts the threads that were waiting for capabilities to be given up.
+fn start_threads(commands: &Arc<Commands>) {
+    let config = commands.engine().config.clone();
+    commands.engine().responder.start(&config);
+    if let Err(error) = start_sensing(commands) {
+        warn!(error = format!("{error:#}"), "HTTP is not seen; limits and blocks work all the same");
+    }
+}
+
+async fn stop(commands: &Commands) {
+    // The thread that sees HTTP ends, and keeps what it learned. It may wait for the engine, so this does not.
+    let sensing = commands.engine().sensing.take();
+    drop(sensing);
+    let notifier = {
+        let mut engine = commands.engine();
+        engine.keep();
+        if engine.responder.events.as_ref().is_some_and(|events| !events.flush(GRACE)) {
+            warn!("not everything that happened could be kept");
+        }
+        engine.responder.notifier.take()
+    };
+    if let Some(notifier) = notifier {
+        notifier.close(GRACE).await;
+    }
+    if commands.engine().dataplane.is_pinned() {
         info!("stopped; the kernel goes on with the last policy, `sensor unload` ends that");
     } else {
         info!("stopped; nothing is enforced any more");

@@ -7,7 +7,9 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::config::Section;
-use crate::identity::{ForwardedHeader, Key};
+use crate::identity::{
+    Conditions, ForwardedHeader, Key, LoginConfig, LoginRoute, LoginRule, MAX_LOGIN_RULES, login_text,
+};
 use crate::pipeline;
 use crate::route::openapi_patterns;
 use crate::stream::OverlapPolicy;
@@ -57,11 +59,12 @@ const NAME_LISTS: [&str; 5] =
 const MIB_SHIFT: u32 = 20;
 
 impl SenseConfig {
-    /// Reads `[http]`, `[identity]` and `[routes]`.
+    /// Reads `[http]`, `[identity]`, `[login]` and `[routes]`.
     pub(super) fn read(root: &Section<'_>) -> Self {
         let mut config = Self::default();
         config.read_http(root.section("http"));
         config.read_identity(root.section("identity"));
+        read_logins(root.section("login"), &mut config.pipeline.identity.login);
         config.read_routes(root.section("routes"));
         config
     }
@@ -145,6 +148,40 @@ impl SenseConfig {
         }
         routes.finish();
     }
+}
+
+fn read_logins(login: Section<'_>, config: &mut LoginConfig) {
+    set(&mut config.enabled, login.boolean("enabled"));
+    for (name, section) in login.sections() {
+        let route = section.parsed("route", str::parse::<LoginRoute>);
+        let text = |key| section.parsed(key, login_text);
+        let list = |key| section.list(key, login_text).unwrap_or_default();
+        let (user_field, password_field) = (text("user_field"), text("password_field"));
+        let success = Conditions {
+            status: section.list("success_status", str::parse).unwrap_or_default(),
+            text: list("success_text"),
+            redirect: list("success_redirect"),
+            header: section.list("success_header", str::parse).unwrap_or_default(),
+        };
+        let failure = Conditions {
+            status: section.list("failure_status", str::parse).unwrap_or_default(),
+            text: list("failure_text"),
+            redirect: list("failure_redirect"),
+            header: section.list("failure_header", str::parse).unwrap_or_default(),
+        };
+        match route {
+            _ if config.rules.len() >= MAX_LOGIN_RULES => {
+                login.reject(name, format!("at most {MAX_LOGIN_RULES} logins are possible"));
+            }
+            Some(route) => {
+                config.rules.push(LoginRule { route, user_field, password_field, success, failure });
+            }
+            None if !section.has("route") => login.reject(name, "`route` is missing: which path is it for?"),
+            None => {}
+        }
+        section.finish();
+    }
+    login.finish_values();
 }
 
 fn set<T>(place: &mut T, value: Option<T>) {

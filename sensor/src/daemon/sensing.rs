@@ -17,11 +17,14 @@ use nix::sys::time::TimeSpec;
 use sensor_common::abi::{FlowKey, MirrorDirection};
 use tracing::{info, warn};
 
+use super::config::Config;
+use super::deciding::Signals;
 use super::ports::Watch;
-use super::sense::{Ports, SenseConfig};
+use super::sense::Ports;
 use crate::capture::{Endpoint, ring};
 use crate::clock::{self, KernelClock, Timestamp};
-use crate::event::Exchange;
+use crate::detect::{Detectors, Usage};
+use crate::event::{Event, Exchange};
 use crate::identity::Key;
 use crate::kernel::{Mirror, SegmentRing, key_of};
 use crate::pipeline::{Observer, Pipeline, Snapshot, StatusClass};
@@ -78,6 +81,10 @@ pub(super) struct Published {
     pub(super) refused_instructions: u64,
     /// Records of exchanges that could not be written to the log of exchanges.
     pub(super) log_errors: u64,
+    /// What detectors remember.
+    pub(super) detectors: Usage,
+    /// Signals that were lost on their way to who decides.
+    pub(super) signals_lost: u64,
 }
 
 /// The running thread; dropping it ends it.
@@ -89,15 +96,17 @@ pub(super) struct Sensing {
 impl Sensing {
     /// Starts it.
     pub(super) fn start(
-        config: &SenseConfig,
+        config: &Config,
         key: &Key,
-        state_dir: &Path,
         mirror: Mirror,
         ring: SegmentRing,
+        signals: Signals,
     ) -> anyhow::Result<Self> {
+        let Config { sense: config, detect, paths, .. } = config;
         let log = config.log.as_deref().map(open_log).transpose()?;
-        let routes = StateFile::open(state_dir, ROUTES)?;
-        let mut pipeline = Pipeline::new(&config.pipeline, key, Watcher { log, ..Watcher::default() })?;
+        let routes = StateFile::open(&paths.state_dir, ROUTES)?;
+        let watcher = Watcher::new(Detectors::new(detect), signals, log);
+        let mut pipeline = Pipeline::new(&config.pipeline, key, watcher)?;
         restore_routes(&routes, &mut pipeline);
         let shared = Arc::new(Shared::default());
         mirror.set_snap(config.snap);
@@ -154,8 +163,9 @@ fn open_log(path: &Path) -> anyhow::Result<BufWriter<File>> {
 }
 
 /// Remembers what requests to the daemon ask for.
-#[derive(Default)]
 struct Watcher {
+    detectors: Detectors,
+    signals: Signals,
     fresh: Vec<String>,
     failures: HashMap<IpAddr, u64>,
     uncounted: u64,
@@ -165,8 +175,28 @@ struct Watcher {
     confirmed: BTreeSet<u16>,
 }
 
+impl Watcher {
+    fn new(detectors: Detectors, signals: Signals, log: Option<BufWriter<File>>) -> Self {
+        Self {
+            detectors,
+            signals,
+            fresh: Vec::new(),
+            failures: HashMap::new(),
+            uncounted: 0,
+            log,
+            log_errors: 0,
+            confirmed: BTreeSet::new(),
+        }
+    }
+
+    fn advance(&mut self, now: Timestamp) {
+        self.detectors.advance(now).for_each(|signal| self.signals.send(signal));
+    }
+}
+
 impl Observer for Watcher {
     fn exchange(&mut self, exchange: &Exchange<'_>) {
+        self.detectors.observe(&Event::Exchange(exchange)).for_each(|signal| self.signals.send(signal));
         if self.fresh.len() < RECENT_EACH {
             self.fresh.extend(serde_json::to_string(exchange).ok());
         }
@@ -216,6 +246,7 @@ impl Worker {
                 // Civil time may have been set meanwhile.
                 self.clock = clock::kernel_clock();
                 self.pipeline.advance(now);
+                self.pipeline.observer_mut().advance(now);
                 self.publish();
             }
             if now.since(refreshed) >= REFRESH || now < refreshed {
@@ -297,6 +328,8 @@ impl Worker {
         }
         let mut published = self.shared.published.lock().unwrap_or_else(PoisonError::into_inner);
         published.log_errors = watcher.log_errors;
+        published.detectors = watcher.detectors.usage();
+        published.signals_lost = watcher.signals.lost();
         published.recent.extend(watcher.fresh.drain(..));
         let surplus = published.recent.len().saturating_sub(RECENT);
         published.recent.drain(..surplus);

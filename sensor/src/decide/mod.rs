@@ -1,17 +1,28 @@
-//! What may be done about a client. So far: what must never be blocked, and the records of what was
-//! found, decided and changed.
+//! What is done about a client: signals become alerts and decisions, within what must never be blocked; and the
+//! records of what was found, decided and changed.
 
 mod alert;
 mod audit;
+mod config;
+mod decider;
 mod decision;
+mod history;
 mod host;
 mod id;
+mod incident;
+mod kill_switch;
 mod never_block;
+
+#[cfg(test)]
+mod tests;
 
 pub use alert::{About, Action, Alert, Window};
 pub use audit::{AuditEntry, Cause, Change};
+pub use config::DecideConfig;
+pub use decider::{Decider, DeciderStats, Outcome, Surroundings};
 pub use decision::{Decision, Measure};
 pub use id::{IdError, Ids, RecordId};
+pub use kill_switch::Tripped;
 pub use never_block::{NeverBlock, Protected};
 
 #[cfg(test)]

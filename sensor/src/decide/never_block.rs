@@ -22,6 +22,7 @@ pub struct Protected {
 #[derive(Clone, Debug, Default)]
 pub struct NeverBlock {
     configured: Vec<IpNet>,
+    trusted_proxies: Vec<IpNet>,
     ssh_peers: Vec<IpAddr>,
     rules: BTreeMap<IpNet, &'static str>,
 }
@@ -50,6 +51,12 @@ impl NeverBlock {
         self.refresh();
     }
 
+    /// Protects the proxies that clients come through.
+    pub fn protect_proxies(&mut self, trusted_proxies: Vec<IpNet>) {
+        self.trusted_proxies = trusted_proxies;
+        self.refresh();
+    }
+
     /// Protects the address that an operator's ssh session comes from, while this daemon runs.
     pub fn add_ssh_peer(&mut self, peer: IpAddr) {
         if !self.ssh_peers.contains(&peer) && self.ssh_peers.len() < MAX_SSH_PEERS {
@@ -67,6 +74,7 @@ impl NeverBlock {
             ("an operator's ssh session", self.ssh_peers.clone()),
         ];
         self.rules = self.configured.iter().map(|prefix| (*prefix, "a never_block prefix")).collect();
+        self.rules.extend(self.trusted_proxies.iter().map(|prefix| (*prefix, "a trusted proxy")));
         for (why, addresses) in named {
             let worth = addresses.into_iter().filter(host::is_worth_protecting);
             self.rules.extend(worth.map(|address| (IpNet::from(address), why)));

@@ -122,13 +122,28 @@ impl Enforcer {
         self.perform(dataplane, changes, now)
     }
 
+    /// Applies the limits of all scopes, with no look at blocks and allows.
+    ///
+    /// # Errors
+    /// As [`Enforcer::apply`].
+    pub fn apply_limits(
+        &mut self,
+        dataplane: &mut Dataplane,
+        policy: &Policy,
+        now: Timestamp,
+    ) -> Result<(), EnforceError> {
+        self.check_scopes(policy)?;
+        let changes = plan::limits(policy, &self.actual, dataplane.settings().tick_ns);
+        self.perform(dataplane, changes, now)
+    }
+
     /// Blocks in the kernel now.
     #[must_use]
     pub fn block_count(&self) -> usize {
         self.actual.blocks.len()
     }
 
-    fn check(&self, policy: &Policy, protected: &[IpNet]) -> Result<(), EnforceError> {
+    fn check_scopes(&self, policy: &Policy) -> Result<(), EnforceError> {
         let scopes: Vec<IpNet> = policy.scopes().into_keys().filter_map(scope_prefix).collect();
         for scope in &scopes {
             let client_bits = if scope.addr().is_ipv4() { self.client_bits.0 } else { self.client_bits.1 };
@@ -136,9 +151,13 @@ impl Enforcer {
                 return Err(EnforceError::SplitsClient { scope: *scope, client_bits });
             }
         }
+        self.check_rooms("the scope table", "clients.max_scopes", self.capacities.scopes, scopes.iter())
+    }
+
+    fn check(&self, policy: &Policy, protected: &[IpNet]) -> Result<(), EnforceError> {
+        self.check_scopes(policy)?;
         let allows: BTreeSet<IpNet> = policy.allows().into_keys().chain(protected.iter().copied()).collect();
-        let Capacities { scopes: max_scopes, allows: max_allows, blocks: max_blocks, .. } = self.capacities;
-        self.check_rooms("the scope table", "clients.max_scopes", max_scopes, scopes.iter())?;
+        let Capacities { allows: max_allows, blocks: max_blocks, .. } = self.capacities;
         self.check_rooms("the allow table", "clients.max_allows", max_allows, allows.iter())?;
         let blocks = policy.blocks();
         self.check_rooms("the block table", "clients.max_blocks", max_blocks, blocks.keys())

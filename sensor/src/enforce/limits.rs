@@ -138,6 +138,17 @@ impl Limits {
         }
     }
 
+    /// Of each dimension the tighter limit of the two.
+    #[must_use]
+    pub fn tighter(self, other: Self) -> Self {
+        Self {
+            packets: tighter(self.packets, other.packets),
+            bits: tighter(self.bits, other.bits),
+            connections: tighter(self.connections, other.connections),
+            requests: tighter(self.requests, other.requests),
+        }
+    }
+
     /// As the kernel holds them, for a clock with the given tick.
     #[must_use]
     pub fn quotas(&self, tick_ns: u64) -> ScopeLimits {
@@ -148,6 +159,20 @@ impl Limits {
         };
         ScopeLimits { quotas: Dimension::ALL.map(quota) }
     }
+}
+
+/// The limit that lets less through in the long run.
+fn tighter(one: Option<Limit>, other: Option<Limit>) -> Option<Limit> {
+    let (Some(Limit::Rate(a)), Some(Limit::Rate(b))) = (one, other) else {
+        return match (one, other) {
+            (Some(rate @ Limit::Rate(_)), _) | (_, Some(rate @ Limit::Rate(_))) => Some(rate),
+            (one, other) => one.or(other),
+        };
+    };
+    let long_run = |rate: Rate, other: Rate| {
+        u128::from(rate.count()).saturating_mul(other.period().nanoseconds().into())
+    };
+    Some(Limit::Rate(if long_run(a, b) <= long_run(b, a) { a } else { b }))
 }
 
 /// Reads a limit on bits: as any other, but not too slow for a single frame.
@@ -185,6 +210,22 @@ mod tests {
         let quotas = both.quotas(4_000_000).quotas;
         assert!(quotas[Dimension::Packets as usize].is_off());
         assert_eq!(quotas[Dimension::Bits as usize].per_second(), 1_000_000);
+    }
+
+    #[test]
+    fn of_two_limits_the_tighter_counts() {
+        let limit = |text: &str| if text.is_empty() { None } else { text.parse::<Limit>().ok() };
+        for (one, other, expected) in [
+            ("10/s", "100/s", "10/s"),
+            ("10/s", "300/min", "300/min"),
+            ("10/s", "off", "10/s"),
+            ("", "10/s", "10/s"),
+            ("", "off", "off"),
+            ("", "", ""),
+        ] {
+            assert_eq!(tighter(limit(one), limit(other)), limit(expected), "{one} {other}");
+            assert_eq!(tighter(limit(other), limit(one)), limit(expected), "{other} {one}");
+        }
     }
 
     #[test]

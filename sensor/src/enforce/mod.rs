@@ -13,4 +13,4 @@ mod policy;
 pub use apply::{EnforceError, Enforcer};
 pub use config::PolicyConfig;
 pub use limits::{Limit, Limits, Scope, ScopeError, parse_bits};
-pub use policy::{AllowRule, BlockRule, Layer, Mode, Origin, Policy, ScopeRule};
+pub use policy::{AllowRule, BlockRule, DecidedLimits, Layer, Mode, Origin, Policy, ScopeRule};

@@ -51,7 +51,8 @@ pub(super) fn one_block(desired: &Policy, actual: &Actual, prefix: &IpNet) -> Ve
     changes
 }
 
-fn limits(desired: &Policy, actual: &Actual, tick_ns: u64) -> Vec<Change> {
+/// The limits that differ.
+pub(super) fn limits(desired: &Policy, actual: &Actual, tick_ns: u64) -> Vec<Change> {
     let mut changes = Vec::new();
     let default = desired.limits_in_force(Scope::Default).quotas(tick_ns);
     if default != actual.default_limits {

@@ -59,6 +59,8 @@ pub enum Origin {
     Configuration,
     /// A command.
     Command,
+    /// A detector.
+    Detector,
     /// The sensor itself, so that a block cannot reach what must not be blocked.
     Protection,
 }
@@ -70,6 +72,7 @@ impl Origin {
         match self {
             Self::Configuration => "configuration",
             Self::Command => "command",
+            Self::Detector => "detector",
             Self::Protection => "protection",
         }
     }
@@ -122,11 +125,25 @@ pub struct Layer {
     pub blocks: BTreeMap<IpNet, BlockRule>,
 }
 
+/// Limits that a detector tightened for one client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DecidedLimits {
+    /// The limits; where others are tighter, or these leave something out, it is as it was for this client.
+    pub limits: Limits,
+    /// When they end.
+    pub until: Option<Timestamp>,
+    /// Why.
+    pub reason: String,
+}
+
 /// The layers together.
 #[derive(Clone, Debug, Default)]
 pub struct Policy {
     configuration: Layer,
     commands: Layer,
+    /// What detectors led to; the event store keeps it over a restart.
+    decided_blocks: BTreeMap<IpNet, BlockRule>,
+    decided_limits: BTreeMap<IpNet, DecidedLimits>,
     /// The mode that the daemon was started with; not kept over a restart.
     session_mode: Option<Mode>,
     blocks: Blocks,
@@ -167,18 +184,51 @@ impl Policy {
 
     /// Sets a block without looking at the others.
     pub fn set_block(&mut self, prefix: IpNet, rule: BlockRule) {
-        self.blocks.insert(prefix, rule.until);
         self.commands.blocks.insert(prefix, rule);
+        self.index_block(&prefix);
     }
 
-    /// Lifts a block that a command set; whether there was one.
-    pub fn lift_block(&mut self, prefix: &IpNet) -> bool {
-        let lifted = self.commands.blocks.remove(prefix).is_some();
-        match self.configuration.blocks.get(prefix) {
-            Some(rule) => self.blocks.insert(*prefix, rule.until),
-            None => self.blocks.remove(prefix),
-        }
+    /// Sets a block that a detector led to.
+    pub fn set_decided_block(&mut self, prefix: IpNet, rule: BlockRule) {
+        self.decided_blocks.insert(prefix, rule);
+        self.index_block(&prefix);
+    }
+
+    /// Lifts what commands and detectors say about a block; returns what a command and what a detector had said.
+    pub fn lift_block(&mut self, prefix: &IpNet) -> (Option<BlockRule>, Option<BlockRule>) {
+        let lifted = (self.commands.blocks.remove(prefix), self.decided_blocks.remove(prefix));
+        self.index_block(prefix);
         lifted
+    }
+
+    /// Sets limits that a detector led to; false where there is no room for one more.
+    pub fn set_decided_limits(&mut self, prefix: IpNet, limits: DecidedLimits) -> bool {
+        let has_room =
+            self.decided_limits.len() < MAX_DECIDED_LIMITS || self.decided_limits.contains_key(&prefix);
+        if has_room {
+            self.decided_limits.insert(prefix, limits);
+        }
+        has_room
+    }
+
+    /// Lifts whatever detectors led to about a prefix.
+    pub fn lift_decided(&mut self, prefix: &IpNet) {
+        self.decided_limits.remove(prefix);
+        if self.decided_blocks.remove(prefix).is_some() {
+            self.index_block(prefix);
+        }
+    }
+
+    /// Limits that detectors led to.
+    #[must_use]
+    pub const fn decided_limits(&self) -> &BTreeMap<IpNet, DecidedLimits> {
+        &self.decided_limits
+    }
+
+    /// Blocks that detectors led to.
+    #[must_use]
+    pub const fn decided_blocks(&self) -> &BTreeMap<IpNet, BlockRule> {
+        &self.decided_blocks
     }
 
     /// The mode in force.
@@ -198,19 +248,38 @@ impl Policy {
         self.session_mode = Some(mode);
     }
 
-    /// The limits set for a scope, if any.
+    /// The limits set for a scope, if any. Those that a person set count before those of a detector.
     #[must_use]
     pub fn scope(&self, scope: Scope) -> Option<ScopeRule> {
-        let of = |layer: &Layer, origin| {
+        let set = |layer: &Layer, origin| {
             layer.limits.get(&scope).map(|limits| ScopeRule { limits: *limits, origin })
         };
-        of(&self.commands, Origin::Command).or_else(|| of(&self.configuration, Origin::Configuration))
+        let by_person =
+            set(&self.commands, Origin::Command).or_else(|| set(&self.configuration, Origin::Configuration));
+        by_person.or_else(|| {
+            let Scope::Prefix(prefix) = scope else { return None };
+            let limits = self.decided_limits.get(&prefix)?.limits.tighter(self.limits_around(&prefix));
+            Some(ScopeRule { limits, origin: Origin::Detector })
+        })
+    }
+
+    /// The limits that a person set for the longest prefix around this one.
+    fn limits_around(&self, prefix: &IpNet) -> Limits {
+        let layers = [&self.commands, &self.configuration];
+        let scopes = layers.into_iter().flat_map(|layer| layer.limits.keys());
+        let around = scopes.filter_map(|scope| match scope {
+            Scope::Prefix(around) if around.contains(prefix) => Some(*around),
+            Scope::Prefix(_) | Scope::Default => None,
+        });
+        let longest = around.max_by_key(IpNet::prefix_len);
+        self.limits_in_force(longest.map_or(Scope::Default, Scope::Prefix))
     }
 
     /// Every scope that has limits, `default` first.
     pub fn scopes(&self) -> BTreeMap<Scope, ScopeRule> {
-        let keys = self.configuration.limits.keys().chain(self.commands.limits.keys());
-        keys.filter_map(|scope| Some((*scope, self.scope(*scope)?))).collect()
+        let keys = self.configuration.limits.keys().chain(self.commands.limits.keys()).copied();
+        let decided = self.decided_limits.keys().map(|prefix| Scope::Prefix(*prefix));
+        keys.chain(decided).filter_map(|scope| Some((scope, self.scope(scope)?))).collect()
     }
 
     /// The limits in force for a scope, with what it inherits.
@@ -236,20 +305,26 @@ impl Policy {
             .collect()
     }
 
-    /// The block rule of exactly this prefix.
+    /// The block rule of exactly this prefix; of several, the one that ends last.
     #[must_use]
     pub fn block(&self, prefix: &IpNet) -> Option<&BlockRule> {
-        self.commands.blocks.get(prefix).or_else(|| self.configuration.blocks.get(prefix))
+        self.block_layers().filter_map(|layer| layer.get(prefix)).max_by_key(|rule| end_of(rule))
     }
 
     /// Every blocked prefix.
     pub fn blocks(&self) -> BTreeMap<IpNet, &BlockRule> {
-        self.configuration
-            .blocks
-            .iter()
-            .chain(&self.commands.blocks)
-            .map(|(key, rule)| (*key, rule))
-            .collect()
+        let mut blocks: BTreeMap<IpNet, &BlockRule> = BTreeMap::new();
+        for (prefix, rule) in self.block_layers().flatten() {
+            let last = blocks.entry(*prefix).or_insert(rule);
+            if end_of(rule) >= end_of(last) {
+                *last = rule;
+            }
+        }
+        blocks
+    }
+
+    fn block_layers(&self) -> impl Iterator<Item = &BTreeMap<IpNet, BlockRule>> {
+        [&self.decided_blocks, &self.configuration.blocks, &self.commands.blocks].into_iter()
     }
 
     /// The blocks as the kernel is to see them.
@@ -263,17 +338,45 @@ impl Policy {
         self.blocks.len()
     }
 
-    /// Removes blocks that have ended; returns them.
+    /// Removes blocks that have ended; returns their prefixes.
     pub fn expire(&mut self, now: Timestamp) -> Vec<IpNet> {
         let ended = self.blocks.ended(now);
+        let stands = |rule: &BlockRule| rule.until.is_none_or(|until| until > now);
         for prefix in &ended {
-            self.lift_block(prefix);
+            for layer in [&mut self.commands.blocks, &mut self.configuration.blocks, &mut self.decided_blocks]
+            {
+                if layer.get(prefix).is_some_and(|rule| !stands(rule)) {
+                    layer.remove(prefix);
+                }
+            }
+            self.index_block(prefix);
         }
         ended
     }
 
-    fn index_blocks(&mut self) {
-        let blocks = self.configuration.blocks.iter().chain(&self.commands.blocks);
-        self.blocks = blocks.map(|(prefix, rule)| (*prefix, rule.until)).collect();
+    /// Removes limits of detectors that have ended; returns their prefixes.
+    pub fn expire_limits(&mut self, now: Timestamp) -> Vec<IpNet> {
+        let has_ended = |limits: &DecidedLimits| limits.until.is_some_and(|until| until <= now);
+        let ended = self.decided_limits.extract_if(.., |_, limits| has_ended(limits));
+        ended.map(|(prefix, _)| prefix).collect()
     }
+
+    fn index_block(&mut self, prefix: &IpNet) {
+        match self.block(prefix).map(|rule| rule.until) {
+            Some(until) => self.blocks.insert(*prefix, until),
+            None => self.blocks.remove(prefix),
+        }
+    }
+
+    fn index_blocks(&mut self) {
+        self.blocks = self.blocks().into_iter().map(|(prefix, rule)| (prefix, rule.until)).collect();
+    }
+}
+
+/// Limits that detectors may tighten at a time: the kernel's table of scopes is the operator's first.
+const MAX_DECIDED_LIMITS: usize = 1_024;
+
+/// Sorts blocks by their end; those without one come last.
+const fn end_of(rule: &BlockRule) -> (bool, Option<Timestamp>) {
+    (rule.until.is_none(), rule.until)
 }

@@ -2,11 +2,10 @@
 
 mod exchange;
 mod held;
-mod login;
 
+pub use crate::identity::{Login, LoginOutcome};
 pub use exchange::{Exchange, Findings, QueryKeys, Source};
 pub use held::{Held, HeldBy};
-pub use login::{Login, LoginOutcome};
 
 use crate::clock::Timestamp;
 

@@ -2,6 +2,8 @@
 
 use ipnet::IpNet;
 
+use super::login::LoginConfig;
+
 /// A header that tells the client behind a proxy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ForwardedHeader {
@@ -76,6 +78,8 @@ pub struct Config {
     pub max_cookies: usize,
     /// Bytes of a token or of basic credentials that are decoded; longer ones are opaque. Default 8192.
     pub max_token: usize,
+    /// How logins are recognised.
+    pub login: LoginConfig,
 }
 
 /// Session cookies of the common frameworks, exact names before patterns.
@@ -144,6 +148,7 @@ impl Default for Config {
             session_cookies: owned(&SESSION_COOKIES),
             max_cookies: 64,
             max_token: 8192,
+            login: LoginConfig::default(),
         }
     }
 }

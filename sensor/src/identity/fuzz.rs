@@ -4,6 +4,8 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use super::{Config, Identifier, Identity, Key, Mechanism};
 
+pub use super::login::fuzz::login;
+
 /// Takes the first byte as choices, then lines of `name:value`, the last of them the query, and asserts:
 ///
 /// * an untrusted peer is the client, whatever it sends;

@@ -20,6 +20,7 @@ mod forwarded;
 pub mod fuzz;
 mod hash;
 mod jwt;
+mod login;
 mod names;
 mod node;
 mod principal;
@@ -35,13 +36,20 @@ pub use anomaly::{Anomalies, Anomaly, Counters};
 pub use client::Mechanism;
 pub use config::{Config, ConfigError, ForwardedHeader, MAX_FORWARDED_HEADERS, MAX_NAMES};
 pub use hash::{Hasher, Key, KeyedHash, Kind};
-pub use principal::Login;
+pub use login::{
+    Conditions, HeaderSign, Login, LoginConfig, LoginOutcome, LoginRoute, LoginRule, LoginTextError,
+    MAX_LOGIN_RULES, Statuses, login_text,
+};
+pub use principal::BasicLogin;
 
 use anomaly::count;
 use client::Clients;
 use collect::{Collected, Role};
+use login::Logins;
 use names::Names;
 use principal::Principals;
+
+use crate::http::Exchange;
 
 /// Who is behind an exchange.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,12 +67,13 @@ pub struct Identity {
     pub anomalies: Anomalies,
 }
 
-/// Finds out who is behind exchanges. Its memory is bounded by its configuration: two buffers of
-/// [`Config::max_token`].
+/// Finds out who is behind exchanges, and who tries to be somebody. Its memory is bounded by its configuration: two
+/// buffers of [`Config::max_token`], two of [`crate::http::Config::inflate_bytes`].
 pub struct Identifier {
     roles: Names<Role>,
     clients: Clients,
     principals: Principals,
+    logins: Logins,
     counters: Counters,
 }
 
@@ -79,6 +88,7 @@ impl Identifier {
             roles: collect::roles(config),
             clients: Clients::new(config),
             principals: Principals::new(config, Hasher::new(key)),
+            logins: Logins::new(&config.login),
             counters: Counters::default(),
         })
     }
@@ -125,8 +135,13 @@ impl Identifier {
 
     /// The user and the password of an `Authorization` field's value with basic credentials, hashed as those
     /// of a login; nothing where it has none.
-    pub fn basic_login(&mut self, authorization: &[u8]) -> Option<Login> {
+    pub fn basic_login(&mut self, authorization: &[u8]) -> Option<BasicLogin> {
         self.principals.basic_login(authorization)
+    }
+
+    /// The attempt to log in that an exchange is, if it is one. `route` is its template, where known.
+    pub fn login(&mut self, exchange: &Exchange<'_>, route: Option<&str>) -> Option<Login> {
+        self.logins.recognise(exchange, route, &mut self.principals)
     }
 
     /// Hashes what others find: the users and passwords of logins.

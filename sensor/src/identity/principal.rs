@@ -9,9 +9,9 @@ use super::hash::{Hasher, KeyedHash, Kind};
 use super::jwt;
 use super::names::{Names, Patterns};
 
-/// The hashed user and password of a login.
+/// The hashed user and password of basic authentication.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Login {
+pub struct BasicLogin {
     /// The user.
     pub user: KeyedHash,
     /// The password.
@@ -104,13 +104,13 @@ impl Principals {
     }
 
     /// The user and the password of an `Authorization` field with basic credentials, as a login's.
-    pub(super) fn basic_login(&mut self, authorization: &[u8]) -> Option<Login> {
+    pub(super) fn basic_login(&mut self, authorization: &[u8]) -> Option<BasicLogin> {
         let (scheme, credentials) = split_scheme(authorization);
         if !scheme.eq_ignore_ascii_case(b"basic") {
             return None;
         }
         let (user, password) = jwt::basic(credentials, &mut self.decoded)?;
-        Some(Login { user: self.hasher.user(user), password: self.hasher.password(password) })
+        Some(BasicLogin { user: self.hasher.user(user), password: self.hasher.password(password) })
     }
 
     fn choose(&mut self, found: &Found<'_>, anomalies: &mut Anomalies) -> Option<KeyedHash> {
@@ -277,7 +277,7 @@ fn real(value: &[u8]) -> Option<&[u8]> {
     (!value.is_empty() && !is_placeholder).then_some(value)
 }
 
-fn hex_pair(high: u8, low: u8) -> Option<u8> {
+pub(super) fn hex_pair(high: u8, low: u8) -> Option<u8> {
     let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
     Some(digit(high)? << 4 | digit(low)?)
 }

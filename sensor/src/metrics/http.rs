@@ -4,6 +4,7 @@ use prometheus::proto::{Bucket, Histogram, Metric, MetricFamily, MetricType};
 use sensor_common::abi::Event;
 
 use super::families::{Family, Snapshot, families};
+use crate::event::LoginOutcome;
 use crate::pipeline::{DURATION_BUCKETS, Durations};
 use crate::stream::CloseCause;
 
@@ -34,6 +35,8 @@ families! {
     HTTP_UNPAIRED: COUNTER "sensor_http_unpaired_total";
     /// Connections on watched ports that turned out to be no HTTP/1.
     HTTP_OTHER_CONNECTIONS: COUNTER "sensor_http_other_connections_total";
+    /// Attempts to log in that were seen, by outcome.
+    LOGINS: COUNTER "sensor_logins_total";
     /// Route templates known.
     HTTP_ROUTES: GAUGE "sensor_http_routes";
     /// From the first byte of a request to the first byte of its response.
@@ -70,6 +73,8 @@ fn about_exchanges(http: &crate::pipeline::Snapshot) -> Vec<MetricFamily> {
     let errors = errors.map(|(kind, count)| HTTP_PARSE_ERRORS.metric(&[("kind", kind.label())], count));
     let unpaired = [("request", http.http.unpaired_requests), ("response", http.http.unpaired_responses)]
         .map(|(seen, count)| HTTP_UNPAIRED.metric(&[("seen", seen)], count));
+    let logins = LoginOutcome::ALL
+        .map(|outcome| LOGINS.metric(&[("outcome", outcome.label())], http.totals.logins(outcome)));
     let others = [
         ("not_http", http.http.not_http),
         ("http2", http.http.http2),
@@ -87,6 +92,7 @@ fn about_exchanges(http: &crate::pipeline::Snapshot) -> Vec<MetricFamily> {
         HTTP_PARSE_ERRORS.with(errors.collect()),
         HTTP_UNPAIRED.with(unpaired.to_vec()),
         HTTP_OTHER_CONNECTIONS.with(others.to_vec()),
+        LOGINS.with(logins.to_vec()),
         HTTP_ROUTES.one(u64::try_from(http.routes).unwrap_or(u64::MAX)),
         HTTP_DURATION.with(vec![histogram(&http.totals.durations)]),
     ]

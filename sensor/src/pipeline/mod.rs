@@ -4,6 +4,8 @@
 //! Architecture invariant: no clock and no input or output; the same segments with the same configuration give
 //! the same exchanges.
 
+#[cfg(test)]
+mod tests;
 mod totals;
 
 use std::borrow::Cow;
@@ -170,6 +172,8 @@ impl<O: Observer> http::Sink for Finish<O> {
         let identity = self.identifier.identify(peer, proxied, headers, query);
         let path = request.map(|request| request.path());
         let route = path.map(|path| self.routes.observe(path, status));
+        let route = route.map(|route| self.routes.text(route));
+        let login = self.identifier.login(exchange, route);
         let duration = exchange.duration();
         let version =
             request.map(|request| request.version()).or(response.map(|response| response.version()));
@@ -185,7 +189,7 @@ impl<O: Observer> http::Sink for Finish<O> {
             method: text(request.map(|request| request.method_bytes())),
             host: text(request.and_then(|request| request.host())),
             path: text(path),
-            route: route.map(|route| self.routes.text(route)),
+            route,
             query_keys: QueryKeys::of(query),
             status,
             request_bytes: request.and_then(|request| request.message().body_wire_length()),
@@ -194,13 +198,16 @@ impl<O: Observer> http::Sink for Finish<O> {
             user_agent: text(request.and_then(|request| request.user_agent())),
             content_type: text(request.and_then(|request| request.message().content_type())),
             principal: identity.principal,
-            login: None,
+            login,
             source: Source::Wire,
             gaps: exchange.gaps,
             anomalies: Findings { http: exchange.anomalies, identity: identity.anomalies },
             seen: exchange.ended(),
         };
         let method = request.map_or(http::Method::Other, |request| request.method());
+        if let Some(login) = login {
+            self.totals.count_login(login.outcome);
+        }
         self.totals.count(version, method.label(), status, duration);
         self.observer.exchange(&event);
     }

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crate::event::LoginOutcome;
+
 /// Status codes by their first digit (RFC 9110, section 15).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum StatusClass {
@@ -76,7 +78,8 @@ pub struct Durations {
 }
 
 impl Durations {
-    fn note(&mut self, duration: Duration) {
+    /// Counts one more.
+    pub fn note(&mut self, duration: Duration) {
         let us = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
         let place = DURATION_BUCKETS.iter().position(|bound| us <= *bound);
         if let Some(bucket) = place.and_then(|place| self.buckets.get_mut(place)) {
@@ -99,6 +102,8 @@ pub struct Totals {
     pub failures: u64,
     /// Durations.
     pub durations: Durations,
+    /// Attempts to log in, by outcome.
+    logins: [u64; LoginOutcome::ALL.len()],
     /// By version, method and status class.
     by_labels: BTreeMap<Labels, u64>,
     /// The labels of the last exchange, whose count is not in the map yet: mostly the next one has the same.
@@ -129,6 +134,18 @@ impl Totals {
         }
     }
 
+    pub(super) fn count_login(&mut self, outcome: LoginOutcome) {
+        if let Some(count) = self.logins.get_mut(outcome as usize) {
+            *count = count.saturating_add(1);
+        }
+    }
+
+    /// Attempts to log in with an outcome.
+    #[must_use]
+    pub fn logins(&self, outcome: LoginOutcome) -> u64 {
+        self.logins.get(outcome as usize).copied().unwrap_or(0)
+    }
+
     fn put_away(&mut self) {
         if let Some((labels, count)) = self.last.take() {
             let total = self.by_labels.entry(labels).or_default();
@@ -148,6 +165,15 @@ impl Totals {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn logins_are_counted_by_their_outcome() {
+        let mut totals = Totals::default();
+        for outcome in [LoginOutcome::Failure, LoginOutcome::Success, LoginOutcome::Failure] {
+            totals.count_login(outcome);
+        }
+        assert_eq!(LoginOutcome::ALL.map(|outcome| totals.logins(outcome)), [1, 2, 0]);
+    }
 
     #[test]
     fn exchanges_are_counted_by_their_labels() {

@@ -129,7 +129,7 @@ impl Database {
     /// Removes some of the oldest, where the database is nearly as large as it may be; how many rows, and whether
     /// there may be more.
     pub(super) fn prune_by_size(&mut self, now: Timestamp) -> Result<(usize, bool), DatabaseError> {
-        if self.used_bytes()? <= self.max_bytes / 10 * 9 {
+        if self.used_bytes()? <= self.max_bytes.saturating_sub(self.max_bytes / 10) {
             return Ok((0, false));
         }
         for offset in [CHUNK, CHUNK / 10, 0] {

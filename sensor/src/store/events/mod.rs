@@ -41,23 +41,45 @@ pub struct EventStore {
     path: PathBuf,
     queue: Arc<Queue>,
     counters: Arc<Counters>,
+    /// Until it runs in its thread.
+    waiting: Option<Writer>,
     writer: Option<JoinHandle<()>>,
 }
 
 impl EventStore {
-    /// Opens the database of a state directory. Where that is impossible, it says so in the log, counts it, and tries
-    /// again later: nothing else depends on it. An unusable file is moved aside.
-    ///
-    /// # Errors
-    /// Where no thread can be started.
-    pub fn open(directory: &Path, config: &StoreConfig, now: Timestamp) -> io::Result<Self> {
+    /// Opens the database of a state directory, for reading at once, for writing from [`Self::start`] on. Where that is
+    /// impossible, it says so in the log, counts it, and tries again later: nothing else depends on it. An unusable
+    /// file is moved aside.
+    #[must_use]
+    pub fn prepare(directory: &Path, config: &StoreConfig, now: Timestamp) -> Self {
         let path = directory.join(EVENTS);
         let queue = Arc::new(Queue::new(config.queue));
         let counters = Arc::new(Counters::default());
         let mut writer = Writer::new(path.clone(), config.clone(), queue.clone(), counters.clone(), now);
         writer.prepare();
-        let writer = thread::Builder::new().name("events".to_owned()).spawn(|| writer.run())?;
-        Ok(Self { path, queue, counters, writer: Some(writer) })
+        Self { path, queue, counters, waiting: Some(writer), writer: None }
+    }
+
+    /// The same, and writes from now on.
+    ///
+    /// # Errors
+    /// Where no thread can be started.
+    pub fn open(directory: &Path, config: &StoreConfig, now: Timestamp) -> io::Result<Self> {
+        let mut store = Self::prepare(directory, config, now);
+        store.start()?;
+        Ok(store)
+    }
+
+    /// Starts the thread that writes. It has the capabilities that its maker has: a daemon gives its own up first.
+    ///
+    /// # Errors
+    /// Where no thread can be started.
+    pub fn start(&mut self) -> io::Result<()> {
+        if let Some(writer) = self.waiting.take() {
+            let thread = thread::Builder::new().name("events".to_owned());
+            self.writer = Some(thread.spawn(|| writer.run())?);
+        }
+        Ok(())
     }
 
     /// Keeps an alert.

@@ -26,6 +26,7 @@ const BATCH: usize = 256;
 /// Chunks that are pruned before the writer looks at its queue again, or gives up until the next time.
 const CHUNKS: usize = 64;
 
+#[derive(Debug)]
 pub(super) struct Writer {
     path: PathBuf,
     config: StoreConfig,

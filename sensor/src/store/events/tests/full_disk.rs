@@ -24,7 +24,7 @@ fn events_wait_while_the_disk_is_full() {
     }
     let directory = tempfile::tempdir().unwrap();
     // The thread's mounts end with it.
-    std::thread::scope(|scope| scope.spawn(|| fill_and_empty(directory.path())).join().unwrap());
+    thread::scope(|scope| scope.spawn(|| fill_and_empty(directory.path())).join().unwrap());
 }
 
 fn fill_and_empty(directory: &Path) {

@@ -43,7 +43,7 @@ fn a_decision_is_active_until_it_ends_or_is_lifted() {
     assert!(store.flush(PATIENCE));
     let active = |now| reader.decisions_active(at(now)).unwrap();
     assert_eq!(active(29).len(), 3);
-    assert_eq!(active(30), [lasting.clone()], "it ends at its moment, not behind it");
+    assert_eq!(active(30), std::slice::from_ref(&lasting), "it ends at its moment, not behind it");
     short.lifted = true;
     store.decision(short.clone());
     assert!(store.flush(PATIENCE));
@@ -73,7 +73,7 @@ fn writers_and_readers_do_not_disturb_each_other() {
     const EACH: u64 = 500;
     let directory = tempfile::tempdir().unwrap();
     let store = open(directory.path());
-    std::thread::scope(|scope| {
+    thread::scope(|scope| {
         for thread in 0..4 {
             let store = &store;
             scope.spawn(move || {

@@ -13,7 +13,7 @@ const DIRECTORY: &str = "SENSOR_TEST_KILLED_STORE";
 fn writes_until_killed() {
     let directory = std::env::var(DIRECTORY).unwrap();
     let store = open(Path::new(&directory));
-    let mut out = std::io::stdout();
+    let mut out = io::stdout();
     for n in 0.. {
         store.alert(alert("192.0.2.7", 1_000 + n, n));
         store.audit(entry("192.0.2.7", 1_000 + n));
@@ -52,8 +52,9 @@ fn what_was_written_survives_a_kill() {
         let reader = store.reader();
         let alerts = reader.alerts(at(0), 100_000).unwrap();
         let count = usize::try_from(kept).unwrap() + 1;
-        for n in 0..count {
-            assert_eq!(alerts[n].ts, at(1_000 + u64::try_from(n).unwrap()));
+        assert!(alerts.len() >= count);
+        for (alert, second) in alerts.iter().zip(1_000..).take(count) {
+            assert_eq!(alert.ts, at(second));
         }
         assert!(reader.audit(at(0), 100_000).unwrap().len() >= count);
         assert!(reader.decisions_active(at(1)).unwrap().len() >= count);

@@ -19,11 +19,13 @@ fn works(store: &EventStore) {
     assert!(store.stats().healthy);
 }
 
+type Make<'a> = (&'a str, &'a dyn Fn(&Path));
+
 #[test]
 fn an_unusable_file_is_moved_aside() {
     let foreign =
         |path: &Path, sql: &str| rusqlite::Connection::open(path).unwrap().execute_batch(sql).unwrap();
-    let makers: [(&str, &dyn Fn(&Path)); 3] = [
+    let makers: [Make<'_>; 3] = [
         ("no database", &|path| {
             fs::write(path, "no database at all, but long enough to have a header".repeat(9)).unwrap()
         }),

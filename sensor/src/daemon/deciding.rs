@@ -1,0 +1,54 @@
+//! The thread between detectors and the kernel: it waits for the engine's lock, so that whoever reads the ring does
+//! not have to.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
+
+use tracing::warn;
+
+use super::commands::Commands;
+use crate::detect::Signal;
+
+/// Signals that wait.
+const QUEUE: usize = 4_096;
+
+/// Takes signals.
+#[derive(Clone, Debug)]
+pub(super) struct Signals {
+    sender: SyncSender<Signal>,
+    lost: Arc<AtomicU64>,
+}
+
+impl Signals {
+    /// Starts the thread, which ends when the last sender is dropped.
+    ///
+    /// # Errors
+    /// Where no thread can be started.
+    pub(super) fn start(commands: &Arc<Commands>) -> std::io::Result<Self> {
+        let (sender, receiver) = sync_channel::<Signal>(QUEUE);
+        let commands = commands.clone();
+        std::thread::Builder::new().name("deciding".to_owned()).spawn(move || {
+            while let Ok(signal) = receiver.recv() {
+                commands.engine().respond(&signal);
+            }
+        })?;
+        Ok(Self { sender, lost: Arc::default() })
+    }
+
+    /// Hands a signal over; where too many wait, it is lost and counted.
+    pub(super) fn send(&self, signal: Signal) {
+        if let Err(TrySendError::Full(signal) | TrySendError::Disconnected(signal)) =
+            self.sender.try_send(signal)
+        {
+            if self.lost.fetch_add(1, Ordering::Relaxed) == 0 {
+                warn!(threat = signal.threat.slug(), "too many signals wait; some are lost");
+            }
+        }
+    }
+
+    /// Signals lost since the start.
+    pub(super) fn lost(&self) -> u64 {
+        self.lost.load(Ordering::Relaxed)
+    }
+}

@@ -1,0 +1,348 @@
+//! From a signal to what is done about it, told and kept.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use ipnet::IpNet;
+use tokio::runtime::Handle;
+use tracing::{error, info, warn};
+
+use super::config::Config;
+use super::engine::Engine;
+use crate::clock::{self, Timestamp};
+use crate::decide::{
+    Action, Alert, AuditEntry, Cause, Change, Decider, DeciderStats, Decision, Ids, Measure, NeverBlock,
+    Surroundings,
+};
+use crate::detect::{self, Severity, Signal, Threat};
+use crate::enforce::{BlockRule, DecidedLimits, Mode, Origin, Policy};
+use crate::kernel::{ClientPrefixes, Dataplane};
+use crate::notify::{DenyFile, Notifier};
+use crate::pipeline::Durations;
+use crate::store::{EventStore, Reader};
+
+/// Decisions read back at a start.
+const MOST: usize = 131_072;
+
+/// What answers to signals: who decides, who keeps, who tells.
+pub(super) struct Responder {
+    detect: detect::Config,
+    pub(super) decider: Decider,
+    pub(super) events: Option<EventStore>,
+    pub(super) notifier: Option<Notifier>,
+    pub(super) deny_file: Option<DenyFile>,
+    pub(super) counts: ResponseCounts,
+}
+
+/// Totals since the start.
+#[derive(Clone, Debug, Default)]
+pub(super) struct ResponseCounts {
+    pub(super) alerts: BTreeMap<(Threat, Severity), u64>,
+    pub(super) blocks: BTreeMap<Threat, u64>,
+    pub(super) limits: BTreeMap<Threat, u64>,
+    /// Decisions that the kernel refused.
+    pub(super) refused: u64,
+    pub(super) detection: Durations,
+    pub(super) enforcement: Durations,
+}
+
+impl Responder {
+    /// Opens the event store; without it, alerts are delivered all the same.
+    pub(super) fn open(config: &Config, now: Timestamp) -> Self {
+        let events = EventStore::prepare(&config.paths.state_dir, &config.store, now);
+        let mut instance = [0; 2];
+        if let Err(error) = getrandom::fill(&mut instance) {
+            warn!(%error, "no random number for identifiers");
+        }
+        Self {
+            detect: config.detect.clone(),
+            decider: Decider::new(config.decide.clone(), Ids::new(u16::from_ne_bytes(instance))),
+            events: Some(events),
+            notifier: None,
+            deny_file: config.notify.deny_file.clone().map(DenyFile::new),
+            counts: ResponseCounts::default(),
+        }
+    }
+
+    /// Starts whatever has threads or tasks of its own, in a runtime, once capabilities are given up.
+    pub(super) fn start(&mut self, config: &Config) {
+        if let Some(events) = &mut self.events
+            && let Err(error) = events.start()
+        {
+            error!(%error, "no thread for the event store: nothing is kept");
+            self.events = None;
+        }
+        let notifier = Notifier::start(&config.notify, &Handle::current(), jitter);
+        self.notifier = notifier.inspect_err(|error| error!(%error, "nobody is told of alerts")).ok();
+    }
+
+    /// Takes what of a configuration can change while the daemon runs.
+    pub(super) fn reconfigure(&mut self, config: &Config) {
+        self.detect.responses.clone_from(&config.detect.responses);
+        self.decider.reconfigure(config.decide.clone());
+    }
+
+    /// Puts what detectors had decided before a restart into the policy.
+    pub(super) fn restore(&mut self, policy: &mut Policy, config: &Config, now: Timestamp) {
+        let Some(reader) = self.events.as_ref().map(EventStore::reader) else { return };
+        let since = Timestamp::from_unix_nanos(
+            now.unix_nanos()
+                .saturating_sub(u64::try_from(config.decide.forget_after.as_nanos()).unwrap_or(u64::MAX)),
+        );
+        let past =
+            reader.decisions_since(since, MOST).and_then(|past| Ok((past, reader.decisions_active(now)?)));
+        let (past, active) = match past {
+            Ok(found) => found,
+            Err(error) => return warn!(%error, "what detectors had decided is not known any more"),
+        };
+        // The last one began last, and counts.
+        self.decider.restore(past.into_iter().rev());
+        for decision in active {
+            self.put(policy, &decision, config);
+        }
+    }
+
+    /// Puts a decision into the desired policy; whether there was room.
+    fn put(&mut self, policy: &mut Policy, decision: &Decision, config: &Config) -> bool {
+        let reason = format!("{}, alert {}", decision.threat.slug(), decision.alert_id);
+        match decision.measure {
+            Measure::Block => {
+                let (until, since) = (decision.until, decision.since);
+                let rule = BlockRule { until, reason: Some(reason), origin: Origin::Detector, since };
+                policy.set_decided_block(decision.prefix, rule);
+                self.deny(decision, false);
+                true
+            }
+            Measure::Limit => {
+                let limits = DecidedLimits { limits: config.decided_limits, until: decision.until, reason };
+                policy.set_decided_limits(decision.prefix, limits)
+            }
+            Measure::Deny => {
+                self.deny(decision, true);
+                true
+            }
+        }
+    }
+
+    fn deny(&mut self, decision: &Decision, proxied: bool) {
+        if let Some(file) = &mut self.deny_file {
+            file.deny(decision.prefix, proxied, decision.until);
+        }
+    }
+
+    /// Keeps an entry of the audit trail.
+    pub(super) fn audit(
+        &mut self,
+        now: Timestamp,
+        what: Change,
+        subject: &impl ToString,
+        cause: Cause,
+        detail: Details,
+    ) {
+        let id = self.decider.next_id(now);
+        let Details { alert_id, until, detail } = detail;
+        let subject = subject.to_string();
+        let entry = AuditEntry { id, ts: now, what, subject, cause, alert_id, until, detail };
+        if let Some(events) = &self.events {
+            events.audit(entry);
+        }
+    }
+
+    /// A way to read what is kept.
+    pub(super) fn reader(&self) -> Result<Reader, String> {
+        let events = self.events.as_ref().ok_or("there is no event store; the log says why")?;
+        Ok(events.reader())
+    }
+
+    /// Totals of who decides.
+    pub(super) fn decider_stats(&self) -> DeciderStats {
+        self.decider.stats()
+    }
+
+    fn tell(&mut self, alert: &Alert) {
+        let count = self.counts.alerts.entry((alert.detector, alert.severity)).or_default();
+        *count = count.saturating_add(1);
+        let (id, detector, severity) = (alert.id, alert.detector.slug(), alert.severity.label());
+        if alert.severity >= Severity::High {
+            warn!(%id, detector, severity, action = ?alert.action, "{}", alert.summary);
+        } else {
+            info!(%id, detector, severity, action = ?alert.action, "{}", alert.summary);
+        }
+        if let Some(notifier) = &self.notifier {
+            notifier.alert(alert);
+        }
+        if let Some(events) = &self.events {
+            events.alert(alert.clone());
+        }
+    }
+}
+
+fn jitter() -> u16 {
+    let mut random = [0; 2];
+    // Without one, this host tries again in step with others: no harm.
+    let _result = getrandom::fill(&mut random);
+    u16::from_ne_bytes(random)
+}
+
+/// What an audit entry says besides.
+#[derive(Default)]
+pub(super) struct Details {
+    pub(super) alert_id: Option<crate::decide::RecordId>,
+    pub(super) until: Option<Timestamp>,
+    pub(super) detail: Option<String>,
+}
+
+struct Around<'a> {
+    policy: &'a Policy,
+    never_block: &'a NeverBlock,
+    prefixes: ClientPrefixes,
+    dataplane: &'a Dataplane,
+}
+
+impl Surroundings for Around<'_> {
+    fn enforces(&self) -> bool {
+        self.policy.mode() == Mode::Enforce
+    }
+
+    fn protection(&self, prefix: &IpNet) -> Option<String> {
+        if let Some(found) = self.never_block.conflict(prefix) {
+            return Some(format!("it reaches {}, {}", found.prefix, found.why));
+        }
+        let allow = self.policy.allows().into_keys().find(|allowed| allowed.contains(prefix));
+        allow.map(|allowed| format!("{allowed} is allowed"))
+    }
+
+    fn client(&self, address: IpAddr) -> IpNet {
+        self.prefixes.client_of(address)
+    }
+
+    fn clients(&self) -> u64 {
+        self.dataplane.clients().count()
+    }
+}
+
+impl Engine {
+    /// Decides about a signal, carries it out, and tells.
+    pub(super) fn respond(&mut self, signal: &Signal) {
+        let around = Around {
+            policy: &self.policy,
+            never_block: &self.never_block,
+            prefixes: self.config.tuning.prefixes,
+            dataplane: &self.dataplane,
+        };
+        let response = self.responder.detect.response(signal.threat);
+        let tripped = self.responder.decider_stats().tripped;
+        let outcome = self.responder.decider.decide(signal, response, &around);
+        let mut alert = outcome.alert;
+        for decision in outcome.decisions {
+            if let Err(refused) = self.carry_out(&decision, signal)
+                && let Some(alert) = &mut alert
+            {
+                alert.action = Action::None;
+                alert.until = None;
+                alert.reason_no_action = Some(refused);
+            }
+        }
+        if let (Some(alert), Some(decided)) = (&alert, signal.decided) {
+            self.responder.counts.detection.note(clock::now().since(decided));
+            self.responder.tell(alert);
+        } else if let Some(alert) = &alert {
+            self.responder.tell(alert);
+        }
+        if self.responder.decider_stats().tripped && !tripped {
+            warn!("a kill switch tripped: what would be blocked is only told; see [decide]");
+            self.responder.audit(signal.at, Change::KillSwitch, &"", Cause::Daemon, Details::default());
+        }
+        if let Some(file) = &mut self.responder.deny_file {
+            file.sync(signal.at);
+        }
+    }
+
+    /// Carries a decision out in the kernel, and keeps it.
+    fn carry_out(&mut self, decision: &Decision, signal: &Signal) -> Result<(), String> {
+        let (now, prefix) = (decision.since, decision.prefix);
+        let has_room = self.responder.put(&mut self.policy, decision, &self.config);
+        let done = match decision.measure {
+            Measure::Block => {
+                self.enforcer.apply_block(&mut self.dataplane, &self.policy, &prefix, clock::now())
+            }
+            Measure::Limit => self.enforcer.apply_limits(&mut self.dataplane, &self.policy, clock::now()),
+            Measure::Deny => Ok(()),
+        };
+        let done = done.map_err(|error| error.to_string());
+        let full = || Err("there are too many limits of detectors already".to_owned());
+        if let Err(refused) = done.and_then(|()| if has_room { Ok(()) } else { full() }) {
+            self.policy.lift_decided(&prefix);
+            self.responder.decider.lift(&prefix);
+            self.responder.counts.refused = self.responder.counts.refused.saturating_add(1);
+            error!(%prefix, error = %refused, "a decision could not be carried out");
+            return Err(refused);
+        }
+        let counts = &mut self.responder.counts;
+        if let (Measure::Block, Some(decided)) = (decision.measure, signal.decided) {
+            counts.enforcement.note(clock::now().since(decided));
+        }
+        let by_threat =
+            if decision.measure == Measure::Limit { &mut counts.limits } else { &mut counts.blocks };
+        let count = by_threat.entry(decision.threat).or_default();
+        *count = count.saturating_add(1);
+        info!(%prefix, measure = decision.measure.label(), until = ?decision.until.map(|at| at.to_string()),
+            detector = decision.threat.slug(), alert = %decision.alert_id, "decided");
+        let what = match decision.measure {
+            Measure::Block => Change::BlockAdded,
+            Measure::Limit => Change::LimitSet,
+            Measure::Deny => Change::DenyAdded,
+        };
+        let details = Details { alert_id: Some(decision.alert_id), until: decision.until, detail: None };
+        let cause = Cause::Detector { detector: decision.threat };
+        self.responder.audit(now, what, &prefix, cause, details);
+        if let Some(events) = &self.responder.events {
+            events.decision(decision.clone());
+        }
+        Ok(())
+    }
+
+    /// Notes that a person lifted what detectors had decided about a prefix.
+    pub(super) fn note_lifted(&mut self, prefix: &IpNet, now: Timestamp) {
+        self.responder.decider.lift(prefix);
+        if let Some(file) = &mut self.responder.deny_file {
+            file.lift(prefix);
+            file.sync(now);
+        }
+        let Ok(reader) = self.responder.reader() else { return };
+        let active = reader.decisions_active(now).unwrap_or_default();
+        for decision in active.into_iter().filter(|decision| decision.prefix == *prefix) {
+            if let Some(events) = &self.responder.events {
+                events.decision(Decision { lifted: true, ..decision });
+            }
+        }
+    }
+
+    /// Work of every second for what detectors decided.
+    pub(super) fn tick_decisions(&mut self, now: Timestamp) {
+        let ended = self.policy.expire_limits(now);
+        if !ended.is_empty()
+            && let Err(error) = self.enforcer.apply_limits(&mut self.dataplane, &self.policy, now)
+        {
+            warn!(%error, "ended limits could not be removed");
+        }
+        for prefix in &ended {
+            self.responder.audit(now, Change::LimitExpired, prefix, Cause::Expiry, Details::default());
+        }
+        let Some(file) = &mut self.responder.deny_file else { return };
+        for prefix in file.sync(now) {
+            self.responder.audit(now, Change::DenyExpired, &prefix, Cause::Expiry, Details::default());
+        }
+    }
+
+    /// Work of every minute: what is too old goes.
+    pub(super) fn retain_events(&self, now: Timestamp) {
+        if let Some(events) = &self.responder.events {
+            events.retain(now);
+        }
+    }
+}
+
+/// How long the end waits for what is to be kept and told.
+pub(super) const GRACE: Duration = Duration::from_secs(2);

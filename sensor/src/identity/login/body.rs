@@ -1,0 +1,186 @@
+//! The bodies that credentials come in: forms, JSON, GraphQL, multipart forms, XML.
+
+use memchr::memmem::{self, Finder};
+use zeroize::Zeroizing;
+
+use super::fields::Fields;
+use super::json::{self, Value};
+use super::{graphql, xml};
+
+/// Fields of a form that are read.
+const MAX_FIELDS: usize = 256;
+/// Parts of a multipart form that are read.
+const MAX_PARTS: usize = 64;
+
+/// What a body is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Shape<'a> {
+    Form,
+    Json,
+    GraphQl,
+    /// With its boundary.
+    Multipart(&'a [u8]),
+    Xml,
+}
+
+impl<'a> Shape<'a> {
+    /// By its media type, and by its first byte where that says too little: scripts in browsers send JSON as
+    /// `text/plain`, which needs no permission of the server.
+    pub(super) fn of(content_type: Option<&'a [u8]>, body: &[u8]) -> Option<Self> {
+        let content_type = content_type.unwrap_or_default();
+        let essence = content_type.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
+        let is = |name: &[u8]| essence.eq_ignore_ascii_case(name);
+        let ends = |name: &[u8]| {
+            let start = essence.len().saturating_sub(name.len());
+            essence.get(start..).is_some_and(|end| end.eq_ignore_ascii_case(name))
+        };
+        if is(b"application/graphql") {
+            Some(Self::GraphQl)
+        } else if is(b"multipart/form-data") {
+            boundary(content_type).map(Self::Multipart)
+        } else if ends(b"json") {
+            Some(Self::Json)
+        } else if ends(b"xml") {
+            Some(Self::Xml)
+        } else if essence.is_empty() || is(b"text/plain") || is(b"application/x-www-form-urlencoded") {
+            match body.trim_ascii_start().first()? {
+                b'{' | b'[' => Some(Self::Json),
+                b'<' => Some(Self::Xml),
+                _ => Some(Self::Form),
+            }
+        } else {
+            None
+        }
+    }
+
+    /// Reads the fields of a body.
+    pub(super) fn read(self, body: &[u8], fields: &mut Fields<'_>) {
+        match self {
+            Self::Form => form(body, 0, fields),
+            Self::Json => read_json(body, fields),
+            Self::GraphQl => {
+                if let Ok(text) = std::str::from_utf8(body) {
+                    graphql::read(text, 0, fields);
+                }
+            }
+            Self::Multipart(boundary) => multipart(body, boundary, fields),
+            Self::Xml => xml::read(body, fields),
+        }
+    }
+}
+
+/// Finds the bodies that are worth reading: those that may have a field for a password.
+pub(super) struct Hints {
+    names: [Finder<'static>; 8],
+    escape: Finder<'static>,
+}
+
+impl Hints {
+    pub(super) fn new() -> Self {
+        // Parts of the names of passwords, without a first letter that may be a capital.
+        let parts: [&[u8]; 8] = [b"ass", b"wd", b"ASS", b"WD", b"ennwort", b"enha", b"ontrase", b"otdepasse"];
+        Self { names: parts.map(Finder::new), escape: Finder::new(b"\\u") }
+    }
+
+    /// Names may be escaped so that nobody finds them, but the server.
+    pub(super) fn find(&self, shape: Shape<'_>, body: &[u8]) -> bool {
+        let is_escaped = match shape {
+            Shape::Form => memchr::memchr(b'%', body).is_some(),
+            Shape::Json => self.escape.find(body).is_some(),
+            Shape::GraphQl | Shape::Multipart(_) | Shape::Xml => false,
+        };
+        is_escaped || self.names.iter().any(|name| name.find(body).is_some())
+    }
+}
+
+/// `application/x-www-form-urlencoded`, or a query.
+pub(super) fn form(text: &[u8], depth: u8, fields: &mut Fields<'_>) {
+    let mut decoded_name = Zeroizing::new(Vec::new());
+    let mut decoded = Zeroizing::new(Vec::new());
+    for pair in text.split(|byte| *byte == b'&').take(MAX_FIELDS) {
+        let equals = memchr::memchr(b'=', pair).unwrap_or(pair.len());
+        let (name, value) = pair.split_at_checked(equals).unwrap_or_default();
+        let name = decode(name.trim_ascii(), &mut decoded_name);
+        if let Some(role) = fields.role(name) {
+            fields.put(role, name, decode(value.get(1..).unwrap_or_default(), &mut decoded), depth);
+        }
+    }
+}
+
+/// Undoes percent-encoding, into `out` where there is any. What is no escape stays as it is.
+fn decode<'a>(text: &'a [u8], out: &'a mut Vec<u8>) -> &'a [u8] {
+    if memchr::memchr2(b'%', b'+', text).is_none() {
+        return text.trim_ascii_end();
+    }
+    out.clear();
+    out.reserve(text.len());
+    let mut rest = text;
+    while let Some((first, after)) = rest.split_first() {
+        let escaped = match after {
+            [high, low, after @ ..] if *first == b'%' => {
+                crate::identity::principal::hex_pair(*high, *low).map(|byte| (byte, after))
+            }
+            _ => None,
+        };
+        let plain = if *first == b'+' { b' ' } else { *first };
+        let (byte, after) = escaped.unwrap_or((plain, after));
+        out.push(byte);
+        rest = after;
+    }
+    out
+}
+
+fn read_json(body: &[u8], fields: &mut Fields<'_>) {
+    json::walk(body, &mut |key, value, depth| {
+        let text = match value {
+            Value::Text(text) | Value::Number(text) => text,
+            Value::Flag(_) | Value::Null | Value::Filled => return,
+        };
+        if matches!(value, Value::Text(_)) && key == "query" && graphql::is_document(text) {
+            graphql::read(text, depth, fields);
+        } else if let Some(role) = fields.role(key.as_bytes()) {
+            fields.put(role, key.as_bytes(), text.as_bytes(), depth);
+        }
+    });
+}
+
+/// `multipart/form-data` (RFC 7578); files are passed over.
+fn multipart(body: &[u8], boundary: &[u8], fields: &mut Fields<'_>) {
+    let mut starts = memmem::find_iter(body, boundary).take(MAX_PARTS).peekable();
+    while let Some(start) = starts.next() {
+        let end = starts.peek().copied().unwrap_or(body.len());
+        let part = body.get(start.saturating_add(boundary.len())..end).unwrap_or_default();
+        let Some(head) = memmem::find(part, b"\r\n\r\n") else { continue };
+        let (head, value) = part.split_at_checked(head).unwrap_or_default();
+        if parameter(head, b"filename=").is_some() {
+            continue;
+        }
+        // The line break and the hyphens before the next boundary are none of the value.
+        let value = value.get(4..).unwrap_or_default();
+        let value = value.strip_suffix(b"--").unwrap_or(value);
+        let value = value.strip_suffix(b"\r\n").unwrap_or(value);
+        let Some(name) = parameter(head, b"name=") else { continue };
+        if let Some(role) = fields.role(name) {
+            fields.put(role, name, value, 0);
+        }
+    }
+}
+
+fn boundary(content_type: &[u8]) -> Option<&[u8]> {
+    // RFC 2046, section 5.1.1: 1 to 70 characters.
+    parameter(content_type, b"boundary=").filter(|boundary| (1..=70).contains(&boundary.len()))
+}
+
+/// The value of a parameter, without its quotes.
+fn parameter<'a>(text: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
+    let at = text.windows(name.len()).enumerate().find(|(at, part)| {
+        let before = at.checked_sub(1).and_then(|before| text.get(before));
+        part.eq_ignore_ascii_case(name) && matches!(before, Some(b' ' | b';' | b'\t'))
+    })?;
+    let value = text.get(at.0.checked_add(name.len())?..)?;
+    let (value, ends): (_, &[u8]) = match value.strip_prefix(b"\"") {
+        Some(quoted) => (quoted, b"\""),
+        None => (value, b"; \r\n"),
+    };
+    value.split(|byte| ends.contains(byte)).next()
+}

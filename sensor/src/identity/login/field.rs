@@ -1,0 +1,293 @@
+//! What the field of a form or of a document is, by its name.
+
+use super::words::Words;
+
+/// The part of a login, or of something else, that a field is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Field {
+    /// The account; of several fields the one of the lowest rank.
+    User(u8),
+    /// What proves who one is.
+    Secret(Secret),
+    /// A password that is set, or repeated, or was: no login has these.
+    Change,
+    /// What is asked for where accounts are made.
+    Personal,
+    /// `grant_type` (RFC 6749).
+    Grant,
+    /// The name of what is to be done.
+    Operation,
+}
+
+/// How sure a name is, the surest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Secret {
+    /// A password and nothing else.
+    Password,
+    /// A password beside a user, or where one logs in; elsewhere it may be a counter of tests.
+    Short,
+    /// A password beside a user where one logs in.
+    Hint,
+    /// A second factor.
+    Code,
+}
+
+/// The rank of a user field that is one only where one logs in.
+pub(super) const WEAK_USER: u8 = 5;
+
+/// Nothing for a field that has no part in a login.
+pub(super) fn field(name: &[u8]) -> Option<Field> {
+    let words = Words::of(innermost(name))?;
+    password(&words).unwrap_or_else(|| other(&words))
+}
+
+/// `user[password]`, `Input.Password`, `form:password` and `ctl00$Login1$Password` are passwords.
+pub(super) fn innermost(name: &[u8]) -> &[u8] {
+    let mut parts = name.rsplit(|byte| matches!(byte, b'[' | b']' | b'.' | b'$' | b':'));
+    parts.find(|part| !part.is_empty()).unwrap_or_default()
+}
+
+/// The outer nothing: the name says nothing of passwords. The inner: it is about one that does not matter.
+#[expect(clippy::option_option, reason = "the two mean different things, as told above")]
+fn password(words: &Words) -> Option<Option<Field>> {
+    let kinds = words.iter().map(kind).enumerate();
+    let (place, kind) = kinds.filter_map(|(place, kind)| Some((place, kind?))).last()?;
+    if kind == Kind::Set || words.any(is_about_setting) {
+        return Some(Some(Field::Change));
+    }
+    // Not of this server's users, or something about a password: its hint, its age, whether to show it.
+    if words.any(is_of_another_system)
+        || words.iter().skip(place.saturating_add(1)).any(|word| !is_form(word))
+    {
+        return Some(None);
+    }
+    Some(match kind {
+        Kind::Password => Some(Field::Secret(Secret::Password)),
+        Kind::Short => Some(Field::Secret(Secret::Short)),
+        Kind::Other | Kind::Set => None,
+    })
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Password,
+    Short,
+    /// A password that is set.
+    Set,
+    /// About passwords, but none.
+    Other,
+}
+
+fn kind(word: &[u8]) -> Option<Kind> {
+    const STEMS: [&[u8]; 4] = [b"password", b"passwort", b"passwd", b"pwd"];
+    match word {
+        b"password" | b"passwort" | b"passwd" | b"pwd" | b"passphrase" | b"kennwort" | b"senha"
+        | b"contrasena" | b"motdepasse" => return Some(Kind::Password),
+        b"pass" | b"pw" | b"pin" | b"passcode" | b"mdp" | b"clave" => return Some(Kind::Short),
+        _ if word == "contraseña".as_bytes() => return Some(Kind::Password),
+        _ => {}
+    }
+    STEMS.iter().find_map(|stem| {
+        let around = word.strip_suffix(*stem).map(|before| (before, Kind::Password));
+        let (rest, otherwise) = around.or_else(|| Some((word.strip_prefix(*stem)?, Kind::Other)))?;
+        Some(if is_about_setting(rest) {
+            Kind::Set
+        } else if is_of_another_system(rest) {
+            Kind::Other
+        } else {
+            otherwise
+        })
+    })
+}
+
+fn is_about_setting(word: &[u8]) -> bool {
+    matches!(
+        word,
+        b"new"
+            | b"old"
+            | b"current"
+            | b"confirm"
+            | b"confirmation"
+            | b"confirmed"
+            | b"repeat"
+            | b"repeated"
+            | b"retype"
+            | b"again"
+            | b"verify"
+            | b"reset"
+            | b"change"
+            | b"re"
+            | b"2"
+    )
+}
+
+fn is_of_another_system(word: &[u8]) -> bool {
+    matches!(
+        word,
+        b"smtp"
+            | b"imap"
+            | b"mail"
+            | b"db"
+            | b"database"
+            | b"ftp"
+            | b"sftp"
+            | b"proxy"
+            | b"wifi"
+            | b"wlan"
+            | b"ssid"
+            | b"zip"
+            | b"pdf"
+            | b"post"
+            | b"room"
+            | b"meeting"
+            | b"keystore"
+            | b"truststore"
+    )
+}
+
+/// What may follow: how it is sent, or a number.
+fn is_form(word: &[u8]) -> bool {
+    matches!(
+        word,
+        b"hash"
+            | b"hashed"
+            | b"md"
+            | b"sha"
+            | b"enc"
+            | b"encrypted"
+            | b"encoded"
+            | b"base"
+            | b"field"
+            | b"input"
+            | b"text"
+            | b"txt"
+            | b"value"
+            | b"utf"
+    ) || word.iter().all(u8::is_ascii_digit)
+}
+
+fn other(words: &Words) -> Option<Field> {
+    match words.text() {
+        b"grant_type" => return Some(Field::Grant),
+        b"operation_name" | b"operation" | b"op" | b"action" | b"method" | b"cmd" | b"do" | b"task"
+        | b"route" | b"controller" => return Some(Field::Operation),
+        b"session_key" | b"un" | b"log" | b"wp_name" => return Some(Field::User(2)),
+        b"u" | b"id" | b"name" => return Some(Field::User(WEAK_USER)),
+        b"code" | b"secret" | b"credential" | b"credentials" | b"p" => {
+            return Some(Field::Secret(Secret::Hint));
+        }
+        _ => {}
+    }
+    let last = words.last();
+    if let Some(rank) = user_rank(last) {
+        return Some(Field::User(rank));
+    }
+    if words.any(|word| matches!(word, b"otp" | b"totp" | b"mfa" | b"2fa" | b"twofactor")) {
+        return Some(Field::Secret(Secret::Code));
+    }
+    let is_personal = matches!(
+        last,
+        b"firstname"
+            | b"lastname"
+            | b"fullname"
+            | b"surname"
+            | b"displayname"
+            | b"birthday"
+            | b"birthdate"
+            | b"dob"
+            | b"gender"
+    );
+    is_personal.then_some(Field::Personal)
+}
+
+/// By how surely it names the account: forms that ask for a name often send an address as well.
+fn user_rank(word: &[u8]) -> Option<u8> {
+    match word {
+        b"uname" | b"loginname" | b"loginid" | b"accountname" | b"accountid" | b"benutzername"
+        | b"usuario" => Some(0),
+        b"email" | b"mail" | b"emailaddress" | b"mailaddress" | b"loginfmt" => Some(1),
+        b"user" | b"usr" | b"account" | b"identifier" | b"principal" => Some(2),
+        // As often the name of the button.
+        b"login" => Some(3),
+        b"phone" | b"mobile" | b"msisdn" | b"telephone" | b"phonenumber" | b"mobilenumber" => Some(4),
+        _ if word.ends_with(b"username") || word.ends_with(b"userid") => Some(0),
+        _ if word.ends_with(b"email") => Some(1),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn passwords_are_known_by_name() {
+        let password = Some(Field::Secret(Secret::Password));
+        let short = Some(Field::Secret(Secret::Short));
+        let cases = [
+            ("password", password),
+            ("Passwd", password),
+            ("pwd", password),
+            ("j_password", password),
+            ("user[password]", password),
+            ("data[User][password]", password),
+            ("ctl00$Main$Login1$Password", password),
+            ("Input.Password", password),
+            ("loginForm:password", password),
+            ("txtPassWord", password),
+            ("userpassword", password),
+            ("vb_login_md5password_utf", password),
+            ("password_md5", password),
+            ("contraseña", password),
+            ("password1", password),
+            ("pass", short),
+            ("user_pass", short),
+            ("pin", short),
+            ("password2", Some(Field::Change)),
+            ("newPassword", Some(Field::Change)),
+            ("newpassword", Some(Field::Change)),
+            ("current-password", Some(Field::Change)),
+            ("password_confirmation", Some(Field::Change)),
+            ("passwordconfirm", Some(Field::Change)),
+            ("old_pass", Some(Field::Change)),
+            ("pass_count", None),
+            ("password_hint", None),
+            ("passwordless", None),
+            ("smtp_password", None),
+            ("post_password", None),
+            ("compass", None),
+            ("bypass", None),
+            ("assword", None),
+        ];
+        for (name, expected) in cases {
+            assert_eq!(field(name.as_bytes()), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn other_fields_are_known_by_name() {
+        let cases = [
+            ("username", Some(Field::User(0))),
+            ("_username", Some(Field::User(0))),
+            ("user_name", Some(Field::User(0))),
+            ("ctl00_txtUserName", Some(Field::User(0))),
+            ("customer_email", Some(Field::User(1))),
+            ("user[login]", Some(Field::User(3))),
+            ("log", Some(Field::User(2))),
+            ("blog", None),
+            ("phone_number", Some(Field::User(4))),
+            ("name", Some(Field::User(WEAK_USER))),
+            ("filename", None),
+            ("first_name", Some(Field::Personal)),
+            ("grant_type", Some(Field::Grant)),
+            ("operationName", Some(Field::Operation)),
+            ("otp", Some(Field::Secret(Secret::Code))),
+            ("csrf_token", None),
+            ("", None),
+            ("[]", None),
+        ];
+        for (name, expected) in cases {
+            assert_eq!(field(name.as_bytes()), expected, "{name}");
+        }
+    }
+}

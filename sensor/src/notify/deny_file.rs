@@ -1,0 +1,157 @@
+//! A file of clients that a proxy in front of this host is to deny.
+//!
+//! A client behind a proxy cannot be blocked by its address here: its packets bear the proxy's. The proxy can. It
+//! reads the file when it is told to; that is left to whoever runs it, such as a systemd path unit.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::fs::Permissions;
+use std::io::{self, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+
+use ipnet::IpNet;
+use tempfile::NamedTempFile;
+use tracing::warn;
+
+use super::config::{DenyConfig, DenyFormat, Include};
+use crate::clock::Timestamp;
+
+/// Totals since the start, for metrics.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DenyStats {
+    /// Clients in the file.
+    pub entries: usize,
+    /// Clients that went before their time, for others.
+    pub evicted: u64,
+    /// Times that the file could not be written; it is tried again.
+    pub write_errors: u64,
+}
+
+/// The end of what does not end by itself.
+const NEVER: Timestamp = Timestamp::from_unix_nanos(u64::MAX);
+
+/// Clients to deny, and their file.
+#[derive(Debug)]
+pub struct DenyFile {
+    config: DenyConfig,
+    ends: BTreeMap<IpNet, Timestamp>,
+    by_end: BTreeSet<(Timestamp, IpNet)>,
+    /// Whether the file does not say what is here.
+    is_stale: bool,
+    is_failing: bool,
+    evicted: u64,
+    write_errors: u64,
+}
+
+impl DenyFile {
+    /// A file without clients. What stood in it before is overwritten by the first [`Self::sync`], so decisions that
+    /// outlived a restart are to be put in before that.
+    #[must_use]
+    pub const fn new(config: DenyConfig) -> Self {
+        Self {
+            config,
+            ends: BTreeMap::new(),
+            by_end: BTreeSet::new(),
+            is_stale: true,
+            is_failing: false,
+            evicted: 0,
+            write_errors: 0,
+        }
+    }
+
+    /// Puts a client in until a moment, if the configuration wants such clients; whether it does. What must never be
+    /// blocked is the caller's to know.
+    pub fn deny(&mut self, client: IpNet, proxied: bool, until: Option<Timestamp>) -> bool {
+        if !proxied && self.config.include == Include::Proxied {
+            return false;
+        }
+        let (client, end) = (client.trunc(), until.unwrap_or(NEVER));
+        if self.ends.get(&client) == Some(&end) {
+            return true;
+        }
+        // Its line stays the same where only its time changes.
+        let is_new = !self.remove(&client);
+        self.ends.insert(client, end);
+        self.by_end.insert((end, client));
+        if self.ends.len() > self.config.max_entries
+            && let Some((_, first)) = self.by_end.first().copied()
+        {
+            self.remove(&first);
+            self.evicted = self.evicted.saturating_add(1);
+        }
+        self.is_stale |= is_new;
+        true
+    }
+
+    /// Takes a client out; whether it was in.
+    pub fn lift(&mut self, client: &IpNet) -> bool {
+        let was_in = self.remove(&client.trunc());
+        self.is_stale |= was_in;
+        was_in
+    }
+
+    fn remove(&mut self, client: &IpNet) -> bool {
+        let end = self.ends.remove(client);
+        end.is_some_and(|end| self.by_end.remove(&(end, *client)))
+    }
+
+    /// Takes out whose time is over, and writes the file if it has to change; to be called once or twice a second.
+    /// Those whose time was over.
+    pub fn sync(&mut self, now: Timestamp) -> Vec<IpNet> {
+        let ended = self.by_end.iter().take_while(|(end, _)| *end <= now && *end != NEVER);
+        let ended: Vec<IpNet> = ended.map(|(_, client)| *client).collect();
+        for client in &ended {
+            self.lift(client);
+        }
+        if self.is_stale {
+            let written = self.write();
+            if let Err(error) = &written {
+                self.write_errors = self.write_errors.saturating_add(1);
+                if !self.is_failing {
+                    warn!(%error, path = %self.config.path.display(), "the deny file cannot be written");
+                }
+            }
+            self.is_failing = written.is_err();
+            self.is_stale = written.is_err();
+        }
+        ended
+    }
+
+    /// Replaced whole: a proxy reads the old or the new one.
+    fn write(&self) -> io::Result<()> {
+        let directory = self.config.path.parent().unwrap_or(Path::new("/"));
+        let mut file = NamedTempFile::new_in(directory)?;
+        file.write_all(self.text().as_bytes())?;
+        // The proxy is another user.
+        file.as_file().set_permissions(Permissions::from_mode(0o644))?;
+        file.as_file().sync_data()?;
+        file.persist(&self.config.path)?;
+        Ok(())
+    }
+
+    fn text(&self) -> String {
+        let mut text = String::new();
+        if self.config.format != DenyFormat::Plain {
+            text.push_str("# Written by sensor; changes are overwritten.\n");
+        }
+        let (before, behind) =
+            if self.config.format == DenyFormat::Nginx { ("deny ", ";") } else { ("", "") };
+        for client in self.ends.keys() {
+            let line = if client.prefix_len() == client.max_prefix_len() {
+                writeln!(text, "{before}{}{behind}", client.addr())
+            } else {
+                writeln!(text, "{before}{client}{behind}")
+            };
+            // Writing to a string does not fail.
+            debug_assert!(line.is_ok());
+        }
+        text
+    }
+
+    /// What is in the file, and what went wrong.
+    #[must_use]
+    pub fn stats(&self) -> DenyStats {
+        DenyStats { entries: self.ends.len(), evicted: self.evicted, write_errors: self.write_errors }
+    }
+}

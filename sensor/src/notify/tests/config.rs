@@ -1,0 +1,118 @@
+use std::cell::RefCell;
+use std::path::Path;
+use std::time::Duration;
+
+use crate::config::{Document, Section};
+use crate::detect::Severity;
+use crate::notify::{DenyConfig, DenyFormat, Include, NotifyConfig, Output, WebhookConfig};
+
+fn read(text: &str) -> (NotifyConfig, Vec<String>) {
+    let mut document = Document::default();
+    document.add(Path::new("s.toml"), text).unwrap();
+    let problems = RefCell::default();
+    let root = Section::root(&document, &problems);
+    let config = NotifyConfig::read(&root);
+    root.finish();
+    (config, problems.into_inner().iter().map(ToString::to_string).collect())
+}
+
+#[test]
+fn nothing_is_the_default() {
+    assert_eq!(read(""), (NotifyConfig::default(), vec![]));
+}
+
+#[test]
+fn a_configuration_is_read() {
+    let (config, problems) = read(
+        "[alerts]\noutput = \"/var/log/sensor/alerts.jsonl\"\n[alerts.webhook]\nurl = \"https://a.example/x?y=z\"\n\
+         headers = [\"Authorization: Bearer abc:def\", \"X-Team: api\"]\ntimeout = \"3s\"\nmin_severity = \"high\"\n\
+         queue = 5\nattempts = 2\n[alerts.deny_file]\npath = \"/run/sensor/deny\"\nformat = \"haproxy\"\n\
+         include = \"all\"\nmax_entries = 7\n",
+    );
+    assert_eq!(problems, [""; 0]);
+    assert_eq!(config.output, Output::File("/var/log/sensor/alerts.jsonl".into()));
+    let expected = WebhookConfig {
+        headers: vec![
+            ("authorization".parse().unwrap(), "Bearer abc:def".parse().unwrap()),
+            ("x-team".parse().unwrap(), "api".parse().unwrap()),
+        ],
+        timeout: Duration::from_secs(3),
+        min_severity: Severity::High,
+        queue: 5,
+        attempts: 2,
+        ..WebhookConfig::to("https://a.example/x?y=z".parse().unwrap())
+    };
+    assert_eq!(config.webhook, Some(expected));
+    let expected = DenyConfig {
+        format: DenyFormat::Haproxy,
+        include: Include::All,
+        max_entries: 7,
+        ..DenyConfig::to("/run/sensor/deny".into())
+    };
+    assert_eq!(config.deny_file, Some(expected));
+    assert_eq!(read("[alerts]\noutput = \"stdout\"\n").0.output, Output::Stdout);
+}
+
+#[test]
+fn mistakes_name_their_key() {
+    for (text, expected) in [
+        ("[alerts]\noutput = \"here\"", "s.toml:2: alerts.output: `here`: expected `stdout`"),
+        ("[alerts]\nouput = \"stdout\"", "s.toml:2: alerts.ouput: unknown key; did you mean `output`?"),
+        (
+            "[alerts.webhook]\nurl = \"a.example\"",
+            "s.toml:2: alerts.webhook.url: expected http:// or https://",
+        ),
+        ("[alerts.webhook]\nurl = \"/x\"", "s.toml:2: alerts.webhook.url: expected a URL with a host"),
+        ("[alerts.webhook]\nurl = \"ftp://a.example/\"", "s.toml:2: alerts.webhook.url: expected http://"),
+        (
+            "[alerts.webhook]\nurl = \"https://u:p@a.example/\"",
+            "s.toml:2: alerts.webhook.url: credentials belong",
+        ),
+        ("[alerts.webhook]\nqueue = 9", "s.toml:2: alerts.webhook.queue: without `url`"),
+        (
+            "[alerts.webhook]\nurl = \"http://a.example\"\nheaders = [\"X\"]",
+            "s.toml:3: alerts.webhook.headers: expected \"Name: value\"",
+        ),
+        (
+            "[alerts.webhook]\nurl = \"http://a.example\"\nheaders = [\"Host: b\"]",
+            "s.toml:3: alerts.webhook.headers: this header is set by",
+        ),
+        (
+            "[alerts.webhook]\nurl = \"http://a.example\"\nmin_severity = \"bad\"",
+            "s.toml:3: alerts.webhook.min_severity: `bad`: expected one of info, low,",
+        ),
+        (
+            "[alerts.webhook]\nurl = \"http://a.example\"\nca_file = \"/dev/null\"",
+            "s.toml:3: alerts.webhook.ca_file: /dev/null: no certificate in it",
+        ),
+        ("[alerts.deny_file]\nformat = \"plain\"", "s.toml:2: alerts.deny_file.format: without `path`"),
+        (
+            "[alerts.deny_file]\npath = \"x\"",
+            "s.toml:2: alerts.deny_file.path: `x`: expected an absolute path",
+        ),
+        (
+            "[alerts.deny_file]\npath = \"/x\"\nformat = \"apache\"",
+            "s.toml:3: alerts.deny_file.format: `apache`: ",
+        ),
+    ] {
+        let problems = read(text).1;
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        assert!(problems[0].starts_with(expected), "{} is not {expected}", problems[0]);
+    }
+}
+
+#[test]
+fn secrets_are_not_printed() {
+    let text =
+        "[alerts.webhook]\nurl = \"https://a.example/s3cret\"\nheaders = [\"Authorization: s3cret\"]\n";
+    let (config, problems) = read(text);
+    assert_eq!(problems, [""; 0]);
+    let printed = format!("{config:?}");
+    assert!(printed.contains("a.example") && !printed.contains("s3cret"), "{printed}");
+    for wrong in
+        ["url = \"s3cret:/\"", "url = \"http://a.example\"\nheaders = [\"s3cret\", \"s3cret\\u0000: x\"]"]
+    {
+        let (_, problems) = read(&format!("[alerts.webhook]\n{wrong}\n"));
+        assert!(!problems.is_empty() && !format!("{problems:?}").contains("s3cret"), "{problems:?}");
+    }
+}

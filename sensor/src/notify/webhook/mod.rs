@@ -1,0 +1,192 @@
+//! Alerts by HTTP: one POST for each, tried again until it is taken or given up.
+
+mod backoff;
+mod client;
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+pub(super) use client::read_authorities;
+use client::{Client, PostError};
+use tokio::runtime::Handle;
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
+use tracing::{debug, warn};
+
+use super::NotifyError;
+use super::config::WebhookConfig;
+use crate::detect::Severity;
+
+/// Totals of the webhook.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct WebhookStats {
+    /// Alerts that the receiver took.
+    pub sent: u64,
+    /// Alerts given up after all tries, or refused.
+    pub failed: u64,
+    /// Alerts for which there was no room to wait, or no time at the end.
+    pub dropped: u64,
+    /// Tries that failed and were followed by another.
+    pub retries: u64,
+    /// Alerts that wait or are being sent.
+    pub depth: u64,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    waiting: VecDeque<Arc<str>>,
+    is_sending: bool,
+    is_closed: bool,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    state: Mutex<State>,
+    changed: Notify,
+    sent: AtomicU64,
+    failed: AtomicU64,
+    dropped: AtomicU64,
+    retries: AtomicU64,
+}
+
+impl Shared {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The next one, or none once the queue is closed and empty.
+    async fn next(&self) -> Option<Arc<str>> {
+        loop {
+            // Made first, so that what changes before it is awaited wakes it.
+            let changed = self.changed.notified();
+            {
+                let mut state = self.state();
+                let next = state.waiting.pop_front();
+                state.is_sending = next.is_some();
+                if next.is_some() || state.is_closed {
+                    return next;
+                }
+            }
+            changed.await;
+        }
+    }
+
+    fn stats(&self) -> WebhookStats {
+        let state = self.state();
+        let depth = state.waiting.len().saturating_add(usize::from(state.is_sending));
+        WebhookStats {
+            sent: self.sent.load(Relaxed),
+            failed: self.failed.load(Relaxed),
+            dropped: self.dropped.load(Relaxed),
+            retries: self.retries.load(Relaxed),
+            depth: u64::try_from(depth).unwrap_or(u64::MAX),
+        }
+    }
+}
+
+pub(super) struct Webhook {
+    shared: Arc<Shared>,
+    queue: usize,
+    min_severity: Severity,
+    task: JoinHandle<()>,
+}
+
+impl fmt::Debug for Webhook {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Webhook").field("stats", &self.shared.stats()).finish_non_exhaustive()
+    }
+}
+
+impl Webhook {
+    pub(super) fn start(
+        config: &WebhookConfig,
+        runtime: &Handle,
+        jitter: impl FnMut() -> u16 + Send + 'static,
+    ) -> Result<Self, NotifyError> {
+        let client = Client::new(config.clone())?;
+        let shared = Arc::<Shared>::default();
+        let task = runtime.spawn(run(shared.clone(), client, config.clone(), jitter));
+        Ok(Self { shared, queue: config.queue, min_severity: config.min_severity, task })
+    }
+
+    pub(super) fn push(&self, severity: Severity, text: Arc<str>) {
+        if severity < self.min_severity {
+            return;
+        }
+        let mut state = self.shared.state();
+        state.waiting.push_back(text);
+        // The newest matter most to whoever reads them.
+        if state.waiting.len() > self.queue && state.waiting.pop_front().is_some() {
+            self.shared.dropped.fetch_add(1, Relaxed);
+        }
+        drop(state);
+        self.shared.changed.notify_one();
+    }
+
+    pub(super) fn stats(&self) -> WebhookStats {
+        self.shared.stats()
+    }
+
+    /// Gives what waits some time.
+    pub(super) async fn close(self, grace: Duration) -> WebhookStats {
+        let Self { shared, mut task, .. } = self;
+        shared.state().is_closed = true;
+        shared.changed.notify_one();
+        if tokio::time::timeout(grace, &mut task).await.is_err() {
+            task.abort();
+            // It ends at its next pause, so that nothing is counted twice.
+            let _ended = task.await;
+        }
+        let left = shared.stats().depth;
+        let mut state = shared.state();
+        state.waiting.clear();
+        state.is_sending = false;
+        drop(state);
+        shared.dropped.fetch_add(left, Relaxed);
+        if left > 0 {
+            warn!(dropped = left, "alerts did not reach the webhook before the end");
+        }
+        shared.stats()
+    }
+}
+
+async fn run(shared: Arc<Shared>, client: Client, config: WebhookConfig, mut jitter: impl FnMut() -> u16) {
+    while let Some(text) = shared.next().await {
+        let delivered = deliver(&shared, &client, &config, text, &mut jitter).await;
+        if let Err(error) = &delivered {
+            warn!(host = client.host(), %error, "an alert did not reach the webhook");
+        }
+        let counter = if delivered.is_ok() { &shared.sent } else { &shared.failed };
+        counter.fetch_add(1, Relaxed);
+        shared.state().is_sending = false;
+    }
+}
+
+/// Tries until the receiver takes it, refuses it for good, or was asked often enough.
+async fn deliver(
+    shared: &Shared,
+    client: &Client,
+    config: &WebhookConfig,
+    text: Arc<str>,
+    jitter: &mut impl FnMut() -> u16,
+) -> Result<(), PostError> {
+    for failed in 0.. {
+        let Err(error) = client.post(text.clone()).await else { break };
+        let after = match &error {
+            PostError::Refused(_) | PostError::Request(_) => return Err(error),
+            PostError::Busy { after, .. } => after.unwrap_or_default(),
+            PostError::Connection(_) | PostError::Http(_) | PostError::Timeout => Duration::ZERO,
+        };
+        if failed >= config.attempts.saturating_sub(1) {
+            return Err(error);
+        }
+        debug!(host = client.host(), %error, "trying the webhook again");
+        shared.retries.fetch_add(1, Relaxed);
+        let pause = backoff::pause(failed, config.retry, WebhookConfig::MAX_RETRY, jitter());
+        tokio::time::sleep(pause.max(after.min(WebhookConfig::MAX_RETRY))).await;
+    }
+    Ok(())
+}

@@ -1,0 +1,117 @@
+//! From segments on the wire to the record.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use super::{Config, Observer, Pipeline};
+use crate::capture::{Endpoint, Flags, Segment};
+use crate::clock::Timestamp;
+use crate::event::{Exchange, LoginOutcome};
+use crate::identity::Key;
+
+/// Keeps records as JSON.
+#[derive(Default)]
+struct Records(Vec<String>);
+
+impl Observer for Records {
+    fn exchange(&mut self, exchange: &Exchange<'_>) {
+        self.0.push(serde_json::to_string(exchange).unwrap());
+    }
+}
+
+/// A connection in which each side has said so many bytes.
+struct Wire {
+    pipeline: Pipeline<Records>,
+    client: u32,
+    server: u32,
+    now: u64,
+}
+
+impl Wire {
+    fn new() -> Self {
+        let pipeline =
+            Pipeline::new(&Config::default(), &Key::from_bytes([7; 32]), Records::default()).unwrap();
+        Self { pipeline, client: 100, server: 500, now: 1_000_000 }
+    }
+
+    fn send(&mut self, from_client: bool, flags: Flags, payload: &str) {
+        let client = Endpoint::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), 40_000);
+        let server = Endpoint::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 80)), 80);
+        let length = u32::try_from(payload.len()).unwrap();
+        self.now += 1_000;
+        let segment = Segment {
+            time: Timestamp::from_unix_micros(self.now),
+            source: if from_client { client } else { server },
+            destination: if from_client { server } else { client },
+            interface: 0,
+            direction: None,
+            sequence: if from_client { self.client } else { self.server },
+            acknowledgement: if from_client { self.server } else { self.client },
+            flags,
+            urgent: 0,
+            length,
+            payload: payload.as_bytes(),
+        };
+        let _instruction = self.pipeline.segment(&segment);
+        let sent = length + u32::from(flags.has(Flags::SYN));
+        *(if from_client { &mut self.client } else { &mut self.server }) += sent;
+    }
+
+    fn open(&mut self) {
+        self.send(true, Flags::SYN, "");
+        self.send(false, Flags(Flags::SYN.0 | Flags::ACK.0), "");
+        self.send(true, Flags::ACK, "");
+    }
+
+    fn exchange(&mut self, request: &str, response: &str) {
+        self.send(true, Flags::ACK, request);
+        self.send(false, Flags::ACK, response);
+    }
+}
+
+fn post(body: &str) -> String {
+    format!(
+        "POST /login HTTP/1.1\r\nHost: a\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
+}
+
+#[test]
+fn logins_come_from_the_wire_to_the_record() {
+    let mut wire = Wire::new();
+    wire.open();
+    let refused = "HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n";
+    let done = "HTTP/1.1 302 Found\r\nLocation: /home\r\nContent-Length: 0\r\n\r\n";
+    wire.exchange(&post("username=Alice&password=hunter2pw"), refused);
+    wire.exchange(&post("username=alice&password=Tr0ub4dor"), done);
+    wire.exchange("GET /home HTTP/1.1\r\nHost: a\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    wire.pipeline.finish(Timestamp::from_unix_micros(wire.now));
+    let records = wire.pipeline.observer().0.join("\n");
+    let logins: Vec<serde_json::Value> =
+        wire.pipeline.observer().0.iter().map(|record| serde_json::from_str(record).unwrap()).collect();
+    assert_eq!(logins[0]["login"]["outcome"], "failure", "{records}");
+    assert_eq!(logins[1]["login"]["outcome"], "success", "{records}");
+    assert_eq!(logins[0]["login"]["user"], logins[1]["login"]["user"]);
+    assert!(logins[0]["login"]["user"].as_str().is_some_and(|user| user.starts_with("user:")));
+    assert!(logins[2].get("login").is_none(), "{records}");
+    for secret in ["Alice", "alice", "hunter2pw", "Tr0ub4dor", "password"] {
+        assert!(!records.contains(secret), "{secret} in {records}");
+    }
+    assert_eq!(LoginOutcome::ALL.map(|outcome| wire.pipeline.totals().logins(outcome)), [1, 1, 0]);
+}
+
+/// A body in many segments, after a head that came alone, and one after a large upload that is not read.
+#[test]
+fn bodies_come_in_pieces() {
+    let mut wire = Wire::new();
+    wire.open();
+    let upload = "x".repeat(30_000);
+    wire.send(true, Flags::ACK, "POST /files HTTP/1.1\r\nHost: a\r\nContent-Length: 30000\r\n\r\n");
+    wire.send(true, Flags::ACK, &upload);
+    wire.send(false, Flags::ACK, "HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n");
+    for piece in post("username=alice&password=hunter2pw").as_bytes().chunks(7) {
+        wire.send(true, Flags::ACK, std::str::from_utf8(piece).unwrap());
+    }
+    wire.send(false, Flags::ACK, "HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n");
+    wire.pipeline.finish(Timestamp::from_unix_micros(wire.now));
+    assert_eq!(LoginOutcome::ALL.map(|outcome| wire.pipeline.totals().logins(outcome)), [0, 1, 0]);
+}
