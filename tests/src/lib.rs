@@ -22,3 +22,5 @@ pub mod mirror;
 pub mod model;
 pub mod packet;
 pub mod plane;
+
+pub mod sim;

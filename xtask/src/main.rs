@@ -6,6 +6,7 @@ mod bench;
 mod build;
 mod clock;
 mod demo;
+mod evaluate;
 mod fuzz;
 mod outcome;
 mod process;
@@ -45,6 +46,8 @@ enum Command {
     Test(test::Args),
     /// Measure.
     Bench(bench::Args),
+    /// Evaluate the detectors: attacks found and false alarms on simulated traffic, scores on time series.
+    Evaluate(evaluate::Args),
     /// Give the parsers hostile input, guided by what it reaches.
     Fuzz(fuzz::Args),
     /// Check the house rules.
@@ -71,6 +74,7 @@ fn dispatch(command: Command) -> Result<()> {
         Command::Demo(args) => demo::command(&args),
         Command::Test(args) => test::command(&args),
         Command::Bench(args) => bench::command(&args),
+        Command::Evaluate(args) => evaluate::command(&args),
         Command::Fuzz(args) => fuzz::command(&args),
         Command::Tidy => tidy::command(),
         Command::Vm(args) => vm::command(&args),
@@ -94,7 +98,7 @@ mod tests {
     #[test]
     fn subcommands_have_their_names() {
         let names = subcommands();
-        for name in ["setup", "build", "run", "demo", "test", "bench", "fuzz", "tidy", "vm"] {
+        for name in ["setup", "build", "run", "demo", "test", "bench", "evaluate", "fuzz", "tidy", "vm"] {
             assert!(names.iter().any(|known| known == name), "{name} is missing");
         }
     }

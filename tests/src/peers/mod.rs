@@ -5,6 +5,7 @@
 
 pub mod http;
 pub mod keepalive;
+pub mod login;
 pub mod nginx;
 pub mod spoof;
 pub mod udp;

@@ -1,0 +1,136 @@
+//! What was promised, and whether it holds.
+
+use comfy_table::Table;
+use sensor_tests::sim::attack::Class;
+use serde::Serialize;
+
+use crate::attacks::{Row, span};
+use crate::new_table;
+use crate::series::Scores;
+use crate::weeks::Weeks;
+
+/// One promise.
+#[derive(Serialize)]
+pub(crate) struct Target {
+    what: String,
+    target: &'static str,
+    measured: String,
+    /// None where it was not measured.
+    met: Option<bool>,
+}
+
+/// Longest time until a distributed attack is found, in seconds.
+const SOON: f64 = 60.0;
+/// Least score of the benchmark's standard profile.
+const NAB: f64 = 70.0;
+/// Least F1 on the cloud series.
+const F1: f64 = 0.65;
+
+/// All of them.
+pub(crate) fn of(attacks: &[Row], weeks: Option<&Weeks>, series: Option<&Scores>) -> Vec<Target> {
+    let mut targets = Vec::new();
+    let of_class =
+        |classes: &[Class]| attacks.iter().filter(|row| classes.contains(&row.class)).collect::<Vec<&Row>>();
+    let loud = of_class(&[Class::SingleSource, Class::SeveralSources]);
+    targets.push(found("single-source stuffing, brute force, spraying", "all found", &loud, f64::MAX));
+    let blocked: usize = attacks.iter().map(|row| row.strangers_blocked).sum();
+    targets.push(Target {
+        what: "legitimate clients in signals that block, over all attacks".to_owned(),
+        target: "0",
+        measured: blocked.to_string(),
+        met: (!attacks.is_empty()).then_some(blocked == 0),
+    });
+    let distributed = of_class(&[Class::Distributed]);
+    targets.push(found(
+        "2,000 addresses x 2 attempts in 10 minutes",
+        "found within 60 s",
+        &distributed,
+        SOON,
+    ));
+    let baseline = distributed.iter().filter(|row| row.baseline.is_some()).count();
+    targets.push(Target {
+        what: "the same by fail2ban's rule".to_owned(),
+        target: "finds none",
+        measured: format!("{baseline} of {}", distributed.len()),
+        met: (!distributed.is_empty()).then_some(baseline == 0),
+    });
+    let slow = of_class(&[Class::LowAndSlow]);
+    targets.push(found("low and slow, 5,000 addresses and fewer", "found", &slow, f64::MAX));
+    let rest = of_class(&[Class::Probing, Class::Load, Class::Anomaly]);
+    targets.push(found("enumeration, scanners, load, anomalies", "all found", &rest, f64::MAX));
+    let grave = weeks.map(|weeks| weeks.grave as f64 / f64::from(weeks.weeks.max(1)));
+    targets.push(Target {
+        what: "false alarms of severity high or above in a simulated week".to_owned(),
+        target: "< 1",
+        measured: grave.map_or_else(not_measured, |grave| format!("{grave:.2}")),
+        met: grave.map(|grave| grave < 1.0),
+    });
+    let named = weeks.map(|weeks| weeks.named);
+    targets.push(Target {
+        what: "legitimate clients that they name".to_owned(),
+        target: "0",
+        measured: named.map_or_else(not_measured, |named| named.to_string()),
+        met: named.map(|named| named == 0),
+    });
+    targets.extend(of_series(series));
+    targets
+}
+
+fn of_series(series: Option<&Scores>) -> [Target; 2] {
+    let standard = series.and_then(|series| series.nab.first());
+    let shown = |series: &Scores| {
+        format!(
+            "{:.2} with one threshold of {}, which flags {:.1}% of points ({:.2} with the benchmark's threshold)",
+            series.f1,
+            series.threshold,
+            series.flagged * 100.0,
+            series.f1_at_nab_threshold
+        )
+    };
+    [
+        Target {
+            what: "benchmark of anomaly scores (NAB), standard profile".to_owned(),
+            target: ">= 70",
+            measured: standard.map_or_else(not_measured, |(_, score)| format!("{score:.2}")),
+            met: standard.map(|(_, score)| *score >= NAB),
+        },
+        Target {
+            what: "event F1 on the cloud series".to_owned(),
+            target: ">= 0.65",
+            measured: series.map_or_else(not_measured, shown),
+            met: series.map(|series| series.f1 >= F1),
+        },
+    ]
+}
+
+fn found(what: &str, target: &'static str, rows: &[&Row], within: f64) -> Target {
+    let in_time = rows.iter().filter(|row| row.found.is_some_and(|when| when.seconds <= within));
+    let in_time = in_time.count();
+    let slowest = rows.iter().filter_map(|row| row.found).map(|when| when.seconds).reduce(f64::max);
+    let slowest =
+        slowest.map_or_else(String::new, |seconds| format!(", the slowest after {}", span(seconds)));
+    Target {
+        what: what.to_owned(),
+        target,
+        measured: format!("{in_time} of {}{slowest}", rows.len()),
+        met: (!rows.is_empty()).then_some(in_time == rows.len()),
+    }
+}
+
+fn not_measured() -> String {
+    "NOT MEASURED".to_owned()
+}
+
+/// As a table.
+pub(crate) fn table(targets: &[Target]) -> Table {
+    let mut table = new_table(&["what", "target", "measured", "verdict"]);
+    for target in targets {
+        let verdict = match target.met {
+            Some(true) => "pass",
+            Some(false) => "MISSED",
+            None => "not measured",
+        };
+        table.add_row([target.what.as_str(), target.target, target.measured.as_str(), verdict]);
+    }
+    table
+}
