@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::threat::Threat;
+use super::{brute_force, credential_stuffing, distributed, password_spraying};
 
 /// How strict the defaults are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -47,6 +48,14 @@ pub struct Config {
     pub preset: Preset,
     /// Responses that differ from the default, which leaves it to the daemon's mode.
     pub responses: BTreeMap<Threat, Response>,
+    /// Guessing of passwords.
+    pub brute_force: brute_force::Config,
+    /// One password on many accounts.
+    pub password_spraying: password_spraying::Config,
+    /// Stolen credentials, from one client.
+    pub credential_stuffing: credential_stuffing::Config,
+    /// The same, from many.
+    pub distributed: distributed::Config,
 }
 
 impl Config {
@@ -55,4 +64,10 @@ impl Config {
     pub fn response(&self, threat: Threat) -> Response {
         self.responses.get(&threat).copied().unwrap_or_default()
     }
+}
+
+/// A share such as `80%` or `80`, in percent, from 1 to 100.
+pub(super) fn percent(text: &str) -> Result<u32, &'static str> {
+    let number = text.strip_suffix('%').unwrap_or(text).trim().parse();
+    number.ok().filter(|number| (1..=100).contains(number)).ok_or("expected a share from 1% to 100%")
 }

@@ -3,9 +3,18 @@
 //! Architecture invariants: a detector reads no clock and no bytes, knows nothing of policy, and its memory is
 //! bounded whatever happens. What it has to forget, it counts.
 
+pub mod account_takeover;
+pub mod brute_force;
 mod config;
+pub mod credential_stuffing;
+mod credentials;
+pub mod distributed;
+pub mod password_spraying;
 mod signal;
+#[cfg(test)]
+pub(crate) mod testing;
 mod threat;
+mod window;
 
 pub use config::{Config, Preset, Response};
 pub use signal::{Evidence, Number, Offender, Sample, Signal, Subject};
@@ -25,6 +34,14 @@ pub trait Detector: Send {
 
     /// Its bounds.
     fn usage(&self) -> Usage;
+
+    /// What it has learned and needs after a restart; small.
+    fn learned(&self) -> Option<serde_json::Value> {
+        None
+    }
+
+    /// Takes up what it had learned. What cannot be read is left out: it learns anew.
+    fn restore(&mut self, _learned: &serde_json::Value) {}
 }
 
 /// What a detector remembers, and what it could not.
@@ -38,6 +55,18 @@ pub struct Usage {
     pub evicted: u64,
 }
 
+impl Usage {
+    /// Both together.
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        Self {
+            entries: self.entries.saturating_add(other.entries),
+            capacity: self.capacity.saturating_add(other.capacity),
+            evicted: self.evicted.saturating_add(other.evicted),
+        }
+    }
+}
+
 /// All detectors that are on.
 pub struct Detectors {
     detectors: Vec<Box<dyn Detector>>,
@@ -47,8 +76,12 @@ pub struct Detectors {
 impl Detectors {
     /// The detectors that a configuration asks for.
     #[must_use]
-    pub fn new(_config: &Config) -> Self {
-        Self { detectors: Vec::new(), signals: Vec::new() }
+    pub fn new(config: &Config) -> Self {
+        let mut detectors: Vec<Box<dyn Detector>> = Vec::new();
+        if let Some(credentials) = credentials::Credentials::new(config) {
+            detectors.push(Box::new(credentials));
+        }
+        Self { detectors, signals: Vec::new() }
     }
 
     /// An event happened; the signals that it gives rise to.
@@ -72,10 +105,6 @@ impl Detectors {
     /// Bounds of all detectors together.
     #[must_use]
     pub fn usage(&self) -> Usage {
-        self.detectors.iter().map(|detector| detector.usage()).fold(Usage::default(), |sum, usage| Usage {
-            entries: sum.entries.saturating_add(usage.entries),
-            capacity: sum.capacity.saturating_add(usage.capacity),
-            evicted: sum.evicted.saturating_add(usage.evicted),
-        })
+        self.detectors.iter().map(|detector| detector.usage()).fold(Usage::default(), Usage::and)
     }
 }
