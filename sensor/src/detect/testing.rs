@@ -20,13 +20,17 @@ pub(crate) fn millis(millis: u64) -> Timestamp {
 }
 
 /// The address with a number, in a network of its own for each 200.
-pub(crate) fn address(number: u32) -> IpAddr {
-    IpAddr::V4(Ipv4Addr::from((11 << 24) + (number / 200) * 256 + 1 + number % 200))
+pub(crate) fn address(number: u64) -> IpAddr {
+    ip((11 << 24) + (number / 200) * 256 + 1 + number % 200)
 }
 
 /// Addresses that are far from each other.
-pub(crate) fn scattered(number: u32) -> IpAddr {
-    IpAddr::V4(Ipv4Addr::from((100 << 24) + (number.wrapping_mul(2_654_435_761) >> 8)))
+pub(crate) fn scattered(number: u64) -> IpAddr {
+    ip((100 << 24) + number.wrapping_mul(2_654_435_761) % (1 << 24))
+}
+
+fn ip(bits: u64) -> IpAddr {
+    IpAddr::V4(Ipv4Addr::from(u32::try_from(bits).unwrap()))
 }
 
 /// A successful GET of `/things/{id}` that took a millisecond.

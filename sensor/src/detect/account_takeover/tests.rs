@@ -34,7 +34,7 @@ fn a_success_of_others_meanwhile_is_none() {
     attempts.extend((0..40).map(|number| Try {
         at: number * 999,
         user: number,
-        client: address(number as u32),
+        client: address(number),
         ..user
     }));
     assert!(of(&run(&Config::default(), &mut attempts), Threat::AccountTakeover).is_empty());

@@ -94,7 +94,7 @@ fn a_deployment_that_fails_everything_blocks_nobody() {
                 let at = at + again * 4_000;
                 let succeeds = !broken.contains(&at) && (outage || !random.chance(100));
                 let user = office * 1_000 + user;
-                let client = address(1 + office as u32);
+                let client = address(1 + office);
                 attempts.push(Try { at, client, user, password: user, succeeds, program: user % 5 });
             }
         }

@@ -145,10 +145,10 @@ impl Credentials {
 
     fn success(&mut self, attempt: &Attempt<'_>, signals: &mut Vec<Signal>) {
         let (desk, now) = (&mut self.desk, attempt.now);
-        if let (Some(rule), Some(password)) = (&mut self.spraying, attempt.password) {
-            if let Some(state) = self.history.passwords.get(&password, now) {
-                rule.observe(attempt, state);
-            }
+        if let (Some(rule), Some(password)) = (&mut self.spraying, attempt.password)
+            && let Some(state) = self.history.passwords.get(&password, now)
+        {
+            rule.observe(attempt, state);
         }
         let client = self.history.clients.entry(attempt.exchange.client, now, Client::default);
         self.stuffing.observe(attempt, client);

@@ -17,7 +17,7 @@ fn feed(engine: &mut Credentials, names: &Names, attempts: impl IntoIterator<Ite
 fn attempt(number: u64) -> Try {
     Try {
         at: number * 10,
-        client: scattered(number as u32),
+        client: scattered(number),
         user: number,
         password: number,
         succeeds: false,
@@ -30,13 +30,13 @@ fn a_million_clients_stay_within_bounds_and_what_is_forgotten_is_counted() {
     let (mut engine, names) = (engine(), Names::new());
     let users: Vec<_> = (0..50_000).map(|number| (names.user(number), names.password(number))).collect();
     let mut signals = Vec::new();
-    for number in 0..1_000_000_u32 {
-        let mut exchange = Try { succeeds: number % 10 != 0, ..attempt(0) }.exchange(&names);
+    for number in 0..1_000_000_u64 {
+        let mut exchange = Try { succeeds: !number.is_multiple_of(10), ..attempt(0) }.exchange(&names);
         exchange.client = scattered(number);
-        exchange.seen = millis(u64::from(number));
+        exchange.seen = millis(number);
         let login = exchange.login.as_mut().unwrap();
-        let (user, password) = users[number as usize % users.len()];
-        (login.user, login.password, login.fingerprint) = (Some(user), Some(password), u64::from(number));
+        let (user, password) = users[usize::try_from(number).unwrap() % users.len()];
+        (login.user, login.password, login.fingerprint) = (Some(user), Some(password), number);
         engine.observe(&Event::Exchange(&exchange), &mut signals);
     }
     let usage = engine.usage();
@@ -103,7 +103,11 @@ fn what_is_no_login_or_has_no_outcome_or_no_name_says_nothing() {
 #[test]
 fn baselines_survive_a_restart_and_nonsense_does_not() {
     let (mut first, names) = (engine(), Names::new());
-    feed(&mut first, &names, (0..3_000).map(|number| Try { succeeds: number % 20 != 0, ..attempt(number) }));
+    feed(
+        &mut first,
+        &names,
+        (0..3_000).map(|number| Try { succeeds: !number.is_multiple_of(20), ..attempt(number) }),
+    );
     let learned = first.learned().unwrap();
     assert!(learned.to_string().len() < 1_000);
     let mut second = engine();

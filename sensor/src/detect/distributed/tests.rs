@@ -27,9 +27,9 @@ impl Site {
     fn visit(&mut self, at: u64, into: &mut Vec<Try>) {
         let user = self.random.below(self.users);
         let client = if self.random.chance(self.roaming) {
-            scattered(2_000_000 + self.random.below(1_000_000) as u32)
+            scattered(2_000_000 + self.random.below(1_000_000))
         } else {
-            scattered(user as u32)
+            scattered(user)
         };
         let program = (user % 40) * (user % 40) / 100;
         let mut at = at;
@@ -71,7 +71,7 @@ fn attack(
             let number = random.below(1_000_000);
             attempts.push(Try {
                 at: from + random.below(span),
-                client: scattered(8_000_000 + bot as u32),
+                client: scattered(8_000_000 + bot),
                 user: 1_000_000 + number,
                 password: 1_000_000 + number,
                 succeeds: false,
@@ -83,7 +83,7 @@ fn attack(
 }
 
 fn bots(addresses: u64) -> BTreeSet<IpAddr> {
-    (0..addresses).map(|bot| scattered(8_000_000 + bot as u32)).collect()
+    (0..addresses).map(|bot| scattered(8_000_000 + bot)).collect()
 }
 
 /// The first signal about the route, after the attack's start.
@@ -157,7 +157,7 @@ fn a_rack_of_addresses_is_found_by_its_network() {
     let mut attempts = Site::new(1).visits(0, 4 * HOUR, 50);
     let mut rack = attack(1, 200, 1, 2 * HOUR, HOUR, |bot| bot % 40);
     rack.iter_mut().enumerate().for_each(|(number, attempt)| {
-        attempt.client = IpAddr::from([203, 0, 113, number as u8 + 1]);
+        attempt.client = IpAddr::from([203, 0, 113, u8::try_from(number).unwrap() + 1]);
     });
     attempts.extend(rack);
     let said = run(&All::default(), &mut attempts);
@@ -193,7 +193,7 @@ fn week(seed: u64) -> Vec<Try> {
         let busy = [5, 3, 2, 2, 3, 8, 15, 30, 50, 60, 60, 55, 45, 50, 55, 50, 45, 40, 35, 30, 25, 20, 15, 10];
         site.failing = if day == 0 && (7..12).contains(&of_day) { 350 } else { 100 };
         let (from, to) = (hour * HOUR, (hour + 1) * HOUR);
-        attempts.extend(site.visits(from, to, busy[of_day as usize]));
+        attempts.extend(site.visits(from, to, busy[usize::try_from(of_day).unwrap()]));
         if day == 2 && (14..17).contains(&of_day) {
             (site.roaming, site.failing) = (900, 250);
             attempts.extend(site.visits(from, to, 400));
@@ -206,7 +206,7 @@ fn week(seed: u64) -> Vec<Try> {
     }
     let device = |number: u64, at: u64, succeeds| Try {
         at,
-        client: scattered(6_000_000 + number as u32),
+        client: scattered(6_000_000 + number),
         user: 500_000 + number,
         password: 500_000 + number,
         succeeds,

@@ -27,14 +27,7 @@ fn people(seed: u64, count: u64, span: u64, failing: u64) -> Vec<Try> {
         } else {
             random.next()
         };
-        Try {
-            at: random.below(span),
-            client: address(user as u32),
-            user,
-            password,
-            succeeds,
-            program: user % 9,
-        }
+        Try { at: random.below(span), client: address(user), user, password, succeeds, program: user % 9 }
     };
     (0..count).map(one).collect()
 }
@@ -52,12 +45,12 @@ fn one_password_from_one_client_is_found() {
 fn one_password_from_many_clients_is_found_among_people() {
     for seed in 0..3 {
         let mut attempts = people(seed, 3_000, 3_600_000, 100);
-        attempts.extend(spray(150, 20_000, |number| scattered(number as u32)));
+        attempts.extend(spray(150, 20_000, |number| scattered(number)));
         let said = run(&All::default(), &mut attempts);
         let (at, signal) = of(&said, Threat::PasswordSpraying)[0];
         assert!(*at < 25 * 20_000, "{at}");
         assert_eq!(signal.subject, Subject::Route("/login".to_owned()));
-        let sprayers = spray(150, 1, |number| scattered(number as u32));
+        let sprayers = spray(150, 1, |number| scattered(number));
         let attackers =
             sprayers.iter().map(|attempt| attempt.client).collect::<std::collections::BTreeSet<_>>();
         let offenders = offenders(&said);
@@ -77,6 +70,6 @@ fn people_who_mistype_the_commonest_password_do_not_spray() {
 #[test]
 fn a_shared_password_that_works_is_no_spraying() {
     let mut batch = spray(500, 1_000, |_| address(3));
-    batch.iter_mut().enumerate().for_each(|(number, attempt)| attempt.succeeds = number % 5 != 0);
+    batch.iter_mut().enumerate().for_each(|(number, attempt)| attempt.succeeds = !number.is_multiple_of(5));
     assert!(of(&run(&All::default(), &mut batch), Threat::PasswordSpraying).is_empty());
 }

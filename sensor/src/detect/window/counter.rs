@@ -46,7 +46,7 @@ mod tests {
                 counter.add(Moment::from_millis(now), span);
             }
             now += rest;
-            let within = |width: u64| times.iter().filter(|time| now - **time < width).count() as u32;
+            let within = |width: u64| times.iter().map(|time| u32::from(now - time < width)).sum::<u32>();
             let count = counter.count(Moment::from_millis(now), span);
             let longest = span_ms.div_ceil(7) * 8;
             prop_assert!(within(span_ms) <= count && count <= within(longest),
