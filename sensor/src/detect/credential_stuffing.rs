@@ -89,6 +89,12 @@ impl Tries {
         }
     }
 
+    /// Accounts, where they may be so many; else 0: no client fails on more accounts than times, and that is
+    /// counted faster.
+    fn accounts(&self, now: Moment, span: Span, threshold: u32) -> u32 {
+        if self.failed.count(now, span) < threshold { 0 } else { self.accounts.count(now, span) }
+    }
+
     /// Failures and attempts.
     fn counts(&self, now: Moment, span: Span) -> (u32, u32) {
         let failed = self.failed.count(now, span);
@@ -136,8 +142,8 @@ impl Rule {
     }
 
     /// Accounts that a client failed on.
-    pub(crate) fn accounts(&self, client: &Client, now: Moment) -> u32 {
-        client.stuffing.long.accounts.count(now, self.long)
+    pub(crate) fn accounts(&self, client: &OfClient, now: Moment) -> u32 {
+        client.long.accounts.count(now, self.long)
     }
 
     /// Whether a client is stuffing.
@@ -146,8 +152,8 @@ impl Rule {
             return None;
         }
         let (now, state, config) = (attempt.now, &client.stuffing, &self.config);
-        let accounts = state.short.accounts.count(now, self.window);
-        let long_accounts = state.long.accounts.count(now, self.long);
+        let accounts = state.short.accounts(now, self.window, config.accounts);
+        let long_accounts = state.long.accounts(now, self.long, config.long_accounts);
         let short =
             accounts >= config.accounts && state.short.has_ratio(now, self.window, config.failure_ratio);
         let long = long_accounts >= config.long_accounts

@@ -93,11 +93,17 @@ impl Rule {
         }
     }
 
-    /// Whether a password is being sprayed; `accounts` is how many the attempt's client failed on.
-    pub(crate) fn judge(&self, attempt: &Attempt<'_>, state: &OfPassword, accounts: u32) -> Option<Case> {
+    /// Whether a password is being sprayed; `accounts` tells how many the attempt's client failed on.
+    pub(crate) fn judge(
+        &self,
+        attempt: &Attempt<'_>,
+        state: &OfPassword,
+        accounts: impl FnOnce() -> u32,
+    ) -> Option<Case> {
         if attempt.outage || attempt.familiar || !self.is_spraying(state, attempt.now) {
             return None;
         }
+        let accounts = accounts();
         let alone = accounts >= OFFENDER_ACCOUNTS && attempt.outweighs_neighbours(accounts);
         let alike = attempt.is_strange() && state.program.is(attempt.fingerprint);
         Some(Case {
@@ -109,7 +115,10 @@ impl Rule {
     }
 
     fn is_spraying(&self, state: &OfPassword, now: Moment) -> bool {
-        if state.accounts.count(now, self.window) < self.config.accounts {
+        // No more accounts than failures, and these are counted faster.
+        if state.failed.count(now, self.window) < self.config.accounts
+            || state.accounts.count(now, self.window) < self.config.accounts
+        {
             return false;
         }
         let (failed, passed) = (state.failed.count(now, self.window), state.passed.count(now, self.window));

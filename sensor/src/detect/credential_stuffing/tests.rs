@@ -109,3 +109,41 @@ fn a_program_with_an_expired_key_is_not_stuffing() {
     let mut one: Vec<Try> = (0..20_000).map(|number| Try { at: number * 200, ..attempt }).collect();
     assert!(run(&All::default(), &mut one).is_empty());
 }
+
+#[test]
+fn colleagues_who_all_mistype_on_a_morning_are_not_flagged() {
+    let one = Try { at: 0, client: address(1), user: 1, password: 1, succeeds: true, program: 2 };
+    let mut attempts: Vec<Try> =
+        (0..40).map(|user| Try { at: user * 1_000, user, password: user, ..one }).collect();
+    let morning = 20 * 3_600_000;
+    let mistype =
+        |user| Try { at: morning + user * 5_000, user, password: 100 + user, succeeds: false, ..one };
+    attempts.extend((0..40).map(mistype));
+    assert!(run(&All::default(), &mut attempts).is_empty());
+}
+
+#[test]
+fn new_users_behind_one_address_are_not_blamed_for_an_outage() {
+    let one = Try { at: 0, client: address(1), user: 1, password: 1, succeeds: true, program: 2 };
+    let regulars = |at: u64, succeeds| {
+        (0..40).map(move |user| Try {
+            at: at + user * 500,
+            client: address(10 + user),
+            user,
+            succeeds,
+            ..one
+        })
+    };
+    let mut attempts: Vec<Try> = regulars(0, true).collect();
+    let outage = 7_200_000;
+    attempts.extend(regulars(outage, false));
+    attempts.extend(regulars(outage + 70_000, false));
+    attempts.extend((0..40).map(|user| Try {
+        at: outage + 10_000 + user * 1_000,
+        user: 1_000 + user,
+        password: 1_000 + user,
+        succeeds: false,
+        ..one
+    }));
+    assert!(run(&All::default(), &mut attempts).is_empty());
+}

@@ -57,6 +57,8 @@ pub(crate) struct Attempt<'a> {
     pub(crate) familiar: bool,
     /// Whether anybody was logged in from its client before.
     pub(crate) known: bool,
+    /// Whether both were learned within the day, so that there is nothing new to learn of a success.
+    pub(crate) settled: bool,
     /// Accounts that were logged in to from its client while nothing was the matter with it: who would be hit by a
     /// block.
     pub(crate) neighbours: u32,

@@ -89,10 +89,14 @@ impl History {
             LoginOutcome::Unknown => return None,
         };
         let network = Network::of(exchange.client);
-        let homes = login.user.and_then(|user| self.known_accounts.get(&user, now));
-        let familiar = homes.is_some_and(|homes| homes.networks.contains(&Some(network)));
-        let known = self.known_clients.get(&exchange.client, now);
-        let neighbours = known.as_ref().map_or(0, |known| known.accounts.count(now, Span::of(REMEMBERED)));
+        let homes = login.user.and_then(|user| self.known_accounts.peek_used(&user, now));
+        let familiar = homes.is_some_and(|(_, homes)| homes.networks.contains(&Some(network)));
+        let known = self.known_clients.peek_used(&exchange.client, now);
+        let lately = |used: Option<Moment>| used.is_some_and(|used| now.since(used) < DAY);
+        let settled = familiar && lately(homes.map(|homes| homes.0)) && lately(known.map(|known| known.0));
+        // Who succeeds is not judged.
+        let neighbours = known.filter(|_| failed);
+        let neighbours = neighbours.map_or(0, |(_, known)| known.accounts.count(now, Span::of(REMEMBERED)));
         let known = known.is_some();
         let route = self.route(exchange, now);
         if familiar {
@@ -110,6 +114,7 @@ impl History {
             route: Arc::clone(&route.name),
             familiar,
             known,
+            settled,
             neighbours,
             outage,
         })
@@ -117,6 +122,9 @@ impl History {
 
     /// A success that nothing is wrong with: its client and its account are known from now on.
     pub(crate) fn learn(&mut self, attempt: &Attempt<'_>) {
+        if attempt.settled {
+            return;
+        }
         let now = attempt.now;
         let known = self.known_clients.entry(attempt.exchange.client, now, Known::default);
         let Some(account) = attempt.account else { return };

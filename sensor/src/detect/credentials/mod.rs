@@ -132,7 +132,7 @@ impl Credentials {
         if let (Some(rule), Some(password)) = (&mut self.spraying, attempt.password) {
             let state = self.history.passwords.entry(password, now, Default::default);
             rule.observe(attempt, state);
-            if let Some(case) = rule.judge(attempt, state, self.stuffing.accounts(client, now)) {
+            if let Some(case) = rule.judge(attempt, state, || self.stuffing.accounts(&client.stuffing, now)) {
                 let part = |seen: &Seen| rule.was_part(attempt, state, seen);
                 signals.extend(desk.file(case, false, part, |recent| rule.explain(attempt, state, recent)));
             }
@@ -171,7 +171,8 @@ impl Credentials {
     fn spread(&mut self, attempt: &Attempt<'_>, signals: &mut Vec<Signal>) {
         let (desk, now, rule) = (&mut self.desk, attempt.now, &self.distributed);
         let client = self.history.clients.entry(attempt.exchange.client, now, Client::default);
-        let accounts = self.stuffing.accounts(client, now);
+        let stuffing = &client.stuffing;
+        let accounts = || self.stuffing.accounts(stuffing, now);
         let Some(Route { name, control, watch }) = self.history.routes.get(&*attempt.route, now) else {
             return;
         };

@@ -106,7 +106,7 @@ fn baselines_survive_a_restart_and_nonsense_does_not() {
     feed(
         &mut first,
         &names,
-        (0..3_000).map(|number| Try { succeeds: !number.is_multiple_of(20), ..attempt(number) }),
+        (0..3_000_u64).map(|number| Try { succeeds: !number.is_multiple_of(20), ..attempt(number) }),
     );
     let learned = first.learned().unwrap();
     assert!(learned.to_string().len() < 1_000);

@@ -9,9 +9,9 @@
 //! * **Trials** are the first attempts within an hour of clients that nobody ever logged in from, on accounts that
 //!   nobody ever logged in to from their network. A user with a bad memory and a program in a loop count once.
 //! * **The usual share** of failures among trials is the route's own, learned while nothing is the matter, and is
-//!   shifted by what happens to the [control group](super::credentials::Control): on a Monday on which everybody
+//!   shifted by what happens to the control group: on a Monday on which everybody
 //!   mistypes a new password, strangers may as well. While the control group fails, nothing is concluded at all.
-//! * **The test** is a cumulative sum of log likelihood ratios ([`Cusum`]), for the route and for each thing that
+//! * **The test** is a cumulative sum of log likelihood ratios (`window/cusum.rs`), for the route and for each thing that
 //!   attempts may share: the program's fingerprint, the network. A second, more sensitive one runs for routes whose
 //!   strangers are many, and leads to a warning only.
 //! * **Offenders** are strangers that failed and share what the attack has in common, unless successful clients have
@@ -67,13 +67,13 @@ impl Rule {
         Self { config: config.clone(), evidence: f64::from(config.evidence) }
     }
 
-    /// One attempt; `accounts` is how many its client failed on.
+    /// One attempt; `accounts` tells how many its client failed on.
     pub(crate) fn observe(
         &self,
         attempt: &Attempt<'_>,
         client: &mut OfClient,
         (watch, control): (&mut Watch, &Control),
-        accounts: u32,
+        accounts: impl FnOnce() -> u32,
     ) -> Outcome {
         let mut outcome = Outcome { case: None, look_back: false };
         if attempt.outage || attempt.account.is_none() {
@@ -132,7 +132,12 @@ impl Rule {
         watch.was_on || !watch.shared.is_empty()
     }
 
-    fn judge(&self, attempt: &Attempt<'_>, watch: &mut Watch, accounts: u32) -> Option<Case> {
+    fn judge(
+        &self,
+        attempt: &Attempt<'_>,
+        watch: &mut Watch,
+        accounts: impl FnOnce() -> u32,
+    ) -> Option<Case> {
         if !attempt.is_strange() {
             return None;
         }
@@ -140,12 +145,12 @@ impl Rule {
         let shares = watch.shares(Trait::of_attempt(attempt), attempt.now);
         let plain = watch.was_on || shares.is_some();
         let sensitive = watch.sensitive.score() >= self.evidence && watch.usual.trials() >= WELL_LEARNED;
-        let enough = watch.accounts.count(attempt.now, lately()) >= self.config.accounts;
-        if !(plain || sensitive) || (shares.is_none() && !enough) {
+        let enough = || watch.accounts.count(attempt.now, lately()) >= self.config.accounts;
+        if !(plain || sensitive) || (shares.is_none() && !enough()) {
             return None;
         }
         let known = watch.usual.trials() >= LEARNED;
-        let offends = plain && (shares == Some(true) || accounts >= ACCOUNTS_OF_ONE);
+        let offends = plain && (shares == Some(true) || accounts() >= ACCOUNTS_OF_ONE);
         Some(Case {
             threat: Threat::CredentialStuffing,
             subject: Subject::Route(attempt.route.to_string()),

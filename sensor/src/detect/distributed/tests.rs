@@ -232,3 +232,16 @@ fn weeks_without_an_attack_wake_nobody() {
         assert!(said.len() <= 2, "{said:?}");
     }
 }
+
+#[test]
+fn a_day_on_which_everybody_fails_more_often_is_no_attack() {
+    for seed in 0..3 {
+        let mut site = Site::new(seed);
+        let mut attempts = site.visits(0, 12 * HOUR, 50);
+        site.failing = 500;
+        attempts.extend(site.visits(12 * HOUR, 20 * HOUR, 50));
+        let said = run(&All::default(), &mut attempts);
+        assert!(alarms(&said).is_empty(), "{:?}", alarms(&said).first());
+        assert!(offenders(&said).is_empty());
+    }
+}

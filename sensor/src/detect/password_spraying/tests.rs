@@ -45,12 +45,12 @@ fn one_password_from_one_client_is_found() {
 fn one_password_from_many_clients_is_found_among_people() {
     for seed in 0..3 {
         let mut attempts = people(seed, 3_000, 3_600_000, 100);
-        attempts.extend(spray(150, 20_000, |number| scattered(number)));
+        attempts.extend(spray(150, 20_000, scattered));
         let said = run(&All::default(), &mut attempts);
         let (at, signal) = of(&said, Threat::PasswordSpraying)[0];
         assert!(*at < 25 * 20_000, "{at}");
         assert_eq!(signal.subject, Subject::Route("/login".to_owned()));
-        let sprayers = spray(150, 1, |number| scattered(number));
+        let sprayers = spray(150, 1, scattered);
         let attackers =
             sprayers.iter().map(|attempt| attempt.client).collect::<std::collections::BTreeSet<_>>();
         let offenders = offenders(&said);

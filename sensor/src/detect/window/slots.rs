@@ -22,6 +22,11 @@ impl Span {
         Self { slot_millis: millis.div_ceil(RING - 1).max(1) }
     }
 
+    /// Whether something that happened at `at` is within the window.
+    pub(super) fn covers(self, at: Moment, now: Moment) -> bool {
+        self.slot(now).saturating_sub(self.slot(at)) < RING
+    }
+
     fn slot(self, now: Moment) -> u64 {
         now.millis().checked_div(self.slot_millis).unwrap_or(0)
     }

@@ -70,7 +70,17 @@ impl<K: Eq + Hash, V> Table<K, V> {
         K: Borrow<Q>,
         Q: Eq + Hash + ?Sized,
     {
-        self.map.get(key).filter(|(used, _)| now.since(*used) <= self.lifetime).map(|(_, value)| value)
+        self.peek_used(key, now).map(|(_, value)| value)
+    }
+
+    /// The same, with when it was used.
+    pub(crate) fn peek_used<Q>(&self, key: &Q, now: Moment) -> Option<(Moment, &V)>
+    where
+        K: Borrow<Q>,
+        Q: Eq + Hash + ?Sized,
+    {
+        let (used, value) = self.map.get(key)?;
+        (now.since(*used) <= self.lifetime).then_some((*used, value))
     }
 
     /// All entries, that which was used least recently first.
