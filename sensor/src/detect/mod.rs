@@ -34,6 +34,7 @@ pub use config::{Config, Preset, Response};
 pub use signal::{Evidence, Number, Offender, Sample, Signal, Subject};
 pub use threat::{Severity, Threat};
 
+use std::collections::BTreeMap;
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 
 use crate::clock::Timestamp;
@@ -50,6 +51,11 @@ pub trait Detector: Send {
 
     /// Its bounds.
     fn usage(&self) -> Usage;
+
+    /// Its name in the file of what was learned; needed where there is something.
+    fn name(&self) -> &'static str {
+        ""
+    }
 
     /// What it has learned and needs after a restart; small.
     fn learned(&self) -> Option<serde_json::Value> {
@@ -138,6 +144,25 @@ impl Detectors {
         }
         self.signals.retain(|signal| !self.off.contains(&signal.threat));
         self.signals.drain(..)
+    }
+
+    /// What detectors have learned, by their names.
+    #[must_use]
+    pub fn learned(&self) -> BTreeMap<String, serde_json::Value> {
+        let learned = self
+            .detectors
+            .iter()
+            .filter_map(|detector| Some((detector.name().to_owned(), detector.learned()?)));
+        learned.collect()
+    }
+
+    /// Gives them what an earlier run had learned.
+    pub fn restore(&mut self, learned: &BTreeMap<String, serde_json::Value>) {
+        for detector in &mut self.detectors {
+            if let Some(learned) = learned.get(detector.name()) {
+                detector.restore(learned);
+            }
+        }
     }
 
     /// Bounds of all detectors together.

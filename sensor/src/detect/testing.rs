@@ -12,7 +12,7 @@ use crate::clock::Timestamp;
 use crate::event::{Event, Exchange, Findings, Login, LoginOutcome, QueryKeys, Source};
 use crate::identity::{Hasher, Key, KeyedHash};
 
-use super::{Config, Detectors, Severity, Signal, Threat};
+use super::{Config, Detectors, Response, Severity, Signal, Threat};
 
 /// Milliseconds after a moment in 2026.
 pub(crate) fn millis(millis: u64) -> Timestamp {
@@ -137,12 +137,16 @@ impl Random {
     }
 }
 
-/// Runs all detectors on attempts, which it puts in order, with a look at the clock each second in which something
+/// Runs the detectors of credentials on attempts, which it puts in order, with a look at the clock each second in which something
 /// happens; what they say, with the milliseconds at which they say it.
 pub(crate) fn run(config: &Config, attempts: &mut [Attempt]) -> Vec<(u64, Signal)> {
     attempts.sort_by_key(|attempt| attempt.at);
     let names = Names::new();
-    let mut detectors = Detectors::new(config);
+    let mut config = config.clone();
+    let others = [Threat::RateSpike, Threat::ErrorSpike, Threat::LatencySpike, Threat::RequestRate];
+    let others = others.into_iter().chain([Threat::Enumeration, Threat::Scanner, Threat::SlowAttack]);
+    config.responses.extend(others.map(|threat| (threat, Response::Off)));
+    let mut detectors = Detectors::new(&config);
     let (mut said, mut second) = (Vec::new(), 0);
     for attempt in attempts {
         if attempt.at / 1_000 > second {

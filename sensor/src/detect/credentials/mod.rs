@@ -242,6 +242,10 @@ impl Detector for Credentials {
         tables.chain(watches).fold(Usage::default(), Usage::and)
     }
 
+    fn name(&self) -> &'static str {
+        "credentials"
+    }
+
     fn learned(&self) -> Option<serde_json::Value> {
         let routes: BTreeMap<&str, Learned> = self
             .history
