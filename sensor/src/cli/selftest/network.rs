@@ -12,6 +12,7 @@ use std::fs::File;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
 use std::os::fd::AsRawFd as _;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::thread::{self, JoinHandle};
 
@@ -41,7 +42,7 @@ pub(super) const FLOODER: Ipv4Addr = Ipv4Addr::new(198, 18, 0, 66);
 /// Tries stolen passwords.
 pub(super) const ATTACKER: Ipv4Addr = Ipv4Addr::new(198, 18, 0, 99);
 
-/// A file in the namespace of the world.
+/// The network namespace of the thread that opens it.
 const NAMESPACE: &str = "/proc/thread-self/ns/net";
 
 /// The world, and a scratch directory.
@@ -68,6 +69,11 @@ impl Network {
         joined(network.spawn(|| up_with(&[LEGITIMATE, FLOODER, ATTACKER])))?
             .context("the clients' end of the pair")?;
         Ok(network)
+    }
+
+    /// The kernel's numbers of both namespaces: the server's, the world's.
+    pub(super) fn numbers(&self) -> io::Result<[u64; 2]> {
+        Ok([File::open(NAMESPACE)?.metadata()?.ino(), self.world.metadata()?.ino()])
     }
 
     /// A directory that nobody else sees.

@@ -122,7 +122,8 @@ impl Steps<'_> {
             let network = Network::new()?;
             let servers = Servers::start().context("the server of the test")?;
             let what = "a server and its clients, joined by a veth pair; no real client is in them";
-            Ok(((network, servers), Seen::good(what, json!({}))))
+            let figures = json!({"network_namespaces": network.numbers()?});
+            Ok(((network, servers), Seen::good(what, figures)))
         })
     }
 
