@@ -98,7 +98,10 @@ fn every_check_passes_and_nothing_stays() -> Result<()> {
     let (sent, dropped) = (number(&burst["sent"])?, number(&burst["dropped"])?);
     ensure!(sent > 1_000 && dropped > sent / 2 && number(&burst["arrived"])? + dropped <= sent, "{burst}");
     let attack = figures("login-attack");
-    ensure!(attack["alert"]["detector"] == "credential-stuffing" && attack["cut_off"] == true, "{attack}");
+    ensure!(
+        attack["alert"]["detector"] == "credential-stuffing" && attack["alert"]["action"] == "block",
+        "{attack}"
+    );
     let latency = figures("block")["latency_seconds"].as_f64().context("no latency")?;
     ensure!(latency > 0.0 && latency < 1.0, "blocked after {latency} s");
     ensure!(found["seconds"].as_f64().is_some_and(|took| took < 20.0), "{}", found["seconds"]);

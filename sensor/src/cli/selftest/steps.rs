@@ -7,14 +7,14 @@ use anyhow::{Context as _, Result, ensure};
 use caps::{CapSet, Capability};
 use serde_json::{Value, json};
 
-use super::client::{self, ACCOUNTS, Legitimate, Tally};
+use super::client::{self, ACCOUNTS, Attack, Legitimate, Tally};
 use super::network::{ATTACKER, FLOODER, INTERFACE, LEGITIMATE, Network, joined};
 use super::pace::wait_for;
 use super::report::{Check, Outcome};
 use super::server::Servers;
 use super::subject::{A_SECOND, AT_ONCE, Daemon};
 use crate::cli::doctor;
-use crate::decide::Action;
+use crate::decide::{Action, Alert};
 use crate::enforce::Origin;
 use crate::kernel::{self, probe};
 
@@ -45,7 +45,7 @@ mod remedy {
         "others were hit too, or this machine was too busy: try again while it is less so";
     pub(super) const ATTACK: &str =
         "HTTP is not seen or not judged on this host: see the daemon's log below, a warning says why";
-    pub(super) const BLOCK: &str = "the attack was told but not stopped: see the daemon's log below";
+    pub(super) const BLOCK: &str = "the attack was seen but not stopped: see the daemon's log below and report it with `sensor doctor --json`";
 }
 
 /// What a check saw.
@@ -162,8 +162,8 @@ impl Steps<'_> {
         }
         self.burst(network, servers, daemon);
         self.check("client-during-burst", remedy::LEGITIMATE, || Ok(((), judged(&legitimate.take(), true))));
-        if self.login_attack(network, daemon).is_some() {
-            self.block(daemon, network);
+        if let Some((attack, alert)) = self.login_attack(network, daemon) {
+            self.block(network, daemon, attack, &alert);
         }
         self.check("client-during-attack", remedy::LEGITIMATE, || Ok(((), judged(&legitimate.take(), true))));
     }
@@ -176,22 +176,25 @@ impl Steps<'_> {
                 (row.packets.saturating_add(row.packets / 20) >= sent).then_some(row)
             });
             let seen = seen.context("the data plane did not see the datagrams")?;
-            let (dropped, arrived) = (seen.drops, servers.datagrams());
+            // Those of the client may only be such as would be dropped.
+            let dropped = seen.drops.min(daemon.status()?.interfaces.iter().map(|row| row.dropped).sum());
+            let arrived = servers.datagrams();
             let enough = dropped.saturating_mul(100) >= sent.saturating_mul(DROPPED_PERCENT);
             let figures = json!({
-                "sent": sent, "seen": seen.packets, "dropped": dropped, "arrived": arrived,
+                "sent": sent, "seen": seen.packets, "over_limit": seen.drops, "dropped": dropped, "arrived": arrived,
                 "seconds": took.as_secs_f64(), "limit": format!("{A_SECOND}/s:{AT_ONCE}"),
             });
             let what = format!(
-                "{sent} datagrams in {took:.1?}: {dropped} dropped by XDP, {arrived} reached the server; the limit \
-                 is {AT_ONCE} at once and {A_SECOND} a second"
+                "{sent} datagrams in {took:.1?}: {} over the limit, {dropped} dropped by XDP, {arrived} reached the server; the limit \
+                 is {AT_ONCE} at once and {A_SECOND} a second",
+                seen.drops
             );
             let consistent = arrived.saturating_add(dropped) <= sent;
             Ok(((), Seen { holds: enough && consistent, what, figures }))
         });
     }
 
-    fn login_attack(&self, network: &Network, daemon: &Daemon) -> Option<()> {
+    fn login_attack(&self, network: &Network, daemon: &Daemon) -> Option<(Attack, Alert)> {
         self.check("login-attack", remedy::ATTACK, || {
             let attack = joined(client::attack(network))?.context("logging in")?;
             let refused = attack.refused;
@@ -199,15 +202,18 @@ impl Steps<'_> {
             let alert = alert.with_context(|| format!("no alert after {refused} failed logins"))?;
             let (detector, severity) = (alert.detector.slug(), alert.severity.label());
             let figures = json!({
-                "accounts": ACCOUNTS, "failed_logins": refused, "cut_off": attack.cut_off, "alert": alert,
+                "accounts": ACCOUNTS, "failed_logins": refused, "alert": alert,
             });
             let what = format!("{detector} ({severity}): {}", alert.summary);
-            Ok(((), Seen { holds: alert.action == Action::Block && attack.cut_off, what, figures }))
+            Ok(((attack, alert), Seen::good(what, figures)))
         })
     }
 
-    fn block(&self, daemon: &Daemon, network: &Network) {
+    fn block(&self, network: &Network, daemon: &Daemon, attack: Attack, alert: &Alert) {
         self.check("block", remedy::BLOCK, || {
+            let reason = alert.reason_no_action.as_deref().unwrap_or("no reason is given");
+            ensure!(alert.action == Action::Block, "nothing was done: {reason}");
+            ensure!(attack.cut_off, "all {} logins of the attacker were answered", attack.refused);
             let block = daemon.block(ATTACKER)?.context("the attacker is not blocked")?;
             ensure!(block.origin == Origin::Detector, "the block is not a detector's");
             let latency = daemon.enforcement_latency()?;

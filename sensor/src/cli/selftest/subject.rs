@@ -78,7 +78,7 @@ impl Daemon {
     /// Waits until it answers.
     pub(super) fn ready(&mut self) -> Result<StatusReport> {
         let answer = wait_for(START, || match self.child.try_wait() {
-            Ok(None) => self.ask(Request::Status).ok().map(Ok),
+            Ok(None) => self.status().ok().map(Ok),
             Ok(Some(status)) => Some(Err(format!("`sensor run` ended with {status}"))),
             Err(error) => Some(Err(error.to_string())),
         });
@@ -96,6 +96,11 @@ impl Daemon {
 
     fn ask<T: DeserializeOwned>(&self, request: Request) -> Result<T> {
         Ok(serde_json::from_value(self.client.ask(&Envelope { request, ssh_peer: None })?)?)
+    }
+
+    /// What `sensor status` tells.
+    pub(super) fn status(&self) -> Result<StatusReport> {
+        self.ask(Request::Status)
     }
 
     /// What it knows of a client's packets; nothing, where the client is not in its table.
