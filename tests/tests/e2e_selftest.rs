@@ -146,11 +146,11 @@ fn it_beats_a_hasty_end() -> Result<()> {
         let mut daemon = None;
         let is_ready = wait_until(PATIENCE, || {
             daemon = child_of(test.id());
-            daemon.as_deref().is_some_and(|daemon| sees_the_pair(daemon) && has_programs(daemon))
+            daemon.as_deref().is_some_and(|daemon| sees_the_pair(daemon) && has_attached(daemon))
         });
         let ended = end(&mut test, signal);
         let daemon = daemon.with_context(|| format!("no daemon was started; {ended:?}"))?;
-        ensure!(is_ready, "no program came into the kernel");
+        ensure!(is_ready, "the daemon did not attach");
         ended?;
         ensure!(wait_until(PATIENCE, || !daemon.exists()), "{signal}: the daemon runs on");
         ensure!(Host::now()? == before, "{signal}: before {before:#?}, now {:#?}", Host::now());
@@ -163,11 +163,11 @@ fn sees_the_pair(process: &Path) -> bool {
     fs::read_to_string(process.join("net/dev")).is_ok_and(|text| text.contains("veth0"))
 }
 
-/// Whether a process has programs or maps in the kernel.
-fn has_programs(process: &Path) -> bool {
+/// Whether a process has attached programs. Before that, it ends by itself where its interface is gone.
+fn has_attached(process: &Path) -> bool {
     let descriptors = fs::read_dir(process.join("fd")).into_iter().flatten().flatten();
     let mut links = descriptors.filter_map(|entry| fs::read_link(entry.path()).ok());
-    links.any(|link| link.to_string_lossy().contains("bpf"))
+    links.any(|link| link.to_string_lossy().contains("bpf_link"))
 }
 
 fn end(test: &mut Child, signal: Signal) -> Result<()> {
