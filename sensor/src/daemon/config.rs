@@ -286,6 +286,8 @@ fn parse_xdp(text: &str) -> Result<XdpChoice, &'static str> {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
 
     fn check(text: &str) -> Result<Config, Vec<String>> {

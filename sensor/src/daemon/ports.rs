@@ -3,9 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use procfs::net::TcpState;
-
 use crate::clock::Timestamp;
+use crate::kernel;
 
 /// Segments with payload after which a port without one exchange is taken to speak something else.
 const ENOUGH: u64 = 256;
@@ -51,7 +50,7 @@ impl Watch {
     pub(super) fn refresh(&mut self, confirmed: &BTreeSet<u16>, now: Timestamp) -> Option<&BTreeSet<u16>> {
         let ports = match &self.configured {
             Some(ports) => ports.clone(),
-            None => self.choose(&listening(), confirmed, now),
+            None => self.choose(&kernel::listening_ports(), confirmed, now),
         };
         if ports == self.ports {
             return None;
@@ -82,12 +81,6 @@ impl Watch {
         }
         listening.iter().copied().filter(|port| !self.resting.contains_key(port)).collect()
     }
-}
-
-/// TCP ports that somebody listens on, in this process's network namespace.
-fn listening() -> BTreeSet<u16> {
-    let sockets = [procfs::net::tcp(), procfs::net::tcp6()].into_iter().flatten().flatten();
-    sockets.filter(|entry| entry.state == TcpState::Listen).map(|entry| entry.local_address.port()).collect()
 }
 
 #[cfg(test)]
