@@ -1,10 +1,12 @@
 //! What the configuration says about seeing HTTP.
 
 use std::collections::BTreeSet;
-use std::fs;
+use std::fs::{self, File, OpenOptions};
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
 
 use crate::config::Section;
 use crate::identity::{
@@ -59,6 +61,16 @@ const NAME_LISTS: [&str; 5] =
 const MIB_SHIFT: u32 = 20;
 
 impl SenseConfig {
+    /// Opens the log of exchanges; none where HTTP is not seen.
+    ///
+    /// # Errors
+    /// Where it cannot be opened; the error names the key and the file.
+    pub(super) fn open_log(&self) -> anyhow::Result<Option<File>> {
+        let Some(path) = self.log.as_deref().filter(|_| self.enabled) else { return Ok(None) };
+        let file = OpenOptions::new().append(true).create(true).mode(0o640).open(path);
+        file.with_context(|| format!("http.exchange_log: {} cannot be written", path.display())).map(Some)
+    }
+
     /// Reads `[http]`, `[identity]`, `[login]` and `[routes]`.
     pub(super) fn read(root: &Section<'_>) -> Self {
         let mut config = Self::default();
@@ -239,8 +251,7 @@ pub(super) fn ensure_key(state_dir: &Path) -> Result<Key, KeyError> {
     let failed = |source| KeyError::Io { path: path.clone(), source };
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes).map_err(|error| failed(std::io::Error::from(error)))?;
-    let mut file =
-        fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path).map_err(failed)?;
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path).map_err(failed)?;
     file.write_all(&bytes).map_err(failed)?;
     file.sync_all().map_err(failed)?;
     Ok(Key::from_bytes(bytes))

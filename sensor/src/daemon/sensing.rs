@@ -1,17 +1,14 @@
 //! The thread that turns mirrored segments into exchanges, and what the rest of the daemon sees of it.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, BufWriter, Write as _};
 use std::net::IpAddr;
-use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use anyhow::Context as _;
 use nix::poll::{PollFd, PollFlags, ppoll};
 use nix::sys::time::TimeSpec;
 use sensor_common::abi::{FlowKey, MirrorDirection};
@@ -98,14 +95,13 @@ impl Sensing {
     pub(super) fn start(
         config: &Config,
         key: &Key,
-        mirror: Mirror,
-        ring: SegmentRing,
+        (mirror, ring): (Mirror, SegmentRing),
         signals: Signals,
+        log: Option<File>,
     ) -> anyhow::Result<Self> {
         let Config { sense: config, detect, paths, .. } = config;
-        let log = config.log.as_deref().map(open_log).transpose()?;
         let routes = StateFile::open(&paths.state_dir, ROUTES)?;
-        let watcher = Watcher::new(Detectors::new(detect), signals, log);
+        let watcher = Watcher::new(Detectors::new(detect), signals, log.map(BufWriter::new));
         let mut pipeline = Pipeline::new(&config.pipeline, key, watcher)?;
         restore_routes(&routes, &mut pipeline);
         let shared = Arc::new(Shared::default());
@@ -155,11 +151,6 @@ fn restore_routes(file: &StateFile<Option<Learned>>, pipeline: &mut Pipeline<Wat
     if let Err(error) = restored {
         warn!(error = format!("{error:#}"), "routes are learned anew");
     }
-}
-
-fn open_log(path: &Path) -> anyhow::Result<BufWriter<File>> {
-    let file = OpenOptions::new().append(true).create(true).mode(0o640).open(path);
-    Ok(BufWriter::new(file.with_context(|| format!("http.exchange_log: {}", path.display()))?))
 }
 
 /// Remembers what requests to the daemon ask for.
