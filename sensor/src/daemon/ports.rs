@@ -37,6 +37,11 @@ impl Watch {
         &self.ports
     }
 
+    /// Ports that answered in HTTP, as long as somebody listens there; of configured ones, for ever.
+    pub(super) const fn confirmed(&self) -> &BTreeSet<u16> {
+        &self.confirmed
+    }
+
     /// A segment with payload, to or from a port of this host.
     #[inline]
     pub(super) fn note(&mut self, port: u16) {
@@ -49,7 +54,10 @@ impl Watch {
     /// Looks at this host's sockets; the ports, where they changed.
     pub(super) fn refresh(&mut self, confirmed: &BTreeSet<u16>, now: Timestamp) -> Option<&BTreeSet<u16>> {
         let ports = match &self.configured {
-            Some(ports) => ports.clone(),
+            Some(ports) => {
+                self.confirmed.extend(confirmed);
+                ports.clone()
+            }
             None => self.choose(&kernel::listening_ports(), confirmed, now),
         };
         if ports == self.ports {
@@ -120,6 +128,7 @@ mod tests {
         let start = Timestamp::from_unix_micros(1);
         assert_eq!(watch.refresh(&ports([]), start), Some(&ports([1, 2])));
         (0..ENOUGH).for_each(|_| watch.note(1));
-        assert_eq!(watch.refresh(&ports([]), start), None);
+        assert_eq!(watch.refresh(&ports([2]), start), None);
+        assert_eq!(watch.confirmed(), &ports([2]));
     }
 }

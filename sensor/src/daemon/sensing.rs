@@ -68,6 +68,8 @@ pub(super) struct Published {
     pub(super) snapshot: Snapshot,
     /// Ports that are watched.
     pub(super) ports: BTreeSet<u16>,
+    /// Of these, the ones that answered in HTTP.
+    pub(super) http_ports: BTreeSet<u16>,
     /// The last exchanges, oldest first, as JSON; under load only a sample.
     pub(super) recent: VecDeque<String>,
     /// Failed requests by client.
@@ -314,7 +316,7 @@ impl Worker {
 
     fn publish(&mut self) {
         let snapshot = self.pipeline.snapshot();
-        let ports = self.watch.ports().clone();
+        let (ports, http_ports) = (self.watch.ports().clone(), self.watch.confirmed().clone());
         let watcher = self.pipeline.observer_mut();
         if let Some(log) = &mut watcher.log
             && log.flush().is_err()
@@ -335,6 +337,7 @@ impl Worker {
         published.refused_instructions = self.refused_instructions;
         published.snapshot = snapshot;
         published.ports = ports;
+        published.http_ports = http_ports;
     }
 }
 
