@@ -66,6 +66,35 @@ fn exchanges_are_those_of_the_access_log() -> Result<()> {
     let clients = seen.scene.daemon.json(&["clients", "--sort", "failures"])?;
     let failures = &clients[0]["failures"];
     ensure!(failures == 30, "the client failed {failures} times, not 30: {clients}");
+    the_doctor_says_which_ports_speak_http(&seen)?;
+    identities_are_counted(&seen, records.len())
+}
+
+/// From what passed: nobody connects to find out.
+fn the_doctor_says_which_ports_speak_http(seen: &Seen) -> Result<()> {
+    let daemon = &seen.scene.daemon;
+    let says = || -> Result<String> {
+        let mut doctor = daemon.program(&["doctor", "-i", INTERFACE, "--socket"]);
+        let output = doctor.arg(daemon.socket()).output()?;
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    };
+    let found =
+        wait_until(PATIENCE, || says().is_ok_and(|text| text.contains("ports that speak HTTP: 8080;")));
+    ensure!(found, "{}", says()?);
+    Ok(())
+}
+
+fn identities_are_counted(seen: &Seen, exchanges: usize) -> Result<()> {
+    let metrics = seen.scene.daemon.metrics()?;
+    let sum = |family: &str, labels: &[(&str, &str)]| metrics.sum(family, labels);
+    let peers = sum("sensor_clients_identified_total", &[("mechanism", "peer")]);
+    ensure!(peers == exchanges as u64, "{peers} clients of {exchanges} exchanges");
+    let principals = sum("sensor_principals_total", &[]);
+    ensure!(principals == 20, "{principals} principals");
+    ensure!(
+        sum("sensor_identity_anomalies_total", &[]) == 0
+            && sum("sensor_forwarding_untrusted_total", &[]) == 0
+    );
     Ok(())
 }
 

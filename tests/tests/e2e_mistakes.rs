@@ -129,6 +129,13 @@ const CONFIGURATIONS: &[(&str, &[&str])] = &[
     ("[clients]\nipv4_prefix = 40\n", &["sensor.toml:2: clients.ipv4_prefix:", "from 8 to 32"]),
     ("[web]\nlisten_address = \"9797\"\n", &["sensor.toml:2: web.listen_address:"]),
     ("[clients]\nidle = \"often\"\n", &["sensor.toml:2: clients.idle:", "5m"]),
+    (
+        "[http]\nring_mib = 0\nexchange_log = \"/nonexistent/sensor/exchanges.jsonl\"\n",
+        &[
+            "sensor.toml:2: http.ring_mib:",
+            "sensor.toml:3: http.exchange_log: /nonexistent/sensor: no such directory",
+        ],
+    ),
     ("mode = enforce\n", &["sensor.toml:1:"]),
     ("mode = \"enforce\"\n[limits\n", &["sensor.toml:2:"]),
 ];
@@ -173,6 +180,31 @@ fn starts_that_cannot_work() -> Result<()> {
         expect(&format!("sensor run {}", flags.join(" ")), &daemon.run_command().output()?, status, &words)?;
     }
     Ok(())
+}
+
+/// HTTP would be seen, and nothing of it kept.
+#[test]
+fn an_exchange_log_that_cannot_be_opened_is_named() -> Result<()> {
+    if tools::skipped("an_exchange_log_that_cannot_be_opened_is_named", &[]) {
+        return Ok(());
+    }
+    let net = Net::new()?;
+    let directory = tempfile::tempdir()?;
+    let path = directory.path().to_string_lossy();
+    let mut daemon = Daemon::prepare(&net, &format!("{SMALL_TABLES}[http]\nexchange_log = \"{path}\"\n"))?;
+    let checked = daemon.program(&["check", "-c"]).arg(daemon.config_path()).output()?;
+    expect("sensor check of a directory in place of a file", &checked, 0, &[])?;
+    let words = ["http.exchange_log", path.as_ref(), "directory"];
+    expect("a directory in place of the log", &daemon.run_command().output()?, 1, &words)?;
+    ensure!(net.xdp_on(INTERFACE)?.is_empty(), "attached all the same");
+    ensure!(!daemon.pin_dir().exists(), "a refused start leaves pins behind");
+    // Where nothing is seen, nothing is written.
+    daemon.write_config(&format!(
+        "{SMALL_TABLES}[http]\nenabled = false\nexchange_log = \"/nonexistent/x\"\n"
+    ))?;
+    let checked = daemon.program(&["check", "-c"]).arg(daemon.config_path()).output()?;
+    expect("sensor check without HTTP", &checked, 0, &[])?;
+    daemon.run()
 }
 
 #[test]

@@ -198,6 +198,8 @@ pub(super) struct ScoreArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct DoctorArgs {
+    #[command(flatten)]
+    pub(super) remote: Remote,
     /// Interface to look at; may be given more than once. Default: all that are up
     #[arg(short, long = "interface", value_name = "IFACE", action = ArgAction::Append)]
     pub(super) interface: Vec<String>,

@@ -1,5 +1,6 @@
 //! `sensor doctor`: what works on this host.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -9,7 +10,9 @@ use nix::net::if_::InterfaceFlags;
 use serde::Serialize;
 use serde_json::json;
 
-use super::args::DoctorArgs;
+use super::args::{DoctorArgs, Remote};
+use crate::control::Client;
+use crate::control::wire::{Envelope, HttpReport, Request, StatusReport};
 use crate::kernel::{self, XdpMode, probe};
 
 /// How bad a finding is.
@@ -64,6 +67,7 @@ pub(super) fn doctor(args: &DoctorArgs, json: bool) -> Result<ExitCode> {
     for interface in &interfaces {
         findings.extend(of_interface(interface));
     }
+    findings.push(ports(&args.remote));
     let works = findings.iter().all(|finding| finding.severity < Severity::Problem);
     if json {
         println!("{}", json!({"works": works, "findings": findings}));
@@ -145,6 +149,72 @@ fn interfaces_up() -> Result<Vec<String>> {
     Ok(names)
 }
 
+/// Which ports speak HTTP. Nothing is sent to find out: the daemon knows by what passed.
+fn ports(remote: &Remote) -> Finding {
+    let listening = kernel::listening_ports();
+    let request = Envelope { request: Request::Status, ssh_peer: None };
+    let answer = Client::new(&remote.socket).ask(&request).ok();
+    let status = answer.and_then(|answer| serde_json::from_value::<StatusReport>(answer).ok());
+    match status.map(|status| status.http) {
+        Some(Some(http)) => spoken(&listening, &http),
+        Some(None) => Finding::note(
+            "the daemon does not see HTTP",
+            "its log says why; `[http] enabled` may be false, or the kernel refused the mirror",
+        ),
+        None => Finding::note(
+            format!("ports that somebody listens on: {}; no daemon tells which speak HTTP", list(&listening)),
+            "`sensor run` finds out, by what passes and without a connection of its own",
+        ),
+    }
+}
+
+fn spoken(listening: &BTreeSet<u16>, http: &HttpReport) -> Finding {
+    let spoken: BTreeSet<u16> = http.http_ports.iter().copied().collect();
+    let others: BTreeSet<u16> = listening.difference(&spoken).copied().collect();
+    if spoken.is_empty() {
+        return Finding::note(
+            format!("no port has spoken HTTP yet; somebody listens on {}", list(&others)),
+            "the first exchange over a served interface shows it; TLS and what stays on the loopback interface are not seen",
+        );
+    }
+    Finding::good(format!(
+        "ports that speak HTTP: {}; others that somebody listens on: {}",
+        list(&spoken),
+        list(&others)
+    ))
+}
+
+/// Ports for a person; a host may have thousands.
+fn list(ports: &BTreeSet<u16>) -> String {
+    const SHOWN: usize = 32;
+    let shown: Vec<String> = ports.iter().take(SHOWN).map(u16::to_string).collect();
+    match ports.len().saturating_sub(SHOWN) {
+        _ if ports.is_empty() => "none".to_owned(),
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
+    }
+}
+
+/// Aggregates that the device makes of several packets before a program sees them.
+fn offloads(interface: &str, active: &BTreeSet<String>) -> Finding {
+    let found: Vec<(&str, &str)> = [("rx-lro", "lro"), ("rx-gro-hw", "rx-gro-hw")]
+        .into_iter()
+        .filter(|(name, _)| active.contains(*name))
+        .collect();
+    if found.is_empty() {
+        return Finding::good(format!("{interface}: no receive offload that is in the way of XDP"));
+    }
+    let names: Vec<&str> = found.iter().map(|(name, _)| *name).collect();
+    let switches: Vec<String> = found.iter().map(|(_, switch)| format!("{switch} off")).collect();
+    Finding::note(
+        format!(
+            "{interface}: {} on; many drivers refuse native XDP with it, or switch it off",
+            names.join(" and ")
+        ),
+        &format!("ethtool -K {interface} {}", switches.join(" ")),
+    )
+}
+
 fn of_interface(interface: &str) -> Vec<Finding> {
     let facts = kernel::interface_index(interface).and_then(kernel::link_facts);
     let facts = match facts {
@@ -154,11 +224,18 @@ fn of_interface(interface: &str) -> Vec<Finding> {
     let mut findings = Vec::new();
     if facts.mtu > ONE_PAGE_MTU {
         findings.push(Finding::note(
-            format!("{interface}: MTU {} is more than one page holds", facts.mtu),
-            "native XDP needs a driver with multi-buffer support; else `--xdp generic` is used",
+            format!("{interface}: MTU {} is more than one page holds: {ONE_PAGE_MTU}, or a little more or less by driver", facts.mtu),
+            &format!("native XDP needs a driver with multi-buffer support, and only attaching shows whether this one has it; else generic mode is used, which is slower, or `ip link set dev {interface} mtu {ONE_PAGE_MTU}`"),
         ));
     } else {
         findings.push(Finding::good(format!("{interface}: MTU {}", facts.mtu)));
+    }
+    match kernel::active_features(interface) {
+        Ok(active) => findings.push(offloads(interface, &active)),
+        Err(error) => findings.push(Finding::note(
+            format!("{interface}: its offloads cannot be asked for: {error}"),
+            "`ethtool -k` may know more; LRO and hardware GRO should be off for native XDP",
+        )),
     }
     let driver = std::fs::read_link(format!("/sys/class/net/{interface}/device/driver"));
     let driver = driver.ok().and_then(|path| Some(path.file_name()?.to_string_lossy().into_owned()));
@@ -189,5 +266,45 @@ fn attached(interface: &str, mode: XdpMode, id: Option<u32>) -> Finding {
                 "an interface takes one program; `bpftool net` shows whose it is, `ip link set dev {interface} xdp off` removes one without a link"
             ),
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn aggregates_of_the_device_are_told_with_their_switch() {
+        let active = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<_>>();
+        assert_eq!(offloads("eth0", &active(&["rx-gro", "loopback"])).severity, Severity::Good);
+        for (names, remedy) in [
+            (&["rx-lro", "rx-gro"][..], "ethtool -K eth0 lro off"),
+            (&["rx-gro-hw"], "ethtool -K eth0 rx-gro-hw off"),
+            (&["rx-gro-hw", "rx-lro"], "ethtool -K eth0 lro off rx-gro-hw off"),
+        ] {
+            let finding = offloads("eth0", &active(names));
+            assert_eq!((finding.severity, finding.remedy.as_str()), (Severity::Note, remedy));
+        }
+    }
+
+    #[test]
+    fn ports_that_speak_http_are_told_apart() {
+        let listening = BTreeSet::from([22, 80, 8080]);
+        let report = |http_ports| HttpReport { http_ports, ..HttpReport::default() };
+        let finding = spoken(&listening, &report(vec![80]));
+        assert_eq!(finding.what, "ports that speak HTTP: 80; others that somebody listens on: 22, 8080");
+        let finding = spoken(&listening, &report(vec![]));
+        assert_eq!((finding.severity, finding.what.contains("22, 80, 8080")), (Severity::Note, true));
+        assert_eq!(list(&(1..=40).collect()).rsplit_once(' ').map(|(_, end)| end), Some("more"));
+        assert_eq!(list(&BTreeSet::new()), "none");
+    }
+
+    #[test]
+    fn without_a_daemon_the_listeners_are_told() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let finding = ports(&Remote { socket: "/nonexistent/sensor.sock".into() });
+        assert_eq!(finding.severity, Severity::Note);
+        assert!(finding.what.contains("no daemon tells"), "{}", finding.what);
+        assert!(kernel::listening_ports().contains(&listener.local_addr().unwrap().port()));
     }
 }

@@ -28,7 +28,7 @@ pub(super) fn run(args: RunArgs) -> Result<ExitCode> {
         web: args.web,
     };
     let source = ConfigSource { file: args.config, overrides };
-    let config = match source.load() {
+    let config = match source.load_here() {
         Ok(config) => config,
         Err(problems) => {
             for problem in &problems {

@@ -1,6 +1,7 @@
 //! The daemon's state, and the one way in which its policy changes: try, apply, keep; or put everything back.
 
 use std::collections::VecDeque;
+use std::fs::File;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
@@ -35,6 +36,8 @@ pub(super) struct Engine {
     pub(super) sensing: Option<Sensing>,
     /// What the thread that sees HTTP is going to have.
     pub(super) mirror: Option<(Mirror, SegmentRing)>,
+    /// The log that it is going to write.
+    pub(super) exchange_log: Option<File>,
     pub(super) responder: Responder,
 }
 
@@ -97,6 +100,7 @@ impl Engine {
             counts,
             sensing: None,
             mirror: None,
+            exchange_log: None,
             responder,
         })
     }

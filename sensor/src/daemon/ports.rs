@@ -3,9 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use procfs::net::TcpState;
-
 use crate::clock::Timestamp;
+use crate::kernel;
 
 /// Segments with payload after which a port without one exchange is taken to speak something else.
 const ENOUGH: u64 = 256;
@@ -38,6 +37,11 @@ impl Watch {
         &self.ports
     }
 
+    /// Ports that answered in HTTP, as long as somebody listens there; of configured ones, for ever.
+    pub(super) const fn confirmed(&self) -> &BTreeSet<u16> {
+        &self.confirmed
+    }
+
     /// A segment with payload, to or from a port of this host.
     #[inline]
     pub(super) fn note(&mut self, port: u16) {
@@ -50,8 +54,11 @@ impl Watch {
     /// Looks at this host's sockets; the ports, where they changed.
     pub(super) fn refresh(&mut self, confirmed: &BTreeSet<u16>, now: Timestamp) -> Option<&BTreeSet<u16>> {
         let ports = match &self.configured {
-            Some(ports) => ports.clone(),
-            None => self.choose(&listening(), confirmed, now),
+            Some(ports) => {
+                self.confirmed.extend(confirmed);
+                ports.clone()
+            }
+            None => self.choose(&kernel::listening_ports(), confirmed, now),
         };
         if ports == self.ports {
             return None;
@@ -82,12 +89,6 @@ impl Watch {
         }
         listening.iter().copied().filter(|port| !self.resting.contains_key(port)).collect()
     }
-}
-
-/// TCP ports that somebody listens on, in this process's network namespace.
-fn listening() -> BTreeSet<u16> {
-    let sockets = [procfs::net::tcp(), procfs::net::tcp6()].into_iter().flatten().flatten();
-    sockets.filter(|entry| entry.state == TcpState::Listen).map(|entry| entry.local_address.port()).collect()
 }
 
 #[cfg(test)]
@@ -127,6 +128,7 @@ mod tests {
         let start = Timestamp::from_unix_micros(1);
         assert_eq!(watch.refresh(&ports([]), start), Some(&ports([1, 2])));
         (0..ENOUGH).for_each(|_| watch.note(1));
-        assert_eq!(watch.refresh(&ports([]), start), None);
+        assert_eq!(watch.refresh(&ports([2]), start), None);
+        assert_eq!(watch.confirmed(), &ports([2]));
     }
 }

@@ -145,6 +145,7 @@ impl Engine {
             (&published.snapshot.streams, &published.snapshot.http, &published.snapshot.totals);
         Some(HttpReport {
             ports: published.ports.iter().copied().collect(),
+            http_ports: published.http_ports.iter().copied().collect(),
             exchanges: totals.exchanges,
             failures: totals.failures,
             connections: streams.active,

@@ -39,6 +39,8 @@ pub struct RunOptions {
 pub fn run(mut config: Config, mut source: ConfigSource, options: &RunOptions) -> Result<()> {
     start_log(&config)?;
     check_host(&config)?;
+    // Whoever asked for all exchanges must not find out later that there are none.
+    let log = config.sense.open_log()?;
     if config.interfaces.is_empty() {
         config.interfaces.push(default_interface()?);
         source.overrides.interfaces.clone_from(&config.interfaces);
@@ -50,7 +52,8 @@ pub fn run(mut config: Config, mut source: ConfigSource, options: &RunOptions) -
     let listener = TcpListener::bind(config.paths.web).with_context(|| {
         format!("cannot listen on {}; `--web.listen-address` names another", config.paths.web)
     })?;
-    let (engine, notices) = start_dataplane(config, source, options)?;
+    let (mut engine, notices) = start_dataplane(config, source, options)?;
+    engine.exchange_log = log;
     let kernel_log = engine.config.kernel_log_level > 0;
     probe::drop_capabilities().context("cannot give up capabilities")?;
     nix::sys::prctl::set_no_new_privs().context("cannot forbid new privileges")?;
@@ -189,7 +192,8 @@ fn start_sensing(commands: &Arc<Commands>) -> Result<()> {
     let mut engine = commands.engine();
     let state_dir = engine.config.paths.state_dir.clone();
     let key = sense::ensure_key(&state_dir).context("the key for hashes")?;
-    let sensing = Sensing::start(&engine.config, &key, mirror, ring, signals)?;
+    let log = engine.exchange_log.take();
+    let sensing = Sensing::start(&engine.config, &key, (mirror, ring), signals, log)?;
     engine.sensing = Some(sensing);
     Ok(())
 }

@@ -1,10 +1,12 @@
 //! What the configuration says about seeing HTTP.
 
 use std::collections::BTreeSet;
-use std::fs;
+use std::fs::{self, File, OpenOptions};
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
 
 use crate::config::Section;
 use crate::identity::{
@@ -59,6 +61,16 @@ const NAME_LISTS: [&str; 5] =
 const MIB_SHIFT: u32 = 20;
 
 impl SenseConfig {
+    /// Opens the log of exchanges; none where HTTP is not seen.
+    ///
+    /// # Errors
+    /// Where it cannot be opened; the error names the key and the file.
+    pub(super) fn open_log(&self) -> anyhow::Result<Option<File>> {
+        let Some(path) = self.log.as_deref().filter(|_| self.enabled) else { return Ok(None) };
+        let file = OpenOptions::new().append(true).create(true).mode(0o640).open(path);
+        file.with_context(|| format!("http.exchange_log: {} cannot be written", path.display())).map(Some)
+    }
+
     /// Reads `[http]`, `[identity]`, `[login]` and `[routes]`.
     pub(super) fn read(root: &Section<'_>) -> Self {
         let mut config = Self::default();
@@ -76,10 +88,11 @@ impl SenseConfig {
             if !listed.is_empty() {
                 self.pipeline.streams.server_ports = listed.iter().copied().collect();
             }
-            if listed.len() == ports.len() {
-                self.ports = Ports::Listed(listed);
-            } else if !listed.is_empty() {
-                http.reject("ports", "either \"auto\" or ports, not both");
+            match (ports.contains(&None), listed.is_empty()) {
+                (false, false) => self.ports = Ports::Listed(listed),
+                (true, true) => self.ports = Ports::Auto,
+                (true, false) => http.reject("ports", "either \"auto\" or ports, not both"),
+                (false, true) => http.reject("ports", "no port; `enabled = false` watches none"),
             }
         }
         set(&mut self.snap, http.integer("snap_bytes", 256..=MAX_SNAP));
@@ -203,7 +216,7 @@ fn parse_port(text: &str) -> Result<Option<u16>, &'static str> {
         "auto" => Ok(None),
         _ => match text.parse() {
             Ok(port) if port != 0 => Ok(Some(port)),
-            _ => Err("expected \"auto\" or a port from 1 to 65535, such as \"8080\""),
+            _ => Err("expected \"auto\" or a port from 1 to 65535, such as 8080"),
         },
     }
 }
@@ -239,8 +252,7 @@ pub(super) fn ensure_key(state_dir: &Path) -> Result<Key, KeyError> {
     let failed = |source| KeyError::Io { path: path.clone(), source };
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes).map_err(|error| failed(std::io::Error::from(error)))?;
-    let mut file =
-        fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path).map_err(failed)?;
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path).map_err(failed)?;
     file.write_all(&bytes).map_err(failed)?;
     file.sync_all().map_err(failed)?;
     Ok(Key::from_bytes(bytes))
@@ -260,4 +272,57 @@ pub enum KeyError {
     /// It is no key.
     #[error("{0}: a key has 32 bytes; remove the file to have a new one made, hashes then change")]
     Length(PathBuf),
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+
+    use super::*;
+    use crate::config::Document;
+
+    fn read(text: &str) -> (SenseConfig, Vec<String>) {
+        let mut document = Document::default();
+        document.add(Path::new("s.toml"), text).unwrap();
+        let problems = RefCell::default();
+        let config = SenseConfig::read(&Section::root(&document, &problems));
+        (config, problems.into_inner().iter().map(ToString::to_string).collect())
+    }
+
+    #[test]
+    fn ports_are_numbers_or_strings() {
+        let listed = Ports::Listed(BTreeSet::from([80, 8080]));
+        for (text, ports) in [
+            ("", &Ports::Auto),
+            ("[http]\nports = [\"auto\"]\n", &Ports::Auto),
+            ("[http]\nports = [80, 8080]\n", &listed),
+            ("[http]\nports = [\"80\", \"8080\"]\n", &listed),
+            ("[http]\nports = [8080, \"80\", 80]\n", &listed),
+        ] {
+            let (config, problems) = read(text);
+            assert_eq!((&config.ports, problems.len()), (ports, 0), "{text}: {problems:?}");
+        }
+        assert_eq!(read("[http]\nports = [80, 8080]\n").0.pipeline.streams.server_ports, [80, 8080]);
+    }
+
+    #[test]
+    fn mistakes_in_ports_are_told() {
+        for (ports, message) in [
+            ("[\"auto\", 80]", "either \"auto\" or ports, not both"),
+            ("[80, \"auto\"]", "either \"auto\" or ports, not both"),
+            ("[]", "no port; `enabled = false` watches none"),
+            ("[80, 0]", "expected \"auto\" or a port from 1 to 65535, such as 8080"),
+            ("[80, 65536]", "expected \"auto\" or a port"),
+            ("[80, -1]", "expected \"auto\" or a port"),
+            ("[80, true]", "expected a string"),
+            ("80", "expected a list"),
+        ] {
+            let (_, problems) = read(&format!("[http]\nports = {ports}\n"));
+            assert_eq!(problems.len(), 1, "{ports}: {problems:?}");
+            assert!(
+                problems[0].starts_with(&format!("s.toml:2: http.ports: {message}")),
+                "{ports}: {problems:?}"
+            );
+        }
+    }
 }

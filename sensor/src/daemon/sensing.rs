@@ -1,17 +1,14 @@
 //! The thread that turns mirrored segments into exchanges, and what the rest of the daemon sees of it.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, BufWriter, Write as _};
 use std::net::IpAddr;
-use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use anyhow::Context as _;
 use nix::poll::{PollFd, PollFlags, ppoll};
 use nix::sys::time::TimeSpec;
 use sensor_common::abi::{FlowKey, MirrorDirection};
@@ -73,6 +70,8 @@ pub(super) struct Published {
     pub(super) snapshot: Snapshot,
     /// Ports that are watched.
     pub(super) ports: BTreeSet<u16>,
+    /// Of these, the ones that answered in HTTP.
+    pub(super) http_ports: BTreeSet<u16>,
     /// The last exchanges, oldest first, as JSON; under load only a sample.
     pub(super) recent: VecDeque<String>,
     /// Failed requests by client.
@@ -100,12 +99,11 @@ impl Sensing {
     pub(super) fn start(
         config: &Config,
         key: &Key,
-        mirror: Mirror,
-        ring: SegmentRing,
+        (mirror, ring): (Mirror, SegmentRing),
         signals: Signals,
+        log: Option<File>,
     ) -> anyhow::Result<Self> {
         let Config { sense: config, detect, paths, .. } = config;
-        let log = config.log.as_deref().map(open_log).transpose()?;
         let routes = StateFile::open(&paths.state_dir, ROUTES)?;
         let baselines = Baselines::open(&paths.state_dir, BASELINES)?;
         let mut detectors = Detectors::new(detect);
@@ -113,7 +111,7 @@ impl Sensing {
             Ok(learned) => detectors.restore(&learned),
             Err(error) => warn!(%error, "detectors learn anew"),
         }
-        let watcher = Watcher::new(detectors, signals, log);
+        let watcher = Watcher::new(detectors, signals, log.map(BufWriter::new));
         let mut pipeline = Pipeline::new(&config.pipeline, key, watcher)?;
         restore_routes(&routes, &mut pipeline);
         let shared = Arc::new(Shared::default());
@@ -164,11 +162,6 @@ fn restore_routes(file: &StateFile<Option<Learned>>, pipeline: &mut Pipeline<Wat
     if let Err(error) = restored {
         warn!(error = format!("{error:#}"), "routes are learned anew");
     }
-}
-
-fn open_log(path: &Path) -> anyhow::Result<BufWriter<File>> {
-    let file = OpenOptions::new().append(true).create(true).mode(0o640).open(path);
-    Ok(BufWriter::new(file.with_context(|| format!("http.exchange_log: {}", path.display()))?))
 }
 
 /// Remembers what requests to the daemon ask for.
@@ -339,7 +332,7 @@ impl Worker {
 
     fn publish(&mut self) {
         let snapshot = self.pipeline.snapshot();
-        let ports = self.watch.ports().clone();
+        let (ports, http_ports) = (self.watch.ports().clone(), self.watch.confirmed().clone());
         let watcher = self.pipeline.observer_mut();
         if let Some(log) = &mut watcher.log
             && log.flush().is_err()
@@ -360,6 +353,7 @@ impl Worker {
         published.refused_instructions = self.refused_instructions;
         published.snapshot = snapshot;
         published.ports = ports;
+        published.http_ports = http_ports;
     }
 }
 

@@ -1,11 +1,12 @@
 //! Where the configuration comes from: files, and what flags set over them.
 
+use std::cell::RefCell;
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use super::config::{Config, set};
-use crate::config::{Document, Problem};
+use crate::config::{Document, Problem, Section};
 use crate::kernel::XdpChoice;
 
 /// Where the configuration is read from.
@@ -75,4 +76,31 @@ impl ConfigSource {
         self.overrides.apply(&mut config);
         Ok(config)
     }
+
+    /// The same for a daemon on this host, where the places that it names must be: a replay has no need of them.
+    ///
+    /// # Errors
+    /// Every mistake; missing places come last.
+    pub fn load_here(&self) -> Result<Config, Vec<Problem>> {
+        let missing = missing_places(&Document::read(&self.files())?);
+        match self.load() {
+            Ok(config) if missing.is_empty() => Ok(config),
+            loaded => Err(loaded.err().into_iter().flatten().chain(missing).collect()),
+        }
+    }
+}
+
+fn missing_places(document: &Document) -> Vec<Problem> {
+    let problems = RefCell::default();
+    let http = Section::root(document, &problems).section("http");
+    let (enabled, log) = (http.boolean("enabled"), http.path("exchange_log"));
+    // Mistakes in these values are told by who reads the whole.
+    problems.take();
+    if enabled != Some(false)
+        && let Some(directory) = log.as_deref().and_then(Path::parent)
+        && !directory.is_dir()
+    {
+        http.reject("exchange_log", format!("{}: no such directory; make it first", directory.display()));
+    }
+    problems.take()
 }

@@ -18,8 +18,8 @@ pub enum Anomaly {
     ForwardedTruncated,
     /// A header of one value occurs several times or holds a list; the last value counts.
     ForwardedDuplicate,
-    /// Two forwarding headers of a trusted proxy name different untrusted addresses: one of them was sent by
-    /// the client and not replaced.
+    /// Two forwarding headers of a trusted proxy name different untrusted addresses, one of them believed: one was
+    /// sent by the client and not replaced.
     ForwardedConflict,
     /// An address that nobody vouches for is loopback, unspecified, link-local, or a trusted proxy of public
     /// address: the client tries to pass for the inside.
@@ -74,6 +74,10 @@ pub struct Anomalies(u16);
 impl Anomalies {
     pub(super) const fn add(&mut self, anomaly: Anomaly) {
         self.0 |= anomaly.bit();
+    }
+
+    pub(super) const fn extend(&mut self, others: Self) {
+        self.0 |= others.0;
     }
 
     /// Whether there is none.

@@ -74,7 +74,10 @@ pub(super) struct Client {
 /// The configuration, made ready.
 pub(super) struct Clients {
     trusted: Trusted,
+    /// Of all headers that are looked at, by rank.
     mechanisms: Vec<Mechanism>,
+    /// How many of them, from the first, are believed; the others are only compared.
+    believed: usize,
     max_elements: usize,
 }
 
@@ -82,7 +85,8 @@ impl Clients {
     pub(super) fn new(config: &Config) -> Self {
         Self {
             trusted: Trusted::new(&config.trusted_proxies),
-            mechanisms: config.forwarded_headers.iter().map(Mechanism::of).collect(),
+            mechanisms: config.looked_at().map(Mechanism::of).collect(),
+            believed: config.forwarded_headers.len(),
             max_elements: config.max_elements,
         }
     }
@@ -126,7 +130,8 @@ impl Clients {
     }
 
     /// The first header that tells an address wins: one that tells none was sent by the client through a
-    /// proxy that does not know it, or by a proxy that hides whom it serves. The others are only compared.
+    /// proxy that does not know it, or by a proxy that hides whom it serves. The others are only compared, as are
+    /// those that are not listed: what is wrong inside them is their sender's business.
     fn forwarded<'a>(
         &self,
         client: &mut Client,
@@ -141,6 +146,7 @@ impl Clients {
             if collected.forwarded_present & bit == 0 {
                 continue;
             }
+            let is_believed = rank < self.believed;
             let mut lines = Lines::default();
             if collected.forwarded_many & bit == 0 {
                 lines.push(collected.forwarded.get(rank).copied().unwrap_or_default());
@@ -148,14 +154,21 @@ impl Clients {
                 let same = |role| matches!(role, Some(Role::Forwarded(other)) if usize::from(other) == rank);
                 let values = headers.clone().filter(|(name, _)| same(roles.find(name)));
                 values.for_each(|(_, value)| lines.push(value));
-                if !mechanism.is_list() && trusts {
+                if !mechanism.is_list() && trusts && is_believed {
                     client.anomalies.add(Anomaly::ForwardedDuplicate);
                 }
             }
-            let mut walk =
-                Walk { clients: self, mechanism: *mechanism, trusts, anomalies: &mut client.anomalies };
-            let Some(address) = walk.run(&lines) else { continue };
+            let mut anomalies = Anomalies::default();
+            let mut walk = Walk { clients: self, mechanism: *mechanism, trusts, anomalies: &mut anomalies };
+            let address = walk.run(&lines);
+            if is_believed {
+                client.anomalies.extend(anomalies);
+            } else if anomalies.has(Anomaly::ForwardedSpoof) {
+                client.anomalies.add(Anomaly::ForwardedSpoof);
+            }
+            let Some(address) = address else { continue };
             match told {
+                None if !is_believed => {}
                 None => {
                     told = Some(address);
                     client.mechanism = *mechanism;

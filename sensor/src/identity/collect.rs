@@ -17,7 +17,7 @@ pub(super) enum Role {
 /// The header names of a configuration.
 pub(super) fn roles(config: &Config) -> Names<Role> {
     let ranked = |index: usize| u8::try_from(index).unwrap_or(u8::MAX);
-    let forwarded = config.forwarded_headers.iter().map(ForwardedHeader::name);
+    let forwarded = config.looked_at().map(ForwardedHeader::name);
     let forwarded = forwarded.enumerate().map(|(index, name)| (name, Role::Forwarded(ranked(index))));
     let keys = config.api_key_headers.iter().map(String::as_str);
     let keys = keys.enumerate().map(|(index, name)| (name, Role::ApiKey(ranked(index))));

@@ -53,11 +53,13 @@ pub const MAX_NAMES: usize = 128;
 pub struct Config {
     /// Peers whose forwarding headers and PROXY protocol are believed. Default: none.
     pub trusted_proxies: Vec<IpNet>,
-    /// Forwarding headers, the preferred first, at most [`MAX_FORWARDED_HEADERS`]. Default: `Forwarded`,
-    /// `X-Forwarded-For`, `X-Real-IP`.
+    /// Forwarding headers that are believed, the preferred first, at most [`MAX_FORWARDED_HEADERS`]. Default:
+    /// `X-Forwarded-For`, which nearly every proxy appends its peer to.
     ///
     /// A proxy that sets one of these and passes on the others lets its clients choose their address through
-    /// a preferred one: list only what the proxies set or remove. The finding `forwarded_conflict` shows it.
+    /// a preferred one, and through any other where the preferred tells none: list only what the proxies set or
+    /// remove. The other usual headers are compared, as far as there is room: the finding `forwarded_conflict`
+    /// shows that one of them says something else.
     pub forwarded_headers: Vec<ForwardedHeader>,
     /// List elements of one forwarding header examined, from the right. Default 32.
     pub max_elements: usize,
@@ -122,11 +124,7 @@ impl Default for Config {
         let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
         Self {
             trusted_proxies: Vec::new(),
-            forwarded_headers: vec![
-                ForwardedHeader::Forwarded,
-                ForwardedHeader::XForwardedFor,
-                ForwardedHeader::XRealIp,
-            ],
+            forwarded_headers: vec![ForwardedHeader::XForwardedFor],
             max_elements: 32,
             api_key_headers: owned(&[
                 "x-api-key",
@@ -176,7 +174,17 @@ pub enum ConfigError {
     },
 }
 
+/// Forwarding headers that are looked at in any case.
+static USUAL: [ForwardedHeader; 3] =
+    [ForwardedHeader::Forwarded, ForwardedHeader::XForwardedFor, ForwardedHeader::XRealIp];
+
 impl Config {
+    /// The forwarding headers that are looked at: first those that are believed.
+    pub(super) fn looked_at(&self) -> impl Iterator<Item = &ForwardedHeader> {
+        let others = USUAL.iter().filter(|usual| !self.forwarded_headers.contains(usual));
+        self.forwarded_headers.iter().chain(others).take(MAX_FORWARDED_HEADERS)
+    }
+
     /// # Errors
     /// For the first list that is too long or has a name that cannot be one.
     pub fn check(&self) -> Result<(), ConfigError> {

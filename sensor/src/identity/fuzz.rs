@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use super::{Config, Identifier, Identity, Key, Mechanism};
+use super::{Config, ForwardedHeader, Identifier, Identity, Key, Mechanism};
 
 pub use super::login::fuzz::login;
 
@@ -24,6 +24,7 @@ pub fn identity(data: &[u8]) {
     let headers: Vec<(&[u8], &[u8])> = headers.iter().map(|line| split(line)).collect();
     let config = Config {
         trusted_proxies: "10.0.0.0/8".parse().into_iter().collect(),
+        forwarded_headers: ["Forwarded", "X-Forwarded-For", "X-Real-IP"].map(ForwardedHeader::named).into(),
         max_token: 256,
         ..Config::default()
     };

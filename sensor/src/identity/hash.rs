@@ -72,6 +72,12 @@ impl Kind {
         }
     }
 
+    /// Whether it stands for who makes a request, not for what a login says.
+    #[must_use]
+    pub const fn is_principal(self) -> bool {
+        !matches!(self, Self::User | Self::Password)
+    }
+
     /// Separates the kinds' keys. Changing one makes all stored hashes of the kind meaningless.
     const fn context(self) -> &'static str {
         match self {

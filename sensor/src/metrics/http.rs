@@ -4,6 +4,7 @@ use prometheus::proto::{Bucket, Histogram, Metric, MetricFamily, MetricType};
 use sensor_common::abi::Event;
 
 use super::families::{Family, Snapshot, families};
+use super::identity;
 use crate::event::LoginOutcome;
 use crate::pipeline::{DURATION_BUCKETS, Durations};
 use crate::stream::CloseCause;
@@ -59,6 +60,7 @@ pub(super) fn gather(snapshot: &Snapshot) -> Vec<MetricFamily> {
         MIRROR_SKIPPED.one(count(Event::MirrorSkipped)),
     ];
     families.extend(snapshot.http.iter().flat_map(about_exchanges));
+    families.extend(snapshot.http.iter().flat_map(|http| identity::gather(&http.identities)));
     families
 }
 

@@ -5,6 +5,7 @@
 mod detection;
 mod families;
 mod http;
+mod identity;
 mod render;
 
 pub use detection::Detection;

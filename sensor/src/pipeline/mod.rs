@@ -53,6 +53,8 @@ pub struct Snapshot {
     pub streams: stream::Counters,
     /// Of HTTP.
     pub http: http::Counters,
+    /// Of who is behind exchanges.
+    pub identities: identity::Counters,
     /// Of exchanges.
     pub totals: Totals,
     /// Templates.
@@ -126,6 +128,7 @@ impl<O: Observer> Pipeline<O> {
         Snapshot {
             streams: self.streams().clone(),
             http: self.http().clone(),
+            identities: *self.identities(),
             totals: self.totals().clone(),
             routes: self.routes().len(),
         }

@@ -58,6 +58,9 @@ pub struct InterfaceReport {
 pub struct HttpReport {
     /// TCP ports that are watched.
     pub ports: Vec<u16>,
+    /// Of these, the ones that answered in HTTP.
+    #[serde(default)]
+    pub http_ports: Vec<u16>,
     /// Exchanges since the daemon started.
     pub exchanges: u64,
     /// Of these, answered with a status of 400 or more.

@@ -10,7 +10,8 @@
 //!   nobody ever logged in to from their network. A user with a bad memory and a program in a loop count once.
 //! * **The usual share** of failures among trials is the route's own, learned while nothing is the matter, and is
 //!   shifted by what happens to the control group: on a Monday on which everybody
-//!   mistypes a new password, strangers may as well. While the control group fails, nothing is concluded at all.
+//!   mistypes a new password, strangers may as well. While the control group fails, or nobody
+//!   succeeds any more, nothing is concluded at all.
 //! * **The test** is a cumulative sum of log likelihood ratios (`window/cusum.rs`), for the route and for each thing that
 //!   attempts may share: the program's fingerprint, the network. A second, more sensitive one runs for routes whose
 //!   strangers are many, and leads to a warning only.
@@ -18,12 +19,13 @@
 //!   it in common, too; then it takes failures on two accounts. Nobody who ever logged in is one.
 
 mod config;
+mod drought;
 mod watch;
 
 use std::sync::Arc;
 
 use super::credentials::{Account, Attempt, Case, Control, Recent, Seen, shifted};
-use super::window::{Hypotheses, Moment};
+use super::window::{Hypotheses, Moment, hash_of};
 use super::{Evidence, Severity, Subject, Threat};
 
 pub use config::Config;
@@ -76,7 +78,8 @@ impl Rule {
         accounts: impl FnOnce() -> u32,
     ) -> Outcome {
         let mut outcome = Outcome { case: None, look_back: false };
-        if attempt.outage || attempt.account.is_none() {
+        watch.drought.note(attempt.failed, hash_of(attempt.exchange.client), attempt.now);
+        if attempt.outage || watch.drought.is_on(attempt.now) || attempt.account.is_none() {
             return outcome;
         }
         let due = |last: Option<Moment>| {

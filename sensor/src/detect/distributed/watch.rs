@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::drought::Drought;
 use super::{COMMON, COMMON_SHARE};
 use crate::detect::credentials::{Attempt, Network, Seen};
 use crate::detect::window::{
@@ -103,6 +104,7 @@ pub(crate) struct Watch {
     pub(super) accounts: Distinct<32>,
     pub(super) clients: Distinct<32>,
     pub(super) shared: Vec<Shared>,
+    pub(super) drought: Drought,
     passed: Counter,
     groups: Table<Trait, Group>,
 }
@@ -122,6 +124,7 @@ impl Watch {
             accounts: Distinct::default(),
             clients: Distinct::default(),
             shared: Vec::new(),
+            drought: Drought::default(),
             passed: Counter::default(),
             groups: Table::new(TRAITS, REMEMBERED),
         }

@@ -22,6 +22,10 @@ fn default_trusting() -> Identifier {
     trusting(Config::default().forwarded_headers)
 }
 
+fn trusting_all() -> Identifier {
+    trusting(["Forwarded", "X-Forwarded-For", "X-Real-IP"].map(ForwardedHeader::named).into())
+}
+
 /// Headers from a trusted proxy, the client that they tell, by which mechanism, the findings.
 type Case<'a> = (&'a [&'a str], &'a str, Mechanism, &'a [Anomaly]);
 
@@ -70,7 +74,7 @@ fn x_forwarded_for() {
 fn forwarded_of_rfc_7239() {
     let forwarded = Mechanism::Forwarded;
     check(
-        default_trusting(),
+        trusting_all(),
         &[
             (&["Forwarded: for=203.0.113.9;proto=http;by=10.0.0.1"], CLIENT, forwarded, &[]),
             (&["Forwarded: For=\"[2001:db8::9]:4711\""], V6_CLIENT, forwarded, &[]),
@@ -91,7 +95,7 @@ fn forwarded_of_rfc_7239() {
 fn a_header_that_tells_nothing_gives_way_to_the_next() {
     let list = Mechanism::XForwardedFor;
     check(
-        default_trusting(),
+        trusting_all(),
         &[
             (
                 &["Forwarded: proto=https", "X-Forwarded-For: 203.0.113.9"],
@@ -108,6 +112,39 @@ fn a_header_that_tells_nothing_gives_way_to_the_next() {
                 CLIENT,
                 list,
                 &[Anomaly::ForwardedConflict],
+            ),
+        ],
+    );
+}
+
+/// Only `X-Forwarded-For` is believed by default, and what contradicts it is told.
+#[test]
+fn headers_that_are_not_listed_are_compared() {
+    let list = Mechanism::XForwardedFor;
+    let conflict: &[Anomaly] = &[Anomaly::ForwardedConflict];
+    check(
+        default_trusting(),
+        &[
+            (&["X-Real-IP: 203.0.113.9"], PROXY, Mechanism::Peer, &[]),
+            (&["Forwarded: for=203.0.113.9"], PROXY, Mechanism::Peer, &[]),
+            (
+                &["X-Forwarded-For: unknown", "Forwarded: for=1.1.1.1"],
+                PROXY,
+                Mechanism::Peer,
+                &[Anomaly::ForwardedHidden],
+            ),
+            (&["Forwarded: for=192.0.2.1", "X-Forwarded-For: 203.0.113.9"], CLIENT, list, conflict),
+            (&["X-Forwarded-For: 203.0.113.9", "X-Real-IP: 192.0.2.1"], CLIENT, list, conflict),
+            (&["X-Forwarded-For: 203.0.113.9", "X-Real-IP: 127.0.0.1"], CLIENT, list, conflict),
+            (&["X-Forwarded-For: 203.0.113.9", "Forwarded: for=203.0.113.9"], CLIENT, list, &[]),
+            // What a client sends in them is no mistake of the proxy's.
+            (&["X-Forwarded-For: 203.0.113.9", "Forwarded: for=unknown"], CLIENT, list, &[]),
+            (&["X-Forwarded-For: 203.0.113.9", "X-Real-IP: x", "X-Real-IP: y"], CLIENT, list, &[]),
+            (
+                &["X-Forwarded-For: 203.0.113.9", "Forwarded: for=127.0.0.1, for=203.0.113.9"],
+                CLIENT,
+                list,
+                &[Anomaly::ForwardedSpoof],
             ),
         ],
     );
@@ -227,6 +264,9 @@ proptest! {
         sent in prop::collection::vec("[a-z0-9=;:,\"\\\\. \\[\\]]{0,40}", 0..4),
         appends in any::<bool>(),
         name in prop::sample::select(vec!["Forwarded", "X-Forwarded-For"]),
+        others in prop::collection::vec(
+            ("(X-Real-IP|Forwarded|CF-Connecting-IP)", "(for=)?(1\\.2\\.3\\.4|10\\.0\\.0\\.9|[a-z0-9.:=]{0,20})"), 0..3,
+        ),
     ) {
         let own = if name == "Forwarded" { "for=203.0.113.9" } else { "203.0.113.9" };
         let mut lines: Vec<_> = sent.iter().map(|value| format!("{name}:{value}")).collect();
@@ -234,8 +274,11 @@ proptest! {
             Some(last) if appends => last.push_str(&format!(", {own}")),
             _ => lines.push(format!("{name}:{own}")),
         }
+        // Other headers do not, either, where only that one is listed.
+        lines.extend(others.iter().filter(|(other, _)| other != name).map(|(other, value)| format!("{other}: {value}")));
         let headers: Vec<_> = lines.iter().map(String::as_str).collect();
         let exchange = Exchange { peer: PROXY, proxied: None, headers: &headers, query: "" };
-        prop_assert_eq!(identify(&mut default_trusting(), &exchange).client, address(CLIENT));
+        let mut identifier = trusting(vec![ForwardedHeader::named(name)]);
+        prop_assert_eq!(identify(&mut identifier, &exchange).client, address(CLIENT));
     }
 }

@@ -1,0 +1,171 @@
+//! TCP ports that somebody listens on, in the calling thread's network namespace.
+//!
+//! They are asked for by `sock_diag` with the state as a filter: the kernel then walks its table of listening
+//! sockets alone. `/proc/net/tcp` walks that of all connections, too, whose size is the machine's and not the
+//! traffic's.
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "netlink's sets are open: what is not asked for is passed over"
+)]
+
+use std::collections::BTreeSet;
+use std::io;
+
+use netlink_packet_core::{NLM_F_DUMP, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NetlinkPayload};
+use netlink_packet_sock_diag::SockDiagMessage;
+use netlink_packet_sock_diag::constants::{AF_INET, AF_INET6, IPPROTO_TCP};
+use netlink_packet_sock_diag::inet::{ExtensionFlags, InetRequest, SocketId, StateFlags};
+use netlink_sys::protocols::NETLINK_SOCK_DIAG;
+use netlink_sys::{Socket, SocketAddr};
+use procfs::net::TcpState;
+use tracing::debug;
+
+/// Datagrams read of one answer: beyond them, something else than the kernel's list is coming.
+const MAX_DATAGRAMS: usize = 65_536;
+
+/// The ports, of both families.
+///
+/// Needs no capability. Where netlink is refused (a kernel without `tcp_diag`, a service without `AF_NETLINK`),
+/// `/proc` is read; a port is missing only where that fails, too.
+#[must_use]
+pub fn listening_ports() -> BTreeSet<u16> {
+    by_netlink().unwrap_or_else(|error| {
+        debug!(%error, "sock_diag is refused; listening sockets are read from /proc");
+        by_proc()
+    })
+}
+
+fn by_proc() -> BTreeSet<u16> {
+    let sockets = [procfs::net::tcp(), procfs::net::tcp6()].into_iter().flatten().flatten();
+    sockets.filter(|entry| entry.state == TcpState::Listen).map(|entry| entry.local_address.port()).collect()
+}
+
+fn by_netlink() -> io::Result<BTreeSet<u16>> {
+    let mut socket = Socket::new(NETLINK_SOCK_DIAG)?;
+    socket.bind_auto()?;
+    socket.connect(&SocketAddr::new(0, 0))?;
+    // The kernel has the next part of its list ready before it hands out one, so nothing is waited for; where it
+    // does not, an error is better than a thread that stands still.
+    socket.set_non_blocking(true)?;
+    let mut ports = BTreeSet::new();
+    for (family, any) in [(AF_INET, SocketId::new_v4()), (AF_INET6, SocketId::new_v6())] {
+        socket.send(&request(family, any), 0)?;
+        receive(&mut socket, &mut ports)?;
+    }
+    Ok(ports)
+}
+
+fn request(family: u8, socket_id: SocketId) -> Vec<u8> {
+    let request = SockDiagMessage::InetRequest(InetRequest {
+        family,
+        protocol: IPPROTO_TCP,
+        extensions: ExtensionFlags::empty(),
+        states: StateFlags::LISTEN,
+        socket_id,
+    });
+    let mut header = NetlinkHeader::default();
+    header.flags = NLM_F_REQUEST | NLM_F_DUMP;
+    let mut message = NetlinkMessage::new(header, NetlinkPayload::from(request));
+    message.finalize();
+    let mut buffer = vec![0; message.buffer_len()];
+    message.serialize(&mut buffer);
+    buffer
+}
+
+/// Reads one answer to its end. A list that changed while it was told may lack a port; it is asked for again soon.
+fn receive(socket: &mut Socket, ports: &mut BTreeSet<u16>) -> io::Result<()> {
+    for _ in 0..MAX_DATAGRAMS {
+        let (datagram, _) = socket.recv_from_full()?;
+        if read_datagram(&datagram, ports)? {
+            return Ok(());
+        }
+    }
+    Err(invalid("an answer without an end"))
+}
+
+/// Reads the messages of a datagram; whether the last one of the answer was among them.
+fn read_datagram(datagram: &[u8], ports: &mut BTreeSet<u16>) -> io::Result<bool> {
+    let mut rest = datagram;
+    while !rest.is_empty() {
+        let message = NetlinkMessage::<SockDiagMessage>::deserialize(rest).map_err(invalid)?;
+        match message.payload {
+            NetlinkPayload::InnerMessage(SockDiagMessage::InetResponse(socket)) => {
+                ports.insert(socket.header.socket_id.source_port);
+            }
+            NetlinkPayload::Error(error) => return Err(error.to_io()),
+            NetlinkPayload::Done(done) if done.code != 0 => {
+                return Err(io::Error::from_raw_os_error(done.code.saturating_neg()));
+            }
+            NetlinkPayload::Done(_) => return Ok(true),
+            _ => {}
+        }
+        // Messages are aligned to four bytes (netlink(7)).
+        let length = usize::try_from(message.header.length).map_err(invalid)?.next_multiple_of(4);
+        rest = rest.get(length..).unwrap_or_default();
+    }
+    Ok(false)
+}
+
+fn invalid(error: impl ToString) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{TcpListener, TcpStream};
+
+    use super::*;
+
+    /// Listeners of both families, one connection, and how they must show.
+    fn check(list: impl FnOnce() -> BTreeSet<u16>) {
+        let v4 = TcpListener::bind("127.0.0.1:0").unwrap();
+        let v6 = TcpListener::bind("[::1]:0");
+        let client = TcpStream::connect(v4.local_addr().unwrap()).unwrap();
+        let ports = list();
+        assert!(ports.contains(&v4.local_addr().unwrap().port()), "{ports:?}");
+        assert!(
+            !ports.contains(&client.local_addr().unwrap().port()),
+            "a connection is no listener: {ports:?}"
+        );
+        if let Ok(v6) = v6 {
+            assert!(ports.contains(&v6.local_addr().unwrap().port()), "{ports:?}");
+        }
+    }
+
+    #[test]
+    fn listeners_of_both_families_are_found() {
+        check(|| by_netlink().unwrap());
+        check(by_proc);
+        check(listening_ports);
+    }
+
+    #[test]
+    fn no_capability_is_needed() {
+        let thread = std::thread::spawn(|| {
+            caps::clear(None, caps::CapSet::Effective).unwrap();
+            caps::clear(None, caps::CapSet::Permitted).unwrap();
+            check(|| by_netlink().unwrap());
+        });
+        thread.join().unwrap();
+    }
+
+    #[test]
+    fn many_listeners_take_many_datagrams() {
+        let listeners: Vec<_> = (0..500).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
+        let ports = by_netlink().unwrap();
+        for listener in listeners {
+            assert!(ports.contains(&listener.local_addr().unwrap().port()));
+        }
+    }
+
+    #[test]
+    fn what_is_no_answer_is_an_error_or_nothing() {
+        let mut ports = BTreeSet::new();
+        let whole = request(AF_INET, SocketId::new_v4());
+        for length in 1..whole.len() {
+            assert!(read_datagram(&whole[..length], &mut ports).is_err(), "{length}");
+        }
+        assert!(read_datagram(&[], &mut ports).is_ok_and(|ended| !ended));
+        assert!(ports.is_empty());
+    }
+}

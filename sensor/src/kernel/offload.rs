@@ -1,0 +1,112 @@
+//! Which features of an interface are on, as `ethtool -k` lists them.
+//!
+//! By ioctl and not by generic netlink: three calls with plain numbers, no family to look up, and the same on
+//! every kernel.
+#![expect(unsafe_code, reason = "an ioctl with a pointer to a buffer")]
+
+use std::collections::BTreeSet;
+use std::ffi::c_void;
+use std::io;
+use std::os::fd::{AsRawFd as _, OwnedFd};
+
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
+
+/// `struct ifreq`, as far as this ioctl uses it; its union is 16 bytes long at least, 24 where pointers have 64 bits.
+#[repr(C)]
+struct Request {
+    name: [u8; 16],
+    data: *mut c_void,
+    rest: [u8; 16],
+}
+
+const SIOCETHTOOL: u16 = 0x8946;
+nix::ioctl_readwrite_bad!(ask_ethtool, SIOCETHTOOL, Request);
+
+// Commands of linux/ethtool.h, and its set of strings with the names of features.
+const GSTRINGS: u32 = 0x1b;
+const GSSET_INFO: u32 = 0x37;
+const GFEATURES: u32 = 0x3a;
+const SS_FEATURES: u32 = 4;
+
+/// Bytes of a name, its trailing zeros included (`ETH_GSTRING_LEN`).
+const NAME: usize = 32;
+/// More features than any kernel has; there are 64 or a few more.
+const MAX_FEATURES: u32 = 1_024;
+
+/// The features that are on, by the kernel's names, such as `rx-lro`.
+///
+/// # Errors
+/// Where there is no such interface, or its features cannot be asked for.
+pub fn active_features(interface: &str) -> io::Result<BTreeSet<String>> {
+    let socket = socket(AddressFamily::Inet, SockType::Datagram, SockFlag::SOCK_CLOEXEC, None)?;
+    let ask = |words: Vec<u32>| ask(&socket, interface, words);
+    // struct ethtool_sset_info: the set as a bit of 64, answered by the number of its strings.
+    let bits = (1_u64 << SS_FEATURES).to_ne_bytes();
+    let (low, high) = (word(&bits, 0), word(&bits, 1));
+    let count = ask(vec![GSSET_INFO, 0, low, high, 0])?.get(4).copied().unwrap_or(0).min(MAX_FEATURES);
+    let count_wide = usize::try_from(count).unwrap_or(0);
+    // struct ethtool_gstrings, then the names.
+    let names =
+        with_room(&[GSTRINGS, SS_FEATURES, count], count_wide.saturating_mul(NAME / size_of::<u32>()));
+    let names = ask(names)?;
+    let names: Vec<u8> = names.iter().skip(3).flat_map(|word| word.to_ne_bytes()).collect();
+    // struct ethtool_gfeatures, then for each 32 features what can be, is wanted, is, and can never change.
+    let blocks = count.div_ceil(u32::BITS);
+    let room = usize::try_from(blocks).unwrap_or(0).saturating_mul(4);
+    let features = ask(with_room(&[GFEATURES, blocks], room))?;
+    let active: Vec<u32> = features.iter().skip(2).skip(2).step_by(4).copied().collect();
+    let is_on = |index: usize| {
+        let shift = u32::try_from(index % 32).unwrap_or(0);
+        active.get(index / 32).is_some_and(|word| word.wrapping_shr(shift) & 1 != 0)
+    };
+    let names = names.chunks_exact(NAME).enumerate().filter(|(index, _)| is_on(*index));
+    Ok(names.map(|(_, name)| text(name)).filter(|name| !name.is_empty()).collect())
+}
+
+fn with_room(head: &[u32], words: usize) -> Vec<u32> {
+    let mut all = head.to_vec();
+    all.resize(head.len().saturating_add(words), 0);
+    all
+}
+
+fn word(bytes: &[u8], index: usize) -> u32 {
+    bytes.as_chunks().0.get(index).map_or(0, |word| u32::from_ne_bytes(*word))
+}
+
+fn text(name: &[u8]) -> String {
+    let end = name.iter().position(|byte| *byte == 0).unwrap_or(name.len());
+    String::from_utf8_lossy(name.get(..end).unwrap_or_default()).into_owned()
+}
+
+/// One command; `words` has room for the answer, which the kernel never exceeds: it is told how much there is.
+fn ask(socket: &OwnedFd, interface: &str, mut words: Vec<u32>) -> io::Result<Vec<u32>> {
+    let mut request = Request { name: [0; 16], data: words.as_mut_ptr().cast(), rest: [0; 16] };
+    // The last byte stays zero.
+    let place = request.name.get_mut(..interface.len()).filter(|place| place.len() < 16);
+    let place = place.ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))?;
+    place.copy_from_slice(interface.as_bytes());
+    // SAFETY: the request and the buffer that it points to live until the call returns; each command writes at most
+    // the counts that its buffer holds, and the buffer is as long as they say.
+    unsafe { ask_ethtool(socket.as_raw_fd(), &raw mut request) }?;
+    Ok(words)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_loopback_interface_has_features() {
+        let features = active_features("lo").unwrap();
+        for feature in ["tx-checksum-ip-generic", "tx-scatter-gather", "loopback"] {
+            assert!(features.contains(feature), "{feature} in {features:?}");
+        }
+        assert!(!features.contains("rx-lro") && !features.contains("rx-gro-hw"), "{features:?}");
+    }
+
+    #[test]
+    fn other_interfaces_have_none() {
+        assert!(active_features("nosuch0").is_err());
+        assert!(active_features("a-name-that-is-too-long").is_err());
+    }
+}
