@@ -29,11 +29,12 @@ const CHECKS: [&str; 9] = [
 /// What the test's daemon writes, where only it should see it.
 const FILES: [&str; 5] = ["sensor.toml", "sensor.log", "control.sock", "state", "bpf"];
 
-/// What this process sees of the host: interfaces, mounts, and of scratch files those of the test.
+/// What this process sees of the host: interfaces, and of scratch directories and mounts those of the test. Others on
+/// this machine may make theirs meanwhile.
 #[derive(Debug, PartialEq, Eq)]
 struct Host {
     interfaces: Vec<String>,
-    mounts: String,
+    mounts: Vec<PathBuf>,
     scratch: Vec<PathBuf>,
 }
 
@@ -41,12 +42,15 @@ impl Host {
     fn now() -> Result<Self> {
         let interfaces = fs::read_to_string("/proc/self/net/dev")?;
         let interfaces = interfaces.lines().filter_map(|line| line.split_once(':'));
-        let places = ["/tmp", "/mnt", "/run"].map(Path::new);
+        let places = ["/tmp", "/mnt", "/run"].map(PathBuf::from);
         let files = places.iter().flat_map(|place| FILES.map(|file| place.join(file)));
+        let own: Vec<PathBuf> = files.chain(places.iter().cloned()).collect();
+        let mounts = fs::read_to_string("/proc/self/mounts")?;
+        let mounts = mounts.lines().filter_map(|line| line.split(' ').nth(1)).map(PathBuf::from);
         Ok(Self {
             interfaces: interfaces.map(|(name, _)| name.trim().to_owned()).collect(),
-            mounts: fs::read_to_string("/proc/self/mounts")?,
-            scratch: files.filter(|file| file.exists()).collect(),
+            mounts: mounts.filter(|mount| own.contains(mount)).collect(),
+            scratch: own.into_iter().filter(|file| !places.contains(file) && file.exists()).collect(),
         })
     }
 }
