@@ -75,6 +75,12 @@ pub fn now() -> Timestamp {
     Timestamp::of_system(SystemTime::now())
 }
 
+/// Time on the kernel's monotonic clock, which nobody sets: for waiting and for measuring.
+#[must_use]
+pub fn monotonic() -> Duration {
+    clock_gettime(ClockId::CLOCK_MONOTONIC).map_or(Duration::ZERO, Duration::from)
+}
+
 /// Turns times of the kernel's monotonic clock into civil time.
 #[derive(Clone, Copy, Debug)]
 pub struct KernelClock {
@@ -93,8 +99,7 @@ impl KernelClock {
 /// How both clocks stand to each other now. Civil time may be set: ask again from time to time.
 #[must_use]
 pub fn kernel_clock() -> KernelClock {
-    let monotonic = clock_gettime(ClockId::CLOCK_MONOTONIC).map_or(Duration::ZERO, Duration::from);
-    let monotonic = u64::try_from(monotonic.as_nanos()).unwrap_or(u64::MAX);
+    let monotonic = u64::try_from(monotonic().as_nanos()).unwrap_or(u64::MAX);
     KernelClock { origin: now().0.saturating_sub(monotonic) }
 }
 

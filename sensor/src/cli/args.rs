@@ -130,6 +130,8 @@ pub(super) enum Command {
     },
     /// Read the configuration again; a broken one is refused and the old one stays
     Reload(Remote),
+    /// Prove that this host drops a burst and stops an attack on logins; no real client is touched
+    Selftest,
 }
 
 #[derive(Debug, Args)]
@@ -161,6 +163,9 @@ pub(super) struct RunArgs {
     /// Remove what an earlier daemon left in the kernel, and exit; as `sensor unload`
     #[arg(long)]
     pub(super) unload: bool,
+    /// End when the process that started this one does, whose number it is
+    #[arg(long, hide = true, value_name = "PID")]
+    pub(super) end_with: Option<i32>,
 }
 
 #[derive(Debug, Args)]

@@ -51,15 +51,17 @@ impl Finding {
 /// driver with multi-buffer support, which the program has.
 const ONE_PAGE_MTU: u32 = 3_498;
 
+/// What keeps the sensor from working on this host, whatever the interface, each with its remedy.
+pub(super) fn obstacles() -> Vec<(String, String)> {
+    let findings = [kernel_version(), privileges()].into_iter().chain(lockdown());
+    let problems = findings.filter(|finding| finding.severity == Severity::Problem);
+    problems.map(|Finding { what, remedy, .. }| (what, remedy)).collect()
+}
+
 /// Looks, tells, and exits with 1 where something keeps the sensor from working.
 pub(super) fn doctor(args: &DoctorArgs, json: bool) -> Result<ExitCode> {
     let mut findings = vec![kernel_version(), privileges(), compiler(), type_information()];
-    findings.extend(probe::lockdown().map(|mode| {
-        Finding::problem(
-            format!("kernel lockdown in {mode} mode refuses BPF"),
-            "boot with lockdown=integrity or none",
-        )
-    }));
+    findings.extend(lockdown());
     findings.push(pins(&args.pin_dir));
     let interfaces = if args.interface.is_empty() { interfaces_up()? } else { args.interface.clone() };
     for interface in &interfaces {
@@ -100,6 +102,12 @@ fn privileges() -> Finding {
         return Finding::good("privileges to load, attach and pin");
     }
     Finding::problem(format!("missing privileges: {}", missing.join(", ")), "run as root")
+}
+
+fn lockdown() -> Option<Finding> {
+    let mode = probe::lockdown()?;
+    let what = format!("kernel lockdown in {mode} mode refuses BPF");
+    Some(Finding::problem(what, "boot with lockdown=integrity or none"))
 }
 
 fn compiler() -> Finding {

@@ -9,6 +9,7 @@ mod output;
 mod replay;
 mod run;
 mod score;
+mod selftest;
 mod ssh;
 mod watch;
 
@@ -89,6 +90,7 @@ fn dispatch(cli: Cli) -> Result<ExitCode> {
         }
         Command::Audit { remote, since, last } => alerts::audit(&remote, since, last, cli.json),
         Command::Reload(remote) => ask::<Reloaded>(&remote, Request::Reload, cli.json, output::reloaded),
+        Command::Selftest => selftest::selftest(cli.json),
     }
 }
 

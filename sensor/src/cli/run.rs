@@ -3,7 +3,10 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
+use nix::sys::prctl;
+use nix::sys::signal::Signal;
+use nix::unistd::getppid;
 use serde_json::json;
 
 use super::args::{RunArgs, UnloadArgs};
@@ -13,6 +16,9 @@ use crate::kernel::{self, KernelError};
 
 /// Runs the daemon, or, with `--unload`, removes what one left behind.
 pub(super) fn run(args: RunArgs) -> Result<ExitCode> {
+    if let Some(parent) = args.end_with {
+        end_with(parent)?;
+    }
     let overrides = Overrides {
         interfaces: args.interface,
         xdp: args.xdp.map(Into::into),
@@ -38,6 +44,14 @@ pub(super) fn run(args: RunArgs) -> Result<ExitCode> {
     let options = RunOptions { mode: args.mode, ssh_peer: ssh::peer() };
     daemon::run(config, source, &options)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Has the kernel kill this process when its parent ends.
+fn end_with(parent: i32) -> Result<()> {
+    prctl::set_pdeathsig(Signal::SIGKILL).context("asking to be killed with the parent")?;
+    // It may have ended before that.
+    ensure!(getppid().as_raw() == parent, "the process {parent}, which started this one, has ended");
+    Ok(())
 }
 
 /// Removes what a daemon left in the kernel.

@@ -1,6 +1,6 @@
 //! The thread that turns mirrored segments into exchanges, and what the rest of the daemon sees of it.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::fs::File;
 use std::io::{self, BufWriter, Write as _};
 use std::net::IpAddr;
@@ -40,10 +40,12 @@ const PATIENCE: u32 = 100;
 const SLEEP: TimeSpec = TimeSpec::from_duration(Duration::from_millis(50));
 /// How often totals are told and time is made to pass.
 const PUBLISH: Duration = Duration::from_millis(200);
-/// How often the routes learned are kept.
+/// How often the routes and baselines learned are kept.
 const KEEP: Duration = Duration::from_secs(60);
 /// The file that they are kept in.
 const ROUTES: &str = "routes.json";
+/// The file that what detectors learned is kept in.
+const BASELINES: &str = "baselines.json";
 /// How often listening sockets are looked at.
 const REFRESH: Duration = Duration::from_secs(2);
 
@@ -103,7 +105,13 @@ impl Sensing {
     ) -> anyhow::Result<Self> {
         let Config { sense: config, detect, paths, .. } = config;
         let routes = StateFile::open(&paths.state_dir, ROUTES)?;
-        let watcher = Watcher::new(Detectors::new(detect), signals, log.map(BufWriter::new));
+        let baselines = Baselines::open(&paths.state_dir, BASELINES)?;
+        let mut detectors = Detectors::new(detect);
+        match baselines.load() {
+            Ok(learned) => detectors.restore(&learned),
+            Err(error) => warn!(%error, "detectors learn anew"),
+        }
+        let watcher = Watcher::new(detectors, signals, log.map(BufWriter::new));
         let mut pipeline = Pipeline::new(&config.pipeline, key, watcher)?;
         restore_routes(&routes, &mut pipeline);
         let shared = Arc::new(Shared::default());
@@ -121,6 +129,7 @@ impl Sensing {
             instructions: Vec::new(),
             refused_instructions: 0,
             routes,
+            baselines,
         };
         let thread = std::thread::Builder::new().name("sensing".to_owned()).spawn(move || worker.run());
         let thread = thread.inspect_err(|error| warn!(%error, "no thread to see HTTP with")).ok();
@@ -227,7 +236,11 @@ struct Worker {
     instructions: Vec<Instruction>,
     refused_instructions: u64,
     routes: StateFile<Option<Learned>>,
+    baselines: Baselines,
 }
+
+/// What detectors learned, by their names.
+type Baselines = StateFile<BTreeMap<String, serde_json::Value>>;
 
 impl Worker {
     fn run(&mut self) {
@@ -252,7 +265,7 @@ impl Worker {
             }
             if now.since(kept) >= KEEP || now < kept {
                 kept = now;
-                self.keep_routes();
+                self.keep_learned();
             }
             in_vain = if read == 0 { in_vain.saturating_add(1) } else { 0 };
             if read == 0 {
@@ -261,14 +274,17 @@ impl Worker {
         }
         self.pipeline.finish(clock::now());
         self.publish();
-        self.keep_routes();
+        self.keep_learned();
         // Nobody reads the ring from here on.
         self.mirror.watch(&BTreeSet::new());
     }
 
-    fn keep_routes(&self) {
+    fn keep_learned(&self) {
         if let Err(error) = self.routes.save(&Some(self.pipeline.routes().export())) {
             warn!(%error, "the routes learned could not be kept; a restart learns them anew");
+        }
+        if let Err(error) = self.baselines.save(&self.pipeline.observer().detectors.learned()) {
+            warn!(%error, "what detectors learned could not be kept; a restart learns it anew");
         }
     }
 

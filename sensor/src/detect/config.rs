@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 use std::str::FromStr;
 
 use super::threat::Threat;
-use super::{enumeration, request_rate, scanner, slow_attack};
+use super::{
+    brute_force, credential_stuffing, distributed, enumeration, password_spraying, request_rate, scanner,
+    slow_attack,
+};
 use crate::config::Section;
 
 /// How strict the defaults are.
@@ -87,6 +90,14 @@ pub struct Config {
     pub scanner: scanner::Config,
     /// Connections held open.
     pub slow_attack: slow_attack::Config,
+    /// Guessing of passwords.
+    pub brute_force: brute_force::Config,
+    /// One password on many accounts.
+    pub password_spraying: password_spraying::Config,
+    /// Stolen credentials, from one client.
+    pub credential_stuffing: credential_stuffing::Config,
+    /// The same, from many.
+    pub distributed: distributed::Config,
 }
 
 impl Config {
@@ -94,24 +105,48 @@ impl Config {
     #[must_use]
     pub fn read(detect: &Section<'_>) -> Self {
         let preset = detect.parsed("preset", str::parse).unwrap_or_default();
-        let mut config = Self { preset, ..Self::default() };
-        let mut table = |threat: Threat| {
-            let section = detect.section(threat.slug());
+        let table = |threat: Threat| detect.section(threat.slug());
+        let [guess, spray, stuff] =
+            [Threat::BruteForce, Threat::PasswordSpraying, Threat::CredentialStuffing].map(table);
+        let [rate, walk, probe, slow] =
+            [Threat::RequestRate, Threat::Enumeration, Threat::Scanner, Threat::SlowAttack].map(table);
+        // These have nothing of their own.
+        let others =
+            [Threat::AccountTakeover, Threat::RateSpike, Threat::ErrorSpike, Threat::LatencySpike].map(table);
+        let distributed = stuff.section("distributed");
+        let mut config = Self {
+            preset,
+            responses: BTreeMap::new(),
+            seed: None,
+            request_rate: request_rate::Config::read(&rate),
+            enumeration: enumeration::Config::read(&walk, preset),
+            scanner: scanner::Config::read(&probe, preset),
+            slow_attack: slow_attack::Config::read(&slow, preset),
+            brute_force: brute_force::Config::read(&guess, preset),
+            password_spraying: password_spraying::Config::read(&spray, preset),
+            credential_stuffing: credential_stuffing::Config::read(&stuff, preset),
+            distributed: distributed::Config::read(&distributed, preset),
+        };
+        distributed.finish();
+        let [takeover, rates, errors, latencies] = others;
+        for (threat, section) in [
+            (Threat::BruteForce, guess),
+            (Threat::PasswordSpraying, spray),
+            (Threat::CredentialStuffing, stuff),
+            (Threat::AccountTakeover, takeover),
+            (Threat::RateSpike, rates),
+            (Threat::ErrorSpike, errors),
+            (Threat::LatencySpike, latencies),
+            (Threat::RequestRate, rate),
+            (Threat::Enumeration, walk),
+            (Threat::Scanner, probe),
+            (Threat::SlowAttack, slow),
+        ] {
             if let Some(response) = section.parsed("response", str::parse) {
                 config.responses.insert(threat, response);
             }
-            section
-        };
-        let (rate, walk) = (table(Threat::RequestRate), table(Threat::Enumeration));
-        let (probe, slow) = (table(Threat::Scanner), table(Threat::SlowAttack));
-        let read = [Threat::RequestRate, Threat::Enumeration, Threat::Scanner, Threat::SlowAttack];
-        let others = Threat::ALL.into_iter().filter(|threat| !read.contains(threat)).map(&mut table);
-        let others: Vec<Section<'_>> = others.collect();
-        config.request_rate = request_rate::Config::read(&rate);
-        config.enumeration = enumeration::Config::read(&walk, preset);
-        config.scanner = scanner::Config::read(&probe, preset);
-        config.slow_attack = slow_attack::Config::read(&slow, preset);
-        [rate, walk, probe, slow].into_iter().chain(others).for_each(Section::finish);
+            section.finish();
+        }
         config
     }
 
@@ -126,6 +161,12 @@ impl Config {
     pub fn response(&self, threat: Threat) -> Response {
         self.responses.get(&threat).copied().unwrap_or_default()
     }
+}
+
+/// A share such as `80%` or `80`, in percent, from 1 to 100.
+pub(super) fn percent(text: &str) -> Result<u32, &'static str> {
+    let number = text.strip_suffix('%').unwrap_or(text).trim().parse();
+    number.ok().filter(|number| (1..=100).contains(number)).ok_or("expected a share from 1% to 100%")
 }
 
 #[cfg(test)]

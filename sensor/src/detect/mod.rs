@@ -3,28 +3,38 @@
 //! Architecture invariants: a detector reads no clock and no bytes, knows nothing of policy, and its memory is
 //! bounded whatever happens. What it has to forget, it counts.
 
+pub mod account_takeover;
 pub mod baseline;
+pub mod brute_force;
 mod config;
 #[cfg(test)]
 mod cost;
+pub mod credential_stuffing;
+mod credentials;
+pub mod distributed;
 pub mod enumeration;
 #[cfg(test)]
 mod logs;
 #[cfg(test)]
 mod made_up;
+pub mod password_spraying;
 mod recent;
 pub mod request_rate;
 pub mod scanner;
 mod signal;
 pub mod slow_attack;
 pub mod spike;
+#[cfg(test)]
+pub(crate) mod testing;
 mod threat;
 mod weather;
+mod window;
 
 pub use config::{Config, Preset, Response};
 pub use signal::{Evidence, Number, Offender, Sample, Signal, Subject};
 pub use threat::{Severity, Threat};
 
+use std::collections::BTreeMap;
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 
 use crate::clock::Timestamp;
@@ -41,6 +51,19 @@ pub trait Detector: Send {
 
     /// Its bounds.
     fn usage(&self) -> Usage;
+
+    /// Its name in the file of what was learned; needed where there is something.
+    fn name(&self) -> &'static str {
+        ""
+    }
+
+    /// What it has learned and needs after a restart; small.
+    fn learned(&self) -> Option<serde_json::Value> {
+        None
+    }
+
+    /// Takes up what it had learned. What cannot be read is left out: it learns anew.
+    fn restore(&mut self, _learned: &serde_json::Value) {}
 }
 
 /// What a detector remembers, and what it could not.
@@ -52,6 +75,18 @@ pub struct Usage {
     pub capacity: usize,
     /// Entries that were forgotten before their time, since there was no room.
     pub evicted: u64,
+}
+
+impl Usage {
+    /// Both together.
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        Self {
+            entries: self.entries.saturating_add(other.entries),
+            capacity: self.capacity.saturating_add(other.capacity),
+            evicted: self.evicted.saturating_add(other.evicted),
+        }
+    }
 }
 
 /// All detectors that are on.
@@ -69,6 +104,9 @@ impl Detectors {
         let seed = config.seed.unwrap_or_else(|| RandomState::new().build_hasher().finish());
         let is_on = |threat| config.response(threat) != Response::Off;
         let mut detectors: Vec<Box<dyn Detector>> = Vec::new();
+        if let Some(credentials) = credentials::Credentials::new(config) {
+            detectors.push(Box::new(credentials));
+        }
         if is_on(Threat::RequestRate) && config.request_rate.limits_something() {
             detectors.push(Box::new(request_rate::RequestRate::new(&config.request_rate, seed)));
         }
@@ -108,13 +146,28 @@ impl Detectors {
         self.signals.drain(..)
     }
 
+    /// What detectors have learned, by their names.
+    #[must_use]
+    pub fn learned(&self) -> BTreeMap<String, serde_json::Value> {
+        let learned = self
+            .detectors
+            .iter()
+            .filter_map(|detector| Some((detector.name().to_owned(), detector.learned()?)));
+        learned.collect()
+    }
+
+    /// Gives them what an earlier run had learned.
+    pub fn restore(&mut self, learned: &BTreeMap<String, serde_json::Value>) {
+        for detector in &mut self.detectors {
+            if let Some(learned) = learned.get(detector.name()) {
+                detector.restore(learned);
+            }
+        }
+    }
+
     /// Bounds of all detectors together.
     #[must_use]
     pub fn usage(&self) -> Usage {
-        self.detectors.iter().map(|detector| detector.usage()).fold(Usage::default(), |sum, usage| Usage {
-            entries: sum.entries.saturating_add(usage.entries),
-            capacity: sum.capacity.saturating_add(usage.capacity),
-            evicted: sum.evicted.saturating_add(usage.evicted),
-        })
+        self.detectors.iter().map(|detector| detector.usage()).fold(Usage::default(), Usage::and)
     }
 }

@@ -49,7 +49,10 @@ pub struct Truth {
 /// The configuration that is evaluated: the defaults.
 #[must_use]
 pub fn config() -> Config {
-    Config::default()
+    let mut config = Config::default();
+    // Off by default: it is for the operator to say what a key may do.
+    config.request_rate.limits.per_principal = "600/min:300".parse().ok();
+    config
 }
 
 /// Runs detectors of a configuration over a simulation; time is told to them every second.

@@ -2,7 +2,12 @@
 
 use super::*;
 
-const SKIP_SERVER: u64 = 300_000;
+const SKIP_SERVER: u64 = 100_000;
+
+/// Every skip of these tests is worth an instruction.
+fn eager() -> Config {
+    Config { min_skip: 16 << 10, ..Config::default() }
+}
 
 #[test]
 fn acknowledged_bytes_that_do_not_come_are_lost() {
@@ -163,7 +168,7 @@ fn a_fin_alone_waits_too() {
 }
 
 fn skipping() -> Wire {
-    let mut wire = Wire::established(Config::default());
+    let mut wire = Wire::established(eager());
     wire.advise(Advice::Skip(SKIP_SERVER));
     wire.server(0, b"head");
     let (client, server) = wire.ends();
@@ -239,7 +244,7 @@ fn a_reset_among_skipped_bytes_is_believed_of_the_server_only() {
     let mut wire = skipping();
     wire.send(Side::Server, 60_000, RST_ACK, b"");
     assert_eq!(wire.take(), [Told::Close(CloseCause::Rst)]);
-    let mut wire = Wire::established(Config::default());
+    let mut wire = Wire::established(eager());
     wire.advise(Advice::Skip(SKIP_SERVER));
     wire.client(0, b"head");
     wire.send(Side::Client, 60_000, RST_ACK, b"");
@@ -256,7 +261,7 @@ fn short_skips_are_not_worth_an_instruction() {
 
 #[test]
 fn a_skip_asked_for_while_time_passes_is_told_with_the_next_segment() {
-    let mut wire = Wire::established(Config::default());
+    let mut wire = Wire::established(eager());
     wire.acknowledged[0] = 3;
     wire.server(0, b"head");
     wire.advise(Advice::Continue);

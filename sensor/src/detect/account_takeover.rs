@@ -1,0 +1,76 @@
+//! A success within an attack: somebody who was guessing or stuffing got in.
+
+use super::credentials::{Account, Attempt, Case, Recent, Seen};
+use super::window::Moment;
+use super::{Evidence, Offender, Severity, Subject, Threat};
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use crate::identity::KeyedHash;
+
+/// How long before an attack was known its successes are looked for: the longest of the short windows.
+const BEFORE: Duration = Duration::from_secs(600);
+
+/// A success of an offender, on an account that it is not familiar with.
+pub(crate) fn case(account: Option<KeyedHash>, offender: Offender) -> Case {
+    Case {
+        threat: Threat::AccountTakeover,
+        subject: account.map_or(Subject::Client(offender.client), Subject::Account),
+        severity: Severity::Critical,
+        offenders: vec![offender],
+    }
+}
+
+/// Explains such a case. The confidence is our own choice: a client's own offence leaves less doubt than what its
+/// attempt has in common with those of others.
+pub(crate) fn explain(attempt: &Attempt<'_>, offence: Option<Threat>, recent: &Recent) -> Account {
+    let who = attempt.exchange.client;
+    let samples = recent.samples(|seen| seen.offender.client == who);
+    describe(attempt.account, who, offence, samples)
+}
+
+/// The same of an attempt from before.
+pub(crate) fn explain_seen(seen: &Seen, offence: Option<Threat>) -> Account {
+    describe(seen.account, seen.offender.client, offence, vec![seen.sample()])
+}
+
+fn describe(
+    account: Option<KeyedHash>,
+    who: IpAddr,
+    offence: Option<Threat>,
+    samples: Vec<super::Sample>,
+) -> Account {
+    let name = account.map_or_else(|| "an account".to_owned(), |account| account.to_string());
+    let attack = offence.unwrap_or(Threat::CredentialStuffing).slug();
+    let how = if offence.is_some() { "is part of" } else { "has the marks of" };
+    Account {
+        confidence: if offence.is_some() { 0.95 } else { 0.8 },
+        summary: format!("{who}, which {how} an attack ({attack}), logged in to {name}"),
+        evidence: Evidence::default()
+            .with("attack", attack)
+            .with("client", who.to_string().as_str())
+            .showing(samples),
+        span: BEFORE,
+    }
+}
+
+/// Successes of offenders after their first failure, from before it was known what they are.
+pub(crate) fn before<'a>(recent: &'a Recent, offenders: &[Offender], now: Moment) -> Vec<&'a Seen> {
+    let mut failed: BTreeMap<IpAddr, Option<Moment>> =
+        offenders.iter().map(|offender| (offender.client, None)).collect();
+    let lately = || recent.iter().take_while(|seen| now.since(seen.now) <= BEFORE);
+    for seen in lately().filter(|seen| seen.failed) {
+        if let Some(first) = failed.get_mut(&seen.offender.client) {
+            *first = Some(seen.now);
+        }
+    }
+    let after = |seen: &&Seen| {
+        let first = failed.get(&seen.offender.client).copied().flatten();
+        !seen.failed && !seen.familiar && first.is_some_and(|first| seen.now >= first)
+    };
+    lately().filter(after).collect()
+}
+
+#[cfg(test)]
+mod tests;

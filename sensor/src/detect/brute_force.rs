@@ -1,0 +1,258 @@
+//! Guessing the password of an account: many different passwords on one account, whoever sends them, or from one
+//! client on a few.
+//!
+//! What counts are guesses, pairs of account and password that differ, not failures: a mail program with an old
+//! password or a client with an expired key sends the same one for ever. Where the password could not be read, a
+//! failure counts as a guess, but leads to an alert only.
+
+use std::time::Duration;
+
+use super::config::Preset;
+use super::credentials::{Account, Attempt, Case, Client, Recent, Seen};
+use super::window::{Counter, Majority, Span, Spread, hash_of};
+use super::{Evidence, Severity, Subject, Threat};
+use crate::config::Section;
+
+/// Thresholds.
+///
+/// A person who has forgotten a password tries about a dozen. OWASP's Authentication Cheat Sheet leaves the number
+/// to the operator; fail2ban's default of 5 failures in 10 minutes hits such people. OWASP ASVS 4.0.3, 2.2.1, asks
+/// for no more than 100 attempts an hour on an account, NIST SP 800-63B, 5.2.2, for no more than 100 consecutive
+/// failures ever. The short window's counts are our own choice between these; the long one's is NIST's, in a day.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// Guesses of one client within the window.
+    pub failures: u32,
+    /// Guesses on one account within the window, whoever sends them.
+    pub account_failures: u32,
+    /// The window.
+    pub window: Duration,
+    /// Guesses on one account within the long window.
+    pub long_failures: u32,
+    /// The long window.
+    pub long_window: Duration,
+}
+
+impl Config {
+    /// Defaults of a preset.
+    #[must_use]
+    pub fn of(preset: Preset) -> Self {
+        Self {
+            failures: preset.scaled(20),
+            account_failures: preset.scaled(30),
+            window: Duration::from_secs(600),
+            long_failures: preset.scaled(100),
+            long_window: Duration::from_secs(86_400),
+        }
+    }
+
+    /// Reads `[detect.brute-force]`.
+    #[must_use]
+    pub fn read(section: &Section<'_>, preset: Preset) -> Self {
+        let default = Self::of(preset);
+        Self {
+            failures: section.integer("failures", 3..=1_000).unwrap_or(default.failures),
+            account_failures: section
+                .integer("account_failures", 3..=1_000)
+                .unwrap_or(default.account_failures),
+            window: section.duration("window").unwrap_or(default.window),
+            long_failures: section.integer("long_failures", 3..=1_000).unwrap_or(default.long_failures),
+            long_window: section.duration("long_window").unwrap_or(default.long_window),
+        }
+    }
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self::of(Preset::default())
+    }
+}
+
+/// Of a client.
+#[derive(Default)]
+pub(crate) struct OfClient {
+    guesses: Spread<4>,
+    accounts: Spread<4>,
+    blind: Counter,
+}
+
+/// Of an account.
+#[derive(Default)]
+pub(crate) struct OfAccount {
+    guesses: Spread<4>,
+    long: Spread<4>,
+    blind: Counter,
+    clients: Spread<4>,
+    program: Majority,
+}
+
+/// Accounts that a client guesses at have at least so many guesses each: a client with many accounts and a guess at
+/// each is stuffing, or an office.
+const PER_ACCOUNT: u32 = 5;
+/// From so many clients on, a single guess makes an offender of a stranger with the same program.
+const MANY_CLIENTS: u32 = 10;
+/// With fewer, it takes so many.
+const FEW_GUESSES: u32 = 3;
+
+/// The rule.
+pub(crate) struct Rule {
+    config: Config,
+    window: Span,
+    long: Span,
+}
+
+impl Rule {
+    pub(crate) fn new(config: &Config) -> Self {
+        Self { config: config.clone(), window: Span::of(config.window), long: Span::of(config.long_window) }
+    }
+
+    /// One failure. The account's part is left alone where the client is an offender already.
+    pub(crate) fn observe(
+        &self,
+        attempt: &Attempt<'_>,
+        client: &mut Client,
+        target: &mut OfAccount,
+        offending: bool,
+    ) {
+        let Some(account) = attempt.account else { return };
+        let (now, state) = (attempt.now, &mut client.guessing);
+        match attempt.password {
+            Some(password) => state.guesses.insert(hash_of((account, password)), now, self.window),
+            None => state.blind.add(now, self.window),
+        }
+        state.accounts.insert(hash_of(account), now, self.window);
+        if offending {
+            return;
+        }
+        match attempt.password {
+            Some(password) => {
+                target.guesses.insert(hash_of(password), now, self.window);
+                target.long.insert(hash_of(password), now, self.long);
+            }
+            None => target.blind.add(now, self.window),
+        }
+        target.clients.insert(hash_of(attempt.exchange.client), now, self.window);
+        target.program.vote(attempt.fingerprint);
+    }
+
+    /// Whether a client guesses.
+    pub(crate) fn judge_client(&self, attempt: &Attempt<'_>, client: &Client) -> Option<Case> {
+        let (now, state) = (attempt.now, &client.guessing);
+        let read = state.guesses.count(now, self.window);
+        let guesses = read.saturating_add(state.blind.count(now, self.window));
+        if guesses < self.config.failures {
+            return None;
+        }
+        let few_accounts = state.accounts.count(now, self.window).saturating_mul(PER_ACCOUNT) <= guesses;
+        let block = read >= self.config.failures && attempt.outweighs_neighbours(read);
+        few_accounts.then(|| Case {
+            threat: Threat::BruteForce,
+            subject: Subject::Client(attempt.exchange.client),
+            severity: if block { Severity::High } else { Severity::Medium },
+            offenders: if block { vec![attempt.offender()] } else { Vec::new() },
+        })
+    }
+
+    pub(crate) fn explain_client(&self, attempt: &Attempt<'_>, client: &Client, recent: &Recent) -> Account {
+        let (now, state, who) = (attempt.now, &client.guessing, attempt.exchange.client);
+        let guesses =
+            state.guesses.count(now, self.window).saturating_add(state.blind.count(now, self.window));
+        let accounts = state.accounts.count(now, self.window);
+        let evidence = Evidence::default()
+            .with("failures", u64::from(guesses))
+            .with("failures_threshold", u64::from(self.config.failures))
+            .with("accounts", u64::from(accounts))
+            .with("accounts_logged_in_before", u64::from(attempt.neighbours))
+            .showing(recent.samples(|seen| seen.offender.client == who && seen.failed));
+        Account {
+            confidence: confidence(guesses, self.config.failures),
+            summary: format!("{who} tried {guesses} passwords on {accounts} account(s) without success"),
+            evidence,
+            span: self.config.window,
+        }
+    }
+
+    /// Whether an account is being guessed at.
+    pub(crate) fn judge_account(
+        &self,
+        attempt: &Attempt<'_>,
+        client: &Client,
+        target: &OfAccount,
+    ) -> Option<Case> {
+        let (account, now) = (attempt.account?, attempt.now);
+        let read = target.guesses.count(now, self.window);
+        let short = read.saturating_add(target.blind.count(now, self.window)) >= self.config.account_failures;
+        let long = target.long.count(now, self.long) >= self.config.long_failures;
+        if !short && !long {
+            return None;
+        }
+        let sure = long || read >= self.config.account_failures;
+        let offends = sure && self.offends(attempt, client, target);
+        Some(Case {
+            threat: Threat::BruteForce,
+            subject: Subject::Account(account),
+            severity: if sure { Severity::High } else { Severity::Medium },
+            offenders: if offends { vec![attempt.offender()] } else { Vec::new() },
+        })
+    }
+
+    /// The owner of the account must not be hit: where it was logged in to from before, nobody offends.
+    fn offends(&self, attempt: &Attempt<'_>, client: &Client, target: &OfAccount) -> bool {
+        let guesses = client.guessing.guesses.count(attempt.now, self.window);
+        let many = target.clients.count(attempt.now, self.window) >= MANY_CLIENTS;
+        let alike = many && !attempt.known && target.program.is(attempt.fingerprint);
+        !attempt.familiar && attempt.outweighs_neighbours(guesses) && (guesses >= FEW_GUESSES || alike)
+    }
+
+    /// Whether an attempt from before it was known to be an attack was part of it.
+    pub(crate) fn was_part(&self, attempt: &Attempt<'_>, target: &OfAccount, seen: &Seen) -> bool {
+        let many = target.clients.count(attempt.now, self.window) >= MANY_CLIENTS;
+        let recent = attempt.now.since(seen.now) <= self.config.window;
+        let same = seen.account == attempt.account && target.program.is(seen.fingerprint);
+        many && recent && same && seen.failed && seen.strange
+    }
+
+    pub(crate) fn explain_account(
+        &self,
+        attempt: &Attempt<'_>,
+        target: &OfAccount,
+        recent: &Recent,
+    ) -> Account {
+        let now = attempt.now;
+        let guesses =
+            target.guesses.count(now, self.window).saturating_add(target.blind.count(now, self.window));
+        let (long, clients) = (target.long.count(now, self.long), target.clients.count(now, self.window));
+        let evidence = Evidence::default()
+            .with("failures", u64::from(guesses))
+            .with("failures_threshold", u64::from(self.config.account_failures))
+            .with("long_failures", u64::from(long))
+            .with("long_failures_threshold", u64::from(self.config.long_failures))
+            .with("clients", u64::from(clients))
+            .showing(recent.samples(|seen| seen.account == attempt.account && seen.failed));
+        let name = attempt.account.map(|account| account.to_string()).unwrap_or_default();
+        Account {
+            confidence: confidence(guesses, self.config.account_failures)
+                .max(confidence(long, self.config.long_failures)),
+            summary: format!("{} passwords were tried on {name} from {clients} client(s)", guesses.max(long)),
+            evidence,
+            span: if guesses >= self.config.account_failures {
+                self.config.window
+            } else {
+                self.config.long_window
+            },
+        }
+    }
+}
+
+/// How sure a count above its threshold makes: 0.8 at the threshold, 0.9 at twice as many, and so on. Our own choice.
+#[expect(clippy::float_arithmetic, reason = "a ratio")]
+pub(super) fn confidence(count: u32, threshold: u32) -> f64 {
+    if count < threshold {
+        0.5
+    } else {
+        (1.0 - 0.2 * f64::from(threshold) / f64::from(count.max(1))).min(0.99)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,103 @@
+//! One attempt to log in, with what is known of its client and its account.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
+
+use ipnet::IpNet;
+
+use crate::detect::Offender;
+use crate::detect::window::Moment;
+use crate::event::Exchange;
+use crate::identity::KeyedHash;
+
+/// What addresses of one subscriber or one rack share: a /24, or a /48 of IPv6, which is what a site gets (RFC 6177,
+/// section 2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Network(u64);
+
+const IPV4: u64 = 1 << 63;
+
+impl Network {
+    pub(crate) fn of(address: IpAddr) -> Self {
+        match address {
+            IpAddr::V4(address) => Self(u64::from(u32::from(address) >> 8) | IPV4),
+            IpAddr::V6(address) => Self(u64::try_from(u128::from(address) >> 80).unwrap_or(0)),
+        }
+    }
+
+    fn prefix(self) -> Option<IpNet> {
+        let (address, length) = if self.0 & IPV4 == 0 {
+            (IpAddr::V6(Ipv6Addr::from(u128::from(self.0) << 80)), 48)
+        } else {
+            let bits = u32::try_from(self.0 & 0xff_ffff).unwrap_or(0);
+            (IpAddr::V4(Ipv4Addr::from(bits << 8)), 24)
+        };
+        IpNet::new(address, length).ok()
+    }
+}
+
+impl fmt::Display for Network {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.prefix().map_or(Err(fmt::Error), |prefix| prefix.fmt(out))
+    }
+}
+
+/// An attempt whose outcome is known.
+pub(crate) struct Attempt<'a> {
+    pub(crate) exchange: &'a Exchange<'a>,
+    pub(crate) now: Moment,
+    pub(crate) network: Network,
+    pub(crate) account: Option<KeyedHash>,
+    pub(crate) password: Option<KeyedHash>,
+    pub(crate) fingerprint: u64,
+    pub(crate) failed: bool,
+    pub(crate) route: Arc<str>,
+    /// Whether its account was logged in to from its client or network before.
+    pub(crate) familiar: bool,
+    /// Whether anybody was logged in from its client before.
+    pub(crate) known: bool,
+    /// Whether both were learned within the day, so that there is nothing new to learn of a success.
+    pub(crate) settled: bool,
+    /// Accounts that were logged in to from its client while nothing was the matter with it: who would be hit by a
+    /// block.
+    pub(crate) neighbours: u32,
+    /// Whether logging in fails for everybody.
+    pub(crate) outage: bool,
+}
+
+impl Attempt<'_> {
+    /// Nobody ever had success from there, or on this account from near there.
+    pub(crate) const fn is_strange(&self) -> bool {
+        !self.familiar && !self.known
+    }
+
+    pub(crate) const fn offender(&self) -> Offender {
+        Offender::of(self.exchange)
+    }
+
+    /// Whether blocking its client hits an attacker rather than those who share its address. A company or the
+    /// gateway of a mobile carrier has hundreds of users behind one address; what is done from it must outweigh
+    /// them. The factor is our own choice.
+    pub(crate) const fn outweighs_neighbours(&self, accounts_or_guesses: u32) -> bool {
+        accounts_or_guesses >= self.neighbours.saturating_mul(10)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn networks_are_told_as_prefixes() {
+        for (address, prefix) in [
+            ("192.0.2.77", "192.0.2.0/24"),
+            ("255.255.255.255", "255.255.255.0/24"),
+            ("2001:db8:1:2:3::4", "2001:db8:1::/48"),
+            ("ffff:ffff:ffff:ffff::", "ffff:ffff:ffff::/48"),
+            ("::1", "::/48"),
+        ] {
+            assert_eq!(Network::of(address.parse().unwrap()).to_string(), prefix);
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! What is remembered of clients, accounts, passwords and routes. Who had success is remembered apart from who
+//! failed, so that no flood of failures makes everybody a stranger.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::control::Control;
+use super::{Attempt, Network};
+use crate::detect::window::{Moment, Span, Spread, Table, hash_of};
+use crate::detect::{Usage, brute_force, credential_stuffing, distributed, password_spraying};
+use crate::event::{Exchange, Login, LoginOutcome};
+use crate::identity::KeyedHash;
+
+const DAY: Duration = Duration::from_secs(86_400);
+/// How long a success is remembered: people who log in monthly are still known.
+const REMEMBERED: Duration = Duration::from_secs(35 * 86_400);
+/// Entries of the tables. Filled by an attack of which each client, account and password was seen twice or more,
+/// they take about 120 MiB together; by one in which they were seen once, 40 MiB.
+const CLIENTS: usize = 32_768;
+const ACCOUNTS: usize = 32_768;
+const PASSWORDS: usize = 16_384;
+const KNOWN_CLIENTS: usize = 65_536;
+const KNOWN_ACCOUNTS: usize = 131_072;
+const ROUTES: usize = 64;
+/// Longest name of a route, in bytes.
+const LONGEST_ROUTE: usize = 128;
+
+/// What a client did lately.
+#[derive(Default)]
+pub(crate) struct Client {
+    pub(crate) guessing: brute_force::OfClient,
+    pub(crate) stuffing: credential_stuffing::OfClient,
+    pub(crate) sampling: distributed::OfClient,
+}
+
+/// A client that logged in.
+#[derive(Default)]
+struct Known {
+    accounts: Spread<2>,
+}
+
+/// Where an account was logged in from: as many networks as one person uses, the latest ones.
+#[derive(Default)]
+struct Homes {
+    networks: [Option<Network>; 4],
+    next: u8,
+}
+
+/// A login route.
+pub(crate) struct Route {
+    pub(crate) name: Arc<str>,
+    pub(crate) control: Control,
+    pub(crate) watch: distributed::Watch,
+}
+
+/// All of it.
+pub(crate) struct History {
+    pub(crate) clients: Table<IpAddr, Client>,
+    pub(crate) accounts: Table<KeyedHash, brute_force::OfAccount>,
+    pub(crate) passwords: Table<KeyedHash, password_spraying::OfPassword>,
+    pub(crate) routes: Table<Arc<str>, Route>,
+    known_clients: Table<IpAddr, Known>,
+    known_accounts: Table<KeyedHash, Homes>,
+}
+
+impl History {
+    pub(crate) fn new() -> Self {
+        Self {
+            clients: Table::new(CLIENTS, DAY),
+            accounts: Table::new(ACCOUNTS, DAY),
+            passwords: Table::new(PASSWORDS, DAY),
+            routes: Table::new(ROUTES, REMEMBERED),
+            known_clients: Table::new(KNOWN_CLIENTS, REMEMBERED),
+            known_accounts: Table::new(KNOWN_ACCOUNTS, REMEMBERED),
+        }
+    }
+
+    /// What is known of an attempt before it; none where its outcome is not known.
+    pub(crate) fn attempt<'a>(
+        &mut self,
+        exchange: &'a Exchange<'a>,
+        login: &Login,
+        now: Moment,
+    ) -> Option<Attempt<'a>> {
+        let failed = match login.outcome {
+            LoginOutcome::Success => false,
+            LoginOutcome::Failure => true,
+            LoginOutcome::Unknown => return None,
+        };
+        let network = Network::of(exchange.client);
+        let homes = login.user.and_then(|user| self.known_accounts.peek_used(&user, now));
+        let familiar = homes.is_some_and(|(_, homes)| homes.networks.contains(&Some(network)));
+        let known = self.known_clients.peek_used(&exchange.client, now);
+        let lately = |used: Option<Moment>| used.is_some_and(|used| now.since(used) < DAY);
+        let settled = familiar && lately(homes.map(|homes| homes.0)) && lately(known.map(|known| known.0));
+        // Who succeeds is not judged.
+        let neighbours = known.filter(|_| failed);
+        let neighbours = neighbours.map_or(0, |(_, known)| known.accounts.count(now, Span::of(REMEMBERED)));
+        let known = known.is_some();
+        let route = self.route(exchange, now);
+        if familiar {
+            route.control.observe(hash_of(exchange.client), failed, now);
+        }
+        let outage = route.control.is_failing(now);
+        Some(Attempt {
+            exchange,
+            now,
+            network,
+            account: login.user,
+            password: login.password,
+            fingerprint: login.fingerprint,
+            failed,
+            route: Arc::clone(&route.name),
+            familiar,
+            known,
+            settled,
+            neighbours,
+            outage,
+        })
+    }
+
+    /// A success that nothing is wrong with: its client and its account are known from now on.
+    pub(crate) fn learn(&mut self, attempt: &Attempt<'_>) {
+        if attempt.settled {
+            return;
+        }
+        let now = attempt.now;
+        let known = self.known_clients.entry(attempt.exchange.client, now, Known::default);
+        let Some(account) = attempt.account else { return };
+        known.accounts.insert(hash_of(account), now, Span::of(REMEMBERED));
+        let homes = self.known_accounts.entry(account, now, Homes::default);
+        if !homes.networks.contains(&Some(attempt.network)) {
+            if let Some(home) = homes.networks.get_mut(usize::from(homes.next % 4)) {
+                *home = Some(attempt.network);
+            }
+            homes.next = homes.next.wrapping_add(1);
+        }
+    }
+
+    /// Takes up what was learned of a route before a restart. More than there is room for, or a name that is none,
+    /// is left out.
+    pub(super) fn restore(&mut self, name: &str, learned: super::Learned, now: Moment) {
+        let usage = self.routes.usage();
+        if name.len() > LONGEST_ROUTE || usage.entries >= usage.capacity {
+            return;
+        }
+        let name: Arc<str> = Arc::from(name);
+        let control = Control::new(Some(learned.control));
+        let watch = distributed::Watch::new(Some(learned.strangers));
+        self.routes.entry(Arc::clone(&name), now, || Route { name, control, watch });
+    }
+
+    pub(crate) fn usage(&self) -> [Usage; 6] {
+        [
+            self.clients.usage(),
+            self.accounts.usage(),
+            self.passwords.usage(),
+            self.routes.usage(),
+            self.known_clients.usage(),
+            self.known_accounts.usage(),
+        ]
+    }
+
+    /// The route of an exchange: its template; all that have none are one, since a path is the client's to invent.
+    fn route(&mut self, exchange: &Exchange<'_>, now: Moment) -> &mut Route {
+        let name = exchange.route.filter(|name| name.len() <= LONGEST_ROUTE).unwrap_or("(none)");
+        let name =
+            self.routes.peek(name, now).map_or_else(|| Arc::from(name), |route| Arc::clone(&route.name));
+        self.routes.entry(Arc::clone(&name), now, || Route {
+            name,
+            control: Control::new(None),
+            watch: distributed::Watch::new(None),
+        })
+    }
+}

@@ -1,0 +1,278 @@
+//! The detectors of attacks on logins share what they remember; this joins them.
+//!
+//! Everything but a login returns at once. A login costs some look-ups in tables.
+
+mod attempt;
+mod control;
+mod history;
+mod incident;
+mod recent;
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::config::{Config, Response};
+use super::window::{Moment, Steady};
+use super::{Detector, Signal, Threat, Usage};
+use super::{account_takeover, brute_force, credential_stuffing, distributed, password_spraying};
+use crate::clock::Timestamp;
+use crate::event::Event;
+
+pub(crate) use attempt::{Attempt, Network};
+pub(crate) use control::{Control, shifted};
+pub(crate) use history::Client;
+use history::{History, Route};
+use incident::Incidents;
+pub(crate) use incident::{Account, Case};
+pub(crate) use recent::{Recent, Seen};
+
+/// Brute force, password spraying, credential stuffing in both forms, and account takeover, as far as they are on.
+pub(super) struct Credentials {
+    steady: Steady,
+    history: History,
+    desk: Desk,
+    guessing: Option<brute_force::Rule>,
+    spraying: Option<password_spraying::Rule>,
+    stuffing: credential_stuffing::Rule,
+    distributed: distributed::Rule,
+    stuffing_on: bool,
+    takeover_on: bool,
+}
+
+/// Where cases are told.
+struct Desk {
+    incidents: Incidents,
+    recent: Recent,
+    at: Timestamp,
+    now: Moment,
+}
+
+impl Desk {
+    /// Takes note of a case, and tells it where that is due. Where it begins, or `look_back` says so, those who were
+    /// part of it before it was known join it.
+    fn file(
+        &mut self,
+        mut case: Case,
+        look_back: bool,
+        part: impl Fn(&Seen) -> bool,
+        explain: impl FnOnce(&Recent) -> Account,
+    ) -> Option<Signal> {
+        if look_back || !self.incidents.is_open(&case, self.now) {
+            case.offenders.extend(self.recent.iter().filter(|seen| part(seen)).map(|seen| seen.offender));
+        }
+        if !self.incidents.note(&case, self.now) {
+            return None;
+        }
+        let account = explain(&self.recent);
+        self.incidents.tell(case, account, self.now, self.at)
+    }
+
+    /// Tells of accounts that offenders got into before they were known as such.
+    fn takeovers(&mut self, from: usize, signals: &mut Vec<Signal>) {
+        let mut found = Vec::new();
+        for signal in signals.iter().skip(from).filter(|signal| signal.threat != Threat::AccountTakeover) {
+            for seen in account_takeover::before(&self.recent, &signal.offenders, self.now) {
+                let case = account_takeover::case(seen.account, seen.offender);
+                found.push((case, account_takeover::explain_seen(seen, Some(signal.threat))));
+            }
+        }
+        for (case, account) in found {
+            if self.incidents.note(&case, self.now) {
+                signals.extend(self.incidents.tell(case, account, self.now, self.at));
+            }
+        }
+    }
+}
+
+impl Credentials {
+    /// The detectors that are on; none where none is.
+    pub(super) fn new(config: &Config) -> Option<Self> {
+        let is_on = |threat| config.response(threat) != Response::Off;
+        let guessing = is_on(Threat::BruteForce).then(|| brute_force::Rule::new(&config.brute_force));
+        let spraying =
+            is_on(Threat::PasswordSpraying).then(|| password_spraying::Rule::new(&config.password_spraying));
+        let stuffing_on = is_on(Threat::CredentialStuffing);
+        (guessing.is_some() || spraying.is_some() || stuffing_on).then(|| Self {
+            steady: Steady::default(),
+            history: History::new(),
+            desk: Desk {
+                incidents: Incidents::new(),
+                recent: Recent::new(),
+                at: Timestamp::default(),
+                now: Moment::default(),
+            },
+            guessing,
+            spraying,
+            stuffing: credential_stuffing::Rule::new(&config.credential_stuffing),
+            distributed: distributed::Rule::new(&config.distributed),
+            stuffing_on,
+            takeover_on: is_on(Threat::AccountTakeover),
+        })
+    }
+
+    fn failure(&mut self, attempt: &Attempt<'_>, signals: &mut Vec<Signal>) {
+        let (desk, now) = (&mut self.desk, attempt.now);
+        let offending = desk.incidents.offence(attempt.exchange.client, now).is_some();
+        let client = self.history.clients.entry(attempt.exchange.client, now, Client::default);
+        self.stuffing.observe(attempt, client);
+        if let (Some(rule), Some(account)) = (&self.guessing, attempt.account) {
+            let target = self.history.accounts.entry(account, now, Default::default);
+            rule.observe(attempt, client, target, offending);
+            let target = &*target;
+            if let Some(case) = rule.judge_client(attempt, client) {
+                let explain = |recent: &Recent| rule.explain_client(attempt, client, recent);
+                signals.extend(desk.file(case, false, |_| false, explain));
+            } else if let Some(case) = rule.judge_account(attempt, client, target) {
+                let part = |seen: &Seen| rule.was_part(attempt, target, seen);
+                let explain = |recent: &Recent| rule.explain_account(attempt, target, recent);
+                signals.extend(desk.file(case, false, part, explain));
+            }
+        }
+        if let (Some(rule), Some(password)) = (&mut self.spraying, attempt.password) {
+            let state = self.history.passwords.entry(password, now, Default::default);
+            rule.observe(attempt, state);
+            if let Some(case) = rule.judge(attempt, state, || self.stuffing.accounts(&client.stuffing, now)) {
+                let part = |seen: &Seen| rule.was_part(attempt, state, seen);
+                signals.extend(desk.file(case, false, part, |recent| rule.explain(attempt, state, recent)));
+            }
+        }
+        if let Some(case) = self.stuffing_on.then(|| self.stuffing.judge(attempt, client)).flatten() {
+            let explain = |recent: &Recent| self.stuffing.explain(attempt, client, recent);
+            signals.extend(desk.file(case, false, |_| false, explain));
+        }
+    }
+
+    fn success(&mut self, attempt: &Attempt<'_>, signals: &mut Vec<Signal>) {
+        let (desk, now) = (&mut self.desk, attempt.now);
+        if let (Some(rule), Some(password)) = (&mut self.spraying, attempt.password)
+            && let Some(state) = self.history.passwords.get(&password, now)
+        {
+            rule.observe(attempt, state);
+        }
+        let client = self.history.clients.entry(attempt.exchange.client, now, Client::default);
+        self.stuffing.observe(attempt, client);
+        let is_calm = self.stuffing.is_calm(client, now);
+        let offence = desk.incidents.offence(attempt.exchange.client, now);
+        let route = self.history.routes.peek(&*attempt.route, now);
+        let alike =
+            self.stuffing_on && route.is_some_and(|route| self.distributed.matches(attempt, &route.watch));
+        if !attempt.familiar && (offence.is_some() || alike) {
+            if self.takeover_on {
+                let case = account_takeover::case(attempt.account, attempt.offender());
+                let explain = |recent: &Recent| account_takeover::explain(attempt, offence, recent);
+                signals.extend(desk.file(case, false, |_| false, explain));
+            }
+        } else if is_calm {
+            self.history.learn(attempt);
+        }
+    }
+
+    fn spread(&mut self, attempt: &Attempt<'_>, signals: &mut Vec<Signal>) {
+        let (desk, now, rule) = (&mut self.desk, attempt.now, &self.distributed);
+        let client = self.history.clients.entry(attempt.exchange.client, now, Client::default);
+        let stuffing = &client.stuffing;
+        let accounts = || self.stuffing.accounts(stuffing, now);
+        let Some(Route { name, control, watch }) = self.history.routes.get(&*attempt.route, now) else {
+            return;
+        };
+        let outcome = rule.observe(attempt, &mut client.sampling, (watch, control), accounts);
+        let Some(case) = outcome.case else { return };
+        let watch = &*watch;
+        let part = |seen: &Seen| seen.failed && rule.matched(seen, watch, name, now);
+        let explain = |recent: &Recent| rule.explain(attempt, watch, recent);
+        signals.extend(desk.file(case, outcome.look_back, part, explain));
+        if outcome.look_back && self.takeover_on {
+            let got_in =
+                |seen: &&Seen| !seen.failed && !seen.familiar && rule.matched(seen, watch, name, now);
+            let found: Vec<_> = desk
+                .recent
+                .iter()
+                .filter(got_in)
+                .map(|seen| {
+                    (
+                        account_takeover::case(seen.account, seen.offender),
+                        account_takeover::explain_seen(seen, None),
+                    )
+                })
+                .collect();
+            for (case, account) in found {
+                signals.extend(desk.file(case, false, |_| false, |_| account));
+            }
+        }
+    }
+}
+
+impl Detector for Credentials {
+    fn observe(&mut self, event: &Event<'_>, signals: &mut Vec<Signal>) {
+        let Event::Exchange(exchange) = event else { return };
+        let Some(login) = &exchange.login else { return };
+        let now = self.steady.at(exchange.seen);
+        let Some(attempt) = self.history.attempt(exchange, login, now) else { return };
+        self.desk.at = exchange.seen;
+        self.desk.now = now;
+        self.desk.recent.push(&attempt);
+        let from = signals.len();
+        if self.stuffing_on {
+            self.spread(&attempt, signals);
+        }
+        if attempt.failed {
+            self.failure(&attempt, signals);
+        } else {
+            self.success(&attempt, signals);
+        }
+        if self.takeover_on && signals.len() > from {
+            self.desk.takeovers(from, signals);
+        }
+    }
+
+    fn advance(&mut self, now: Timestamp, signals: &mut Vec<Signal>) {
+        self.desk.at = now;
+        self.desk.now = self.steady.at(now);
+        let from = signals.len();
+        self.desk.incidents.advance(self.desk.now, now, signals);
+        if self.takeover_on && signals.len() > from {
+            self.desk.takeovers(from, signals);
+        }
+    }
+
+    fn usage(&self) -> Usage {
+        let watches = self.history.routes.iter().map(|(_, route)| route.watch.usage());
+        let tables = self.history.usage().into_iter().chain(self.desk.incidents.usage());
+        tables.chain(watches).fold(Usage::default(), Usage::and)
+    }
+
+    fn name(&self) -> &'static str {
+        "credentials"
+    }
+
+    fn learned(&self) -> Option<serde_json::Value> {
+        let routes: BTreeMap<&str, Learned> = self
+            .history
+            .routes
+            .iter()
+            .map(|(name, route)| {
+                let learned = Learned { control: route.control.learned(), strangers: route.watch.learned() };
+                (&**name, learned)
+            })
+            .collect();
+        serde_json::to_value(routes).ok()
+    }
+
+    fn restore(&mut self, learned: &serde_json::Value) {
+        let routes = BTreeMap::<String, Learned>::deserialize(learned).unwrap_or_default();
+        for (name, learned) in routes {
+            self.history.restore(&name, learned, self.desk.now);
+        }
+    }
+}
+
+/// What is learned of a route, and kept over a restart.
+#[derive(Serialize, Deserialize)]
+struct Learned {
+    control: control::Learned,
+    strangers: distributed::Learned,
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,94 @@
+//! The latest attempts, for samples and for what was done before it was known to be an attack.
+
+use std::borrow::Cow;
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use super::{Attempt, Network};
+use crate::clock::Timestamp;
+use crate::detect::window::Moment;
+use crate::detect::{Evidence, Offender, Sample};
+use crate::identity::KeyedHash;
+
+/// Attempts that are kept.
+const CAPACITY: usize = 4_096;
+
+/// What is kept of an attempt.
+pub(crate) struct Seen {
+    pub(crate) now: Moment,
+    pub(crate) ts: Timestamp,
+    pub(crate) offender: Offender,
+    pub(crate) network: Network,
+    pub(crate) account: Option<KeyedHash>,
+    pub(crate) password: Option<KeyedHash>,
+    pub(crate) fingerprint: u64,
+    pub(crate) failed: bool,
+    pub(crate) familiar: bool,
+    pub(crate) strange: bool,
+    pub(crate) route: Arc<str>,
+    method: Option<Cow<'static, str>>,
+    status: Option<u16>,
+}
+
+/// A ring of them.
+pub(crate) struct Recent(VecDeque<Seen>);
+
+impl Recent {
+    pub(crate) fn new() -> Self {
+        Self(VecDeque::new())
+    }
+
+    pub(crate) fn push(&mut self, attempt: &Attempt<'_>) {
+        if self.0.len() >= CAPACITY {
+            self.0.pop_front();
+        }
+        self.0.push_back(Seen {
+            now: attempt.now,
+            ts: attempt.exchange.ts,
+            offender: attempt.offender(),
+            network: attempt.network,
+            account: attempt.account,
+            password: attempt.password,
+            fingerprint: attempt.fingerprint,
+            failed: attempt.failed,
+            familiar: attempt.familiar,
+            strange: attempt.is_strange(),
+            route: Arc::clone(&attempt.route),
+            method: attempt.exchange.method.as_deref().map(method),
+            status: attempt.exchange.status,
+        });
+    }
+
+    /// The latest first.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Seen> {
+        self.0.iter().rev()
+    }
+
+    /// Examples of those that are meant, the latest first.
+    pub(crate) fn samples(&self, meant: impl Fn(&Seen) -> bool) -> Vec<Sample> {
+        self.iter().filter(|seen| meant(seen)).take(Evidence::MAX_SAMPLES).map(Seen::sample).collect()
+    }
+}
+
+impl Seen {
+    pub(crate) fn sample(&self) -> Sample {
+        Sample {
+            ts: self.ts,
+            client: self.offender.client,
+            method: self.method.as_deref().map(str::to_owned),
+            route: Some(self.route.to_string()),
+            status: self.status,
+            user: self.account.map(|account| account.to_string()),
+        }
+    }
+}
+
+/// Without an allocation for what is usual.
+fn method(method: &str) -> Cow<'static, str> {
+    match method {
+        "POST" => Cow::Borrowed("POST"),
+        "GET" => Cow::Borrowed("GET"),
+        "PUT" => Cow::Borrowed("PUT"),
+        other => Cow::Owned(other.chars().take(16).collect()),
+    }
+}

@@ -1,0 +1,151 @@
+use super::*;
+use crate::detect::testing::{Attempt as Try, Names, address, exchange, millis, run, scattered};
+use crate::event::{Exchange, LoginOutcome};
+
+fn engine() -> Credentials {
+    Credentials::new(&Config::default()).unwrap()
+}
+
+fn feed(engine: &mut Credentials, names: &Names, attempts: impl IntoIterator<Item = Try>) -> Vec<Signal> {
+    let mut signals = Vec::new();
+    for attempt in attempts {
+        engine.observe(&Event::Exchange(&attempt.exchange(names)), &mut signals);
+    }
+    signals
+}
+
+fn attempt(number: u64) -> Try {
+    Try {
+        at: number * 10,
+        client: scattered(number),
+        user: number,
+        password: number,
+        succeeds: false,
+        program: number % 5,
+    }
+}
+
+#[test]
+fn a_million_clients_stay_within_bounds_and_what_is_forgotten_is_counted() {
+    let (mut engine, names) = (engine(), Names::new());
+    let users: Vec<_> = (0..50_000).map(|number| (names.user(number), names.password(number))).collect();
+    let mut signals = Vec::new();
+    for number in 0..1_000_000_u64 {
+        let mut exchange = Try { succeeds: !number.is_multiple_of(10), ..attempt(0) }.exchange(&names);
+        exchange.client = scattered(number);
+        exchange.seen = millis(number);
+        let login = exchange.login.as_mut().unwrap();
+        let (user, password) = users[usize::try_from(number).unwrap() % users.len()];
+        (login.user, login.password, login.fingerprint) = (Some(user), Some(password), number);
+        engine.observe(&Event::Exchange(&exchange), &mut signals);
+    }
+    let usage = engine.usage();
+    assert!(usage.entries <= usage.capacity, "{usage:?}");
+    assert!(usage.evicted > 800_000, "{usage:?}");
+}
+
+#[test]
+fn clients_known_before_a_flood_of_strangers_stay_known() {
+    let (mut engine, names) = (engine(), Names::new());
+    let user = Try { succeeds: true, client: address(3), ..attempt(1) };
+    feed(&mut engine, &names, [user]);
+    feed(&mut engine, &names, (10..100_000).map(attempt));
+    let exchange = Try { at: 2_000_000, ..user }.exchange(&names);
+    let login = exchange.login.unwrap();
+    let attempt = engine.history.attempt(&exchange, &login, Moment::from_millis(2_000_000)).unwrap();
+    assert!(attempt.known && attempt.familiar);
+}
+
+#[test]
+fn the_clock_may_jump() {
+    let guess =
+        |number: u64, at: u64| Try { at, client: address(1), user: 1, password: number, ..attempt(0) };
+    let (hour, year) = (3_600_000, 365 * 86_400_000);
+    for jump in [hour, year] {
+        let (mut engine, names) = (engine(), Names::new());
+        // Ten guesses, the clock goes forward, ten more, it goes back, ten more: never twenty within ten minutes
+        // but the last ones, which are.
+        let before = (0..10).map(|number| guess(number, year + number));
+        let ahead = (10..20).map(|number| guess(number, year + jump + number));
+        let signals = feed(&mut engine, &names, before.chain(ahead));
+        assert!(signals.is_empty(), "{signals:?}");
+        let back = (20..45).map(|number| guess(number, year + 5_000 + number));
+        let signals = feed(&mut engine, &names, back);
+        assert_eq!(signals.len(), 1);
+        let mut more = Vec::new();
+        for time in [0, year * 3, 1, year] {
+            engine.advance(millis(time), &mut more);
+        }
+        assert!(more.is_empty());
+    }
+}
+
+#[test]
+fn what_is_no_login_or_has_no_outcome_or_no_name_says_nothing() {
+    let (mut engine, names) = (engine(), Names::new());
+    let mut signals = Vec::new();
+    for number in 0..5_000 {
+        let plain = exchange(millis(number));
+        engine.observe(&Event::Exchange(&plain), &mut signals);
+        let mut unknown = attempt(number).exchange(&names);
+        unknown.client = address(1);
+        unknown.login.as_mut().unwrap().outcome = LoginOutcome::Unknown;
+        engine.observe(&Event::Exchange(&unknown), &mut signals);
+        let mut nameless = attempt(number).exchange(&names);
+        nameless.client = address(1);
+        let login = nameless.login.as_mut().unwrap();
+        (login.user, login.password) = (None, None);
+        engine.observe(&Event::Exchange(&nameless), &mut signals);
+    }
+    assert!(signals.is_empty(), "{signals:?}");
+}
+
+#[test]
+fn baselines_survive_a_restart_and_nonsense_does_not() {
+    let (mut first, names) = (engine(), Names::new());
+    feed(
+        &mut first,
+        &names,
+        (0..3_000_u64).map(|number| Try { succeeds: !number.is_multiple_of(20), ..attempt(number) }),
+    );
+    let learned = first.learned().unwrap();
+    assert!(learned.to_string().len() < 1_000);
+    let mut second = engine();
+    second.restore(&learned);
+    assert_eq!(second.learned().unwrap(), learned);
+    for nonsense in [
+        serde_json::json!(null),
+        serde_json::json!([1, 2]),
+        serde_json::json!({"/login": {"control": {"hits": -5.0, "trials": 1e300}, "strangers": {"hits": 9.0, "trials": 0.0}}}),
+    ] {
+        let mut third = engine();
+        third.restore(&nonsense);
+        let signals =
+            feed(&mut third, &names, (0..100).map(|number| Try { succeeds: true, ..attempt(number) }));
+        assert!(signals.is_empty());
+    }
+}
+
+#[test]
+fn the_same_events_give_the_same_signals() {
+    let mut attempts: Vec<Try> =
+        (0..3_000).map(|number| Try { user: number % 900, ..attempt(number) }).collect();
+    attempts.extend((0..400).map(|number| Try { client: address(5), ..attempt(number) }));
+    let told = |attempts: &mut Vec<Try>| format!("{:?}", run(&Config::default(), attempts));
+    let first = told(&mut attempts);
+    assert!(first.len() > 1_000);
+    assert_eq!(first, told(&mut attempts));
+}
+
+#[test]
+fn a_proxied_client_is_told_as_one() {
+    let (mut engine, names) = (engine(), Names::new());
+    let mut signals = Vec::new();
+    for number in 0..20 {
+        let exchange =
+            Exchange { peer: Some(address(900)), client: address(1), ..attempt(number).exchange(&names) };
+        engine.observe(&Event::Exchange(&exchange), &mut signals);
+    }
+    assert!(signals.iter().all(|signal| signal.offenders.iter().all(|offender| offender.proxied)));
+    assert_eq!(signals.len(), 1);
+}

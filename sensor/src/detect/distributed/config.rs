@@ -1,0 +1,42 @@
+//! Thresholds of the distributed form.
+
+use crate::config::Section;
+use crate::detect::config::Preset;
+
+/// Thresholds.
+///
+/// A cumulative sum that alarms at h has at least e^h trials between false alarms if these are independent (Lorden,
+/// 1971): with 100,000 trials a week, 12 would do for one a week. People's failures are not independent, so the
+/// default is about twice that. The number of accounts is our own choice.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// The evidence that is asked for, in natural units of information: how many times as likely an attack makes
+    /// what was seen, as a logarithm.
+    pub evidence: u32,
+    /// Accounts that strangers failed on within ten minutes, for an attack whose attempts share nothing.
+    pub accounts: u32,
+}
+
+impl Config {
+    /// Defaults of a preset.
+    #[must_use]
+    pub fn of(preset: Preset) -> Self {
+        Self { evidence: preset.scaled(25), accounts: preset.scaled(20) }
+    }
+
+    /// Reads `[detect.credential-stuffing.distributed]`.
+    #[must_use]
+    pub fn read(section: &Section<'_>, preset: Preset) -> Self {
+        let default = Self::of(preset);
+        Self {
+            evidence: section.integer("evidence", 5..=1_000).unwrap_or(default.evidence),
+            accounts: section.integer("accounts", 5..=1_000).unwrap_or(default.accounts),
+        }
+    }
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self::of(Preset::default())
+    }
+}

@@ -1,0 +1,230 @@
+#![expect(clippy::float_arithmetic, reason = "a statistical test")]
+//! Credential stuffing that is spread over many addresses, each of which makes an attempt or two.
+//!
+//! No threshold for an address can find that; the failures of a route taken together can. M. Javed and V. Paxson,
+//! "Detecting stealthy, distributed SSH brute-forcing" (CCS 2013), find that the failures of legitimate users are a
+//! stable process once each user counts once, watch its mean with a cumulative sum, and then ask which of the sources
+//! have something in common. So do we:
+//!
+//! * **Trials** are the first attempts within an hour of clients that nobody ever logged in from, on accounts that
+//!   nobody ever logged in to from their network. A user with a bad memory and a program in a loop count once.
+//! * **The usual share** of failures among trials is the route's own, learned while nothing is the matter, and is
+//!   shifted by what happens to the control group: on a Monday on which everybody
+//!   mistypes a new password, strangers may as well. While the control group fails, or nobody
+//!   succeeds any more, nothing is concluded at all.
+//! * **The test** is a cumulative sum of log likelihood ratios (`window/cusum.rs`), for the route and for each thing that
+//!   attempts may share: the program's fingerprint, the network. A second, more sensitive one runs for routes whose
+//!   strangers are many, and leads to a warning only.
+//! * **Offenders** are strangers that failed and share what the attack has in common, unless successful clients have
+//!   it in common, too; then it takes failures on two accounts. Nobody who ever logged in is one.
+
+mod config;
+mod drought;
+mod watch;
+
+use std::sync::Arc;
+
+use super::credentials::{Account, Attempt, Case, Control, Recent, Seen, shifted};
+use super::window::{Hypotheses, Moment, hash_of};
+use super::{Evidence, Severity, Subject, Threat};
+
+pub use config::Config;
+pub(crate) use watch::{Learned, Watch};
+use watch::{Trait, lately};
+
+/// Of a client: when it was counted last.
+#[derive(Default)]
+pub(crate) struct OfClient {
+    trial: Option<Moment>,
+    passed: Option<Moment>,
+}
+
+/// Trials of one client are further apart; a little less than an hour, for programs that come once an hour.
+const BETWEEN_TRIALS_MS: u64 = 50 * 60_000;
+/// Trials that the usual share must rest on before an attack is told as one; before, it is a warning.
+const LEARNED: f64 = 200.0;
+/// The same for the sensitive test.
+const WELL_LEARNED: f64 = 1_000.0;
+/// Clients with success that make a trait one of legitimate clients, and their share among all of these.
+const COMMON: u32 = 5;
+const COMMON_SHARE: u32 = 100;
+/// Accounts that a client fails on to be an offender whatever it shares.
+const ACCOUNTS_OF_ONE: u32 = 2;
+
+/// The rule.
+pub(crate) struct Rule {
+    config: Config,
+    evidence: f64,
+}
+
+/// What an attempt showed.
+pub(crate) struct Outcome {
+    pub(crate) case: Option<Case>,
+    /// Whether something that attempts share was recognised just now: those before may share it.
+    pub(crate) look_back: bool,
+}
+
+impl Rule {
+    pub(crate) fn new(config: &Config) -> Self {
+        Self { config: config.clone(), evidence: f64::from(config.evidence) }
+    }
+
+    /// One attempt; `accounts` tells how many its client failed on.
+    pub(crate) fn observe(
+        &self,
+        attempt: &Attempt<'_>,
+        client: &mut OfClient,
+        (watch, control): (&mut Watch, &Control),
+        accounts: impl FnOnce() -> u32,
+    ) -> Outcome {
+        let mut outcome = Outcome { case: None, look_back: false };
+        watch.drought.note(attempt.failed, hash_of(attempt.exchange.client), attempt.now);
+        if attempt.outage || watch.drought.is_on(attempt.now) || attempt.account.is_none() {
+            return outcome;
+        }
+        let due = |last: Option<Moment>| {
+            last.is_none_or(|last| attempt.now.millis().saturating_sub(last.millis()) >= BETWEEN_TRIALS_MS)
+        };
+        if attempt.is_strange() && due(client.trial) {
+            client.trial = Some(attempt.now);
+            outcome.look_back = self.test(attempt, watch, control);
+        }
+        if attempt.failed {
+            outcome.case = self.judge(attempt, watch, accounts);
+        } else if due(client.passed) && !self.matches(attempt, watch) {
+            client.passed = Some(attempt.now);
+            watch.passed(attempt);
+        }
+        outcome
+    }
+
+    /// Adds a trial; whether a trait was recognised by it.
+    fn test(&self, attempt: &Attempt<'_>, watch: &mut Watch, control: &Control) -> bool {
+        let (most, now) = (self.evidence * 2.0, attempt.now);
+        let usual = shifted(watch.usual.mean().clamp(0.01, 0.9), control.shift(now));
+        // Margins: a share half as large again, or a tenth of all, is still normal; our own choice.
+        let normal = (usual * 1.5).max(usual + 0.1).min(0.85);
+        let plain = Hypotheses { normal, changed: f64::midpoint(normal, 1.0) };
+        let normal = (usual * 1.5 + 0.03).min(0.85);
+        let sensitive = Hypotheses { normal, changed: (normal * 2.0).min(f64::midpoint(normal, 1.0)) };
+        watch.overall.add(attempt.failed, plain, most, now);
+        watch.sensitive.add(attempt.failed, sensitive, most, now);
+        watch.tried.add(now, lately());
+        if attempt.failed {
+            watch.failed.add(now, lately());
+        }
+        let suspect = watch.overall.score().max(watch.sensitive.score());
+        // What is learned during an attack is little, but something: what lasts for days is the new usual.
+        let weight = match suspect {
+            score if self.is_active(watch) || score >= self.evidence => 0.02,
+            score if score > self.evidence / 2.0 => 0.2,
+            _ => 1.0,
+        };
+        watch.usual.learn(attempt.failed, weight);
+        watch.was_on = self.is_on(watch.was_on, watch.overall.score())
+            && watch.accounts.count(now, lately()) >= self.config.accounts.div_ceil(2);
+        watch.test_traits(attempt, plain, self.evidence)
+    }
+
+    /// An alarm begins at the threshold and ends at half of it.
+    fn is_on(&self, was_on: bool, score: f64) -> bool {
+        score >= if was_on { self.evidence / 2.0 } else { self.evidence }
+    }
+
+    fn is_active(&self, watch: &Watch) -> bool {
+        watch.was_on || !watch.shared.is_empty()
+    }
+
+    fn judge(
+        &self,
+        attempt: &Attempt<'_>,
+        watch: &mut Watch,
+        accounts: impl FnOnce() -> u32,
+    ) -> Option<Case> {
+        if !attempt.is_strange() {
+            return None;
+        }
+        watch.failed(attempt);
+        let shares = watch.shares(Trait::of_attempt(attempt), attempt.now);
+        let plain = watch.was_on || shares.is_some();
+        let sensitive = watch.sensitive.score() >= self.evidence && watch.usual.trials() >= WELL_LEARNED;
+        let enough = || watch.accounts.count(attempt.now, lately()) >= self.config.accounts;
+        if !(plain || sensitive) || (shares.is_none() && !enough()) {
+            return None;
+        }
+        let known = watch.usual.trials() >= LEARNED;
+        let offends = plain && (shares == Some(true) || accounts() >= ACCOUNTS_OF_ONE);
+        Some(Case {
+            threat: Threat::CredentialStuffing,
+            subject: Subject::Route(attempt.route.to_string()),
+            severity: if plain && known { Severity::High } else { Severity::Medium },
+            offenders: if offends { vec![attempt.offender()] } else { Vec::new() },
+        })
+    }
+
+    /// Whether a stranger's attempt has what an attack that goes on has in common, and legitimate clients have not.
+    pub(crate) fn matches(&self, attempt: &Attempt<'_>, watch: &Watch) -> bool {
+        attempt.is_strange() && watch.shares(Trait::of_attempt(attempt), attempt.now) == Some(true)
+    }
+
+    /// The same of an attempt from before that was known.
+    pub(crate) fn matched(&self, seen: &Seen, watch: &Watch, route: &Arc<str>, now: Moment) -> bool {
+        let traits = Trait::of_seen(seen);
+        seen.strange
+            && seen.route == *route
+            && watch.shares(traits, now) == Some(true)
+            && watch.since(traits).is_some_and(|since| seen.now >= since)
+    }
+
+    pub(crate) fn explain(&self, attempt: &Attempt<'_>, watch: &Watch, recent: &Recent) -> Account {
+        let now = attempt.now;
+        let (failed, tried) = (watch.failed.count(now, lately()), watch.tried.count(now, lately()));
+        let (accounts, clients) = (watch.accounts.count(now, lately()), watch.clients.count(now, lately()));
+        let found = watch.strongest(Trait::of_attempt(attempt), now);
+        let score = found.as_ref().map_or(0.0, |found| found.score).max(watch.overall.score());
+        let score = score.max(watch.sensitive.score());
+        let mut evidence = Evidence::default()
+            .with("accounts", u64::from(accounts))
+            .with("accounts_threshold", u64::from(self.config.accounts))
+            .with("clients", u64::from(clients))
+            .with("failures", u64::from(failed))
+            .with("failure_ratio", super::credential_stuffing::share(failed, tried))
+            .with("baseline_failure_ratio", watch.usual.mean())
+            .with("score", score)
+            .with("score_threshold", self.evidence);
+        let mut common = String::from("they share neither program nor network");
+        if let Some(found) = &found {
+            evidence = evidence
+                .with("shared", found.name.as_str())
+                .with("clients_logged_in_with_shared", u64::from(found.passed));
+            if let Some(variation) = found.variation {
+                evidence = evidence.with("interval_variation", variation);
+            }
+            common = format!("they share {}", found.name);
+        }
+        let route = Arc::clone(&attempt.route);
+        let shares = |seen: &Seen| watch.shares(Trait::of_seen(seen), now).is_some() || found.is_none();
+        evidence = evidence.showing(
+            recent.samples(|seen| seen.failed && seen.strange && seen.route == route && shares(seen)),
+        );
+        let began = found.and_then(|found| found.since).or(watch.overall.since()).unwrap_or(now);
+        Account {
+            confidence: confidence(score),
+            summary: format!(
+                "logins at {route} fail for {clients} unknown clients on {accounts} accounts, once or twice each; {common}"
+            ),
+            evidence,
+            span: now.since(began),
+        }
+    }
+}
+
+/// How sure a score makes. By Wald's bound the chance that trials without an attack reach a score of s is at most
+/// e^-s at each of them. Failures of people are not independent, so the score is halved, as for a dispersion of 2 (P.
+/// McCullagh, J. A. Nelder, "Generalized linear models", 1989, section 4.5); trials of a week are some 100,000.
+fn confidence(score: f64) -> f64 {
+    (1.0 - (100_000_f64.ln() - score / 2.0).exp()).clamp(0.5, 0.99)
+}
+
+#[cfg(test)]
+mod tests;

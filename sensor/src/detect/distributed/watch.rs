@@ -1,0 +1,252 @@
+#![expect(clippy::float_arithmetic, reason = "moving averages")]
+//! What is kept of a login route to tell an attack that is spread over many clients.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::drought::Drought;
+use super::{COMMON, COMMON_SHARE};
+use crate::detect::credentials::{Attempt, Network, Seen};
+use crate::detect::window::{
+    Counter, Cusum, Distinct, Hypotheses, Moment, Ratio, Span, Spread, Table, hash_of,
+};
+
+/// Of what counts of the present are told.
+pub(super) fn lately() -> Span {
+    Span::of(Duration::from_secs(600))
+}
+
+/// Over what time successes tell what legitimate clients look like.
+pub(super) fn day() -> Span {
+    Span::of(Duration::from_secs(86_400))
+}
+
+/// Traits of a route that are told apart.
+const TRAITS: usize = 1_024;
+/// How long a trait is remembered.
+const REMEMBERED: Duration = Duration::from_secs(86_400);
+/// Traits that an attack has at most.
+const SHARED: usize = 64;
+/// Accounts that a trait was seen failing on within a day, to be one of an attack.
+const ACCOUNTS: u32 = 10;
+/// A trait of an attack that nobody showed for so long is none any more.
+const OVER: Duration = Duration::from_secs(3_600);
+
+/// Something that attempts may share.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) enum Trait {
+    /// The order of header names and the User-Agent.
+    Program(u64),
+    /// The network.
+    Network(Network),
+}
+
+impl Trait {
+    pub(super) const fn of_attempt(attempt: &Attempt<'_>) -> [Self; 2] {
+        [Self::Program(attempt.fingerprint), Self::Network(attempt.network)]
+    }
+
+    pub(super) const fn of_seen(seen: &Seen) -> [Self; 2] {
+        [Self::Program(seen.fingerprint), Self::Network(seen.network)]
+    }
+
+    fn name(self) -> String {
+        match self {
+            Self::Program(fingerprint) => format!("the fingerprint {fingerprint:016x}"),
+            Self::Network(network) => format!("the network {network}"),
+        }
+    }
+}
+
+/// Attempts that share something.
+#[derive(Default)]
+struct Group {
+    cusum: Cusum,
+    accounts: Spread<4>,
+    passed: Counter,
+    failed_last: Option<Moment>,
+    gap: f64,
+    gap_square: f64,
+    gaps: u32,
+}
+
+/// A trait of an attack that goes on.
+pub(super) struct Shared {
+    what: Trait,
+    last: Moment,
+    since: Option<Moment>,
+}
+
+/// What a trait showed, for evidence.
+pub(super) struct Found {
+    pub(super) name: String,
+    pub(super) score: f64,
+    pub(super) passed: u32,
+    pub(super) since: Option<Moment>,
+    /// The coefficient of variation of the time between failures: 1 where they come at random, near 0 where a program
+    /// keeps time.
+    pub(super) variation: Option<f64>,
+}
+
+/// What is learned of a route, for a file.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(crate) struct Learned(Ratio);
+
+/// The state of a route.
+pub(crate) struct Watch {
+    pub(super) usual: Ratio,
+    pub(super) overall: Cusum,
+    pub(super) sensitive: Cusum,
+    pub(super) was_on: bool,
+    pub(super) tried: Counter,
+    pub(super) failed: Counter,
+    pub(super) accounts: Distinct<32>,
+    pub(super) clients: Distinct<32>,
+    pub(super) shared: Vec<Shared>,
+    pub(super) drought: Drought,
+    passed: Counter,
+    groups: Table<Trait, Group>,
+}
+
+impl Watch {
+    /// A route of which nothing is known but perhaps its usual share of failures. Without that, 30% is assumed:
+    /// more than is usual, so that a site of which nothing is known is not said to be attacked.
+    pub(crate) fn new(learned: Option<Learned>) -> Self {
+        let usual = learned.map(|learned| learned.0).filter(|usual| usual.is_sound());
+        Self {
+            usual: usual.unwrap_or_else(|| Ratio::with_prior(0.3)),
+            overall: Cusum::default(),
+            sensitive: Cusum::default(),
+            was_on: false,
+            tried: Counter::default(),
+            failed: Counter::default(),
+            accounts: Distinct::default(),
+            clients: Distinct::default(),
+            shared: Vec::new(),
+            drought: Drought::default(),
+            passed: Counter::default(),
+            groups: Table::new(TRAITS, REMEMBERED),
+        }
+    }
+
+    pub(crate) const fn learned(&self) -> Learned {
+        Learned(self.usual)
+    }
+
+    pub(crate) fn usage(&self) -> crate::detect::Usage {
+        self.groups.usage()
+    }
+
+    /// A client logged in.
+    pub(super) fn passed(&mut self, attempt: &Attempt<'_>) {
+        self.passed.add(attempt.now, day());
+        for what in Trait::of_attempt(attempt) {
+            self.groups.entry(what, attempt.now, Group::default).passed.add(attempt.now, day());
+        }
+    }
+
+    /// A stranger failed.
+    pub(super) fn failed(&mut self, attempt: &Attempt<'_>) {
+        let now = attempt.now;
+        let account = attempt.account.map_or(0, hash_of);
+        self.accounts.insert(account, now, lately());
+        self.clients.insert(hash_of(attempt.exchange.client), now, lately());
+        for what in Trait::of_attempt(attempt) {
+            self.groups.entry(what, now, Group::default).failed(account, now);
+        }
+    }
+
+    /// Adds a trial to the groups that it belongs to; whether one of them was recognised as an attack by it.
+    pub(super) fn test_traits(
+        &mut self,
+        attempt: &Attempt<'_>,
+        hypotheses: Hypotheses,
+        evidence: f64,
+    ) -> bool {
+        let now = attempt.now;
+        self.shared.retain(|shared| now.since(shared.last) <= OVER);
+        let mut recognised = false;
+        for what in Trait::of_attempt(attempt) {
+            let group = self.groups.entry(what, now, Group::default);
+            group.cusum.add(attempt.failed, hypotheses, evidence * 2.0, now);
+            let (score, since) = (group.cusum.score(), group.cusum.since());
+            let known = self.shared.iter().position(|shared| shared.what == what);
+            match known {
+                Some(place) if score < evidence / 2.0 => {
+                    self.shared.swap_remove(place);
+                }
+                Some(place) => {
+                    self.shared.iter_mut().skip(place).take(1).for_each(|shared| shared.last = now)
+                }
+                None if score >= evidence
+                    && group.accounts.count(now, day()) >= ACCOUNTS
+                    && self.shared.len() < SHARED =>
+                {
+                    self.shared.push(Shared { what, last: now, since });
+                    recognised = true;
+                }
+                None => {}
+            }
+        }
+        recognised
+    }
+
+    /// Whether one of these is a trait of the attack; if so, whether it is no trait of legitimate clients.
+    pub(super) fn shares(&self, traits: [Trait; 2], now: Moment) -> Option<bool> {
+        let shared = traits.into_iter().filter(|what| self.shared.iter().any(|shared| shared.what == *what));
+        shared.map(|what| !self.is_common(what, now)).max()
+    }
+
+    fn is_common(&self, what: Trait, now: Moment) -> bool {
+        let passed = self.groups.peek(&what, now).map_or(0, |group| group.passed.count(now, day()));
+        passed >= COMMON && passed.saturating_mul(COMMON_SHARE) >= self.passed.count(now, day())
+    }
+
+    /// Since when the attack with one of these traits goes on.
+    pub(super) fn since(&self, traits: [Trait; 2]) -> Option<Moment> {
+        let shared = self.shared.iter().filter(|shared| traits.contains(&shared.what));
+        shared.filter_map(|shared| shared.since).min()
+    }
+
+    /// What the attack has in common with an attempt, or else what it has most clearly.
+    pub(super) fn strongest(&self, traits: [Trait; 2], now: Moment) -> Option<Found> {
+        let of_attempt = self.shared.iter().filter(|shared| traits.contains(&shared.what));
+        let candidates = of_attempt.chain(&self.shared).filter_map(|shared| {
+            let group = self.groups.peek(&shared.what, now)?;
+            Some((shared, group))
+        });
+        let (shared, group) =
+            candidates.take(2).max_by(|one, other| one.1.cusum.score().total_cmp(&other.1.cusum.score()))?;
+        Some(Found {
+            name: shared.what.name(),
+            score: group.cusum.score(),
+            passed: group.passed.count(now, day()),
+            since: shared.since,
+            variation: group.variation(),
+        })
+    }
+}
+
+/// How much of a moving average the latest value is.
+const NEW: f64 = 0.05;
+/// Gaps that it takes to say something about them.
+const GAPS: u32 = 20;
+
+impl Group {
+    fn failed(&mut self, account: u64, now: Moment) {
+        self.accounts.insert(account, now, day());
+        if let Some(last) = self.failed_last.replace(now) {
+            let gap = now.since(last).as_secs_f64();
+            self.gaps = self.gaps.saturating_add(1);
+            let new = NEW.max(1.0 / f64::from(self.gaps));
+            self.gap += (gap - self.gap) * new;
+            self.gap_square += (gap * gap - self.gap_square) * new;
+        }
+    }
+
+    fn variation(&self) -> Option<f64> {
+        let variance = (self.gap_square - self.gap * self.gap).max(0.0);
+        (self.gaps >= GAPS && self.gap > 0.0).then(|| variance.sqrt() / self.gap)
+    }
+}

@@ -1,0 +1,178 @@
+//! Events for the tests of detectors: an exchange in which everything is ordinary, to be changed field by field.
+//!
+//! ```text
+//! let exchange = Exchange { client: address(7), status: Some(401), ..exchange(seconds(3)) };
+//! detectors.observe(&Event::Exchange(&exchange));
+//! ```
+
+use std::borrow::Cow;
+use std::net::{IpAddr, Ipv4Addr};
+
+use crate::clock::Timestamp;
+use crate::event::{Event, Exchange, Findings, Login, LoginOutcome, QueryKeys, Source};
+use crate::identity::{Hasher, Key, KeyedHash};
+
+use super::{Config, Detectors, Response, Severity, Signal, Threat};
+
+/// Milliseconds after a moment in 2026.
+pub(crate) fn millis(millis: u64) -> Timestamp {
+    Timestamp::from_unix_micros(1_790_000_000_000_000 + millis * 1_000)
+}
+
+/// The address with a number, in a network of its own for each 200.
+pub(crate) fn address(number: u64) -> IpAddr {
+    ip((11 << 24) + (number / 200) * 256 + 1 + number % 200)
+}
+
+/// Addresses that are far from each other.
+pub(crate) fn scattered(number: u64) -> IpAddr {
+    ip((100 << 24) + number.wrapping_mul(2_654_435_761) % (1 << 24))
+}
+
+fn ip(bits: u64) -> IpAddr {
+    IpAddr::V4(Ipv4Addr::from(u32::try_from(bits).unwrap()))
+}
+
+/// A successful GET of `/things/{id}` that took a millisecond.
+pub(crate) fn exchange(ts: Timestamp) -> Exchange<'static> {
+    Exchange {
+        ts,
+        client: address(0),
+        client_port: 40_000,
+        server: IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)),
+        server_port: 80,
+        peer: None,
+        http_version: "1.1",
+        method: Some(Cow::Borrowed("GET")),
+        host: Some(Cow::Borrowed("example.org")),
+        path: Some(Cow::Borrowed("/things/1")),
+        route: Some("/things/{id}"),
+        query_keys: QueryKeys::default(),
+        status: Some(200),
+        request_bytes: Some(0),
+        response_bytes: Some(100),
+        duration_us: Some(1_000),
+        user_agent: Some(Cow::Borrowed("test")),
+        content_type: None,
+        principal: None,
+        login: None,
+        source: Source::Wire,
+        gaps: false,
+        anomalies: Findings::default(),
+        seen: Timestamp::from_unix_nanos(ts.unix_nanos() + 1_000_000),
+    }
+}
+
+/// Makes names and passwords into what events have.
+pub(crate) struct Names(Hasher);
+
+impl Names {
+    pub(crate) fn new() -> Self {
+        Self(Hasher::new(&Key::from_bytes([7; 32])))
+    }
+
+    pub(crate) fn user(&self, number: u64) -> KeyedHash {
+        self.0.user(format!("user{number}").as_bytes())
+    }
+
+    pub(crate) fn password(&self, number: u64) -> KeyedHash {
+        self.0.password(format!("secret{number}").as_bytes())
+    }
+}
+
+/// An attempt to log in at `POST /login`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Attempt {
+    pub(crate) at: u64,
+    pub(crate) client: IpAddr,
+    pub(crate) user: u64,
+    pub(crate) password: u64,
+    pub(crate) succeeds: bool,
+    pub(crate) program: u64,
+}
+
+impl Attempt {
+    pub(crate) fn exchange(&self, names: &Names) -> Exchange<'static> {
+        let outcome = if self.succeeds { LoginOutcome::Success } else { LoginOutcome::Failure };
+        Exchange {
+            client: self.client,
+            method: Some(Cow::Borrowed("POST")),
+            path: Some(Cow::Borrowed("/login")),
+            route: Some("/login"),
+            status: Some(if self.succeeds { 200 } else { 401 }),
+            login: Some(Login {
+                user: Some(names.user(self.user)),
+                password: Some(names.password(self.password)),
+                outcome,
+                fingerprint: self.program,
+            }),
+            ..exchange(millis(self.at))
+        }
+    }
+}
+
+/// A small generator of the same numbers for the same seed (SplitMix64; G. L. Steele et al., OOPSLA 2014).
+pub(crate) struct Random(u64);
+
+impl Random {
+    pub(crate) const fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    pub(crate) const fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut bits = self.0;
+        bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        bits ^ (bits >> 31)
+    }
+
+    pub(crate) const fn below(&mut self, bound: u64) -> u64 {
+        self.next() % bound
+    }
+
+    /// True in so many of a thousand cases.
+    pub(crate) const fn chance(&mut self, per_mille: u64) -> bool {
+        self.below(1_000) < per_mille
+    }
+}
+
+/// Runs the detectors of credentials on attempts, which it puts in order, with a look at the clock each second in which something
+/// happens; what they say, with the milliseconds at which they say it.
+pub(crate) fn run(config: &Config, attempts: &mut [Attempt]) -> Vec<(u64, Signal)> {
+    attempts.sort_by_key(|attempt| attempt.at);
+    let names = Names::new();
+    let mut config = config.clone();
+    let others = [Threat::RateSpike, Threat::ErrorSpike, Threat::LatencySpike, Threat::RequestRate];
+    let others = others.into_iter().chain([Threat::Enumeration, Threat::Scanner, Threat::SlowAttack]);
+    config.responses.extend(others.map(|threat| (threat, Response::Off)));
+    let mut detectors = Detectors::new(&config);
+    let (mut said, mut second) = (Vec::new(), 0);
+    for attempt in attempts {
+        if attempt.at / 1_000 > second {
+            second = attempt.at / 1_000;
+            said.extend(detectors.advance(millis(second * 1_000)).map(|signal| (second * 1_000, signal)));
+        }
+        let exchange = attempt.exchange(&names);
+        said.extend(detectors.observe(&Event::Exchange(&exchange)).map(|signal| (attempt.at, signal)));
+    }
+    said.extend(
+        detectors.advance(millis(second * 1_000 + 2_000)).map(|signal| (second * 1_000 + 2_000, signal)),
+    );
+    said
+}
+
+/// Clients that signals would have blocked.
+pub(crate) fn offenders(said: &[(u64, Signal)]) -> std::collections::BTreeSet<IpAddr> {
+    said.iter().flat_map(|(_, signal)| &signal.offenders).map(|offender| offender.client).collect()
+}
+
+/// Signals of a threat.
+pub(crate) fn of(said: &[(u64, Signal)], threat: Threat) -> Vec<&(u64, Signal)> {
+    said.iter().filter(|(_, signal)| signal.threat == threat).collect()
+}
+
+/// Signals that wake somebody up.
+pub(crate) fn alarms(said: &[(u64, Signal)]) -> Vec<&(u64, Signal)> {
+    said.iter().filter(|(_, signal)| signal.severity >= Severity::High).collect()
+}

@@ -1,0 +1,90 @@
+//! Time that only goes forward, made of civil time, which may be set.
+
+use std::time::Duration;
+
+use crate::clock::Timestamp;
+
+/// A moment of steady time, in milliseconds since the first event.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Moment(u64);
+
+impl Moment {
+    /// So many milliseconds after the first event.
+    #[cfg(test)]
+    pub(crate) const fn from_millis(millis: u64) -> Self {
+        Self(millis)
+    }
+
+    /// Milliseconds since the first event.
+    pub(crate) const fn millis(self) -> u64 {
+        self.0
+    }
+
+    /// Time since `earlier`; zero where that is not earlier.
+    pub(crate) const fn since(self, earlier: Self) -> Duration {
+        Duration::from_millis(self.0.saturating_sub(earlier.0))
+    }
+}
+
+/// Events come nearly in order: a time that is earlier by no more than this belongs to an event that was late; by
+/// more, and the clock was set back.
+const DISORDER: Duration = Duration::from_secs(10);
+
+/// Turns civil time into steady time. A clock that is set back stops it for no longer than the disorder of events;
+/// one that is set forward makes things look old, so that detectors forget, which accuses nobody.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Steady {
+    civil: Option<Timestamp>,
+    elapsed: Duration,
+}
+
+impl Steady {
+    /// The steady time of an event, or of now.
+    pub(crate) fn at(&mut self, civil: Timestamp) -> Moment {
+        let latest = *self.civil.get_or_insert(civil);
+        if civil >= latest {
+            self.elapsed = self.elapsed.saturating_add(civil.since(latest));
+            self.civil = Some(civil);
+        } else if latest.since(civil) > DISORDER {
+            self.civil = Some(civil);
+        }
+        Moment(u64::try_from(self.elapsed.as_millis()).unwrap_or(u64::MAX))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn seconds(seconds: u64) -> Timestamp {
+        Timestamp::from_unix_micros(seconds * 1_000_000)
+    }
+
+    #[test]
+    fn a_clock_set_back_costs_nothing_and_disorder_does_not_add_up() {
+        let mut steady = Steady::default();
+        // Civil seconds, then steady milliseconds.
+        for (civil, expected) in [
+            (1_000, 0),
+            (1_005, 5_000),
+            (1_003, 5_000),
+            (1_006, 6_000),
+            (100, 6_000),
+            (101, 7_000),
+            (9_101, 9_007_000),
+        ] {
+            assert_eq!(steady.at(seconds(civil)).millis(), expected, "at {civil}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn it_never_goes_back(times in prop::collection::vec(any::<u64>(), 1..50)) {
+            let mut steady = Steady::default();
+            let moments: Vec<Moment> = times.iter().map(|time| steady.at(Timestamp::from_unix_nanos(*time))).collect();
+            prop_assert!(moments.is_sorted());
+        }
+    }
+}
