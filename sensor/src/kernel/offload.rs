@@ -30,7 +30,6 @@ const SS_FEATURES: u32 = 4;
 
 /// Bytes of a name, its trailing zeros included (`ETH_GSTRING_LEN`).
 const NAME: usize = 32;
-/// The same in words.
 const NAME_WORDS: usize = NAME / size_of::<u32>();
 /// More features than any kernel has; there are 64 or a few more.
 const MAX_FEATURES: u32 = 1_024;
