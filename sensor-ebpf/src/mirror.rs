@@ -11,7 +11,7 @@ use sensor_common::abi::{
     CHUNK, Event, FlowInstruction, FlowKey, MAX_CHUNKS, MirrorDirection, MirrorHeader, MirrorSettings,
     PORT_WORDS,
 };
-use sensor_common::packet::{self, SegmentHeader};
+use sensor_common::packet::{self, NoSegment, SegmentHeader};
 
 use crate::access::Linear;
 use crate::maps::{FLOWS, MIRROR, SCRATCH, SEGMENTS};
@@ -35,8 +35,13 @@ pub(crate) struct Record {
 #[inline(always)]
 pub(crate) fn mirror(context: &TcContext, direction: MirrorDirection) {
     let Some(settings) = maps::mirror_settings() else { return };
-    // Headers in a fragment of the buffer are rare; such a segment is out of sight.
-    let Some(segment) = packet::segment(&Linear::of_skb(context)) else { return };
+    let segment = match packet::segment(&Linear::of_skb(context)) {
+        Ok(segment) => segment,
+        Err(why) => match read_again(context, why) {
+            Some(segment) => segment,
+            None => return,
+        },
+    };
     let port = match direction {
         MirrorDirection::Ingress => segment.destination_port,
         MirrorDirection::Egress => segment.source_port,
@@ -57,6 +62,39 @@ pub(crate) fn mirror(context: &TcContext, direction: MirrorDirection) {
         return;
     };
     copy(context, &segment, direction, length, snap);
+}
+
+/// Bytes of headers that are brought together where they are not: 22 of link headers, 40 of IPv6, 60 of TCP, and
+/// what is left for extension headers.
+const HEADERS: u32 = 256;
+
+/// Headers may lie outside the linear part of the buffer, after a driver or a sender of raw packets that put them
+/// there. It is rare: to look at the length of each buffer first would pull in bytes of every segment whose payload
+/// alone is outside.
+#[inline(always)]
+fn read_again(context: &TcContext, why: NoSegment) -> Option<SegmentHeader> {
+    let mut why = why;
+    if why == NoSegment::Unread {
+        let (length, linear) = (context.len(), Linear::of_skb(context).len());
+        if linear >= length as u64 {
+            // It is all there, and too short.
+            return None;
+        }
+        let wanted = if length < HEADERS { length } else { HEADERS };
+        // Pointers into the packet are void behind this, whether it works or not.
+        if context.pull_data(wanted).is_ok() {
+            match packet::segment(&Linear::of_skb(context)) {
+                Ok(segment) => return Some(segment),
+                Err(reason) => why = reason,
+            }
+        }
+    }
+    match why {
+        NoSegment::Other => {}
+        NoSegment::Unread => count::event(Event::MirrorUnread),
+        NoSegment::Fragment => count::event(Event::MirrorFragment),
+    }
+    None
 }
 
 /// How much of a segment is copied.

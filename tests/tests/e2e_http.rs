@@ -20,7 +20,7 @@ use sensor_tests::tools;
 use sensor_tests::wait::{now, pace_until, wait_until};
 use serde_json::Value;
 
-/// Requests of the long run, as the issue of it asks.
+/// Requests of the long run.
 const MANY: u32 = 100_000;
 
 /// The third of four requests sent together has the method `third`.

@@ -70,8 +70,12 @@ pub enum Event {
     MirrorRingFull = 12,
     /// The bytes of a segment could not be read.
     MirrorLoadFailed = 13,
+    /// The headers of what may be a TCP segment lie where they cannot be read.
+    MirrorUnread = 14,
+    /// A TCP segment, of whichever port, came as IP fragments; each of them counts.
+    MirrorFragment = 15,
     /// First of the [`Problem`] kinds, which follow in their own order.
-    FirstProblem = 14,
+    FirstProblem = 16,
 }
 
 /// Entries of the event map; `NonLinear` is the last problem.

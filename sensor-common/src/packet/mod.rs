@@ -12,7 +12,7 @@ mod segment;
 mod transport;
 
 pub use extension::MAX_EXTENSIONS;
-pub use segment::{SegmentHeader, segment};
+pub use segment::{NoSegment, SegmentHeader, segment};
 
 use crate::abi::{ClientKey, Family};
 

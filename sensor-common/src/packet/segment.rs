@@ -1,6 +1,7 @@
 //! A TCP segment's place in its connection: what reassembly needs, read from the same headers.
 
-use super::{Frame, ip, link};
+use super::extension::next_header;
+use super::{Frame, Problem, Transport, ip, link};
 use crate::abi::ClientKey;
 
 /// The headers of a TCP segment.
@@ -29,45 +30,61 @@ pub struct SegmentHeader {
     pub end: Option<usize>,
 }
 
+/// Why a frame shows no segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoSegment {
+    /// It is something else than TCP over IP, or no valid packet.
+    Other,
+    /// Its headers go on behind the bytes that can be read.
+    Unread,
+    /// It is an IP fragment of a TCP segment: its bytes are not all here.
+    Fragment,
+}
+
 const TCP_MIN: usize = 20;
 const TCP: u8 = 6;
 
-/// Reads a frame; `None` where it is no first fragment of a TCP segment that can be read.
+/// Reads a frame.
 ///
 /// The frame may begin with its IP header: packets of tunnels have no other, and Linux takes the loopback
 /// interface's away behind a generic XDP program. One with a link header is tried first.
+///
+/// # Errors
+/// Where it is no TCP segment, or cannot be read.
 #[inline(always)]
-pub fn segment<F: Frame + ?Sized>(frame: &F) -> Option<SegmentHeader> {
+pub fn segment<F: Frame + ?Sized>(frame: &F) -> Result<SegmentHeader, NoSegment> {
     let (offset, is_v6) = locate(frame)?;
     if is_v6 { segment_v6(frame, offset) } else { segment_v4(frame, offset) }
 }
 
 /// Where the IP header starts, and whether it is IPv6.
 #[inline(always)]
-fn locate<F: Frame + ?Sized>(frame: &F) -> Option<(usize, bool)> {
+fn locate<F: Frame + ?Sized>(frame: &F) -> Result<(usize, bool), NoSegment> {
     match link::parse(frame) {
-        Ok((link::Network::Ipv4, offset)) => return Some((offset, false)),
-        Ok((link::Network::Ipv6, offset)) => return Some((offset, true)),
+        Ok((link::Network::Ipv4, offset)) => return Ok((offset, false)),
+        Ok((link::Network::Ipv6, offset)) => return Ok((offset, true)),
         Ok((link::Network::Other, _)) | Err(_) => {}
     }
     // Of one byte, the compiler makes a comparison that the verifier does not follow.
-    let header: &[u8; 20] = frame.bytes(0)?;
+    let header: &[u8; 20] = frame.bytes(0).ok_or(NoSegment::Unread)?;
     match header[0] >> 4 {
-        4 => Some((0, false)),
-        6 => Some((0, true)),
-        _ => None,
+        4 => Ok((0, false)),
+        6 => Ok((0, true)),
+        _ => Err(NoSegment::Other),
     }
 }
 
 #[inline(always)]
-fn segment_v4<F: Frame + ?Sized>(frame: &F, offset: usize) -> Option<SegmentHeader> {
-    let header: &[u8; 20] = frame.bytes(offset)?;
+fn segment_v4<F: Frame + ?Sized>(frame: &F, offset: usize) -> Result<SegmentHeader, NoSegment> {
+    let header: &[u8; 20] = frame.bytes(offset).ok_or(NoSegment::Unread)?;
     let header_len = usize::from(header[0] & 0x0f).wrapping_mul(4);
     let total_len = usize::from(u16::from_be_bytes([header[2], header[3]]));
-    // A fragment, whichever: its bytes are not all here.
-    let is_fragment = u16::from_be_bytes([header[6], header[7]]) & 0x3fff != 0;
-    if header[0] >> 4 != 4 || header_len < 20 || header[9] != TCP || is_fragment {
-        return None;
+    if header[0] >> 4 != 4 || header_len < 20 || header[9] != TCP {
+        return Err(NoSegment::Other);
+    }
+    // A fragment, whichever.
+    if u16::from_be_bytes([header[6], header[7]]) & 0x3fff != 0 {
+        return Err(NoSegment::Fragment);
     }
     let address = |at: [u8; 4]| ClientKey::from_v4(u32::from_be_bytes(at));
     let source = address([header[12], header[13], header[14], header[15]]);
@@ -77,30 +94,41 @@ fn segment_v4<F: Frame + ?Sized>(frame: &F, offset: usize) -> Option<SegmentHead
 }
 
 #[inline(always)]
-fn segment_v6<F: Frame + ?Sized>(frame: &F, offset: usize) -> Option<SegmentHeader> {
-    let header: &[u8; 40] = frame.bytes(offset)?;
+fn segment_v6<F: Frame + ?Sized>(frame: &F, offset: usize) -> Result<SegmentHeader, NoSegment> {
+    let header: &[u8; 40] = frame.bytes(offset).ok_or(NoSegment::Unread)?;
     if header[0] >> 4 != 6 {
-        return None;
+        return Err(NoSegment::Other);
     }
     let payload_len = usize::from(u16::from_be_bytes([header[4], header[5]]));
-    let (protocol, start) = ip::skip_extensions(frame, header[6], offset.wrapping_add(40)).ok()?;
+    let (protocol, start) = match ip::skip_extensions(frame, header[6], offset.wrapping_add(40)) {
+        Ok(found) => found,
+        Err(stopped) => return Err(stopped_at(frame, header[6], offset.wrapping_add(40), stopped)),
+    };
     if protocol != TCP {
-        return None;
+        return Err(NoSegment::Other);
     }
     let end = if payload_len == 0 { None } else { Some(offset.wrapping_add(40).wrapping_add(payload_len)) };
-    tcp(
-        frame,
-        start,
-        (address(frame, offset.wrapping_add(8))?, address(frame, offset.wrapping_add(24))?),
-        end,
-    )
+    let addresses = (address(frame, offset.wrapping_add(8))?, address(frame, offset.wrapping_add(24))?);
+    tcp(frame, start, addresses, end)
+}
+
+/// What stopped the way through the extension headers. A fragment is told to be TCP where the fragment header is the
+/// first, as Linux sends it.
+#[inline(always)]
+fn stopped_at<F: Frame + ?Sized>(frame: &F, first: u8, start: usize, stopped: Transport) -> NoSegment {
+    if matches!(stopped, Transport::Unreadable(Problem::ExtensionTruncated)) {
+        return NoSegment::Unread;
+    }
+    let extension: Option<&[u8; 8]> = frame.bytes(start);
+    let is_tcp = first == next_header::FRAGMENT && extension.is_some_and(|extension| extension[0] == TCP);
+    if matches!(stopped, Transport::Fragment) && is_tcp { NoSegment::Fragment } else { NoSegment::Other }
 }
 
 #[inline(always)]
-fn address<F: Frame + ?Sized>(frame: &F, offset: usize) -> Option<ClientKey> {
-    let hi: &[u8; 8] = frame.bytes(offset)?;
-    let lo: &[u8; 8] = frame.bytes(offset.wrapping_add(8))?;
-    Some(ClientKey { hi: u64::from_be_bytes(*hi), lo: u64::from_be_bytes(*lo) })
+fn address<F: Frame + ?Sized>(frame: &F, offset: usize) -> Result<ClientKey, NoSegment> {
+    let hi: &[u8; 8] = frame.bytes(offset).ok_or(NoSegment::Unread)?;
+    let lo: &[u8; 8] = frame.bytes(offset.wrapping_add(8)).ok_or(NoSegment::Unread)?;
+    Ok(ClientKey { hi: u64::from_be_bytes(*hi), lo: u64::from_be_bytes(*lo) })
 }
 
 #[inline(always)]
@@ -109,14 +137,14 @@ fn tcp<F: Frame + ?Sized>(
     start: usize,
     (source, destination): (ClientKey, ClientKey),
     end: Option<usize>,
-) -> Option<SegmentHeader> {
-    let header: &[u8; TCP_MIN] = frame.bytes(start)?;
+) -> Result<SegmentHeader, NoSegment> {
+    let header: &[u8; TCP_MIN] = frame.bytes(start).ok_or(NoSegment::Unread)?;
     let header_len = usize::from(header[12] >> 4).wrapping_mul(4);
     let payload = start.wrapping_add(header_len);
     if header_len < TCP_MIN || matches!(end, Some(end) if payload > end) {
-        return None;
+        return Err(NoSegment::Other);
     }
-    Some(SegmentHeader {
+    Ok(SegmentHeader {
         source,
         destination,
         source_port: u16::from_be_bytes([header[0], header[1]]),
@@ -128,4 +156,60 @@ fn tcp<F: Frame + ?Sized>(
         payload,
         end,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+
+    use super::*;
+
+    /// Ethernet, IPv4 with its flags and offset, TCP.
+    fn v4(protocol: u8, fragment: u16) -> std::vec::Vec<u8> {
+        let mut frame = std::vec![0; 12];
+        frame.extend([0x08, 0x00, 0x45, 0, 0, 40, 0, 0]);
+        frame.extend(fragment.to_be_bytes());
+        frame.extend([64, protocol, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2]);
+        frame.extend([0x1f, 0x90, 0, 80, 0, 0, 0, 1, 0, 0, 0, 2, 0x50, 0x18, 1, 0, 0, 0, 0, 0]);
+        frame
+    }
+
+    /// Ethernet, IPv6, a fragment header, TCP.
+    fn v6(protocol: u8, fragment: u16) -> std::vec::Vec<u8> {
+        let mut frame = std::vec![0; 12];
+        frame.extend([0x86, 0xdd, 0x60, 0, 0, 0, 0, 28, next_header::FRAGMENT, 64]);
+        frame.extend([0x20; 32]);
+        frame.extend([protocol, 0]);
+        frame.extend(fragment.to_be_bytes());
+        frame.extend([0, 0, 0, 9]);
+        frame.extend(v4(TCP, 0).split_off(34));
+        frame
+    }
+
+    #[test]
+    fn fragments_are_told_from_what_is_no_tcp() {
+        const UDP: u8 = 17;
+        let seen = |frame: &[u8]| segment(frame).map(|segment| segment.source_port);
+        for (frame, expected) in [
+            (v4(TCP, 0), Ok(8_080)),
+            (v4(TCP, 0x4000), Ok(8_080)),
+            (v4(TCP, 0x2000), Err(NoSegment::Fragment)),
+            (v4(TCP, 185), Err(NoSegment::Fragment)),
+            (v4(UDP, 185), Err(NoSegment::Other)),
+            (v6(TCP, 0), Ok(8_080)),
+            (v6(TCP, 1_448 << 3), Err(NoSegment::Fragment)),
+            (v6(UDP, 1_448 << 3), Err(NoSegment::Other)),
+        ] {
+            assert_eq!(seen(&frame), expected, "{frame:x?}");
+        }
+    }
+
+    #[test]
+    fn headers_that_go_on_elsewhere_are_told() {
+        for frame in [v4(TCP, 0), v6(TCP, 0)] {
+            for length in 0..frame.len() {
+                assert_eq!(segment(&frame[..length]), Err(NoSegment::Unread), "{length} bytes of {frame:x?}");
+            }
+        }
+    }
 }

@@ -1,17 +1,19 @@
 //! `sensor alerts`, `sensor audit`, `sensor explain ALERT_ID`.
 
 use std::io::{self, Write as _};
+use std::os::fd::AsFd as _;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Result;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use serde_json::Value;
 
 use super::args::Remote;
 use super::output::{printable, seconds};
 use super::ssh;
 use crate::clock::{self, Timestamp};
-use crate::control::wire::{AlertExplanation, Envelope, Request};
+use crate::control::wire::{AlertExplanation, Envelope, Question, Request};
 use crate::control::{Client, ClientError};
 use crate::decide::{Action, Alert, AuditEntry, Cause, RecordId};
 use crate::detect::Number;
@@ -24,8 +26,8 @@ pub(super) struct Wanted {
     pub(super) last: u32,
 }
 
-/// How often the daemon is asked for those that come.
-const FOLLOW: Duration = Duration::from_millis(500);
+/// Milliseconds between two questions for those that come.
+const FOLLOW_MS: u16 = 500;
 /// Alerts between two questions that are not missed.
 const MOST: usize = 100_000;
 
@@ -34,8 +36,8 @@ pub(super) fn alerts(remote: &Remote, wanted: &Wanted, json: bool) -> Result<Exi
     let mut limit = usize::try_from(wanted.last).unwrap_or(usize::MAX);
     let mut after = None;
     loop {
-        let request = Request::Alerts { since, after, id: wanted.id, limit };
-        let found: Vec<Alert> = ask(remote, request)?;
+        let question = Question::Alerts { since, after, id: wanted.id, limit };
+        let found: Vec<Alert> = ask(remote, question)?;
         for alert in &found {
             print(if json { serde_json::to_string(alert)? } else { line(alert) })?;
         }
@@ -49,13 +51,23 @@ pub(super) fn alerts(remote: &Remote, wanted: &Wanted, json: bool) -> Result<Exi
             (since, after) = (Some(last.ts), Some(last.id));
         }
         limit = MOST;
-        std::thread::sleep(FOLLOW);
+        if reader_left(PollTimeout::from(FOLLOW_MS)) {
+            return Ok(ExitCode::SUCCESS);
+        }
     }
+}
+
+/// Waits until whoever reads our output has gone, or for a time; whether he has.
+fn reader_left(time: PollTimeout) -> bool {
+    let out = io::stdout();
+    // Asked for nothing, `poll` tells of errors and hang-ups.
+    let mut descriptors = [PollFd::new(out.as_fd(), PollFlags::empty())];
+    poll(&mut descriptors, time).is_ok_and(|count| count > 0)
 }
 
 pub(super) fn audit(remote: &Remote, since: Option<Duration>, last: u32, json: bool) -> Result<ExitCode> {
     let limit = usize::try_from(last).unwrap_or(usize::MAX);
-    let found: Vec<AuditEntry> = ask(remote, Request::Audit { since: since.map(ago), limit })?;
+    let found: Vec<AuditEntry> = ask(remote, Question::Audit { since: since.map(ago), limit })?;
     for entry in &found {
         print(if json { serde_json::to_string(entry)? } else { entry_line(entry) })?;
     }
@@ -65,7 +77,8 @@ pub(super) fn audit(remote: &Remote, since: Option<Duration>, last: u32, json: b
     Ok(ExitCode::SUCCESS)
 }
 
-fn ask<T: serde::de::DeserializeOwned>(remote: &Remote, request: Request) -> Result<T> {
+fn ask<T: serde::de::DeserializeOwned>(remote: &Remote, question: Question) -> Result<T> {
+    let request = Request::Records { question };
     let answer: Value = Client::new(&remote.socket).ask(&Envelope { request, ssh_peer: ssh::peer() })?;
     Ok(serde_json::from_value(answer).map_err(|error| ClientError::Unreadable(error.to_string()))?)
 }

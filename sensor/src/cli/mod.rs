@@ -80,11 +80,14 @@ fn dispatch(cli: Cli) -> Result<ExitCode> {
         ),
         Command::Exchanges { remote, last } => exchanges(&remote, last, cli.json),
         Command::Explain { remote, what: Explained::Prefix(prefix) } => {
-            ask::<Explanation>(&remote, Request::Explain { prefix }, cli.json, output::explanation)
+            ask::<Explanation>(&remote, records(Question::Explain { prefix }), cli.json, output::explanation)
         }
-        Command::Explain { remote, what: Explained::Alert(id) } => {
-            ask::<AlertExplanation>(&remote, Request::ExplainAlert { id }, cli.json, alerts::explanation)
-        }
+        Command::Explain { remote, what: Explained::Alert(id) } => ask::<AlertExplanation>(
+            &remote,
+            records(Question::ExplainAlert { id }),
+            cli.json,
+            alerts::explanation,
+        ),
         Command::Alerts { remote, since, follow, id, last } => {
             alerts::alerts(&remote, &alerts::Wanted { since, follow, id, last }, cli.json)
         }
@@ -92,6 +95,10 @@ fn dispatch(cli: Cli) -> Result<ExitCode> {
         Command::Reload(remote) => ask::<Reloaded>(&remote, Request::Reload, cli.json, output::reloaded),
         Command::Selftest => selftest::selftest(cli.json),
     }
+}
+
+const fn records(question: Question) -> Request {
+    Request::Records { question }
 }
 
 fn limit(command: LimitCommand, json: bool) -> Result<ExitCode> {

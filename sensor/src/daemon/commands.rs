@@ -13,7 +13,9 @@ use super::engine::Engine;
 use super::records;
 use super::responder::Details;
 use crate::clock::{self, Timestamp};
-use crate::control::wire::{Answer, ClientSort, Confirmed, Envelope, ModeReport, Reloaded, Removed, Request};
+use crate::control::wire::{
+    Answer, ClientSort, Confirmed, Envelope, ModeReport, Question, Reloaded, Removed, Request,
+};
 use crate::control::{Handle, Peer};
 use crate::decide::{Cause, Change};
 use crate::enforce::{AllowRule, BlockRule, Limits, Mode, Origin, Scope};
@@ -47,19 +49,18 @@ impl Commands {
 
 impl Commands {
     /// Reads the event store without the engine's lock: the disk may be slow.
-    async fn from_store(&self, request: Request) -> Result<serde_json::Value, String> {
+    async fn look_up(&self, question: Question) -> Result<serde_json::Value, String> {
         let reader = self.engine().responder.reader()?;
-        let explanation = match &request {
-            Request::Explain { prefix } => Some(self.engine().explain(*prefix, clock::now())?),
-            _ => None,
-        };
-        let read = tokio::task::spawn_blocking(move || match request {
-            Request::Alerts { since, after, id, limit } => {
+        let explained = |prefix| self.engine().explain(prefix, clock::now());
+        let explanation =
+            if let Question::Explain { prefix } = question { Some(explained(prefix)?) } else { None };
+        let read = tokio::task::spawn_blocking(move || match question {
+            Question::Alerts { since, after, id, limit } => {
                 to_value(&records::alerts(&reader, since, after, id, limit)?)
             }
-            Request::Audit { since, limit } => to_value(&records::audit(&reader, since, limit)?),
-            Request::ExplainAlert { id } => to_value(&records::explain(&reader, id)?),
-            _ => {
+            Question::Audit { since, limit } => to_value(&records::audit(&reader, since, limit)?),
+            Question::ExplainAlert { id } => to_value(&records::explain(&reader, id)?),
+            Question::Explain { .. } => {
                 let mut explanation = explanation.ok_or("no prefix to explain")?;
                 if let Err(error) = records::complete(&reader, &mut explanation) {
                     warn!(%error, "an explanation goes without what is kept");
@@ -81,13 +82,12 @@ impl Handle for Commands {
             if let Some(address) = envelope.ssh_peer {
                 self.engine().never_block.add_ssh_peer(address);
             }
-            let done = match envelope.request {
-                Request::Clients { top, sort } => self.clients(top, sort).await,
-                request @ (Request::Alerts { .. }
-                | Request::Audit { .. }
-                | Request::Explain { .. }
-                | Request::ExplainAlert { .. }) => self.from_store(request).await,
-                request => self.engine().perform(request, peer, clock::now()),
+            let done = if let Request::Clients { top, sort } = envelope.request {
+                self.clients(top, sort).await
+            } else if let Request::Records { question } = envelope.request {
+                self.look_up(question).await
+            } else {
+                self.engine().perform(envelope.request, peer, clock::now())
             };
             done.map_or_else(Answer::Refused, Answer::Done)
         })
@@ -128,10 +128,7 @@ fn audited(request: &Request, now: Timestamp) -> Option<(Change, String, Details
         | Request::AllowList
         | Request::Clients { .. }
         | Request::Exchanges { .. }
-        | Request::Explain { .. }
-        | Request::ExplainAlert { .. }
-        | Request::Alerts { .. }
-        | Request::Audit { .. } => None,
+        | Request::Records { .. } => None,
     }
 }
 
@@ -187,11 +184,9 @@ impl Engine {
             Request::AllowRemove { prefix } => to_value(&self.remove_allow(prefix, now)?),
             Request::Exchanges { last } => to_value(&self.recent_exchanges(last)?),
             Request::Reload => to_value(&Reloaded { needs_restart: self.reload(now)? }),
-            Request::Clients { .. }
-            | Request::Alerts { .. }
-            | Request::Audit { .. }
-            | Request::Explain { .. }
-            | Request::ExplainAlert { .. } => Err("answered without the engine".to_owned()),
+            Request::Clients { .. } | Request::Records { .. } => {
+                Err("answered without the engine".to_owned())
+            }
         }
     }
 

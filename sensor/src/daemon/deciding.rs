@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 
-use tracing::warn;
+use tracing::debug;
 
 use super::commands::Commands;
 use crate::detect::Signal;
@@ -41,9 +41,8 @@ impl Signals {
         if let Err(TrySendError::Full(signal) | TrySendError::Disconnected(signal)) =
             self.sender.try_send(signal)
         {
-            if self.lost.fetch_add(1, Ordering::Relaxed) == 0 {
-                warn!(threat = signal.threat.slug(), "too many signals wait; some are lost");
-            }
+            let before = self.lost.fetch_add(1, Ordering::Relaxed);
+            debug!(threat = signal.threat.slug(), before, "too many signals wait; one is lost");
         }
     }
 

@@ -21,6 +21,10 @@ use crate::metrics::{Detection, Snapshot};
 use crate::notify::{DenyFile, Notifier};
 use crate::store::EventStore;
 
+/// Why segments that should have been mirrored were not.
+const MIRROR_LOSSES: [Event; 4] =
+    [Event::MirrorRingFull, Event::MirrorLoadFailed, Event::MirrorUnread, Event::MirrorFragment];
+
 /// What `sensor clients` remembers of the first of its two looks.
 pub(super) struct Sample {
     clients: BTreeMap<IpAddr, Client>,
@@ -50,6 +54,8 @@ impl Engine {
             Event::MirrorSkipped,
             Event::MirrorRingFull,
             Event::MirrorLoadFailed,
+            Event::MirrorUnread,
+            Event::MirrorFragment,
         ];
         Ok(Snapshot {
             mode: self.policy.mode(),
@@ -151,7 +157,7 @@ impl Engine {
             connections: streams.active,
             routes: count(published.snapshot.routes),
             segments: event(Event::MirroredIngress).saturating_add(event(Event::MirroredEgress)),
-            segments_lost: event(Event::MirrorRingFull).saturating_add(event(Event::MirrorLoadFailed)),
+            segments_lost: MIRROR_LOSSES.into_iter().map(event).fold(0, u64::saturating_add),
             stream_gaps: streams.gaps,
             lost_bytes: streams.lost_bytes,
             not_http: http.not_http,

@@ -16,7 +16,7 @@ use crate::config::Section;
 /// Thresholds.
 ///
 /// Lists of stolen credentials succeed in 0.1% to 2% of attempts (OWASP, Credential Stuffing Prevention Cheat Sheet,
-/// and what it cites), people in most: the issue's own figure for an office is 5% to 15% failures. A share of 80%
+/// and what it cites), people in most: of their logins some 5% to 15% fail, which is our assumption. A share of 80%
 /// lies far from both. The counts of accounts are our own choice.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {

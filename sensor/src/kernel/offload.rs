@@ -30,6 +30,7 @@ const SS_FEATURES: u32 = 4;
 
 /// Bytes of a name, its trailing zeros included (`ETH_GSTRING_LEN`).
 const NAME: usize = 32;
+const NAME_WORDS: usize = NAME / size_of::<u32>();
 /// More features than any kernel has; there are 64 or a few more.
 const MAX_FEATURES: u32 = 1_024;
 
@@ -46,8 +47,7 @@ pub fn active_features(interface: &str) -> io::Result<BTreeSet<String>> {
     let count = ask(vec![GSSET_INFO, 0, low, high, 0])?.get(4).copied().unwrap_or(0).min(MAX_FEATURES);
     let count_wide = usize::try_from(count).unwrap_or(0);
     // struct ethtool_gstrings, then the names.
-    let names =
-        with_room(&[GSTRINGS, SS_FEATURES, count], count_wide.saturating_mul(NAME / size_of::<u32>()));
+    let names = with_room(&[GSTRINGS, SS_FEATURES, count], count_wide.saturating_mul(NAME_WORDS));
     let names = ask(names)?;
     let names: Vec<u8> = names.iter().skip(3).flat_map(|word| word.to_ne_bytes()).collect();
     // struct ethtool_gfeatures, then for each 32 features what can be, is wanted, is, and can never change.

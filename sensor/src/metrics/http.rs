@@ -51,8 +51,13 @@ pub(super) fn gather(snapshot: &Snapshot) -> Vec<MetricFamily> {
         let metric = |direction, event| family.metric(&[("direction", direction)], count(event));
         family.with(vec![metric("ingress", ingress), metric("egress", egress)])
     };
-    let lost = [("ring_full", Event::MirrorRingFull), ("load_failed", Event::MirrorLoadFailed)]
-        .map(|(cause, event)| MIRROR_LOST.metric(&[("cause", cause)], count(event)));
+    let causes = [
+        ("ring_full", Event::MirrorRingFull),
+        ("load_failed", Event::MirrorLoadFailed),
+        ("headers_unread", Event::MirrorUnread),
+        ("fragment", Event::MirrorFragment),
+    ];
+    let lost = causes.map(|(cause, event)| MIRROR_LOST.metric(&[("cause", cause)], count(event)));
     let mut families = vec![
         both(&MIRROR_SEGMENTS, Event::MirroredIngress, Event::MirroredEgress),
         both(&MIRROR_BYTES, Event::MirroredIngressBytes, Event::MirroredEgressBytes),

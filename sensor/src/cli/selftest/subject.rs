@@ -15,7 +15,7 @@ use super::network::INTERFACE;
 use super::pace::wait_for;
 use super::server::HTTP;
 use crate::control::Client;
-use crate::control::wire::{BlockRow, ClientRow, Envelope, Explanation, Request, StatusReport};
+use crate::control::wire::{BlockRow, ClientRow, Envelope, Explanation, Question, Request, StatusReport};
 use crate::decide::{About, Alert};
 use crate::detect::Threat;
 
@@ -106,12 +106,13 @@ impl Daemon {
     /// What it knows of a client's packets; nothing, where the client is not in its table.
     pub(super) fn client(&self, address: Ipv4Addr) -> Result<Option<ClientRow>> {
         let prefix = IpNet::from(IpAddr::V4(address));
-        Ok(self.ask::<Explanation>(Request::Explain { prefix })?.client)
+        Ok(self.ask::<Explanation>(Request::Records { question: Question::Explain { prefix } })?.client)
     }
 
     /// The first alert about logins of a client.
     pub(super) fn login_alert(&self, address: Ipv4Addr) -> Result<Option<Alert>> {
-        let request = Request::Alerts { since: None, after: None, id: None, limit: 100 };
+        let question = Question::Alerts { since: None, after: None, id: None, limit: 100 };
+        let request = Request::Records { question };
         let alerts: Vec<Alert> = self.ask(request)?;
         let about = About::Client(IpAddr::V4(address));
         let of_logins = [Threat::CredentialStuffing, Threat::BruteForce, Threat::PasswordSpraying];

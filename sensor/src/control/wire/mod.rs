@@ -104,6 +104,19 @@ pub enum Request {
         /// How many at most.
         last: usize,
     },
+    /// What the [`Question`] names.
+    Records {
+        /// What is asked.
+        question: Question,
+    },
+    /// [`Reloaded`]
+    Reload,
+}
+
+/// What the event store is asked.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Question {
     /// [`Explanation`]
     Explain {
         /// Of whom.
@@ -132,8 +145,6 @@ pub enum Request {
         /// How many at most: the last ones.
         limit: usize,
     },
-    /// [`Reloaded`]
-    Reload,
 }
 
 /// An answer.

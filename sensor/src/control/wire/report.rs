@@ -71,7 +71,7 @@ pub struct HttpReport {
     pub routes: u64,
     /// Segments that the kernel copied.
     pub segments: u64,
-    /// Segments that it could not copy: the ring was full, or they could not be read.
+    /// Segments that it could not copy: the ring was full, they could not be read, or came as IP fragments.
     pub segments_lost: u64,
     /// Holes in streams that were never filled.
     pub stream_gaps: u64,

@@ -14,7 +14,7 @@ use crate::command;
 use crate::contest::Effort;
 use crate::report::{INSTRUCTIONS, PER_SECOND, Report, Target};
 
-/// As the issue of it was measured: 300 MB of keep-alive exchanges with nginx.
+/// As it was measured of Suricata: 300 MB of keep-alive exchanges with nginx.
 const EXCHANGES: u32 = 210_000;
 const BODY: usize = 800;
 const CONNECTIONS: u32 = 64;
