@@ -25,7 +25,7 @@ pub use settings::{Settings, Shared, prefixes};
 pub use verdict::{Reason, Verdict};
 
 /// Layout version of everything in this module; part of the identity of pinned maps.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// The names of the maps in the object, as user space finds them.
 pub mod maps {

@@ -21,7 +21,7 @@ use serde::de::DeserializeOwned;
 
 use crate::control::wire::{
     AlertExplanation, AllowRow, BlockRow, ClientRow, Confirmed, Envelope, Explanation, LimitRow, ModeReport,
-    Reloaded, Removed, Request, StatusReport,
+    Question, Reloaded, Removed, Request, StatusReport,
 };
 use crate::control::{Client, ClientError};
 use args::{AllowCommand, BlockCommand, Cli, Command, Explained, LimitCommand, Remote};
