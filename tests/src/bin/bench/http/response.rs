@@ -169,19 +169,15 @@ fn ask_on(number: u32, stop: &AtomicBool, answered: &AtomicU64) -> io::Result<()
 /// Every attacker in its turn, until it takes itself for blocked; their attempts.
 fn attack(net: &Net, attackers: u16) -> u64 {
     let (next, attempts) = (AtomicU16::new(0), AtomicU64::new(0));
+    let one_after_the_other = || {
+        let turns = std::iter::repeat_with(|| next.fetch_add(1, Ordering::Relaxed));
+        for number in turns.take_while(|number| *number < attackers) {
+            attempts.fetch_add(attack_from(number).into(), Ordering::Relaxed);
+        }
+    };
     thread::scope(|scope| {
         for _ in 0..AT_ONCE {
-            scope.spawn(|| {
-                net.world.enter(|| {
-                    loop {
-                        let number = next.fetch_add(1, Ordering::Relaxed);
-                        if number >= attackers {
-                            return;
-                        }
-                        attempts.fetch_add(attack_from(number).into(), Ordering::Relaxed);
-                    }
-                });
-            });
+            scope.spawn(|| net.world.enter(one_after_the_other));
         }
     });
     attempts.into_inner()
@@ -261,6 +257,41 @@ impl std::fmt::Display for Histogram {
                 write!(out, " {} ms: {},", bound * 1_000.0, count - below)?;
             }
             below = *count;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn served(lines: &str) -> Result<Histogram> {
+        Histogram::of(&lines.parse()?, "t_bucket")
+    }
+
+    #[test]
+    fn quantiles_are_those_of_prometheus() -> Result<()> {
+        // Served out of order, beside another family.
+        let histogram = served(
+            "t_bucket{le=\"+Inf\"} 100\nt_bucket{le=\"0.002\"} 90\nt_bucket{le=\"0.001\"} 40\n\
+             t_bucket{le=\"0.005\"} 98\nt_count 100\nother_bucket{le=\"0.001\"} 7\n",
+        )?;
+        // Each bucket's ends and middle; beyond the last bound, that bound.
+        let cases =
+            [(0.2, 0.000_5), (0.4, 0.001), (0.65, 0.001_5), (0.9, 0.002), (0.98, 0.005), (0.99, 0.005)];
+        for (quantile, expected) in cases {
+            let found = histogram.quantile(quantile).context("nothing")?;
+            ensure!((found - expected).abs() < 1e-9, "{quantile}: {found}, not {expected}");
+        }
+        ensure!(histogram.count() == 100 && histogram.to_string().contains(" 2 ms: 50,"), "{histogram}");
+        Ok(())
+    }
+
+    #[test]
+    fn of_nothing_there_is_no_quantile() -> Result<()> {
+        for text in ["", "t_bucket{le=\"0.001\"} 0\nt_bucket{le=\"+Inf\"} 0\n"] {
+            ensure!(served(text)?.quantile(0.5).is_none(), "{text}");
         }
         Ok(())
     }
