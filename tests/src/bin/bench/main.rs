@@ -46,7 +46,16 @@ enum Suite {
     /// What a packet costs in the kernel, beside xdp-filter and nftables; needs root.
     Kernel(SuiteArgs),
     /// What seeing HTTP costs: server, daemon, replay, memory; needs root.
-    Http(SuiteArgs),
+    Http(HttpArgs),
+}
+
+#[derive(clap::Args)]
+struct HttpArgs {
+    #[command(flatten)]
+    suite: SuiteArgs,
+    /// Only the parts whose name has this in it: pipeline, detection, memory, replay, live, response.
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+    only: String,
 }
 
 #[derive(clap::Args)]
@@ -66,9 +75,9 @@ fn main() -> Result<()> {
             let report = sandbox::isolated(|| kernel(effort)).context("the kernel could not be measured")?;
             (report, args)
         }
-        Suite::Http(args) => {
+        Suite::Http(HttpArgs { suite: args, only }) => {
             let mut report = Report::new(args.effort())?;
-            http::measure(&mut report, args.effort()).context("HTTP could not be measured")?;
+            http::measure(&mut report, args.effort(), &only).context("HTTP could not be measured")?;
             (report, args)
         }
     };

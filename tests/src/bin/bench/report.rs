@@ -82,6 +82,8 @@ pub(crate) const MPPS: &str = "Mpps";
 pub(crate) const MIB: &str = "MiB";
 /// Requests or exchanges in a second.
 pub(crate) const PER_SECOND: &str = "/s";
+/// Time, in milliseconds.
+pub(crate) const MS: &str = "ms";
 /// Machine instructions.
 pub(crate) const INSTRUCTIONS: &str = "instructions";
 /// Things counted.
@@ -173,6 +175,6 @@ impl Row {
 }
 
 fn shown(value: f64, unit: &str) -> String {
-    let digits = if unit == MPPS { 2 } else { 0 };
+    let digits = if [MPPS, MS].contains(&unit) { 2 } else { 0 };
     format!("{value:.digits$} {unit}")
 }

@@ -1,4 +1,5 @@
-//! What seeing HTTP costs: the server that is watched, the daemon that watches, and who replays a capture.
+//! What seeing HTTP costs: the server that is watched, the daemon that watches, and who replays a capture; and how
+//! soon an attacker is answered.
 
 mod conversation;
 mod detection;
@@ -6,17 +7,31 @@ mod live;
 mod memory;
 mod pipeline;
 mod replay;
+mod response;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result, ensure};
 
 use crate::contest::Effort;
 use crate::report::Report;
 
-/// Measures all of it.
-pub(crate) fn measure(report: &mut Report, effort: Effort) -> Result<()> {
-    pipeline::measure(report, effort)?;
-    detection::measure(report, effort)?;
-    memory::measure(report)?;
-    replay::measure(report, effort)?;
-    live::measure(report, effort)
+type Measure = fn(&mut Report, Effort) -> Result<()>;
+
+/// The parts, in the order in which they are measured.
+const PARTS: [(&str, Measure); 6] = [
+    ("pipeline", pipeline::measure),
+    ("detection", detection::measure),
+    ("memory", |report, _| memory::measure(report)),
+    ("replay", replay::measure),
+    ("live", live::measure),
+    ("response", response::measure),
+];
+
+/// Measures all of it, or the parts that have `only` in their names.
+pub(crate) fn measure(report: &mut Report, effort: Effort, only: &str) -> Result<()> {
+    let names = PARTS.map(|(name, _)| name).join(", ");
+    ensure!(PARTS.iter().any(|(name, _)| name.contains(only)), "no part is called `{only}`: {names}");
+    for (name, measure) in PARTS.into_iter().filter(|(name, _)| name.contains(only)) {
+        measure(report, effort).context(name)?;
+    }
+    Ok(())
 }
