@@ -31,7 +31,7 @@ const MIN_REQUESTS: u32 = 20;
 const MIN_EXCESS: f64 = 60.0;
 /// Times the expected requests, or the expected latency, that are worth an alert.
 const MIN_RATIO: f64 = 2.0;
-/// Failures in a minute that are worth an alert.
+/// Failures that are worth an alert, in one minute or in several on end that are all beyond the usual.
 const MIN_ERRORS: u32 = 10;
 /// Share of failures beyond the expected that is worth an alert.
 const MIN_SHARE: f64 = 0.05;
@@ -50,6 +50,9 @@ const USUAL: f64 = 1.0 / 60.0;
 #[derive(Debug)]
 pub struct Spikes {
     threshold: f64,
+    /// The same for shares of errors, ten times the chance: that they are many enough to matter is asked besides, and a
+    /// share that is mostly zero leaves little to compare with.
+    error_threshold: f64,
     /// The minute that is being counted, in minutes since 1970.
     minute: Option<u64>,
     /// Whether its beginning was seen.
@@ -69,6 +72,9 @@ struct Watch {
     latency: Baseline,
     /// Requests in a usual minute.
     usual: f64,
+    /// Errors beyond what is expected that were too few to matter, and the highest score meanwhile: a condition that
+    /// lasts is scored high only once.
+    few_errors: Option<(u32, Score)>,
 }
 
 /// What is counted of a subject.
@@ -89,7 +95,7 @@ struct Spike {
 
 impl Spikes {
     /// Score from which there is an alert: a chance of one in ten thousand by default, of one in a hundred thousand
-    /// for the relaxed preset, and of one in a thousand for the strict one.
+    /// for the relaxed preset, and of one in a thousand for the strict one; ten times that for errors.
     #[must_use]
     pub fn new(config: &Config) -> Self {
         let chance: f64 = match config.preset {
@@ -99,6 +105,7 @@ impl Spikes {
         };
         Self {
             threshold: Score::scale(-chance.ln()),
+            error_threshold: Score::scale(-(chance * 10.0).ln()),
             minute: None,
             whole: false,
             host: Watch::default(),
@@ -165,11 +172,13 @@ impl Spikes {
         }
         let begin =
             Timestamp::default().plus(MINUTE.saturating_mul(u32::try_from(minute).unwrap_or(u32::MAX)));
-        let threshold = self.threshold;
+        let (threshold, error_threshold) = (self.threshold, self.error_threshold);
+        let threshold_of =
+            move |series| if matches!(series, Series::ErrorShare) { error_threshold } else { threshold };
         let mut judge = |watch: &mut Watch, tally: &Tally, subject: &dyn Fn() -> Subject| {
             let found = watch.judge(begin, tally).into_iter().flatten();
-            let alarming = found.filter(|spike| spike.score.anomaly >= threshold);
-            signals.extend(alarming.map(|spike| spike.signal(subject(), begin, threshold)));
+            let alarming = found.filter(|spike| spike.score.anomaly >= threshold_of(spike.series));
+            signals.extend(alarming.map(|spike| spike.signal(subject(), begin, threshold_of(spike.series))));
         };
         judge(&mut self.host, &host, &|| Subject::Host);
         let none = Tally::default();
@@ -211,9 +220,10 @@ impl Watch {
             return [rate, None, None];
         }
         let share = f64::from(tally.errors()) / requests;
-        let errors = self.errors.observe(begin, share);
-        let errors = (tally.errors() >= MIN_ERRORS && share - errors.expected >= MIN_SHARE)
-            .then_some(Spike { series: Series::ErrorShare, value: share, score: errors });
+        let score = self.errors.observe(begin, share);
+        let errors = self
+            .enough_errors(tally.errors(), share - score.expected >= MIN_SHARE, score)
+            .map(|score| Spike { series: Series::ErrorShare, value: share, score });
         let latency =
             tally.slow_us(MIN_REQUESTS).and_then(|slow| {
                 let score = self.latency.observe(begin, slow);
@@ -221,6 +231,24 @@ impl Watch {
                     .then_some(Spike { series: Series::LatencyP95, value: slow, score })
             });
         [rate, errors, latency]
+    }
+}
+
+impl Watch {
+    /// The score of a condition in which errors have added up to as many as matter.
+    fn enough_errors(&mut self, errors: u32, is_beyond: bool, score: Score) -> Option<Score> {
+        let before = self.few_errors.take();
+        if !is_beyond {
+            return None;
+        }
+        let (sum, best) = before.map_or((errors, score), |(before, best)| {
+            (before.saturating_add(errors), if best.anomaly > score.anomaly { best } else { score })
+        });
+        if sum >= MIN_ERRORS {
+            return Some(best);
+        }
+        self.few_errors = Some((sum, best));
+        None
     }
 }
 

@@ -16,7 +16,7 @@
 //!   attempts may share: the program's fingerprint, the network. A second, more sensitive one runs for routes whose
 //!   strangers are many, and leads to a warning only.
 //! * **Offenders** are strangers that failed and share what the attack has in common, unless successful clients have
-//!   it in common, too; then it takes failures on two accounts. Nobody who ever logged in is one.
+//!   it in common, too; then it takes failures on three accounts. Nobody who ever logged in is one.
 
 mod config;
 mod drought;
@@ -48,8 +48,9 @@ const WELL_LEARNED: f64 = 1_000.0;
 /// Clients with success that make a trait one of legitimate clients, and their share among all of these.
 const COMMON: u32 = 5;
 const COMMON_SHARE: u32 = 100;
-/// Accounts that a client fails on to be an offender whatever it shares.
-const ACCOUNTS_OF_ONE: u32 = 2;
+/// Accounts that a client fails on to be an offender whatever it shares: a person may mistype a name, and then use
+/// another.
+const ACCOUNTS_OF_ONE: u32 = 3;
 
 /// The rule.
 pub(crate) struct Rule {

@@ -127,6 +127,28 @@ fn each_kind_of_spike_is_found_for_the_route_and_the_host() {
     }
 }
 
+/// A quiet route on which a quarter of the requests fail from some minute on, a few each minute.
+#[test]
+fn errors_that_are_few_in_a_minute_add_up() {
+    let mut spikes = Spikes::new(&Config::default());
+    let mut signals = Vec::new();
+    let quiet = |errors| Load { requests: 28, errors, latency_us: 5_000 };
+    for minute in 0..3_000 {
+        play(&mut spikes, minute, "/search", quiet(u32::from(minute % 20 == 7)), &mut signals);
+    }
+    assert!(signals.is_empty(), "{signals:?}");
+    for minute in 3_000..3_003 {
+        play(&mut spikes, minute, "/search", quiet(9), &mut signals);
+    }
+    spikes.advance(at(3_003), &mut signals);
+    let found: Vec<(Threat, u64)> = signals
+        .iter()
+        .filter(|signal| signal.subject == Subject::Route("/search".to_owned()))
+        .map(|signal| (signal.threat, signal.at.since(at(3_000)).as_secs() / 60))
+        .collect();
+    assert_eq!(found, [(Threat::ErrorSpike, 2)]);
+}
+
 #[test]
 fn less_than_usual_is_no_spike() {
     let nothing = |load: Load| Load { requests: 0, ..load };
