@@ -271,7 +271,7 @@ fn a_capture_gives_the_same_exchanges_and_tshark_agrees() -> Result<()> {
     // What the kernel has captured and tcpdump has not read yet is lost at its end.
     let is_written =
         || replay(&seen.scene.daemon, &capture.file).is_ok_and(|replayed| replayed.len() >= live.len());
-    wait_until(PATIENCE, is_written);
+    ensure!(wait_until(PATIENCE, is_written), "the capture has fewer exchanges than were seen live");
     let file = capture.end()?;
     let replayed = replay(&seen.scene.daemon, &file)?;
     let (one, other) = (tally(live.iter().map(timeless)), tally(replayed.iter().map(timeless)));
