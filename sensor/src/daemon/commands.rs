@@ -17,7 +17,7 @@ use crate::control::wire::{
     Answer, ClientSort, Confirmed, Envelope, ModeReport, Question, Reloaded, Removed, Request,
 };
 use crate::control::{Handle, Peer};
-use crate::decide::{Cause, Change};
+use crate::decide::{Cause, Change, Measure};
 use crate::enforce::{AllowRule, BlockRule, Limits, Mode, Origin, Scope};
 use crate::store::Pending;
 
@@ -231,6 +231,13 @@ impl Engine {
 
     fn unset_limits(&mut self, scope: Scope, now: Timestamp) -> Result<(), String> {
         if !self.policy.commands().limits.contains_key(&scope) {
+            if let Scope::Prefix(prefix) = scope
+                && self.policy.decided_limits().contains_key(&prefix)
+            {
+                self.change(now, |policy| policy.lift_decided_limits(&prefix))?;
+                self.note_lifted(&prefix, &[Measure::Limit], now);
+                return Ok(());
+            }
             return Err(match self.policy.scope(scope) {
                 Some(_) => {
                     format!("the limits of {scope} are the configuration's; change them there and reload")
@@ -286,7 +293,12 @@ impl Engine {
     fn remove_block(&mut self, prefix: IpNet, now: Timestamp) -> Result<Removed, String> {
         let commanded = self.policy.commands().blocks.get(&prefix).cloned();
         let decided = self.policy.decided_blocks().get(&prefix).cloned();
+        let is_denied = self.is_decided(&prefix, Measure::Deny);
         if commanded.is_none() && decided.is_none() {
+            if is_denied {
+                self.note_lifted(&prefix, &[Measure::Deny], now);
+                return Ok(Removed { removed: prefix });
+            }
             return Err(match self.policy.block(&prefix) {
                 Some(_) => {
                     format!("the block of {prefix} is the configuration's; remove it there and reload")
@@ -294,7 +306,7 @@ impl Engine {
                 None => format!("{prefix} is not blocked; `sensor block list` shows what is"),
             });
         }
-        let was_decided = decided.is_some();
+        let was_decided = decided.is_some() || is_denied;
         self.change_block(
             &prefix,
             now,
@@ -307,7 +319,7 @@ impl Engine {
             },
         )?;
         if was_decided {
-            self.note_lifted(&prefix, now);
+            self.note_lifted(&prefix, &[Measure::Block, Measure::Deny], now);
         }
         Ok(Removed { removed: prefix })
     }

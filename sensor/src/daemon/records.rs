@@ -67,10 +67,8 @@ pub(super) fn explain(reader: &Reader, id: RecordId) -> Result<AlertExplanation,
     let alert = alert(reader, id)?;
     let mut audit = reader.audit(alert.window.start.min(alert.ts), MOST_AUDIT).map_err(text)?;
     audit.retain(|entry| entry.alert_id == Some(id));
-    let prefixes: Vec<IpNet> =
-        audit.iter().filter_map(|entry| Some((entry.what, entry.prefix()?))).filter_map(undoable).collect();
-    let mut undo: Vec<String> =
-        prefixes.iter().take(SHOWN).map(|prefix| format!("sensor block remove {prefix}")).collect();
+    let changes = audit.iter().filter_map(|entry| Some((entry.what, entry.prefix()?)));
+    let mut undo: Vec<String> = changes.filter_map(undone_by).take(SHOWN).collect();
     if let Some(about) = alert.about.prefix() {
         undo.push(format!("sensor allow add {about}"));
     }
@@ -81,8 +79,12 @@ pub(super) fn explain(reader: &Reader, id: RecordId) -> Result<AlertExplanation,
     Ok(AlertExplanation { alert, audit, undo })
 }
 
-fn undoable((what, prefix): (Change, IpNet)) -> Option<IpNet> {
-    matches!(what, Change::BlockAdded | Change::LimitSet | Change::DenyAdded).then_some(prefix)
+/// The command that undoes a decision.
+fn undone_by((what, prefix): (Change, IpNet)) -> Option<String> {
+    if what == Change::LimitSet {
+        return Some(format!("sensor limit unset {prefix}"));
+    }
+    matches!(what, Change::BlockAdded | Change::DenyAdded).then(|| format!("sensor block remove {prefix}"))
 }
 
 fn text(error: ReadError) -> String {

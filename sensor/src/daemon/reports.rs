@@ -347,6 +347,9 @@ impl Explanation {
         } else {
             self.verdict =
                 format!("passes within the limits of {}; beyond them {would}dropped{only}", self.scope.scope);
+            if self.scope.origin == Origin::Detector {
+                self.undo.push(format!("sensor limit unset {}", self.scope.scope));
+            }
             self.undo.push(format!("sensor limit set {own_scope} --packets off"));
             self.undo.push(format!("sensor allow add {}", self.prefix));
         }

@@ -297,7 +297,11 @@ impl Engine {
         let done = done.map_err(|error| error.to_string());
         let full = || Err("there are too many limits of detectors already".to_owned());
         if let Err(refused) = done.and_then(|()| if has_room { Ok(()) } else { full() }) {
-            self.policy.lift_decided(&prefix);
+            match decision.measure {
+                Measure::Block => self.policy.lift_decided_block(&prefix),
+                Measure::Limit => self.policy.lift_decided_limits(&prefix),
+                Measure::Deny => {}
+            }
             self.responder.decider.lift(&prefix);
             self.responder.counts.refused = self.responder.counts.refused.saturating_add(1);
             error!(%prefix, error = %refused, "a decision could not be carried out");
@@ -325,15 +329,22 @@ impl Engine {
         Ok(())
     }
 
-    /// Notes that a person lifted what detectors had decided about a prefix.
-    pub(super) fn note_lifted(&mut self, prefix: &IpNet, now: Timestamp) {
+    /// Whether a detector's decision about a prefix holds.
+    pub(super) fn is_decided(&self, prefix: &IpNet, measure: Measure) -> bool {
+        self.responder.active.contains_key(&(*prefix, measure))
+    }
+
+    /// Notes that a person lifted measures that detectors had decided about a prefix.
+    pub(super) fn note_lifted(&mut self, prefix: &IpNet, measures: &[Measure], now: Timestamp) {
         self.responder.decider.lift(prefix);
-        if let Some(file) = &mut self.responder.deny_file {
+        if measures.contains(&Measure::Deny)
+            && let Some(file) = &mut self.responder.deny_file
+        {
             file.lift(prefix);
             file.sync(now);
         }
-        for measure in Measure::ALL {
-            let Some(decision) = self.responder.active.remove(&(*prefix, measure)) else { continue };
+        for measure in measures {
+            let Some(decision) = self.responder.active.remove(&(*prefix, *measure)) else { continue };
             if let Some(events) = &self.responder.events {
                 events.decision(Decision { lifted: true, ..decision });
             }

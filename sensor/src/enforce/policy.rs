@@ -211,12 +211,16 @@ impl Policy {
         has_room
     }
 
-    /// Lifts whatever detectors led to about a prefix.
-    pub fn lift_decided(&mut self, prefix: &IpNet) {
-        self.decided_limits.remove(prefix);
+    /// Lifts the block of a prefix that a detector led to.
+    pub fn lift_decided_block(&mut self, prefix: &IpNet) {
         if self.decided_blocks.remove(prefix).is_some() {
             self.index_block(prefix);
         }
+    }
+
+    /// Lifts the limits of a prefix that a detector led to.
+    pub fn lift_decided_limits(&mut self, prefix: &IpNet) {
+        self.decided_limits.remove(prefix);
     }
 
     /// Limits that detectors led to.
