@@ -119,7 +119,6 @@ fn audited(request: &Request, now: Timestamp) -> Option<(Change, String, Details
             Some((Change::AllowAdded, prefix.to_string(), details))
         }
         Request::AllowRemove { prefix } => plain(Change::AllowRemoved, prefix.to_string()),
-        Request::Reload => plain(Change::ConfigurationLoaded, String::new()),
         Request::Status
         | Request::Mode { set: None }
         | Request::LimitList
@@ -128,35 +127,32 @@ fn audited(request: &Request, now: Timestamp) -> Option<(Change, String, Details
         | Request::AllowList
         | Request::Clients { .. }
         | Request::Exchanges { .. }
-        | Request::Records { .. } => None,
+        | Request::Records { .. }
+        // The reload itself notes it: a signal may ask for one, too.
+        | Request::Reload => None,
     }
 }
 
 impl Engine {
     fn perform(&mut self, request: Request, peer: Peer, now: Timestamp) -> Result<serde_json::Value, String> {
-        let changes = !matches!(
-            request,
-            Request::Status
-                | Request::Mode { set: None }
-                | Request::LimitList
-                | Request::BlockList
-                | Request::AllowList
-                | Request::Exchanges { .. }
-        );
-        if !changes {
-            return self.answer(request, now);
-        }
-        info!(?request, uid = peer.uid, pid = peer.pid, "command");
+        let cause = Cause::Command { uid: peer.uid, pid: peer.pid.unwrap_or(0) };
         let audited = audited(&request, now);
-        let done = self.answer(request, now)?;
+        if audited.is_some() || matches!(request, Request::Confirm | Request::Reload) {
+            info!(?request, uid = peer.uid, pid = peer.pid, "command");
+        }
+        let done = self.answer(request, &cause, now)?;
         if let Some((what, subject, details)) = audited {
-            let cause = Cause::Command { uid: peer.uid, pid: peer.pid.unwrap_or(0) };
             self.responder.audit(now, what, &subject, cause, details);
         }
         Ok(done)
     }
 
-    fn answer(&mut self, request: Request, now: Timestamp) -> Result<serde_json::Value, String> {
+    fn answer(
+        &mut self,
+        request: Request,
+        cause: &Cause,
+        now: Timestamp,
+    ) -> Result<serde_json::Value, String> {
         match request {
             Request::Status => to_value(&self.status(now)?),
             Request::Mode { set } => to_value(&self.mode(set, now)?),
@@ -183,7 +179,7 @@ impl Engine {
             }
             Request::AllowRemove { prefix } => to_value(&self.remove_allow(prefix, now)?),
             Request::Exchanges { last } => to_value(&self.recent_exchanges(last)?),
-            Request::Reload => to_value(&Reloaded { needs_restart: self.reload(now)? }),
+            Request::Reload => to_value(&Reloaded { needs_restart: self.reload(now, cause.clone())? }),
             Request::Clients { .. } | Request::Records { .. } => {
                 Err("answered without the engine".to_owned())
             }

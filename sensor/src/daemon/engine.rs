@@ -178,8 +178,12 @@ impl Engine {
                     None => commands.limits.remove(scope),
                 });
             });
-            if let Err(error) = undone {
-                error!(%error, %scope, "unconfirmed limits could not be undone");
+            match undone {
+                Ok(()) => {
+                    let details = Details::default();
+                    self.responder.audit(now, Change::LimitRolledBack, scope, Cause::Expiry, details);
+                }
+                Err(error) => error!(%error, %scope, "unconfirmed limits could not be undone"),
             }
         }
         if !ended.is_empty() || !due.is_empty() {
@@ -205,11 +209,14 @@ impl Engine {
 
     /// Reads the configuration again and takes it whole, or keeps the old one. Returns what changed but takes
     /// a restart.
-    pub(super) fn reload(&mut self, now: Timestamp) -> Result<Vec<String>, String> {
+    pub(super) fn reload(&mut self, now: Timestamp, cause: Cause) -> Result<Vec<String>, String> {
         let taken = self.try_reload(now);
         self.counts.reload_success = taken.is_ok();
         match &taken {
-            Ok(_) => self.counts.last_reload = now,
+            Ok(_) => {
+                self.counts.last_reload = now;
+                self.responder.audit(now, Change::ConfigurationLoaded, &"", cause, Details::default());
+            }
             Err(error) => error!(%error, "the configuration was refused; the old one stays"),
         }
         taken

@@ -259,19 +259,23 @@ impl Engine {
         let tripped = self.responder.decider_stats().tripped;
         let outcome = self.responder.decider.decide(signal, response, &around);
         let mut alert = outcome.alert;
+        let (mut carried, mut refused) = (false, None);
         for decision in outcome.decisions {
-            if let Err(refused) = self.carry_out(&decision, signal)
-                && let Some(alert) = &mut alert
-            {
-                alert.action = Action::None;
-                alert.until = None;
-                alert.reason_no_action = Some(refused);
+            match self.carry_out(&decision, signal) {
+                Ok(()) => carried = true,
+                Err(why) => refused = Some(why),
             }
         }
-        if let (Some(alert), Some(decided)) = (&alert, signal.decided) {
-            self.responder.counts.detection.note(clock::now().since(decided));
-            self.responder.tell(alert);
-        } else if let Some(alert) = &alert {
+        if let (Some(alert), Some(why)) = (&mut alert, refused) {
+            alert.reason_no_action = Some(why);
+            if !carried {
+                (alert.action, alert.until) = (Action::None, None);
+            }
+        }
+        if let Some(alert) = &alert {
+            if let Some(decided) = signal.decided {
+                self.responder.counts.detection.note(clock::now().since(decided));
+            }
             self.responder.tell(alert);
         }
         if self.responder.decider_stats().tripped && !tripped {
@@ -294,9 +298,12 @@ impl Engine {
             Measure::Limit => self.enforcer.apply_limits(&mut self.dataplane, &self.policy, clock::now()),
             Measure::Deny => Ok(()),
         };
-        let done = done.map_err(|error| error.to_string());
-        let full = || Err("there are too many limits of detectors already".to_owned());
-        if let Err(refused) = done.and_then(|()| if has_room { Ok(()) } else { full() }) {
+        let done = if has_room {
+            done.map_err(|error| error.to_string())
+        } else {
+            Err("there are too many limits of detectors already".to_owned())
+        };
+        if let Err(refused) = done {
             match decision.measure {
                 Measure::Block => self.policy.lift_decided_block(&prefix),
                 Measure::Limit => self.policy.lift_decided_limits(&prefix),

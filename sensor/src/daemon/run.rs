@@ -20,6 +20,7 @@ use super::source::ConfigSource;
 use super::{background, sense, web};
 use crate::clock;
 use crate::control::Server;
+use crate::decide::Cause;
 use crate::enforce::Mode;
 use crate::kernel::{self, Dataplane, KernelError, LoadOptions, Notices, Pins, probe};
 
@@ -226,7 +227,7 @@ async fn serve(
             _ = interrupt.recv() => break,
             _ = hangup.recv() => {
                 // The outcome is in the log and in the metrics.
-                let _outcome = commands.engine().reload(clock::now());
+                let _outcome = commands.engine().reload(clock::now(), Cause::Configuration);
             }
             ended = &mut control => bail!("the control socket ended: {ended:?}"),
             ended = &mut web => bail!("the metrics endpoint ended: {ended:?}"),

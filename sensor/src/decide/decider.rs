@@ -123,7 +123,10 @@ impl Decider {
         let (decisions, action, until, reason) = self.about_offenders(signal, response, id, around);
         let alert = matches!(news, News::Yes(_)).then(|| {
             let alert = Alert::from_signal(signal, id).with_action(action, until);
-            reason.map_or_else(|| alert.clone(), |reason| alert.clone().with_reason(&reason))
+            match reason {
+                Some(reason) => alert.with_reason(&reason),
+                None => alert,
+            }
         });
         Outcome { alert, decisions }
     }
