@@ -6,14 +6,12 @@
 
 use std::io;
 
-use netlink_packet_core::{NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NetlinkPayload};
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::link::{LinkAttribute, LinkMessage, LinkXdp, XdpAttached};
-use netlink_sys::protocols::NETLINK_ROUTE;
-use netlink_sys::{Socket, SocketAddr};
 
 use super::attach::XdpMode;
 use super::error::KernelError;
+use super::route::ask_route;
 
 /// What the kernel says about one interface.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -65,24 +63,10 @@ fn note_xdp(values: &[LinkXdp], facts: &mut LinkFacts) {
 }
 
 fn request(ifindex: u32) -> io::Result<Vec<LinkAttribute>> {
-    let mut socket = Socket::new(NETLINK_ROUTE)?;
-    socket.bind_auto()?;
-    socket.connect(&SocketAddr::new(0, 0))?;
     let mut link = LinkMessage::default();
     link.header.index = ifindex;
-    let mut header = NetlinkHeader::default();
-    header.flags = NLM_F_REQUEST;
-    let mut message = NetlinkMessage::new(header, NetlinkPayload::from(RouteNetlinkMessage::GetLink(link)));
-    message.finalize();
-    let mut buffer = vec![0; message.buffer_len()];
-    message.serialize(&mut buffer);
-    socket.send(&buffer, 0)?;
-    let (answer, _) = socket.recv_from_full()?;
-    let answer = NetlinkMessage::<RouteNetlinkMessage>::deserialize(&answer)
-        .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error.to_string()))?;
-    match answer.payload {
-        NetlinkPayload::InnerMessage(RouteNetlinkMessage::NewLink(link)) => Ok(link.attributes),
-        NetlinkPayload::Error(error) => Err(error.to_io()),
+    match ask_route(RouteNetlinkMessage::GetLink(link), 0)? {
+        Some(RouteNetlinkMessage::NewLink(link)) => Ok(link.attributes),
         _ => Err(io::Error::new(io::ErrorKind::InvalidData, "an unexpected netlink answer")),
     }
 }
