@@ -3,10 +3,10 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use crate::clock::Timestamp;
-use crate::event::{Event, Exchange, Findings, QueryKeys, Source};
+use crate::event::{Event, Exchange};
 use crate::identity::{Hasher, Key, KeyedHash, Kind};
 
-use super::{Detector, Signal};
+use super::{Detector, Signal, testing};
 
 /// A browser.
 pub(super) const BROWSER: &str = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0 Safari/537.36";
@@ -29,30 +29,13 @@ pub(super) fn api_key(number: u32) -> KeyedHash {
 /// A usual exchange of a client.
 pub(super) fn exchange<'a>(ms: u64, from: u32, path: &'a str, route: &'a str, status: u16) -> Exchange<'a> {
     Exchange {
-        ts: at_ms(ms),
         client: client(from),
-        client_port: 40_000,
         server: client(1),
-        server_port: 80,
-        peer: None,
-        http_version: "1.1",
-        method: Some("GET".into()),
-        host: Some("api.example".into()),
         path: Some(path.into()),
         route: Some(route),
-        query_keys: QueryKeys::default(),
         status: Some(status),
-        request_bytes: Some(0),
-        response_bytes: Some(100),
-        duration_us: Some(1_000),
         user_agent: Some(BROWSER.into()),
-        content_type: None,
-        principal: None,
-        login: None,
-        source: Source::Wire,
-        gaps: false,
-        anomalies: Findings::default(),
-        seen: at_ms(ms + 1),
+        ..testing::exchange(at_ms(ms))
     }
 }
 

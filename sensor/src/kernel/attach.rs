@@ -3,6 +3,8 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
 
 use aya::programs::links::{FdLink, PinnedLink};
 use aya::programs::xdp::XdpLink;
@@ -124,8 +126,8 @@ fn adopt(
     pin: &Path,
 ) -> Result<Option<(XdpLink, XdpMode)>, KernelError> {
     let Ok(pinned) = PinnedLink::from_pin(pin) else { return Ok(None) };
-    let mode = link_facts(ifindex)?.xdp;
-    let wanted = mode.filter(|mode| choice.modes().contains(mode));
+    let facts = link_facts(ifindex)?;
+    let wanted = facts.xdp.filter(|mode| choice.modes().contains(mode));
     let adopted = match (wanted, XdpLink::try_from(FdLink::from(pinned))) {
         (Some(mode), Ok(link)) => {
             program.attach_to_link(link).and_then(|id| program.take_link(id)).ok().map(|link| (link, mode))
@@ -134,8 +136,27 @@ fn adopt(
     };
     if adopted.is_none() {
         remove_pin(pin)?;
+        wait_for_detachment(ifindex, facts.program_id)?;
     }
     Ok(adopted)
+}
+
+/// How often it is looked whether a program has left, and how long is waited between two looks.
+const LOOKS: u32 = 400;
+const BETWEEN: Duration = Duration::from_millis(5);
+
+/// Waits until a program has left an interface: a removed pin lets go of its link only some
+/// time later, in a worker of the kernel, and until then nothing else can be attached.
+/// Somebody else's program stays, and is told of by whoever attaches next.
+#[expect(clippy::disallowed_methods, reason = "nothing tells when a link has been let go of")]
+fn wait_for_detachment(ifindex: u32, program_id: Option<u32>) -> Result<(), KernelError> {
+    for _ in 0..LOOKS {
+        if program_id.is_none() || link_facts(ifindex)?.program_id != program_id {
+            break;
+        }
+        thread::sleep(BETWEEN);
+    }
+    Ok(())
 }
 
 fn attach_anew(

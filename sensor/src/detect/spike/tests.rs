@@ -4,14 +4,12 @@
     reason = "counts that are made up are small"
 )]
 
-use std::borrow::Cow;
-use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use super::{MAX_ROUTES, MAX_TALLIES, Spikes};
 use crate::clock::Timestamp;
-use crate::detect::{Config, Detector as _, Severity, Signal, Subject, Threat};
-use crate::event::{Event, Exchange, Findings, QueryKeys, Source};
+use crate::detect::{Config, Detector as _, Severity, Signal, Subject, Threat, testing};
+use crate::event::{Event, Exchange};
 
 const DAY: u64 = 1_440;
 
@@ -22,30 +20,11 @@ fn at(minute: u64) -> Timestamp {
 
 fn exchange(at: Timestamp, route: &str, status: u16, duration_us: u64) -> Exchange<'_> {
     Exchange {
-        ts: at,
-        client: IpAddr::V4(Ipv4Addr::LOCALHOST),
-        client_port: 40_000,
-        server: IpAddr::V4(Ipv4Addr::LOCALHOST),
-        server_port: 80,
-        peer: None,
-        http_version: "1.1",
-        method: Some(Cow::Borrowed("GET")),
-        host: None,
-        path: None,
         route: Some(route),
-        query_keys: QueryKeys::default(),
         status: Some(status),
-        request_bytes: None,
-        response_bytes: None,
         duration_us: Some(duration_us),
-        user_agent: None,
-        content_type: None,
-        principal: None,
-        login: None,
-        source: Source::Wire,
-        gaps: false,
-        anomalies: Findings::default(),
         seen: at,
+        ..testing::exchange(at)
     }
 }
 
