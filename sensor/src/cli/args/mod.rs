@@ -1,5 +1,7 @@
 //! Flags and subcommands.
 
+mod policy;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -9,31 +11,33 @@ use ipnet::IpNet;
 
 use crate::control::wire::ClientSort;
 use crate::decide::RecordId;
-use crate::enforce::{Limit, Limits, Mode, Scope, parse_bits};
+use crate::enforce::Mode;
 use crate::kernel::XdpChoice;
 use crate::prefix;
+
+pub(in crate::cli) use policy::{AllowCommand, BlockCommand, LimitCommand};
 
 /// API security at the network card: counts and drops per-client bursts in the kernel.
 #[derive(Debug, Parser)]
 #[command(name = "sensor", version, propagate_version = true, max_term_width = 100)]
-pub(super) struct Cli {
+pub(in crate::cli) struct Cli {
     /// Print JSON: one document, or one object a line where it streams
     #[arg(long, global = true)]
-    pub(super) json: bool,
+    pub(in crate::cli) json: bool,
     #[command(subcommand)]
-    pub(super) command: Command,
+    pub(in crate::cli) command: Command,
 }
 
 /// Which daemon to ask.
 #[derive(Debug, Args)]
-pub(super) struct Remote {
+pub(in crate::cli) struct Remote {
     /// Control socket of the daemon
     #[arg(long, value_name = "PATH", default_value = "/run/sensor/control.sock")]
-    pub(super) socket: PathBuf,
+    pub(in crate::cli) socket: PathBuf,
 }
 
 #[derive(Debug, Subcommand)]
-pub(super) enum Command {
+pub(in crate::cli) enum Command {
     /// Run the daemon in the foreground
     Run(RunArgs),
     /// Check the configuration and print every mistake; changes nothing
@@ -135,193 +139,88 @@ pub(super) enum Command {
 }
 
 #[derive(Debug, Args)]
-pub(super) struct RunArgs {
+pub(in crate::cli) struct RunArgs {
     /// Interface to serve; may be given more than once. Default: that of the default route
     #[arg(short, long = "interface", value_name = "IFACE", action = ArgAction::Append)]
-    pub(super) interface: Vec<String>,
+    pub(in crate::cli) interface: Vec<String>,
     /// Configuration file, in place of those in /etc/sensor
     #[arg(short, long, value_name = "FILE")]
-    pub(super) config: Option<PathBuf>,
+    pub(in crate::cli) config: Option<PathBuf>,
     /// Mode, over the configuration's
     #[arg(long, value_parser = str::parse::<Mode>)]
-    pub(super) mode: Option<Mode>,
+    pub(in crate::cli) mode: Option<Mode>,
     /// How to attach the XDP program
     #[arg(long, value_enum)]
-    pub(super) xdp: Option<Xdp>,
+    pub(in crate::cli) xdp: Option<Xdp>,
     /// Control socket
     #[arg(long, value_name = "PATH")]
-    pub(super) socket: Option<PathBuf>,
+    pub(in crate::cli) socket: Option<PathBuf>,
     /// Where state is kept over restarts
     #[arg(long, value_name = "DIR")]
-    pub(super) state_dir: Option<PathBuf>,
+    pub(in crate::cli) state_dir: Option<PathBuf>,
     /// Where BPF objects are pinned
     #[arg(long, value_name = "DIR")]
-    pub(super) pin_dir: Option<PathBuf>,
+    pub(in crate::cli) pin_dir: Option<PathBuf>,
     /// Address of /metrics, /healthz and /readyz
     #[arg(long = "web.listen-address", value_name = "ADDR:PORT")]
-    pub(super) web: Option<SocketAddr>,
+    pub(in crate::cli) web: Option<SocketAddr>,
     /// Remove what an earlier daemon left in the kernel, and exit; as `sensor unload`
     #[arg(long)]
-    pub(super) unload: bool,
+    pub(in crate::cli) unload: bool,
     /// End when the process that started this one does, whose number it is
     #[arg(long, hide = true, value_name = "PID")]
-    pub(super) end_with: Option<i32>,
+    pub(in crate::cli) end_with: Option<i32>,
 }
 
 #[derive(Debug, Args)]
-pub(super) struct CheckArgs {
+pub(in crate::cli) struct CheckArgs {
     /// Configuration file, in place of those in /etc/sensor
     #[arg(short, long, value_name = "FILE")]
-    pub(super) config: Option<PathBuf>,
+    pub(in crate::cli) config: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
-pub(super) struct ReplayArgs {
+pub(in crate::cli) struct ReplayArgs {
     /// Capture files (pcap or pcapng, plain or gzip) in the order of their time; `-` for standard input
     #[arg(value_name = "FILE", required = true)]
-    pub(super) files: Vec<PathBuf>,
+    pub(in crate::cli) files: Vec<PathBuf>,
     /// Configuration file, in place of those in /etc/sensor
     #[arg(short, long, value_name = "FILE")]
-    pub(super) config: Option<PathBuf>,
+    pub(in crate::cli) config: Option<PathBuf>,
     /// Print every exchange; the summary then goes to standard error
     #[arg(long)]
-    pub(super) exchanges: bool,
+    pub(in crate::cli) exchanges: bool,
 }
 
 #[derive(Debug, Args)]
-pub(super) struct ScoreArgs {
+pub(in crate::cli) struct ScoreArgs {
     /// Table in CSV with the columns `timestamp` (RFC 3339, with or without a zone; UTC where there is none; or
     /// seconds since 1970) and `value`; `-` for standard input
     #[arg(value_name = "SERIES.csv")]
-    pub(super) series: PathBuf,
+    pub(in crate::cli) series: PathBuf,
 }
 
 #[derive(Debug, Args)]
-pub(super) struct DoctorArgs {
+pub(in crate::cli) struct DoctorArgs {
     #[command(flatten)]
-    pub(super) remote: Remote,
+    pub(in crate::cli) remote: Remote,
     /// Interface to look at; may be given more than once. Default: all that are up
     #[arg(short, long = "interface", value_name = "IFACE", action = ArgAction::Append)]
-    pub(super) interface: Vec<String>,
+    pub(in crate::cli) interface: Vec<String>,
     /// Where BPF objects would be pinned
     #[arg(long, value_name = "DIR", default_value = "/sys/fs/bpf/sensor")]
-    pub(super) pin_dir: PathBuf,
+    pub(in crate::cli) pin_dir: PathBuf,
 }
 
 #[derive(Debug, Args)]
-pub(super) struct UnloadArgs {
+pub(in crate::cli) struct UnloadArgs {
     /// Where BPF objects are pinned
     #[arg(long, value_name = "DIR", default_value = "/sys/fs/bpf/sensor")]
-    pub(super) pin_dir: PathBuf,
-}
-
-#[derive(Debug, Subcommand)]
-pub(super) enum LimitCommand {
-    /// Show limits by scope
-    List(Remote),
-    /// Set limits of a scope; those not named stay
-    Set {
-        #[command(flatten)]
-        remote: Remote,
-        /// `default` or a CIDR; the longest that covers a client counts
-        #[arg(value_parser = str::parse::<Scope>)]
-        scope: Scope,
-        #[command(flatten)]
-        limits: LimitArgs,
-        /// Undo the change after this time unless `sensor confirm` follows
-        #[arg(long, value_name = "DURATION", value_parser = parse_time)]
-        confirm: Option<Duration>,
-    },
-    /// Forget limits that a command set for a scope
-    Unset {
-        #[command(flatten)]
-        remote: Remote,
-        /// `default` or a CIDR
-        #[arg(value_parser = str::parse::<Scope>)]
-        scope: Scope,
-    },
-}
-
-/// Rates are RATE[/UNIT][:BURST], such as 100/min:20, 50k/s, 200M, or `off`.
-#[derive(Debug, Args)]
-#[group(required = true, multiple = true)]
-pub(super) struct LimitArgs {
-    /// Packets
-    #[arg(long, value_name = "RATE", value_parser = str::parse::<Limit>)]
-    packets: Option<Limit>,
-    /// Bits
-    #[arg(long, value_name = "RATE", value_parser = parse_bits)]
-    bits: Option<Limit>,
-    /// New TCP connections
-    #[arg(long, value_name = "RATE", value_parser = str::parse::<Limit>)]
-    connections: Option<Limit>,
-    /// HTTP requests
-    #[arg(long, value_name = "RATE", value_parser = str::parse::<Limit>)]
-    requests: Option<Limit>,
-}
-
-impl From<LimitArgs> for Limits {
-    fn from(args: LimitArgs) -> Self {
-        let LimitArgs { packets, bits, connections, requests } = args;
-        Self { packets, bits, connections, requests }
-    }
-}
-
-#[derive(Debug, Subcommand)]
-pub(super) enum BlockCommand {
-    /// Show blocked prefixes
-    List(Remote),
-    /// Block a prefix
-    Add {
-        #[command(flatten)]
-        remote: Remote,
-        /// An address or prefix
-        #[arg(value_name = "CIDR", value_parser = prefix::parse)]
-        prefix: IpNet,
-        /// For how long, such as 10m; for good where not given
-        #[arg(long = "for", value_name = "DURATION", value_parser = parse_time)]
-        time: Option<Duration>,
-        /// Why, for whoever asks later
-        #[arg(long, value_name = "TEXT")]
-        reason: Option<String>,
-    },
-    /// Lift a block
-    Remove {
-        #[command(flatten)]
-        remote: Remote,
-        /// As it was blocked
-        #[arg(value_name = "CIDR", value_parser = prefix::parse)]
-        prefix: IpNet,
-    },
-}
-
-#[derive(Debug, Subcommand)]
-pub(super) enum AllowCommand {
-    /// Show allowed prefixes
-    List(Remote),
-    /// Allow a prefix, whatever blocks and limits say
-    Add {
-        #[command(flatten)]
-        remote: Remote,
-        /// An address or prefix
-        #[arg(value_name = "CIDR", value_parser = prefix::parse)]
-        prefix: IpNet,
-        /// Why, for whoever asks later
-        #[arg(long, value_name = "TEXT")]
-        reason: Option<String>,
-    },
-    /// Put a prefix under blocks and limits again
-    Remove {
-        #[command(flatten)]
-        remote: Remote,
-        /// As it was allowed
-        #[arg(value_name = "CIDR", value_parser = prefix::parse)]
-        prefix: IpNet,
-    },
+    pub(in crate::cli) pin_dir: PathBuf,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
-pub(super) enum Xdp {
+pub(in crate::cli) enum Xdp {
     Auto,
     Native,
     Generic,
@@ -338,7 +237,7 @@ impl From<Xdp> for XdpChoice {
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
-pub(super) enum Sort {
+pub(in crate::cli) enum Sort {
     Packets,
     Bits,
     Requests,
@@ -360,7 +259,7 @@ impl From<Sort> for ClientSort {
 
 /// What `explain` is asked about.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Explained {
+pub(in crate::cli) enum Explained {
     Prefix(IpNet),
     Alert(RecordId),
 }
@@ -381,7 +280,7 @@ fn parse_time(text: &str) -> Result<Duration, String> {
 }
 
 /// Whole milliseconds, for the wire.
-pub(super) fn milliseconds(time: Duration) -> u64 {
+pub(in crate::cli) fn milliseconds(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
