@@ -4,6 +4,8 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
+use crate::config::Form;
+
 /// What is wrong with a prefix.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PrefixError {
@@ -24,6 +26,14 @@ pub enum PrefixError {
     #[error("`{0}` is IPv4-mapped; write the IPv4 prefix itself")]
     Mapped(String),
 }
+
+/// An address or a CIDR in the configuration.
+pub const PREFIX: Form<IpNet> = Form {
+    kind: "an address or CIDR such as `203.0.113.0/24`",
+    example: "203.0.113.0/24",
+    read: |text| parse(text).map_err(|error| error.to_string()),
+    show: IpNet::to_string,
+};
 
 /// Reads an address (a prefix of full length) or a CIDR.
 ///

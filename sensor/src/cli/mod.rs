@@ -5,6 +5,7 @@ mod alerts;
 mod args;
 mod check;
 mod doctor;
+mod generate;
 mod output;
 mod replay;
 mod run;
@@ -93,6 +94,7 @@ fn dispatch(cli: Cli) -> Result<ExitCode> {
         }
         Command::Audit { remote, since, last } => alerts::audit(&remote, since, last, cli.json),
         Command::Reload(remote) => ask::<Reloaded>(&remote, Request::Reload, cli.json, output::reloaded),
+        Command::Generate(args) => generate::generate(&args),
         Command::Selftest => selftest::selftest(cli.json),
     }
 }

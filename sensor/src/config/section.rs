@@ -1,15 +1,18 @@
-//! One table of the configuration, read key by key; whatever is wrong is noted and reading goes on.
+//! One table of the configuration, and complaints about it; whatever is wrong is noted and reading goes on.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
-use std::ops::RangeInclusive;
-use std::path::PathBuf;
-use std::time::Duration;
+
+use documented::DocumentedFields;
 
 use super::document::{Document, Origin, Problem, Value};
+use super::knob::{Knob, Recorder, Table};
 
 static EMPTY: BTreeMap<String, (Value, Origin)> = BTreeMap::new();
+
+/// Tells what a key means.
+type Meaning = fn(&str) -> Option<String>;
 
 /// A table. Keys that nobody asked for are reported by [`Section::finish`].
 #[derive(Debug)]
@@ -18,13 +21,70 @@ pub struct Section<'a> {
     table: &'a BTreeMap<String, (Value, Origin)>,
     asked: RefCell<BTreeSet<&'static str>>,
     problems: &'a RefCell<Vec<Problem>>,
+    recorder: Option<&'a Recorder>,
+    meanings: RefCell<Vec<Meaning>>,
+    made_up: bool,
 }
 
 impl<'a> Section<'a> {
     /// The top level of a document; problems go to `problems`.
     #[must_use]
     pub fn root(document: &'a Document, problems: &'a RefCell<Vec<Problem>>) -> Self {
-        Self { path: String::new(), table: &document.root, asked: RefCell::default(), problems }
+        Self {
+            path: String::new(),
+            table: &document.root,
+            asked: RefCell::default(),
+            problems,
+            recorder: None,
+            meanings: RefCell::default(),
+            made_up: false,
+        }
+    }
+
+    /// The same, with everything that is asked for written down. Tables whose names are data are then there with
+    /// the names of examples, too.
+    #[must_use]
+    pub fn recorded(
+        document: &'a Document,
+        problems: &'a RefCell<Vec<Problem>>,
+        recorder: &'a Recorder,
+    ) -> Self {
+        Self { recorder: Some(recorder), ..Self::root(document, problems) }
+    }
+
+    /// Takes the doc comments of a type's fields for what keys of the same names mean, where no type that was
+    /// named before has such a field.
+    pub fn explain<T: DocumentedFields>(&self) {
+        self.explain_by(|key| T::get_field_docs(key).ok().map(str::to_owned));
+    }
+
+    /// The same for keys that are not named as fields are.
+    pub fn explain_by(&self, meaning: Meaning) {
+        if self.recorder.is_some() {
+            self.meanings.borrow_mut().push(meaning);
+        }
+    }
+
+    /// Says what the keys of this table have in common.
+    #[must_use]
+    pub fn about(self, help: &'static str) -> Self {
+        if let Some(recorder) = self.recorder {
+            let table = Table { name: self.path.clone(), help, made_up: self.made_up };
+            recorder.borrow_mut().tables.push(table);
+        }
+        self
+    }
+
+    fn within(&self, path: String, table: &'a BTreeMap<String, (Value, Origin)>, made_up: bool) -> Self {
+        Section {
+            path,
+            table,
+            asked: RefCell::default(),
+            problems: self.problems,
+            recorder: self.recorder,
+            meanings: RefCell::default(),
+            made_up: self.made_up || made_up,
+        }
     }
 
     /// A sub-table; an empty one where it is not there.
@@ -38,118 +98,30 @@ impl<'a> Section<'a> {
             }
             None => &EMPTY,
         };
-        Section { path: self.path_of(key), table, asked: RefCell::default(), problems: self.problems }
+        self.within(self.path_of(key), table, false)
     }
 
-    /// The sub-tables whose keys are data, such as scopes; other keys are those of this table's own.
-    pub fn sections(&self) -> impl Iterator<Item = (&'a str, Section<'a>)> + '_ {
-        self.table.iter().filter_map(|(key, (value, _))| {
+    /// The sub-tables whose keys are data, such as scopes, besides those that [`Section::section`] gave. Where
+    /// readers are written down, there is one with the name of the example at least.
+    pub fn sections(&self, example: &'static str) -> impl Iterator<Item = (&'a str, Section<'a>)> + '_ {
+        let asked = self.asked.borrow().clone();
+        let named = self.table.iter().filter_map(move |(key, (value, _))| {
             let Value::Table(table) = value else { return None };
-            let section = Section {
-                path: self.path_of(key),
-                table,
-                asked: RefCell::default(),
-                problems: self.problems,
-            };
-            Some((key.as_str(), section))
-        })
+            let named = !asked.contains(key.as_str());
+            named.then(|| (key.as_str(), self.within(self.path_of(key), table, false)))
+        });
+        let described = self.recorder.is_some() && !self.table.contains_key(example);
+        let made_up = described.then(|| (example, self.within(self.path_of(example), &EMPTY, true)));
+        named.chain(made_up)
     }
 
-    /// A value in text form, read by `parse`.
-    pub fn parsed<T, E: Display>(
-        &self,
-        key: &'static str,
-        parse: impl FnOnce(&str) -> Result<T, E>,
-    ) -> Option<T> {
-        let (value, origin) = self.get(key)?;
-        let text = match value {
-            Value::Text(text) => text.clone(),
-            // `packets = 100` is as good as `packets = "100"`.
-            Value::Integer(Some(number)) => number.to_string(),
-            Value::Integer(None) | Value::Boolean(_) | Value::List(_) | Value::Table(_) | Value::Other => {
-                return self.complain(key, origin, "expected a string");
-            }
-        };
-        match parse(&text) {
-            Ok(parsed) => Some(parsed),
-            Err(error) => self.complain(key, origin, format!("`{text}`: {error}")),
+    /// Writes down what was asked for.
+    pub(super) fn record(&self, key: &'static str, knob: impl FnOnce() -> Knob) {
+        if let Some(recorder) = self.recorder {
+            let help = self.meanings.borrow().iter().find_map(|meaning| meaning(key)).unwrap_or_default();
+            let place = Knob { table: self.path.clone(), key, help, made_up: self.made_up, ..knob() };
+            recorder.borrow_mut().knobs.push(place);
         }
-    }
-
-    /// A path.
-    #[must_use]
-    pub fn path(&self, key: &'static str) -> Option<PathBuf> {
-        self.parsed(key, |text| {
-            let path = PathBuf::from(text);
-            if path.is_absolute() { Ok(path) } else { Err("expected an absolute path") }
-        })
-    }
-
-    /// A time such as `5m`.
-    #[must_use]
-    pub fn duration(&self, key: &'static str) -> Option<Duration> {
-        self.parsed(key, |text| {
-            humantime::parse_duration(text)
-                .map_err(|error| format!("{error}; expected a time such as 5m or 1h30m"))
-        })
-    }
-
-    /// A whole number within bounds.
-    #[must_use]
-    pub fn integer(&self, key: &'static str, bounds: RangeInclusive<u32>) -> Option<u32> {
-        let (value, origin) = self.get(key)?;
-        let number = if let Value::Integer(Some(number)) = value {
-            u32::try_from(*number).ok().filter(|number| bounds.contains(number))
-        } else {
-            None
-        };
-        if number.is_none() {
-            let message = format!("expected a whole number from {} to {}", bounds.start(), bounds.end());
-            self.complain::<u32>(key, origin, message);
-        }
-        number
-    }
-
-    /// A flag.
-    #[must_use]
-    pub fn boolean(&self, key: &'static str) -> Option<bool> {
-        match self.get(key)? {
-            (Value::Boolean(flag), _) => Some(*flag),
-            (_, origin) => self.complain(key, origin, "expected true or false"),
-        }
-    }
-
-    /// A list of texts, each read by `parse`. Bad items are reported and left out.
-    pub fn list<T, E: Display>(
-        &self,
-        key: &'static str,
-        mut parse: impl FnMut(&str) -> Result<T, E>,
-    ) -> Option<Vec<T>> {
-        let items = match self.get(key)? {
-            (Value::List(items), _) => items,
-            (_, origin) => return self.complain(key, origin, "expected a list of strings"),
-        };
-        let mut parsed = Vec::with_capacity(items.len());
-        for (item, origin) in items {
-            let text = match item {
-                Value::Text(text) => text.clone(),
-                // `[401, 403]` is as good as `["401", "403"]`.
-                Value::Integer(Some(number)) => number.to_string(),
-                Value::Integer(None)
-                | Value::Boolean(_)
-                | Value::List(_)
-                | Value::Table(_)
-                | Value::Other => {
-                    self.complain::<()>(key, origin, "expected a string");
-                    continue;
-                }
-            };
-            match parse(&text) {
-                Ok(item) => parsed.push(item),
-                Err(error) => drop(self.complain::<()>(key, origin, error)),
-            }
-        }
-        Some(parsed)
     }
 
     /// Whether a key is there, whatever its value.
@@ -193,7 +165,7 @@ impl<'a> Section<'a> {
         }
     }
 
-    fn get(&self, key: &'static str) -> Option<&'a (Value, Origin)> {
+    pub(super) fn get(&self, key: &'static str) -> Option<&'a (Value, Origin)> {
         self.asked.borrow_mut().insert(key);
         self.table.get(key)
     }
@@ -203,7 +175,7 @@ impl<'a> Section<'a> {
         if self.path.is_empty() { key } else { format!("{}.{key}", self.path) }
     }
 
-    fn complain<T>(&self, key: &str, origin: &Origin, message: impl Display) -> Option<T> {
+    pub(super) fn complain<T>(&self, key: &str, origin: &Origin, message: impl Display) -> Option<T> {
         self.problems.borrow_mut().push(Problem {
             file: origin.file.to_path_buf(),
             line: origin.line,
@@ -219,6 +191,7 @@ mod tests {
     use std::path::Path;
 
     use super::*;
+    use crate::config::Form;
 
     fn problems_of(text: &str, read: impl FnOnce(&Section<'_>)) -> Vec<String> {
         let mut document = Document::default();
@@ -233,10 +206,12 @@ mod tests {
     #[test]
     fn every_mistake_is_reported_with_its_line() {
         let found = problems_of("a = 1\nb = \"x\"\nc = 7\n[d]\ne = 2\n", |root| {
-            assert_eq!(root.integer("a", 0..=5), Some(1));
-            assert_eq!(root.boolean("b"), None);
-            assert_eq!(root.integer("c", 0..=5), None);
+            let (mut a, mut b, mut c) = (0_u32, false, 3_u32);
+            root.integer("a", 0..=5, &mut a);
+            root.boolean("b", &mut b);
+            root.integer("c", 0..=5, &mut c);
             root.section("d").finish();
+            assert_eq!((a, b, c), (1, false, 3));
         });
         assert_eq!(found.len(), 3, "{found:?}");
         assert_eq!(found[0], "a.toml:2: b: expected true or false");
@@ -247,7 +222,7 @@ mod tests {
     #[test]
     fn a_slip_gets_a_suggestion() {
         let found = problems_of("mdoe = \"x\"\n", |root| {
-            assert_eq!(root.parsed("mode", |text| Ok::<_, String>(text.to_owned())), None);
+            root.optional("mode", &Form::any("a text", "x"), &mut None);
         });
         assert_eq!(found, ["a.toml:1: mdoe: unknown key; did you mean `mode`?"]);
     }
@@ -259,9 +234,12 @@ mod tests {
         document.add(Path::new("b"), "m = 2\n[t]\ny = 2\n").unwrap();
         let problems = RefCell::default();
         let root = Section::root(&document, &problems);
-        assert_eq!(root.integer("m", 0..=9), Some(2));
+        let (mut m, mut x, mut y) = (0_u32, 0_u32, 0_u32);
+        root.integer("m", 0..=9, &mut m);
         let table = root.section("t");
-        assert_eq!((table.integer("x", 0..=9), table.integer("y", 0..=9)), (Some(1), Some(2)));
+        table.integer("x", 0..=9, &mut x);
+        table.integer("y", 0..=9, &mut y);
+        assert_eq!((m, x, y), (2, 1, 2));
     }
 
     #[test]

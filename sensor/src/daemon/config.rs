@@ -5,28 +5,30 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use documented::DocumentedFields;
 use ipnet::IpNet;
 use sensor_common::limit::Rate;
 
 use super::sense::SenseConfig;
-use crate::config::{Document, Problem, Section};
+use crate::config::{Description, Document, Form, Problem, Section, from_text};
 use crate::decide::{DecideConfig, NeverBlock};
 use crate::detect;
-use crate::enforce::{Limit, Limits, PolicyConfig, Scope, parse_bits};
+use crate::enforce::{Limits, PolicyConfig, Scope};
 use crate::kernel::{Capacities, ClientPrefixes, Tuning, XdpChoice};
 use crate::notify::NotifyConfig;
 use crate::store::StoreConfig;
 
 /// Files and addresses of a daemon.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, DocumentedFields)]
 pub struct Paths {
-    /// The control socket.
+    /// The socket that commands speak to the daemon through. They take `--socket` where it is not the default.
     pub socket: PathBuf,
-    /// What survives a restart.
+    /// Directory of what survives a restart: what commands said, learned routes, alerts and decisions, the key of hashes.
     pub state_dir: PathBuf,
-    /// Pinned BPF objects.
+    /// Directory, on a BPF file system, of the kernel's objects that outlive the daemon.
     pub pin_dir: PathBuf,
-    /// Metrics, health and readiness.
+    /// Where `/metrics`, `/healthz` and `/readyz` are served.
+    #[documented_fields(rename = "listen_address")]
     pub web: SocketAddr,
 }
 
@@ -52,13 +54,14 @@ pub enum LogFormat {
 }
 
 /// The checked configuration.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, DocumentedFields)]
 pub struct Config {
     /// Mode, limits, allows, blocks.
     pub policy: PolicyConfig,
-    /// Interfaces to serve; empty for that of the default route.
+    /// Network interfaces to serve; empty for that of the default route.
     pub interfaces: Vec<String>,
-    /// How to attach.
+    /// How the XDP program is attached: `native` in the driver, `generic` behind it, which is slower; `auto` native or
+    /// else generic.
     pub xdp: XdpChoice,
     /// Bounds of the kernel's tables.
     pub capacities: Capacities,
@@ -80,13 +83,16 @@ pub struct Config {
     pub store: StoreConfig,
     /// Who is told.
     pub notify: NotifyConfig,
-    /// Group that may use the control socket.
+    /// Group that may use the control socket; where there is none of the name, only root may.
     pub group: String,
-    /// Least level of log lines.
+    /// Least level of the daemon's log lines. The environment variable `SENSOR_LOG` comes before it.
+    #[documented_fields(rename = "level")]
     pub log_level: String,
-    /// Their form.
+    /// Lines for people, or one JSON object a line.
+    #[documented_fields(rename = "format")]
     pub log_format: LogFormat,
-    /// Level of the eBPF program's own diagnostics, 0 for none.
+    /// Least level of the eBPF program's own diagnostics. They cost time for each packet.
+    #[documented_fields(rename = "kernel")]
     pub kernel_log_level: u8,
 }
 
@@ -149,66 +155,63 @@ impl Config {
         if problems.is_empty() { Ok(config) } else { Err(problems) }
     }
 
+    /// Reads a document, and writes down every key that readers ask for.
+    #[must_use]
+    pub fn described(document: &Document) -> (Self, Description) {
+        let (problems, description) = (RefCell::default(), RefCell::default());
+        let root = Section::recorded(document, &problems, &description).about(ABOUT_ROOT);
+        let config = Self::read(&root);
+        (config, description.into_inner())
+    }
+
     fn read(root: &Section<'_>) -> Self {
         let mut config = Self::default();
-        let limits = root.section("limits");
+        let limits = root.section("limits").about(ABOUT_LIMITS);
+        limits.explain::<Tuning>();
+        limits.text("newcomers", &NEWCOMERS, &mut config.tuning.newcomers);
         config.policy = PolicyConfig::read(root, &limits);
-        if let Some(newcomers) = limits.parsed("newcomers", str::parse::<Limit>) {
-            config.tuning.newcomers = if let Limit::Rate(rate) = newcomers { Some(rate) } else { None };
-        }
         limits.finish_values();
-        if let Some(interfaces) = root.list("interfaces", |name| Ok::<_, String>(name.to_owned())) {
-            config.interfaces = interfaces;
-        }
-        if let Some(xdp) = root.parsed("xdp", parse_xdp) {
-            config.xdp = xdp;
-        }
-        config.read_clients(root.section("clients"));
-        let never_block = root.section("never_block");
+        root.explain::<Self>();
+        let interface = Form::any("the name of an interface", "eth0");
+        root.list("interfaces", &interface, &mut config.interfaces);
+        root.choice("xdp", &XDP, &mut config.xdp);
+        config.read_clients(root.section("clients").about(ABOUT_CLIENTS));
+        let never_block = root.section("never_block").about(ABOUT_NEVER_BLOCK);
         config.never_block = NeverBlock::read(&never_block);
         never_block.finish();
         config.sense = SenseConfig::read(root);
         config.read_detection(root);
         config.read_places(root);
-        config.read_log(root.section("log"));
+        config.read_log(root.section("log").about(ABOUT_LOG));
         config.check_scopes(&root.section("limits"));
         config
     }
 
     fn read_clients(&mut self, clients: Section<'_>) {
         let Self { capacities, tuning, .. } = self;
-        set(&mut tuning.prefixes.v4, clients.integer("ipv4_prefix", 8..=32).and_then(narrow));
-        set(&mut tuning.prefixes.v6, clients.integer("ipv6_prefix", 16..=128).and_then(narrow));
-        set(
-            &mut tuning.prefixes.idle,
-            clients.duration("idle").filter(|idle| *idle >= Duration::from_secs(1)),
-        );
-        set(&mut capacities.clients, clients.integer("max_tracked", 64..=67_108_864));
-        set(&mut capacities.doorkeeper, clients.integer("doorkeeper", 1_024..=268_435_456));
-        set(&mut capacities.scopes, clients.integer("max_scopes", 1..=32_000));
-        set(&mut capacities.allows, clients.integer("max_allows", 1..=16_777_216));
-        set(&mut capacities.blocks, clients.integer("max_blocks", 1..=16_777_216));
-        set(&mut tuning.notices, clients.parsed("notices", str::parse));
+        clients.explain::<ClientPrefixes>();
+        clients.explain::<Capacities>();
+        clients.explain::<Tuning>();
+        clients.integer("ipv4_prefix", 8..=32, &mut tuning.prefixes.v4);
+        clients.integer("ipv6_prefix", 16..=128, &mut tuning.prefixes.v6);
+        clients.duration("idle", Duration::from_secs(1), &mut tuning.prefixes.idle);
+        clients.integer("max_tracked", 64..=67_108_864, &mut capacities.clients);
+        clients.integer("doorkeeper", 1_024..=268_435_456, &mut capacities.doorkeeper);
+        clients.integer("max_scopes", 1..=32_000, &mut capacities.scopes);
+        clients.integer("max_allows", 1..=16_777_216, &mut capacities.allows);
+        clients.integer("max_blocks", 1..=16_777_216, &mut capacities.blocks);
+        clients.text("notices", &NOTICES, &mut tuning.notices);
         clients.finish();
     }
 
     fn read_detection(&mut self, root: &Section<'_>) {
-        let detect = root.section("detect");
+        let detect = root.section("detect").about(ABOUT_DETECT);
         self.detect = detect::Config::read(&detect);
         detect.finish();
-        let decide = root.section("decide");
+        let decide = root.section("decide").about(ABOUT_DECIDE);
         self.decide = DecideConfig::read(&decide);
-        let limits = decide.section("limits");
-        for (place, limit) in [
-            (&mut self.decided_limits.packets, limits.parsed("packets", str::parse::<Limit>)),
-            (&mut self.decided_limits.connections, limits.parsed("connections", str::parse::<Limit>)),
-            (&mut self.decided_limits.requests, limits.parsed("requests", str::parse::<Limit>)),
-        ] {
-            set(place, limit.map(Some));
-        }
-        if let Some(bits) = limits.parsed("bits", parse_bits) {
-            self.decided_limits.bits = Some(bits);
-        }
+        let limits = decide.section("limits").about(ABOUT_DECIDED_LIMITS);
+        self.decided_limits.read(&limits);
         limits.finish();
         decide.finish();
         self.store = StoreConfig::read(root);
@@ -216,42 +219,40 @@ impl Config {
     }
 
     fn read_places(&mut self, root: &Section<'_>) {
-        let (web, control, paths) = (root.section("web"), root.section("control"), root.section("paths"));
-        let expected = "expected ADDRESS:PORT, such as 127.0.0.1:9797";
-        set(&mut self.paths.web, web.parsed("listen_address", |text| text.parse().map_err(|_bad| expected)));
-        set(&mut self.paths.socket, control.path("socket"));
-        set(&mut self.group, control.parsed("group", |text| Ok::<_, String>(text.to_owned())));
-        set(&mut self.paths.state_dir, paths.path("state_dir"));
-        set(&mut self.paths.pin_dir, paths.path("pin_dir"));
+        let web = root.section("web").about("The address of metrics, health and readiness.");
+        let control = root.section("control").about("Who may give commands, and where.");
+        let paths = root.section("paths").about("Where things are kept.");
+        web.explain::<Paths>();
+        control.explain::<Paths>();
+        control.explain::<Self>();
+        paths.explain::<Paths>();
+        web.text("listen_address", &LISTEN_ADDRESS, &mut self.paths.web);
+        control.text("socket", &Form::path("/run/sensor/second.sock"), &mut self.paths.socket);
+        control.text("group", &Form::any("the name of a group", "adm"), &mut self.group);
+        paths.text("state_dir", &Form::path("/srv/sensor"), &mut self.paths.state_dir);
+        paths.text("pin_dir", &Form::path("/sys/fs/bpf/second"), &mut self.paths.pin_dir);
         for section in [web, control, paths] {
             section.finish();
         }
     }
 
     fn read_log(&mut self, log: Section<'_>) {
-        const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
-        let level = |text: &str| {
-            let place = LEVELS.iter().position(|level| *level == text);
-            place.ok_or_else(|| format!("expected one of {}", LEVELS.join(", ")))
-        };
-        let own = log.parsed("level", level).and_then(|place| LEVELS.get(place));
-        set(&mut self.log_level, own.map(|level| (*level).to_owned()));
-        set(
-            &mut self.kernel_log_level,
-            log.parsed("kernel", level).and_then(|place| u8::try_from(place).ok()),
-        );
-        let format = log.parsed("format", |text| match text {
-            "text" => Ok(LogFormat::Text),
-            "json" => Ok(LogFormat::Json),
-            _ => Err("expected `text` or `json`"),
-        });
-        set(&mut self.log_format, format);
+        let formats = [("text", LogFormat::Text), ("json", LogFormat::Json)];
+        let mut level =
+            LEVELS.iter().find(|(name, _)| *name == self.log_level).map_or(0, |(_, level)| *level);
+        log.explain::<Self>();
+        log.choice("level", &LEVELS, &mut level);
+        if let Some((name, _)) = LEVELS.iter().find(|(_, known)| *known == level) {
+            (*name).clone_into(&mut self.log_level);
+        }
+        log.choice("kernel", &LEVELS, &mut self.kernel_log_level);
+        log.choice("format", &formats, &mut self.log_format);
         log.finish();
     }
 
     /// A scope longer than a client's prefix would split a client.
     fn check_scopes(&self, limits: &Section<'_>) {
-        for (name, _) in limits.sections() {
+        for (name, _) in limits.sections("203.0.113.0/24") {
             let Ok(Scope::Prefix(prefix)) = name.parse::<Scope>() else { continue };
             let ClientPrefixes { v4, v6, .. } = self.tuning.prefixes;
             let bits = if prefix.addr().is_ipv4() { v4 } else { v6 };
@@ -265,24 +266,48 @@ impl Config {
     }
 }
 
-pub(super) fn set<T>(place: &mut T, value: Option<T>) {
-    if let Some(value) = value {
-        *place = value;
-    }
-}
+const ABOUT_ROOT: &str = "What the daemon does, and where.";
 
-fn narrow(number: u32) -> Option<u8> {
-    u8::try_from(number).ok()
-}
+const ABOUT_LIMITS: &str = "Limits of what clients send. A rate is COUNT/UNIT:BURST, such as `100/min:20`. Counts may end in k, M or G. \
+     The unit is s, min or h; s where there is none. The burst is what may come at once; where there is none, what the \
+     rate admits in one second.";
 
-fn parse_xdp(text: &str) -> Result<XdpChoice, &'static str> {
-    match text {
-        "auto" => Ok(XdpChoice::Auto),
-        "native" => Ok(XdpChoice::Native),
-        "generic" => Ok(XdpChoice::Generic),
-        _ => Err("expected `auto`, `native` or `generic`"),
-    }
-}
+const ABOUT_CLIENTS: &str = "What one client is, and how many the kernel's tables have room for.";
+
+const ABOUT_NEVER_BLOCK: &str = "What is never blocked, whatever a detector or an operator says.";
+
+const ABOUT_DETECT: &str = "What is looked for. docs/detection.md tells how each detector decides, and where its thresholds come from.";
+
+const ABOUT_DECIDE: &str = "What is done about it, where the mode is to enforce.";
+
+const ABOUT_DECIDED_LIMITS: &str =
+    "Limits of a client that a detector limits, where they are tighter than those that hold for it anyway.";
+
+const ABOUT_LOG: &str = "The daemon's own log, on standard error.";
+
+const XDP: [(&str, XdpChoice); 3] =
+    [("auto", XdpChoice::Auto), ("native", XdpChoice::Native), ("generic", XdpChoice::Generic)];
+
+/// Levels of log lines, the quietest first.
+const LEVELS: [(&str, u8); 6] =
+    [("off", 0), ("error", 1), ("warn", 2), ("info", 3), ("debug", 4), ("trace", 5)];
+
+const NEWCOMERS: Form<Option<Rate>> = Form {
+    kind: "a rate such as `100k/s:100k`, or `off`",
+    example: "50k/s:50k",
+    read: |text| if text.trim() == "off" { Ok(None) } else { from_text(text).map(Some) },
+    show: |rate| rate.map_or_else(|| "off".to_owned(), |rate| rate.to_string()),
+};
+
+const NOTICES: Form<Rate> =
+    Form { kind: "a rate such as `1k/s:1k`", example: "100/s", read: from_text, show: Rate::to_string };
+
+const LISTEN_ADDRESS: Form<SocketAddr> = Form {
+    kind: "`ADDRESS:PORT`",
+    example: "127.0.0.1:9798",
+    read: |text| text.parse().or(Err("expected ADDRESS:PORT, such as 127.0.0.1:9797".to_owned())),
+    show: SocketAddr::to_string,
+};
 
 #[cfg(test)]
 mod tests {

@@ -227,7 +227,8 @@ impl Engine {
             let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
             lines.join("\n")
         })?;
-        let needs_restart = restart_needs(&self.config, &config);
+        let reloaded = self.config.reloaded(&config);
+        let needs_restart = reloaded.waiting_in(&config);
         let layer = config.policy.layer(now);
         let never_block = config.never_block.clone();
         let old_never_block = self.never_block.clone();
@@ -236,38 +237,10 @@ impl Engine {
             self.never_block = old_never_block;
             return Err(error);
         }
-        // Client prefixes decide where a client's state lies; they wait for the restart that moves it.
-        let mut tuning = config.tuning;
-        tuning.prefixes.v4 = self.config.tuning.prefixes.v4;
-        tuning.prefixes.v6 = self.config.tuning.prefixes.v6;
-        self.dataplane.tune(&tuning);
-        self.config.tuning = tuning;
-        self.responder.reconfigure(&config);
-        self.config.decide = config.decide;
-        self.config.decided_limits = config.decided_limits;
-        self.config.detect.responses = config.detect.responses;
-        self.config.policy = config.policy;
-        self.config.never_block = config.never_block;
+        self.dataplane.tune(&reloaded.tuning);
+        self.responder.reconfigure(&reloaded);
+        self.config = reloaded;
         info!(?needs_restart, "configuration reloaded");
         Ok(needs_restart)
     }
-}
-
-fn restart_needs(old: &Config, new: &Config) -> Vec<String> {
-    let prefixes = |config: &Config| (config.tuning.prefixes.v4, config.tuning.prefixes.v6);
-    [
-        ("interfaces", old.interfaces != new.interfaces),
-        ("xdp", old.xdp != new.xdp),
-        ("clients.max_*, clients.doorkeeper", old.capacities != new.capacities),
-        ("clients.ipv4_prefix, clients.ipv6_prefix", prefixes(old) != prefixes(new)),
-        ("http, identity, routes", old.sense != new.sense),
-        ("detect, but for responses", !old.detect.same_but_responses(&new.detect)),
-        ("store, alerts", (&old.store, &old.notify) != (&new.store, &new.notify)),
-        ("web, control, paths", old.paths != new.paths || old.group != new.group),
-        ("log", (&old.log_level, old.kernel_log_level) != (&new.log_level, new.kernel_log_level)),
-    ]
-    .into_iter()
-    .filter(|(_, differs)| *differs)
-    .map(|(key, _)| key.to_owned())
-    .collect()
 }

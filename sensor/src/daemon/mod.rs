@@ -7,6 +7,8 @@ mod deciding;
 mod engine;
 mod ports;
 mod records;
+mod reference;
+mod reload;
 mod reports;
 mod responder;
 mod run;
@@ -16,6 +18,7 @@ mod source;
 mod web;
 
 pub use config::{Config, LogFormat, Paths};
+pub use reference::{Described, presets, reference};
 pub use run::{RunOptions, run};
 pub use sense::{KeyError, Ports, SenseConfig, read_key};
 pub use source::{ConfigSource, Overrides};

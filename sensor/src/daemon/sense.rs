@@ -5,16 +5,21 @@ use std::fs::{self, File, OpenOptions};
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::Context as _;
+use documented::DocumentedFields;
 
-use crate::config::Section;
+use crate::config::{Form, Section};
 use crate::identity::{
-    Conditions, ForwardedHeader, Key, LoginConfig, LoginRoute, LoginRule, MAX_LOGIN_RULES, login_text,
+    Conditions, ForwardedHeader, HEADER_SIGN, Key, LOGIN_ROUTE, LoginConfig, LoginRoute, LoginRule,
+    MAX_LOGIN_RULES, STATUSES, login_text,
 };
 use crate::pipeline;
+use crate::prefix::PREFIX;
 use crate::route::openapi_patterns;
-use crate::stream::OverlapPolicy;
+use crate::stream::{self, OverlapPolicy};
+use crate::{http, identity, route};
 use sensor_common::abi::MAX_SNAP;
 
 /// Which TCP ports of this host are watched.
@@ -27,18 +32,22 @@ pub enum Ports {
 }
 
 /// How HTTP is seen.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, DocumentedFields)]
 pub struct SenseConfig {
-    /// Whether it is at all.
+    /// Whether HTTP is seen at all; without it nothing is copied, and limits and blocks work as ever.
     pub enabled: bool,
-    /// Where.
+    /// TCP ports of this host that are watched: `auto` for those that somebody listens on, until their connections turn
+    /// out not to be HTTP; or port numbers. A port that is only forwarded must be listed.
     pub ports: Ports,
-    /// Most payload bytes of a segment that are copied.
+    /// Most payload bytes of a segment that are copied from the kernel.
+    #[documented_fields(rename = "snap_bytes")]
     pub snap: u32,
-    /// Bytes of the ring buffer that they are copied to; a power of two.
+    /// Size of the ring buffer that they are copied to; rounded up to a power of two.
+    #[documented_fields(rename = "ring_mib")]
     pub ring_bytes: u32,
-    /// Where the record of every exchange is appended to, one JSON object a line. Nothing here ends it: it is
-    /// for times when all must be seen.
+    /// A file that the record of every exchange is appended to, one JSON object a line. Nothing bounds it: it is for times
+    /// when all must be seen. Its directory must be there.
+    #[documented_fields(rename = "exchange_log")]
     pub log: Option<PathBuf>,
     /// Everything behind the ring.
     pub pipeline: pipeline::Config,
@@ -57,8 +66,17 @@ impl Default for SenseConfig {
 const NAME_LISTS: [&str; 5] =
     ["forwarded_headers", "api_key_headers", "api_key_parameters", "token_parameters", "session_cookies"];
 
-/// Megabytes to bytes.
-const MIB_SHIFT: u32 = 20;
+const ABOUT_HTTP: &str = "How HTTP/1 is seen: which ports, and how much of it is copied and remembered.";
+
+const ABOUT_IDENTITY: &str = "Who a client is behind proxies, and which credentials tell principals apart. Of credentials only \
+                              keyed hashes are kept.";
+
+const ABOUT_LOGIN: &str = "How attempts to log in are recognised.";
+
+const ABOUT_RULE: &str =
+    "A login that is not recognised by itself, or judged wrongly; any name, any number of them up to 64.";
+
+const ABOUT_ROUTES: &str = "Templates of paths, such as `/users/{id}`, that exchanges are told apart by.";
 
 impl SenseConfig {
     /// Opens the log of exchanges; none where HTTP is not seen.
@@ -74,67 +92,64 @@ impl SenseConfig {
     /// Reads `[http]`, `[identity]`, `[login]` and `[routes]`.
     pub(super) fn read(root: &Section<'_>) -> Self {
         let mut config = Self::default();
-        config.read_http(root.section("http"));
-        config.read_identity(root.section("identity"));
-        read_logins(root.section("login"), &mut config.pipeline.identity.login);
-        config.read_routes(root.section("routes"));
+        config.read_http(root.section("http").about(ABOUT_HTTP));
+        config.read_identity(root.section("identity").about(ABOUT_IDENTITY));
+        read_logins(root.section("login").about(ABOUT_LOGIN), &mut config.pipeline.identity.login);
+        config.read_routes(root.section("routes").about(ABOUT_ROUTES));
         config
     }
 
     fn read_http(&mut self, http: Section<'_>) {
-        set(&mut self.enabled, http.boolean("enabled"));
-        if let Some(ports) = http.list("ports", parse_port) {
-            let listed: BTreeSet<u16> = ports.iter().copied().flatten().collect();
-            if !listed.is_empty() {
-                self.pipeline.streams.server_ports = listed.iter().copied().collect();
-            }
-            match (ports.contains(&None), listed.is_empty()) {
-                (false, false) => self.ports = Ports::Listed(listed),
-                (true, true) => self.ports = Ports::Auto,
-                (true, false) => http.reject("ports", "either \"auto\" or ports, not both"),
-                (false, true) => http.reject("ports", "no port; `enabled = false` watches none"),
-            }
-        }
-        set(&mut self.snap, http.integer("snap_bytes", 256..=MAX_SNAP));
-        set(
-            &mut self.ring_bytes,
-            http.integer("ring_mib", 1..=1_024).map(|mib| (mib << MIB_SHIFT).next_power_of_two()),
-        );
-        self.log = http.path("exchange_log");
+        http.explain::<Self>();
+        http.explain::<stream::Config>();
+        http.explain::<http::Config>();
+        http.boolean("enabled", &mut self.enabled);
+        self.read_ports(&http);
+        http.integer("snap_bytes", 256..=MAX_SNAP, &mut self.snap);
+        http.mebibytes("ring_mib", 1..=1_024, &mut self.ring_bytes);
+        self.ring_bytes = self.ring_bytes.next_power_of_two();
+        http.optional("exchange_log", &Form::path("/var/log/sensor/exchanges.jsonl"), &mut self.log);
         let streams = &mut self.pipeline.streams;
-        set(&mut streams.max_connections, http.integer("max_connections", 64..=16_777_216).map(wide));
-        set(
-            &mut streams.max_buffered_per_half,
-            http.integer("max_stream_buffer_bytes", 4_096..=1 << 30).map(wide),
-        );
-        set(&mut streams.max_buffered, http.integer("max_buffer_mib", 1..=65_536).map(mebibytes));
-        set(&mut streams.idle_timeout, http.duration("idle"));
-        set(&mut streams.urgent_inline, http.boolean("urgent_inline"));
-        let overlap = http.parsed("overlap", |name| {
-            let labels = || OverlapPolicy::ALL.map(OverlapPolicy::label).join(", ");
-            OverlapPolicy::from_label(name).ok_or_else(|| format!("expected one of {}", labels()))
-        });
-        set(&mut streams.overlap, overlap);
+        http.integer("max_connections", 64..=16_777_216, &mut streams.max_connections);
+        http.integer("max_stream_buffer_bytes", 4_096..=1 << 30, &mut streams.max_buffered_per_half);
+        http.mebibytes("max_buffer_mib", 1..=65_536, &mut streams.max_buffered);
+        http.duration("idle", Duration::from_secs(1), &mut streams.idle_timeout);
+        http.boolean("urgent_inline", &mut streams.urgent_inline);
+        let policies = OverlapPolicy::ALL.map(|policy| (policy.label(), policy));
+        http.choice("overlap", &policies, &mut streams.overlap);
         let messages = &mut self.pipeline.http;
-        set(&mut messages.head_bytes, http.integer("max_head_bytes", 1_024..=16 << 20).map(wide));
-        set(&mut messages.headers, http.integer("max_headers", 8..=1_000).map(wide));
-        set(&mut messages.body_bytes, http.integer("max_body_bytes", 0..=64 << 20).map(wide));
-        set(&mut messages.inflate_bytes, http.integer("max_inflated_bytes", 0..=64 << 20).map(wide));
-        set(&mut messages.proxy_protocol, http.boolean("proxy_protocol"));
+        http.integer("max_head_bytes", 1_024..=16 << 20, &mut messages.head_bytes);
+        http.integer("max_headers", 8..=1_000, &mut messages.headers);
+        http.integer("max_body_bytes", 0..=64 << 20, &mut messages.body_bytes);
+        http.integer("max_inflated_bytes", 0..=64 << 20, &mut messages.inflate_bytes);
+        http.boolean("proxy_protocol", &mut messages.proxy_protocol);
         http.finish();
+    }
+
+    fn read_ports(&mut self, http: &Section<'_>) {
+        let mut ports = vec![None];
+        http.list("ports", &PORT, &mut ports);
+        let listed: BTreeSet<u16> = ports.iter().copied().flatten().collect();
+        if !listed.is_empty() {
+            self.pipeline.streams.server_ports = listed.iter().copied().collect();
+        }
+        match (ports.contains(&None), listed.is_empty()) {
+            (false, false) => self.ports = Ports::Listed(listed),
+            (true, true) => self.ports = Ports::Auto,
+            (true, false) => http.reject("ports", "either \"auto\" or ports, not both"),
+            (false, true) => http.reject("ports", "no port; `enabled = false` watches none"),
+        }
     }
 
     fn read_identity(&mut self, identity: Section<'_>) {
         let config = &mut self.pipeline.identity;
-        let name = |text: &str| Ok::<_, String>(text.to_owned());
-        set(&mut config.trusted_proxies, identity.list("trusted_proxies", crate::prefix::parse));
-        let forwarded =
-            identity.list("forwarded_headers", |text| Ok::<_, String>(ForwardedHeader::named(text)));
-        set(&mut config.forwarded_headers, forwarded);
-        set(&mut config.api_key_headers, identity.list("api_key_headers", name));
-        set(&mut config.api_key_parameters, identity.list("api_key_parameters", name));
-        set(&mut config.token_parameters, identity.list("token_parameters", name));
-        set(&mut config.session_cookies, identity.list("session_cookies", name));
+        identity.explain::<identity::Config>();
+        identity.list("trusted_proxies", &PREFIX, &mut config.trusted_proxies);
+        identity.list("forwarded_headers", &FORWARDED, &mut config.forwarded_headers);
+        identity.list("api_key_headers", &name("x-shop-key"), &mut config.api_key_headers);
+        identity.list("api_key_parameters", &name("shop_key"), &mut config.api_key_parameters);
+        identity.list("token_parameters", &name("token"), &mut config.token_parameters);
+        identity.list("session_cookies", &name("shop_session"), &mut config.session_cookies);
         if let Err(error) = config.check() {
             for key in NAME_LISTS {
                 if error.to_string().contains(key) {
@@ -147,48 +162,83 @@ impl SenseConfig {
 
     fn read_routes(&mut self, routes: Section<'_>) {
         let config = &mut self.pipeline.routes;
-        set(&mut config.max_templates, routes.integer("max_templates", 16..=1_000_000).map(wide));
-        let patterns = routes.list("patterns", |text| Ok::<_, String>(text.to_owned()));
-        set(&mut config.patterns, patterns);
-        if let Some(path) = routes.path("openapi") {
+        let mut openapi = None;
+        routes.explain::<route::Config>();
+        routes.explain_by(|key| (key == "openapi").then(|| OPENAPI.to_owned()));
+        routes.integer("max_templates", 16..=1_000_000, &mut config.max_templates);
+        let pattern = Form::any("a path or a pattern", "/users/{name}");
+        routes.list("patterns", &pattern, &mut config.patterns);
+        routes.optional("openapi", &Form::path("/etc/sensor/openapi.yaml"), &mut openapi);
+        if let Some(path) = openapi {
             match read_openapi(&path) {
                 Ok(patterns) => config.patterns.extend(patterns),
                 Err(error) => routes.reject("openapi", error),
             }
         }
-        if let Err(error) = crate::route::Routes::new(config) {
+        if let Err(error) = route::Routes::new(config) {
             routes.reject("patterns", error);
         }
         routes.finish();
     }
 }
 
+const OPENAPI: &str = "An OpenAPI document, in YAML or JSON. Its paths are patterns, after those of `patterns`. It is read when \
+                       the configuration is.";
+
+const FORWARDED: Form<ForwardedHeader> = Form {
+    kind: "the name of a header",
+    example: "CF-Connecting-IP",
+    read: |text| Ok(ForwardedHeader::named(text)),
+    show: |header| header.name().to_owned(),
+};
+
+const fn name(example: &'static str) -> Form<String> {
+    Form::any("a name", example)
+}
+
+/// What a sign in the answer means for the outcome.
+fn about_sign(key: &str) -> Option<String> {
+    let (outcome, sign) = key.split_once('_')?;
+    let sign = Conditions::get_field_docs(sign).ok()?;
+    let rule = if outcome == "failure" { "whatever else holds" } else { "where nothing says that it failed" };
+    Some(format!("The answer says {outcome}, {rule}. {sign}"))
+}
+
+fn read_conditions(section: &Section<'_>, keys: [&'static str; 4]) -> Conditions {
+    let mut read = Conditions::default();
+    let [status, text, redirect, header] = keys;
+    section.list(status, &STATUSES, &mut read.status);
+    section.list(text, &login_text("wrong password"), &mut read.text);
+    section.list(redirect, &login_text("/enter?again"), &mut read.redirect);
+    section.list(header, &HEADER_SIGN, &mut read.header);
+    read
+}
+
+fn read_login(section: &Section<'_>) -> Option<LoginRule> {
+    let mut route: Option<LoginRoute> = None;
+    let (mut user_field, mut password_field) = (None, None);
+    section.explain::<LoginRule>();
+    section.explain_by(about_sign);
+    section.optional("route", &LOGIN_ROUTE, &mut route);
+    section.optional("user_field", &login_text("customer"), &mut user_field);
+    section.optional("password_field", &login_text("secret"), &mut password_field);
+    let success = ["success_status", "success_text", "success_redirect", "success_header"];
+    let success = read_conditions(section, success);
+    let failure = ["failure_status", "failure_text", "failure_redirect", "failure_header"];
+    let failure = read_conditions(section, failure);
+    route.map(|route| LoginRule { route, user_field, password_field, success, failure })
+}
+
 fn read_logins(login: Section<'_>, config: &mut LoginConfig) {
-    set(&mut config.enabled, login.boolean("enabled"));
-    for (name, section) in login.sections() {
-        let route = section.parsed("route", str::parse::<LoginRoute>);
-        let text = |key| section.parsed(key, login_text);
-        let list = |key| section.list(key, login_text).unwrap_or_default();
-        let (user_field, password_field) = (text("user_field"), text("password_field"));
-        let success = Conditions {
-            status: section.list("success_status", str::parse).unwrap_or_default(),
-            text: list("success_text"),
-            redirect: list("success_redirect"),
-            header: section.list("success_header", str::parse).unwrap_or_default(),
-        };
-        let failure = Conditions {
-            status: section.list("failure_status", str::parse).unwrap_or_default(),
-            text: list("failure_text"),
-            redirect: list("failure_redirect"),
-            header: section.list("failure_header", str::parse).unwrap_or_default(),
-        };
-        match route {
+    login.explain::<LoginConfig>();
+    login.boolean("enabled", &mut config.enabled);
+    for (name, section) in login.sections("shop") {
+        let section = section.about(ABOUT_RULE);
+        match read_login(&section) {
             _ if config.rules.len() >= MAX_LOGIN_RULES => {
                 login.reject(name, format!("at most {MAX_LOGIN_RULES} logins are possible"));
             }
-            Some(route) => {
-                config.rules.push(LoginRule { route, user_field, password_field, success, failure });
-            }
+            Some(rule) => config.rules.push(rule),
             None if !section.has("route") => login.reject(name, "`route` is missing: which path is it for?"),
             None => {}
         }
@@ -197,29 +247,18 @@ fn read_logins(login: Section<'_>, config: &mut LoginConfig) {
     login.finish_values();
 }
 
-fn set<T>(place: &mut T, value: Option<T>) {
-    if let Some(value) = value {
-        *place = value;
-    }
-}
-
-fn wide(number: u32) -> usize {
-    usize::try_from(number).unwrap_or(usize::MAX)
-}
-
-fn mebibytes(number: u32) -> usize {
-    wide(number) << MIB_SHIFT
-}
-
-fn parse_port(text: &str) -> Result<Option<u16>, &'static str> {
-    match text {
+const PORT: Form<Option<u16>> = Form {
+    kind: "`auto` or a port from 1 to 65535",
+    example: "8080",
+    read: |text| match text {
         "auto" => Ok(None),
         _ => match text.parse() {
             Ok(port) if port != 0 => Ok(Some(port)),
-            _ => Err("expected \"auto\" or a port from 1 to 65535, such as 8080"),
+            _ => Err("expected \"auto\" or a port from 1 to 65535, such as 8080".to_owned()),
         },
-    }
-}
+    },
+    show: |port| port.map_or_else(|| "auto".to_owned(), |port| port.to_string()),
+};
 
 fn read_openapi(path: &Path) -> Result<Vec<String>, String> {
     let text = fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;

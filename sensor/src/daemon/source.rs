@@ -5,8 +5,8 @@ use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use super::config::{Config, set};
-use crate::config::{Document, Problem, Section};
+use super::config::Config;
+use crate::config::{Document, Form, Problem, Section};
 use crate::kernel::XdpChoice;
 
 /// Where the configuration is read from.
@@ -45,6 +45,12 @@ impl Overrides {
         set(&mut config.paths.state_dir, self.state_dir.clone());
         set(&mut config.paths.pin_dir, self.pin_dir.clone());
         set(&mut config.paths.web, self.web);
+    }
+}
+
+fn set<T>(place: &mut T, value: Option<T>) {
+    if let Some(value) = value {
+        *place = value;
     }
 }
 
@@ -93,10 +99,12 @@ impl ConfigSource {
 fn missing_places(document: &Document) -> Vec<Problem> {
     let problems = RefCell::default();
     let http = Section::root(document, &problems).section("http");
-    let (enabled, log) = (http.boolean("enabled"), http.path("exchange_log"));
+    let (mut enabled, mut log) = (true, None);
+    http.boolean("enabled", &mut enabled);
+    http.optional("exchange_log", &Form::path("/"), &mut log);
     // Mistakes in these values are told by who reads the whole.
     problems.take();
-    if enabled != Some(false)
+    if enabled
         && let Some(directory) = log.as_deref().and_then(Path::parent)
         && !directory.is_dir()
     {

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::net::IpAddr;
 
+use documented::DocumentedFields;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
@@ -11,8 +12,9 @@ use crate::clock::Timestamp;
 use crate::detect::{Evidence, Number, Severity, Signal, Subject, Threat};
 
 /// What was done about it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, DocumentedFields)]
 #[serde(rename_all = "snake_case")]
+#[documented_fields(rename_all = "snake_case")]
 pub enum Action {
     /// Nothing.
     #[default]
@@ -71,35 +73,37 @@ impl From<&Subject> for About {
 }
 
 /// One alert, as it stands in records, one JSON object a line.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, DocumentedFields)]
 pub struct Alert {
-    /// Sorts by time.
+    /// Identifies it, for `sensor explain`; sorts by time.
     pub id: RecordId,
-    /// When it was known.
+    /// When it was known (RFC 3339, UTC).
     pub ts: Timestamp,
-    /// What saw it.
+    /// The detector that found it.
     pub detector: Threat,
     /// How bad it is.
     pub severity: Severity,
     /// How sure the detector is, from 0 to 1.
     pub confidence: f64,
-    /// Its place in the OWASP API Security Top 10.
+    /// Its place in the OWASP API Security Top 10 of 2023.
     pub owasp: Cow<'static, str>,
-    /// Whom or what it is about.
+    /// Whom it is about: in `client` the address of one; or else in `subject` a network, a keyed hash, `route` and its
+    /// template, or `host`.
     #[serde(flatten)]
+    #[documented_fields(rename = "client, subject")]
     pub about: About,
     /// One sentence for a person.
     pub summary: String,
-    /// What it rests on.
+    /// What it rests on: numbers with the thresholds that they passed, and in `exchanges` at most five of the exchanges.
     pub evidence: Evidence,
-    /// The time looked at.
+    /// The time looked at: `start` and `end`.
     pub window: Window,
     /// What was done.
     pub action: Action,
     /// Until when that lasts; absent where nothing was done, or where it does not end by itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<Timestamp>,
-    /// Why nothing was done.
+    /// Why nothing, or less than usual, was done; absent where there is no reason to tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason_no_action: Option<String>,
 }

@@ -2,19 +2,21 @@
 
 use std::time::Duration;
 
-use crate::config::Section;
+use documented::DocumentedFields;
+
+use crate::config::{Form, Section};
 use crate::detect::Severity;
 
 /// How signals become decisions.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, DocumentedFields)]
 pub struct DecideConfig {
-    /// Least severity that blocks.
+    /// Least severity that blocks the client.
     pub block_from: Severity,
-    /// Least confidence that blocks, from 0 to 1.
+    /// Least confidence of a detector that blocks, from 0 to 1.
     pub block_confidence: f64,
-    /// Least severity that limits.
+    /// Least severity that gives the client the limits of `decide.limits`, where it does not block.
     pub limit_from: Severity,
-    /// Least confidence that limits, from 0 to 1.
+    /// Least confidence of a detector that limits, from 0 to 1.
     pub limit_confidence: f64,
     /// How long the first block of a client lasts; each further one twice as long as the one before, as
     /// fail2ban's `bantime.increment` does.
@@ -25,11 +27,11 @@ pub struct DecideConfig {
     pub forget_after: Duration,
     /// After so long without a signal, an incident is over: the next signal is a new alert.
     pub incident_quiet: Duration,
-    /// Kill switch: most blocks a minute.
+    /// Kill switch: most blocks of detectors in a minute; beyond it they become alerts.
     pub max_blocks_per_minute: u32,
     /// Kill switch: largest share of the clients tracked that detectors may have blocked, from 0 to 1.
     pub max_blocked_share: f64,
-    /// Up to so many blocks that share does not matter: of three clients, one is many.
+    /// Up to so many blocks `max_blocked_share` does not matter: of three clients, one is many.
     pub min_blocked: u32,
 }
 
@@ -56,44 +58,33 @@ impl DecideConfig {
     #[must_use]
     pub fn read(decide: &Section<'_>) -> Self {
         let mut config = Self::default();
-        set(&mut config.block_from, decide.parsed("block_from", severity));
-        set(&mut config.block_confidence, decide.parsed("block_confidence", share));
-        set(&mut config.limit_from, decide.parsed("limit_from", severity));
-        set(&mut config.limit_confidence, decide.parsed("limit_confidence", share));
-        for (place, key) in [
-            (&mut config.block_for, "block_for"),
-            (&mut config.block_for_max, "block_for_max"),
-            (&mut config.forget_after, "forget_after"),
-            (&mut config.incident_quiet, "incident_quiet"),
-        ] {
-            let time = decide.duration(key);
-            if time.is_some_and(|time| time < Duration::from_secs(1)) {
-                decide.reject(key, "expected at least 1s");
-            }
-            set(place, time);
-        }
+        let severities = Severity::ALL.map(|severity| (severity.label(), severity));
+        let second = Duration::from_secs(1);
+        decide.explain::<Self>();
+        decide.choice("block_from", &severities, &mut config.block_from);
+        decide.text("block_confidence", &SHARE, &mut config.block_confidence);
+        decide.choice("limit_from", &severities, &mut config.limit_from);
+        decide.text("limit_confidence", &SHARE, &mut config.limit_confidence);
+        decide.duration("block_for", second, &mut config.block_for);
+        decide.duration("block_for_max", second, &mut config.block_for_max);
+        decide.duration("forget_after", second, &mut config.forget_after);
+        decide.duration("incident_quiet", second, &mut config.incident_quiet);
         if config.block_for_max < config.block_for {
             decide.reject("block_for_max", "shorter than block_for");
         }
-        set(&mut config.max_blocks_per_minute, decide.integer("max_blocks_per_minute", 1..=1_000_000));
-        set(&mut config.max_blocked_share, decide.parsed("max_blocked_share", share));
-        set(&mut config.min_blocked, decide.integer("min_blocked", 0..=1_000_000));
+        decide.integer("max_blocks_per_minute", 1..=1_000_000, &mut config.max_blocks_per_minute);
+        decide.text("max_blocked_share", &SHARE, &mut config.max_blocked_share);
+        decide.integer("min_blocked", 0..=1_000_000, &mut config.min_blocked);
         config
     }
 }
 
-fn set<T>(place: &mut T, value: Option<T>) {
-    if let Some(value) = value {
-        *place = value;
-    }
-}
-
-fn severity(text: &str) -> Result<Severity, String> {
-    let known = Severity::ALL.into_iter().find(|severity| severity.label() == text);
-    known.ok_or_else(|| format!("expected one of {}", Severity::ALL.map(Severity::label).join(", ")))
-}
-
-fn share(text: &str) -> Result<f64, &'static str> {
-    let share = text.parse().ok().filter(|share: &f64| (0.0..=1.0).contains(share));
-    share.ok_or("expected a number from 0 to 1 in quotes, such as \"0.8\"")
-}
+const SHARE: Form<f64> = Form {
+    kind: "a number from 0 to 1 in quotes",
+    example: "0.9",
+    read: |text| {
+        let share = text.parse().ok().filter(|share: &f64| (0.0..=1.0).contains(share));
+        share.ok_or_else(|| "expected a number from 0 to 1 in quotes, such as \"0.8\"".to_owned())
+    },
+    show: f64::to_string,
+};

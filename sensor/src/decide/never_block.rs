@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use documented::DocumentedFields;
 use ipnet::IpNet;
 
 use super::host;
@@ -19,8 +20,12 @@ pub struct Protected {
 }
 
 /// The rules. They hold whatever a detector or an operator says; `docs/` tells how to narrow them.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, DocumentedFields)]
+#[documented_fields(default = "")]
 pub struct NeverBlock {
+    /// Prefixes that are never blocked, besides the addresses of this host, its gateways and resolvers, trusted
+    /// proxies, and the peers of ssh sessions that use `sensor`.
+    #[documented_fields(rename = "prefixes")]
     configured: Vec<IpNet>,
     trusted_proxies: Vec<IpNet>,
     ssh_peers: Vec<IpAddr>,
@@ -42,7 +47,10 @@ impl NeverBlock {
     /// Reads the configuration's own prefixes.
     #[must_use]
     pub fn read(section: &Section<'_>) -> Vec<IpNet> {
-        section.list("prefixes", prefix::parse).unwrap_or_default()
+        let mut prefixes = Vec::new();
+        section.explain::<Self>();
+        section.list("prefixes", &prefix::PREFIX, &mut prefixes);
+        prefixes
     }
 
     /// Puts other prefixes in the place of the configured ones.

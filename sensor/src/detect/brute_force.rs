@@ -7,6 +7,8 @@
 
 use std::time::Duration;
 
+use documented::DocumentedFields;
+
 use super::config::Preset;
 use super::credentials::{Account, Attempt, Case, Client, Recent, Seen};
 use super::window::{Counter, Majority, Span, Spread, hash_of};
@@ -19,17 +21,17 @@ use crate::config::Section;
 /// to the operator; fail2ban's default of 5 failures in 10 minutes hits such people. OWASP ASVS 4.0.3, 2.2.1, asks
 /// for no more than 100 attempts an hour on an account, NIST SP 800-63B, 5.2.2, for no more than 100 consecutive
 /// failures ever. The short window's counts are our own choice between these; the long one's is NIST's, in a day.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, DocumentedFields)]
 pub struct Config {
-    /// Guesses of one client within the window.
+    /// Different passwords that one client tried on one account within `window`.
     pub failures: u32,
-    /// Guesses on one account within the window, whoever sends them.
+    /// Different passwords tried on one account within `window`, whoever sends them.
     pub account_failures: u32,
-    /// The window.
+    /// The time in which those are counted.
     pub window: Duration,
-    /// Guesses on one account within the long window.
+    /// Different passwords tried on one account within `long_window`.
     pub long_failures: u32,
-    /// The long window.
+    /// The time in which those are counted.
     pub long_window: Duration,
 }
 
@@ -49,16 +51,14 @@ impl Config {
     /// Reads `[detect.brute-force]`.
     #[must_use]
     pub fn read(section: &Section<'_>, preset: Preset) -> Self {
-        let default = Self::of(preset);
-        Self {
-            failures: section.integer("failures", 3..=1_000).unwrap_or(default.failures),
-            account_failures: section
-                .integer("account_failures", 3..=1_000)
-                .unwrap_or(default.account_failures),
-            window: section.duration("window").unwrap_or(default.window),
-            long_failures: section.integer("long_failures", 3..=1_000).unwrap_or(default.long_failures),
-            long_window: section.duration("long_window").unwrap_or(default.long_window),
-        }
+        let mut config = Self::of(preset);
+        section.explain::<Self>();
+        section.integer("failures", 3..=1_000, &mut config.failures);
+        section.integer("account_failures", 3..=1_000, &mut config.account_failures);
+        section.duration("window", Duration::from_secs(1), &mut config.window);
+        section.integer("long_failures", 3..=1_000, &mut config.long_failures);
+        section.duration("long_window", Duration::from_secs(1), &mut config.long_window);
+        config
     }
 }
 

@@ -1,14 +1,15 @@
 //! What all detectors share of their configuration.
 
 use std::collections::BTreeMap;
-use std::str::FromStr;
+
+use documented::DocumentedFields;
 
 use super::threat::Threat;
 use super::{
     brute_force, credential_stuffing, distributed, enumeration, password_spraying, request_rate, scanner,
     slow_attack,
 };
-use crate::config::Section;
+use crate::config::{Form, Section};
 
 /// How strict the defaults are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -22,33 +23,11 @@ pub enum Preset {
     Strict,
 }
 
-impl FromStr for Preset {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "relaxed" => Ok(Self::Relaxed),
-            "balanced" => Ok(Self::Balanced),
-            "strict" => Ok(Self::Strict),
-            _ => Err("expected relaxed, balanced or strict"),
-        }
-    }
-}
-
-impl FromStr for Response {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "off" => Ok(Self::Off),
-            "monitor" => Ok(Self::Monitor),
-            "enforce" => Ok(Self::Enforce),
-            _ => Err("expected off, monitor or enforce"),
-        }
-    }
-}
-
 impl Preset {
+    /// All of them by name.
+    pub const ALL: [(&'static str, Self); 3] =
+        [("relaxed", Self::Relaxed), ("balanced", Self::Balanced), ("strict", Self::Strict)];
+
     /// A count of the balanced preset as this one has it, at least 1.
     #[must_use]
     pub fn scaled(self, count: u32) -> u32 {
@@ -72,12 +51,21 @@ pub enum Response {
     Enforce,
 }
 
+impl Response {
+    /// All of them by name.
+    pub const ALL: [(&'static str, Self); 3] =
+        [("enforce", Self::Enforce), ("monitor", Self::Monitor), ("off", Self::Off)];
+}
+
 /// Of all detectors.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, DocumentedFields)]
 pub struct Config {
-    /// Strictness of the defaults.
+    /// How strict the defaults of detectors are: `relaxed` doubles counts, for hosts whose users share addresses or
+    /// whose clients misbehave, `strict` halves them. What is set for a detector comes before that.
     pub preset: Preset,
-    /// Responses that differ from the default, which leaves it to the daemon's mode.
+    /// What this detector may lead to: `enforce` to alerts, and to limits or blocks where the mode is to enforce;
+    /// `monitor` to alerts only; `off` to nothing, it does not run.
+    #[documented_fields(rename = "response")]
     pub responses: BTreeMap<Threat, Response>,
     /// Seed of the hashes that count different things. Default: another one in each process, so that nobody can
     /// choose values that count as one. With the same, the same events give the same signals.
@@ -104,8 +92,10 @@ impl Config {
     /// Reads `[detect]`: `preset`, and a table for each detector, which has `response` besides its own keys.
     #[must_use]
     pub fn read(detect: &Section<'_>) -> Self {
-        let preset = detect.parsed("preset", str::parse).unwrap_or_default();
-        let table = |threat: Threat| detect.section(threat.slug());
+        detect.explain::<Self>();
+        let mut preset = Preset::default();
+        detect.choice("preset", &Preset::ALL, &mut preset);
+        let table = |threat: Threat| detect.section(threat.slug()).about(threat.meaning());
         let [guess, spray, stuff] =
             [Threat::BruteForce, Threat::PasswordSpraying, Threat::CredentialStuffing].map(table);
         let [rate, walk, probe, slow] =
@@ -113,7 +103,7 @@ impl Config {
         // These have nothing of their own.
         let others =
             [Threat::AccountTakeover, Threat::RateSpike, Threat::ErrorSpike, Threat::LatencySpike].map(table);
-        let distributed = stuff.section("distributed");
+        let distributed = stuff.section("distributed").about(ABOUT_DISTRIBUTED);
         let mut config = Self {
             preset,
             responses: BTreeMap::new(),
@@ -142,7 +132,10 @@ impl Config {
             (Threat::Scanner, probe),
             (Threat::SlowAttack, slow),
         ] {
-            if let Some(response) = section.parsed("response", str::parse) {
+            section.explain::<Self>();
+            let mut response = Response::default();
+            section.choice("response", &Response::ALL, &mut response);
+            if section.has("response") {
                 config.responses.insert(threat, response);
             }
             section.finish();
@@ -163,11 +156,20 @@ impl Config {
     }
 }
 
-/// A share such as `80%` or `80`, in percent, from 1 to 100.
-pub(super) fn percent(text: &str) -> Result<u32, &'static str> {
-    let number = text.strip_suffix('%').unwrap_or(text).trim().parse();
-    number.ok().filter(|number| (1..=100).contains(number)).ok_or("expected a share from 1% to 100%")
-}
+const ABOUT_DISTRIBUTED: &str =
+    "Stolen credentials tried by many clients, none of which makes more than an attempt or two.";
+
+/// A share such as `80%` or `80`, in percent.
+pub(super) const PERCENT: Form<u32> = Form {
+    kind: "a share from `1%` to `100%`",
+    example: "75%",
+    read: |text| {
+        let number = text.strip_suffix('%').unwrap_or(text).trim().parse();
+        let number = number.ok().filter(|number| (1..=100).contains(number));
+        number.ok_or_else(|| "expected a share from 1% to 100%".to_owned())
+    },
+    show: |share| format!("{share}%"),
+};
 
 #[cfg(test)]
 mod tests {

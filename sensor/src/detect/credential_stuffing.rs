@@ -6,8 +6,10 @@
 
 use std::time::Duration;
 
+use documented::DocumentedFields;
+
 use super::brute_force::confidence;
-use super::config::{Preset, percent};
+use super::config::{PERCENT, Preset};
 use super::credentials::{Account, Attempt, Case, Client, Recent};
 use super::window::{Counter, Moment, Span, Spread, hash_of};
 use super::{Evidence, Severity, Subject, Threat};
@@ -18,17 +20,17 @@ use crate::config::Section;
 /// Lists of stolen credentials succeed in 0.1% to 2% of attempts (OWASP, Credential Stuffing Prevention Cheat Sheet,
 /// and what it cites), people in most: of their logins some 5% to 15% fail, which is our assumption. A share of 80%
 /// lies far from both. The counts of accounts are our own choice.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, DocumentedFields)]
 pub struct Config {
-    /// Accounts that one client failed on within the window.
+    /// Accounts that one client failed on within `window`.
     pub accounts: u32,
-    /// The window.
+    /// The time in which those are counted.
     pub window: Duration,
-    /// Accounts within the long window.
+    /// Accounts that one client failed on within `long_window`.
     pub long_accounts: u32,
-    /// The long window.
+    /// The time in which those are counted.
     pub long_window: Duration,
-    /// The share of failures among its attempts, in percent.
+    /// The least share of failures among that client's attempts. No preset changes it.
     pub failure_ratio: u32,
 }
 
@@ -48,14 +50,14 @@ impl Config {
     /// Reads `[detect.credential-stuffing]`.
     #[must_use]
     pub fn read(section: &Section<'_>, preset: Preset) -> Self {
-        let default = Self::of(preset);
-        Self {
-            accounts: section.integer("accounts", 3..=1_000).unwrap_or(default.accounts),
-            window: section.duration("window").unwrap_or(default.window),
-            long_accounts: section.integer("long_accounts", 3..=1_000).unwrap_or(default.long_accounts),
-            long_window: section.duration("long_window").unwrap_or(default.long_window),
-            failure_ratio: section.parsed("failure_ratio", percent).unwrap_or(default.failure_ratio),
-        }
+        let mut config = Self::of(preset);
+        section.explain::<Self>();
+        section.integer("accounts", 3..=1_000, &mut config.accounts);
+        section.duration("window", Duration::from_secs(1), &mut config.window);
+        section.integer("long_accounts", 3..=1_000, &mut config.long_accounts);
+        section.duration("long_window", Duration::from_secs(1), &mut config.long_window);
+        section.text("failure_ratio", &PERCENT, &mut config.failure_ratio);
+        config
     }
 }
 

@@ -15,6 +15,8 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use documented::DocumentedFields;
+
 use super::recent::{Recent, share};
 use super::weather::Weather;
 use super::{Detector, Evidence, Offender, Preset, Sample, Severity, Signal, Subject, Threat, Usage};
@@ -33,19 +35,19 @@ mod value;
 mod walk;
 
 /// Thresholds. None has a source that could be cited: attacks are told from use by what others do on the route.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, DocumentedFields)]
 pub struct Config {
-    /// Different objects within an hour that are mostly refused (twice as many for severity high, or half as many
-    /// if they are also in sequence). Default 30: what a page may show at once.
+    /// Different objects within an hour that are mostly refused; twice as many are of severity high, as are half as
+    /// many if they are also in sequence. The default is what a page may show at once.
     pub refused: u32,
-    /// Percent of refusals that are "mostly". Default 50; no preset changes it.
+    /// Percent of refusals (status 403, 404 or 410) that are "mostly". No preset changes it.
     pub refused_percent: u32,
-    /// Different objects within an hour, in sequence. Default 300: one every 12 s. Ten times as many without
+    /// Different objects within an hour, in sequence. The default is one every 12 s. Ten times as many without
     /// credentials are of severity high, if others ask for far fewer.
     pub sequence: u32,
-    /// How many times what is usual on the route is too much. Default 4; no preset changes it.
+    /// How many times what is usual on the route is too much. No preset changes it.
     pub times_usual: u32,
-    /// Pairs of a client or principal and a route remembered. Default 65,536, about 300 bytes each.
+    /// Pairs of a client or principal and a route remembered, about 300 bytes each.
     pub entries: u32,
 }
 
@@ -65,16 +67,14 @@ impl Config {
     /// Reads `[detect.enumeration]`.
     #[must_use]
     pub fn read(section: &Section<'_>, preset: Preset) -> Self {
-        let otherwise = Self::of(preset);
-        // Beyond 5,000 the counter of different objects cannot tell.
-        let count = |key, default| section.integer(key, 2..=5_000).unwrap_or(default);
-        Self {
-            refused: count("refused", otherwise.refused),
-            refused_percent: section.integer("refused_percent", 1..=100).unwrap_or(otherwise.refused_percent),
-            sequence: count("sequence", otherwise.sequence),
-            times_usual: section.integer("times_usual", 2..=100).unwrap_or(otherwise.times_usual),
-            entries: section.integer("entries", 16..=16_777_216).unwrap_or(otherwise.entries),
-        }
+        let mut config = Self::of(preset);
+        section.explain::<Self>();
+        section.integer("refused", 2..=COUNTABLE, &mut config.refused);
+        section.integer("refused_percent", 1..=100, &mut config.refused_percent);
+        section.integer("sequence", 2..=COUNTABLE, &mut config.sequence);
+        section.integer("times_usual", 2..=100, &mut config.times_usual);
+        section.integer("entries", 16..=16_777_216, &mut config.entries);
+        config
     }
 }
 

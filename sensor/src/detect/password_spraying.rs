@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use documented::DocumentedFields;
+
 use super::brute_force::confidence;
-use super::config::{Preset, percent};
+use super::config::{PERCENT, Preset};
 use super::credential_stuffing::share;
 use super::credentials::{Account, Attempt, Case, Recent, Seen};
 use super::window::{Counter, Majority, Moment, Span, Spread, hash_of};
@@ -15,15 +17,15 @@ use crate::config::Section;
 /// Nothing is published on how many people mistype the same password by chance. The commonest one is used by about
 /// one in two hundred (the lists of leaked passwords agree on that order), so its share among failures is taken into
 /// account; both numbers are our own choice.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, DocumentedFields)]
 pub struct Config {
-    /// Accounts that a password failed on within the window.
+    /// Accounts that one password failed on within `window`.
     pub accounts: u32,
-    /// The window.
+    /// The time in which those are counted.
     pub window: Duration,
-    /// The share of failures among attempts with that password, in percent.
+    /// The least share of failures among the attempts with that password. No preset changes it.
     pub failure_ratio: u32,
-    /// Its share among all failures, in percent.
+    /// The least share of that password's failures among all failures. No preset changes it.
     pub share: u32,
 }
 
@@ -37,13 +39,13 @@ impl Config {
     /// Reads `[detect.password-spraying]`.
     #[must_use]
     pub fn read(section: &Section<'_>, preset: Preset) -> Self {
-        let default = Self::of(preset);
-        Self {
-            accounts: section.integer("accounts", 3..=1_000).unwrap_or(default.accounts),
-            window: section.duration("window").unwrap_or(default.window),
-            failure_ratio: section.parsed("failure_ratio", percent).unwrap_or(default.failure_ratio),
-            share: section.parsed("share", percent).unwrap_or(default.share),
-        }
+        let mut config = Self::of(preset);
+        section.explain::<Self>();
+        section.integer("accounts", 3..=1_000, &mut config.accounts);
+        section.duration("window", Duration::from_secs(1), &mut config.window);
+        section.text("failure_ratio", &PERCENT, &mut config.failure_ratio);
+        section.text("share", &PERCENT, &mut config.share);
+        config
     }
 }
 

@@ -9,12 +9,13 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use ahash::RandomState;
-use sensor_common::limit::{ParseRateError, Quota, Rate, Step};
+use documented::DocumentedFields;
+use sensor_common::limit::{Quota, Rate, Step};
 
 use super::recent::Recent;
 use super::{Detector, Evidence, Offender, Sample, Severity, Signal, Subject, Threat, Usage};
 use crate::clock::Timestamp;
-use crate::config::Section;
+use crate::config::{Form, Section, from_text};
 use crate::event::{Event, Exchange};
 use crate::identity::KeyedHash;
 
@@ -22,23 +23,23 @@ use crate::identity::KeyedHash;
 mod tests;
 
 /// Limits of a route, or of all routes without their own.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, DocumentedFields)]
 pub struct Limits {
-    /// Requests of each client.
+    /// Requests of each client, that is address.
     pub per_client: Option<Rate>,
-    /// Requests of each principal.
+    /// Requests of each principal: API key, token, session or account.
     pub per_principal: Option<Rate>,
 }
 
 /// What it is told. There is no preset: it holds what the operator writes.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, DocumentedFields)]
 pub struct Config {
     /// For all routes that have no limits of their own, counted together. Default: none. What a client may do is
     /// known to the operator only; the kernel's `requests` limit covers clients, whatever they ask for.
     pub limits: Limits,
     /// By route template, in place of those, and counted apart.
     pub routes: BTreeMap<String, Limits>,
-    /// Clients and principals remembered. Default 65,536, 64 bytes each.
+    /// Clients and principals remembered, 64 bytes each.
     pub entries: u32,
 }
 
@@ -52,13 +53,16 @@ impl Config {
     /// Reads `[detect.request-rate]`.
     #[must_use]
     pub fn read(section: &Section<'_>) -> Self {
-        let mut config = Self { limits: Limits::read(section, Limits::default()), ..Self::default() };
-        if let Some(entries) = section.integer("entries", 16..=16_777_216) {
-            config.entries = entries;
-        }
+        let mut config = Self::default();
+        config.limits.read(section);
+        section.explain::<Self>();
+        section.integer("entries", 16..=16_777_216, &mut config.entries);
         let routes = section.section("routes");
-        for (route, section) in routes.sections() {
-            config.routes.insert(route.to_owned(), Limits::read(&section, config.limits));
+        for (route, section) in routes.sections("/search") {
+            let section = section.about(ABOUT_ROUTE);
+            let mut limits = config.limits;
+            limits.read(&section);
+            config.routes.insert(route.to_owned(), limits);
             section.finish();
         }
         routes.finish_values();
@@ -75,18 +79,22 @@ impl Config {
 
 impl Limits {
     /// What is not written stays as it is.
-    fn read(section: &Section<'_>, otherwise: Self) -> Self {
-        let read = |key, otherwise| section.parsed(key, rate_or_off).unwrap_or(otherwise);
-        Self {
-            per_client: read("per_client", otherwise.per_client),
-            per_principal: read("per_principal", otherwise.per_principal),
-        }
+    fn read(&mut self, section: &Section<'_>) {
+        section.explain::<Self>();
+        section.text("per_client", &RATE, &mut self.per_client);
+        section.text("per_principal", &RATE, &mut self.per_principal);
     }
 }
 
-fn rate_or_off(text: &str) -> Result<Option<Rate>, ParseRateError> {
-    if text.trim() == "off" { Ok(None) } else { text.parse().map(Some) }
-}
+const ABOUT_ROUTE: &str = "Limits of one route, by its template, in place of those of `detect.request-rate` and counted \
+                           apart. What is not set is as there.";
+
+const RATE: Form<Option<Rate>> = Form {
+    kind: "a rate such as `600/min` or `10/s:50` (with the burst behind the colon), or `off`",
+    example: "600/min:100",
+    read: |text| if text.trim() == "off" { Ok(None) } else { from_text(text).map(Some) },
+    show: |rate| rate.map_or_else(|| "off".to_owned(), |rate| rate.to_string()),
+};
 
 /// Without a request over the limit for so long, an incident is over.
 const CALM: Duration = Duration::from_secs(300);

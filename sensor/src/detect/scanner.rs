@@ -14,6 +14,8 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use documented::DocumentedFields;
+
 use super::recent::{Distinct, Recent, share};
 use super::weather::Weather;
 use super::{Detector, Evidence, Offender, Preset, Sample, Severity, Signal, Subject, Threat, Usage};
@@ -27,19 +29,22 @@ mod known;
 mod tests;
 
 /// Thresholds. Those of severity high are in brackets; they scale likewise.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, DocumentedFields)]
 pub struct Config {
-    /// Weight of known probes (15 for high). Default 6: two files that hold secrets, or six consoles. Fail2ban's
-    /// and Apache's filters for bots ban at the first of such paths; one alone may be a curious visitor's.
+    /// Weight of known probes of a client within an hour, each path once: a console weighs 1, a file that holds
+    /// secrets 3. The default is two such files, or six consoles; 2.5 times as much is of severity high. Fail2ban's and
+    /// Apache's filters for bots ban at the first of such paths; one alone may be a curious visitor's.
     pub probes: u32,
-    /// Paths that do not exist (three times as many for high). Default 20: a page whose assets were all renamed
-    /// asks for fewer. `CrowdSec`'s scenario for probing takes 10 in a bucket that leaks one in 10 s.
+    /// Different paths that do not exist, asked for by a client within an hour; three times as many are of severity
+    /// high. A page whose assets were all renamed asks for fewer than the default. `CrowdSec`'s scenario for probing
+    /// takes 10 in a bucket that leaks one in 10 s.
     pub missing: u32,
-    /// The same in percent of a client's requests since the first of them. Default 50; no preset changes it.
+    /// The same in percent of the client's requests since the first of them. No preset changes it.
     pub missing_percent: u32,
-    /// Requests of a tool (for attack tools high, for those that survey the Internet medium). Default 20.
+    /// Requests within an hour that name a tool in User-Agent: of severity high for attack tools, medium for those
+    /// that survey the Internet.
     pub tool_requests: u32,
-    /// Suspicious clients remembered. Default 32,768, at most 400 bytes each and five samples.
+    /// Suspicious clients remembered, at most 400 bytes each and five samples.
     pub entries: u32,
 }
 
@@ -59,15 +64,14 @@ impl Config {
     /// Reads `[detect.scanner]`.
     #[must_use]
     pub fn read(section: &Section<'_>, preset: Preset) -> Self {
-        let otherwise = Self::of(preset);
-        let read = |key, default| section.integer(key, 1..=100_000).unwrap_or(default);
-        Self {
-            probes: read("probes", otherwise.probes),
-            missing: read("missing", otherwise.missing),
-            missing_percent: section.integer("missing_percent", 1..=100).unwrap_or(otherwise.missing_percent),
-            tool_requests: read("tool_requests", otherwise.tool_requests),
-            entries: section.integer("entries", 16..=16_777_216).unwrap_or(otherwise.entries),
-        }
+        let mut config = Self::of(preset);
+        section.explain::<Self>();
+        section.integer("probes", 1..=100_000, &mut config.probes);
+        section.integer("missing", 1..=100_000, &mut config.missing);
+        section.integer("missing_percent", 1..=100, &mut config.missing_percent);
+        section.integer("tool_requests", 1..=100_000, &mut config.tool_requests);
+        section.integer("entries", 16..=16_777_216, &mut config.entries);
+        config
     }
 }
 

@@ -7,6 +7,8 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use documented::DocumentedFields;
+
 use super::recent::Recent;
 use super::{Detector, Evidence, Offender, Preset, Severity, Signal, Subject, Threat, Usage};
 use crate::clock::Timestamp;
@@ -17,22 +19,22 @@ use crate::event::{Event, Held, HeldBy};
 mod tests;
 
 /// Thresholds.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, DocumentedFields)]
 pub struct Config {
-    /// Slow connections of one client at a time (twice as many for severity high). Default 10: browsers open six
-    /// to a host in HTTP/1.1.
+    /// Slow connections of one client at a time; twice as many are of severity high. Browsers open six to a host in
+    /// HTTP/1.1.
     pub connections: u32,
-    /// Slow connections of all clients together. Default 150, the workers that Apache has by default
-    /// (`MaxRequestWorkers` of the prefork module is 256, of the event module 400).
+    /// Slow connections of all clients together, at a time. The default is below the number of requests that Apache
+    /// serves at a time (`MaxRequestWorkers`: 256 for the prefork module, 400 for the event module).
     pub total: u32,
-    /// Age from which on a message may be slow. Default 20 s, where Apache's `mod_reqtimeout` begins to ask for a
+    /// Age from which on a message may be slow. The default is where Apache's `mod_reqtimeout` begins to ask for a
     /// rate of heads (`header=20-40,MinRate=500`) and of bodies (`body=20,MinRate=500`); nginx waits 60 s between
     /// two reads (`client_header_timeout`, `client_body_timeout`). No preset changes it.
     pub after: Duration,
-    /// Bytes per second below which a message is slow. Default 500, as in `mod_reqtimeout`. No preset changes it.
+    /// Bytes per second below which a message is slow. The default is that of `mod_reqtimeout`. No preset changes it.
     pub min_rate: u32,
-    /// Clients remembered that hold slow connections. Default 16,384; all their connections together are at most
-    /// eight times as many.
+    /// Clients remembered that hold slow connections. Of all their connections together, at most eight times as many
+    /// are remembered.
     pub entries: u32,
 }
 
@@ -52,15 +54,14 @@ impl Config {
     /// Reads `[detect.slow-attack]`.
     #[must_use]
     pub fn read(section: &Section<'_>, preset: Preset) -> Self {
-        let otherwise = Self::of(preset);
-        let count = |key, default| section.integer(key, 1..=1_000_000).unwrap_or(default);
-        Self {
-            connections: count("connections", otherwise.connections),
-            total: count("total", otherwise.total),
-            after: section.duration("after").unwrap_or(otherwise.after),
-            min_rate: count("min_rate", otherwise.min_rate),
-            entries: section.integer("entries", 16..=16_777_216).unwrap_or(otherwise.entries),
-        }
+        let mut config = Self::of(preset);
+        section.explain::<Self>();
+        section.integer("connections", 1..=1_000_000, &mut config.connections);
+        section.integer("total", 1..=1_000_000, &mut config.total);
+        section.duration("after", Duration::from_secs(1), &mut config.after);
+        section.integer("min_rate", 1..=1_000_000, &mut config.min_rate);
+        section.integer("entries", 16..=16_777_216, &mut config.entries);
+        config
     }
 }
 

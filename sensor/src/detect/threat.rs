@@ -1,30 +1,34 @@
 //! What can be wrong, and how bad it is: closed sets, since they are labels of metrics.
 
+use documented::DocumentedFields;
 use serde::{Deserialize, Serialize};
 
 /// A kind of attack or anomaly.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, DocumentedFields,
+)]
 #[serde(rename_all = "kebab-case")]
+#[documented_fields(rename_all = "kebab-case")]
 pub enum Threat {
-    /// Many failed logins on one account.
+    /// Many passwords tried on one account, from one client or many.
     BruteForce,
     /// One password on many accounts.
     PasswordSpraying,
-    /// Many accounts, mostly failures: from one client, or from many that have something in common.
+    /// Many accounts tried, mostly in vain: from one client, or from many that have something in common.
     CredentialStuffing,
-    /// A success within one of these.
+    /// A login that succeeds within an attack on passwords.
     AccountTakeover,
     /// More requests than a route or the host usually sees.
     RateSpike,
-    /// A larger share of errors.
+    /// A larger share of errors (5xx) than a route or the host usually sees.
     ErrorSpike,
-    /// Slower answers.
+    /// Slower answers than a route or the host usually gives.
     LatencySpike,
     /// More requests of a client or principal than the configuration allows.
     RequestRate,
     /// Walking through identifiers under one route.
     Enumeration,
-    /// Probing for what does not exist.
+    /// Probing for what does not exist or is known to be vulnerable.
     Scanner,
     /// Holding connections open with messages that do not end.
     SlowAttack,
@@ -64,6 +68,12 @@ impl Threat {
         }
     }
 
+    /// What it is: the doc comment of its variant.
+    #[must_use]
+    pub fn meaning(self) -> &'static str {
+        Self::get_field_docs(self.slug()).unwrap_or_default()
+    }
+
     /// Its place in the OWASP API Security Top 10 of 2023.
     #[must_use]
     pub const fn owasp(self) -> &'static str {
@@ -83,8 +93,11 @@ impl Threat {
 }
 
 /// How bad it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, DocumentedFields,
+)]
 #[serde(rename_all = "lowercase")]
+#[documented_fields(rename_all = "lowercase")]
 pub enum Severity {
     /// Worth knowing.
     Info,

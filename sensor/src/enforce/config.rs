@@ -2,24 +2,26 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use documented::DocumentedFields;
 use ipnet::IpNet;
 
-use super::limits::{Limits, Scope, parse_bits};
+use super::limits::{Limits, Scope};
 use super::policy::{AllowRule, BlockRule, Layer, Mode, Origin};
 use crate::clock::Timestamp;
 use crate::config::Section;
-use crate::prefix;
+use crate::prefix::PREFIX;
 
 /// Mode, limits, allows and blocks, as written.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, DocumentedFields)]
 pub struct PolicyConfig {
-    /// The mode.
+    /// `monitor` only counts what would be dropped, and detectors only tell; `enforce` does it. What `sensor mode`
+    /// sets comes before this, over restarts, too.
     pub mode: Mode,
     /// Limits by scope; `default` is always there.
     pub limits: BTreeMap<Scope, Limits>,
-    /// Allowed prefixes.
+    /// Prefixes that no limit and no block touches.
     pub allow: BTreeSet<IpNet>,
-    /// Blocked prefixes.
+    /// Prefixes whose packets are dropped.
     pub block: BTreeSet<IpNet>,
 }
 
@@ -51,23 +53,26 @@ impl PolicyConfig {
     #[must_use]
     pub fn read(root: &Section<'_>, limits: &Section<'_>) -> Self {
         let mut config = Self::default();
-        if let Some(mode) = root.parsed("mode", str::parse::<Mode>) {
-            config.mode = mode;
-        }
-        config.allow = read_prefixes(root, "allow");
-        config.block = read_prefixes(root, "block");
-        for (name, section) in limits.sections() {
+        root.explain::<Self>();
+        root.choice("mode", &Mode::ALL.map(|mode| (mode.label(), mode)), &mut config.mode);
+        root.set("allow", &PREFIX, &mut config.allow);
+        root.set("block", &PREFIX, &mut config.block);
+        let default = limits.section("default").about(ABOUT_DEFAULT);
+        config.limits.entry(Scope::Default).or_default().read(&default);
+        default.finish();
+        for (name, section) in limits.sections("203.0.113.0/24") {
+            let section = section.about(ABOUT_SCOPE);
+            let mut read = Limits::default();
+            read.read(&section);
             match name.parse::<Scope>() {
                 Ok(scope) => {
-                    let base = config.limits.get(&scope).copied().unwrap_or_default();
-                    let read = read_limits(&section);
-                    if scope != Scope::Default && config.limits.contains_key(&scope) {
+                    if config.limits.contains_key(&scope) {
                         limits.reject(
                             name,
                             "overlapping scopes: this one is there already in another spelling",
                         );
                     }
-                    config.limits.insert(scope, read.or(base));
+                    config.limits.insert(scope, read);
                 }
                 Err(error) => limits.reject(name, error),
             }
@@ -91,20 +96,6 @@ impl PolicyConfig {
     }
 }
 
-fn read_prefixes(root: &Section<'_>, key: &'static str) -> BTreeSet<IpNet> {
-    let mut seen = BTreeSet::new();
-    root.list(key, |text| {
-        let prefix = prefix::parse(text).map_err(|error| error.to_string())?;
-        if seen.insert(prefix) { Ok(()) } else { Err(format!("`{text}` is listed twice")) }
-    });
-    seen
-}
+const ABOUT_DEFAULT: &str = "Limits of each client that no longer prefix covers.";
 
-fn read_limits(section: &Section<'_>) -> Limits {
-    Limits {
-        packets: section.parsed("packets", str::parse),
-        bits: section.parsed("bits", parse_bits),
-        connections: section.parsed("connections", str::parse),
-        requests: section.parsed("requests", str::parse),
-    }
-}
+const ABOUT_SCOPE: &str = "Limits of each client within a prefix; the longest prefix counts. What is not set is as in `limits.default`.";

@@ -3,12 +3,14 @@
 use std::fmt;
 use std::str::FromStr;
 
+use documented::DocumentedFields;
 use ipnet::IpNet;
 use sensor_common::abi::{Dimension, ScopeLimits};
 use sensor_common::limit::{ParseRateError, Quota, Rate};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::config::{Form, Section, from_text};
 use crate::prefix::{self, PrefixError};
 
 /// Whom limits are for.
@@ -89,19 +91,19 @@ as_text!(Scope);
 as_text!(Limit);
 
 /// Limits of one scope. What a prefix scope leaves out is as in `default`; what `default` leaves out is off.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, DocumentedFields)]
 #[serde(deny_unknown_fields)]
 pub struct Limits {
-    /// Frames.
+    /// Packets, of any kind.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub packets: Option<Limit>,
-    /// Bits of frames.
+    /// Bits, Ethernet headers included; at least 1k a second.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bits: Option<Limit>,
-    /// New TCP connections.
+    /// New TCP connections: segments with SYN.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub connections: Option<Limit>,
-    /// HTTP requests.
+    /// HTTP/1 requests in plain text: TCP segments that begin with a method.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub requests: Option<Limit>,
 }
@@ -173,6 +175,28 @@ fn tighter(one: Option<Limit>, other: Option<Limit>) -> Option<Limit> {
         u128::from(rate.count()).saturating_mul(other.period().nanoseconds().into())
     };
     Some(Limit::Rate(if long_run(a, b) <= long_run(b, a) { a } else { b }))
+}
+
+/// A rate in the configuration, as far as its syntax goes.
+const RATE_KIND: &str = "a rate such as `100/s`, `50k/min:1k` (with the burst behind the colon), or `off`";
+
+/// A limit in the configuration.
+pub const LIMIT: Form<Limit> =
+    Form { kind: RATE_KIND, example: "100/s:500", read: from_text, show: Limit::to_string };
+
+/// A limit of bits in the configuration.
+pub const BITS: Form<Limit> =
+    Form { kind: RATE_KIND, example: "200M/s", read: parse_bits, show: Limit::to_string };
+
+impl Limits {
+    /// Reads a table of limits over these.
+    pub fn read(&mut self, section: &Section<'_>) {
+        section.explain::<Self>();
+        section.optional("packets", &LIMIT, &mut self.packets);
+        section.optional("bits", &BITS, &mut self.bits);
+        section.optional("connections", &LIMIT, &mut self.connections);
+        section.optional("requests", &LIMIT, &mut self.requests);
+    }
 }
 
 /// Reads a limit on bits: as any other, but not too slow for a single frame.

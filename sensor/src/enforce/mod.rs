@@ -12,5 +12,5 @@ mod policy;
 
 pub use apply::{EnforceError, Enforcer};
 pub use config::PolicyConfig;
-pub use limits::{Limit, Limits, Scope, ScopeError, parse_bits};
+pub use limits::{BITS, LIMIT, Limit, Limits, Scope, ScopeError, parse_bits};
 pub use policy::{AllowRule, BlockRule, DecidedLimits, Layer, Mode, Origin, Policy, ScopeRule};

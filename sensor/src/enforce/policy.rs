@@ -23,6 +23,9 @@ pub enum Mode {
 }
 
 impl Mode {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Monitor, Self::Enforce];
+
     /// The word that operators use.
     #[must_use]
     pub const fn label(self) -> &'static str {

@@ -2,16 +2,24 @@
 
 use std::time::Duration;
 
+use documented::DocumentedFields;
+
 /// Bounds. Hitting one is counted and, where it concerns one exchange, an anomaly of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, DocumentedFields)]
 pub struct Config {
-    /// Longest head, in bytes, at most 16 MiB. Default 64 KiB: more than what nginx, Apache and Node.js take.
+    /// Longest head of a message; more is an anomaly. The default is more than what nginx, Apache and Node.js
+    /// take.
+    #[documented_fields(rename = "max_head_bytes")]
     pub head_bytes: usize,
-    /// Most headers of a message that are kept. Default 100.
+    /// Most headers of a message that are kept.
+    #[documented_fields(rename = "max_headers")]
     pub headers: usize,
-    /// Bytes kept of a body, of requests and of responses each. Default 16 KiB.
+    /// Most bytes kept of a body while its exchange lasts, of request and response each. Logins are looked for in
+    /// them.
+    #[documented_fields(rename = "max_body_bytes")]
     pub body_bytes: usize,
-    /// Most bytes that a kept body is inflated to. Default 64 KiB.
+    /// Most bytes that a compressed body is inflated to.
+    #[documented_fields(rename = "max_inflated_bytes")]
     pub inflate_bytes: usize,
     /// Bytes of a body that are known to follow and not needed, from which on they are not asked for. Default
     /// 16 KiB.
@@ -34,8 +42,8 @@ pub struct Config {
     /// How long a message is under way until it is told of, again and again. Default 10 s: half of what Apache gives
     /// a head before it asks for a rate.
     pub held_after: Duration,
-    /// Whether a connection may begin with a PROXY protocol header. Default true; whom to believe is decided
-    /// elsewhere.
+    /// Whether connections may begin with a PROXY protocol header. Only that of `identity.trusted_proxies` is
+    /// believed.
     pub proxy_protocol: bool,
 }
 

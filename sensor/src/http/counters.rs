@@ -76,6 +76,12 @@ impl Counters {
         Anomaly::ALL.into_iter().zip(self.anomalies)
     }
 
+    /// With every anomaly found once, to show which there are.
+    #[must_use]
+    pub fn of_everything() -> Self {
+        Self { anomalies: [1; Anomaly::ALL.len()], ..Self::default() }
+    }
+
     pub(super) fn note(&mut self, anomalies: Anomalies) {
         if anomalies.is_empty() {
             return;

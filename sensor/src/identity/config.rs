@@ -1,5 +1,6 @@
 //! What the operator can say about identity.
 
+use documented::DocumentedFields;
 use ipnet::IpNet;
 
 use super::login::LoginConfig;
@@ -49,12 +50,14 @@ pub const MAX_FORWARDED_HEADERS: usize = 8;
 pub const MAX_NAMES: usize = 128;
 
 /// How clients and principals are found.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, DocumentedFields)]
 pub struct Config {
-    /// Peers whose forwarding headers and PROXY protocol are believed. Default: none.
+    /// Proxies in front of this host: peers whose forwarding headers and PROXY protocol are believed, and who are
+    /// never blocked themselves.
     pub trusted_proxies: Vec<IpNet>,
-    /// Forwarding headers that are believed, the preferred first, at most [`MAX_FORWARDED_HEADERS`]. Default:
-    /// `X-Forwarded-For`, which nearly every proxy appends its peer to.
+    /// Forwarding headers that are believed of trusted proxies, the preferred first, at most 8. Nearly every proxy
+    /// appends its peer to `X-Forwarded-For`. Other headers are taken for one address each, such as
+    /// `CF-Connecting-IP`.
     ///
     /// A proxy that sets one of these and passes on the others lets its clients choose their address through
     /// a preferred one, and through any other where the preferred tells none: list only what the proxies set or
@@ -63,18 +66,17 @@ pub struct Config {
     pub forwarded_headers: Vec<ForwardedHeader>,
     /// List elements of one forwarding header examined, from the right. Default 32.
     pub max_elements: usize,
-    /// Headers whose value is an API key, the preferred first; at most [`MAX_NAMES`].
+    /// Headers whose value is an API key, the preferred first, at most 128.
     pub api_key_headers: Vec<String>,
-    /// Query parameters whose value is an API key, the preferred first; at most [`MAX_NAMES`]. `key` alone is
-    /// not among the defaults: it is as often a sort key, a cache key or a map's key.
+    /// Query parameters whose value is an API key, the preferred first, at most 128. `key` alone is not among the
+    /// defaults: it is as often a sort key, a cache key or a map's key.
     pub api_key_parameters: Vec<String>,
-    /// Query parameters whose value is a bearer token; at most [`MAX_NAMES`]. Default: `access_token`
-    /// (RFC 6750, section 2.3).
+    /// Query parameters whose value is a bearer token, at most 128. The default is that of RFC 6750, section 2.3.
     pub token_parameters: Vec<String>,
     /// Query parameters examined. Default 64.
     pub max_parameters: usize,
-    /// Session cookies, the preferred first; `*` at the start or the end stands for anything. Names are
-    /// compared without regard to case. At most [`MAX_NAMES`].
+    /// Session cookies, the preferred first, at most 128; `*` at the start or the end stands for anything. Names
+    /// are compared without regard to case. The defaults are those of the common frameworks.
     pub session_cookies: Vec<String>,
     /// Cookies examined. Default 64.
     pub max_cookies: usize,

@@ -37,8 +37,8 @@ pub use client::Mechanism;
 pub use config::{Config, ConfigError, ForwardedHeader, MAX_FORWARDED_HEADERS, MAX_NAMES};
 pub use hash::{Hasher, Key, KeyedHash, Kind};
 pub use login::{
-    Conditions, HeaderSign, Login, LoginConfig, LoginOutcome, LoginRoute, LoginRule, LoginTextError,
-    MAX_LOGIN_RULES, Statuses, login_text,
+    Conditions, HEADER_SIGN, HeaderSign, LOGIN_ROUTE, Login, LoginConfig, LoginOutcome, LoginRoute,
+    LoginRule, LoginTextError, MAX_LOGIN_RULES, STATUSES, Statuses, login_text,
 };
 pub use principal::BasicLogin;
 

@@ -28,6 +28,9 @@ pub enum XdpMode {
 }
 
 impl XdpMode {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Native, Self::Generic];
+
     /// The word that operators use.
     #[must_use]
     pub const fn label(self) -> &'static str {

@@ -3,23 +3,30 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use documented::DocumentedFields;
 use ipnet::IpNet;
 use sensor_common::abi::ClientKey;
 use sensor_common::table::{DOORKEEPER_WAYS, buckets_for};
 
 /// Bounds of the kernel's tables. They are fixed when the maps are made; a change takes a restart, which
 /// moves policy to new maps and forgets the clients' state.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, DocumentedFields)]
 pub struct Capacities {
-    /// Clients tracked.
+    /// Clients that the kernel's table has room for, some 150 bytes of kernel memory each. Where it is full, new ones share the limit
+    /// `limits.newcomers`.
+    #[documented_fields(rename = "max_tracked")]
     pub clients: u32,
-    /// Sources that the doorkeeper remembers; rounded up to a power of two.
+    /// Sources of which it is remembered that they sent a packet, 2 bytes each, until a second one makes clients of
+    /// them; rounded up to a power of two.
     pub doorkeeper: u32,
-    /// Limit scopes besides the default.
+    /// Limit scopes besides `default`.
+    #[documented_fields(rename = "max_scopes")]
     pub scopes: u32,
-    /// Allowed prefixes, for each family.
+    /// Allowed prefixes, of IPv4 and of IPv6 each.
+    #[documented_fields(rename = "max_allows")]
     pub allows: u32,
-    /// Blocked prefixes, for each family.
+    /// Blocked prefixes, of IPv4 and of IPv6 each.
+    #[documented_fields(rename = "max_blocks")]
     pub blocks: u32,
 }
 
@@ -51,11 +58,14 @@ impl Capacities {
 }
 
 /// Which part of a source address is a client.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, DocumentedFields)]
 pub struct ClientPrefixes {
-    /// Bits of an IPv4 address, 8 to 32.
+    /// Bits of an IPv4 address that make a client: with 24, all of 203.0.113.0/24 share one client's limits.
+    #[documented_fields(rename = "ipv4_prefix")]
     pub v4: u8,
-    /// Bits of an IPv6 address, 16 to 128.
+    /// Bits of an IPv6 address that make a client. Providers give their customers a /64 at least, whose addresses
+    /// they choose freely.
+    #[documented_fields(rename = "ipv6_prefix")]
     pub v6: u8,
     /// Silence after which a client's place may go to another.
     pub idle: Duration,

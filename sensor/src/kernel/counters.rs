@@ -30,7 +30,8 @@ pub struct Counters {
 }
 
 /// Reasons that can go with a verdict; the other combinations never occur and are not read.
-fn reasons_of(verdict: Verdict) -> &'static [Reason] {
+#[must_use]
+pub fn reasons_of(verdict: Verdict) -> &'static [Reason] {
     match verdict {
         Verdict::Pass => &[Reason::None, Reason::Allowed, Reason::NotIp, Reason::Unparsed],
         Verdict::Drop | Verdict::WouldDrop => &[

@@ -3,6 +3,7 @@
 use std::mem::offset_of;
 
 use aya::maps::MapData;
+use documented::DocumentedFields;
 use sensor_common::abi::{ClientKey, Settings, Shared, VERSION};
 use sensor_common::limit::{Quota, Rate};
 
@@ -11,11 +12,13 @@ use super::error::KernelError;
 use super::shared::SharedArray;
 
 /// Settings that the configuration may change while the program runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, DocumentedFields)]
 pub struct Tuning {
-    /// Packets per second that all sources not yet admitted share; `None` for no limit.
+    /// Packets of all sources together that are not in the client table: those that were not seen before, and those
+    /// that it has no room for.
     pub newcomers: Option<Rate>,
-    /// Over-limit notices per second.
+    /// Notices of packets over a limit that the kernel gives the daemon, for `sensor explain`; further ones are left
+    /// out and counted in `sensor_notices_lost_total`.
     pub notices: Rate,
     /// Which part of a source address is a client.
     pub prefixes: ClientPrefixes,

@@ -8,6 +8,7 @@ use sensor_common::packet::Problem;
 
 use super::detection::{self, Detection};
 use super::http;
+use super::identity;
 use crate::clock::Timestamp;
 use crate::detect::Threat;
 use crate::enforce::Mode;
@@ -56,7 +57,10 @@ macro_rules! families {
             help: &[$($help),+],
             kind: MetricType::$kind,
         };
-    )+};
+    )+
+        /// The families of this file.
+        pub(super) const FAMILIES: &[&Family] = &[$(&$constant),+];
+    };
 }
 
 pub(super) use families;
@@ -107,11 +111,16 @@ pub(super) struct Family {
 }
 
 impl Family {
+    /// Its doc comment on one line.
+    pub(super) fn help(&self) -> String {
+        let lines: Vec<&str> = self.help.iter().map(|line| line.trim()).collect();
+        lines.join(" ")
+    }
+
     pub(super) fn with(&self, metrics: Vec<Metric>) -> MetricFamily {
         let mut family = MetricFamily::default();
         family.set_name(self.name.to_owned());
-        let help: Vec<&str> = self.help.iter().map(|line| line.trim()).collect();
-        family.set_help(help.join(" "));
+        family.set_help(self.help());
         family.set_field_type(self.kind);
         family.set_metric(metrics);
         family
@@ -142,6 +151,35 @@ pub(super) fn label(name: &str, value: &str) -> LabelPair {
     pair.set_name(name.to_owned());
     pair.set_value(value.to_owned());
     pair
+}
+
+/// What a family is, for whoever writes about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct About {
+    /// Its name.
+    pub name: &'static str,
+    /// Its HELP text.
+    pub help: String,
+    /// `counter`, `gauge` or `histogram`.
+    pub kind: &'static str,
+}
+
+/// Every family but those of the process, by name.
+#[must_use]
+pub fn about_families() -> Vec<About> {
+    let rooms = [FAMILIES, http::FAMILIES, identity::FAMILIES, detection::FAMILIES];
+    let about = |family: &Family| About {
+        name: family.name,
+        help: family.help(),
+        kind: match family.kind {
+            MetricType::COUNTER => "counter",
+            MetricType::HISTOGRAM => "histogram",
+            MetricType::GAUGE | MetricType::SUMMARY | MetricType::UNTYPED => "gauge",
+        },
+    };
+    let mut families: Vec<About> = rooms.into_iter().flatten().map(|family| about(family)).collect();
+    families.sort_by_key(|family| family.name);
+    families
 }
 
 /// The snapshot as families.

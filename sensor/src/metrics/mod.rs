@@ -6,8 +6,10 @@ mod detection;
 mod families;
 mod http;
 mod identity;
+mod labels;
 mod render;
 
 pub use detection::Detection;
-pub use families::Snapshot;
+pub use families::{About, Snapshot, about_families as families};
+pub use labels::labels;
 pub use render::{CONTENT_TYPE, render};

@@ -4,11 +4,12 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use documented::DocumentedFields;
 use hyper::Uri;
 use hyper::header::{HeaderName, HeaderValue};
 
 use super::webhook;
-use crate::config::Section;
+use crate::config::{Form, Section};
 use crate::detect::Severity;
 
 /// Where alert lines go.
@@ -24,23 +25,23 @@ pub enum Output {
 }
 
 /// A receiver of alerts over HTTP. Its address and headers may hold secrets, so neither is printed.
-#[derive(Clone, PartialEq)]
+#[derive(Clone, PartialEq, DocumentedFields)]
 pub struct WebhookConfig {
-    /// Where alerts are sent to.
+    /// Where alerts are sent to, by HTTP or HTTPS: one POST for each, with the alert as JSON. Redirects are not followed.
     pub url: Uri,
-    /// Headers of each request.
+    /// Headers of each request, such as `Authorization: Bearer ...`. They are never printed.
     pub headers: Vec<(HeaderName, HeaderValue)>,
     /// The longest time for one try, from the connection to the head of the answer.
     pub timeout: Duration,
-    /// Milder alerts are not sent.
+    /// Milder alerts are not sent to it.
     pub min_severity: Severity,
-    /// Most alerts that wait; beyond it the oldest is dropped.
+    /// Most alerts that wait for it; beyond that the oldest is dropped.
     pub queue: usize,
-    /// Most tries for one alert.
+    /// Most tries for one alert. The pause between two is half a second, then twice as long each time, up to a minute.
     pub attempts: u32,
     /// Pause after the first failed try; it doubles up to [`WebhookConfig::MAX_RETRY`].
     pub retry: Duration,
-    /// Certificate authorities besides those of the system, as PEM.
+    /// A file with certificate authorities besides those of the system, as PEM.
     pub ca_file: Option<PathBuf>,
 }
 
@@ -93,13 +94,14 @@ pub enum Include {
 }
 
 /// A file of clients to deny.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, DocumentedFields)]
 pub struct DenyConfig {
-    /// Where.
+    /// The file of clients to deny, rewritten with each change. Its directory must be there.
     pub path: PathBuf,
-    /// How.
+    /// `nginx`: lines such as `deny 192.0.2.7;`, for an `include` in a `server` block. `haproxy`: prefixes with comments,
+    /// for `acl NAME src -f FILE`. `plain`: prefixes only.
     pub format: DenyFormat,
-    /// Who.
+    /// `proxied`: clients behind a trusted proxy, whom the kernel cannot block. `all`: those that the kernel blocks, too.
     pub include: Include,
     /// Most clients; beyond it the one whose time ends first goes.
     pub max_entries: usize,
@@ -114,9 +116,9 @@ impl DenyConfig {
 }
 
 /// All ways out.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, DocumentedFields)]
 pub struct NotifyConfig {
-    /// Of alert lines.
+    /// Where each alert is written to as a line of JSON: `stdout`, the absolute path of a file, or `off`.
     pub output: Output,
     /// Over HTTP.
     pub webhook: Option<WebhookConfig>,
@@ -128,31 +130,66 @@ impl NotifyConfig {
     /// Reads `[alerts]`.
     #[must_use]
     pub fn read(root: &Section<'_>) -> Self {
-        let alerts = root.section("alerts");
-        let output = alerts.parsed("output", |text| match text {
-            "off" => Ok(Output::Off),
-            "stdout" => Ok(Output::Stdout),
-            path if path.starts_with('/') => Ok(Output::File(path.into())),
-            _ => Err("expected `stdout`, an absolute path or `off`"),
-        });
-        let webhook = read_webhook(alerts.section("webhook"));
-        let deny_file = read_deny_file(alerts.section("deny_file"));
+        let alerts = root.section("alerts").about(ABOUT);
+        let mut output = Output::default();
+        alerts.explain::<Self>();
+        alerts.text("output", &OUTPUT, &mut output);
+        let webhook = read_webhook(alerts.section("webhook").about(ABOUT_WEBHOOK));
+        let deny_file = read_deny_file(alerts.section("deny_file").about(ABOUT_DENY_FILE));
         alerts.finish();
-        Self { output: output.unwrap_or_default(), webhook, deny_file }
+        Self { output, webhook, deny_file }
     }
 }
 
+const ABOUT: &str = "Who is told of alerts, besides `sensor alerts`.";
+
+const ABOUT_WEBHOOK: &str = "A receiver of alerts over HTTP; none where there is no `url`.";
+
+const ABOUT_DENY_FILE: &str = "A file of clients that a proxy is to deny; none where there is no `path`.";
+
+const OUTPUT: Form<Output> = Form {
+    kind: "`stdout`, an absolute path or `off`",
+    example: "/var/log/sensor/alerts.jsonl",
+    read: |text| match text {
+        "off" => Ok(Output::Off),
+        "stdout" => Ok(Output::Stdout),
+        path if path.starts_with('/') => Ok(Output::File(path.into())),
+        _ => Err("expected `stdout`, an absolute path or `off`".to_owned()),
+    },
+    show: |output| match output {
+        Output::Off => "off".to_owned(),
+        Output::Stdout => "stdout".to_owned(),
+        Output::File(path) => path.display().to_string(),
+    },
+};
+
+const URL: Form<String> = Form {
+    // The address may hold a secret, so it is not shown again.
+    show: |_url| "...".to_owned(),
+    ..Form::any("a URL with `http` or `https`", "https://alerts.example.org/hook")
+};
+
+const HEADER: Form<(HeaderName, HeaderValue)> = Form {
+    kind: "`Name: value`",
+    example: "Authorization: Bearer ...",
+    read: |text| parse_header(text).map_err(str::to_owned),
+    show: |(name, _value)| format!("{name}: ..."),
+};
+
 fn read_webhook(webhook: Section<'_>) -> Option<WebhookConfig> {
     // Without the text in the message: it may hold a secret.
-    let text = webhook.parsed("url", |text| Ok::<_, String>(text.to_owned()));
-    let url = text.map(|text| parse_url(&text));
+    let mut text = None;
     let mut config = WebhookConfig::to(Uri::default());
-    set(&mut config.headers, webhook.list("headers", parse_header));
-    set(&mut config.timeout, webhook.duration("timeout").filter(|timeout| !timeout.is_zero()));
-    set(&mut config.min_severity, webhook.parsed("min_severity", parse_severity));
-    set(&mut config.queue, webhook.integer("queue", 1..=65_536).map(wide));
-    set(&mut config.attempts, webhook.integer("attempts", 1..=100));
-    config.ca_file = webhook.path("ca_file");
+    webhook.explain::<WebhookConfig>();
+    webhook.optional("url", &URL, &mut text);
+    let url = text.map(|text| parse_url(&text));
+    webhook.list("headers", &HEADER, &mut config.headers);
+    webhook.duration("timeout", Duration::from_millis(1), &mut config.timeout);
+    let severities = Severity::ALL.map(|severity| (severity.label(), severity));
+    webhook.choice("min_severity", &severities, &mut config.min_severity);
+    webhook.integer("queue", 1..=65_536, &mut config.queue);
+    webhook.integer("attempts", 1..=100, &mut config.attempts);
+    webhook.optional("ca_file", &Form::path("/etc/sensor/webhook-ca.pem"), &mut config.ca_file);
     if let Some(path) = &config.ca_file
         && let Err(error) = webhook::read_authorities(path)
     {
@@ -176,30 +213,23 @@ fn read_webhook(webhook: Section<'_>) -> Option<WebhookConfig> {
 }
 
 fn read_deny_file(section: Section<'_>) -> Option<DenyConfig> {
-    let path = section.path("path");
-    let format = section.parsed("format", |text| match text {
-        "nginx" => Ok(DenyFormat::Nginx),
-        "haproxy" => Ok(DenyFormat::Haproxy),
-        "plain" => Ok(DenyFormat::Plain),
-        _ => Err("expected `nginx`, `haproxy` or `plain`"),
-    });
-    let include = section.parsed("include", |text| match text {
-        "proxied" => Ok(Include::Proxied),
-        "all" => Ok(Include::All),
-        _ => Err("expected `proxied` or `all`"),
-    });
-    let max_entries = section.integer("max_entries", 1..=1_000_000).map(wide);
+    let formats =
+        [("nginx", DenyFormat::Nginx), ("haproxy", DenyFormat::Haproxy), ("plain", DenyFormat::Plain)];
+    let includes = [("proxied", Include::Proxied), ("all", Include::All)];
+    let mut path = None;
+    let mut config = DenyConfig::to(PathBuf::new());
+    section.explain::<DenyConfig>();
+    section.optional("path", &Form::path("/var/lib/sensor/deny.conf"), &mut path);
+    section.choice("format", &formats, &mut config.format);
+    section.choice("include", &includes, &mut config.include);
+    section.integer("max_entries", 1..=1_000_000, &mut config.max_entries);
     if path.is_none() {
         for key in ["format", "include", "max_entries"] {
             section.reject(key, "without `path` there is no deny file");
         }
     }
     section.finish();
-    let mut config = DenyConfig::to(path?);
-    set(&mut config.format, format);
-    set(&mut config.include, include);
-    set(&mut config.max_entries, max_entries);
-    Some(config)
+    path.map(|path| DenyConfig { path, ..config })
 }
 
 fn parse_url(text: &str) -> Result<Uri, &'static str> {
@@ -228,20 +258,4 @@ fn parse_header(text: &str) -> Result<(HeaderName, HeaderValue), &'static str> {
     let mut value: HeaderValue = value.trim().parse().or(Err("no value of a header behind the colon"))?;
     value.set_sensitive(true);
     Ok((name, value))
-}
-
-fn parse_severity(text: &str) -> Result<Severity, String> {
-    let known = || Severity::ALL.map(Severity::label).join(", ");
-    let found = Severity::ALL.into_iter().find(|severity| severity.label() == text);
-    found.ok_or_else(|| format!("expected one of {}", known()))
-}
-
-fn set<T>(place: &mut T, value: Option<T>) {
-    if let Some(value) = value {
-        *place = value;
-    }
-}
-
-fn wide(number: u32) -> usize {
-    usize::try_from(number).unwrap_or(usize::MAX)
 }

@@ -61,6 +61,22 @@ pub struct Snapshot {
     pub routes: usize,
 }
 
+impl Snapshot {
+    /// With an exchange and an anomaly of each kind, to show which there are.
+    #[must_use]
+    pub fn of_everything() -> Self {
+        let mut totals = Totals::default();
+        for version in http::Version::ALL {
+            for method in http::Method::ALL {
+                for status in [None, Some(100), Some(200), Some(300), Some(400), Some(500), Some(999)] {
+                    totals.count(version.label(), method.label(), status, None);
+                }
+            }
+        }
+        Self { http: http::Counters::of_everything(), totals, ..Self::default() }
+    }
+}
+
 /// Who is told of exchanges.
 pub trait Observer {
     /// An exchange is over.

@@ -2,21 +2,25 @@
 
 use std::time::Duration;
 
+use documented::DocumentedFields;
+
 use super::policy::OverlapPolicy;
 
 /// Bounds and habits of reassembly. Hitting a bound is counted in [`super::Counters`].
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, DocumentedFields)]
 pub struct Config {
-    /// Connections remembered at once, closed ones that linger included; at least 1. The table is full at this
-    /// number: then the one idle for longest goes.
+    /// TCP connections remembered at once, closed ones that linger included. The table is full at this number:
+    /// then the one idle for longest goes.
     pub max_connections: usize,
     /// Connections of which only one side was seen yet, or whose handshake is not complete; at least 1. A flood
     /// of SYN can take no more of the table than this.
     pub max_half_open: usize,
     /// Bytes that wait for a hole to be filled, in one direction of one connection. Vectors grow by doubling, so
     /// the memory behind them may be twice that.
+    #[documented_fields(rename = "max_stream_buffer_bytes")]
     pub max_buffered_per_half: usize,
-    /// Bytes that wait in all connections.
+    /// Bytes that wait for holes to be filled, in all connections together.
+    #[documented_fields(rename = "max_buffer_mib")]
     pub max_buffered: usize,
     /// Separate stretches of bytes that wait in one direction of one connection. Each also counts as 96 bytes
     /// towards the two bounds above, so that fragments of one byte cost what they take.
@@ -25,6 +29,7 @@ pub struct Config {
     /// window is not in a segment without the handshake's scale option; Linux opens it to 6 MiB by default.
     pub window: u32,
     /// Without a segment for so long, a connection is forgotten.
+    #[documented_fields(rename = "idle")]
     pub idle_timeout: Duration,
     /// The same for connections that count towards [`Self::max_half_open`].
     pub half_open_timeout: Duration,
@@ -41,10 +46,11 @@ pub struct Config {
     /// Skips shorter than this many bytes are not worth an instruction to the source: it costs system calls, and
     /// what is left out by then is at most a few aggregates of 64 KiB, of which a snap length is copied.
     pub min_skip: u64,
-    /// Which of two copies of a byte counts.
+    /// Which of two copies of a byte counts, where segments overlap and differ: as the system does that this is
+    /// named after. The servers' own system is the right one.
     pub overlap: OverlapPolicy,
-    /// Whether urgent bytes stay in the stream (`SO_OOBINLINE`). Linux servers that do not ask for it never read
-    /// them with the rest.
+    /// Whether urgent bytes stay in the stream, as for servers that set `SO_OOBINLINE`. Those that do not never
+    /// read them with the rest.
     pub urgent_inline: bool,
     /// Ports of servers, sorted: they tell the roles in a connection whose handshake was missed.
     pub server_ports: Vec<u16>,

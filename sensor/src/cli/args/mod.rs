@@ -1,5 +1,6 @@
 //! Flags and subcommands.
 
+mod generate;
 mod policy;
 
 use std::net::SocketAddr;
@@ -15,6 +16,7 @@ use crate::enforce::Mode;
 use crate::kernel::XdpChoice;
 use crate::prefix;
 
+pub(in crate::cli) use generate::{GenerateArgs, Generated};
 pub(in crate::cli) use policy::{AllowCommand, BlockCommand, LimitCommand};
 
 /// API security at the network card: counts and drops per-client bursts in the kernel.
@@ -136,6 +138,9 @@ pub(in crate::cli) enum Command {
     Reload(Remote),
     /// Prove that this host drops a burst and stops an attack on logins; no real client is touched
     Selftest,
+    /// Print the default configuration, man pages, completions or the reference
+    #[command(hide = true)]
+    Generate(GenerateArgs),
 }
 
 #[derive(Debug, Args)]

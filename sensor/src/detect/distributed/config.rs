@@ -1,5 +1,7 @@
 //! Thresholds of the distributed form.
 
+use documented::DocumentedFields;
+
 use crate::config::Section;
 use crate::detect::config::Preset;
 
@@ -8,12 +10,12 @@ use crate::detect::config::Preset;
 /// A cumulative sum that alarms at h has at least e^h trials between false alarms if these are independent (Lorden,
 /// 1971): with 100,000 trials a week, 12 would do for one a week. People's failures are not independent, so the
 /// default is about twice that. The number of accounts is our own choice.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, DocumentedFields)]
 pub struct Config {
-    /// The evidence that is asked for, in natural units of information: how many times as likely an attack makes
-    /// what was seen, as a logarithm.
+    /// The evidence that is asked for, in nats: the natural logarithm of how many times as likely an attack makes what
+    /// was seen. If strangers' failures were independent, there were a false alarm in e^25 attempts at the default.
     pub evidence: u32,
-    /// Accounts that strangers failed on within ten minutes, for an attack whose attempts share nothing.
+    /// Accounts that strangers failed on within ten minutes, for an attack whose attempts have nothing in common.
     pub accounts: u32,
 }
 
@@ -27,11 +29,11 @@ impl Config {
     /// Reads `[detect.credential-stuffing.distributed]`.
     #[must_use]
     pub fn read(section: &Section<'_>, preset: Preset) -> Self {
-        let default = Self::of(preset);
-        Self {
-            evidence: section.integer("evidence", 5..=1_000).unwrap_or(default.evidence),
-            accounts: section.integer("accounts", 5..=1_000).unwrap_or(default.accounts),
-        }
+        let mut config = Self::of(preset);
+        section.explain::<Self>();
+        section.integer("evidence", 5..=1_000, &mut config.evidence);
+        section.integer("accounts", 5..=1_000, &mut config.accounts);
+        config
     }
 }
 

@@ -8,7 +8,7 @@ use crate::config::Document;
 use crate::detect::made_up::{api_key, at_ms, client, exchange, observe};
 
 fn limits(per_client: &str, per_principal: &str) -> Limits {
-    let rate = |text| rate_or_off(text).unwrap();
+    let rate = |text| (RATE.read)(text).unwrap();
     Limits { per_client: rate(per_client), per_principal: rate(per_principal) }
 }
 

@@ -1,16 +1,19 @@
 //! What the operator can say about logins.
 
-use std::fmt::Display;
 use std::ops::RangeInclusive;
 use std::str::FromStr;
+
+use documented::DocumentedFields;
+
+use crate::config::{Form, from_text};
 
 /// Most rules.
 pub const MAX_LOGIN_RULES: usize = 64;
 
 /// How logins are recognised.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, DocumentedFields)]
 pub struct LoginConfig {
-    /// Whether they are at all. Default true.
+    /// Whether attempts to log in are recognised at all, and how they were answered.
     pub enabled: bool,
     /// Routes that are known to be those of logins, before what is recognised by itself; at most
     /// [`MAX_LOGIN_RULES`].
@@ -24,13 +27,14 @@ impl Default for LoginConfig {
 }
 
 /// A route for logins.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, DocumentedFields)]
 pub struct LoginRule {
-    /// Which paths.
+    /// The path, or a pattern: `{name}` or `*` stand for one segment, `**` at the end for any number of them. It must
+    /// be there.
     pub route: LoginRoute,
-    /// The field with the account; guessed where there is none.
+    /// The field of the request with the account; guessed where it is not set.
     pub user_field: Option<String>,
-    /// The field with the password; guessed where there is none.
+    /// The field of the request with the password; guessed where it is not set.
     pub password_field: Option<String>,
     /// Any of these is a success.
     pub success: Conditions,
@@ -39,15 +43,15 @@ pub struct LoginRule {
 }
 
 /// Signs in a response, any of which will do.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, DocumentedFields)]
 pub struct Conditions {
-    /// Of its status.
+    /// Its status is one of these.
     pub status: Vec<Statuses>,
-    /// Parts of its body, compared exactly.
+    /// Its body has one of these parts, compared exactly.
     pub text: Vec<String>,
-    /// Parts of its `Location`.
+    /// Its `Location` has one of these parts.
     pub redirect: Vec<String>,
-    /// Of its headers.
+    /// It has one of these headers, with this part in its value where one is named.
     pub header: Vec<HeaderSign>,
 }
 
@@ -179,12 +183,50 @@ impl FromStr for HeaderSign {
     }
 }
 
+/// Paths of logins in the configuration.
+pub const LOGIN_ROUTE: Form<LoginRoute> = Form {
+    kind: "a path such as `/login`, or a pattern such as `/{tenant}/login` or `/auth/**`",
+    example: "/shop/{lang}/enter",
+    read: from_text,
+    show: |route| route.0.clone(),
+};
+
+/// Statuses of answers to logins in the configuration.
+pub const STATUSES: Form<Statuses> = Form {
+    kind: "a status such as 401, a class such as `4xx` or a range such as `200-299`",
+    example: "5xx",
+    read: from_text,
+    show: |Statuses(range)| match (range.start(), range.end()) {
+        (first, last) if first == last => first.to_string(),
+        (first, last) => format!("{first}-{last}"),
+    },
+};
+
+/// Headers of answers to logins in the configuration.
+pub const HEADER_SIGN: Form<HeaderSign> = Form {
+    kind: "the name of a header, or `name: part of its value`",
+    example: "X-Auth: denied",
+    read: from_text,
+    show: |sign| match &sign.part {
+        Some(part) => format!("{}: {part}", sign.name),
+        None => sign.name.clone(),
+    },
+};
+
 /// A part of a text that is looked for: not empty, which everything has.
-///
-/// # Errors
-/// Where it is.
-pub fn login_text(text: &str) -> Result<String, impl Display + use<>> {
-    if text.is_empty() { Err("expected a text that is not empty") } else { Ok(text.to_owned()) }
+#[must_use]
+pub const fn login_text(example: &'static str) -> Form<String> {
+    Form {
+        kind: "a text that is not empty",
+        example,
+        read: |text| {
+            if text.is_empty() {
+                return Err("expected a text that is not empty".to_owned());
+            }
+            Ok(text.to_owned())
+        },
+        show: String::clone,
+    }
 }
 
 #[cfg(test)]

@@ -39,8 +39,8 @@ use serde::{Serialize, Serializer};
 use zeroize::Zeroizing;
 
 pub use config::{
-    Conditions, HeaderSign, LoginConfig, LoginRoute, LoginRule, LoginTextError, MAX_LOGIN_RULES, Statuses,
-    login_text,
+    Conditions, HEADER_SIGN, HeaderSign, LOGIN_ROUTE, LoginConfig, LoginRoute, LoginRule, LoginTextError,
+    MAX_LOGIN_RULES, STATUSES, Statuses, login_text,
 };
 
 use super::hash::KeyedHash;

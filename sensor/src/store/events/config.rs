@@ -2,16 +2,21 @@
 
 use std::time::Duration;
 
+use documented::DocumentedFields;
+
 use crate::config::Section;
 
 /// Bounds of the event store.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, DocumentedFields)]
 pub struct StoreConfig {
-    /// Older alerts, audit entries and ended decisions go.
+    /// Alerts, audit entries and ended decisions that are older go.
     pub max_age: Duration,
-    /// Most bytes of the database; before it is reached, the oldest go. Its write-ahead log comes on top, some 4 MiB.
+    /// Most that the database takes; before it is reached, the oldest records go. Its write-ahead log comes on top, some
+    /// 4 MiB.
+    #[documented_fields(rename = "max_size_mib")]
     pub max_bytes: u64,
-    /// Most records that wait to be written.
+    /// Most records that wait while the disk does not take them; further ones are lost and counted in
+    /// `sensor_events_lost_total`.
     pub queue: usize,
     /// Pause after the first failed write; it doubles up to [`StoreConfig::MAX_RETRY`].
     pub retry: Duration,
@@ -25,23 +30,17 @@ impl StoreConfig {
     #[must_use]
     pub fn read(root: &Section<'_>) -> Self {
         let mut config = Self::default();
-        let store = root.section("store");
-        if let Some(age) = store.duration("max_age") {
-            if age < MIN_AGE {
-                store.reject("max_age", "expected at least 1h");
-            }
-            config.max_age = age;
-        }
-        if let Some(mebibytes) = store.integer("max_size_mib", 1..=1_048_576) {
-            config.max_bytes = u64::from(mebibytes) << 20;
-        }
-        if let Some(queue) = store.integer("queue", 16..=1_048_576) {
-            config.queue = usize::try_from(queue).unwrap_or(usize::MAX);
-        }
+        let store = root.section("store").about(ABOUT);
+        store.explain::<Self>();
+        store.duration("max_age", MIN_AGE, &mut config.max_age);
+        store.mebibytes("max_size_mib", 1..=1_048_576, &mut config.max_bytes);
+        store.integer("queue", 16..=1_048_576, &mut config.queue);
         store.finish();
         config
     }
 }
+
+const ABOUT: &str = "What is kept of alerts, decisions and the audit trail: `events.db` in the state directory. Decisions in force stay.";
 
 /// Shorter ages are a slip: blocks escalate by what is kept.
 const MIN_AGE: Duration = Duration::from_hours(1);
@@ -87,7 +86,7 @@ mod tests {
     #[test]
     fn mistakes_name_their_key() {
         for (line, expected) in [
-            ("max_age = \"5m\"", "s.toml:2: store.max_age: expected at least 1h"),
+            ("max_age = \"5m\"", "s.toml:2: store.max_age: `5m`: expected at least 1h"),
             ("max_age = \"long\"", "s.toml:2: store.max_age: `long`: expected number"),
             ("max_size_mib = 0", "s.toml:2: store.max_size_mib: expected a whole number from 1 to 1048576"),
             ("max_size = 5", "s.toml:2: store.max_size: unknown key; did you mean `max_size_mib`?"),

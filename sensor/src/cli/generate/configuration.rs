@@ -1,0 +1,49 @@
+//! The reference of the configuration.
+
+use super::text::{HEADER, code, table};
+use crate::config::Table;
+use crate::daemon::{Described, presets, reference};
+use crate::detect::Preset;
+
+const INTRODUCTION: &str = "\
+# Configuration
+
+`/etc/sensor/sensor.toml` is read first, then `/etc/sensor/conf.d/*.toml` in the order of their names; what comes later
+counts. `-c FILE` replaces both. All of it is optional. `sensor check` finds mistakes and names file, line and key.
+
+Change: `reload` where `sensor reload` (or SIGHUP) takes it, `restart` where it waits for a restart of the daemon, during
+which the policy in the kernel stays in force. What a reload cannot take, it names.
+";
+
+pub(super) fn markdown() -> String {
+    let mut out = format!("{HEADER}{INTRODUCTION}");
+    for (table, keys) in reference() {
+        let title =
+            if table.name.is_empty() { "Top level".to_owned() } else { code(&format!("[{}]", table.name)) };
+        out.push_str(&format!("\n## {title}\n\n{}\n\n", about(&table)));
+        let rows = keys.iter().map(row);
+        out.push_str(&super::text::table(&["key", "default", "change", "meaning"], rows));
+    }
+    let head: Vec<&str> = std::iter::once("key").chain(Preset::ALL.map(|(name, _)| name)).collect();
+    let rows = presets()
+        .into_iter()
+        .map(|(key, values)| std::iter::once(&key).chain(&values).map(|cell| code(cell)).collect());
+    out.push_str("\n## Presets\n\nDefaults that `detect.preset` changes:\n\n");
+    out.push_str(&table(&head, rows));
+    out
+}
+
+fn about(table: &Table) -> String {
+    if table.made_up { format!("{} The name here is an example.", table.help) } else { table.help.to_owned() }
+}
+
+fn row(key: &Described) -> Vec<String> {
+    let default = match &key.knob.default {
+        Some(default) => code(default),
+        None => format!("not set; such as {}", code(&key.knob.example)),
+    };
+    let change = if key.restart { "restart" } else { "reload" };
+    let meaning =
+        format!("{} Value: {}.", key.knob.help.replace('*', "\\*"), key.knob.kind.replace('*', "\\*"));
+    vec![code(key.knob.key), default, change.to_owned(), meaning]
+}

@@ -1,0 +1,43 @@
+//! The reference of the metrics.
+
+use std::collections::BTreeSet;
+
+use anyhow::Result;
+
+use super::text::{HEADER, code, table};
+use crate::metrics::{Snapshot, families, labels, render};
+
+const INTRODUCTION: &str = "\
+# Metrics
+
+`http://127.0.0.1:9797/metrics` in the text format of Prometheus; `[web] listen_address` changes the address. Units are
+base units; counters begin at zero when the daemon starts, but for those that the kernel keeps, which outlive it. No label
+holds an address, a path or a user, only what stands here, and the names of the interfaces that are served.
+";
+
+/// # Errors
+/// Where the process's own metrics cannot be rendered.
+pub(super) fn markdown() -> Result<String> {
+    let labels = labels();
+    let rows = families().into_iter().map(|family| {
+        let labels = labels.get(family.name).map(Vec::as_slice).unwrap_or_default();
+        let labels: Vec<String> = labels.iter().map(|(name, values)| label(name, values)).collect();
+        vec![code(family.name), family.kind.to_owned(), labels.join("\n\n"), family.help]
+    });
+    let mut out = format!("{HEADER}{INTRODUCTION}\n");
+    out.push_str(&table(&["family", "type", "labels", "meaning"], rows));
+    out.push_str("\n## Of the process\n\n");
+    let rendered = render(&Snapshot::default())?;
+    let process = rendered.lines().filter_map(|line| line.strip_prefix("# HELP process_")?.split_once(' '));
+    let rows = process.map(|(name, help)| vec![code(&format!("process_{name}")), help.to_owned()]);
+    out.push_str(&table(&["family", "meaning"], rows));
+    Ok(out)
+}
+
+fn label(name: &str, values: &BTreeSet<String>) -> String {
+    if values.is_empty() {
+        return code(name);
+    }
+    let values: Vec<String> = values.iter().map(|value| code(value)).collect();
+    format!("{}: {}", code(name), values.join(", "))
+}

@@ -1,0 +1,64 @@
+//! `sensor generate`: files that are made of what the program knows about itself, so that they cannot say otherwise
+//! than it does. Those that are kept in the repository are compared with what this makes.
+
+mod alerts;
+mod commands;
+mod completions;
+mod config;
+mod configuration;
+mod man;
+mod metrics;
+mod roff;
+#[cfg(test)]
+mod tests;
+mod text;
+
+use std::fs;
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result};
+
+use super::args::{GenerateArgs, Generated};
+
+/// A file that was made.
+struct File {
+    name: String,
+    text: String,
+}
+
+impl File {
+    fn new(name: impl Into<String>, text: String) -> Self {
+        Self { name: name.into(), text }
+    }
+}
+
+/// Makes the files of one kind and writes or prints them.
+pub(super) fn generate(args: &GenerateArgs) -> Result<ExitCode> {
+    let files = files(args.what)?;
+    let Some(directory) = &args.out else {
+        for file in &files {
+            print!("{}", file.text);
+        }
+        return Ok(ExitCode::SUCCESS);
+    };
+    fs::create_dir_all(directory).with_context(|| format!("cannot make {}", directory.display()))?;
+    for file in &files {
+        let path = directory.join(&file.name);
+        fs::write(&path, &file.text).with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn files(what: Generated) -> Result<Vec<File>> {
+    Ok(match what {
+        Generated::Config => vec![File::new("sensor.toml", config::toml())],
+        Generated::Man => man::pages()?,
+        Generated::Completions { shell } => completions::scripts(shell),
+        Generated::Reference => vec![
+            File::new("alerts.md", alerts::markdown()),
+            File::new("cli.md", commands::markdown()),
+            File::new("configuration.md", configuration::markdown()),
+            File::new("metrics.md", metrics::markdown()?),
+        ],
+    })
+}

@@ -1,0 +1,93 @@
+//! How values stand in the configuration as texts.
+
+use std::fmt::Display;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+/// How a value is written: what readers accept, and what descriptions say.
+#[derive(Debug)]
+pub struct Form<T> {
+    /// What may stand there, such as "a rate such as `100/s`".
+    pub kind: &'static str,
+    /// One that is no default.
+    pub example: &'static str,
+    /// Reads it.
+    pub read: fn(&str) -> Result<T, String>,
+    /// Writes it, so that it reads the same.
+    pub show: fn(&T) -> String,
+}
+
+/// Reads by [`FromStr`], with the error as text.
+///
+/// # Errors
+/// Those of the type.
+pub fn from_text<T: FromStr<Err: Display>>(text: &str) -> Result<T, String> {
+    text.parse().map_err(|error: T::Err| error.to_string())
+}
+
+impl Form<String> {
+    /// Any text.
+    #[must_use]
+    pub const fn any(kind: &'static str, example: &'static str) -> Self {
+        Self { kind, example, read: |text| Ok(text.to_owned()), show: String::clone }
+    }
+}
+
+impl Form<PathBuf> {
+    /// An absolute path.
+    #[must_use]
+    pub const fn path(example: &'static str) -> Self {
+        Self {
+            kind: "an absolute path",
+            example,
+            read: |text| {
+                let path = PathBuf::from(text);
+                if path.is_absolute() { Ok(path) } else { Err("expected an absolute path".to_owned()) }
+            },
+            show: |path| path.display().to_string(),
+        }
+    }
+}
+
+/// A text as TOML.
+pub(super) fn quoted(text: &str) -> String {
+    toml::Value::from(text).to_string()
+}
+
+/// A list as TOML. Numbers stand as such.
+pub(super) fn listed(items: impl Iterator<Item = String>) -> String {
+    let items: Vec<String> = items
+        .map(|item| if item.bytes().all(|byte| byte.is_ascii_digit()) { item } else { quoted(&item) })
+        .collect();
+    format!("[{}]", items.join(", "))
+}
+
+/// Units of time, in milliseconds, the longest first.
+const UNITS: [(u128, &str); 5] =
+    [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1_000, "s"), (1, "ms")];
+
+/// A time in the longest unit that it is a multiple of.
+pub(super) fn shown_time(time: Duration) -> String {
+    let whole = |(length, _): &(u128, &str)| time.as_millis().is_multiple_of(*length);
+    let (length, unit) = UNITS.into_iter().find(whole).unwrap_or((1, "ms"));
+    format!("{}{unit}", time.as_millis().checked_div(length).unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_written_as_they_are_read() {
+        for text in ["10m", "90d", "1d", "7d", "20s", "500ms", "36h", "90s"] {
+            assert_eq!(shown_time(humantime::parse_duration(text).unwrap()), text);
+        }
+    }
+
+    #[test]
+    fn texts_are_quoted_and_numbers_are_not() {
+        assert_eq!(listed(["80".to_owned(), "auto".to_owned()].into_iter()), "[80, \"auto\"]");
+        assert_eq!(quoted("a\"b"), "'a\"b'");
+    }
+}

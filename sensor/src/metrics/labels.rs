@@ -1,0 +1,85 @@
+//! Labels of families, for descriptions: told by a snapshot in which everything has happened.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use prometheus::proto::MetricFamily;
+use sensor_common::abi::{Counter, Family, Verdict};
+
+use super::detection::Detection;
+use super::families::{Snapshot, gather};
+use crate::kernel::{LabelledCounter, XdpMode, reasons_of};
+use crate::notify::DenyStats;
+use crate::pipeline;
+use crate::store::StoreStats;
+
+/// What stands for an interface's name.
+const INTERFACE: &str = "INTERFACE";
+
+/// The labels of each family in the order in which they are written, with all values that are known beforehand; none
+/// of one that names interfaces or versions.
+#[must_use]
+pub fn labels() -> BTreeMap<String, Vec<(String, BTreeSet<String>)>> {
+    gather(&everything()).iter().map(|family| (family.name().to_owned(), of_family(family))).collect()
+}
+
+fn of_family(family: &MetricFamily) -> Vec<(String, BTreeSet<String>)> {
+    let mut found: Vec<(String, BTreeSet<String>)> = Vec::new();
+    for pair in family.get_metric().iter().flat_map(|metric| metric.get_label()) {
+        let (name, value) = (pair.name(), pair.value());
+        let place = found.iter().position(|(known, _)| known == name).unwrap_or_else(|| {
+            found.push((name.to_owned(), BTreeSet::new()));
+            found.len().saturating_sub(1)
+        });
+        let is_open = value == INTERFACE || family.name() == "sensor_build_info";
+        if let Some((_, values)) = found.get_mut(place).filter(|_| !is_open) {
+            values.insert(value.to_owned());
+        }
+    }
+    found
+}
+
+/// Everything has happened once.
+fn everything() -> Snapshot {
+    let counter = Counter { packets: 1, bytes: 1 };
+    let of_verdict = |family, verdict| {
+        let reasons = reasons_of(verdict).iter().copied();
+        reasons.map(move |reason| LabelledCounter { interface: 0, family, verdict, reason, counter })
+    };
+    let counters: Vec<LabelledCounter> = Family::ALL
+        .into_iter()
+        .flat_map(|family| Verdict::ALL.into_iter().flat_map(move |verdict| of_verdict(family, verdict)))
+        .collect();
+    let interfaces = XdpMode::ALL.map(|mode| (INTERFACE.to_owned(), mode, counters.clone()));
+    Snapshot {
+        interfaces: interfaces.to_vec(),
+        http: Some(pipeline::Snapshot::of_everything()),
+        detection: Some(Detection {
+            store: Some(StoreStats::default()),
+            deny_file: Some(DenyStats::default()),
+            ..Detection::default()
+        }),
+        ..Snapshot::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_family_is_described() {
+        let labels = labels();
+        for family in crate::metrics::families() {
+            assert!(labels.contains_key(family.name), "{}: extend `everything`", family.name);
+        }
+        let of = |family: &str, label: &str| {
+            let found = labels[family].iter().find(|(name, _)| name == label);
+            found.map(|(_, values)| values.iter().cloned().collect::<Vec<_>>().join(" ")).unwrap_or_default()
+        };
+        assert_eq!(of("sensor_packets_total", "verdict"), "drop pass would_drop");
+        assert_eq!(of("sensor_packets_total", "interface"), "");
+        assert_eq!(of("sensor_logins_total", "outcome"), "failure success unknown");
+        assert!(of("sensor_http_exchanges_total", "status_class").contains("2xx"));
+        assert!(!of("sensor_http_parse_errors_total", "kind").is_empty());
+    }
+}
