@@ -204,13 +204,18 @@ fn about_sign(key: &str) -> Option<String> {
     Some(format!("The answer says {outcome}, {rule}. {sign}"))
 }
 
-fn read_conditions(section: &Section<'_>, keys: [&'static str; 4]) -> Conditions {
+fn read_conditions(
+    section: &Section<'_>,
+    keys: [&'static str; 4],
+    examples: [&'static str; 4],
+) -> Conditions {
     let mut read = Conditions::default();
     let [status, text, redirect, header] = keys;
-    section.list(status, &STATUSES, &mut read.status);
-    section.list(text, &login_text("wrong password"), &mut read.text);
-    section.list(redirect, &login_text("/enter?again"), &mut read.redirect);
-    section.list(header, &HEADER_SIGN, &mut read.header);
+    let [one_status, one_text, one_redirect, one_header] = examples;
+    section.list(status, &Form { example: one_status, ..STATUSES }, &mut read.status);
+    section.list(text, &login_text(one_text), &mut read.text);
+    section.list(redirect, &login_text(one_redirect), &mut read.redirect);
+    section.list(header, &Form { example: one_header, ..HEADER_SIGN }, &mut read.header);
     read
 }
 
@@ -223,9 +228,10 @@ fn read_login(section: &Section<'_>) -> Option<LoginRule> {
     section.optional("user_field", &login_text("customer"), &mut user_field);
     section.optional("password_field", &login_text("secret"), &mut password_field);
     let success = ["success_status", "success_text", "success_redirect", "success_header"];
-    let success = read_conditions(section, success);
+    let success = read_conditions(section, success, ["302", "Welcome", "/account", "X-User"]);
     let failure = ["failure_status", "failure_text", "failure_redirect", "failure_header"];
-    let failure = read_conditions(section, failure);
+    let failure =
+        read_conditions(section, failure, ["5xx", "wrong password", "/enter?again", "X-Auth: denied"]);
     route.map(|route| LoginRule { route, user_field, password_field, success, failure })
 }
 

@@ -143,12 +143,6 @@ impl Config {
         config
     }
 
-    /// Whether two differ in nothing but responses.
-    #[must_use]
-    pub fn same_but_responses(&self, other: &Self) -> bool {
-        *self == Self { responses: self.responses.clone(), ..other.clone() }
-    }
-
     /// What a threat may lead to.
     #[must_use]
     pub fn response(&self, threat: Threat) -> Response {

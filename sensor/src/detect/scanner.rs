@@ -31,8 +31,8 @@ mod tests;
 /// Thresholds. Those of severity high are in brackets; they scale likewise.
 #[derive(Clone, Debug, PartialEq, Eq, DocumentedFields)]
 pub struct Config {
-    /// Weight of known probes of a client within an hour, each path once: a console weighs 1, a file that holds
-    /// secrets 3. The default is two such files, or six consoles; 2.5 times as much is of severity high. Fail2ban's and
+    /// Weight of known probes of a client within an hour, each path once: a common console weighs 1, a file that
+    /// holds secrets 3. The default is two such files, or six consoles; 2.5 times as much is of severity high. Fail2ban's and
     /// Apache's filters for bots ban at the first of such paths; one alone may be a curious visitor's.
     pub probes: u32,
     /// Different paths that do not exist, asked for by a client within an hour; three times as many are of severity

@@ -182,7 +182,7 @@ const RATE_KIND: &str = "a rate such as `100/s`, `50k/min:1k` (with the burst be
 
 /// A limit in the configuration.
 pub const LIMIT: Form<Limit> =
-    Form { kind: RATE_KIND, example: "100/s:500", read: from_text, show: Limit::to_string };
+    Form { kind: RATE_KIND, example: "200/s:1k", read: from_text, show: Limit::to_string };
 
 /// A limit of bits in the configuration.
 pub const BITS: Form<Limit> =

@@ -1,6 +1,6 @@
 //! The configuration file with every key at its default, as comments.
 
-use super::text::{capitalised, wrapped};
+use super::text::wrapped;
 use crate::config::Table;
 use crate::daemon::{Described, reference};
 
@@ -56,7 +56,7 @@ fn example_table(out: &mut String, table: &Table, keys: &[Described]) {
 fn about(key: &Described, prefix: &str) -> String {
     let mut out = wrapped(&key.knob.help, prefix, WIDTH);
     let change = if key.restart { " A change takes a restart." } else { "" };
-    out.push_str(&wrapped(&format!("{}.{change}", capitalised(&key.knob.kind)), prefix, WIDTH));
+    out.push_str(&wrapped(&format!("Value: {}.{change}", key.knob.kind), prefix, WIDTH));
     out
 }
 

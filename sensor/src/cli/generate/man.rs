@@ -8,7 +8,6 @@ use clap_mangen::roff::Roff;
 use super::File;
 use super::commands::commands;
 use super::roff::{literal, section, term, text};
-use super::text::capitalised;
 use crate::daemon::{Described, reference};
 
 /// Examples by the name of the page.
@@ -93,7 +92,21 @@ fn page(name: &str, command: &Command, all: &[(String, Command)]) -> Result<Stri
     section(&mut rest, "SEE ALSO");
     text(&mut rest, &see_also(name, all));
     rest.to_writer(&mut out)?;
-    Ok(String::from_utf8_lossy(&out).into_owned())
+    Ok(in_bold(&String::from_utf8_lossy(&out)))
+}
+
+/// With what stands between backticks in bold: help texts are written for terminals.
+fn in_bold(page: &str) -> String {
+    let mut out = String::new();
+    for (place, part) in page.split('`').enumerate() {
+        match (place, place.is_multiple_of(2)) {
+            (0, _) => {}
+            (_, true) => out.push_str("\\fR"),
+            (_, false) => out.push_str("\\fB"),
+        }
+        out.push_str(part);
+    }
+    out
 }
 
 fn inner(page: &mut Roff, name: &str, command: &Command) {
@@ -157,5 +170,5 @@ fn meaning(key: &Described) -> String {
         None => format!("Not set by default; an example is `{}`.", key.knob.example),
     };
     let change = if key.restart { "A change takes a restart." } else { "A reload takes a change." };
-    format!("{}\n\n{}. {default} {change}", key.knob.help, capitalised(&key.knob.kind))
+    format!("{}\n\nValue: {}. {default} {change}", key.knob.help, key.knob.kind)
 }

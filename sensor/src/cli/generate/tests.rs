@@ -47,7 +47,7 @@ fn the_file_as_it_is_changes_nothing() {
 #[test]
 fn the_file_without_its_comment_signs_is_the_default() {
     let text = uncommented(&config::toml());
-    assert!(text.contains("\nmode = \"monitor\"\n") && text.contains("\n    \"sessionid\","), "{text}");
+    assert!(text.contains("\nmode = \"monitor\"\n") && text.contains("\n    \"session\", "), "{text}");
     assert_eq!(check(&text).unwrap(), Config::default());
     let settings = text.lines().filter(|line| line.starts_with(|first: char| first.is_ascii_lowercase()));
     let keys = crate::daemon::reference();

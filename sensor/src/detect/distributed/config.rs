@@ -13,7 +13,7 @@ use crate::detect::config::Preset;
 #[derive(Clone, Debug, PartialEq, Eq, DocumentedFields)]
 pub struct Config {
     /// The evidence that is asked for, in nats: the natural logarithm of how many times as likely an attack makes what
-    /// was seen. If strangers' failures were independent, there were a false alarm in e^25 attempts at the default.
+    /// was seen. If strangers' failures were independent, a false alarm would come once in e^25 attempts at the default.
     pub evidence: u32,
     /// Accounts that strangers failed on within ten minutes, for an attack whose attempts have nothing in common.
     pub accounts: u32,

@@ -79,7 +79,7 @@ fn mistakes_name_their_key() {
         ),
         (
             "[alerts.webhook]\nurl = \"http://a.example\"\nmin_severity = \"bad\"",
-            "s.toml:3: alerts.webhook.min_severity: `bad`: expected one of info, low,",
+            "s.toml:3: alerts.webhook.min_severity: `bad`: expected `info`, `low`,",
         ),
         (
             "[alerts.webhook]\nurl = \"http://a.example\"\nca_file = \"/dev/null\"",
