@@ -6,6 +6,7 @@
 pub mod clock;
 pub mod config;
 pub mod prefix;
+pub mod printable;
 
 pub mod kernel;
 
@@ -38,5 +39,7 @@ pub mod metrics;
 pub mod control;
 
 pub mod daemon;
+
+pub mod tui;
 
 pub mod cli;

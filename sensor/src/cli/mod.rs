@@ -5,6 +5,7 @@ mod alerts;
 mod args;
 mod check;
 mod doctor;
+mod live;
 mod output;
 mod replay;
 mod run;
@@ -78,6 +79,8 @@ fn dispatch(cli: Cli) -> Result<ExitCode> {
             cli.json,
             output::clients,
         ),
+        Command::Routes(args) => live::routes(&args, cli.json),
+        Command::Top(args) => live::top(&args, cli.json),
         Command::Exchanges { remote, last } => exchanges(&remote, last, cli.json),
         Command::Explain { remote, what: Explained::Prefix(prefix) } => {
             ask::<Explanation>(&remote, records(Question::Explain { prefix }), cli.json, output::explanation)

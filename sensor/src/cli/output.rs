@@ -13,6 +13,7 @@ use crate::control::wire::{
 };
 use crate::enforce::Limit;
 use crate::event::Exchange;
+pub(super) use crate::printable::printable;
 
 pub(super) fn mode(report: &ModeReport) -> String {
     report.mode.to_string()
@@ -47,11 +48,6 @@ pub(super) fn exchange_record(record: &Value) -> String {
         line.push_str(&format!(" [{}]", findings.join(" ")));
     }
     line
-}
-
-/// What a sender chose, so that it cannot steer the terminal that shows it.
-pub(super) fn printable(text: &str) -> String {
-    text.chars().flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect()
 }
 
 pub(super) fn confirmed(report: &Confirmed) -> String {
@@ -129,7 +125,8 @@ fn http(report: &HttpReport) -> String {
     )
 }
 
-fn losses(report: &StatusReport) -> String {
+/// What was lost, by cause; `none` where nothing was.
+pub(super) fn losses(report: &StatusReport) -> String {
     let losses = &report.losses;
     let http = report.http.clone().unwrap_or_default();
     let counts = [
@@ -288,7 +285,7 @@ pub(super) fn seconds(at: Timestamp) -> String {
 }
 
 /// A table whose columns from `first_number` on are aligned to the right.
-fn table(header: &[&str], first_number: usize) -> Table {
+pub(super) fn table(header: &[&str], first_number: usize) -> Table {
     let mut table = Table::new();
     table.load_preset(NOTHING).set_header(header.iter().copied());
     for (index, column) in table.column_iter_mut().enumerate() {
@@ -300,6 +297,6 @@ fn table(header: &[&str], first_number: usize) -> Table {
     table
 }
 
-fn trimmed(table: &Table) -> String {
+pub(super) fn trimmed(table: &Table) -> String {
     table.lines().map(|line| line.trim_end().to_owned()).collect::<Vec<_>>().join("\n")
 }

@@ -2,6 +2,7 @@
 
 mod background;
 mod commands;
+mod conclude;
 mod config;
 mod deciding;
 mod engine;
@@ -9,6 +10,7 @@ mod ports;
 mod records;
 mod reports;
 mod responder;
+mod routes;
 mod run;
 mod sense;
 mod sensing;

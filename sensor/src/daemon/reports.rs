@@ -9,13 +9,14 @@ use sensor_common::abi::{Dimension, Event, Slot, Verdict};
 use sensor_common::packet::Problem;
 
 use super::engine::Engine;
+use super::routes::standing;
 use super::sensing::Sensing;
 use crate::clock::Timestamp;
 use crate::control::wire::{
     AllowRow, BlockRow, ClientRow, ClientSort, Explanation, HttpReport, InterfaceReport, LimitRow, Losses,
-    PendingRow, Rates, StatusReport,
+    PendingRow, Rates, Standing, StatusReport,
 };
-use crate::enforce::{AllowRule, BlockRule, Limit, Mode, Origin, Scope};
+use crate::enforce::{AllowRule, BlockRule, Limit, Origin, Scope};
 use crate::kernel::{Client, KernelError, LabelledCounter};
 use crate::metrics::{Detection, Snapshot};
 use crate::notify::{DenyFile, Notifier};
@@ -141,6 +142,7 @@ impl Engine {
             http: self.http_report(&snapshot),
             losses,
             pending: pending.map(|row| PendingRow { scope: row.scope, deadline: row.deadline }).collect(),
+            kill_switch_tripped: self.responder.decider.stats().tripped,
         })
     }
 
@@ -261,6 +263,7 @@ impl Engine {
         })?;
         rows.sort_unstable_by_key(|row| Reverse((by(row.rates, sort), totals(row, sort), row.client)));
         rows.truncate(top);
+        rows.iter_mut().for_each(|row| row.standing = standing(&self.policy, &row.client));
         Ok(rows)
     }
 
@@ -282,6 +285,7 @@ impl Engine {
             requests: details.requests,
             drops: slot.drops,
             failures: 0,
+            standing: Standing::default(),
         }
     }
 
@@ -326,33 +330,6 @@ impl Engine {
         };
         explanation.conclude(self.config.tuning.prefixes.scope_of(prefix), now);
         Ok(explanation)
-    }
-}
-
-impl Explanation {
-    /// Fills in the sentence and the commands.
-    fn conclude(&mut self, own_scope: IpNet, now: Timestamp) {
-        let would = if self.mode == Mode::Enforce { "" } else { "would be " };
-        let only = if self.mode == Mode::Enforce { "" } else { " (mode is monitor: nothing is dropped)" };
-        if let Some(allow) = &self.allow {
-            self.verdict = format!("passes: allowed by {}, which no block or limit overrides", allow.prefix);
-            self.undo.push(format!("sensor allow remove {}", allow.prefix));
-        } else if let Some(block) = &self.block {
-            let until = block.until.map_or("for good".to_owned(), |until| {
-                format!("until {until}, {} s from now", until.since(now).as_secs())
-            });
-            self.verdict = format!("{would}dropped: blocked by {} {until}{only}", block.prefix);
-            self.undo.push(format!("sensor block remove {}", block.prefix));
-            self.undo.push(format!("sensor allow add {}", self.prefix));
-        } else {
-            self.verdict =
-                format!("passes within the limits of {}; beyond them {would}dropped{only}", self.scope.scope);
-            if self.scope.origin == Origin::Detector {
-                self.undo.push(format!("sensor limit unset {}", self.scope.scope));
-            }
-            self.undo.push(format!("sensor limit set {own_scope} --packets off"));
-            self.undo.push(format!("sensor allow add {}", self.prefix));
-        }
     }
 }
 

@@ -24,7 +24,7 @@ use crate::detect::{Detectors, Usage};
 use crate::event::{Event, Exchange, Held};
 use crate::identity::Key;
 use crate::kernel::{Mirror, SegmentRing, key_of};
-use crate::pipeline::{Observer, Pipeline, Snapshot, StatusClass};
+use crate::pipeline::{Observer, Pipeline, RouteTable, Snapshot, StatusClass};
 use crate::route::Learned;
 use crate::store::StateFile;
 use crate::stream::{Instruction, Side};
@@ -60,6 +60,7 @@ const MAX_CLIENTS: usize = 65_536;
 #[derive(Debug, Default)]
 pub(super) struct Shared {
     published: Mutex<Published>,
+    routes: Mutex<Arc<RouteTable>>,
     stop: AtomicBool,
 }
 
@@ -139,6 +140,11 @@ impl Sensing {
     /// What was told last.
     pub(super) fn published(&self) -> Published {
         self.shared.published.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Exchanges by method and route, as told last.
+    pub(super) fn routes(&self) -> Arc<RouteTable> {
+        self.shared.routes.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
@@ -257,7 +263,7 @@ impl Worker {
                 self.clock = clock::kernel_clock();
                 self.pipeline.advance(now);
                 self.pipeline.observer_mut().advance(now);
-                self.publish();
+                self.publish(now);
             }
             if now.since(refreshed) >= REFRESH || now < refreshed {
                 refreshed = now;
@@ -273,7 +279,7 @@ impl Worker {
             }
         }
         self.pipeline.finish(clock::now());
-        self.publish();
+        self.publish(clock::now());
         self.keep_learned();
         // Nobody reads the ring from here on.
         self.mirror.watch(&BTreeSet::new());
@@ -330,8 +336,10 @@ impl Worker {
         }
     }
 
-    fn publish(&mut self) {
+    fn publish(&mut self, now: Timestamp) {
         let snapshot = self.pipeline.snapshot();
+        let routes = Arc::new(self.pipeline.by_route(now));
+        *self.shared.routes.lock().unwrap_or_else(PoisonError::into_inner) = routes;
         let (ports, http_ports) = (self.watch.ports().clone(), self.watch.confirmed().clone());
         let watcher = self.pipeline.observer_mut();
         if let Some(log) = &mut watcher.log

@@ -4,6 +4,8 @@
 //! Architecture invariant: no clock and no input or output; the same segments with the same configuration give
 //! the same exchanges.
 
+mod by_route;
+mod latency;
 #[cfg(test)]
 mod tests;
 mod totals;
@@ -12,7 +14,10 @@ use std::borrow::Cow;
 use std::net::IpAddr;
 use std::time::Duration;
 
+pub use by_route::{MAX_ROUTES, RECENT_WINDOW, RouteCounts, RouteLine, RouteTable};
 pub use totals::{DURATION_BUCKETS, Durations, StatusClass, Totals};
+
+use by_route::ByRoute;
 
 use crate::capture::Segment;
 use crate::clock::Timestamp;
@@ -90,6 +95,7 @@ impl<O: Observer> Pipeline<O> {
             identifier: Identifier::new(&config.identity, key)?,
             routes: Routes::new(&config.routes)?,
             totals: Totals::default(),
+            by_route: ByRoute::default(),
             observer,
         };
         let http = Http::new(config.http.clone(), finish);
@@ -154,6 +160,12 @@ impl<O: Observer> Pipeline<O> {
         &self.streams.protocol().sink().totals
     }
 
+    /// Totals by method and route, as they are at this time.
+    #[must_use]
+    pub fn by_route(&self, now: Timestamp) -> RouteTable {
+        self.streams.protocol().sink().by_route.table(self.routes(), now)
+    }
+
     /// Who is told.
     pub const fn observer(&self) -> &O {
         &self.streams.protocol().sink().observer
@@ -180,6 +192,7 @@ struct Finish<O> {
     identifier: Identifier,
     routes: Routes,
     totals: Totals,
+    by_route: ByRoute,
     observer: O,
 }
 
@@ -195,7 +208,7 @@ impl<O: Observer> http::Sink for Finish<O> {
         let identity = self.identifier.identify(peer, proxied, headers, query);
         let path = request.map(|request| request.path());
         let route = path.map(|path| self.routes.observe(path, status));
-        let route = route.map(|route| self.routes.text(route));
+        let (place, route) = (route, route.map(|route| self.routes.text(route)));
         let login = self.identifier.login(exchange, route);
         let duration = exchange.duration();
         let version =
@@ -232,6 +245,7 @@ impl<O: Observer> http::Sink for Finish<O> {
             self.totals.count_login(login.outcome);
         }
         self.totals.count(version, method.label(), status, duration);
+        self.by_route.note(place, method, status, (event.seen, duration));
         self.observer.exchange(&event);
     }
 

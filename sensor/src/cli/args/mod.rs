@@ -1,5 +1,6 @@
 //! Flags and subcommands.
 
+mod live;
 mod policy;
 
 use std::net::SocketAddr;
@@ -15,6 +16,7 @@ use crate::enforce::Mode;
 use crate::kernel::XdpChoice;
 use crate::prefix;
 
+pub(in crate::cli) use live::{RoutesArgs, TopArgs};
 pub(in crate::cli) use policy::{AllowCommand, BlockCommand, LimitCommand};
 
 /// API security at the network card: counts and drops per-client bursts in the kernel.
@@ -88,6 +90,10 @@ pub(in crate::cli) enum Command {
         #[arg(long, value_enum, default_value_t = Sort::Packets)]
         sort: Sort,
     },
+    /// Show the busiest routes now, with errors and latency
+    Routes(RoutesArgs),
+    /// Watch and steer in the terminal: traffic, clients, routes, alerts
+    Top(TopArgs),
     /// Show the last HTTP exchanges that were seen; under load a sample of them
     Exchanges {
         #[command(flatten)]

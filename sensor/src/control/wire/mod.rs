@@ -1,11 +1,14 @@
 //! What goes over the socket.
 
 mod report;
+mod routes;
 
 pub use report::{
     AlertExplanation, AllowRow, BlockRow, ClientRow, Confirmed, Explanation, HttpReport, InterfaceReport,
     LimitRow, Losses, ModeReport, PendingRow, Rates, Reloaded, Removed, StatusReport,
 };
+
+pub use routes::{RouteCountsReport, RouteRow, RouteSort, RoutesReport, Standing};
 
 use std::net::IpAddr;
 
@@ -98,6 +101,13 @@ pub enum Request {
         top: usize,
         /// By what.
         sort: ClientSort,
+    },
+    /// [`RoutesReport`], from two looks a second apart.
+    Routes {
+        /// How many.
+        top: usize,
+        /// By what.
+        sort: RouteSort,
     },
     /// Records of exchanges, the last ones that were remembered, oldest first.
     Exchanges {

@@ -3,6 +3,7 @@
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
+use super::Standing;
 use crate::clock::Timestamp;
 use crate::decide::{Alert, AuditEntry};
 use crate::enforce::{Limits, Mode, Origin, Scope};
@@ -141,6 +142,9 @@ pub struct StatusReport {
     pub losses: Losses,
     /// Changes that wait for `sensor confirm`.
     pub pending: Vec<PendingRow>,
+    /// Whether the last block that a detector asked for was held back by a kill switch.
+    #[serde(default)]
+    pub kill_switch_tripped: bool,
 }
 
 /// A change that waits for confirmation.
@@ -231,6 +235,9 @@ pub struct ClientRow {
     /// Since the daemon started.
     #[serde(default)]
     pub failures: u64,
+    /// What the policy says about it besides the limits of all.
+    #[serde(default)]
+    pub standing: Standing,
 }
 
 /// `sensor explain`
