@@ -8,10 +8,13 @@ use sensor_common::packet::Problem;
 
 use super::detection::{self, Detection};
 use super::http;
+use super::sensing::{self, Capacities, Sensing};
+use super::web::{self, WebStats};
 use crate::clock::Timestamp;
 use crate::detect::Threat;
 use crate::enforce::Mode;
 use crate::kernel::{LabelledCounter, XdpMode};
+use crate::notify::WebhookStats;
 use crate::pipeline;
 
 /// Everything that one scrape shows, gathered at once.
@@ -45,6 +48,14 @@ pub struct Snapshot {
     pub http: Option<pipeline::Snapshot>,
     /// Detectors and decisions.
     pub detection: Option<Detection>,
+    /// What else is lost on the way to exchanges, where HTTP is seen.
+    pub sensing: Option<Sensing>,
+    /// What tables have room for.
+    pub capacities: Option<Capacities>,
+    /// The webhook.
+    pub webhook: Option<WebhookStats>,
+    /// The endpoint itself.
+    pub web: Option<WebStats>,
 }
 
 /// Declares families: the doc comment becomes the HELP text.
@@ -56,7 +67,10 @@ macro_rules! families {
             help: &[$($help),+],
             kind: MetricType::$kind,
         };
-    )+};
+    )+
+        /// The families of this file.
+        pub(super) const FAMILIES: &[&Family] = &[$(&$constant),+];
+    };
 }
 
 pub(super) use families;
@@ -107,11 +121,16 @@ pub(super) struct Family {
 }
 
 impl Family {
+    /// Its doc comment on one line.
+    pub(super) fn help(&self) -> String {
+        let lines: Vec<&str> = self.help.iter().map(|line| line.trim()).collect();
+        lines.join(" ")
+    }
+
     pub(super) fn with(&self, metrics: Vec<Metric>) -> MetricFamily {
         let mut family = MetricFamily::default();
         family.set_name(self.name.to_owned());
-        let help: Vec<&str> = self.help.iter().map(|line| line.trim()).collect();
-        family.set_help(help.join(" "));
+        family.set_help(self.help());
         family.set_field_type(self.kind);
         family.set_metric(metrics);
         family
@@ -151,6 +170,8 @@ pub(super) fn gather(snapshot: &Snapshot) -> Vec<MetricFamily> {
     families.extend(about_clients(snapshot));
     families.extend(http::gather(snapshot));
     families.extend(detection::gather(snapshot));
+    families.extend(sensing::gather(snapshot));
+    families.extend(web::gather(snapshot));
     families
 }
 

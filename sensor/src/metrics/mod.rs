@@ -7,7 +7,11 @@ mod families;
 mod http;
 mod identity;
 mod render;
+mod sensing;
+mod web;
 
 pub use detection::Detection;
 pub use families::Snapshot;
 pub use render::{CONTENT_TYPE, render};
+pub use sensing::{Capacities, Sensing};
+pub use web::WebStats;
