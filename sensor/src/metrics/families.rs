@@ -8,6 +8,7 @@ use sensor_common::packet::Problem;
 
 use super::detection::{self, Detection};
 use super::http;
+use super::identity;
 use super::sensing::{self, Capacities, Sensing};
 use super::web::{self, WebStats};
 use crate::clock::Timestamp;
@@ -161,6 +162,36 @@ pub(super) fn label(name: &str, value: &str) -> LabelPair {
     pair.set_name(name.to_owned());
     pair.set_value(value.to_owned());
     pair
+}
+
+/// What a family is, for whoever writes about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct About {
+    /// Its name.
+    pub name: &'static str,
+    /// Its HELP text.
+    pub help: String,
+    /// `counter`, `gauge` or `histogram`.
+    pub kind: &'static str,
+}
+
+/// Every family but those of the process, by name.
+#[must_use]
+pub fn about_families() -> Vec<About> {
+    let rooms =
+        [FAMILIES, http::FAMILIES, identity::FAMILIES, detection::FAMILIES, sensing::FAMILIES, web::FAMILIES];
+    let about = |family: &Family| About {
+        name: family.name,
+        help: family.help(),
+        kind: match family.kind {
+            MetricType::COUNTER => "counter",
+            MetricType::HISTOGRAM => "histogram",
+            MetricType::GAUGE | MetricType::SUMMARY | MetricType::UNTYPED => "gauge",
+        },
+    };
+    let mut families: Vec<About> = rooms.into_iter().flatten().map(|family| about(family)).collect();
+    families.sort_by_key(|family| family.name);
+    families
 }
 
 /// The snapshot as families.

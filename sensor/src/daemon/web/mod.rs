@@ -124,7 +124,11 @@ async fn talk(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, rout
     }
 }
 
-async fn scrape(State(served): State<Served>, Extension(peer): Extension<Peer>, headers: HeaderMap) -> Response {
+async fn scrape(
+    State(served): State<Served>,
+    Extension(peer): Extension<Peer>,
+    headers: HeaderMap,
+) -> Response {
     let Served { commands, access } = served;
     match access.logins.check(headers.get(header::AUTHORIZATION), peer.0).await {
         Outcome::Granted => {}
@@ -156,7 +160,9 @@ pub(super) fn warn_if_open(address: std::net::SocketAddr, config: &WebConfig) {
     }
     let missing = match (&config.tls, config.users.is_empty()) {
         (Some(_), false) => return,
-        (Some(_), true) => "everybody who reaches this address can read the metrics; set `web.basic_auth_users`",
+        (Some(_), true) => {
+            "everybody who reaches this address can read the metrics; set `web.basic_auth_users`"
+        }
         (None, true) => {
             "everybody who reaches this address can read the metrics; set `web.basic_auth_users` and \
              `web.tls_cert_file`"
