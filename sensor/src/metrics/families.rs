@@ -241,7 +241,7 @@ fn about_the_daemon(snapshot: &Snapshot) -> Vec<MetricFamily> {
 fn about_frames(snapshot: &Snapshot) -> Vec<MetricFamily> {
     let (mut packets, mut bytes) = (Vec::new(), Vec::new());
     for (interface, _, counters) in &snapshot.interfaces {
-        for found in counters.iter().filter(|found| is_shown(found)) {
+        for found in counters.iter().filter(|found| is_shown(found, snapshot.mode)) {
             let labels = [
                 ("interface", interface.as_str()),
                 ("family", found.family.label()),
@@ -258,9 +258,15 @@ fn about_frames(snapshot: &Snapshot) -> Vec<MetricFamily> {
     vec![PACKETS.with(packets), BYTES.with(bytes), UNPARSED.with(unparsed.to_vec())]
 }
 
-/// `would_drop` series appear once they count, the others from the start, so that rates have a first zero.
-fn is_shown(found: &LabelledCounter) -> bool {
-    found.counter.packets > 0 || found.verdict != Verdict::WouldDrop
+/// What can count in this mode is there from the start, so that rates have a first zero; the verdict of the other mode
+/// only where it has counted: each is 48 series for an interface.
+fn is_shown(found: &LabelledCounter, mode: Mode) -> bool {
+    let can_count = match found.verdict {
+        Verdict::Pass => true,
+        Verdict::Drop => mode == Mode::Enforce,
+        Verdict::WouldDrop => mode == Mode::Monitor,
+    };
+    can_count || found.counter.packets > 0
 }
 
 fn about_clients(snapshot: &Snapshot) -> Vec<MetricFamily> {

@@ -8,6 +8,8 @@ mod families;
 mod http;
 mod identity;
 mod render;
+#[cfg(test)]
+mod rules;
 mod sensing;
 mod web;
 
