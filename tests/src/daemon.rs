@@ -19,7 +19,7 @@ use tempfile::TempDir;
 use crate::netns::{INTERFACE, Net};
 use crate::wait::wait_until;
 
-pub use scrape::{Sample, Scrape};
+pub use scrape::{Sample, Scrape, page};
 
 /// Where the daemon serves metrics, on its namespace's loopback.
 pub const WEB: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9_797);
@@ -141,7 +141,7 @@ impl Daemon {
     /// Whether `/readyz` says so.
     #[must_use]
     pub fn is_ready(&self) -> bool {
-        self.net.server.enter(|| scrape::get(WEB, "/readyz")).is_ok()
+        self.net.server.enter(|| scrape::page(WEB, "/readyz")).is_ok()
     }
 
     /// A command with this daemon's program and nothing else.
@@ -199,7 +199,7 @@ impl Daemon {
     /// # Errors
     /// Where they are not served or not readable.
     pub fn metrics(&self) -> Result<Scrape> {
-        self.net.server.enter(|| scrape::get(WEB, "/metrics"))?.parse()
+        self.net.server.enter(|| scrape::page(WEB, "/metrics"))?.parse()
     }
 
     /// Kills it, so that it can neither finish nor clean up anything.

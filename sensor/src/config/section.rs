@@ -152,6 +152,23 @@ impl<'a> Section<'a> {
         Some(parsed)
     }
 
+    /// The values of a table whose keys are data, such as users, each read by `parse` from key and text. Mistakes
+    /// do not repeat the value, which may be a secret.
+    pub fn entries<T, E: Display>(&self, mut parse: impl FnMut(&str, &str) -> Result<T, E>) -> Vec<T> {
+        let mut parsed = Vec::with_capacity(self.table.len());
+        for (key, (value, origin)) in self.table {
+            if let Value::Text(text) = value {
+                match parse(key, text) {
+                    Ok(entry) => parsed.push(entry),
+                    Err(error) => drop(self.complain::<()>(key, origin, error)),
+                }
+            } else {
+                self.complain::<()>(key, origin, "expected a string");
+            }
+        }
+        parsed
+    }
+
     /// Whether a key is there, whatever its value.
     #[must_use]
     pub fn has(&self, key: &'static str) -> bool {

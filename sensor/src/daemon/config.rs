@@ -9,6 +9,7 @@ use ipnet::IpNet;
 use sensor_common::limit::Rate;
 
 use super::sense::SenseConfig;
+use super::web::WebConfig;
 use crate::config::{Document, Problem, Section};
 use crate::decide::{DecideConfig, NeverBlock};
 use crate::detect;
@@ -68,6 +69,8 @@ pub struct Config {
     pub never_block: Vec<IpNet>,
     /// Files and addresses.
     pub paths: Paths,
+    /// Who may read the metrics, and over what.
+    pub web: WebConfig,
     /// How HTTP is seen.
     pub sense: SenseConfig,
     /// What is looked for.
@@ -120,6 +123,7 @@ impl Default for Config {
             },
             never_block: Vec::new(),
             paths: Paths::default(),
+            web: WebConfig::default(),
             sense: SenseConfig::default(),
             detect: detect::Config::default(),
             decide: DecideConfig::default(),
@@ -219,6 +223,7 @@ impl Config {
         let (web, control, paths) = (root.section("web"), root.section("control"), root.section("paths"));
         let expected = "expected ADDRESS:PORT, such as 127.0.0.1:9797";
         set(&mut self.paths.web, web.parsed("listen_address", |text| text.parse().map_err(|_bad| expected)));
+        self.web = WebConfig::read(&web);
         set(&mut self.paths.socket, control.path("socket"));
         set(&mut self.group, control.parsed("group", |text| Ok::<_, String>(text.to_owned())));
         set(&mut self.paths.state_dir, paths.path("state_dir"));

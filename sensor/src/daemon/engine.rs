@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::fs::File;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use ipnet::IpNet;
 use tracing::{error, info, warn};
@@ -11,6 +12,7 @@ use super::config::Config;
 use super::responder::{Details, Responder};
 use super::sensing::Sensing;
 use super::source::ConfigSource;
+use super::web::{self, Access, AccessError};
 use crate::clock::Timestamp;
 use crate::decide::{Cause, Change, NeverBlock};
 use crate::enforce::{EnforceError, Enforcer, Policy};
@@ -39,6 +41,8 @@ pub(super) struct Engine {
     /// The log that it is going to write.
     pub(super) exchange_log: Option<File>,
     pub(super) responder: Responder,
+    /// Who may read the metrics.
+    pub(super) web: Arc<Access>,
 }
 
 /// What the daemon itself counts.
@@ -57,6 +61,8 @@ pub(super) enum EngineError {
     Enforce(#[from] EnforceError),
     #[error(transparent)]
     Store(#[from] StoreError),
+    #[error(transparent)]
+    Web(#[from] AccessError),
 }
 
 impl Engine {
@@ -68,6 +74,7 @@ impl Engine {
         ssh_peer: Option<IpAddr>,
         now: Timestamp,
     ) -> Result<Self, EngineError> {
+        let web = Arc::new(Access::new(&config.web)?);
         let store = CommandStore::open(&config.paths.state_dir, COMMANDS)?;
         let Saved { commands, pending } = store.load()?;
         let mut policy = Policy::new(config.policy.layer(now), commands);
@@ -102,6 +109,7 @@ impl Engine {
             mirror: None,
             exchange_log: None,
             responder,
+            web,
         })
     }
 
@@ -228,6 +236,7 @@ impl Engine {
             lines.join("\n")
         })?;
         let needs_restart = restart_needs(&self.config, &config);
+        let web = web::prepare(&config.web).map_err(|error| error.to_string())?;
         let layer = config.policy.layer(now);
         let never_block = config.never_block.clone();
         let old_never_block = self.never_block.clone();
@@ -243,6 +252,9 @@ impl Engine {
         self.dataplane.tune(&tuning);
         self.config.tuning = tuning;
         self.responder.reconfigure(&config);
+        // Files of the same names may have another certificate in them.
+        self.web.replace(web, &config.web);
+        self.config.web = config.web;
         self.config.decide = config.decide;
         self.config.decided_limits = config.decided_limits;
         self.config.detect.responses = config.detect.responses;

@@ -77,17 +77,18 @@ impl Engine {
             reload_success: self.counts.reload_success,
             last_reload: Some(self.counts.last_reload),
             kernel_memory_bytes: self.dataplane.memory().total(),
-            http: self.sensing.as_ref().map(|sensing| sensing.published().snapshot),
+            http: self.sensing.as_ref().map(|sensing| sensing.look(|told| told.snapshot.clone())),
             detection: Some(self.detection()),
+            ..Snapshot::default()
         })
     }
 
     fn detection(&self) -> Detection {
         let responder = &self.responder;
         let counts = responder.counts.clone();
-        let seen = self.sensing.as_ref().map(Sensing::published);
-        let (detectors, signals_lost) =
-            seen.map(|seen| (seen.detectors, seen.signals_lost)).unwrap_or_default();
+        let seen =
+            self.sensing.as_ref().map(|sensing| sensing.look(|told| (told.detectors, told.signals_lost)));
+        let (detectors, signals_lost) = seen.unwrap_or_default();
         Detection {
             alerts: counts.alerts,
             blocks: counts.blocks,

@@ -53,6 +53,7 @@ pub fn run(mut config: Config, mut source: ConfigSource, options: &RunOptions) -
     let listener = TcpListener::bind(config.paths.web).with_context(|| {
         format!("cannot listen on {}; `--web.listen-address` names another", config.paths.web)
     })?;
+    web::warn_if_open(config.paths.web, &config.web);
     let (mut engine, notices) = start_dataplane(config, source, options)?;
     engine.exchange_log = log;
     let kernel_log = engine.config.kernel_log_level > 0;
@@ -218,7 +219,8 @@ async fn serve(
         tokio::spawn(background::read_diagnostics(commands.clone()));
     }
     let control = tokio::spawn(server.serve(commands.clone()));
-    let web = tokio::spawn(web::serve(listener, commands.clone()));
+    let access = Arc::clone(&commands.engine().web);
+    let web = tokio::spawn(web::serve(listener, commands.clone(), access));
     tokio::pin!(control, web);
     info!(mode = %commands.engine().policy.mode(), "ready");
     loop {

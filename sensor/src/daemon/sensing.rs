@@ -139,7 +139,12 @@ impl Sensing {
 
     /// What was told last.
     pub(super) fn published(&self) -> Published {
-        self.shared.published.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.look(Clone::clone)
+    }
+
+    /// A part of it: as a whole it may be large.
+    pub(super) fn look<T>(&self, part: impl FnOnce(&Published) -> T) -> T {
+        part(&self.shared.published.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Exchanges by method and route, as told last.

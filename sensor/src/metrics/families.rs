@@ -8,10 +8,14 @@ use sensor_common::packet::Problem;
 
 use super::detection::{self, Detection};
 use super::http;
+use super::identity;
+use super::sensing::{self, Capacities, Sensing};
+use super::web::{self, WebStats};
 use crate::clock::Timestamp;
 use crate::detect::Threat;
 use crate::enforce::Mode;
 use crate::kernel::{LabelledCounter, XdpMode};
+use crate::notify::WebhookStats;
 use crate::pipeline;
 
 /// Everything that one scrape shows, gathered at once.
@@ -45,6 +49,14 @@ pub struct Snapshot {
     pub http: Option<pipeline::Snapshot>,
     /// Detectors and decisions.
     pub detection: Option<Detection>,
+    /// What else is lost on the way to exchanges, where HTTP is seen.
+    pub sensing: Option<Sensing>,
+    /// What tables have room for.
+    pub capacities: Option<Capacities>,
+    /// The webhook.
+    pub webhook: Option<WebhookStats>,
+    /// The endpoint itself.
+    pub web: Option<WebStats>,
 }
 
 /// Declares families: the doc comment becomes the HELP text.
@@ -56,7 +68,10 @@ macro_rules! families {
             help: &[$($help),+],
             kind: MetricType::$kind,
         };
-    )+};
+    )+
+        /// The families of this file.
+        pub(super) const FAMILIES: &[&Family] = &[$(&$constant),+];
+    };
 }
 
 pub(super) use families;
@@ -107,11 +122,16 @@ pub(super) struct Family {
 }
 
 impl Family {
+    /// Its doc comment on one line.
+    pub(super) fn help(&self) -> String {
+        let lines: Vec<&str> = self.help.iter().map(|line| line.trim()).collect();
+        lines.join(" ")
+    }
+
     pub(super) fn with(&self, metrics: Vec<Metric>) -> MetricFamily {
         let mut family = MetricFamily::default();
         family.set_name(self.name.to_owned());
-        let help: Vec<&str> = self.help.iter().map(|line| line.trim()).collect();
-        family.set_help(help.join(" "));
+        family.set_help(self.help());
         family.set_field_type(self.kind);
         family.set_metric(metrics);
         family
@@ -144,6 +164,36 @@ pub(super) fn label(name: &str, value: &str) -> LabelPair {
     pair
 }
 
+/// What a family is, for whoever writes about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct About {
+    /// Its name.
+    pub name: &'static str,
+    /// Its HELP text.
+    pub help: String,
+    /// `counter`, `gauge` or `histogram`.
+    pub kind: &'static str,
+}
+
+/// Every family but those of the process, by name.
+#[must_use]
+pub fn about_families() -> Vec<About> {
+    let rooms =
+        [FAMILIES, http::FAMILIES, identity::FAMILIES, detection::FAMILIES, sensing::FAMILIES, web::FAMILIES];
+    let about = |family: &Family| About {
+        name: family.name,
+        help: family.help(),
+        kind: match family.kind {
+            MetricType::COUNTER => "counter",
+            MetricType::HISTOGRAM => "histogram",
+            MetricType::GAUGE | MetricType::SUMMARY | MetricType::UNTYPED => "gauge",
+        },
+    };
+    let mut families: Vec<About> = rooms.into_iter().flatten().map(|family| about(family)).collect();
+    families.sort_by_key(|family| family.name);
+    families
+}
+
 /// The snapshot as families.
 pub(super) fn gather(snapshot: &Snapshot) -> Vec<MetricFamily> {
     let mut families = about_the_daemon(snapshot);
@@ -151,6 +201,8 @@ pub(super) fn gather(snapshot: &Snapshot) -> Vec<MetricFamily> {
     families.extend(about_clients(snapshot));
     families.extend(http::gather(snapshot));
     families.extend(detection::gather(snapshot));
+    families.extend(sensing::gather(snapshot));
+    families.extend(web::gather(snapshot));
     families
 }
 
@@ -189,7 +241,7 @@ fn about_the_daemon(snapshot: &Snapshot) -> Vec<MetricFamily> {
 fn about_frames(snapshot: &Snapshot) -> Vec<MetricFamily> {
     let (mut packets, mut bytes) = (Vec::new(), Vec::new());
     for (interface, _, counters) in &snapshot.interfaces {
-        for found in counters.iter().filter(|found| is_shown(found)) {
+        for found in counters.iter().filter(|found| is_shown(found, snapshot.mode)) {
             let labels = [
                 ("interface", interface.as_str()),
                 ("family", found.family.label()),
@@ -206,9 +258,15 @@ fn about_frames(snapshot: &Snapshot) -> Vec<MetricFamily> {
     vec![PACKETS.with(packets), BYTES.with(bytes), UNPARSED.with(unparsed.to_vec())]
 }
 
-/// `would_drop` series appear once they count, the others from the start, so that rates have a first zero.
-fn is_shown(found: &LabelledCounter) -> bool {
-    found.counter.packets > 0 || found.verdict != Verdict::WouldDrop
+/// What can count in this mode is there from the start, so that rates have a first zero; the verdict of the other mode
+/// only where it has counted: each is 48 series for an interface.
+fn is_shown(found: &LabelledCounter, mode: Mode) -> bool {
+    let can_count = match found.verdict {
+        Verdict::Pass => true,
+        Verdict::Drop => mode == Mode::Enforce,
+        Verdict::WouldDrop => mode == Mode::Monitor,
+    };
+    can_count || found.counter.packets > 0
 }
 
 fn about_clients(snapshot: &Snapshot) -> Vec<MetricFamily> {

@@ -2,12 +2,20 @@
 //!
 //! Architecture invariant: no label holds an address, a path or a user, only members of closed sets.
 
+mod dashboard;
 mod detection;
 mod families;
 mod http;
 mod identity;
 mod render;
+#[cfg(test)]
+mod rules;
+mod sensing;
+mod web;
 
+pub use dashboard::{Dashboard, dashboard};
 pub use detection::Detection;
-pub use families::Snapshot;
+pub use families::{About, Snapshot, about_families as families};
 pub use render::{CONTENT_TYPE, render};
+pub use sensing::{Capacities, Sensing};
+pub use web::WebStats;
