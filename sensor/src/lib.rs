@@ -29,6 +29,8 @@ pub mod decide;
 
 pub mod enforce;
 
+pub mod suggest;
+
 pub mod store;
 
 pub mod notify;

@@ -3,11 +3,13 @@
 use std::collections::VecDeque;
 use std::fs::File;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use ipnet::IpNet;
 use tracing::{error, info, warn};
 
 use super::config::Config;
+use super::observing::Observing;
 use super::responder::{Details, Responder};
 use super::sensing::Sensing;
 use super::source::ConfigSource;
@@ -39,6 +41,7 @@ pub(super) struct Engine {
     /// The log that it is going to write.
     pub(super) exchange_log: Option<File>,
     pub(super) responder: Responder,
+    pub(super) observing: Arc<Observing>,
 }
 
 /// What the daemon itself counts.
@@ -81,6 +84,7 @@ impl Engine {
         }
         dataplane.tune(&config.tuning);
         let prefixes = config.tuning.prefixes;
+        let observing = Observing::open(&config.paths.state_dir)?;
         let mut enforcer = Enforcer::new(&dataplane, config.capacities, (prefixes.v4, prefixes.v6), now)?;
         let reached = never_block.reached(policy.blocks().keys());
         enforcer.apply(&mut dataplane, &policy, &reached, now)?;
@@ -102,6 +106,7 @@ impl Engine {
             mirror: None,
             exchange_log: None,
             responder,
+            observing: Arc::new(observing),
         })
     }
 

@@ -5,6 +5,7 @@ mod commands;
 mod config;
 mod deciding;
 mod engine;
+mod observing;
 mod ports;
 mod records;
 mod reports;

@@ -270,7 +270,7 @@ impl Engine {
         let rates = before.map_or(Rates::default(), |before| Rates {
             packets: frames(slot).saturating_sub(frames(&before.slot)),
             bits: slot.bytes.saturating_sub(before.slot.bytes).saturating_mul(8),
-            requests: details.requests.saturating_sub(before.details.requests),
+            requests: details.requests().saturating_sub(before.details.requests()),
             drops: slot.drops.saturating_sub(before.slot.drops),
             failures: 0,
         });
@@ -279,7 +279,7 @@ impl Engine {
             rates,
             packets: frames(slot),
             bytes: slot.bytes,
-            requests: details.requests,
+            requests: details.requests(),
             drops: slot.drops,
             failures: 0,
         }

@@ -15,7 +15,7 @@ use crate::enforce::Mode;
 use crate::kernel::XdpChoice;
 use crate::prefix;
 
-pub(in crate::cli) use policy::{AllowCommand, BlockCommand, LimitCommand};
+pub(in crate::cli) use policy::{AllowCommand, BlockCommand, LimitCommand, SuggestArgs};
 
 /// API security at the network card: counts and drops per-client bursts in the kernel.
 #[derive(Debug, Parser)]
