@@ -165,6 +165,9 @@ impl Engine {
             refused_instructions: published.refused_instructions,
             failures_uncounted: published.failures_uncounted,
             log_errors: published.log_errors,
+            forwarding_untrusted: published.snapshot.identities.untrusted(),
+            tls_ports: published.snapshot.tls_ports,
+            forwarders: published.snapshot.forwarders,
         })
     }
 

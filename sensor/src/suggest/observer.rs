@@ -6,7 +6,6 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use ipnet::IpNet;
-use sensor_common::abi::Dimension;
 
 use super::history::{History, Tally};
 use super::ladder::RUNGS;
@@ -227,16 +226,10 @@ fn scope_of(scopes: &PrefixMap<()>, client: IpAddr) -> Scope {
     scopes.longest(client).map_or(Scope::Default, |(prefix, ())| Scope::Prefix(prefix))
 }
 
-/// Totals by dimension from a client's counters: bytes are those of frames.
 impl Seen {
-    /// Totals in the order of [`Dimension::ALL`].
+    /// Totals in the order of [`sensor_common::abi::Dimension::ALL`]; `bytes` are those of frames.
     #[must_use]
     pub const fn totals(packets: u64, bytes: u64, connections: u64, requests: u64) -> [u64; 4] {
-        let mut totals = [0; 4];
-        totals[Dimension::Packets as usize] = packets;
-        totals[Dimension::Bits as usize] = bytes.saturating_mul(8);
-        totals[Dimension::Connections as usize] = connections;
-        totals[Dimension::Requests as usize] = requests;
-        totals
+        [packets, bytes.saturating_mul(8), connections, requests]
     }
 }

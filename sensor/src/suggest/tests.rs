@@ -1,5 +1,7 @@
 //! Properties of sketches and levels, and stories of clients.
 
+#![expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a wrong number fails the test")]
+
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
