@@ -36,6 +36,12 @@ impl Timestamp {
         Self(self.0.saturating_add(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)))
     }
 
+    /// The moment `duration` earlier, at the earliest 1970.
+    #[must_use]
+    pub fn minus(self, duration: Duration) -> Self {
+        Self(self.0.saturating_sub(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)))
+    }
+
     /// Of the system's clock; before 1970 counts as 1970.
     fn of_system(time: SystemTime) -> Self {
         Self(0).plus(time.duration_since(UNIX_EPOCH).unwrap_or_default())

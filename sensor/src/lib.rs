@@ -30,6 +30,8 @@ pub mod decide;
 
 pub mod enforce;
 
+pub mod suggest;
+
 pub mod store;
 
 pub mod notify;

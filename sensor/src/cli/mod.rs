@@ -12,6 +12,7 @@ mod run;
 mod score;
 mod selftest;
 mod ssh;
+mod suggest;
 mod watch;
 
 use std::process::ExitCode;
@@ -107,6 +108,7 @@ const fn records(question: Question) -> Request {
 fn limit(command: LimitCommand, json: bool) -> Result<ExitCode> {
     let (remote, request) = match command {
         LimitCommand::List(remote) => (remote, Request::LimitList),
+        LimitCommand::Suggest(args) => return suggest::suggest(*args, json),
         LimitCommand::Set { remote, scope, limits, confirm } => {
             let confirm_ms = confirm.map(args::milliseconds);
             (remote, Request::LimitSet { scope, limits: limits.into(), confirm_ms })

@@ -116,12 +116,22 @@ pub(super) fn status(report: &StatusReport) -> String {
     format!("{}\n\n{}", lines.join("\n"), trimmed(&table))
 }
 
+/// What passes and is not seen: ports that speak TLS. `sensor doctor` says what to do.
+fn unseen(report: &HttpReport) -> String {
+    let ports: Vec<String> = report.tls_ports.keys().take(8).map(u16::to_string).collect();
+    if ports.is_empty() { String::new() } else { format!("; TLS, not seen: ports {}", ports.join(", ")) }
+}
+
 fn http(report: &HttpReport) -> String {
     let ports: Vec<String> = report.ports.iter().map(ToString::to_string).collect();
     let ports = if ports.is_empty() { "none".to_owned() } else { ports.join(", ") };
     format!(
-        "{} exchanges, {} failed; {} connections, {} routes; ports {ports}",
-        report.exchanges, report.failures, report.connections, report.routes
+        "{} exchanges, {} failed; {} connections, {} routes; ports {ports}{}",
+        report.exchanges,
+        report.failures,
+        report.connections,
+        report.routes,
+        unseen(report)
     )
 }
 

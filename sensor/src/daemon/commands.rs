@@ -20,6 +20,7 @@ use crate::control::{Handle, Peer};
 use crate::decide::{Cause, Change, Measure};
 use crate::enforce::{AllowRule, BlockRule, Limits, Mode, Origin, Scope};
 use crate::store::Pending;
+use crate::suggest::Ask;
 
 /// The engine as requests reach it.
 pub(super) struct Commands {
@@ -88,6 +89,8 @@ impl Handle for Commands {
                 self.routes(top, sort).await.and_then(|report| to_value(&report))
             } else if let Request::Records { question } = envelope.request {
                 self.look_up(question).await
+            } else if let Request::LimitSuggest { since, include_limited, what_if } = envelope.request {
+                to_value(&self.suggest(&Ask { since, include_limited, what_if }))
             } else {
                 self.engine().perform(envelope.request, peer, clock::now())
             };
@@ -124,6 +127,7 @@ fn audited(request: &Request, now: Timestamp) -> Option<(Change, String, Details
         Request::Status
         | Request::Mode { set: None }
         | Request::LimitList
+        | Request::LimitSuggest { .. }
         | Request::Confirm
         | Request::BlockList
         | Request::AllowList
@@ -183,9 +187,10 @@ impl Engine {
             Request::AllowRemove { prefix } => to_value(&self.remove_allow(prefix, now)?),
             Request::Exchanges { last } => to_value(&self.recent_exchanges(last)?),
             Request::Reload => to_value(&Reloaded { needs_restart: self.reload(now, cause.clone())? }),
-            Request::Clients { .. } | Request::Routes { .. } | Request::Records { .. } => {
-                Err("answered without the engine".to_owned())
-            }
+            Request::Clients { .. }
+            | Request::Routes { .. }
+            | Request::Records { .. }
+            | Request::LimitSuggest { .. } => Err("answered without the engine".to_owned()),
         }
     }
 

@@ -9,6 +9,7 @@ use ipnet::IpNet;
 use tracing::{error, info, warn};
 
 use super::config::Config;
+use super::observing::Observing;
 use super::responder::{Details, Responder};
 use super::sensing::Sensing;
 use super::source::ConfigSource;
@@ -43,6 +44,7 @@ pub(super) struct Engine {
     pub(super) responder: Responder,
     /// Who may read the metrics.
     pub(super) web: Arc<Access>,
+    pub(super) observing: Arc<Observing>,
 }
 
 /// What the daemon itself counts.
@@ -88,6 +90,7 @@ impl Engine {
         }
         dataplane.tune(&config.tuning);
         let prefixes = config.tuning.prefixes;
+        let observing = Observing::open(&config.paths.state_dir)?;
         let mut enforcer = Enforcer::new(&dataplane, config.capacities, (prefixes.v4, prefixes.v6), now)?;
         let reached = never_block.reached(policy.blocks().keys());
         enforcer.apply(&mut dataplane, &policy, &reached, now)?;
@@ -110,6 +113,7 @@ impl Engine {
             exchange_log: None,
             responder,
             web,
+            observing: Arc::new(observing),
         })
     }
 

@@ -6,6 +6,7 @@ mod conclude;
 mod config;
 mod deciding;
 mod engine;
+mod observing;
 mod ports;
 mod records;
 mod reports;

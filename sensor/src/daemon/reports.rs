@@ -168,6 +168,9 @@ impl Engine {
             refused_instructions: published.refused_instructions,
             failures_uncounted: published.failures_uncounted,
             log_errors: published.log_errors,
+            forwarding_untrusted: published.snapshot.identities.untrusted(),
+            tls_ports: published.snapshot.tls_ports,
+            forwarders: published.snapshot.forwarders,
         })
     }
 
@@ -274,7 +277,7 @@ impl Engine {
         let rates = before.map_or(Rates::default(), |before| Rates {
             packets: frames(slot).saturating_sub(frames(&before.slot)),
             bits: slot.bytes.saturating_sub(before.slot.bytes).saturating_mul(8),
-            requests: details.requests.saturating_sub(before.details.requests),
+            requests: details.requests().saturating_sub(before.details.requests()),
             drops: slot.drops.saturating_sub(before.slot.drops),
             failures: 0,
         });
@@ -283,7 +286,7 @@ impl Engine {
             rates,
             packets: frames(slot),
             bytes: slot.bytes,
-            requests: details.requests,
+            requests: details.requests(),
             drops: slot.drops,
             failures: 0,
             standing: Standing::default(),

@@ -277,6 +277,9 @@ impl Engine {
                 self.responder.counts.detection.note(clock::now().since(decided));
             }
             self.responder.tell(alert);
+            if let Some(clients) = alert.about.prefix() {
+                self.observing.name(clients);
+            }
         }
         if self.responder.decider_stats().tripped && !tripped {
             warn!("a kill switch tripped: what would be blocked is only told; see [decide]");

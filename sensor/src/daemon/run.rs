@@ -17,7 +17,7 @@ use super::engine::Engine;
 use super::responder::GRACE;
 use super::sensing::Sensing;
 use super::source::ConfigSource;
-use super::{background, sense, web};
+use super::{background, observing, sense, web};
 use crate::clock;
 use crate::control::Server;
 use crate::decide::Cause;
@@ -212,6 +212,7 @@ async fn serve(
     let mut hangup = signal(SignalKind::hangup())?;
     start_threads(&commands);
     tokio::spawn(background::tick(commands.clone()));
+    tokio::spawn(observing::observe(commands.clone()));
     if let Some(notices) = notices {
         tokio::spawn(background::read_notices(notices, commands.clone()));
     }
@@ -255,6 +256,7 @@ async fn stop(commands: &Commands) {
     let notifier = {
         let mut engine = commands.engine();
         engine.keep();
+        engine.observing.keep(clock::now());
         if engine.responder.events.as_ref().is_some_and(|events| !events.flush(GRACE)) {
             warn!("not everything that happened could be kept");
         }

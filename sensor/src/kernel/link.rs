@@ -7,7 +7,7 @@
 use std::io;
 
 use netlink_packet_route::RouteNetlinkMessage;
-use netlink_packet_route::link::{LinkAttribute, LinkMessage, LinkXdp, XdpAttached};
+use netlink_packet_route::link::{InfoKind, LinkAttribute, LinkInfo, LinkMessage, LinkXdp, XdpAttached};
 
 use super::attach::XdpMode;
 use super::error::KernelError;
@@ -22,6 +22,8 @@ pub struct LinkFacts {
     pub xdp: Option<XdpMode>,
     /// The kernel's number of that program.
     pub program_id: Option<u32>,
+    /// The interface below, where this is a VLAN on another.
+    pub vlan_on: Option<u32>,
 }
 
 /// Asks for one interface.
@@ -32,13 +34,20 @@ pub fn link_facts(ifindex: u32) -> Result<LinkFacts, KernelError> {
     let attributes =
         request(ifindex).map_err(KernelError::system(format!("asking about interface {ifindex}")))?;
     let mut facts = LinkFacts::default();
+    let mut below = None;
     for attribute in attributes {
         match attribute {
+            LinkAttribute::Link(index) => below = Some(index),
+            LinkAttribute::LinkInfo(info) => {
+                let is_vlan = info.iter().any(|info| matches!(info, LinkInfo::Kind(InfoKind::Vlan)));
+                facts.vlan_on = is_vlan.then_some(0);
+            }
             LinkAttribute::Mtu(mtu) => facts.mtu = mtu,
             LinkAttribute::Xdp(values) => note_xdp(&values, &mut facts),
             _ => {}
         }
     }
+    facts.vlan_on = facts.vlan_on.and(below);
     Ok(facts)
 }
 

@@ -11,6 +11,7 @@ mod tests;
 mod totals;
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -64,6 +65,10 @@ pub struct Snapshot {
     pub totals: Totals,
     /// Templates.
     pub routes: usize,
+    /// Connections that began in TLS, by the server's port.
+    pub tls_ports: BTreeMap<u16, u64>,
+    /// Peers that tell other clients' addresses and are no trusted proxies, the busiest first.
+    pub forwarders: Vec<identity::Forwarder>,
 }
 
 /// Who is told of exchanges.
@@ -137,6 +142,8 @@ impl<O: Observer> Pipeline<O> {
             identities: *self.identities(),
             totals: self.totals().clone(),
             routes: self.routes().len(),
+            tls_ports: self.streams.protocol().tls_ports().connections().clone(),
+            forwarders: self.streams.protocol().sink().identifier.forwarders(),
         }
     }
 

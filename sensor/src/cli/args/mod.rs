@@ -17,7 +17,7 @@ use crate::kernel::XdpChoice;
 use crate::prefix;
 
 pub(in crate::cli) use live::{RoutesArgs, TopArgs};
-pub(in crate::cli) use policy::{AllowCommand, BlockCommand, LimitCommand};
+pub(in crate::cli) use policy::{AllowCommand, BlockCommand, LimitCommand, SuggestArgs};
 
 /// API security at the network card: counts and drops per-client bursts in the kernel.
 #[derive(Debug, Parser)]

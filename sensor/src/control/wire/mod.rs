@@ -63,6 +63,16 @@ pub enum Request {
         /// Whose limits.
         scope: Scope,
     },
+    /// [`crate::suggest::Report`]
+    LimitSuggest {
+        /// Not older than this, in whole days; all that is kept, where absent.
+        since: Option<Timestamp>,
+        /// Whether clients that went over a limit in force count.
+        include_limited: bool,
+        /// Limits to judge besides.
+        #[serde(default)]
+        what_if: Limits,
+    },
     /// [`Confirmed`]
     Confirm,
     /// [`BlockRow`]s

@@ -1,5 +1,7 @@
 //! What answers consist of.
 
+use std::collections::BTreeMap;
+
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
@@ -7,6 +9,7 @@ use super::Standing;
 use crate::clock::Timestamp;
 use crate::decide::{Alert, AuditEntry};
 use crate::enforce::{Limits, Mode, Origin, Scope};
+use crate::identity::Forwarder;
 use crate::kernel::XdpMode;
 
 /// `sensor mode`
@@ -89,6 +92,15 @@ pub struct HttpReport {
     /// Records that could not be written to the log of exchanges.
     #[serde(default)]
     pub log_errors: u64,
+    /// Connections that began in TLS, by port: what they say is not seen.
+    #[serde(default)]
+    pub tls_ports: BTreeMap<u16, u64>,
+    /// Exchanges whose peer told another client's address and is no trusted proxy.
+    #[serde(default)]
+    pub forwarding_untrusted: u64,
+    /// Those peers, the busiest first.
+    #[serde(default)]
+    pub forwarders: Vec<Forwarder>,
 }
 
 /// Things that did not get their due, by cause.
