@@ -141,7 +141,7 @@ impl Daemon {
     /// Whether `/readyz` says so.
     #[must_use]
     pub fn is_ready(&self) -> bool {
-        self.net.server.enter(|| scrape::page(WEB, "/readyz")).is_ok()
+        self.net.server.enter(|| page(WEB, "/readyz")).is_ok()
     }
 
     /// A command with this daemon's program and nothing else.
@@ -199,7 +199,7 @@ impl Daemon {
     /// # Errors
     /// Where they are not served or not readable.
     pub fn metrics(&self) -> Result<Scrape> {
-        self.net.server.enter(|| scrape::page(WEB, "/metrics"))?.parse()
+        self.net.server.enter(|| page(WEB, "/metrics"))?.parse()
     }
 
     /// Kills it, so that it can neither finish nor clean up anything.

@@ -11,6 +11,8 @@ mod render;
 #[cfg(test)]
 mod rules;
 mod sensing;
+#[cfg(test)]
+mod size;
 mod web;
 
 pub use dashboard::{Dashboard, dashboard};
