@@ -8,6 +8,7 @@ use ipnet::IpNet;
 use tracing::{error, info, warn};
 
 use super::config::Config;
+use super::recall::Recalled;
 use super::responder::{Details, Responder};
 use super::sensing::Sensing;
 use super::source::ConfigSource;
@@ -15,7 +16,7 @@ use crate::clock::Timestamp;
 use crate::decide::{Cause, Change, NeverBlock};
 use crate::enforce::{EnforceError, Enforcer, Policy};
 use crate::kernel::{Dataplane, Mirror, Notice, SegmentRing};
-use crate::store::{COMMANDS, CommandStore, Pending, Saved, StoreError};
+use crate::store::{CommandStore, Pending, Saved};
 
 /// Over-limit notices remembered for `sensor explain`.
 const MAX_NOTICES: usize = 4_096;
@@ -50,30 +51,17 @@ pub(super) struct Counts {
     pub(super) last_reload: Timestamp,
 }
 
-/// What can go wrong when the engine is built.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum EngineError {
-    #[error(transparent)]
-    Enforce(#[from] EnforceError),
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
-
 impl Engine {
     /// Brings the kernel's maps to the policy of configuration and earlier commands.
     pub(super) fn new(
         mut dataplane: Dataplane,
+        recalled: Recalled,
         config: Config,
         source: ConfigSource,
         ssh_peer: Option<IpAddr>,
         now: Timestamp,
-    ) -> Result<Self, EngineError> {
-        let store = CommandStore::open(&config.paths.state_dir, COMMANDS)?;
-        let Saved { commands, pending } = store.load()?;
-        let mut policy = Policy::new(config.policy.layer(now), commands);
-        let mut responder = Responder::open(&config, now);
-        responder.restore(&mut policy, &config, now);
-        policy.expire(now);
+    ) -> Result<Self, EnforceError> {
+        let Recalled { store, pending, policy, responder } = recalled;
         let mut never_block = NeverBlock::new(config.never_block.clone());
         never_block.protect_proxies(config.sense.pipeline.identity.trusted_proxies.clone());
         if let Some(peer) = ssh_peer {

@@ -8,6 +8,7 @@ use sensor_common::packet::Problem;
 
 use super::detection::{self, Detection};
 use super::http;
+use super::interfaces::{self, InterfacePresence};
 use crate::clock::Timestamp;
 use crate::detect::Threat;
 use crate::enforce::Mode;
@@ -21,6 +22,8 @@ pub struct Snapshot {
     pub mode: Mode,
     /// Interfaces by name, how the program is attached, and its counters.
     pub interfaces: Vec<(String, XdpMode, Vec<LabelledCounter>)>,
+    /// Whether those interfaces are there.
+    pub presence: Vec<InterfacePresence>,
     /// Counts of kernel events.
     pub events: BTreeMap<Event, u64>,
     /// Counts of frames that could not be read in full.
@@ -147,6 +150,7 @@ pub(super) fn label(name: &str, value: &str) -> LabelPair {
 /// The snapshot as families.
 pub(super) fn gather(snapshot: &Snapshot) -> Vec<MetricFamily> {
     let mut families = about_the_daemon(snapshot);
+    families.extend(interfaces::gather(&snapshot.presence));
     families.extend(about_frames(snapshot));
     families.extend(about_clients(snapshot));
     families.extend(http::gather(snapshot));

@@ -6,8 +6,10 @@ mod detection;
 mod families;
 mod http;
 mod identity;
+mod interfaces;
 mod render;
 
 pub use detection::Detection;
 pub use families::Snapshot;
+pub use interfaces::InterfacePresence;
 pub use render::{CONTENT_TYPE, render};

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::clock::Timestamp;
 use crate::decide::{Alert, AuditEntry};
 use crate::enforce::{Limits, Mode, Origin, Scope};
-use crate::kernel::XdpMode;
+use crate::kernel::{Presence, XdpMode};
 
 /// `sensor mode`
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
@@ -45,6 +45,9 @@ pub struct InterfaceReport {
     pub xdp_mode: XdpMode,
     /// Whether the link was taken over from an earlier daemon.
     pub adopted: bool,
+    /// Whether it is there.
+    #[serde(default)]
+    pub state: Presence,
     /// Frames by what became of them.
     pub passed: u64,
     /// See above.

@@ -1,0 +1,31 @@
+//! The families about interfaces that go and come.
+
+use prometheus::proto::{MetricFamily, MetricType};
+
+use super::families::{Family, families};
+
+/// An interface that is to be served.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct InterfacePresence {
+    /// Its name.
+    pub interface: String,
+    /// Whether it is up and has the program.
+    pub is_up: bool,
+    /// How often the program was attached again.
+    pub reattached: u64,
+}
+
+families! {
+    /// Whether an interface is up and served: 0 while it is down or gone, or came back and refuses the program.
+    UP: GAUGE "sensor_interface_up";
+    /// Times that an interface had gone and come back, and the program was attached again.
+    REATTACHED: COUNTER "sensor_interface_reattached_total";
+}
+
+pub(super) fn gather(interfaces: &[InterfacePresence]) -> Vec<MetricFamily> {
+    let each = |family: &Family, value: fn(&InterfacePresence) -> u64| {
+        let metrics = interfaces.iter().map(|of| family.metric(&[("interface", &of.interface)], value(of)));
+        family.with(metrics.collect())
+    };
+    vec![each(&UP, |of| u64::from(of.is_up)), each(&REATTACHED, |of| of.reattached)]
+}
