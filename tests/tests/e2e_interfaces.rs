@@ -57,7 +57,7 @@ fn an_interface_that_comes_back_is_served_again() -> Result<()> {
 fn becomes(daemon: &Daemon, state: &str, reattached: u64) -> Result<()> {
     let is_told = || {
         let status = daemon.json(&["status"]).unwrap_or_default();
-        status["interfaces"][0]["state"] == state
+        status.pointer("/interfaces/0/state").is_some_and(|told| told == state)
     };
     ensure!(wait_until(PATIENCE, is_told), "not {state}: {}", daemon.json(&["status"])?);
     let metrics = daemon.metrics()?;

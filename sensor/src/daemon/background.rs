@@ -24,6 +24,7 @@ pub(super) async fn tick(commands: Arc<Commands>) {
         ticks.tick().await;
         count = count.wrapping_add(1);
         let mut engine = commands.engine();
+        engine.watch_clock(clock::kernel_clock());
         engine.tick(clock::now());
         if count.is_multiple_of(REFRESH) {
             engine.refresh_protection(clock::now());

@@ -12,7 +12,7 @@ use super::recall::Recalled;
 use super::responder::{Details, Responder};
 use super::sensing::Sensing;
 use super::source::ConfigSource;
-use crate::clock::Timestamp;
+use crate::clock::{self, KernelClock, Timestamp};
 use crate::decide::{Cause, Change, NeverBlock};
 use crate::enforce::{EnforceError, Enforcer, Policy};
 use crate::kernel::{Dataplane, Mirror, Notice, SegmentRing};
@@ -32,6 +32,7 @@ pub(super) struct Engine {
     pub(super) config: Config,
     source: ConfigSource,
     pub(super) started: Timestamp,
+    pub(super) civil_time: KernelClock,
     pub(super) notices: VecDeque<(Timestamp, Notice)>,
     pub(super) counts: Counts,
     pub(super) sensing: Option<Sensing>,
@@ -49,6 +50,7 @@ pub(super) struct Counts {
     pub(super) state_write_errors: u64,
     pub(super) reload_success: bool,
     pub(super) last_reload: Timestamp,
+    pub(super) clock_steps: u64,
 }
 
 impl Engine {
@@ -72,8 +74,13 @@ impl Engine {
         let mut enforcer = Enforcer::new(&dataplane, config.capacities, (prefixes.v4, prefixes.v6), now)?;
         let reached = never_block.reached(policy.blocks().keys());
         enforcer.apply(&mut dataplane, &policy, &reached, now)?;
-        let counts =
-            Counts { blocks_by_command: 0, state_write_errors: 0, reload_success: true, last_reload: now };
+        let counts = Counts {
+            blocks_by_command: 0,
+            state_write_errors: 0,
+            reload_success: true,
+            last_reload: now,
+            clock_steps: 0,
+        };
         Ok(Self {
             dataplane,
             enforcer,
@@ -84,6 +91,7 @@ impl Engine {
             config,
             source,
             started: now,
+            civil_time: clock::kernel_clock(),
             notices: VecDeque::new(),
             counts,
             sensing: None,

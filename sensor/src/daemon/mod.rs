@@ -5,7 +5,6 @@ mod commands;
 mod config;
 mod deciding;
 mod engine;
-mod interfaces;
 mod ports;
 mod recall;
 mod records;
@@ -15,6 +14,7 @@ mod run;
 mod sense;
 mod sensing;
 mod source;
+mod surroundings;
 mod web;
 
 pub use config::{Config, LogFormat, Paths};

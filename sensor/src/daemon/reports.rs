@@ -61,6 +61,7 @@ impl Engine {
             mode: self.policy.mode(),
             interfaces,
             presence: self.presence(),
+            clock_steps: self.counts.clock_steps,
             events: events
                 .into_iter()
                 .map(|event| Ok((event, counters.event(event)?)))

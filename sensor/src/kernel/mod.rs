@@ -4,6 +4,7 @@
 //! room that speaks to `bpf(2)`.
 
 mod attach;
+mod batch;
 mod clients;
 mod config;
 mod counters;

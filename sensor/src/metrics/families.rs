@@ -8,7 +8,7 @@ use sensor_common::packet::Problem;
 
 use super::detection::{self, Detection};
 use super::http;
-use super::interfaces::{self, InterfacePresence};
+use super::surroundings::{self, InterfacePresence};
 use crate::clock::Timestamp;
 use crate::detect::Threat;
 use crate::enforce::Mode;
@@ -24,6 +24,8 @@ pub struct Snapshot {
     pub interfaces: Vec<(String, XdpMode, Vec<LabelledCounter>)>,
     /// Whether those interfaces are there.
     pub presence: Vec<InterfacePresence>,
+    /// How often civil time jumped.
+    pub clock_steps: u64,
     /// Counts of kernel events.
     pub events: BTreeMap<Event, u64>,
     /// Counts of frames that could not be read in full.
@@ -150,7 +152,7 @@ pub(super) fn label(name: &str, value: &str) -> LabelPair {
 /// The snapshot as families.
 pub(super) fn gather(snapshot: &Snapshot) -> Vec<MetricFamily> {
     let mut families = about_the_daemon(snapshot);
-    families.extend(interfaces::gather(&snapshot.presence));
+    families.extend(surroundings::gather(&snapshot.presence, snapshot.clock_steps));
     families.extend(about_frames(snapshot));
     families.extend(about_clients(snapshot));
     families.extend(http::gather(snapshot));

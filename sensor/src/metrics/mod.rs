@@ -6,10 +6,10 @@ mod detection;
 mod families;
 mod http;
 mod identity;
-mod interfaces;
 mod render;
+mod surroundings;
 
 pub use detection::Detection;
 pub use families::Snapshot;
-pub use interfaces::InterfacePresence;
 pub use render::{CONTENT_TYPE, render};
+pub use surroundings::InterfacePresence;

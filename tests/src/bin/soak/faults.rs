@@ -1,5 +1,7 @@
 //! What goes wrong around a daemon, each with the metric that must tell of it.
 
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
@@ -7,6 +9,7 @@ use nix::sys::signal::Signal;
 use sensor_tests::netns::INTERFACE;
 use sensor_tests::scene::config;
 use sensor_tests::wait;
+use tempfile::TempDir;
 
 use crate::load;
 use crate::report::Report;
@@ -41,8 +44,54 @@ pub(crate) fn run(stage: &mut Stage, report: &mut Report) -> Result<()> {
     restarted(stage, report, "kill -9 under load", holds)?;
     let ended = stage.daemon.terminate()?;
     let holds = stage.blocks_hold();
+    let clock = Clock::of_next(stage)?;
     stage.daemon.run()?;
-    restarted(stage, report, "SIGTERM under load", holds && ended.success())
+    restarted(stage, report, "SIGTERM under load", holds && ended.success())?;
+    match clock {
+        Some(clock) => clock.steps(stage, report)?,
+        None => report.tell("the clock is set forth and back", "not tried: libfaketime is not installed"),
+    }
+    Ok(())
+}
+
+/// The clock of a daemon: Linux has no namespace for civil time, so a library stands between it and the C library's
+/// functions.
+struct Clock {
+    offset: PathBuf,
+    _directory: TempDir,
+}
+
+impl Clock {
+    /// That of the next daemon, where there is the library (Debian's package `libfaketime`).
+    fn of_next(stage: &mut Stage) -> Result<Option<Self>> {
+        let libraries = Path::new("/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1");
+        if !libraries.exists() {
+            return Ok(None);
+        }
+        let directory = tempfile::Builder::new().prefix("sensor-soak-").tempdir()?;
+        let offset = directory.path().join("offset");
+        fs::write(&offset, "+0\n")?;
+        stage.daemon.set_environment(&[
+            ("LD_PRELOAD", libraries.as_os_str()),
+            ("FAKETIME_TIMESTAMP_FILE", offset.as_os_str()),
+            ("FAKETIME_DONT_FAKE_MONOTONIC", "1".as_ref()),
+            ("FAKETIME_CACHE_DURATION", "1".as_ref()),
+        ]);
+        Ok(Some(Self { offset, _directory: directory }))
+    }
+
+    fn steps(&self, stage: &Stage, report: &mut Report) -> Result<()> {
+        let steps = "sensor_clock_steps_total";
+        let mut told = true;
+        for (number, offset) in (1..).zip(["+600\n", "-600\n", "+0\n"]) {
+            fs::write(&self.offset, offset)?;
+            told &= stage.becomes(steps, &[], |now| now >= number);
+            stage.flows()?;
+        }
+        let found = format!("{steps}: {}", stage.sum(steps, &[]));
+        report.check("the clock is set forth and back", found, told && stage.blocks_hold());
+        Ok(())
+    }
 }
 
 fn restarted(stage: &Stage, report: &mut Report, what: &str, held: bool) -> Result<()> {

@@ -1,10 +1,16 @@
-//! What is said and done about interfaces that go and come.
+//! What is said and done about interfaces that go and come, and about civil time that jumps.
+
+use std::time::Duration;
 
 use tracing::{info, warn};
 
 use super::engine::Engine;
+use crate::clock::KernelClock;
 use crate::kernel::{Presence, PresenceChange};
 use crate::metrics::InterfacePresence;
+
+/// From here on a change of civil time counts as a step: what keeps clocks right corrects less by the second.
+const CLOCK_STEP: Duration = Duration::from_secs(1);
 
 impl Engine {
     /// Looks at the interfaces served, attaches to those that came back, and tells what changed.
@@ -12,6 +18,16 @@ impl Engine {
         for change in self.dataplane.look_again(self.config.xdp) {
             tell(&change);
         }
+    }
+
+    /// Tells where civil time was set: until then, what was to end may have lasted longer or shorter.
+    pub(super) fn watch_clock(&mut self, reading: KernelClock) {
+        let moved = reading.moved(self.civil_time);
+        if moved >= CLOCK_STEP {
+            self.counts.clock_steps = self.counts.clock_steps.saturating_add(1);
+            warn!(seconds = moved.as_secs(), "the system's clock was set");
+        }
+        self.civil_time = reading;
     }
 
     /// Every interface that is to be served.

@@ -1,4 +1,4 @@
-//! The families about interfaces that go and come.
+//! The families about what changes around the daemon: interfaces that go and come, civil time that jumps.
 
 use prometheus::proto::{MetricFamily, MetricType};
 
@@ -20,12 +20,18 @@ families! {
     UP: GAUGE "sensor_interface_up";
     /// Times that an interface had gone and come back, and the program was attached again.
     REATTACHED: COUNTER "sensor_interface_reattached_total";
+    /// Times that the system's clock was set, by a second or more, since the start.
+    CLOCK_STEPS: COUNTER "sensor_clock_steps_total";
 }
 
-pub(super) fn gather(interfaces: &[InterfacePresence]) -> Vec<MetricFamily> {
+pub(super) fn gather(interfaces: &[InterfacePresence], clock_steps: u64) -> Vec<MetricFamily> {
     let each = |family: &Family, value: fn(&InterfacePresence) -> u64| {
         let metrics = interfaces.iter().map(|of| family.metric(&[("interface", &of.interface)], value(of)));
         family.with(metrics.collect())
     };
-    vec![each(&UP, |of| u64::from(of.is_up)), each(&REATTACHED, |of| of.reattached)]
+    vec![
+        each(&UP, |of| u64::from(of.is_up)),
+        each(&REATTACHED, |of| of.reattached),
+        CLOCK_STEPS.one(clock_steps),
+    ]
 }
