@@ -3,6 +3,7 @@
 mod scrape;
 
 use std::env;
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -58,6 +59,7 @@ pub struct Daemon {
     directory: TempDir,
     binary: PathBuf,
     flags: Vec<String>,
+    environment: Vec<(String, OsString)>,
     child: Option<Child>,
     shows_log: bool,
 }
@@ -81,8 +83,9 @@ impl Daemon {
     pub fn prepare(net: &Net, config: &str) -> Result<Self> {
         let directory = tempfile::Builder::new().prefix("sensor-test-").tempdir()?;
         let flags = vec!["-i".to_owned(), INTERFACE.to_owned()];
-        let daemon =
-            Self { net: net.clone(), directory, binary: binary()?, flags, child: None, shows_log: true };
+        let environment = Vec::new();
+        let (net, binary) = (net.clone(), binary()?);
+        let daemon = Self { net, directory, binary, flags, environment, child: None, shows_log: true };
         daemon.write_config(config)?;
         Ok(daemon)
     }
@@ -100,6 +103,12 @@ impl Daemon {
     /// Replaces the flags besides those for paths and addresses (`-i eth0`).
     pub fn set_flags(&mut self, flags: &[&str]) {
         self.flags = flags.iter().map(|flag| (*flag).to_owned()).collect();
+    }
+
+    /// Sets variables of its environment, from the next start on.
+    pub fn set_environment(&mut self, variables: &[(&str, &OsStr)]) {
+        self.environment =
+            variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     }
 
     /// Keeps the log to itself. By default it goes to stdout at the end, which a test's harness shows where the
@@ -132,6 +141,7 @@ impl Daemon {
     #[must_use]
     pub fn run_command(&self) -> Command {
         let mut command = self.net.server.command(&self.binary);
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command.arg("run").args(&self.flags).arg("-c").arg(self.config_path());
         command.arg("--socket").arg(self.socket()).arg("--state-dir").arg(self.state_dir());
         command.arg("--pin-dir").arg(self.pin_dir()).arg("--web.listen-address").arg(WEB.to_string());

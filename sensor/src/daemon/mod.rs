@@ -8,6 +8,7 @@ mod deciding;
 mod engine;
 mod observing;
 mod ports;
+mod recall;
 mod records;
 mod reports;
 mod responder;
@@ -17,6 +18,7 @@ mod scrape;
 mod sense;
 mod sensing;
 mod source;
+mod surroundings;
 mod web;
 
 pub use config::{Config, LogFormat, Paths};
