@@ -264,7 +264,7 @@ const EMPTY: Slot = Slot {
 };
 
 const NO_DETAILS: SlotDetails =
-    SlotDetails { connections_tat: 0, requests_tat: 0, blocked_until: 0, requests: 0 };
+    SlotDetails { connections_tat: 0, requests_tat: 0, blocked_until: 0, counts: 0 };
 
 /// Frames from which on a client is taken to be real.
 const PROBATION: u64 = 8;

@@ -2,7 +2,7 @@
 
 use aya_ebpf::programs::XdpContext;
 use aya_log_ebpf::debug;
-use sensor_common::abi::{ClientKey, Family, OverLimit, Policy, Reason, Settings, Verdict};
+use sensor_common::abi::{ClientKey, Family, OverLimit, Policy, Reason, Settings, SlotDetails, Verdict};
 use sensor_common::packet::{self, Packet, Parsed, Problem, Transport};
 use sensor_common::table::Places;
 
@@ -135,13 +135,14 @@ fn note(client: Client, frame: &Frame<'_>, passed: bool) {
     };
     // SAFETY: as above.
     unsafe { atomic::add(counter, 1) };
-    if frame.load.request
+    if (frame.load.request || frame.load.opens)
         && let Some(details) = client.details()
     {
         // SAFETY: a field of a map value.
-        let requests = unsafe { &raw mut (*details).requests };
+        let counts = unsafe { &raw mut (*details).counts };
+        let opened = if frame.load.opens { SlotDetails::CONNECTION } else { 0 };
         // SAFETY: as above.
-        unsafe { atomic::add(requests, 1) };
+        unsafe { atomic::add(counts, opened | frame.load.request as u64) };
     }
 }
 

@@ -36,6 +36,12 @@ impl Timestamp {
         Self(self.0.saturating_add(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)))
     }
 
+    /// The moment `duration` earlier, at the earliest 1970.
+    #[must_use]
+    pub fn minus(self, duration: Duration) -> Self {
+        Self(self.0.saturating_sub(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)))
+    }
+
     /// Of the system's clock; before 1970 counts as 1970.
     fn of_system(time: SystemTime) -> Self {
         Self(0).plus(time.duration_since(UNIX_EPOCH).unwrap_or_default())
@@ -89,6 +95,12 @@ pub struct KernelClock {
 }
 
 impl KernelClock {
+    /// How far civil time was moved between this and another reading, in either direction.
+    #[must_use]
+    pub const fn moved(self, other: Self) -> Duration {
+        Duration::from_nanos(self.origin.abs_diff(other.origin))
+    }
+
     /// The moment at which the monotonic clock showed so many nanoseconds.
     #[must_use]
     pub const fn civil(self, monotonic_ns: u64) -> Timestamp {
@@ -106,6 +118,14 @@ pub fn kernel_clock() -> KernelClock {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn steps_of_civil_time_go_both_ways() {
+        let (early, late) = (KernelClock { origin: 5 }, KernelClock { origin: 12 });
+        assert_eq!(early.moved(late), Duration::from_nanos(7));
+        assert_eq!(late.moved(early), Duration::from_nanos(7));
+        assert!(kernel_clock().moved(kernel_clock()) < Duration::from_millis(100));
+    }
 
     #[test]
     fn no_moment_is_too_late_to_be_told() {

@@ -6,6 +6,7 @@
 pub mod clock;
 pub mod config;
 pub mod prefix;
+pub mod printable;
 
 pub mod kernel;
 
@@ -29,6 +30,8 @@ pub mod decide;
 
 pub mod enforce;
 
+pub mod suggest;
+
 pub mod store;
 
 pub mod notify;
@@ -38,5 +41,7 @@ pub mod metrics;
 pub mod control;
 
 pub mod daemon;
+
+pub mod tui;
 
 pub mod cli;

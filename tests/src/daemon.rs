@@ -3,6 +3,7 @@
 mod scrape;
 
 use std::env;
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -19,7 +20,7 @@ use tempfile::TempDir;
 use crate::netns::{INTERFACE, Net};
 use crate::wait::wait_until;
 
-pub use scrape::{Sample, Scrape};
+pub use scrape::{Sample, Scrape, page};
 
 /// Where the daemon serves metrics, on its namespace's loopback.
 pub const WEB: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9_797);
@@ -58,6 +59,7 @@ pub struct Daemon {
     directory: TempDir,
     binary: PathBuf,
     flags: Vec<String>,
+    environment: Vec<(String, OsString)>,
     child: Option<Child>,
     shows_log: bool,
 }
@@ -81,8 +83,9 @@ impl Daemon {
     pub fn prepare(net: &Net, config: &str) -> Result<Self> {
         let directory = tempfile::Builder::new().prefix("sensor-test-").tempdir()?;
         let flags = vec!["-i".to_owned(), INTERFACE.to_owned()];
-        let daemon =
-            Self { net: net.clone(), directory, binary: binary()?, flags, child: None, shows_log: true };
+        let environment = Vec::new();
+        let (net, binary) = (net.clone(), binary()?);
+        let daemon = Self { net, directory, binary, flags, environment, child: None, shows_log: true };
         daemon.write_config(config)?;
         Ok(daemon)
     }
@@ -100,6 +103,12 @@ impl Daemon {
     /// Replaces the flags besides those for paths and addresses (`-i eth0`).
     pub fn set_flags(&mut self, flags: &[&str]) {
         self.flags = flags.iter().map(|flag| (*flag).to_owned()).collect();
+    }
+
+    /// Sets variables of its environment, from the next start on.
+    pub fn set_environment(&mut self, variables: &[(&str, &OsStr)]) {
+        self.environment =
+            variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     }
 
     /// Keeps the log to itself. By default it goes to stdout at the end, which a test's harness shows where the
@@ -132,6 +141,7 @@ impl Daemon {
     #[must_use]
     pub fn run_command(&self) -> Command {
         let mut command = self.net.server.command(&self.binary);
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command.arg("run").args(&self.flags).arg("-c").arg(self.config_path());
         command.arg("--socket").arg(self.socket()).arg("--state-dir").arg(self.state_dir());
         command.arg("--pin-dir").arg(self.pin_dir()).arg("--web.listen-address").arg(WEB.to_string());
@@ -141,7 +151,7 @@ impl Daemon {
     /// Whether `/readyz` says so.
     #[must_use]
     pub fn is_ready(&self) -> bool {
-        self.net.server.enter(|| scrape::get(WEB, "/readyz")).is_ok()
+        self.net.server.enter(|| page(WEB, "/readyz")).is_ok()
     }
 
     /// A command with this daemon's program and nothing else.
@@ -199,7 +209,7 @@ impl Daemon {
     /// # Errors
     /// Where they are not served or not readable.
     pub fn metrics(&self) -> Result<Scrape> {
-        self.net.server.enter(|| scrape::get(WEB, "/metrics"))?.parse()
+        self.net.server.enter(|| page(WEB, "/metrics"))?.parse()
     }
 
     /// Kills it, so that it can neither finish nor clean up anything.

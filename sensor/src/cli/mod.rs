@@ -6,12 +6,14 @@ mod args;
 mod check;
 mod doctor;
 mod generate;
+mod live;
 mod output;
 mod replay;
 mod run;
 mod score;
 mod selftest;
 mod ssh;
+mod suggest;
 mod watch;
 
 use std::process::ExitCode;
@@ -79,6 +81,8 @@ fn dispatch(cli: Cli) -> Result<ExitCode> {
             cli.json,
             output::clients,
         ),
+        Command::Routes(args) => live::routes(&args, cli.json),
+        Command::Top(args) => live::top(&args, cli.json),
         Command::Exchanges { remote, last } => exchanges(&remote, last, cli.json),
         Command::Explain { remote, what: Explained::Prefix(prefix) } => {
             ask::<Explanation>(&remote, records(Question::Explain { prefix }), cli.json, output::explanation)
@@ -106,6 +110,7 @@ const fn records(question: Question) -> Request {
 fn limit(command: LimitCommand, json: bool) -> Result<ExitCode> {
     let (remote, request) = match command {
         LimitCommand::List(remote) => (remote, Request::LimitList),
+        LimitCommand::Suggest(args) => return suggest::suggest(*args, json),
         LimitCommand::Set { remote, scope, limits, confirm } => {
             let confirm_ms = confirm.map(args::milliseconds);
             (remote, Request::LimitSet { scope, limits: limits.into(), confirm_ms })

@@ -13,6 +13,7 @@ use crate::control::wire::{
 };
 use crate::enforce::Limit;
 use crate::event::Exchange;
+pub(super) use crate::printable::printable;
 
 pub(super) fn mode(report: &ModeReport) -> String {
     report.mode.to_string()
@@ -47,11 +48,6 @@ pub(super) fn exchange_record(record: &Value) -> String {
         line.push_str(&format!(" [{}]", findings.join(" ")));
     }
     line
-}
-
-/// What a sender chose, so that it cannot steer the terminal that shows it.
-pub(super) fn printable(text: &str) -> String {
-    text.chars().flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect()
 }
 
 pub(super) fn confirmed(report: &Confirmed) -> String {
@@ -107,10 +103,11 @@ pub(super) fn status(report: &StatusReport) -> String {
     for row in &report.pending {
         lines.push(format!("unconfirmed  limits of {}, undone at {}", row.scope, row.deadline));
     }
-    let mut table = table(&["interface", "xdp", "passed", "dropped", "would drop"], 2);
+    let mut table = table(&["interface", "state", "xdp", "passed", "dropped", "would drop"], 3);
     for row in &report.interfaces {
         table.add_row([
             row.interface.clone(),
+            row.state.label().to_owned(),
             row.xdp_mode.label().to_owned(),
             row.passed.to_string(),
             row.dropped.to_string(),
@@ -120,16 +117,27 @@ pub(super) fn status(report: &StatusReport) -> String {
     format!("{}\n\n{}", lines.join("\n"), trimmed(&table))
 }
 
+/// What passes and is not seen: ports that speak TLS. `sensor doctor` says what to do.
+fn unseen(report: &HttpReport) -> String {
+    let ports: Vec<String> = report.tls_ports.keys().take(8).map(u16::to_string).collect();
+    if ports.is_empty() { String::new() } else { format!("; TLS, not seen: ports {}", ports.join(", ")) }
+}
+
 fn http(report: &HttpReport) -> String {
     let ports: Vec<String> = report.ports.iter().map(ToString::to_string).collect();
     let ports = if ports.is_empty() { "none".to_owned() } else { ports.join(", ") };
     format!(
-        "{} exchanges, {} failed; {} connections, {} routes; ports {ports}",
-        report.exchanges, report.failures, report.connections, report.routes
+        "{} exchanges, {} failed; {} connections, {} routes; ports {ports}{}",
+        report.exchanges,
+        report.failures,
+        report.connections,
+        report.routes,
+        unseen(report)
     )
 }
 
-fn losses(report: &StatusReport) -> String {
+/// What was lost, by cause; `none` where nothing was.
+pub(super) fn losses(report: &StatusReport) -> String {
     let losses = &report.losses;
     let http = report.http.clone().unwrap_or_default();
     let counts = [
@@ -288,7 +296,7 @@ pub(super) fn seconds(at: Timestamp) -> String {
 }
 
 /// A table whose columns from `first_number` on are aligned to the right.
-fn table(header: &[&str], first_number: usize) -> Table {
+pub(super) fn table(header: &[&str], first_number: usize) -> Table {
     let mut table = Table::new();
     table.load_preset(NOTHING).set_header(header.iter().copied());
     for (index, column) in table.column_iter_mut().enumerate() {
@@ -300,6 +308,6 @@ fn table(header: &[&str], first_number: usize) -> Table {
     table
 }
 
-fn trimmed(table: &Table) -> String {
+pub(super) fn trimmed(table: &Table) -> String {
     table.lines().map(|line| line.trim_end().to_owned()).collect::<Vec<_>>().join("\n")
 }

@@ -120,6 +120,24 @@ impl Section<'_> {
         self.record(key, || list_knob(form, before, show(place)));
     }
 
+    /// The values of a table whose keys are data, such as users, each read by `parse` from key and text. Mistakes do
+    /// not repeat the value, which may be a secret. The form tells of them; one of them may have the example's key.
+    pub fn entries<T>(
+        &self,
+        example: &'static str,
+        form: &Form<String>,
+        mut parse: impl FnMut(&str, &str) -> Result<T, String>,
+    ) -> Vec<T> {
+        self.record(example, || knob(form.kind, None, None, quoted(form.example)));
+        let read = |(key, value): (&String, &Value)| match value {
+            Value::Text(text) => parse(key, text),
+            Value::Integer(_) | Value::Boolean(_) | Value::List(_) | Value::Table(_) | Value::Other => {
+                Err("expected a string".to_owned())
+            }
+        };
+        self.each(read)
+    }
+
     fn parsed<T>(&self, key: &'static str, parse: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
         let (value, origin) = self.get(key)?;
         let Some(text) = text_of(value) else { return self.complain(key, origin, "expected a string") };

@@ -115,6 +115,15 @@ impl<'a> Section<'a> {
         named.chain(made_up)
     }
 
+    /// What is made of each key and its value, mistakes left out.
+    pub(super) fn each<T>(&self, mut read: impl FnMut((&String, &Value)) -> Result<T, String>) -> Vec<T> {
+        let told = self.table.iter().filter_map(|(key, (value, origin))| match read((key, value)) {
+            Ok(read) => Some(read),
+            Err(error) => self.complain(key, origin, error),
+        });
+        told.collect()
+    }
+
     /// Writes down what was asked for.
     pub(super) fn record(&self, key: &'static str, knob: impl FnOnce() -> Knob) {
         if let Some(recorder) = self.recorder {

@@ -20,14 +20,15 @@ use crate::control::{Handle, Peer};
 use crate::decide::{Cause, Change, Measure};
 use crate::enforce::{AllowRule, BlockRule, Limits, Mode, Origin, Scope};
 use crate::store::Pending;
+use crate::suggest::Ask;
 
 /// The engine as requests reach it.
 pub(super) struct Commands {
     engine: Mutex<Engine>,
 }
 
-/// How far apart the two looks of `sensor clients` are.
-const SAMPLE: Duration = Duration::from_secs(1);
+/// How far apart the two looks of `sensor clients` and `sensor routes` are.
+pub(super) const SAMPLE: Duration = Duration::from_secs(1);
 
 impl Commands {
     pub(super) const fn new(engine: Engine) -> Self {
@@ -84,8 +85,12 @@ impl Handle for Commands {
             }
             let done = if let Request::Clients { top, sort } = envelope.request {
                 self.clients(top, sort).await
+            } else if let Request::Routes { top, sort } = envelope.request {
+                self.routes(top, sort).await.and_then(|report| to_value(&report))
             } else if let Request::Records { question } = envelope.request {
                 self.look_up(question).await
+            } else if let Request::LimitSuggest { since, include_limited, what_if } = envelope.request {
+                to_value(&self.suggest(&Ask { since, include_limited, what_if }))
             } else {
                 self.engine().perform(envelope.request, peer, clock::now())
             };
@@ -122,10 +127,12 @@ fn audited(request: &Request, now: Timestamp) -> Option<(Change, String, Details
         Request::Status
         | Request::Mode { set: None }
         | Request::LimitList
+        | Request::LimitSuggest { .. }
         | Request::Confirm
         | Request::BlockList
         | Request::AllowList
         | Request::Clients { .. }
+        | Request::Routes { .. }
         | Request::Exchanges { .. }
         | Request::Records { .. }
         // The reload itself notes it: a signal may ask for one, too.
@@ -180,9 +187,10 @@ impl Engine {
             Request::AllowRemove { prefix } => to_value(&self.remove_allow(prefix, now)?),
             Request::Exchanges { last } => to_value(&self.recent_exchanges(last)?),
             Request::Reload => to_value(&Reloaded { needs_restart: self.reload(now, cause.clone())? }),
-            Request::Clients { .. } | Request::Records { .. } => {
-                Err("answered without the engine".to_owned())
-            }
+            Request::Clients { .. }
+            | Request::Routes { .. }
+            | Request::Records { .. }
+            | Request::LimitSuggest { .. } => Err("answered without the engine".to_owned()),
         }
     }
 

@@ -10,6 +10,7 @@ use ipnet::IpNet;
 use sensor_common::limit::Rate;
 
 use super::sense::SenseConfig;
+use super::web::WebConfig;
 use crate::config::{Description, Document, Form, Problem, Section, from_text};
 use crate::decide::{DecideConfig, NeverBlock};
 use crate::detect;
@@ -71,6 +72,8 @@ pub struct Config {
     pub never_block: Vec<IpNet>,
     /// Files and addresses.
     pub paths: Paths,
+    /// Who may read the metrics, and over what.
+    pub web: WebConfig,
     /// How HTTP is seen.
     pub sense: SenseConfig,
     /// What is looked for.
@@ -126,6 +129,7 @@ impl Default for Config {
             },
             never_block: Vec::new(),
             paths: Paths::default(),
+            web: WebConfig::default(),
             sense: SenseConfig::default(),
             detect: detect::Config::default(),
             decide: DecideConfig::default(),
@@ -219,7 +223,7 @@ impl Config {
     }
 
     fn read_places(&mut self, root: &Section<'_>) {
-        let web = root.section("web").about("The address of metrics, health and readiness.");
+        let web = root.section("web").about("Metrics, health and readiness: where, and for whom.");
         let control = root.section("control").about("Who may give commands, and where.");
         let paths = root.section("paths").about("Where things are kept.");
         web.explain::<Paths>();
@@ -227,6 +231,7 @@ impl Config {
         control.explain::<Self>();
         paths.explain::<Paths>();
         web.text("listen_address", &LISTEN_ADDRESS, &mut self.paths.web);
+        self.web = WebConfig::read(&web);
         control.text("socket", &Form::path("/run/sensor/second.sock"), &mut self.paths.socket);
         control.text("group", &Form::any("the name of a group", "adm"), &mut self.group);
         paths.text("state_dir", &Form::path("/srv/sensor"), &mut self.paths.state_dir);

@@ -3,19 +3,23 @@
 use std::collections::VecDeque;
 use std::fs::File;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use ipnet::IpNet;
 use tracing::{error, info, warn};
 
 use super::config::Config;
+use super::observing::Observing;
+use super::recall::Recalled;
 use super::responder::{Details, Responder};
 use super::sensing::Sensing;
 use super::source::ConfigSource;
-use crate::clock::Timestamp;
+use super::web::{self, Access, AccessError};
+use crate::clock::{self, KernelClock, Timestamp};
 use crate::decide::{Cause, Change, NeverBlock};
 use crate::enforce::{EnforceError, Enforcer, Policy};
 use crate::kernel::{Dataplane, Mirror, Notice, SegmentRing};
-use crate::store::{COMMANDS, CommandStore, Pending, Saved, StoreError};
+use crate::store::{CommandStore, Pending, Saved, StoreError};
 
 /// Over-limit notices remembered for `sensor explain`.
 const MAX_NOTICES: usize = 4_096;
@@ -31,6 +35,7 @@ pub(super) struct Engine {
     pub(super) config: Config,
     source: ConfigSource,
     pub(super) started: Timestamp,
+    pub(super) civil_time: KernelClock,
     pub(super) notices: VecDeque<(Timestamp, Notice)>,
     pub(super) counts: Counts,
     pub(super) sensing: Option<Sensing>,
@@ -39,6 +44,9 @@ pub(super) struct Engine {
     /// The log that it is going to write.
     pub(super) exchange_log: Option<File>,
     pub(super) responder: Responder,
+    /// Who may read the metrics.
+    pub(super) web: Arc<Access>,
+    pub(super) observing: Arc<Observing>,
 }
 
 /// What the daemon itself counts.
@@ -48,6 +56,7 @@ pub(super) struct Counts {
     pub(super) state_write_errors: u64,
     pub(super) reload_success: bool,
     pub(super) last_reload: Timestamp,
+    pub(super) clock_steps: u64,
 }
 
 /// What can go wrong when the engine is built.
@@ -57,23 +66,22 @@ pub(super) enum EngineError {
     Enforce(#[from] EnforceError),
     #[error(transparent)]
     Store(#[from] StoreError),
+    #[error(transparent)]
+    Web(#[from] AccessError),
 }
 
 impl Engine {
     /// Brings the kernel's maps to the policy of configuration and earlier commands.
     pub(super) fn new(
         mut dataplane: Dataplane,
+        recalled: Recalled,
         config: Config,
         source: ConfigSource,
         ssh_peer: Option<IpAddr>,
         now: Timestamp,
     ) -> Result<Self, EngineError> {
-        let store = CommandStore::open(&config.paths.state_dir, COMMANDS)?;
-        let Saved { commands, pending } = store.load()?;
-        let mut policy = Policy::new(config.policy.layer(now), commands);
-        let mut responder = Responder::open(&config, now);
-        responder.restore(&mut policy, &config, now);
-        policy.expire(now);
+        let web = Arc::new(Access::new(&config.web)?);
+        let Recalled { store, pending, policy, responder } = recalled;
         let mut never_block = NeverBlock::new(config.never_block.clone());
         never_block.protect_proxies(config.sense.pipeline.identity.trusted_proxies.clone());
         if let Some(peer) = ssh_peer {
@@ -81,11 +89,17 @@ impl Engine {
         }
         dataplane.tune(&config.tuning);
         let prefixes = config.tuning.prefixes;
+        let observing = Observing::open(&config.paths.state_dir)?;
         let mut enforcer = Enforcer::new(&dataplane, config.capacities, (prefixes.v4, prefixes.v6), now)?;
         let reached = never_block.reached(policy.blocks().keys());
         enforcer.apply(&mut dataplane, &policy, &reached, now)?;
-        let counts =
-            Counts { blocks_by_command: 0, state_write_errors: 0, reload_success: true, last_reload: now };
+        let counts = Counts {
+            blocks_by_command: 0,
+            state_write_errors: 0,
+            reload_success: true,
+            last_reload: now,
+            clock_steps: 0,
+        };
         Ok(Self {
             dataplane,
             enforcer,
@@ -96,12 +110,15 @@ impl Engine {
             config,
             source,
             started: now,
+            civil_time: clock::kernel_clock(),
             notices: VecDeque::new(),
             counts,
             sensing: None,
             mirror: None,
             exchange_log: None,
             responder,
+            web,
+            observing: Arc::new(observing),
         })
     }
 
@@ -229,6 +246,7 @@ impl Engine {
         })?;
         let reloaded = self.config.reloaded(&config);
         let needs_restart = reloaded.waiting_in(&config);
+        let web = web::prepare(&config.web).map_err(|error| error.to_string())?;
         let layer = config.policy.layer(now);
         let never_block = config.never_block.clone();
         let old_never_block = self.never_block.clone();
@@ -239,6 +257,8 @@ impl Engine {
         }
         self.dataplane.tune(&reloaded.tuning);
         self.responder.reconfigure(&reloaded);
+        // Files of the same names may have another certificate in them.
+        self.web.replace(web, &reloaded.web);
         self.config = reloaded;
         info!(?needs_restart, "configuration reloaded");
         Ok(needs_restart)

@@ -2,19 +2,25 @@
 
 mod background;
 mod commands;
+mod conclude;
 mod config;
 mod deciding;
 mod engine;
+mod observing;
 mod ports;
+mod recall;
 mod records;
 mod reference;
 mod reload;
 mod reports;
 mod responder;
+mod routes;
 mod run;
+mod scrape;
 mod sense;
 mod sensing;
 mod source;
+mod surroundings;
 mod web;
 
 pub use config::{Config, LogFormat, Paths};
@@ -22,3 +28,4 @@ pub use reference::{Described, presets, reference};
 pub use run::{RunOptions, run};
 pub use sense::{KeyError, Ports, SenseConfig, read_key};
 pub use source::{ConfigSource, Overrides};
+pub use web::{TlsFiles, WebConfig};

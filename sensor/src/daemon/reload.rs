@@ -18,6 +18,7 @@ impl Config {
             decided_limits: new.decided_limits,
             policy: new.policy.clone(),
             never_block: new.never_block.clone(),
+            web: new.web.clone(),
             ..self.clone()
         };
         reloaded.detect.responses.clone_from(&new.detect.responses);

@@ -9,13 +9,13 @@ use sensor_common::abi::{Dimension, Event, Slot, Verdict};
 use sensor_common::packet::Problem;
 
 use super::engine::Engine;
-use super::sensing::Sensing;
+use super::routes::standing;
 use crate::clock::Timestamp;
 use crate::control::wire::{
     AllowRow, BlockRow, ClientRow, ClientSort, Explanation, HttpReport, InterfaceReport, LimitRow, Losses,
-    PendingRow, Rates, StatusReport,
+    PendingRow, Rates, Standing, StatusReport,
 };
-use crate::enforce::{AllowRule, BlockRule, Limit, Mode, Origin, Scope};
+use crate::enforce::{AllowRule, BlockRule, Limit, Origin, Scope};
 use crate::kernel::{Client, KernelError, LabelledCounter};
 use crate::metrics::{Detection, Snapshot};
 use crate::notify::{DenyFile, Notifier};
@@ -60,6 +60,8 @@ impl Engine {
         Ok(Snapshot {
             mode: self.policy.mode(),
             interfaces,
+            presence: self.presence(),
+            clock_steps: self.counts.clock_steps,
             events: events
                 .into_iter()
                 .map(|event| Ok((event, counters.event(event)?)))
@@ -76,17 +78,18 @@ impl Engine {
             reload_success: self.counts.reload_success,
             last_reload: Some(self.counts.last_reload),
             kernel_memory_bytes: self.dataplane.memory().total(),
-            http: self.sensing.as_ref().map(|sensing| sensing.published().snapshot),
+            http: self.sensing.as_ref().map(|sensing| sensing.look(|told| told.snapshot.clone())),
             detection: Some(self.detection()),
+            ..Snapshot::default()
         })
     }
 
     fn detection(&self) -> Detection {
         let responder = &self.responder;
         let counts = responder.counts.clone();
-        let seen = self.sensing.as_ref().map(Sensing::published);
-        let (detectors, signals_lost) =
-            seen.map(|seen| (seen.detectors, seen.signals_lost)).unwrap_or_default();
+        let seen =
+            self.sensing.as_ref().map(|sensing| sensing.look(|told| (told.detectors, told.signals_lost)));
+        let (detectors, signals_lost) = seen.unwrap_or_default();
         Detection {
             alerts: counts.alerts,
             blocks: counts.blocks,
@@ -126,6 +129,7 @@ impl Engine {
                     interface: attachment.interface.clone(),
                     xdp_mode: attachment.mode,
                     adopted: attachment.adopted,
+                    state: attachment.presence,
                     passed: packets(counters, Verdict::Pass),
                     dropped: packets(counters, Verdict::Drop),
                     would_drop: packets(counters, Verdict::WouldDrop),
@@ -141,6 +145,7 @@ impl Engine {
             http: self.http_report(&snapshot),
             losses,
             pending: pending.map(|row| PendingRow { scope: row.scope, deadline: row.deadline }).collect(),
+            kill_switch_tripped: self.responder.decider.stats().tripped,
         })
     }
 
@@ -165,6 +170,9 @@ impl Engine {
             refused_instructions: published.refused_instructions,
             failures_uncounted: published.failures_uncounted,
             log_errors: published.log_errors,
+            forwarding_untrusted: published.snapshot.identities.untrusted(),
+            tls_ports: published.snapshot.tls_ports,
+            forwarders: published.snapshot.forwarders,
         })
     }
 
@@ -261,6 +269,7 @@ impl Engine {
         })?;
         rows.sort_unstable_by_key(|row| Reverse((by(row.rates, sort), totals(row, sort), row.client)));
         rows.truncate(top);
+        rows.iter_mut().for_each(|row| row.standing = standing(&self.policy, &row.client));
         Ok(rows)
     }
 
@@ -270,7 +279,7 @@ impl Engine {
         let rates = before.map_or(Rates::default(), |before| Rates {
             packets: frames(slot).saturating_sub(frames(&before.slot)),
             bits: slot.bytes.saturating_sub(before.slot.bytes).saturating_mul(8),
-            requests: details.requests.saturating_sub(before.details.requests),
+            requests: details.requests().saturating_sub(before.details.requests()),
             drops: slot.drops.saturating_sub(before.slot.drops),
             failures: 0,
         });
@@ -279,9 +288,10 @@ impl Engine {
             rates,
             packets: frames(slot),
             bytes: slot.bytes,
-            requests: details.requests,
+            requests: details.requests(),
             drops: slot.drops,
             failures: 0,
+            standing: Standing::default(),
         }
     }
 
@@ -326,33 +336,6 @@ impl Engine {
         };
         explanation.conclude(self.config.tuning.prefixes.scope_of(prefix), now);
         Ok(explanation)
-    }
-}
-
-impl Explanation {
-    /// Fills in the sentence and the commands.
-    fn conclude(&mut self, own_scope: IpNet, now: Timestamp) {
-        let would = if self.mode == Mode::Enforce { "" } else { "would be " };
-        let only = if self.mode == Mode::Enforce { "" } else { " (mode is monitor: nothing is dropped)" };
-        if let Some(allow) = &self.allow {
-            self.verdict = format!("passes: allowed by {}, which no block or limit overrides", allow.prefix);
-            self.undo.push(format!("sensor allow remove {}", allow.prefix));
-        } else if let Some(block) = &self.block {
-            let until = block.until.map_or("for good".to_owned(), |until| {
-                format!("until {until}, {} s from now", until.since(now).as_secs())
-            });
-            self.verdict = format!("{would}dropped: blocked by {} {until}{only}", block.prefix);
-            self.undo.push(format!("sensor block remove {}", block.prefix));
-            self.undo.push(format!("sensor allow add {}", self.prefix));
-        } else {
-            self.verdict =
-                format!("passes within the limits of {}; beyond them {would}dropped{only}", self.scope.scope);
-            if self.scope.origin == Origin::Detector {
-                self.undo.push(format!("sensor limit unset {}", self.scope.scope));
-            }
-            self.undo.push(format!("sensor limit set {own_scope} --packets off"));
-            self.undo.push(format!("sensor allow add {}", self.prefix));
-        }
     }
 }
 

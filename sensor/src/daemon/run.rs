@@ -14,10 +14,11 @@ use super::commands::Commands;
 use super::config::{Config, LogFormat};
 use super::deciding::Signals;
 use super::engine::Engine;
+use super::recall::Recalled;
 use super::responder::GRACE;
 use super::sensing::Sensing;
 use super::source::ConfigSource;
-use super::{background, sense, web};
+use super::{background, observing, sense, web};
 use crate::clock;
 use crate::control::Server;
 use crate::decide::Cause;
@@ -53,6 +54,7 @@ pub fn run(mut config: Config, mut source: ConfigSource, options: &RunOptions) -
     let listener = TcpListener::bind(config.paths.web).with_context(|| {
         format!("cannot listen on {}; `--web.listen-address` names another", config.paths.web)
     })?;
+    web::warn_if_open(config.paths.web, &config.web);
     let (mut engine, notices) = start_dataplane(config, source, options)?;
     engine.exchange_log = log;
     let kernel_log = engine.config.kernel_log_level > 0;
@@ -138,9 +140,10 @@ fn start_dataplane(
         log_level: config.kernel_log_level,
         fixed_clock: false,
     };
-    let dataplane = Dataplane::load(&load)?;
+    let (dataplane, recalled) = Recalled::read_beside(&config, clock::now(), || Dataplane::load(&load));
+    let dataplane = dataplane?;
     let was_there = dataplane.adopted_maps();
-    let started = prepare(dataplane, config.clone(), source, options);
+    let started = recalled.and_then(|recalled| prepare(dataplane, recalled, config.clone(), source, options));
     if started.is_err() && pins.is_some() && !was_there {
         // Leave nothing behind that was not there before.
         drop(pins);
@@ -154,12 +157,13 @@ fn start_dataplane(
 
 fn prepare(
     dataplane: Dataplane,
+    recalled: Recalled,
     config: Config,
     source: ConfigSource,
     options: &RunOptions,
 ) -> Result<(Engine, Option<Notices>)> {
     let (interfaces, xdp) = (config.interfaces.clone(), config.xdp);
-    let mut engine = Engine::new(dataplane, config, source, options.ssh_peer, clock::now())?;
+    let mut engine = Engine::new(dataplane, recalled, config, source, options.ssh_peer, clock::now())?;
     if let Some(mode) = options.mode {
         let set = engine.change(clock::now(), |policy| policy.set_session_mode(mode));
         set.map_err(anyhow::Error::msg)?;
@@ -211,6 +215,8 @@ async fn serve(
     let mut hangup = signal(SignalKind::hangup())?;
     start_threads(&commands);
     tokio::spawn(background::tick(commands.clone()));
+    tokio::spawn(observing::observe(commands.clone()));
+    tokio::spawn(background::follow_interfaces(commands.clone()));
     if let Some(notices) = notices {
         tokio::spawn(background::read_notices(notices, commands.clone()));
     }
@@ -218,7 +224,8 @@ async fn serve(
         tokio::spawn(background::read_diagnostics(commands.clone()));
     }
     let control = tokio::spawn(server.serve(commands.clone()));
-    let web = tokio::spawn(web::serve(listener, commands.clone()));
+    let access = Arc::clone(&commands.engine().web);
+    let web = tokio::spawn(web::serve(listener, commands.clone(), access));
     tokio::pin!(control, web);
     info!(mode = %commands.engine().policy.mode(), "ready");
     loop {
@@ -253,6 +260,7 @@ async fn stop(commands: &Commands) {
     let notifier = {
         let mut engine = commands.engine();
         engine.keep();
+        engine.observing.keep(clock::now());
         if engine.responder.events.as_ref().is_some_and(|events| !events.flush(GRACE)) {
             warn!("not everything that happened could be kept");
         }

@@ -24,7 +24,7 @@ use crate::detect::{Detectors, Usage};
 use crate::event::{Event, Exchange, Held};
 use crate::identity::Key;
 use crate::kernel::{Mirror, SegmentRing, key_of};
-use crate::pipeline::{Observer, Pipeline, Snapshot, StatusClass};
+use crate::pipeline::{Observer, Pipeline, RouteTable, Snapshot, StatusClass};
 use crate::route::Learned;
 use crate::store::StateFile;
 use crate::stream::{Instruction, Side};
@@ -38,6 +38,8 @@ const PAUSE: TimeSpec = TimeSpec::from_duration(Duration::from_micros(500));
 const PATIENCE: u32 = 100;
 /// Longest sleep: idle connections end, and totals are told.
 const SLEEP: TimeSpec = TimeSpec::from_duration(Duration::from_millis(50));
+/// Silence after which the ring is not kept in memory: it counts as the daemon's there, twice.
+const REST: Duration = Duration::from_secs(10);
 /// How often totals are told and time is made to pass.
 const PUBLISH: Duration = Duration::from_millis(200);
 /// How often the routes and baselines learned are kept.
@@ -46,6 +48,8 @@ const KEEP: Duration = Duration::from_secs(60);
 const ROUTES: &str = "routes.json";
 /// The file that what detectors learned is kept in.
 const BASELINES: &str = "baselines.json";
+/// Between two attempts to have the ring in memory.
+const RETRY: Duration = Duration::from_secs(1);
 /// How often listening sockets are looked at.
 const REFRESH: Duration = Duration::from_secs(2);
 
@@ -60,6 +64,7 @@ const MAX_CLIENTS: usize = 65_536;
 #[derive(Debug, Default)]
 pub(super) struct Shared {
     published: Mutex<Published>,
+    routes: Mutex<Arc<RouteTable>>,
     stop: AtomicBool,
 }
 
@@ -138,7 +143,17 @@ impl Sensing {
 
     /// What was told last.
     pub(super) fn published(&self) -> Published {
-        self.shared.published.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.look(Clone::clone)
+    }
+
+    /// A part of it: as a whole it may be large.
+    pub(super) fn look<T>(&self, part: impl FnOnce(&Published) -> T) -> T {
+        part(&self.shared.published.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Exchanges by method and route, as told last.
+    pub(super) fn routes(&self) -> Arc<RouteTable> {
+        self.shared.routes.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
@@ -247,9 +262,9 @@ impl Worker {
         self.refresh_ports(clock::now());
         let (mut published, mut refreshed) = (clock::now(), clock::now());
         let mut kept = clock::now();
-        let mut in_vain: u32 = 0;
+        let (mut in_vain, mut heard, mut is_readable) = (0_u32, clock::now(), true);
         while !self.shared.stop.load(Ordering::Acquire) {
-            let read = self.read();
+            let read = if is_readable { self.read() } else { 0 };
             let now = clock::now();
             if now.since(published) >= PUBLISH || now < published {
                 published = now;
@@ -257,7 +272,7 @@ impl Worker {
                 self.clock = clock::kernel_clock();
                 self.pipeline.advance(now);
                 self.pipeline.observer_mut().advance(now);
-                self.publish();
+                self.publish(now);
             }
             if now.since(refreshed) >= REFRESH || now < refreshed {
                 refreshed = now;
@@ -268,12 +283,15 @@ impl Worker {
                 self.keep_learned();
             }
             in_vain = if read == 0 { in_vain.saturating_add(1) } else { 0 };
-            if read == 0 {
-                self.wait(in_vain > PATIENCE);
+            is_readable = read > 0 || self.wait(in_vain > PATIENCE);
+            if read > 0 || now < heard {
+                heard = now;
+            } else if now.since(heard) >= REST {
+                self.ring.rest();
             }
         }
         self.pipeline.finish(clock::now());
-        self.publish();
+        self.publish(clock::now());
         self.keep_learned();
         // Nobody reads the ring from here on.
         self.mirror.watch(&BTreeSet::new());
@@ -298,6 +316,12 @@ impl Worker {
             }
             instructions.extend(pipeline.segment(&segment));
         });
+        let read = read.unwrap_or_else(|error| {
+            // The kernel counts what finds no room meanwhile.
+            warn!(%error, "segments wait to be read");
+            let _slept = ppoll(&mut [], Some(TimeSpec::from_duration(RETRY)), None);
+            0
+        });
         for instruction in instructions.drain(..) {
             if let Err(error) = instruct(&mut self.mirror, instruction) {
                 self.refused_instructions = self.refused_instructions.saturating_add(1);
@@ -309,8 +333,8 @@ impl Worker {
         read
     }
 
-    /// Waits for records: briefly while there is traffic, else until one wakes us.
-    fn wait(&self, idle: bool) {
+    /// Waits for records: briefly while there is traffic, else until one wakes us. Whether there are any.
+    fn wait(&self, idle: bool) -> bool {
         let timeout = if idle {
             self.ring.ask_for_wakeup();
             SLEEP
@@ -318,8 +342,8 @@ impl Worker {
             PAUSE
         };
         let mut descriptors = [PollFd::new(self.ring.descriptor(), PollFlags::POLLIN)];
-        // Interrupted or not, the ring is looked at next.
-        let _ready = ppoll(&mut descriptors, Some(timeout), None);
+        // Where it is interrupted, the ring is looked at.
+        ppoll(&mut descriptors, Some(timeout), None).map_or(true, |ready| ready > 0)
     }
 
     fn refresh_ports(&mut self, now: Timestamp) {
@@ -330,8 +354,10 @@ impl Worker {
         }
     }
 
-    fn publish(&mut self) {
+    fn publish(&mut self, now: Timestamp) {
         let snapshot = self.pipeline.snapshot();
+        let routes = Arc::new(self.pipeline.by_route(now));
+        *self.shared.routes.lock().unwrap_or_else(PoisonError::into_inner) = routes;
         let (ports, http_ports) = (self.watch.ports().clone(), self.watch.confirmed().clone());
         let watcher = self.pipeline.observer_mut();
         if let Some(log) = &mut watcher.log

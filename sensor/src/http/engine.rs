@@ -8,6 +8,7 @@ use super::counters::{Counters, add};
 use super::exchange::Sink;
 use super::pool::Pool;
 use super::preamble::pass_proxy;
+use super::tls::TlsPorts;
 use crate::clock::Timestamp;
 use crate::stream::{Advice, CloseCause, Look, Missing, Opening, Protocol, Side};
 
@@ -18,18 +19,30 @@ pub struct Http<S> {
     pub(super) pool: Pool,
     pub(super) counters: Counters,
     pub(super) sink: S,
+    pub(super) tls_ports: TlsPorts,
 }
 
 impl<S: Sink> Http<S> {
     /// Hands exchanges to `sink`.
     pub fn new(config: Config, sink: S) -> Self {
         let config = config.bounded();
-        Self { pool: Pool::new(&config), config, counters: Counters::default(), sink }
+        Self {
+            pool: Pool::new(&config),
+            config,
+            counters: Counters::default(),
+            sink,
+            tls_ports: TlsPorts::default(),
+        }
     }
 
     /// Totals since the start.
     pub const fn counters(&self) -> &Counters {
         &self.counters
+    }
+
+    /// Ports on which connections began in TLS.
+    pub const fn tls_ports(&self) -> &TlsPorts {
+        &self.tls_ports
     }
 
     /// Where exchanges go.

@@ -122,6 +122,14 @@ pub struct Counters {
     pub anomalies: [u64; Anomaly::ALL.len()],
 }
 
+impl Counters {
+    /// Exchanges whose peer told another client's address and is no trusted proxy.
+    #[must_use]
+    pub const fn untrusted(&self) -> u64 {
+        self.forwarded_untrusted.saturating_add(self.proxy_untrusted)
+    }
+}
+
 pub(super) fn count(counter: Option<&mut u64>) {
     if let Some(counter) = counter {
         *counter = counter.saturating_add(1);

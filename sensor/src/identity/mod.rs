@@ -16,6 +16,7 @@ mod client;
 mod collect;
 mod config;
 mod forwarded;
+mod forwarders;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzz;
 mod hash;
@@ -35,6 +36,7 @@ use std::net::IpAddr;
 pub use anomaly::{Anomalies, Anomaly, Counters};
 pub use client::Mechanism;
 pub use config::{Config, ConfigError, ForwardedHeader, MAX_FORWARDED_HEADERS, MAX_NAMES};
+pub use forwarders::Forwarder;
 pub use hash::{Hasher, Key, KeyedHash, Kind};
 pub use login::{
     Conditions, HEADER_SIGN, HeaderSign, LOGIN_ROUTE, Login, LoginConfig, LoginOutcome, LoginRoute,
@@ -45,6 +47,7 @@ pub use principal::BasicLogin;
 use anomaly::count;
 use client::Clients;
 use collect::{Collected, Role};
+use forwarders::Forwarders;
 use login::Logins;
 use names::Names;
 use principal::Principals;
@@ -75,6 +78,7 @@ pub struct Identifier {
     principals: Principals,
     logins: Logins,
     counters: Counters,
+    forwarders: Forwarders,
 }
 
 impl Identifier {
@@ -90,6 +94,7 @@ impl Identifier {
             principals: Principals::new(config, Hasher::new(key)),
             logins: Logins::new(&config.login),
             counters: Counters::default(),
+            forwarders: Forwarders::default(),
         })
     }
 
@@ -117,6 +122,9 @@ impl Identifier {
         counters.forwarded_untrusted =
             counters.forwarded_untrusted.saturating_add(client.forwarded_untrusted.into());
         counters.proxy_untrusted = counters.proxy_untrusted.saturating_add(client.proxy_untrusted.into());
+        if client.forwarded_untrusted || client.proxy_untrusted {
+            self.forwarders.note(peer);
+        }
         count(counters.mechanisms.get_mut(client.mechanism as usize));
         if let Some(principal) = &principal {
             count(counters.principals.get_mut(principal.kind() as usize));
@@ -154,6 +162,12 @@ impl Identifier {
     #[must_use]
     pub const fn hasher(&self) -> &Hasher {
         self.principals.hasher()
+    }
+
+    /// Peers that tell other clients' addresses and are no trusted proxies, the busiest first.
+    #[must_use]
+    pub fn forwarders(&self) -> Vec<Forwarder> {
+        self.forwarders.busiest()
     }
 
     /// Totals since the start.

@@ -1,6 +1,7 @@
 //! Reading the client table, straight from the memory that the program writes.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
 
 use aya::maps::MapData;
 use sensor_common::abi::{ClientKey, Slot, SlotDetails, TagWord};
@@ -21,11 +22,13 @@ pub struct Client {
 }
 
 /// The client table. Its slots are mapped only while they are read: they would count as this process's memory.
-#[derive(Debug)]
+///
+/// Clones read the same table.
+#[derive(Clone, Debug)]
 pub struct ClientTable {
-    tags: SharedArray<TagWord>,
-    slots: MapData,
-    details: MapData,
+    tags: Arc<SharedArray<TagWord>>,
+    slots: Arc<MapData>,
+    details: Arc<MapData>,
     seed: [u64; 2],
 }
 
@@ -37,7 +40,8 @@ impl ClientTable {
         buckets: u32,
         seed: [u64; 2],
     ) -> Result<Self, KernelError> {
-        Ok(Self { tags: SharedArray::new(tags, buckets as usize)?, slots, details, seed })
+        let tags = Arc::new(SharedArray::new(tags, buckets as usize)?);
+        Ok(Self { tags, slots: Arc::new(slots), details: Arc::new(details), seed })
     }
 
     /// Clients tracked now, by reading the tags only.
@@ -69,10 +73,20 @@ impl ClientTable {
     ///
     /// # Errors
     /// Where the table cannot be mapped into memory.
+    pub fn for_each(&self, visit: impl FnMut(Client)) -> Result<(), KernelError> {
+        self.for_one_in(1, visit)
+    }
+
+    /// Calls `visit` with the clients of every `stride`th bucket: always the same part of the table, and a random
+    /// sample of clients, since a secret hash says where each of them lives.
+    ///
+    /// # Errors
+    /// Where the table cannot be mapped into memory.
     #[expect(clippy::cast_possible_truncation, reason = "the table has fewer than 2^32 buckets")]
-    pub fn for_each(&self, mut visit: impl FnMut(Client)) -> Result<(), KernelError> {
+    pub fn for_one_in(&self, stride: u32, mut visit: impl FnMut(Client)) -> Result<(), KernelError> {
         let slots = self.map_slots()?;
-        for client in (0..self.tags.len() as u32).flat_map(|bucket| self.bucket(bucket, &slots)) {
+        let buckets = (0..self.tags.len() as u32).step_by(stride.max(1) as usize);
+        for client in buckets.flat_map(|bucket| self.bucket(bucket, &slots)) {
             visit(client);
         }
         Ok(())

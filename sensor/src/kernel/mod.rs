@@ -4,6 +4,7 @@
 //! room that speaks to `bpf(2)`.
 
 mod attach;
+mod batch;
 mod clients;
 mod config;
 mod counters;
@@ -14,10 +15,13 @@ mod load;
 mod memory;
 mod mirror;
 mod mount;
+mod netdev;
 mod notices;
 mod object;
 mod offload;
+mod owner;
 mod pins;
+mod presence;
 pub mod probe;
 mod readiness;
 mod route;
@@ -35,10 +39,13 @@ pub use listening::listening_ports;
 pub use load::{Dataplane, LoadOptions};
 pub use memory::KernelMemory;
 pub use mirror::{Mirror, SegmentRing};
+pub use netdev::{XdpFeatures, xdp_features};
 pub use notices::{Notice, Notices};
-pub use offload::active_features;
+pub use offload::{Queues, active_features, driver, queues};
+pub use owner::{Owner, program_owner};
 pub use pins::{Pins, unload};
-pub use readiness::{Diagnostics, watch_diagnostics, watch_notices};
+pub use presence::{LinkEvents, Presence, PresenceChange};
+pub use readiness::{Diagnostics, watch_diagnostics, watch_links, watch_notices};
 pub use route::ask_route;
 pub use settings::Tuning;
 pub use tries::{PolicyTries, Scopes, TrieKind};

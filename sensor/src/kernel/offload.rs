@@ -23,14 +23,18 @@ const SIOCETHTOOL: u16 = 0x8946;
 nix::ioctl_readwrite_bad!(ask_ethtool, SIOCETHTOOL, Request);
 
 // Commands of linux/ethtool.h, and its set of strings with the names of features.
+const GDRVINFO: u32 = 0x03;
 const GSTRINGS: u32 = 0x1b;
 const GSSET_INFO: u32 = 0x37;
 const GFEATURES: u32 = 0x3a;
+const GCHANNELS: u32 = 0x3c;
 const SS_FEATURES: u32 = 4;
 
 /// Bytes of a name, its trailing zeros included (`ETH_GSTRING_LEN`).
 const NAME: usize = 32;
 const NAME_WORDS: usize = NAME / size_of::<u32>();
+/// What is behind the command in `struct ethtool_drvinfo`: 192 bytes.
+const DRVINFO_WORDS: usize = 48;
 /// More features than any kernel has; there are 64 or a few more.
 const MAX_FEATURES: u32 = 1_024;
 
@@ -61,6 +65,38 @@ pub fn active_features(interface: &str) -> io::Result<BTreeSet<String>> {
     };
     let names = names.chunks_exact(NAME).enumerate().filter(|(index, _)| is_on(*index));
     Ok(names.map(|(_, name)| text(name)).filter(|name| !name.is_empty()).collect())
+}
+
+/// How many queues an interface has, as `ethtool -l` lists them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Queues {
+    /// Queues that receive, combined ones included.
+    pub receiving: u32,
+    /// As many as it may have.
+    pub most: u32,
+}
+
+/// The queues of an interface; of a device without such a setting, nothing.
+#[must_use]
+pub fn queues(interface: &str) -> Option<Queues> {
+    // struct ethtool_channels: most of receiving, sending, other and combined ones, then as many as there are.
+    let words = ask_once(interface, with_room(&[GCHANNELS], 8)).ok()?;
+    let word = |place: usize| words.get(place).copied().unwrap_or(0);
+    Some(Queues { receiving: word(5).saturating_add(word(8)), most: word(1).saturating_add(word(4)) })
+}
+
+/// The driver of an interface.
+#[must_use]
+pub fn driver(interface: &str) -> Option<String> {
+    // struct ethtool_drvinfo: the name is first of what it has, in 32 bytes; the rest is passed over.
+    let words = ask_once(interface, with_room(&[GDRVINFO], DRVINFO_WORDS)).ok()?;
+    let name: Vec<u8> = words.iter().skip(1).take(NAME_WORDS).flat_map(|word| word.to_ne_bytes()).collect();
+    Some(text(&name)).filter(|name| !name.is_empty())
+}
+
+fn ask_once(interface: &str, words: Vec<u32>) -> io::Result<Vec<u32>> {
+    let socket = socket(AddressFamily::Inet, SockType::Datagram, SockFlag::SOCK_CLOEXEC, None)?;
+    ask(&socket, interface, words)
 }
 
 fn with_room(head: &[u32], words: usize) -> Vec<u32> {
@@ -102,6 +138,12 @@ mod tests {
             assert!(features.contains(feature), "{feature} in {features:?}");
         }
         assert!(!features.contains("rx-lro") && !features.contains("rx-gro-hw"), "{features:?}");
+    }
+
+    #[test]
+    fn the_loopback_interface_has_neither_driver_nor_queues() {
+        assert_eq!((driver("lo"), queues("lo")), (None, None));
+        assert_eq!((driver("nosuch0"), queues("a-name-that-is-too-long")), (None, None));
     }
 
     #[test]

@@ -9,10 +9,14 @@ use sensor_common::packet::Problem;
 use super::detection::{self, Detection};
 use super::http;
 use super::identity;
+use super::sensing::{self, Capacities, Sensing};
+use super::surroundings::{self, InterfacePresence};
+use super::web::{self, WebStats};
 use crate::clock::Timestamp;
 use crate::detect::Threat;
 use crate::enforce::Mode;
 use crate::kernel::{LabelledCounter, XdpMode};
+use crate::notify::WebhookStats;
 use crate::pipeline;
 
 /// Everything that one scrape shows, gathered at once.
@@ -22,6 +26,10 @@ pub struct Snapshot {
     pub mode: Mode,
     /// Interfaces by name, how the program is attached, and its counters.
     pub interfaces: Vec<(String, XdpMode, Vec<LabelledCounter>)>,
+    /// Whether those interfaces are there.
+    pub presence: Vec<InterfacePresence>,
+    /// How often civil time jumped.
+    pub clock_steps: u64,
     /// Counts of kernel events.
     pub events: BTreeMap<Event, u64>,
     /// Counts of frames that could not be read in full.
@@ -46,6 +54,14 @@ pub struct Snapshot {
     pub http: Option<pipeline::Snapshot>,
     /// Detectors and decisions.
     pub detection: Option<Detection>,
+    /// What else is lost on the way to exchanges, where HTTP is seen.
+    pub sensing: Option<Sensing>,
+    /// What tables have room for.
+    pub capacities: Option<Capacities>,
+    /// The webhook.
+    pub webhook: Option<WebhookStats>,
+    /// The endpoint itself.
+    pub web: Option<WebStats>,
 }
 
 /// Declares families: the doc comment becomes the HELP text.
@@ -167,7 +183,15 @@ pub struct About {
 /// Every family but those of the process, by name.
 #[must_use]
 pub fn about_families() -> Vec<About> {
-    let rooms = [FAMILIES, http::FAMILIES, identity::FAMILIES, detection::FAMILIES];
+    let rooms = [
+        FAMILIES,
+        http::FAMILIES,
+        identity::FAMILIES,
+        detection::FAMILIES,
+        sensing::FAMILIES,
+        surroundings::FAMILIES,
+        web::FAMILIES,
+    ];
     let about = |family: &Family| About {
         name: family.name,
         help: family.help(),
@@ -185,10 +209,13 @@ pub fn about_families() -> Vec<About> {
 /// The snapshot as families.
 pub(super) fn gather(snapshot: &Snapshot) -> Vec<MetricFamily> {
     let mut families = about_the_daemon(snapshot);
+    families.extend(surroundings::gather(&snapshot.presence, snapshot.clock_steps));
     families.extend(about_frames(snapshot));
     families.extend(about_clients(snapshot));
     families.extend(http::gather(snapshot));
     families.extend(detection::gather(snapshot));
+    families.extend(sensing::gather(snapshot));
+    families.extend(web::gather(snapshot));
     families
 }
 
@@ -227,7 +254,7 @@ fn about_the_daemon(snapshot: &Snapshot) -> Vec<MetricFamily> {
 fn about_frames(snapshot: &Snapshot) -> Vec<MetricFamily> {
     let (mut packets, mut bytes) = (Vec::new(), Vec::new());
     for (interface, _, counters) in &snapshot.interfaces {
-        for found in counters.iter().filter(|found| is_shown(found)) {
+        for found in counters.iter().filter(|found| is_shown(found, snapshot.mode)) {
             let labels = [
                 ("interface", interface.as_str()),
                 ("family", found.family.label()),
@@ -244,9 +271,15 @@ fn about_frames(snapshot: &Snapshot) -> Vec<MetricFamily> {
     vec![PACKETS.with(packets), BYTES.with(bytes), UNPARSED.with(unparsed.to_vec())]
 }
 
-/// `would_drop` series appear once they count, the others from the start, so that rates have a first zero.
-fn is_shown(found: &LabelledCounter) -> bool {
-    found.counter.packets > 0 || found.verdict != Verdict::WouldDrop
+/// What can count in this mode is there from the start, so that rates have a first zero; the verdict of the other mode
+/// only where it has counted: each is 48 series for an interface.
+fn is_shown(found: &LabelledCounter, mode: Mode) -> bool {
+    let can_count = match found.verdict {
+        Verdict::Pass => true,
+        Verdict::Drop => mode == Mode::Enforce,
+        Verdict::WouldDrop => mode == Mode::Monitor,
+    };
+    can_count || found.counter.packets > 0
 }
 
 fn about_clients(snapshot: &Snapshot) -> Vec<MetricFamily> {

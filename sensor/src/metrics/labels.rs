@@ -7,8 +7,11 @@ use sensor_common::abi::{Counter, Family, Verdict};
 
 use super::detection::Detection;
 use super::families::{Snapshot, gather};
+use super::sensing::{Capacities, Sensing};
+use super::surroundings::InterfacePresence;
+use super::web::WebStats;
 use crate::kernel::{LabelledCounter, XdpMode, reasons_of};
-use crate::notify::DenyStats;
+use crate::notify::{DenyStats, WebhookStats};
 use crate::pipeline;
 use crate::store::StoreStats;
 
@@ -52,7 +55,12 @@ fn everything() -> Snapshot {
     let interfaces = XdpMode::ALL.map(|mode| (INTERFACE.to_owned(), mode, counters.clone()));
     Snapshot {
         interfaces: interfaces.to_vec(),
+        presence: vec![InterfacePresence { interface: INTERFACE.to_owned(), ..InterfacePresence::default() }],
         http: Some(pipeline::Snapshot::of_everything()),
+        sensing: Some(Sensing::default()),
+        capacities: Some(Capacities::default()),
+        webhook: Some(WebhookStats::default()),
+        web: Some(WebStats::default()),
         detection: Some(Detection {
             store: Some(StoreStats::default()),
             deny_file: Some(DenyStats::default()),

@@ -2,14 +2,26 @@
 //!
 //! Architecture invariant: no label holds an address, a path or a user, only members of closed sets.
 
+mod dashboard;
 mod detection;
 mod families;
 mod http;
 mod identity;
 mod labels;
 mod render;
+#[cfg(test)]
+mod rules;
+mod sensing;
+#[cfg(test)]
+mod size;
+mod surroundings;
+mod web;
 
+pub use dashboard::{Dashboard, dashboard};
 pub use detection::Detection;
 pub use families::{About, Snapshot, about_families as families};
 pub use labels::labels;
 pub use render::{CONTENT_TYPE, render};
+pub use sensing::{Capacities, Sensing};
+pub use surroundings::InterfacePresence;
+pub use web::WebStats;

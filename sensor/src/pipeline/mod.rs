@@ -4,15 +4,21 @@
 //! Architecture invariant: no clock and no input or output; the same segments with the same configuration give
 //! the same exchanges.
 
+mod by_route;
+mod latency;
 #[cfg(test)]
 mod tests;
 mod totals;
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
+pub use by_route::{MAX_ROUTES, RECENT_WINDOW, RouteCounts, RouteLine, RouteTable};
 pub use totals::{DURATION_BUCKETS, Durations, StatusClass, Totals};
+
+use by_route::ByRoute;
 
 use crate::capture::Segment;
 use crate::clock::Timestamp;
@@ -59,6 +65,10 @@ pub struct Snapshot {
     pub totals: Totals,
     /// Templates.
     pub routes: usize,
+    /// Connections that began in TLS, by the server's port.
+    pub tls_ports: BTreeMap<u16, u64>,
+    /// Peers that tell other clients' addresses and are no trusted proxies, the busiest first.
+    pub forwarders: Vec<identity::Forwarder>,
 }
 
 impl Snapshot {
@@ -106,6 +116,7 @@ impl<O: Observer> Pipeline<O> {
             identifier: Identifier::new(&config.identity, key)?,
             routes: Routes::new(&config.routes)?,
             totals: Totals::default(),
+            by_route: ByRoute::default(),
             observer,
         };
         let http = Http::new(config.http.clone(), finish);
@@ -147,6 +158,8 @@ impl<O: Observer> Pipeline<O> {
             identities: *self.identities(),
             totals: self.totals().clone(),
             routes: self.routes().len(),
+            tls_ports: self.streams.protocol().tls_ports().connections().clone(),
+            forwarders: self.streams.protocol().sink().identifier.forwarders(),
         }
     }
 
@@ -168,6 +181,12 @@ impl<O: Observer> Pipeline<O> {
     /// Totals of exchanges.
     pub const fn totals(&self) -> &Totals {
         &self.streams.protocol().sink().totals
+    }
+
+    /// Totals by method and route, as they are at this time.
+    #[must_use]
+    pub fn by_route(&self, now: Timestamp) -> RouteTable {
+        self.streams.protocol().sink().by_route.table(self.routes(), now)
     }
 
     /// Who is told.
@@ -196,6 +215,7 @@ struct Finish<O> {
     identifier: Identifier,
     routes: Routes,
     totals: Totals,
+    by_route: ByRoute,
     observer: O,
 }
 
@@ -211,7 +231,7 @@ impl<O: Observer> http::Sink for Finish<O> {
         let identity = self.identifier.identify(peer, proxied, headers, query);
         let path = request.map(|request| request.path());
         let route = path.map(|path| self.routes.observe(path, status));
-        let route = route.map(|route| self.routes.text(route));
+        let (place, route) = (route, route.map(|route| self.routes.text(route)));
         let login = self.identifier.login(exchange, route);
         let duration = exchange.duration();
         let version =
@@ -248,6 +268,7 @@ impl<O: Observer> http::Sink for Finish<O> {
             self.totals.count_login(login.outcome);
         }
         self.totals.count(version, method.label(), status, duration);
+        self.by_route.note(place, method, status, (event.seen, duration));
         self.observer.exchange(&event);
     }
 

@@ -98,7 +98,10 @@ fn parse_label(label: &str) -> Result<(String, String)> {
 }
 
 /// The body of a page.
-pub(super) fn get(server: SocketAddr, path: &str) -> Result<String> {
+///
+/// # Errors
+/// Where the server does not answer, or with another status than 200.
+pub fn page(server: SocketAddr, path: &str) -> Result<String> {
     let timeout = Duration::from_secs(10);
     let mut stream = TcpStream::connect_timeout(&server, timeout)?;
     stream.set_read_timeout(Some(timeout))?;

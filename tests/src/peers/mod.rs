@@ -7,5 +7,6 @@ pub mod http;
 pub mod keepalive;
 pub mod login;
 pub mod nginx;
+pub mod prometheus;
 pub mod spoof;
 pub mod udp;

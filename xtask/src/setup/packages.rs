@@ -26,6 +26,7 @@ const PACKAGES: &[Package] = &[
     package("prometheus", "promtool", "the check of the metrics by promtool"),
     package("nftables", "nft", "comparisons with the packet filter"),
     package("nginx-light", "nginx", "end-to-end tests with a real server"),
+    package("tmux", "tmux", "the test of `sensor top` in a real terminal"),
     package("wrk", "wrk", "throughput measurements"),
     package("curl", "curl", "end-to-end tests with a real client"),
     package("python3", "python3", "end-to-end tests with another server"),

@@ -1,6 +1,7 @@
 //! Flags and subcommands.
 
 mod generate;
+mod live;
 mod policy;
 
 use std::net::SocketAddr;
@@ -17,7 +18,8 @@ use crate::kernel::XdpChoice;
 use crate::prefix;
 
 pub(in crate::cli) use generate::{GenerateArgs, Generated};
-pub(in crate::cli) use policy::{AllowCommand, BlockCommand, LimitCommand};
+pub(in crate::cli) use live::{RoutesArgs, TopArgs};
+pub(in crate::cli) use policy::{AllowCommand, BlockCommand, LimitCommand, SuggestArgs};
 
 /// API security at the network card: counts and drops per-client bursts in the kernel.
 #[derive(Debug, Parser)]
@@ -90,6 +92,10 @@ pub(in crate::cli) enum Command {
         #[arg(long, value_enum, default_value_t = Sort::Packets)]
         sort: Sort,
     },
+    /// Show the busiest routes now, with errors and latency
+    Routes(RoutesArgs),
+    /// Watch and steer in the terminal: traffic, clients, routes, alerts
+    Top(TopArgs),
     /// Show the last HTTP exchanges that were seen; under load a sample of them
     Exchanges {
         #[command(flatten)]

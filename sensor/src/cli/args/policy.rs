@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use clap::{Args, Subcommand};
+use clap::{ArgGroup, Args, Subcommand};
 use ipnet::IpNet;
 
 use super::{Remote, parse_time};
@@ -13,6 +13,8 @@ use crate::prefix;
 pub(in crate::cli) enum LimitCommand {
     /// Show limits by scope
     List(Remote),
+    /// Suggest limits from what this host has seen, and say whom they would have touched
+    Suggest(Box<SuggestArgs>),
     /// Set limits of a scope; those not named stay
     Set {
         #[command(flatten)]
@@ -57,6 +59,57 @@ pub(in crate::cli) struct LimitArgs {
 impl From<LimitArgs> for Limits {
     fn from(args: LimitArgs) -> Self {
         let LimitArgs { packets, bits, connections, requests } = args;
+        Self { packets, bits, connections, requests }
+    }
+}
+
+#[derive(Debug, Args)]
+#[command(group(ArgGroup::new("how").args(["confirm", "yes"])))]
+pub(in crate::cli) struct SuggestArgs {
+    #[command(flatten)]
+    pub(in crate::cli) remote: Remote,
+    /// Not older than this, such as 24h; in whole days. Default: the seven days that are kept
+    #[arg(long, value_name = "DURATION", value_parser = parse_time)]
+    pub(in crate::cli) since: Option<Duration>,
+    /// Count clients that went over a limit in force, too: for a limit that is too tight
+    #[arg(long)]
+    pub(in crate::cli) include_limited: bool,
+    /// Suggest even from less than ten minutes or twenty clients
+    #[arg(long)]
+    pub(in crate::cli) force: bool,
+    /// Set what is suggested; takes --confirm or --yes
+    #[arg(long, requires = "how")]
+    pub(in crate::cli) apply: bool,
+    /// Undo what was set after this time unless `sensor confirm` follows
+    #[arg(long, value_name = "DURATION", value_parser = parse_time, requires = "apply")]
+    pub(in crate::cli) confirm: Option<Duration>,
+    /// Set it for good
+    #[arg(long, requires = "apply")]
+    pub(in crate::cli) yes: bool,
+    #[command(flatten)]
+    pub(in crate::cli) what_if: WhatIfArgs,
+}
+
+/// Limits to judge: which share of clients each would have touched.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct WhatIfArgs {
+    /// Say what this limit on packets would have done
+    #[arg(long, value_name = "RATE", value_parser = str::parse::<Limit>)]
+    packets: Option<Limit>,
+    /// Say what this limit on bits would have done
+    #[arg(long, value_name = "RATE", value_parser = parse_bits)]
+    bits: Option<Limit>,
+    /// Say what this limit on new TCP connections would have done
+    #[arg(long, value_name = "RATE", value_parser = str::parse::<Limit>)]
+    connections: Option<Limit>,
+    /// Say what this limit on HTTP requests would have done
+    #[arg(long, value_name = "RATE", value_parser = str::parse::<Limit>)]
+    requests: Option<Limit>,
+}
+
+impl From<WhatIfArgs> for Limits {
+    fn from(args: WhatIfArgs) -> Self {
+        let WhatIfArgs { packets, bits, connections, requests } = args;
         Self { packets, bits, connections, requests }
     }
 }

@@ -1,11 +1,14 @@
 //! What goes over the socket.
 
 mod report;
+mod routes;
 
 pub use report::{
     AlertExplanation, AllowRow, BlockRow, ClientRow, Confirmed, Explanation, HttpReport, InterfaceReport,
     LimitRow, Losses, ModeReport, PendingRow, Rates, Reloaded, Removed, StatusReport,
 };
+
+pub use routes::{RouteCountsReport, RouteRow, RouteSort, RoutesReport, Standing};
 
 use std::net::IpAddr;
 
@@ -60,6 +63,16 @@ pub enum Request {
         /// Whose limits.
         scope: Scope,
     },
+    /// [`crate::suggest::Report`]
+    LimitSuggest {
+        /// Not older than this, in whole days; all that is kept, where absent.
+        since: Option<Timestamp>,
+        /// Whether clients that went over a limit in force count.
+        include_limited: bool,
+        /// Limits to judge besides.
+        #[serde(default)]
+        what_if: Limits,
+    },
     /// [`Confirmed`]
     Confirm,
     /// [`BlockRow`]s
@@ -98,6 +111,13 @@ pub enum Request {
         top: usize,
         /// By what.
         sort: ClientSort,
+    },
+    /// [`RoutesReport`], from two looks a second apart.
+    Routes {
+        /// How many.
+        top: usize,
+        /// By what.
+        sort: RouteSort,
     },
     /// Records of exchanges, the last ones that were remembered, oldest first.
     Exchanges {

@@ -1,12 +1,16 @@
 //! What answers consist of.
 
+use std::collections::BTreeMap;
+
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
+use super::Standing;
 use crate::clock::Timestamp;
 use crate::decide::{Alert, AuditEntry};
 use crate::enforce::{Limits, Mode, Origin, Scope};
-use crate::kernel::XdpMode;
+use crate::identity::Forwarder;
+use crate::kernel::{Presence, XdpMode};
 
 /// `sensor mode`
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
@@ -45,6 +49,9 @@ pub struct InterfaceReport {
     pub xdp_mode: XdpMode,
     /// Whether the link was taken over from an earlier daemon.
     pub adopted: bool,
+    /// Whether it is there.
+    #[serde(default)]
+    pub state: Presence,
     /// Frames by what became of them.
     pub passed: u64,
     /// See above.
@@ -88,6 +95,15 @@ pub struct HttpReport {
     /// Records that could not be written to the log of exchanges.
     #[serde(default)]
     pub log_errors: u64,
+    /// Connections that began in TLS, by port: what they say is not seen.
+    #[serde(default)]
+    pub tls_ports: BTreeMap<u16, u64>,
+    /// Exchanges whose peer told another client's address and is no trusted proxy.
+    #[serde(default)]
+    pub forwarding_untrusted: u64,
+    /// Those peers, the busiest first.
+    #[serde(default)]
+    pub forwarders: Vec<Forwarder>,
 }
 
 /// Things that did not get their due, by cause.
@@ -141,6 +157,9 @@ pub struct StatusReport {
     pub losses: Losses,
     /// Changes that wait for `sensor confirm`.
     pub pending: Vec<PendingRow>,
+    /// Whether the last block that a detector asked for was held back by a kill switch.
+    #[serde(default)]
+    pub kill_switch_tripped: bool,
 }
 
 /// A change that waits for confirmation.
@@ -231,6 +250,9 @@ pub struct ClientRow {
     /// Since the daemon started.
     #[serde(default)]
     pub failures: u64,
+    /// What the policy says about it besides the limits of all.
+    #[serde(default)]
+    pub standing: Standing,
 }
 
 /// `sensor explain`

@@ -1,0 +1,44 @@
+//! What is looked at while it happens.
+
+use clap::{Args, ValueEnum};
+
+use super::Remote;
+use crate::control::wire::RouteSort;
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct RoutesArgs {
+    #[command(flatten)]
+    pub(in crate::cli) remote: Remote,
+    /// How many
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(in crate::cli) top: u32,
+    /// By what: requests or errors per second, or the 99th percentile of the latency
+    #[arg(long, value_enum, default_value_t = SortRoutes::Requests)]
+    pub(in crate::cli) sort: SortRoutes,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct TopArgs {
+    #[command(flatten)]
+    pub(in crate::cli) remote: Remote,
+    /// Use no colours, as with NO_COLOR set; nothing is told by colour alone
+    #[arg(long)]
+    pub(in crate::cli) no_color: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(in crate::cli) enum SortRoutes {
+    Requests,
+    Errors,
+    Latency,
+}
+
+impl From<SortRoutes> for RouteSort {
+    fn from(sort: SortRoutes) -> Self {
+        match sort {
+            SortRoutes::Requests => Self::Requests,
+            SortRoutes::Errors => Self::Errors,
+            SortRoutes::Latency => Self::Latency,
+        }
+    }
+}

@@ -1,0 +1,318 @@
+//! One interface: its driver, its offloads, and who is there already.
+
+use std::collections::BTreeSet;
+
+use super::finding::Finding;
+use crate::kernel::{self, LinkFacts, Owner, Queues, XdpFeatures, XdpMode};
+
+/// What is known of an interface.
+#[derive(Debug)]
+struct Facts {
+    link: LinkFacts,
+    driver: Option<String>,
+    /// Absent where the kernel does not tell: before 6.3.
+    xdp: Option<XdpFeatures>,
+    /// What is on, by the kernel's names; or why that is not known.
+    offloads: Result<BTreeSet<String>, String>,
+    queues: Option<Queues>,
+    cpus: u32,
+    /// Of the program that is attached.
+    owner: Option<Owner>,
+    /// The interface below a VLAN.
+    below: Option<String>,
+}
+
+/// Everything about an interface.
+pub(super) fn findings(interface: &str) -> Vec<Finding> {
+    match gather(interface) {
+        Ok(facts) => judge(interface, &facts),
+        Err(error) => vec![Finding::problem(error.to_string(), "name an interface that exists")],
+    }
+}
+
+fn gather(interface: &str) -> Result<Facts, kernel::KernelError> {
+    let ifindex = kernel::interface_index(interface)?;
+    let link = kernel::link_facts(ifindex)?;
+    let below = link.vlan_on.and_then(|index| {
+        let names = nix::net::if_::if_nameindex().ok()?;
+        let found = names.iter().find(|found| found.index() == index)?;
+        Some(found.name().to_string_lossy().into_owned())
+    });
+    Ok(Facts {
+        driver: kernel::driver(interface),
+        xdp: kernel::xdp_features(ifindex).unwrap_or_default(),
+        offloads: kernel::active_features(interface).map_err(|error| error.to_string()),
+        queues: kernel::queues(interface),
+        cpus: cpus(),
+        owner: link.program_id.map(kernel::program_owner),
+        link,
+        below,
+    })
+}
+
+fn cpus() -> u32 {
+    std::thread::available_parallelism().map_or(1, |count| u32::try_from(count.get()).unwrap_or(u32::MAX))
+}
+
+fn judge(interface: &str, facts: &Facts) -> Vec<Finding> {
+    let mut findings = vec![native(interface, facts), mtu(interface, facts), offloads(interface, facts)];
+    findings.extend(vlan(interface, facts));
+    findings.extend(queues(interface, facts));
+    findings.extend(virtio(interface, facts));
+    findings.push(attached(interface, facts));
+    findings
+}
+
+/// Drivers with native XDP in Linux 6.1, by the implementations of `ndo_bpf` in its sources: for kernels that do not
+/// tell themselves. A driver out of the tree, or of a later kernel, may have it all the same.
+const NATIVE_DRIVERS: [&str; 37] = [
+    "atlantic",
+    "bnxt_en",
+    "bonding",
+    "ena",
+    "fsl_dpa",
+    "fsl_dpaa2_eth",
+    "fsl_enetc",
+    "fsl_enetc_vf",
+    "hv_netvsc",
+    "i40e",
+    "ice",
+    "igb",
+    "igc",
+    "ixgbe",
+    "ixgbevf",
+    "mana",
+    "mlx4_en",
+    "mlx5_core",
+    "mtk_soc_eth",
+    "mvneta",
+    "mvpp2",
+    "netsec",
+    "nfp",
+    "nicvf",
+    "qede",
+    "rvu-nicpf",
+    "rvu-nicvf",
+    "sfc",
+    "st_gmac",
+    "stmmac",
+    "thunder-nicvf",
+    "ti-cpsw",
+    "tun",
+    "veth",
+    "vif",
+    "virtio_net",
+    "xen-netfront",
+];
+
+const SLOWER: &str = "generic mode works everywhere, after the kernel has allocated each packet: a flood costs several \
+                      times more CPU. `sensor run --xdp auto` takes it by itself";
+
+fn native(interface: &str, facts: &Facts) -> Finding {
+    let driver = facts.driver.as_deref().unwrap_or("unknown");
+    if facts.below.is_some() {
+        return Finding::good(format!("{interface}: driver {driver}"));
+    }
+    match facts.xdp {
+        Some(XdpFeatures { native: true, .. }) => {
+            Finding::good(format!("{interface}: driver {driver} has native XDP"))
+        }
+        Some(_) if facts.driver.as_deref() == Some("veth") => Finding::note(
+            format!(
+                "{interface}: driver veth has native XDP only with as many receiving queues as its peer sends on"
+            ),
+            format!(
+                "`ethtool -L {interface} rx N`, or a pair made with equal numbers of queues; else {SLOWER}"
+            ),
+        ),
+        Some(_) => Finding::note(format!("{interface}: driver {driver} has no native XDP"), SLOWER),
+        None if NATIVE_DRIVERS.contains(&driver) => {
+            Finding::good(format!("{interface}: driver {driver}, which has native XDP"))
+        }
+        None => Finding::note(
+            format!(
+                "{interface}: driver {driver} is not known to have native XDP, and this kernel does not tell (Linux 6.3 does)"
+            ),
+            SLOWER,
+        ),
+    }
+}
+
+/// Largest MTU that fits one page with XDP's headroom and the trailer of an skb, by driver where its own differs
+/// (documentation of ENA; `virtnet_xdp_set` in Linux `drivers/net/virtio_net.c`). Beyond it native XDP needs a driver
+/// with multi-buffer support, which the program has.
+fn one_page_mtu(driver: Option<&str>) -> u32 {
+    match driver {
+        Some("virtio_net") => 3_506,
+        _ => 3_498,
+    }
+}
+
+fn mtu(interface: &str, facts: &Facts) -> Finding {
+    let (mtu, limit) = (facts.link.mtu, one_page_mtu(facts.driver.as_deref()));
+    if mtu <= limit {
+        return Finding::good(format!("{interface}: MTU {mtu}"));
+    }
+    let lower = format!("`ip link set dev {interface} mtu {limit}`");
+    match facts.xdp {
+        Some(XdpFeatures { native: true, multi_buffer: true }) => Finding::good(format!(
+            "{interface}: MTU {mtu} is more than one page holds, which native XDP of this driver takes (multi-buffer)"
+        )),
+        Some(XdpFeatures { native: true, multi_buffer: false }) => Finding::note(
+            format!(
+                "{interface}: MTU {mtu} is more than one page holds, and native XDP of this driver takes no more"
+            ),
+            format!("{lower} or a little more or less by driver; else generic mode is used, which is slower"),
+        ),
+        Some(XdpFeatures { native: false, .. }) => {
+            Finding::good(format!("{interface}: MTU {mtu}, which generic mode takes"))
+        }
+        None => Finding::note(
+            format!(
+                "{interface}: MTU {mtu} is more than one page holds: {limit}, or a little more or less by driver"
+            ),
+            format!(
+                "native XDP needs a driver with multi-buffer support, and only attaching shows whether this one has it; else generic mode is used, which is slower, or {lower}"
+            ),
+        ),
+    }
+}
+
+/// Aggregates that the device makes of several packets before a program sees them.
+fn offloads(interface: &str, facts: &Facts) -> Finding {
+    let active = match &facts.offloads {
+        Ok(active) => active,
+        Err(error) => {
+            return Finding::note(
+                format!("{interface}: its offloads cannot be asked for: {error}"),
+                "`ethtool -k` may know more; LRO and hardware GRO should be off for native XDP",
+            );
+        }
+    };
+    let found: Vec<(&str, &str)> = [("rx-lro", "lro"), ("rx-gro-hw", "rx-gro-hw")]
+        .into_iter()
+        .filter(|(name, _)| active.contains(*name))
+        .collect();
+    if found.is_empty() {
+        return Finding::good(format!("{interface}: no receive offload that is in the way of XDP"));
+    }
+    let names: Vec<&str> = found.iter().map(|(name, _)| *name).collect();
+    let switches: Vec<String> = found.iter().map(|(_, switch)| format!("{switch} off")).collect();
+    Finding::note(
+        format!(
+            "{interface}: {} on; many drivers refuse native XDP with it, or switch it off",
+            names.join(" and ")
+        ),
+        format!("ethtool -K {interface} {}", switches.join(" ")),
+    )
+}
+
+/// The program reads through two tags in the frame, and a tag that the device has taken out is none; so whether
+/// `rxvlan` is on makes no difference. What does is a VLAN interface.
+fn vlan(interface: &str, facts: &Facts) -> Option<Finding> {
+    if let Some(below) = &facts.below {
+        return Some(Finding::note(
+            format!("{interface} is a VLAN on {below}: XDP runs here in generic mode only"),
+            format!(
+                "serve {below} instead: the sensor reads through up to two VLAN tags, and native XDP stops a flood before the tag is looked at. All VLANs on {below} are then served"
+            ),
+        ));
+    }
+    let strips = facts.offloads.as_ref().is_ok_and(|active| active.contains("rx-vlan-hw-parse"));
+    strips.then(|| {
+        Finding::good(format!(
+            "{interface}: VLAN tags are taken out by the device (rxvlan), which makes no difference: with a tag or without, the address behind it counts"
+        ))
+    })
+}
+
+/// One queue is one CPU: XDP runs where the queue's interrupt does.
+fn queues(interface: &str, facts: &Facts) -> Option<Finding> {
+    let Queues { receiving, most } = facts.queues?;
+    let (cpus, is_virtual) = (facts.cpus, facts.driver.as_deref() == Some("veth"));
+    if receiving == 0 || is_virtual {
+        return None;
+    }
+    if receiving >= cpus {
+        return Some(Finding::good(format!("{interface}: {receiving} receive queues for {cpus} CPUs")));
+    }
+    let what = format!(
+        "{interface}: {receiving} receive queues for {cpus} CPUs, so a flood is met by {receiving} of them"
+    );
+    let remedy = if most > receiving {
+        format!("ethtool -L {interface} combined {}", most.min(cpus))
+    } else {
+        "the device has no more; of a virtual machine, the host can give it more (in libvirt `<driver queues='N'/>`), or `/sys/class/net/*/queues/rx-*/rps_cpus` spreads what passes".to_owned()
+    };
+    Some(Finding::note(what, remedy))
+}
+
+/// virtio-net wants a sending queue for each CPU besides those in use; since Linux 5.13 it goes on without them, with a
+/// lock that only programs that send meet. Offloads that the host has agreed to are still in the way.
+fn virtio(interface: &str, facts: &Facts) -> Option<Finding> {
+    if facts.driver.as_deref() != Some("virtio_net") {
+        return None;
+    }
+    let aggregates =
+        facts.offloads.as_ref().is_ok_and(|active| active.contains("rx-gro-hw") || active.contains("rx-lro"));
+    if aggregates {
+        return Some(Finding::note(
+            format!(
+                "{interface}: the host hands this machine aggregates (GRO_HW), with which virtio_net refuses native XDP where they cannot be switched off from here"
+            ),
+            format!(
+                "ethtool -K {interface} rx-gro-hw off; where that fails, have the host start it with guest_tso4=off,guest_tso6=off,guest_ecn=off,guest_ufo=off"
+            ),
+        ));
+    }
+    Some(Finding::good(format!(
+        "{interface}: virtio_net; missing queues for sending by XDP do no harm, the sensor only passes and drops"
+    )))
+}
+
+fn attached(interface: &str, facts: &Facts) -> Finding {
+    let Some(mode) = facts.link.xdp else {
+        return Finding::good(format!("{interface}: no XDP program attached"));
+    };
+    let owner = facts.owner.clone().unwrap_or_default();
+    let id = facts.link.program_id.map(|id| format!(" {id}")).unwrap_or_default();
+    match owner.name.as_deref() {
+        Some("sensor_xdp") => {
+            Finding::good(format!("{interface}: a sensor is attached, program{id}, {} mode", mode.label()))
+        }
+        name => foreign(interface, &id, name.unwrap_or("without a name"), mode, &owner),
+    }
+}
+
+fn foreign(interface: &str, id: &str, name: &str, mode: XdpMode, owner: &Owner) -> Finding {
+    let uid = owner.uid.map(|uid| format!(", loaded by user {uid}")).unwrap_or_default();
+    let holders = owner.processes.iter().map(|(pid, name)| format!("process {pid} ({name})"));
+    let holders: Vec<String> =
+        holders.chain(owner.pins.iter().map(|pin| format!("the pin {}", pin.display()))).take(8).collect();
+    let how = if owner.by_link { "by a link" } else { "without a link" };
+    let held = if holders.is_empty() {
+        "by nobody but the interface".to_owned()
+    } else {
+        format!("by {}", holders.join(", "))
+    };
+    let what = format!(
+        "{interface}: XDP program{id} `{name}` is attached {how}, {} mode{uid}; held {held}",
+        mode.label()
+    );
+    let off = if mode == XdpMode::Native { "xdp" } else { "xdpgeneric" };
+    let end = match (owner.by_link, owner.processes.is_empty(), owner.pins.is_empty()) {
+        (true, false, _) => "end that process, or have it leave this interface".to_owned(),
+        (true, true, false) => "remove that pin: its link goes with it".to_owned(),
+        (true, true, true) => "`bpftool link` finds its link".to_owned(),
+        (false, ..) => format!("`ip link set dev {interface} {off} off` removes it, and whatever it was for"),
+    };
+    Finding::problem(
+        what,
+        format!(
+            "an interface takes one program; if this one is not needed, {end}. Else let the sensor serve another interface"
+        ),
+    )
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,121 @@
+//! The kernel, and what this process may ask of it.
+
+use std::path::Path;
+
+use super::finding::Finding;
+use crate::kernel::probe;
+
+/// What everything else rests on.
+pub(super) fn essentials() -> Vec<Finding> {
+    let release = probe::kernel_release();
+    let missing: Vec<String> = probe::missing_capabilities().iter().map(ToString::to_string).collect();
+    let mut findings = vec![version(&release.text, release.version), privileges(&missing)];
+    findings.extend(lockdown(probe::lockdown().as_deref()));
+    findings
+}
+
+/// All there is to say.
+pub(super) fn findings(pin_dir: &Path) -> Vec<Finding> {
+    let mut findings = essentials();
+    findings.push(memory_lock(probe::kernel_release().version));
+    findings.push(compiler(probe::has_jit()));
+    findings.push(type_information(probe::has_btf()));
+    findings.push(pins(pin_dir, probe::is_bpffs(pin_dir)));
+    findings
+}
+
+fn version(release: &str, version: (u32, u32)) -> Finding {
+    let missing = probe::missing_features(version);
+    if missing.is_empty() {
+        return Finding::good(format!("kernel {release}"));
+    }
+    Finding::problem(format!("kernel {release} lacks {}", missing.join(", ")), "run Linux 6.1 or later")
+}
+
+fn privileges(missing: &[String]) -> Finding {
+    if missing.is_empty() {
+        return Finding::good("privileges to load, attach and pin");
+    }
+    Finding::problem(
+        format!("missing privileges: {}", missing.join(", ")),
+        "run as root; in a container, add these capabilities to it",
+    )
+}
+
+fn lockdown(mode: Option<&str>) -> Option<Finding> {
+    let what = format!("kernel lockdown in {} mode refuses BPF", mode?);
+    Some(Finding::problem(what, "boot with lockdown=integrity or none"))
+}
+
+/// From 5.11 on, memory of BPF maps counts for the process's control group and not against `RLIMIT_MEMLOCK`.
+fn memory_lock(version: (u32, u32)) -> Finding {
+    if version >= (5, 11) {
+        return Finding::good("memory of maps needs no RLIMIT_MEMLOCK (since Linux 5.11)");
+    }
+    Finding::problem(
+        "memory of maps counts against RLIMIT_MEMLOCK, which is far too low by default",
+        "run Linux 6.1 or later; on an older one, LimitMEMLOCK=infinity in the unit",
+    )
+}
+
+fn compiler(has_jit: bool) -> Finding {
+    if has_jit {
+        return Finding::good("BPF programs are compiled to machine code");
+    }
+    Finding::note(
+        "BPF programs are interpreted, which is many times slower",
+        "sysctl net.core.bpf_jit_enable=1",
+    )
+}
+
+fn type_information(has_btf: bool) -> Finding {
+    if has_btf {
+        return Finding::good("kernel type information (BTF)");
+    }
+    Finding::note(
+        "no kernel type information (BTF)",
+        "the sensor works; tools show its maps less well. A kernel built with CONFIG_DEBUG_INFO_BTF=y has it",
+    )
+}
+
+fn pins(directory: &Path, is_bpffs: bool) -> Finding {
+    let place = directory.display();
+    if is_bpffs {
+        return Finding::good(format!("BPF file system at {place}"));
+    }
+    Finding::note(
+        format!("no BPF file system at {place} yet"),
+        "`sensor run` mounts one; without it enforcement ends with the daemon",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::finding::{Severity, check};
+    use super::*;
+
+    #[test]
+    fn facts_are_judged() {
+        use Severity::{Good, Note, Problem};
+        let place = Path::new("/sys/fs/bpf/sensor");
+        let missing = ["CAP_BPF".to_owned(), "CAP_PERFMON".to_owned()];
+        for (finding, severity, what, remedy) in [
+            (version("6.1.0-13-amd64", (6, 1)), Good, "kernel 6.1.0-13-amd64", ""),
+            (version("5.15.0", (5, 15)), Problem, "multi-buffer", "Linux 6.1 or later"),
+            (privileges(&[]), Good, "privileges", ""),
+            (privileges(&missing), Problem, "CAP_BPF, CAP_PERFMON", "run as root"),
+            (lockdown(Some("confidentiality")).unwrap(), Problem, "confidentiality", "lockdown=integrity"),
+            (memory_lock((6, 1)), Good, "no RLIMIT_MEMLOCK", ""),
+            (memory_lock((5, 10)), Problem, "RLIMIT_MEMLOCK", "LimitMEMLOCK=infinity"),
+            (compiler(true), Good, "compiled", ""),
+            (compiler(false), Note, "interpreted", "bpf_jit_enable=1"),
+            (type_information(true), Good, "BTF", ""),
+            (type_information(false), Note, "no kernel type information", "CONFIG_DEBUG_INFO_BTF"),
+            (pins(place, true), Good, "/sys/fs/bpf/sensor", ""),
+            (pins(place, false), Note, "no BPF file system", "mounts one"),
+        ] {
+            check(&finding, severity, what, remedy);
+        }
+        assert!(lockdown(None).is_none());
+    }
+}

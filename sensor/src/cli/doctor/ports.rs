@@ -1,0 +1,195 @@
+//! Ports: which speak HTTP, which TLS, and who comes through a proxy that nobody named.
+//!
+//! Nothing is sent to find out: the daemon knows by what passed.
+
+use std::collections::BTreeSet;
+
+use super::finding::Finding;
+use crate::cli::args::Remote;
+use crate::control::Client;
+use crate::control::wire::{Envelope, HttpReport, Request, StatusReport};
+use crate::kernel;
+
+/// Requests with forwarding headers from which on a peer is told: a proxy sends that many soon, a curious client
+/// seldom does.
+const TOLD_FROM: u64 = 20;
+/// Peers that are told.
+const TOLD: usize = 5;
+
+/// All there is to say.
+pub(super) fn findings(remote: &Remote) -> Vec<Finding> {
+    let listening = kernel::listening_ports();
+    let request = Envelope { request: Request::Status, ssh_peer: None };
+    let answer = Client::new(&remote.socket).ask(&request).ok();
+    let status = answer.and_then(|answer| serde_json::from_value::<StatusReport>(answer).ok());
+    judge(&listening, status.map(|status| status.http))
+}
+
+/// `told` is what the daemon says, where there is one; and it says nothing where it does not see HTTP.
+fn judge(listening: &BTreeSet<u16>, told: Option<Option<HttpReport>>) -> Vec<Finding> {
+    match told {
+        Some(Some(http)) => {
+            let mut findings = vec![spoken(listening, &http)];
+            findings.extend(encrypted(listening, &http));
+            findings.extend(proxies(&http));
+            findings
+        }
+        Some(None) => vec![Finding::note(
+            "the daemon does not see HTTP",
+            "its log says why; `[http] enabled` may be false, or the kernel refused the mirror",
+        )],
+        None => vec![Finding::note(
+            format!("ports that somebody listens on: {}; no daemon tells which speak HTTP", list(listening)),
+            "`sensor run` finds out, by what passes and without a connection of its own",
+        )],
+    }
+}
+
+fn spoken(listening: &BTreeSet<u16>, http: &HttpReport) -> Finding {
+    let spoken: BTreeSet<u16> = http.http_ports.iter().copied().collect();
+    let others: BTreeSet<u16> = listening.difference(&spoken).copied().collect();
+    if spoken.is_empty() {
+        return Finding::note(
+            format!("no port has spoken HTTP yet; somebody listens on {}", list(&others)),
+            "the first exchange over a served interface shows it; TLS and what stays on the loopback interface are not seen",
+        );
+    }
+    Finding::good(format!(
+        "ports that speak HTTP: {}; others that somebody listens on: {}",
+        list(&spoken),
+        list(&others)
+    ))
+}
+
+/// A port that speaks TLS is protected by packet and connection limits alone.
+fn encrypted(listening: &BTreeSet<u16>, http: &HttpReport) -> Option<Finding> {
+    let here = http.tls_ports.iter().filter(|(port, _)| listening.contains(port));
+    let (ports, counts): (BTreeSet<u16>, Vec<u64>) = here.map(|(port, count)| (*port, *count)).unzip();
+    if ports.is_empty() {
+        return None;
+    }
+    let connections = counts.iter().fold(0, |sum: u64, count| sum.saturating_add(*count));
+    let (noun, verb, whose) =
+        if ports.len() == 1 { ("port", "speaks", "its") } else { ("ports", "speak", "their") };
+    Some(Finding::note(
+        format!(
+            "{noun} {} {verb} TLS ({connections} connections seen): {whose} requests and logins are not seen; limits on packets, bits and connections hold",
+            list(&ports)
+        ),
+        "end TLS in a proxy on this host or in front of it, and let the sensor serve the interface between proxy and application; with a proxy on this host, that is one which is not the loopback interface, such as a veth pair or the container bridge",
+    ))
+}
+
+/// Peers that tell other clients' addresses without being trusted: their clients all count as one, and that one may
+/// be blocked.
+fn proxies(http: &HttpReport) -> Vec<Finding> {
+    let told = http.forwarders.iter().filter(|forwarder| forwarder.requests >= TOLD_FROM).take(TOLD);
+    let findings = told.map(|forwarder| {
+        let (peer, requests) = (forwarder.peer, forwarder.requests);
+        Finding::note(
+            format!(
+                "{peer} tells the addresses of other clients (X-Forwarded-For, Forwarded, X-Real-IP or the PROXY protocol; {requests} requests at least) and is no trusted proxy: all its clients count as one, and may be limited or blocked as one"
+            ),
+            format!("if it is your proxy, add \"{peer}\" to trusted_proxies in [identity]; if it is not, it makes these addresses up, and is rightly not believed"),
+        )
+    });
+    let findings: Vec<Finding> = findings.collect();
+    if findings.is_empty() && http.forwarding_untrusted > 0 {
+        return vec![Finding::good(format!(
+            "{} requests came with forwarding headers of peers that are no trusted proxies, from no peer more than a few",
+            http.forwarding_untrusted
+        ))];
+    }
+    findings
+}
+
+/// Ports for a person; a host may have thousands.
+pub(in crate::cli) fn list(ports: &BTreeSet<u16>) -> String {
+    const SHOWN: usize = 32;
+    let shown: Vec<String> = ports.iter().take(SHOWN).map(u16::to_string).collect();
+    match ports.len().saturating_sub(SHOWN) {
+        _ if ports.is_empty() => "none".to_owned(),
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::finding::{Severity, check};
+    use super::*;
+    use crate::identity::Forwarder;
+
+    #[test]
+    fn ports_that_speak_http_are_told_apart() {
+        let listening = BTreeSet::from([22, 80, 8080]);
+        let report = |http_ports| HttpReport { http_ports, ..HttpReport::default() };
+        let finding = spoken(&listening, &report(vec![80]));
+        assert_eq!(finding.what, "ports that speak HTTP: 80; others that somebody listens on: 22, 8080");
+        check(&spoken(&listening, &report(vec![])), Severity::Note, "22, 80, 8080", "first exchange");
+        assert_eq!(list(&(1..=40).collect()).rsplit_once(' ').map(|(_, end)| end), Some("more"));
+        assert_eq!(list(&BTreeSet::new()), "none");
+    }
+
+    #[test]
+    fn ports_that_speak_tls_are_told_while_somebody_listens() {
+        let listening = BTreeSet::from([80, 443, 8443]);
+        for (ports, expected) in [
+            (&[][..], None),
+            (&[(9_999, 3)], None),
+            (
+                &[(443, 12)],
+                Some("port 443 speaks TLS (12 connections seen): its requests and logins are not seen"),
+            ),
+            (
+                &[(443, 12), (8_443, 1), (9_999, 3)],
+                Some("ports 443, 8443 speak TLS (13 connections seen): their"),
+            ),
+        ] {
+            let report = HttpReport { tls_ports: ports.iter().copied().collect(), ..HttpReport::default() };
+            let finding = encrypted(&listening, &report);
+            assert_eq!(finding.is_some(), expected.is_some(), "{finding:?}");
+            if let Some((finding, expected)) = finding.zip(expected) {
+                check(&finding, Severity::Note, expected, "end TLS in a proxy");
+            }
+        }
+    }
+
+    #[test]
+    fn proxies_that_nobody_named_are_told() {
+        let forwarder = |number: u8, requests| Forwarder { peer: [10, 0, 0, number].into(), requests };
+        let report = |forwarders: Vec<Forwarder>| {
+            let forwarding_untrusted = forwarders.iter().map(|forwarder| forwarder.requests).sum();
+            HttpReport { forwarders, forwarding_untrusted, ..HttpReport::default() }
+        };
+        assert!(proxies(&report(vec![])).is_empty());
+        let few = proxies(&report(vec![forwarder(5, 19)]));
+        check(&few[0], Severity::Good, "19 requests", "");
+        let found = proxies(&report(vec![forwarder(5, 12_345), forwarder(6, 20), forwarder(7, 2)]));
+        assert_eq!(found.len(), 2);
+        check(
+            &found[0],
+            Severity::Note,
+            "10.0.0.5 tells",
+            "add \"10.0.0.5\" to trusted_proxies in [identity]",
+        );
+        assert!(found[0].what.contains("12345 requests"), "{found:?}");
+        let many = (0..16).map(|number| forwarder(number, 100)).collect();
+        assert_eq!(proxies(&report(many)).len(), TOLD);
+    }
+
+    #[test]
+    fn what_the_daemon_does_not_say_is_told() {
+        let listening = BTreeSet::from([22]);
+        check(&judge(&listening, None)[0], Severity::Note, "no daemon tells", "sensor run");
+        check(&judge(&listening, Some(None))[0], Severity::Note, "does not see HTTP", "its log");
+    }
+
+    #[test]
+    fn without_a_daemon_the_listeners_are_told() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let finding = &findings(&Remote { socket: "/nonexistent/sensor.sock".into() })[0];
+        check(finding, Severity::Note, "no daemon tells", "sensor run");
+        assert!(kernel::listening_ports().contains(&listener.local_addr().unwrap().port()));
+    }
+}

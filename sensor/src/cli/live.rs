@@ -1,0 +1,100 @@
+//! `sensor routes` and `sensor top`.
+
+use std::env;
+use std::io::{self, IsTerminal as _};
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+
+use super::args::{RoutesArgs, TopArgs};
+use super::output::{printable, table, trimmed};
+use super::{alerts, ask, output, ssh};
+use crate::control::wire::{Request, RouteCountsReport, RouteRow, RoutesReport};
+use crate::tui::{self, Latency, Words};
+
+pub(super) fn routes(args: &RoutesArgs, json: bool) -> Result<ExitCode> {
+    let top = usize::try_from(args.top).unwrap_or(usize::MAX);
+    ask::<RoutesReport>(&args.remote, Request::Routes { top, sort: args.sort.into() }, json, text)
+}
+
+pub(super) fn top(args: &TopArgs, json: bool) -> Result<ExitCode> {
+    if json {
+        bail!("`sensor top` has no JSON; use `sensor status --json`, `clients`, `routes` or `alerts`");
+    }
+    if !io::stdout().is_terminal() {
+        bail!("stdout is no terminal, which `sensor top` needs; use `sensor status --json` in scripts");
+    }
+    // https://no-color.org: set to anything but nothing.
+    let no_color = args.no_color || env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let words =
+        Words { explanation: output::explanation, alert: alerts::explanation, losses: output::losses };
+    tui::run(&tui::Options { socket: args.remote.socket.clone(), ssh_peer: ssh::peer(), no_color, words })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn text(report: &RoutesReport) -> String {
+    if report.routes.is_empty() {
+        return "no exchanges were seen yet; `sensor status` shows which ports are watched".to_owned();
+    }
+    let mut table = table(
+        &["method", "route", "requests/s", "errors/s", "4xx %", "5xx %", "p50", "p99", "requests", "errors"],
+        2,
+    );
+    let rest = (report.rest.total.requests > 0).then_some(&report.rest);
+    for row in report.routes.iter().chain(rest) {
+        let is_rest = row.route.is_empty();
+        table.add_row([
+            if is_rest { "*".to_owned() } else { row.method.clone() },
+            if is_rest { "(all other routes)".to_owned() } else { printable(&row.route) },
+            row.rates.requests.to_string(),
+            row.rates.errors().to_string(),
+            share(row, |counts| counts.client_errors),
+            share(row, |counts| counts.server_errors),
+            Latency(row.p50_us).to_string(),
+            Latency(row.p99_us).to_string(),
+            row.total.requests.to_string(),
+            row.total.errors().to_string(),
+        ]);
+    }
+    trimmed(&table)
+}
+
+/// A share of the recent exchanges in per cent; a dash where there are none.
+fn share(row: &RouteRow, part: fn(RouteCountsReport) -> u64) -> String {
+    tui::share(part(row.recent), row.recent.requests).map_or("-".to_owned(), |share| share.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn routes_as_a_table() {
+        let counts = |requests, client_errors, server_errors| RouteCountsReport {
+            requests,
+            client_errors,
+            server_errors,
+        };
+        let row = RouteRow {
+            method: "GET".to_owned(),
+            route: "/a\u{1b}[2J".to_owned(),
+            rates: counts(50, 5, 1),
+            recent: counts(1_000, 100, 1),
+            p50_us: Some(1_250),
+            p99_us: Some(2_000_000),
+            total: counts(5_000, 120, 3),
+        };
+        let rest = RouteRow { total: counts(7, 0, 0), ..RouteRow::default() };
+        let shown = text(&RoutesReport { routes: vec![row], tracked: 1, rest });
+        let lines: Vec<Vec<&str>> = shown
+            .lines()
+            .map(|line| line.split("  ").map(str::trim).filter(|cell| !cell.is_empty()).collect())
+            .collect();
+        assert_eq!(
+            lines[1],
+            ["GET", r"/a\u{1b}[2J", "50", "6", "10", "<1", "1.3 ms", "2.0 s", "5000", "123"]
+        );
+        assert_eq!(lines[2], ["*", "(all other routes)", "0", "0", "-", "-", "-", "-", "7", "0"]);
+        assert!(text(&RoutesReport::default()).contains("no exchanges"));
+    }
+}

@@ -1,0 +1,114 @@
+//! `sensor routes`, and how a client stands.
+
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Timestamp;
+
+/// Order of `sensor routes`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RouteSort {
+    /// Requests per second.
+    #[default]
+    Requests,
+    /// Requests per second that were answered with a status of 400 or more.
+    Errors,
+    /// The 99th percentile of recent latencies.
+    Latency,
+}
+
+/// Counts of exchanges of a route.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RouteCountsReport {
+    /// All.
+    pub requests: u64,
+    /// Of these, answered with 4xx.
+    pub client_errors: u64,
+    /// Of these, answered with 5xx.
+    pub server_errors: u64,
+}
+
+impl RouteCountsReport {
+    /// Those with a status of 400 or more.
+    #[must_use]
+    pub const fn errors(self) -> u64 {
+        self.client_errors.saturating_add(self.server_errors)
+    }
+}
+
+/// One method and route.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RouteRow {
+    /// The method, or `other`; empty for [`RoutesReport::rest`].
+    pub method: String,
+    /// The template; empty for [`RoutesReport::rest`].
+    pub route: String,
+    /// Per second, now.
+    pub rates: RouteCountsReport,
+    /// Of the last half minute to minute.
+    pub recent: RouteCountsReport,
+    /// The median latency of the recent ones, in microseconds, from the first byte of the request to the first of
+    /// the response; to a sixteenth.
+    pub p50_us: Option<u64>,
+    /// The 99th percentile.
+    pub p99_us: Option<u64>,
+    /// Since the daemon started.
+    pub total: RouteCountsReport,
+}
+
+/// `sensor routes`
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RoutesReport {
+    /// The first ones in the order asked for.
+    pub routes: Vec<RouteRow>,
+    /// Methods and routes that are told apart now.
+    pub tracked: u64,
+    /// All that found no place among those, together.
+    pub rest: RouteRow,
+}
+
+/// What the policy says about a client besides the limits of all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "is", rename_all = "lowercase")]
+pub enum Standing {
+    /// Nothing.
+    #[default]
+    Plain,
+    /// It is allowed.
+    Allowed {
+        /// By the rule of this prefix.
+        by: IpNet,
+    },
+    /// It is blocked.
+    Blocked {
+        /// By the rule of this prefix.
+        by: IpNet,
+        /// When that ends.
+        until: Option<Timestamp>,
+    },
+    /// It has limits of its own.
+    Limited {
+        /// By the rule of this prefix.
+        by: IpNet,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_words_that_scripts_read() {
+        let by = "192.0.2.0/24".parse().unwrap();
+        for (standing, text) in [
+            (Standing::Plain, r#"{"is":"plain"}"#),
+            (Standing::Blocked { by, until: None }, r#"{"is":"blocked","by":"192.0.2.0/24","until":null}"#),
+            (Standing::Limited { by }, r#"{"is":"limited","by":"192.0.2.0/24"}"#),
+        ] {
+            assert_eq!(serde_json::to_string(&standing).unwrap(), text);
+            assert_eq!(serde_json::from_str::<Standing>(text).unwrap(), standing);
+        }
+        assert_eq!(serde_json::to_string(&RouteSort::Latency).unwrap(), r#""latency""#);
+    }
+}

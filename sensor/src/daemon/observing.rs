@@ -1,0 +1,180 @@
+//! Looks at the client table from time to time, for `sensor limit suggest`.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use ipnet::IpNet;
+use sensor_common::abi::{Event, Policy};
+use tracing::warn;
+
+use super::commands::Commands;
+use super::engine::Engine;
+use crate::clock::{self, Timestamp};
+use crate::enforce::{Limits, Origin, Scope};
+use crate::kernel::{Client, ClientPrefixes, ClientTable};
+use crate::store::{StateFile, StoreError};
+use crate::suggest::{Ask, History, Observer, Report, Seen, Standing, stride_for};
+
+/// The file that what was seen is kept in.
+const FILE: &str = "limits-seen.json";
+/// Between two samples: what a burst is depends on it, see [`crate::suggest`].
+const PERIOD: Duration = Duration::from_secs(1);
+/// A sample that takes long is followed by so many times as long a pause: at most half a percent of one CPU.
+const REST: u32 = 200;
+/// How often what was seen is kept.
+const KEEP: Duration = Duration::from_secs(300);
+/// Clients that detectors named since the last sample; beyond, the oldest wait no longer.
+const MAX_WAITING: usize = 1_024;
+
+/// What is shared between samples, alerts and requests.
+#[derive(Debug)]
+pub(super) struct Observing {
+    observer: Mutex<Observer>,
+    /// An alert does not wait for a sample.
+    named: Mutex<Vec<IpNet>>,
+    file: StateFile<History>,
+}
+
+impl Observing {
+    /// Goes on with what an earlier daemon had seen, where that can be read.
+    pub(super) fn open(state_dir: &Path) -> Result<Self, StoreError> {
+        let file = StateFile::open(state_dir, FILE)?;
+        let history = file.load().unwrap_or_else(|error| {
+            warn!(%error, "what clients did is looked at anew");
+            History::default()
+        });
+        Ok(Self { observer: Mutex::new(Observer::new(history)), named: Mutex::default(), file })
+    }
+
+    /// A detector named these clients, so they are no example of what is usual.
+    pub(super) fn name(&self, clients: IpNet) {
+        let mut named = self.named.lock().unwrap_or_else(PoisonError::into_inner);
+        if named.len() >= MAX_WAITING {
+            named.swap_remove(0);
+        }
+        named.push(clients);
+    }
+
+    fn observer(&self) -> MutexGuard<'_, Observer> {
+        self.observer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Keeps what was seen. Waits for the disk.
+    pub(super) fn keep(&self, now: Timestamp) {
+        let history = self.observer().kept(now);
+        if let Err(error) = self.file.save(&history) {
+            warn!(%error, "what clients did could not be kept; a restart looks at it anew");
+        }
+    }
+
+    fn take_named(&self, prefixes: ClientPrefixes, now: Timestamp) {
+        let named = std::mem::take(&mut *self.named.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut observer = self.observer();
+        for clients in named {
+            let client = prefixes.client_of(clients.network());
+            // An address stands for its client.
+            observer.name(if clients.prefix_len() > client.prefix_len() { client } else { clients }, now);
+        }
+    }
+
+    /// One sample; `tracked` clients are in the table.
+    fn sample(&self, table: &ClientTable, tracked: u64, admitted: u64, now: Timestamp) {
+        self.observer().sample(now, stride_for(tracked), admitted, |see| {
+            if let Err(error) = table.for_one_in(stride_for(tracked), |client| see(seen(&client))) {
+                warn!(%error, "the client table cannot be read");
+            }
+        });
+    }
+}
+
+fn seen(Client { address, slot, details }: &Client) -> Seen {
+    let packets = slot.packets.saturating_add(slot.drops);
+    let has = |flag| slot.flags & flag != 0;
+    let standing = if has(Policy::ALLOWED) {
+        Standing::Allowed
+    } else if has(Policy::BLOCKED) {
+        Standing::Blocked
+    } else {
+        Standing::Limited
+    };
+    let totals = Seen::totals(packets, slot.bytes, details.connections(), details.requests());
+    Seen { client: *address, totals, drops: slot.drops, standing }
+}
+
+/// What a sample needs of the engine.
+struct Surroundings {
+    generation: u32,
+    /// Where they may have changed.
+    scopes: Option<Vec<IpNet>>,
+    admitted: u64,
+    prefixes: ClientPrefixes,
+}
+
+impl Engine {
+    fn surroundings(&self, generation: u32) -> Surroundings {
+        let current = self.dataplane.settings().generation;
+        let scopes = (current != generation).then(|| {
+            let by_person =
+                self.policy.scopes().into_iter().filter(|(_, rule)| rule.origin != Origin::Detector);
+            by_person
+                .filter_map(|(scope, _)| if let Scope::Prefix(prefix) = scope { Some(prefix) } else { None })
+                .collect()
+        });
+        Surroundings {
+            generation: current,
+            scopes,
+            admitted: self.dataplane.counters().event(Event::ClientAdmitted).unwrap_or(0),
+            prefixes: self.config.tuning.prefixes,
+        }
+    }
+}
+
+/// Samples until dropped.
+pub(super) async fn observe(commands: Arc<Commands>) {
+    let (observing, table) = {
+        let engine = commands.engine();
+        (engine.observing.clone(), engine.dataplane.clients().clone())
+    };
+    let (mut generation, mut kept) = (0, clock::now());
+    // The first sample at once: what comes later has come since.
+    let mut pause = Duration::ZERO;
+    loop {
+        tokio::time::sleep(pause).await;
+        // The table is read without the engine's lock: decisions do not wait for it.
+        let around = commands.engine().surroundings(generation);
+        generation = around.generation;
+        let began = clock::now();
+        if let Some(scopes) = around.scopes {
+            observing.observer().set_scopes(scopes.into_iter());
+        }
+        observing.take_named(around.prefixes, began);
+        observing.sample(&table, table.count(), around.admitted, began);
+        let now = clock::now();
+        pause = PERIOD.max(now.since(began).saturating_mul(REST)).min(Duration::from_secs(30));
+        if now.since(kept) >= KEEP || now < kept {
+            kept = now;
+            let observing = observing.clone();
+            // A slow disk holds up nobody but the next file.
+            let written = tokio::task::spawn_blocking(move || observing.keep(now)).await;
+            if let Err(error) = written {
+                warn!(%error, "what clients did was not kept");
+            }
+        }
+    }
+}
+
+impl Commands {
+    /// What limits would have done to the clients that were seen.
+    pub(super) fn suggest(&self, ask: &Ask) -> Report {
+        let (observing, in_force) = {
+            let engine = self.engine();
+            let scopes = engine.policy.scopes().into_keys();
+            let in_force: BTreeMap<Scope, Limits> =
+                scopes.map(|scope| (scope, engine.policy.limits_in_force(scope))).collect();
+            (engine.observing.clone(), in_force)
+        };
+        observing.observer().report(ask, &in_force)
+    }
+}

@@ -1,0 +1,173 @@
+//! Metrics, health and readiness over HTTP or HTTPS.
+//!
+//! Whether there is a daemon is no secret: health and readiness are told to everybody, since those who ask for them
+//! (load balancers, probes) have no password. Metrics are told to the users of the configuration, where there are any.
+
+mod access;
+mod config;
+mod door;
+mod login;
+mod tls;
+
+use std::io;
+use std::net::{IpAddr, TcpListener as StdListener};
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Extension, Router};
+use bytes::Bytes;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+use tracing::{debug, warn};
+
+use super::commands::Commands;
+use crate::metrics;
+pub(super) use access::{Access, AccessError, prepare};
+pub use config::{TlsFiles, WebConfig};
+use login::Outcome;
+
+/// For the handshake of TLS.
+const HANDSHAKE: Duration = Duration::from_secs(10);
+/// For the head of a request, and between two requests.
+const HEAD: Duration = Duration::from_secs(10);
+/// For a connection as a whole: a client that does not read its answer has no other end.
+const LIFE: Duration = Duration::from_secs(300);
+/// For the answer under way when that is over.
+const GRACE: Duration = Duration::from_secs(5);
+/// Most bytes of a head.
+const MAX_HEAD: usize = 16 << 10;
+/// Most fields in it.
+const MAX_FIELDS: usize = 64;
+/// After an error of `accept`, such as too many open files.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// Where a connection comes from.
+#[derive(Clone, Copy)]
+struct Peer(IpAddr);
+
+#[derive(Clone)]
+struct Served {
+    commands: Arc<Commands>,
+    access: Arc<Access>,
+}
+
+/// Serves until dropped.
+pub(super) async fn serve(
+    listener: StdListener,
+    commands: Arc<Commands>,
+    access: Arc<Access>,
+) -> io::Result<()> {
+    listener.set_nonblocking(true)?;
+    let listener = TcpListener::from_std(listener)?;
+    // The process is ready before this runs: the program is attached before the run time starts.
+    let router = Router::new()
+        .route("/metrics", get(scrape))
+        .route("/healthz", get(|| async { "ok\n" }))
+        .route("/readyz", get(|| async { "ok\n" }))
+        .with_state(Served { commands, access: Arc::clone(&access) });
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, peer)) => {
+                    let address = peer.ip().to_canonical();
+                    let Some(inside) = access.door.enter(address) else { continue };
+                    let (router, access) = (router.clone().layer(Extension(Peer(address))), Arc::clone(&access));
+                    connections.spawn(async move {
+                        meet(stream, router, &access).await;
+                        drop(inside);
+                    });
+                }
+                Err(error) => {
+                    debug!(%error, "a connection for metrics could not be accepted");
+                    sleep(PAUSE).await;
+                }
+            },
+            Some(_ended) = connections.join_next() => {}
+        }
+    }
+}
+
+async fn meet(stream: TcpStream, router: Router, access: &Access) {
+    let Some(tls) = access.tls() else { return talk(stream, router).await };
+    match timeout(HANDSHAKE, tls.accept(stream)).await {
+        Ok(Ok(stream)) => talk(stream, router).await,
+        Ok(Err(_)) | Err(_) => {
+            access.handshakes_failed.fetch_add(1, Relaxed);
+        }
+    }
+}
+
+async fn talk(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, router: Router) {
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD)
+        .max_buf_size(MAX_HEAD)
+        .max_headers(MAX_FIELDS)
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+    let mut connection = pin!(connection);
+    if timeout(LIFE, connection.as_mut()).await.is_err() {
+        connection.as_mut().graceful_shutdown();
+        // How a connection ends is its client's business.
+        let _ended = timeout(GRACE, connection).await;
+    }
+}
+
+async fn scrape(
+    State(served): State<Served>,
+    Extension(peer): Extension<Peer>,
+    headers: HeaderMap,
+) -> Response {
+    let Served { commands, access } = served;
+    match access.logins.check(headers.get(header::AUTHORIZATION), peer.0).await {
+        Outcome::Granted => {}
+        Outcome::Refused => {
+            access.unauthorized.fetch_add(1, Relaxed);
+            let challenge = [(header::WWW_AUTHENTICATE, "Basic realm=\"sensor\", charset=\"UTF-8\"")];
+            return (StatusCode::UNAUTHORIZED, challenge, "wrong or no credentials\n").into_response();
+        }
+        Outcome::Busy => {
+            access.busy.fetch_add(1, Relaxed);
+            let later = [(header::RETRY_AFTER, "1")];
+            return (StatusCode::SERVICE_UNAVAILABLE, later, "too many logins at a time\n").into_response();
+        }
+    }
+    let snapshot = commands.engine().scrape(access.stats());
+    let text = snapshot
+        .map_err(|error| error.to_string())
+        .and_then(|snapshot| metrics::render(&snapshot).map_err(|error| error.to_string()));
+    match text {
+        Ok(text) => ([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], Bytes::from(text)).into_response(),
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error).into_response(),
+    }
+}
+
+/// Warns where others than this host can reach the metrics, and read them or the password for them.
+pub(super) fn warn_if_open(address: std::net::SocketAddr, config: &WebConfig) {
+    if address.ip().to_canonical().is_loopback() {
+        return;
+    }
+    let missing = match (&config.tls, config.users.is_empty()) {
+        (Some(_), false) => return,
+        (Some(_), true) => {
+            "everybody who reaches this address can read the metrics; set `web.basic_auth_users`"
+        }
+        (None, true) => {
+            "everybody who reaches this address can read the metrics; set `web.basic_auth_users` and \
+             `web.tls_cert_file`"
+        }
+        (None, false) => "passwords for the metrics cross the network in the clear; set `web.tls_cert_file`",
+    };
+    warn!(%address, "{missing}");
+}

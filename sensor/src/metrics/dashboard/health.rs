@@ -1,0 +1,214 @@
+//! For the sensor's own health.
+
+use super::panel::{GREEN, ORANGE, Panel, Row, VERMILION, areas, bars, lines, names, stat};
+use super::process::{CPU, DESCRIPTORS, DESCRIPTORS_MAX, RESIDENT, SCRAPE_DURATION, START, THREADS, UP};
+use super::query::{fill, increase, rate, select, share, sum};
+use crate::metrics::detection::{
+    CAPACITY, DENY_ERRORS, ENTRIES, EVENT_ERRORS, EVENTS, EVENTS_LOST, EVENTS_WAITING, EVICTED, LINES,
+    REFUSED, SIGNALS_LOST, WEBHOOK,
+};
+use crate::metrics::families::{
+    BLOCKS_ACTIVE, BUILD_INFO, CLIENTS_EVICTED, CLIENTS_MAX, CLIENTS_REFUSED, CLIENTS_TRACKED, Family,
+    KERNEL_MEMORY, LAST_RELOAD, NOTICES_LOST, RELOAD_SUCCESS, STATE_WRITE_ERRORS, UNPARSED,
+};
+use crate::metrics::http::{
+    HTTP_OTHER_CONNECTIONS, HTTP_UNPAIRED, MIRROR_BYTES, MIRROR_LOST, MIRROR_SEGMENTS, MIRROR_SKIPPED,
+    STREAM_BUFFERED_BYTES, STREAM_GAPS, STREAM_LOST_BYTES, STREAMS_ACTIVE, STREAMS_CLOSED,
+};
+use crate::metrics::sensing::{
+    BLOCKS_MAX, EXCHANGE_LOG_ERRORS, FAILURES_UNCOUNTED, INSTRUCTIONS_REFUSED, STREAM_BUFFERED_MAX,
+    STREAMS_MAX, WEBHOOK_RETRIES, WEBHOOK_WAITING,
+};
+use crate::metrics::web;
+
+/// What a fill level is worth a look from.
+const NEARLY_FULL: f64 = 0.9;
+
+pub(super) fn rows() -> Vec<Row> {
+    vec![now(), losses(), records(), tables(), process(), pipeline(), endpoint()]
+}
+
+/// A panel of increases by one label.
+fn losses_by(title: &'static str, family: &Family, label: &str) -> Panel {
+    let legend = format!("{{{{{label}}}}}");
+    bars(title, &[family]).query(increase(family, label, "", "$__rate_interval"), &legend)
+}
+
+/// A panel of increases of families without labels, under names for the legend.
+fn losses_of(title: &'static str, families: &[(&Family, &str)]) -> Panel {
+    let about: Vec<&Family> = families.iter().map(|(family, _)| *family).collect();
+    families
+        .iter()
+        .fold(bars(title, &about), |panel, (family, legend)| {
+            panel.query(increase(family, "", "", "$__rate_interval"), legend)
+        })
+        .series(families.iter().map(|(_, legend)| *legend))
+}
+
+fn now() -> Row {
+    let lost = rate(&MIRROR_LOST, "", "");
+    Row {
+        title: "Now",
+        panels: vec![
+            stat("Scraped", "none", &[&UP])
+                .query(format!("min({})", select(&UP, "")), "up")
+                .word(0, "no", VERMILION)
+                .word(1, "yes", GREEN),
+            names("Version", &[&BUILD_INFO])
+                .query(format!("count by (version) ({})", select(&BUILD_INFO, "")), "{{version}}"),
+            stat("Running for", "s", &[&START])
+                .query(format!("time() - max({})", select(&START, "")), "time"),
+            stat("Last reload", "none", &[&RELOAD_SUCCESS])
+                .note("`sensor check` tells what is wrong with the configuration.")
+                .query(format!("min({})", select(&RELOAD_SUCCESS, "")), "taken")
+                .word(0, "refused", VERMILION)
+                .word(1, "taken", GREEN),
+            stat("Configuration taken", "dateTimeFromNow", &[&LAST_RELOAD])
+                .query(format!("1000 * max({})", select(&LAST_RELOAD, "")), "taken"),
+            stat("Segments lost", "percentunit", &[&MIRROR_LOST])
+                .note("As a share of those that should have been copied.")
+                .query(share(&lost, &format!("{lost} + {}", rate(&MIRROR_SEGMENTS, "", ""))), "lost")
+                .base(GREEN)
+                .from(0.000_1, ORANGE)
+                .from(0.001, VERMILION),
+        ],
+    }
+}
+
+fn losses() -> Row {
+    Row {
+        title: "Losses: seeing",
+        panels: vec![
+            losses_by("Segments not copied", &MIRROR_LOST, "cause"),
+            losses_of("Holes in streams", &[(&STREAM_GAPS, "holes")]),
+            lines("Bytes in holes", "Bps", &[&STREAM_LOST_BYTES])
+                .query(rate(&STREAM_LOST_BYTES, "", ""), "lost")
+                .series(["lost"]),
+            losses_by("Messages without their other side", &HTTP_UNPAIRED, "seen"),
+            losses_by("Frames not read in full", &UNPARSED, "kind"),
+            losses_by("Sources not admitted to the table", &CLIENTS_REFUSED, "cause"),
+            losses_by("Over-limit notices lost", &NOTICES_LOST, "cause"),
+            losses_of(
+                "Not looked at or not counted",
+                &[
+                    (&SIGNALS_LOST, "signals of detectors"),
+                    (&FAILURES_UNCOUNTED, "failures of clients"),
+                    (&INSTRUCTIONS_REFUSED, "instructions to the mirror"),
+                ],
+            ),
+            losses_of("Decisions that the kernel refused", &[(&REFUSED, "refused")]),
+        ],
+    }
+}
+
+fn records() -> Row {
+    Row {
+        title: "Losses: keeping and telling",
+        panels: vec![
+            losses_of(
+                "Writes that failed",
+                &[
+                    (&STATE_WRITE_ERRORS, "state file"),
+                    (&EVENT_ERRORS, "event store"),
+                    (&DENY_ERRORS, "deny file"),
+                    (&EXCHANGE_LOG_ERRORS, "log of exchanges"),
+                ],
+            ),
+            losses_of("Records given up by the event store", &[(&EVENTS_LOST, "lost")]),
+            losses_by("Records written to the event store", &EVENTS, "kind"),
+            losses_by("Alert lines", &LINES, "outcome"),
+            losses_by("Alerts for the webhook", &WEBHOOK, "outcome")
+                .note("And tries that were followed by another.")
+                .query(increase(&WEBHOOK_RETRIES, "", "", "$__rate_interval"), "retried"),
+            lines("Waiting", "short", &[&EVENTS_WAITING, &WEBHOOK_WAITING])
+                .query(sum(&EVENTS_WAITING, "", ""), "for the event store")
+                .query(sum(&WEBHOOK_WAITING, "", ""), "for the webhook")
+                .series(["for the event store", "for the webhook"]),
+        ],
+    }
+}
+
+fn tables() -> Row {
+    let tables: [(&Family, &Family, &str); 5] = [
+        (&CLIENTS_TRACKED, &CLIENTS_MAX, "clients"),
+        (&BLOCKS_ACTIVE, &BLOCKS_MAX, "blocks"),
+        (&ENTRIES, &CAPACITY, "detectors"),
+        (&STREAMS_ACTIVE, &STREAMS_MAX, "streams"),
+        (&STREAM_BUFFERED_BYTES, &STREAM_BUFFERED_MAX, "bytes of streams"),
+    ];
+    let about: Vec<&Family> = tables.iter().map(|(entries, _, _)| *entries).collect();
+    let fills = lines("How full tables are", "percentunit", &about).width(12).most(1.0);
+    let fills = tables
+        .iter()
+        .fold(fills, |panel, (entries, capacity, name)| {
+            panel.query(fill(entries, capacity), &format!("{{{{instance}}}} {name}"))
+        })
+        .from(NEARLY_FULL, VERMILION);
+    Row {
+        title: "Tables",
+        panels: vec![
+            fills,
+            losses_of(
+                "Entries that left before their time",
+                &[(&CLIENTS_EVICTED, "idle clients"), (&EVICTED, "detectors, incidents, decisions")],
+            )
+            .width(12),
+        ],
+    }
+}
+
+fn process() -> Row {
+    Row {
+        title: "Process",
+        panels: vec![
+            lines("Memory", "bytes", &[&RESIDENT, &KERNEL_MEMORY])
+                .query(sum(&RESIDENT, "instance", ""), "{{instance}} resident")
+                .query(sum(&KERNEL_MEMORY, "instance", ""), "{{instance}} kernel maps"),
+            lines("CPU", "percentunit", &[&CPU])
+                .note("1 is one core.")
+                .query(rate(&CPU, "instance", ""), "{{instance}}"),
+            lines("File descriptors", "percentunit", &[&DESCRIPTORS])
+                .note("As a share of how many there may be.")
+                .query(fill(&DESCRIPTORS, &DESCRIPTORS_MAX), "{{instance}}")
+                .from(NEARLY_FULL, VERMILION),
+            lines("Threads", "short", &[&THREADS]).query(sum(&THREADS, "instance", ""), "{{instance}}"),
+        ],
+    }
+}
+
+fn pipeline() -> Row {
+    Row {
+        title: "Pipeline",
+        panels: vec![
+            areas("Segments copied", "pps", &[&MIRROR_SEGMENTS, &MIRROR_SKIPPED])
+                .query(rate(&MIRROR_SEGMENTS, "direction", ""), "{{direction}}")
+                .query(rate(&MIRROR_SKIPPED, "", ""), "left out")
+                .series(["ingress", "egress", "left out"]),
+            areas("Bytes copied", "Bps", &[&MIRROR_BYTES])
+                .query(rate(&MIRROR_BYTES, "direction", ""), "{{direction}}")
+                .series(["ingress", "egress"]),
+            lines("Connections being reassembled", "short", &[&STREAMS_ACTIVE])
+                .query(sum(&STREAMS_ACTIVE, "instance", ""), "{{instance}}"),
+            areas("Connections forgotten", "cps", &[&STREAMS_CLOSED])
+                .query(rate(&STREAMS_CLOSED, "cause", ""), "{{cause}}"),
+            areas("Connections that are no HTTP/1", "cps", &[&HTTP_OTHER_CONNECTIONS])
+                .query(rate(&HTTP_OTHER_CONNECTIONS, "kind", ""), "{{kind}}"),
+        ],
+    }
+}
+
+fn endpoint() -> Row {
+    Row {
+        title: "Metrics endpoint",
+        panels: vec![
+            lines("Time of a scrape", "s", &[&SCRAPE_DURATION])
+                .query(select(&SCRAPE_DURATION, ""), "{{instance}}"),
+            lines("Connections", "short", &[&web::CONNECTIONS])
+                .query(sum(&web::CONNECTIONS, "instance", ""), "{{instance}}"),
+            bars("Turned away", &[&web::REFUSED, &web::HANDSHAKES, &web::UNAUTHORIZED])
+                .query(increase(&web::REFUSED, "bound", "", "$__rate_interval"), "connections: {{bound}}")
+                .query(increase(&web::HANDSHAKES, "", "", "$__rate_interval"), "handshakes")
+                .query(increase(&web::UNAUTHORIZED, "cause", "", "$__rate_interval"), "logins: {{cause}}"),
+        ],
+    }
+}

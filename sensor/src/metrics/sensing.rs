@@ -1,0 +1,68 @@
+//! The families about what else the seeing of HTTP loses, about bounds, and about waiting alerts.
+
+use prometheus::proto::{MetricFamily, MetricType};
+
+use super::families::{Family, Snapshot, families};
+
+/// Losses of the thread that sees HTTP.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sensing {
+    /// Instructions to the mirror that the kernel refused.
+    pub refused_instructions: u64,
+    /// Failures of clients that were too many to count them by client.
+    pub failures_uncounted: u64,
+    /// Records that could not be written to the log of exchanges.
+    pub log_errors: u64,
+}
+
+/// What tables have room for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Capacities {
+    /// Prefixes blocked.
+    pub blocks: u64,
+    /// TCP connections reassembled.
+    pub streams: u64,
+    /// Bytes that wait for others before them.
+    pub stream_bytes: u64,
+}
+
+families! {
+    /// Instructions to the mirror that the kernel refused; they cost copies, not truth.
+    INSTRUCTIONS_REFUSED: COUNTER "sensor_mirror_instructions_refused_total";
+    /// Failed requests of clients that were too many to count them by client.
+    FAILURES_UNCOUNTED: COUNTER "sensor_client_failures_uncounted_total";
+    /// Records that could not be written to the log of exchanges.
+    EXCHANGE_LOG_ERRORS: COUNTER "sensor_exchange_log_errors_total";
+    /// Prefixes that there is room to block.
+    BLOCKS_MAX: GAUGE "sensor_blocks_max";
+    /// TCP connections that can be reassembled at a time.
+    STREAMS_MAX: GAUGE "sensor_streams_max";
+    /// Bytes that may wait for others before them.
+    STREAM_BUFFERED_MAX: GAUGE "sensor_stream_buffered_bytes_max";
+    /// Tries to reach the webhook that failed and were followed by another.
+    WEBHOOK_RETRIES: COUNTER "sensor_webhook_retries_total";
+    /// Alerts that wait for the webhook.
+    WEBHOOK_WAITING: GAUGE "sensor_webhook_alerts_waiting";
+}
+
+pub(super) fn gather(snapshot: &Snapshot) -> Vec<MetricFamily> {
+    let mut families = Vec::new();
+    if let Some(sensing) = snapshot.sensing {
+        families.extend([
+            INSTRUCTIONS_REFUSED.one(sensing.refused_instructions),
+            FAILURES_UNCOUNTED.one(sensing.failures_uncounted),
+            EXCHANGE_LOG_ERRORS.one(sensing.log_errors),
+        ]);
+    }
+    if let Some(capacities) = snapshot.capacities {
+        families.extend([
+            BLOCKS_MAX.one(capacities.blocks),
+            STREAMS_MAX.one(capacities.streams),
+            STREAM_BUFFERED_MAX.one(capacities.stream_bytes),
+        ]);
+    }
+    if let Some(webhook) = snapshot.webhook {
+        families.extend([WEBHOOK_RETRIES.one(webhook.retries), WEBHOOK_WAITING.one(webhook.depth)]);
+    }
+    families
+}

@@ -1,0 +1,77 @@
+//! How large a scrape can become.
+
+use sensor_common::abi::{Counter, Family, Reason, Verdict};
+
+use super::{Capacities, Detection, Sensing, Snapshot, WebStats, render};
+use crate::enforce::Mode;
+use crate::http::{Anomaly, Method};
+use crate::kernel::{LabelledCounter, XdpMode};
+use crate::notify::{DenyStats, WebhookStats};
+use crate::pipeline;
+use crate::store::StoreStats;
+
+/// What Prometheus shall get at most.
+const MAX: usize = 64 << 10;
+/// A year of ten million a second.
+const MUCH: u64 = 315_360_000_000_000;
+
+/// All that can be counted for an interface in enforce mode.
+fn counters() -> Vec<LabelledCounter> {
+    let mut counters = Vec::new();
+    for family in Family::ALL {
+        for reason in Reason::ALL {
+            let verdict = match reason {
+                Reason::None | Reason::Allowed | Reason::NotIp | Reason::Unparsed => Verdict::Pass,
+                _ => Verdict::Drop,
+            };
+            let has_source = !matches!(reason, Reason::NotIp | Reason::Unparsed);
+            if has_source == (family != Family::Other) {
+                let counter = Counter { packets: MUCH, bytes: MUCH };
+                counters.push(LabelledCounter { interface: 0, family, verdict, reason, counter });
+            }
+        }
+    }
+    counters
+}
+
+fn full() -> Snapshot {
+    let interfaces = ["enp216s0f0np0", "enp216s0f1np1", "wlp0s20f3", "eth0"];
+    let statistics = StoreStats { alerts: MUCH, decisions: MUCH, audit: MUCH, ..StoreStats::default() };
+    Snapshot {
+        mode: Mode::Enforce,
+        interfaces: interfaces.map(|name| (name.to_owned(), XdpMode::Generic, counters())).to_vec(),
+        http: Some(pipeline::Snapshot::default()),
+        detection: Some(Detection {
+            store: Some(statistics),
+            deny_file: Some(DenyStats::default()),
+            ..Detection::default()
+        }),
+        sensing: Some(Sensing::default()),
+        capacities: Some(Capacities::default()),
+        webhook: Some(WebhookStats::default()),
+        web: Some(WebStats::default()),
+        ..Snapshot::default()
+    }
+}
+
+/// With four interfaces in both families, everything refused for every reason, every detector, every finding of the
+/// parser, and exchanges in two versions with every method and every class of status.
+#[test]
+fn a_scrape_stays_small() {
+    let text = render(&full()).unwrap();
+    let series = text.lines().filter(|line| !line.starts_with('#')).count();
+    let exchanges = 2
+        * Method::ALL.len()
+        * 7
+        * format!("sensor_http_exchanges_total{{method=\"OPTIONS\",status_class=\"other\",version=\"1.1\"}} {MUCH}\n").len();
+    let findings: usize = Anomaly::ALL
+        .iter()
+        .map(|kind| format!("sensor_http_parse_errors_total{{kind=\"{}\"}} {MUCH}\n", kind.label()).len())
+        .sum();
+    let all = text.len() + exchanges + findings;
+    assert!(
+        all <= MAX,
+        "{all} bytes: {} in {series} series, {exchanges} of exchanges, {findings} of findings",
+        text.len()
+    );
+}

@@ -1,0 +1,48 @@
+//! The families about the endpoint that serves them.
+
+use prometheus::proto::{MetricFamily, MetricType};
+
+use super::families::{Family, Snapshot, families};
+
+/// Counts of the endpoint.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct WebStats {
+    /// Connections now, that of the scrape included.
+    pub connections: u64,
+    /// Connections turned away since there were too many.
+    pub refused_total: u64,
+    /// Connections turned away since there were too many from their address.
+    pub refused_per_address: u64,
+    /// Handshakes of TLS that failed or took too long.
+    pub handshakes_failed: u64,
+    /// Requests without credentials or with wrong ones.
+    pub unauthorized: u64,
+    /// Requests whose credentials were not checked since others were.
+    pub busy: u64,
+}
+
+families! {
+    /// Connections to the metrics endpoint now, that of the scrape included.
+    CONNECTIONS: GAUGE "sensor_web_connections";
+    /// Connections to the metrics endpoint that were turned away, by the bound that was met.
+    REFUSED: COUNTER "sensor_web_connections_refused_total";
+    /// TLS handshakes of the metrics endpoint that failed or took too long.
+    HANDSHAKES: COUNTER "sensor_web_handshakes_failed_total";
+    /// Requests for metrics that were not answered, by cause: wrong or no credentials, or too many being checked.
+    UNAUTHORIZED: COUNTER "sensor_web_logins_refused_total";
+}
+
+/// Every label from the start, so that a first refusal is an increase.
+pub(super) fn gather(snapshot: &Snapshot) -> Vec<MetricFamily> {
+    let Some(web) = snapshot.web else { return Vec::new() };
+    let refused = [("all", web.refused_total), ("per_address", web.refused_per_address)]
+        .map(|(bound, count)| REFUSED.metric(&[("bound", bound)], count));
+    let logins = [("credentials", web.unauthorized), ("busy", web.busy)]
+        .map(|(cause, count)| UNAUTHORIZED.metric(&[("cause", cause)], count));
+    vec![
+        CONNECTIONS.one(web.connections),
+        REFUSED.with(refused.to_vec()),
+        HANDSHAKES.one(web.handshakes_failed),
+        UNAUTHORIZED.with(logins.to_vec()),
+    ]
+}

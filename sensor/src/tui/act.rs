@@ -1,0 +1,223 @@
+//! What the operator can have done, in words and as requests.
+
+use std::time::Duration;
+
+use humantime::format_duration as lasting;
+use ipnet::IpNet;
+
+use crate::control::wire::Request;
+use crate::decide::RecordId;
+use crate::enforce::{Limit, Limits, Mode, Scope, parse_bits};
+
+/// Why a rule is there, for whoever asks later.
+const REASON: &str = "sensor top";
+
+/// Something that changes the policy.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Deed {
+    /// For good where there is no time.
+    Block {
+        prefix: IpNet,
+        time: Option<Duration>,
+    },
+    Unblock {
+        prefix: IpNet,
+    },
+    Allow {
+        prefix: IpNet,
+    },
+    Disallow {
+        prefix: IpNet,
+    },
+    /// Undone after the time, if there is one, unless kept.
+    Limit {
+        prefix: IpNet,
+        limits: Limits,
+        confirm: Option<Duration>,
+    },
+    Unlimit {
+        prefix: IpNet,
+    },
+    /// Keeps limits that wait for confirmation.
+    Keep {
+        scopes: Vec<Scope>,
+    },
+}
+
+/// What the daemon is asked.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Ask {
+    Explain { prefix: IpNet },
+    ExplainAlert { id: RecordId },
+    Deed(Deed),
+}
+
+/// What it answered.
+#[derive(Debug)]
+pub(super) enum Told {
+    Explained(Result<String, String>),
+    Done(Deed, Result<(), String>),
+}
+
+impl Deed {
+    /// As the command would ask it.
+    pub(super) fn request(&self) -> Request {
+        let millis = |time: &Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        let reason = || Some(REASON.to_owned());
+        match self {
+            Self::Block { prefix, time } => {
+                Request::BlockAdd { prefix: *prefix, for_ms: time.as_ref().map(millis), reason: reason() }
+            }
+            Self::Unblock { prefix } => Request::BlockRemove { prefix: *prefix },
+            Self::Allow { prefix } => Request::AllowAdd { prefix: *prefix, reason: reason() },
+            Self::Disallow { prefix } => Request::AllowRemove { prefix: *prefix },
+            Self::Limit { prefix, limits, confirm } => Request::LimitSet {
+                scope: Scope::Prefix(*prefix),
+                limits: *limits,
+                confirm_ms: confirm.as_ref().map(millis),
+            },
+            Self::Unlimit { prefix } => Request::LimitUnset { scope: Scope::Prefix(*prefix) },
+            Self::Keep { .. } => Request::Confirm,
+        }
+    }
+
+    /// The question before it.
+    pub(super) fn question(&self) -> String {
+        match self {
+            Self::Block { prefix, time: Some(time) } => format!("Block {prefix} for {}?", lasting(*time)),
+            Self::Block { prefix, time: None } => format!("Block {prefix} for good?"),
+            Self::Unblock { prefix } => format!("Lift the block of {prefix}?"),
+            Self::Allow { prefix } => format!("Allow {prefix}?"),
+            Self::Disallow { prefix } => format!("Allow {prefix} no more?"),
+            Self::Limit { prefix, limits, .. } => format!("Limit {prefix} to {}?", told(limits)),
+            Self::Unlimit { prefix } => format!("Forget the limits of {prefix}?"),
+            Self::Keep { scopes } => {
+                let scopes: Vec<String> = scopes.iter().map(ToString::to_string).collect();
+                format!("Keep the limits of {}?", scopes.join(", "))
+            }
+        }
+    }
+
+    /// What it comes to.
+    pub(super) fn consequence(&self, mode: Mode) -> String {
+        let monitor = "Mode is MONITOR: it is counted, nothing is dropped.";
+        let drops = match self {
+            Self::Block { .. } => "Mode is ENFORCE: its packets are dropped from now on.",
+            Self::Limit { .. } => "Mode is ENFORCE: what is above is dropped from now on.",
+            Self::Unblock { .. } => return "Its packets pass within the limits.".to_owned(),
+            Self::Allow { .. } => {
+                return "No block and no limit touches it then. `u` undoes that.".to_owned();
+            }
+            Self::Disallow { .. } => return "Blocks and limits count for it again.".to_owned(),
+            Self::Unlimit { .. } => return "The limits of what is around it count again.".to_owned(),
+            Self::Keep { .. } => return "They stay until they are changed.".to_owned(),
+        };
+        let verdict = if mode == Mode::Enforce { drops } else { monitor };
+        let undone = match self {
+            Self::Limit { confirm: Some(time), .. } => {
+                format!(" Undone after {} unless you keep it with `c`.", lasting(*time))
+            }
+            Self::Limit { confirm: None, .. } => " It stays until it is changed; `u` undoes it.".to_owned(),
+            Self::Block { .. }
+            | Self::Unblock { .. }
+            | Self::Allow { .. }
+            | Self::Disallow { .. }
+            | Self::Unlimit { .. }
+            | Self::Keep { .. } => " `u` undoes it.".to_owned(),
+        };
+        format!("{verdict}{undone}")
+    }
+
+    /// That it was done.
+    pub(super) fn report(&self) -> String {
+        match self {
+            Self::Block { prefix, time: Some(time) } => format!("blocked {prefix} for {}", lasting(*time)),
+            Self::Block { prefix, time: None } => format!("blocked {prefix} for good"),
+            Self::Unblock { prefix } => format!("lifted the block of {prefix}"),
+            Self::Allow { prefix } => format!("allowed {prefix}"),
+            Self::Disallow { prefix } => format!("{prefix} is allowed no more"),
+            Self::Limit { prefix, limits, .. } => format!("limited {prefix} to {}", told(limits)),
+            Self::Unlimit { prefix } => format!("forgot the limits of {prefix}"),
+            Self::Keep { .. } => "the limits stay".to_owned(),
+        }
+    }
+}
+
+fn told(limits: &Limits) -> String {
+    let parts = [
+        ("packets", limits.packets),
+        ("bits", limits.bits),
+        ("connections", limits.connections),
+        ("requests", limits.requests),
+    ];
+    let set = parts.into_iter().filter_map(|(name, limit)| Some(format!("{name} {}", limit?)));
+    set.collect::<Vec<_>>().join(", ")
+}
+
+/// Reads `requests 100/min:20`.
+pub(super) fn parse_limit(text: &str) -> Result<Limits, String> {
+    let expected =
+        "expected packets, bits, connections or requests and a rate, such as `requests 100/min:20`";
+    let (name, rate) = text.trim().split_once(char::is_whitespace).ok_or(expected)?;
+    let limit = || rate.trim().parse::<Limit>().map(Some).map_err(|error| format!("{name}: {error}"));
+    let none = Limits::default();
+    match name {
+        "packets" => Ok(Limits { packets: limit()?, ..none }),
+        "bits" => Ok(Limits { bits: Some(parse_bits(rate.trim())?), ..none }),
+        "connections" => Ok(Limits { connections: limit()?, ..none }),
+        "requests" => Ok(Limits { requests: limit()?, ..none }),
+        _ => Err(format!("`{name}`: {expected}")),
+    }
+}
+
+/// Reads `10m`; `forever` is none.
+pub(super) fn parse_time(text: &str) -> Result<Option<Duration>, String> {
+    let text = text.trim();
+    if text == "forever" {
+        return Ok(None);
+    }
+    let time = humantime::parse_duration(text)
+        .map_err(|error| format!("{error}; expected 30s, 10m, 1h30m or forever"))?;
+    if time.as_millis() == 0 {
+        Err("no time at all; expected 30s, 10m, 1h30m or forever".to_owned())
+    } else {
+        Ok(Some(time))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limits_as_they_are_typed() {
+        for (text, expected) in [
+            ("requests 100/min:20", r#"{"requests":"100/min:20"}"#),
+            ("  packets   5k/s ", r#"{"packets":"5000/s"}"#),
+            ("bits 200M", r#"{"bits":"200000000/s"}"#),
+            ("connections off", r#"{"connections":"off"}"#),
+        ] {
+            let limits = parse_limit(text).map(|limits| serde_json::to_string(&limits).unwrap());
+            assert_eq!(limits.as_deref(), Ok(expected), "{text}");
+        }
+        for (text, part) in [
+            ("", "such as"),
+            ("requests", "such as"),
+            ("speed 1/s", "`speed`"),
+            ("requests fast", "requests:"),
+            ("bits 1", "1k"),
+        ] {
+            let error = parse_limit(text).unwrap_err();
+            assert!(error.contains(part), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn times_as_they_are_typed() {
+        assert_eq!(parse_time(" 10m "), Ok(Some(Duration::from_secs(600))));
+        assert_eq!(parse_time("forever"), Ok(None));
+        for bad in ["", "0s", "soon", "-1m"] {
+            assert!(parse_time(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! In which order rows stand, and what identifies them.
+
+use ipnet::IpNet;
+
+use crate::control::wire::{BlockRow, ClientRow, ClientSort, RouteRow, RouteSort};
+
+/// In which order clients and routes are wanted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Order {
+    pub(super) clients: ClientSort,
+    pub(super) routes: RouteSort,
+}
+
+/// What identifies a route's row.
+pub(super) type RouteKey = (String, String);
+
+pub(super) fn client_keys(rows: &[ClientRow]) -> Vec<IpNet> {
+    rows.iter().map(|row| row.client).collect()
+}
+
+pub(super) fn route_keys(rows: &[RouteRow]) -> Vec<RouteKey> {
+    rows.iter().map(|row| (row.method.clone(), row.route.clone())).collect()
+}
+
+pub(super) fn block_keys(rows: &[BlockRow]) -> Vec<IpNet> {
+    rows.iter().map(|row| row.prefix).collect()
+}
+
+pub(super) const fn next_client_sort(sort: ClientSort) -> ClientSort {
+    match sort {
+        ClientSort::Packets => ClientSort::Bits,
+        ClientSort::Bits => ClientSort::Requests,
+        ClientSort::Requests => ClientSort::Failures,
+        ClientSort::Failures => ClientSort::Drops,
+        ClientSort::Drops => ClientSort::Packets,
+    }
+}
+
+pub(super) const fn next_route_sort(sort: RouteSort) -> RouteSort {
+    match sort {
+        RouteSort::Requests => RouteSort::Errors,
+        RouteSort::Errors => RouteSort::Latency,
+        RouteSort::Latency => RouteSort::Requests,
+    }
+}
+
+pub(super) const fn client_rate(row: &ClientRow, sort: ClientSort) -> u64 {
+    match sort {
+        ClientSort::Packets => row.rates.packets,
+        ClientSort::Bits => row.rates.bits,
+        ClientSort::Requests => row.rates.requests,
+        ClientSort::Drops => row.rates.drops,
+        ClientSort::Failures => row.rates.failures,
+    }
+}
+
+pub(super) fn route_rate(row: &RouteRow, sort: RouteSort) -> u64 {
+    match sort {
+        RouteSort::Requests => row.rates.requests,
+        RouteSort::Errors => row.rates.errors(),
+        RouteSort::Latency => row.p99_us.unwrap_or(0),
+    }
+}

@@ -1,0 +1,102 @@
+//! The terminal: taken, drawn on, listened to, and given back however this ends.
+
+use std::io::{self, stdout};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::TryRecvError;
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+use ratatui::crossterm::cursor::Show;
+use ratatui::crossterm::event::{self, Event};
+use ratatui::crossterm::execute;
+use ratatui::{DefaultTerminal, try_init, try_restore};
+
+use super::Options;
+use super::poll::Poll;
+use super::state::{Effect, State};
+use super::view::{self, Look, Theme};
+use crate::clock;
+
+/// Between two looks for keys: how late a signal or an answer may be seen.
+const PATIENCE: Duration = Duration::from_millis(100);
+/// Keys and answers taken in before the next frame: a held-down key must not starve the picture.
+const BATCH: usize = 64;
+
+/// Gives the terminal back, on a panic in the loop, too.
+struct Taken(DefaultTerminal);
+
+impl Drop for Taken {
+    fn drop(&mut self) {
+        // Where the terminal has gone there is nobody to tell.
+        let _restored = try_restore();
+        let _shown = execute!(stdout(), Show);
+    }
+}
+
+/// Runs until a key, a signal or the terminal's end says so.
+pub(super) fn show(options: &Options) -> io::Result<()> {
+    let ended = Arc::new(AtomicBool::new(false));
+    for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGQUIT] {
+        signal_hook::flag::register(signal as i32, ended.clone())?;
+    }
+    let poll = Poll::start(options)?;
+    let look = Look { theme: Theme::new(!options.no_color), words: options.words };
+    let mut state = State::new(clock::now());
+    let mut terminal = Taken(try_init().inspect_err(|_| {
+        // It may have failed half-way.
+        let _restored = try_restore();
+    })?);
+    let mut drawn = None;
+    while !ended.load(Ordering::Acquire) {
+        // Nothing but the clock moves without an event or an answer.
+        let second = clock::monotonic().as_secs();
+        if drawn != Some(second) {
+            terminal.0.draw(|frame| view::draw(frame, &state, look))?;
+            drawn = Some(second);
+        }
+        let events = events()?;
+        state.tick(clock::now());
+        let answered = take_messages(&poll, &mut state)?;
+        if answered || !events.is_empty() {
+            drawn = None;
+        }
+        for event in events {
+            // Whatever else it is, such as another size, the next frame answers to it.
+            let Event::Key(key) = event else { continue };
+            match state.key(key) {
+                Some(Effect::Quit) => return Ok(()),
+                Some(Effect::Ask(ask)) => poll.ask(ask),
+                Some(Effect::Order(order)) => poll.order(order),
+                Some(Effect::Redraw) => terminal.0.clear()?,
+                None => {}
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What has come from the terminal, after a short wait for the first.
+fn events() -> io::Result<Vec<Event>> {
+    let mut events = Vec::new();
+    let mut wait = PATIENCE;
+    while events.len() < BATCH && event::poll(wait)? {
+        events.push(event::read()?);
+        wait = Duration::ZERO;
+    }
+    Ok(events)
+}
+
+/// Whether there were any.
+fn take_messages(poll: &Poll, state: &mut State) -> io::Result<bool> {
+    for taken in 0..BATCH {
+        match poll.messages.try_recv() {
+            Ok(message) => state.message(message),
+            Err(TryRecvError::Empty) => return Ok(taken > 0),
+            Err(TryRecvError::Disconnected) => {
+                return Err(io::Error::other("the threads that ask the daemon have ended"));
+            }
+        }
+    }
+    Ok(true)
+}

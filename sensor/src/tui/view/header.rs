@@ -1,0 +1,112 @@
+//! The first lines, which say at a glance whether all is well, and the last one.
+
+use std::time::Duration;
+
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+use ratatui::widgets::Paragraph;
+
+use super::{Look, Theme, cut};
+use crate::control::wire::StatusReport;
+use crate::enforce::Mode;
+use crate::tui::format::{compact, lasting};
+use crate::tui::state::State;
+
+/// Two lines, and others only for what is wrong.
+pub(super) fn lines<'a>(state: &State, look: Look, width: u16) -> Vec<Line<'a>> {
+    let theme = look.theme;
+    let mut lines = Vec::new();
+    if let Some((silent, why)) = state.absence() {
+        let text = format!(" NO DAEMON for {}, what follows is old: {why} ", lasting(silent));
+        lines.push(Line::styled(text, theme.alarm()));
+    }
+    let Some(status) = &state.status else {
+        lines.push(Line::raw("sensor: waiting for the daemon"));
+        return lines;
+    };
+    lines.push(first(state, status, theme));
+    let losses = (look.words.losses)(status);
+    lines.push(second(status, losses == "none", theme));
+    if losses != "none" {
+        lines.push(Line::from(vec![Span::styled("LOSSES ", theme.warning()), Span::raw(losses)]));
+    }
+    if let Some(pending) = pending(state, status) {
+        lines.push(Line::styled(pending, theme.warning()));
+    }
+    // A line that does not fit is cut by the terminal's edge; say so.
+    lines.into_iter().map(|line| cut(line, usize::from(width))).collect()
+}
+
+fn first<'a>(state: &State, status: &StatusReport, theme: Theme) -> Line<'a> {
+    let mode = match status.mode {
+        Mode::Enforce => Span::styled(" ENFORCE ", theme.selected().patch(theme.heading())),
+        Mode::Monitor => Span::styled("MONITOR (drops nothing)", theme.warning()),
+    };
+    let interfaces: Vec<String> =
+        status.interfaces.iter().map(|row| format!("{} {}", row.interface, row.xdp_mode.label())).collect();
+    let time = state.now.to_string();
+    let time = time.get(11..19).unwrap_or_default();
+    let uptime = lasting(Duration::from_secs(status.uptime_seconds));
+    let mut spans = vec![
+        Span::styled(format!("sensor {} ", status.version), theme.heading()),
+        mode,
+        Span::raw(format!(" {time} UTC, up {uptime}, {}", interfaces.join(", "))),
+    ];
+    if state.paused {
+        spans.push(Span::styled(" PAUSED ", theme.selected().patch(theme.heading())));
+    }
+    Line::from(spans)
+}
+
+fn second<'a>(status: &StatusReport, lossless: bool, theme: Theme) -> Line<'a> {
+    let mut spans = vec![Span::raw(format!(
+        "{} clients, {} blocked, {} allowed, {} with limits; losses: ",
+        compact(status.clients_tracked),
+        compact(status.blocks_active),
+        compact(status.allows_active),
+        compact(status.scopes),
+    ))];
+    spans.push(if lossless { Span::raw("none") } else { Span::styled("SEE BELOW", theme.warning()) });
+    spans.push(Span::raw("; kill switch: "));
+    spans.push(if status.kill_switch_tripped {
+        Span::styled("TRIPPED", theme.alarm())
+    } else {
+        Span::raw("ready")
+    });
+    Line::from(spans)
+}
+
+fn pending(state: &State, status: &StatusReport) -> Option<String> {
+    let first = status.pending.iter().map(|row| row.deadline).min()?;
+    let scopes: Vec<String> = status.pending.iter().map(|row| row.scope.to_string()).collect();
+    let left = lasting(first.since(state.now));
+    Some(format!("UNCONFIRMED limits of {}, undone in {left}: `c` keeps them", scopes.join(", ")))
+}
+
+/// The keys, or what was done last.
+pub(super) fn footer(frame: &mut Frame<'_>, area: Rect, state: &State, theme: Theme) {
+    let line = match state.notice() {
+        Some(notice) => Line::styled(notice.to_owned(), theme.selected()),
+        None => keys(theme),
+    };
+    frame.render_widget(Paragraph::new(cut(line, usize::from(area.width))), area);
+}
+
+fn keys<'a>(theme: Theme) -> Line<'a> {
+    let keys = [
+        ("b", " block"),
+        ("a", " allow"),
+        ("l", " limit"),
+        ("u", " undo"),
+        ("e", " explain"),
+        ("s", " sort"),
+        ("p", " pause"),
+        ("?", " help"),
+        ("q", " quit"),
+    ];
+    let spans = keys
+        .into_iter()
+        .flat_map(|(key, what)| [Span::styled(key, theme.heading()), Span::raw(what), Span::raw("  ")]);
+    Line::from(spans.collect::<Vec<_>>())
+}

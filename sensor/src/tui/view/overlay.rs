@@ -1,0 +1,175 @@
+//! Dialogs over the panels.
+
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+use ratatui::text::{Line, Span};
+use ratatui::widgets::{Block, Clear, Padding, Paragraph};
+
+use super::Theme;
+use crate::tui::dialog::{Dialog, Form};
+use crate::tui::state::State;
+
+const HELP: &str = "\
+Choose
+  1 2 3 4, Tab   clients, routes, alerts, blocks
+  arrows, j k    a row, which is kept while others move; g: the first again
+  s              sort clients or routes by another column
+Do, about the chosen client, alert or block
+  e, Enter       explain why it is limited, blocked or neither
+  b              block it for a time
+  a              allow it, whatever blocks and limits say
+  l              limit it; that is undone by itself unless kept
+  u              undo: lift its block, allow rule or limits
+  c              keep limits that wait for confirmation
+Nothing is done before you answer y. The daemon refuses to block this host,
+its gateway and resolvers, trusted proxies and your own ssh session.
+See
+  p              pause the lists         Ctrl-L   draw anew
+  q, Ctrl-C      quit; that changes nothing
+Charts have a column for each second, the last one at the right; `top` is
+the highest in sight. drop/s in monitor mode: what would be dropped. 4xx%,
+5xx%, p50 and p99 are of the last half minute to minute; p99: 99 of 100
+were not slower.";
+
+pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, state: &State, theme: Theme) {
+    match &state.dialog {
+        None => {}
+        Some(Dialog::Help { scroll }) => {
+            window(frame, area, ("Keys", "any other key closes"), &plain(HELP), (*scroll, theme));
+        }
+        Some(Dialog::Text { title, text, scroll }) => {
+            let foot = "arrows scroll, any other key closes";
+            window(frame, area, (title, foot), &plain(text), (*scroll, theme));
+        }
+        Some(Dialog::Form(form)) => {
+            let foot = "Enter goes on, Esc leaves all as it is";
+            window(frame, area, (&form.about.title(), foot), &form_lines(form, theme), (0, theme));
+        }
+        Some(Dialog::Confirm(deed)) => {
+            let mut lines = plain(&deed.consequence(state.mode()));
+            lines.push((String::new(), Style::new()));
+            lines.push(("y: do it     n, Esc: leave all as it is".to_owned(), theme.heading()));
+            window(frame, area, (&deed.question(), "y/N"), &lines, (0, theme));
+        }
+    }
+}
+
+/// A line and how it looks, wrapped where it is too long.
+type Styled = (String, Style);
+
+fn plain(text: &str) -> Vec<Styled> {
+    text.lines().map(|line| (line.to_owned(), Style::new())).collect()
+}
+
+fn form_lines(form: &Form, theme: Theme) -> Vec<Styled> {
+    let mut lines = plain(form.about.prompt());
+    lines.push((String::new(), Style::new()));
+    lines.push((format!("> {}_", form.input), theme.heading()));
+    if let Some(error) = &form.error {
+        lines.push((String::new(), Style::new()));
+        lines.push((error.clone(), theme.bad()));
+    }
+    lines
+}
+
+/// Columns of border and padding at both sides together.
+const FRAME: u16 = 4;
+/// Least width of what is in a window, where the terminal has it.
+const LEAST: usize = 40;
+/// Longest lines are read badly.
+const MOST: u16 = 110;
+
+/// A window in the middle, as large as its text and the terminal allow.
+fn window(
+    frame: &mut Frame<'_>,
+    area: Rect,
+    (title, foot): (&str, &str),
+    lines: &[Styled],
+    (scroll, theme): (u16, Theme),
+) {
+    let longest = lines.iter().map(|(line, _)| Line::raw(line.as_str()).width());
+    let longest = longest.chain([title, foot].map(|text| Line::raw(text).width())).chain([LEAST]).max();
+    let longest = u16::try_from(longest.unwrap_or(LEAST)).unwrap_or(u16::MAX);
+    let width = longest.saturating_add(FRAME).min(area.width.min(MOST));
+    let inner = usize::from(width.saturating_sub(FRAME));
+    let styled = |(line, style): &Styled| {
+        wrap(line, inner).into_iter().map(|line| Line::styled(line, *style)).collect::<Vec<_>>()
+    };
+    let lines: Vec<Line<'_>> = lines.iter().flat_map(styled).collect();
+    let rows = u16::try_from(lines.len()).unwrap_or(u16::MAX);
+    let height = rows.saturating_add(2).min(area.height);
+    let place = Rect {
+        x: area.x.saturating_add(area.width.saturating_sub(width) / 2),
+        y: area.y.saturating_add(area.height.saturating_sub(height) / 2),
+        width,
+        height,
+    };
+    let hidden = rows.saturating_sub(height.saturating_sub(2));
+    let foot = if hidden > 0 { format!(" more below or above; {foot} ") } else { format!(" {foot} ") };
+    let block = Block::bordered()
+        .padding(Padding::horizontal(1))
+        .title(Span::styled(format!(" {title} "), theme.heading()))
+        .title_bottom(Line::raw(foot).right_aligned());
+    frame.render_widget(Clear, place);
+    frame.render_widget(Paragraph::new(lines).block(block).scroll((scroll.min(hidden), 0)), place);
+}
+
+/// Breaks a line between words, and words that are longer than a line; what follows is indented as the line was.
+fn wrap(line: &str, width: usize) -> Vec<String> {
+    let columns = |text: &str| Line::raw(text).width();
+    if columns(line) <= width || width == 0 {
+        return vec![line.to_owned()];
+    }
+    let indent = line.chars().take_while(|c| *c == ' ').count().min(width / 2);
+    let indent = " ".repeat(indent);
+    let mut lines = Vec::new();
+    let mut current = indent.clone();
+    for word in line.split_whitespace() {
+        let gap = if current.trim().is_empty() { "" } else { " " };
+        let together = columns(&current).saturating_add(gap.len()).saturating_add(columns(word));
+        if together <= width {
+            current.push_str(gap);
+            current.push_str(word);
+            continue;
+        }
+        if !gap.is_empty() {
+            lines.push(std::mem::replace(&mut current, indent.clone()));
+        }
+        for c in word.chars() {
+            let wide = columns(c.encode_utf8(&mut [0; 4]));
+            if columns(&current).saturating_add(wide) > width && !current.trim().is_empty() {
+                lines.push(std::mem::replace(&mut current, indent.clone()));
+            }
+            current.push(c);
+        }
+    }
+    lines.push(current);
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn lines_are_broken_between_words() {
+        assert_eq!(wrap("  to change that: sensor allow", 14), ["  to change", "  that: sensor", "  allow"]);
+        assert_eq!(wrap("abcdefgh ij", 3), ["abc", "def", "gh", "ij"]);
+        assert_eq!(wrap("short", 9), ["short"]);
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_is_lost_and_nothing_is_too_long(line in "[ a-z\u{65e5}]{0,120}", width in 2_usize..50) {
+            let wrapped = wrap(&line, width);
+            let letters = |text: &str| text.chars().filter(|c| *c != ' ').collect::<String>();
+            prop_assert_eq!(letters(&wrapped.concat()), letters(&line));
+            for line in wrapped {
+                prop_assert!(Line::raw(line.as_str()).width() <= width, "{line}");
+            }
+        }
+    }
+}

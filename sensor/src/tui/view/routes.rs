@@ -1,0 +1,75 @@
+//! The busiest routes.
+
+use ratatui::Frame;
+use ratatui::layout::{Constraint, Rect};
+use ratatui::text::Line;
+use ratatui::widgets::{Row, Table};
+
+use super::{Theme, heading, number, rows, titled};
+use crate::control::wire::{RouteCountsReport, RouteRow, RouteSort};
+use crate::printable::printable;
+use crate::tui::format::{Latency, compact, share};
+use crate::tui::poll::Part;
+use crate::tui::state::{Panel, State};
+
+/// From this share of errors on, in per cent, a route is marked.
+const MARKED: u64 = 10;
+
+pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, state: &State, theme: Theme) {
+    let focused = state.focus == Panel::Routes;
+    let by = state.order.routes;
+    let rest = state.routes.rest.rates.requests;
+    let others = if rest > 0 { format!(", {} req/s elsewhere", compact(rest)) } else { String::new() };
+    let title = format!("2 Routes by {}, {}{others}", name(by), state.routes.tracked);
+    let header = [
+        ("route", false),
+        ("req/s", by == RouteSort::Requests),
+        ("err/s", by == RouteSort::Errors),
+        ("4xx%", false),
+        ("5xx%", false),
+        ("p50", false),
+        ("p99", by == RouteSort::Latency),
+    ];
+    let widths = [
+        Constraint::Min(16),
+        Constraint::Length(6),
+        Constraint::Length(6),
+        Constraint::Length(4),
+        Constraint::Length(4),
+        Constraint::Length(6),
+        Constraint::Length(6),
+    ];
+    let lines = state.routes.routes.iter().map(|row| line(row, theme));
+    let table = Table::new(lines, widths).header(heading(&header, theme));
+    let place = (state.route.at(), state.routes.routes.len());
+    let nothing = state.trouble.get(&Part::Routes).map_or("No HTTP exchanges were seen yet.", String::as_str);
+    rows(frame, area, (titled(title, focused, theme), focused, theme), table, place, nothing);
+}
+
+fn line<'a>(row: &RouteRow, theme: Theme) -> Row<'a> {
+    let errors = number(compact(row.rates.errors()));
+    Row::new([
+        Line::from(format!("{} {}", row.method, printable(&row.route))),
+        number(compact(row.rates.requests)),
+        if row.rates.errors() > 0 { errors.style(theme.stopped()) } else { errors },
+        per_cent(row.recent, row.recent.client_errors, theme),
+        per_cent(row.recent, row.recent.server_errors, theme),
+        number(Latency(row.p50_us).to_string()),
+        number(Latency(row.p99_us).to_string()),
+    ])
+}
+
+fn per_cent<'a>(recent: RouteCountsReport, part: u64, theme: Theme) -> Line<'a> {
+    let text = share(part, recent.requests).map_or_else(|| "-".to_owned(), |share| share.to_string());
+    let many = part > 0 && part.saturating_mul(100) >= recent.requests.saturating_mul(MARKED);
+    let line = number(text);
+    if many { line.style(theme.bad()) } else { line }
+}
+
+const fn name(sort: RouteSort) -> &'static str {
+    match sort {
+        RouteSort::Requests => "requests",
+        RouteSort::Errors => "errors",
+        RouteSort::Latency => "latency",
+    }
+}

@@ -1,0 +1,121 @@
+//! What detectors decide is lifted by people, outlives the daemon, and leaves a trail.
+#![expect(clippy::arithmetic_side_effects, reason = "a wrong test may panic")]
+
+use std::io::{self, Read as _, Write as _};
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use nix::sys::signal::Signal;
+use sensor_tests::daemon::{Daemon, PATIENCE, SMALL_TABLES};
+use sensor_tests::netns::{FLOODER, LEGITIMATE, Net, SERVER_V4, v4};
+use sensor_tests::peers::http::Client;
+use sensor_tests::peers::login::LoginServer;
+use sensor_tests::tools;
+use sensor_tests::wait::wait_until;
+use serde_json::Value;
+
+const NO_LIMITS: &str =
+    "[limits.default]\npackets = \"off\"\nbits = \"off\"\nconnections = \"off\"\nrequests = \"off\"\n";
+/// More attempts than any threshold needs.
+const MANY: u32 = 200;
+
+/// One attempt at logging in on a connection of its own; the status of the answer.
+fn attempt(net: &Net, source: IpAddr, user: &str, password: &str) -> io::Result<u16> {
+    let server = SocketAddr::new(SERVER_V4, LoginServer::PORT);
+    let client = Client { timeout: Duration::from_secs(1), ..Client::new(source, server) };
+    net.world.enter(|| {
+        let mut stream = client.connect()?;
+        let body = format!(r#"{{"username":"{user}","password":"{password}"}}"#);
+        let head = "POST /login HTTP/1.1\r\nHost: shop.example\r\nContent-Type: application/json";
+        write!(stream, "{head}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len())?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok());
+        status.ok_or_else(|| io::Error::other(format!("answered with {answer:?}")))
+    })
+}
+
+/// Tries one account after the other until something is in force, which `is_met` looks at.
+fn stuff(net: &Net, is_met: impl Fn() -> bool) -> Result<()> {
+    for number in 0..MANY {
+        if attempt(net, v4(FLOODER), &format!("user{number}"), &format!("wrong-{number}")).is_err()
+            || is_met()
+        {
+            break;
+        }
+    }
+    ensure!(wait_until(PATIENCE, is_met), "nothing was decided after {MANY} attempts");
+    Ok(())
+}
+
+fn find(rows: &Value, key: &str, value: &str) -> Option<Value> {
+    rows.as_array()?.iter().find(|row| row[key] == value).cloned()
+}
+
+fn changes(daemon: &Daemon) -> Result<Vec<Value>> {
+    let printed = daemon.ok(&["audit", "--json"])?;
+    printed.lines().map(|line| Ok(serde_json::from_str(line)?)).collect()
+}
+
+#[test]
+fn a_decided_block_outlives_a_kill_in_the_middle_of_the_attack() -> Result<()> {
+    if tools::skipped("a_decided_block_outlives_a_kill_in_the_middle_of_the_attack", &[]) {
+        return Ok(());
+    }
+    let net = Net::new()?;
+    let _server = LoginServer::start(&net.server)?;
+    let mut daemon = Daemon::start(&net, &format!("mode = \"enforce\"\n{SMALL_TABLES}{NO_LIMITS}"))?;
+    let offender = format!("{}/32", v4(FLOODER));
+    let block = |daemon: &Daemon| {
+        daemon.json(&["block", "list"]).ok().and_then(|rows| find(&rows, "prefix", &offender))
+    };
+    stuff(&net, || block(&daemon).is_some())?;
+    let before = block(&daemon).context("no block")?;
+    ensure!(before["origin"] == "detector", "{before}");
+    daemon.kill9()?;
+    ensure!(
+        attempt(&net, v4(FLOODER), "user", "wrong").is_err(),
+        "the kernel let the attacker in without a daemon"
+    );
+    ensure!(attempt(&net, v4(LEGITIMATE), "alice", "right-1")? == 200, "a legitimate client suffered");
+    daemon.run()?;
+    let after = block(&daemon).context("the block is gone")?;
+    ensure!(after == before, "before: {before}\nafter: {after}");
+    ensure!(attempt(&net, v4(FLOODER), "user", "wrong").is_err(), "the restarted daemon let the attacker in");
+    let explained = daemon.json(&["explain", &v4(FLOODER).to_string()])?;
+    ensure!(explained["alerts"][0]["detector"] == "credential-stuffing", "{explained}");
+    // The way out that the explanation names.
+    daemon.ok(&["block", "remove", &offender])?;
+    ensure!(attempt(&net, v4(FLOODER), "user", "wrong")? == 401, "the block was not lifted");
+    Ok(())
+}
+
+#[test]
+fn a_decided_limit_is_lifted_by_command_and_all_is_audited() -> Result<()> {
+    if tools::skipped("a_decided_limit_is_lifted_by_command_and_all_is_audited", &[]) {
+        return Ok(());
+    }
+    let net = Net::new()?;
+    let _server = LoginServer::start(&net.server)?;
+    // High severity limits, where only critical blocks.
+    let config =
+        format!("mode = \"enforce\"\n{SMALL_TABLES}{NO_LIMITS}[decide]\nblock_from = \"critical\"\n");
+    let daemon = Daemon::start(&net, &config)?;
+    let offender = format!("{}/32", v4(FLOODER));
+    let limit = || daemon.json(&["limit", "list"]).ok().and_then(|rows| find(&rows, "scope", &offender));
+    stuff(&net, || limit().is_some())?;
+    ensure!(limit().is_some_and(|row| row["origin"] == "detector"), "{:?}", limit());
+    daemon.ok(&["limit", "unset", &offender])?;
+    ensure!(limit().is_none(), "the limit is still there: {:?}", limit());
+    let again = daemon.cli(&["limit", "unset", &offender])?;
+    ensure!(again.status.code() == Some(1), "a limit that is not there was lifted");
+    daemon.signal(Signal::SIGHUP)?;
+    let is_told = || {
+        let told = changes(&daemon).unwrap_or_default();
+        let named = |change: &str| told.iter().any(|entry| entry["what"] == change);
+        ["limit_set", "limit_unset", "configuration_loaded"].into_iter().all(named)
+    };
+    ensure!(wait_until(PATIENCE, is_told), "{:?}", changes(&daemon)?);
+    Ok(())
+}
