@@ -13,6 +13,8 @@ pub struct Described {
     pub knob: Knob,
     /// Whether a change takes a restart; else a reload suffices.
     pub restart: bool,
+    /// Whether it can stand in its table alone; else it takes those that have no default.
+    pub alone: bool,
 }
 
 /// Every table with its keys, in an order to read them in.
@@ -58,15 +60,28 @@ fn described(knobs: &[&Knob]) -> Vec<Described> {
     knobs
         .iter()
         .zip(tried)
-        .map(|(knob, tried)| Described { knob: (*knob).clone(), restart: tried.unwrap_or(usual) })
+        .map(|(knob, tried)| Described {
+            knob: (*knob).clone(),
+            restart: tried.unwrap_or(usual),
+            alone: stands_alone(knob),
+        })
         .collect()
+}
+
+fn header_of(knob: &Knob) -> String {
+    if knob.table.is_empty() { String::new() } else { format!("[{}]\n", knob.table) }
+}
+
+fn stands_alone(knob: &Knob) -> bool {
+    let Some(default) = &knob.default else { return true };
+    Config::check(&document(&format!("{}{} = {default}\n", header_of(knob), knob.key))).is_ok()
 }
 
 fn takes_restart(table: &[&Knob], knob: &Knob) -> Option<bool> {
     // Some keys have an effect only where others are set.
     let others = table.iter().filter(|other| other.default.is_none() && other.key != knob.key);
     let others: String = others.map(|other| format!("{} = {}\n", other.key, other.example)).collect();
-    let header = if knob.table.is_empty() { String::new() } else { format!("[{}]\n", knob.table) };
+    let header = header_of(knob);
     let of = |text: &str| Config::described(&document(text)).0;
     let before = of(&format!("{header}{others}"));
     let after = of(&format!("{header}{others}{} = {}\n", knob.key, knob.example));
@@ -142,7 +157,7 @@ mod tests {
     #[test]
     fn whatever_waits_for_a_restart_is_named() {
         for (_, keys) in reference() {
-            for Described { knob, restart } in keys.iter().filter(|key| key.knob.default.is_some()) {
+            for Described { knob, restart, .. } in keys.iter().filter(|key| key.knob.default.is_some()) {
                 let header =
                     if knob.table.is_empty() { String::new() } else { format!("[{}]\n", knob.table) };
                 let new =

@@ -33,7 +33,13 @@ pub(super) fn toml() -> String {
             out.push('\n');
             out.push_str(&about(key, "# "));
             match &key.knob.default {
-                Some(default) => out.push_str(&commented(key.knob.key, default)),
+                Some(default) if key.alone => out.push_str(&commented(key.knob.key, default)),
+                Some(default) => {
+                    out.push_str(&format!(
+                        "# Default, where this table is in use:\n#   {} = {default}\n",
+                        key.knob.key
+                    ));
+                }
                 None => out.push_str(&format!("# Example:\n#   {} = {}\n", key.knob.key, key.knob.example)),
             }
         }
