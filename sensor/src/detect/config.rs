@@ -135,7 +135,7 @@ impl Config {
             section.explain::<Self>();
             let mut response = Response::default();
             section.choice("response", &Response::ALL, &mut response);
-            if section.has("response") {
+            if response != Response::default() {
                 config.responses.insert(threat, response);
             }
             section.finish();

@@ -21,7 +21,7 @@ fn script(shell: Shell) -> File {
         Shell::Bash => "sensor.bash".to_owned(),
         Shell::Fish => "sensor.fish".to_owned(),
         Shell::Zsh => "_sensor".to_owned(),
-        other => format!("sensor.{other}"),
+        Shell::Elvish | Shell::PowerShell | _ => format!("sensor.{shell}"),
     };
     File::new(name, String::from_utf8_lossy(&text).into_owned())
 }
