@@ -28,9 +28,9 @@ See
   p              pause the lists         Ctrl-L   draw anew
   q, Ctrl-C      quit; that changes nothing
 Charts have a column for each second, the last one at the right; `top` is
-the highest in sight. drop/s in monitor mode: what would be dropped. 4xx%,
-5xx%, p50 and p99 are of the last half minute to minute; p99: 99 of 100
-were not slower.";
+the highest in sight. Failures are answers with 4xx or 5xx; drop/s in
+monitor mode is what would be dropped. 4xx%, 5xx%, p50 and p99 are of
+the last half minute to minute. p99: 99 of 100 were not slower.";
 
 pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, state: &State, theme: Theme) {
     match &state.dialog {
