@@ -38,7 +38,7 @@ impl Traffic {
             while !stopped.load(Ordering::Relaxed) {
                 let _answered = client.get_many("/files/1k.txt", 1, Duration::ZERO);
                 let _missing = client.get_many("/files/none.txt", 1, Duration::ZERO);
-                wait_until(Duration::from_millis(40), || stopped.load(Ordering::Relaxed));
+                let _stopped = wait_until(Duration::from_millis(40), || stopped.load(Ordering::Relaxed));
             }
         });
         Self { stop, threads: vec![flood, reader] }
