@@ -142,7 +142,18 @@ fn without_colours_in_a_large_terminal_until_a_signal() -> Result<()> {
     let errors = scene.daemon.ok(&["routes", "--sort", "errors", "--top", "1"])?;
     ensure!(errors.lines().count() <= 3 && errors.contains("GET"), "{errors}");
     kill(top_in(&terminal)?, Signal::SIGTERM)?;
-    is_given_back(&terminal)
+    is_given_back(&terminal)?;
+    // A terminal that is closed, as when ssh breaks off, leaves nothing behind: neither by the signal, nor where
+    // that is ignored.
+    for ignore in ["", "trap '' HUP; "] {
+        let terminal = Tmux::start((80, 24), &format!("{ignore}{}", script(&scene, "")?))?;
+        terminal.wait_for(PATIENCE, "picture", |screen| screen.contains("1 Clients"))?;
+        let top = top_in(&terminal)?;
+        drop(terminal);
+        let has_ended = wait_until(PATIENCE, || kill(top, None).is_err());
+        ensure!(has_ended, "it outlives its terminal ({ignore}): {top}");
+    }
+    Ok(())
 }
 
 /// The process that the terminal's shell waits for.
