@@ -14,6 +14,7 @@ pub mod netns;
 pub mod peers;
 pub mod scene;
 pub mod seen;
+pub mod tmux;
 pub mod tools;
 pub mod wait;
 

@@ -10,7 +10,7 @@ use super::args::{RoutesArgs, TopArgs};
 use super::output::{printable, table, trimmed};
 use super::{alerts, ask, output, ssh};
 use crate::control::wire::{Request, RouteCountsReport, RouteRow, RoutesReport};
-use crate::tui::{self, Latency, Words};
+use crate::tui::{self, Latency, TopError, Words};
 
 pub(super) fn routes(args: &RoutesArgs, json: bool) -> Result<ExitCode> {
     let top = usize::try_from(args.top).unwrap_or(usize::MAX);
@@ -28,8 +28,13 @@ pub(super) fn top(args: &TopArgs, json: bool) -> Result<ExitCode> {
     let no_color = args.no_color || env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     let words =
         Words { explanation: output::explanation, alert: alerts::explanation, losses: output::losses };
-    tui::run(&tui::Options { socket: args.remote.socket.clone(), ssh_peer: ssh::peer(), no_color, words })?;
-    Ok(ExitCode::SUCCESS)
+    let options = tui::Options { socket: args.remote.socket.clone(), ssh_peer: ssh::peer(), no_color, words };
+    match tui::run(&options) {
+        Ok(()) => Ok(ExitCode::SUCCESS),
+        // As itself: its kind decides about the exit status.
+        Err(TopError::Daemon(error)) => Err(error.into()),
+        Err(error @ TopError::Terminal(_)) => Err(error.into()),
+    }
 }
 
 fn text(report: &RoutesReport) -> String {

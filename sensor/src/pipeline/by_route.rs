@@ -204,8 +204,9 @@ impl ByRoute {
 }
 
 /// The number of the window that a moment falls into.
-const fn window_of(at: Timestamp) -> u64 {
-    at.unix_nanos() / (RECENT_WINDOW.as_secs() * 1_000_000_000)
+fn window_of(at: Timestamp) -> u64 {
+    let window = u64::try_from(RECENT_WINDOW.as_nanos()).unwrap_or(u64::MAX);
+    at.unix_nanos().checked_div(window).unwrap_or(0)
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ const PARTS_LOG2: u32 = 3;
 const PARTS: u64 = 1 << PARTS_LOG2;
 /// From 2^27 microseconds on, 134 s, all go into the last bucket.
 const OCTAVES: u32 = 27;
+const LONGEST: u64 = (1 << OCTAVES) - 1;
 const BUCKETS: usize = ((OCTAVES - PARTS_LOG2 + 1) as usize) << PARTS_LOG2;
 
 /// Counts of latencies.
@@ -57,25 +58,26 @@ impl Latencies {
 
 /// The bucket of a latency.
 fn place(us: u64) -> usize {
-    let us = us.min((1 << OCTAVES) - 1);
+    let us = us.min(LONGEST);
     // Below the first power of two that has a microsecond for each part, buckets are a microsecond wide.
-    let octave = us.max(PARTS).ilog2();
-    let shift = octave.saturating_sub(PARTS_LOG2);
-    let part = (us >> shift).saturating_sub(if us < PARTS { 0 } else { PARTS });
-    let first = if us < PARTS { 0 } else { u64::from(shift).saturating_add(1) << PARTS_LOG2 };
+    if us < PARTS {
+        return usize::try_from(us).unwrap_or(usize::MAX);
+    }
+    let shift = us.max(1).ilog2().saturating_sub(PARTS_LOG2);
+    let part = us.checked_shr(shift).unwrap_or(0).saturating_sub(PARTS);
+    let first = u64::from(shift).saturating_add(1).saturating_mul(PARTS);
     usize::try_from(first.saturating_add(part)).unwrap_or(usize::MAX)
 }
 
 /// The middle of a bucket, in microseconds.
 fn middle(place: usize) -> u64 {
     let place = u64::try_from(place).unwrap_or(u64::MAX);
-    if place < PARTS {
+    let (octave, part) = (place.checked_div(PARTS).unwrap_or(0), place.checked_rem(PARTS).unwrap_or(0));
+    let Some(shift) = octave.checked_sub(1).and_then(|shift| u32::try_from(shift).ok()) else {
         return place;
-    }
-    let shift = (place >> PARTS_LOG2).saturating_sub(1);
-    let part = (place & (PARTS.saturating_sub(1))).saturating_add(PARTS);
-    let low = part << shift;
-    low.saturating_add((1_u64 << shift) >> 1)
+    };
+    let shifted = |number: u64| number.checked_shl(shift).unwrap_or(u64::MAX);
+    shifted(part.saturating_add(PARTS)).saturating_add(shifted(1) / 2)
 }
 
 #[cfg(test)]

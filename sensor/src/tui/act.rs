@@ -193,8 +193,8 @@ mod tests {
     fn limits_as_they_are_typed() {
         for (text, expected) in [
             ("requests 100/min:20", r#"{"requests":"100/min:20"}"#),
-            ("  packets   5k/s ", r#"{"packets":"5000/s"}"#),
-            ("bits 200M", r#"{"bits":"200000000/s"}"#),
+            ("  packets   5k/s ", r#"{"packets":"5k/s:5k"}"#),
+            ("bits 200M", r#"{"bits":"200M/s:200M"}"#),
             ("connections off", r#"{"connections":"off"}"#),
         ] {
             let limits = parse_limit(text).map(|limits| serde_json::to_string(&limits).unwrap());

@@ -1,4 +1,5 @@
 //! What stands over the panels: questions, texts, help. One at a time; Esc always leads out and does nothing.
+#![expect(clippy::wildcard_enum_match_arm, reason = "the set of keys is open")]
 
 use std::time::Duration;
 

@@ -1,4 +1,5 @@
 //! Keys, answers and time in; what to show and what to ask out. Pure.
+#![expect(clippy::wildcard_enum_match_arm, reason = "the set of keys is open")]
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -27,7 +28,8 @@ const SILENCE: Duration = Duration::from_secs(4);
 /// Texts that wait to be shown; who asks for more while one is open sees the first ones.
 const MAX_LATER: usize = 8;
 /// Rows of a page.
-const PAGE: isize = 10;
+const PAGE_DOWN: isize = 10;
+const PAGE_UP: isize = -10;
 
 /// A part of the screen with rows to choose from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -235,8 +237,8 @@ impl State {
             }
             KeyCode::Up | KeyCode::Char('k') => self.step(-1),
             KeyCode::Down | KeyCode::Char('j') => self.step(1),
-            KeyCode::PageUp => self.step(-PAGE),
-            KeyCode::PageDown => self.step(PAGE),
+            KeyCode::PageDown => self.step(PAGE_DOWN),
+            KeyCode::PageUp => self.step(PAGE_UP),
             KeyCode::Home | KeyCode::Char('g') => self.step(isize::MIN),
             KeyCode::End | KeyCode::Char('G') => self.step(isize::MAX),
             KeyCode::Char('p') => self.pause(),

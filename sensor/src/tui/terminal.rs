@@ -1,11 +1,14 @@
 //! The terminal: taken, drawn on, listened to, and given back however this ends.
 
 use std::io::{self, stdout};
+use std::os::fd::AsFd as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::TryRecvError;
 use std::time::Duration;
 
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::Signal;
 use ratatui::crossterm::cursor::Show;
 use ratatui::crossterm::event::{self, Event};
@@ -19,7 +22,7 @@ use super::view::{self, Look, Theme};
 use crate::clock;
 
 /// Between two looks for keys: how late a signal or an answer may be seen.
-const PATIENCE: Duration = Duration::from_millis(100);
+const PATIENCE_MS: u16 = 100;
 /// Keys and answers taken in before the next frame: a held-down key must not starve the picture.
 const BATCH: usize = 64;
 
@@ -37,7 +40,8 @@ impl Drop for Taken {
 /// Runs until a key, a signal or the terminal's end says so.
 pub(super) fn show(options: &Options) -> io::Result<()> {
     let ended = Arc::new(AtomicBool::new(false));
-    for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGQUIT] {
+    // Not SIGHUP: with the terminal gone there is nothing to give back, and its default ends us whatever we do.
+    for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGQUIT] {
         signal_hook::flag::register(signal as i32, ended.clone())?;
     }
     let poll = Poll::start(options)?;
@@ -79,12 +83,27 @@ pub(super) fn show(options: &Options) -> io::Result<()> {
 /// What has come from the terminal, after a short wait for the first.
 fn events() -> io::Result<Vec<Event>> {
     let mut events = Vec::new();
-    let mut wait = PATIENCE;
-    while events.len() < BATCH && event::poll(wait)? {
+    wait()?;
+    while events.len() < BATCH && event::poll(Duration::ZERO)? {
         events.push(event::read()?);
-        wait = Duration::ZERO;
     }
     Ok(events)
+}
+
+/// Waits for keys, a signal or a moment. crossterm 0.29 reads from a terminal that has hung up for ever, so it is
+/// not let near one.
+fn wait() -> io::Result<()> {
+    let out = stdout();
+    let mut descriptors = [PollFd::new(out.as_fd(), PollFlags::POLLIN)];
+    match poll(&mut descriptors, PollTimeout::from(PATIENCE_MS)) {
+        Ok(_) | Err(Errno::EINTR) => {}
+        Err(error) => return Err(error.into()),
+    }
+    let gone = PollFlags::POLLHUP | PollFlags::POLLERR | PollFlags::POLLNVAL;
+    if descriptors.iter().filter_map(PollFd::revents).any(|found| found.intersects(gone)) {
+        return Err(io::Error::other("it has hung up"));
+    }
+    Ok(())
 }
 
 /// Whether there were any.

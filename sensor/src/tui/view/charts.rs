@@ -6,7 +6,7 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Paragraph, Sparkline, SparklineBar};
 
-use super::Theme;
+use super::{Theme, cut};
 use crate::enforce::Mode;
 use crate::tui::format::compact;
 use crate::tui::history::Rates;
@@ -21,7 +21,8 @@ pub(super) const fn height(left: u16, width: u16) -> u16 {
         0..15 => 0,
         15..19 => 1,
         19..30 => 2,
-        _ => 4,
+        30..40 => 4,
+        _ => 6,
     };
     let one: u16 = if bars == 0 { 0 } else { bars.saturating_add(1) };
     if width >= WIDE { one } else { one.saturating_mul(2) }
@@ -57,15 +58,15 @@ fn charts(state: &State, theme: Theme) -> [Chart; 4] {
     // A mode that was changed leaves both in the picture for a while.
     let stopped = match (state.mode(), now.dropped, now.would_drop) {
         (_, 1.., 1..) => "dropped or would be",
-        (Mode::Monitor, 0, _) => "would be dropped",
+        (Mode::Monitor, 0, _) => "would drop",
         (Mode::Monitor | Mode::Enforce, _, _) => "dropped",
     };
     let chart = |name: &str, of, style| Chart { name: name.to_owned(), of, style };
     [
-        chart("packets/s passed", |rates| rates.passed, theme.good()),
-        chart(&format!("packets/s {stopped}"), Rates::stopped, theme.stopped()),
+        chart("pkt/s passed", |rates| rates.passed, theme.good()),
+        chart(&format!("pkt/s {stopped}"), Rates::stopped, theme.stopped()),
         chart("exchanges/s", |rates| rates.exchanges, theme.neutral()),
-        chart("failures/s (4xx, 5xx)", |rates| rates.failures, theme.stopped()),
+        chart("failures/s", |rates| rates.failures, theme.stopped()),
     ]
 }
 
@@ -79,7 +80,7 @@ fn one(frame: &mut Frame<'_>, area: Rect, state: &State, chart: &Chart, theme: T
         Span::styled(format!("{} {}", chart.name, compact(now)), theme.heading()),
         Span::styled(format!("  top {}", compact(peak)), theme.faint()),
     ]);
-    frame.render_widget(Paragraph::new(text), title);
+    frame.render_widget(Paragraph::new(cut(text, usize::from(title.width))), title);
     let data: Vec<SparklineBar> = values.into_iter().map(SparklineBar::from).collect();
     frame.render_widget(Sparkline::default().data(data).max(peak.max(1)).style(chart.style), bars);
 }

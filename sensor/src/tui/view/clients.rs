@@ -2,16 +2,19 @@
 
 use ipnet::IpNet;
 use ratatui::Frame;
-use ratatui::layout::{Constraint, Rect};
+use ratatui::layout::Rect;
 use ratatui::text::Line;
 use ratatui::widgets::{Row, Table};
 
-use super::{Theme, heading, number, rows, titled};
+use super::{Theme, cut, heading, number, rows, text_width, titled, widths};
 use crate::control::wire::{ClientRow, ClientSort, Standing};
 use crate::enforce::Mode;
 use crate::tui::format::{compact, lasting};
 use crate::tui::poll::Part;
 use crate::tui::state::{Panel, State};
+
+/// Columns of what stands behind the client; a block that ends within the hour needs 14.
+const NUMBERS: [u16; 6] = [6, 6, 6, 6, 6, 14];
 
 pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, state: &State, theme: Theme) {
     let focused = state.focus == Panel::Clients;
@@ -27,17 +30,9 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, state: &State, theme: Them
         ("drop/s", by == ClientSort::Drops),
         ("policy", false),
     ];
-    let widths = [
-        Constraint::Min(18),
-        Constraint::Length(6),
-        Constraint::Length(6),
-        Constraint::Length(6),
-        Constraint::Length(6),
-        Constraint::Length(6),
-        Constraint::Length(15),
-    ];
-    let lines = state.clients.iter().map(|row| line(row, state, theme));
-    let table = Table::new(lines, widths).header(heading(&names, theme));
+    let client = text_width(area.width, &NUMBERS);
+    let lines = state.clients.iter().map(|row| line(row, client, state, theme));
+    let table = Table::new(lines, widths(client, &NUMBERS)).header(heading(&names, theme));
     let place = (state.client.at(), state.clients.len());
     let nothing = state
         .trouble
@@ -46,11 +41,11 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, state: &State, theme: Them
     rows(frame, area, (titled(title, focused, theme), focused, theme), table, place, nothing);
 }
 
-fn line<'a>(row: &ClientRow, state: &State, theme: Theme) -> Row<'a> {
+fn line<'a>(row: &ClientRow, width: u16, state: &State, theme: Theme) -> Row<'a> {
     let rates = row.rates;
     let stopped = number(compact(rates.drops));
     Row::new([
-        Line::from(short(&row.client)),
+        cut(Line::from(short(&row.client)), usize::from(width)),
         number(compact(rates.packets)),
         number(compact(rates.bits)),
         number(compact(rates.requests)),

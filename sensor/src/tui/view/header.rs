@@ -59,22 +59,21 @@ fn first<'a>(state: &State, status: &StatusReport, theme: Theme) -> Line<'a> {
     Line::from(spans)
 }
 
+/// What may be wrong first: the end is what a narrow terminal cuts.
 fn second<'a>(status: &StatusReport, lossless: bool, theme: Theme) -> Line<'a> {
-    let mut spans = vec![Span::raw(format!(
-        "{} clients, {} blocked, {} allowed, {} with limits; losses: ",
+    let counts = format!(
+        "; {} clients, {} blocked, {} allowed, {} limits",
         compact(status.clients_tracked),
         compact(status.blocks_active),
         compact(status.allows_active),
         compact(status.scopes),
-    ))];
-    spans.push(if lossless { Span::raw("none") } else { Span::styled("SEE BELOW", theme.warning()) });
-    spans.push(Span::raw("; kill switch: "));
-    spans.push(if status.kill_switch_tripped {
-        Span::styled("TRIPPED", theme.alarm())
-    } else {
-        Span::raw("ready")
-    });
-    Line::from(spans)
+    );
+    Line::from(vec![
+        if lossless { Span::raw("losses none") } else { Span::styled("LOSSES, see below", theme.warning()) },
+        Span::raw("; kill switch "),
+        if status.kill_switch_tripped { Span::styled("TRIPPED", theme.alarm()) } else { Span::raw("ready") },
+        Span::raw(counts),
+    ])
 }
 
 fn pending(state: &State, status: &StatusReport) -> Option<String> {

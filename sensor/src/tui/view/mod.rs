@@ -28,7 +28,9 @@ pub(super) struct Look {
 }
 
 /// From this width on, panels stand beside each other.
-const WIDE: u16 = 120;
+const WIDE: u16 = 136;
+/// What clients need then: a /64 in full, rates, a block and its end.
+const CLIENTS: u16 = 75;
 /// Least rows of a panel: title, header, one row.
 const PANEL: u16 = 3;
 
@@ -61,8 +63,9 @@ fn panels(frame: &mut Frame<'_>, area: Rect, state: &State, look: Look) {
     if area.width >= WIDE {
         let lower = if matches!(state.focus, Panel::Alerts | Panel::Blocks) { 5 } else { 4 };
         let [top, bottom] = Layout::vertical([Constraint::Fill(6), Constraint::Fill(lower)]).areas(area);
-        let columns =
-            |area| Layout::horizontal([Constraint::Fill(5), Constraint::Fill(4)]).spacing(2).areas(area);
+        let columns = |area| {
+            Layout::horizontal([Constraint::Length(CLIENTS), Constraint::Fill(1)]).spacing(2).areas(area)
+        };
         let [clients, routes] = columns(top);
         let [alerts, blocks] = columns(bottom);
         for (area, which) in [clients, routes, alerts, blocks].into_iter().zip(Panel::ALL) {
@@ -156,6 +159,18 @@ fn heading<'a>(names: &[(&'static str, bool)], theme: Theme) -> Row<'a> {
     Row::new(cells).style(theme.heading())
 }
 
+/// What numbers of these widths leave for the text before them, in a panel of this width.
+fn text_width(panel: u16, numbers: &[u16]) -> u16 {
+    // The mark of the chosen row has two columns, the space before each number one.
+    let others = numbers.iter().fold(2_u16, |sum, width| sum.saturating_add(*width).saturating_add(1));
+    panel.saturating_sub(others)
+}
+
+/// The widths of a text and of numbers behind it.
+fn widths(text: u16, numbers: &[u16]) -> Vec<Constraint> {
+    std::iter::once(&text).chain(numbers).map(|width| Constraint::Length(*width)).collect()
+}
+
 /// A number in a column.
 fn number<'a>(text: String) -> Line<'a> {
     Line::from(text).right_aligned()
@@ -197,7 +212,7 @@ mod tests {
         for (height, wants, expected) in [
             (15, [(9, 2), (9, 1), (9, 1)], [7, 4, 4]),
             (15, [(4, 2), (9, 1), (9, 1)], [4, 6, 5]),
-            (15, [(3, 2), (3, 1), (3, 1)], [9, 3, 3]),
+            (15, [(3, 2), (3, 1), (3, 1)], [7, 4, 4]),
             (9, [(99, 1), (99, 2), (99, 1)], [3, 3, 3]),
         ] {
             let found = shares(height, wants);

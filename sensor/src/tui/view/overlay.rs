@@ -28,9 +28,9 @@ See
   p              pause the lists         Ctrl-L   draw anew
   q, Ctrl-C      quit; that changes nothing
 Charts have a column for each second, the last one at the right; `top` is
-the highest in sight. drop/s in monitor mode: what would be dropped. 4xx%,
-5xx%, p50 and p99 are of the last half minute to minute; p99: 99 of 100
-were not slower.";
+the highest in sight. Failures are answers with 4xx or 5xx; drop/s in
+monitor mode is what would be dropped. 4xx%, 5xx%, p50 and p99 are of
+the last half minute to minute. p99: 99 of 100 were not slower.";
 
 pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, state: &State, theme: Theme) {
     match &state.dialog {
@@ -88,8 +88,10 @@ fn window(
     lines: &[Styled],
     (scroll, theme): (u16, Theme),
 ) {
+    let scrolls = lines.len() > usize::from(area.height.saturating_sub(2));
+    let foot = if scrolls { format!("there is more; {foot}") } else { foot.to_owned() };
     let longest = lines.iter().map(|(line, _)| Line::raw(line.as_str()).width());
-    let longest = longest.chain([title, foot].map(|text| Line::raw(text).width())).chain([LEAST]).max();
+    let longest = longest.chain([title, &foot].map(|text| Line::raw(text).width())).chain([LEAST]).max();
     let longest = u16::try_from(longest.unwrap_or(LEAST)).unwrap_or(u16::MAX);
     let width = longest.saturating_add(FRAME).min(area.width.min(MOST));
     let inner = usize::from(width.saturating_sub(FRAME));
@@ -106,11 +108,10 @@ fn window(
         height,
     };
     let hidden = rows.saturating_sub(height.saturating_sub(2));
-    let foot = if hidden > 0 { format!(" more below or above; {foot} ") } else { format!(" {foot} ") };
     let block = Block::bordered()
         .padding(Padding::horizontal(1))
         .title(Span::styled(format!(" {title} "), theme.heading()))
-        .title_bottom(Line::raw(foot).right_aligned());
+        .title_bottom(Line::raw(format!(" {foot} ")).right_aligned());
     frame.render_widget(Clear, place);
     frame.render_widget(Paragraph::new(lines).block(block).scroll((scroll.min(hidden), 0)), place);
 }
@@ -121,7 +122,8 @@ fn wrap(line: &str, width: usize) -> Vec<String> {
     if columns(line) <= width || width == 0 {
         return vec![line.to_owned()];
     }
-    let indent = line.chars().take_while(|c| *c == ' ').count().min(width / 2);
+    // No letter is wider than two columns: one always fits behind the indent.
+    let indent = line.chars().take_while(|c| *c == ' ').count().min(width.saturating_sub(2) / 2);
     let indent = " ".repeat(indent);
     let mut lines = Vec::new();
     let mut current = indent.clone();

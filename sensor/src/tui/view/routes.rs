@@ -1,11 +1,11 @@
 //! The busiest routes.
 
 use ratatui::Frame;
-use ratatui::layout::{Constraint, Rect};
+use ratatui::layout::Rect;
 use ratatui::text::Line;
 use ratatui::widgets::{Row, Table};
 
-use super::{Theme, heading, number, rows, titled};
+use super::{Theme, cut, heading, number, rows, text_width, titled, widths};
 use crate::control::wire::{RouteCountsReport, RouteRow, RouteSort};
 use crate::printable::printable;
 use crate::tui::format::{Latency, compact, share};
@@ -14,6 +14,9 @@ use crate::tui::state::{Panel, State};
 
 /// From this share of errors on, in per cent, a route is marked.
 const MARKED: u64 = 10;
+
+/// Columns of what stands behind the route.
+const NUMBERS: [u16; 6] = [6, 6, 4, 4, 6, 6];
 
 pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, state: &State, theme: Theme) {
     let focused = state.focus == Panel::Routes;
@@ -30,26 +33,18 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, state: &State, theme: Them
         ("p50", false),
         ("p99", by == RouteSort::Latency),
     ];
-    let widths = [
-        Constraint::Min(16),
-        Constraint::Length(6),
-        Constraint::Length(6),
-        Constraint::Length(4),
-        Constraint::Length(4),
-        Constraint::Length(6),
-        Constraint::Length(6),
-    ];
-    let lines = state.routes.routes.iter().map(|row| line(row, theme));
-    let table = Table::new(lines, widths).header(heading(&header, theme));
+    let route = text_width(area.width, &NUMBERS);
+    let lines = state.routes.routes.iter().map(|row| line(row, route, theme));
+    let table = Table::new(lines, widths(route, &NUMBERS)).header(heading(&header, theme));
     let place = (state.route.at(), state.routes.routes.len());
     let nothing = state.trouble.get(&Part::Routes).map_or("No HTTP exchanges were seen yet.", String::as_str);
     rows(frame, area, (titled(title, focused, theme), focused, theme), table, place, nothing);
 }
 
-fn line<'a>(row: &RouteRow, theme: Theme) -> Row<'a> {
+fn line<'a>(row: &RouteRow, width: u16, theme: Theme) -> Row<'a> {
     let errors = number(compact(row.rates.errors()));
     Row::new([
-        Line::from(format!("{} {}", row.method, printable(&row.route))),
+        cut(Line::from(format!("{} {}", row.method, printable(&row.route))), usize::from(width)),
         number(compact(row.rates.requests)),
         if row.rates.errors() > 0 { errors.style(theme.stopped()) } else { errors },
         per_cent(row.recent, row.recent.client_errors, theme),
