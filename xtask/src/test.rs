@@ -45,6 +45,7 @@ fn all(skip_vm: bool) -> Vec<Stage> {
         Stage::plain("build", || process::run(process::cargo().args(["build", "--package", "sensor"]))),
         Stage::plain("tests", tests),
         Stage::plain("documentation tests", doc_tests),
+        Stage::plain("soak", soak),
         Stage::new("fuzz", || fuzz::smoke(FUZZ_SECONDS)),
         Stage::new("tests on other kernels", move || other_kernels(skip_vm)),
     ]
@@ -91,6 +92,14 @@ fn tests() -> Result<()> {
         cargo.env(runner_variable(), "sudo -E");
     }
     process::run(&mut cargo)
+}
+
+/// The short one, of debug builds: a minute and a quarter, of which half a minute is load.
+fn soak() -> Result<()> {
+    process::run(process::cargo().args(["build", "--package", "sensor-tests", "--bin", "sensor-soak"]))?;
+    let built = workspace::target_dir().join("debug");
+    let sensor = built.join("sensor").display().to_string();
+    process::run(process::as_root(built.join("sensor-soak"), &[("SENSOR_BIN", &sensor)]).arg("--quick"))
 }
 
 fn runner_variable() -> String {
