@@ -79,7 +79,7 @@ fn text(report: &Report) -> String {
     if !commands.is_empty() {
         let _written = write!(
             text,
-            "\n\nsuggested: the 99th percentile with room above it, the next rate and half as much burst again\n  {}",
+            "\n\nsuggested: the 99th percentile with room above it, and nothing that a person at a keyboard would notice\n  {}",
             commands.join("\n  ")
         );
     }

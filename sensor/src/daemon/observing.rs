@@ -79,13 +79,15 @@ impl Observing {
         }
     }
 
-    /// One sample; `tracked` clients are in the table.
-    fn sample(&self, table: &ClientTable, tracked: u64, admitted: u64, now: Timestamp) {
-        self.observer().sample(now, stride_for(tracked), admitted, |see| {
-            if let Err(error) = table.for_one_in(stride_for(tracked), |client| see(seen(&client))) {
+    /// One sample; returns the stride of the next one.
+    fn sample(&self, table: &ClientTable, stride: u32, admitted: u64, now: Timestamp) -> u32 {
+        let mut observer = self.observer();
+        observer.sample(now, stride, admitted, |see| {
+            if let Err(error) = table.for_one_in(stride, |client| see(seen(&client))) {
                 warn!(%error, "the client table cannot be read");
             }
         });
+        observer.next_stride()
     }
 }
 
@@ -138,6 +140,7 @@ pub(super) async fn observe(commands: Arc<Commands>) {
         (engine.observing.clone(), engine.dataplane.clients().clone())
     };
     let (mut generation, mut kept) = (0, clock::now());
+    let mut stride = stride_for(table.count());
     // The first sample at once: what comes later has come since.
     let mut pause = Duration::ZERO;
     loop {
@@ -150,7 +153,7 @@ pub(super) async fn observe(commands: Arc<Commands>) {
             observing.observer().set_scopes(scopes.into_iter());
         }
         observing.take_named(around.prefixes, began);
-        observing.sample(&table, table.count(), around.admitted, began);
+        stride = observing.sample(&table, stride, around.admitted, began);
         let now = clock::now();
         pause = PERIOD.max(now.since(began).saturating_mul(REST)).min(Duration::from_secs(30));
         if now.since(kept) >= KEEP || now < kept {

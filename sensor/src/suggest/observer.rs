@@ -73,7 +73,9 @@ pub struct Observer {
     samples: u64,
     last: Option<Timestamp>,
     period: Timestamp,
-    /// New clients in the last sample.
+    /// Clients in the last sample, whether or not there was room to watch them.
+    sampled: u64,
+    /// New clients in it.
     fresh: u64,
     admitted: Option<u64>,
 }
@@ -98,6 +100,7 @@ impl Observer {
             samples: 0,
             last: None,
             period: Timestamp::default(),
+            sampled: 0,
             fresh: 0,
             admitted: None,
         }
@@ -122,6 +125,15 @@ impl Observer {
         (self.tracks.len(), self.stride)
     }
 
+    /// The stride of the next sample, by how many clients the last one showed. It becomes smaller where there are half
+    /// as many as it could be smaller for, lest it goes to and fro.
+    #[must_use]
+    pub fn next_stride(&self) -> u32 {
+        let clients = self.sampled.saturating_mul(self.stride.into());
+        let (needed, generous) = (stride_for(clients), stride_for(clients.saturating_mul(2)));
+        if needed > self.stride { needed } else { generous.min(self.stride) }
+    }
+
     /// A sample of every `stride`th bucket. `admitted` counts clients that the kernel has let in since its start.
     pub fn sample(
         &mut self,
@@ -138,7 +150,7 @@ impl Observer {
         let comparable = step.is_some() && stride >= self.stride;
         (self.stride, self.last) = (stride, Some(now));
         self.samples = self.samples.saturating_add(1);
-        self.fresh = 0;
+        (self.sampled, self.fresh) = (0, 0);
         clients(&mut |seen| self.see(&seen, step, comparable));
         self.settle(now, step);
         if comparable {
@@ -148,6 +160,7 @@ impl Observer {
     }
 
     fn see(&mut self, seen: &Seen, step: Option<Duration>, comparable: bool) {
+        self.sampled = self.sampled.saturating_add(1);
         let known = self.tracks.len();
         let seconds = step.map(|step| step.as_secs_f32());
         let track = match self.tracks.entry(seen.client) {

@@ -25,6 +25,16 @@ const HORIZON_SECONDS: u64 = 60;
 /// as much again for the burst.
 const HEADROOM: f64 = 1.5;
 
+/// The least rung and burst that are suggested, about what a detector leaves an attacker (`[decide.limits]`): a person
+/// at a keyboard stays below. Of a host where most clients only knock, the 99th percentile is far less than that.
+const fn floor(dimension: Dimension) -> (usize, u64) {
+    match dimension {
+        Dimension::Packets => (3, 500),
+        Dimension::Bits => (3, 5_000_000),
+        Dimension::Connections | Dimension::Requests => (3, 10),
+    }
+}
+
 /// A limit, and what it would have done.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Candidate {
@@ -193,8 +203,9 @@ fn of_dimension(
         judge(dimension, needs, limit_of(dimension, rung, burst)?)
     };
     let (rung, burst) = tightest(dimension, needs, 0.99)?;
-    let next = rung.saturating_add(1).min(RUNGS.saturating_sub(1));
-    let suggested = limit_of(dimension, next, readable(precise(burst) * HEADROOM))?;
+    let (least_rung, least_burst) = floor(dimension);
+    let next = rung.saturating_add(1).min(RUNGS.saturating_sub(1)).max(least_rung);
+    let suggested = limit_of(dimension, next, readable(precise(burst) * HEADROOM).max(least_burst))?;
     Some(DimensionReport {
         dimension: dimension.name().to_owned(),
         clients: needs.clients(),

@@ -97,10 +97,12 @@ fn limits_are_what_clients_need() {
     // 12,000 of the 12,000 + 10,800 + 10,800 requests.
     let traffic = requests.p99.traffic.unwrap();
     assert!((traffic - 12_000.0 / 33_600.0).abs() < 0.001, "{traffic}");
-    assert_eq!(text(&requests.suggested), "200/min:3");
-    assert_eq!(found.scopes[0].suggested.requests, "200/min:3".parse().ok());
+    assert_eq!(text(&requests.suggested), "200/min:10");
+    assert_eq!(found.scopes[0].suggested.requests, "200/min:10".parse().ok());
     let bits = dimension(&found, "default", "bits");
     assert_eq!(text(&bits.max).split_once('/').unwrap().0, "100k", "40,800 bits a second: {bits:?}");
+    // Nobody sends more than 60 packets a second, and nothing tighter than for an attacker is suggested.
+    assert_eq!(text(&bits.suggested), "1M/s:5M");
     assert_eq!(dimension(&found, "default", "packets").in_force.unwrap().limit, Limit::Off);
 }
 
@@ -288,6 +290,19 @@ fn bounds_hold_under_many_clients() {
     observer.sample(at(0), 1, 100_000, |see| crowd(see, 0));
     observer.sample(at(1), 1, 100_000, |see| crowd(see, 1));
     assert_eq!(observer.watched().0, 2 * MAX_TRACKED);
+    assert_eq!(observer.next_stride(), 32);
+    for (clients, stride, next) in
+        [(0, 1, 1), (4_096, 1, 1), (1_024, 2, 1), (1_025, 2, 2), (4_097, 1, 2), (10, 256, 1)]
+    {
+        let mut observer = Observer::default();
+        observer.sample(at(0), stride, 0, |see| {
+            (0..clients).for_each(|number| {
+                let standing = Standing::Limited;
+                see(Seen { client: client(number), totals: [0; 4], drops: 0, standing });
+            });
+        });
+        assert_eq!(observer.next_stride(), next, "{clients} at a stride of {stride}");
+    }
     for (clients, stride) in [(0, 1), (4_096, 1), (4_097, 2), (1_000_000, 256), (u64::MAX, 1 << 31)] {
         assert_eq!(stride_for(clients), stride, "{clients}");
     }
