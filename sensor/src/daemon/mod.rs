@@ -6,6 +6,7 @@ mod conclude;
 mod config;
 mod deciding;
 mod engine;
+mod instructing;
 mod observing;
 mod ports;
 mod records;
@@ -17,6 +18,7 @@ mod scrape;
 mod sense;
 mod sensing;
 mod source;
+mod supervisor;
 mod web;
 
 pub use config::{Config, LogFormat, Paths};
