@@ -58,6 +58,7 @@ pub struct Daemon {
     directory: TempDir,
     binary: PathBuf,
     flags: Vec<String>,
+    wrapper: Vec<String>,
     child: Option<Child>,
     shows_log: bool,
 }
@@ -81,8 +82,15 @@ impl Daemon {
     pub fn prepare(net: &Net, config: &str) -> Result<Self> {
         let directory = tempfile::Builder::new().prefix("sensor-test-").tempdir()?;
         let flags = vec!["-i".to_owned(), INTERFACE.to_owned()];
-        let daemon =
-            Self { net: net.clone(), directory, binary: binary()?, flags, child: None, shows_log: true };
+        let daemon = Self {
+            net: net.clone(),
+            directory,
+            binary: binary()?,
+            flags,
+            wrapper: Vec::new(),
+            child: None,
+            shows_log: true,
+        };
         daemon.write_config(config)?;
         Ok(daemon)
     }
@@ -100,6 +108,11 @@ impl Daemon {
     /// Replaces the flags besides those for paths and addresses (`-i eth0`).
     pub fn set_flags(&mut self, flags: &[&str]) {
         self.flags = flags.iter().map(|flag| (*flag).to_owned()).collect();
+    }
+
+    /// Has another program start it, one that becomes the daemon in the end (`setpriv --no-new-privs`).
+    pub fn set_wrapper(&mut self, words: &[String]) {
+        self.wrapper = words.to_vec();
     }
 
     /// Keeps the log to itself. By default it goes to stdout at the end, which a test's harness shows where the
@@ -131,7 +144,9 @@ impl Daemon {
     /// The command that starts it in the foreground.
     #[must_use]
     pub fn run_command(&self) -> Command {
-        let mut command = self.net.server.command(&self.binary);
+        let mut words = self.wrapper.iter().map(Path::new).chain([self.binary.as_path()]);
+        let mut command = self.net.server.command(words.next().unwrap_or(&self.binary));
+        command.args(words);
         command.arg("run").args(&self.flags).arg("-c").arg(self.config_path());
         command.arg("--socket").arg(self.socket()).arg("--state-dir").arg(self.state_dir());
         command.arg("--pin-dir").arg(self.pin_dir()).arg("--web.listen-address").arg(WEB.to_string());
