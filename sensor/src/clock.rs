@@ -95,6 +95,12 @@ pub struct KernelClock {
 }
 
 impl KernelClock {
+    /// How far civil time was moved between this and another reading, in either direction.
+    #[must_use]
+    pub const fn moved(self, other: Self) -> Duration {
+        Duration::from_nanos(self.origin.abs_diff(other.origin))
+    }
+
     /// The moment at which the monotonic clock showed so many nanoseconds.
     #[must_use]
     pub const fn civil(self, monotonic_ns: u64) -> Timestamp {
@@ -112,6 +118,14 @@ pub fn kernel_clock() -> KernelClock {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn steps_of_civil_time_go_both_ways() {
+        let (early, late) = (KernelClock { origin: 5 }, KernelClock { origin: 12 });
+        assert_eq!(early.moved(late), Duration::from_nanos(7));
+        assert_eq!(late.moved(early), Duration::from_nanos(7));
+        assert!(kernel_clock().moved(kernel_clock()) < Duration::from_millis(100));
+    }
 
     #[test]
     fn no_moment_is_too_late_to_be_told() {

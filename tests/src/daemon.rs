@@ -3,6 +3,7 @@
 mod scrape;
 
 use std::env;
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -59,6 +60,7 @@ pub struct Daemon {
     binary: PathBuf,
     flags: Vec<String>,
     wrapper: Vec<String>,
+    environment: Vec<(String, OsString)>,
     child: Option<Child>,
     shows_log: bool,
 }
@@ -82,11 +84,14 @@ impl Daemon {
     pub fn prepare(net: &Net, config: &str) -> Result<Self> {
         let directory = tempfile::Builder::new().prefix("sensor-test-").tempdir()?;
         let flags = vec!["-i".to_owned(), INTERFACE.to_owned()];
+        let environment = Vec::new();
+        let (net, binary) = (net.clone(), binary()?);
         let daemon = Self {
-            net: net.clone(),
+            net,
             directory,
-            binary: binary()?,
+            binary,
             flags,
+            environment,
             wrapper: Vec::new(),
             child: None,
             shows_log: true,
@@ -113,6 +118,12 @@ impl Daemon {
     /// Has another program start it, one that becomes the daemon in the end (`setpriv --no-new-privs`).
     pub fn set_wrapper(&mut self, words: &[String]) {
         self.wrapper = words.to_vec();
+    }
+
+    /// Sets variables of its environment, from the next start on.
+    pub fn set_environment(&mut self, variables: &[(&str, &OsStr)]) {
+        self.environment =
+            variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     }
 
     /// Keeps the log to itself. By default it goes to stdout at the end, which a test's harness shows where the
@@ -147,6 +158,7 @@ impl Daemon {
         let mut words = self.wrapper.iter().map(Path::new).chain([self.binary.as_path()]);
         let mut command = self.net.server.command(words.next().unwrap_or(&self.binary));
         command.args(words);
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command.arg("run").args(&self.flags).arg("-c").arg(self.config_path());
         command.arg("--socket").arg(self.socket()).arg("--state-dir").arg(self.state_dir());
         command.arg("--pin-dir").arg(self.pin_dir()).arg("--web.listen-address").arg(WEB.to_string());
@@ -156,7 +168,7 @@ impl Daemon {
     /// Whether `/readyz` says so.
     #[must_use]
     pub fn is_ready(&self) -> bool {
-        self.net.server.enter(|| scrape::page(WEB, "/readyz")).is_ok()
+        self.net.server.enter(|| page(WEB, "/readyz")).is_ok()
     }
 
     /// A command with this daemon's program and nothing else.
@@ -214,7 +226,7 @@ impl Daemon {
     /// # Errors
     /// Where they are not served or not readable.
     pub fn metrics(&self) -> Result<Scrape> {
-        self.net.server.enter(|| scrape::page(WEB, "/metrics"))?.parse()
+        self.net.server.enter(|| page(WEB, "/metrics"))?.parse()
     }
 
     /// Kills it, so that it can neither finish nor clean up anything.

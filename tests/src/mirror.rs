@@ -192,6 +192,11 @@ impl Stage {
                     copied.pieces.insert(header.sequence, payload.to_vec());
                 }
             });
+            let read = read.expect("the ring can be mapped");
+            if read == 0 {
+                // What comes after a rest is read all the same.
+                self.ring.rest();
+            }
             quiet = if read == 0 { quiet + 1 } else { 0 };
             quiet > 3
         });

@@ -162,22 +162,39 @@ impl Net {
     /// Where `ip` or `ethtool` fails.
     pub fn new() -> Result<Self> {
         let net = Self { server: Namespace::new("server")?.into(), world: Namespace::new("world")?.into() };
-        let world = net.world.name();
-        net.server.ip(&format!("link add {INTERFACE} type veth peer name {INTERFACE} netns {world}\n"))?;
-        net.server.ip(&format!(
+        net.connect()?;
+        Ok(net)
+    }
+
+    /// Deletes the pair. [`Self::connect`] makes another of the same names and addresses.
+    ///
+    /// # Errors
+    /// Where `ip` fails.
+    pub fn disconnect(&self) -> Result<()> {
+        self.server.ip(&format!("link del {INTERFACE}\n"))
+    }
+
+    /// Joins both.
+    ///
+    /// # Errors
+    /// Where `ip` or `ethtool` fails.
+    pub fn connect(&self) -> Result<()> {
+        let world = self.world.name();
+        self.server.ip(&format!("link add {INTERFACE} type veth peer name {INTERFACE} netns {world}\n"))?;
+        self.server.ip(&format!(
             "link set {INTERFACE} up\naddr add {SERVER_V4}/16 dev {INTERFACE}\n\
              addr add {SERVER_V6}/48 dev {INTERFACE} nodad\n"
         ))?;
-        net.world.ip(&format!("link set {INTERFACE} up\n"))?;
+        self.world.ip(&format!("link set {INTERFACE} up\n"))?;
         for host in [LEGITIMATE, FLOODER, GATEWAY] {
-            net.add_host(host)?;
+            self.add_host(host)?;
         }
-        net.server.ip(&format!("route add default via {}\n", v4(GATEWAY)))?;
-        for namespace in [&net.server, &net.world] {
+        self.server.ip(&format!("route add default via {}\n", v4(GATEWAY)))?;
+        for namespace in [&self.server, &self.world] {
             // A veth end without XDP takes redirected frames only while it has GRO, which gives it NAPI.
             run(namespace.command("ethtool").args(["-K", INTERFACE, "gro", "on"]))?;
         }
-        Ok(net)
+        Ok(())
     }
 
     /// Gives the world another host, in both families.

@@ -58,6 +58,8 @@ fn parts(candidate: &Value) -> Result<(String, u64)> {
 fn traffic() -> Result<Scene> {
     let scene = Scene::with_nginx(&config("monitor", "off"))?;
     scene.net.add_many(ORDINARY)?;
+    let looks = || suggest(&scene, &[]).is_ok_and(|report| report["observed_seconds"].as_u64() > Some(0));
+    ensure!(wait_until(PATIENCE, looks), "nobody looks at clients");
     for n in 1..=ORDINARY {
         ask(&scene, many(n), n.into())?;
     }

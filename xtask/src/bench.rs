@@ -21,6 +21,8 @@ enum Suite {
     Kernel,
     /// What seeing HTTP costs.
     Http,
+    /// What an idle daemon takes, and how soon one with many blocks is ready.
+    Daemon,
 }
 
 impl Suite {
@@ -28,6 +30,7 @@ impl Suite {
         match self {
             Self::Kernel => "kernel",
             Self::Http => "http",
+            Self::Daemon => "daemon",
         }
     }
 }

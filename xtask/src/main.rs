@@ -13,6 +13,7 @@ mod process;
 mod progress;
 mod run;
 mod setup;
+mod soak;
 mod stages;
 mod test;
 mod tidy;
@@ -48,6 +49,8 @@ enum Command {
     Bench(bench::Args),
     /// Evaluate the detectors: attacks found and false alarms on simulated traffic, scores on time series.
     Evaluate(evaluate::Args),
+    /// Run the daemon under load and faults for minutes or hours, and see whether it grows.
+    Soak(soak::Args),
     /// Give the parsers hostile input, guided by what it reaches.
     Fuzz(fuzz::Args),
     /// Check the house rules.
@@ -75,6 +78,7 @@ fn dispatch(command: Command) -> Result<()> {
         Command::Test(args) => test::command(&args),
         Command::Bench(args) => bench::command(&args),
         Command::Evaluate(args) => evaluate::command(&args),
+        Command::Soak(args) => soak::command(&args),
         Command::Fuzz(args) => fuzz::command(&args),
         Command::Tidy => tidy::command(),
         Command::Vm(args) => vm::command(&args),
@@ -98,7 +102,9 @@ mod tests {
     #[test]
     fn subcommands_have_their_names() {
         let names = subcommands();
-        for name in ["setup", "build", "run", "demo", "test", "bench", "evaluate", "fuzz", "tidy", "vm"] {
+        for name in
+            ["setup", "build", "run", "demo", "test", "bench", "evaluate", "soak", "fuzz", "tidy", "vm"]
+        {
             assert!(names.iter().any(|known| known == name), "{name} is missing");
         }
     }

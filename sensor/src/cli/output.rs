@@ -103,10 +103,11 @@ pub(super) fn status(report: &StatusReport) -> String {
     for row in &report.pending {
         lines.push(format!("unconfirmed  limits of {}, undone at {}", row.scope, row.deadline));
     }
-    let mut table = table(&["interface", "xdp", "passed", "dropped", "would drop"], 2);
+    let mut table = table(&["interface", "state", "xdp", "passed", "dropped", "would drop"], 3);
     for row in &report.interfaces {
         table.add_row([
             row.interface.clone(),
+            row.state.label().to_owned(),
             row.xdp_mode.label().to_owned(),
             row.passed.to_string(),
             row.dropped.to_string(),

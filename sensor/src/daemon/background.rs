@@ -10,7 +10,7 @@ use super::commands::Commands;
 use super::sensing::Sensing;
 use super::supervisor::Watchdog;
 use crate::clock;
-use crate::kernel::{self, Notices};
+use crate::kernel::{self, LinkEvents, Notices};
 
 /// How often blocks end and unconfirmed changes are undone.
 const TICK: Duration = Duration::from_millis(500);
@@ -28,14 +28,31 @@ pub(super) async fn tick(commands: Arc<Commands>) {
         count = count.wrapping_add(1);
         // Whoever holds the lock for good keeps the watchdog from being told that all is well.
         let mut engine = commands.engine();
+        engine.watch_clock(clock::kernel_clock());
         engine.tick(clock::now());
         if count.is_multiple_of(REFRESH) {
             engine.refresh_protection(clock::now());
             engine.retain_events(clock::now());
+            engine.look_at_interfaces();
         }
         let pulse = engine.sensing.as_ref().map(Sensing::pulse);
         drop(engine);
         watchdog.tell(clock::monotonic(), pulse);
+    }
+}
+
+/// Interfaces that go and come, until dropped. Some may have before this began.
+pub(super) async fn follow_interfaces(commands: Arc<Commands>) {
+    let events = LinkEvents::subscribe().map_err(anyhow::Error::from);
+    let mut events = match events.and_then(|events| Ok(kernel::watch_links(events)?)) {
+        Ok(events) => events,
+        Err(error) => return warn!(%error, "interfaces that come back are found only twice a minute"),
+    };
+    commands.engine().look_at_interfaces();
+    while let Ok(mut ready) = events.readable_mut().await {
+        ready.get_inner_mut().drain();
+        ready.clear_ready();
+        commands.engine().look_at_interfaces();
     }
 }
 

@@ -10,16 +10,17 @@ use tracing::{error, info, warn};
 
 use super::config::Config;
 use super::observing::Observing;
+use super::recall::Recalled;
 use super::responder::{Details, Responder};
 use super::sensing::Sensing;
 use super::source::ConfigSource;
 use super::supervisor;
 use super::web::{self, Access, AccessError};
-use crate::clock::Timestamp;
+use crate::clock::{self, KernelClock, Timestamp};
 use crate::decide::{Cause, Change, NeverBlock};
 use crate::enforce::{EnforceError, Enforcer, Policy};
 use crate::kernel::{Dataplane, Mirror, Notice, SegmentRing};
-use crate::store::{COMMANDS, CommandStore, Pending, Saved, StoreError};
+use crate::store::{CommandStore, Pending, Saved};
 
 /// Over-limit notices remembered for `sensor explain`.
 const MAX_NOTICES: usize = 4_096;
@@ -35,6 +36,7 @@ pub(super) struct Engine {
     pub(super) config: Config,
     source: ConfigSource,
     pub(super) started: Timestamp,
+    pub(super) civil_time: KernelClock,
     pub(super) notices: VecDeque<(Timestamp, Notice)>,
     pub(super) counts: Counts,
     pub(super) sensing: Option<Sensing>,
@@ -55,6 +57,7 @@ pub(super) struct Counts {
     pub(super) state_write_errors: u64,
     pub(super) reload_success: bool,
     pub(super) last_reload: Timestamp,
+    pub(super) clock_steps: u64,
 }
 
 /// What can go wrong when the engine is built.
@@ -72,18 +75,14 @@ impl Engine {
     /// Brings the kernel's maps to the policy of configuration and earlier commands.
     pub(super) fn new(
         mut dataplane: Dataplane,
+        recalled: Recalled,
         config: Config,
         source: ConfigSource,
         ssh_peer: Option<IpAddr>,
         now: Timestamp,
     ) -> Result<Self, EngineError> {
         let web = Arc::new(Access::new(&config.web)?);
-        let store = CommandStore::open(&config.paths.state_dir, COMMANDS)?;
-        let Saved { commands, pending } = store.load()?;
-        let mut policy = Policy::new(config.policy.layer(now), commands);
-        let mut responder = Responder::open(&config, now);
-        responder.restore(&mut policy, &config, now);
-        policy.expire(now);
+        let Recalled { store, pending, policy, responder } = recalled;
         let mut never_block = NeverBlock::new(config.never_block.clone());
         never_block.protect_proxies(config.sense.pipeline.identity.trusted_proxies.clone());
         if let Some(peer) = ssh_peer {
@@ -95,8 +94,13 @@ impl Engine {
         let mut enforcer = Enforcer::new(&dataplane, config.capacities, (prefixes.v4, prefixes.v6), now)?;
         let reached = never_block.reached(policy.blocks().keys());
         enforcer.apply(&mut dataplane, &policy, &reached, now)?;
-        let counts =
-            Counts { blocks_by_command: 0, state_write_errors: 0, reload_success: true, last_reload: now };
+        let counts = Counts {
+            blocks_by_command: 0,
+            state_write_errors: 0,
+            reload_success: true,
+            last_reload: now,
+            clock_steps: 0,
+        };
         Ok(Self {
             dataplane,
             enforcer,
@@ -107,6 +111,7 @@ impl Engine {
             config,
             source,
             started: now,
+            civil_time: clock::kernel_clock(),
             notices: VecDeque::new(),
             counts,
             sensing: None,

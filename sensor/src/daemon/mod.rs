@@ -9,6 +9,7 @@ mod engine;
 mod instructing;
 mod observing;
 mod ports;
+mod recall;
 mod records;
 mod reports;
 mod responder;
@@ -19,6 +20,7 @@ mod sense;
 mod sensing;
 mod source;
 mod supervisor;
+mod surroundings;
 mod web;
 
 pub use config::{Config, LogFormat, Paths};

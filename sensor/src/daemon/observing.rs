@@ -138,7 +138,8 @@ pub(super) async fn observe(commands: Arc<Commands>) {
         (engine.observing.clone(), engine.dataplane.clients().clone())
     };
     let (mut generation, mut kept) = (0, clock::now());
-    let mut pause = PERIOD;
+    // The first sample at once: what comes later has come since.
+    let mut pause = Duration::ZERO;
     loop {
         tokio::time::sleep(pause).await;
         // The table is read without the engine's lock: decisions do not wait for it.

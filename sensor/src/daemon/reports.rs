@@ -61,6 +61,8 @@ impl Engine {
         Ok(Snapshot {
             mode: self.policy.mode(),
             interfaces,
+            presence: self.presence(),
+            clock_steps: self.counts.clock_steps,
             events: events
                 .into_iter()
                 .map(|event| Ok((event, counters.event(event)?)))
@@ -128,6 +130,7 @@ impl Engine {
                     interface: attachment.interface.clone(),
                     xdp_mode: attachment.mode,
                     adopted: attachment.adopted,
+                    state: attachment.presence,
                     passed: packets(counters, Verdict::Pass),
                     dropped: packets(counters, Verdict::Drop),
                     would_drop: packets(counters, Verdict::WouldDrop),

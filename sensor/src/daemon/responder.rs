@@ -20,10 +20,7 @@ use crate::enforce::{BlockRule, DecidedLimits, Mode, Origin, Policy};
 use crate::kernel::{ClientPrefixes, Dataplane};
 use crate::notify::{DenyFile, Notifier};
 use crate::pipeline::Durations;
-use crate::store::{EventStore, Reader};
-
-/// Decisions read back at a start.
-const MOST: usize = 131_072;
+use crate::store::{EventStore, MOST_RECORDS, Reader};
 
 /// What answers to signals: who decides, who keeps, who tells.
 pub(super) struct Responder {
@@ -95,8 +92,15 @@ impl Responder {
             now.unix_nanos()
                 .saturating_sub(u64::try_from(config.decide.forget_after.as_nanos()).unwrap_or(u64::MAX)),
         );
-        let past =
-            reader.decisions_since(since, MOST).and_then(|past| Ok((past, reader.decisions_active(now)?)));
+        let past = reader.decisions_since(since, MOST_RECORDS).and_then(|past| {
+            // What holds is among them, unless they are too many.
+            let active = if past.len() < MOST_RECORDS {
+                past.iter().filter(|decision| decision.is_active(now)).cloned().collect()
+            } else {
+                reader.decisions_active(now)?
+            };
+            Ok((past, active))
+        });
         let (past, active) = match past {
             Ok(found) => found,
             Err(error) => return warn!(%error, "what detectors had decided is not known any more"),

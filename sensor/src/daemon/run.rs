@@ -14,6 +14,7 @@ use super::commands::Commands;
 use super::config::{Config, LogFormat};
 use super::deciding::Signals;
 use super::engine::Engine;
+use super::recall::Recalled;
 use super::responder::GRACE;
 use super::sensing::Sensing;
 use super::source::ConfigSource;
@@ -139,9 +140,10 @@ fn start_dataplane(
         log_level: config.kernel_log_level,
         fixed_clock: false,
     };
-    let dataplane = Dataplane::load(&load)?;
+    let (dataplane, recalled) = Recalled::read_beside(&config, clock::now(), || Dataplane::load(&load));
+    let dataplane = dataplane?;
     let was_there = dataplane.adopted_maps();
-    let started = prepare(dataplane, config.clone(), source, options);
+    let started = recalled.and_then(|recalled| prepare(dataplane, recalled, config.clone(), source, options));
     if started.is_err() && pins.is_some() && !was_there {
         // Leave nothing behind that was not there before.
         drop(pins);
@@ -155,12 +157,13 @@ fn start_dataplane(
 
 fn prepare(
     dataplane: Dataplane,
+    recalled: Recalled,
     config: Config,
     source: ConfigSource,
     options: &RunOptions,
 ) -> Result<(Engine, Option<Notices>)> {
     let (interfaces, xdp) = (config.interfaces.clone(), config.xdp);
-    let mut engine = Engine::new(dataplane, config, source, options.ssh_peer, clock::now())?;
+    let mut engine = Engine::new(dataplane, recalled, config, source, options.ssh_peer, clock::now())?;
     if let Some(mode) = options.mode {
         let set = engine.change(clock::now(), |policy| policy.set_session_mode(mode));
         set.map_err(anyhow::Error::msg)?;
@@ -213,6 +216,7 @@ async fn serve(
     start_threads(&commands);
     tokio::spawn(background::tick(commands.clone()));
     tokio::spawn(observing::observe(commands.clone()));
+    tokio::spawn(background::follow_interfaces(commands.clone()));
     if let Some(notices) = notices {
         tokio::spawn(background::read_notices(notices, commands.clone()));
     }

@@ -40,6 +40,8 @@ const PAUSE: TimeSpec = TimeSpec::from_duration(Duration::from_micros(500));
 const PATIENCE: u32 = 100;
 /// Longest sleep: idle connections end, and totals are told.
 const SLEEP: TimeSpec = TimeSpec::from_duration(Duration::from_millis(50));
+/// Silence after which the ring is not kept in memory: it counts as the daemon's there, twice.
+const REST: Duration = Duration::from_secs(10);
 /// How often totals are told and time is made to pass.
 const PUBLISH: Duration = Duration::from_millis(200);
 /// How often the routes and baselines learned are kept.
@@ -48,6 +50,8 @@ const KEEP: Duration = Duration::from_secs(60);
 const ROUTES: &str = "routes.json";
 /// The file that what detectors learned is kept in.
 const BASELINES: &str = "baselines.json";
+/// Between two attempts to have the ring in memory.
+const RETRY: Duration = Duration::from_secs(1);
 /// How often listening sockets are looked at.
 const REFRESH: Duration = Duration::from_secs(2);
 
@@ -266,10 +270,10 @@ impl Worker {
         self.refresh_ports(clock::now());
         let (mut published, mut refreshed) = (clock::now(), clock::now());
         let mut kept = clock::now();
-        let mut in_vain: u32 = 0;
+        let (mut in_vain, mut heard, mut is_readable) = (0_u32, clock::now(), true);
         while !self.shared.stop.load(Ordering::Acquire) {
-            let read = self.read();
             self.shared.pulse.beat(clock::monotonic());
+            let read = if is_readable { self.read() } else { 0 };
             let now = clock::now();
             if now.since(published) >= PUBLISH || now < published {
                 published = now;
@@ -288,8 +292,11 @@ impl Worker {
                 self.keep_learned();
             }
             in_vain = if read == 0 { in_vain.saturating_add(1) } else { 0 };
-            if read == 0 {
-                self.wait(in_vain > PATIENCE);
+            is_readable = read > 0 || self.wait(in_vain > PATIENCE);
+            if read > 0 || now < heard {
+                heard = now;
+            } else if now.since(heard) >= REST {
+                self.ring.rest();
             }
         }
         self.pipeline.finish(clock::now());
@@ -318,6 +325,12 @@ impl Worker {
             }
             instructions.extend(pipeline.segment(&segment));
         });
+        let read = read.unwrap_or_else(|error| {
+            // The kernel counts what finds no room meanwhile.
+            warn!(%error, "segments wait to be read");
+            let _slept = ppoll(&mut [], Some(TimeSpec::from_duration(RETRY)), None);
+            0
+        });
         for instruction in instructions.drain(..) {
             if let Err(error) = instruct(&mut self.mirror, instruction) {
                 self.refused_instructions = self.refused_instructions.saturating_add(1);
@@ -329,8 +342,8 @@ impl Worker {
         read
     }
 
-    /// Waits for records: briefly while there is traffic, else until one wakes us.
-    fn wait(&self, idle: bool) {
+    /// Waits for records: briefly while there is traffic, else until one wakes us. Whether there are any.
+    fn wait(&self, idle: bool) -> bool {
         let timeout = if idle {
             self.ring.ask_for_wakeup();
             SLEEP
@@ -338,8 +351,8 @@ impl Worker {
             PAUSE
         };
         let mut descriptors = [PollFd::new(self.ring.descriptor(), PollFlags::POLLIN)];
-        // Interrupted or not, the ring is looked at next.
-        let _ready = ppoll(&mut descriptors, Some(timeout), None);
+        // Where it is interrupted, the ring is looked at.
+        ppoll(&mut descriptors, Some(timeout), None).map_or(true, |ready| ready > 0)
     }
 
     fn refresh_ports(&mut self, now: Timestamp) {

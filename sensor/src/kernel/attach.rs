@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use super::error::KernelError;
 use super::link::link_facts;
 use super::mount::pin_error;
+use super::presence::Presence;
 
 /// How a program is attached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -81,6 +82,10 @@ pub struct Attachment {
     pub mode: XdpMode,
     /// Whether the link was taken over from an earlier daemon.
     pub adopted: bool,
+    /// Whether the interface is there, as it was when looked at last.
+    pub presence: Presence,
+    /// How often the program was attached again, since the interface had gone and come back.
+    pub reattached: u64,
     /// Keeps an unpinned link alive.
     _link: XdpLink,
 }
@@ -103,18 +108,27 @@ pub(super) fn attach(
 ) -> Result<Attachment, KernelError> {
     let ifindex = index_of(interface)?;
     let pin = pins.map(|pins| pins.join(interface));
+    let of = |(link, mode): (XdpLink, XdpMode), adopted: bool| Attachment {
+        interface: interface.to_owned(),
+        ifindex,
+        slot,
+        mode,
+        adopted,
+        presence: Presence::Up,
+        reattached: 0,
+        _link: link,
+    };
     if let Some(pin) = &pin
-        && let Some((link, mode)) = adopt(program, ifindex, choice, pin)?
+        && let Some(link) = adopt(program, ifindex, choice, pin)?
     {
-        let interface = interface.to_owned();
-        return Ok(Attachment { interface, ifindex, slot, mode, adopted: true, _link: link });
+        return Ok(of(link, true));
     }
     let (link, mode) = attach_anew(program, interface, ifindex, choice)?;
     let link = match &pin {
         Some(pin) => pin_link(program, link, pin)?,
         None => link,
     };
-    Ok(Attachment { interface: interface.to_owned(), ifindex, slot, mode, adopted: false, _link: link })
+    Ok(of((link, mode), false))
 }
 
 /// Puts the program behind a pinned link, in one step for the kernel. `None` where there is no such link, or

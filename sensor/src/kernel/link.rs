@@ -7,7 +7,9 @@
 use std::io;
 
 use netlink_packet_route::RouteNetlinkMessage;
-use netlink_packet_route::link::{InfoKind, LinkAttribute, LinkInfo, LinkMessage, LinkXdp, XdpAttached};
+use netlink_packet_route::link::{
+    InfoKind, LinkAttribute, LinkFlags, LinkInfo, LinkMessage, LinkXdp, XdpAttached,
+};
 
 use super::attach::XdpMode;
 use super::error::KernelError;
@@ -16,6 +18,8 @@ use super::route::ask_route;
 /// What the kernel says about one interface.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LinkFacts {
+    /// Whether it is up, as an administrator set it (`IFF_UP`).
+    pub is_up: bool,
     /// Largest payload of a frame, in bytes.
     pub mtu: u32,
     /// How an XDP program is attached, if one is.
@@ -31,11 +35,10 @@ pub struct LinkFacts {
 /// # Errors
 /// Where the interface does not exist or netlink fails.
 pub fn link_facts(ifindex: u32) -> Result<LinkFacts, KernelError> {
-    let attributes =
-        request(ifindex).map_err(KernelError::system(format!("asking about interface {ifindex}")))?;
-    let mut facts = LinkFacts::default();
+    let link = request(ifindex).map_err(KernelError::system(format!("asking about interface {ifindex}")))?;
+    let mut facts = LinkFacts { is_up: link.header.flags.contains(LinkFlags::Up), ..LinkFacts::default() };
     let mut below = None;
-    for attribute in attributes {
+    for attribute in link.attributes {
         match attribute {
             LinkAttribute::Link(index) => below = Some(index),
             LinkAttribute::LinkInfo(info) => {
@@ -71,11 +74,11 @@ fn note_xdp(values: &[LinkXdp], facts: &mut LinkFacts) {
     }
 }
 
-fn request(ifindex: u32) -> io::Result<Vec<LinkAttribute>> {
+fn request(ifindex: u32) -> io::Result<LinkMessage> {
     let mut link = LinkMessage::default();
     link.header.index = ifindex;
     match ask_route(RouteNetlinkMessage::GetLink(link), 0)? {
-        Some(RouteNetlinkMessage::NewLink(link)) => Ok(link.attributes),
+        Some(RouteNetlinkMessage::NewLink(link)) => Ok(link),
         _ => Err(io::Error::new(io::ErrorKind::InvalidData, "an unexpected netlink answer")),
     }
 }

@@ -16,6 +16,7 @@ use super::mirror::{self, Mirror, MirrorLinks, SegmentRing};
 use super::notices::Notices;
 use super::object::DATAPLANE;
 use super::pins::{self, Pins};
+use super::presence::{self, Look, Presence, PresenceChange};
 use super::settings::{SettingsView, Tuning};
 use super::tries::{PolicyTries, Scopes};
 
@@ -85,7 +86,10 @@ impl Dataplane {
         let notices = Some(Notices::new(take(maps::NOTICES)?)?);
         let mirror_settings = array_data(take(maps::MIRROR)?, maps::MIRROR)?;
         let mirror = Mirror::new(&mirror_settings, take(maps::FLOWS)?)?;
-        let segments = SegmentRing::new(&mirror_settings, take(maps::SEGMENTS)?)?;
+        let Map::RingBuf(segments) = take(maps::SEGMENTS)? else {
+            return Err(KernelError::NoMap(maps::SEGMENTS));
+        };
+        let segments = SegmentRing::new(&mirror_settings, &segments)?;
         let tries = PolicyTries::take(&mut take, &options.capacities)?;
         let scopes = Scopes::new(take(maps::SCOPES)?)?;
         let mut dataplane = Self {
@@ -140,6 +144,49 @@ impl Dataplane {
             }
         }
         Ok(())
+    }
+
+    /// Looks at the interfaces served again, and attaches to those that came back. Returns what changed.
+    pub fn look_again(&mut self, choice: XdpChoice) -> Vec<PresenceChange> {
+        let mut changes = Vec::new();
+        for position in 0..self.attachments.len() {
+            let Some(attachment) = self.attachments.get(position) else { break };
+            let (before, interface) = (attachment.presence, attachment.interface.clone());
+            let (presence, reattached, error) = match presence::look(attachment) {
+                Look::Gone => (Presence::Gone, false, None),
+                Look::There { is_up, is_served: true } => (Presence::of(is_up), false, None),
+                Look::There { is_up, is_served: false } => match self.attach_again(position, choice) {
+                    Ok(()) => (Presence::of(is_up), true, self.mirror_again(&interface).err()),
+                    Err(error) => (Presence::Refused, false, Some(error)),
+                },
+            };
+            if let Some(attachment) = self.attachments.get_mut(position) {
+                attachment.presence = presence;
+            }
+            if presence != before || reattached {
+                changes.push(PresenceChange { interface, presence, reattached, error });
+            }
+        }
+        changes
+    }
+
+    /// Attaches to another interface of the same name; it goes on with the counters of the one before.
+    fn attach_again(&mut self, position: usize, choice: XdpChoice) -> Result<(), KernelError> {
+        let Some(old) = self.attachments.get(position) else { return Ok(()) };
+        let (interface, slot, times) = (old.interface.clone(), old.slot, old.reattached.saturating_add(1));
+        self.settings.set_interface(slot as usize, attach::index_of(&interface)?);
+        let links = self.pins.as_ref().map(Pins::links);
+        let program = self.program(programs::XDP)?;
+        let mut attachment = attach::attach(program, &interface, slot, choice, links.as_deref())?;
+        attachment.reattached = times;
+        if let Some(place) = self.attachments.get_mut(position) {
+            *place = attachment;
+        }
+        Ok(())
+    }
+
+    fn mirror_again(&mut self, interface: &str) -> Result<(), KernelError> {
+        self.mirror_links.as_mut().map_or(Ok(()), |links| links.attach(&mut self.ebpf, interface))
     }
 
     /// The slot that counts an interface: the one it has, or one that none of the served interfaces has.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::mem::offset_of;
-use std::os::fd::{AsFd as _, BorrowedFd};
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 
 use aya::maps::{HashMap, Map, MapData, MapError, RingBuf};
 use aya::programs::tc::{SchedClassifierLink, qdisc_add_clsact, qdisc_detach_program};
@@ -24,7 +24,7 @@ const PLACES: [(&str, TcAttachType); 2] =
 /// 6.6 that takes privileges which a daemon has given up; the filters that stay then watch no port.
 #[derive(Debug)]
 pub(super) struct MirrorLinks {
-    _links: Vec<SchedClassifierLink>,
+    links: Vec<(String, SchedClassifierLink)>,
 }
 
 /// Loads both programs: while their maps are open, which the handles that are taken from the object are not.
@@ -37,17 +37,27 @@ pub(super) fn load(ebpf: &mut Ebpf) -> Result<(), KernelError> {
 
 /// Attaches both programs to every interface.
 pub(super) fn attach(ebpf: &mut Ebpf, interfaces: &[String]) -> Result<MirrorLinks, KernelError> {
-    let mut links = Vec::new();
+    let mut attached = MirrorLinks { links: Vec::new() };
     for interface in interfaces {
         detach_stale(interface);
     }
-    for (name, place) in PLACES {
-        let program = program(ebpf, name)?;
-        for interface in interfaces {
-            links.push(attach_one(program, interface, place).map_err(refused(interface, place))?);
-        }
+    for interface in interfaces {
+        attached.attach(ebpf, interface)?;
     }
-    Ok(MirrorLinks { _links: links })
+    Ok(attached)
+}
+
+impl MirrorLinks {
+    /// Attaches both programs to one interface; what was attached to another of its name ends.
+    pub(super) fn attach(&mut self, ebpf: &mut Ebpf, interface: &str) -> Result<(), KernelError> {
+        self.links.retain(|(of, _)| of != interface);
+        for (name, place) in PLACES {
+            let link =
+                attach_one(program(ebpf, name)?, interface, place).map_err(refused(interface, place))?;
+            self.links.push((interface.to_owned(), link));
+        }
+        Ok(())
+    }
 }
 
 fn program<'a>(ebpf: &'a mut Ebpf, name: &'static str) -> Result<&'a mut SchedClassifier, KernelError> {
@@ -161,23 +171,54 @@ impl Mirror {
     }
 }
 
-/// The ring buffer of mirrored segments; one reader.
+/// The ring buffer of mirrored segments; one reader. It is mapped into memory, where it counts twice as this
+/// process's, while there is something to read: see [`Self::rest`].
 pub struct SegmentRing {
-    ring: RingBuf<MapData>,
+    map: OwnedFd,
+    mapped: Option<RingBuf<MapData>>,
     settings: SharedArray<MirrorSettings>,
 }
 
 impl SegmentRing {
-    pub(super) fn new(settings: &MapData, ring: Map) -> Result<Self, KernelError> {
-        let ring = RingBuf::try_from(ring).map_err(KernelError::map(maps::SEGMENTS))?;
-        Ok(Self { ring, settings: SharedArray::new(settings, 1)? })
+    pub(super) fn new(settings: &MapData, ring: &MapData) -> Result<Self, KernelError> {
+        let map = ring.fd().as_fd().try_clone_to_owned();
+        let map = map.map_err(KernelError::system("duplicating the ring buffer's descriptor"))?;
+        Ok(Self { map, mapped: None, settings: SharedArray::new(settings, 1)? })
+    }
+
+    /// Maps the ring, where it is not mapped.
+    fn mapped(&mut self) -> Result<&mut RingBuf<MapData>, KernelError> {
+        let ring = match self.mapped.take() {
+            Some(ring) => ring,
+            None => {
+                let map = self.map.try_clone();
+                let map = map.map_err(KernelError::system("duplicating the ring buffer's descriptor"))?;
+                let map = MapData::from_fd(map).map_err(KernelError::map(maps::SEGMENTS))?;
+                RingBuf::try_from(Map::RingBuf(map)).map_err(KernelError::map(maps::SEGMENTS))?
+            }
+        };
+        Ok(self.mapped.insert(ring))
+    }
+
+    /// Ends the mapping until the next record is read. What was read is known to the kernel, so nothing is lost or
+    /// read twice.
+    pub fn rest(&mut self) {
+        self.mapped = None;
     }
 
     /// Hands at most `most` records to `visit`, oldest first; returns how many there were. Records that do not
     /// decode are passed over.
-    pub fn read(&mut self, most: usize, mut visit: impl FnMut(&MirrorHeader, &[u8])) -> usize {
+    ///
+    /// # Errors
+    /// Where the ring cannot be mapped.
+    pub fn read(
+        &mut self,
+        most: usize,
+        mut visit: impl FnMut(&MirrorHeader, &[u8]),
+    ) -> Result<usize, KernelError> {
+        let ring = self.mapped()?;
         for done in 0..most {
-            let Some(record) = self.ring.next() else { return done };
+            let Some(record) = ring.next() else { return Ok(done) };
             let Some((header, payload)) = record.split_at_checked(size_of::<MirrorHeader>()) else {
                 continue;
             };
@@ -185,7 +226,7 @@ impl SegmentRing {
                 visit(&header, payload);
             }
         }
-        most
+        Ok(most)
     }
 
     /// Has the next record wake whoever polls the descriptor; until then records come silently.
@@ -196,6 +237,6 @@ impl SegmentRing {
     /// To be polled: readable while there are records.
     #[must_use]
     pub fn descriptor(&self) -> BorrowedFd<'_> {
-        self.ring.as_fd()
+        self.map.as_fd()
     }
 }

@@ -4,6 +4,7 @@
 //! room that speaks to `bpf(2)`.
 
 mod attach;
+mod batch;
 mod clients;
 mod config;
 mod counters;
@@ -20,6 +21,7 @@ mod object;
 mod offload;
 mod owner;
 mod pins;
+mod presence;
 pub mod probe;
 mod readiness;
 mod route;
@@ -42,7 +44,8 @@ pub use notices::{Notice, Notices};
 pub use offload::{Queues, active_features, driver, queues};
 pub use owner::{Owner, program_owner};
 pub use pins::{Pins, unload};
-pub use readiness::{Diagnostics, watch_diagnostics, watch_notices};
+pub use presence::{LinkEvents, Presence, PresenceChange};
+pub use readiness::{Diagnostics, watch_diagnostics, watch_links, watch_notices};
 pub use route::ask_route;
 pub use settings::Tuning;
 pub use tries::{PolicyTries, Scopes, TrieKind};

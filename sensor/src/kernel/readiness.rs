@@ -8,6 +8,7 @@ use tokio::io::unix::AsyncFd;
 
 use super::load::Dataplane;
 use super::notices::Notices;
+use super::presence::LinkEvents;
 
 /// Diagnostics of the eBPF programs, as `log` records once flushed.
 pub type Diagnostics = EbpfLogger<&'static dyn log::Log>;
@@ -19,6 +20,15 @@ pub type Diagnostics = EbpfLogger<&'static dyn log::Log>;
 pub fn watch_notices(notices: Notices) -> io::Result<AsyncFd<Notices>> {
     // SAFETY: `Notices` owns its ring buffer, and with it the descriptor, until it is dropped.
     unsafe { AsyncFd::register(notices) }.map_err(io::Error::from)
+}
+
+/// Changes of interfaces, to be awaited.
+///
+/// # Errors
+/// Where the run time refuses the descriptor.
+pub fn watch_links(events: LinkEvents) -> io::Result<AsyncFd<LinkEvents>> {
+    // SAFETY: `LinkEvents` owns its socket, and with it the descriptor, until it is dropped.
+    unsafe { AsyncFd::register(events) }.map_err(io::Error::from)
 }
 
 /// The programs' own diagnostics, to be awaited; they end up in the daemon's log.

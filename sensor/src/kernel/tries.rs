@@ -1,12 +1,15 @@
 //! Typed handles to the policy maps: scopes, allows, blocks.
 
 use std::net::IpAddr;
+use std::os::fd::{AsFd as _, OwnedFd};
 
 use aya::maps::lpm_trie::{Key, LpmTrie};
 use aya::maps::{Array, Map, MapData, MapError};
 use ipnet::IpNet;
 use sensor_common::abi::{BlockEntry, ScopeEntry, ScopeLimits, maps};
 
+use super::batch;
+use super::config::Capacities;
 use super::error::KernelError;
 
 /// The tries, by what they hold.
@@ -24,11 +27,13 @@ pub enum TrieKind {
 struct Pair<V: aya::Pod> {
     v4: LpmTrie<MapData, [u8; 4], V>,
     v6: LpmTrie<MapData, [u8; 16], V>,
+    /// Of both maps, for reading them whole.
+    descriptors: [OwnedFd; 2],
     names: [&'static str; 2],
     bound: (&'static str, &'static str, u32),
 }
 
-impl<V: aya::Pod> Pair<V> {
+impl<V: aya::Pod + bytemuck::Pod> Pair<V> {
     fn insert(&mut self, prefix: IpNet, value: V) -> Result<(), KernelError> {
         let length = u32::from(prefix.prefix_len());
         let (map, done) = match prefix.network() {
@@ -64,19 +69,27 @@ impl<V: aya::Pod> Pair<V> {
     }
 
     fn entries(&self) -> Result<Vec<(IpNet, V)>, KernelError> {
+        let [v4, v6] = &self.descriptors;
         let mut found = Vec::new();
-        for key in self.v4.keys() {
-            let key = key.map_err(KernelError::map(self.names[0]))?;
-            let value = self.v4.get(&key, 0).map_err(KernelError::map(self.names[0]))?;
-            found.extend(prefix(IpAddr::from(key.data()), key.prefix_len()).map(|prefix| (prefix, value)));
+        let failed = |name| KernelError::system(format!("reading map {name}"));
+        for (key, value) in batch::read_all::<[u8; 8], V>(v4.as_fd()).map_err(failed(self.names[0]))? {
+            found.extend(prefix_of::<4>(&key).map(|prefix| (prefix, value)));
         }
-        for key in self.v6.keys() {
-            let key = key.map_err(KernelError::map(self.names[1]))?;
-            let value = self.v6.get(&key, 0).map_err(KernelError::map(self.names[1]))?;
-            found.extend(prefix(IpAddr::from(key.data()), key.prefix_len()).map(|prefix| (prefix, value)));
+        for (key, value) in batch::read_all::<[u8; 20], V>(v6.as_fd()).map_err(failed(self.names[1]))? {
+            found.extend(prefix_of::<16>(&key).map(|prefix| (prefix, value)));
         }
         Ok(found)
     }
+}
+
+/// The prefix of a key (`struct bpf_lpm_trie_key_u8`): its length, then its address.
+fn prefix_of<const BYTES: usize>(key: &[u8]) -> Option<IpNet>
+where
+    IpAddr: From<[u8; BYTES]>,
+{
+    let (length, address) = key.split_first_chunk::<4>()?;
+    let address: [u8; BYTES] = address.try_into().ok()?;
+    prefix(IpAddr::from(address), u32::from_ne_bytes(*length))
 }
 
 fn errno_of(error: &MapError) -> Option<i32> {
@@ -97,27 +110,16 @@ pub struct PolicyTries {
 impl PolicyTries {
     pub(super) fn take(
         take: &mut impl FnMut(&'static str) -> Result<Map, KernelError>,
-        capacities: &super::Capacities,
+        capacities: &Capacities,
     ) -> Result<Self, KernelError> {
+        let Capacities { scopes, allows, blocks, .. } = *capacities;
+        let limits = ("the scope table", "clients.max_scopes", scopes);
+        let allow = ("the allow table", "clients.max_allows", allows);
+        let block = ("the block table", "clients.max_blocks", blocks);
         Ok(Self {
-            scopes: Pair {
-                v4: trie(take, maps::SCOPE_V4)?,
-                v6: trie(take, maps::SCOPE_V6)?,
-                names: [maps::SCOPE_V4, maps::SCOPE_V6],
-                bound: ("the scope table", "clients.max_scopes", capacities.scopes),
-            },
-            allows: Pair {
-                v4: trie(take, maps::ALLOW_V4)?,
-                v6: trie(take, maps::ALLOW_V6)?,
-                names: [maps::ALLOW_V4, maps::ALLOW_V6],
-                bound: ("the allow table", "clients.max_allows", capacities.allows),
-            },
-            blocks: Pair {
-                v4: trie(take, maps::BLOCK_V4)?,
-                v6: trie(take, maps::BLOCK_V6)?,
-                names: [maps::BLOCK_V4, maps::BLOCK_V6],
-                bound: ("the block table", "clients.max_blocks", capacities.blocks),
-            },
+            scopes: pair(take, [maps::SCOPE_V4, maps::SCOPE_V6], limits)?,
+            allows: pair(take, [maps::ALLOW_V4, maps::ALLOW_V6], allow)?,
+            blocks: pair(take, [maps::BLOCK_V4, maps::BLOCK_V6], block)?,
         })
     }
 
@@ -183,11 +185,23 @@ impl PolicyTries {
     }
 }
 
-fn trie<K: aya::Pod, V: aya::Pod>(
+fn pair<V: aya::Pod + bytemuck::Pod>(
     take: &mut impl FnMut(&'static str) -> Result<Map, KernelError>,
-    name: &'static str,
-) -> Result<LpmTrie<MapData, K, V>, KernelError> {
-    LpmTrie::try_from(take(name)?).map_err(KernelError::map(name))
+    names: [&'static str; 2],
+    bound: (&'static str, &'static str, u32),
+) -> Result<Pair<V>, KernelError> {
+    let mut data =
+        |name| if let Map::LpmTrie(data) = take(name)? { Ok(data) } else { Err(KernelError::NoMap(name)) };
+    let [first, second] = names;
+    let (v4, v6) = (data(first)?, data(second)?);
+    let descriptor = |data: &MapData| {
+        let descriptor = data.fd().as_fd().try_clone_to_owned();
+        descriptor.map_err(KernelError::system("duplicating a map's descriptor"))
+    };
+    let descriptors = [descriptor(&v4)?, descriptor(&v6)?];
+    let v4 = LpmTrie::try_from(Map::LpmTrie(v4)).map_err(KernelError::map(first))?;
+    let v6 = LpmTrie::try_from(Map::LpmTrie(v6)).map_err(KernelError::map(second))?;
+    Ok(Pair { v4, v6, descriptors, names, bound })
 }
 
 /// The limits by scope index.

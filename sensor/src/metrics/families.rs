@@ -10,6 +10,7 @@ use super::detection::{self, Detection};
 use super::http;
 use super::identity;
 use super::sensing::{self, Capacities, Sensing};
+use super::surroundings::{self, InterfacePresence};
 use super::web::{self, WebStats};
 use crate::clock::Timestamp;
 use crate::detect::Threat;
@@ -25,6 +26,10 @@ pub struct Snapshot {
     pub mode: Mode,
     /// Interfaces by name, how the program is attached, and its counters.
     pub interfaces: Vec<(String, XdpMode, Vec<LabelledCounter>)>,
+    /// Whether those interfaces are there.
+    pub presence: Vec<InterfacePresence>,
+    /// How often civil time jumped.
+    pub clock_steps: u64,
     /// Counts of kernel events.
     pub events: BTreeMap<Event, u64>,
     /// Counts of frames that could not be read in full.
@@ -178,8 +183,15 @@ pub struct About {
 /// Every family but those of the process, by name.
 #[must_use]
 pub fn about_families() -> Vec<About> {
-    let rooms =
-        [FAMILIES, http::FAMILIES, identity::FAMILIES, detection::FAMILIES, sensing::FAMILIES, web::FAMILIES];
+    let rooms = [
+        FAMILIES,
+        http::FAMILIES,
+        identity::FAMILIES,
+        detection::FAMILIES,
+        sensing::FAMILIES,
+        surroundings::FAMILIES,
+        web::FAMILIES,
+    ];
     let about = |family: &Family| About {
         name: family.name,
         help: family.help(),
@@ -197,6 +209,7 @@ pub fn about_families() -> Vec<About> {
 /// The snapshot as families.
 pub(super) fn gather(snapshot: &Snapshot) -> Vec<MetricFamily> {
     let mut families = about_the_daemon(snapshot);
+    families.extend(surroundings::gather(&snapshot.presence, snapshot.clock_steps));
     families.extend(about_frames(snapshot));
     families.extend(about_clients(snapshot));
     families.extend(http::gather(snapshot));

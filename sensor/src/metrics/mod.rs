@@ -11,6 +11,9 @@ mod render;
 #[cfg(test)]
 mod rules;
 mod sensing;
+#[cfg(test)]
+mod size;
+mod surroundings;
 mod web;
 
 pub use dashboard::{Dashboard, dashboard};
@@ -18,4 +21,5 @@ pub use detection::Detection;
 pub use families::{About, Snapshot, about_families as families};
 pub use render::{CONTENT_TYPE, render};
 pub use sensing::{Capacities, Sensing};
+pub use surroundings::InterfacePresence;
 pub use web::WebStats;

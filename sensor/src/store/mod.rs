@@ -5,5 +5,5 @@ mod events;
 mod file;
 
 pub use commands::{COMMANDS, CommandStore, Pending, Saved};
-pub use events::{EVENTS, EventStore, ReadError, Reader, StoreConfig, StoreStats};
+pub use events::{EVENTS, EventStore, MOST_RECORDS, ReadError, Reader, StoreConfig, StoreStats};
 pub use file::{StateFile, StoreError};

@@ -65,17 +65,15 @@ fn judge(interface: &str, facts: &Facts) -> Vec<Finding> {
 
 /// Drivers with native XDP in Linux 6.1, by the implementations of `ndo_bpf` in its sources: for kernels that do not
 /// tell themselves. A driver out of the tree, or of a later kernel, may have it all the same.
-const NATIVE_DRIVERS: [&str; 40] = [
+const NATIVE_DRIVERS: [&str; 37] = [
     "atlantic",
     "bnxt_en",
     "bonding",
-    "dpaa2-eth",
     "ena",
-    "fsl_dpaa2_eth",
     "fsl_dpa",
+    "fsl_dpaa2_eth",
     "fsl_enetc",
     "fsl_enetc_vf",
-    "gve",
     "hv_netvsc",
     "i40e",
     "ice",
@@ -83,7 +81,6 @@ const NATIVE_DRIVERS: [&str; 40] = [
     "igc",
     "ixgbe",
     "ixgbevf",
-    "lan966x-switch",
     "mana",
     "mlx4_en",
     "mlx5_core",
@@ -94,17 +91,17 @@ const NATIVE_DRIVERS: [&str; 40] = [
     "nfp",
     "nicvf",
     "qede",
-    "rvu_nicpf",
-    "rvu_nicvf",
+    "rvu-nicpf",
+    "rvu-nicvf",
     "sfc",
     "st_gmac",
     "stmmac",
+    "thunder-nicvf",
     "ti-cpsw",
-    "tsnep",
     "tun",
     "veth",
-    "virtio_net",
     "vif",
+    "virtio_net",
     "xen-netfront",
 ];
 

@@ -10,7 +10,7 @@ use crate::clock::Timestamp;
 use crate::decide::{Alert, AuditEntry};
 use crate::enforce::{Limits, Mode, Origin, Scope};
 use crate::identity::Forwarder;
-use crate::kernel::XdpMode;
+use crate::kernel::{Presence, XdpMode};
 
 /// `sensor mode`
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
@@ -49,6 +49,9 @@ pub struct InterfaceReport {
     pub xdp_mode: XdpMode,
     /// Whether the link was taken over from an earlier daemon.
     pub adopted: bool,
+    /// Whether it is there.
+    #[serde(default)]
+    pub state: Presence,
     /// Frames by what became of them.
     pub passed: u64,
     /// See above.

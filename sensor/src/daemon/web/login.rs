@@ -104,8 +104,9 @@ impl Logins {
             Err(_) => Outcome::Busy,
         };
         if outcome != Outcome::Granted {
-            tokio::spawn(hold_up(turn, place));
+            tokio::spawn(hold_up(turn));
         }
+        drop(place);
         outcome
     }
 
@@ -148,11 +149,10 @@ impl Logins {
     }
 }
 
-/// Keeps the turn for a while. The answer does not wait for that: its client learns nothing from it.
-async fn hold_up(turn: OwnedSemaphorePermit, place: Place) {
+/// Keeps the turn for a while. The answer does not wait for that, and whoever mistyped may wait for the next turn.
+async fn hold_up(turn: OwnedSemaphorePermit) {
     tokio::time::sleep(PENALTY).await;
     drop(turn);
-    drop(place);
 }
 
 /// A place among those that wait; dropping it gives it back.

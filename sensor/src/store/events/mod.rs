@@ -26,7 +26,7 @@ pub use config::StoreConfig;
 pub use counters::StoreStats;
 use counters::{Counters, add};
 use queue::{Queue, Record};
-pub use reader::{ReadError, Reader};
+pub use reader::{MOST as MOST_RECORDS, ReadError, Reader};
 use writer::Writer;
 
 use crate::clock::Timestamp;

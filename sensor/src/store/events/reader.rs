@@ -23,8 +23,8 @@ pub struct ReadError {
     source: rusqlite::Error,
 }
 
-/// Most records of one answer.
-const MOST: usize = 100_000;
+/// Most records of one answer: the decisions of a block table of the default size.
+pub const MOST: usize = 131_072;
 /// How long to wait where the database is locked.
 const BUSY: Duration = Duration::from_secs(2);
 
@@ -89,7 +89,7 @@ impl Reader {
         self.records(sql, params![micros(since), bounded(limit)])
     }
 
-    /// Decisions in force, those first that began last; at most 100,000.
+    /// Decisions in force, those first that began last; at most [`MOST`].
     ///
     /// # Errors
     /// Where the database cannot be read.

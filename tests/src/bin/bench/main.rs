@@ -12,6 +12,7 @@ mod clock;
 mod command;
 mod contest;
 mod crowd;
+mod daemon;
 mod flood;
 mod frames;
 mod http;
@@ -47,6 +48,8 @@ enum Suite {
     Kernel(SuiteArgs),
     /// What seeing HTTP costs: server, daemon, replay, memory; needs root.
     Http(HttpArgs),
+    /// What an idle daemon takes, and how soon one with 100,000 blocks is ready; needs root.
+    Daemon(SuiteArgs),
 }
 
 #[derive(clap::Args)]
@@ -78,6 +81,11 @@ fn main() -> Result<()> {
         Suite::Http(HttpArgs { suite: args, only }) => {
             let mut report = Report::new(args.effort())?;
             http::measure(&mut report, args.effort(), &only).context("HTTP could not be measured")?;
+            (report, args)
+        }
+        Suite::Daemon(args) => {
+            let mut report = Report::new(args.effort())?;
+            daemon::measure(&mut report, args.effort()).context("the daemon could not be measured")?;
             (report, args)
         }
     };

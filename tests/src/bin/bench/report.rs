@@ -84,6 +84,8 @@ pub(crate) const MIB: &str = "MiB";
 pub(crate) const PER_SECOND: &str = "/s";
 /// Time, in milliseconds.
 pub(crate) const MS: &str = "ms";
+/// Hundredths.
+pub(crate) const PERCENT: &str = "%";
 /// Machine instructions.
 pub(crate) const INSTRUCTIONS: &str = "instructions";
 /// Things counted.

@@ -1,0 +1,60 @@
+//! What is said and done about interfaces that go and come, and about civil time that jumps.
+
+use std::time::Duration;
+
+use tracing::{info, warn};
+
+use super::engine::Engine;
+use crate::clock::KernelClock;
+use crate::kernel::{Presence, PresenceChange};
+use crate::metrics::InterfacePresence;
+
+/// From here on a change of civil time counts as a step: what keeps clocks right corrects less by the second.
+const CLOCK_STEP: Duration = Duration::from_secs(1);
+
+impl Engine {
+    /// Looks at the interfaces served, attaches to those that came back, and tells what changed.
+    pub(super) fn look_at_interfaces(&mut self) {
+        for change in self.dataplane.look_again(self.config.xdp) {
+            tell(&change);
+        }
+    }
+
+    /// Tells where civil time was set: until then, what was to end may have lasted longer or shorter.
+    pub(super) fn watch_clock(&mut self, reading: KernelClock) {
+        let moved = reading.moved(self.civil_time);
+        if moved >= CLOCK_STEP {
+            self.counts.clock_steps = self.counts.clock_steps.saturating_add(1);
+            warn!(seconds = moved.as_secs(), "the system's clock was set");
+        }
+        self.civil_time = reading;
+    }
+
+    /// Every interface that is to be served.
+    pub(super) fn presence(&self) -> Vec<InterfacePresence> {
+        let attachments = self.dataplane.attachments().iter();
+        let presence = attachments.map(|attachment| InterfacePresence {
+            interface: attachment.interface.clone(),
+            is_up: attachment.presence == Presence::Up,
+            reattached: attachment.reattached,
+        });
+        presence.collect()
+    }
+}
+
+fn tell(change: &PresenceChange) {
+    let PresenceChange { interface, presence, reattached, error } = change;
+    match (presence, error) {
+        (Presence::Gone, _) => {
+            warn!(%interface, "the interface is gone; it is served again when it comes back")
+        }
+        (Presence::Refused, Some(error)) => {
+            warn!(%interface, %error, "the interface came back, and is NOT served");
+        }
+        (_, Some(error)) => {
+            warn!(%interface, %error, "the interface came back; HTTP on it is not seen until a restart, limits and blocks work");
+        }
+        (_, None) if *reattached => info!(%interface, state = presence.label(), "attached again"),
+        (_, None) => info!(%interface, state = presence.label(), "the interface changed"),
+    }
+}

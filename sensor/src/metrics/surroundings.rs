@@ -1,0 +1,37 @@
+//! The families about what changes around the daemon: interfaces that go and come, civil time that jumps.
+
+use prometheus::proto::{MetricFamily, MetricType};
+
+use super::families::{Family, families};
+
+/// An interface that is to be served.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct InterfacePresence {
+    /// Its name.
+    pub interface: String,
+    /// Whether it is up and has the program.
+    pub is_up: bool,
+    /// How often the program was attached again.
+    pub reattached: u64,
+}
+
+families! {
+    /// Whether an interface is up and served: 0 while it is down or gone, or came back and refuses the program.
+    UP: GAUGE "sensor_interface_up";
+    /// Times that an interface had gone and come back, and the program was attached again.
+    REATTACHED: COUNTER "sensor_interface_reattached_total";
+    /// Times that the system's clock was set, by a second or more, since the start.
+    CLOCK_STEPS: COUNTER "sensor_clock_steps_total";
+}
+
+pub(super) fn gather(interfaces: &[InterfacePresence], clock_steps: u64) -> Vec<MetricFamily> {
+    let each = |family: &Family, value: fn(&InterfacePresence) -> u64| {
+        let metrics = interfaces.iter().map(|of| family.metric(&[("interface", &of.interface)], value(of)));
+        family.with(metrics.collect())
+    };
+    vec![
+        each(&UP, |of| u64::from(of.is_up)),
+        each(&REATTACHED, |of| of.reattached),
+        CLOCK_STEPS.one(clock_steps),
+    ]
+}
