@@ -20,7 +20,7 @@ use crate::clock::{self, KernelClock, Timestamp};
 use crate::decide::{Cause, Change, NeverBlock};
 use crate::enforce::{EnforceError, Enforcer, Policy};
 use crate::kernel::{Dataplane, Mirror, Notice, SegmentRing};
-use crate::store::{CommandStore, Pending, Saved};
+use crate::store::{CommandStore, Pending, Saved, StoreError};
 
 /// Over-limit notices remembered for `sensor explain`.
 const MAX_NOTICES: usize = 4_096;

@@ -10,7 +10,6 @@ use sensor_common::packet::Problem;
 
 use super::engine::Engine;
 use super::routes::standing;
-use super::sensing::Sensing;
 use crate::clock::Timestamp;
 use crate::control::wire::{
     AllowRow, BlockRow, ClientRow, ClientSort, Explanation, HttpReport, InterfaceReport, LimitRow, Losses,
