@@ -59,6 +59,7 @@ pub struct Daemon {
     directory: TempDir,
     binary: PathBuf,
     flags: Vec<String>,
+    wrapper: Vec<String>,
     environment: Vec<(String, OsString)>,
     child: Option<Child>,
     shows_log: bool,
@@ -85,7 +86,16 @@ impl Daemon {
         let flags = vec!["-i".to_owned(), INTERFACE.to_owned()];
         let environment = Vec::new();
         let (net, binary) = (net.clone(), binary()?);
-        let daemon = Self { net, directory, binary, flags, environment, child: None, shows_log: true };
+        let daemon = Self {
+            net,
+            directory,
+            binary,
+            flags,
+            environment,
+            wrapper: Vec::new(),
+            child: None,
+            shows_log: true,
+        };
         daemon.write_config(config)?;
         Ok(daemon)
     }
@@ -103,6 +113,11 @@ impl Daemon {
     /// Replaces the flags besides those for paths and addresses (`-i eth0`).
     pub fn set_flags(&mut self, flags: &[&str]) {
         self.flags = flags.iter().map(|flag| (*flag).to_owned()).collect();
+    }
+
+    /// Has another program start it, one that becomes the daemon in the end (`setpriv --no-new-privs`).
+    pub fn set_wrapper(&mut self, words: &[String]) {
+        self.wrapper = words.to_vec();
     }
 
     /// Sets variables of its environment, from the next start on.
@@ -140,7 +155,9 @@ impl Daemon {
     /// The command that starts it in the foreground.
     #[must_use]
     pub fn run_command(&self) -> Command {
-        let mut command = self.net.server.command(&self.binary);
+        let mut words = self.wrapper.iter().map(Path::new).chain([self.binary.as_path()]);
+        let mut command = self.net.server.command(words.next().unwrap_or(&self.binary));
+        command.args(words);
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command.arg("run").args(&self.flags).arg("-c").arg(self.config_path());
         command.arg("--socket").arg(self.socket()).arg("--state-dir").arg(self.state_dir());

@@ -6,6 +6,7 @@ mod bench;
 mod build;
 mod clock;
 mod demo;
+mod dist;
 mod evaluate;
 mod fuzz;
 mod outcome;
@@ -53,6 +54,8 @@ enum Command {
     Soak(soak::Args),
     /// Give the parsers hostile input, guided by what it reaches.
     Fuzz(fuzz::Args),
+    /// Make the package for Debian and Ubuntu, and the tarball for the rest.
+    Dist(dist::Args),
     /// Check the house rules.
     Tidy,
     /// Run the kernel-side tests on other Linux versions, in virtual machines.
@@ -80,6 +83,7 @@ fn dispatch(command: Command) -> Result<()> {
         Command::Evaluate(args) => evaluate::command(&args),
         Command::Soak(args) => soak::command(&args),
         Command::Fuzz(args) => fuzz::command(&args),
+        Command::Dist(args) => dist::command(&args),
         Command::Tidy => tidy::command(),
         Command::Vm(args) => vm::command(&args),
     }

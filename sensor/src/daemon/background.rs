@@ -7,6 +7,8 @@ use tokio::time::{MissedTickBehavior, interval};
 use tracing::{info, warn};
 
 use super::commands::Commands;
+use super::sensing::Sensing;
+use super::supervisor::Watchdog;
 use crate::clock;
 use crate::kernel::{self, LinkEvents, Notices};
 
@@ -20,9 +22,11 @@ pub(super) async fn tick(commands: Arc<Commands>) {
     let mut ticks = interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut count: u32 = 0;
+    let mut watchdog = Watchdog::of_environment();
     loop {
         ticks.tick().await;
         count = count.wrapping_add(1);
+        // Whoever holds the lock for good keeps the watchdog from being told that all is well.
         let mut engine = commands.engine();
         engine.watch_clock(clock::kernel_clock());
         engine.tick(clock::now());
@@ -31,6 +35,9 @@ pub(super) async fn tick(commands: Arc<Commands>) {
             engine.retain_events(clock::now());
             engine.look_at_interfaces();
         }
+        let pulse = engine.sensing.as_ref().map(Sensing::pulse);
+        drop(engine);
+        watchdog.tell(clock::monotonic(), pulse);
     }
 }
 

@@ -14,6 +14,7 @@ use super::recall::Recalled;
 use super::responder::{Details, Responder};
 use super::sensing::Sensing;
 use super::source::ConfigSource;
+use super::supervisor;
 use super::web::{self, Access, AccessError};
 use crate::clock::{self, KernelClock, Timestamp};
 use crate::decide::{Cause, Change, NeverBlock};
@@ -227,7 +228,7 @@ impl Engine {
     /// Reads the configuration again and takes it whole, or keeps the old one. Returns what changed but takes
     /// a restart.
     pub(super) fn reload(&mut self, now: Timestamp, cause: Cause) -> Result<Vec<String>, String> {
-        let taken = self.try_reload(now);
+        let taken = supervisor::reloading(|| self.try_reload(now));
         self.counts.reload_success = taken.is_ok();
         match &taken {
             Ok(_) => {

@@ -6,6 +6,7 @@ mod conclude;
 mod config;
 mod deciding;
 mod engine;
+mod instructing;
 mod observing;
 mod ports;
 mod recall;
@@ -20,6 +21,7 @@ mod scrape;
 mod sense;
 mod sensing;
 mod source;
+mod supervisor;
 mod surroundings;
 mod web;
 

@@ -18,7 +18,7 @@ use super::recall::Recalled;
 use super::responder::GRACE;
 use super::sensing::Sensing;
 use super::source::ConfigSource;
-use super::{background, observing, sense, web};
+use super::{background, observing, sense, supervisor, web};
 use crate::clock;
 use crate::control::Server;
 use crate::decide::Cause;
@@ -228,6 +228,7 @@ async fn serve(
     let web = tokio::spawn(web::serve(listener, commands.clone(), access));
     tokio::pin!(control, web);
     info!(mode = %commands.engine().policy.mode(), "ready");
+    supervisor::ready();
     loop {
         tokio::select! {
             _ = terminate.recv() => break,
@@ -240,6 +241,7 @@ async fn serve(
             ended = &mut web => bail!("the metrics endpoint ended: {ended:?}"),
         }
     }
+    supervisor::stopping();
     stop(&commands).await;
     Ok(())
 }

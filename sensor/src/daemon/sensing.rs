@@ -11,23 +11,25 @@ use std::time::Duration;
 
 use nix::poll::{PollFd, PollFlags, ppoll};
 use nix::sys::time::TimeSpec;
-use sensor_common::abi::{FlowKey, MirrorDirection};
+use sensor_common::abi::MirrorDirection;
 use tracing::{info, warn};
 
 use super::config::Config;
 use super::deciding::Signals;
+use super::instructing::instruct;
 use super::ports::Watch;
 use super::sense::Ports;
-use crate::capture::{Endpoint, ring};
+use super::supervisor::Pulse;
+use crate::capture::ring;
 use crate::clock::{self, KernelClock, Timestamp};
 use crate::detect::{Detectors, Usage};
 use crate::event::{Event, Exchange, Held};
 use crate::identity::Key;
-use crate::kernel::{Mirror, SegmentRing, key_of};
+use crate::kernel::{Mirror, SegmentRing};
 use crate::pipeline::{Observer, Pipeline, RouteTable, Snapshot, StatusClass};
 use crate::route::Learned;
 use crate::store::StateFile;
-use crate::stream::{Instruction, Side};
+use crate::stream::Instruction;
 
 /// Records read before anything else is looked at.
 const BATCH: usize = 4_096;
@@ -65,6 +67,7 @@ const MAX_CLIENTS: usize = 65_536;
 pub(super) struct Shared {
     published: Mutex<Published>,
     routes: Mutex<Arc<RouteTable>>,
+    pulse: Pulse,
     stop: AtomicBool,
 }
 
@@ -149,6 +152,11 @@ impl Sensing {
     /// A part of it: as a whole it may be large.
     pub(super) fn look<T>(&self, part: impl FnOnce(&Published) -> T) -> T {
         part(&self.shared.published.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// When the ring was last looked at.
+    pub(super) fn pulse(&self) -> Duration {
+        self.shared.pulse.last()
     }
 
     /// Exchanges by method and route, as told last.
@@ -264,6 +272,7 @@ impl Worker {
         let mut kept = clock::now();
         let (mut in_vain, mut heard, mut is_readable) = (0_u32, clock::now(), true);
         while !self.shared.stop.load(Ordering::Acquire) {
+            self.shared.pulse.beat(clock::monotonic());
             let read = if is_readable { self.read() } else { 0 };
             let now = clock::now();
             if now.since(published) >= PUBLISH || now < published {
@@ -380,28 +389,5 @@ impl Worker {
         published.snapshot = snapshot;
         published.ports = ports;
         published.http_ports = http_ports;
-    }
-}
-
-fn instruct(mirror: &mut Mirror, instruction: Instruction) -> Result<(), crate::kernel::KernelError> {
-    match instruction {
-        Instruction::SkipUntil { side, source, destination, sequence } => {
-            let (client, server, direction) = match side {
-                Side::Client => (source, destination, MirrorDirection::Ingress),
-                Side::Server => (destination, source, MirrorDirection::Egress),
-            };
-            mirror.skip_until(&flow(client, server), direction, sequence)
-        }
-        Instruction::Stop { client, server } => mirror.stop(&flow(client, server)),
-    }
-}
-
-fn flow(client: Endpoint, server: Endpoint) -> FlowKey {
-    FlowKey {
-        client: key_of(client.address()),
-        server: key_of(server.address()),
-        client_port: client.port(),
-        server_port: server.port(),
-        reserved: 0,
     }
 }

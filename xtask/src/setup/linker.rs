@@ -14,8 +14,8 @@ const VERSION: &str = "0.13.0";
 /// The LLVM of Debian's compiler, and of the nightlies of its time.
 const LLVM: u32 = 22;
 
-/// The linker spends its time inside LLVM: optimizing its own code only makes installing it slow.
-const QUICK_BUILD: &[(&str, &str)] = &[
+/// For tools that spend their time elsewhere (the linker in LLVM): optimizing them only makes installing them slow.
+pub(super) const QUICK_BUILD: &[(&str, &str)] = &[
     ("CARGO_PROFILE_RELEASE_OPT_LEVEL", "0"),
     ("CARGO_PROFILE_RELEASE_DEBUG", "0"),
     ("CARGO_PROFILE_RELEASE_LTO", "off"),
@@ -53,7 +53,7 @@ fn install(compiler: &Compiler) -> Result<()> {
 }
 
 /// The workspace's configuration of cargo does not apply to a tool.
-fn outside_workspace() -> Command {
+pub(super) fn outside_workspace() -> Command {
     let mut command = process::cargo();
     command.current_dir("/");
     command

@@ -4,6 +4,7 @@
 
 mod apt;
 mod linker;
+mod packager;
 mod packages;
 mod toolchain;
 
@@ -37,6 +38,15 @@ pub(crate) fn command(args: &Args) -> Result<()> {
 /// When something is missing and cannot be installed: nothing can be built then.
 pub(crate) fn build_tools() -> Result<()> {
     toolchain::ensure()
+}
+
+/// What making packages needs.
+///
+/// # Errors
+///
+/// When it is missing and cannot be installed.
+pub(crate) fn packager() -> Result<()> {
+    packager::ensure()
 }
 
 /// What building and testing need.

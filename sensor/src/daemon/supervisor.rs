@@ -1,0 +1,126 @@
+//! What the service manager is told: ready, reloading, stopping, and alive. Without one it is told nothing.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use sd_notify::NotifyState;
+use tracing::warn;
+
+use crate::clock;
+
+/// Pings in a watchdog's period: `sd_watchdog_enabled(3)` recommends two; one may be late.
+const PINGS: u32 = 4;
+
+/// Attached, and answering.
+pub(super) fn ready() {
+    tell(&[NotifyState::Ready]);
+}
+
+/// About to end, in order.
+pub(super) fn stopping() {
+    tell(&[NotifyState::Stopping]);
+}
+
+/// Frames a reload, taken or refused, as `Type=notify-reload` demands it and `Type=notify` understands it.
+pub(super) fn reloading<T>(reload: impl FnOnce() -> T) -> T {
+    let since = i128::try_from(clock::monotonic().as_micros()).unwrap_or(i128::MAX);
+    tell(&[NotifyState::Reloading, NotifyState::MonotonicUsec(since)]);
+    let outcome = reload();
+    ready();
+    outcome
+}
+
+fn tell(states: &[NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(states) {
+        warn!(%error, "the service manager could not be told");
+    }
+}
+
+/// When a thread last came by, on the monotonic clock.
+#[derive(Debug, Default)]
+pub(super) struct Pulse(AtomicU64);
+
+impl Pulse {
+    /// It comes by.
+    pub(super) fn beat(&self, now: Duration) {
+        self.0.store(u64::try_from(now.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    /// When it last did, to the millisecond; zero before the first time.
+    pub(super) fn last(&self) -> Duration {
+        Duration::from_millis(self.0.load(Ordering::Relaxed))
+    }
+}
+
+/// Tells the service manager that the daemon is alive, while it is.
+#[derive(Debug)]
+pub(super) struct Watchdog {
+    /// After so much silence the service manager kills; `None` where it does not watch.
+    period: Option<Duration>,
+    told: Duration,
+}
+
+impl Watchdog {
+    /// As the service manager asks for it in the environment.
+    pub(super) fn of_environment() -> Self {
+        Self { period: sd_notify::watchdog_enabled(), told: Duration::ZERO }
+    }
+
+    /// Tells, where it is time and all is well.
+    ///
+    /// # Parameters
+    /// `now`: on the monotonic clock. `pulse`: when the thread that reads the ring last came by, where there is
+    /// one.
+    pub(super) fn tell(&mut self, now: Duration, pulse: Option<Duration>) {
+        if self.is_due(now, pulse) {
+            self.told = now;
+            tell(&[NotifyState::Watchdog]);
+        }
+    }
+
+    /// A thread that has not looked at the ring for half a period hangs or has died: at its longest it sleeps for
+    /// 50 ms. What it does between two looks may take a slow disk's time.
+    fn is_due(&self, now: Duration, pulse: Option<Duration>) -> bool {
+        let Some(period) = self.period else { return false };
+        let half = period / 2;
+        let hangs = pulse.is_some_and(|last| now.saturating_sub(last) > half);
+        !hangs && now.saturating_sub(self.told) >= period / PINGS
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn at(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    #[test]
+    fn the_watchdog_is_told_while_all_is_well() {
+        let watched = |told| Watchdog { period: Some(at(20)), told: at(told) };
+        let unwatched = Watchdog { period: None, told: at(0) };
+        for (what, watchdog, now, pulse, due) in [
+            ("nobody watches", &unwatched, 100, None, false),
+            ("the first time", &watched(0), 100, None, true),
+            ("just told", &watched(98), 100, None, false),
+            ("told a quarter of the period ago", &watched(95), 100, None, true),
+            ("the ring was looked at lately", &watched(80), 100, Some(99), true),
+            ("the ring was looked at within half the period", &watched(80), 100, Some(90), true),
+            ("the thread hangs", &watched(80), 100, Some(89), false),
+            ("the thread never looked", &watched(80), 100, Some(0), false),
+            ("the thread looked after we looked at the clock", &watched(80), 100, Some(101), true),
+        ] {
+            assert_eq!(watchdog.is_due(at(now), pulse.map(at)), due, "{what}");
+        }
+    }
+
+    #[test]
+    fn a_pulse_keeps_the_last_time() {
+        let pulse = Pulse::default();
+        assert_eq!(pulse.last(), Duration::ZERO);
+        pulse.beat(Duration::from_micros(1_234_567));
+        pulse.beat(Duration::from_micros(2_345_678));
+        assert_eq!(pulse.last(), Duration::from_millis(2_345));
+    }
+}
