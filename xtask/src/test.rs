@@ -7,7 +7,7 @@ use anyhow::Result;
 
 use crate::outcome::{Outcome, Skip};
 use crate::stages::{self, Stage};
-use crate::{fuzz, process, setup, tidy, vm, workspace};
+use crate::{dist, fuzz, process, setup, tidy, vm, workspace};
 
 /// They build only for the BPF target, so cargo's workspace commands leave them out.
 const EBPF_PACKAGES: [&str; 2] = ["sensor-ebpf", "sensor-tests-ebpf"];
@@ -43,7 +43,7 @@ fn all(skip_vm: bool) -> Vec<Stage> {
         Stage::new("clippy of the eBPF programs", clippy_ebpf),
         // With overflow checks and debug assertions: the tests are about behaviour, not speed.
         Stage::plain("build", || process::run(process::cargo().args(["build", "--package", "sensor"]))),
-        Stage::plain("tests", tests),
+        Stage::new("tests", tests),
         Stage::plain("documentation tests", doc_tests),
         Stage::plain("soak", soak),
         Stage::new("fuzz", || fuzz::smoke(FUZZ_SECONDS)),
@@ -82,16 +82,24 @@ fn clippy_ebpf() -> Result<Outcome> {
     Ok(Outcome::Passed(Vec::new()))
 }
 
-fn tests() -> Result<()> {
+fn tests() -> Result<Outcome> {
+    let binary = workspace::target_dir().join("debug/sensor");
+    // The same program as the other tests', so that no second build is needed.
+    let package = dist::for_tests(&binary);
     let has_nextest = process::in_path("cargo-nextest").is_some();
     let words: &[&str] = if has_nextest { &["nextest", "run"] } else { &["test", "--all-targets"] };
     let mut cargo = workspace_command(words);
-    cargo.env("SENSOR_BIN", workspace::target_dir().join("debug/sensor"));
+    cargo.env("SENSOR_BIN", &binary);
+    if let Ok(Some(package)) = &package {
+        cargo.env("SENSOR_DEB", package);
+    }
     if !process::is_root() {
         // Namespaces and programs in the kernel need root; the compiler does not.
         cargo.env(runner_variable(), "sudo -E");
     }
-    process::run(&mut cargo)
+    process::run(&mut cargo)?;
+    let without = Skip::new("installing the package", "dpkg-deb is not installed");
+    Ok(Outcome::Passed(if package?.is_some() { Vec::new() } else { vec![without] }))
 }
 
 /// The short one, of debug builds: a minute and a quarter, of which half a minute is load.

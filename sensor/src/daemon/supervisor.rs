@@ -82,9 +82,9 @@ impl Watchdog {
     /// 50 ms. What it does between two looks may take a slow disk's time.
     fn is_due(&self, now: Duration, pulse: Option<Duration>) -> bool {
         let Some(period) = self.period else { return false };
-        let half = period / 2;
+        let [half, between] = [2, PINGS].map(|parts| period.checked_div(parts).unwrap_or(period));
         let hangs = pulse.is_some_and(|last| now.saturating_sub(last) > half);
-        !hangs && now.saturating_sub(self.told) >= period / PINGS
+        !hangs && now.saturating_sub(self.told) >= between
     }
 }
 

@@ -45,14 +45,17 @@ pub(crate) fn command(args: &Args) -> Result<()> {
     Ok(())
 }
 
-/// The package of a program that is built, for tests.
+/// The package of a program that is built, for tests; `None` on systems without packages of this kind.
 ///
 /// # Errors
 ///
 /// When it cannot be made, or the program would not run on the systems that the package is for.
-pub(crate) fn for_tests(binary: &Path) -> Result<PathBuf> {
+pub(crate) fn for_tests(binary: &Path) -> Result<Option<PathBuf>> {
+    if process::in_path("dpkg-deb").is_none() {
+        return Ok(None);
+    }
     setup::packager()?;
-    package(binary, &workspace::target_dir().join("dist/test"), true)
+    package(binary, &workspace::target_dir().join("dist/test"), true).map(Some)
 }
 
 /// Fills the directory that the package's list of files names, and has the package made.
