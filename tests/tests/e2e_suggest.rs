@@ -17,7 +17,7 @@ const ORDINARY: u8 = 22;
 const HEAVY: u64 = 40;
 /// What a sketch may tell too much (5 %), and one more for what drains at the lowest rate between two samples.
 const fn most(need: u64) -> u64 {
-    need + need / 20 + 1
+    need.saturating_add(need.div_ceil(20)).saturating_add(1)
 }
 
 /// Requests one after the other on one connection, each in a segment of its own.
@@ -58,7 +58,10 @@ fn parts(candidate: &Value) -> Result<(String, u64)> {
 fn traffic() -> Result<Scene> {
     let scene = Scene::with_nginx(&config("monitor", "off"))?;
     scene.net.add_many(ORDINARY)?;
-    let looks = || suggest(&scene, &[]).is_ok_and(|report| report["observed_seconds"].as_u64() > Some(0));
+    let looks = || {
+        suggest(&scene, &[])
+            .is_ok_and(|report| report.get("observed_seconds").and_then(Value::as_u64) > Some(0))
+    };
     ensure!(wait_until(PATIENCE, looks), "nobody looks at clients");
     for n in 1..=ORDINARY {
         ask(&scene, many(n), n.into())?;

@@ -292,7 +292,7 @@ fn bounds_hold_under_many_clients() {
     assert_eq!(observer.watched().0, 2 * MAX_TRACKED);
     assert_eq!(observer.next_stride(), 32);
     for (clients, stride, next) in
-        [(0, 1, 1), (4_096, 1, 1), (1_024, 2, 1), (1_025, 2, 2), (4_097, 1, 2), (10, 256, 1)]
+        [(0, 1, 1), (4_096, 1, 1), (1_024, 2, 1), (1_025, 2, 2), (4_097, 1, 2), (10, 256, 2)]
     {
         let mut observer = Observer::default();
         observer.sample(at(0), stride, 0, |see| {
