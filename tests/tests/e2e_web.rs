@@ -37,7 +37,8 @@ impl Protected {
             protected.file("web.key"),
         ))?;
         let reloaded = protected.daemon.json(&["reload"])?;
-        ensure!(reloaded["needs_restart"].as_array().is_some_and(Vec::is_empty), "{reloaded}");
+        let later = reloaded.get("needs_restart").and_then(serde_json::Value::as_array);
+        ensure!(later.is_some_and(Vec::is_empty), "{reloaded}");
         Ok(protected)
     }
 

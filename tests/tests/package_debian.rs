@@ -331,7 +331,7 @@ fn upgrade_under_fire(root: &Root, net: &Net, sink: &Sink) -> Result<()> {
         move || udp::stream(bad, udp_target(bad), EVERY, STREAM_BOUND, &sent, &stop)
     });
     let more_are_sent = |count| {
-        let goal = sent.load(Ordering::Relaxed) + count;
+        let goal = sent.load(Ordering::Relaxed).saturating_add(count);
         wait_until(PATIENCE, || sent.load(Ordering::Relaxed) >= goal)
     };
     let upgraded = upgrade(root, &more_are_sent);

@@ -22,7 +22,12 @@ fn counters() -> Vec<LabelledCounter> {
         for reason in Reason::ALL {
             let verdict = match reason {
                 Reason::None | Reason::Allowed | Reason::NotIp | Reason::Unparsed => Verdict::Pass,
-                _ => Verdict::Drop,
+                Reason::Blocked
+                | Reason::PacketRate
+                | Reason::BitRate
+                | Reason::ConnectionRate
+                | Reason::RequestRate
+                | Reason::NewcomerRate => Verdict::Drop,
             };
             let has_source = !matches!(reason, Reason::NotIp | Reason::Unparsed);
             if has_source == (family != Family::Other) {

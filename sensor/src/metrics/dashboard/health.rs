@@ -19,13 +19,14 @@ use crate::metrics::sensing::{
     BLOCKS_MAX, EXCHANGE_LOG_ERRORS, FAILURES_UNCOUNTED, INSTRUCTIONS_REFUSED, STREAM_BUFFERED_MAX,
     STREAMS_MAX, WEBHOOK_RETRIES, WEBHOOK_WAITING,
 };
+use crate::metrics::surroundings::{CLOCK_STEPS, REATTACHED, UP as INTERFACE_UP};
 use crate::metrics::web;
 
 /// What a fill level is worth a look from.
 const NEARLY_FULL: f64 = 0.9;
 
 pub(super) fn rows() -> Vec<Row> {
-    vec![now(), losses(), records(), tables(), process(), pipeline(), endpoint()]
+    vec![now(), losses(), records(), tables(), process(), pipeline(), around(), endpoint()]
 }
 
 /// A panel of increases by one label.
@@ -193,6 +194,19 @@ fn pipeline() -> Row {
                 .query(rate(&STREAMS_CLOSED, "cause", ""), "{{cause}}"),
             areas("Connections that are no HTTP/1", "cps", &[&HTTP_OTHER_CONNECTIONS])
                 .query(rate(&HTTP_OTHER_CONNECTIONS, "kind", ""), "{{kind}}"),
+        ],
+    }
+}
+
+fn around() -> Row {
+    Row {
+        title: "Around the sensor",
+        panels: vec![
+            lines("Interfaces served", "short", &[&INTERFACE_UP])
+                .note("1 where it is up and served.")
+                .query(select(&INTERFACE_UP, ""), "{{instance}} {{interface}}"),
+            losses_by("Interfaces that went and came back", &REATTACHED, "interface"),
+            losses_of("Steps of the system's clock", &[(&CLOCK_STEPS, "steps")]),
         ],
     }
 }

@@ -60,7 +60,7 @@ pub fn dashboard(which: Dashboard) -> String {
         "uid": format!("sensor-{}", which.name()),
         "title": which.title(),
         "tags": ["sensor"],
-        "description": "Made by `sensor generate` from the metric families; changes belong there.",
+        "description": "Generated from the metric families by sensor/src/metrics/dashboard; changes belong there.",
         "schemaVersion": 39,
         "version": 1,
         "editable": true,

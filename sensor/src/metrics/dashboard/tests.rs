@@ -52,9 +52,8 @@ fn panels_are_told_apart_and_do_not_overlap() {
             let (x, y, w, h) =
                 (number(panel, "x"), number(panel, "y"), number(panel, "w"), number(panel, "h"));
             assert!(x + w <= 24 && w > 0 && h > 0, "{panel}");
-            for cell in (x..x + w).flat_map(|x| (y..y + h).map(move |y| (x, y))) {
-                assert!(cells.insert(cell), "{} overlaps", panel["title"]);
-            }
+            let mut own = (x..x + w).flat_map(|x| (y..y + h).map(move |y| (x, y)));
+            assert!(own.all(|cell| cells.insert(cell)), "{} overlaps", panel["title"]);
         }
     }
 }
@@ -95,15 +94,18 @@ fn variables_are_those_that_panels_use() {
             .map(|v| v["name"].as_str().unwrap())
             .collect();
         assert_eq!(names, ["datasource", "instance"]);
-        for expression in expressions(which) {
-            let used = expression.split('$').skip(1);
-            for name in
-                used.map(|rest| rest.split(|c: char| c != '_' && !c.is_alphanumeric()).next().unwrap())
-            {
-                assert!(["instance", "__rate_interval"].contains(&name), "{name} in {expression}");
-            }
-        }
+        let unknown: Vec<String> =
+            expressions(which).iter().flat_map(|text| unknown_variables(text)).collect();
+        assert!(unknown.is_empty(), "{unknown:?}");
     }
+}
+
+/// Variables of an expression that a dashboard does not have.
+fn unknown_variables(expression: &str) -> Vec<String> {
+    let name_of =
+        |rest: &str| rest.split(|c: char| c != '_' && !c.is_alphanumeric()).next().map(str::to_owned);
+    let used = expression.split('$').skip(1).filter_map(name_of);
+    used.filter(|name| !["instance", "__rate_interval"].contains(&name.as_str())).collect()
 }
 
 /// A family that no dashboard shows is one that nobody looks at.
