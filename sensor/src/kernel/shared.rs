@@ -21,9 +21,16 @@ pub(super) struct SharedArray<T> {
 impl<T: Pod> SharedArray<T> {
     /// Maps the first `len` entries of a map made with `BPF_F_MMAPABLE`.
     pub(super) fn new(map: &MapData, len: usize) -> Result<Self, KernelError> {
+        Self::part(map, 0, len)
+    }
+
+    /// Maps `len` entries from `first` on, with what else is on their pages.
+    pub(super) fn part(map: &MapData, first: usize, len: usize) -> Result<Self, KernelError> {
         const { assert!(size_of::<T>().is_multiple_of(8), "array maps pad their entries to eight bytes") };
         let bytes = len.saturating_mul(size_of::<T>());
+        let offset = u64::try_from(first.saturating_mul(size_of::<T>())).unwrap_or(u64::MAX);
         let memory = MmapOptions::new()
+            .offset(offset)
             .len(bytes)
             .map_raw(map.fd().as_fd().as_raw_fd())
             .map_err(KernelError::system("mapping a BPF map into memory"))?;
