@@ -207,7 +207,9 @@ fn every_call_is_allowed(trace: &Path) -> Result<()> {
     let finished = || fs::read_to_string(trace).is_ok_and(|text| text.contains("exit_group"));
     ensure!(wait_until(PATIENCE, finished), "the trace has no end");
     let text = fs::read_to_string(trace)?;
-    let daemons = text.find("/sensor\", [").context("the daemon's start is not in the trace")?;
+    let daemons = text
+        .find(&format!("execve(\"{}\"", binary()?.display()))
+        .context("the daemon's start is not in the trace")?;
     let calls: BTreeSet<&str> = text[daemons..].lines().skip(1).filter_map(system_call).collect();
     ensure!(calls.len() > 40 && calls.contains("bpf"), "this is no trace of the daemon: {calls:?}");
     let allowed = allowed_calls()?;
@@ -218,7 +220,7 @@ fn every_call_is_allowed(trace: &Path) -> Result<()> {
 
 /// The call of a line as in `1234 openat(AT_FDCWD, …) = 3` and `1234 <... ppoll resumed>`.
 fn system_call(line: &str) -> Option<&str> {
-    let (_, rest) = line.split_once(' ')?;
+    let (_, rest) = line.trim_start().split_once(' ')?;
     let name = rest.trim_start().split_once('(')?.0;
     let is_name = |name: &str| {
         name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')

@@ -33,6 +33,7 @@ const STREAM_BOUND: u64 = 600_000;
 /// ask for.
 const SYSTEMCTL: &str = r#"#!/bin/sh
 unit=/usr/lib/systemd/system/sensor.service
+wants=/etc/systemd/system/multi-user.target.wants
 words=
 for word; do
     case "$word" in --*) ;; *) words="$words $word" ;; esac
@@ -53,7 +54,8 @@ stop() {
     rm -f /tmp/sensor.pid
 }
 case "$1" in
-is-enabled) [ -e /etc/systemd/system/multi-user.target.wants/sensor.service ] && echo enabled ;;
+preset) ln -s $unit $wants/sensor.service ;;
+is-enabled) [ -e $wants/sensor.service ] && echo enabled ;;
 is-active) [ -n "$pid" ] && kill -0 "$pid" 2>/dev/null ;;
 start) start ;;
 restart) stop; start ;;
@@ -82,6 +84,7 @@ impl Root {
         ensure!(wait_until(PATIENCE, || marker.exists()), "the root's file systems were not mounted");
         fs::remove_file(marker)?;
         root.write("/usr/bin/systemctl", SYSTEMCTL)?;
+        fs::create_dir_all(root.path("/etc/systemd/system/multi-user.target.wants"))?;
         Ok(root)
     }
 
