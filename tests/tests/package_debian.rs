@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
+use sensor_tests::container::base;
 use sensor_tests::daemon::{PATIENCE, WEB, page};
 use sensor_tests::netns::{FLOODER, INTERFACE, LEGITIMATE, Net, join, v4};
 use sensor_tests::peers::udp::{self, Sink};
@@ -22,8 +23,6 @@ use sensor_tests::tools;
 use sensor_tests::wait::wait_until;
 use tempfile::TempDir;
 
-/// The oldest Debian that the package is for.
-const RELEASE: &str = "bookworm";
 /// Packages of the blocked client: a thousand a second.
 const EVERY: Duration = Duration::from_millis(1);
 /// More than the test lasts.
@@ -42,7 +41,7 @@ set -- $words
 echo "$*" >>/tmp/systemctl.log
 pid=$(cat /tmp/sensor.pid 2>/dev/null)
 start() {
-    $(sed -n 's/^ExecStartPre=//p' $unit) >>/tmp/sensor.log 2>&1 || exit 1
+    sed -n 's/^ExecStartPre=[-+]*//p' $unit | sh -e >>/tmp/sensor.log 2>&1 || exit 1
     mkdir -p /run/sensor /var/lib/sensor
     setsid $(sed -n 's/^ExecStart=//p' $unit) >>/tmp/sensor.log 2>&1 </dev/null &
     echo $! >/tmp/sensor.pid
@@ -71,10 +70,12 @@ struct Root {
 }
 
 impl Root {
-    fn new(net: &Net, archive: &Path) -> Result<Self> {
+    fn new(net: &Net, base: &Path) -> Result<Self> {
         let directory = tempfile::Builder::new().prefix("sensor-debian-").tempdir()?;
-        let unpack = Command::new("tar").arg("-xf").arg(archive).arg("-C").arg(directory.path()).output()?;
-        ensure!(unpack.status.success(), "tar: {}", String::from_utf8_lossy(&unpack.stderr));
+        run(Command::new("cp")
+            .args(["--archive", "--reflink=auto"])
+            .arg(base.join("."))
+            .arg(directory.path()))?;
         let mounts = "cd \"$1\" && mount -t proc proc proc && mount -t sysfs sysfs sys && mount -t bpf bpf sys/fs/bpf \
                       && mkdir -p run/systemd/system && touch mounted && exec sleep infinity";
         let mut hold = net.server.command("unshare");
@@ -185,48 +186,9 @@ impl Drop for Root {
     }
 }
 
-/// A clean root as an archive, made once and kept beside what cargo builds. `None` where none can be had.
-fn archive() -> Result<Option<PathBuf>> {
-    let own = env::current_exe()?;
-    // A test is in `target/PROFILE/deps`.
-    let target = own.ancestors().nth(3).context("no target directory")?;
-    let archive = target.join("debian").join(format!("{RELEASE}.tar"));
-    if archive.is_file() {
-        return Ok(Some(archive));
-    }
-    let Some(mirror) = mirror()? else { return Ok(None) };
-    let directory = tempfile::tempdir()?;
-    let root = directory.path().join("root");
-    let made =
-        Command::new("debootstrap").args(["--variant=minbase", RELEASE]).arg(&root).arg(mirror).output()?;
-    if !made.status.success() {
-        tools::say_skipped("a clean Debian", &last_line(&made.stdout));
-        return Ok(None);
-    }
-    fs::create_dir_all(archive.parent().context("a directory")?)?;
-    let part = archive.with_extension("part");
-    let mut tar = Command::new("tar");
-    tar.arg("-cf").arg(&part).args(["--exclude=./var/cache/apt/archives/*.deb", "-C"]).arg(&root).arg(".");
-    ensure!(tar.status()?.success(), "the root cannot be kept");
-    fs::rename(part, &archive)?;
-    Ok(Some(archive))
-}
-
-fn last_line(text: &[u8]) -> String {
-    String::from_utf8_lossy(text).lines().last().unwrap_or_default().to_owned()
-}
-
-/// Where apt gets Debian from on this machine.
-fn mirror() -> Result<Option<String>> {
-    let mut apt = Command::new("apt-get");
-    apt.args(["indextargets", "--format", "$(SITE)", "Created-By: Packages", "Origin: Debian"]);
-    let output = apt.output()?;
-    Ok(String::from_utf8_lossy(&output.stdout).lines().next().map(str::to_owned))
-}
-
 /// Says why where it cannot run.
 fn obstacle() -> Option<String> {
-    let programs = ["debootstrap", "dpkg-deb", "apt-get", "unshare", "tar"];
+    let programs = ["debootstrap", "dpkg-deb", "apt-get", "unshare"];
     if let Some(obstacle) = tools::obstacle(&programs) {
         return Some(obstacle);
     }
@@ -263,13 +225,10 @@ fn installed_upgraded_removed_and_purged_in_a_clean_debian() -> Result<()> {
         tools::say_skipped(TEST, &obstacle);
         return Ok(());
     }
-    let Some(archive) = archive()? else {
-        tools::say_skipped(TEST, "no clean Debian can be had");
-        return Ok(());
-    };
+    let Some(base) = base(TEST) else { return Ok(()) };
     let net = Net::new()?;
     let sink = Sink::start(&net.server, UDP_PORT)?;
-    let root = Root::new(&net, &archive)?;
+    let root = Root::new(&net, &base)?;
     let package = PathBuf::from(env::var_os("SENSOR_DEB").context("SENSOR_DEB")?);
     fs::copy(&package, root.path("/tmp/sensor.deb"))?;
     let directory = tempfile::tempdir()?;

@@ -1,0 +1,268 @@
+//! The Debian package in a clean root whose first process is Debian's own systemd, so that the unit's sandbox, system call
+//! filter and watchdog are the real ones; and in one without any init system, as in a container image. The tests have
+//! no network but their namespaces.
+
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use sensor_tests::container::{Container, First, base, package};
+use sensor_tests::daemon::{PATIENCE, SMALL_TABLES, WEB, page};
+use sensor_tests::netns::{FLOODER, INTERFACE, LEGITIMATE, Net, join, v4};
+use sensor_tests::peers::udp::{self, Sink};
+use sensor_tests::scene::{UDP_PORT, udp_target};
+use sensor_tests::tools;
+use sensor_tests::wait::{now, wait_until};
+use tempfile::TempDir;
+
+/// Higher than any that is released.
+const NEXT_VERSION: &str = "999.0.0";
+
+/// The package, a root, and a network; `None` where the test cannot run, which is said.
+fn prepare(test: &str) -> Result<Option<(Net, Container, String)>> {
+    if tools::skipped(test, &["debootstrap", "dpkg-deb", "unshare"]) {
+        return Ok(None);
+    }
+    let Some(deb) = package() else {
+        tools::say_skipped(test, "SENSOR_DEB names no package: `cargo xtask dist` makes one");
+        return Ok(None);
+    };
+    let first = if test.contains("systemd") { First::Systemd } else { First::Nothing };
+    let Some(root) = base(test) else { return Ok(None) };
+    let net = Net::new()?;
+    let container = Container::start(&root, &net.server, first)?;
+    let deb = container.share(&deb)?;
+    Ok(Some((net, container, deb)))
+}
+
+#[test]
+fn with_systemd_one_command_installs_and_nothing_stays_after_a_purge() -> Result<()> {
+    let test = "with_systemd_one_command_installs_and_nothing_stays_after_a_purge";
+    let Some((net, container, deb)) = prepare(test)? else { return Ok(()) };
+    let before = container.files()?;
+    let begun = now();
+    container.ok(&["dpkg", "--install", &deb])?;
+    let metrics = net.server.enter(|| page(WEB, "/metrics")).context("no metrics after `dpkg --install`")?;
+    println!("from `dpkg --install` to the first metrics: {} ms", begun.elapsed().as_millis());
+    ensure!(metrics.contains("sensor_packets_total"), "{metrics}");
+    installed_files_are_there(&container)?;
+    the_daemon_is_confined(&container)?;
+    the_unit_reloads(&container)?;
+    the_watchdog_restarts_a_stuck_daemon(&container)?;
+    an_upgrade_lets_nothing_through(&net, &container)?;
+
+    container.ok(&["dpkg", "--remove", "sensor"])?;
+    ensure!(net.xdp_on(INTERFACE)?.is_empty(), "still attached: {}", net.xdp_on(INTERFACE)?);
+    ensure!(container.run(&["test", "-e", "/sys/fs/bpf/sensor"])?.status.code() == Some(1), "pins are left");
+    ensure!(container.run(&["test", "-e", "/run/sensor"])?.status.code() == Some(1), "/run/sensor is left");
+    container.ok(&["test", "-e", "/etc/sensor/sensor.toml"])?;
+    container.ok(&["dpkg", "--purge", "sensor"])?;
+    nothing_is_left(&container, &before)
+}
+
+#[test]
+fn an_image_without_an_init_system_takes_the_package_and_gives_it_back() -> Result<()> {
+    let test = "an_image_without_an_init_system_takes_the_package_and_gives_it_back";
+    let Some((net, container, deb)) = prepare(test)? else { return Ok(()) };
+    let before = container.files()?;
+    container.ok(&["dpkg", "--install", &deb])?;
+    installed_files_are_there(&container)?;
+    // As whoever starts it in a container of their own: by the unit's own commands.
+    let unit = container.ok(&["cat", "/lib/systemd/system/sensor.service"])?;
+    let commands = unit.lines().filter_map(|line| line.strip_prefix("ExecStart")?.split_once('='));
+    for (when, command) in commands {
+        let background = if when.is_empty() { "&" } else { "" };
+        let command = command.trim_start_matches(['-', '+']);
+        container.ok(&["sh", "-c", &format!("{command} >/tmp/log 2>&1 </dev/null {background}")])?;
+    }
+    let is_served = || net.server.enter(|| page(WEB, "/metrics")).is_ok();
+    ensure!(wait_until(PATIENCE, is_served), "no metrics: {}", container.ok(&["cat", "/tmp/log"])?);
+    container.ok(&["sh", "-c", "kill $(pidof sensor)"])?;
+    let has_ended = || container.run(&["pidof", "sensor"]).is_ok_and(|found| !found.status.success());
+    ensure!(wait_until(PATIENCE, has_ended), "the daemon does not end");
+    container.ok(&["dpkg", "--remove", "sensor"])?;
+    ensure!(net.xdp_on(INTERFACE)?.is_empty(), "still attached: {}", net.xdp_on(INTERFACE)?);
+    container.ok(&["dpkg", "--purge", "sensor"])?;
+    nothing_is_left(&container, &before)
+}
+
+fn installed_files_are_there(container: &Container) -> Result<()> {
+    for file in [
+        "/usr/share/man/man1/sensor.1.gz",
+        "/usr/share/man/man5/sensor.toml.5.gz",
+        "/usr/share/bash-completion/completions/sensor",
+        "/usr/share/zsh/vendor-completions/_sensor",
+        "/usr/share/fish/vendor_completions.d/sensor.fish",
+        "/usr/share/sensor/prometheus/sensor.rules.yml",
+        "/usr/share/sensor/grafana/overview.json",
+        "/usr/share/doc/sensor/copyright",
+    ] {
+        container.ok(&["test", "-s", file])?;
+    }
+    let version = container.ok(&["sensor", "--version"])?;
+    ensure!(version.starts_with("sensor "), "{version}");
+    container.ok(&["sensor", "check"])?;
+    container.ok(&["gzip", "--test", "/usr/share/man/man1/sensor.1.gz"])?;
+    let conffiles = container.ok(&["cat", "/var/lib/dpkg/info/sensor.conffiles"])?;
+    ensure!(conffiles.contains("/etc/sensor/sensor.toml"), "{conffiles}");
+    let changed = container.ok(&["dpkg", "--verify", "sensor"])?;
+    ensure!(changed.is_empty(), "{changed}");
+    Ok(())
+}
+
+fn property(container: &Container, name: &str) -> Result<String> {
+    let shown = container.ok(&["systemctl", "show", "sensor", "--value", "--property", name])?;
+    Ok(shown.trim().to_owned())
+}
+
+/// Enabled, in monitor mode, and with nothing but what it needs.
+fn the_daemon_is_confined(container: &Container) -> Result<()> {
+    ensure!(container.ok(&["systemctl", "is-enabled", "sensor"])?.trim() == "enabled", "not enabled");
+    ensure!(container.ok(&["sensor", "mode"])?.contains("monitor"), "not in monitor mode");
+    let status = container.ok(&["cat", &format!("/proc/{}/status", property(container, "MainPID")?)])?;
+    let none = "0000000000000000";
+    for (key, value) in [
+        ("CapEff", none),
+        ("CapPrm", none),
+        ("CapInh", none),
+        ("CapAmb", none),
+        ("NoNewPrivs", "1"),
+        // A filter of system calls.
+        ("Seccomp", "2"),
+    ] {
+        let found = status.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(':'));
+        ensure!(found.map(str::trim) == Some(value), "{key} is not {value}:\n{status}");
+    }
+    for (place, access) in [
+        ("/run/sensor/control.sock", "root:sensor 660"),
+        ("/var/lib/sensor", "root:root 700"),
+        ("/var/lib/sensor/hash.key", "root:root 600"),
+        ("/run/sensor", "root:root 755"),
+    ] {
+        let found = container.ok(&["stat", "--format", "%U:%G %a", place])?;
+        ensure!(found.trim() == access, "{place}: {found}");
+    }
+    // Outside of the unit's own mount namespace, where the next daemon finds them.
+    container.ok(&["test", "-e", "/sys/fs/bpf/sensor/maps"])?;
+    let log = container.ok(&["journalctl", "--unit=sensor", "--no-pager", "--output=cat"])?;
+    for word in ["WARN", "without pins", "HTTP is not seen"] {
+        ensure!(!log.contains(word), "{word}:\n{log}");
+    }
+    Ok(())
+}
+
+fn configure(container: &Container, text: &str) -> Result<()> {
+    let script = "mkdir -p /etc/sensor/conf.d; printf '%s' \"$1\" >/etc/sensor/conf.d/test.toml";
+    container.ok(&["sh", "-c", script, "sh", text]).map(drop)
+}
+
+fn the_unit_reloads(container: &Container) -> Result<()> {
+    let pid = property(container, "MainPID")?;
+    configure(container, "mode = \"enforced\"\n")?;
+    let refused = container.run(&["systemctl", "reload", "sensor"])?;
+    ensure!(!refused.status.success(), "a broken configuration is taken");
+    ensure!(property(container, "ActiveState")? == "active", "a refused reload ended the daemon");
+    ensure!(
+        container.ok(&["sensor", "mode"])?.contains("monitor"),
+        "half of a broken configuration was taken"
+    );
+    configure(container, &format!("mode = \"enforce\"\n{SMALL_TABLES}"))?;
+    container.ok(&["systemctl", "reload", "sensor"])?;
+    ensure!(container.ok(&["sensor", "mode"])?.contains("enforce"), "the new configuration is not in force");
+    ensure!(property(container, "MainPID")? == pid, "the reload was a restart");
+    Ok(())
+}
+
+fn the_watchdog_restarts_a_stuck_daemon(container: &Container) -> Result<()> {
+    let drop_in = "mkdir -p /run/systemd/system/sensor.service.d\n\
+                   printf '[Service]\\nWatchdogSec=1s\\nRestartSec=0\\n' >/run/systemd/system/sensor.service.d/test.conf\n\
+                   systemctl daemon-reload\nsystemctl restart sensor";
+    container.ok(&["sh", "-c", drop_in])?;
+    let pid = property(container, "MainPID")?;
+    // Watched and well for longer than the watchdog waits: what it is told reaches it.
+    let stays =
+        !wait_until(Duration::from_secs(3), || property(container, "MainPID").is_ok_and(|now| now != pid));
+    ensure!(stays, "a daemon that is well was restarted");
+    container.ok(&["sh", "-c", &format!("kill -STOP {pid}")])?;
+    let is_new = || {
+        let is_active = property(container, "ActiveState").is_ok_and(|state| state == "active");
+        is_active && property(container, "MainPID").is_ok_and(|now| now != pid && now != "0")
+    };
+    ensure!(wait_until(PATIENCE, is_new), "a stuck daemon is not restarted");
+    let undo = "rm -r /run/systemd/system/sensor.service.d && systemctl daemon-reload";
+    container.ok(&["sh", "-c", undo]).map(drop)
+}
+
+/// A blocked client sends all the while that a new version is installed and its daemon takes over.
+fn an_upgrade_lets_nothing_through(net: &Net, container: &Container) -> Result<()> {
+    let sink = Sink::start(&net.server, UDP_PORT)?;
+    let (blocked, allowed) = (v4(FLOODER), v4(LEGITIMATE));
+    container.ok(&["sensor", "block", "add", &blocked.to_string()])?;
+    let scratch = TempDir::new()?;
+    let next = container.share(&next_version(&package().context("no package")?, scratch.path())?)?;
+    let pid = property(container, "MainPID")?;
+    let stop = Arc::new(AtomicBool::new(false));
+    let stream = |source| {
+        let sent = Arc::new(AtomicU64::new(0));
+        let (counted, stop) = (Arc::clone(&sent), Arc::clone(&stop));
+        let every = Duration::from_millis(1);
+        let thread =
+            net.world.spawn(move || udp::stream(source, udp_target(source), every, 600_000, &counted, &stop));
+        (sent, thread)
+    };
+    let streams = [stream(blocked), stream(allowed)];
+    let all_sent = |count| streams.iter().all(|(sent, _)| sent.load(Ordering::Relaxed) >= count);
+    let outcome = (|| {
+        ensure!(wait_until(PATIENCE, || all_sent(200)), "nothing is sent");
+        container.ok(&["dpkg", "--install", &next])?;
+        let so_far = streams[0].0.load(Ordering::Relaxed);
+        ensure!(wait_until(PATIENCE, || all_sent(so_far + 200)), "nothing is sent any more");
+        Ok(so_far)
+    })();
+    stop.store(true, Ordering::Relaxed);
+    for (_, thread) in streams {
+        join(thread)?;
+    }
+    let sent = outcome?;
+    let installed = container.ok(&["dpkg-query", "--show", "--showformat=${Version}", "sensor"])?;
+    ensure!(installed == NEXT_VERSION, "{installed} is installed");
+    ensure!(property(container, "ActiveState")? == "active", "the daemon does not run after the upgrade");
+    ensure!(property(container, "MainPID")? != pid, "the upgrade does not restart the daemon");
+    let passed = sink.packets_from(blocked);
+    println!("upgrade: {passed} of more than {sent} packets of a blocked client passed");
+    ensure!(passed == 0, "{passed} packets of a blocked client passed");
+    ensure!(sink.packets_from(allowed) > 0, "nobody's packets passed");
+    let status = container.ok(&["sensor", "status", "--json"])?;
+    ensure!(status.contains("\"adopted\":true") || status.contains("\"adopted\": true"), "{status}");
+    Ok(())
+}
+
+/// The same package under a higher version.
+fn next_version(deb: &Path, scratch: &Path) -> Result<std::path::PathBuf> {
+    let made = scratch.join("next.deb");
+    let script = "set -e; dpkg-deb -R \"$1\" \"$2/tree\"; \
+                  sed -i \"s/^Version: .*/Version: $3/\" \"$2/tree/DEBIAN/control\"; \
+                  dpkg-deb --root-owner-group -Zgzip -z1 -b \"$2/tree\" \"$2/next.deb\"";
+    let output =
+        Command::new("sh").args(["-c", script, "sh"]).arg(deb).arg(scratch).arg(NEXT_VERSION).output()?;
+    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    Ok(made)
+}
+
+/// What dpkg, ldconfig and systemd write of any package.
+const OF_ANY_PACKAGE: [&str; 6] =
+    ["/var/lib/dpkg/", "/var/log/", "/var/cache/", "/etc/group-", "/etc/gshadow-", "/etc/.pwd.lock"];
+
+fn nothing_is_left(container: &Container, before: &[String]) -> Result<()> {
+    let after = container.files()?;
+    let new = after.iter().filter(|file| before.binary_search(file).is_err());
+    let left: Vec<_> =
+        new.filter(|file| !OF_ANY_PACKAGE.iter().any(|known| file.starts_with(known))).collect();
+    ensure!(left.is_empty(), "left behind: {left:?}");
+    let lost: Vec<_> = before.iter().filter(|file| after.binary_search(file).is_err()).collect();
+    ensure!(lost.is_empty(), "taken away: {lost:?}");
+    Ok(())
+}
