@@ -218,7 +218,7 @@ fn every_call_is_allowed(trace: &Path) -> Result<()> {
 
 /// The call of a line as in `1234 openat(AT_FDCWD, …) = 3` and `1234 <... ppoll resumed>`.
 fn system_call(line: &str) -> Option<&str> {
-    let (_, rest) = line.split_once(' ')?;
+    let (_, rest) = line.trim_start().split_once(' ')?;
     let name = rest.trim_start().split_once('(')?.0;
     let is_name = |name: &str| {
         name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
