@@ -78,7 +78,7 @@ impl Manager {
     fn next(&self) -> Result<String> {
         let mut buffer = [0; 4_096];
         let length = self.0.recv(&mut buffer).context("the service manager was not told")?;
-        Ok(String::from_utf8_lossy(&buffer[..length]).into_owned())
+        Ok(String::from_utf8_lossy(buffer.get(..length).unwrap_or_default()).into_owned())
     }
 
     /// The next that is not a ping.
@@ -207,8 +207,9 @@ fn every_call_is_allowed(trace: &Path) -> Result<()> {
     let finished = || fs::read_to_string(trace).is_ok_and(|text| text.contains("exit_group"));
     ensure!(wait_until(PATIENCE, finished), "the trace has no end");
     let text = fs::read_to_string(trace)?;
-    let daemons = text.find("/sensor\", [").context("the daemon's start is not in the trace")?;
-    let calls: BTreeSet<&str> = text[daemons..].lines().skip(1).filter_map(system_call).collect();
+    let start = format!("execve(\"{}\"", binary()?.display());
+    let (_, daemons) = text.split_once(&start).context("the daemon's start is not in the trace")?;
+    let calls: BTreeSet<&str> = daemons.lines().skip(1).filter_map(system_call).collect();
     ensure!(calls.len() > 40 && calls.contains("bpf"), "this is no trace of the daemon: {calls:?}");
     let allowed = allowed_calls()?;
     let refused: Vec<_> = calls.iter().filter(|call| !allowed.contains(**call)).collect();

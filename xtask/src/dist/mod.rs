@@ -70,6 +70,7 @@ fn package(binary: &Path, out: &Path, fast: bool) -> Result<PathBuf> {
     portable::check(&stripped)?;
     generate(&stripped, &["config"], &stage)?;
     generate(&stripped, &["man"], &stage.join("man"))?;
+    compress(&stage.join("man"))?;
     generate(&stripped, &["completions"], &stage.join("completions"))?;
     fs::create_dir_all(out)?;
     let mut deb = process::cargo();
@@ -86,6 +87,13 @@ fn package(binary: &Path, out: &Path, fast: bool) -> Result<PathBuf> {
 fn generate(binary: &Path, what: &[&str], directory: &Path) -> Result<()> {
     let mut command = Command::new(binary);
     process::capture(command.arg("generate").args(what).arg("--out").arg(directory)).map(drop)
+}
+
+/// Compresses every file of a directory, as Debian wants man pages; without time stamps.
+fn compress(directory: &Path) -> Result<()> {
+    let files: Vec<PathBuf> =
+        fs::read_dir(directory)?.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
+    process::capture(Command::new("gzip").args(["-9", "--no-name"]).args(files)).map(drop)
 }
 
 /// The package's files below one directory, for systems with other packages.
