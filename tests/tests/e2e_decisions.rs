@@ -1,5 +1,4 @@
 //! What detectors decide is lifted by people, outlives the daemon, and leaves a trail.
-#![expect(clippy::arithmetic_side_effects, reason = "a wrong test may panic")]
 
 use std::io::{self, Read as _, Write as _};
 use std::net::{IpAddr, SocketAddr};

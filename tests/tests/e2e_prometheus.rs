@@ -117,14 +117,14 @@ fn no_panel_is_empty_and_every_rule_loads() -> Result<()> {
 fn one(prometheus: &Prometheus, expression: &str) -> Option<f64> {
     let found = prometheus.query(expression).ok()?;
     let [sample] = found.as_slice() else { return None };
-    sample["value"][1].as_str()?.parse().ok()
+    sample.pointer("/value/1")?.as_str()?.parse().ok()
 }
 
 fn rules_load(prometheus: &Prometheus) -> Result<()> {
     let mut told = Value::Null;
     let all_are_well = wait_until(PATIENCE, || {
         told = prometheus.api("rules").unwrap_or_default();
-        let rules = told["groups"].as_array().into_iter().flatten();
+        let rules = told.get("groups").and_then(Value::as_array).into_iter().flatten();
         let rules: Vec<&Value> =
             rules.flat_map(|group| group["rules"].as_array().into_iter().flatten()).collect();
         rules.len() > 20 && rules.iter().all(|rule| rule["health"] == "ok")
@@ -136,14 +136,16 @@ fn rules_load(prometheus: &Prometheus) -> Result<()> {
 /// Every query of every panel gives a number, with the variables as Grafana fills them in.
 fn panels_show(prometheus: &Prometheus, name: &str) -> Result<()> {
     let dashboard: Value = serde_json::from_str(&fs::read_to_string(dist(&format!("grafana/{name}.json")))?)?;
-    let panels = dashboard["panels"].as_array().context("no panels")?;
+    let panels = dashboard.get("panels").and_then(Value::as_array).context("no panels")?;
     let mut empty = Vec::new();
     for panel in panels {
         for target in panel["targets"].as_array().into_iter().flatten() {
             let query = target["expr"].as_str().context("no query")?;
             let query = query.replace("$instance", ".+").replace("$__rate_interval", "1m");
             ensure!(!query.contains('$'), "a variable that this test does not know: {query}");
-            let has_number = |sample: &Value| sample["value"][1].as_str().is_some_and(|value| value != "NaN");
+            let has_number = |sample: &Value| {
+                sample.pointer("/value/1").and_then(Value::as_str).is_some_and(|value| value != "NaN")
+            };
             let mut found = Vec::new();
             let is_shown = wait_until(Duration::from_secs(5), || {
                 found = prometheus.query(&query).unwrap_or_default();
