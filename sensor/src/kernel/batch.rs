@@ -1,12 +1,14 @@
 //! Reading a whole map with few system calls (`BPF_MAP_LOOKUP_BATCH`): a trie of 100,000 prefixes read one by one takes
 //! a third of a second.
-#![expect(unsafe_code, reason = "the loader's library has no such call")]
+#![expect(unsafe_code, reason = "the kernel writes where it is told to")]
 
 use std::io;
 use std::os::fd::{AsRawFd as _, BorrowedFd};
 
 use bytemuck::{Pod, Zeroable};
 use nix::libc;
+
+use super::bpf;
 
 /// The part of `union bpf_attr` that the command reads (`include/uapi/linux/bpf.h`, `batch`).
 #[derive(Clone, Copy, Pod, Zeroable)]
@@ -22,7 +24,6 @@ struct Batch {
     flags: u64,
 }
 
-const BPF_MAP_LOOKUP_BATCH: libc::c_long = 24;
 /// Entries of one call.
 const CHUNK: u32 = 4_096;
 
@@ -50,13 +51,12 @@ pub(super) fn read_all<K: Pod, V: Pod>(map: BorrowedFd<'_>) -> io::Result<Vec<(K
         };
         // SAFETY: all pointers are to memory that is written by nobody else during the call, and as long as the
         // kernel takes it for: `CHUNK` keys and values of the map's sizes, which the caller answers for, and a key.
-        let done =
-            unsafe { libc::syscall(libc::SYS_bpf, BPF_MAP_LOOKUP_BATCH, &raw mut batch, size_of::<Batch>()) };
-        let error = (done < 0).then(io::Error::last_os_error);
-        let is_end = error.as_ref().is_some_and(|error| error.raw_os_error() == Some(libc::ENOENT));
-        if let Some(error) = error.filter(|_| !is_end) {
-            return Err(error);
-        }
+        let done = unsafe { bpf::bpf(bpf::MAP_LOOKUP_BATCH, &mut batch) };
+        let is_end = match done {
+            Ok(_) => false,
+            Err(error) if error.raw_os_error() == Some(libc::ENOENT) => true,
+            Err(error) => return Err(error),
+        };
         found.extend(keys.iter().copied().zip(values.iter().copied()).take(batch.count as usize));
         if is_end || batch.count == 0 {
             return Ok(found);

@@ -54,13 +54,6 @@ pub fn link_facts(ifindex: u32) -> Result<LinkFacts, KernelError> {
     Ok(facts)
 }
 
-/// The name of a loaded program, as its kernel number finds it.
-#[must_use]
-pub fn program_name(id: u32) -> Option<String> {
-    let mut programs = aya::programs::loaded_programs().flatten();
-    programs.find(|program| program.id() == id)?.name_as_str().map(str::to_owned)
-}
-
 fn note_xdp(values: &[LinkXdp], facts: &mut LinkFacts) {
     for value in values {
         match value {

@@ -5,6 +5,7 @@
 
 mod attach;
 mod batch;
+mod bpf;
 mod clients;
 mod config;
 mod counters;
@@ -34,7 +35,7 @@ pub use clients::{Client, ClientTable, address_of, key_of};
 pub use config::{Capacities, ClientPrefixes};
 pub use counters::{Counters, LabelledCounter, reasons_of};
 pub use error::KernelError;
-pub use link::{LinkFacts, link_facts, program_name};
+pub use link::{LinkFacts, link_facts};
 pub use listening::listening_ports;
 pub use load::{Dataplane, LoadOptions};
 pub use memory::KernelMemory;

@@ -9,7 +9,7 @@ use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
-use nix::libc;
+use super::bpf;
 
 /// Descriptors of all processes that are looked at; more would take longer than somebody waits.
 const MAX_DESCRIPTORS: usize = 500_000;
@@ -125,7 +125,6 @@ struct ObjectGet {
     flags: u32,
 }
 
-const BPF_OBJ_GET: libc::c_int = 7;
 const READ_ONLY: u32 = 1 << 3;
 
 /// A descriptor of whatever is pinned there. Maps are opened to be read only; a program or a link is not opened by
@@ -134,13 +133,9 @@ fn open_pin(path: &Path) -> io::Result<OwnedFd> {
     let path = CString::new(path.as_os_str().as_bytes())?;
     let open = |flags| {
         let mut request = ObjectGet { path: path.as_ptr().addr() as u64, descriptor: 0, flags };
-        // SAFETY: the request and the path that it points to live until the call returns, and its length is given.
-        let descriptor =
-            unsafe { libc::syscall(libc::SYS_bpf, BPF_OBJ_GET, &raw mut request, size_of::<ObjectGet>()) };
+        // SAFETY: the path that the request points to lives until the call returns, and ends with a zero.
+        let descriptor = unsafe { bpf::bpf(bpf::OBJ_GET, &mut request) }?;
         let descriptor = i32::try_from(descriptor).map_err(io::Error::other)?;
-        if descriptor < 0 {
-            return Err(io::Error::last_os_error());
-        }
         // SAFETY: the kernel has just made this descriptor, and nobody else knows it.
         Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })
     };
