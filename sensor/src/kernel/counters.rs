@@ -30,8 +30,7 @@ pub struct Counters {
 }
 
 /// Reasons that can go with a verdict; the other combinations never occur and are not read.
-#[must_use]
-pub fn reasons_of(verdict: Verdict) -> &'static [Reason] {
+fn reasons_of(verdict: Verdict) -> &'static [Reason] {
     match verdict {
         Verdict::Pass => &[Reason::None, Reason::Allowed, Reason::NotIp, Reason::Unparsed],
         Verdict::Drop | Verdict::WouldDrop => &[
@@ -43,6 +42,16 @@ pub fn reasons_of(verdict: Verdict) -> &'static [Reason] {
             Reason::NewcomerRate,
         ],
     }
+}
+
+/// What can be counted of an interface.
+pub fn combinations() -> impl Iterator<Item = (Family, Verdict, Reason)> {
+    let of_family = |family| Verdict::ALL.into_iter().map(move |verdict| (family, verdict));
+    Family::ALL.into_iter().flat_map(of_family).flat_map(|(family, verdict)| {
+        let reasons = reasons_of(verdict).iter().copied();
+        let possible = reasons.filter(move |reason| has_source(*reason) == (family != Family::Other));
+        possible.map(move |reason| (family, verdict, reason))
+    })
 }
 
 const fn has_source(reason: Reason) -> bool {
@@ -62,17 +71,11 @@ impl Counters {
     /// # Errors
     /// Where the kernel refuses.
     pub fn of_interface(&self, interface: InterfaceSlot) -> Result<Vec<LabelledCounter>, KernelError> {
-        let mut found = Vec::new();
-        for family in Family::ALL {
-            for verdict in Verdict::ALL {
-                let reasons = reasons_of(verdict).iter().copied();
-                for reason in reasons.filter(|reason| has_source(*reason) == (family != Family::Other)) {
-                    let counter = self.frame(interface, family, verdict, reason)?;
-                    found.push(LabelledCounter { interface, family, verdict, reason, counter });
-                }
-            }
-        }
-        Ok(found)
+        let counters = combinations().map(|(family, verdict, reason)| {
+            let counter = self.frame(interface, family, verdict, reason)?;
+            Ok(LabelledCounter { interface, family, verdict, reason, counter })
+        });
+        counters.collect()
     }
 
     fn frame(

@@ -33,7 +33,7 @@ mod tries;
 pub use attach::{Attachment, XdpChoice, XdpMode, index_of as interface_index};
 pub use clients::{Client, ClientTable, address_of, key_of};
 pub use config::{Capacities, ClientPrefixes};
-pub use counters::{Counters, LabelledCounter, reasons_of};
+pub use counters::{Counters, LabelledCounter, combinations};
 pub use error::KernelError;
 pub use link::{LinkFacts, link_facts};
 pub use listening::listening_ports;

@@ -3,14 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use prometheus::proto::MetricFamily;
-use sensor_common::abi::{Counter, Family, Verdict};
+use sensor_common::abi::Counter;
 
 use super::detection::Detection;
 use super::families::{Snapshot, gather};
 use super::sensing::{Capacities, Sensing};
 use super::surroundings::InterfacePresence;
 use super::web::WebStats;
-use crate::kernel::{LabelledCounter, XdpMode, reasons_of};
+use crate::kernel::{LabelledCounter, XdpMode, combinations};
 use crate::notify::{DenyStats, WebhookStats};
 use crate::pipeline;
 use crate::store::StoreStats;
@@ -44,14 +44,9 @@ fn of_family(family: &MetricFamily) -> Vec<(String, BTreeSet<String>)> {
 /// Everything has happened once.
 fn everything() -> Snapshot {
     let counter = Counter { packets: 1, bytes: 1 };
-    let of_verdict = |family, verdict| {
-        let reasons = reasons_of(verdict).iter().copied();
-        reasons.map(move |reason| LabelledCounter { interface: 0, family, verdict, reason, counter })
-    };
-    let counters: Vec<LabelledCounter> = Family::ALL
-        .into_iter()
-        .flat_map(|family| Verdict::ALL.into_iter().flat_map(move |verdict| of_verdict(family, verdict)))
-        .collect();
+    let counted =
+        |(family, verdict, reason)| LabelledCounter { interface: 0, family, verdict, reason, counter };
+    let counters: Vec<LabelledCounter> = combinations().map(counted).collect();
     let interfaces = XdpMode::ALL.map(|mode| (INTERFACE.to_owned(), mode, counters.clone()));
     Snapshot {
         interfaces: interfaces.to_vec(),

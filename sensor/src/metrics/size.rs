@@ -1,11 +1,11 @@
 //! How large a scrape can become.
 
-use sensor_common::abi::{Counter, Family, Reason, Verdict};
+use sensor_common::abi::{Counter, Verdict};
 
 use super::{Capacities, Detection, Sensing, Snapshot, WebStats, render};
 use crate::enforce::Mode;
 use crate::http::{Anomaly, Method};
-use crate::kernel::{LabelledCounter, XdpMode};
+use crate::kernel::{LabelledCounter, XdpMode, combinations};
 use crate::notify::{DenyStats, WebhookStats};
 use crate::pipeline;
 use crate::store::StoreStats;
@@ -17,26 +17,11 @@ const MUCH: u64 = 315_360_000_000_000;
 
 /// All that can be counted for an interface in enforce mode.
 fn counters() -> Vec<LabelledCounter> {
-    let mut counters = Vec::new();
-    for family in Family::ALL {
-        for reason in Reason::ALL {
-            let verdict = match reason {
-                Reason::None | Reason::Allowed | Reason::NotIp | Reason::Unparsed => Verdict::Pass,
-                Reason::Blocked
-                | Reason::PacketRate
-                | Reason::BitRate
-                | Reason::ConnectionRate
-                | Reason::RequestRate
-                | Reason::NewcomerRate => Verdict::Drop,
-            };
-            let has_source = !matches!(reason, Reason::NotIp | Reason::Unparsed);
-            if has_source == (family != Family::Other) {
-                let counter = Counter { packets: MUCH, bytes: MUCH };
-                counters.push(LabelledCounter { interface: 0, family, verdict, reason, counter });
-            }
-        }
-    }
-    counters
+    let counter = Counter { packets: MUCH, bytes: MUCH };
+    let counts = combinations().filter(|(_, verdict, _)| *verdict != Verdict::WouldDrop);
+    counts
+        .map(|(family, verdict, reason)| LabelledCounter { interface: 0, family, verdict, reason, counter })
+        .collect()
 }
 
 fn full() -> Snapshot {
