@@ -9,7 +9,8 @@ use anyhow::{Result, bail};
 use super::args::{RoutesArgs, TopArgs};
 use super::output::{printable, table, trimmed};
 use super::{alerts, ask, output, ssh};
-use crate::control::wire::{Request, RouteCountsReport, RouteRow, RoutesReport};
+use crate::control::wire::{Request, RouteRow, RoutesReport};
+use crate::pipeline::RouteCounts;
 use crate::tui::{self, Latency, TopError, Words};
 
 pub(super) fn routes(args: &RoutesArgs, json: bool) -> Result<ExitCode> {
@@ -65,7 +66,7 @@ fn text(report: &RoutesReport) -> String {
 }
 
 /// A share of the recent exchanges in per cent; a dash where there are none.
-fn share(row: &RouteRow, part: fn(RouteCountsReport) -> u64) -> String {
+fn share(row: &RouteRow, part: fn(RouteCounts) -> u64) -> String {
     tui::share(part(row.recent), row.recent.requests).map_or("-".to_owned(), |share| share.to_string())
 }
 
@@ -75,11 +76,8 @@ mod tests {
 
     #[test]
     fn routes_as_a_table() {
-        let counts = |requests, client_errors, server_errors| RouteCountsReport {
-            requests,
-            client_errors,
-            server_errors,
-        };
+        let counts =
+            |requests, client_errors, server_errors| RouteCounts { requests, client_errors, server_errors };
         let row = RouteRow {
             method: "GET".to_owned(),
             route: "/a\u{1b}[2J".to_owned(),

@@ -145,35 +145,34 @@ impl Engine {
             http: self.http_report(&snapshot),
             losses,
             pending: pending.map(|row| PendingRow { scope: row.scope, deadline: row.deadline }).collect(),
-            kill_switch_tripped: self.responder.decider.stats().tripped,
+            kill_switch_tripped: self.responder.decider_stats().tripped,
         })
     }
 
     fn http_report(&self, snapshot: &Snapshot) -> Option<HttpReport> {
-        let published = self.sensing.as_ref()?.published();
+        let (sensing, seen) = (self.sensing.as_ref()?, snapshot.http.as_ref()?);
         let event = |event| snapshot.events.get(&event).copied().unwrap_or(0);
-        let (streams, http, totals) =
-            (&published.snapshot.streams, &published.snapshot.http, &published.snapshot.totals);
-        Some(HttpReport {
-            ports: published.ports.iter().copied().collect(),
-            http_ports: published.http_ports.iter().copied().collect(),
+        let (streams, http, totals) = (&seen.streams, &seen.http, &seen.totals);
+        Some(sensing.look(|told| HttpReport {
+            ports: told.ports.iter().copied().collect(),
+            http_ports: told.http_ports.iter().copied().collect(),
             exchanges: totals.exchanges,
             failures: totals.failures,
             connections: streams.active,
-            routes: count(published.snapshot.routes),
+            routes: count(seen.routes),
             segments: event(Event::MirroredIngress).saturating_add(event(Event::MirroredEgress)),
             segments_lost: MIRROR_LOSSES.into_iter().map(event).fold(0, u64::saturating_add),
             stream_gaps: streams.gaps,
             lost_bytes: streams.lost_bytes,
             not_http: http.not_http,
             anomalies: http.anomalies().fold(0, |sum: u64, (_, count)| sum.saturating_add(count)),
-            refused_instructions: published.refused_instructions,
-            failures_uncounted: published.failures_uncounted,
-            log_errors: published.log_errors,
-            forwarding_untrusted: published.snapshot.identities.untrusted(),
-            tls_ports: published.snapshot.tls_ports,
-            forwarders: published.snapshot.forwarders,
-        })
+            refused_instructions: told.refused_instructions,
+            failures_uncounted: told.failures_uncounted,
+            log_errors: told.log_errors,
+            forwarding_untrusted: seen.identities.untrusted(),
+            tls_ports: seen.tls_ports.clone(),
+            forwarders: seen.forwarders.clone(),
+        }))
     }
 
     /// The last exchanges that were remembered, oldest first.
@@ -181,9 +180,10 @@ impl Engine {
         let Some(sensing) = &self.sensing else {
             return Err("HTTP is not seen; `sensor status` tells".to_owned());
         };
-        let recent = sensing.published().recent;
-        let from = recent.len().saturating_sub(last);
-        Ok(recent.iter().skip(from).filter_map(|line| serde_json::from_str(line).ok()).collect())
+        Ok(sensing.look(|told| {
+            let from = told.recent.len().saturating_sub(last);
+            told.recent.iter().skip(from).filter_map(|line| serde_json::from_str(line).ok()).collect()
+        }))
     }
 
     pub(super) fn limit_rows(&self) -> Vec<LimitRow> {
@@ -236,16 +236,19 @@ impl Engine {
     }
 
     fn failures(&self) -> HashMap<IpAddr, u64> {
-        self.sensing.as_ref().map(|sensing| self.by_client(sensing.published().failures)).unwrap_or_default()
+        self.sensing
+            .as_ref()
+            .map(|sensing| sensing.look(|told| self.by_client(&told.failures)))
+            .unwrap_or_default()
     }
 
     /// Counts by address as counts by client.
-    fn by_client(&self, counts: HashMap<IpAddr, u64>) -> HashMap<IpAddr, u64> {
+    fn by_client(&self, counts: &HashMap<IpAddr, u64>) -> HashMap<IpAddr, u64> {
         let mut clients: HashMap<IpAddr, u64> = HashMap::new();
         for (address, count) in counts {
-            let client = self.config.tuning.prefixes.client_of(address).network();
+            let client = self.config.tuning.prefixes.client_of(*address).network();
             let total = clients.entry(client).or_default();
-            *total = total.saturating_add(count);
+            *total = total.saturating_add(*count);
         }
         clients
     }
@@ -267,7 +270,7 @@ impl Engine {
             row.rates.failures = now.saturating_sub(of(&before.failures));
             rows.push(row);
         })?;
-        rows.sort_unstable_by_key(|row| Reverse((by(row.rates, sort), totals(row, sort), row.client)));
+        rows.sort_unstable_by_key(|row| Reverse((row.rates.by(sort), totals(row, sort), row.client)));
         rows.truncate(top);
         rows.iter_mut().for_each(|row| row.standing = standing(&self.policy, &row.client));
         Ok(rows)
@@ -296,18 +299,9 @@ impl Engine {
     }
 
     pub(super) fn explain(&self, prefix: IpNet, now: Timestamp) -> Result<Explanation, String> {
-        let covers = |other: &IpNet| other.contains(&prefix);
-        let scopes = self.policy.scopes();
-        let longest = scopes.keys().filter_map(|scope| match scope {
-            Scope::Prefix(scope) if covers(scope) => Some(*scope),
-            Scope::Prefix(_) | Scope::Default => None,
-        });
-        let scope = longest.max_by_key(IpNet::prefix_len).map_or(Scope::Default, Scope::Prefix);
-        let allow = self.policy.allows().into_iter().find(|(allowed, _)| covers(allowed));
-        let blocks = self.policy.blocks();
-        let last = blocks.into_iter().filter(|(blocked, _)| covers(blocked));
-        // A block without an end outlasts any other.
-        let block = last.max_by_key(|(_, rule)| (rule.until.is_none(), rule.until));
+        let scope = self.policy.scope_covering(prefix).map_or(Scope::Default, Scope::Prefix);
+        let allow = self.policy.allows_covering(prefix).next();
+        let block = self.policy.block_covering(&prefix);
         let network = self.config.tuning.prefixes.client_of(prefix.network());
         let client = self.dataplane.clients().get(network.network()).map_err(|error| error.to_string())?;
         let over_limit: Vec<(Timestamp, String)> = self
@@ -336,16 +330,6 @@ impl Engine {
         };
         explanation.conclude(self.config.tuning.prefixes.scope_of(prefix), now);
         Ok(explanation)
-    }
-}
-
-const fn by(rates: Rates, sort: ClientSort) -> u64 {
-    match sort {
-        ClientSort::Packets => rates.packets,
-        ClientSort::Bits => rates.bits,
-        ClientSort::Requests => rates.requests,
-        ClientSort::Drops => rates.drops,
-        ClientSort::Failures => rates.failures,
     }
 }
 

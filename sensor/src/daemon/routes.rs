@@ -8,8 +8,8 @@ use ipnet::IpNet;
 
 use super::commands::Commands;
 use super::engine::Engine;
-use crate::control::wire::{RouteCountsReport, RouteRow, RouteSort, RoutesReport, Standing};
-use crate::enforce::{Policy, Scope};
+use crate::control::wire::{RouteRow, RouteSort, RoutesReport, Standing};
+use crate::enforce::Policy;
 use crate::pipeline::{RouteCounts, RouteLine, RouteTable};
 
 impl Commands {
@@ -36,13 +36,8 @@ fn report(before: &RouteTable, now: &RouteTable, top: usize, sort: RouteSort) ->
     let of = |line: &RouteLine| row(line, earlier.get(&key(line)).copied().unwrap_or_default());
     let mut routes: Vec<RouteRow> = now.lines.iter().map(of).collect();
     routes.sort_by_cached_key(|row| {
-        let first = match sort {
-            RouteSort::Requests => row.rates.requests,
-            RouteSort::Errors => row.rates.errors(),
-            RouteSort::Latency => row.p99_us.unwrap_or(0),
-        };
         let second = if sort == RouteSort::Errors { row.recent.errors() } else { row.recent.requests };
-        (Reverse((first, second, row.total.requests)), row.route.clone(), row.method.clone())
+        (Reverse((row.by(sort), second, row.total.requests)), row.route.clone(), row.method.clone())
     });
     routes.truncate(top);
     RoutesReport {
@@ -62,39 +57,30 @@ fn row(line: &RouteLine, before: RouteCounts) -> RouteRow {
     RouteRow {
         method: line.method.to_owned(),
         route: line.route.clone(),
-        rates: counts(rates),
-        recent: counts(line.recent),
+        rates,
+        recent: line.recent,
         p50_us: line.p50_us,
         p99_us: line.p99_us,
-        total: counts(total),
+        total,
     }
-}
-
-const fn counts(counts: RouteCounts) -> RouteCountsReport {
-    let RouteCounts { requests, client_errors, server_errors } = counts;
-    RouteCountsReport { requests, client_errors, server_errors }
 }
 
 /// How a client stands. An allow rule counts before a block, and a block before limits, as in the kernel.
 pub(super) fn standing(policy: &Policy, client: &IpNet) -> Standing {
-    let around = |prefix_len: u8| Some(IpNet::new(client.network(), prefix_len).ok()?.trunc());
-    let prefixes = || (0..=client.prefix_len()).rev().filter_map(around);
-    if let Some(by) = prefixes().find(|by| policy.allow(by).is_some()) {
+    if let Some((by, _)) = policy.allows_covering(*client).next_back() {
         return Standing::Allowed { by };
     }
-    let blocks = prefixes().filter_map(|by| Some((by, policy.block(&by)?.until)));
-    if let Some((by, until)) = blocks.max_by_key(|(_, until)| (until.is_none(), *until)) {
-        return Standing::Blocked { by, until };
+    if let Some((by, rule)) = policy.block_covering(client) {
+        return Standing::Blocked { by, until: rule.until };
     }
-    let limited = prefixes().find(|by| policy.scope(Scope::Prefix(*by)).is_some());
-    limited.map_or(Standing::Plain, |by| Standing::Limited { by })
+    policy.scope_covering(*client).map_or(Standing::Plain, |by| Standing::Limited { by })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::clock::Timestamp;
-    use crate::enforce::{AllowRule, BlockRule, Layer, Limits, Origin};
+    use crate::enforce::{AllowRule, BlockRule, Layer, Limits, Origin, Scope};
 
     fn line(method: &'static str, route: &str, requests: u64, errors: u64, p99_us: Option<u64>) -> RouteLine {
         let total = RouteCounts { requests, client_errors: errors, server_errors: 0 };

@@ -72,7 +72,7 @@ pub(super) struct Shared {
 }
 
 /// What it told last.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub(super) struct Published {
     /// Totals.
     pub(super) snapshot: Snapshot,
@@ -144,12 +144,7 @@ impl Sensing {
         Ok(Self { shared, thread })
     }
 
-    /// What was told last.
-    pub(super) fn published(&self) -> Published {
-        self.look(Clone::clone)
-    }
-
-    /// A part of it: as a whole it may be large.
+    /// A part of what was told last: as a whole it may be large.
     pub(super) fn look<T>(&self, part: impl FnOnce(&Published) -> T) -> T {
         part(&self.shared.published.lock().unwrap_or_else(PoisonError::into_inner))
     }

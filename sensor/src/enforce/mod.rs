@@ -6,6 +6,7 @@
 mod apply;
 mod blocks;
 mod config;
+mod covering;
 mod limits;
 mod plan;
 mod policy;

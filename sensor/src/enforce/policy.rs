@@ -384,6 +384,6 @@ impl Policy {
 const MAX_DECIDED_LIMITS: usize = 1_024;
 
 /// Sorts blocks by their end; those without one come last.
-const fn end_of(rule: &BlockRule) -> (bool, Option<Timestamp>) {
+pub(super) const fn end_of(rule: &BlockRule) -> (bool, Option<Timestamp>) {
     (rule.until.is_none(), rule.until)
 }

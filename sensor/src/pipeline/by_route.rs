@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use foldhash::fast::RandomState;
+use serde::{Deserialize, Serialize};
 
 use super::latency::Latencies;
 use crate::clock::Timestamp;
@@ -20,7 +21,7 @@ pub const RECENT_WINDOW: Duration = Duration::from_secs(30);
 const IDLE_WINDOWS: u64 = 20;
 
 /// Counts of exchanges.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RouteCounts {
     /// All.
     pub requests: u64,
@@ -31,6 +32,12 @@ pub struct RouteCounts {
 }
 
 impl RouteCounts {
+    /// Those with a status of 400 or more.
+    #[must_use]
+    pub const fn errors(self) -> u64 {
+        self.client_errors.saturating_add(self.server_errors)
+    }
+
     fn note(&mut self, status: Option<u16>) {
         let one = |is: bool| u64::from(is);
         self.requests = self.requests.saturating_add(1);

@@ -43,21 +43,3 @@ pub(super) const fn next_route_sort(sort: RouteSort) -> RouteSort {
         RouteSort::Latency => RouteSort::Requests,
     }
 }
-
-pub(super) const fn client_rate(row: &ClientRow, sort: ClientSort) -> u64 {
-    match sort {
-        ClientSort::Packets => row.rates.packets,
-        ClientSort::Bits => row.rates.bits,
-        ClientSort::Requests => row.rates.requests,
-        ClientSort::Drops => row.rates.drops,
-        ClientSort::Failures => row.rates.failures,
-    }
-}
-
-pub(super) fn route_rate(row: &RouteRow, sort: RouteSort) -> u64 {
-    match sort {
-        RouteSort::Requests => row.rates.requests,
-        RouteSort::Errors => row.rates.errors(),
-        RouteSort::Latency => row.p99_us.unwrap_or(0),
-    }
-}

@@ -11,10 +11,7 @@ use super::act::{Ask, Deed, Told};
 use super::cursor::Cursor;
 use super::dialog::{Dialog, Field, Outcome};
 use super::history::History;
-use super::order::{
-    Order, RouteKey, block_keys, client_keys, client_rate, next_client_sort, next_route_sort, route_keys,
-    route_rate,
-};
+use super::order::{Order, RouteKey, block_keys, client_keys, next_client_sort, next_route_sort, route_keys};
 use super::poll::{ALERTS, Message, Part};
 use crate::clock::Timestamp;
 use crate::control::wire::{BlockRow, ClientRow, RoutesReport, Standing, StatusReport};
@@ -369,9 +366,9 @@ impl State {
     /// What is there in the order wanted now; the next answer has the right rows, too.
     fn sort(&mut self) {
         let by = self.order.clients;
-        self.clients.sort_by_key(|row| std::cmp::Reverse(client_rate(row, by)));
+        self.clients.sort_by_key(|row| std::cmp::Reverse(row.rates.by(by)));
         let by = self.order.routes;
-        self.routes.routes.sort_by_key(|row| std::cmp::Reverse(route_rate(row, by)));
+        self.routes.routes.sort_by_key(|row| std::cmp::Reverse(row.by(by)));
         // Those that end first are what an operator looks for; those that never do come last.
         self.blocks.sort_by_key(|row| (row.until.is_none(), row.until, row.prefix));
         self.client.settle(&client_keys(&self.clients));

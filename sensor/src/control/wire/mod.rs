@@ -8,7 +8,7 @@ pub use report::{
     LimitRow, Losses, ModeReport, PendingRow, Rates, Reloaded, Removed, StatusReport,
 };
 
-pub use routes::{RouteCountsReport, RouteRow, RouteSort, RoutesReport, Standing};
+pub use routes::{RouteRow, RouteSort, RoutesReport, Standing};
 
 use std::net::IpAddr;
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use super::Standing;
+use super::{ClientSort, Standing};
 use crate::clock::Timestamp;
 use crate::decide::{Alert, AuditEntry};
 use crate::enforce::{Limits, Mode, Origin, Scope};
@@ -230,6 +230,20 @@ pub struct Rates {
     /// HTTP requests that were answered with a status of 400 or more.
     #[serde(default)]
     pub failures: u64,
+}
+
+impl Rates {
+    /// What clients are sorted by.
+    #[must_use]
+    pub const fn by(self, sort: ClientSort) -> u64 {
+        match sort {
+            ClientSort::Packets => self.packets,
+            ClientSort::Bits => self.bits,
+            ClientSort::Requests => self.requests,
+            ClientSort::Drops => self.drops,
+            ClientSort::Failures => self.failures,
+        }
+    }
 }
 
 /// One client.

@@ -4,6 +4,7 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
+use crate::pipeline::RouteCounts;
 
 /// Order of `sensor routes`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,25 +19,6 @@ pub enum RouteSort {
     Latency,
 }
 
-/// Counts of exchanges of a route.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RouteCountsReport {
-    /// All.
-    pub requests: u64,
-    /// Of these, answered with 4xx.
-    pub client_errors: u64,
-    /// Of these, answered with 5xx.
-    pub server_errors: u64,
-}
-
-impl RouteCountsReport {
-    /// Those with a status of 400 or more.
-    #[must_use]
-    pub const fn errors(self) -> u64 {
-        self.client_errors.saturating_add(self.server_errors)
-    }
-}
-
 /// One method and route.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RouteRow {
@@ -45,16 +27,28 @@ pub struct RouteRow {
     /// The template; empty for [`RoutesReport::rest`].
     pub route: String,
     /// Per second, now.
-    pub rates: RouteCountsReport,
+    pub rates: RouteCounts,
     /// Of the last half minute to minute.
-    pub recent: RouteCountsReport,
+    pub recent: RouteCounts,
     /// The median latency of the recent ones, in microseconds, from the first byte of the request to the first of
     /// the response; to a sixteenth.
     pub p50_us: Option<u64>,
     /// The 99th percentile.
     pub p99_us: Option<u64>,
     /// Since the daemon started.
-    pub total: RouteCountsReport,
+    pub total: RouteCounts,
+}
+
+impl RouteRow {
+    /// What rows are sorted by.
+    #[must_use]
+    pub fn by(&self, sort: RouteSort) -> u64 {
+        match sort {
+            RouteSort::Requests => self.rates.requests,
+            RouteSort::Errors => self.rates.errors(),
+            RouteSort::Latency => self.p99_us.unwrap_or(0),
+        }
+    }
 }
 
 /// `sensor routes`

@@ -6,7 +6,8 @@ use ratatui::text::Line;
 use ratatui::widgets::{Row, Table};
 
 use super::{Theme, cut, heading, number, rows, text_width, titled, widths};
-use crate::control::wire::{RouteCountsReport, RouteRow, RouteSort};
+use crate::control::wire::{RouteRow, RouteSort};
+use crate::pipeline::RouteCounts;
 use crate::printable::printable;
 use crate::tui::format::{Latency, compact, share};
 use crate::tui::poll::Part;
@@ -54,7 +55,7 @@ fn line<'a>(row: &RouteRow, width: u16, theme: Theme) -> Row<'a> {
     ])
 }
 
-fn per_cent<'a>(recent: RouteCountsReport, part: u64, theme: Theme) -> Line<'a> {
+fn per_cent<'a>(recent: RouteCounts, part: u64, theme: Theme) -> Line<'a> {
     let text = share(part, recent.requests).map_or_else(|| "-".to_owned(), |share| share.to_string());
     let many = part > 0 && part.saturating_mul(100) >= recent.requests.saturating_mul(MARKED);
     let line = number(text);
