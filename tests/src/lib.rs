@@ -24,5 +24,6 @@ pub mod mirror;
 pub mod model;
 pub mod packet;
 pub mod plane;
+pub mod process;
 
 pub mod sim;

@@ -1,9 +1,11 @@
 //! `cargo xtask bench`
 
+use std::iter;
+
 use anyhow::Result;
 use clap::ValueEnum;
 
-use crate::{build, process, setup, workspace};
+use crate::{build, setup};
 
 /// Flags of `bench`.
 #[derive(clap::Args)]
@@ -38,9 +40,8 @@ impl Suite {
 /// Becomes the measurement.
 pub(crate) fn command(args: &Args) -> Result<()> {
     setup::everything()?;
-    build::release(&["sensor", "sensor-tests"])?;
-    let sensor = workspace::sensor_bin();
-    let mut bench = process::as_root(workspace::release("sensor-bench"), &[("SENSOR_BIN", &sensor)]);
-    bench.arg(args.suite.name()).args(&args.args);
-    Err(process::exec(bench))
+    build::and_become(
+        "sensor-bench",
+        iter::once(args.suite.name()).chain(args.args.iter().map(String::as_str)),
+    )
 }

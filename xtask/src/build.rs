@@ -1,8 +1,10 @@
 //! `cargo xtask build`
 
+use std::ffi::OsStr;
+
 use anyhow::Result;
 
-use crate::{process, setup};
+use crate::{process, setup, workspace};
 
 /// Flags of `build`.
 #[derive(clap::Args)]
@@ -31,4 +33,13 @@ pub(crate) fn release(packages: &[&str]) -> Result<()> {
         cargo.args(["--package", package]);
     }
     process::run(&mut cargo)
+}
+
+/// Becomes a program of the tests that starts the daemon, as root and optimized; returns only when that fails.
+pub(crate) fn and_become(program: &str, args: impl IntoIterator<Item: AsRef<OsStr>>) -> Result<()> {
+    release(&["sensor", "sensor-tests"])?;
+    let sensor = workspace::sensor_bin();
+    let mut command = process::as_root(workspace::release(program), &[("SENSOR_BIN", &sensor)]);
+    command.args(args);
+    Err(process::exec(command))
 }

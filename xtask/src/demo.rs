@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use crate::{build, process, setup, workspace};
+use crate::{build, setup};
 
 /// Flags of `demo`.
 #[derive(clap::Args)]
@@ -15,9 +15,5 @@ pub(crate) struct Args {
 /// Becomes the demonstration.
 pub(crate) fn command(args: &Args) -> Result<()> {
     setup::build_tools()?;
-    build::release(&["sensor", "sensor-tests"])?;
-    let sensor = workspace::sensor_bin();
-    let mut demo = process::as_root(workspace::release("sensor-demo"), &[("SENSOR_BIN", &sensor)]);
-    demo.args(&args.args);
-    Err(process::exec(demo))
+    build::and_become("sensor-demo", &args.args)
 }

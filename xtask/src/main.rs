@@ -106,9 +106,10 @@ mod tests {
     #[test]
     fn subcommands_have_their_names() {
         let names = subcommands();
-        for name in
-            ["setup", "build", "run", "demo", "test", "bench", "evaluate", "soak", "fuzz", "tidy", "vm"]
-        {
+        for name in [
+            "setup", "build", "run", "demo", "test", "bench", "evaluate", "soak", "fuzz", "dist", "tidy",
+            "vm",
+        ] {
             assert!(names.iter().any(|known| known == name), "{name} is missing");
         }
     }

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use crate::{build, process, setup, workspace};
+use crate::{build, setup};
 
 /// Flags of `soak`.
 #[derive(clap::Args)]
@@ -15,9 +15,5 @@ pub(crate) struct Args {
 /// Becomes the soak. It needs root: the daemon attaches for real, in namespaces of its own.
 pub(crate) fn command(args: &Args) -> Result<()> {
     setup::build_tools()?;
-    build::release(&["sensor", "sensor-tests"])?;
-    let sensor = workspace::sensor_bin();
-    let mut soak = process::as_root(workspace::release("sensor-soak"), &[("SENSOR_BIN", &sensor)]);
-    soak.args(&args.args);
-    Err(process::exec(soak))
+    build::and_become("sensor-soak", &args.args)
 }

@@ -13,8 +13,8 @@ use super::args::Remote;
 use super::output::{printable, seconds};
 use super::ssh;
 use crate::clock::{self, Timestamp};
+use crate::control::Client;
 use crate::control::wire::{AlertExplanation, Envelope, Question, Request};
-use crate::control::{Client, ClientError};
 use crate::decide::{Action, Alert, AuditEntry, Cause, RecordId};
 use crate::detect::Number;
 
@@ -79,8 +79,7 @@ pub(super) fn audit(remote: &Remote, since: Option<Duration>, last: u32, json: b
 
 fn ask<T: serde::de::DeserializeOwned>(remote: &Remote, question: Question) -> Result<T> {
     let request = Request::Records { question };
-    let answer: Value = Client::new(&remote.socket).ask(&Envelope { request, ssh_peer: ssh::peer() })?;
-    Ok(serde_json::from_value(answer).map_err(|error| ClientError::Unreadable(error.to_string()))?)
+    Ok(Client::new(&remote.socket).ask_for(&Envelope { request, ssh_peer: ssh::peer() })?)
 }
 
 /// Whoever follows wants each line at once, and may have gone.

@@ -4,6 +4,7 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::wire::{Answer, Envelope, MAX_ANSWER};
@@ -48,7 +49,6 @@ impl Client {
     /// Where nobody answers, the daemon refuses, or the answer cannot be read.
     pub fn ask(&self, envelope: &Envelope) -> Result<Value, ClientError> {
         let unreachable = |source| ClientError::Unreachable { path: self.socket.clone(), source };
-        let unreadable = |error: serde_json::Error| ClientError::Unreadable(error.to_string());
         let mut stream = UnixStream::connect(&self.socket).map_err(unreachable)?;
         let mut line = serde_json::to_vec(envelope).map_err(unreadable)?;
         line.push(b'\n');
@@ -68,4 +68,24 @@ impl Client {
             Answer::Refused(why) => Err(ClientError::Refused(why)),
         }
     }
+
+    /// As [`Client::ask`], with the answer as what it is about.
+    ///
+    /// # Errors
+    /// Those of [`Client::ask`] and [`read`].
+    pub fn ask_for<T: DeserializeOwned>(&self, envelope: &Envelope) -> Result<T, ClientError> {
+        read(self.ask(envelope)?)
+    }
+}
+
+/// An answer as what it is about.
+///
+/// # Errors
+/// Where it is something else.
+pub fn read<T: DeserializeOwned>(answer: Value) -> Result<T, ClientError> {
+    serde_json::from_value(answer).map_err(unreadable)
+}
+
+fn unreadable(error: serde_json::Error) -> ClientError {
+    ClientError::Unreadable(error.to_string())
 }

@@ -7,5 +7,5 @@ mod client;
 mod server;
 pub mod wire;
 
-pub use client::{Client, ClientError};
+pub use client::{Client, ClientError, read};
 pub use server::{BindError, Handle, Peer, Server};

@@ -114,8 +114,7 @@ type Goes = bool;
 
 impl Daemon {
     fn ask<T: DeserializeOwned>(&self, request: Request) -> Result<T, ClientError> {
-        let answer = self.client.ask(&Envelope { request, ssh_peer: self.options.ssh_peer })?;
-        serde_json::from_value(answer).map_err(|error| ClientError::Unreadable(error.to_string()))
+        self.client.ask_for(&Envelope { request, ssh_peer: self.options.ssh_peer })
     }
 
     fn tell<T>(&self, part: Part, found: Result<T, ClientError>, message: impl FnOnce(T) -> Message) -> Goes {

@@ -20,8 +20,7 @@ const TOLD: usize = 5;
 pub(super) fn findings(remote: &Remote) -> Vec<Finding> {
     let listening = kernel::listening_ports();
     let request = Envelope { request: Request::Status, ssh_peer: None };
-    let answer = Client::new(&remote.socket).ask(&request).ok();
-    let status = answer.and_then(|answer| serde_json::from_value::<StatusReport>(answer).ok());
+    let status: Option<StatusReport> = Client::new(&remote.socket).ask_for(&request).ok();
     judge(&listening, status.map(|status| status.http))
 }
 

@@ -14,6 +14,7 @@ use sensor::enforce::{BlockRule, Origin};
 use sensor::store::{COMMANDS, CommandStore, EventStore, Saved, StoreConfig};
 use sensor_tests::daemon::{Daemon, PATIENCE};
 use sensor_tests::netns::Net;
+use sensor_tests::process::resident;
 use sensor_tests::wait;
 
 use crate::contest::Effort;
@@ -139,11 +140,4 @@ fn used(pid: u32) -> Result<Duration> {
         sum += text.split_whitespace().next().context("an empty schedstat")?.parse::<u64>()?;
     }
     Ok(Duration::from_nanos(sum))
-}
-
-/// Resident memory of a process in bytes.
-fn resident(pid: u32) -> Result<u64> {
-    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
-    Ok(line.trim().trim_end_matches("kB").trim().parse::<u64>()? << 10)
 }

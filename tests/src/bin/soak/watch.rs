@@ -1,16 +1,15 @@
 //! What is looked at each second, as Prometheus does it, and what the kernel says of the process.
 
 use std::fs;
-use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
-use sensor_tests::daemon::WEB;
+use anyhow::Result;
+use sensor_tests::daemon::{WEB, page};
 use sensor_tests::netns::{Net, join};
+use sensor_tests::process::resident;
 use sensor_tests::wait;
 
 /// One scrape: how long it took from connecting to the last byte, and how long its text was.
@@ -60,13 +59,8 @@ impl Drop for Scraper {
 
 fn scrape() -> Result<Scraped> {
     let begun = wait::now();
-    let mut stream = TcpStream::connect(WEB)?;
-    stream.set_read_timeout(Some(Duration::from_secs(5)))?;
-    stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
-    let mut answer = Vec::new();
-    stream.read_to_end(&mut answer)?;
-    let head = answer.windows(4).position(|end| end == b"\r\n\r\n").context("no head")?;
-    Ok(Scraped { took: begun.elapsed(), bytes: answer.len() - head - 4 })
+    let text = page(WEB, "/metrics")?;
+    Ok(Scraped { took: begun.elapsed(), bytes: text.len() })
 }
 
 /// The process as the kernel sees it.
@@ -80,8 +74,6 @@ pub(crate) struct Process {
 
 /// A look at it.
 pub(crate) fn process(pid: u32) -> Result<Process> {
-    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let rss = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.split_whitespace().next());
-    let rss = rss.context("no VmRSS")?.parse()?;
+    let rss = resident(pid)? >> 10;
     Ok(Process { rss, descriptors: fs::read_dir(format!("/proc/{pid}/fd"))?.count() })
 }

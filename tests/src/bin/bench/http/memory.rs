@@ -1,8 +1,7 @@
 //! What idle keep-alive connections take of the daemon's memory.
 
-use std::fs;
-
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
+use sensor_tests::process::resident;
 
 use super::conversation::{Conversation, REQUEST, response};
 use super::pipeline::pipeline;
@@ -16,7 +15,7 @@ const BUDGET: f64 = 64.0;
 pub(crate) fn measure(report: &mut Report) -> Result<()> {
     let response = response(100);
     let mut pipeline = pipeline()?;
-    let before = resident()?;
+    let before = resident(std::process::id())?;
     for number in 0..CONNECTIONS {
         let mut conversation = Conversation::new(number);
         conversation.open(|segment| {
@@ -26,17 +25,9 @@ pub(crate) fn measure(report: &mut Report) -> Result<()> {
             let _instruction = pipeline.segment(segment);
         });
     }
-    let grown = resident()?.saturating_sub(before);
+    let grown = resident(std::process::id())?.saturating_sub(before);
     ensure!(pipeline.streams().active == u64::from(CONNECTIONS), "{} connections", pipeline.streams().active);
     let what = "100,000 idle keep-alive connections";
     report.compare(what, (ratio(grown, 1 << 20), MIB), ("budget", BUDGET), Some(Target::AtMost(1.0)));
     Ok(())
-}
-
-/// Resident memory of this process in bytes.
-fn resident() -> Result<u64> {
-    let status = fs::read_to_string("/proc/self/status")?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
-    let kib: u64 = line.trim().trim_end_matches("kB").trim().parse()?;
-    Ok(kib << 10)
 }
