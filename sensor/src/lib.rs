@@ -5,6 +5,7 @@
 
 pub mod clock;
 pub mod config;
+pub mod duration;
 pub mod prefix;
 pub mod printable;
 

@@ -26,7 +26,8 @@ use crate::control::wire::{
     AlertExplanation, AllowRow, BlockRow, ClientRow, Confirmed, Envelope, Explanation, LimitRow, ModeReport,
     Question, Reloaded, Removed, Request, StatusReport,
 };
-use crate::control::{Client, ClientError};
+use crate::control::{self, Client, ClientError};
+use crate::duration::milliseconds;
 use args::{AllowCommand, BlockCommand, Cli, Command, Explained, LimitCommand, Remote};
 
 /// Runs the command that the process was started with. Exit status: 0 done, 1 failed, 2 wrong usage, 3 no
@@ -112,7 +113,7 @@ fn limit(command: LimitCommand, json: bool) -> Result<ExitCode> {
         LimitCommand::List(remote) => (remote, Request::LimitList),
         LimitCommand::Suggest(args) => return suggest::suggest(*args, json),
         LimitCommand::Set { remote, scope, limits, confirm } => {
-            let confirm_ms = confirm.map(args::milliseconds);
+            let confirm_ms = confirm.map(milliseconds);
             (remote, Request::LimitSet { scope, limits: limits.into(), confirm_ms })
         }
         LimitCommand::Unset { remote, scope } => (remote, Request::LimitUnset { scope }),
@@ -124,7 +125,7 @@ fn block(command: BlockCommand, json: bool) -> Result<ExitCode> {
     match command {
         BlockCommand::List(remote) => ask::<Vec<BlockRow>>(&remote, Request::BlockList, json, output::blocks),
         BlockCommand::Add { remote, prefix, time, reason } => {
-            let request = Request::BlockAdd { prefix, for_ms: time.map(args::milliseconds), reason };
+            let request = Request::BlockAdd { prefix, for_ms: time.map(milliseconds), reason };
             ask::<BlockRow>(&remote, request, json, output::blocked)
         }
         BlockCommand::Remove { remote, prefix } => {
@@ -171,9 +172,7 @@ fn ask<T: DeserializeOwned>(
     if json {
         println!("{answer}");
     } else {
-        let answer =
-            serde_json::from_value(answer).map_err(|error| ClientError::Unreadable(error.to_string()))?;
-        println!("{}", render(&answer));
+        println!("{}", render(&control::read(answer)?));
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -10,12 +10,13 @@ use comfy_table::{CellAlignment, Table};
 use humantime::format_duration;
 use serde_json::json;
 
-use super::args::{SuggestArgs, milliseconds};
+use super::args::SuggestArgs;
 use super::{output, ssh};
 use crate::clock;
 use crate::control::wire::{Envelope, LimitRow, Request};
-use crate::control::{Client, ClientError};
-use crate::enforce::{Limit, Limits};
+use crate::control::{self, Client};
+use crate::duration::milliseconds;
+use crate::enforce::Limit;
 use crate::suggest::{Candidate, DimensionReport, Report, ScopeReport};
 
 /// Asks, tells, and sets where that was asked for.
@@ -26,7 +27,7 @@ pub(super) fn suggest(args: SuggestArgs, json: bool) -> Result<ExitCode> {
     let request =
         Request::LimitSuggest { since, include_limited: args.include_limited, what_if: args.what_if.into() };
     let answer = ask(request)?;
-    let report: Report = serde_json::from_value(answer.clone()).map_err(unreadable)?;
+    let report: Report = control::read(answer.clone())?;
     if !report.lacking.is_empty() && !args.force {
         bail!(
             "too little was seen for a suggestion; missing is {}. Wait, or take less for enough with --force",
@@ -48,7 +49,7 @@ pub(super) fn suggest(args: SuggestArgs, json: bool) -> Result<ExitCode> {
             limits: scope.suggested,
             confirm_ms: args.confirm.map(milliseconds),
         };
-        rows = serde_json::from_value::<Vec<LimitRow>>(ask(request)?).map_err(unreadable)?;
+        rows = control::read::<Vec<LimitRow>>(ask(request)?)?;
     }
     if rows.is_empty() {
         bail!("there is nothing to set: no client used anything that a limit counts");
@@ -63,10 +64,6 @@ pub(super) fn suggest(args: SuggestArgs, json: bool) -> Result<ExitCode> {
         None => println!("\nset; `sensor limit unset SCOPE` takes them back"),
     }
     Ok(ExitCode::SUCCESS)
-}
-
-fn unreadable(error: serde_json::Error) -> ClientError {
-    ClientError::Unreadable(error.to_string())
 }
 
 /// The report for a person.
@@ -137,7 +134,6 @@ fn of_scope(scope: &ScopeReport, limited_included: bool) -> String {
     if let Some(column) = table.column_mut(1) {
         column.set_cell_alignment(CellAlignment::Right);
     }
-    let lines: Vec<String> = table.lines().map(|line| line.trim_end().to_owned()).collect();
     let over = if limited_included { "with" } else { "besides" };
     let limited =
         if scope.limited > 0 { format!(", {over} {} over a limit", scope.limited) } else { String::new() };
@@ -145,7 +141,7 @@ fn of_scope(scope: &ScopeReport, limited_included: bool) -> String {
         "{}: {} clients{limited}; in brackets the share that would have been touched\n{}",
         scope.scope,
         scope.clients,
-        lines.join("\n")
+        output::trimmed(&table)
     )
 }
 
@@ -182,18 +178,15 @@ fn percent(share: f64) -> String {
 
 /// The command that sets what is suggested.
 fn command(scope: &ScopeReport) -> Option<String> {
-    let Limits { packets, bits, connections, requests } = scope.suggested;
-    let flags: Vec<String> =
-        [("packets", packets), ("bits", bits), ("connections", connections), ("requests", requests)]
-            .into_iter()
-            .filter_map(|(name, limit)| Some(format!(" --{name} {}", limit?)))
-            .collect();
-    (!flags.is_empty()).then(|| format!("sensor limit set {}{} --confirm 10m", scope.scope, flags.concat()))
+    let flags: String =
+        scope.suggested.iter().map(|(dimension, limit)| format!(" --{} {limit}", dimension.name())).collect();
+    (!flags.is_empty()).then(|| format!("sensor limit set {}{flags} --confirm 10m", scope.scope))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::enforce::Limits;
     use crate::suggest::Excluded;
 
     fn candidate(limit: &str, touched: f64) -> Candidate {

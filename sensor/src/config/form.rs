@@ -34,6 +34,19 @@ impl Form<String> {
     }
 }
 
+impl<T: FromStr<Err: Display> + Display> Form<Option<T>> {
+    /// As the type reads itself, or `off`.
+    #[must_use]
+    pub const fn or_off(kind: &'static str, example: &'static str) -> Self {
+        Self {
+            kind,
+            example,
+            read: |text| if text.trim() == "off" { Ok(None) } else { from_text(text).map(Some) },
+            show: |value| value.as_ref().map_or_else(|| "off".to_owned(), T::to_string),
+        }
+    }
+}
+
 impl Form<PathBuf> {
     /// An absolute path.
     #[must_use]

@@ -297,12 +297,7 @@ const XDP: [(&str, XdpChoice); 3] =
 const LEVELS: [(&str, u8); 6] =
     [("off", 0), ("error", 1), ("warn", 2), ("info", 3), ("debug", 4), ("trace", 5)];
 
-const NEWCOMERS: Form<Option<Rate>> = Form {
-    kind: "a rate such as `100k/s:100k`, or `off`",
-    example: "50k/s:50k",
-    read: |text| if text.trim() == "off" { Ok(None) } else { from_text(text).map(Some) },
-    show: |rate| rate.map_or_else(|| "off".to_owned(), |rate| rate.to_string()),
-};
+const NEWCOMERS: Form<Option<Rate>> = Form::or_off("a rate such as `100k/s:100k`, or `off`", "50k/s:50k");
 
 const NOTICES: Form<Rate> =
     Form { kind: "a rate such as `1k/s:1k`", example: "100/s", read: from_text, show: Rate::to_string };

@@ -7,6 +7,7 @@ use sd_notify::NotifyState;
 use tracing::warn;
 
 use crate::clock;
+use crate::duration::milliseconds;
 
 /// Pings in a watchdog's period: `sd_watchdog_enabled(3)` recommends two; one may be late.
 const PINGS: u32 = 4;
@@ -43,7 +44,7 @@ pub(super) struct Pulse(AtomicU64);
 impl Pulse {
     /// It comes by.
     pub(super) fn beat(&self, now: Duration) {
-        self.0.store(u64::try_from(now.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
+        self.0.store(milliseconds(now), Ordering::Relaxed);
     }
 
     /// When it last did, to the millisecond; zero before the first time.

@@ -15,7 +15,7 @@ use sensor_common::limit::{Quota, Rate, Step};
 use super::recent::Recent;
 use super::{Detector, Evidence, Offender, Sample, Severity, Signal, Subject, Threat, Usage};
 use crate::clock::Timestamp;
-use crate::config::{Form, Section, from_text};
+use crate::config::{Form, Section};
 use crate::event::{Event, Exchange};
 use crate::identity::KeyedHash;
 
@@ -89,12 +89,10 @@ impl Limits {
 const ABOUT_ROUTE: &str = "Limits of one route, by its template, in place of those of `detect.request-rate` and counted \
                            apart. What is not set is as there.";
 
-const RATE: Form<Option<Rate>> = Form {
-    kind: "a rate such as `600/min` or `10/s:50` (with the burst behind the colon), or `off`",
-    example: "600/min:100",
-    read: |text| if text.trim() == "off" { Ok(None) } else { from_text(text).map(Some) },
-    show: |rate| rate.map_or_else(|| "off".to_owned(), |rate| rate.to_string()),
-};
+const RATE: Form<Option<Rate>> = Form::or_off(
+    "a rate such as `600/min` or `10/s:50` (with the burst behind the colon), or `off`",
+    "600/min:100",
+);
 
 /// Without a request over the limit for so long, an incident is over.
 const CALM: Duration = Duration::from_secs(300);

@@ -129,6 +129,24 @@ impl Limits {
         }
     }
 
+    /// Those that are set.
+    pub fn iter(&self) -> impl Iterator<Item = (Dimension, Limit)> {
+        Dimension::ALL.into_iter().filter_map(|dimension| Some((dimension, self.get(dimension)?)))
+    }
+
+    /// These limits, but this one of a dimension.
+    #[must_use]
+    pub const fn with(mut self, dimension: Dimension, limit: Limit) -> Self {
+        let place = match dimension {
+            Dimension::Packets => &mut self.packets,
+            Dimension::Bits => &mut self.bits,
+            Dimension::Connections => &mut self.connections,
+            Dimension::Requests => &mut self.requests,
+        };
+        *place = Some(limit);
+        self
+    }
+
     /// These limits, with those of `base` where nothing is set.
     #[must_use]
     pub fn or(self, base: Self) -> Self {

@@ -173,23 +173,13 @@ fn of_scope(scope: Scope, clients: &Clients, ask: &Ask, in_force: Limits) -> Sco
         if let Some(report) =
             of_dimension(dimension, &needs, in_force.get(dimension), ask.what_if.get(dimension))
         {
-            set(&mut suggested, dimension, report.suggested.limit);
+            suggested = suggested.with(dimension, report.suggested.limit);
             dimensions.push(report);
         }
     }
     let counted = if ask.include_limited { clients.count_limited } else { 0 };
     let total = clients.count.saturating_add(counted);
     ScopeReport { scope, clients: total, limited: clients.count_limited, dimensions, suggested }
-}
-
-const fn set(limits: &mut Limits, dimension: Dimension, limit: Limit) {
-    let place = match dimension {
-        Dimension::Packets => &mut limits.packets,
-        Dimension::Bits => &mut limits.bits,
-        Dimension::Connections => &mut limits.connections,
-        Dimension::Requests => &mut limits.requests,
-    };
-    *place = Some(limit);
 }
 
 fn of_dimension(

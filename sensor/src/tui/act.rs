@@ -7,6 +7,7 @@ use ipnet::IpNet;
 
 use crate::control::wire::Request;
 use crate::decide::RecordId;
+use crate::duration::{self, milliseconds};
 use crate::enforce::{Limit, Limits, Mode, Scope, parse_bits};
 
 /// Why a rule is there, for whoever asks later.
@@ -62,11 +63,10 @@ pub(super) enum Told {
 impl Deed {
     /// As the command would ask it.
     pub(super) fn request(&self) -> Request {
-        let millis = |time: &Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
         let reason = || Some(REASON.to_owned());
         match self {
             Self::Block { prefix, time } => {
-                Request::BlockAdd { prefix: *prefix, for_ms: time.as_ref().map(millis), reason: reason() }
+                Request::BlockAdd { prefix: *prefix, for_ms: time.map(milliseconds), reason: reason() }
             }
             Self::Unblock { prefix } => Request::BlockRemove { prefix: *prefix },
             Self::Allow { prefix } => Request::AllowAdd { prefix: *prefix, reason: reason() },
@@ -74,7 +74,7 @@ impl Deed {
             Self::Limit { prefix, limits, confirm } => Request::LimitSet {
                 scope: Scope::Prefix(*prefix),
                 limits: *limits,
-                confirm_ms: confirm.as_ref().map(millis),
+                confirm_ms: confirm.map(milliseconds),
             },
             Self::Unlimit { prefix } => Request::LimitUnset { scope: Scope::Prefix(*prefix) },
             Self::Keep { .. } => Request::Confirm,
@@ -144,13 +144,7 @@ impl Deed {
 }
 
 fn told(limits: &Limits) -> String {
-    let parts = [
-        ("packets", limits.packets),
-        ("bits", limits.bits),
-        ("connections", limits.connections),
-        ("requests", limits.requests),
-    ];
-    let set = parts.into_iter().filter_map(|(name, limit)| Some(format!("{name} {}", limit?)));
+    let set = limits.iter().map(|(dimension, limit)| format!("{} {limit}", dimension.name()));
     set.collect::<Vec<_>>().join(", ")
 }
 
@@ -176,13 +170,7 @@ pub(super) fn parse_time(text: &str) -> Result<Option<Duration>, String> {
     if text == "forever" {
         return Ok(None);
     }
-    let time = humantime::parse_duration(text)
-        .map_err(|error| format!("{error}; expected 30s, 10m, 1h30m or forever"))?;
-    if time.as_millis() == 0 {
-        Err("no time at all; expected 30s, 10m, 1h30m or forever".to_owned())
-    } else {
-        Ok(Some(time))
-    }
+    duration::parse(text, "expected 30s, 10m, 1h30m or forever").map(Some)
 }
 
 #[cfg(test)]

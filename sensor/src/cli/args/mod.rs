@@ -13,6 +13,7 @@ use ipnet::IpNet;
 
 use crate::control::wire::ClientSort;
 use crate::decide::RecordId;
+use crate::duration;
 use crate::enforce::Mode;
 use crate::kernel::XdpChoice;
 use crate::prefix;
@@ -285,14 +286,7 @@ fn parse_explained(text: &str) -> Result<Explained, String> {
 
 /// A time that something lasts: more than none.
 fn parse_time(text: &str) -> Result<Duration, String> {
-    let expected = "expected a time such as 30s, 10m or 1h30m";
-    let time = humantime::parse_duration(text).map_err(|error| format!("{error}; {expected}"))?;
-    if time.as_millis() == 0 { Err(format!("no time at all; {expected}")) } else { Ok(time) }
-}
-
-/// Whole milliseconds, for the wire.
-pub(in crate::cli) fn milliseconds(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+    duration::parse(text, "expected a time such as 30s, 10m or 1h30m")
 }
 
 #[cfg(test)]

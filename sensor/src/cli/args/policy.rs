@@ -16,6 +16,7 @@ pub(in crate::cli) enum LimitCommand {
     /// Suggest limits from what this host has seen, and say whom they would have touched
     Suggest(Box<SuggestArgs>),
     /// Set limits of a scope; those not named stay
+    #[command(mut_group("LimitArgs", |group| group.required(true)))]
     Set {
         #[command(flatten)]
         remote: Remote,
@@ -40,7 +41,7 @@ pub(in crate::cli) enum LimitCommand {
 
 /// Rates are RATE[/UNIT][:BURST], such as 100/min:20, 50k/s, 200M, or `off`.
 #[derive(Debug, Args)]
-#[group(required = true, multiple = true)]
+#[group(multiple = true)]
 pub(in crate::cli) struct LimitArgs {
     /// Packets
     #[arg(long, value_name = "RATE", value_parser = str::parse::<Limit>)]
@@ -86,32 +87,8 @@ pub(in crate::cli) struct SuggestArgs {
     /// Set it for good
     #[arg(long, requires = "apply")]
     pub(in crate::cli) yes: bool,
-    #[command(flatten)]
-    pub(in crate::cli) what_if: WhatIfArgs,
-}
-
-/// Limits to judge: which share of clients each would have touched.
-#[derive(Debug, Args)]
-pub(in crate::cli) struct WhatIfArgs {
-    /// Say what this limit on packets would have done
-    #[arg(long, value_name = "RATE", value_parser = str::parse::<Limit>)]
-    packets: Option<Limit>,
-    /// Say what this limit on bits would have done
-    #[arg(long, value_name = "RATE", value_parser = parse_bits)]
-    bits: Option<Limit>,
-    /// Say what this limit on new TCP connections would have done
-    #[arg(long, value_name = "RATE", value_parser = str::parse::<Limit>)]
-    connections: Option<Limit>,
-    /// Say what this limit on HTTP requests would have done
-    #[arg(long, value_name = "RATE", value_parser = str::parse::<Limit>)]
-    requests: Option<Limit>,
-}
-
-impl From<WhatIfArgs> for Limits {
-    fn from(args: WhatIfArgs) -> Self {
-        let WhatIfArgs { packets, bits, connections, requests } = args;
-        Self { packets, bits, connections, requests }
-    }
+    #[command(flatten, next_help_heading = "Limits to try on what was seen")]
+    pub(in crate::cli) what_if: LimitArgs,
 }
 
 #[derive(Debug, Subcommand)]

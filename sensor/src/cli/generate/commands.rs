@@ -81,6 +81,9 @@ fn row(arg: &Arg) -> Vec<String> {
         .map(|value| code(value.get_name()))
         .collect();
     let mut meaning = arg.get_help().map(ToString::to_string).unwrap_or_default();
+    if let Some(heading) = arg.get_help_heading() {
+        meaning = format!("{heading}: {meaning}");
+    }
     if !values.is_empty() {
         meaning.push_str(&format!(": {}", values.join(", ")));
     }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::Moment;
+use crate::duration::milliseconds;
 
 /// Parts of a window.
 pub(super) const SLOTS: usize = 8;
@@ -18,7 +19,7 @@ pub(crate) struct Span {
 impl Span {
     /// Of at least so long; at least 7 ms.
     pub(crate) fn of(duration: Duration) -> Self {
-        let millis = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+        let millis = milliseconds(duration);
         Self { slot_millis: millis.div_ceil(RING - 1).max(1) }
     }
 

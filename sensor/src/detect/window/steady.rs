@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::clock::Timestamp;
+use crate::duration::milliseconds;
 
 /// A moment of steady time, in milliseconds since the first event.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -48,7 +49,7 @@ impl Steady {
         } else if latest.since(civil) > DISORDER {
             self.civil = Some(civil);
         }
-        Moment(u64::try_from(self.elapsed.as_millis()).unwrap_or(u64::MAX))
+        Moment(milliseconds(self.elapsed))
     }
 }
 
