@@ -315,3 +315,16 @@ fn a_full_table_names_its_bound() -> Result<()> {
     ensure!(list.as_array().map(Vec::len) == Some(3), "{list}");
     Ok(())
 }
+
+#[test]
+fn a_reader_who_left_is_no_failure_and_a_full_disk_is_one() -> Result<()> {
+    // `sensor generate config | head -0`: the other end of the pipe is closed before anything is written.
+    let (reader, writer) = std::io::pipe()?;
+    drop(reader);
+    let output = Command::new(binary()?).args(["generate", "config"]).stdout(writer).output()?;
+    expect("a pipe that nobody reads", &output, 0, &[])?;
+    ensure!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+    let full = fs::File::options().write(true).open("/dev/full")?;
+    let output = Command::new(binary()?).args(["generate", "config"]).stdout(full).output()?;
+    expect("a full disk", &output, 1, &["standard output", "No space left"])
+}

@@ -1,6 +1,6 @@
 //! `sensor alerts`, `sensor audit`, `sensor explain ALERT_ID`.
 
-use std::io::{self, Write as _};
+use std::io;
 use std::os::fd::AsFd as _;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use super::args::Remote;
 use super::output::{printable, seconds};
+use super::say::say;
 use super::ssh;
 use crate::clock::{self, Timestamp};
 use crate::control::Client;
@@ -39,11 +40,11 @@ pub(super) fn alerts(remote: &Remote, wanted: &Wanted, json: bool) -> Result<Exi
         let question = Question::Alerts { since, after, id: wanted.id, limit };
         let found: Vec<Alert> = ask(remote, question)?;
         for alert in &found {
-            print(if json { serde_json::to_string(alert)? } else { line(alert) })?;
+            say(if json { serde_json::to_string(alert)? } else { line(alert) })?;
         }
         if !wanted.follow {
             if found.is_empty() && !json {
-                println!("no alerts");
+                say("no alerts")?;
             }
             return Ok(ExitCode::SUCCESS);
         }
@@ -69,10 +70,10 @@ pub(super) fn audit(remote: &Remote, since: Option<Duration>, last: u32, json: b
     let limit = usize::try_from(last).unwrap_or(usize::MAX);
     let found: Vec<AuditEntry> = ask(remote, Question::Audit { since: since.map(ago), limit })?;
     for entry in &found {
-        print(if json { serde_json::to_string(entry)? } else { entry_line(entry) })?;
+        say(if json { serde_json::to_string(entry)? } else { entry_line(entry) })?;
     }
     if found.is_empty() && !json {
-        println!("no changes");
+        say("no changes")?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -80,13 +81,6 @@ pub(super) fn audit(remote: &Remote, since: Option<Duration>, last: u32, json: b
 fn ask<T: serde::de::DeserializeOwned>(remote: &Remote, question: Question) -> Result<T> {
     let request = Request::Records { question };
     Ok(Client::new(&remote.socket).ask_for(&Envelope { request, ssh_peer: ssh::peer() })?)
-}
-
-/// Whoever follows wants each line at once, and may have gone.
-fn print(line: String) -> io::Result<()> {
-    let mut out = io::stdout().lock();
-    writeln!(out, "{line}")?;
-    out.flush()
 }
 
 fn ago(time: Duration) -> Timestamp {

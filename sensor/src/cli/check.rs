@@ -2,9 +2,11 @@
 
 use std::process::ExitCode;
 
+use anyhow::Result;
 use serde_json::json;
 
 use super::args::CheckArgs;
+use super::say::say;
 use crate::config::Problem;
 use crate::daemon::ConfigSource;
 
@@ -17,7 +19,7 @@ pub(super) fn problems_of(problems: &[Problem]) -> ExitCode {
 }
 
 /// Prints every mistake; exit status 1 where there is one.
-pub(super) fn check(args: &CheckArgs, json: bool) -> ExitCode {
+pub(super) fn check(args: &CheckArgs, json: bool) -> Result<ExitCode> {
     let source = ConfigSource { file: args.config.clone(), ..ConfigSource::default() };
     let problems = source.load_here().err().unwrap_or_default();
     let files = source.files();
@@ -26,18 +28,18 @@ pub(super) fn check(args: &CheckArgs, json: bool) -> ExitCode {
             .iter()
             .map(|found| json!({"file": found.file, "line": found.line, "key": found.key, "message": found.message}))
             .collect();
-        println!("{}", json!({"files": files, "problems": problems}));
+        say(json!({"files": files, "problems": problems}))?;
     } else {
         for problem in &problems {
             eprintln!("{problem}");
         }
         match (problems.len(), files.len()) {
-            (0, 0) => println!("no configuration files; the defaults are in force"),
-            (0, 1) => println!("1 file, no mistakes"),
-            (0, count) => println!("{count} files, no mistakes"),
+            (0, 0) => say("no configuration files; the defaults are in force")?,
+            (0, 1) => say("1 file, no mistakes")?,
+            (0, count) => say(format_args!("{count} files, no mistakes"))?,
             (1, _) => eprintln!("1 mistake"),
             (count, _) => eprintln!("{count} mistakes"),
         }
     }
-    if problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    Ok(if problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -1,5 +1,5 @@
 //! The command line: flags to requests, answers to text.
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "this room speaks to a terminal")]
+#![expect(clippy::print_stderr, reason = "this room speaks to a terminal")]
 
 mod alerts;
 mod args;
@@ -10,6 +10,7 @@ mod live;
 mod output;
 mod replay;
 mod run;
+mod say;
 mod score;
 mod selftest;
 mod ssh;
@@ -29,6 +30,7 @@ use crate::control::wire::{
 use crate::control::{self, Client, ClientError};
 use crate::duration::milliseconds;
 use args::{AllowCommand, BlockCommand, Cli, Command, Explained, LimitCommand, Remote};
+use say::{SayError, say};
 
 /// Runs the command that the process was started with. Exit status: 0 done, 1 failed, 2 wrong usage, 3 no
 /// daemon.
@@ -37,6 +39,7 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     match dispatch(cli) {
         Ok(code) => code,
+        Err(error) if matches!(error.downcast_ref(), Some(SayError::ReaderLeft)) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("sensor: {}", whole(&error));
             match error.downcast_ref() {
@@ -63,7 +66,7 @@ fn whole(error: &anyhow::Error) -> String {
 fn dispatch(cli: Cli) -> Result<ExitCode> {
     match cli.command {
         Command::Run(options) => run::run(options),
-        Command::Check(options) => Ok(check::check(&options, cli.json)),
+        Command::Check(options) => check::check(&options, cli.json),
         Command::Doctor(options) => doctor::doctor(&options, cli.json),
         Command::Unload(options) => run::unload(&options, cli.json),
         Command::Replay(options) => replay::replay(&options, cli.json),
@@ -152,10 +155,10 @@ fn exchanges(remote: &Remote, last: u32, json: bool) -> Result<ExitCode> {
     let answer = Client::new(&remote.socket).ask(&Envelope { request, ssh_peer: ssh::peer() })?;
     let records = answer.as_array().map(Vec::as_slice).unwrap_or_default();
     for record in records {
-        if json { println!("{record}") } else { println!("{}", output::exchange_record(record)) }
+        if json { say(record)? } else { say(output::exchange_record(record))? }
     }
     if records.is_empty() && !json {
-        println!("no exchanges were seen yet");
+        say("no exchanges were seen yet")?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -170,9 +173,9 @@ fn ask<T: DeserializeOwned>(
     let envelope = Envelope { request, ssh_peer: ssh::peer() };
     let answer = Client::new(&remote.socket).ask(&envelope)?;
     if json {
-        println!("{answer}");
+        say(answer)?;
     } else {
-        println!("{}", render(&control::read(answer)?));
+        say(render(&control::read(answer)?))?;
     }
     Ok(ExitCode::SUCCESS)
 }

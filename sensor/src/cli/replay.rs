@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use super::args::ReplayArgs;
 use super::check::problems_of;
+use super::say::{SayError, say};
 use super::watch::Watch;
 use crate::capture::file::{CaptureFile, FileCounters, FileError};
 use crate::clock::Timestamp;
@@ -65,7 +66,7 @@ pub(super) fn replay(args: &ReplayArgs, json: bool) -> Result<ExitCode> {
         // Whoever reads has seen enough.
         Some(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(ExitCode::SUCCESS),
         Some(error) => return Err(error).context("writing exchanges"),
-        None => summary.print(args.exchanges, json),
+        None => summary.print(args.exchanges, json)?,
     }
     match failure {
         Some(error) => Err(error.into()),
@@ -228,12 +229,13 @@ impl Summary {
     }
 
     /// To where exchanges are not.
-    fn print(&self, exchanges: bool, json: bool) {
+    fn print(&self, exchanges: bool, json: bool) -> Result<(), SayError> {
         let text = if json { serde_json::to_string(self).unwrap_or_default() } else { self.text() };
         if exchanges {
             eprintln!("{text}");
+            Ok(())
         } else {
-            println!("{text}");
+            say(text)
         }
     }
 

@@ -10,6 +10,7 @@ use nix::unistd::getppid;
 use serde_json::json;
 
 use super::args::{RunArgs, UnloadArgs};
+use super::say::say;
 use super::ssh;
 use crate::daemon::{self, ConfigSource, Overrides, RunOptions};
 use crate::kernel::{self, KernelError};
@@ -67,11 +68,11 @@ fn remove(pin_dir: &Path, json: bool) -> Result<ExitCode> {
         freed => freed?,
     };
     if json {
-        println!("{}", json!({"detached": freed}));
+        say(json!({"detached": freed}))?;
     } else if freed.is_empty() {
-        println!("nothing was attached under {}", pin_dir.display());
+        say(format_args!("nothing was attached under {}", pin_dir.display()))?;
     } else {
-        println!("detached from {}; nothing is limited or blocked any more", freed.join(", "));
+        say(format_args!("detached from {}; nothing is limited or blocked any more", freed.join(", ")))?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -11,6 +11,7 @@ use humantime::format_duration;
 use serde_json::json;
 
 use super::args::SuggestArgs;
+use super::say::say;
 use super::{output, ssh};
 use crate::clock;
 use crate::control::wire::{Envelope, LimitRow, Request};
@@ -36,9 +37,9 @@ pub(super) fn suggest(args: SuggestArgs, json: bool) -> Result<ExitCode> {
     }
     if !args.apply {
         if json {
-            println!("{answer}")
+            say(answer)?;
         } else {
-            println!("{}", text(&report))
+            say(text(&report))?;
         }
         return Ok(ExitCode::SUCCESS);
     }
@@ -55,13 +56,15 @@ pub(super) fn suggest(args: SuggestArgs, json: bool) -> Result<ExitCode> {
         bail!("there is nothing to set: no client used anything that a limit counts");
     }
     if json {
-        println!("{}", json!({"suggestion": answer, "limits": rows}));
+        say(json!({"suggestion": answer, "limits": rows}))?;
         return Ok(ExitCode::SUCCESS);
     }
-    println!("{}\n\n{}", text(&report), output::limits(&rows));
+    say(format_args!("{}\n\n{}\n", text(&report), output::limits(&rows)))?;
     match args.confirm {
-        Some(time) => println!("\nset; undone in {} unless `sensor confirm` follows", format_duration(time)),
-        None => println!("\nset; `sensor limit unset SCOPE` takes them back"),
+        Some(time) => {
+            say(format_args!("set; undone in {} unless `sensor confirm` follows", format_duration(time)))?
+        }
+        None => say("set; `sensor limit unset SCOPE` takes them back")?,
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -15,6 +15,7 @@ use nix::net::if_::InterfaceFlags;
 use serde_json::json;
 
 use super::args::DoctorArgs;
+use super::say::{SayError, say};
 use finding::{Finding, Severity};
 
 /// What keeps the sensor from working on this host, whatever the interface, each with its remedy.
@@ -33,23 +34,21 @@ pub(super) fn doctor(args: &DoctorArgs, json: bool) -> Result<ExitCode> {
     findings.extend(ports::findings(&args.remote));
     let works = findings.iter().all(|finding| finding.severity < Severity::Problem);
     if json {
-        println!("{}", json!({"works": works, "findings": findings}));
+        say(json!({"works": works, "findings": findings}))?;
     } else {
-        findings.iter().for_each(print);
+        findings.iter().try_for_each(print)?;
     }
     Ok(if works { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn print(Finding { severity, what, remedy }: &Finding) {
+fn print(Finding { severity, what, remedy }: &Finding) -> Result<(), SayError> {
     let mark = match severity {
         Severity::Good => "ok      ",
         Severity::Note => "note    ",
         Severity::Problem => "PROBLEM ",
     };
-    println!("{mark} {what}");
-    if !remedy.is_empty() {
-        println!("         -> {remedy}");
-    }
+    say(format_args!("{mark} {what}"))?;
+    if remedy.is_empty() { Ok(()) } else { say(format_args!("         -> {remedy}")) }
 }
 
 fn interfaces_up() -> Result<Vec<String>> {

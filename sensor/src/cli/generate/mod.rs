@@ -19,6 +19,7 @@ use std::process::ExitCode;
 use anyhow::{Context as _, Result};
 
 use super::args::{GenerateArgs, Generated};
+use super::say::say;
 
 /// A file that was made.
 struct File {
@@ -37,7 +38,7 @@ pub(super) fn generate(args: &GenerateArgs) -> Result<ExitCode> {
     let files = files(args.what)?;
     let Some(directory) = &args.out else {
         for file in &files {
-            print!("{}", file.text);
+            say(file.text.trim_end_matches('\n'))?;
         }
         return Ok(ExitCode::SUCCESS);
     };

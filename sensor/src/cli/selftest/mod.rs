@@ -19,6 +19,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 
+use super::say::say;
 use crate::clock;
 use report::{Check, Report};
 use steps::News;
@@ -35,8 +36,9 @@ pub(super) fn selftest(json: bool) -> Result<ExitCode> {
     let test = test.spawn(move || steps::run(&sender)).context("starting a thread")?;
     let mut report = Report::default();
     let show = |check: &Check| {
+        // The test goes on, and takes its things away, whoever watches.
         if !json {
-            println!("{}", check.text());
+            say(check.text()).unwrap_or_default();
         }
     };
     loop {
@@ -65,9 +67,9 @@ pub(super) fn selftest(json: bool) -> Result<ExitCode> {
         report.log.clear();
     }
     if json {
-        println!("{}", report.document(took()));
+        say(report.document(took()))?;
     } else {
-        println!("\n{}", report.verdict(took()));
+        say(format_args!("\n{}", report.verdict(took())))?;
         for line in &report.log {
             eprintln!("{line}");
         }
