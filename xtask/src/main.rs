@@ -10,6 +10,7 @@ mod dist;
 mod evaluate;
 mod fuzz;
 mod outcome;
+mod picture;
 mod process;
 mod progress;
 mod run;
@@ -56,6 +57,8 @@ enum Command {
     Fuzz(fuzz::Args),
     /// Make the package for Debian and Ubuntu, and the tarball for the rest.
     Dist(dist::Args),
+    /// Take the picture of `sensor top` that is in the README.
+    Picture(picture::Args),
     /// Check the house rules.
     Tidy,
     /// Run the kernel-side tests on other Linux versions, in virtual machines.
@@ -84,6 +87,7 @@ fn dispatch(command: Command) -> Result<()> {
         Command::Soak(args) => soak::command(&args),
         Command::Fuzz(args) => fuzz::command(&args),
         Command::Dist(args) => dist::command(&args),
+        Command::Picture(args) => picture::command(&args),
         Command::Tidy => tidy::command(),
         Command::Vm(args) => vm::command(&args),
     }
@@ -107,8 +111,8 @@ mod tests {
     fn subcommands_have_their_names() {
         let names = subcommands();
         for name in [
-            "setup", "build", "run", "demo", "test", "bench", "evaluate", "soak", "fuzz", "dist", "tidy",
-            "vm",
+            "setup", "build", "run", "demo", "test", "bench", "evaluate", "soak", "fuzz", "dist", "picture",
+            "tidy", "vm",
         ] {
             assert!(names.iter().any(|known| known == name), "{name} is missing");
         }
