@@ -84,8 +84,7 @@ fn ask<T: serde::de::DeserializeOwned>(remote: &Remote, question: Question) -> R
 }
 
 fn ago(time: Duration) -> Timestamp {
-    let nanos = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
-    Timestamp::from_unix_nanos(clock::now().unix_nanos().saturating_sub(nanos))
+    clock::now().minus(time)
 }
 
 /// One alert on one line.

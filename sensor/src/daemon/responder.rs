@@ -88,10 +88,7 @@ impl Responder {
     /// Puts what detectors had decided before a restart into the policy.
     pub(super) fn restore(&mut self, policy: &mut Policy, config: &Config, now: Timestamp) {
         let Some(reader) = self.events.as_ref().map(EventStore::reader) else { return };
-        let since = Timestamp::from_unix_nanos(
-            now.unix_nanos()
-                .saturating_sub(u64::try_from(config.decide.forget_after.as_nanos()).unwrap_or(u64::MAX)),
-        );
+        let since = now.minus(config.decide.forget_after);
         let past = reader.decisions_since(since, MOST_RECORDS).and_then(|past| {
             // What holds is among them, unless they are too many.
             let active = if past.len() < MOST_RECORDS {

@@ -109,9 +109,7 @@ impl Incidents {
         let Case { threat, subject, .. } = case;
         let incident = self.open.get(&(threat, subject.clone()), now)?;
         let span = account.span.max(now.since(incident.began));
-        let began = Timestamp::from_unix_nanos(
-            at.unix_nanos().saturating_sub(u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)),
-        );
+        let began = at.minus(span);
         let signal = Signal {
             at,
             threat,
