@@ -44,6 +44,8 @@ const SLEEP: TimeSpec = TimeSpec::from_duration(Duration::from_millis(50));
 const REST: Duration = Duration::from_secs(10);
 /// How often totals are told and time is made to pass.
 const PUBLISH: Duration = Duration::from_millis(200);
+/// The same after as long a silence: nothing changes but what time changes.
+const PUBLISH_QUIET: Duration = Duration::from_secs(1);
 /// How often the routes and baselines learned are kept.
 const KEEP: Duration = Duration::from_secs(60);
 /// The file that they are kept in.
@@ -273,7 +275,8 @@ impl Worker {
             self.shared.pulse.beat(clock::monotonic());
             let read = if is_readable { self.read() } else { 0 };
             let now = clock::now();
-            if now.since(published) >= PUBLISH || now < published {
+            let every = if now.since(heard) >= PUBLISH_QUIET { PUBLISH_QUIET } else { PUBLISH };
+            if now.since(published) >= every || now < published {
                 published = now;
                 // Civil time may have been set meanwhile.
                 self.clock = clock::kernel_clock();

@@ -177,6 +177,6 @@ impl Row {
 }
 
 fn shown(value: f64, unit: &str) -> String {
-    let digits = if [MPPS, MS].contains(&unit) { 2 } else { 0 };
+    let digits = if [MPPS, MS, PERCENT].contains(&unit) { 2 } else { 0 };
     format!("{value:.digits$} {unit}")
 }
