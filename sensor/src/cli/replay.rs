@@ -63,9 +63,7 @@ pub(super) fn replay(args: &ReplayArgs, json: bool) -> Result<ExitCode> {
     let flushed = printer.out.flush();
     let failed = printer.failure.take().or(flushed.err());
     match failed {
-        // Whoever reads has seen enough.
-        Some(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(ExitCode::SUCCESS),
-        Some(error) => return Err(error).context("writing exchanges"),
+        Some(error) => return Err(SayError::from(error)).context("writing exchanges"),
         None => summary.print(args.exchanges, json)?,
     }
     match failure {

@@ -11,6 +11,7 @@ use csv::{ReaderBuilder, StringRecord, Trim};
 use serde::Serialize;
 
 use super::args::ScoreArgs;
+use super::say::SayError;
 use crate::clock::Timestamp;
 use crate::detect::baseline::Baseline;
 
@@ -27,9 +28,7 @@ pub(super) fn score(args: &ScoreArgs, json: bool) -> Result<ExitCode> {
     let flushed = out.flush();
     match scored.and(flushed.map_err(Failure::Output)) {
         Ok(()) => Ok(ExitCode::SUCCESS),
-        // Whoever reads has seen enough.
-        Err(Failure::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(ExitCode::SUCCESS),
-        Err(Failure::Output(error)) => Err(error).context("writing scores"),
+        Err(Failure::Output(error)) => Err(SayError::from(error)).context("writing scores"),
         Err(Failure::Input { line, reason }) => anyhow::bail!("{name}:{line}: {reason}"),
     }
 }
