@@ -23,6 +23,18 @@ pub(crate) unsafe fn compare_exchange(place: *mut u64, expected: u64, new: u64) 
     found
 }
 
+/// Stores a value behind everything that was stored before.
+///
+/// # Safety
+/// `place` is an aligned pointer into a map value.
+#[inline(always)]
+pub(crate) unsafe fn publish(place: *mut u64, value: u64) {
+    // SAFETY: the caller's promise. What was there is not of interest; the exchange is, for its order.
+    unsafe {
+        asm!("{value} = xchg_64({place} + 0, {value})", place = in(reg) place, value = inout(reg) value => _)
+    };
+}
+
 /// Adds, without an answer.
 ///
 /// # Safety

@@ -5,11 +5,10 @@ use aya_ebpf::macros::map;
 use aya_ebpf::maps::lpm_trie::{Key, LpmTrie};
 use aya_ebpf::maps::{Array, LruHashMap, PerCpuArray, RingBuf};
 use sensor_common::abi::{
-    BlockEntry, COUNTERS as COUNTER_ENTRIES, Counter, EVENTS as EVENT_ENTRIES, FlowInstruction, FlowKey,
-    MirrorSettings, ScopeEntry, ScopeLimits, Settings, Shared, Slot, SlotDetails, TagWord,
+    Block, BlockEntry, COUNTERS as COUNTER_ENTRIES, Counter, EVENTS as EVENT_ENTRIES, FlowInstruction,
+    FlowKey, MirrorSettings, RingPositions, ScopeEntry, ScopeLimits, Settings, Shared, Slot, SlotDetails,
+    TagWord,
 };
-
-use crate::mirror::Record;
 
 /// One entry, written by user space through shared memory.
 #[map]
@@ -79,13 +78,17 @@ pub(crate) static MIRROR: Array<MirrorSettings> = Array::with_max_entries(1, BPF
 #[map]
 pub(crate) static FLOWS: LruHashMap<FlowKey, FlowInstruction> = LruHashMap::with_max_entries(16_384, 0);
 
-/// Mirrored segments; set at load, a power of two.
+/// How far the rings of mirrored segments are written and read, one a CPU; set at load.
 #[map]
-pub(crate) static SEGMENTS: RingBuf = RingBuf::with_byte_size(16 << 20, 0);
+pub(crate) static RINGS: Array<RingPositions> = Array::with_max_entries(1, BPF_F_MMAPABLE);
 
-/// Where a record is put together.
+/// The rings themselves, in blocks; set at load.
 #[map]
-pub(crate) static SCRATCH: PerCpuArray<Record> = PerCpuArray::with_max_entries(1, 0);
+pub(crate) static SEGMENTS: Array<Block> = Array::with_max_entries(1, BPF_F_MMAPABLE);
+
+/// What wakes the reader of the rings. A page, of which none is larger on a supported architecture.
+#[map]
+pub(crate) static WAKEUPS: RingBuf = RingBuf::with_byte_size(64 * 1024, 0);
 
 /// The settings. The map has one entry that always exists; the program passes packets where it does not.
 #[inline(always)]

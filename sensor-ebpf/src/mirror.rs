@@ -4,17 +4,17 @@
 //! bytes beyond a snap length, bytes that an instruction for the connection says to skip.
 
 use aya_ebpf::EbpfContext as _;
-use aya_ebpf::bindings::{BPF_RB_FORCE_WAKEUP, BPF_RB_NO_WAKEUP};
-use aya_ebpf::helpers::generated::{bpf_ktime_get_ns, bpf_skb_load_bytes};
+use aya_ebpf::bindings::BPF_RB_FORCE_WAKEUP;
+use aya_ebpf::helpers::generated::{bpf_get_smp_processor_id, bpf_ktime_get_ns, bpf_skb_load_bytes};
 use aya_ebpf::programs::TcContext;
 use sensor_common::abi::{
-    CHUNK, Event, FlowInstruction, FlowKey, MAX_CHUNKS, MirrorDirection, MirrorHeader, MirrorSettings,
-    PORT_WORDS,
+    BLOCK, CHUNK, Event, FlowInstruction, FlowKey, MAX_CHUNKS, MirrorDirection, MirrorHeader, MirrorSettings,
+    PORT_WORDS, record_size,
 };
 use sensor_common::packet::{self, NoSegment, SegmentHeader};
 
 use crate::access::Linear;
-use crate::maps::{FLOWS, MIRROR, SCRATCH, SEGMENTS};
+use crate::maps::{FLOWS, MIRROR, RINGS, SEGMENTS, WAKEUPS};
 use crate::{atomic, count, maps};
 
 /// [`CHUNK`] is a power of two.
@@ -23,13 +23,6 @@ const CHUNK_MASK: u64 = CHUNK as u64 - 1;
 const FIN: u8 = 0x01;
 const SYN: u8 = 0x02;
 const RST: u8 = 0x04;
-
-/// A record on its way to the ring buffer.
-#[repr(C)]
-pub(crate) struct Record {
-    header: MirrorHeader,
-    payload: [u8; CHUNK as usize],
-}
 
 /// Copies a segment if someone wants it.
 #[inline(always)]
@@ -67,7 +60,7 @@ pub(crate) fn mirror(context: &TcContext, direction: MirrorDirection) {
     } else {
         snap
     };
-    copy(context, &segment, direction, length, snap);
+    copy(context, settings, &segment, direction, (length, snap));
 }
 
 /// Aggregates of a server that are longer, and cut off by the snap length anyway, are the rest of a large body unless
@@ -203,12 +196,17 @@ fn flow_key(segment: &SegmentHeader, direction: MirrorDirection) -> FlowKey {
     }
 }
 
-/// Puts the segment into the ring buffer, a record for each [`CHUNK`] of payload.
+/// Puts the segment into this CPU's ring, a record for each [`CHUNK`] of payload.
 #[inline(always)]
-fn copy(context: &TcContext, segment: &SegmentHeader, direction: MirrorDirection, length: u32, snap: u32) {
-    let Some(record) = SCRATCH.get_ptr_mut(0) else { return };
+fn copy(
+    context: &TcContext,
+    settings: &MirrorSettings,
+    segment: &SegmentHeader,
+    direction: MirrorDirection,
+    (length, snap): (u32, u32),
+) {
     let captured = if length < snap { length } else { snap };
-    let header = MirrorHeader {
+    let mut header = MirrorHeader {
         // SAFETY: the helper has no arguments.
         time: unsafe { bpf_ktime_get_ns() },
         source: segment.source,
@@ -220,39 +218,32 @@ fn copy(context: &TcContext, segment: &SegmentHeader, direction: MirrorDirection
         sequence: segment.sequence,
         acknowledgement: segment.acknowledgement,
         length,
-        captured: 0,
+        captured,
         urgent: segment.urgent,
         flags: segment.flags,
         direction: direction as u8,
         reserved: 0,
     };
-    // SAFETY: this CPU's own copy; nothing else on this CPU runs the program meanwhile.
-    unsafe { (*record).header = header };
-    let wake = wake_flags();
     let mut done = 0;
     for _ in 0..MAX_CHUNKS {
         let rest = captured.wrapping_sub(done);
         let is_last = rest <= CHUNK;
-        let bytes = if is_last { rest } else { CHUNK };
+        header.captured = if is_last { rest } else { CHUNK };
         // The last record stands for what is not copied, too.
-        let stands_for = if is_last { length.wrapping_sub(done) } else { bytes };
-        // SAFETY: as above.
-        let header = unsafe { &mut (*record).header };
+        header.length = if is_last { length.wrapping_sub(done) } else { CHUNK };
         header.sequence = segment.sequence.wrapping_add(done);
-        header.length = stands_for;
-        header.captured = bytes;
         // A SYN takes a sequence number before the first byte of data that comes with it, and FIN comes last.
         header.flags = flags_of(segment.flags, done == 0, is_last);
         if segment.flags & SYN != 0 && done != 0 {
             header.sequence = header.sequence.wrapping_add(1);
         }
-        if !output(context, record, segment.payload.wrapping_add(done as usize), bytes, wake) {
+        if !put(context, settings, &header, segment.payload.wrapping_add(done as usize)) {
             return;
         }
-        done = done.wrapping_add(bytes);
         if is_last {
             break;
         }
+        done = done.wrapping_add(CHUNK);
     }
     count::mirrored(direction, captured);
 }
@@ -263,45 +254,69 @@ const fn flags_of(flags: u8, is_first: bool, is_last: bool) -> u8 {
     if is_last { flags } else { flags & !(FIN | RST) }
 }
 
-#[inline(always)]
-fn wake_flags() -> u64 {
-    let Some(settings) = MIRROR.get_ptr_mut(0) else { return BPF_RB_NO_WAKEUP as u64 };
-    // SAFETY: the address of a field of a map value.
-    let wake = unsafe { &raw mut (*settings).wake };
-    // SAFETY: as above.
-    if unsafe { wake.read_volatile() } == 0 {
-        return BPF_RB_NO_WAKEUP as u64;
-    }
-    // User space sleeps: one record wakes it, and it says so again before it sleeps the next time.
-    // SAFETY: as above.
-    unsafe { wake.write_volatile(0) };
-    BPF_RB_FORCE_WAKEUP as u64
-}
-
-/// Copies `bytes` of payload behind the header and hands the record over; false where that failed.
+/// Writes a record, and then how far the ring is written: nobody reads it before. False where that failed.
+///
+/// No lock: tc programs run with softirqs off, so that one CPU runs one of them at a time.
 #[inline(always)]
 #[expect(clippy::cast_possible_truncation, reason = "offsets and sizes are far below 2^32")]
-fn output(context: &TcContext, record: *mut Record, offset: usize, bytes: u32, wake: u64) -> bool {
-    let mut size = size_of::<MirrorHeader>() as u64;
-    if bytes > 0 {
+fn put(context: &TcContext, settings: &MirrorSettings, header: &MirrorHeader, offset: usize) -> bool {
+    // SAFETY: the helper has no arguments.
+    let cpu = unsafe { bpf_get_smp_processor_id() };
+    let Some(positions) = RINGS.get_ptr_mut(cpu) else { return has_no_room() };
+    // SAFETY: the addresses of fields of a map value.
+    let (written_at, read_at) = unsafe { (&raw mut (*positions).written, &raw const (*positions).read) };
+    // SAFETY: as above; user space writes the second one meanwhile.
+    let (written, read) = unsafe { (written_at.read_volatile(), read_at.read_volatile()) };
+    let (size, block_mask) = (record_size(header.captured), settings.block_mask);
+    let ring = (block_mask as u64).wrapping_add(1).wrapping_mul(BLOCK as u64);
+    if written.wrapping_sub(read).wrapping_add(size) > ring {
+        return has_no_room();
+    }
+    let first_block = cpu.wrapping_mul(block_mask.wrapping_add(1));
+    let block = first_block.wrapping_add((written / BLOCK as u64) as u32 & block_mask);
+    let Some(block) = SEGMENTS.get_ptr_mut(block) else { return has_no_room() };
+    let begin = atomic::opaque(written) & (BLOCK as u64 - 8);
+    // SAFETY: the longest record that begins in the block ends in the block's value.
+    let record = unsafe { block.cast::<u8>().add(begin as usize) };
+    // SAFETY: values of a map of arrays are aligned to eight bytes, and so are records in them.
+    unsafe { record.cast::<MirrorHeader>().write(*header) };
+    if header.captured > 0 {
         // 1 to CHUNK in a form that the verifier of Linux 6.1 follows.
-        let bytes = (atomic::opaque((bytes as u64).wrapping_sub(1)) & CHUNK_MASK).wrapping_add(1);
-        // SAFETY: the address of a field of a map value.
-        let payload = unsafe { &raw mut (*record).payload };
-        // SAFETY: the payload has room for `CHUNK` bytes, and `bytes` is not more.
-        let loaded =
-            unsafe { bpf_skb_load_bytes(context.as_ptr(), offset as u32, payload.cast(), bytes as u32) };
+        let bytes = (atomic::opaque((header.captured as u64).wrapping_sub(1)) & CHUNK_MASK).wrapping_add(1);
+        // SAFETY: the payload follows the header, and `bytes` is not more than a record holds.
+        let loaded = unsafe {
+            let payload = record.add(size_of::<MirrorHeader>());
+            bpf_skb_load_bytes(context.as_ptr(), offset as u32, payload.cast(), bytes as u32)
+        };
         if loaded != 0 {
             count::event(Event::MirrorLoadFailed);
             return false;
         }
-        size = size.wrapping_add(bytes);
     }
-    // SAFETY: header and payload lie behind one another in the record, and this CPU alone uses it.
-    let bytes = unsafe { core::slice::from_raw_parts(record.cast::<u8>(), size as usize) };
-    if SEGMENTS.output::<[u8]>(bytes, wake).is_ok() {
-        return true;
-    }
+    // SAFETY: the address of a field of a map value.
+    unsafe { atomic::publish(written_at, written.wrapping_add(size)) };
+    wake();
+    true
+}
+
+/// The ring is full, or the CPU was added after the rings were made.
+#[inline(always)]
+fn has_no_room() -> bool {
     count::event(Event::MirrorRingFull);
     false
+}
+
+/// Wakes user space where it sleeps: one record does, and it says so again before it sleeps the next time.
+#[inline(always)]
+fn wake() {
+    let Some(settings) = MIRROR.get_ptr_mut(0) else { return };
+    // SAFETY: the address of a field of a map value.
+    let wake = unsafe { &raw mut (*settings).wake };
+    // SAFETY: as above.
+    if unsafe { wake.read_volatile() } != 0 {
+        // SAFETY: as above.
+        unsafe { wake.write_volatile(0) };
+        // Where it is full, user space is awake.
+        let _is_told = WAKEUPS.output::<u64>(&0, BPF_RB_FORCE_WAKEUP as u64);
+    }
 }

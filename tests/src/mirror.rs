@@ -7,7 +7,7 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use sensor::kernel::{Dataplane, LoadOptions, Mirror, SegmentRing, XdpChoice};
+use sensor::kernel::{Dataplane, LoadOptions, Mirror, SegmentRings, XdpChoice};
 use sensor_common::abi::{Event, FlowKey, MirrorDirection, MirrorHeader};
 
 use crate::plane::SMALL;
@@ -76,7 +76,7 @@ pub fn check_odd_frames() -> Result<()> {
 struct Stage {
     dataplane: Dataplane,
     mirror: Mirror,
-    ring: SegmentRing,
+    rings: SegmentRings,
 }
 
 /// One connection's two ends.
@@ -106,8 +106,8 @@ impl Stage {
         let mut dataplane = Dataplane::load(&options).context("loading the data plane")?;
         dataplane.attach(&[LOOPBACK.to_owned()], XdpChoice::Generic)?;
         dataplane.attach_mirror().context("attaching the mirror")?;
-        let (mirror, ring) = dataplane.take_mirror().context("the mirror was taken already")?;
-        Ok(Self { dataplane, mirror, ring })
+        let (mirror, rings) = dataplane.take_mirror().context("the mirror was taken already")?;
+        Ok(Self { dataplane, mirror, rings })
     }
 
     fn copies_both_directions(&mut self, address: SocketAddr) -> Result<()> {
@@ -184,7 +184,7 @@ impl Stage {
         let mut copied = [Copied::default(), Copied::default()];
         let mut quiet = 0;
         let all = wait_until(Duration::from_secs(5), || {
-            let read = self.ring.read(usize::MAX, |header, payload| {
+            let read = self.rings.read(usize::MAX, |header, payload| {
                 let Some(copied) = copied.get_mut(usize::from(header.direction)) else { return };
                 copied.length += u64::from(header.length);
                 copied.headers.push(*header);
@@ -195,7 +195,7 @@ impl Stage {
             let read = read.expect("the ring can be mapped");
             if read == 0 {
                 // What comes after a rest is read all the same.
-                self.ring.rest();
+                self.rings.rest();
             }
             quiet = if read == 0 { quiet + 1 } else { 0 };
             quiet > 3

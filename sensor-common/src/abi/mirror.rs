@@ -16,8 +16,8 @@ pub struct MirrorSettings {
     pub wake: u32,
     /// 0 while no flow has an instruction, so that none is looked for.
     pub instructions: u32,
-    /// Keeps the size a multiple of eight.
-    pub reserved: u32,
+    /// Blocks in the ring of each CPU, less one; their number is a power of two.
+    pub block_mask: u32,
 }
 
 /// Words of [`MirrorSettings::ports`].
@@ -30,6 +30,33 @@ pub const MAX_CHUNKS: u32 = 16;
 /// Payload bytes of one segment that can be copied: an aggregate (GRO, GSO) of 64 KiB.
 pub const MAX_SNAP: u32 = CHUNK * MAX_CHUNKS;
 
+/// Bytes of a ring in one entry of the map of blocks: a record belongs to the block that it begins in.
+pub const BLOCK: u32 = 64 << 10;
+/// The bytes of a block, and room for the end of a record that begins at its end.
+pub type Block = [u8; BLOCK as usize + size_of::<MirrorHeader>() + CHUNK as usize];
+
+/// How far the ring of one CPU has been written and read, in bytes since it was made; each in a cache line of its own.
+/// Records follow one another at multiples of eight.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+#[repr(C)]
+pub struct RingPositions {
+    /// Where the next record will begin. Only that CPU writes it, behind the record.
+    pub written: u64,
+    /// Fills the cache line.
+    pub reserved: [u64; 7],
+    /// What user space has done with. Only user space writes it.
+    pub read: u64,
+    /// Fills the cache line.
+    pub reserved_too: [u64; 7],
+}
+
+/// Bytes from the beginning of a record to that of the next one.
+#[inline(always)]
+#[must_use]
+pub const fn record_size(captured: u32) -> u64 {
+    (size_of::<MirrorHeader>() as u64).wrapping_add(captured as u64).wrapping_add(7) & !7
+}
+
 /// Which way a segment crossed the interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -40,7 +67,7 @@ pub enum MirrorDirection {
     Egress = 1,
 }
 
-/// The head of a record in the ring buffer; `captured` bytes of payload follow it.
+/// The head of a record in a ring; `captured` bytes of payload follow it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 #[repr(C)]
 pub struct MirrorHeader {

@@ -17,8 +17,8 @@ pub use counter::{
     counter_index,
 };
 pub use mirror::{
-    CHUNK, FlowInstruction, FlowKey, MAX_CHUNKS, MAX_SNAP, MirrorDirection, MirrorHeader, MirrorSettings,
-    PORT_WORDS,
+    BLOCK, Block, CHUNK, FlowInstruction, FlowKey, MAX_CHUNKS, MAX_SNAP, MirrorDirection, MirrorHeader,
+    MirrorSettings, PORT_WORDS, RingPositions, record_size,
 };
 pub use policy::{BlockEntry, Dimension, Policy, ScopeEntry, ScopeLimits};
 pub use settings::{Settings, Shared, prefixes};
@@ -65,8 +65,12 @@ pub mod maps {
     pub const MIRROR: &str = "MIRROR";
     /// [`super::FlowInstruction`] by [`super::FlowKey`].
     pub const FLOWS: &str = "FLOWS";
-    /// Ring buffer of mirrored segments: [`super::MirrorHeader`] and payload.
+    /// [`super::RingPositions`] by CPU, mapped into user space.
+    pub const RINGS: &str = "RINGS";
+    /// [`super::Block`]s of these rings, those of a CPU behind one another, mapped into user space.
     pub const SEGMENTS: &str = "SEGMENTS";
+    /// Ring buffer of nothing but wakeups.
+    pub const WAKEUPS: &str = "WAKEUPS";
 
     /// Every map whose content outlives the daemon.
     pub const PINNED: [&str; 16] = [
@@ -106,6 +110,7 @@ plain_old_data! {
     MirrorHeader: 72,
     MirrorSettings: 8208,
     OverLimit: 40,
+    RingPositions: 128,
     ScopeEntry: 8,
     ScopeLimits: 64,
     Settings: 192,

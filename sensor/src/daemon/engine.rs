@@ -19,7 +19,7 @@ use super::web::{self, Access, AccessError};
 use crate::clock::{self, KernelClock, Timestamp};
 use crate::decide::{Cause, Change, NeverBlock};
 use crate::enforce::{EnforceError, Enforcer, Policy};
-use crate::kernel::{Dataplane, Mirror, Notice, SegmentRing};
+use crate::kernel::{Dataplane, Mirror, Notice, SegmentRings};
 use crate::store::{CommandStore, Pending, Saved, StoreError};
 
 /// Over-limit notices remembered for `sensor explain`.
@@ -41,7 +41,7 @@ pub(super) struct Engine {
     pub(super) counts: Counts,
     pub(super) sensing: Option<Sensing>,
     /// What the thread that sees HTTP is going to have.
-    pub(super) mirror: Option<(Mirror, SegmentRing)>,
+    pub(super) mirror: Option<(Mirror, SegmentRings)>,
     /// The log that it is going to write.
     pub(super) exchange_log: Option<File>,
     pub(super) responder: Responder,

@@ -42,7 +42,8 @@ pub struct SenseConfig {
     /// Most payload bytes of a segment that are copied from the kernel.
     #[documented_fields(rename = "snap_bytes")]
     pub snap: u32,
-    /// Size of the ring buffer that they are copied to; rounded up to a power of two.
+    /// Size of the rings that they are copied to, together. Each CPU has its own, of an equal part rounded up to a power
+    /// of two, and of at least 2 MiB.
     #[documented_fields(rename = "ring_mib")]
     pub ring_bytes: u32,
     /// A file that the record of every exchange is appended to, one JSON object a line. Nothing bounds it: it is for times

@@ -70,7 +70,7 @@ impl Watchdog {
     /// Tells, where it is time and all is well.
     ///
     /// # Parameters
-    /// `now`: on the monotonic clock. `pulse`: when the thread that reads the ring last came by, where there is
+    /// `now`: on the monotonic clock. `pulse`: when the thread that reads the rings last came by, where there is
     /// one.
     pub(super) fn tell(&mut self, now: Duration, pulse: Option<Duration>) {
         if self.is_due(now, pulse) {
@@ -79,7 +79,7 @@ impl Watchdog {
         }
     }
 
-    /// A thread that has not looked at the ring for half a period hangs or has died: at its longest it sleeps for
+    /// A thread that has not looked at the rings for half a period hangs or has died: at its longest it sleeps for
     /// 50 ms. What it does between two looks may take a slow disk's time.
     fn is_due(&self, now: Duration, pulse: Option<Duration>) -> bool {
         let Some(period) = self.period else { return false };

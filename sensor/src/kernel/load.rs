@@ -12,11 +12,12 @@ use super::config::Capacities;
 use super::counters::Counters;
 use super::error::KernelError;
 use super::memory::KernelMemory;
-use super::mirror::{self, Mirror, MirrorLinks, SegmentRing};
+use super::mirror::{self, Mirror, MirrorLinks};
 use super::notices::Notices;
 use super::object::DATAPLANE;
 use super::pins::{self, Pins};
 use super::presence::{self, Look, Presence, PresenceChange};
+use super::segments::{RingSizes, SegmentRings};
 use super::settings::{SettingsView, Tuning};
 use super::tries::{PolicyTries, Scopes};
 
@@ -29,8 +30,8 @@ pub struct LoadOptions {
     pub pins: Option<Pins>,
     /// Level of the program's own diagnostics: 0 off, 1 error to 5 trace.
     pub log_level: u8,
-    /// Bytes of the ring buffer of mirrored segments, a power of two and at least a page; the least where this
-    /// is 0.
+    /// Bytes of all rings of mirrored segments together, one ring a CPU; each of a power of two and at least 2 MiB, or
+    /// as little as is possible where this is 0.
     pub segment_ring_bytes: u32,
     /// For tests: the program's clock is what [`Dataplane::set_tick`] says.
     pub fixed_clock: bool,
@@ -43,7 +44,7 @@ pub struct Dataplane {
     clients: ClientTable,
     counters: Counters,
     notices: Option<Notices>,
-    mirror: Option<(Mirror, SegmentRing)>,
+    mirror: Option<(Mirror, SegmentRings)>,
     mirror_refused: Option<KernelError>,
     mirror_links: Option<MirrorLinks>,
     memory: KernelMemory,
@@ -66,7 +67,8 @@ impl Dataplane {
             Some(pins) => pins::adopt_or_clear(pins, &options.capacities)?,
             None => false,
         };
-        let mut ebpf = load_object(options)?;
+        let sizes = RingSizes::of(options.segment_ring_bytes)?;
+        let mut ebpf = load_object(options, sizes)?;
         // Without the mirror, limits and blocks still work: what is wrong is said when it is asked for.
         let mirror_refused = mirror::load(&mut ebpf).err();
         let memory = memory_of(&ebpf);
@@ -86,10 +88,9 @@ impl Dataplane {
         let notices = Some(Notices::new(take(maps::NOTICES)?)?);
         let mirror_settings = array_data(take(maps::MIRROR)?, maps::MIRROR)?;
         let mirror = Mirror::new(&mirror_settings, take(maps::FLOWS)?)?;
-        let Map::RingBuf(segments) = take(maps::SEGMENTS)? else {
-            return Err(KernelError::NoMap(maps::SEGMENTS));
-        };
-        let segments = SegmentRing::new(&mirror_settings, &segments)?;
+        let rings = array_data(take(maps::RINGS)?, maps::RINGS)?;
+        let blocks = array_data(take(maps::SEGMENTS)?, maps::SEGMENTS)?;
+        let segments = SegmentRings::new(&mirror_settings, &rings, &blocks, take(maps::WAKEUPS)?, sizes)?;
         let tries = PolicyTries::take(&mut take, &options.capacities)?;
         let scopes = Scopes::new(take(maps::SCOPES)?)?;
         let mut dataplane = Self {
@@ -245,8 +246,8 @@ impl Dataplane {
         Ok(())
     }
 
-    /// The mirror's controls and its ring buffer, to be used by one thread.
-    pub fn take_mirror(&mut self) -> Option<(Mirror, SegmentRing)> {
+    /// The mirror's controls and its rings, to be used by one thread.
+    pub fn take_mirror(&mut self) -> Option<(Mirror, SegmentRings)> {
         self.mirror.take()
     }
 
@@ -319,10 +320,7 @@ impl Dataplane {
     }
 }
 
-/// No page of a supported architecture is larger.
-const LEAST_RING: u32 = 64 << 10;
-
-fn load_object(options: &LoadOptions) -> Result<Ebpf, KernelError> {
+fn load_object(options: &LoadOptions, sizes: RingSizes) -> Result<Ebpf, KernelError> {
     let fixed_clock = u8::from(options.fixed_clock);
     let mut loader = EbpfLoader::new();
     loader.verifier_log_level(VerifierLogLevel::STATS);
@@ -331,8 +329,8 @@ fn load_object(options: &LoadOptions) -> Result<Ebpf, KernelError> {
     for (name, entries) in pins::sizes(&options.capacities) {
         loader.map_max_entries(name, entries);
     }
-    let ring_bytes = options.segment_ring_bytes.max(LEAST_RING).next_power_of_two();
-    loader.map_max_entries(maps::SEGMENTS, ring_bytes);
+    loader.map_max_entries(maps::RINGS, sizes.rings);
+    loader.map_max_entries(maps::SEGMENTS, sizes.all_blocks());
     for name in options.pins.iter().flat_map(|_| maps::PINNED) {
         if let Some(pins) = &options.pins {
             loader.map_pin_path(name, pins.map(name));
@@ -347,7 +345,8 @@ fn array_data(map: Map, name: &'static str) -> Result<MapData, KernelError> {
 
 fn memory_of(ebpf: &Ebpf) -> KernelMemory {
     let mut memory = KernelMemory::default();
-    for name in maps::PINNED.into_iter().chain([maps::MIRROR, maps::FLOWS, maps::SEGMENTS]) {
+    let of_mirror = [maps::MIRROR, maps::FLOWS, maps::RINGS, maps::SEGMENTS, maps::WAKEUPS];
+    for name in maps::PINNED.into_iter().chain(of_mirror) {
         if let Some(
             Map::Array(data)
             | Map::PerCpuArray(data)

@@ -1,16 +1,14 @@
-//! The mirror of TCP segments: attaching it, telling it what to copy, and reading its ring buffer.
+//! The mirror of TCP segments: attaching it, and telling it what to copy.
 
 use std::collections::BTreeSet;
 use std::mem::offset_of;
-use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 
-use aya::maps::{HashMap, Map, MapData, MapError, RingBuf};
+use aya::maps::{HashMap, Map, MapData, MapError};
 use aya::programs::tc::{SchedClassifierLink, qdisc_add_clsact, qdisc_detach_program};
 use aya::programs::{SchedClassifier, TcAttachType};
 use aya::{Ebpf, programs::ProgramError};
 use sensor_common::abi::{
-    FlowInstruction, FlowKey, MAX_SNAP, MirrorDirection, MirrorHeader, MirrorSettings, PORT_WORDS, maps,
-    programs,
+    FlowInstruction, FlowKey, MAX_SNAP, MirrorDirection, MirrorSettings, PORT_WORDS, maps, programs,
 };
 
 use super::error::KernelError;
@@ -168,75 +166,5 @@ impl Mirror {
         self.flows.insert(flow, instruction, 0).map_err(KernelError::map(maps::FLOWS))?;
         self.settings.store_u32(offset_of!(MirrorSettings, instructions), 1);
         Ok(())
-    }
-}
-
-/// The ring buffer of mirrored segments; one reader. It is mapped into memory, where it counts twice as this
-/// process's, while there is something to read: see [`Self::rest`].
-pub struct SegmentRing {
-    map: OwnedFd,
-    mapped: Option<RingBuf<MapData>>,
-    settings: SharedArray<MirrorSettings>,
-}
-
-impl SegmentRing {
-    pub(super) fn new(settings: &MapData, ring: &MapData) -> Result<Self, KernelError> {
-        let map = ring.fd().as_fd().try_clone_to_owned();
-        let map = map.map_err(KernelError::system("duplicating the ring buffer's descriptor"))?;
-        Ok(Self { map, mapped: None, settings: SharedArray::new(settings, 1)? })
-    }
-
-    /// Maps the ring, where it is not mapped.
-    fn mapped(&mut self) -> Result<&mut RingBuf<MapData>, KernelError> {
-        let ring = match self.mapped.take() {
-            Some(ring) => ring,
-            None => {
-                let map = self.map.try_clone();
-                let map = map.map_err(KernelError::system("duplicating the ring buffer's descriptor"))?;
-                let map = MapData::from_fd(map).map_err(KernelError::map(maps::SEGMENTS))?;
-                RingBuf::try_from(Map::RingBuf(map)).map_err(KernelError::map(maps::SEGMENTS))?
-            }
-        };
-        Ok(self.mapped.insert(ring))
-    }
-
-    /// Ends the mapping until the next record is read. What was read is known to the kernel, so nothing is lost or
-    /// read twice.
-    pub fn rest(&mut self) {
-        self.mapped = None;
-    }
-
-    /// Hands at most `most` records to `visit`, oldest first; returns how many there were. Records that do not
-    /// decode are passed over.
-    ///
-    /// # Errors
-    /// Where the ring cannot be mapped.
-    pub fn read(
-        &mut self,
-        most: usize,
-        mut visit: impl FnMut(&MirrorHeader, &[u8]),
-    ) -> Result<usize, KernelError> {
-        let ring = self.mapped()?;
-        for done in 0..most {
-            let Some(record) = ring.next() else { return Ok(done) };
-            let Some((header, payload)) = record.split_at_checked(size_of::<MirrorHeader>()) else {
-                continue;
-            };
-            if let Ok(header) = bytemuck::try_pod_read_unaligned(header) {
-                visit(&header, payload);
-            }
-        }
-        Ok(most)
-    }
-
-    /// Has the next record wake whoever polls the descriptor; until then records come silently.
-    pub fn ask_for_wakeup(&self) {
-        self.settings.store_u32(offset_of!(MirrorSettings, wake), 1);
-    }
-
-    /// To be polled: readable while there are records.
-    #[must_use]
-    pub fn descriptor(&self) -> BorrowedFd<'_> {
-        self.map.as_fd()
     }
 }

@@ -58,27 +58,42 @@ impl<T: Pod> SharedArray<T> {
     /// Stores a 32-bit field of the first entry.
     #[expect(unsafe_code, reason = "memory shared with the kernel")]
     pub(super) fn store_u32(&self, offset: usize, value: u32) {
-        let place = self.field::<u32>(offset).cast::<u32>();
+        let place = self.field::<u32>(0, offset).cast::<u32>();
         // SAFETY: `field` returned an aligned pointer into the mapping, which lives as long as `self`.
         unsafe { AtomicU32::from_ptr(place) }.store(value, Ordering::Release);
     }
 
     /// Stores a 64-bit field of the first entry.
-    #[expect(unsafe_code, reason = "memory shared with the kernel")]
     pub(super) fn store_u64(&self, offset: usize, value: u64) {
-        let place = self.field::<u64>(offset).cast::<u64>();
+        self.store_u64_of(0, offset, value);
+    }
+
+    /// Stores a 64-bit field of an entry.
+    #[expect(unsafe_code, reason = "memory shared with the kernel")]
+    pub(super) fn store_u64_of(&self, index: usize, offset: usize, value: u64) {
+        let place = self.field::<u64>(index, offset).cast::<u64>();
         // SAFETY: as above.
         unsafe { AtomicU64::from_ptr(place) }.store(value, Ordering::Release);
     }
 
-    /// Offsets are `offset_of!` of a field of `T`: in bounds and aligned by construction, and checked.
+    /// Loads a 64-bit field of an entry, and with it what was stored before it.
+    #[expect(unsafe_code, reason = "memory shared with the kernel")]
+    pub(super) fn load_u64(&self, index: usize, offset: usize) -> u64 {
+        let place = self.field::<u64>(index, offset).cast::<u64>();
+        // SAFETY: as above.
+        unsafe { AtomicU64::from_ptr(place) }.load(Ordering::Acquire)
+    }
+
+    /// Offsets are `offset_of!` of a field of `T`: in bounds and aligned by construction, and checked, as the index is.
     #[expect(unsafe_code, clippy::panic, reason = "a wrong offset is a mistake in this room, never input")]
-    fn field<F>(&self, offset: usize) -> *mut u8 {
+    fn field<F>(&self, index: usize, offset: usize) -> *mut u8 {
         let fits = offset.checked_add(size_of::<F>()).is_some_and(|end| end <= size_of::<T>());
-        if !fits || !offset.is_multiple_of(align_of::<F>()) || self.len == 0 {
-            panic!("no field at offset {offset}");
+        if !fits || !offset.is_multiple_of(align_of::<F>()) || index >= self.len {
+            panic!("no field at offset {offset} of entry {index}");
         }
-        // SAFETY: the offset was just checked against the first entry's size.
-        unsafe { self.memory.as_mut_ptr().add(offset) }
+        // SAFETY: the index was just checked against the number of entries that were mapped.
+        let entry = unsafe { self.memory.as_mut_ptr().cast::<T>().add(index) };
+        // SAFETY: the offset was just checked against the entry's size.
+        unsafe { entry.cast::<u8>().add(offset) }
     }
 }
