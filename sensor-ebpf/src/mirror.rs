@@ -9,7 +9,7 @@ use aya_ebpf::helpers::generated::{bpf_get_smp_processor_id, bpf_ktime_get_ns, b
 use aya_ebpf::programs::TcContext;
 use sensor_common::abi::{
     BLOCK, CHUNK, Event, FlowInstruction, FlowKey, MAX_CHUNKS, MirrorDirection, MirrorHeader, MirrorSettings,
-    PORT_WORDS, record_size,
+    PORT_WORDS, RingPositions, record_size,
 };
 use sensor_common::packet::{self, NoSegment, SegmentHeader};
 
@@ -254,20 +254,46 @@ const fn flags_of(flags: u8, is_first: bool, is_last: bool) -> u8 {
     if is_last { flags } else { flags & !(FIN | RST) }
 }
 
-/// Writes a record, and then how far the ring is written: nobody reads it before. False where that failed.
+/// Puts a record into the ring of this CPU; false where that failed.
 ///
-/// No lock: tc programs run with softirqs off, so that one CPU runs one of them at a time.
+/// No lock: tc programs run with softirqs off, so that a CPU runs one at a time. A kernel with PREEMPT_RT may let another
+/// thread send in the midst of it; that segment is lost, and counted.
 #[inline(always)]
-#[expect(clippy::cast_possible_truncation, reason = "offsets and sizes are far below 2^32")]
 fn put(context: &TcContext, settings: &MirrorSettings, header: &MirrorHeader, offset: usize) -> bool {
     // SAFETY: the helper has no arguments.
     let cpu = unsafe { bpf_get_smp_processor_id() };
     let Some(positions) = RINGS.get_ptr_mut(cpu) else { return has_no_room() };
+    // SAFETY: the address of a field of a map value.
+    let writing = unsafe { &raw mut (*positions).writing };
+    // SAFETY: as above. Whoever comes in between here and the next line is done before it.
+    if unsafe { writing.read_volatile() } != 0 {
+        return has_no_room();
+    }
+    // SAFETY: as above.
+    unsafe { writing.write_volatile(1) };
+    let is_written = write(context, (cpu, positions, settings.block_mask), header, offset);
+    // SAFETY: as above.
+    unsafe { writing.write_volatile(0) };
+    if is_written {
+        wake();
+    }
+    is_written
+}
+
+/// Writes a record, and then how far the ring is written: nobody reads it before. False where that failed.
+#[inline(always)]
+#[expect(clippy::cast_possible_truncation, reason = "offsets and sizes are far below 2^32")]
+fn write(
+    context: &TcContext,
+    (cpu, positions, block_mask): (u32, *mut RingPositions, u32),
+    header: &MirrorHeader,
+    offset: usize,
+) -> bool {
     // SAFETY: the addresses of fields of a map value.
     let (written_at, read_at) = unsafe { (&raw mut (*positions).written, &raw const (*positions).read) };
     // SAFETY: as above; user space writes the second one meanwhile.
     let (written, read) = unsafe { (written_at.read_volatile(), read_at.read_volatile()) };
-    let (size, block_mask) = (record_size(header.captured), settings.block_mask);
+    let size = record_size(header.captured);
     let ring = (block_mask as u64).wrapping_add(1).wrapping_mul(BLOCK as u64);
     if written.wrapping_sub(read).wrapping_add(size) > ring {
         return has_no_room();
@@ -295,11 +321,10 @@ fn put(context: &TcContext, settings: &MirrorSettings, header: &MirrorHeader, of
     }
     // SAFETY: the address of a field of a map value.
     unsafe { atomic::publish(written_at, written.wrapping_add(size)) };
-    wake();
     true
 }
 
-/// The ring is full, or the CPU was added after the rings were made.
+/// The ring is full or in use, or the CPU was added after the rings were made.
 #[inline(always)]
 fn has_no_room() -> bool {
     count::event(Event::MirrorRingFull);

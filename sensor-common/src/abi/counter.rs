@@ -66,7 +66,7 @@ pub enum Event {
     MirroredEgressBytes = 10,
     /// A segment was left out, as an instruction for its connection said.
     MirrorSkipped = 11,
-    /// The ring buffer of segments was full.
+    /// A segment found no room in the ring of its CPU.
     MirrorRingFull = 12,
     /// The bytes of a segment could not be read.
     MirrorLoadFailed = 13,

@@ -42,8 +42,10 @@ pub type Block = [u8; BLOCK as usize + size_of::<MirrorHeader>() + CHUNK as usiz
 pub struct RingPositions {
     /// Where the next record will begin. Only that CPU writes it, behind the record.
     pub written: u64,
+    /// 1 while that CPU writes a record, else 0.
+    pub writing: u64,
     /// Fills the cache line.
-    pub reserved: [u64; 7],
+    pub reserved: [u64; 6],
     /// What user space has done with. Only user space writes it.
     pub read: u64,
     /// Fills the cache line.

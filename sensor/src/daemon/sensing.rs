@@ -39,7 +39,7 @@ const PAUSE: TimeSpec = TimeSpec::from_duration(Duration::from_micros(250));
 /// Looks in vain after which the rings are left to wake us.
 const PATIENCE: u32 = 40;
 /// Longest sleep: idle connections end, and totals are told.
-const SLEEP: TimeSpec = TimeSpec::from_duration(Duration::from_millis(50));
+const SLEEP: TimeSpec = TimeSpec::from_duration(Duration::from_millis(100));
 /// Silence after which the rings are not kept in memory, where they count as the daemon's.
 const REST: Duration = Duration::from_secs(10);
 /// How often totals are told and time is made to pass.

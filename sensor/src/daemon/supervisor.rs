@@ -80,7 +80,7 @@ impl Watchdog {
     }
 
     /// A thread that has not looked at the rings for half a period hangs or has died: at its longest it sleeps for
-    /// 50 ms. What it does between two looks may take a slow disk's time.
+    /// 100 ms. What it does between two looks may take a slow disk's time.
     fn is_due(&self, now: Duration, pulse: Option<Duration>) -> bool {
         let Some(period) = self.period else { return false };
         let [half, between] = [2, PINGS].map(|parts| period.checked_div(parts).unwrap_or(period));
