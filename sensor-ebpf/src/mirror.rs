@@ -24,6 +24,18 @@ const FIN: u8 = 0x01;
 const SYN: u8 = 0x02;
 const RST: u8 = 0x04;
 
+/// [`BLOCK`] is a power of two.
+const BLOCK_BITS: u32 = BLOCK.trailing_zeros();
+/// Where records begin in a block: at multiples of eight.
+const BEGIN_MASK: u64 = (BLOCK as u64 - 1) & !7;
+
+/// A record in a ring.
+#[repr(C)]
+struct Record {
+    header: MirrorHeader,
+    payload: [u8; CHUNK as usize],
+}
+
 /// Copies a segment if someone wants it.
 #[inline(always)]
 pub(crate) fn mirror(context: &TcContext, direction: MirrorDirection) {
@@ -289,31 +301,35 @@ fn write(
     header: &MirrorHeader,
     offset: usize,
 ) -> bool {
-    // SAFETY: the addresses of fields of a map value.
-    let (written_at, read_at) = unsafe { (&raw mut (*positions).written, &raw const (*positions).read) };
-    // SAFETY: as above; user space writes the second one meanwhile.
-    let (written, read) = unsafe { (written_at.read_volatile(), read_at.read_volatile()) };
+    // SAFETY: the address of a field of a map value.
+    let written_at = unsafe { &raw mut (*positions).written };
+    // SAFETY: as above.
+    let read_at = unsafe { &raw const (*positions).read };
+    // SAFETY: as above.
+    let written = unsafe { written_at.read_volatile() };
+    // SAFETY: as above; user space writes it meanwhile.
+    let read = unsafe { read_at.read_volatile() };
     let size = record_size(header.captured);
     let ring = (block_mask as u64).wrapping_add(1).wrapping_mul(BLOCK as u64);
     if written.wrapping_sub(read).wrapping_add(size) > ring {
         return has_no_room();
     }
     let first_block = cpu.wrapping_mul(block_mask.wrapping_add(1));
-    let block = first_block.wrapping_add((written / BLOCK as u64) as u32 & block_mask);
+    let block = first_block.wrapping_add((written >> BLOCK_BITS) as u32 & block_mask);
     let Some(block) = SEGMENTS.get_ptr_mut(block) else { return has_no_room() };
-    let begin = atomic::opaque(written) & (BLOCK as u64 - 8);
+    let begin = atomic::opaque(written) & BEGIN_MASK;
     // SAFETY: the longest record that begins in the block ends in the block's value.
-    let record = unsafe { block.cast::<u8>().add(begin as usize) };
-    // SAFETY: values of a map of arrays are aligned to eight bytes, and so are records in them.
-    unsafe { record.cast::<MirrorHeader>().write(*header) };
+    let record = unsafe { block.cast::<u8>().add(begin as usize) }.cast::<Record>();
+    // SAFETY: entries of an array map are aligned to eight bytes, and so are records in them.
+    unsafe { (*record).header = *header };
     if header.captured > 0 {
         // 1 to CHUNK in a form that the verifier of Linux 6.1 follows.
         let bytes = (atomic::opaque((header.captured as u64).wrapping_sub(1)) & CHUNK_MASK).wrapping_add(1);
-        // SAFETY: the payload follows the header, and `bytes` is not more than a record holds.
-        let loaded = unsafe {
-            let payload = record.add(size_of::<MirrorHeader>());
-            bpf_skb_load_bytes(context.as_ptr(), offset as u32, payload.cast(), bytes as u32)
-        };
+        // SAFETY: the address of a field of a map value.
+        let payload = unsafe { &raw mut (*record).payload };
+        // SAFETY: the payload has room for `CHUNK` bytes, and `bytes` is not more.
+        let loaded =
+            unsafe { bpf_skb_load_bytes(context.as_ptr(), offset as u32, payload.cast(), bytes as u32) };
         if loaded != 0 {
             count::event(Event::MirrorLoadFailed);
             return false;

@@ -42,10 +42,10 @@ impl RingSizes {
     }
 
     fn for_cpus(online: &[u32], bytes: u32) -> Self {
-        let rings = online.iter().max().map_or(1, |last| last.saturating_add(1));
-        let cpus = u32::try_from(online.len()).unwrap_or(u32::MAX).max(1);
+        // The ones of numbers in between may come back.
+        let rings = online.iter().max().map_or(1, |last| last.saturating_add(1)).max(1);
         let least = if bytes == 0 { 1 } else { LEAST_BLOCKS };
-        let blocks = bytes.div_euclid(cpus).div_ceil(BLOCK).max(least).next_power_of_two();
+        let blocks = bytes.div_euclid(rings).div_ceil(BLOCK).max(least).next_power_of_two();
         Self { rings, blocks }
     }
 
@@ -359,8 +359,7 @@ mod tests {
             (&[0], mib(16), 1, 256),
             (&[0, 1], mib(16), 2, 128),
             (&[0, 1, 2], mib(16), 3, 128),
-            // One of four is switched off, and may come back under its own number: it is counted until then.
-            (&[0, 1, 3], mib(16), 4, 128),
+            (&[0, 1, 3], mib(16), 4, 64),
             (&[0, 1], mib(1), 2, 32),
             (&[0, 1], 0, 2, 1),
             (&[], mib(4), 1, 64),
