@@ -348,9 +348,10 @@ impl Worker {
     /// Waits for records: briefly while there is traffic, else until one wakes us.
     fn wait(&mut self, idle: bool) {
         // Where it is interrupted, the rings are looked at.
-        if !idle {
+        // A record that cannot be read yet is waited for like any other.
+        if !idle || self.rings.ask_for_wakeup() {
             let _slept = ppoll(&mut [], Some(PAUSE), None);
-        } else if !self.rings.ask_for_wakeup() {
+        } else {
             let mut descriptors = [PollFd::new(self.rings.descriptor(), PollFlags::POLLIN)];
             let _woken = ppoll(&mut descriptors, Some(SLEEP), None);
         }
