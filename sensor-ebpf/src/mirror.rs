@@ -269,7 +269,7 @@ const fn flags_of(flags: u8, is_first: bool, is_last: bool) -> u8 {
 /// Puts a record into the ring of this CPU; false where that failed.
 ///
 /// No lock: tc programs run with softirqs off, so that a CPU runs one at a time. A kernel with PREEMPT_RT may let another
-/// thread send in the midst of it; that segment is lost, and counted.
+/// thread send in the midst of it; that segment finds the ring claimed, and is counted as lost.
 #[inline(always)]
 fn put(context: &TcContext, settings: &MirrorSettings, header: &MirrorHeader, offset: usize) -> bool {
     // SAFETY: the helper has no arguments.
@@ -277,12 +277,10 @@ fn put(context: &TcContext, settings: &MirrorSettings, header: &MirrorHeader, of
     let Some(positions) = RINGS.get_ptr_mut(cpu) else { return has_no_room() };
     // SAFETY: the address of a field of a map value.
     let writing = unsafe { &raw mut (*positions).writing };
-    // SAFETY: as above. Whoever comes in between here and the next line is done before it.
-    if unsafe { writing.read_volatile() } != 0 {
+    // SAFETY: entries of an array map are aligned to eight bytes.
+    if unsafe { atomic::compare_exchange(writing, 0, 1) } != 0 {
         return has_no_room();
     }
-    // SAFETY: as above.
-    unsafe { writing.write_volatile(1) };
     let is_written = write(context, (cpu, positions, settings.block_mask), header, offset);
     // SAFETY: as above.
     unsafe { writing.write_volatile(0) };

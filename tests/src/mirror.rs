@@ -85,7 +85,7 @@ struct Connection {
     server: TcpStream,
 }
 
-/// What the ring held of one direction: bytes by sequence number, and totals of the headers.
+/// What the rings held of one direction: bytes by sequence number, and totals of the headers.
 #[derive(Default)]
 struct Copied {
     pieces: BTreeMap<u32, Vec<u8>>,
@@ -179,7 +179,7 @@ impl Stage {
         Ok(Connection { client, server })
     }
 
-    /// What came until nothing more comes: the peers are done, so all of it is in the ring.
+    /// What came until nothing more comes: the peers are done, so all of it is in the rings.
     fn read(&mut self) -> Result<(Copied, Copied)> {
         let mut copied = [Copied::default(), Copied::default()];
         let mut quiet = 0;
@@ -192,7 +192,7 @@ impl Stage {
                     copied.pieces.insert(header.sequence, payload.to_vec());
                 }
             });
-            let read = read.expect("the ring can be mapped");
+            let read = read.expect("the rings can be mapped");
             if read == 0 {
                 // What comes after a rest is read all the same.
                 self.rings.rest();
@@ -200,7 +200,7 @@ impl Stage {
             quiet = if read == 0 { quiet + 1 } else { 0 };
             quiet > 3
         });
-        ensure!(all, "the ring never became empty");
+        ensure!(all, "the rings never became empty");
         Ok(copied.into())
     }
 }

@@ -6,7 +6,7 @@ use super::segment::{Direction, Endpoint, Flags, Segment};
 use crate::clock::KernelClock;
 use crate::kernel::address_of;
 
-/// The segment of a record of the mirror's ring buffer. The header is the kernel's own, so what it says of
+/// The segment of a record of the mirror. The header is the kernel's own, so what it says of
 /// lengths is only made to fit the bytes that came with it.
 #[must_use]
 pub fn segment<'a>(header: &MirrorHeader, payload: &'a [u8], clock: KernelClock) -> Segment<'a> {

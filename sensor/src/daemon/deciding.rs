@@ -1,5 +1,5 @@
-//! The thread between detectors and the kernel: it waits for the engine's lock, so that whoever reads the ring does
-//! not have to.
+//! The thread between detectors and the kernel: it waits for the engine's lock, so that whoever reads
+//! segments does not have to.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

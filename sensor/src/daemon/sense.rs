@@ -50,7 +50,7 @@ pub struct SenseConfig {
     /// when all must be seen. Its directory must be there.
     #[documented_fields(rename = "exchange_log")]
     pub log: Option<PathBuf>,
-    /// Everything behind the ring.
+    /// Everything behind the rings.
     pub pipeline: pipeline::Config,
 }
 
@@ -108,7 +108,6 @@ impl SenseConfig {
         self.read_ports(&http);
         http.integer("snap_bytes", 256..=MAX_SNAP, &mut self.snap);
         http.mebibytes("ring_mib", 1..=1_024, &mut self.ring_bytes);
-        self.ring_bytes = self.ring_bytes.next_power_of_two();
         http.optional("exchange_log", &Form::path("/var/log/sensor/exchanges.jsonl"), &mut self.log);
         let streams = &mut self.pipeline.streams;
         http.integer("max_connections", 64..=16_777_216, &mut streams.max_connections);

@@ -20,7 +20,7 @@ use super::error::KernelError;
 use super::shared::SharedArray;
 use crate::clock;
 
-/// Blocks of a CPU's ring at least, where there is something to mirror: 2 MiB, 20 ms of all that a busy CPU sends.
+/// Blocks of a CPU's ring at least, where there is something to mirror: 2 MiB.
 const LEAST_BLOCKS: u32 = 32;
 
 /// How large rings are.
@@ -63,8 +63,8 @@ struct Ring {
     /// Of `read`, what the kernel was told.
     released: u64,
     written: u64,
-    /// When the next record was made; nothing where there is none.
-    next: Option<u64>,
+    /// Of the next record; none where there is no record.
+    next: Option<MirrorHeader>,
 }
 
 /// The rings of mirrored segments; one reader. They are mapped into memory, where they count as this process's, while
@@ -177,20 +177,20 @@ fn merge(
     mut visit: impl FnMut(&MirrorHeader, &[u8]),
 ) -> usize {
     for ring in rings.iter_mut() {
-        ring.next = blocks.time(ring);
+        ring.next = blocks.header(ring);
     }
     let mut done = 0_usize;
     while done < most {
-        let oldest = rings.iter_mut().filter_map(|ring| ring.next.map(|time| (time, ring)));
-        let Some((time, ring)) = oldest.min_by_key(|(time, _)| *time) else { break };
-        if time > now {
+        let times = rings.iter_mut().filter_map(|ring| Some((ring.next.as_ref()?.time, ring)));
+        let Some((_, ring)) = times.filter(|(time, _)| *time <= now).min_by_key(|(time, _)| *time) else {
             break;
-        }
-        let Some((header, payload)) = blocks.record(ring) else { break };
+        };
+        let Some(header) = ring.next.take() else { break };
+        let payload = blocks.payload(ring, &header);
         let size = record_size(header.captured).min(ring.written.wrapping_sub(ring.read));
         ring.read = ring.read.wrapping_add(size);
         // The next one is on its way from memory while this one is looked at.
-        ring.next = blocks.time(ring);
+        ring.next = blocks.header(ring);
         visit(&header, payload);
         if ring.read.wrapping_sub(ring.released) >= u64::from(BLOCK) {
             ring.released = ring.read;
@@ -221,18 +221,19 @@ impl Blocks {
         Ok(Self { memory, of_ring: sizes.blocks as usize })
     }
 
-    /// When the next record of a ring was made.
-    fn time(&self, ring: &Ring) -> Option<u64> {
+    /// The header of a ring's next record.
+    fn header(&self, ring: &Ring) -> Option<MirrorHeader> {
         let header = self.bytes(ring)?.get(..size_of::<MirrorHeader>())?;
-        Some(bytemuck::try_pod_read_unaligned::<MirrorHeader>(header).ok()?.time)
-    }
-
-    /// The next record of a ring.
-    fn record(&self, ring: &Ring) -> Option<(MirrorHeader, &[u8])> {
-        let (header, payload) = self.bytes(ring)?.split_at_checked(size_of::<MirrorHeader>())?;
         let mut header = bytemuck::try_pod_read_unaligned::<MirrorHeader>(header).ok()?;
         header.captured = header.captured.min(CHUNK);
-        Some((header, payload.get(..header.captured as usize).unwrap_or(payload)))
+        Some(header)
+    }
+
+    /// What comes behind that header.
+    fn payload(&self, ring: &Ring, header: &MirrorHeader) -> &[u8] {
+        let record = self.bytes(ring).unwrap_or_default();
+        let payload = record.get(size_of::<MirrorHeader>()..).unwrap_or_default();
+        payload.get(..header.captured as usize).unwrap_or(payload)
     }
 
     /// What is written of a ring and was not read, as far as one record may reach.
