@@ -1,7 +1,8 @@
 //! wrk against nginx over veth: two servers side by side, of which a daemon sees every exchange of one.
 //!
 //! They are loaded in turns of a second. What a machine can do changes from minute to minute, and turns that are
-//! neighbours see the same of it.
+//! neighbours see the same of it. Where a server lies in memory decides by a few percent how fast it is, for as long as
+//! it runs: so the daemon sits at the one, then at the other, and that with several pairs of servers.
 
 use std::net::SocketAddr;
 
@@ -17,18 +18,41 @@ use crate::report::{PER_SECOND, Report, Target};
 
 /// Responses, and the throughput that must be left.
 const PATHS: [(&str, &str, f64); 2] = [("1 KB", "/files/1k.txt", 0.95), ("100 KB", "/files/100k.txt", 0.97)];
-/// Pairs of turns. Single ratios scatter by a tenth; the median of so many does by less than a hundredth.
-const PAIRS: u32 = 40;
+/// Pairs of servers; the daemon sits at each of the two in turn.
+const SERVERS: u32 = 10;
+/// Pairs of turns of a sitting; odd, so that there is one in the middle.
+const PAIRS: u32 = 3;
 
-/// Requests a second with and without the daemon; the median of the pairs' ratios.
+/// Pairs of turns with the daemon at the same server: requests a second with and without it.
+type Sitting = Vec<(f64, f64)>;
+
+/// Requests a second with and without the daemon.
 pub(crate) fn measure(report: &mut Report, effort: Effort) -> Result<()> {
     if !command::exists("wrk") || !command::exists("nginx") {
         report.note("wrk or nginx IS NOT INSTALLED: no server was measured");
         return Ok(());
     }
-    let (seen, unseen) = (Net::new()?, Net::new()?);
-    let _servers = (Nginx::start(&seen.server)?, Nginx::start(&unseen.server)?);
-    let mut daemon = Daemon::prepare(&seen, "mode = \"monitor\"\n")?;
+    let (servers, pairs) = if effort.quick { (1, 1) } else { (SERVERS, PAIRS) };
+    let mut sittings = PATHS.map(|_| Vec::new());
+    for _ in 0..servers {
+        let (one, other) = (Net::new()?, Net::new()?);
+        let _servers = (Nginx::start(&one.server)?, Nginx::start(&other.server)?);
+        for (seen, unseen) in [(&one, &other), (&other, &one)] {
+            let daemon = watcher(seen)?;
+            for ((_, path, _), sittings) in PATHS.iter().zip(&mut sittings) {
+                sittings.push(sit(&daemon, (seen, unseen), path, pairs)?);
+            }
+        }
+    }
+    for ((size, _, target), sittings) in PATHS.iter().zip(&sittings) {
+        tell(report, size, *target, sittings)?;
+    }
+    Ok(())
+}
+
+/// A daemon that sees what nginx serves there.
+fn watcher(net: &Net) -> Result<Daemon> {
+    let mut daemon = Daemon::prepare(net, "mode = \"monitor\"\n")?;
     daemon.hide_log();
     daemon.run()?;
     let is_watched = || {
@@ -37,49 +61,55 @@ pub(crate) fn measure(report: &mut Report, effort: Effort) -> Result<()> {
         ports.is_some_and(|ports| ports.contains(&Nginx::PORT.into()))
     };
     ensure!(wait_until(PATIENCE, is_watched), "nginx's port is not watched: {}", daemon.log());
-    for (size, path, target) in PATHS {
-        let before = daemon.metrics()?.sum("sensor_http_exchanges_total", &[]);
-        let mut pairs = Vec::new();
-        for pair in 0..if effort.quick { 3 } else { PAIRS } {
-            // Neither is always the first.
-            pairs.push(if pair % 2 == 0 {
-                (wrk(&seen, path)?, wrk(&unseen, path)?)
-            } else {
-                let without = wrk(&unseen, path)?;
-                (wrk(&seen, path)?, without)
-            });
-        }
-        let is_seen =
-            || daemon.metrics().is_ok_and(|metrics| metrics.sum("sensor_http_exchanges_total", &[]) > before);
-        ensure!(wait_until(PATIENCE, is_seen), "the daemon saw no exchange");
-        let lost = daemon.metrics()?.sum("sensor_mirror_lost_total", &[]);
-        ensure!(lost == 0, "{lost} segments were lost: something else was measured");
-        tell(report, size, target, &pairs)?;
-    }
-    Ok(())
+    Ok(daemon)
 }
 
-fn tell(report: &mut Report, size: &str, target: f64, pairs: &[(f64, f64)]) -> Result<()> {
-    let ratios = sorted(pairs.iter().map(|(with, without)| with / without));
-    let quartile = |part: usize| ratios.get(ratios.len() * part / 4).copied().context("no pair of turns");
-    let without = sorted(pairs.iter().map(|(_, without)| *without));
-    let without = without.get(without.len() / 2).copied().context("no pair of turns")?;
+fn sit(daemon: &Daemon, (seen, unseen): (&Net, &Net), path: &str, pairs: u32) -> Result<Sitting> {
+    let before = daemon.metrics()?.sum("sensor_http_exchanges_total", &[]);
+    let mut sitting = Sitting::new();
+    for pair in 0..pairs {
+        // Neither is always the first.
+        sitting.push(if pair % 2 == 0 {
+            (wrk(seen, path)?, wrk(unseen, path)?)
+        } else {
+            let without = wrk(unseen, path)?;
+            (wrk(seen, path)?, without)
+        });
+    }
+    let is_seen =
+        || daemon.metrics().is_ok_and(|metrics| metrics.sum("sensor_http_exchanges_total", &[]) > before);
+    ensure!(wait_until(PATIENCE, is_seen), "the daemon saw no exchange");
+    let lost = daemon.metrics()?.sum("sensor_mirror_lost_total", &[]);
+    ensure!(lost == 0, "{lost} segments were lost: something else was measured");
+    Ok(sitting)
+}
+
+/// The geometric mean of the sittings' medians: what a server owes to its place cancels out.
+fn tell(report: &mut Report, size: &str, target: f64, sittings: &[Sitting]) -> Result<()> {
+    let mut medians = Vec::new();
+    for sitting in sittings {
+        medians.push(median(sitting.iter().map(|(with, without)| with / without))?);
+    }
+    let ratio = (medians.iter().map(|median| median.ln()).sum::<f64>() / medians.len() as f64).exp();
+    let without = median(sittings.iter().flatten().map(|(_, without)| *without))?;
     let what = format!("wrk and nginx, {size}, every exchange seen");
-    let with = (quartile(2)? * without, PER_SECOND);
+    let with = (ratio * without, PER_SECOND);
     report.compare(&what, with, ("without the sensor", without), Some(Target::AtLeast(target)));
+    let (least, most) = medians
+        .iter()
+        .fold((f64::MAX, 0_f64), |(least, most), median| (least.min(*median), most.max(*median)));
     report.note(format!(
-        "{size}: median of the ratios of {} pairs of turns of a second; quartiles {:.3} and {:.3}",
-        pairs.len(),
-        quartile(1)?,
-        quartile(3)?
+        "{size}: {ratio:.3}, the mean of {} sittings of {} pairs of turns of a second; their medians {least:.3} to {most:.3}",
+        sittings.len(),
+        sittings.first().map_or(0, Vec::len),
     ));
     Ok(())
 }
 
-fn sorted(values: impl Iterator<Item = f64>) -> Vec<f64> {
+fn median(values: impl Iterator<Item = f64>) -> Result<f64> {
     let mut values: Vec<f64> = values.collect();
     values.sort_by(f64::total_cmp);
-    values
+    values.get(values.len() / 2).copied().context("no pair of turns")
 }
 
 /// Requests a second, over one second.
