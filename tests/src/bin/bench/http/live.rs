@@ -20,7 +20,7 @@ use crate::report::{PER_SECOND, Report, Target};
 const PATHS: [(&str, &str, f64); 2] = [("1 KB", "/files/1k.txt", 0.95), ("100 KB", "/files/100k.txt", 0.97)];
 /// Pairs of servers; the daemon sits at each of the two in turn.
 const SERVERS: u32 = 10;
-/// Pairs of turns of a sitting; odd, so that there is one in the middle.
+/// Pairs of turns of a sitting.
 const PAIRS: u32 = 3;
 
 /// Pairs of turns with the daemon at the same server: requests a second with and without it.
@@ -84,32 +84,33 @@ fn sit(daemon: &Daemon, (seen, unseen): (&Net, &Net), path: &str, pairs: u32) ->
     Ok(sitting)
 }
 
-/// The geometric mean of the sittings' medians: what a server owes to its place cancels out.
+/// The median of all pairs' ratios: what a server owes to its place raises it in one sitting and lowers it in the next.
 fn tell(report: &mut Report, size: &str, target: f64, sittings: &[Sitting]) -> Result<()> {
-    let mut medians = Vec::new();
-    for sitting in sittings {
-        medians.push(median(sitting.iter().map(|(with, without)| with / without))?);
-    }
-    let ratio = (medians.iter().map(|median| median.ln()).sum::<f64>() / medians.len() as f64).exp();
-    let without = median(sittings.iter().flatten().map(|(_, without)| *without))?;
+    let ratio = |pairs: &Sitting| median(pairs.iter().map(|(with, without)| with / without));
+    let all = sittings.concat();
+    let without = median(all.iter().map(|(_, without)| *without))?;
     let what = format!("wrk and nginx, {size}, every exchange seen");
-    let with = (ratio * without, PER_SECOND);
+    let kept = ratio(&all)?;
+    let with = (kept * without, PER_SECOND);
     report.compare(&what, with, ("without the sensor", without), Some(Target::AtLeast(target)));
+    let medians = sittings.iter().map(ratio).collect::<Result<Vec<_>>>()?;
     let (least, most) = medians
         .iter()
         .fold((f64::MAX, 0_f64), |(least, most), median| (least.min(*median), most.max(*median)));
     report.note(format!(
-        "{size}: {ratio:.3}, the mean of {} sittings of {} pairs of turns of a second; their medians {least:.3} to {most:.3}",
-        sittings.len(),
-        sittings.first().map_or(0, Vec::len),
+        "{size}: {kept:.3}, the median of {} pairs of turns of a second; in single sittings {least:.3} to {most:.3}",
+        all.len(),
     ));
     Ok(())
 }
 
+/// The mean of the two in the middle where there is no one.
 fn median(values: impl Iterator<Item = f64>) -> Result<f64> {
     let mut values: Vec<f64> = values.collect();
     values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().context("no pair of turns")
+    let upper = values.get(values.len() / 2).copied().context("no pair of turns")?;
+    let lower = values.get(values.len().saturating_sub(1) / 2).copied().unwrap_or(upper);
+    Ok(f64::midpoint(lower, upper))
 }
 
 /// Requests a second, over one second.
