@@ -16,6 +16,7 @@ mod limit;
 mod maps;
 mod mirror;
 mod notice;
+mod offload;
 mod policy;
 mod verdict;
 

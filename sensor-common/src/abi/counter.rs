@@ -74,8 +74,13 @@ pub enum Event {
     MirrorUnread = 14,
     /// A TCP segment, of whichever port, came as IP fragments; each of them counts.
     MirrorFragment = 15,
+    /// A segment was left out of the mirror because the kernel drops its packet: an IPv4 header whose checksum does
+    /// not hold, or a datagram longer than its frame.
+    MirrorBadIp = 16,
+    /// The same, because its frame is addressed to another host, or to several.
+    MirrorOtherHost = 17,
     /// First of the [`Problem`] kinds, which follow in their own order.
-    FirstProblem = 16,
+    FirstProblem = 18,
 }
 
 /// Entries of the event map; `NonLinear` is the last problem.

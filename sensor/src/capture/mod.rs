@@ -3,5 +3,7 @@
 pub mod file;
 pub mod ring;
 mod segment;
+mod tcp;
 
 pub use segment::{Direction, Endpoint, Flags, Segment};
+pub use tcp::{Integrity, TcpHeader, TcpOptions, Verdict};

@@ -56,6 +56,8 @@ impl Engine {
             Event::MirrorLoadFailed,
             Event::MirrorUnread,
             Event::MirrorFragment,
+            Event::MirrorBadIp,
+            Event::MirrorOtherHost,
         ];
         Ok(Snapshot {
             mode: self.policy.mode(),

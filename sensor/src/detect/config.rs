@@ -7,7 +7,7 @@ use documented::DocumentedFields;
 use super::threat::Threat;
 use super::{
     brute_force, credential_stuffing, distributed, enumeration, password_spraying, request_rate, scanner,
-    slow_attack,
+    slow_attack, stream_evasion,
 };
 use crate::config::{Form, Section};
 
@@ -78,6 +78,8 @@ pub struct Config {
     pub scanner: scanner::Config,
     /// Connections held open.
     pub slow_attack: slow_attack::Config,
+    /// Different copies of the same bytes.
+    pub stream_evasion: stream_evasion::Config,
     /// Guessing of passwords.
     pub brute_force: brute_force::Config,
     /// One password on many accounts.
@@ -98,8 +100,14 @@ impl Config {
         let table = |threat: Threat| detect.section(threat.slug()).about(threat.meaning());
         let [guess, spray, stuff] =
             [Threat::BruteForce, Threat::PasswordSpraying, Threat::CredentialStuffing].map(table);
-        let [rate, walk, probe, slow] =
-            [Threat::RequestRate, Threat::Enumeration, Threat::Scanner, Threat::SlowAttack].map(table);
+        let [rate, walk, probe, slow, evasion] = [
+            Threat::RequestRate,
+            Threat::Enumeration,
+            Threat::Scanner,
+            Threat::SlowAttack,
+            Threat::StreamEvasion,
+        ]
+        .map(table);
         // These have nothing of their own.
         let others =
             [Threat::AccountTakeover, Threat::RateSpike, Threat::ErrorSpike, Threat::LatencySpike].map(table);
@@ -112,6 +120,7 @@ impl Config {
             enumeration: enumeration::Config::read(&walk, preset),
             scanner: scanner::Config::read(&probe, preset),
             slow_attack: slow_attack::Config::read(&slow, preset),
+            stream_evasion: stream_evasion::Config::read(&evasion, preset),
             brute_force: brute_force::Config::read(&guess, preset),
             password_spraying: password_spraying::Config::read(&spray, preset),
             credential_stuffing: credential_stuffing::Config::read(&stuff, preset),
@@ -131,6 +140,7 @@ impl Config {
             (Threat::Enumeration, walk),
             (Threat::Scanner, probe),
             (Threat::SlowAttack, slow),
+            (Threat::StreamEvasion, evasion),
         ] {
             section.explain::<Self>();
             let mut response = Response::default();

@@ -24,6 +24,7 @@ pub mod scanner;
 mod signal;
 pub mod slow_attack;
 pub mod spike;
+pub mod stream_evasion;
 #[cfg(test)]
 pub(crate) mod testing;
 mod threat;
@@ -119,6 +120,9 @@ impl Detectors {
         if is_on(Threat::SlowAttack) {
             detectors.push(Box::new(slow_attack::SlowAttack::new(&config.slow_attack, seed)));
         }
+        if is_on(Threat::StreamEvasion) {
+            detectors.push(Box::new(stream_evasion::StreamEvasion::new(&config.stream_evasion, seed)));
+        }
         if [Threat::RateSpike, Threat::ErrorSpike, Threat::LatencySpike].into_iter().any(is_on) {
             detectors.push(Box::new(spike::Spikes::new(config)));
         }
@@ -126,10 +130,13 @@ impl Detectors {
         Self { detectors, off, signals: Vec::new() }
     }
 
-    /// An event happened; the signals that it gives rise to.
+    /// An event happened; the signals that it gives rise to. One of a client that was not proven to be there gives rise to
+    /// none and teaches nothing: anybody may have sent it.
     pub fn observe(&mut self, event: &Event<'_>) -> std::vec::Drain<'_, Signal> {
-        for detector in &mut self.detectors {
-            detector.observe(event, &mut self.signals);
+        if event.is_proven() {
+            for detector in &mut self.detectors {
+                detector.observe(event, &mut self.signals);
+            }
         }
         self.signals.retain(|signal| !self.off.contains(&signal.threat));
         let known = event.known();

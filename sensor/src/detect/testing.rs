@@ -58,6 +58,7 @@ pub(crate) fn exchange(ts: Timestamp) -> Exchange<'static> {
         login: None,
         source: Source::Wire,
         gaps: false,
+        proven: true,
         anomalies: Findings::default(),
         seen: Timestamp::from_unix_nanos(ts.unix_nanos() + 1_000_000),
     }
@@ -144,7 +145,7 @@ pub(crate) fn run(config: &Config, attempts: &mut [Attempt]) -> Vec<(u64, Signal
     let names = Names::new();
     let mut config = config.clone();
     let others = [Threat::RateSpike, Threat::ErrorSpike, Threat::LatencySpike, Threat::RequestRate];
-    let others = others.into_iter().chain([Threat::Enumeration, Threat::Scanner, Threat::SlowAttack]);
+    let others = others.into_iter().chain([Threat::Enumeration, Threat::Scanner, Threat::SlowAttack, Threat::StreamEvasion]);
     config.responses.extend(others.map(|threat| (threat, Response::Off)));
     let mut detectors = Detectors::new(&config);
     let (mut said, mut second) = (Vec::new(), 0);

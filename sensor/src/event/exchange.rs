@@ -68,6 +68,9 @@ pub struct Exchange<'a> {
     pub source: Source,
     /// Whether bytes were missing.
     pub gaps: bool,
+    /// Whether the client was shown to get what the server sends. Where it was not, anybody may have sent this in its
+    /// name, and it accuses nobody.
+    pub proven: bool,
     /// What the parsers found strange.
     pub anomalies: Findings,
     /// When its last byte was seen; what comes of it is measured from here.

@@ -19,6 +19,15 @@ pub enum Event<'a> {
 }
 
 impl Event<'_> {
+    /// Whether the client was shown to be who its address says.
+    #[must_use]
+    pub const fn is_proven(&self) -> bool {
+        match self {
+            Self::Exchange(exchange) => exchange.proven,
+            Self::Held(held) => held.proven,
+        }
+    }
+
     /// When it became known: the last byte of an exchange that was seen, or when a message was looked at.
     #[must_use]
     pub const fn known(&self) -> Timestamp {

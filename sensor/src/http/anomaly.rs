@@ -150,6 +150,8 @@ anomalies! {
     Http2Preface = "http2_preface",
     /// 101 to a request without Upgrade (RFC 9110, section 15.2.2).
     UnrequestedUpgrade = "unrequested_upgrade",
+    /// Two copies of the same bytes of the client differ: it wants two readers to see two things (RFC 9293, section 3.8.1).
+    ConflictingRetransmission = "conflicting_retransmission",
     /// What began like a PROXY protocol header and is none (PROXY protocol, sections 2.1 and 2.2).
     InvalidProxyHeader = "invalid_proxy_header",
 }

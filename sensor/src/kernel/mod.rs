@@ -6,6 +6,7 @@
 mod attach;
 mod batch;
 mod bpf;
+mod btf;
 mod clients;
 mod config;
 mod counters;

@@ -230,7 +230,9 @@ impl<O: Observer> http::Sink for Finish<O> {
         let query = request.and_then(|request| request.query()).unwrap_or_default();
         let identity = self.identifier.identify(peer, proxied, headers, query);
         let path = request.map(|request| request.path());
-        let route = path.map(|path| self.routes.observe(path, status));
+        // What nobody proves to have sent teaches nothing.
+        let learned = status.filter(|_| connection.proven);
+        let route = path.map(|path| self.routes.observe(path, learned));
         let (place, route) = (route, route.map(|route| self.routes.text(route)));
         let login = self.identifier.login(exchange, route);
         let duration = exchange.duration();
@@ -260,6 +262,7 @@ impl<O: Observer> http::Sink for Finish<O> {
             login,
             source: Source::Wire,
             gaps: exchange.gaps,
+            proven: connection.proven,
             anomalies: Findings { http: exchange.anomalies, identity: identity.anomalies },
             seen: exchange.ended(),
         };
@@ -268,6 +271,7 @@ impl<O: Observer> http::Sink for Finish<O> {
             self.totals.count_login(login.outcome);
         }
         self.totals.count(version, method.label(), status, duration);
+        self.totals.unproven = self.totals.unproven.saturating_add(u64::from(!event.proven));
         self.by_route.note(place, method, status, (event.seen, duration));
         self.observer.exchange(&event);
     }
@@ -280,6 +284,7 @@ impl<O: Observer> http::Sink for Finish<O> {
             client_port: connection.client.port(),
             server_port: connection.server.port(),
             proxied: self.identifier.trusts(client),
+            proven: connection.proven,
             by: match message.part {
                 http::UnfinishedPart::RequestHead => HeldBy::SlowHeaders,
                 http::UnfinishedPart::RequestBody => HeldBy::SlowBody,

@@ -100,6 +100,8 @@ pub struct Totals {
     pub exchanges: u64,
     /// Of these, with a status of 400 or more.
     pub failures: u64,
+    /// Of these, of clients that were not shown to be who their address says.
+    pub unproven: u64,
     /// Durations.
     pub durations: Durations,
     /// Attempts to log in, by outcome.

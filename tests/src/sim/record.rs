@@ -206,6 +206,7 @@ impl Lender {
             login: exchange.login,
             source: Source::Wire,
             gaps: false,
+            proven: true,
             anomalies: Findings::default(),
             seen: exchange.seen(),
         }))

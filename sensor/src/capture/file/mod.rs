@@ -31,7 +31,7 @@ use std::path::Path;
 pub use counters::{FileCounters, Passed};
 pub use error::{FileError, Place, Reason};
 
-use super::{Direction, Segment};
+use super::{Direction, Integrity, Segment, TcpHeader};
 use crate::clock::Timestamp;
 use frame::Frame;
 use input::Input;
@@ -145,7 +145,9 @@ impl CaptureFile {
             }
         };
         self.counters.segments = self.counters.segments.saturating_add(1);
-        let payload = self.input.get(record.place).get(tcp.payload).unwrap_or_default();
+        let frame = self.input.get(record.place);
+        let options = frame.get(tcp.options).unwrap_or_default();
+        let payload = frame.get(tcp.payload).unwrap_or_default();
         if u32::try_from(payload.len()).is_ok_and(|captured| captured < tcp.length) {
             self.counters.cut = self.counters.cut.saturating_add(1);
         }
@@ -161,6 +163,14 @@ impl CaptureFile {
             urgent: tcp.urgent,
             length: tcp.length,
             payload,
+            header: TcpHeader {
+                data_offset: tcp.data_offset,
+                window: tcp.window,
+                checksum: tcp.checksum,
+                options,
+            },
+            integrity: Integrity::UnverifiedOrPartial,
+            peer_sent: None,
         }))
     }
 

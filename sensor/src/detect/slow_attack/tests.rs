@@ -10,6 +10,7 @@ fn detector() -> SlowAttack {
 /// A connection as it is told of at a second, with so many bytes a second since second 0.
 fn held(second: u64, from: u32, port: u16, rate: u64) -> Held {
     Held {
+        proven: true,
         ts: at_ms(second * 1_000),
         client: client(from),
         client_port: port,

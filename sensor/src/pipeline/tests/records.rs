@@ -50,6 +50,7 @@ impl Wire {
             urgent: 0,
             length,
             payload: payload.as_bytes(),
+            ..Segment::default()
         };
         let _instruction = self.pipeline.segment(&segment);
         let sent = length + u32::from(flags.has(Flags::SYN));
