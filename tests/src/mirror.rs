@@ -40,6 +40,9 @@ def frame(fragment, payload):
     data = tcp + payload
     ip = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 20 + len(data), 7, fragment, 64, 6, 0,
                      socket.inet_aton("127.0.0.1"), socket.inet_aton("127.0.0.1"))
+    total = sum(struct.unpack("!10H", ip))
+    total = (total & 0xffff) + (total >> 16)
+    ip = ip[:10] + struct.pack("!H", ~total & 0xffff) + ip[12:]
     return bytes(12) + b"\x08\x00" + ip + data
 raw = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
 raw.bind(("lo", 0))
@@ -188,6 +191,7 @@ impl Stage {
                 let Some(copied) = copied.get_mut(usize::from(header.direction)) else { return };
                 copied.length += u64::from(header.length);
                 copied.headers.push(*header);
+                let payload = payload.get(usize::from(header.options)..).unwrap_or_default();
                 if !payload.is_empty() {
                     copied.pieces.insert(header.sequence, payload.to_vec());
                 }

@@ -107,7 +107,7 @@ impl<P: Protocol> Streams<P> {
             self.catch_up(segment.time, PER_SEGMENT);
         }
         if let Err(refusal) = acceptance::integrity(segment, self.config.takes_signed) {
-            self.counters.count_refusal(refusal);
+            self.turn_away(segment, refusal);
             return None;
         }
         if let Some((index, side)) = self.table.find(segment.source, segment.destination) {
@@ -133,6 +133,21 @@ impl<P: Protocol> Streams<P> {
         }
         self.deadlines = Deadlines::default();
         self.due = Timestamp::from_unix_nanos(u64::MAX);
+    }
+
+    /// What its receiver drops whichever connection it belongs to. What was damaged on its way is sent again as it was; a
+    /// signed segment is what it was meant to be.
+    #[cold]
+    fn turn_away(&mut self, segment: &Segment<'_>, why: Refusal) {
+        self.counters.count_refusal(why);
+        if why != Refusal::Signature {
+            return;
+        }
+        if let Some((index, Side::Client)) = self.table.find(segment.source, segment.destination) {
+            self.with(index, segment.time, |connection, context| {
+                connection.keep_refused(Sequence(segment.sequence), segment.payload, context);
+            });
+        }
     }
 
     fn known(&mut self, index: usize, side: Side, segment: &Segment<'_>) -> Option<Instruction> {
