@@ -181,7 +181,10 @@ impl<S> Connection<S> {
             }
             let expected = self.look(side).expected;
             let other = self.look(side.other());
-            let held = gate.is_some_and(|gate| other.known && gate.after(other.expected));
+            let dubious = self.look(side).first_is_dubious();
+            let held = gate.is_some_and(|gate| {
+                other.known && gate.after(other.expected) && !(dubious && gate.after(other.highest))
+            });
             let doubtful = self.look(side).first_is_doubtful(other, context.time);
             if start.after(expected) || ((held || doubtful) && end.after(expected)) {
                 break;

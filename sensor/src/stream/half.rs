@@ -97,11 +97,16 @@ impl Half {
         self.skipping.then_some(self.skip_until)
     }
 
-    /// Start and end of the first waiting piece, and what it waits for on the other side. What a dubious one acknowledges
-    /// is not waited for: see [`Self::first_is_doubtful`].
+    /// Start and end of the first waiting piece, and what it waits for on the other side.
     pub(super) fn first(&self) -> Option<(Sequence, Sequence, Option<Sequence>)> {
         let piece = self.assembler.as_ref()?.first()?;
-        Some((piece.start, piece.end, piece.gate.filter(|_| piece.dubious.is_none())))
+        Some((piece.start, piece.end, piece.gate))
+    }
+
+    /// Whether the first waiting piece is dubious: what it acknowledges may never have been sent.
+    pub(super) fn first_is_dubious(&self) -> bool {
+        let first = self.assembler.as_ref().and_then(|waiting| waiting.first());
+        first.is_some_and(|piece| piece.dubious.is_some())
     }
 
     /// Whether the first waiting piece may not have been taken by the peer, which has not acknowledged it either, nor been

@@ -12,8 +12,9 @@ use crate::metrics::families::{
     KERNEL_MEMORY, LAST_RELOAD, NOTICES_LOST, RELOAD_SUCCESS, STATE_WRITE_ERRORS, UNPARSED,
 };
 use crate::metrics::http::{
-    HTTP_OTHER_CONNECTIONS, HTTP_UNPAIRED, MIRROR_BYTES, MIRROR_LOST, MIRROR_SEGMENTS, MIRROR_SKIPPED,
-    STREAM_BUFFERED_BYTES, STREAM_GAPS, STREAM_LOST_BYTES, STREAMS_ACTIVE, STREAMS_CLOSED,
+    HTTP_OTHER_CONNECTIONS, HTTP_UNPAIRED, HTTP_UNPROVEN, MIRROR_BYTES, MIRROR_LOST, MIRROR_SEGMENTS,
+    MIRROR_SKIPPED, SEGMENTS_REFUSED, STREAM_BUFFERED_BYTES, STREAM_CONFLICTS, STREAM_GAPS, STREAM_LOST_BYTES,
+    STREAMS_ACTIVE, STREAMS_CLOSED, STREAMS_PROVEN,
 };
 use crate::metrics::sensing::{
     BLOCKS_MAX, EXCHANGE_LOG_ERRORS, FAILURES_UNCOUNTED, INSTRUCTIONS_REFUSED, STREAM_BUFFERED_MAX,
@@ -82,6 +83,14 @@ fn losses() -> Row {
         panels: vec![
             losses_by("Segments not copied", &MIRROR_LOST, "cause"),
             losses_of("Holes in streams", &[(&STREAM_GAPS, "holes")]),
+            losses_by("Segments that the server does not take", &SEGMENTS_REFUSED, "reason"),
+            losses_of(
+                "Not proven, or contradictory",
+                &[(&HTTP_UNPROVEN, "exchanges not proven"), (&STREAM_CONFLICTS, "conflicting segments")],
+            ),
+            lines("Connections proven", "cps", &[&STREAMS_PROVEN])
+                .query(rate(&STREAMS_PROVEN, "", ""), "proven")
+                .series(["proven"]),
             lines("Bytes in holes", "Bps", &[&STREAM_LOST_BYTES])
                 .query(rate(&STREAM_LOST_BYTES, "", ""), "lost")
                 .series(["lost"]),
