@@ -17,15 +17,16 @@ pub use counter::{
     counter_index,
 };
 pub use mirror::{
-    BLOCK, Block, CHUNK, FlowInstruction, FlowKey, MAX_CHUNKS, MAX_SNAP, MirrorDirection, MirrorHeader,
-    MirrorSettings, PORT_WORDS, RingPositions, record_size,
+    BLOCK, Block, CHUNK, DATAGRAM, DATAGRAM_BURST, DATAGRAM_RATE, FlowInstruction, FlowKey, MAX_CHUNKS,
+    MAX_PIECES, MAX_SNAP, MirrorDirection, MirrorHeader, MirrorSettings, PORT_WORDS, RingPositions,
+    datagram_flags, record_size,
 };
 pub use policy::{BlockEntry, Dimension, Policy, ScopeEntry, ScopeLimits};
 pub use settings::{Settings, Shared, prefixes};
 pub use verdict::{Reason, Verdict};
 
 /// Layout version of everything in this module; part of the identity of pinned maps.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 
 /// The names of the maps in the object, as user space finds them.
 pub mod maps {

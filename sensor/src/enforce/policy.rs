@@ -214,6 +214,18 @@ impl Policy {
         has_room
     }
 
+    /// Lifts the limits that end first where there is no room for those of one more prefix; which those were. Somebody is
+    /// attacking now, and who was limited for longest has had most of it.
+    pub fn make_room_for_limits(&mut self, prefix: &IpNet) -> Option<IpNet> {
+        if self.decided_limits.len() < MAX_DECIDED_LIMITS || self.decided_limits.contains_key(prefix) {
+            return None;
+        }
+        let ends = self.decided_limits.iter().filter_map(|(prefix, limits)| Some((limits.until?, *prefix)));
+        let (_, first) = ends.min()?;
+        self.decided_limits.remove(&first);
+        Some(first)
+    }
+
     /// Lifts the block of a prefix that a detector led to.
     pub fn lift_decided_block(&mut self, prefix: &IpNet) {
         if self.decided_blocks.remove(prefix).is_some() {

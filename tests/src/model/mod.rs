@@ -15,6 +15,7 @@
 //!   the family's clients; whether a block stands is a matter of all that match. A source that a wide block
 //!   stands against is not remembered.
 //! * An allow lifts any block. Nothing is charged for packets that are allowed or blocked.
+//! * Headers beyond the depth that is followed are dropped where nothing else decides.
 //! * Only what lies in the first part of a multi-buffer frame is read.
 
 mod bucket;
@@ -26,6 +27,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use sensor_common::abi::{Family, Reason, Verdict};
 use sensor_common::limit::Rate;
+use sensor_common::packet::Problem;
 
 pub use bucket::admitted_at_once;
 use bucket::{Bucket, Quota};
@@ -71,6 +73,11 @@ impl Model {
                 let family = if source.is_ipv4() { Family::V4 } else { Family::V6 };
                 (family, self.reason(source, &content, frame.bytes().len() as u64), content.problem)
             }
+        };
+        let is_deep = matches!(problem, Some(Problem::VlanDepth | Problem::ExtensionDepth));
+        let reason = match reason {
+            Reason::None | Reason::Unparsed if is_deep => Reason::HeaderDepth,
+            reason => reason,
         };
         let passes = matches!(reason, Reason::None | Reason::Allowed | Reason::NotIp | Reason::Unparsed);
         let verdict = match (passes, self.policy.enforce) {

@@ -8,5 +8,6 @@ pub mod keepalive;
 pub mod login;
 pub mod nginx;
 pub mod prometheus;
+pub mod raw;
 pub mod spoof;
 pub mod udp;
