@@ -14,6 +14,7 @@ use sensor_common::packet::{self, Datagram, NoSegment, SegmentHeader};
 
 use crate::access::Linear;
 use crate::maps::DATAGRAMS;
+use crate::mirror::HEADERS;
 use crate::{count, mirror};
 
 /// The longest datagram but for an aggregate: 65,535 bytes behind an IPv6 header.
@@ -76,6 +77,11 @@ fn is_aggregate(context: &TcContext) -> bool {
 /// Copies a datagram that may be TCP.
 #[inline(never)]
 fn mirror(context: &TcContext, settings: &MirrorSettings) {
+    let (length, linear) = (context.len(), Linear::of_skb(context).len());
+    let wanted = if length < HEADERS { length } else { HEADERS };
+    if linear < wanted as u64 && context.pull_data(wanted).is_err() {
+        return tell(NoSegment::Unread);
+    }
     match packet::datagram(&Linear::of_skb(context)) {
         Ok(datagram) => copy(context, settings, datagram),
         Err(why) => tell(why),

@@ -89,7 +89,7 @@ fn begins_response(context: &TcContext, segment: &SegmentHeader) -> bool {
 
 /// Bytes of headers that are brought together where they are not: 64 VLAN tags, 40 of IPv6, 60 of TCP, and what is left
 /// for extension headers.
-const HEADERS: u32 = 512;
+pub(crate) const HEADERS: u32 = 512;
 
 /// Headers may lie outside the linear part of the buffer, after a driver or a sender of raw packets that put them
 /// there. It is rare: to look at the length of each buffer first would pull in bytes of every segment whose payload

@@ -146,7 +146,7 @@ pub struct Policy {
     commands: Layer,
     /// What detectors led to; the event store keeps it over a restart.
     decided_blocks: BTreeMap<IpNet, BlockRule>,
-    decided_limits: BTreeMap<IpNet, DecidedLimits>,
+    pub(super) decided_limits: BTreeMap<IpNet, DecidedLimits>,
     /// The mode that the daemon was started with; not kept over a restart.
     session_mode: Option<Mode>,
     blocks: Blocks,
@@ -212,18 +212,6 @@ impl Policy {
             self.decided_limits.insert(prefix, limits);
         }
         has_room
-    }
-
-    /// Lifts the limits that end first where there is no room for those of one more prefix; which those were. Somebody is
-    /// attacking now, and who was limited for longest has had most of it.
-    pub fn make_room_for_limits(&mut self, prefix: &IpNet) -> Option<IpNet> {
-        if self.decided_limits.len() < MAX_DECIDED_LIMITS || self.decided_limits.contains_key(prefix) {
-            return None;
-        }
-        let ends = self.decided_limits.iter().filter_map(|(prefix, limits)| Some((limits.until?, *prefix)));
-        let (_, first) = ends.min()?;
-        self.decided_limits.remove(&first);
-        Some(first)
     }
 
     /// Lifts the block of a prefix that a detector led to.
@@ -393,7 +381,7 @@ impl Policy {
 }
 
 /// Limits that detectors may tighten at a time: the kernel's table of scopes is the operator's first.
-const MAX_DECIDED_LIMITS: usize = 1_024;
+pub(super) const MAX_DECIDED_LIMITS: usize = 1_024;
 
 /// Sorts blocks by their end; those without one come last.
 pub(super) const fn end_of(rule: &BlockRule) -> (bool, Option<Timestamp>) {

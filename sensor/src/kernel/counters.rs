@@ -60,7 +60,14 @@ const fn occurs(reason: Reason, family: Family) -> bool {
     match reason {
         Reason::NotIp | Reason::Unparsed => matches!(family, Family::Other),
         Reason::HeaderDepth => !matches!(family, Family::V4),
-        _ => !matches!(family, Family::Other),
+        Reason::None
+        | Reason::Allowed
+        | Reason::Blocked
+        | Reason::PacketRate
+        | Reason::BitRate
+        | Reason::ConnectionRate
+        | Reason::RequestRate
+        | Reason::NewcomerRate => !matches!(family, Family::Other),
     }
 }
 

@@ -75,10 +75,8 @@ impl Model {
             }
         };
         let is_deep = matches!(problem, Some(Problem::VlanDepth | Problem::ExtensionDepth));
-        let reason = match reason {
-            Reason::None | Reason::Unparsed if is_deep => Reason::HeaderDepth,
-            reason => reason,
-        };
+        let is_open = matches!(reason, Reason::None | Reason::Unparsed);
+        let reason = if is_deep && is_open { Reason::HeaderDepth } else { reason };
         let passes = matches!(reason, Reason::None | Reason::Allowed | Reason::NotIp | Reason::Unparsed);
         let verdict = match (passes, self.policy.enforce) {
             (true, _) => Verdict::Pass,
