@@ -12,6 +12,7 @@ mod admit;
 mod atomic;
 mod clock;
 mod count;
+mod fragment;
 mod limit;
 mod maps;
 mod mirror;

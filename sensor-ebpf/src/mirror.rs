@@ -16,7 +16,7 @@ use sensor_common::packet::{self, NoSegment, SegmentHeader};
 
 use crate::access::Linear;
 use crate::maps::{FLOWS, MIRROR, RINGS, SEGMENTS, WAKEUPS};
-use crate::{atomic, count, maps, offload};
+use crate::{atomic, count, fragment, maps, offload};
 
 /// [`CHUNK`] is a power of two.
 const CHUNK_MASK: u64 = CHUNK as u64 - 1;
@@ -43,7 +43,7 @@ pub(crate) fn mirror(context: &TcContext, direction: MirrorDirection) {
     let Some(settings) = maps::mirror_settings() else { return };
     let segment = match packet::segment(&Linear::of_skb(context)) {
         Ok(segment) => segment,
-        Err(why) => match read_again(context, why) {
+        Err(why) => match read_again(context, settings, direction, why) {
             Some(segment) => segment,
             None => return,
         },
@@ -104,15 +104,20 @@ fn begins_response(context: &TcContext, segment: &SegmentHeader) -> bool {
     context.load::<[u8; 4]>(segment.payload).is_ok_and(|first| first == *b"HTTP")
 }
 
-/// Bytes of headers that are brought together where they are not: 22 of link headers, 40 of IPv6, 60 of TCP, and
-/// what is left for extension headers.
-const HEADERS: u32 = 256;
+/// Bytes of headers that are brought together where they are not: 64 VLAN tags, 40 of IPv6, 60 of TCP, and what is left
+/// for extension headers.
+pub(crate) const HEADERS: u32 = 512;
 
 /// Headers may lie outside the linear part of the buffer, after a driver or a sender of raw packets that put them
 /// there. It is rare: to look at the length of each buffer first would pull in bytes of every segment whose payload
 /// alone is outside.
 #[inline(always)]
-fn read_again(context: &TcContext, why: NoSegment) -> Option<SegmentHeader> {
+fn read_again(
+    context: &TcContext,
+    settings: &MirrorSettings,
+    direction: MirrorDirection,
+    why: NoSegment,
+) -> Option<SegmentHeader> {
     let mut why = why;
     if why == NoSegment::Unread {
         let (length, linear) = (context.len(), Linear::of_skb(context).len());
@@ -129,12 +134,7 @@ fn read_again(context: &TcContext, why: NoSegment) -> Option<SegmentHeader> {
             }
         }
     }
-    match why {
-        NoSegment::Other => {}
-        NoSegment::Unread => count::event(Event::MirrorUnread),
-        NoSegment::Fragment => count::event(Event::MirrorFragment),
-    }
-    None
+    fragment::read(context, settings, direction, why)
 }
 
 /// How much of a segment is copied, and how far the other side has come.
@@ -331,7 +331,7 @@ const fn flags_of(flags: u8, is_first: bool, is_last: bool) -> u8 {
 /// No lock: tc programs run with softirqs off, so that a CPU runs one at a time. A kernel with PREEMPT_RT may let another
 /// thread send in the midst of it; that segment finds the ring claimed, and is counted as lost.
 #[inline(always)]
-fn put(context: &TcContext, settings: &MirrorSettings, header: &MirrorHeader, offset: usize) -> bool {
+pub(crate) fn put(context: &TcContext, settings: &MirrorSettings, header: &MirrorHeader, offset: usize) -> bool {
     // SAFETY: the helper has no arguments.
     let cpu = unsafe { bpf_get_smp_processor_id() };
     let Some(positions) = RINGS.get_ptr_mut(cpu) else { return has_no_room() };

@@ -21,9 +21,7 @@ const CHECKSUM_PARTIAL: u8 = 3;
 /// Whether the kernel hands the packet on to TCP, as far as IP is concerned.
 #[inline(always)]
 pub(crate) fn is_delivered(context: &TcContext, segment: &SegmentHeader) -> bool {
-    // SAFETY: a field of the context.
-    if unsafe { (*context.skb.skb).pkt_type } != PACKET_HOST {
-        count::event(Event::MirrorOtherHost);
+    if !is_for_this_host(context) {
         return false;
     }
     let is_longer = matches!(segment.end, Some(end) if end > context.len() as usize);
@@ -32,6 +30,17 @@ pub(crate) fn is_delivered(context: &TcContext, segment: &SegmentHeader) -> bool
         return false;
     }
     true
+}
+
+/// Whether the frame is addressed to this host and nobody else.
+#[inline(always)]
+pub(crate) fn is_for_this_host(context: &TcContext) -> bool {
+    // SAFETY: a field of the context.
+    if unsafe { (*context.skb.skb).pkt_type } == PACKET_HOST {
+        return true;
+    }
+    count::event(Event::MirrorOtherHost);
+    false
 }
 
 /// Bytes of options that an IPv4 header can have.

@@ -77,6 +77,29 @@ pub enum MirrorDirection {
     Egress = 1,
 }
 
+/// [`MirrorHeader::direction`] of a piece of a datagram towards this host that only user space can read: an IP
+/// fragment, or IPv6 with extension headers.
+///
+/// What follows the header are bytes of the frame from the IP header on. `length` is how many there are of the datagram,
+/// `sequence` is the place of this piece among them, and `flags` are [`datagram_flags`]; addresses, ports and what else
+/// TCP has are 0. The pieces of a datagram follow one another in their ring, with the same time.
+pub const DATAGRAM: u8 = 2;
+
+/// What else is known of a datagram.
+pub mod datagram_flags {
+    /// The kernel put it together from several (GRO): its TCP checksum is that of none.
+    pub const AGGREGATE: u8 = 1;
+}
+
+/// Pieces that a datagram may take: 65,535 bytes and an IPv6 header.
+pub const MAX_PIECES: u32 = 17;
+
+/// Bytes of [`DATAGRAM`] records that a CPU copies in a second, so that a flood of fragments, which are nearly always
+/// hostile, neither fills its ring nor keeps the reader busy.
+pub const DATAGRAM_RATE: u64 = 8 << 20;
+/// Bytes of them that it copies at once.
+pub const DATAGRAM_BURST: u64 = 1 << 20;
+
 /// What the kernel knows of the checksums of a segment that it mirrors.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(u8)]
@@ -127,7 +150,7 @@ pub struct MirrorHeader {
     pub urgent: u16,
     /// Control bits of the TCP header.
     pub flags: u8,
-    /// A [`MirrorDirection`].
+    /// A [`MirrorDirection`], or [`DATAGRAM`].
     pub direction: u8,
     /// Window, as in the TCP header.
     pub window: u16,

@@ -17,8 +17,9 @@ pub use counter::{
     counter_index,
 };
 pub use mirror::{
-    BLOCK, Block, CHUNK, FlowInstruction, FlowKey, MAX_CHUNKS, MAX_SNAP, MirrorChecksum, MirrorDirection,
-    MirrorHeader, MirrorSettings, PORT_WORDS, RingPositions, UNKNOWN_PLACE, record_size,
+    BLOCK, Block, CHUNK, DATAGRAM, DATAGRAM_BURST, DATAGRAM_RATE, FlowInstruction, FlowKey, MAX_CHUNKS,
+    MAX_PIECES, MAX_SNAP, MirrorChecksum, MirrorDirection, MirrorHeader, MirrorSettings, PORT_WORDS, RingPositions,
+    UNKNOWN_PLACE, datagram_flags, record_size,
 };
 pub use policy::{BlockEntry, Dimension, Policy, ScopeEntry, ScopeLimits};
 pub use settings::{Settings, Shared, prefixes};

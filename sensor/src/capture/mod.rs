@@ -1,5 +1,6 @@
 //! Sources of TCP segments.
 
+pub mod datagram;
 pub mod file;
 pub mod ring;
 mod segment;

@@ -140,8 +140,13 @@ fn http(report: &HttpReport) -> String {
 pub(super) fn losses(report: &StatusReport) -> String {
     let losses = &report.losses;
     let http = report.http.clone().unwrap_or_default();
+    // A daemon of before does not tell causes.
+    let by_cause: u64 = http.segments_lost_by.values().fold(0, |sum, count| sum.saturating_add(*count));
+    let untold = http.segments_lost.saturating_sub(by_cause);
+    let causes = http.segments_lost_by.iter().filter(|(_, count)| **count > 0);
+    let causes = causes.map(|(cause, count)| format!("segments not mirrored ({cause}): {count}"));
     let counts = [
-        ("segments not mirrored", http.segments_lost),
+        ("segments not mirrored", untold),
         ("gaps in streams", http.stream_gaps),
         ("instructions to the mirror refused", http.refused_instructions),
         ("failures not counted by client", http.failures_uncounted),
@@ -153,11 +158,8 @@ pub(super) fn losses(report: &StatusReport) -> String {
         ("frames not read in full", losses.unparsed),
         ("state not written", losses.state_write_errors),
     ];
-    let some: Vec<String> = counts
-        .iter()
-        .filter(|(_, count)| *count > 0)
-        .map(|(what, count)| format!("{what}: {count}"))
-        .collect();
+    let others = counts.iter().filter(|(_, count)| *count > 0);
+    let some: Vec<String> = causes.chain(others.map(|(what, count)| format!("{what}: {count}"))).collect();
     if some.is_empty() { "none".to_owned() } else { some.join(", ") }
 }
 

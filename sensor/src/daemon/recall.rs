@@ -3,12 +3,15 @@
 use std::thread;
 
 use anyhow::anyhow;
+use tracing::warn;
 
 use super::config::Config;
 use super::responder::Responder;
 use crate::clock::Timestamp;
 use crate::enforce::Policy;
-use crate::store::{COMMANDS, CommandStore, Pending, Saved, StoreError};
+use crate::pipeline::{Observer, Pipeline};
+use crate::route::Learned;
+use crate::store::{COMMANDS, CommandStore, Pending, Saved, StateFile, StoreError};
 
 /// The policy as it was left, and who keeps it from here on.
 pub(super) struct Recalled {
@@ -53,5 +56,16 @@ impl Recalled {
             };
             (done, recalled)
         })
+    }
+}
+
+/// Gives the pipeline the routes that an earlier daemon had learned.
+pub(super) fn restore_routes(file: &StateFile<Option<Learned>>, pipeline: &mut Pipeline<impl Observer>) {
+    let restored = file
+        .load()
+        .map_err(anyhow::Error::from)
+        .and_then(|learned| learned.map_or(Ok(()), |learned| Ok(pipeline.routes_mut().import(&learned)?)));
+    if let Err(error) = restored {
+        warn!(error = format!("{error:#}"), "routes are learned anew");
     }
 }

@@ -17,13 +17,9 @@ use crate::control::wire::{
 };
 use crate::enforce::{AllowRule, BlockRule, Limit, Origin, Scope};
 use crate::kernel::{Client, KernelError, LabelledCounter};
-use crate::metrics::{Detection, Snapshot};
+use crate::metrics::{Detection, MIRROR_LOSSES, Snapshot, mirror_losses};
 use crate::notify::{DenyFile, Notifier};
 use crate::store::EventStore;
-
-/// Why segments that should have been mirrored were not.
-const MIRROR_LOSSES: [Event; 4] =
-    [Event::MirrorRingFull, Event::MirrorLoadFailed, Event::MirrorUnread, Event::MirrorFragment];
 
 /// What `sensor clients` remembers of the first of its two looks.
 pub(super) struct Sample {
@@ -52,20 +48,17 @@ impl Engine {
             Event::MirroredIngressBytes,
             Event::MirroredEgressBytes,
             Event::MirrorSkipped,
-            Event::MirrorRingFull,
-            Event::MirrorLoadFailed,
-            Event::MirrorUnread,
-            Event::MirrorFragment,
             Event::MirrorBadIp,
             Event::MirrorOtherHost,
+            Event::MirroredDatagrams,
         ];
+        let events = events.into_iter().chain(MIRROR_LOSSES.map(|(_, event)| event));
         Ok(Snapshot {
             mode: self.policy.mode(),
             interfaces,
             presence: self.presence(),
             clock_steps: self.counts.clock_steps,
             events: events
-                .into_iter()
                 .map(|event| Ok((event, counters.event(event)?)))
                 .collect::<Result<_, KernelError>>()?,
             problems: Problem::ALL
@@ -163,7 +156,14 @@ impl Engine {
             connections: streams.active,
             routes: count(seen.routes),
             segments: event(Event::MirroredIngress).saturating_add(event(Event::MirroredEgress)),
-            segments_lost: MIRROR_LOSSES.into_iter().map(event).fold(0, u64::saturating_add),
+            segments_lost: mirror_losses(event, &told.datagrams)
+                .iter()
+                .fold(0, |sum, (_, count)| sum.saturating_add(*count)),
+            segments_lost_by: mirror_losses(event, &told.datagrams)
+                .into_iter()
+                .filter(|(_, count)| *count > 0)
+                .map(|(cause, count)| (cause.to_owned(), count))
+                .collect(),
             stream_gaps: streams.gaps,
             lost_bytes: streams.lost_bytes,
             not_http: http.not_http,

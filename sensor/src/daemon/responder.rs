@@ -283,7 +283,7 @@ impl Engine {
             }
         }
         if self.responder.decider_stats().tripped && !tripped {
-            warn!("a kill switch tripped: what would be blocked is only told; see [decide]");
+            warn!("a kill switch tripped: what would be blocked is limited; see [decide]");
             self.responder.audit(signal.at, Change::KillSwitch, &"", Cause::Daemon, Details::default());
         }
         if let Some(file) = &mut self.responder.deny_file {
@@ -294,6 +294,11 @@ impl Engine {
     /// Carries a decision out in the kernel, and keeps it.
     fn carry_out(&mut self, decision: &Decision, signal: &Signal) -> Result<(), String> {
         let (now, prefix) = (decision.since, decision.prefix);
+        if decision.measure == Measure::Limit
+            && let Some(lifted) = self.policy.make_room_for_limits(&prefix)
+        {
+            self.note_lifted(&lifted, &[Measure::Limit], now);
+        }
         let has_room = self.responder.put(&mut self.policy, decision, &self.config);
         let done = match decision.measure {
             Measure::Block => {
@@ -364,6 +369,7 @@ impl Engine {
 
     /// Work of every second for what detectors decided.
     pub(super) fn tick_decisions(&mut self, now: Timestamp) {
+        self.responder.decider.advance(now, self.dataplane.clients().count());
         let ended = self.policy.expire_limits(now);
         if !ended.is_empty()
             && let Err(error) = self.enforcer.apply_limits(&mut self.dataplane, &self.policy, now)

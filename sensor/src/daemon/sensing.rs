@@ -18,9 +18,11 @@ use super::config::Config;
 use super::deciding::Signals;
 use super::instructing::instruct;
 use super::ports::Watch;
+use super::recall::restore_routes;
 use super::sense::Ports;
 use super::supervisor::Pulse;
-use crate::capture::ring;
+use crate::capture::datagram::DatagramCounters;
+use crate::capture::ring::{self, DatagramReader};
 use crate::clock::{self, KernelClock, Timestamp};
 use crate::detect::{Detectors, Usage};
 use crate::event::{Event, Exchange, Held};
@@ -96,6 +98,8 @@ pub(super) struct Published {
     pub(super) detectors: Usage,
     /// Signals that were lost on their way to who decides.
     pub(super) signals_lost: u64,
+    /// Datagrams that were copied as they are.
+    pub(super) datagrams: DatagramCounters,
 }
 
 /// The running thread; dropping it ends it.
@@ -133,6 +137,7 @@ impl Sensing {
             }),
             mirror,
             rings,
+            datagrams: DatagramReader::default(),
             pipeline,
             shared: shared.clone(),
             clock: clock::kernel_clock(),
@@ -170,17 +175,6 @@ impl Drop for Sensing {
         {
             warn!("the thread that sees HTTP had ended in a panic");
         }
-    }
-}
-
-/// Gives the pipeline the routes that an earlier daemon had learned.
-fn restore_routes(file: &StateFile<Option<Learned>>, pipeline: &mut Pipeline<Watcher>) {
-    let restored = file
-        .load()
-        .map_err(anyhow::Error::from)
-        .and_then(|learned| learned.map_or(Ok(()), |learned| Ok(pipeline.routes_mut().import(&learned)?)));
-    if let Err(error) = restored {
-        warn!(error = format!("{error:#}"), "routes are learned anew");
     }
 }
 
@@ -250,6 +244,7 @@ struct Worker {
     watch: Watch,
     mirror: Mirror,
     rings: SegmentRings,
+    datagrams: DatagramReader,
     pipeline: Pipeline<Watcher>,
     shared: Arc<Shared>,
     clock: KernelClock,
@@ -280,6 +275,7 @@ impl Worker {
                 published = now;
                 // Civil time may have been set meanwhile.
                 self.clock = clock::kernel_clock();
+                self.datagrams.advance(now);
                 self.pipeline.advance(now);
                 self.pipeline.observer_mut().advance(now);
                 self.publish(now);
@@ -319,8 +315,15 @@ impl Worker {
     }
 
     fn read(&mut self) -> usize {
-        let Self { rings, pipeline, watch, clock, instructions, .. } = self;
+        let Self { rings, datagrams, pipeline, watch, clock, instructions, .. } = self;
         let read = rings.read(BATCH, |header, payload| {
+            if DatagramReader::reads(header) {
+                let segment = datagrams.take(header, payload, *clock);
+                // Which port it is for is known only now.
+                let wanted = segment.filter(|segment| watch.ports().contains(&segment.destination.port()));
+                instructions.extend(wanted.and_then(|segment| pipeline.segment(&segment)));
+                return;
+            }
             let segment = ring::segment(header, payload, *clock);
             if !payload.is_empty() {
                 let is_request = header.direction == MirrorDirection::Ingress as u8;
@@ -380,6 +383,7 @@ impl Worker {
         published.log_errors = watcher.log_errors;
         published.detectors = watcher.detectors.usage();
         published.signals_lost = watcher.signals.lost();
+        published.datagrams = self.datagrams.counters();
         published.recent.extend(watcher.fresh.drain(..));
         let surplus = published.recent.len().saturating_sub(RECENT);
         published.recent.drain(..surplus);

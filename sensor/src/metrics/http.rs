@@ -5,9 +5,10 @@ use sensor_common::abi::Event;
 
 use super::families::{Family, Snapshot, families};
 use super::identity;
+use crate::capture::datagram::{DatagramCounters, Refusal};
 use crate::event::LoginOutcome;
 use crate::pipeline::{DURATION_BUCKETS, Durations};
-use crate::stream::{CloseCause, Refusal};
+use crate::stream::{self, CloseCause};
 
 families! {
     /// TCP segments that the kernel copied to the daemon, by direction.
@@ -52,6 +53,30 @@ families! {
     HTTP_DURATION: HISTOGRAM "sensor_http_duration_seconds";
 }
 
+/// Kernel events that mean that a segment should have been copied and was not.
+pub const MIRROR_LOSSES: [(&str, Event); 7] = [
+    ("ring_full", Event::MirrorRingFull),
+    ("load_failed", Event::MirrorLoadFailed),
+    ("headers_unread", Event::MirrorUnread),
+    ("fragment", Event::MirrorFragment),
+    ("datagram_budget", Event::MirrorDatagramBudget),
+    ("tag_depth", Event::MirrorTagDepth),
+    ("extension_depth", Event::MirrorExtensionDepth),
+];
+
+/// The same, and what was lost of datagrams that were copied to be read whole, by cause.
+#[must_use]
+pub fn mirror_losses(
+    count: impl Fn(Event) -> u64,
+    datagrams: &DatagramCounters,
+) -> [(&'static str, u64); MIRROR_LOSSES.len() + 3] {
+    let [ring, load, unread, fragment, budget, tags, extensions] =
+        MIRROR_LOSSES.map(|(cause, event)| (cause, count(event)));
+    let room = ("datagram_room", datagrams.refused(Refusal::Room));
+    let incomplete = ("fragments_incomplete", datagrams.incomplete);
+    [ring, load, unread, fragment, budget, tags, extensions, room, incomplete, ("datagram_torn", datagrams.torn)]
+}
+
 /// What is copied, with its labels from the start; the rest once HTTP is seen.
 pub(super) fn gather(snapshot: &Snapshot) -> Vec<MetricFamily> {
     let count = |event: Event| snapshot.events.get(&event).copied().unwrap_or(0);
@@ -59,13 +84,9 @@ pub(super) fn gather(snapshot: &Snapshot) -> Vec<MetricFamily> {
         let metric = |direction, event| family.metric(&[("direction", direction)], count(event));
         family.with(vec![metric("ingress", ingress), metric("egress", egress)])
     };
-    let causes = [
-        ("ring_full", Event::MirrorRingFull),
-        ("load_failed", Event::MirrorLoadFailed),
-        ("headers_unread", Event::MirrorUnread),
-        ("fragment", Event::MirrorFragment),
-    ];
-    let lost = causes.map(|(cause, event)| MIRROR_LOST.metric(&[("cause", cause)], count(event)));
+    let datagrams = snapshot.sensing.map(|sensing| sensing.datagrams).unwrap_or_default();
+    let lost = mirror_losses(count, &datagrams);
+    let lost = lost.map(|(cause, count)| MIRROR_LOST.metric(&[("cause", cause)], count));
     let mut families = vec![
         both(&MIRROR_SEGMENTS, Event::MirroredIngress, Event::MirroredEgress),
         both(&MIRROR_BYTES, Event::MirroredIngressBytes, Event::MirroredEgressBytes),
@@ -83,7 +104,7 @@ fn refused(snapshot: &Snapshot) -> Vec<Metric> {
     let count = |event: Event| snapshot.events.get(&event).copied().unwrap_or(0);
     let before = [("ip_header", Event::MirrorBadIp), ("other_host", Event::MirrorOtherHost)];
     let before = before.map(|(reason, event)| (reason, count(event)));
-    let by_tcp = Refusal::ALL.map(|reason| {
+    let by_tcp = stream::Refusal::ALL.map(|reason| {
         let refused = snapshot.http.as_ref().map(|http| http.streams.refusals(reason));
         (reason.label(), refused.unwrap_or_default())
     });

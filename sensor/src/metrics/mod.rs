@@ -20,6 +20,7 @@ mod web;
 pub use dashboard::{Dashboard, dashboard};
 pub use detection::Detection;
 pub use families::{About, Snapshot, about_families as families};
+pub use http::{MIRROR_LOSSES, mirror_losses};
 pub use labels::labels;
 pub use render::{CONTENT_TYPE, render};
 pub use sensing::{Capacities, Sensing};

@@ -86,6 +86,12 @@ pub(super) fn parse(link: LinkType, frame: &Frame<'_>) -> Result<Tcp, Passed> {
     }
 }
 
+/// The bytes of a frame from its IP header on, and how many there were on the wire.
+pub(super) fn network<'a>(link: LinkType, frame: &Frame<'a>) -> Option<(&'a [u8], usize)> {
+    let (link::Network::Ipv4(at) | link::Network::Ipv6(at)) = link::parse(link, frame).ok()?.0;
+    Some((frame.bytes.get(at..)?, frame.wire_from(at)))
+}
+
 /// What an IP header says.
 pub(super) struct Datagram {
     pub(super) source: IpAddr,
