@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::fs::File;
 use std::io::{self, BufWriter, Write as _};
-use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -25,8 +24,9 @@ use crate::clock::{self, KernelClock, Timestamp};
 use crate::detect::{Detectors, Usage};
 use crate::event::{Event, Exchange, Held};
 use crate::identity::Key;
-use crate::kernel::{Mirror, SegmentRings, never_preempt};
+use crate::kernel::{ClientPrefixes, Mirror, SegmentRings, never_preempt};
 use crate::pipeline::{Observer, Pipeline, RouteTable, Snapshot, StatusClass};
+use crate::prefix::ClientNet;
 use crate::route::Learned;
 use crate::store::StateFile;
 use crate::stream::Instruction;
@@ -85,7 +85,7 @@ pub(super) struct Published {
     /// The last exchanges, oldest first, as JSON; under load only a sample.
     pub(super) recent: VecDeque<String>,
     /// Failed requests by client.
-    pub(super) failures: HashMap<IpAddr, u64>,
+    pub(super) failures: HashMap<ClientNet, u64>,
     /// Exchanges of clients that found no place among those.
     pub(super) failures_uncounted: u64,
     /// Instructions that the kernel refused.
@@ -121,7 +121,7 @@ impl Sensing {
             Ok(learned) => detectors.restore(&learned),
             Err(error) => warn!(%error, "detectors learn anew"),
         }
-        let watcher = Watcher::new(detectors, signals, log.map(BufWriter::new));
+        let watcher = Watcher::new(detectors, detect.clients, signals, log.map(BufWriter::new));
         let mut pipeline = Pipeline::new(&config.pipeline, key, watcher)?;
         restore_routes(&routes, &mut pipeline);
         let shared = Arc::new(Shared::default());
@@ -189,7 +189,8 @@ struct Watcher {
     detectors: Detectors,
     signals: Signals,
     fresh: Vec<String>,
-    failures: HashMap<IpAddr, u64>,
+    clients: ClientPrefixes,
+    failures: HashMap<ClientNet, u64>,
     uncounted: u64,
     log: Option<BufWriter<File>>,
     log_errors: u64,
@@ -198,11 +199,17 @@ struct Watcher {
 }
 
 impl Watcher {
-    fn new(detectors: Detectors, signals: Signals, log: Option<BufWriter<File>>) -> Self {
+    fn new(
+        detectors: Detectors,
+        clients: ClientPrefixes,
+        signals: Signals,
+        log: Option<BufWriter<File>>,
+    ) -> Self {
         Self {
             detectors,
             signals,
             fresh: Vec::new(),
+            clients,
             failures: HashMap::new(),
             uncounted: 0,
             log,
@@ -236,8 +243,9 @@ impl Observer for Watcher {
             self.confirmed.insert(exchange.server_port);
         }
         if StatusClass::of(exchange.status).is_failure() {
-            if self.failures.len() < MAX_CLIENTS || self.failures.contains_key(&exchange.client) {
-                let count = self.failures.entry(exchange.client).or_default();
+            let client = self.clients.net_of(exchange.client);
+            if self.failures.len() < MAX_CLIENTS || self.failures.contains_key(&client) {
+                let count = self.failures.entry(client).or_default();
                 *count = count.saturating_add(1);
             } else {
                 self.uncounted = self.uncounted.saturating_add(1);

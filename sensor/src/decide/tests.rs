@@ -27,11 +27,6 @@ impl Surroundings for Around {
         self.protected.filter(|protected| protected.contains(prefix)).map(|_| "the gateway".to_owned())
     }
 
-    fn client(&self, address: IpAddr) -> IpNet {
-        let bits = if address.is_ipv4() { 32 } else { 64 };
-        IpNet::new(address, bits).unwrap().trunc()
-    }
-
     fn clients(&self) -> u64 {
         self.clients
     }

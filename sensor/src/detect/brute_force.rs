@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use documented::DocumentedFields;
 
-use super::config::Preset;
+use super::config::{Preset, Sources};
 use super::credentials::{Account, Attempt, Case, Client, Recent, Seen};
 use super::window::{Counter, Majority, Span, Spread, hash_of};
 use super::{Evidence, Severity, Subject, Threat};
@@ -46,6 +46,12 @@ impl Config {
             long_failures: preset.scaled(100),
             long_window: Duration::from_secs(86_400),
         }
+    }
+
+    /// The same for sites.
+    #[must_use]
+    pub(super) fn of_sites(&self, sources: Sources) -> Self {
+        Self { failures: sources.scaled(self.failures), ..self.clone() }
     }
 
     /// Reads `[detect.brute-force]`.
@@ -121,7 +127,7 @@ impl Rule {
             None => state.blind.add(now, self.window),
         }
         state.accounts.insert(hash_of(account), now, self.window);
-        if offending {
+        if offending || attempt.is_of_site {
             return;
         }
         match attempt.password {
@@ -131,7 +137,7 @@ impl Rule {
             }
             None => target.blind.add(now, self.window),
         }
-        target.clients.insert(hash_of(attempt.exchange.client), now, self.window);
+        target.clients.insert(hash_of(attempt.client), now, self.window);
         target.program.vote(attempt.fingerprint);
     }
 
@@ -147,14 +153,14 @@ impl Rule {
         let block = read >= self.config.failures && attempt.outweighs_neighbours(read);
         few_accounts.then(|| Case {
             threat: Threat::BruteForce,
-            subject: Subject::Client(attempt.exchange.client),
-            severity: if block { Severity::High } else { Severity::Medium },
-            offenders: if block { vec![attempt.offender()] } else { Vec::new() },
+            subject: attempt.subject(),
+            severity: attempt.severity(block),
+            offenders: attempt.offender_if(block),
         })
     }
 
     pub(crate) fn explain_client(&self, attempt: &Attempt<'_>, client: &Client, recent: &Recent) -> Account {
-        let (now, state, who) = (attempt.now, &client.guessing, attempt.exchange.client);
+        let (now, state, who) = (attempt.now, &client.guessing, attempt.client);
         let guesses =
             state.guesses.count(now, self.window).saturating_add(state.blind.count(now, self.window));
         let accounts = state.accounts.count(now, self.window);
@@ -163,7 +169,7 @@ impl Rule {
             .with("failures_threshold", u64::from(self.config.failures))
             .with("accounts", u64::from(accounts))
             .with("accounts_logged_in_before", u64::from(attempt.neighbours))
-            .showing(recent.samples(|seen| seen.offender.client == who && seen.failed));
+            .showing(recent.samples(|seen| attempt.is_from(seen) && seen.failed));
         Account {
             confidence: confidence(guesses, self.config.failures),
             summary: format!("{who} tried {guesses} passwords on {accounts} account(s) without success"),
@@ -192,7 +198,7 @@ impl Rule {
             threat: Threat::BruteForce,
             subject: Subject::Account(account),
             severity: if sure { Severity::High } else { Severity::Medium },
-            offenders: if offends { vec![attempt.offender()] } else { Vec::new() },
+            offenders: attempt.offender_if(offends),
         })
     }
 

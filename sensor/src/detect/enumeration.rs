@@ -11,12 +11,15 @@
 //! * or far more objects than clients of the route usually ask for, which is told, and no more.
 //!
 //! A request that was refused for its credentials (401) or its rate (429) says nothing about objects.
+//!
+//! Refusals of clients that were not told of themselves count for their site as well, an IPv6 network of 48 bits. What a
+//! page of another site makes a browser ask for is counted apart, told, and accuses nobody.
 
-use std::net::IpAddr;
 use std::time::Duration;
 
 use documented::DocumentedFields;
 
+use super::config::Sources;
 use super::recent::{Recent, share};
 use super::weather::Weather;
 use super::{Detector, Evidence, Offender, Preset, Sample, Severity, Signal, Subject, Threat, Usage};
@@ -24,6 +27,7 @@ use crate::clock::Timestamp;
 use crate::config::Section;
 use crate::event::{Event, Exchange};
 use crate::identity::KeyedHash;
+use crate::prefix::ClientNet;
 use population::Population;
 use value::Value;
 use walk::Walk;
@@ -107,8 +111,11 @@ const COUNTABLE: u32 = 5_000;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Actor {
-    Client(IpAddr),
+    Client(ClientNet),
     Principal(KeyedHash),
+    Site(ClientNet),
+    /// A browser, for pages of other sites.
+    Foreign(ClientNet),
 }
 
 /// Who, and the hash of the route: where two routes have the same, they are one.
@@ -123,10 +130,29 @@ struct Habit {
 /// The detector.
 pub struct Enumeration {
     config: Config,
+    sources: Sources,
     walks: Recent<Key, Walk>,
     routes: Recent<u64, Population>,
     habits: Recent<Key, Habit>,
     weather: Weather,
+}
+
+/// One request for an object.
+#[derive(Clone, Copy)]
+struct Request<'a> {
+    client: ClientNet,
+    value: Value<'a>,
+    failed: bool,
+    /// The hash of what counts as one of a crowd.
+    crowd: u64,
+    exchange: &'a Exchange<'a>,
+}
+
+/// What somebody had done before a request, that one included.
+#[derive(Clone, Copy, Default)]
+struct Asked {
+    requests: u32,
+    was_told: bool,
 }
 
 /// What a judgement rests on.
@@ -141,9 +167,10 @@ struct Found {
 impl Enumeration {
     /// A detector that has seen nothing. The same seed gives the same signals to the same events.
     #[must_use]
-    pub fn new(config: &Config, seed: u64) -> Self {
+    pub(super) fn new(config: &Config, sources: Sources, seed: u64) -> Self {
         Self {
             config: config.clone(),
+            sources,
             walks: Recent::new(config.entries, WINDOW.saturating_mul(2), seed),
             routes: Recent::new(ROUTES, HABIT, seed),
             habits: Recent::new(HABITS, HABIT, seed),
@@ -154,8 +181,9 @@ impl Enumeration {
     fn exchange(&mut self, exchange: &Exchange<'_>, signals: &mut Vec<Signal>) {
         let Some(status) = exchange.status else { return };
         let now = exchange.seen;
-        let client = self.walks.hash_of(&octets(exchange.client));
-        self.weather.note(client, status >= 400, now);
+        let client = self.sources.client(exchange.client);
+        let crowd = self.walks.hash_of_key(&client.owner());
+        self.weather.note(crowd, status >= 400, now);
         let failed = matches!(status, 403 | 404 | 410);
         let (Some(path), Some(route)) = (exchange.path.as_deref(), exchange.route) else { return };
         if !(failed || (200..400).contains(&status)) || exchange.method.as_deref() == Some("OPTIONS") {
@@ -163,46 +191,63 @@ impl Enumeration {
         }
         let Some(value) = value::of(path, route) else { return };
         let place = self.walks.hash_of(route.as_bytes());
-        let actor = exchange.principal.map_or(Actor::Client(exchange.client), Actor::Principal);
-        let asked = self.ask((actor, place), &value, failed, exchange, signals);
-        if asked <= YOUNG && matches!(actor, Actor::Principal(_)) {
+        let request = Request { client, value, failed, crowd, exchange };
+        if exchange.cross_site {
+            self.ask((Actor::Foreign(client), place), &request, signals);
+            return;
+        }
+        let actor = exchange.principal.map_or(Actor::Client(client), Actor::Principal);
+        let mut asked = self.ask((actor, place), &request, signals);
+        if matches!(actor, Actor::Principal(_)) {
+            if asked.requests > YOUNG {
+                return;
+            }
             // Who takes another token for each request is the same client all the same.
-            self.ask((Actor::Client(exchange.client), place), &value, failed, exchange, signals);
+            asked = self.ask((Actor::Client(client), place), &request, signals);
+        }
+        let Some(site) = self.sources.site(client) else { return };
+        if !failed {
+            self.pass_site((Actor::Site(site), place), now);
+        } else if !asked.was_told {
+            self.ask((Actor::Site(site), place), &request, signals);
         }
     }
 
-    /// Notes a request, and judges who made it; how many that makes within the hour.
-    fn ask(
-        &mut self,
-        key: Key,
-        value: &Value<'_>,
-        failed: bool,
-        exchange: &Exchange<'_>,
-        signals: &mut Vec<Signal>,
-    ) -> u32 {
+    /// Something that is there, asked for from a site that was refused something.
+    fn pass_site(&mut self, key: Key, now: Timestamp) {
+        let hash = self.walks.hash(&key);
+        if let Some(walk) = self.walks.get(hash, &key, now) {
+            walk.exchanges = walk.exchanges.saturating_add(1);
+        }
+    }
+
+    /// Notes a request, and judges who made it.
+    fn ask(&mut self, key: Key, request: &Request<'_>, signals: &mut Vec<Signal>) -> Asked {
+        let Request { client, value, failed, crowd, exchange } = *request;
         let now = exchange.seen;
-        let who = Offender::of(exchange);
+        let who = Offender::of(client, exchange);
         let object = self.walks.hash_of(value.object);
-        let Some(walk) = self.walks.touch(key, now, || Walk::new(now, who)) else { return 0 };
+        let Some(walk) = self.walks.touch(key, now, || Walk::new(now, who)) else { return Asked::default() };
         let is_over = now.since(walk.began) > WINDOW;
         let over = is_over.then(|| std::mem::replace(walk, Walk::new(now, who)));
         walk.several |= walk.who.client != who.client;
         let is_new = walk.note(object, value.number, failed);
-        let asked = walk.exchanges;
+        let asked = Asked { requests: walk.exchanges, was_told: walk.told.is_some() };
         let is_refused = failed && walk.failures == 1;
         let may_matter =
             walk.objects.at_least().saturating_mul(4) >= self.config.refused && (is_new || failed);
         if let Some(over) = over {
             self.conclude(&key, &over, now);
         }
-        if asked == 1 || is_refused {
-            let client = self.walks.hash_of(&octets(exchange.client));
-            if let Some(population) = self.routes.touch(key.1, now, Population::new) {
-                population.meets(client, is_refused, now);
-            }
+        let is_one = matches!(key.0, Actor::Client(_) | Actor::Principal(_));
+        if is_one
+            && (asked.requests == 1 || is_refused)
+            && let Some(population) = self.routes.touch(key.1, now, Population::new)
+        {
+            population.meets(crowd, is_refused, now);
         }
         if may_matter {
-            self.look(key, failed, exchange, signals);
+            self.look(key, request, signals);
         }
         asked
     }
@@ -210,7 +255,9 @@ impl Enumeration {
     /// An hour is over: what was done in it is what is usual from now on.
     fn conclude(&mut self, key: &Key, walk: &Walk, now: Timestamp) {
         let objects = walk.objects.estimate();
-        if let Some(population) = self.routes.touch(key.1, now, Population::new) {
+        if matches!(key.0, Actor::Client(_) | Actor::Principal(_))
+            && let Some(population) = self.routes.touch(key.1, now, Population::new)
+        {
             population.learn(objects);
         }
         let notable = objects >= self.config.sequence / 2 && !walk.fails(self.config.refused_percent);
@@ -223,7 +270,8 @@ impl Enumeration {
     }
 
     /// Judges somebody who asked for a fair number of objects.
-    fn look(&mut self, key: Key, failed: bool, exchange: &Exchange<'_>, signals: &mut Vec<Signal>) {
+    fn look(&mut self, key: Key, request: &Request<'_>, signals: &mut Vec<Signal>) {
+        let Request { client, failed, exchange, .. } = *request;
         let now = exchange.seen;
         let place = self.walks.hash(&key);
         let population = self.routes.hash(&key.1);
@@ -239,32 +287,37 @@ impl Enumeration {
         if walk.samples.len() < Evidence::MAX_SAMPLES && (failed || walk.samples.is_empty()) {
             walk.samples.push(Sample::of(exchange));
         }
-        let Some(found) = judge(&self.config, walk, key.0, usual, bad, habit) else { return };
+        let found = match key.0 {
+            Actor::Site(_) => judge_site(&self.config, self.sources, walk, bad),
+            Actor::Client(_) | Actor::Principal(_) | Actor::Foreign(_) => {
+                judge(&self.config, walk, key.0, usual, bad, habit)
+            }
+        };
+        let Some(found) = found else { return };
         if walk.told.is_some_and(|told| told >= found.severity) {
             return;
         }
         walk.told = Some(found.severity);
-        let offenders = if self.is_alone(&key, exchange) { vec![Offender::of(exchange)] } else { Vec::new() };
+        let offender = match key.0 {
+            Actor::Foreign(_) => None,
+            Actor::Site(site) => (found.severity >= Severity::High).then_some(site),
+            Actor::Client(_) | Actor::Principal(_) => self.is_alone(&key, client).then_some(client),
+        };
+        let offenders = offender.map(|client| Offender::of(client, exchange)).into_iter().collect();
         if let Some(walk) = self.walks.get(place, &key, now) {
             signals.push(signal(&self.config, walk, key.0, &found, offenders, exchange));
         }
     }
 
     /// Whether dropping a client's packets would stop nobody else. It looks at the whole table: once an incident.
-    fn is_alone(&self, key: &Key, exchange: &Exchange<'_>) -> bool {
+    fn is_alone(&self, key: &Key, client: ClientNet) -> bool {
         let Actor::Principal(_) = key.0 else { return true };
         self.walks.iter().all(|((actor, _), walk)| {
             let same = *actor == key.0;
-            let client = walk.who.client == exchange.client;
-            if same { client && !walk.several } else { !client || *actor == Actor::Client(exchange.client) }
+            let its = walk.who.client == client;
+            let is_other = || matches!(actor, Actor::Principal(_));
+            if same { its && !walk.several } else { !its || !is_other() }
         })
-    }
-}
-
-fn octets(client: IpAddr) -> [u8; 16] {
-    match client {
-        IpAddr::V4(client) => client.to_ipv6_mapped().octets(),
-        IpAddr::V6(client) => client.octets(),
     }
 }
 
@@ -292,7 +345,11 @@ fn judge(
         objects > usual
     };
     let refused = walk.fails(config.refused_percent) && !bad;
+    let is_foreign = matches!(actor, Actor::Foreign(_));
     if refused && objects >= if sequential { config.refused.div_ceil(2) } else { config.refused } {
+        if is_foreign {
+            return found(Severity::Low, 0.3);
+        }
         let enough = config.refused.saturating_mul(if sequential { 1 } else { 2 });
         return if objects >= enough { found(Severity::High, 0.9) } else { found(Severity::Medium, 0.7) };
     }
@@ -303,6 +360,8 @@ fn judge(
     let many = objects >= config.sequence.saturating_mul(10).min(COUNTABLE) && usual.is_some();
     let blind = walk.fails(10) && !bad && objects >= config.sequence.saturating_mul(2);
     match (sequential, walk.is_bot, actor) {
+        (_, _, Actor::Site(_)) => None,
+        (true, _, Actor::Foreign(_)) => found(Severity::Low, 0.3),
         (true, false, Actor::Client(_)) if many || blind => found(Severity::High, 0.8),
         (true, false, Actor::Principal(_)) if blind => found(Severity::High, 0.8),
         (true, false, Actor::Client(_) | Actor::Principal(_)) => found(Severity::Medium, 0.6),
@@ -314,6 +373,19 @@ fn judge(
     }
 }
 
+/// Of a site only refusals count: its clients together may well ask for everything that is there.
+fn judge_site(config: &Config, sources: Sources, walk: &Walk, bad: bool) -> Option<Found> {
+    let objects = walk.objects.estimate();
+    let enough = sources.scaled(config.refused).min(COUNTABLE);
+    if bad || objects < enough || !walk.fails(config.refused_percent) {
+        return None;
+    }
+    let many = objects >= enough.saturating_mul(2).min(COUNTABLE);
+    let (severity, confidence) = if many { (Severity::High, 0.9) } else { (Severity::Medium, 0.7) };
+    let sequential = walk.is_sequential(objects);
+    Some(Found { severity, confidence, objects, sequential, usual: None })
+}
+
 fn signal(
     config: &Config,
     walk: &Walk,
@@ -323,8 +395,9 @@ fn signal(
     exchange: &Exchange<'_>,
 ) -> Signal {
     let subject = match actor {
-        Actor::Client(client) => Subject::Client(client),
+        Actor::Client(client) | Actor::Foreign(client) => Subject::Client(client),
         Actor::Principal(hash) => Subject::Principal(hash),
+        Actor::Site(site) => Subject::Network(site.prefix()),
     };
     let route = exchange.route.unwrap_or_default();
     let mut evidence = Evidence::default()
@@ -342,6 +415,9 @@ fn signal(
         evidence = evidence
             .with("usual_objects", u64::from(usual))
             .with("times_usual_threshold", u64::from(config.times_usual));
+    }
+    if matches!(actor, Actor::Foreign(_)) {
+        evidence = evidence.with("cross_site", "told only: whoever makes such a page could have others blocked");
     }
     let how = if found.sequential { ", one after the other" } else { "" };
     let share = share(walk.failures, walk.exchanges);

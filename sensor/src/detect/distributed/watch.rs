@@ -149,9 +149,9 @@ impl Watch {
     /// A stranger failed.
     pub(super) fn failed(&mut self, attempt: &Attempt<'_>) {
         let now = attempt.now;
-        let account = attempt.account.map_or(0, hash_of);
+        let account = attempt.account_hash().unwrap_or(0);
         self.accounts.insert(account, now, lately());
-        self.clients.insert(hash_of(attempt.exchange.client), now, lately());
+        self.clients.insert(hash_of(attempt.client), now, lately());
         for what in Trait::of_attempt(attempt) {
             self.groups.entry(what, now, Group::default).failed(account, now);
         }
