@@ -244,11 +244,8 @@ impl Surroundings for Around<'_> {
 impl Engine {
     /// Decides about a signal, carries it out, and tells.
     pub(super) fn respond(&mut self, signal: &Signal) {
-        let around = Around {
-            policy: &self.policy,
-            never_block: &self.never_block,
-            dataplane: &self.dataplane,
-        };
+        let around =
+            Around { policy: &self.policy, never_block: &self.never_block, dataplane: &self.dataplane };
         let response = self.responder.detect.response(signal.threat);
         let tripped = self.responder.decider_stats().tripped;
         let outcome = self.responder.decider.decide(signal, response, &around);

@@ -1,14 +1,14 @@
 //! The alert: what people, the event store and webhooks are told.
 
-use std::borrow::Cow;
 use documented::DocumentedFields;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 
 use super::id::RecordId;
 use crate::clock::Timestamp;
-use crate::prefix::ClientNet;
 use crate::detect::{Evidence, Number, Severity, Signal, Subject, Threat};
+use crate::prefix::ClientNet;
 
 /// What was done about it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, DocumentedFields)]
@@ -167,6 +167,8 @@ fn finite(evidence: &Evidence) -> Evidence {
 
 #[cfg(test)]
 pub(crate) mod tests {
+    use std::net::IpAddr;
+
     use proptest::prelude::*;
 
     use super::*;

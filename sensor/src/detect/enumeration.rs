@@ -417,7 +417,8 @@ fn signal(
             .with("times_usual_threshold", u64::from(config.times_usual));
     }
     if matches!(actor, Actor::Foreign(_)) {
-        evidence = evidence.with("cross_site", "told only: whoever makes such a page could have others blocked");
+        evidence =
+            evidence.with("cross_site", "told only: whoever makes such a page could have others blocked");
     }
     let how = if found.sequential { ", one after the other" } else { "" };
     let share = share(walk.failures, walk.exchanges);

@@ -322,10 +322,11 @@ fn principal(
         carried.get(at, &client, now) == Some(&mut Carried::One(Some(hash)))
     });
     let is_only = account.used_by == UsedBy::One(used);
-    let offends = alone && (is_only || {
-        let part = (Actor::Part(accounts.hash_of_key(&(hash, client))), place);
-        accounts.touch(part, now, Account::default).is_some_and(|part| part.charge(limit, exchange))
-    });
+    let offends = alone
+        && (is_only || {
+            let part = (Actor::Part(accounts.hash_of_key(&(hash, client))), place);
+            accounts.touch(part, now, Account::default).is_some_and(|part| part.charge(limit, exchange))
+        });
     let account = accounts.touch((actor, place), now, Account::default)?;
     let offender = offends.then_some(client);
     let severity = account.exceed(limit, request, offender)?;
@@ -353,7 +354,12 @@ impl Account {
     }
 
     /// Notes a request over the limit; how bad it is, where that is news.
-    fn exceed(&mut self, limit: &Limit, request: &Request<'_>, offender: Option<ClientNet>) -> Option<Severity> {
+    fn exceed(
+        &mut self,
+        limit: &Limit,
+        request: &Request<'_>,
+        offender: Option<ClientNet>,
+    ) -> Option<Severity> {
         let exchange = request.exchange;
         let now = exchange.seen;
         if self.incident.as_ref().is_some_and(|incident| now.since(incident.last) > CALM) {

@@ -203,7 +203,9 @@ impl Scanner {
             return;
         }
         let place = shape(&self.clients, exchange.path.as_deref().unwrap_or_default());
-        let Some(probing) = Probing::of(self.clients.touch(who, now, || Probing::new(now)), now) else { return };
+        let Some(probing) = Probing::of(self.clients.touch(who, now, || Probing::new(now)), now) else {
+            return;
+        };
         let was_told = probing.told.is_some();
         if probing.note(&clue, place, exchange)
             && let Some(found) = judge(&self.config, probing, &self.weather, false)
@@ -244,7 +246,9 @@ impl Scanner {
     ) {
         let now = exchange.seen;
         let Some(site) = self.sources.site(client) else { return };
-        let Some(probing) = Probing::of(self.sites.touch(site, now, || Probing::new(now)), now) else { return };
+        let Some(probing) = Probing::of(self.sites.touch(site, now, || Probing::new(now)), now) else {
+            return;
+        };
         let is_news = probing.note(clue, place, exchange);
         let found = if is_news { judge(&self.of_sites, probing, &self.weather, true) } else { None };
         let Some(found) = found.filter(|found| probing.told.is_none_or(|told| told < found.severity)) else {
@@ -438,7 +442,8 @@ fn signal(
     let how = if found.is_foreign { ", for pages of another site, as it says" } else { "" };
     evidence = evidence.with("suspicious_requests", u64::from(probing.suspicious));
     if found.is_foreign {
-        evidence = evidence.with("cross_site", "told only: whoever makes such a page could have others blocked");
+        evidence =
+            evidence.with("cross_site", "told only: whoever makes such a page could have others blocked");
     }
     Signal {
         at: exchange.seen,

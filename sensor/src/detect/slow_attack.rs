@@ -261,7 +261,13 @@ impl Holder {
     }
 }
 
-fn one_client(config: &Config, client: ClientNet, held: &Held, holder: &Holder, severity: Severity) -> Signal {
+fn one_client(
+    config: &Config,
+    client: ClientNet,
+    held: &Held,
+    holder: &Holder,
+    severity: Severity,
+) -> Signal {
     let by = |kind| holder.slow.iter().filter(|slow| slow.by == kind).count();
     let age = |slow: &Slow| held.ts.since(slow.since).as_secs();
     let oldest = holder.slow.iter().map(age).max().unwrap_or_default();

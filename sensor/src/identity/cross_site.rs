@@ -28,9 +28,9 @@ pub(super) fn says_so(headers: &Collected<'_>) -> bool {
 
 /// Whether a browser could have been made to send it without asking the server first (Fetch, section 2.2.2, "CORS-safelisted").
 pub(super) fn is_possible(request: Request<'_>) -> bool {
-    let is_browser = request.user_agent().is_some_and(|agent| {
-        agent.starts_with(b"Mozilla/") || agent.starts_with(b"Opera/")
-    });
+    let is_browser = request
+        .user_agent()
+        .is_some_and(|agent| agent.starts_with(b"Mozilla/") || agent.starts_with(b"Opera/"));
     let is_simple = match request.method() {
         Method::Get | Method::Head => true,
         Method::Post => request.content_type().is_none_or(is_of_a_form),

@@ -123,7 +123,8 @@ impl Identifier {
         let collected = Collected::from_headers(&self.roles, headers.clone());
         let client = self.clients.find(peer, proxied, &collected, &self.roles, headers.clone());
         let mut anomalies = client.anomalies;
-        let principal = self.principals.find(&collected, &self.roles, headers, (query, status), &mut anomalies);
+        let principal =
+            self.principals.find(&collected, &self.roles, headers, (query, status), &mut anomalies);
         let peer = peer.to_canonical();
         let counters = &mut self.counters;
         counters.exchanges = counters.exchanges.saturating_add(1);

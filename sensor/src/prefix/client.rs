@@ -55,11 +55,7 @@ impl ClientNet {
     /// The bits of it that count; the others are cleared.
     const fn cut(self, length: u8) -> Self {
         let length = if length > 128 { 128 } else { length };
-        Self {
-            hi: self.hi & ones(length),
-            lo: self.lo & ones(length.saturating_sub(64)),
-            length,
-        }
+        Self { hi: self.hi & ones(length), lo: self.lo & ones(length.saturating_sub(64)), length }
     }
 
     const fn is_v4(self) -> bool {
@@ -89,7 +85,11 @@ impl ClientNet {
     #[must_use]
     pub const fn site(self) -> Option<Self> {
         let is_link_local = self.hi >> 54 == 0xfe80 >> 6;
-        if self.length <= SITE_BITS || self.is_v4() || is_link_local { None } else { Some(self.cut(SITE_BITS)) }
+        if self.length <= SITE_BITS || self.is_v4() || is_link_local {
+            None
+        } else {
+            Some(self.cut(SITE_BITS))
+        }
     }
 
     /// What takes part as one where numbers of networks matter and numbers of addresses could be made up: the site of an

@@ -17,8 +17,8 @@ use super::server::HTTP;
 use crate::control::Client;
 use crate::control::wire::{BlockRow, ClientRow, Envelope, Explanation, Question, Request, StatusReport};
 use crate::decide::{About, Alert};
-use crate::prefix::ClientNet;
 use crate::detect::Threat;
+use crate::prefix::ClientNet;
 
 /// Until it is ready; a busy machine may take its time to load the program.
 const START: Duration = Duration::from_secs(10);

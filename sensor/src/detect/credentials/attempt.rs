@@ -92,7 +92,7 @@ impl Attempt<'_> {
 
     /// What tells its account from others; none where it names none.
     pub(crate) fn account_hash(&self) -> Option<u64> {
-        self.account.map(hash_of).or(self.unread)
+        self.account.map(hash_of).or(self.unread.map(hash_of))
     }
 
     pub(crate) const fn source(&self) -> Source {

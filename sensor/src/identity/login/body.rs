@@ -189,7 +189,8 @@ fn decode<'a>(text: &'a [u8], out: &'a mut Vec<u8>) -> &'a [u8] {
 
 /// What is no UTF-8 is read as lenient servers read it.
 fn read_json(body: &[u8], fields: &mut Fields<'_>) {
-    let lossy = std::str::from_utf8(body).err().map(|_| Zeroizing::new(String::from_utf8_lossy(body).into_owned()));
+    let lossy =
+        std::str::from_utf8(body).err().map(|_| Zeroizing::new(String::from_utf8_lossy(body).into_owned()));
     let body = lossy.as_ref().map_or(body, |text| text.as_bytes());
     let mut documents = Documents::default();
     json::walk(body, &mut |key, value, depth| documents.visit(key, value, depth, fields));

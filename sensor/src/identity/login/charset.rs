@@ -11,7 +11,10 @@ enum Width {
     /// One byte for those of ASCII, after a mark of so many bytes.
     Narrow(usize),
     Utf16(&'static Encoding, usize),
-    Utf32 { is_big: bool, mark: usize },
+    Utf32 {
+        is_big: bool,
+        mark: usize,
+    },
 }
 
 impl Width {
@@ -45,11 +48,15 @@ pub(super) fn decode<'b>(body: &'b [u8], label: Option<&[u8]>, out: &'b mut Stri
         Width::Utf16(encoding, mark) => fill(encoding, body.get(mark..).unwrap_or_default(), out),
         Width::Utf32 { is_big, mark } => {
             let (characters, _rest) = body.get(mark..).unwrap_or_default().as_chunks::<4>();
-            let number = |bytes: &[u8; 4]| if is_big { u32::from_be_bytes(*bytes) } else { u32::from_le_bytes(*bytes) };
+            let number = |bytes: &[u8; 4]| {
+                if is_big { u32::from_be_bytes(*bytes) } else { u32::from_le_bytes(*bytes) }
+            };
             out.reserve(characters.len().saturating_mul(4));
-            out.extend(characters.iter().map(|bytes| {
-                char::from_u32(number(bytes)).unwrap_or(char::REPLACEMENT_CHARACTER)
-            }));
+            out.extend(
+                characters
+                    .iter()
+                    .map(|bytes| char::from_u32(number(bytes)).unwrap_or(char::REPLACEMENT_CHARACTER)),
+            );
         }
     }
     Some(out.as_bytes())
@@ -82,14 +89,16 @@ mod tests {
 
     fn text(body: &[u8], label: Option<&str>) -> Option<String> {
         let mut out = String::new();
-        decode(body, label.map(str::as_bytes), &mut out).map(|text| String::from_utf8_lossy(text).into_owned())
+        decode(body, label.map(str::as_bytes), &mut out)
+            .map(|text| String::from_utf8_lossy(text).into_owned())
     }
 
     #[test]
     fn wide_and_narrow_texts_are_the_same() {
         let json = r#"{"user":"ä€𝄞"}"#;
         let utf16 = |bytes: fn(u16) -> [u8; 2]| json.encode_utf16().flat_map(bytes).collect::<Vec<u8>>();
-        let utf32 = |bytes: fn(u32) -> [u8; 4]| json.chars().flat_map(|c| bytes(c.into())).collect::<Vec<u8>>();
+        let utf32 =
+            |bytes: fn(u32) -> [u8; 4]| json.chars().flat_map(|c| bytes(c.into())).collect::<Vec<u8>>();
         let marked = |mark: &[u8], text: Vec<u8>| [mark, &text].concat();
         let texts = [
             json.as_bytes().to_vec(),

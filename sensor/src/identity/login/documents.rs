@@ -56,7 +56,10 @@ impl Documents {
             self.read(text, depth, fields);
             return;
         }
-        if self.inside == depth.checked_sub(1) && self.inside.is_some() && self.variables.len() < MAX_VARIABLES {
+        if self.inside == depth.checked_sub(1)
+            && self.inside.is_some()
+            && self.variables.len() < MAX_VARIABLES
+        {
             let (user, password) = fields.hashes(text.as_bytes());
             self.variables.push((hash(key.as_bytes()), user, password));
         }

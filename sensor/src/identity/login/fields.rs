@@ -137,11 +137,7 @@ impl Unit {
 
 impl<'a> Fields<'a> {
     /// Attempts go to `found`, which is emptied.
-    pub(super) fn new(
-        hasher: &'a Hasher,
-        rule: Option<&'a LoginRule>,
-        found: &'a mut Vec<Found>,
-    ) -> Self {
+    pub(super) fn new(hasher: &'a Hasher, rule: Option<&'a LoginRule>, found: &'a mut Vec<Found>) -> Self {
         found.clear();
         Self { hasher, rule, place: Place::default(), unit: Unit::default(), found, uncounted: 0 }
     }
@@ -182,7 +178,8 @@ impl<'a> Fields<'a> {
             Role::Guessed(Field::Personal) => self.unit.is_personal = true,
             // Auth0 has its own grants, such as `http://auth0.com/oauth/grant-type/password-realm`.
             Role::Guessed(Field::Grant) => {
-                self.unit.is_other_grant = !value.windows(8).any(|part| part.eq_ignore_ascii_case(b"password"));
+                self.unit.is_other_grant =
+                    !value.windows(8).any(|part| part.eq_ignore_ascii_case(b"password"));
             }
             Role::Guessed(Field::Operation) => {
                 let purpose = Words::of(value).and_then(|words| purpose(&words));

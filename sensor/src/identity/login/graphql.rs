@@ -32,8 +32,17 @@ pub(super) fn read(
     fields: &mut Fields<'_>,
     pending: &mut Vec<Pending>,
 ) {
-    let mut reader =
-        Reader { depth, element, fields, pending, braces: 0, parens: 0, name: "", is_alias: false, open: None };
+    let mut reader = Reader {
+        depth,
+        element,
+        fields,
+        pending,
+        braces: 0,
+        parens: 0,
+        name: "",
+        is_alias: false,
+        open: None,
+    };
     let mut rest = text;
     for _ in 0..MAX_TOKENS {
         let Some((token, after)) = next(rest) else { break };

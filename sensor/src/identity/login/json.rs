@@ -114,12 +114,7 @@ impl<'de> Visitor<'de> for Walker<'_> {
             if depth > MAX_DEPTH {
                 map.next_value::<IgnoredAny>()?;
             } else {
-                map.next_value_seed(Walker {
-                    key: &key,
-                    depth,
-                    is_element: false,
-                    visit: &mut *self.visit,
-                })?;
+                map.next_value_seed(Walker { key: &key, depth, is_element: false, visit: &mut *self.visit })?;
             }
         }
         if self.is_element {

@@ -181,11 +181,13 @@ impl Logins {
             is_read = self.read(submission, exchange, rule, principals);
         }
         let is_page = || place::is_login_page(path);
-        let is_known = |places: &Places| rule.is_some() || is_page() || route.is_some_and(|route| places.has(route));
+        let is_known =
+            |places: &Places| rule.is_some() || is_page() || route.is_some_and(|route| places.has(route));
         let (mut is_basic, mut unread) = (false, false);
         if self.found.is_empty() {
             unread = !is_read && is_known(&self.places);
-            let basic = if unread { None } else { authorization.and_then(|field| principals.basic_login(field)) };
+            let basic =
+                if unread { None } else { authorization.and_then(|field| principals.basic_login(field)) };
             self.found.push(match basic {
                 Some(basic) => {
                     is_basic = true;

@@ -31,7 +31,8 @@ pub(super) fn outcomes(
         Some(b'{' | b'[') => documents(body, found),
         Some(b'<') => {
             let faults = xml::faults(body);
-            let outcome = |is_fault: &bool| Some(if *is_fault { LoginOutcome::Failure } else { LoginOutcome::Success });
+            let outcome =
+                |is_fault: &bool| Some(if *is_fault { LoginOutcome::Failure } else { LoginOutcome::Success });
             faults.iter().map(outcome).chain(std::iter::repeat(None)).take(found.len()).collect()
         }
         _ => return,

@@ -63,7 +63,8 @@ pub(super) fn faults(body: &[u8]) -> Vec<bool> {
     let mut faults = Vec::new();
     let (mut depth, mut is_fault) = (0_usize, false);
     for tag in body.split(|byte| *byte == b'<').skip(1).take(MAX_ELEMENTS) {
-        let (name, text) = tag.split_at_checked(memchr::memchr(b'>', tag).unwrap_or(tag.len())).unwrap_or_default();
+        let (name, text) =
+            tag.split_at_checked(memchr::memchr(b'>', tag).unwrap_or(tag.len())).unwrap_or_default();
         match name {
             b"value" => {
                 depth = depth.saturating_add(1);
