@@ -9,9 +9,11 @@ use super::json;
 use super::xml;
 
 /// Fields of a form that are read.
-const MAX_FIELDS: usize = 256;
+/// Servers read a thousand by default, and refuse or drop what is beyond (PHP's `max_input_vars`, Django's
+/// `DATA_UPLOAD_MAX_NUMBER_FIELDS`, the parameter limit of Express).
+const MAX_FIELDS: usize = 1_024;
 /// Parts of a multipart form that are read.
-const MAX_PARTS: usize = 64;
+const MAX_PARTS: usize = 1_024;
 
 /// What a body is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -124,6 +126,9 @@ pub(super) fn form(text: &[u8], depth: u8, fields: &mut Fields<'_>) {
             None => fields.put(role, name, value, depth),
         }
     }
+    if memchr::memchr_iter(b'&', text).nth(MAX_FIELDS.saturating_sub(1)).is_some() {
+        fields.note_rest();
+    }
     for row in rows.units {
         let outer = std::mem::replace(&mut fields.unit, row);
         fields.close(outer, Part::default());
@@ -199,6 +204,9 @@ fn read_json(body: &[u8], fields: &mut Fields<'_>) {
 
 /// `multipart/form-data` (RFC 7578); files are passed over.
 fn multipart(body: &[u8], boundary: &[u8], fields: &mut Fields<'_>) {
+    if memmem::find_iter(body, boundary).nth(MAX_PARTS).is_some() {
+        fields.note_rest();
+    }
     let mut starts = memmem::find_iter(body, boundary).take(MAX_PARTS).peekable();
     while let Some(start) = starts.next() {
         let end = starts.peek().copied().unwrap_or(body.len());

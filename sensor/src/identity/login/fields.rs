@@ -24,6 +24,7 @@ pub(super) struct Fields<'a> {
     pub(super) unit: Unit,
     found: &'a mut Vec<Found>,
     uncounted: u32,
+    has_rest: bool,
 }
 
 /// What may be one attempt.
@@ -139,7 +140,25 @@ impl<'a> Fields<'a> {
     /// Attempts go to `found`, which is emptied.
     pub(super) fn new(hasher: &'a Hasher, rule: Option<&'a LoginRule>, found: &'a mut Vec<Found>) -> Self {
         found.clear();
-        Self { hasher, rule, place: Place::default(), unit: Unit::default(), found, uncounted: 0 }
+        Self {
+            hasher,
+            rule,
+            place: Place::default(),
+            unit: Unit::default(),
+            found,
+            uncounted: 0,
+            has_rest: false,
+        }
+    }
+
+    /// There is more than is read.
+    pub(super) const fn note_rest(&mut self) {
+        self.has_rest = true;
+    }
+
+    /// Whether there is more than is read.
+    pub(super) const fn has_rest(&self) -> bool {
+        self.has_rest
     }
 
     /// Where the request goes.

@@ -293,7 +293,7 @@ impl<'a> Submission<'a> {
         if let Some(shape) = shape {
             shape.read(body, fields);
         }
-        is_read
+        is_read && !fields.has_rest()
     }
 }
 
