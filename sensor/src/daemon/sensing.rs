@@ -15,6 +15,7 @@ use tracing::{info, warn};
 
 use super::config::Config;
 use super::deciding::Signals;
+use super::failures::Failures;
 use super::instructing::instruct;
 use super::ports::Watch;
 use super::sense::Ports;
@@ -61,9 +62,6 @@ const REFRESH: Duration = Duration::from_secs(2);
 const RECENT: usize = 256;
 /// Of these, how many may come between two [`PUBLISH`]es: more would be written for nobody.
 const RECENT_EACH: usize = 64;
-/// Clients whose failures are counted; beyond, others are not.
-const MAX_CLIENTS: usize = 65_536;
-
 /// What the thread shares.
 #[derive(Debug, Default)]
 pub(super) struct Shared {
@@ -189,9 +187,7 @@ struct Watcher {
     detectors: Detectors,
     signals: Signals,
     fresh: Vec<String>,
-    clients: ClientPrefixes,
-    failures: HashMap<ClientNet, u64>,
-    uncounted: u64,
+    failures: Failures,
     log: Option<BufWriter<File>>,
     log_errors: u64,
     /// Server ports that answered in HTTP since the last look.
@@ -209,9 +205,7 @@ impl Watcher {
             detectors,
             signals,
             fresh: Vec::new(),
-            clients,
-            failures: HashMap::new(),
-            uncounted: 0,
+            failures: Failures::new(clients),
             log,
             log_errors: 0,
             confirmed: BTreeSet::new(),
@@ -243,13 +237,7 @@ impl Observer for Watcher {
             self.confirmed.insert(exchange.server_port);
         }
         if StatusClass::of(exchange.status).is_failure() {
-            let client = self.clients.net_of(exchange.client);
-            if self.failures.len() < MAX_CLIENTS || self.failures.contains_key(&client) {
-                let count = self.failures.entry(client).or_default();
-                *count = count.saturating_add(1);
-            } else {
-                self.uncounted = self.uncounted.saturating_add(1);
-            }
+            self.failures.count(exchange.client);
         }
     }
 }
@@ -392,9 +380,9 @@ impl Worker {
         let surplus = published.recent.len().saturating_sub(RECENT);
         published.recent.drain(..surplus);
         if published.snapshot.totals.failures != snapshot.totals.failures {
-            published.failures.clone_from(&watcher.failures);
+            published.failures.clone_from(watcher.failures.by_client());
         }
-        published.failures_uncounted = watcher.uncounted;
+        published.failures_uncounted = watcher.failures.uncounted();
         published.refused_instructions = self.refused_instructions;
         published.snapshot = snapshot;
         published.ports = ports;

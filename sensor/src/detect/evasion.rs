@@ -116,7 +116,7 @@ fn addresses_of_one_64_are_one_client() {
         (Threat::Enumeration, (0..500).map(|n| object(n * 100, in_64(n), n * 7_919 % 99_991, 403)).collect()),
         (
             Threat::Scanner,
-            (0..8).map(|n| missing(n * 500, in_64(n), PROBES[n as usize].to_owned())).collect(),
+            (0..).zip(PROBES).map(|(n, probe)| missing(n * 500, in_64(n), probe.to_owned())).collect(),
         ),
     ];
     for (threat, exchanges) in attacks {
@@ -210,7 +210,7 @@ fn an_attacker_in_a_university_does_not_get_it_blocked() {
 fn what_pages_of_other_sites_make_browsers_send_is_told_and_accuses_nobody() {
     let names = Names::new();
     let attacks: [Vec<Exchange<'_>>; 4] = [
-        (0..8).map(|n| missing(n * 500, address(1), PROBES[n as usize].to_owned())).collect(),
+        (0..).zip(PROBES).map(|(n, probe)| missing(n * 500, address(1), probe.to_owned())).collect(),
         (0..200).map(|n| object(n * 100, address(1), n, 403)).collect(),
         (0..60).map(|n| failure(n * 500, address(1), n, &names)).collect(),
         (0..60)

@@ -20,16 +20,18 @@ use std::time::Duration;
 use documented::DocumentedFields;
 
 use super::config::Sources;
-use super::recent::{Distinct, Recent, share};
+use super::recent::{Recent, share};
 use super::weather::Weather;
-use super::{Detector, Evidence, Offender, Preset, Sample, Severity, Signal, Subject, Threat, Usage};
+use super::{Detector, Evidence, Offender, Preset, Severity, Signal, Subject, Threat, Usage};
 use crate::clock::Timestamp;
 use crate::config::Section;
 use crate::event::{Event, Exchange};
 use crate::prefix::ClientNet;
 use known::{Agent, Kind, Known};
+use probing::{Clue, Found, Probing, judge};
 
 mod known;
+mod probing;
 #[cfg(test)]
 mod tests;
 
@@ -95,41 +97,6 @@ const AGENTS: usize = 1_024;
 /// Known probes named in evidence.
 const NAMED: usize = 5;
 
-/// A client with something suspicious.
-struct Probing {
-    began: Timestamp,
-    exchanges: u32,
-    /// Those with something suspicious.
-    suspicious: u32,
-    missing: Distinct<8>,
-    probed: Distinct<4>,
-    /// Weight of known probes.
-    weight: u32,
-    names: Vec<&'static str>,
-    agent: Agent,
-    tool_requests: u32,
-    told: Option<Severity>,
-    samples: Vec<Sample>,
-}
-
-impl Probing {
-    const fn new(began: Timestamp) -> Self {
-        Self {
-            began,
-            exchanges: 0,
-            suspicious: 0,
-            missing: Distinct::NONE,
-            probed: Distinct::NONE,
-            weight: 0,
-            names: Vec::new(),
-            agent: Agent::Other,
-            tool_requests: 0,
-            told: None,
-            samples: Vec::new(),
-        }
-    }
-}
-
 /// The detector.
 pub struct Scanner {
     config: Config,
@@ -154,14 +121,6 @@ enum Who {
 
 /// Sites remembered; a client is suspicious before its site is.
 const SITES: u32 = 4_096;
-
-/// What is suspicious in one exchange.
-#[derive(Clone, Copy)]
-struct Clue {
-    probe: Option<known::Probe>,
-    missing: bool,
-    agent: Agent,
-}
 
 impl Scanner {
     /// A detector that has seen nothing. The same seed gives the same signals to the same events.
@@ -304,103 +263,6 @@ fn shape(table: &Recent<Who, Probing>, path: &str) -> u64 {
         let segment = if numbered { table.hash_of(b"#") } else { table.hash_of(segment) };
         sum.rotate_left(7).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ segment
     })
-}
-
-impl Probing {
-    /// An entry of a table, begun anew where its hour is over.
-    fn of(entry: Option<&mut Self>, now: Timestamp) -> Option<&mut Self> {
-        let probing = entry?;
-        if now.since(probing.began) > WINDOW {
-            *probing = Self::new(now);
-        }
-        Some(probing)
-    }
-
-    /// Notes what is suspicious; whether it says something new.
-    fn note(&mut self, clue: &Clue, place: u64, exchange: &Exchange<'_>) -> bool {
-        let mut is_news = false;
-        self.exchanges = self.exchanges.saturating_add(1);
-        self.suspicious = self.suspicious.saturating_add(1);
-        if clue.agent != Agent::Other {
-            self.agent = clue.agent;
-        }
-        if matches!(clue.agent, Agent::Survey(_) | Agent::Attack(_)) {
-            self.tool_requests = self.tool_requests.saturating_add(1);
-            is_news = true;
-        }
-        if let Some(probe) = clue.probe
-            && self.probed.note(place)
-        {
-            self.weight = self.weight.saturating_add(probe.weight);
-            if self.names.len() < NAMED && !self.names.contains(&probe.text) {
-                self.names.push(probe.text);
-            }
-            is_news = true;
-        }
-        if clue.missing {
-            is_news |= self.missing.note(place);
-        }
-        if is_news && self.samples.len() < Evidence::MAX_SAMPLES {
-            self.samples.push(Sample::of(exchange));
-        }
-        is_news
-    }
-
-    /// Whether most of what the client asks for does not exist.
-    fn mostly_missing(&self, percent: u32) -> bool {
-        let (missing, all) = (u64::from(self.missing.estimate()), u64::from(self.exchanges));
-        missing.saturating_mul(100) >= all.saturating_mul(percent.into())
-    }
-}
-
-/// How bad it is, and how sure that is.
-#[derive(Clone, Copy)]
-struct Found {
-    severity: Severity,
-    confidence: f64,
-    is_foreign: bool,
-}
-
-impl Found {
-    /// What somebody else makes a browser do is told, and leads to nothing.
-    fn of_foreign(self) -> Self {
-        Self { severity: Severity::Low, confidence: share(30, 100), is_foreign: true }
-    }
-}
-
-fn judge(config: &Config, probing: &Probing, weather: &Weather, is_site: bool) -> Option<Found> {
-    let mut worst = None;
-    let mut find = |severity, percent: u32| worst = worst.max(Some((severity, percent)));
-    let many = probing.tool_requests >= config.tool_requests;
-    match probing.agent {
-        // That one of many clients names a tool says nothing of the others.
-        Agent::Attack(_) | Agent::Survey(_) if is_site && !many => {}
-        Agent::Attack(_) => find(if many { Severity::High } else { Severity::Medium }, 90),
-        Agent::Survey(_) => find(if many { Severity::Medium } else { Severity::Low }, 90),
-        Agent::Bot | Agent::Other => {}
-    }
-    let high = config.probes.saturating_mul(5) / 2;
-    if probing.weight >= high {
-        find(Severity::High, 95);
-    } else if probing.weight >= config.probes {
-        find(Severity::Medium, 80);
-    }
-    let enough = probing.missing.at_least() >= config.missing / 2;
-    let missing = if enough { probing.missing.estimate() } else { 0 };
-    if missing >= config.missing && !weather.is_bad() {
-        let mostly = probing.mostly_missing(config.missing_percent);
-        let many = missing >= config.missing.saturating_mul(3);
-        match (mostly, probing.agent) {
-            // Links that have gone stale. Whoever calls himself a crawler and probes is found by his probes.
-            (false, Agent::Bot) => find(Severity::Low, 30),
-            (true, Agent::Bot) => find(Severity::Medium, 50),
-            (true, Agent::Other | Agent::Survey(_) | Agent::Attack(_)) => {
-                find(if many { Severity::High } else { Severity::Medium }, if many { 85 } else { 70 });
-            }
-            (false, Agent::Other | Agent::Survey(_) | Agent::Attack(_)) => {}
-        }
-    }
-    worst.map(|(severity, percent)| Found { severity, confidence: share(percent, 100), is_foreign: false })
 }
 
 fn signal(

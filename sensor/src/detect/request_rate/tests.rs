@@ -4,7 +4,7 @@ use std::path::Path;
 use proptest::prelude::*;
 
 use super::*;
-use crate::config::Document;
+use crate::config::{Document, Section};
 use crate::detect::made_up::{api_key, at_ms, client, exchange, net, observe, sources};
 
 fn limits(per_client: &str, per_principal: &str) -> Limits {

@@ -188,7 +188,7 @@ impl Logins {
             unread = !is_read && is_known(&self.places);
             let basic =
                 if unread { None } else { authorization.and_then(|field| principals.basic_login(field)) };
-            self.found.push(match basic {
+            let first = match basic {
                 Some(basic) => {
                     is_basic = true;
                     Found { user: Some(basic.user), password: Some(basic.password), ..Found::default() }
@@ -199,7 +199,8 @@ impl Logins {
                     self.learn(route, request, false);
                     return None;
                 }
-            });
+            };
+            self.found.push(first);
         } else {
             self.learn(route, request, true);
         }
@@ -238,7 +239,7 @@ impl Logins {
         is_read
     }
 
-    /// Learns where one logs in, from what is submitted in a body that could be read.
+    /// Learns where one logs in, from what is submitted.
     fn learn(&mut self, route: Option<&str>, request: Request<'_>, is_attempt: bool) {
         if let Some(route) = route.filter(|_| submits(request)) {
             self.places.note(route, is_attempt);
