@@ -28,7 +28,7 @@ pub(super) fn judge(
     config: &Config,
     walk: &Walk,
     actor: Actor,
-    pub(super) usual: Option<u32>,
+    usual: Option<u32>,
     bad: bool,
     habit: u32,
 ) -> Option<Found> {
