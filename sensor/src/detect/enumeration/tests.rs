@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::detect::Subject;
-use crate::detect::made_up::{api_key, at_ms, client, exchange, net, observe, sources};
+use crate::detect::made_up::{api_key, at_ms, exchange, net, observe, sources};
 
 const ROUTE: &str = "/users/{id}";
 

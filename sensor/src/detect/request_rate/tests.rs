@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::config::{Document, Section};
-use crate::detect::made_up::{api_key, at_ms, client, exchange, net, observe, sources};
+use crate::detect::made_up::{api_key, at_ms, exchange, net, observe, sources};
 
 fn limits(per_client: &str, per_principal: &str) -> Limits {
     let rate = |text| (RATE.read)(text).unwrap();

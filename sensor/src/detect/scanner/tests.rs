@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::detect::made_up::{client, exchange, net, observe, sources};
+use crate::detect::made_up::{exchange, net, observe, sources};
 
 const OTHER: &str = "/{other}";
 
