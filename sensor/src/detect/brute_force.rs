@@ -183,7 +183,7 @@ impl Rule {
         &self,
         attempt: &Attempt<'_>,
         client: &Client,
-        target: &OfAccount,
+        (target, is_common): (&OfAccount, bool),
     ) -> Option<Case> {
         let (account, now) = (attempt.account?, attempt.now);
         let read = target.guesses.count(now, self.window);
@@ -193,7 +193,7 @@ impl Rule {
             return None;
         }
         let sure = long || read >= self.config.account_failures;
-        let offends = sure && self.offends(attempt, client, target);
+        let offends = sure && self.offends(attempt, client, (target, is_common));
         Some(Case {
             threat: Threat::BruteForce,
             subject: Subject::Account(account),
@@ -202,20 +202,31 @@ impl Rule {
         })
     }
 
-    /// The owner of the account must not be hit: where it was logged in to from before, nobody offends.
-    fn offends(&self, attempt: &Attempt<'_>, client: &Client, target: &OfAccount) -> bool {
+    /// The owner of the account must not be hit: where it was logged in to from before, nobody offends. Elsewhere it takes
+    /// more than one guess, or a program that is the attack's and not that of people who log in.
+    fn offends(
+        &self,
+        attempt: &Attempt<'_>,
+        client: &Client,
+        (target, is_common): (&OfAccount, bool),
+    ) -> bool {
         let guesses = client.guessing.guesses.count(attempt.now, self.window);
         let many = target.clients.count(attempt.now, self.window) >= MANY_CLIENTS;
-        let alike = many && !attempt.known && target.program.is(attempt.fingerprint);
+        let alike = many && !attempt.known && !is_common && target.program.is(attempt.fingerprint);
         !attempt.familiar && attempt.outweighs_neighbours(guesses) && (guesses >= FEW_GUESSES || alike)
     }
 
     /// Whether an attempt from before it was known to be an attack was part of it.
-    pub(crate) fn was_part(&self, attempt: &Attempt<'_>, target: &OfAccount, seen: &Seen) -> bool {
+    pub(crate) fn was_part(
+        &self,
+        attempt: &Attempt<'_>,
+        (target, is_common): (&OfAccount, bool),
+        seen: &Seen,
+    ) -> bool {
         let many = target.clients.count(attempt.now, self.window) >= MANY_CLIENTS;
         let recent = attempt.now.since(seen.now) <= self.config.window;
         let same = seen.account == attempt.account && target.program.is(seen.fingerprint);
-        many && recent && same && seen.failed && seen.strange
+        many && recent && same && !is_common && seen.failed && seen.strange
     }
 
     pub(crate) fn explain_account(

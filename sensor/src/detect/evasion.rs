@@ -320,3 +320,34 @@ fn several_attempts_of_one_request_count_as_several_and_unread_ones_as_unknown_a
     let (worst, offenders) = told(&watch((0..40).map(unread)), Threat::CredentialStuffing);
     assert_eq!((worst.map(|(severity, _)| severity), offenders.len()), (Some(Severity::High), 1));
 }
+
+/// The owner of an account that is guessed at, with the program that everybody has, mistypes from a new network.
+#[test]
+fn an_owner_who_mistypes_in_a_new_place_is_no_offender() {
+    let names = Names::new();
+    let mut exchanges = Vec::new();
+    let with_browser = |mut exchange: Exchange<'static>| {
+        exchange.login = exchange.login.map(|login| Login { fingerprint: 77, ..login });
+        exchange
+    };
+    for person in 0..200 {
+        let mut login = with_browser(failure(person * 500, address(person * 200), 100 + person, &names));
+        login.login = login.login.map(|login| Login { outcome: LoginOutcome::Success, ..login });
+        exchanges.push(login);
+    }
+    let guess = |at: u64, client: IpAddr, number: u64| {
+        let mut exchange = with_browser(failure(at, client, 1, &names));
+        let password = Some(names.password(number));
+        exchange.login = exchange.login.map(|login| Login { password, ..login });
+        exchange
+    };
+    exchanges.extend((0..200).map(|n| guess(200_000 + n * 500, address(100_000 + n % 50 * 200), n)));
+    let owner = address(300_000);
+    exchanges.push(guess(290_000, owner, 9_999));
+    exchanges.sort_by_key(|exchange| exchange.seen);
+    let said = watch(exchanges);
+    let offenders: BTreeSet<_> =
+        said.iter().flat_map(|signal| &signal.offenders).map(|who| who.client).collect();
+    assert!(offenders.len() >= 40, "the attackers are named: {}", offenders.len());
+    assert!(!offenders.contains(&ClientNet::of(owner)));
+}

@@ -134,13 +134,16 @@ impl Credentials {
         if let (Some(rule), Some(account)) = (&self.guessing, attempt.account) {
             let target = self.history.accounts.entry(account, now, Default::default);
             rule.observe(attempt, client, target, offending);
-            let target = &*target;
+            let route = self.history.routes.peek(&*attempt.route, now);
+            let is_common =
+                route.is_some_and(|route| route.watch.has_common_program(attempt.fingerprint, now));
+            let target = (&*target, is_common);
             if let Some(case) = rule.judge_client(attempt, client) {
                 let explain = |recent: &Recent| rule.explain_client(attempt, client, recent);
                 signals.extend(desk.file(case, false, |_| false, explain));
             } else if let Some(case) = rule.judge_account(attempt, client, target) {
                 let part = |seen: &Seen| rule.was_part(attempt, target, seen);
-                let explain = |recent: &Recent| rule.explain_account(attempt, target, recent);
+                let explain = |recent: &Recent| rule.explain_account(attempt, target.0, recent);
                 signals.extend(desk.file(case, false, part, explain));
             }
         }

@@ -198,6 +198,11 @@ impl Watch {
         shared.map(|what| !self.is_common(what, now)).max()
     }
 
+    /// Whether legitimate clients have a program in common.
+    pub(crate) fn has_common_program(&self, fingerprint: u64, now: Moment) -> bool {
+        self.is_common(Trait::Program(fingerprint), now)
+    }
+
     fn is_common(&self, what: Trait, now: Moment) -> bool {
         let passed = self.groups.peek(&what, now).map_or(0, |group| group.passed.count(now, day()));
         passed >= COMMON && passed.saturating_mul(COMMON_SHARE) >= self.passed.count(now, day())
