@@ -225,7 +225,8 @@ impl Rule {
     ) -> bool {
         let many = target.clients.count(attempt.now, self.window) >= MANY_CLIENTS;
         let recent = attempt.now.since(seen.now) <= self.config.window;
-        let same = seen.account == attempt.account && target.program.is(seen.fingerprint);
+        let alike = seen.fingerprint == attempt.fingerprint && target.program.is(seen.fingerprint);
+        let same = seen.account == attempt.account && alike;
         many && recent && same && !is_common && seen.failed && seen.strange
     }
 
