@@ -211,6 +211,7 @@ impl Config {
     fn read_detection(&mut self, root: &Section<'_>) {
         let detect = root.section("detect").about(ABOUT_DETECT);
         self.detect = detect::Config::read(&detect);
+        self.detect.clients = self.tuning.prefixes;
         detect.finish();
         let decide = root.section("decide").about(ABOUT_DECIDE);
         self.decide = DecideConfig::read(&decide);

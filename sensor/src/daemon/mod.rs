@@ -6,6 +6,7 @@ mod conclude;
 mod config;
 mod deciding;
 mod engine;
+mod failures;
 mod instructing;
 mod observing;
 mod ports;

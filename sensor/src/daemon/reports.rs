@@ -19,6 +19,7 @@ use crate::enforce::{AllowRule, BlockRule, Limit, Origin, Scope};
 use crate::kernel::{Client, KernelError, LabelledCounter};
 use crate::metrics::{Detection, MIRROR_LOSSES, Snapshot, mirror_losses};
 use crate::notify::{DenyFile, Notifier};
+use crate::prefix::ClientNet;
 use crate::store::EventStore;
 
 /// What `sensor clients` remembers of the first of its two looks.
@@ -240,16 +241,15 @@ impl Engine {
     fn failures(&self) -> HashMap<IpAddr, u64> {
         self.sensing
             .as_ref()
-            .map(|sensing| sensing.look(|told| self.by_client(&told.failures)))
+            .map(|sensing| sensing.look(|told| Self::by_client(&told.failures)))
             .unwrap_or_default()
     }
 
-    /// Counts by address as counts by client.
-    fn by_client(&self, counts: &HashMap<IpAddr, u64>) -> HashMap<IpAddr, u64> {
+    /// Counts by network as counts by its first address.
+    fn by_client(counts: &HashMap<ClientNet, u64>) -> HashMap<IpAddr, u64> {
         let mut clients: HashMap<IpAddr, u64> = HashMap::new();
-        for (address, count) in counts {
-            let client = self.config.tuning.prefixes.client_of(*address).network();
-            let total = clients.entry(client).or_default();
+        for (client, count) in counts {
+            let total = clients.entry(client.address()).or_default();
             *total = total.saturating_add(*count);
         }
         clients

@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::fs::File;
 use std::io::{self, BufWriter, Write as _};
-use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -16,6 +15,7 @@ use tracing::{info, warn};
 
 use super::config::Config;
 use super::deciding::Signals;
+use super::failures::Failures;
 use super::instructing::instruct;
 use super::ports::Watch;
 use super::recall::restore_routes;
@@ -27,8 +27,9 @@ use crate::clock::{self, KernelClock, Timestamp};
 use crate::detect::{Detectors, Usage};
 use crate::event::{Event, Exchange, Held};
 use crate::identity::Key;
-use crate::kernel::{Mirror, SegmentRings, never_preempt};
+use crate::kernel::{ClientPrefixes, Mirror, SegmentRings, never_preempt};
 use crate::pipeline::{Observer, Pipeline, RouteTable, Snapshot, StatusClass};
+use crate::prefix::ClientNet;
 use crate::route::Learned;
 use crate::store::StateFile;
 use crate::stream::Instruction;
@@ -63,9 +64,6 @@ const REFRESH: Duration = Duration::from_secs(2);
 const RECENT: usize = 256;
 /// Of these, how many may come between two [`PUBLISH`]es: more would be written for nobody.
 const RECENT_EACH: usize = 64;
-/// Clients whose failures are counted; beyond, others are not.
-const MAX_CLIENTS: usize = 65_536;
-
 /// What the thread shares.
 #[derive(Debug, Default)]
 pub(super) struct Shared {
@@ -87,7 +85,7 @@ pub(super) struct Published {
     /// The last exchanges, oldest first, as JSON; under load only a sample.
     pub(super) recent: VecDeque<String>,
     /// Failed requests by client.
-    pub(super) failures: HashMap<IpAddr, u64>,
+    pub(super) failures: HashMap<ClientNet, u64>,
     /// Exchanges of clients that found no place among those.
     pub(super) failures_uncounted: u64,
     /// Instructions that the kernel refused.
@@ -125,7 +123,7 @@ impl Sensing {
             Ok(learned) => detectors.restore(&learned),
             Err(error) => warn!(%error, "detectors learn anew"),
         }
-        let watcher = Watcher::new(detectors, signals, log.map(BufWriter::new));
+        let watcher = Watcher::new(detectors, detect.clients, signals, log.map(BufWriter::new));
         let mut pipeline = Pipeline::new(&config.pipeline, key, watcher)?;
         restore_routes(&routes, &mut pipeline);
         let shared = Arc::new(Shared::default());
@@ -183,8 +181,7 @@ struct Watcher {
     detectors: Detectors,
     signals: Signals,
     fresh: Vec<String>,
-    failures: HashMap<IpAddr, u64>,
-    uncounted: u64,
+    failures: Failures,
     log: Option<BufWriter<File>>,
     log_errors: u64,
     /// Server ports that answered in HTTP since the last look.
@@ -192,13 +189,17 @@ struct Watcher {
 }
 
 impl Watcher {
-    fn new(detectors: Detectors, signals: Signals, log: Option<BufWriter<File>>) -> Self {
+    fn new(
+        detectors: Detectors,
+        clients: ClientPrefixes,
+        signals: Signals,
+        log: Option<BufWriter<File>>,
+    ) -> Self {
         Self {
             detectors,
             signals,
             fresh: Vec::new(),
-            failures: HashMap::new(),
-            uncounted: 0,
+            failures: Failures::new(clients),
             log,
             log_errors: 0,
             confirmed: BTreeSet::new(),
@@ -230,12 +231,7 @@ impl Observer for Watcher {
             self.confirmed.insert(exchange.server_port);
         }
         if StatusClass::of(exchange.status).is_failure() {
-            if self.failures.len() < MAX_CLIENTS || self.failures.contains_key(&exchange.client) {
-                let count = self.failures.entry(exchange.client).or_default();
-                *count = count.saturating_add(1);
-            } else {
-                self.uncounted = self.uncounted.saturating_add(1);
-            }
+            self.failures.count(exchange.client);
         }
     }
 }
@@ -388,9 +384,9 @@ impl Worker {
         let surplus = published.recent.len().saturating_sub(RECENT);
         published.recent.drain(..surplus);
         if published.snapshot.totals.failures != snapshot.totals.failures {
-            published.failures.clone_from(&watcher.failures);
+            published.failures.clone_from(watcher.failures.by_client());
         }
-        published.failures_uncounted = watcher.uncounted;
+        published.failures_uncounted = watcher.failures.uncounted();
         published.refused_instructions = self.refused_instructions;
         published.snapshot = snapshot;
         published.ports = ports;

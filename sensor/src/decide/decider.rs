@@ -1,6 +1,5 @@
 //! Signals to decisions: alert, limit, block, by severity and confidence, within what must not be done.
 
-use std::net::IpAddr;
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -14,6 +13,7 @@ use super::incident::{Incidents, News};
 use super::kill_switch::{KillSwitch, Tripped};
 use crate::clock::Timestamp;
 use crate::detect::{Offender, Response, Signal};
+use crate::prefix::ClientNet;
 
 /// What decisions depend on besides the signal, as it is now.
 pub trait Surroundings {
@@ -25,8 +25,6 @@ pub trait Surroundings {
     }
     /// Why nothing may be done about a prefix, if so.
     fn protection(&self, prefix: &IpNet) -> Option<String>;
-    /// The prefix that the kernel takes for the client with this address.
-    fn client(&self, address: IpAddr) -> IpNet;
     /// Clients that the kernel tracks: those that sent at least twice.
     fn clients(&self) -> u64;
 }
@@ -208,14 +206,13 @@ impl Decider {
         around: &impl Surroundings,
     ) -> Step {
         let now = signal.at;
-        let prefix = around.client(offender.client);
+        let prefix = offender.client.prefix();
         if let Some(why) = around.protection(&prefix) {
             self.stats.protected = self.stats.protected.saturating_add(1);
             return Step::Refuse(format!("{prefix} is not touched: {why}"));
         }
         // A proxy's address is everybody's: only the proxy can tell its clients apart.
-        let (prefix, measure) =
-            if offender.proxied { (IpNet::from(offender.client), Measure::Deny) } else { (prefix, measure) };
+        let measure = if offender.proxied { Measure::Deny } else { measure };
         let carries = around.enforces() && response == Response::Enforce;
         if self.history.holds(&prefix, measure, carries, now) {
             return Step::Known;
@@ -287,7 +284,7 @@ impl Decider {
     }
 }
 
-fn behind_proxy(client: IpAddr) -> String {
+fn behind_proxy(client: ClientNet) -> String {
     format!(
         "{client} is behind a trusted proxy, whose address its packets bear; it is in the deny file and the \
          webhook, for the proxy to refuse it"

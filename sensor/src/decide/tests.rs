@@ -27,11 +27,6 @@ impl Surroundings for Around {
         self.protected.filter(|protected| protected.contains(prefix)).map(|_| "the gateway".to_owned())
     }
 
-    fn client(&self, address: IpAddr) -> IpNet {
-        let bits = if address.is_ipv4() { 32 } else { 64 };
-        IpNet::new(address, bits).unwrap().trunc()
-    }
-
     fn clients(&self) -> u64 {
         self.clients
     }
@@ -123,7 +118,7 @@ fn repeated_blocks_last_longer_until_they_are_forgotten_or_lifted() {
     let mut at = 1_000;
     let mut block = |decider: &mut Decider, after: u64| {
         at += after;
-        let outcome = decider.decide(&attack("2001:db8::7", at), Response::Enforce, &ENFORCE);
+        let outcome = decider.decide(&attack("2001:db8::/64", at), Response::Enforce, &ENFORCE);
         let [decision] = &outcome.decisions[..] else { panic!("{outcome:?}") };
         assert_eq!(decision.prefix, "2001:db8::/64".parse().unwrap());
         minutes(decision)
@@ -260,4 +255,19 @@ fn memory_is_bounded_and_what_goes_is_counted() {
         assert!(outcome.alert.is_some());
     }
     assert_eq!(decider.stats().evicted, 9_000 - 8_192);
+}
+
+/// A site is blocked as one prefix, within the same rules; a client behind a proxy is denied as its prefix.
+#[test]
+fn networks_are_decided_about_as_they_are_told() {
+    let site = attack("2001:db8:7::/48", 1_000);
+    let outcome = decider().decide(&site, Response::Enforce, &ENFORCE);
+    assert_eq!(outcome.decisions[0].prefix, "2001:db8:7::/48".parse().unwrap());
+    let inside = Around { protected: "2001:db8:7::/48".parse().ok(), ..ENFORCE };
+    let outcome = decider().decide(&site, Response::Enforce, &inside);
+    assert_eq!(outcome.decisions, []);
+    let mut proxied = attack("2001:db8:7:1::/64", 1_000);
+    proxied.offenders[0].proxied = true;
+    let decision = decider().decide(&proxied, Response::Enforce, &ENFORCE).decisions.remove(0);
+    assert_eq!((decision.measure, decision.prefix), (Measure::Deny, "2001:db8:7:1::/64".parse().unwrap()));
 }

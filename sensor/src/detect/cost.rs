@@ -32,8 +32,11 @@ fn measure_an_ordinary_exchange() {
             exchange
         })
         .collect();
-    let rate =
-        request_rate::Limits { per_client: "100k/s".parse().ok(), per_principal: "100k/s".parse().ok() };
+    let rate = request_rate::Limits {
+        per_client: "100k/s".parse().ok(),
+        per_site: None,
+        per_principal: "100k/s".parse().ok(),
+    };
     let limited = Config {
         request_rate: request_rate::Config { limits: rate, ..request_rate::Config::default() },
         ..Config::default()

@@ -14,6 +14,8 @@ mod credentials;
 pub mod distributed;
 pub mod enumeration;
 #[cfg(test)]
+mod evasion;
+#[cfg(test)]
 mod logs;
 #[cfg(test)]
 mod made_up;
@@ -109,19 +111,35 @@ impl Detectors {
             detectors.push(Box::new(credentials));
         }
         if is_on(Threat::RequestRate) && config.request_rate.limits_something() {
-            detectors.push(Box::new(request_rate::RequestRate::new(&config.request_rate, seed)));
+            detectors.push(Box::new(request_rate::RequestRate::new(
+                &config.request_rate,
+                config.sources(),
+                seed,
+            )));
         }
         if is_on(Threat::Enumeration) {
-            detectors.push(Box::new(enumeration::Enumeration::new(&config.enumeration, seed)));
+            detectors.push(Box::new(enumeration::Enumeration::new(
+                &config.enumeration,
+                config.sources(),
+                seed,
+            )));
         }
         if is_on(Threat::Scanner) {
-            detectors.push(Box::new(scanner::Scanner::new(&config.scanner, seed)));
+            detectors.push(Box::new(scanner::Scanner::new(&config.scanner, config.sources(), seed)));
         }
         if is_on(Threat::SlowAttack) {
-            detectors.push(Box::new(slow_attack::SlowAttack::new(&config.slow_attack, seed)));
+            detectors.push(Box::new(slow_attack::SlowAttack::new(
+                &config.slow_attack,
+                config.sources(),
+                seed,
+            )));
         }
         if is_on(Threat::StreamEvasion) {
-            detectors.push(Box::new(stream_evasion::StreamEvasion::new(&config.stream_evasion, seed)));
+            detectors.push(Box::new(stream_evasion::StreamEvasion::new(
+                &config.stream_evasion,
+                config.sources(),
+                seed,
+            )));
         }
         if [Threat::RateSpike, Threat::ErrorSpike, Threat::LatencySpike].into_iter().any(is_on) {
             detectors.push(Box::new(spike::Spikes::new(config)));

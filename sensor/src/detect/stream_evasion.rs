@@ -5,17 +5,18 @@
 //! server (T. Ptacek and T. Newsham, "Insertion, Evasion, and Denial of Service", 1998). Once may be a fault of some
 //! middlebox.
 
-use std::net::IpAddr;
 use std::time::Duration;
 
 use documented::DocumentedFields;
 
+use super::config::Sources;
 use super::recent::Recent;
 use super::{Detector, Evidence, Offender, Preset, Sample, Severity, Signal, Subject, Threat, Usage};
 use crate::clock::Timestamp;
 use crate::config::Section;
 use crate::event::{Event, Exchange};
 use crate::http::Anomaly;
+use crate::prefix::ClientNet;
 
 /// Thresholds.
 #[derive(Clone, Debug, PartialEq, Eq, DocumentedFields)]
@@ -66,14 +67,15 @@ struct Client {
 /// The detector.
 pub struct StreamEvasion {
     config: Config,
-    clients: Recent<IpAddr, Client>,
+    sources: Sources,
+    clients: Recent<ClientNet, Client>,
 }
 
 impl StreamEvasion {
     /// A detector that has seen nothing.
     #[must_use]
-    pub fn new(config: &Config, seed: u64) -> Self {
-        Self { config: config.clone(), clients: Recent::new(config.entries, WINDOW, seed) }
+    pub(super) fn new(config: &Config, sources: Sources, seed: u64) -> Self {
+        Self { config: config.clone(), sources, clients: Recent::new(config.entries, WINDOW, seed) }
     }
 
     fn exchange(&mut self, exchange: &Exchange<'_>, signals: &mut Vec<Signal>) {
@@ -82,7 +84,7 @@ impl StreamEvasion {
         }
         let now = exchange.seen;
         let fresh = || Client { began: now, conflicts: 0, told: None, samples: Vec::new() };
-        let offender = Offender::of(exchange);
+        let offender = Offender::of(self.sources.client(exchange.client), exchange);
         let Some(client) = self.clients.touch(offender.client, now, fresh) else { return };
         if now.since(client.began) >= WINDOW {
             *client = fresh();
@@ -149,7 +151,7 @@ mod tests {
 
     #[test]
     fn a_client_is_named_once_for_each_severity_and_never_for_one_conflict() {
-        let mut detector = StreamEvasion::new(&Config::default(), 1);
+        let mut detector = StreamEvasion::new(&Config::default(), crate::detect::Config::default().sources(), 1);
         let mut said = Vec::new();
         for second in 0..20 {
             let mut exchange = made_up::exchange(second * 1_000, 7, "/a", "/a", 200);
@@ -166,7 +168,7 @@ mod tests {
 
     #[test]
     fn conflicts_of_many_hours_are_not_added_up() {
-        let mut detector = StreamEvasion::new(&Config::default(), 1);
+        let mut detector = StreamEvasion::new(&Config::default(), crate::detect::Config::default().sources(), 1);
         let mut said = Vec::new();
         for hour in 0..20 {
             let mut exchange = made_up::exchange(hour * 3_700_000, 7, "/a", "/a", 200);

@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use std::net::{IpAddr, Ipv4Addr};
 
 use crate::clock::Timestamp;
-use crate::event::{Event, Exchange, Findings, Login, LoginOutcome, QueryKeys, Source};
+use crate::event::{Event, Exchange, Findings, Further, Login, LoginOutcome, QueryKeys, Source};
 use crate::identity::{Hasher, Key, KeyedHash};
 
 use super::{Config, Detectors, Response, Severity, Signal, Threat};
@@ -56,6 +56,8 @@ pub(crate) fn exchange(ts: Timestamp) -> Exchange<'static> {
         content_type: None,
         principal: None,
         login: None,
+        further: Further::default(),
+        cross_site: false,
         source: Source::Wire,
         gaps: false,
         proven: true,
@@ -102,6 +104,7 @@ impl Attempt {
             route: Some("/login"),
             status: Some(if self.succeeds { 200 } else { 401 }),
             login: Some(Login {
+                unread: false,
                 user: Some(names.user(self.user)),
                 password: Some(names.password(self.password)),
                 outcome,
@@ -163,9 +166,9 @@ pub(crate) fn run(config: &Config, attempts: &mut [Attempt]) -> Vec<(u64, Signal
     said
 }
 
-/// Clients that signals would have blocked.
+/// Clients that signals would have blocked, by their first addresses.
 pub(crate) fn offenders(said: &[(u64, Signal)]) -> std::collections::BTreeSet<IpAddr> {
-    said.iter().flat_map(|(_, signal)| &signal.offenders).map(|offender| offender.client).collect()
+    said.iter().flat_map(|(_, signal)| &signal.offenders).map(|offender| offender.client.address()).collect()
 }
 
 /// Signals of a threat.

@@ -64,6 +64,12 @@ pub struct Exchange<'a> {
     /// The attempt to log in that it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub login: Option<Login>,
+    /// Further attempts of the same request; in records the number of all, as `attempts`.
+    #[serde(rename = "attempts", skip_serializing_if = "Further::is_empty")]
+    pub further: Further<'a>,
+    /// Whether it says that a page of another site made a browser send it, and a browser might have.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub cross_site: bool,
     /// Where it was seen.
     pub source: Source,
     /// Whether bytes were missing.
@@ -76,6 +82,29 @@ pub struct Exchange<'a> {
     /// When its last byte was seen; what comes of it is measured from here.
     #[serde(skip)]
     pub seen: Timestamp,
+}
+
+/// Attempts to log in of one request besides the first.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Further<'a> {
+    /// Those that were read one by one.
+    pub read: &'a [Login],
+    /// How many more there were.
+    pub uncounted: u32,
+}
+
+impl Further<'_> {
+    const fn is_empty(&self) -> bool {
+        self.read.is_empty() && self.uncounted == 0
+    }
+}
+
+impl Serialize for Further<'_> {
+    /// The number of all attempts, the first one included.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let read = u64::try_from(self.read.len()).unwrap_or(u64::MAX);
+        serializer.serialize_u64(read.saturating_add(u64::from(self.uncounted)).saturating_add(1))
+    }
 }
 
 fn as_text<S: Serializer>(hash: &Option<KeyedHash>, serializer: S) -> Result<S::Ok, S::Error> {

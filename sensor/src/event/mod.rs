@@ -4,7 +4,7 @@ mod exchange;
 mod held;
 
 pub use crate::identity::{Login, LoginOutcome};
-pub use exchange::{Exchange, Findings, QueryKeys, Source};
+pub use exchange::{Exchange, Findings, Further, QueryKeys, Source};
 pub use held::{Held, HeldBy};
 
 use crate::clock::Timestamp;

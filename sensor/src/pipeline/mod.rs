@@ -22,7 +22,7 @@ use by_route::ByRoute;
 
 use crate::capture::Segment;
 use crate::clock::Timestamp;
-use crate::event::{Exchange, Findings, Held, HeldBy, QueryKeys, Source};
+use crate::event::{Exchange, Findings, Further, Held, HeldBy, LoginOutcome, QueryKeys, Source};
 use crate::http::{self, Http};
 use crate::identity::{self, Identifier, Key};
 use crate::route::{self, Routes};
@@ -228,13 +228,16 @@ impl<O: Observer> http::Sink for Finish<O> {
         let proxied = connection.proxy.as_ref().and_then(|proxy| proxied_address(proxy));
         let headers = request.into_iter().flat_map(|request| request.message().headers());
         let query = request.and_then(|request| request.query()).unwrap_or_default();
-        let identity = self.identifier.identify(peer, proxied, headers, query);
+        let identity = self.identifier.identify(peer, proxied, headers, query, status);
         let path = request.map(|request| request.path());
         // What nobody proves to have sent teaches nothing.
         let learned = status.filter(|_| connection.proven);
         let route = path.map(|path| self.routes.observe(path, learned));
         let (place, route) = (route, route.map(|route| self.routes.text(route)));
         let login = self.identifier.login(exchange, route);
+        let (read, uncounted) = self.identifier.further();
+        let further = Further { read, uncounted };
+        let cross_site = identity.cross_site && request.is_some_and(Identifier::browsers_send);
         let duration = exchange.duration();
         let version =
             request.map(|request| request.version()).or(response.map(|response| response.version()));
@@ -260,6 +263,8 @@ impl<O: Observer> http::Sink for Finish<O> {
             content_type: text(request.and_then(|request| request.message().content_type())),
             principal: identity.principal,
             login,
+            further,
+            cross_site,
             source: Source::Wire,
             gaps: exchange.gaps,
             proven: connection.proven,
@@ -268,7 +273,9 @@ impl<O: Observer> http::Sink for Finish<O> {
         };
         let method = request.map_or(http::Method::Other, |request| request.method());
         if let Some(login) = login {
-            self.totals.count_login(login.outcome);
+            self.totals.count_login(login.outcome, 1);
+            self.totals.count_login(LoginOutcome::Unknown, u64::from(uncounted));
+            read.iter().for_each(|login| self.totals.count_login(login.outcome, 1));
         }
         self.totals.count(version, method.label(), status, duration);
         self.totals.unproven = self.totals.unproven.saturating_add(u64::from(!event.proven));

@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use sensor::clock::Timestamp;
-use sensor::event::{Event, Exchange, Findings, Held, Login, QueryKeys, Source};
+use sensor::event::{Event, Exchange, Findings, Further, Held, Login, QueryKeys, Source};
 use sensor::identity::KeyedHash;
 
 use super::apps::App;
@@ -204,6 +204,8 @@ impl Lender {
             content_type: is_post.then_some(Cow::Borrowed("application/json")),
             principal: exchange.principal,
             login: exchange.login,
+            further: Further::default(),
+            cross_site: false,
             source: Source::Wire,
             gaps: false,
             proven: true,
