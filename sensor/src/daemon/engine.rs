@@ -17,6 +17,7 @@ use super::source::ConfigSource;
 use super::supervisor;
 use super::web::{self, Access, AccessError};
 use crate::clock::{self, KernelClock, Timestamp};
+use crate::confine::Confinement;
 use crate::decide::{Cause, Change, NeverBlock};
 use crate::enforce::{EnforceError, Enforcer, Policy};
 use crate::kernel::{Dataplane, Mirror, Notice, SegmentRings};
@@ -48,6 +49,8 @@ pub(super) struct Engine {
     /// Who may read the metrics.
     pub(super) web: Arc<Access>,
     pub(super) observing: Arc<Observing>,
+    /// What stands between this process and its host.
+    pub(super) confinement: Confinement,
 }
 
 /// What the daemon itself counts.
@@ -120,6 +123,7 @@ impl Engine {
             responder,
             web,
             observing: Arc::new(observing),
+            confinement: Confinement::default(),
         })
     }
 
