@@ -42,6 +42,8 @@ fn unit_for_verification() -> Result<TempDir> {
     let text = fs::read_to_string(unit_path())?;
     let text = text.replace("/usr/bin/sensor", program.to_str().context("the program's path")?);
     fs::write(directory.path().join("sensor.service"), text)?;
+    let pins = "sensor-pins.service";
+    fs::copy(unit_path().with_file_name(pins), directory.path().join(pins))?;
     Ok(directory)
 }
 

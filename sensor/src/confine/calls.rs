@@ -28,7 +28,8 @@ pub(super) enum CallsError {
 
 /// Puts all threads under the filters.
 pub(super) fn restrict(reach: &Reach) -> Result<(), CallsError> {
-    for program in [allowed(reach)?, fatal()?, unknown()?] {
+    // The list comes last: it has no call to install another.
+    for program in [fatal()?, unknown()?, allowed(reach)?] {
         kernel::install_filter(&program)?;
     }
     Ok(())

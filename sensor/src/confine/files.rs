@@ -105,7 +105,7 @@ fn layer(status: &RestrictionStatus) -> Layer {
     match status.ruleset {
         RulesetStatus::FullyEnforced => Layer::full(format!("Landlock {version}")),
         RulesetStatus::PartiallyEnforced => Layer::partial(format!("Landlock {version}{}", missing(version))),
-        RulesetStatus::NotEnforced => Layer::off("this kernel has no Landlock, or has it switched off"),
+        RulesetStatus::NotEnforced => Layer::off("Landlock is missing in this kernel, switched off, or refused"),
     }
 }
 

@@ -58,8 +58,6 @@ impl Tries {
         for (what, how) in [
             ("bpf_prog_load", "EPERM"),
             ("bpf_map_create", "EPERM"),
-            ("socket_packet", "EPERM"),
-            ("socket_raw", "EPERM"),
             ("socket_stream", "EPERM"),
             ("fork", "EPERM"),
             ("signal_init", "EPERM"),
