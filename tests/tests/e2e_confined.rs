@@ -1,15 +1,18 @@
 //! The daemon's own sandbox, tried from inside: by a library that is loaded into it.
 
 use std::fs::{self, Permissions};
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, anyhow, ensure};
 use nix::sys::signal::Signal;
 use nix::unistd::User;
 use sensor_tests::daemon::{Daemon, PATIENCE};
 use sensor_tests::inside::{Tries, library};
 use sensor_tests::netns::{FLOODER, LEGITIMATE, Net, v4};
+use sensor_tests::peers::login::{LoginServer, attempt};
 use sensor_tests::peers::udp::Sink;
 use sensor_tests::scene::{Scene, UDP_PORT, config};
 use sensor_tests::tools;
@@ -34,7 +37,7 @@ fn prepare(flags: &[&str]) -> Result<(Scene, PathBuf)> {
     Ok((Scene { daemon, sink, nginx: None, net }, out))
 }
 
-fn tries(daemon: &Daemon, out: &PathBuf) -> Result<Tries> {
+fn tries(daemon: &Daemon, out: &Path) -> Result<Tries> {
     daemon.signal(Signal::SIGUSR1)?;
     let mut tries = None;
     let is_done = || {
@@ -121,6 +124,63 @@ fn the_daemon_is_nobody() -> Result<()> {
     ensure!(status["interfaces"][0]["adopted"] == true, "the link was not taken over: {status}");
     ensure!(!scene.is_heard(bad)?, "the next daemon forgot the block");
     ensure!(scene.daemon.terminate()?.success(), "it did not end in order");
+    Ok(())
+}
+
+/// Takes one alert over HTTP; what was sent.
+fn receive(listener: &TcpListener) -> Result<String> {
+    let (mut stream, _) = listener.accept()?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    let (mut text, mut part) = (String::new(), [0; 4_096]);
+    while !text.contains("\"detector\"") {
+        let length = stream.read(&mut part)?;
+        ensure!(length > 0, "the sender left: {text}");
+        text.push_str(&String::from_utf8_lossy(&part[..length]));
+    }
+    stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")?;
+    Ok(text)
+}
+
+#[test]
+fn alerts_get_out_of_the_sandbox() -> Result<()> {
+    if tools::skipped("alerts_get_out_of_the_sandbox", &[]) {
+        return Ok(());
+    }
+    let nobody = User::from_name(USER)?.with_context(|| format!("no user {USER}"))?;
+    let net = Net::new()?;
+    let _server = LoginServer::start(&net.server)?;
+    let receiver = net.server.enter(|| TcpListener::bind("127.0.0.1:0"))?;
+    let port = receiver.local_addr()?.port();
+    let mut daemon = Daemon::prepare(&net, "")?;
+    let directory = daemon.config_path().parent().context("a directory")?.to_owned();
+    fs::set_permissions(&directory, Permissions::from_mode(0o755))?;
+    let out = directory.join("out");
+    fs::create_dir(&out)?;
+    std::os::unix::fs::chown(&out, Some(nobody.uid.as_raw()), None)?;
+    let (lines, deny) = (out.join("alerts.jsonl"), out.join("deny.conf"));
+    // By name: the resolver's files and libraries are read from within.
+    daemon.write_config(&format!(
+        "{}[alerts]\noutput = {lines:?}\n[alerts.webhook]\nurl = \"http://localhost:{port}/\"\nmin_severity = \"info\"\n\
+         [alerts.deny_file]\npath = {deny:?}\ninclude = \"all\"\n",
+        config("enforce", "off")
+    ))?;
+    daemon.set_flags(&["-i", sensor_tests::netns::INTERFACE, "--user", USER]);
+    daemon.run()?;
+    let received = net.server.spawn(move || receive(&receiver));
+    // Until the attacker gets no answer any more.
+    let is_blocked =
+        (0..200).any(|number| attempt(&net, v4(FLOODER), &format!("user{number}"), "wrong").is_err());
+    ensure!(is_blocked, "nobody was blocked");
+    let sent = received.join().map_err(|_panic| anyhow!("the receiver ended in a panic"))??;
+    ensure!(sent.contains(&v4(FLOODER).to_string()), "{sent}");
+    let holds = |file: &Path| {
+        let is_there = || fs::read_to_string(file).is_ok_and(|text| text.contains(&v4(FLOODER).to_string()));
+        wait_until(PATIENCE, is_there)
+    };
+    ensure!(holds(&lines), "no line was written: {}", daemon.log());
+    ensure!(holds(&deny), "the deny file was not written: {}", daemon.log());
+    // It is another user's, but the kernel's log and the daemon's have nothing to say about it.
+    ensure!(!daemon.log().contains("not permitted"), "{}", daemon.log());
     Ok(())
 }
 

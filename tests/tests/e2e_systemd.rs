@@ -152,7 +152,10 @@ fn the_service_manager_is_told_of_every_state() -> Result<()> {
 /// Another user, with the unit's capabilities and scheduling, under `strace` where that is installed.
 fn confined(trace: Option<&Path>) -> Result<Vec<String>> {
     let bounding = settings("CapabilityBoundingSet")?.join(" ");
-    ensure!(settings("AmbientCapabilities")?.join(" ") == bounding, "other capabilities than those of the bound");
+    ensure!(
+        settings("AmbientCapabilities")?.join(" ") == bounding,
+        "other capabilities than those of the bound"
+    );
     let names: Vec<String> =
         bounding.split_whitespace().map(|name| name.replace("CAP_", "+").to_lowercase()).collect();
     ensure!(!names.is_empty(), "the unit bounds no capabilities");

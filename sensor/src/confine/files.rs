@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use landlock::{
-    ABI, Access as _, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible as _, NetPort,
-    PathBeneath, PathFd, PathFdError, RestrictionStatus, Ruleset, RulesetAttr as _, RulesetCreated,
+    ABI, Access as _, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible as _, NetPort, PathBeneath,
+    PathFd, PathFdError, RestrictionStatus, Ruleset, RulesetAttr as _, RulesetCreated,
     RulesetCreatedAttr as _, RulesetError, RulesetStatus, Scope, make_bitflags,
 };
 
@@ -105,7 +105,9 @@ fn layer(status: &RestrictionStatus) -> Layer {
     match status.ruleset {
         RulesetStatus::FullyEnforced => Layer::full(format!("Landlock {version}")),
         RulesetStatus::PartiallyEnforced => Layer::partial(format!("Landlock {version}{}", missing(version))),
-        RulesetStatus::NotEnforced => Layer::off("Landlock is missing in this kernel, switched off, or refused"),
+        RulesetStatus::NotEnforced => {
+            Layer::off("Landlock is missing in this kernel, switched off, or refused")
+        }
     }
 }
 

@@ -116,7 +116,9 @@ pub fn enter(reach: &Reach) -> Confinement {
 fn user(uid: Uid) -> Layer {
     let name = User::from_uid(uid).ok().flatten().map_or_else(|| uid.to_string(), |user| user.name);
     if uid.is_root() {
-        return Layer::off(format!("it runs as {name}; `--user` names another user, the package's unit has one"));
+        return Layer::off(format!(
+            "it runs as {name}; `--user` names another user, the package's unit has one"
+        ));
     }
     Layer::full(format!("user {name}"))
 }

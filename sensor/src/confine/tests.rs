@@ -66,8 +66,12 @@ fn files_and_ports() {
             assert!(fs::read("/proc/self/status").is_ok(), "what the process is can be read");
             assert!(fs::write(at("state/new"), "").is_ok(), "state is written");
             assert!(fs::rename(at("state/new"), at("state/newer")).is_ok(), "state is replaced");
+            assert!(fs::hard_link(at("state/newer"), at("state/second")).is_ok(), "state is kept twice");
             assert!(fs::remove_file(at("socket/old")).is_ok(), "the socket is removed");
-            assert!(File::options().append(true).create(true).open(at("lines/new")).is_ok(), "lines are written");
+            assert!(
+                File::options().append(true).create(true).open(at("lines/new")).is_ok(),
+                "lines are written"
+            );
             assert!(TcpStream::connect(port).is_ok(), "the webhook is reached");
             if version > 0 {
                 assert!(is_refused(fs::read(at("foreign/old"))), "a foreign file can be read");

@@ -58,7 +58,9 @@ pub(super) fn tell_of_addresses(config: &Config) {
         return;
     }
     if config.notify.webhook.is_some() {
-        info!("alerts are sent over the network: the unit's IPAddressAllow= has to name the receiver's address");
+        info!(
+            "alerts are sent over the network: the unit's IPAddressAllow= has to name the receiver's address"
+        );
     }
     if !config.paths.web.ip().to_canonical().is_loopback() {
         info!(address = %config.paths.web, "metrics are served to others: the unit's IPAddressAllow= has to name them");
@@ -107,7 +109,9 @@ mod tests {
 
     #[test]
     fn abstract_sockets_are_told_apart() {
-        for (name, expected) in [("@/org/freedesktop/systemd1", true), ("/run/systemd/notify", false), ("", false)] {
+        for (name, expected) in
+            [("@/org/freedesktop/systemd1", true), ("/run/systemd/notify", false), ("", false)]
+        {
             assert_eq!(is_abstract(OsStr::new(name)), expected, "{name}");
         }
     }

@@ -134,9 +134,9 @@ mod tests {
         assert_eq!(owner(&state.join("foreign")), 99);
         assert_eq!(owner(&state.join("linked")), 0, "it has a second name");
         assert_eq!(owner(&other), 0, "a link was followed");
-        assert_eq!(wanted(None, &state).map_err(|error| error.to_string()).unwrap_err(), format!(
-            "{} belongs to user 4711, which does not exist",
-            state.display()
-        ));
+        assert_eq!(
+            wanted(None, &state).map_err(|error| error.to_string()).unwrap_err(),
+            format!("{} belongs to user 4711, which does not exist", state.display())
+        );
     }
 }

@@ -46,7 +46,8 @@ fn build(deb: &Path, scratch: &Path, version: &str, change: &str) -> Result<Path
          sed -i \"s/^Version: .*/Version: $3/\" \"$2/tree/DEBIAN/control\"; \
          dpkg-deb --root-owner-group -Zgzip -z1 -b \"$2/tree\" \"$2/$3.deb\""
     );
-    let output = Command::new("sh").args(["-c", &script, "sh"]).arg(deb).arg(scratch).arg(version).output()?;
+    let output =
+        Command::new("sh").args(["-c", &script, "sh"]).arg(deb).arg(scratch).arg(version).output()?;
     ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     Ok(scratch.join(format!("{version}.deb")))
 }

@@ -75,9 +75,8 @@ impl Tries {
     pub fn nothing_of_roots_is_possible(&self) -> Result<()> {
         ensure!(self.of("uid")? != "0", "it is root");
         let roots = ["read:/etc/shadow", "read:/proc/1/environ", "read:/root/.bashrc"];
-        let mine = self.0.iter().filter(|(what, _)| {
-            roots.contains(&what.as_str()) || what.starts_with("connect:")
-        });
+        let mine =
+            self.0.iter().filter(|(what, _)| roots.contains(&what.as_str()) || what.starts_with("connect:"));
         let possible: Vec<_> = mine.filter(|(_, how)| *how == "done").collect();
         ensure!(possible.is_empty(), "possible from inside: {possible:?}");
         // Not refused by who listens, but not there.

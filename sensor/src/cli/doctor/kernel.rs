@@ -103,7 +103,10 @@ fn sandbox(landlock: u32) -> Finding {
     if missing.is_empty() {
         return Finding::good(format!("Landlock {landlock} for the daemon's sandbox"));
     }
-    Finding::note(format!("Landlock {landlock} for the daemon's sandbox{missing}"), "Linux 6.12 has all of it")
+    Finding::note(
+        format!("Landlock {landlock} for the daemon's sandbox{missing}"),
+        "Linux 6.12 has all of it",
+    )
 }
 
 #[cfg(test)]
