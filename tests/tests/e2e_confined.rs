@@ -71,6 +71,7 @@ fn root_by_hand_is_confined_all_the_same() -> Result<()> {
     scene.daemon.ok(&["reload"])?;
     // A shell is refused by the end of whoever asks for it, and the kernel goes on.
     let bad = v4(FLOODER);
+    scene.all_arrive(bad, 20)?;
     scene.daemon.ok(&["block", "add", &bad.to_string(), "--for", "1h"])?;
     ensure!(scene.dropped_of(bad, 20)? == 20, "the block does not drop");
     scene.daemon.signal(Signal::SIGUSR2)?;
@@ -103,6 +104,7 @@ fn the_daemon_is_nobody() -> Result<()> {
         ensure!(owner == nobody.uid.as_raw(), "{} belongs to {owner}", place.display());
     }
     scene.all_arrive(good, 20)?;
+    scene.all_arrive(bad, 20)?;
     scene.daemon.ok(&["block", "add", &bad.to_string(), "--for", "1h"])?;
     ensure!(scene.dropped_of(bad, 20)? == 20, "the block does not drop");
     scene.daemon.ok(&["reload"])?;

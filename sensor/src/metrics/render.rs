@@ -43,7 +43,6 @@ fn process() -> Vec<MetricFamily> {
 }
 
 /// When this process was started, in seconds since 1970 (proc_pid_stat(5), field 22).
-#[expect(clippy::float_arithmetic, reason = "the format has no other numbers")]
 fn start_time() -> Option<f64> {
     let ticks = Process::myself().ok()?.stat().ok()?.starttime;
     let nanoseconds = ticks.checked_mul(1_000_000_000)?.checked_div(procfs::ticks_per_second())?;
