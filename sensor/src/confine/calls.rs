@@ -28,11 +28,11 @@ pub(super) enum CallsError {
 
 /// Puts all threads under the filters.
 pub(super) fn restrict(reach: &Reach) -> Result<(), CallsError> {
+    kernel::install_filter(&fatal()?, true)?;
+    // Every thread begins with that call: nobody wants to read of it.
+    kernel::install_filter(&unknown()?, false)?;
     // The list comes last: it has no call to install another.
-    for program in [fatal()?, unknown()?, allowed(reach)?] {
-        kernel::install_filter(&program)?;
-    }
-    Ok(())
+    Ok(kernel::install_filter(&allowed(reach)?, true)?)
 }
 
 type Rules = BTreeMap<libc::c_long, Vec<SeccompRule>>;

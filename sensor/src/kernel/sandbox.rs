@@ -6,15 +6,17 @@ use std::io;
 use nix::libc;
 use seccompiler::sock_filter;
 
-/// Puts every thread of this process, and those it starts, under a filter, besides those that hold already. What the
-/// filter refuses is noted in the kernel's log, as far as the sysctl `kernel.seccomp.actions_logged` has it.
+/// Puts every thread of this process, and those it starts, under a filter, besides those that hold already. Where it
+/// `logs`, what the filter refuses is noted in the kernel's log, as far as the sysctl `kernel.seccomp.actions_logged`
+/// has it.
 ///
 /// # Errors
 /// Where the kernel refuses.
-pub fn install_filter(filter: &[sock_filter]) -> io::Result<()> {
+pub fn install_filter(filter: &[sock_filter], logs: bool) -> io::Result<()> {
     let len = u16::try_from(filter.len()).map_err(io::Error::other)?;
     let program = libc::sock_fprog { len, filter: filter.as_ptr().cast::<libc::sock_filter>().cast_mut() };
-    let flags = libc::SECCOMP_FILTER_FLAG_LOG | libc::SECCOMP_FILTER_FLAG_TSYNC;
+    let log = if logs { libc::SECCOMP_FILTER_FLAG_LOG } else { 0 };
+    let flags = log | libc::SECCOMP_FILTER_FLAG_TSYNC;
     let mode = libc::c_long::from(libc::SECCOMP_SET_MODE_FILTER);
     // SAFETY: the program and its instructions, which have the kernel's layout, live until this returns, and the kernel
     // only reads them.
