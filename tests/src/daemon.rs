@@ -267,6 +267,24 @@ impl Daemon {
         ended.with_context(|| format!("the daemon did not end on SIGTERM:\n{}", self.log()))
     }
 
+    /// Waits until it ends by itself.
+    ///
+    /// # Errors
+    /// Where it does not run, or does not end.
+    pub fn wait(&mut self) -> Result<ExitStatus> {
+        let mut child = self.child.take().context("the daemon does not run")?;
+        let mut ended = None;
+        let has_ended = wait_until(PATIENCE, || {
+            ended = child.try_wait().ok().flatten();
+            ended.is_some()
+        });
+        if !has_ended {
+            child.kill()?;
+            child.wait()?;
+        }
+        ended.with_context(|| format!("the daemon does not end:\n{}", self.log()))
+    }
+
     /// Sends it a signal.
     ///
     /// # Errors

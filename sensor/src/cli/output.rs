@@ -96,6 +96,7 @@ pub(super) fn status(report: &StatusReport) -> String {
             "policy       {} blocked, {} allowed, {} with limits",
             report.blocks_active, report.allows_active, report.scopes
         ),
+        format!("confined     {}", report.confinement),
         format!("memory       {} MiB in the kernel's maps", report.kernel_memory_bytes >> 20),
         format!("http         {}", report.http.as_ref().map_or_else(|| "not seen".to_owned(), http)),
         format!("losses       {}", losses(report)),

@@ -28,7 +28,8 @@ pub struct Paths {
     pub state_dir: PathBuf,
     /// Directory, on a BPF file system, of the kernel's objects that outlive the daemon.
     pub pin_dir: PathBuf,
-    /// Where `/metrics`, `/healthz` and `/readyz` are served.
+    /// Where `/metrics`, `/healthz` and `/readyz` are served. Others than this host reach it where the unit's
+    /// `IPAddressAllow=` has their addresses.
     #[documented_fields(rename = "listen_address")]
     pub web: SocketAddr,
 }

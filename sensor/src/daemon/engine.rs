@@ -17,6 +17,7 @@ use super::source::ConfigSource;
 use super::supervisor;
 use super::web::{self, Access, AccessError};
 use crate::clock::{self, KernelClock, Timestamp};
+use crate::confine::Confinement;
 use crate::decide::{Cause, Change, NeverBlock};
 use crate::enforce::{EnforceError, Enforcer, Policy};
 use crate::kernel::{Dataplane, Mirror, Notice, SegmentRings};
@@ -24,6 +25,10 @@ use crate::store::{CommandStore, Pending, Saved, StoreError};
 
 /// Over-limit notices remembered for `sensor explain`.
 const MAX_NOTICES: usize = 4_096;
+
+/// Why a file that root can read may be refused.
+const OUT_OF_REACH: &str = "the daemon reads as its own user, and since its start only in the directories that the \
+                            configuration named then; files elsewhere take a restart";
 
 /// Everything that requests and background work share, behind one lock.
 pub(super) struct Engine {
@@ -48,6 +53,8 @@ pub(super) struct Engine {
     /// Who may read the metrics.
     pub(super) web: Arc<Access>,
     pub(super) observing: Arc<Observing>,
+    /// What stands between this process and its host.
+    pub(super) confinement: Confinement,
 }
 
 /// What the daemon itself counts.
@@ -120,6 +127,7 @@ impl Engine {
             responder,
             web,
             observing: Arc::new(observing),
+            confinement: Confinement::default(),
         })
     }
 
@@ -242,7 +250,10 @@ impl Engine {
 
     fn try_reload(&mut self, now: Timestamp) -> Result<Vec<String>, String> {
         let config = self.source.load().map_err(|problems| {
-            let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
+            let mut lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
+            if lines.iter().any(|line| line.contains("Permission denied")) {
+                lines.push(OUT_OF_REACH.to_owned());
+            }
             lines.join("\n")
         })?;
         let reloaded = self.config.reloaded(&config);

@@ -4,6 +4,7 @@ mod background;
 mod commands;
 mod conclude;
 mod config;
+mod confining;
 mod deciding;
 mod engine;
 mod failures;
@@ -24,6 +25,7 @@ mod sensing;
 mod source;
 mod supervisor;
 mod surroundings;
+mod user;
 mod web;
 
 pub use config::{Config, LogFormat, Paths};

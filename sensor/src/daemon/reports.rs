@@ -142,6 +142,7 @@ impl Engine {
             losses,
             pending: pending.map(|row| PendingRow { scope: row.scope, deadline: row.deadline }).collect(),
             kill_switch_tripped: self.responder.decider_stats().tripped,
+            confinement: self.confinement.clone(),
         })
     }
 

@@ -18,8 +18,9 @@ use super::recall::Recalled;
 use super::responder::GRACE;
 use super::sensing::Sensing;
 use super::source::ConfigSource;
-use super::{background, observing, sense, supervisor, web};
+use super::{background, confining, observing, sense, supervisor, user, web};
 use crate::clock;
+use crate::confine::{self, Confinement, Reach};
 use crate::control::Server;
 use crate::decide::Cause;
 use crate::enforce::Mode;
@@ -32,6 +33,8 @@ pub struct RunOptions {
     pub mode: Option<Mode>,
     /// Where the operator's ssh session comes from.
     pub ssh_peer: Option<IpAddr>,
+    /// The user to run as; without, whom the state directory belongs to.
+    pub user: Option<String>,
 }
 
 /// Runs until a signal ends it. What was pinned stays in force afterwards.
@@ -50,18 +53,32 @@ pub fn run(mut config: Config, mut source: ConfigSource, options: &RunOptions) -
     for interface in &config.interfaces {
         kernel::interface_index(interface)?;
     }
+    let user = user::wanted(options.user.as_deref(), &config.paths.state_dir)?;
     let server = Server::bind(&config.paths.socket, &config.group)?;
     let listener = TcpListener::bind(config.paths.web).with_context(|| {
         format!("cannot listen on {}; `--web.listen-address` names another", config.paths.web)
     })?;
     web::warn_if_open(config.paths.web, &config.web);
-    let (mut engine, notices) = start_dataplane(config, source, options)?;
+    confining::tell_of_addresses(&config);
+    let pins = user::become_user(user.as_ref(), &config, open_pins(&config)?)?;
+    let reach = confining::reach(&config, &source, pins.as_ref().map(Pins::directory));
+    let (mut engine, notices) = start_dataplane(config, source, options, pins)?;
     engine.exchange_log = log;
     let kernel_log = engine.config.kernel_log_level > 0;
-    probe::drop_capabilities().context("cannot give up capabilities")?;
-    nix::sys::prctl::set_no_new_privs().context("cannot forbid new privileges")?;
+    engine.confinement = give_up(&reach)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(serve(Arc::new(Commands::new(engine)), server, listener, notices, kernel_log))
+}
+
+/// Gives up whatever is not needed any more, for good. No other thread has been started yet that lives on.
+fn give_up(reach: &Reach) -> Result<Confinement> {
+    probe::drop_capabilities().context("cannot give up capabilities")?;
+    nix::sys::prctl::set_no_new_privs().context("cannot forbid new privileges")?;
+    // Neither a core file nor another process of the same user gets at the key of hashes.
+    nix::sys::prctl::set_dumpable(false).context("cannot forbid core files")?;
+    let confinement = confine::enter(reach);
+    confining::tell(&confinement);
+    Ok(confinement)
 }
 
 fn start_log(config: &Config) -> Result<()> {
@@ -104,12 +121,12 @@ fn check_host(config: &Config) -> Result<()> {
 
 /// The interface of the default route.
 fn default_interface() -> Result<String> {
-    let v4 = procfs::net::route().unwrap_or_default();
+    let v4 = procfs::process::Process::myself().and_then(|own| own.route()).unwrap_or_default();
     let v4 = v4.into_iter().find(|entry| entry.destination.is_unspecified() && entry.mask.is_unspecified());
     if let Some(entry) = v4 {
         return Ok(entry.iface);
     }
-    let text = fs::read_to_string("/proc/net/ipv6_route").unwrap_or_default();
+    let text = fs::read_to_string("/proc/self/net/ipv6_route").unwrap_or_default();
     let v6 = text.lines().find_map(|line| {
         let mut columns = line.split_ascii_whitespace();
         let is_default = columns.next()?.bytes().all(|byte| byte == b'0') && columns.next()? == "00";
@@ -120,19 +137,24 @@ fn default_interface() -> Result<String> {
     )
 }
 
+/// The pin directory; `None` where it cannot be had, which is told.
+fn open_pins(config: &Config) -> Result<Option<Pins>> {
+    match Pins::open(&config.paths.pin_dir) {
+        Ok(pins) => Ok(Some(pins)),
+        Err(error @ KernelError::PinsInUse(_)) => Err(error.into()),
+        Err(error) => {
+            warn!(%error, "running without pins: enforcement ends with this process");
+            Ok(None)
+        }
+    }
+}
+
 fn start_dataplane(
     config: Config,
     source: ConfigSource,
     options: &RunOptions,
+    pins: Option<Pins>,
 ) -> Result<(Engine, Option<Notices>)> {
-    let pins = match Pins::open(&config.paths.pin_dir) {
-        Ok(pins) => Some(pins),
-        Err(error @ KernelError::PinsInUse(_)) => return Err(error.into()),
-        Err(error) => {
-            warn!(%error, "running without pins: enforcement ends with this process");
-            None
-        }
-    };
     let load = LoadOptions {
         segment_ring_bytes: if config.sense.enabled { config.sense.ring_bytes } else { 0 },
         capacities: config.capacities,

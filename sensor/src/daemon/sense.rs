@@ -50,6 +50,8 @@ pub struct SenseConfig {
     /// when all must be seen. Its directory must be there.
     #[documented_fields(rename = "exchange_log")]
     pub log: Option<PathBuf>,
+    /// Where patterns of routes are read from, besides the configuration.
+    pub openapi: Option<PathBuf>,
     /// Everything behind the rings.
     pub pipeline: pipeline::Config,
 }
@@ -59,7 +61,15 @@ impl Default for SenseConfig {
         let mut pipeline = pipeline::Config::default();
         // The usual ports, for connections whose handshake was missed.
         pipeline.streams.server_ports = vec![80, 443, 3000, 5000, 8000, 8008, 8080, 8081, 8443, 8888, 9090];
-        Self { enabled: true, ports: Ports::Auto, snap: 4_096, ring_bytes: 16 << 20, log: None, pipeline }
+        Self {
+            enabled: true,
+            ports: Ports::Auto,
+            snap: 4_096,
+            ring_bytes: 16 << 20,
+            log: None,
+            openapi: None,
+            pipeline,
+        }
     }
 }
 
@@ -169,8 +179,8 @@ impl SenseConfig {
         let pattern = Form::any("a path or a pattern", "/users/{name}");
         routes.list("patterns", &pattern, &mut config.patterns);
         routes.optional("openapi", &Form::path("/etc/sensor/openapi.yaml"), &mut openapi);
-        if let Some(path) = openapi {
-            match read_openapi(&path) {
+        if let Some(path) = &openapi {
+            match read_openapi(path) {
                 Ok(patterns) => config.patterns.extend(patterns),
                 Err(error) => routes.reject("openapi", error),
             }
@@ -178,6 +188,7 @@ impl SenseConfig {
         if let Err(error) = route::Routes::new(config) {
             routes.reject("patterns", error);
         }
+        self.openapi = openapi;
         routes.finish();
     }
 }

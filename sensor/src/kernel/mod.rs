@@ -27,6 +27,7 @@ mod presence;
 pub mod probe;
 mod readiness;
 mod route;
+mod sandbox;
 mod schedule;
 mod segments;
 mod settings;
@@ -34,6 +35,9 @@ mod shared;
 mod tries;
 
 pub use attach::{Attachment, XdpChoice, XdpMode, index_of as interface_index};
+pub use bpf::COMMANDS_OF_A_RUNNING_DAEMON;
+#[cfg(test)]
+pub(crate) use bpf::answer_to as answer_to_bpf;
 pub use clients::{Client, ClientTable, address_of, key_of};
 pub use config::{Capacities, ClientPrefixes};
 pub use counters::{Counters, LabelledCounter, combinations};
@@ -51,6 +55,7 @@ pub use pins::{Pins, unload};
 pub use presence::{LinkEvents, Presence, PresenceChange};
 pub use readiness::{Diagnostics, watch_diagnostics, watch_links, watch_notices};
 pub use route::ask_route;
+pub use sandbox::{install_filter, landlock_version};
 pub use schedule::never_preempt;
 pub use segments::SegmentRings;
 pub use settings::Tuning;

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{ClientSort, Standing};
 use crate::clock::Timestamp;
+use crate::confine::Confinement;
 use crate::decide::{Alert, AuditEntry};
 use crate::enforce::{Limits, Mode, Origin, Scope};
 use crate::identity::Forwarder;
@@ -163,6 +164,9 @@ pub struct StatusReport {
     /// Whether a kill switch stands tripped: what detectors would block is limited.
     #[serde(default)]
     pub kill_switch_tripped: bool,
+    /// What stands between the daemon and its host.
+    #[serde(default)]
+    pub confinement: Confinement,
 }
 
 /// A change that waits for confirmation.
