@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use anyhow::Context as _;
 use nix::poll::{PollFd, PollFlags, ppoll};
 use nix::sys::time::TimeSpec;
 use sensor_common::abi::MirrorDirection;
@@ -17,6 +18,7 @@ use tracing::{info, warn};
 use super::config::Config;
 use super::deciding::Signals;
 use super::instructing::instruct;
+use super::learned;
 use super::ports::Watch;
 use super::sense::Ports;
 use super::supervisor::Pulse;
@@ -28,7 +30,7 @@ use crate::identity::Key;
 use crate::kernel::{Mirror, SegmentRings, never_preempt};
 use crate::pipeline::{Observer, Pipeline, RouteTable, Snapshot, StatusClass};
 use crate::route::Learned;
-use crate::store::StateFile;
+use crate::store::{Damage, StateFile};
 use crate::stream::Instruction;
 
 /// Records read before anything else is looked at.
@@ -102,6 +104,7 @@ pub(super) struct Published {
 pub(super) struct Sensing {
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
+    damages: Vec<Damage>,
 }
 
 impl Sensing {
@@ -114,16 +117,16 @@ impl Sensing {
         log: Option<File>,
     ) -> anyhow::Result<Self> {
         let Config { sense: config, detect, paths, .. } = config;
-        let routes = StateFile::open(&paths.state_dir, ROUTES)?;
-        let baselines = Baselines::open(&paths.state_dir, BASELINES)?;
+        let mut routes = StateFile::open(&paths.state_dir, ROUTES)?;
+        let mut baselines = Baselines::open(&paths.state_dir, BASELINES)?;
         let mut detectors = Detectors::new(detect);
-        match baselines.load() {
-            Ok(learned) => detectors.restore(&learned),
-            Err(error) => warn!(%error, "detectors learn anew"),
-        }
+        let now = clock::now();
+        let (learned, damage) = baselines.recall(now);
+        let mut damages = Vec::from_iter(damage);
+        detectors.restore(&learned);
         let watcher = Watcher::new(detectors, signals, log.map(BufWriter::new));
         let mut pipeline = Pipeline::new(&config.pipeline, key, watcher)?;
-        restore_routes(&routes, &mut pipeline);
+        damages.extend(learned::restore_routes(&mut routes, pipeline.routes_mut(), now));
         let shared = Arc::new(Shared::default());
         mirror.set_snap(config.snap);
         let mut worker = Worker {
@@ -142,8 +145,13 @@ impl Sensing {
             baselines,
         };
         let thread = std::thread::Builder::new().name("sensing".to_owned()).spawn(move || worker.run());
-        let thread = thread.inspect_err(|error| warn!(%error, "no thread to see HTTP with")).ok();
-        Ok(Self { shared, thread })
+        let thread = Some(thread.context("no thread to see HTTP with")?);
+        Ok(Self { shared, thread, damages })
+    }
+
+    /// Files of what was learned that could not be used.
+    pub(super) fn damages(&self) -> &[Damage] {
+        &self.damages
     }
 
     /// A part of what was told last: as a whole it may be large.
@@ -170,17 +178,6 @@ impl Drop for Sensing {
         {
             warn!("the thread that sees HTTP had ended in a panic");
         }
-    }
-}
-
-/// Gives the pipeline the routes that an earlier daemon had learned.
-fn restore_routes(file: &StateFile<Option<Learned>>, pipeline: &mut Pipeline<Watcher>) {
-    let restored = file
-        .load()
-        .map_err(anyhow::Error::from)
-        .and_then(|learned| learned.map_or(Ok(()), |learned| Ok(pipeline.routes_mut().import(&learned)?)));
-    if let Err(error) = restored {
-        warn!(error = format!("{error:#}"), "routes are learned anew");
     }
 }
 

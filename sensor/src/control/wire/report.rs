@@ -11,6 +11,7 @@ use crate::decide::{Alert, AuditEntry};
 use crate::enforce::{Limits, Mode, Origin, Scope};
 use crate::identity::Forwarder;
 use crate::kernel::{Presence, XdpMode};
+use crate::metrics::Degraded;
 
 /// `sensor mode`
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
@@ -160,6 +161,9 @@ pub struct StatusReport {
     /// Whether the last block that a detector asked for was held back by a kill switch.
     #[serde(default)]
     pub kill_switch_tripped: bool,
+    /// What does not work as it should, and what to do about it.
+    #[serde(default)]
+    pub degraded: Vec<Degraded>,
 }
 
 /// A change that waits for confirmation.
