@@ -80,7 +80,7 @@ pub(super) fn audit(remote: &Remote, since: Option<Duration>, last: u32, json: b
 
 fn ask<T: serde::de::DeserializeOwned>(remote: &Remote, question: Question) -> Result<T> {
     let request = Request::Records { question };
-    Ok(Client::new(&remote.socket).ask_for(&Envelope { request, ssh_peer: ssh::peer() })?)
+    Ok(Client::new(&remote.socket).ask_for(&Envelope { request, ssh: ssh::connection() })?)
 }
 
 fn ago(time: Duration) -> Timestamp {
@@ -126,7 +126,10 @@ fn entry_line(entry: &AuditEntry) -> String {
     let what = what.as_ref().and_then(Value::as_str).unwrap_or_default().replace('_', " ");
     let cause = match &entry.cause {
         Cause::Detector { detector } => format!("detector {}", detector.slug()),
-        Cause::Command { uid, pid } => format!("command of user {uid}, process {pid}"),
+        Cause::Command { uid, pid, user: Some(user) } => {
+            format!("command of {}, user {uid}, process {pid}", printable(user))
+        }
+        Cause::Command { uid, pid, user: None } => format!("command of user {uid}, process {pid}"),
         Cause::Configuration => "configuration".to_owned(),
         Cause::Expiry => "its time is over".to_owned(),
         Cause::Daemon => "daemon".to_owned(),

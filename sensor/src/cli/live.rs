@@ -29,7 +29,8 @@ pub(super) fn top(args: &TopArgs, json: bool) -> Result<ExitCode> {
     let no_color = args.no_color || env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     let words =
         Words { explanation: output::explanation, alert: alerts::explanation, losses: output::losses };
-    let options = tui::Options { socket: args.remote.socket.clone(), ssh_peer: ssh::peer(), no_color, words };
+    let options =
+        tui::Options { socket: args.remote.socket.clone(), ssh: ssh::connection(), no_color, words };
     match tui::run(&options) {
         Ok(()) => Ok(ExitCode::SUCCESS),
         // As itself: its kind decides about the exit status.

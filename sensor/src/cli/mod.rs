@@ -152,7 +152,7 @@ fn allow(command: AllowCommand, json: bool) -> Result<ExitCode> {
 /// One record a line, or a line for people.
 fn exchanges(remote: &Remote, last: u32, json: bool) -> Result<ExitCode> {
     let request = Request::Exchanges { last: usize::try_from(last).unwrap_or(usize::MAX) };
-    let answer = Client::new(&remote.socket).ask(&Envelope { request, ssh_peer: ssh::peer() })?;
+    let answer = Client::new(&remote.socket).ask(&Envelope { request, ssh: ssh::connection() })?;
     let records = answer.as_array().map(Vec::as_slice).unwrap_or_default();
     for record in records {
         if json { say(record)? } else { say(output::exchange_record(record))? }
@@ -170,7 +170,7 @@ fn ask<T: DeserializeOwned>(
     json: bool,
     render: impl FnOnce(&T) -> String,
 ) -> Result<ExitCode> {
-    let envelope = Envelope { request, ssh_peer: ssh::peer() };
+    let envelope = Envelope { request, ssh: ssh::connection() };
     let answer = Client::new(&remote.socket).ask(&envelope)?;
     if json {
         say(answer)?;

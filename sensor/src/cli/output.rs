@@ -101,6 +101,7 @@ pub(super) fn status(report: &StatusReport) -> String {
         format!("http         {}", report.http.as_ref().map_or_else(|| "not seen".to_owned(), http)),
         format!("losses       {}", losses(report)),
     ];
+    lines.extend(report.degraded.iter().map(|what| format!("DEGRADED     {}", printable(&what.to_string()))));
     for row in &report.pending {
         lines.push(format!("unconfirmed  limits of {}, undone at {}", row.scope, row.deadline));
     }

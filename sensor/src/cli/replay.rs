@@ -14,11 +14,12 @@ use super::say::{SayError, say};
 use super::watch::Watch;
 use crate::capture::file::{CaptureFile, FileCounters, FileError};
 use crate::clock::Timestamp;
-use crate::daemon::{Config, ConfigSource, read_key};
+use crate::daemon::{Config, ConfigSource, KeyError, read_key};
 use crate::decide::Alert;
 use crate::event::{Event, Exchange, Held};
 use crate::identity::Key;
 use crate::pipeline::{Observer, Pipeline};
+use crate::store::Unfit;
 
 /// How often, in the captures' time, time passes for detectors.
 const TICK: Duration = Duration::from_secs(1);
@@ -73,7 +74,13 @@ pub(super) fn replay(args: &ReplayArgs, json: bool) -> Result<ExitCode> {
 }
 
 fn key(config: &Config) -> Key {
-    read_key(&config.paths.state_dir).unwrap_or_else(|_error| Key::from_bytes(PUBLIC_KEY))
+    read_key(&config.paths.state_dir).unwrap_or_else(|error| {
+        // Without a daemon there is none, and others than root do not read it: both are usual.
+        if !matches!(error, KeyError::Missing(_) | KeyError::Unfit { source: Unfit::Io(_), .. }) {
+            eprintln!("sensor: {error}; principals are hashed with a key that everybody knows");
+        }
+        Key::from_bytes(PUBLIC_KEY)
+    })
 }
 
 /// Reads a file to its end, or to where it cannot be read on.

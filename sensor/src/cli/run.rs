@@ -42,7 +42,7 @@ pub(super) fn run(args: RunArgs) -> Result<ExitCode> {
     if args.unload {
         return remove(&config.paths.pin_dir, false);
     }
-    let options = RunOptions { mode: args.mode, ssh_peer: ssh::peer(), user: args.user };
+    let options = RunOptions { mode: args.mode, ssh: ssh::connection(), user: args.user };
     daemon::run(config, source, &options)?;
     Ok(ExitCode::SUCCESS)
 }

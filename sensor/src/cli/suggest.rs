@@ -23,7 +23,7 @@ use crate::suggest::{Candidate, DimensionReport, Report, ScopeReport};
 /// Asks, tells, and sets where that was asked for.
 pub(super) fn suggest(args: SuggestArgs, json: bool) -> Result<ExitCode> {
     let client = Client::new(&args.remote.socket);
-    let ask = |request| client.ask(&Envelope { request, ssh_peer: ssh::peer() });
+    let ask = |request| client.ask(&Envelope { request, ssh: ssh::connection() });
     let since = args.since.map(|time| clock::now().minus(time));
     let request =
         Request::LimitSuggest { since, include_limited: args.include_limited, what_if: args.what_if.into() };

@@ -76,6 +76,7 @@ impl Engine {
             kernel_memory_bytes: self.dataplane.memory().total(),
             http: self.sensing.as_ref().map(|sensing| sensing.look(|told| told.snapshot.clone())),
             detection: Some(self.detection()),
+            degraded: self.degraded(),
             ..Snapshot::default()
         })
     }
@@ -143,6 +144,7 @@ impl Engine {
             pending: pending.map(|row| PendingRow { scope: row.scope, deadline: row.deadline }).collect(),
             kill_switch_tripped: self.responder.decider_stats().tripped,
             confinement: self.confinement.clone(),
+            degraded: snapshot.degraded,
         })
     }
 

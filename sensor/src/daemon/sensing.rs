@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use anyhow::Context as _;
 use nix::poll::{PollFd, PollFlags, ppoll};
 use nix::sys::time::TimeSpec;
 use sensor_common::abi::MirrorDirection;
@@ -17,8 +18,8 @@ use super::config::Config;
 use super::deciding::Signals;
 use super::failures::Failures;
 use super::instructing::instruct;
+use super::learned;
 use super::ports::Watch;
-use super::recall::restore_routes;
 use super::sense::Ports;
 use super::supervisor::Pulse;
 use crate::capture::datagram::DatagramCounters;
@@ -31,7 +32,7 @@ use crate::kernel::{ClientPrefixes, Mirror, SegmentRings, never_preempt};
 use crate::pipeline::{Observer, Pipeline, RouteTable, Snapshot, StatusClass};
 use crate::prefix::ClientNet;
 use crate::route::Learned;
-use crate::store::StateFile;
+use crate::store::{Damage, StateFile};
 use crate::stream::Instruction;
 
 /// Records read before anything else is looked at.
@@ -104,6 +105,7 @@ pub(super) struct Published {
 pub(super) struct Sensing {
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
+    damages: Vec<Damage>,
 }
 
 impl Sensing {
@@ -116,16 +118,16 @@ impl Sensing {
         log: Option<File>,
     ) -> anyhow::Result<Self> {
         let Config { sense: config, detect, paths, .. } = config;
-        let routes = StateFile::open(&paths.state_dir, ROUTES)?;
-        let baselines = Baselines::open(&paths.state_dir, BASELINES)?;
+        let mut routes = StateFile::open(&paths.state_dir, ROUTES)?;
+        let mut baselines = Baselines::open(&paths.state_dir, BASELINES)?;
         let mut detectors = Detectors::new(detect);
-        match baselines.load() {
-            Ok(learned) => detectors.restore(&learned),
-            Err(error) => warn!(%error, "detectors learn anew"),
-        }
+        let now = clock::now();
+        let (learned, damage) = baselines.recall(now);
+        let mut damages = Vec::from_iter(damage);
+        detectors.restore(&learned);
         let watcher = Watcher::new(detectors, detect.clients, signals, log.map(BufWriter::new));
         let mut pipeline = Pipeline::new(&config.pipeline, key, watcher)?;
-        restore_routes(&routes, &mut pipeline);
+        damages.extend(learned::restore_routes(&mut routes, pipeline.routes_mut(), now));
         let shared = Arc::new(Shared::default());
         mirror.set_snap(config.snap);
         let mut worker = Worker {
@@ -145,8 +147,13 @@ impl Sensing {
             baselines,
         };
         let thread = std::thread::Builder::new().name("sensing".to_owned()).spawn(move || worker.run());
-        let thread = thread.inspect_err(|error| warn!(%error, "no thread to see HTTP with")).ok();
-        Ok(Self { shared, thread })
+        let thread = Some(thread.context("no thread to see HTTP with")?);
+        Ok(Self { shared, thread, damages })
+    }
+
+    /// Files of what was learned that could not be used.
+    pub(super) fn damages(&self) -> &[Damage] {
+        &self.damages
     }
 
     /// A part of what was told last: as a whole it may be large.

@@ -96,7 +96,7 @@ impl Daemon {
     }
 
     fn ask<T: DeserializeOwned>(&self, request: Request) -> Result<T> {
-        Ok(self.client.ask_for(&Envelope { request, ssh_peer: None })?)
+        Ok(self.client.ask_for(&Envelope { request, ssh: None })?)
     }
 
     /// What `sensor status` tells.

@@ -12,6 +12,7 @@ use crate::decide::{Alert, AuditEntry};
 use crate::enforce::{Limits, Mode, Origin, Scope};
 use crate::identity::Forwarder;
 use crate::kernel::{Presence, XdpMode};
+use crate::metrics::Degraded;
 
 /// `sensor mode`
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
@@ -167,6 +168,9 @@ pub struct StatusReport {
     /// What stands between the daemon and its host.
     #[serde(default)]
     pub confinement: Confinement,
+    /// What does not work as it should, and what to do about it.
+    #[serde(default)]
+    pub degraded: Vec<Degraded>,
 }
 
 /// A change that waits for confirmation.

@@ -3,6 +3,7 @@
 use super::panel::{GREEN, ORANGE, Panel, Row, VERMILION, areas, bars, lines, names, stat};
 use super::process::{CPU, DESCRIPTORS, DESCRIPTORS_MAX, RESIDENT, SCRAPE_DURATION, START, THREADS, UP};
 use super::query::{fill, increase, rate, select, share, sum};
+use crate::metrics::degraded::DEGRADED;
 use crate::metrics::detection::{
     CAPACITY, DENY_ERRORS, ENTRIES, EVENT_ERRORS, EVENTS, EVENTS_LOST, EVENTS_WAITING, EVICTED, LINES,
     REFUSED, SIGNALS_LOST, WEBHOOK,
@@ -214,6 +215,9 @@ fn around() -> Row {
             lines("Interfaces served", "short", &[&INTERFACE_UP])
                 .note("1 where it is up and served.")
                 .query(select(&INTERFACE_UP, ""), "{{instance}} {{interface}}"),
+            lines("Degraded parts", "short", &[&DEGRADED])
+                .note("1 where a part does not work as it should; `sensor status` says what to do.")
+                .query(select(&DEGRADED, ""), "{{instance}} {{part}}"),
             losses_by("Interfaces that went and came back", &REATTACHED, "interface"),
             losses_of("Steps of the system's clock", &[(&CLOCK_STEPS, "steps")]),
         ],

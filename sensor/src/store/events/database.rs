@@ -1,6 +1,7 @@
 //! The database as the writer uses it.
 
-use std::fs::{self, OpenOptions};
+use std::fs::{self, File, OpenOptions};
+use std::io::Read as _;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -35,8 +36,12 @@ pub(super) enum DatabaseError {
     Io(#[from] std::io::Error),
     #[error("a record cannot be written: {0}")]
     Json(#[from] serde_json::Error),
-    #[error("it belongs to a newer version or to another program")]
+    #[error("it belongs to another program")]
     Foreign,
+    #[error("it ends within a page: its end is missing")]
+    Cut,
+    #[error("a newer version of this program made it (tables of version {0})")]
+    Newer(i64),
 }
 
 impl DatabaseError {
@@ -44,7 +49,7 @@ impl DatabaseError {
         match self {
             Self::Io(_) => Remedy::Reopen,
             Self::Json(_) => Remedy::Refuse,
-            Self::Foreign => Remedy::Replace,
+            Self::Foreign | Self::Newer(_) | Self::Cut => Remedy::Replace,
             Self::Sqlite(error) => match error.sqlite_error_code() {
                 Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Remedy::Replace,
                 Some(ErrorCode::DiskFull) => Remedy::Wait,
@@ -83,9 +88,17 @@ impl Database {
         }
         // Made here and not by SQLite, for its mode; the write-ahead log takes it over.
         OpenOptions::new().append(true).create(true).mode(0o600).open(path)?;
+        if is_cut(path)? {
+            return Err(DatabaseError::Cut);
+        }
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let mut connection = Connection::open_with_flags(path, flags)?;
         connection.busy_timeout(BUSY)?;
+        // Before anything is written: a newer version will want it as it was.
+        let version = schema::version(&connection)?.map_err(|unknown| match unknown {
+            schema::Unknown::Newer(version) => DatabaseError::Newer(version),
+            schema::Unknown::Foreign => DatabaseError::Foreign,
+        })?;
         // The first must come before anything is in the file.
         connection.execute_batch(&format!(
             "PRAGMA auto_vacuum = INCREMENTAL;
@@ -97,7 +110,7 @@ impl Database {
              PRAGMA max_page_count = {};",
             (config.max_bytes / PAGE).max(1)
         ))?;
-        schema::migrate(&mut connection)?.map_err(|schema::Foreign| DatabaseError::Foreign)?;
+        schema::migrate(&mut connection, version)?;
         let identity = identity(path)?;
         Ok(Self { connection, path: path.to_owned(), identity, max_bytes: config.max_bytes })
     }
@@ -191,6 +204,30 @@ impl Database {
         let pages = number("PRAGMA page_count")?.saturating_sub(number("PRAGMA freelist_count")?);
         Ok(u64::try_from(pages).unwrap_or(0).saturating_mul(PAGE))
     }
+}
+
+/// Whether the file ends within a page. SQLite takes what is missing for zeros, and rows in that page for absent. Where
+/// there is a log, the page may be whole in it.
+fn is_cut(path: &Path) -> std::io::Result<bool> {
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    if fs::metadata(log).is_ok_and(|log| log.len() > 0) {
+        return Ok(false);
+    }
+    let mut file = File::open(path)?;
+    let length = file.metadata()?.len();
+    // Offset 16 of the header: the size of a page; 1 stands for 64 KiB (sqlite.org/fileformat2.html).
+    let mut header = [0; 18];
+    if length == 0 || file.read_exact(&mut header).is_err() {
+        // An empty one is one that was never written; of a few bytes, SQLite would say the same.
+        return Ok(length > 0);
+    }
+    let [.., high, low] = header;
+    let page = match u16::from_be_bytes([high, low]) {
+        1 => 1 << 16,
+        page => u64::from(page),
+    };
+    Ok(page >= 512 && !length.is_multiple_of(page))
 }
 
 fn identity(path: &Path) -> std::io::Result<(u64, u64)> {
