@@ -22,7 +22,7 @@ use super::weather::Weather;
 use super::{Detector, Evidence, Offender, Preset, Sample, Severity, Signal, Subject, Threat, Usage};
 use crate::clock::Timestamp;
 use crate::config::Section;
-use crate::event::{Event, Exchange};
+use crate::event::{Event, Exchange, Path};
 use crate::identity::KeyedHash;
 use population::Population;
 use value::Value;
@@ -157,8 +157,8 @@ impl Enumeration {
         let client = self.walks.hash_of(&octets(exchange.client));
         self.weather.note(client, status >= 400, now);
         let failed = matches!(status, 403 | 404 | 410);
-        let (Some(path), Some(route)) = (exchange.path.as_deref(), exchange.route) else { return };
-        if !(failed || (200..400).contains(&status)) || exchange.method.as_deref() == Some("OPTIONS") {
+        let (Some(path), Some(route)) = (exchange.path.as_ref().map(Path::whole), exchange.route) else { return };
+        if !(failed || (200..400).contains(&status)) || exchange.method == Some("OPTIONS") {
             return;
         }
         let Some(value) = value::of(path, route) else { return };
@@ -235,7 +235,7 @@ impl Enumeration {
         let habit = self.habits.get(habit, &key, now);
         let habit = habit.filter(|habit| now.since(habit.since) >= HABIT_AGE).map_or(0, |habit| habit.most);
         let Some(walk) = self.walks.get(place, &key, now) else { return };
-        walk.is_bot = exchange.user_agent.as_deref().is_some_and(says_bot);
+        walk.is_bot = exchange.user_agent.as_ref().is_some_and(|agent| says_bot(agent.whole()));
         if walk.samples.len() < Evidence::MAX_SAMPLES && (failed || walk.samples.is_empty()) {
             walk.samples.push(Sample::of(exchange));
         }

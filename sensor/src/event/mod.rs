@@ -2,10 +2,14 @@
 
 mod exchange;
 mod held;
+mod redact;
+mod sent;
 
 pub use crate::identity::{Login, LoginOutcome};
 pub use exchange::{Exchange, Findings, QueryKeys, Source};
 pub use held::{Held, HeldBy};
+pub use redact::{Paths, Redactor};
+pub use sent::{Host, MediaType, Object, Path, Sent, Show, UserAgent};
 
 use crate::clock::Timestamp;
 
