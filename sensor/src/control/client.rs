@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::wire::{Answer, Envelope, MAX_ANSWER};
+use crate::printable::to_json;
 
 /// What can go wrong for a client.
 #[derive(Debug, thiserror::Error)]
@@ -50,9 +51,9 @@ impl Client {
     pub fn ask(&self, envelope: &Envelope) -> Result<Value, ClientError> {
         let unreachable = |source| ClientError::Unreachable { path: self.socket.clone(), source };
         let mut stream = UnixStream::connect(&self.socket).map_err(unreachable)?;
-        let mut line = serde_json::to_vec(envelope).map_err(unreadable)?;
-        line.push(b'\n');
-        stream.write_all(&line).map_err(unreachable)?;
+        let mut line = to_json(envelope).map_err(unreadable)?;
+        line.push('\n');
+        stream.write_all(line.as_bytes()).map_err(unreachable)?;
         let mut answer = String::new();
         let limit = u64::try_from(MAX_ANSWER).unwrap_or(u64::MAX);
         BufReader::new(stream.take(limit)).read_line(&mut answer).map_err(unreachable)?;

@@ -19,6 +19,7 @@ use tokio_util::codec::{Framed, LinesCodec};
 use tracing::{debug, warn};
 
 use super::wire::{Answer, Envelope, MAX_REQUEST};
+use crate::printable::to_json;
 
 /// Who asks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -149,7 +150,7 @@ async fn converse<H: Handle>(stream: UnixStream, handler: Arc<H>, group: Option<
             Ok(envelope) => handler.clone().handle(envelope, peer).await,
             Err(error) => Answer::Refused(format!("not a request of this version: {error}")),
         };
-        lines.send(serde_json::to_string(&answer)?).await?;
+        lines.send(to_json(&answer)?).await?;
     }
     Ok(())
 }

@@ -7,6 +7,7 @@ mod config;
 mod deciding;
 mod engine;
 mod instructing;
+mod logging;
 mod observing;
 mod ports;
 mod recall;

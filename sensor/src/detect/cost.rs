@@ -1,6 +1,5 @@
 //! What detectors that watch single clients cost an ordinary exchange.
 
-
 use super::made_up::{api_key, exchange};
 use super::{Config, Detectors, request_rate};
 use crate::event::{Event, Exchange};

@@ -157,7 +157,9 @@ impl Enumeration {
         let client = self.walks.hash_of(&octets(exchange.client));
         self.weather.note(client, status >= 400, now);
         let failed = matches!(status, 403 | 404 | 410);
-        let (Some(path), Some(route)) = (exchange.path.as_ref().map(Path::whole), exchange.route) else { return };
+        let (Some(path), Some(route)) = (exchange.path.as_ref().map(Path::whole), exchange.route) else {
+            return;
+        };
         if !(failed || (200..400).contains(&status)) || exchange.method == Some("OPTIONS") {
             return;
         }

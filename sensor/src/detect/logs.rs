@@ -34,7 +34,10 @@ fn line(text: &str) -> Option<Line<'_>> {
     Some(Line {
         client,
         time: time(rest.split_once('[')?.1)?,
-        method: crate::http::Method::ALL.map(|known| known.label()).into_iter().find(|known| *known == method)?,
+        method: crate::http::Method::ALL
+            .map(|known| known.label())
+            .into_iter()
+            .find(|known| *known == method)?,
         path: target.split('?').next()?,
         status: parts.get(2)?.split_whitespace().next()?.parse().ok()?,
         agent: parts.get(5).copied().unwrap_or_default(),

@@ -9,7 +9,9 @@ pub use crate::identity::{Login, LoginOutcome};
 pub use exchange::{Exchange, Findings, QueryKeys, Source};
 pub use held::{Held, HeldBy};
 pub use redact::{Paths, Redactor};
-pub use sent::{Host, MediaType, Object, Path, Sent, Show, UserAgent};
+pub use sent::{
+    Host, MediaType, Object, Path, Sent, Show, ShowHost, ShowMediaType, ShowPath, ShowUserAgent, UserAgent,
+};
 
 use crate::clock::Timestamp;
 

@@ -115,33 +115,35 @@ fn is_open(segment: &[u8]) -> bool {
 const HOST: usize = 261;
 const AGENT: usize = 512;
 
-/// Host and port: no user information, nothing from the first byte on that no host has, and no label that looks like
-/// a secret.
-pub(super) fn host<'h>(host: &'h str, redactor: Option<&Redactor>) -> Cow<'h, str> {
+/// Host and port: no user information, and no label that looks like a secret. Nothing where a byte is in it that no
+/// host has: then it may be anything.
+pub(super) fn host<'h>(host: &'h str, redactor: Option<&Redactor>) -> Option<Cow<'h, str>> {
     let host = host.rsplit_once('@').map_or(host, |(_, host)| host);
-    let is_host = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._:[]".contains(byte);
-    let length = host.bytes().take(HOST).take_while(is_host).count();
-    let host = host.get(..length).unwrap_or_default();
-    if host.starts_with('[') {
-        let end = host.find(']').map_or(0, |end| end.saturating_add(1));
-        let (address, port) = host.split_at_checked(end).unwrap_or_default();
-        let address_ends = end.saturating_add(port_length(port));
-        return Cow::Borrowed(if address.is_empty() { "" } else { host.get(..address_ends).unwrap_or_default() });
+    let end = if host.starts_with('[') {
+        host.find(']')?.saturating_add(1)
+    } else {
+        host.find(':').unwrap_or(host.len())
+    };
+    let (name, port) = host.split_at_checked(end)?;
+    let is_port = port.is_empty()
+        || port
+            .strip_prefix(':')
+            .is_some_and(|digits| digits.len() <= 5 && digits.bytes().all(|byte| byte.is_ascii_digit()));
+    if !is_port || host.len() > HOST {
+        return None;
     }
-    let name_ends = host.find([':', '[', ']']).unwrap_or(host.len());
-    let (name, port) = host.split_at_checked(name_ends).unwrap_or_default();
-    let port = port.get(..port_length(port)).unwrap_or_default();
+    if let Some(address) = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')) {
+        let is_address = address.bytes().all(|byte| byte.is_ascii_hexdigit() || b":.".contains(&byte));
+        return is_address.then_some(Cow::Borrowed(host));
+    }
+    if !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte)) {
+        return None;
+    }
     if name.split('.').all(|label| route::secret(label.as_bytes()).is_none()) {
-        return Cow::Borrowed(host.get(..name.len().saturating_add(port.len())).unwrap_or_default());
+        return Some(Cow::Borrowed(host));
     }
     let labels: Vec<Cow<'_, str>> = name.split('.').map(|label| part(label, redactor)).collect();
-    Cow::Owned(format!("{}{port}", labels.join(".")))
-}
-
-/// Bytes of a colon and up to five digits.
-fn port_length(text: &str) -> usize {
-    let Some(digits) = text.strip_prefix(':') else { return 0 };
-    digits.bytes().take(5).take_while(u8::is_ascii_digit).count().saturating_add(1)
+    Some(Cow::Owned(format!("{}{port}", labels.join("."))))
 }
 
 fn part<'t>(text: &'t str, redactor: Option<&Redactor>) -> Cow<'t, str> {
@@ -155,7 +157,8 @@ fn part<'t>(text: &'t str, redactor: Option<&Redactor>) -> Cow<'t, str> {
 /// name is left.
 pub(super) fn agent(agent: &str) -> Cow<'_, str> {
     let shown = agent.get(..agent.floor_char_boundary(AGENT)).unwrap_or_default();
-    let is_end = |c: char| c.is_whitespace() || matches!(c, '/' | ';' | ',' | '(' | ')' | '[' | ']' | '<' | '>' | '"');
+    let is_end =
+        |c: char| c.is_whitespace() || matches!(c, '/' | ';' | ',' | '(' | ')' | '[' | ']' | '<' | '>' | '"');
     let hides = |piece: &str| piece.contains('=') || route::secret(piece.as_bytes()).is_some();
     if !shown.split(is_end).any(hides) {
         return Cow::Borrowed(shown);
@@ -214,7 +217,10 @@ pub(super) fn query_key(part: &str) -> &str {
         && digits <= NAME_DIGITS
         && !name.starts_with(|c: char| c.is_ascii_digit())
         && plain.bytes().all(is_name)
-        && plain.split(['[', ']', '.', '-', '_', ':']).all(|part| route::secret(part.as_bytes()).is_none());
+        && plain
+            .split(['[', ']', '.', '-', '_', ':'])
+            .chain([&*plain])
+            .all(|part| route::secret(part.as_bytes()).is_none());
     // The padding of base64 is no value.
     let is_padding = value.is_empty() || value == "=";
     if looks && !(is_padding && (digits > 1 || count(u8::is_ascii_uppercase) > 2)) { name } else { "{other}" }

@@ -28,8 +28,7 @@ impl<'a, S: Show> Sent<'a, S> {
     #[must_use]
     pub fn new(bytes: &'a [u8], redactor: &'a Redactor) -> Self {
         // Nearly always it is UTF-8, which is told faster than what is wrong with it.
-        let text =
-            str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed);
+        let text = str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed);
         Self { text, redactor: Some(redactor), show: PhantomData }
     }
 
@@ -93,7 +92,7 @@ kinds! {
     /// The path of a target.
     Path, ShowPath: |text, redactor| Some(redact::path(text, redactor));
     /// Host and port.
-    Host, ShowHost: |text, redactor| Some(redact::host(text, redactor));
+    Host, ShowHost: |text, redactor| redact::host(text, redactor);
     /// A User-Agent.
     UserAgent, ShowUserAgent: |text, _redactor| Some(redact::agent(text));
     /// A Content-Type.

@@ -153,3 +153,45 @@ pub(super) fn after_request(facts: &mut Facts, head: &[u8]) {
         facts.flag(Anomaly::HostMismatch);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tells_request_lines_from_what_follows_a_body_cut_short() {
+        let table: &[(&str, &str, bool, bool)] = &[
+            ("GET", "/", true, true),
+            ("GET", "/", false, true),
+            ("PROPFIND", "/a", false, true),
+            ("get", "/a", true, true),
+            ("SECRET22", "/a", true, true),
+            ("OPTIONS", "*", true, true),
+            ("GET", "http://a/b", true, true),
+            ("CONNECT", "a:443", true, true),
+            ("GET", "/a b#c", true, true),
+            ("SECRET22", "/a", false, false),
+            ("=bob&password=SECRET25", "", true, false),
+            ("=bob&password=SECRET25", "/a", true, false),
+            ("SECRET27", "x", true, false),
+            ("GET", "secret", true, false),
+            ("CONNECT", "user:secret@a:443", true, false),
+            ("GET", "", true, false),
+        ];
+        for (method, target, has_version, expected) in table {
+            let kind = Method::of(method.as_bytes());
+            let found = is_request_line(kind, method.as_bytes(), target.as_bytes(), *has_version);
+            assert_eq!(found, *expected, "{method} {target} {has_version}");
+        }
+    }
+
+    #[test]
+    fn names_are_those_of_the_registry() {
+        for known in ["GET", "PATCH", "PROPFIND", "VERSION-CONTROL", "UPDATEREDIRECTREF"] {
+            assert_eq!(method_name(known.as_bytes()), known);
+        }
+        for unknown in ["get", "SECRET22", "", "GETX", "other"] {
+            assert_eq!(method_name(unknown.as_bytes()), OTHER_METHOD);
+        }
+    }
+}

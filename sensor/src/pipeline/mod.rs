@@ -23,7 +23,8 @@ use documented::DocumentedFields;
 use crate::capture::Segment;
 use crate::clock::Timestamp;
 use crate::event::{
-    Exchange, Findings, Held, HeldBy, Host, MediaType, Object, Path, Paths, QueryKeys, Redactor, Source, UserAgent,
+    Exchange, Findings, Held, HeldBy, Host, MediaType, Object, Path, Paths, QueryKeys, Redactor, Source,
+    UserAgent,
 };
 use crate::http::{self, Http};
 use crate::identity::{self, Identifier, Key};
@@ -268,7 +269,9 @@ impl<O: Observer> http::Sink for Finish<O> {
             request_bytes: request.and_then(|request| request.message().body_wire_length()),
             response_bytes: response.and_then(|response| response.message().body_wire_length()),
             duration_us: duration.map(|duration| u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)),
-            user_agent: told.and_then(|request| request.user_agent()).map(|agent| UserAgent::new(agent, redactor)),
+            user_agent: told
+                .and_then(|request| request.user_agent())
+                .map(|agent| UserAgent::new(agent, redactor)),
             content_type: content_type.map(|kind| MediaType::new(kind, redactor)),
             principal: identity.principal,
             login,

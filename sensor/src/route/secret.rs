@@ -111,7 +111,7 @@ fn judge(text: &[u8], classes: Classes) -> Option<Secret> {
         return rest(before).or_else(|| rest(after));
     }
     if classes.meets(Classes::AT) {
-        if is_email(text) {
+        if text.split(|byte| b"/?#&;, \"<>()[]".contains(byte)).any(is_email) {
             return Some(Secret::Email);
         }
         if has_credentials(text) {

@@ -9,6 +9,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tempfile::NamedTempFile;
 
+use crate::printable::to_json;
+
 /// What can go wrong with the file.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -68,9 +70,8 @@ impl<T: Default + Serialize + DeserializeOwned> StateFile<T> {
     pub fn save(&self, saved: &T) -> Result<(), StoreError> {
         let directory = self.path.parent().unwrap_or(Path::new("/"));
         let mut file = NamedTempFile::new_in(directory).map_err(|source| self.error(source))?;
-        let bytes = serde_json::to_vec(saved)
-            .map_err(|source| StoreError::Format { path: self.path.clone(), source })?;
-        file.write_all(&bytes).map_err(|source| self.error(source))?;
+        let text = to_json(saved).map_err(|source| StoreError::Format { path: self.path.clone(), source })?;
+        file.write_all(text.as_bytes()).map_err(|source| self.error(source))?;
         file.as_file().sync_data().map_err(|source| self.error(source))?;
         file.persist(&self.path).map_err(|error| self.error(error.error))?;
         Ok(())

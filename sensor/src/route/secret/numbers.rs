@@ -39,9 +39,10 @@ fn is_card(text: &[u8]) -> bool {
     }
     let Some((found, count)) = digits(text) else { return false };
     let number = found.get(..count).unwrap_or_default();
-    let leading = number.iter().take(4).fold(0_u32, |sum, digit| {
-        sum.saturating_mul(10).saturating_add(u32::from(*digit))
-    });
+    let leading = number
+        .iter()
+        .take(4)
+        .fold(0_u32, |sum, digit| sum.saturating_mul(10).saturating_add(u32::from(*digit)));
     let is_issued = match leading {
         4_000..=4_999 => matches!(count, 13 | 16 | 19),
         5_100..=5_599 | 2_221..=2_720 => count == 16,
@@ -104,25 +105,24 @@ fn is_national(text: &[u8]) -> bool {
             _ => byte == wanted,
         })
     };
-    let forms = FORMS.iter().any(|(form, check)| parts(text, form.len()).any(|part| fits(part, form) && check(part)));
+    let forms =
+        FORMS.iter().any(|(form, check)| parts(text, form.len()).any(|part| fits(part, form) && check(part)));
     forms || parts(text, 18).any(is_resident) || parts(text, 15).any(is_nir)
 }
 
 /// The parts of a length that neither letters nor digits go on with.
 fn parts(text: &[u8], length: usize) -> impl Iterator<Item = &[u8]> {
-    let is_open = move |at: Option<usize>| {
-        at.and_then(|at| text.get(at)).is_some_and(u8::is_ascii_alphanumeric)
-    };
-    let whole = move |(at, _): &(usize, &[u8])| {
-        !is_open(at.checked_sub(1)) && !is_open(at.checked_add(length))
-    };
+    let is_open =
+        move |at: Option<usize>| at.and_then(|at| text.get(at)).is_some_and(u8::is_ascii_alphanumeric);
+    let whole =
+        move |(at, _): &(usize, &[u8])| !is_open(at.checked_sub(1)) && !is_open(at.checked_add(length));
     text.windows(length.max(1)).enumerate().filter(whole).map(|(_, part)| part)
 }
 
 fn number(digits: &[u8]) -> u64 {
-    digits.iter().fold(0, |sum: u64, byte| {
-        sum.saturating_mul(10).saturating_add(u64::from(byte.wrapping_sub(b'0')))
-    })
+    digits
+        .iter()
+        .fold(0, |sum: u64, byte| sum.saturating_mul(10).saturating_add(u64::from(byte.wrapping_sub(b'0'))))
 }
 
 /// Day, month and year, or year, month and day, of two digits each.
