@@ -12,6 +12,7 @@ use super::classify::{Parameter, is_date, is_email, is_random, is_uuid, scarce, 
 use super::segment::decode;
 
 mod keys;
+mod letters;
 mod numbers;
 
 /// What is hidden.
@@ -58,7 +59,7 @@ const LONGEST: usize = 128;
 /// The shortest text that is looked at twice, where it has nothing but letters, digits, hyphens and dots.
 const SHORTEST: usize = 8;
 
-/// The shortest run of letters without digits that may be random, and the shortest run of hexadecimal digits.
+/// The shortest text that may be random for its letters alone, and the shortest run of hexadecimal digits.
 const LETTERS: usize = 16;
 const HEX: usize = 20;
 
@@ -127,7 +128,8 @@ fn judge(text: &[u8], classes: Classes) -> Option<Secret> {
     }
     let mut words = text.split(|byte| !byte.is_ascii_alphanumeric() && !b"-_.~+".contains(byte));
     let mut atoms = text.split(|byte| !byte.is_ascii_alphanumeric());
-    (words.any(is_random) || atoms.any(is_random_atom)).then_some(Secret::Token)
+    let found = words.any(is_random) || atoms.any(is_random_atom) || letters::are_random(text);
+    found.then_some(Secret::Token)
 }
 
 /// `user:password@` before something.
@@ -155,7 +157,7 @@ fn is_random_atom(atom: &[u8]) -> bool {
         return true;
     }
     if !has_digit {
-        return atom.len() >= LETTERS && is_unspeakable(atom);
+        return false;
     }
     let one_case = classes.within(Classes::DIGIT.and(Classes::LOWER_HEX))
         || classes.within(Classes::DIGIT.and(Classes::UPPER_HEX));
@@ -190,15 +192,6 @@ fn is_woven(atom: &[u8]) -> bool {
     let letters = atom.len().saturating_sub(digits);
     (atom.len() >= 10 && changes >= 3 && scarce(words(atom), atom.len(), 50))
         || (atom.len() >= LETTERS && ((digits >= 4 && changes >= 3) || (digits >= 8 && letters >= 2)))
-}
-
-/// Letters that nobody can pronounce. Compounds of other languages have up to seven consonants in a row.
-fn is_unspeakable(letters: &[u8]) -> bool {
-    let is_vowel = |byte: &u8| b"aeiouyAEIOUY".contains(byte);
-    let vowels = letters.iter().filter(|byte| is_vowel(byte)).count();
-    let capitals = letters.iter().all(u8::is_ascii_uppercase);
-    let (share, run) = if capitals { (25, 5) } else { (15, 8) };
-    scarce(vowels, letters.len(), share) || longest_run(letters, |byte| !is_vowel(byte)) >= run
 }
 
 fn longest_run(text: &[u8], wanted: impl Fn(&u8) -> bool) -> usize {
