@@ -43,6 +43,9 @@ anomalies! {
     InvalidVersion = "invalid_version",
     /// A request line without a version (RFC 1945, section 4.1; gone since RFC 9112, appendix C.2.1).
     Http09Request = "http09_request",
+    /// A first line that is no request line: no method, no target of any form, or no sign of HTTP at all (RFC 9112,
+    /// section 3). It may be the rest of a body, so nothing of its text is told.
+    InvalidRequestLine = "invalid_request_line",
     /// A status line that cannot be told apart (RFC 9112, section 4).
     InvalidStatusLine = "invalid_status_line",
     /// A status of other than three digits, or outside of 100 to 599 (RFC 9110, section 15).
