@@ -260,7 +260,7 @@ impl<O: Observer> http::Sink for Finish<O> {
             login,
             source: Source::Wire,
             gaps: exchange.gaps,
-            anomalies: Findings { http: exchange.anomalies, identity: identity.anomalies },
+            anomalies: Findings { http: exchange.all_anomalies(), identity: identity.anomalies },
             seen: exchange.ended(),
         };
         let method = request.map_or(http::Method::Other, |request| request.method());
