@@ -285,7 +285,7 @@ impl<O: Observer> http::Sink for Finish<O> {
             source: Source::Wire,
             gaps: exchange.gaps,
             proven: connection.proven,
-            anomalies: Findings { http: exchange.anomalies, identity: identity.anomalies },
+            anomalies: Findings { http: exchange.all_anomalies(), identity: identity.anomalies },
             seen: exchange.ended(),
         };
         let method = request.map_or(http::Method::Other, |request| request.method());
