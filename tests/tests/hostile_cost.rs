@@ -29,7 +29,9 @@ fn no_input_costs_more_than_its_size() {
             };
             let first = ratio(1);
             let ratio = if (MOST..MOST * 10.0).contains(&first) { ratio(4) } else { first };
-            if std::env::var_os("ALL").is_some() { println!("{} {} {ratio:.1}", family.label(), kind.name); }
+            if std::env::var_os("ALL").is_some() {
+                println!("{} {} {ratio:.1}", family.label(), kind.name);
+            }
             ratios.push((ratio, kind.name));
         }
         ratios.sort_by(|one, other| other.0.total_cmp(&one.0));

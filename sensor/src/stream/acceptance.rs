@@ -300,8 +300,10 @@ impl<S> Connection<S> {
             return context.counters.count_refusal(why);
         }
         // The mirror sees segments in the order of cause and effect; a capture may not.
-        let patience = if segment.direction.is_none() { context.config.acknowledged_wait } else { Duration::ZERO };
-        let gate = (why == Refusal::AckUnsent && !patience.is_zero()).then_some(Sequence(segment.acknowledgement));
+        let patience =
+            if segment.direction.is_none() { context.config.acknowledged_wait } else { Duration::ZERO };
+        let gate =
+            (why == Refusal::AckUnsent && !patience.is_zero()).then_some(Sequence(segment.acknowledgement));
         let doubt = Doubt { why, until: segment.time.plus(patience) };
         self.wait(Side::Client, segment, gate, Some(doubt), context);
         self.arm(context);
