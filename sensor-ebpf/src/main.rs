@@ -12,10 +12,12 @@ mod admit;
 mod atomic;
 mod clock;
 mod count;
+mod fragment;
 mod limit;
 mod maps;
 mod mirror;
 mod notice;
+mod offload;
 mod policy;
 mod verdict;
 

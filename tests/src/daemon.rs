@@ -200,6 +200,15 @@ impl Daemon {
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
+    /// Runs a command that prints one JSON object a line.
+    ///
+    /// # Errors
+    /// Where it fails, or prints something else.
+    pub fn json_lines(&self, args: &[&str]) -> Result<Vec<Value>> {
+        let printed = self.ok(&[args, &["--json"]].concat())?;
+        printed.lines().map(|line| Ok(serde_json::from_str(line)?)).collect()
+    }
+
     /// Runs a client command with `--json`; returns what it printed.
     ///
     /// # Errors

@@ -1,7 +1,8 @@
 //! From a configuration to a running daemon, and to its end.
 
 use std::fs;
-use std::net::{IpAddr, TcpListener};
+use std::io;
+use std::net::TcpListener;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail, ensure};
@@ -14,14 +15,16 @@ use super::commands::Commands;
 use super::config::{Config, LogFormat};
 use super::deciding::Signals;
 use super::engine::Engine;
+use super::logging::LogWriter;
 use super::recall::Recalled;
 use super::responder::GRACE;
 use super::sensing::Sensing;
 use super::source::ConfigSource;
-use super::{background, confining, observing, sense, supervisor, user, web};
+use super::{background, confining, degraded, key, observing, supervisor, user, web};
 use crate::clock;
 use crate::confine::{self, Confinement, Reach};
-use crate::control::Server;
+use crate::control::wire::SshConnection;
+use crate::control::{Access, Server};
 use crate::decide::Cause;
 use crate::enforce::Mode;
 use crate::kernel::{self, Dataplane, KernelError, LoadOptions, Notices, Pins, probe};
@@ -31,8 +34,8 @@ use crate::kernel::{self, Dataplane, KernelError, LoadOptions, Notices, Pins, pr
 pub struct RunOptions {
     /// The mode, over the configuration's and that of earlier commands.
     pub mode: Option<Mode>,
-    /// Where the operator's ssh session comes from.
-    pub ssh_peer: Option<IpAddr>,
+    /// The connection of the operator's ssh session.
+    pub ssh: Option<SshConnection>,
     /// The user to run as; without, whom the state directory belongs to.
     pub user: Option<String>,
 }
@@ -54,7 +57,8 @@ pub fn run(mut config: Config, mut source: ConfigSource, options: &RunOptions) -
         kernel::interface_index(interface)?;
     }
     let user = user::wanted(options.user.as_deref(), &config.paths.state_dir)?;
-    let server = Server::bind(&config.paths.socket, &config.group)?;
+    let access = Access { readers: &config.group, administrators: &config.admin_group };
+    let server = Server::bind(&config.paths.socket, access)?;
     let listener = TcpListener::bind(config.paths.web).with_context(|| {
         format!("cannot listen on {}; `--web.listen-address` names another", config.paths.web)
     })?;
@@ -83,11 +87,10 @@ fn give_up(reach: &Reach) -> Result<Confinement> {
 
 fn start_log(config: &Config) -> Result<()> {
     let filter = EnvFilter::try_from_env("SENSOR_LOG").unwrap_or_else(|_| EnvFilter::new(&config.log_level));
-    let log =
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_target(false);
     let started = match config.log_format {
-        LogFormat::Text => log.with_ansi(false).try_init(),
-        LogFormat::Json => log.json().try_init(),
+        LogFormat::Text => log.with_ansi(false).with_writer(|| LogWriter::text(io::stderr())).try_init(),
+        LogFormat::Json => log.json().with_writer(|| LogWriter::json(io::stderr())).try_init(),
     };
     started.map_err(|error| anyhow::anyhow!("cannot start the log: {error}"))
 }
@@ -185,7 +188,10 @@ fn prepare(
     options: &RunOptions,
 ) -> Result<(Engine, Option<Notices>)> {
     let (interfaces, xdp) = (config.interfaces.clone(), config.xdp);
-    let mut engine = Engine::new(dataplane, recalled, config, source, options.ssh_peer, clock::now())?;
+    let mut engine = Engine::new(dataplane, recalled, config, source, clock::now())?;
+    if let Some(session) = options.ssh {
+        engine.protect_operator(session, &own_command(), clock::now());
+    }
     if let Some(mode) = options.mode {
         let set = engine.change(clock::now(), |policy| policy.set_session_mode(mode));
         set.map_err(anyhow::Error::msg)?;
@@ -201,8 +207,15 @@ fn prepare(
         && let Err(error) = attach_mirror(&mut engine)
     {
         warn!(error = format!("{error:#}"), "HTTP is not seen; limits and blocks work all the same");
+        engine.http_trouble = Some(format!("{error:#}"));
     }
     Ok((engine, notices))
+}
+
+/// Who started this process.
+fn own_command() -> Cause {
+    let pid = i32::try_from(std::process::id()).unwrap_or(0);
+    Cause::Command { uid: nix::unistd::getuid().as_raw(), pid, user: None }
 }
 
 /// Has segments mirrored.
@@ -212,13 +225,31 @@ fn attach_mirror(engine: &mut Engine) -> Result<()> {
     Ok(())
 }
 
-/// Starts what reads the mirror, and what answers to what it finds.
+/// Starts what reads the mirror, and what answers to what it finds; again, where that failed before for want of a key.
+pub(super) fn see_http(commands: &Arc<Commands>) {
+    if commands.engine().mirror.is_none() {
+        return;
+    }
+    let started = start_sensing(commands);
+    let mut engine = commands.engine();
+    let trouble = started.err().map(|error| format!("{error:#}"));
+    match &trouble {
+        // Said once, not twice a minute.
+        Some(error) if engine.http_trouble != trouble => {
+            warn!(%error, "HTTP is not seen; limits and blocks work all the same");
+        }
+        None if engine.http_trouble.is_some() => info!("HTTP is seen from now on"),
+        _ => {}
+    }
+    engine.http_trouble = trouble;
+}
+
 fn start_sensing(commands: &Arc<Commands>) -> Result<()> {
+    let state_dir = commands.engine().config.paths.state_dir.clone();
+    let key = key::ensure_key(&state_dir)?;
     let Some((mirror, ring)) = commands.engine().mirror.take() else { return Ok(()) };
     let signals = Signals::start(commands)?;
     let mut engine = commands.engine();
-    let state_dir = engine.config.paths.state_dir.clone();
-    let key = sense::ensure_key(&state_dir).context("the key for hashes")?;
     let log = engine.exchange_log.take();
     let sensing = Sensing::start(&engine.config, &key, (mirror, ring), signals, log)?;
     engine.sensing = Some(sensing);
@@ -249,7 +280,12 @@ async fn serve(
     let access = Arc::clone(&commands.engine().web);
     let web = tokio::spawn(web::serve(listener, commands.clone(), access));
     tokio::pin!(control, web);
-    info!(mode = %commands.engine().policy.mode(), "ready");
+    let (mode, degraded) = {
+        let engine = commands.engine();
+        (engine.policy.mode(), degraded::whole(&engine.degraded()))
+    };
+    info!(%mode, status = degraded, "ready");
+    supervisor::status(&degraded);
     supervisor::ready();
     loop {
         tokio::select! {
@@ -272,9 +308,7 @@ async fn serve(
 fn start_threads(commands: &Arc<Commands>) {
     let config = commands.engine().config.clone();
     commands.engine().responder.start(&config);
-    if let Err(error) = start_sensing(commands) {
-        warn!(error = format!("{error:#}"), "HTTP is not seen; limits and blocks work all the same");
-    }
+    see_http(commands);
 }
 
 async fn stop(commands: &Commands) {

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};
-use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -11,8 +10,9 @@ use anyhow::Context as _;
 use documented::DocumentedFields;
 
 use crate::config::{Form, Section};
+use crate::event::Paths;
 use crate::identity::{
-    Conditions, ForwardedHeader, HEADER_SIGN, Key, LOGIN_ROUTE, LoginConfig, LoginRoute, LoginRule,
+    Conditions, ForwardedHeader, HEADER_SIGN, LOGIN_ROUTE, LoginConfig, LoginRoute, LoginRule,
     MAX_LOGIN_RULES, STATUSES, login_text,
 };
 use crate::pipeline;
@@ -114,6 +114,7 @@ impl SenseConfig {
         http.explain::<Self>();
         http.explain::<stream::Config>();
         http.explain::<http::Config>();
+        http.explain::<pipeline::Config>();
         http.boolean("enabled", &mut self.enabled);
         self.read_ports(&http);
         http.integer("snap_bytes", 256..=MAX_SNAP, &mut self.snap);
@@ -127,11 +128,15 @@ impl SenseConfig {
         http.boolean("urgent_inline", &mut streams.urgent_inline);
         let policies = OverlapPolicy::ALL.map(|policy| (policy.label(), policy));
         http.choice("overlap", &policies, &mut streams.overlap);
+        let paths = [("redacted", Paths::Redacted), ("raw", Paths::Raw)];
+        http.choice("paths", &paths, &mut self.pipeline.paths);
         let messages = &mut self.pipeline.http;
         http.integer("max_head_bytes", 1_024..=16 << 20, &mut messages.head_bytes);
         http.integer("max_headers", 8..=1_000, &mut messages.headers);
         http.integer("max_body_bytes", 0..=64 << 20, &mut messages.body_bytes);
         http.integer("max_inflated_bytes", 0..=64 << 20, &mut messages.inflate_bytes);
+        let per_second = &mut messages.inflate_bytes_per_second;
+        http.integer("max_inflated_bytes_per_second", 0..=1 << 30, per_second);
         http.boolean("proxy_protocol", &mut messages.proxy_protocol);
         http.finish();
     }
@@ -280,54 +285,6 @@ const PORT: Form<Option<u16>> = Form {
 fn read_openapi(path: &Path) -> Result<Vec<String>, String> {
     let text = fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
     openapi_patterns(&path.display().to_string(), &text).map_err(|error| error.to_string())
-}
-
-/// The file with the installation's key for hashes.
-const KEY_FILE: &str = "hash.key";
-
-/// Reads the key of an installation.
-///
-/// # Errors
-/// Where it cannot be read, or is not 32 bytes long.
-pub fn read_key(state_dir: &Path) -> Result<Key, KeyError> {
-    let path = state_dir.join(KEY_FILE);
-    let bytes = fs::read(&path).map_err(|source| KeyError::Io { path: path.clone(), source })?;
-    let bytes: [u8; 32] = bytes.try_into().map_err(|_wrong_length| KeyError::Length(path))?;
-    Ok(Key::from_bytes(bytes))
-}
-
-/// Reads the key of an installation, which is made where there is none.
-///
-/// # Errors
-/// As [`read_key`], or where it cannot be written.
-pub(super) fn ensure_key(state_dir: &Path) -> Result<Key, KeyError> {
-    let path = state_dir.join(KEY_FILE);
-    if path.exists() {
-        return read_key(state_dir);
-    }
-    let failed = |source| KeyError::Io { path: path.clone(), source };
-    let mut bytes = [0; 32];
-    getrandom::fill(&mut bytes).map_err(|error| failed(std::io::Error::from(error)))?;
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path).map_err(failed)?;
-    file.write_all(&bytes).map_err(failed)?;
-    file.sync_all().map_err(failed)?;
-    Ok(Key::from_bytes(bytes))
-}
-
-/// What can go wrong with the key.
-#[derive(Debug, thiserror::Error)]
-pub enum KeyError {
-    /// It cannot be read or written.
-    #[error("{path}: {source}")]
-    Io {
-        /// Which file.
-        path: PathBuf,
-        /// The system's answer.
-        source: std::io::Error,
-    },
-    /// It is no key.
-    #[error("{0}: a key has 32 bytes; remove the file to have a new one made, hashes then change")]
-    Length(PathBuf),
 }
 
 #[cfg(test)]

@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::fs::File;
 use std::io::{self, BufWriter, Write as _};
-use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use anyhow::Context as _;
 use nix::poll::{PollFd, PollFlags, ppoll};
 use nix::sys::time::TimeSpec;
 use sensor_common::abi::MirrorDirection;
@@ -16,19 +16,24 @@ use tracing::{info, warn};
 
 use super::config::Config;
 use super::deciding::Signals;
+use super::failures::Failures;
 use super::instructing::instruct;
+use super::learned;
 use super::ports::Watch;
 use super::sense::Ports;
 use super::supervisor::Pulse;
-use crate::capture::ring;
+use crate::capture::datagram::DatagramCounters;
+use crate::capture::ring::{self, DatagramReader};
 use crate::clock::{self, KernelClock, Timestamp};
 use crate::detect::{Detectors, Usage};
 use crate::event::{Event, Exchange, Held};
 use crate::identity::Key;
-use crate::kernel::{Mirror, SegmentRings, never_preempt};
+use crate::kernel::{ClientPrefixes, Mirror, SegmentRings, never_preempt};
 use crate::pipeline::{Observer, Pipeline, RouteTable, Snapshot, StatusClass};
+use crate::prefix::ClientNet;
+use crate::printable::{to_json, write_json};
 use crate::route::Learned;
-use crate::store::StateFile;
+use crate::store::{Damage, StateFile};
 use crate::stream::Instruction;
 
 /// Records read before anything else is looked at.
@@ -61,9 +66,6 @@ const REFRESH: Duration = Duration::from_secs(2);
 const RECENT: usize = 256;
 /// Of these, how many may come between two [`PUBLISH`]es: more would be written for nobody.
 const RECENT_EACH: usize = 64;
-/// Clients whose failures are counted; beyond, others are not.
-const MAX_CLIENTS: usize = 65_536;
-
 /// What the thread shares.
 #[derive(Debug, Default)]
 pub(super) struct Shared {
@@ -85,7 +87,7 @@ pub(super) struct Published {
     /// The last exchanges, oldest first, as JSON; under load only a sample.
     pub(super) recent: VecDeque<String>,
     /// Failed requests by client.
-    pub(super) failures: HashMap<IpAddr, u64>,
+    pub(super) failures: HashMap<ClientNet, u64>,
     /// Exchanges of clients that found no place among those.
     pub(super) failures_uncounted: u64,
     /// Instructions that the kernel refused.
@@ -96,12 +98,15 @@ pub(super) struct Published {
     pub(super) detectors: Usage,
     /// Signals that were lost on their way to who decides.
     pub(super) signals_lost: u64,
+    /// Datagrams that were copied as they are.
+    pub(super) datagrams: DatagramCounters,
 }
 
 /// The running thread; dropping it ends it.
 pub(super) struct Sensing {
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
+    damages: Vec<Damage>,
 }
 
 impl Sensing {
@@ -114,16 +119,16 @@ impl Sensing {
         log: Option<File>,
     ) -> anyhow::Result<Self> {
         let Config { sense: config, detect, paths, .. } = config;
-        let routes = StateFile::open(&paths.state_dir, ROUTES)?;
-        let baselines = Baselines::open(&paths.state_dir, BASELINES)?;
+        let mut routes = StateFile::open(&paths.state_dir, ROUTES)?;
+        let mut baselines = Baselines::open(&paths.state_dir, BASELINES)?;
         let mut detectors = Detectors::new(detect);
-        match baselines.load() {
-            Ok(learned) => detectors.restore(&learned),
-            Err(error) => warn!(%error, "detectors learn anew"),
-        }
-        let watcher = Watcher::new(detectors, signals, log.map(BufWriter::new));
+        let now = clock::now();
+        let (learned, damage) = baselines.recall(now);
+        let mut damages = Vec::from_iter(damage);
+        detectors.restore(&learned);
+        let watcher = Watcher::new(detectors, detect.clients, signals, log.map(BufWriter::new));
         let mut pipeline = Pipeline::new(&config.pipeline, key, watcher)?;
-        restore_routes(&routes, &mut pipeline);
+        damages.extend(learned::restore_routes(&mut routes, pipeline.routes_mut(), now));
         let shared = Arc::new(Shared::default());
         mirror.set_snap(config.snap);
         let mut worker = Worker {
@@ -133,6 +138,7 @@ impl Sensing {
             }),
             mirror,
             rings,
+            datagrams: DatagramReader::default(),
             pipeline,
             shared: shared.clone(),
             clock: clock::kernel_clock(),
@@ -142,8 +148,13 @@ impl Sensing {
             baselines,
         };
         let thread = std::thread::Builder::new().name("sensing".to_owned()).spawn(move || worker.run());
-        let thread = thread.inspect_err(|error| warn!(%error, "no thread to see HTTP with")).ok();
-        Ok(Self { shared, thread })
+        let thread = Some(thread.context("no thread to see HTTP with")?);
+        Ok(Self { shared, thread, damages })
+    }
+
+    /// Files of what was learned that could not be used.
+    pub(super) fn damages(&self) -> &[Damage] {
+        &self.damages
     }
 
     /// A part of what was told last: as a whole it may be large.
@@ -173,24 +184,12 @@ impl Drop for Sensing {
     }
 }
 
-/// Gives the pipeline the routes that an earlier daemon had learned.
-fn restore_routes(file: &StateFile<Option<Learned>>, pipeline: &mut Pipeline<Watcher>) {
-    let restored = file
-        .load()
-        .map_err(anyhow::Error::from)
-        .and_then(|learned| learned.map_or(Ok(()), |learned| Ok(pipeline.routes_mut().import(&learned)?)));
-    if let Err(error) = restored {
-        warn!(error = format!("{error:#}"), "routes are learned anew");
-    }
-}
-
 /// Remembers what requests to the daemon ask for.
 struct Watcher {
     detectors: Detectors,
     signals: Signals,
     fresh: Vec<String>,
-    failures: HashMap<IpAddr, u64>,
-    uncounted: u64,
+    failures: Failures,
     log: Option<BufWriter<File>>,
     log_errors: u64,
     /// Server ports that answered in HTTP since the last look.
@@ -198,13 +197,17 @@ struct Watcher {
 }
 
 impl Watcher {
-    fn new(detectors: Detectors, signals: Signals, log: Option<BufWriter<File>>) -> Self {
+    fn new(
+        detectors: Detectors,
+        clients: ClientPrefixes,
+        signals: Signals,
+        log: Option<BufWriter<File>>,
+    ) -> Self {
         Self {
             detectors,
             signals,
             fresh: Vec::new(),
-            failures: HashMap::new(),
-            uncounted: 0,
+            failures: Failures::new(clients),
             log,
             log_errors: 0,
             confirmed: BTreeSet::new(),
@@ -224,10 +227,10 @@ impl Observer for Watcher {
     fn exchange(&mut self, exchange: &Exchange<'_>) {
         self.detectors.observe(&Event::Exchange(exchange)).for_each(|signal| self.signals.send(signal));
         if self.fresh.len() < RECENT_EACH {
-            self.fresh.extend(serde_json::to_string(exchange).ok());
+            self.fresh.extend(to_json(exchange).ok());
         }
         if let Some(log) = &mut self.log {
-            let written = serde_json::to_writer(&mut *log, exchange).map_err(io::Error::from);
+            let written = write_json(&mut *log, exchange).map_err(io::Error::from);
             if written.and_then(|()| log.write_all(b"\n")).is_err() {
                 self.log_errors = self.log_errors.saturating_add(1);
             }
@@ -236,12 +239,7 @@ impl Observer for Watcher {
             self.confirmed.insert(exchange.server_port);
         }
         if StatusClass::of(exchange.status).is_failure() {
-            if self.failures.len() < MAX_CLIENTS || self.failures.contains_key(&exchange.client) {
-                let count = self.failures.entry(exchange.client).or_default();
-                *count = count.saturating_add(1);
-            } else {
-                self.uncounted = self.uncounted.saturating_add(1);
-            }
+            self.failures.count(exchange.client);
         }
     }
 }
@@ -250,6 +248,7 @@ struct Worker {
     watch: Watch,
     mirror: Mirror,
     rings: SegmentRings,
+    datagrams: DatagramReader,
     pipeline: Pipeline<Watcher>,
     shared: Arc<Shared>,
     clock: KernelClock,
@@ -280,6 +279,7 @@ impl Worker {
                 published = now;
                 // Civil time may have been set meanwhile.
                 self.clock = clock::kernel_clock();
+                self.datagrams.advance(now);
                 self.pipeline.advance(now);
                 self.pipeline.observer_mut().advance(now);
                 self.publish(now);
@@ -319,8 +319,15 @@ impl Worker {
     }
 
     fn read(&mut self) -> usize {
-        let Self { rings, pipeline, watch, clock, instructions, .. } = self;
+        let Self { rings, datagrams, pipeline, watch, clock, instructions, .. } = self;
         let read = rings.read(BATCH, |header, payload| {
+            if DatagramReader::reads(header) {
+                let segment = datagrams.take(header, payload, *clock);
+                // Which port it is for is known only now.
+                let wanted = segment.filter(|segment| watch.ports().contains(&segment.destination.port()));
+                instructions.extend(wanted.and_then(|segment| pipeline.segment(&segment)));
+                return;
+            }
             let segment = ring::segment(header, payload, *clock);
             if !payload.is_empty() {
                 let is_request = header.direction == MirrorDirection::Ingress as u8;
@@ -380,13 +387,14 @@ impl Worker {
         published.log_errors = watcher.log_errors;
         published.detectors = watcher.detectors.usage();
         published.signals_lost = watcher.signals.lost();
+        published.datagrams = self.datagrams.counters();
         published.recent.extend(watcher.fresh.drain(..));
         let surplus = published.recent.len().saturating_sub(RECENT);
         published.recent.drain(..surplus);
         if published.snapshot.totals.failures != snapshot.totals.failures {
-            published.failures.clone_from(&watcher.failures);
+            published.failures.clone_from(watcher.failures.by_client());
         }
-        published.failures_uncounted = watcher.uncounted;
+        published.failures_uncounted = watcher.failures.uncounted();
         published.refused_instructions = self.refused_instructions;
         published.snapshot = snapshot;
         published.ports = ports;

@@ -6,8 +6,10 @@
 mod attach;
 mod batch;
 mod bpf;
+mod btf;
 mod clients;
 mod config;
+mod connection;
 mod counters;
 mod error;
 mod link;
@@ -39,6 +41,7 @@ pub use bpf::COMMANDS_OF_A_RUNNING_DAEMON;
 pub(crate) use bpf::answer_to as answer_to_bpf;
 pub use clients::{Client, ClientTable, address_of, key_of};
 pub use config::{Capacities, ClientPrefixes};
+pub use connection::{ConnectionOwners, peer_groups};
 pub use counters::{Counters, LabelledCounter, combinations};
 pub use error::KernelError;
 pub use link::{LinkFacts, link_facts};

@@ -1,0 +1,19 @@
+//! What an earlier daemon had learned.
+
+use crate::clock::Timestamp;
+use crate::route::{Learned, Routes};
+use crate::store::{Damage, StateFile};
+
+/// Gives back the routes that an earlier daemon had learned.
+pub(super) fn restore_routes(
+    file: &mut StateFile<Option<Learned>>,
+    routes: &mut Routes,
+    now: Timestamp,
+) -> Option<Damage> {
+    let (learned, damage) = file.recall(now);
+    let Some(learned) = learned else { return damage };
+    match routes.import(&learned) {
+        Ok(()) => damage,
+        Err(error) => Some(file.set_aside(error.to_string(), "routes are learned anew", now)),
+    }
+}
