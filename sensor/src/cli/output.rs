@@ -270,7 +270,7 @@ pub(super) fn explanation(found: &Explanation) -> String {
         ));
     }
     if let Some(protected) = &found.protected {
-        lines.push(format!("never blocked: {protected}"));
+        lines.push(format!("never blocked: {}", printable(&protected.to_string())));
     }
     lines.push(format!("limits of {}:", found.scope.scope));
     lines.extend(limits(&vec![found.scope.clone()]).lines().map(|line| format!("  {line}")));
@@ -290,7 +290,7 @@ pub(super) fn explanation(found: &Explanation) -> String {
 }
 
 fn rule(what: &str, prefix: &str, origin: &str, reason: Option<&str>) -> String {
-    let reason = reason.map(|reason| format!(": {reason}")).unwrap_or_default();
+    let reason = reason.map(|reason| format!(": {}", printable(reason))).unwrap_or_default();
     format!("{what} {prefix} ({origin}{reason})")
 }
 
@@ -299,8 +299,11 @@ pub(super) fn seconds(at: Timestamp) -> String {
     at.to_string().split('.').next().map(|text| format!("{text}Z")).unwrap_or_default()
 }
 
+/// A table. Its cells may hold anything: they are made safe, line ends included, when they are added.
+pub(super) struct Rows(Table);
+
 /// A table whose columns from `first_number` on are aligned to the right.
-pub(super) fn table(header: &[&str], first_number: usize) -> Table {
+pub(super) fn table(header: &[&str], first_number: usize) -> Rows {
     let mut table = Table::new();
     table.load_preset(NOTHING).set_header(header.iter().copied());
     for (index, column) in table.column_iter_mut().enumerate() {
@@ -309,9 +312,29 @@ pub(super) fn table(header: &[&str], first_number: usize) -> Table {
             column.set_cell_alignment(CellAlignment::Right);
         }
     }
-    table
+    Rows(table)
 }
 
-pub(super) fn trimmed(table: &Table) -> String {
-    table.lines().map(|line| line.trim_end().to_owned()).collect::<Vec<_>>().join("\n")
+impl Rows {
+    /// The rows of a table that has none yet.
+    pub(super) const fn of(table: Table) -> Self {
+        Self(table)
+    }
+
+    pub(super) fn align_right(&mut self, column: usize) {
+        if let Some(column) = self.0.column_mut(column) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+
+    pub(super) fn add_row(&mut self, cells: impl IntoIterator<Item = String>) {
+        self.0.add_row(cells.into_iter().map(|cell| printable(&cell)));
+    }
 }
+
+pub(super) fn trimmed(table: &Rows) -> String {
+    table.0.lines().map(|line| line.trim_end().to_owned()).collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests;

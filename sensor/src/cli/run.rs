@@ -10,7 +10,7 @@ use nix::unistd::getppid;
 use serde_json::json;
 
 use super::args::{RunArgs, UnloadArgs};
-use super::say::say;
+use super::say::{complain, say, say_json};
 use super::ssh;
 use crate::daemon::{self, ConfigSource, Overrides, RunOptions};
 use crate::kernel::{self, KernelError};
@@ -33,9 +33,9 @@ pub(super) fn run(args: RunArgs) -> Result<ExitCode> {
         Ok(config) => config,
         Err(problems) => {
             for problem in &problems {
-                eprintln!("{problem}");
+                complain(problem.to_string());
             }
-            eprintln!("sensor: the configuration has mistakes; nothing was started");
+            complain("sensor: the configuration has mistakes; nothing was started");
             return Ok(ExitCode::FAILURE);
         }
     };
@@ -68,11 +68,11 @@ fn remove(pin_dir: &Path, json: bool) -> Result<ExitCode> {
         freed => freed?,
     };
     if json {
-        say(json!({"detached": freed}))?;
+        say_json(&json!({"detached": freed}))?;
     } else if freed.is_empty() {
-        say(format_args!("nothing was attached under {}", pin_dir.display()))?;
+        say(format!("nothing was attached under {}", pin_dir.display()))?;
     } else {
-        say(format_args!("detached from {}; nothing is limited or blocked any more", freed.join(", ")))?;
+        say(format!("detached from {}; nothing is limited or blocked any more", freed.join(", ")))?;
     }
     Ok(ExitCode::SUCCESS)
 }

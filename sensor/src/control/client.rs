@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::wire::{Answer, Envelope, MAX_ANSWER};
+use crate::printable::to_json;
 
 /// What can go wrong for a client.
 #[derive(Debug, thiserror::Error)]
@@ -59,10 +60,10 @@ impl Client {
             _ => ClientError::Unreachable { path: self.socket.clone(), source },
         };
         let mut stream = UnixStream::connect(&self.socket).map_err(unreachable)?;
-        let mut line = serde_json::to_vec(envelope).map_err(unreadable)?;
-        line.push(b'\n');
+        let mut line = to_json(envelope).map_err(unreadable)?;
+        line.push('\n');
         // A daemon that has no place for one more connection says so and hangs up, without reading first.
-        let written = stream.write_all(&line);
+        let written = stream.write_all(line.as_bytes());
         let mut answer = String::new();
         let limit = u64::try_from(MAX_ANSWER).unwrap_or(u64::MAX);
         let read = BufReader::new(stream.take(limit)).read_line(&mut answer);

@@ -23,6 +23,7 @@ use tracing::{debug, info, warn};
 use super::group::{Groups, is_root};
 use super::places::{Kind, Place, Places};
 use super::wire::{Answer, Envelope, MAX_REQUEST, Role};
+use crate::printable::to_json;
 
 /// Who asks.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -215,10 +216,10 @@ fn admit(stream: &UnixStream, shared: &Shared) -> Result<(Peer, Place), String> 
 
 /// Says why, as far as that goes without waiting: a fresh connection has room for it.
 fn hang_up(stream: UnixStream, why: String) {
-    let Ok(mut line) = serde_json::to_vec(&Answer::Refused(why)) else { return };
-    line.push(b'\n');
+    let Ok(mut line) = to_json(&Answer::Refused(why)) else { return };
+    line.push('\n');
     // It does not block. The run time would first want to hear that there is room.
-    let told = stream.into_std().and_then(|mut stream| stream.write_all(&line));
+    let told = stream.into_std().and_then(|mut stream| stream.write_all(line.as_bytes()));
     if let Err(error) = told {
         debug!(%error, "a refused control connection was not told why");
     }
@@ -234,17 +235,17 @@ async fn converse<H: Handle>(
     let mut lines = FramedRead::new(reader, LinesCodec::new_with_max_length(MAX_REQUEST));
     while let Ok(Some(line)) = timeout(shared.timing.request, lines.next()).await {
         let answer = answer(&line?, peer, shared, &handler).await;
-        let mut text = serde_json::to_vec(&answer)?;
+        let mut text = to_json(&answer)?;
         drop(answer);
         let room = match room(shared, peer, text.len()) {
             Ok(room) => room,
             Err(why) => {
-                text = serde_json::to_vec(&Answer::Refused(why))?;
+                text = to_json(&Answer::Refused(why))?;
                 None
             }
         };
-        text.push(b'\n');
-        timeout(shared.timing.answer, writer.write_all(&text)).await??;
+        text.push('\n');
+        timeout(shared.timing.answer, writer.write_all(text.as_bytes())).await??;
         drop(room);
     }
     Ok(())

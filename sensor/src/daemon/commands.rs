@@ -19,6 +19,7 @@ use crate::control::wire::{
 use crate::control::{Handle, Peer};
 use crate::decide::{Cause, Change, Measure};
 use crate::enforce::{AllowRule, BlockRule, Limits, Mode, Origin, Scope};
+use crate::printable::to_json;
 use crate::store::Pending;
 use crate::suggest::Ask;
 
@@ -109,7 +110,7 @@ fn audited(request: &Request, now: Timestamp) -> Option<(Change, String, Details
     match request {
         Request::Mode { set: Some(mode) } => plain(Change::ModeSet, mode.to_string()),
         Request::LimitSet { scope, limits, .. } => {
-            let detail = serde_json::to_string(limits).ok();
+            let detail = to_json(limits).ok();
             Some((Change::LimitSet, scope.to_string(), Details { detail, ..Details::default() }))
         }
         Request::LimitUnset { scope } => plain(Change::LimitUnset, scope.to_string()),

@@ -12,6 +12,7 @@ mod failures;
 mod instructing;
 mod key;
 mod learned;
+mod logging;
 mod observing;
 mod operators;
 mod ports;

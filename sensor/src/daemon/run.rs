@@ -1,6 +1,7 @@
 //! From a configuration to a running daemon, and to its end.
 
 use std::fs;
+use std::io;
 use std::net::TcpListener;
 use std::sync::Arc;
 
@@ -14,6 +15,7 @@ use super::commands::Commands;
 use super::config::{Config, LogFormat};
 use super::deciding::Signals;
 use super::engine::Engine;
+use super::logging::LogWriter;
 use super::recall::Recalled;
 use super::responder::GRACE;
 use super::sensing::Sensing;
@@ -85,11 +87,10 @@ fn give_up(reach: &Reach) -> Result<Confinement> {
 
 fn start_log(config: &Config) -> Result<()> {
     let filter = EnvFilter::try_from_env("SENSOR_LOG").unwrap_or_else(|_| EnvFilter::new(&config.log_level));
-    let log =
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_target(false);
     let started = match config.log_format {
-        LogFormat::Text => log.with_ansi(false).try_init(),
-        LogFormat::Json => log.json().try_init(),
+        LogFormat::Text => log.with_ansi(false).with_writer(|| LogWriter::text(io::stderr())).try_init(),
+        LogFormat::Json => log.json().with_writer(|| LogWriter::json(io::stderr())).try_init(),
     };
     started.map_err(|error| anyhow::anyhow!("cannot start the log: {error}"))
 }

@@ -10,6 +10,7 @@ use anyhow::Context as _;
 use documented::DocumentedFields;
 
 use crate::config::{Form, Section};
+use crate::event::Paths;
 use crate::identity::{
     Conditions, ForwardedHeader, HEADER_SIGN, LOGIN_ROUTE, LoginConfig, LoginRoute, LoginRule,
     MAX_LOGIN_RULES, STATUSES, login_text,
@@ -113,6 +114,7 @@ impl SenseConfig {
         http.explain::<Self>();
         http.explain::<stream::Config>();
         http.explain::<http::Config>();
+        http.explain::<pipeline::Config>();
         http.boolean("enabled", &mut self.enabled);
         self.read_ports(&http);
         http.integer("snap_bytes", 256..=MAX_SNAP, &mut self.snap);
@@ -126,11 +128,15 @@ impl SenseConfig {
         http.boolean("urgent_inline", &mut streams.urgent_inline);
         let policies = OverlapPolicy::ALL.map(|policy| (policy.label(), policy));
         http.choice("overlap", &policies, &mut streams.overlap);
+        let paths = [("redacted", Paths::Redacted), ("raw", Paths::Raw)];
+        http.choice("paths", &paths, &mut self.pipeline.paths);
         let messages = &mut self.pipeline.http;
         http.integer("max_head_bytes", 1_024..=16 << 20, &mut messages.head_bytes);
         http.integer("max_headers", 8..=1_000, &mut messages.headers);
         http.integer("max_body_bytes", 0..=64 << 20, &mut messages.body_bytes);
         http.integer("max_inflated_bytes", 0..=64 << 20, &mut messages.inflate_bytes);
+        let per_second = &mut messages.inflate_bytes_per_second;
+        http.integer("max_inflated_bytes_per_second", 0..=1 << 30, per_second);
         http.boolean("proxy_protocol", &mut messages.proxy_protocol);
         http.finish();
     }

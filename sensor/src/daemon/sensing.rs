@@ -31,6 +31,7 @@ use crate::identity::Key;
 use crate::kernel::{ClientPrefixes, Mirror, SegmentRings, never_preempt};
 use crate::pipeline::{Observer, Pipeline, RouteTable, Snapshot, StatusClass};
 use crate::prefix::ClientNet;
+use crate::printable::{to_json, write_json};
 use crate::route::Learned;
 use crate::store::{Damage, StateFile};
 use crate::stream::Instruction;
@@ -226,10 +227,10 @@ impl Observer for Watcher {
     fn exchange(&mut self, exchange: &Exchange<'_>) {
         self.detectors.observe(&Event::Exchange(exchange)).for_each(|signal| self.signals.send(signal));
         if self.fresh.len() < RECENT_EACH {
-            self.fresh.extend(serde_json::to_string(exchange).ok());
+            self.fresh.extend(to_json(exchange).ok());
         }
         if let Some(log) = &mut self.log {
-            let written = serde_json::to_writer(&mut *log, exchange).map_err(io::Error::from);
+            let written = write_json(&mut *log, exchange).map_err(io::Error::from);
             if written.and_then(|()| log.write_all(b"\n")).is_err() {
                 self.log_errors = self.log_errors.saturating_add(1);
             }

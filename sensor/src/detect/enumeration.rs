@@ -25,7 +25,7 @@ use super::weather::Weather;
 use super::{Detector, Evidence, Offender, Preset, Sample, Severity, Signal, Usage};
 use crate::clock::Timestamp;
 use crate::config::Section;
-use crate::event::{Event, Exchange};
+use crate::event::{Event, Exchange, Path};
 use crate::identity::KeyedHash;
 use crate::prefix::ClientNet;
 use judgement::{judge, judge_site, says_bot, signal};
@@ -178,8 +178,10 @@ impl Enumeration {
         let crowd = self.walks.hash_of_key(&client.owner());
         self.weather.note(crowd, status >= 400, now);
         let failed = matches!(status, 403 | 404 | 410);
-        let (Some(path), Some(route)) = (exchange.path.as_deref(), exchange.route) else { return };
-        if !(failed || (200..400).contains(&status)) || exchange.method.as_deref() == Some("OPTIONS") {
+        let (Some(path), Some(route)) = (exchange.path.as_ref().map(Path::whole), exchange.route) else {
+            return;
+        };
+        if !(failed || (200..400).contains(&status)) || exchange.method == Some("OPTIONS") {
             return;
         }
         let Some(value) = value::of(path, route) else { return };
@@ -276,7 +278,7 @@ impl Enumeration {
         let habit = self.habits.get(habit, &key, now);
         let habit = habit.filter(|habit| now.since(habit.since) >= HABIT_AGE).map_or(0, |habit| habit.most);
         let Some(walk) = self.walks.get(place, &key, now) else { return };
-        walk.is_bot = exchange.user_agent.as_deref().is_some_and(says_bot);
+        walk.is_bot = exchange.user_agent.as_ref().is_some_and(|agent| says_bot(agent.whole()));
         if walk.samples.len() < Evidence::MAX_SAMPLES && (failed || walk.samples.is_empty()) {
             walk.samples.push(Sample::of(exchange));
         }

@@ -25,7 +25,7 @@ use super::weather::Weather;
 use super::{Detector, Evidence, Offender, Preset, Severity, Signal, Subject, Threat, Usage};
 use crate::clock::Timestamp;
 use crate::config::Section;
-use crate::event::{Event, Exchange};
+use crate::event::{Event, Exchange, Path};
 use crate::prefix::ClientNet;
 use known::{Agent, Kind, Known};
 use probing::{Clue, Found, Probing, judge};
@@ -161,7 +161,7 @@ impl Scanner {
             self.pass_site(client, now);
             return;
         }
-        let place = shape(&self.clients, exchange.path.as_deref().unwrap_or_default());
+        let place = shape(&self.clients, exchange.path.as_ref().map(Path::whole).unwrap_or_default());
         let Some(probing) = Probing::of(self.clients.touch(who, now, || Probing::new(now)), now) else {
             return;
         };
@@ -224,7 +224,7 @@ impl Scanner {
 
     fn clue(&mut self, exchange: &Exchange<'_>) -> Clue {
         let refused = exchange.status.is_some_and(|status| (400..500).contains(&status) && status != 429);
-        let path = exchange.path.as_deref().unwrap_or_default();
+        let path = exchange.path.as_ref().map(Path::whole).unwrap_or_default();
         let failed = exchange.status.is_none_or(|status| status >= 400);
         // An answer for a path without dots and escapes is the application's own; most exchanges are such.
         let may_be = failed || memchr::memchr3(b'.', b'%', b'\\', path.as_bytes()).is_some();
@@ -235,7 +235,7 @@ impl Scanner {
             }
             _ => false,
         };
-        let agent = exchange.user_agent.as_deref().map_or(Agent::Other, |text| self.agent(text));
+        let agent = exchange.user_agent.as_ref().map_or(Agent::Other, |text| self.agent(text.whole()));
         Clue { probe: probe.filter(|probe| probe.kind == Kind::Never || refused), missing, agent }
     }
 

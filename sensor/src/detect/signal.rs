@@ -129,7 +129,7 @@ impl Sample {
         Self {
             ts: exchange.ts,
             client: exchange.client,
-            method: exchange.method.as_deref().map(shortened),
+            method: exchange.method.map(shortened),
             route: exchange.route.map(shortened),
             status: exchange.status,
             user: exchange.login.and_then(|login| login.user).map(|user| user.to_string()),

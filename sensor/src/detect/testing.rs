@@ -5,11 +5,10 @@
 //! detectors.observe(&Event::Exchange(&exchange));
 //! ```
 
-use std::borrow::Cow;
 use std::net::{IpAddr, Ipv4Addr};
 
 use crate::clock::Timestamp;
-use crate::event::{Event, Exchange, Findings, Further, Login, LoginOutcome, QueryKeys, Source};
+use crate::event::{Event, Exchange, Findings, Further, Login, LoginOutcome, Object, QueryKeys, Source};
 use crate::identity::{Hasher, Key, KeyedHash};
 
 use super::{Config, Detectors, Response, Severity, Signal, Threat};
@@ -43,16 +42,17 @@ pub(crate) fn exchange(ts: Timestamp) -> Exchange<'static> {
         server_port: 80,
         peer: None,
         http_version: "1.1",
-        method: Some(Cow::Borrowed("GET")),
-        host: Some(Cow::Borrowed("example.org")),
-        path: Some(Cow::Borrowed("/things/1")),
+        method: Some("GET"),
+        host: Some("example.org".into()),
+        path: Some("/things/1".into()),
+        object: Object::default(),
         route: Some("/things/{id}"),
         query_keys: QueryKeys::default(),
         status: Some(200),
         request_bytes: Some(0),
         response_bytes: Some(100),
         duration_us: Some(1_000),
-        user_agent: Some(Cow::Borrowed("test")),
+        user_agent: Some("test".into()),
         content_type: None,
         principal: None,
         login: None,
@@ -99,8 +99,8 @@ impl Attempt {
         let outcome = if self.succeeds { LoginOutcome::Success } else { LoginOutcome::Failure };
         Exchange {
             client: self.client,
-            method: Some(Cow::Borrowed("POST")),
-            path: Some(Cow::Borrowed("/login")),
+            method: Some("POST"),
+            path: Some("/login".into()),
             route: Some("/login"),
             status: Some(if self.succeeds { 200 } else { 401 }),
             login: Some(Login {

@@ -2,10 +2,16 @@
 
 mod exchange;
 mod held;
+mod redact;
+mod sent;
 
 pub use crate::identity::{Login, LoginOutcome};
 pub use exchange::{Exchange, Findings, Further, QueryKeys, Source};
 pub use held::{Held, HeldBy};
+pub use redact::{Paths, Redactor};
+pub use sent::{
+    Host, MediaType, Object, Path, Sent, Show, ShowHost, ShowMediaType, ShowPath, ShowUserAgent, UserAgent,
+};
 
 use crate::clock::Timestamp;
 

@@ -10,7 +10,6 @@ mod latency;
 mod tests;
 mod totals;
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
@@ -19,17 +18,21 @@ pub use by_route::{MAX_ROUTES, RECENT_WINDOW, RouteCounts, RouteLine, RouteTable
 pub use totals::{DURATION_BUCKETS, Durations, StatusClass, Totals};
 
 use by_route::ByRoute;
+use documented::DocumentedFields;
 
 use crate::capture::Segment;
 use crate::clock::Timestamp;
-use crate::event::{Exchange, Findings, Further, Held, HeldBy, LoginOutcome, QueryKeys, Source};
+use crate::event::{
+    Exchange, Findings, Further, Held, HeldBy, Host, LoginOutcome, MediaType, Object, Path, Paths, QueryKeys,
+    Redactor, Source, UserAgent,
+};
 use crate::http::{self, Http};
 use crate::identity::{self, Identifier, Key};
 use crate::route::{self, Routes};
 use crate::stream::{self, Instruction, Streams};
 
 /// What the rooms are told.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, DocumentedFields)]
 pub struct Config {
     /// Reassembly.
     pub streams: stream::Config,
@@ -39,6 +42,11 @@ pub struct Config {
     pub identity: identity::Config,
     /// Templates.
     pub routes: route::Config,
+    /// How paths are recorded. `redacted`: segments that look like tokens, keys, e-mail addresses, numbers of cards or
+    /// of persons are replaced by a keyed hash, such as `{token:1a2b3c4d5e6f7788}`. `raw`: as they were sent, secrets
+    /// included. Queries, fragments and path parameters are left out either way, and templates of routes never have
+    /// secrets.
+    pub paths: Paths,
 }
 
 /// What is wrong with a configuration.
@@ -117,6 +125,7 @@ impl<O: Observer> Pipeline<O> {
             routes: Routes::new(&config.routes)?,
             totals: Totals::default(),
             by_route: ByRoute::default(),
+            redactor: Redactor::new(config.paths, key),
             observer,
         };
         let http = Http::new(config.http.clone(), finish);
@@ -216,6 +225,7 @@ struct Finish<O> {
     routes: Routes,
     totals: Totals,
     by_route: ByRoute,
+    redactor: Redactor,
     observer: O,
 }
 
@@ -229,7 +239,9 @@ impl<O: Observer> http::Sink for Finish<O> {
         let headers = request.into_iter().flat_map(|request| request.message().headers());
         let query = request.and_then(|request| request.query()).unwrap_or_default();
         let identity = self.identifier.identify(peer, proxied, headers, query, status);
-        let path = request.map(|request| request.path());
+        // Of what is no request nothing is told but that it was there.
+        let told = request.filter(|request| request.has_line());
+        let path = told.map(|request| request.path()).filter(|path| !path.is_empty());
         // What nobody proves to have sent teaches nothing.
         let learned = status.filter(|_| connection.proven);
         let route = path.map(|path| self.routes.observe(path, learned));
@@ -242,6 +254,8 @@ impl<O: Observer> http::Sink for Finish<O> {
         let version =
             request.map(|request| request.version()).or(response.map(|response| response.version()));
         let version = version.map_or("", http::Version::label);
+        let redactor = &self.redactor;
+        let content_type = told.and_then(|request| request.message().content_type());
         let event = Exchange {
             ts: exchange.started(),
             client: identity.client,
@@ -250,17 +264,20 @@ impl<O: Observer> http::Sink for Finish<O> {
             server_port: connection.server.port(),
             peer: identity.peer,
             http_version: version,
-            method: text(request.map(|request| request.method_bytes())),
-            host: text(request.and_then(|request| request.host())),
-            path: text(path),
+            method: told.map(|request| request.method_name()),
+            host: told.and_then(|request| request.host()).map(|host| Host::new(host, redactor)),
+            path: path.map(|path| Path::new(path, redactor)),
+            object: path.map(|path| Object::new(path, route, redactor)).unwrap_or_default(),
             route,
             query_keys: QueryKeys::of(query),
             status,
             request_bytes: request.and_then(|request| request.message().body_wire_length()),
             response_bytes: response.and_then(|response| response.message().body_wire_length()),
             duration_us: duration.map(|duration| u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)),
-            user_agent: text(request.and_then(|request| request.user_agent())),
-            content_type: text(request.and_then(|request| request.message().content_type())),
+            user_agent: told
+                .and_then(|request| request.user_agent())
+                .map(|agent| UserAgent::new(agent, redactor)),
+            content_type: content_type.map(|kind| MediaType::new(kind, redactor)),
             principal: identity.principal,
             login,
             further,
@@ -268,7 +285,7 @@ impl<O: Observer> http::Sink for Finish<O> {
             source: Source::Wire,
             gaps: exchange.gaps,
             proven: connection.proven,
-            anomalies: Findings { http: exchange.anomalies, identity: identity.anomalies },
+            anomalies: Findings { http: exchange.all_anomalies(), identity: identity.anomalies },
             seen: exchange.ended(),
         };
         let method = request.map_or(http::Method::Other, |request| request.method());
@@ -302,11 +319,6 @@ impl<O: Observer> http::Sink for Finish<O> {
         };
         self.observer.held(&held);
     }
-}
-
-fn text(bytes: Option<&[u8]>) -> Option<Cow<'_, str>> {
-    // Nearly always it is UTF-8, which is told faster than what is wrong with it.
-    bytes.map(|bytes| str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed))
 }
 
 fn proxied_address(proxy: &http::ProxyHeader) -> Option<IpAddr> {

@@ -14,6 +14,8 @@ use super::own::read_own;
 use super::replace::{keep_as, remove_unfinished, replace};
 use crate::clock::Timestamp;
 
+use crate::printable::to_json;
+
 /// What can go wrong with the file.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -146,8 +148,7 @@ impl<T: Default + Serialize + DeserializeOwned> StateFile<T> {
         if self.is_sealed {
             return Err(StoreError::Sealed(self.path.clone()));
         }
-        let bytes = serde_json::to_vec(saved)
-            .map_err(|source| StoreError::Format { path: self.path.clone(), source })?;
+        let text = to_json(saved).map_err(|source| StoreError::Format { path: self.path.clone(), source })?;
         if self.keeps_previous
             && self.path.exists()
             && let Err(error) = keep_as(&self.path, &self.previous_path())
@@ -155,7 +156,7 @@ impl<T: Default + Serialize + DeserializeOwned> StateFile<T> {
             // It is a second way back, no more.
             debug!(%error, path = %self.path.display(), "the version before this change is not kept");
         }
-        replace(&self.path, &bytes, 0o600)
+        replace(&self.path, text.as_bytes(), 0o600)
             .map_err(|source| StoreError::Io { path: self.path.clone(), source })
     }
 }

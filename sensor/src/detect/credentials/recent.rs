@@ -1,6 +1,5 @@
 //! The latest attempts, for samples and for what was done before it was known to be an attack.
 
-use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -31,7 +30,7 @@ pub(crate) struct Seen {
     pub(crate) familiar: bool,
     pub(crate) strange: bool,
     pub(crate) route: Arc<str>,
-    method: Option<Cow<'static, str>>,
+    method: Option<&'static str>,
     status: Option<u16>,
 }
 
@@ -62,7 +61,7 @@ impl Recent {
             // Nobody joins an attack for what another site's page made a browser send.
             strange: attempt.is_strange() && !attempt.is_foreign,
             route: Arc::clone(&attempt.route),
-            method: attempt.exchange.method.as_deref().map(method),
+            method: attempt.exchange.method,
             status: attempt.exchange.status,
         });
     }
@@ -83,20 +82,10 @@ impl Seen {
         Sample {
             ts: self.ts,
             client: self.address,
-            method: self.method.as_deref().map(str::to_owned),
+            method: self.method.map(str::to_owned),
             route: Some(self.route.to_string()),
             status: self.status,
             user: self.account.map(|account| account.to_string()),
         }
-    }
-}
-
-/// Without an allocation for what is usual.
-fn method(method: &str) -> Cow<'static, str> {
-    match method {
-        "POST" => Cow::Borrowed("POST"),
-        "GET" => Cow::Borrowed("GET"),
-        "PUT" => Cow::Borrowed("PUT"),
-        other => Cow::Owned(other.chars().take(16).collect()),
     }
 }

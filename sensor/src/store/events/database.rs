@@ -14,6 +14,7 @@ use super::queue::Record;
 use super::schema::{self, NEVER, micros};
 use crate::clock::Timestamp;
 use crate::decide::Decision;
+use crate::printable::to_json;
 
 /// What is to be done about an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -238,11 +239,11 @@ fn identity(path: &Path) -> std::io::Result<(u64, u64)> {
 fn insert(transaction: &Transaction<'_>, record: &Record) -> Result<(), DatabaseError> {
     match record {
         Record::Alert(alert) => {
-            let text = serde_json::to_string(alert)?;
+            let text = to_json(alert)?;
             insert_into(transaction, "alerts", &alert.id.to_string(), alert.ts, alert.about.prefix(), &text)
         }
         Record::Audit(entry) => {
-            let text = serde_json::to_string(entry)?;
+            let text = to_json(entry)?;
             insert_into(transaction, "audit", &entry.id.to_string(), entry.ts, entry.prefix(), &text)
         }
         Record::Decision(decision) => insert_decision(transaction, decision),
@@ -266,7 +267,7 @@ fn insert_into(
 }
 
 fn insert_decision(transaction: &Transaction<'_>, decision: &Decision) -> Result<(), DatabaseError> {
-    let text = serde_json::to_string(decision)?;
+    let text = to_json(decision)?;
     let mut statement = transaction.prepare_cached(
         "INSERT OR REPLACE INTO decisions (prefix, measure, since, until, lifted, record)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
