@@ -72,7 +72,9 @@ fn a_blocked_client_gets_no_answer_in_any_disguise() -> Result<()> {
     };
     let found = (dropped("other")?, dropped("ipv6")?);
     ensure!(found == (2, 1), "{found:?}");
-    for (is_v6, disguise) in DISGUISES.into_iter().filter(|(_, disguise)| *disguise != Disguise::Destinations(120)) {
+    for (is_v6, disguise) in
+        DISGUISES.into_iter().filter(|(_, disguise)| *disguise != Disguise::Destinations(120))
+    {
         ensure!(peer.request(is_v6, Nginx::PORT, disguise, &login(0))?, "{disguise:?} was not answered");
     }
     for client in [v4(RAW), v6(RAW)] {

@@ -79,7 +79,18 @@ pub fn mirror_losses(
         MIRROR_LOSSES.map(|(cause, event)| (cause, count(event)));
     let room = ("datagram_room", datagrams.refused(Refusal::Room));
     let incomplete = ("fragments_incomplete", datagrams.incomplete);
-    [ring, load, unread, fragment, budget, tags, extensions, room, incomplete, ("datagram_torn", datagrams.torn)]
+    [
+        ring,
+        load,
+        unread,
+        fragment,
+        budget,
+        tags,
+        extensions,
+        room,
+        incomplete,
+        ("datagram_torn", datagrams.torn),
+    ]
 }
 
 /// What is copied, with its labels from the start; the rest once HTTP is seen.
