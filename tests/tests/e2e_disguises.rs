@@ -26,7 +26,7 @@ const DISGUISES: [(bool, Disguise); 12] = [
 fn login(number: usize) -> Vec<u8> {
     let body = format!("user=u{number}&password=p{number}");
     format!(
-        "POST /login?n={number} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: \
+        "POST /login HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: \
          application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{body}",
         body.len()
     )
