@@ -140,6 +140,16 @@ impl Rows {
         Ok(raw)
     }
 
+    fn of_all_kinds(&mut self, source: IpAddr, stamps: bool) -> Result<()> {
+        for kind in [Kind::Data, Kind::Fin, Kind::Rst] {
+            for reason in REASONS {
+                let row = || format!("{kind:?} {reason:?} {source} {stamps}");
+                self.row(kind, reason, source, stamps).with_context(row)?;
+            }
+        }
+        Ok(())
+    }
+
     fn row(&mut self, kind: Kind, reason: Reason, source: IpAddr, stamps: bool) -> Result<()> {
         let name = format!("{kind:?}-{reason:?}-{}-{stamps}", if source.is_ipv4() { "v4" } else { "v6" });
         let mut raw = self.connect(source, stamps)?;
@@ -161,15 +171,10 @@ fn what_the_kernel_drops_is_not_read() -> Result<()> {
         return Ok(());
     }
     let mut rows = Rows::new()?;
-    for source in [v4(NOBODY), v6(NOBODY)] {
-        for stamps in [true, false] {
-            for kind in [Kind::Data, Kind::Fin, Kind::Rst] {
-                for reason in REASONS {
-                    rows.row(kind, reason, source, stamps)
-                        .with_context(|| format!("{kind:?} {reason:?} {source} {stamps}"))?;
-                }
-            }
-        }
+    for (source, stamps) in
+        [(v4(NOBODY), true), (v4(NOBODY), false), (v6(NOBODY), true), (v6(NOBODY), false)]
+    {
+        rows.of_all_kinds(source, stamps)?;
     }
     let daemon = &rows.seen.scene.daemon;
     let logged = rows.seen.scene.nginx.as_ref().context("no nginx")?.access_log()?;

@@ -113,7 +113,6 @@ fn add_bytes(sum: u64, bytes: &[u8]) -> u64 {
         *to = *from;
     }
     total = total.wrapping_add(u128::from(u64::from_be_bytes(last)));
-    let mut total = total;
     while total >> 48 != 0 {
         total = (total & 0xffff_ffff).wrapping_add(total >> 32);
     }

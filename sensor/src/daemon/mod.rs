@@ -31,6 +31,7 @@ mod source;
 mod supervisor;
 mod surroundings;
 mod user;
+mod watcher;
 mod web;
 
 pub use config::{Config, LogFormat, Paths};

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::fs::File;
-use std::io::{self, BufWriter, Write as _};
+use std::io::{BufWriter, Write as _};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -16,22 +16,20 @@ use tracing::{info, warn};
 
 use super::config::Config;
 use super::deciding::Signals;
-use super::failures::Failures;
 use super::instructing::instruct;
 use super::learned;
 use super::ports::Watch;
 use super::sense::Ports;
 use super::supervisor::Pulse;
+use super::watcher::Watcher;
 use crate::capture::datagram::DatagramCounters;
 use crate::capture::ring::{self, DatagramReader};
 use crate::clock::{self, KernelClock, Timestamp};
 use crate::detect::{Detectors, Usage};
-use crate::event::{Event, Exchange, Held};
 use crate::identity::Key;
-use crate::kernel::{ClientPrefixes, Mirror, SegmentRings, never_preempt};
-use crate::pipeline::{Observer, Pipeline, RouteTable, Snapshot, StatusClass};
+use crate::kernel::{Mirror, SegmentRings, never_preempt};
+use crate::pipeline::{Pipeline, RouteTable, Snapshot};
 use crate::prefix::ClientNet;
-use crate::printable::{to_json, write_json};
 use crate::route::Learned;
 use crate::store::{Damage, StateFile};
 use crate::stream::Instruction;
@@ -64,8 +62,6 @@ const REFRESH: Duration = Duration::from_secs(2);
 
 /// Exchanges remembered for whoever asks.
 const RECENT: usize = 256;
-/// Of these, how many may come between two [`PUBLISH`]es: more would be written for nobody.
-const RECENT_EACH: usize = 64;
 /// What the thread shares.
 #[derive(Debug, Default)]
 pub(super) struct Shared {
@@ -180,66 +176,6 @@ impl Drop for Sensing {
             && thread.join().is_err()
         {
             warn!("the thread that sees HTTP had ended in a panic");
-        }
-    }
-}
-
-/// Remembers what requests to the daemon ask for.
-struct Watcher {
-    detectors: Detectors,
-    signals: Signals,
-    fresh: Vec<String>,
-    failures: Failures,
-    log: Option<BufWriter<File>>,
-    log_errors: u64,
-    /// Server ports that answered in HTTP since the last look.
-    confirmed: BTreeSet<u16>,
-}
-
-impl Watcher {
-    fn new(
-        detectors: Detectors,
-        clients: ClientPrefixes,
-        signals: Signals,
-        log: Option<BufWriter<File>>,
-    ) -> Self {
-        Self {
-            detectors,
-            signals,
-            fresh: Vec::new(),
-            failures: Failures::new(clients),
-            log,
-            log_errors: 0,
-            confirmed: BTreeSet::new(),
-        }
-    }
-
-    fn advance(&mut self, now: Timestamp) {
-        self.detectors.advance(now).for_each(|signal| self.signals.send(signal));
-    }
-}
-
-impl Observer for Watcher {
-    fn held(&mut self, held: &Held) {
-        self.detectors.observe(&Event::Held(held)).for_each(|signal| self.signals.send(signal));
-    }
-
-    fn exchange(&mut self, exchange: &Exchange<'_>) {
-        self.detectors.observe(&Event::Exchange(exchange)).for_each(|signal| self.signals.send(signal));
-        if self.fresh.len() < RECENT_EACH {
-            self.fresh.extend(to_json(exchange).ok());
-        }
-        if let Some(log) = &mut self.log {
-            let written = write_json(&mut *log, exchange).map_err(io::Error::from);
-            if written.and_then(|()| log.write_all(b"\n")).is_err() {
-                self.log_errors = self.log_errors.saturating_add(1);
-            }
-        }
-        if exchange.method.is_some() || exchange.status.is_some() {
-            self.confirmed.insert(exchange.server_port);
-        }
-        if StatusClass::of(exchange.status).is_failure() {
-            self.failures.count(exchange.client);
         }
     }
 }

@@ -149,7 +149,7 @@ mod tests {
             let place = strings.windows(name.len()).position(|window| window == name.as_bytes());
             u32::try_from(place.unwrap()).unwrap()
         };
-        let (none, int, with_bits) = (0, 1 << 24 | 0, 1 << 31);
+        let (none, int, with_bits) = (0, 1 << 24, 1 << 31);
         let types = [
             vec![at("u8"), int, 1, 8],
             vec![at("other"), KIND_STRUCT << 24 | 1, 4, at("other"), 1, 0],

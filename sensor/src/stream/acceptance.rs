@@ -184,11 +184,9 @@ impl<S> Connection<S> {
             [] => None,
             options => TcpOptions::parse(options).timestamps.map(|(stamp, _)| stamp),
         };
-        server.seen
-            && !acknowledged.after(server.highest)
-            && !(server.acknowledged_known && acknowledged.before(server.acknowledged))
-            && !self.acceptance.is_outdated(stamp)
-            && !self.reaches_beyond_window(segment)
+        let is_behind = server.acknowledged_known && acknowledged.before(server.acknowledged);
+        let is_known = server.seen && !acknowledged.after(server.highest) && !is_behind;
+        is_known && !self.acceptance.is_outdated(stamp) && !self.reaches_beyond_window(segment)
     }
 
     /// Notes what a segment says that was taken.
