@@ -331,7 +331,12 @@ const fn flags_of(flags: u8, is_first: bool, is_last: bool) -> u8 {
 /// No lock: tc programs run with softirqs off, so that a CPU runs one at a time. A kernel with PREEMPT_RT may let another
 /// thread send in the midst of it; that segment finds the ring claimed, and is counted as lost.
 #[inline(always)]
-pub(crate) fn put(context: &TcContext, settings: &MirrorSettings, header: &MirrorHeader, offset: usize) -> bool {
+pub(crate) fn put(
+    context: &TcContext,
+    settings: &MirrorSettings,
+    header: &MirrorHeader,
+    offset: usize,
+) -> bool {
     // SAFETY: the helper has no arguments.
     let cpu = unsafe { bpf_get_smp_processor_id() };
     let Some(positions) = RINGS.get_ptr_mut(cpu) else { return has_no_room() };

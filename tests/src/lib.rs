@@ -21,6 +21,7 @@ pub mod tools;
 pub mod wait;
 
 pub mod fixtures;
+pub mod hostile;
 pub mod mirror;
 pub mod model;
 pub mod packet;

@@ -180,12 +180,13 @@ fn what_the_kernel_drops_is_not_read() -> Result<()> {
     ensure!(same, "differs: {:?}; {}", difference(&read()?, &expected), daemon.log());
     let decoys = expected.keys().filter(|line| line.contains("/fake/")).count();
     let real = expected.keys().filter(|line| line.contains("/real/")).count();
-    println!("{real} real requests and {decoys} decoys were taken by the kernel; unanswered: {:?}", rows.accepted);
+    println!(
+        "{real} real requests and {decoys} decoys were taken by the kernel; unanswered: {:?}",
+        rows.accepted
+    );
     ensure!(real >= 100, "the kernel took {real} of the real requests only");
     let metrics = daemon.metrics()?;
-    for reason in
-        ["checksum", "signature", "timestamp", "ack_unsent", "ack_old", "ip_header", "other_host"]
-    {
+    for reason in ["checksum", "signature", "timestamp", "ack_unsent", "ack_old", "ip_header", "other_host"] {
         let refused = metrics.sum("sensor_segments_refused_total", &[("reason", reason)]);
         ensure!(refused > 0, "no segment was refused for {reason}");
     }
@@ -262,8 +263,9 @@ fn forged_requests_accuse_nobody() -> Result<()> {
     for victim in victims {
         forge(&scene, victim, mac)?;
     }
-    let unproven =
-        || scene.daemon.metrics().map_or(0, |metrics| metrics.sum("sensor_http_unproven_exchanges_total", &[]));
+    let unproven = || {
+        scene.daemon.metrics().map_or(0, |metrics| metrics.sum("sensor_http_unproven_exchanges_total", &[]))
+    };
     ensure!(wait_until(PATIENCE, || unproven() > 0), "forged requests are not even counted");
     // Who really scans is found beside them, which shows that detectors had their turn.
     let scanner = Client::new(v4(FLOODER), (server_for(v4(FLOODER)), Nginx::PORT).into());

@@ -25,6 +25,8 @@ enum Suite {
     Http,
     /// What an idle daemon takes, and how soon one with many blocks is ready.
     Daemon,
+    /// What each megabyte of hostile input costs, beside ordinary traffic.
+    Hostile,
 }
 
 impl Suite {
@@ -33,6 +35,7 @@ impl Suite {
             Self::Kernel => "kernel",
             Self::Http => "http",
             Self::Daemon => "daemon",
+            Self::Hostile => "hostile",
         }
     }
 }

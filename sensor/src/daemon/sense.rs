@@ -135,6 +135,8 @@ impl SenseConfig {
         http.integer("max_headers", 8..=1_000, &mut messages.headers);
         http.integer("max_body_bytes", 0..=64 << 20, &mut messages.body_bytes);
         http.integer("max_inflated_bytes", 0..=64 << 20, &mut messages.inflate_bytes);
+        let per_second = &mut messages.inflate_bytes_per_second;
+        http.integer("max_inflated_bytes_per_second", 0..=1 << 30, per_second);
         http.boolean("proxy_protocol", &mut messages.proxy_protocol);
         http.finish();
     }

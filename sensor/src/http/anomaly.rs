@@ -157,6 +157,9 @@ anomalies! {
     ConflictingRetransmission = "conflicting_retransmission",
     /// What began like a PROXY protocol header and is none (PROXY protocol, sections 2.1 and 2.2).
     InvalidProxyHeader = "invalid_proxy_header",
+    /// A compressed body that comes to more than is decoded of it: by its length, by its ratio, or by the budget of its
+    /// connection and of all of them.
+    InflationLimited = "inflation_limited",
 }
 
 const _: () = assert!(Anomaly::ALL.len() <= 64, "the set is 64 bits");

@@ -18,9 +18,14 @@ pub struct Config {
     /// them.
     #[documented_fields(rename = "max_body_bytes")]
     pub body_bytes: usize,
-    /// Most bytes that a compressed body is inflated to.
+    /// Most bytes that a compressed body is inflated to. It is also bound by 64 times its length, and by the budget of
+    /// [`Self::inflate_bytes_per_second`].
     #[documented_fields(rename = "max_inflated_bytes")]
     pub inflate_bytes: usize,
+    /// Most bytes that compressed bodies are inflated to in a second, in all connections together, beyond four times
+    /// what the connection of each has brought. An eighth of it may be used at once.
+    #[documented_fields(rename = "max_inflated_bytes_per_second")]
+    pub inflate_bytes_per_second: usize,
     /// Bytes of a body that are known to follow and not needed, from which on they are not asked for. Default
     /// 16 KiB.
     pub skip_bytes: u64,
@@ -54,6 +59,7 @@ impl Default for Config {
             headers: 100,
             body_bytes: 16 << 10,
             inflate_bytes: 64 << 10,
+            inflate_bytes_per_second: 8 << 20,
             skip_bytes: 16 << 10,
             pipeline: 128,
             chunk_line_bytes: 4 << 10,

@@ -62,6 +62,10 @@ pub struct State {
     pub(super) probed: u32,
     /// Responses to come that belong to requests given up.
     pub(super) forgotten: u32,
+    /// Bytes that it may yet have decoded; see [`super::inflation`].
+    pub(super) inflation: u32,
+    /// Messages of the client after the one that announced the end, which the server has not answered.
+    pub(super) after_close: u8,
     /// Requests, the oldest ones, whose responses may be among missing bytes.
     pub(super) doubtful: u16,
     /// A message has been read.
@@ -101,6 +105,8 @@ impl State {
             requests: Requests::default(),
             probed: 0,
             forgotten: 0,
+            inflation: 0,
+            after_close: 0,
             doubtful: 0,
             spoke: false,
             paired: false,

@@ -68,6 +68,12 @@ counters! {
     buffers_exhausted,
     /// Bodies of which not all was kept.
     bodies_truncated,
+    /// Exchanges with a compressed body that comes to more than one may.
+    inflations_bounded,
+    /// Exchanges with a compressed body for which the budget of the connection and of all was used up.
+    inflations_refused,
+    /// Bytes of clients that were not read since they came after the end that the client had announced.
+    after_close_bytes,
 }
 
 impl Counters {
@@ -86,10 +92,12 @@ impl Counters {
         if anomalies.is_empty() {
             return;
         }
-        for anomaly in anomalies.iter() {
-            if let Some(count) = self.anomalies.get_mut(anomaly as usize) {
-                add(count, 1);
-            }
+        anomalies.iter().for_each(|anomaly| self.note_one(anomaly));
+    }
+
+    pub(super) fn note_one(&mut self, anomaly: Anomaly) {
+        if let Some(count) = self.anomalies.get_mut(anomaly as usize) {
+            add(count, 1);
         }
     }
 }

@@ -51,15 +51,22 @@ enum Coding {
 /// Most codings of one body that are undone; more than one is hardly ever seen.
 const MAX_CODINGS: usize = 2;
 
+/// Whether there is anything to undo.
+pub(super) fn is_coded(encoding: &[u8]) -> bool {
+    let mut names = encoding.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
+    names.any(|name| !matches!(coding(name), Ok(None)))
+}
+
 /// Undoes the codings that `encoding` lists, the last first, of a body of which all or only the beginning is
-/// there. `out` holds the result where it is not the body itself.
+/// there. `out` holds the result where it is not the body itself. The number is how many bytes were made on the way to
+/// it: of all codings together no more than the limit, but for a block of a few KiB, or of 128 KiB with zstd.
 pub(super) fn decode<'a>(
     body: &'a [u8],
     is_whole: bool,
     encoding: &[u8],
     limit: usize,
     out: &'a mut Vec<u8>,
-) -> (&'a [u8], Decoding) {
+) -> (&'a [u8], Decoding, usize) {
     out.clear();
     let mut codings = [None; MAX_CODINGS];
     let mut places = codings.iter_mut();
@@ -68,13 +75,14 @@ pub(super) fn decode<'a>(
             Ok(None) => {}
             Ok(some) => match places.next() {
                 Some(place) => *place = some,
-                None => return (&[], Decoding::Unsupported),
+                None => return (&[], Decoding::Unsupported, 0),
             },
-            Err(()) => return (&[], Decoding::Unsupported),
+            Err(()) => return (&[], Decoding::Unsupported, 0),
         }
     }
     let mut decoding = Decoding::Identity;
     let mut inner = Vec::new();
+    let mut made = 0_usize;
     for coding in codings.into_iter().flatten().rev() {
         let input = match decoding {
             Decoding::Identity => body,
@@ -84,19 +92,24 @@ pub(super) fn decode<'a>(
                 &inner
             }
         };
-        let step = undo(coding, input, limit, out);
+        let step = undo(coding, input, limit.saturating_sub(made), out);
+        let least = if coding == Coding::Zstd && step == Decoding::Bounded { ZSTD_BLOCK } else { 0 };
+        made = made.saturating_add(out.len().max(least));
         decoding = match (decoding, step) {
             (Decoding::Identity | Decoding::Whole, step) => step,
             (earlier, _) => earlier,
         };
     }
-    match decoding {
+    let (result, decoding) = match decoding {
         Decoding::Identity if body.len() > limit => (body.get(..limit).unwrap_or(body), Decoding::Bounded),
         Decoding::Identity if !is_whole => (body, Decoding::Partial),
         Decoding::Identity => (body, decoding),
-        Decoding::Whole if !is_whole => (out, Decoding::Partial),
-        Decoding::Whole | Decoding::Bounded | Decoding::Partial | Decoding::Unsupported => (out, decoding),
-    }
+        Decoding::Whole if !is_whole => (out.as_slice(), Decoding::Partial),
+        Decoding::Whole | Decoding::Bounded | Decoding::Partial | Decoding::Unsupported => {
+            (out.as_slice(), decoding)
+        }
+    };
+    (result, decoding, made)
 }
 
 fn coding(name: &[u8]) -> Result<Option<Coding>, ()> {
@@ -119,6 +132,9 @@ fn coding(name: &[u8]) -> Result<Option<Coding>, ()> {
 fn undo(coding: Coding, input: &[u8], limit: usize, out: &mut Vec<u8>) -> Decoding {
     if input.is_empty() {
         return Decoding::Whole;
+    }
+    if limit == 0 {
+        return Decoding::Bounded;
     }
     match coding {
         Coding::Gzip => read_bounded(MultiGzDecoder::new(input), limit, out),
@@ -174,6 +190,9 @@ const ZSTD_HEADER: [u8; 6] = [0x28, 0xb5, 0x2f, 0xfd, 0, 0x38];
 
 /// An empty last block (RFC 8878, section 3.1.1.2).
 const ZSTD_LAST_BLOCK: [u8; 3] = [1, 0, 0];
+
+/// Most bytes of a block (RFC 8878, section 3.1.1.2.4).
+const ZSTD_BLOCK: usize = 128 << 10;
 
 /// Decodes the first frame, block by block (of at most 128 KiB), until the bound.
 ///

@@ -6,6 +6,7 @@ use super::config::Config;
 use super::connection::{Phase, State};
 use super::counters::{Counters, add};
 use super::exchange::Sink;
+use super::inflation::Allowance;
 use super::pool::Pool;
 use super::preamble::pass_proxy;
 use super::tls::TlsPorts;
@@ -18,6 +19,7 @@ pub struct Http<S> {
     pub(super) config: Config,
     pub(super) pool: Pool,
     pub(super) counters: Counters,
+    pub(super) allowance: Allowance,
     pub(super) sink: S,
     pub(super) tls_ports: TlsPorts,
 }
@@ -28,6 +30,7 @@ impl<S: Sink> Http<S> {
         let config = config.bounded();
         Self {
             pool: Pool::new(&config),
+            allowance: Allowance::new(&config),
             config,
             counters: Counters::default(),
             sink,

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use super::anomaly::Anomalies;
-use super::decode::{self, Decoding};
+use super::anomaly::{Anomalies, Anomaly};
+use super::decode::Decoding;
+use super::inflation::Purse;
 use super::message::{Message, Request, Response};
 use super::proxy_protocol::ProxyHeader;
 use super::unfinished::Unfinished;
@@ -38,7 +39,7 @@ pub struct Exchange<'a> {
     pub anomalies: Anomalies,
     /// Whether bytes are missing, from the messages or so that their pairing is not certain.
     pub gaps: bool,
-    pub(super) inflate_bytes: usize,
+    pub(super) purse: &'a Purse,
 }
 
 impl<'a> Exchange<'a> {
@@ -63,8 +64,18 @@ impl<'a> Exchange<'a> {
         messages.into_iter().flatten().map(of).max().unwrap_or_default()
     }
 
+    /// The anomalies, and what decoding its bodies has found since.
+    #[must_use]
+    pub fn all_anomalies(&self) -> Anomalies {
+        let mut anomalies = self.anomalies;
+        if self.purse.is_limited() {
+            anomalies.insert(Anomaly::InflationLimited);
+        }
+        anomalies
+    }
+
     /// The kept body of the request, decoded by its Content-Encoding into `out` (which is overwritten) up to
-    /// [`Config::inflate_bytes`](super::Config::inflate_bytes).
+    /// [`Config::inflate_bytes`](super::Config::inflate_bytes), within a budget: ask for what is needed only.
     pub fn decode_request<'b>(&self, out: &'b mut Vec<u8>) -> (&'b [u8], Decoding)
     where
         'a: 'b,
@@ -85,8 +96,7 @@ impl<'a> Exchange<'a> {
         'a: 'b,
     {
         let Some(message) = message else { return (&[], Decoding::Whole) };
-        let encoding = message.content_encoding().unwrap_or_default();
-        decode::decode(message.body(), message.body_is_whole(), encoding, self.inflate_bytes, out)
+        self.purse.decode(message, out)
     }
 }
 

@@ -167,8 +167,9 @@ pub fn body(bytes: &[u8]) {
     let coding = codings.get(usize::from(selector % 6)).copied().unwrap_or_default();
     let mut out = Vec::new();
     for limit in [0, 100, 4_096] {
-        let (decoded, decoding) = decode::decode(body, true, coding, limit, &mut out);
+        let (decoded, decoding, made) = decode::decode(body, true, coding, limit, &mut out);
         assert!(decoded.len() <= limit, "the bound");
+        assert!(made <= limit.saturating_add(128 << 10), "the bound of what is made on the way");
         assert!(decoding != Decoding::Unsupported && decoding != Decoding::Identity);
         assert!(decoding != Decoding::Bounded || decoded.len() == limit || selector % 6 > 3);
     }

@@ -23,7 +23,7 @@ pub(super) fn parse(
         Side::Client => request_line(head, first, facts),
         Side::Server => status_line(head, first, facts),
     };
-    let mut fields = Fields { max_headers, current: None, any: false };
+    let mut fields = Fields { max_headers, current: None, blanked: 0, any: false };
     while let Some(line) = lines.next(head, facts) {
         if line.length() == 0 {
             break;
@@ -197,6 +197,8 @@ fn status_line(head: &[u8], line: Span, facts: &mut Facts) -> bool {
 struct Fields {
     max_headers: usize,
     current: Option<HeaderSpan>,
+    /// Up to here line ends have become spaces, where the value at hand has not come so far.
+    blanked: usize,
     any: bool,
 }
 
@@ -233,12 +235,19 @@ impl Fields {
             return;
         };
         facts.flag(Anomaly::ObsFold);
-        let start = current.value.start();
-        if let Some(gap) = head.get_mut(current.value.end()..line.start()) {
+        // Neither the value nor what was blanked before is looked at again: a head is thousands of such lines.
+        let from = current.value.end().max(self.blanked);
+        if let Some(gap) = head.get_mut(from..line.start()) {
             gap.fill(b' ');
         }
-        let value = head.get(start..line.end()).unwrap_or_default();
-        current.value = Span::within(head, trim(value));
+        self.blanked = line.start();
+        let text = trim(line.of(head));
+        if text.is_empty() {
+            return;
+        }
+        let text = Span::within(head, text);
+        let start = if current.value.length() == 0 { text.start() } else { current.value.start() };
+        current.value = Span::new(start, text.end().saturating_sub(start));
     }
 
     fn flush(&mut self, head: &[u8], facts: &mut Facts, spans: &mut Vec<HeaderSpan>) {

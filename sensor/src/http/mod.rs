@@ -23,6 +23,7 @@ mod exchange;
 pub mod fuzz;
 mod head;
 mod header;
+mod inflation;
 mod lenient;
 mod message;
 mod pairing;

@@ -93,6 +93,7 @@ impl<S: Sink> Http<S> {
             state.server.phase = Phase::Start;
             return;
         }
+        state.after_close = 0;
         self.pair(state, &mut message, time);
         let method = if state.paired { state.method().unwrap_or_default() } else { Method::Other };
         let is_tunnel = method == Method::Connect && (200..300).contains(&message.facts.status);
@@ -234,7 +235,7 @@ impl<S: Sink> Http<S> {
         }
     }
 
-    fn emit(&mut self, state: &State, request: Option<&Message>, response: Option<&Message>) {
+    fn emit(&mut self, state: &mut State, request: Option<&Message>, response: Option<&Message>) {
         let mut anomalies = Anomalies::NONE;
         let mut gaps = false;
         for message in [request, response].into_iter().flatten() {
@@ -248,14 +249,21 @@ impl<S: Sink> Http<S> {
         add(&mut counters.unpaired_requests, u64::from(response.is_none()));
         add(&mut counters.unpaired_responses, u64::from(request.is_none()));
         counters.note(anomalies);
+        let ended = || {
+            let times = [request, response].into_iter().flatten();
+            times.map(|message| message.ended.unwrap_or(message.started)).max().unwrap_or_default()
+        };
+        let longest = self.config.inflate_bytes;
+        let purse = self.allowance.open(longest, state.inflation, [request, response], ended);
         let exchange = Exchange {
             request: request.map(Request),
             response: response.map(Response),
             anomalies,
             gaps,
-            inflate_bytes: self.config.inflate_bytes,
+            purse: &purse,
         };
         self.sink.exchange(&state.connection, &exchange);
+        state.inflation = self.allowance.close(&purse, &mut self.counters);
     }
 }
 

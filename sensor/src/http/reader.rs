@@ -22,6 +22,9 @@ impl<S: Sink> Http<S> {
         bytes: &'a [u8],
         time: Timestamp,
     ) -> &'a [u8] {
+        if is_beyond_the_end(state, side) {
+            return self.pass_after_close(state, bytes);
+        }
         if let Some(b'\r' | b'\n') = bytes.first() {
             state.half(side).carried.insert(Anomaly::LeadingEmptyLine);
             let end = bytes.iter().position(|byte| !matches!(byte, b'\r' | b'\n')).unwrap_or(bytes.len());
@@ -230,8 +233,12 @@ impl<S: Sink> Http<S> {
         let half = state.half(side);
         message.facts.anomalies.extend(std::mem::take(&mut half.carried));
         message.state.gaps |= half.lost && half.skipped;
-        if half.closing {
+        let is_after_close = half.closing;
+        if is_after_close {
             message.flag(Anomaly::MessageAfterClose);
+            if side == Side::Client {
+                state.after_close = state.after_close.saturating_add(1);
+            }
         }
         if message.state.tentative {
             add(&mut self.counters.resynchronisations, 1);
@@ -248,6 +255,14 @@ impl<S: Sink> Http<S> {
         }
     }
 
+    /// Does not read what the client sends after the end that it had announced; should the server go on, the next
+    /// message is looked for.
+    fn pass_after_close<'a>(&mut self, state: &mut State, bytes: &'a [u8]) -> &'a [u8] {
+        add(&mut self.counters.after_close_bytes, bytes.len() as u64);
+        self.desynchronise(state, Side::Client);
+        bytes.get(bytes.len()..).unwrap_or_default()
+    }
+
     /// Looks for a message at the start of these bytes and after every line end.
     pub(super) fn resync<'a>(
         &mut self,
@@ -256,6 +271,9 @@ impl<S: Sink> Http<S> {
         bytes: &'a [u8],
         time: Timestamp,
     ) -> &'a [u8] {
+        if is_beyond_the_end(state, side) {
+            return self.pass_after_close(state, bytes);
+        }
         let after_lines = memchr::memchr_iter(b'\n', bytes).map(|at| at.saturating_add(1));
         let found = std::iter::once(0).chain(after_lines).find(|at| {
             bytes.get(*at..).is_some_and(|rest| !rest.is_empty() && looks_like(side, rest) != Start::No)
@@ -284,6 +302,15 @@ impl<S: Sink> Http<S> {
         state.half(side).phase = Phase::Head;
         bytes.get(at..).unwrap_or_default()
     }
+}
+
+/// Messages that are read after the one that announced the end of the connection, until the server answers. It reads
+/// none (RFC 9112, section 9.6), so what comes then is read for the sake of servers that know better, no longer than
+/// they do: requests of HTTP/0.9, each of which announces the end, are seven bytes long.
+const MAX_AFTER_CLOSE: u8 = 8;
+
+fn is_beyond_the_end(state: &State, side: Side) -> bool {
+    side == Side::Client && state.after_close >= MAX_AFTER_CLOSE
 }
 
 /// How many of these bytes belong to the head in progress, and whether it ends with them.

@@ -248,13 +248,10 @@ impl<O: Observer> http::Sink for Finish<O> {
         let (place, route) = (route, route.map(|route| self.routes.text(route)));
         let login = self.identifier.login(exchange, route);
         let (read, uncounted) = self.identifier.further();
-        let further = Further { read, uncounted };
         let cross_site = identity.cross_site && request.is_some_and(Identifier::browsers_send);
         let duration = exchange.duration();
-        let version =
-            request.map(|request| request.version()).or(response.map(|response| response.version()));
-        let version = version.map_or("", http::Version::label);
         let redactor = &self.redactor;
+        let agent = told.and_then(|request| request.user_agent());
         let content_type = told.and_then(|request| request.message().content_type());
         let event = Exchange {
             ts: exchange.started(),
@@ -263,7 +260,7 @@ impl<O: Observer> http::Sink for Finish<O> {
             server: connection.server.address(),
             server_port: connection.server.port(),
             peer: identity.peer,
-            http_version: version,
+            http_version: version(exchange),
             method: told.map(|request| request.method_name()),
             host: told.and_then(|request| request.host()).map(|host| Host::new(host, redactor)),
             path: path.map(|path| Path::new(path, redactor)),
@@ -274,28 +271,20 @@ impl<O: Observer> http::Sink for Finish<O> {
             request_bytes: request.and_then(|request| request.message().body_wire_length()),
             response_bytes: response.and_then(|response| response.message().body_wire_length()),
             duration_us: duration.map(|duration| u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)),
-            user_agent: told
-                .and_then(|request| request.user_agent())
-                .map(|agent| UserAgent::new(agent, redactor)),
+            user_agent: agent.map(|agent| UserAgent::new(agent, redactor)),
             content_type: content_type.map(|kind| MediaType::new(kind, redactor)),
             principal: identity.principal,
             login,
-            further,
+            further: Further { read, uncounted },
             cross_site,
             source: Source::Wire,
             gaps: exchange.gaps,
             proven: connection.proven,
-            anomalies: Findings { http: exchange.anomalies, identity: identity.anomalies },
+            anomalies: Findings { http: exchange.all_anomalies(), identity: identity.anomalies },
             seen: exchange.ended(),
         };
         let method = request.map_or(http::Method::Other, |request| request.method());
-        if let Some(login) = login {
-            self.totals.count_login(login.outcome, 1);
-            self.totals.count_login(LoginOutcome::Unknown, u64::from(uncounted));
-            read.iter().for_each(|login| self.totals.count_login(login.outcome, 1));
-        }
-        self.totals.count(version, method.label(), status, duration);
-        self.totals.unproven = self.totals.unproven.saturating_add(u64::from(!event.proven));
+        count(&mut self.totals, &event, method, duration);
         self.by_route.note(place, method, status, (event.seen, duration));
         self.observer.exchange(&event);
     }
@@ -319,6 +308,22 @@ impl<O: Observer> http::Sink for Finish<O> {
         };
         self.observer.held(&held);
     }
+}
+
+/// The version of the request, or of the response where there was none.
+fn version(exchange: &http::Exchange<'_>) -> &'static str {
+    let request = exchange.request.map(|request| request.version());
+    request.or(exchange.response.map(|response| response.version())).map_or("", http::Version::label)
+}
+
+fn count(totals: &mut Totals, event: &Exchange<'_>, method: http::Method, duration: Option<Duration>) {
+    if let Some(login) = event.login {
+        totals.count_login(login.outcome, 1);
+        totals.count_login(LoginOutcome::Unknown, u64::from(event.further.uncounted));
+        event.further.read.iter().for_each(|login| totals.count_login(login.outcome, 1));
+    }
+    totals.count(event.http_version, method.label(), event.status, duration);
+    totals.unproven = totals.unproven.saturating_add(u64::from(!event.proven));
 }
 
 fn proxied_address(proxy: &http::ProxyHeader) -> Option<IpAddr> {

@@ -394,7 +394,9 @@ impl<S> Connection<S> {
                     || waiting.and_then(|waiting| waiting.end()) == Some(at)
                     || (half.ended && at.plus(1) == half.expected)
             }
-            Side::Server => !half.known || at == half.expected || at == believed || at == half.highest || skipped,
+            Side::Server => {
+                !half.known || at == half.expected || at == believed || at == half.highest || skipped
+            }
         };
         if in_place {
             self.close(CloseCause::Rst, context);

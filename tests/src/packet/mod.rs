@@ -32,6 +32,8 @@ pub mod flags {
     pub const PSH: u8 = 0x08;
     /// The acknowledgement number counts.
     pub const ACK: u8 = 0x10;
+    /// The urgent pointer counts.
+    pub const URG: u8 = 0x20;
     /// ECN-Echo (RFC 3168); set with SYN it offers ECN.
     pub const ECE: u8 = 0x40;
     /// Congestion window reduced (RFC 3168).

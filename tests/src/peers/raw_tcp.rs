@@ -202,8 +202,11 @@ impl RawTcp {
             Err(nix::Error::EAGAIN | nix::Error::EINTR) => return Ok(()),
             Err(error) => return Err(error.into()),
         };
-        let Some(segment) = frame.get(..length).and_then(|frame| self.segment_of(frame)) else { return Ok(()) };
-        let (sequence, flags) = (u32::from_be_bytes([segment[4], segment[5], segment[6], segment[7]]), segment[13]);
+        let Some(segment) = frame.get(..length).and_then(|frame| self.segment_of(frame)) else {
+            return Ok(());
+        };
+        let (sequence, flags) =
+            (u32::from_be_bytes([segment[4], segment[5], segment[6], segment[7]]), segment[13]);
         let start = usize::from(segment[12] >> 4) * 4;
         let payload = segment.get(start..).unwrap_or_default();
         self.seen |= flags;
@@ -288,7 +291,8 @@ impl RawTcp {
             IpAddr::V4(address) => address.octets().to_vec(),
             IpAddr::V6(address) => address.octets().to_vec(),
         });
-        let pseudo = [addresses.concat(), length.to_be_bytes().to_vec(), vec![0, 0, 0, 6], tcp.clone()].concat();
+        let pseudo =
+            [addresses.concat(), length.to_be_bytes().to_vec(), vec![0, 0, 0, 6], tcp.clone()].concat();
         let sum = checksum(&pseudo) ^ if out.wrong.checksum { 0x5555 } else { 0 };
         tcp[16..18].copy_from_slice(&sum.to_be_bytes());
         tcp

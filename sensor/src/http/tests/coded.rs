@@ -4,7 +4,18 @@ use std::io::{Read as _, Write as _};
 
 use flate2::Compression;
 
-use super::super::decode::{Decoding, decode};
+use super::super::decode::{self, Decoding};
+
+fn decode<'a>(
+    body: &'a [u8],
+    is_whole: bool,
+    encoding: &[u8],
+    limit: usize,
+    out: &'a mut Vec<u8>,
+) -> (&'a [u8], Decoding) {
+    let (decoded, decoding, _) = decode::decode(body, is_whole, encoding, limit, out);
+    (decoded, decoding)
+}
 
 const TEXT: &[u8] =
     b"A text that is long enough to be worth coding, that is, a text that repeats: a text that repeats.";

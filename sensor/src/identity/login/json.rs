@@ -35,6 +35,9 @@ pub(super) fn walk(text: &[u8], visit: &mut dyn FnMut(&str, Value<'_>, u8)) {
     let _broken = walker.deserialize(&mut deserializer).is_err();
 }
 
+/// From here on numbers are told with an exponent.
+const LONG_NUMBER: f64 = 1e17;
+
 struct Walker<'w> {
     key: &'w str,
     depth: u8,
@@ -87,7 +90,12 @@ impl<'de> Visitor<'de> for Walker<'_> {
     }
 
     fn visit_f64<E>(self, number: f64) -> Result<(), E> {
-        self.number(&number);
+        if number.abs() < LONG_NUMBER {
+            self.number(&number);
+        } else {
+            // `1e300` is not spelt out.
+            self.number(&format_args!("{number:e}"));
+        }
         Ok(())
     }
 
@@ -192,6 +200,7 @@ mod tests {
             (r#"{"a":"whole","b":"cut o"#, "1a=\"whole\""),
             (r#"{"a":1} trailing"#, "1a=1"),
             ("7", "0=7"),
+            ("[7.0,-1e300]", "1=.. 1=7 1=-1e300"),
             ("", ""),
             ("{nonsense", ""),
         ];

@@ -15,6 +15,7 @@ mod crowd;
 mod daemon;
 mod flood;
 mod frames;
+mod hostile;
 mod http;
 mod link;
 mod nftables;
@@ -50,6 +51,17 @@ enum Suite {
     Http(HttpArgs),
     /// What an idle daemon takes, and how soon one with 100,000 blocks is ready; needs root.
     Daemon(SuiteArgs),
+    /// What each megabyte of hostile input costs, beside ordinary traffic.
+    Hostile(HostileArgs),
+}
+
+#[derive(clap::Args)]
+struct HostileArgs {
+    #[command(flatten)]
+    suite: SuiteArgs,
+    /// Only the kinds whose name has this in it.
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+    only: String,
 }
 
 #[derive(clap::Args)]
@@ -86,6 +98,12 @@ fn main() -> Result<()> {
         Suite::Daemon(args) => {
             let mut report = Report::new(args.effort())?;
             daemon::measure(&mut report, args.effort()).context("the daemon could not be measured")?;
+            (report, args)
+        }
+        Suite::Hostile(HostileArgs { suite: args, only }) => {
+            let mut report = Report::new(args.effort())?;
+            hostile::measure(&mut report, args.effort(), &only)
+                .context("hostile input could not be measured")?;
             (report, args)
         }
     };

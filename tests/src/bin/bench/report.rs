@@ -88,6 +88,8 @@ pub(crate) const MS: &str = "ms";
 pub(crate) const PERCENT: &str = "%";
 /// Machine instructions.
 pub(crate) const INSTRUCTIONS: &str = "instructions";
+/// CPU time for a megabyte of a capture, in milliseconds.
+pub(crate) const MS_PER_MB: &str = "ms/MB";
 /// Things counted.
 pub(crate) const CLIENTS: &str = "clients";
 
@@ -177,6 +179,6 @@ impl Row {
 }
 
 fn shown(value: f64, unit: &str) -> String {
-    let digits = if [MPPS, MS, PERCENT].contains(&unit) { 2 } else { 0 };
+    let digits = if [MPPS, MS, MS_PER_MB, PERCENT].contains(&unit) { 2 } else { 0 };
     format!("{value:.digits$} {unit}")
 }
