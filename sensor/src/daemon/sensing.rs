@@ -1,6 +1,6 @@
 //! The thread that turns mirrored segments into exchanges, and what the rest of the daemon sees of it.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::fs::File;
 use std::io::{BufWriter, Write as _};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,7 +17,7 @@ use tracing::{info, warn};
 use super::config::Config;
 use super::deciding::Signals;
 use super::instructing::instruct;
-use super::learned;
+use super::learned::{self, BASELINES, Baselines, ROUTES};
 use super::ports::Watch;
 use super::sense::Ports;
 use super::supervisor::Pulse;
@@ -51,10 +51,6 @@ const PUBLISH: Duration = Duration::from_millis(200);
 const PUBLISH_QUIET: Duration = Duration::from_secs(1);
 /// How often the routes and baselines learned are kept.
 const KEEP: Duration = Duration::from_secs(60);
-/// The file that they are kept in.
-const ROUTES: &str = "routes.json";
-/// The file that what detectors learned is kept in.
-const BASELINES: &str = "baselines.json";
 /// Between two attempts to have the rings in memory.
 const RETRY: Duration = Duration::from_secs(1);
 /// How often listening sockets are looked at.
@@ -193,9 +189,6 @@ struct Worker {
     routes: StateFile<Option<Learned>>,
     baselines: Baselines,
 }
-
-/// What detectors learned, by their names.
-type Baselines = StateFile<BTreeMap<String, serde_json::Value>>;
 
 impl Worker {
     fn run(&mut self) {
