@@ -1,5 +1,8 @@
 //! Segments from the kernel's mirror.
 
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzz;
+
 use sensor_common::abi::{MirrorDirection, MirrorHeader};
 
 use super::segment::{Direction, Endpoint, Flags, Segment};

@@ -4,6 +4,8 @@
 //! server checks the peer's credentials besides, and notes them with each change.
 
 mod client;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzz;
 mod server;
 pub mod wire;
 

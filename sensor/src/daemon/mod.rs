@@ -1,11 +1,14 @@
 //! The daemon: joins the rooms, and ends in order.
 
 mod background;
+mod burst;
 mod commands;
 mod conclude;
 mod config;
 mod deciding;
 mod engine;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzz;
 mod instructing;
 mod observing;
 mod ports;

@@ -52,5 +52,7 @@ pub use readiness::{Diagnostics, watch_diagnostics, watch_links, watch_notices};
 pub use route::ask_route;
 pub use schedule::never_preempt;
 pub use segments::SegmentRings;
+#[cfg(any(test, feature = "fuzzing"))]
+pub use segments::fuzz;
 pub use settings::Tuning;
 pub use tries::{PolicyTries, Scopes, TrieKind};
