@@ -1,5 +1,8 @@
 //! Segments from the kernel's mirror.
 
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzz;
+
 use sensor_common::abi::{DATAGRAM, MirrorChecksum, MirrorDirection, MirrorHeader, datagram_flags};
 use sensor_common::packet;
 
