@@ -201,7 +201,7 @@ mod tests {
         #[test]
         fn it_is_the_prefix(bits: u128, v4: bool, length in 0_u8..=128, other: u128) {
             let (address, length) = if v4 {
-                (IpAddr::V4(Ipv4Addr::from_bits(bits as u32)), length.min(32))
+                (IpAddr::V4(Ipv4Addr::from_bits((bits >> 96).try_into().unwrap())), length.min(32))
             } else {
                 (IpAddr::V6(Ipv6Addr::from_bits(bits)), length)
             };

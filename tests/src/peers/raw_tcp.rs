@@ -3,7 +3,7 @@
 use std::io;
 use std::net::IpAddr;
 use std::os::fd::{AsRawFd as _, OwnedFd};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use nix::sys::socket::sockopt::ReceiveTimeout;
 use nix::sys::socket::{
@@ -12,6 +12,7 @@ use nix::sys::socket::{
 use nix::sys::time::TimeVal;
 
 use super::spoof::{checksum, link_address, mac_of};
+use crate::wait::now;
 use crate::packet::flags::{ACK, FIN, PSH, RST, SYN};
 
 /// What is wrong with a segment, or rather with its packet.
@@ -173,7 +174,7 @@ impl RawTcp {
     /// # Errors
     /// Where it never is.
     pub fn wait(&mut self, what: &str, is_so: impl Fn(&Self) -> bool) -> io::Result<()> {
-        let started = Instant::now();
+        let started = now();
         while !is_so(self) {
             if started.elapsed() > PATIENCE {
                 return Err(io::Error::other(format!("the server did not send {what}")));
@@ -188,7 +189,7 @@ impl RawTcp {
     /// # Errors
     /// Where nothing can be received.
     pub fn is_answered(&mut self, is_so: impl Fn(&Self) -> bool) -> io::Result<bool> {
-        let started = Instant::now();
+        let started = now();
         while !is_so(self) && started.elapsed() < Duration::from_millis(500) {
             self.receive()?;
         }
