@@ -1,32 +1,100 @@
 //! From a context to bytes: every direct access to packet memory is in this file.
 
+use aya_ebpf::EbpfContext as _;
+use aya_ebpf::bindings::{__sk_buff, xdp_md};
 use aya_ebpf::helpers::generated::bpf_xdp_get_buff_len;
 use aya_ebpf::programs::{TcContext, XdpContext};
-use sensor_common::packet::Frame;
+use sensor_common::packet::{Frame, Walk, walk};
 
-/// The linear part of a frame.
-pub(crate) struct Linear {
+use crate::atomic;
+
+/// The linear part of a frame, and how to go on in it by functions apart.
+pub(crate) struct Linear<W> {
     data: usize,
     end: usize,
+    walker: W,
 }
 
-/// No header that the parser reads starts beyond this offset: 22 bytes of link headers, 40 of IPv6 and eight
-/// extension headers of 2,048. The verifier wants the bound, and accepts offsets below 65,536.
+/// What follows stacks of tags and chains of extension headers.
+pub(crate) trait Walker {
+    /// See [`walk::tags`].
+    fn tags(&self, offset: usize, before: usize) -> Walk;
+    /// See [`walk::extensions`].
+    fn extensions(&self, first: u8, offset: usize) -> Walk;
+}
+
+/// No header that the parser reads starts beyond this offset. The verifier wants the bound, and accepts offsets below
+/// 65,536.
 const MAX_OFFSET: usize = 0x7fff;
 
-impl Linear {
+impl<'a> Linear<&'a XdpContext> {
     /// The linear part of the context's frame.
     #[inline(always)]
-    pub(crate) fn new(context: &XdpContext) -> Self {
-        Self { data: context.data(), end: context.data_end() }
+    pub(crate) fn new(context: &'a XdpContext) -> Self {
+        Self { data: context.data(), end: context.data_end(), walker: context }
     }
+}
 
+impl<'a> Linear<&'a TcContext> {
     /// The linear part of a socket buffer.
     #[inline(always)]
-    pub(crate) fn of_skb(context: &TcContext) -> Self {
-        Self { data: context.data(), end: context.data_end() }
+    pub(crate) fn of_skb(context: &'a TcContext) -> Self {
+        Self { data: context.data(), end: context.data_end(), walker: context }
+    }
+}
+
+/// Within a walk there is none.
+impl Walker for () {
+    #[inline(always)]
+    fn tags(&self, _offset: usize, _before: usize) -> Walk {
+        Walk::of(0)
     }
 
+    #[inline(always)]
+    fn extensions(&self, _first: u8, _offset: usize) -> Walk {
+        Walk::of(0)
+    }
+}
+
+macro_rules! walker {
+    ($context:ty, $inner:ty, $tags:ident, $extensions:ident) => {
+        impl Walker for &$context {
+            #[inline(always)]
+            fn tags(&self, offset: usize, before: usize) -> Walk {
+                Walk::of($tags(self.as_ptr().cast(), offset as u64, before as u64))
+            }
+
+            #[inline(always)]
+            fn extensions(&self, first: u8, offset: usize) -> Walk {
+                Walk::of($extensions(self.as_ptr().cast(), first as u64, offset as u64))
+            }
+        }
+
+        /// Exported: the verifier looks at it once and by itself, whoever calls it from however many places.
+        #[unsafe(no_mangle)]
+        #[inline(never)]
+        extern "C" fn $tags(context: *mut $inner, offset: u64, before: u64) -> u64 {
+            // SAFETY: the verifier knows the argument for the program's context.
+            let (data, end) = unsafe { ((*context).data as usize, (*context).data_end as usize) };
+            walk::tags(&Linear { data, end, walker: () }, offset as usize, before as usize).number()
+        }
+
+        /// As above.
+        #[unsafe(no_mangle)]
+        #[inline(never)]
+        extern "C" fn $extensions(context: *mut $inner, first: u64, offset: u64) -> u64 {
+            // SAFETY: as above.
+            let (data, end) = unsafe { ((*context).data as usize, (*context).data_end as usize) };
+            let first = (first & 0xff) as u8;
+            walk::extensions(&Linear { data, end, walker: () }, first, offset as usize).number()
+        }
+    };
+}
+
+walker!(XdpContext, xdp_md, xdp_tags, xdp_extensions);
+walker!(TcContext, __sk_buff, tc_tags, tc_extensions);
+
+impl<W> Linear<W> {
     /// Its bytes.
     #[inline(always)]
     pub(crate) fn len(&self) -> u64 {
@@ -34,7 +102,7 @@ impl Linear {
     }
 }
 
-impl Frame for Linear {
+impl<W: Walker> Frame for Linear<W> {
     #[inline(always)]
     fn bytes<const N: usize>(&self, offset: usize) -> Option<&[u8; N]> {
         if offset > MAX_OFFSET {
@@ -47,6 +115,22 @@ impl Frame for Linear {
         // SAFETY: `start..start + N` was just compared with the end of the packet, the bytes stay valid for
         // the run of the program, and byte arrays have no alignment.
         Some(unsafe { &*(start as *const [u8; N]) })
+    }
+
+    #[inline(always)]
+    fn tags(&self, offset: usize, before: usize) -> Walk {
+        self.walker.tags(offset, before)
+    }
+
+    #[inline(always)]
+    fn extensions(&self, first: u8, offset: usize) -> Walk {
+        self.walker.extensions(first, offset)
+    }
+
+    /// The verifier does not see that two exclusive ors with the same number leave what was there.
+    #[inline(always)]
+    fn forget(number: usize, unknown: u16) -> usize {
+        (atomic::opaque(number as u64 ^ unknown as u64) ^ unknown as u64) as usize
     }
 }
 

@@ -12,11 +12,14 @@ mod admit;
 mod atomic;
 mod clock;
 mod count;
+mod fragment;
 mod limit;
 mod maps;
 mod mirror;
 mod notice;
+mod offload;
 mod policy;
+mod ring;
 mod verdict;
 
 use aya_ebpf::bindings::xdp_action::{XDP_DROP, XDP_PASS};

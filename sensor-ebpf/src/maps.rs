@@ -86,6 +86,10 @@ pub(crate) static RINGS: Array<RingPositions> = Array::with_max_entries(1, BPF_F
 #[map]
 pub(crate) static SEGMENTS: Array<Block> = Array::with_max_entries(1, BPF_F_MMAPABLE);
 
+/// When this CPU may copy the next datagram that only user space can read: a theoretical arrival time.
+#[map]
+pub(crate) static DATAGRAMS: PerCpuArray<u64> = PerCpuArray::with_max_entries(1, 0);
+
 /// What wakes the reader of the rings. A page, of which none is larger on a supported architecture.
 #[map]
 pub(crate) static WAKEUPS: RingBuf = RingBuf::with_byte_size(64 * 1024, 0);

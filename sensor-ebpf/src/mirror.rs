@@ -1,40 +1,24 @@
 //! Copies of TCP segments for user space, out of the packets' way: they pass whatever happens here.
 //!
-//! What user space does not need is not copied: segments of other ports, acknowledgements without payload,
-//! bytes beyond a snap length, bytes that an instruction for the connection says to skip.
+//! What user space does not need is not copied: segments of other ports, bytes beyond a snap length, bytes that an
+//! instruction for the connection says to skip, packets that the kernel drops before TCP. Acknowledgements without
+//! payload are copied: they say what this host's TCP has accepted, and what it will accept.
 
-use aya_ebpf::EbpfContext as _;
-use aya_ebpf::bindings::BPF_RB_FORCE_WAKEUP;
-use aya_ebpf::helpers::generated::{bpf_get_smp_processor_id, bpf_ktime_get_ns, bpf_skb_load_bytes};
+use aya_ebpf::helpers::generated::bpf_ktime_get_ns;
 use aya_ebpf::programs::TcContext;
 use sensor_common::abi::{
-    BLOCK, CHUNK, Event, FlowInstruction, FlowKey, MAX_CHUNKS, MirrorDirection, MirrorHeader, MirrorSettings,
-    PORT_WORDS, RingPositions, record_size,
+    CHUNK, Event, FlowInstruction, FlowKey, MAX_CHUNKS, MirrorChecksum, MirrorDirection, MirrorHeader,
+    MirrorSettings, PORT_WORDS,
 };
 use sensor_common::packet::{self, NoSegment, SegmentHeader};
 
 use crate::access::Linear;
-use crate::maps::{FLOWS, MIRROR, RINGS, SEGMENTS, WAKEUPS};
-use crate::{atomic, count, maps};
-
-/// [`CHUNK`] is a power of two.
-const CHUNK_MASK: u64 = CHUNK as u64 - 1;
+use crate::maps::FLOWS;
+use crate::{count, fragment, maps, offload, ring};
 
 const FIN: u8 = 0x01;
 const SYN: u8 = 0x02;
 const RST: u8 = 0x04;
-
-/// [`BLOCK`] is a power of two.
-const BLOCK_BITS: u32 = BLOCK.trailing_zeros();
-/// Where records begin in a block: at multiples of eight.
-const BEGIN_MASK: u64 = (BLOCK as u64 - 1) & !7;
-
-/// A record in a ring.
-#[repr(C)]
-struct Record {
-    header: MirrorHeader,
-    payload: [u8; CHUNK as usize],
-}
 
 /// Copies a segment if someone wants it.
 #[inline(always)]
@@ -42,7 +26,7 @@ pub(crate) fn mirror(context: &TcContext, direction: MirrorDirection) {
     let Some(settings) = maps::mirror_settings() else { return };
     let segment = match packet::segment(&Linear::of_skb(context)) {
         Ok(segment) => segment,
-        Err(why) => match read_again(context, why) {
+        Err(why) => match read_again(context, settings, direction, why) {
             Some(segment) => segment,
             None => return,
         },
@@ -54,15 +38,15 @@ pub(crate) fn mirror(context: &TcContext, direction: MirrorDirection) {
     if !is_watched(settings, port) {
         return;
     }
-    let length = payload_len(&segment, context.len() as usize);
-    if length == 0 && segment.flags & (SYN | FIN | RST) == 0 {
+    if matches!(direction, MirrorDirection::Ingress) && !offload::is_delivered(context, &segment) {
         return;
     }
+    let length = payload_len(&segment, context.len() as usize);
     let snap = settings.snap;
     let has_instructions = settings.instructions != 0;
     let wanted =
         if has_instructions { wanted(&segment, direction, length, snap) } else { Wanted::upto(snap) };
-    let Some(Wanted { snap }) = wanted.checked() else {
+    let Some(Wanted { snap, peer_sent }) = wanted.checked() else {
         count::event(Event::MirrorSkipped);
         return;
     };
@@ -72,7 +56,23 @@ pub(crate) fn mirror(context: &TcContext, direction: MirrorDirection) {
     } else {
         snap
     };
-    copy(context, settings, &segment, direction, (length, snap));
+    let checksum = match direction {
+        MirrorDirection::Ingress => offload::checksum(context, settings),
+        MirrorDirection::Egress => MirrorChecksum::Holds,
+    };
+    copy(context, settings, &segment, &Copy { direction, length, snap, checksum, peer_sent });
+}
+
+/// What is copied of a segment, and what is said about it.
+struct Copy {
+    direction: MirrorDirection,
+    /// Payload bytes.
+    length: u32,
+    /// Most bytes that are copied, options included.
+    snap: u32,
+    checksum: MirrorChecksum,
+    /// See [`MirrorHeader::peer_sent`].
+    peer_sent: Option<u32>,
 }
 
 /// Aggregates of a server that are longer, and cut off by the snap length anyway, are the rest of a large body unless
@@ -87,15 +87,20 @@ fn begins_response(context: &TcContext, segment: &SegmentHeader) -> bool {
     context.load::<[u8; 4]>(segment.payload).is_ok_and(|first| first == *b"HTTP")
 }
 
-/// Bytes of headers that are brought together where they are not: 22 of link headers, 40 of IPv6, 60 of TCP, and
-/// what is left for extension headers.
-const HEADERS: u32 = 256;
+/// Bytes of headers that are brought together where they are not: 64 VLAN tags, 40 of IPv6, 60 of TCP, and what is left
+/// for extension headers.
+pub(crate) const HEADERS: u32 = 512;
 
 /// Headers may lie outside the linear part of the buffer, after a driver or a sender of raw packets that put them
 /// there. It is rare: to look at the length of each buffer first would pull in bytes of every segment whose payload
 /// alone is outside.
 #[inline(always)]
-fn read_again(context: &TcContext, why: NoSegment) -> Option<SegmentHeader> {
+fn read_again(
+    context: &TcContext,
+    settings: &MirrorSettings,
+    direction: MirrorDirection,
+    why: NoSegment,
+) -> Option<SegmentHeader> {
     let mut why = why;
     if why == NoSegment::Unread {
         let (length, linear) = (context.len(), Linear::of_skb(context).len());
@@ -112,17 +117,13 @@ fn read_again(context: &TcContext, why: NoSegment) -> Option<SegmentHeader> {
             }
         }
     }
-    match why {
-        NoSegment::Other => {}
-        NoSegment::Unread => count::event(Event::MirrorUnread),
-        NoSegment::Fragment => count::event(Event::MirrorFragment),
-    }
-    None
+    fragment::read(context, settings, direction, why)
 }
 
-/// How much of a segment is copied.
+/// How much of a segment is copied, and how far the other side has come.
 struct Wanted {
     snap: u32,
+    peer_sent: Option<u32>,
 }
 
 /// Says that not even the header is.
@@ -131,7 +132,7 @@ const NOTHING: u32 = u32::MAX;
 impl Wanted {
     #[inline(always)]
     const fn upto(snap: u32) -> Self {
-        Self { snap }
+        Self { snap, peer_sent: None }
     }
 
     #[inline(always)]
@@ -163,28 +164,56 @@ const fn payload_len(segment: &SegmentHeader, frame: usize) -> u32 {
 #[inline(always)]
 fn wanted(segment: &SegmentHeader, direction: MirrorDirection, length: u32, snap: u32) -> Wanted {
     let key = flow_key(segment, direction);
+    let Some(entry) = FLOWS.get_ptr_mut(key) else { return Wanted::upto(snap) };
     // SAFETY: an entry may be replaced meanwhile; every combination of its fields is valid.
-    let Some(instruction) = (unsafe { FLOWS.get(key) }) else { return Wanted::upto(snap) };
-    let FlowInstruction { skip_until, skips, stop, .. } = *instruction;
+    let FlowInstruction { skip_until, sent, skips, stop, has_sent } = unsafe { *entry };
     if segment.flags & SYN != 0 {
         // The ports are used again: what was said about the old connection is void.
         FLOWS.remove(key).unwrap_or_default();
         return Wanted::upto(snap);
     }
     if stop != 0 {
-        return Wanted { snap: NOTHING };
+        return Wanted::upto(NOTHING);
     }
-    let (until, skips) = match direction {
-        MirrorDirection::Ingress => (skip_until[0], skips[0]),
-        MirrorDirection::Egress => (skip_until[1], skips[1]),
+    let (until, skips, peer_sent) = match direction {
+        MirrorDirection::Ingress => (skip_until[0], skips[0], (has_sent & 2 != 0, sent[1])),
+        MirrorDirection::Egress => (skip_until[1], skips[1], (false, 0)),
     };
     let last = segment.sequence.wrapping_add(length);
     // Before `until` in sequence space (RFC 9293, section 3.4).
     let is_before = until.wrapping_sub(last) <= i32::MAX as u32;
     if skips != 0 && is_before && segment.flags & (FIN | RST) == 0 {
-        return Wanted { snap: NOTHING };
+        if matches!(direction, MirrorDirection::Egress) {
+            // SAFETY: the entry stays valid memory until the program ends; user space may replace it meanwhile, which
+            // forgets this.
+            unsafe { note_sent(entry, last, has_sent & 2 != 0) };
+        }
+        return Wanted::upto(NOTHING);
     }
-    Wanted::upto(snap)
+    if matches!(direction, MirrorDirection::Egress) && has_sent != 0 {
+        // User space sees by this one how far this host has sent.
+        // SAFETY: as below.
+        unsafe { (&raw mut (*entry).has_sent).write_volatile(0) };
+    }
+    Wanted { snap, peer_sent: if peer_sent.0 { Some(peer_sent.1) } else { None } }
+}
+
+/// Notes how far this host has sent. CPUs may write beside each other: each value was true.
+///
+/// # Safety
+/// `entry` is a value of [`FLOWS`].
+#[inline(always)]
+unsafe fn note_sent(entry: *mut FlowInstruction, last: u32, is_known: bool) {
+    // SAFETY: by the caller.
+    let sent = unsafe { &raw mut (*entry).sent[1] };
+    // SAFETY: as above.
+    let is_further = !is_known || last.wrapping_sub(unsafe { sent.read_volatile() }) <= i32::MAX as u32;
+    if is_further {
+        // SAFETY: as above.
+        unsafe { sent.write_volatile(last) };
+        // SAFETY: as above.
+        unsafe { (&raw mut (*entry).has_sent).write_volatile(2) };
+    }
 }
 
 #[inline(always)]
@@ -208,17 +237,53 @@ fn flow_key(segment: &SegmentHeader, direction: MirrorDirection) -> FlowKey {
     }
 }
 
-/// Puts the segment into this CPU's ring, a record for each [`CHUNK`] of payload.
+/// Puts the segment into this CPU's ring, a record for each [`CHUNK`] of options and payload.
 #[inline(always)]
-fn copy(
-    context: &TcContext,
-    settings: &MirrorSettings,
-    segment: &SegmentHeader,
-    direction: MirrorDirection,
-    (length, snap): (u32, u32),
-) {
-    let captured = if length < snap { length } else { snap };
-    let mut header = MirrorHeader {
+#[expect(clippy::cast_possible_truncation, reason = "a TCP header has at most 40 bytes of options")]
+fn copy(context: &TcContext, settings: &MirrorSettings, segment: &SegmentHeader, copy: &Copy) {
+    let &Copy { direction, length, snap, checksum, .. } = copy;
+    let options = segment.payload.wrapping_sub(segment.options) as u32 & 0x3f;
+    let total = options.wrapping_add(length);
+    let checksum = if total > CHUNK { offload::beyond_a_record(checksum) } else { checksum };
+    // To verify a checksum takes the whole segment.
+    let snap = if offload::takes_all(checksum) { CHUNK } else { snap };
+    let captured = if total < snap { total } else { snap };
+    let mut header = header_of(context, segment, copy);
+    header.captured = captured;
+    header.options = options as u8;
+    header.integrity = checksum as u8;
+    let mut done = 0;
+    let mut told = 0;
+    for _ in 0..MAX_CHUNKS {
+        let rest = captured.wrapping_sub(done);
+        let is_last = rest <= CHUNK;
+        header.captured = if is_last { rest } else { CHUNK };
+        // The last record stands for what is not copied, too.
+        let payload = header.captured.wrapping_sub(header.options as u32);
+        header.length = if is_last { length.wrapping_sub(told) } else { payload };
+        header.sequence = segment.sequence.wrapping_add(told);
+        // A SYN takes a sequence number before the first byte of data that comes with it, and FIN comes last.
+        header.flags = flags_of(segment.flags, done == 0, is_last);
+        if segment.flags & SYN != 0 && done != 0 {
+            header.sequence = header.sequence.wrapping_add(1);
+        }
+        if !ring::put(context, settings, &header, segment.options.wrapping_add(done as usize)) {
+            return;
+        }
+        if is_last {
+            break;
+        }
+        done = done.wrapping_add(CHUNK);
+        told = told.wrapping_add(payload);
+        header.options = 0;
+    }
+    count::mirrored(direction, captured);
+}
+
+/// What a segment's first record says of it.
+#[inline(always)]
+fn header_of(context: &TcContext, segment: &SegmentHeader, copy: &Copy) -> MirrorHeader {
+    MirrorHeader {
         // SAFETY: the helper has no arguments.
         time: unsafe { bpf_ktime_get_ns() },
         source: segment.source,
@@ -229,133 +294,26 @@ fn copy(
         ifindex: unsafe { (*context.skb.skb).ifindex },
         sequence: segment.sequence,
         acknowledgement: segment.acknowledgement,
-        length,
-        captured,
+        length: copy.length,
+        captured: 0,
         urgent: segment.urgent,
         flags: segment.flags,
-        direction: direction as u8,
-        reserved: 0,
-    };
-    let mut done = 0;
-    for _ in 0..MAX_CHUNKS {
-        let rest = captured.wrapping_sub(done);
-        let is_last = rest <= CHUNK;
-        header.captured = if is_last { rest } else { CHUNK };
-        // The last record stands for what is not copied, too.
-        header.length = if is_last { length.wrapping_sub(done) } else { CHUNK };
-        header.sequence = segment.sequence.wrapping_add(done);
-        // A SYN takes a sequence number before the first byte of data that comes with it, and FIN comes last.
-        header.flags = flags_of(segment.flags, done == 0, is_last);
-        if segment.flags & SYN != 0 && done != 0 {
-            header.sequence = header.sequence.wrapping_add(1);
-        }
-        if !put(context, settings, &header, segment.payload.wrapping_add(done as usize)) {
-            return;
-        }
-        if is_last {
-            break;
-        }
-        done = done.wrapping_add(CHUNK);
+        direction: copy.direction as u8,
+        window: segment.window,
+        checksum: segment.checksum,
+        peer_sent: match copy.peer_sent {
+            Some(sent) => sent,
+            None => 0,
+        },
+        data_offset: segment.data_offset,
+        options: 0,
+        integrity: 0,
+        peer_sent_known: copy.peer_sent.is_some() as u8,
     }
-    count::mirrored(direction, captured);
 }
 
 #[inline(always)]
 const fn flags_of(flags: u8, is_first: bool, is_last: bool) -> u8 {
     let flags = if is_first { flags } else { flags & !SYN };
     if is_last { flags } else { flags & !(FIN | RST) }
-}
-
-/// Puts a record into the ring of this CPU; false where that failed.
-///
-/// No lock: tc programs run with softirqs off, so that a CPU runs one at a time. A kernel with PREEMPT_RT may let another
-/// thread send in the midst of it; that segment finds the ring claimed, and is counted as lost.
-#[inline(always)]
-fn put(context: &TcContext, settings: &MirrorSettings, header: &MirrorHeader, offset: usize) -> bool {
-    // SAFETY: the helper has no arguments.
-    let cpu = unsafe { bpf_get_smp_processor_id() };
-    let Some(positions) = RINGS.get_ptr_mut(cpu) else { return has_no_room() };
-    // SAFETY: the address of a field of a map value.
-    let writing = unsafe { &raw mut (*positions).writing };
-    // SAFETY: entries of an array map are aligned to eight bytes.
-    if unsafe { atomic::compare_exchange(writing, 0, 1) } != 0 {
-        return has_no_room();
-    }
-    let is_written = write(context, (cpu, positions, settings.block_mask), header, offset);
-    // SAFETY: as above.
-    unsafe { writing.write_volatile(0) };
-    if is_written {
-        wake();
-    }
-    is_written
-}
-
-/// Writes a record, and then how far the ring is written: nobody reads it before. False where that failed.
-#[inline(always)]
-#[expect(clippy::cast_possible_truncation, reason = "offsets and sizes are far below 2^32")]
-fn write(
-    context: &TcContext,
-    (cpu, positions, block_mask): (u32, *mut RingPositions, u32),
-    header: &MirrorHeader,
-    offset: usize,
-) -> bool {
-    // SAFETY: the address of a field of a map value.
-    let written_at = unsafe { &raw mut (*positions).written };
-    // SAFETY: as above.
-    let read_at = unsafe { &raw const (*positions).read };
-    // SAFETY: as above.
-    let written = unsafe { written_at.read_volatile() };
-    // SAFETY: as above; user space writes it meanwhile.
-    let read = unsafe { read_at.read_volatile() };
-    let size = record_size(header.captured);
-    let ring = (block_mask as u64).wrapping_add(1).wrapping_mul(BLOCK as u64);
-    if written.wrapping_sub(read).wrapping_add(size) > ring {
-        return has_no_room();
-    }
-    let first_block = cpu.wrapping_mul(block_mask.wrapping_add(1));
-    let block = first_block.wrapping_add((written >> BLOCK_BITS) as u32 & block_mask);
-    let Some(block) = SEGMENTS.get_ptr_mut(block) else { return has_no_room() };
-    let begin = atomic::opaque(written) & BEGIN_MASK;
-    // SAFETY: the longest record that begins in the block ends in the block's value.
-    let record = unsafe { block.cast::<u8>().add(begin as usize) }.cast::<Record>();
-    // SAFETY: entries of an array map are aligned to eight bytes, and so are records in them.
-    unsafe { (*record).header = *header };
-    if header.captured > 0 {
-        // 1 to CHUNK in a form that the verifier of Linux 6.1 follows.
-        let bytes = (atomic::opaque((header.captured as u64).wrapping_sub(1)) & CHUNK_MASK).wrapping_add(1);
-        // SAFETY: the address of a field of a map value.
-        let payload = unsafe { &raw mut (*record).payload };
-        // SAFETY: the payload has room for `CHUNK` bytes, and `bytes` is not more.
-        let loaded =
-            unsafe { bpf_skb_load_bytes(context.as_ptr(), offset as u32, payload.cast(), bytes as u32) };
-        if loaded != 0 {
-            count::event(Event::MirrorLoadFailed);
-            return false;
-        }
-    }
-    // SAFETY: the address of a field of a map value.
-    unsafe { atomic::publish(written_at, written.wrapping_add(size)) };
-    true
-}
-
-/// The ring is full or in use, or the CPU was added after the rings were made.
-#[inline(always)]
-fn has_no_room() -> bool {
-    count::event(Event::MirrorRingFull);
-    false
-}
-
-/// Wakes user space where it sleeps: one record does, and it says so again before it sleeps the next time.
-#[inline(always)]
-fn wake() {
-    let Some(settings) = MIRROR.get_ptr_mut(0) else { return };
-    // SAFETY: the address of a field of a map value.
-    let wake = unsafe { &raw mut (*settings).wake };
-    // SAFETY: as above.
-    if unsafe { wake.read_volatile() } != 0 {
-        // SAFETY: as above.
-        unsafe { wake.write_volatile(0) };
-        // Where it is full, user space is awake.
-        let _is_told = WAKEUPS.output::<u64>(&0, BPF_RB_FORCE_WAKEUP as u64);
-    }
 }

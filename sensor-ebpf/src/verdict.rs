@@ -30,15 +30,18 @@ pub(crate) fn judge(context: &XdpContext) -> Verdict {
     let ifindex = access::ingress_ifindex(context);
     let (family, reason) = match packet::parse(&linear) {
         Parsed::Ip(packet) => {
+            let reason = reason(context, settings, &packet, bytes, ifindex);
             if let Transport::Unreadable(problem) = packet.transport {
                 count::problem(located(problem, &linear, bytes));
+                (packet.family, in_depth(reason, problem))
+            } else {
+                (packet.family, reason)
             }
-            (packet.family, reason(context, settings, &packet, bytes, ifindex))
         }
         Parsed::NotIp => (Family::Other, Reason::NotIp),
         Parsed::Unparsed(problem) => {
             count::problem(located(problem, &linear, bytes));
-            (Family::Other, Reason::Unparsed)
+            (Family::Other, in_depth(Reason::Unparsed, problem))
         }
     };
     let verdict = verdict_of(reason, settings.enforce != 0);
@@ -46,9 +49,19 @@ pub(crate) fn judge(context: &XdpContext) -> Verdict {
     verdict
 }
 
+/// Headers beyond the depth that is followed are a reason of their own, where nothing else decides.
+#[inline(always)]
+fn in_depth(reason: Reason, problem: Problem) -> Reason {
+    if problem.is_depth() && matches!(reason, Reason::None | Reason::Unparsed) {
+        Reason::HeaderDepth
+    } else {
+        reason
+    }
+}
+
 /// A header that lies in a later fragment is out of sight, not missing.
 #[inline(always)]
-fn located(problem: Problem, linear: &Linear, bytes: u64) -> Problem {
+fn located<W>(problem: Problem, linear: &Linear<W>, bytes: u64) -> Problem {
     if problem.is_truncation() && bytes > linear.len() { Problem::NonLinear } else { problem }
 }
 
@@ -61,7 +74,8 @@ fn verdict_of(reason: Reason, enforce: bool) -> Verdict {
         | Reason::BitRate
         | Reason::ConnectionRate
         | Reason::RequestRate
-        | Reason::NewcomerRate => {
+        | Reason::NewcomerRate
+        | Reason::HeaderDepth => {
             if enforce {
                 Verdict::Drop
             } else {

@@ -87,6 +87,13 @@ pub fn monotonic() -> Duration {
     clock_gettime(ClockId::CLOCK_MONOTONIC).map_or(Duration::ZERO, Duration::from)
 }
 
+/// The moment `since_boot` after the kernel started: times of processes count from there, and go on while it sleeps.
+#[must_use]
+pub fn after_boot(since_boot: Duration) -> Timestamp {
+    let up = clock_gettime(ClockId::CLOCK_BOOTTIME).map_or(Duration::ZERO, Duration::from);
+    now().minus(up).plus(since_boot)
+}
+
 /// Turns times of the kernel's monotonic clock into civil time.
 #[derive(Clone, Copy, Debug)]
 pub struct KernelClock {

@@ -11,6 +11,8 @@ pub mod printable;
 
 pub mod kernel;
 
+pub mod confine;
+
 pub mod capture;
 
 pub mod stream;

@@ -6,6 +6,10 @@ use ipnet::IpNet;
 
 use crate::config::Form;
 
+mod client;
+
+pub use client::{ClientNet, SITE_BITS};
+
 /// What is wrong with a prefix.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PrefixError {

@@ -1,28 +1,129 @@
-//! What senders chose, made safe for the terminal that shows it.
+//! What senders chose, made safe for whatever shows it. Everything that gets out of the program goes through this
+//! file: text for people as [`printable`] or [`printable_lines`], JSON as [`to_json`] or [`write_json`].
+//! `cargo xtask tidy` sees to it that nothing else writes JSON or to standard output.
+
+use std::io;
+
+use serde::Serialize;
+use serde_json::Serializer;
+use serde_json::ser::Formatter;
 
 /// The text with everything escaped that could steer a terminal, or make a reader see another order or other
 /// letters than there are: control characters, line ends among them, and the invisible ones that direct text
 /// (Unicode Standard Annex 9; "Trojan Source", CVE-2021-42574).
 #[must_use]
 pub fn printable(text: &str) -> String {
+    escaped(text, |_| false)
+}
+
+/// As [`printable`], of text of our own that may have several lines: line ends and tabs stay.
+#[must_use]
+pub fn printable_lines(text: &str) -> String {
+    escaped(text, |c| matches!(c, '\n' | '\t'))
+}
+
+fn escaped(text: &str, stays: impl Fn(char) -> bool) -> String {
     let mut safe = String::with_capacity(text.len());
     for c in text.chars() {
-        if c.is_control() || is_invisible(c) { safe.extend(c.escape_default()) } else { safe.push(c) }
+        if is_hostile(c) && !stays(c) { safe.extend(c.escape_default()) } else { safe.push(c) }
     }
     safe
 }
 
-/// Directions, joiners, separators of lines and paragraphs, byte-order marks, tags.
+/// Control characters, C1 ones too, and those that are not seen.
+fn is_hostile(c: char) -> bool {
+    c.is_control() || is_invisible(c)
+}
+
+/// Directions, joiners, fillers, separators of lines and paragraphs, byte-order marks, variation selectors, tags.
 const fn is_invisible(c: char) -> bool {
     matches!(
         c,
-        '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}'
+        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'
+            | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}'
+            | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}'
+            | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}'
     )
+}
+
+/// The value as JSON in one line, in which the same characters are escaped: it means the same, and does nothing to a
+/// terminal.
+///
+/// # Errors
+/// Where the value has no JSON form.
+pub fn to_json<T: Serialize + ?Sized>(value: &T) -> serde_json::Result<String> {
+    let mut out = Vec::with_capacity(128);
+    write_json(&mut out, value)?;
+    // What is written is what came in as text, and ASCII.
+    String::from_utf8(out).map_err(serde::ser::Error::custom)
+}
+
+/// Writes [`to_json`] without the detour of a string.
+///
+/// # Errors
+/// As [`to_json`], and where it cannot be written.
+pub fn write_json<T: Serialize + ?Sized>(out: impl io::Write, value: &T) -> serde_json::Result<()> {
+    value.serialize(&mut Serializer::with_formatter(out, Safe))
+}
+
+/// [`to_json`] in many lines.
+///
+/// # Errors
+/// As [`to_json`].
+pub fn to_pretty_json<T: Serialize + ?Sized>(value: &T) -> serde_json::Result<String> {
+    let text = serde_json::to_string_pretty(value)?;
+    Ok(json_lines(&text))
+}
+
+/// JSON that somebody else wrote, made safe in the same way. Outside of strings JSON has none of these characters but
+/// line ends, which stay.
+#[must_use]
+pub fn json_lines(json: &str) -> String {
+    let mut safe = Vec::with_capacity(json.len());
+    for (number, line) in json.split('\n').enumerate() {
+        if number > 0 {
+            safe.push(b'\n');
+        }
+        // Writing to memory does not fail.
+        let _written = write_fragment(&mut safe, line);
+    }
+    String::from_utf8_lossy(&safe).into_owned()
+}
+
+/// Compact, as the default methods are.
+struct Safe;
+
+impl Formatter for Safe {
+    fn write_string_fragment<W: ?Sized + io::Write>(
+        &mut self,
+        out: &mut W,
+        fragment: &str,
+    ) -> io::Result<()> {
+        // The usual case, without a look at characters.
+        if fragment.bytes().all(|byte| matches!(byte, 0x20..=0x7e)) {
+            return out.write_all(fragment.as_bytes());
+        }
+        write_fragment(out, fragment)
+    }
+}
+
+fn write_fragment<W: ?Sized + io::Write>(out: &mut W, fragment: &str) -> io::Result<()> {
+    let mut rest = fragment;
+    while let Some((at, c)) = rest.char_indices().find(|(_, c)| is_hostile(*c)) {
+        let (before, after) = rest.split_at_checked(at).unwrap_or((rest, ""));
+        out.write_all(before.as_bytes())?;
+        for unit in c.encode_utf16(&mut [0; 2]) {
+            write!(out, "\\u{unit:04x}")?;
+        }
+        rest = after.get(c.len_utf8()..).unwrap_or_default();
+    }
+    out.write_all(rest.as_bytes())
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -36,6 +137,35 @@ mod tests {
             ("pay\u{200b}pal\u{feff}", r"pay\u{200b}pal\u{feff}"),
         ] {
             assert_eq!(printable(text), shown);
+        }
+        assert_eq!(printable_lines("a\nb\u{1b}\r\n"), "a\nb\\u{1b}\\r\n");
+    }
+
+    #[test]
+    fn json_has_them_escaped() {
+        let text = "\u{1b}\u{9b}2J\u{202e}\u{7f}\u{2028}\u{e0041}\u{e9}\"\\";
+        let json = to_json(&text).unwrap();
+        assert_eq!(json, r#""\u001b\u009b2J\u202e\u007f\u2028\udb40\udc41é\"\\""#);
+        assert_eq!(serde_json::from_str::<String>(&json).unwrap(), text);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(512))]
+
+        /// Whatever the text: JSON means the same, has nothing hostile, and is one line; so is text for people.
+        #[test]
+        fn nothing_hostile_gets_through(
+            texts in prop::collection::btree_map(".{0,20}", "[\\x00-\\u{a0}\u{2000}-\u{2070}\u{e0000}-\u{e0fff}a]{0,20}", 0..4),
+        ) {
+            let json = to_json(&texts).unwrap();
+            prop_assert!(!json.contains(is_hostile), "{}", json);
+            let plain: std::collections::BTreeMap<String, String> = serde_json::from_str(&json).unwrap();
+            prop_assert_eq!(&plain, &texts);
+            let by_others = serde_json::to_value(&texts).unwrap().to_string();
+            prop_assert_eq!(&json_lines(&by_others), &json);
+            for text in texts.values() {
+                prop_assert!(!printable(text).contains(is_hostile));
+            }
         }
     }
 }

@@ -200,6 +200,15 @@ impl Daemon {
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
+    /// Runs a command that prints one JSON object a line.
+    ///
+    /// # Errors
+    /// Where it fails, or prints something else.
+    pub fn json_lines(&self, args: &[&str]) -> Result<Vec<Value>> {
+        let printed = self.ok(&[args, &["--json"]].concat())?;
+        printed.lines().map(|line| Ok(serde_json::from_str(line)?)).collect()
+    }
+
     /// Runs a client command with `--json`; returns what it printed.
     ///
     /// # Errors
@@ -256,6 +265,24 @@ impl Daemon {
             child.wait()?;
         }
         ended.with_context(|| format!("the daemon did not end on SIGTERM:\n{}", self.log()))
+    }
+
+    /// Waits until it ends by itself.
+    ///
+    /// # Errors
+    /// Where it does not run, or does not end.
+    pub fn wait(&mut self) -> Result<ExitStatus> {
+        let mut child = self.child.take().context("the daemon does not run")?;
+        let mut ended = None;
+        let has_ended = wait_until(PATIENCE, || {
+            ended = child.try_wait().ok().flatten();
+            ended.is_some()
+        });
+        if !has_ended {
+            child.kill()?;
+            child.wait()?;
+        }
+        ended.with_context(|| format!("the daemon does not end:\n{}", self.log()))
     }
 
     /// Sends it a signal.

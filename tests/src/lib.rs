@@ -11,6 +11,7 @@
 
 pub mod container;
 pub mod daemon;
+pub mod inside;
 pub mod netns;
 pub mod peers;
 pub mod scene;

@@ -1,15 +1,10 @@
 //! What detectors decide is lifted by people, outlives the daemon, and leaves a trail.
 
-use std::io::{self, Read as _, Write as _};
-use std::net::{IpAddr, SocketAddr};
-use std::time::Duration;
-
 use anyhow::{Context as _, Result, ensure};
 use nix::sys::signal::Signal;
 use sensor_tests::daemon::{Daemon, PATIENCE, SMALL_TABLES};
-use sensor_tests::netns::{FLOODER, LEGITIMATE, Net, SERVER_V4, v4};
-use sensor_tests::peers::http::Client;
-use sensor_tests::peers::login::LoginServer;
+use sensor_tests::netns::{FLOODER, LEGITIMATE, Net, v4};
+use sensor_tests::peers::login::{LoginServer, attempt};
 use sensor_tests::tools;
 use sensor_tests::wait::wait_until;
 use serde_json::Value;
@@ -18,22 +13,6 @@ const NO_LIMITS: &str =
     "[limits.default]\npackets = \"off\"\nbits = \"off\"\nconnections = \"off\"\nrequests = \"off\"\n";
 /// More attempts than any threshold needs.
 const MANY: u32 = 200;
-
-/// One attempt at logging in on a connection of its own; the status of the answer.
-fn attempt(net: &Net, source: IpAddr, user: &str, password: &str) -> io::Result<u16> {
-    let server = SocketAddr::new(SERVER_V4, LoginServer::PORT);
-    let client = Client { timeout: Duration::from_secs(1), ..Client::new(source, server) };
-    net.world.enter(|| {
-        let mut stream = client.connect()?;
-        let body = format!(r#"{{"username":"{user}","password":"{password}"}}"#);
-        let head = "POST /login HTTP/1.1\r\nHost: shop.example\r\nContent-Type: application/json";
-        write!(stream, "{head}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len())?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer)?;
-        let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok());
-        status.ok_or_else(|| io::Error::other(format!("answered with {answer:?}")))
-    })
-}
 
 /// Tries one account after the other until something is in force, which `is_met` looks at.
 fn stuff(net: &Net, is_met: impl Fn() -> bool) -> Result<()> {

@@ -272,19 +272,30 @@ fn missing_privileges_are_named() -> Result<()> {
     Ok(())
 }
 
-/// The state is in files: their owner is told which cannot be read.
+/// The state is in files: their owner is told which cannot be read. One that can be moved aside keeps nothing from
+/// starting; a place where no state can be kept does.
 #[test]
 fn a_broken_state_file_is_named() -> Result<()> {
     if tools::skipped("a_broken_state_file_is_named", &[]) {
         return Ok(());
     }
     let net = Net::new()?;
-    let daemon = Daemon::prepare(&net, SMALL_TABLES)?;
-    fs::create_dir(daemon.state_dir())?;
-    fs::write(daemon.state_dir().join("commands.json"), "{\"commands\": ")?;
-    expect("a broken state file", &daemon.run_command().output()?, 1, &["commands.json"])?;
+    let mut daemon = Daemon::prepare(&net, SMALL_TABLES)?;
+    fs::write(daemon.state_dir(), "")?;
+    let place = daemon.state_dir().display().to_string();
+    expect("a file for a state directory", &daemon.run_command().output()?, 1, &[&place])?;
     ensure!(net.xdp_on(INTERFACE)?.is_empty(), "attached all the same");
     ensure!(!daemon.pin_dir().exists(), "a refused start leaves pins behind");
+    fs::remove_file(daemon.state_dir())?;
+    fs::create_dir(daemon.state_dir())?;
+    fs::write(daemon.state_dir().join("commands.json"), "{\"commands\": ")?;
+    daemon.run()?;
+    let status = daemon.ok(&["status"])?;
+    for word in
+        ["DEGRADED", "commands.json: EOF", "nothing of it is in force", "commands.json.corrupt-", "mv "]
+    {
+        ensure!(status.contains(word), "no `{word}` in {status}");
+    }
     Ok(())
 }
 

@@ -42,7 +42,9 @@ echo "$*" >>/tmp/systemctl.log
 pid=$(cat /tmp/sensor.pid 2>/dev/null)
 start() {
     sed -n 's/^ExecStartPre=[-+]*//p' $unit | sh -e >>/tmp/sensor.log 2>&1 || exit 1
+    # Root becomes whom the state belongs to.
     mkdir -p /run/sensor /var/lib/sensor
+    chown -R sensor:sensor /var/lib/sensor
     setsid $(sed -n 's/^ExecStart=//p' $unit) >>/tmp/sensor.log 2>&1 </dev/null &
     echo $! >/tmp/sensor.pid
 }
@@ -241,8 +243,8 @@ fn installed_upgraded_removed_and_purged_in_a_clean_debian() -> Result<()> {
 
     root.ok(&["apt-get", "purge", "--yes", "sensor"])?;
     let after = root.files()?;
-    // The group stays, and with it adduser's lock and the backup that it makes of the file it changes.
-    let of_the_group = ["/etc/gshadow-", "/run/adduser"];
+    // User and groups stay, and with them adduser's lock and the backups that it makes of the files it changes.
+    let of_the_group = ["/etc/gshadow-", "/etc/passwd-", "/etc/shadow-", "/run/adduser"];
     let left = after.difference(&before).filter(|file| !of_the_group.contains(&file.as_str()));
     let left: Vec<_> = left.collect();
     let lost: Vec<_> = before.difference(&after).collect();

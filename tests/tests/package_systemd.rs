@@ -2,18 +2,13 @@
 //! filter and watchdog are the real ones; and in one without any init system, as in a container image. The tests have
 //! no network but their namespaces.
 
-use std::path::Path;
-use std::process::Command;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use sensor_tests::container::{Container, First, base, package};
+use sensor_tests::container::{Container, First, base, package, upgrade};
 use sensor_tests::daemon::{PATIENCE, SMALL_TABLES, WEB, page};
-use sensor_tests::netns::{FLOODER, INTERFACE, LEGITIMATE, Net, join, v4};
-use sensor_tests::peers::udp::{self, Sink};
-use sensor_tests::scene::{UDP_PORT, udp_target};
+use sensor_tests::inside::{Tries, library};
+use sensor_tests::netns::{FLOODER, INTERFACE, Net, v4};
 use sensor_tests::tools;
 use sensor_tests::wait::wait_until;
 use tempfile::TempDir;
@@ -48,6 +43,7 @@ fn with_systemd_one_command_installs_and_nothing_stays_after_a_purge() -> Result
     ensure!(metrics.contains("sensor_packets_total"), "{metrics}");
     installed_files_are_there(&container)?;
     the_daemon_is_confined(&container)?;
+    from_inside_nothing_foreign_is_possible(&container)?;
     the_unit_reloads(&container)?;
     the_watchdog_restarts_a_stuck_daemon(&container)?;
     an_upgrade_lets_nothing_through(&net, &container)?;
@@ -112,8 +108,7 @@ fn installed_files_are_there(container: &Container) -> Result<()> {
 }
 
 fn property(container: &Container, name: &str) -> Result<String> {
-    let shown = container.ok(&["systemctl", "show", "sensor", "--value", "--property", name])?;
-    Ok(shown.trim().to_owned())
+    container.property(name)
 }
 
 /// Enabled, in monitor mode, and with nothing but what it needs.
@@ -128,21 +123,29 @@ fn the_daemon_is_confined(container: &Container) -> Result<()> {
         ("CapInh", none),
         ("CapAmb", none),
         ("NoNewPrivs", "1"),
-        // A filter of system calls.
+        // Filters of system calls.
         ("Seccomp", "2"),
     ] {
         let found = status.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(':'));
         ensure!(found.map(str::trim) == Some(value), "{key} is not {value}:\n{status}");
     }
     for (place, access) in [
-        ("/run/sensor/control.sock", "root:sensor 660"),
-        ("/var/lib/sensor", "root:root 700"),
-        ("/var/lib/sensor/hash.key", "root:root 600"),
-        ("/run/sensor", "root:root 755"),
+        ("/run/sensor/control.sock", "sensor:sensor 660"),
+        ("/var/lib/sensor", "sensor:sensor 700"),
+        ("/var/lib/sensor/hash.key", "sensor:sensor 600"),
+        ("/run/sensor", "sensor:sensor 755"),
+        ("/sys/fs/bpf/sensor", "sensor:sensor 700"),
+        ("/etc/sensor", "root:root 755"),
     ] {
         let found = container.ok(&["stat", "--format", "%U:%G %a", place])?;
         ensure!(found.trim() == access, "{place}: {found}");
     }
+    let uids = status.lines().find_map(|line| line.strip_prefix("Uid:")).context("no user")?;
+    ensure!(uids.split_whitespace().all(|uid| uid != "0"), "it is root:\n{status}");
+    let told = container.ok(&["sensor", "status", "--json"])?;
+    ensure!(told.matches("\"extent\":\"full\"").count() == 3, "not all layers are in force: {told}");
+    let score = container.run(&["systemd-analyze", "security", "--no-pager", "--threshold=15", "sensor"])?;
+    ensure!(score.status.success(), "exposure: {}", String::from_utf8_lossy(&score.stdout));
     // Outside of the unit's own mount namespace, where the next daemon finds them.
     container.ok(&["test", "-e", "/sys/fs/bpf/sensor/maps"])?;
     let log = container.ok(&["journalctl", "--unit=sensor", "--no-pager", "--output=cat"])?;
@@ -150,6 +153,45 @@ fn the_daemon_is_confined(container: &Container) -> Result<()> {
         ensure!(!log.contains(word), "{word}:\n{log}");
     }
     Ok(())
+}
+
+/// The daemon itself tries to get out of the unit, by a library that is loaded into it.
+fn from_inside_nothing_foreign_is_possible(container: &Container) -> Result<()> {
+    if tools::find("cc").is_none() {
+        tools::say_skipped("what is possible from inside", "cc is not installed");
+        return Ok(());
+    }
+    let scratch = TempDir::new()?;
+    let library = container.share(&library(scratch.path())?)?;
+    // Where the unit may run programs from.
+    let drop_in = format!(
+        "install -m 755 {library} /usr/lib/probe.so; mkdir -p /run/systemd/system/sensor.service.d\n\
+         printf '[Service]\\nEnvironment=LD_PRELOAD=/usr/lib/probe.so PROBE_OUT=/var/lib/sensor/probe\\n' \
+         >/run/systemd/system/sensor.service.d/inside.conf\nsystemctl daemon-reload\nsystemctl restart sensor"
+    );
+    container.ok(&["sh", "-c", &drop_in])?;
+    // What there is to be had, were it not for the unit: a systemd, a bus.
+    container.ok(&["sh", "-c", "test -S /run/systemd/private && mkdir -p /run/dbus"])?;
+    let pid = property(container, "MainPID")?;
+    container.ok(&["sh", "-c", &format!("kill -USR1 {pid}")])?;
+    let mut tries = None;
+    let is_done = || {
+        tries = container.ok(&["cat", "/var/lib/sensor/probe"]).ok().and_then(|text| Tries::read(&text));
+        tries.is_some()
+    };
+    ensure!(wait_until(PATIENCE, is_done), "the library tried nothing");
+    let tries = tries.context("tries")?;
+    tries.nothing_foreign_is_possible()?;
+    tries.nothing_of_roots_is_possible()?;
+    // A shell is the end of the process; the unit starts another.
+    container.ok(&["sh", "-c", &format!("kill -USR2 {pid}")])?;
+    let is_new = || property(container, "MainPID").is_ok_and(|now| now != pid && now != "0");
+    ensure!(wait_until(PATIENCE, is_new), "the daemon became a shell, or was not started again");
+    let log = container.ok(&["journalctl", "--unit=sensor", "--no-pager", "--output=cat"])?;
+    ensure!(log.contains("SYS"), "it was not ended for a system call:\n{log}");
+    let undo = "rm -r /run/systemd/system/sensor.service.d /usr/lib/probe.so /var/lib/sensor/probe; \
+                rmdir /run/dbus; systemctl daemon-reload; systemctl restart sensor";
+    container.ok(&["sh", "-c", undo]).map(drop)
 }
 
 fn configure(container: &Container, text: &str) -> Result<()> {
@@ -196,62 +238,72 @@ fn the_watchdog_restarts_a_stuck_daemon(container: &Container) -> Result<()> {
 
 /// A blocked client sends all the while that a new version is installed and its daemon takes over.
 fn an_upgrade_lets_nothing_through(net: &Net, container: &Container) -> Result<()> {
-    let sink = Sink::start(&net.server, UDP_PORT)?;
-    let (blocked, allowed) = (v4(FLOODER), v4(LEGITIMATE));
+    let blocked = v4(FLOODER);
     container.ok(&["sensor", "block", "add", &blocked.to_string()])?;
     let scratch = TempDir::new()?;
-    let next = container.share(&next_version(&package().context("no package")?, scratch.path())?)?;
-    let pid = property(container, "MainPID")?;
-    let stop = Arc::new(AtomicBool::new(false));
-    let stream = |source| {
-        let sent = Arc::new(AtomicU64::new(0));
-        let (counted, stop) = (Arc::clone(&sent), Arc::clone(&stop));
-        let every = Duration::from_millis(1);
-        let thread =
-            net.world.spawn(move || udp::stream(source, udp_target(source), every, 600_000, &counted, &stop));
-        (sent, thread)
-    };
-    let streams = [stream(blocked), stream(allowed)];
-    let all_sent = |count| streams.iter().all(|(sent, _)| sent.load(Ordering::Relaxed) >= count);
-    let outcome = (|| {
-        ensure!(wait_until(PATIENCE, || all_sent(200)), "nothing is sent");
-        container.ok(&["dpkg", "--install", &next])?;
-        let so_far = streams[0].0.load(Ordering::Relaxed);
-        ensure!(wait_until(PATIENCE, || all_sent(so_far.saturating_add(200))), "nothing is sent any more");
-        Ok(so_far)
-    })();
-    stop.store(true, Ordering::Relaxed);
-    for (_, thread) in streams {
-        join(thread)?;
-    }
-    let sent = outcome?;
+    let next = upgrade::with_version(&package().context("no package")?, scratch.path(), NEXT_VERSION)?;
+    upgrade::under_fire(net, container, blocked, &container.share(&next)?)?;
     let installed = container.ok(&["dpkg-query", "--show", "--showformat=${Version}", "sensor"])?;
     ensure!(installed == NEXT_VERSION, "{installed} is installed");
-    ensure!(property(container, "ActiveState")? == "active", "the daemon does not run after the upgrade");
-    ensure!(property(container, "MainPID")? != pid, "the upgrade does not restart the daemon");
-    let passed = sink.packets_from(blocked);
-    ensure!(passed == 0, "{passed} of more than {sent} packets of a blocked client passed");
-    ensure!(sink.packets_from(allowed) > 0, "nobody's packets passed");
-    let status = container.ok(&["sensor", "status", "--json"])?;
-    ensure!(status.contains("\"adopted\":true") || status.contains("\"adopted\": true"), "{status}");
     Ok(())
 }
 
-/// The same package under a higher version.
-fn next_version(deb: &Path, scratch: &Path) -> Result<std::path::PathBuf> {
-    let made = scratch.join("next.deb");
-    let script = "set -e; dpkg-deb -R \"$1\" \"$2/tree\"; \
-                  sed -i \"s/^Version: .*/Version: $3/\" \"$2/tree/DEBIAN/control\"; \
-                  dpkg-deb --root-owner-group -Zgzip -z1 -b \"$2/tree\" \"$2/next.deb\"";
-    let output =
-        Command::new("sh").args(["-c", script, "sh"]).arg(deb).arg(scratch).arg(NEXT_VERSION).output()?;
-    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    Ok(made)
+#[test]
+fn with_systemd_an_upgrade_from_root_keeps_state_and_enforcement() -> Result<()> {
+    let test = "with_systemd_an_upgrade_from_root_keeps_state_and_enforcement";
+    let Some((net, container, deb)) = prepare(test)? else { return Ok(()) };
+    let scratch = TempDir::new()?;
+    let before = upgrade::as_root(&package().context("no package")?, scratch.path())?;
+    container.ok(&["dpkg", "--install", &container.share(&before)?])?;
+    configure(&container, &format!("mode = \"enforce\"\n{SMALL_TABLES}"))?;
+    // A secret that nobody but root could read; nothing is sent to it.
+    let secret = "umask 077; printf '[alerts.webhook]\\nurl = \"http://192.0.2.1/x\"\\n' >/etc/sensor/conf.d/secret.toml";
+    container.ok(&["sh", "-c", secret])?;
+    container.ok(&["systemctl", "restart", "sensor"])?;
+    let owner = |place: &str| container.ok(&["stat", "--format", "%U:%G %a", place]);
+    ensure!(owner("/var/lib/sensor/hash.key")?.trim() == "root:root 600", "this is no daemon that is root");
+    let key = container.ok(&["sha256sum", "/var/lib/sensor/hash.key"])?;
+    let blocked = v4(FLOODER);
+    container.ok(&["sensor", "block", "add", &blocked.to_string(), "--reason", "of before"])?;
+
+    upgrade::under_fire(&net, &container, blocked, &deb)?;
+    for (place, access) in [
+        ("/var/lib/sensor", "sensor:sensor 700"),
+        ("/var/lib/sensor/hash.key", "sensor:sensor 600"),
+        ("/var/lib/sensor/events.db", "sensor:sensor 600"),
+        ("/sys/fs/bpf/sensor/links/eth0", "sensor:sensor 600"),
+        ("/etc/sensor/conf.d/secret.toml", "sensor:root 600"),
+        ("/etc/sensor/sensor.toml", "root:root 644"),
+    ] {
+        ensure!(owner(place)?.trim() == access, "{place}: {}", owner(place)?);
+    }
+    ensure!(container.ok(&["sha256sum", "/var/lib/sensor/hash.key"])? == key, "another key");
+    let blocks = container.ok(&["sensor", "block", "list"])?;
+    ensure!(blocks.contains("of before"), "the block is forgotten: {blocks}");
+    // The webhook is reached as it was.
+    let addresses = property(&container, "IPAddressAllow")?;
+    ensure!(addresses.contains("0.0.0.0/0"), "the webhook is out of reach: {addresses}");
+    container.ok(&["dpkg", "--remove", "sensor"])?;
+    ensure!(net.xdp_on(INTERFACE)?.is_empty(), "still attached: {}", net.xdp_on(INTERFACE)?);
+    container.ok(&["dpkg", "--purge", "sensor"])?;
+    ensure!(
+        container.run(&["test", "-e", "/etc/systemd/system/sensor.service.d"])?.status.code() == Some(1),
+        "what the upgrade wrote is left"
+    );
+    Ok(())
 }
 
 /// What dpkg, ldconfig and systemd write of any package.
-const OF_ANY_PACKAGE: [&str; 6] =
-    ["/var/lib/dpkg/", "/var/log/", "/var/cache/", "/etc/group-", "/etc/gshadow-", "/etc/.pwd.lock"];
+const OF_ANY_PACKAGE: [&str; 8] = [
+    "/var/lib/dpkg/",
+    "/var/log/",
+    "/var/cache/",
+    "/etc/group-",
+    "/etc/gshadow-",
+    "/etc/passwd-",
+    "/etc/shadow-",
+    "/etc/.pwd.lock",
+];
 
 fn nothing_is_left(container: &Container, before: &[String]) -> Result<()> {
     let after = container.files()?;

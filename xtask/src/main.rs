@@ -6,6 +6,7 @@ mod bench;
 mod build;
 mod clock;
 mod demo;
+mod deny;
 mod dist;
 mod evaluate;
 mod fuzz;

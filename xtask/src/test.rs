@@ -7,7 +7,7 @@ use anyhow::Result;
 
 use crate::outcome::{Outcome, Skip};
 use crate::stages::{self, Stage};
-use crate::{dist, fuzz, process, setup, tidy, vm, workspace};
+use crate::{deny, dist, fuzz, process, setup, tidy, vm, workspace};
 
 /// They build only for the BPF target, so cargo's workspace commands leave them out.
 const EBPF_PACKAGES: [&str; 2] = ["sensor-ebpf", "sensor-tests-ebpf"];
@@ -38,6 +38,7 @@ fn all(skip_vm: bool) -> Vec<Stage> {
     vec![
         Stage::new("setup", || setup::everything().map(Outcome::Passed)),
         Stage::plain("tidy", tidy::command),
+        Stage::new("dependencies", deny::check),
         Stage::plain("format", || process::run(process::cargo().args(["fmt", "--all", "--check"]))),
         Stage::plain("clippy", clippy),
         Stage::new("clippy of the eBPF programs", clippy_ebpf),

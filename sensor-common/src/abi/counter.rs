@@ -22,7 +22,7 @@ pub const FAMILIES: u32 = 3;
 /// Members of [`Verdict`].
 pub const VERDICTS: u32 = 3;
 /// Members of [`Reason`].
-pub const REASONS: u32 = 10;
+pub const REASONS: u32 = 11;
 /// Entries of the counter map; the last interface slot collects frames of unknown interfaces.
 pub const COUNTERS: u32 = (MAX_INTERFACES + 1) * FAMILIES * VERDICTS * REASONS;
 
@@ -72,10 +72,23 @@ pub enum Event {
     MirrorLoadFailed = 13,
     /// The headers of what may be a TCP segment lie where they cannot be read.
     MirrorUnread = 14,
-    /// A TCP segment, of whichever port, came as IP fragments; each of them counts.
+    /// A TCP segment of this host's left as IP fragments; each of them counts.
     MirrorFragment = 15,
+    /// A datagram towards this host that user space reads whole was mirrored; see [`super::DATAGRAM`].
+    MirroredDatagrams = 16,
+    /// One was not, since there were too many.
+    MirrorDatagramBudget = 17,
+    /// A frame had more VLAN tags than are followed.
+    MirrorTagDepth = 18,
+    /// A packet of this host had more IPv6 extension headers than are followed.
+    MirrorExtensionDepth = 19,
+    /// A segment was left out of the mirror because the kernel drops its packet: an IPv4 header whose checksum does
+    /// not hold, or a datagram longer than its frame.
+    MirrorBadIp = 20,
+    /// The same, because its frame is addressed to another host, or to several.
+    MirrorOtherHost = 21,
     /// First of the [`Problem`] kinds, which follow in their own order.
-    FirstProblem = 16,
+    FirstProblem = 22,
 }
 
 /// Entries of the event map; `NonLinear` is the last problem.

@@ -18,7 +18,15 @@ pub struct MirrorSettings {
     pub instructions: u32,
     /// Blocks in the ring of each CPU, less one; their number is a power of two.
     pub block_mask: u32,
+    /// Where `sk_buff` has the two bits of `ip_summed`: the byte's offset and, from bit 16 on, the bits to shift it by;
+    /// [`UNKNOWN_PLACE`] where the kernel does not tell.
+    pub ip_summed: u32,
+    /// Keeps the size a multiple of eight.
+    pub reserved: u32,
 }
+
+/// See [`MirrorSettings::ip_summed`].
+pub const UNKNOWN_PLACE: u32 = u32::MAX;
 
 /// Words of [`MirrorSettings::ports`].
 pub const PORT_WORDS: usize = 1024;
@@ -69,7 +77,51 @@ pub enum MirrorDirection {
     Egress = 1,
 }
 
-/// The head of a record in a ring; `captured` bytes of payload follow it.
+/// [`MirrorHeader::direction`] of a piece of a datagram towards this host that only user space can read: an IP
+/// fragment, or IPv6 with extension headers.
+///
+/// What follows the header are bytes of the frame from the IP header on. `length` is how many there are of the datagram,
+/// `sequence` is the place of this piece among them, and `flags` are [`datagram_flags`]; addresses, ports and what else
+/// TCP has are 0. The pieces of a datagram follow one another in their ring, with the same time.
+pub const DATAGRAM: u8 = 2;
+
+/// What else is known of a datagram.
+pub mod datagram_flags {
+    /// The kernel put it together from several (GRO): its TCP checksum is that of none.
+    pub const AGGREGATE: u8 = 1;
+}
+
+/// Pieces that a datagram may take: 65,535 bytes and an IPv6 header.
+pub const MAX_PIECES: u32 = 17;
+
+/// Bytes of [`DATAGRAM`] records that a CPU copies in a second, so that a flood of fragments, which are nearly always
+/// hostile, neither fills its ring nor keeps the reader busy.
+pub const DATAGRAM_RATE: u64 = 8 << 20;
+/// Bytes of them that it copies at once.
+pub const DATAGRAM_BURST: u64 = 1 << 20;
+
+/// What the kernel knows of the checksums of a segment that it mirrors.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(u8)]
+pub enum MirrorChecksum {
+    /// They hold: the card or the kernel said so, or nobody but this host's own stack has touched the segment.
+    #[default]
+    Holds = 0,
+    /// The TCP checksum is still to be verified; the segment was copied whole for that.
+    Unverified = 1,
+    /// As [`Self::Unverified`], on a kernel that does not say whether the checksum is a partial one, which its
+    /// offloading sender left to be completed.
+    UnverifiedOrPartial = 2,
+    /// It was not verified, and the segment is too long for one record.
+    Unverifiable = 3,
+}
+
+impl MirrorChecksum {
+    /// All of them, by their number.
+    pub const ALL: [Self; 4] = [Self::Holds, Self::Unverified, Self::UnverifiedOrPartial, Self::Unverifiable];
+}
+
+/// The head of a record in a ring; `captured` bytes follow it: the TCP options, then payload.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 #[repr(C)]
 pub struct MirrorHeader {
@@ -91,16 +143,29 @@ pub struct MirrorHeader {
     pub acknowledgement: u32,
     /// Payload bytes on the wire, from `sequence` on.
     pub length: u32,
-    /// The first of them, in this record.
+    /// Bytes of this record behind the header.
     pub captured: u32,
     /// Urgent pointer.
     pub urgent: u16,
     /// Control bits of the TCP header.
     pub flags: u8,
-    /// A [`MirrorDirection`].
+    /// A [`MirrorDirection`], or [`DATAGRAM`].
     pub direction: u8,
-    /// Keeps the size a multiple of eight.
-    pub reserved: u32,
+    /// Window, as in the TCP header.
+    pub window: u16,
+    /// Checksum, as in the TCP header.
+    pub checksum: u16,
+    /// The sequence number behind the last byte that the other side was seen to send while its segments were left
+    /// out, where `peer_sent_known` says so.
+    pub peer_sent: u32,
+    /// Data offset and reserved bits, as in the TCP header.
+    pub data_offset: u8,
+    /// How many of the captured bytes are TCP options; in the first record of a segment, all of them are there.
+    pub options: u8,
+    /// A [`MirrorChecksum`].
+    pub integrity: u8,
+    /// Whether `peer_sent` holds.
+    pub peer_sent_known: u8,
 }
 
 /// A connection, as instructions name it.
@@ -125,10 +190,13 @@ pub struct FlowKey {
 pub struct FlowInstruction {
     /// By [`MirrorDirection`]: the sequence number before which no payload is needed, where `skips` says so.
     pub skip_until: [u32; 2],
+    /// By [`MirrorDirection`]: the number behind the last byte that was left out, where `has_sent` says so. The mirror
+    /// writes it; it says nothing of segments before the instruction.
+    pub sent: [u32; 2],
     /// By [`MirrorDirection`]: whether `skip_until` holds.
     pub skips: [u8; 2],
     /// Whether nothing of the connection is needed until its next SYN.
     pub stop: u8,
-    /// Keeps the size a multiple of four.
-    pub reserved: u8,
+    /// By bit of [`MirrorDirection`]: whether `sent` holds.
+    pub has_sent: u8,
 }

@@ -17,15 +17,16 @@ pub use counter::{
     counter_index,
 };
 pub use mirror::{
-    BLOCK, Block, CHUNK, FlowInstruction, FlowKey, MAX_CHUNKS, MAX_SNAP, MirrorDirection, MirrorHeader,
-    MirrorSettings, PORT_WORDS, RingPositions, record_size,
+    BLOCK, Block, CHUNK, DATAGRAM, DATAGRAM_BURST, DATAGRAM_RATE, FlowInstruction, FlowKey, MAX_CHUNKS,
+    MAX_PIECES, MAX_SNAP, MirrorChecksum, MirrorDirection, MirrorHeader, MirrorSettings, PORT_WORDS,
+    RingPositions, UNKNOWN_PLACE, datagram_flags, record_size,
 };
 pub use policy::{BlockEntry, Dimension, Policy, ScopeEntry, ScopeLimits};
 pub use settings::{Settings, Shared, prefixes};
 pub use verdict::{Reason, Verdict};
 
 /// Layout version of everything in this module; part of the identity of pinned maps.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 
 /// The names of the maps in the object, as user space finds them.
 pub mod maps {
@@ -105,10 +106,10 @@ macro_rules! plain_old_data {
 plain_old_data! {
     BlockEntry: 16,
     Counter: 16,
-    FlowInstruction: 12,
+    FlowInstruction: 20,
     FlowKey: 40,
-    MirrorHeader: 72,
-    MirrorSettings: 8208,
+    MirrorHeader: 80,
+    MirrorSettings: 8216,
     OverLimit: 40,
     RingPositions: 128,
     ScopeEntry: 8,

@@ -54,6 +54,9 @@ pub enum Reason {
     NotIp = 8,
     /// No source address could be read; [`super::Event`] counts the kinds.
     Unparsed = 9,
+    /// More VLAN tags or IPv6 extension headers than are followed, and no honest sender's: Linux would go on to read
+    /// them, and find what no limit was asked about.
+    HeaderDepth = 10,
 }
 
 impl Reason {
@@ -69,6 +72,7 @@ impl Reason {
         Self::NewcomerRate,
         Self::NotIp,
         Self::Unparsed,
+        Self::HeaderDepth,
     ];
 
     /// The metric label.
@@ -85,6 +89,7 @@ impl Reason {
             Self::NewcomerRate => "newcomer_rate",
             Self::NotIp => "not_ip",
             Self::Unparsed => "unparsed",
+            Self::HeaderDepth => "header_depth",
         }
     }
 

@@ -21,9 +21,6 @@ pub mod next_header {
     pub const SHIM6: u8 = 140;
 }
 
-/// Extension headers that are followed; a longer chain is read as a packet with no transport header.
-pub const MAX_EXTENSIONS: usize = 8;
-
 /// Whether a protocol number is that of an extension header that tells its length.
 #[inline(always)]
 #[must_use]

@@ -1,7 +1,8 @@
 //! IPv4 (RFC 791) and IPv6 with extension headers (RFC 8200), as far as the transport header.
 
-use super::extension::{extension_len, is_extension, next_header};
-use super::{Frame, MAX_EXTENSIONS, Packet, Problem, Transport, transport};
+use super::extension::is_extension;
+use super::walk::Ended;
+use super::{Frame, Packet, Problem, Transport, transport};
 use crate::abi::{ClientKey, Family};
 
 const IPV4_MIN: usize = 20;
@@ -68,22 +69,13 @@ pub(super) fn skip_extensions<F: Frame + ?Sized>(
     first: u8,
     start: usize,
 ) -> Result<(u8, usize), Transport> {
-    let mut protocol = first;
-    let mut offset = start;
-    for _ in 0..MAX_EXTENSIONS {
-        if !is_extension(protocol) {
-            return Ok((protocol, offset));
-        }
-        let header: &[u8; 8] =
-            frame.bytes(offset).ok_or(Transport::Unreadable(Problem::ExtensionTruncated))?;
-        if protocol == next_header::FRAGMENT && u16::from_be_bytes([header[2], header[3]]) & 0xfff8 != 0 {
-            return Err(Transport::Fragment);
-        }
-        offset = offset.wrapping_add(extension_len(protocol, header[1]));
-        protocol = header[0];
+    if !is_extension(first) {
+        return Ok((first, start));
     }
-    if is_extension(protocol) {
-        return Err(Transport::Unreadable(Problem::ExtensionDepth));
+    match frame.extensions(first, start).ended() {
+        Ended::At(protocol, offset) => Ok((protocol.to_be_bytes()[1], offset)),
+        Ended::Truncated => Err(Transport::Unreadable(Problem::ExtensionTruncated)),
+        Ended::TooDeep => Err(Transport::Unreadable(Problem::ExtensionDepth)),
+        Ended::Fragment => Err(Transport::Fragment),
     }
-    Ok((protocol, offset))
 }

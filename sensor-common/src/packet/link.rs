@@ -1,5 +1,6 @@
-//! Ethernet II with up to two VLAN tags (802.1Q, 802.1ad and the older QinQ type).
+//! Ethernet II with VLAN tags (802.1Q, 802.1ad and the older QinQ type).
 
+use super::walk::{Ended, is_tag};
 use super::{Frame, Problem};
 
 /// What an Ethernet frame carries.
@@ -12,7 +13,8 @@ pub(super) enum Network {
 
 const ETHERNET: usize = 14;
 const TAG: usize = 4;
-const MAX_TAGS: usize = 2;
+/// Tags that are read on the ordinary path: as many as networks use. [`Frame::tags`] reads what follows.
+const ORDINARY_TAGS: usize = 2;
 
 /// The network protocol, and the offset at which its header starts.
 #[inline(always)]
@@ -20,7 +22,7 @@ pub(super) fn parse<F: Frame + ?Sized>(frame: &F) -> Result<(Network, usize), Pr
     let header: &[u8; ETHERNET] = frame.bytes(0).ok_or(Problem::LinkTruncated)?;
     let mut ethertype = u16::from_be_bytes([header[12], header[13]]);
     let mut offset = ETHERNET;
-    for _ in 0..MAX_TAGS {
+    for _ in 0..ORDINARY_TAGS {
         if !is_tag(ethertype) {
             break;
         }
@@ -29,7 +31,11 @@ pub(super) fn parse<F: Frame + ?Sized>(frame: &F) -> Result<(Network, usize), Pr
         offset = offset.wrapping_add(TAG);
     }
     if is_tag(ethertype) {
-        return Err(Problem::VlanDepth);
+        (ethertype, offset) = match frame.tags(offset, ORDINARY_TAGS).ended() {
+            Ended::At(ethertype, offset) => (ethertype, offset),
+            Ended::TooDeep => return Err(Problem::VlanDepth),
+            Ended::Truncated | Ended::Fragment => return Err(Problem::LinkTruncated),
+        };
     }
     let network = match ethertype {
         0x0800 => Network::Ipv4,
@@ -37,9 +43,4 @@ pub(super) fn parse<F: Frame + ?Sized>(frame: &F) -> Result<(Network, usize), Pr
         _ => Network::Other,
     };
     Ok((network, offset))
-}
-
-#[inline(always)]
-const fn is_tag(ethertype: u16) -> bool {
-    matches!(ethertype, 0x8100 | 0x88a8 | 0x9100)
 }

@@ -5,14 +5,17 @@
 //!
 //! Architecture invariant: no access to a frame outside [`Frame::bytes`].
 
+mod datagram;
 pub mod extension;
 mod ip;
 mod link;
 mod segment;
 mod transport;
+pub mod walk;
 
-pub use extension::MAX_EXTENSIONS;
-pub use segment::{NoSegment, SegmentHeader, segment};
+pub use datagram::{Datagram, datagram};
+pub use segment::{NoSegment, SegmentHeader, segment, segment_behind_extensions};
+pub use walk::{MAX_EXTENSIONS, MAX_TAGS, Walk};
 
 use crate::abi::{ClientKey, Family};
 
@@ -20,6 +23,27 @@ use crate::abi::{ClientKey, Family};
 pub trait Frame {
     /// The `N` bytes at `offset`, or `None` where the linear part ends before them.
     fn bytes<const N: usize>(&self, offset: usize) -> Option<&[u8; N]>;
+
+    /// Follows VLAN tags from the one at `offset` on, of which `before` were passed; see [`walk::tags`].
+    #[inline(always)]
+    fn tags(&self, offset: usize, before: usize) -> Walk {
+        walk::tags(self, offset, before)
+    }
+
+    /// Follows extension headers; see [`walk::extensions`].
+    #[inline(always)]
+    fn extensions(&self, first: u8, offset: usize) -> Walk {
+        walk::extensions(self, first, offset)
+    }
+
+    /// The same number. In the kernel, the verifier then knows nothing of it, so that all rounds of a loop look the
+    /// same to it; `unknown` is a number that it knows nothing of either.
+    #[inline(always)]
+    #[must_use]
+    fn forget(number: usize, unknown: u16) -> usize {
+        let _only_the_kernel_needs_it = unknown;
+        number
+    }
 }
 
 impl Frame for [u8] {
@@ -34,7 +58,7 @@ impl Frame for [u8] {
 pub enum Problem {
     /// The frame ends within its Ethernet or VLAN headers.
     LinkTruncated = 0,
-    /// More than two VLAN tags.
+    /// More than [`MAX_TAGS`] VLAN tags.
     VlanDepth = 1,
     /// The frame ends within its IPv4 header or options.
     Ipv4Truncated = 2,
@@ -88,6 +112,13 @@ impl Problem {
             Self::TransportHeader => "transport_header",
             Self::NonLinear => "non_linear",
         }
+    }
+
+    /// Whether there are more headers than are followed, as no honest sender has any use for.
+    #[inline(always)]
+    #[must_use]
+    pub const fn is_depth(self) -> bool {
+        matches!(self, Self::VlanDepth | Self::ExtensionDepth)
     }
 
     /// Whether more bytes would have helped.

@@ -1,7 +1,8 @@
 //! A TCP segment's place in its connection: what reassembly needs, read from the same headers.
 
-use super::extension::next_header;
-use super::{Frame, Problem, Transport, ip, link};
+use super::extension::is_extension;
+use super::walk::Ended;
+use super::{Frame, Problem, link};
 use crate::abi::ClientKey;
 
 /// The headers of a TCP segment.
@@ -21,10 +22,23 @@ pub struct SegmentHeader {
     pub acknowledgement: u32,
     /// Control bits.
     pub flags: u8,
+    /// Data offset and reserved bits: the header's byte 12.
+    pub data_offset: u8,
+    /// Window, not scaled.
+    pub window: u16,
+    /// Checksum.
+    pub checksum: u16,
     /// Urgent pointer.
     pub urgent: u16,
+    /// Offset of the options in the frame; they end where the payload starts.
+    pub options: usize,
     /// Offset of the payload in the frame.
     pub payload: usize,
+    /// The sum of the 16-bit words of an IPv4 header without its options (RFC 1071): 0xffff, folded, where its checksum
+    /// holds and there are no options. That is what IPv6 has here, which has no checksum.
+    pub network_sum: u32,
+    /// Where these options start, and how many bytes they have, up to 40.
+    pub network_options: (usize, usize),
     /// Offset of the datagram's end by its IP header, at most 65,535 behind that header; where it says 0, as in
     /// an aggregate beyond 64 KiB, the end of the frame counts.
     pub end: Option<usize>,
@@ -37,8 +51,14 @@ pub enum NoSegment {
     Other,
     /// Its headers go on behind the bytes that can be read.
     Unread,
-    /// It is an IP fragment of a TCP segment: its bytes are not all here.
+    /// It is an IPv4 fragment of a TCP segment: its bytes are not all here.
     Fragment,
+    /// It is IPv6 with extension headers: [`segment_behind_extensions`] may find the segment.
+    Extended,
+    /// More VLAN tags than are followed.
+    TagDepth,
+    /// More extension headers than are followed.
+    ExtensionDepth,
 }
 
 const TCP_MIN: usize = 20;
@@ -59,18 +79,21 @@ pub fn segment<F: Frame + ?Sized>(frame: &F) -> Result<SegmentHeader, NoSegment>
 
 /// Where the IP header starts, and whether it is IPv6.
 #[inline(always)]
-fn locate<F: Frame + ?Sized>(frame: &F) -> Result<(usize, bool), NoSegment> {
-    match link::parse(frame) {
+pub(super) fn locate<F: Frame + ?Sized>(frame: &F) -> Result<(usize, bool), NoSegment> {
+    let otherwise = match link::parse(frame) {
         Ok((link::Network::Ipv4, offset)) => return Ok((offset, false)),
         Ok((link::Network::Ipv6, offset)) => return Ok((offset, true)),
-        Ok((link::Network::Other, _)) | Err(_) => {}
-    }
+        Ok((link::Network::Other, _)) => NoSegment::Other,
+        Err(Problem::VlanDepth) => return Err(NoSegment::TagDepth),
+        // Tags may go on where they cannot be read.
+        Err(_) => NoSegment::Unread,
+    };
     // Of one byte, the compiler makes a comparison that the verifier does not follow.
     let header: &[u8; 20] = frame.bytes(0).ok_or(NoSegment::Unread)?;
     match header[0] >> 4 {
         4 => Ok((0, false)),
         6 => Ok((0, true)),
-        _ => Err(NoSegment::Other),
+        _ => Err(otherwise),
     }
 }
 
@@ -90,7 +113,27 @@ fn segment_v4<F: Frame + ?Sized>(frame: &F, offset: usize) -> Result<SegmentHead
     let source = address([header[12], header[13], header[14], header[15]]);
     let destination = address([header[16], header[17], header[18], header[19]]);
     let end = if total_len == 0 { None } else { Some(offset.wrapping_add(total_len)) };
-    tcp(frame, offset.wrapping_add(header_len), (source, destination), end)
+    let mut segment = tcp(frame, offset.wrapping_add(header_len), (source, destination), end)?;
+    segment.network_options = (offset.wrapping_add(20), header_len.wrapping_sub(20));
+    segment.network_sum = sum_of(header);
+    Ok(segment)
+}
+
+/// The sum of 16-bit words (RFC 1071) of an IPv4 header without options, word by word: the verifier does not follow what
+/// the compiler makes of a loop.
+#[inline(always)]
+fn sum_of(header: &[u8; 20]) -> u32 {
+    let word = |high: u8, low: u8| u32::from(u16::from_be_bytes([high, low]));
+    word(header[0], header[1])
+        .wrapping_add(word(header[2], header[3]))
+        .wrapping_add(word(header[4], header[5]))
+        .wrapping_add(word(header[6], header[7]))
+        .wrapping_add(word(header[8], header[9]))
+        .wrapping_add(word(header[10], header[11]))
+        .wrapping_add(word(header[12], header[13]))
+        .wrapping_add(word(header[14], header[15]))
+        .wrapping_add(word(header[16], header[17]))
+        .wrapping_add(word(header[18], header[19]))
 }
 
 #[inline(always)]
@@ -99,36 +142,59 @@ fn segment_v6<F: Frame + ?Sized>(frame: &F, offset: usize) -> Result<SegmentHead
     if header[0] >> 4 != 6 {
         return Err(NoSegment::Other);
     }
+    if is_extension(header[6]) {
+        return Err(NoSegment::Extended);
+    }
+    behind(frame, header, offset, (header[6], offset.wrapping_add(40)))
+}
+
+/// Reads a frame for which [`segment`] says [`NoSegment::Extended`], as the aggregates beyond 64 KiB are that Linux
+/// makes.
+///
+/// # Errors
+/// As for [`segment`].
+#[inline(always)]
+pub fn segment_behind_extensions<F: Frame + ?Sized>(frame: &F) -> Result<SegmentHeader, NoSegment> {
+    let (offset, _) = locate(frame)?;
+    let header: &[u8; 40] = frame.bytes(offset).ok_or(NoSegment::Unread)?;
+    match frame.extensions(header[6], offset.wrapping_add(40)).ended() {
+        Ended::At(protocol, start) => behind(frame, header, offset, (protocol.to_be_bytes()[1], start)),
+        Ended::Truncated => Err(NoSegment::Unread),
+        Ended::TooDeep => Err(NoSegment::ExtensionDepth),
+        Ended::Fragment => Err(NoSegment::Fragment),
+    }
+}
+
+/// The segment of an IPv6 packet at `offset`, whose transport header is at `start`.
+#[inline(always)]
+fn behind<F: Frame + ?Sized>(
+    frame: &F,
+    header: &[u8; 40],
+    offset: usize,
+    (protocol, start): (u8, usize),
+) -> Result<SegmentHeader, NoSegment> {
     let payload_len = usize::from(u16::from_be_bytes([header[4], header[5]]));
-    let (protocol, start) = match ip::skip_extensions(frame, header[6], offset.wrapping_add(40)) {
-        Ok(found) => found,
-        Err(stopped) => return Err(stopped_at(frame, header[6], offset.wrapping_add(40), stopped)),
-    };
     if protocol != TCP {
         return Err(NoSegment::Other);
     }
     let end = if payload_len == 0 { None } else { Some(offset.wrapping_add(40).wrapping_add(payload_len)) };
-    let addresses = (address(frame, offset.wrapping_add(8))?, address(frame, offset.wrapping_add(24))?);
-    tcp(frame, start, addresses, end)
-}
-
-/// What stopped the way through the extension headers. A fragment is told to be TCP where the fragment header is the
-/// first, as Linux sends it.
-#[inline(always)]
-fn stopped_at<F: Frame + ?Sized>(frame: &F, first: u8, start: usize, stopped: Transport) -> NoSegment {
-    if matches!(stopped, Transport::Unreadable(Problem::ExtensionTruncated)) {
-        return NoSegment::Unread;
-    }
-    let extension: Option<&[u8; 8]> = frame.bytes(start);
-    let is_tcp = first == next_header::FRAGMENT && extension.is_some_and(|extension| extension[0] == TCP);
-    if matches!(stopped, Transport::Fragment) && is_tcp { NoSegment::Fragment } else { NoSegment::Other }
-}
-
-#[inline(always)]
-fn address<F: Frame + ?Sized>(frame: &F, offset: usize) -> Result<ClientKey, NoSegment> {
-    let hi: &[u8; 8] = frame.bytes(offset).ok_or(NoSegment::Unread)?;
-    let lo: &[u8; 8] = frame.bytes(offset.wrapping_add(8)).ok_or(NoSegment::Unread)?;
-    Ok(ClientKey { hi: u64::from_be_bytes(*hi), lo: u64::from_be_bytes(*lo) })
+    let source = ClientKey {
+        hi: u64::from_be_bytes([
+            header[8], header[9], header[10], header[11], header[12], header[13], header[14], header[15],
+        ]),
+        lo: u64::from_be_bytes([
+            header[16], header[17], header[18], header[19], header[20], header[21], header[22], header[23],
+        ]),
+    };
+    let destination = ClientKey {
+        hi: u64::from_be_bytes([
+            header[24], header[25], header[26], header[27], header[28], header[29], header[30], header[31],
+        ]),
+        lo: u64::from_be_bytes([
+            header[32], header[33], header[34], header[35], header[36], header[37], header[38], header[39],
+        ]),
+    };
+    tcp(frame, start, (source, destination), end)
 }
 
 #[inline(always)]
@@ -152,8 +218,14 @@ fn tcp<F: Frame + ?Sized>(
         sequence: u32::from_be_bytes([header[4], header[5], header[6], header[7]]),
         acknowledgement: u32::from_be_bytes([header[8], header[9], header[10], header[11]]),
         flags: header[13],
+        data_offset: header[12],
+        window: u16::from_be_bytes([header[14], header[15]]),
+        checksum: u16::from_be_bytes([header[16], header[17]]),
         urgent: u16::from_be_bytes([header[18], header[19]]),
+        options: start.wrapping_add(TCP_MIN),
         payload,
+        network_sum: 0xffff,
+        network_options: (0, 0),
         end,
     })
 }
@@ -162,6 +234,8 @@ fn tcp<F: Frame + ?Sized>(
 mod tests {
     extern crate std;
 
+    use super::super::extension::next_header;
+    use super::super::{Datagram, datagram};
     use super::*;
 
     /// Ethernet, IPv4 with its flags and offset, TCP.
@@ -174,7 +248,7 @@ mod tests {
         frame
     }
 
-    /// Ethernet, IPv6, a fragment header, TCP.
+    /// Ethernet, IPv6, a fragment header, what follows it.
     fn v6(protocol: u8, fragment: u16) -> std::vec::Vec<u8> {
         let mut frame = std::vec![0; 12];
         frame.extend([0x86, 0xdd, 0x60, 0, 0, 0, 0, 28, next_header::FRAGMENT, 64]);
@@ -196,20 +270,68 @@ mod tests {
             (v4(TCP, 0x2000), Err(NoSegment::Fragment)),
             (v4(TCP, 185), Err(NoSegment::Fragment)),
             (v4(UDP, 185), Err(NoSegment::Other)),
-            (v6(TCP, 0), Ok(8_080)),
-            (v6(TCP, 1_448 << 3), Err(NoSegment::Fragment)),
-            (v6(UDP, 1_448 << 3), Err(NoSegment::Other)),
+            (v6(TCP, 0), Err(NoSegment::Extended)),
+            (v6(TCP, 1_448 << 3), Err(NoSegment::Extended)),
         ] {
             assert_eq!(seen(&frame), expected, "{frame:x?}");
         }
     }
 
     #[test]
+    fn extension_headers_are_read_on_request() {
+        let seen = |frame: &[u8]| segment_behind_extensions(frame).map(|segment| segment.source_port);
+        assert_eq!(seen(&v6(TCP, 0)), Ok(8_080));
+        assert_eq!(seen(&v6(TCP, 1_448 << 3)), Err(NoSegment::Fragment));
+        assert_eq!(seen(&v6(17, 0)), Err(NoSegment::Other));
+    }
+
+    #[test]
+    fn what_may_be_tcp_is_told_from_what_cannot_be() {
+        let found = Ok(Datagram { start: 14, length: Some(68) });
+        let (mobility, hops) = (135, next_header::HOP_BY_HOP);
+        for (frame, expected) in [
+            (v4(TCP, 0x2000), Ok(Datagram { start: 14, length: Some(40) })),
+            (v4(17, 0x2000), Err(NoSegment::Other)),
+            (v6(TCP, 0), found),
+            (v6(TCP, 1), found),
+            (v6(17, 1), Err(NoSegment::Other)),
+            // Only the first fragment says what the datagram is.
+            (v6(17, 8), found),
+            (v6(hops, 0), found),
+            (v6(next_header::DESTINATION, 1), found),
+            (v6(mobility, 1), Err(NoSegment::Other)),
+        ] {
+            assert_eq!(datagram(&*frame), expected, "{frame:x?}");
+        }
+    }
+
+    #[test]
+    fn tags_are_followed_as_far_as_the_bound_and_told_beyond() {
+        for (tags, expected) in [
+            (0, Ok(8_080)),
+            (3, Ok(8_080)),
+            (super::super::MAX_TAGS, Ok(8_080)),
+            (super::super::MAX_TAGS + 1, Err(NoSegment::TagDepth)),
+        ] {
+            let mut frame = v4(TCP, 0);
+            let tag = [0x81, 0, 0, 0].repeat(tags);
+            frame.splice(12..12, tag);
+            assert_eq!(segment(&*frame).map(|segment| segment.source_port), expected, "{tags} tags");
+        }
+    }
+
+    #[test]
     fn headers_that_go_on_elsewhere_are_told() {
-        for frame in [v4(TCP, 0), v6(TCP, 0)] {
+        let mut tagged = v4(TCP, 0);
+        tagged.splice(12..12, [0x81, 0, 0, 0].repeat(5));
+        for frame in [v4(TCP, 0), tagged] {
             for length in 0..frame.len() {
                 assert_eq!(segment(&frame[..length]), Err(NoSegment::Unread), "{length} bytes of {frame:x?}");
             }
+        }
+        let frame = v6(TCP, 0);
+        for length in 0..frame.len() {
+            assert_eq!(segment_behind_extensions(&frame[..length]), Err(NoSegment::Unread), "{length}");
         }
     }
 }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::net::{IpAddr, Ipv6Addr};
 
+use super::tcp::{Integrity, TcpHeader};
 use crate::clock::Timestamp;
 
 /// An address and a port.
@@ -120,4 +121,34 @@ pub struct Segment<'a> {
     pub length: u32,
     /// The first of them, as many as were captured: at most `length`.
     pub payload: &'a [u8],
+    /// What else its header says.
+    pub header: TcpHeader<'a>,
+    /// What is known of its checksum.
+    pub integrity: Integrity,
+    /// The sequence number behind the last byte that its receiver was seen to send, where segments of that direction
+    /// are left out.
+    pub peer_sent: Option<u32>,
+}
+
+impl Default for Segment<'_> {
+    /// Without addresses, flags or payload; as if its checksum held.
+    fn default() -> Self {
+        let nowhere = Endpoint::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), 0);
+        Self {
+            time: Timestamp::default(),
+            source: nowhere,
+            destination: nowhere,
+            interface: 0,
+            direction: None,
+            sequence: 0,
+            acknowledgement: 0,
+            flags: Flags::default(),
+            urgent: 0,
+            length: 0,
+            payload: &[],
+            header: TcpHeader::default(),
+            integrity: Integrity::Holds,
+            peer_sent: None,
+        }
+    }
 }

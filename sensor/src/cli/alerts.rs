@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::args::Remote;
 use super::output::{printable, seconds};
-use super::say::say;
+use super::say::{say, say_json};
 use super::ssh;
 use crate::clock::{self, Timestamp};
 use crate::control::Client;
@@ -40,7 +40,7 @@ pub(super) fn alerts(remote: &Remote, wanted: &Wanted, json: bool) -> Result<Exi
         let question = Question::Alerts { since, after, id: wanted.id, limit };
         let found: Vec<Alert> = ask(remote, question)?;
         for alert in &found {
-            say(if json { serde_json::to_string(alert)? } else { line(alert) })?;
+            if json { say_json(alert)? } else { say(line(alert))? }
         }
         if !wanted.follow {
             if found.is_empty() && !json {
@@ -70,7 +70,7 @@ pub(super) fn audit(remote: &Remote, since: Option<Duration>, last: u32, json: b
     let limit = usize::try_from(last).unwrap_or(usize::MAX);
     let found: Vec<AuditEntry> = ask(remote, Question::Audit { since: since.map(ago), limit })?;
     for entry in &found {
-        say(if json { serde_json::to_string(entry)? } else { entry_line(entry) })?;
+        if json { say_json(entry)? } else { say(entry_line(entry))? }
     }
     if found.is_empty() && !json {
         say("no changes")?;
@@ -80,7 +80,7 @@ pub(super) fn audit(remote: &Remote, since: Option<Duration>, last: u32, json: b
 
 fn ask<T: serde::de::DeserializeOwned>(remote: &Remote, question: Question) -> Result<T> {
     let request = Request::Records { question };
-    Ok(Client::new(&remote.socket).ask_for(&Envelope { request, ssh_peer: ssh::peer() })?)
+    Ok(Client::new(&remote.socket).ask_for(&Envelope { request, ssh: ssh::connection() })?)
 }
 
 fn ago(time: Duration) -> Timestamp {
@@ -112,13 +112,16 @@ fn done(alert: &Alert) -> Option<String> {
     let until = alert.until.map(|until| format!(" until {}", seconds(until))).unwrap_or_default();
     let reason = alert.reason_no_action.as_deref();
     let what = match alert.action {
-        Action::None => return reason.map(|reason| format!("nothing done: {reason}")),
+        Action::None => return reason.map(|reason| format!("nothing done: {}", printable(reason))),
         Action::WouldLimit => "would limit",
         Action::Limit => "limited",
         Action::WouldBlock => "would block",
         Action::Block => "blocked",
     };
-    Some(format!("{what}{until}{}", reason.map(|reason| format!("; {reason}")).unwrap_or_default()))
+    Some(format!(
+        "{what}{until}{}",
+        reason.map(|reason| format!("; {}", printable(reason))).unwrap_or_default()
+    ))
 }
 
 fn entry_line(entry: &AuditEntry) -> String {
@@ -126,7 +129,10 @@ fn entry_line(entry: &AuditEntry) -> String {
     let what = what.as_ref().and_then(Value::as_str).unwrap_or_default().replace('_', " ");
     let cause = match &entry.cause {
         Cause::Detector { detector } => format!("detector {}", detector.slug()),
-        Cause::Command { uid, pid } => format!("command of user {uid}, process {pid}"),
+        Cause::Command { uid, pid, user: Some(user) } => {
+            format!("command of {}, user {uid}, process {pid}", printable(user))
+        }
+        Cause::Command { uid, pid, user: None } => format!("command of user {uid}, process {pid}"),
         Cause::Configuration => "configuration".to_owned(),
         Cause::Expiry => "its time is over".to_owned(),
         Cause::Daemon => "daemon".to_owned(),

@@ -6,14 +6,14 @@ use anyhow::Result;
 use serde_json::json;
 
 use super::args::CheckArgs;
-use super::say::say;
+use super::say::{complain, say, say_json};
 use crate::config::Problem;
 use crate::daemon::ConfigSource;
 
 /// Prints the mistakes of a configuration that something else was to be done with.
 pub(super) fn problems_of(problems: &[Problem]) -> ExitCode {
     for problem in problems {
-        eprintln!("{problem}");
+        complain(problem.to_string());
     }
     ExitCode::FAILURE
 }
@@ -28,17 +28,17 @@ pub(super) fn check(args: &CheckArgs, json: bool) -> Result<ExitCode> {
             .iter()
             .map(|found| json!({"file": found.file, "line": found.line, "key": found.key, "message": found.message}))
             .collect();
-        say(json!({"files": files, "problems": problems}))?;
+        say_json(&json!({"files": files, "problems": problems}))?;
     } else {
         for problem in &problems {
-            eprintln!("{problem}");
+            complain(problem.to_string());
         }
         match (problems.len(), files.len()) {
             (0, 0) => say("no configuration files; the defaults are in force")?,
             (0, 1) => say("1 file, no mistakes")?,
-            (0, count) => say(format_args!("{count} files, no mistakes"))?,
-            (1, _) => eprintln!("1 mistake"),
-            (count, _) => eprintln!("{count} mistakes"),
+            (0, count) => say(format!("{count} files, no mistakes"))?,
+            (1, _) => complain("1 mistake"),
+            (count, _) => complain(format!("{count} mistakes")),
         }
     }
     Ok(if problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })

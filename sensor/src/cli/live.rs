@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use anyhow::{Result, bail};
 
 use super::args::{RoutesArgs, TopArgs};
-use super::output::{printable, table, trimmed};
+use super::output::{table, trimmed};
 use super::{alerts, ask, output, ssh};
 use crate::control::wire::{Request, RouteRow, RoutesReport};
 use crate::pipeline::RouteCounts;
@@ -29,7 +29,8 @@ pub(super) fn top(args: &TopArgs, json: bool) -> Result<ExitCode> {
     let no_color = args.no_color || env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     let words =
         Words { explanation: output::explanation, alert: alerts::explanation, losses: output::losses };
-    let options = tui::Options { socket: args.remote.socket.clone(), ssh_peer: ssh::peer(), no_color, words };
+    let options =
+        tui::Options { socket: args.remote.socket.clone(), ssh: ssh::connection(), no_color, words };
     match tui::run(&options) {
         Ok(()) => Ok(ExitCode::SUCCESS),
         // As itself: its kind decides about the exit status.
@@ -51,7 +52,7 @@ fn text(report: &RoutesReport) -> String {
         let is_rest = row.route.is_empty();
         table.add_row([
             if is_rest { "*".to_owned() } else { row.method.clone() },
-            if is_rest { "(all other routes)".to_owned() } else { printable(&row.route) },
+            if is_rest { "(all other routes)".to_owned() } else { row.route.clone() },
             row.rates.requests.to_string(),
             row.rates.errors().to_string(),
             share(row, |counts| counts.client_errors),

@@ -1,8 +1,9 @@
 //! The command line: flags to requests, answers to text.
-#![expect(clippy::print_stderr, reason = "this room speaks to a terminal")]
 
 mod alerts;
 mod args;
+#[cfg(test)]
+mod canaries;
 mod check;
 mod doctor;
 mod generate;
@@ -33,7 +34,7 @@ use crate::control::wire::{
 use crate::control::{self, Client, ClientError};
 use crate::duration::milliseconds;
 use args::{AllowCommand, BlockCommand, Cli, Command, Explained, LimitCommand, Remote};
-use say::{SayError, say};
+use say::{SayError, complain, say, say_json};
 
 /// Runs the command that the process was started with. Exit status: 0 done, 1 failed, 2 wrong usage, 3 no
 /// daemon.
@@ -44,7 +45,7 @@ pub fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) if matches!(error.downcast_ref(), Some(SayError::ReaderLeft)) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("sensor: {}", whole(&error));
+            complain(format!("sensor: {}", whole(&error)));
             match error.downcast_ref() {
                 Some(ClientError::Unreachable { .. }) => ExitCode::from(3),
                 _ => ExitCode::FAILURE,
@@ -155,10 +156,10 @@ fn allow(command: AllowCommand, json: bool) -> Result<ExitCode> {
 /// One record a line, or a line for people.
 fn exchanges(remote: &Remote, last: u32, json: bool) -> Result<ExitCode> {
     let request = Request::Exchanges { last: usize::try_from(last).unwrap_or(usize::MAX) };
-    let answer = Client::new(&remote.socket).ask(&Envelope { request, ssh_peer: ssh::peer() })?;
+    let answer = Client::new(&remote.socket).ask(&Envelope { request, ssh: ssh::connection() })?;
     let records = answer.as_array().map(Vec::as_slice).unwrap_or_default();
     for record in records {
-        if json { say(record)? } else { say(output::exchange_record(record))? }
+        if json { say_json(record)? } else { say(output::exchange_record(record))? }
     }
     if records.is_empty() && !json {
         say("no exchanges were seen yet")?;
@@ -173,10 +174,10 @@ fn ask<T: DeserializeOwned>(
     json: bool,
     render: impl FnOnce(&T) -> String,
 ) -> Result<ExitCode> {
-    let envelope = Envelope { request, ssh_peer: ssh::peer() };
+    let envelope = Envelope { request, ssh: ssh::connection() };
     let answer = Client::new(&remote.socket).ask(&envelope)?;
     if json {
-        say(answer)?;
+        say_json(&answer)?;
     } else {
         say(render(&control::read(answer)?))?;
     }

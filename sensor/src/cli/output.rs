@@ -96,10 +96,12 @@ pub(super) fn status(report: &StatusReport) -> String {
             "policy       {} blocked, {} allowed, {} with limits",
             report.blocks_active, report.allows_active, report.scopes
         ),
+        format!("confined     {}", report.confinement),
         format!("memory       {} MiB in the kernel's maps", report.kernel_memory_bytes >> 20),
         format!("http         {}", report.http.as_ref().map_or_else(|| "not seen".to_owned(), http)),
         format!("losses       {}", losses(report)),
     ];
+    lines.extend(report.degraded.iter().map(|what| format!("DEGRADED     {}", printable(&what.to_string()))));
     for row in &report.pending {
         lines.push(format!("unconfirmed  limits of {}, undone at {}", row.scope, row.deadline));
     }
@@ -140,8 +142,13 @@ fn http(report: &HttpReport) -> String {
 pub(super) fn losses(report: &StatusReport) -> String {
     let losses = &report.losses;
     let http = report.http.clone().unwrap_or_default();
+    // A daemon of before does not tell causes.
+    let by_cause: u64 = http.segments_lost_by.values().fold(0, |sum, count| sum.saturating_add(*count));
+    let untold = http.segments_lost.saturating_sub(by_cause);
+    let causes = http.segments_lost_by.iter().filter(|(_, count)| **count > 0);
+    let causes = causes.map(|(cause, count)| format!("segments not mirrored ({cause}): {count}"));
     let counts = [
-        ("segments not mirrored", http.segments_lost),
+        ("segments not mirrored", untold),
         ("gaps in streams", http.stream_gaps),
         ("instructions to the mirror refused", http.refused_instructions),
         ("failures not counted by client", http.failures_uncounted),
@@ -153,11 +160,8 @@ pub(super) fn losses(report: &StatusReport) -> String {
         ("frames not read in full", losses.unparsed),
         ("state not written", losses.state_write_errors),
     ];
-    let some: Vec<String> = counts
-        .iter()
-        .filter(|(_, count)| *count > 0)
-        .map(|(what, count)| format!("{what}: {count}"))
-        .collect();
+    let others = counts.iter().filter(|(_, count)| *count > 0);
+    let some: Vec<String> = causes.chain(others.map(|(what, count)| format!("{what}: {count}"))).collect();
     if some.is_empty() { "none".to_owned() } else { some.join(", ") }
 }
 
@@ -266,7 +270,7 @@ pub(super) fn explanation(found: &Explanation) -> String {
         ));
     }
     if let Some(protected) = &found.protected {
-        lines.push(format!("never blocked: {protected}"));
+        lines.push(format!("never blocked: {}", printable(&protected.to_string())));
     }
     lines.push(format!("limits of {}:", found.scope.scope));
     lines.extend(limits(&vec![found.scope.clone()]).lines().map(|line| format!("  {line}")));
@@ -286,7 +290,7 @@ pub(super) fn explanation(found: &Explanation) -> String {
 }
 
 fn rule(what: &str, prefix: &str, origin: &str, reason: Option<&str>) -> String {
-    let reason = reason.map(|reason| format!(": {reason}")).unwrap_or_default();
+    let reason = reason.map(|reason| format!(": {}", printable(reason))).unwrap_or_default();
     format!("{what} {prefix} ({origin}{reason})")
 }
 
@@ -295,8 +299,11 @@ pub(super) fn seconds(at: Timestamp) -> String {
     at.to_string().split('.').next().map(|text| format!("{text}Z")).unwrap_or_default()
 }
 
+/// A table. Its cells may hold anything: they are made safe, line ends included, when they are added.
+pub(super) struct Rows(Table);
+
 /// A table whose columns from `first_number` on are aligned to the right.
-pub(super) fn table(header: &[&str], first_number: usize) -> Table {
+pub(super) fn table(header: &[&str], first_number: usize) -> Rows {
     let mut table = Table::new();
     table.load_preset(NOTHING).set_header(header.iter().copied());
     for (index, column) in table.column_iter_mut().enumerate() {
@@ -305,9 +312,29 @@ pub(super) fn table(header: &[&str], first_number: usize) -> Table {
             column.set_cell_alignment(CellAlignment::Right);
         }
     }
-    table
+    Rows(table)
 }
 
-pub(super) fn trimmed(table: &Table) -> String {
-    table.lines().map(|line| line.trim_end().to_owned()).collect::<Vec<_>>().join("\n")
+impl Rows {
+    /// The rows of a table that has none yet.
+    pub(super) const fn of(table: Table) -> Self {
+        Self(table)
+    }
+
+    pub(super) fn align_right(&mut self, column: usize) {
+        if let Some(column) = self.0.column_mut(column) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+
+    pub(super) fn add_row(&mut self, cells: impl IntoIterator<Item = String>) {
+        self.0.add_row(cells.into_iter().map(|cell| printable(&cell)));
+    }
 }
+
+pub(super) fn trimmed(table: &Rows) -> String {
+    table.0.lines().map(|line| line.trim_end().to_owned()).collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests;

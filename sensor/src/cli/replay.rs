@@ -1,6 +1,6 @@
 //! `sensor replay`: capture files through the pipeline that the daemon runs, with the captures' own time.
 
-use std::io::{self, BufWriter, Write};
+use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -10,15 +10,16 @@ use serde::Serialize;
 
 use super::args::ReplayArgs;
 use super::check::problems_of;
-use super::say::{SayError, say};
+use super::say::{Out, SayError, complain, complain_json, say, say_json, stdout};
 use super::watch::Watch;
 use crate::capture::file::{CaptureFile, FileCounters, FileError};
 use crate::clock::Timestamp;
-use crate::daemon::{Config, ConfigSource, read_key};
+use crate::daemon::{Config, ConfigSource, KeyError, read_key};
 use crate::decide::Alert;
 use crate::event::{Event, Exchange, Held};
 use crate::identity::Key;
 use crate::pipeline::{Observer, Pipeline};
+use crate::store::Unfit;
 
 /// How often, in the captures' time, time passes for detectors.
 const TICK: Duration = Duration::from_secs(1);
@@ -36,7 +37,7 @@ pub(super) fn replay(args: &ReplayArgs, json: bool) -> Result<ExitCode> {
     };
     // Where a table is full, what goes must not depend on the process.
     config.sense.pipeline.streams.seed = Some(0);
-    let out = BufWriter::with_capacity(1 << 20, io::stdout().lock());
+    let out = stdout();
     let format = match (args.exchanges, json) {
         (false, _) => Format::None,
         (true, false) => Format::Text,
@@ -73,7 +74,13 @@ pub(super) fn replay(args: &ReplayArgs, json: bool) -> Result<ExitCode> {
 }
 
 fn key(config: &Config) -> Key {
-    read_key(&config.paths.state_dir).unwrap_or_else(|_error| Key::from_bytes(PUBLIC_KEY))
+    read_key(&config.paths.state_dir).unwrap_or_else(|error| {
+        // Without a daemon there is none, and others than root do not read it: both are usual.
+        if !matches!(error, KeyError::Missing(_) | KeyError::Unfit { source: Unfit::Io(_), .. }) {
+            complain(format!("sensor: {error}; principals are hashed with a key that everybody knows"));
+        }
+        Key::from_bytes(PUBLIC_KEY)
+    })
 }
 
 /// Reads a file to its end, or to where it cannot be read on.
@@ -124,7 +131,7 @@ enum Format {
 
 /// Writes exchanges as they end.
 struct Printer<W> {
-    out: W,
+    out: Out<W>,
     format: Format,
     /// Where alerts are printed and not exchanges.
     watch: Option<Watch>,
@@ -142,12 +149,8 @@ impl<W: Write> Printer<W> {
 
     fn print(&mut self, alerts: &[Alert]) {
         for alert in alerts {
-            let text = if self.json {
-                serde_json::to_string(alert).map_err(io::Error::from)
-            } else {
-                Ok(super::alerts::line(alert))
-            };
-            let written = text.and_then(|text| writeln!(self.out, "{text}"));
+            let written =
+                if self.json { self.out.json(alert) } else { self.out.text(&super::alerts::line(alert)) };
             if let Err(error) = written {
                 self.failure.get_or_insert(error);
             }
@@ -173,10 +176,8 @@ impl<W: Write> Observer for Printer<W> {
         }
         let written = match self.format {
             Format::None => return,
-            Format::Text => writeln!(self.out, "{}", super::output::exchange(exchange)),
-            Format::Json => serde_json::to_writer(&mut self.out, exchange)
-                .map_err(io::Error::from)
-                .and_then(|()| self.out.write_all(b"\n")),
+            Format::Text => self.out.text(&super::output::exchange(exchange)),
+            Format::Json => self.out.json(exchange),
         };
         self.failure = written.err();
     }
@@ -228,13 +229,13 @@ impl Summary {
 
     /// To where exchanges are not.
     fn print(&self, exchanges: bool, json: bool) -> Result<(), SayError> {
-        let text = if json { serde_json::to_string(self).unwrap_or_default() } else { self.text() };
-        if exchanges {
-            eprintln!("{text}");
-            Ok(())
-        } else {
-            say(text)
+        match (exchanges, json) {
+            (true, true) => complain_json(self),
+            (true, false) => complain(self.text()),
+            (false, true) => return say_json(self),
+            (false, false) => return say(self.text()),
         }
+        Ok(())
     }
 
     fn text(&self) -> String {

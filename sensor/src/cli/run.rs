@@ -6,11 +6,11 @@ use std::process::ExitCode;
 use anyhow::{Context as _, Result, bail, ensure};
 use nix::sys::prctl;
 use nix::sys::signal::Signal;
-use nix::unistd::getppid;
+use nix::unistd::{getppid, getuid};
 use serde_json::json;
 
 use super::args::{RunArgs, UnloadArgs};
-use super::say::say;
+use super::say::{complain, say, say_json};
 use super::ssh;
 use crate::daemon::{self, ConfigSource, Overrides, RunOptions};
 use crate::kernel::{self, KernelError};
@@ -33,16 +33,21 @@ pub(super) fn run(args: RunArgs) -> Result<ExitCode> {
         Ok(config) => config,
         Err(problems) => {
             for problem in &problems {
-                eprintln!("{problem}");
+                complain(problem.to_string());
             }
-            eprintln!("sensor: the configuration has mistakes; nothing was started");
+            complain("sensor: the configuration has mistakes; nothing was started");
             return Ok(ExitCode::FAILURE);
         }
     };
     if args.unload {
         return remove(&config.paths.pin_dir, false);
     }
-    let options = RunOptions { mode: args.mode, ssh_peer: ssh::peer() };
+    let options = RunOptions {
+        started_by: getuid().as_raw(),
+        mode: args.mode,
+        ssh: ssh::connection(),
+        user: args.user,
+    };
     daemon::run(config, source, &options)?;
     Ok(ExitCode::SUCCESS)
 }
@@ -68,11 +73,11 @@ fn remove(pin_dir: &Path, json: bool) -> Result<ExitCode> {
         freed => freed?,
     };
     if json {
-        say(json!({"detached": freed}))?;
+        say_json(&json!({"detached": freed}))?;
     } else if freed.is_empty() {
-        say(format_args!("nothing was attached under {}", pin_dir.display()))?;
+        say(format!("nothing was attached under {}", pin_dir.display()))?;
     } else {
-        say(format_args!("detached from {}; nothing is limited or blocked any more", freed.join(", ")))?;
+        say(format!("detached from {}; nothing is limited or blocked any more", freed.join(", ")))?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -1,7 +1,12 @@
-//! What commands answer, on standard output.
+//! What commands answer: the only writer to standard output and standard error of this room. Text is made safe for a
+//! terminal here, whatever it was made of; JSON where it is written.
+#![expect(clippy::print_stderr, reason = "the one place that speaks to a terminal")]
 
-use std::fmt::Display;
-use std::io::{self, Write as _};
+use std::io::{self, BufWriter, StdoutLock, Write};
+
+use serde::Serialize;
+
+use crate::printable::{printable_lines, to_json, write_json};
 
 /// Why an answer could not be given.
 #[derive(Debug, thiserror::Error)]
@@ -20,9 +25,73 @@ impl From<io::Error> for SayError {
     }
 }
 
-/// Writes a line, at once.
-pub(super) fn say(line: impl Display) -> Result<(), SayError> {
-    let mut out = io::stdout().lock();
-    writeln!(out, "{line}")?;
+/// Writes text, which may have several lines, at once.
+pub(super) fn say(text: impl AsRef<str>) -> Result<(), SayError> {
+    let mut out = Out::new(io::stdout().lock());
+    out.text(text.as_ref())?;
     Ok(out.flush()?)
+}
+
+/// Writes a JSON document in one line, at once.
+pub(super) fn say_json<T: Serialize + ?Sized>(value: &T) -> Result<(), SayError> {
+    let mut out = Out::new(io::stdout().lock());
+    out.json(value)?;
+    Ok(out.flush()?)
+}
+
+/// Writes text to standard error.
+pub(super) fn complain(text: impl AsRef<str>) {
+    eprintln!("{}", printable_lines(text.as_ref()));
+}
+
+/// Writes a JSON document to standard error.
+pub(super) fn complain_json<T: Serialize + ?Sized>(value: &T) {
+    eprintln!("{}", to_json(value).unwrap_or_default());
+}
+
+/// Standard output for many lines, in large pieces.
+pub(super) fn stdout() -> Out<BufWriter<StdoutLock<'static>>> {
+    Out::new(BufWriter::with_capacity(1 << 20, io::stdout().lock()))
+}
+
+/// Where many lines go.
+pub(super) struct Out<W>(W);
+
+impl<W: Write> Out<W> {
+    pub(super) const fn new(out: W) -> Self {
+        Self(out)
+    }
+
+    /// A text and a line end.
+    pub(super) fn text(&mut self, text: &str) -> io::Result<()> {
+        self.0.write_all(printable_lines(text).as_bytes())?;
+        self.0.write_all(b"\n")
+    }
+
+    /// A JSON document in a line.
+    pub(super) fn json<T: Serialize + ?Sized>(&mut self, value: &T) -> io::Result<()> {
+        write_json(&mut self.0, value).map_err(io::Error::from)?;
+        self.0.write_all(b"\n")
+    }
+
+    pub(super) fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_steers_whoever_reads() {
+        let mut written = Vec::new();
+        let mut out = Out::new(&mut written);
+        out.text("a\u{1b}[2J\u{9b}\nb\u{202e}").unwrap();
+        out.json("a\u{9b}\u{202e}").unwrap();
+        assert_eq!(
+            String::from_utf8(written).unwrap(),
+            "a\\u{1b}[2J\\u{9b}\nb\\u{202e}\n\"a\\u009b\\u202e\"\n"
+        );
+    }
 }

@@ -17,6 +17,7 @@ use super::args::ScoreArgs;
 use super::say::SayError;
 use crate::clock::Timestamp;
 use crate::detect::baseline::Baseline;
+use crate::printable::{printable, write_json};
 
 /// Runs the command.
 pub(super) fn score(args: &ScoreArgs, json: bool) -> Result<ExitCode> {
@@ -69,11 +70,11 @@ fn write_scores(input: impl Read, out: &mut impl Write, json: bool) -> Result<()
         // A gap in the measurements says nothing, and has its row.
         let anomaly_score = value.map_or(0.0, |value| baseline.observe(at, value).anomaly);
         if json {
-            serde_json::to_writer(&mut *out, &Row { timestamp, value, anomaly_score })
+            write_json(&mut *out, &Row { timestamp, value, anomaly_score })
                 .map_err(io::Error::from)
                 .and_then(|()| out.write_all(b"\n"))
         } else {
-            writeln!(out, "{timestamp},{text},{anomaly_score:.6}")
+            writeln!(out, "{},{},{anomaly_score:.6}", printable(timestamp), printable(text))
         }
         .map_err(Failure::Output)?;
     }

@@ -5,13 +5,14 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
+use comfy_table::Table;
 use comfy_table::presets::NOTHING;
-use comfy_table::{CellAlignment, Table};
 use humantime::format_duration;
 use serde_json::json;
 
 use super::args::SuggestArgs;
-use super::say::say;
+use super::output::Rows;
+use super::say::{say, say_json};
 use super::{output, ssh};
 use crate::clock;
 use crate::control::wire::{Envelope, LimitRow, Request};
@@ -23,7 +24,7 @@ use crate::suggest::{Candidate, DimensionReport, Report, ScopeReport};
 /// Asks, tells, and sets where that was asked for.
 pub(super) fn suggest(args: SuggestArgs, json: bool) -> Result<ExitCode> {
     let client = Client::new(&args.remote.socket);
-    let ask = |request| client.ask(&Envelope { request, ssh_peer: ssh::peer() });
+    let ask = |request| client.ask(&Envelope { request, ssh: ssh::connection() });
     let since = args.since.map(|time| clock::now().minus(time));
     let request =
         Request::LimitSuggest { since, include_limited: args.include_limited, what_if: args.what_if.into() };
@@ -37,7 +38,7 @@ pub(super) fn suggest(args: SuggestArgs, json: bool) -> Result<ExitCode> {
     }
     if !args.apply {
         if json {
-            say(answer)?;
+            say_json(&answer)?;
         } else {
             say(text(&report))?;
         }
@@ -56,13 +57,13 @@ pub(super) fn suggest(args: SuggestArgs, json: bool) -> Result<ExitCode> {
         bail!("there is nothing to set: no client used anything that a limit counts");
     }
     if json {
-        say(json!({"suggestion": answer, "limits": rows}))?;
+        say_json(&json!({"suggestion": answer, "limits": rows}))?;
         return Ok(ExitCode::SUCCESS);
     }
-    say(format_args!("{}\n\n{}\n", text(&report), output::limits(&rows)))?;
+    say(format!("{}\n\n{}\n", text(&report), output::limits(&rows)))?;
     match args.confirm {
         Some(time) => {
-            say(format_args!("set; undone in {} unless `sensor confirm` follows", format_duration(time)))?
+            say(format!("set; undone in {} unless `sensor confirm` follows", format_duration(time)))?
         }
         None => say("set; `sensor limit unset SCOPE` takes them back")?,
     }
@@ -131,12 +132,11 @@ fn of_scope(scope: &ScopeReport, limited_included: bool) -> String {
         header.push("asked");
     }
     table.set_header(header);
+    let mut table = Rows::of(table);
     for dimension in &scope.dimensions {
         table.add_row(row(dimension, asked));
     }
-    if let Some(column) = table.column_mut(1) {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
+    table.align_right(1);
     let over = if limited_included { "with" } else { "besides" };
     let limited =
         if scope.limited > 0 { format!(", {over} {} over a limit", scope.limited) } else { String::new() };

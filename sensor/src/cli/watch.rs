@@ -1,7 +1,5 @@
 //! Detectors and decisions over captures: everything that the daemon would say, and nothing that it would do.
 
-use std::net::IpAddr;
-
 use ipnet::IpNet;
 
 use crate::clock::Timestamp;
@@ -9,7 +7,6 @@ use crate::daemon::Config;
 use crate::decide::{Alert, Decider, Ids, Surroundings};
 use crate::detect::{self, Detectors, Signal};
 use crate::event::Event;
-use crate::kernel::ClientPrefixes;
 use crate::prefix;
 
 /// The detectors of a configuration, and who decides about what they say.
@@ -23,7 +20,6 @@ pub(super) struct Watch {
 
 /// A host that is not this one.
 struct Captured {
-    prefixes: ClientPrefixes,
     protected: Vec<IpNet>,
 }
 
@@ -39,10 +35,6 @@ impl Surroundings for Captured {
     fn protection(&self, prefix: &IpNet) -> Option<String> {
         let found = self.protected.iter().find(|protected| prefix::overlap(protected, prefix));
         found.map(|protected| format!("it reaches {protected}, which the configuration protects"))
-    }
-
-    fn client(&self, address: IpAddr) -> IpNet {
-        self.prefixes.client_of(address)
     }
 
     fn clients(&self) -> u64 {
@@ -62,7 +54,7 @@ impl Watch {
             config: detect,
             // The same capture gives the same identifiers.
             decider: Decider::new(config.decide.clone(), Ids::default()),
-            around: Captured { prefixes: config.tuning.prefixes, protected },
+            around: Captured { protected },
             alerts: 0,
         }
     }

@@ -1,6 +1,6 @@
 //! The client's side of the socket.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::wire::{Answer, Envelope, MAX_ANSWER};
+use crate::printable::to_json;
 
 /// What can go wrong for a client.
 #[derive(Debug, thiserror::Error)]
@@ -20,8 +21,14 @@ pub enum ClientError {
         /// The socket.
         path: PathBuf,
         /// The system's answer.
-        source: std::io::Error,
+        source: io::Error,
     },
+    /// The socket is there, and is not for this user.
+    #[error(
+        "{0}: permission denied; root may use it, and members of the groups `sensor` (to look) and `sensor-admin` (to \
+         change): as root, `adduser USER sensor`, then log in again"
+    )]
+    Denied(PathBuf),
     /// The daemon said no.
     #[error("{0}")]
     Refused(String),
@@ -48,19 +55,27 @@ impl Client {
     /// # Errors
     /// Where nobody answers, the daemon refuses, or the answer cannot be read.
     pub fn ask(&self, envelope: &Envelope) -> Result<Value, ClientError> {
-        let unreachable = |source| ClientError::Unreachable { path: self.socket.clone(), source };
+        let unreachable = |source: io::Error| {
+            let path = self.socket.clone();
+            if source.kind() == io::ErrorKind::PermissionDenied {
+                ClientError::Denied(path)
+            } else {
+                ClientError::Unreachable { path, source }
+            }
+        };
         let mut stream = UnixStream::connect(&self.socket).map_err(unreachable)?;
-        let mut line = serde_json::to_vec(envelope).map_err(unreadable)?;
-        line.push(b'\n');
-        stream.write_all(&line).map_err(unreachable)?;
+        let mut line = to_json(envelope).map_err(unreadable)?;
+        line.push('\n');
+        // A daemon that has no place for one more connection says so and hangs up, without reading first.
+        let written = stream.write_all(line.as_bytes());
         let mut answer = String::new();
         let limit = u64::try_from(MAX_ANSWER).unwrap_or(u64::MAX);
-        BufReader::new(stream.take(limit)).read_line(&mut answer).map_err(unreachable)?;
+        let read = BufReader::new(stream.take(limit)).read_line(&mut answer);
         if answer.is_empty() {
+            written.map_err(unreachable)?;
+            read.map_err(unreachable)?;
             return Err(ClientError::Refused(
-                "the daemon closed the connection without an answer: it answers root and members of its group only; \
-                 its log says more"
-                    .to_owned(),
+                "the daemon closed the connection without an answer; its log says more".to_owned(),
             ));
         }
         match serde_json::from_str(&answer).map_err(unreadable)? {

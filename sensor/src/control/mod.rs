@@ -1,13 +1,17 @@
 //! The API on a unix socket: wire types, server, client.
 //!
 //! One request is one line of JSON, and so is its answer. The socket's file mode says who may connect; the
-//! server checks the peer's credentials besides, and notes them with each change.
+//! server asks the kernel who it is, which says what that peer may do, and notes it with each change.
 
 mod client;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzz;
+mod group;
+mod places;
 mod server;
+#[cfg(test)]
+mod tests;
 pub mod wire;
 
 pub use client::{Client, ClientError, read};
-pub use server::{BindError, Handle, Peer, Server};
+pub use server::{Access, BindError, Handle, Peer, Server, user_name};

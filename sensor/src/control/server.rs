@@ -2,36 +2,45 @@
 
 use std::fs;
 use std::future::Future;
-use std::io;
+use std::io::{self, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::{UnixListener as StdListener, UnixStream as StdStream};
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-use futures::{SinkExt as _, StreamExt as _};
-use nix::unistd::{Gid, Group, Uid, User, chown, getgrouplist};
+use futures::StreamExt as _;
+use nix::unistd::{Uid, User};
+use tokio::io::AsyncWriteExt as _;
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::Semaphore;
-use tokio::time::timeout;
-use tokio_util::codec::{Framed, LinesCodec};
-use tracing::{debug, warn};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{sleep, timeout};
+use tokio_util::codec::{FramedRead, LinesCodec};
+use tracing::{debug, info, warn};
 
-use super::wire::{Answer, Envelope, MAX_REQUEST};
+use super::group::{Groups, is_root};
+use super::places::{Kind, Place, Places};
+use super::wire::{Answer, Envelope, MAX_REQUEST, Role};
+use crate::printable::to_json;
 
 /// Who asks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Peer {
     /// User id.
     pub uid: u32,
     /// Process id, where the kernel tells.
     pub pid: Option<i32>,
+    /// What it may do.
+    pub role: Role,
+    /// The user's name, where it was looked up.
+    pub user: Option<String>,
 }
 
 /// What answers requests.
 pub trait Handle: Send + Sync + 'static {
-    /// The answer to a request; it never fails, a refusal is an answer.
+    /// The answer to a request; it never fails, a refusal is an answer. What the peer's role does not allow is not asked.
     fn handle(
         self: Arc<Self>,
         envelope: Envelope,
@@ -55,12 +64,47 @@ pub enum BindError {
     },
 }
 
-/// The listening socket, with the group that may use it.
+/// Who may use the socket, by the names of groups.
+#[derive(Clone, Copy, Debug)]
+pub struct Access<'a> {
+    /// Its members may look.
+    pub readers: &'a str,
+    /// Its members may change.
+    pub administrators: &'a str,
+}
+
+/// The listening socket, with the groups that may use it.
 #[derive(Debug)]
 pub struct Server {
     listener: StdListener,
     file: SocketFile,
-    group: Option<Gid>,
+    shared: Arc<Shared>,
+}
+
+/// What every connection needs.
+#[derive(Debug)]
+struct Shared {
+    groups: Groups,
+    places: Arc<Places>,
+    /// Room for answers, in KiB.
+    room: Arc<Semaphore>,
+    refused: AtomicU64,
+    timing: Timing,
+}
+
+/// How long a connection may take for what.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Timing {
+    /// For a request to come, whole.
+    pub(super) request: Duration,
+    /// For an answer to be taken, whole.
+    pub(super) answer: Duration,
+}
+
+impl Default for Timing {
+    fn default() -> Self {
+        Self { request: Duration::from_secs(10), answer: Duration::from_secs(10) }
+    }
 }
 
 /// The socket's name in the file system, which goes when the server does.
@@ -75,18 +119,25 @@ impl Drop for SocketFile {
     }
 }
 
-/// Connections served at once.
-const MAX_CONNECTIONS: usize = 32;
-/// How long a connection may stay silent.
-const SILENCE: Duration = Duration::from_secs(30);
+/// Memory that answers to others than root may take at a time, in KiB: as much as the longest one has.
+const ROOM: u32 = 64 << 10;
+/// After an error of `accept`, such as too many open files.
+const PAUSE: Duration = Duration::from_millis(200);
+/// How long to look for a user's name: where directories are asked over a network, that may take any time.
+const NAME: Duration = Duration::from_secs(1);
 
 impl Server {
-    /// Makes the socket, with mode 0660 and the group where it exists. A socket that nobody answers on is left
+    /// Makes the socket, with mode 0660 and the groups where they exist. A socket that nobody answers on is left
     /// over from a daemon that was killed, and is replaced.
     ///
     /// # Errors
     /// Where another daemon answers, or the system refuses.
-    pub fn bind(path: &Path, group: &str) -> Result<Self, BindError> {
+    pub fn bind(path: &Path, access: Access<'_>) -> Result<Self, BindError> {
+        let groups = Groups::named(access.readers, access.administrators);
+        Self::bind_for(path, groups, Timing::default())
+    }
+
+    pub(super) fn bind_for(path: &Path, groups: Groups, timing: Timing) -> Result<Self, BindError> {
         if StdStream::connect(path).is_ok() {
             return Err(BindError::InUse(path.to_owned()));
         }
@@ -101,12 +152,16 @@ impl Server {
         let listener = StdListener::bind(path).map_err(refused)?;
         let file = SocketFile(path.to_owned());
         fs::set_permissions(path, fs::Permissions::from_mode(0o660)).map_err(refused)?;
-        let group = Group::from_name(group).ok().flatten().map(|group| group.gid);
-        if let Some(group) = group {
-            chown(path, None, Some(group)).map_err(|errno| refused(errno.into()))?;
-        }
+        groups.admit(path).map_err(refused)?;
         listener.set_nonblocking(true).map_err(refused)?;
-        Ok(Self { listener, file, group })
+        let shared = Shared {
+            groups,
+            places: Arc::default(),
+            room: Arc::new(Semaphore::new(ROOM as usize)),
+            refused: AtomicU64::new(0),
+            timing,
+        };
+        Ok(Self { listener, file, shared: Arc::new(shared) })
     }
 
     /// Answers until dropped.
@@ -115,53 +170,119 @@ impl Server {
     /// Where the socket cannot be handed to the run time.
     pub async fn serve<H: Handle>(self, handler: Arc<H>) -> io::Result<()> {
         let listener = UnixListener::from_std(self.listener)?;
-        let connections = Arc::new(Semaphore::new(MAX_CONNECTIONS));
         loop {
-            let stream = match listener.accept().await {
-                Ok((stream, _)) => stream,
+            match listener.accept().await {
+                Ok((stream, _)) => meet(stream, &self.shared, &handler),
                 Err(error) => {
                     warn!(%error, socket = %self.file.0.display(), "cannot accept a control connection");
-                    continue;
+                    sleep(PAUSE).await;
                 }
-            };
-            let Ok(permit) = connections.clone().acquire_owned().await else { return Ok(()) };
-            let (handler, group) = (handler.clone(), self.group);
-            tokio::spawn(async move {
-                if let Err(error) = converse(stream, handler, group).await {
-                    debug!(%error, "control connection ended");
-                }
-                drop(permit);
-            });
+            }
         }
     }
 }
 
-async fn converse<H: Handle>(stream: UnixStream, handler: Arc<H>, group: Option<Gid>) -> anyhow::Result<()> {
-    let credentials = stream.peer_cred()?;
-    let peer = Peer { uid: credentials.uid(), pid: credentials.pid() };
-    let mut lines = Framed::new(stream, LinesCodec::new_with_max_length(MAX_REQUEST));
-    if !may_ask(peer, Gid::from_raw(credentials.gid()), group) {
-        warn!(uid = peer.uid, pid = peer.pid, "control request refused");
-        return Ok(());
+/// Finds out who it is, and has it served if there is a place. Nothing here waits: the next one may be root.
+fn meet<H: Handle>(stream: UnixStream, shared: &Arc<Shared>, handler: &Arc<H>) {
+    let (peer, place) = match admit(&stream, shared) {
+        Ok(admitted) => admitted,
+        Err(why) => {
+            // The first, and then whenever their number doubles: whoever is refused must not fill the log.
+            let before = shared.refused.fetch_add(1, Relaxed);
+            if before.is_power_of_two() || before == 0 {
+                warn!(why, refused = before.saturating_add(1), "control connections are refused");
+            }
+            return hang_up(stream, why);
+        }
+    };
+    let (shared, handler) = (Arc::clone(shared), Arc::clone(handler));
+    tokio::spawn(async move {
+        if let Err(error) = converse(stream, &peer, &shared, handler).await {
+            debug!(%error, uid = peer.uid, "control connection ended");
+        }
+        drop(place);
+    });
+}
+
+fn admit(stream: &UnixStream, shared: &Shared) -> Result<(Peer, Place), String> {
+    let credentials =
+        stream.peer_cred().map_err(|error| format!("the kernel does not say who asks: {error}"))?;
+    let uid = credentials.uid();
+    let role = shared.groups.role(stream, uid, credentials.gid()).ok_or_else(|| shared.groups.outsider())?;
+    let kind = if is_root(uid) { Kind::Root } else { Kind::Other(role) };
+    let place = shared.places.take(uid, kind).map_err(|bound| format!("{bound}; try again in a moment"))?;
+    Ok((Peer { uid, pid: credentials.pid(), role, user: None }, place))
+}
+
+/// Says why, as far as that goes without waiting: a fresh connection has room for it.
+fn hang_up(stream: UnixStream, why: String) {
+    let Ok(mut line) = to_json(&Answer::Refused(why)) else { return };
+    line.push('\n');
+    // It does not block. The run time would first want to hear that there is room.
+    let told = stream.into_std().and_then(|mut stream| stream.write_all(line.as_bytes()));
+    if let Err(error) = told {
+        debug!(%error, "a refused control connection was not told why");
     }
-    while let Ok(Some(line)) = timeout(SILENCE, lines.next()).await {
-        let answer = match serde_json::from_str(&line?) {
-            Ok(envelope) => handler.clone().handle(envelope, peer).await,
-            Err(error) => Answer::Refused(format!("not a request of this version: {error}")),
+}
+
+async fn converse<H: Handle>(
+    mut stream: UnixStream,
+    peer: &Peer,
+    shared: &Shared,
+    handler: Arc<H>,
+) -> anyhow::Result<()> {
+    let (reader, mut writer) = stream.split();
+    let mut lines = FramedRead::new(reader, LinesCodec::new_with_max_length(MAX_REQUEST));
+    while let Ok(Some(line)) = timeout(shared.timing.request, lines.next()).await {
+        let answer = answer(&line?, peer, shared, &handler).await;
+        let mut text = to_json(&answer)?;
+        drop(answer);
+        let room = match room(shared, peer, text.len()) {
+            Ok(room) => room,
+            Err(why) => {
+                text = to_json(&Answer::Refused(why))?;
+                None
+            }
         };
-        lines.send(serde_json::to_string(&answer)?).await?;
+        text.push('\n');
+        timeout(shared.timing.answer, writer.write_all(text.as_bytes())).await??;
+        drop(room);
     }
     Ok(())
 }
 
-/// Root, the daemon's own user, and members of the group.
-fn may_ask(peer: Peer, gid: Gid, group: Option<Gid>) -> bool {
-    let uid = Uid::from_raw(peer.uid);
-    if uid.is_root() || uid == Uid::effective() || group == Some(gid) {
-        return true;
+async fn answer<H: Handle>(line: &str, peer: &Peer, shared: &Shared, handler: &Arc<H>) -> Answer {
+    let envelope: Envelope = match serde_json::from_str(line) {
+        Ok(envelope) => envelope,
+        Err(error) => return Answer::Refused(format!("not a request of this version: {error}")),
+    };
+    let mut peer = peer.clone();
+    let is_audited = envelope.request.takes() == Role::Administrator || envelope.ssh.is_some();
+    if is_audited {
+        peer.user = user_name(peer.uid).await;
     }
-    let Some(group) = group else { return false };
-    let Ok(Some(user)) = User::from_uid(uid) else { return false };
-    let Ok(name) = std::ffi::CString::new(user.name) else { return false };
-    getgrouplist(&name, gid).is_ok_and(|groups| groups.contains(&group))
+    if envelope.request.takes() > peer.role {
+        let why = shared.groups.refusal(peer.user.as_deref(), peer.uid);
+        info!(uid = peer.uid, user = peer.user, pid = peer.pid, request = ?envelope.request, "a change was refused: its user may look only");
+        return Answer::Refused(why);
+    }
+    Arc::clone(handler).handle(envelope, peer).await
+}
+
+/// Room for an answer that waits to be taken. Whoever may only look cannot fill the memory with answers that nobody reads.
+fn room(shared: &Shared, peer: &Peer, bytes: usize) -> Result<Option<OwnedSemaphorePermit>, String> {
+    if is_root(peer.uid) {
+        return Ok(None);
+    }
+    let kibibytes = u32::try_from(bytes >> 10).unwrap_or(u32::MAX).saturating_add(1).min(ROOM);
+    let taken = Arc::clone(&shared.room).try_acquire_many_owned(kibibytes);
+    taken
+        .map(Some)
+        .map_err(|_none| "too many long answers wait to be taken; try again in a moment".to_owned())
+}
+
+/// The name of a user, where it can be found in time.
+pub async fn user_name(uid: u32) -> Option<String> {
+    let found = tokio::task::spawn_blocking(move || User::from_uid(Uid::from_raw(uid)).ok().flatten());
+    timeout(NAME, found).await.ok()?.ok().flatten().map(|user| user.name)
 }

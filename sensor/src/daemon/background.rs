@@ -7,8 +7,10 @@ use tokio::time::{MissedTickBehavior, interval};
 use tracing::{info, warn};
 
 use super::commands::Commands;
+use super::degraded;
+use super::run::see_http;
 use super::sensing::Sensing;
-use super::supervisor::Watchdog;
+use super::supervisor::{self, Watchdog};
 use crate::clock;
 use crate::kernel::{self, LinkEvents, Notices};
 
@@ -23,6 +25,7 @@ pub(super) async fn tick(commands: Arc<Commands>) {
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut count: u32 = 0;
     let mut watchdog = Watchdog::of_environment();
+    let mut told = String::new();
     loop {
         ticks.tick().await;
         count = count.wrapping_add(1);
@@ -30,13 +33,24 @@ pub(super) async fn tick(commands: Arc<Commands>) {
         let mut engine = commands.engine();
         engine.watch_clock(clock::kernel_clock());
         engine.tick(clock::now());
-        if count.is_multiple_of(REFRESH) {
+        let is_half_minute = count.is_multiple_of(REFRESH);
+        if is_half_minute {
+            engine.renew_operators(clock::now());
+            engine.keep_again();
             engine.refresh_protection(clock::now());
             engine.retain_events(clock::now());
             engine.look_at_interfaces();
         }
         let pulse = engine.sensing.as_ref().map(Sensing::pulse);
+        let now_degraded = degraded::whole(&engine.degraded());
         drop(engine);
+        if now_degraded != told {
+            supervisor::status(&now_degraded);
+            told = now_degraded;
+        }
+        if is_half_minute {
+            see_http(&commands);
+        }
         watchdog.tell(clock::monotonic(), pulse);
     }
 }

@@ -14,11 +14,12 @@ use super::records;
 use super::responder::Details;
 use crate::clock::{self, Timestamp};
 use crate::control::wire::{
-    Answer, ClientSort, Confirmed, Envelope, ModeReport, Question, Reloaded, Removed, Request,
+    Answer, ClientSort, Confirmed, Envelope, ModeReport, Question, Reloaded, Removed, Request, Role,
 };
 use crate::control::{Handle, Peer};
 use crate::decide::{Cause, Change, Measure};
 use crate::enforce::{AllowRule, BlockRule, Limits, Mode, Origin, Scope};
+use crate::printable::to_json;
 use crate::store::Pending;
 use crate::suggest::Ask;
 
@@ -80,8 +81,8 @@ impl Handle for Commands {
         peer: Peer,
     ) -> Pin<Box<dyn Future<Output = Answer> + Send>> {
         Box::pin(async move {
-            if let Some(address) = envelope.ssh_peer {
-                self.engine().never_block.add_ssh_peer(address);
+            if let Some(session) = envelope.ssh.filter(|_| peer.role == Role::Administrator) {
+                self.engine().protect_operator(session, &cause_of(&peer), clock::now());
             }
             let done = if let Request::Clients { top, sort } = envelope.request {
                 self.clients(top, sort).await
@@ -92,7 +93,7 @@ impl Handle for Commands {
             } else if let Request::LimitSuggest { since, include_limited, what_if } = envelope.request {
                 to_value(&self.suggest(&Ask { since, include_limited, what_if }))
             } else {
-                self.engine().perform(envelope.request, peer, clock::now())
+                self.engine().perform(envelope.request, &peer, clock::now())
             };
             done.map_or_else(Answer::Refused, Answer::Done)
         })
@@ -109,7 +110,7 @@ fn audited(request: &Request, now: Timestamp) -> Option<(Change, String, Details
     match request {
         Request::Mode { set: Some(mode) } => plain(Change::ModeSet, mode.to_string()),
         Request::LimitSet { scope, limits, .. } => {
-            let detail = serde_json::to_string(limits).ok();
+            let detail = to_json(limits).ok();
             Some((Change::LimitSet, scope.to_string(), Details { detail, ..Details::default() }))
         }
         Request::LimitUnset { scope } => plain(Change::LimitUnset, scope.to_string()),
@@ -140,12 +141,21 @@ fn audited(request: &Request, now: Timestamp) -> Option<(Change, String, Details
     }
 }
 
+fn cause_of(peer: &Peer) -> Cause {
+    Cause::Command { uid: peer.uid, pid: peer.pid.unwrap_or(0), user: peer.user.clone() }
+}
+
 impl Engine {
-    fn perform(&mut self, request: Request, peer: Peer, now: Timestamp) -> Result<serde_json::Value, String> {
-        let cause = Cause::Command { uid: peer.uid, pid: peer.pid.unwrap_or(0) };
+    fn perform(
+        &mut self,
+        request: Request,
+        peer: &Peer,
+        now: Timestamp,
+    ) -> Result<serde_json::Value, String> {
+        let cause = cause_of(peer);
         let audited = audited(&request, now);
-        if audited.is_some() || matches!(request, Request::Confirm | Request::Reload) {
-            info!(?request, uid = peer.uid, pid = peer.pid, "command");
+        if request.takes() == Role::Administrator {
+            info!(?request, uid = peer.uid, user = peer.user, pid = peer.pid, "command");
         }
         let done = self.answer(request, &cause, now)?;
         if let Some((what, subject, details)) = audited {
@@ -172,7 +182,7 @@ impl Engine {
                 self.unset_limits(scope, now)?;
                 to_value(&self.limit_rows())
             }
-            Request::Confirm => to_value(&self.confirm()),
+            Request::Confirm => to_value(&self.confirm(cause, now)),
             Request::BlockList => to_value(&self.block_rows()),
             Request::BlockAdd { prefix, for_ms, reason } => {
                 self.add_block(prefix, for_ms, reason, now)?;
@@ -257,9 +267,12 @@ impl Engine {
         })
     }
 
-    fn confirm(&mut self) -> Confirmed {
-        let confirmed = self.pending.drain(..).map(|pending| pending.scope).collect();
+    fn confirm(&mut self, cause: &Cause, now: Timestamp) -> Confirmed {
+        let confirmed: Vec<Scope> = self.pending.drain(..).map(|pending| pending.scope).collect();
         self.keep();
+        for scope in &confirmed {
+            self.responder.audit(now, Change::LimitConfirmed, scope, cause.clone(), Details::default());
+        }
         Confirmed { confirmed }
     }
 

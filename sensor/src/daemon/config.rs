@@ -28,7 +28,8 @@ pub struct Paths {
     pub state_dir: PathBuf,
     /// Directory, on a BPF file system, of the kernel's objects that outlive the daemon.
     pub pin_dir: PathBuf,
-    /// Where `/metrics`, `/healthz` and `/readyz` are served.
+    /// Where `/metrics`, `/healthz` and `/readyz` are served. Others than this host reach it where the unit's
+    /// `IPAddressAllow=` has their addresses.
     #[documented_fields(rename = "listen_address")]
     pub web: SocketAddr,
 }
@@ -86,8 +87,10 @@ pub struct Config {
     pub store: StoreConfig,
     /// Who is told.
     pub notify: NotifyConfig,
-    /// Group that may use the control socket; where there is none of the name, only root may.
+    /// Group whose members may look over the control socket, as root may.
     pub group: String,
+    /// Group whose members may also change what is enforced. Where there is none of the name, only root may.
+    pub admin_group: String,
     /// Least level of the daemon's log lines. The environment variable `SENSOR_LOG` comes before it.
     #[documented_fields(rename = "level")]
     pub log_level: String,
@@ -137,6 +140,7 @@ impl Default for Config {
             store: StoreConfig::default(),
             notify: NotifyConfig::default(),
             group: "sensor".to_owned(),
+            admin_group: "sensor-admin".to_owned(),
             log_level: "info".to_owned(),
             log_format: LogFormat::Text,
             kernel_log_level: 0,
@@ -211,6 +215,7 @@ impl Config {
     fn read_detection(&mut self, root: &Section<'_>) {
         let detect = root.section("detect").about(ABOUT_DETECT);
         self.detect = detect::Config::read(&detect);
+        self.detect.clients = self.tuning.prefixes;
         detect.finish();
         let decide = root.section("decide").about(ABOUT_DECIDE);
         self.decide = DecideConfig::read(&decide);
@@ -224,7 +229,7 @@ impl Config {
 
     fn read_places(&mut self, root: &Section<'_>) {
         let web = root.section("web").about("Metrics, health and readiness: where, and for whom.");
-        let control = root.section("control").about("Who may give commands, and where.");
+        let control = root.section("control").about("Who may ask and who may command, and where.");
         let paths = root.section("paths").about("Where things are kept.");
         web.explain::<Paths>();
         control.explain::<Paths>();
@@ -234,6 +239,7 @@ impl Config {
         self.web = WebConfig::read(&web);
         control.text("socket", &Form::path("/run/sensor/second.sock"), &mut self.paths.socket);
         control.text("group", &Form::any("the name of a group", "adm"), &mut self.group);
+        control.text("admin_group", &Form::any("the name of a group", "wheel"), &mut self.admin_group);
         paths.text("state_dir", &Form::path("/srv/sensor"), &mut self.paths.state_dir);
         paths.text("pin_dir", &Form::path("/sys/fs/bpf/second"), &mut self.paths.pin_dir);
         for section in [web, control, paths] {

@@ -2,7 +2,6 @@
 
 use std::collections::VecDeque;
 use std::fs::File;
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use ipnet::IpNet;
@@ -10,6 +9,7 @@ use tracing::{error, info, warn};
 
 use super::config::Config;
 use super::observing::Observing;
+use super::operators::Operators;
 use super::recall::Recalled;
 use super::responder::{Details, Responder};
 use super::sensing::Sensing;
@@ -17,13 +17,19 @@ use super::source::ConfigSource;
 use super::supervisor;
 use super::web::{self, Access, AccessError};
 use crate::clock::{self, KernelClock, Timestamp};
+use crate::confine::Confinement;
 use crate::decide::{Cause, Change, NeverBlock};
-use crate::enforce::{EnforceError, Enforcer, Policy};
+use crate::enforce::{EnforceError, Enforcer, Mode, Policy};
 use crate::kernel::{Dataplane, Mirror, Notice, SegmentRings};
-use crate::store::{CommandStore, Pending, Saved, StoreError};
+use crate::metrics::Part;
+use crate::store::{CommandStore, Damage, Pending, Saved, StoreError};
 
 /// Over-limit notices remembered for `sensor explain`.
 const MAX_NOTICES: usize = 4_096;
+
+/// Why a file that root can read may be refused.
+const OUT_OF_REACH: &str = "the daemon reads as its own user, and since its start only in the directories that the \
+                            configuration named then; files elsewhere take a restart";
 
 /// Everything that requests and background work share, behind one lock.
 pub(super) struct Engine {
@@ -48,6 +54,15 @@ pub(super) struct Engine {
     /// Who may read the metrics.
     pub(super) web: Arc<Access>,
     pub(super) observing: Arc<Observing>,
+    /// What stands between this process and its host.
+    pub(super) confinement: Confinement,
+    pub(super) operators: Operators,
+    /// Files that could not be used as they were kept.
+    pub(super) damages: Vec<(Part, Damage)>,
+    /// Why HTTP is not seen, where it should be.
+    pub(super) http_trouble: Option<String>,
+    /// Why the last change is not kept.
+    pub(super) unkept: Option<String>,
 }
 
 /// What the daemon itself counts.
@@ -58,6 +73,19 @@ pub(super) struct Counts {
     pub(super) reload_success: bool,
     pub(super) last_reload: Timestamp,
     pub(super) clock_steps: u64,
+}
+
+impl From<Timestamp> for Counts {
+    /// Those of a daemon that starts now.
+    fn from(now: Timestamp) -> Self {
+        Self {
+            blocks_by_command: 0,
+            state_write_errors: 0,
+            reload_success: true,
+            last_reload: now,
+            clock_steps: 0,
+        }
+    }
 }
 
 /// What can go wrong when the engine is built.
@@ -75,33 +103,29 @@ impl Engine {
     /// Brings the kernel's maps to the policy of configuration and earlier commands.
     pub(super) fn new(
         mut dataplane: Dataplane,
-        recalled: Recalled,
+        mut recalled: Recalled,
         config: Config,
         source: ConfigSource,
-        ssh_peer: Option<IpAddr>,
         now: Timestamp,
     ) -> Result<Self, EngineError> {
         let web = Arc::new(Access::new(&config.web)?);
-        let Recalled { store, pending, policy, responder } = recalled;
         let mut never_block = NeverBlock::new(config.never_block.clone());
         never_block.protect_proxies(config.sense.pipeline.identity.trusted_proxies.clone());
-        if let Some(peer) = ssh_peer {
-            never_block.add_ssh_peer(peer);
-        }
         dataplane.tune(&config.tuning);
         let prefixes = config.tuning.prefixes;
-        let observing = Observing::open(&config.paths.state_dir)?;
+        let (observing, seen_damage) = Observing::open(&config.paths.state_dir, now)?;
         let mut enforcer = Enforcer::new(&dataplane, config.capacities, (prefixes.v4, prefixes.v6), now)?;
+        let is_salvaged = dataplane.adopted_maps() && {
+            let mode = if dataplane.settings().enforce == 0 { Mode::Monitor } else { Mode::Enforce };
+            recalled.take_over(enforcer.blocks(), mode, now)
+        };
+        let Recalled { store, pending, policy, responder, damage } = recalled;
+        let is_to_keep = is_salvaged || damage.is_some();
+        let damages = [(Part::Commands, damage), (Part::Learned, seen_damage)];
+        let damages = damages.into_iter().filter_map(|(part, damage)| Some((part, damage?))).collect();
         let reached = never_block.reached(policy.blocks().keys());
         enforcer.apply(&mut dataplane, &policy, &reached, now)?;
-        let counts = Counts {
-            blocks_by_command: 0,
-            state_write_errors: 0,
-            reload_success: true,
-            last_reload: now,
-            clock_steps: 0,
-        };
-        Ok(Self {
+        let mut engine = Self {
             dataplane,
             enforcer,
             policy,
@@ -113,14 +137,24 @@ impl Engine {
             started: now,
             civil_time: clock::kernel_clock(),
             notices: VecDeque::new(),
-            counts,
+            counts: Counts::from(now),
             sensing: None,
             mirror: None,
             exchange_log: None,
             responder,
             web,
             observing: Arc::new(observing),
-        })
+            confinement: Confinement::default(),
+            operators: Operators::default(),
+            damages,
+            http_trouble: None,
+            unkept: None,
+        };
+        if is_to_keep {
+            // For the next start.
+            engine.keep();
+        }
+        Ok(engine)
     }
 
     /// Changes the policy: the change is applied to the kernel and kept in the state file, or, where the
@@ -160,17 +194,26 @@ impl Engine {
         Ok(())
     }
 
-    fn apply(&mut self, now: Timestamp) -> Result<(), EnforceError> {
+    pub(super) fn apply(&mut self, now: Timestamp) -> Result<(), EnforceError> {
         let reached = self.never_block.reached(self.policy.blocks().keys());
         self.enforcer.apply(&mut self.dataplane, &self.policy, &reached, now)
     }
 
     /// Writes the state file. A failure is counted and told, and changes nothing in the kernel.
     pub(super) fn keep(&mut self) {
-        let saved = Saved { commands: self.policy.commands().clone(), pending: self.pending.clone() };
-        if let Err(error) = self.store.save(&saved) {
+        let (commands, pending) = (self.policy.commands().clone(), self.pending.clone());
+        let saved = Saved { commands, pending, ..Saved::default() };
+        self.unkept = self.store.save(&saved).err().map(|error| {
             self.counts.state_write_errors = self.counts.state_write_errors.saturating_add(1);
             error!(%error, "what commands said could not be kept; it is in force until a restart");
+            error.to_string()
+        });
+    }
+
+    /// Work of every half minute: a disk that was full may have room again.
+    pub(super) fn keep_again(&mut self) {
+        if self.unkept.is_some() {
+            self.keep();
         }
     }
 
@@ -242,7 +285,10 @@ impl Engine {
 
     fn try_reload(&mut self, now: Timestamp) -> Result<Vec<String>, String> {
         let config = self.source.load().map_err(|problems| {
-            let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
+            let mut lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
+            if lines.iter().any(|line| line.contains("Permission denied")) {
+                lines.push(OUT_OF_REACH.to_owned());
+            }
             lines.join("\n")
         })?;
         let reloaded = self.config.reloaded(&config);

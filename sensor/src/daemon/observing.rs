@@ -14,7 +14,7 @@ use super::engine::Engine;
 use crate::clock::{self, Timestamp};
 use crate::enforce::{Limits, Origin, Scope};
 use crate::kernel::{Client, ClientPrefixes, ClientTable};
-use crate::store::{StateFile, StoreError};
+use crate::store::{Damage, StateFile, StoreError};
 use crate::suggest::{Ask, History, Observer, Report, Seen, Standing, stride_for};
 
 /// The file that what was seen is kept in.
@@ -39,13 +39,10 @@ pub(super) struct Observing {
 
 impl Observing {
     /// Goes on with what an earlier daemon had seen, where that can be read.
-    pub(super) fn open(state_dir: &Path) -> Result<Self, StoreError> {
-        let file = StateFile::open(state_dir, FILE)?;
-        let history = file.load().unwrap_or_else(|error| {
-            warn!(%error, "what clients did is looked at anew");
-            History::default()
-        });
-        Ok(Self { observer: Mutex::new(Observer::new(history)), named: Mutex::default(), file })
+    pub(super) fn open(state_dir: &Path, now: Timestamp) -> Result<(Self, Option<Damage>), StoreError> {
+        let mut file = StateFile::open(state_dir, FILE)?;
+        let (history, damage) = file.recall(now);
+        Ok((Self { observer: Mutex::new(Observer::new(history)), named: Mutex::default(), file }, damage))
     }
 
     /// A detector named these clients, so they are no example of what is usual.

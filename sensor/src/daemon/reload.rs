@@ -27,6 +27,7 @@ impl Config {
 
     /// Names the parts in which this configuration, which is in force, differs from one that was reloaded.
     pub(super) fn waiting_in(&self, new: &Self) -> Vec<String> {
+        let groups = |config: &Self| (config.group.clone(), config.admin_group.clone());
         let log = |config: &Self| (config.log_level.clone(), config.log_format, config.kernel_log_level);
         [
             ("interfaces", self.interfaces != new.interfaces),
@@ -36,7 +37,7 @@ impl Config {
             ("http, identity, login, routes", self.sense != new.sense),
             ("detect, but for responses", self.detect != new.detect),
             ("store, alerts", (&self.store, &self.notify) != (&new.store, &new.notify)),
-            ("web, control, paths", self.paths != new.paths || self.group != new.group),
+            ("web, control, paths", self.paths != new.paths || groups(self) != groups(new)),
             ("log", log(self) != log(new)),
         ]
         .into_iter()

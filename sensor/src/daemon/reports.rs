@@ -17,13 +17,10 @@ use crate::control::wire::{
 };
 use crate::enforce::{AllowRule, BlockRule, Limit, Origin, Scope};
 use crate::kernel::{Client, KernelError, LabelledCounter};
-use crate::metrics::{Detection, Snapshot};
+use crate::metrics::{Detection, MIRROR_LOSSES, Snapshot, mirror_losses};
 use crate::notify::{DenyFile, Notifier};
+use crate::prefix::ClientNet;
 use crate::store::EventStore;
-
-/// Why segments that should have been mirrored were not.
-const MIRROR_LOSSES: [Event; 4] =
-    [Event::MirrorRingFull, Event::MirrorLoadFailed, Event::MirrorUnread, Event::MirrorFragment];
 
 /// What `sensor clients` remembers of the first of its two looks.
 pub(super) struct Sample {
@@ -52,18 +49,17 @@ impl Engine {
             Event::MirroredIngressBytes,
             Event::MirroredEgressBytes,
             Event::MirrorSkipped,
-            Event::MirrorRingFull,
-            Event::MirrorLoadFailed,
-            Event::MirrorUnread,
-            Event::MirrorFragment,
+            Event::MirrorBadIp,
+            Event::MirrorOtherHost,
+            Event::MirroredDatagrams,
         ];
+        let events = events.into_iter().chain(MIRROR_LOSSES.map(|(_, event)| event));
         Ok(Snapshot {
             mode: self.policy.mode(),
             interfaces,
             presence: self.presence(),
             clock_steps: self.counts.clock_steps,
             events: events
-                .into_iter()
                 .map(|event| Ok((event, counters.event(event)?)))
                 .collect::<Result<_, KernelError>>()?,
             problems: Problem::ALL
@@ -80,6 +76,7 @@ impl Engine {
             kernel_memory_bytes: self.dataplane.memory().total(),
             http: self.sensing.as_ref().map(|sensing| sensing.look(|told| told.snapshot.clone())),
             detection: Some(self.detection()),
+            degraded: self.degraded(),
             ..Snapshot::default()
         })
     }
@@ -146,6 +143,8 @@ impl Engine {
             losses,
             pending: pending.map(|row| PendingRow { scope: row.scope, deadline: row.deadline }).collect(),
             kill_switch_tripped: self.responder.decider_stats().tripped,
+            confinement: self.confinement.clone(),
+            degraded: snapshot.degraded,
         })
     }
 
@@ -153,25 +152,34 @@ impl Engine {
         let (sensing, seen) = (self.sensing.as_ref()?, snapshot.http.as_ref()?);
         let event = |event| snapshot.events.get(&event).copied().unwrap_or(0);
         let (streams, http, totals) = (&seen.streams, &seen.http, &seen.totals);
-        Some(sensing.look(|told| HttpReport {
-            ports: told.ports.iter().copied().collect(),
-            http_ports: told.http_ports.iter().copied().collect(),
-            exchanges: totals.exchanges,
-            failures: totals.failures,
-            connections: streams.active,
-            routes: count(seen.routes),
-            segments: event(Event::MirroredIngress).saturating_add(event(Event::MirroredEgress)),
-            segments_lost: MIRROR_LOSSES.into_iter().map(event).fold(0, u64::saturating_add),
-            stream_gaps: streams.gaps,
-            lost_bytes: streams.lost_bytes,
-            not_http: http.not_http,
-            anomalies: http.anomalies().fold(0, |sum: u64, (_, count)| sum.saturating_add(count)),
-            refused_instructions: told.refused_instructions,
-            failures_uncounted: told.failures_uncounted,
-            log_errors: told.log_errors,
-            forwarding_untrusted: seen.identities.untrusted(),
-            tls_ports: seen.tls_ports.clone(),
-            forwarders: seen.forwarders.clone(),
+        Some(sensing.look(|told| {
+            HttpReport {
+                ports: told.ports.iter().copied().collect(),
+                http_ports: told.http_ports.iter().copied().collect(),
+                exchanges: totals.exchanges,
+                failures: totals.failures,
+                connections: streams.active,
+                routes: count(seen.routes),
+                segments: event(Event::MirroredIngress).saturating_add(event(Event::MirroredEgress)),
+                segments_lost: mirror_losses(event, &told.datagrams)
+                    .iter()
+                    .fold(0, |sum, (_, count)| sum.saturating_add(*count)),
+                segments_lost_by: mirror_losses(event, &told.datagrams)
+                    .into_iter()
+                    .filter(|(_, count)| *count > 0)
+                    .map(|(cause, count)| (cause.to_owned(), count))
+                    .collect(),
+                stream_gaps: streams.gaps,
+                lost_bytes: streams.lost_bytes,
+                not_http: http.not_http,
+                anomalies: http.anomalies().fold(0, |sum: u64, (_, count)| sum.saturating_add(count)),
+                refused_instructions: told.refused_instructions,
+                failures_uncounted: told.failures_uncounted,
+                log_errors: told.log_errors,
+                forwarding_untrusted: seen.identities.untrusted(),
+                tls_ports: seen.tls_ports.clone(),
+                forwarders: seen.forwarders.clone(),
+            }
         }))
     }
 
@@ -238,16 +246,15 @@ impl Engine {
     fn failures(&self) -> HashMap<IpAddr, u64> {
         self.sensing
             .as_ref()
-            .map(|sensing| sensing.look(|told| self.by_client(&told.failures)))
+            .map(|sensing| sensing.look(|told| Self::by_client(&told.failures)))
             .unwrap_or_default()
     }
 
-    /// Counts by address as counts by client.
-    fn by_client(&self, counts: &HashMap<IpAddr, u64>) -> HashMap<IpAddr, u64> {
+    /// Counts by network as counts by its first address.
+    fn by_client(counts: &HashMap<ClientNet, u64>) -> HashMap<IpAddr, u64> {
         let mut clients: HashMap<IpAddr, u64> = HashMap::new();
-        for (address, count) in counts {
-            let client = self.config.tuning.prefixes.client_of(*address).network();
-            let total = clients.entry(client).or_default();
+        for (client, count) in counts {
+            let total = clients.entry(client.address()).or_default();
             *total = total.saturating_add(*count);
         }
         clients

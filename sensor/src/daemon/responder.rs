@@ -1,7 +1,6 @@
 //! From a signal to what is done about it, told and kept.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -17,7 +16,7 @@ use crate::decide::{
 };
 use crate::detect::{self, Severity, Signal, Threat};
 use crate::enforce::{BlockRule, DecidedLimits, Mode, Origin, Policy};
-use crate::kernel::{ClientPrefixes, Dataplane};
+use crate::kernel::Dataplane;
 use crate::notify::{DenyFile, Notifier};
 use crate::pipeline::Durations;
 use crate::store::{EventStore, MOST_RECORDS, Reader};
@@ -221,7 +220,6 @@ pub(super) struct Details {
 struct Around<'a> {
     policy: &'a Policy,
     never_block: &'a NeverBlock,
-    prefixes: ClientPrefixes,
     dataplane: &'a Dataplane,
 }
 
@@ -238,10 +236,6 @@ impl Surroundings for Around<'_> {
         allow.map(|allowed| format!("{allowed} is allowed"))
     }
 
-    fn client(&self, address: IpAddr) -> IpNet {
-        self.prefixes.client_of(address)
-    }
-
     fn clients(&self) -> u64 {
         self.dataplane.clients().count()
     }
@@ -250,12 +244,8 @@ impl Surroundings for Around<'_> {
 impl Engine {
     /// Decides about a signal, carries it out, and tells.
     pub(super) fn respond(&mut self, signal: &Signal) {
-        let around = Around {
-            policy: &self.policy,
-            never_block: &self.never_block,
-            prefixes: self.config.tuning.prefixes,
-            dataplane: &self.dataplane,
-        };
+        let around =
+            Around { policy: &self.policy, never_block: &self.never_block, dataplane: &self.dataplane };
         let response = self.responder.detect.response(signal.threat);
         let tripped = self.responder.decider_stats().tripped;
         let outcome = self.responder.decider.decide(signal, response, &around);
@@ -283,7 +273,7 @@ impl Engine {
             }
         }
         if self.responder.decider_stats().tripped && !tripped {
-            warn!("a kill switch tripped: what would be blocked is only told; see [decide]");
+            warn!("a kill switch tripped: what would be blocked is limited; see [decide]");
             self.responder.audit(signal.at, Change::KillSwitch, &"", Cause::Daemon, Details::default());
         }
         if let Some(file) = &mut self.responder.deny_file {
@@ -294,6 +284,11 @@ impl Engine {
     /// Carries a decision out in the kernel, and keeps it.
     fn carry_out(&mut self, decision: &Decision, signal: &Signal) -> Result<(), String> {
         let (now, prefix) = (decision.since, decision.prefix);
+        if decision.measure == Measure::Limit
+            && let Some(lifted) = self.policy.make_room_for_limits(&prefix)
+        {
+            self.note_lifted(&lifted, &[Measure::Limit], now);
+        }
         let has_room = self.responder.put(&mut self.policy, decision, &self.config);
         let done = match decision.measure {
             Measure::Block => {
@@ -364,6 +359,7 @@ impl Engine {
 
     /// Work of every second for what detectors decided.
     pub(super) fn tick_decisions(&mut self, now: Timestamp) {
+        self.responder.decider.advance(now, self.dataplane.clients().count());
         let ended = self.policy.expire_limits(now);
         if !ended.is_empty()
             && let Err(error) = self.enforcer.apply_limits(&mut self.dataplane, &self.policy, now)

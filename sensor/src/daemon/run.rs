@@ -1,7 +1,8 @@
 //! From a configuration to a running daemon, and to its end.
 
 use std::fs;
-use std::net::{IpAddr, TcpListener};
+use std::io;
+use std::net::TcpListener;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail, ensure};
@@ -14,13 +15,16 @@ use super::commands::Commands;
 use super::config::{Config, LogFormat};
 use super::deciding::Signals;
 use super::engine::Engine;
+use super::logging::LogWriter;
 use super::recall::Recalled;
 use super::responder::GRACE;
 use super::sensing::Sensing;
 use super::source::ConfigSource;
-use super::{background, observing, sense, supervisor, web};
+use super::{background, confining, degraded, key, observing, supervisor, user, web};
 use crate::clock;
-use crate::control::Server;
+use crate::confine::{self, Confinement, Reach};
+use crate::control::wire::SshConnection;
+use crate::control::{Access, Server};
 use crate::decide::Cause;
 use crate::enforce::Mode;
 use crate::kernel::{self, Dataplane, KernelError, LoadOptions, Notices, Pins, probe};
@@ -30,8 +34,12 @@ use crate::kernel::{self, Dataplane, KernelError, LoadOptions, Notices, Pins, pr
 pub struct RunOptions {
     /// The mode, over the configuration's and that of earlier commands.
     pub mode: Option<Mode>,
-    /// Where the operator's ssh session comes from.
-    pub ssh_peer: Option<IpAddr>,
+    /// The connection of the operator's ssh session.
+    pub ssh: Option<SshConnection>,
+    /// The user who started it; it may run as another one.
+    pub started_by: u32,
+    /// The user to run as; without, whom the state directory belongs to.
+    pub user: Option<String>,
 }
 
 /// Runs until a signal ends it. What was pinned stays in force afterwards.
@@ -50,27 +58,41 @@ pub fn run(mut config: Config, mut source: ConfigSource, options: &RunOptions) -
     for interface in &config.interfaces {
         kernel::interface_index(interface)?;
     }
-    let server = Server::bind(&config.paths.socket, &config.group)?;
+    let user = user::wanted(options.user.as_deref(), &config.paths.state_dir)?;
+    let access = Access { readers: &config.group, administrators: &config.admin_group };
+    let server = Server::bind(&config.paths.socket, access)?;
     let listener = TcpListener::bind(config.paths.web).with_context(|| {
         format!("cannot listen on {}; `--web.listen-address` names another", config.paths.web)
     })?;
     web::warn_if_open(config.paths.web, &config.web);
-    let (mut engine, notices) = start_dataplane(config, source, options)?;
+    confining::tell_of_addresses(&config);
+    let pins = user::become_user(user.as_ref(), &config, open_pins(&config)?)?;
+    let reach = confining::reach(&config, &source, pins.as_ref().map(Pins::directory));
+    let (mut engine, notices) = start_dataplane(config, source, options, pins)?;
     engine.exchange_log = log;
     let kernel_log = engine.config.kernel_log_level > 0;
-    probe::drop_capabilities().context("cannot give up capabilities")?;
-    nix::sys::prctl::set_no_new_privs().context("cannot forbid new privileges")?;
+    engine.confinement = give_up(&reach)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(serve(Arc::new(Commands::new(engine)), server, listener, notices, kernel_log))
 }
 
+/// Gives up whatever is not needed any more, for good. No other thread has been started yet that lives on.
+fn give_up(reach: &Reach) -> Result<Confinement> {
+    probe::drop_capabilities().context("cannot give up capabilities")?;
+    nix::sys::prctl::set_no_new_privs().context("cannot forbid new privileges")?;
+    // Neither a core file nor another process of the same user gets at the key of hashes.
+    nix::sys::prctl::set_dumpable(false).context("cannot forbid core files")?;
+    let confinement = confine::enter(reach);
+    confining::tell(&confinement);
+    Ok(confinement)
+}
+
 fn start_log(config: &Config) -> Result<()> {
     let filter = EnvFilter::try_from_env("SENSOR_LOG").unwrap_or_else(|_| EnvFilter::new(&config.log_level));
-    let log =
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_target(false);
     let started = match config.log_format {
-        LogFormat::Text => log.with_ansi(false).try_init(),
-        LogFormat::Json => log.json().try_init(),
+        LogFormat::Text => log.with_ansi(false).with_writer(|| LogWriter::text(io::stderr())).try_init(),
+        LogFormat::Json => log.json().with_writer(|| LogWriter::json(io::stderr())).try_init(),
     };
     started.map_err(|error| anyhow::anyhow!("cannot start the log: {error}"))
 }
@@ -104,12 +126,12 @@ fn check_host(config: &Config) -> Result<()> {
 
 /// The interface of the default route.
 fn default_interface() -> Result<String> {
-    let v4 = procfs::net::route().unwrap_or_default();
+    let v4 = procfs::process::Process::myself().and_then(|own| own.route()).unwrap_or_default();
     let v4 = v4.into_iter().find(|entry| entry.destination.is_unspecified() && entry.mask.is_unspecified());
     if let Some(entry) = v4 {
         return Ok(entry.iface);
     }
-    let text = fs::read_to_string("/proc/net/ipv6_route").unwrap_or_default();
+    let text = fs::read_to_string("/proc/self/net/ipv6_route").unwrap_or_default();
     let v6 = text.lines().find_map(|line| {
         let mut columns = line.split_ascii_whitespace();
         let is_default = columns.next()?.bytes().all(|byte| byte == b'0') && columns.next()? == "00";
@@ -120,19 +142,24 @@ fn default_interface() -> Result<String> {
     )
 }
 
+/// The pin directory; `None` where it cannot be had, which is told.
+fn open_pins(config: &Config) -> Result<Option<Pins>> {
+    match Pins::open(&config.paths.pin_dir) {
+        Ok(pins) => Ok(Some(pins)),
+        Err(error @ KernelError::PinsInUse(_)) => Err(error.into()),
+        Err(error) => {
+            warn!(%error, "running without pins: enforcement ends with this process");
+            Ok(None)
+        }
+    }
+}
+
 fn start_dataplane(
     config: Config,
     source: ConfigSource,
     options: &RunOptions,
+    pins: Option<Pins>,
 ) -> Result<(Engine, Option<Notices>)> {
-    let pins = match Pins::open(&config.paths.pin_dir) {
-        Ok(pins) => Some(pins),
-        Err(error @ KernelError::PinsInUse(_)) => return Err(error.into()),
-        Err(error) => {
-            warn!(%error, "running without pins: enforcement ends with this process");
-            None
-        }
-    };
     let load = LoadOptions {
         segment_ring_bytes: if config.sense.enabled { config.sense.ring_bytes } else { 0 },
         capacities: config.capacities,
@@ -163,7 +190,10 @@ fn prepare(
     options: &RunOptions,
 ) -> Result<(Engine, Option<Notices>)> {
     let (interfaces, xdp) = (config.interfaces.clone(), config.xdp);
-    let mut engine = Engine::new(dataplane, recalled, config, source, options.ssh_peer, clock::now())?;
+    let mut engine = Engine::new(dataplane, recalled, config, source, clock::now())?;
+    if let Some(session) = options.ssh {
+        engine.protect_operator(session, &started_by(options), clock::now());
+    }
     if let Some(mode) = options.mode {
         let set = engine.change(clock::now(), |policy| policy.set_session_mode(mode));
         set.map_err(anyhow::Error::msg)?;
@@ -179,8 +209,14 @@ fn prepare(
         && let Err(error) = attach_mirror(&mut engine)
     {
         warn!(error = format!("{error:#}"), "HTTP is not seen; limits and blocks work all the same");
+        engine.http_trouble = Some(format!("{error:#}"));
     }
     Ok((engine, notices))
+}
+
+fn started_by(options: &RunOptions) -> Cause {
+    let pid = i32::try_from(std::process::id()).unwrap_or(0);
+    Cause::Command { uid: options.started_by, pid, user: None }
 }
 
 /// Has segments mirrored.
@@ -190,13 +226,31 @@ fn attach_mirror(engine: &mut Engine) -> Result<()> {
     Ok(())
 }
 
-/// Starts what reads the mirror, and what answers to what it finds.
+/// Starts what reads the mirror, and what answers to what it finds; again, where that failed before for want of a key.
+pub(super) fn see_http(commands: &Arc<Commands>) {
+    if commands.engine().mirror.is_none() {
+        return;
+    }
+    let started = start_sensing(commands);
+    let mut engine = commands.engine();
+    let trouble = started.err().map(|error| format!("{error:#}"));
+    match &trouble {
+        // Said once, not twice a minute.
+        Some(error) if engine.http_trouble != trouble => {
+            warn!(%error, "HTTP is not seen; limits and blocks work all the same");
+        }
+        None if engine.http_trouble.is_some() => info!("HTTP is seen from now on"),
+        _ => {}
+    }
+    engine.http_trouble = trouble;
+}
+
 fn start_sensing(commands: &Arc<Commands>) -> Result<()> {
+    let state_dir = commands.engine().config.paths.state_dir.clone();
+    let key = key::ensure_key(&state_dir)?;
     let Some((mirror, ring)) = commands.engine().mirror.take() else { return Ok(()) };
     let signals = Signals::start(commands)?;
     let mut engine = commands.engine();
-    let state_dir = engine.config.paths.state_dir.clone();
-    let key = sense::ensure_key(&state_dir).context("the key for hashes")?;
     let log = engine.exchange_log.take();
     let sensing = Sensing::start(&engine.config, &key, (mirror, ring), signals, log)?;
     engine.sensing = Some(sensing);
@@ -227,7 +281,12 @@ async fn serve(
     let access = Arc::clone(&commands.engine().web);
     let web = tokio::spawn(web::serve(listener, commands.clone(), access));
     tokio::pin!(control, web);
-    info!(mode = %commands.engine().policy.mode(), "ready");
+    let (mode, degraded) = {
+        let engine = commands.engine();
+        (engine.policy.mode(), degraded::whole(&engine.degraded()))
+    };
+    info!(%mode, status = degraded, "ready");
+    supervisor::status(&degraded);
     supervisor::ready();
     loop {
         tokio::select! {
@@ -250,9 +309,7 @@ async fn serve(
 fn start_threads(commands: &Arc<Commands>) {
     let config = commands.engine().config.clone();
     commands.engine().responder.start(&config);
-    if let Err(error) = start_sensing(commands) {
-        warn!(error = format!("{error:#}"), "HTTP is not seen; limits and blocks work all the same");
-    }
+    see_http(commands);
 }
 
 async fn stop(commands: &Commands) {

@@ -29,5 +29,6 @@ const fn sensing_of(told: &Published) -> Sensing {
         refused_instructions: told.refused_instructions,
         failures_uncounted: told.failures_uncounted,
         log_errors: told.log_errors,
+        datagrams: told.datagrams,
     }
 }

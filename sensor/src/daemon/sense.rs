@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};
-use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -11,8 +10,9 @@ use anyhow::Context as _;
 use documented::DocumentedFields;
 
 use crate::config::{Form, Section};
+use crate::event::Paths;
 use crate::identity::{
-    Conditions, ForwardedHeader, HEADER_SIGN, Key, LOGIN_ROUTE, LoginConfig, LoginRoute, LoginRule,
+    Conditions, ForwardedHeader, HEADER_SIGN, LOGIN_ROUTE, LoginConfig, LoginRoute, LoginRule,
     MAX_LOGIN_RULES, STATUSES, login_text,
 };
 use crate::pipeline;
@@ -50,6 +50,8 @@ pub struct SenseConfig {
     /// when all must be seen. Its directory must be there.
     #[documented_fields(rename = "exchange_log")]
     pub log: Option<PathBuf>,
+    /// Where patterns of routes are read from, besides the configuration.
+    pub openapi: Option<PathBuf>,
     /// Everything behind the rings.
     pub pipeline: pipeline::Config,
 }
@@ -59,7 +61,15 @@ impl Default for SenseConfig {
         let mut pipeline = pipeline::Config::default();
         // The usual ports, for connections whose handshake was missed.
         pipeline.streams.server_ports = vec![80, 443, 3000, 5000, 8000, 8008, 8080, 8081, 8443, 8888, 9090];
-        Self { enabled: true, ports: Ports::Auto, snap: 4_096, ring_bytes: 16 << 20, log: None, pipeline }
+        Self {
+            enabled: true,
+            ports: Ports::Auto,
+            snap: 4_096,
+            ring_bytes: 16 << 20,
+            log: None,
+            openapi: None,
+            pipeline,
+        }
     }
 }
 
@@ -104,6 +114,7 @@ impl SenseConfig {
         http.explain::<Self>();
         http.explain::<stream::Config>();
         http.explain::<http::Config>();
+        http.explain::<pipeline::Config>();
         http.boolean("enabled", &mut self.enabled);
         self.read_ports(&http);
         http.integer("snap_bytes", 256..=MAX_SNAP, &mut self.snap);
@@ -117,6 +128,8 @@ impl SenseConfig {
         http.boolean("urgent_inline", &mut streams.urgent_inline);
         let policies = OverlapPolicy::ALL.map(|policy| (policy.label(), policy));
         http.choice("overlap", &policies, &mut streams.overlap);
+        let paths = [("redacted", Paths::Redacted), ("raw", Paths::Raw)];
+        http.choice("paths", &paths, &mut self.pipeline.paths);
         let messages = &mut self.pipeline.http;
         http.integer("max_head_bytes", 1_024..=16 << 20, &mut messages.head_bytes);
         http.integer("max_headers", 8..=1_000, &mut messages.headers);
@@ -171,8 +184,8 @@ impl SenseConfig {
         let pattern = Form::any("a path or a pattern", "/users/{name}");
         routes.list("patterns", &pattern, &mut config.patterns);
         routes.optional("openapi", &Form::path("/etc/sensor/openapi.yaml"), &mut openapi);
-        if let Some(path) = openapi {
-            match read_openapi(&path) {
+        if let Some(path) = &openapi {
+            match read_openapi(path) {
                 Ok(patterns) => config.patterns.extend(patterns),
                 Err(error) => routes.reject("openapi", error),
             }
@@ -180,6 +193,7 @@ impl SenseConfig {
         if let Err(error) = route::Routes::new(config) {
             routes.reject("patterns", error);
         }
+        self.openapi = openapi;
         routes.finish();
     }
 }
@@ -271,54 +285,6 @@ const PORT: Form<Option<u16>> = Form {
 fn read_openapi(path: &Path) -> Result<Vec<String>, String> {
     let text = fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
     openapi_patterns(&path.display().to_string(), &text).map_err(|error| error.to_string())
-}
-
-/// The file with the installation's key for hashes.
-const KEY_FILE: &str = "hash.key";
-
-/// Reads the key of an installation.
-///
-/// # Errors
-/// Where it cannot be read, or is not 32 bytes long.
-pub fn read_key(state_dir: &Path) -> Result<Key, KeyError> {
-    let path = state_dir.join(KEY_FILE);
-    let bytes = fs::read(&path).map_err(|source| KeyError::Io { path: path.clone(), source })?;
-    let bytes: [u8; 32] = bytes.try_into().map_err(|_wrong_length| KeyError::Length(path))?;
-    Ok(Key::from_bytes(bytes))
-}
-
-/// Reads the key of an installation, which is made where there is none.
-///
-/// # Errors
-/// As [`read_key`], or where it cannot be written.
-pub(super) fn ensure_key(state_dir: &Path) -> Result<Key, KeyError> {
-    let path = state_dir.join(KEY_FILE);
-    if path.exists() {
-        return read_key(state_dir);
-    }
-    let failed = |source| KeyError::Io { path: path.clone(), source };
-    let mut bytes = [0; 32];
-    getrandom::fill(&mut bytes).map_err(|error| failed(std::io::Error::from(error)))?;
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path).map_err(failed)?;
-    file.write_all(&bytes).map_err(failed)?;
-    file.sync_all().map_err(failed)?;
-    Ok(Key::from_bytes(bytes))
-}
-
-/// What can go wrong with the key.
-#[derive(Debug, thiserror::Error)]
-pub enum KeyError {
-    /// It cannot be read or written.
-    #[error("{path}: {source}")]
-    Io {
-        /// Which file.
-        path: PathBuf,
-        /// The system's answer.
-        source: std::io::Error,
-    },
-    /// It is no key.
-    #[error("{0}: a key has 32 bytes; remove the file to have a new one made, hashes then change")]
-    Length(PathBuf),
 }
 
 #[cfg(test)]

@@ -1,14 +1,14 @@
 //! The thread that turns mirrored segments into exchanges, and what the rest of the daemon sees of it.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::fs::File;
-use std::io::{self, BufWriter, Write as _};
-use std::net::IpAddr;
+use std::io::{BufWriter, Write as _};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use anyhow::Context as _;
 use nix::poll::{PollFd, PollFlags, ppoll};
 use nix::sys::time::TimeSpec;
 use sensor_common::abi::MirrorDirection;
@@ -18,18 +18,21 @@ use super::burst::burst;
 use super::config::Config;
 use super::deciding::Signals;
 use super::instructing::instruct;
+use super::learned::{self, BASELINES, Baselines, ROUTES};
 use super::ports::Watch;
 use super::sense::Ports;
 use super::supervisor::Pulse;
-use crate::capture::ring;
+use super::watcher::Watcher;
+use crate::capture::datagram::DatagramCounters;
+use crate::capture::ring::{self, DatagramReader};
 use crate::clock::{self, KernelClock, Timestamp};
 use crate::detect::{Detectors, Usage};
-use crate::event::{Event, Exchange, Held};
 use crate::identity::Key;
 use crate::kernel::{Mirror, SegmentRings, never_preempt};
-use crate::pipeline::{Observer, Pipeline, RouteTable, Snapshot, StatusClass};
+use crate::pipeline::{Pipeline, RouteTable, Snapshot};
+use crate::prefix::ClientNet;
 use crate::route::Learned;
-use crate::store::StateFile;
+use crate::store::{Damage, StateFile};
 use crate::stream::Instruction;
 
 /// Between two looks at empty rings, while there is traffic. What comes meanwhile is read in one go, in which the
@@ -47,10 +50,6 @@ const PUBLISH: Duration = Duration::from_millis(200);
 const PUBLISH_QUIET: Duration = Duration::from_secs(1);
 /// How often the routes and baselines learned are kept.
 const KEEP: Duration = Duration::from_secs(60);
-/// The file that they are kept in.
-const ROUTES: &str = "routes.json";
-/// The file that what detectors learned is kept in.
-const BASELINES: &str = "baselines.json";
 /// Between two attempts to have the rings in memory.
 const RETRY: Duration = Duration::from_secs(1);
 /// How often listening sockets are looked at.
@@ -58,11 +57,6 @@ const REFRESH: Duration = Duration::from_secs(2);
 
 /// Exchanges remembered for whoever asks.
 const RECENT: usize = 256;
-/// Of these, how many may come between two [`PUBLISH`]es: more would be written for nobody.
-const RECENT_EACH: usize = 64;
-/// Clients whose failures are counted; beyond, others are not.
-const MAX_CLIENTS: usize = 65_536;
-
 /// What the thread shares.
 #[derive(Debug, Default)]
 pub(super) struct Shared {
@@ -84,7 +78,7 @@ pub(super) struct Published {
     /// The last exchanges, oldest first, as JSON; under load only a sample.
     pub(super) recent: VecDeque<String>,
     /// Failed requests by client.
-    pub(super) failures: HashMap<IpAddr, u64>,
+    pub(super) failures: HashMap<ClientNet, u64>,
     /// Exchanges of clients that found no place among those.
     pub(super) failures_uncounted: u64,
     /// Instructions that the kernel refused.
@@ -95,12 +89,15 @@ pub(super) struct Published {
     pub(super) detectors: Usage,
     /// Signals that were lost on their way to who decides.
     pub(super) signals_lost: u64,
+    /// Datagrams that were copied as they are.
+    pub(super) datagrams: DatagramCounters,
 }
 
 /// The running thread; dropping it ends it.
 pub(super) struct Sensing {
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
+    damages: Vec<Damage>,
 }
 
 impl Sensing {
@@ -113,16 +110,16 @@ impl Sensing {
         log: Option<File>,
     ) -> anyhow::Result<Self> {
         let Config { sense: config, detect, paths, .. } = config;
-        let routes = StateFile::open(&paths.state_dir, ROUTES)?;
-        let baselines = Baselines::open(&paths.state_dir, BASELINES)?;
+        let mut routes = StateFile::open(&paths.state_dir, ROUTES)?;
+        let mut baselines = Baselines::open(&paths.state_dir, BASELINES)?;
         let mut detectors = Detectors::new(detect);
-        match baselines.load() {
-            Ok(learned) => detectors.restore(&learned),
-            Err(error) => warn!(%error, "detectors learn anew"),
-        }
-        let watcher = Watcher::new(detectors, signals, log.map(BufWriter::new));
+        let now = clock::now();
+        let (learned, damage) = baselines.recall(now);
+        let mut damages = Vec::from_iter(damage);
+        detectors.restore(&learned);
+        let watcher = Watcher::new(detectors, detect.clients, signals, log.map(BufWriter::new));
         let mut pipeline = Pipeline::new(&config.pipeline, key, watcher)?;
-        restore_routes(&routes, &mut pipeline);
+        damages.extend(learned::restore_routes(&mut routes, pipeline.routes_mut(), now));
         let shared = Arc::new(Shared::default());
         mirror.set_snap(config.snap);
         let mut worker = Worker {
@@ -132,6 +129,7 @@ impl Sensing {
             }),
             mirror,
             rings,
+            datagrams: DatagramReader::default(),
             pipeline,
             shared: shared.clone(),
             clock: clock::kernel_clock(),
@@ -141,8 +139,13 @@ impl Sensing {
             baselines,
         };
         let thread = std::thread::Builder::new().name("sensing".to_owned()).spawn(move || worker.run());
-        let thread = thread.inspect_err(|error| warn!(%error, "no thread to see HTTP with")).ok();
-        Ok(Self { shared, thread })
+        let thread = Some(thread.context("no thread to see HTTP with")?);
+        Ok(Self { shared, thread, damages })
+    }
+
+    /// Files of what was learned that could not be used.
+    pub(super) fn damages(&self) -> &[Damage] {
+        &self.damages
     }
 
     /// A part of what was told last: as a whole it may be large.
@@ -172,83 +175,11 @@ impl Drop for Sensing {
     }
 }
 
-/// Gives the pipeline the routes that an earlier daemon had learned.
-fn restore_routes(file: &StateFile<Option<Learned>>, pipeline: &mut Pipeline<Watcher>) {
-    let restored = file
-        .load()
-        .map_err(anyhow::Error::from)
-        .and_then(|learned| learned.map_or(Ok(()), |learned| Ok(pipeline.routes_mut().import(&learned)?)));
-    if let Err(error) = restored {
-        warn!(error = format!("{error:#}"), "routes are learned anew");
-    }
-}
-
-/// Remembers what requests to the daemon ask for.
-struct Watcher {
-    detectors: Detectors,
-    signals: Signals,
-    fresh: Vec<String>,
-    failures: HashMap<IpAddr, u64>,
-    uncounted: u64,
-    log: Option<BufWriter<File>>,
-    log_errors: u64,
-    /// Server ports that answered in HTTP since the last look.
-    confirmed: BTreeSet<u16>,
-}
-
-impl Watcher {
-    fn new(detectors: Detectors, signals: Signals, log: Option<BufWriter<File>>) -> Self {
-        Self {
-            detectors,
-            signals,
-            fresh: Vec::new(),
-            failures: HashMap::new(),
-            uncounted: 0,
-            log,
-            log_errors: 0,
-            confirmed: BTreeSet::new(),
-        }
-    }
-
-    fn advance(&mut self, now: Timestamp) {
-        self.detectors.advance(now).for_each(|signal| self.signals.send(signal));
-    }
-}
-
-impl Observer for Watcher {
-    fn held(&mut self, held: &Held) {
-        self.detectors.observe(&Event::Held(held)).for_each(|signal| self.signals.send(signal));
-    }
-
-    fn exchange(&mut self, exchange: &Exchange<'_>) {
-        self.detectors.observe(&Event::Exchange(exchange)).for_each(|signal| self.signals.send(signal));
-        if self.fresh.len() < RECENT_EACH {
-            self.fresh.extend(serde_json::to_string(exchange).ok());
-        }
-        if let Some(log) = &mut self.log {
-            let written = serde_json::to_writer(&mut *log, exchange).map_err(io::Error::from);
-            if written.and_then(|()| log.write_all(b"\n")).is_err() {
-                self.log_errors = self.log_errors.saturating_add(1);
-            }
-        }
-        if exchange.method.is_some() || exchange.status.is_some() {
-            self.confirmed.insert(exchange.server_port);
-        }
-        if StatusClass::of(exchange.status).is_failure() {
-            if self.failures.len() < MAX_CLIENTS || self.failures.contains_key(&exchange.client) {
-                let count = self.failures.entry(exchange.client).or_default();
-                *count = count.saturating_add(1);
-            } else {
-                self.uncounted = self.uncounted.saturating_add(1);
-            }
-        }
-    }
-}
-
 struct Worker {
     watch: Watch,
     mirror: Mirror,
     rings: SegmentRings,
+    datagrams: DatagramReader,
     pipeline: Pipeline<Watcher>,
     shared: Arc<Shared>,
     clock: KernelClock,
@@ -257,9 +188,6 @@ struct Worker {
     routes: StateFile<Option<Learned>>,
     baselines: Baselines,
 }
-
-/// What detectors learned, by their names.
-type Baselines = StateFile<BTreeMap<String, serde_json::Value>>;
 
 impl Worker {
     fn run(&mut self) {
@@ -279,6 +207,7 @@ impl Worker {
                 published = now;
                 // Civil time may have been set meanwhile.
                 self.clock = clock::kernel_clock();
+                self.datagrams.advance(now);
                 self.pipeline.advance(now);
                 self.pipeline.observer_mut().advance(now);
                 self.publish(now);
@@ -318,8 +247,15 @@ impl Worker {
     }
 
     fn read(&mut self, most: usize) -> usize {
-        let Self { rings, pipeline, watch, clock, instructions, .. } = self;
+        let Self { rings, datagrams, pipeline, watch, clock, instructions, .. } = self;
         let read = rings.read(most, |header, payload| {
+            if DatagramReader::reads(header) {
+                let segment = datagrams.take(header, payload, *clock);
+                // Which port it is for is known only now.
+                let wanted = segment.filter(|segment| watch.ports().contains(&segment.destination.port()));
+                instructions.extend(wanted.and_then(|segment| pipeline.segment(&segment)));
+                return;
+            }
             let segment = ring::segment(header, payload, *clock);
             if !payload.is_empty() {
                 let is_request = header.direction == MirrorDirection::Ingress as u8;
@@ -379,13 +315,14 @@ impl Worker {
         published.log_errors = watcher.log_errors;
         published.detectors = watcher.detectors.usage();
         published.signals_lost = watcher.signals.lost();
+        published.datagrams = self.datagrams.counters();
         published.recent.extend(watcher.fresh.drain(..));
         let surplus = published.recent.len().saturating_sub(RECENT);
         published.recent.drain(..surplus);
         if published.snapshot.totals.failures != snapshot.totals.failures {
-            published.failures.clone_from(&watcher.failures);
+            published.failures.clone_from(watcher.failures.by_client());
         }
-        published.failures_uncounted = watcher.uncounted;
+        published.failures_uncounted = watcher.failures.uncounted();
         published.refused_instructions = self.refused_instructions;
         published.snapshot = snapshot;
         published.ports = ports;

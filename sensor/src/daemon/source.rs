@@ -1,6 +1,7 @@
 //! Where the configuration comes from: files, and what flags set over them.
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -71,6 +72,12 @@ impl ConfigSource {
         parts.retain(|path| path.extension().is_some_and(|extension| extension == "toml"));
         parts.sort();
         main.exists().then_some(main).into_iter().chain(parts).collect()
+    }
+
+    /// Where files are looked for, at each reading.
+    #[must_use]
+    pub fn places(&self) -> BTreeSet<PathBuf> {
+        BTreeSet::from([self.file.clone().unwrap_or_else(|| DIRECTORY.into())])
     }
 
     /// Reads and checks the configuration.

@@ -8,6 +8,7 @@ use tracing::warn;
 
 use crate::clock;
 use crate::duration::milliseconds;
+use crate::printable::printable;
 
 /// Pings in a watchdog's period: `sd_watchdog_enabled(3)` recommends two; one may be late.
 const PINGS: u32 = 4;
@@ -15,6 +16,12 @@ const PINGS: u32 = 4;
 /// Attached, and answering.
 pub(super) fn ready() {
     tell(&[NotifyState::Ready]);
+}
+
+/// How it is, in one line: `systemctl status` shows it.
+pub(super) fn status(line: &str) {
+    // A line of its own in the message.
+    tell(&[NotifyState::Status(&printable(line))]);
 }
 
 /// About to end, in order.

@@ -1,15 +1,14 @@
 //! The alert: what people, the event store and webhooks are told.
 
-use std::borrow::Cow;
-use std::net::IpAddr;
-
 use documented::DocumentedFields;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 
 use super::id::RecordId;
 use crate::clock::Timestamp;
 use crate::detect::{Evidence, Number, Severity, Signal, Subject, Threat};
+use crate::prefix::ClientNet;
 
 /// What was done about it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, DocumentedFields)]
@@ -42,8 +41,8 @@ pub struct Window {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum About {
-    /// One client.
-    Client(IpAddr),
+    /// One client: an IPv4 address, or an IPv6 prefix of the length that makes a client.
+    Client(ClientNet),
     /// Something else, as text.
     Subject(String),
 }
@@ -53,7 +52,7 @@ impl About {
     #[must_use]
     pub fn prefix(&self) -> Option<IpNet> {
         match self {
-            Self::Client(client) => Some(IpNet::from(*client)),
+            Self::Client(client) => Some(client.prefix()),
             Self::Subject(text) => text.parse().ok(),
         }
     }
@@ -87,7 +86,7 @@ pub struct Alert {
     pub confidence: f64,
     /// Its place in the OWASP API Security Top 10 of 2023.
     pub owasp: Cow<'static, str>,
-    /// Whom it is about: in `client` the address of one; or else in `subject` a network, a keyed hash, `route` and its
+    /// Whom it is about: in `client` one client, an IPv4 address or the IPv6 prefix that makes a client; or else in `subject` a network, a keyed hash, `route` and its
     /// template, or `host`.
     #[serde(flatten)]
     #[documented_fields(rename = "client, subject")]
@@ -168,11 +167,14 @@ fn finite(evidence: &Evidence) -> Evidence {
 
 #[cfg(test)]
 pub(crate) mod tests {
+    use std::net::IpAddr;
+
     use proptest::prelude::*;
 
     use super::*;
     use crate::decide::Ids;
     use crate::detect::Sample;
+    use crate::printable::to_json;
 
     /// A signal about a client, at a time in seconds.
     pub(crate) fn signal(client: &str, seconds: u64) -> Signal {
@@ -220,7 +222,13 @@ pub(crate) mod tests {
     #[test]
     fn subjects_and_their_prefixes() {
         for (subject, key, text, prefix) in [
-            (Subject::Client("::1".parse().unwrap()), "client", "::1", Some("::1/128")),
+            (Subject::Client("192.0.2.7".parse().unwrap()), "client", "192.0.2.7", Some("192.0.2.7/32")),
+            (
+                Subject::Client("2001:db8::/64".parse().unwrap()),
+                "client",
+                "2001:db8::/64",
+                Some("2001:db8::/64"),
+            ),
             (
                 Subject::Network("192.0.2.0/24".parse().unwrap()),
                 "subject",
@@ -270,7 +278,7 @@ pub(crate) mod tests {
             };
             signal.evidence = Evidence { numbers, exchanges: vec![sample; samples] };
             let alert = Alert::from_signal(&signal, RecordId::new(signal.at, 0, 0)).with_reason("because");
-            let line = serde_json::to_string(&alert).unwrap();
+            let line = to_json(&alert).unwrap();
             prop_assert!(!line.contains('\n'));
             prop_assert!((0.0..=1.0).contains(&alert.confidence));
             prop_assert!(alert.evidence.exchanges.len() <= Evidence::MAX_SAMPLES);

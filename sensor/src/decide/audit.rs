@@ -37,6 +37,12 @@ pub enum Change {
     DenyRemoved,
     /// It was taken out, since its time is over.
     DenyExpired,
+    /// Limits that waited for confirmation stay.
+    LimitConfirmed,
+    /// The address of an operator's ssh session is not blocked from now on.
+    OperatorProtected,
+    /// It may be again: the session has ended.
+    OperatorProtectionEnded,
     /// The mode changed.
     ModeSet,
     /// A configuration was taken.
@@ -60,6 +66,9 @@ pub enum Cause {
         uid: u32,
         /// The process that gave it.
         pid: i32,
+        /// The user's name then, where it was known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        user: Option<String>,
     },
     /// The configuration's files.
     Configuration,
@@ -111,7 +120,11 @@ mod tests {
         let at = Timestamp::from_unix_micros(5);
         for (cause, expected) in [
             (Cause::Detector { detector: Threat::Scanner }, r#"{"by":"detector","detector":"scanner"}"#),
-            (Cause::Command { uid: 0, pid: 77 }, r#"{"by":"command","uid":0,"pid":77}"#),
+            (Cause::Command { uid: 0, pid: 77, user: None }, r#"{"by":"command","uid":0,"pid":77}"#),
+            (
+                Cause::Command { uid: 1_000, pid: 77, user: Some("alice".to_owned()) },
+                r#"{"by":"command","uid":1000,"pid":77,"user":"alice"}"#,
+            ),
             (Cause::Configuration, r#"{"by":"configuration"}"#),
             (Cause::Expiry, r#"{"by":"expiry"}"#),
             (Cause::Daemon, r#"{"by":"daemon"}"#),

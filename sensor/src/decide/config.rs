@@ -27,9 +27,10 @@ pub struct DecideConfig {
     pub forget_after: Duration,
     /// After so long without a signal, an incident is over: the next signal is a new alert.
     pub incident_quiet: Duration,
-    /// Kill switch: most blocks of detectors in a minute; beyond it they become alerts.
+    /// Kill switch: most blocks of detectors in a minute; beyond it they become limits, those of `decide.limits`.
     pub max_blocks_per_minute: u32,
-    /// Kill switch: largest share of the clients tracked that detectors may have blocked, from 0 to 1.
+    /// Kill switch: largest share of the clients tracked that detectors may have blocked, from 0 to 1; beyond it blocks
+    /// become limits.
     pub max_blocked_share: f64,
     /// Up to so many blocks `max_blocked_share` does not matter: of three clients, one is many.
     pub min_blocked: u32,

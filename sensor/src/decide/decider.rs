@@ -1,6 +1,5 @@
 //! Signals to decisions: alert, limit, block, by severity and confidence, within what must not be done.
 
-use std::net::IpAddr;
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -14,6 +13,7 @@ use super::incident::{Incidents, News};
 use super::kill_switch::{KillSwitch, Tripped};
 use crate::clock::Timestamp;
 use crate::detect::{Offender, Response, Signal};
+use crate::prefix::ClientNet;
 
 /// What decisions depend on besides the signal, as it is now.
 pub trait Surroundings {
@@ -25,9 +25,7 @@ pub trait Surroundings {
     }
     /// Why nothing may be done about a prefix, if so.
     fn protection(&self, prefix: &IpNet) -> Option<String>;
-    /// The prefix that the kernel takes for the client with this address.
-    fn client(&self, address: IpAddr) -> IpNet;
-    /// Clients that the kernel tracks.
+    /// Clients that the kernel tracks: those that sent at least twice.
     fn clients(&self) -> u64;
 }
 
@@ -43,9 +41,9 @@ pub struct Outcome {
 /// Totals since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct DeciderStats {
-    /// Blocks that the kill switches made alerts of, in the order of [`Tripped::ALL`].
+    /// Blocks that the kill switches made limits of, in the order of [`Tripped::ALL`].
     pub suppressed: [u64; Tripped::ALL.len()],
-    /// Whether the last block that was asked for was suppressed.
+    /// Whether a kill switch stands tripped.
     pub tripped: bool,
     /// Offenders that are protected.
     pub protected: u64,
@@ -67,6 +65,8 @@ pub struct Decider {
 /// What is done about an offender, or why not.
 enum Step {
     Carry(Decision),
+    /// Less than was asked for, for this reason.
+    CarryLess(Decision, String),
     Record(Action, Timestamp),
     Refuse(String),
     Known,
@@ -160,6 +160,13 @@ impl Decider {
                     };
                     decisions.push(decision);
                 }
+                Step::CarryLess(decision, why) => {
+                    if action != Action::Block {
+                        (action, until) = (Action::Limit, decision.until);
+                    }
+                    reason = Some(why);
+                    decisions.push(decision);
+                }
                 Step::Record(would, end) => {
                     if !matches!(action, Action::Block | Action::Limit) {
                         (action, until) = (would, Some(end));
@@ -199,14 +206,13 @@ impl Decider {
         around: &impl Surroundings,
     ) -> Step {
         let now = signal.at;
-        let prefix = around.client(offender.client);
+        let prefix = offender.client.prefix();
         if let Some(why) = around.protection(&prefix) {
             self.stats.protected = self.stats.protected.saturating_add(1);
             return Step::Refuse(format!("{prefix} is not touched: {why}"));
         }
         // A proxy's address is everybody's: only the proxy can tell its clients apart.
-        let (prefix, measure) =
-            if offender.proxied { (IpNet::from(offender.client), Measure::Deny) } else { (prefix, measure) };
+        let measure = if offender.proxied { Measure::Deny } else { measure };
         let carries = around.enforces() && response == Response::Enforce;
         if self.history.holds(&prefix, measure, carries, now) {
             return Step::Known;
@@ -230,12 +236,23 @@ impl Decider {
             return Step::Record(would, until);
         }
         if measure == Measure::Block
-            && let Some(refused) = self.suppressed(now, around)
+            && let Some(why) = self.suppressed(now, around)
         {
-            return Step::Refuse(refused);
+            return self.limit_instead(decision, why);
         }
         self.history.note(&decision, true);
         Step::Carry(decision)
+    }
+
+    /// A tripped kill switch holds blocks back, not limits: who is taken for an attacker wrongly is slowed down, and who
+    /// is one as well.
+    fn limit_instead(&mut self, block: Decision, why: String) -> Step {
+        let limit = Decision { measure: Measure::Limit, ..block };
+        if self.history.holds(&limit.prefix, Measure::Limit, true, limit.since) {
+            return Step::Known;
+        }
+        self.history.note(&limit, true);
+        Step::CarryLess(limit, why)
     }
 
     fn suppressed(&mut self, now: Timestamp, around: &impl Surroundings) -> Option<String> {
@@ -249,7 +266,15 @@ impl Decider {
         if let Some(count) = self.stats.suppressed.get_mut(tripped as usize) {
             *count = count.saturating_add(1);
         }
-        Some(format!("a kill switch tripped: decide.{}", tripped.label()))
+        Some(format!("a kill switch tripped (decide.{}): limited instead of blocked", tripped.label()))
+    }
+
+    /// Looks whether a kill switch that tripped still has cause to.
+    pub fn advance(&mut self, now: Timestamp, clients: u64) {
+        if self.stats.tripped {
+            let blocked = self.history.blocks(now);
+            self.stats.tripped = self.kill_switch.check(&self.config, now, blocked, clients).is_some();
+        }
     }
 
     /// Twice as long with each repetition, up to the longest.
@@ -259,7 +284,7 @@ impl Decider {
     }
 }
 
-fn behind_proxy(client: IpAddr) -> String {
+fn behind_proxy(client: ClientNet) -> String {
     format!(
         "{client} is behind a trusted proxy, whose address its packets bear; it is in the deny file and the \
          webhook, for the proxy to refuse it"

@@ -19,13 +19,15 @@ pub(super) fn own_addresses() -> Vec<IpAddr> {
 
 /// Routers that this host sends through.
 pub(super) fn gateways() -> Vec<IpAddr> {
-    let v4 = procfs::net::route().unwrap_or_default().into_iter().map(|entry| IpAddr::V4(entry.gateway));
-    let text = fs::read_to_string("/proc/net/ipv6_route").unwrap_or_default();
+    // By way of the process: a service may have no more of /proc than that.
+    let v4 = procfs::process::Process::myself().and_then(|own| own.route()).unwrap_or_default();
+    let v4 = v4.into_iter().map(|entry| IpAddr::V4(entry.gateway));
+    let text = fs::read_to_string("/proc/self/net/ipv6_route").unwrap_or_default();
     let v6 = text.lines().filter_map(next_hop).map(IpAddr::V6);
     v4.chain(v6).filter(|address| !address.is_unspecified()).collect()
 }
 
-/// The fifth column of a line of `/proc/net/ipv6_route` (Linux `net/ipv6/route.c`).
+/// The fifth column of a line of `/proc/self/net/ipv6_route` (Linux `net/ipv6/route.c`).
 fn next_hop(line: &str) -> Option<Ipv6Addr> {
     let hex = line.split_ascii_whitespace().nth(4)?;
     u128::from_str_radix(hex, 16).ok().map(Ipv6Addr::from_bits)

@@ -31,7 +31,8 @@ impl Tripped {
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// The blocks of the last minute.
+/// The blocks of the last minute. Only what was carried out counts: signals that came to nothing, and what is only
+/// recorded, do not fill it.
 #[derive(Debug, Default)]
 pub(super) struct KillSwitch {
     recent: VecDeque<Timestamp>,

@@ -24,16 +24,13 @@ pub struct Protected {
 #[documented_fields(default = "")]
 pub struct NeverBlock {
     /// Prefixes that are never blocked, besides the addresses of this host, its gateways and resolvers, trusted
-    /// proxies, and the peers of ssh sessions that use `sensor`.
+    /// proxies, and the addresses of ssh sessions in which an administrator uses `sensor`.
     #[documented_fields(rename = "prefixes")]
     configured: Vec<IpNet>,
     trusted_proxies: Vec<IpNet>,
-    ssh_peers: Vec<IpAddr>,
+    operators: Vec<IpAddr>,
     rules: BTreeMap<IpNet, &'static str>,
 }
-
-/// Most ssh peers remembered; a host has few operators.
-const MAX_SSH_PEERS: usize = 64;
 
 impl NeverBlock {
     /// Rules for this host, with those of the configuration.
@@ -65,12 +62,10 @@ impl NeverBlock {
         self.refresh();
     }
 
-    /// Protects the address that an operator's ssh session comes from, while this daemon runs.
-    pub fn add_ssh_peer(&mut self, peer: IpAddr) {
-        if !self.ssh_peers.contains(&peer) && self.ssh_peers.len() < MAX_SSH_PEERS {
-            self.ssh_peers.push(peer);
-            self.refresh();
-        }
+    /// Protects the addresses that operators' ssh sessions come from, and no longer those of earlier ones.
+    pub fn protect_operators(&mut self, addresses: Vec<IpAddr>) {
+        self.operators = addresses;
+        self.refresh();
     }
 
     /// Asks the system again: addresses, routes and resolvers change.
@@ -79,7 +74,7 @@ impl NeverBlock {
             ("an address of this host", host::own_addresses()),
             ("a resolver of this host", host::resolvers()),
             ("the gateway", host::gateways()),
-            ("an operator's ssh session", self.ssh_peers.clone()),
+            ("an operator's ssh session", self.operators.clone()),
         ];
         self.rules = self.configured.iter().map(|prefix| (*prefix, "a never_block prefix")).collect();
         self.rules.extend(self.trusted_proxies.iter().map(|prefix| (*prefix, "a trusted proxy")));
@@ -119,12 +114,14 @@ mod tests {
     #[test]
     fn conflicts_go_both_ways() {
         let mut rules = NeverBlock::new(vec!["2001:db8:1::/48".parse().unwrap()]);
-        rules.add_ssh_peer("2001:db8:2::9".parse().unwrap());
+        rules.protect_operators(vec!["2001:db8:2::9".parse().unwrap()]);
         let conflict = |text: &str| rules.conflict(&text.parse().unwrap()).map(|found| found.why);
         assert_eq!(conflict("2001:db8:1::7/128").as_deref(), Some("a never_block prefix"));
         assert_eq!(conflict("2001:db8::/47").as_deref(), Some("a never_block prefix"));
         assert_eq!(conflict("2001:db8:2::/48").as_deref(), Some("an operator's ssh session"));
         assert_eq!(conflict("2001:db8:3::/48"), None);
+        rules.protect_operators(Vec::new());
+        assert!(rules.conflict(&"2001:db8:2::/48".parse().unwrap()).is_none(), "protection ends");
     }
 
     #[test]

@@ -27,11 +27,6 @@ impl Surroundings for Around {
         self.protected.filter(|protected| protected.contains(prefix)).map(|_| "the gateway".to_owned())
     }
 
-    fn client(&self, address: IpAddr) -> IpNet {
-        let bits = if address.is_ipv4() { 32 } else { 64 };
-        IpNet::new(address, bits).unwrap().trunc()
-    }
-
     fn clients(&self) -> u64 {
         self.clients
     }
@@ -123,7 +118,7 @@ fn repeated_blocks_last_longer_until_they_are_forgotten_or_lifted() {
     let mut at = 1_000;
     let mut block = |decider: &mut Decider, after: u64| {
         at += after;
-        let outcome = decider.decide(&attack("2001:db8::7", at), Response::Enforce, &ENFORCE);
+        let outcome = decider.decide(&attack("2001:db8::/64", at), Response::Enforce, &ENFORCE);
         let [decision] = &outcome.decisions[..] else { panic!("{outcome:?}") };
         assert_eq!(decision.prefix, "2001:db8::/64".parse().unwrap());
         minutes(decision)
@@ -146,30 +141,109 @@ fn earlier_runs_are_remembered() {
     assert_eq!((again[0].repetition, minutes(&again[0])), (1, 20));
 }
 
+fn measures(outcome: &Outcome) -> Vec<Measure> {
+    outcome.decisions.iter().map(|decision| decision.measure).collect()
+}
+
 #[test]
-fn kill_switches_turn_blocks_into_alerts() {
+fn kill_switches_turn_blocks_into_limits() {
     let config = DecideConfig { max_blocks_per_minute: 5, ..DecideConfig::default() };
     let mut decider = Decider::new(config, Ids::default());
     let mut block = |number: u8, at| {
         let outcome = decider.decide(&attack(&format!("192.0.2.{number}"), at), Response::Enforce, &ENFORCE);
-        (outcome.decisions.len(), decider.stats().tripped, outcome.alert.unwrap().reason_no_action)
+        let alert = outcome.alert.clone().unwrap();
+        (measures(&outcome), decider.stats().tripped, alert.action, alert.reason_no_action)
     };
     for number in 1..=5 {
-        assert_eq!(block(number, 1_000), (1, false, None));
+        assert_eq!(block(number, 1_000), (vec![Measure::Block], false, Action::Block, None));
     }
-    let (decisions, tripped, reason) = block(6, 1_059);
-    assert_eq!((decisions, tripped), (0, true));
-    assert!(reason.unwrap().contains("max_blocks_per_minute"));
-    assert_eq!(block(7, 1_061), (1, false, None));
+    let (decisions, tripped, action, reason) = block(6, 1_059);
+    assert_eq!((decisions, tripped, action), (vec![Measure::Limit], true, Action::Limit));
+    let reason = reason.unwrap();
+    assert!(reason.contains("max_blocks_per_minute") && reason.contains("limited"), "{reason}");
+    assert_eq!(block(7, 1_061), (vec![Measure::Block], false, Action::Block, None));
 
     let config = DecideConfig { min_blocked: 2, max_blocked_share: 0.5, ..DecideConfig::default() };
     let mut decider = Decider::new(config, Ids::default());
     let few = Around { clients: 4, ..ENFORCE };
-    let blocked = (1..=4).map(|number| {
-        decider.decide(&attack(&format!("192.0.2.{number}"), 1_000), Response::Enforce, &few).decisions.len()
+    let decided = (1..=4).map(|number| {
+        measures(&decider.decide(&attack(&format!("192.0.2.{number}"), 1_000), Response::Enforce, &few))
     });
-    assert_eq!(blocked.collect::<Vec<_>>(), [1, 1, 0, 0]);
+    let (block, limit) = (vec![Measure::Block], vec![Measure::Limit]);
+    assert_eq!(decided.collect::<Vec<_>>(), [block.clone(), block, limit.clone(), limit]);
     assert_eq!(decider.stats().suppressed, [0, 2]);
+}
+
+/// The scanner of the issue: it begins while the switch stands tripped, and goes on until after.
+#[test]
+fn who_was_limited_by_a_tripped_switch_is_blocked_once_the_cause_is_over() {
+    let config = DecideConfig { max_blocks_per_minute: 3, ..DecideConfig::default() };
+    let mut decider = Decider::new(config, Ids::default());
+    for number in 1..=3 {
+        decider.decide(&attack(&format!("192.0.2.{number}"), 1_000), Response::Enforce, &ENFORCE);
+    }
+    let scanner = |decider: &mut Decider, at| {
+        let outcome = decider.decide(&attack("198.51.100.7", at), Response::Enforce, &ENFORCE);
+        (measures(&outcome), decider.stats().tripped)
+    };
+    assert_eq!(scanner(&mut decider, 1_001), (vec![Measure::Limit], true));
+    // Nothing new while the limit holds, and it does not fill the switch.
+    for at in 1_002..1_050 {
+        assert_eq!(scanner(&mut decider, at), (vec![], true));
+    }
+    assert_eq!(scanner(&mut decider, 1_061), (vec![Measure::Block], false));
+}
+
+#[test]
+fn a_switch_recovers_by_itself() {
+    let at = |seconds: u64| Timestamp::from_unix_micros(seconds * 1_000_000);
+    let config = DecideConfig { max_blocks_per_minute: 1, ..DecideConfig::default() };
+    let mut decider = Decider::new(config, Ids::default());
+    for number in 1..=2 {
+        decider.decide(&attack(&format!("192.0.2.{number}"), 1_000), Response::Enforce, &ENFORCE);
+    }
+    decider.advance(at(1_059), 1_000);
+    assert!(decider.stats().tripped);
+    decider.advance(at(1_060), 1_000);
+    assert!(!decider.stats().tripped, "a minute later, whoever asks");
+
+    let config = DecideConfig { min_blocked: 1, max_blocked_share: 0.5, ..DecideConfig::default() };
+    let mut decider = Decider::new(config, Ids::default());
+    let few = Around { clients: 2, ..ENFORCE };
+    for number in 1..=2 {
+        decider.decide(&attack(&format!("192.0.2.{number}"), 1_000), Response::Enforce, &few);
+    }
+    decider.advance(at(1_599), 2);
+    assert!(decider.stats().tripped, "as long as the blocks last");
+    decider.advance(at(1_600), 2);
+    assert!(!decider.stats().tripped);
+}
+
+/// Signals that are not carried out, limits, and what is protected leave the switch alone.
+#[test]
+fn only_blocks_that_were_carried_out_fill_the_switch() {
+    let config = DecideConfig {
+        max_blocks_per_minute: 1,
+        min_blocked: 0,
+        max_blocked_share: 0.5,
+        ..DecideConfig::default()
+    };
+    let mut decider = Decider::new(config, Ids::default());
+    let gateway = Around { protected: "192.0.2.0/24".parse().ok(), ..ENFORCE };
+    for number in 0..200_u8 {
+        let client = format!("192.0.2.{number}");
+        decider.decide(&attack(&client, 1_000), Response::Monitor, &ENFORCE);
+        decider.decide(&attack(&client, 1_000), Response::Enforce, &MONITOR);
+        decider.decide(&attack(&client, 1_000), Response::Enforce, &gateway);
+        let medium = Signal { severity: Severity::Medium, ..attack(&client, 1_000) };
+        decider.decide(&medium, Response::Enforce, &ENFORCE);
+        let mut behind = attack(&client, 1_000);
+        behind.offenders[0].proxied = true;
+        decider.decide(&behind, Response::Enforce, &ENFORCE);
+    }
+    assert_eq!((decider.stats().tripped, decider.stats().suppressed), (false, [0, 0]));
+    let outcome = decider.decide(&attack("198.51.100.7", 1_001), Response::Enforce, &ENFORCE);
+    assert_eq!(measures(&outcome), [Measure::Block]);
 }
 
 #[test]
@@ -181,4 +255,19 @@ fn memory_is_bounded_and_what_goes_is_counted() {
         assert!(outcome.alert.is_some());
     }
     assert_eq!(decider.stats().evicted, 9_000 - 8_192);
+}
+
+/// A site is blocked as one prefix, within the same rules; a client behind a proxy is denied as its prefix.
+#[test]
+fn networks_are_decided_about_as_they_are_told() {
+    let site = attack("2001:db8:7::/48", 1_000);
+    let outcome = decider().decide(&site, Response::Enforce, &ENFORCE);
+    assert_eq!(outcome.decisions[0].prefix, "2001:db8:7::/48".parse().unwrap());
+    let inside = Around { protected: "2001:db8:7::/48".parse().ok(), ..ENFORCE };
+    let outcome = decider().decide(&site, Response::Enforce, &inside);
+    assert_eq!(outcome.decisions, []);
+    let mut proxied = attack("2001:db8:7:1::/64", 1_000);
+    proxied.offenders[0].proxied = true;
+    let decision = decider().decide(&proxied, Response::Enforce, &ENFORCE).decisions.remove(0);
+    assert_eq!((decision.measure, decision.prefix), (Measure::Deny, "2001:db8:7:1::/64".parse().unwrap()));
 }

@@ -4,29 +4,29 @@ use super::credentials::{Account, Attempt, Case, Recent, Seen};
 use super::window::Moment;
 use super::{Evidence, Offender, Severity, Subject, Threat};
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::identity::KeyedHash;
+use crate::prefix::ClientNet;
 
 /// How long before an attack was known its successes are looked for: the longest of the short windows.
 const BEFORE: Duration = Duration::from_secs(600);
 
 /// A success of an offender, on an account that it is not familiar with.
-pub(crate) fn case(account: Option<KeyedHash>, offender: Offender) -> Case {
+pub(crate) fn case(account: Option<KeyedHash>, offender: Offender, offends: bool) -> Case {
     Case {
         threat: Threat::AccountTakeover,
         subject: account.map_or(Subject::Client(offender.client), Subject::Account),
         severity: Severity::Critical,
-        offenders: vec![offender],
+        offenders: if offends { vec![offender] } else { Vec::new() },
     }
 }
 
 /// Explains such a case. The confidence is our own choice: a client's own offence leaves less doubt than what its
 /// attempt has in common with those of others.
 pub(crate) fn explain(attempt: &Attempt<'_>, offence: Option<Threat>, recent: &Recent) -> Account {
-    let who = attempt.exchange.client;
-    let samples = recent.samples(|seen| seen.offender.client == who);
+    let who = attempt.client;
+    let samples = recent.samples(|seen| attempt.is_from(seen));
     describe(attempt.account, who, offence, samples)
 }
 
@@ -37,7 +37,7 @@ pub(crate) fn explain_seen(seen: &Seen, offence: Option<Threat>) -> Account {
 
 fn describe(
     account: Option<KeyedHash>,
-    who: IpAddr,
+    who: ClientNet,
     offence: Option<Threat>,
     samples: Vec<super::Sample>,
 ) -> Account {
@@ -57,16 +57,20 @@ fn describe(
 
 /// Successes of offenders after their first failure, from before it was known what they are.
 pub(crate) fn before<'a>(recent: &'a Recent, offenders: &[Offender], now: Moment) -> Vec<&'a Seen> {
-    let mut failed: BTreeMap<IpAddr, Option<Moment>> =
+    let mut failed: BTreeMap<ClientNet, Option<Moment>> =
         offenders.iter().map(|offender| (offender.client, None)).collect();
     let lately = || recent.iter().take_while(|seen| now.since(seen.now) <= BEFORE);
+    // Of a site that is an offender, all its clients are.
+    let clients = |seen: &Seen| [Some(seen.offender.client), seen.site].into_iter().flatten();
     for seen in lately().filter(|seen| seen.failed) {
-        if let Some(first) = failed.get_mut(&seen.offender.client) {
-            *first = Some(seen.now);
+        for client in clients(seen) {
+            if let Some(first) = failed.get_mut(&client) {
+                *first = Some(seen.now);
+            }
         }
     }
     let after = |seen: &&Seen| {
-        let first = failed.get(&seen.offender.client).copied().flatten();
+        let first = clients(seen).filter_map(|client| failed.get(&client).copied().flatten()).min();
         !seen.failed && !seen.familiar && first.is_some_and(|first| seen.now >= first)
     };
     lately().filter(after).collect()

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use documented::DocumentedFields;
 
-use super::config::Preset;
+use super::config::{Preset, Sources};
 use super::credentials::{Account, Attempt, Case, Client, Recent, Seen};
 use super::window::{Counter, Majority, Span, Spread, hash_of};
 use super::{Evidence, Severity, Subject, Threat};
@@ -46,6 +46,12 @@ impl Config {
             long_failures: preset.scaled(100),
             long_window: Duration::from_secs(86_400),
         }
+    }
+
+    /// The same for sites.
+    #[must_use]
+    pub(super) fn of_sites(&self, sources: Sources) -> Self {
+        Self { failures: sources.scaled(self.failures), ..self.clone() }
     }
 
     /// Reads `[detect.brute-force]`.
@@ -121,7 +127,7 @@ impl Rule {
             None => state.blind.add(now, self.window),
         }
         state.accounts.insert(hash_of(account), now, self.window);
-        if offending {
+        if offending || attempt.is_of_site {
             return;
         }
         match attempt.password {
@@ -131,7 +137,7 @@ impl Rule {
             }
             None => target.blind.add(now, self.window),
         }
-        target.clients.insert(hash_of(attempt.exchange.client), now, self.window);
+        target.clients.insert(hash_of(attempt.client), now, self.window);
         target.program.vote(attempt.fingerprint);
     }
 
@@ -147,14 +153,14 @@ impl Rule {
         let block = read >= self.config.failures && attempt.outweighs_neighbours(read);
         few_accounts.then(|| Case {
             threat: Threat::BruteForce,
-            subject: Subject::Client(attempt.exchange.client),
-            severity: if block { Severity::High } else { Severity::Medium },
-            offenders: if block { vec![attempt.offender()] } else { Vec::new() },
+            subject: attempt.subject(),
+            severity: attempt.severity(block),
+            offenders: attempt.offender_if(block),
         })
     }
 
     pub(crate) fn explain_client(&self, attempt: &Attempt<'_>, client: &Client, recent: &Recent) -> Account {
-        let (now, state, who) = (attempt.now, &client.guessing, attempt.exchange.client);
+        let (now, state, who) = (attempt.now, &client.guessing, attempt.client);
         let guesses =
             state.guesses.count(now, self.window).saturating_add(state.blind.count(now, self.window));
         let accounts = state.accounts.count(now, self.window);
@@ -163,7 +169,7 @@ impl Rule {
             .with("failures_threshold", u64::from(self.config.failures))
             .with("accounts", u64::from(accounts))
             .with("accounts_logged_in_before", u64::from(attempt.neighbours))
-            .showing(recent.samples(|seen| seen.offender.client == who && seen.failed));
+            .showing(recent.samples(|seen| attempt.is_from(seen) && seen.failed));
         Account {
             confidence: confidence(guesses, self.config.failures),
             summary: format!("{who} tried {guesses} passwords on {accounts} account(s) without success"),
@@ -177,7 +183,7 @@ impl Rule {
         &self,
         attempt: &Attempt<'_>,
         client: &Client,
-        target: &OfAccount,
+        (target, is_common): (&OfAccount, bool),
     ) -> Option<Case> {
         let (account, now) = (attempt.account?, attempt.now);
         let read = target.guesses.count(now, self.window);
@@ -187,29 +193,41 @@ impl Rule {
             return None;
         }
         let sure = long || read >= self.config.account_failures;
-        let offends = sure && self.offends(attempt, client, target);
+        let offends = sure && self.offends(attempt, client, (target, is_common));
         Some(Case {
             threat: Threat::BruteForce,
             subject: Subject::Account(account),
             severity: if sure { Severity::High } else { Severity::Medium },
-            offenders: if offends { vec![attempt.offender()] } else { Vec::new() },
+            offenders: attempt.offender_if(offends),
         })
     }
 
-    /// The owner of the account must not be hit: where it was logged in to from before, nobody offends.
-    fn offends(&self, attempt: &Attempt<'_>, client: &Client, target: &OfAccount) -> bool {
+    /// The owner of the account must not be hit: where it was logged in to from before, nobody offends. Elsewhere it takes
+    /// more than one guess, or a program that is the attack's and not that of people who log in.
+    fn offends(
+        &self,
+        attempt: &Attempt<'_>,
+        client: &Client,
+        (target, is_common): (&OfAccount, bool),
+    ) -> bool {
         let guesses = client.guessing.guesses.count(attempt.now, self.window);
         let many = target.clients.count(attempt.now, self.window) >= MANY_CLIENTS;
-        let alike = many && !attempt.known && target.program.is(attempt.fingerprint);
+        let alike = many && !attempt.known && !is_common && target.program.is(attempt.fingerprint);
         !attempt.familiar && attempt.outweighs_neighbours(guesses) && (guesses >= FEW_GUESSES || alike)
     }
 
     /// Whether an attempt from before it was known to be an attack was part of it.
-    pub(crate) fn was_part(&self, attempt: &Attempt<'_>, target: &OfAccount, seen: &Seen) -> bool {
+    pub(crate) fn was_part(
+        &self,
+        attempt: &Attempt<'_>,
+        (target, is_common): (&OfAccount, bool),
+        seen: &Seen,
+    ) -> bool {
         let many = target.clients.count(attempt.now, self.window) >= MANY_CLIENTS;
         let recent = attempt.now.since(seen.now) <= self.config.window;
-        let same = seen.account == attempt.account && target.program.is(seen.fingerprint);
-        many && recent && same && seen.failed && seen.strange
+        let alike = seen.fingerprint == attempt.fingerprint && target.program.is(seen.fingerprint);
+        let same = seen.account == attempt.account && alike;
+        many && recent && same && !is_common && seen.failed && seen.strange
     }
 
     pub(crate) fn explain_account(

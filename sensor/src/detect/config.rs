@@ -1,15 +1,18 @@
 //! What all detectors share of their configuration.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use documented::DocumentedFields;
 
 use super::threat::Threat;
 use super::{
     brute_force, credential_stuffing, distributed, enumeration, password_spraying, request_rate, scanner,
-    slow_attack,
+    slow_attack, stream_evasion,
 };
 use crate::config::{Form, Section};
+use crate::kernel::ClientPrefixes;
+use crate::prefix::ClientNet;
 
 /// How strict the defaults are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -58,7 +61,7 @@ impl Response {
 }
 
 /// Of all detectors.
-#[derive(Clone, Debug, Default, PartialEq, DocumentedFields)]
+#[derive(Clone, Debug, PartialEq, DocumentedFields)]
 pub struct Config {
     /// How strict the defaults of detectors are: `relaxed` doubles counts, for hosts whose users share addresses or
     /// whose clients misbehave, `strict` halves them. What is set for a detector comes before that.
@@ -70,6 +73,12 @@ pub struct Config {
     /// Seed of the hashes that count different things. Default: another one in each process, so that nobody can
     /// choose values that count as one. With the same, the same events give the same signals.
     pub seed: Option<u64>,
+    /// IPv6 sites, networks of 48 bits, are counted besides the clients within them, since whoever owns one has 65,536
+    /// clients of 64 bits. It takes so many times the counts of a client to accuse a site, and of what it does most must
+    /// be the attack to block it. 0 counts no sites. No preset changes it.
+    pub site_times: u32,
+    /// Which part of an address is a client; that of the data plane.
+    pub clients: ClientPrefixes,
     /// Limits for each client and principal.
     pub request_rate: request_rate::Config,
     /// Walking through identifiers.
@@ -78,6 +87,8 @@ pub struct Config {
     pub scanner: scanner::Config,
     /// Connections held open.
     pub slow_attack: slow_attack::Config,
+    /// Different copies of the same bytes.
+    pub stream_evasion: stream_evasion::Config,
     /// Guessing of passwords.
     pub brute_force: brute_force::Config,
     /// One password on many accounts.
@@ -88,6 +99,27 @@ pub struct Config {
     pub distributed: distributed::Config,
 }
 
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            preset: Preset::default(),
+            responses: BTreeMap::new(),
+            seed: None,
+            site_times: 5,
+            clients: ClientPrefixes::default(),
+            request_rate: request_rate::Config::default(),
+            enumeration: enumeration::Config::default(),
+            scanner: scanner::Config::default(),
+            slow_attack: slow_attack::Config::default(),
+            stream_evasion: stream_evasion::Config::default(),
+            brute_force: brute_force::Config::default(),
+            password_spraying: password_spraying::Config::default(),
+            credential_stuffing: credential_stuffing::Config::default(),
+            distributed: distributed::Config::default(),
+        }
+    }
+}
+
 impl Config {
     /// Reads `[detect]`: `preset`, and a table for each detector, which has `response` besides its own keys.
     #[must_use]
@@ -95,11 +127,19 @@ impl Config {
         detect.explain::<Self>();
         let mut preset = Preset::default();
         detect.choice("preset", &Preset::ALL, &mut preset);
+        let mut site_times = Self::default().site_times;
+        detect.integer("site_times", 0..=1_000, &mut site_times);
         let table = |threat: Threat| detect.section(threat.slug()).about(threat.meaning());
         let [guess, spray, stuff] =
             [Threat::BruteForce, Threat::PasswordSpraying, Threat::CredentialStuffing].map(table);
-        let [rate, walk, probe, slow] =
-            [Threat::RequestRate, Threat::Enumeration, Threat::Scanner, Threat::SlowAttack].map(table);
+        let [rate, walk, probe, slow, evasion] = [
+            Threat::RequestRate,
+            Threat::Enumeration,
+            Threat::Scanner,
+            Threat::SlowAttack,
+            Threat::StreamEvasion,
+        ]
+        .map(table);
         // These have nothing of their own.
         let others =
             [Threat::AccountTakeover, Threat::RateSpike, Threat::ErrorSpike, Threat::LatencySpike].map(table);
@@ -108,10 +148,13 @@ impl Config {
             preset,
             responses: BTreeMap::new(),
             seed: None,
+            site_times,
+            clients: ClientPrefixes::default(),
             request_rate: request_rate::Config::read(&rate),
             enumeration: enumeration::Config::read(&walk, preset),
             scanner: scanner::Config::read(&probe, preset),
             slow_attack: slow_attack::Config::read(&slow, preset),
+            stream_evasion: stream_evasion::Config::read(&evasion, preset),
             brute_force: brute_force::Config::read(&guess, preset),
             password_spraying: password_spraying::Config::read(&spray, preset),
             credential_stuffing: credential_stuffing::Config::read(&stuff, preset),
@@ -131,22 +174,59 @@ impl Config {
             (Threat::Enumeration, walk),
             (Threat::Scanner, probe),
             (Threat::SlowAttack, slow),
+            (Threat::StreamEvasion, evasion),
         ] {
-            section.explain::<Self>();
-            let mut response = Response::default();
-            section.choice("response", &Response::ALL, &mut response);
-            if response != Response::default() {
-                config.responses.insert(threat, response);
-            }
+            config.read_response(threat, &section);
             section.finish();
         }
         config
+    }
+
+    /// Reads what a threat may lead to.
+    fn read_response(&mut self, threat: Threat, section: &Section<'_>) {
+        section.explain::<Self>();
+        let mut response = Response::default();
+        section.choice("response", &Response::ALL, &mut response);
+        if response != Response::default() {
+            self.responses.insert(threat, response);
+        }
+    }
+
+    /// How clients and sites are told.
+    pub(super) const fn sources(&self) -> Sources {
+        Sources { clients: self.clients, site_times: self.site_times }
     }
 
     /// What a threat may lead to.
     #[must_use]
     pub fn response(&self, threat: Threat) -> Response {
         self.responses.get(&threat).copied().unwrap_or_default()
+    }
+}
+
+/// The client and the site behind an address.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sources {
+    clients: ClientPrefixes,
+    site_times: u32,
+}
+
+impl Sources {
+    /// The client.
+    #[inline]
+    pub(super) const fn client(&self, address: IpAddr) -> ClientNet {
+        self.clients.net_of(address)
+    }
+
+    /// The site of a client, where sites are counted.
+    #[inline]
+    pub(super) const fn site(&self, client: ClientNet) -> Option<ClientNet> {
+        if self.site_times == 0 { None } else { client.site() }
+    }
+
+    /// A count of a client as it is for a site.
+    pub(super) const fn scaled(&self, count: u32) -> u32 {
+        count.saturating_mul(self.site_times)
     }
 }
 

@@ -1,7 +1,5 @@
 //! What detectors that watch single clients cost an ordinary exchange.
 
-use std::borrow::Cow;
-
 use super::made_up::{api_key, exchange};
 use super::{Config, Detectors, request_rate};
 use crate::event::{Event, Exchange};
@@ -27,13 +25,16 @@ fn measure_an_ordinary_exchange() {
             let client = number.wrapping_mul(7_919) % 10_000;
             let (path, route) = &paths[(number % 64) as usize];
             let mut exchange = exchange(u64::from(number) / 10, client, path, route, 200);
-            exchange.user_agent = Some(Cow::Borrowed(&agents[(client % 50) as usize]));
+            exchange.user_agent = Some(agents[(client % 50) as usize].as_str().into());
             exchange.principal = (client % 2 == 0).then(|| api_key(client % 64));
             exchange
         })
         .collect();
-    let rate =
-        request_rate::Limits { per_client: "100k/s".parse().ok(), per_principal: "100k/s".parse().ok() };
+    let rate = request_rate::Limits {
+        per_client: "100k/s".parse().ok(),
+        per_site: None,
+        per_principal: "100k/s".parse().ok(),
+    };
     let limited = Config {
         request_rate: request_rate::Config { limits: rate, ..request_rate::Config::default() },
         ..Config::default()

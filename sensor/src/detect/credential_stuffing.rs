@@ -9,10 +9,10 @@ use std::time::Duration;
 use documented::DocumentedFields;
 
 use super::brute_force::confidence;
-use super::config::{PERCENT, Preset};
+use super::config::{PERCENT, Preset, Sources};
 use super::credentials::{Account, Attempt, Case, Client, Recent};
-use super::window::{Counter, Moment, Span, Spread, hash_of};
-use super::{Evidence, Severity, Subject, Threat};
+use super::window::{Counter, Moment, Span, Spread};
+use super::{Evidence, Threat};
 use crate::config::Section;
 
 /// Thresholds.
@@ -45,6 +45,13 @@ impl Config {
             long_window: Duration::from_secs(6 * 3_600),
             failure_ratio: 80,
         }
+    }
+
+    /// The same for sites.
+    #[must_use]
+    pub(super) fn of_sites(&self, sources: Sources) -> Self {
+        let (accounts, long_accounts) = (sources.scaled(self.accounts), sources.scaled(self.long_accounts));
+        Self { accounts, long_accounts, ..self.clone() }
     }
 
     /// Reads `[detect.credential-stuffing]`.
@@ -128,8 +135,7 @@ impl Rule {
 
     /// One attempt.
     pub(crate) fn observe(&self, attempt: &Attempt<'_>, client: &mut Client) {
-        let Some(account) = attempt.account.filter(|_| !attempt.outage) else { return };
-        let account = hash_of(account);
+        let Some(account) = attempt.account_hash().filter(|_| !attempt.outage) else { return };
         if attempt.failed && attempt.familiar {
             return;
         }
@@ -165,14 +171,14 @@ impl Rule {
         let block = (short || long) && attempt.outweighs_neighbours(accounts.max(long_accounts));
         (short || long || among).then(|| Case {
             threat: Threat::CredentialStuffing,
-            subject: Subject::Client(attempt.exchange.client),
-            severity: if block { Severity::High } else { Severity::Medium },
-            offenders: if block { vec![attempt.offender()] } else { Vec::new() },
+            subject: attempt.subject(),
+            severity: attempt.severity(block),
+            offenders: attempt.offender_if(block),
         })
     }
 
     pub(crate) fn explain(&self, attempt: &Attempt<'_>, client: &Client, recent: &Recent) -> Account {
-        let (now, who, config) = (attempt.now, attempt.exchange.client, &self.config);
+        let (now, who, config) = (attempt.now, attempt.client, &self.config);
         let is_short = client.stuffing.short.accounts.count(now, self.window) >= config.accounts;
         let (tries, span, threshold, window) = if is_short {
             (&client.stuffing.short, self.window, config.accounts, config.window)
@@ -188,7 +194,7 @@ impl Rule {
             .with("failure_ratio", share(failed, all))
             .with("failure_ratio_threshold", share(config.failure_ratio, 100))
             .with("accounts_logged_in_before", u64::from(attempt.neighbours))
-            .showing(recent.samples(|seen| seen.offender.client == who && seen.failed));
+            .showing(recent.samples(|seen| attempt.is_from(seen) && seen.failed));
         Account {
             confidence: confidence(accounts, threshold),
             summary: format!("{who} tried {accounts} accounts; {failed} of {all} attempts failed"),

@@ -11,23 +11,29 @@
 //! * or far more objects than clients of the route usually ask for, which is told, and no more.
 //!
 //! A request that was refused for its credentials (401) or its rate (429) says nothing about objects.
+//!
+//! Refusals of clients that were not told of themselves count for their site as well, an IPv6 network of 48 bits. What a
+//! page of another site makes a browser ask for is counted apart, told, and accuses nobody.
 
-use std::net::IpAddr;
 use std::time::Duration;
 
 use documented::DocumentedFields;
 
-use super::recent::{Recent, share};
+use super::config::Sources;
+use super::recent::Recent;
 use super::weather::Weather;
-use super::{Detector, Evidence, Offender, Preset, Sample, Severity, Signal, Subject, Threat, Usage};
+use super::{Detector, Evidence, Offender, Preset, Sample, Severity, Signal, Usage};
 use crate::clock::Timestamp;
 use crate::config::Section;
-use crate::event::{Event, Exchange};
+use crate::event::{Event, Exchange, Path};
 use crate::identity::KeyedHash;
+use crate::prefix::ClientNet;
+use judgement::{judge, judge_site, says_bot, signal};
 use population::Population;
 use value::Value;
 use walk::Walk;
 
+mod judgement;
 mod population;
 #[cfg(test)]
 mod tests;
@@ -107,8 +113,11 @@ const COUNTABLE: u32 = 5_000;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Actor {
-    Client(IpAddr),
+    Client(ClientNet),
     Principal(KeyedHash),
+    Site(ClientNet),
+    /// A browser, for pages of other sites.
+    Foreign(ClientNet),
 }
 
 /// Who, and the hash of the route: where two routes have the same, they are one.
@@ -123,27 +132,38 @@ struct Habit {
 /// The detector.
 pub struct Enumeration {
     config: Config,
+    sources: Sources,
     walks: Recent<Key, Walk>,
     routes: Recent<u64, Population>,
     habits: Recent<Key, Habit>,
     weather: Weather,
 }
 
-/// What a judgement rests on.
-struct Found {
-    severity: Severity,
-    confidence: f64,
-    objects: u32,
-    sequential: bool,
-    usual: Option<u32>,
+/// One request for an object.
+#[derive(Clone, Copy)]
+struct Request<'a> {
+    client: ClientNet,
+    value: Value<'a>,
+    failed: bool,
+    /// The hash of what counts as one of a crowd.
+    crowd: u64,
+    exchange: &'a Exchange<'a>,
+}
+
+/// What somebody had done before a request, that one included.
+#[derive(Clone, Copy, Default)]
+struct Asked {
+    requests: u32,
+    was_told: bool,
 }
 
 impl Enumeration {
     /// A detector that has seen nothing. The same seed gives the same signals to the same events.
     #[must_use]
-    pub fn new(config: &Config, seed: u64) -> Self {
+    pub(super) fn new(config: &Config, sources: Sources, seed: u64) -> Self {
         Self {
             config: config.clone(),
+            sources,
             walks: Recent::new(config.entries, WINDOW.saturating_mul(2), seed),
             routes: Recent::new(ROUTES, HABIT, seed),
             habits: Recent::new(HABITS, HABIT, seed),
@@ -154,55 +174,75 @@ impl Enumeration {
     fn exchange(&mut self, exchange: &Exchange<'_>, signals: &mut Vec<Signal>) {
         let Some(status) = exchange.status else { return };
         let now = exchange.seen;
-        let client = self.walks.hash_of(&octets(exchange.client));
-        self.weather.note(client, status >= 400, now);
+        let client = self.sources.client(exchange.client);
+        let crowd = self.walks.hash_of_key(&client.owner());
+        self.weather.note(crowd, status >= 400, now);
         let failed = matches!(status, 403 | 404 | 410);
-        let (Some(path), Some(route)) = (exchange.path.as_deref(), exchange.route) else { return };
-        if !(failed || (200..400).contains(&status)) || exchange.method.as_deref() == Some("OPTIONS") {
+        let (Some(path), Some(route)) = (exchange.path.as_ref().map(Path::whole), exchange.route) else {
+            return;
+        };
+        if !(failed || (200..400).contains(&status)) || exchange.method == Some("OPTIONS") {
             return;
         }
         let Some(value) = value::of(path, route) else { return };
         let place = self.walks.hash_of(route.as_bytes());
-        let actor = exchange.principal.map_or(Actor::Client(exchange.client), Actor::Principal);
-        let asked = self.ask((actor, place), &value, failed, exchange, signals);
-        if asked <= YOUNG && matches!(actor, Actor::Principal(_)) {
+        let request = Request { client, value, failed, crowd, exchange };
+        if exchange.cross_site {
+            self.ask((Actor::Foreign(client), place), &request, signals);
+            return;
+        }
+        let actor = exchange.principal.map_or(Actor::Client(client), Actor::Principal);
+        let mut asked = self.ask((actor, place), &request, signals);
+        if matches!(actor, Actor::Principal(_)) {
+            if asked.requests > YOUNG {
+                return;
+            }
             // Who takes another token for each request is the same client all the same.
-            self.ask((Actor::Client(exchange.client), place), &value, failed, exchange, signals);
+            asked = self.ask((Actor::Client(client), place), &request, signals);
+        }
+        let Some(site) = self.sources.site(client) else { return };
+        if !failed {
+            self.pass_site((Actor::Site(site), place), now);
+        } else if !asked.was_told {
+            self.ask((Actor::Site(site), place), &request, signals);
         }
     }
 
-    /// Notes a request, and judges who made it; how many that makes within the hour.
-    fn ask(
-        &mut self,
-        key: Key,
-        value: &Value<'_>,
-        failed: bool,
-        exchange: &Exchange<'_>,
-        signals: &mut Vec<Signal>,
-    ) -> u32 {
+    /// Something that is there, asked for from a site that was refused something.
+    fn pass_site(&mut self, key: Key, now: Timestamp) {
+        let hash = self.walks.hash(&key);
+        if let Some(walk) = self.walks.get(hash, &key, now) {
+            walk.exchanges = walk.exchanges.saturating_add(1);
+        }
+    }
+
+    /// Notes a request, and judges who made it.
+    fn ask(&mut self, key: Key, request: &Request<'_>, signals: &mut Vec<Signal>) -> Asked {
+        let Request { client, value, failed, crowd, exchange } = *request;
         let now = exchange.seen;
-        let who = Offender::of(exchange);
+        let who = Offender::of(client, exchange);
         let object = self.walks.hash_of(value.object);
-        let Some(walk) = self.walks.touch(key, now, || Walk::new(now, who)) else { return 0 };
+        let Some(walk) = self.walks.touch(key, now, || Walk::new(now, who)) else { return Asked::default() };
         let is_over = now.since(walk.began) > WINDOW;
         let over = is_over.then(|| std::mem::replace(walk, Walk::new(now, who)));
         walk.several |= walk.who.client != who.client;
         let is_new = walk.note(object, value.number, failed);
-        let asked = walk.exchanges;
+        let asked = Asked { requests: walk.exchanges, was_told: walk.told.is_some() };
         let is_refused = failed && walk.failures == 1;
         let may_matter =
             walk.objects.at_least().saturating_mul(4) >= self.config.refused && (is_new || failed);
         if let Some(over) = over {
             self.conclude(&key, &over, now);
         }
-        if asked == 1 || is_refused {
-            let client = self.walks.hash_of(&octets(exchange.client));
-            if let Some(population) = self.routes.touch(key.1, now, Population::new) {
-                population.meets(client, is_refused, now);
-            }
+        let is_one = matches!(key.0, Actor::Client(_) | Actor::Principal(_));
+        if is_one
+            && (asked.requests == 1 || is_refused)
+            && let Some(population) = self.routes.touch(key.1, now, Population::new)
+        {
+            population.meets(crowd, is_refused, now);
         }
         if may_matter {
-            self.look(key, failed, exchange, signals);
+            self.look(key, request, signals);
         }
         asked
     }
@@ -210,7 +250,9 @@ impl Enumeration {
     /// An hour is over: what was done in it is what is usual from now on.
     fn conclude(&mut self, key: &Key, walk: &Walk, now: Timestamp) {
         let objects = walk.objects.estimate();
-        if let Some(population) = self.routes.touch(key.1, now, Population::new) {
+        if matches!(key.0, Actor::Client(_) | Actor::Principal(_))
+            && let Some(population) = self.routes.touch(key.1, now, Population::new)
+        {
             population.learn(objects);
         }
         let notable = objects >= self.config.sequence / 2 && !walk.fails(self.config.refused_percent);
@@ -223,7 +265,8 @@ impl Enumeration {
     }
 
     /// Judges somebody who asked for a fair number of objects.
-    fn look(&mut self, key: Key, failed: bool, exchange: &Exchange<'_>, signals: &mut Vec<Signal>) {
+    fn look(&mut self, key: Key, request: &Request<'_>, signals: &mut Vec<Signal>) {
+        let Request { client, failed, exchange, .. } = *request;
         let now = exchange.seen;
         let place = self.walks.hash(&key);
         let population = self.routes.hash(&key.1);
@@ -235,137 +278,42 @@ impl Enumeration {
         let habit = self.habits.get(habit, &key, now);
         let habit = habit.filter(|habit| now.since(habit.since) >= HABIT_AGE).map_or(0, |habit| habit.most);
         let Some(walk) = self.walks.get(place, &key, now) else { return };
-        walk.is_bot = exchange.user_agent.as_deref().is_some_and(says_bot);
+        walk.is_bot = exchange.user_agent.as_ref().is_some_and(|agent| says_bot(agent.whole()));
         if walk.samples.len() < Evidence::MAX_SAMPLES && (failed || walk.samples.is_empty()) {
             walk.samples.push(Sample::of(exchange));
         }
-        let Some(found) = judge(&self.config, walk, key.0, usual, bad, habit) else { return };
+        let found = match key.0 {
+            Actor::Site(_) => judge_site(&self.config, self.sources, walk, bad),
+            Actor::Client(_) | Actor::Principal(_) | Actor::Foreign(_) => {
+                judge(&self.config, walk, key.0, usual, bad, habit)
+            }
+        };
+        let Some(found) = found else { return };
         if walk.told.is_some_and(|told| told >= found.severity) {
             return;
         }
         walk.told = Some(found.severity);
-        let offenders = if self.is_alone(&key, exchange) { vec![Offender::of(exchange)] } else { Vec::new() };
+        let offender = match key.0 {
+            Actor::Foreign(_) => None,
+            Actor::Site(site) => (found.severity >= Severity::High).then_some(site),
+            Actor::Client(_) | Actor::Principal(_) => self.is_alone(&key, client).then_some(client),
+        };
+        let offenders = offender.map(|client| Offender::of(client, exchange)).into_iter().collect();
         if let Some(walk) = self.walks.get(place, &key, now) {
             signals.push(signal(&self.config, walk, key.0, &found, offenders, exchange));
         }
     }
 
     /// Whether dropping a client's packets would stop nobody else. It looks at the whole table: once an incident.
-    fn is_alone(&self, key: &Key, exchange: &Exchange<'_>) -> bool {
+    fn is_alone(&self, key: &Key, client: ClientNet) -> bool {
         let Actor::Principal(_) = key.0 else { return true };
         self.walks.iter().all(|((actor, _), walk)| {
             let same = *actor == key.0;
-            let client = walk.who.client == exchange.client;
-            if same { client && !walk.several } else { !client || *actor == Actor::Client(exchange.client) }
+            let its = walk.who.client == client;
+            let is_other = || matches!(actor, Actor::Principal(_));
+            if same { its && !walk.several } else { !its || !is_other() }
         })
     }
-}
-
-fn octets(client: IpAddr) -> [u8; 16] {
-    match client {
-        IpAddr::V4(client) => client.to_ipv6_mapped().octets(),
-        IpAddr::V6(client) => client.octets(),
-    }
-}
-
-/// Whether a User-Agent says that it is a crawler's.
-fn says_bot(text: &str) -> bool {
-    let text = text.as_bytes().get(..512).unwrap_or(text.as_bytes());
-    let has = |word: &[u8]| text.windows(word.len()).any(|part| part.eq_ignore_ascii_case(word));
-    has(b"bot") || has(b"crawl") || has(b"spider") || has(b"slurp")
-}
-
-/// How bad it is.
-fn judge(
-    config: &Config,
-    walk: &Walk,
-    actor: Actor,
-    usual: Option<u32>,
-    bad: bool,
-    habit: u32,
-) -> Option<Found> {
-    let objects = walk.objects.estimate();
-    let sequential = walk.is_sequential(objects);
-    let found = |severity, confidence| Some(Found { severity, confidence, objects, sequential, usual });
-    let beyond = |times: u32| {
-        let usual = usual.unwrap_or(0).saturating_mul(times).min(COUNTABLE.saturating_sub(1));
-        objects > usual
-    };
-    let refused = walk.fails(config.refused_percent) && !bad;
-    if refused && objects >= if sequential { config.refused.div_ceil(2) } else { config.refused } {
-        let enough = config.refused.saturating_mul(if sequential { 1 } else { 2 });
-        return if objects >= enough { found(Severity::High, 0.9) } else { found(Severity::Medium, 0.7) };
-    }
-    let is_habit = objects <= habit.saturating_mul(2);
-    if objects < config.sequence || is_habit || !beyond(config.times_usual) {
-        return None;
-    }
-    let many = objects >= config.sequence.saturating_mul(10).min(COUNTABLE) && usual.is_some();
-    let blind = walk.fails(10) && !bad && objects >= config.sequence.saturating_mul(2);
-    match (sequential, walk.is_bot, actor) {
-        (true, false, Actor::Client(_)) if many || blind => found(Severity::High, 0.8),
-        (true, false, Actor::Principal(_)) if blind => found(Severity::High, 0.8),
-        (true, false, Actor::Client(_) | Actor::Principal(_)) => found(Severity::Medium, 0.6),
-        (true, true, _) => found(Severity::Low, 0.4),
-        (false, false, _) if usual.is_some() && beyond(config.times_usual.saturating_mul(2)) => {
-            found(Severity::Low, 0.4)
-        }
-        (false, _, _) => None,
-    }
-}
-
-fn signal(
-    config: &Config,
-    walk: &Walk,
-    actor: Actor,
-    found: &Found,
-    offenders: Vec<Offender>,
-    exchange: &Exchange<'_>,
-) -> Signal {
-    let subject = match actor {
-        Actor::Client(client) => Subject::Client(client),
-        Actor::Principal(hash) => Subject::Principal(hash),
-    };
-    let route = exchange.route.unwrap_or_default();
-    let mut evidence = Evidence::default()
-        .with("route", route)
-        .with("objects", u64::from(found.objects))
-        .with("objects_threshold", u64::from(config.sequence))
-        .with("refused_objects_threshold", u64::from(config.refused))
-        .with("refused", u64::from(walk.failures))
-        .with("refused_share", share(walk.failures, walk.exchanges))
-        .with("refused_share_threshold", share(config.refused_percent, 100))
-        .with("steps", u64::from(walk.steps))
-        .with("small_steps", u64::from(walk.small_steps()))
-        .showing(walk.samples.iter().cloned());
-    if let Some(usual) = found.usual {
-        evidence = evidence
-            .with("usual_objects", u64::from(usual))
-            .with("times_usual_threshold", u64::from(config.times_usual));
-    }
-    let how = if found.sequential { ", one after the other" } else { "" };
-    let share = share(walk.failures, walk.exchanges);
-    Signal {
-        at: exchange.seen,
-        threat: Threat::Enumeration,
-        severity: found.severity,
-        confidence: found.confidence,
-        summary: format!(
-            "{subject} asked for {} objects under {route}{how}, of which {:.0} in 100 were refused",
-            found.objects,
-            percent(share),
-        ),
-        subject,
-        offenders,
-        evidence,
-        window: (walk.began, exchange.seen),
-        decided: None,
-    }
-}
-
-#[expect(clippy::float_arithmetic, reason = "for a person")]
-fn percent(share: f64) -> f64 {
-    share * 100.0
 }
 
 impl Detector for Enumeration {

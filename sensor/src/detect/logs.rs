@@ -13,7 +13,7 @@ use crate::route::Routes;
 struct Line<'a> {
     client: &'a str,
     time: Timestamp,
-    method: &'a str,
+    method: &'static str,
     path: &'a str,
     status: u16,
     agent: &'a str,
@@ -34,7 +34,10 @@ fn line(text: &str) -> Option<Line<'_>> {
     Some(Line {
         client,
         time: time(rest.split_once('[')?.1)?,
-        method,
+        method: crate::http::Method::ALL
+            .map(|known| known.label())
+            .into_iter()
+            .find(|known| *known == method)?,
         path: target.split('?').next()?,
         status: parts.get(2)?.split_whitespace().next()?.parse().ok()?,
         agent: parts.get(5).copied().unwrap_or_default(),
@@ -61,7 +64,7 @@ fn measure_access_logs() {
             let client = u32::try_from(hasher.hash_one(line.client) >> 32).unwrap();
             let event = Exchange {
                 client: line.client.parse().unwrap_or(Ipv4Addr::from(client).into()),
-                method: Some(line.method.into()),
+                method: Some(line.method),
                 user_agent: with_agents.then(|| line.agent.into()),
                 seen: line.time,
                 ts: line.time,

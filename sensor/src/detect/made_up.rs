@@ -5,7 +5,9 @@ use std::net::{IpAddr, Ipv4Addr};
 use crate::clock::Timestamp;
 use crate::event::{Event, Exchange};
 use crate::identity::{Hasher, Key, KeyedHash, Kind};
+use crate::prefix::ClientNet;
 
+use super::config::Sources;
 use super::{Detector, Signal, testing};
 
 /// A browser.
@@ -19,6 +21,16 @@ pub(super) fn at_ms(milliseconds: u64) -> Timestamp {
 /// A client.
 pub(super) fn client(number: u32) -> IpAddr {
     Ipv4Addr::from(0x0a00_0000 + number).into()
+}
+
+/// It as detectors know it.
+pub(super) fn net(number: u32) -> ClientNet {
+    ClientNet::of(client(number))
+}
+
+/// Clients and sites as by default.
+pub(super) fn sources() -> Sources {
+    super::Config::default().sources()
 }
 
 /// What a key stands for.

@@ -14,6 +14,8 @@ mod credentials;
 pub mod distributed;
 pub mod enumeration;
 #[cfg(test)]
+mod evasion;
+#[cfg(test)]
 mod logs;
 #[cfg(test)]
 mod made_up;
@@ -24,6 +26,7 @@ pub mod scanner;
 mod signal;
 pub mod slow_attack;
 pub mod spike;
+pub mod stream_evasion;
 #[cfg(test)]
 pub(crate) mod testing;
 mod threat;
@@ -108,16 +111,35 @@ impl Detectors {
             detectors.push(Box::new(credentials));
         }
         if is_on(Threat::RequestRate) && config.request_rate.limits_something() {
-            detectors.push(Box::new(request_rate::RequestRate::new(&config.request_rate, seed)));
+            detectors.push(Box::new(request_rate::RequestRate::new(
+                &config.request_rate,
+                config.sources(),
+                seed,
+            )));
         }
         if is_on(Threat::Enumeration) {
-            detectors.push(Box::new(enumeration::Enumeration::new(&config.enumeration, seed)));
+            detectors.push(Box::new(enumeration::Enumeration::new(
+                &config.enumeration,
+                config.sources(),
+                seed,
+            )));
         }
         if is_on(Threat::Scanner) {
-            detectors.push(Box::new(scanner::Scanner::new(&config.scanner, seed)));
+            detectors.push(Box::new(scanner::Scanner::new(&config.scanner, config.sources(), seed)));
         }
         if is_on(Threat::SlowAttack) {
-            detectors.push(Box::new(slow_attack::SlowAttack::new(&config.slow_attack, seed)));
+            detectors.push(Box::new(slow_attack::SlowAttack::new(
+                &config.slow_attack,
+                config.sources(),
+                seed,
+            )));
+        }
+        if is_on(Threat::StreamEvasion) {
+            detectors.push(Box::new(stream_evasion::StreamEvasion::new(
+                &config.stream_evasion,
+                config.sources(),
+                seed,
+            )));
         }
         if [Threat::RateSpike, Threat::ErrorSpike, Threat::LatencySpike].into_iter().any(is_on) {
             detectors.push(Box::new(spike::Spikes::new(config)));
@@ -126,10 +148,13 @@ impl Detectors {
         Self { detectors, off, signals: Vec::new() }
     }
 
-    /// An event happened; the signals that it gives rise to.
+    /// An event happened; the signals that it gives rise to. One of a client that was not proven to be there gives rise to
+    /// none and teaches nothing: anybody may have sent it.
     pub fn observe(&mut self, event: &Event<'_>) -> std::vec::Drain<'_, Signal> {
-        for detector in &mut self.detectors {
-            detector.observe(event, &mut self.signals);
+        if event.is_proven() {
+            for detector in &mut self.detectors {
+                detector.observe(event, &mut self.signals);
+            }
         }
         self.signals.retain(|signal| !self.off.contains(&signal.threat));
         let known = event.known();

@@ -90,7 +90,7 @@ impl Rule {
             self.failures.add(now, self.window);
             state.failed.add(now, self.window);
             state.accounts.insert(hash_of(account), now, self.window);
-            state.clients.insert(hash_of(attempt.exchange.client), now, self.window);
+            state.clients.insert(hash_of(attempt.client), now, self.window);
             state.program.vote(attempt.fingerprint);
         }
     }
@@ -112,7 +112,7 @@ impl Rule {
             threat: Threat::PasswordSpraying,
             subject: Subject::Route(attempt.route.to_string()),
             severity: Severity::High,
-            offenders: if alone || alike { vec![attempt.offender()] } else { Vec::new() },
+            offenders: attempt.offender_if(alone || alike),
         })
     }
 

@@ -53,6 +53,12 @@ impl<K: Copy + Eq + Hash, V> Recent<K, V> {
         self.hasher.hash_one(key)
     }
 
+    /// The hash of another key, with the table's seeds.
+    #[inline]
+    pub(super) fn hash_of_key(&self, key: &impl Hash) -> u64 {
+        self.hasher.hash_one(key)
+    }
+
     /// The hash of something else, with the table's seeds.
     #[inline]
     pub(super) fn hash_of(&self, value: &[u8]) -> u64 {
@@ -172,6 +178,12 @@ impl<K: Copy + Eq + Hash, V> Recent<K, V> {
     /// As [`Self::iter`], to change them.
     pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = (&K, &mut V)> {
         self.entries.iter_mut().map(|entry| (&entry.key, &mut entry.value))
+    }
+
+    /// Whether nothing is remembered.
+    #[inline]
+    pub(super) const fn is_empty(&self) -> bool {
+        self.entries.is_empty()
     }
 
     /// Its bounds.

@@ -3,96 +3,33 @@
 //!
 //! Limits are GCRAs, as in the kernel. The kernel's own `requests` limit knows clients only; this one knows what
 //! their credentials stand for, and routes.
+//!
+//! Whoever uses somebody's principal uses up its limit. So of several clients with one principal only those are
+//! offenders that go beyond the limit by themselves: its owner is not.
+//!
+//! Requests that a page of another site makes a browser send count a quarter: they cost the server as much, and their
+//! sender has not chosen them.
 
-use std::collections::BTreeMap;
-use std::net::IpAddr;
 use std::time::Duration;
 
 use ahash::RandomState;
-use documented::DocumentedFields;
 use sensor_common::limit::{Quota, Rate, Step};
 
+use super::config::Sources;
 use super::recent::Recent;
 use super::{Detector, Evidence, Offender, Sample, Severity, Signal, Subject, Threat, Usage};
 use crate::clock::Timestamp;
-use crate::config::{Form, Section};
 use crate::event::{Event, Exchange};
 use crate::identity::KeyedHash;
+use crate::prefix::ClientNet;
 
+mod config;
 #[cfg(test)]
 mod tests;
 
-/// Limits of a route, or of all routes without their own.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, DocumentedFields)]
-pub struct Limits {
-    /// Requests of each client, that is address.
-    pub per_client: Option<Rate>,
-    /// Requests of each principal: API key, token, session or account.
-    pub per_principal: Option<Rate>,
-}
-
-/// What it is told. There is no preset: it holds what the operator writes.
-#[derive(Clone, Debug, PartialEq, Eq, DocumentedFields)]
-pub struct Config {
-    /// For all routes that have no limits of their own, counted together. Default: none. What a client may do is
-    /// known to the operator only; the kernel's `requests` limit covers clients, whatever they ask for.
-    pub limits: Limits,
-    /// By route template, in place of those, and counted apart.
-    pub routes: BTreeMap<String, Limits>,
-    /// Clients and principals remembered, 64 bytes each.
-    pub entries: u32,
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Self { limits: Limits::default(), routes: BTreeMap::new(), entries: 65_536 }
-    }
-}
-
-impl Config {
-    /// Reads `[detect.request-rate]`.
-    #[must_use]
-    pub fn read(section: &Section<'_>) -> Self {
-        let mut config = Self::default();
-        config.limits.read(section);
-        section.explain::<Self>();
-        section.integer("entries", 16..=16_777_216, &mut config.entries);
-        let routes = section.section("routes");
-        for (route, section) in routes.sections("/search") {
-            let section = section.about(ABOUT_ROUTE);
-            let mut limits = config.limits;
-            limits.read(&section);
-            config.routes.insert(route.to_owned(), limits);
-            section.finish();
-        }
-        routes.finish_values();
-        config
-    }
-
-    /// Whether anything is limited.
-    #[must_use]
-    pub fn limits_something(&self) -> bool {
-        let all = self.routes.values().chain([&self.limits]);
-        all.into_iter().any(|limits| limits.per_client.is_some() || limits.per_principal.is_some())
-    }
-}
-
-impl Limits {
-    /// What is not written stays as it is.
-    fn read(&mut self, section: &Section<'_>) {
-        section.explain::<Self>();
-        section.text("per_client", &RATE, &mut self.per_client);
-        section.text("per_principal", &RATE, &mut self.per_principal);
-    }
-}
-
-const ABOUT_ROUTE: &str = "Limits of one route, by its template, in place of those of `detect.request-rate` and counted \
-                           apart. What is not set is as there.";
-
-const RATE: Form<Option<Rate>> = Form::or_off(
-    "a rate such as `600/min` or `10/s:50` (with the burst behind the colon), or `off`",
-    "600/min:100",
-);
+#[cfg(test)]
+use config::RATE;
+pub use config::{Config, Limits};
 
 /// Without a request over the limit for so long, an incident is over.
 const CALM: Duration = Duration::from_secs(300);
@@ -109,13 +46,19 @@ const BURSTS: u64 = 10;
 /// And at least so many requests.
 const MANY: u64 = 100;
 
+/// Requests for pages of other sites that count as one.
+const FOREIGN: u64 = 4;
+
 /// Clients told of a principal.
 const MAX_CLIENTS: usize = 8;
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 enum Actor {
-    Client(IpAddr),
+    Client(ClientNet),
+    Site(ClientNet),
     Principal(KeyedHash),
+    /// One client's part of a principal's requests, by the hash of both.
+    Part(u64),
 }
 
 /// Who, and by which limit: 0 for the general one, else the place of the route's.
@@ -125,7 +68,28 @@ type Key = (Actor, u16);
 struct Account {
     /// Theoretical arrival time, in nanoseconds since 1970.
     arrival: u64,
+    used_by: UsedBy,
     incident: Option<Box<Incident>>,
+}
+
+/// The clients of a principal.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum UsedBy {
+    #[default]
+    Nobody,
+    /// One, by its hash.
+    One(u64),
+    Several,
+}
+
+impl UsedBy {
+    fn note(&mut self, client: u64) {
+        *self = match *self {
+            Self::Nobody => Self::One(client),
+            Self::One(one) if one == client => return,
+            Self::One(_) | Self::Several => Self::Several,
+        };
+    }
 }
 
 /// Requests over a limit.
@@ -134,7 +98,8 @@ struct Incident {
     last: Timestamp,
     exceeded: u64,
     told: Option<Severity>,
-    clients: Vec<Offender>,
+    /// With whether they are offenders.
+    clients: Vec<(ClientNet, bool)>,
     samples: Vec<Sample>,
 }
 
@@ -163,12 +128,17 @@ impl Limit {
 #[derive(Default)]
 struct Pair {
     client: Option<Limit>,
+    site: Option<Limit>,
     principal: Option<Limit>,
 }
 
 impl Pair {
     fn new(limits: Limits) -> Self {
-        Self { client: limits.per_client.map(Limit::new), principal: limits.per_principal.map(Limit::new) }
+        Self {
+            client: limits.per_client.map(Limit::new),
+            site: limits.per_site.map(Limit::new),
+            principal: limits.per_principal.map(Limit::new),
+        }
     }
 }
 
@@ -176,16 +146,17 @@ impl Pair {
 pub struct RequestRate {
     /// The general limits, then those of routes.
     limits: Vec<Pair>,
+    sources: Sources,
     routes: hashbrown::HashMap<Box<str>, u16, RandomState>,
     accounts: Recent<Key, Account>,
     /// Which clients carry one principal only; empty where principals have no limits.
-    carried: Option<Recent<IpAddr, Carried>>,
+    carried: Option<Recent<ClientNet, Carried>>,
 }
 
 impl RequestRate {
     /// A detector that has seen nothing. The same seed gives the same signals to the same events.
     #[must_use]
-    pub fn new(config: &Config, seed: u64) -> Self {
+    pub(super) fn new(config: &Config, sources: Sources, seed: u64) -> Self {
         let mut limits = vec![Pair::new(config.limits)];
         let mut routes = hashbrown::HashMap::with_hasher(RandomState::new());
         for (route, own) in config.routes.iter().take(usize::from(u16::MAX).saturating_sub(1)) {
@@ -195,6 +166,7 @@ impl RequestRate {
         let principals = limits.iter().any(|pair| pair.principal.is_some());
         Self {
             limits,
+            sources,
             routes,
             accounts: Recent::new(config.entries, KEEP, seed),
             carried: principals.then(|| Recent::new(config.entries, CALM, seed)),
@@ -203,9 +175,10 @@ impl RequestRate {
 
     fn exchange(&mut self, exchange: &Exchange<'_>, signals: &mut Vec<Signal>) {
         let now = exchange.seen;
+        let client = self.sources.client(exchange.client);
         if let Some(carried) = &mut self.carried {
             let one = Carried::One(exchange.principal);
-            if let Some(known) = carried.touch(exchange.client, now, || one)
+            if let Some(known) = carried.touch(client, now, || one)
                 && *known != one
             {
                 *known = Carried::Several;
@@ -214,36 +187,107 @@ impl RequestRate {
         let route = if self.routes.is_empty() { None } else { exchange.route };
         let place = route.and_then(|route| self.routes.get(route).copied()).unwrap_or_default();
         let Some(pair) = self.limits.get(usize::from(place)) else { return };
-        let client = pair.client.as_ref().map(|limit| (limit, Actor::Client(exchange.client)));
-        let principal = pair.principal.as_ref().zip(exchange.principal.map(Actor::Principal));
-        for (limit, actor) in client.into_iter().chain(principal) {
-            let Some(account) = self.accounts.touch((actor, place), now, Account::default) else { continue };
-            if let Some(severity) = account.charge(limit, exchange) {
-                signals.push(signal(account, limit, actor, severity, self.carried.as_mut(), exchange));
-            }
+        let request = Request { exchange, client, place };
+        let accounts = &mut self.accounts;
+        if let Some(limit) = &pair.client {
+            let whose = (Actor::Client(client), client);
+            signals.extend(network(accounts, limit, whose, Subject::Client, &request));
+        }
+        if let Some((limit, site)) = pair.site.as_ref().zip(self.sources.site(client)) {
+            let subject = |site: ClientNet| Subject::Network(site.prefix());
+            signals.extend(network(accounts, limit, (Actor::Site(site), site), subject, &request));
+        }
+        if let Some((limit, hash)) = pair.principal.as_ref().zip(exchange.principal) {
+            signals.extend(principal(accounts, self.carried.as_mut(), limit, hash, &request));
         }
     }
 }
 
+/// One request, and by which limits it is judged.
+struct Request<'a> {
+    exchange: &'a Exchange<'a>,
+    client: ClientNet,
+    place: u16,
+}
+
+/// Charges a client or a site.
+fn network(
+    accounts: &mut Recent<Key, Account>,
+    limit: &Limit,
+    (actor, who): (Actor, ClientNet),
+    subject: fn(ClientNet) -> Subject,
+    request: &Request<'_>,
+) -> Option<Signal> {
+    let exchange = request.exchange;
+    let account = accounts.touch((actor, request.place), exchange.seen, Account::default)?;
+    if !account.charge(limit, exchange) {
+        return None;
+    }
+    let severity = account.exceed(limit, request, Some(who))?;
+    Some(signal(account, limit, subject(who), severity, Some(who), exchange))
+}
+
+/// Charges a principal.
+fn principal(
+    accounts: &mut Recent<Key, Account>,
+    carried: Option<&mut Recent<ClientNet, Carried>>,
+    limit: &Limit,
+    hash: KeyedHash,
+    request: &Request<'_>,
+) -> Option<Signal> {
+    let Request { exchange, client, place } = *request;
+    let now = exchange.seen;
+    let (actor, used) = (Actor::Principal(hash), accounts.hash_of_key(&client));
+    let account = accounts.touch((actor, place), now, Account::default)?;
+    account.used_by.note(used);
+    if !account.charge(limit, exchange) {
+        return None;
+    }
+    // Others behind the same address do nothing wrong.
+    let alone = carried.is_some_and(|carried| {
+        let at = carried.hash(&client);
+        carried.get(at, &client, now) == Some(&mut Carried::One(Some(hash)))
+    });
+    let is_only = account.used_by == UsedBy::One(used);
+    let offends = alone
+        && (is_only || {
+            let part = (Actor::Part(accounts.hash_of_key(&(hash, client))), place);
+            accounts.touch(part, now, Account::default).is_some_and(|part| part.charge(limit, exchange))
+        });
+    let account = accounts.touch((actor, place), now, Account::default)?;
+    let offender = offends.then_some(client);
+    let severity = account.exceed(limit, request, offender)?;
+    Some(signal(account, limit, Subject::Principal(hash), severity, offender, exchange))
+}
+
 impl Account {
-    /// Charges a request; how bad it is, where that is news.
-    fn charge(&mut self, limit: &Limit, exchange: &Exchange<'_>) -> Option<Severity> {
+    /// Charges a request; whether it is over the limit.
+    fn charge(&mut self, limit: &Limit, exchange: &Exchange<'_>) -> bool {
         let now = exchange.seen;
         let ahead = Duration::from_nanos(self.arrival.saturating_sub(now.unix_nanos()));
         if ahead > limit.depth.saturating_add(DISORDER) {
             // The clock was set back.
             self.arrival = 0;
         }
-        match limit.quota.step(self.arrival, now.unix_nanos(), limit.quota.cost(1)) {
+        let cost = limit.quota.cost(1);
+        let cost = if exchange.cross_site { cost / FOREIGN } else { cost };
+        match limit.quota.step(self.arrival, now.unix_nanos(), cost) {
             Step::Conforms(arrival) => {
                 self.arrival = arrival;
-                None
+                false
             }
-            Step::Exceeds => self.exceed(limit, exchange),
+            Step::Exceeds => true,
         }
     }
 
-    fn exceed(&mut self, limit: &Limit, exchange: &Exchange<'_>) -> Option<Severity> {
+    /// Notes a request over the limit; how bad it is, where that is news.
+    fn exceed(
+        &mut self,
+        limit: &Limit,
+        request: &Request<'_>,
+        offender: Option<ClientNet>,
+    ) -> Option<Severity> {
+        let exchange = request.exchange;
         let now = exchange.seen;
         if self.incident.as_ref().is_some_and(|incident| now.since(incident.last) > CALM) {
             self.incident = None;
@@ -251,10 +295,11 @@ impl Account {
         let incident = self.incident.get_or_insert_with(|| Box::new(Incident::new(now)));
         incident.last = now;
         incident.exceeded = incident.exceeded.saturating_add(1);
-        let who = Offender::of(exchange);
-        let is_new = incident.clients.len() < MAX_CLIENTS && !incident.clients.contains(&who);
+        let room = incident.clients.len() < MAX_CLIENTS;
+        let is_known = |client: &ClientNet| incident.clients.contains(&(*client, offender.is_some()));
+        let is_new = room && !is_known(&request.client);
         if is_new {
-            incident.clients.push(who);
+            incident.clients.push((request.client, offender.is_some()));
         }
         if incident.samples.len() < Evidence::MAX_SAMPLES {
             incident.samples.push(Sample::of(exchange));
@@ -276,24 +321,14 @@ impl Incident {
 fn signal(
     account: &Account,
     limit: &Limit,
-    actor: Actor,
+    subject: Subject,
     severity: Severity,
-    carried: Option<&mut Recent<IpAddr, Carried>>,
+    offender: Option<ClientNet>,
     exchange: &Exchange<'_>,
 ) -> Signal {
     let now = exchange.seen;
-    let (subject, offenders) = match actor {
-        Actor::Client(client) => (Subject::Client(client), vec![Offender::of(exchange)]),
-        Actor::Principal(hash) => {
-            let alone = carried.is_some_and(|carried| {
-                let place = carried.hash(&exchange.client);
-                carried.get(place, &exchange.client, now) == Some(&mut Carried::One(Some(hash)))
-            });
-            // Others behind the same address do nothing wrong.
-            let offenders = if alone { vec![Offender::of(exchange)] } else { Vec::new() };
-            (Subject::Principal(hash), offenders)
-        }
-    };
+    let offenders = offender.map(|client| Offender::of(client, exchange)).into_iter().collect();
+
     let rate = limit.rate.to_string();
     let incident = account.incident.as_deref();
     let exceeded = incident.map_or(0, |incident| incident.exceeded);

@@ -10,21 +10,28 @@
 //! * A tool's name in User-Agent. It is easily left out, but nobody else claims it.
 //!
 //! A client without any of these costs one look-up and is not remembered.
+//!
+//! Two kinds of clients are counted apart. *Foreign* ones are browsers that a page of another site made ask: what it
+//! makes them ask for is told, and accuses nobody. *Sites* are IPv6 networks of 48 bits: what their clients do counts
+//! for them until a client is told of itself, so that one noisy client makes no site suspicious.
 
-use std::net::IpAddr;
 use std::time::Duration;
 
 use documented::DocumentedFields;
 
-use super::recent::{Distinct, Recent, share};
+use super::config::Sources;
+use super::recent::{Recent, share};
 use super::weather::Weather;
-use super::{Detector, Evidence, Offender, Preset, Sample, Severity, Signal, Subject, Threat, Usage};
+use super::{Detector, Evidence, Offender, Preset, Severity, Signal, Subject, Threat, Usage};
 use crate::clock::Timestamp;
 use crate::config::Section;
-use crate::event::{Event, Exchange};
+use crate::event::{Event, Exchange, Path};
+use crate::prefix::ClientNet;
 use known::{Agent, Kind, Known};
+use probing::{Clue, Found, Probing, judge};
 
 mod known;
+mod probing;
 #[cfg(test)]
 mod tests;
 
@@ -90,63 +97,47 @@ const AGENTS: usize = 1_024;
 /// Known probes named in evidence.
 const NAMED: usize = 5;
 
-/// A client with something suspicious.
-struct Probing {
-    began: Timestamp,
-    exchanges: u32,
-    missing: Distinct<8>,
-    probed: Distinct<4>,
-    /// Weight of known probes.
-    weight: u32,
-    names: Vec<&'static str>,
-    agent: Agent,
-    tool_requests: u32,
-    told: Option<Severity>,
-    samples: Vec<Sample>,
-}
-
-impl Probing {
-    const fn new(began: Timestamp) -> Self {
-        Self {
-            began,
-            exchanges: 0,
-            missing: Distinct::NONE,
-            probed: Distinct::NONE,
-            weight: 0,
-            names: Vec::new(),
-            agent: Agent::Other,
-            tool_requests: 0,
-            told: None,
-            samples: Vec::new(),
-        }
-    }
-}
-
 /// The detector.
 pub struct Scanner {
     config: Config,
+    /// The same for sites.
+    of_sites: Config,
+    sources: Sources,
     known: Option<Known>,
-    clients: Recent<IpAddr, Probing>,
+    clients: Recent<Who, Probing>,
+    sites: Recent<ClientNet, Probing>,
     weather: Weather,
     /// User-Agents by the low bits of their hash.
     agents: Vec<(u64, Agent)>,
 }
 
-/// What is suspicious in one exchange.
-struct Clue {
-    probe: Option<known::Probe>,
-    missing: bool,
-    agent: Agent,
+/// Whose probes are counted together.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Who {
+    Client(ClientNet),
+    /// A browser, for pages of other sites.
+    Foreign(ClientNet),
 }
+
+/// Sites remembered; a client is suspicious before its site is.
+const SITES: u32 = 4_096;
 
 impl Scanner {
     /// A detector that has seen nothing. The same seed gives the same signals to the same events.
     #[must_use]
-    pub fn new(config: &Config, seed: u64) -> Self {
+    pub(super) fn new(config: &Config, sources: Sources, seed: u64) -> Self {
         Self {
             config: config.clone(),
+            of_sites: Config {
+                probes: sources.scaled(config.probes),
+                missing: sources.scaled(config.missing),
+                tool_requests: sources.scaled(config.tool_requests),
+                ..config.clone()
+            },
+            sources,
             known: Known::new(),
             clients: Recent::new(config.entries, WINDOW, seed),
+            sites: Recent::new(SITES, WINDOW, seed),
             weather: Weather::new(),
             agents: vec![(0, Agent::Other); AGENTS],
         }
@@ -154,35 +145,86 @@ impl Scanner {
 
     fn exchange(&mut self, exchange: &Exchange<'_>, signals: &mut Vec<Signal>) {
         let now = exchange.seen;
-        let hash = self.clients.hash(&exchange.client);
-        self.weather.note(hash, exchange.status.is_some_and(|status| status >= 400), now);
+        let client = self.sources.client(exchange.client);
+        let crowd = self.sites.hash(&client.owner());
+        self.weather.note(crowd, exchange.status.is_some_and(|status| status >= 400), now);
         let clue = self.clue(exchange);
-        let suspicious =
-            clue.probe.is_some() || clue.missing || matches!(clue.agent, Agent::Survey(_) | Agent::Attack(_));
-        if !suspicious {
-            if let Some(probing) = self.clients.get(hash, &exchange.client, now) {
+        // A browser names no tool, whoever makes it ask.
+        let names_tool = matches!(clue.agent, Agent::Survey(_) | Agent::Attack(_));
+        let is_foreign = exchange.cross_site && !names_tool;
+        let who = if is_foreign { Who::Foreign(client) } else { Who::Client(client) };
+        if !(clue.probe.is_some() || clue.missing || names_tool) {
+            let hash = self.clients.hash(&who);
+            if let Some(probing) = self.clients.get(hash, &who, now) {
                 probing.exchanges = probing.exchanges.saturating_add(1);
             }
+            self.pass_site(client, now);
             return;
         }
-        let place = shape(&self.clients, exchange.path.as_deref().unwrap_or_default());
-        let Some(probing) = self.clients.touch(exchange.client, now, || Probing::new(now)) else { return };
-        if now.since(probing.began) > WINDOW {
-            *probing = Probing::new(now);
+        let place = shape(&self.clients, exchange.path.as_ref().map(Path::whole).unwrap_or_default());
+        let Some(probing) = Probing::of(self.clients.touch(who, now, || Probing::new(now)), now) else {
+            return;
+        };
+        let was_told = probing.told.is_some();
+        if probing.note(&clue, place, exchange)
+            && let Some(found) = judge(&self.config, probing, &self.weather, false)
+        {
+            let found = if is_foreign { found.of_foreign() } else { found };
+            if probing.told.is_none_or(|told| told < found.severity) {
+                probing.told = Some(found.severity);
+                let offenders = if is_foreign { Vec::new() } else { vec![Offender::of(client, exchange)] };
+                let subject = Subject::Client(client);
+                signals.push(signal(&self.config, probing, found, (subject, offenders), exchange));
+            }
         }
-        if !probing.note(&clue, place, exchange) {
+        if !is_foreign && !was_told {
+            self.note_site(client, &clue, place, exchange, signals);
+        }
+    }
+
+    /// An ordinary exchange of a client whose site may be suspicious.
+    fn pass_site(&mut self, client: ClientNet, now: Timestamp) {
+        if self.sites.is_empty() {
             return;
         }
-        let Some((severity, confidence)) = judge(&self.config, probing, &self.weather) else { return };
-        if probing.told.is_none_or(|told| told < severity) {
-            probing.told = Some(severity);
-            signals.push(signal(&self.config, probing, severity, confidence, exchange));
+        let Some(site) = self.sources.site(client) else { return };
+        let hash = self.sites.hash(&site);
+        if let Some(probing) = self.sites.get(hash, &site, now) {
+            probing.exchanges = probing.exchanges.saturating_add(1);
         }
+    }
+
+    /// What a client did that was not told of itself counts for its site.
+    fn note_site(
+        &mut self,
+        client: ClientNet,
+        clue: &Clue,
+        place: u64,
+        exchange: &Exchange<'_>,
+        signals: &mut Vec<Signal>,
+    ) {
+        let now = exchange.seen;
+        let Some(site) = self.sources.site(client) else { return };
+        let Some(probing) = Probing::of(self.sites.touch(site, now, || Probing::new(now)), now) else {
+            return;
+        };
+        let is_news = probing.note(clue, place, exchange);
+        let found = if is_news { judge(&self.of_sites, probing, &self.weather, true) } else { None };
+        let Some(found) = found.filter(|found| probing.told.is_none_or(|told| told < found.severity)) else {
+            return;
+        };
+        probing.told = Some(found.severity);
+        // A site of many is blocked only where it does nothing much besides.
+        let mostly = probing.suspicious.saturating_mul(2) >= probing.exchanges;
+        let is_clear = found.severity >= Severity::High && mostly;
+        let offenders = if is_clear { vec![Offender::of(site, exchange)] } else { Vec::new() };
+        let subject = Subject::Network(site.prefix());
+        signals.push(signal(&self.of_sites, probing, found, (subject, offenders), exchange));
     }
 
     fn clue(&mut self, exchange: &Exchange<'_>) -> Clue {
         let refused = exchange.status.is_some_and(|status| (400..500).contains(&status) && status != 429);
-        let path = exchange.path.as_deref().unwrap_or_default();
+        let path = exchange.path.as_ref().map(Path::whole).unwrap_or_default();
         let failed = exchange.status.is_none_or(|status| status >= 400);
         // An answer for a path without dots and escapes is the application's own; most exchanges are such.
         let may_be = failed || memchr::memchr3(b'.', b'%', b'\\', path.as_bytes()).is_some();
@@ -193,7 +235,7 @@ impl Scanner {
             }
             _ => false,
         };
-        let agent = exchange.user_agent.as_deref().map_or(Agent::Other, |text| self.agent(text));
+        let agent = exchange.user_agent.as_ref().map_or(Agent::Other, |text| self.agent(text.whole()));
         Clue { probe: probe.filter(|probe| probe.kind == Kind::Never || refused), missing, agent }
     }
 
@@ -214,7 +256,7 @@ impl Scanner {
 const LONGEST: usize = 1_024;
 
 /// The hash of a path in which segments with digits are all the same.
-fn shape(table: &Recent<IpAddr, Probing>, path: &str) -> u64 {
+fn shape(table: &Recent<Who, Probing>, path: &str) -> u64 {
     let path = path.as_bytes().get(..LONGEST).unwrap_or(path.as_bytes());
     path.split(|byte| *byte == b'/').take(32).fold(0, |sum: u64, segment| {
         let numbered = segment.iter().any(u8::is_ascii_digit);
@@ -223,85 +265,13 @@ fn shape(table: &Recent<IpAddr, Probing>, path: &str) -> u64 {
     })
 }
 
-impl Probing {
-    /// Notes what is suspicious; whether it says something new.
-    fn note(&mut self, clue: &Clue, place: u64, exchange: &Exchange<'_>) -> bool {
-        let mut is_news = false;
-        self.exchanges = self.exchanges.saturating_add(1);
-        if clue.agent != Agent::Other {
-            self.agent = clue.agent;
-        }
-        if matches!(clue.agent, Agent::Survey(_) | Agent::Attack(_)) {
-            self.tool_requests = self.tool_requests.saturating_add(1);
-            is_news = true;
-        }
-        if let Some(probe) = clue.probe
-            && self.probed.note(place)
-        {
-            self.weight = self.weight.saturating_add(probe.weight);
-            if self.names.len() < NAMED && !self.names.contains(&probe.text) {
-                self.names.push(probe.text);
-            }
-            is_news = true;
-        }
-        if clue.missing {
-            is_news |= self.missing.note(place);
-        }
-        if is_news && self.samples.len() < Evidence::MAX_SAMPLES {
-            self.samples.push(Sample::of(exchange));
-        }
-        is_news
-    }
-
-    /// Whether most of what the client asks for does not exist.
-    fn mostly_missing(&self, percent: u32) -> bool {
-        let (missing, all) = (u64::from(self.missing.estimate()), u64::from(self.exchanges));
-        missing.saturating_mul(100) >= all.saturating_mul(percent.into())
-    }
-}
-
-/// How bad it is, and how sure that is.
-fn judge(config: &Config, probing: &Probing, weather: &Weather) -> Option<(Severity, f64)> {
-    let mut worst = None;
-    let mut find = |severity, percent: u32| worst = worst.max(Some((severity, percent)));
-    let many = probing.tool_requests >= config.tool_requests;
-    match probing.agent {
-        Agent::Attack(_) => find(if many { Severity::High } else { Severity::Medium }, 90),
-        Agent::Survey(_) => find(if many { Severity::Medium } else { Severity::Low }, 90),
-        Agent::Bot | Agent::Other => {}
-    }
-    let high = config.probes.saturating_mul(5) / 2;
-    if probing.weight >= high {
-        find(Severity::High, 95);
-    } else if probing.weight >= config.probes {
-        find(Severity::Medium, 80);
-    }
-    let enough = probing.missing.at_least() >= config.missing / 2;
-    let missing = if enough { probing.missing.estimate() } else { 0 };
-    if missing >= config.missing && !weather.is_bad() {
-        let mostly = probing.mostly_missing(config.missing_percent);
-        let many = missing >= config.missing.saturating_mul(3);
-        match (mostly, probing.agent) {
-            // Links that have gone stale. Whoever calls himself a crawler and probes is found by his probes.
-            (false, Agent::Bot) => find(Severity::Low, 30),
-            (true, Agent::Bot) => find(Severity::Medium, 50),
-            (true, Agent::Other | Agent::Survey(_) | Agent::Attack(_)) => {
-                find(if many { Severity::High } else { Severity::Medium }, if many { 85 } else { 70 });
-            }
-            (false, Agent::Other | Agent::Survey(_) | Agent::Attack(_)) => {}
-        }
-    }
-    worst.map(|(severity, percent)| (severity, share(percent, 100)))
-}
-
 fn signal(
     config: &Config,
     probing: &Probing,
-    severity: Severity,
-    confidence: f64,
+    found: Found,
+    (subject, offenders): (Subject, Vec<Offender>),
     exchange: &Exchange<'_>,
 ) -> Signal {
-    let client = exchange.client;
     let missing = probing.missing.estimate();
     let mut evidence = Evidence::default()
         .with("requests", u64::from(probing.exchanges))
@@ -331,14 +301,20 @@ fn signal(
         }
         (None, _) => format!("asked for {missing} paths that do not exist"),
     };
+    let how = if found.is_foreign { ", for pages of another site, as it says" } else { "" };
+    evidence = evidence.with("suspicious_requests", u64::from(probing.suspicious));
+    if found.is_foreign {
+        evidence =
+            evidence.with("cross_site", "told only: whoever makes such a page could have others blocked");
+    }
     Signal {
         at: exchange.seen,
         threat: Threat::Scanner,
-        severity,
-        confidence,
-        subject: Subject::Client(client),
-        offenders: vec![Offender::of(exchange)],
-        summary: format!("{client} {what}"),
+        severity: found.severity,
+        confidence: found.confidence,
+        summary: format!("{subject} {what}{how}"),
+        subject,
+        offenders,
         evidence,
         window: (probing.began, exchange.seen),
         decided: None,
@@ -355,9 +331,10 @@ impl Detector for Scanner {
 
     fn advance(&mut self, now: Timestamp, _signals: &mut Vec<Signal>) {
         self.clients.sweep(now, 1_024, |_, _| {});
+        self.sites.sweep(now, 64, |_, _| {});
     }
 
     fn usage(&self) -> Usage {
-        self.clients.usage()
+        self.clients.usage().and(self.sites.usage())
     }
 }

@@ -11,13 +11,14 @@ use super::threat::{Severity, Threat};
 use crate::clock::Timestamp;
 use crate::event::Exchange;
 use crate::identity::KeyedHash;
+use crate::prefix::ClientNet;
 
 /// What an alert is about. As text: the address or prefix itself, a keyed hash with its kind, `route /login`,
 /// or `host`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Subject {
     /// One client.
-    Client(IpAddr),
+    Client(ClientNet),
     /// A network.
     Network(IpNet),
     /// An account that is logged in to.
@@ -33,7 +34,7 @@ pub enum Subject {
 impl fmt::Display for Subject {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Client(address) => address.fmt(out),
+            Self::Client(client) => client.fmt(out),
             Self::Network(network) => network.fmt(out),
             Self::Account(hash) | Self::Principal(hash) => hash.fmt(out),
             Self::Route(route) => write!(out, "route {route}"),
@@ -51,17 +52,17 @@ impl Serialize for Subject {
 /// A client that something can be done about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Offender {
-    /// Its address.
-    pub client: IpAddr,
+    /// The network that it is, or an IPv6 site of many clients.
+    pub client: ClientNet,
     /// Whether it came through a trusted proxy, so that its packets bear another address.
     pub proxied: bool,
 }
 
 impl Offender {
-    /// The client of an exchange.
+    /// Of a network, behind the exchange that told.
     #[must_use]
-    pub const fn of(exchange: &Exchange<'_>) -> Self {
-        Self { client: exchange.client, proxied: exchange.peer.is_some() }
+    pub const fn of(client: ClientNet, exchange: &Exchange<'_>) -> Self {
+        Self { client, proxied: exchange.peer.is_some() }
     }
 }
 
@@ -128,7 +129,7 @@ impl Sample {
         Self {
             ts: exchange.ts,
             client: exchange.client,
-            method: exchange.method.as_deref().map(shortened),
+            method: exchange.method.map(shortened),
             route: exchange.route.map(shortened),
             status: exchange.status,
             user: exchange.login.and_then(|login| login.user).map(|user| user.to_string()),

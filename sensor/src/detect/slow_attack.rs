@@ -3,17 +3,18 @@
 //! One slow connection is a bad network's. What tells an attack is how many of them a client holds at a time, or
 //! all clients together do.
 
-use std::collections::BTreeSet;
-use std::net::IpAddr;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use documented::DocumentedFields;
 
+use super::config::Sources;
 use super::recent::Recent;
 use super::{Detector, Evidence, Offender, Preset, Severity, Signal, Subject, Threat, Usage};
 use crate::clock::Timestamp;
 use crate::config::Section;
 use crate::event::{Event, Held, HeldBy};
+use crate::prefix::ClientNet;
 
 #[cfg(test)]
 mod tests;
@@ -104,7 +105,10 @@ struct Holder {
 /// The detector.
 pub struct SlowAttack {
     config: Config,
-    holders: Recent<IpAddr, Holder>,
+    sources: Sources,
+    holders: Recent<ClientNet, Holder>,
+    /// Sites that hold too many, with the worst that was told.
+    sites: BTreeMap<ClientNet, Severity>,
     /// Connections remembered.
     connections: usize,
     /// Not remembered, since there were too many.
@@ -117,9 +121,11 @@ pub struct SlowAttack {
 impl SlowAttack {
     /// A detector that has seen nothing. The same seed gives the same signals to the same events.
     #[must_use]
-    pub fn new(config: &Config, seed: u64) -> Self {
+    pub(super) fn new(config: &Config, sources: Sources, seed: u64) -> Self {
         Self {
             config: config.clone(),
+            sources,
+            sites: BTreeMap::new(),
             holders: Recent::new(config.entries, CALM, seed),
             connections: 0,
             dropped: 0,
@@ -136,7 +142,7 @@ impl SlowAttack {
         let room = self.room();
         let fresh =
             || Holder { proxied: held.proxied, slow: Vec::new(), began: now, told: None, named: false };
-        let Some(holder) = self.holders.touch(held.client, now, fresh) else { return };
+        let Some(holder) = self.holders.touch(self.sources.client(held.client), now, fresh) else { return };
         let before = holder.slow.len();
         if !holder.note(held, room) {
             self.dropped = self.dropped.saturating_add(1);
@@ -150,7 +156,8 @@ impl SlowAttack {
         let severity = if many { Severity::High } else { Severity::Medium };
         if holder.told.is_none_or(|told| told < severity) {
             holder.told = Some(severity);
-            signals.push(one_client(&self.config, held, holder, severity));
+            let client = self.sources.client(held.client);
+            signals.push(one_client(&self.config, client, held, holder, severity));
         }
     }
 
@@ -177,6 +184,7 @@ impl SlowAttack {
             total = total.saturating_add(holder.slow.len());
         }
         self.connections = total;
+        self.look_at_sites(now, signals);
         let threshold = usize::try_from(self.config.total).unwrap_or(usize::MAX);
         if total < threshold {
             if total < threshold / 2 {
@@ -189,6 +197,29 @@ impl SlowAttack {
         let offenders = self.participants();
         if is_new || !offenders.is_empty() {
             signals.push(all_clients(&self.config, total, offenders, (began, now)));
+        }
+    }
+
+    /// Sites whose clients hold too many together, none of them too many itself. Nothing but slow connections is seen
+    /// here, so that it cannot be told who else is in such a network: it is told, and nobody is named.
+    fn look_at_sites(&mut self, now: Timestamp, signals: &mut Vec<Signal>) {
+        let mut held: BTreeMap<ClientNet, (u32, Timestamp)> = BTreeMap::new();
+        for (client, holder) in self.holders.iter().filter(|(_, holder)| holder.told.is_none()) {
+            let Some(site) = self.sources.site(*client).filter(|_| !holder.slow.is_empty()) else { continue };
+            let count = u32::try_from(holder.slow.len()).unwrap_or(u32::MAX);
+            let of_site = held.entry(site).or_insert((0, holder.began));
+            *of_site = (of_site.0.saturating_add(count), of_site.1.min(holder.began));
+        }
+        let threshold = self.sources.scaled(self.config.connections);
+        held.retain(|_, (count, _)| *count >= threshold);
+        self.sites.retain(|site, _| held.contains_key(site));
+        for (site, (count, began)) in held {
+            let many = count >= threshold.saturating_mul(2);
+            let severity = if many { Severity::High } else { Severity::Medium };
+            if self.sites.get(&site).is_none_or(|told| *told < severity) {
+                self.sites.insert(site, severity);
+                signals.push(one_site(site, (count, threshold), severity, (began, now)));
+            }
         }
     }
 
@@ -230,7 +261,13 @@ impl Holder {
     }
 }
 
-fn one_client(config: &Config, held: &Held, holder: &Holder, severity: Severity) -> Signal {
+fn one_client(
+    config: &Config,
+    client: ClientNet,
+    held: &Held,
+    holder: &Holder,
+    severity: Severity,
+) -> Signal {
     let by = |kind| holder.slow.iter().filter(|slow| slow.by == kind).count();
     let age = |slow: &Slow| held.ts.since(slow.since).as_secs();
     let oldest = holder.slow.iter().map(age).max().unwrap_or_default();
@@ -246,7 +283,6 @@ fn one_client(config: &Config, held: &Held, holder: &Holder, severity: Severity)
         .with("bytes_per_second", bytes.checked_div(seconds).unwrap_or_default())
         .with("bytes_per_second_threshold", u64::from(config.min_rate))
         .with("oldest_seconds", oldest);
-    let client = held.client;
     Signal {
         at: held.ts,
         threat: Threat::SlowAttack,
@@ -257,6 +293,28 @@ fn one_client(config: &Config, held: &Held, holder: &Holder, severity: Severity)
         summary: format!("{client} holds {count} connections open, mostly by {}", held.by.label()),
         evidence,
         window: (holder.began, held.ts),
+        decided: None,
+    }
+}
+
+fn one_site(
+    site: ClientNet,
+    (count, threshold): (u32, u32),
+    severity: Severity,
+    window: (Timestamp, Timestamp),
+) -> Signal {
+    Signal {
+        at: window.1,
+        threat: Threat::SlowAttack,
+        severity,
+        confidence: 0.7,
+        subject: Subject::Network(site.prefix()),
+        offenders: Vec::new(),
+        summary: format!("clients of {site} hold {count} connections open by messages that hardly move"),
+        evidence: Evidence::default()
+            .with("connections", u64::from(count))
+            .with("connections_threshold", u64::from(threshold)),
+        window,
         decided: None,
     }
 }

@@ -5,11 +5,10 @@
 //! detectors.observe(&Event::Exchange(&exchange));
 //! ```
 
-use std::borrow::Cow;
 use std::net::{IpAddr, Ipv4Addr};
 
 use crate::clock::Timestamp;
-use crate::event::{Event, Exchange, Findings, Login, LoginOutcome, QueryKeys, Source};
+use crate::event::{Event, Exchange, Findings, Further, Login, LoginOutcome, Object, QueryKeys, Source};
 use crate::identity::{Hasher, Key, KeyedHash};
 
 use super::{Config, Detectors, Response, Severity, Signal, Threat};
@@ -43,21 +42,25 @@ pub(crate) fn exchange(ts: Timestamp) -> Exchange<'static> {
         server_port: 80,
         peer: None,
         http_version: "1.1",
-        method: Some(Cow::Borrowed("GET")),
-        host: Some(Cow::Borrowed("example.org")),
-        path: Some(Cow::Borrowed("/things/1")),
+        method: Some("GET"),
+        host: Some("example.org".into()),
+        path: Some("/things/1".into()),
+        object: Object::default(),
         route: Some("/things/{id}"),
         query_keys: QueryKeys::default(),
         status: Some(200),
         request_bytes: Some(0),
         response_bytes: Some(100),
         duration_us: Some(1_000),
-        user_agent: Some(Cow::Borrowed("test")),
+        user_agent: Some("test".into()),
         content_type: None,
         principal: None,
         login: None,
+        further: Further::default(),
+        cross_site: false,
         source: Source::Wire,
         gaps: false,
+        proven: true,
         anomalies: Findings::default(),
         seen: Timestamp::from_unix_nanos(ts.unix_nanos() + 1_000_000),
     }
@@ -96,11 +99,12 @@ impl Attempt {
         let outcome = if self.succeeds { LoginOutcome::Success } else { LoginOutcome::Failure };
         Exchange {
             client: self.client,
-            method: Some(Cow::Borrowed("POST")),
-            path: Some(Cow::Borrowed("/login")),
+            method: Some("POST"),
+            path: Some("/login".into()),
             route: Some("/login"),
             status: Some(if self.succeeds { 200 } else { 401 }),
             login: Some(Login {
+                unread: false,
                 user: Some(names.user(self.user)),
                 password: Some(names.password(self.password)),
                 outcome,
@@ -144,7 +148,12 @@ pub(crate) fn run(config: &Config, attempts: &mut [Attempt]) -> Vec<(u64, Signal
     let names = Names::new();
     let mut config = config.clone();
     let others = [Threat::RateSpike, Threat::ErrorSpike, Threat::LatencySpike, Threat::RequestRate];
-    let others = others.into_iter().chain([Threat::Enumeration, Threat::Scanner, Threat::SlowAttack]);
+    let others = others.into_iter().chain([
+        Threat::Enumeration,
+        Threat::Scanner,
+        Threat::SlowAttack,
+        Threat::StreamEvasion,
+    ]);
     config.responses.extend(others.map(|threat| (threat, Response::Off)));
     let mut detectors = Detectors::new(&config);
     let (mut said, mut second) = (Vec::new(), 0);
@@ -162,9 +171,9 @@ pub(crate) fn run(config: &Config, attempts: &mut [Attempt]) -> Vec<(u64, Signal
     said
 }
 
-/// Clients that signals would have blocked.
+/// Clients that signals would have blocked, by their first addresses.
 pub(crate) fn offenders(said: &[(u64, Signal)]) -> std::collections::BTreeSet<IpAddr> {
-    said.iter().flat_map(|(_, signal)| &signal.offenders).map(|offender| offender.client).collect()
+    said.iter().flat_map(|(_, signal)| &signal.offenders).map(|offender| offender.client.address()).collect()
 }
 
 /// Signals of a threat.

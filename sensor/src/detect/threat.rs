@@ -32,11 +32,13 @@ pub enum Threat {
     Scanner,
     /// Holding connections open with messages that do not end.
     SlowAttack,
+    /// Sending different copies of the same bytes, so that a sensor reads what the server does not.
+    StreamEvasion,
 }
 
 impl Threat {
     /// All of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::BruteForce,
         Self::PasswordSpraying,
         Self::CredentialStuffing,
@@ -48,6 +50,7 @@ impl Threat {
         Self::Enumeration,
         Self::Scanner,
         Self::SlowAttack,
+        Self::StreamEvasion,
     ];
 
     /// The slug of its detector in the configuration, in records and in metrics.
@@ -65,6 +68,7 @@ impl Threat {
             Self::Enumeration => "enumeration",
             Self::Scanner => "scanner",
             Self::SlowAttack => "slow-attack",
+            Self::StreamEvasion => "stream-evasion",
         }
     }
 
@@ -88,6 +92,7 @@ impl Threat {
             | Self::SlowAttack => "API4:2023",
             Self::Enumeration => "API1:2023",
             Self::Scanner => "API9:2023",
+            Self::StreamEvasion => "API8:2023",
         }
     }
 }

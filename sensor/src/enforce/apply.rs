@@ -137,7 +137,13 @@ impl Enforcer {
         self.perform(dataplane, changes, now)
     }
 
-    /// Blocks in the kernel now.
+    /// Blocks in the kernel now, with the end of each.
+    #[must_use]
+    pub const fn blocks(&self) -> &BTreeMap<IpNet, Option<Timestamp>> {
+        &self.actual.blocks
+    }
+
+    /// How many they are.
     #[must_use]
     pub fn block_count(&self) -> usize {
         self.actual.blocks.len()

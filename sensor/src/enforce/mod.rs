@@ -7,6 +7,7 @@ mod apply;
 mod blocks;
 mod config;
 mod covering;
+mod decided;
 mod limits;
 mod plan;
 mod policy;

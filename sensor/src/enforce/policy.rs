@@ -146,7 +146,7 @@ pub struct Policy {
     commands: Layer,
     /// What detectors led to; the event store keeps it over a restart.
     decided_blocks: BTreeMap<IpNet, BlockRule>,
-    decided_limits: BTreeMap<IpNet, DecidedLimits>,
+    pub(super) decided_limits: BTreeMap<IpNet, DecidedLimits>,
     /// The mode that the daemon was started with; not kept over a restart.
     session_mode: Option<Mode>,
     blocks: Blocks,
@@ -381,7 +381,7 @@ impl Policy {
 }
 
 /// Limits that detectors may tighten at a time: the kernel's table of scopes is the operator's first.
-const MAX_DECIDED_LIMITS: usize = 1_024;
+pub(super) const MAX_DECIDED_LIMITS: usize = 1_024;
 
 /// Sorts blocks by their end; those without one come last.
 pub(super) const fn end_of(rule: &BlockRule) -> (bool, Option<Timestamp>) {

@@ -1,11 +1,13 @@
 //! The record of one exchange.
 
-use std::borrow::Cow;
+use std::fmt;
 use std::net::IpAddr;
 
 use serde::{Serialize, Serializer};
 
 use super::Login;
+use super::redact;
+use super::sent::{Host, MediaType, Object, Path, UserAgent};
 use crate::clock::Timestamp;
 use crate::identity::KeyedHash;
 use crate::{http, identity};
@@ -36,12 +38,15 @@ pub struct Exchange<'a> {
     pub peer: Option<IpAddr>,
     /// `1.0` or `1.1`.
     pub http_version: &'static str,
-    /// As sent.
-    pub method: Option<Cow<'a, str>>,
-    /// Host and port as sent.
-    pub host: Option<Cow<'a, str>>,
-    /// As sent, without the query.
-    pub path: Option<Cow<'a, str>>,
+    /// A registered method, or `other`. None where the request had no line that could be told apart; then nothing else
+    /// that the client wrote is told, either.
+    pub method: Option<&'static str>,
+    /// Host and port.
+    pub host: Option<Host<'a>>,
+    /// The path, without query, fragment and path parameters; what looks like a secret is a keyed hash in records.
+    pub path: Option<Path<'a>>,
+    /// The keyed hash of the identifiers in the path.
+    pub object: Object<'a>,
     /// The path's template.
     pub route: Option<&'a str>,
     /// Names of the query's parameters, in order; values are left out.
@@ -54,25 +59,57 @@ pub struct Exchange<'a> {
     pub response_bytes: Option<u64>,
     /// From the first byte of the request to the first byte of the response, in microseconds.
     pub duration_us: Option<u64>,
-    /// User-Agent.
-    pub user_agent: Option<Cow<'a, str>>,
-    /// Content-Type of the request.
-    pub content_type: Option<Cow<'a, str>>,
+    /// User-Agent; what looks like a secret is left out of records.
+    pub user_agent: Option<UserAgent<'a>>,
+    /// Content-Type of the request, without parameters.
+    pub content_type: Option<MediaType<'a>>,
     /// What the credentials stand for, hashed with the installation's key.
     #[serde(serialize_with = "as_text")]
     pub principal: Option<KeyedHash>,
     /// The attempt to log in that it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub login: Option<Login>,
+    /// Further attempts of the same request; in records the number of all, as `attempts`.
+    #[serde(rename = "attempts", skip_serializing_if = "Further::is_empty")]
+    pub further: Further<'a>,
+    /// Whether it says that a page of another site made a browser send it, and a browser might have.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub cross_site: bool,
     /// Where it was seen.
     pub source: Source,
     /// Whether bytes were missing.
     pub gaps: bool,
+    /// Whether the client was shown to get what the server sends. Where it was not, anybody may have sent this in its
+    /// name, and it accuses nobody.
+    pub proven: bool,
     /// What the parsers found strange.
     pub anomalies: Findings,
     /// When its last byte was seen; what comes of it is measured from here.
     #[serde(skip)]
     pub seen: Timestamp,
+}
+
+/// Attempts to log in of one request besides the first.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Further<'a> {
+    /// Those that were read one by one.
+    pub read: &'a [Login],
+    /// How many more there were.
+    pub uncounted: u32,
+}
+
+impl Further<'_> {
+    const fn is_empty(&self) -> bool {
+        self.read.is_empty() && self.uncounted == 0
+    }
+}
+
+impl Serialize for Further<'_> {
+    /// The number of all attempts, the first one included.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let read = u64::try_from(self.read.len()).unwrap_or(u64::MAX);
+        serializer.serialize_u64(read.saturating_add(u64::from(self.uncounted)).saturating_add(1))
+    }
 }
 
 fn as_text<S: Serializer>(hash: &Option<KeyedHash>, serializer: S) -> Result<S::Ok, S::Error> {
@@ -108,7 +145,7 @@ impl Serialize for Findings {
 const MAX_KEYS: usize = 32;
 
 /// The names of a query's parameters, read when they are asked for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub struct QueryKeys<'a>(&'a [u8]);
 
 impl<'a> QueryKeys<'a> {
@@ -118,29 +155,21 @@ impl<'a> QueryKeys<'a> {
         Self(query)
     }
 
-    /// The first 32, as sent.
-    pub fn iter(self) -> impl Iterator<Item = Cow<'a, str>> {
-        let parts = self.0.split(|byte| *byte == b'&').filter(|part| !part.is_empty());
-        let names = parts.map(|part| part.split(|byte| *byte == b'=').next().unwrap_or_default());
-        names.take(MAX_KEYS).map(String::from_utf8_lossy)
+    /// The first 32. What does not look like a name is `{other}`, and a part without a value `{bare}`.
+    pub fn iter(self) -> impl Iterator<Item = &'a str> {
+        let parts = self.0.split(|byte| matches!(byte, b'&' | b';')).filter(|part| !part.is_empty());
+        parts.take(MAX_KEYS).map(|part| redact::query_key(str::from_utf8(part).unwrap_or("=")))
+    }
+}
+
+impl fmt::Debug for QueryKeys<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_list().entries(self.iter()).finish()
     }
 }
 
 impl Serialize for QueryKeys<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_seq(self.iter())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn of_a_query_only_names_are_told() {
-        let text = serde_json::to_string(&QueryKeys::of(b"user=alice&token=s3cret&&flag&a%20b=1")).unwrap();
-        assert_eq!(text, r#"["user","token","flag","a%20b"]"#);
-        assert_eq!(QueryKeys::of(&b"a&".repeat(100)).iter().count(), MAX_KEYS);
-        assert_eq!(serde_json::to_string(&QueryKeys::default()).unwrap(), "[]");
     }
 }

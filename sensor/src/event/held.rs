@@ -40,6 +40,8 @@ pub struct Held {
     pub server_port: u16,
     /// Whether `client` is a trusted proxy.
     pub proxied: bool,
+    /// As of an exchange: see [`super::Exchange::proven`].
+    pub proven: bool,
     /// What is under way.
     pub by: HeldBy,
     /// Since when.

@@ -2,10 +2,16 @@
 
 mod exchange;
 mod held;
+mod redact;
+mod sent;
 
 pub use crate::identity::{Login, LoginOutcome};
-pub use exchange::{Exchange, Findings, QueryKeys, Source};
+pub use exchange::{Exchange, Findings, Further, QueryKeys, Source};
 pub use held::{Held, HeldBy};
+pub use redact::{Paths, Redactor};
+pub use sent::{
+    Host, MediaType, Object, Path, Sent, Show, ShowHost, ShowMediaType, ShowPath, ShowUserAgent, UserAgent,
+};
 
 use crate::clock::Timestamp;
 
@@ -19,6 +25,15 @@ pub enum Event<'a> {
 }
 
 impl Event<'_> {
+    /// Whether the client was shown to be who its address says.
+    #[must_use]
+    pub const fn is_proven(&self) -> bool {
+        match self {
+            Self::Exchange(exchange) => exchange.proven,
+            Self::Held(held) => held.proven,
+        }
+    }
+
     /// When it became known: the last byte of an exchange that was seen, or when a message was looked at.
     #[must_use]
     pub const fn known(&self) -> Timestamp {

@@ -43,6 +43,9 @@ anomalies! {
     InvalidVersion = "invalid_version",
     /// A request line without a version (RFC 1945, section 4.1; gone since RFC 9112, appendix C.2.1).
     Http09Request = "http09_request",
+    /// A first line that is no request line: no method, no target of any form, or no sign of HTTP at all (RFC 9112,
+    /// section 3). It may be the rest of a body, so nothing of its text is told.
+    InvalidRequestLine = "invalid_request_line",
     /// A status line that cannot be told apart (RFC 9112, section 4).
     InvalidStatusLine = "invalid_status_line",
     /// A status of other than three digits, or outside of 100 to 599 (RFC 9110, section 15).
@@ -150,6 +153,8 @@ anomalies! {
     Http2Preface = "http2_preface",
     /// 101 to a request without Upgrade (RFC 9110, section 15.2.2).
     UnrequestedUpgrade = "unrequested_upgrade",
+    /// Two copies of the same bytes of the client differ: it wants two readers to see two things (RFC 9293, section 3.8.1).
+    ConflictingRetransmission = "conflicting_retransmission",
     /// What began like a PROXY protocol header and is none (PROXY protocol, sections 2.1 and 2.2).
     InvalidProxyHeader = "invalid_proxy_header",
     /// A compressed body that comes to more than is decoded of it: by its length, by its ratio, or by the budget of its

@@ -97,6 +97,7 @@ impl State {
                 server: opening.server,
                 opened: opening.time,
                 interface: opening.interface,
+                proven: false,
                 proxy: None,
             },
             client: half(client),

@@ -296,6 +296,18 @@ impl<S: Sink> Protocol for Http<S> {
         self.finish(state, side, time, Ending::Fin);
     }
 
+    fn proven(&mut self, state: &mut State) {
+        state.connection.proven = true;
+    }
+
+    fn conflict(&mut self, state: &mut State) {
+        let anomaly = Anomaly::ConflictingRetransmission;
+        match state.receiving(Side::Client) {
+            Some(message) => message.flag(anomaly),
+            None => state.client.carried.insert(anomaly),
+        }
+    }
+
     fn look(&mut self, state: &State, look: &Look) {
         self.look_at(state, look);
     }

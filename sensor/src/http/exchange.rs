@@ -22,6 +22,8 @@ pub struct Connection {
     pub opened: Timestamp,
     /// Index of the interface of that segment.
     pub interface: u32,
+    /// Whether the client was shown to get what the server sends, so that nobody else can have sent this in its name.
+    pub proven: bool,
     /// The PROXY protocol header that it began with. Whether its sender may be believed is not decided here.
     pub proxy: Option<Box<ProxyHeader>>,
 }

@@ -6,7 +6,7 @@ use httparse::{Header, Status};
 
 use super::anomaly::Anomaly;
 use super::header::{Facts, HeaderSpan, Span};
-use super::start_line::{Method, Version};
+use super::start_line::{Method, OTHER_METHOD, Version, is_token, method_name};
 use super::target;
 use crate::stream::Side;
 
@@ -45,7 +45,7 @@ pub(super) fn parse(
             };
             let (Some(method), Some(target)) = (request.method, request.path) else { return Parsed::Refused };
             facts.version = version(request.version);
-            request_line(facts, bytes, method.as_bytes(), target.as_bytes());
+            request_line(facts, bytes, (method.as_bytes(), target.as_bytes()), true);
             headers(facts, spans, bytes, request.headers, length);
             after_request(facts, bytes);
             Parsed::Whole(length)
@@ -71,16 +71,34 @@ fn version(minor: Option<u8>) -> Version {
     if minor == Some(0) { Version::Http10 } else { Version::Http11 }
 }
 
-pub(super) fn request_line(facts: &mut Facts, head: &[u8], method: &[u8], target: &[u8]) {
+pub(super) fn request_line(
+    facts: &mut Facts,
+    head: &[u8],
+    (method, target): (&[u8], &[u8]),
+    has_version: bool,
+) {
     facts.first = Span::within(head, method);
     facts.second = Span::within(head, target);
     facts.method = Method::of(method);
+    let is_valid = target::is_valid(facts.method, target);
+    if is_valid && has_version && facts.method != Method::Other {
+        return;
+    }
     if facts.method == Method::Other && method.iter().any(u8::is_ascii_lowercase) {
         facts.flag(Anomaly::LowercaseMethod);
     }
-    if !target::is_valid(facts.method, target) {
+    if !is_valid {
         facts.flag(Anomaly::InvalidTarget);
     }
+    if !is_request_line(facts.method, method, target, has_version) {
+        facts.flag(Anomaly::InvalidRequestLine);
+    }
+}
+
+/// Whether this is a request line and not, say, the rest of a body whose length was told wrongly: it has a method, a
+/// target of some form, and either a version or a method that is registered.
+fn is_request_line(kind: Method, method: &[u8], target: &[u8], has_version: bool) -> bool {
+    is_token(method) && target::has_form(kind, target) && (has_version || method_name(method) != OTHER_METHOD)
 }
 
 pub(super) fn status(facts: &mut Facts, code: u16) {
@@ -133,5 +151,47 @@ pub(super) fn after_request(facts: &mut Facts, head: &[u8]) {
         && !authority.eq_ignore_ascii_case(host.of(head))
     {
         facts.flag(Anomaly::HostMismatch);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tells_request_lines_from_what_follows_a_body_cut_short() {
+        let table: &[(&str, &str, bool, bool)] = &[
+            ("GET", "/", true, true),
+            ("GET", "/", false, true),
+            ("PROPFIND", "/a", false, true),
+            ("get", "/a", true, true),
+            ("SECRET22", "/a", true, true),
+            ("OPTIONS", "*", true, true),
+            ("GET", "http://a/b", true, true),
+            ("CONNECT", "a:443", true, true),
+            ("GET", "/a b#c", true, true),
+            ("SECRET22", "/a", false, false),
+            ("=bob&password=SECRET25", "", true, false),
+            ("=bob&password=SECRET25", "/a", true, false),
+            ("SECRET27", "x", true, false),
+            ("GET", "secret", true, false),
+            ("CONNECT", "user:secret@a:443", true, false),
+            ("GET", "", true, false),
+        ];
+        for (method, target, has_version, expected) in table {
+            let kind = Method::of(method.as_bytes());
+            let found = is_request_line(kind, method.as_bytes(), target.as_bytes(), *has_version);
+            assert_eq!(found, *expected, "{method} {target} {has_version}");
+        }
+    }
+
+    #[test]
+    fn names_are_those_of_the_registry() {
+        for known in ["GET", "PATCH", "PROPFIND", "VERSION-CONTROL", "UPDATEREDIRECTREF"] {
+            assert_eq!(method_name(known.as_bytes()), known);
+        }
+        for unknown in ["get", "SECRET22", "", "GETX", "other"] {
+            assert_eq!(method_name(unknown.as_bytes()), OTHER_METHOD);
+        }
     }
 }

@@ -134,7 +134,7 @@ fn request_line(head: &[u8], line: Span, facts: &mut Facts) -> bool {
     if !is_token(method) {
         facts.flag(Anomaly::InvalidMethod);
     }
-    head::request_line(facts, head, method, target);
+    head::request_line(facts, head, (method, target), !version.is_empty());
     is_token(method) && !target.is_empty() && !version.is_empty()
 }
 

@@ -7,7 +7,8 @@ use std::fmt;
 use super::anomaly::{Anomalies, Anomaly};
 use super::body::Framing;
 use super::header::{self, Facts, HeaderSpan, Span};
-use super::start_line::{Method, Version};
+use super::start_line::{self, Method, Version};
+use super::target::{self, Parts};
 use crate::clock::Timestamp;
 
 /// A message. Its memory is reused for others.
@@ -231,18 +232,32 @@ impl<'a> Request<'a> {
     /// The method as a label.
     #[must_use]
     pub const fn method(self) -> Method {
-        self.0.facts.method
+        if self.has_line() { self.0.facts.method } else { Method::Other }
+    }
+
+    /// Whether it has a request line. Where it has none, its text may be the rest of a body: there is no path, no
+    /// host, and whoever tells of it should tell no header either.
+    #[must_use]
+    pub const fn has_line(self) -> bool {
+        !self.0.facts.anomalies.contains(Anomaly::InvalidRequestLine)
+    }
+
+    /// The name of the method if it is registered, else `other`; the bytes sent are for this room only.
+    #[must_use]
+    pub fn method_name(self) -> &'static str {
+        match self.method() {
+            Method::Other => start_line::method_name(self.method_bytes()),
+            known => known.label(),
+        }
     }
 
     /// The method as sent.
-    #[must_use]
-    pub fn method_bytes(self) -> &'a [u8] {
+    pub(super) fn method_bytes(self) -> &'a [u8] {
         self.0.span(self.0.facts.first)
     }
 
     /// The target as sent.
-    #[must_use]
-    pub fn target(self) -> &'a [u8] {
+    pub(super) fn target(self) -> &'a [u8] {
         self.0.span(self.0.facts.second)
     }
 
@@ -250,7 +265,7 @@ impl<'a> Request<'a> {
     /// (RFC 9112, section 3.2.2).
     #[must_use]
     pub fn host(self) -> Option<&'a [u8]> {
-        self.parts().authority.or_else(|| self.host_header())
+        self.parts().authority.or_else(|| self.host_header().filter(|_| self.has_line()))
     }
 
     /// Host and port in lower case, written to `out` where they were not.
@@ -274,8 +289,8 @@ impl<'a> Request<'a> {
         self.0.facts.host.map(|span| self.0.span(span))
     }
 
-    /// The path as sent: the target without scheme, authority and query; `/` for an absolute form without one,
-    /// `*` as such, and empty for CONNECT.
+    /// The path as sent: the target without scheme, authority, query and fragment; `/` for an absolute form without
+    /// one, `*` as such, and empty for CONNECT and where there is no request line.
     #[must_use]
     pub fn path(self) -> &'a [u8] {
         self.parts().path
@@ -287,14 +302,21 @@ impl<'a> Request<'a> {
         self.parts().query
     }
 
-    /// User-Agent.
+    /// User-Agent as sent.
     #[must_use]
     pub fn user_agent(self) -> Option<&'a [u8]> {
         self.0.facts.user_agent.map(|span| self.0.span(span))
     }
 
-    fn parts(self) -> super::target::Parts<'a> {
-        super::target::parts(self.method(), self.target())
+    fn parts(self) -> Parts<'a> {
+        let anomalies = self.0.facts.anomalies;
+        if anomalies.contains(Anomaly::InvalidRequestLine) {
+            return Parts::default();
+        }
+        // No valid target has a fragment.
+        let target = self.target();
+        let is_invalid = anomalies.contains(Anomaly::InvalidTarget);
+        target::parts(self.method(), if is_invalid { target::without_fragment(target) } else { target })
     }
 }
 

@@ -41,7 +41,7 @@ impl Method {
         Self::Other,
     ];
 
-    /// As sent, or `other`.
+    /// Its name, or `other`.
     #[must_use]
     pub const fn label(self) -> &'static str {
         match self {
@@ -76,6 +76,58 @@ impl Method {
     /// Whether content of a request with it has a meaning (RFC 9110, section 9.3); that of unknown ones may.
     pub(super) const fn may_have_body(self) -> bool {
         matches!(self, Self::Post | Self::Put | Self::Patch | Self::Options | Self::Other)
+    }
+}
+
+/// What a method is called that is not registered.
+pub(super) const OTHER_METHOD: &str = Method::Other.label();
+
+/// Methods of the IANA registry (<https://www.iana.org/assignments/http-methods>, RFC 9110, section 16.1) that
+/// [`Method`] has no label for.
+const FURTHER_METHODS: [&str; 32] = [
+    "ACL",
+    "BASELINE-CONTROL",
+    "BIND",
+    "CHECKIN",
+    "CHECKOUT",
+    "COPY",
+    "LABEL",
+    "LINK",
+    "LOCK",
+    "MERGE",
+    "MKACTIVITY",
+    "MKCALENDAR",
+    "MKCOL",
+    "MKREDIRECTREF",
+    "MKWORKSPACE",
+    "MOVE",
+    "ORDERPATCH",
+    "PRI",
+    "PROPFIND",
+    "PROPPATCH",
+    "QUERY",
+    "REBIND",
+    "REPORT",
+    "SEARCH",
+    "UNBIND",
+    "UNCHECKOUT",
+    "UNLINK",
+    "UNLOCK",
+    "UPDATE",
+    "UPDATEREDIRECTREF",
+    "VERSION-CONTROL",
+    "*",
+];
+
+/// The name of a method where it is registered, else `other`: a method is the client's to invent, or no method at
+/// all but the rest of a body, so its own bytes are told to nobody.
+pub(super) fn method_name(bytes: &[u8]) -> &'static str {
+    match Method::of(bytes) {
+        Method::Other => {
+            let found = FURTHER_METHODS.iter().find(|name| name.as_bytes() == bytes);
+            found.copied().unwrap_or(OTHER_METHOD)
+        }
+        known => known.label(),
     }
 }
 

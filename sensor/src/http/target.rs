@@ -63,6 +63,22 @@ pub(super) fn is_valid(method: Method, target: &[u8]) -> bool {
     printable && form
 }
 
+/// Whether a target has one of the four forms, whatever is wrong with it besides: what has none may be no target.
+pub(super) fn has_form(method: Method, target: &[u8]) -> bool {
+    match target.first() {
+        Some(b'/') => true,
+        Some(b'*') => target.len() == 1,
+        _ if method == Method::Connect => is_valid(method, target),
+        _ => after_scheme(target).is_some(),
+    }
+}
+
+/// A target without its fragment, which is the client's own business (RFC 9110, section 4.2.5).
+pub(super) fn without_fragment(target: &[u8]) -> &[u8] {
+    let end = memchr(b'#', target).unwrap_or(target.len());
+    target.get(..end).unwrap_or_default()
+}
+
 /// Bytes of a registered name but the comma (RFC 3986, section 3.2.2).
 const REG_NAME: [bool; 256] =
     byte_table(b"-._~%!$&'()*+;=0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz");

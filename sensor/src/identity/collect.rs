@@ -8,10 +8,23 @@ use super::names::Names;
 pub(super) enum Role {
     Authorization,
     Cookie,
+    /// What tells whether another site's page made a browser ask.
+    Asker(Asker),
     /// With its rank in the configuration.
     ApiKey(u8),
     /// With its rank in the configuration.
     Forwarded(u8),
+}
+
+/// Headers that tell who made a browser ask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Asker {
+    Host,
+    Origin,
+    Referer,
+    Accept,
+    FetchSite,
+    FetchMode,
 }
 
 /// The header names of a configuration.
@@ -22,7 +35,16 @@ pub(super) fn roles(config: &Config) -> Names<Role> {
     let keys = config.api_key_headers.iter().map(String::as_str);
     let keys = keys.enumerate().map(|(index, name)| (name, Role::ApiKey(ranked(index))));
     let fixed = [("authorization", Role::Authorization), ("cookie", Role::Cookie)];
-    Names::new(fixed.into_iter().chain(forwarded).chain(keys))
+    let askers = [
+        ("host", Asker::Host),
+        ("origin", Asker::Origin),
+        ("referer", Asker::Referer),
+        ("accept", Asker::Accept),
+        ("sec-fetch-site", Asker::FetchSite),
+        ("sec-fetch-mode", Asker::FetchMode),
+    ];
+    let askers = askers.into_iter().map(|(name, asker)| (name, Role::Asker(asker)));
+    Names::new(fixed.into_iter().chain(forwarded).chain(keys).chain(askers))
 }
 
 /// The fields that matter. Of several with one name the one that usually counts is kept, and that there are
@@ -45,6 +67,13 @@ pub(super) struct Collected<'a> {
     pub(super) forwarded_present: u8,
     /// A bit for each rank that is there several times.
     pub(super) forwarded_many: u8,
+    /// The first of each.
+    pub(super) host: Option<&'a [u8]>,
+    pub(super) origin: Option<&'a [u8]>,
+    pub(super) referer: Option<&'a [u8]>,
+    pub(super) accept: Option<&'a [u8]>,
+    pub(super) fetch_site: Option<&'a [u8]>,
+    pub(super) fetch_mode: Option<&'a [u8]>,
 }
 
 impl<'a> Collected<'a> {
@@ -71,6 +100,17 @@ impl<'a> Collected<'a> {
             Role::Cookie => {
                 self.many_cookies |= self.cookie.is_some();
                 self.cookie.get_or_insert(value);
+            }
+            Role::Asker(asker) => {
+                let place = match asker {
+                    Asker::Host => &mut self.host,
+                    Asker::Origin => &mut self.origin,
+                    Asker::Referer => &mut self.referer,
+                    Asker::Accept => &mut self.accept,
+                    Asker::FetchSite => &mut self.fetch_site,
+                    Asker::FetchMode => &mut self.fetch_mode,
+                };
+                place.get_or_insert(value);
             }
             Role::ApiKey(rank) => {
                 if self.api_key.is_none_or(|(taken, _)| rank < taken) {

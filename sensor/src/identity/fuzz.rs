@@ -29,7 +29,7 @@ pub fn identity(data: &[u8]) {
         ..Config::default()
     };
     let Ok(mut identifier) = Identifier::new(&config, &Key::from_bytes([1; 32])) else { return };
-    let mut run = || identifier.identify(peer, proxied, headers.iter().copied(), query);
+    let mut run = || identifier.identify(peer, proxied, headers.iter().copied(), query, Some(200));
     let identity = run();
     assert_eq!(identity, run());
     check_client(&identity, peer, trusted, proxied);

@@ -189,6 +189,42 @@ impl fmt::Debug for Hasher {
     }
 }
 
+/// Stands in for texts that no record shows: path segments that look like secrets, and the objects that paths name.
+/// The same text has the same pseudonym for as long as the installation keeps its key.
+pub struct Pseudonyms {
+    key: [u8; 32],
+}
+
+impl Pseudonyms {
+    /// Those of an installation.
+    #[must_use]
+    pub fn new(key: &Key) -> Self {
+        Self { key: blake3::derive_key("sensor identity v1 text of a path", &key.0) }
+    }
+
+    /// The pseudonym of a text, given in parts, as one of a kind: the first 64 bits of its keyed hash.
+    pub fn of<'t>(&self, kind: &str, parts: impl Iterator<Item = &'t [u8]>) -> u64 {
+        let mut hasher = blake3::Hasher::new_keyed(&self.key);
+        hasher.update(kind.as_bytes());
+        for part in parts {
+            hasher.update(&[0]).update(part);
+        }
+        hasher.finalize().as_bytes().first_chunk().copied().map_or(0, u64::from_be_bytes)
+    }
+}
+
+impl Drop for Pseudonyms {
+    fn drop(&mut self) {
+        self.key.zeroize();
+    }
+}
+
+impl fmt::Debug for Pseudonyms {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("Pseudonyms(..)")
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;

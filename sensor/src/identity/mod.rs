@@ -9,12 +9,15 @@
 //! # What is not done
 //!
 //! Nothing is verified. A JWT's subject is what the token says (see [`Kind::Jwt`]), a session is what the
-//! cookie says. Whoever acts on a principal must ask how the server answered.
+//! cookie says. So a name that anybody can claim stands for a request only where the server's answers say that it
+//! believed the claim (`accepted`); else the credentials stand for themselves.
 
+mod accepted;
 mod anomaly;
 mod client;
 mod collect;
 mod config;
+mod cross_site;
 mod forwarded;
 mod forwarders;
 #[cfg(any(test, feature = "fuzzing"))]
@@ -37,7 +40,7 @@ pub use anomaly::{Anomalies, Anomaly, Counters};
 pub use client::Mechanism;
 pub use config::{Config, ConfigError, ForwardedHeader, MAX_FORWARDED_HEADERS, MAX_NAMES};
 pub use forwarders::Forwarder;
-pub use hash::{Hasher, Key, KeyedHash, Kind};
+pub use hash::{Hasher, Key, KeyedHash, Kind, Pseudonyms};
 pub use login::{
     Conditions, HEADER_SIGN, HeaderSign, LOGIN_ROUTE, Login, LoginConfig, LoginOutcome, LoginRoute,
     LoginRule, LoginTextError, MAX_LOGIN_RULES, STATUSES, Statuses, login_text,
@@ -52,7 +55,7 @@ use login::Logins;
 use names::Names;
 use principal::Principals;
 
-use crate::http::Exchange;
+use crate::http::{Exchange, Request};
 
 /// Who is behind an exchange.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,7 +68,10 @@ pub struct Identity {
     pub mechanism: Mechanism,
     /// What the credentials stand for. Of several, in this order: JWT subject, API key, basic authentication,
     /// other bearer token, session cookie. Of API keys, a header comes before a parameter.
+    /// A subject or a user that the server did not accept is not what they stand for: they do themselves.
     pub principal: Option<KeyedHash>,
+    /// Whether a page of another site made a browser ask, as the headers say.
+    pub cross_site: bool,
     /// What was strange.
     pub anomalies: Anomalies,
 }
@@ -105,17 +111,20 @@ impl Identifier {
     /// * `headers`: names and values of the request's header fields in order. They are walked once; again
     ///   only where a cookie or forwarding header is repeated.
     /// * `query`: the target's query without the question mark; empty where there is none.
+    /// * `status`: that of the answer, where one was seen.
     pub fn identify<'a>(
         &mut self,
         peer: IpAddr,
         proxied: Option<IpAddr>,
         headers: impl Iterator<Item = (&'a [u8], &'a [u8])> + Clone,
         query: &'a [u8],
+        status: Option<u16>,
     ) -> Identity {
         let collected = Collected::from_headers(&self.roles, headers.clone());
         let client = self.clients.find(peer, proxied, &collected, &self.roles, headers.clone());
         let mut anomalies = client.anomalies;
-        let principal = self.principals.find(&collected, &self.roles, headers, query, &mut anomalies);
+        let principal =
+            self.principals.find(&collected, &self.roles, headers, (query, status), &mut anomalies);
         let peer = peer.to_canonical();
         let counters = &mut self.counters;
         counters.exchanges = counters.exchanges.saturating_add(1);
@@ -137,8 +146,15 @@ impl Identifier {
             peer: (peer != client.address).then_some(peer),
             mechanism: client.mechanism,
             principal,
+            cross_site: cross_site::says_so(&collected),
             anomalies,
         }
+    }
+
+    /// Whether a page of another site can make a browser send a request.
+    #[must_use]
+    pub fn browsers_send(request: Request<'_>) -> bool {
+        cross_site::is_possible(request)
     }
 
     /// Whether an address on the wire is a trusted proxy's.
@@ -153,9 +169,15 @@ impl Identifier {
         self.principals.basic_login(authorization)
     }
 
-    /// The attempt to log in that an exchange is, if it is one. `route` is its template, where known.
+    /// The attempt to log in that an exchange is, if it is one; of several the first ([`Self::further`] has the others). `route` is its template, where known.
     pub fn login(&mut self, exchange: &Exchange<'_>, route: Option<&str>) -> Option<Login> {
         self.logins.recognise(exchange, route, &mut self.principals)
+    }
+
+    /// The attempts of the exchange that was asked about last besides the one told, and how many more there were.
+    #[must_use]
+    pub fn further(&self) -> (&[Login], u32) {
+        self.logins.further()
     }
 
     /// Hashes what others find: the users and passwords of logins.

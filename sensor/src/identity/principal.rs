@@ -2,6 +2,7 @@
 
 use zeroize::Zeroizing;
 
+use super::accepted::Accepted;
 use super::anomaly::{Anomalies, Anomaly};
 use super::collect::{Collected, Role};
 use super::config::Config;
@@ -29,6 +30,7 @@ enum Parameter {
 /// The configuration, made ready, and room to decode to.
 pub(super) struct Principals {
     hasher: Hasher,
+    accepted: Accepted,
     parameters: Names<Parameter>,
     max_parameters: usize,
     /// Ranks are those of the configuration.
@@ -59,6 +61,7 @@ impl Principals {
         let patterns = cookies().filter(|(_, name)| name.contains('*')).map(|(rank, name)| (name, rank));
         Self {
             hasher,
+            accepted: Accepted::new(),
             parameters: Names::new(keys.chain(tokens)),
             max_parameters: config.max_parameters,
             cookies: Names::new(exact),
@@ -78,7 +81,7 @@ impl Principals {
         collected: &Collected<'a>,
         roles: &Names<Role>,
         headers: impl Iterator<Item = (&'a [u8], &'a [u8])>,
-        query: &'a [u8],
+        (query, status): (&'a [u8], Option<u16>),
         anomalies: &mut Anomalies,
     ) -> Option<KeyedHash> {
         let mut found = Found::default();
@@ -100,7 +103,7 @@ impl Principals {
         } else if let Some(line) = collected.cookie {
             self.take_cookies(&mut found, std::iter::once(line), anomalies);
         }
-        self.choose(&found, anomalies)
+        self.choose(&found, status, anomalies)
     }
 
     /// The user and the password of an `Authorization` field with basic credentials, as a login's.
@@ -113,18 +116,26 @@ impl Principals {
         Some(BasicLogin { user: self.hasher.user(user), password: self.hasher.password(password) })
     }
 
-    fn choose(&mut self, found: &Found<'_>, anomalies: &mut Anomalies) -> Option<KeyedHash> {
+    fn choose(
+        &mut self,
+        found: &Found<'_>,
+        status: Option<u16>,
+        anomalies: &mut Anomalies,
+    ) -> Option<KeyedHash> {
         if let Some(token) = found.bearer
             && let Some(subject) = self.subject(token)
         {
-            return Some(subject);
+            return Some(self.claimed(subject, Kind::Bearer, token, status));
         }
         if let Some(key) = found.api_key {
-            return Some(self.token(Kind::ApiKey, key));
+            return Some(self.token(Kind::ApiKey, key, status));
         }
         if let Some(credentials) = found.basic {
             match jwt::basic(credentials, &mut self.decoded) {
-                Some((user, _)) if !user.is_empty() => return Some(self.hasher.folded(Kind::Basic, user)),
+                Some((user, _)) if !user.is_empty() => {
+                    let user = self.hasher.folded(Kind::Basic, user);
+                    return Some(self.claimed(user, Kind::Basic, credentials, status));
+                }
                 Some(_) => {}
                 None => anomalies.add(Anomaly::CredentialsMalformed),
             }
@@ -132,12 +143,30 @@ impl Principals {
         if let Some(token) = found.bearer {
             return Some(self.hash_decoded(Kind::Bearer, token));
         }
-        found.session.map(|session| self.token(Kind::Session, session))
+        found.session.map(|session| self.token(Kind::Session, session, status))
     }
 
     /// A token that is a JWT stands for its subject, wherever it was found: it is replaced every few minutes.
-    fn token(&mut self, kind: Kind, value: &[u8]) -> KeyedHash {
-        self.subject(value).unwrap_or_else(|| self.hash_decoded(kind, value))
+    fn token(&mut self, kind: Kind, value: &[u8], status: Option<u16>) -> KeyedHash {
+        match self.subject(value) {
+            Some(subject) => self.claimed(subject, kind, value, status),
+            None => self.hash_decoded(kind, value),
+        }
+    }
+
+    /// A name that credentials claim, if the server believes them; else they stand for themselves.
+    fn claimed(
+        &mut self,
+        claim: KeyedHash,
+        kind: Kind,
+        credentials: &[u8],
+        status: Option<u16>,
+    ) -> KeyedHash {
+        if self.accepted.believes(&claim, credentials, status) {
+            claim
+        } else {
+            self.hash_decoded(kind, credentials)
+        }
     }
 
     fn subject(&mut self, token: &[u8]) -> Option<KeyedHash> {

@@ -10,6 +10,11 @@ pub(super) const OBJ_GET: libc::c_long = 7;
 /// `BPF_MAP_LOOKUP_BATCH`: reads many entries of a map.
 pub(super) const MAP_LOOKUP_BATCH: libc::c_long = 24;
 
+/// Commands that a daemon makes once it is set up: reading and writing the maps that it holds (1 to 4, 21, 24 to 27),
+/// attaching to an interface that came back, and pinning that link (6, 7, 15, 28, 29), and running the program that reads
+/// the clock (10). What is not among them: loading a program (5), making a map (0), and looking for those of others.
+pub const COMMANDS_OF_A_RUNNING_DAEMON: [u32; 15] = [1, 2, 3, 4, 6, 7, 10, 15, 21, 24, 25, 26, 27, 28, 29];
+
 /// Has the kernel carry out a command; `attributes` are as much of `union bpf_attr` as it reads and writes.
 ///
 /// # Errors
@@ -22,4 +27,12 @@ pub(super) unsafe fn bpf<T>(command: libc::c_long, attributes: &mut T) -> io::Re
     // SAFETY: the attributes live and are this call's alone, and their length is given; the caller answers for the rest.
     let done = unsafe { libc::syscall(libc::SYS_bpf, command, &raw mut *attributes, size_of::<T>()) };
     if done < 0 { Err(io::Error::last_os_error()) } else { Ok(done) }
+}
+
+/// What the kernel, or a filter of system calls before it, answers to a command without attributes.
+#[cfg(test)]
+pub(crate) fn answer_to(command: libc::c_long) -> Option<i32> {
+    let mut nothing = [0_u64; 16];
+    // SAFETY: attributes that are all zero have no address.
+    unsafe { bpf(command, &mut nothing) }.err().and_then(|error| error.raw_os_error())
 }

@@ -8,6 +8,8 @@ use ipnet::IpNet;
 use sensor_common::abi::ClientKey;
 use sensor_common::table::{DOORKEEPER_WAYS, buckets_for};
 
+use crate::prefix::ClientNet;
+
 /// Bounds of the kernel's tables. They are fixed when the maps are made; a change takes a restart, which
 /// moves policy to new maps and forgets the clients' state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, DocumentedFields)]
@@ -81,13 +83,14 @@ impl ClientPrefixes {
     /// The client that an address belongs to, as a network.
     #[must_use]
     pub fn client_of(&self, address: IpAddr) -> IpNet {
-        let is_link_local = matches!(address, IpAddr::V6(address) if address.is_unicast_link_local());
-        let bits = match address {
-            IpAddr::V4(_) => self.v4,
-            IpAddr::V6(_) if is_link_local => 128,
-            IpAddr::V6(_) => self.v6,
-        };
-        IpNet::new(address, bits).map_or(IpNet::from(address), |network| network.trunc())
+        self.net_of(address).prefix()
+    }
+
+    /// The same as a key.
+    #[inline]
+    #[must_use]
+    pub const fn net_of(&self, address: IpAddr) -> ClientNet {
+        ClientNet::new(address, self.v4, self.v6)
     }
 
     /// The longest scope that limits may be set for and that covers a prefix.

@@ -40,6 +40,7 @@ fn reasons_of(verdict: Verdict) -> &'static [Reason] {
             Reason::ConnectionRate,
             Reason::RequestRate,
             Reason::NewcomerRate,
+            Reason::HeaderDepth,
         ],
     }
 }
@@ -49,13 +50,25 @@ pub fn combinations() -> impl Iterator<Item = (Family, Verdict, Reason)> {
     let of_family = |family| Verdict::ALL.into_iter().map(move |verdict| (family, verdict));
     Family::ALL.into_iter().flat_map(of_family).flat_map(|(family, verdict)| {
         let reasons = reasons_of(verdict).iter().copied();
-        let possible = reasons.filter(move |reason| has_source(*reason) == (family != Family::Other));
+        let possible = reasons.filter(move |reason| occurs(*reason, family));
         possible.map(move |reason| (family, verdict, reason))
     })
 }
 
-const fn has_source(reason: Reason) -> bool {
-    !matches!(reason, Reason::NotIp | Reason::Unparsed)
+/// Tags that go on too far hide the source; extension headers are IPv6's.
+const fn occurs(reason: Reason, family: Family) -> bool {
+    match reason {
+        Reason::NotIp | Reason::Unparsed => matches!(family, Family::Other),
+        Reason::HeaderDepth => !matches!(family, Family::V4),
+        Reason::None
+        | Reason::Allowed
+        | Reason::Blocked
+        | Reason::PacketRate
+        | Reason::BitRate
+        | Reason::ConnectionRate
+        | Reason::RequestRate
+        | Reason::NewcomerRate => !matches!(family, Family::Other),
+    }
 }
 
 impl Counters {

@@ -36,7 +36,9 @@ pub fn listening_ports() -> BTreeSet<u16> {
 }
 
 fn by_proc() -> BTreeSet<u16> {
-    let sockets = [procfs::net::tcp(), procfs::net::tcp6()].into_iter().flatten().flatten();
+    // By way of the process: a service may have no more of /proc than that.
+    let Ok(own) = procfs::process::Process::myself() else { return BTreeSet::new() };
+    let sockets = [own.tcp(), own.tcp6()].into_iter().flatten().flatten();
     sockets.filter(|entry| entry.state == TcpState::Listen).map(|entry| entry.local_address.port()).collect()
 }
 

@@ -8,9 +8,11 @@ use aya::programs::tc::{SchedClassifierLink, qdisc_add_clsact, qdisc_detach_prog
 use aya::programs::{SchedClassifier, TcAttachType};
 use aya::{Ebpf, programs::ProgramError};
 use sensor_common::abi::{
-    FlowInstruction, FlowKey, MAX_SNAP, MirrorDirection, MirrorSettings, PORT_WORDS, maps, programs,
+    FlowInstruction, FlowKey, MAX_SNAP, MirrorDirection, MirrorSettings, PORT_WORDS, UNKNOWN_PLACE, maps,
+    programs,
 };
 
+use super::btf;
 use super::error::KernelError;
 use super::shared::SharedArray;
 
@@ -101,6 +103,19 @@ fn refused(interface: &str, place: TcAttachType) -> impl FnOnce(ProgramError) ->
     move |source| KernelError::Attach { interface, mode, source: Box::new(source), hint: "" }
 }
 
+/// Where packets say whether their checksum was verified, as [`MirrorSettings::ip_summed`] has it.
+fn place_of_ip_summed() -> u32 {
+    let Some(field) = btf::field("sk_buff", "ip_summed") else {
+        tracing::warn!(
+            "the kernel has no type information: checksums that a card left open are taken to hold"
+        );
+        return UNKNOWN_PLACE;
+    };
+    let (byte, shift) = (field.first >> 3, field.first & 7);
+    // Two bits that do not cross a byte, in the first 64 KiB.
+    if field.bits == 2 && shift <= 6 && byte <= 0xffff { byte | shift << 16 } else { UNKNOWN_PLACE }
+}
+
 /// Says what the mirror copies.
 #[derive(Debug)]
 pub struct Mirror {
@@ -111,7 +126,9 @@ pub struct Mirror {
 impl Mirror {
     pub(super) fn new(settings: &MapData, flows: Map) -> Result<Self, KernelError> {
         let flows = HashMap::try_from(flows).map_err(KernelError::map(maps::FLOWS))?;
-        Ok(Self { settings: SharedArray::new(settings, 1)?, flows })
+        let settings = SharedArray::new(settings, 1)?;
+        settings.store_u32(offset_of!(MirrorSettings, ip_summed), place_of_ip_summed());
+        Ok(Self { settings, flows })
     }
 
     /// Copies at most so many payload bytes of each segment; at most [`MAX_SNAP`].

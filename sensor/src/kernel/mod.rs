@@ -6,8 +6,10 @@
 mod attach;
 mod batch;
 mod bpf;
+mod btf;
 mod clients;
 mod config;
+mod connection;
 mod counters;
 mod error;
 mod link;
@@ -26,6 +28,7 @@ mod presence;
 pub mod probe;
 mod readiness;
 mod route;
+mod sandbox;
 mod schedule;
 mod segments;
 mod settings;
@@ -33,8 +36,12 @@ mod shared;
 mod tries;
 
 pub use attach::{Attachment, XdpChoice, XdpMode, index_of as interface_index};
+pub use bpf::COMMANDS_OF_A_RUNNING_DAEMON;
+#[cfg(test)]
+pub(crate) use bpf::answer_to as answer_to_bpf;
 pub use clients::{Client, ClientTable, address_of, key_of};
 pub use config::{Capacities, ClientPrefixes};
+pub use connection::{ConnectionOwners, peer_groups};
 pub use counters::{Counters, LabelledCounter, combinations};
 pub use error::KernelError;
 pub use link::{LinkFacts, link_facts};
@@ -50,6 +57,7 @@ pub use pins::{Pins, unload};
 pub use presence::{LinkEvents, Presence, PresenceChange};
 pub use readiness::{Diagnostics, watch_diagnostics, watch_links, watch_notices};
 pub use route::ask_route;
+pub use sandbox::{install_filter, landlock_version};
 pub use schedule::never_preempt;
 pub use segments::SegmentRings;
 #[cfg(any(test, feature = "fuzzing"))]

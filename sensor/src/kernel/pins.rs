@@ -1,10 +1,12 @@
 //! The pin directory: what outlives the daemon, and whether it can be used again.
 
 use std::fs::{self, File};
+use std::os::fd::AsRawFd as _;
 use std::path::{Path, PathBuf};
 
 use aya::maps::{MapData, MapInfo};
-use nix::fcntl::{Flock, FlockArg};
+use nix::fcntl::{AT_FDCWD, AtFlags, Flock, FlockArg};
+use nix::unistd::{Gid, Uid, fchownat};
 use sensor_common::abi::{COUNTERS, EVENTS, Slot, maps};
 use sensor_common::table::WAYS;
 
@@ -19,7 +21,7 @@ use super::settings::SettingsView;
 #[derive(Clone, Debug)]
 pub struct Pins {
     directory: PathBuf,
-    _lock: std::sync::Arc<Flock<File>>,
+    lock: std::sync::Arc<Flock<File>>,
 }
 
 impl Pins {
@@ -35,7 +37,34 @@ impl Pins {
         let file = File::open(directory).map_err(|error| pin_error(directory, "opening", error))?;
         let lock = Flock::lock(file, FlockArg::LockExclusiveNonblock)
             .map_err(|_locked| KernelError::PinsInUse(directory.to_owned()))?;
-        Ok(Self { directory: directory.to_owned(), _lock: std::sync::Arc::new(lock) })
+        Ok(Self { directory: directory.to_owned(), lock: std::sync::Arc::new(lock) })
+    }
+
+    /// Makes the directory and all that is pinned in it a user's: whoever opens a pin has to be its owner.
+    ///
+    /// # Errors
+    /// Where this process may not give it away.
+    pub fn give(&self, uid: Uid, gid: Gid) -> Result<(), KernelError> {
+        let parts = [Self::MAPS, Self::LINKS].map(|part| self.directory.join(part));
+        let pinned = parts.iter().flat_map(|part| attach::pinned_links(part)).collect::<Vec<_>>();
+        for path in pinned.iter().chain(&parts).chain([&self.directory]) {
+            fchownat(AT_FDCWD, path, Some(uid), Some(gid), AtFlags::AT_SYMLINK_NOFOLLOW)
+                .map_err(|errno| pin_error(path, "giving it to the daemon's user", errno.into()))?;
+        }
+        Ok(())
+    }
+
+    /// The same directory, reached by the descriptor that holds its lock: for who may not enter those above it.
+    #[must_use]
+    pub fn by_descriptor(self) -> Self {
+        let directory = format!("/proc/self/fd/{}", self.lock.as_raw_fd()).into();
+        Self { directory, ..self }
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn directory(&self) -> &Path {
+        &self.directory
     }
 
     const MAPS: &str = "maps";

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::fs;
+use std::io;
 
 use caps::{CapSet, Capability};
 
@@ -76,6 +77,25 @@ pub fn drop_capabilities() -> Result<(), caps::errors::CapsError> {
     }
     for set in [CapSet::Ambient, CapSet::Inheritable, CapSet::Effective, CapSet::Permitted] {
         caps::clear(None, set)?;
+    }
+    Ok(())
+}
+
+/// Changes to another user by `change`, and keeps what set-up needs of the capabilities, which would all go with root.
+/// No new ones can be had afterwards.
+///
+/// # Errors
+/// Where the kernel refuses; the process must not go on then.
+pub fn keep_for_set_up(change: impl FnOnce() -> nix::Result<()>) -> io::Result<()> {
+    let needed = caps::CapsHashSet::from_iter(NEEDED);
+    if caps::has_cap(None, CapSet::Effective, Capability::CAP_SETPCAP).map_err(io::Error::other)? {
+        caps::clear(None, CapSet::Bounding).map_err(io::Error::other)?;
+    }
+    nix::sys::prctl::set_keepcaps(true)?;
+    change()?;
+    nix::sys::prctl::set_keepcaps(false)?;
+    for set in [CapSet::Permitted, CapSet::Effective] {
+        caps::set(None, set, &needed).map_err(io::Error::other)?;
     }
     Ok(())
 }

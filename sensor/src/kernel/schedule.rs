@@ -11,6 +11,11 @@ use nix::libc;
 /// # Errors
 /// Where the kernel or a filter of system calls refuses.
 pub fn never_preempt() -> io::Result<()> {
+    // SAFETY: asks about the calling thread, and touches no memory. A service manager may have said so already, and not
+    // allow it to be said again.
+    if unsafe { libc::sched_getscheduler(0) } == libc::SCHED_BATCH {
+        return Ok(());
+    }
     // SAFETY: for this type, all zeroes is a value.
     let parameters: libc::sched_param = unsafe { std::mem::zeroed() };
     // SAFETY: the parameters live until this returns; 0 is the calling thread.

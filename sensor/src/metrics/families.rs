@@ -6,6 +6,7 @@ use prometheus::proto::{LabelPair, Metric, MetricFamily, MetricType};
 use sensor_common::abi::{Event, Verdict};
 use sensor_common::packet::Problem;
 
+use super::degraded::{self, Degraded};
 use super::detection::{self, Detection};
 use super::http;
 use super::identity;
@@ -62,6 +63,8 @@ pub struct Snapshot {
     pub webhook: Option<WebhookStats>,
     /// The endpoint itself.
     pub web: Option<WebStats>,
+    /// What does not work as it should.
+    pub degraded: Vec<Degraded>,
 }
 
 /// Declares families: the doc comment becomes the HELP text.
@@ -185,6 +188,7 @@ pub struct About {
 pub fn about_families() -> Vec<About> {
     let rooms = [
         FAMILIES,
+        degraded::FAMILIES,
         http::FAMILIES,
         identity::FAMILIES,
         detection::FAMILIES,
@@ -216,6 +220,7 @@ pub(super) fn gather(snapshot: &Snapshot) -> Vec<MetricFamily> {
     families.extend(detection::gather(snapshot));
     families.extend(sensing::gather(snapshot));
     families.extend(web::gather(snapshot));
+    families.push(degraded::gather(&snapshot.degraded));
     families
 }
 

@@ -5,9 +5,10 @@ use sensor_common::abi::Event;
 
 use super::families::{Family, Snapshot, families};
 use super::identity;
+use crate::capture::datagram::{DatagramCounters, Refusal};
 use crate::event::LoginOutcome;
 use crate::pipeline::{DURATION_BUCKETS, Durations};
-use crate::stream::CloseCause;
+use crate::stream::{self, CloseCause};
 
 families! {
     /// TCP segments that the kernel copied to the daemon, by direction.
@@ -18,6 +19,12 @@ families! {
     MIRROR_LOST: COUNTER "sensor_mirror_lost_total";
     /// TCP segments that were not copied since nobody needs them.
     MIRROR_SKIPPED: COUNTER "sensor_mirror_skipped_total";
+    /// TCP segments that were not read because the server's kernel does not take them, by reason.
+    SEGMENTS_REFUSED: COUNTER "sensor_segments_refused_total";
+    /// TCP connections whose client was shown to get what the server sends.
+    STREAMS_PROVEN: COUNTER "sensor_streams_proven_total";
+    /// TCP segments of clients that differ from an earlier copy of the same bytes.
+    STREAM_CONFLICTS: COUNTER "sensor_stream_conflicts_total";
     /// TCP connections being reassembled now.
     STREAMS_ACTIVE: GAUGE "sensor_streams_active";
     /// TCP connections forgotten, by cause.
@@ -30,6 +37,8 @@ families! {
     STREAM_BUFFERED_BYTES: GAUGE "sensor_stream_buffered_bytes";
     /// HTTP exchanges by version, method and class of status.
     HTTP_EXCHANGES: COUNTER "sensor_http_exchanges_total";
+    /// HTTP exchanges of clients that were not shown to be who their address says. They accuse nobody.
+    HTTP_UNPROVEN: COUNTER "sensor_http_unproven_exchanges_total";
     /// HTTP exchanges in which something was wrong, by what.
     HTTP_PARSE_ERRORS: COUNTER "sensor_http_parse_errors_total";
     /// HTTP messages of which one side was not seen, by which.
@@ -44,6 +53,41 @@ families! {
     HTTP_DURATION: HISTOGRAM "sensor_http_duration_seconds";
 }
 
+/// Kernel events that mean that a segment should have been copied and was not.
+pub const MIRROR_LOSSES: [(&str, Event); 7] = [
+    ("ring_full", Event::MirrorRingFull),
+    ("load_failed", Event::MirrorLoadFailed),
+    ("headers_unread", Event::MirrorUnread),
+    ("fragment", Event::MirrorFragment),
+    ("datagram_budget", Event::MirrorDatagramBudget),
+    ("tag_depth", Event::MirrorTagDepth),
+    ("extension_depth", Event::MirrorExtensionDepth),
+];
+
+/// The same, and what was lost of datagrams that were copied to be read whole, by cause.
+#[must_use]
+pub fn mirror_losses(
+    count: impl Fn(Event) -> u64,
+    datagrams: &DatagramCounters,
+) -> [(&'static str, u64); MIRROR_LOSSES.len() + 3] {
+    let [ring, load, unread, fragment, budget, tags, extensions] =
+        MIRROR_LOSSES.map(|(cause, event)| (cause, count(event)));
+    let room = ("datagram_room", datagrams.refused(Refusal::Room));
+    let incomplete = ("fragments_incomplete", datagrams.incomplete);
+    [
+        ring,
+        load,
+        unread,
+        fragment,
+        budget,
+        tags,
+        extensions,
+        room,
+        incomplete,
+        ("datagram_torn", datagrams.torn),
+    ]
+}
+
 /// What is copied, with its labels from the start; the rest once HTTP is seen.
 pub(super) fn gather(snapshot: &Snapshot) -> Vec<MetricFamily> {
     let count = |event: Event| snapshot.events.get(&event).copied().unwrap_or(0);
@@ -51,22 +95,32 @@ pub(super) fn gather(snapshot: &Snapshot) -> Vec<MetricFamily> {
         let metric = |direction, event| family.metric(&[("direction", direction)], count(event));
         family.with(vec![metric("ingress", ingress), metric("egress", egress)])
     };
-    let causes = [
-        ("ring_full", Event::MirrorRingFull),
-        ("load_failed", Event::MirrorLoadFailed),
-        ("headers_unread", Event::MirrorUnread),
-        ("fragment", Event::MirrorFragment),
-    ];
-    let lost = causes.map(|(cause, event)| MIRROR_LOST.metric(&[("cause", cause)], count(event)));
+    let datagrams = snapshot.sensing.map(|sensing| sensing.datagrams).unwrap_or_default();
+    let lost = mirror_losses(count, &datagrams);
+    let lost = lost.map(|(cause, count)| MIRROR_LOST.metric(&[("cause", cause)], count));
     let mut families = vec![
         both(&MIRROR_SEGMENTS, Event::MirroredIngress, Event::MirroredEgress),
         both(&MIRROR_BYTES, Event::MirroredIngressBytes, Event::MirroredEgressBytes),
         MIRROR_LOST.with(lost.to_vec()),
         MIRROR_SKIPPED.one(count(Event::MirrorSkipped)),
+        SEGMENTS_REFUSED.with(refused(snapshot)),
     ];
     families.extend(snapshot.http.iter().flat_map(about_exchanges));
     families.extend(snapshot.http.iter().flat_map(|http| identity::gather(&http.identities)));
     families
+}
+
+/// What the kernel drops before TCP, and what its TCP drops.
+fn refused(snapshot: &Snapshot) -> Vec<Metric> {
+    let count = |event: Event| snapshot.events.get(&event).copied().unwrap_or(0);
+    let before = [("ip_header", Event::MirrorBadIp), ("other_host", Event::MirrorOtherHost)];
+    let before = before.map(|(reason, event)| (reason, count(event)));
+    let by_tcp = stream::Refusal::ALL.map(|reason| {
+        let refused = snapshot.http.as_ref().map(|http| http.streams.refusals(reason));
+        (reason.label(), refused.unwrap_or_default())
+    });
+    let all = before.into_iter().chain(by_tcp);
+    all.map(|(reason, count)| SEGMENTS_REFUSED.metric(&[("reason", reason)], count)).collect()
 }
 
 fn about_exchanges(http: &crate::pipeline::Snapshot) -> Vec<MetricFamily> {
@@ -91,6 +145,9 @@ fn about_exchanges(http: &crate::pipeline::Snapshot) -> Vec<MetricFamily> {
     .map(|(kind, count)| HTTP_OTHER_CONNECTIONS.metric(&[("kind", kind)], count));
     vec![
         STREAMS_ACTIVE.one(http.streams.active),
+        STREAMS_PROVEN.one(http.streams.proven),
+        STREAM_CONFLICTS.one(http.streams.conflicts),
+        HTTP_UNPROVEN.one(http.totals.unproven),
         STREAMS_CLOSED.with(closed.to_vec()),
         STREAM_GAPS.one(http.streams.gaps),
         STREAM_LOST_BYTES.one(http.streams.lost_bytes),

@@ -3,6 +3,7 @@
 //! Architecture invariant: no label holds an address, a path or a user, only members of closed sets.
 
 mod dashboard;
+mod degraded;
 mod detection;
 mod families;
 mod http;
@@ -18,8 +19,10 @@ mod surroundings;
 mod web;
 
 pub use dashboard::{Dashboard, dashboard};
+pub use degraded::{Degraded, Part};
 pub use detection::Detection;
 pub use families::{About, Snapshot, about_families as families};
+pub use http::{MIRROR_LOSSES, mirror_losses};
 pub use labels::labels;
 pub use render::{CONTENT_TYPE, render};
 pub use sensing::{Capacities, Sensing};

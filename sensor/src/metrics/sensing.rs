@@ -3,6 +3,7 @@
 use prometheus::proto::{MetricFamily, MetricType};
 
 use super::families::{Family, Snapshot, families};
+use crate::capture::datagram::{DatagramCounters, Refusal};
 
 /// Losses of the thread that sees HTTP.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -13,6 +14,8 @@ pub struct Sensing {
     pub failures_uncounted: u64,
     /// Records that could not be written to the log of exchanges.
     pub log_errors: u64,
+    /// Datagrams that were read whole.
+    pub datagrams: DatagramCounters,
 }
 
 /// What tables have room for.
@@ -27,6 +30,11 @@ pub struct Capacities {
 }
 
 families! {
+    /// TCP segments that came behind IPv6 extension headers or in IP fragments, by which.
+    DATAGRAMS: COUNTER "sensor_datagrams_total";
+    /// IP fragments, and IPv6 packets with extension headers, that gave no segment, by reason: what Linux would not take,
+    /// and what was no TCP.
+    DATAGRAMS_REFUSED: COUNTER "sensor_datagrams_refused_total";
     /// Instructions to the mirror that the kernel refused; they cost copies, not truth.
     INSTRUCTIONS_REFUSED: COUNTER "sensor_mirror_instructions_refused_total";
     /// Failed requests of clients that were too many to count them by client.
@@ -48,7 +56,13 @@ families! {
 pub(super) fn gather(snapshot: &Snapshot) -> Vec<MetricFamily> {
     let mut families = Vec::new();
     if let Some(sensing) = snapshot.sensing {
+        let datagrams = sensing.datagrams;
+        let seen = [("extensions", datagrams.whole), ("fragments", datagrams.assembled)];
+        let refused = Refusal::ALL
+            .map(|why| DATAGRAMS_REFUSED.metric(&[("reason", why.label())], datagrams.refused(why)));
         families.extend([
+            DATAGRAMS.with(seen.map(|(kind, count)| DATAGRAMS.metric(&[("kind", kind)], count)).to_vec()),
+            DATAGRAMS_REFUSED.with(refused.to_vec()),
             INSTRUCTIONS_REFUSED.one(sensing.refused_instructions),
             FAILURES_UNCOUNTED.one(sensing.failures_uncounted),
             EXCHANGE_LOG_ERRORS.one(sensing.log_errors),

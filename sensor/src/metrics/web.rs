@@ -11,8 +11,10 @@ pub struct WebStats {
     pub connections: u64,
     /// Connections turned away since there were too many.
     pub refused_total: u64,
-    /// Connections turned away since there were too many from their address.
-    pub refused_per_address: u64,
+    /// Connections turned away since there were too many of their user or address.
+    pub refused_each: u64,
+    /// Idle connections that made room for another.
+    pub evicted: u64,
     /// Handshakes of TLS that failed or took too long.
     pub handshakes_failed: u64,
     /// Requests without credentials or with wrong ones.
@@ -24,7 +26,7 @@ pub struct WebStats {
 families! {
     /// Connections to the metrics endpoint now, that of the scrape included.
     CONNECTIONS: GAUGE "sensor_web_connections";
-    /// Connections to the metrics endpoint that were turned away, by the bound that was met.
+    /// Connections to the metrics endpoint that were turned away, by the bound that was met: on all, or on those of one user of this host or one address elsewhere. Idle ones that made room for another count as `idle`.
     REFUSED: COUNTER "sensor_web_connections_refused_total";
     /// TLS handshakes of the metrics endpoint that failed or took too long.
     HANDSHAKES: COUNTER "sensor_web_handshakes_failed_total";
@@ -35,7 +37,7 @@ families! {
 /// Every label from the start, so that a first refusal is an increase.
 pub(super) fn gather(snapshot: &Snapshot) -> Vec<MetricFamily> {
     let Some(web) = snapshot.web else { return Vec::new() };
-    let refused = [("all", web.refused_total), ("per_address", web.refused_per_address)]
+    let refused = [("all", web.refused_total), ("per_address", web.refused_each), ("idle", web.evicted)]
         .map(|(bound, count)| REFUSED.metric(&[("bound", bound)], count));
     let logins = [("credentials", web.unauthorized), ("busy", web.busy)]
         .map(|(cause, count)| UNAUTHORIZED.metric(&[("cause", cause)], count));

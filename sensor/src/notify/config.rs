@@ -27,7 +27,8 @@ pub enum Output {
 /// A receiver of alerts over HTTP. Its address and headers may hold secrets, so neither is printed.
 #[derive(Clone, PartialEq, DocumentedFields)]
 pub struct WebhookConfig {
-    /// Where alerts are sent to, by HTTP or HTTPS: one POST for each, with the alert as JSON. Redirects are not followed.
+    /// Where alerts are sent to, by HTTP or HTTPS: one POST for each, with the alert as JSON. Redirects are not followed. Under
+    /// systemd, the unit's `IPAddressAllow=` must have its address.
     pub url: Uri,
     /// Headers of each request, such as `Authorization: Bearer ...`. They are never printed.
     pub headers: Vec<(HeaderName, HeaderValue)>,
@@ -62,6 +63,20 @@ impl WebhookConfig {
             retry: Duration::from_millis(500),
             ca_file: None,
         }
+    }
+}
+
+impl WebhookConfig {
+    /// Whether it is spoken to over TLS.
+    #[must_use]
+    pub fn is_tls(&self) -> bool {
+        self.url.scheme_str() == Some("https")
+    }
+
+    /// The TCP port that it listens on.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.url.port_u16().unwrap_or(if self.is_tls() { 443 } else { 80 })
     }
 }
 

@@ -5,17 +5,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
-use std::fs::Permissions;
-use std::io::{self, Write as _};
-use std::os::unix::fs::PermissionsExt as _;
+use std::io;
 use std::path::Path;
 
 use ipnet::IpNet;
-use tempfile::NamedTempFile;
 use tracing::warn;
 
 use super::config::{DenyConfig, DenyFormat, Include};
 use crate::clock::Timestamp;
+use crate::store::replace;
 
 /// Totals since the start, for metrics.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -118,16 +116,21 @@ impl DenyFile {
         ended
     }
 
-    /// Replaced whole: a proxy reads the old or the new one.
+    /// Replaced whole: a proxy reads the old or the new one. The proxy is another user.
     fn write(&self) -> io::Result<()> {
-        let directory = self.config.path.parent().unwrap_or(Path::new("/"));
-        let mut file = NamedTempFile::new_in(directory)?;
-        file.write_all(self.text().as_bytes())?;
-        // The proxy is another user.
-        file.as_file().set_permissions(Permissions::from_mode(0o644))?;
-        file.as_file().sync_data()?;
-        file.persist(&self.config.path)?;
-        Ok(())
+        replace(&self.config.path, self.text().as_bytes(), 0o644)
+    }
+
+    /// Whether the file could not be written the last time.
+    #[must_use]
+    pub const fn is_failing(&self) -> bool {
+        self.is_failing
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.config.path
     }
 
     fn text(&self) -> String {

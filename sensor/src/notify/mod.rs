@@ -23,6 +23,7 @@ use webhook::Webhook;
 pub use webhook::WebhookStats;
 
 use crate::decide::Alert;
+use crate::printable::to_json;
 
 /// Why a way out cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -75,7 +76,7 @@ impl Notifier {
 
     /// Hands an alert to each way out; waits for none.
     pub fn alert(&self, alert: &Alert) {
-        let Ok(text) = serde_json::to_string(alert) else {
+        let Ok(text) = to_json(alert) else {
             // Neither its maps have keys other than texts nor its numbers lack a form; if it were otherwise, it
             // must not be silent.
             return tracing::error!(id = %alert.id, "an alert has no JSON form");

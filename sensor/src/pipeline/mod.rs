@@ -10,7 +10,6 @@ mod latency;
 mod tests;
 mod totals;
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
@@ -19,17 +18,21 @@ pub use by_route::{MAX_ROUTES, RECENT_WINDOW, RouteCounts, RouteLine, RouteTable
 pub use totals::{DURATION_BUCKETS, Durations, StatusClass, Totals};
 
 use by_route::ByRoute;
+use documented::DocumentedFields;
 
 use crate::capture::Segment;
 use crate::clock::Timestamp;
-use crate::event::{Exchange, Findings, Held, HeldBy, QueryKeys, Source};
+use crate::event::{
+    Exchange, Findings, Further, Held, HeldBy, Host, LoginOutcome, MediaType, Object, Path, Paths, QueryKeys,
+    Redactor, Source, UserAgent,
+};
 use crate::http::{self, Http};
 use crate::identity::{self, Identifier, Key};
 use crate::route::{self, Routes};
 use crate::stream::{self, Instruction, Streams};
 
 /// What the rooms are told.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, DocumentedFields)]
 pub struct Config {
     /// Reassembly.
     pub streams: stream::Config,
@@ -39,6 +42,11 @@ pub struct Config {
     pub identity: identity::Config,
     /// Templates.
     pub routes: route::Config,
+    /// How paths are recorded. `redacted`: segments that look like tokens, keys, e-mail addresses, numbers of cards or
+    /// of persons are replaced by a keyed hash, such as `{token:1a2b3c4d5e6f7788}`. `raw`: as they were sent, secrets
+    /// included. Queries, fragments and path parameters are left out either way, and templates of routes never have
+    /// secrets.
+    pub paths: Paths,
 }
 
 /// What is wrong with a configuration.
@@ -117,6 +125,7 @@ impl<O: Observer> Pipeline<O> {
             routes: Routes::new(&config.routes)?,
             totals: Totals::default(),
             by_route: ByRoute::default(),
+            redactor: Redactor::new(config.paths, key),
             observer,
         };
         let http = Http::new(config.http.clone(), finish);
@@ -216,6 +225,7 @@ struct Finish<O> {
     routes: Routes,
     totals: Totals,
     by_route: ByRoute,
+    redactor: Redactor,
     observer: O,
 }
 
@@ -228,15 +238,21 @@ impl<O: Observer> http::Sink for Finish<O> {
         let proxied = connection.proxy.as_ref().and_then(|proxy| proxied_address(proxy));
         let headers = request.into_iter().flat_map(|request| request.message().headers());
         let query = request.and_then(|request| request.query()).unwrap_or_default();
-        let identity = self.identifier.identify(peer, proxied, headers, query);
-        let path = request.map(|request| request.path());
-        let route = path.map(|path| self.routes.observe(path, status));
+        let identity = self.identifier.identify(peer, proxied, headers, query, status);
+        // Of what is no request nothing is told but that it was there.
+        let told = request.filter(|request| request.has_line());
+        let path = told.map(|request| request.path()).filter(|path| !path.is_empty());
+        // What nobody proves to have sent teaches nothing.
+        let learned = status.filter(|_| connection.proven);
+        let route = path.map(|path| self.routes.observe(path, learned));
         let (place, route) = (route, route.map(|route| self.routes.text(route)));
         let login = self.identifier.login(exchange, route);
+        let (read, uncounted) = self.identifier.further();
+        let cross_site = identity.cross_site && request.is_some_and(Identifier::browsers_send);
         let duration = exchange.duration();
-        let version =
-            request.map(|request| request.version()).or(response.map(|response| response.version()));
-        let version = version.map_or("", http::Version::label);
+        let redactor = &self.redactor;
+        let agent = told.and_then(|request| request.user_agent());
+        let content_type = told.and_then(|request| request.message().content_type());
         let event = Exchange {
             ts: exchange.started(),
             client: identity.client,
@@ -244,30 +260,31 @@ impl<O: Observer> http::Sink for Finish<O> {
             server: connection.server.address(),
             server_port: connection.server.port(),
             peer: identity.peer,
-            http_version: version,
-            method: text(request.map(|request| request.method_bytes())),
-            host: text(request.and_then(|request| request.host())),
-            path: text(path),
+            http_version: version(exchange),
+            method: told.map(|request| request.method_name()),
+            host: told.and_then(|request| request.host()).map(|host| Host::new(host, redactor)),
+            path: path.map(|path| Path::new(path, redactor)),
+            object: path.map(|path| Object::new(path, route, redactor)).unwrap_or_default(),
             route,
             query_keys: QueryKeys::of(query),
             status,
             request_bytes: request.and_then(|request| request.message().body_wire_length()),
             response_bytes: response.and_then(|response| response.message().body_wire_length()),
             duration_us: duration.map(|duration| u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)),
-            user_agent: text(request.and_then(|request| request.user_agent())),
-            content_type: text(request.and_then(|request| request.message().content_type())),
+            user_agent: agent.map(|agent| UserAgent::new(agent, redactor)),
+            content_type: content_type.map(|kind| MediaType::new(kind, redactor)),
             principal: identity.principal,
             login,
+            further: Further { read, uncounted },
+            cross_site,
             source: Source::Wire,
             gaps: exchange.gaps,
+            proven: connection.proven,
             anomalies: Findings { http: exchange.all_anomalies(), identity: identity.anomalies },
             seen: exchange.ended(),
         };
         let method = request.map_or(http::Method::Other, |request| request.method());
-        if let Some(login) = login {
-            self.totals.count_login(login.outcome);
-        }
-        self.totals.count(version, method.label(), status, duration);
+        count(&mut self.totals, &event, method, duration);
         self.by_route.note(place, method, status, (event.seen, duration));
         self.observer.exchange(&event);
     }
@@ -280,6 +297,7 @@ impl<O: Observer> http::Sink for Finish<O> {
             client_port: connection.client.port(),
             server_port: connection.server.port(),
             proxied: self.identifier.trusts(client),
+            proven: connection.proven,
             by: match message.part {
                 http::UnfinishedPart::RequestHead => HeldBy::SlowHeaders,
                 http::UnfinishedPart::RequestBody => HeldBy::SlowBody,
@@ -292,9 +310,20 @@ impl<O: Observer> http::Sink for Finish<O> {
     }
 }
 
-fn text(bytes: Option<&[u8]>) -> Option<Cow<'_, str>> {
-    // Nearly always it is UTF-8, which is told faster than what is wrong with it.
-    bytes.map(|bytes| str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed))
+/// The version of the request, or of the response where there was none.
+fn version(exchange: &http::Exchange<'_>) -> &'static str {
+    let request = exchange.request.map(|request| request.version());
+    request.or(exchange.response.map(|response| response.version())).map_or("", http::Version::label)
+}
+
+fn count(totals: &mut Totals, event: &Exchange<'_>, method: http::Method, duration: Option<Duration>) {
+    if let Some(login) = event.login {
+        totals.count_login(login.outcome, 1);
+        totals.count_login(LoginOutcome::Unknown, u64::from(event.further.uncounted));
+        event.further.read.iter().for_each(|login| totals.count_login(login.outcome, 1));
+    }
+    totals.count(event.http_version, method.label(), event.status, duration);
+    totals.unproven = totals.unproven.saturating_add(u64::from(!event.proven));
 }
 
 fn proxied_address(proxy: &http::ProxyHeader) -> Option<IpAddr> {

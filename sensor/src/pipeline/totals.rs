@@ -100,6 +100,8 @@ pub struct Totals {
     pub exchanges: u64,
     /// Of these, with a status of 400 or more.
     pub failures: u64,
+    /// Of these, of clients that were not shown to be who their address says.
+    pub unproven: u64,
     /// Durations.
     pub durations: Durations,
     /// Attempts to log in, by outcome.
@@ -134,9 +136,9 @@ impl Totals {
         }
     }
 
-    pub(super) fn count_login(&mut self, outcome: LoginOutcome) {
+    pub(super) fn count_login(&mut self, outcome: LoginOutcome, times: u64) {
         if let Some(count) = self.logins.get_mut(outcome as usize) {
-            *count = count.saturating_add(1);
+            *count = count.saturating_add(times);
         }
     }
 
@@ -170,7 +172,7 @@ mod tests {
     fn logins_are_counted_by_their_outcome() {
         let mut totals = Totals::default();
         for outcome in [LoginOutcome::Failure, LoginOutcome::Success, LoginOutcome::Failure] {
-            totals.count_login(outcome);
+            totals.count_login(outcome, 1);
         }
         assert_eq!(LoginOutcome::ALL.map(|outcome| totals.logins(outcome)), [1, 2, 0]);
     }

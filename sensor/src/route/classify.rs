@@ -3,6 +3,7 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::class::Classes;
+use super::secret::{Secret, secret};
 
 /// A kind of segment that is a parameter wherever it stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -61,6 +62,9 @@ impl Parameter {
         }
     }
 }
+
+/// Words of this length are looked at.
+const MAX_PLAIN: usize = 16;
 
 /// Shortest token.
 const MIN_TOKEN: usize = 10;
@@ -143,19 +147,19 @@ impl Census {
 #[inline]
 pub(super) fn classify(segment: &[u8], classes: Classes) -> Option<Parameter> {
     // Most are words.
-    if classes.within(Classes::WORD) {
+    if classes.within(Classes::WORD) && segment.len() < MAX_PLAIN {
         return None;
     }
     if classes == Classes::DIGIT {
         return Some(Parameter::Id);
     }
-    classify_odd(segment, classes)
+    classify_odd(segment, classes).or_else(|| secret(segment).map(Secret::parameter))
 }
 
 fn classify_odd(segment: &[u8], classes: Classes) -> Option<Parameter> {
     let has_digit = classes.meets(Classes::DIGIT);
-    if classes.within(Classes::HEX) {
-        return (segment.len() >= 8 && has_digit).then_some(Parameter::Hex);
+    if classes.within(Classes::HEX) && segment.len() >= 8 && has_digit {
+        return Some(Parameter::Hex);
     }
     if is_uuid(segment) {
         return Some(Parameter::Uuid);
@@ -169,11 +173,13 @@ fn classify_odd(segment: &[u8], classes: Classes) -> Option<Parameter> {
     if has_digit && is_ip(segment, classes) {
         return Some(Parameter::Ip);
     }
-    if segment.strip_prefix(b"+").is_some_and(|digits| Classes::of(digits) == Classes::DIGIT) {
-        return Some(Parameter::Id);
-    }
-    let is_long = segment.len() >= MIN_TOKEN && classes.meets(Classes::LETTERS);
-    (is_long && is_token(segment, &Census::of(segment))).then_some(Parameter::Token)
+    let digits = segment.strip_prefix(b"+");
+    digits.is_some_and(|digits| Classes::of(digits) == Classes::DIGIT).then_some(Parameter::Id)
+}
+
+/// Whether a text as a whole is random.
+pub(super) fn is_random(text: &[u8]) -> bool {
+    text.len() >= MIN_TOKEN && text.iter().any(u8::is_ascii_alphabetic) && is_token(text, &Census::of(text))
 }
 
 /// Part of a file name, such as the fingerprint in `app.3f2a1b9c.js`. Bundlers write eight characters.
@@ -189,7 +195,7 @@ pub(super) fn classify_part(part: &[u8]) -> Option<Parameter> {
     classify(part, classes).filter(|kind| *kind != Parameter::Id || part.len() >= 6)
 }
 
-fn is_uuid(segment: &[u8]) -> bool {
+pub(super) fn is_uuid(segment: &[u8]) -> bool {
     segment.len() == 36
         && segment.iter().enumerate().all(|(index, byte)| match index {
             8 | 13 | 18 | 23 => *byte == b'-',
@@ -202,7 +208,7 @@ fn number(digits: &[u8]) -> Option<u32> {
     digits.iter().try_fold(0_u32, |sum, byte| sum.checked_mul(10)?.checked_add(digit(byte)?))
 }
 
-fn is_date(segment: &[u8]) -> bool {
+pub(super) fn is_date(segment: &[u8]) -> bool {
     let within = |part: Option<&[u8]>, range: std::ops::RangeInclusive<u32>| {
         part.and_then(number).is_some_and(|number| range.contains(&number))
     };
@@ -229,16 +235,17 @@ fn is_date(segment: &[u8]) -> bool {
     }
 }
 
-fn is_email(segment: &[u8]) -> bool {
-    let Some(at) = memchr::memchr(b'@', segment) else { return false };
+/// Somebody at some host: `react@18.2.0` is none, `bob@localhost` is one.
+pub(super) fn is_email(segment: &[u8]) -> bool {
+    let Some(at) = memchr::memrchr(b'@', segment) else { return false };
     let (user, domain) = segment.split_at_checked(at).unwrap_or_default();
     let domain = domain.get(1..).unwrap_or_default();
     let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || b".-".contains(byte);
-    let dot = memchr::memchr(b'.', domain);
+    let last = domain.rsplit(|byte| *byte == b'.').find(|label| !label.is_empty());
     !user.is_empty()
-        && dot.is_some_and(|dot| dot > 0 && dot.saturating_add(1) < domain.len())
+        && last.and_then(<[u8]>::first).is_some_and(u8::is_ascii_alphabetic)
+        && domain.first().is_some_and(u8::is_ascii_alphanumeric)
         && domain.iter().all(is_name)
-        && user.iter().all(|byte| byte.is_ascii_graphic())
 }
 
 fn is_ip(segment: &[u8], classes: Classes) -> bool {
@@ -275,12 +282,12 @@ fn is_token(segment: &[u8], census: &Census) -> bool {
     length >= 16 && both_cases && dense(3) && scarce(words(segment), length, 25)
 }
 
-fn scarce(part: usize, whole: usize, percent: usize) -> bool {
+pub(super) fn scarce(part: usize, whole: usize, percent: usize) -> bool {
     part.saturating_mul(100) < whole.saturating_mul(percent)
 }
 
 /// Bytes in what may be words: at least three letters in lower case, or capitalised, with a vowel.
-fn words(segment: &[u8]) -> usize {
+pub(super) fn words(segment: &[u8]) -> usize {
     let mut total = 0_usize;
     let mut length = 0_usize;
     let mut vowels = false;

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::classify::Parameter;
 use super::config::{Config, Counters};
 use super::learn::Learner;
+use super::secret::secret;
 use super::segment::{Look, Raw, Scratch, Text};
 use super::trie::{Node, NodeId, ROOT, Scope};
 
@@ -117,6 +118,10 @@ impl Learner {
         } else {
             let parent = usize::try_from(segment.parent).ok().and_then(|parent| ids.get(parent));
             let Some(parent) = *parent.ok_or("its parent does not come before it")? else { return Ok(None) };
+            // An earlier version may have taken it for a word.
+            if secret(segment.text.as_bytes()).is_some() {
+                return Ok(None);
+            }
             let look = look(&segment.text, config).ok_or("its text is no segment")?;
             let text = Text { bytes: segment.text.as_bytes(), look };
             if self.trie.find(parent, text.bytes).is_some() {

@@ -28,6 +28,7 @@ pub mod fuzz;
 mod learn;
 mod openapi;
 mod pattern;
+mod secret;
 mod segment;
 mod templates;
 mod trie;
@@ -40,6 +41,8 @@ pub use config::{Config, Counters, MAX_DEPTH};
 pub use export::{ImportError, LEARNED_VERSION, Learned, LearnedSegment};
 pub use openapi::{MAX_OPENAPI, OpenApiError, openapi_patterns};
 pub use pattern::PatternError;
+pub use secret::{Secret, secret};
+pub use segment::identifies;
 pub use templates::Route;
 
 use learn::{Evidence, Learner, Place};

@@ -3,6 +3,7 @@
 use super::class::Classes;
 use super::classify::{Parameter, classify, classify_part};
 use super::config::MAX_DEPTH;
+use super::secret::secret;
 
 /// Where a segment stands in its path, and what it is made of.
 #[derive(Clone, Copy, Debug)]
@@ -207,6 +208,7 @@ impl Scratch {
         if matches!(kind, None | Some(Parameter::Token))
             && classes.meets(Classes::DOT)
             && compose_file(decoded, &mut self.text)
+            && secret(&self.text).is_none()
         {
             return Text { bytes: &self.text, look: Look::Mixed };
         }
@@ -233,7 +235,8 @@ impl Scratch {
     }
 }
 
-fn decode<'s>(raw: &'s [u8], buffer: &'s mut Vec<u8>) -> &'s [u8] {
+/// Percent-escapes resolved once; what is no escape stays.
+pub(super) fn decode<'s>(raw: &'s [u8], buffer: &'s mut Vec<u8>) -> &'s [u8] {
     if memchr::memchr(b'%', raw).is_none() {
         return raw;
     }
@@ -311,6 +314,14 @@ fn compose_file(name: &[u8], text: &mut Vec<u8>) -> bool {
     }
     text.extend_from_slice(extension);
     found
+}
+
+/// Whether a segment as sent names one of many objects by its looks: a number, a UUID, a token. A date does not.
+#[must_use]
+pub fn identifies(segment: &[u8]) -> bool {
+    let mut buffer = Vec::new();
+    let decoded = decode(segment, &mut buffer);
+    classify(decoded, Classes::of(decoded)).is_some_and(|kind| kind != Parameter::Date)
 }
 
 /// Longest text that looks like a constant.

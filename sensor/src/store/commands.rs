@@ -1,8 +1,12 @@
 //! The file that keeps what commands said: `commands.json` in the state directory.
 
-use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
-use super::file::StateFile;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::file::{Reading, StateFile};
 use crate::clock::Timestamp;
 use crate::enforce::{Layer, Limits, Scope};
 
@@ -18,13 +22,119 @@ pub struct Pending {
 }
 
 /// Everything that is kept.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Saved {
+    /// Raised whenever an older program would misunderstand the rest.
+    pub version: u32,
     /// What commands said.
     pub commands: Layer,
     /// Changes that wait for confirmation.
     pub pending: Vec<Pending>,
+}
+
+/// The version that this program writes. Files without one are of the first.
+const VERSION: u32 = 1;
+
+impl Default for Saved {
+    fn default() -> Self {
+        Self { version: VERSION, commands: Layer::default(), pending: Vec::new() }
+    }
+}
+
+impl Saved {
+    /// Reads a file's content. Of what a newer version wrote, or somebody with an editor, each rule that is understood
+    /// is taken: a block that holds is worth more than one rule that does not.
+    #[must_use]
+    pub fn read(bytes: &[u8]) -> Reading<Self> {
+        let value: Value = match serde_json::from_slice(bytes) {
+            Ok(value) => value,
+            Err(error) => return Reading::Nothing(error.to_string()),
+        };
+        // A list would pass for an object whose keys are all missing.
+        let Value::Object(mut map) = value else {
+            return Reading::Nothing("it is no JSON object".to_owned());
+        };
+        let version = map.get("version").map_or(Some(u64::from(VERSION)), Value::as_u64);
+        let is_known = version.is_some_and(|version| version <= u64::from(VERSION));
+        if is_known && let Ok(saved) = serde_json::from_slice(bytes) {
+            return Reading::Whole(saved);
+        }
+        let mut lost = Vec::new();
+        let mut saved = Self::default();
+        if let Some(commands) = map.remove("commands") {
+            read_layer(commands, &mut saved.commands, &mut lost);
+        }
+        let pending = map.remove("pending").map_or(Ok(Vec::new()), serde_json::from_value::<Vec<Value>>);
+        for (place, one) in pending.unwrap_or_default().into_iter().enumerate() {
+            saved.pending.extend(take(one, || format!("pending change {place}"), &mut lost));
+        }
+        map.remove("version");
+        lost.extend(map.keys().map(|key| format!("`{key}`")));
+        let version = version.map_or_else(|| "unknown".to_owned(), |version| version.to_string());
+        let lost = if lost.is_empty() { "nothing that it can name".to_owned() } else { first_of(&lost) };
+        Reading::Part(
+            saved,
+            format!(
+                "it is of version {version}, of which this program (version {VERSION}) does not understand {lost}"
+            ),
+        )
+    }
+}
+
+/// Named in full; of more, the number is told.
+const NAMED: usize = 8;
+
+fn first_of(lost: &[String]) -> String {
+    let named = lost.iter().take(NAMED).map(String::as_str).collect::<Vec<_>>().join(", ");
+    match lost.len().checked_sub(NAMED) {
+        Some(more) if more > 0 => format!("{named} and {more} more"),
+        _ => named,
+    }
+}
+
+fn read_layer(commands: Value, layer: &mut Layer, lost: &mut Vec<String>) {
+    let Value::Object(parts) = commands else { return lost.push("`commands`".to_owned()) };
+    for (name, value) in parts {
+        let named = || format!("`commands.{name}`");
+        match name.as_str() {
+            "mode" => layer.mode = take(value, named, lost).flatten(),
+            "limits" => layer.limits = take_each(&name, value, lost),
+            "allows" => layer.allows = take_each(&name, value, lost),
+            "blocks" => layer.blocks = take_each(&name, value, lost),
+            _ => lost.push(named()),
+        }
+    }
+}
+
+/// The entries of a map that are understood.
+fn take_each<K: DeserializeOwned + Ord, V: DeserializeOwned>(
+    part: &str,
+    value: Value,
+    lost: &mut Vec<String>,
+) -> BTreeMap<K, V> {
+    let Value::Object(entries) = value else {
+        lost.push(format!("`commands.{part}`"));
+        return BTreeMap::new();
+    };
+    let entry = |(key, value): (String, Value)| {
+        let named = || format!("{part} of {key}");
+        let read = take::<K>(Value::String(key.clone()), named, lost)?;
+        take::<V>(value, named, lost).map(|value| (read, value))
+    };
+    entries.into_iter().filter_map(entry).collect()
+}
+
+fn take<T: DeserializeOwned>(
+    value: Value,
+    named: impl FnOnce() -> String,
+    lost: &mut Vec<String>,
+) -> Option<T> {
+    let taken = serde_json::from_value(value).ok();
+    if taken.is_none() {
+        lost.push(named());
+    }
+    taken
 }
 
 /// The file of what commands said.
@@ -35,17 +145,15 @@ pub const COMMANDS: &str = "commands.json";
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
-
     use super::*;
     use crate::enforce::{BlockRule, Mode, Origin};
 
     #[test]
     fn what_is_saved_is_loaded() {
         let directory = tempfile::tempdir().unwrap();
-        let store = CommandStore::open(&directory.path().join("new"), COMMANDS).unwrap();
-        assert_eq!(store.load().unwrap(), Saved::default());
+        let mut store = CommandStore::open(&directory.path().join("new"), COMMANDS).unwrap();
         let now = Timestamp::from_unix_micros(1_700_000_000_123_456);
+        assert_eq!(store.recall_with(now, Saved::read), (Saved::default(), None));
         let limits = Limits { packets: Some("5/s".parse().unwrap()), ..Limits::default() };
         let mut saved = Saved::default();
         saved.commands.mode = Some(Mode::Enforce);
@@ -56,14 +164,6 @@ mod tests {
         saved.commands.blocks.insert("2001:db8::/32".parse().unwrap(), rule);
         saved.pending.push(Pending { scope: Scope::Default, previous: Some(limits), deadline: now });
         store.save(&saved).unwrap();
-        assert_eq!(store.load().unwrap(), saved);
-    }
-
-    #[test]
-    fn a_broken_file_is_named() {
-        let directory = tempfile::tempdir().unwrap();
-        let store = CommandStore::open(directory.path(), COMMANDS).unwrap();
-        fs::write(directory.path().join("commands.json"), "{").unwrap();
-        assert!(store.load().unwrap_err().to_string().contains("commands.json"));
+        assert_eq!(store.recall_with(now, Saved::read), (saved, None));
     }
 }

@@ -1,11 +1,19 @@
 //! What must survive a restart: what commands said, and what happened.
 
+mod aside;
 mod commands;
 mod events;
 mod file;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzz;
+mod own;
+mod replace;
+#[cfg(test)]
+mod tests;
 
+pub use aside::Damage;
 pub use commands::{COMMANDS, CommandStore, Pending, Saved};
 pub use events::{EVENTS, EventStore, MOST_RECORDS, ReadError, Reader, StoreConfig, StoreStats};
-pub use file::{StateFile, StoreError};
+pub use file::{Reading, StateFile, StoreError};
+pub use own::{Unfit, read_own};
+pub use replace::{create, replace};

@@ -2,11 +2,22 @@
 
 use std::collections::VecDeque;
 
+use super::counters::Refusal;
 use super::policy::{Extent, OverlapPolicy};
 use super::sequence::Sequence;
+use crate::clock::Timestamp;
 
 /// What a piece costs beside its bytes.
 pub(super) const PIECE_OVERHEAD: usize = 96;
+
+/// Why a receiver may not have taken a segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Doubt {
+    pub(super) why: Refusal,
+    /// Until then, it may be that what the segment acknowledges was sent before and is only seen later; see
+    /// [`super::Config::acknowledged_wait`].
+    pub(super) until: Timestamp,
+}
 
 /// A segment, or what is left of it after what was delivered before.
 #[derive(Clone, Copy, Debug)]
@@ -19,6 +30,8 @@ pub(super) struct Arrival<'a> {
     pub(super) bytes: Option<&'a [u8]>,
     /// These bytes may not be delivered before the other side has come this far.
     pub(super) gate: Option<Sequence>,
+    /// Why the receiver may not have taken them; then its acknowledgement decides, and any other copy counts more.
+    pub(super) dubious: Option<Doubt>,
 }
 
 /// A stretch of bytes, or of bytes that were not captured.
@@ -29,6 +42,8 @@ pub(super) struct Piece {
     /// None: not captured.
     pub(super) bytes: Option<Vec<u8>>,
     pub(super) gate: Option<Sequence>,
+    /// See [`Arrival::dubious`].
+    pub(super) dubious: Option<Doubt>,
     /// Extent of the segment that it came in, as the overlap policy sees it.
     origin: Extent,
     /// Counts up.
@@ -92,11 +107,11 @@ impl Assembler {
         self.pieces.back().map(|piece| piece.end)
     }
 
-    /// Where the pieces end that follow a number without a hole; nothing where there is a hole at once.
+    /// Where the pieces end that follow a number without a hole and without a doubt; nothing where there is one at once.
     pub(super) fn run_end(&self, from: Sequence) -> Option<Sequence> {
         let mut end = None;
         for piece in &self.pieces {
-            if piece.start.after(end.unwrap_or(from)) {
+            if piece.start.after(end.unwrap_or(from)) || piece.dubious.is_some() {
                 break;
             }
             end = Some(piece.end);
@@ -204,6 +219,11 @@ impl Writer<'_> {
 
     /// Whether the arrival counts where it overlaps a piece. Bytes always count more than their absence.
     fn wins(&self, piece: &Piece) -> bool {
+        match (self.arrival.dubious, piece.dubious) {
+            (None, Some(_)) => return true,
+            (Some(_), None) => return false,
+            (None, None) | (Some(_), Some(_)) => {}
+        }
         match (self.arrival.bytes, &piece.bytes) {
             (Some(_), None) => true,
             (None, _) => false,
@@ -235,6 +255,7 @@ impl Writer<'_> {
         if let Some(last) = pieces.back_mut() {
             let alike = last.end == start
                 && last.gate == self.arrival.gate
+                && last.dubious == self.arrival.dubious
                 && (last.origin == self.origin || !self.policy.looks_at_extents());
             match (&mut last.bytes, bytes) {
                 (Some(earlier), Some(bytes)) if alike => {
@@ -254,6 +275,7 @@ impl Writer<'_> {
             end,
             bytes: bytes.map(<[u8]>::to_vec),
             gate: self.arrival.gate,
+            dubious: self.arrival.dubious,
             origin: self.origin,
             age: self.age,
         });

@@ -1,10 +1,12 @@
 //! A connection.
 
+use super::acceptance::Acceptance;
 use super::config::Config;
 use super::counters::{Counters, bump};
 use super::deadlines::Deadlines;
 use super::half::Half;
 use super::protocol::{CloseCause, Opening, Protocol, Side};
+use super::recent::{Kept, Recent};
 use super::sequence::Sequence;
 use crate::capture::Endpoint;
 use crate::clock::Timestamp;
@@ -77,6 +79,17 @@ pub(super) struct Connection<S> {
     pub(super) phase: Phase,
     /// The list that it is in.
     pub(super) class: Class,
+    /// What decides which segments of the client are taken.
+    pub(super) acceptance: Acceptance,
+    /// The client's last segments that were taken, the last first, and the last one that was not.
+    pub(super) taken: [Kept; 2],
+    pub(super) turned_away: Kept,
+    /// Where its first segment began, if the handshake was missed.
+    pub(super) began: Sequence,
+    /// Whether the client was shown to get what the server sends: who forges its address does not.
+    pub(super) proven: bool,
+    /// Whether the handshake was missed.
+    pub(super) midstream: bool,
     /// Whether the source is to be told something.
     pub(super) notice: bool,
 }
@@ -87,6 +100,7 @@ pub(super) struct Context<'a, P> {
     pub(super) counters: &'a mut Counters,
     pub(super) config: &'a Config,
     pub(super) deadlines: &'a mut Deadlines,
+    pub(super) recent: &'a mut Recent,
     /// Of the segment, or the deadline, that makes bytes available.
     pub(super) time: Timestamp,
     /// The connection's entry in the table.
@@ -118,6 +132,12 @@ impl<S> Connection<S> {
             reopening_known: false,
             phase: Phase::SynSent,
             class: Class::HalfOpen,
+            acceptance: Acceptance::default(),
+            taken: [Kept::default(); 2],
+            turned_away: Kept::default(),
+            began: Sequence(0),
+            proven: false,
+            midstream: false,
             notice: false,
         }
     }
@@ -172,11 +192,24 @@ impl<S> Connection<S> {
             midstream,
         };
         self.phase = Phase::Established;
+        self.midstream = midstream;
         self.state = Some(context.protocol.open(&opening));
         bump(&mut context.counters.opened);
         bump(&mut context.counters.active);
         if midstream {
             bump(&mut context.counters.midstream);
+        }
+    }
+
+    /// The client was shown to get what the server sends.
+    pub(super) fn prove<P: Protocol<State = S>>(&mut self, context: &mut Context<'_, P>) {
+        if self.proven {
+            return;
+        }
+        if let Some(state) = &mut self.state {
+            self.proven = true;
+            bump(&mut context.counters.proven);
+            context.protocol.proven(state);
         }
     }
 

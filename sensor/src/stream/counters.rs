@@ -51,6 +51,52 @@ impl Invalid {
     }
 }
 
+/// Why a segment is none that the receiver's kernel takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Refusal {
+    /// Its checksum does not hold (RFC 9293, section 3.1).
+    Checksum,
+    /// It is signed (RFC 2385, RFC 5925), and the server has no key for it.
+    Signature,
+    /// Its timestamp is older than others that were taken (PAWS; RFC 7323, section 5).
+    Timestamp,
+    /// It acknowledges what was not sent (RFC 9293, section 3.10.7.4).
+    AckUnsent,
+    /// It acknowledges too little (RFC 5961, section 5.2).
+    AckOld,
+    /// It lies beyond the window (RFC 9293, section 3.10.7.4).
+    Window,
+    /// A server's segment that came from outside, or a client's that left this host.
+    Direction,
+}
+
+impl Refusal {
+    /// All of them.
+    pub const ALL: [Self; 7] = [
+        Self::Checksum,
+        Self::Signature,
+        Self::Timestamp,
+        Self::AckUnsent,
+        Self::AckOld,
+        Self::Window,
+        Self::Direction,
+    ];
+
+    /// Its name as a metric's label.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Checksum => "checksum",
+            Self::Signature => "signature",
+            Self::Timestamp => "timestamp",
+            Self::AckUnsent => "ack_unsent",
+            Self::AckOld => "ack_old",
+            Self::Window => "window",
+            Self::Direction => "direction",
+        }
+    }
+}
+
 /// Which bound made bytes go on before their turn, with the hole before them lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Refused {
@@ -91,6 +137,12 @@ pub struct Counters {
     pub opened: u64,
     /// Those among them whose handshake was missed.
     pub midstream: u64,
+    /// Connections of which it was shown that the client gets what the server sends.
+    pub proven: u64,
+    /// Connections that began amid others' bytes, and gave way when the server spoke of others.
+    pub disproven: u64,
+    /// Segments whose bytes differ from an earlier copy of the same bytes.
+    pub conflicts: u64,
     /// Payload bytes of segments that were delivered, or waiting, before.
     pub retransmitted_bytes: u64,
     /// Keep-alive probes with a byte of garbage (RFC 9293, section 3.8.4).
@@ -136,6 +188,7 @@ pub struct Counters {
     pub(super) closed: [u64; CloseCause::ALL.len()],
     pub(super) invalid: [u64; Invalid::ALL.len()],
     pub(super) refused: [u64; Refused::ALL.len()],
+    pub(super) refusals: [u64; Refusal::ALL.len()],
 }
 
 impl Counters {
@@ -151,6 +204,12 @@ impl Counters {
         self.invalid.get(cause as usize).copied().unwrap_or_default()
     }
 
+    /// Segments that the server's kernel would not take, for a reason.
+    #[must_use]
+    pub fn refusals(&self, reason: Refusal) -> u64 {
+        self.refusals.get(reason as usize).copied().unwrap_or_default()
+    }
+
     /// Times that a bound on waiting bytes was hit.
     #[must_use]
     pub fn refused(&self, cause: Refused) -> u64 {
@@ -163,6 +222,10 @@ impl Counters {
 
     pub(super) fn count_invalid(&mut self, cause: Invalid) {
         self.invalid.get_mut(cause as usize).map(bump).unwrap_or_default();
+    }
+
+    pub(super) fn count_refusal(&mut self, reason: Refusal) {
+        self.refusals.get_mut(reason as usize).map(bump).unwrap_or_default();
     }
 
     pub(super) fn count_refused(&mut self, cause: Refused) {

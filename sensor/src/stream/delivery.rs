@@ -181,8 +181,12 @@ impl<S> Connection<S> {
             }
             let expected = self.look(side).expected;
             let other = self.look(side.other());
-            let held = gate.is_some_and(|gate| other.known && gate.after(other.expected));
-            if start.after(expected) || (held && end.after(expected)) {
+            let dubious = self.look(side).first_is_dubious();
+            let held = gate.is_some_and(|gate| {
+                other.known && gate.after(other.expected) && !(dubious && gate.after(other.highest))
+            });
+            let doubtful = self.look(side).first_is_doubtful(other, context.time);
+            if start.after(expected) || ((held || doubtful) && end.after(expected)) {
                 break;
             }
             self.deliver_first(side, context);
@@ -199,7 +203,12 @@ impl<S> Connection<S> {
             return;
         }
         match &piece.bytes {
-            Some(bytes) => self.deliver(side, bytes.get(known as usize..).unwrap_or_default(), context),
+            Some(bytes) => {
+                if side == Side::Client {
+                    self.keep_taken(piece.start, bytes, context);
+                }
+                self.deliver(side, bytes.get(known as usize..).unwrap_or_default(), context);
+            }
             None => self.pass_over(side, piece.end, Missing::NotCaptured, context),
         }
     }
@@ -243,7 +252,12 @@ impl<S> Connection<S> {
         target: Sequence,
         context: &mut Context<'_, P>,
     ) {
+        let mut target = target;
         while self.state.is_some() && self.look(side).expected.before(target) && !self.look(side).ended {
+            if self.look(side).first_is_doubtful(self.look(side.other()), context.time) {
+                target = target.min(self.discard_first(side, context));
+                continue;
+            }
             let half = self.look(side);
             match half.first() {
                 Some((start, _, gate)) if !start.after(half.expected) => {
@@ -258,6 +272,20 @@ impl<S> Connection<S> {
             }
             self.settle(context);
         }
+    }
+
+    /// Gives up a piece that the peer has not taken; how far there is more.
+    fn discard_first<P: Protocol<State = S>>(
+        &mut self,
+        side: Side,
+        context: &mut Context<'_, P>,
+    ) -> Sequence {
+        let half = self.half(side);
+        if let Some(doubt) = half.pop(context.counters).and_then(|piece| piece.dubious) {
+            context.counters.count_refusal(doubt.why);
+        }
+        let believed = self.believed(side);
+        self.look(side).buffered_end().map_or(believed, |end| end.max(believed))
     }
 
     /// Gives up a side's next hole, up to a number that the peer is believed to have received; whether there was

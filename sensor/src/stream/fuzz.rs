@@ -166,6 +166,7 @@ fn segment<'a>(record: &[u8], data: &'a [u8], time: Timestamp) -> Segment<'a> {
         urgent: u16::from(short),
         length: u32::from(length),
         payload: if short > 0xf0 { data.get(..data.len() / 2).unwrap_or_default() } else { data },
+        ..Segment::default()
     }
 }
 

@@ -4,6 +4,7 @@ use super::assembler::{Arrival, Assembler, Overlap, Piece};
 use super::counters::Counters;
 use super::policy::OverlapPolicy;
 use super::sequence::Sequence;
+use crate::clock::Timestamp;
 
 /// One direction of a connection.
 #[derive(Debug, Default)]
@@ -100,6 +101,22 @@ impl Half {
     pub(super) fn first(&self) -> Option<(Sequence, Sequence, Option<Sequence>)> {
         let piece = self.assembler.as_ref()?.first()?;
         Some((piece.start, piece.end, piece.gate))
+    }
+
+    /// Whether the first waiting piece is dubious: what it acknowledges may never have been sent.
+    pub(super) fn first_is_dubious(&self) -> bool {
+        let first = self.assembler.as_ref().and_then(|waiting| waiting.first());
+        first.is_some_and(|piece| piece.dubious.is_some())
+    }
+
+    /// Whether the first waiting piece may not have been taken by the peer, which has not acknowledged it either, nor been
+    /// seen in time to have sent what it acknowledges.
+    pub(super) fn first_is_doubtful(&self, peer: &Self, now: Timestamp) -> bool {
+        let Some(piece) = self.assembler.as_ref().and_then(|waiting| waiting.first()) else { return false };
+        let Some(doubt) = piece.dubious else { return false };
+        let is_acknowledged = self.acknowledged_known && !piece.end.after(self.acknowledged);
+        let came_early = piece.gate.is_some_and(|gate| !gate.after(peer.expected)) && now <= doubt.until;
+        !is_acknowledged && !came_early
     }
 
     /// The end of the last waiting piece.

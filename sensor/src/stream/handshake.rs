@@ -2,17 +2,18 @@
 
 use super::assembler::{Arrival, PIECE_OVERHEAD};
 use super::connection::{Connection, Context, Next, Phase};
-use super::counters::{Invalid, Refused, bump};
+use super::counters::{Invalid, Refusal, Refused, bump};
 use super::protocol::{Protocol, Side};
 use super::receive::captured;
 use super::sequence::Sequence;
-use crate::capture::{Flags, Segment};
+use crate::capture::{Flags, Segment, TcpOptions};
 
 impl<S> Connection<S> {
     /// A connection as its SYN begins it. Data of the SYN waits for the answer to say whether the server took it
     /// (TCP Fast Open; RFC 7413, section 3).
     pub(super) fn from_syn<P>(segment: &Segment<'_>, context: &mut Context<'_, P>) -> Self {
         let mut connection = Self::new(segment.source, segment.destination, segment.interface, segment.time);
+        connection.acceptance.offer(segment);
         let half = &mut connection.client_half;
         half.begin_after_syn(Sequence(segment.sequence));
         let bytes = captured(segment);
@@ -27,7 +28,7 @@ impl<S> Connection<S> {
             return connection;
         }
         let extent = (half.expected, half.expected.plus(length));
-        let arrival = Arrival { extent, origin: extent.0, bytes: Some(bytes), gate: None };
+        let arrival = Arrival { extent, origin: extent.0, bytes: Some(bytes), gate: None, dubious: None };
         let _nothing_there = half.insert(&arrival, context.config.overlap, context.counters);
         half.highest = half.expected.plus(segment.length);
         connection
@@ -115,6 +116,7 @@ impl<S> Connection<S> {
 
     /// Notes what a SYN|ACK says.
     fn answered(&mut self, segment: &Segment<'_>) {
+        self.acceptance.agree(segment);
         self.server_half.begin_after_syn(Sequence(segment.sequence));
         self.client_half.note_acknowledged(Sequence(segment.acknowledgement));
         self.phase = Phase::SynReceived;
@@ -135,8 +137,16 @@ impl<S> Connection<S> {
             && (!own.known || own.accepts(start, start.plus(segment.length), window))
             && (!other.known || !acknowledged.before(other.expected));
         let empty = segment.length == 0;
+        let completes = side == Side::Client && self.phase == Phase::SynReceived;
+        let reopened = self.reopening_known && start == self.reopening.plus(1);
+        if completes
+            && !reopened
+            && let Some(refusal) = self.judge_completion(segment)
+        {
+            context.counters.count_refusal(refusal);
+            return Next::Keep;
+        }
         if !fits {
-            let reopened = self.reopening_known && start == self.reopening.plus(1);
             if (self.reopening_known && !reopened) || empty {
                 context.counters.count_invalid(Invalid::Sequence);
                 return Next::Keep;
@@ -144,7 +154,6 @@ impl<S> Connection<S> {
             // The handshake was not that of this conversation: a SYN that was answered with a challenge, say.
             return Next::Anew;
         }
-        let completes = side == Side::Client && self.phase == Phase::SynReceived;
         if empty && !completes {
             return Next::Keep;
         }
@@ -152,6 +161,23 @@ impl<S> Connection<S> {
             self.judge_syn_data(start, context);
         }
         self.go_on(side, segment, context)
+    }
+
+    /// Why the server's kernel does not take a segment as the last of the handshake (`tcp_check_req`): it must acknowledge
+    /// just what the server sent, and not be older than the SYN.
+    fn judge_completion(&self, segment: &Segment<'_>) -> Option<Refusal> {
+        let server = &self.server_half;
+        let acknowledged = Sequence(segment.acknowledgement);
+        let stamp = TcpOptions::parse(segment.header.options).timestamps.map(|(stamp, _)| stamp);
+        if acknowledged.before(server.isn.plus(1)) {
+            Some(Refusal::AckOld)
+        } else if acknowledged.after(server.highest) {
+            Some(Refusal::AckUnsent)
+        } else if self.acceptance.is_outdated(stamp) {
+            Some(Refusal::Timestamp)
+        } else {
+            None
+        }
     }
 
     /// Without an answer to the SYN, the client's next segment tells whether data of the SYN was taken: it goes

@@ -4,7 +4,7 @@
 //! segment -> Streams  finds the connection (table) or begins one (roles, handshake)
 //!              |
 //!              v
-//!         Connection  accepts or refuses the segment (receive, handshake)
+//!         Connection  accepts or refuses the segment (acceptance, receive, handshake)
 //!              |
 //!              v
 //!            Half x2  what came too early waits (assembler, policy)
@@ -16,6 +16,7 @@
 //! Architecture Invariant: no clock is read and no input is trusted. What the sequence numbers of one side mean
 //! is decided by what its peer can have accepted, never by the order of a table.
 
+mod acceptance;
 mod assembler;
 mod config;
 mod connection;
@@ -27,8 +28,10 @@ pub mod fuzz;
 mod half;
 mod handshake;
 mod policy;
+mod proof;
 mod protocol;
 mod receive;
+mod recent;
 mod roles;
 mod sequence;
 mod streams;
@@ -38,7 +41,7 @@ mod tests;
 mod upkeep;
 
 pub use config::Config;
-pub use counters::{Counters, Invalid, Refused};
+pub use counters::{Counters, Invalid, Refusal, Refused};
 pub use policy::OverlapPolicy;
 pub use protocol::{Advice, CloseCause, Look, Missing, Opening, Protocol, Side};
 pub use streams::{Instruction, Streams};

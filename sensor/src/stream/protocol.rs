@@ -117,6 +117,13 @@ pub trait Protocol {
     /// A side has sent its last byte (FIN, reached in order).
     fn end(&mut self, state: &mut Self::State, side: Side, time: Timestamp);
 
+    /// The client was shown to get what the server sends, so it is who its address says: its handshake was seen whole,
+    /// or the server acknowledged bytes of it that were seen. Told once.
+    fn proven(&mut self, _state: &mut Self::State) {}
+
+    /// Two copies of the client's bytes differ.
+    fn conflict(&mut self, _state: &mut Self::State) {}
+
     /// Time has passed. Each established connection is looked at every few seconds, whether or not it sends.
     fn look(&mut self, _state: &Self::State, _look: &Look) {}
 

@@ -1,11 +1,11 @@
 //! A segment of an established connection.
 
-use super::assembler::Arrival;
+use super::assembler::{Arrival, Doubt};
 use super::connection::{Connection, Context, Next, Phase};
 use super::counters::{Invalid, Refused, add, bump};
 use super::protocol::{CloseCause, Missing, Protocol, Side};
 use super::sequence::Sequence;
-use crate::capture::{Flags, Segment};
+use crate::capture::{Flags, Integrity, Segment};
 
 /// The control bits that decide how a segment is taken.
 const CONTROL: u8 = Flags::SYN.0 | Flags::FIN.0 | Flags::RST.0 | Flags::URG.0 | Flags::ACK.0;
@@ -20,23 +20,35 @@ impl<S> Connection<S> {
         context: &mut Context<'_, P>,
     ) -> bool {
         let established = self.phase == Phase::Established;
-        let (own, other) = self.halves(side);
+        let (own, other) = (self.look(side), self.look(side.other()));
         let acknowledged = Sequence(segment.acknowledgement);
         let plain = established
             && segment.flags.0 & CONTROL == Flags::ACK.0
             && own.expected == Sequence(segment.sequence)
             && segment.payload.len() == segment.length as usize
+            && segment.integrity != Integrity::Unverifiable
             && own.is_plain()
             && other.assembler.is_none()
             && other.known
             // A FIN may wait for what this brings.
             && (!other.fin_known || other.ended)
-            && !acknowledged.after(other.expected);
+            && !acknowledged.after(other.expected)
+            && match side {
+                Side::Client => {
+                    self.proven && self.turned_away.is_empty() && self.is_acceptable_at_once(segment)
+                }
+                Side::Server => self.proven,
+            };
         if !plain {
             return false;
         }
+        self.note_accepted(side, segment);
+        let (own, other) = self.halves(side);
         own.highest = own.highest.max(own.expected.plus(segment.length));
         other.note_acknowledged(acknowledged);
+        if side == Side::Client {
+            self.keep_taken(Sequence(segment.sequence), segment.payload, context);
+        }
         self.hand_over(side, segment.payload, context);
         true
     }
@@ -70,15 +82,26 @@ impl<S> Connection<S> {
             half.begin(start);
         }
         if wide || !half.accepts(start, end, window) {
-            if reopened && !wide {
+            if (reopened || self.may_be_made_up(side, segment)) && !wide {
                 self.close(CloseCause::Reused, context);
                 return Next::Anew;
             }
             context.counters.count_invalid(Invalid::Sequence);
             return Next::Keep;
         }
+        if side == Side::Client && !self.is_taken(segment, context) {
+            return Next::Keep;
+        }
+        if side == Side::Server && self.contradicts(segment, window) {
+            bump(&mut context.counters.disproven);
+            self.close(CloseCause::Reused, context);
+            return Next::Anew;
+        }
+        self.note_accepted(side, segment);
+        let half = self.half(side);
         half.seen = true;
         half.highest = half.highest.max(end);
+        self.look_for_proof(side, segment, context);
         self.acknowledge(side.other(), Sequence(segment.acknowledgement), context);
         self.note_urgent(side, segment, context);
         // Its sender has sent what comes before, so what the source left out lies there.
@@ -153,12 +176,19 @@ impl<S> Connection<S> {
             if segment.length == 1 && end == half.expected {
                 return bump(&mut context.counters.keep_alives);
             }
-            return add(&mut context.counters.retransmitted_bytes, segment.length);
+            add(&mut context.counters.retransmitted_bytes, segment.length);
+            if side == Side::Client {
+                self.compare_again(start, captured(segment), context);
+            }
+            return;
         }
         if half.ended {
             return add(&mut context.counters.after_fin_bytes, end.since(half.expected));
         }
         add(&mut context.counters.retransmitted_bytes, half.expected.since(start));
+        if side == Side::Client && half.expected.after(start) {
+            self.compare_again(start, captured(segment), context);
+        }
         let gate = self.gate(side, segment, context);
         let half = self.look(side);
         let first = half.first().map(|(start, ..)| start);
@@ -166,7 +196,7 @@ impl<S> Connection<S> {
         if gate.is_none() && !start.after(half.expected) && alone {
             self.deliver_segment(side, segment, context);
         } else if self.state.is_some() {
-            self.wait(side, segment, gate, context);
+            self.wait(side, segment, gate, None, context);
             self.settle(context);
             self.bound(side, context);
         }
@@ -203,16 +233,20 @@ impl<S> Connection<S> {
     ) {
         let start = Sequence(segment.sequence);
         let known = self.look(side).expected.since(start) as usize;
+        if side == Side::Client {
+            self.keep_taken(start, captured(segment), context);
+        }
         self.deliver(side, captured(segment).get(known..).unwrap_or_default(), context);
         self.pass_over(side, start.plus(segment.length), Missing::NotCaptured, context);
     }
 
-    /// Keeps a segment until its turn.
-    fn wait<P>(
+    /// Keeps a segment until its turn; a dubious one until the server has acknowledged it.
+    pub(super) fn wait<P: Protocol<State = S>>(
         &mut self,
         side: Side,
         segment: &Segment<'_>,
         gate: Option<Sequence>,
+        dubious: Option<Doubt>,
         context: &mut Context<'_, P>,
     ) {
         let origin = Sequence(segment.sequence);
@@ -232,7 +266,7 @@ impl<S> Connection<S> {
         let rest = start.max(split);
         for (extent, bytes) in [((start, rest), known), ((rest, end), None)] {
             if extent.1.after(extent.0) {
-                let arrival = Arrival { extent, origin, bytes, gate };
+                let arrival = Arrival { extent, origin, bytes, gate, dubious };
                 let met = half.insert(&arrival, context.config.overlap, context.counters);
                 overlap = overlap.saturating_add(met.bytes);
                 conflicting |= met.conflicting;
@@ -244,6 +278,9 @@ impl<S> Connection<S> {
         }
         if conflicting {
             bump(&mut context.counters.conflicting_overlaps);
+            if side == Side::Client {
+                self.tell_conflict(context);
+            }
         }
     }
 
@@ -277,10 +314,22 @@ impl<S> Connection<S> {
         let believed = self.believed(side);
         let half = self.half(side);
         let skipped = half.skip_end().is_some_and(|end| at.after(half.expected) && !at.after(end));
-        let in_place = !half.known
-            || at == half.expected
-            || at == believed
-            || (side == Side::Server && (at == half.highest || skipped));
+        let waiting = half.assembler.as_ref();
+        let run_end = waiting.and_then(|waiting| waiting.run_end(half.expected));
+        let in_place = match side {
+            // As `tcp_validate_incoming`: at the next byte, at the end of all that was received, or at a FIN.
+            Side::Client => {
+                !half.known
+                    || at == half.expected
+                    || at == believed
+                    || run_end == Some(at)
+                    || waiting.and_then(|waiting| waiting.end()) == Some(at)
+                    || (half.ended && at.plus(1) == half.expected)
+            }
+            Side::Server => {
+                !half.known || at == half.expected || at == believed || at == half.highest || skipped
+            }
+        };
         if in_place {
             self.close(CloseCause::Rst, context);
         } else {

@@ -20,18 +20,18 @@ const CLIENT_STARTS: [&[u8]; 12] = [
     b"\r\n\r\n\0\r\nQUIT\n",
 ];
 
-/// Whether a segment's source is the client, as well as one can tell: by configured ports; because the server is
-/// on this host; by the payload; because servers have the lower port.
+/// Whether a segment's source is the client, as well as one can tell: because the server is on this host; by configured
+/// ports; by the payload; because servers have the lower port.
 pub(super) fn from_client(segment: &Segment<'_>, config: &Config) -> bool {
+    if let Some(direction) = segment.direction {
+        return direction == Direction::Ingress;
+    }
     let (source, destination) = (segment.source.port(), segment.destination.port());
     let serves = |port: u16| config.server_ports.binary_search(&port).is_ok();
     match (serves(source), serves(destination)) {
         (true, false) => return false,
         (false, true) => return true,
         _ => {}
-    }
-    if let Some(direction) = segment.direction {
-        return direction == Direction::Ingress;
     }
     if segment.payload.starts_with(b"HTTP/") {
         return false;

@@ -2,15 +2,17 @@
 
 use std::hash::{BuildHasher, Hasher};
 
+use super::acceptance;
 use super::config::Config;
 use super::connection::{Class, Connection, Context, Next, Phase};
-use super::counters::{Counters, Invalid, add, bump};
+use super::counters::{Counters, Invalid, Refusal, add, bump};
 use super::deadlines::Deadlines;
 use super::protocol::{CloseCause, Protocol, Side};
+use super::recent::Recent;
 use super::roles;
 use super::sequence::Sequence;
 use super::table::Table;
-use crate::capture::{Endpoint, Flags, Segment};
+use crate::capture::{Direction, Endpoint, Flags, Segment, TcpHeader};
 use crate::clock::Timestamp;
 
 /// Entries given up, or deadlines met, along with one segment at most.
@@ -55,6 +57,7 @@ pub struct Streams<P: Protocol> {
     pub(super) counters: Counters,
     pub(super) table: Table<P::State>,
     pub(super) deadlines: Deadlines,
+    pub(super) recent: Recent,
     /// Nothing needs to be done before.
     pub(super) due: Timestamp,
     /// The entry to look at next, and when that was done last.
@@ -72,6 +75,7 @@ impl<P: Protocol> Streams<P> {
             counters: Counters::default(),
             table: Table::new(config.max_connections, seed),
             deadlines: Deadlines::default(),
+            recent: Recent::default(),
             due: Timestamp::from_unix_nanos(u64::MAX),
             look_next: 0,
             looked: Timestamp::default(),
@@ -106,6 +110,10 @@ impl<P: Protocol> Streams<P> {
         if segment.time >= self.due {
             self.catch_up(segment.time, PER_SEGMENT);
         }
+        if let Err(refusal) = acceptance::integrity(segment, self.config.takes_signed) {
+            self.turn_away(segment, refusal);
+            return None;
+        }
         if let Some((index, side)) = self.table.find(segment.source, segment.destination) {
             self.known(index, side, segment)
         } else {
@@ -131,13 +139,33 @@ impl<P: Protocol> Streams<P> {
         self.due = Timestamp::from_unix_nanos(u64::MAX);
     }
 
+    /// What its receiver drops whichever connection it belongs to. What was damaged on its way is sent again as it was; a
+    /// signed segment is what it was meant to be.
+    #[cold]
+    fn turn_away(&mut self, segment: &Segment<'_>, why: Refusal) {
+        self.counters.count_refusal(why);
+        if why != Refusal::Signature {
+            return;
+        }
+        if let Some((index, Side::Client)) = self.table.find(segment.source, segment.destination) {
+            self.with(index, segment.time, |connection, context| {
+                connection.keep_refused(Sequence(segment.sequence), segment.payload, context);
+            });
+        }
+    }
+
     fn known(&mut self, index: usize, side: Side, segment: &Segment<'_>) -> Option<Instruction> {
         let connection = self.table.get_mut(index)?;
+        if !Connection::<P::State>::comes_from_its_side(side, segment) {
+            self.counters.count_refusal(Refusal::Direction);
+            return None;
+        }
         let mut context = Context {
             protocol: &mut self.protocol,
             counters: &mut self.counters,
             config: &self.config,
             deadlines: &mut self.deadlines,
+            recent: &mut self.recent,
             time: segment.time,
             index,
         };
@@ -195,12 +223,19 @@ impl<P: Protocol> Streams<P> {
             self.counters.count_invalid(Invalid::Flags);
             return None;
         }
+        // A SYN that leaves this host is none of a client, an answer that comes none of a server.
+        let expected = if ack { Direction::Egress } else { Direction::Ingress };
+        if syn && segment.direction.is_some_and(|direction| direction != expected) {
+            self.counters.count_refusal(Refusal::Direction);
+            return None;
+        }
         self.make_room(segment.time);
         let mut context = Context {
             protocol: &mut self.protocol,
             counters: &mut self.counters,
             config: &self.config,
             deadlines: &mut self.deadlines,
+            recent: &mut self.recent,
             time: segment.time,
             index: 0,
         };
@@ -228,6 +263,7 @@ impl<P: Protocol> Streams<P> {
                 flags: Flags::SYN,
                 length: 0,
                 payload: &[],
+                header: TcpHeader::default(),
                 ..*segment
             };
             let _none = self.unknown(&syn);
@@ -265,6 +301,7 @@ impl<P: Protocol> Streams<P> {
             counters: &mut self.counters,
             config: &self.config,
             deadlines: &mut self.deadlines,
+            recent: &mut self.recent,
             time,
             index,
         };
@@ -302,6 +339,8 @@ fn midstream<P: Protocol>(segment: &Segment<'_>, context: &mut Context<'_, P>) -
     };
     let mut connection = Connection::new(client, server, segment.interface, segment.time);
     connection.establish(true, context);
+    let is_client = client == segment.source;
+    connection.began = Sequence(if is_client { segment.sequence } else { segment.acknowledgement });
     connection
 }
 

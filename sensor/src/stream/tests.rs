@@ -145,6 +145,7 @@ impl Wire {
             urgent: 0,
             length: u32::try_from(payload.len()).unwrap(),
             payload,
+            ..Segment::default()
         }
     }
 

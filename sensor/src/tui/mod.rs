@@ -20,12 +20,11 @@ mod terminal;
 mod tests;
 mod view;
 
-use std::net::IpAddr;
 use std::path::PathBuf;
 
 pub use format::{Latency, Share, share};
 
-use crate::control::wire::{AlertExplanation, Envelope, Explanation, Request, StatusReport};
+use crate::control::wire::{AlertExplanation, Envelope, Explanation, Request, SshConnection, StatusReport};
 use crate::control::{Client, ClientError};
 
 /// What commands say about answers, word for word.
@@ -44,8 +43,8 @@ pub struct Words {
 pub struct Options {
     /// The daemon's control socket.
     pub socket: PathBuf,
-    /// Where the operator's ssh session comes from, so that no key can block it.
-    pub ssh_peer: Option<IpAddr>,
+    /// The connection of the operator's ssh session, so that no key can block it.
+    pub ssh: Option<SshConnection>,
     /// Without colours.
     pub no_color: bool,
     /// The words of other commands.
@@ -69,6 +68,6 @@ pub enum TopError {
 /// Where no daemon answers, or the terminal does not work.
 pub fn run(options: &Options) -> Result<(), TopError> {
     // Before the terminal is taken: a mistaken `--socket` is said as by any other command.
-    Client::new(&options.socket).ask(&Envelope { request: Request::Status, ssh_peer: options.ssh_peer })?;
+    Client::new(&options.socket).ask(&Envelope { request: Request::Status, ssh: options.ssh })?;
     Ok(terminal::show(options)?)
 }

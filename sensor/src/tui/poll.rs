@@ -114,7 +114,7 @@ type Goes = bool;
 
 impl Daemon {
     fn ask<T: DeserializeOwned>(&self, request: Request) -> Result<T, ClientError> {
-        self.client.ask_for(&Envelope { request, ssh_peer: self.options.ssh_peer })
+        self.client.ask_for(&Envelope { request, ssh: self.options.ssh })
     }
 
     fn tell<T>(&self, part: Part, found: Result<T, ClientError>, message: impl FnOnce(T) -> Message) -> Goes {

@@ -1,6 +1,7 @@
 //! A Debian root with its own systemd as the first process, for tests of the package and its unit.
 
 mod base;
+pub mod upgrade;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -107,6 +108,15 @@ impl Container {
             self.journal()
         );
         Ok(printed.into_owned())
+    }
+
+    /// A property of the unit.
+    ///
+    /// # Errors
+    /// Where systemd does not tell.
+    pub fn property(&self, name: &str) -> Result<String> {
+        let shown = self.ok(&["systemctl", "show", "sensor", "--value", "--property", name])?;
+        Ok(shown.trim().to_owned())
     }
 
     /// Copies a file to [`SHARED`]; returns its path inside.

@@ -15,6 +15,7 @@
 //!   the family's clients; whether a block stands is a matter of all that match. A source that a wide block
 //!   stands against is not remembered.
 //! * An allow lifts any block. Nothing is charged for packets that are allowed or blocked.
+//! * Headers beyond the depth that is followed are dropped where nothing else decides.
 //! * Only what lies in the first part of a multi-buffer frame is read.
 
 mod bucket;
@@ -26,6 +27,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use sensor_common::abi::{Family, Reason, Verdict};
 use sensor_common::limit::Rate;
+use sensor_common::packet::Problem;
 
 pub use bucket::admitted_at_once;
 use bucket::{Bucket, Quota};
@@ -72,6 +74,9 @@ impl Model {
                 (family, self.reason(source, &content, frame.bytes().len() as u64), content.problem)
             }
         };
+        let is_deep = matches!(problem, Some(Problem::VlanDepth | Problem::ExtensionDepth));
+        let is_open = matches!(reason, Reason::None | Reason::Unparsed);
+        let reason = if is_deep && is_open { Reason::HeaderDepth } else { reason };
         let passes = matches!(reason, Reason::None | Reason::Allowed | Reason::NotIp | Reason::Unparsed);
         let verdict = match (passes, self.policy.enforce) {
             (true, _) => Verdict::Pass,

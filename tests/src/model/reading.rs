@@ -18,10 +18,10 @@ const METHODS: [&[u8]; 9] =
 const REQUEST: usize = 8;
 
 /// IPv6 extension headers that are followed.
-const EXTENSIONS: usize = 8;
+const EXTENSIONS: usize = 64;
 
 /// VLAN tags that are followed.
-const TAGS: usize = 2;
+const TAGS: usize = 64;
 
 /// How a frame is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

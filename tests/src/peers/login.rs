@@ -3,7 +3,7 @@
 //! A password is right where it begins with [`RIGHT`]: whoever plays a scenario decides, and the server keeps no state.
 
 use std::io::{self, Read as _, Write as _};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
@@ -13,7 +13,8 @@ use nix::sys::socket::setsockopt;
 use nix::sys::socket::sockopt::ReceiveTimeout;
 use nix::sys::time::TimeVal;
 
-use crate::netns::Namespace;
+use super::http::Client;
+use crate::netns::{Namespace, Net, SERVER_V4};
 
 /// What right passwords begin with.
 pub const RIGHT: &str = "right-";
@@ -70,6 +71,25 @@ impl LoginServer {
             self.answered.each_ref().map(|count| count.load(Ordering::Relaxed));
         Answered { successes, failures, others }
     }
+}
+
+/// One attempt at logging in on a connection of its own; the status of the answer.
+///
+/// # Errors
+/// Where there is none within a second.
+pub fn attempt(net: &Net, source: IpAddr, user: &str, password: &str) -> io::Result<u16> {
+    let server = SocketAddr::new(SERVER_V4, LoginServer::PORT);
+    let client = Client { timeout: Duration::from_secs(1), ..Client::new(source, server) };
+    net.world.enter(|| {
+        let mut stream = client.connect()?;
+        let body = format!(r#"{{"username":"{user}","password":"{password}"}}"#);
+        let head = "POST /login HTTP/1.1\r\nHost: shop.example\r\nContent-Type: application/json";
+        write!(stream, "{head}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len())?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok());
+        status.ok_or_else(|| io::Error::other(format!("answered with {answer:?}")))
+    })
 }
 
 impl Drop for LoginServer {

@@ -47,7 +47,7 @@ pub fn mac_of(interface: &str) -> io::Result<[u8; 6]> {
     link_address(interface)?.addr().ok_or_else(|| io::Error::other("no hardware address"))
 }
 
-fn link_address(interface: &str) -> io::Result<LinkAddr> {
+pub(super) fn link_address(interface: &str) -> io::Result<LinkAddr> {
     let found = getifaddrs()?
         .filter(|entry| entry.interface_name == interface)
         .find_map(|entry| entry.address.filter(|a| a.family() == Some(AddressFamily::Packet)))
@@ -81,8 +81,11 @@ fn set_source(frame: &mut [u8; FRAME], source: Ipv4Addr) {
 }
 
 /// RFC 1071.
-fn checksum(header: &[u8]) -> u16 {
-    let words = header.chunks_exact(2).map(|pair| u32::from(u16::from_be_bytes([pair[0], pair[1]])));
+/// RFC 1071.
+pub(super) fn checksum(bytes: &[u8]) -> u16 {
+    let words = bytes
+        .chunks(2)
+        .map(|pair| u32::from(u16::from_be_bytes([pair[0], pair.get(1).copied().unwrap_or_default()])));
     let sum: u32 = words.sum();
     let folded = (sum & 0xffff) + (sum >> 16);
     !(((folded & 0xffff) + (folded >> 16)) as u16)

@@ -129,7 +129,7 @@ impl Record {
         let mut named = BTreeSet::new();
         let (mut strangers, mut blocked) = (BTreeSet::new(), BTreeSet::new());
         for signal in &self.heard {
-            for client in signal.offenders.iter().map(|offender| offender.client) {
+            for client in signal.offenders.iter().map(|offender| offender.client.address()) {
                 if truth.attackers.contains(&client) {
                     named.insert(client);
                     continue;
@@ -178,7 +178,7 @@ impl Record {
                     alarm.last = signal.at;
                     alarm.severity = alarm.severity.max(signal.severity);
                     alarm.behaviours.extend(behaviours);
-                    alarm.clients.extend(signal.offenders.iter().map(|offender| offender.client));
+                    alarm.clients.extend(signal.offenders.iter().map(|offender| offender.client.address()));
                 }
                 None => {
                     open.insert((signal.threat, &signal.subject), alarms.len());
@@ -190,7 +190,7 @@ impl Record {
                         summary: signal.summary.clone(),
                         severity: signal.severity,
                         behaviours,
-                        clients: signal.offenders.iter().map(|offender| offender.client).collect(),
+                        clients: signal.offenders.iter().map(|offender| offender.client.address()).collect(),
                     });
                 }
             }
@@ -203,13 +203,14 @@ impl Truth {
     /// Whether a signal is about the attack.
     fn concerns(&self, signal: &Signal) -> bool {
         let is_subject = match &signal.subject {
-            Subject::Client(client) => self.attackers.contains(client),
+            Subject::Client(client) => self.attackers.contains(&client.address()),
             Subject::Network(network) => self.attackers.iter().any(|client| network.contains(client)),
             Subject::Account(account) => self.accounts.contains(account),
             // Where and when are right; of an anomaly that is all there is.
             Subject::Principal(_) | Subject::Route(_) | Subject::Host => true,
         };
-        is_subject || signal.offenders.iter().any(|offender| self.attackers.contains(&offender.client))
+        is_subject
+            || signal.offenders.iter().any(|offender| self.attackers.contains(&offender.client.address()))
     }
 
     fn found(&self, start: Timestamp, at: Timestamp) -> Found {
@@ -220,9 +221,10 @@ impl Truth {
 
     /// What those do whom a signal is about.
     fn behind(&self, signal: &Signal, plan: &Plan) -> BTreeSet<Behaviour> {
-        let mut clients: Vec<IpAddr> = signal.offenders.iter().map(|offender| offender.client).collect();
+        let mut clients: Vec<IpAddr> =
+            signal.offenders.iter().map(|offender| offender.client.address()).collect();
         match &signal.subject {
-            Subject::Client(client) => clients.push(*client),
+            Subject::Client(client) => clients.push(client.address()),
             Subject::Account(account) => {
                 if let Some(owner) = self.owners.get(account) {
                     return BTreeSet::from([*owner]);

@@ -1,12 +1,11 @@
 //! What a simulation emits: exchanges and held connections that own what they say, and who is behind them.
 
-use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use sensor::clock::Timestamp;
-use sensor::event::{Event, Exchange, Findings, Held, Login, QueryKeys, Source};
+use sensor::event::{Event, Exchange, Findings, Further, Held, Login, Object, QueryKeys, Source};
 use sensor::identity::KeyedHash;
 
 use super::apps::App;
@@ -191,21 +190,25 @@ impl Lender {
             server_port: SERVER.1,
             peer: None,
             http_version: "1.1",
-            method: Some(Cow::Borrowed(exchange.method)),
-            host: Some(Cow::Borrowed("shop.example")),
-            path: Some(Cow::Borrowed(&self.path)),
+            method: Some(exchange.method),
+            host: Some("shop.example".into()),
+            path: Some(self.path.as_str().into()),
+            object: Object::default(),
             route: Some(exchange.route.template()),
             query_keys: QueryKeys::default(),
             status: Some(exchange.status),
             request_bytes: is_post.then_some(96),
             response_bytes: Some(exchange.route.bytes(exchange.status)),
             duration_us: Some(u64::try_from(exchange.took.as_micros()).expect("a short time")),
-            user_agent: Some(Cow::Borrowed(&self.agents[usize::from(exchange.app.0)])),
-            content_type: is_post.then_some(Cow::Borrowed("application/json")),
+            user_agent: Some(self.agents[usize::from(exchange.app.0)].as_str().into()),
+            content_type: is_post.then(|| "application/json".into()),
             principal: exchange.principal,
             login: exchange.login,
+            further: Further::default(),
+            cross_site: false,
             source: Source::Wire,
             gaps: false,
+            proven: true,
             anomalies: Findings::default(),
             seen: exchange.seen(),
         }))

@@ -157,7 +157,7 @@ fn policies() -> impl Strategy<Value = Policy> {
 }
 
 fn frames() -> impl Strategy<Value = Frame> {
-    let tags = prop_oneof![8 => Just(0_usize), 2 => 1..3_usize, 1 => Just(3)]
+    let tags = prop_oneof![8 => Just(0_usize), 2 => 1..4_usize, 1 => 62..67_usize]
         .prop_flat_map(|count| vec(select(vec![0x8100_u16, 0x88a8, 0x9100]), count));
     let trailer = prop_oneof![6 => Just(Vec::new()), 1 => payloads()];
     let cut = weighted(0.15, any::<prop::sample::Index>());
@@ -228,6 +228,7 @@ fn extensions() -> impl Strategy<Value = Vec<Extension>> {
         8 => Just(Vec::new()),
         4 => vec(extension(), 1..4),
         1 => vec(extension(), 7..11),
+        1 => vec(extension(), 62..67),
         1 => vec(extension(), 0..3).prop_map(|mut chain| {
             chain.splice(0..0, [Extension::Destination(255), Extension::Destination(255)]);
             chain

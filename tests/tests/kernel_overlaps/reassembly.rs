@@ -55,6 +55,7 @@ pub(super) fn read(steps: &[Step]) -> Vec<u8> {
         urgent: 0,
         length: 0,
         payload: &[],
+        ..Segment::default()
     };
     let answer = Segment {
         source: server,

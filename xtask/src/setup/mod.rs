@@ -3,6 +3,7 @@
 //! It may run any number of times; what is there is only looked at.
 
 mod apt;
+mod denier;
 mod linker;
 mod packager;
 mod packages;
@@ -49,6 +50,15 @@ pub(crate) fn packager() -> Result<()> {
     packager::ensure()
 }
 
+/// What checking dependencies needs.
+///
+/// # Errors
+///
+/// When it is missing and cannot be installed.
+pub(crate) fn denier() -> Result<()> {
+    denier::ensure()
+}
+
 /// What building and testing need.
 ///
 /// # Returns
@@ -60,5 +70,10 @@ pub(crate) fn packager() -> Result<()> {
 /// As [`build_tools`].
 pub(crate) fn everything() -> Result<Vec<Skip>> {
     build_tools()?;
-    Ok(packages::ensure())
+    let mut skips = packages::ensure();
+    // A cache of what it took to install it makes the next run quick; without it, one stage fails and says why.
+    if let Err(error) = denier() {
+        skips.push(Skip::new("the check of dependencies", format!("{error:#}")));
+    }
+    Ok(skips)
 }

@@ -33,6 +33,7 @@ const PACKAGES: &[Package] = &[
     package("wrk", "wrk", "throughput measurements"),
     package("curl", "curl", "end-to-end tests with a real client"),
     package("python3", "python3", "end-to-end tests with another server"),
+    package("chromium", "chromium", "the test of what pages of other sites make browsers send"),
     package("xdp-tools", "xdp-filter", "comparisons with xdp-filter"),
     package("bpftool", "bpftool", "checks of what the kernel has loaded"),
     package("busybox-static", "busybox", "tests on other kernels"),

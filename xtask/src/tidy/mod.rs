@@ -8,6 +8,7 @@ mod functions;
 mod length;
 mod lints;
 mod paths;
+mod printing;
 mod rooms;
 mod tokens;
 mod tree;
@@ -61,6 +62,7 @@ fn check(tree: &Tree, subcommands: &[String], machine_paths: &[String]) -> Vec<V
         clock::check(tree),
         whitespace::check(tree),
         paths::check(tree, machine_paths),
+        printing::check(tree),
         commands::check(tree, subcommands),
     ]
     .into_iter()
@@ -85,7 +87,7 @@ mod tests {
         let tree = Tree::from_files(&[
             ("sensor/src/lib.rs", "pub mod kernel;\npub mod detect;\n"),
             ("sensor/src/kernel.rs", "use crate::detect; \n"),
-            ("sensor/src/detect.rs", "fn f() { unsafe { Instant::now() } }\n"),
+            ("sensor/src/detect.rs", "fn f() { unsafe { Instant::now() } serde_json::to_string(&a); }\n"),
             ("README.md", "`cargo xtask fly` in /here/it/is\n"),
             ("Cargo.toml", "[workspace]\nmembers = [\"a\"]\n[workspace.dependencies]\nserde = \"1\"\n"),
             ("a/Cargo.toml", "[package]\nname = \"a\"\n"),
@@ -104,6 +106,7 @@ mod tests {
             "length",
             "lints",
             "paths",
+            "printing",
             "rooms",
             "unsafe",
             "whitespace",

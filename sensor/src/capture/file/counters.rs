@@ -9,8 +9,8 @@ pub enum Passed {
     NotTcp,
     /// IP-in-IP, GRE, MPLS, `PPPoE`, or UDP to a port of VXLAN, Geneve or GTP-U: what is inside is not read.
     Tunnel,
-    /// A fragment, the first included: fragments are not put together, so that the whole datagram is missing
-    /// from its stream.
+    /// A fragment that did not complete a datagram: the one that does counts as a segment. Those of which not all come are
+    /// missing from their streams.
     Fragment,
     /// The snap length cut the packet within its headers.
     Truncated,
@@ -25,7 +25,7 @@ pub enum Passed {
     Ipv6Header,
     /// An IP length beyond the end of the frame on the wire; receivers drop such a packet.
     IpLength,
-    /// An IPv6 extension header beyond the end of the packet, or too many of them.
+    /// IPv6 extension headers that no receiver with Linux follows.
     ExtensionHeader,
     /// A TCP header beyond the end of the packet, or with an offset below 20 bytes.
     TcpHeader,

@@ -60,7 +60,12 @@ pub(super) struct Tcp {
     pub(super) acknowledgement: u32,
     pub(super) flags: Flags,
     pub(super) urgent: u16,
+    pub(super) data_offset: u8,
+    pub(super) window: u16,
+    pub(super) checksum: u16,
     pub(super) length: u32,
+    /// The captured ones among the options.
+    pub(super) options: Range<usize>,
     pub(super) payload: Range<usize>,
 }
 
@@ -79,6 +84,12 @@ pub(super) fn parse(link: LinkType, frame: &Frame<'_>) -> Result<Tcp, Passed> {
         17 => Err(parse_udp(frame, &datagram)),
         _ => Err(Passed::NotTcp),
     }
+}
+
+/// The bytes of a frame from its IP header on, and how many there were on the wire.
+pub(super) fn network<'a>(link: LinkType, frame: &Frame<'a>) -> Option<(&'a [u8], usize)> {
+    let (link::Network::Ipv4(at) | link::Network::Ipv6(at)) = link::parse(link, frame).ok()?.0;
+    Some((frame.bytes.get(at..)?, frame.wire_from(at)))
 }
 
 /// What an IP header says.
@@ -107,6 +118,8 @@ fn parse_tcp(frame: &Frame<'_>, datagram: &Datagram, direction: Option<Direction
     }
     let length = datagram.end.saturating_sub(payload);
     let captured = frame.captured(payload..datagram.end).len();
+    let options = start.saturating_add(TCP_MIN);
+    let options_captured = frame.captured(options..payload).len();
     Ok(Tcp {
         source: Endpoint::new(datagram.source, u16::from_be_bytes([header[0], header[1]])),
         destination: Endpoint::new(datagram.destination, u16::from_be_bytes([header[2], header[3]])),
@@ -115,6 +128,10 @@ fn parse_tcp(frame: &Frame<'_>, datagram: &Datagram, direction: Option<Direction
         acknowledgement: u32::from_be_bytes([header[8], header[9], header[10], header[11]]),
         flags: Flags(header[13]),
         urgent: u16::from_be_bytes([header[18], header[19]]),
+        data_offset: header[12],
+        window: u16::from_be_bytes([header[14], header[15]]),
+        checksum: u16::from_be_bytes([header[16], header[17]]),
+        options: options..options.saturating_add(options_captured),
         length: u32::try_from(length).unwrap_or(u32::MAX),
         payload: payload..payload.saturating_add(captured),
     })

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use sensor_common::packet::extension::{MAX_EXTENSIONS, extension_len, is_extension, next_header};
+use sensor_common::packet::extension::{extension_len, is_extension, next_header};
 
 use super::counters::Passed;
 use super::frame::{Datagram, Frame};
@@ -60,22 +60,42 @@ pub(super) fn parse_v6(frame: &Frame<'_>, at: usize) -> Result<Datagram, Passed>
         return Err(Passed::Ipv6Header);
     }
     let start = at.saturating_add(IPV6);
-    let said = match usize::from(u16::from_be_bytes([header[4], header[5]])) {
-        0 if header[6] == next_header::HOP_BY_HOP => jumbo_length(frame, start)?,
-        said => said,
-    };
+    let said = usize::from(u16::from_be_bytes([header[4], header[5]]));
+    if header[6] == next_header::HOP_BY_HOP && said == 0 {
+        let jumbo = jumbo_length(frame, start)?;
+        if jumbo > usize::from(u16::MAX) {
+            return jumbogram(frame, start, jumbo, (source, destination));
+        }
+    }
+    if is_extension(header[6]) {
+        return Err(Passed::ExtensionHeader);
+    }
     let end = start.saturating_add(datagram_length(frame, start, said)?);
-    let mut datagram = Datagram {
+    Ok(Datagram {
         source: IpAddr::V6(source),
         destination: IpAddr::V6(destination),
         protocol: header[6],
         start,
         end,
-    };
-    if is_extension(datagram.protocol) {
-        skip_extensions(frame, &mut datagram)?;
-    }
-    Ok(datagram)
+    })
+}
+
+/// An aggregate beyond 64 KiB, in front of whose transport header Linux puts one extension header.
+fn jumbogram(
+    frame: &Frame<'_>,
+    start: usize,
+    jumbo: usize,
+    (source, destination): (Ipv6Addr, Ipv6Addr),
+) -> Result<Datagram, Passed> {
+    let end = start.saturating_add(datagram_length(frame, start, jumbo)?);
+    let options: &[u8; 8] = frame.read(start, Passed::ExtensionHeader)?;
+    Ok(Datagram {
+        source: IpAddr::V6(source),
+        destination: IpAddr::V6(destination),
+        protocol: options[0],
+        start: start.saturating_add(extension_len(next_header::HOP_BY_HOP, options[1])),
+        end,
+    })
 }
 
 fn addresses(header: &[u8; IPV6]) -> [Ipv6Addr; 2] {
@@ -84,28 +104,6 @@ fn addresses(header: &[u8; IPV6]) -> [Ipv6Addr; 2] {
         Ipv6Addr::from_octets(bytes)
     };
     [address(8), address(24)]
-}
-
-/// Moves to the header behind the extension headers.
-fn skip_extensions(frame: &Frame<'_>, datagram: &mut Datagram) -> Result<(), Passed> {
-    for _ in 0..MAX_EXTENSIONS {
-        if !is_extension(datagram.protocol) {
-            return Ok(());
-        }
-        if datagram.start.saturating_add(8) > datagram.end {
-            return Err(Passed::ExtensionHeader);
-        }
-        let header: &[u8; 8] = frame.read(datagram.start, Passed::ExtensionHeader)?;
-        // An atomic fragment is a whole datagram (RFC 6946).
-        if datagram.protocol == next_header::FRAGMENT
-            && u16::from_be_bytes([header[2], header[3]]) & 0xfff9 != 0
-        {
-            return Err(Passed::Fragment);
-        }
-        datagram.start = datagram.start.saturating_add(extension_len(datagram.protocol, header[1]));
-        datagram.protocol = header[0];
-    }
-    if is_extension(datagram.protocol) { Err(Passed::ExtensionHeader) } else { Ok(()) }
 }
 
 /// The jumbo payload option (RFC 2675) of the hop-by-hop header at `at`, which Linux adds to aggregates above

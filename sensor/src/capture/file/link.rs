@@ -1,5 +1,7 @@
 //! Link layers: what precedes the IP header, by link type (the registry of the tcpdump group).
 
+use sensor_common::packet::MAX_TAGS;
+
 use super::counters::Passed;
 use super::frame::Frame;
 use crate::capture::Direction;
@@ -80,9 +82,6 @@ pub(super) enum Network {
     Ipv4(usize),
     Ipv6(usize),
 }
-
-/// VLAN tags that are followed.
-const MAX_TAGS: usize = 8;
 
 #[inline]
 pub(super) fn parse(link: LinkType, frame: &Frame<'_>) -> Result<(Network, Option<Direction>), Passed> {

@@ -4,8 +4,8 @@
 //! Damage ends a file: what follows a wrong length cannot be trusted. All before it has been handed on by then,
 //! except that within damaged compression up to 16 KiB before it are lost.
 //!
-//! Architecture invariant: nothing is put together here. Fragments and tunnelled packets are counted and passed
-//! over; streams are the business of `stream`.
+//! Fragments and IPv6 extension headers are `capture::datagram`'s business, as they are for the mirror; tunnelled
+//! packets are counted and passed over.
 
 mod block;
 mod counters;
@@ -31,9 +31,10 @@ use std::path::Path;
 pub use counters::{FileCounters, Passed};
 pub use error::{FileError, Place, Reason};
 
-use super::{Direction, Segment};
+use super::datagram::{Datagrams, Plain, Refusal};
+use super::{Direction, Integrity, Segment, TcpHeader};
 use crate::clock::Timestamp;
-use frame::Frame;
+use frame::{Frame, Tcp};
 use input::Input;
 use link::LinkType;
 
@@ -61,6 +62,7 @@ pub struct CaptureFile {
     input: Input,
     format: Format,
     counters: FileCounters,
+    datagrams: Datagrams,
 }
 
 enum Format {
@@ -123,7 +125,7 @@ impl CaptureFile {
             Ok((input, format)) => {
                 let mut counters = FileCounters::default();
                 counters.interfaces = format.interfaces();
-                Ok(Self { name, input, format, counters })
+                Ok(Self { name, input, format, counters, datagrams: Datagrams::default() })
             }
             Err(reason) => Err(FileError { file: name, place: Place::Start, reason }),
         }
@@ -135,17 +137,29 @@ impl CaptureFile {
     /// Where the file is damaged, cut, or of a link type that is not read. Nothing comes after an error but
     /// `None`.
     pub fn next_segment(&mut self) -> Result<Option<Segment<'_>>, FileError> {
-        let (record, tcp) = loop {
+        let (record, tcp, plain) = loop {
             let Some(record) = self.next_record()? else { return Ok(None) };
             self.counters.packets = self.counters.packets.saturating_add(1);
             let frame = Frame::new(self.input.get(record.place.clone()), record.original);
-            match frame::parse(record.link, &frame) {
-                Ok(tcp) => break (record, tcp),
-                Err(kind) => self.counters.pass(kind),
-            }
+            let passed = match frame::parse(record.link, &frame) {
+                Ok(tcp) => break (record, tcp, None),
+                Err(passed @ (Passed::Fragment | Passed::ExtensionHeader)) => {
+                    match unwrap(&mut self.datagrams, &record, &frame) {
+                        Ok((tcp, plain)) => break (record, tcp, Some(plain)),
+                        Err(why) => why.unwrap_or(passed),
+                    }
+                }
+                Err(passed) => passed,
+            };
+            self.counters.pass(passed);
         };
         self.counters.segments = self.counters.segments.saturating_add(1);
-        let payload = self.input.get(record.place).get(tcp.payload).unwrap_or_default();
+        let bytes = match plain {
+            Some(place) => self.datagrams.plain().get(..place).unwrap_or_default(),
+            None => self.input.get(record.place),
+        };
+        let options = bytes.get(tcp.options).unwrap_or_default();
+        let payload = bytes.get(tcp.payload).unwrap_or_default();
         if u32::try_from(payload.len()).is_ok_and(|captured| captured < tcp.length) {
             self.counters.cut = self.counters.cut.saturating_add(1);
         }
@@ -161,6 +175,14 @@ impl CaptureFile {
             urgent: tcp.urgent,
             length: tcp.length,
             payload,
+            header: TcpHeader {
+                data_offset: tcp.data_offset,
+                window: tcp.window,
+                checksum: tcp.checksum,
+                options,
+            },
+            integrity: Integrity::UnverifiedOrPartial,
+            peer_sent: None,
         }))
     }
 
@@ -202,6 +224,29 @@ impl CaptureFile {
     fn window_size(&self) -> usize {
         self.input.size()
     }
+}
+
+/// The segment of a datagram that is read whole, and the length of the plain frame that it lies in; why there is none,
+/// where that is another reason than it seemed.
+fn unwrap(
+    datagrams: &mut Datagrams,
+    record: &Record,
+    frame: &Frame<'_>,
+) -> Result<(Tcp, usize), Option<Passed>> {
+    let (packet, wire) = frame::network(record.link, frame).ok_or(None)?;
+    let plain = match datagrams.take(record.time, packet, wire) {
+        Ok(Some(plain)) => plain,
+        Ok(None) | Err(Refusal::Overlap | Refusal::Ignored | Refusal::Checksum | Refusal::Room) => {
+            return Err(Some(Passed::Fragment));
+        }
+        Err(Refusal::Header | Refusal::Extension) => return Err(None),
+        Err(Refusal::NotTcp) => return Err(Some(Passed::NotTcp)),
+        Err(Refusal::Cut) => return Err(Some(Passed::Truncated)),
+    };
+    let Plain { bytes, wire } = plain;
+    let original = u32::try_from(wire).unwrap_or(u32::MAX);
+    let tcp = frame::parse(LinkType::Ethernet, &Frame::new(bytes, original)).map_err(Some)?;
+    Ok((tcp, bytes.len()))
 }
 
 impl Format {

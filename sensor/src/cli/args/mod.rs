@@ -158,6 +158,9 @@ pub(in crate::cli) struct RunArgs {
     /// Configuration file, in place of those in /etc/sensor
     #[arg(short, long, value_name = "FILE")]
     pub(in crate::cli) config: Option<PathBuf>,
+    /// Run as this user once root has opened what it needs. Default: whom the state directory belongs to
+    #[arg(long, value_name = "NAME")]
+    pub(in crate::cli) user: Option<String>,
     /// Mode, over the configuration's
     #[arg(long, value_parser = str::parse::<Mode>)]
     pub(in crate::cli) mode: Option<Mode>,

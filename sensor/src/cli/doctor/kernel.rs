@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use super::finding::Finding;
-use crate::kernel::probe;
+use crate::confine::missing_in_landlock;
+use crate::kernel::{landlock_version, probe};
 
 /// What everything else rests on.
 pub(super) fn essentials() -> Vec<Finding> {
@@ -21,6 +22,7 @@ pub(super) fn findings(pin_dir: &Path) -> Vec<Finding> {
     findings.push(compiler(probe::has_jit()));
     findings.push(type_information(probe::has_btf()));
     findings.push(pins(pin_dir, probe::is_bpffs(pin_dir)));
+    findings.push(sandbox(landlock_version()));
     findings
 }
 
@@ -89,6 +91,24 @@ fn pins(directory: &Path, is_bpffs: bool) -> Finding {
     )
 }
 
+/// What the daemon puts around itself once it is set up; `sensor status` tells what is in force.
+fn sandbox(landlock: u32) -> Finding {
+    let missing = missing_in_landlock(landlock);
+    if landlock == 0 {
+        return Finding::note(
+            "no Landlock: the daemon's sandbox is that of its user, its unit and the filter of system calls",
+            "a kernel with CONFIG_SECURITY_LANDLOCK=y, and `landlock` in the list of `lsm=` at boot",
+        );
+    }
+    if missing.is_empty() {
+        return Finding::good(format!("Landlock {landlock} for the daemon's sandbox"));
+    }
+    Finding::note(
+        format!("Landlock {landlock} for the daemon's sandbox{missing}"),
+        "Linux 6.12 has all of it",
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::finding::{Severity, check};
@@ -112,6 +132,9 @@ mod tests {
             (type_information(true), Good, "BTF", ""),
             (type_information(false), Note, "no kernel type information", "CONFIG_DEBUG_INFO_BTF"),
             (pins(place, true), Good, "/sys/fs/bpf/sensor", ""),
+            (sandbox(7), Good, "Landlock 7 for the daemon's sandbox", ""),
+            (sandbox(3), Note, "neither TCP ports", "Linux 6.12"),
+            (sandbox(0), Note, "no Landlock", "lsm="),
             (pins(place, false), Note, "no BPF file system", "mounts one"),
         ] {
             check(&finding, severity, what, remedy);

@@ -15,7 +15,7 @@ use nix::net::if_::InterfaceFlags;
 use serde_json::json;
 
 use super::args::DoctorArgs;
-use super::say::{SayError, say};
+use super::say::{SayError, say, say_json};
 use finding::{Finding, Severity};
 
 /// What keeps the sensor from working on this host, whatever the interface, each with its remedy.
@@ -34,7 +34,7 @@ pub(super) fn doctor(args: &DoctorArgs, json: bool) -> Result<ExitCode> {
     findings.extend(ports::findings(&args.remote));
     let works = findings.iter().all(|finding| finding.severity < Severity::Problem);
     if json {
-        say(json!({"works": works, "findings": findings}))?;
+        say_json(&json!({"works": works, "findings": findings}))?;
     } else {
         findings.iter().try_for_each(print)?;
     }
@@ -47,8 +47,8 @@ fn print(Finding { severity, what, remedy }: &Finding) -> Result<(), SayError> {
         Severity::Note => "note    ",
         Severity::Problem => "PROBLEM ",
     };
-    say(format_args!("{mark} {what}"))?;
-    if remedy.is_empty() { Ok(()) } else { say(format_args!("         -> {remedy}")) }
+    say(format!("{mark} {what}"))?;
+    if remedy.is_empty() { Ok(()) } else { say(format!("         -> {remedy}")) }
 }
 
 fn interfaces_up() -> Result<Vec<String>> {

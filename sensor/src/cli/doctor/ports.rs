@@ -19,7 +19,7 @@ const TOLD: usize = 5;
 /// All there is to say.
 pub(super) fn findings(remote: &Remote) -> Vec<Finding> {
     let listening = kernel::listening_ports();
-    let request = Envelope { request: Request::Status, ssh_peer: None };
+    let request = Envelope { request: Request::Status, ssh: None };
     let status: Option<StatusReport> = Client::new(&remote.socket).ask_for(&request).ok();
     judge(&listening, status.map(|status| status.http))
 }

@@ -32,6 +32,7 @@ pub(super) const EVIDENCE: &[(&str, &str)] = &[
         "clients_logged_in_with_shared",
         "clients with what the attack has in common that logged in all the same",
     ),
+    ("conflicts", "exchanges in which two copies of the same bytes differ"),
     ("connections", "connections held open"),
     ("error_share", "the share of answers with 5xx"),
     ("error_share_expected", "what would be usual"),

@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 
-use super::say::say;
+use super::say::{complain, say, say_json};
 use crate::clock;
 use report::{Check, Report};
 use steps::News;
@@ -67,11 +67,11 @@ pub(super) fn selftest(json: bool) -> Result<ExitCode> {
         report.log.clear();
     }
     if json {
-        say(report.document(took()))?;
+        say_json(&report.document(took()))?;
     } else {
-        say(format_args!("\n{}", report.verdict(took())))?;
+        say(format!("\n{}", report.verdict(took())))?;
         for line in &report.log {
-            eprintln!("{line}");
+            complain(line);
         }
     }
     Ok(if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE })

@@ -18,6 +18,7 @@ use crate::control::Client;
 use crate::control::wire::{BlockRow, ClientRow, Envelope, Explanation, Question, Request, StatusReport};
 use crate::decide::{About, Alert};
 use crate::detect::Threat;
+use crate::prefix::ClientNet;
 
 /// Until it is ready; a busy machine may take its time to load the program.
 const START: Duration = Duration::from_secs(10);
@@ -95,7 +96,7 @@ impl Daemon {
     }
 
     fn ask<T: DeserializeOwned>(&self, request: Request) -> Result<T> {
-        Ok(self.client.ask_for(&Envelope { request, ssh_peer: None })?)
+        Ok(self.client.ask_for(&Envelope { request, ssh: None })?)
     }
 
     /// What `sensor status` tells.
@@ -114,7 +115,7 @@ impl Daemon {
         let question = Question::Alerts { since: None, after: None, id: None, limit: 100 };
         let request = Request::Records { question };
         let alerts: Vec<Alert> = self.ask(request)?;
-        let about = About::Client(IpAddr::V4(address));
+        let about = About::Client(ClientNet::of(IpAddr::V4(address)));
         let of_logins = [Threat::CredentialStuffing, Threat::BruteForce, Threat::PasswordSpraying];
         let is_it = |alert: &Alert| alert.about == about && of_logins.contains(&alert.detector);
         Ok(alerts.into_iter().find(is_it))

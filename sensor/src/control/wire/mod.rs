@@ -1,16 +1,18 @@
 //! What goes over the socket.
 
 mod report;
+mod role;
 mod routes;
+mod ssh;
 
 pub use report::{
     AlertExplanation, AllowRow, BlockRow, ClientRow, Confirmed, Explanation, HttpReport, InterfaceReport,
     LimitRow, Losses, ModeReport, PendingRow, Rates, Reloaded, Removed, StatusReport,
 };
 
+pub use role::Role;
 pub use routes::{RouteRow, RouteSort, RoutesReport, Standing};
-
-use std::net::IpAddr;
+pub use ssh::SshConnection;
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
@@ -31,9 +33,9 @@ pub const MAX_REQUEST: usize = 64 << 10;
 pub struct Envelope {
     /// What is asked.
     pub request: Request,
-    /// Where the operator's ssh session comes from, if there is one.
+    /// The connection of the operator's ssh session, if there is one. It is a claim: the daemon asks the kernel.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ssh_peer: Option<IpAddr>,
+    pub ssh: Option<SshConnection>,
 }
 
 /// What a client may ask.

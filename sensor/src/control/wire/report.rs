@@ -7,10 +7,12 @@ use serde::{Deserialize, Serialize};
 
 use super::{ClientSort, Standing};
 use crate::clock::Timestamp;
+use crate::confine::Confinement;
 use crate::decide::{Alert, AuditEntry};
 use crate::enforce::{Limits, Mode, Origin, Scope};
 use crate::identity::Forwarder;
 use crate::kernel::{Presence, XdpMode};
+use crate::metrics::Degraded;
 
 /// `sensor mode`
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
@@ -78,8 +80,11 @@ pub struct HttpReport {
     pub routes: u64,
     /// Segments that the kernel copied.
     pub segments: u64,
-    /// Segments that it could not copy: the ring was full, they could not be read, or came as IP fragments.
+    /// Segments that should have been copied or put together and were not.
     pub segments_lost: u64,
+    /// The same by cause, as `sensor_mirror_lost_total` has it; those that did not happen are left out.
+    #[serde(default)]
+    pub segments_lost_by: BTreeMap<String, u64>,
     /// Holes in streams that were never filled.
     pub stream_gaps: u64,
     /// Bytes in them.
@@ -157,9 +162,15 @@ pub struct StatusReport {
     pub losses: Losses,
     /// Changes that wait for `sensor confirm`.
     pub pending: Vec<PendingRow>,
-    /// Whether the last block that a detector asked for was held back by a kill switch.
+    /// Whether a kill switch stands tripped: what detectors would block is limited.
     #[serde(default)]
     pub kill_switch_tripped: bool,
+    /// What stands between the daemon and its host.
+    #[serde(default)]
+    pub confinement: Confinement,
+    /// What does not work as it should, and what to do about it.
+    #[serde(default)]
+    pub degraded: Vec<Degraded>,
 }
 
 /// A change that waits for confirmation.

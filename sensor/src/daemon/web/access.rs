@@ -68,7 +68,8 @@ impl Access {
         WebStats {
             connections: door.inside,
             refused_total: door.refused_total,
-            refused_per_address: door.refused_per_address,
+            refused_each: door.refused_each,
+            evicted: door.evicted,
             handshakes_failed: self.handshakes_failed.load(Relaxed),
             unauthorized: self.unauthorized.load(Relaxed),
             busy: self.busy.load(Relaxed),

@@ -2,11 +2,10 @@
 //!
 //! Checking a password is slow on purpose, and this process has better things to do. So a pair of name and password
 //! that was right once is remembered as a keyed hash; one check runs at a time, and a failed one holds the others up;
-//! few may wait, and of each address only one. Whoever is turned away for that is told to come back, not that the
+//! few may wait, and of each user or address only one. Whoever is turned away for that is told to come back, not that the
 //! password is wrong.
 
 use std::collections::{BTreeMap, HashSet};
-use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -15,6 +14,8 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use zeroize::Zeroizing;
+
+use super::door::Owner;
 
 /// Checks that wait or run.
 const MAX_WAITING: usize = 8;
@@ -53,8 +54,8 @@ struct State {
     hashes: BTreeMap<String, String>,
     /// The last credentials of each user that were right.
     proven: BTreeMap<String, blake3::Hash>,
-    /// Addresses whose credentials are being checked.
-    checking: HashSet<IpAddr>,
+    /// Users and addresses whose credentials are being checked.
+    checking: HashSet<Owner>,
 }
 
 impl Logins {
@@ -77,7 +78,7 @@ impl Logins {
     }
 
     /// Judges the `Authorization` header of a request.
-    pub(super) async fn check(self: &Arc<Self>, header: Option<&HeaderValue>, peer: IpAddr) -> Outcome {
+    pub(super) async fn check(self: &Arc<Self>, header: Option<&HeaderValue>, peer: Owner) -> Outcome {
         if self.state().hashes.is_empty() {
             return Outcome::Granted;
         }
@@ -158,12 +159,12 @@ async fn hold_up(turn: OwnedSemaphorePermit) {
 /// A place among those that wait; dropping it gives it back.
 struct Place {
     logins: Arc<Logins>,
-    peer: IpAddr,
+    peer: Owner,
     _place: OwnedSemaphorePermit,
 }
 
 impl Place {
-    fn take(logins: &Arc<Logins>, peer: IpAddr) -> Option<Self> {
+    fn take(logins: &Arc<Logins>, peer: Owner) -> Option<Self> {
         let place = Arc::clone(&logins.places).try_acquire_owned().ok()?;
         let is_first = logins.state().checking.insert(peer);
         is_first.then(|| Self { logins: Arc::clone(logins), peer, _place: place })

@@ -10,14 +10,15 @@ mod login;
 mod tls;
 
 use std::io;
-use std::net::{IpAddr, TcpListener as StdListener};
+use std::net::TcpListener as StdListener;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use axum::extract::State;
+use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
+use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Extension, Router};
@@ -32,9 +33,12 @@ use tokio::time::{sleep, timeout};
 use tracing::{debug, warn};
 
 use super::commands::Commands;
+use super::degraded;
+use crate::kernel::ConnectionOwners;
 use crate::metrics;
 pub(super) use access::{Access, AccessError, prepare};
 pub use config::{TlsFiles, WebConfig};
+use door::{Inside, Owner};
 use login::Outcome;
 
 /// For the handshake of TLS.
@@ -52,9 +56,12 @@ const MAX_FIELDS: usize = 64;
 /// After an error of `accept`, such as too many open files.
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// Where a connection comes from.
-#[derive(Clone, Copy)]
-struct Peer(IpAddr);
+/// A connection and its place.
+#[derive(Clone)]
+struct Guest {
+    owner: Owner,
+    inside: Arc<Inside>,
+}
 
 #[derive(Clone)]
 struct Served {
@@ -70,23 +77,30 @@ pub(super) async fn serve(
 ) -> io::Result<()> {
     listener.set_nonblocking(true)?;
     let listener = TcpListener::from_std(listener)?;
-    // The process is ready before this runs: the program is attached before the run time starts.
     let router = Router::new()
         .route("/metrics", get(scrape))
         .route("/healthz", get(|| async { "ok\n" }))
-        .route("/readyz", get(|| async { "ok\n" }))
+        .route("/readyz", get(ready))
         .with_state(Served { commands, access: Arc::clone(&access) });
+    let owners = ConnectionOwners::open()
+        .inspect_err(|error| warn!(%error, "connections for metrics are told apart by address alone"))
+        .ok();
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok((stream, peer)) => {
-                    let address = peer.ip().to_canonical();
-                    let Some(inside) = access.door.enter(address) else { continue };
-                    let (router, access) = (router.clone().layer(Extension(Peer(address))), Arc::clone(&access));
+                    let Ok(local) = stream.local_addr() else { continue };
+                    let owner = Owner::of(owners.as_ref(), peer, local);
+                    let Some(inside) = access.door.enter(owner).map(Arc::new) else { continue };
+                    let guest = Guest { owner, inside: Arc::clone(&inside) };
+                    let router = router.clone().layer(from_fn(answer)).layer(Extension(guest));
+                    let access = Arc::clone(&access);
                     connections.spawn(async move {
-                        meet(stream, router, &access).await;
-                        drop(inside);
+                        tokio::select! {
+                            () = meet(stream, router, &access) => {}
+                            () = inside.sent_away() => {}
+                        }
                     });
                 }
                 Err(error) => {
@@ -124,13 +138,27 @@ async fn talk(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, rout
     }
 }
 
+/// A connection is not sent away while it is answered.
+async fn answer(Extension(guest): Extension<Guest>, request: Request, next: Next) -> Response {
+    guest.inside.set_busy(true);
+    let response = next.run(request).await;
+    guest.inside.set_busy(false);
+    response
+}
+
+/// Ready it is from the start: programs are attached and policy is in force before anybody is answered. What does not
+/// work as it should is told with it.
+async fn ready(State(served): State<Served>) -> String {
+    degraded::parts(&served.commands.engine().degraded())
+}
+
 async fn scrape(
     State(served): State<Served>,
-    Extension(peer): Extension<Peer>,
+    Extension(guest): Extension<Guest>,
     headers: HeaderMap,
 ) -> Response {
     let Served { commands, access } = served;
-    match access.logins.check(headers.get(header::AUTHORIZATION), peer.0).await {
+    match access.logins.check(headers.get(header::AUTHORIZATION), guest.owner).await {
         Outcome::Granted => {}
         Outcome::Refused => {
             access.unauthorized.fetch_add(1, Relaxed);

@@ -1,6 +1,7 @@
 use super::*;
 use crate::detect::testing::{Attempt as Try, address, of, run};
 use crate::detect::{Config, Subject};
+use crate::prefix::ClientNet;
 
 fn stuffing(hit: u64) -> Vec<Try> {
     let one = |number| Try {
@@ -23,7 +24,7 @@ fn a_success_within_an_attack_is_critical_whether_before_or_after_it_was_known()
         assert_eq!(signal.severity, Severity::Critical);
         let names = crate::detect::testing::Names::new();
         assert_eq!(signal.subject, Subject::Account(names.user(50_000 + hit)));
-        assert_eq!(signal.offenders[0].client, address(666));
+        assert_eq!(signal.offenders[0].client, ClientNet::of(address(666)));
     }
 }
 

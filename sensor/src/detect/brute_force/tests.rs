@@ -1,6 +1,7 @@
 use super::*;
 use crate::detect::Config as All;
 use crate::detect::testing::{Attempt as Try, address, alarms, of, offenders, run, scattered};
+use crate::prefix::ClientNet;
 
 /// So many guesses at one account, one every so many milliseconds.
 fn guesses(count: u64, every: u64, client: impl Fn(u64) -> u64) -> Vec<Try> {
@@ -21,7 +22,10 @@ fn guesses_from_one_client_are_found_at_the_threshold_and_told_once() {
     let said = run(&All::default(), &mut guesses(200, 1_000, |_| 5));
     let [(at, signal)] = &said[..] else { panic!("{said:?}") };
     assert!((18_000..=21_000).contains(at), "{at}");
-    assert_eq!((signal.threat, &signal.subject), (Threat::BruteForce, &Subject::Client(scattered(5))));
+    assert_eq!(
+        (signal.threat, &signal.subject),
+        (Threat::BruteForce, &Subject::Client(ClientNet::of(scattered(5))))
+    );
     assert_eq!((signal.severity, signal.offenders.len()), (Severity::High, 1));
     assert!(signal.evidence.numbers.contains_key("failures"));
     assert_eq!(signal.evidence.numbers["failures_threshold"], 20_u64.into());

@@ -1,6 +1,8 @@
 use super::*;
 use crate::detect::Config as All;
 use crate::detect::testing::{Attempt as Try, Random, address, of, offenders, run};
+use crate::detect::{Severity, Subject};
+use crate::prefix::ClientNet;
 
 /// So many accounts, one every so many milliseconds, of which so many per mille succeed.
 fn stuffing(seed: u64, count: u64, every: u64, success: u64) -> Vec<Try> {
@@ -36,7 +38,10 @@ fn many_accounts_from_one_client_are_found() {
         let said = run(&All::default(), &mut stuffing(seed, 300, 500, 10));
         let (at, signal) = of(&said, Threat::CredentialStuffing)[0];
         assert!(*at <= 12 * 500, "{at}");
-        assert_eq!((&signal.subject, signal.severity), (&Subject::Client(address(666)), Severity::High));
+        assert_eq!(
+            (&signal.subject, signal.severity),
+            (&Subject::Client(ClientNet::of(address(666))), Severity::High)
+        );
         assert_eq!(offenders(&said).len(), 1);
     }
 }

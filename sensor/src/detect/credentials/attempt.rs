@@ -6,10 +6,11 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
-use crate::detect::Offender;
-use crate::detect::window::Moment;
+use crate::detect::window::{Moment, hash_of};
+use crate::detect::{Offender, Severity, Subject};
 use crate::event::Exchange;
 use crate::identity::KeyedHash;
+use crate::prefix::ClientNet;
 
 /// What addresses of one subscriber or one rack share: a /24, or a /48 of IPv6, which is what a site gets (RFC 6177,
 /// section 2).
@@ -43,9 +44,26 @@ impl fmt::Display for Network {
     }
 }
 
+/// Whose attempts are counted together. What a page of another site makes a browser send is counted apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Source {
+    pub(crate) client: ClientNet,
+    pub(crate) is_foreign: bool,
+}
+
 /// An attempt whose outcome is known.
+#[derive(Clone)]
 pub(crate) struct Attempt<'a> {
     pub(crate) exchange: &'a Exchange<'a>,
+    /// The client; or the site that it is counted for, where it is the attempt of one.
+    pub(crate) client: ClientNet,
+    pub(crate) site: Option<ClientNet>,
+    /// Whether it is looked at as an attempt of the site.
+    pub(crate) is_of_site: bool,
+    /// Whether a page of another site made a browser send it, as it says: nobody is an offender for that.
+    pub(crate) is_foreign: bool,
+    /// Stands for an account of its own, where the attempt could not be read.
+    pub(crate) unread: Option<u64>,
     pub(crate) now: Moment,
     pub(crate) network: Network,
     pub(crate) account: Option<KeyedHash>,
@@ -72,8 +90,42 @@ impl Attempt<'_> {
         !self.familiar && !self.known
     }
 
+    /// What tells its account from others; none where it names none.
+    pub(crate) fn account_hash(&self) -> Option<u64> {
+        self.account.map(hash_of).or(self.unread.map(hash_of))
+    }
+
+    pub(crate) const fn source(&self) -> Source {
+        Source { client: self.client, is_foreign: self.is_foreign }
+    }
+
+    /// What a case about the client is about.
+    pub(crate) fn subject(&self) -> Subject {
+        if self.is_of_site { Subject::Network(self.client.prefix()) } else { Subject::Client(self.client) }
+    }
+
     pub(crate) const fn offender(&self) -> Offender {
-        Offender::of(self.exchange)
+        Offender::of(self.client, self.exchange)
+    }
+
+    /// The client as an offender, if it is one.
+    pub(crate) fn offender_if(&self, offends: bool) -> Vec<Offender> {
+        if offends && !self.is_foreign { vec![self.offender()] } else { Vec::new() }
+    }
+
+    /// How bad it is that a client does this, where that is clear and where it is not. What a browser is made to do is
+    /// told only, and that nobody but one client of a site is behind it is never clear.
+    pub(crate) const fn severity(&self, is_clear: bool) -> Severity {
+        match (self.is_foreign, is_clear) {
+            (true, _) => Severity::Low,
+            (false, true) => Severity::High,
+            (false, false) => Severity::Medium,
+        }
+    }
+
+    /// Whether it is from the same client, or the same site.
+    pub(crate) fn is_from(&self, seen: &super::Seen) -> bool {
+        if self.is_of_site { seen.site == Some(self.client) } else { seen.offender.client == self.client }
     }
 
     /// Whether blocking its client hits an attacker rather than those who share its address. A company or the

@@ -1,16 +1,17 @@
 //! What is remembered of clients, accounts, passwords and routes. Who had success is remembered apart from who
 //! failed, so that no flood of failures makes everybody a stranger.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::control::Control;
-use super::{Attempt, Network};
+use super::{Attempt, Network, Source};
+use crate::detect::config::Sources;
 use crate::detect::window::{Moment, Span, Spread, Table, hash_of};
 use crate::detect::{Usage, brute_force, credential_stuffing, distributed, password_spraying};
 use crate::event::{Exchange, Login, LoginOutcome};
 use crate::identity::KeyedHash;
+use crate::prefix::ClientNet;
 
 const DAY: Duration = Duration::from_secs(86_400);
 /// How long a success is remembered: people who log in monthly are still known.
@@ -56,17 +57,22 @@ pub(crate) struct Route {
 
 /// All of it.
 pub(crate) struct History {
-    pub(crate) clients: Table<IpAddr, Client>,
+    pub(crate) clients: Table<Source, Client>,
     pub(crate) accounts: Table<KeyedHash, brute_force::OfAccount>,
     pub(crate) passwords: Table<KeyedHash, password_spraying::OfPassword>,
     pub(crate) routes: Table<Arc<str>, Route>,
-    known_clients: Table<IpAddr, Known>,
+    known_clients: Table<ClientNet, Known>,
     known_accounts: Table<KeyedHash, Homes>,
+    sources: Sources,
+    /// Attempts that could not be read.
+    unread: u64,
 }
 
 impl History {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(sources: Sources) -> Self {
         Self {
+            sources,
+            unread: 0,
             clients: Table::new(CLIENTS, DAY),
             accounts: Table::new(ACCOUNTS, DAY),
             passwords: Table::new(PASSWORDS, DAY),
@@ -91,20 +97,28 @@ impl History {
         let network = Network::of(exchange.client);
         let homes = login.user.and_then(|user| self.known_accounts.peek_used(&user, now));
         let familiar = homes.is_some_and(|(_, homes)| homes.networks.contains(&Some(network)));
-        let known = self.known_clients.peek_used(&exchange.client, now);
+        let client = self.sources.client(exchange.client);
+        let known = self.known_clients.peek_used(&client, now);
         let lately = |used: Option<Moment>| used.is_some_and(|used| now.since(used) < DAY);
         let settled = familiar && lately(homes.map(|homes| homes.0)) && lately(known.map(|known| known.0));
-        // Who succeeds is not judged.
-        let neighbours = known.filter(|_| failed);
-        let neighbours = neighbours.map_or(0, |(_, known)| known.accounts.count(now, Span::of(REMEMBERED)));
         let known = known.is_some();
+        // Who succeeds is not judged.
+        let neighbours = if failed && known { self.neighbours(client, now) } else { 0 };
+        let (site, unread) = (self.sources.site(client), self.unread);
+        self.unread = self.unread.wrapping_add(u64::from(login.unread));
         let route = self.route(exchange, now);
         if familiar {
-            route.control.observe(hash_of(exchange.client), failed, now);
+            route.control.observe(hash_of(client.owner()), failed, now);
         }
         let outage = route.control.is_failing(now);
+        let unread = login.unread.then_some(unread);
         Some(Attempt {
             exchange,
+            client,
+            site,
+            is_of_site: false,
+            is_foreign: exchange.cross_site,
+            unread,
             now,
             network,
             account: login.user,
@@ -120,15 +134,32 @@ impl History {
         })
     }
 
+    /// Accounts that were logged in to from a network while nothing was the matter.
+    fn neighbours(&self, client: ClientNet, now: Moment) -> u32 {
+        let known = self.known_clients.peek(&client, now);
+        known.map_or(0, |known| known.accounts.count(now, Span::of(REMEMBERED)))
+    }
+
+    /// The same attempt as one of its client's site.
+    pub(crate) fn of_site<'a>(&self, attempt: &Attempt<'a>) -> Option<Attempt<'a>> {
+        let site = attempt.site.filter(|_| !attempt.is_foreign)?;
+        let neighbours = if attempt.failed { self.neighbours(site, attempt.now) } else { 0 };
+        Some(Attempt { client: site, is_of_site: true, neighbours, ..attempt.clone() })
+    }
+
     /// A success that nothing is wrong with: its client and its account are known from now on.
     pub(crate) fn learn(&mut self, attempt: &Attempt<'_>) {
         if attempt.settled {
             return;
         }
         let now = attempt.now;
-        let known = self.known_clients.entry(attempt.exchange.client, now, Known::default);
+        for client in [Some(attempt.client), attempt.site].into_iter().flatten() {
+            let known = self.known_clients.entry(client, now, Known::default);
+            if let Some(account) = attempt.account {
+                known.accounts.insert(hash_of(account), now, Span::of(REMEMBERED));
+            }
+        }
         let Some(account) = attempt.account else { return };
-        known.accounts.insert(hash_of(account), now, Span::of(REMEMBERED));
         let homes = self.known_accounts.entry(account, now, Homes::default);
         if !homes.networks.contains(&Some(attempt.network)) {
             if let Some(home) = homes.networks.get_mut(usize::from(homes.next % 4)) {

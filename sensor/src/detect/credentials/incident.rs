@@ -1,11 +1,11 @@
 //! What is going on: each incident is told when it begins, when it gets worse, and when clients join it.
 
-use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::clock::Timestamp;
 use crate::detect::window::{Moment, Table};
 use crate::detect::{Evidence, Offender, Severity, Signal, Subject, Threat, Usage};
+use crate::prefix::ClientNet;
 
 /// Incidents at a time.
 const INCIDENTS: usize = 4_096;
@@ -50,8 +50,8 @@ struct Incident {
 /// All incidents.
 pub(crate) struct Incidents {
     open: Table<(Threat, Subject), Incident>,
-    told: Table<(u64, IpAddr), ()>,
-    offences: Table<IpAddr, Threat>,
+    told: Table<(u64, ClientNet), ()>,
+    offences: Table<ClientNet, Threat>,
     opened: u64,
 }
 
@@ -140,7 +140,7 @@ impl Incidents {
     }
 
     /// What a client is known to have done lately.
-    pub(crate) fn offence(&self, client: IpAddr, now: Moment) -> Option<Threat> {
+    pub(crate) fn offence(&self, client: ClientNet, now: Moment) -> Option<Threat> {
         self.offences.peek(&client, now).copied()
     }
 

@@ -17,9 +17,9 @@ use super::window::{Moment, Steady};
 use super::{Detector, Signal, Threat, Usage};
 use super::{account_takeover, brute_force, credential_stuffing, distributed, password_spraying};
 use crate::clock::Timestamp;
-use crate::event::Event;
+use crate::event::{Event, Exchange, Login};
 
-pub(crate) use attempt::{Attempt, Network};
+pub(crate) use attempt::{Attempt, Network, Source};
 pub(crate) use control::{Control, shifted};
 pub(crate) use history::Client;
 use history::{History, Route};
@@ -35,6 +35,9 @@ pub(super) struct Credentials {
     guessing: Option<brute_force::Rule>,
     spraying: Option<password_spraying::Rule>,
     stuffing: credential_stuffing::Rule,
+    /// The same for sites.
+    site_guessing: Option<brute_force::Rule>,
+    site_stuffing: credential_stuffing::Rule,
     distributed: distributed::Rule,
     stuffing_on: bool,
     takeover_on: bool,
@@ -49,6 +52,12 @@ struct Desk {
 }
 
 impl Desk {
+    /// What an attempt's client, or its site, is known to have done lately.
+    fn offence(&self, attempt: &Attempt<'_>) -> Option<Threat> {
+        let of_site = || attempt.site.and_then(|site| self.incidents.offence(site, self.now));
+        self.incidents.offence(attempt.client, self.now).or_else(of_site)
+    }
+
     /// Takes note of a case, and tells it where that is due. Where it begins, or `look_back` says so, those who were
     /// part of it before it was known join it.
     fn file(
@@ -73,7 +82,7 @@ impl Desk {
         let mut found = Vec::new();
         for signal in signals.iter().skip(from).filter(|signal| signal.threat != Threat::AccountTakeover) {
             for seen in account_takeover::before(&self.recent, &signal.offenders, self.now) {
-                let case = account_takeover::case(seen.account, seen.offender);
+                let case = account_takeover::case(seen.account, seen.offender, true);
                 found.push((case, account_takeover::explain_seen(seen, Some(signal.threat))));
             }
         }
@@ -92,10 +101,14 @@ impl Credentials {
         let guessing = is_on(Threat::BruteForce).then(|| brute_force::Rule::new(&config.brute_force));
         let spraying =
             is_on(Threat::PasswordSpraying).then(|| password_spraying::Rule::new(&config.password_spraying));
+        let sources = config.sources();
+        let site_guessing =
+            guessing.as_ref().map(|_| brute_force::Rule::new(&config.brute_force.of_sites(sources)));
+        let site_stuffing = credential_stuffing::Rule::new(&config.credential_stuffing.of_sites(sources));
         let stuffing_on = is_on(Threat::CredentialStuffing);
         (guessing.is_some() || spraying.is_some() || stuffing_on).then(|| Self {
             steady: Steady::default(),
-            history: History::new(),
+            history: History::new(sources),
             desk: Desk {
                 incidents: Incidents::new(),
                 recent: Recent::new(),
@@ -105,6 +118,8 @@ impl Credentials {
             guessing,
             spraying,
             stuffing: credential_stuffing::Rule::new(&config.credential_stuffing),
+            site_guessing,
+            site_stuffing,
             distributed: distributed::Rule::new(&config.distributed),
             stuffing_on,
             takeover_on: is_on(Threat::AccountTakeover),
@@ -113,19 +128,22 @@ impl Credentials {
 
     fn failure(&mut self, attempt: &Attempt<'_>, signals: &mut Vec<Signal>) {
         let (desk, now) = (&mut self.desk, attempt.now);
-        let offending = desk.incidents.offence(attempt.exchange.client, now).is_some();
-        let client = self.history.clients.entry(attempt.exchange.client, now, Client::default);
+        let offending = desk.offence(attempt).is_some();
+        let client = self.history.clients.entry(attempt.source(), now, Client::default);
         self.stuffing.observe(attempt, client);
         if let (Some(rule), Some(account)) = (&self.guessing, attempt.account) {
             let target = self.history.accounts.entry(account, now, Default::default);
             rule.observe(attempt, client, target, offending);
-            let target = &*target;
+            let route = self.history.routes.peek(&*attempt.route, now);
+            let is_common =
+                route.is_some_and(|route| route.watch.has_common_program(attempt.fingerprint, now));
+            let target = (&*target, is_common);
             if let Some(case) = rule.judge_client(attempt, client) {
                 let explain = |recent: &Recent| rule.explain_client(attempt, client, recent);
                 signals.extend(desk.file(case, false, |_| false, explain));
             } else if let Some(case) = rule.judge_account(attempt, client, target) {
                 let part = |seen: &Seen| rule.was_part(attempt, target, seen);
-                let explain = |recent: &Recent| rule.explain_account(attempt, target, recent);
+                let explain = |recent: &Recent| rule.explain_account(attempt, target.0, recent);
                 signals.extend(desk.file(case, false, part, explain));
             }
         }
@@ -141,6 +159,27 @@ impl Credentials {
             let explain = |recent: &Recent| self.stuffing.explain(attempt, client, recent);
             signals.extend(desk.file(case, false, |_| false, explain));
         }
+        if !offending && let Some(attempt) = self.history.of_site(attempt) {
+            self.site_failure(&attempt, signals);
+        }
+    }
+
+    /// A failure of a client that is no offender itself counts for its site.
+    fn site_failure(&mut self, attempt: &Attempt<'_>, signals: &mut Vec<Signal>) {
+        let (desk, now) = (&mut self.desk, attempt.now);
+        let site = self.history.clients.entry(attempt.source(), now, Client::default);
+        self.site_stuffing.observe(attempt, site);
+        if let Some(rule) = &self.site_guessing {
+            rule.observe(attempt, site, &mut brute_force::OfAccount::default(), false);
+            if let Some(case) = rule.judge_client(attempt, site) {
+                let explain = |recent: &Recent| rule.explain_client(attempt, site, recent);
+                signals.extend(desk.file(case, false, |_| false, explain));
+            }
+        }
+        if let Some(case) = self.stuffing_on.then(|| self.site_stuffing.judge(attempt, site)).flatten() {
+            let explain = |recent: &Recent| self.site_stuffing.explain(attempt, site, recent);
+            signals.extend(desk.file(case, false, |_| false, explain));
+        }
     }
 
     fn success(&mut self, attempt: &Attempt<'_>, signals: &mut Vec<Signal>) {
@@ -150,16 +189,20 @@ impl Credentials {
         {
             rule.observe(attempt, state);
         }
-        let client = self.history.clients.entry(attempt.exchange.client, now, Client::default);
+        let client = self.history.clients.entry(attempt.source(), now, Client::default);
         self.stuffing.observe(attempt, client);
-        let is_calm = self.stuffing.is_calm(client, now);
-        let offence = desk.incidents.offence(attempt.exchange.client, now);
+        let is_calm = self.stuffing.is_calm(client, now) && !attempt.is_foreign;
+        let offence = desk.offence(attempt);
+        if let Some(attempt) = self.history.of_site(attempt) {
+            let site = self.history.clients.entry(attempt.source(), now, Client::default);
+            self.site_stuffing.observe(&attempt, site);
+        }
         let route = self.history.routes.peek(&*attempt.route, now);
         let alike =
             self.stuffing_on && route.is_some_and(|route| self.distributed.matches(attempt, &route.watch));
         if !attempt.familiar && (offence.is_some() || alike) {
             if self.takeover_on {
-                let case = account_takeover::case(attempt.account, attempt.offender());
+                let case = account_takeover::case(attempt.account, attempt.offender(), !attempt.is_foreign);
                 let explain = |recent: &Recent| account_takeover::explain(attempt, offence, recent);
                 signals.extend(desk.file(case, false, |_| false, explain));
             }
@@ -170,7 +213,7 @@ impl Credentials {
 
     fn spread(&mut self, attempt: &Attempt<'_>, signals: &mut Vec<Signal>) {
         let (desk, now, rule) = (&mut self.desk, attempt.now, &self.distributed);
-        let client = self.history.clients.entry(attempt.exchange.client, now, Client::default);
+        let client = self.history.clients.entry(attempt.source(), now, Client::default);
         let stuffing = &client.stuffing;
         let accounts = || self.stuffing.accounts(stuffing, now);
         let Some(Route { name, control, watch }) = self.history.routes.get(&*attempt.route, now) else {
@@ -191,7 +234,7 @@ impl Credentials {
                 .filter(got_in)
                 .map(|seen| {
                     (
-                        account_takeover::case(seen.account, seen.offender),
+                        account_takeover::case(seen.account, seen.offender, true),
                         account_takeover::explain_seen(seen, None),
                     )
                 })
@@ -201,12 +244,8 @@ impl Credentials {
             }
         }
     }
-}
 
-impl Detector for Credentials {
-    fn observe(&mut self, event: &Event<'_>, signals: &mut Vec<Signal>) {
-        let Event::Exchange(exchange) = event else { return };
-        let Some(login) = &exchange.login else { return };
+    fn attempt(&mut self, exchange: &Exchange<'_>, login: &Login, signals: &mut Vec<Signal>) {
         let now = self.steady.at(exchange.seen);
         let Some(attempt) = self.history.attempt(exchange, login, now) else { return };
         self.desk.at = exchange.seen;
@@ -223,6 +262,16 @@ impl Detector for Credentials {
         }
         if self.takeover_on && signals.len() > from {
             self.desk.takeovers(from, signals);
+        }
+    }
+}
+
+impl Detector for Credentials {
+    fn observe(&mut self, event: &Event<'_>, signals: &mut Vec<Signal>) {
+        let Event::Exchange(exchange) = event else { return };
+        let Some(login) = &exchange.login else { return };
+        for login in std::iter::once(login).chain(exchange.further.read) {
+            self.attempt(exchange, login, signals);
         }
     }
 

@@ -1,7 +1,7 @@
 //! The latest attempts, for samples and for what was done before it was known to be an attack.
 
-use std::borrow::Cow;
 use std::collections::VecDeque;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::{Attempt, Network};
@@ -9,6 +9,7 @@ use crate::clock::Timestamp;
 use crate::detect::window::Moment;
 use crate::detect::{Evidence, Offender, Sample};
 use crate::identity::KeyedHash;
+use crate::prefix::ClientNet;
 
 /// Attempts that are kept.
 const CAPACITY: usize = 4_096;
@@ -18,15 +19,18 @@ pub(crate) struct Seen {
     pub(crate) now: Moment,
     pub(crate) ts: Timestamp,
     pub(crate) offender: Offender,
+    pub(crate) site: Option<ClientNet>,
     pub(crate) network: Network,
     pub(crate) account: Option<KeyedHash>,
+    /// The client's own address.
+    address: IpAddr,
     pub(crate) password: Option<KeyedHash>,
     pub(crate) fingerprint: u64,
     pub(crate) failed: bool,
     pub(crate) familiar: bool,
     pub(crate) strange: bool,
     pub(crate) route: Arc<str>,
-    method: Option<Cow<'static, str>>,
+    method: Option<&'static str>,
     status: Option<u16>,
 }
 
@@ -46,15 +50,18 @@ impl Recent {
             now: attempt.now,
             ts: attempt.exchange.ts,
             offender: attempt.offender(),
+            site: attempt.site,
+            address: attempt.exchange.client,
             network: attempt.network,
             account: attempt.account,
             password: attempt.password,
             fingerprint: attempt.fingerprint,
             failed: attempt.failed,
             familiar: attempt.familiar,
-            strange: attempt.is_strange(),
+            // Nobody joins an attack for what another site's page made a browser send.
+            strange: attempt.is_strange() && !attempt.is_foreign,
             route: Arc::clone(&attempt.route),
-            method: attempt.exchange.method.as_deref().map(method),
+            method: attempt.exchange.method,
             status: attempt.exchange.status,
         });
     }
@@ -74,21 +81,11 @@ impl Seen {
     pub(crate) fn sample(&self) -> Sample {
         Sample {
             ts: self.ts,
-            client: self.offender.client,
-            method: self.method.as_deref().map(str::to_owned),
+            client: self.address,
+            method: self.method.map(str::to_owned),
             route: Some(self.route.to_string()),
             status: self.status,
             user: self.account.map(|account| account.to_string()),
         }
-    }
-}
-
-/// Without an allocation for what is usual.
-fn method(method: &str) -> Cow<'static, str> {
-    match method {
-        "POST" => Cow::Borrowed("POST"),
-        "GET" => Cow::Borrowed("GET"),
-        "PUT" => Cow::Borrowed("PUT"),
-        other => Cow::Owned(other.chars().take(16).collect()),
     }
 }

@@ -79,8 +79,8 @@ impl Rule {
         accounts: impl FnOnce() -> u32,
     ) -> Outcome {
         let mut outcome = Outcome { case: None, look_back: false };
-        watch.drought.note(attempt.failed, hash_of(attempt.exchange.client), attempt.now);
-        if attempt.outage || watch.drought.is_on(attempt.now) || attempt.account.is_none() {
+        watch.drought.note(attempt.failed, hash_of(attempt.client.owner()), attempt.now);
+        if attempt.outage || watch.drought.is_on(attempt.now) || attempt.account_hash().is_none() {
             return outcome;
         }
         let due = |last: Option<Moment>| {
@@ -159,7 +159,7 @@ impl Rule {
             threat: Threat::CredentialStuffing,
             subject: Subject::Route(attempt.route.to_string()),
             severity: if plain && known { Severity::High } else { Severity::Medium },
-            offenders: if offends { vec![attempt.offender()] } else { Vec::new() },
+            offenders: attempt.offender_if(offends),
         })
     }
 

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use super::*;
 use crate::detect::testing::{Attempt as Try, Random, alarms, of, offenders, run, scattered};
 use crate::detect::{Config as All, Signal};
+use crate::prefix::ClientNet;
 
 const MINUTE: u64 = 60_000;
 const HOUR: u64 = 60 * MINUTE;
@@ -179,7 +180,7 @@ fn a_takeover_within_it_is_told() {
         let said = run(&All::default(), &mut attempts);
         let taken = of(&said, Threat::AccountTakeover);
         assert_eq!(taken.len(), 1, "{taken:?}");
-        assert_eq!(taken[0].1.offenders[0].client, client);
+        assert_eq!(taken[0].1.offenders[0].client, ClientNet::of(client));
     }
 }
 

@@ -149,9 +149,9 @@ impl Watch {
     /// A stranger failed.
     pub(super) fn failed(&mut self, attempt: &Attempt<'_>) {
         let now = attempt.now;
-        let account = attempt.account.map_or(0, hash_of);
+        let account = attempt.account_hash().unwrap_or(0);
         self.accounts.insert(account, now, lately());
-        self.clients.insert(hash_of(attempt.exchange.client), now, lately());
+        self.clients.insert(hash_of(attempt.client), now, lately());
         for what in Trait::of_attempt(attempt) {
             self.groups.entry(what, now, Group::default).failed(account, now);
         }
@@ -196,6 +196,11 @@ impl Watch {
     pub(super) fn shares(&self, traits: [Trait; 2], now: Moment) -> Option<bool> {
         let shared = traits.into_iter().filter(|what| self.shared.iter().any(|shared| shared.what == *what));
         shared.map(|what| !self.is_common(what, now)).max()
+    }
+
+    /// Whether legitimate clients have a program in common.
+    pub(crate) fn has_common_program(&self, fingerprint: u64, now: Moment) -> bool {
+        self.is_common(Trait::Program(fingerprint), now)
     }
 
     fn is_common(&self, what: Trait, now: Moment) -> bool {

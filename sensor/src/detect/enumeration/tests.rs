@@ -1,14 +1,15 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::detect::made_up::{api_key, at_ms, client, exchange, observe};
+use crate::detect::Subject;
+use crate::detect::made_up::{api_key, at_ms, exchange, net, observe, sources};
 
 const ROUTE: &str = "/users/{id}";
 
 const HOUR: u64 = 3_600_000;
 
 fn detector() -> Enumeration {
-    Enumeration::new(&Config::default(), 1)
+    Enumeration::new(&Config::default(), sources(), 1)
 }
 
 /// One request for an object.
@@ -63,8 +64,8 @@ fn guessing_identifiers_is_high() {
         }
         assert_eq!(severities(&signals), [Severity::Medium, Severity::High]);
         let signal = &signals[1];
-        assert_eq!(signal.subject, Subject::Client(client(5)));
-        assert_eq!(signal.offenders, [Offender { client: client(5), proxied: false }]);
+        assert_eq!(signal.subject, Subject::Client(net(5)));
+        assert_eq!(signal.offenders, [Offender { client: net(5), proxied: false }]);
         assert_eq!(signal.evidence.numbers["route"], ROUTE.into());
         assert!(signal.evidence.numbers.contains_key("refused_share_threshold"));
     }
@@ -95,7 +96,7 @@ fn walking_with_successes_is_medium_and_far_more_than_usual_high() {
     let signals = walk(&mut detector, 6, Some(1));
     assert_eq!(severities(&signals), [Severity::Medium]);
     assert_eq!(signals[0].subject, Subject::Principal(api_key(1)));
-    assert_eq!(signals[0].offenders, [Offender { client: client(6), proxied: false }]);
+    assert_eq!(signals[0].offenders, [Offender { client: net(6), proxied: false }]);
     assert_eq!(signals[0].evidence.numbers["usual_objects"], 11_u64.into());
 }
 
@@ -125,7 +126,7 @@ fn tokens_of_many_do_not_hide_one_client() {
     });
     let signals: Vec<_> = steps.flat_map(|asked| ask(&mut detector, asked)).collect();
     assert_eq!(severities(&signals), [Severity::Medium, Severity::High]);
-    assert_eq!(signals[0].subject, Subject::Client(client(5)));
+    assert_eq!(signals[0].subject, Subject::Client(net(5)));
 }
 
 #[test]
@@ -235,7 +236,7 @@ fn where_refusals_are_usual_they_say_nothing() {
 
 #[test]
 fn a_million_clients_stay_within_the_bound_and_the_walk_is_found() {
-    let mut detector = Enumeration::new(&Config { entries: 2_000, ..Config::default() }, 1);
+    let mut detector = Enumeration::new(&Config { entries: 2_000, ..Config::default() }, sources(), 1);
     let mut signals = Vec::new();
     for number in 0..1_000_000_u32 {
         let ms = u64::from(number) / 100;
@@ -249,7 +250,7 @@ fn a_million_clients_stay_within_the_bound_and_the_walk_is_found() {
     assert!(usage.entries <= usage.capacity && usage.entries >= 2_000, "{usage:?}");
     assert!(usage.evicted > 990_000, "{usage:?}");
     assert_eq!(severities(&signals)[..2], [Severity::Medium, Severity::High]);
-    assert!(signals.iter().all(|signal| signal.subject == Subject::Client(client(5))));
+    assert!(signals.iter().all(|signal| signal.subject == Subject::Client(net(5))));
 }
 
 proptest! {

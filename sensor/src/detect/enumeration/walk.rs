@@ -110,10 +110,11 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::prefix::ClientNet;
 
     fn walk(numbers: impl IntoIterator<Item = u64>) -> bool {
         let hasher = RandomState::with_seeds(1, 2, 3, 4);
-        let who = Offender { client: Ipv4Addr::LOCALHOST.into(), proxied: false };
+        let who = Offender { client: ClientNet::of(Ipv4Addr::LOCALHOST.into()), proxied: false };
         let mut walk = Walk::new(Timestamp::default(), who);
         for number in numbers {
             walk.note(hasher.hash_one(number), Some(number), false);

@@ -4,16 +4,16 @@ use std::path::Path;
 use proptest::prelude::*;
 
 use super::*;
-use crate::config::Document;
-use crate::detect::made_up::{api_key, at_ms, client, exchange, observe};
+use crate::config::{Document, Section};
+use crate::detect::made_up::{api_key, at_ms, exchange, net, observe, sources};
 
 fn limits(per_client: &str, per_principal: &str) -> Limits {
     let rate = |text| (RATE.read)(text).unwrap();
-    Limits { per_client: rate(per_client), per_principal: rate(per_principal) }
+    Limits { per_client: rate(per_client), per_site: None, per_principal: rate(per_principal) }
 }
 
 fn detector(per_client: &str, per_principal: &str) -> RequestRate {
-    RequestRate::new(&Config { limits: limits(per_client, per_principal), ..Config::default() }, 1)
+    RequestRate::new(&Config { limits: limits(per_client, per_principal), ..Config::default() }, sources(), 1)
 }
 
 fn request(detector: &mut RequestRate, ms: u64, from: u32, key: Option<u32>) -> Vec<Signal> {
@@ -25,7 +25,7 @@ fn request(detector: &mut RequestRate, ms: u64, from: u32, key: Option<u32>) -> 
 #[test]
 fn it_is_off_by_default() {
     assert!(!Config::default().limits_something());
-    let mut detector = RequestRate::new(&Config::default(), 1);
+    let mut detector = RequestRate::new(&Config::default(), sources(), 1);
     assert!((0..100_000).all(|ms| request(&mut detector, ms / 100, 5, Some(1)).is_empty()));
 }
 
@@ -44,7 +44,7 @@ fn a_client_within_its_limit_is_none_and_beyond_it_one() {
     }
     let severities: Vec<_> = signals.iter().map(|signal| signal.severity).collect();
     assert_eq!(severities, [Severity::Medium, Severity::High]);
-    assert_eq!(signals[0].subject, Subject::Client(client(6)));
+    assert_eq!(signals[0].subject, Subject::Client(net(6)));
     assert_eq!(signals[0].evidence.numbers["limit"], "100/min:20".into());
     assert_eq!(signals[0].evidence.numbers["over_limit"], 1_u64.into());
     assert_eq!(signals[0].offenders.len(), 1);
@@ -78,7 +78,7 @@ fn a_key_is_limited_over_all_its_clients() {
         signals.iter().flat_map(|signal| &signal.offenders).map(|who| who.client).collect();
     told.sort_unstable();
     told.dedup();
-    assert_eq!(told, [5, 6, 7, 8].map(client));
+    assert_eq!(told, [5, 6, 7, 8].map(net));
 }
 
 #[test]
@@ -104,7 +104,7 @@ fn routes_have_limits_of_their_own() {
     assert!(problems.borrow().is_empty(), "{problems:?}");
     assert_eq!(config.limits, limits("off", "1000/min"));
     assert_eq!(config.routes["/login"], limits("10/min:5", "1000/min"));
-    let mut detector = RequestRate::new(&config, 1);
+    let mut detector = RequestRate::new(&config, sources(), 1);
     for (route, count) in [("/", 0), ("/login", 1)] {
         let ask = |ms| observe(&mut detector, &exchange(ms, 5, route, route, 200));
         assert_eq!((0..50).flat_map(ask).count(), count, "{route}");
@@ -128,7 +128,7 @@ fn mistakes_in_the_configuration_are_named() {
 #[test]
 fn a_million_clients_stay_within_the_bound() {
     let config = Config { limits: limits("1/s:1", "off"), entries: 1_000, ..Config::default() };
-    let mut detector = RequestRate::new(&config, 1);
+    let mut detector = RequestRate::new(&config, sources(), 1);
     let mut signals = 0;
     for number in 0..1_000_000 {
         signals += request(&mut detector, u64::from(number) / 1_000, number + 100, None).len();

@@ -1,17 +1,17 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::detect::made_up::{client, exchange, observe};
+use crate::detect::made_up::{exchange, net, observe, sources};
 
 const OTHER: &str = "/{other}";
 
 fn scanner() -> Scanner {
-    Scanner::new(&Config::default(), 1)
+    Scanner::new(&Config::default(), sources(), 1)
 }
 
 /// The worst that was said of a client, and how often something was.
 fn worst(signals: &[Signal], number: u32) -> (Option<Severity>, usize) {
-    let of = || signals.iter().filter(|signal| signal.subject == Subject::Client(client(number)));
+    let of = || signals.iter().filter(|signal| signal.subject == Subject::Client(net(number)));
     (of().map(|signal| signal.severity).max(), of().count())
 }
 
@@ -34,7 +34,7 @@ fn a_list_of_words_is_found_and_gets_worse() {
     assert_eq!(signals.len(), 2);
     let signal = &signals[0];
     assert_eq!(signal.severity, Severity::Medium);
-    assert_eq!(signal.offenders, [Offender { client: client(5), proxied: false }]);
+    assert_eq!(signal.offenders, [Offender { client: net(5), proxied: false }]);
     assert!(signal.evidence.numbers.contains_key("missing_paths_threshold"));
     assert_eq!(signal.evidence.exchanges.len(), Evidence::MAX_SAMPLES);
 }
@@ -173,7 +173,7 @@ fn consoles_that_are_installed_are_used() {
 
 #[test]
 fn a_million_clients_stay_within_the_bound_and_the_scanner_is_found() {
-    let mut scanner = Scanner::new(&Config { entries: 1_000, ..Config::default() }, 1);
+    let mut scanner = Scanner::new(&Config { entries: 1_000, ..Config::default() }, sources(), 1);
     let mut list = words(10_000);
     let mut signals = Vec::new();
     for number in 0..1_000_000 {

@@ -1,15 +1,16 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::detect::made_up::{at_ms, client};
+use crate::detect::made_up::{at_ms, client, net, sources};
 
 fn detector() -> SlowAttack {
-    SlowAttack::new(&Config::default(), 1)
+    SlowAttack::new(&Config::default(), sources(), 1)
 }
 
 /// A connection as it is told of at a second, with so many bytes a second since second 0.
 fn held(second: u64, from: u32, port: u16, rate: u64) -> Held {
     Held {
+        proven: true,
         ts: at_ms(second * 1_000),
         client: client(from),
         client_port: port,
@@ -47,7 +48,7 @@ fn many_slow_connections_of_one_client_are_found() {
     let severities: Vec<_> = signals.iter().map(|signal| signal.severity).collect();
     assert_eq!(severities, [Severity::Medium, Severity::High]);
     assert_eq!(signals[0].at, at_ms(20_000), "as soon as the messages are old enough");
-    assert_eq!(signals[1].offenders, [Offender { client: client(100), proxied: false }]);
+    assert_eq!(signals[1].offenders, [Offender { client: net(100), proxied: false }]);
     assert_eq!(signals[1].evidence.numbers["bytes_per_second"], 3_u64.into());
     assert_eq!(signals[1].evidence.numbers["slow_headers"], 20_u64.into());
 }
@@ -108,7 +109,7 @@ fn a_trusted_proxy_is_named_as_one() {
 
 #[test]
 fn a_million_clients_stay_within_the_bound() {
-    let mut detector = SlowAttack::new(&Config { entries: 1_000, ..Config::default() }, 1);
+    let mut detector = SlowAttack::new(&Config { entries: 1_000, ..Config::default() }, sources(), 1);
     for number in 0..1_000_000_u32 {
         observe(&mut detector, &held(30, number, 1, 0));
     }

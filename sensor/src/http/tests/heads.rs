@@ -108,7 +108,7 @@ fn absolute_form() {
 #[test]
 fn methods() {
     found("get / HTTP/1.1\r\nHost: a\r\n\r\n", "get / 0 -> 200 0 lowercase_method");
-    found("G(T / HTTP/1.1\r\nHost: a\r\n\r\n", "G(T / 0 -> 200 0 invalid_method");
+    found("G(T / HTTP/1.1\r\nHost: a\r\n\r\n", "G(T / 0 -> 200 0 invalid_method invalid_request_line");
     found("PROPFIND / HTTP/1.1\r\nHost: a\r\n\r\n", "PROPFIND / 0 -> 200 0");
 }
 
@@ -120,7 +120,7 @@ fn request_lines() {
     found("GET /  HTTP/1.1\r\nHost: a\r\n\r\n", "GET / 0 -> 200 0 start_line_whitespace");
     found("GET\t/ HTTP/1.1\r\nHost: a\r\n\r\n", "GET / 0 -> 200 0 start_line_whitespace");
     found("GET / HTTP/1.1 \r\nHost: a\r\n\r\n", "GET / 0 -> 200 0 start_line_whitespace");
-    found("GET a HTTP/1.1\r\nHost: a\r\n\r\n", "GET a 0 -> 200 0 invalid_target");
+    found("GET a HTTP/1.1\r\nHost: a\r\n\r\n", "GET a 0 -> 200 0 invalid_target invalid_request_line");
     found("GET /#x HTTP/1.1\r\nHost: a\r\n\r\n", "GET /#x 0 -> 200 0 invalid_target");
 }
 

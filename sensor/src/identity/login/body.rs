@@ -3,14 +3,17 @@
 use memchr::memmem::{self, Finder};
 use zeroize::Zeroizing;
 
-use super::fields::Fields;
-use super::json::{self, Value};
-use super::{graphql, xml};
+use super::documents::Documents;
+use super::fields::{Fields, Part, Role, Unit};
+use super::json;
+use super::xml;
 
 /// Fields of a form that are read.
-const MAX_FIELDS: usize = 256;
+/// Servers read a thousand by default, and refuse or drop what is beyond (PHP's `max_input_vars`, Django's
+/// `DATA_UPLOAD_MAX_NUMBER_FIELDS`, the parameter limit of Express).
+const MAX_FIELDS: usize = 1_024;
 /// Parts of a multipart form that are read.
-const MAX_PARTS: usize = 64;
+const MAX_PARTS: usize = 1_024;
 
 /// What a body is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,7 +28,7 @@ pub(super) enum Shape<'a> {
 
 impl<'a> Shape<'a> {
     /// By its media type, and by its first byte where that says too little: scripts in browsers send JSON as
-    /// `text/plain`, which needs no permission of the server.
+    /// `text/plain`, which needs no permission of the server, and many servers read JSON and XML whatever it is called.
     pub(super) fn of(content_type: Option<&'a [u8]>, body: &[u8]) -> Option<Self> {
         let content_type = content_type.unwrap_or_default();
         let essence = content_type.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
@@ -49,8 +52,17 @@ impl<'a> Shape<'a> {
                 _ => Some(Self::Form),
             }
         } else {
-            None
+            match body.trim_ascii_start().first()? {
+                b'{' | b'[' => Some(Self::Json),
+                b'<' => Some(Self::Xml),
+                _ => None,
+            }
         }
+    }
+
+    /// The charset that a media type names.
+    pub(super) fn charset(content_type: Option<&'a [u8]>) -> Option<&'a [u8]> {
+        parameter(content_type?, b"charset=").map(<[u8]>::trim_ascii)
     }
 
     /// Reads the fields of a body.
@@ -59,9 +71,10 @@ impl<'a> Shape<'a> {
             Self::Form => form(body, 0, fields),
             Self::Json => read_json(body, fields),
             Self::GraphQl => {
-                if let Ok(text) = std::str::from_utf8(body) {
-                    graphql::read(text, 0, fields);
-                }
+                let text = Zeroizing::new(String::from_utf8_lossy(body).into_owned());
+                let mut documents = Documents::default();
+                documents.read(&text, 0, fields);
+                documents.end(fields);
             }
             Self::Multipart(boundary) => multipart(body, boundary, fields),
             Self::Xml => xml::read(body, fields),
@@ -97,13 +110,62 @@ impl Hints {
 pub(super) fn form(text: &[u8], depth: u8, fields: &mut Fields<'_>) {
     let mut decoded_name = Zeroizing::new(Vec::new());
     let mut decoded = Zeroizing::new(Vec::new());
+    let mut rows = Rows::default();
     for pair in text.split(|byte| *byte == b'&').take(MAX_FIELDS) {
         let equals = memchr::memchr(b'=', pair).unwrap_or(pair.len());
         let (name, value) = pair.split_at_checked(equals).unwrap_or_default();
         let name = decode(name.trim_ascii(), &mut decoded_name);
-        if let Some(role) = fields.role(name) {
-            fields.put(role, name, decode(value.get(1..).unwrap_or_default(), &mut decoded), depth);
+        let Some(role) = fields.role(name) else { continue };
+        let value = decode(value.get(1..).unwrap_or_default(), &mut decoded);
+        match rows.of(name, role) {
+            Some(row) => {
+                std::mem::swap(row, &mut fields.unit);
+                fields.put(role, name, value, depth);
+                std::mem::swap(row, &mut fields.unit);
+            }
+            None => fields.put(role, name, value, depth),
         }
+    }
+    if memchr::memchr_iter(b'&', text).nth(MAX_FIELDS.saturating_sub(1)).is_some() {
+        fields.note_rest();
+    }
+    for row in rows.units {
+        let outer = std::mem::replace(&mut fields.unit, row);
+        fields.close(outer, Part::default());
+    }
+}
+
+/// The rows of a form with arrays, such as `login[1][user]`, or `user[]` and `password[]` several times.
+#[derive(Default)]
+struct Rows {
+    units: Vec<Unit>,
+    users: usize,
+    secrets: usize,
+}
+
+/// Rows of a form that are told apart; higher ones are one.
+const MAX_ROWS: usize = 128;
+
+impl Rows {
+    /// The row that a name belongs to, if it is one of an array.
+    fn of(&mut self, name: &[u8], role: Role) -> Option<&mut Unit> {
+        let open = memchr::memchr(b'[', name)?;
+        let number = if name.ends_with(b"[]") {
+            let count = if role.is_user() { &mut self.users } else { &mut self.secrets };
+            let number = *count;
+            *count = count.saturating_add(usize::from(role.is_user() || role.is_secret()));
+            number
+        } else {
+            let indices = name.get(open..)?.split(|byte| matches!(byte, b'[' | b']'));
+            let digits = |part: &&[u8]| !part.is_empty() && part.iter().all(u8::is_ascii_digit);
+            let index = std::str::from_utf8(indices.filter(digits).next()?).ok()?;
+            index.parse().unwrap_or(usize::MAX)
+        };
+        let number = number.min(MAX_ROWS.saturating_sub(1));
+        if self.units.len() <= number {
+            self.units.resize(number.saturating_add(1), Unit::default());
+        }
+        self.units.get_mut(number)
     }
 }
 
@@ -130,22 +192,21 @@ fn decode<'a>(text: &'a [u8], out: &'a mut Vec<u8>) -> &'a [u8] {
     out
 }
 
+/// What is no UTF-8 is read as lenient servers read it.
 fn read_json(body: &[u8], fields: &mut Fields<'_>) {
-    json::walk(body, &mut |key, value, depth| {
-        let text = match value {
-            Value::Text(text) | Value::Number(text) => text,
-            Value::Flag(_) | Value::Null | Value::Filled => return,
-        };
-        if matches!(value, Value::Text(_)) && key == "query" && graphql::is_document(text) {
-            graphql::read(text, depth, fields);
-        } else if let Some(role) = fields.role(key.as_bytes()) {
-            fields.put(role, key.as_bytes(), text.as_bytes(), depth);
-        }
-    });
+    let lossy =
+        std::str::from_utf8(body).err().map(|_| Zeroizing::new(String::from_utf8_lossy(body).into_owned()));
+    let body = lossy.as_ref().map_or(body, |text| text.as_bytes());
+    let mut documents = Documents::default();
+    json::walk(body, &mut |key, value, depth| documents.visit(key, value, depth, fields));
+    documents.end(fields);
 }
 
 /// `multipart/form-data` (RFC 7578); files are passed over.
 fn multipart(body: &[u8], boundary: &[u8], fields: &mut Fields<'_>) {
+    if memmem::find_iter(body, boundary).nth(MAX_PARTS).is_some() {
+        fields.note_rest();
+    }
     let mut starts = memmem::find_iter(body, boundary).take(MAX_PARTS).peekable();
     while let Some(start) = starts.next() {
         let end = starts.peek().copied().unwrap_or(body.len());

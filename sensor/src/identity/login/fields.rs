@@ -1,21 +1,39 @@
-//! The fields of one request, gathered into what may be an attempt.
+//! The fields of one request, gathered into what may be attempts.
 //!
-//! Values are hashed as they come: nothing here holds one.
+//! Values are hashed as they come: nothing here holds one. A request may try many pairs of user and password: the
+//! elements of an array, the fields of a GraphQL document, the calls of a multicall. Each is a [`Unit`] within what
+//! stands around it.
+
+use std::mem;
 
 use super::config::LoginRule;
 use super::field::{Field, Secret, WEAK_USER, field, innermost};
 use super::place::{Place, Purpose, purpose};
+use super::places::hash;
 use super::words::Words;
 use crate::identity::hash::{Hasher, KeyedHash};
 
-/// What a request tells of a login.
+/// Attempts of one request that are told one by one; of further ones only how many there were.
+pub(super) const MAX_ATTEMPTS: usize = 128;
+
+/// What a request tells of logins.
 pub(super) struct Fields<'a> {
     hasher: &'a Hasher,
     rule: Option<&'a LoginRule>,
+    place: Place,
+    pub(super) unit: Unit,
+    found: &'a mut Vec<Found>,
+    uncounted: u32,
+    has_rest: bool,
+}
+
+/// What may be one attempt.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Unit {
     user: Option<(Rank<u8>, KeyedHash)>,
     secret: Option<(Rank<Secret>, KeyedHash)>,
-    /// The name of the first password.
-    first: Option<Words>,
+    /// The hash of the name of the first password.
+    first: Option<u64>,
     /// There are passwords of different names.
     is_several: bool,
     is_changed: bool,
@@ -39,27 +57,113 @@ pub(super) enum Role {
     Password,
 }
 
+impl Role {
+    pub(super) const fn is_user(self) -> bool {
+        matches!(self, Self::User | Self::Guessed(Field::User(_)))
+    }
+
+    pub(super) const fn is_secret(self) -> bool {
+        matches!(self, Self::Password | Self::Guessed(Field::Secret(_)))
+    }
+}
+
+/// Which part of a request an attempt was, so that its part of the answer is found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Part {
+    /// Of a batch, counted from 0.
+    pub(super) element: u16,
+    /// The hash of the name that a field of a GraphQL document has in the answer.
+    pub(super) field: Option<u64>,
+}
+
 /// What was found in a request that is an attempt.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Found {
     pub(super) user: Option<KeyedHash>,
     pub(super) password: Option<KeyedHash>,
+    pub(super) part: Part,
+}
+
+impl Unit {
+    /// What it is within something larger.
+    fn within(self, outer: &Self) -> Self {
+        let operation = match (self.operation, outer.operation) {
+            (Some(Purpose::Account), _) | (_, Some(Purpose::Account)) => Some(Purpose::Account),
+            (own, outer) => own.or(outer),
+        };
+        Self {
+            user: self.user.or(outer.user),
+            is_changed: self.is_changed || outer.is_changed,
+            is_personal: self.is_personal || outer.is_personal,
+            is_other_grant: self.is_other_grant || outer.is_other_grant,
+            operation,
+            ..self
+        }
+    }
+
+    /// Takes in a part that was no attempt of its own.
+    fn absorb(&mut self, part: Self) {
+        if part.user.is_some_and(|(rank, _)| self.user.is_none_or(|(known, _)| rank <= known)) {
+            self.user = part.user;
+        }
+        self.is_changed |= part.is_changed;
+        self.is_personal |= part.is_personal;
+        self.is_other_grant |= part.is_other_grant;
+        self.operation = self.operation.or(part.operation);
+    }
+
+    pub(super) const fn has_secret(&self) -> bool {
+        self.secret.is_some()
+    }
+
+    pub(super) const fn has_no_operation(&self) -> bool {
+        self.operation.is_none()
+    }
+
+    pub(super) fn has_password_of(&self, password: KeyedHash) -> bool {
+        self.secret.is_some_and(|(_, known)| known == password)
+    }
+
+    pub(super) const fn without_secret(self) -> Self {
+        Self { secret: None, ..self }
+    }
+
+    pub(super) const fn user(&self) -> Option<KeyedHash> {
+        match self.user {
+            Some((_, user)) => Some(user),
+            None => None,
+        }
+    }
 }
 
 impl<'a> Fields<'a> {
-    pub(super) const fn new(hasher: &'a Hasher, rule: Option<&'a LoginRule>) -> Self {
+    /// Attempts go to `found`, which is emptied.
+    pub(super) fn new(hasher: &'a Hasher, rule: Option<&'a LoginRule>, found: &'a mut Vec<Found>) -> Self {
+        found.clear();
         Self {
             hasher,
             rule,
-            user: None,
-            secret: None,
-            first: None,
-            is_several: false,
-            is_changed: false,
-            is_personal: false,
-            is_other_grant: false,
-            operation: None,
+            place: Place::default(),
+            unit: Unit::default(),
+            found,
+            uncounted: 0,
+            has_rest: false,
         }
+    }
+
+    /// There is more than is read.
+    pub(super) const fn note_rest(&mut self) {
+        self.has_rest = true;
+    }
+
+    /// Whether there is more than is read.
+    pub(super) const fn has_rest(&self) -> bool {
+        self.has_rest
+    }
+
+    /// Where the request goes.
+    pub(super) const fn put_place(&mut self, place: Place) {
+        self.place = place;
     }
 
     /// What a field of this name is for; nothing where its value does not matter.
@@ -89,22 +193,44 @@ impl<'a> Fields<'a> {
                     self.note_name(name);
                 }
             }
-            Role::Guessed(Field::Change) => self.is_changed = true,
-            Role::Guessed(Field::Personal) => self.is_personal = true,
+            Role::Guessed(Field::Change) => self.unit.is_changed = true,
+            Role::Guessed(Field::Personal) => self.unit.is_personal = true,
             // Auth0 has its own grants, such as `http://auth0.com/oauth/grant-type/password-realm`.
             Role::Guessed(Field::Grant) => {
-                self.is_other_grant = !value.windows(8).any(|part| part.eq_ignore_ascii_case(b"password"));
+                self.unit.is_other_grant =
+                    !value.windows(8).any(|part| part.eq_ignore_ascii_case(b"password"));
             }
             Role::Guessed(Field::Operation) => {
                 let purpose = Words::of(value).and_then(|words| purpose(&words));
-                self.operation = self.operation.or(purpose);
+                self.unit.operation = self.unit.operation.or(purpose);
             }
+        }
+    }
+
+    /// A field whose value was hashed before.
+    pub(super) fn put_hashed(&mut self, role: Role, user: KeyedHash, password: KeyedHash) {
+        match role {
+            Role::User => self.unit.user = Some(((false, 0, 0), user)),
+            Role::Guessed(Field::User(rank)) => self.unit.user = Some(((true, rank, 0), user)),
+            Role::Password => self.unit.secret = Some(((false, Secret::Password, 0), password)),
+            Role::Guessed(Field::Secret(secret)) => self.unit.secret = Some(((true, secret, 0), password)),
+            Role::Guessed(_) => {}
         }
     }
 
     /// What a document says that it does, whatever else it names.
     pub(super) const fn put_operation(&mut self, purpose: Purpose) {
-        self.operation = Some(purpose);
+        self.unit.operation = Some(purpose);
+    }
+
+    /// What a part that waits does, for what stands around it.
+    pub(super) fn put_purpose_of(&mut self, part: Unit) {
+        self.unit.operation = self.unit.operation.or(part.operation);
+    }
+
+    /// The hashes of a value as a user and as a password, for values whose part is not known yet.
+    pub(super) fn hashes(&self, value: &[u8]) -> (KeyedHash, KeyedHash) {
+        (self.hasher.user(value), self.hasher.password(value))
     }
 
     /// Whether the route is configured.
@@ -114,65 +240,103 @@ impl<'a> Fields<'a> {
 
     /// Whether there is a password by its name, which a query may have by mistake only.
     pub(super) fn has_password(&self) -> bool {
-        self.secret.is_some_and(|((_, secret, _), _)| secret <= Secret::Short)
+        self.unit.secret.is_some_and(|((_, secret, _), _)| secret <= Secret::Short)
     }
 
     fn put_user(&mut self, value: &[u8], rank: Rank<u8>) {
-        if !value.trim_ascii().is_empty() && self.user.is_none_or(|(known, _)| rank <= known) {
-            self.user = Some((rank, self.hasher.user(value)));
+        if !value.trim_ascii().is_empty() && self.unit.user.is_none_or(|(known, _)| rank <= known) {
+            self.unit.user = Some((rank, self.hasher.user(value)));
         }
     }
 
     fn put_secret(&mut self, value: &[u8], rank: Rank<Secret>) {
-        if self.secret.is_none_or(|(known, _)| rank <= known) {
-            self.secret = Some((rank, self.hasher.password(value)));
+        if self.unit.secret.is_none_or(|(known, _)| rank <= known) {
+            self.unit.secret = Some((rank, self.hasher.password(value)));
         }
     }
 
     fn note_name(&mut self, name: &[u8]) {
-        let words = Words::of(innermost(name));
-        match (&self.first, words) {
-            (None, words) => self.first = words,
-            (Some(first), Some(words)) => self.is_several |= first.text() != words.text(),
-            (Some(_), None) => {}
+        let Some(words) = Words::of(innermost(name)) else { return };
+        let name = hash(words.text());
+        match self.unit.first {
+            None => self.unit.first = Some(name),
+            Some(first) => self.unit.is_several |= first != name,
         }
     }
 
-    /// The attempt that a request to this place is, if it is one.
-    pub(super) fn attempt(&self, place: Place) -> Option<Found> {
-        if !self.is_attempt(place) {
+    /// Begins a part that may be an attempt of its own; what stands around it.
+    pub(super) fn open(&mut self) -> Unit {
+        mem::take(&mut self.unit)
+    }
+
+    /// Ends such a part.
+    pub(super) fn close(&mut self, outer: Unit, part: Part) {
+        let inner = mem::replace(&mut self.unit, outer);
+        if inner.has_secret() {
+            self.tell(inner.within(&outer), part);
+        } else {
+            self.unit.absorb(inner);
+        }
+    }
+
+    fn tell(&mut self, unit: Unit, part: Part) {
+        let Some(found) = self.attempt(unit, part) else { return };
+        if self.found.len() < MAX_ATTEMPTS {
+            self.found.push(found);
+        } else {
+            self.uncounted = self.uncounted.saturating_add(1);
+        }
+    }
+
+    /// Ends the request: what is told by it as a whole. How many attempts there were besides those that are in `found`.
+    pub(super) fn finish(mut self) -> u32 {
+        let whole = self.unit;
+        if whole.is_changed || whole.is_personal {
+            self.found.clear();
+            self.uncounted = 0;
+        }
+        // A user that stands behind the passwords.
+        self.found.iter_mut().for_each(|found| found.user = found.user.or(whole.user()));
+        let secret = whole.secret.map(|(_, secret)| secret);
+        let is_known = self.found.iter().any(|found| found.password == secret);
+        if secret.is_some() && !is_known {
+            self.tell(whole, Part::default());
+        } else if self.rule.is_some() && self.found.is_empty() {
+            self.tell(whole, Part::default());
+        }
+        self.uncounted
+    }
+
+    fn attempt(&self, unit: Unit, part: Part) -> Option<Found> {
+        if !self.is_attempt(unit) {
             return None;
         }
         // Where a name is configured, no other field is meant.
         let only = |wanted: Option<&String>, is_guessed: bool| wanted.is_none() || !is_guessed;
         let user_field = self.rule.and_then(|rule| rule.user_field.as_ref());
         let password_field = self.rule.and_then(|rule| rule.password_field.as_ref());
-        let user = self.user.filter(|((is_guessed, _, _), _)| only(user_field, *is_guessed));
-        let secret = self.secret.filter(|((is_guessed, _, _), _)| only(password_field, *is_guessed));
-        Some(Found { user: user.map(|(_, hash)| hash), password: secret.map(|(_, hash)| hash) })
+        let user = unit.user.filter(|((is_guessed, _, _), _)| only(user_field, *is_guessed));
+        let secret = unit.secret.filter(|((is_guessed, _, _), _)| only(password_field, *is_guessed));
+        Some(Found { user: user.map(|(_, hash)| hash), password: secret.map(|(_, hash)| hash), part })
     }
 
-    fn is_attempt(&self, place: Place) -> bool {
+    fn is_attempt(&self, unit: Unit) -> bool {
         if self.rule.is_some() {
-            return self.user.is_some() || self.secret.is_some();
+            return unit.user.is_some() || unit.secret.is_some();
         }
-        if self.is_changed || self.is_personal || self.is_other_grant {
+        if unit.is_changed || unit.is_personal || unit.is_other_grant {
             return false;
         }
-        let Some(((_, secret, _), _)) = self.secret else { return false };
-        match self.purpose(place) {
+        let Some(((_, secret, _), _)) = unit.secret else { return false };
+        match unit.operation.or(self.place.purpose) {
             Some(Purpose::Account) => false,
-            Some(Purpose::Login) => secret != Secret::Hint || self.user.is_some(),
-            None if self.is_several || place.is_collection => false,
+            Some(Purpose::Login) => secret != Secret::Hint || unit.user.is_some(),
+            None if unit.is_several || self.place.is_collection => false,
             None => match secret {
                 Secret::Password => true,
-                Secret::Short => self.user.is_some_and(|((_, rank, _), _)| rank < WEAK_USER),
+                Secret::Short => unit.user.is_some_and(|((_, rank, _), _)| rank < WEAK_USER),
                 Secret::Hint | Secret::Code => false,
             },
         }
-    }
-
-    fn purpose(&self, place: Place) -> Option<Purpose> {
-        self.operation.or(place.purpose)
     }
 }

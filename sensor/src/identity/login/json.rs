@@ -17,6 +17,10 @@ pub(super) enum Value<'v> {
     Null,
     /// An object or an array with something in it; told before what is in it.
     Filled,
+    /// An object that is an element of an array begins.
+    Open,
+    /// It ends; not told of one that was cut.
+    Close,
 }
 
 /// Containers in one another that are read; what lies deeper is passed over.
@@ -26,7 +30,7 @@ pub(super) const MAX_DEPTH: u8 = 6;
 /// Elements of an array have the array's key, and one more of depth.
 pub(super) fn walk(text: &[u8], visit: &mut dyn FnMut(&str, Value<'_>, u8)) {
     let mut deserializer = serde_json::Deserializer::from_slice(text);
-    let walker = Walker { key: "", depth: 0, visit };
+    let walker = Walker { key: "", depth: 0, is_element: false, visit };
     // What comes before a mistake, or before the end of what was kept, has been told.
     let _broken = walker.deserialize(&mut deserializer).is_err();
 }
@@ -37,6 +41,7 @@ const LONG_NUMBER: f64 = 1e17;
 struct Walker<'w> {
     key: &'w str,
     depth: u8,
+    is_element: bool,
     visit: &'w mut dyn FnMut(&str, Value<'_>, u8),
 }
 
@@ -107,6 +112,9 @@ impl<'de> Visitor<'de> for Walker<'_> {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         let depth = self.depth.saturating_add(1);
         let mut is_first = true;
+        if self.is_element {
+            (self.visit)(self.key, Value::Open, self.depth);
+        }
         while let Some(Key(key)) = map.next_key()? {
             if std::mem::take(&mut is_first) && self.depth > 0 {
                 (self.visit)(self.key, Value::Filled, self.depth);
@@ -114,8 +122,11 @@ impl<'de> Visitor<'de> for Walker<'_> {
             if depth > MAX_DEPTH {
                 map.next_value::<IgnoredAny>()?;
             } else {
-                map.next_value_seed(Walker { key: &key, depth, visit: &mut *self.visit })?;
+                map.next_value_seed(Walker { key: &key, depth, is_element: false, visit: &mut *self.visit })?;
             }
+        }
+        if self.is_element {
+            (self.visit)(self.key, Value::Close, self.depth);
         }
         Ok(())
     }
@@ -124,8 +135,8 @@ impl<'de> Visitor<'de> for Walker<'_> {
         let depth = self.depth.saturating_add(1);
         let mut is_first = true;
         loop {
-            let element =
-                Element { walker: Walker { key: self.key, depth, visit: &mut *self.visit }, is_first };
+            let walker = Walker { key: self.key, depth, is_element: true, visit: &mut *self.visit };
+            let element = Element { walker, is_first };
             if sequence.next_element_seed(element)?.is_none() {
                 return Ok(());
             }
@@ -144,14 +155,14 @@ impl<'de> DeserializeSeed<'de> for Element<'_> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        let Walker { key, depth, visit } = self.walker;
+        let Walker { key, depth, is_element, visit } = self.walker;
         if self.is_first && depth > 1 {
             visit(key, Value::Filled, depth.saturating_sub(1));
         }
         if depth > MAX_DEPTH {
             IgnoredAny::deserialize(deserializer).map(|_ignored| ())
         } else {
-            Walker { key, depth, visit }.deserialize(deserializer)
+            Walker { key, depth, is_element, visit }.deserialize(deserializer)
         }
     }
 }
@@ -169,6 +180,8 @@ mod tests {
                 Value::Flag(flag) => flag.to_string(),
                 Value::Null => "null".to_owned(),
                 Value::Filled => "..".to_owned(),
+                Value::Open => "<".to_owned(),
+                Value::Close => ">".to_owned(),
             };
             told.push(format!("{depth}{key}={value}"));
         });
@@ -180,10 +193,10 @@ mod tests {
         let cases = [
             (
                 r#"{"a":1,"b":{"c":"x","d":null},"e":[true,{"f":-2.5}]}"#,
-                "1a=1 1b=.. 2c=\"x\" 2d=null 1e=.. 2e=true 2e=.. 3f=-2.5",
+                "1a=1 1b=.. 2c=\"x\" 2d=null 1e=.. 2e=true 2e=< 2e=.. 3f=-2.5 2e=>",
             ),
             (r#"{"a":{},"b":[],"c\u0041":"\u0042"}"#, "1cA=\"B\""),
-            (r#"[{"a":1}]"#, "1=.. 2a=1"),
+            (r#"[{"a":1},{},{"b"]"#, "1=< 1=.. 2a=1 1=> 1=< 1=> 1=<"),
             (r#"{"a":"whole","b":"cut o"#, "1a=\"whole\""),
             (r#"{"a":1} trailing"#, "1a=1"),
             ("7", "0=7"),

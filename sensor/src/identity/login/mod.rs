@@ -9,17 +9,23 @@
 //! * it has basic credentials (RFC 7617). These come with every request: each is an attempt, refused with 401 or
 //!   403, let in with another status below 400.
 //!
-//! Nothing is remembered: a route is known for one of logins by each of its requests.
+//! One request may be many attempts: elements of JSON arrays, rows of forms, fields of GraphQL documents under other names,
+//! calls of XML-RPC in a multicall. Each is told, the first 128 with their accounts, and its outcome where the answer tells it.
+//!
+//! A body that could not be read, since it was cut, or is in an unknown coding or charset, is an attempt of an unknown
+//! account where one logs in: on a configured route, on a page for it by its name, or on a route where most of what is
+//! submitted was an attempt ([`places`]).
 //!
 //! # What is not done
 //!
-//! Of requests with several attempts (batches of GraphQL, multicalls of XML-RPC) one is told. Digest, Negotiate
-//! and the challenges of WebAuthn are not read. A login whose password is encrypted by a script in the browser
+//! Digest, Negotiate and the challenges of WebAuthn are not read, nor attempts beyond what is kept of a body. A login whose password is encrypted by a script in the browser
 //! has a password that never repeats.
 
 mod answer;
 mod body;
+mod charset;
 mod config;
+mod documents;
 mod field;
 mod fields;
 mod fingerprint;
@@ -28,7 +34,9 @@ pub(super) mod fuzz;
 mod graphql;
 mod json;
 mod markers;
+mod parts;
 mod place;
+pub(super) mod places;
 mod reply;
 #[cfg(test)]
 mod tests;
@@ -45,12 +53,13 @@ pub use config::{
 
 use super::hash::KeyedHash;
 use super::principal::Principals;
-use crate::http::{Exchange, Method, Request};
+use crate::http::{Decoding, Exchange, Method, Request};
 use answer::Attempt;
 use body::{Hints, Shape};
 use fields::{Fields, Found};
 use fingerprint::Fingerprint;
 use place::{Place, Purpose};
+use places::Places;
 
 /// How the server answered an attempt to log in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -92,6 +101,9 @@ pub struct Login {
     pub password: Option<KeyedHash>,
     /// How the server answered.
     pub outcome: LoginOutcome,
+    /// Whether its body could not be read, so that nobody knows whose account it was, or how many.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub unread: bool,
     /// What the request looks like: a hash of the order of its header names and of its User-Agent. Equal for the
     /// requests of one program, which an attack that is spread over many addresses mostly is.
     #[serde(skip)]
@@ -112,7 +124,14 @@ pub(super) struct Logins {
     fingerprint: Fingerprint,
     /// Hold the last decoded bodies until the next; wiped at the end.
     request: Zeroizing<Vec<u8>>,
+    text: Zeroizing<String>,
     response: Zeroizing<Vec<u8>>,
+    places: Places,
+    /// Attempts of the last exchange.
+    found: Vec<Found>,
+    outcomes: Vec<LoginOutcome>,
+    further: Vec<Login>,
+    uncounted: u32,
 }
 
 impl Logins {
@@ -122,17 +141,30 @@ impl Logins {
             hints: Hints::new(),
             fingerprint: Fingerprint::new(),
             request: Zeroizing::default(),
+            text: Zeroizing::default(),
             response: Zeroizing::default(),
+            places: Places::new(),
+            found: Vec::new(),
+            outcomes: Vec::new(),
+            further: Vec::new(),
+            uncounted: 0,
         }
     }
 
-    /// The attempt that an exchange is, if it is one. `route` is its template, where known.
+    /// The attempts of the last exchange besides the first, and how many more there were.
+    pub(super) fn further(&self) -> (&[Login], u32) {
+        (&self.further, self.uncounted)
+    }
+
+    /// The attempt that an exchange is, the first one if it is several. `route` is its template, where known.
     pub(super) fn recognise(
         &mut self,
         exchange: &Exchange<'_>,
         route: Option<&str>,
         principals: &mut Principals,
     ) -> Option<Login> {
+        self.further.clear();
+        self.uncounted = 0;
         let request = exchange.request?;
         let authorization = request.header("authorization");
         // Most exchanges end here.
@@ -142,28 +174,76 @@ impl Logins {
         }
         let path = request.path();
         let rules = &self.config.rules;
-        let rule = rules.iter().find(|rule| Some(rule.route.text()) == route || rule.route.matches(path));
-        let submitted = submission.and_then(|submission| {
-            let mut fields = Fields::new(principals.hasher(), rule);
-            submission.read(exchange, &self.hints, &mut fields, &mut self.request)
-        });
-        let mut basic = || principals.basic_login(authorization?);
-        let (found, is_basic) = match submitted {
-            Some(found) => (found, false),
-            None => match basic() {
-                Some(basic) => (Found { user: Some(basic.user), password: Some(basic.password) }, true),
+        let rule = rules.iter().position(|rule| Some(rule.route.text()) == route || rule.route.matches(path));
+        self.found.clear();
+        let mut is_read = true;
+        if let Some(submission) = submission {
+            is_read = self.read(submission, exchange, rule, principals);
+        }
+        let is_page = || place::is_login_page(path);
+        let is_known =
+            |places: &Places| rule.is_some() || is_page() || route.is_some_and(|route| places.has(route));
+        let (mut is_basic, mut unread) = (false, false);
+        if self.found.is_empty() {
+            unread = !is_read && is_known(&self.places);
+            let basic =
+                if unread { None } else { authorization.and_then(|field| principals.basic_login(field)) };
+            let first = match basic {
+                Some(basic) => {
+                    is_basic = true;
+                    Found { user: Some(basic.user), password: Some(basic.password), ..Found::default() }
+                }
                 // Configured, but in a form that cannot be read.
-                None if rule.is_some() && submits(request) => (Found::default(), false),
-                None => return None,
-            },
-        };
+                None if unread || rule.is_some() && submits(request) => Found::default(),
+                None => {
+                    self.learn(route, request, false);
+                    return None;
+                }
+            };
+            self.found.push(first);
+        } else {
+            self.learn(route, request, true);
+        }
+        let rule = rule.and_then(|rule| self.config.rules.get(rule));
         let attempt = Attempt { exchange, path, rule, is_basic };
-        Some(Login {
+        parts::outcomes(&attempt, &self.found, &mut self.response, &mut self.outcomes);
+        let fingerprint = self.fingerprint.of(request);
+        let login = |(found, outcome): (&Found, &LoginOutcome)| Login {
             user: found.user,
             password: found.password,
-            outcome: attempt.outcome(&mut self.response),
-            fingerprint: self.fingerprint.of(request),
-        })
+            outcome: *outcome,
+            unread,
+            fingerprint,
+        };
+        let mut logins = self.found.iter().zip(&self.outcomes).map(login);
+        let first = logins.next();
+        self.further.extend(logins);
+        first
+    }
+
+    /// Reads what a request submits; whether that was possible.
+    fn read(
+        &mut self,
+        submission: Submission<'_>,
+        exchange: &Exchange<'_>,
+        rule: Option<usize>,
+        principals: &Principals,
+    ) -> bool {
+        let Self { config, hints, request, text, found, uncounted, .. } = self;
+        let rule = rule.and_then(|rule| config.rules.get(rule));
+        let mut fields = Fields::new(principals.hasher(), rule, found);
+        let is_read = submission.read(exchange, hints, &mut fields, (&mut **request, &mut **text));
+        if submits(submission.request) || fields.has_password() {
+            *uncounted = fields.finish();
+        }
+        is_read
+    }
+
+    /// Learns where one logs in, from what is submitted.
+    fn learn(&mut self, route: Option<&str>, request: Request<'_>, is_attempt: bool) {
+        if let Some(route) = route.filter(|_| submits(request)) {
+            self.places.note(route, is_attempt);
+        }
     }
 }
 
@@ -182,30 +262,40 @@ impl<'a> Submission<'a> {
         brings.then_some(Self { request, query })
     }
 
+    /// Reads the fields; false where there is a body and not all of it could be read.
     fn read(
         self,
         exchange: &Exchange<'_>,
         hints: &Hints,
         fields: &mut Fields<'_>,
-        decoded: &mut Vec<u8>,
-    ) -> Option<Found> {
+        (decoded, text): (&mut Vec<u8>, &mut String),
+    ) -> bool {
         let submits = submits(self.request);
-        let body = if submits { exchange.decode_request(decoded).0 } else { &[] };
-        let shape = Shape::of(self.request.content_type(), body).filter(|_| submits);
+        let (raw, decoding) =
+            if submits { exchange.decode_request(decoded) } else { (&[] as &[u8], Decoding::Identity) };
+        let content_type = self.request.content_type();
+        let body = charset::decode(raw, Shape::charset(content_type), text);
+        let is_text = body.is_some();
+        let shape = body.and_then(|body| Shape::of(content_type, body)).filter(|_| submits);
+        let body = body.unwrap_or_default();
+        let is_whole = matches!(decoding, Decoding::Identity | Decoding::Whole);
+        let is_empty = self.request.body_length() == Some(0);
+        let is_read = !submits || is_empty || is_whole && is_text;
         let has_hint = shape.is_some_and(|shape| hints.find(shape, body))
             || !self.query.is_empty() && hints.find(Shape::Form, self.query);
         if !has_hint && (!submits || shape.is_none() && self.query.is_empty()) {
-            return None;
+            return is_read;
         }
         let place = Place::of(self.request.path());
         if !has_hint && !fields.is_configured() && place.purpose != Some(Purpose::Login) {
-            return None;
+            return is_read;
         }
+        fields.put_place(place);
         body::form(self.query, 1, fields);
         if let Some(shape) = shape {
             shape.read(body, fields);
         }
-        fields.attempt(place).filter(|_| submits || fields.has_password())
+        is_read && !fields.has_rest()
     }
 }
 

@@ -28,7 +28,7 @@ pub(super) fn read(body: &[u8]) -> Reply {
 }
 
 impl Reply {
-    fn note(&mut self, words: &Words, value: Value<'_>, depth: u8) {
+    pub(super) fn note(&mut self, words: &Words, value: Value<'_>, depth: u8) {
         if is_second_factor(words) {
             self.second_factor |= says_yes(value);
         } else if is_token(words) {
@@ -69,7 +69,7 @@ impl Reply {
             },
             Value::Flag(false) => self.failure = true,
             Value::Flag(true) => self.success = true,
-            Value::Null | Value::Filled => {}
+            Value::Null | Value::Filled | Value::Open | Value::Close => {}
         }
     }
 }
@@ -100,7 +100,7 @@ fn says_yes(value: Value<'_>) -> bool {
         ),
         Value::Number(number) => number != "0",
         Value::Flag(flag) => flag,
-        Value::Null => false,
+        Value::Null | Value::Open | Value::Close => false,
         Value::Filled => true,
     }
 }
@@ -111,6 +111,6 @@ fn answer(value: Value<'_>) -> Option<bool> {
         Value::Text("false") | Value::Number("0") | Value::Flag(false) => Some(false),
         // GraphQL: the field of the mutation.
         Value::Null => Some(false),
-        Value::Text(_) | Value::Number(_) | Value::Filled => None,
+        Value::Text(_) | Value::Number(_) | Value::Filled | Value::Open | Value::Close => None,
     }
 }

@@ -1,51 +1,90 @@
 //! XML: SOAP and the like, and WordPress' XML-RPC.
 
 use super::field::{Field, Secret};
-use super::fields::{Fields, Role};
+use super::fields::{Fields, Part, Role};
 use super::place::Purpose;
 
-/// Elements that are read. A multicall of XML-RPC may try hundreds of passwords; the first is told.
-const MAX_ELEMENTS: usize = 512;
+/// Elements that are read: more than the kept part of a body has of them. A multicall of XML-RPC may try hundreds of
+/// passwords.
+const MAX_ELEMENTS: usize = 16_384;
 
 /// Methods of XML-RPC that take a user and a password, and how many parameters come before. The blog's number
 /// or the application's key comes first in most.
 const METHODS: [(&[u8], usize); 4] =
     [(b"wp.getUsersBlogs", 0), (b"wp.", 1), (b"metaWeblog.", 1), (b"blogger.getUsersBlogs", 1)];
 
-/// Each element that holds nothing but text is a field.
+/// Each element that holds nothing but text is a field. Each call is an attempt; so is each pair of fields.
 pub(super) fn read(body: &[u8], fields: &mut Fields<'_>) {
-    let mut call: Option<usize> = None;
-    let mut values = 0_usize;
+    // Parameters that come before the user, and parameters so far.
+    let mut call: Option<(usize, usize)> = None;
+    let mut outer = fields.open();
     for (name, text) in elements(body).take(MAX_ELEMENTS) {
-        match call {
-            Some(before) if matches!(name, b"string" | b"value" | b"int" | b"i4") => {
-                values = values.saturating_add(1);
+        let is_value = matches!(name, b"string" | b"value" | b"int" | b"i4");
+        match &mut call {
+            Some((before, values)) if is_value => {
+                *values = values.saturating_add(1);
                 match values.checked_sub(before.saturating_add(1)) {
                     Some(0) => fields.put(Role::Guessed(Field::User(0)), b"", text, 0),
-                    Some(1) => fields.put(Role::Guessed(Field::Secret(Secret::Password)), b"", text, 0),
-                    Some(_) => return,
-                    None => {}
+                    Some(1) => {
+                        fields.put(Role::Guessed(Field::Secret(Secret::Password)), b"", text, 0);
+                        call = None;
+                    }
+                    Some(_) | None => {}
                 }
             }
             Some(_) => {}
-            None => match method(text) {
-                Some(before) if matches!(name, b"methodName" | b"string" | b"value") => {
-                    call = Some(before);
+            None => {
+                if let Some(before) = method(text).filter(|_| is_value || name == b"methodName") {
+                    fields.close(outer, Part::default());
+                    outer = fields.open();
+                    call = Some((before, 0));
                     fields.put_operation(Purpose::Login);
-                }
-                Some(_) | None => {
-                    if let Some(role) = fields.role(name) {
-                        fields.put(role, name, text, 0);
+                } else if let Some(role) = fields.role(name) {
+                    if role.is_user() && fields.unit.has_secret() {
+                        fields.close(outer, Part::default());
+                        outer = fields.open();
                     }
+                    fields.put(role, name, text, 0);
                 }
-            },
+            }
         }
     }
+    fields.close(outer, Part::default());
 }
 
 fn method(text: &[u8]) -> Option<usize> {
     METHODS.iter().find(|(method, _)| text.starts_with(method)).map(|(_, before)| *before)
 }
+
+/// Which calls of a multicall were answered with a fault, in order, as far as the answer goes; nothing for an answer to
+/// anything else. A call is answered with an array of its result, or with a structure that tells the fault
+/// (`system.multicall`, Userland Software, 2001).
+pub(super) fn faults(body: &[u8]) -> Vec<bool> {
+    let mut faults = Vec::new();
+    let (mut depth, mut is_fault) = (0_usize, false);
+    for tag in body.split(|byte| *byte == b'<').skip(1).take(MAX_ELEMENTS) {
+        let (name, text) =
+            tag.split_at_checked(memchr::memchr(b'>', tag).unwrap_or(tag.len())).unwrap_or_default();
+        match name {
+            b"value" => {
+                depth = depth.saturating_add(1);
+                is_fault &= depth != ENTRY;
+            }
+            b"/value" => {
+                if depth == ENTRY {
+                    faults.push(is_fault);
+                }
+                depth = depth.saturating_sub(1);
+            }
+            b"name" => is_fault |= depth == ENTRY && text == b">faultCode",
+            _ => {}
+        }
+    }
+    faults
+}
+
+/// Values in one another at which the answer to one call stands: in the array that is the value of all.
+const ENTRY: usize = 2;
 
 /// Local names of the start tags that text follows, with that text.
 fn elements(body: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
@@ -57,4 +96,26 @@ fn elements(body: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
         let name = name.rsplit(|byte| *byte == b':').next()?;
         (!text.is_empty() && !tag.starts_with(b"/") && !tag.ends_with(b"/")).then_some((name, text))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn faults_come_in_the_order_of_their_calls() {
+        let fault = "<value><struct><member><name>faultCode</name><value><int>403</int></value></member></struct></value>";
+        let result = "<value><array><data><value><array><data><value><struct><member><name>faultCode</name>\
+                      <value>1</value></member></struct></value></data></array></value></data></array></value>";
+        let answer = |entries: &[&str]| {
+            let body = format!(
+                "<methodResponse><params><param><value><array><data>{}</data></array></value></param></params>",
+                entries.concat()
+            );
+            faults(body.as_bytes())
+        };
+        assert_eq!(answer(&[fault, result, fault]), [true, false, true]);
+        assert_eq!(answer(&[fault, &fault[..40]]), [true], "what was cut is not known");
+        assert_eq!(faults(b"<methodResponse><fault><value>403</value></fault>"), [false; 0]);
+    }
 }

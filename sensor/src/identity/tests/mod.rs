@@ -1,3 +1,4 @@
+mod claims;
 mod client;
 mod principal;
 mod secrets;
@@ -30,5 +31,11 @@ fn identify(identifier: &mut Identifier, exchange: &Exchange<'_>) -> Identity {
         .map(|(name, value)| (name.as_bytes(), value.as_bytes()))
         .collect();
     let proxied = exchange.proxied.map(address);
-    identifier.identify(address(exchange.peer), proxied, headers.iter().copied(), exchange.query.as_bytes())
+    identifier.identify(
+        address(exchange.peer),
+        proxied,
+        headers.iter().copied(),
+        exchange.query.as_bytes(),
+        Some(200),
+    )
 }

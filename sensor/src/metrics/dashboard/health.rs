@@ -3,6 +3,7 @@
 use super::panel::{GREEN, ORANGE, Panel, Row, VERMILION, areas, bars, lines, names, stat};
 use super::process::{CPU, DESCRIPTORS, DESCRIPTORS_MAX, RESIDENT, SCRAPE_DURATION, START, THREADS, UP};
 use super::query::{fill, increase, rate, select, share, sum};
+use crate::metrics::degraded::DEGRADED;
 use crate::metrics::detection::{
     CAPACITY, DENY_ERRORS, ENTRIES, EVENT_ERRORS, EVENTS, EVENTS_LOST, EVENTS_WAITING, EVICTED, LINES,
     REFUSED, SIGNALS_LOST, WEBHOOK,
@@ -12,12 +13,13 @@ use crate::metrics::families::{
     KERNEL_MEMORY, LAST_RELOAD, NOTICES_LOST, RELOAD_SUCCESS, STATE_WRITE_ERRORS, UNPARSED,
 };
 use crate::metrics::http::{
-    HTTP_OTHER_CONNECTIONS, HTTP_UNPAIRED, MIRROR_BYTES, MIRROR_LOST, MIRROR_SEGMENTS, MIRROR_SKIPPED,
-    STREAM_BUFFERED_BYTES, STREAM_GAPS, STREAM_LOST_BYTES, STREAMS_ACTIVE, STREAMS_CLOSED,
+    HTTP_OTHER_CONNECTIONS, HTTP_UNPAIRED, HTTP_UNPROVEN, MIRROR_BYTES, MIRROR_LOST, MIRROR_SEGMENTS,
+    MIRROR_SKIPPED, SEGMENTS_REFUSED, STREAM_BUFFERED_BYTES, STREAM_CONFLICTS, STREAM_GAPS,
+    STREAM_LOST_BYTES, STREAMS_ACTIVE, STREAMS_CLOSED, STREAMS_PROVEN,
 };
 use crate::metrics::sensing::{
-    BLOCKS_MAX, EXCHANGE_LOG_ERRORS, FAILURES_UNCOUNTED, INSTRUCTIONS_REFUSED, STREAM_BUFFERED_MAX,
-    STREAMS_MAX, WEBHOOK_RETRIES, WEBHOOK_WAITING,
+    BLOCKS_MAX, DATAGRAMS, DATAGRAMS_REFUSED, EXCHANGE_LOG_ERRORS, FAILURES_UNCOUNTED, INSTRUCTIONS_REFUSED,
+    STREAM_BUFFERED_MAX, STREAMS_MAX, WEBHOOK_RETRIES, WEBHOOK_WAITING,
 };
 use crate::metrics::surroundings::{CLOCK_STEPS, REATTACHED, UP as INTERFACE_UP};
 use crate::metrics::web;
@@ -82,6 +84,18 @@ fn losses() -> Row {
         panels: vec![
             losses_by("Segments not copied", &MIRROR_LOST, "cause"),
             losses_of("Holes in streams", &[(&STREAM_GAPS, "holes")]),
+            losses_by("Segments that the server does not take", &SEGMENTS_REFUSED, "reason"),
+            losses_by("Fragments and extension headers that give no segment", &DATAGRAMS_REFUSED, "reason"),
+            lines("Segments in fragments or behind extension headers", "pps", &[&DATAGRAMS])
+                .query(rate(&DATAGRAMS, "", ""), "read")
+                .series(["read"]),
+            losses_of(
+                "Not proven, or contradictory",
+                &[(&HTTP_UNPROVEN, "exchanges not proven"), (&STREAM_CONFLICTS, "conflicting segments")],
+            ),
+            lines("Connections proven", "cps", &[&STREAMS_PROVEN])
+                .query(rate(&STREAMS_PROVEN, "", ""), "proven")
+                .series(["proven"]),
             lines("Bytes in holes", "Bps", &[&STREAM_LOST_BYTES])
                 .query(rate(&STREAM_LOST_BYTES, "", ""), "lost")
                 .series(["lost"]),
@@ -205,6 +219,9 @@ fn around() -> Row {
             lines("Interfaces served", "short", &[&INTERFACE_UP])
                 .note("1 where it is up and served.")
                 .query(select(&INTERFACE_UP, ""), "{{instance}} {{interface}}"),
+            lines("Degraded parts", "short", &[&DEGRADED])
+                .note("1 where a part does not work as it should; `sensor status` says what to do.")
+                .query(select(&DEGRADED, ""), "{{instance}} {{part}}"),
             losses_by("Interfaces that went and came back", &REATTACHED, "interface"),
             losses_of("Steps of the system's clock", &[(&CLOCK_STEPS, "steps")]),
         ],

@@ -14,6 +14,8 @@ use serde_json::{Value, json};
 
 use panel::{Row, datasource, heading};
 
+use crate::printable::to_pretty_json;
+
 /// A dashboard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dashboard {
@@ -78,7 +80,7 @@ pub fn dashboard(which: Dashboard) -> String {
         "panels": place(which.rows()),
     });
     // A value of strings, numbers and lists is always written.
-    let text = serde_json::to_string_pretty(&document).unwrap_or_default();
+    let text = to_pretty_json(&document).unwrap_or_default();
     format!("{text}\n")
 }
 

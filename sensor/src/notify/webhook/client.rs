@@ -54,11 +54,10 @@ pub(super) struct Client {
 
 impl Client {
     pub(super) fn new(config: WebhookConfig) -> Result<Self, NotifyError> {
-        let is_tls = config.url.scheme_str() == Some("https");
         // An IPv6 address stands in brackets in a URL, and nowhere else.
         let host = config.url.host().unwrap_or_default().trim_matches(['[', ']']).to_owned();
-        let port = config.url.port_u16().unwrap_or(if is_tls { 443 } else { 80 });
-        let tls = if is_tls {
+        let port = config.port();
+        let tls = if config.is_tls() {
             let name = ServerName::try_from(host.clone())
                 .map_err(|error| NotifyError::Tls(format!("`{host}`: {error}")))?;
             Some((connector(config.ca_file.as_deref())?, name))

@@ -64,6 +64,7 @@ impl Wire {
             urgent: 0,
             length,
             payload,
+            ..Segment::default()
         });
         let syn = u32::from(flags.has(Flags::SYN));
         self.next[side] = self.next[side].wrapping_add(length + syn);
@@ -179,6 +180,7 @@ fn measure_a_look_at_a_hundred_thousand_idle_connections() {
             urgent: 0,
             length: 0,
             payload: &[],
+            ..Segment::default()
         };
         let _none = pipeline.segment(&segment);
         segment.flags = Flags(Flags::SYN.0 | Flags::ACK.0);

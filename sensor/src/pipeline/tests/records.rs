@@ -50,6 +50,7 @@ impl Wire {
             urgent: 0,
             length,
             payload: payload.as_bytes(),
+            ..Segment::default()
         };
         let _instruction = self.pipeline.segment(&segment);
         let sent = length + u32::from(flags.has(Flags::SYN));
@@ -114,4 +115,55 @@ fn bodies_come_in_pieces() {
     wire.send(false, Flags::ACK, "HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n");
     wire.pipeline.finish(Timestamp::from_unix_micros(wire.now));
     assert_eq!(LoginOutcome::ALL.map(|outcome| wire.pipeline.totals().logins(outcome)), [0, 1, 0]);
+}
+
+/// What a request says of others: that another site's page made a browser send it, who its subject is, and how many
+/// attempts it is.
+#[test]
+fn claims_come_from_the_wire_to_the_record() {
+    let mut wire = Wire::new();
+    wire.open();
+    let ok = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+    let refused = "HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n";
+    let get = |more: &str| {
+        format!("GET /x HTTP/1.1\r\nHost: shop.example\r\nUser-Agent: Mozilla/5.0 X\r\n{more}\r\n")
+    };
+    // {"sub":"alice"} between a head and a signature.
+    let token = |signature: &str| {
+        get(&format!("Authorization: Bearer eyJhIjoxfQ.eyJzdWIiOiJhbGljZSJ9.{signature}\r\n"))
+    };
+    let pair = r#"{"username":"a","password":"b"},{"username":"c","password":"d"}"#;
+    let batch = format!(
+        "POST /login HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n[{pair}]",
+        pair.len() + 2
+    );
+    let told = get("Sec-Fetch-Site: cross-site\r\nSec-Fetch-Mode: no-cors\r\nSec-Fetch-Dest: image\r\n");
+    let tool = told.replace("Mozilla/5.0 X", "curl/8");
+    let put = told.replace("GET", "PUT");
+    for (request, response) in [
+        (told, ok),
+        (tool, ok),
+        (put, ok),
+        (get("Referer: http://evil.example/\r\n"), ok),
+        (get("Referer: http://shop.example/\r\n"), ok),
+        (token("good-signature"), ok),
+        (token("forged"), refused),
+        (batch, refused),
+    ] {
+        wire.exchange(&request, response);
+    }
+    wire.pipeline.finish(Timestamp::from_unix_micros(wire.now));
+    let records: Vec<serde_json::Value> =
+        wire.pipeline.observer().0.iter().map(|record| serde_json::from_str(record).unwrap()).collect();
+    let cross_site: Vec<_> = records.iter().map(|record| record.get("cross_site").is_some()).collect();
+    assert_eq!(cross_site, [true, false, false, true, false, false, false, false]);
+    let kind = |record: &serde_json::Value| {
+        record["principal"].as_str().map(|text| text.split(':').next().unwrap().to_owned())
+    };
+    assert_eq!(kind(&records[5]).as_deref(), Some("jwt"));
+    assert_eq!(kind(&records[6]).as_deref(), Some("bearer"));
+    let attempts: Vec<_> =
+        records.iter().map(|record| record.get("attempts").and_then(|n| n.as_u64())).collect();
+    assert_eq!(attempts[5..], [None, None, Some(2)]);
+    assert_eq!(wire.pipeline.totals().logins(LoginOutcome::Failure), 2);
 }

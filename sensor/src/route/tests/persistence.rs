@@ -74,6 +74,31 @@ fn what_was_never_exported_is_refused() {
     assert_eq!(routes().import(&learned), Err(ImportError::Version(2)));
 }
 
+/// What an earlier version took for a word goes with all below it, and takes nothing else along.
+#[test]
+fn secrets_learned_before_are_forgotten() {
+    let segment = |parent, text: &str| LearnedSegment {
+        parent,
+        text: text.to_owned(),
+        hits: 1,
+        confirmed: true,
+        kept: false,
+        collapsed: 0,
+    };
+    let segments = vec![
+        segment(0, ""),
+        segment(0, "bot123456:SECRET15"),
+        segment(1, "sendMessage"),
+        segment(0, "users"),
+        segment(3, "bob@localhost"),
+        segment(3, "me"),
+    ];
+    let mut routes = routes();
+    routes.import(&Learned { version: 1, segments }).unwrap();
+    let kept: Vec<String> = routes.export().segments.into_iter().map(|segment| segment.text).collect();
+    assert_eq!(kept, ["", "users", "me"]);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(128))]
 

@@ -1,6 +1,9 @@
 //! What the store did, and what it could not.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{Mutex, PoisonError};
+
+use crate::store::aside::Damage;
 
 /// Totals since the start, for metrics.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -38,13 +41,27 @@ pub(super) struct Counters {
     pub(super) unreadable: AtomicU64,
     pub(super) generation: AtomicU64,
     pub(super) healthy: AtomicBool,
+    damages: Mutex<Vec<Damage>>,
 }
+
+/// Databases moved aside that are told of; what comes later replaces the last one.
+const MAX_DAMAGES: usize = 4;
 
 pub(super) fn add(counter: &AtomicU64, count: usize) {
     counter.fetch_add(u64::try_from(count).unwrap_or(u64::MAX), Relaxed);
 }
 
 impl Counters {
+    pub(super) fn note_damage(&self, damage: Damage) {
+        let mut damages = self.damages.lock().unwrap_or_else(PoisonError::into_inner);
+        damages.truncate(MAX_DAMAGES.saturating_sub(1));
+        damages.push(damage);
+    }
+
+    pub(super) fn damages(&self) -> Vec<Damage> {
+        self.damages.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     pub(super) fn snapshot(&self, depth: usize) -> StoreStats {
         StoreStats {
             alerts: self.alerts.load(Relaxed),

@@ -1,6 +1,7 @@
 //! The database as the writer uses it.
 
-use std::fs::{self, OpenOptions};
+use std::fs::{self, File, OpenOptions};
+use std::io::Read as _;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -13,6 +14,7 @@ use super::queue::Record;
 use super::schema::{self, NEVER, micros};
 use crate::clock::Timestamp;
 use crate::decide::Decision;
+use crate::printable::to_json;
 
 /// What is to be done about an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,8 +37,12 @@ pub(super) enum DatabaseError {
     Io(#[from] std::io::Error),
     #[error("a record cannot be written: {0}")]
     Json(#[from] serde_json::Error),
-    #[error("it belongs to a newer version or to another program")]
+    #[error("it belongs to another program")]
     Foreign,
+    #[error("it ends within a page: its end is missing")]
+    Cut,
+    #[error("a newer version of this program made it (tables of version {0})")]
+    Newer(i64),
 }
 
 impl DatabaseError {
@@ -44,7 +50,7 @@ impl DatabaseError {
         match self {
             Self::Io(_) => Remedy::Reopen,
             Self::Json(_) => Remedy::Refuse,
-            Self::Foreign => Remedy::Replace,
+            Self::Foreign | Self::Newer(_) | Self::Cut => Remedy::Replace,
             Self::Sqlite(error) => match error.sqlite_error_code() {
                 Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Remedy::Replace,
                 Some(ErrorCode::DiskFull) => Remedy::Wait,
@@ -83,9 +89,17 @@ impl Database {
         }
         // Made here and not by SQLite, for its mode; the write-ahead log takes it over.
         OpenOptions::new().append(true).create(true).mode(0o600).open(path)?;
+        if is_cut(path)? {
+            return Err(DatabaseError::Cut);
+        }
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let mut connection = Connection::open_with_flags(path, flags)?;
         connection.busy_timeout(BUSY)?;
+        // Before anything is written: a newer version will want it as it was.
+        let version = schema::version(&connection)?.map_err(|unknown| match unknown {
+            schema::Unknown::Newer(version) => DatabaseError::Newer(version),
+            schema::Unknown::Foreign => DatabaseError::Foreign,
+        })?;
         // The first must come before anything is in the file.
         connection.execute_batch(&format!(
             "PRAGMA auto_vacuum = INCREMENTAL;
@@ -94,10 +108,11 @@ impl Database {
              PRAGMA journal_size_limit = 4194304;
              PRAGMA cell_size_check = ON;
              PRAGMA trusted_schema = OFF;
+             PRAGMA temp_store = MEMORY;
              PRAGMA max_page_count = {};",
             (config.max_bytes / PAGE).max(1)
         ))?;
-        schema::migrate(&mut connection)?.map_err(|schema::Foreign| DatabaseError::Foreign)?;
+        schema::migrate(&mut connection, version)?;
         let identity = identity(path)?;
         Ok(Self { connection, path: path.to_owned(), identity, max_bytes: config.max_bytes })
     }
@@ -193,6 +208,30 @@ impl Database {
     }
 }
 
+/// Whether the file ends within a page. SQLite takes what is missing for zeros, and rows in that page for absent. Where
+/// there is a log, the page may be whole in it.
+fn is_cut(path: &Path) -> std::io::Result<bool> {
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    if fs::metadata(log).is_ok_and(|log| log.len() > 0) {
+        return Ok(false);
+    }
+    let mut file = File::open(path)?;
+    let length = file.metadata()?.len();
+    // Offset 16 of the header: the size of a page; 1 stands for 64 KiB (sqlite.org/fileformat2.html).
+    let mut header = [0; 18];
+    if length == 0 || file.read_exact(&mut header).is_err() {
+        // An empty one is one that was never written; of a few bytes, SQLite would say the same.
+        return Ok(length > 0);
+    }
+    let [.., high, low] = header;
+    let page = match u16::from_be_bytes([high, low]) {
+        1 => 1 << 16,
+        page => u64::from(page),
+    };
+    Ok(page >= 512 && !length.is_multiple_of(page))
+}
+
 fn identity(path: &Path) -> std::io::Result<(u64, u64)> {
     let metadata = fs::metadata(path)?;
     Ok((metadata.dev(), metadata.ino()))
@@ -201,11 +240,11 @@ fn identity(path: &Path) -> std::io::Result<(u64, u64)> {
 fn insert(transaction: &Transaction<'_>, record: &Record) -> Result<(), DatabaseError> {
     match record {
         Record::Alert(alert) => {
-            let text = serde_json::to_string(alert)?;
+            let text = to_json(alert)?;
             insert_into(transaction, "alerts", &alert.id.to_string(), alert.ts, alert.about.prefix(), &text)
         }
         Record::Audit(entry) => {
-            let text = serde_json::to_string(entry)?;
+            let text = to_json(entry)?;
             insert_into(transaction, "audit", &entry.id.to_string(), entry.ts, entry.prefix(), &text)
         }
         Record::Decision(decision) => insert_decision(transaction, decision),
@@ -229,7 +268,7 @@ fn insert_into(
 }
 
 fn insert_decision(transaction: &Transaction<'_>, decision: &Decision) -> Result<(), DatabaseError> {
-    let text = serde_json::to_string(decision)?;
+    let text = to_json(decision)?;
     let mut statement = transaction.prepare_cached(
         "INSERT OR REPLACE INTO decisions (prefix, measure, since, until, lifted, record)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6)",

@@ -4,10 +4,10 @@
 //! and is written once it can be. What was committed survives the process, however it ends; a failing power supply
 //! may cost the last moments, never the rest (write-ahead log, `synchronous = NORMAL`).
 
-mod aside;
 mod config;
 mod counters;
 mod database;
+mod newer;
 mod queue;
 mod reader;
 mod schema;
@@ -29,6 +29,7 @@ use queue::{Queue, Record};
 pub use reader::{MOST as MOST_RECORDS, ReadError, Reader};
 use writer::Writer;
 
+use super::aside::Damage;
 use crate::clock::Timestamp;
 use crate::decide::{Alert, AuditEntry, Decision};
 
@@ -49,7 +50,7 @@ pub struct EventStore {
 impl EventStore {
     /// Opens the database of a state directory, for reading at once, for writing from [`Self::start`] on. Where that is
     /// impossible, it says so in the log, counts it, and tries again later: nothing else depends on it. An unusable
-    /// file is moved aside.
+    /// file is moved aside; decisions of a newer version's are taken over.
     #[must_use]
     pub fn prepare(directory: &Path, config: &StoreConfig, now: Timestamp) -> Self {
         let path = directory.join(EVENTS);
@@ -119,6 +120,12 @@ impl EventStore {
     #[must_use]
     pub fn reader(&self) -> Reader {
         Reader::new(self.path.clone(), self.queue.clone(), self.counters.clone())
+    }
+
+    /// Databases that could not be used, since the start.
+    #[must_use]
+    pub fn damages(&self) -> Vec<Damage> {
+        self.counters.damages()
     }
 
     /// What it did, and what it could not.

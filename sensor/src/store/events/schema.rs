@@ -42,27 +42,36 @@ const STEPS: [&str; 1] = ["
     CREATE INDEX decisions_by_end ON decisions (until);
 "];
 
-/// A version that this program does not know, or tables that are not its own.
+/// Tables that this program does not write to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Foreign;
+pub(super) enum Unknown {
+    /// A newer version of it made them.
+    Newer(i64),
+    /// They are another program's.
+    Foreign,
+}
 
-/// Brings the tables to the version of this program.
-pub(super) fn migrate(connection: &mut Connection) -> rusqlite::Result<Result<(), Foreign>> {
+/// The version of the tables: how many steps they have behind them. Nothing is written.
+pub(super) fn version(connection: &Connection) -> rusqlite::Result<Result<usize, Unknown>> {
     let version: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
     let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
-    let Some(version) = usize::try_from(version).ok().filter(|version| *version <= STEPS.len()) else {
-        return Ok(Err(Foreign));
-    };
-    if version == 0 && tables > 0 {
-        return Ok(Err(Foreign));
-    }
+    Ok(match usize::try_from(version) {
+        Ok(0) if tables > 0 => Err(Unknown::Foreign),
+        Ok(known) if known <= STEPS.len() => Ok(known),
+        Ok(_) => Err(Unknown::Newer(version)),
+        Err(_negative) => Err(Unknown::Foreign),
+    })
+}
+
+/// Brings the tables from a version to that of this program.
+pub(super) fn migrate(connection: &mut Connection, version: usize) -> rusqlite::Result<()> {
     for (step, number) in STEPS.iter().zip(1_usize..).skip(version) {
         let transaction = connection.transaction()?;
         transaction.execute_batch(step)?;
         transaction.execute_batch(&format!("PRAGMA user_version = {number}"))?;
         transaction.commit()?;
     }
-    Ok(Ok(()))
+    Ok(())
 }
 
 /// Of what does not end by itself.

@@ -14,12 +14,13 @@ use std::time::Duration;
 
 use tracing::{error, info, warn};
 
-use super::aside;
 use super::config::StoreConfig;
 use super::counters::{Counters, add};
 use super::database::{Database, DatabaseError, Remedy};
+use super::newer::{self, Taken};
 use super::queue::{Queue, Record};
 use crate::clock::Timestamp;
+use crate::store::aside::{Aside, Damage, move_aside};
 
 /// Records of one transaction.
 const BATCH: usize = 256;
@@ -53,11 +54,15 @@ impl Writer {
         while let Some(work) = self.queue.take(BATCH) {
             self.now = work.prune.unwrap_or(self.now).max(newest(&work.records));
             if work.corrupt {
-                self.replace(&"a reader found it corrupt");
+                self.replace("a reader found it corrupt".to_owned(), None);
             }
             let count = work.records.len();
             self.write_all(work.records);
             self.queue.settle(count);
+            if work.prune.is_some() && self.database.is_none() {
+                // Nothing waits to be written, and there may be room again.
+                self.prepare();
+            }
             if work.prune.is_some() || count > 0 {
                 self.prune(work.prune);
             }
@@ -119,7 +124,7 @@ impl Writer {
     fn recover(&mut self, error: &DatabaseError, failures: u32) -> bool {
         match error.remedy() {
             Remedy::Replace if failures == 1 => {
-                self.replace(error);
+                self.replace_for(error);
                 return false;
             }
             Remedy::Wait => {
@@ -148,7 +153,7 @@ impl Writer {
         let Err(error) = opened else { return };
         add(&self.counters.write_errors, 1);
         if error.remedy() == Remedy::Replace {
-            self.replace(&error);
+            self.replace_for(&error);
         } else {
             warn!(%error, path = %self.path.display(), "the event store cannot be opened; events wait");
         }
@@ -167,18 +172,44 @@ impl Writer {
         self.database.as_mut().ok_or(DatabaseError::Foreign)
     }
 
-    fn replace(&mut self, why: &dyn std::fmt::Display) {
+    fn replace_for(&mut self, error: &DatabaseError) {
+        // Its decisions are in force: they go over to the new one, as far as this version understands them.
+        let is_newer = matches!(error, DatabaseError::Newer(_));
+        let taken = is_newer.then(|| {
+            newer::decisions(&self.path).unwrap_or_else(|error| {
+                warn!(%error, path = %self.path.display(), "decisions of a newer version cannot be read");
+                Taken { decisions: Vec::new(), unreadable: usize::MAX }
+            })
+        });
+        self.replace(error.to_string(), taken);
+    }
+
+    /// Moves the database aside and begins another one, with what was taken over from a newer version's.
+    fn replace(&mut self, why: String, taken: Option<Taken>) {
         self.database = None;
-        match aside::move_aside(&self.path, self.now) {
-            Ok(moved) => error!(
-                %why, path = %self.path.display(), moved = %moved.display(),
-                "the event store is unusable: it was moved aside, and a new one is begun"
+        let aside = if taken.is_some() { Aside::Newer } else { Aside::Corrupt };
+        let (instead, lacks_rules) = match &taken {
+            Some(Taken { decisions, unreadable: 0 }) => (
+                format!("a new one has its {} decisions; its history is in the old one", decisions.len()),
+                false,
             ),
-            Err(error) => {
-                error!(%why, %error, path = %self.path.display(), "the event store is unusable and cannot be moved");
-            }
-        }
-        if let Err(error) = self.open().map(drop) {
+            Some(Taken { decisions, .. }) => (
+                format!("a new one has {} of its decisions, others are not understood", decisions.len()),
+                true,
+            ),
+            None => ("a new one is begun".to_owned(), true),
+        };
+        let kept = move_aside(&self.path, aside, self.now).map_err(|error| error.to_string());
+        let damage = Damage { path: self.path.clone(), why, kept, instead, lacks_rules };
+        error!("{damage}");
+        self.counters.note_damage(damage);
+        let decisions: Vec<Record> =
+            taken.into_iter().flat_map(|taken| taken.decisions).map(Record::Decision).collect();
+        let opened = self
+            .open()
+            .and_then(|database| decisions.chunks(BATCH).try_for_each(|some| database.write(some)));
+        self.counters.healthy.store(opened.is_ok(), Relaxed);
+        if let Err(error) = opened {
             warn!(%error, path = %self.path.display(), "no new event store; events wait");
         }
     }

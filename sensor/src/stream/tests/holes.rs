@@ -215,7 +215,9 @@ fn skipped_bytes_that_come_all_the_same_are_delivered() {
 fn skipped_bytes_are_told_before_the_request_that_acknowledges_them() {
     let mut wire = skipping();
     wire.acknowledged[1] = 100_004;
-    wire.client(0, b"request 2");
+    let request = wire.segment(Side::Client, 0, ACK, b"request 2");
+    let sent = Some(request.acknowledgement);
+    wire.put(&Segment { peer_sent: sent, ..request });
     assert_eq!(wire.take(), [not_captured(Side::Server, 100_000), client(b"request 2")]);
 }
 

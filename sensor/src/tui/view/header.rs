@@ -68,7 +68,13 @@ fn second<'a>(status: &StatusReport, lossless: bool, theme: Theme) -> Line<'a> {
         compact(status.allows_active),
         compact(status.scopes),
     );
+    let is_degraded = !status.degraded.is_empty();
     Line::from(vec![
+        if is_degraded {
+            Span::styled("DEGRADED, `sensor status` tells; ", theme.warning())
+        } else {
+            Span::raw("")
+        },
         if lossless { Span::raw("losses none") } else { Span::styled("LOSSES, see below", theme.warning()) },
         Span::raw("; kill switch "),
         if status.kill_switch_tripped { Span::styled("TRIPPED", theme.alarm()) } else { Span::raw("ready") },

@@ -77,6 +77,7 @@ impl Actor for SlowHeads {
             let client_port = 20_000 + number;
             let by = HeldBy::SlowHeaders;
             stage.hold(Held {
+                proven: true,
                 ts,
                 client: CLIENT,
                 client_port,

@@ -31,13 +31,14 @@ fn cooked_captures_know_the_direction() {
 }
 
 #[test]
-fn tags_are_followed_to_a_depth_of_eight() {
+fn tags_are_followed_as_far_as_in_the_kernel() {
     let datagram = v6().datagram();
-    for depth in 0..=8 {
+    for depth in 0..=sensor_common::packet::MAX_TAGS {
         let outcome = one(1, tagged(&vec![0x9100; depth], ethertype(&datagram), &datagram));
         assert_eq!(outcome.seen.len(), 1, "{depth} tags");
     }
-    let outcome = one(1, tagged(&[0x8100; 9], ethertype(&datagram), &datagram));
+    let outcome =
+        one(1, tagged(&[0x8100; sensor_common::packet::MAX_TAGS + 1], ethertype(&datagram), &datagram));
     assert_eq!(outcome.passed(), [(Passed::VlanDepth, 1)]);
     assert_eq!(outcome.counters.malformed(), 1);
 }

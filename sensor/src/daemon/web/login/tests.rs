@@ -1,5 +1,3 @@
-use std::net::Ipv4Addr;
-
 use super::*;
 
 /// Cheap, since tests check often.
@@ -19,8 +17,8 @@ fn logins(users: &[(&str, &str)]) -> Arc<Logins> {
     Arc::new(Logins::new(hashes(users)).unwrap())
 }
 
-fn peer(n: u8) -> IpAddr {
-    Ipv4Addr::new(192, 0, 2, n).into()
+fn peer(n: u8) -> Owner {
+    Owner::User(n.into())
 }
 
 fn basic(scheme: &str, encoded: &str) -> HeaderValue {

@@ -1,6 +1,7 @@
 //! Requests and responses as they are on the wire, and what became of them.
 
 mod hostile;
+mod many;
 mod negative;
 mod outcomes;
 mod rules;
@@ -18,11 +19,19 @@ const KEY: [u8; 32] = [7; 32];
 struct Journal {
     identifier: Identifier,
     logins: Vec<Option<Login>>,
+    /// All attempts of all exchanges, and how many more there were.
+    attempts: Vec<Login>,
+    uncounted: u32,
 }
 
 impl Sink for Journal {
     fn exchange(&mut self, _connection: &Connection, exchange: &Exchange<'_>) {
-        self.logins.push(self.identifier.login(exchange, None));
+        let login =
+            self.identifier.login(exchange, exchange.request.and_then(|r| str::from_utf8(r.path()).ok()));
+        self.logins.push(login);
+        let (further, uncounted) = self.identifier.further();
+        self.attempts.extend(login.iter().chain(further));
+        self.uncounted += uncounted;
     }
 }
 
@@ -30,9 +39,21 @@ impl Sink for Journal {
 fn exchanges(login: LoginConfig, request: &[u8], response: &[u8]) -> Vec<Option<Login>> {
     let config = Config { login, ..Config::default() };
     let identifier = Identifier::new(&config, &Key::from_bytes(KEY)).unwrap();
-    let mut http = Http::new(http::Config::default(), Journal { identifier, logins: Vec::new() });
+    journal(identifier, request, response).logins
+}
+
+fn journal(identifier: Identifier, request: &[u8], response: &[u8]) -> Journal {
+    let journal = Journal { identifier, logins: Vec::new(), attempts: Vec::new(), uncounted: 0 };
+    let mut http = Http::new(http::Config::default(), journal);
     run(&mut http, request, response);
-    http.into_sink().logins
+    http.into_sink()
+}
+
+/// All attempts of one connection, with how many more there were.
+fn attempts(request: &[u8], response: &str) -> (Vec<Login>, u32) {
+    let identifier = Identifier::new(&Config::default(), &Key::from_bytes(KEY)).unwrap();
+    let journal = journal(identifier, request, response.as_bytes());
+    (journal.attempts, journal.uncounted)
 }
 
 fn hasher() -> Hasher {

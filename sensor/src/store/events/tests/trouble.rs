@@ -25,12 +25,11 @@ type Make<'a> = (&'a str, &'a dyn Fn(&Path));
 fn an_unusable_file_is_moved_aside() {
     let foreign =
         |path: &Path, sql: &str| rusqlite::Connection::open(path).unwrap().execute_batch(sql).unwrap();
-    let makers: [Make<'_>; 3] = [
+    let makers: [Make<'_>; 2] = [
         ("no database", &|path| {
             fs::write(path, "no database at all, but long enough to have a header".repeat(9)).unwrap()
         }),
         ("another program's", &|path| foreign(path, "CREATE TABLE alerts (x)")),
-        ("a newer version's", &|path| foreign(path, "PRAGMA user_version = 99")),
     ];
     for (name, make) in makers {
         let directory = tempfile::tempdir().unwrap();
@@ -142,4 +141,81 @@ fn the_end_waits_for_no_disk() {
     let counters = store.counters.clone();
     drop(store);
     assert_eq!(counters.snapshot(0).lost, 700, "what was given up is counted");
+}
+
+/// A newer version added a column and a table, raised the version, and knows a detector that this one does not.
+fn make_newer(path: &Path) {
+    let connection = rusqlite::Connection::open(path).unwrap();
+    connection
+        .execute_batch(
+            "ALTER TABLE decisions ADD COLUMN colour TEXT;
+             CREATE TABLE novelties (x);
+             PRAGMA user_version = 99;",
+        )
+        .unwrap();
+}
+
+#[test]
+fn blocks_of_a_newer_version_stay_in_force() {
+    for with_unknown in [false, true] {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join(EVENTS);
+        let (blocked, ended) =
+            (decision("192.0.2.7/32", 100, Some(1 << 32)), decision("192.0.2.8/32", 90, Some(95)));
+        {
+            let store = open(directory.path());
+            store.decision(blocked.clone());
+            store.decision(ended.clone());
+            store.alert(alert("192.0.2.7", 100, 0));
+            assert!(store.flush(PATIENCE));
+        }
+        make_newer(&path);
+        if with_unknown {
+            let sql = "UPDATE decisions SET record = replace(record, '\"scanner\"', '\"omens\"') WHERE since = 90000000";
+            assert_eq!(rusqlite::Connection::open(&path).unwrap().execute(sql, []).unwrap(), 1);
+        }
+        let bytes = fs::read(&path).unwrap();
+        let store = EventStore::open(directory.path(), &config(), at(1_700_000_000)).unwrap();
+        assert_eq!(store.reader().decisions_active(at(200)).unwrap(), [blocked], "{with_unknown}");
+        let kept = directory.path().join("events.db.newer-20231114T221320Z");
+        assert!(fs::read(&kept).unwrap() == bytes, "the newer version finds it as it left it");
+        let damages = store.damages();
+        assert_eq!(damages.len(), 1);
+        assert_eq!((damages[0].kept.as_ref(), damages[0].lacks_rules), (Ok(&kept), with_unknown));
+        assert!(damages[0].to_string().contains("version 99") && damages[0].to_string().contains("mv "));
+        works(&store);
+        // The next start is an ordinary one.
+        drop(store);
+        let store = open(directory.path());
+        assert_eq!(store.reader().decisions_active(at(200)).unwrap().len(), 1);
+        assert_eq!(store.damages(), []);
+    }
+}
+
+/// Cut anywhere, the database opens, with what is left or anew, and nothing of it is thrown away.
+#[test]
+fn a_truncated_database_is_used_or_kept() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path());
+    (0..40).for_each(|n| store.decision(decision(&format!("192.0.2.{n}/32"), 100 + n, Some(1 << 32))));
+    assert!(store.flush(PATIENCE));
+    drop(store);
+    let whole = fs::read(directory.path().join(EVENTS)).unwrap();
+    let step = 509;
+    for length in (0..whole.len()).step_by(step).chain([1, 15, 16, 99, 100, 4_095, 4_096, 4_097]) {
+        let directory = tempfile::tempdir().unwrap();
+        fs::write(directory.path().join(EVENTS), &whole[..length]).unwrap();
+        let store = open(directory.path());
+        let read = store.reader().decisions_active(at(200));
+        wait_until(&store, |stats| read.is_ok() || stats.generation > 1);
+        works(&store);
+        let kept = moved(directory.path());
+        let is_said = length == 0 || read.as_ref().is_ok_and(|read| read.len() == 40) || kept.len() == 1;
+        let read = read.map(|read| read.len());
+        assert!(is_said, "cut at {length} of {}: nobody is told: {read:?}, {:?}", whole.len(), store.stats());
+        assert_eq!(store.damages().len(), kept.len(), "cut at {length}");
+        if let [kept] = &kept[..] {
+            assert_eq!(fs::read(kept).unwrap().len(), length, "cut at {length}");
+        }
+    }
 }

@@ -78,6 +78,7 @@ impl Conversation {
             urgent: 0,
             length: u32::try_from(payload.len()).unwrap_or(0),
             payload,
+            ..Segment::default()
         }
     }
 }

@@ -1,0 +1,117 @@
+//! What the kernel knows of a received packet that its bytes do not show: whether its checksum was verified, and whether
+//! the packet is for this host.
+
+use aya_ebpf::EbpfContext as _;
+use aya_ebpf::bindings::BPF_CSUM_LEVEL_QUERY;
+use aya_ebpf::helpers::generated::{bpf_csum_level, bpf_probe_read_kernel, bpf_skb_load_bytes};
+use aya_ebpf::programs::TcContext;
+use sensor_common::abi::{Event, MirrorChecksum, MirrorSettings, UNKNOWN_PLACE};
+use sensor_common::packet::SegmentHeader;
+
+use crate::count;
+
+/// `PACKET_HOST` of `linux/if_packet.h`; TCP takes no other (`tcp_v4_rcv`, `tcp_v6_rcv`).
+const PACKET_HOST: u32 = 0;
+/// `CHECKSUM_UNNECESSARY` of `linux/skbuff.h`.
+const CHECKSUM_UNNECESSARY: u8 = 1;
+/// `CHECKSUM_PARTIAL`: its sender is on this machine and left the checksum to be completed; or an aggregate of GRO,
+/// which joins only segments whose checksums hold.
+const CHECKSUM_PARTIAL: u8 = 3;
+
+/// Whether the kernel hands the packet on to TCP, as far as IP is concerned.
+#[inline(always)]
+pub(crate) fn is_delivered(context: &TcContext, segment: &SegmentHeader) -> bool {
+    if !is_for_this_host(context) {
+        return false;
+    }
+    let is_longer = matches!(segment.end, Some(end) if end > context.len() as usize);
+    if is_longer || !network_checksum_holds(context, segment) {
+        count::event(Event::MirrorBadIp);
+        return false;
+    }
+    true
+}
+
+/// Whether the frame is addressed to this host and nobody else.
+#[inline(always)]
+pub(crate) fn is_for_this_host(context: &TcContext) -> bool {
+    // SAFETY: a field of the context.
+    if unsafe { (*context.skb.skb).pkt_type } == PACKET_HOST {
+        return true;
+    }
+    count::event(Event::MirrorOtherHost);
+    false
+}
+
+/// Bytes of options that an IPv4 header can have.
+const NETWORK_OPTIONS: usize = 40;
+
+/// Whether the checksum of the IPv4 header holds (`ip_rcv_core`).
+#[inline(always)]
+#[expect(clippy::cast_possible_truncation, reason = "offsets of headers are small")]
+fn network_checksum_holds(context: &TcContext, segment: &SegmentHeader) -> bool {
+    let mut sum = segment.network_sum;
+    let (start, length) = segment.network_options;
+    if length != 0 {
+        let mut options = [0_u16; NETWORK_OPTIONS / 2];
+        // 4 to 40, in a form that the verifier follows.
+        let bytes = if length > NETWORK_OPTIONS { NETWORK_OPTIONS } else { length } as u32;
+        let skb = context.as_ptr();
+        // SAFETY: the buffer has room for the most bytes that options can have.
+        if unsafe { bpf_skb_load_bytes(skb, start as u32, options.as_mut_ptr().cast(), bytes) } != 0 {
+            return false;
+        }
+        for word in options {
+            sum = sum.wrapping_add(u16::from_be(word) as u32);
+        }
+    }
+    let folded = (sum & 0xffff).wrapping_add(sum >> 16);
+    (folded & 0xffff).wrapping_add(folded >> 16) == 0xffff
+}
+
+/// What is known of a received segment's checksum.
+#[inline(always)]
+pub(crate) fn checksum(context: &TcContext, settings: &MirrorSettings) -> MirrorChecksum {
+    // SAFETY: a field of the context.
+    if unsafe { (*context.skb.skb).gso_size } != 0 {
+        return MirrorChecksum::Holds;
+    }
+    // SAFETY: a query changes nothing.
+    if unsafe { bpf_csum_level(context.skb.skb, BPF_CSUM_LEVEL_QUERY as u64) } >= 0 {
+        return MirrorChecksum::Holds;
+    }
+    match ip_summed(context, settings.ip_summed) {
+        Some(CHECKSUM_UNNECESSARY | CHECKSUM_PARTIAL) => MirrorChecksum::Holds,
+        Some(_) => MirrorChecksum::Unverified,
+        None => MirrorChecksum::UnverifiedOrPartial,
+    }
+}
+
+/// `ip_summed` of the `sk_buff`, which programs at tc are not shown.
+#[inline(always)]
+fn ip_summed(context: &TcContext, place: u32) -> Option<u8> {
+    if place == UNKNOWN_PLACE {
+        return None;
+    }
+    let mut byte = 0_u8;
+    // The context of a program at tc is the `sk_buff` itself.
+    let address = (context.as_ptr() as u64).wrapping_add((place & 0xffff) as u64);
+    // SAFETY: the helper reads kernel memory, or says that it cannot.
+    let read = unsafe { bpf_probe_read_kernel((&raw mut byte).cast(), 1, address as *const _) };
+    (read == 0).then_some(byte >> (place >> 16 & 7) & 3)
+}
+
+/// What can still be said of a checksum where the segment is longer than one record.
+#[inline(always)]
+pub(crate) const fn beyond_a_record(checksum: MirrorChecksum) -> MirrorChecksum {
+    match checksum {
+        MirrorChecksum::Holds => MirrorChecksum::Holds,
+        _ => MirrorChecksum::Unverifiable,
+    }
+}
+
+/// Whether user space needs every byte of the segment.
+#[inline(always)]
+pub(crate) const fn takes_all(checksum: MirrorChecksum) -> bool {
+    matches!(checksum, MirrorChecksum::Unverified | MirrorChecksum::UnverifiedOrPartial)
+}

@@ -1,0 +1,118 @@
+//! What the daemon still needs once it is set up, and what is said about the sandbox made of that.
+
+use std::collections::BTreeSet;
+use std::env;
+use std::path::Path;
+
+use tracing::{info, warn};
+
+use super::config::Config;
+use super::source::ConfigSource;
+use crate::confine::{Confinement, Extent, Reach};
+use crate::notify::{NotifyConfig, Output};
+
+/// Files that are read again or replaced, and hosts that are told. `pins`: where interfaces that come back are pinned
+/// anew.
+pub(super) fn reach(config: &Config, source: &ConfigSource, pins: Option<&Path>) -> Reach {
+    let NotifyConfig { output, webhook, deny_file } = &config.notify;
+    let mut reads = source.places();
+    reads.extend(config.sense.openapi.clone());
+    reads.extend(config.web.tls.iter().flat_map(|files| [files.cert.clone(), files.key.clone()]));
+    reads.extend(webhook.iter().filter_map(|webhook| webhook.ca_file.clone()));
+    let mut keeps = BTreeSet::from([config.paths.state_dir.clone()]);
+    keeps.extend(pins.map(Path::to_owned));
+    keeps.extend(deny_file.iter().map(|file| file.path.clone()));
+    if let Output::File(path) = output {
+        keeps.insert(path.clone());
+    }
+    Reach {
+        reads,
+        keeps,
+        removes: BTreeSet::from([config.paths.socket.clone()]),
+        ports: webhook.iter().map(|webhook| webhook.port()).collect(),
+        speaks_to_abstract_sockets: env::var_os("NOTIFY_SOCKET").is_some_and(|name| is_abstract(&name)),
+    }
+}
+
+/// sd_notify(3): an abstract socket is written with an `@`.
+fn is_abstract(name: &std::ffi::OsStr) -> bool {
+    name.as_encoded_bytes().first() == Some(&b'@')
+}
+
+/// Tells which layers are in force, and warns of what the kernel does not have.
+pub(super) fn tell(confinement: &Confinement) {
+    info!(%confinement, "confined");
+    for (layer, state) in [("files", &confinement.files), ("calls", &confinement.calls)] {
+        if state.extent != Extent::Full {
+            warn!(layer, detail = state.detail, "a layer of the daemon's sandbox is not whole");
+        }
+    }
+}
+
+/// systemd sets it for whatever it starts (systemd.exec(5)).
+const OF_A_UNIT: &str = "INVOCATION_ID";
+
+/// Says what a unit has to allow: what it refuses is lost without an error.
+pub(super) fn tell_of_addresses(config: &Config) {
+    if env::var_os(OF_A_UNIT).is_none() {
+        return;
+    }
+    if config.notify.webhook.is_some() {
+        info!(
+            "alerts are sent over the network: the unit's IPAddressAllow= has to name the receiver's address"
+        );
+    }
+    if !config.paths.web.ip().to_canonical().is_loopback() {
+        info!(address = %config.paths.web, "metrics are served to others: the unit's IPAddressAllow= has to name them");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::OsStr;
+    use std::path::PathBuf;
+
+    use super::*;
+    use crate::config::Document;
+
+    #[test]
+    fn what_the_configuration_names_is_within_reach() {
+        let directory = tempfile::tempdir().unwrap();
+        let openapi = directory.path().join("shop.yaml");
+        std::fs::write(&openapi, "openapi: 3.0.0\npaths: {}\n").unwrap();
+        let text = format!(
+            "[routes]\nopenapi = \"{}\"\n[alerts]\noutput = \"/var/log/sensor/alerts.jsonl\"\n[alerts.webhook]\nurl = \
+             \"https://example.org:8443/\"\n[alerts.deny_file]\npath = \"/srv/deny/deny.conf\"\n",
+            openapi.display()
+        );
+        let mut document = Document::default();
+        document.add(Path::new("sensor.toml"), &text).unwrap();
+        let config = Config::check(&document).unwrap();
+        let source = ConfigSource { file: Some("/srv/sensor.toml".into()), ..ConfigSource::default() };
+        let found = reach(&config, &source, Some(Path::new("/sys/fs/bpf/sensor")));
+        let paths = |names: &[&str]| names.iter().map(PathBuf::from).collect::<BTreeSet<_>>();
+        assert_eq!(found.reads, [openapi, "/srv/sensor.toml".into()].into());
+        let kept =
+            ["/srv/deny/deny.conf", "/sys/fs/bpf/sensor", "/var/lib/sensor", "/var/log/sensor/alerts.jsonl"];
+        assert_eq!(found.keeps, paths(&kept));
+        assert_eq!(found.removes, paths(&["/run/sensor/control.sock"]));
+        assert_eq!(found.ports, [8443].into());
+    }
+
+    #[test]
+    fn without_a_webhook_no_host_is() {
+        let found = reach(&Config::default(), &ConfigSource::default(), None);
+        assert!(found.ports.is_empty());
+        assert_eq!(found.reads, ["/etc/sensor".into()].into());
+        assert_eq!(found.keeps, ["/var/lib/sensor".into()].into());
+    }
+
+    #[test]
+    fn abstract_sockets_are_told_apart() {
+        for (name, expected) in
+            [("@/org/freedesktop/systemd1", true), ("/run/systemd/notify", false), ("", false)]
+        {
+            assert_eq!(is_abstract(OsStr::new(name)), expected, "{name}");
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! What does not work as it should: told by `sensor status`, to the service manager, by readiness and as a metric, until
+//! it does. A daemon that says `ready` and nothing else has nothing to say here.
+
+use super::engine::Engine;
+use super::sensing::Sensing;
+use crate::metrics::{Degraded, Part};
+use crate::store::EventStore;
+
+impl Engine {
+    /// Everything that is wrong, with what to do about it.
+    pub(super) fn degraded(&self) -> Vec<Degraded> {
+        let mut found = Vec::new();
+        let mut say = |part, what: String| found.push(Degraded { part, what });
+        if self.config.sense.enabled && self.sensing.is_none() {
+            let why = self.http_trouble.as_deref().unwrap_or("the daemon is starting");
+            say(Part::Http, format!("HTTP is not seen; limits and blocks work. {why}"));
+        }
+        for (part, damage) in &self.damages {
+            say(*part, damage.to_string());
+        }
+        for damage in self.sensing.iter().flat_map(Sensing::damages) {
+            say(Part::Learned, damage.to_string());
+        }
+        if let Some(error) = &self.unkept {
+            say(
+                Part::Commands,
+                format!(
+                    "the last change holds until a restart only: {error}; it is tried again twice a minute"
+                ),
+            );
+        }
+        self.degraded_records(&mut say);
+        if !self.dataplane.is_pinned() {
+            say(
+                Part::Pins,
+                "limits and blocks end with this process; its log says why it could not pin them".to_owned(),
+            );
+        }
+        found
+    }
+
+    fn degraded_records(&self, say: &mut impl FnMut(Part, String)) {
+        match &self.responder.events {
+            None => say(Part::Events, "nothing is kept; the log says why".to_owned()),
+            Some(events) => {
+                let stats = events.stats();
+                if !stats.healthy {
+                    let path = self.config.paths.state_dir.join(crate::store::EVENTS);
+                    say(
+                        Part::Events,
+                        format!(
+                            "{} cannot be written: {} records wait, {} are lost; is there room, and may the daemon write there?",
+                            path.display(),
+                            stats.depth,
+                            stats.lost
+                        ),
+                    );
+                }
+            }
+        }
+        for damage in self.responder.events.iter().flat_map(EventStore::damages) {
+            say(Part::Events, damage.to_string());
+        }
+        if let Some(file) = self.responder.deny_file.as_ref().filter(|file| file.is_failing()) {
+            say(
+                Part::DenyFile,
+                format!(
+                    "{} cannot be written; the proxy denies whom it denied before",
+                    file.path().display()
+                ),
+            );
+        }
+    }
+}
+
+/// One line for the service manager: all of it.
+pub(super) fn whole(degraded: &[Degraded]) -> String {
+    let texts: Vec<String> = degraded.iter().map(ToString::to_string).collect();
+    if texts.is_empty() { "ready".to_owned() } else { format!("degraded: {}", texts.join("; ")) }
+}
+
+/// One line for whoever asks whether the daemon is ready: which parts, and not where their files are.
+pub(super) fn parts(degraded: &[Degraded]) -> String {
+    let mut parts: Vec<&str> = degraded.iter().map(|found| found.part.label()).collect();
+    parts.dedup();
+    if parts.is_empty() {
+        "ok\n".to_owned()
+    } else {
+        format!("degraded: {}; `sensor status` says more\n", parts.join(", "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_probe_is_told_parts_and_the_manager_all() {
+        let said = |part, what: &str| Degraded { part, what: what.to_owned() };
+        let found = [
+            said(Part::Http, "/var/lib/sensor/hash.key: 0 bytes"),
+            said(Part::Events, "x"),
+            said(Part::Events, "y"),
+        ];
+        assert_eq!(parts(&[]), "ok\n");
+        assert_eq!(parts(&found), "degraded: http, events; `sensor status` says more\n");
+        assert_eq!(whole(&[]), "ready");
+        assert_eq!(whole(&found), "degraded: http: /var/lib/sensor/hash.key: 0 bytes; events: x; events: y");
+    }
+}

@@ -1,0 +1,141 @@
+//! How bad it is what somebody asked for, and how it is told.
+
+use super::walk::Walk;
+use super::{Actor, COUNTABLE, Config};
+use crate::detect::config::Sources;
+use crate::detect::recent::share;
+use crate::detect::{Evidence, Offender, Severity, Signal, Subject, Threat};
+use crate::event::Exchange;
+
+/// What a judgement rests on.
+pub(super) struct Found {
+    pub(super) severity: Severity,
+    pub(super) confidence: f64,
+    pub(super) objects: u32,
+    pub(super) sequential: bool,
+    pub(super) usual: Option<u32>,
+}
+
+/// Whether a User-Agent says that it is a crawler's.
+pub(super) fn says_bot(text: &str) -> bool {
+    let text = text.as_bytes().get(..512).unwrap_or(text.as_bytes());
+    let has = |word: &[u8]| text.windows(word.len()).any(|part| part.eq_ignore_ascii_case(word));
+    has(b"bot") || has(b"crawl") || has(b"spider") || has(b"slurp")
+}
+
+/// How bad it is.
+pub(super) fn judge(
+    config: &Config,
+    walk: &Walk,
+    actor: Actor,
+    usual: Option<u32>,
+    bad: bool,
+    habit: u32,
+) -> Option<Found> {
+    let objects = walk.objects.estimate();
+    let sequential = walk.is_sequential(objects);
+    let found = |severity, confidence| Some(Found { severity, confidence, objects, sequential, usual });
+    let beyond = |times: u32| {
+        let usual = usual.unwrap_or(0).saturating_mul(times).min(COUNTABLE.saturating_sub(1));
+        objects > usual
+    };
+    let refused = walk.fails(config.refused_percent) && !bad;
+    let is_foreign = matches!(actor, Actor::Foreign(_));
+    if refused && objects >= if sequential { config.refused.div_ceil(2) } else { config.refused } {
+        if is_foreign {
+            return found(Severity::Low, 0.3);
+        }
+        let enough = config.refused.saturating_mul(if sequential { 1 } else { 2 });
+        return if objects >= enough { found(Severity::High, 0.9) } else { found(Severity::Medium, 0.7) };
+    }
+    let is_habit = objects <= habit.saturating_mul(2);
+    if objects < config.sequence || is_habit || !beyond(config.times_usual) {
+        return None;
+    }
+    let many = objects >= config.sequence.saturating_mul(10).min(COUNTABLE) && usual.is_some();
+    let blind = walk.fails(10) && !bad && objects >= config.sequence.saturating_mul(2);
+    match (sequential, walk.is_bot, actor) {
+        (_, _, Actor::Site(_)) => None,
+        (true, _, Actor::Foreign(_)) => found(Severity::Low, 0.3),
+        (true, false, Actor::Client(_)) if many || blind => found(Severity::High, 0.8),
+        (true, false, Actor::Principal(_)) if blind => found(Severity::High, 0.8),
+        (true, false, Actor::Client(_) | Actor::Principal(_)) => found(Severity::Medium, 0.6),
+        (true, true, _) => found(Severity::Low, 0.4),
+        (false, false, _) if usual.is_some() && beyond(config.times_usual.saturating_mul(2)) => {
+            found(Severity::Low, 0.4)
+        }
+        (false, _, _) => None,
+    }
+}
+
+/// Of a site only refusals count: its clients together may well ask for everything that is there.
+pub(super) fn judge_site(config: &Config, sources: Sources, walk: &Walk, bad: bool) -> Option<Found> {
+    let objects = walk.objects.estimate();
+    let enough = sources.scaled(config.refused).min(COUNTABLE);
+    if bad || objects < enough || !walk.fails(config.refused_percent) {
+        return None;
+    }
+    let many = objects >= enough.saturating_mul(2).min(COUNTABLE);
+    let (severity, confidence) = if many { (Severity::High, 0.9) } else { (Severity::Medium, 0.7) };
+    let sequential = walk.is_sequential(objects);
+    Some(Found { severity, confidence, objects, sequential, usual: None })
+}
+
+pub(super) fn signal(
+    config: &Config,
+    walk: &Walk,
+    actor: Actor,
+    found: &Found,
+    offenders: Vec<Offender>,
+    exchange: &Exchange<'_>,
+) -> Signal {
+    let subject = match actor {
+        Actor::Client(client) | Actor::Foreign(client) => Subject::Client(client),
+        Actor::Principal(hash) => Subject::Principal(hash),
+        Actor::Site(site) => Subject::Network(site.prefix()),
+    };
+    let route = exchange.route.unwrap_or_default();
+    let mut evidence = Evidence::default()
+        .with("route", route)
+        .with("objects", u64::from(found.objects))
+        .with("objects_threshold", u64::from(config.sequence))
+        .with("refused_objects_threshold", u64::from(config.refused))
+        .with("refused", u64::from(walk.failures))
+        .with("refused_share", share(walk.failures, walk.exchanges))
+        .with("refused_share_threshold", share(config.refused_percent, 100))
+        .with("steps", u64::from(walk.steps))
+        .with("small_steps", u64::from(walk.small_steps()))
+        .showing(walk.samples.iter().cloned());
+    if let Some(usual) = found.usual {
+        evidence = evidence
+            .with("usual_objects", u64::from(usual))
+            .with("times_usual_threshold", u64::from(config.times_usual));
+    }
+    if matches!(actor, Actor::Foreign(_)) {
+        evidence =
+            evidence.with("cross_site", "told only: whoever makes such a page could have others blocked");
+    }
+    let how = if found.sequential { ", one after the other" } else { "" };
+    let share = share(walk.failures, walk.exchanges);
+    Signal {
+        at: exchange.seen,
+        threat: Threat::Enumeration,
+        severity: found.severity,
+        confidence: found.confidence,
+        summary: format!(
+            "{subject} asked for {} objects under {route}{how}, of which {:.0} in 100 were refused",
+            found.objects,
+            percent(share),
+        ),
+        subject,
+        offenders,
+        evidence,
+        window: (walk.began, exchange.seen),
+        decided: None,
+    }
+}
+
+#[expect(clippy::float_arithmetic, reason = "for a person")]
+fn percent(share: f64) -> f64 {
+    share * 100.0
+}

@@ -1,0 +1,149 @@
+//! What a client, or a site, asked for that is suspicious, and how bad that is.
+
+use super::known::{self, Agent};
+use super::{Config, NAMED, WINDOW};
+use crate::clock::Timestamp;
+use crate::detect::recent::{Distinct, share};
+use crate::detect::weather::Weather;
+use crate::detect::{Evidence, Sample, Severity};
+use crate::event::Exchange;
+
+/// A client with something suspicious.
+pub(super) struct Probing {
+    pub(super) began: Timestamp,
+    pub(super) exchanges: u32,
+    /// Those with something suspicious.
+    pub(super) suspicious: u32,
+    pub(super) missing: Distinct<8>,
+    pub(super) probed: Distinct<4>,
+    /// Weight of known probes.
+    pub(super) weight: u32,
+    pub(super) names: Vec<&'static str>,
+    pub(super) agent: Agent,
+    pub(super) tool_requests: u32,
+    pub(super) told: Option<Severity>,
+    pub(super) samples: Vec<Sample>,
+}
+
+impl Probing {
+    pub(super) const fn new(began: Timestamp) -> Self {
+        Self {
+            began,
+            exchanges: 0,
+            suspicious: 0,
+            missing: Distinct::NONE,
+            probed: Distinct::NONE,
+            weight: 0,
+            names: Vec::new(),
+            agent: Agent::Other,
+            tool_requests: 0,
+            told: None,
+            samples: Vec::new(),
+        }
+    }
+}
+
+/// What is suspicious in one exchange.
+#[derive(Clone, Copy)]
+pub(super) struct Clue {
+    pub(super) probe: Option<known::Probe>,
+    pub(super) missing: bool,
+    pub(super) agent: Agent,
+}
+
+impl Probing {
+    /// An entry of a table, begun anew where its hour is over.
+    pub(super) fn of(entry: Option<&mut Self>, now: Timestamp) -> Option<&mut Self> {
+        let probing = entry?;
+        if now.since(probing.began) > WINDOW {
+            *probing = Self::new(now);
+        }
+        Some(probing)
+    }
+
+    /// Notes what is suspicious; whether it says something new.
+    pub(super) fn note(&mut self, clue: &Clue, place: u64, exchange: &Exchange<'_>) -> bool {
+        let mut is_news = false;
+        self.exchanges = self.exchanges.saturating_add(1);
+        self.suspicious = self.suspicious.saturating_add(1);
+        if clue.agent != Agent::Other {
+            self.agent = clue.agent;
+        }
+        if matches!(clue.agent, Agent::Survey(_) | Agent::Attack(_)) {
+            self.tool_requests = self.tool_requests.saturating_add(1);
+            is_news = true;
+        }
+        if let Some(probe) = clue.probe
+            && self.probed.note(place)
+        {
+            self.weight = self.weight.saturating_add(probe.weight);
+            if self.names.len() < NAMED && !self.names.contains(&probe.text) {
+                self.names.push(probe.text);
+            }
+            is_news = true;
+        }
+        if clue.missing {
+            is_news |= self.missing.note(place);
+        }
+        if is_news && self.samples.len() < Evidence::MAX_SAMPLES {
+            self.samples.push(Sample::of(exchange));
+        }
+        is_news
+    }
+
+    /// Whether most of what the client asks for does not exist.
+    pub(super) fn mostly_missing(&self, percent: u32) -> bool {
+        let (missing, all) = (u64::from(self.missing.estimate()), u64::from(self.exchanges));
+        missing.saturating_mul(100) >= all.saturating_mul(percent.into())
+    }
+}
+
+/// How bad it is, and how sure that is.
+#[derive(Clone, Copy)]
+pub(super) struct Found {
+    pub(super) severity: Severity,
+    pub(super) confidence: f64,
+    pub(super) is_foreign: bool,
+}
+
+impl Found {
+    /// What somebody else makes a browser do is told, and leads to nothing.
+    pub(super) fn of_foreign(self) -> Self {
+        Self { severity: Severity::Low, confidence: share(30, 100), is_foreign: true }
+    }
+}
+
+pub(super) fn judge(config: &Config, probing: &Probing, weather: &Weather, is_site: bool) -> Option<Found> {
+    let mut worst = None;
+    let mut find = |severity, percent: u32| worst = worst.max(Some((severity, percent)));
+    let many = probing.tool_requests >= config.tool_requests;
+    match probing.agent {
+        // That one of many clients names a tool says nothing of the others.
+        Agent::Attack(_) | Agent::Survey(_) if is_site && !many => {}
+        Agent::Attack(_) => find(if many { Severity::High } else { Severity::Medium }, 90),
+        Agent::Survey(_) => find(if many { Severity::Medium } else { Severity::Low }, 90),
+        Agent::Bot | Agent::Other => {}
+    }
+    let high = config.probes.saturating_mul(5) / 2;
+    if probing.weight >= high {
+        find(Severity::High, 95);
+    } else if probing.weight >= config.probes {
+        find(Severity::Medium, 80);
+    }
+    let enough = probing.missing.at_least() >= config.missing / 2;
+    let missing = if enough { probing.missing.estimate() } else { 0 };
+    if missing >= config.missing && !weather.is_bad() {
+        let mostly = probing.mostly_missing(config.missing_percent);
+        let many = missing >= config.missing.saturating_mul(3);
+        match (mostly, probing.agent) {
+            // Links that have gone stale. Whoever calls himself a crawler and probes is found by his probes.
+            (false, Agent::Bot) => find(Severity::Low, 30),
+            (true, Agent::Bot) => find(Severity::Medium, 50),
+            (true, Agent::Other | Agent::Survey(_) | Agent::Attack(_)) => {
+                find(if many { Severity::High } else { Severity::Medium }, if many { 85 } else { 70 });
+            }
+            (false, Agent::Other | Agent::Survey(_) | Agent::Attack(_)) => {}
+        }
+    }
+    worst.map(|(severity, percent)| Found { severity, confidence: share(percent, 100), is_foreign: false })
+}

@@ -1,0 +1,134 @@
+//! Texts that clients wrote: whole for detectors, redacted for everybody else.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::{Serialize, Serializer};
+
+use super::redact::{self, Redactor};
+
+/// How a kind of text is shown. Nothing where it must not be at all.
+pub trait Show {
+    /// What is shown of a text.
+    fn show<'t>(text: &'t str, redactor: Option<&Redactor>) -> Option<Cow<'t, str>>;
+}
+
+/// A text as a client sent it. It has no `Display`; `Debug` and `Serialize` show it redacted, and only
+/// [`Sent::whole`], which is for detectors, does not.
+pub struct Sent<'a, S> {
+    text: Cow<'a, str>,
+    /// None in tests and simulations, where hashes are left out.
+    redactor: Option<&'a Redactor>,
+    show: PhantomData<S>,
+}
+
+impl<'a, S: Show> Sent<'a, S> {
+    /// What was sent, to be shown by way of a redactor. Bytes that are no UTF-8 are replaced.
+    #[must_use]
+    pub fn new(bytes: &'a [u8], redactor: &'a Redactor) -> Self {
+        // Nearly always it is UTF-8, which is told faster than what is wrong with it.
+        let text = str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed);
+        Self { text, redactor: Some(redactor), show: PhantomData }
+    }
+
+    /// As sent: for detectors, who tell nobody.
+    #[must_use]
+    pub fn whole(&self) -> &str {
+        &self.text
+    }
+
+    /// What may be told.
+    #[must_use]
+    pub fn shown(&self) -> Option<Cow<'_, str>> {
+        S::show(&self.text, self.redactor)
+    }
+}
+
+impl<'a, S, T: Into<Cow<'a, str>>> From<T> for Sent<'a, S> {
+    fn from(text: T) -> Self {
+        Self { text: text.into(), redactor: None, show: PhantomData }
+    }
+}
+
+impl<S> Clone for Sent<'_, S> {
+    fn clone(&self) -> Self {
+        Self { text: self.text.clone(), redactor: self.redactor, show: PhantomData }
+    }
+}
+
+impl<S: Show> fmt::Debug for Sent<'_, S> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.shown().fmt(out)
+    }
+}
+
+impl<S: Show> Serialize for Sent<'_, S> {
+    fn serialize<Z: Serializer>(&self, serializer: Z) -> Result<Z::Ok, Z::Error> {
+        self.shown().serialize(serializer)
+    }
+}
+
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $name:ident, $kind:ident: |$text:ident, $redactor:ident| $show:expr;)*) => {
+        $(
+            #[doc = concat!("How a [`", stringify!($name), "`] is shown.")]
+            #[derive(Debug)]
+            pub enum $kind {}
+
+            impl Show for $kind {
+                fn show<'t>($text: &'t str, $redactor: Option<&Redactor>) -> Option<Cow<'t, str>> {
+                    $show
+                }
+            }
+
+            $(#[$doc])*
+            pub type $name<'a> = Sent<'a, $kind>;
+        )*
+    };
+}
+
+kinds! {
+    /// The path of a target.
+    Path, ShowPath: |text, redactor| Some(redact::path(text, redactor));
+    /// Host and port.
+    Host, ShowHost: |text, redactor| redact::host(text, redactor);
+    /// A User-Agent.
+    UserAgent, ShowUserAgent: |text, _redactor| Some(redact::agent(text));
+    /// A Content-Type.
+    MediaType, ShowMediaType: |text, _redactor| redact::media_type(text).map(Cow::Borrowed);
+}
+
+/// The identifiers in a path, hashed when somebody asks. As JSON `object:` and the first 64 bits, or `null`.
+#[derive(Clone, Copy, Default)]
+pub struct Object<'a> {
+    path: &'a [u8],
+    route: Option<&'a str>,
+    redactor: Option<&'a Redactor>,
+}
+
+impl<'a> Object<'a> {
+    /// Those of a path with its template.
+    #[must_use]
+    pub const fn new(path: &'a [u8], route: Option<&'a str>, redactor: &'a Redactor) -> Self {
+        Self { path, route, redactor: Some(redactor) }
+    }
+
+    /// Their keyed hash; nothing where there are none.
+    #[must_use]
+    pub fn hash(&self) -> Option<u64> {
+        redact::object(self.path, self.route, self.redactor?)
+    }
+}
+
+impl fmt::Debug for Object<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.hash().fmt(out)
+    }
+}
+
+impl Serialize for Object<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.hash().map(|hash| format!("object:{hash:016x}")).serialize(serializer)
+    }
+}

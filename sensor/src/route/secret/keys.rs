@@ -1,0 +1,68 @@
+//! Keys that say whose they are.
+
+/// What keys of well-known services begin with; what follows has at least eight letters, digits, hyphens and
+/// underscores, a capital or a digit among them. As the services' own documentation tells.
+const PREFIXES: [&[u8]; 42] = [
+    b"AKIA",
+    b"ASIA",
+    b"AROA",
+    b"AIDA",
+    b"AGPA",
+    b"ANPA", // access keys and identities of AWS
+    b"AIza",
+    b"ya29.",
+    b"GOCSPX-", // Google
+    b"ghp_",
+    b"gho_",
+    b"ghu_",
+    b"ghs_",
+    b"ghr_",
+    b"github_pat_",
+    b"glpat-",
+    b"gldt-", // GitHub, GitLab
+    b"xoxa-",
+    b"xoxb-",
+    b"xoxp-",
+    b"xoxr-",
+    b"xoxs-",
+    b"xapp-", // Slack
+    b"sk_live_",
+    b"sk_test_",
+    b"pk_live_",
+    b"pk_test_",
+    b"rk_live_",
+    b"rk_test_",
+    b"whsec_", // Stripe
+    b"sk-",
+    b"SG.",
+    b"npm_",
+    b"hf_",
+    b"pypi-",
+    b"dop_v1_",
+    b"shpat_",
+    b"sq0",
+    b"EAAC",
+    b"dckr_pat_",
+    b"hvs.",
+    b"eyJ", // the last one is any JSON in base64, as of JSON Web Tokens
+];
+
+/// Shortest rest of a key.
+const REST: usize = 8;
+
+pub(super) fn has_prefix(text: &[u8]) -> bool {
+    PREFIXES.iter().any(|prefix| {
+        memchr::memmem::find_iter(text, *prefix).any(|at| {
+            let before = at.checked_sub(1).and_then(|at| text.get(at));
+            let starts = before.is_none_or(|byte| !byte.is_ascii_alphanumeric());
+            let rest = text.get(at.saturating_add(prefix.len())..).unwrap_or_default();
+            let length = rest
+                .iter()
+                .position(|byte| !(byte.is_ascii_alphanumeric() || b"-_.".contains(byte)))
+                .unwrap_or(rest.len());
+            let rest = rest.get(..length).unwrap_or_default();
+            let is_coded = rest.iter().any(|byte| byte.is_ascii_digit() || byte.is_ascii_uppercase());
+            starts && rest.len() >= REST && is_coded
+        })
+    })
+}

@@ -1,0 +1,64 @@
+//! Which letters follow each other in words, and in random text do not.
+
+use super::LETTERS;
+
+/// Letters that follow `a`, `b` and so on in words. Those that are common in English, which make up 98 of 100 pairs in
+/// it, and some of German, French, Polish, Chinese and Japanese in Latin letters.
+const NEXT: [&[u8]; 26] = [
+    b"abcdefgijklmnoprstuvwxy",
+    b"aeijlorsuy",
+    b"acehiklortuz",
+    b"adeiorsuy",
+    b"abcdefgijlmnpqrstuvwxy",
+    b"aefilnortu",
+    b"aehimnorstu",
+    b"aeiortu",
+    b"abcdefgjlmnoprstvxz",
+    b"aeiosu",
+    b"aeinostu",
+    b"adefhiklostuy",
+    b"abeimopsu",
+    b"acdefghiklnostuvwy",
+    b"abcdefgijklmnoprstuvwx",
+    b"aefhiloprstuy",
+    b"iu",
+    b"acdefgikmnorstuvwyz",
+    b"acehiklopstuwyz",
+    b"acdehiloprstuwyz",
+    b"abcdeglmnprst",
+    b"aeio",
+    b"aehinors",
+    b"ceiptu",
+    b"aenostu",
+    b"aehiou",
+];
+
+/// Fewest pairs that say something: of text in which kinds of characters mix, and of any other.
+const FEW: usize = 6;
+const ENOUGH: usize = 14;
+
+/// Common pairs in 100 below which text is random. Words of the languages above have at least 75; random letters have
+/// 45.
+const USUAL: usize = 65;
+
+/// Whether the letters of a text are no words.
+pub(super) fn are_random(text: &[u8]) -> bool {
+    let (mut pairs, mut common) = (0_usize, 0_usize);
+    for (one, other) in text.iter().zip(text.iter().skip(1)) {
+        if one.is_ascii_alphabetic() && other.is_ascii_alphabetic() {
+            pairs = pairs.saturating_add(1);
+            common = common.saturating_add(usize::from(follows(*one, *other)));
+        }
+    }
+    let has = |wanted: fn(&u8) -> bool| usize::from(text.iter().any(wanted));
+    let kinds = [u8::is_ascii_lowercase, u8::is_ascii_uppercase, u8::is_ascii_digit].map(has);
+    let is_mixed = kinds.iter().sum::<usize>() >= 2;
+    text.len() >= LETTERS
+        && pairs >= if is_mixed { FEW } else { ENOUGH }
+        && common.saturating_mul(100) < pairs.saturating_mul(USUAL)
+}
+
+fn follows(one: u8, other: u8) -> bool {
+    let index = usize::from(one.to_ascii_lowercase().wrapping_sub(b'a'));
+    NEXT.get(index).is_some_and(|next| next.contains(&other.to_ascii_lowercase()))
+}
