@@ -171,8 +171,7 @@ fn what_the_kernel_drops_is_not_read() -> Result<()> {
         return Ok(());
     }
     let mut rows = Rows::new()?;
-    for (source, stamps) in
-        [(v4(NOBODY), true), (v4(NOBODY), false), (v6(NOBODY), true), (v6(NOBODY), false)]
+    for (source, stamps) in [(v4(NOBODY), true), (v4(NOBODY), false), (v6(NOBODY), true), (v6(NOBODY), false)]
     {
         rows.of_all_kinds(source, stamps)?;
     }

@@ -13,7 +13,8 @@ pub fn envelopes(data: &[u8]) {
         let Ok(envelope) = serde_json::from_str::<Envelope>(line) else { continue };
         let written = serde_json::to_string(&envelope).unwrap_or_default();
         assert!(!written.is_empty() && !written.contains('\n'), "{written:?}");
-        let again = serde_json::from_str::<Envelope>(&written).and_then(|again| serde_json::to_string(&again));
+        let again =
+            serde_json::from_str::<Envelope>(&written).and_then(|again| serde_json::to_string(&again));
         assert_eq!(again.ok().as_deref(), Some(written.as_str()), "what was written is read");
     }
 }

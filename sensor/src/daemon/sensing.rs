@@ -257,7 +257,7 @@ impl Worker {
                 return;
             }
             let segment = ring::segment(header, payload, *clock);
-            if !payload.is_empty() {
+            if segment.length > 0 {
                 let is_request = header.direction == MirrorDirection::Ingress as u8;
                 watch.note(if is_request { header.destination_port } else { header.source_port });
             }

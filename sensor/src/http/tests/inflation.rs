@@ -113,10 +113,7 @@ fn what_nobody_asks_for_costs_nothing() {
 /// What is not coded is no matter of the budget.
 #[test]
 fn plain_bodies_are_free() {
-    let mut http = Http::new(
-        Config { inflate_bytes_per_second: 0, ..Config::default() },
-        Decoder::default(),
-    );
+    let mut http = Http::new(Config { inflate_bytes_per_second: 0, ..Config::default() }, Decoder::default());
     connection(&mut http, "identity", &[b'a'; 10_000], 3, 10);
     assert_eq!(http.sink().seen, [(10_000, Decoding::Identity, false); 3]);
 }

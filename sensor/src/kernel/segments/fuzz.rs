@@ -31,11 +31,20 @@ pub fn records(data: &[u8], mut visit: impl FnMut(&MirrorHeader, &[u8])) {
     let now = 1_u64.wrapping_shl(u32::from(*time));
     let most = usize::from(*most).max(1);
     loop {
-        let done = merge(&mut rings, &blocks, (now, most), |_ring| {}, |header, payload| {
-            assert!(payload.len() <= CHUNK as usize && header.captured <= CHUNK, "a record is a chunk at most");
-            assert!(header.time <= now, "what is younger waits");
-            visit(header, payload);
-        });
+        let done = merge(
+            &mut rings,
+            &blocks,
+            (now, most),
+            |_ring| {},
+            |header, payload| {
+                assert!(
+                    payload.len() <= CHUNK as usize && header.captured <= CHUNK,
+                    "a record is a chunk at most"
+                );
+                assert!(header.time <= now, "what is younger waits");
+                visit(header, payload);
+            },
+        );
         assert!(done <= most, "no more than wanted");
         let is_in_bounds = |ring: &Ring| ring.read <= ring.written && ring.released == ring.read;
         assert!(rings.iter().all(is_in_bounds), "{rings:?}");
@@ -44,8 +53,7 @@ pub fn records(data: &[u8], mut visit: impl FnMut(&MirrorHeader, &[u8])) {
         }
     }
     // A ring ends where its next record is younger, or is not there as a whole.
-    let is_done = |ring: &Ring| {
-        ring.read == ring.written || blocks.header(ring).is_none_or(|header| header.time > now)
-    };
+    let is_done =
+        |ring: &Ring| ring.read == ring.written || blocks.header(ring).is_none_or(|header| header.time > now);
     assert!(rings.iter().all(is_done), "{rings:?}");
 }
