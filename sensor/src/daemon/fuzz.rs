@@ -6,8 +6,7 @@ use super::Config;
 use crate::config::Document;
 
 /// Reads the input as a configuration file, and asserts that every complaint names a line that is there and says
-/// something, that the same text is always understood the same, and that describing a configuration changes nothing of
-/// what it says.
+/// something, and that the same text is always understood the same.
 ///
 /// # Panics
 /// Where one of them does not hold.
@@ -22,14 +21,11 @@ pub fn configuration(data: &[u8]) {
     let mut document = Document::default();
     let read = document.add(file, text).map_err(|problem| vec![problem]);
     let checked = read.and_then(|()| Config::check(&document));
-    match &checked {
-        Ok(config) => assert_eq!(&Config::described(&document).0, config),
-        Err(problems) => {
-            assert!(!problems.is_empty(), "refused without a reason");
-            for problem in problems {
-                assert!(problem.line <= lines && problem.file == file, "{problem}");
-                assert!(!problem.message.is_empty(), "{problem}");
-            }
+    if let Err(problems) = &checked {
+        assert!(!problems.is_empty(), "refused without a reason");
+        for problem in problems {
+            assert!(problem.line <= lines && problem.file == file, "{problem}");
+            assert!(!problem.message.is_empty(), "{problem}");
         }
     }
     let mut again = Document::default();

@@ -1,5 +1,6 @@
 //! Fuzz entry: raw bytes of the mirror's rings, to segments.
 
+use super::DatagramReader;
 use crate::clock;
 use crate::kernel::fuzz::records;
 
@@ -10,11 +11,19 @@ use crate::kernel::fuzz::records;
 /// Where one of them does not hold.
 pub fn rings(data: &[u8]) {
     let clock = clock::kernel_clock();
-    records(data, |header, payload| {
-        let segment = super::segment(header, payload, clock);
+    let mut datagrams = DatagramReader::default();
+    records(data, |header, bytes| {
+        if DatagramReader::reads(header) {
+            let segment = datagrams.take(header, bytes, clock);
+            let is_sound = segment.is_none_or(|segment| segment.payload.len() <= segment.length as usize);
+            assert!(is_sound, "no more than its length");
+            return;
+        }
+        let segment = super::segment(header, bytes, clock);
         assert!(segment.payload.len() <= segment.length as usize, "no more than its length");
-        assert!(payload.starts_with(segment.payload), "no more than was captured");
-        let again = super::segment(header, payload, clock);
+        let behind = bytes.get(usize::from(header.options)..).unwrap_or_default();
+        assert!(behind.starts_with(segment.payload), "no more than was captured");
+        let again = super::segment(header, bytes, clock);
         assert_eq!(format!("{segment:?}"), format!("{again:?}"));
     });
 }
