@@ -34,6 +34,7 @@ pub(super) const EVIDENCE: &[(&str, &str)] = &[
     ),
     ("conflicts", "exchanges in which two copies of the same bytes differ"),
     ("connections", "connections held open"),
+    ("cross_site", "why nothing is done: pages of other sites can make browsers send this"),
     ("error_share", "the share of answers with 5xx"),
     ("error_share_expected", "what would be usual"),
     ("failure_ratio", "the share of failures among attempts"),
