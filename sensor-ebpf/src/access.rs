@@ -95,7 +95,6 @@ walker!(XdpContext, xdp_md, xdp_tags, xdp_extensions);
 walker!(TcContext, __sk_buff, tc_tags, tc_extensions);
 
 impl<W> Linear<W> {
-
     /// Its bytes.
     #[inline(always)]
     pub(crate) fn len(&self) -> u64 {

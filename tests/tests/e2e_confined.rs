@@ -137,7 +137,7 @@ fn receive(listener: &TcpListener) -> Result<String> {
     while !text.contains("\"detector\"") {
         let length = stream.read(&mut part)?;
         ensure!(length > 0, "the sender left: {text}");
-        text.push_str(&String::from_utf8_lossy(&part[..length]));
+        text.push_str(&String::from_utf8_lossy(part.get(..length).unwrap_or_default()));
     }
     stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")?;
     Ok(text)

@@ -26,7 +26,7 @@ const DISGUISES: [(bool, Disguise); 12] = [
 fn login(number: usize) -> Vec<u8> {
     let body = format!("user=u{number}&password=p{number}");
     format!(
-        "POST /login?n={number} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: \
+        "POST /login HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: \
          application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{body}",
         body.len()
     )
@@ -72,7 +72,9 @@ fn a_blocked_client_gets_no_answer_in_any_disguise() -> Result<()> {
     };
     let found = (dropped("other")?, dropped("ipv6")?);
     ensure!(found == (2, 1), "{found:?}");
-    for (is_v6, disguise) in DISGUISES.into_iter().filter(|(_, disguise)| *disguise != Disguise::Destinations(120)) {
+    for (is_v6, disguise) in
+        DISGUISES.into_iter().filter(|(_, disguise)| *disguise != Disguise::Destinations(120))
+    {
         ensure!(peer.request(is_v6, Nginx::PORT, disguise, &login(0))?, "{disguise:?} was not answered");
     }
     for client in [v4(RAW), v6(RAW)] {

@@ -140,6 +140,16 @@ impl Rows {
         Ok(raw)
     }
 
+    fn of_all_kinds(&mut self, source: IpAddr, stamps: bool) -> Result<()> {
+        for kind in [Kind::Data, Kind::Fin, Kind::Rst] {
+            for reason in REASONS {
+                let row = || format!("{kind:?} {reason:?} {source} {stamps}");
+                self.row(kind, reason, source, stamps).with_context(row)?;
+            }
+        }
+        Ok(())
+    }
+
     fn row(&mut self, kind: Kind, reason: Reason, source: IpAddr, stamps: bool) -> Result<()> {
         let name = format!("{kind:?}-{reason:?}-{}-{stamps}", if source.is_ipv4() { "v4" } else { "v6" });
         let mut raw = self.connect(source, stamps)?;
@@ -161,15 +171,9 @@ fn what_the_kernel_drops_is_not_read() -> Result<()> {
         return Ok(());
     }
     let mut rows = Rows::new()?;
-    for source in [v4(NOBODY), v6(NOBODY)] {
-        for stamps in [true, false] {
-            for kind in [Kind::Data, Kind::Fin, Kind::Rst] {
-                for reason in REASONS {
-                    rows.row(kind, reason, source, stamps)
-                        .with_context(|| format!("{kind:?} {reason:?} {source} {stamps}"))?;
-                }
-            }
-        }
+    for (source, stamps) in [(v4(NOBODY), true), (v4(NOBODY), false), (v6(NOBODY), true), (v6(NOBODY), false)]
+    {
+        rows.of_all_kinds(source, stamps)?;
     }
     let daemon = &rows.seen.scene.daemon;
     let logged = rows.seen.scene.nginx.as_ref().context("no nginx")?.access_log()?;
@@ -180,12 +184,13 @@ fn what_the_kernel_drops_is_not_read() -> Result<()> {
     ensure!(same, "differs: {:?}; {}", difference(&read()?, &expected), daemon.log());
     let decoys = expected.keys().filter(|line| line.contains("/fake/")).count();
     let real = expected.keys().filter(|line| line.contains("/real/")).count();
-    println!("{real} real requests and {decoys} decoys were taken by the kernel; unanswered: {:?}", rows.accepted);
+    println!(
+        "{real} real requests and {decoys} decoys were taken by the kernel; unanswered: {:?}",
+        rows.accepted
+    );
     ensure!(real >= 100, "the kernel took {real} of the real requests only");
     let metrics = daemon.metrics()?;
-    for reason in
-        ["checksum", "signature", "timestamp", "ack_unsent", "ack_old", "ip_header", "other_host"]
-    {
+    for reason in ["checksum", "signature", "timestamp", "ack_unsent", "ack_old", "ip_header", "other_host"] {
         let refused = metrics.sum("sensor_segments_refused_total", &[("reason", reason)]);
         ensure!(refused > 0, "no segment was refused for {reason}");
     }
@@ -262,8 +267,9 @@ fn forged_requests_accuse_nobody() -> Result<()> {
     for victim in victims {
         forge(&scene, victim, mac)?;
     }
-    let unproven =
-        || scene.daemon.metrics().map_or(0, |metrics| metrics.sum("sensor_http_unproven_exchanges_total", &[]));
+    let unproven = || {
+        scene.daemon.metrics().map_or(0, |metrics| metrics.sum("sensor_http_unproven_exchanges_total", &[]))
+    };
     ensure!(wait_until(PATIENCE, || unproven() > 0), "forged requests are not even counted");
     // Who really scans is found beside them, which shows that detectors had their turn.
     let scanner = Client::new(v4(FLOODER), (server_for(v4(FLOODER)), Nginx::PORT).into());

@@ -118,8 +118,7 @@ pub enum MirrorChecksum {
 
 impl MirrorChecksum {
     /// All of them, by their number.
-    pub const ALL: [Self; 4] =
-        [Self::Holds, Self::Unverified, Self::UnverifiedOrPartial, Self::Unverifiable];
+    pub const ALL: [Self; 4] = [Self::Holds, Self::Unverified, Self::UnverifiedOrPartial, Self::Unverifiable];
 }
 
 /// The head of a record in a ring; `captured` bytes follow it: the TCP options, then payload.

@@ -18,8 +18,8 @@ pub use counter::{
 };
 pub use mirror::{
     BLOCK, Block, CHUNK, DATAGRAM, DATAGRAM_BURST, DATAGRAM_RATE, FlowInstruction, FlowKey, MAX_CHUNKS,
-    MAX_PIECES, MAX_SNAP, MirrorChecksum, MirrorDirection, MirrorHeader, MirrorSettings, PORT_WORDS, RingPositions,
-    UNKNOWN_PLACE, datagram_flags, record_size,
+    MAX_PIECES, MAX_SNAP, MirrorChecksum, MirrorDirection, MirrorHeader, MirrorSettings, PORT_WORDS,
+    RingPositions, UNKNOWN_PLACE, datagram_flags, record_size,
 };
 pub use policy::{BlockEntry, Dimension, Policy, ScopeEntry, ScopeLimits};
 pub use settings::{Settings, Shared, prefixes};

@@ -46,7 +46,10 @@ fn datagram_v6<F: Frame + ?Sized>(frame: &F, start: usize) -> Result<Datagram, N
     // The protocol of a datagram is what its first fragment says; Linux takes no notice of what the others do.
     let is_later =
         header[6] == next_header::FRAGMENT && u16::from_be_bytes([extension[2], extension[3]]) & 0xfff8 != 0;
-    if header[0] >> 4 != 6 || !leads_on(header[6]) || !(is_later || extension[0] == TCP || leads_on(extension[0])) {
+    if header[0] >> 4 != 6
+        || !leads_on(header[6])
+        || !(is_later || extension[0] == TCP || leads_on(extension[0]))
+    {
         return Err(NoSegment::Other);
     }
     let length = usize::from(u16::from_be_bytes([header[4], header[5]]));

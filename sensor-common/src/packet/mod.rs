@@ -5,8 +5,8 @@
 //!
 //! Architecture invariant: no access to a frame outside [`Frame::bytes`].
 
-pub mod extension;
 mod datagram;
+pub mod extension;
 mod ip;
 mod link;
 mod segment;

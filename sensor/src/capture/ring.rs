@@ -1,5 +1,8 @@
 //! Segments from the kernel's mirror.
 
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzz;
+
 use sensor_common::abi::{DATAGRAM, MirrorChecksum, MirrorDirection, MirrorHeader, datagram_flags};
 use sensor_common::packet;
 
@@ -147,7 +150,8 @@ mod tests {
     #[test]
     fn a_header_that_lies_gives_no_more_than_there_is() {
         let clock = clock::kernel_clock();
-        for (length, options, expected) in [(5, 0, 3), (2, 0, 2), (9, 0, 3), (0, 0, 0), (5, 1, 2), (5, 4, 0)] {
+        for (length, options, expected) in [(5, 0, 3), (2, 0, 2), (9, 0, 3), (0, 0, 0), (5, 1, 2), (5, 4, 0)]
+        {
             let header = MirrorHeader {
                 length,
                 options,
@@ -172,10 +176,13 @@ mod tests {
     /// IPv6, a fragment header, 24 or 32 bytes of a TCP header with options and 12 bytes of payload.
     fn fragments(port: u16) -> [Vec<u8>; 2] {
         let address = |last: u8| [&[0xfd][..], &[0; 14], &[last]].concat();
-        let mut tcp = [&port.to_be_bytes()[..], &[0, 80, 0, 0, 0, 9, 0, 0, 0, 7, 0x50, 0x18, 1, 0, 0, 0, 0, 0]].concat();
+        let mut tcp =
+            [&port.to_be_bytes()[..], &[0, 80, 0, 0, 0, 9, 0, 0, 0, 7, 0x50, 0x18, 1, 0, 0, 0, 0, 0]]
+                .concat();
         tcp.extend(b"GET / HTTP/1");
         let pseudo = [&address(2)[..], &address(1), &[0, 0, 0, 32, 0, 0, 0, 6], &tcp].concat();
-        let mut sum: u32 = pseudo.chunks(2).map(|pair| u32::from(u16::from_be_bytes([pair[0], pair[1]]))).sum();
+        let mut sum: u32 =
+            pseudo.chunks(2).map(|pair| u32::from(u16::from_be_bytes([pair[0], pair[1]]))).sum();
         while sum > 0xffff {
             sum = (sum & 0xffff) + (sum >> 16);
         }

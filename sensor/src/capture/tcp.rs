@@ -74,7 +74,8 @@ impl Segment<'_> {
 
     /// RFC 9293, section 3.1, and RFC 8200, section 8.1.
     fn pseudo_header(&self) -> u64 {
-        let length = u64::from(self.length).saturating_add(self.header.options.len() as u64).saturating_add(20);
+        let length =
+            u64::from(self.length).saturating_add(self.header.options.len() as u64).saturating_add(20);
         let addresses = [self.source, self.destination].into_iter().fold(0, |sum, end| match end.address() {
             IpAddr::V4(address) => add_bytes(sum, &address.octets()),
             IpAddr::V6(address) => add_bytes(sum, &address.octets()),
@@ -112,7 +113,6 @@ fn add_bytes(sum: u64, bytes: &[u8]) -> u64 {
         *to = *from;
     }
     total = total.wrapping_add(u128::from(u64::from_be_bytes(last)));
-    let mut total = total;
     while total >> 48 != 0 {
         total = (total & 0xffff_ffff).wrapping_add(total >> 32);
     }
@@ -226,7 +226,11 @@ mod tests {
         let tcp = |step: etherparse::PacketBuilderStep<etherparse::IpHeaders>| {
             step.tcp(40_000, 80, 7, 65_535).ack(9).options_raw(options).unwrap()
         };
-        let built = if v6 { tcp(builder.ipv6([3; 16], [4; 16], 64)) } else { tcp(builder.ipv4([10, 0, 0, 1], [10, 0, 0, 2], 64)) };
+        let built = if v6 {
+            tcp(builder.ipv6([3; 16], [4; 16], 64))
+        } else {
+            tcp(builder.ipv4([10, 0, 0, 1], [10, 0, 0, 2], 64))
+        };
         built.write(&mut frame, payload).unwrap();
         frame
     }

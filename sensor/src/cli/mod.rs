@@ -18,6 +18,9 @@ mod ssh;
 mod suggest;
 mod watch;
 
+#[cfg(any(test, feature = "fuzzing"))]
+pub use score::fuzz;
+
 use std::process::ExitCode;
 
 use anyhow::Result;

@@ -77,7 +77,7 @@ fn key(config: &Config) -> Key {
     read_key(&config.paths.state_dir).unwrap_or_else(|error| {
         // Without a daemon there is none, and others than root do not read it: both are usual.
         if !matches!(error, KeyError::Missing(_) | KeyError::Unfit { source: Unfit::Io(_), .. }) {
-            eprintln!("sensor: {error}; principals are hashed with a key that everybody knows");
+            complain(format!("sensor: {error}; principals are hashed with a key that everybody knows"));
         }
         Key::from_bytes(PUBLIC_KEY)
     })

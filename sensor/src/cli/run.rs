@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::{Context as _, Result, bail, ensure};
 use nix::sys::prctl;
 use nix::sys::signal::Signal;
-use nix::unistd::getppid;
+use nix::unistd::{getppid, getuid};
 use serde_json::json;
 
 use super::args::{RunArgs, UnloadArgs};
@@ -42,7 +42,12 @@ pub(super) fn run(args: RunArgs) -> Result<ExitCode> {
     if args.unload {
         return remove(&config.paths.pin_dir, false);
     }
-    let options = RunOptions { mode: args.mode, ssh: ssh::connection(), user: args.user };
+    let options = RunOptions {
+        started_by: getuid().as_raw(),
+        mode: args.mode,
+        ssh: ssh::connection(),
+        user: args.user,
+    };
     daemon::run(config, source, &options)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -1,5 +1,8 @@
 //! `sensor score`: a series through the baseline that the daemon judges rates, errors and latencies with.
 
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzz;
+
 use std::fs::File;
 use std::io::{self, BufWriter, Read, Write};
 use std::path::Path;

@@ -55,9 +55,13 @@ impl Client {
     /// # Errors
     /// Where nobody answers, the daemon refuses, or the answer cannot be read.
     pub fn ask(&self, envelope: &Envelope) -> Result<Value, ClientError> {
-        let unreachable = |source: io::Error| match source.kind() {
-            io::ErrorKind::PermissionDenied => ClientError::Denied(self.socket.clone()),
-            _ => ClientError::Unreachable { path: self.socket.clone(), source },
+        let unreachable = |source: io::Error| {
+            let path = self.socket.clone();
+            if source.kind() == io::ErrorKind::PermissionDenied {
+                ClientError::Denied(path)
+            } else {
+                ClientError::Unreachable { path, source }
+            }
         };
         let mut stream = UnixStream::connect(&self.socket).map_err(unreachable)?;
         let mut line = to_json(envelope).map_err(unreadable)?;

@@ -4,6 +4,8 @@
 //! server asks the kernel who it is, which says what that peer may do, and notes it with each change.
 
 mod client;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzz;
 mod group;
 mod places;
 mod server;

@@ -33,11 +33,11 @@ impl Handle for Echo {
         peer: Peer,
     ) -> Pin<Box<dyn Future<Output = Answer> + Send>> {
         Box::pin(async move {
-            Answer::Done(match envelope.request {
-                Request::Exchanges { last } => json!("x".repeat(last << 10)),
-                _ => {
-                    json!({"uid": peer.uid, "pid": peer.pid, "may_change": peer.role == Role::Administrator})
-                }
+            let may_change = peer.role == Role::Administrator;
+            Answer::Done(if let Request::Exchanges { last } = envelope.request {
+                json!("x".repeat(last << 10))
+            } else {
+                json!({"uid": peer.uid, "pid": peer.pid, "may_change": may_change})
             })
         })
     }

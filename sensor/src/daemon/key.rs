@@ -59,7 +59,7 @@ fn remedy(path: &Path, why: &Unfit) -> String {
              tokens of earlier records are not recognised"
         ),
         Unfit::Io(_) => "let the user that the daemon runs as read it".to_owned(),
-        _ => format!(
+        Unfit::NoFile(_) | Unfit::Foreign(_) | Unfit::Exposed(..) | Unfit::Large(_) => format!(
             "see who put it there; the key is a regular file of the daemon's own user with mode 0600, {path}"
         ),
     }

@@ -1,8 +1,18 @@
 //! What an earlier daemon had learned.
 
+use std::collections::BTreeMap;
+
 use crate::clock::Timestamp;
 use crate::route::{Learned, Routes};
 use crate::store::{Damage, StateFile};
+
+/// The file that routes are kept in.
+pub(super) const ROUTES: &str = "routes.json";
+/// The file that what detectors learned is kept in.
+pub(super) const BASELINES: &str = "baselines.json";
+
+/// What detectors learned, by their names.
+pub(super) type Baselines = StateFile<BTreeMap<String, serde_json::Value>>;
 
 /// Gives back the routes that an earlier daemon had learned.
 pub(super) fn restore_routes(

@@ -1,6 +1,7 @@
 //! The daemon: joins the rooms, and ends in order.
 
 mod background;
+mod burst;
 mod commands;
 mod conclude;
 mod config;
@@ -9,6 +10,8 @@ mod deciding;
 mod degraded;
 mod engine;
 mod failures;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzz;
 mod instructing;
 mod key;
 mod learned;
@@ -31,6 +34,7 @@ mod source;
 mod supervisor;
 mod surroundings;
 mod user;
+mod watcher;
 mod web;
 
 pub use config::{Config, LogFormat, Paths};

@@ -152,32 +152,34 @@ impl Engine {
         let (sensing, seen) = (self.sensing.as_ref()?, snapshot.http.as_ref()?);
         let event = |event| snapshot.events.get(&event).copied().unwrap_or(0);
         let (streams, http, totals) = (&seen.streams, &seen.http, &seen.totals);
-        Some(sensing.look(|told| HttpReport {
-            ports: told.ports.iter().copied().collect(),
-            http_ports: told.http_ports.iter().copied().collect(),
-            exchanges: totals.exchanges,
-            failures: totals.failures,
-            connections: streams.active,
-            routes: count(seen.routes),
-            segments: event(Event::MirroredIngress).saturating_add(event(Event::MirroredEgress)),
-            segments_lost: mirror_losses(event, &told.datagrams)
-                .iter()
-                .fold(0, |sum, (_, count)| sum.saturating_add(*count)),
-            segments_lost_by: mirror_losses(event, &told.datagrams)
-                .into_iter()
-                .filter(|(_, count)| *count > 0)
-                .map(|(cause, count)| (cause.to_owned(), count))
-                .collect(),
-            stream_gaps: streams.gaps,
-            lost_bytes: streams.lost_bytes,
-            not_http: http.not_http,
-            anomalies: http.anomalies().fold(0, |sum: u64, (_, count)| sum.saturating_add(count)),
-            refused_instructions: told.refused_instructions,
-            failures_uncounted: told.failures_uncounted,
-            log_errors: told.log_errors,
-            forwarding_untrusted: seen.identities.untrusted(),
-            tls_ports: seen.tls_ports.clone(),
-            forwarders: seen.forwarders.clone(),
+        Some(sensing.look(|told| {
+            HttpReport {
+                ports: told.ports.iter().copied().collect(),
+                http_ports: told.http_ports.iter().copied().collect(),
+                exchanges: totals.exchanges,
+                failures: totals.failures,
+                connections: streams.active,
+                routes: count(seen.routes),
+                segments: event(Event::MirroredIngress).saturating_add(event(Event::MirroredEgress)),
+                segments_lost: mirror_losses(event, &told.datagrams)
+                    .iter()
+                    .fold(0, |sum, (_, count)| sum.saturating_add(*count)),
+                segments_lost_by: mirror_losses(event, &told.datagrams)
+                    .into_iter()
+                    .filter(|(_, count)| *count > 0)
+                    .map(|(cause, count)| (cause.to_owned(), count))
+                    .collect(),
+                stream_gaps: streams.gaps,
+                lost_bytes: streams.lost_bytes,
+                not_http: http.not_http,
+                anomalies: http.anomalies().fold(0, |sum: u64, (_, count)| sum.saturating_add(count)),
+                refused_instructions: told.refused_instructions,
+                failures_uncounted: told.failures_uncounted,
+                log_errors: told.log_errors,
+                forwarding_untrusted: seen.identities.untrusted(),
+                tls_ports: seen.tls_ports.clone(),
+                forwarders: seen.forwarders.clone(),
+            }
         }))
     }
 

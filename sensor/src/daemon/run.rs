@@ -36,6 +36,8 @@ pub struct RunOptions {
     pub mode: Option<Mode>,
     /// The connection of the operator's ssh session.
     pub ssh: Option<SshConnection>,
+    /// The user who started it; it may run as another one.
+    pub started_by: u32,
     /// The user to run as; without, whom the state directory belongs to.
     pub user: Option<String>,
 }
@@ -190,7 +192,7 @@ fn prepare(
     let (interfaces, xdp) = (config.interfaces.clone(), config.xdp);
     let mut engine = Engine::new(dataplane, recalled, config, source, clock::now())?;
     if let Some(session) = options.ssh {
-        engine.protect_operator(session, &own_command(), clock::now());
+        engine.protect_operator(session, &started_by(options), clock::now());
     }
     if let Some(mode) = options.mode {
         let set = engine.change(clock::now(), |policy| policy.set_session_mode(mode));
@@ -212,10 +214,9 @@ fn prepare(
     Ok((engine, notices))
 }
 
-/// Who started this process.
-fn own_command() -> Cause {
+fn started_by(options: &RunOptions) -> Cause {
     let pid = i32::try_from(std::process::id()).unwrap_or(0);
-    Cause::Command { uid: nix::unistd::getuid().as_raw(), pid, user: None }
+    Cause::Command { uid: options.started_by, pid, user: None }
 }
 
 /// Has segments mirrored.

@@ -1,8 +1,8 @@
 //! The thread that turns mirrored segments into exchanges, and what the rest of the daemon sees of it.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::fs::File;
-use std::io::{self, BufWriter, Write as _};
+use std::io::{BufWriter, Write as _};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -14,30 +14,27 @@ use nix::sys::time::TimeSpec;
 use sensor_common::abi::MirrorDirection;
 use tracing::{info, warn};
 
+use super::burst::burst;
 use super::config::Config;
 use super::deciding::Signals;
-use super::failures::Failures;
 use super::instructing::instruct;
-use super::learned;
+use super::learned::{self, BASELINES, Baselines, ROUTES};
 use super::ports::Watch;
 use super::sense::Ports;
 use super::supervisor::Pulse;
+use super::watcher::Watcher;
 use crate::capture::datagram::DatagramCounters;
 use crate::capture::ring::{self, DatagramReader};
 use crate::clock::{self, KernelClock, Timestamp};
 use crate::detect::{Detectors, Usage};
-use crate::event::{Event, Exchange, Held};
 use crate::identity::Key;
-use crate::kernel::{ClientPrefixes, Mirror, SegmentRings, never_preempt};
-use crate::pipeline::{Observer, Pipeline, RouteTable, Snapshot, StatusClass};
+use crate::kernel::{Mirror, SegmentRings, never_preempt};
+use crate::pipeline::{Pipeline, RouteTable, Snapshot};
 use crate::prefix::ClientNet;
-use crate::printable::{to_json, write_json};
 use crate::route::Learned;
 use crate::store::{Damage, StateFile};
 use crate::stream::Instruction;
 
-/// Records read before anything else is looked at.
-const BATCH: usize = 4_096;
 /// Between two looks at empty rings, while there is traffic. What comes meanwhile is read in one go, in which the
 /// CPU is not the server's: on two busy CPUs a server kept 0.96 of its throughput with 0.1 to 0.5 ms, 0.91 with 2 ms.
 const PAUSE: TimeSpec = TimeSpec::from_duration(Duration::from_micros(250));
@@ -53,10 +50,6 @@ const PUBLISH: Duration = Duration::from_millis(200);
 const PUBLISH_QUIET: Duration = Duration::from_secs(1);
 /// How often the routes and baselines learned are kept.
 const KEEP: Duration = Duration::from_secs(60);
-/// The file that they are kept in.
-const ROUTES: &str = "routes.json";
-/// The file that what detectors learned is kept in.
-const BASELINES: &str = "baselines.json";
 /// Between two attempts to have the rings in memory.
 const RETRY: Duration = Duration::from_secs(1);
 /// How often listening sockets are looked at.
@@ -64,8 +57,6 @@ const REFRESH: Duration = Duration::from_secs(2);
 
 /// Exchanges remembered for whoever asks.
 const RECENT: usize = 256;
-/// Of these, how many may come between two [`PUBLISH`]es: more would be written for nobody.
-const RECENT_EACH: usize = 64;
 /// What the thread shares.
 #[derive(Debug, Default)]
 pub(super) struct Shared {
@@ -184,66 +175,6 @@ impl Drop for Sensing {
     }
 }
 
-/// Remembers what requests to the daemon ask for.
-struct Watcher {
-    detectors: Detectors,
-    signals: Signals,
-    fresh: Vec<String>,
-    failures: Failures,
-    log: Option<BufWriter<File>>,
-    log_errors: u64,
-    /// Server ports that answered in HTTP since the last look.
-    confirmed: BTreeSet<u16>,
-}
-
-impl Watcher {
-    fn new(
-        detectors: Detectors,
-        clients: ClientPrefixes,
-        signals: Signals,
-        log: Option<BufWriter<File>>,
-    ) -> Self {
-        Self {
-            detectors,
-            signals,
-            fresh: Vec::new(),
-            failures: Failures::new(clients),
-            log,
-            log_errors: 0,
-            confirmed: BTreeSet::new(),
-        }
-    }
-
-    fn advance(&mut self, now: Timestamp) {
-        self.detectors.advance(now).for_each(|signal| self.signals.send(signal));
-    }
-}
-
-impl Observer for Watcher {
-    fn held(&mut self, held: &Held) {
-        self.detectors.observe(&Event::Held(held)).for_each(|signal| self.signals.send(signal));
-    }
-
-    fn exchange(&mut self, exchange: &Exchange<'_>) {
-        self.detectors.observe(&Event::Exchange(exchange)).for_each(|signal| self.signals.send(signal));
-        if self.fresh.len() < RECENT_EACH {
-            self.fresh.extend(to_json(exchange).ok());
-        }
-        if let Some(log) = &mut self.log {
-            let written = write_json(&mut *log, exchange).map_err(io::Error::from);
-            if written.and_then(|()| log.write_all(b"\n")).is_err() {
-                self.log_errors = self.log_errors.saturating_add(1);
-            }
-        }
-        if exchange.method.is_some() || exchange.status.is_some() {
-            self.confirmed.insert(exchange.server_port);
-        }
-        if StatusClass::of(exchange.status).is_failure() {
-            self.failures.count(exchange.client);
-        }
-    }
-}
-
 struct Worker {
     watch: Watch,
     mirror: Mirror,
@@ -258,9 +189,6 @@ struct Worker {
     baselines: Baselines,
 }
 
-/// What detectors learned, by their names.
-type Baselines = StateFile<BTreeMap<String, serde_json::Value>>;
-
 impl Worker {
     fn run(&mut self) {
         if let Err(error) = never_preempt() {
@@ -272,7 +200,7 @@ impl Worker {
         let (mut in_vain, mut heard) = (0_u32, clock::now());
         while !self.shared.stop.load(Ordering::Acquire) {
             self.shared.pulse.beat(clock::monotonic());
-            let read = self.read();
+            let read = burst(clock::monotonic, |most| self.read(most));
             let now = clock::now();
             let every = if now.since(heard) >= PUBLISH_QUIET { PUBLISH_QUIET } else { PUBLISH };
             if now.since(published) >= every || now < published {
@@ -318,9 +246,9 @@ impl Worker {
         }
     }
 
-    fn read(&mut self) -> usize {
+    fn read(&mut self, most: usize) -> usize {
         let Self { rings, datagrams, pipeline, watch, clock, instructions, .. } = self;
-        let read = rings.read(BATCH, |header, payload| {
+        let read = rings.read(most, |header, payload| {
             if DatagramReader::reads(header) {
                 let segment = datagrams.take(header, payload, *clock);
                 // Which port it is for is known only now.
@@ -329,7 +257,7 @@ impl Worker {
                 return;
             }
             let segment = ring::segment(header, payload, *clock);
-            if !payload.is_empty() {
+            if segment.length > 0 {
                 let is_request = header.direction == MirrorDirection::Ingress as u8;
                 watch.note(if is_request { header.destination_port } else { header.source_port });
             }

@@ -174,6 +174,7 @@ pub(crate) mod tests {
     use super::*;
     use crate::decide::Ids;
     use crate::detect::Sample;
+    use crate::printable::to_json;
 
     /// A signal about a client, at a time in seconds.
     pub(crate) fn signal(client: &str, seconds: u64) -> Signal {
@@ -277,7 +278,7 @@ pub(crate) mod tests {
             };
             signal.evidence = Evidence { numbers, exchanges: vec![sample; samples] };
             let alert = Alert::from_signal(&signal, RecordId::new(signal.at, 0, 0)).with_reason("because");
-            let line = serde_json::to_string(&alert).unwrap();
+            let line = to_json(&alert).unwrap();
             prop_assert!(!line.contains('\n'));
             prop_assert!((0.0..=1.0).contains(&alert.confidence));
             prop_assert!(alert.evidence.exchanges.len() <= Evidence::MAX_SAMPLES);

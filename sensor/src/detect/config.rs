@@ -176,15 +176,20 @@ impl Config {
             (Threat::SlowAttack, slow),
             (Threat::StreamEvasion, evasion),
         ] {
-            section.explain::<Self>();
-            let mut response = Response::default();
-            section.choice("response", &Response::ALL, &mut response);
-            if response != Response::default() {
-                config.responses.insert(threat, response);
-            }
+            config.read_response(threat, &section);
             section.finish();
         }
         config
+    }
+
+    /// Reads what a threat may lead to.
+    fn read_response(&mut self, threat: Threat, section: &Section<'_>) {
+        section.explain::<Self>();
+        let mut response = Response::default();
+        section.choice("response", &Response::ALL, &mut response);
+        if response != Response::default() {
+            self.responses.insert(threat, response);
+        }
     }
 
     /// How clients and sites are told.

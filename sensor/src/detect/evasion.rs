@@ -66,7 +66,7 @@ fn failure(at: u64, client: IpAddr, number: u64, names: &Names) -> Exchange<'sta
     };
     Exchange {
         client,
-        method: Some("POST".into()),
+        method: Some("POST"),
         path: Some("/login".into()),
         route: Some("/login"),
         status: Some(401),

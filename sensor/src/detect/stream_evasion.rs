@@ -105,7 +105,13 @@ impl StreamEvasion {
     }
 }
 
-fn signal(config: &Config, offender: Offender, client: &Client, severity: Severity, now: Timestamp) -> Signal {
+fn signal(
+    config: &Config,
+    offender: Offender,
+    client: &Client,
+    severity: Severity,
+    now: Timestamp,
+) -> Signal {
     let address = offender.client;
     Signal {
         at: now,
@@ -151,7 +157,8 @@ mod tests {
 
     #[test]
     fn a_client_is_named_once_for_each_severity_and_never_for_one_conflict() {
-        let mut detector = StreamEvasion::new(&Config::default(), crate::detect::Config::default().sources(), 1);
+        let mut detector =
+            StreamEvasion::new(&Config::default(), crate::detect::Config::default().sources(), 1);
         let mut said = Vec::new();
         for second in 0..20 {
             let mut exchange = made_up::exchange(second * 1_000, 7, "/a", "/a", 200);
@@ -161,14 +168,18 @@ mod tests {
             detector.observe(&Event::Exchange(&exchange), &mut said);
             assert!(second > 0 || said.len() == before, "one conflict names nobody");
         }
-        let told: Vec<_> = said.iter().map(|signal| (signal.severity, signal.evidence.numbers["conflicts"].clone())).collect();
+        let told: Vec<_> = said
+            .iter()
+            .map(|signal| (signal.severity, signal.evidence.numbers["conflicts"].clone()))
+            .collect();
         let count = |count: u64| super::super::Number::Count(count);
         assert_eq!(told, [(Severity::Medium, count(2)), (Severity::High, count(8))]);
     }
 
     #[test]
     fn conflicts_of_many_hours_are_not_added_up() {
-        let mut detector = StreamEvasion::new(&Config::default(), crate::detect::Config::default().sources(), 1);
+        let mut detector =
+            StreamEvasion::new(&Config::default(), crate::detect::Config::default().sources(), 1);
         let mut said = Vec::new();
         for hour in 0..20 {
             let mut exchange = made_up::exchange(hour * 3_700_000, 7, "/a", "/a", 200);

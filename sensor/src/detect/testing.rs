@@ -148,7 +148,12 @@ pub(crate) fn run(config: &Config, attempts: &mut [Attempt]) -> Vec<(u64, Signal
     let names = Names::new();
     let mut config = config.clone();
     let others = [Threat::RateSpike, Threat::ErrorSpike, Threat::LatencySpike, Threat::RequestRate];
-    let others = others.into_iter().chain([Threat::Enumeration, Threat::Scanner, Threat::SlowAttack, Threat::StreamEvasion]);
+    let others = others.into_iter().chain([
+        Threat::Enumeration,
+        Threat::Scanner,
+        Threat::SlowAttack,
+        Threat::StreamEvasion,
+    ]);
     config.responses.extend(others.map(|threat| (threat, Response::Off)));
     let mut detectors = Detectors::new(&config);
     let (mut said, mut second) = (Vec::new(), 0);

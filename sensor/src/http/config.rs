@@ -18,8 +18,8 @@ pub struct Config {
     /// them.
     #[documented_fields(rename = "max_body_bytes")]
     pub body_bytes: usize,
-    /// Most bytes that a compressed body is inflated to. It is also bound by 64 times its length, and by the budget of
-    /// [`Self::inflate_bytes_per_second`].
+    /// Most bytes that a compressed body is inflated to. It also comes to no more than 64 times its length, but 16 KiB at
+    /// least.
     #[documented_fields(rename = "max_inflated_bytes")]
     pub inflate_bytes: usize,
     /// Most bytes that compressed bodies are inflated to in a second, in all connections together, beyond four times

@@ -245,10 +245,8 @@ impl<'a> Request<'a> {
     /// The name of the method if it is registered, else `other`; the bytes sent are for this room only.
     #[must_use]
     pub fn method_name(self) -> &'static str {
-        match self.method() {
-            Method::Other => start_line::method_name(self.method_bytes()),
-            known => known.label(),
-        }
+        let method = self.method();
+        if method == Method::Other { start_line::method_name(self.method_bytes()) } else { method.label() }
     }
 
     /// The method as sent.

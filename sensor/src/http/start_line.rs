@@ -122,13 +122,12 @@ const FURTHER_METHODS: [&str; 32] = [
 /// The name of a method where it is registered, else `other`: a method is the client's to invent, or no method at
 /// all but the rest of a body, so its own bytes are told to nobody.
 pub(super) fn method_name(bytes: &[u8]) -> &'static str {
-    match Method::of(bytes) {
-        Method::Other => {
-            let found = FURTHER_METHODS.iter().find(|name| name.as_bytes() == bytes);
-            found.copied().unwrap_or(OTHER_METHOD)
-        }
-        known => known.label(),
+    let method = Method::of(bytes);
+    if method != Method::Other {
+        return method.label();
     }
+    let found = FURTHER_METHODS.iter().find(|name| name.as_bytes() == bytes);
+    found.copied().unwrap_or(OTHER_METHOD)
 }
 
 /// A version.

@@ -31,11 +31,9 @@ pub(super) fn is_possible(request: Request<'_>) -> bool {
     let is_browser = request
         .user_agent()
         .is_some_and(|agent| agent.starts_with(b"Mozilla/") || agent.starts_with(b"Opera/"));
-    let is_simple = match request.method() {
-        Method::Get | Method::Head => true,
-        Method::Post => request.content_type().is_none_or(is_of_a_form),
-        _ => false,
-    };
+    let method = request.method();
+    let is_simple = matches!(method, Method::Get | Method::Head)
+        || (method == Method::Post && request.content_type().is_none_or(is_of_a_form));
     // The URL standard has these resolved before anything is sent.
     let path = request.path();
     let is_resolved = !path.split(|byte| *byte == b'/').any(|segment| matches!(segment, b"." | b".."))

@@ -70,7 +70,8 @@ impl<'a> Btf<'a> {
     fn field(&self, structure: &str, name: &str) -> Option<BitField> {
         self.places.iter().find_map(|place| {
             let found = self.type_at(*place)?;
-            let is_it = found.kind == KIND_STRUCT && found.members > 0 && self.name(found.name) == Some(structure);
+            let is_it =
+                found.kind == KIND_STRUCT && found.members > 0 && self.name(found.name) == Some(structure);
             if is_it { self.member(&found, name, 0, MAX_DEPTH) } else { None }
         })
     }
@@ -80,9 +81,13 @@ impl<'a> Btf<'a> {
         let depth = depth.checked_sub(1)?;
         (0..of.members).find_map(|index| {
             let at = of.rest.checked_add(index.checked_mul(12)?)?;
-            let (name, kind, offset) =
-                (word(self.types, at)?, word(self.types, at.checked_add(4)?)?, word(self.types, at.checked_add(8)?)?);
-            let (offset, bits) = if of.has_bit_fields { (offset & 0xff_ffff, offset >> 24) } else { (offset, 0) };
+            let (name, kind, offset) = (
+                word(self.types, at)?,
+                word(self.types, at.checked_add(4)?)?,
+                word(self.types, at.checked_add(8)?)?,
+            );
+            let (offset, bits) =
+                if of.has_bit_fields { (offset & 0xff_ffff, offset >> 24) } else { (offset, 0) };
             let first = base.checked_add(offset)?;
             if name != 0 {
                 return (self.name(name) == Some(wanted)).then_some(BitField { first, bits });
@@ -144,11 +149,21 @@ mod tests {
             let place = strings.windows(name.len()).position(|window| window == name.as_bytes());
             u32::try_from(place.unwrap()).unwrap()
         };
-        let (none, int, with_bits) = (0, 1 << 24 | 0, 1 << 31);
+        let (none, int, with_bits) = (0, 1 << 24, 1 << 31);
         let types = [
             vec![at("u8"), int, 1, 8],
             vec![at("other"), KIND_STRUCT << 24 | 1, 4, at("other"), 1, 0],
-            vec![none, KIND_STRUCT << 24 | 2 | with_bits, 1, at("a"), 1, 5 << 24, at("ip_summed"), 1, 2 << 24 | 5],
+            vec![
+                none,
+                KIND_STRUCT << 24 | 2 | with_bits,
+                1,
+                at("a"),
+                1,
+                5 << 24,
+                at("ip_summed"),
+                1,
+                2 << 24 | 5,
+            ],
             vec![none, KIND_UNION << 24 | 1, 1, none, 3, 0],
             vec![at("sk_buff"), KIND_STRUCT << 24 | 2, 8, at("len"), 1, 0, none, 4, 32],
         ];

@@ -8,7 +8,8 @@ use aya::programs::tc::{SchedClassifierLink, qdisc_add_clsact, qdisc_detach_prog
 use aya::programs::{SchedClassifier, TcAttachType};
 use aya::{Ebpf, programs::ProgramError};
 use sensor_common::abi::{
-    FlowInstruction, FlowKey, MAX_SNAP, MirrorDirection, MirrorSettings, PORT_WORDS, UNKNOWN_PLACE, maps, programs,
+    FlowInstruction, FlowKey, MAX_SNAP, MirrorDirection, MirrorSettings, PORT_WORDS, UNKNOWN_PLACE, maps,
+    programs,
 };
 
 use super::btf;
@@ -105,7 +106,9 @@ fn refused(interface: &str, place: TcAttachType) -> impl FnOnce(ProgramError) ->
 /// Where packets say whether their checksum was verified, as [`MirrorSettings::ip_summed`] has it.
 fn place_of_ip_summed() -> u32 {
     let Some(field) = btf::field("sk_buff", "ip_summed") else {
-        tracing::warn!("the kernel has no type information: checksums that a card left open are taken to hold");
+        tracing::warn!(
+            "the kernel has no type information: checksums that a card left open are taken to hold"
+        );
         return UNKNOWN_PLACE;
     };
     let (byte, shift) = (field.first >> 3, field.first & 7);

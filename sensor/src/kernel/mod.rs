@@ -60,5 +60,7 @@ pub use route::ask_route;
 pub use sandbox::{install_filter, landlock_version};
 pub use schedule::never_preempt;
 pub use segments::SegmentRings;
+#[cfg(any(test, feature = "fuzzing"))]
+pub use segments::fuzz;
 pub use settings::Tuning;
 pub use tries::{PolicyTries, Scopes, TrieKind};

@@ -6,6 +6,9 @@
 //! waits for the next one.
 #![expect(unsafe_code, reason = "memory shared with the kernel")]
 
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzz;
+
 use std::mem::offset_of;
 use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd};
 use std::sync::atomic::{Ordering, fence};

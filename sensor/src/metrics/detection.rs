@@ -48,9 +48,9 @@ families! {
     LIMITS: COUNTER "sensor_limits_decided_total";
     /// Decisions of detectors that could not be carried out.
     REFUSED: COUNTER "sensor_decisions_refused_total";
-    /// Decisions of detectors that became alerts only, since too many were made, by the bound that was met.
+    /// Blocks of detectors that became limits, since too many were made, by the bound that was met.
     SUPPRESSED: COUNTER "sensor_decisions_suppressed_total";
-    /// Whether the last block that a detector asked for met a kill switch.
+    /// Whether a kill switch stands tripped.
     TRIPPED: GAUGE "sensor_kill_switch_tripped";
     /// Offenders that were left alone since they are protected or allowed.
     PROTECTED: COUNTER "sensor_offenders_protected_total";

@@ -41,11 +41,6 @@ families! {
     HTTP_UNPROVEN: COUNTER "sensor_http_unproven_exchanges_total";
     /// HTTP exchanges in which something was wrong, by what.
     HTTP_PARSE_ERRORS: COUNTER "sensor_http_parse_errors_total";
-    /// Compressed bodies that were not decoded to their end, by what was reached: `body` for the most that comes of one,
-    /// `budget` for what its connection had earned and what is left for all of them in this second.
-    HTTP_INFLATION_LIMITED: COUNTER "sensor_http_inflation_limited_total";
-    /// Bytes that clients sent on after they had announced the end of the connection, and that were not read.
-    HTTP_AFTER_CLOSE_BYTES: COUNTER "sensor_http_after_close_bytes_total";
     /// HTTP messages of which one side was not seen, by which.
     HTTP_UNPAIRED: COUNTER "sensor_http_unpaired_total";
     /// Connections on watched ports that turned out to be no HTTP/1.
@@ -79,7 +74,18 @@ pub fn mirror_losses(
         MIRROR_LOSSES.map(|(cause, event)| (cause, count(event)));
     let room = ("datagram_room", datagrams.refused(Refusal::Room));
     let incomplete = ("fragments_incomplete", datagrams.incomplete);
-    [ring, load, unread, fragment, budget, tags, extensions, room, incomplete, ("datagram_torn", datagrams.torn)]
+    [
+        ring,
+        load,
+        unread,
+        fragment,
+        budget,
+        tags,
+        extensions,
+        room,
+        incomplete,
+        ("datagram_torn", datagrams.torn),
+    ]
 }
 
 /// What is copied, with its labels from the start; the rest once HTTP is seen.
@@ -128,8 +134,6 @@ fn about_exchanges(http: &crate::pipeline::Snapshot) -> Vec<MetricFamily> {
     let errors = errors.map(|(kind, count)| HTTP_PARSE_ERRORS.metric(&[("kind", kind.label())], count));
     let unpaired = [("request", http.http.unpaired_requests), ("response", http.http.unpaired_responses)]
         .map(|(seen, count)| HTTP_UNPAIRED.metric(&[("seen", seen)], count));
-    let limited = [("body", http.http.inflations_bounded), ("budget", http.http.inflations_refused)]
-        .map(|(bound, count)| HTTP_INFLATION_LIMITED.metric(&[("bound", bound)], count));
     let logins = LoginOutcome::ALL
         .map(|outcome| LOGINS.metric(&[("outcome", outcome.label())], http.totals.logins(outcome)));
     let others = [
@@ -150,8 +154,6 @@ fn about_exchanges(http: &crate::pipeline::Snapshot) -> Vec<MetricFamily> {
         STREAM_BUFFERED_BYTES.one(http.streams.buffered_bytes),
         HTTP_EXCHANGES.with(exchanges.collect()),
         HTTP_PARSE_ERRORS.with(errors.collect()),
-        HTTP_INFLATION_LIMITED.with(limited.to_vec()),
-        HTTP_AFTER_CLOSE_BYTES.one(http.http.after_close_bytes),
         HTTP_UNPAIRED.with(unpaired.to_vec()),
         HTTP_OTHER_CONNECTIONS.with(others.to_vec()),
         LOGINS.with(logins.to_vec()),

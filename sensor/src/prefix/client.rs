@@ -32,24 +32,26 @@ impl ClientNet {
     #[inline]
     #[must_use]
     pub const fn new(address: IpAddr, v4: u8, v6: u8) -> Self {
+        let whole = Self::of(address);
         match address {
-            IpAddr::V4(address) => {
-                let lo = MAPPED | address.to_bits() as u64;
-                Self { hi: 0, lo, length: 96 }.cut(96_u8.saturating_add(v4))
-            }
-            IpAddr::V6(address) => {
-                let bits = address.to_bits();
-                #[expect(clippy::cast_possible_truncation, reason = "one half each")]
-                let net = Self { hi: (bits >> 64) as u64, lo: bits as u64, length: 128 };
-                if address.is_unicast_link_local() { net } else { net.cut(v6) }
-            }
+            IpAddr::V4(_) => whole.cut(96_u8.saturating_add(v4)),
+            IpAddr::V6(address) if address.is_unicast_link_local() => whole,
+            IpAddr::V6(_) => whole.cut(v6),
         }
     }
 
     /// Of an address of which all bits count.
     #[must_use]
     pub const fn of(address: IpAddr) -> Self {
-        Self::new(address, 32, 128)
+        match address {
+            IpAddr::V4(address) => Self { hi: 0, lo: MAPPED | address.to_bits() as u64, length: 128 },
+            IpAddr::V6(address) => {
+                let bits = address.to_bits();
+                #[expect(clippy::cast_possible_truncation, reason = "one half each")]
+                let (hi, lo) = ((bits >> 64) as u64, bits as u64);
+                Self { hi, lo, length: 128 }
+            }
+        }
     }
 
     /// The bits of it that count; the others are cleared.
@@ -141,7 +143,8 @@ impl fmt::Debug for ClientNet {
 
 impl From<IpNet> for ClientNet {
     fn from(prefix: IpNet) -> Self {
-        Self::new(prefix.addr(), prefix.prefix_len(), prefix.prefix_len())
+        let before = if prefix.addr().is_ipv4() { 96 } else { 0 };
+        Self::of(prefix.addr()).cut(prefix.prefix_len().saturating_add(before))
     }
 }
 
@@ -190,6 +193,7 @@ mod tests {
         let address = "2001:db8::1".parse().unwrap();
         assert_eq!(ClientNet::of(address).to_string(), "2001:db8::1");
         assert_eq!(ClientNet::new(address, 32, 48).site(), None, "a client is a site already");
+        assert_eq!(ClientNet::from("fe80::/10".parse::<IpNet>().unwrap()).to_string(), "fe80::/10");
         assert_eq!(ClientNet::new("192.0.2.7".parse().unwrap(), 24, 64).to_string(), "192.0.2.0/24");
     }
 
@@ -197,7 +201,7 @@ mod tests {
         #[test]
         fn it_is_the_prefix(bits: u128, v4: bool, length in 0_u8..=128, other: u128) {
             let (address, length) = if v4 {
-                (IpAddr::V4(Ipv4Addr::from_bits(bits as u32)), length.min(32))
+                (IpAddr::V4(Ipv4Addr::from_bits((bits >> 96).try_into().unwrap())), length.min(32))
             } else {
                 (IpAddr::V6(Ipv6Addr::from_bits(bits)), length)
             };

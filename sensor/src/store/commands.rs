@@ -67,7 +67,7 @@ impl Saved {
         }
         let pending = map.remove("pending").map_or(Ok(Vec::new()), serde_json::from_value::<Vec<Value>>);
         for (place, one) in pending.unwrap_or_default().into_iter().enumerate() {
-            take(one, || format!("pending change {place}"), &mut lost).map(|one| saved.pending.push(one));
+            saved.pending.extend(take(one, || format!("pending change {place}"), &mut lost));
         }
         map.remove("version");
         lost.extend(map.keys().map(|key| format!("`{key}`")));

@@ -13,7 +13,6 @@ use super::aside::{Aside, Damage, move_aside};
 use super::own::read_own;
 use super::replace::{keep_as, remove_unfinished, replace};
 use crate::clock::Timestamp;
-
 use crate::printable::to_json;
 
 /// What can go wrong with the file.

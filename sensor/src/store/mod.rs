@@ -4,6 +4,8 @@ mod aside;
 mod commands;
 mod events;
 mod file;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzz;
 mod own;
 mod replace;
 #[cfg(test)]

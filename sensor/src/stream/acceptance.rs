@@ -21,7 +21,7 @@ use crate::capture::{Direction, Flags, Integrity, Segment, TcpOptions, Verdict};
 pub(super) enum Judgement {
     /// The server's kernel takes it.
     Accepted,
-    /// It takes nothing of it: all of it lies before what the kernel has acknowledged.
+    /// It takes nothing of it: all of it was seen, and lies before what the kernel has acknowledged.
     Old,
     /// It drops it if all that the server sent was seen; that cannot be known. The server's acknowledgement will tell.
     Dubious(Refusal),
@@ -184,11 +184,9 @@ impl<S> Connection<S> {
             [] => None,
             options => TcpOptions::parse(options).timestamps.map(|(stamp, _)| stamp),
         };
-        server.seen
-            && !acknowledged.after(server.highest)
-            && !(server.acknowledged_known && acknowledged.before(server.acknowledged))
-            && !self.acceptance.is_outdated(stamp)
-            && !self.reaches_beyond_window(segment)
+        let is_behind = server.acknowledged_known && acknowledged.before(server.acknowledged);
+        let is_known = server.seen && !acknowledged.after(server.highest) && !is_behind;
+        is_known && !self.acceptance.is_outdated(stamp) && !self.reaches_beyond_window(segment)
     }
 
     /// Notes what a segment says that was taken.
@@ -231,7 +229,9 @@ impl<S> Connection<S> {
         let end = Sequence(segment.sequence).plus(segment.length);
         let end = if segment.flags.has(Flags::FIN) { end.plus(1) } else { end };
         let client = &self.client_half;
-        if client.acknowledged_known && end.before(client.acknowledged) {
+        // What was acknowledged and is not here yet comes late, not again.
+        let is_here = !end.after(client.expected);
+        if client.acknowledged_known && end.before(client.acknowledged) && is_here {
             return Judgement::Old;
         }
         if let Some(refusal) = self.judge_acknowledgement(segment) {
@@ -300,8 +300,10 @@ impl<S> Connection<S> {
             return context.counters.count_refusal(why);
         }
         // The mirror sees segments in the order of cause and effect; a capture may not.
-        let patience = if segment.direction.is_none() { context.config.acknowledged_wait } else { Duration::ZERO };
-        let gate = (why == Refusal::AckUnsent && !patience.is_zero()).then_some(Sequence(segment.acknowledgement));
+        let patience =
+            if segment.direction.is_none() { context.config.acknowledged_wait } else { Duration::ZERO };
+        let gate =
+            (why == Refusal::AckUnsent && !patience.is_zero()).then_some(Sequence(segment.acknowledgement));
         let doubt = Doubt { why, until: segment.time.plus(patience) };
         self.wait(Side::Client, segment, gate, Some(doubt), context);
         self.arm(context);

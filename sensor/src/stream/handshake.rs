@@ -139,7 +139,10 @@ impl<S> Connection<S> {
         let empty = segment.length == 0;
         let completes = side == Side::Client && self.phase == Phase::SynReceived;
         let reopened = self.reopening_known && start == self.reopening.plus(1);
-        if completes && !reopened && let Some(refusal) = self.judge_completion(segment) {
+        if completes
+            && !reopened
+            && let Some(refusal) = self.judge_completion(segment)
+        {
             context.counters.count_refusal(refusal);
             return Next::Keep;
         }

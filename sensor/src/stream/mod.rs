@@ -28,6 +28,7 @@ pub mod fuzz;
 mod half;
 mod handshake;
 mod policy;
+mod proof;
 mod protocol;
 mod receive;
 mod recent;

@@ -14,10 +14,10 @@ const BYTES: usize = 1 << 20;
 /// Bytes of one segment that are kept.
 const MOST: usize = 4 << 10;
 /// What is kept begins at multiples of so many bytes.
-const UNIT: usize = 16;
+const UNIT: u32 = 16;
 /// [`BYTES`] in units, a power of two.
 const UNITS: u32 = 1 << 16;
-const _: () = assert!(UNITS as usize * UNIT == BYTES, "the ring is made of units");
+const _: () = assert!((UNITS * UNIT) as usize == BYTES, "the ring is made of units");
 
 /// The last bytes of all clients.
 #[derive(Debug)]
@@ -54,7 +54,7 @@ impl Recent {
     fn keep(&mut self, start: Sequence, bytes: &[u8]) -> Kept {
         let bytes = bytes.get(..MOST).unwrap_or(bytes);
         let length = u32::try_from(bytes.len()).unwrap_or_default();
-        let units = length.div_ceil(UNIT as u32);
+        let units = length.div_ceil(UNIT);
         let in_round = self.written & (UNITS - 1);
         if in_round.saturating_add(units) > UNITS {
             // What does not fit at the end begins at the beginning.
@@ -87,7 +87,7 @@ impl Recent {
 
 /// Where a unit lies.
 const fn offset(written: u32) -> usize {
-    ((written & (UNITS - 1)) as usize).wrapping_mul(UNIT)
+    (written & (UNITS - 1)).wrapping_mul(UNIT) as usize
 }
 
 impl<S> Connection<S> {

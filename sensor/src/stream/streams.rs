@@ -18,6 +18,10 @@ use crate::clock::Timestamp;
 /// Entries given up, or deadlines met, along with one segment at most.
 const PER_SEGMENT: usize = 8;
 
+/// The same at a time: that of a hundred thousand connections at once would be in everybody's way. The others come the
+/// next time.
+const PER_ADVANCE: usize = 16_384;
+
 /// What a source need not bring any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
@@ -118,10 +122,10 @@ impl<P: Protocol> Streams<P> {
     }
 
     /// Lets time pass: gives up what has been idle or waiting for too long. Segments do the same on the way;
-    /// this is for when none come. Takes time only for what is given up.
+    /// this is for when none come. Takes time only for what is given up, of which there is a bound.
     pub fn advance(&mut self, now: Timestamp) {
         if now >= self.due {
-            self.catch_up(now, usize::MAX);
+            self.catch_up(now, PER_ADVANCE);
         }
     }
 

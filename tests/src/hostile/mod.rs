@@ -36,8 +36,11 @@ impl Kind {
 }
 
 /// Ordinary traffic, which one unit of each kind makes up: reads, writes, logins.
-pub const ORDINARY: Kind =
-    Kind { name: "ordinary", what: "reads, writes and logins of an API, over keep-alive", fill: kinds::ordinary };
+pub const ORDINARY: Kind = Kind {
+    name: "ordinary",
+    what: "reads, writes and logins of an API, over keep-alive",
+    fill: kinds::ordinary,
+};
 
 /// Every hostile kind.
 pub fn all() -> impl Iterator<Item = &'static Kind> {

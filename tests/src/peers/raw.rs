@@ -120,7 +120,8 @@ impl RawPeer {
     pub fn send_segment(&mut self, sent: &Sent<'_>, disguise: Disguise) -> Result<()> {
         let tcp = segment(sent);
         let identification = self.next_identification();
-        let whole = |bytes: &[u8]| if sent.is_v6 { ipv6(6, bytes) } else { ipv4(bytes, (identification, 0, false)) };
+        let whole =
+            |bytes: &[u8]| if sent.is_v6 { ipv6(6, bytes) } else { ipv4(bytes, (identification, 0, false)) };
         match disguise {
             Disguise::None => self.send(&whole(&tcp), &[]),
             Disguise::Tags(count) => self.send(&whole(&tcp), &vec![(0x8100, 0); count]),
@@ -143,7 +144,13 @@ impl RawPeer {
     ///
     /// # Errors
     /// Where a frame cannot be sent or read.
-    pub fn request(&mut self, is_v6: bool, destination: u16, disguise: Disguise, data: &[u8]) -> Result<bool> {
+    pub fn request(
+        &mut self,
+        is_v6: bool,
+        destination: u16,
+        disguise: Disguise,
+        data: &[u8],
+    ) -> Result<bool> {
         let source = self.next_port();
         let sent = Sent { is_v6, source, destination, numbers: (1_000, 0), flags: SYN, data: &[] };
         self.send_segment(&sent, disguise)?;
@@ -213,7 +220,9 @@ fn found(frame: &[u8], is_v6: bool) -> Option<(u16, Found)> {
     let packet = frame.strip_prefix(&MAC)?.get(8..)?;
     let (start, end) = match (packet.first()? >> 4, is_v6) {
         (4, false) if *packet.get(9)? == 6 => (20, usize::from(u16::from_be_bytes([packet[2], packet[3]]))),
-        (6, true) if *packet.get(6)? == 6 => (40, 40 + usize::from(u16::from_be_bytes([packet[4], packet[5]]))),
+        (6, true) if *packet.get(6)? == 6 => {
+            (40, 40 + usize::from(u16::from_be_bytes([packet[4], packet[5]])))
+        }
         _ => return None,
     };
     let tcp = packet.get(start..end)?;
@@ -309,7 +318,8 @@ fn addresses(is_v6: bool) -> [Vec<u8>; 2] {
 
 /// RFC 1071.
 fn checksum(bytes: &[u8]) -> u16 {
-    let words = bytes.chunks(2).map(|pair| u32::from(pair[0]) << 8 | pair.get(1).map_or(0, |low| u32::from(*low)));
+    let words =
+        bytes.chunks(2).map(|pair| u32::from(pair[0]) << 8 | pair.get(1).map_or(0, |low| u32::from(*low)));
     let sum: u32 = words.sum();
     let folded = (sum & 0xffff) + (sum >> 16);
     !(((folded & 0xffff) + (folded >> 16)) as u16)

@@ -3,7 +3,7 @@
 use std::io;
 use std::net::IpAddr;
 use std::os::fd::{AsRawFd as _, OwnedFd};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use nix::sys::socket::sockopt::ReceiveTimeout;
 use nix::sys::socket::{
@@ -12,6 +12,7 @@ use nix::sys::socket::{
 use nix::sys::time::TimeVal;
 
 use super::spoof::{checksum, link_address, mac_of};
+use crate::wait::now;
 use crate::packet::flags::{ACK, FIN, PSH, RST, SYN};
 
 /// What is wrong with a segment, or rather with its packet.
@@ -173,7 +174,7 @@ impl RawTcp {
     /// # Errors
     /// Where it never is.
     pub fn wait(&mut self, what: &str, is_so: impl Fn(&Self) -> bool) -> io::Result<()> {
-        let started = Instant::now();
+        let started = now();
         while !is_so(self) {
             if started.elapsed() > PATIENCE {
                 return Err(io::Error::other(format!("the server did not send {what}")));
@@ -188,7 +189,7 @@ impl RawTcp {
     /// # Errors
     /// Where nothing can be received.
     pub fn is_answered(&mut self, is_so: impl Fn(&Self) -> bool) -> io::Result<bool> {
-        let started = Instant::now();
+        let started = now();
         while !is_so(self) && started.elapsed() < Duration::from_millis(500) {
             self.receive()?;
         }
@@ -202,8 +203,11 @@ impl RawTcp {
             Err(nix::Error::EAGAIN | nix::Error::EINTR) => return Ok(()),
             Err(error) => return Err(error.into()),
         };
-        let Some(segment) = frame.get(..length).and_then(|frame| self.segment_of(frame)) else { return Ok(()) };
-        let (sequence, flags) = (u32::from_be_bytes([segment[4], segment[5], segment[6], segment[7]]), segment[13]);
+        let Some(segment) = frame.get(..length).and_then(|frame| self.segment_of(frame)) else {
+            return Ok(());
+        };
+        let (sequence, flags) =
+            (u32::from_be_bytes([segment[4], segment[5], segment[6], segment[7]]), segment[13]);
         let start = usize::from(segment[12] >> 4) * 4;
         let payload = segment.get(start..).unwrap_or_default();
         self.seen |= flags;
@@ -288,7 +292,8 @@ impl RawTcp {
             IpAddr::V4(address) => address.octets().to_vec(),
             IpAddr::V6(address) => address.octets().to_vec(),
         });
-        let pseudo = [addresses.concat(), length.to_be_bytes().to_vec(), vec![0, 0, 0, 6], tcp.clone()].concat();
+        let pseudo =
+            [addresses.concat(), length.to_be_bytes().to_vec(), vec![0, 0, 0, 6], tcp.clone()].concat();
         let sum = checksum(&pseudo) ^ if out.wrong.checksum { 0x5555 } else { 0 };
         tcp[16..18].copy_from_slice(&sum.to_be_bytes());
         tcp

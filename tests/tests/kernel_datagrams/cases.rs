@@ -72,8 +72,12 @@ pub(crate) const FRAGMENTS: &[(&str, Shape)] = &[
     ("other content first", |m| vec![m.other(0, 24), m.part(0, 24), m.part(24, 96)]),
     ("the last, twice", |m| vec![m.part(24, 96), m.other(24, 96), m.part(0, 24)]),
     ("within what is known", |m| vec![m.part(0, 32), m.other(8, 16), m.part(32, 96)]),
-    ("across two that came in order", |m| vec![m.part(0, 32), m.part(32, 64), m.other(16, 48), m.part(64, 96)]),
-    ("two that came in order, whole", |m| vec![m.part(0, 32), m.part(32, 64), m.other(0, 64), m.part(64, 96)]),
+    ("across two that came in order", |m| {
+        vec![m.part(0, 32), m.part(32, 64), m.other(16, 48), m.part(64, 96)]
+    }),
+    ("two that came in order, whole", |m| {
+        vec![m.part(0, 32), m.part(32, 64), m.other(0, 64), m.part(64, 96)]
+    }),
     ("the second of two", |m| vec![m.part(0, 32), m.part(32, 64), m.other(32, 64), m.part(64, 96)]),
     ("across two that came in reverse", |m| {
         vec![m.part(64, 96), m.part(32, 64), m.other(48, 72), m.part(0, 32)]
@@ -156,7 +160,9 @@ pub(crate) const SHAPES_OF_V6: &[(&str, Shape)] = &[
     ("an option that stops before the last", |m| {
         vec![m.part(0, 24), m.behind(60, &[44, 0, 0x5e, 4, 0, 0, 0, 0], 24, 96)]
     }),
-    ("headers behind", |m| vec![m.longer(60, &destinations(2, 6), 0, 40), m.longer(60, &destinations(2, 6), 40, 200)]),
+    ("headers behind", |m| {
+        vec![m.longer(60, &destinations(2, 6), 0, 40), m.longer(60, &destinations(2, 6), 40, 200)]
+    }),
     ("routing behind", |m| vec![m.longer(43, &[6; 1], 0, 0), m.part(0, 24), m.part(24, 96)]),
     ("hop-by-hop behind", |m| {
         let header = [6, 0, 1, 4, 0, 0, 0, 0];
@@ -175,7 +181,8 @@ pub(crate) const SHAPES_OF_V6: &[(&str, Shape)] = &[
     }),
     ("a TCP header that goes on in the second", |m| vec![m.part(0, 16), m.part(16, 96)]),
     ("200 others between", |m| {
-        let others = (0..200_u32).map(|n| fragment(true, &[b'?'; 24], (m.identification + 50_000 + n, 0, true)));
+        let others =
+            (0..200_u32).map(|n| fragment(true, &[b'?'; 24], (m.identification + 50_000 + n, 0, true)));
         [m.part(0, 24)].into_iter().chain(others).chain([m.part(24, 96)]).collect()
     }),
     ("one without others, of the same identification", |m| {
@@ -242,7 +249,9 @@ pub(crate) const CHAINS: &[(&str, ChainOf)] = &[
     ("padding that is not zero", |s| options(60, &[1, 4, 0, 0, 0, 1], s)),
     ("padding of single bytes", |s| options(60, &[0; 6], s)),
     ("eight bytes of padding", |s| options(60, &[&[1, 6][..], &[0; 6], &[0x1e, 4, 0, 0, 0, 0]].concat(), s)),
-    ("seven bytes of padding", |s| options(60, &[&[1, 5][..], &[0; 5], &[0x1e, 5, 0, 0, 0, 0, 0]].concat(), s)),
+    ("seven bytes of padding", |s| {
+        options(60, &[&[1, 5][..], &[0; 5], &[0x1e, 5, 0, 0, 0, 0, 0]].concat(), s)
+    }),
     ("two paddings of ten bytes", |s| {
         options(60, &[&[1, 3, 0, 0, 0][..], &[1, 3, 0, 0, 0], &[0x1e, 2, 0, 0]].concat(), s)
     }),

@@ -35,7 +35,8 @@ struct Stage {
 impl Stage {
     fn new() -> Result<Self> {
         let net = Net::new()?;
-        let listen = |address: &'static str| net.server.enter(|| std::net::TcpListener::bind((address, PORT)));
+        let listen =
+            |address: &'static str| net.server.enter(|| std::net::TcpListener::bind((address, PORT)));
         let listeners = [listen("10.9.0.1")?, listen("fd00::1")?];
         let peer = RawPeer::new(&net)?;
         Ok(Self { peer, datagrams: Datagrams::default(), _listeners: listeners, _net: net })
@@ -171,7 +172,10 @@ fn priority_tags_are_taken_off_as_linux_does() -> Result<()> {
                 let (syn, port) = stage.syn(is_v6, b"");
                 let packet = if is_v6 { ipv6(6, &syn) } else { ipv4(&syn, (0, 0, false)) };
                 let tags: Vec<(u16, u16)> = (0..count).map(|at| (kinds[at % 2], 0)).collect();
-                ensure!(stage.linux(is_v6, port, std::slice::from_ref(&packet), &tags)?, "{count} of {kinds:x?}");
+                ensure!(
+                    stage.linux(is_v6, port, std::slice::from_ref(&packet), &tags)?,
+                    "{count} of {kinds:x?}"
+                );
                 let mut frame = vec![0; 12];
                 for (kind, control) in &tags {
                     frame.extend([kind.to_be_bytes(), control.to_be_bytes()].concat());

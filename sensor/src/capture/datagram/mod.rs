@@ -146,12 +146,7 @@ impl Datagrams {
     ///
     /// # Errors
     /// Where it gives no segment, and why.
-    pub fn take(
-        &mut self,
-        now: Timestamp,
-        packet: &[u8],
-        wire: usize,
-    ) -> Result<Option<Plain<'_>>, Refusal> {
+    pub fn take(&mut self, now: Timestamp, packet: &[u8], wire: usize) -> Result<Option<Plain<'_>>, Refusal> {
         self.expire(now);
         match self.read(now, packet, wire) {
             Ok(Some(wire)) => Ok(Some(Plain { bytes: &self.plain, wire })),
@@ -200,7 +195,8 @@ impl Datagrams {
     fn put_together(&mut self, now: Timestamp, part: &Part<'_>) -> Result<Option<usize>, Refusal> {
         let Some(datagram) = self.reassembly.take(now, part)? else { return Ok(None) };
         let end = datagram.bytes.len();
-        let Chain::Tcp(start) = chain::follow(&datagram.bytes, datagram.protocol, 0, end, chain::Place::Inside)?
+        let Chain::Tcp(start) =
+            chain::follow(&datagram.bytes, datagram.protocol, 0, end, chain::Place::Inside)?
         else {
             return Err(Refusal::Extension);
         };
@@ -258,9 +254,7 @@ fn octets(address: IpAddr) -> [u8; 16] {
 /// it for a part.
 fn is_checksum_right((source, destination): (IpAddr, IpAddr), tcp: &[u8]) -> bool {
     let pseudo = match (source, destination) {
-        (IpAddr::V4(source), IpAddr::V4(destination)) => {
-            sum(sum(0, &source.octets()), &destination.octets())
-        }
+        (IpAddr::V4(source), IpAddr::V4(destination)) => sum(sum(0, &source.octets()), &destination.octets()),
         _ => sum(sum(0, &octets(source)), &octets(destination)),
     };
     let length = u64::try_from(tcp.len()).unwrap_or(u64::MAX);

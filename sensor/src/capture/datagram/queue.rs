@@ -104,7 +104,8 @@ impl Queue {
             (self.has_last, self.end) = (true, end);
         }
         // Also one that a cut to a multiple of eight left nothing of.
-        let Some(bytes) = part.bytes.get(..end.saturating_sub(offset)).filter(|bytes| !bytes.is_empty()) else {
+        let Some(bytes) = part.bytes.get(..end.saturating_sub(offset)).filter(|bytes| !bytes.is_empty())
+        else {
             return Step::Dropped;
         };
         match self.place(offset, end) {

@@ -16,7 +16,8 @@ fn at(seconds: u64) -> Timestamp {
 fn tcp(host: u8, data: &[u8]) -> Vec<u8> {
     let mut tcp = vec![0x10, 0, 0, 80, 0, 0, 0, 1, 0, 0, 0, 2, 0x50, 0x18, 1, 0, 0, 0, 0, 0];
     tcp.extend(data);
-    let pseudo = [&[10, 0, 0, host][..], &SERVER, &[0, 6], &u16::try_from(tcp.len()).unwrap().to_be_bytes()].concat();
+    let pseudo =
+        [&[10, 0, 0, host][..], &SERVER, &[0, 6], &u16::try_from(tcp.len()).unwrap().to_be_bytes()].concat();
     let sum = !fold(sum(sum(0, &pseudo), &tcp));
     tcp.splice(16..18, sum.to_be_bytes());
     tcp

@@ -6,7 +6,7 @@ const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 
 #[test]
 fn idle_state_is_small() {
-    assert!(size_of::<State>() <= 150, "{} bytes", size_of::<State>());
+    assert!(size_of::<State>() <= 152, "{} bytes", size_of::<State>());
 }
 
 #[test]
@@ -108,4 +108,36 @@ fn trickling_is_not_quadratic() {
     let _advice = talk.client("\r\n\r\n");
     let _advice = talk.server(OK);
     assert_eq!(talk.lines(), ["GET / 0 -> 200 0"]);
+}
+
+/// Seven bytes each, every one of which says that it is the last: a server reads one.
+#[test]
+fn what_follows_an_announced_end_is_read_for_a_while() {
+    let mut talk = Talk::new();
+    let _advice = talk.client("GET /\r\n".repeat(5_000));
+    let _advice = talk.server("HTTP/1.1 400 a\r\n\r\n");
+    let unread = talk.http.counters().after_close_bytes;
+    assert!((30_000..35_000).contains(&unread), "{unread}");
+    assert!(talk.finish().len() < 20);
+}
+
+/// A server that goes on all the same is gone on with.
+#[test]
+fn a_server_that_answers_is_listened_to() {
+    let mut talk = Talk::new();
+    let _advice = talk.client("GET /0 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    let _advice = talk.server(OK);
+    for number in 1..30 {
+        let _advice = talk.client(format!("GET /{number} HTTP/1.1\r\nHost: a\r\n\r\n"));
+        let _advice = talk.server(OK);
+    }
+    assert_eq!(talk.http.counters().after_close_bytes, 0);
+    assert_eq!(talk.lines().len(), 30);
+    // Many at once are too many, until the next answer.
+    let _advice = talk.client("GET /a HTTP/1.1\r\nHost: a\r\n\r\n".repeat(40));
+    assert!(talk.http.counters().after_close_bytes > 0);
+    let _advice = talk.server(OK);
+    let _advice = talk.client("GET /last HTTP/1.1\r\nHost: a\r\n\r\n");
+    let lines = talk.finish();
+    assert!(lines.iter().any(|line| line.starts_with("GET /last ")), "{lines:?}");
 }

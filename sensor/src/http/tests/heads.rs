@@ -1,5 +1,9 @@
 //! Heads that break the grammar: one test a shape.
 
+use proptest::prelude::*;
+
+use super::super::header::Facts;
+use super::super::lenient;
 use super::*;
 
 fn found(head: &str, expected: &str) {
@@ -243,5 +247,25 @@ fn slugs_are_unique_and_snake_case() {
             label.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_'),
             "{label}"
         );
+    }
+}
+
+proptest! {
+    /// However a value is folded: its lines are joined, each line end become as many spaces (RFC 9112, section 5.2).
+    #[test]
+    fn folded_lines_are_joined_by_spaces(
+        first in "[ a]{0,3}",
+        lines in prop::collection::vec(("[ \t][ \ta-c]{0,4}", prop::sample::select(vec!["\r\n", "\n"])), 0..12),
+    ) {
+        let start = "GET / HTTP/1.1\r\nX:";
+        let folded: String = lines.iter().map(|(line, end)| format!("{line}{end}")).collect();
+        let mut head = format!("{start}{first}\r\n{folded}\r\n").into_bytes();
+        let plain = |text: &str| text.replace(['\r', '\n', '\t'], " ").trim_matches(' ').to_owned();
+        let expected = plain(&format!("{first}\r\n{folded}"));
+        let (mut facts, mut spans) = (Facts::default(), Vec::new());
+        lenient::parse(Side::Client, &mut head, 10, &mut facts, &mut spans);
+        let value = String::from_utf8_lossy(spans[0].value.of(&head)).into_owned();
+        prop_assert!(!value.contains(['\r', '\n']));
+        prop_assert_eq!(plain(&value), expected);
     }
 }

@@ -8,6 +8,7 @@ mod coded;
 mod framing;
 mod gaps;
 mod heads;
+mod inflation;
 mod pairing;
 mod property;
 

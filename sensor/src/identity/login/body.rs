@@ -156,9 +156,9 @@ impl Rows {
             *count = count.saturating_add(usize::from(role.is_user() || role.is_secret()));
             number
         } else {
-            let indices = name.get(open..)?.split(|byte| matches!(byte, b'[' | b']'));
+            let mut indices = name.get(open..)?.split(|byte| matches!(byte, b'[' | b']'));
             let digits = |part: &&[u8]| !part.is_empty() && part.iter().all(u8::is_ascii_digit);
-            let index = std::str::from_utf8(indices.filter(digits).next()?).ok()?;
+            let index = std::str::from_utf8(indices.find(digits)?).ok()?;
             index.parse().unwrap_or(usize::MAX)
         };
         let number = number.min(MAX_ROWS.saturating_sub(1));

@@ -299,9 +299,8 @@ impl<'a> Fields<'a> {
         self.found.iter_mut().for_each(|found| found.user = found.user.or(whole.user()));
         let secret = whole.secret.map(|(_, secret)| secret);
         let is_known = self.found.iter().any(|found| found.password == secret);
-        if secret.is_some() && !is_known {
-            self.tell(whole, Part::default());
-        } else if self.rule.is_some() && self.found.is_empty() {
+        let is_news = secret.is_some() && !is_known;
+        if is_news || (self.rule.is_some() && self.found.is_empty()) {
             self.tell(whole, Part::default());
         }
         self.uncounted

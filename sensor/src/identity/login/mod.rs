@@ -275,11 +275,12 @@ impl<'a> Submission<'a> {
             if submits { exchange.decode_request(decoded) } else { (&[] as &[u8], Decoding::Identity) };
         let content_type = self.request.content_type();
         let body = charset::decode(raw, Shape::charset(content_type), text);
+        let is_text = body.is_some();
         let shape = body.and_then(|body| Shape::of(content_type, body)).filter(|_| submits);
         let body = body.unwrap_or_default();
         let is_whole = matches!(decoding, Decoding::Identity | Decoding::Whole);
         let is_empty = self.request.body_length() == Some(0);
-        let is_read = !submits || is_empty || is_whole && shape.is_some();
+        let is_read = !submits || is_empty || is_whole && is_text;
         let has_hint = shape.is_some_and(|shape| hints.find(shape, body))
             || !self.query.is_empty() && hints.find(Shape::Form, self.query);
         if !has_hint && (!submits || shape.is_none() && self.query.is_empty()) {

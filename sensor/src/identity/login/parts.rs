@@ -143,7 +143,7 @@ impl Walk {
         match self.section {
             Section::Data if level >= 2 => self.data(key, value, level),
             Section::Errors if key == "path" => self.path(value, level),
-            _ => {}
+            Section::Data | Section::Errors | Section::Other => {}
         }
         // Answers of a batch that are no GraphQL.
         if self.base == 1 {

@@ -14,12 +14,12 @@ use crate::metrics::families::{
 };
 use crate::metrics::http::{
     HTTP_OTHER_CONNECTIONS, HTTP_UNPAIRED, HTTP_UNPROVEN, MIRROR_BYTES, MIRROR_LOST, MIRROR_SEGMENTS,
-    MIRROR_SKIPPED, SEGMENTS_REFUSED, STREAM_BUFFERED_BYTES, STREAM_CONFLICTS, STREAM_GAPS, STREAM_LOST_BYTES,
-    STREAMS_ACTIVE, STREAMS_CLOSED, STREAMS_PROVEN,
+    MIRROR_SKIPPED, SEGMENTS_REFUSED, STREAM_BUFFERED_BYTES, STREAM_CONFLICTS, STREAM_GAPS,
+    STREAM_LOST_BYTES, STREAMS_ACTIVE, STREAMS_CLOSED, STREAMS_PROVEN,
 };
 use crate::metrics::sensing::{
-    BLOCKS_MAX, EXCHANGE_LOG_ERRORS, FAILURES_UNCOUNTED, INSTRUCTIONS_REFUSED, STREAM_BUFFERED_MAX,
-    STREAMS_MAX, WEBHOOK_RETRIES, WEBHOOK_WAITING,
+    BLOCKS_MAX, DATAGRAMS, DATAGRAMS_REFUSED, EXCHANGE_LOG_ERRORS, FAILURES_UNCOUNTED, INSTRUCTIONS_REFUSED,
+    STREAM_BUFFERED_MAX, STREAMS_MAX, WEBHOOK_RETRIES, WEBHOOK_WAITING,
 };
 use crate::metrics::surroundings::{CLOCK_STEPS, REATTACHED, UP as INTERFACE_UP};
 use crate::metrics::web;
@@ -85,6 +85,10 @@ fn losses() -> Row {
             losses_by("Segments not copied", &MIRROR_LOST, "cause"),
             losses_of("Holes in streams", &[(&STREAM_GAPS, "holes")]),
             losses_by("Segments that the server does not take", &SEGMENTS_REFUSED, "reason"),
+            losses_by("Fragments and extension headers that give no segment", &DATAGRAMS_REFUSED, "reason"),
+            lines("Segments in fragments or behind extension headers", "pps", &[&DATAGRAMS])
+                .query(rate(&DATAGRAMS, "", ""), "read")
+                .series(["read"]),
             losses_of(
                 "Not proven, or contradictory",
                 &[(&HTTP_UNPROVEN, "exchanges not proven"), (&STREAM_CONFLICTS, "conflicting segments")],

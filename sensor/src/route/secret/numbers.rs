@@ -70,8 +70,11 @@ fn has_check_digit(number: &[u8]) -> bool {
     sum.is_multiple_of(10)
 }
 
+/// Whether a text of a form is such a number.
+type Check = fn(&[u8]) -> bool;
+
 /// Forms of national numbers: `d` is a digit, `A` a letter of any case, `?` either; others stand for themselves.
-const FORMS: [(&[u8], fn(&[u8]) -> bool); 9] = [
+const FORMS: [(&[u8], Check); 9] = [
     // United States, social security: no area 000, 666 or from 900 on.
     (b"ddd-dd-dddd", |text| !matches!(text.get(..3), Some(b"000" | b"666" | [b'9', ..]))),
     // Brazil, CPF.

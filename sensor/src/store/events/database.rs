@@ -108,6 +108,7 @@ impl Database {
              PRAGMA journal_size_limit = 4194304;
              PRAGMA cell_size_check = ON;
              PRAGMA trusted_schema = OFF;
+             PRAGMA temp_store = MEMORY;
              PRAGMA max_page_count = {};",
             (config.max_bytes / PAGE).max(1)
         ))?;

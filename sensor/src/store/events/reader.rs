@@ -149,6 +149,8 @@ impl Reader {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(&self.path, flags)?;
         connection.busy_timeout(BUSY)?;
+        // The daemon's sandbox has no directory for temporary files.
+        connection.execute_batch("PRAGMA temp_store = MEMORY;")?;
         Ok(connection)
     }
 }

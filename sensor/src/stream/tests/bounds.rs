@@ -154,6 +154,20 @@ fn half_open_connections_are_forgotten_soon() {
     assert_eq!(wire.take(), []);
 }
 
+/// What a flood has left behind is not cleared away in one go.
+#[test]
+fn so_many_are_forgotten_at_a_time() {
+    let mut wire = Wire::new(Config::default());
+    for port in 1..=20_000 {
+        wire.port = port;
+        wire.raw(Side::Client, CLIENT_ISN, 0, SYN, b"");
+    }
+    wire.advance(10_000_000);
+    assert_eq!(wire.counters().tracked, 20_000 - 16_384);
+    wire.advance(0);
+    assert_eq!(wire.counters().tracked, 0);
+}
+
 #[test]
 fn idle_connections_are_closed() {
     let mut wire = Wire::new(Config::default());

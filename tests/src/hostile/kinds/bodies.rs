@@ -24,12 +24,16 @@ pub(super) const KINDS: &[Kind] = &[
     Kind {
         name: "json_short_keys",
         what: "thousands of keys of one letter beside a password",
-        fill: |wire, number| json(wire, number, &format!("{{\"password\":\"x\"{}}}", ",\"a\":1".repeat(2_600))),
+        fill: |wire, number| {
+            json(wire, number, &format!("{{\"password\":\"x\"{}}}", ",\"a\":1".repeat(2_600)))
+        },
     },
     Kind {
         name: "json_users",
         what: "the same user again and again",
-        fill: |wire, number| json(wire, number, &format!("{{\"password\":\"x\"{}}}", ",\"user\":\"a\"".repeat(1_400))),
+        fill: |wire, number| {
+            json(wire, number, &format!("{{\"password\":\"x\"{}}}", ",\"user\":\"a\"".repeat(1_400)))
+        },
     },
     Kind {
         name: "json_passwords",
@@ -46,7 +50,9 @@ pub(super) const KINDS: &[Kind] = &[
     Kind {
         name: "json_numbers",
         what: "long numbers in an array",
-        fill: |wire, number| json(wire, number, &format!("{{\"password\":[{}1]}}", "1.7976931348623157e308,".repeat(690))),
+        fill: |wire, number| {
+            json(wire, number, &format!("{{\"password\":[{}1]}}", "1.7976931348623157e308,".repeat(690)))
+        },
     },
     Kind {
         name: "form_keys",
@@ -97,7 +103,8 @@ pub(super) const KINDS: &[Kind] = &[
         what: "a call with 250 parameters",
         fill: |wire, number| {
             let parameter = "<param><value><string>password</string></value></param>";
-            let call = format!("<methodCall><methodName>wp.getUsersBlogs</methodName>{}", parameter.repeat(250));
+            let call =
+                format!("<methodCall><methodName>wp.getUsersBlogs</methodName>{}", parameter.repeat(250));
             xml(wire, number, &call);
         },
     },
@@ -115,8 +122,9 @@ pub(super) const KINDS: &[Kind] = &[
         name: "graphql_aliases",
         what: "380 logins by aliases",
         fill: |wire, number| {
-            let calls: String =
-                (0..380).map(|call| format!("a{call}:login(password:\\\"x\\\",email:\\\"e\\\"){{t}} ")).collect();
+            let calls: String = (0..380)
+                .map(|call| format!("a{call}:login(password:\\\"x\\\",email:\\\"e\\\"){{t}} "))
+                .collect();
             graphql(wire, number, &format!("mutation{{{calls}}}"));
         },
     },

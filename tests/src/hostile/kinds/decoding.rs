@@ -2,8 +2,8 @@
 
 use std::io::Write as _;
 
-use flate2::write::{DeflateEncoder, GzEncoder};
 use flate2::Compression;
+use flate2::write::{DeflateEncoder, GzEncoder};
 
 use super::{Kind, Wire, post, response_with};
 
@@ -74,7 +74,8 @@ pub(super) const KINDS: &[Kind] = &[
         name: "zstd_blocks",
         what: "thousands of empty blocks",
         fill: |wire, number| {
-            let frame = [&[0x28, 0xb5, 0x2f, 0xfd, 0, 0x38][..], &[0, 0, 0].repeat(5_000), &[1, 0, 0]].concat();
+            let frame =
+                [&[0x28, 0xb5, 0x2f, 0xfd, 0, 0x38][..], &[0, 0, 0].repeat(5_000), &[1, 0, 0]].concat();
             logins(wire, number, "zstd", &frame, 4);
         },
     },

@@ -32,11 +32,7 @@ pub(super) const KINDS: &[Kind] = &[
         what: "a value of thousands of short folded lines",
         fill: |wire, number| folded(wire, number, "X: a\n", " b\n"),
     },
-    Kind {
-        name: "fold_tiny_segments",
-        what: "blank folded lines, two bytes in a segment",
-        fill: fold_tiny,
-    },
+    Kind { name: "fold_tiny_segments", what: "blank folded lines, two bytes in a segment", fill: fold_tiny },
     Kind {
         name: "many_headers",
         what: "12,000 headers of four bytes",
@@ -56,7 +52,11 @@ pub(super) const KINDS: &[Kind] = &[
         name: "header_soup",
         what: "names of all headers that mean something, again and again",
         fill: |wire, number| {
-            filled(wire, number, "Cookie:a\r\nHost:b\r\nContent-Length:1\r\nConnection:x\r\nAuthorization:y\r\n");
+            filled(
+                wire,
+                number,
+                "Cookie:a\r\nHost:b\r\nContent-Length:1\r\nConnection:x\r\nAuthorization:y\r\n",
+            );
         },
     },
     Kind {
@@ -110,11 +110,7 @@ pub(super) const KINDS: &[Kind] = &[
         what: "a first line without whitespace",
         fill: |wire, number| single(wire, number, format!("{}\r\n\r\n", "A".repeat(HEAD)), 400),
     },
-    Kind {
-        name: "tokens",
-        what: "bearer tokens and cookies of 8 KB that look like JWTs",
-        fill: tokens,
-    },
+    Kind { name: "tokens", what: "bearer tokens and cookies of 8 KB that look like JWTs", fill: tokens },
     Kind {
         name: "query_names",
         what: "a query of 5,000 parameters on a login's path",

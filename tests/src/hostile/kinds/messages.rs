@@ -121,9 +121,10 @@ pub(super) const KINDS: &[Kind] = &[
         name: "not_http",
         what: "other protocols, and what resembles them",
         fill: |wire, number| {
-            for (index, first) in ["\x16\x03\x01", "SSH-2.0-a\r\n", "A", "PROXY TCP4 ", "\r\n\r\n\0\r\nQUIT\n"]
-                .into_iter()
-                .enumerate()
+            for (index, first) in
+                ["\x16\x03\x01", "SSH-2.0-a\r\n", "A", "PROXY TCP4 ", "\r\n\r\n\0\r\nQUIT\n"]
+                    .into_iter()
+                    .enumerate()
             {
                 let mut peer = wire.open(number * 5 + index as u32);
                 wire.up(&mut peer, format!("{first}{}", "z\n".repeat(500)));
@@ -131,11 +132,7 @@ pub(super) const KINDS: &[Kind] = &[
             }
         },
     },
-    Kind {
-        name: "deep_paths",
-        what: "successful paths of 30 words, each another",
-        fill: deep_paths,
-    },
+    Kind { name: "deep_paths", what: "successful paths of 30 words, each another", fill: deep_paths },
     Kind {
         name: "wide_paths",
         what: "successful paths of one word, each another",
@@ -192,7 +189,8 @@ fn pipelined(wire: &mut Wire, number: u32, request: &str, count: usize, answer: 
 }
 
 fn chunked(wire: &mut Wire, number: u32, chunks: &str) {
-    let head = "POST /a HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let head =
+        "POST /a HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n";
     single(wire, number, format!("{head}{chunks}"), 200);
 }
 

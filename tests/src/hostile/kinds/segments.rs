@@ -61,7 +61,7 @@ pub(super) const KINDS: &[Kind] = &[
         fill: |wire, number| {
             let peer = waiting(wire, number, 200_000);
             for back in 1..1_400 {
-                wire.ahead(&peer, 200_000 - back, &vec![b'z'; back as usize + 1]);
+                wire.ahead(&peer, 200_000 - back, &vec![b'z'; usize::try_from(back).unwrap() + 1]);
             }
         },
     },
@@ -157,7 +157,7 @@ fn every_other(wire: &mut Wire, number: u32) {
             wire.ahead(&peer, at, b"y");
         }
         wire.ahead(&peer, 0, b"G");
-        peer.sent = peer.sent.wrapping_add(2 * count as u32 + 1);
+        peer.sent = peer.sent.wrapping_add((2 * count + 1).cast_unsigned());
     }
     wire.close(&mut peer);
 }

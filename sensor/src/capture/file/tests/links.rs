@@ -37,7 +37,8 @@ fn tags_are_followed_as_far_as_in_the_kernel() {
         let outcome = one(1, tagged(&vec![0x9100; depth], ethertype(&datagram), &datagram));
         assert_eq!(outcome.seen.len(), 1, "{depth} tags");
     }
-    let outcome = one(1, tagged(&[0x8100; sensor_common::packet::MAX_TAGS + 1], ethertype(&datagram), &datagram));
+    let outcome =
+        one(1, tagged(&[0x8100; sensor_common::packet::MAX_TAGS + 1], ethertype(&datagram), &datagram));
     assert_eq!(outcome.passed(), [(Passed::VlanDepth, 1)]);
     assert_eq!(outcome.counters.malformed(), 1);
 }

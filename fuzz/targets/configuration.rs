@@ -1,0 +1,6 @@
+//! Configuration files.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|input: &[u8]| sensor::daemon::fuzz::configuration(input));

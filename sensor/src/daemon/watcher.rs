@@ -1,0 +1,77 @@
+//! Whom the pipeline tells of exchanges: the detectors, the log of exchanges, and what requests to the daemon ask for.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::{self, BufWriter, Write as _};
+
+use super::deciding::Signals;
+use super::failures::Failures;
+use crate::clock::Timestamp;
+use crate::detect::Detectors;
+use crate::event::{Event, Exchange, Held};
+use crate::kernel::ClientPrefixes;
+use crate::pipeline::{Observer, StatusClass};
+use crate::printable::{to_json, write_json};
+
+/// Of these, how many may come between two [`PUBLISH`]es: more would be written for nobody.
+const RECENT_EACH: usize = 64;
+
+/// Remembers what requests to the daemon ask for.
+pub(super) struct Watcher {
+    pub(super) detectors: Detectors,
+    pub(super) signals: Signals,
+    pub(super) fresh: Vec<String>,
+    pub(super) failures: Failures,
+    pub(super) log: Option<BufWriter<File>>,
+    pub(super) log_errors: u64,
+    /// Server ports that answered in HTTP since the last look.
+    pub(super) confirmed: BTreeSet<u16>,
+}
+
+impl Watcher {
+    pub(super) fn new(
+        detectors: Detectors,
+        clients: ClientPrefixes,
+        signals: Signals,
+        log: Option<BufWriter<File>>,
+    ) -> Self {
+        Self {
+            detectors,
+            signals,
+            fresh: Vec::new(),
+            failures: Failures::new(clients),
+            log,
+            log_errors: 0,
+            confirmed: BTreeSet::new(),
+        }
+    }
+
+    pub(super) fn advance(&mut self, now: Timestamp) {
+        self.detectors.advance(now).for_each(|signal| self.signals.send(signal));
+    }
+}
+
+impl Observer for Watcher {
+    fn held(&mut self, held: &Held) {
+        self.detectors.observe(&Event::Held(held)).for_each(|signal| self.signals.send(signal));
+    }
+
+    fn exchange(&mut self, exchange: &Exchange<'_>) {
+        self.detectors.observe(&Event::Exchange(exchange)).for_each(|signal| self.signals.send(signal));
+        if self.fresh.len() < RECENT_EACH {
+            self.fresh.extend(to_json(exchange).ok());
+        }
+        if let Some(log) = &mut self.log {
+            let written = write_json(&mut *log, exchange).map_err(io::Error::from);
+            if written.and_then(|()| log.write_all(b"\n")).is_err() {
+                self.log_errors = self.log_errors.saturating_add(1);
+            }
+        }
+        if exchange.method.is_some() || exchange.status.is_some() {
+            self.confirmed.insert(exchange.server_port);
+        }
+        if exchange.proven && StatusClass::of(exchange.status).is_failure() {
+            self.failures.count(exchange.client);
+        }
+    }
+}
