@@ -66,6 +66,7 @@ pub(super) const EVIDENCE: &[(&str, &str)] = &[
     ("slow_reads", "connections that read an answer slowly"),
     ("small_steps", "steps to one of the next identifiers"),
     ("steps", "steps from one identifier to another"),
+    ("suspicious_requests", "requests that were suspicious in some way"),
     ("times_usual_threshold", "how many times the usual is too much"),
     ("tool", "the tool that User-Agent names"),
     ("tool_requests", "requests that name it"),
