@@ -3,7 +3,6 @@
 //! Which of them Linux takes, and in which order it puts fragments together, depends on what came before; there is no
 //! memory for that here. What keeps a flood of them from being a way to blind the mirror is a budget of each CPU.
 
-use aya_ebpf::EbpfContext as _;
 use aya_ebpf::helpers::generated::bpf_ktime_get_ns;
 use aya_ebpf::programs::TcContext;
 use sensor_common::abi::{
@@ -15,7 +14,7 @@ use sensor_common::packet::{self, Datagram, NoSegment, SegmentHeader};
 use crate::access::Linear;
 use crate::maps::DATAGRAMS;
 use crate::mirror::HEADERS;
-use crate::{count, mirror, offload};
+use crate::{count, offload, ring};
 
 /// The longest datagram but for an aggregate: 65,535 bytes behind an IPv6 header.
 const MAX_DATAGRAM: usize = 65_535 + 40;
@@ -127,7 +126,7 @@ fn copy(context: &TcContext, settings: &MirrorSettings, datagram: Datagram) {
         let is_last = rest <= CHUNK;
         header.captured = if is_last { rest } else { CHUNK };
         header.sequence = done;
-        if !mirror::put(context, settings, &header, datagram.start.wrapping_add(done as usize)) {
+        if !ring::put(context, settings, &header, datagram.start.wrapping_add(done as usize)) {
             return;
         }
         if is_last {

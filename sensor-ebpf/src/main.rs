@@ -19,6 +19,7 @@ mod mirror;
 mod notice;
 mod offload;
 mod policy;
+mod ring;
 mod verdict;
 
 use aya_ebpf::bindings::xdp_action::{XDP_DROP, XDP_PASS};

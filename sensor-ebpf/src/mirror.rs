@@ -4,38 +4,21 @@
 //! instruction for the connection says to skip, packets that the kernel drops before TCP. Acknowledgements without
 //! payload are copied: they say what this host's TCP has accepted, and what it will accept.
 
-use aya_ebpf::EbpfContext as _;
-use aya_ebpf::bindings::BPF_RB_FORCE_WAKEUP;
-use aya_ebpf::helpers::generated::{bpf_get_smp_processor_id, bpf_ktime_get_ns, bpf_skb_load_bytes};
+use aya_ebpf::helpers::generated::bpf_ktime_get_ns;
 use aya_ebpf::programs::TcContext;
 use sensor_common::abi::{
-    BLOCK, CHUNK, Event, FlowInstruction, FlowKey, MAX_CHUNKS, MirrorChecksum, MirrorDirection, MirrorHeader,
-    MirrorSettings, PORT_WORDS, RingPositions, record_size,
+    CHUNK, Event, FlowInstruction, FlowKey, MAX_CHUNKS, MirrorChecksum, MirrorDirection, MirrorHeader,
+    MirrorSettings, PORT_WORDS,
 };
 use sensor_common::packet::{self, NoSegment, SegmentHeader};
 
 use crate::access::Linear;
-use crate::maps::{FLOWS, MIRROR, RINGS, SEGMENTS, WAKEUPS};
-use crate::{atomic, count, fragment, maps, offload};
-
-/// [`CHUNK`] is a power of two.
-const CHUNK_MASK: u64 = CHUNK as u64 - 1;
+use crate::maps::FLOWS;
+use crate::{count, fragment, maps, offload, ring};
 
 const FIN: u8 = 0x01;
 const SYN: u8 = 0x02;
 const RST: u8 = 0x04;
-
-/// [`BLOCK`] is a power of two.
-const BLOCK_BITS: u32 = BLOCK.trailing_zeros();
-/// Where records begin in a block: at multiples of eight.
-const BEGIN_MASK: u64 = (BLOCK as u64 - 1) & !7;
-
-/// A record in a ring.
-#[repr(C)]
-struct Record {
-    header: MirrorHeader,
-    payload: [u8; CHUNK as usize],
-}
 
 /// Copies a segment if someone wants it.
 #[inline(always)]
@@ -307,7 +290,7 @@ fn copy(context: &TcContext, settings: &MirrorSettings, segment: &SegmentHeader,
         if segment.flags & SYN != 0 && done != 0 {
             header.sequence = header.sequence.wrapping_add(1);
         }
-        if !put(context, settings, &header, segment.options.wrapping_add(done as usize)) {
+        if !ring::put(context, settings, &header, segment.options.wrapping_add(done as usize)) {
             return;
         }
         if is_last {
@@ -324,103 +307,4 @@ fn copy(context: &TcContext, settings: &MirrorSettings, segment: &SegmentHeader,
 const fn flags_of(flags: u8, is_first: bool, is_last: bool) -> u8 {
     let flags = if is_first { flags } else { flags & !SYN };
     if is_last { flags } else { flags & !(FIN | RST) }
-}
-
-/// Puts a record into the ring of this CPU; false where that failed.
-///
-/// No lock: tc programs run with softirqs off, so that a CPU runs one at a time. A kernel with PREEMPT_RT may let another
-/// thread send in the midst of it; that segment finds the ring claimed, and is counted as lost.
-#[inline(always)]
-pub(crate) fn put(
-    context: &TcContext,
-    settings: &MirrorSettings,
-    header: &MirrorHeader,
-    offset: usize,
-) -> bool {
-    // SAFETY: the helper has no arguments.
-    let cpu = unsafe { bpf_get_smp_processor_id() };
-    let Some(positions) = RINGS.get_ptr_mut(cpu) else { return has_no_room() };
-    // SAFETY: the address of a field of a map value.
-    let writing = unsafe { &raw mut (*positions).writing };
-    // SAFETY: entries of an array map are aligned to eight bytes.
-    if unsafe { atomic::compare_exchange(writing, 0, 1) } != 0 {
-        return has_no_room();
-    }
-    let is_written = write(context, (cpu, positions, settings.block_mask), header, offset);
-    // SAFETY: as above.
-    unsafe { writing.write_volatile(0) };
-    if is_written {
-        wake();
-    }
-    is_written
-}
-
-/// Writes a record, and then how far the ring is written: nobody reads it before. False where that failed.
-#[inline(always)]
-#[expect(clippy::cast_possible_truncation, reason = "offsets and sizes are far below 2^32")]
-fn write(
-    context: &TcContext,
-    (cpu, positions, block_mask): (u32, *mut RingPositions, u32),
-    header: &MirrorHeader,
-    offset: usize,
-) -> bool {
-    // SAFETY: the address of a field of a map value.
-    let written_at = unsafe { &raw mut (*positions).written };
-    // SAFETY: as above.
-    let read_at = unsafe { &raw const (*positions).read };
-    // SAFETY: as above.
-    let written = unsafe { written_at.read_volatile() };
-    // SAFETY: as above; user space writes it meanwhile.
-    let read = unsafe { read_at.read_volatile() };
-    let size = record_size(header.captured);
-    let ring = (block_mask as u64).wrapping_add(1).wrapping_mul(BLOCK as u64);
-    if written.wrapping_sub(read).wrapping_add(size) > ring {
-        return has_no_room();
-    }
-    let first_block = cpu.wrapping_mul(block_mask.wrapping_add(1));
-    let block = first_block.wrapping_add((written >> BLOCK_BITS) as u32 & block_mask);
-    let Some(block) = SEGMENTS.get_ptr_mut(block) else { return has_no_room() };
-    let begin = atomic::opaque(written) & BEGIN_MASK;
-    // SAFETY: the longest record that begins in the block ends in the block's value.
-    let record = unsafe { block.cast::<u8>().add(begin as usize) }.cast::<Record>();
-    // SAFETY: entries of an array map are aligned to eight bytes, and so are records in them.
-    unsafe { (*record).header = *header };
-    if header.captured > 0 {
-        // 1 to CHUNK in a form that the verifier of Linux 6.1 follows.
-        let bytes = (atomic::opaque((header.captured as u64).wrapping_sub(1)) & CHUNK_MASK).wrapping_add(1);
-        // SAFETY: the address of a field of a map value.
-        let payload = unsafe { &raw mut (*record).payload };
-        // SAFETY: the payload has room for `CHUNK` bytes, and `bytes` is not more.
-        let loaded =
-            unsafe { bpf_skb_load_bytes(context.as_ptr(), offset as u32, payload.cast(), bytes as u32) };
-        if loaded != 0 {
-            count::event(Event::MirrorLoadFailed);
-            return false;
-        }
-    }
-    // SAFETY: the address of a field of a map value.
-    unsafe { atomic::publish(written_at, written.wrapping_add(size)) };
-    true
-}
-
-/// The ring is full or in use, or the CPU was added after the rings were made.
-#[inline(always)]
-fn has_no_room() -> bool {
-    count::event(Event::MirrorRingFull);
-    false
-}
-
-/// Wakes user space where it sleeps: one record does, and it says so again before it sleeps the next time.
-#[inline(always)]
-fn wake() {
-    let Some(settings) = MIRROR.get_ptr_mut(0) else { return };
-    // SAFETY: the address of a field of a map value.
-    let wake = unsafe { &raw mut (*settings).wake };
-    // SAFETY: as above.
-    if unsafe { wake.read_volatile() } != 0 {
-        // SAFETY: as above.
-        unsafe { wake.write_volatile(0) };
-        // Where it is full, user space is awake.
-        let _is_told = WAKEUPS.output::<u64>(&0, BPF_RB_FORCE_WAKEUP as u64);
-    }
 }
