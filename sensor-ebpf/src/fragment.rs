@@ -3,7 +3,6 @@
 //! Which of them Linux takes, and in which order it puts fragments together, depends on what came before; there is no
 //! memory for that here. What keeps a flood of them from being a way to blind the mirror is a budget of each CPU.
 
-use aya_ebpf::EbpfContext as _;
 use aya_ebpf::helpers::generated::bpf_ktime_get_ns;
 use aya_ebpf::programs::TcContext;
 use sensor_common::abi::{

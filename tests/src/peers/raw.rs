@@ -129,9 +129,13 @@ impl RawPeer {
                 let headers = destinations(count, 6);
                 self.send(&ipv6(if count == 0 { 6 } else { 60 }, &[headers, tcp].concat()), &[])
             }
+            // Of IPv6, the first fragment must hold the TCP header (RFC 7112); what has no more is whole.
+            Disguise::Fragments if sent.is_v6 && tcp.len() <= 24 => {
+                self.send(&fragment(true, &tcp, (identification, 0, false)), &[])
+            }
             Disguise::Fragments => {
                 // The first holds the TCP header and no more: what a reader looks for is in the other.
-                let at = 24.min(tcp.len() & !7);
+                let at = 24.min(tcp.len() - 1) & !7;
                 for (offset, more, bytes) in [(at, false, &tcp[at..]), (0, true, &tcp[..at])] {
                     self.send(&fragment(sent.is_v6, bytes, (identification, offset, more)), &[])?;
                 }
