@@ -88,7 +88,9 @@ fn ask_meanwhile(daemon: &Daemon) -> Result<Duration> {
         let status = daemon.json(&["status"]);
         longest = longest.max(asked.elapsed());
         match status {
-            Ok(status) => status["http"]["exchanges"].as_u64() >= Some(REQUESTS * 2),
+            Ok(status) => {
+                status.pointer("/http/exchanges").and_then(serde_json::Value::as_u64) >= Some(REQUESTS * 2)
+            }
             Err(error) => {
                 failure = Some(error);
                 true

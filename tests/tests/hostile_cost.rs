@@ -1,5 +1,6 @@
 //! No input costs more than its size: each hostile kind, beside ordinary traffic in the same process.
 #![expect(clippy::print_stdout, reason = "what a test measured belongs into its record")]
+#![expect(clippy::float_arithmetic, reason = "what was measured is compared")]
 
 use sensor_tests::hostile::{self, Family, Kind, cost};
 

@@ -1,6 +1,7 @@
 //! Fuzz entry: lines that come over the control socket.
 
 use super::wire::{Envelope, MAX_REQUEST};
+use crate::printable::to_json;
 
 /// Takes the input apart into lines as the server does, and asserts of each that is a request: what is written of it is
 /// a request again, of one line, and written once more the same.
@@ -11,10 +12,9 @@ pub fn envelopes(data: &[u8]) {
     let lines = data.split(|byte| *byte == b'\n').filter(|line| line.len() <= MAX_REQUEST);
     for line in lines.filter_map(|line| str::from_utf8(line).ok()) {
         let Ok(envelope) = serde_json::from_str::<Envelope>(line) else { continue };
-        let written = serde_json::to_string(&envelope).unwrap_or_default();
+        let written = to_json(&envelope).unwrap_or_default();
         assert!(!written.is_empty() && !written.contains('\n'), "{written:?}");
-        let again =
-            serde_json::from_str::<Envelope>(&written).and_then(|again| serde_json::to_string(&again));
+        let again = serde_json::from_str::<Envelope>(&written).and_then(|again| to_json(&again));
         assert_eq!(again.ok().as_deref(), Some(written.as_str()), "what was written is read");
     }
 }

@@ -22,6 +22,7 @@ impl Config {
             ..self.clone()
         };
         reloaded.detect.responses.clone_from(&new.detect.responses);
+        reloaded.detect.clients = prefixes;
         reloaded
     }
 

@@ -217,6 +217,10 @@ impl Scratch {
         }
         let bytes = if classes.meets(Classes::ODD) {
             encode(decoded, &mut self.text);
+            // With its escapes it may be longer than what is shown.
+            if let Some(secret) = secret(&self.text) {
+                return secret.parameter().text();
+            }
             &self.text
         } else {
             decoded

@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 use super::Saved;
 use crate::clock::Timestamp;
 use crate::detect::{self, Detectors};
+use crate::printable::to_json;
 use crate::route::{self, Learned, Routes};
 use crate::suggest::{History, Observer};
 
@@ -67,7 +68,7 @@ fn read<T: DeserializeOwned>(text: &[u8]) -> Option<T> {
 }
 
 fn reread<T: Serialize + DeserializeOwned>(value: &T) -> Option<T> {
-    read(&serde_json::to_vec(value).ok()?)
+    read(to_json(value).ok()?.as_bytes())
 }
 
 #[cfg(test)]

@@ -12,8 +12,8 @@ use nix::sys::socket::{
 use nix::sys::time::TimeVal;
 
 use super::spoof::{checksum, link_address, mac_of};
-use crate::wait::now;
 use crate::packet::flags::{ACK, FIN, PSH, RST, SYN};
+use crate::wait::now;
 
 /// What is wrong with a segment, or rather with its packet.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

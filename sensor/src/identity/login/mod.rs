@@ -204,6 +204,18 @@ impl Logins {
         } else {
             self.learn(route, request, true);
         }
+        self.conclude(exchange, rule, (is_basic, unread))
+    }
+
+    /// The attempts that were found, with what was made of them.
+    fn conclude(
+        &mut self,
+        exchange: &Exchange<'_>,
+        rule: Option<usize>,
+        (is_basic, unread): (bool, bool),
+    ) -> Option<Login> {
+        let request = exchange.request?;
+        let path = request.path();
         let rule = rule.and_then(|rule| self.config.rules.get(rule));
         let attempt = Attempt { exchange, path, rule, is_basic };
         parts::outcomes(&attempt, &self.found, &mut self.response, &mut self.outcomes);

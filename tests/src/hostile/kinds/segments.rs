@@ -60,8 +60,8 @@ pub(super) const KINDS: &[Kind] = &[
         what: "the same, each over all that came before",
         fill: |wire, number| {
             let peer = waiting(wire, number, 200_000);
-            for back in 1..1_400 {
-                wire.ahead(&peer, 200_000 - back, &vec![b'z'; usize::try_from(back).unwrap() + 1]);
+            for back in 1..1_400_i32 {
+                wire.ahead(&peer, 200_000 - back, &vec![b'z'; back.unsigned_abs() as usize + 1]);
             }
         },
     },
@@ -151,13 +151,13 @@ pub(super) const KINDS: &[Kind] = &[
 
 fn every_other(wire: &mut Wire, number: u32) {
     let mut peer = wire.open(number);
-    let count = 250;
+    let count = 250_i32;
     for _ in 0..8 {
         for at in (1..2 * count).step_by(2).chain((2..=2 * count).rev().step_by(2)) {
             wire.ahead(&peer, at, b"y");
         }
         wire.ahead(&peer, 0, b"G");
-        peer.sent = peer.sent.wrapping_add((2 * count + 1).cast_unsigned());
+        peer.sent = peer.sent.wrapping_add(2 * count.unsigned_abs() + 1);
     }
     wire.close(&mut peer);
 }
