@@ -26,7 +26,7 @@ const PAGE: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr
 /// The page, with images that are none.
 fn page(head: &str) -> String {
     let image = |path: &&str| format!("<img src=\"http://{SERVER_V4}:{}{path}\">", Nginx::PORT);
-    let images: String = PROBES.iter().map(|path| image(&path)).collect();
+    let images: String = PROBES.iter().map(image).collect();
     format!("<!doctype html><html><head>{head}</head><body>{images}</body></html>")
 }
 
@@ -87,8 +87,15 @@ fn visit(scene: &Scene, head: &str, flags: &[&str]) -> Result<()> {
             command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().context("cannot start chromium");
         let seen = browser.and_then(|browser| {
             let _browser = Browser(browser);
-            let all = wait_until(PATIENCE * 2, || asked().is_ok_and(|asked| asked >= before + PROBES.len()));
-            ensure!(all, "the browser asked for {} of {} images", asked()? - before, PROBES.len());
+            let all = wait_until(PATIENCE.saturating_mul(2), || {
+                asked().is_ok_and(|asked| asked.saturating_sub(before) >= PROBES.len())
+            });
+            ensure!(
+                all,
+                "the browser asked for {} of {} images",
+                asked()?.saturating_sub(before),
+                PROBES.len()
+            );
             Ok(())
         });
         stop.store(true, Ordering::Relaxed);

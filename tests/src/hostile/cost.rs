@@ -58,7 +58,6 @@ pub struct Outcome {
 impl Outcome {
     /// Milliseconds for a megabyte.
     #[must_use]
-    #[expect(clippy::float_arithmetic, reason = "a measurement")]
     pub fn per_megabyte(&self) -> f64 {
         self.time.as_secs_f64() * 1e3 / (self.bytes as f64 / 1e6)
     }
