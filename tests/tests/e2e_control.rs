@@ -51,7 +51,7 @@ fn trail(daemon: &Daemon) -> Result<Vec<Value>> {
 }
 
 fn told(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
+    [&output.stdout, &output.stderr].map(|text| String::from_utf8_lossy(text)).concat()
 }
 
 const CHANGES: &[&[&str]] = &[

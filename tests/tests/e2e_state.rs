@@ -26,7 +26,7 @@ fn readiness(daemon: &Daemon, net: &Net) -> Result<String> {
 /// What `sensor status` says about a part that is degraded.
 fn trouble(daemon: &Daemon, part: &str) -> Result<String> {
     let status = daemon.json(&["status"])?;
-    let rows = status["degraded"].as_array().cloned().unwrap_or_default();
+    let rows = status.get("degraded").and_then(serde_json::Value::as_array).cloned().unwrap_or_default();
     let texts = rows.iter().filter(|row| row["part"] == part).filter_map(|row| row["what"].as_str());
     Ok(texts.collect::<Vec<_>>().join("\n"))
 }
