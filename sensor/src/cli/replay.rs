@@ -196,6 +196,8 @@ struct Summary {
     without_response: u64,
     without_request: u64,
     stream_gaps: u64,
+    segments_refused: u64,
+    unproven: u64,
     lost_bytes: u64,
     not_http: u64,
     anomalies: u64,
@@ -221,6 +223,8 @@ impl Summary {
         self.without_response = http.unpaired_requests;
         self.without_request = http.unpaired_responses;
         self.stream_gaps = streams.gaps;
+        self.segments_refused = streams.all_refusals();
+        self.unproven = totals.unproven;
         self.lost_bytes = streams.lost_bytes;
         self.not_http = http.not_http;
         self.anomalies = http.anomalies().fold(0, |sum: u64, (_, count)| sum.saturating_add(count));
@@ -247,6 +251,8 @@ impl Summary {
             (self.without_response, "requests without a response"),
             (self.without_request, "responses without a request"),
             (self.stream_gaps, "gaps in streams"),
+            (self.segments_refused, "segments that the server would not take"),
+            (self.unproven, "exchanges of clients that are not proven to be there"),
             (self.lost_bytes, "bytes lost"),
             (self.not_http, "connections that are no HTTP"),
             (self.anomalies, "anomalies"),

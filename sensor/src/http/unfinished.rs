@@ -64,9 +64,9 @@ fn request(state: &State, look: &Look) -> Option<Unfinished> {
 
 /// Only bodies of known length: the others may be streams of events, which are silent for as long as they like.
 ///
-/// A client that shuts its window stops the server's bytes; that is what is seen here, since bare acknowledgements
-/// are not captured. For the same reason nothing is known of a body from where on it is left out, that is after its
-/// first [`Config::body_bytes`](super::Config::body_bytes): a reader that slows down only then is not seen.
+/// A client that shuts its window stops the server's bytes; that is what is seen here. Nothing is known of a body from
+/// where on it is left out, that is after its first [`Config::body_bytes`](super::Config::body_bytes): a reader that
+/// slows down only then is not seen.
 fn response(state: &State, look: &Look) -> Option<Unfinished> {
     let message = state.server.message.as_deref().filter(|_| state.server.phase == Phase::Body)?;
     let is_due = matches!(message.framing, Framing::Length(left) if left > 0) && !message.state.finished;

@@ -210,6 +210,12 @@ impl Counters {
         self.refusals.get(reason as usize).copied().unwrap_or_default()
     }
 
+    /// The same, for all reasons.
+    #[must_use]
+    pub fn all_refusals(&self) -> u64 {
+        self.refusals.iter().fold(0, |sum, count| sum.saturating_add(*count))
+    }
+
     /// Times that a bound on waiting bytes was hit.
     #[must_use]
     pub fn refused(&self, cause: Refused) -> u64 {
