@@ -71,6 +71,7 @@ macro_rules! walker {
         }
 
         /// Exported: the verifier looks at it once and by itself, whoever calls it from however many places.
+        #[expect(clippy::cast_possible_truncation, reason = "`usize` has 64 bits in BPF")]
         #[unsafe(no_mangle)]
         #[inline(never)]
         extern "C" fn $tags(context: *mut $inner, offset: u64, before: u64) -> u64 {
@@ -80,6 +81,7 @@ macro_rules! walker {
         }
 
         /// As above.
+        #[expect(clippy::cast_possible_truncation, reason = "as above")]
         #[unsafe(no_mangle)]
         #[inline(never)]
         extern "C" fn $extensions(context: *mut $inner, first: u64, offset: u64) -> u64 {
@@ -129,6 +131,7 @@ impl<W: Walker> Frame for Linear<W> {
 
     /// The verifier does not see that two exclusive ors with the same number leave what was there.
     #[inline(always)]
+    #[expect(clippy::cast_possible_truncation, reason = "`usize` has 64 bits in BPF")]
     fn forget(number: usize, unknown: u16) -> usize {
         (atomic::opaque(number as u64 ^ unknown as u64) ^ unknown as u64) as usize
     }

@@ -192,8 +192,10 @@ fn wanted(segment: &SegmentHeader, direction: MirrorDirection, length: u32, snap
     }
     if matches!(direction, MirrorDirection::Egress) && has_sent != 0 {
         // User space sees by this one how far this host has sent.
-        // SAFETY: as below.
-        unsafe { (&raw mut (*entry).has_sent).write_volatile(0) };
+        // SAFETY: the address of a field of a map value.
+        let has_sent = unsafe { &raw mut (*entry).has_sent };
+        // SAFETY: as above; user space may replace the value meanwhile.
+        unsafe { has_sent.write_volatile(0) };
     }
     Wanted { snap, peer_sent: if peer_sent.0 { Some(peer_sent.1) } else { None } }
 }
@@ -212,7 +214,9 @@ unsafe fn note_sent(entry: *mut FlowInstruction, last: u32, is_known: bool) {
         // SAFETY: as above.
         unsafe { sent.write_volatile(last) };
         // SAFETY: as above.
-        unsafe { (&raw mut (*entry).has_sent).write_volatile(2) };
+        let has_sent = unsafe { &raw mut (*entry).has_sent };
+        // SAFETY: as above.
+        unsafe { has_sent.write_volatile(2) };
     }
 }
 
@@ -301,10 +305,7 @@ fn header_of(context: &TcContext, segment: &SegmentHeader, copy: &Copy) -> Mirro
         direction: copy.direction as u8,
         window: segment.window,
         checksum: segment.checksum,
-        peer_sent: match copy.peer_sent {
-            Some(sent) => sent,
-            None => 0,
-        },
+        peer_sent: copy.peer_sent.unwrap_or_default(),
         data_offset: segment.data_offset,
         options: 0,
         integrity: 0,

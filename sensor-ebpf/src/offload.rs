@@ -106,7 +106,9 @@ fn ip_summed(context: &TcContext, place: u32) -> Option<u8> {
 pub(crate) const fn beyond_a_record(checksum: MirrorChecksum) -> MirrorChecksum {
     match checksum {
         MirrorChecksum::Holds => MirrorChecksum::Holds,
-        _ => MirrorChecksum::Unverifiable,
+        MirrorChecksum::Unverified | MirrorChecksum::UnverifiedOrPartial | MirrorChecksum::Unverifiable => {
+            MirrorChecksum::Unverifiable
+        }
     }
 }
 
