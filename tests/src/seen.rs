@@ -76,9 +76,14 @@ impl Seen {
     /// # Errors
     /// Where they differ, or something was lost.
     pub fn equals_the_access_log(&self) -> Result<Vec<Value>> {
-        let logged = self.nginx_lines()?;
-        let records = self.records(logged.len())?;
-        let (seen, expected) = (tally(records.iter().map(line)), tally(logged.into_iter()));
+        // nginx writes its line once the answer was taken, which may be after the exchange was seen.
+        let both = || -> Result<_> {
+            let logged = self.nginx_lines()?;
+            let records = self.records(logged.len())?;
+            Ok((tally(records.iter().map(line)), tally(logged.into_iter()), records))
+        };
+        let _same = wait_until(PATIENCE, || both().is_ok_and(|(seen, expected, _)| seen == expected));
+        let (seen, expected, records) = both()?;
         ensure!(seen == expected, "differs: {:?}", difference(&seen, &expected));
         let metrics = self.scene.daemon.metrics()?;
         for family in

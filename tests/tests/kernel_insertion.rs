@@ -178,12 +178,16 @@ fn what_the_kernel_drops_is_not_read() -> Result<()> {
         rows.of_all_kinds(source, stamps)?;
     }
     let daemon = &rows.seen.scene.daemon;
-    let logged = rows.seen.scene.nginx.as_ref().context("no nginx")?.access_log()?;
-    let expected = tally(logged.into_iter());
+    let nginx = rows.seen.scene.nginx.as_ref().context("no nginx")?;
     // What the daemon read that the server did not has no response.
-    let read = || rows.seen.records(expected.len()).map(|records| tally(records.iter().map(line)));
-    let same = wait_until(PATIENCE, || read().is_ok_and(|seen| seen == expected));
-    ensure!(same, "differs: {:?}; {}", difference(&read()?, &expected), daemon.log());
+    let both = || -> Result<_> {
+        let expected = tally(nginx.access_log()?.into_iter());
+        let records = rows.seen.records(expected.len())?;
+        Ok((tally(records.iter().map(line)), expected))
+    };
+    let same = wait_until(PATIENCE, || both().is_ok_and(|(seen, expected)| seen == expected));
+    let (seen, expected) = both()?;
+    ensure!(same, "differs: {:?}; {}", difference(&seen, &expected), daemon.log());
     let real = expected.keys().filter(|line| line.contains("/real/")).count();
     ensure!(real >= 100, "the kernel took {real} of the real requests only, not those of {:?}", rows.refused);
     let metrics = daemon.metrics()?;
