@@ -87,11 +87,11 @@ impl Manager {
         Ok(String::from_utf8_lossy(buffer.get(..length).unwrap_or_default()).into_owned())
     }
 
-    /// The next that is not a ping.
+    /// The next that is neither a ping nor a line for people.
     fn next_state(&self) -> Result<String> {
         loop {
             let told = self.next()?;
-            if told != "WATCHDOG=1\n" {
+            if told != "WATCHDOG=1\n" && !told.starts_with("STATUS=") {
                 return Ok(told);
             }
         }
@@ -131,9 +131,12 @@ fn the_service_manager_is_told_of_every_state() -> Result<()> {
         running.and(first)
     })?;
     ensure!(!attached.is_empty(), "ready before the program was attached");
-    for _ in 0..3 {
-        let told = manager.next()?;
-        ensure!(told == "WATCHDOG=1\n", "instead of a ping: {told}");
+    let mut pings = 0;
+    while pings < 3 {
+        match manager.next()?.as_str() {
+            "WATCHDOG=1\n" => pings += 1,
+            told => ensure!(told == "STATUS=ready\n", "instead of a ping: {told}"),
+        }
     }
     daemon.signal(Signal::SIGHUP)?;
     manager.expect_reload()?;
