@@ -35,7 +35,8 @@ fn kept(daemon: &Daemon, name: &str) -> Result<Vec<PathBuf>> {
     let entries = fs::read_dir(daemon.state_dir())?.map(|entry| Ok(entry?.path()));
     let entries: Vec<PathBuf> = entries.collect::<std::io::Result<_>>()?;
     // A database has its log beside it.
-    let is_it = |path: &PathBuf| path.to_string_lossy().contains(name) && !path.to_string_lossy().ends_with("-wal");
+    let is_it =
+        |path: &PathBuf| path.to_string_lossy().contains(name) && !path.to_string_lossy().ends_with("-wal");
     Ok(entries.into_iter().filter(is_it).collect())
 }
 
