@@ -173,7 +173,7 @@ fn full_disk(stage: &Stage, report: &mut Report) -> Result<()> {
     stage.daemon.ok(&["block", "add", &extra, "--for", "2h"])?;
     // A change that fits into the room of the version that it replaces is kept; any other is told.
     let file = stage.daemon.state_dir().join("commands.json");
-    let is_kept = || std::fs::read_to_string(&file).is_ok_and(|text| text.contains(&extra));
+    let is_kept = || fs::read_to_string(&file).is_ok_and(|text| text.contains(&extra));
     let told = is_kept() || stage.becomes(state, &[], |now| now > 0);
     let events_told = stage.becomes(events, &[], |now| now > 0);
     let in_force = !stage.is_answered(load::blocked(200));
