@@ -110,7 +110,9 @@ impl<W: Walker> Frame for Linear<W> {
         if offset > MAX_OFFSET {
             return None;
         }
-        let start = self.data.wrapping_add(offset);
+        // Bounded where it is used: what was compared may have been a copy, of which the verifier of Linux 6.1 knows
+        // nothing any more.
+        let start = self.data.wrapping_add(bounded(offset));
         if start.wrapping_add(N) > self.end {
             return None;
         }
@@ -135,6 +137,13 @@ impl<W: Walker> Frame for Linear<W> {
     fn forget(number: usize, unknown: u16) -> usize {
         (atomic::opaque(number as u64 ^ unknown as u64) ^ unknown as u64) as usize
     }
+}
+
+/// The offset, which is at most [`MAX_OFFSET`], in a form that shows it.
+#[inline(always)]
+#[expect(clippy::cast_possible_truncation, reason = "`usize` has 64 bits in BPF")]
+fn bounded(offset: usize) -> usize {
+    atomic::opaque(offset as u64) as usize & MAX_OFFSET
 }
 
 /// Bytes of the whole frame, with the fragments of a multi-buffer one.

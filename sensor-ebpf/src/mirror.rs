@@ -14,7 +14,7 @@ use sensor_common::packet::{self, NoSegment, SegmentHeader};
 
 use crate::access::Linear;
 use crate::maps::FLOWS;
-use crate::{count, fragment, maps, offload, ring};
+use crate::{atomic, count, fragment, maps, offload, ring};
 
 const FIN: u8 = 0x01;
 const SYN: u8 = 0x02;
@@ -143,8 +143,11 @@ impl Wanted {
 
 #[inline(always)]
 fn is_watched(settings: &MirrorSettings, port: u16) -> bool {
-    // SAFETY: a port's upper ten bits are below the number of words.
-    let word = unsafe { *settings.ports.get_unchecked((port >> 6) as usize & (PORT_WORDS - 1)) };
+    // The verifier of Linux 6.1 forgets what a spilled port is at most; the compiler would leave out a mask that it
+    // knows to change nothing.
+    let word = (atomic::opaque(port as u64) >> 6) as usize & (PORT_WORDS - 1);
+    // SAFETY: the mask keeps it below the number of words.
+    let word = unsafe { *settings.ports.get_unchecked(word) };
     word >> (port & 63) & 1 != 0
 }
 

@@ -8,7 +8,7 @@ use aya_ebpf::programs::TcContext;
 use sensor_common::abi::{Event, MirrorChecksum, MirrorSettings, UNKNOWN_PLACE};
 use sensor_common::packet::SegmentHeader;
 
-use crate::count;
+use crate::{atomic, count};
 
 /// `PACKET_HOST` of `linux/if_packet.h`; TCP takes no other (`tcp_v4_rcv`, `tcp_v6_rcv`).
 const PACKET_HOST: u32 = 0;
@@ -43,19 +43,21 @@ pub(crate) fn is_for_this_host(context: &TcContext) -> bool {
     false
 }
 
-/// Bytes of options that an IPv4 header can have.
-const NETWORK_OPTIONS: usize = 40;
+/// Room for the options of an IPv4 header, of which there are at most 40 bytes: a power of two, for a mask.
+const NETWORK_OPTIONS: usize = 64;
+const NETWORK_OPTIONS_MASK: u64 = NETWORK_OPTIONS as u64 - 1;
 
 /// Whether the checksum of the IPv4 header holds (`ip_rcv_core`).
 #[inline(always)]
-#[expect(clippy::cast_possible_truncation, reason = "offsets of headers are small")]
+#[expect(clippy::cast_possible_truncation, reason = "offsets and sizes of headers are small")]
 fn network_checksum_holds(context: &TcContext, segment: &SegmentHeader) -> bool {
     let mut sum = segment.network_sum;
     let (start, length) = segment.network_options;
     if length != 0 {
         let mut options = [0_u16; NETWORK_OPTIONS / 2];
-        // 4 to 40, in a form that the verifier follows.
-        let bytes = if length > NETWORK_OPTIONS { NETWORK_OPTIONS } else { length } as u32;
+        // 4 to 40, in a form that the verifier of Linux 6.1 follows.
+        let last = atomic::opaque((length as u64).wrapping_sub(1)) & NETWORK_OPTIONS_MASK;
+        let bytes = last.wrapping_add(1) as u32;
         let skb = context.as_ptr();
         // SAFETY: the buffer has room for the most bytes that options can have.
         if unsafe { bpf_skb_load_bytes(skb, start as u32, options.as_mut_ptr().cast(), bytes) } != 0 {
