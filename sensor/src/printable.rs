@@ -99,8 +99,9 @@ impl Formatter for Safe {
         out: &mut W,
         fragment: &str,
     ) -> io::Result<()> {
-        // The usual case, without a look at characters.
-        if fragment.bytes().all(|byte| matches!(byte, 0x20..=0x7e)) {
+        // The usual case, without a look at characters; all bytes at once, which is faster than to stop at the first.
+        let is_odd = |byte: u8| !matches!(byte, 0x20..=0x7e);
+        if !fragment.bytes().fold(false, |odd, byte| odd | is_odd(byte)) {
             return out.write_all(fragment.as_bytes());
         }
         write_fragment(out, fragment)

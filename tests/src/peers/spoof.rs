@@ -80,9 +80,9 @@ fn set_source(frame: &mut [u8; FRAME], source: Ipv4Addr) {
     frame[IP + 10..IP + 12].copy_from_slice(&sum.to_be_bytes());
 }
 
-/// RFC 1071.
-/// RFC 1071.
-pub(super) fn checksum(bytes: &[u8]) -> u16 {
+/// The internet checksum (RFC 1071).
+#[must_use]
+pub fn checksum(bytes: &[u8]) -> u16 {
     let words = bytes
         .chunks(2)
         .map(|pair| u32::from(u16::from_be_bytes([pair[0], pair.get(1).copied().unwrap_or_default()])));

@@ -50,19 +50,30 @@ const PREFIXES: [&[u8]; 42] = [
 /// Shortest rest of a key.
 const REST: usize = 8;
 
+/// Shortest key: of the shortest prefixes.
+const SHORTEST: usize = 3 + REST;
+
+/// Whether a key stands in a text, at its start or behind something that is no letter or digit.
 pub(super) fn has_prefix(text: &[u8]) -> bool {
-    PREFIXES.iter().any(|prefix| {
-        memchr::memmem::find_iter(text, *prefix).any(|at| {
-            let before = at.checked_sub(1).and_then(|at| text.get(at));
-            let starts = before.is_none_or(|byte| !byte.is_ascii_alphanumeric());
-            let rest = text.get(at.saturating_add(prefix.len())..).unwrap_or_default();
-            let length = rest
-                .iter()
-                .position(|byte| !(byte.is_ascii_alphanumeric() || b"-_.".contains(byte)))
-                .unwrap_or(rest.len());
-            let rest = rest.get(..length).unwrap_or_default();
-            let is_coded = rest.iter().any(|byte| byte.is_ascii_digit() || byte.is_ascii_uppercase());
-            starts && rest.len() >= REST && is_coded
-        })
+    if text.len() < SHORTEST {
+        return false;
+    }
+    let mut before = b'/';
+    text.iter().enumerate().any(|(at, byte)| {
+        let starts = !before.is_ascii_alphanumeric() && byte.is_ascii_alphabetic();
+        before = *byte;
+        starts && text.get(at..).is_some_and(is_key)
+    })
+}
+
+fn is_key(text: &[u8]) -> bool {
+    PREFIXES.iter().filter_map(|prefix| text.strip_prefix(*prefix)).any(|rest| {
+        let length = rest
+            .iter()
+            .position(|byte| !(byte.is_ascii_alphanumeric() || b"-_.".contains(byte)))
+            .unwrap_or(rest.len());
+        let rest = rest.get(..length).unwrap_or_default();
+        let is_coded = rest.iter().any(|byte| byte.is_ascii_digit() || byte.is_ascii_uppercase());
+        rest.len() >= REST && is_coded
     })
 }

@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use sensor::capture::{Direction, Endpoint, Flags, Segment};
 use sensor::clock::Timestamp;
+use sensor_tests::peers::spoof::checksum;
 
 /// A GET of a common HTTP library, 283 bytes.
 pub(crate) const REQUEST: &[u8] = b"GET /api/v1/users/12345/orders?page=2 HTTP/1.1\r\n\
@@ -83,7 +84,7 @@ impl Conversation {
     }
 }
 
-/// The Ethernet frame of a segment over IPv4, as a capture has it; checksums are left out.
+/// The Ethernet frame of a segment over IPv4, as a capture has it.
 pub(crate) fn frame(segment: &Segment<'_>, out: &mut Vec<u8>) {
     let octets = |endpoint: Endpoint| match endpoint.address() {
         IpAddr::V4(address) => address.octets(),
@@ -103,4 +104,13 @@ pub(crate) fn frame(segment: &Segment<'_>, out: &mut Vec<u8>) {
     out.extend_from_slice(&segment.acknowledgement.to_be_bytes());
     out.extend_from_slice(&[0x50, segment.flags.0, 0xff, 0xff, 0, 0, 0, 0]);
     out.extend_from_slice(segment.payload);
+    let sum = checksum(&out[IP..TCP]).to_be_bytes();
+    out[IP + 10..IP + 12].copy_from_slice(&sum);
+    let pseudo = [&out[IP + 12..TCP], &[0, 6], &(total - 20).to_be_bytes(), &out[TCP..]].concat();
+    let sum = checksum(&pseudo).to_be_bytes();
+    out[TCP + 16..TCP + 18].copy_from_slice(&sum);
 }
+
+/// Where the headers of a frame start.
+const IP: usize = 14;
+const TCP: usize = IP + 20;
