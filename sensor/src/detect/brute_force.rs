@@ -112,24 +112,22 @@ impl Rule {
         Self { config: config.clone(), window: Span::of(config.window), long: Span::of(config.long_window) }
     }
 
-    /// One failure. The account's part is left alone where the client is an offender already.
-    pub(crate) fn observe(
-        &self,
-        attempt: &Attempt<'_>,
-        client: &mut Client,
-        target: &mut OfAccount,
-        offending: bool,
-    ) {
-        let Some(account) = attempt.account else { return };
+    /// One failure, for its client. What has a password and names no account, as with appliances, shared links and second
+    /// factors, is a guess at the one account of its route.
+    pub(crate) fn observe_client(&self, attempt: &Attempt<'_>, client: &mut Client) {
+        let of_route = || attempt.password.map(|_| hash_of(&*attempt.route));
+        let Some(account) = attempt.account.map(hash_of).or_else(of_route) else { return };
         let (now, state) = (attempt.now, &mut client.guessing);
         match attempt.password {
             Some(password) => state.guesses.insert(hash_of((account, password)), now, self.window),
             None => state.blind.add(now, self.window),
         }
-        state.accounts.insert(hash_of(account), now, self.window);
-        if offending || attempt.is_of_site {
-            return;
-        }
+        state.accounts.insert(account, now, self.window);
+    }
+
+    /// One failure, for its account. Those of a client that is an offender already are left out.
+    pub(crate) fn observe_account(&self, attempt: &Attempt<'_>, target: &mut OfAccount) {
+        let now = attempt.now;
         match attempt.password {
             Some(password) => {
                 target.guesses.insert(hash_of(password), now, self.window);

@@ -45,7 +45,7 @@ pub use login::{
     Conditions, HEADER_SIGN, HeaderSign, LOGIN_ROUTE, Login, LoginConfig, LoginOutcome, LoginRoute,
     LoginRule, LoginTextError, MAX_LOGIN_RULES, STATUSES, Statuses, login_text,
 };
-pub use principal::BasicLogin;
+pub use principal::AlwaysLogin;
 
 use anomaly::count;
 use client::Clients;
@@ -163,10 +163,10 @@ impl Identifier {
         self.clients.trusts(peer)
     }
 
-    /// The user and the password of an `Authorization` field's value with basic credentials, hashed as those
-    /// of a login; nothing where it has none.
-    pub fn basic_login(&mut self, authorization: &[u8]) -> Option<BasicLogin> {
-        self.principals.basic_login(authorization)
+    /// The user and the password of an `Authorization` field's value with credentials that come with each request, hashed
+    /// as those of a login; nothing where it has none.
+    pub fn always_login(&mut self, authorization: &[u8]) -> Option<AlwaysLogin> {
+        self.principals.always_login(authorization)
     }
 
     /// The attempt to log in that an exchange is, if it is one; of several the first ([`Self::further`] has the others). `route` is its template, where known.

@@ -10,13 +10,33 @@ use super::hash::{Hasher, KeyedHash, Kind};
 use super::jwt;
 use super::names::{Names, Patterns};
 
-/// The hashed user and password of basic authentication.
+/// The hashed user and password of basic or digest authentication.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct BasicLogin {
+pub struct AlwaysLogin {
     /// The user.
     pub user: KeyedHash,
-    /// The password.
-    pub password: KeyedHash,
+    /// The password; none in a digest, which hides it.
+    pub password: Option<KeyedHash>,
+}
+
+/// The `username` of digest credentials.
+fn digest_user(credentials: &[u8]) -> Option<&[u8]> {
+    let mut rest = credentials;
+    // The name may have commas in its quotes.
+    while let Some(equals) = memchr::memchr(b'=', rest) {
+        let (name, value) = rest.split_at_checked(equals)?;
+        let name = name.rsplit(|byte| matches!(byte, b',' | b' ')).next()?;
+        let value = value.get(1..)?.trim_ascii_start();
+        let (value, after) = match value.strip_prefix(b"\"") {
+            Some(quoted) => quoted.split_at_checked(memchr::memchr(b'"', quoted)?)?,
+            None => value.split_at_checked(memchr::memchr(b',', value).unwrap_or(value.len()))?,
+        };
+        if name.eq_ignore_ascii_case(b"username") || name.eq_ignore_ascii_case(b"username*") {
+            return (!value.is_empty()).then_some(value);
+        }
+        rest = after;
+    }
+    None
 }
 
 /// What a query parameter holds.
@@ -106,14 +126,19 @@ impl Principals {
         self.choose(&found, status, anomalies)
     }
 
-    /// The user and the password of an `Authorization` field with basic credentials, as a login's.
-    pub(super) fn basic_login(&mut self, authorization: &[u8]) -> Option<BasicLogin> {
+    /// The user and the password of an `Authorization` field whose credentials come with each request, as a login's:
+    /// basic ones, and digest ones (RFC 7616), of whose password nothing is known.
+    pub(super) fn always_login(&mut self, authorization: &[u8]) -> Option<AlwaysLogin> {
         let (scheme, credentials) = split_scheme(authorization);
+        if scheme.eq_ignore_ascii_case(b"digest") {
+            let user = digest_user(credentials)?;
+            return Some(AlwaysLogin { user: self.hasher.user(user), password: None });
+        }
         if !scheme.eq_ignore_ascii_case(b"basic") {
             return None;
         }
         let (user, password) = jwt::basic(credentials, &mut self.decoded)?;
-        Some(BasicLogin { user: self.hasher.user(user), password: self.hasher.password(password) })
+        Some(AlwaysLogin { user: self.hasher.user(user), password: Some(self.hasher.password(password)) })
     }
 
     fn choose(

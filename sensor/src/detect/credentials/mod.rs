@@ -131,20 +131,29 @@ impl Credentials {
         let offending = desk.offence(attempt).is_some();
         let client = self.history.clients.entry(attempt.source(), now, Client::default);
         self.stuffing.observe(attempt, client);
-        if let (Some(rule), Some(account)) = (&self.guessing, attempt.account) {
-            let target = self.history.accounts.entry(account, now, Default::default);
-            rule.observe(attempt, client, target, offending);
-            let route = self.history.routes.peek(&*attempt.route, now);
-            let is_common =
-                route.is_some_and(|route| route.watch.has_common_program(attempt.fingerprint, now));
-            let target = (&*target, is_common);
+        if let Some(rule) = &self.guessing {
+            rule.observe_client(attempt, client);
+            let account = attempt.account;
+            let target = account.map(|account| self.history.accounts.entry(account, now, Default::default));
+            let target = target.map(|target| {
+                if !offending {
+                    rule.observe_account(attempt, target);
+                }
+                &*target
+            });
             if let Some(case) = rule.judge_client(attempt, client) {
                 let explain = |recent: &Recent| rule.explain_client(attempt, client, recent);
                 signals.extend(desk.file(case, false, |_| false, explain));
-            } else if let Some(case) = rule.judge_account(attempt, client, target) {
-                let part = |seen: &Seen| rule.was_part(attempt, target, seen);
-                let explain = |recent: &Recent| rule.explain_account(attempt, target.0, recent);
-                signals.extend(desk.file(case, false, part, explain));
+            } else if let Some(target) = target {
+                let route = self.history.routes.peek(&*attempt.route, now);
+                let is_common =
+                    route.is_some_and(|route| route.watch.has_common_program(attempt.fingerprint, now));
+                let target = (target, is_common);
+                if let Some(case) = rule.judge_account(attempt, client, target) {
+                    let part = |seen: &Seen| rule.was_part(attempt, target, seen);
+                    let explain = |recent: &Recent| rule.explain_account(attempt, target.0, recent);
+                    signals.extend(desk.file(case, false, part, explain));
+                }
             }
         }
         if let (Some(rule), Some(password)) = (&mut self.spraying, attempt.password) {
@@ -170,7 +179,7 @@ impl Credentials {
         let site = self.history.clients.entry(attempt.source(), now, Client::default);
         self.site_stuffing.observe(attempt, site);
         if let Some(rule) = &self.site_guessing {
-            rule.observe(attempt, site, &mut brute_force::OfAccount::default(), false);
+            rule.observe_client(attempt, site);
             if let Some(case) = rule.judge_client(attempt, site) {
                 let explain = |recent: &Recent| rule.explain_client(attempt, site, recent);
                 signals.extend(desk.file(case, false, |_| false, explain));

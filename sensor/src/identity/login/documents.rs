@@ -1,9 +1,11 @@
 //! JSON and GraphQL documents, and the attempts in them: elements of arrays, of batches, fields of GraphQL documents,
-//! with the variables that they take their values from.
+//! with the variables that they take their values from; values by their position, in texts that are JSON themselves, and
+//! beside their names, as in `{"name": "password", "value": "..."}`.
 
-use super::fields::{Fields, Part, Role, Unit};
+use super::field::Field;
+use super::fields::{Fields, Part, Position, Role, Unit};
 use super::graphql;
-use super::json::{MAX_DEPTH, Value};
+use super::json::{self, MAX_DEPTH, Value};
 use super::places::hash;
 use crate::identity::hash::KeyedHash;
 
@@ -32,39 +34,144 @@ pub(super) struct Documents {
     pending: Vec<Pending>,
     /// Elements of the outermost array so far.
     elements: u16,
+    /// The depth of the elements of an array of values by their position, while in it, and these.
+    positions: Option<(u8, Vec<Position>)>,
+    /// The depth of the members of a password that is an object, and what it is.
+    password: Option<(u8, Role)>,
+    /// What the value beside is, by its name: for each element that is open.
+    labels: Vec<Option<Role>>,
+    /// A text that is JSON is being read.
+    is_inner: bool,
+}
+
+/// Values by their position that are kept.
+const MAX_POSITIONS: usize = 16;
+
+/// The keys of arrays of values by their position.
+fn is_positional(key: &str) -> bool {
+    matches!(key, "params" | "args" | "arguments" | "parameters")
+}
+
+/// The keys of the name of a value that stands beside it.
+fn is_label(key: &str) -> bool {
+    matches!(key, "name" | "key" | "id" | "field" | "type" | "label")
+}
+
+fn is_value(key: &str) -> bool {
+    matches!(key, "value" | "val" | "content" | "text")
+}
+
+/// The keys of what a password is in, where it is an object.
+fn is_in_password(key: &str) -> bool {
+    matches!(key, "digest" | "value" | "hash" | "plain" | "plaintext" | "text" | "raw" | "password")
 }
 
 impl Documents {
     /// One value of the document.
     pub(super) fn visit(&mut self, key: &str, value: Value<'_>, depth: u8, fields: &mut Fields<'_>) {
+        self.leave(depth, fields);
+        match value {
+            Value::Text(text) if key == "query" && graphql::is_document(text) => {
+                self.read(text, depth, fields);
+            }
+            Value::Text(text) if !self.is_inner && is_document(text) => {
+                self.note_variable(key, text, depth, fields);
+                self.is_inner = true;
+                json::walk(text.as_bytes(), &mut |key, value, inner| {
+                    self.visit(key, value, inner.saturating_add(depth), fields);
+                });
+                self.is_inner = false;
+            }
+            Value::Text(text) | Value::Number(text) => {
+                self.note_variable(key, text, depth, fields);
+                self.value(key, text, depth, fields);
+            }
+            Value::Open => self.begin(depth, fields),
+            Value::Close => self.close(fields),
+            Value::Filled => self.enter(key, depth, fields),
+            Value::Flag(_) | Value::Null => {}
+        }
+    }
+
+    /// What was open deeper than a value has ended.
+    fn leave(&mut self, depth: u8, fields: &mut Fields<'_>) {
         if self.inside.is_some_and(|inside| depth <= inside) {
             self.inside = None;
         }
-        let text = match value {
-            Value::Text(text) | Value::Number(text) => text,
-            Value::Open => return self.begin(depth, fields),
-            Value::Close => return self.close(fields),
-            Value::Filled => {
-                if key == VARIABLES && self.inside.is_none() {
-                    self.inside = Some(depth);
-                }
-                return;
-            }
-            Value::Flag(_) | Value::Null => return,
-        };
-        if matches!(value, Value::Text(_)) && key == "query" && graphql::is_document(text) {
-            self.read(text, depth, fields);
-            return;
+        if self.password.is_some_and(|(inside, _)| depth < inside) {
+            self.password = None;
         }
-        if self.inside == depth.checked_sub(1)
-            && self.inside.is_some()
-            && self.variables.len() < MAX_VARIABLES
-        {
+        if self.positions.as_ref().is_some_and(|(inside, _)| depth < *inside) {
+            self.place(fields);
+        }
+    }
+
+    /// An object or an array begins.
+    fn enter(&mut self, key: &str, depth: u8, fields: &Fields<'_>) {
+        let below = depth.saturating_add(1);
+        if key == VARIABLES && self.inside.is_none() {
+            self.inside = Some(depth);
+        }
+        if is_positional(key) && self.positions.as_ref().is_none_or(|(_, known)| known.is_empty()) {
+            self.positions = Some((below, Vec::new()));
+        }
+        if let Some(role) = fields.role(key.as_bytes()).filter(|role| role.is_secret()) {
+            self.password = Some((below, role));
+        }
+    }
+
+    fn note_variable(&mut self, key: &str, text: &str, depth: u8, fields: &Fields<'_>) {
+        let is_one = self.inside.is_some() && self.inside == depth.checked_sub(1);
+        if is_one && self.variables.len() < MAX_VARIABLES {
             let (user, password) = fields.hashes(text.as_bytes());
             self.variables.push((hash(key.as_bytes()), user, password));
         }
-        if let Some(role) = fields.role(key.as_bytes()) {
+    }
+
+    /// A text or a number.
+    fn value(&mut self, key: &str, text: &str, depth: u8, fields: &mut Fields<'_>) {
+        if let Some((inside, positions)) = &mut self.positions
+            && *inside == depth
+            && is_positional(key)
+        {
+            if positions.len() < MAX_POSITIONS {
+                positions.push(fields.position(text));
+            }
+        } else if let Some((inside, role)) = self.password
+            && inside == depth
+            && is_in_password(key)
+        {
             fields.put(role, key.as_bytes(), text.as_bytes(), depth);
+        } else if !self.beside(key, text, depth, fields)
+            && let Some(role) = fields.role(key.as_bytes())
+        {
+            fields.put(role, key.as_bytes(), text.as_bytes(), depth);
+        }
+    }
+
+    /// A name, or the value beside one; whether it was that.
+    fn beside(&mut self, key: &str, text: &str, depth: u8, fields: &mut Fields<'_>) -> bool {
+        let Some(label) = self.labels.last_mut() else { return false };
+        if is_label(key) {
+            // As `PasswordCallback` names its kind.
+            let name = text.strip_suffix("Callback").unwrap_or(text);
+            let role = fields.role(name.as_bytes()).filter(|role| match role {
+                // `"name": "code"` may be the name of a person's product.
+                Role::Guessed(Field::Secret(secret)) => *secret <= super::field::Secret::Short,
+                Role::Guessed(_) | Role::User | Role::Password => role.is_user() || role.is_secret(),
+            });
+            *label = role.or(*label).filter(|_| name != "prompt");
+            return role.is_some();
+        }
+        let Some(role) = label.filter(|_| is_value(key)) else { return false };
+        fields.put(role, key.as_bytes(), text.as_bytes(), depth);
+        true
+    }
+
+    /// The end of values by their position.
+    fn place(&mut self, fields: &mut Fields<'_>) {
+        if let Some((_, positions)) = self.positions.take() {
+            fields.put_positions(&positions);
         }
     }
 
@@ -83,12 +190,15 @@ impl Documents {
         }
         if self.open.len() < usize::from(MAX_DEPTH) {
             self.open.push(fields.open());
+            let outer = self.labels.last().copied().flatten();
+            self.labels.push(outer);
         }
     }
 
     fn close(&mut self, fields: &mut Fields<'_>) {
         self.resolve(fields);
         let part = Part { element: self.element(), field: None };
+        self.labels.pop();
         if let Some(outer) = self.open.pop() {
             fields.close(outer, part);
         }
@@ -96,6 +206,7 @@ impl Documents {
 
     /// The end, also of a document that was cut.
     pub(super) fn end(&mut self, fields: &mut Fields<'_>) {
+        self.place(fields);
         self.resolve(fields);
         while !self.open.is_empty() {
             self.close(fields);
@@ -120,4 +231,10 @@ impl Documents {
         self.variables.clear();
         self.inside = None;
     }
+}
+
+/// Whether a text may be JSON with members.
+fn is_document(text: &str) -> bool {
+    let text = text.trim_ascii();
+    text.starts_with('{') && text.ends_with('}') && text.contains('"')
 }

@@ -79,17 +79,18 @@ enum Kind {
 }
 
 fn kind(word: &[u8]) -> Option<Kind> {
-    const STEMS: [&[u8]; 4] = [b"password", b"passwort", b"passwd", b"pwd"];
-    match word {
-        b"password" | b"passwort" | b"passwd" | b"pwd" | b"passphrase" | b"kennwort" | b"senha"
-        | b"contrasena" | b"motdepasse" => return Some(Kind::Password),
-        b"pass" | b"pw" | b"pin" | b"passcode" | b"mdp" | b"clave" => return Some(Kind::Short),
-        _ if word == "contraseña".as_bytes() => return Some(Kind::Password),
-        _ => {}
+    if is_password(word) {
+        return Some(Kind::Password);
+    }
+    if is_short(word) {
+        return Some(Kind::Short);
     }
     STEMS.iter().find_map(|stem| {
         let around = word.strip_suffix(*stem).map(|before| (before, Kind::Password));
-        let (rest, otherwise) = around.or_else(|| Some((word.strip_prefix(*stem)?, Kind::Other)))?;
+        let (rest, otherwise) = around.or_else(|| {
+            let rest = word.strip_prefix(*stem)?;
+            Some((rest, if is_form(rest) { Kind::Password } else { Kind::Other }))
+        })?;
         Some(if is_about_setting(rest) {
             Kind::Set
         } else if is_of_another_system(rest) {
@@ -98,6 +99,34 @@ fn kind(word: &[u8]) -> Option<Kind> {
             otherwise
         })
     })
+}
+
+/// What words for passwords begin or end with, abbreviated as programmers do.
+const STEMS: [&[u8]; 8] =
+    [b"password", b"passwort", b"passwd", b"passwrd", b"pwd", b"passwrt", b"motdepasse", b"kennwort"];
+
+/// Words for a password, in the languages in which forms name their fields.
+fn is_password(word: &[u8]) -> bool {
+    matches!(
+        word,
+        b"password" | b"passwort" | b"passwd" | b"passwrd" | b"pwd" | b"pswd" | b"psw" | b"passphrase"
+            // How servers call what was typed before they look at it.
+            | b"userident" | b"staticpassword"
+            | b"kennwort" | b"senha" | b"contrasena" | b"contrasenya" | b"contrasenha" | b"motdepasse"
+            | b"wachtwoord" | b"passord" | b"losenord" | b"adgangskode" | b"kodeord" | b"salasana"
+            | b"haslo" | b"heslo" | b"jelszo" | b"parola" | b"parool" | b"lozinka" | b"geslo" | b"sifre"
+            | b"parol" | b"mima" | b"matkhau"
+    ) || ["contraseña", "lösenord", "hasło", "jelszó", "şifre", "пароль"]
+        .iter()
+        .any(|name| word == name.as_bytes())
+}
+
+/// Words that may stand for something else.
+fn is_short(word: &[u8]) -> bool {
+    matches!(
+        word,
+        b"pass" | b"pw" | b"pin" | b"passcode" | b"mdp" | b"clave" | b"userpw" | b"upw" | b"userpass"
+    )
 }
 
 fn is_about_setting(word: &[u8]) -> bool {
@@ -157,8 +186,14 @@ fn is_form(word: &[u8]) -> bool {
             | b"encrypted"
             | b"encoded"
             | b"base"
+            | b"digest"
+            | b"plain"
+            | b"static"
+            | b"fld"
             | b"field"
+            | b"box"
             | b"input"
+            | b"login"
             | b"text"
             | b"txt"
             | b"value"
@@ -169,13 +204,23 @@ fn is_form(word: &[u8]) -> bool {
 fn other(words: &Words) -> Option<Field> {
     match words.text() {
         b"grant_type" => return Some(Field::Grant),
-        b"operation_name" | b"operation" | b"op" | b"action" | b"method" | b"cmd" | b"do" | b"task"
-        | b"route" | b"controller" => return Some(Field::Operation),
+        b"operation_name" | b"operation" | b"op" | b"action" | b"act" | b"method" | b"cmd" | b"do"
+        | b"task" | b"route" | b"controller" | b"module" | b"mode" | b"event" | b"func" | b"function" => {
+            return Some(Field::Operation);
+        }
         b"session_key" | b"un" | b"log" | b"wp_name" => return Some(Field::User(2)),
-        b"u" | b"id" | b"name" => return Some(Field::User(WEAK_USER)),
-        b"code" | b"secret" | b"credential" | b"credentials" | b"p" => {
+        b"u" | b"id" | b"uid" | b"name" | b"in_name" | b"access_key" | b"api_user" => {
+            return Some(Field::User(WEAK_USER));
+        }
+        b"code" | b"secret" | b"secret_key" | b"credential" | b"credentials" | b"p" => {
             return Some(Field::Secret(Secret::Hint));
         }
+        b"challenge"
+        | b"verification_code"
+        | b"auth_code"
+        | b"authentication_code"
+        | b"totp_code"
+        | b"security_code" => return Some(Field::Secret(Secret::Code)),
         _ => {}
     }
     let last = words.last();
@@ -185,32 +230,41 @@ fn other(words: &Words) -> Option<Field> {
     if words.any(|word| matches!(word, b"otp" | b"totp" | b"mfa" | b"2fa" | b"twofactor")) {
         return Some(Field::Secret(Secret::Code));
     }
-    let is_personal = matches!(
-        last,
-        b"firstname"
-            | b"lastname"
-            | b"fullname"
-            | b"surname"
-            | b"displayname"
-            | b"birthday"
-            | b"birthdate"
-            | b"dob"
-            | b"gender"
-    );
+    let of_a_device =
+        words.any(|word| matches!(word, b"device" | b"client" | b"app" | b"initial" | b"session"));
+    let is_personal = !of_a_device
+        && matches!(
+            last,
+            b"firstname"
+                | b"lastname"
+                | b"fullname"
+                | b"surname"
+                | b"displayname"
+                | b"birthday"
+                | b"birthdate"
+                | b"dob"
+                | b"gender"
+        );
     is_personal.then_some(Field::Personal)
 }
 
 /// By how surely it names the account: forms that ask for a name often send an address as well.
 fn user_rank(word: &[u8]) -> Option<u8> {
     match word {
-        b"uname" | b"loginname" | b"loginid" | b"accountname" | b"accountid" | b"benutzername"
-        | b"usuario" => Some(0),
+        b"uname" | b"loginname" | b"loginid" | b"accountname" | b"accountid" | b"usrname" | b"usernm"
+        | b"benutzername" | b"benutzer" | b"usuario" | b"utilisateur" | b"utente" | b"nomeutente"
+        | b"gebruikersnaam" | b"gebruiker" | b"brukernavn" | b"brugernavn" | b"anvandarnamn"
+        | b"kayttajatunnus" | b"uzytkownik" | b"uzivatel" | b"felhasznalo" | b"kullanici"
+        | b"kullaniciadi" | b"nickname" | b"screenname" | b"membername" | b"memberid" | b"lgname" => Some(0),
         b"email" | b"mail" | b"emailaddress" | b"mailaddress" | b"loginfmt" => Some(1),
-        b"user" | b"usr" | b"account" | b"identifier" | b"principal" => Some(2),
+        b"user" | b"usr" | b"account" | b"acct" | b"identifier" | b"identifiant" | b"identity" | b"ident"
+        | b"principal" | b"nick" | b"handle" | b"member" | b"usercode" | b"usuarioid" => Some(2),
         // As often the name of the button.
         b"login" => Some(3),
         b"phone" | b"mobile" | b"msisdn" | b"telephone" | b"phonenumber" | b"mobilenumber" => Some(4),
         _ if word.ends_with(b"username") || word.ends_with(b"userid") => Some(0),
+        // As in `usernamefld`.
+        _ if word.strip_prefix(b"username").is_some_and(is_form) => Some(0),
         _ if word.ends_with(b"email") => Some(1),
         _ => None,
     }
@@ -258,6 +312,16 @@ mod tests {
             ("compass", None),
             ("bypass", None),
             ("assword", None),
+            ("passwordfld", password),
+            ("passwrd", password),
+            ("hash_passwrd", password),
+            ("userident", password),
+            ("staticPassword", password),
+            ("wachtwoord", password),
+            ("lgpassword", password),
+            ("пароль", password),
+            ("passwordresetproviderid", None),
+            ("mypasswordfilter", None),
         ];
         for (name, expected) in cases {
             assert_eq!(field(name.as_bytes()), expected, "{name}");
@@ -283,6 +347,15 @@ mod tests {
             ("operationName", Some(Field::Operation)),
             ("otp", Some(Field::Secret(Secret::Code))),
             ("csrf_token", None),
+            ("usernamefld", Some(Field::User(0))),
+            ("lgname", Some(Field::User(0))),
+            ("identifiant", Some(Field::User(2))),
+            ("identity", Some(Field::User(2))),
+            ("accessKey", Some(Field::User(WEAK_USER))),
+            ("secretKey", Some(Field::Secret(Secret::Hint))),
+            ("displayName", Some(Field::Personal)),
+            ("initial_device_display_name", None),
+            ("verificationCode", Some(Field::Secret(Secret::Code))),
             ("", None),
             ("[]", None),
         ];

@@ -8,7 +8,7 @@ use std::mem;
 
 use super::config::LoginRule;
 use super::field::{Field, Secret, WEAK_USER, field, innermost};
-use super::place::{Place, Purpose, purpose};
+use super::place::{self, Place, Purpose, purpose};
 use super::places::hash;
 use super::words::Words;
 use crate::identity::hash::{Hasher, KeyedHash};
@@ -21,6 +21,8 @@ pub(super) struct Fields<'a> {
     hasher: &'a Hasher,
     rule: Option<&'a LoginRule>,
     place: Place,
+    /// The account that the path names, where it does.
+    of_path: Option<KeyedHash>,
     pub(super) unit: Unit,
     found: &'a mut Vec<Found>,
     uncounted: u32,
@@ -36,9 +38,17 @@ pub(super) struct Unit {
     first: Option<u64>,
     /// There are passwords of different names.
     is_several: bool,
+    /// The password is empty.
+    is_empty: bool,
+    /// It may be a code of a second factor.
+    is_digits: bool,
     is_changed: bool,
     is_personal: bool,
     is_other_grant: bool,
+    /// A field or a button says that one logs in.
+    has_button: bool,
+    /// Its values are known by their position.
+    is_positional: bool,
     operation: Option<Purpose>,
 }
 
@@ -76,12 +86,23 @@ pub(super) struct Part {
     pub(super) field: Option<u64>,
 }
 
+/// A value that is known by its position only.
+#[derive(Clone, Copy)]
+pub(super) struct Position {
+    user: KeyedHash,
+    password: KeyedHash,
+    /// It is more likely a flag or the number of a mode.
+    is_flag: bool,
+}
+
 /// What was found in a request that is an attempt.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Found {
     pub(super) user: Option<KeyedHash>,
     pub(super) password: Option<KeyedHash>,
     pub(super) part: Part,
+    /// It is the code of a second factor.
+    pub(super) is_code: bool,
 }
 
 impl Unit {
@@ -96,6 +117,7 @@ impl Unit {
             is_changed: self.is_changed || outer.is_changed,
             is_personal: self.is_personal || outer.is_personal,
             is_other_grant: self.is_other_grant || outer.is_other_grant,
+            has_button: self.has_button || outer.has_button,
             operation,
             ..self
         }
@@ -109,7 +131,17 @@ impl Unit {
         self.is_changed |= part.is_changed;
         self.is_personal |= part.is_personal;
         self.is_other_grant |= part.is_other_grant;
+        self.has_button |= part.has_button;
         self.operation = self.operation.or(part.operation);
+    }
+
+    /// Whether its secret is the code of a second factor.
+    fn is_code(&self) -> bool {
+        self.secret.is_some_and(|((_, secret, _), _)| match secret {
+            Secret::Code => true,
+            Secret::Hint => self.is_digits && self.user.is_none(),
+            Secret::Password | Secret::Short => false,
+        })
     }
 
     pub(super) const fn has_secret(&self) -> bool {
@@ -136,6 +168,14 @@ impl Unit {
     }
 }
 
+/// Whether a value may be the code of a second factor: four to ten digits, perhaps in groups.
+fn is_code(value: &[u8]) -> bool {
+    let digits = value.iter().filter(|byte| byte.is_ascii_digit()).count();
+    (4..=10).contains(&digits)
+        && value.len() <= 14
+        && value.iter().all(|byte| byte.is_ascii_digit() || matches!(byte, b' ' | b'-'))
+}
+
 impl<'a> Fields<'a> {
     /// Attempts go to `found`, which is emptied.
     pub(super) fn new(hasher: &'a Hasher, rule: Option<&'a LoginRule>, found: &'a mut Vec<Found>) -> Self {
@@ -144,6 +184,7 @@ impl<'a> Fields<'a> {
             hasher,
             rule,
             place: Place::default(),
+            of_path: None,
             unit: Unit::default(),
             found,
             uncounted: 0,
@@ -161,9 +202,61 @@ impl<'a> Fields<'a> {
         self.has_rest
     }
 
-    /// Where the request goes.
-    pub(super) const fn put_place(&mut self, place: Place) {
+    /// Where the request goes, and the account that stands there.
+    pub(super) fn put_place(&mut self, place: Place, account: Option<&[u8]>) {
         self.place = place;
+        self.of_path = account.map(|account| self.hasher.user(account));
+    }
+
+    /// A field of a form whose name or value may say that one logs in, as the names of buttons do. That matters where
+    /// accounts are kept, too.
+    pub(super) fn note_button(&mut self, name: &[u8], value: &[u8]) {
+        if !self.place.is_collection || self.unit.has_button {
+            return;
+        }
+        let Some(words) = Words::of(innermost(name)) else { return };
+        let names_it = words.any(place::is_login) && words.iter().nth(1).is_some() && field(name).is_none();
+        let is_button = words
+            .any(|word| matches!(word, b"login" | b"signin" | b"submit" | b"button" | b"btn" | b"commit"));
+        let says_it = || Words::of(value).is_some_and(|words| words.any(place::is_login));
+        self.unit.has_button = names_it || is_button && says_it();
+    }
+
+    /// Values by their position, as in `["alice", "secret"]`: those of a call that logs in. What stands behind a password
+    /// is no text or a number of one digit or two; of more than two texts the last two are meant, before which the
+    /// database stands.
+    pub(super) fn put_positions(&mut self, positions: &[Position]) {
+        let is_login = self.unit.operation.or(self.place.purpose) == Some(Purpose::Login);
+        if !is_login || self.unit.secret.is_some() {
+            return;
+        }
+        let texts = match positions.iter().rposition(|position| !position.is_flag) {
+            Some(last) => positions.get(..=last).unwrap_or_default(),
+            None => return,
+        };
+        let rank = (true, Secret::Password, 0);
+        self.unit.is_positional = true;
+        match texts {
+            [.., user, password] => {
+                self.put_position(user);
+                self.unit.secret = Some((rank, password.password));
+            }
+            [password] => self.unit.secret = Some((rank, password.password)),
+            [] => {}
+        }
+    }
+
+    fn put_position(&mut self, user: &Position) {
+        if self.unit.user.is_none_or(|((_, rank, _), _)| rank >= WEAK_USER) {
+            self.unit.user = Some(((true, 0, 0), user.user));
+        }
+    }
+
+    /// What a value by its position may be.
+    pub(super) fn position(&self, text: &str) -> Position {
+        let is_flag = text.len() <= 2 && text.bytes().all(|byte| byte.is_ascii_digit());
+        let (user, password) = self.hashes(text.as_bytes());
+        Position { user, password, is_flag }
     }
 
     /// What a field of this name is for; nothing where its value does not matter.
@@ -187,14 +280,16 @@ impl<'a> Fields<'a> {
             Role::User => self.put_user(value, (false, 0, depth)),
             Role::Password => self.put_secret(value, (false, Secret::Password, depth)),
             Role::Guessed(Field::User(rank)) => self.put_user(value, (true, rank, depth)),
+            Role::Guessed(Field::Secret(Secret::Code)) if !is_code(value) => {}
             Role::Guessed(Field::Secret(secret)) => {
                 self.put_secret(value, (true, secret, depth));
                 if secret == Secret::Password && !value.is_empty() {
                     self.note_name(name);
                 }
             }
-            Role::Guessed(Field::Change) => self.unit.is_changed = true,
-            Role::Guessed(Field::Personal) => self.unit.is_personal = true,
+            // Forms that can do both send the fields of the other empty.
+            Role::Guessed(Field::Change) => self.unit.is_changed |= !value.is_empty(),
+            Role::Guessed(Field::Personal) => self.unit.is_personal |= !value.is_empty(),
             // Auth0 has its own grants, such as `http://auth0.com/oauth/grant-type/password-realm`.
             Role::Guessed(Field::Grant) => {
                 self.unit.is_other_grant =
@@ -249,9 +344,20 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// An empty one gives way to any other: scripts send the hash of a password in a field of its own.
     fn put_secret(&mut self, value: &[u8], rank: Rank<Secret>) {
-        if self.unit.secret.is_none_or(|(known, _)| rank <= known) {
+        let is_empty = value.is_empty();
+        let is_digits = is_code(value);
+        let (was_empty, known) = (self.unit.is_empty, self.unit.secret);
+        let is_better = known.is_none_or(|(known, _)| rank <= known);
+        let is_read = match (known.is_some(), was_empty, is_empty) {
+            (false, _, _) | (true, true, false) => true,
+            (true, false, true) => false,
+            (true, _, _) => is_better,
+        };
+        if is_read {
             self.unit.secret = Some((rank, self.hasher.password(value)));
+            (self.unit.is_empty, self.unit.is_digits) = (is_empty, is_digits);
         }
     }
 
@@ -314,9 +420,15 @@ impl<'a> Fields<'a> {
         let only = |wanted: Option<&String>, is_guessed: bool| wanted.is_none() || !is_guessed;
         let user_field = self.rule.and_then(|rule| rule.user_field.as_ref());
         let password_field = self.rule.and_then(|rule| rule.password_field.as_ref());
-        let user = unit.user.filter(|((is_guessed, _, _), _)| only(user_field, *is_guessed));
+        // The number of a call is no account.
+        let is_number = |rank: u8| unit.is_positional && rank >= WEAK_USER;
+        let user =
+            unit.user.filter(|((is_guessed, rank, _), _)| only(user_field, *is_guessed) && !is_number(*rank));
         let secret = unit.secret.filter(|((is_guessed, _, _), _)| only(password_field, *is_guessed));
-        Some(Found { user: user.map(|(_, hash)| hash), password: secret.map(|(_, hash)| hash), part })
+        let is_code = unit.is_code();
+        let of_path = self.of_path.filter(|_| !is_code);
+        let user = user.map(|(_, hash)| hash).or(of_path);
+        Some(Found { user, password: secret.map(|(_, hash)| hash), part, is_code })
     }
 
     fn is_attempt(&self, unit: Unit) -> bool {
@@ -329,8 +441,12 @@ impl<'a> Fields<'a> {
         let Some(((_, secret, _), _)) = unit.secret else { return false };
         match unit.operation.or(self.place.purpose) {
             Some(Purpose::Account) => false,
-            Some(Purpose::Login) => secret != Secret::Hint || unit.user.is_some(),
-            None if unit.is_several || self.place.is_collection => false,
+            Some(Purpose::Login) => {
+                let is_code = self.place.is_second_factor && unit.is_digits;
+                secret != Secret::Hint || unit.user.is_some() || is_code
+            }
+            None if unit.is_several => false,
+            None if self.place.is_collection => unit.has_button && secret == Secret::Password,
             None => match secret {
                 Secret::Password => true,
                 Secret::Short => unit.user.is_some_and(|((_, rank, _), _)| rank < WEAK_USER),

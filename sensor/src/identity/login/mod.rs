@@ -6,8 +6,8 @@
 //! * its body, or its query, carries a password. On the path of a login, or in an operation of GraphQL or of
 //!   JSON-RPC with such a name, less sure names of fields will do. Elsewhere a password that is repeated, set or
 //!   changed, and what is asked of new users, speak against it; so do paths for registration and the like; or
-//! * it has basic credentials (RFC 7617). These come with every request: each is an attempt, refused with 401 or
-//!   403, let in with another status below 400.
+//! * it has basic or digest credentials (RFC 7617, RFC 7616). These come with every request: each is an attempt, refused
+//!   with 401 or 403, let in with another status below 400. So do salted ones in a query.
 //!
 //! One request may be many attempts: elements of JSON arrays, rows of forms, fields of GraphQL documents under other names,
 //! calls of XML-RPC in a multicall. Each is told, the first 128 with their accounts, and its outcome where the answer tells it.
@@ -18,13 +18,14 @@
 //!
 //! # What is not done
 //!
-//! Digest, Negotiate and the challenges of WebAuthn are not read, nor attempts beyond what is kept of a body. A login whose password is encrypted by a script in the browser
+//! Negotiate and the challenges of WebAuthn are not read, nor attempts beyond what is kept of a body. A login whose password is encrypted by a script in the browser
 //! has a password that never repeats.
 
 mod answer;
 mod body;
 mod charset;
 mod config;
+mod cookies;
 mod documents;
 mod field;
 mod fields;
@@ -33,11 +34,15 @@ mod fingerprint;
 pub(super) mod fuzz;
 mod graphql;
 mod json;
-mod markers;
+mod location;
+mod page;
 mod parts;
 mod place;
 pub(super) mod places;
 mod reply;
+mod salted;
+mod shapes;
+mod speech;
 #[cfg(test)]
 mod tests;
 mod words;
@@ -54,12 +59,13 @@ pub use config::{
 use super::hash::KeyedHash;
 use super::principal::Principals;
 use crate::http::{Decoding, Exchange, Method, Request};
-use answer::Attempt;
+use answer::{Attempt, Manner, Room};
 use body::{Hints, Shape};
 use fields::{Fields, Found};
 use fingerprint::Fingerprint;
 use place::{Place, Purpose};
 use places::Places;
+use shapes::Shapes;
 
 /// How the server answered an attempt to log in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -125,8 +131,9 @@ pub(super) struct Logins {
     /// Hold the last decoded bodies until the next; wiped at the end.
     request: Zeroizing<Vec<u8>>,
     text: Zeroizing<String>,
-    response: Zeroizing<Vec<u8>>,
+    response: Room,
     places: Places,
+    shapes: Shapes,
     /// Attempts of the last exchange.
     found: Vec<Found>,
     outcomes: Vec<LoginOutcome>,
@@ -142,8 +149,9 @@ impl Logins {
             fingerprint: Fingerprint::new(),
             request: Zeroizing::default(),
             text: Zeroizing::default(),
-            response: Zeroizing::default(),
+            response: Room::default(),
             places: Places::new(),
+            shapes: Shapes::new(),
             found: Vec::new(),
             outcomes: Vec::new(),
             further: Vec::new(),
@@ -183,15 +191,20 @@ impl Logins {
         let is_page = || place::is_login_page(path);
         let is_known =
             |places: &Places| rule.is_some() || is_page() || route.is_some_and(|route| places.has(route));
-        let (mut is_basic, mut unread) = (false, false);
+        let (mut manner, mut unread) = (Manner::Once, false);
         if self.found.is_empty() {
             unread = !is_read && is_known(&self.places);
-            let basic =
-                if unread { None } else { authorization.and_then(|field| principals.basic_login(field)) };
-            let first = match basic {
-                Some(basic) => {
-                    is_basic = true;
-                    Found { user: Some(basic.user), password: Some(basic.password), ..Found::default() }
+            let always =
+                if unread { None } else { authorization.and_then(|field| principals.always_login(field)) };
+            let salted = || salted::of(request, principals.hasher());
+            let first = match always {
+                Some(always) => {
+                    manner = Manner::Always;
+                    Found { user: Some(always.user), password: always.password, ..Found::default() }
+                }
+                None if let Some(found) = salted() => {
+                    manner = Manner::InQuery;
+                    found
                 }
                 // Configured, but in a form that cannot be read.
                 None if unread || rule.is_some() && submits(request) => Found::default(),
@@ -203,22 +216,30 @@ impl Logins {
             self.found.push(first);
         } else {
             self.learn(route, request, true);
+            if self.found.iter().all(|found| found.is_code) {
+                manner = Manner::Code;
+            }
         }
-        self.conclude(exchange, rule, (is_basic, unread))
+        self.conclude(exchange, (rule, route), (manner, unread))
     }
 
     /// The attempts that were found, with what was made of them.
     fn conclude(
         &mut self,
         exchange: &Exchange<'_>,
-        rule: Option<usize>,
-        (is_basic, unread): (bool, bool),
+        (rule, route): (Option<usize>, Option<&str>),
+        (manner, unread): (Manner, bool),
     ) -> Option<Login> {
         let request = exchange.request?;
         let path = request.path();
         let rule = rule.and_then(|rule| self.config.rules.get(rule));
-        let attempt = Attempt { exchange, path, rule, is_basic };
+        let attempt = Attempt { exchange, request, path, rule, manner };
         parts::outcomes(&attempt, &self.found, &mut self.response, &mut self.outcomes);
+        if let ([found], [outcome], Some(route)) = (&*self.found, &mut *self.outcomes, route)
+            && manner == Manner::Once
+        {
+            *outcome = self.shapes.judge(&attempt, route, *found, *outcome, &mut self.response);
+        }
         let fingerprint = self.fingerprint.of(request);
         let login = |(found, outcome): (&Found, &LoginOutcome)| Login {
             user: found.user,
@@ -302,7 +323,10 @@ impl<'a> Submission<'a> {
         if !has_hint && !fields.is_configured() && place.purpose != Some(Purpose::Login) {
             return is_read;
         }
-        fields.put_place(place);
+        let mut account = Zeroizing::new(Vec::new());
+        let named =
+            if place.purpose == Some(Purpose::Login) { place::account(self.request.path()) } else { None };
+        fields.put_place(place, named.map(|named| body::decode(named, &mut account)));
         body::form(self.query, 1, fields);
         if let Some(shape) = shape {
             shape.read(body, fields);

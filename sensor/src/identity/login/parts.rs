@@ -1,32 +1,28 @@
 //! What an answer says of each of several attempts.
 
 use super::LoginOutcome;
-use super::answer::Attempt;
+use super::answer::{Attempt, Room};
 use super::fields::{Found, Part};
 use super::json::{self, Value};
 use super::places::hash;
 use super::reply::Reply;
 use super::words::Words;
 use super::xml;
-use crate::http::Decoding;
 
 /// Outcomes of attempts, in their order, into `outcomes`: those of their parts of the answer where it has such, else of
 /// the answer as a whole. Where it has some and was cut, those of the others are not known.
 pub(super) fn outcomes(
     attempt: &Attempt<'_>,
     found: &[Found],
-    decoded: &mut Vec<u8>,
+    room: &mut Room,
     outcomes: &mut Vec<LoginOutcome>,
 ) {
-    let whole = attempt.outcome(decoded);
+    let whole = attempt.outcome(room);
     outcomes.clear();
     outcomes.resize(found.len(), whole);
-    let is_told = attempt.exchange.response.is_some_and(|response| (200..=299).contains(&response.status()));
-    if found.len() < 2 || !is_told {
-        return;
-    }
-    let (body, decoding) = attempt.exchange.decode_response(decoded);
-    let is_whole = matches!(decoding, Decoding::Identity | Decoding::Whole);
+    let answer = attempt.exchange.response.filter(|response| (200..=299).contains(&response.status()));
+    let Some(response) = answer.filter(|_| found.len() >= 2) else { return };
+    let (body, is_whole) = attempt.body(response, room);
     let parts = match body.trim_ascii_start().first() {
         Some(b'{' | b'[') => documents(body, found),
         Some(b'<') => {
@@ -48,7 +44,7 @@ pub(super) fn outcomes(
 }
 
 /// What the answer says of one field or element.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Default)]
 struct Said {
     is_there: bool,
     is_null: bool,
@@ -57,13 +53,13 @@ struct Said {
 }
 
 impl Said {
-    const fn outcome(self) -> Option<LoginOutcome> {
+    fn outcome(self) -> Option<LoginOutcome> {
         let Self { is_there, is_null, has_errors, reply } = self;
         if reply.has_token {
             Some(LoginOutcome::Success)
         } else if reply.second_factor {
             Some(LoginOutcome::Unknown)
-        } else if is_null || has_errors || reply.failure {
+        } else if is_null || has_errors || reply.failure || reply.refused {
             Some(LoginOutcome::Failure)
         } else if is_there {
             Some(LoginOutcome::Success)

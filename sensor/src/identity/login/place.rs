@@ -17,6 +17,8 @@ pub(super) struct Place {
     pub(super) purpose: Option<Purpose>,
     /// It names a collection of accounts, or settings: a password sent there is more likely set than tried.
     pub(super) is_collection: bool,
+    /// It is about a second factor.
+    pub(super) is_second_factor: bool,
 }
 
 /// Segments that are read, from the last.
@@ -30,6 +32,7 @@ impl Place {
         let mut place = Self::default();
         for (index, words) in names.enumerate() {
             place.is_collection |= index < 2 && words.any(is_collection);
+            place.is_second_factor |= index < 2 && is_second_factor(&words);
             place.purpose = place.purpose.or_else(|| segment(&words));
         }
         place
@@ -55,6 +58,89 @@ pub(super) fn purpose(words: &Words) -> Option<Purpose> {
     }
 }
 
+/// The account that a path names, percent-encoded: what stands behind `login`, as in `/auth/userpass/login/alice`, or
+/// before it and behind a collection of accounts, as in `/users/alice/login`.
+pub(super) fn account(path: &[u8]) -> Option<&[u8]> {
+    let segments = path.split(|byte| *byte == b'/').filter(|segment| !segment.is_empty());
+    let mut last_three: [&[u8]; 3] = [b""; 3];
+    for segment in segments.take(MAX_SEGMENTS) {
+        last_three = [last_three[1], last_three[2], segment];
+    }
+    let [first, second, third] = last_three;
+    let words = |segment: &[u8], is: fn(&[u8]) -> bool| Words::of(segment).is_some_and(|words| words.any(is));
+    let named = if words(third, is_login) || words(third, |word| word.starts_with(b"authenticat")) {
+        words(first, is_collection).then_some(second)
+    } else {
+        // `login` and nothing else: flows have their steps behind it.
+        Words::of(second).is_some_and(|words| words.text() == b"login").then_some(third)
+    };
+    named.filter(|name| !is_step(name))
+}
+
+/// Whether a segment is a step of logging in, or the number of a flow, rather than an account.
+fn is_step(segment: &[u8]) -> bool {
+    let hexadecimal = segment.iter().filter(|byte| byte.is_ascii_hexdigit()).count();
+    let is_number = segment.len() >= 16 && hexadecimal.saturating_add(4) >= segment.len()
+        || segment.iter().all(u8::is_ascii_digit) && segment.len() < 6;
+    is_number
+        || Words::of(segment).is_none_or(|words| {
+            is_second_factor(&words)
+                || words.any(|word| {
+                    is_about_logins(word)
+                        || is_about_accounts(word)
+                        || is_password(word)
+                        || matches!(
+                            word,
+                            b"submit"
+                                | b"check"
+                                | b"post"
+                                | b"do"
+                                | b"verify"
+                                | b"callback"
+                                | b"start"
+                                | b"init"
+                                | b"begin"
+                                | b"finish"
+                                | b"complete"
+                                | b"ajax"
+                                | b"json"
+                                | b"form"
+                                | b"local"
+                                | b"basic"
+                                | b"default"
+                                | b"process"
+                                | b"email"
+                                | b"user"
+                                | b"users"
+                                | b"username"
+                                | b"account"
+                                | b"admin"
+                                | b"web"
+                                | b"mobile"
+                                | b"api"
+                                | b"index"
+                                | b"html"
+                                | b"php"
+                                | b"jsp"
+                                | b"aspx"
+                                | b"action"
+                                | b"step"
+                                | b"next"
+                                | b"ldap"
+                                | b"identifier"
+                                | b"credentials"
+                                | b"v"
+                                | b"code"
+                                | b"sms"
+                                | b"phone"
+                                | b"me"
+                                | b"new"
+                                | b"now"
+                        )
+                })
+        })
+}
+
 /// Whether a path is that of a page to log in at: the place that a failed login leads back to. Endpoints for
 /// tokens and sessions are none.
 pub(super) fn is_login_page(path: &[u8]) -> bool {
@@ -66,23 +152,56 @@ pub(super) fn is_login_page(path: &[u8]) -> bool {
 
 /// Whether a path or a name is about a second factor.
 pub(super) fn is_second_factor(words: &Words) -> bool {
-    words.any(|word| matches!(word, b"2fa" | b"mfa" | b"otp" | b"totp" | b"twofactor" | b"challenge"))
+    words.any(|word| {
+        matches!(
+            word,
+            b"2fa"
+                | b"mfa"
+                | b"tfa"
+                | b"otp"
+                | b"totp"
+                | b"hotp"
+                | b"twofactor"
+                | b"secondfactor"
+                | b"multifactor"
+                | b"challenge"
+                | b"webauthn"
+                | b"fido"
+                | b"aal"
+                | b"twostep"
+        ) || word.ends_with(b"challenge")
+            || word.ends_with(b"totp")
+            || word.ends_with(b"2fa")
+    }) || words.text() == b"u_2_f"
 }
 
-fn is_login(word: &[u8]) -> bool {
-    matches!(word, b"signin" | b"logon" | b"signon")
-        || word.ends_with(b"login")
+/// Whether a word is one for logging in.
+pub(super) fn is_login(word: &[u8]) -> bool {
+    matches!(
+        word,
+        b"signin" | b"logon" | b"signon" | b"logincheck"
+            // As paths are named in other languages.
+            | b"connexion" | b"anmelden" | b"anmeldung" | b"einloggen" | b"inloggen" | b"aanmelden" | b"entrar"
+            | b"acceder" | b"ingresar" | b"iniciarsesion" | b"accedi" | b"accesso" | b"logowanie" | b"zaloguj"
+            | b"prihlaseni" | b"prihlasenie" | b"prihlasit" | b"bejelentkezes" | b"kirjaudu" | b"giris"
+            | b"acceso" | b"vhod" | b"dangnhap"
+    ) || word.ends_with(b"login")
         || word.starts_with(b"login") && !word.starts_with(b"loginout")
 }
 
 fn is_about_logins(word: &[u8]) -> bool {
     is_login(word)
+        || word.starts_with(b"authenticateby")
         || matches!(
             word,
             b"auth"
                 | b"authn"
                 | b"authenticate"
                 | b"authentication"
+                | b"authentification"
+                | b"autenticacion"
+                | b"autenticazione"
+                | b"authorization"
                 | b"oauth"
                 | b"token"
                 | b"tokens"
@@ -187,6 +306,25 @@ mod tests {
         ];
         for (path, purpose) in cases {
             assert_eq!(Place::of(path.as_bytes()).purpose, purpose, "{path}");
+        }
+    }
+
+    #[test]
+    fn accounts_stand_in_paths() {
+        for (path, name) in [
+            ("/v1/auth/userpass/login/alice", Some("alice")),
+            ("/v1/users/alice%40a.b/login", Some("alice%40a.b")),
+            ("/users/alice/authenticate", Some("alice")),
+            ("/api/users/login", None),
+            ("/login/otp", None),
+            ("/login/8f7e42faab604bcab7ac43c44ca34d58", None),
+            ("/login/index.php", None),
+            ("/auth/login", None),
+            ("/login", None),
+            ("/", None),
+        ] {
+            let found = account(path.as_bytes()).map(|name| std::str::from_utf8(name).unwrap());
+            assert_eq!(found, name, "{path}");
         }
     }
 

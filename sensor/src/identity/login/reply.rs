@@ -1,94 +1,300 @@
-//! What a JSON document says about a login that it answers.
+//! What a document says about a login that it answers: JSON, XML, or names with values.
 
 use super::json::{self, Value};
 use super::place::is_second_factor;
+use super::speech;
 use super::words::Words;
+use super::xml;
 
 /// What was found.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Reply {
     /// A token is given.
     pub(super) has_token: bool,
     pub(super) second_factor: bool,
+    /// A flag says that one is needed, whatever token comes with it.
+    pub(super) needs_factor: bool,
     pub(super) failure: bool,
     pub(super) success: bool,
+    /// There is nothing where the account would be.
+    pub(super) is_null: bool,
+    /// Refused in words.
+    pub(super) refused: bool,
+    /// An account is shown.
+    pub(super) has_account: bool,
+    /// Where to go.
+    pub(super) target: Option<Box<[u8]>>,
+    /// The value of the whole, where it has no members.
+    pub(super) whole: Option<bool>,
 }
 
 /// Deepest members that speak of the whole; those of GraphQL's `data.login.errors` are 3 deep.
 const MAX_SPEAKING_DEPTH: u8 = 3;
 
+/// Longest place to go that is kept.
+const MAX_TARGET: usize = 1_024;
+
+/// Reads JSON, and JSON in its texts.
 pub(super) fn read(body: &[u8]) -> Reply {
     let mut reply = Reply::default();
+    walk(body, true, &mut reply);
+    reply
+}
+
+fn walk(body: &[u8], is_outer: bool, reply: &mut Reply) {
+    let mut inner: Vec<Box<str>> = Vec::new();
     json::walk(body, &mut |key, value, depth| {
-        if let Some(words) = Words::of(key.as_bytes()) {
-            reply.note(&words, value, depth);
+        if let Value::Text(text) = value
+            && is_outer
+            && inner.len() < 4
+            && text.trim_ascii_start().starts_with('{')
+        {
+            inner.push(text.into());
+        }
+        match Words::of(key.as_bytes()) {
+            Some(words) => reply.note(&words, value, depth),
+            None => reply.note_whole(value, depth),
         }
     });
+    inner.iter().for_each(|text| walk(text.as_bytes(), false, reply));
+}
+
+/// Reads the elements of XML that hold nothing but text.
+pub(super) fn read_xml(body: &[u8]) -> Reply {
+    let mut reply = Reply::default();
+    let mut values = (0_usize, None);
+    for (name, text) in xml::elements(body).take(1_024) {
+        let Ok(text) = std::str::from_utf8(text) else { continue };
+        // The result of a call of XML-RPC.
+        if matches!(name, b"boolean" | b"int" | b"i4" | b"string") {
+            values = (values.0.saturating_add(1), Some((name == b"boolean", text)));
+        }
+        reply.whole = reply.whole.or_else(|| speech::short(text.as_bytes()).filter(|_| name == b"response"));
+        if let Some(words) = Words::of(name) {
+            reply.note(&words, Value::Text(text), 1);
+        }
+    }
+    for (name, text) in xml::attributes(body).take(1_024) {
+        if let (Some(words), Ok(text)) = (Words::of(name), std::str::from_utf8(text)) {
+            reply.note(&words, Value::Text(text), 1);
+        }
+    }
+    // A call of XML-RPC that fails is answered with a fault.
+    reply.success |=
+        memchr::memmem::find(body, b"<methodResponse").is_some() && values != (1, Some((true, "0")));
+    match values {
+        (1, Some((true, flag))) => reply.whole = Some(flag == "1"),
+        (1, Some((false, _))) => reply.whole = Some(true),
+        _ => {}
+    }
+    reply
+}
+
+/// Reads names with values, as in `ret=1,redir=/home`.
+pub(super) fn read_pairs(body: &[u8]) -> Reply {
+    let mut reply = Reply::default();
+    for pair in body.split(|byte| matches!(byte, b',' | b'&' | b';' | b'\n')).take(64) {
+        let Some(at) = memchr::memchr(b'=', pair) else { continue };
+        let (name, value) = pair.split_at_checked(at).unwrap_or_default();
+        let value = value.get(1..).unwrap_or_default().trim_ascii();
+        if let (Some(words), Ok(value)) = (Words::of(name), std::str::from_utf8(value)) {
+            reply.note(&words, Value::Text(value), 1);
+        }
+    }
     reply
 }
 
 impl Reply {
     pub(super) fn note(&mut self, words: &Words, value: Value<'_>, depth: u8) {
         if is_second_factor(words) {
-            self.second_factor |= says_yes(value);
+            let is_setting = words.any(is_about_settings);
+            self.second_factor |= !is_setting && says_yes(value);
+            self.needs_factor |= words.any(is_about_need)
+                && matches!(value, Value::Flag(true) | Value::Number("1") | Value::Text("1" | "true"));
         } else if is_token(words) {
-            self.has_token |= matches!(value, Value::Text(text) if text.len() >= 8);
+            self.has_token |= matches!(value, Value::Text(text) if is_secret(text));
+        }
+        if let Value::Text(text) = value {
+            self.note_text(words, text, depth);
         }
         if depth > MAX_SPEAKING_DEPTH {
             return;
         }
         let last = words.last();
         match last {
-            b"error" | b"errors" | b"err" | b"exception" | b"fault" => self.failure |= says_yes(value),
-            b"success" | b"succeeded" | b"ok" | b"authenticated" | b"authorized" | b"valid" | b"login"
-            | b"loggedin" => match answer(value) {
+            b"error" | b"errors" | b"err" | b"exception" | b"fault" | b"haserror" | b"haserrors" => {
+                self.failure |= says_yes(value);
+            }
+            b"success" | b"succeeded" | b"successful" | b"ok" | b"authenticated" | b"authorized"
+            | b"valid" | b"login" | b"loggedin" | b"passed" | b"issuccess" => match answer(value) {
                 Some(true) => self.success = true,
                 Some(false) => self.failure = true,
                 None => {}
             },
-            b"status" | b"result" | b"code" | b"outcome" => self.note_status(value),
+            b"status" | b"result" | b"code" | b"outcome" | b"rc" | b"type" | b"state" => {
+                self.note_status(last, value);
+            }
             // What a query for the user of nobody gives.
-            b"user" | b"session" | b"data" => self.failure |= matches!(value, Value::Null) && depth == 1,
+            b"user" | b"session" | b"data" => self.is_null |= matches!(value, Value::Null) && depth == 1,
+            b"id" | b"userid" | b"username" | b"email" | b"account" => {
+                // The number of a flow or of a request is none of an account.
+                let is_of_user = last != b"id" || words.text() == b"id" || words.any(|word| word == b"user");
+                self.has_account |= is_of_user && says_yes(value);
+            }
             _ => {}
         }
-        if matches!(value, Value::Text(_) | Value::Number(_)) && words.text().starts_with(b"error_") {
+        if matches!(value, Value::Text(_) | Value::Number(_)) && is_error_code(words) {
             self.failure |= says_yes(value);
         }
     }
 
-    fn note_status(&mut self, value: Value<'_>) {
+    fn note_text(&mut self, words: &Words, text: &str, depth: u8) {
+        if matches!(
+            words.last(),
+            b"redirect" | b"url" | b"location" | b"redir" | b"redirecturl" | b"target" | b"href"
+        ) || words.text().starts_with(b"redirect")
+        {
+            if self.target.is_none()
+                && text.len() <= MAX_TARGET
+                && (text.starts_with('/') || text.contains("://"))
+            {
+                self.target = Some(text.as_bytes().into());
+            }
+            return;
+        }
+        // Whoever has a token may have any text in it.
+        if text.len() < 3 || depth > MAX_SPEAKING_DEPTH.saturating_add(2) || is_token(words) {
+            return;
+        }
+        if is_identifier(text) {
+            // Where a grant is answered with nothing but its code.
+            self.has_token |= words.text() == b"result";
+            return;
+        }
+        let speech = speech::of(text.as_bytes());
+        self.refused |= speech.refused;
+        self.second_factor |= speech.second_factor && !words.any(is_about_settings);
+        self.success |= speech.welcome && matches!(words.last(), b"message" | b"msg" | b"detail");
+    }
+
+    /// A value that is the whole document, or an element of one that is an array.
+    fn note_whole(&mut self, value: Value<'_>, depth: u8) {
+        if depth > 0 {
+            return;
+        }
+        match value {
+            Value::Text(text) if is_secret(text) && text.len() >= 16 => self.has_token = true,
+            Value::Text(text) => self.whole = speech::short(text.as_bytes()),
+            Value::Flag(flag) => self.whole = Some(flag),
+            Value::Number(_) | Value::Null | Value::Filled | Value::Open | Value::Close => {}
+        }
+    }
+
+    fn note_status(&mut self, name: &[u8], value: Value<'_>) {
         match value {
             Value::Text(text) | Value::Number(text) => match text.to_ascii_lowercase().as_str() {
                 "error" | "fail" | "failed" | "failure" | "unauthorized" | "denied" | "invalid" | "ko"
                 | "nok" => {
                     self.failure = true;
                 }
-                "success" | "ok" | "succeeded" | "authenticated" | "200" => self.success = true,
-                "400" | "401" | "403" | "422" | "423" | "429" => self.failure = true,
+                "success" | "ok" | "pass" | "succeeded" | "authenticated" | "200" => self.success = true,
+                number if name != b"type" && is_http_failure(number) => self.failure = true,
+                number if matches!(value, Value::Number(_)) && number.starts_with('-') => self.failure = true,
                 _ => {}
             },
-            Value::Flag(false) => self.failure = true,
-            Value::Flag(true) => self.success = true,
-            Value::Null | Value::Filled | Value::Open | Value::Close => {}
+            Value::Flag(false) if name != b"type" => self.failure = true,
+            Value::Flag(true) if name != b"type" => self.success = true,
+            Value::Flag(_) | Value::Null | Value::Filled | Value::Open | Value::Close => {}
         }
     }
 }
 
+/// A status of HTTP that refuses, inside of the answer.
+fn is_http_failure(number: &str) -> bool {
+    number.len() == 3 && number.parse().is_ok_and(|number: u16| (400..=599).contains(&number))
+}
+
+/// What an account has, rather than what is asked for.
+fn is_about_settings(word: &[u8]) -> bool {
+    matches!(
+        word,
+        b"enabled"
+            | b"active"
+            | b"configured"
+            | b"available"
+            | b"optional"
+            | b"supported"
+            | b"setup"
+            | b"methods"
+            | b"settings"
+            | b"has"
+            | b"features"
+            | b"allowed"
+    )
+}
+
+fn is_about_need(word: &[u8]) -> bool {
+    matches!(
+        word,
+        b"need" | b"needs" | b"needed" | b"require" | b"requires" | b"required" | b"must" | b"pending"
+    )
+}
+
+/// `errcode`, `errorCode`, `error_description`, `errno`.
+fn is_error_code(words: &Words) -> bool {
+    words.text().starts_with(b"error_")
+        || matches!(words.text(), b"errcode" | b"err_code" | b"errno" | b"err_msg")
+}
+
 /// A token to act with, not one for the next step of the same login.
 fn is_token(words: &Words) -> bool {
-    matches!(
-        words.text(),
-        b"token"
-            | b"jwt"
-            | b"access_token"
-            | b"id_token"
-            | b"auth_token"
-            | b"session_token"
-            | b"refresh_token"
-            | b"bearer_token"
-            | b"api_token"
-            | b"user_token"
-    )
+    let is_other = |word: &[u8]| {
+        matches!(
+            word,
+            b"csrf"
+                | b"xsrf"
+                | b"prevention"
+                | b"challenge"
+                | b"continuation"
+                | b"request"
+                | b"reset"
+                | b"pending"
+                | b"verification"
+                | b"temp"
+                | b"temporary"
+                | b"tmp"
+                | b"pre"
+                | b"preauth"
+                | b"partial"
+                | b"state"
+                | b"next"
+                | b"nonce"
+                | b"form"
+                | b"step"
+                | b"flow"
+                | b"push"
+                | b"device"
+                | b"type"
+        )
+    };
+    let is_named = match words.last() {
+        b"token" | b"jwt" | b"ticket" | b"accesstoken" | b"sessionid" | b"sid" | b"sessid"
+        | b"sessionkey" | b"authkey" => true,
+        b"id" | b"key" => words.any(|word| matches!(word, b"session" | b"token")),
+        _ => false,
+    };
+    is_named && !words.any(is_other) && !is_second_factor(words)
+}
+
+/// Whether a text may be a token: not short, one word, not nothing but zeros.
+fn is_secret(text: &str) -> bool {
+    text.len() >= 8 && !text.bytes().all(|byte| byte == b'0') && !text.contains(char::is_whitespace)
+}
+
+/// Whether a text is a number or a token rather than words: in those of hexadecimal digits `2fa` comes up by chance.
+fn is_identifier(text: &str) -> bool {
+    let digits = text.bytes().filter(u8::is_ascii_digit).count();
+    text.len() >= 16 && digits >= 4 && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
 }
 
 /// Whether there is something where there would be nothing.
@@ -107,8 +313,8 @@ fn says_yes(value: Value<'_>) -> bool {
 
 fn answer(value: Value<'_>) -> Option<bool> {
     match value {
-        Value::Text("true") | Value::Number("1") | Value::Flag(true) => Some(true),
-        Value::Text("false") | Value::Number("0") | Value::Flag(false) => Some(false),
+        Value::Text("true" | "1") | Value::Number("1") | Value::Flag(true) => Some(true),
+        Value::Text("false" | "0") | Value::Number("0") | Value::Flag(false) => Some(false),
         // GraphQL: the field of the mutation.
         Value::Null => Some(false),
         Value::Text(_) | Value::Number(_) | Value::Filled | Value::Open | Value::Close => None,

@@ -1,8 +1,9 @@
-//! XML: SOAP and the like, and WordPress' XML-RPC.
+//! XML: SOAP and the like, and XML-RPC.
 
 use super::field::{Field, Secret};
-use super::fields::{Fields, Part, Role};
-use super::place::Purpose;
+use super::fields::{Fields, Part, Position, Role};
+use super::place::{self, Purpose};
+use super::words::Words;
 
 /// Elements that are read: more than the kept part of a body has of them. A multicall of XML-RPC may try hundreds of
 /// passwords.
@@ -13,13 +14,31 @@ const MAX_ELEMENTS: usize = 16_384;
 const METHODS: [(&[u8], usize); 4] =
     [(b"wp.getUsersBlogs", 0), (b"wp.", 1), (b"metaWeblog.", 1), (b"blogger.getUsersBlogs", 1)];
 
-/// Each element that holds nothing but text is a field. Each call is an attempt; so is each pair of fields.
+/// Values of a call by their position that are kept.
+const MAX_POSITIONS: usize = 16;
+
+/// Each element that holds nothing but text is a field, and so is each attribute, and each member of a structure. Each
+/// call is an attempt; so is each pair of fields.
 pub(super) fn read(body: &[u8], fields: &mut Fields<'_>) {
     // Parameters that come before the user, and parameters so far.
     let mut call: Option<(usize, usize)> = None;
     let mut outer = fields.open();
+    let mut label = None;
+    let mut positions: Option<Vec<Position>> = None;
     for (name, text) in elements(body).take(MAX_ELEMENTS) {
         let is_value = matches!(name, b"string" | b"value" | b"int" | b"i4");
+        if name == b"name" {
+            label = fields.role(text).filter(|role| role.is_user() || role.is_secret());
+        } else if is_value && let Some(role) = label.take() {
+            fields.put(role, name, text, 0);
+            continue;
+        }
+        if is_value
+            && let Some(positions) = &mut positions
+            && positions.len() < MAX_POSITIONS
+        {
+            positions.push(fields.position(&String::from_utf8_lossy(text)));
+        }
         match &mut call {
             Some((before, values)) if is_value => {
                 *values = values.saturating_add(1);
@@ -39,6 +58,9 @@ pub(super) fn read(body: &[u8], fields: &mut Fields<'_>) {
                     outer = fields.open();
                     call = Some((before, 0));
                     fields.put_operation(Purpose::Login);
+                } else if name == b"methodName" && is_login(text) {
+                    fields.put_operation(Purpose::Login);
+                    positions = Some(Vec::new());
                 } else if let Some(role) = fields.role(name) {
                     if role.is_user() && fields.unit.has_secret() {
                         fields.close(outer, Part::default());
@@ -49,7 +71,31 @@ pub(super) fn read(body: &[u8], fields: &mut Fields<'_>) {
             }
         }
     }
+    for (name, text) in attributes(body).take(MAX_ELEMENTS) {
+        if let Some(role) = fields.role(name).filter(|role| role.is_user() || role.is_secret()) {
+            fields.put(role, name, text, 1);
+        }
+    }
+    fields.put_positions(&positions.unwrap_or_default());
     fields.close(outer, Part::default());
+}
+
+/// Whether a method of any other program logs in by its name.
+fn is_login(method: &[u8]) -> bool {
+    Words::of(method).and_then(|words| place::purpose(&words)) == Some(Purpose::Login)
+}
+
+/// Attributes of start tags that no text follows, as in `<login name="alice" password="...">`.
+pub(super) fn attributes(body: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
+    body.split(|byte| *byte == b'<').skip(1).flat_map(|tag| {
+        let tag = tag.split(|byte| *byte == b'>').next().unwrap_or_default();
+        let mut parts = tag.split(|byte| matches!(byte, b'"' | b'\''));
+        std::iter::from_fn(move || {
+            let name = parts.next()?.trim_ascii().strip_suffix(b"=")?;
+            let name = name.rsplit(u8::is_ascii_whitespace).next()?;
+            Some((name, parts.next()?))
+        })
+    })
 }
 
 fn method(text: &[u8]) -> Option<usize> {
@@ -86,14 +132,20 @@ pub(super) fn faults(body: &[u8]) -> Vec<bool> {
 /// Values in one another at which the answer to one call stands: in the array that is the value of all.
 const ENTRY: usize = 2;
 
-/// Local names of the start tags that text follows, with that text.
-fn elements(body: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
-    body.split(|byte| *byte == b'<').skip(1).filter_map(|tag| {
+/// Local names of the start tags that text follows, with that text, which may stand in a section of its own.
+pub(super) fn elements(body: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
+    let mut last: &[u8] = b"";
+    body.split(|byte| *byte == b'<').skip(1).filter_map(move |tag| {
+        if let Some(text) = tag.strip_prefix(b"![CDATA[") {
+            let text = text.split(|byte| *byte == b']').next()?.trim_ascii();
+            return (!text.is_empty() && !last.is_empty()).then_some((last, text));
+        }
         let end = memchr::memchr(b'>', tag)?;
         let (tag, text) = tag.split_at_checked(end)?;
         let text = text.get(1..)?.trim_ascii();
         let name = tag.split(u8::is_ascii_whitespace).next()?;
         let name = name.rsplit(|byte| *byte == b':').next()?;
+        last = if tag.starts_with(b"/") { b"" } else { name };
         (!text.is_empty() && !tag.starts_with(b"/") && !tag.ends_with(b"/")).then_some((name, text))
     })
 }

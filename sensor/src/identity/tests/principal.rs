@@ -132,9 +132,9 @@ fn strange_credentials_are_reported() {
 #[test]
 fn basic_credentials_are_a_login() {
     let mut identifier = identifier(&Config::default());
-    let login = identifier.basic_login(b"Basic QWxpY2U6cHc=").unwrap();
+    let login = identifier.always_login(b"Basic QWxpY2U6cHc=").unwrap();
     assert_eq!(login.user, identifier.hasher().user(b"alice"));
-    assert_eq!(login.password, identifier.hasher().password(b"pw"));
-    assert_eq!(identifier.basic_login(b"Bearer QWxpY2U6cHc="), None);
-    assert_eq!(identifier.basic_login(b"Basic ???"), None);
+    assert_eq!(login.password, Some(identifier.hasher().password(b"pw")));
+    assert_eq!(identifier.always_login(b"Bearer QWxpY2U6cHc="), None);
+    assert_eq!(identifier.always_login(b"Basic ???"), None);
 }

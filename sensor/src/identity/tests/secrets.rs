@@ -29,7 +29,7 @@ fn no_output_shows_a_secret() {
     {
         let exchange = Exchange { peer: "192.0.2.1", proxied: None, headers: &[header], query };
         let identity = identify(&mut identifier, &exchange);
-        let login = identifier.basic_login(header.split_once(": ").unwrap().1.as_bytes());
+        let login = identifier.always_login(header.split_once(": ").unwrap().1.as_bytes());
         let principal = identity.principal.map(|principal| principal.to_string());
         output.push_str(&format!("{identity:?} {login:?} {principal:?} {identifier:?}"));
     }

@@ -1,6 +1,7 @@
 //! Requests and responses as they are on the wire, and what became of them.
 
 mod hostile;
+mod kinds;
 mod many;
 mod negative;
 mod outcomes;

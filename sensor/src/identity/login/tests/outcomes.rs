@@ -4,8 +4,9 @@ use LoginOutcome::{Failure, Success, Unknown};
 #[test]
 fn statuses() {
     let cases = [
-        (200, Success),
-        (204, Success),
+        // Who brings no session, and is given nothing, is nobody.
+        (200, Failure),
+        (204, Failure),
         (400, Failure),
         (401, Failure),
         (403, Failure),
@@ -14,7 +15,7 @@ fn statuses() {
         (419, Unknown),
         (422, Failure),
         (423, Failure),
-        (429, Failure),
+        (429, Unknown),
         (500, Unknown),
         (503, Unknown),
     ];
@@ -64,7 +65,9 @@ fn bodies() {
     let gone = "Content-Type: text/html\r\nSet-Cookie: auth_token=deleted0; Max-Age=0\r\n";
     let form = "<html><form><input name=p type=\"password\"></form></html>";
     let cases = [
-        (html, "<html>Welcome</html>", Success),
+        (html, "<html>Hello</html>", Unknown),
+        (jar, "<html>Hello</html>", Success),
+        (html, "<html>Hello, alice <a href=/logout>Log out</a></html>", Success),
         (html, form, Failure),
         (jar, form, Failure),
         (html, "<html>Incorrect password.</html>", Failure),

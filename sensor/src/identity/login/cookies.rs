@@ -1,0 +1,119 @@
+//! What the cookies of an answer to a login say.
+
+use super::words::Words;
+use crate::http::{Request, Response};
+
+/// What an answer's cookies say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Cookies {
+    /// One is set that only who logged in has.
+    pub(super) of_user: bool,
+    /// A cookie is set that the request did not bring. It may be the session that is begun for everybody.
+    pub(super) is_new: bool,
+    /// One that the request brought gets another value, as servers do with a session whose owner changes (OWASP Session
+    /// Management Cheat Sheet, "Renew the Session ID After Any Privilege Level Change").
+    pub(super) is_renewed: bool,
+}
+
+/// Cookies of one answer that are looked at.
+const MAX_COOKIES: usize = 32;
+
+/// Longest value of a session's number. What is longer holds the session itself, sealed, and changes with each answer.
+const MAX_NUMBER: usize = 64;
+
+impl Cookies {
+    pub(super) fn of(request: Request<'_>, response: Response<'_>) -> Self {
+        let fields = response.headers().filter(|(name, _)| name.eq_ignore_ascii_case(b"set-cookie"));
+        let mut cookies = Self::default();
+        for (_, cookie) in fields.take(MAX_COOKIES) {
+            let Some((name, value)) = given(cookie) else { continue };
+            cookies.of_user |= is_of_a_user(name, value);
+            if is_of_no_session(name) {
+                continue;
+            }
+            match brought(request, name) {
+                None => cookies.is_new = true,
+                Some(known) => {
+                    cookies.is_renewed |=
+                        known != value && known.len() <= MAX_NUMBER && value.len() <= MAX_NUMBER;
+                }
+            }
+        }
+        cookies
+    }
+}
+
+/// Name and value of a cookie that is set rather than removed.
+fn given(cookie: &[u8]) -> Option<(&[u8], &[u8])> {
+    let pair = cookie.split(|byte| *byte == b';').next().unwrap_or_default();
+    let (name, value) = pair.split_at_checked(memchr::memchr(b'=', pair)?)?;
+    let (name, value) = (name.trim_ascii(), value.get(1..)?.trim_ascii());
+    let attributes = cookie.get(pair.len()..).unwrap_or_default().to_ascii_lowercase();
+    let is_removed = value.is_empty()
+        || value.to_ascii_lowercase().starts_with(b"deleted")
+        || memchr::memmem::find(&attributes, b"max-age=0").is_some()
+        || memchr::memmem::find(&attributes, b"jan 1970").is_some()
+        || memchr::memmem::find(&attributes, b"jan-1970").is_some();
+    (!is_removed).then_some((name, value))
+}
+
+/// The value of a cookie that a request brings.
+fn brought<'r>(request: Request<'r>, name: &[u8]) -> Option<&'r [u8]> {
+    let fields = request.message().headers().filter(|(field, _)| field.eq_ignore_ascii_case(b"cookie"));
+    fields.flat_map(|(_, field)| field.split(|byte| *byte == b';')).take(128).find_map(|pair| {
+        let pair = pair.trim_ascii();
+        let value = pair.strip_prefix(name)?.strip_prefix(b"=")?;
+        Some(value)
+    })
+}
+
+/// Whether a request brings any cookie, or credentials: then it may be somebody already.
+pub(super) fn brings_any(request: Request<'_>) -> bool {
+    request.header("cookie").is_some() || request.header("authorization").is_some()
+}
+
+/// Marks against forgery, languages, consent, messages and balancers: no sessions.
+fn is_of_no_session(name: &[u8]) -> bool {
+    Words::of(name).is_none_or(|words| {
+        words.any(|word| {
+            matches!(
+                word,
+                b"csrf"
+                    | b"xsrf"
+                    | b"csrftoken"
+                    | b"antiforgery"
+                    | b"verification"
+                    | b"lang"
+                    | b"language"
+                    | b"locale"
+                    | b"flash"
+                    | b"messages"
+                    | b"message"
+                    | b"consent"
+                    | b"theme"
+                    | b"timezone"
+                    | b"awsalb"
+                    | b"awsalbcors"
+                    | b"bigipserver"
+                    | b"nonce"
+                    | b"testcookie"
+            )
+        })
+    })
+}
+
+fn is_of_a_user(name: &[u8], value: &[u8]) -> bool {
+    let Some(words) = Words::of(name) else { return false };
+    let is_before = |word: &[u8]| {
+        matches!(
+            word,
+            b"csrf" | b"xsrf" | b"verification" | b"antiforgery" | b"session" | b"state" | b"nonce"
+        )
+    };
+    let is_after = |word: &[u8]| {
+        matches!(word, b"token" | b"jwt" | b"remember" | b"identity" | b"loggedin") || word.ends_with(b"auth")
+    };
+    // `user_state=logged_in`.
+    let says_so = Words::of(value).is_some_and(|words| words.text() == b"loggedin");
+    says_so || value.len() >= 8 && !words.any(is_before) && words.any(is_after)
+}

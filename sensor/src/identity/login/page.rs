@@ -1,0 +1,168 @@
+//! What a page says about the login that it answers: its inputs, and its text without its scripts.
+
+use super::speech::{self, Speech};
+
+/// What was found in a page.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Page<'p> {
+    /// The form for a password is there.
+    pub(super) password_input: bool,
+    /// A code is asked for.
+    pub(super) code_input: bool,
+    /// It hands an assertion of who one is to another server, by a script.
+    pub(super) assertion: bool,
+    pub(super) speech: Speech,
+    /// Where a script or a `meta` element leads to.
+    pub(super) target: Option<&'p [u8]>,
+}
+
+/// Elements that are looked at.
+const MAX_ELEMENTS: usize = 8_192;
+
+/// Reads a page; what is no markup is one text.
+pub(super) fn read(body: &[u8]) -> Page<'_> {
+    let scanned = body.get(..speech::MAX_SCANNED).unwrap_or(body);
+    let mut page = Page::default();
+    let mut hidden: Option<&[u8]> = None;
+    for (index, part) in scanned.split(|byte| *byte == b'<').enumerate().take(MAX_ELEMENTS) {
+        let (tag, text) = match memchr::memchr(b'>', part) {
+            Some(end) if index > 0 => part.split_at_checked(end).unwrap_or_default(),
+            Some(_) | None if index == 0 => (&[] as &[u8], part),
+            Some(_) | None => (part, &[] as &[u8]),
+        };
+        let text = text.strip_prefix(b">").unwrap_or(text).trim_ascii();
+        let name = tag.split(|byte| byte.is_ascii_whitespace() || *byte == b'/').next().unwrap_or_default();
+        let ends = tag.strip_prefix(b"/");
+        if let Some(open) = hidden {
+            if ends.is_some_and(|end| end.trim_ascii_end().eq_ignore_ascii_case(open)) {
+                hidden = None;
+            } else {
+                continue;
+            }
+        } else if is(name, b"script") {
+            hidden = Some(b"script");
+            page.target = page.target.or_else(|| script_target(text));
+            continue;
+        } else if is(name, b"style") {
+            hidden = Some(b"style");
+            continue;
+        } else if is(name, b"input") {
+            page.input(tag);
+        } else if is(name, b"meta") && contains(tag, b"refresh") {
+            page.target = page.target.or_else(|| after(tag, b"url="));
+        } else if is(name, b"a") && contains(tag, b"logout") {
+            page.speech.welcome = true;
+        }
+        if !text.is_empty() {
+            page.speech = both(page.speech, speech::of(text));
+        }
+    }
+    page
+}
+
+impl Page<'_> {
+    fn input(&mut self, tag: &[u8]) {
+        let field = |name: &[u8]| after(tag, name);
+        if field(b"type=").is_some_and(|kind| is(kind, b"password")) {
+            // Codes are hidden as passwords are.
+            let is_code = field(b"autocomplete=").is_some_and(|of| is(of, b"one-time-code"));
+            self.password_input |= !is_code;
+            self.code_input |= is_code;
+        }
+        let names = [field(b"name="), field(b"id="), field(b"autocomplete=")];
+        self.code_input |= names.into_iter().flatten().any(is_code);
+        self.assertion |=
+            field(b"name=").is_some_and(|name| is(name, b"SAMLResponse") || is(name, b"wresult"));
+    }
+}
+
+fn is_code(name: &[u8]) -> bool {
+    is(name, b"one-time-code")
+        || super::words::Words::of(name).is_some_and(|words| {
+            super::place::is_second_factor(&words)
+                || matches!(words.text(), b"auth_code" | b"verification_code" | b"authentication_code")
+        })
+}
+
+fn both(one: Speech, other: Speech) -> Speech {
+    Speech {
+        refused: one.refused || other.refused,
+        second_factor: one.second_factor || other.second_factor,
+        welcome: one.welcome || other.welcome,
+    }
+}
+
+fn is(name: &[u8], wanted: &[u8]) -> bool {
+    name.eq_ignore_ascii_case(wanted)
+}
+
+fn contains(text: &[u8], part: &[u8]) -> bool {
+    text.windows(part.len()).any(|window| window.eq_ignore_ascii_case(part))
+}
+
+/// What follows a name and its sign of equality, without quotes.
+fn after<'t>(text: &'t [u8], name: &[u8]) -> Option<&'t [u8]> {
+    let at = text.windows(name.len()).position(|window| window.eq_ignore_ascii_case(name))?;
+    let value = text.get(at.checked_add(name.len())?..)?;
+    let value = value.trim_ascii_start();
+    let (value, ends): (_, &[u8]) = match value.split_first() {
+        Some((b'"', rest)) => (rest, b"\""),
+        Some((b'\'', rest)) => (rest, b"'"),
+        _ => (value, b" \"'>;\t\r\n"),
+    };
+    value.split(|byte| ends.contains(byte)).next()
+}
+
+/// Where a short script goes: one that does nothing else. Those of whole applications do so on some condition.
+fn script_target(script: &[u8]) -> Option<&[u8]> {
+    const SHORT: usize = 512;
+    let (b"window.location" | b"location" | b"document.location" | b"top.location" | b"self.location") =
+        script.split(|byte| matches!(byte, b'=' | b'(' | b' ')).next().map(|start| {
+            start
+                .strip_suffix(b".href")
+                .or_else(|| start.strip_suffix(b".replace"))
+                .or_else(|| start.strip_suffix(b".assign"))
+                .unwrap_or(start)
+        })?
+    else {
+        return None;
+    };
+    (script.len() <= SHORT).then(|| script.split(|byte| matches!(byte, b'"' | b'\'')).nth(1)).flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn inputs_and_texts_are_told_apart() {
+        let form = read(b"<form><input name=p type=\"password\"></form>");
+        assert!(form.password_input && !form.code_input);
+        let code = read(b"<input id=otp autocomplete=\"one-time-code\" type=text>");
+        assert!(code.code_input && !code.password_input);
+        let said = read(b"<p class=x>Identifiant ou mot de passe incorrect.</p><a href=/>Retour</a>");
+        assert!(said.speech.refused);
+        let script = read(b"<script>if (x) alert('Invalid password')</script><p>Hello</p>");
+        assert_eq!(script.speech, Speech::default(), "scripts say what may be said");
+        let out = read(b"<p>Hello</p><a class=x href=\"/logout\">Bye</a>");
+        assert!(out.speech.welcome);
+    }
+
+    #[test]
+    fn pages_lead_on() {
+        for (page, target) in [
+            ("<script>window.location=\"index.php\"</script>", Some("index.php")),
+            ("<script>window.location.href = '/home'</script>", Some("/home")),
+            ("<script>location.replace(\"/a?b\")</script>", Some("/a?b")),
+            ("<meta http-equiv=\"refresh\" content=\"0; url=/start\">", Some("/start")),
+            ("<script>var x=1; window.location='/a'</script>", None),
+            ("<p>x</p>", None),
+        ] {
+            assert_eq!(
+                read(page.as_bytes()).target.map(|target| str::from_utf8(target).unwrap()),
+                target,
+                "{page}"
+            );
+        }
+    }
+}
