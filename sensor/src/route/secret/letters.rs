@@ -40,6 +40,10 @@ const ENOUGH: usize = 14;
 /// Common pairs in 100 below which text is random. Words of the languages above have at least 75; random letters have
 /// 45.
 const USUAL: usize = 65;
+/// The same where capitals, small letters and digits mix in a long text, which words seldom do.
+const USUAL_OF_CODES: usize = 74;
+/// The length from which on a text is long.
+const LONG: usize = 20;
 
 /// Whether the letters of a text are no words.
 pub(super) fn are_random(text: &[u8]) -> bool {
@@ -52,10 +56,11 @@ pub(super) fn are_random(text: &[u8]) -> bool {
     }
     let has = |wanted: fn(&u8) -> bool| usize::from(text.iter().any(wanted));
     let kinds = [u8::is_ascii_lowercase, u8::is_ascii_uppercase, u8::is_ascii_digit].map(has);
-    let is_mixed = kinds.iter().sum::<usize>() >= 2;
+    let kinds = kinds.iter().sum::<usize>();
+    let usual = if kinds == 3 && text.len() >= LONG { USUAL_OF_CODES } else { USUAL };
     text.len() >= LETTERS
-        && pairs >= if is_mixed { FEW } else { ENOUGH }
-        && common.saturating_mul(100) < pairs.saturating_mul(USUAL)
+        && pairs >= if kinds >= 2 { FEW } else { ENOUGH }
+        && common.saturating_mul(100) < pairs.saturating_mul(usual)
 }
 
 fn follows(one: u8, other: u8) -> bool {

@@ -208,7 +208,7 @@ fn random_tokens_are_told() {
     let lower = "abcdefghijklmnopqrstuvwxyz";
     let upper = lower.to_uppercase();
     for (name, alphabet, length, most_missed) in [
-        ("base64url of 128 bits", format!("{lower}{upper}0123456789-_"), 22, 20),
+        ("base64url of 128 bits", format!("{lower}{upper}0123456789-_"), 22, 15),
         ("base64url of 256 bits", format!("{lower}{upper}0123456789-_"), 43, 3),
         ("base32 of 80 bits", format!("{upper}234567"), 16, 15),
         ("base32 of 160 bits", format!("{upper}234567"), 32, 3),
