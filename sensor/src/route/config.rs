@@ -28,7 +28,7 @@ pub struct Config {
     pub max_mixed: usize,
     /// Different words at one place until all but those of one thirty-second of the place's exchanges become
     /// `{param}`. Default 256. Fewer do where they are names: 96 of which half were asked for twice at most, or 64 of
-    /// which half have words below them that many have.
+    /// which half were asked for 16 times at most and have words below them that many have.
     pub max_words: usize,
     /// Different segments at one place that no successful exchange has confirmed; those that follow are
     /// `{other}`. Default 32.

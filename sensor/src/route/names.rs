@@ -19,8 +19,10 @@ const SELDOM: u32 = 96;
 /// It is looked at the words whenever there are so many more.
 const EVERY: u32 = 16;
 
-/// What has so few exchanges is seldom asked for.
+/// What has so few exchanges is seldom asked for, whatever stands below it; and what has so many is a word, even if the same
+/// stands below others.
 const FEW: u64 = 2;
+const MANY: u64 = 16;
 
 /// A text is common where it stands below one in so many words.
 const COMMON: usize = 8;
@@ -61,9 +63,15 @@ pub(super) fn are_names(trie: &Trie, place: NodeId) -> bool {
     }
     let words = words(trie, place);
     let half = |count: usize| count.saturating_mul(2) >= words.len();
-    let hits = |id: &&NodeId| trie.get(**id).is_some_and(|node| node.hits <= FEW);
-    if node.words >= SELDOM && half(words.iter().filter(hits).count()) {
+    let with_hits = |most: u64| {
+        let is_seldom = |id: &&NodeId| trie.get(**id).is_some_and(|node| node.hits <= most);
+        words.iter().filter(is_seldom).count()
+    };
+    if node.words >= SELDOM && half(with_hits(FEW)) {
         return true;
+    }
+    if !half(with_hits(MANY)) {
+        return false;
     }
     // Collections have members.
     let has_members = |id: &&NodeId| below(trie, **id).any(|node| node.look == Look::Typed);

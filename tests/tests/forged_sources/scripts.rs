@@ -23,6 +23,8 @@ pub(super) struct Script {
     pub(super) threat: Threat,
     /// Whether the wire alone tells whose connection it is, so that a proxy stands for its clients.
     pub(super) by_wire: bool,
+    /// Whether others log in meanwhile: where nobody does, logging in is out of order.
+    pub(super) others_log_in: bool,
     steps: fn() -> Vec<Step>,
 }
 
@@ -33,7 +35,7 @@ impl Script {
 }
 
 const fn row(name: &'static str, threat: Threat, steps: fn() -> Vec<Step>) -> Script {
-    Script { name, threat, by_wire: false, steps }
+    Script { name, threat, by_wire: false, others_log_in: false, steps }
 }
 
 /// Those that accuse clients. Spikes accuse nobody: they are of routes and of the host.
@@ -45,7 +47,7 @@ pub(super) const SCRIPTS: [Script; 11] = [
     row("credential stuffing", Threat::CredentialStuffing, || {
         (0..60).map(|n| login(n, &user(n), &secret(n), 401)).collect()
     }),
-    row("credential stuffing, spread", Threat::CredentialStuffing, spread),
+    Script { others_log_in: true, ..row("credential stuffing, spread", Threat::CredentialStuffing, spread) },
     row("account takeover", Threat::AccountTakeover, || {
         let status = |n| if n == 59 { 200 } else { 401 };
         (0..60).map(|n| login(n, &user(n), &secret(n), status(n))).collect()
@@ -65,7 +67,13 @@ pub(super) const SCRIPTS: [Script; 11] = [
             ["/.env", "/.git/config", "/.aws/credentials", "/.ssh/id_rsa", "/.htpasswd", "/wp-config.php"];
         (0..18).zip(probes.into_iter().cycle()).map(|(n, path)| get(n, path, "", 404)).collect()
     }),
-    Script { name: "slow attack", threat: Threat::SlowAttack, by_wire: true, steps: slow },
+    Script {
+        name: "slow attack",
+        threat: Threat::SlowAttack,
+        by_wire: true,
+        others_log_in: false,
+        steps: slow,
+    },
     row("stream evasion", Threat::StreamEvasion, || (0..12).map(twice).collect()),
 ];
 
@@ -99,6 +107,12 @@ fn get(n: u16, path: &str, fields: &str, status: u16) -> Step {
         copy: None,
         answer: Some(answer(status)),
     }
+}
+
+/// Somebody logs in and is let in.
+pub(super) fn honest(n: u16) -> (String, String) {
+    let step = login(n, &format!("member{n}"), &secret(n), 200);
+    (step.data.replace("client/1.0", "Mozilla/5.0"), step.answer.unwrap_or_default())
 }
 
 fn login(n: u16, user: &str, password: &str, status: u16) -> Step {

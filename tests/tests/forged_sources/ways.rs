@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use sensor_tests::hostile::{Family, Peer, Side, Wire};
 use sensor_tests::packet::flags::{ACK, FIN, PSH, RST, SYN};
 
-use super::scripts::{Script, Step};
+use super::scripts::{Script, Step, honest};
 
 /// How segments are sent. Whoever forges them sees nothing that the server sends, so it guesses numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,8 +88,14 @@ impl Player {
     pub(super) fn play(script: &Script, family: Family, via: Via, way: Way) -> Vec<u8> {
         let mut player = Self { wire: Wire::new(family), family, via, way, open: BTreeMap::new() };
         player.others();
-        for step in script.steps() {
-            player.step(&step);
+        if script.others_log_in {
+            (0..60).for_each(|number| player.log_in(number));
+        }
+        for (step, number) in script.steps().iter().zip(0_u16..) {
+            if script.others_log_in && number % 4 == 0 {
+                player.log_in(100 + number / 4);
+            }
+            player.step(step);
         }
         player.end();
         player.wire.into_file()
@@ -107,6 +113,16 @@ impl Player {
             }
             self.wire.close(&mut peer);
         }
+    }
+
+    /// An honest client logs in.
+    fn log_in(&mut self, number: u16) {
+        self.wire.wait(200_000);
+        let mut peer = self.wire.open((1_000 + u32::from(number)) * 8);
+        let (request, answer) = honest(number);
+        self.wire.up(&mut peer, request);
+        self.wire.down(&mut peer, answer);
+        self.wire.close(&mut peer);
     }
 
     fn step(&mut self, step: &Step) {
