@@ -36,11 +36,13 @@ use crate::config::Section;
 use crate::event::{Event, Exchange, Path};
 use crate::identity::KeyedHash;
 use crate::prefix::ClientNet;
+use besides::Besides;
 use judgement::{Others, judge, judge_site, says_bot, signal};
 use population::Population;
 use value::Value;
 use walk::Walk;
 
+mod besides;
 mod judgement;
 mod population;
 #[cfg(test)]
@@ -159,14 +161,6 @@ pub struct Enumeration {
     weather: Weather,
 }
 
-/// Successes of an actor on all routes, since one of its walks matters.
-#[derive(Clone, Copy, Default)]
-struct Besides {
-    all: u32,
-    /// Of PUT.
-    puts: u32,
-}
-
 /// One request for an object.
 #[derive(Clone, Copy)]
 struct Request<'a> {
@@ -241,22 +235,6 @@ impl Enumeration {
             self.pass_site((Actor::Site(site), place), now);
         } else if !asked.was_told {
             self.ask((Actor::Site(site), place), &request, signals);
-        }
-    }
-
-    /// A success of somebody who may be walking elsewhere.
-    fn pass(&mut self, actor: Actor, client: ClientNet, exchange: &Exchange<'_>) {
-        if self.besides.is_empty() {
-            return;
-        }
-        let is_put = exchange.method == Some("PUT");
-        let both = [Some(actor), (actor != Actor::Client(client)).then_some(Actor::Client(client))];
-        for actor in both.into_iter().flatten() {
-            let hash = self.besides.hash(&actor);
-            if let Some(besides) = self.besides.get(hash, &actor, exchange.seen) {
-                besides.all = besides.all.saturating_add(1);
-                besides.puts = besides.puts.saturating_add(u32::from(is_put));
-            }
         }
     }
 

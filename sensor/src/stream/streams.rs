@@ -12,7 +12,7 @@ use super::recent::Recent;
 use super::roles;
 use super::sequence::Sequence;
 use super::table::Table;
-use super::twins::{Shaken, Twins};
+use super::twins::Twins;
 use crate::capture::{Direction, Endpoint, Flags, Segment, TcpHeader};
 use crate::clock::Timestamp;
 
@@ -59,7 +59,7 @@ pub struct Streams<P: Protocol> {
     pub(super) table: Table<P::State>,
     pub(super) deadlines: Deadlines,
     pub(super) recent: Recent,
-    twins: Twins,
+    pub(super) twins: Twins,
     /// Nothing needs to be done before.
     pub(super) due: Timestamp,
     /// The entry to look at next, and when that was done last.
@@ -200,31 +200,6 @@ impl<P: Protocol> Streams<P> {
             }
             Next::Anew => self.begin_anew(index, segment),
         }
-    }
-
-    /// Stops a connection that is another one seen again, or the other one, whichever began later.
-    fn look_for_twin(&mut self, index: usize, time: Timestamp) {
-        let Some(connection) = self.table.get_mut(index) else { return };
-        let shaken = Shaken {
-            client: connection.client,
-            server: connection.server,
-            numbers: (connection.client_half.isn, connection.server_half.isn),
-            began: connection.last_seen,
-        };
-        let Some(twin) = self.twins.note(shaken) else { return };
-        let first = self.table.find(twin.client, twin.server).map(|(first, _)| first);
-        let Some(first) = first.filter(|first| *first != index) else { return };
-        // Where the other has gone on already, it stays.
-        let waits = self.table.get_mut(first).is_some_and(|first| first.phase == Phase::SynReceived);
-        let later = if waits && shaken.began < twin.began { first } else { index };
-        bump(&mut self.counters.twins);
-        self.with(later, time, |connection, context| {
-            // Its handshake is not incomplete.
-            connection.phase = Phase::Stopped;
-            connection.close(CloseCause::Stopped, context);
-            connection.last_seen = time;
-        });
-        self.table.reclass(later);
     }
 
     /// Sees to lists, bounds and instructions after a segment of a connection.

@@ -6,7 +6,11 @@
 
 use std::time::Duration;
 
+use super::connection::Phase;
+use super::counters::bump;
+use super::protocol::{CloseCause, Protocol};
 use super::sequence::Sequence;
+use super::streams::Streams;
 use crate::capture::Endpoint;
 use crate::clock::Timestamp;
 
@@ -59,5 +63,32 @@ impl Shaken {
         let same = (self.client, self.server) == (other.client, other.server);
         let port = self.client.port() == other.client.port();
         self.numbers == other.numbers && port && !same && apart <= NEARLY
+    }
+}
+
+impl<P: Protocol> Streams<P> {
+    /// Stops a connection that is another one seen again, or the other one, whichever began later.
+    pub(super) fn look_for_twin(&mut self, index: usize, time: Timestamp) {
+        let Some(connection) = self.table.get_mut(index) else { return };
+        let shaken = Shaken {
+            client: connection.client,
+            server: connection.server,
+            numbers: (connection.client_half.isn, connection.server_half.isn),
+            began: connection.last_seen,
+        };
+        let Some(twin) = self.twins.note(shaken) else { return };
+        let first = self.table.find(twin.client, twin.server).map(|(first, _)| first);
+        let Some(first) = first.filter(|first| *first != index) else { return };
+        // Where the other has gone on already, it stays.
+        let waits = self.table.get_mut(first).is_some_and(|first| first.phase == Phase::SynReceived);
+        let later = if waits && shaken.began < twin.began { first } else { index };
+        bump(&mut self.counters.twins);
+        self.with(later, time, |connection, context| {
+            // Its handshake is not incomplete.
+            connection.phase = Phase::Stopped;
+            connection.close(CloseCause::Stopped, context);
+            connection.last_seen = time;
+        });
+        self.table.reclass(later);
     }
 }
