@@ -12,7 +12,7 @@ use super::args::ReplayArgs;
 use super::check::problems_of;
 use super::say::{Out, SayError, complain, complain_json, say, say_json, stdout};
 use super::watch::Watch;
-use crate::capture::file::{CaptureFile, FileCounters, FileError};
+use crate::capture::file::{CaptureFile, FileCounters, FileError, Passed};
 use crate::clock::Timestamp;
 use crate::daemon::{Config, ConfigSource, KeyError, read_key};
 use crate::decide::Alert;
@@ -120,6 +120,13 @@ fn read(
             break;
         }
     }
+    let passed = file.counters().passed(Passed::LinkType);
+    if let Some((number, name)) = file.unread_link() {
+        complain(format!(
+            "sensor: {}: {passed} packets are passed over: link type {number} ({name}) is not supported",
+            file.name()
+        ));
+    }
     *file.counters()
 }
 
@@ -190,6 +197,7 @@ struct Summary {
     packets: u64,
     segments: u64,
     passed_over: u64,
+    seen_twice: u64,
     connections: u64,
     exchanges: u64,
     failures: u64,
@@ -218,6 +226,7 @@ impl Summary {
     fn conclude<O: Observer>(&mut self, pipeline: &Pipeline<O>) {
         let (streams, http, totals) = (pipeline.streams(), pipeline.http(), pipeline.totals());
         self.connections = streams.opened;
+        self.seen_twice = streams.twins;
         self.exchanges = totals.exchanges;
         self.failures = totals.failures;
         self.without_response = http.unpaired_requests;
@@ -258,6 +267,7 @@ impl Summary {
             (self.anomalies, "anomalies"),
             (self.alerts, "alerts"),
             (self.passed_over, "packets without a TCP segment"),
+            (self.seen_twice, "connections seen on another interface, too, and left out"),
         ] {
             if count > 0 {
                 text.push_str(&format!("; {count} {what}"));

@@ -205,7 +205,7 @@ const FORWARDED: Form<ForwardedHeader> = Form {
     kind: "the name of a header",
     example: "CF-Connecting-IP",
     read: |text| Ok(ForwardedHeader::named(text)),
-    show: |header| header.name().to_owned(),
+    show: ForwardedHeader::shown,
 };
 
 const fn name(example: &'static str) -> Form<String> {

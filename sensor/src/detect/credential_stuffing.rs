@@ -1,7 +1,9 @@
 //! Stolen pairs of name and password, tried from one client: many accounts, most of them in vain.
 //!
 //! An office or a mobile carrier behind one address has many accounts as well, but most of its logins succeed, and
-//! soon its accounts are familiar there; only failures on accounts that are not count here. What is spread over many
+//! soon its accounts are familiar there; only failures on accounts that are not count here. Nor do accounts count whose
+//! one pair is repeated, by a program with an old password, or that are logged in to in the end, by a person who mistyped.
+//! A block needs accounts that are tried once, as those of a list are (`tried`). What is spread over many
 //! clients is found by [`distributed`](super::distributed).
 
 use std::time::Duration;
@@ -11,9 +13,12 @@ use documented::DocumentedFields;
 use super::brute_force::confidence;
 use super::config::{PERCENT, Preset, Sources};
 use super::credentials::{Account, Attempt, Case, Client, Recent};
-use super::window::{Counter, Moment, Span, Spread};
+use super::window::{Counter, Moment, Span, Spread, hash_of};
 use super::{Evidence, Threat};
 use crate::config::Section;
+use tried::{Counts, Tried};
+
+mod tried;
 
 /// Thresholds.
 ///
@@ -22,11 +27,13 @@ use crate::config::Section;
 /// lies far from both. The counts of accounts are our own choice.
 #[derive(Clone, Debug, PartialEq, Eq, DocumentedFields)]
 pub struct Config {
-    /// Accounts that one client failed on within `window`.
+    /// Accounts that one client failed on within `window`. A block takes twice as many that were tried once, and half of
+    /// them left alone for a minute since; or four times as many at once; or ten times as many however they are tried.
     pub accounts: u32,
     /// The time in which those are counted.
     pub window: Duration,
-    /// Accounts that one client failed on within `long_window`.
+    /// Accounts that one client failed on within `long_window`; a block takes as many that were tried once, and half of them
+    /// left alone for a minute since.
     pub long_accounts: u32,
     /// The time in which those are counted.
     pub long_window: Duration,
@@ -79,34 +86,24 @@ impl Default for Config {
 pub(crate) struct OfClient {
     short: Tries,
     long: Tries,
+    tried: Tried,
+    /// Accounts that were logged in to.
+    passed: Spread<2>,
 }
 
 #[derive(Default)]
 struct Tries {
     passed: Counter,
     failed: Counter,
+    /// Failures that say nothing: pairs that repeat, and those of people who got in.
+    excused: Counter,
     accounts: Spread<4>,
 }
 
 impl Tries {
-    fn observe(&mut self, attempt: &Attempt<'_>, account: u64, span: Span) {
-        if attempt.failed {
-            self.failed.add(attempt.now, span);
-            self.accounts.insert(account, attempt.now, span);
-        } else {
-            self.passed.add(attempt.now, span);
-        }
-    }
-
-    /// Accounts, where they may be so many; else 0: no client fails on more accounts than times, and that is
-    /// counted faster.
-    fn accounts(&self, now: Moment, span: Span, threshold: u32) -> u32 {
-        if self.failed.count(now, span) < threshold { 0 } else { self.accounts.count(now, span) }
-    }
-
-    /// Failures and attempts.
+    /// Failures that count, and attempts.
     fn counts(&self, now: Moment, span: Span) -> (u32, u32) {
-        let failed = self.failed.count(now, span);
+        let failed = self.failed.count(now, span).saturating_sub(self.excused.count(now, span));
         (failed, failed.saturating_add(self.passed.count(now, span)))
     }
 
@@ -116,10 +113,34 @@ impl Tries {
     }
 }
 
+impl OfClient {
+    /// Accounts, where they may be so many; else none: no client fails on more accounts than times, and that is counted
+    /// faster.
+    fn accounts(&self, tries: &Tries, now: Moment, span: Span, threshold: u32) -> Counts {
+        if tries.counts(now, span).0 < threshold {
+            return Counts::default();
+        }
+        let mut counts = self.tried.count(now, span);
+        // Those that are not remembered one by one.
+        let more = tries.accounts.count(now, span).saturating_sub(counts.known);
+        if self.tried.is_full() {
+            counts.open = counts.open.saturating_add(more);
+            counts.once = counts.once.saturating_add(more);
+        }
+        counts
+    }
+}
+
 /// Failures of one kind that outnumber the rest, though not by the ratio, are somebody among many who share the
 /// address: that takes so many times the accounts to be told, and leads to no block.
 const AMONG_OTHERS: u32 = 3;
 const MOST: u32 = 60;
+
+/// A block takes so many times the accounts that alert, tried once each, where as many as alert were left alone since; so
+/// many where they come at once, which is more than a class of pupils; so many however they are tried.
+const LISTED: u32 = 2;
+const AT_ONCE: u32 = 4;
+const ANYHOW: u32 = 10;
 
 /// The rule.
 pub(crate) struct Rule {
@@ -139,8 +160,25 @@ impl Rule {
         if attempt.failed && attempt.familiar {
             return;
         }
-        client.stuffing.short.observe(attempt, account, self.window);
-        client.stuffing.long.observe(attempt, account, self.long);
+        let (now, state) = (attempt.now, &mut client.stuffing);
+        let windows = [(&mut state.short, self.window), (&mut state.long, self.long)];
+        if !attempt.failed {
+            let excused = state.tried.passed(account);
+            state.passed.insert(account, now, self.long);
+            for (tries, span) in windows {
+                tries.passed.add(now, span);
+                (0..excused).for_each(|_| tries.excused.add(now, span));
+            }
+            return;
+        }
+        let repeats = state.tried.failed(account, attempt.password.map(hash_of), now, self.long);
+        for (tries, span) in windows {
+            tries.failed.add(now, span);
+            tries.accounts.insert(account, now, span);
+            if repeats {
+                tries.excused.add(now, span);
+            }
+        }
     }
 
     /// Whether nothing is the matter with a client so far.
@@ -160,15 +198,22 @@ impl Rule {
             return None;
         }
         let (now, state, config) = (attempt.now, &client.stuffing, &self.config);
-        let accounts = state.short.accounts(now, self.window, config.accounts);
-        let long_accounts = state.long.accounts(now, self.long, config.long_accounts);
-        let short =
-            accounts >= config.accounts && state.short.has_ratio(now, self.window, config.failure_ratio);
-        let long = long_accounts >= config.long_accounts
-            && state.long.has_ratio(now, self.long, config.failure_ratio);
-        let among = accounts >= config.accounts.saturating_mul(AMONG_OTHERS)
-            && state.short.has_ratio(now, self.window, MOST);
-        let block = (short || long) && attempt.outweighs_neighbours(accounts.max(long_accounts));
+        let (few, many) = (config.accounts, config.long_accounts);
+        let lately = state.accounts(&state.short, now, self.window, few);
+        let all = state.accounts(&state.long, now, self.long, many);
+        let short = lately.open >= few && state.short.has_ratio(now, self.window, config.failure_ratio);
+        let long = all.open >= many && state.long.has_ratio(now, self.long, config.failure_ratio);
+        let among =
+            lately.open >= few.saturating_mul(AMONG_OTHERS) && state.short.has_ratio(now, self.window, MOST);
+        let is_list = (lately.once >= few.saturating_mul(LISTED) && lately.settled >= few)
+            || lately.once >= few.saturating_mul(AT_ONCE)
+            || lately.open >= few.saturating_mul(ANYHOW);
+        let clear = (short && is_list) || (long && all.once >= many && all.settled >= many / 2);
+        let accounts = lately.open.max(all.open);
+        // Who logs in here, before or amid the failures, would be hit.
+        let amid = state.passed.count(now, self.long);
+        let outweighs = accounts >= amid.saturating_mul(10) && attempt.outweighs_neighbours(accounts);
+        let block = clear && outweighs;
         (short || long || among).then(|| Case {
             threat: Threat::CredentialStuffing,
             subject: attempt.subject(),
@@ -179,21 +224,25 @@ impl Rule {
 
     pub(crate) fn explain(&self, attempt: &Attempt<'_>, client: &Client, recent: &Recent) -> Account {
         let (now, who, config) = (attempt.now, attempt.client, &self.config);
-        let is_short = client.stuffing.short.accounts.count(now, self.window) >= config.accounts;
+        let state = &client.stuffing;
+        let is_short =
+            state.accounts(&state.short, now, self.window, config.accounts).open >= config.accounts;
         let (tries, span, threshold, window) = if is_short {
-            (&client.stuffing.short, self.window, config.accounts, config.window)
+            (&state.short, self.window, config.accounts, config.window)
         } else {
-            (&client.stuffing.long, self.long, config.long_accounts, config.long_window)
+            (&state.long, self.long, config.long_accounts, config.long_window)
         };
-        let (accounts, (failed, all)) = (tries.accounts.count(now, span), tries.counts(now, span));
+        let (counts, (failed, all)) = (state.accounts(tries, now, span, 0), tries.counts(now, span));
+        let (accounts, amid) = (counts.open, state.passed.count(now, self.long));
         let evidence = Evidence::default()
             .with("accounts", u64::from(accounts))
             .with("accounts_threshold", u64::from(threshold))
+            .with("accounts_tried_once", u64::from(counts.once))
             .with("failures", u64::from(failed))
             .with("attempts", u64::from(all))
             .with("failure_ratio", share(failed, all))
             .with("failure_ratio_threshold", share(config.failure_ratio, 100))
-            .with("accounts_logged_in_before", u64::from(attempt.neighbours))
+            .with("accounts_logged_in_before", u64::from(attempt.neighbours.max(amid)))
             .showing(recent.samples(|seen| attempt.is_from(seen) && seen.failed));
         Account {
             confidence: confidence(accounts, threshold),

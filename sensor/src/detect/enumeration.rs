@@ -10,7 +10,15 @@
 //!   like from outside, or a crawler; who guesses blindly hits holes, and then it is beyond doubt.
 //! * or far more objects than clients of the route usually ask for, which is told, and no more.
 //!
-//! A request that was refused for its credentials (401) or its rate (429) says nothing about objects.
+//! A request that was refused for its credentials (401) or its rate (429) says nothing about objects. Nor does
+//!
+//! * that a digest or a random number is not there (404, 410): nobody guesses those. Caches are asked for them.
+//! * that what is to be deleted is gone (DELETE with credentials): programs that clear away repeat it.
+//! * a miss that leads to a success of PUT: what a cache had not, its client makes and puts there.
+//!
+//! Who has success elsewhere in between (pages that show what is missing), or has credentials and is told that objects are
+//! absent rather than forbidden, is judged by several times the counts; and who walks from page to page through what is
+//! there is told, and no more.
 //!
 //! Refusals of clients that were not told of themselves count for their site as well, an IPv6 network of 48 bits. What a
 //! page of another site makes a browser ask for is counted apart, told, and accuses nobody.
@@ -28,11 +36,13 @@ use crate::config::Section;
 use crate::event::{Event, Exchange, Path};
 use crate::identity::KeyedHash;
 use crate::prefix::ClientNet;
-use judgement::{judge, judge_site, says_bot, signal};
+use besides::Besides;
+use judgement::{Others, judge, judge_site, says_bot, signal};
 use population::Population;
 use value::Value;
 use walk::Walk;
 
+mod besides;
 mod judgement;
 mod population;
 #[cfg(test)]
@@ -105,6 +115,16 @@ const ROUTES: u32 = 2_048;
 /// Principals and routes of which a habit is known.
 const HABITS: u32 = 8_192;
 
+/// Counts for misses are so many times larger for who has credentials, and for who has success elsewhere in between.
+const WITH_CREDENTIALS: u32 = 2;
+const WITH_PAGES: u32 = 4;
+
+/// A page shows at most so many objects.
+const PAGE: u32 = 100;
+
+/// Of refusals, one in so many may be forbidden (403) rather than absent.
+const FORBIDDEN: u32 = 10;
+
 /// Requests of a principal that count as its client's, too.
 const YOUNG: u32 = 3;
 
@@ -136,6 +156,8 @@ pub struct Enumeration {
     walks: Recent<Key, Walk>,
     routes: Recent<u64, Population>,
     habits: Recent<Key, Habit>,
+    /// What those did besides whose walks matter.
+    besides: Recent<Actor, Besides>,
     weather: Weather,
 }
 
@@ -167,6 +189,7 @@ impl Enumeration {
             walks: Recent::new(config.entries, WINDOW.saturating_mul(2), seed),
             routes: Recent::new(ROUTES, HABIT, seed),
             habits: Recent::new(HABITS, HABIT, seed),
+            besides: Recent::new(HABITS, WINDOW, seed),
             weather: Weather::new(),
         }
     }
@@ -178,6 +201,10 @@ impl Enumeration {
         let crowd = self.walks.hash_of_key(&client.owner());
         self.weather.note(crowd, status >= 400, now);
         let failed = matches!(status, 403 | 404 | 410);
+        let actor = exchange.principal.map_or(Actor::Client(client), Actor::Principal);
+        if (200..400).contains(&status) {
+            self.pass(actor, client, exchange);
+        }
         let (Some(path), Some(route)) = (exchange.path.as_ref().map(Path::whole), exchange.route) else {
             return;
         };
@@ -186,12 +213,15 @@ impl Enumeration {
         }
         let Some(value) = value::of(path, route) else { return };
         let place = self.walks.hash_of(route.as_bytes());
+        // Whoever clears away does not care whether it is gone already.
+        if failed && status != 403 && exchange.method == Some("DELETE") && exchange.principal.is_some() {
+            return;
+        }
         let request = Request { client, value, failed, crowd, exchange };
         if exchange.cross_site {
             self.ask((Actor::Foreign(client), place), &request, signals);
             return;
         }
-        let actor = exchange.principal.map_or(Actor::Client(client), Actor::Principal);
         let mut asked = self.ask((actor, place), &request, signals);
         if matches!(actor, Actor::Principal(_)) {
             if asked.requests > YOUNG {
@@ -222,10 +252,19 @@ impl Enumeration {
         let now = exchange.seen;
         let who = Offender::of(client, exchange);
         let object = self.walks.hash_of(value.object);
+        let may_be_told = failed && exchange.status != Some(403) && value.is_unguessable();
         let Some(walk) = self.walks.touch(key, now, || Walk::new(now, who)) else { return Asked::default() };
         let is_over = now.since(walk.began) > WINDOW;
         let over = is_over.then(|| std::mem::replace(walk, Walk::new(now, who)));
+        if may_be_told && walk.is_no_neighbour(value.head()) {
+            let asked = Asked { requests: walk.exchanges, was_told: true };
+            if let Some(over) = over {
+                self.conclude(&key, &over, now);
+            }
+            return asked;
+        }
         walk.several |= walk.who.client != who.client;
+        walk.forbidden = walk.forbidden.saturating_add(u32::from(exchange.status == Some(403)));
         let is_new = walk.note(object, value.number, failed);
         let asked = Asked { requests: walk.exchanges, was_told: walk.told.is_some() };
         let is_refused = failed && walk.failures == 1;
@@ -277,7 +316,9 @@ impl Enumeration {
         let habit = self.habits.hash(&key);
         let habit = self.habits.get(habit, &key, now);
         let habit = habit.filter(|habit| now.since(habit.since) >= HABIT_AGE).map_or(0, |habit| habit.most);
+        let besides = self.besides.touch(key.0, now, Besides::default).copied().unwrap_or_default();
         let Some(walk) = self.walks.get(place, &key, now) else { return };
+        let others = Others { pages: walk.pages(besides.all), puts: besides.puts };
         walk.is_bot = exchange.user_agent.as_ref().is_some_and(|agent| says_bot(agent.whole()));
         if walk.samples.len() < Evidence::MAX_SAMPLES && (failed || walk.samples.is_empty()) {
             walk.samples.push(Sample::of(exchange));
@@ -285,7 +326,7 @@ impl Enumeration {
         let found = match key.0 {
             Actor::Site(_) => judge_site(&self.config, self.sources, walk, bad),
             Actor::Client(_) | Actor::Principal(_) | Actor::Foreign(_) => {
-                judge(&self.config, walk, key.0, usual, bad, habit)
+                judge(&self.config, walk, (key.0, others), usual, bad, habit)
             }
         };
         let Some(found) = found else { return };

@@ -51,7 +51,7 @@ impl Mechanism {
             ForwardedHeader::Forwarded => Self::Forwarded,
             ForwardedHeader::XForwardedFor => Self::XForwardedFor,
             ForwardedHeader::XRealIp => Self::XRealIp,
-            ForwardedHeader::Single(_) => Self::Header,
+            ForwardedHeader::Single(_) | ForwardedHeader::WithPort(_) => Self::Header,
         }
     }
 
@@ -76,6 +76,8 @@ pub(super) struct Clients {
     trusted: Trusted,
     /// Of all headers that are looked at, by rank.
     mechanisms: Vec<Mechanism>,
+    /// A bit for each of them whose addresses always have a port.
+    with_port: u8,
     /// How many of them, from the first, are believed; the others are only compared.
     believed: usize,
     max_elements: usize,
@@ -86,6 +88,10 @@ impl Clients {
         Self {
             trusted: Trusted::new(&config.trusted_proxies),
             mechanisms: config.looked_at().map(Mechanism::of).collect(),
+            with_port: config.looked_at().zip(0_u32..).fold(0, |bits, (header, rank)| {
+                let has_port = matches!(header, ForwardedHeader::WithPort(_));
+                bits | u8::from(has_port).wrapping_shl(rank)
+            }),
             believed: config.forwarded_headers.len(),
             max_elements: config.max_elements,
         }
@@ -159,7 +165,13 @@ impl Clients {
                 }
             }
             let mut anomalies = Anomalies::default();
-            let mut walk = Walk { clients: self, mechanism: *mechanism, trusts, anomalies: &mut anomalies };
+            let mut walk = Walk {
+                clients: self,
+                mechanism: *mechanism,
+                has_port: self.with_port & bit != 0,
+                trusts,
+                anomalies: &mut anomalies,
+            };
             let address = walk.run(&lines);
             if is_believed {
                 client.anomalies.extend(anomalies);
@@ -232,6 +244,8 @@ impl<'a> Lines<'a> {
 struct Walk<'c> {
     clients: &'c Clients,
     mechanism: Mechanism,
+    /// Whether its addresses always have a port.
+    has_port: bool,
     /// Whether the sender of the header is believed.
     trusts: bool,
     anomalies: &'c mut Anomalies,
@@ -252,7 +266,11 @@ impl Walk<'_> {
             if element.is_empty() {
                 continue;
             }
-            let node = if quotes { parse_element(element) } else { node::parse(element) };
+            let node = match (quotes, self.has_port) {
+                (true, _) => parse_element(element),
+                (false, true) => node::parse_with_port(element),
+                (false, false) => node::parse(element),
+            };
             if walking {
                 walking = self.step(node, &mut told);
             } else {

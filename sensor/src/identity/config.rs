@@ -17,7 +17,13 @@ pub enum ForwardedHeader {
     /// Another header of one address, by name, such as `CF-Connecting-IP`, `True-Client-IP` or
     /// `Fastly-Client-IP`.
     Single(String),
+    /// Another header of one address that always has a port behind it, IPv6 without brackets, too: what follows the last
+    /// colon is the port. `CloudFront-Viewer-Address`, and those that are configured as `name:port`.
+    WithPort(String),
 }
+
+/// Ends the name of a header whose addresses always have a port.
+const PORT: &str = ":port";
 
 impl ForwardedHeader {
     /// The header of a name in any case.
@@ -27,7 +33,11 @@ impl ForwardedHeader {
             "forwarded" => Self::Forwarded,
             "x-forwarded-for" => Self::XForwardedFor,
             "x-real-ip" => Self::XRealIp,
-            other => Self::Single(other.to_owned()),
+            name @ "cloudfront-viewer-address" => Self::WithPort(name.to_owned()),
+            other => match other.strip_suffix(PORT) {
+                Some(name) => Self::WithPort(name.to_owned()),
+                None => Self::Single(other.to_owned()),
+            },
         }
     }
 
@@ -38,8 +48,17 @@ impl ForwardedHeader {
             Self::Forwarded => "forwarded",
             Self::XForwardedFor => "x-forwarded-for",
             Self::XRealIp => "x-real-ip",
-            Self::Single(name) => name,
+            Self::Single(name) | Self::WithPort(name) => name,
         }
+    }
+}
+
+impl ForwardedHeader {
+    /// As it is configured.
+    #[must_use]
+    pub fn shown(&self) -> String {
+        let port = if matches!(self, Self::WithPort(_)) { PORT } else { "" };
+        format!("{}{port}", self.name())
     }
 }
 
@@ -57,7 +76,8 @@ pub struct Config {
     pub trusted_proxies: Vec<IpNet>,
     /// Forwarding headers that are believed of trusted proxies, the preferred first, at most 8. Nearly every proxy
     /// appends its peer to `X-Forwarded-For`. Other headers are taken for one address each, such as
-    /// `CF-Connecting-IP`.
+    /// `CF-Connecting-IP`. Where a header always has a port behind the address, write `name:port`: of IPv6 without brackets,
+    /// nothing else tells the port from a part of the address. `CloudFront-Viewer-Address` is known to be such.
     ///
     /// A proxy that sets one of these and passes on the others lets its clients choose their address through
     /// a preferred one, and through any other where the preferred tells none: list only what the proxies set or
@@ -236,6 +256,14 @@ mod tests {
             assert_eq!(ForwardedHeader::named(name).name(), name.to_ascii_lowercase());
         }
         assert_eq!(ForwardedHeader::named("X-FORWARDED-FOR"), ForwardedHeader::XForwardedFor);
+        for name in ["CloudFront-Viewer-Address", "cloudfront-viewer-address:port"] {
+            let expected = ForwardedHeader::WithPort("cloudfront-viewer-address".to_owned());
+            assert_eq!(ForwardedHeader::named(name), expected);
+        }
+        assert_eq!(ForwardedHeader::named("X-Viewer:Port"), ForwardedHeader::WithPort("x-viewer".to_owned()));
+        for name in ["x-viewer:port", "forwarded", "x-client-ip"] {
+            assert_eq!(ForwardedHeader::named(name).shown(), name);
+        }
     }
 
     #[test]

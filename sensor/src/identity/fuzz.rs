@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use super::{Config, ForwardedHeader, Identifier, Identity, Key, Mechanism};
+use super::{Answered, Config, ForwardedHeader, Identifier, Identity, Key, Mechanism};
 
 pub use super::login::fuzz::login;
 
@@ -29,7 +29,8 @@ pub fn identity(data: &[u8]) {
         ..Config::default()
     };
     let Ok(mut identifier) = Identifier::new(&config, &Key::from_bytes([1; 32])) else { return };
-    let mut run = || identifier.identify(peer, proxied, headers.iter().copied(), query, Some(200));
+    let answered = Answered { method: "GET", route: Some("/a"), status: Some(200), proven: true };
+    let mut run = || identifier.identify(peer, proxied, headers.iter().copied(), query, &answered);
     let identity = run();
     assert_eq!(identity, run());
     check_client(&identity, peer, trusted, proxied);

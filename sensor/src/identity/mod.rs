@@ -10,7 +10,7 @@
 //!
 //! Nothing is verified. A JWT's subject is what the token says (see [`Kind::Jwt`]), a session is what the
 //! cookie says. So a name that anybody can claim stands for a request only where the server's answers say that it
-//! believed the claim (`accepted`); else the credentials stand for themselves.
+//! checked the claim (`accepted`); else the credentials stand for themselves.
 
 mod accepted;
 mod anomaly;
@@ -36,6 +36,7 @@ mod tests;
 use std::fmt;
 use std::net::IpAddr;
 
+pub use accepted::Answered;
 pub use anomaly::{Anomalies, Anomaly, Counters};
 pub use client::Mechanism;
 pub use config::{Config, ConfigError, ForwardedHeader, MAX_FORWARDED_HEADERS, MAX_NAMES};
@@ -68,7 +69,7 @@ pub struct Identity {
     pub mechanism: Mechanism,
     /// What the credentials stand for. Of several, in this order: JWT subject, API key, basic authentication,
     /// other bearer token, session cookie. Of API keys, a header comes before a parameter.
-    /// A subject or a user that the server did not accept is not what they stand for: they do themselves.
+    /// A subject or a user that the server was not seen to check and accept is not what they stand for: they do themselves.
     pub principal: Option<KeyedHash>,
     /// Whether a page of another site made a browser ask, as the headers say.
     pub cross_site: bool,
@@ -111,27 +112,28 @@ impl Identifier {
     /// * `headers`: names and values of the request's header fields in order. They are walked once; again
     ///   only where a cookie or forwarding header is repeated.
     /// * `query`: the target's query without the question mark; empty where there is none.
-    /// * `status`: that of the answer, where one was seen.
+    /// * `answered`: how, and on which route. A claim that an answer confirms is believed.
     pub fn identify<'a>(
         &mut self,
         peer: IpAddr,
         proxied: Option<IpAddr>,
         headers: impl Iterator<Item = (&'a [u8], &'a [u8])> + Clone,
         query: &'a [u8],
-        status: Option<u16>,
+        answered: &Answered<'_>,
     ) -> Identity {
         let collected = Collected::from_headers(&self.roles, headers.clone());
         let client = self.clients.find(peer, proxied, &collected, &self.roles, headers.clone());
         let mut anomalies = client.anomalies;
         let principal =
-            self.principals.find(&collected, &self.roles, headers, (query, status), &mut anomalies);
+            self.principals.find(&collected, &self.roles, headers, (query, answered), &mut anomalies);
         let peer = peer.to_canonical();
         let counters = &mut self.counters;
         counters.exchanges = counters.exchanges.saturating_add(1);
         counters.forwarded_untrusted =
             counters.forwarded_untrusted.saturating_add(client.forwarded_untrusted.into());
         counters.proxy_untrusted = counters.proxy_untrusted.saturating_add(client.proxy_untrusted.into());
-        if client.forwarded_untrusted || client.proxy_untrusted {
+        // Whoever is told of may be taken for a proxy that is missing in the configuration.
+        if answered.proven && (client.forwarded_untrusted || client.proxy_untrusted) {
             self.forwarders.note(peer);
         }
         count(counters.mechanisms.get_mut(client.mechanism as usize));

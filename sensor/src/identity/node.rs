@@ -30,7 +30,22 @@ pub(super) fn parse(text: &[u8]) -> Node {
     } else {
         without_port(text)
     };
-    address.and_then(parse_address).map_or(Node::Malformed, Node::Address)
+    // A port behind IPv6 without brackets can be told where the whole is no address.
+    let address = address.and_then(parse_address).or_else(|| before_port(text));
+    address.map_or(Node::Malformed, Node::Address)
+}
+
+/// Reads an address that always has a port behind it: what follows the last colon.
+pub(super) fn parse_with_port(text: &[u8]) -> Node {
+    before_port(text.trim_ascii()).map_or_else(|| parse(text), Node::Address)
+}
+
+/// The IPv6 address before the last colon and a port.
+fn before_port(text: &[u8]) -> Option<IpAddr> {
+    let (address, port) = text.split_at_checked(memchr::memrchr(b':', text)?)?;
+    let is_v6 = address.contains(&b':') && !address.ends_with(b":") || address.ends_with(b"::");
+    let is_port = is_port(port) && port.get(1) != Some(&b'_');
+    if is_v6 && is_port { parse_address(address) } else { None }
 }
 
 /// One colon separates a port; more are IPv6.
@@ -109,6 +124,36 @@ mod tests {
     }
 
     #[test]
+    fn what_follows_the_last_colon_is_the_port_where_there_always_is_one() {
+        for (text, address) in [
+            ("2001:db8::17:443", "2001:db8::17"),
+            ("2001:db8:1:2:3:4:5:7:46532", "2001:db8:1:2:3:4:5:7"),
+            ("2001:db8:::46532", "2001:db8::"),
+            ("::1:80", "::1"),
+            ("::ffff:192.0.2.1:80", "192.0.2.1"),
+            ("192.0.2.1:4711", "192.0.2.1"),
+            ("[2001:db8::17]:4711", "2001:db8::17"),
+            // Without one after all.
+            ("192.0.2.1", "192.0.2.1"),
+            ("2001:db8::", "2001:db8::"),
+        ] {
+            assert_eq!(parse_with_port(text.as_bytes()), Node::Address(address.parse().unwrap()), "{text}");
+        }
+        assert_eq!(parse_with_port(b"2001:db8::17:123456"), Node::Malformed);
+        assert_eq!(parse_with_port(b"unknown"), Node::Hidden);
+    }
+
+    proptest! {
+        /// Whatever the address and the port, both are told apart.
+        #[test]
+        fn a_port_behind_an_address_is_left_out(bits in any::<u128>(), port in any::<u16>()) {
+            let address = std::net::Ipv6Addr::from_bits(bits);
+            let expected = Node::Address(IpAddr::V6(address).to_canonical());
+            prop_assert_eq!(parse_with_port(format!("{address}:{port}").as_bytes()), expected);
+        }
+    }
+
+    #[test]
     fn nodes() {
         let cases = [
             ("192.0.2.1", Some("192.0.2.1")),
@@ -135,6 +180,13 @@ mod tests {
             ("fe80::1%eth0", None),
             ("example.org", None),
             ("0000:0000:0000:0000:0000:0000:0000:0000:0000:0001", None),
+            // The whole is an address.
+            ("2001:db8::17:443", Some("2001:db8::17:443")),
+            // It is none: eight groups and more, or more digits than a group has.
+            ("2001:db8:1:2:3:4:5:7:443", Some("2001:db8:1:2:3:4:5:7")),
+            ("2001:db8::17:46532", Some("2001:db8::17")),
+            ("2001:db8::17:465321", None),
+            ("2001:db8:1:2:3:4:5:7:8:443", None),
         ];
         for (text, address) in cases {
             let expected = address.map_or(Node::Malformed, |address| Node::Address(address.parse().unwrap()));

@@ -2,7 +2,7 @@
 
 use zeroize::Zeroizing;
 
-use super::accepted::Accepted;
+use super::accepted::{Accepted, Answered};
 use super::anomaly::{Anomalies, Anomaly};
 use super::collect::{Collected, Role};
 use super::config::Config;
@@ -50,7 +50,7 @@ enum Parameter {
 /// The configuration, made ready, and room to decode to.
 pub(super) struct Principals {
     hasher: Hasher,
-    accepted: Accepted,
+    pub(super) accepted: Accepted,
     parameters: Names<Parameter>,
     max_parameters: usize,
     /// Ranks are those of the configuration.
@@ -101,7 +101,7 @@ impl Principals {
         collected: &Collected<'a>,
         roles: &Names<Role>,
         headers: impl Iterator<Item = (&'a [u8], &'a [u8])>,
-        (query, status): (&'a [u8], Option<u16>),
+        (query, answered): (&'a [u8], &Answered<'_>),
         anomalies: &mut Anomalies,
     ) -> Option<KeyedHash> {
         let mut found = Found::default();
@@ -123,7 +123,9 @@ impl Principals {
         } else if let Some(line) = collected.cookie {
             self.take_cookies(&mut found, std::iter::once(line), anomalies);
         }
-        self.choose(&found, status, anomalies)
+        let principal = self.choose(&found, answered, anomalies);
+        self.accepted.learn(answered, principal.is_none() && collected.authorization.is_none());
+        principal
     }
 
     /// The user and the password of an `Authorization` field whose credentials come with each request, as a login's:
@@ -144,22 +146,22 @@ impl Principals {
     fn choose(
         &mut self,
         found: &Found<'_>,
-        status: Option<u16>,
+        answered: &Answered<'_>,
         anomalies: &mut Anomalies,
     ) -> Option<KeyedHash> {
         if let Some(token) = found.bearer
             && let Some(subject) = self.subject(token)
         {
-            return Some(self.claimed(subject, Kind::Bearer, token, status));
+            return Some(self.claimed(subject, Kind::Bearer, token, answered));
         }
         if let Some(key) = found.api_key {
-            return Some(self.token(Kind::ApiKey, key, status));
+            return Some(self.token(Kind::ApiKey, key, answered));
         }
         if let Some(credentials) = found.basic {
             match jwt::basic(credentials, &mut self.decoded) {
                 Some((user, _)) if !user.is_empty() => {
                     let user = self.hasher.folded(Kind::Basic, user);
-                    return Some(self.claimed(user, Kind::Basic, credentials, status));
+                    return Some(self.claimed(user, Kind::Basic, credentials, answered));
                 }
                 Some(_) => {}
                 None => anomalies.add(Anomaly::CredentialsMalformed),
@@ -168,13 +170,13 @@ impl Principals {
         if let Some(token) = found.bearer {
             return Some(self.hash_decoded(Kind::Bearer, token));
         }
-        found.session.map(|session| self.token(Kind::Session, session, status))
+        found.session.map(|session| self.token(Kind::Session, session, answered))
     }
 
     /// A token that is a JWT stands for its subject, wherever it was found: it is replaced every few minutes.
-    fn token(&mut self, kind: Kind, value: &[u8], status: Option<u16>) -> KeyedHash {
+    fn token(&mut self, kind: Kind, value: &[u8], answered: &Answered<'_>) -> KeyedHash {
         match self.subject(value) {
-            Some(subject) => self.claimed(subject, kind, value, status),
+            Some(subject) => self.claimed(subject, kind, value, answered),
             None => self.hash_decoded(kind, value),
         }
     }
@@ -185,9 +187,9 @@ impl Principals {
         claim: KeyedHash,
         kind: Kind,
         credentials: &[u8],
-        status: Option<u16>,
+        answered: &Answered<'_>,
     ) -> KeyedHash {
-        if self.accepted.believes(&claim, credentials, status) {
+        if self.accepted.believes(&claim, credentials, answered) {
             claim
         } else {
             self.hash_decoded(kind, credentials)

@@ -27,7 +27,7 @@ use crate::event::{
     Redactor, Source, UserAgent,
 };
 use crate::http::{self, Http};
-use crate::identity::{self, Identifier, Key};
+use crate::identity::{self, Answered, Identifier, Key};
 use crate::route::{self, Routes};
 use crate::stream::{self, Instruction, Streams};
 
@@ -232,20 +232,21 @@ struct Finish<O> {
 impl<O: Observer> http::Sink for Finish<O> {
     fn exchange(&mut self, connection: &http::Connection, exchange: &http::Exchange<'_>) {
         let request = exchange.request;
-        let response = exchange.response;
-        let status = response.map(|response| response.status()).filter(|status| *status != 0);
-        let peer = connection.client.address();
+        let status = exchange.response.map(|response| response.status()).filter(|status| *status != 0);
         let proxied = connection.proxy.as_ref().and_then(|proxy| proxied_address(proxy));
         let headers = request.into_iter().flat_map(|request| request.message().headers());
         let query = request.and_then(|request| request.query()).unwrap_or_default();
-        let identity = self.identifier.identify(peer, proxied, headers, query, status);
         // Of what is no request nothing is told but that it was there.
         let told = request.filter(|request| request.has_line());
         let path = told.map(|request| request.path()).filter(|path| !path.is_empty());
         // What nobody proves to have sent teaches nothing.
-        let learned = status.filter(|_| connection.proven);
-        let route = path.map(|path| self.routes.observe(path, learned));
-        let (place, route) = (route, route.map(|route| self.routes.text(route)));
+        let place = path.map(|path| self.routes.observe(path, status.filter(|_| connection.proven)));
+        let route = place.map(|route| self.routes.text(route));
+        let method = told.map(|request| request.method_name());
+        let answered =
+            Answered { method: method.unwrap_or_default(), route, status, proven: connection.proven };
+        let identity =
+            self.identifier.identify(connection.client.address(), proxied, headers, query, &answered);
         let login = self.identifier.login(exchange, route);
         let (read, uncounted) = self.identifier.further();
         let cross_site = identity.cross_site && request.is_some_and(Identifier::browsers_send);
@@ -261,7 +262,7 @@ impl<O: Observer> http::Sink for Finish<O> {
             server_port: connection.server.port(),
             peer: identity.peer,
             http_version: version(exchange),
-            method: told.map(|request| request.method_name()),
+            method,
             host: told.and_then(|request| request.host()).map(|host| Host::new(host, redactor)),
             path: path.map(|path| Path::new(path, redactor)),
             object: path.map(|path| Object::new(path, route, redactor)).unwrap_or_default(),
@@ -269,7 +270,7 @@ impl<O: Observer> http::Sink for Finish<O> {
             query_keys: QueryKeys::of(query),
             status,
             request_bytes: request.and_then(|request| request.message().body_wire_length()),
-            response_bytes: response.and_then(|response| response.message().body_wire_length()),
+            response_bytes: exchange.response.and_then(|response| response.message().body_wire_length()),
             duration_us: duration.map(|duration| u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)),
             user_agent: agent.map(|agent| UserAgent::new(agent, redactor)),
             content_type: content_type.map(|kind| MediaType::new(kind, redactor)),

@@ -27,7 +27,8 @@ pub struct Config {
     /// until they become `{param}`. Default 64.
     pub max_mixed: usize,
     /// Different words at one place until all but those of one thirty-second of the place's exchanges become
-    /// `{param}`. Default 256.
+    /// `{param}`. Default 256. Fewer do where they are names: 96 of which half were asked for twice at most, or 64 of
+    /// which half were asked for 16 times at most and have words below them that many have.
     pub max_words: usize,
     /// Different segments at one place that no successful exchange has confirmed; those that follow are
     /// `{other}`. Default 32.

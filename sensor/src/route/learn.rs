@@ -2,6 +2,7 @@
 
 use super::classify::Parameter;
 use super::config::{Config, Counters};
+use super::names::{Below, are_names};
 use super::segment::{Cut, Look, Raw, Scratch, Text};
 use super::trie::{Node, NodeId, ROOT, Scope, Trie};
 
@@ -38,7 +39,8 @@ pub(super) enum Place {
     Left(NodeId),
 }
 
-/// Words with at least this part of their place's exchanges stay when it collapses: one in 32.
+/// Words with at least this part of their place's exchanges stay when it collapses, if nothing stands below them that does
+/// below many: one in 32.
 const KEPT_SHARE: u64 = 32;
 
 /// Unconfirmed nodes are at most this part of all: a scanner cannot take the others' room. One in 4.
@@ -206,7 +208,9 @@ impl Learner {
     fn overflow(&self, id: NodeId) -> Option<Scope> {
         let node = self.trie.get(id)?;
         let over = |count: u32, max: usize| usize::try_from(count).is_ok_and(|count| count > max);
-        if over(node.words, if node.scope == Scope::All { 0 } else { self.max_words }) {
+        if over(node.words, if node.scope == Scope::All { 0 } else { self.max_words })
+            || (node.scope != Scope::All && are_names(&self.trie, id))
+        {
             return Some(Scope::All);
         }
         let mixed = over(node.mixed, if node.scope == Scope::None { self.max_mixed } else { 0 });
@@ -225,6 +229,7 @@ impl Learner {
 
     /// Merges the children that the scope covers into `{param}`. Returns the nodes that have got children.
     fn collapse_place(&mut self, place: NodeId, scope: Scope, counters: &mut Counters) -> Vec<NodeId> {
+        let below = Below::of(&self.trie, place);
         let Some(node) = self.trie.get_mut(place) else { return Vec::new() };
         node.scope = node.scope.max(scope);
         // Taken, not walked: a node that leaves its place is then not searched for among all others.
@@ -240,7 +245,9 @@ impl Learner {
                 continue;
             }
             let is_busy = hits(&self.trie, child).saturating_mul(KEPT_SHARE) >= total;
-            if node.look == Look::Word && node.confirmed && is_busy {
+            // Not the name of something much asked for.
+            let is_constant = node.look == Look::Word && node.confirmed && !below.is_alike(&self.trie, child);
+            if is_constant && is_busy {
                 self.trie.keep(child);
                 self.trie.list(child, place);
                 continue;

@@ -26,6 +26,7 @@ mod export;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzz;
 mod learn;
+mod names;
 mod openapi;
 mod pattern;
 mod secret;

@@ -141,6 +141,8 @@ pub struct Counters {
     pub proven: u64,
     /// Connections that began amid others' bytes, and gave way when the server spoke of others.
     pub disproven: u64,
+    /// Connections that were seen on another interface, too, with other addresses; they count once.
+    pub twins: u64,
     /// Segments whose bytes differ from an earlier copy of the same bytes.
     pub conflicts: u64,
     /// Payload bytes of segments that were delivered, or waiting, before.

@@ -38,6 +38,7 @@ mod streams;
 mod table;
 #[cfg(test)]
 mod tests;
+mod twins;
 mod upkeep;
 
 pub use config::Config;

@@ -12,6 +12,7 @@ use super::recent::Recent;
 use super::roles;
 use super::sequence::Sequence;
 use super::table::Table;
+use super::twins::Twins;
 use crate::capture::{Direction, Endpoint, Flags, Segment, TcpHeader};
 use crate::clock::Timestamp;
 
@@ -58,6 +59,7 @@ pub struct Streams<P: Protocol> {
     pub(super) table: Table<P::State>,
     pub(super) deadlines: Deadlines,
     pub(super) recent: Recent,
+    pub(super) twins: Twins,
     /// Nothing needs to be done before.
     pub(super) due: Timestamp,
     /// The entry to look at next, and when that was done last.
@@ -76,6 +78,7 @@ impl<P: Protocol> Streams<P> {
             table: Table::new(config.max_connections, seed),
             deadlines: Deadlines::default(),
             recent: Recent::default(),
+            twins: Twins::default(),
             due: Timestamp::from_unix_nanos(u64::MAX),
             look_next: 0,
             looked: Timestamp::default(),
@@ -183,8 +186,14 @@ impl<P: Protocol> Streams<P> {
             Phase::SynSent | Phase::SynReceived => connection.shake(side, segment, &mut context),
             Phase::Closed | Phase::Stopped => late(connection, side, segment, &mut self.counters),
         };
+        let shakes = side == Side::Server && connection.phase == Phase::SynReceived;
         match next {
-            Next::Keep => self.after(index, side, segment),
+            Next::Keep => {
+                if shakes && segment.flags.has(Flags::SYN) {
+                    self.look_for_twin(index, segment.time);
+                }
+                self.after(index, side, segment)
+            }
             Next::Remove => {
                 self.forget(index);
                 None

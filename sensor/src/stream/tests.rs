@@ -7,6 +7,7 @@ mod order;
 mod overlaps;
 mod properties;
 mod roles;
+mod twins;
 
 use std::collections::VecDeque;
 use std::net::{IpAddr, Ipv4Addr};

@@ -38,7 +38,9 @@ impl Family {
         }
     }
 
-    const fn server(self) -> IpAddr {
+    /// The server's address.
+    #[must_use]
+    pub const fn server(self) -> IpAddr {
         match self {
             Self::V4 => IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)),
             Self::V6 => IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0xffff, 0, 0, 0, 0, 1)),
@@ -85,7 +87,9 @@ pub enum Side {
 }
 
 impl Wire {
-    pub(super) fn new(family: Family) -> Self {
+    /// A capture without packets.
+    #[must_use]
+    pub fn new(family: Family) -> Self {
         let now = 1_764_000_000_000_000;
         Self { file: HEADER.to_vec(), family, now, random: Random::new(7) }
     }
@@ -94,7 +98,9 @@ impl Wire {
         self.file.len()
     }
 
-    pub(super) fn into_file(self) -> Vec<u8> {
+    /// The capture as a file.
+    #[must_use]
+    pub fn into_file(self) -> Vec<u8> {
         self.file
     }
 
@@ -106,13 +112,22 @@ impl Wire {
     /// The `number`th connection, without its handshake.
     pub fn peer(&mut self, number: u32) -> Peer {
         let client = self.family.client(number / 8);
-        let port = 1_024 + (number % 60_000) as u16;
+        self.peer_at(client, 1_024 + (number % 60_000) as u16)
+    }
+
+    /// A connection of a client, without its handshake.
+    pub const fn peer_at(&mut self, client: IpAddr, port: u16) -> Peer {
         Peer { client, port, sent: self.random.bits() as u32, received: self.random.bits() as u32 }
     }
 
     /// The `number`th connection, with its handshake.
     pub fn open(&mut self, number: u32) -> Peer {
-        let mut peer = self.peer(number);
+        let peer = self.peer(number);
+        self.shake(peer)
+    }
+
+    /// The handshake of a connection; where it stands then.
+    pub fn shake(&mut self, mut peer: Peer) -> Peer {
         self.put(&Peer { received: 0, ..peer }, Side::Client, SYN, b"");
         peer.sent = peer.sent.wrapping_add(1);
         self.put(&peer, Side::Server, SYN | ACK, b"");

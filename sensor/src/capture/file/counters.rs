@@ -3,6 +3,8 @@
 /// Why a packet gave no segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Passed {
+    /// Of an interface whose link type is not read, beside others whose is.
+    LinkType,
     /// Neither IPv4 nor IPv6; also IP in 802.3 frames with an LLC and SNAP header.
     NotIp,
     /// IP, but neither TCP nor a tunnel.
@@ -33,7 +35,8 @@ pub enum Passed {
 
 impl Passed {
     /// Every kind.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
+        Self::LinkType,
         Self::NotIp,
         Self::NotTcp,
         Self::Tunnel,
@@ -52,6 +55,7 @@ impl Passed {
     #[must_use]
     pub const fn label(self) -> &'static str {
         match self {
+            Self::LinkType => "link_type",
             Self::NotIp => "not_ip",
             Self::NotTcp => "not_tcp",
             Self::Tunnel => "tunnel",
@@ -71,7 +75,9 @@ impl Passed {
     #[must_use]
     pub const fn is_malformed(self) -> bool {
         match self {
-            Self::NotIp | Self::NotTcp | Self::Tunnel | Self::Fragment | Self::Truncated => false,
+            Self::LinkType | Self::NotIp | Self::NotTcp | Self::Tunnel | Self::Fragment | Self::Truncated => {
+                false
+            }
             Self::LinkHeader
             | Self::VlanDepth
             | Self::Ipv4Header

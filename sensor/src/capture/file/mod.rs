@@ -134,7 +134,7 @@ impl CaptureFile {
     /// The next segment; `None` at the end. Packets that hold no TCP segment are counted and passed over.
     ///
     /// # Errors
-    /// Where the file is damaged, cut, or of a link type that is not read. Nothing comes after an error but
+    /// Where the file is damaged or cut, or none of its packets is of a link type that is read. Nothing comes after an error but
     /// `None`.
     pub fn next_segment(&mut self) -> Result<Option<Segment<'_>>, FileError> {
         let (record, tcp, plain) = loop {
@@ -190,6 +190,18 @@ impl CaptureFile {
     #[must_use]
     pub const fn counters(&self) -> &FileCounters {
         &self.counters
+    }
+
+    /// Number and name of a link type whose packets were passed over, since it is not read.
+    #[must_use]
+    pub const fn unread_link(&self) -> Option<(u16, &'static str)> {
+        match &self.format {
+            Format::Pcapng(pcapng) => match pcapng.unread() {
+                Some(number) => Some((number, link::name(number))),
+                None => None,
+            },
+            Format::Pcap(_) | Format::Failed => None,
+        }
     }
 
     /// The path as it was given, or `standard input`.

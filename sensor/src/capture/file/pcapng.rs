@@ -11,7 +11,7 @@ use pcap_parser::{
 };
 
 use super::block::{Block, FRAMING, OLD_PACKET, PACKET_AT, SIMPLE_PACKET_AT};
-use super::counters::FileCounters;
+use super::counters::{FileCounters, Passed};
 use super::error::{Place, Reason};
 use super::input::Input;
 use super::link::LinkType;
@@ -35,6 +35,9 @@ pub(super) struct Pcapng {
     time: Timestamp,
     /// Whether the block at hand holds a packet.
     at_packet: bool,
+    /// Whether there was a packet of a link type that is read, and the first link type of one that is not.
+    reads: bool,
+    unread: Option<u16>,
 }
 
 #[derive(Clone, Copy)]
@@ -61,7 +64,14 @@ impl Pcapng {
             max_block: config.max_packet_bytes.saturating_add(OPTIONS),
             time: Timestamp::default(),
             at_packet: false,
+            reads: false,
+            unread: None,
         }
+    }
+
+    /// A link type of packets that were passed over, since it is not read.
+    pub(super) const fn unread(&self) -> Option<u16> {
+        self.unread
     }
 
     pub(super) const fn place(&self, packets: u64) -> Place {
@@ -84,26 +94,57 @@ impl Pcapng {
     ) -> Result<Option<Record>, Reason> {
         loop {
             self.at_packet = false;
-            let Some(block) = self.block(input)? else { return Ok(None) };
-            match block.kind {
-                EPB_MAGIC | OLD_PACKET => return self.packet(input, block).map(Some),
+            let Some(block) = self.block(input)? else {
+                // Interfaces of other kinds are passed over beside one that is read. Where there is none, that is an error.
+                return self
+                    .unread
+                    .filter(|_| !self.reads)
+                    .map_or(Ok(None), |link| Err(Reason::LinkType(link)));
+            };
+            let record = match block.kind {
+                EPB_MAGIC | OLD_PACKET => self.packet(input, block)?,
                 SPB_MAGIC => {
                     let record = self.simple_packet(input, block)?;
-                    counters.untimed = counters.untimed.saturating_add(1);
-                    return Ok(Some(record));
+                    counters.untimed = counters.untimed.saturating_add(u64::from(record.is_some()));
+                    record
                 }
-                SHB_MAGIC => self.section(input, block)?,
-                IDB_MAGIC => {
-                    self.interface(input, block)?;
-                    counters.interfaces = counters.interfaces.saturating_add(1);
+                kind => {
+                    self.other(kind, input, block, counters)?;
+                    continue;
                 }
-                ISB_MAGIC => self.statistics(input, block, counters)?,
-                _ => {
-                    self.skip(input, block)?;
-                    counters.skipped_blocks = counters.skipped_blocks.saturating_add(1);
+            };
+            self.reads |= record.is_some();
+            match record {
+                Some(record) => return Ok(Some(record)),
+                None => {
+                    counters.packets = counters.packets.saturating_add(1);
+                    counters.pass(Passed::LinkType);
                 }
             }
         }
+    }
+
+    /// A block without a packet.
+    fn other(
+        &mut self,
+        kind: u32,
+        input: &mut Input,
+        block: Block,
+        counters: &mut FileCounters,
+    ) -> Result<(), Reason> {
+        match kind {
+            SHB_MAGIC => self.section(input, block)?,
+            IDB_MAGIC => {
+                self.interface(input, block)?;
+                counters.interfaces = counters.interfaces.saturating_add(1);
+            }
+            ISB_MAGIC => self.statistics(input, block, counters)?,
+            _ => {
+                self.skip(input, block)?;
+                counters.skipped_blocks = counters.skipped_blocks.saturating_add(1);
+            }
+        }
+        Ok(())
     }
 
     /// The block that comes next, of which only the first bytes need to be there; `None` at the end.
@@ -200,7 +241,7 @@ impl Pcapng {
     /// An enhanced or an old packet block; they differ in the interface number. Read here rather than by the
     /// crate, which does not know the old one and puts the options of each packet on the heap.
     #[inline]
-    fn packet(&mut self, input: &mut Input, block: Block) -> Result<Record, Reason> {
+    fn packet(&mut self, input: &mut Input, block: Block) -> Result<Option<Record>, Reason> {
         let bytes = self.whole(input, block)?;
         let head: &[u8; PACKET_AT] = bytes.first_chunk().ok_or(block.malformed())?;
         let (words, _) = head.as_chunks::<4>();
@@ -215,24 +256,37 @@ impl Pcapng {
             .options(bytes, options)
             .get(options::PACKET_FLAGS)
             .and_then(|flags| direction(self.u32(flags)));
-        let (interface, link) = self.interface_of(interface)?;
+        let interface = self.interface_of(interface)?;
+        let (link, number) = (interface.link, interface.link_number);
         self.time = interface.scale.time(u64::from(self.u32(high)) << 32 | u64::from(self.u32(low)));
+        let original = self.u32(original);
         let start = input.take(block.bytes()).start.saturating_add(PACKET_AT);
         let place = start..start.saturating_add(captured);
-        Ok(Record { time: self.time, link, direction, place, original: self.u32(original) })
+        let time = self.time;
+        Ok(self.read(link, number).map(|link| Record { time, link, direction, place, original }))
     }
 
-    fn simple_packet(&mut self, input: &mut Input, block: Block) -> Result<Record, Reason> {
+    fn simple_packet(&mut self, input: &mut Input, block: Block) -> Result<Option<Record>, Reason> {
         let bytes = self.whole(input, block)?;
         let parse = if self.big_endian { parse_simplepacketblock_be } else { parse_simplepacketblock_le };
         let Ok((_, packet)) = parse(bytes) else { return Err(block.malformed()) };
         let original = packet.origlen;
-        let (interface, link) = self.interface_of(0)?;
+        let interface = self.interface_of(0)?;
+        let (link, number) = (interface.link, interface.link_number);
         let captured = if interface.snap == 0 { original } else { original.min(interface.snap) };
         let captured = block.fit(captured, SIMPLE_PACKET_AT)?;
         let start = input.take(block.bytes()).start.saturating_add(SIMPLE_PACKET_AT);
         let place = start..start.saturating_add(captured);
-        Ok(Record { time: self.time, link, direction: None, place, original })
+        let time = self.time;
+        Ok(self.read(link, number).map(|link| Record { time, link, direction: None, place, original }))
+    }
+
+    /// The link type of a packet, where it is read; else it is noted.
+    fn read(&mut self, link: Option<LinkType>, number: u16) -> Option<LinkType> {
+        if link.is_none() {
+            self.unread.get_or_insert(number);
+        }
+        link
     }
 
     /// Counts what the capturing program lost. Each report replaces the one before of its interface.
@@ -277,11 +331,9 @@ impl Pcapng {
     }
 
     #[inline]
-    fn interface_of(&self, number: u32) -> Result<(&Interface, LinkType), Reason> {
+    fn interface_of(&self, number: u32) -> Result<&Interface, Reason> {
         let interface = usize::try_from(number).ok().and_then(|index| self.interfaces.get(index));
-        let interface =
-            interface.ok_or(Reason::Interface { interface: number, described: self.interfaces.len() })?;
-        Ok((interface, interface.link.ok_or(Reason::LinkType(interface.link_number))?))
+        interface.ok_or(Reason::Interface { interface: number, described: self.interfaces.len() })
     }
 
     #[inline]

@@ -19,8 +19,9 @@ pub(super) const EVIDENCE: &[(&str, &str)] = &[
     ("accounts", "accounts that attempts were made on"),
     (
         "accounts_logged_in_before",
-        "accounts that logged in from the same address before: with many, an office",
+        "accounts that logged in from the same address before, or meanwhile: with many, an office",
     ),
+    ("accounts_tried_once", "those of the accounts that were tried once, as the lines of a list are"),
     ("anomaly_score", "how unlikely the value is, from 0 to 1: 0.5 is a chance of 1 in 1,000"),
     ("attack", "the attack that the success belongs to"),
     ("attempts", "attempts to log in"),

@@ -12,7 +12,7 @@ fn stuffing(hit: u64) -> Vec<Try> {
         succeeds: number == hit,
         program: 9,
     };
-    (0..40).map(one).collect()
+    (0..60).map(one).collect()
 }
 
 #[test]

@@ -2,6 +2,7 @@ use super::*;
 use crate::detect::Config as All;
 use crate::detect::testing::{Attempt as Try, Random, address, of, offenders, run};
 use crate::detect::{Severity, Subject};
+use crate::event::{Event, Exchange};
 use crate::prefix::ClientNet;
 
 /// So many accounts, one every so many milliseconds, of which so many per mille succeed.
@@ -36,12 +37,15 @@ fn shared_address(seed: u64, users: u64, attempts: u64, span: u64, failing: u64)
 fn many_accounts_from_one_client_are_found() {
     for seed in 0..5 {
         let said = run(&All::default(), &mut stuffing(seed, 300, 500, 10));
-        let (at, signal) = of(&said, Threat::CredentialStuffing)[0];
-        assert!(*at <= 12 * 500, "{at}");
-        assert_eq!(
-            (&signal.subject, signal.severity),
-            (&Subject::Client(ClientNet::of(address(666))), Severity::High)
-        );
+        // First it is limited, then blocked: by then no program has failed to repeat itself, and no class has so many.
+        for ((at, signal), (severity, most)) in of(&said, Threat::CredentialStuffing)
+            .into_iter()
+            .zip([(Severity::Medium, 12), (Severity::High, 44)])
+        {
+            assert!(*at <= most * 500, "{at}");
+            let subject = Subject::Client(ClientNet::of(address(666)));
+            assert_eq!((&signal.subject, signal.severity), (&subject, severity));
+        }
         assert_eq!(offenders(&said).len(), 1);
     }
 }
@@ -105,6 +109,85 @@ fn a_deployment_that_fails_everything_blocks_nobody() {
         }
         let said = run(&All::default(), &mut attempts);
         assert!(said.is_empty(), "{:?}", said.first());
+    }
+}
+
+/// The address that they share, at moments, and what they send: user, password, whether it succeeds.
+fn shared(attempts: impl IntoIterator<Item = (u64, u64, u64, bool)>) -> Vec<Try> {
+    let one =
+        |(at, user, password, succeeds)| Try { at, client: address(1), user, password, succeeds, program: 2 };
+    attempts.into_iter().map(one).collect()
+}
+
+#[test]
+fn programs_that_repeat_one_old_password_each_are_not_blocked() {
+    for (seed, programs, every, apart) in [
+        (1, 15, 30_000, 3_000),
+        (2, 14, 40_000, 3_000),
+        (3, 30, 60_000, 200),
+        (4, 35, 30_000, 0),
+        (5, 18, 300_000, 2_000),
+    ] {
+        let mut random = Random::new(seed);
+        let repeated = (0..programs).flat_map(|user| (0..60).map(move |round| (user, round)));
+        let repeated = repeated.map(|(user, round)| {
+            (user * apart + round * every + random.below(every / 5), user, 1_000 + user, false)
+        });
+        let said = run(&All::default(), &mut shared(repeated));
+        assert!(offenders(&said).is_empty(), "{programs} every {every}: {:?}", said.last());
+    }
+}
+
+/// The first day of school: each pupil fails some times, and gets in at last.
+#[test]
+fn a_class_that_gets_in_at_last_is_not_blocked_and_took_nothing_over() {
+    for seed in 0..20 {
+        let mut random = Random::new(seed);
+        let mut attempts = Vec::new();
+        for pupil in 0..30 {
+            let mut at = random.below(90_000);
+            let wrong = 1 + random.below(4);
+            for password in 0..=wrong {
+                attempts.push((at, pupil, pupil * 100 + password, password == wrong));
+                at += 5_000 + random.below(25_000);
+            }
+        }
+        let said = run(&All::default(), &mut shared(attempts));
+        assert!(offenders(&said).is_empty(), "seed {seed}: {:?}", said.last());
+        assert!(of(&said, Threat::AccountTakeover).is_empty(), "seed {seed}");
+    }
+}
+
+/// From a cold start, too, a block takes ten times the accounts that log in.
+#[test]
+fn those_who_log_in_amid_failures_count_as_neighbours() {
+    for (neighbours, blocks) in [(0, true), (3, true), (15, false)] {
+        let list = (0..100).map(|n| (n * 2_000, 1_000 + n, n, false));
+        let log_in = (0..neighbours).map(|n| (1_000 + n * 2_000, n, n, true));
+        let said = run(&All::default(), &mut shared(list.chain(log_in)));
+        assert!(!of(&said, Threat::CredentialStuffing).is_empty());
+        assert_eq!(!offenders(&said).is_empty(), blocks, "{neighbours}");
+    }
+}
+
+/// To go through a list twice, or to add a password to each line, does not hide it.
+#[test]
+fn lists_in_disguise_are_blocked() {
+    let twice = (0..2).flat_map(|again| (0..200).map(move |n| ((again * 200 + n) * 500, n, n, false)));
+    let doubled =
+        (0..200).flat_map(|n| (0..2).map(move |again| (n * 1_000 + again * 500, n, n * 2 + again, false)));
+    for attempts in [twice.collect::<Vec<_>>(), doubled.collect()] {
+        assert!(!offenders(&run(&All::default(), &mut shared(attempts))).is_empty());
+    }
+}
+
+#[test]
+fn too_many_is_no_verdict_on_a_password() {
+    let names = crate::detect::testing::Names::new();
+    let mut detectors = crate::detect::Detectors::new(&All::default());
+    for attempt in stuffing(1, 500, 500, 0) {
+        let exchange = Exchange { status: Some(429), ..attempt.exchange(&names) };
+        assert_eq!(detectors.observe(&Event::Exchange(&exchange)).count(), 0);
     }
 }
 

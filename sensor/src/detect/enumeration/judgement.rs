@@ -1,7 +1,7 @@
 //! How bad it is what somebody asked for, and how it is told.
 
 use super::walk::Walk;
-use super::{Actor, COUNTABLE, Config};
+use super::{Actor, COUNTABLE, Config, FORBIDDEN, PAGE, WITH_CREDENTIALS, WITH_PAGES};
 use crate::detect::config::Sources;
 use crate::detect::recent::share;
 use crate::detect::{Evidence, Offender, Severity, Signal, Subject, Threat};
@@ -16,6 +16,32 @@ pub(super) struct Found {
     pub(super) usual: Option<u32>,
 }
 
+/// What somebody had success with while walking.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Others {
+    /// On other routes.
+    pub(super) pages: u32,
+    /// With PUT, anywhere.
+    pub(super) puts: u32,
+}
+
+impl Others {
+    /// Whether the objects may be those that pages show.
+    const fn shows_pages(self, objects: u32) -> bool {
+        self.pages >= 2 && self.pages.saturating_mul(PAGE) >= objects
+    }
+}
+
+/// How many times the counts for refusals are larger: once, but for who misses rather than is forbidden and has a reason to.
+const fn lenience(walk: &Walk, actor: Actor, others: Others, objects: u32) -> u32 {
+    if walk.forbidden.saturating_mul(FORBIDDEN) >= walk.failures {
+        return 1;
+    }
+    let credentials = if matches!(actor, Actor::Principal(_)) { WITH_CREDENTIALS } else { 1 };
+    let pages = if others.shows_pages(objects) { WITH_PAGES } else { 1 };
+    credentials.saturating_mul(pages)
+}
+
 /// Whether a User-Agent says that it is a crawler's.
 pub(super) fn says_bot(text: &str) -> bool {
     let text = text.as_bytes().get(..512).unwrap_or(text.as_bytes());
@@ -27,7 +53,7 @@ pub(super) fn says_bot(text: &str) -> bool {
 pub(super) fn judge(
     config: &Config,
     walk: &Walk,
-    actor: Actor,
+    (actor, others): (Actor, Others),
     usual: Option<u32>,
     bad: bool,
     habit: u32,
@@ -39,13 +65,14 @@ pub(super) fn judge(
         let usual = usual.unwrap_or(0).saturating_mul(times).min(COUNTABLE.saturating_sub(1));
         objects > usual
     };
-    let refused = walk.fails(config.refused_percent) && !bad;
+    let refused = walk.fails_without(others.puts, config.refused_percent) && !bad;
+    let least = config.refused.saturating_mul(lenience(walk, actor, others, objects)).min(COUNTABLE);
     let is_foreign = matches!(actor, Actor::Foreign(_));
-    if refused && objects >= if sequential { config.refused.div_ceil(2) } else { config.refused } {
+    if refused && objects >= if sequential { least.div_ceil(2) } else { least } {
         if is_foreign {
             return found(Severity::Low, 0.3);
         }
-        let enough = config.refused.saturating_mul(if sequential { 1 } else { 2 });
+        let enough = least.saturating_mul(if sequential { 1 } else { 2 });
         return if objects >= enough { found(Severity::High, 0.9) } else { found(Severity::Medium, 0.7) };
     }
     let is_habit = objects <= habit.saturating_mul(2);
@@ -53,12 +80,14 @@ pub(super) fn judge(
         return None;
     }
     let many = objects >= config.sequence.saturating_mul(10).min(COUNTABLE) && usual.is_some();
-    let blind = walk.fails(10) && !bad && objects >= config.sequence.saturating_mul(2);
+    let blind = walk.fails_without(others.puts, 10) && !bad && objects >= config.sequence.saturating_mul(2);
     match (sequential, walk.is_bot, actor) {
         (_, _, Actor::Site(_)) => None,
         (true, _, Actor::Foreign(_)) => found(Severity::Low, 0.3),
         (true, false, Actor::Client(_)) if many || blind => found(Severity::High, 0.8),
         (true, false, Actor::Principal(_)) if blind => found(Severity::High, 0.8),
+        // From page to page through what is there, as who scrolls.
+        (true, false, _) if others.shows_pages(objects) && !walk.fails(2) => found(Severity::Low, 0.4),
         (true, false, Actor::Client(_) | Actor::Principal(_)) => found(Severity::Medium, 0.6),
         (true, true, _) => found(Severity::Low, 0.4),
         (false, false, _) if usual.is_some() && beyond(config.times_usual.saturating_mul(2)) => {

@@ -53,6 +53,49 @@ fn is_open(segment: &[u8]) -> bool {
     segment.first() == Some(&b'{') && segment.last() == Some(&b'}') && segment != b"{date}"
 }
 
+/// Fewest bits that nobody finds by trying, and the least number of different characters of such a text, which a counter
+/// with zeros before it has not.
+const UNGUESSABLE: usize = 100;
+const DIFFERENT: usize = 8;
+
+impl Value<'_> {
+    /// Whether it looks like a digest or a random number: whoever asks for it was told of it, or has computed it. A file
+    /// name's extension does not count.
+    pub(super) fn is_unguessable(&self) -> bool {
+        let stem = self.last.split(|byte| *byte == b'.').next().unwrap_or(self.last);
+        let has = |class: fn(&u8) -> bool| stem.iter().any(class);
+        let is_hex = stem.iter().all(|byte| byte.is_ascii_hexdigit() || *byte == b'-');
+        let known = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+        let bits = match (is_hex, has(u8::is_ascii_lowercase) && has(u8::is_ascii_uppercase)) {
+            (true, _) => 4,
+            (false, true) => 6,
+            (false, false) => 5,
+        };
+        // Digits and letters take turns in what is random; words and numbers stand apart.
+        let turns = stem
+            .windows(2)
+            .filter(|pair| {
+                pair.first().is_some_and(u8::is_ascii_digit) != pair.last().is_some_and(u8::is_ascii_digit)
+            })
+            .count();
+        let long = stem.len().saturating_mul(bits) >= UNGUESSABLE;
+        long && stem.iter().all(known)
+            && turns.saturating_mul(5) >= stem.len()
+            && different(stem) >= DIFFERENT
+    }
+
+    /// Its first bytes, by which neighbours are told: those of one counter share them.
+    pub(super) fn head(&self) -> u64 {
+        self.last.iter().take(8).fold(0, |head, byte| head << 8 | u64::from(*byte))
+    }
+}
+
+fn different(text: &[u8]) -> usize {
+    let bit = |byte: &u8| 1_u128.checked_shl(u32::from(*byte)).unwrap_or(0);
+    let seen = text.iter().fold(0, |seen, byte| seen | bit(byte));
+    usize::try_from(seen.count_ones()).unwrap_or(0)
+}
+
 fn number(text: &[u8]) -> Option<u64> {
     if text.is_empty() || text.len() > 18 {
         return None;
@@ -92,6 +135,28 @@ mod tests {
             ("/users/../x/1", "/users/x/{id}"),
         ] {
             assert_eq!(of(path, route), None, "{path}");
+        }
+    }
+
+    #[test]
+    fn digests_are_not_guessed() {
+        for (last, expected) in [
+            ("676b8bb84ce7267dd520deca4811c8f1", true),
+            ("676b8bb84ce7267dd520deca4811c8f1.narinfo", true),
+            ("da39a3ee5e6b4b0d3255bfef95601890afd80709", true),
+            ("3f2504e0-4f89-41d3-9a0c-0305e82c3301", true),
+            ("1b9p07z77phvv2hf6gm9f28syp39f1ag", true),
+            ("Zm9v4YmFy2XVxd8Xh7N3b2R6", true),
+            ("00000000000000000000000000000017", false),
+            ("507f1f77bcf86cd799439011", false),
+            ("123456789012345678901234567890", false),
+            ("a-very-long-title-of-some-article-2026", false),
+            ("alice", false),
+            ("17", false),
+            ("", false),
+        ] {
+            let value = Value { last: last.as_bytes(), number: None, object: last.as_bytes() };
+            assert_eq!(value.is_unguessable(), expected, "{last}");
         }
     }
 

@@ -19,6 +19,12 @@ pub(super) struct Walk {
     /// Exchanges that were answered with the object, or that it is not there, or not theirs.
     pub(super) exchanges: u32,
     pub(super) failures: u32,
+    /// Those of them that were forbidden (403), rather than absent.
+    pub(super) forbidden: u32,
+    /// By how much all successes of its actor outnumbered those of the walk when it was looked at first.
+    besides: Option<i64>,
+    /// The beginning of the last object that cannot be guessed.
+    head: u64,
     /// Numeric identifiers: the last one, the extremes, and steps from one to the next, all and small ones.
     last: Option<u64>,
     lowest: u64,
@@ -40,6 +46,9 @@ impl Walk {
             objects: Distinct::NONE,
             exchanges: 0,
             failures: 0,
+            forbidden: 0,
+            besides: None,
+            head: 0,
             last: None,
             lowest: u64::MAX,
             highest: 0,
@@ -60,6 +69,19 @@ impl Walk {
             self.step(number);
         }
         self.objects.note(object)
+    }
+
+    /// Whether an object that cannot be guessed begins otherwise than the one before, so that it is none of a counter's.
+    pub(super) fn is_no_neighbour(&mut self, head: u64) -> bool {
+        std::mem::replace(&mut self.head, head) != head
+    }
+
+    /// Successes elsewhere since the walk was looked at first, of so many that its actor has had since one was.
+    pub(super) fn pages(&mut self, all: u32) -> u32 {
+        let passes = self.exchanges.saturating_sub(self.failures);
+        let others = i64::from(all).saturating_sub(passes.into());
+        let before = *self.besides.get_or_insert(others);
+        u32::try_from(others.saturating_sub(before)).unwrap_or(0)
     }
 
     fn step(&mut self, number: u64) {
@@ -97,7 +119,12 @@ impl Walk {
 
     /// Whether so many percent of the answers are failures.
     pub(super) fn fails(&self, percent: u32) -> bool {
-        let (failures, all) = (u64::from(self.failures), u64::from(self.exchanges));
+        self.fails_without(0, percent)
+    }
+
+    /// The same, where some of the failures are excused.
+    pub(super) fn fails_without(&self, excused: u32, percent: u32) -> bool {
+        let (failures, all) = (u64::from(self.failures.saturating_sub(excused)), u64::from(self.exchanges));
         failures.saturating_mul(100) >= all.saturating_mul(percent.into()) && all > 0
     }
 }

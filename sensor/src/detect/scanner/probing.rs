@@ -15,6 +15,11 @@ pub(super) struct Probing {
     /// Those with something suspicious.
     pub(super) suspicious: u32,
     pub(super) missing: Distinct<8>,
+    /// Directories of those, and whether one lies at the top.
+    directories: Distinct<1>,
+    is_at_top: bool,
+    /// Requests with credentials.
+    with_credentials: u32,
     pub(super) probed: Distinct<4>,
     /// Weight of known probes.
     pub(super) weight: u32,
@@ -32,6 +37,9 @@ impl Probing {
             exchanges: 0,
             suspicious: 0,
             missing: Distinct::NONE,
+            directories: Distinct::NONE,
+            is_at_top: false,
+            with_credentials: 0,
             probed: Distinct::NONE,
             weight: 0,
             names: Vec::new(),
@@ -42,6 +50,20 @@ impl Probing {
         }
     }
 }
+
+/// Where a path lies, as hashes.
+#[derive(Clone, Copy)]
+pub(super) struct Place {
+    pub(super) path: u64,
+    /// None at the top.
+    pub(super) directory: Option<u64>,
+}
+
+/// Misses in so few directories may be those of a page or a cache.
+const CONFINED: u32 = 2;
+/// They count a third, and so many percent must be missing.
+const CONFINED_TIMES: u32 = 3;
+const CONFINED_PERCENT: u32 = 85;
 
 /// What is suspicious in one exchange.
 #[derive(Clone, Copy)]
@@ -62,10 +84,11 @@ impl Probing {
     }
 
     /// Notes what is suspicious; whether it says something new.
-    pub(super) fn note(&mut self, clue: &Clue, place: u64, exchange: &Exchange<'_>) -> bool {
+    pub(super) fn note(&mut self, clue: &Clue, place: Place, exchange: &Exchange<'_>) -> bool {
         let mut is_news = false;
         self.exchanges = self.exchanges.saturating_add(1);
         self.suspicious = self.suspicious.saturating_add(1);
+        self.with_credentials = self.with_credentials.saturating_add(u32::from(exchange.principal.is_some()));
         if clue.agent != Agent::Other {
             self.agent = clue.agent;
         }
@@ -74,7 +97,7 @@ impl Probing {
             is_news = true;
         }
         if let Some(probe) = clue.probe
-            && self.probed.note(place)
+            && self.probed.note(place.path)
         {
             self.weight = self.weight.saturating_add(probe.weight);
             if self.names.len() < NAMED && !self.names.contains(&probe.text) {
@@ -83,12 +106,26 @@ impl Probing {
             is_news = true;
         }
         if clue.missing {
-            is_news |= self.missing.note(place);
+            is_news |= self.missing.note(place.path);
+            match place.directory {
+                Some(directory) => {
+                    self.directories.note(directory);
+                }
+                None => self.is_at_top = true,
+            }
         }
         if is_news && self.samples.len() < Evidence::MAX_SAMPLES {
             self.samples.push(Sample::of(exchange));
         }
         is_news
+    }
+
+    /// Whether what is missing may be what a page shows, or a cache has not: it lies together, and its client has
+    /// credentials, or success besides.
+    fn is_confined(&self) -> bool {
+        let together = !self.is_at_top && self.directories.at_least() <= CONFINED;
+        let besides = self.exchanges.saturating_sub(self.suspicious) >= 2;
+        together && (besides || self.with_credentials.saturating_mul(2) > self.suspicious)
     }
 
     /// Whether most of what the client asks for does not exist.
@@ -132,9 +169,15 @@ pub(super) fn judge(config: &Config, probing: &Probing, weather: &Weather, is_si
     }
     let enough = probing.missing.at_least() >= config.missing / 2;
     let missing = if enough { probing.missing.estimate() } else { 0 };
-    if missing >= config.missing && !weather.is_bad() {
-        let mostly = probing.mostly_missing(config.missing_percent);
-        let many = missing >= config.missing.saturating_mul(3);
+    let (times, percent) = if probing.is_confined() {
+        (CONFINED_TIMES, config.missing_percent.max(CONFINED_PERCENT))
+    } else {
+        (1, config.missing_percent)
+    };
+    let least = config.missing.saturating_mul(times);
+    if missing >= least && !weather.is_bad() {
+        let mostly = probing.mostly_missing(percent);
+        let many = missing >= least.saturating_mul(3);
         match (mostly, probing.agent) {
             // Links that have gone stale. Whoever calls himself a crawler and probes is found by his probes.
             (false, Agent::Bot) => find(Severity::Low, 30),

@@ -24,7 +24,7 @@ impl Span {
     }
 
     /// Whether something that happened at `at` is within the window.
-    pub(super) fn covers(self, at: Moment, now: Moment) -> bool {
+    pub(crate) fn covers(self, at: Moment, now: Moment) -> bool {
         self.slot(now).saturating_sub(self.slot(at)) < RING
     }
 

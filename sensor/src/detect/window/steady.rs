@@ -11,7 +11,6 @@ pub(crate) struct Moment(u64);
 
 impl Moment {
     /// So many milliseconds after the first event.
-    #[cfg(test)]
     pub(crate) const fn from_millis(millis: u64) -> Self {
         Self(millis)
     }

@@ -131,6 +131,7 @@ fn claims_come_from_the_wire_to_the_record() {
     // {"sub":"alice"} between a head and a signature.
     let token = |signature: &str| {
         get(&format!("Authorization: Bearer eyJhIjoxfQ.eyJzdWIiOiJhbGljZSJ9.{signature}\r\n"))
+            .replace("/x ", "/mine ")
     };
     let pair = r#"{"username":"a","password":"b"},{"username":"c","password":"d"}"#;
     let batch = format!(
@@ -146,6 +147,9 @@ fn claims_come_from_the_wire_to_the_record() {
         (put, ok),
         (get("Referer: http://evil.example/\r\n"), ok),
         (get("Referer: http://shop.example/\r\n"), ok),
+        // Until somebody is refused there, a success is no proof.
+        (token("good-signature"), ok),
+        (get("").replace("/x ", "/mine "), refused),
         (token("good-signature"), ok),
         (token("forged"), refused),
         (batch, refused),
@@ -156,14 +160,15 @@ fn claims_come_from_the_wire_to_the_record() {
     let records: Vec<serde_json::Value> =
         wire.pipeline.observer().0.iter().map(|record| serde_json::from_str(record).unwrap()).collect();
     let cross_site: Vec<_> = records.iter().map(|record| record.get("cross_site").is_some()).collect();
-    assert_eq!(cross_site, [true, false, false, true, false, false, false, false]);
+    assert_eq!(cross_site, [true, false, false, true, false, false, false, false, false, false]);
     let kind = |record: &serde_json::Value| {
         record["principal"].as_str().map(|text| text.split(':').next().unwrap().to_owned())
     };
-    assert_eq!(kind(&records[5]).as_deref(), Some("jwt"));
-    assert_eq!(kind(&records[6]).as_deref(), Some("bearer"));
+    let kinds: Vec<_> = records[5..9].iter().map(kind).collect();
+    let [bearer, jwt] = ["bearer", "jwt"].map(|kind| Some(kind.to_owned()));
+    assert_eq!(kinds, [bearer.clone(), None, jwt, bearer]);
     let attempts: Vec<_> =
         records.iter().map(|record| record.get("attempts").and_then(|n| n.as_u64())).collect();
-    assert_eq!(attempts[5..], [None, None, Some(2)]);
+    assert_eq!(attempts[7..], [None, None, Some(2)]);
     assert_eq!(wire.pipeline.totals().logins(LoginOutcome::Failure), 2);
 }

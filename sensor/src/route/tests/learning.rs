@@ -1,6 +1,8 @@
+use std::collections::BTreeSet;
+
 use proptest::prelude::*;
 
-use super::super::{Config, Route};
+use super::super::{Config, Route, Routes};
 use super::{routes, seen, template, with};
 
 /// Names that have digits, so that they do not look constant.
@@ -40,8 +42,10 @@ fn many_words_become_a_parameter_but_for_the_busy_ones() {
     let mut routes = routes();
     for number in 0..255 {
         let path = format!("/users/{}", word(number));
-        assert_eq!(seen(&mut routes, &path, 200), path);
-        seen(&mut routes, "/users/me", 200);
+        for _ in 0..3 {
+            assert_eq!(seen(&mut routes, &path, 200), path);
+        }
+        (0..3).for_each(|_| drop(seen(&mut routes, "/users/me", 200)));
     }
     assert_eq!(seen(&mut routes, "/users/zoe", 200), "/users/{param}");
     for name in [word(0), word(254), "anybody".to_owned(), "x1y2z3-4".to_owned()] {
@@ -49,6 +53,67 @@ fn many_words_become_a_parameter_but_for_the_busy_ones() {
     }
     assert_eq!(template(&mut routes, "/users/me"), "/users/me");
     assert_eq!(routes.nodes(), 3);
+}
+
+/// A name of letters, told apart by its number.
+fn name(prefix: &str, number: usize) -> String {
+    let letter = |value: usize| char::from(b'a' + u8::try_from(value % 26).unwrap());
+    format!("{prefix}{}{}{}", letter(number / 676), letter(number / 26), letter(number))
+}
+
+/// A forge: owners, their repositories, and what each repository has. Some owners are much asked for.
+fn forge(routes: &mut Routes, count: usize, owners: usize, with_tabs: bool) -> BTreeSet<String> {
+    let tabs = ["issues", "pulls", "commits", "releases", "wiki"];
+    let mut last = BTreeSet::new();
+    for number in 0..count {
+        let mixed = number.wrapping_mul(7_919);
+        // One in three is of an owner that everybody knows.
+        let owner = if number % 3 == 0 { name("big", mixed % 4) } else { name("own", mixed % owners) };
+        let repository = name("rep", mixed % (owners * 2));
+        let tab = if with_tabs { format!("/{}", tabs[mixed % tabs.len()]) } else { String::new() };
+        for path in [format!("/{owner}/{repository}{tab}"), "/explore".to_owned(), "/user/login".to_owned()] {
+            let template = seen(routes, &path, 200);
+            if number + 100 > count {
+                last.insert(template);
+            }
+        }
+    }
+    last
+}
+
+#[test]
+fn hundreds_of_names_become_one() {
+    for (owners, with_tabs) in [(120, true), (200, true), (400, true), (200, false), (400, false)] {
+        let mut routes = routes();
+        let last = forge(&mut routes, 3_000, owners, with_tabs);
+        assert!(last.len() < 20, "{owners} {with_tabs}: {last:?}");
+        for kept in ["/explore", "/user/login"] {
+            assert!(last.contains(kept), "{owners} {with_tabs}: {last:?}");
+        }
+        let expected = if with_tabs { "/{param}/{param}/issues" } else { "/{param}/{param}" };
+        assert!(last.contains(expected), "{owners} {with_tabs}: {last:?}");
+    }
+}
+
+#[test]
+fn the_resources_of_a_large_interface_are_no_names() {
+    for with_members in [false, true] {
+        let mut routes = routes();
+        for number in 0..150 {
+            for round in 0..20 {
+                let resource = name("res", number);
+                let member = if with_members { format!("/{}", number + round) } else { String::new() };
+                for path in
+                    [format!("/{resource}"), format!("/{resource}{member}"), format!("/{resource}/new")]
+                {
+                    seen(&mut routes, &path, 200);
+                }
+            }
+        }
+        let expected = if with_members { "/resaab/{id}" } else { "/resaab" };
+        let path = if with_members { "/resaab/17" } else { "/resaab" };
+        assert_eq!(template(&mut routes, path), expected);
+    }
 }
 
 #[test]

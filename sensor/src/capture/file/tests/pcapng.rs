@@ -1,6 +1,6 @@
 use super::frames::{cooked, ethernet, every_link, v4, v6};
 use super::writer::{Ng, ORDERS, Order, Packet, gzip, pcap};
-use super::{FileConfig, Seen, read, read_from};
+use super::{FileConfig, Passed, Seen, read, read_from};
 use crate::capture::Direction;
 
 const MICROS: u64 = 1_700_000_000_123_456;
@@ -182,17 +182,29 @@ fn the_number_of_interfaces_is_bounded() {
     assert_eq!(beyond.message(), "a.pcap: after packet 1: the section describes more than 2 interfaces");
 }
 
+/// Interfaces of other kinds stand beside those of a host: a USB port, a Bluetooth adapter, a log.
 #[test]
-fn an_interface_of_another_link_type_matters_when_it_has_a_packet() {
-    let file = Ng::new(Order::Little)
-        .interface(127, 0, &[])
-        .interface(1, 0, &[])
-        .enhanced(1, 0, &four(), &[])
-        .enhanced(0, 0, &four(), &[]);
-    let outcome = read(file.bytes);
-    assert_eq!(outcome.seen.len(), 1);
+fn packets_of_an_interface_that_is_not_read_are_passed_over_and_counted() {
+    for order in ORDERS {
+        let file = Ng::new(order)
+            .interface(147, 0, &[])
+            .interface(1, 0, &[])
+            .interface(239, 0, &[])
+            .enhanced(0, MICROS, &Packet::new(0, vec![7; 50]), &[])
+            .enhanced(1, MICROS, &four(), &[])
+            .simple(&four())
+            .enhanced(2, MICROS, &four(), &[])
+            .enhanced(1, MICROS + 1, &four(), &[]);
+        let outcome = read(&file.bytes).whole();
+        assert_eq!(outcome.seen, [MICROS, MICROS + 1].map(|micros| v4().seen(micros * 1_000, None)));
+        assert_eq!(outcome.passed(), [(Passed::LinkType, 3)]);
+        assert_eq!(outcome.counters.packets, 5);
+    }
+    // Where nothing can be read, that is an error.
+    let file = Ng::new(Order::Little).interface(147, 0, &[]).enhanced(0, MICROS, &four(), &[]);
+    let outcome = read(&file.bytes);
     assert_eq!(
         outcome.message(),
-        "a.pcap: packet 2: link type 127 (IEEE 802.11 with radiotap header) is not supported"
+        "a.pcap: after packet 1: link type 147 (reserved for private use) is not supported"
     );
 }

@@ -1,0 +1,31 @@
+//! What somebody has success with while walking through objects.
+
+use super::{Actor, Enumeration};
+use crate::event::Exchange;
+use crate::prefix::ClientNet;
+
+/// Successes of an actor on all routes, since one of its walks matters.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Besides {
+    pub(super) all: u32,
+    /// Of PUT.
+    pub(super) puts: u32,
+}
+
+impl Enumeration {
+    /// A success of somebody who may be walking elsewhere.
+    pub(super) fn pass(&mut self, actor: Actor, client: ClientNet, exchange: &Exchange<'_>) {
+        if self.besides.is_empty() {
+            return;
+        }
+        let is_put = exchange.method == Some("PUT");
+        let both = [Some(actor), (actor != Actor::Client(client)).then_some(Actor::Client(client))];
+        for actor in both.into_iter().flatten() {
+            let hash = self.besides.hash(&actor);
+            if let Some(besides) = self.besides.get(hash, &actor, exchange.seen) {
+                besides.all = besides.all.saturating_add(1);
+                besides.puts = besides.puts.saturating_add(u32::from(is_put));
+            }
+        }
+    }
+}

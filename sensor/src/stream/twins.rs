@@ -1,0 +1,94 @@
+//! Connections that a capture has twice.
+//!
+//! On a host with containers, a capture on all interfaces has each segment before and after the port mapping: with
+//! another server, perhaps another client, and the same sequence numbers. Nobody but the server chooses the number that it
+//! begins with, so two handshakes with the same numbers of both sides, at nearly the same time, are one.
+
+use std::time::Duration;
+
+use super::connection::Phase;
+use super::counters::bump;
+use super::protocol::{CloseCause, Protocol};
+use super::sequence::Sequence;
+use super::streams::Streams;
+use crate::capture::Endpoint;
+use crate::clock::Timestamp;
+
+/// Handshakes that are remembered; others take their places.
+const PLACES: usize = 1_024;
+
+/// From one interface to the next it does not take so long.
+const NEARLY: Duration = Duration::from_secs(1);
+
+/// A handshake of which both numbers are known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Shaken {
+    pub(super) client: Endpoint,
+    pub(super) server: Endpoint,
+    /// The numbers that they began with.
+    pub(super) numbers: (Sequence, Sequence),
+    /// When the SYN was seen.
+    pub(super) began: Timestamp,
+}
+
+/// The last handshakes.
+#[derive(Debug, Default)]
+pub(super) struct Twins {
+    places: Vec<Option<Shaken>>,
+}
+
+impl Twins {
+    /// Notes a handshake. The one that it is a copy of, or that is a copy of it, where there is one.
+    pub(super) fn note(&mut self, shaken: Shaken) -> Option<Shaken> {
+        if self.places.is_empty() {
+            self.places = vec![None; PLACES];
+        }
+        let (client, server) = (shaken.numbers.0.0, shaken.numbers.1.0);
+        let mixed = client.rotate_left(16).wrapping_add(server).wrapping_mul(0x9e37_79b1);
+        let place = usize::try_from(mixed >> 16).unwrap_or_default().checked_rem(PLACES)?;
+        let known = self.places.get_mut(place)?;
+        let twin = known.filter(|known| known.is_twin(&shaken));
+        // The one that began first stays.
+        if twin.is_none_or(|twin| shaken.began < twin.began) {
+            *known = Some(shaken);
+        }
+        twin
+    }
+}
+
+impl Shaken {
+    /// Port mappings keep the client's port, where it is free.
+    fn is_twin(&self, other: &Self) -> bool {
+        let apart = self.began.since(other.began).max(other.began.since(self.began));
+        let same = (self.client, self.server) == (other.client, other.server);
+        let port = self.client.port() == other.client.port();
+        self.numbers == other.numbers && port && !same && apart <= NEARLY
+    }
+}
+
+impl<P: Protocol> Streams<P> {
+    /// Stops a connection that is another one seen again, or the other one, whichever began later.
+    pub(super) fn look_for_twin(&mut self, index: usize, time: Timestamp) {
+        let Some(connection) = self.table.get_mut(index) else { return };
+        let shaken = Shaken {
+            client: connection.client,
+            server: connection.server,
+            numbers: (connection.client_half.isn, connection.server_half.isn),
+            began: connection.last_seen,
+        };
+        let Some(twin) = self.twins.note(shaken) else { return };
+        let first = self.table.find(twin.client, twin.server).map(|(first, _)| first);
+        let Some(first) = first.filter(|first| *first != index) else { return };
+        // Where the other has gone on already, it stays.
+        let waits = self.table.get_mut(first).is_some_and(|first| first.phase == Phase::SynReceived);
+        let later = if waits && shaken.began < twin.began { first } else { index };
+        bump(&mut self.counters.twins);
+        self.with(later, time, |connection, context| {
+            // Its handshake is not incomplete.
+            connection.phase = Phase::Stopped;
+            connection.close(CloseCause::Stopped, context);
+            connection.last_seen = time;
+        });
+        self.table.reclass(later);
+    }
+}
