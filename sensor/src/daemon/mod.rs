@@ -14,6 +14,7 @@ mod failures;
 pub mod fuzz;
 mod instructing;
 mod key;
+mod keeping;
 mod learned;
 mod logging;
 mod observing;

@@ -5,6 +5,7 @@
 //! twice. Who is behind a spike is for other detectors to say; these name no offender.
 #![expect(clippy::float_arithmetic, reason = "shares and expectations are real numbers")]
 
+mod kept;
 mod tally;
 #[cfg(test)]
 mod tests;
@@ -12,15 +13,18 @@ mod tests;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use serde::Deserialize as _;
+
 use super::baseline::{Baseline, Score};
 use super::{Config, Detector, Evidence, Preset, Severity, Signal, Subject, Threat, Usage};
 use crate::clock::Timestamp;
 use crate::event::{Event, Exchange};
+use kept::Learned;
 use tally::Tally;
 
 /// Time that is counted together.
 const MINUTE: Duration = Duration::from_secs(60);
-/// Routes with baselines of their own, 40 KB each.
+/// Routes with baselines of their own, 15 KB each.
 const MAX_ROUTES: usize = 64;
 /// Routes counted in one minute; requests of others count for the host alone.
 const MAX_TALLIES: usize = 512;
@@ -213,14 +217,14 @@ impl Watch {
     fn judge(&mut self, begin: Timestamp, tally: &Tally) -> [Option<Spike>; 3] {
         let requests = f64::from(tally.requests());
         self.usual += USUAL * (requests - self.usual);
-        let rate = self.rate.observe(begin, requests);
+        let rate = self.rate.observe_count(begin, tally.requests());
         let rate = (requests >= rate.expected * MIN_RATIO && requests - rate.expected >= MIN_EXCESS)
             .then_some(Spike { series: Series::Requests, value: requests, score: rate });
         if tally.requests() < MIN_REQUESTS {
             return [rate, None, None];
         }
         let share = f64::from(tally.errors()) / requests;
-        let score = self.errors.observe(begin, share);
+        let score = self.errors.observe_share(begin, tally.errors(), tally.requests());
         let errors = self
             .enough_errors(tally.errors(), share - score.expected >= MIN_SHARE, score)
             .map(|score| Spike { series: Series::ErrorShare, value: share, score });
@@ -304,6 +308,21 @@ impl Detector for Spikes {
 
     fn advance(&mut self, now: Timestamp, signals: &mut Vec<Signal>) {
         self.turn(now, signals);
+    }
+
+    fn name(&self) -> &'static str {
+        "spikes"
+    }
+
+    fn learned(&self) -> Option<serde_json::Value> {
+        serde_json::to_value(Learned::of(&self.host, &self.routes)).ok()
+    }
+
+    fn restore(&mut self, learned: &serde_json::Value) -> Result<(), String> {
+        let learned = Learned::deserialize(learned).map_err(|error| format!("spikes: {error}"))?;
+        let (host, routes, unread) = learned.watches()?;
+        (self.host, self.routes) = (host, routes);
+        unread.map_or(Ok(()), Err)
     }
 
     fn usage(&self) -> Usage {
