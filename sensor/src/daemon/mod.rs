@@ -13,8 +13,8 @@ mod failures;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzz;
 mod instructing;
-mod key;
 mod keeping;
+mod key;
 mod learned;
 mod logging;
 mod observing;

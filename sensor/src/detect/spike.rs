@@ -54,8 +54,8 @@ const USUAL: f64 = 1.0 / 60.0;
 #[derive(Debug)]
 pub struct Spikes {
     threshold: f64,
-    /// The same for shares of errors, ten times the chance: that they are many enough to matter is asked besides, and a
-    /// share that is mostly zero leaves little to compare with.
+    /// The same for shares of errors, fifty times the chance: that they are many enough to matter is asked besides, and
+    /// that no binomial process would do so; and a share that is mostly zero leaves little to compare with.
     error_threshold: f64,
     /// The minute that is being counted, in minutes since 1970.
     minute: Option<u64>,
@@ -98,18 +98,19 @@ struct Spike {
 }
 
 impl Spikes {
-    /// Score from which there is an alert: a chance of one in ten thousand by default, of one in a hundred thousand
-    /// for the relaxed preset, and of one in a thousand for the strict one; ten times that for errors.
+    /// Score from which there is an alert: a chance of one in fifty thousand by default, of one in half a million for
+    /// the relaxed preset, and of one in five thousand for the strict one; fifty times that for
+    /// errors.
     #[must_use]
     pub fn new(config: &Config) -> Self {
         let chance: f64 = match config.preset {
-            Preset::Relaxed => 1e-5,
-            Preset::Balanced => 1e-4,
-            Preset::Strict => 1e-3,
+            Preset::Relaxed => 2e-6,
+            Preset::Balanced => 2e-5,
+            Preset::Strict => 2e-4,
         };
         Self {
-            threshold: Score::scale(-chance.ln()),
-            error_threshold: Score::scale(-(chance * 10.0).ln()),
+            threshold: Score::threshold(chance),
+            error_threshold: Score::threshold(chance * 50.0),
             minute: None,
             whole: false,
             host: Watch::default(),

@@ -80,10 +80,11 @@ impl Forecast {
         for (expert, error) in experts.iter().zip(self.errors) {
             let weight = (least / error.max(f64::MIN_POSITIVE)).powi(PREFERENCE);
             weights += weight;
-            sum += weight * expert;
+            // Told from one of them, so that where all agree there is no error of rounding.
+            sum += weight * (expert - self.last);
         }
         // The best of them weighs 1.
-        Some(Expectation { value: sum / weights, experts })
+        Some(Expectation { value: self.last + sum / weights, experts })
     }
 
     /// Learns a value; `interval` is the usual time between values, in seconds.

@@ -88,15 +88,7 @@ pub(super) fn read(bytes: &[u8]) -> Option<Baseline> {
     read_season(&mut forecast.week, &mut bytes)?;
     let deviations = [read_history(&mut bytes)?, read_history(&mut bytes)?];
     let last = (forecast.seen > 0.0).then_some(last);
-    bytes.0.is_empty().then_some(Baseline {
-        forecast,
-        deviations,
-        drift,
-        last,
-        interval,
-        step,
-        refractory,
-    })
+    bytes.0.is_empty().then_some(Baseline { forecast, deviations, drift, last, interval, step, refractory })
 }
 
 fn read_season<const N: usize>(season: &mut Season<N>, bytes: &mut Bytes<'_>) -> Option<()> {

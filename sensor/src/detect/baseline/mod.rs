@@ -8,9 +8,9 @@
 //!    (`forecast.rs`).
 //! 2. *Two views* of the forecast's error: the error itself, which finds what is sudden, and its recent mean, which
 //!    finds what is small and lasts. The greater surprise counts: an incident need not be both.
-//! 3. *Surprise* at each, in nats, by a Dirichlet process with heavy-tailed base measures (`predictive.rs`). With
-//!    little history, how large is unusual comes from the base measure and the median deviation; with much, from how
-//!    often the like has been seen. That is what "works from the first hour and improves with history" means.
+//! 3. *Surprise* at each, in nats, by a Dirichlet process with a heavy-tailed base measure (`predictive.rs`). With
+//!    little history, how large is unusual comes from the base measure; with much, from how often the like has been
+//!    seen. That is what "works from the first hour and improves with history" means.
 //! 4. *Counts* are judged by their own likelihood besides (`chance.rs`), and the lesser surprise counts: what a
 //!    Poisson process does by itself is nothing unusual, however calm the history was.
 //! 5. *Rare per time, not per value*: incidents come so and so often a week, whether values come by the minute or by
@@ -19,7 +19,7 @@
 //!    is left of the greatest surprise before it, which fades over hours.
 //!
 //! A surprising value teaches less than others: a series full of incidents would take them for usual. From there on a
-//! score is a rank rather than a chance; it is up to 1.6 nats (the logarithm of 5) too high.
+//! score is a rank rather than a chance; it is up to [`INFLATION`] nats too high.
 #![expect(clippy::float_arithmetic, reason = "forecasts and chances are real numbers")]
 
 mod chance;
@@ -44,7 +44,10 @@ const PRECISION: f64 = 0.5;
 /// Nats from which a value teaches only [`LESSON`].
 const SURPRISING: f64 = 7.0;
 /// How much what is surprising teaches, of what other values do.
-const LESSON: f64 = 0.2;
+const LESSON: f64 = 0.25;
+/// Nats by which scores of what is surprising may be too high: history has a quarter of such values only. A threshold
+/// for a chance is this much higher.
+const INFLATION: f64 = 2.0 * std::f64::consts::LN_2;
 /// Seconds in which the refractory period fades by a factor e: six hours.
 const FADING: f64 = 21_600.0;
 /// Values that are missing at once from which the series has paused, or nobody watched it.
@@ -101,6 +104,12 @@ impl Score {
     #[must_use]
     pub fn scale(surprise: f64) -> f64 {
         1.0 - (-surprise / HALVING).exp2()
+    }
+
+    /// The score from which values are rarer than once in `1 / chance` minutes; `chance` is at most one in a thousand.
+    #[must_use]
+    pub fn threshold(chance: f64) -> f64 {
+        Self::scale(INFLATION - chance.ln())
     }
 }
 
@@ -200,7 +209,7 @@ impl Baseline {
         }
         let value = value.clamp(-MOST, MOST);
         let (second, fraction) = seconds_of(at);
-        let elapsed = self.timed(fraction, value);
+        let elapsed = self.timed(fraction);
         self.paused(second, elapsed);
         let settled = self.settled();
         let score = match self.forecast.expect(second) {
@@ -213,6 +222,8 @@ impl Baseline {
             }
         };
         self.forecast.observe(second, value, self.interval, settled);
+        self.stepped(value);
+        self.last = Some((fraction, value));
         score
     }
 
@@ -222,7 +233,11 @@ impl Baseline {
         let resolution = kind.resolution().max(self.step * PRECISION);
         let known = self.forecast.seen.min(KNOWN);
         let mut greatest = 0.0_f64;
-        for (history, (deviation, values)) in self.deviations.iter_mut().zip([(error, 1.0), (self.drift, MEAN_OF)]) {
+        for (history, (deviation, values)) in
+            self.deviations.iter_mut().zip([(error, 1.0), (self.drift, MEAN_OF)])
+        {
+            // A mean is told as much finer as it varies less.
+            let resolution = resolution / values.sqrt();
             let rare = if settled { history.surprise(deviation.abs(), resolution) } else { 0.0 };
             history.observe(deviation.abs(), if rare < SURPRISING { 1.0 } else { LESSON });
             let most = || kind.most(expected + deviation, expected, (values, known));
@@ -254,10 +269,10 @@ impl Baseline {
         }
     }
 
-    /// Takes note of time and step; the seconds that passed, at least half of the usual interval, whatever the
+    /// Takes note of the time; the seconds that passed, at least half of the usual interval, whatever the
     /// clock did.
-    fn timed(&mut self, second: f64, value: f64) -> f64 {
-        let Some((before, last)) = self.last.replace((second, value)) else { return 0.0 };
+    fn timed(&mut self, second: f64) -> f64 {
+        let Some((before, _)) = self.last else { return 0.0 };
         let passed = second - before;
         if passed > 0.0 {
             self.interval = if self.interval > 0.0 {
@@ -266,11 +281,15 @@ impl Baseline {
                 passed
             };
         }
-        let step = (value - last).abs();
+        passed.max(self.interval / 2.0)
+    }
+
+    /// Takes note of the value for those to come.
+    fn stepped(&mut self, value: f64) {
+        let step = self.last.map_or(0.0, |(_, last)| (value - last).abs());
         if step > 0.0 && (self.step <= 0.0 || step < self.step) {
             self.step = step;
         }
-        passed.max(self.interval / 2.0)
     }
 }
 

@@ -11,7 +11,7 @@ const LEAST: f64 = -30.0;
 
 /// Deviations until history weighs as much as the prior. A chance of one in some thousand, which is what an alarm is
 /// about, cannot be read off fewer than that many observations.
-const CONCENTRATION: f64 = 1_000.0;
+const CONCENTRATION: f64 = 2_000.0;
 /// Index of the prior's tail: beyond the typical, the chance of a deviation falls with this power of it. Student's t
 /// with three or four degrees of freedom, which is what is usually taken for residuals with outliers.
 const INDEX: f64 = 3.5;
@@ -31,11 +31,9 @@ pub(super) const MOST_SURPRISE: f64 = 100.0;
 /// Bayesian analysis of some nonparametric problems", Annals of Statistics 1, 1973): a base measure, which counts for
 /// [`CONCENTRATION`] deviations, and those that were seen.
 ///
-/// There are two base measures, and the chance is the geometric mean of what follows from each. The one is
-/// log-logistic around history's median, so no outlier moves it. The other is a Pareto distribution beyond history's
-/// upper tenth, with an index by B. M. Hill ("A simple general approach to inference about the tail of a
-/// distribution", Annals of Statistics 3, 1975) that is drawn towards the prior's while there is little of a tail: it
-/// knows how heavy the tail of this series is.
+/// The base measure is a Pareto distribution beyond history's upper tenth, with an index by B. M. Hill ("A simple
+/// general approach to inference about the tail of a distribution", Annals of Statistics 3, 1975) that is drawn towards
+/// the prior's while there is little of a tail. So it knows how heavy the tail of this series is.
 ///
 /// Where history has no scale at all, since nothing ever deviated, the chance of a first deviation is that of
 /// Laplace's rule of succession, whatever its size.
@@ -53,8 +51,6 @@ pub(super) struct Predictive {
 /// The tail of history above a deviation.
 #[derive(Clone, Copy, Debug)]
 struct Tail {
-    /// Natural logarithm of the deviation that it begins at.
-    from: f64,
     /// Deviations beyond, and the sum of how far beyond they are, in logarithms.
     excesses: f64,
     sum: f64,
@@ -66,32 +62,34 @@ impl Predictive {
     }
 
     /// Nats of surprise at `deviation` (at least 0): minus the logarithm of the chance of one that is as large.
-    /// `resolution`: no less is taken for a typical deviation; 0 where it is unknown.
+    /// `resolution`: what is not greater cannot be told from none; 0 where it is unknown.
     pub(super) fn surprise(&self, deviation: f64, resolution: f64) -> f64 {
         let count = self.total / self.unit;
-        if count <= 0.0 {
+        // What the measurement cannot tell from nothing is nothing unusual.
+        if count <= 0.0 || deviation <= resolution {
             return 0.0;
         }
-        let deviation_ln = deviation.ln().max(LEAST);
-        let resolution_ln = resolution.ln().max(LEAST);
         let as_large = self.from(bin_of(deviation)) / self.unit;
-        let mixed = |base: f64| (CONCENTRATION * base + as_large) / (CONCENTRATION + count);
-        let median = self.exceeded_by(0.5).max(resolution_ln);
-        if median <= LEAST + WIDTH {
-            // Of zero itself there is all history, and no surprise.
-            let first = if deviation > 0.0 { 1.0 / (count + 1.0) } else { 1.0 };
-            return nats(mixed(first));
+        let base = self.base(deviation, resolution, as_large / count, count);
+        let chance = (CONCENTRATION * base + as_large) / (CONCENTRATION + count);
+        (-chance.ln()).clamp(0.0, MOST_SURPRISE)
+    }
+
+    /// The chance of a deviation that is as large, under the base measure.
+    fn base(&self, deviation: f64, resolution: f64, share_as_large: f64, count: f64) -> f64 {
+        let resolution = resolution.ln().max(LEAST);
+        let from = self.exceeded_by(TOP).max(resolution);
+        let excess = deviation.ln() - from;
+        if from <= LEAST + WIDTH && excess > 0.0 {
+            return 1.0 / (count + 1.0);
         }
-        let robust = 1.0 / (1.0 + (INDEX * (deviation_ln - median)).exp());
-        let tail = self.tail(self.exceeded_by(TOP).max(resolution_ln));
+        let tail = self.tail(from);
         let share = (tail.excesses + 0.5) / (count + 1.0);
-        let fitted = if deviation_ln > tail.from {
-            let mean = (tail.sum + EXCESSES / INDEX) / (tail.excesses + EXCESSES);
-            share * (-(deviation_ln - tail.from) / mean).exp()
-        } else {
-            share.max(as_large / count)
-        };
-        f64::midpoint(nats(mixed(robust)), nats(mixed(fitted)))
+        if excess <= 0.0 {
+            return share.max(share_as_large);
+        }
+        let mean = (tail.sum + EXCESSES / INDEX) / (tail.excesses + EXCESSES);
+        share * (-excess / mean).exp()
     }
 
     /// Adds a deviation to history, with a weight of at most 1.
@@ -167,7 +165,7 @@ impl Predictive {
         let (excesses, sum) = beyond
             .take_while(|&(excess, _)| excess > 0.0)
             .fold((0.0, 0.0), |(excesses, sum), (excess, count)| (excesses + count, sum + count * excess));
-        Tail { from, excesses: excesses / self.unit, sum: sum / self.unit }
+        Tail { excesses: excesses / self.unit, sum: sum / self.unit }
     }
 
     /// The bins that may be filled, with what is in them.
@@ -176,11 +174,6 @@ impl Predictive {
         let bins = self.bins.get(first..=last).unwrap_or_default();
         bins.iter().enumerate().map(move |(at, &count)| (first.saturating_add(at), f64::from(count)))
     }
-}
-
-/// Minus the natural logarithm of a chance, within bounds.
-fn nats(chance: f64) -> f64 {
-    (-chance.ln()).clamp(0.0, MOST_SURPRISE)
 }
 
 /// The bin that a deviation falls into.

@@ -33,7 +33,8 @@ impl<const N: usize> Season<N> {
         let half = self.length.div_euclid(2);
         let (before, into) = self.place(second.saturating_sub(half));
         let (after, _into) = self.place(second.saturating_add(half));
-        let known = |slot: Option<&Slot>| slot.filter(|slot| slot.passes > 0.0).map(|slot| f64::from(slot.mean));
+        let known =
+            |slot: Option<&Slot>| slot.filter(|slot| slot.passes > 0.0).map(|slot| f64::from(slot.mean));
         match (known(self.slots.get(before)), known(self.slots.get(after))) {
             (Some(before), Some(after)) => Some(before * (1.0 - into) + after * into),
             (one, other) => one.or(other),

@@ -44,12 +44,11 @@ impl Learned {
         let count = self.routes.len();
         let host = self.host.watch();
         let readable = self.routes.into_iter().filter(|(route, _)| route.len() <= MAX_NAME);
-        let routes: BTreeMap<String, Watch> = readable
-            .filter_map(|(route, kept)| Some((route, kept.watch()?)))
-            .take(MAX_ROUTES)
-            .collect();
+        let routes: BTreeMap<String, Watch> =
+            readable.filter_map(|(route, kept)| Some((route, kept.watch()?))).take(MAX_ROUTES).collect();
         let unread = count.saturating_sub(routes.len()).saturating_add(usize::from(host.is_none()));
-        let why = (unread > 0).then(|| format!("spikes: {unread} of {} cannot be read", count.saturating_add(1)));
+        let why =
+            (unread > 0).then(|| format!("spikes: {unread} of {} cannot be read", count.saturating_add(1)));
         Ok((host.unwrap_or_default(), routes, why))
     }
 }

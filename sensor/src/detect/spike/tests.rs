@@ -277,7 +277,7 @@ fn a_week_of_noise_alarms_nobody() {
         let busy = alarms_of_a_week(seed, |source| source.poisson(100.0));
         let quiet = alarms_of_a_week(seed, |source| source.poisson(2.0));
         assert_eq!((gaussian, busy, quiet), (0, 0, 0), "seed {seed}");
-        let student = alarms_of_a_week(seed, |source| 1_000.0 + 200.0 * source.student_3());
+        let student = alarms_of_a_week(seed, |source| 600.0 + 60.0 * source.student_3());
         let log_normal = alarms_of_a_week(seed, |source| 300.0 * (0.7 * source.normal()).exp());
         assert!(student <= 1 && log_normal <= 1, "seed {seed}: {student} and {log_normal}");
     }
@@ -362,12 +362,15 @@ fn of_a_damaged_file_what_can_be_read_is_used_and_the_rest_told() {
     damaged["version"] = 2.into();
     let mut third = Spikes::new(&Config::default());
     assert_eq!(third.restore(&damaged).unwrap_err(), "spikes: version 2 is not known");
-    for nonsense in [serde_json::json!(null), serde_json::json!([1]), serde_json::json!({"version": 1, "host": 7})] {
+    for nonsense in
+        [serde_json::json!(null), serde_json::json!([1]), serde_json::json!({"version": 1, "host": 7})]
+    {
         third.restore(&nonsense).unwrap_err();
     }
     assert!(third.routes.is_empty());
-    let routes: serde_json::Map<String, serde_json::Value> =
-        (0..MAX_ROUTES * 2).map(|number| (format!("/{number}"), learned["routes"]["/search"].clone())).collect();
+    let routes: serde_json::Map<String, serde_json::Value> = (0..MAX_ROUTES * 2)
+        .map(|number| (format!("/{number}"), learned["routes"]["/search"].clone()))
+        .collect();
     damaged = learned;
     damaged["routes"] = routes.into();
     third.restore(&damaged).unwrap_err();

@@ -24,7 +24,9 @@ pub(crate) fn measure(report: &mut Report, effort: Effort) -> Result<()> {
     for (what, kind) in [
         ("a value of a series", (|baseline, at, value| baseline.observe(at, value).anomaly) as Observe),
         ("a count of events", |baseline, at, value| baseline.observe_count(at, whole(value)).anomaly),
-        ("a share of events", |baseline, at, value| baseline.observe_share(at, whole(value) / 20, 2_000).anomaly),
+        ("a share of events", |baseline, at, value| {
+            baseline.observe_share(at, whole(value) / 20, 2_000).anomaly
+        }),
     ] {
         let mut least = f64::MAX;
         for round in 0..effort.rounds {
