@@ -321,9 +321,9 @@ impl Detector for Spikes {
 
     fn restore(&mut self, learned: &serde_json::Value) -> Result<(), String> {
         let learned = Learned::deserialize(learned).map_err(|error| format!("spikes: {error}"))?;
-        let (host, routes, unread) = learned.watches()?;
-        (self.host, self.routes) = (host, routes);
-        unread.map_or(Ok(()), Err)
+        let watches = learned.watches()?;
+        (self.host, self.routes) = (watches.host, watches.routes);
+        watches.unread.map_or(Ok(()), Err)
     }
 
     fn usage(&self) -> Usage {

@@ -51,7 +51,7 @@ const INFLATION: f64 = 2.0 * std::f64::consts::LN_2;
 /// Seconds in which the refractory period fades by a factor e: six hours.
 const FADING: f64 = 21_600.0;
 /// Values that are missing at once from which the series has paused, or nobody watched it.
-const PAUSE: f64 = 30.0;
+const PAUSE: f64 = 60.0;
 /// How fast the usual interval follows.
 const INTERVAL: f64 = 0.05;
 /// Seconds that a chance is told for.
@@ -211,26 +211,26 @@ impl Baseline {
         let (second, fraction) = seconds_of(at);
         let elapsed = self.timed(fraction);
         self.paused(second, elapsed);
+        let precision = self.stepped(value);
         let settled = self.settled();
         let score = match self.forecast.expect(second) {
             None => Score { expected: value, ..Score::NONE },
             Some(expected) => {
                 let error = value - expected.value;
                 self.drift += DRIFT * (error - self.drift);
-                let surprise = self.surprise(error, expected.value, kind);
+                let surprise = self.surprise(error, expected.value, (kind, precision));
                 Score { anomaly: self.anomaly(surprise, elapsed), surprise, expected: expected.value }
             }
         };
         self.forecast.observe(second, value, self.interval, settled);
-        self.stepped(value);
         self.last = Some((fraction, value));
         score
     }
 
     /// The greater of the surprises at the two views of an error, which are learned.
-    fn surprise(&mut self, error: f64, expected: f64, kind: Kind) -> f64 {
+    fn surprise(&mut self, error: f64, expected: f64, (kind, precision): (Kind, f64)) -> f64 {
         let settled = self.settled();
-        let resolution = kind.resolution().max(self.step * PRECISION);
+        let resolution = kind.resolution().max(precision);
         let known = self.forecast.seen.min(KNOWN);
         let mut greatest = 0.0_f64;
         for (history, (deviation, values)) in
@@ -284,12 +284,14 @@ impl Baseline {
         passed.max(self.interval / 2.0)
     }
 
-    /// Takes note of the value for those to come.
-    fn stepped(&mut self, value: f64) {
+    /// Takes note of the step to a value; half of the least that there was, or 0 where this is the first.
+    fn stepped(&mut self, value: f64) -> f64 {
+        let is_first = self.step <= 0.0;
         let step = self.last.map_or(0.0, |(_, last)| (value - last).abs());
         if step > 0.0 && (self.step <= 0.0 || step < self.step) {
             self.step = step;
         }
+        if is_first { 0.0 } else { self.step * PRECISION }
     }
 }
 

@@ -120,7 +120,7 @@ fn counts_that_are_mostly_zero_make_no_miracle_of_a_one() {
     // What is known to be a count has a likelihood of its own.
     let mut counts = Baseline::new();
     for second in (0..5 * DAY).step_by(MINUTE) {
-        let score = counts.observe_count(at(second), value(second) as u32);
+        let score = counts.observe_count(at(second), u32::from(value(second) > 0.5));
         assert!(score.anomaly < 0.5, "{score:?}");
     }
     assert!(baseline.observe(at(5 * DAY), 30.0).anomaly > 0.6);
@@ -285,10 +285,12 @@ fn series() -> impl Strategy<Value = Vec<(u64, f64)>> {
 /// A value as each kind of value in turn.
 fn judge(baseline: &mut Baseline, (second, value): (u64, f64)) -> Score {
     let at = Timestamp::default().plus(Duration::from_secs(second));
-    let count = value.to_bits() as u32;
+    let count = u32::try_from(value.to_bits() & 0xffff_ffff).unwrap();
     match value.to_bits() >> 32 & 3 {
         0 => baseline.observe_count(at, count),
-        1 => baseline.observe_share(at, count % 1_000, count % 1_000 + (second % 1_000) as u32),
+        1 => {
+            baseline.observe_share(at, count % 1_000, count % 1_000 + u32::try_from(second % 1_000).unwrap())
+        }
         _ => baseline.observe(at, value),
     }
 }

@@ -30,6 +30,14 @@ struct Kept {
     latency: String,
 }
 
+/// What could be read of it.
+pub(super) struct Watches {
+    pub(super) host: Watch,
+    pub(super) routes: BTreeMap<String, Watch>,
+    /// What is wrong with the rest.
+    pub(super) unread: Option<String>,
+}
+
 impl Learned {
     pub(super) fn of(host: &Watch, routes: &BTreeMap<String, Watch>) -> Self {
         let routes = routes.iter().map(|(route, watch)| (route.clone(), Kept::of(watch)));
@@ -37,7 +45,7 @@ impl Learned {
     }
 
     /// What was kept, as far as it can be used; and what is wrong with the rest.
-    pub(super) fn watches(self) -> Result<(Watch, BTreeMap<String, Watch>, Option<String>), String> {
+    pub(super) fn watches(self) -> Result<Watches, String> {
         if self.version != VERSION {
             return Err(format!("spikes: version {} is not known", self.version));
         }
@@ -49,7 +57,7 @@ impl Learned {
         let unread = count.saturating_sub(routes.len()).saturating_add(usize::from(host.is_none()));
         let why =
             (unread > 0).then(|| format!("spikes: {unread} of {} cannot be read", count.saturating_add(1)));
-        Ok((host.unwrap_or_default(), routes, why))
+        Ok(Watches { host: host.unwrap_or_default(), routes, unread: why })
     }
 }
 
