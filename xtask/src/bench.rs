@@ -27,6 +27,8 @@ enum Suite {
     Daemon,
     /// What each megabyte of hostile input costs, beside ordinary traffic.
     Hostile,
+    /// What a value costs the detector of spikes, and what a series takes.
+    Series,
 }
 
 impl Suite {
@@ -36,6 +38,7 @@ impl Suite {
             Self::Http => "http",
             Self::Daemon => "daemon",
             Self::Hostile => "hostile",
+            Self::Series => "series",
         }
     }
 }

@@ -7,7 +7,7 @@ use std::fs::File;
 use std::io::{self, BufWriter, Read, Write};
 use std::path::Path;
 use std::process::ExitCode;
-use std::time::UNIX_EPOCH;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result};
 use csv::{ReaderBuilder, StringRecord, Trim};
@@ -106,25 +106,67 @@ impl Columns {
     }
 }
 
+/// A time as seconds since 1970, or as RFC 3339 has it; without a zone it is UTC.
 fn moment(text: &str) -> Result<Timestamp, String> {
-    let known = |since: std::time::Duration| Timestamp::default().plus(since);
+    let known = |since: Duration| Timestamp::default().plus(since);
     if let Ok(seconds) = text.parse::<f64>() {
-        return std::time::Duration::try_from_secs_f64(seconds)
+        return Duration::try_from_secs_f64(seconds)
             .map(known)
             .map_err(|_error| format!("`{text}` is no time since 1970"));
     }
-    humantime::parse_rfc3339_weak(text)
-        .ok()
+    civil(text)
         .and_then(|time| time.duration_since(UNIX_EPOCH).ok())
         .map(known)
         .ok_or_else(|| format!("`{text}` is no timestamp such as 2026-01-31T12:00:00Z"))
 }
 
+/// RFC 3339, section 5.6, with letters of either case. Times without a zone are accepted, too.
+fn civil(text: &str) -> Option<SystemTime> {
+    let text = text.to_ascii_uppercase();
+    let Some((local, offset)) = with_offset(&text) else { return humantime::parse_rfc3339_weak(&text).ok() };
+    let local = humantime::parse_rfc3339_weak(local).ok()?;
+    match offset {
+        Offset::East(ahead) => local.checked_sub(ahead),
+        Offset::West(behind) => local.checked_add(behind),
+    }
+}
+
+/// How far the clock of a zone is from UTC.
+enum Offset {
+    East(Duration),
+    West(Duration),
+}
+
+/// Parts a local time from its numeric offset, such as `+02:00`, where it ends in one and has a time of day before it.
+fn with_offset(text: &str) -> Option<(&str, Offset)> {
+    let at = text.len().checked_sub("+00:00".len())?;
+    let (local, zone) = text.split_at_checked(at)?;
+    if !local.contains(':') || local.ends_with('Z') {
+        return None;
+    }
+    let (sign, clock) = zone.split_at_checked(1)?;
+    let (hours, minutes) = clock.split_once(':')?;
+    let number = |digits: &str, most: u64| {
+        let number = digits.parse::<u64>().ok().filter(|number| *number <= most);
+        number.filter(|_| digits.len() == 2 && digits.bytes().all(|byte| byte.is_ascii_digit()))
+    };
+    let seconds =
+        number(hours, 23)?.saturating_mul(60).saturating_add(number(minutes, 59)?).saturating_mul(60);
+    let offset = Duration::from_secs(seconds);
+    match sign {
+        "+" => Some((local, Offset::East(offset))),
+        "-" => Some((local, Offset::West(offset))),
+        _ => None,
+    }
+}
+
+/// A measured value; none where nothing was measured, which some write as an empty field and others as NaN.
 fn number(text: &str) -> Result<Option<f64>, String> {
     if text.is_empty() {
         return Ok(None);
     }
     match text.parse::<f64>() {
+        Ok(value) if value.is_nan() => Ok(None),
         Ok(value) if value.is_finite() => Ok(Some(value)),
         Ok(_) => Err(format!("`{text}` is no finite number")),
         Err(_error) => Err(format!("`{text}` is no number")),
@@ -200,7 +242,6 @@ mod tests {
             ),
             ("timestamp,value\n1,2\n2,3\n3,x\n", "4: `x` is no number"),
             ("timestamp,value\n1,inf\n", "2: `inf` is no finite number"),
-            ("timestamp,value\n1,NaN\n", "2: `NaN` is no finite number"),
             ("timestamp,value\n1,1e999\n", "2: `1e999` is no finite number"),
             ("timestamp,value\n1\n", "2: only 1 fields"),
             ("timestamp,value\nyesterday,2\n", "2: `yesterday` is no timestamp such as 2026-01-31T12:00:00Z"),
@@ -211,6 +252,64 @@ mod tests {
             ),
         ] {
             assert_eq!(scored(input, false).unwrap_err(), error, "{input:?}");
+        }
+    }
+
+    #[test]
+    fn what_was_not_measured_changes_no_score() {
+        let row = |minute: u32| format!("2026-01-05T{:02}:{:02}:00Z", minute / 60, minute % 60);
+        let series = |missing: &str| {
+            let value = |minute| match minute {
+                40 => missing.to_owned(),
+                70 => "9000".to_owned(),
+                _ => (100 + minute * 7 % 13).to_string(),
+            };
+            let rows: Vec<String> =
+                (0..80).map(|minute| format!("{},{}\n", row(minute), value(minute))).collect();
+            scored(&format!("timestamp,value\n{}", rows.concat()), false).unwrap()
+        };
+        let scores = |text: &str| -> Vec<String> {
+            text.lines().skip(1).map(|line| line.rsplit(',').next().unwrap().to_owned()).collect()
+        };
+        let empty = scores(&series(""));
+        assert_eq!((empty.len(), &*empty[40]), (80, "0.000000"));
+        for missing in ["NaN", "nan", "-NaN"] {
+            assert_eq!(scores(&series(missing)), empty, "{missing}");
+        }
+        let json = scored("timestamp,value\n1,NaN\n", true).unwrap();
+        assert_eq!(
+            serde_json::from_str::<serde_json::Value>(&json).unwrap()["value"],
+            serde_json::Value::Null
+        );
+    }
+
+    #[test]
+    fn a_time_may_have_any_zone() {
+        for (text, seconds) in [
+            ("2026-01-31T12:00:00Z", 1_769_860_800.0),
+            ("2026-01-31t12:00:00z", 1_769_860_800.0),
+            ("2026-01-31 12:00:00", 1_769_860_800.0),
+            ("2026-01-31T14:00:00+02:00", 1_769_860_800.0),
+            ("2026-01-31T06:30:00.5-05:30", 1_769_860_800.5),
+            ("2026-02-01 11:59:00+23:59", 1_769_860_800.0),
+            ("2026-01-31T12:00:00-00:00", 1_769_860_800.0),
+        ] {
+            let since = moment(text).unwrap().since(Timestamp::default());
+            assert!((since.as_secs_f64() - seconds).abs() < 1e-6, "{text}: {since:?}");
+        }
+        for text in [
+            "2026-01-31T12:00:00+24:00",
+            "2026-01-31T12:00:00+02:60",
+            "2026-01-31T12:00:00+2:000",
+            "2026-01-31T12:00:00+0200",
+            "2026-01-31T12:00:00++2:00",
+            "2026-01-31T12:00:00Z+02:00",
+            "1970-01-01T01:00:00+02:00",
+            "2026-01-31+02:00",
+            "+02:00",
+            "\u{e9}+02:00",
+        ] {
+            assert!(moment(text).is_err(), "{text}");
         }
     }
 

@@ -13,6 +13,7 @@ mod failures;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzz;
 mod instructing;
+mod keeping;
 mod key;
 mod learned;
 mod logging;

@@ -18,6 +18,7 @@ use super::burst::burst;
 use super::config::Config;
 use super::deciding::Signals;
 use super::instructing::instruct;
+use super::keeping::{Keeper, Kept};
 use super::learned::{self, BASELINES, Baselines, ROUTES};
 use super::ports::Watch;
 use super::sense::Ports;
@@ -31,7 +32,6 @@ use crate::identity::Key;
 use crate::kernel::{Mirror, SegmentRings, never_preempt};
 use crate::pipeline::{Pipeline, RouteTable, Snapshot};
 use crate::prefix::ClientNet;
-use crate::route::Learned;
 use crate::store::{Damage, StateFile};
 use crate::stream::Instruction;
 
@@ -48,8 +48,10 @@ const REST: Duration = Duration::from_secs(10);
 const PUBLISH: Duration = Duration::from_millis(200);
 /// The same after as long a silence: nothing changes but what time changes.
 const PUBLISH_QUIET: Duration = Duration::from_secs(1);
-/// How often the routes and baselines learned are kept.
+/// How often the routes learned are kept.
 const KEEP: Duration = Duration::from_secs(60);
+/// How often baselines are, which are larger and change slowly.
+const KEEP_BASELINES: Duration = Duration::from_secs(300);
 /// Between two attempts to have the rings in memory.
 const RETRY: Duration = Duration::from_secs(1);
 /// How often listening sockets are looked at.
@@ -116,10 +118,13 @@ impl Sensing {
         let now = clock::now();
         let (learned, damage) = baselines.recall(now);
         let mut damages = Vec::from_iter(damage);
-        detectors.restore(&learned);
+        if let Some(unread) = detectors.restore(&learned) {
+            damages.push(baselines.set_aside(unread, "the rest of it is in force", now));
+        }
         let watcher = Watcher::new(detectors, detect.clients, signals, log.map(BufWriter::new));
         let mut pipeline = Pipeline::new(&config.pipeline, key, watcher)?;
         damages.extend(learned::restore_routes(&mut routes, pipeline.routes_mut(), now));
+        let keeper = Keeper::start(routes, baselines)?;
         let shared = Arc::new(Shared::default());
         mirror.set_snap(config.snap);
         let mut worker = Worker {
@@ -135,8 +140,7 @@ impl Sensing {
             clock: clock::kernel_clock(),
             instructions: Vec::new(),
             refused_instructions: 0,
-            routes,
-            baselines,
+            keeper,
         };
         let thread = std::thread::Builder::new().name("sensing".to_owned()).spawn(move || worker.run());
         let thread = Some(thread.context("no thread to see HTTP with")?);
@@ -185,8 +189,7 @@ struct Worker {
     clock: KernelClock,
     instructions: Vec<Instruction>,
     refused_instructions: u64,
-    routes: StateFile<Option<Learned>>,
-    baselines: Baselines,
+    keeper: Keeper,
 }
 
 impl Worker {
@@ -196,7 +199,7 @@ impl Worker {
         }
         self.refresh_ports(clock::now());
         let (mut published, mut refreshed) = (clock::now(), clock::now());
-        let mut kept = clock::now();
+        let (mut kept, mut kept_baselines) = (clock::now(), clock::now());
         let (mut in_vain, mut heard) = (0_u32, clock::now());
         while !self.shared.stop.load(Ordering::Acquire) {
             self.shared.pulse.beat(clock::monotonic());
@@ -218,7 +221,11 @@ impl Worker {
             }
             if now.since(kept) >= KEEP || now < kept {
                 kept = now;
-                self.keep_learned();
+                self.keeper.keep(Kept::Routes(self.pipeline.routes().export()));
+            }
+            if now.since(kept_baselines) >= KEEP_BASELINES || now < kept_baselines {
+                kept_baselines = now;
+                self.keeper.keep(Kept::Baselines(self.pipeline.observer().detectors.learned()));
             }
             in_vain = if read == 0 { in_vain.saturating_add(1) } else { 0 };
             if read == 0 {
@@ -232,18 +239,10 @@ impl Worker {
         }
         self.pipeline.finish(clock::now());
         self.publish(clock::now());
-        self.keep_learned();
+        self.keeper.keep_surely(Kept::Routes(self.pipeline.routes().export()));
+        self.keeper.keep_surely(Kept::Baselines(self.pipeline.observer().detectors.learned()));
         // Nobody reads the rings from here on.
         self.mirror.watch(&BTreeSet::new());
-    }
-
-    fn keep_learned(&self) {
-        if let Err(error) = self.routes.save(&Some(self.pipeline.routes().export())) {
-            warn!(%error, "the routes learned could not be kept; a restart learns them anew");
-        }
-        if let Err(error) = self.baselines.save(&self.pipeline.observer().detectors.learned()) {
-            warn!(%error, "what detectors learned could not be kept; a restart learns it anew");
-        }
     }
 
     fn read(&mut self, most: usize) -> usize {

@@ -66,7 +66,12 @@ pub trait Detector: Send {
     }
 
     /// Takes up what it had learned. What cannot be read is left out: it learns anew.
-    fn restore(&mut self, _learned: &serde_json::Value) {}
+    ///
+    /// # Errors
+    /// Where something was left out: what, and why.
+    fn restore(&mut self, _learned: &serde_json::Value) -> Result<(), String> {
+        Ok(())
+    }
 }
 
 /// What a detector remembers, and what it could not.
@@ -181,13 +186,15 @@ impl Detectors {
         learned.collect()
     }
 
-    /// Gives them what an earlier run had learned.
-    pub fn restore(&mut self, learned: &BTreeMap<String, serde_json::Value>) {
+    /// Gives them what an earlier run had learned; what of it could not be read, if anything.
+    pub fn restore(&mut self, learned: &BTreeMap<String, serde_json::Value>) -> Option<String> {
+        let mut unread = Vec::new();
         for detector in &mut self.detectors {
             if let Some(learned) = learned.get(detector.name()) {
-                detector.restore(learned);
+                unread.extend(detector.restore(learned).err());
             }
         }
+        (!unread.is_empty()).then(|| unread.join("; "))
     }
 
     /// Bounds of all detectors together.

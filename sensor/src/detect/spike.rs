@@ -5,6 +5,7 @@
 //! twice. Who is behind a spike is for other detectors to say; these name no offender.
 #![expect(clippy::float_arithmetic, reason = "shares and expectations are real numbers")]
 
+mod kept;
 mod tally;
 #[cfg(test)]
 mod tests;
@@ -12,15 +13,18 @@ mod tests;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use serde::Deserialize as _;
+
 use super::baseline::{Baseline, Score};
 use super::{Config, Detector, Evidence, Preset, Severity, Signal, Subject, Threat, Usage};
 use crate::clock::Timestamp;
 use crate::event::{Event, Exchange};
+use kept::Learned;
 use tally::Tally;
 
 /// Time that is counted together.
 const MINUTE: Duration = Duration::from_secs(60);
-/// Routes with baselines of their own, 40 KB each.
+/// Routes with baselines of their own, 15 KB each.
 const MAX_ROUTES: usize = 64;
 /// Routes counted in one minute; requests of others count for the host alone.
 const MAX_TALLIES: usize = 512;
@@ -50,8 +54,8 @@ const USUAL: f64 = 1.0 / 60.0;
 #[derive(Debug)]
 pub struct Spikes {
     threshold: f64,
-    /// The same for shares of errors, ten times the chance: that they are many enough to matter is asked besides, and a
-    /// share that is mostly zero leaves little to compare with.
+    /// The same for shares of errors, fifty times the chance: that they are many enough to matter is asked besides, and
+    /// that no binomial process would do so; and a share that is mostly zero leaves little to compare with.
     error_threshold: f64,
     /// The minute that is being counted, in minutes since 1970.
     minute: Option<u64>,
@@ -94,18 +98,19 @@ struct Spike {
 }
 
 impl Spikes {
-    /// Score from which there is an alert: a chance of one in ten thousand by default, of one in a hundred thousand
-    /// for the relaxed preset, and of one in a thousand for the strict one; ten times that for errors.
+    /// Score from which there is an alert: a chance of one in fifty thousand by default, of one in half a million for
+    /// the relaxed preset, and of one in five thousand for the strict one; fifty times that for
+    /// errors.
     #[must_use]
     pub fn new(config: &Config) -> Self {
         let chance: f64 = match config.preset {
-            Preset::Relaxed => 1e-5,
-            Preset::Balanced => 1e-4,
-            Preset::Strict => 1e-3,
+            Preset::Relaxed => 2e-6,
+            Preset::Balanced => 2e-5,
+            Preset::Strict => 2e-4,
         };
         Self {
-            threshold: Score::scale(-chance.ln()),
-            error_threshold: Score::scale(-(chance * 10.0).ln()),
+            threshold: Score::threshold(chance),
+            error_threshold: Score::threshold(chance * 50.0),
             minute: None,
             whole: false,
             host: Watch::default(),
@@ -213,14 +218,14 @@ impl Watch {
     fn judge(&mut self, begin: Timestamp, tally: &Tally) -> [Option<Spike>; 3] {
         let requests = f64::from(tally.requests());
         self.usual += USUAL * (requests - self.usual);
-        let rate = self.rate.observe(begin, requests);
+        let rate = self.rate.observe_count(begin, tally.requests());
         let rate = (requests >= rate.expected * MIN_RATIO && requests - rate.expected >= MIN_EXCESS)
             .then_some(Spike { series: Series::Requests, value: requests, score: rate });
         if tally.requests() < MIN_REQUESTS {
             return [rate, None, None];
         }
         let share = f64::from(tally.errors()) / requests;
-        let score = self.errors.observe(begin, share);
+        let score = self.errors.observe_share(begin, tally.errors(), tally.requests());
         let errors = self
             .enough_errors(tally.errors(), share - score.expected >= MIN_SHARE, score)
             .map(|score| Spike { series: Series::ErrorShare, value: share, score });
@@ -304,6 +309,21 @@ impl Detector for Spikes {
 
     fn advance(&mut self, now: Timestamp, signals: &mut Vec<Signal>) {
         self.turn(now, signals);
+    }
+
+    fn name(&self) -> &'static str {
+        "spikes"
+    }
+
+    fn learned(&self) -> Option<serde_json::Value> {
+        serde_json::to_value(Learned::of(&self.host, &self.routes)).ok()
+    }
+
+    fn restore(&mut self, learned: &serde_json::Value) -> Result<(), String> {
+        let learned = Learned::deserialize(learned).map_err(|error| format!("spikes: {error}"))?;
+        let watches = learned.watches()?;
+        (self.host, self.routes) = (watches.host, watches.routes);
+        watches.unread.map_or(Ok(()), Err)
     }
 
     fn usage(&self) -> Usage {

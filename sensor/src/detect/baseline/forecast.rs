@@ -4,14 +4,14 @@ use super::season::Season;
 
 /// How fast the short level follows: a weight of 0.3 looks back some three values.
 const SHORT: f64 = 0.3;
-/// How fast the long level follows once it has seen enough: it looks back 200 values.
+/// How fast the long level follows once it has seen enough: it looks back 200 values. So do the errors of forecasts.
 const LONG: f64 = 0.005;
-/// How fast the errors of forecasts are forgotten: after 200 values.
-const ERROR: f64 = 0.005;
-/// How sharply the better of two forecasts is preferred.
-const PREFERENCE: i32 = 4;
-/// What a season learns from a value is at most this many usual errors away from what it expected.
+/// How sharply the better of two forecasts is preferred: by the inverse of the square of its usual error.
+const PREFERENCE: i32 = 2;
+/// What a season learns from a value is at most this many of its usual errors away from what it expected, and its
+/// usual error learns at most this many of itself.
 const OUTLIER: f64 = 3.0;
+const LARGEST_ERROR: f64 = 10.0;
 /// Seconds of half an hour, the grain of a day.
 const HALF_HOUR: i64 = 1_800;
 /// Seconds of an hour, the grain of a week.
@@ -19,6 +19,8 @@ const HOUR: i64 = 3_600;
 /// How much of the difference a day teaches, and a week.
 const DAY_RATE: f64 = 0.1;
 const WEEK_RATE: f64 = 0.5;
+/// Seconds in which a season that is not watched loses its weight by a factor e: four weeks.
+const SEASONS: f64 = 2_419_200.0;
 
 const EXPERTS: usize = 5;
 
@@ -26,16 +28,19 @@ const EXPERTS: usize = 5;
 /// advice; N. Cesa-Bianchi and G. Lugosi, "Prediction, Learning, and Games", 2006, chapter 2).
 #[derive(Clone, Debug)]
 pub(super) struct Forecast {
-    seen: f64,
-    last: f64,
-    short: f64,
-    long: f64,
-    day: Season<48>,
-    week: Season<168>,
-    /// Usual absolute error of each.
-    errors: [f64; EXPERTS],
-    /// Usual absolute error of the average.
-    error: f64,
+    /// Values learned from.
+    pub(super) seen: f64,
+    /// The first value, which seasons count from.
+    pub(super) origin: f64,
+    pub(super) last: f64,
+    pub(super) short: f64,
+    pub(super) long: f64,
+    pub(super) day: Season<48>,
+    pub(super) week: Season<168>,
+    /// Usual absolute error of each, as far as it was no outlier for the seasons' own.
+    pub(super) errors: [f64; EXPERTS],
+    /// The usual error that tells outliers of the day, and of the week.
+    pub(super) usual: (f64, f64),
 }
 
 /// What is expected now.
@@ -43,10 +48,6 @@ pub(super) struct Forecast {
 pub(super) struct Expectation {
     /// By all forecasts together.
     pub(super) value: f64,
-    /// By the time of the day alone.
-    pub(super) day: f64,
-    /// By the long level alone.
-    pub(super) level: f64,
     experts: [f64; EXPERTS],
 }
 
@@ -54,13 +55,14 @@ impl Forecast {
     pub(super) const fn new() -> Self {
         Self {
             seen: 0.0,
+            origin: 0.0,
             last: 0.0,
             short: 0.0,
             long: 0.0,
             day: Season::new(HALF_HOUR, DAY_RATE),
             week: Season::new(HOUR, WEEK_RATE),
             errors: [0.0; EXPERTS],
-            error: 0.0,
+            usual: (0.0, 0.0),
         }
     }
 
@@ -69,8 +71,8 @@ impl Forecast {
         if self.seen <= 0.0 {
             return None;
         }
-        let day = self.day.expect(second).unwrap_or(self.short);
-        let week = self.week.expect(second).unwrap_or(day);
+        let at_this_time = |season: Option<f64>| season.map_or(self.short, |mean| self.origin + mean);
+        let (day, week) = (at_this_time(self.day.expect(second)), at_this_time(self.week.expect(second)));
         let experts = [self.short, self.long, day, week, self.last];
         let least = self.errors.iter().copied().fold(f64::MAX, f64::min).max(f64::MIN_POSITIVE);
         let mut weights = 0.0;
@@ -78,39 +80,58 @@ impl Forecast {
         for (expert, error) in experts.iter().zip(self.errors) {
             let weight = (least / error.max(f64::MIN_POSITIVE)).powi(PREFERENCE);
             weights += weight;
-            sum += weight * expert;
+            // Told from one of them, so that where all agree there is no error of rounding.
+            sum += weight * (expert - self.last);
         }
         // The best of them weighs 1.
-        Some(Expectation { value: sum / weights, day, level: self.long, experts })
+        Some(Expectation { value: self.last + sum / weights, experts })
     }
 
     /// Learns a value; `interval` is the usual time between values, in seconds.
     pub(super) fn observe(&mut self, second: i64, value: f64, interval: f64, settled: bool) {
         let Some(expected) = self.expect(second) else {
-            (self.last, self.short, self.long) = (value, value, value);
-            self.learn_season(second, value, interval);
+            (self.origin, self.last, self.short, self.long) = (value, value, value, value);
+            self.learn_seasons(second, (value, value), interval);
             self.seen = 1.0;
             return;
         };
         let new = 1.0 / (self.seen + 1.0);
+        let rate = LONG.max(new);
         for (error, expert) in self.errors.iter_mut().zip(expected.experts) {
-            *error += ERROR.max(new) * ((value - expert).abs() - *error);
+            *error += rate * ((value - expert).abs() - *error);
         }
-        self.error += new.max(ERROR) * ((value - expected.value).abs() - self.error);
-        let near = |center: f64| {
-            let far = OUTLIER * self.error;
-            if settled { center + (value - center).clamp(-far, far) } else { value }
-        };
-        let (short, season) = (near(self.short), near(expected.day));
-        self.short += SHORT * (short - self.short);
-        self.long += LONG.max(new) * (value - self.long);
+        let [.., day, week, _last] = expected.experts;
+        let for_day = near(value, day, &mut self.usual.0, rate, settled);
+        let for_week = near(value, week, &mut self.usual.1, rate, settled);
+        self.learn_seasons(second, (for_day, for_week), interval);
+        self.short += SHORT.max(new) * (value - self.short);
+        self.long += rate * (value - self.long);
         self.last = value;
-        self.learn_season(second, season, interval);
         self.seen += 1.0;
     }
 
-    fn learn_season(&mut self, second: i64, value: f64, interval: f64) {
-        self.day.observe(second, value, interval);
-        self.week.observe(second, value, interval);
+    /// After a pause of so many seconds: what holds for minutes only is taken to be what is usual at this time.
+    pub(super) fn resume(&mut self, second: i64, elapsed: f64) {
+        let keep = (-elapsed / SEASONS).exp();
+        self.day.age(keep);
+        self.week.age(keep);
+        let usual = self.day.expect(second).or(self.week.expect(second));
+        let level = usual.map_or(self.long, |mean| self.origin + mean);
+        (self.short, self.last) = (level, level);
     }
+
+    fn learn_seasons(&mut self, second: i64, (day, week): (f64, f64), interval: f64) {
+        self.day.observe(second, day - self.origin, interval);
+        self.week.observe(second, week - self.origin, interval);
+    }
+}
+
+/// The value, or what is nearer to the expected one where it is an outlier by the usual error, which learns, too.
+fn near(value: f64, expected: f64, usual: &mut f64, rate: f64, settled: bool) -> f64 {
+    let (off, before) = (value - expected, *usual);
+    let knows = settled && before > 0.0;
+    let error = if knows { off.abs().min(LARGEST_ERROR * before) } else { off.abs() };
+    *usual += rate * (error - before);
+    let most = OUTLIER * before;
+    if knows { expected + off.clamp(-most, most) } else { value }
 }

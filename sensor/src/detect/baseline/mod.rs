@@ -1,23 +1,30 @@
 //! What is usual for a series, and how unusual the next value is.
 //!
-//! One method, the same for rates, shares of errors and latencies: the score of a value is the chance that one as
-//! far from what was expected would have come, under a predictive distribution that is learned as the series goes
-//! on. It is streaming: a value is scored before it is learned from, and no value is kept.
+//! One method, the same for rates, shares of errors, latencies and series of others: the score of a value is the
+//! chance that one as far from what was expected would have come, under a predictive distribution that is learned as
+//! the series goes on. It is streaming: a value is scored before it is learned from, and no value is kept.
 //!
 //! 1. *Forecast*: levels, times of the day and of the week, in the proportion in which they were right
 //!    (`forecast.rs`).
-//! 2. *Deviation* of the value, in three ways: from the time of the day, which finds what comes at the wrong hour or
-//!    stays away; from the long level, which finds what is large; and the recent mean error of the forecast, which
-//!    finds what is small and lasts.
+//! 2. *Two views* of the forecast's error: the error itself, which finds what is sudden, and its recent mean, which
+//!    finds what is small and lasts. The greater surprise counts: an incident need not be both.
 //! 3. *Surprise* at each, in nats, by a Dirichlet process with a heavy-tailed base measure (`predictive.rs`). With
-//!    little history, how large is unusual comes from the base measure and the median deviation; with much, from how
-//!    often the like has been seen. That is what "works from the first hour and improves with history" means.
-//! 4. *Mean* of the three: the logarithmic pool of their chances, so one of them alone has to be very sure.
-//! 5. *Refractory period*: a condition that lasts is told once. A value counts only if it surprises more than what
-//!    is left of the greatest surprise before it, which fades over days.
+//!    little history, how large is unusual comes from the base measure; with much, from how often the like has been
+//!    seen. That is what "works from the first hour and improves with history" means.
+//! 4. *Counts* are judged by their own likelihood besides (`chance.rs`), and the lesser surprise counts: what a
+//!    Poisson process does by itself is nothing unusual, however calm the history was.
+//! 5. *Rare per time, not per value*: incidents come so and so often a week, whether values come by the minute or by
+//!    the hour, so the chance is taken for a minute.
+//! 6. *Refractory period*: a condition that lasts is told once. A value counts only if it surprises more than what
+//!    is left of the greatest surprise before it, which fades over hours.
+//!
+//! A surprising value teaches less than others: a series full of incidents would take them for usual. From there on a
+//! score is a rank rather than a chance; it is up to [`INFLATION`] nats too high.
 #![expect(clippy::float_arithmetic, reason = "forecasts and chances are real numbers")]
 
+mod chance;
 mod forecast;
+mod kept;
 mod predictive;
 mod season;
 #[cfg(test)]
@@ -28,27 +35,42 @@ use forecast::Forecast;
 use predictive::{MOST_SURPRISE, Predictive};
 
 /// Values before the first that is scored: half an hour of minutes.
-const WARM_UP: u32 = 30;
+const WARM_UP: f64 = 30.0;
 /// How fast the recent mean error follows: it looks back 36 values.
 const DRIFT: f64 = 1.0 / 36.0;
 /// Of the least step between two values, which is taken for the precision of the measurement, the share below which
-/// no deviation is typical. A count that is mostly 0 would else make a miracle of every 1.
+/// no deviation is typical.
 const PRECISION: f64 = 0.5;
-/// Seconds in which the refractory period fades by a factor e: four days.
-const FADING: f64 = 345_600.0;
+/// Nats from which a value teaches only [`LESSON`].
+const SURPRISING: f64 = 7.0;
+/// How much what is surprising teaches, of what other values do.
+const LESSON: f64 = 0.25;
+/// Nats by which scores of what is surprising may be too high: history has a quarter of such values only. A threshold
+/// for a chance is this much higher.
+const INFLATION: f64 = 2.0 * std::f64::consts::LN_2;
+/// Seconds in which the refractory period fades by a factor e: six hours.
+const FADING: f64 = 21_600.0;
+/// Values that are missing at once from which the series has paused, or nobody watched it.
+const PAUSE: f64 = 60.0;
 /// How fast the usual interval follows.
 const INTERVAL: f64 = 0.05;
+/// Seconds that a chance is told for.
+const MINUTE: f64 = 60.0;
+/// Values over which an equally weighted mean varies as much as the recent mean error does: (2 - a) / a for a weight of a.
+const MEAN_OF: f64 = 71.0;
+/// Values that what is usual of counts is known from, at most: those that the long level looks back over.
+const KNOWN: f64 = 200.0;
 /// Larger values, of either sign, count as this one.
-const MOST: f64 = 1e100;
+const MOST: f64 = 1e30;
 /// Nats of surprise that halve the distance of a score to 1: those of one in a thousand.
 const HALVING: f64 = 6.907_755_278_982_137;
 
-/// The learned behaviour of one series. 13 KB, whatever is observed.
+/// The learned behaviour of one series. Less than 5 KB, whatever is observed.
 #[derive(Clone, Debug)]
 pub struct Baseline {
-    seen: u32,
     forecast: Forecast,
-    deviations: [Predictive; 3],
+    /// History of the two views.
+    deviations: [Predictive; 2],
     /// Recent mean error of the forecast.
     drift: f64,
     /// The time of the last value, in seconds since 1970, and the value.
@@ -67,7 +89,8 @@ pub struct Score {
     /// From 0 to 1: half at a chance of one in a thousand, three quarters at one in a million; 0 while the series is
     /// not known well enough, and for what the refractory period covers.
     pub anomaly: f64,
-    /// The same without the refractory period, in nats: minus the natural logarithm of the chance. From 0 to 100.
+    /// The same without the refractory period and for a value rather than a minute, in nats: minus the natural
+    /// logarithm of the chance. From 0 to 100.
     pub surprise: f64,
     /// What was expected; the value itself where it is the first.
     pub expected: f64,
@@ -82,6 +105,50 @@ impl Score {
     pub fn scale(surprise: f64) -> f64 {
         1.0 - (-surprise / HALVING).exp2()
     }
+
+    /// The score from which values are rarer than once in `1 / chance` minutes; `chance` is at most one in a thousand.
+    #[must_use]
+    pub fn threshold(chance: f64) -> f64 {
+        Self::scale(INFLATION - chance.ln())
+    }
+}
+
+/// What kind of value it is, as far as that says how it varies by chance.
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    /// A measured quantity.
+    Quantity,
+    /// So many events.
+    Count,
+    /// So many of so many events; the value is their share.
+    Share { trials: f64 },
+}
+
+impl Kind {
+    /// Half of the least difference that there can be; 0 where it is unknown.
+    fn resolution(self) -> f64 {
+        match self {
+            Self::Quantity => 0.0,
+            Self::Count => PRECISION,
+            Self::Share { trials } => PRECISION / trials,
+        }
+    }
+
+    /// Most nats of surprise at a mean over so many `values` that is greater than expected, where what is expected is
+    /// `known` from so many.
+    fn most(self, mean: f64, expected: f64, (values, known): (f64, f64)) -> f64 {
+        if mean <= expected {
+            return f64::INFINITY;
+        }
+        let times = known / values;
+        match self {
+            Self::Quantity => f64::INFINITY,
+            Self::Count => chance::of_count(mean * values, expected * values, times),
+            Self::Share { trials } => {
+                chance::of_share(mean.min(1.0) * trials * values, trials * values, expected, times)
+            }
+        }
+    }
 }
 
 impl Default for Baseline {
@@ -95,7 +162,6 @@ impl Baseline {
     #[must_use]
     pub fn new() -> Self {
         Self {
-            seen: 0,
             forecast: Forecast::new(),
             deviations: std::array::from_fn(|_index| Predictive::new()),
             drift: 0.0,
@@ -109,55 +175,104 @@ impl Baseline {
     /// Scores a value, then learns from it. Times may be irregular or jump. A value that is no finite number is
     /// passed over with a score of 0.
     pub fn observe(&mut self, at: Timestamp, value: f64) -> Score {
+        self.judge(at, value, Kind::Quantity)
+    }
+
+    /// The same of a number of events.
+    pub fn observe_count(&mut self, at: Timestamp, count: u32) -> Score {
+        self.judge(at, f64::from(count), Kind::Count)
+    }
+
+    /// The same of the share that `hits` are of `trials`; of none it is passed over.
+    pub fn observe_share(&mut self, at: Timestamp, hits: u32, trials: u32) -> Score {
+        let trials = f64::from(trials);
+        self.judge(at, f64::from(hits) / trials, Kind::Share { trials })
+    }
+
+    /// As bytes, for a file; at most 4.5 KB, usually 2 KB.
+    #[must_use]
+    pub fn kept(&self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        kept::write(self, &mut bytes);
+        bytes
+    }
+
+    /// What [`Self::kept`] wrote; none where it is anything else.
+    #[must_use]
+    pub fn from_kept(bytes: &[u8]) -> Option<Self> {
+        kept::read(bytes)
+    }
+
+    fn judge(&mut self, at: Timestamp, value: f64, kind: Kind) -> Score {
         if !value.is_finite() {
             return Score::NONE;
         }
         let value = value.clamp(-MOST, MOST);
         let (second, fraction) = seconds_of(at);
-        let elapsed = self.timed(fraction, value);
-        let settled = self.seen >= WARM_UP;
+        let elapsed = self.timed(fraction);
+        self.paused(second, elapsed);
+        let precision = self.stepped(value);
+        let settled = self.settled();
         let score = match self.forecast.expect(second) {
             None => Score { expected: value, ..Score::NONE },
             Some(expected) => {
-                self.drift += DRIFT * (value - expected.value - self.drift);
-                let deviations = [value - expected.day, self.drift, value - expected.level].map(f64::abs);
-                let surprise = if settled { self.surprise(deviations) } else { 0.0 };
-                for (history, deviation) in self.deviations.iter_mut().zip(deviations) {
-                    history.observe(deviation);
-                }
-                let anomaly = Score::scale(self.refract(surprise, elapsed));
-                Score { anomaly, surprise, expected: expected.value }
+                let error = value - expected.value;
+                self.drift += DRIFT * (error - self.drift);
+                let surprise = self.surprise(error, expected.value, (kind, precision));
+                Score { anomaly: self.anomaly(surprise, elapsed), surprise, expected: expected.value }
             }
         };
         self.forecast.observe(second, value, self.interval, settled);
-        self.seen = self.seen.saturating_add(1);
+        self.last = Some((fraction, value));
         score
     }
 
-    /// Mean surprise at the deviations.
-    fn surprise(&self, deviations: [f64; 3]) -> f64 {
-        let resolution = self.step * PRECISION;
-        let sum: f64 = self
-            .deviations
-            .iter()
-            .zip(deviations)
-            .map(|(history, deviation)| history.surprise(deviation, resolution))
-            .sum();
-        (sum / 3.0).min(MOST_SURPRISE)
+    /// The greater of the surprises at the two views of an error, which are learned.
+    fn surprise(&mut self, error: f64, expected: f64, (kind, precision): (Kind, f64)) -> f64 {
+        let settled = self.settled();
+        let resolution = kind.resolution().max(precision);
+        let known = self.forecast.seen.min(KNOWN);
+        let mut greatest = 0.0_f64;
+        for (history, (deviation, values)) in
+            self.deviations.iter_mut().zip([(error, 1.0), (self.drift, MEAN_OF)])
+        {
+            // A mean is told as much finer as it varies less.
+            let resolution = resolution / values.sqrt();
+            let rare = if settled { history.surprise(deviation.abs(), resolution) } else { 0.0 };
+            history.observe(deviation.abs(), if rare < SURPRISING { 1.0 } else { LESSON });
+            let most = || kind.most(expected + deviation, expected, (values, known));
+            greatest = greatest.max(if rare > greatest { rare.min(most()) } else { 0.0 });
+        }
+        greatest
     }
 
-    /// The surprise, or 0 where what is left of an earlier one is greater.
-    fn refract(&mut self, surprise: f64, elapsed: f64) -> f64 {
+    /// Whether the series is known well enough for scores.
+    fn settled(&self) -> bool {
+        self.forecast.seen >= WARM_UP
+    }
+
+    /// The score of a surprise: 0 where what is left of an earlier one is greater.
+    fn anomaly(&mut self, surprise: f64, elapsed: f64) -> f64 {
         self.refractory *= (-elapsed / FADING).exp();
         let counts = surprise > self.refractory;
         self.refractory = self.refractory.max(surprise);
-        if counts { surprise } else { 0.0 }
+        let minutes = if self.interval > 0.0 { self.interval / MINUTE } else { 1.0 };
+        if counts { Score::scale((surprise + minutes.ln()).clamp(0.0, MOST_SURPRISE)) } else { 0.0 }
     }
 
-    /// Takes note of time and step; the seconds that passed, at least half of the usual interval, whatever the
+    /// After a pause, levels that follow minutes are those that are usual at this time, and history has aged.
+    fn paused(&mut self, second: i64, elapsed: f64) {
+        let missed = elapsed / self.interval;
+        if missed > PAUSE {
+            self.forecast.resume(second, elapsed);
+            self.deviations.iter_mut().for_each(|history| history.age(missed));
+        }
+    }
+
+    /// Takes note of the time; the seconds that passed, at least half of the usual interval, whatever the
     /// clock did.
-    fn timed(&mut self, second: f64, value: f64) -> f64 {
-        let Some((before, last)) = self.last.replace((second, value)) else { return 0.0 };
+    fn timed(&mut self, second: f64) -> f64 {
+        let Some((before, _)) = self.last else { return 0.0 };
         let passed = second - before;
         if passed > 0.0 {
             self.interval = if self.interval > 0.0 {
@@ -166,11 +281,17 @@ impl Baseline {
                 passed
             };
         }
-        let step = (value - last).abs();
+        passed.max(self.interval / 2.0)
+    }
+
+    /// Takes note of the step to a value; half of the least that there was, or 0 where this is the first.
+    fn stepped(&mut self, value: f64) -> f64 {
+        let is_first = self.step <= 0.0;
+        let step = self.last.map_or(0.0, |(_, last)| (value - last).abs());
         if step > 0.0 && (self.step <= 0.0 || step < self.step) {
             self.step = step;
         }
-        passed.max(self.interval / 2.0)
+        if is_first { 0.0 } else { self.step * PRECISION }
     }
 }
 

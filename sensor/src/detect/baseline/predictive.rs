@@ -1,88 +1,178 @@
 //! How unusual a deviation is, by all deviations before it.
 
-/// Bins of the histogram: eight per cent wide each, from 1e-12 to about 1e12; what lies outside is counted in the
-/// outermost.
-const BINS: usize = 700;
-/// Natural logarithm of a bin's width.
-const WIDTH: f64 = 0.08;
-/// Natural logarithm of the least deviation that is told from none.
-const LEAST: f64 = -27.63;
+use super::season::single;
 
-/// Shape of the prior: beyond the median, the chance of a deviation falls with this power of it. A tail of Student's t
-/// with three or four degrees of freedom, which is what is usually taken for residuals with outliers.
-const SHAPE: f64 = 3.5;
+/// Bins of the histogram, from 1e-13 to 3e13; what lies outside is counted in the outermost.
+pub(super) const BINS: usize = 360;
+/// Natural logarithm of a bin's width: deviations are told to within 17 %.
+const WIDTH: f64 = 0.17;
+/// Natural logarithm of the least deviation that is told from none.
+const LEAST: f64 = -30.0;
+
 /// Deviations until history weighs as much as the prior. A chance of one in some thousand, which is what an alarm is
 /// about, cannot be read off fewer than that many observations.
-const TRUSTED_AFTER: f64 = 2000.0;
-/// How suddenly history takes over from the prior around [`TRUSTED_AFTER`].
-const SUDDENNESS: i32 = 6;
+const CONCENTRATION: f64 = 2_000.0;
+/// Index of the prior's tail: beyond the typical, the chance of a deviation falls with this power of it. Student's t
+/// with three or four degrees of freedom, which is what is usually taken for residuals with outliers.
+const INDEX: f64 = 3.5;
+/// The share of history that a tail is fitted to.
+const TOP: f64 = 0.1;
+/// Excesses that the prior's index counts for in that.
+const EXCESSES: f64 = 20.0;
 /// Deviations that history reaches back: each has lost its weight by a factor e after so many.
-const REACH: f64 = 5000.0;
+const REACH: f64 = 5_000.0;
+/// Weight of a new deviation from which all weights are scaled down, before single precision ends.
+const MOST_UNIT: f64 = 1e12;
 
 /// Surprise is bounded by this, in nats.
 pub(super) const MOST_SURPRISE: f64 = 100.0;
 
 /// The posterior predictive distribution of a deviation (at least 0) under a Dirichlet process (T. S. Ferguson, "A
-/// Bayesian analysis of some nonparametric problems", Annals of Statistics 1, 1973): the prior's base measure and the
-/// empirical distribution, mixed by how much history there is. The base measure is log-logistic, and its median is
-/// that of history: no outlier moves it, and before there is history of rare deviations it says how rare they are.
+/// Bayesian analysis of some nonparametric problems", Annals of Statistics 1, 1973): a base measure, which counts for
+/// [`CONCENTRATION`] deviations, and those that were seen.
 ///
-/// 2.8 KB whatever is observed.
+/// The base measure is a Pareto distribution beyond history's upper tenth, with an index by B. M. Hill ("A simple
+/// general approach to inference about the tail of a distribution", Annals of Statistics 3, 1975) that is drawn towards
+/// the prior's while there is little of a tail. So it knows how heavy the tail of this series is.
+///
+/// Where history has no scale at all, since nothing ever deviated, the chance of a first deviation is that of
+/// Laplace's rule of succession, whatever its size.
 #[derive(Clone, Debug)]
 pub(super) struct Predictive {
     bins: Box<[f32; BINS]>,
-    weight: f64,
+    /// The bins that may be filled lie between these two.
+    filled: (u16, u16),
+    /// Sum of all bins.
+    total: f64,
+    /// What the next deviation weighs. It grows, so that those before weigh less and less.
+    unit: f64,
+}
+
+/// The tail of history above a deviation.
+#[derive(Clone, Copy, Debug)]
+struct Tail {
+    /// Deviations beyond, and the sum of how far beyond they are, in logarithms.
+    excesses: f64,
+    sum: f64,
 }
 
 impl Predictive {
     pub(super) fn new() -> Self {
-        Self { bins: Box::new([0.0; BINS]), weight: 0.0 }
+        Self { bins: Box::new([0.0; BINS]), filled: (u16::MAX, 0), total: 0.0, unit: 1.0 }
     }
 
     /// Nats of surprise at `deviation` (at least 0): minus the logarithm of the chance of one that is as large.
-    /// `resolution`: no less is taken for a typical deviation.
+    /// `resolution`: what is not greater cannot be told from none; 0 where it is unknown.
     pub(super) fn surprise(&self, deviation: f64, resolution: f64) -> f64 {
-        if self.weight <= 0.0 {
+        let count = self.total / self.unit;
+        // What the measurement cannot tell from nothing is nothing unusual.
+        if count <= 0.0 || deviation <= resolution {
             return 0.0;
         }
-        let typical = self.median().max(resolution);
-        let base = 1.0 / (1.0 + (deviation / typical).powf(SHAPE));
-        let empirical = self.share_from(deviation);
-        let trust = 1.0 / (1.0 + (self.weight / TRUSTED_AFTER).powi(SUDDENNESS));
-        let chance = trust * base + (1.0 - trust) * empirical;
-        // A median of zero with a deviation of zero is as typical as can be.
-        if chance.is_nan() { 0.0 } else { (-chance.ln()).clamp(0.0, MOST_SURPRISE) }
+        let as_large = self.from(bin_of(deviation)) / self.unit;
+        let base = self.base(deviation, resolution, as_large / count, count);
+        let chance = (CONCENTRATION * base + as_large) / (CONCENTRATION + count);
+        (-chance.ln()).clamp(0.0, MOST_SURPRISE)
     }
 
-    /// Adds a deviation to history.
-    pub(super) fn observe(&mut self, deviation: f64) {
-        let keep = 1.0 - 1.0 / REACH;
-        self.weight = self.weight * keep + 1.0;
-        let keep = single(keep);
-        self.bins.iter_mut().for_each(|bin| *bin *= keep);
-        if let Some(bin) = self.bins.get_mut(bin_of(deviation)) {
-            *bin += 1.0;
+    /// The chance of a deviation that is as large, under the base measure.
+    fn base(&self, deviation: f64, resolution: f64, share_as_large: f64, count: f64) -> f64 {
+        let resolution = resolution.ln().max(LEAST);
+        let from = self.exceeded_by(TOP).max(resolution);
+        let excess = deviation.ln() - from;
+        if from <= LEAST + WIDTH && excess > 0.0 {
+            return 1.0 / (count + 1.0);
         }
+        let tail = self.tail(from);
+        let share = (tail.excesses + 0.5) / (count + 1.0);
+        if excess <= 0.0 {
+            return share.max(share_as_large);
+        }
+        let mean = (tail.sum + EXCESSES / INDEX) / (tail.excesses + EXCESSES);
+        share * (-excess / mean).exp()
     }
 
-    /// Share of history that lies at `deviation` or above; of its own bin, half does.
-    fn share_from(&self, deviation: f64) -> f64 {
+    /// Adds a deviation to history, with a weight of at most 1.
+    pub(super) fn observe(&mut self, deviation: f64, weight: f64) {
         let bin = bin_of(deviation);
-        let own = self.bins.get(bin).copied().unwrap_or_default();
-        let above: f32 = self.bins.iter().skip(bin).skip(1).sum();
-        (f64::from(above) + f64::from(own) / 2.0) / self.weight
+        if let Some(count) = self.bins.get_mut(bin) {
+            *count += single(self.unit * weight);
+        }
+        let bin = u16::try_from(bin).unwrap_or_default();
+        self.filled = (self.filled.0.min(bin), self.filled.1.max(bin));
+        self.total += self.unit * weight;
+        self.unit /= 1.0 - 1.0 / REACH;
+        if self.unit > MOST_UNIT {
+            self.scale(1.0 / self.unit);
+        }
     }
 
-    /// The deviation that half of history exceeds.
-    fn median(&self) -> f64 {
-        let mut below = 0.0;
-        for (at, &count) in self.bins.iter().enumerate() {
-            below += f64::from(count);
-            if below * 2.0 >= self.weight {
-                return middle_of(at);
+    /// The weights of history, from the first bin that may be filled on; for a file.
+    pub(super) fn weights(&self) -> (u16, impl ExactSizeIterator<Item = f32>) {
+        let (first, last) = (usize::from(self.filled.0), usize::from(self.filled.1));
+        let bins = self.bins.get(first..=last).unwrap_or_default();
+        (self.filled.0, bins.iter().map(|&count| single(f64::from(count) / self.unit)))
+    }
+
+    /// History with such weights; none where there are more of them than bins.
+    pub(super) fn with_weights(first: u16, weights: &[f32]) -> Option<Self> {
+        let mut history = Self::new();
+        let Some(last) = weights.len().checked_sub(1) else { return Some(history) };
+        let last = first.checked_add(u16::try_from(last).ok()?)?;
+        history.bins.get_mut(usize::from(first)..=usize::from(last))?.copy_from_slice(weights);
+        history.filled = (first, last);
+        history.scale(1.0);
+        Some(history)
+    }
+
+    /// Lets so many deviations pass that were not seen.
+    pub(super) fn age(&mut self, deviations: f64) {
+        // However old it is, it tells the scale.
+        let passed = deviations.clamp(0.0, 2.0 * REACH);
+        self.scale((-passed / REACH).exp() / self.unit);
+    }
+
+    fn scale(&mut self, factor: f64) {
+        let factor = single(factor);
+        self.bins.iter_mut().for_each(|count| *count *= factor);
+        self.total = self.bins.iter().copied().map(f64::from).sum();
+        self.unit = 1.0;
+    }
+
+    /// Weight of history at a bin or above; of its own, half is.
+    fn from(&self, bin: usize) -> f64 {
+        let own = self.bins.get(bin).copied().map_or(0.0, f64::from);
+        let above = self.filled().rev().take_while(|&(at, _)| at > bin);
+        own / 2.0 + above.map(|(_, count)| count).sum::<f64>()
+    }
+
+    /// Natural logarithm of the deviation that this share of history exceeds.
+    fn exceeded_by(&self, share: f64) -> f64 {
+        let need = share * self.total;
+        let mut above = 0.0;
+        for (bin, count) in self.filled().rev() {
+            if above + count >= need {
+                let into = if count > 0.0 { (need - above) / count } else { 0.0 };
+                return edge_of(bin) + WIDTH * (1.0 - into.clamp(0.0, 1.0));
             }
+            above += count;
         }
-        middle_of(BINS)
+        LEAST
+    }
+
+    fn tail(&self, from: f64) -> Tail {
+        let beyond = self.filled().rev().map(|(bin, count)| (edge_of(bin) + WIDTH / 2.0 - from, count));
+        let (excesses, sum) = beyond
+            .take_while(|&(excess, _)| excess > 0.0)
+            .fold((0.0, 0.0), |(excesses, sum), (excess, count)| (excesses + count, sum + count * excess));
+        Tail { excesses: excesses / self.unit, sum: sum / self.unit }
+    }
+
+    /// The bins that may be filled, with what is in them.
+    fn filled(&self) -> impl DoubleEndedIterator<Item = (usize, f64)> {
+        let (first, last) = (usize::from(self.filled.0), usize::from(self.filled.1));
+        let bins = self.bins.get(first..=last).unwrap_or_default();
+        bins.iter().enumerate().map(move |(at, &count)| (first.saturating_add(at), f64::from(count)))
     }
 }
 
@@ -98,13 +188,7 @@ fn bin_of(deviation: f64) -> usize {
     ((deviation.ln() - LEAST) / WIDTH).clamp(0.0, LAST) as usize
 }
 
-/// A deviation in the middle of a bin.
-fn middle_of(bin: usize) -> f64 {
-    let bin = u32::try_from(bin).map_or(f64::MAX, f64::from);
-    ((bin + 0.5) * WIDTH + LEAST).exp()
-}
-
-#[expect(clippy::cast_possible_truncation, reason = "a factor near 1")]
-const fn single(factor: f64) -> f32 {
-    factor as f32
+/// Natural logarithm of the least deviation of a bin.
+fn edge_of(bin: usize) -> f64 {
+    u32::try_from(bin).map_or(f64::MAX, f64::from) * WIDTH + LEAST
 }

@@ -2,6 +2,8 @@
 
 /// Averages by time within a period of `N` slots, each of which learns from the values that fall into it. Between the
 /// middles of two slots the expectation is interpolated, so it does not jump.
+///
+/// Values are told from an origin, the first one, so that single precision does for a series far from zero.
 #[derive(Clone, Debug)]
 pub(super) struct Season<const N: usize> {
     slots: [Slot; N],
@@ -11,11 +13,14 @@ pub(super) struct Season<const N: usize> {
     rate: f64,
 }
 
-#[derive(Clone, Copy, Debug, Default)]
-struct Slot {
-    mean: f64,
+/// Passes beyond which a slot learns no slower.
+pub(super) const ENOUGH: f32 = 15.0;
+
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct Slot {
+    pub(super) mean: f32,
     /// How often time passed through it.
-    passes: f64,
+    pub(super) passes: f32,
 }
 
 impl<const N: usize> Season<N> {
@@ -28,7 +33,8 @@ impl<const N: usize> Season<N> {
         let half = self.length.div_euclid(2);
         let (before, into) = self.place(second.saturating_sub(half));
         let (after, _into) = self.place(second.saturating_add(half));
-        let known = |slot: Option<&Slot>| slot.filter(|slot| slot.passes > 0.0).map(|slot| slot.mean);
+        let known =
+            |slot: Option<&Slot>| slot.filter(|slot| slot.passes > 0.0).map(|slot| f64::from(slot.mean));
         match (known(self.slots.get(before)), known(self.slots.get(after))) {
             (Some(before), Some(after)) => Some(before * (1.0 - into) + after * into),
             (one, other) => one.or(other),
@@ -41,10 +47,28 @@ impl<const N: usize> Season<N> {
         let (at, _into) = self.place(second);
         let rate = self.rate;
         if let Some(slot) = self.slots.get_mut(at) {
-            slot.passes += 1.0 / values;
-            let rate = (rate / values).max(1.0 / (slot.passes * values)).min(1.0);
-            slot.mean += rate * (value - slot.mean);
+            let passes = f64::from(slot.passes) + 1.0 / values;
+            let rate = (rate / values).max(1.0 / (passes * values)).min(1.0);
+            let mean = f64::from(slot.mean);
+            *slot = Slot { mean: single(mean + rate * (value - mean)), passes: single(passes) };
         }
+    }
+
+    /// Keeps a part of what was learned, so that what comes now teaches more.
+    pub(super) fn age(&mut self, keep: f64) {
+        for slot in &mut self.slots {
+            slot.passes = single(f64::from(slot.passes.min(ENOUGH)) * keep);
+        }
+    }
+
+    /// All slots, for a file.
+    pub(super) const fn slots(&self) -> &[Slot; N] {
+        &self.slots
+    }
+
+    /// Slots from a file.
+    pub(super) const fn slots_mut(&mut self) -> &mut [Slot; N] {
+        &mut self.slots
     }
 
     /// The slot of a moment, and which share of it has passed.
@@ -59,4 +83,10 @@ impl<const N: usize> Season<N> {
 /// At most the seconds of a week: exact.
 fn seconds(count: i64) -> f64 {
     i32::try_from(count).map_or(0.0, f64::from)
+}
+
+/// The nearest single, which is finite.
+#[expect(clippy::cast_possible_truncation, reason = "what is beyond is the greatest that there is")]
+pub(super) const fn single(value: f64) -> f32 {
+    value.clamp(-3e38, 3e38) as f32
 }

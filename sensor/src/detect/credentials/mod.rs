@@ -321,11 +321,12 @@ impl Detector for Credentials {
         serde_json::to_value(routes).ok()
     }
 
-    fn restore(&mut self, learned: &serde_json::Value) {
-        let routes = BTreeMap::<String, Learned>::deserialize(learned).unwrap_or_default();
-        for (name, learned) in routes {
+    fn restore(&mut self, learned: &serde_json::Value) -> Result<(), String> {
+        let routes = BTreeMap::<String, Learned>::deserialize(learned);
+        for (name, learned) in routes.map_err(|error| format!("credentials: {error}"))? {
             self.history.restore(&name, learned, self.desk.now);
         }
+        Ok(())
     }
 }
 

@@ -34,6 +34,12 @@ impl Tally {
         }
     }
 
+    /// So many requests of which nothing else is known.
+    #[cfg(test)]
+    pub(super) fn with_requests(requests: u32) -> Self {
+        Self { requests, ..Self::default() }
+    }
+
     pub(super) const fn requests(&self) -> u32 {
         self.requests
     }

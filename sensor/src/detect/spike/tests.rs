@@ -6,7 +6,8 @@
 
 use std::time::Duration;
 
-use super::{MAX_ROUTES, MAX_TALLIES, Spikes};
+use super::tally::Tally;
+use super::{MAX_ROUTES, MAX_TALLIES, Spikes, Watch};
 use crate::clock::Timestamp;
 use crate::detect::{Config, Detector as _, Severity, Signal, Subject, Threat, testing};
 use crate::event::{Event, Exchange};
@@ -225,4 +226,153 @@ fn routes_are_bounded_and_the_busiest_stay() {
     assert_eq!((usage.entries, usage.capacity), (MAX_ROUTES, MAX_ROUTES));
     assert!(usage.evicted > 0);
     assert!(spikes.routes.contains_key("/busy"));
+}
+
+/// A generator of noise, the same for the same seed.
+struct Source(u64);
+
+impl Source {
+    fn uniform(&mut self) -> f64 {
+        self.0 += 1;
+        noise(self.0).max(1e-9)
+    }
+
+    /// Box and Muller's.
+    fn normal(&mut self) -> f64 {
+        (-2.0 * self.uniform().ln()).sqrt() * (self.uniform() * std::f64::consts::TAU).cos()
+    }
+
+    fn student_3(&mut self) -> f64 {
+        let (normal, squares) = (self.normal(), (0..3).map(|_| self.normal().powi(2)).sum::<f64>());
+        normal / (squares / 3.0).sqrt()
+    }
+
+    fn poisson(&mut self, mean: f64) -> f64 {
+        let (mut count, mut product) = (0.0, self.uniform());
+        while product > (-mean).exp() {
+            product *= self.uniform();
+            count += 1.0;
+        }
+        count
+    }
+}
+
+/// A week of requests a minute that vary by chance and nothing else: alarms of the rate.
+fn alarms_of_a_week(seed: u64, value: impl Fn(&mut Source) -> f64) -> usize {
+    let mut source = Source(seed * 1_000_000_007);
+    let threshold = Spikes::new(&Config::default()).threshold;
+    let mut watch = Watch::default();
+    let spikes = (0..7 * DAY).filter_map(|minute| {
+        let requests = value(&mut source).round().max(0.0) as u32;
+        let [rate, ..] = watch.judge(at(minute), &Tally::with_requests(requests));
+        rate.filter(|spike| spike.score.anomaly >= threshold)
+    });
+    spikes.count()
+}
+
+#[test]
+fn a_week_of_noise_alarms_nobody() {
+    for seed in 1..=8 {
+        let gaussian = alarms_of_a_week(seed, |source| 1_000.0 + 250.0 * source.normal());
+        let busy = alarms_of_a_week(seed, |source| source.poisson(100.0));
+        let quiet = alarms_of_a_week(seed, |source| source.poisson(2.0));
+        assert_eq!((gaussian, busy, quiet), (0, 0, 0), "seed {seed}");
+        let student = alarms_of_a_week(seed, |source| 600.0 + 60.0 * source.student_3());
+        let log_normal = alarms_of_a_week(seed, |source| 300.0 * (0.7 * source.normal()).exp());
+        assert!(student <= 1 && log_normal <= 1, "seed {seed}: {student} and {log_normal}");
+    }
+}
+
+#[test]
+fn after_none_the_first_errors_are_told_at_once() {
+    let mut spikes = Spikes::new(&Config::default());
+    let mut signals = Vec::new();
+    let load = |errors| Load { requests: 25, errors, latency_us: 5_000 };
+    for minute in 0..140 {
+        play(&mut spikes, minute, "/orders", load(0), &mut signals);
+    }
+    play(&mut spikes, 140, "/orders", load(1), &mut signals);
+    play(&mut spikes, 141, "/orders", load(0), &mut signals);
+    assert!(signals.is_empty(), "{signals:?}");
+    play(&mut spikes, 142, "/orders", load(25), &mut signals);
+    spikes.advance(at(143), &mut signals);
+    let found: Vec<Threat> = signals.iter().map(|signal| signal.threat).collect();
+    assert_eq!(found, [Threat::ErrorSpike; 2], "of the host and of the route");
+}
+
+#[test]
+fn after_a_constant_rate_thirty_times_as_much_is_told() {
+    let mut spikes = Spikes::new(&Config::default());
+    let mut signals = Vec::new();
+    let load = |requests| Load { requests, errors: 0, latency_us: 5_000 };
+    for minute in 0..140 {
+        play(&mut spikes, minute, "/health", load(10), &mut signals);
+    }
+    play(&mut spikes, 140, "/health", load(12), &mut signals);
+    assert!(signals.is_empty(), "{signals:?}");
+    play(&mut spikes, 141, "/health", load(300), &mut signals);
+    spikes.advance(at(142), &mut signals);
+    let found: Vec<Threat> = signals.iter().map(|signal| signal.threat).collect();
+    assert_eq!(found, [Threat::RateSpike; 2]);
+}
+
+/// What a restart at three in the morning would forget.
+#[test]
+fn what_is_usual_survives_a_restart() {
+    let mut first = Spikes::new(&Config::default());
+    let mut signals = Vec::new();
+    let stop = 8 * DAY + 180;
+    for minute in 0..stop {
+        play(&mut first, minute, "/orders", benign(minute), &mut signals);
+    }
+    let learned = first.learned().unwrap();
+    assert!(learned.to_string().len() < 2 * 3 * 4_000, "{}", learned.to_string().len());
+    // A reload of a moment, and a night without the sensor.
+    for pause in [1, 6 * 60] {
+        let mut second = Spikes::new(&Config::default());
+        second.restore(&learned).unwrap();
+        assert_eq!(second.learned().unwrap(), learned);
+        signals.clear();
+        let begin = stop + pause;
+        for minute in begin..begin + 10 {
+            play(&mut second, minute, "/orders", benign(minute), &mut signals);
+        }
+        assert!(signals.is_empty(), "{signals:?} after {pause} minutes");
+        let spike = Load { requests: benign(begin + 10).requests * 6, errors: 0, latency_us: 40_000 };
+        play(&mut second, begin + 10, "/orders", spike, &mut signals);
+        second.advance(at(begin + 11), &mut signals);
+        assert!(signals.iter().any(|signal| signal.threat == Threat::RateSpike), "{signals:?}");
+    }
+}
+
+#[test]
+fn of_a_damaged_file_what_can_be_read_is_used_and_the_rest_told() {
+    let mut first = Spikes::new(&Config::default());
+    let mut signals = Vec::new();
+    for minute in 0..60 {
+        play(&mut first, minute, "/orders", benign(minute), &mut signals);
+        play(&mut first, minute, "/search", benign(minute), &mut signals);
+    }
+    let learned = first.learned().unwrap();
+    let mut second = Spikes::new(&Config::default());
+    let mut damaged = learned.clone();
+    damaged["routes"]["/orders"]["rate"] = "AAAA".into();
+    assert_eq!(second.restore(&damaged).unwrap_err(), "spikes: 1 of 3 cannot be read");
+    assert_eq!(second.routes.keys().collect::<Vec<_>>(), ["/search"]);
+    damaged["version"] = 2.into();
+    let mut third = Spikes::new(&Config::default());
+    assert_eq!(third.restore(&damaged).unwrap_err(), "spikes: version 2 is not known");
+    for nonsense in
+        [serde_json::json!(null), serde_json::json!([1]), serde_json::json!({"version": 1, "host": 7})]
+    {
+        third.restore(&nonsense).unwrap_err();
+    }
+    assert!(third.routes.is_empty());
+    let routes: serde_json::Map<String, serde_json::Value> = (0..MAX_ROUTES * 2)
+        .map(|number| (format!("/{number}"), learned["routes"]["/search"].clone()))
+        .collect();
+    damaged = learned;
+    damaged["routes"] = routes.into();
+    third.restore(&damaged).unwrap_err();
+    assert_eq!(third.routes.len(), MAX_ROUTES);
 }

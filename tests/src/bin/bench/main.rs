@@ -23,6 +23,7 @@ mod plane;
 mod policy;
 mod report;
 mod sandbox;
+mod series;
 mod single;
 mod testplane;
 mod xdp_filter;
@@ -53,6 +54,8 @@ enum Suite {
     Daemon(SuiteArgs),
     /// What each megabyte of hostile input costs, beside ordinary traffic.
     Hostile(HostileArgs),
+    /// What a value costs the detector of spikes, and what a series takes.
+    Series(SuiteArgs),
 }
 
 #[derive(clap::Args)]
@@ -104,6 +107,11 @@ fn main() -> Result<()> {
             let mut report = Report::new(args.effort())?;
             hostile::measure(&mut report, args.effort(), &only)
                 .context("hostile input could not be measured")?;
+            (report, args)
+        }
+        Suite::Series(args) => {
+            let mut report = Report::new(args.effort())?;
+            series::measure(&mut report, args.effort()).context("series could not be measured")?;
             (report, args)
         }
     };

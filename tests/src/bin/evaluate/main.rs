@@ -10,7 +10,6 @@
 )]
 
 mod attacks;
-mod events;
 mod series;
 mod targets;
 mod weeks;
@@ -27,6 +26,9 @@ use comfy_table::presets::UTF8_FULL_CONDENSED;
 use indicatif::ProgressBar;
 use serde::Serialize;
 
+/// Where archives of labelled time series are looked for.
+const SERIES: [&str; 2] = ["../shared/data/timeseries-dev.tar.gz", "../shared/data/series/series-dev.tar.gz"];
+
 /// Evaluates the detectors.
 #[derive(Parser)]
 struct Cli {
@@ -42,10 +44,10 @@ struct Cli {
     /// Only attacks whose name has this in it, and nothing else.
     #[arg(long, value_name = "TEXT")]
     only: Option<String>,
-    /// The archive of labelled time series.
-    #[arg(long, value_name = "FILE", default_value = "../shared/data/timeseries-dev.tar.gz")]
-    series: PathBuf,
-    /// The directory of the scorer `nab_score.py`.
+    /// An archive of labelled time series, a folder for each family; may be given more than once.
+    #[arg(long, value_name = "FILE", default_values = SERIES)]
+    series: Vec<PathBuf>,
+    /// The directory of the scorer `lofo_score.py`.
     #[arg(long, value_name = "DIR", default_value = "../shared/tools")]
     tools: PathBuf,
 }
@@ -88,6 +90,9 @@ fn main() -> Result<()> {
         println!("{weeks}\n");
     }
     let series = if is_all { series::run(&cli.series, &cli.tools)? } else { None };
+    if let Some(series) = &series {
+        println!("{}\n", series::table(series));
+    }
     let targets = targets::of(&attacks, weeks.as_ref(), series.as_ref());
     println!("{}", targets::table(&targets));
     if attacks.iter().all(|row| row.found.is_none()) && weeks.as_ref().is_none_or(weeks::Weeks::is_silent) {

@@ -1,180 +1,113 @@
 //! Anomaly scores on published, labelled time series, from the program's own `sensor score`.
 //!
-//! The Numenta Anomaly Benchmark is scored by the scorer that is given; the cloud series by events found and false
-//! alarms, with one threshold for all of them. Nothing of the archive is kept.
+//! Several families of series, each judged with a threshold that was chosen on the others: a detector that was fitted to
+//! one of them gains nothing by that. Nothing of the archives is kept.
 
-use std::fmt::Write as _;
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
+use comfy_table::Table;
 use sensor_tests::{daemon, tools};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use crate::events::Counts;
-use crate::in_parallel;
+use crate::new_table;
+
+/// The scorer, which describes what it counts.
+const SCORER: &str = "lofo_score.py";
 
 /// What was measured.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Scores {
-    /// The benchmark's, by profile.
-    pub(crate) nab: Vec<(String, f64)>,
-    /// Event F1 of the cloud series with the best threshold for all, of those that flag at most [`MOST_FLAGGED`].
-    pub(crate) f1: f64,
-    /// That threshold.
-    pub(crate) threshold: f64,
-    /// The share of points that it flags.
-    pub(crate) flagged: f64,
-    /// Event F1 with the threshold of the benchmark's standard profile.
-    pub(crate) f1_at_nab_threshold: f64,
-    /// Series of each kind.
-    pub(crate) series: (usize, usize),
+    pub(crate) families: BTreeMap<String, Quality>,
+    /// The mean over families, each with the same weight.
+    pub(crate) mean: Quality,
 }
 
-/// An alarm that never ends meets every event and is about none: a threshold that flags more of the points does not
-/// count. About 1% of them are labelled.
-const MOST_FLAGGED: f64 = 0.05;
-
-/// A series with its labels and its scores.
-struct Scored {
-    labels: Vec<bool>,
-    scores: Vec<f64>,
+/// How good the scores of a family are, with a threshold from the others.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(crate) struct Quality {
+    /// Like the standard profile of the Numenta Anomaly Benchmark: 100 is perfect, 0 is silence.
+    pub(crate) nab: f64,
+    /// Event F1.
+    pub(crate) f1: f64,
+    /// False alarms in a week of the series' own time.
+    pub(crate) false_alarms_week: f64,
 }
 
 /// Measures, or says loudly that it could not.
-pub(crate) fn run(archive: &Path, tools_dir: &Path) -> Result<Option<Scores>> {
-    let scorer = tools_dir.join("nab_score.py");
-    let missing = [archive, &scorer].into_iter().find(|path| !path.is_file());
+pub(crate) fn run(archives: &[PathBuf], tools_dir: &Path) -> Result<Option<Scores>> {
+    let scorer = tools_dir.join(SCORER);
+    let missing = archives.iter().chain([&scorer]).find(|path| !path.is_file());
     let obstacle = match missing {
         Some(missing) => Some(format!("{} is not there", missing.display())),
-        None if tools::find("python3").is_none() => Some("python3 is not installed".to_owned()),
-        None => has_no_score()?,
+        None => tools::find("python3").is_none().then(|| "python3 is not installed".to_owned()),
     };
     if let Some(obstacle) = obstacle {
         tools::say_skipped("ANOMALY SCORES ON TIME SERIES ARE NOT MEASURED", &obstacle);
         return Ok(None);
     }
     let place = tempfile::Builder::new().prefix("sensor-series-").tempdir()?;
-    run_checked(Command::new("tar").arg("-xzf").arg(archive).arg("-C").arg(place.path()))?;
-    let unpacked = fs::read_dir(place.path())?.next().context("the archive is empty")??.path();
-    let (nab, cloud) = (unpacked.join("nab"), unpacked.join("ms-cloud"));
-    let scores = place.path().join("scores");
-    let count = score_nab(&nab, &scores)?;
-    let printed = run_checked(Command::new("python3").arg(&scorer).arg(&nab).arg(&scores))?;
-    let profiles = profiles(&printed)?;
-    let scored = score_cloud(&cloud)?;
-    let (threshold, f1) = best(&scored);
-    let at_nab = profiles.first().map_or(1.0, |(_, _, threshold)| *threshold);
-    let flagged = flagged(&scored, threshold);
-    Ok(Some(Scores {
-        nab: profiles.into_iter().map(|(name, score, _)| (name, score)).collect(),
-        f1,
-        threshold,
-        flagged,
-        f1_at_nab_threshold: counts(&scored, at_nab).f1(),
-        series: (count, scored.len()),
-    }))
+    for archive in archives {
+        run_checked(Command::new("tar").arg("-xzf").arg(archive).arg("-C").arg(place.path()))?;
+    }
+    let families = families(place.path())?;
+    let scores = place.path().join("scores.json");
+    let mut command = Command::new("python3");
+    command.arg(&scorer).arg("--sensor").arg(daemon::binary()?).arg("--json").arg(&scores);
+    let jobs = std::thread::available_parallelism().map_or(1, usize::from);
+    command.arg("--jobs").arg(jobs.to_string());
+    command.args(families.iter().map(|(name, path)| format!("{name}={}", path.display())));
+    run_checked(&mut command)?;
+    Ok(Some(serde_json::from_slice(&fs::read(&scores)?).context("what the scorer wrote")?))
 }
 
-fn has_no_score() -> Result<Option<String>> {
-    let output = Command::new(daemon::binary()?).args(["score", "--help"]).output()?;
-    Ok((!output.status.success()).then(|| "this sensor has no command `score`".to_owned()))
-}
-
-fn score(file: &Path) -> Result<String> {
-    run_checked(Command::new(daemon::binary()?).arg("score").arg(file))
-}
-
-fn score_nab(nab: &Path, scores: &Path) -> Result<usize> {
-    let data = nab.join("data");
-    let files = tables(&data)?;
-    let results = in_parallel("benchmark", &files, |file| -> Result<()> {
-        let target = scores.join(file.strip_prefix(&data)?);
-        fs::create_dir_all(target.parent().context("a file is in a directory")?)?;
-        Ok(fs::write(target, score(file)?)?)
-    });
-    results.into_iter().collect::<Result<Vec<()>>>().map(|done| done.len())
-}
-
-fn score_cloud(cloud: &Path) -> Result<Vec<Scored>> {
-    let files = tables(cloud)?;
-    let results = in_parallel("cloud series", &files, |file| -> Result<Scored> {
-        let (mut input, mut labels, mut has_value) = ("timestamp,value\n".to_owned(), Vec::new(), Vec::new());
-        for line in fs::read_to_string(file)?.lines().skip(1) {
-            let line = line.replace('"', "");
-            let mut fields = line.split(',');
-            let (time, value, label) = (fields.next(), fields.next(), fields.next());
-            let value = value.unwrap_or_default().trim();
-            // Some points of the archive have no value: nothing can be said of them.
-            has_value.push(!value.is_empty());
-            if !value.is_empty() {
-                writeln!(input, "{},{value}", time.unwrap_or_default())?;
+/// The folders of series, two levels down, by name. Where there are texts only, they are licences.
+fn families(place: &Path) -> Result<BTreeMap<String, PathBuf>> {
+    let mut families = BTreeMap::new();
+    for archive in directories(place)? {
+        for family in directories(&archive)? {
+            if has_tables(&family)? {
+                let name = family.file_name().unwrap_or_default().to_string_lossy().into_owned();
+                families.insert(name, family);
             }
-            labels.push(label.is_some_and(|label| label.trim() == "1"));
-        }
-        let plain = file.with_extension("plain");
-        fs::write(&plain, input)?;
-        let scored = score(&plain)?;
-        let last = |line: &str| line.rsplit(',').next().unwrap_or_default().parse::<f64>();
-        let given = scored.lines().skip(1).map(last).collect::<Result<Vec<f64>, _>>()?;
-        let expected = has_value.iter().filter(|has_value| **has_value).count();
-        ensure!(given.len() == expected, "{}: {} scores for {expected} values", file.display(), given.len());
-        let mut given = given.into_iter();
-        let scores =
-            has_value.iter().map(|has| if *has { given.next().unwrap_or(0.0) } else { 0.0 }).collect();
-        Ok(Scored { labels, scores })
-    });
-    results.into_iter().collect()
-}
-
-/// The threshold with the best F1 of all series together.
-fn best(scored: &[Scored]) -> (f64, f64) {
-    let thresholds = (1..=1_000_u32).map(|step| f64::from(step) / 1_000.0);
-    let sparing = thresholds.filter(|threshold| flagged(scored, *threshold) <= MOST_FLAGGED);
-    let rated = sparing.map(|threshold| (threshold, counts(scored, threshold).f1()));
-    rated.fold((1.0, 0.0), |best, rated| if rated.1 > best.1 { rated } else { best })
-}
-
-/// The share of points that a threshold flags.
-fn flagged(scored: &[Scored], threshold: f64) -> f64 {
-    let points = || scored.iter().flat_map(|series| &series.scores);
-    points().filter(|score| **score >= threshold).count() as f64 / points().count().max(1) as f64
-}
-
-fn counts(scored: &[Scored], threshold: f64) -> Counts {
-    let of_one = |series: &Scored| {
-        let flags: Vec<bool> = series.scores.iter().map(|score| *score >= threshold).collect();
-        Counts::of(&series.labels, &flags)
-    };
-    scored.iter().map(of_one).fold(Counts::default(), Counts::plus)
-}
-
-/// Name, score and threshold, from lines such as `standard: 61.20  (raw 1.2, threshold 0.9, windows 3)`.
-fn profiles(printed: &str) -> Result<Vec<(String, f64, f64)>> {
-    let read = |line: &str| -> Option<(String, f64, f64)> {
-        let (name, rest) = line.split_once(": ")?;
-        let score = rest.split_whitespace().next()?.parse().ok()?;
-        let threshold = rest.split_once("threshold ")?.1.split(',').next()?.parse().ok()?;
-        Some((name.to_owned(), score, threshold))
-    };
-    let read: Option<Vec<_>> = printed.lines().map(read).collect();
-    read.filter(|profiles| !profiles.is_empty()).with_context(|| format!("the scorer printed {printed}"))
-}
-
-/// All tables below a directory, in order.
-fn tables(directory: &Path) -> Result<Vec<PathBuf>> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(directory).with_context(|| format!("reading {}", directory.display()))? {
-        let path = entry?.path();
-        if path.is_dir() {
-            found.extend(tables(&path)?);
-        } else if path.extension().is_some_and(|extension| extension == "csv") {
-            found.push(path);
         }
     }
-    found.sort();
-    Ok(found)
+    ensure!(families.len() > 1, "one family alone has no others to take a threshold from");
+    Ok(families)
+}
+
+fn directories(place: &Path) -> Result<Vec<PathBuf>> {
+    let entries = fs::read_dir(place)?.collect::<Result<Vec<_>, _>>()?;
+    Ok(entries.into_iter().map(|entry| entry.path()).filter(|path| path.is_dir()).collect())
+}
+
+fn has_tables(directory: &Path) -> Result<bool> {
+    for entry in fs::read_dir(directory)? {
+        let path = entry?.path();
+        let is_table = path.extension().is_some_and(|extension| extension == "csv");
+        if is_table || (path.is_dir() && has_tables(&path)?) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Family by family.
+pub(crate) fn table(scores: &Scores) -> Table {
+    let mut table = new_table(&["series (not simulated)", "NAB-like", "event F1", "false alarms a week"]);
+    let rows = scores.families.iter().map(|(name, quality)| (name.as_str(), quality));
+    for (name, quality) in rows.chain([("mean", &scores.mean)]) {
+        table.add_row([
+            name.to_owned(),
+            format!("{:.1}", quality.nab),
+            format!("{:.3}", quality.f1),
+            format!("{:.2}", quality.false_alarms_week),
+        ]);
+    }
+    table
 }
 
 fn run_checked(command: &mut Command) -> Result<String> {
@@ -189,19 +122,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_scorers_lines_are_read() {
-        let printed = "standard: 61.20  (raw 1.250, threshold 0.9, windows 3)\nlow: -3.00  (raw 0, threshold 1.1, windows 3)\n";
-        let expected = [("standard".to_owned(), 61.2, 0.9), ("low".to_owned(), -3.0, 1.1)];
-        assert_eq!(profiles(printed).unwrap(), expected);
-        assert!(profiles("").is_err() && profiles("Traceback").is_err());
+    fn what_the_scorer_writes_is_read() {
+        let text = r#"{"families": {"nab": {"nab": 30.3, "f1": 0.197, "false_alarms_week": 3.35, "own_f1": 0.6}},
+            "mean": {"nab": 43.8, "f1": 0.427, "false_alarms_week": 1.83, "own_nab": 60.0}}"#;
+        let scores: Scores = serde_json::from_str(text).unwrap();
+        assert!((scores.mean.nab - 43.8).abs() < 1e-9 && (scores.families["nab"].f1 - 0.197).abs() < 1e-9);
+        assert_eq!(table(&scores).row_iter().count(), 2);
     }
 
     #[test]
-    fn the_best_threshold_separates() {
-        let (mut labels, mut scores) = (vec![false; 40], vec![0.2; 40]);
-        (labels[30], scores[30]) = (true, 0.7);
-        let series = Scored { labels, scores };
-        let (threshold, f1) = best(&[series]);
-        assert!((f1 - 1.0).abs() < 1e-9 && (0.201..=0.7).contains(&threshold), "{threshold} {f1}");
+    fn folders_without_tables_are_no_families() {
+        let place = tempfile::tempdir().unwrap();
+        for file in ["a/nab/data/x/one.csv", "a/LICENSES/MIT.txt", "b/ms/two.csv", "b/README.md"] {
+            let path = place.path().join(file);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, "timestamp,value,label\n").unwrap();
+        }
+        let found: Vec<String> = families(place.path()).unwrap().into_keys().collect();
+        assert_eq!(found, ["ms", "nab"]);
     }
 }

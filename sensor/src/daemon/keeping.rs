@@ -1,0 +1,105 @@
+//! The thread that writes what was learned to files: a disk may take seconds, and who sees HTTP has none to lose.
+
+use std::collections::BTreeMap;
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::thread::JoinHandle;
+
+use anyhow::Context as _;
+use tracing::{debug, warn};
+
+use super::learned::Baselines;
+use crate::route::Learned;
+use crate::store::StateFile;
+
+/// Something to be kept.
+#[derive(Debug)]
+pub(super) enum Kept {
+    Routes(Learned),
+    Baselines(BTreeMap<String, serde_json::Value>),
+}
+
+/// The running thread. Dropping it waits until all is written.
+#[derive(Debug)]
+pub(super) struct Keeper {
+    sender: Option<SyncSender<Kept>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Keeper {
+    /// Starts it.
+    pub(super) fn start(routes: StateFile<Option<Learned>>, baselines: Baselines) -> anyhow::Result<Self> {
+        // One of each: while they wait, newer ones are not needed yet.
+        let (sender, receiver) = sync_channel(2);
+        let thread = std::thread::Builder::new()
+            .name("keeping".to_owned())
+            .spawn(move || write_all(&receiver, &routes, &baselines))
+            .context("no thread to keep what is learned with")?;
+        Ok(Self { sender: Some(sender), thread: Some(thread) })
+    }
+
+    /// Has it written soon; not at all, where others still wait for the disk: the next one has the same and more.
+    pub(super) fn keep(&self, kept: Kept) {
+        let Some(sender) = &self.sender else { return };
+        if let Err(TrySendError::Full(_)) = sender.try_send(kept) {
+            debug!("what was learned waits for the disk");
+        }
+    }
+
+    /// Has it written, however long that takes.
+    pub(super) fn keep_surely(&self, kept: Kept) {
+        let sent = self.sender.as_ref().map(|sender| sender.send(kept));
+        if sent.is_some_and(|sent| sent.is_err()) {
+            warn!("what was learned is not kept: the thread that writes it has ended");
+        }
+    }
+}
+
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        drop(self.sender.take());
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            warn!("the thread that keeps what was learned had ended in a panic");
+        }
+    }
+}
+
+/// Writes until nobody sends any more.
+fn write_all(receiver: &Receiver<Kept>, routes: &StateFile<Option<Learned>>, baselines: &Baselines) {
+    for kept in receiver {
+        match kept {
+            Kept::Routes(learned) => {
+                if let Err(error) = routes.save(&Some(learned)) {
+                    warn!(%error, "the routes learned could not be kept; a restart learns them anew");
+                }
+            }
+            Kept::Baselines(learned) => {
+                if let Err(error) = baselines.save(&learned) {
+                    warn!(%error, "what detectors learned could not be kept; a restart learns it anew");
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::learned::{BASELINES, ROUTES};
+    use super::*;
+    use crate::clock::Timestamp;
+
+    #[test]
+    fn what_was_given_last_is_on_the_disk_when_it_has_ended() {
+        let directory = tempfile::tempdir().unwrap();
+        let open = || Baselines::open(directory.path(), BASELINES).unwrap();
+        let keeper = Keeper::start(StateFile::open(directory.path(), ROUTES).unwrap(), open()).unwrap();
+        let numbered = |number: u32| BTreeMap::from([("spikes".to_owned(), number.into())]);
+        for number in 0..100 {
+            keeper.keep(Kept::Baselines(numbered(number)));
+        }
+        keeper.keep_surely(Kept::Baselines(numbered(100)));
+        drop(keeper);
+        assert_eq!(open().recall(Timestamp::default()), (numbered(100), None));
+    }
+}
