@@ -107,6 +107,11 @@ impl KeyedHash {
         self.kind
     }
 
+    /// A user's, of which only the bits were kept.
+    pub(crate) const fn of_user(digest: [u8; 16]) -> Self {
+        Self { kind: Kind::User, digest }
+    }
+
     /// All 128 bits.
     #[must_use]
     pub const fn digest(&self) -> [u8; 16] {

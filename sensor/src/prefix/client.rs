@@ -40,6 +40,21 @@ impl ClientNet {
         }
     }
 
+    /// Its bits and their number, for a file.
+    pub(crate) const fn parts(self) -> (u64, u64, u8) {
+        (self.hi, self.lo, self.length)
+    }
+
+    /// From [`Self::parts`]; nothing where there are more bits than 128, or more than are told.
+    pub(crate) const fn from_parts(hi: u64, lo: u64, length: u8) -> Option<Self> {
+        let whole = Self { hi, lo, length: 128 };
+        if length > 128 {
+            return None;
+        }
+        let cut = whole.cut(length);
+        if cut.hi == hi && cut.lo == lo { Some(cut) } else { None }
+    }
+
     /// Of an address of which all bits count.
     #[must_use]
     pub const fn of(address: IpAddr) -> Self {

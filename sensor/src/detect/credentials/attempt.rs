@@ -27,6 +27,16 @@ impl Network {
         }
     }
 
+    /// For a file; never 0.
+    pub(crate) const fn bits(self) -> u64 {
+        self.0
+    }
+
+    /// From [`Self::bits`].
+    pub(crate) const fn from_bits(bits: u64) -> Self {
+        Self(bits)
+    }
+
     fn prefix(self) -> Option<IpNet> {
         let (address, length) = if self.0 & IPV4 == 0 {
             (IpAddr::V6(Ipv6Addr::from(u128::from(self.0) << 80)), 48)

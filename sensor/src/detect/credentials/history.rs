@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::control::Control;
+use super::familiar::{self, Familiar};
 use super::{Attempt, Network, Source};
 use crate::detect::config::Sources;
 use crate::detect::window::{Moment, Span, Spread, Table, hash_of};
@@ -15,7 +16,7 @@ use crate::prefix::ClientNet;
 
 const DAY: Duration = Duration::from_secs(86_400);
 /// How long a success is remembered: people who log in monthly are still known.
-const REMEMBERED: Duration = Duration::from_secs(35 * 86_400);
+pub(super) const REMEMBERED: Duration = Duration::from_secs(35 * 86_400);
 /// Entries of the tables. Filled by an attack of which each client, account and password was seen twice or more,
 /// they take about 120 MiB together; by one in which they were seen once, 40 MiB.
 const CLIENTS: usize = 32_768;
@@ -43,9 +44,18 @@ struct Known {
 
 /// Where an account was logged in from: as many networks as one person uses, the latest ones.
 #[derive(Default)]
-struct Homes {
-    networks: [Option<Network>; 4],
+pub(super) struct Homes {
+    networks: [Option<Network>; KNOWN_HOMES],
     next: u8,
+}
+
+/// Networks of one account that are remembered.
+pub(super) const KNOWN_HOMES: usize = 4;
+
+impl Homes {
+    pub(super) const fn networks(&self) -> &[Option<Network>; KNOWN_HOMES] {
+        &self.networks
+    }
 }
 
 /// A login route.
@@ -162,7 +172,7 @@ impl History {
         let Some(account) = attempt.account else { return };
         let homes = self.known_accounts.entry(account, now, Homes::default);
         if !homes.networks.contains(&Some(attempt.network)) {
-            if let Some(home) = homes.networks.get_mut(usize::from(homes.next % 4)) {
+            if let Some(home) = homes.networks.get_mut(usize::from(homes.next) % KNOWN_HOMES) {
                 *home = Some(attempt.network);
             }
             homes.next = homes.next.wrapping_add(1);
@@ -180,6 +190,34 @@ impl History {
         let control = Control::new(Some(learned.control));
         let watch = distributed::Watch::new(Some(learned.strangers));
         self.routes.entry(Arc::clone(&name), now, || Route { name, control, watch });
+    }
+
+    /// Who is known, for a file.
+    pub(super) fn familiar(&self, now: Moment) -> Familiar {
+        let count = |known: &Known| known.accounts.count(now, Span::of(REMEMBERED));
+        let clients = self.known_clients.iter_used();
+        Familiar::of(
+            self.known_accounts.iter_used(),
+            clients.map(|(client, used, known)| (client, used, count(known))),
+            now,
+        )
+    }
+
+    /// Takes up who was known before a restart.
+    pub(super) fn restore_familiar(&mut self, familiar: &Familiar, now: Moment) -> Result<(), String> {
+        let (accounts, clients) = familiar.read(now)?;
+        for familiar::Account { account, used, networks } in accounts {
+            let next = u8::try_from(networks.iter().flatten().count()).unwrap_or_default();
+            self.known_accounts.entry(account, used, || Homes { networks, next });
+        }
+        for familiar::Client { client, used, accounts } in clients {
+            let known = self.known_clients.entry(client, used, Known::default);
+            // Which they were is not kept: as many, until they log in again and are counted once more.
+            for number in 0..accounts {
+                known.accounts.insert(hash_of((client, number)), used, Span::of(REMEMBERED));
+            }
+        }
+        Ok(())
     }
 
     pub(crate) fn usage(&self) -> [Usage; 6] {

@@ -4,6 +4,7 @@
 
 mod attempt;
 mod control;
+mod familiar;
 mod history;
 mod incident;
 mod recent;
@@ -21,8 +22,9 @@ use crate::event::{Event, Exchange, Login};
 
 pub(crate) use attempt::{Attempt, Network, Source};
 pub(crate) use control::{Control, shifted};
+use familiar::Familiar;
 pub(crate) use history::Client;
-use history::{History, Route};
+use history::{History, REMEMBERED, Route};
 use incident::Incidents;
 pub(crate) use incident::{Account, Case};
 pub(crate) use recent::{Recent, Seen};
@@ -107,13 +109,13 @@ impl Credentials {
         let site_stuffing = credential_stuffing::Rule::new(&config.credential_stuffing.of_sites(sources));
         let stuffing_on = is_on(Threat::CredentialStuffing);
         (guessing.is_some() || spraying.is_some() || stuffing_on).then(|| Self {
-            steady: Steady::default(),
+            steady: Steady::after(REMEMBERED),
             history: History::new(sources),
             desk: Desk {
                 incidents: Incidents::new(),
                 recent: Recent::new(),
                 at: Timestamp::default(),
-                now: Moment::default(),
+                now: Steady::after(REMEMBERED).at(Timestamp::default()),
             },
             guessing,
             spraying,
@@ -309,25 +311,40 @@ impl Detector for Credentials {
     }
 
     fn learned(&self) -> Option<serde_json::Value> {
-        let routes: BTreeMap<&str, Learned> = self
+        let routes: BTreeMap<String, Learned> = self
             .history
             .routes
             .iter()
             .map(|(name, route)| {
                 let learned = Learned { control: route.control.learned(), strangers: route.watch.learned() };
-                (&**name, learned)
+                (name.to_string(), learned)
             })
             .collect();
-        serde_json::to_value(routes).ok()
+        let familiar = self.history.familiar(self.desk.now);
+        serde_json::to_value(Kept { routes, familiar }).ok()
     }
 
     fn restore(&mut self, learned: &serde_json::Value) -> Result<(), String> {
-        let routes = BTreeMap::<String, Learned>::deserialize(learned);
-        for (name, learned) in routes.map_err(|error| format!("credentials: {error}"))? {
+        // Before accounts were kept, routes were all there was.
+        let kept = if learned.get("routes").is_some() {
+            Kept::deserialize(learned)
+        } else {
+            BTreeMap::deserialize(learned).map(|routes| Kept { routes, familiar: Familiar::default() })
+        };
+        let kept = kept.map_err(|error| format!("credentials: {error}"))?;
+        for (name, learned) in kept.routes {
             self.history.restore(&name, learned, self.desk.now);
         }
-        Ok(())
+        self.history.restore_familiar(&kept.familiar, self.desk.now)
     }
+}
+
+/// What is kept over a restart.
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    routes: BTreeMap<String, Learned>,
+    #[serde(default)]
+    familiar: Familiar,
 }
 
 /// What is learned of a route, and kept over a restart.

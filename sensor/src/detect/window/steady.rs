@@ -39,6 +39,11 @@ pub(crate) struct Steady {
 }
 
 impl Steady {
+    /// One that begins so late that there is a time before the first event: for what an earlier run remembered.
+    pub(crate) const fn after(past: Duration) -> Self {
+        Self { civil: None, elapsed: past }
+    }
+
     /// The steady time of an event, or of now.
     pub(crate) fn at(&mut self, civil: Timestamp) -> Moment {
         let latest = *self.civil.get_or_insert(civil);

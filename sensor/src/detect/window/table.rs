@@ -88,6 +88,11 @@ impl<K: Eq + Hash, V> Table<K, V> {
         self.map.iter().map(|(key, (_, value))| (key, value))
     }
 
+    /// The same, with when they were used.
+    pub(crate) fn iter_used(&self) -> impl Iterator<Item = (&K, Moment, &V)> {
+        self.map.iter().map(|(key, (used, value))| (key, *used, value))
+    }
+
     /// The same, to change them; that is no use.
     pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = (&K, &mut V)> {
         self.map.iter_mut().map(|(key, (_, value))| (key, value))
