@@ -16,9 +16,9 @@ const LARGEST_ERROR: f64 = 10.0;
 const HALF_HOUR: i64 = 1_800;
 /// Seconds of an hour, the grain of a week.
 const HOUR: i64 = 3_600;
-/// How much of the difference a day teaches, and a week.
+/// How much of the difference a day teaches, and a week: what was a week ago is expected again.
 const DAY_RATE: f64 = 0.1;
-const WEEK_RATE: f64 = 0.5;
+const WEEK_RATE: f64 = 1.0;
 /// Seconds in which a season that is not watched loses its weight by a factor e: four weeks.
 const SEASONS: f64 = 2_419_200.0;
 
