@@ -135,8 +135,7 @@ fn who_is_familiar_is_so_after_a_restart() {
     let office = |number: u64, succeeds| Try { succeeds, client: address(3), ..attempt(number) };
     feed(&mut first, &names, (0..200).map(|number| office(number, true)));
     let learned = first.learned().unwrap();
-    let failures =
-        || (1_000..1_060_u64).map(|number| Try { user: number - 1_000, ..office(number, false) });
+    let failures = || (1_000..1_060_u64).map(|number| Try { user: number - 1_000, ..office(number, false) });
     let mut second = engine();
     second.restore(&learned).unwrap();
     assert!(feed(&mut second, &names, failures()).is_empty());

@@ -90,27 +90,21 @@ pub(crate) fn frame(segment: &Segment<'_>, out: &mut Vec<u8>) {
         IpAddr::V4(address) => address.octets(),
         IpAddr::V6(_) => [0; 4],
     };
-    let total = u16::try_from(40 + segment.payload.len()).unwrap_or(0);
+    let length = u16::try_from(20 + segment.payload.len()).unwrap_or(0);
+    let addresses = [octets(segment.source), octets(segment.destination)].concat();
+    let network = |sum: [u8; 2]| {
+        let total = (length + 20).to_be_bytes();
+        [&[0x45, 0][..], &total, &[0, 0, 0x40, 0, 64, 6], &sum, &addresses].concat()
+    };
+    let ports = [segment.source, segment.destination].map(|end| end.port().to_be_bytes()).concat();
+    let numbers = [segment.sequence, segment.acknowledgement].map(u32::to_be_bytes).concat();
+    let transport = |sum: [u8; 2]| {
+        let rest = [0x50, segment.flags.0, 0xff, 0xff];
+        [&ports[..], &numbers, &rest, &sum, &[0, 0], segment.payload].concat()
+    };
+    let pseudo = [&addresses[..], &[0, 6], &length.to_be_bytes(), &transport([0; 2])].concat();
     out.clear();
     out.extend_from_slice(&[2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 8, 0]);
-    out.extend_from_slice(&[0x45, 0]);
-    out.extend_from_slice(&total.to_be_bytes());
-    out.extend_from_slice(&[0, 0, 0x40, 0, 64, 6, 0, 0]);
-    out.extend_from_slice(&octets(segment.source));
-    out.extend_from_slice(&octets(segment.destination));
-    out.extend_from_slice(&segment.source.port().to_be_bytes());
-    out.extend_from_slice(&segment.destination.port().to_be_bytes());
-    out.extend_from_slice(&segment.sequence.to_be_bytes());
-    out.extend_from_slice(&segment.acknowledgement.to_be_bytes());
-    out.extend_from_slice(&[0x50, segment.flags.0, 0xff, 0xff, 0, 0, 0, 0]);
-    out.extend_from_slice(segment.payload);
-    let sum = checksum(&out[IP..TCP]).to_be_bytes();
-    out[IP + 10..IP + 12].copy_from_slice(&sum);
-    let pseudo = [&out[IP + 12..TCP], &[0, 6], &(total - 20).to_be_bytes(), &out[TCP..]].concat();
-    let sum = checksum(&pseudo).to_be_bytes();
-    out[TCP + 16..TCP + 18].copy_from_slice(&sum);
+    out.extend_from_slice(&network(checksum(&network([0; 2])).to_be_bytes()));
+    out.extend_from_slice(&transport(checksum(&pseudo).to_be_bytes()));
 }
-
-/// Where the headers of a frame start.
-const IP: usize = 14;
-const TCP: usize = IP + 20;
