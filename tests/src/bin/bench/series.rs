@@ -1,12 +1,11 @@
 //! What a value of a series costs the detector of spikes, and what a series takes of memory.
 
-use std::time::Instant;
-
 use anyhow::{Result, ensure};
 use sensor::clock::Timestamp;
 use sensor::detect::baseline::Baseline;
 use sensor_tests::process::resident;
 
+use crate::clock::Stopwatch;
 use crate::contest::Effort;
 use crate::report::{BYTES, NS, Report, Target};
 
@@ -57,7 +56,7 @@ fn a_week(observe: Observe, seed: u64) -> Result<f64> {
     for minute in 0..VALUES {
         sum += observe(&mut baseline, at(minute), value(seed ^ u64::from(minute)));
     }
-    let begin = Instant::now();
+    let begin = Stopwatch::start();
     for minute in VALUES..2 * VALUES {
         sum += observe(&mut baseline, at(minute), value(seed ^ u64::from(minute)));
     }
@@ -79,6 +78,7 @@ fn value(index: u64) -> f64 {
     2_000.0 + 100.0 * (uniform / (1.0 - uniform)).ln()
 }
 
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to what a count holds")]
 fn whole(value: f64) -> u32 {
     value.clamp(0.0, 4e9) as u32
 }
