@@ -78,11 +78,7 @@ fn value(index: u64) -> f64 {
     2_000.0 + 100.0 * (uniform / (1.0 - uniform)).ln()
 }
 
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "it was brought within the bounds"
-)]
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to what a count holds")]
 fn whole(value: f64) -> u32 {
     value.clamp(0.0, 4e9) as u32
 }
