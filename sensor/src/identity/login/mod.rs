@@ -42,9 +42,11 @@ pub(super) mod places;
 mod reply;
 mod salted;
 mod shapes;
+mod signs;
 mod speech;
 #[cfg(test)]
 mod tests;
+mod unit;
 mod words;
 mod xml;
 

@@ -71,13 +71,18 @@ pub(super) fn read(body: &[u8], fields: &mut Fields<'_>) {
             }
         }
     }
+    rest(body, &positions.unwrap_or_default(), fields);
+    fields.close(outer, Part::default());
+}
+
+/// What is no element with a text: attributes, and values by their position.
+fn rest(body: &[u8], positions: &[Position], fields: &mut Fields<'_>) {
     for (name, text) in attributes(body).take(MAX_ELEMENTS) {
         if let Some(role) = fields.role(name).filter(|role| role.is_user() || role.is_secret()) {
             fields.put(role, name, text, 1);
         }
     }
-    fields.put_positions(&positions.unwrap_or_default());
-    fields.close(outer, Part::default());
+    fields.put_positions(positions);
 }
 
 /// Whether a method of any other program logs in by its name.
