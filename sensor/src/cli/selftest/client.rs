@@ -162,8 +162,9 @@ pub(super) fn burst(network: &Network) -> JoinHandle<io::Result<(u64, Duration)>
     })
 }
 
-/// Accounts that the attacker has passwords for, all wrong.
-pub(super) const ACCOUNTS: u32 = 40;
+/// Accounts that the attacker has passwords for, all wrong: more than it takes for a block where they come at once, which
+/// is 40.
+pub(super) const ACCOUNTS: u32 = 80;
 
 /// What the attacker saw.
 #[derive(Clone, Copy, Debug, Default)]

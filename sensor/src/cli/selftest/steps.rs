@@ -198,7 +198,8 @@ impl Steps<'_> {
         self.check("login-attack", remedy::ATTACK, || {
             let attack = joined(client::attack(network))?.context("logging in")?;
             let refused = attack.refused;
-            let alert = wait_for(SOON, || daemon.login_alert(ATTACKER).ok().flatten());
+            let told = || daemon.login_alert(ATTACKER).ok().flatten();
+            let alert = wait_for(SOON, || told().filter(|alert| alert.action == Action::Block)).or_else(told);
             let alert = alert.with_context(|| format!("no alert after {refused} failed logins"))?;
             let (detector, severity) = (alert.detector.slug(), alert.severity.label());
             let figures = json!({

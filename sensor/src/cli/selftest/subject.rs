@@ -110,7 +110,7 @@ impl Daemon {
         Ok(self.ask::<Explanation>(Request::Records { question: Question::Explain { prefix } })?.client)
     }
 
-    /// The first alert about logins of a client.
+    /// The alert about logins of a client; of several the gravest, since it is told before it is sure.
     pub(super) fn login_alert(&self, address: Ipv4Addr) -> Result<Option<Alert>> {
         let question = Question::Alerts { since: None, after: None, id: None, limit: 100 };
         let request = Request::Records { question };
@@ -118,7 +118,7 @@ impl Daemon {
         let about = About::Client(ClientNet::of(IpAddr::V4(address)));
         let of_logins = [Threat::CredentialStuffing, Threat::BruteForce, Threat::PasswordSpraying];
         let is_it = |alert: &Alert| alert.about == about && of_logins.contains(&alert.detector);
-        Ok(alerts.into_iter().find(is_it))
+        Ok(alerts.into_iter().filter(is_it).max_by_key(|alert| alert.severity))
     }
 
     /// The block of a client.

@@ -33,8 +33,8 @@ const TARGETS: [(&str, f64, f64); 2] = [("p50", 0.5, 2.0), ("p99", 0.99, 10.0)];
 
 /// Attackers at the same time.
 const AT_ONCE: usize = 4;
-/// Attempts of an attacker that is never blocked; the detector asks for ten.
-const MOST_ATTEMPTS: u32 = 40;
+/// Attempts of an attacker that is never blocked; the detector asks for forty where they come at once.
+const MOST_ATTEMPTS: u32 = 160;
 /// Between two attempts of one attacker. A block that falls into a connection keeps one of the server's few workers.
 const BETWEEN: Duration = Duration::from_millis(5);
 /// After two attempts without an answer for so long, an attacker takes itself for blocked.
