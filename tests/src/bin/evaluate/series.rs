@@ -61,7 +61,9 @@ pub(crate) fn run(archives: &[PathBuf], tools_dir: &Path) -> Result<Option<Score
     command.arg("--jobs").arg(jobs.to_string());
     command.args(families.iter().map(|(name, path)| format!("{name}={}", path.display())));
     run_checked(&mut command)?;
-    Ok(Some(serde_json::from_slice(&fs::read(&scores)?).context("what the scorer wrote")?))
+    // JSON has no NaN, and Python writes it: for figures that are not read here.
+    let written = fs::read_to_string(&scores)?.replace(": NaN", ": null");
+    Ok(Some(serde_json::from_str(&written).context("what the scorer wrote")?))
 }
 
 /// The folders of series, two levels down, by name. Where there are texts only, they are licences.
