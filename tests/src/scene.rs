@@ -17,6 +17,18 @@ use crate::wait::wait_until;
 /// Where UDP traffic goes.
 pub const UDP_PORT: u16 = 9_000;
 
+/// What scanners ask for and nobody else does.
+pub const PROBES: [&str; 8] = [
+    "/.env",
+    "/.git/config",
+    "/.aws/credentials",
+    "/.ssh/id_rsa",
+    "/.svn/entries",
+    "/.htpasswd",
+    "/wp-config.php.bak",
+    "/.env.production",
+];
+
 /// Namespaces, servers and a daemon; dropped in this order, the namespaces last.
 #[derive(Debug)]
 pub struct Scene {

@@ -12,7 +12,7 @@ use sensor_tests::packet::flags::{ACK, SYN};
 use sensor_tests::peers::nginx::Nginx;
 use sensor_tests::peers::raw_tcp::RawTcp;
 use sensor_tests::peers::spoof::mac_of;
-use sensor_tests::scene::{Scene, config, server_for};
+use sensor_tests::scene::{PROBES, Scene, config, server_for};
 use sensor_tests::tools;
 use sensor_tests::wait::wait_until;
 use serde_json::Value;
@@ -22,17 +22,6 @@ const NOBODY: u8 = 100;
 /// Sources of forged packets, of each family, and packets of each.
 const SOURCES: u8 = 60;
 const PACKETS: u16 = 5;
-
-const PROBES: [&str; 8] = [
-    "/.env",
-    "/.git/config",
-    "/.aws/credentials",
-    "/.ssh/id_rsa",
-    "/.svn/entries",
-    "/.htpasswd",
-    "/wp-config.php.bak",
-    "/.env.production",
-];
 
 /// A scene in which packets can be sent in anybody's name.
 struct Stage {

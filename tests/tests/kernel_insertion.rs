@@ -14,7 +14,7 @@ use sensor_tests::peers::http::Client;
 use sensor_tests::peers::nginx::Nginx;
 use sensor_tests::peers::raw_tcp::{Out, RawTcp, Wrong};
 use sensor_tests::peers::spoof::mac_of;
-use sensor_tests::scene::{Scene, config, server_for};
+use sensor_tests::scene::{PROBES, Scene, config, server_for};
 use sensor_tests::seen::{Seen, difference, line, tally};
 use sensor_tests::tools;
 use sensor_tests::wait::wait_until;
@@ -220,17 +220,6 @@ fn decoys_raise_an_alert_about_their_sender() -> Result<()> {
     ensure!(named == [format!("\"{}\"", v4(NOBODY))], "{named:?}");
     Ok(())
 }
-
-const PROBES: [&str; 8] = [
-    "/.env",
-    "/.git/config",
-    "/.aws/credentials",
-    "/.ssh/id_rsa",
-    "/.svn/entries",
-    "/.htpasswd",
-    "/wp-config.php.bak",
-    "/.env.production",
-];
 
 /// Requests in somebody else's name, without a handshake.
 fn forge(scene: &Scene, victim: IpAddr, mac: [u8; 6]) -> Result<()> {

@@ -315,9 +315,15 @@ fn take_authorization<'a>(found: &mut Found<'a>, field: &'a [u8], anomalies: &mu
 fn split_pair(text: &[u8], separator: u8) -> (&[u8], &[u8], &[u8]) {
     let end = memchr::memchr(separator, text).unwrap_or(text.len());
     let (pair, after) = text.split_at_checked(end).unwrap_or_default();
+    let (name, value) = name_and_value(pair);
+    (name, value, after.get(1..).unwrap_or_default())
+}
+
+/// What stands before and behind the first `=`; a pair without one is a name.
+pub(super) fn name_and_value(pair: &[u8]) -> (&[u8], &[u8]) {
     let equals = memchr::memchr(b'=', pair).unwrap_or(pair.len());
     let (name, value) = pair.split_at_checked(equals).unwrap_or_default();
-    (name, value.get(1..).unwrap_or_default(), after.get(1..).unwrap_or_default())
+    (name, value.get(1..).unwrap_or_default())
 }
 
 /// What clients without credentials send where they should send none: hashed, it would make one principal of

@@ -4,6 +4,8 @@
 //! that is none would be an attack. A success needs a sign: a token, a session, an account, a way on, or words that
 //! say so.
 
+use zeroize::Zeroizing;
+
 use super::LoginOutcome;
 use super::body::Shape;
 use super::charset;
@@ -38,33 +40,59 @@ pub(super) struct Attempt<'a> {
     pub(super) path: &'a [u8],
     pub(super) rule: Option<&'a LoginRule>,
     pub(super) manner: Manner,
+    pub(super) answer: Answer<'a>,
 }
 
-/// Room for decoded answers.
+/// Room for a decoded answer.
 #[derive(Default)]
 pub(super) struct Room {
-    pub(super) bytes: zeroize::Zeroizing<Vec<u8>>,
-    pub(super) text: zeroize::Zeroizing<String>,
+    bytes: Zeroizing<Vec<u8>>,
+    text: Zeroizing<String>,
+}
+
+/// What an answer brings; decoded once, since that has a budget.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Answer<'a> {
+    raw: &'a [u8],
+    /// The body as text, without what is put before JSON so that no script can take it.
+    pub(super) body: &'a [u8],
+    /// Whether that is all of it.
+    pub(super) is_whole: bool,
+    pub(super) cookies: Cookies,
+}
+
+impl<'a> Answer<'a> {
+    /// That of an exchange with a response.
+    pub(super) fn of(exchange: &Exchange<'a>, room: &'a mut Room) -> Self {
+        let (Some(request), Some(response)) = (exchange.request, exchange.response) else {
+            return Self::default();
+        };
+        let Room { bytes, text } = room;
+        let (raw, decoding) = exchange.decode_response(bytes);
+        let is_whole = matches!(decoding, Decoding::Identity | Decoding::Whole);
+        let body = charset::decode(raw, Shape::charset(response.content_type()), text).unwrap_or(raw);
+        Self { raw, body: without_guard(body), is_whole, cookies: Cookies::of(request, response) }
+    }
 }
 
 impl<'a> Attempt<'a> {
     /// How it was answered.
-    pub(super) fn outcome(&self, room: &mut Room) -> LoginOutcome {
+    pub(super) fn outcome(&self) -> LoginOutcome {
         let Some(response) = self.exchange.response else { return LoginOutcome::Unknown };
         match self.rule {
             Some(rule) if !rule.success.is_empty() || !rule.failure.is_empty() => {
-                self.configured(rule, response, room)
+                self.configured(rule, response)
             }
-            Some(_) | None => self.guessed(response, room),
+            Some(_) | None => self.guessed(response),
         }
     }
 
     /// Where only one side is configured, the other is what is left of the answers that a login page gives.
-    fn configured(&self, rule: &LoginRule, response: Response<'_>, room: &mut Room) -> LoginOutcome {
-        if self.shows(&rule.failure, response, room) {
+    fn configured(&self, rule: &LoginRule, response: Response<'_>) -> LoginOutcome {
+        if self.shows(&rule.failure, response) {
             return LoginOutcome::Failure;
         }
-        if self.shows(&rule.success, response, room) {
+        if self.shows(&rule.success, response) {
             return LoginOutcome::Success;
         }
         let is_usual = matches!(response.status(), 200..=399);
@@ -72,11 +100,11 @@ impl<'a> Attempt<'a> {
             (false, false) => LoginOutcome::Unknown,
             (false, true) if is_usual => LoginOutcome::Failure,
             (true, false) if is_usual => LoginOutcome::Success,
-            _ => self.guessed(response, room),
+            _ => self.guessed(response),
         }
     }
 
-    fn shows(&self, signs: &Conditions, response: Response<'_>, room: &mut Room) -> bool {
+    fn shows(&self, signs: &Conditions, response: Response<'_>) -> bool {
         let has = |whole: &[u8], part: &String| memchr::memmem::find(whole, part.as_bytes()).is_some();
         let location = response.header("location").unwrap_or_default();
         signs.status.iter().any(|statuses| statuses.contains(response.status()))
@@ -85,25 +113,10 @@ impl<'a> Attempt<'a> {
                 .header
                 .iter()
                 .any(|sign| response.headers().any(|(name, value)| sign.matches(name, value)))
-            || !signs.text.is_empty() && {
-                let (body, _) = self.exchange.decode_response(&mut room.bytes);
-                signs.text.iter().any(|part| has(body, part))
-            }
+            || signs.text.iter().any(|part| has(self.answer.raw, part))
     }
 
-    /// The answer's body as text without what is put before JSON so that no script can take it, and whether that is all.
-    pub(super) fn body<'b>(&self, response: Response<'_>, room: &'b mut Room) -> (&'b [u8], bool)
-    where
-        'a: 'b,
-    {
-        let Room { bytes, text } = room;
-        let (raw, decoding) = self.exchange.decode_response(bytes);
-        let is_whole = matches!(decoding, Decoding::Identity | Decoding::Whole);
-        let body = charset::decode(raw, Shape::charset(response.content_type()), text).unwrap_or(raw);
-        (without_guard(body), is_whole)
-    }
-
-    fn guessed(&self, response: Response<'_>, room: &mut Room) -> LoginOutcome {
+    fn guessed(&self, response: Response<'_>) -> LoginOutcome {
         let status = response.status();
         match (self.manner, status) {
             // Too many of them: that says nothing about this one (RFC 6585, section 4).
@@ -112,13 +125,13 @@ impl<'a> Attempt<'a> {
             (Manner::Always | Manner::InQuery, 401 | 403 | 423) => LoginOutcome::Failure,
             (Manner::Always, 200..=399) => LoginOutcome::Success,
             (Manner::Always, _) => LoginOutcome::Unknown,
-            (Manner::InQuery, 200..=299) => self.by_error(response, room),
+            (Manner::InQuery, 200..=299) => self.by_error(),
             (Manner::InQuery, _) => LoginOutcome::Unknown,
-            (_, 200..=299) => self.by_body(response, room),
+            (_, 200..=299) => self.by_body(response),
             (_, 301..=303 | 305..=308) => self.by_redirect(response),
             (_, 300 | 304) => LoginOutcome::Unknown,
-            (_, 400 | 401 | 403 | 422 | 423) => self.by_refusal(response, room, true),
-            (_, 400..=599) => self.by_refusal(response, room, false),
+            (_, 400 | 401 | 403 | 422 | 423) => self.by_refusal(response, true),
+            (_, 400..=599) => self.by_refusal(response, false),
             (_, _) => LoginOutcome::Unknown,
         }
     }
@@ -131,7 +144,7 @@ impl<'a> Attempt<'a> {
         let Some(location) = response.header("location") else { return LoginOutcome::Unknown };
         let target = Target::of(location);
         let is_code = self.manner == Manner::Code;
-        let cookies = Cookies::of(self.request, response);
+        let cookies = self.answer.cookies;
         let is_same = super::location::same_path(target.path, self.path);
         // To the same with another scheme, host or a slash at the end: the request is to be made again there.
         let is_repeated = matches!(response.status(), 307 | 308) || response.status() == 301 && is_same;
@@ -158,8 +171,8 @@ impl<'a> Attempt<'a> {
     }
 
     /// An answer with a status that refuses; whether that is for sure, or may be about something else.
-    fn by_refusal(&self, response: Response<'_>, room: &mut Room, is_sure: bool) -> LoginOutcome {
-        let (body, _) = self.body(response, room);
+    fn by_refusal(&self, response: Response<'_>, is_sure: bool) -> LoginOutcome {
+        let body = self.answer.body;
         let Said { speech, reply, .. } = Said::of(body);
         let is_half = speech.second_factor || reply.second_factor || self.leads_to_half(&reply);
         let is_empty = body.is_empty() && response.body_length() == Some(0);
@@ -181,21 +194,19 @@ impl<'a> Attempt<'a> {
     }
 
     /// An answer to credentials in the query: an error may be about what was asked for.
-    fn by_error(&self, response: Response<'_>, room: &mut Room) -> LoginOutcome {
-        let (body, is_whole) = self.body(response, room);
-        let Said { speech, reply, .. } = Said::of(body);
+    fn by_error(&self) -> LoginOutcome {
+        let Said { speech, reply, .. } = Said::of(self.answer.body);
         if speech.refused || reply.refused {
             LoginOutcome::Failure
-        } else if reply.failure || !is_whole {
+        } else if reply.failure || !self.answer.is_whole {
             LoginOutcome::Unknown
         } else {
             LoginOutcome::Success
         }
     }
 
-    fn by_body(&self, response: Response<'_>, room: &mut Room) -> LoginOutcome {
-        let cookies = Cookies::of(self.request, response);
-        let (body, is_whole) = self.body(response, room);
+    fn by_body(&self, response: Response<'_>) -> LoginOutcome {
+        let Answer { body, is_whole, cookies, .. } = self.answer;
         let Said { speech, reply, page } = Said::of(body);
         let page = page.unwrap_or_default();
         let is_code = self.manner == Manner::Code;
@@ -290,9 +301,8 @@ fn is_page(body: &[u8]) -> bool {
     markup.into_iter().any(has) || !documents.into_iter().any(has)
 }
 
-/// Takes away what servers put before JSON so that no page of another site can run it as a script, and marks of byte order.
+/// Takes away what servers put before JSON so that no page of another site can run it as a script.
 fn without_guard(body: &[u8]) -> &[u8] {
-    let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
     let start = body.trim_ascii_start();
     let guards: [&[u8]; 5] = [b")]}'", b"while(1);", b"while (1);", b"for(;;);", b"for (;;);"];
     let found = guards.iter().find_map(|guard| start.strip_prefix(*guard));

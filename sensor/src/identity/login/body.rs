@@ -8,6 +8,7 @@ use super::documents::Documents;
 use super::fields::{Fields, Part, Role, Unit};
 use super::json;
 use super::xml;
+use crate::identity::principal::{hex_pair, name_and_value};
 
 /// Fields of a form that are read.
 /// Servers read a thousand by default, and refuse or drop what is beyond (PHP's `max_input_vars`, Django's
@@ -92,7 +93,7 @@ pub(super) struct Hints {
 
 /// Parts of the names of passwords, without a first letter that may be a capital; three letters at least, with which the
 /// search is fastest.
-const NAMES: [&str; 31] = [
+const NAMES: [&str; 29] = [
     "ass",
     "ASS",
     "pwd",
@@ -104,11 +105,9 @@ const NAMES: [&str; 31] = [
     "ennwort",
     "enha",
     "ontrase",
-    "ontrase\u{f1}",
     "otdepasse",
     "erident",
     "achtwoord",
-    "assord",
     "osenord",
     "\u{f6}senord",
     "dgangskode",
@@ -169,15 +168,15 @@ pub(super) fn form(text: &[u8], depth: u8, fields: &mut Fields<'_>) {
     let mut decoded = Zeroizing::new(Vec::new());
     let mut rows = Rows::default();
     for pair in text.split(|byte| *byte == b'&').take(MAX_FIELDS) {
-        let equals = memchr::memchr(b'=', pair).unwrap_or(pair.len());
-        let (name, value) = pair.split_at_checked(equals).unwrap_or_default();
+        let (name, value) = name_and_value(pair);
         let name = decode(name.trim_ascii(), &mut decoded_name);
-        let Some(role) = fields.role(name) else {
-            fields.note_button(name, decode(value.get(1..).unwrap_or_default(), &mut decoded));
+        let role = fields.role(name);
+        if role.is_none() && !fields.wants_button() {
             continue;
-        };
-        let value = decode(value.get(1..).unwrap_or_default(), &mut decoded);
+        }
+        let value = decode(value, &mut decoded);
         fields.note_button(name, value);
+        let Some(role) = role else { continue };
         match rows.of(name, role) {
             Some(row) => {
                 std::mem::swap(row, &mut fields.unit);
@@ -240,9 +239,7 @@ pub(super) fn decode<'a>(text: &'a [u8], out: &'a mut Vec<u8>) -> &'a [u8] {
     let mut rest = text;
     while let Some((first, after)) = rest.split_first() {
         let escaped = match after {
-            [high, low, after @ ..] if *first == b'%' => {
-                crate::identity::principal::hex_pair(*high, *low).map(|byte| (byte, after))
-            }
+            [high, low, after @ ..] if *first == b'%' => hex_pair(*high, *low).map(|byte| (byte, after)),
             _ => None,
         };
         let plain = if *first == b'+' { b' ' } else { *first };

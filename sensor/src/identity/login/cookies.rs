@@ -2,6 +2,7 @@
 
 use super::words::Words;
 use crate::http::{Request, Response};
+use crate::identity::principal::name_and_value;
 
 /// What an answer's cookies say.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -41,13 +42,18 @@ impl Cookies {
         }
         cookies
     }
+
+    /// Whether a session may have begun.
+    pub(super) const fn begin_session(self) -> bool {
+        self.of_user || self.is_new || self.is_renewed
+    }
 }
 
 /// Name and value of a cookie that is set rather than removed.
 fn given(cookie: &[u8]) -> Option<(&[u8], &[u8])> {
     let pair = cookie.split(|byte| *byte == b';').next().unwrap_or_default();
-    let (name, value) = pair.split_at_checked(memchr::memchr(b'=', pair)?)?;
-    let (name, value) = (name.trim_ascii(), value.get(1..)?.trim_ascii());
+    let (name, value) = name_and_value(pair);
+    let (name, value) = (name.trim_ascii(), value.trim_ascii());
     let attributes = cookie.get(pair.len()..).unwrap_or_default().to_ascii_lowercase();
     let is_removed = value.is_empty()
         || value.to_ascii_lowercase().starts_with(b"deleted")

@@ -63,10 +63,14 @@ impl<'a> Fields<'a> {
         self.of_path = account.map(|account| self.hasher.user(account));
     }
 
-    /// A field of a form whose name or value may say that one logs in, as the names of buttons do. That matters where
-    /// accounts are kept, too.
+    /// Whether it matters that there is a button to log in with: where accounts are kept, too.
+    pub(super) const fn wants_button(&self) -> bool {
+        self.place.is_collection && !self.unit.has_button
+    }
+
+    /// A field of a form whose name or value may say that one logs in, as the names of buttons do.
     pub(super) fn note_button(&mut self, name: &[u8], value: &[u8]) {
-        if !self.place.is_collection || self.unit.has_button {
+        if !self.wants_button() {
             return;
         }
         let Some(words) = Words::of(innermost(name)) else { return };

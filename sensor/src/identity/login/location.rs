@@ -2,6 +2,7 @@
 
 use super::place::{self, is_second_factor};
 use super::words::Words;
+use crate::identity::principal::name_and_value;
 
 /// What the target of a redirect says about the login that it answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,10 +83,8 @@ impl<'a> Target<'a> {
 
     /// Whether the request's parameters said that one logs in, and those of the target do not.
     fn leads_elsewhere(&self, query: &[u8]) -> bool {
-        let logs_in = |pair: &[u8]| {
-            let value = memchr::memchr(b'=', pair).and_then(|at| pair.get(at.checked_add(1)?..));
-            value.and_then(Words::of).is_some_and(|words| words.any(place::is_login))
-        };
+        let logs_in =
+            |pair: &[u8]| Words::of(name_and_value(pair).1).is_some_and(|words| words.any(place::is_login));
         query.split(|byte| matches!(byte, b'&' | b';')).take(MAX_PAIRS).any(logs_in)
             && !self.pairs().any(logs_in)
     }
@@ -93,9 +92,7 @@ impl<'a> Target<'a> {
     /// Whether a parameter says that something went wrong, such as `?error` or `?login=failed`.
     fn tells_failure(&self) -> bool {
         self.pairs().any(|pair| {
-            let equals = memchr::memchr(b'=', pair).unwrap_or(pair.len());
-            let (name, value) = pair.split_at_checked(equals).unwrap_or_default();
-            let value = value.get(1..).unwrap_or_default();
+            let (name, value) = name_and_value(pair);
             let is = |text: &[u8]| Words::of(text).is_some_and(|words| words.any(is_failure));
             // Where to go afterwards is no answer.
             let is_target = value.starts_with(b"/") || value.contains(&b'%') || value.contains(&b':');
@@ -110,8 +107,7 @@ const MAX_PAIRS: usize = 32;
 
 /// Whether a parameter says where to go afterwards.
 fn is_way_on(pair: &[u8]) -> bool {
-    let name = pair.split(|byte| *byte == b'=').next().unwrap_or_default();
-    Words::of(name).is_some_and(|words| {
+    Words::of(name_and_value(pair).0).is_some_and(|words| {
         words.any(|word| {
             matches!(
                 word,

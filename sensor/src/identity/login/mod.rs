@@ -61,7 +61,7 @@ pub use config::{
 use super::hash::KeyedHash;
 use super::principal::Principals;
 use crate::http::{Decoding, Exchange, Method, Request};
-use answer::{Attempt, Manner, Room};
+use answer::{Answer, Attempt, Manner, Room};
 use body::{Hints, Shape};
 use fields::{Fields, Found};
 use fingerprint::Fingerprint;
@@ -235,12 +235,15 @@ impl Logins {
         let request = exchange.request?;
         let path = request.path();
         let rule = rule.and_then(|rule| self.config.rules.get(rule));
-        let attempt = Attempt { exchange, request, path, rule, manner };
-        parts::outcomes(&attempt, &self.found, &mut self.response, &mut self.outcomes);
+        // The status alone answers, unless it is configured what does.
+        let is_read = manner != Manner::Always || rule.is_some();
+        let answer = if is_read { Answer::of(exchange, &mut self.response) } else { Answer::default() };
+        let attempt = Attempt { exchange, request, path, rule, manner, answer };
+        parts::outcomes(&attempt, &self.found, &mut self.outcomes);
         if let ([found], [outcome], Some(route)) = (&*self.found, &mut *self.outcomes, route)
             && manner == Manner::Once
         {
-            *outcome = self.shapes.judge(&attempt, route, *found, *outcome, &mut self.response);
+            *outcome = self.shapes.judge(&attempt, route, *found, *outcome);
         }
         let fingerprint = self.fingerprint.of(request);
         let login = |(found, outcome): (&Found, &LoginOutcome)| Login {

@@ -1,7 +1,7 @@
 //! What an answer says of each of several attempts.
 
 use super::LoginOutcome;
-use super::answer::{Attempt, Room};
+use super::answer::{Answer, Attempt};
 use super::fields::{Found, Part};
 use super::json::{self, Value};
 use super::places::hash;
@@ -11,18 +11,15 @@ use super::xml;
 
 /// Outcomes of attempts, in their order, into `outcomes`: those of their parts of the answer where it has such, else of
 /// the answer as a whole. Where it has some and was cut, those of the others are not known.
-pub(super) fn outcomes(
-    attempt: &Attempt<'_>,
-    found: &[Found],
-    room: &mut Room,
-    outcomes: &mut Vec<LoginOutcome>,
-) {
-    let whole = attempt.outcome(room);
+pub(super) fn outcomes(attempt: &Attempt<'_>, found: &[Found], outcomes: &mut Vec<LoginOutcome>) {
+    let whole = attempt.outcome();
     outcomes.clear();
     outcomes.resize(found.len(), whole);
-    let answer = attempt.exchange.response.filter(|response| (200..=299).contains(&response.status()));
-    let Some(response) = answer.filter(|_| found.len() >= 2) else { return };
-    let (body, is_whole) = attempt.body(response, room);
+    let is_told = attempt.exchange.response.is_some_and(|response| (200..=299).contains(&response.status()));
+    if found.len() < 2 || !is_told {
+        return;
+    }
+    let Answer { body, is_whole, .. } = attempt.answer;
     let parts = match body.trim_ascii_start().first() {
         Some(b'{' | b'[') => documents(body, found),
         Some(b'<') => {

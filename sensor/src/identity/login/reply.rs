@@ -1,5 +1,7 @@
 //! What a document says about a login that it answers: JSON, XML, or names with values.
 
+use zeroize::Zeroizing;
+
 use super::json::{self, Value};
 use super::place::is_second_factor;
 use super::speech;
@@ -42,14 +44,14 @@ pub(super) fn read(body: &[u8]) -> Reply {
 }
 
 fn walk(body: &[u8], is_outer: bool, reply: &mut Reply) {
-    let mut inner: Vec<Box<str>> = Vec::new();
+    let mut inner: Vec<Zeroizing<String>> = Vec::new();
     json::walk(body, &mut |key, value, depth| {
         if let Value::Text(text) = value
             && is_outer
             && inner.len() < 4
             && text.trim_ascii_start().starts_with('{')
         {
-            inner.push(text.into());
+            inner.push(Zeroizing::new(text.to_owned()));
         }
         match Words::of(key.as_bytes()) {
             Some(words) => reply.note(&words, value, depth),

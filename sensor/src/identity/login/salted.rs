@@ -31,19 +31,16 @@ pub(super) fn of(request: Request<'_>, hasher: &Hasher) -> Option<Found> {
             _ => {}
         }
     }
-    let user = user?;
-    let mut decoded = zeroize::Zeroizing::new(Vec::new());
-    let user = hasher.user(super::body::decode(user, &mut decoded));
-    if !version || !client {
-        return None;
-    }
     // The version of the protocol and the name of the program are in each of its requests.
+    let user = user.filter(|_| version && client)?;
     let password = match (password, token.zip(salt)) {
         (Some(password), _) => Some(hasher.password(&plain(password))),
         // No two are equal: nothing is known of the password.
         (None, Some(_)) => None,
         (None, None) => return None,
     };
+    let mut decoded = zeroize::Zeroizing::new(Vec::new());
+    let user = hasher.user(super::body::decode(user, &mut decoded));
     Some(Found { user: Some(user), password, ..Found::default() })
 }
 

@@ -12,8 +12,7 @@
 use std::hash::BuildHasher as _;
 
 use super::LoginOutcome;
-use super::answer::{Attempt, Room};
-use super::cookies::Cookies;
+use super::answer::Attempt;
 use super::fields::Found;
 use crate::identity::hash::KeyedHash;
 
@@ -157,13 +156,11 @@ impl Shapes {
         route: &str,
         found: Found,
         outcome: LoginOutcome,
-        room: &mut Room,
     ) -> LoginOutcome {
         let (Some(user), Some(password)) = (found.user, found.password) else { return outcome };
         let Some(response) = attempt.exchange.response else { return outcome };
-        let (body, _) = attempt.body(response, room);
-        let cookies = Cookies::of(attempt.request, response);
-        let begins_session = cookies.of_user || cookies.is_new || cookies.is_renewed;
+        let body = attempt.answer.body;
+        let begins_session = attempt.answer.cookies.begin_session();
         let location = response.header("location").unwrap_or_default();
         let path = location.split(|byte| matches!(byte, b'?' | b'#')).next().unwrap_or_default();
         // Names and times differ from answer to answer; how long they are to a quarter, mostly not.

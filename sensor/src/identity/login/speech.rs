@@ -51,13 +51,8 @@ pub(super) fn of(text: &[u8]) -> Speech {
     let is_refusal = speech.refused || credential && wrong && text.len() <= MAX_STATEMENT;
     // "Wrong password or authentication code" is about the password; "Invalid authentication code" is not, and comes
     // from who took the password.
-    if speech.second_factor {
-        speech.refused = false;
-        speech.second_factor = !(is_refusal && is_about_password(scanned));
-        speech.refused = !speech.second_factor;
-    } else {
-        speech.refused = is_refusal;
-    }
+    speech.second_factor &= !(is_refusal && is_about_password(scanned));
+    speech.refused = is_refusal && !speech.second_factor;
     speech.welcome &= !speech.refused;
     speech
 }
