@@ -226,7 +226,7 @@ impl Credentials {
         let (desk, now, rule) = (&mut self.desk, attempt.now, &self.distributed);
         let client = self.history.clients.entry(attempt.source(), now, Client::default);
         let stuffing = &client.stuffing;
-        let accounts = || self.stuffing.accounts(stuffing, now);
+        let accounts = || self.stuffing.open_accounts(stuffing, now);
         let Some(Route { name, control, watch }) = self.history.routes.get(&*attempt.route, now) else {
             return;
         };
