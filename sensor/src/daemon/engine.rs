@@ -63,6 +63,8 @@ pub(super) struct Engine {
     pub(super) http_trouble: Option<String>,
     /// Why the last change is not kept.
     pub(super) unkept: Option<String>,
+    /// Whether what failed is tried again with the next tick: who reloads has mended something.
+    pub(super) hurries: bool,
 }
 
 /// What the daemon itself counts.
@@ -149,6 +151,7 @@ impl Engine {
             damages,
             http_trouble: None,
             unkept: None,
+            hurries: false,
         };
         if is_to_keep {
             // For the next start.
@@ -307,6 +310,7 @@ impl Engine {
         // Files of the same names may have another certificate in them.
         self.web.replace(web, &reloaded.web);
         self.config = reloaded;
+        self.hurries = true;
         info!(?needs_restart, "configuration reloaded");
         Ok(needs_restart)
     }

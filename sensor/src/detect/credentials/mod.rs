@@ -281,10 +281,6 @@ impl Detector for Credentials {
     fn observe(&mut self, event: &Event<'_>, signals: &mut Vec<Signal>) {
         let Event::Exchange(exchange) = event else { return };
         let Some(login) = &exchange.login else { return };
-        // Whoever says "too many" has not looked at the password (RFC 6585, section 4).
-        if exchange.status == Some(429) {
-            return;
-        }
         for login in std::iter::once(login).chain(exchange.further.read) {
             self.attempt(exchange, login, signals);
         }
