@@ -28,11 +28,12 @@ use clap::Parser as _;
 use serde::de::DeserializeOwned;
 
 use crate::control::wire::{
-    AlertExplanation, AllowRow, BlockRow, ClientRow, Confirmed, Envelope, Explanation, LimitRow, ModeReport,
-    Question, Reloaded, Removed, Request, StatusReport,
+    AlertExplanation, AllowRow, BlockAdded, BlockRow, ClientRow, Confirmed, Envelope, Explanation, LimitRow,
+    ModeReport, Question, Reloaded, Removed, Request, StatusReport,
 };
 use crate::control::{self, Client, ClientError};
 use crate::duration::milliseconds;
+use crate::enforce::Scope;
 use args::{AllowCommand, BlockCommand, Cli, Command, Explained, LimitCommand, Remote};
 use say::{SayError, complain, say, say_json};
 
@@ -80,7 +81,7 @@ fn dispatch(cli: Cli) -> Result<ExitCode> {
             ask::<ModeReport>(&remote, Request::Mode { set }, cli.json, output::mode)
         }
         Command::Limit { command } => limit(command, cli.json),
-        Command::Confirm(remote) => ask::<Confirmed>(&remote, Request::Confirm, cli.json, output::confirmed),
+        Command::Confirm(remote) => confirm(&remote, cli.json),
         Command::Block { command } => block(command, cli.json),
         Command::Allow { command } => allow(command, cli.json),
         Command::Clients { remote, top, sort } => ask::<Vec<ClientRow>>(
@@ -121,11 +122,40 @@ fn limit(command: LimitCommand, json: bool) -> Result<ExitCode> {
         LimitCommand::Suggest(args) => return suggest::suggest(*args, json),
         LimitCommand::Set { remote, scope, limits, confirm } => {
             let confirm_ms = confirm.map(milliseconds);
-            (remote, Request::LimitSet { scope, limits: limits.into(), confirm_ms })
+            let request = Request::LimitSet { scope, limits: limits.into(), confirm_ms };
+            return set_limits(&remote, scope, request, json);
         }
         LimitCommand::Unset { remote, scope } => (remote, Request::LimitUnset { scope }),
     };
     ask::<Vec<LimitRow>>(&remote, request, json, output::limits)
+}
+
+/// Sets limits, and says what they mean and whether they are enforced.
+fn set_limits(remote: &Remote, scope: Scope, request: Request, json: bool) -> Result<ExitCode> {
+    let rows = answer_to(remote, request)?;
+    if json {
+        say_json(&rows)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let rows: Vec<LimitRow> = control::read(rows)?;
+    let ModeReport { mode } = control::read(answer_to(remote, Request::Mode { set: None })?)?;
+    say(output::limits(&rows))?;
+    say(output::limits_in_words(&rows, scope, mode))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Fails where there was nothing to confirm: whoever confirms too late must not take the limits to be in force.
+fn confirm(remote: &Remote, json: bool) -> Result<ExitCode> {
+    let answer = answer_to(remote, Request::Confirm)?;
+    let report: Confirmed = control::read(answer.clone())?;
+    if json {
+        say_json(&answer)?;
+    } else if report.confirmed.is_empty() {
+        complain(format!("sensor: {}", output::confirmed(&report)));
+    } else {
+        say(output::confirmed(&report))?;
+    }
+    Ok(if report.confirmed.is_empty() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
 fn block(command: BlockCommand, json: bool) -> Result<ExitCode> {
@@ -133,7 +163,7 @@ fn block(command: BlockCommand, json: bool) -> Result<ExitCode> {
         BlockCommand::List(remote) => ask::<Vec<BlockRow>>(&remote, Request::BlockList, json, output::blocks),
         BlockCommand::Add { remote, prefix, time, reason } => {
             let request = Request::BlockAdd { prefix, for_ms: time.map(milliseconds), reason };
-            ask::<BlockRow>(&remote, request, json, output::blocked)
+            ask::<BlockAdded>(&remote, request, json, output::blocked)
         }
         BlockCommand::Remove { remote, prefix } => {
             ask::<Removed>(&remote, Request::BlockRemove { prefix }, json, output::removed)
@@ -167,6 +197,10 @@ fn exchanges(remote: &Remote, last: u32, json: bool) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+fn answer_to(remote: &Remote, request: Request) -> Result<serde_json::Value, ClientError> {
+    Client::new(&remote.socket).ask(&Envelope { request, ssh: ssh::connection() })
+}
+
 /// Asks the daemon and prints its answer, as it came or rendered.
 fn ask<T: DeserializeOwned>(
     remote: &Remote,
@@ -174,8 +208,7 @@ fn ask<T: DeserializeOwned>(
     json: bool,
     render: impl FnOnce(&T) -> String,
 ) -> Result<ExitCode> {
-    let envelope = Envelope { request, ssh: ssh::connection() };
-    let answer = Client::new(&remote.socket).ask(&envelope)?;
+    let answer = answer_to(remote, request)?;
     if json {
         say_json(&answer)?;
     } else {

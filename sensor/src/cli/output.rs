@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use crate::clock::Timestamp;
 use crate::control::wire::{
-    AllowRow, BlockRow, ClientRow, Confirmed, Explanation, HttpReport, LimitRow, ModeReport, Reloaded,
-    Removed, StatusReport,
+    AllowRow, BlockAdded, BlockRow, ClientRow, Confirmed, Explanation, HttpReport, LimitRow, ModeReport,
+    Reloaded, Removed, StatusReport,
 };
-use crate::enforce::Limit;
+use crate::enforce::{Limit, Mode, Scope};
 use crate::event::Exchange;
 pub(super) use crate::printable::printable;
 
@@ -52,7 +52,10 @@ pub(super) fn exchange_record(record: &Value) -> String {
 
 pub(super) fn confirmed(report: &Confirmed) -> String {
     if report.confirmed.is_empty() {
-        return "nothing waits for confirmation".to_owned();
+        let undone = report.undone.iter();
+        let undone =
+            undone.map(|(scope, at)| format!("; the limits of {scope} were undone at {}", seconds(*at)));
+        return format!("nothing waits for confirmation{}", undone.collect::<String>());
     }
     let scopes: Vec<String> = report.confirmed.iter().map(ToString::to_string).collect();
     format!("confirmed: limits of {}", scopes.join(", "))
@@ -63,17 +66,34 @@ pub(super) fn removed(report: &Removed) -> String {
 }
 
 pub(super) fn reloaded(report: &Reloaded) -> String {
-    if report.needs_restart.is_empty() {
-        return "configuration reloaded".to_owned();
-    }
-    format!("configuration reloaded; takes effect at a restart: {}", report.needs_restart.join(", "))
+    let said = [
+        ("changed", &report.changed),
+        ("waits for a restart", &report.needs_restart),
+        ("held by the daemon's command line", &report.overridden),
+    ];
+    let said: Vec<String> = said
+        .into_iter()
+        .filter(|(_, keys)| !keys.is_empty())
+        .map(|(what, keys)| format!("\n{what}: {}", printable(&keys.join(", "))))
+        .collect();
+    let nothing = if said.is_empty() { "; nothing changed" } else { "" };
+    format!("configuration reloaded{nothing}{}", said.concat())
 }
 
-pub(super) fn blocked(row: &BlockRow) -> String {
-    match row.until {
-        Some(until) => format!("blocked {} until {until}", row.prefix),
-        None => format!("blocked {} for good", row.prefix),
+pub(super) fn blocked(added: &BlockAdded) -> String {
+    let prefix = added.row.prefix;
+    let until = added.row.until.map_or("for good".to_owned(), |until| format!("until {until}"));
+    let mut text = match added.mode {
+        Mode::Enforce => format!("blocked {prefix} {until}"),
+        Mode::Monitor => format!(
+            "{prefix} would be dropped {until}: mode is monitor, nothing is dropped; `sensor mode enforce` changes that"
+        ),
+    };
+    if !added.allowed.is_empty() {
+        let allowed: Vec<String> = added.allowed.iter().map(ToString::to_string).collect();
+        text.push_str(&format!("\nnot {}, which an allow lets pass", allowed.join(", ")));
     }
+    text
 }
 
 pub(super) fn allowed(row: &AllowRow) -> String {
@@ -197,6 +217,21 @@ pub(super) fn limits(rows: &Vec<LimitRow>) -> String {
     text
 }
 
+/// What the limits of a scope mean, and whether they are enforced.
+pub(super) fn limits_in_words(rows: &[LimitRow], scope: Scope, mode: Mode) -> String {
+    let of_scope = rows.iter().filter(|row| row.scope == scope).flat_map(|row| row.limits.iter());
+    let mut lines: Vec<String> = of_scope
+        .filter_map(|(dimension, limit)| {
+            let Limit::Rate(rate) = limit else { return None };
+            Some(format!("{scope}: {}", rate.in_words(dimension.name())))
+        })
+        .collect();
+    if mode == Mode::Monitor {
+        lines.push("mode is monitor: what is over a limit is counted, and nothing is dropped".to_owned());
+    }
+    lines.join("\n")
+}
+
 pub(super) fn blocks(rows: &Vec<BlockRow>) -> String {
     if rows.is_empty() {
         return "nothing is blocked".to_owned();
@@ -269,6 +304,7 @@ pub(super) fn explanation(found: &Explanation) -> String {
             block.reason.as_deref(),
         ));
     }
+    lines.extend(found.except.iter().map(|except| format!("except on {}", printable(except))));
     if let Some(protected) = &found.protected {
         lines.push(format!("never blocked: {}", printable(&protected.to_string())));
     }

@@ -14,7 +14,7 @@ use super::records;
 use super::responder::Details;
 use crate::clock::{self, Timestamp};
 use crate::control::wire::{
-    Answer, ClientSort, Confirmed, Envelope, ModeReport, Question, Reloaded, Removed, Request, Role,
+    Answer, ClientSort, Confirmed, Envelope, ModeReport, Question, Removed, Request, Role,
 };
 use crate::control::{Handle, Peer};
 use crate::decide::{Cause, Change, Measure};
@@ -186,7 +186,7 @@ impl Engine {
             Request::BlockList => to_value(&self.block_rows()),
             Request::BlockAdd { prefix, for_ms, reason } => {
                 self.add_block(prefix, for_ms, reason, now)?;
-                to_value(&self.block_row(&prefix))
+                to_value(&self.block_added(&prefix))
             }
             Request::BlockRemove { prefix } => to_value(&self.remove_block(prefix, now)?),
             Request::AllowList => to_value(&self.allow_rows()),
@@ -196,7 +196,7 @@ impl Engine {
             }
             Request::AllowRemove { prefix } => to_value(&self.remove_allow(prefix, now)?),
             Request::Exchanges { last } => to_value(&self.recent_exchanges(last)?),
-            Request::Reload => to_value(&Reloaded { needs_restart: self.reload(now, cause.clone())? }),
+            Request::Reload => to_value(&self.reload(now, cause.clone())?),
             Request::Clients { .. }
             | Request::Routes { .. }
             | Request::Records { .. }
@@ -273,7 +273,9 @@ impl Engine {
         for scope in &confirmed {
             self.responder.audit(now, Change::LimitConfirmed, scope, cause.clone(), Details::default());
         }
-        Confirmed { confirmed }
+        let undone = self.undone.iter().map(|(scope, at)| (*scope, *at));
+        let undone = if confirmed.is_empty() { undone.collect() } else { Vec::new() };
+        Confirmed { confirmed, undone }
     }
 
     fn add_block(
@@ -287,6 +289,12 @@ impl Engine {
             return Err(format!(
                 "{prefix} is not blocked: it reaches {}, {}, which must never be blocked",
                 protected.prefix, protected.why
+            ));
+        }
+        if let Some((allowed, _)) = self.policy.allows_covering(prefix).next() {
+            return Err(format!(
+                "{prefix} is not blocked: {allowed} is allowed, and an allow comes before a block; \
+                 `sensor allow remove {allowed}` first"
             ));
         }
         let until = for_ms.map(|time| now.plus(Duration::from_millis(time)));

@@ -1,12 +1,13 @@
 //! The daemon's state, and the one way in which its policy changes: try, apply, keep; or put everything back.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::fs::File;
 use std::sync::Arc;
 
 use ipnet::IpNet;
 use tracing::{error, info, warn};
 
+use super::changes::InForce;
 use super::config::Config;
 use super::observing::Observing;
 use super::operators::Operators;
@@ -18,8 +19,9 @@ use super::supervisor;
 use super::web::{self, Access, AccessError};
 use crate::clock::{self, KernelClock, Timestamp};
 use crate::confine::Confinement;
+use crate::control::wire::Reloaded;
 use crate::decide::{Cause, Change, NeverBlock};
-use crate::enforce::{EnforceError, Enforcer, Mode, Policy};
+use crate::enforce::{EnforceError, Enforcer, Mode, Policy, Scope};
 use crate::kernel::{Dataplane, Mirror, Notice, SegmentRings};
 use crate::metrics::Part;
 use crate::store::{CommandStore, Damage, Pending, Saved, StoreError};
@@ -39,8 +41,11 @@ pub(super) struct Engine {
     pub(super) never_block: NeverBlock,
     store: CommandStore,
     pub(super) pending: Vec<Pending>,
+    /// Scopes whose limits were not confirmed in time, and when that was.
+    pub(super) undone: BTreeMap<Scope, Timestamp>,
     pub(super) config: Config,
     source: ConfigSource,
+    in_force: InForce,
     pub(super) started: Timestamp,
     pub(super) civil_time: KernelClock,
     pub(super) notices: VecDeque<(Timestamp, Notice)>,
@@ -134,7 +139,9 @@ impl Engine {
             never_block,
             store,
             pending,
+            undone: BTreeMap::new(),
             config,
+            in_force: InForce::of(&source.read),
             source,
             started: now,
             civil_time: clock::kernel_clock(),
@@ -245,6 +252,8 @@ impl Engine {
             match undone {
                 Ok(()) => {
                     let details = Details::default();
+                    // As many as there may be scopes.
+                    self.undone.insert(*scope, now);
                     self.responder.audit(now, Change::LimitRolledBack, scope, Cause::Expiry, details);
                 }
                 Err(error) => error!(%error, %scope, "unconfirmed limits could not be undone"),
@@ -271,9 +280,8 @@ impl Engine {
         self.notices.push_front((now, notice));
     }
 
-    /// Reads the configuration again and takes it whole, or keeps the old one. Returns what changed but takes
-    /// a restart.
-    pub(super) fn reload(&mut self, now: Timestamp, cause: Cause) -> Result<Vec<String>, String> {
+    /// Reads the configuration again and takes it whole, or keeps the old one. Tells what differs.
+    pub(super) fn reload(&mut self, now: Timestamp, cause: Cause) -> Result<Reloaded, String> {
         let taken = supervisor::reloading(|| self.try_reload(now));
         self.counts.reload_success = taken.is_ok();
         match &taken {
@@ -286,8 +294,9 @@ impl Engine {
         taken
     }
 
-    fn try_reload(&mut self, now: Timestamp) -> Result<Vec<String>, String> {
-        let config = self.source.load().map_err(|problems| {
+    fn try_reload(&mut self, now: Timestamp) -> Result<Reloaded, String> {
+        let read = self.source.load().and_then(|config| Ok((config, self.source.describe()?)));
+        let (config, description) = read.map_err(|problems| {
             let mut lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
             if lines.iter().any(|line| line.contains("Permission denied")) {
                 lines.push(OUT_OF_REACH.to_owned());
@@ -295,7 +304,7 @@ impl Engine {
             lines.join("\n")
         })?;
         let reloaded = self.config.reloaded(&config);
-        let needs_restart = reloaded.waiting_in(&config);
+        let is_served = config.interfaces == self.config.interfaces;
         let web = web::prepare(&config.web).map_err(|error| error.to_string())?;
         let layer = config.policy.layer(now);
         let never_block = config.never_block.clone();
@@ -311,7 +320,12 @@ impl Engine {
         self.web.replace(web, &reloaded.web);
         self.config = reloaded;
         self.hurries = true;
-        info!(?needs_restart, "configuration reloaded");
-        Ok(needs_restart)
+        let mut told = self.in_force.reload(&self.source.read, &description, &self.source.overrides);
+        // The interface of the default route, named at last.
+        told.needs_restart.retain(|key| key != "interfaces" || !is_served);
+        self.source.read = description;
+        let Reloaded { changed, needs_restart, overridden } = &told;
+        info!(?changed, ?needs_restart, ?overridden, "configuration reloaded");
+        Ok(told)
     }
 }

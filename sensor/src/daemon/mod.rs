@@ -2,6 +2,7 @@
 
 mod background;
 mod burst;
+mod changes;
 mod commands;
 mod conclude;
 mod config;

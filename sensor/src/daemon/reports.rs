@@ -12,11 +12,11 @@ use super::engine::Engine;
 use super::routes::standing;
 use crate::clock::Timestamp;
 use crate::control::wire::{
-    AllowRow, BlockRow, ClientRow, ClientSort, Explanation, HttpReport, InterfaceReport, LimitRow, Losses,
-    PendingRow, Rates, Standing, StatusReport,
+    AllowRow, BlockAdded, BlockRow, ClientRow, ClientSort, Explanation, HttpReport, InterfaceReport,
+    LimitRow, Losses, PendingRow, Rates, Standing, StatusReport,
 };
 use crate::enforce::{AllowRule, BlockRule, Limit, Origin, Scope};
-use crate::kernel::{Client, KernelError, LabelledCounter};
+use crate::kernel::{Client, KernelError, LabelledCounter, LinkLayer};
 use crate::metrics::{Detection, MIRROR_LOSSES, Snapshot, mirror_losses};
 use crate::notify::{DenyFile, Notifier};
 use crate::prefix::ClientNet;
@@ -222,8 +222,15 @@ impl Engine {
         self.policy.blocks().into_iter().map(|(prefix, rule)| block_row(prefix, rule)).collect()
     }
 
-    pub(super) fn block_row(&self, prefix: &IpNet) -> Option<BlockRow> {
-        self.policy.block(prefix).map(|rule| block_row(*prefix, rule))
+    /// A block with what it does now.
+    pub(super) fn block_added(&self, prefix: &IpNet) -> Option<BlockAdded> {
+        let rule = self.policy.block(prefix)?;
+        let allowed = self.policy.allows().into_keys().filter(|allowed| prefix.contains(allowed)).take(16);
+        Some(BlockAdded {
+            row: block_row(*prefix, rule),
+            mode: self.policy.mode(),
+            allowed: allowed.collect(),
+        })
     }
 
     pub(super) fn allow_rows(&self) -> Vec<AllowRow> {
@@ -329,6 +336,7 @@ impl Engine {
                 .never_block
                 .conflict(&prefix)
                 .map(|found| format!("{}, {}", found.prefix, found.why)),
+            except: self.exceptions(&prefix),
             client: client.map(|client| self.client_row(&client, None)),
             over_limit,
             undo: Vec::new(),
@@ -337,6 +345,24 @@ impl Engine {
         };
         explanation.conclude(self.config.tuning.prefixes.scope_of(prefix), now);
         Ok(explanation)
+    }
+}
+
+impl Engine {
+    /// Where what the policy says about a prefix does not hold.
+    fn exceptions(&self, prefix: &IpNet) -> Vec<String> {
+        let mut except = self.unserved();
+        let attachments = self.dataplane.attachments();
+        if self.never_block.is_of_this_host(prefix)
+            && let Some(loopback) = attachments.iter().find(|found| found.layer == LinkLayer::Loopback)
+        {
+            except.push(format!(
+                "{}: what this host sends to itself is never limited or blocked; anywhere else its addresses as \
+                 sources are forged",
+                loopback.interface
+            ));
+        }
+        except
     }
 }
 

@@ -27,7 +27,7 @@ use crate::control::wire::SshConnection;
 use crate::control::{Access, Server};
 use crate::decide::Cause;
 use crate::enforce::Mode;
-use crate::kernel::{self, Dataplane, KernelError, LoadOptions, Notices, Pins, probe};
+use crate::kernel::{self, Dataplane, KernelError, LinkLayer, LoadOptions, Notices, Pins, probe};
 
 /// What the command line says besides the configuration.
 #[derive(Clone, Debug, Default)]
@@ -53,8 +53,8 @@ pub fn run(mut config: Config, mut source: ConfigSource, options: &RunOptions) -
     let log = config.sense.open_log()?;
     if config.interfaces.is_empty() {
         config.interfaces.push(default_interface()?);
-        source.overrides.interfaces.clone_from(&config.interfaces);
     }
+    source.read = source.describe().unwrap_or_default();
     for interface in &config.interfaces {
         kernel::interface_index(interface)?;
     }
@@ -165,6 +165,7 @@ fn start_dataplane(
         capacities: config.capacities,
         pins: pins.clone(),
         log_level: config.kernel_log_level,
+        layer3: config.interfaces.iter().any(|interface| begins_with_ip(interface)),
         fixed_clock: false,
     };
     let (dataplane, recalled) = Recalled::read_beside(&config, clock::now(), || Dataplane::load(&load));
@@ -180,6 +181,12 @@ fn start_dataplane(
         }
     }
     started
+}
+
+/// Whether an interface is one of a tunnel, whose frames have no link header.
+fn begins_with_ip(interface: &str) -> bool {
+    let facts = kernel::interface_index(interface).and_then(kernel::link_facts);
+    facts.is_ok_and(|facts| facts.layer == LinkLayer::Ip)
 }
 
 fn prepare(
@@ -202,7 +209,11 @@ fn prepare(
     engine.dataplane.attach(&interfaces, xdp)?;
     for attachment in engine.dataplane.attachments() {
         let (interface, xdp, adopted) = (&attachment.interface, attachment.mode.label(), attachment.adopted);
-        info!(%interface, xdp, adopted, "attached");
+        if attachment.layer == LinkLayer::Unreadable {
+            warn!(%interface, "{}", degraded::UNREADABLE);
+        } else {
+            info!(%interface, xdp, adopted, layer3 = attachment.layer == LinkLayer::Ip, "attached");
+        }
     }
     let notices = engine.dataplane.take_notices();
     if engine.config.sense.enabled

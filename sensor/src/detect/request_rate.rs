@@ -276,7 +276,8 @@ impl Account {
                 self.arrival = arrival;
                 false
             }
-            Step::Exceeds => true,
+            // Its account has one limit only: what lies further ahead came out of order.
+            Step::Clamped(_) | Step::Exceeds => true,
         }
     }
 

@@ -44,7 +44,7 @@ pub use config::{Capacities, ClientPrefixes};
 pub use connection::{ConnectionOwners, peer_groups};
 pub use counters::{Counters, LabelledCounter, combinations};
 pub use error::KernelError;
-pub use link::{LinkFacts, link_facts};
+pub use link::{LinkFacts, LinkLayer, PortKind, link_facts};
 pub use listening::listening_ports;
 pub use load::{Dataplane, LoadOptions};
 pub use memory::KernelMemory;

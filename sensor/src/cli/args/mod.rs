@@ -70,7 +70,7 @@ pub(in crate::cli) enum Command {
         #[command(subcommand)]
         command: LimitCommand,
     },
-    /// Keep the limits that were set with --confirm
+    /// Keep the limits that were set with --confirm; fails where none wait any more
     Confirm(Remote),
     /// Show or change blocked prefixes
     Block {
@@ -141,7 +141,7 @@ pub(in crate::cli) enum Command {
         #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..))]
         last: u32,
     },
-    /// Read the configuration again; a broken one is refused and the old one stays
+    /// Read the configuration again and say what changed; a broken one is refused and the old one stays
     Reload(Remote),
     /// Prove that this host drops a burst and stops an attack on logins; no real client is touched
     Selftest,

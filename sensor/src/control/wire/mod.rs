@@ -6,8 +6,8 @@ mod routes;
 mod ssh;
 
 pub use report::{
-    AlertExplanation, AllowRow, BlockRow, ClientRow, Confirmed, Explanation, HttpReport, InterfaceReport,
-    LimitRow, Losses, ModeReport, PendingRow, Rates, Reloaded, Removed, StatusReport,
+    AlertExplanation, AllowRow, BlockAdded, BlockRow, ClientRow, Confirmed, Explanation, HttpReport,
+    InterfaceReport, LimitRow, Losses, ModeReport, PendingRow, Rates, Reloaded, Removed, StatusReport,
 };
 
 pub use role::Role;
@@ -79,7 +79,7 @@ pub enum Request {
     Confirm,
     /// [`BlockRow`]s
     BlockList,
-    /// [`BlockRow`]
+    /// [`BlockAdded`]
     BlockAdd {
         /// What to block.
         prefix: IpNet,

@@ -26,6 +26,10 @@ pub struct ModeReport {
 pub struct Confirmed {
     /// Scopes whose new limits stay.
     pub confirmed: Vec<Scope>,
+    /// Where there was nothing to confirm: scopes whose limits were undone since the daemon started, each with the last
+    /// time.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub undone: Vec<(Scope, Timestamp)>,
 }
 
 /// Answer to a removal.
@@ -35,11 +39,17 @@ pub struct Removed {
     pub removed: IpNet,
 }
 
-/// Answer to a reload.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+/// Answer to a reload: the keys in which the configuration differs from what was in force.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reloaded {
-    /// What changed but takes a restart.
+    /// What is in force from now on.
+    #[serde(default)]
+    pub changed: Vec<String>,
+    /// What waits for a restart, since this reload or an earlier one.
     pub needs_restart: Vec<String>,
+    /// What has no effect, since the command line of the daemon says otherwise.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub overridden: Vec<String>,
 }
 
 /// One interface in [`StatusReport`].
@@ -214,6 +224,19 @@ pub struct BlockRow {
     pub since: Timestamp,
 }
 
+/// `sensor block add`: the block, and what it does now.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct BlockAdded {
+    /// The block.
+    #[serde(flatten)]
+    pub row: BlockRow,
+    /// Whether packets are dropped: only where this is `enforce`.
+    pub mode: Mode,
+    /// Prefixes within the block that are allowed, and so are not dropped.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub allowed: Vec<IpNet>,
+}
+
 /// One allowed prefix.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct AllowRow {
@@ -297,6 +320,9 @@ pub struct Explanation {
     pub block: Option<BlockRow>,
     /// Why it must never be blocked, if so.
     pub protected: Option<String>,
+    /// Where the verdict does not hold, whatever it is.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub except: Vec<String>,
     /// Its totals, if it is in the table.
     pub client: Option<ClientRow>,
     /// Times at which it went over a limit lately, and which, the newest first.
