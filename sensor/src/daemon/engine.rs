@@ -8,6 +8,7 @@ use ipnet::IpNet;
 use tracing::{error, info, warn};
 
 use super::config::Config;
+use super::floods;
 use super::observing::Observing;
 use super::operators::Operators;
 use super::recall::Recalled;
@@ -19,6 +20,7 @@ use super::web::{self, Access, AccessError};
 use crate::clock::{self, KernelClock, Timestamp};
 use crate::confine::Confinement;
 use crate::decide::{Cause, Change, NeverBlock};
+use crate::detect::flood::Flood;
 use crate::enforce::{EnforceError, Enforcer, Mode, Policy};
 use crate::kernel::{Dataplane, Mirror, Notice, SegmentRings};
 use crate::metrics::Part;
@@ -63,6 +65,8 @@ pub(super) struct Engine {
     pub(super) http_trouble: Option<String>,
     /// Why the last change is not kept.
     pub(super) unkept: Option<String>,
+    /// What watches the kernel's drops.
+    pub(super) flood: Option<Flood>,
 }
 
 /// What the daemon itself counts.
@@ -125,6 +129,7 @@ impl Engine {
         let damages = damages.into_iter().filter_map(|(part, damage)| Some((part, damage?))).collect();
         let reached = never_block.reached(policy.blocks().keys());
         enforcer.apply(&mut dataplane, &policy, &reached, now)?;
+        let flood = floods::detector(&config.detect);
         let mut engine = Self {
             dataplane,
             enforcer,
@@ -149,6 +154,7 @@ impl Engine {
             damages,
             http_trouble: None,
             unkept: None,
+            flood,
         };
         if is_to_keep {
             // For the next start.
@@ -227,6 +233,7 @@ impl Engine {
                 warn!(%error, %prefix, "an ended block could not be removed; the kernel ignores it");
             }
         }
+        self.watch_floods(now);
         self.tick_decisions(now);
         let is_due = |pending: &Pending| pending.deadline <= now;
         let due: Vec<Pending> = self.pending.iter().filter(|pending| is_due(pending)).cloned().collect();
@@ -307,6 +314,7 @@ impl Engine {
         // Files of the same names may have another certificate in them.
         self.web.replace(web, &reloaded.web);
         self.config = reloaded;
+        self.reconsider(now);
         info!(?needs_restart, "configuration reloaded");
         Ok(needs_restart)
     }

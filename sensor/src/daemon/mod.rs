@@ -1,5 +1,6 @@
 //! The daemon: joins the rooms, and ends in order.
 
+mod acting;
 mod background;
 mod burst;
 mod commands;
@@ -10,10 +11,12 @@ mod deciding;
 mod degraded;
 mod engine;
 mod failures;
+mod floods;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzz;
 mod instructing;
 mod keeping;
+mod incidents;
 mod key;
 mod learned;
 mod logging;

@@ -219,6 +219,7 @@ impl Rule {
             subject: attempt.subject(),
             severity: attempt.severity(block),
             offenders: attempt.offender_if(block),
+            by: attempt.participant(),
         })
     }
 
@@ -248,6 +249,7 @@ impl Rule {
             confidence: confidence(accounts, threshold),
             summary: format!("{who} tried {accounts} accounts; {failed} of {all} attempts failed"),
             evidence,
+            attempts: failed,
             span: window,
         }
     }
