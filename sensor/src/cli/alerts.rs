@@ -10,14 +10,15 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use serde_json::Value;
 
 use super::args::Remote;
+use super::incidents::{self, Steps};
 use super::output::{printable, seconds};
 use super::say::{say, say_json};
 use super::ssh;
 use crate::clock::{self, Timestamp};
 use crate::control::Client;
 use crate::control::wire::{AlertExplanation, Envelope, Question, Request};
-use crate::decide::{Action, Alert, AuditEntry, Cause, RecordId};
-use crate::detect::Number;
+use crate::decide::{Action, Alert, AuditEntry, Cause, RecordId, Step};
+use crate::detect::{Evidence, Number};
 
 /// What `sensor alerts` is asked for.
 pub(super) struct Wanted {
@@ -36,6 +37,7 @@ pub(super) fn alerts(remote: &Remote, wanted: &Wanted, json: bool) -> Result<Exi
     let mut since = wanted.since.map(ago);
     let mut limit = usize::try_from(wanted.last).unwrap_or(usize::MAX);
     let mut after = None;
+    let mut steps = wanted.follow.then(Steps::new);
     loop {
         let question = Question::Alerts { since, after, id: wanted.id, limit };
         let found: Vec<Alert> = ask(remote, question)?;
@@ -52,6 +54,11 @@ pub(super) fn alerts(remote: &Remote, wanted: &Wanted, json: bool) -> Result<Exi
             (since, after) = (Some(last.ts), Some(last.id));
         }
         limit = MOST;
+        // That one began is what its alert says.
+        let grown = steps.as_mut().map(|steps| steps.next(remote)).transpose()?.unwrap_or_default();
+        for incident in grown.iter().filter(|incident| incident.step != Step::Began) {
+            if json { say_json(incident)? } else { say(incidents::line(incident))? }
+        }
         if reader_left(PollTimeout::from(FOLLOW_MS)) {
             return Ok(ExitCode::SUCCESS);
         }
@@ -59,7 +66,7 @@ pub(super) fn alerts(remote: &Remote, wanted: &Wanted, json: bool) -> Result<Exi
 }
 
 /// Waits until whoever reads our output has gone, or for a time; whether he has.
-fn reader_left(time: PollTimeout) -> bool {
+pub(super) fn reader_left(time: PollTimeout) -> bool {
     let out = io::stdout();
     // Asked for nothing, `poll` tells of errors and hang-ups.
     let mut descriptors = [PollFd::new(out.as_fd(), PollFlags::empty())];
@@ -83,7 +90,7 @@ fn ask<T: serde::de::DeserializeOwned>(remote: &Remote, question: Question) -> R
     Ok(Client::new(&remote.socket).ask_for(&Envelope { request, ssh: ssh::connection() })?)
 }
 
-fn ago(time: Duration) -> Timestamp {
+pub(super) fn ago(time: Duration) -> Timestamp {
     clock::now().minus(time)
 }
 
@@ -155,27 +162,10 @@ pub(super) fn explanation(found: &AlertExplanation) -> String {
             alert.confidence,
             alert.owasp
         ),
-        "it rests on:".to_owned(),
     ];
-    for (name, number) in &alert.evidence.numbers {
-        let number = match number {
-            Number::Count(count) => count.to_string(),
-            Number::Ratio(ratio) => format!("{ratio:.3}"),
-            Number::Text(text) => printable(text),
-        };
-        lines.push(format!("  {} {number}", printable(name).replace('_', " ")));
-    }
-    for sample in &alert.evidence.exchanges {
-        let text = |text: &Option<String>| text.as_deref().map_or("-".to_owned(), printable);
-        lines.push(format!(
-            "  {} {} {} {} {} {}",
-            seconds(sample.ts),
-            sample.client,
-            text(&sample.method),
-            text(&sample.route),
-            sample.status.map_or("-".to_owned(), |status| status.to_string()),
-            text(&sample.user)
-        ));
+    lines.extend(evidence(&alert.evidence));
+    if let Some(incident) = &found.incident {
+        lines.push(format!("incident: {}", incidents::line(incident)));
     }
     if found.audit.is_empty() {
         lines.push("nothing was changed because of it".to_owned());
@@ -183,6 +173,32 @@ pub(super) fn explanation(found: &AlertExplanation) -> String {
     lines.extend(found.audit.iter().map(entry_line));
     lines.push(format!("to change that: {}", found.undo.join("; or ")));
     lines.join("\n")
+}
+
+/// What an alert or an incident rests on.
+pub(super) fn evidence(evidence: &Evidence) -> Vec<String> {
+    let mut lines = vec!["it rests on:".to_owned()];
+    for (name, number) in &evidence.numbers {
+        let number = match number {
+            Number::Count(count) => count.to_string(),
+            Number::Ratio(ratio) => format!("{ratio:.3}"),
+            Number::Text(text) => printable(text),
+        };
+        lines.push(format!("  {} {number}", printable(name).replace('_', " ")));
+    }
+    for sample in &evidence.exchanges {
+        let text = |text: &Option<String>| text.as_deref().map_or("-".to_owned(), printable);
+        lines.push(format!(
+            "  {} {} {} {} {} {}",
+            seconds(sample.ts),
+            sample.client,
+            text(&sample.method),
+            text(if sample.path.is_some() { &sample.path } else { &sample.route }),
+            sample.status.map_or("-".to_owned(), |status| status.to_string()),
+            text(&sample.user)
+        ));
+    }
+    lines
 }
 
 /// The part of an explanation of a client that the event store has.

@@ -7,6 +7,7 @@ mod canaries;
 mod check;
 mod doctor;
 mod generate;
+mod incidents;
 mod live;
 mod output;
 mod replay;
@@ -23,13 +24,13 @@ pub use score::fuzz;
 
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use clap::Parser as _;
 use serde::de::DeserializeOwned;
 
 use crate::control::wire::{
     AlertExplanation, AllowRow, BlockAdded, BlockRow, ClientRow, Confirmed, Envelope, Explanation, LimitRow,
-    ModeReport, Question, Reloaded, Removed, Request, StatusReport,
+    ModeReport, Question, Reloaded, Removed, Request, StatusReport, Target,
 };
 use crate::control::{self, Client, ClientError};
 use crate::duration::milliseconds;
@@ -105,6 +106,8 @@ fn dispatch(cli: Cli) -> Result<ExitCode> {
         Command::Alerts { remote, since, follow, id, last } => {
             alerts::alerts(&remote, &alerts::Wanted { since, follow, id, last }, cli.json)
         }
+        Command::Incidents(args) => incidents::incidents(&args, cli.json),
+        Command::Account(args) => incidents::account(&args, cli.json),
         Command::Audit { remote, since, last } => alerts::audit(&remote, since, last, cli.json),
         Command::Reload(remote) => ask::<Reloaded>(&remote, Request::Reload, cli.json, output::reloaded),
         Command::Generate(args) => generate::generate(&args),
@@ -161,9 +164,14 @@ fn confirm(remote: &Remote, json: bool) -> Result<ExitCode> {
 fn block(command: BlockCommand, json: bool) -> Result<ExitCode> {
     match command {
         BlockCommand::List(remote) => ask::<Vec<BlockRow>>(&remote, Request::BlockList, json, output::blocks),
-        BlockCommand::Add { remote, prefix, time, reason } => {
+        BlockCommand::Add { remote, prefix: Some(prefix), incident: _, dry_run: false, time, reason } => {
             let request = Request::BlockAdd { prefix, for_ms: time.map(milliseconds), reason };
             ask::<BlockAdded>(&remote, request, json, output::blocked)
+        }
+        BlockCommand::Add { remote, prefix, incident, dry_run, time, reason } => {
+            let target = prefix.map(Target::Prefix).or(incident.map(Target::Incident));
+            let target = target.context("expected a prefix or --incident ID")?;
+            incidents::block(&remote, target, (time, reason), dry_run, json)
         }
         BlockCommand::Remove { remote, prefix } => {
             ask::<Removed>(&remote, Request::BlockRemove { prefix }, json, output::removed)

@@ -9,7 +9,7 @@ use sensor_common::abi::{Dimension, Event, Slot, Verdict};
 use sensor_common::packet::Problem;
 
 use super::engine::Engine;
-use super::routes::standing;
+use super::incidents::open_about;
 use crate::clock::Timestamp;
 use crate::control::wire::{
     AllowRow, BlockAdded, BlockRow, ClientRow, ClientSort, Explanation, HttpReport, InterfaceReport,
@@ -89,6 +89,7 @@ impl Engine {
         let (detectors, signals_lost) = seen.unwrap_or_default();
         Detection {
             alerts: counts.alerts,
+            open: responder.decider.open_incidents(),
             blocks: counts.blocks,
             limits: counts.limits,
             refused: counts.refused,
@@ -286,7 +287,7 @@ impl Engine {
         })?;
         rows.sort_unstable_by_key(|row| Reverse((row.rates.by(sort), totals(row, sort), row.client)));
         rows.truncate(top);
-        rows.iter_mut().for_each(|row| row.standing = standing(&self.policy, &row.client));
+        self.mark(&mut rows);
         Ok(rows)
     }
 
@@ -309,6 +310,7 @@ impl Engine {
             drops: slot.drops,
             failures: 0,
             standing: Standing::default(),
+            incident: None,
         }
     }
 
@@ -340,6 +342,7 @@ impl Engine {
             client: client.map(|client| self.client_row(&client, None)),
             over_limit,
             undo: Vec::new(),
+            incidents: open_about(self, &prefix),
             alerts: Vec::new(),
             audit: Vec::new(),
         };

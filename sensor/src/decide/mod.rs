@@ -22,6 +22,7 @@ pub use config::DecideConfig;
 pub use decider::{Decider, DeciderStats, Outcome, Surroundings};
 pub use decision::{Decision, Measure};
 pub use id::{IdError, Ids, RecordId};
+pub use incident::{Incident, Participant, State, Step, Update};
 pub use kill_switch::Tripped;
 pub use never_block::{NeverBlock, Protected};
 

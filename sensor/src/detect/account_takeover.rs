@@ -19,6 +19,7 @@ pub(crate) fn case(account: Option<KeyedHash>, offender: Offender, offends: bool
         subject: account.map_or(Subject::Client(offender.client), Subject::Account),
         severity: Severity::Critical,
         offenders: if offends { vec![offender] } else { Vec::new() },
+        by: Some(offender),
     }
 }
 
@@ -51,6 +52,7 @@ fn describe(
             .with("attack", attack)
             .with("client", who.to_string().as_str())
             .showing(samples),
+        attempts: 1,
         span: BEFORE,
     }
 }

@@ -7,8 +7,8 @@ use documented::DocumentedFields;
 
 use super::threat::Threat;
 use super::{
-    brute_force, credential_stuffing, distributed, enumeration, password_spraying, request_rate, scanner,
-    slow_attack, stream_evasion,
+    brute_force, credential_stuffing, distributed, enumeration, flood, password_spraying, request_rate,
+    scanner, slow_attack, stream_evasion,
 };
 use crate::config::{Form, Section};
 use crate::kernel::ClientPrefixes;
@@ -89,6 +89,8 @@ pub struct Config {
     pub slow_attack: slow_attack::Config,
     /// Different copies of the same bytes.
     pub stream_evasion: stream_evasion::Config,
+    /// What the kernel sheds.
+    pub flood: flood::Config,
     /// Guessing of passwords.
     pub brute_force: brute_force::Config,
     /// One password on many accounts.
@@ -112,6 +114,7 @@ impl Default for Config {
             scanner: scanner::Config::default(),
             slow_attack: slow_attack::Config::default(),
             stream_evasion: stream_evasion::Config::default(),
+            flood: flood::Config::default(),
             brute_force: brute_force::Config::default(),
             password_spraying: password_spraying::Config::default(),
             credential_stuffing: credential_stuffing::Config::default(),
@@ -132,12 +135,13 @@ impl Config {
         let table = |threat: Threat| detect.section(threat.slug()).about(threat.meaning());
         let [guess, spray, stuff] =
             [Threat::BruteForce, Threat::PasswordSpraying, Threat::CredentialStuffing].map(table);
-        let [rate, walk, probe, slow, evasion] = [
+        let [rate, walk, probe, slow, evasion, shed] = [
             Threat::RequestRate,
             Threat::Enumeration,
             Threat::Scanner,
             Threat::SlowAttack,
             Threat::StreamEvasion,
+            Threat::Flood,
         ]
         .map(table);
         // These have nothing of their own.
@@ -155,6 +159,7 @@ impl Config {
             scanner: scanner::Config::read(&probe, preset),
             slow_attack: slow_attack::Config::read(&slow, preset),
             stream_evasion: stream_evasion::Config::read(&evasion, preset),
+            flood: flood::Config::read(&shed, preset),
             brute_force: brute_force::Config::read(&guess, preset),
             password_spraying: password_spraying::Config::read(&spray, preset),
             credential_stuffing: credential_stuffing::Config::read(&stuff, preset),
@@ -175,6 +180,7 @@ impl Config {
             (Threat::Scanner, probe),
             (Threat::SlowAttack, slow),
             (Threat::StreamEvasion, evasion),
+            (Threat::Flood, shed),
         ] {
             config.read_response(threat, &section);
             section.finish();

@@ -5,7 +5,9 @@
 //! their credentials stand for, and routes.
 //!
 //! Whoever uses somebody's principal uses up its limit. So of several clients with one principal only those are
-//! offenders that go beyond the limit by themselves: its owner is not.
+//! offenders that go beyond the limit by themselves, and by at least half of an equal share of what was asked for: its
+//! owner is not, nor who uses it lightly. Nor is an address from which others come, too, with principals of their own:
+//! most of what it asks for has to be the principal's, and others that come from there few.
 //!
 //! Requests that a page of another site makes a browser send count a quarter: they cost the server as much, and their
 //! sender has not chosen them.
@@ -16,8 +18,9 @@ use ahash::RandomState;
 use sensor_common::limit::{Quota, Rate, Step};
 
 use super::config::Sources;
+use super::ongoing::Ongoing;
 use super::recent::Recent;
-use super::{Detector, Evidence, Offender, Sample, Severity, Signal, Subject, Threat, Usage};
+use super::{Detector, Evidence, Growth, Offender, Sample, Severity, Signal, Subject, Threat, Usage};
 use crate::clock::Timestamp;
 use crate::event::{Event, Exchange};
 use crate::identity::KeyedHash;
@@ -49,8 +52,16 @@ const MANY: u64 = 100;
 /// Requests for pages of other sites that count as one.
 const FOREIGN: u64 = 4;
 
-/// Clients told of a principal.
-const MAX_CLIENTS: usize = 8;
+/// Clients told apart that use one principal. Beyond that the one with the fewest requests gives its place, and its
+/// count, to the newcomer (A. Metwally, D. Agrawal, A. El Abbadi, "Efficient computation of frequent and top-k elements
+/// in data streams", 2005).
+const MAX_CLIENTS: usize = 32;
+
+/// Clients named in evidence.
+const NAMED: usize = 8;
+
+/// Principals of one address that may be one person's.
+const FEW: usize = 4;
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 enum Actor {
@@ -92,23 +103,66 @@ impl UsedBy {
     }
 }
 
+/// A client's part in an incident.
+#[derive(Clone, Copy)]
+struct Share {
+    client: ClientNet,
+    /// Requests since the incident began, within the limit or not.
+    requests: u64,
+    offends: bool,
+}
+
 /// Requests over a limit.
 struct Incident {
     began: Timestamp,
     last: Timestamp,
     exceeded: u64,
     told: Option<Severity>,
-    /// With whether they are offenders.
-    clients: Vec<(ClientNet, bool)>,
+    clients: Vec<Share>,
     samples: Vec<Sample>,
 }
 
-/// The principal of a client's requests, while there is but one.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Carried {
-    One(Option<KeyedHash>),
-    Several,
+/// What a client's requests carried: the principals of one person, or of more.
+#[derive(Clone, Copy, Default)]
+struct Carried {
+    /// Each with its requests; `None` for those without a principal.
+    each: [(Option<KeyedHash>, u32); FEW],
+    used: usize,
+    /// Requests of further principals.
+    others: u32,
 }
+
+impl Carried {
+    fn note(&mut self, principal: Option<KeyedHash>) {
+        let count = match self.each.iter_mut().take(self.used).find(|(known, _)| *known == principal) {
+            Some((_, count)) => count,
+            None => match self.each.get_mut(self.used) {
+                Some(free) => {
+                    self.used = self.used.saturating_add(1);
+                    free.0 = principal;
+                    &mut free.1
+                }
+                None => &mut self.others,
+            },
+        };
+        *count = count.saturating_add(1);
+        if *count >= HALVED_AT {
+            self.each.iter_mut().for_each(|(_, count)| *count /= 2);
+            self.others /= 2;
+        }
+    }
+
+    /// Whether what a client asks for is mostly one principal's, and the rest may be the same person's.
+    fn is_mostly(&self, principal: KeyedHash) -> bool {
+        let all = self.each.iter().fold(self.others, |sum, (_, count)| sum.saturating_add(*count));
+        let its = self.each.iter().take(self.used).find(|(known, _)| *known == Some(principal));
+        let its = its.map_or(0, |(_, count)| *count);
+        self.others == 0 && its.saturating_mul(2) >= all
+    }
+}
+
+/// Counts of what a client carries are halved then, so that they follow what it does.
+const HALVED_AT: u32 = 1_024;
 
 struct Limit {
     rate: Rate,
@@ -149,8 +203,9 @@ pub struct RequestRate {
     sources: Sources,
     routes: hashbrown::HashMap<Box<str>, u16, RandomState>,
     accounts: Recent<Key, Account>,
-    /// Which clients carry one principal only; empty where principals have no limits.
+    /// Which principals clients carry; none where principals have no limits.
     carried: Option<Recent<ClientNet, Carried>>,
+    ongoing: Ongoing,
 }
 
 impl RequestRate {
@@ -170,35 +225,33 @@ impl RequestRate {
             routes,
             accounts: Recent::new(config.entries, KEEP, seed),
             carried: principals.then(|| Recent::new(config.entries, CALM, seed)),
+            ongoing: Ongoing::default(),
         }
     }
 
     fn exchange(&mut self, exchange: &Exchange<'_>, signals: &mut Vec<Signal>) {
         let now = exchange.seen;
         let client = self.sources.client(exchange.client);
-        if let Some(carried) = &mut self.carried {
-            let one = Carried::One(exchange.principal);
-            if let Some(known) = carried.touch(client, now, || one)
-                && *known != one
-            {
-                *known = Carried::Several;
-            }
+        if let Some(carried) = &mut self.carried
+            && let Some(known) = carried.touch(client, now, Carried::default)
+        {
+            known.note(exchange.principal);
         }
         let route = if self.routes.is_empty() { None } else { exchange.route };
         let place = route.and_then(|route| self.routes.get(route).copied()).unwrap_or_default();
         let Some(pair) = self.limits.get(usize::from(place)) else { return };
         let request = Request { exchange, client, place };
-        let accounts = &mut self.accounts;
+        let (accounts, ongoing) = (&mut self.accounts, &mut self.ongoing);
         if let Some(limit) = &pair.client {
             let whose = (Actor::Client(client), client);
-            signals.extend(network(accounts, limit, whose, Subject::Client, &request));
+            signals.extend(network(accounts, ongoing, limit, whose, &request));
         }
         if let Some((limit, site)) = pair.site.as_ref().zip(self.sources.site(client)) {
-            let subject = |site: ClientNet| Subject::Network(site.prefix());
-            signals.extend(network(accounts, limit, (Actor::Site(site), site), subject, &request));
+            signals.extend(network(accounts, ongoing, limit, (Actor::Site(site), site), &request));
         }
         if let Some((limit, hash)) = pair.principal.as_ref().zip(exchange.principal) {
-            signals.extend(principal(accounts, self.carried.as_mut(), limit, hash, &request));
+            let carried = self.carried.as_mut();
+            signals.extend(principal(accounts, carried, ongoing, limit, hash, &request));
         }
     }
 }
@@ -213,9 +266,9 @@ struct Request<'a> {
 /// Charges a client or a site.
 fn network(
     accounts: &mut Recent<Key, Account>,
+    ongoing: &mut Ongoing,
     limit: &Limit,
     (actor, who): (Actor, ClientNet),
-    subject: fn(ClientNet) -> Subject,
     request: &Request<'_>,
 ) -> Option<Signal> {
     let exchange = request.exchange;
@@ -223,14 +276,21 @@ fn network(
     if !account.charge(limit, exchange) {
         return None;
     }
-    let severity = account.exceed(limit, request, Some(who))?;
-    Some(signal(account, limit, subject(who), severity, Some(who), exchange))
+    let subject = match actor {
+        Actor::Site(site) => Subject::Network(site.prefix()),
+        Actor::Client(_) | Actor::Principal(_) | Actor::Part(_) => Subject::Client(who),
+    };
+    let offender = Offender::of(who, exchange);
+    let incident = account.exceed(exchange);
+    incident.share(request.client, true);
+    tell(account, ongoing, limit, (subject, offender, true), exchange)
 }
 
 /// Charges a principal.
 fn principal(
     accounts: &mut Recent<Key, Account>,
     carried: Option<&mut Recent<ClientNet, Carried>>,
+    ongoing: &mut Ongoing,
     limit: &Limit,
     hash: KeyedHash,
     request: &Request<'_>,
@@ -240,24 +300,50 @@ fn principal(
     let (actor, used) = (Actor::Principal(hash), accounts.hash_of_key(&client));
     let account = accounts.touch((actor, place), now, Account::default)?;
     account.used_by.note(used);
-    if !account.charge(limit, exchange) {
-        return None;
-    }
-    // Others behind the same address do nothing wrong.
-    let alone = carried.is_some_and(|carried| {
-        let at = carried.hash(&client);
-        carried.get(at, &client, now) == Some(&mut Carried::One(Some(hash)))
-    });
+    let exceeds = account.charge(limit, exchange);
     let is_only = account.used_by == UsedBy::One(used);
-    let offends = alone
-        && (is_only || {
-            let part = (Actor::Part(accounts.hash_of_key(&(hash, client))), place);
-            accounts.touch(part, now, Account::default).is_some_and(|part| part.charge(limit, exchange))
+    // Each client's part is charged from the beginning: who used up the limit is seen once it is used up.
+    let beyond = if is_only {
+        exceeds
+    } else {
+        let part = (Actor::Part(accounts.hash_of_key(&(hash, client))), place);
+        accounts.touch(part, now, Account::default).is_some_and(|part| part.charge(limit, exchange))
+    };
+    // Others behind the same address do nothing wrong.
+    let alone = beyond
+        && carried.is_some_and(|carried| {
+            let at = carried.hash(&client);
+            carried.get(at, &client, now).is_some_and(|carried| carried.is_mostly(hash))
         });
     let account = accounts.touch((actor, place), now, Account::default)?;
-    let offender = offends.then_some(client);
-    let severity = account.exceed(limit, request, offender)?;
-    Some(signal(account, limit, Subject::Principal(hash), severity, offender, exchange))
+    if !exceeds {
+        if let Some(incident) = account.going_on(now) {
+            incident.share(client, false);
+        }
+        return None;
+    }
+    let incident = account.exceed(exchange);
+    let offends = incident.share(client, alone);
+    let subject = Subject::Principal(hash);
+    tell(account, ongoing, limit, (subject, Offender::of(client, exchange), offends), exchange)
+}
+
+/// Tells a request over a limit, where that is news.
+fn tell(
+    account: &mut Account,
+    ongoing: &mut Ongoing,
+    limit: &Limit,
+    (subject, who, offends): (Subject, Offender, bool),
+    exchange: &Exchange<'_>,
+) -> Option<Signal> {
+    let goes_on = ongoing.goes_on((Threat::RequestRate, subject.clone()), who, exchange.seen);
+    let incident = account.incident.as_deref_mut()?;
+    let (severity, is_news) = incident.judge(limit, (who.client, offends));
+    if !(goes_on || is_news) {
+        return None;
+    }
+    let offenders = if offends { vec![who] } else { Vec::new() };
+    Some(ongoing.tell(signal(incident, limit, subject, severity, offenders, exchange), incident.exceeded))
 }
 
 impl Account {
@@ -281,75 +367,108 @@ impl Account {
         }
     }
 
-    /// Notes a request over the limit; how bad it is, where that is news.
-    fn exceed(
-        &mut self,
-        limit: &Limit,
-        request: &Request<'_>,
-        offender: Option<ClientNet>,
-    ) -> Option<Severity> {
-        let exchange = request.exchange;
-        let now = exchange.seen;
+    /// The incident, if it is not over.
+    fn going_on(&mut self, now: Timestamp) -> Option<&mut Incident> {
         if self.incident.as_ref().is_some_and(|incident| now.since(incident.last) > CALM) {
             self.incident = None;
         }
+        self.incident.as_deref_mut()
+    }
+
+    /// Notes a request over the limit.
+    fn exceed(&mut self, exchange: &Exchange<'_>) -> &mut Incident {
+        let now = exchange.seen;
+        let _over = self.going_on(now);
         let incident = self.incident.get_or_insert_with(|| Box::new(Incident::new(now)));
         incident.last = now;
         incident.exceeded = incident.exceeded.saturating_add(1);
-        let room = incident.clients.len() < MAX_CLIENTS;
-        let is_known = |client: &ClientNet| incident.clients.contains(&(*client, offender.is_some()));
-        let is_new = room && !is_known(&request.client);
-        if is_new {
-            incident.clients.push((request.client, offender.is_some()));
-        }
-        if incident.samples.len() < Evidence::MAX_SAMPLES {
-            incident.samples.push(Sample::of(exchange));
-        }
-        let many = limit.rate.burst().saturating_mul(BURSTS).max(MANY);
-        let severity = if incident.exceeded >= many { Severity::High } else { Severity::Medium };
-        let worse = incident.told.is_none_or(|told| told < severity);
-        incident.told = incident.told.max(Some(severity));
-        (worse || is_new).then_some(severity)
+        Sample::keep(&mut incident.samples, exchange);
+        incident
     }
 }
 
 impl Incident {
-    fn new(now: Timestamp) -> Self {
+    const fn new(now: Timestamp) -> Self {
         Self { began: now, last: now, exceeded: 0, told: None, clients: Vec::new(), samples: Vec::new() }
+    }
+
+    /// Counts a client's request. `beyond`: it is over the limit by itself. Whether it is an offender: it is told of no
+    /// more than it used up.
+    fn share(&mut self, client: ClientNet, beyond: bool) -> bool {
+        if !self.clients.iter().any(|share| share.client == client) {
+            let fresh = Share { client, requests: 0, offends: false };
+            if self.clients.len() < MAX_CLIENTS {
+                self.clients.push(fresh);
+            } else if let Some(least) = self.clients.iter_mut().min_by_key(|share| share.requests) {
+                *least = Share { requests: least.requests, ..fresh };
+            }
+        }
+        let all = self.clients.iter().fold(1_u64, |sum, share| sum.saturating_add(share.requests));
+        let clients = u64::try_from(self.clients.len()).unwrap_or(u64::MAX);
+        let Some(share) = self.clients.iter_mut().find(|share| share.client == client) else { return false };
+        share.requests = share.requests.saturating_add(1);
+        beyond && share.requests.saturating_mul(clients).saturating_mul(2) >= all
+    }
+
+    /// How bad it is, and whether that, or who does it, is news.
+    fn judge(&mut self, limit: &Limit, (client, offends): (ClientNet, bool)) -> (Severity, bool) {
+        let many = limit.rate.burst().saturating_mul(BURSTS).max(MANY);
+        let severity = if self.exceeded >= many { Severity::High } else { Severity::Medium };
+        let worse = self.told.is_none_or(|told| told < severity);
+        self.told = self.told.max(Some(severity));
+        let share = self.clients.iter_mut().find(|share| share.client == client);
+        let joins = offends && share.is_some_and(|share| !std::mem::replace(&mut share.offends, true));
+        (severity, worse || joins)
+    }
+
+    /// The clients by their shares, the largest first.
+    fn shares(&self) -> String {
+        let all = self.clients.iter().fold(0_u64, |sum, share| sum.saturating_add(share.requests)).max(1);
+        let mut shares = self.clients.clone();
+        shares.sort_by_key(|share| (std::cmp::Reverse(share.requests), share.client));
+        let texts = shares.iter().take(NAMED).map(|share| {
+            let percent = share.requests.saturating_mul(100).checked_div(all).unwrap_or_default();
+            format!("{} {percent}%", share.client)
+        });
+        texts.collect::<Vec<_>>().join(", ")
     }
 }
 
 fn signal(
-    account: &Account,
+    incident: &Incident,
     limit: &Limit,
     subject: Subject,
     severity: Severity,
-    offender: Option<ClientNet>,
+    offenders: Vec<Offender>,
     exchange: &Exchange<'_>,
 ) -> Signal {
     let now = exchange.seen;
-    let offenders = offender.map(|client| Offender::of(client, exchange)).into_iter().collect();
-
     let rate = limit.rate.to_string();
-    let incident = account.incident.as_deref();
-    let exceeded = incident.map_or(0, |incident| incident.exceeded);
+    let exceeded = incident.exceeded;
     let evidence = Evidence::default()
         .with("limit", rate.as_str())
         .with("over_limit", exceeded)
-        .with("clients", incident.map_or(0, |incident| incident.clients.len()))
+        .with("clients", incident.clients.len())
+        .with("clients_by_share", incident.shares().as_str())
         .with("route", exchange.route.unwrap_or_default())
-        .showing(incident.into_iter().flat_map(|incident| incident.samples.iter().cloned()));
+        .showing(incident.samples.iter().cloned());
+    let from = match (&subject, incident.clients.len()) {
+        (Subject::Principal(_), 1) => format!(" from {}", exchange.client),
+        (Subject::Principal(_), clients) => format!(" from {clients} addresses ({})", incident.shares()),
+        _ => String::new(),
+    };
     Signal {
         at: now,
         threat: Threat::RequestRate,
         severity,
         confidence: 1.0,
-        summary: format!("{subject} sends more than {rate} requests: {exceeded} over the limit so far"),
+        summary: format!("{subject} sends more than {rate} requests{from}: {exceeded} over the limit so far"),
         subject,
         offenders,
         evidence,
-        window: (incident.map_or(now, |incident| incident.began), now),
+        window: (incident.began, now),
         decided: None,
+        growth: Growth::default(),
     }
 }
 
@@ -361,7 +480,8 @@ impl Detector for RequestRate {
         }
     }
 
-    fn advance(&mut self, now: Timestamp, _signals: &mut Vec<Signal>) {
+    fn advance(&mut self, now: Timestamp, signals: &mut Vec<Signal>) {
+        self.ongoing.advance(now, signals);
         self.accounts.sweep(now, 1_024, |_, _| {});
         if let Some(carried) = &mut self.carried {
             carried.sweep(now, 1_024, |_, _| {});
@@ -369,6 +489,6 @@ impl Detector for RequestRate {
     }
 
     fn usage(&self) -> Usage {
-        self.accounts.usage()
+        self.accounts.usage().and(self.ongoing.usage())
     }
 }

@@ -16,7 +16,7 @@ use std::time::Duration;
 use serde::Deserialize as _;
 
 use super::baseline::{Baseline, Score};
-use super::{Config, Detector, Evidence, Preset, Severity, Signal, Subject, Threat, Usage};
+use super::{Config, Detector, Evidence, Growth, Preset, Severity, Signal, Subject, Threat, Usage};
 use crate::clock::Timestamp;
 use crate::event::{Event, Exchange};
 use kept::Learned;
@@ -302,6 +302,7 @@ impl Spike {
                 .with("anomaly_score_threshold", threshold),
             window: (begin, end),
             decided: None,
+            growth: Growth::default(),
         }
     }
 }

@@ -22,7 +22,7 @@ use tokio::runtime::Handle;
 use webhook::Webhook;
 pub use webhook::WebhookStats;
 
-use crate::decide::Alert;
+use crate::decide::{Alert, Incident};
 use crate::printable::to_json;
 
 /// Why a way out cannot be opened.
@@ -87,6 +87,15 @@ impl Notifier {
         }
         if let Some(webhook) = &self.webhook {
             webhook.push(alert.severity, text);
+        }
+    }
+
+    /// Tells the webhook that an incident is over; waits for nobody. Lines are about alerts only.
+    pub fn resolved(&self, incident: &Incident) {
+        let Some(webhook) = &self.webhook else { return };
+        match to_json(incident) {
+            Ok(text) => webhook.push(incident.severity, text.into()),
+            Err(error) => tracing::error!(id = %incident.id, %error, "an incident has no JSON form"),
         }
     }
 

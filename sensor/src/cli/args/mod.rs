@@ -1,6 +1,7 @@
 //! Flags and subcommands.
 
 mod generate;
+mod incident;
 mod live;
 mod policy;
 
@@ -19,6 +20,7 @@ use crate::kernel::XdpChoice;
 use crate::prefix;
 
 pub(in crate::cli) use generate::{GenerateArgs, Generated};
+pub(in crate::cli) use incident::{AccountArgs, IncidentsArgs};
 pub(in crate::cli) use live::{RoutesArgs, TopArgs};
 pub(in crate::cli) use policy::{AllowCommand, BlockCommand, LimitCommand, SuggestArgs};
 
@@ -130,6 +132,10 @@ pub(in crate::cli) enum Command {
         #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..))]
         last: u32,
     },
+    /// Show attacks with their beginning, size, offenders, actions and end, oldest first
+    Incidents(IncidentsArgs),
+    /// Tell the keyed hash of an account's name on this host, and incidents about it; the name is not kept
+    Account(AccountArgs),
     /// Show who or what changed the policy, oldest first
     Audit {
         #[command(flatten)]
