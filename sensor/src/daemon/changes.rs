@@ -7,17 +7,18 @@ use super::source::Overrides;
 use crate::config::Description;
 use crate::control::wire::Reloaded;
 
-/// The values that the daemon works with, as the configuration writes them. They may be secrets: only keys leave.
+/// The values other than the defaults that the daemon works with, as the configuration writes them. They may be secrets:
+/// only keys leave.
 #[derive(Clone, Debug, Default)]
 pub(super) struct InForce {
-    values: BTreeMap<String, Option<String>>,
+    values: BTreeMap<String, String>,
 }
 
 impl InForce {
     /// The values of a configuration that the daemon starts with.
     pub(super) fn of(description: &Description) -> Self {
-        let knobs = description.knobs.iter().filter(|knob| !knob.made_up);
-        Self { values: knobs.map(|knob| (knob.path(), knob.value.clone())).collect() }
+        let set = description.knobs.iter().filter(|knob| !knob.made_up && knob.value != knob.default);
+        Self { values: set.filter_map(|knob| Some((knob.path(), knob.value.clone()?))).collect() }
     }
 
     /// Takes from `new` what a reload takes, and tells all that differs. `old` is what was read before.
@@ -26,7 +27,7 @@ impl InForce {
     pub(super) fn reload(&mut self, old: &Description, new: &Description, flags: &Overrides) -> Reloaded {
         let wanted = Self::of(new).values;
         let paths: BTreeSet<&String> = self.values.keys().chain(wanted.keys()).collect();
-        let differs = |path: &&String| value(&self.values, path) != value(&wanted, path);
+        let differs = |path: &&String| self.values.get(*path) != wanted.get(*path);
         let different: Vec<String> = paths.into_iter().filter(differs).cloned().collect();
         let mut told = Reloaded::default();
         for path in different {
@@ -35,17 +36,15 @@ impl InForce {
             } else if takes_restart(&path, &[new, old]) {
                 told.needs_restart.push(path);
             } else {
-                self.values.insert(path.clone(), value(&wanted, &path));
+                match wanted.get(&path) {
+                    Some(value) => self.values.insert(path.clone(), value.clone()),
+                    None => self.values.remove(&path),
+                };
                 told.changed.push(path);
             }
         }
         told
     }
-}
-
-/// None where the key is not there, and none where it has no value.
-fn value(values: &BTreeMap<String, Option<String>>, path: &str) -> Option<String> {
-    values.get(path).cloned().flatten()
 }
 
 /// Whether a key waits for a restart: in its table as one of the configurations has it.

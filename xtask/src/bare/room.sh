@@ -34,12 +34,12 @@ done
 if [ -d /usr/local/share/ca-certificates ]; then
     cp -a /usr/local/share/ca-certificates/. "$root/usr/local/share/ca-certificates/"
 fi
-mkdir -p "$root/src" "$root/root/.cargo"
+mkdir -p "$root/src" "$root/home/.cargo"
 mount --bind "$place/source" "$root/src"
 mkdir -p "$root/src/target"
 mount --bind "$kept/target" "$root/src/target"
-mount --bind "$kept/cargo" "$root/root/.cargo"
-exec env -i "$@" HOME=/root LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive \
+mount --bind "$kept/cargo" "$root/home/.cargo"
+exec env -i "$@" HOME=/home LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive \
     PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin chroot "$root" sh -c '
     set -e
     update-ca-certificates >/dev/null 2>&1
