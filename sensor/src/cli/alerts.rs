@@ -16,7 +16,7 @@ use super::say::{say, say_json};
 use super::ssh;
 use crate::clock::{self, Timestamp};
 use crate::control::Client;
-use crate::control::wire::{AlertExplanation, Envelope, Question, Request};
+use crate::control::wire::{AlertExplanation, Envelope, Question, Request, WayReport};
 use crate::decide::{Action, Alert, AuditEntry, Cause, RecordId, Step};
 use crate::detect::{Evidence, Number};
 
@@ -63,6 +63,21 @@ pub(super) fn alerts(remote: &Remote, wanted: &Wanted, json: bool) -> Result<Exi
             return Ok(ExitCode::SUCCESS);
         }
     }
+}
+
+/// Sends a test alert; fails where a way out does not take it.
+pub(super) fn test(remote: &Remote, json: bool) -> Result<ExitCode> {
+    let envelope = Envelope { request: Request::AlertsTest, ssh: ssh::connection() };
+    let ways: Vec<WayReport> = Client::new(&remote.socket).ask_for(&envelope)?;
+    if json {
+        say_json(&ways)?;
+    } else {
+        for way in &ways {
+            let trouble = way.trouble.as_deref().map(|why| format!(": {}", printable(why))).unwrap_or_default();
+            say(format!("{}: {}{trouble}", way.way, if way.sent { "sent" } else { "not sent" }))?;
+        }
+    }
+    Ok(if ways.iter().all(|way| way.sent) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// Waits until whoever reads our output has gone, or for a time; whether he has.

@@ -34,7 +34,7 @@ use crate::control::wire::{
 };
 use crate::control::{self, Client, ClientError};
 use crate::duration::milliseconds;
-use args::{AllowCommand, BlockCommand, Cli, Command, Explained, LimitCommand, Remote};
+use args::{AlertsCommand, AllowCommand, BlockCommand, Cli, Command, Explained, LimitCommand, Remote};
 use say::{SayError, complain, say, say_json};
 
 /// Runs the command that the process was started with. Exit status: 0 done, 1 failed, 2 wrong usage, 3 no
@@ -102,7 +102,8 @@ fn dispatch(cli: Cli) -> Result<ExitCode> {
             cli.json,
             alerts::explanation,
         ),
-        Command::Alerts { remote, since, follow, id, last } => {
+        Command::Alerts { command: Some(AlertsCommand::Test(remote)), .. } => alerts::test(&remote, cli.json),
+        Command::Alerts { command: None, remote, since, follow, id, last } => {
             alerts::alerts(&remote, &alerts::Wanted { since, follow, id, last }, cli.json)
         }
         Command::Incidents(args) => incidents::incidents(&args, cli.json),

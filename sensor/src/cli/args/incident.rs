@@ -2,12 +2,18 @@
 
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, Subcommand};
 use ipnet::IpNet;
 
 use super::{Remote, parse_time};
 use crate::decide::RecordId;
 use crate::prefix;
+
+#[derive(Debug, Subcommand)]
+pub(in crate::cli) enum AlertsCommand {
+    /// Send a test alert by every way out that is configured, and say what became of it
+    Test(Remote),
+}
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct IncidentsArgs {

@@ -20,7 +20,7 @@ use crate::kernel::XdpChoice;
 use crate::prefix;
 
 pub(in crate::cli) use generate::{GenerateArgs, Generated};
-pub(in crate::cli) use incident::{AccountArgs, IncidentsArgs};
+pub(in crate::cli) use incident::{AccountArgs, AlertsCommand, IncidentsArgs};
 pub(in crate::cli) use live::{RoutesArgs, TopArgs};
 pub(in crate::cli) use policy::{AllowCommand, BlockCommand, LimitCommand, SuggestArgs};
 
@@ -115,8 +115,11 @@ pub(in crate::cli) enum Command {
         #[arg(value_name = "CIDR|ALERT_ID", value_parser = parse_explained)]
         what: Explained,
     },
-    /// Show what detectors found, oldest first
+    /// Show what detectors found, oldest first; with --follow also how it grows and that it is over
+    #[command(args_conflicts_with_subcommands = true)]
     Alerts {
+        #[command(subcommand)]
+        command: Option<AlertsCommand>,
         #[command(flatten)]
         remote: Remote,
         /// Not older than this, such as 1h
