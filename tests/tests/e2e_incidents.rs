@@ -47,7 +47,8 @@ fn seconds(row: &Value, from: &str, until: &str) -> Result<i64> {
         let text = row[key].as_str().with_context(|| format!("no {key} in {row}"))?;
         // The times of a block lie within a minute or two.
         let clock = text.split('T').nth(1).context("no time of day")?;
-        let mut parts = clock.trim_end_matches('Z').split(':').map(|part| part.split('.').next().unwrap_or(part));
+        let mut parts =
+            clock.trim_end_matches('Z').split(':').map(|part| part.split('.').next().unwrap_or(part));
         let mut next = || -> Result<i64> { Ok(parts.next().context("no part")?.parse()?) };
         Ok(next()? * 3_600 + next()? * 60 + next()?)
     };
@@ -73,22 +74,28 @@ fn an_attack_found_in_monitor_is_acted_on_when_the_mode_becomes_enforce() -> Res
     let explained = daemon.json(&["explain", &address])?;
     ensure!(explained["incidents"][0]["id"] == incident["id"], "{explained}");
     let clients = daemon.json(&["clients"])?;
-    let row = clients.as_array().and_then(|rows| rows.iter().find(|row| row["client"] == format!("{address}/32").as_str()));
+    let row = clients
+        .as_array()
+        .and_then(|rows| rows.iter().find(|row| row["client"] == format!("{address}/32").as_str()));
     ensure!(row.is_some_and(|row| row["incident"]["id"] == incident["id"]), "{clients}");
-    let gauge = daemon.metrics()?.sum(
-        "sensor_incidents_open",
-        &[("detector", "credential-stuffing"), ("severity", "high")],
-    );
+    let gauge = daemon
+        .metrics()?
+        .sum("sensor_incidents_open", &[("detector", "credential-stuffing"), ("severity", "high")]);
     ensure!(gauge == 1, "{gauge}");
     // Whom a block would hit, before it is made.
     let preview = daemon.json(&["block", "add", "--dry-run", "10.9.0.0/24"])?;
     ensure!(preview["hit"].as_u64().is_some_and(|hit| hit >= 1) && block(&daemon).is_none(), "{preview}");
 
     daemon.ok(&["mode", "enforce"])?;
-    ensure!(block(&daemon).is_some_and(|row| row["origin"] == "detector"), "the open incident was not decided anew");
+    ensure!(
+        block(&daemon).is_some_and(|row| row["origin"] == "detector"),
+        "the open incident was not decided anew"
+    );
     ensure!(attempt(&net, v4(FLOODER), "user", "wrong").is_err(), "the attack goes on in enforce mode");
     ensure!(attempt(&net, v4(LEGITIMATE), "alice", "right-1")? == 200, "a legitimate client suffered");
-    let acted = wait_until(PATIENCE, || open(&daemon, "credential-stuffing").is_some_and(|it| it["action"] == "block"));
+    let acted = wait_until(PATIENCE, || {
+        open(&daemon, "credential-stuffing").is_some_and(|it| it["action"] == "block")
+    });
     ensure!(acted, "the incident does not say that it is blocked");
 
     // What an operator lifts stays lifted while the incident goes on.
@@ -171,8 +178,9 @@ fn a_flood_that_the_kernel_sheds_is_an_incident() -> Result<()> {
         return Ok(());
     }
     let net = Net::new()?;
-    let config =
-        format!("mode = \"enforce\"\n{SMALL_TABLES}[limits.default]\npackets = \"500/s:500\"\nbits = \"off\"\n");
+    let config = format!(
+        "mode = \"enforce\"\n{SMALL_TABLES}[limits.default]\npackets = \"500/s:500\"\nbits = \"off\"\n"
+    );
     let daemon = Daemon::start(&net, &config)?;
     let (stop, flooder) = (Arc::new(AtomicBool::new(false)), v4(FLOODER));
     let flood = net.world.spawn({

@@ -7,8 +7,8 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use nix::poll::PollTimeout;
 
-use super::alerts::{ago, evidence, reader_left};
-use super::args::{AccountArgs, IncidentsArgs, Remote};
+use super::alerts::{evidence, reader_left};
+use super::args::{AccountArgs, IncidentsArgs, Remote, When};
 use super::output::{clients, printable, seconds, table, trimmed};
 use super::say::{say, say_json};
 use super::{ask, ssh};
@@ -31,9 +31,11 @@ pub(super) fn incidents(args: &IncidentsArgs, json: bool) -> Result<ExitCode> {
     let IncidentsArgs { open, client, id, follow, .. } = *args;
     let limit = usize::try_from(args.last).unwrap_or(usize::MAX);
     let mut steps = Steps::new();
-    let since = args.since.map(ago);
+    let since = args.since.map(When::moment);
     let question = Question::Incidents { since, open, told_after: None, id, client, limit };
-    let found = query(&args.remote, question)?;
+    let mut found = query(&args.remote, question)?;
+    let until = args.until.map(When::moment);
+    found.retain(|incident| until.is_none_or(|until| incident.first <= until));
     for incident in &found {
         if json {
             say_json(incident)?;
@@ -113,7 +115,8 @@ pub(super) fn account(args: &AccountArgs, json: bool) -> Result<ExitCode> {
 }
 
 fn account_text(report: &AccountReport) -> String {
-    let mut lines = vec![format!("on this host: {}, or {} with basic authentication", report.user, report.basic)];
+    let mut lines =
+        vec![format!("on this host: {}, or {} with basic authentication", report.user, report.basic)];
     if report.incidents.is_empty() {
         lines.push("no incident is about it".to_owned());
     }
@@ -158,7 +161,8 @@ fn preview(found: &Preview) -> String {
         [one] => one.to_string(),
         [first, ..] => format!("{} prefixes, such as {first}", found.prefixes.len()),
     };
-    let how = if found.enforced { "would block" } else { "would block (mode is monitor: nothing is dropped)" };
+    let how =
+        if found.enforced { "would block" } else { "would block (mode is monitor: nothing is dropped)" };
     lines.push(format!("{how} {what}; nothing was changed"));
     lines.extend(left_alone(&found.left_alone));
     lines.push(format!(
@@ -207,13 +211,15 @@ pub(super) fn line(incident: &Incident) -> String {
 
 /// How large it is, and how long it has lasted.
 fn size(incident: &Incident) -> String {
-    let attempts = if incident.attempts > 0 { format!("{} attempts", incident.attempts) } else { String::new() };
+    let attempts =
+        if incident.attempts > 0 { format!("{} attempts", incident.attempts) } else { String::new() };
     let clients = match incident.clients {
         0 => String::new(),
         1 => "1 client".to_owned(),
         clients => format!("{clients} clients"),
     };
-    let both = [attempts, clients].into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join(" by ");
+    let both =
+        [attempts, clients].into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join(" by ");
     let both = if both.is_empty() { printable(&incident.summary) } else { both };
     format!("{both}, {} to {}", seconds(incident.first), seconds(incident.last))
 }
@@ -237,7 +243,10 @@ pub(super) fn whole(incident: &Incident) -> String {
     let mut lines = vec![line(incident), printable(&incident.summary)];
     lines.extend(evidence(&incident.evidence));
     if incident.unlisted > 0 {
-        lines.push(format!("beyond the clients kept: {} more, each time that one was told", incident.unlisted));
+        lines.push(format!(
+            "beyond the clients kept: {} more, each time that one was told",
+            incident.unlisted
+        ));
     }
     if !incident.offenders.is_empty() {
         lines.push(participants(&incident.offenders));

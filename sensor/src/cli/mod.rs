@@ -6,6 +6,7 @@ mod args;
 mod canaries;
 mod check;
 mod doctor;
+mod exchanges;
 mod generate;
 mod incidents;
 mod live;
@@ -92,7 +93,7 @@ fn dispatch(cli: Cli) -> Result<ExitCode> {
         ),
         Command::Routes(args) => live::routes(&args, cli.json),
         Command::Top(args) => live::top(&args, cli.json),
-        Command::Exchanges { remote, last } => exchanges(&remote, last, cli.json),
+        Command::Exchanges(args) => exchanges::exchanges(&args, cli.json),
         Command::Explain { remote, what: Explained::Prefix(prefix) } => {
             ask::<Explanation>(&remote, records(Question::Explain { prefix }), cli.json, output::explanation)
         }
@@ -103,12 +104,14 @@ fn dispatch(cli: Cli) -> Result<ExitCode> {
             alerts::explanation,
         ),
         Command::Alerts { command: Some(AlertsCommand::Test(remote)), .. } => alerts::test(&remote, cli.json),
-        Command::Alerts { command: None, remote, since, follow, id, last } => {
-            alerts::alerts(&remote, &alerts::Wanted { since, follow, id, last }, cli.json)
+        Command::Alerts { command: None, remote, since, until, follow, id, last } => {
+            alerts::alerts(&remote, &alerts::Wanted { since, until, follow, id, last }, cli.json)
         }
         Command::Incidents(args) => incidents::incidents(&args, cli.json),
         Command::Account(args) => incidents::account(&args, cli.json),
-        Command::Audit { remote, since, last } => alerts::audit(&remote, since, last, cli.json),
+        Command::Audit { remote, since, until, last } => {
+            alerts::audit(&remote, (since, until), last, cli.json)
+        }
         Command::Reload(remote) => ask::<Reloaded>(&remote, Request::Reload, cli.json, output::reloaded),
         Command::Generate(args) => generate::generate(&args),
         Command::Selftest => selftest::selftest(cli.json),
@@ -160,20 +163,6 @@ fn allow(command: AllowCommand, json: bool) -> Result<ExitCode> {
             ask::<Removed>(&remote, Request::AllowRemove { prefix }, json, output::removed)
         }
     }
-}
-
-/// One record a line, or a line for people.
-fn exchanges(remote: &Remote, last: u32, json: bool) -> Result<ExitCode> {
-    let request = Request::Exchanges { last: usize::try_from(last).unwrap_or(usize::MAX) };
-    let answer = Client::new(&remote.socket).ask(&Envelope { request, ssh: ssh::connection() })?;
-    let records = answer.as_array().map(Vec::as_slice).unwrap_or_default();
-    for record in records {
-        if json { say_json(record)? } else { say(output::exchange_record(record))? }
-    }
-    if records.is_empty() && !json {
-        say("no exchanges were seen yet")?;
-    }
-    Ok(ExitCode::SUCCESS)
 }
 
 /// Asks the daemon and prints its answer, as it came or rendered.

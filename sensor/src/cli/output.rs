@@ -235,8 +235,20 @@ pub(super) fn clients(rows: &Vec<ClientRow>) -> String {
     if rows.is_empty() {
         return "no clients are tracked; a source is from its second packet on".to_owned();
     }
-    let mut table =
-        table(&["client", "packets/s", "bits/s", "requests/s", "drops/s", "packets", "drops", "failures", "incident"], 1);
+    let mut table = table(
+        &[
+            "client",
+            "packets/s",
+            "bits/s",
+            "requests/s",
+            "drops/s",
+            "packets",
+            "drops",
+            "failures",
+            "incident",
+        ],
+        1,
+    );
     for row in rows {
         let mark = row.incident.map(|mark| format!("{} {}", mark.severity.label(), mark.id));
         table.add_row([
@@ -287,7 +299,9 @@ pub(super) fn explanation(found: &Explanation) -> String {
     for (at, limit) in &found.over_limit {
         lines.push(format!("over limit at {}: {limit}", seconds(*at)));
     }
-    lines.extend(found.incidents.iter().map(|incident| format!("incident: {}", super::incidents::line(incident))));
+    lines.extend(
+        found.incidents.iter().map(|incident| format!("incident: {}", super::incidents::line(incident))),
+    );
     lines.extend(super::alerts::past(&found.alerts, &found.audit));
     lines.push(format!("to change that: {}", found.undo.join("; or ")));
     lines.join("\n")

@@ -58,13 +58,7 @@ impl Engine {
     }
 
     /// Carries out what was decided, keeps it, and tells.
-    fn carry_on(
-        &mut self,
-        outcome: Outcome,
-        now: Timestamp,
-        decided: Option<Timestamp>,
-        tripped: bool,
-    ) {
+    fn carry_on(&mut self, outcome: Outcome, now: Timestamp, decided: Option<Timestamp>, tripped: bool) {
         let Outcome { mut alert, mut incident, decisions } = outcome;
         let (mut carried, mut refused) = (false, None);
         for decision in decisions {

@@ -22,7 +22,8 @@ impl Engine {
                 let (clients, prefixes) = (self.dataplane.clients(), self.config.tuning.prefixes);
                 let mut signals = Vec::new();
                 let look = |tell: &mut dyn FnMut(crate::prefix::ClientNet, u64)| {
-                    let looked = clients.for_each(|client| tell(prefixes.net_of(client.address), client.slot.drops));
+                    let looked =
+                        clients.for_each(|client| tell(prefixes.net_of(client.address), client.slot.drops));
                     if let Err(error) = looked {
                         warn!(%error, "clients of a flood cannot be told apart");
                     }

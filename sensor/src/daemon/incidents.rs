@@ -176,4 +176,3 @@ fn mark_of(marks: &BTreeMap<IpNet, (crate::detect::Severity, RecordId)>, client:
 pub(super) fn open_about(engine: &Engine, prefix: &IpNet) -> Vec<Incident> {
     engine.responder.decider.incidents_of(prefix)
 }
-

@@ -14,9 +14,9 @@ mod failures;
 mod floods;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzz;
+mod incidents;
 mod instructing;
 mod keeping;
-mod incidents;
 mod key;
 mod learned;
 mod logging;

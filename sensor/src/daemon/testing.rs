@@ -22,7 +22,8 @@ impl Commands {
         let before = {
             let mut engine = self.engine();
             let id = engine.responder.decider.next_id(now);
-            let notifier = engine.responder.notifier.as_ref().ok_or("there is no way out; the log says why")?;
+            let notifier =
+                engine.responder.notifier.as_ref().ok_or("there is no way out; the log says why")?;
             let before = notifier.ways();
             if before.is_empty() {
                 return Err("no way out is configured; see `[alerts]` in the configuration".to_owned());
@@ -46,7 +47,8 @@ fn report(way: Way, before: &[Way]) -> WayReport {
     let earlier = before.iter().find(|earlier| earlier.name == way.name);
     let (sent, lost) = earlier.map_or((0, 0), |earlier| (earlier.sent, earlier.lost));
     let is_sent = way.is_idle && way.sent > sent && way.lost == lost;
-    let late = (!way.is_idle).then(|| format!("not taken within {} s; it is tried further", PATIENCE.as_secs()));
+    let late =
+        (!way.is_idle).then(|| format!("not taken within {} s; it is tried further", PATIENCE.as_secs()));
     let trouble = way.trouble.or(late).or_else(|| (!is_sent).then(|| "see the daemon's log".to_owned()));
     WayReport { way: way.name.to_owned(), sent: is_sent, trouble: trouble.filter(|_| !is_sent) }
 }

@@ -277,10 +277,7 @@ fn networks_are_decided_about_as_they_are_told() {
 fn a_change_of_mode_decides_about_open_incidents_anew() {
     let mut decider = decider();
     let at = |seconds: u64| Timestamp::from_unix_micros(seconds * 1_000_000);
-    let signal = Signal {
-        growth: Growth { attempts: 40, by: vec![] },
-        ..attack("192.0.2.7", 1_000)
-    };
+    let signal = Signal { growth: Growth { attempts: 40, by: vec![] }, ..attack("192.0.2.7", 1_000) };
     let told = decider.decide(&signal, Response::Enforce, &MONITOR);
     assert_eq!(told.alert.unwrap().action, Action::WouldBlock);
     let enforce = |_: Threat| Response::Enforce;
@@ -291,7 +288,9 @@ fn a_change_of_mode_decides_about_open_incidents_anew() {
     assert_eq!(incident.offenders[0].action, Action::Block);
     assert_eq!(incident.until, Some(at(1_630)));
     // Once is enough, and nothing is made of an incident that is over.
-    assert!(decider.reconsider(at(1_031), enforce, &ENFORCE).iter().all(|outcome| outcome.decisions.is_empty()));
+    assert!(
+        decider.reconsider(at(1_031), enforce, &ENFORCE).iter().all(|outcome| outcome.decisions.is_empty())
+    );
     decider.advance(at(1_700), 1_000);
     assert_eq!(decider.reconsider(at(1_701), enforce, &ENFORCE), []);
 }
@@ -327,6 +326,18 @@ fn a_first_block_after_a_limit_is_a_first_block() {
     let limits = Signal { severity: Severity::Medium, ..attack("192.0.2.7", 9_000) };
     let second = decider.decide(&limits, Response::Enforce, &ENFORCE);
     assert_eq!((measures(&second), second.decisions[0].repetition), (vec![Measure::Limit], 1));
+}
+
+/// What was only recorded is no repetition, and hides none.
+#[test]
+fn what_was_only_recorded_does_not_count() {
+    let mut decider = decider();
+    decider.decide(&attack("192.0.2.7", 1_000), Response::Enforce, &MONITOR);
+    let first = decider.decide(&attack("192.0.2.7", 1_010), Response::Enforce, &ENFORCE);
+    assert_eq!(minutes(&first.decisions[0]), 10);
+    decider.decide(&attack("192.0.2.7", 1_700), Response::Enforce, &MONITOR);
+    let second = decider.decide(&attack("192.0.2.7", 1_710), Response::Enforce, &ENFORCE);
+    assert_eq!(minutes(&second.decisions[0]), 20);
 }
 
 /// Blocked for ten minutes, it goes on: blocked again with the next signal, for twice as long.

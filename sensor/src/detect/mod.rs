@@ -13,9 +13,9 @@ pub mod credential_stuffing;
 mod credentials;
 pub mod distributed;
 pub mod enumeration;
-pub mod flood;
 #[cfg(test)]
 mod evasion;
+pub mod flood;
 #[cfg(test)]
 mod logs;
 #[cfg(test)]

@@ -231,18 +231,12 @@ const HEADER: Form<(HeaderName, HeaderValue)> = Form {
     show: |(name, _value)| format!("{name}: ..."),
 };
 
-fn read_webhook(webhook: Section<'_>) -> Option<WebhookConfig> {
-    // Without the text in the message: it may hold a secret.
-    let mut text = None;
-    let mut config = WebhookConfig::to(Uri::default());
-    webhook.explain::<WebhookConfig>();
-    webhook.optional("url", &URL, &mut text);
-    let url = text.map(|text| parse_url(&text));
+fn read_format(webhook: &Section<'_>) -> WebhookFormat {
     webhook.explain_by(|key| (key == "routing_key").then(|| ABOUT_ROUTING_KEY.to_owned()));
     let (mut format, mut routing_key) = ("json", None);
     webhook.choice("format", &FORMATS, &mut format);
     webhook.optional("routing_key", &ROUTING_KEY, &mut routing_key);
-    config.format = match (format, routing_key) {
+    match (format, routing_key) {
         ("pagerduty", Some(routing_key)) => WebhookFormat::PagerDuty { routing_key },
         ("pagerduty", None) => {
             webhook.reject("format", "`pagerduty` takes the `routing_key` of a service");
@@ -259,7 +253,17 @@ fn read_webhook(webhook: Section<'_>) -> Option<WebhookConfig> {
                 _ => WebhookFormat::Json,
             }
         }
-    };
+    }
+}
+
+fn read_webhook(webhook: Section<'_>) -> Option<WebhookConfig> {
+    // Without the text in the message: it may hold a secret.
+    let mut text = None;
+    let mut config = WebhookConfig::to(Uri::default());
+    webhook.explain::<WebhookConfig>();
+    webhook.optional("url", &URL, &mut text);
+    let url = text.map(|text| parse_url(&text));
+    config.format = read_format(&webhook);
     webhook.list("headers", &HEADER, &mut config.headers);
     webhook.duration("timeout", Duration::from_millis(1), &mut config.timeout);
     let severities = Severity::ALL.map(|severity| (severity.label(), severity));
@@ -274,7 +278,16 @@ fn read_webhook(webhook: Section<'_>) -> Option<WebhookConfig> {
     }
     let config = match url {
         None => {
-            for key in ["headers", "timeout", "min_severity", "queue", "attempts", "ca_file", "format", "routing_key"] {
+            for key in [
+                "headers",
+                "timeout",
+                "min_severity",
+                "queue",
+                "attempts",
+                "ca_file",
+                "format",
+                "routing_key",
+            ] {
                 webhook.reject(key, "without `url` there is no webhook");
             }
             None

@@ -19,8 +19,8 @@ pub use deny_file::{DenyFile, DenyStats};
 pub use lines::LineStats;
 use lines::Lines;
 use tokio::runtime::Handle;
-use webhook::{News, Webhook};
 pub use webhook::WebhookStats;
+use webhook::{News, Webhook};
 
 use crate::decide::{Alert, Incident};
 use crate::printable::to_json;

@@ -145,7 +145,8 @@ impl Stage<'_> {
         let outcome = if is_right { LoginOutcome::Success } else { LoginOutcome::Failure };
         let fingerprint = visitor.app.fingerprint();
         let user = Some(self.site.account(user));
-        let login = Login { user, password: Some(password), outcome, unread: false, fingerprint, session: None };
+        let login =
+            Login { user, password: Some(password), outcome, unread: false, fingerprint, session: None };
         let status = if is_right { 200 } else { 401 };
         self.emit(visitor, at, (Route::Login, 0), status, Some(login))
     }

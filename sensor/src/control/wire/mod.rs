@@ -6,9 +6,7 @@ mod role;
 mod routes;
 mod ssh;
 
-pub use incident::{
-    AccountReport, IncidentBlocks, LeftAlone, Mark, Preview, Target, Typed, WayReport,
-};
+pub use incident::{AccountReport, IncidentBlocks, LeftAlone, Mark, Preview, Target, Typed, WayReport};
 pub use report::{
     AlertExplanation, AllowRow, BlockRow, ClientRow, Confirmed, Explanation, HttpReport, InterfaceReport,
     LimitRow, Losses, ModeReport, PendingRow, Rates, Reloaded, Removed, StatusReport,

@@ -280,8 +280,7 @@ impl Open {
             return None;
         }
         *kept = kept.saturating_add(usize::from(!is_known));
-        let participant =
-            self.participants.entry(who.client).or_insert_with(|| Participant::new(who, at));
+        let participant = self.participants.entry(who.client).or_insert_with(|| Participant::new(who, at));
         participant.last = participant.last.max(at);
         participant.proxied |= who.proxied;
         Some(participant)
@@ -291,8 +290,7 @@ impl Open {
         self.summarise();
         let record = &mut self.record;
         let grew = record.attempts > self.told_attempts;
-        let tenfold = self.told_attempts > 0
-            && record.attempts >= self.told_attempts.saturating_mul(TENFOLD);
+        let tenfold = self.told_attempts > 0 && record.attempts >= self.told_attempts.saturating_mul(TENFOLD);
         let step = (grew && (tenfold || now.since(record.told) >= MINUTE)).then_some(Step::Grew);
         if let Some(step) = step {
             (record.step, record.told, self.told_attempts) = (step, now, record.attempts);

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::*;
 use crate::clock::Timestamp;
 use crate::decide::alert::tests::signal;
-use crate::decide::{Decider, DecideConfig, Ids, Outcome, Surroundings};
+use crate::decide::{DecideConfig, Decider, Ids, Outcome, Surroundings};
 use crate::detect::{Growth, Offender, Response, Severity, Signal, Subject, Threat};
 
 struct Monitor;
@@ -30,7 +30,10 @@ fn at(seconds: u64) -> Timestamp {
 }
 
 fn who(number: u32) -> Offender {
-    Offender { client: crate::prefix::ClientNet::of(Ipv4Addr::from(0x0a00_0000 + number).into()), proxied: false }
+    Offender {
+        client: crate::prefix::ClientNet::of(Ipv4Addr::from(0x0a00_0000 + number).into()),
+        proxied: false,
+    }
 }
 
 /// A signal of an attack on a route, of so many attempts by each of these.
@@ -71,7 +74,8 @@ fn an_attack_of_17_minutes_is_one_alert_that_grows_and_ends() {
     for minute in 0..17_u64 {
         for second in (0..60).step_by(10) {
             let number = u32::try_from(minute * 5).unwrap();
-            let signal = grown(1_000 + minute * 60 + second, number..number + 6, if second == 0 { 3 } else { 2 });
+            let signal =
+                grown(1_000 + minute * 60 + second, number..number + 6, if second == 0 { 3 } else { 2 });
             let outcome = decide(&mut decider, &signal);
             alerts += usize::from(outcome.alert.is_some());
             look(&outcome.incident.unwrap());
@@ -86,7 +90,8 @@ fn an_attack_of_17_minutes_is_one_alert_that_grows_and_ends() {
     assert_eq!(over.incident.over, Some(at(1_000 + 17 * 60 + 600)));
     assert_eq!(kept.values().map(|one| one.attempts).sum::<u64>(), attempts);
     // Tenfold at once, then every minute, then that it is over.
-    let grew: Vec<u64> = steps.iter().filter(|(step, _)| *step == Step::Grew).map(|(_, count)| *count).collect();
+    let grew: Vec<u64> =
+        steps.iter().filter(|(step, _)| *step == Step::Grew).map(|(_, count)| *count).collect();
     assert!(grew.len() >= 16 && grew.is_sorted(), "{steps:?}");
     assert_eq!(steps.last(), Some(&(Step::Over, attempts)));
     assert!(decider.advance(at(9_999), 1_000).is_empty(), "once");

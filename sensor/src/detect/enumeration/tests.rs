@@ -2,8 +2,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::detect::Subject;
-use crate::detect::testing::News;
 use crate::detect::made_up::{api_key, at_ms, exchange, net, observe, sources};
+use crate::detect::testing::News;
 
 const ROUTE: &str = "/users/{id}";
 
@@ -220,7 +220,8 @@ fn an_office_behind_one_address_is_no_sequence() {
             let agent = format!("Mozilla/5.0 (person {person})");
             // A session has the same program, as in a company; without one programs differ a little.
             exchange.principal = with_sessions.then(|| api_key(u32::try_from(person).unwrap()));
-            exchange.user_agent = Some(if with_sessions { "Mozilla/5.0".into() } else { agent.as_str().into() });
+            exchange.user_agent =
+                Some(if with_sessions { "Mozilla/5.0".into() } else { agent.as_str().into() });
             signals.extend(observe(&mut detector, &exchange));
         }
         assert!(signals.is_empty(), "sessions: {with_sessions}: {signals:?}");

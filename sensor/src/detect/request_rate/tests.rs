@@ -5,8 +5,9 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::config::{Document, Section};
-use crate::detect::testing::News;
+use crate::detect::Severity;
 use crate::detect::made_up::{api_key, at_ms, exchange, net, observe, sources};
+use crate::detect::testing::News;
 
 fn limits(per_client: &str, per_principal: &str) -> Limits {
     let rate = |text| (RATE.read)(text).unwrap();

@@ -1,8 +1,8 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::detect::testing::News;
 use crate::detect::made_up::{at_ms, exchange, net, observe, sources};
+use crate::detect::testing::News;
 
 const OTHER: &str = "/{other}";
 

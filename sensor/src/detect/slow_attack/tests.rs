@@ -1,8 +1,8 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::detect::testing::News;
 use crate::detect::made_up::{at_ms, client, net, sources};
+use crate::detect::testing::News;
 
 fn detector() -> SlowAttack {
     SlowAttack::new(&Config::default(), sources(), 1)

@@ -47,7 +47,10 @@ fn token_in(document: &Value) -> Option<&str> {
 fn token_at_once(document: &Value) -> Option<&str> {
     let members = document.as_object()?;
     TOKENS.iter().find_map(|name| {
-        members.iter().find_map(|(key, value)| (folded(key) == *name).then_some(value)).and_then(Value::as_str)
+        members
+            .iter()
+            .find_map(|(key, value)| (folded(key) == *name).then_some(value))
+            .and_then(Value::as_str)
     })
 }
 

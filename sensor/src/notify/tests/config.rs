@@ -4,9 +4,7 @@ use std::time::Duration;
 
 use crate::config::{Document, Section};
 use crate::detect::Severity;
-use crate::notify::{
-    DenyConfig, DenyFormat, Include, NotifyConfig, Output, WebhookConfig, WebhookFormat,
-};
+use crate::notify::{DenyConfig, DenyFormat, Include, NotifyConfig, Output, WebhookConfig, WebhookFormat};
 
 fn read(text: &str) -> (NotifyConfig, Vec<String>) {
     let mut document = Document::default();

@@ -246,7 +246,10 @@ mod tests {
         let [trigger, resolve] = bodies(&WebhookFormat::PagerDuty { routing_key: "k".to_owned() });
         for (event, action) in [(&trigger, "trigger"), (&resolve, "resolve")] {
             assert_eq!((&event["event_action"], &event["dedup_key"]), (&action.into(), &id.as_str().into()));
-            assert_eq!((&event["routing_key"], &event["payload"]["severity"]), (&"k".into(), &"error".into()));
+            assert_eq!(
+                (&event["routing_key"], &event["payload"]["severity"]),
+                (&"k".into(), &"error".into())
+            );
         }
         let [firing, resolved] = bodies(&WebhookFormat::Alertmanager);
         assert_eq!(firing[0]["labels"], resolved[0]["labels"], "one alert of Alertmanager's");

@@ -116,7 +116,8 @@ impl Webhook {
         let shared = Arc::<Shared>::default();
         let task = runtime.spawn(run(shared.clone(), client, config.clone(), jitter));
         let (queue, min_severity, format) = (config.queue, config.min_severity, config.format.clone());
-        let host = nix::sys::utsname::uname().ok().and_then(|name| Some(name.nodename().to_str()?.to_owned()));
+        let host =
+            nix::sys::utsname::uname().ok().and_then(|name| Some(name.nodename().to_str()?.to_owned()));
         let host = host.unwrap_or_else(|| "localhost".to_owned());
         Ok(Self { shared, queue, min_severity, format, host, task })
     }

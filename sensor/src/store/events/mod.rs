@@ -26,9 +26,9 @@ use std::time::Duration;
 pub use config::StoreConfig;
 pub use counters::StoreStats;
 use counters::{Counters, add};
+pub use incidents::Which;
 use queue::{Queue, Record};
 pub use reader::{MOST as MOST_RECORDS, ReadError, Reader};
-pub use incidents::Which;
 use writer::Writer;
 
 use super::aside::Damage;

@@ -122,7 +122,11 @@ impl Reader {
         self.records(&sql, params![first, last, bounded(limit)])
     }
 
-    pub(super) fn records<T: DeserializeOwned>(&self, sql: &str, params: impl Params) -> Result<Vec<T>, ReadError> {
+    pub(super) fn records<T: DeserializeOwned>(
+        &self,
+        sql: &str,
+        params: impl Params,
+    ) -> Result<Vec<T>, ReadError> {
         let mut held = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
         let generation = self.counters.generation.load(Relaxed);
         let current = held.take().filter(|(of, _)| *of == generation);
