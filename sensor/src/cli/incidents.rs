@@ -7,8 +7,8 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use nix::poll::PollTimeout;
 
-use super::alerts::{ago, evidence, reader_left};
-use super::args::{AccountArgs, IncidentsArgs, Remote};
+use super::alerts::{evidence, reader_left};
+use super::args::{AccountArgs, IncidentsArgs, Remote, When};
 use super::output::{clients, printable, seconds, table, trimmed};
 use super::say::{say, say_json};
 use super::{ask, ssh};
@@ -31,9 +31,11 @@ pub(super) fn incidents(args: &IncidentsArgs, json: bool) -> Result<ExitCode> {
     let IncidentsArgs { open, client, id, follow, .. } = *args;
     let limit = usize::try_from(args.last).unwrap_or(usize::MAX);
     let mut steps = Steps::new();
-    let since = args.since.map(ago);
+    let since = args.since.map(When::moment);
     let question = Question::Incidents { since, open, told_after: None, id, client, limit };
-    let found = query(&args.remote, question)?;
+    let mut found = query(&args.remote, question)?;
+    let until = args.until.map(When::moment);
+    found.retain(|incident| until.is_none_or(|until| incident.first <= until));
     for incident in &found {
         if json {
             say_json(incident)?;

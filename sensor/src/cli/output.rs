@@ -179,6 +179,7 @@ pub(super) fn losses(report: &StatusReport) -> String {
         ("notices over their rate", losses.notices_suppressed),
         ("frames not read in full", losses.unparsed),
         ("state not written", losses.state_write_errors),
+        ("alerts not delivered", losses.alerts_undelivered),
     ];
     let others = counts.iter().filter(|(_, count)| *count > 0);
     let some: Vec<String> = causes.chain(others.map(|(what, count)| format!("{what}: {count}"))).collect();

@@ -93,6 +93,8 @@ impl Handle for Commands {
                 self.look_up(question).await
             } else if let Request::Account { name } = envelope.request {
                 self.account(name).await.and_then(|report| to_value(&report))
+            } else if matches!(envelope.request, Request::AlertsTest) {
+                self.test_alerts().await.and_then(|ways| to_value(&ways))
             } else if let Request::BlockPreview { target } = envelope.request {
                 self.preview(target).await.and_then(|preview| to_value(&preview))
             } else if let Request::BlockIncident { id, for_ms, reason } = envelope.request {
@@ -145,6 +147,7 @@ fn audited(request: &Request, now: Timestamp) -> Option<(Change, String, Details
         | Request::Exchanges { .. }
         | Request::Records { .. }
         | Request::Account { .. }
+        | Request::AlertsTest
         | Request::BlockPreview { .. }
         // Each block of it is noted by itself.
         | Request::BlockIncident { .. }
@@ -213,6 +216,7 @@ impl Engine {
             | Request::Routes { .. }
             | Request::Records { .. }
             | Request::Account { .. }
+            | Request::AlertsTest
             | Request::BlockPreview { .. }
             | Request::BlockIncident { .. }
             | Request::LimitSuggest { .. } => Err("answered without the engine".to_owned()),

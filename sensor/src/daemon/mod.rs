@@ -38,6 +38,7 @@ mod sensing;
 mod source;
 mod supervisor;
 mod surroundings;
+mod testing;
 mod user;
 mod watcher;
 mod web;

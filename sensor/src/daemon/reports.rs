@@ -114,6 +114,7 @@ impl Engine {
             notices_suppressed: event(Event::NoticeSuppressed),
             unparsed: snapshot.problems.values().fold(0, |sum: u64, count| sum.saturating_add(*count)),
             state_write_errors: snapshot.state_write_errors,
+            alerts_undelivered: self.responder.undelivered(),
         };
         let interfaces = self.dataplane.attachments().iter().zip(&snapshot.interfaces);
         let pending = self.pending.iter();

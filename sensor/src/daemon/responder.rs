@@ -204,6 +204,12 @@ impl Responder {
         Ok(events.reader())
     }
 
+    /// Alerts that did not get out.
+    pub(super) fn undelivered(&self) -> u64 {
+        let ways = self.notifier.as_ref().map(Notifier::ways).unwrap_or_default();
+        ways.iter().fold(0, |sum: u64, way| sum.saturating_add(way.lost))
+    }
+
     /// Totals of who decides.
     pub(super) fn decider_stats(&self) -> DeciderStats {
         self.decider.stats()

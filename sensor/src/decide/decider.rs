@@ -5,54 +5,18 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
-use super::alert::{About, Action, Alert};
+use super::alert::Action;
 use super::config::DecideConfig;
 use super::decision::{Decision, Measure};
 use super::history::History;
 use super::id::{Ids, RecordId};
 use super::incident::{Incident, Incidents, News, Participant, Step, Update};
-use super::kill_switch::{KillSwitch, Tripped};
+use super::kill_switch::KillSwitch;
+use super::outcome::{DeciderStats, Outcome, Surroundings};
+use super::verdict::{Grounds, Sum, Verdict};
 use crate::clock::Timestamp;
 use crate::detect::{Offender, Response, Severity, Signal, Threat};
 use crate::prefix::ClientNet;
-
-/// What decisions depend on besides the signal, as it is now.
-pub trait Surroundings {
-    /// Whether decisions are carried out, or only recorded.
-    fn enforces(&self) -> bool;
-    /// Why they are only recorded.
-    fn why_not(&self) -> &'static str {
-        "the mode is monitor"
-    }
-    /// Why nothing may be done about a prefix, if so.
-    fn protection(&self, prefix: &IpNet) -> Option<String>;
-    /// Clients that the kernel tracks: those that sent at least twice.
-    fn clients(&self) -> u64;
-}
-
-/// What comes of a signal.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Outcome {
-    /// What people are told, where an incident begins or gets worse; then it replaces the alert that began it.
-    pub alert: Option<Alert>,
-    /// The incident as it is now.
-    pub incident: Option<Update>,
-    /// What is to be carried out, in this order.
-    pub decisions: Vec<Decision>,
-}
-
-/// Totals since the start.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct DeciderStats {
-    /// Blocks that the kill switches made limits of, in the order of [`Tripped::ALL`].
-    pub suppressed: [u64; Tripped::ALL.len()],
-    /// Whether a kill switch stands tripped.
-    pub tripped: bool,
-    /// Offenders that are protected.
-    pub protected: u64,
-    /// Incidents and decisions that were forgotten for want of room.
-    pub evicted: u64,
-}
 
 /// Decides. Pure: it is told the time and what holds, and carries nothing out.
 #[derive(Debug)]
@@ -63,38 +27,6 @@ pub struct Decider {
     history: History,
     kill_switch: KillSwitch,
     stats: DeciderStats,
-}
-
-/// What is done about an offender, or why not.
-enum Verdict {
-    Carry(Decision),
-    /// Less than was asked for, for this reason.
-    CarryLess(Decision, String),
-    Record(Action, Timestamp),
-    Refuse(String),
-    /// As much holds already, until then.
-    Known(Measure, Timestamp),
-}
-
-/// What decisions about one offender after the other add up to.
-#[derive(Default)]
-struct Sum {
-    decisions: Vec<Decision>,
-    action: Action,
-    until: Option<Timestamp>,
-    reason: Option<String>,
-}
-
-/// What a decision rests on: a signal, or what is known of an incident that is decided anew.
-#[derive(Clone, Copy)]
-struct Grounds<'a> {
-    threat: Threat,
-    about: &'a About,
-    severity: Severity,
-    confidence: f64,
-    response: Response,
-    id: RecordId,
-    at: Timestamp,
 }
 
 impl Decider {
@@ -402,61 +334,4 @@ impl Decider {
         let factor = 1_u32.checked_shl(repetition).unwrap_or(u32::MAX);
         self.config.block_for.saturating_mul(factor).min(self.config.block_for_max)
     }
-}
-
-impl Sum {
-    /// Adds what is done about an offender; returns it, as it stands in the incident's record.
-    fn add(
-        &mut self,
-        verdict: Verdict,
-        offender: Offender,
-        grounds: &Grounds<'_>,
-        around: &impl Surroundings,
-    ) -> (Action, Option<Timestamp>, Option<String>) {
-        let (action, until, reason, decision) = match verdict {
-            Verdict::Carry(decision) => {
-                // Nothing is done here about a proxy's client; whoever reads the deny file does it.
-                let reason = (decision.measure == Measure::Deny).then(|| behind_proxy(offender.client));
-                (carried(decision.measure), decision.until, reason, Some(decision))
-            }
-            Verdict::CarryLess(decision, why) => (Action::Limit, decision.until, Some(why), Some(decision)),
-            Verdict::Record(would, until) => {
-                let reason = if around.enforces() {
-                    format!("[detect.{}] response is monitor", grounds.threat.slug())
-                } else {
-                    around.why_not().to_owned()
-                };
-                (would, Some(until), Some(reason), None)
-            }
-            Verdict::Refuse(why) => (Action::None, None, Some(why), None),
-            Verdict::Known(measure, until) => {
-                let action = match (around.enforces() && grounds.response == Response::Enforce, measure) {
-                    (true, measure) => carried(measure),
-                    (false, Measure::Limit) => Action::WouldLimit,
-                    (false, Measure::Block | Measure::Deny) => Action::WouldBlock,
-                };
-                // It was told with the decision.
-                return (action, Some(until), None);
-            }
-        };
-        if action.strength() >= self.action.strength() && action != Action::None {
-            (self.action, self.until) = (action, until);
-        }
-        self.reason = reason.clone().or_else(|| self.reason.take());
-        self.decisions.extend(decision);
-        (action, until, reason)
-    }
-}
-
-/// What a measure that is carried out is in records.
-const fn carried(measure: Measure) -> Action {
-    match measure {
-        Measure::Block => Action::Block,
-        Measure::Limit => Action::Limit,
-        Measure::Deny => Action::None,
-    }
-}
-
-fn behind_proxy(client: ClientNet) -> String {
-    format!("{client} is behind a trusted proxy; added to the deny file and the webhook")
 }

@@ -11,16 +11,14 @@ use crate::clock::Timestamp;
 /// Decisions remembered.
 const CAPACITY: usize = 131_072;
 
-/// A prefix and what was decided about it. A limit and a block of one prefix are two histories: who was limited before
-/// is blocked for the first time, and for as long as that lasts.
-type Key = (IpNet, Measure);
+/// A prefix, what was decided about it, and whether it was carried out and not only recorded. Each is a history of its own:
+/// who was limited before, or would have been blocked, is blocked for the first time, and for as long as that lasts.
+type Key = (IpNet, Measure, bool);
 
 #[derive(Clone, Copy, Debug)]
 struct Past {
     until: Timestamp,
     repetition: u32,
-    /// Whether it was carried out, and not only recorded.
-    carried_out: bool,
 }
 
 /// The last decision of each kind about each prefix; the ones that ended first are forgotten first.
@@ -43,9 +41,10 @@ impl History {
         now: Timestamp,
     ) -> Option<(Measure, Timestamp)> {
         let as_strong = Measure::ALL.into_iter().filter(|known| *known >= measure);
-        let past = as_strong.filter_map(|known| Some((known, self.past.get(&(*prefix, known))?)));
-        let holds = |past: &Past| past.until > now && (past.carried_out || !carried_out);
-        past.filter(|(_, past)| holds(past)).map(|(known, past)| (known, past.until)).max()
+        let kinds: &[bool] = if carried_out { &[true] } else { &[true, false] };
+        let keys = as_strong.flat_map(|known| kinds.iter().map(move |kind| (*prefix, known, *kind)));
+        let past = keys.filter_map(|key| Some((key.1, self.past.get(&key)?.until)));
+        past.filter(|(_, until)| *until > now).max()
     }
 
     /// How often the same was decided about this prefix before, not counting what was long ago.
@@ -56,16 +55,17 @@ impl History {
         forget_after: Duration,
         now: Timestamp,
     ) -> u32 {
-        let past = self.past.get(&(*prefix, measure)).filter(|past| now < past.until.plus(forget_after));
-        past.filter(|past| past.carried_out).map_or(0, |past| past.repetition.saturating_add(1))
+        let past = self.past.get(&(*prefix, measure, true));
+        let past = past.filter(|past| now < past.until.plus(forget_after));
+        past.map_or(0, |past| past.repetition.saturating_add(1))
     }
 
     /// Remembers a decision.
     pub(super) fn note(&mut self, decision: &Decision, carried_out: bool) {
         let until = decision.until.unwrap_or(Timestamp::from_unix_nanos(u64::MAX));
-        let key = (decision.prefix, decision.measure);
+        let key = (decision.prefix, decision.measure, carried_out);
         self.forget(&key);
-        self.past.insert(key, Past { until, repetition: decision.repetition, carried_out });
+        self.past.insert(key, Past { until, repetition: decision.repetition });
         self.by_end.insert((until, key));
         if carried_out && decision.measure == Measure::Block {
             self.running.insert((until, decision.prefix));
@@ -80,14 +80,15 @@ impl History {
     /// A person lifted what was decided: it holds no longer, and does not count as a repetition.
     pub(super) fn lift(&mut self, prefix: &IpNet) {
         for measure in Measure::ALL {
-            self.forget(&(*prefix, measure));
+            self.forget(&(*prefix, measure, true));
+            self.forget(&(*prefix, measure, false));
         }
     }
 
     fn forget(&mut self, key: &Key) {
         if let Some(past) = self.past.remove(key) {
             self.by_end.remove(&(past.until, *key));
-            if key.1 == Measure::Block {
+            if key.1 == Measure::Block && key.2 {
                 self.running.remove(&(past.until, key.0));
             }
         }

@@ -328,6 +328,18 @@ fn a_first_block_after_a_limit_is_a_first_block() {
     assert_eq!((measures(&second), second.decisions[0].repetition), (vec![Measure::Limit], 1));
 }
 
+/// What was only recorded is no repetition, and hides none.
+#[test]
+fn what_was_only_recorded_does_not_count() {
+    let mut decider = decider();
+    decider.decide(&attack("192.0.2.7", 1_000), Response::Enforce, &MONITOR);
+    let first = decider.decide(&attack("192.0.2.7", 1_010), Response::Enforce, &ENFORCE);
+    assert_eq!(minutes(&first.decisions[0]), 10);
+    decider.decide(&attack("192.0.2.7", 1_700), Response::Enforce, &MONITOR);
+    let second = decider.decide(&attack("192.0.2.7", 1_710), Response::Enforce, &ENFORCE);
+    assert_eq!(minutes(&second.decisions[0]), 20);
+}
+
 /// Blocked for ten minutes, it goes on: blocked again with the next signal, for twice as long.
 #[test]
 fn who_goes_on_after_a_block_is_blocked_for_twice_as_long() {

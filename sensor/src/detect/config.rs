@@ -133,8 +133,8 @@ impl Config {
         let mut site_times = Self::default().site_times;
         detect.integer("site_times", 0..=1_000, &mut site_times);
         let table = |threat: Threat| detect.section(threat.slug()).about(threat.meaning());
-        let [guess, spray, stuff] =
-            [Threat::BruteForce, Threat::PasswordSpraying, Threat::CredentialStuffing].map(table);
+        let logins = [Threat::BruteForce, Threat::PasswordSpraying, Threat::CredentialStuffing];
+        let [guess, spray, stuff] = logins.map(table);
         let [rate, walk, probe, slow, evasion, shed] = [
             Threat::RequestRate,
             Threat::Enumeration,
@@ -150,10 +150,7 @@ impl Config {
         let distributed = stuff.section("distributed").about(ABOUT_DISTRIBUTED);
         let mut config = Self {
             preset,
-            responses: BTreeMap::new(),
-            seed: None,
             site_times,
-            clients: ClientPrefixes::default(),
             request_rate: request_rate::Config::read(&rate),
             enumeration: enumeration::Config::read(&walk, preset),
             scanner: scanner::Config::read(&probe, preset),
@@ -164,6 +161,7 @@ impl Config {
             password_spraying: password_spraying::Config::read(&spray, preset),
             credential_stuffing: credential_stuffing::Config::read(&stuff, preset),
             distributed: distributed::Config::read(&distributed, preset),
+            ..Self::default()
         };
         distributed.finish();
         let [takeover, rates, errors, latencies] = others;

@@ -208,9 +208,25 @@ fn is_over(case: &Case, now: Timestamp) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::decide::signal;
+    use crate::detect::Evidence;
 
     const SECOND: u64 = 1;
+
+    fn signal(client: &str, seconds: u64) -> Signal {
+        Signal {
+            at: at(seconds),
+            threat: Threat::BruteForce,
+            severity: Severity::High,
+            confidence: 0.9,
+            subject: Subject::Client(client.parse().unwrap()),
+            offenders: Vec::new(),
+            summary: String::new(),
+            evidence: Evidence::default(),
+            window: (at(0), at(seconds)),
+            decided: None,
+            growth: Growth::default(),
+        }
+    }
 
     fn who(address: &str) -> Offender {
         Offender { client: address.parse().unwrap(), proxied: false }

@@ -20,19 +20,23 @@ use sensor_common::limit::{Quota, Rate, Step};
 use super::config::Sources;
 use super::ongoing::Ongoing;
 use super::recent::Recent;
-use super::{Detector, Evidence, Growth, Offender, Sample, Severity, Signal, Subject, Threat, Usage};
+use super::{Detector, Offender, Sample, Signal, Subject, Threat, Usage};
 use crate::clock::Timestamp;
 use crate::event::{Event, Exchange};
 use crate::identity::KeyedHash;
 use crate::prefix::ClientNet;
 
+mod carried;
 mod config;
+mod incident;
 #[cfg(test)]
 mod tests;
 
+use carried::Carried;
 #[cfg(test)]
 use config::RATE;
 pub use config::{Config, Limits};
+use incident::{Incident, signal};
 
 /// Without a request over the limit for so long, an incident is over.
 const CALM: Duration = Duration::from_secs(300);
@@ -43,25 +47,8 @@ const KEEP: Duration = Duration::from_secs(3_600);
 /// Clock steps back that may be mere disorder.
 const DISORDER: Duration = Duration::from_secs(5);
 
-/// An attack rather than a slip, where so many bursts are over the limit within one incident.
-const BURSTS: u64 = 10;
-
-/// And at least so many requests.
-const MANY: u64 = 100;
-
 /// Requests for pages of other sites that count as one.
 const FOREIGN: u64 = 4;
-
-/// Clients told apart that use one principal. Beyond that the one with the fewest requests gives its place, and its
-/// count, to the newcomer (A. Metwally, D. Agrawal, A. El Abbadi, "Efficient computation of frequent and top-k elements
-/// in data streams", 2005).
-const MAX_CLIENTS: usize = 32;
-
-/// Clients named in evidence.
-const NAMED: usize = 8;
-
-/// Principals of one address that may be one person's.
-const FEW: usize = 4;
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 enum Actor {
@@ -102,67 +89,6 @@ impl UsedBy {
         };
     }
 }
-
-/// A client's part in an incident.
-#[derive(Clone, Copy)]
-struct Share {
-    client: ClientNet,
-    /// Requests since the incident began, within the limit or not.
-    requests: u64,
-    offends: bool,
-}
-
-/// Requests over a limit.
-struct Incident {
-    began: Timestamp,
-    last: Timestamp,
-    exceeded: u64,
-    told: Option<Severity>,
-    clients: Vec<Share>,
-    samples: Vec<Sample>,
-}
-
-/// What a client's requests carried: the principals of one person, or of more.
-#[derive(Clone, Copy, Default)]
-struct Carried {
-    /// Each with its requests; `None` for those without a principal.
-    each: [(Option<KeyedHash>, u32); FEW],
-    used: usize,
-    /// Requests of further principals.
-    others: u32,
-}
-
-impl Carried {
-    fn note(&mut self, principal: Option<KeyedHash>) {
-        let count = match self.each.iter_mut().take(self.used).find(|(known, _)| *known == principal) {
-            Some((_, count)) => count,
-            None => match self.each.get_mut(self.used) {
-                Some(free) => {
-                    self.used = self.used.saturating_add(1);
-                    free.0 = principal;
-                    &mut free.1
-                }
-                None => &mut self.others,
-            },
-        };
-        *count = count.saturating_add(1);
-        if *count >= HALVED_AT {
-            self.each.iter_mut().for_each(|(_, count)| *count /= 2);
-            self.others /= 2;
-        }
-    }
-
-    /// Whether what a client asks for is mostly one principal's, and the rest may be the same person's.
-    fn is_mostly(&self, principal: KeyedHash) -> bool {
-        let all = self.each.iter().fold(self.others, |sum, (_, count)| sum.saturating_add(*count));
-        let its = self.each.iter().take(self.used).find(|(known, _)| *known == Some(principal));
-        let its = its.map_or(0, |(_, count)| *count);
-        self.others == 0 && its.saturating_mul(2) >= all
-    }
-}
-
-/// Counts of what a client carries are halved then, so that they follow what it does.
-const HALVED_AT: u32 = 1_024;
 
 struct Limit {
     rate: Rate,
@@ -384,91 +310,6 @@ impl Account {
         incident.exceeded = incident.exceeded.saturating_add(1);
         Sample::keep(&mut incident.samples, exchange);
         incident
-    }
-}
-
-impl Incident {
-    const fn new(now: Timestamp) -> Self {
-        Self { began: now, last: now, exceeded: 0, told: None, clients: Vec::new(), samples: Vec::new() }
-    }
-
-    /// Counts a client's request. `beyond`: it is over the limit by itself. Whether it is an offender: it is told of no
-    /// more than it used up.
-    fn share(&mut self, client: ClientNet, beyond: bool) -> bool {
-        if !self.clients.iter().any(|share| share.client == client) {
-            let fresh = Share { client, requests: 0, offends: false };
-            if self.clients.len() < MAX_CLIENTS {
-                self.clients.push(fresh);
-            } else if let Some(least) = self.clients.iter_mut().min_by_key(|share| share.requests) {
-                *least = Share { requests: least.requests, ..fresh };
-            }
-        }
-        let all = self.clients.iter().fold(1_u64, |sum, share| sum.saturating_add(share.requests));
-        let clients = u64::try_from(self.clients.len()).unwrap_or(u64::MAX);
-        let Some(share) = self.clients.iter_mut().find(|share| share.client == client) else { return false };
-        share.requests = share.requests.saturating_add(1);
-        beyond && share.requests.saturating_mul(clients).saturating_mul(2) >= all
-    }
-
-    /// How bad it is, and whether that, or who does it, is news.
-    fn judge(&mut self, limit: &Limit, (client, offends): (ClientNet, bool)) -> (Severity, bool) {
-        let many = limit.rate.burst().saturating_mul(BURSTS).max(MANY);
-        let severity = if self.exceeded >= many { Severity::High } else { Severity::Medium };
-        let worse = self.told.is_none_or(|told| told < severity);
-        self.told = self.told.max(Some(severity));
-        let share = self.clients.iter_mut().find(|share| share.client == client);
-        let joins = offends && share.is_some_and(|share| !std::mem::replace(&mut share.offends, true));
-        (severity, worse || joins)
-    }
-
-    /// The clients by their shares, the largest first.
-    fn shares(&self) -> String {
-        let all = self.clients.iter().fold(0_u64, |sum, share| sum.saturating_add(share.requests)).max(1);
-        let mut shares = self.clients.clone();
-        shares.sort_by_key(|share| (std::cmp::Reverse(share.requests), share.client));
-        let texts = shares.iter().take(NAMED).map(|share| {
-            let percent = share.requests.saturating_mul(100).checked_div(all).unwrap_or_default();
-            format!("{} {percent}%", share.client)
-        });
-        texts.collect::<Vec<_>>().join(", ")
-    }
-}
-
-fn signal(
-    incident: &Incident,
-    limit: &Limit,
-    subject: Subject,
-    severity: Severity,
-    offenders: Vec<Offender>,
-    exchange: &Exchange<'_>,
-) -> Signal {
-    let now = exchange.seen;
-    let rate = limit.rate.to_string();
-    let exceeded = incident.exceeded;
-    let evidence = Evidence::default()
-        .with("limit", rate.as_str())
-        .with("over_limit", exceeded)
-        .with("clients", incident.clients.len())
-        .with("clients_by_share", incident.shares().as_str())
-        .with("route", exchange.route.unwrap_or_default())
-        .showing(incident.samples.iter().cloned());
-    let from = match (&subject, incident.clients.len()) {
-        (Subject::Principal(_), 1) => format!(" from {}", exchange.client),
-        (Subject::Principal(_), clients) => format!(" from {clients} addresses ({})", incident.shares()),
-        _ => String::new(),
-    };
-    Signal {
-        at: now,
-        threat: Threat::RequestRate,
-        severity,
-        confidence: 1.0,
-        summary: format!("{subject} sends more than {rate} requests{from}: {exceeded} over the limit so far"),
-        subject,
-        offenders,
-        evidence,
-        window: (incident.began, now),
-        decided: None,
-        growth: Growth::default(),
     }
 }
 

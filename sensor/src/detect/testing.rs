@@ -105,6 +105,7 @@ impl Attempt {
             route: Some("/login"),
             status: Some(if self.succeeds { 200 } else { 401 }),
             login: Some(Login {
+                session: None,
                 unread: false,
                 user: Some(names.user(self.user)),
                 password: Some(names.password(self.password)),

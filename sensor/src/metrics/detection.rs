@@ -103,10 +103,12 @@ fn about_decisions(detection: &Detection) -> Vec<MetricFamily> {
             ALERTS.metric(&[("detector", threat.slug()), ("severity", severity.label())], count)
         })
     });
+    // The mild ones only while there are some: rules and panels ask for the others, which are never absent.
     let open = Threat::ALL.into_iter().flat_map(|threat| {
-        Severity::ALL.map(|severity| {
-            let count = detection.open.get(&(threat, severity)).copied().unwrap_or(0);
-            INCIDENTS.metric(&[("detector", threat.slug()), ("severity", severity.label())], count)
+        Severity::ALL.into_iter().filter_map(move |severity| {
+            let count = detection.open.get(&(threat, severity)).copied();
+            let count = count.or((severity >= Severity::Medium).then_some(0))?;
+            Some(INCIDENTS.metric(&[("detector", threat.slug()), ("severity", severity.label())], count))
         })
     });
     let limits = Threat::ALL.map(|threat| {

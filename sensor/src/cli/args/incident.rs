@@ -1,13 +1,17 @@
 //! Flags about incidents and accounts.
 
-use std::time::Duration;
-
-use clap::Args;
+use clap::{Args, Subcommand};
 use ipnet::IpNet;
 
-use super::{Remote, parse_time};
+use super::{Remote, When};
 use crate::decide::RecordId;
 use crate::prefix;
+
+#[derive(Debug, Subcommand)]
+pub(in crate::cli) enum AlertsCommand {
+    /// Send a test alert by every way out that is configured, and say what became of it
+    Test(Remote),
+}
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct IncidentsArgs {
@@ -16,9 +20,12 @@ pub(in crate::cli) struct IncidentsArgs {
     /// Only those that go on
     #[arg(long)]
     pub(in crate::cli) open: bool,
-    /// Only those that went on within this time, such as 1h
-    #[arg(long, value_name = "DURATION", value_parser = parse_time)]
-    pub(in crate::cli) since: Option<Duration>,
+    /// Only those that went on since then: 1h, or a date in UTC such as 2026-11-28 or 2026-11-28T10:30
+    #[arg(long, value_name = "TIME", value_parser = str::parse::<When>)]
+    pub(in crate::cli) since: Option<When>,
+    /// Only those that began before then
+    #[arg(long, value_name = "TIME", value_parser = str::parse::<When>)]
+    pub(in crate::cli) until: Option<When>,
     /// Only those that this client or network takes part in
     #[arg(long, value_name = "CIDR", value_parser = prefix::parse)]
     pub(in crate::cli) client: Option<IpNet>,

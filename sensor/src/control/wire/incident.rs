@@ -85,6 +85,18 @@ pub struct Preview {
     pub clients: Vec<ClientRow>,
 }
 
+/// What became of a test alert on one way out.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct WayReport {
+    /// `output` or `webhook`.
+    pub way: String,
+    /// Whether it was taken.
+    pub sent: bool,
+    /// Why not, in the receiver's words where it has some.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trouble: Option<String>,
+}
+
 /// What a preview is about.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -6,7 +6,7 @@ mod role;
 mod routes;
 mod ssh;
 
-pub use incident::{AccountReport, IncidentBlocks, LeftAlone, Mark, Preview, Target, Typed};
+pub use incident::{AccountReport, IncidentBlocks, LeftAlone, Mark, Preview, Target, Typed, WayReport};
 pub use report::{
     AlertExplanation, AllowRow, BlockAdded, BlockRow, ClientRow, Confirmed, Explanation, HttpReport,
     InterfaceReport, LimitRow, Losses, ModeReport, PendingRow, Rates, Reloaded, Removed, StatusReport,
@@ -104,6 +104,8 @@ pub enum Request {
         /// What would be blocked.
         target: Target,
     },
+    /// [`WayReport`]s: sends a test alert by every way out.
+    AlertsTest,
     /// [`AccountReport`]
     Account {
         /// The account's name.

@@ -136,6 +136,9 @@ pub struct Losses {
     pub unparsed: u64,
     /// Failed writes of the state file.
     pub state_write_errors: u64,
+    /// Alerts that a way out did not take, or had no room for.
+    #[serde(default)]
+    pub alerts_undelivered: u64,
 }
 
 /// `sensor status`

@@ -33,6 +33,7 @@ impl Request {
             | Self::Confirm
             | Self::BlockAdd { .. }
             | Self::BlockIncident { .. }
+            | Self::AlertsTest
             // Whoever may hash names finds out which of them are in records.
             | Self::Account { .. }
             | Self::BlockRemove { .. }

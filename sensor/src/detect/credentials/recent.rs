@@ -35,6 +35,8 @@ pub(crate) struct Seen {
     pub(crate) route: Arc<str>,
     method: Option<&'static str>,
     status: Option<u16>,
+    /// What the session that it began stands for.
+    pub(crate) session: Option<KeyedHash>,
 }
 
 /// A ring of them.
@@ -66,6 +68,7 @@ impl Recent {
             route: Arc::clone(&attempt.route),
             method: attempt.exchange.method,
             status: attempt.exchange.status,
+            session: attempt.exchange.login.and_then(|login| login.session),
         });
     }
 

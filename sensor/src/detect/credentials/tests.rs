@@ -235,3 +235,19 @@ fn who_goes_on_after_a_block_is_an_offender_again_at_once() {
     engine.advance(millis(resumed + 20_000), &mut slip);
     assert_eq!(offenders(&slip), 0, "{slip:?}");
 }
+
+/// What an operator has to end is named: the session that the attacker's login began.
+#[test]
+fn a_takeover_names_the_session_to_end() {
+    let (mut engine, names) = (engine(), Names::new());
+    let stuff = |number: u64| Try { at: number * 333, client: address(7), user: number, ..attempt(number) };
+    let mut signals = feed(&mut engine, &names, (0..100).map(stuff));
+    let mut exchange = Try { succeeds: true, ..stuff(100) }.exchange(&names);
+    let session = crate::detect::made_up::api_key(9);
+    exchange.login.as_mut().unwrap().session = Some(session);
+    signals.clear();
+    engine.observe(&Event::Exchange(&exchange), &mut signals);
+    let takeover = signals.iter().find(|signal| signal.threat == Threat::AccountTakeover).unwrap();
+    assert_eq!(takeover.evidence.numbers["session"], session.to_string().as_str().into());
+    assert!(takeover.summary.contains(&session.to_string()), "{}", takeover.summary);
+}

@@ -5,6 +5,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::config::{Document, Section};
+use crate::detect::Severity;
 use crate::detect::made_up::{api_key, at_ms, exchange, net, observe, sources};
 use crate::detect::testing::News;
 
