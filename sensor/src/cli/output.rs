@@ -121,7 +121,8 @@ pub(super) fn status(report: &StatusReport) -> String {
 
 /// What passes and is not seen: ports that speak TLS. `sensor doctor` says what to do.
 fn unseen(report: &HttpReport) -> String {
-    let ports: Vec<String> = report.tls_ports.keys().take(8).map(u16::to_string).collect();
+    let dark = report.tls.iter().filter(|(_, counts)| counts.dark() > 0);
+    let ports: Vec<String> = dark.take(8).map(|(port, _)| port.to_string()).collect();
     if ports.is_empty() { String::new() } else { format!("; TLS, not seen: ports {}", ports.join(", ")) }
 }
 

@@ -177,7 +177,7 @@ impl Engine {
                 failures_uncounted: told.failures_uncounted,
                 log_errors: told.log_errors,
                 forwarding_untrusted: seen.identities.untrusted(),
-                tls_ports: seen.tls_ports.clone(),
+                tls: seen.tls_ports.clone(),
                 forwarders: seen.forwarders.clone(),
             }
         }))

@@ -62,8 +62,8 @@ fn spoken(listening: &BTreeSet<u16>, http: &HttpReport) -> Finding {
 
 /// A port that speaks TLS is protected by packet and connection limits alone.
 fn encrypted(listening: &BTreeSet<u16>, http: &HttpReport) -> Option<Finding> {
-    let here = http.tls_ports.iter().filter(|(port, _)| listening.contains(port));
-    let (ports, counts): (BTreeSet<u16>, Vec<u64>) = here.map(|(port, count)| (*port, *count)).unzip();
+    let here = http.tls.iter().filter(|(port, counts)| listening.contains(port) && counts.dark() > 0);
+    let (ports, counts): (BTreeSet<u16>, Vec<u64>) = here.map(|(port, counts)| (*port, counts.dark())).unzip();
     if ports.is_empty() {
         return None;
     }
@@ -118,6 +118,7 @@ mod tests {
     use super::super::finding::{Severity, check};
     use super::*;
     use crate::identity::Forwarder;
+    use crate::tls::PortCounts;
 
     #[test]
     fn ports_that_speak_http_are_told_apart() {
@@ -145,7 +146,10 @@ mod tests {
                 Some("ports 443, 8443 speak TLS (13 connections seen): their"),
             ),
         ] {
-            let report = HttpReport { tls_ports: ports.iter().copied().collect(), ..HttpReport::default() };
+            let dark = |(port, dark_library): &(u16, u64)| {
+                (*port, PortCounts { connections: *dark_library, dark_library: *dark_library, ..PortCounts::default() })
+            };
+            let report = HttpReport { tls: ports.iter().map(dark).collect(), ..HttpReport::default() };
             let finding = encrypted(&listening, &report);
             assert_eq!(finding.is_some(), expected.is_some(), "{finding:?}");
             if let Some((finding, expected)) = finding.zip(expected) {

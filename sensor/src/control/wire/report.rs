@@ -11,6 +11,7 @@ use crate::confine::Confinement;
 use crate::decide::{Alert, AuditEntry};
 use crate::enforce::{Limits, Mode, Origin, Scope};
 use crate::identity::Forwarder;
+use crate::tls::PortCounts;
 use crate::kernel::{Presence, XdpMode};
 use crate::metrics::Degraded;
 
@@ -100,9 +101,9 @@ pub struct HttpReport {
     /// Records that could not be written to the log of exchanges.
     #[serde(default)]
     pub log_errors: u64,
-    /// Connections that began in TLS, by port: what they say is not seen.
+    /// Connections in TLS, by port: decrypted, dark, and why.
     #[serde(default)]
-    pub tls_ports: BTreeMap<u16, u64>,
+    pub tls: BTreeMap<u16, PortCounts>,
     /// Exchanges whose peer told another client's address and is no trusted proxy.
     #[serde(default)]
     pub forwarding_untrusted: u64,
