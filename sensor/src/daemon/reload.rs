@@ -35,7 +35,7 @@ impl Config {
             ("xdp", self.xdp != new.xdp),
             ("clients.max_*, clients.doorkeeper", self.capacities != new.capacities),
             ("clients.ipv4_prefix, clients.ipv6_prefix", self.tuning != new.tuning),
-            ("http, identity, login, routes", self.sense != new.sense),
+            ("http, tls, identity, login, routes", self.sense != new.sense),
             ("detect, but for responses", self.detect != new.detect),
             ("store, alerts", (&self.store, &self.notify) != (&new.store, &new.notify)),
             ("web, control, paths", self.paths != new.paths || groups(self) != groups(new)),

@@ -145,6 +145,11 @@ impl<O: Observer> Pipeline<O> {
         self.streams.segment(segment)
     }
 
+    /// Whether secrets come from somewhere.
+    pub const fn expect_secrets(&mut self, are_expected: bool) {
+        self.streams.protocol_mut().set_has_source(are_expected);
+    }
+
     /// A secret has come; what the source of the segments should be told of the connection that waited for it.
     pub fn secret(&mut self, secret: Secret, now: Timestamp) -> Option<Instruction> {
         let (client, server) = self.streams.protocol_mut().learn(secret, now)?;

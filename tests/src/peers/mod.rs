@@ -11,4 +11,5 @@ pub mod prometheus;
 pub mod raw;
 pub mod raw_tcp;
 pub mod spoof;
+pub mod tls;
 pub mod udp;

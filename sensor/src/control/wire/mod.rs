@@ -7,7 +7,7 @@ mod ssh;
 
 pub use report::{
     AlertExplanation, AllowRow, BlockRow, ClientRow, Confirmed, Explanation, HttpReport, InterfaceReport,
-    LimitRow, Losses, ModeReport, PendingRow, Rates, Reloaded, Removed, StatusReport,
+    LimitRow, Losses, ModeReport, PendingRow, Rates, Reloaded, Removed, SecretsReport, StatusReport,
 };
 
 pub use role::Role;
