@@ -14,6 +14,7 @@ use super::observing::Observing;
 use super::operators::Operators;
 use super::recall::Recalled;
 use super::responder::{Details, Responder};
+use super::secrets::Secrets;
 use super::sensing::Sensing;
 use super::source::ConfigSource;
 use super::supervisor;
@@ -55,6 +56,8 @@ pub(super) struct Engine {
     pub(super) sensing: Option<Sensing>,
     /// What the thread that sees HTTP is going to have.
     pub(super) mirror: Option<(Mirror, SegmentRings)>,
+    /// Its sources of secrets.
+    pub(super) secrets: Secrets,
     /// The log that it is going to write.
     pub(super) exchange_log: Option<File>,
     pub(super) responder: Responder,
@@ -154,6 +157,7 @@ impl Engine {
             counts: Counts::from(now),
             sensing: None,
             mirror: None,
+            secrets: Secrets::default(),
             exchange_log: None,
             responder,
             web,

@@ -179,7 +179,8 @@ impl Engine {
                 failures_uncounted: told.failures_uncounted,
                 log_errors: told.log_errors,
                 forwarding_untrusted: seen.identities.untrusted(),
-                tls_ports: seen.tls_ports.clone(),
+                tls: seen.tls_ports.clone(),
+                tls_secrets: told.secrets.clone(),
                 forwarders: seen.forwarders.clone(),
             }
         }))
