@@ -305,12 +305,19 @@ impl Account {
         if incident.samples.len() < Evidence::MAX_SAMPLES {
             incident.samples.push(Sample::of(exchange));
         }
-        let many = limit.rate.burst().saturating_mul(BURSTS).max(MANY);
-        let severity = if incident.exceeded >= many { Severity::High } else { Severity::Medium };
+        let severity = if incident.exceeded >= many(limit.rate) { Severity::High } else { Severity::Medium };
         let worse = incident.told.is_none_or(|told| told < severity);
         incident.told = incident.told.max(Some(severity));
         (worse || is_new).then_some(severity)
     }
+}
+
+/// Requests over a limit from which on they are many. A burst that is the count, since none was written, is no measure of
+/// haste: it may be what an hour brings. What the rate admits in a second takes its place.
+fn many(rate: Rate) -> u64 {
+    let seconds = rate.period().nanoseconds().div_ceil(1_000_000_000);
+    let burst = if rate.burst() == rate.count() { rate.count().div_ceil(seconds) } else { rate.burst() };
+    burst.saturating_mul(BURSTS).max(MANY)
 }
 
 impl Incident {

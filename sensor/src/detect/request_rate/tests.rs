@@ -171,3 +171,12 @@ proptest! {
         prop_assert!(at_ms(before) < at_ms(2_000_000_000));
     }
 }
+
+#[test]
+fn a_rate_without_a_burst_is_exceeded_by_many_as_soon_as_before() {
+    for (rate, expected) in
+        [("100/min", 100), ("6000/min", 1_000), ("100/s", 1_000), ("600/min:300", 3_000), ("10/min:5", 100)]
+    {
+        assert_eq!(many(rate.parse().unwrap()), expected, "{rate}");
+    }
+}
