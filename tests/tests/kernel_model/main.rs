@@ -59,7 +59,7 @@ fn run(cases: u32, compare: impl Fn(Schedule) -> Result<(), TestCaseError>) {
     let rng_algorithm = RngAlgorithm::XorShift;
     let config = Config { cases, failure_persistence: None, rng_algorithm, ..Config::default() };
     let outcome = TestRunner::new(config).run(&schedule::schedules(), compare);
-    outcome.unwrap_or_else(|error| std::panic::panic_any(error.to_string()));
+    assert!(outcome.is_ok(), "{}", outcome.err().map(|error| error.to_string()).unwrap_or_default());
 }
 
 /// The program, and what earlier cases left in it.

@@ -26,8 +26,8 @@ rm -f "$root/etc/resolv.conf"
 cp /etc/resolv.conf "$root/etc/resolv.conf"
 cp /etc/hosts "$root/etc/hosts"
 for sources in sources.list sources.list.d apt.conf.d keyrings trusted.gpg.d auth.conf.d; do
+    rm -rf "$root/etc/apt/$sources"
     if [ -e "/etc/apt/$sources" ]; then
-        rm -rf "$root/etc/apt/$sources"
         cp -a "/etc/apt/$sources" "$root/etc/apt/$sources"
     fi
 done
