@@ -33,6 +33,7 @@ mod reload;
 mod reports;
 mod responder;
 mod routes;
+mod rules;
 mod run;
 mod scrape;
 mod secrets;

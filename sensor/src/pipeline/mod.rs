@@ -278,8 +278,7 @@ impl<O: Observer> http::Sink for Finish<O> {
         let login = self.identifier.login(exchange, route);
         let (read, uncounted) = self.identifier.further();
         let cross_site = identity.cross_site && request.is_some_and(Identifier::browsers_send);
-        let duration = exchange.duration();
-        let redactor = &self.redactor;
+        let (duration, redactor) = (exchange.duration(), &self.redactor);
         let agent = told.and_then(|request| request.user_agent());
         let content_type = told.and_then(|request| request.message().content_type());
         let event = Exchange {
