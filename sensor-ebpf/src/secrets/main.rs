@@ -82,13 +82,8 @@ fn sensor_derive(context: ProbeContext) -> u32 {
 #[inline(always)]
 fn hand_on(parameters: u64) -> Option<()> {
     let found = find(parameters)?;
-    let mut record = SecretRecord {
-        kind: 0,
-        secret_length: 0,
-        data_length: 0,
-        secret: [0; SECRET_BYTES],
-        data: [0; 64],
-    };
+    let mut record =
+        SecretRecord { kind: 0, secret_length: 0, data_length: 0, secret: [0; SECRET_BYTES], data: [0; 64] };
     if found.label.at == 0 || found.secret.at == 0 {
         return Some(());
     }

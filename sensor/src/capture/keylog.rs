@@ -127,10 +127,9 @@ fn secret_of(label: Label, random: &[u8], secret: &[u8]) -> Option<Secret> {
     let secret = unhex(secret)?;
     let fits = match label {
         Label::Master => secret.len() == 48,
-        Label::ClientEarly
-        | Label::ServerHandshake
-        | Label::ClientApplication
-        | Label::ServerApplication => matches!(secret.len(), 32 | 48),
+        Label::ClientEarly | Label::ServerHandshake | Label::ClientApplication | Label::ServerApplication => {
+            matches!(secret.len(), 32 | 48)
+        }
     };
     let secret = SecretBytes::new(&secret).filter(|_| fits)?;
     Some(Secret::Logged { label, random, secret })

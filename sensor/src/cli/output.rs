@@ -123,7 +123,11 @@ pub(super) fn status(report: &StatusReport) -> String {
 fn unseen(report: &HttpReport) -> String {
     let dark = report.tls.iter().filter(|(_, counts)| counts.dark() > 0);
     let ports: Vec<String> = dark.take(8).map(|(port, _)| port.to_string()).collect();
-    if ports.is_empty() { String::new() } else { format!("; TLS that is not read: ports {}", ports.join(", ")) }
+    if ports.is_empty() {
+        String::new()
+    } else {
+        format!("; TLS that is not read: ports {}", ports.join(", "))
+    }
 }
 
 fn http(report: &HttpReport) -> String {

@@ -41,7 +41,8 @@ pub(super) fn replay(args: &ReplayArgs, json: bool) -> Result<ExitCode> {
     };
     // Where a table is full, what goes must not depend on the process.
     config.sense.pipeline.streams.seed = Some(0);
-    config.sense.pipeline.tls = tls::Config { has_source: true, keeps_secrets: true, secrets: 1 << 20, ..config.sense.pipeline.tls };
+    config.sense.pipeline.tls =
+        tls::Config { has_source: true, keeps_secrets: true, secrets: 1 << 20, ..config.sense.pipeline.tls };
     let out = stdout();
     let format = match (args.exchanges, json) {
         (false, _) => Format::None,
@@ -100,7 +101,10 @@ fn read_keylog(path: &Path, pipeline: &mut Pipeline<Printer<impl Write>>) -> Res
         bail!("{} is no key log in NSS format: {malformed} lines, and none has a secret", path.display());
     }
     if malformed > 0 {
-        complain(format!("sensor: {}: {malformed} lines that are no secrets are passed over", path.display()));
+        complain(format!(
+            "sensor: {}: {malformed} lines that are no secrets are passed over",
+            path.display()
+        ));
     }
     Ok(())
 }

@@ -52,8 +52,9 @@ impl KeyLogs {
         let mut files: Vec<Followed> = paths.iter().map(|path| Followed::new(path.clone())).collect();
         files.iter_mut().for_each(|file| file.look(true));
         let others = shared.clone();
-        let thread =
-            std::thread::Builder::new().name("key logs".to_owned()).spawn(move || follow(files, &sender, &others));
+        let thread = std::thread::Builder::new()
+            .name("key logs".to_owned())
+            .spawn(move || follow(files, &sender, &others));
         Ok(Self { secrets, shared, thread: Some(thread.context("no thread to follow key logs with")?) })
     }
 
@@ -215,7 +216,8 @@ mod tests {
         fs::write(&path, line(1)).unwrap();
         let logs = KeyLogs::start(&[path.clone()]).unwrap();
         let mut file = OpenOptions::new().append(true).open(&path).unwrap();
-        let (start, end) = line(2).split_at(40).into();
+        let second = line(2);
+        let (start, end) = second.split_at(40);
         file.write_all(start.as_bytes()).unwrap();
         file.write_all(end.as_bytes()).unwrap();
         wait_for(&logs, &[2]);

@@ -8,8 +8,8 @@ use tracing::{info, warn};
 
 use super::keylogs::KeyLogs;
 use crate::capture::secret::Secret;
-use crate::control::wire::SecretsReport;
 use crate::config::{Form, Section};
+use crate::control::wire::SecretsReport;
 use crate::kernel::{self, Library, SecretEvents, SecretProbe};
 
 /// Whether TLS is read, and by what secrets.
@@ -43,7 +43,7 @@ impl TlsConfig {
         tls.explain::<Self>();
         tls.boolean("enabled", &mut config.enabled);
         tls.boolean("probe", &mut config.probe);
-        tls.list("keylog", &Form::path("/run/nginx/keys.log"), &mut config.keylog);
+        tls.list("keylog", &Form::path("/var/log/nginx/keys.log"), &mut config.keylog);
         tls.finish();
         config
     }

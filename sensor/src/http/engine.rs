@@ -10,8 +10,8 @@ use super::inflation::Allowance;
 use super::pool::Pool;
 use super::preamble::pass_proxy;
 use crate::clock::Timestamp;
-use crate::tls::{self, Application};
 use crate::stream::{Advice, CloseCause, Look, Missing, Opening, Protocol, Side};
+use crate::tls::{self, Application};
 
 /// HTTP/1 as a protocol of the stream room.
 #[derive(Debug)]

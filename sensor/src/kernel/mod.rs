@@ -46,7 +46,9 @@ pub use config::{Capacities, ClientPrefixes};
 pub use connection::{ConnectionOwners, peer_groups};
 pub use counters::{Counters, LabelledCounter, combinations};
 pub use error::KernelError;
-pub use library::{Library, library_directories, of_processes as libraries_of_processes, of_system as libraries_of_system};
+pub use library::{
+    Library, library_directories, of_processes as libraries_of_processes, of_system as libraries_of_system,
+};
 pub use link::{LinkFacts, link_facts};
 pub use listening::{Listener, listeners, listening_ports, owners_of_listeners};
 pub use load::{Dataplane, LoadOptions};

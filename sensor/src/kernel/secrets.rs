@@ -254,9 +254,9 @@ fn load_multi(ebpf: &Ebpf) -> io::Result<OwnedFd> {
 
 fn data_of(map: &aya::maps::Map) -> Option<&MapData> {
     match map {
-        aya::maps::Map::RingBuf(data)
-        | aya::maps::Map::HashMap(data)
-        | aya::maps::Map::PerCpuArray(data) => Some(data),
+        aya::maps::Map::RingBuf(data) | aya::maps::Map::HashMap(data) | aya::maps::Map::PerCpuArray(data) => {
+            Some(data)
+        }
         _ => None,
     }
 }

@@ -29,11 +29,8 @@ pub(super) fn gather(counters: &Counters) -> Vec<MetricFamily> {
     let connections = counters.outcomes().map(|(outcome, count): (Outcome, u64)| {
         TLS_CONNECTIONS.metric(&[("outcome", outcome.label())], count)
     });
-    let records = [
-        ("whole", counters.records),
-        ("prefix", counters.prefixes),
-        ("unreadable", counters.unreadable),
-    ];
+    let records =
+        [("whole", counters.records), ("prefix", counters.prefixes), ("unreadable", counters.unreadable)];
     let records = records.map(|(kind, count)| TLS_RECORDS.metric(&[("kind", kind)], count));
     let secrets = [
         ("taken", counters.secrets),

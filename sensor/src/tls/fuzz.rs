@@ -54,7 +54,8 @@ pub fn connection(data: &[u8]) {
     let mut tls = Tls::new(config, Counter::default());
     let at = |port| Endpoint::new([192, 0, 2, 1].into(), port);
     let mut time = Timestamp::from_unix_micros(1);
-    let opening = Opening { client: at(1), server: at(443), time, interface: 1, midstream: selector & 2 != 0 };
+    let opening =
+        Opening { client: at(1), server: at(443), time, interface: 1, midstream: selector & 2 != 0 };
     let mut state = tls.open(&opening);
     let (mut said, mut stopped) = (0_u64, false);
     while let Some(([step, high, low], after)) = rest.split_first_chunk::<3>() {

@@ -207,7 +207,13 @@ impl<P: Application> Flow<'_, P> {
             if let Some((contents, kind)) = self.open_record(side, sequence, header, payload) {
                 self.found(side, &Number { sequence, is_next: false }, time);
                 self.note_explicit(side, &kept);
-                return self.take_record(side, sequence, payload.get(contents).unwrap_or_default(), kind, time);
+                return self.take_record(
+                    side,
+                    sequence,
+                    payload.get(contents).unwrap_or_default(),
+                    kind,
+                    time,
+                );
             }
             payload.copy_from_slice(&kept);
         }

@@ -160,8 +160,12 @@ impl Keys {
         let text = rest.get_mut(..end.checked_sub(BLOCK)?)?;
         let (blocks, []) = aes::cipher::Block::<aes::Aes128>::slice_as_chunks_mut(text) else { return None };
         match self.cipher.key_bytes() {
-            16 => cbc::Decryptor::<aes::Aes128>::new_from_slices(self.key(), vector).ok()?.decrypt_blocks(blocks),
-            _ => cbc::Decryptor::<aes::Aes256>::new_from_slices(self.key(), vector).ok()?.decrypt_blocks(blocks),
+            16 => cbc::Decryptor::<aes::Aes128>::new_from_slices(self.key(), vector)
+                .ok()?
+                .decrypt_blocks(blocks),
+            _ => cbc::Decryptor::<aes::Aes256>::new_from_slices(self.key(), vector)
+                .ok()?
+                .decrypt_blocks(blocks),
         }
         Some(())
     }

@@ -51,7 +51,12 @@ pub(super) fn master(hash: Hash, handshake: &SecretBytes) -> Option<SecretBytes>
 }
 
 /// A traffic secret: `c e`, `s hs`, `c ap` or `s ap`.
-pub(super) fn traffic(hash: Hash, secret: &SecretBytes, who: &[u8], transcript: &[u8]) -> Option<SecretBytes> {
+pub(super) fn traffic(
+    hash: Hash,
+    secret: &SecretBytes,
+    who: &[u8],
+    transcript: &[u8],
+) -> Option<SecretBytes> {
     let mut label = [0; 16];
     let length = who.len().checked_add(8)?;
     label.get_mut(..who.len())?.copy_from_slice(who);

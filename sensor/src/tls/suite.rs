@@ -10,7 +10,10 @@ pub(super) enum Cipher {
     Aes256Gcm,
     ChaCha20Poly1305,
     /// AES in cipher-block chaining mode, with a message authentication code.
-    Cbc { key: u8, mac: Mac },
+    Cbc {
+        key: u8,
+        mac: Mac,
+    },
 }
 
 /// Message authentication codes of suites with CBC.
@@ -120,7 +123,9 @@ impl Suite {
             (0x0303, 0x003c | 0x0040 | 0x0067 | 0x006c | 0xc023 | 0xc027) => {
                 (Cipher::Cbc { key: 16, mac: Mac::Sha256 }, Hash::Sha256)
             }
-            (0x0303, 0x003d | 0x006a | 0x006b | 0x006d) => (Cipher::Cbc { key: 32, mac: Mac::Sha256 }, Hash::Sha256),
+            (0x0303, 0x003d | 0x006a | 0x006b | 0x006d) => {
+                (Cipher::Cbc { key: 32, mac: Mac::Sha256 }, Hash::Sha256)
+            }
             (0x0303, 0xc024 | 0xc028) => (Cipher::Cbc { key: 32, mac: Mac::Sha384 }, Hash::Sha384),
             _ => return None,
         };

@@ -98,9 +98,18 @@ impl Drop for TlsNginx {
 
 fn certificate(directory: &Path, name: &str, kind: &[&str]) -> Result<()> {
     let mut openssl = Command::new("openssl");
-    openssl.current_dir(directory).args(["req", "-x509", "-nodes", "-days", "30", "-subj", "/CN=test.example"]);
+    openssl.current_dir(directory).args([
+        "req",
+        "-x509",
+        "-nodes",
+        "-days",
+        "30",
+        "-subj",
+        "/CN=test.example",
+    ]);
     openssl.args(["-addext", "subjectAltName=DNS:test.example"]).arg("-newkey").args(kind);
-    let output = openssl.args(["-keyout", &format!("{name}.key"), "-out", &format!("{name}.crt")]).output()?;
+    let output =
+        openssl.args(["-keyout", &format!("{name}.key"), "-out", &format!("{name}.crt")]).output()?;
     ensure!(output.status.success(), "openssl: {}", String::from_utf8_lossy(&output.stderr));
     Ok(())
 }

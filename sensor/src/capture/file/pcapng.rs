@@ -326,12 +326,7 @@ impl Pcapng {
     }
 
     /// A key log, if the secrets are of TLS: the type, the length, the lines.
-    fn secrets(
-        &self,
-        input: &mut Input,
-        block: Block,
-        each: &mut dyn FnMut(Secret),
-    ) -> Result<(), Reason> {
+    fn secrets(&self, input: &mut Input, block: Block, each: &mut dyn FnMut(Secret)) -> Result<(), Reason> {
         let bytes = self.whole(input, block)?;
         let head: &[u8; SECRETS_AT] = bytes.first_chunk().ok_or(block.malformed())?;
         let (words, _) = head.as_chunks::<4>();

@@ -63,7 +63,8 @@ fn spoken(listening: &BTreeSet<u16>, http: &HttpReport) -> Finding {
 /// A port whose TLS cannot be read is protected by packet and connection limits alone.
 fn encrypted(listening: &BTreeSet<u16>, http: &HttpReport) -> Option<Finding> {
     let here = http.tls.iter().filter(|(port, counts)| listening.contains(port) && counts.dark() > 0);
-    let (ports, counts): (BTreeSet<u16>, Vec<u64>) = here.map(|(port, counts)| (*port, counts.dark())).unzip();
+    let (ports, counts): (BTreeSet<u16>, Vec<u64>) =
+        here.map(|(port, counts)| (*port, counts.dark())).unzip();
     if ports.is_empty() {
         return None;
     }
@@ -151,7 +152,14 @@ mod tests {
             ),
         ] {
             let dark = |(port, dark_library): &(u16, u64)| {
-                (*port, PortCounts { connections: *dark_library, dark_library: *dark_library, ..PortCounts::default() })
+                (
+                    *port,
+                    PortCounts {
+                        connections: *dark_library,
+                        dark_library: *dark_library,
+                        ..PortCounts::default()
+                    },
+                )
             };
             let report = HttpReport { tls: ports.iter().map(dark).collect(), ..HttpReport::default() };
             let finding = encrypted(&listening, &report);

@@ -11,9 +11,9 @@ use crate::confine::Confinement;
 use crate::decide::{Alert, AuditEntry};
 use crate::enforce::{Limits, Mode, Origin, Scope};
 use crate::identity::Forwarder;
-use crate::tls::PortCounts;
 use crate::kernel::{Presence, XdpMode};
 use crate::metrics::Degraded;
+use crate::tls::PortCounts;
 
 /// `sensor mode`
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]

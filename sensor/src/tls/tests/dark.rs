@@ -66,7 +66,9 @@ fn secrets_that_nobody_needs_are_dropped() {
 
 #[test]
 fn what_is_no_tls_passes_as_it_is() {
-    for (midstream, first) in [(false, &b"GET / HTTP/1.1\r\n"[..]), (true, b"rest of a body"), (false, b"\x17\x03\x03\0\x20")] {
+    for (midstream, first) in
+        [(false, &b"GET / HTTP/1.1\r\n"[..]), (true, b"rest of a body"), (false, b"\x17\x03\x03\0\x20")]
+    {
         let mut wire = Wire::new(source(), midstream);
         wire.data(Side::Client, first);
         wire.missing(Side::Server, 7);

@@ -53,7 +53,10 @@ impl KeyLog for Log {
 /// An application's messages, in turns.
 pub(super) const TURNS: [(&[u8], &[u8]); 3] = [
     (b"GET /first HTTP/1.1\r\nHost: a\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"),
-    (b"POST /second HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello", b"HTTP/1.1 204 No Content\r\n\r\n"),
+    (
+        b"POST /second HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello",
+        b"HTTP/1.1 204 No Content\r\n\r\n",
+    ),
     (b"GET /third HTTP/1.1\r\nHost: a\r\n\r\n", b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"),
 ];
 
@@ -68,7 +71,8 @@ pub(super) fn talk(suite: SupportedCipherSuite, turns: &[(&[u8], &[u8])]) -> Tal
     let versions = [suite.version()];
     let mut roots = RootCertStore::empty();
     roots.add(chain[0].clone()).unwrap();
-    let client = ClientConfig::builder_with_provider(provider.clone()).with_protocol_versions(&versions).unwrap();
+    let client =
+        ClientConfig::builder_with_provider(provider.clone()).with_protocol_versions(&versions).unwrap();
     let mut client = client.with_root_certificates(roots).with_no_client_auth();
     let log = Arc::new(Log::default());
     client.key_log = log.clone();
@@ -100,7 +104,8 @@ pub(super) fn talk(suite: SupportedCipherSuite, turns: &[(&[u8], &[u8])]) -> Tal
 /// Brings what each side has to say to the other one.
 fn move_all((client, server): &mut (Connection, Connection), talk: &mut Talk) {
     for side in [Side::Client, Side::Server, Side::Client] {
-        let (from, to) = if side == Side::Client { (&mut *client, &mut *server) } else { (&mut *server, &mut *client) };
+        let (from, to) =
+            if side == Side::Client { (&mut *client, &mut *server) } else { (&mut *server, &mut *client) };
         while from.wants_write() {
             let mut bytes = Vec::new();
             from.write_tls(&mut bytes).unwrap();
@@ -266,5 +271,9 @@ pub(super) fn ends() -> (Endpoint, Endpoint) {
 
 /// What `suite.version()` is called in records.
 pub(super) fn version_of(suite: SupportedCipherSuite) -> TlsVersion {
-    if suite.version().version == rustls::ProtocolVersion::TLSv1_3 { TlsVersion::Tls13 } else { TlsVersion::Tls12 }
+    if suite.version().version == rustls::ProtocolVersion::TLSv1_3 {
+        TlsVersion::Tls13
+    } else {
+        TlsVersion::Tls12
+    }
 }

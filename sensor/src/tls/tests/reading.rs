@@ -90,11 +90,12 @@ proptest! {
 
 /// A ClientHello with these suites, extensions and signature algorithms, as a browser sends it.
 fn hello(suites: &[u16], extensions: &[(u16, Vec<u8>)]) -> Vec<u8> {
-    let numbers = |numbers: &[u16]| numbers.iter().flat_map(|number| number.to_be_bytes()).collect::<Vec<u8>>();
+    let numbers =
+        |numbers: &[u16]| numbers.iter().flat_map(|number| number.to_be_bytes()).collect::<Vec<u8>>();
     let long = |bytes: Vec<u8>| [&u16::try_from(bytes.len()).unwrap().to_be_bytes()[..], &bytes].concat();
-    let listed = extensions.iter().flat_map(|(kind, contents)| [numbers(&[*kind]), long(contents.clone())].concat());
-    let parts =
-        [vec![3, 3], vec![7; 32], vec![0], long(numbers(suites)), vec![1, 0], long(listed.collect())];
+    let listed =
+        extensions.iter().flat_map(|(kind, contents)| [numbers(&[*kind]), long(contents.clone())].concat());
+    let parts = [vec![3, 3], vec![7; 32], vec![0], long(numbers(suites)), vec![1, 0], long(listed.collect())];
     parts.concat()
 }
 
@@ -102,8 +103,8 @@ fn hello(suites: &[u16], extensions: &[(u16, Vec<u8>)]) -> Vec<u8> {
 fn ja4_is_that_of_its_description() {
     // The example of the method's description: a browser, with values that mean nothing in every list.
     let suites = [
-        0x1a1a, 0x1301, 0x1302, 0x1303, 0xc02b, 0xc02f, 0xc02c, 0xc030, 0xcca9, 0xcca8, 0xc013, 0xc014, 0x009c, 0x009d,
-        0x002f, 0x0035,
+        0x1a1a, 0x1301, 0x1302, 0x1303, 0xc02b, 0xc02f, 0xc02c, 0xc030, 0xcca9, 0xcca8, 0xc013, 0xc014,
+        0x009c, 0x009d, 0x002f, 0x0035,
     ];
     let algorithms = [0x0403_u16, 0x0804, 0x0401, 0x0503, 0x0805, 0x0501, 0x0806, 0x0601];
     let listed: Vec<u8> = algorithms.iter().flat_map(|number| number.to_be_bytes()).collect();
