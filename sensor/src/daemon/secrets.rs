@@ -43,7 +43,7 @@ impl TlsConfig {
         tls.explain::<Self>();
         tls.boolean("enabled", &mut config.enabled);
         tls.boolean("probe", &mut config.probe);
-        tls.list("keylog", &Form::path("/run/nginx/keys.log"), &mut config.keylog);
+        tls.list("keylog", &Form::path("/var/log/nginx/keys.log"), &mut config.keylog);
         tls.finish();
         config
     }

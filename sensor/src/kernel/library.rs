@@ -6,7 +6,7 @@ use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use object::{Object as _, ObjectSegment as _, ObjectSymbol as _};
+use object::{Object as _, ObjectSegment as _, ObjectSymbol as _, ReadRef};
 
 /// The function that derives secrets in OpenSSL 3 and later.
 const DERIVE: &[u8] = b"EVP_KDF_derive";
@@ -23,6 +23,8 @@ const DIRECTORIES: [&str; 6] = [
 const NAMES: [&str; 2] = ["libcrypto.so.3", "libcrypto.so.4"];
 /// Largest file whose symbols are read: Node.js has some 100 MiB.
 const MAX_FILE: u64 = 512 << 20;
+/// Files up to this size are read whole to look for a symbol: libcrypto has 5 MiB. Of larger ones only the tables are.
+const READ_WHOLE: u64 = 16 << 20;
 
 /// A file that derives secrets.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,24 +83,33 @@ fn unique(paths: impl Iterator<Item = PathBuf>) -> Vec<Library> {
 /// Where the probe goes in a file; none where it has no such function.
 fn probe_offset(path: &Path) -> io::Result<Option<u64>> {
     let mut file = File::open(path)?;
-    let cache = object::ReadCache::new(File::open(path)?);
-    let Ok(elf) = object::File::parse(&cache) else { return Ok(None) };
-    let symbols = || elf.dynamic_symbols().chain(elf.symbols());
-    let is_it = |symbol: &object::Symbol<'_, '_, _>| {
-        symbol.is_definition()
-            && symbol.name_bytes().is_ok_and(|name| name.split(|byte| *byte == b'@').next() == Some(DERIVE))
+    let start = if file.metadata()?.len() <= READ_WHOLE {
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes)?;
+        function_offset(bytes.as_slice())
+    } else {
+        function_offset(&object::ReadCache::new(File::open(path)?))
     };
-    let Some(symbol) = symbols().find(is_it) else { return Ok(None) };
-    let address = symbol.address();
-    let segment = elf.segments().find_map(|segment| {
-        let within = address.checked_sub(segment.address()).filter(|within| *within < segment.size())?;
-        segment.file_range().0.checked_add(within)
-    });
-    let Some(start) = segment else { return Ok(None) };
+    let Some(start) = start else { return Ok(None) };
     let mut code = [0; 16];
     file.seek(SeekFrom::Start(start))?;
     file.read_exact(&mut code)?;
     Ok(start.checked_add(emulated(&code)))
+}
+
+/// Where the function begins in a file.
+fn function_offset<'a>(file: impl ReadRef<'a>) -> Option<u64> {
+    let elf = object::File::parse(file).ok()?;
+    let mut symbols = elf.dynamic_symbols().chain(elf.symbols()).filter(|symbol| symbol.is_definition());
+    let address = symbols.find_map(|symbol| {
+        let name = symbol.name_bytes().ok()?;
+        // A version may follow.
+        (name.split(|byte| *byte == b'@').next() == Some(DERIVE)).then(|| symbol.address())
+    })?;
+    elf.segments().find_map(|segment| {
+        let within = address.checked_sub(segment.address()).filter(|within| *within < segment.size())?;
+        segment.file_range().0.checked_add(within)
+    })
 }
 
 /// How far behind the beginning of a function the first instruction lies that the kernel emulates. A probe at one that it

@@ -4,9 +4,8 @@ use std::ops::Range;
 
 use super::cache::Owner;
 use super::counters::{Outcome, PortCounts, bump};
-use super::early::{Fate, MAX_HELD};
 use super::engine::{Application, Shared};
-use super::hello::{END_OF_EARLY_DATA, EncryptedExtensions, KEY_UPDATE};
+use super::hello::KEY_UPDATE;
 use super::record::{APPLICATION_DATA, CHANGE_CIPHER_SPEC, HANDSHAKE, Header, Taken};
 use super::schedule;
 use super::session::{Doubt, Half, Phase, Session, Stage};
@@ -130,7 +129,12 @@ impl<'a, P: Application> Flow<'a, P> {
         if std::mem::replace(&mut self.session.half(side).ended, true) {
             return;
         }
-        self.session.half(side).framing.clear(&mut self.shared.held);
+        let half = self.session.half(side);
+        if let Some(doubt) = &mut half.doubt {
+            // What might have become a record is among what is not known.
+            doubt.lost = doubt.lost.saturating_add(half.framing.gathered() as u64);
+        }
+        half.framing.clear(&mut self.shared.held);
         self.end_of_doubt(side, time);
     }
 
@@ -312,89 +316,6 @@ impl<'a, P: Application> Flow<'a, P> {
         half.generation = half.generation.saturating_add(1);
         half.sequence = 0;
         true
-    }
-
-    /// A record of TLS 1.3 before any was read: of the handshake, early data, or the first one after that.
-    fn handshake_record(&mut self, side: Side, header: Header, payload: &mut Vec<u8>, time: Timestamp) {
-        let kept = self.session.start.is_some().then(|| payload.clone());
-        if let Some((contents, kind)) = self.open_record(side, 0, header, payload) {
-            self.session.half(side).phase = Phase::Open;
-            self.leave_start(side, kind, time);
-            return self.take_record(side, 0, payload.get(contents).unwrap_or_default(), kind, time);
-        }
-        // Decryption in place may have changed it.
-        let Some(mut payload) = kept else { return };
-        match side {
-            Side::Server => self.server_extensions(header, &mut payload, time),
-            Side::Client => self.early_record(header, &mut payload, time),
-        }
-    }
-
-    /// The server's first record after its hello has its extensions.
-    fn server_extensions(&mut self, header: Header, payload: &mut [u8], time: Timestamp) {
-        let Some(start) = &mut self.session.start else { return };
-        let Some(keys) = start.server.take() else { return };
-        let expanded = keys.expand();
-        let Some((contents, HANDSHAKE)) = keys.open(expanded.as_ref(), 0, header, payload) else { return };
-        self.extensions(payload.get(contents).unwrap_or_default(), time);
-    }
-
-    pub(super) fn extensions(&mut self, message: &[u8], time: Timestamp) {
-        let Some(extensions) = EncryptedExtensions::parse(message) else { return };
-        if let (Some(facts), Some(protocol)) = (&mut self.session.facts, extensions.protocol) {
-            facts.alpn = Some(protocol);
-        }
-        self.decide(if extensions.early_data { Fate::Accepted } else { Fate::Rejected }, time);
-    }
-
-    /// A record of the client that is no application data of the time after the handshake.
-    fn early_record(&mut self, header: Header, payload: &mut [u8], time: Timestamp) {
-        let Some(start) = &mut self.session.start else { return };
-        let Some(keys) = &start.early else { return };
-        let expanded = keys.expand();
-        let opened = keys.open(expanded.as_ref(), start.sequence, header, payload);
-        let Some((contents, kind)) = opened else { return };
-        start.sequence = start.sequence.saturating_add(1);
-        let contents = payload.get(contents).unwrap_or_default();
-        match (kind, start.fate) {
-            (HANDSHAKE, _) if contents.first() == Some(&END_OF_EARLY_DATA) => {
-                self.decide(Fate::Accepted, time);
-            }
-            (APPLICATION_DATA, Fate::Accepted) => self.deliver(Side::Client, contents, time),
-            (APPLICATION_DATA, Fate::Open) => {
-                let room = MAX_HELD.saturating_sub(start.held.len());
-                if room < contents.len() {
-                    self.session.outcome = Outcome::Partly;
-                }
-                start.held.extend_from_slice(contents.get(..room).unwrap_or(contents));
-            }
-            _ => {}
-        }
-    }
-
-    /// Whether the server takes early data; only the first answer counts.
-    fn decide(&mut self, fate: Fate, time: Timestamp) {
-        let Some(start) = &mut self.session.start else { return };
-        if start.fate != Fate::Open {
-            return;
-        }
-        start.fate = fate;
-        let held = std::mem::take(&mut start.held);
-        if fate == Fate::Accepted && !held.is_empty() {
-            self.deliver(Side::Client, &held, time);
-        }
-    }
-
-    /// A side has come to its own keys. A server that answers before the client's handshake is over answers early data.
-    pub(super) fn leave_start(&mut self, side: Side, kind: u8, time: Timestamp) {
-        match side {
-            Side::Client => {
-                self.decide(Fate::Rejected, time);
-                self.session.start = None;
-            }
-            Side::Server if kind == APPLICATION_DATA => self.decide(Fate::Accepted, time),
-            Side::Server => {}
-        }
     }
 
     /// Hands on what was inside.

@@ -2,20 +2,17 @@
 
 use std::collections::VecDeque;
 
-use ring::digest;
-
-use super::counters::{Held, Outcome, bump};
+use super::counters::{Outcome, bump};
 use super::early::Start;
 use super::engine::Application;
 use super::facts::{Facts, Offer, TlsVersion};
 use super::flow::Flow;
-use super::hello::{CLIENT_HELLO, ClientHello, MESSAGE_HASH, SERVER_HELLO, ServerHello};
+use super::hello::{CLIENT_HELLO, ClientHello, SERVER_HELLO, ServerHello};
 use super::record::{APPLICATION_DATA, CHANGE_CIPHER_SPEC, HANDSHAKE, Taken};
 use super::schedule;
-use super::secrets::{Found, Identity, Tag};
+use super::secrets::Found;
 use super::session::{Phase, Stage};
-use super::suite::Suite;
-use crate::capture::secret::{Random, digest};
+use super::waiting::{Handshake, Item, What};
 use crate::clock::Timestamp;
 use crate::stream::{Advice, Missing, Side};
 
@@ -23,112 +20,6 @@ use crate::stream::{Advice, Missing, Side};
 const MAX_HELLO: usize = 32 << 10;
 /// Of a ClientHello: the header of its message, the version, the random value.
 const RANDOM_END: usize = 4 + 2 + 32;
-/// What an item in the queue takes beside its bytes.
-const ITEM: usize = size_of::<Item>();
-
-/// Before the keys are known.
-#[derive(Debug, Default)]
-pub(super) struct Handshake {
-    client: Hello,
-    server: Hello,
-    /// The first ClientHello and the HelloRetryRequest.
-    retried: Option<(Vec<u8>, Vec<u8>)>,
-    random: Option<Random>,
-    offer: Offer,
-    identity: Option<Identity>,
-    /// After the hellos, in the order in which it came.
-    queue: VecDeque<Item>,
-    queued: usize,
-    deadline: Timestamp,
-    tags: Vec<Tag>,
-}
-
-/// The hello of a side.
-#[derive(Debug, Default)]
-struct Hello {
-    /// Messages, headers included.
-    message: Vec<u8>,
-    is_read: bool,
-    /// Its end was left out.
-    is_cut: bool,
-}
-
-#[derive(Debug)]
-struct Item {
-    side: Side,
-    time: Timestamp,
-    what: What,
-}
-
-#[derive(Debug)]
-enum What {
-    Bytes(Box<[u8]>),
-    Missing(u64, Missing),
-    End,
-}
-
-impl Handshake {
-    fn hello(&mut self, side: Side) -> &mut Hello {
-        match side {
-            Side::Client => &mut self.client,
-            Side::Server => &mut self.server,
-        }
-    }
-
-    /// Keeps what cannot be read yet; what finds no room is missing.
-    fn keep(&mut self, side: Side, what: What, time: Timestamp, (held, most): (&mut Held, usize)) {
-        let what = match what {
-            What::Bytes(bytes) if self.queued >= most || !held.has_room() => {
-                held.refused = held.refused.saturating_add(bytes.len() as u64);
-                What::Missing(bytes.len() as u64, Missing::NotCaptured)
-            }
-            what => what,
-        };
-        if let (What::Missing(more, why), Some(Item { side: last, what: What::Missing(length, reason), .. })) =
-            (&what, self.queue.back_mut())
-            && (*last, *reason) == (side, *why)
-        {
-            *length = length.saturating_add(*more);
-            return;
-        }
-        let size = ITEM.saturating_add(if let What::Bytes(bytes) = &what { bytes.len() } else { 0 });
-        self.queued = self.queued.saturating_add(size);
-        held.add(size);
-        self.queue.push_back(Item { side, time, what });
-    }
-
-    fn take_queue(&mut self, held: &mut Held) -> VecDeque<Item> {
-        held.remove(std::mem::take(&mut self.queued));
-        std::mem::take(&mut self.queue)
-    }
-
-    fn identity(&self, server: &ServerHello, message: &[u8]) -> Option<Identity> {
-        let suite = Suite::new(server.version, server.suite)?;
-        let algorithm = suite.hash.digest();
-        let first = self.retried.as_ref().map_or(&self.client.message, |(first, _)| first);
-        let whole = !self.client.is_cut;
-        let hellos = whole.then(|| {
-            let mut context = digest::Context::new(algorithm);
-            if let Some((first, retry)) = &self.retried {
-                let length = u8::try_from(suite.hash.bytes()).unwrap_or_default();
-                context.update(&[MESSAGE_HASH, 0, 0, length]);
-                context.update(digest::digest(algorithm, first).as_ref());
-                context.update(retry);
-            }
-            context.update(&self.client.message);
-            context.update(message);
-            digest(context.finish().as_ref())
-        });
-        Some(Identity {
-            suite,
-            is_13: server.version == 0x0304,
-            client: self.random?,
-            server: server.random,
-            hellos,
-            client_hello: whole.then(|| digest(digest::digest(algorithm, first).as_ref())),
-        })
-    }
-}
 
 impl<P: Application> Flow<'_, P> {
     /// Bytes of a connection whose keys are not known.

@@ -41,6 +41,7 @@ mod session;
 mod suite;
 #[cfg(test)]
 mod tests;
+mod waiting;
 
 pub use config::Config;
 pub use counters::{Counters, Outcome, PortCounts};

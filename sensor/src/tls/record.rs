@@ -72,6 +72,11 @@ impl Framing {
         self.buffer.len().saturating_add(usize::from(self.passing))
     }
 
+    /// Bytes of it that have come.
+    pub(super) const fn gathered(&self) -> usize {
+        self.buffer.len()
+    }
+
     pub(super) const fn is_between(&self) -> bool {
         self.buffer.is_empty() && self.passing == 0
     }

@@ -3,11 +3,11 @@
 use super::counters::Outcome;
 use super::early::Start;
 use super::facts::Facts;
-use super::handshake::Handshake;
 use super::keys::Keys;
 use super::record::Framing;
 use super::secrets::Ends;
 use super::suite::Hash;
+use super::waiting::Handshake;
 use crate::capture::Endpoint;
 use crate::capture::secret::SecretBytes;
 use crate::stream::Side;

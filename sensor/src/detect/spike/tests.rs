@@ -124,6 +124,31 @@ fn a_rush_is_high_only_where_answers_suffer() {
     }
 }
 
+#[test]
+fn a_restart_is_no_outage_and_what_lasts_is_one() {
+    const WEEK: u64 = 7 * DAY;
+    for (minutes, severities) in [
+        (1, vec![Severity::Medium]),
+        (2, vec![Severity::Medium]),
+        (4, vec![Severity::Medium, Severity::High]),
+    ] {
+        let mut spikes = Spikes::new(&Config::default());
+        let mut signals = Vec::new();
+        for minute in 0..WEEK + minutes {
+            let load = benign(minute);
+            let errors = if minute < WEEK { load.errors } else { load.requests };
+            play(&mut spikes, minute, "/orders", Load { errors, ..load }, &mut signals);
+        }
+        spikes.advance(at(WEEK + minutes), &mut signals);
+        let of_host = signals.iter().filter(|signal| signal.subject == Subject::Host);
+        let told: Vec<Severity> = of_host
+            .filter(|signal| signal.threat == Threat::ErrorSpike)
+            .map(|signal| signal.severity)
+            .collect();
+        assert_eq!(told, severities, "{minutes} minutes");
+    }
+}
+
 /// A quiet route on which a quarter of the requests fail from some minute on, a few each minute.
 #[test]
 fn errors_that_are_few_in_a_minute_add_up() {
