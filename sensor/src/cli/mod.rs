@@ -6,7 +6,9 @@ mod args;
 mod canaries;
 mod check;
 mod doctor;
+mod exchanges;
 mod generate;
+mod incidents;
 mod live;
 mod output;
 mod replay;
@@ -23,18 +25,18 @@ pub use score::fuzz;
 
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use clap::Parser as _;
 use serde::de::DeserializeOwned;
 
 use crate::control::wire::{
     AlertExplanation, AllowRow, BlockAdded, BlockRow, ClientRow, Confirmed, Envelope, Explanation, LimitRow,
-    ModeReport, Question, Reloaded, Removed, Request, StatusReport,
+    ModeReport, Question, Reloaded, Removed, Request, StatusReport, Target,
 };
 use crate::control::{self, Client, ClientError};
 use crate::duration::milliseconds;
 use crate::enforce::Scope;
-use args::{AllowCommand, BlockCommand, Cli, Command, Explained, LimitCommand, Remote};
+use args::{AlertsCommand, AllowCommand, BlockCommand, Cli, Command, Explained, LimitCommand, Remote};
 use say::{SayError, complain, say, say_json};
 
 /// Runs the command that the process was started with. Exit status: 0 done, 1 failed, 2 wrong usage, 3 no
@@ -92,7 +94,7 @@ fn dispatch(cli: Cli) -> Result<ExitCode> {
         ),
         Command::Routes(args) => live::routes(&args, cli.json),
         Command::Top(args) => live::top(&args, cli.json),
-        Command::Exchanges { remote, last } => exchanges(&remote, last, cli.json),
+        Command::Exchanges(args) => exchanges::exchanges(&args, cli.json),
         Command::Explain { remote, what: Explained::Prefix(prefix) } => {
             ask::<Explanation>(&remote, records(Question::Explain { prefix }), cli.json, output::explanation)
         }
@@ -102,10 +104,15 @@ fn dispatch(cli: Cli) -> Result<ExitCode> {
             cli.json,
             alerts::explanation,
         ),
-        Command::Alerts { remote, since, follow, id, last } => {
-            alerts::alerts(&remote, &alerts::Wanted { since, follow, id, last }, cli.json)
+        Command::Alerts { command: Some(AlertsCommand::Test(remote)), .. } => alerts::test(&remote, cli.json),
+        Command::Alerts { command: None, remote, since, until, follow, id, last } => {
+            alerts::alerts(&remote, &alerts::Wanted { since, until, follow, id, last }, cli.json)
         }
-        Command::Audit { remote, since, last } => alerts::audit(&remote, since, last, cli.json),
+        Command::Incidents(args) => incidents::incidents(&args, cli.json),
+        Command::Account(args) => incidents::account(&args, cli.json),
+        Command::Audit { remote, since, until, last } => {
+            alerts::audit(&remote, (since, until), last, cli.json)
+        }
         Command::Reload(remote) => ask::<Reloaded>(&remote, Request::Reload, cli.json, output::reloaded),
         Command::Generate(args) => generate::generate(&args),
         Command::Selftest => selftest::selftest(cli.json),
@@ -161,9 +168,14 @@ fn confirm(remote: &Remote, json: bool) -> Result<ExitCode> {
 fn block(command: BlockCommand, json: bool) -> Result<ExitCode> {
     match command {
         BlockCommand::List(remote) => ask::<Vec<BlockRow>>(&remote, Request::BlockList, json, output::blocks),
-        BlockCommand::Add { remote, prefix, time, reason } => {
+        BlockCommand::Add { remote, prefix: Some(prefix), incident: _, dry_run: false, time, reason } => {
             let request = Request::BlockAdd { prefix, for_ms: time.map(milliseconds), reason };
             ask::<BlockAdded>(&remote, request, json, output::blocked)
+        }
+        BlockCommand::Add { remote, prefix, incident, dry_run, time, reason } => {
+            let target = prefix.map(Target::Prefix).or(incident.map(Target::Incident));
+            let target = target.context("expected a prefix or --incident ID")?;
+            incidents::block(&remote, target, (time, reason), dry_run, json)
         }
         BlockCommand::Remove { remote, prefix } => {
             ask::<Removed>(&remote, Request::BlockRemove { prefix }, json, output::removed)
@@ -181,20 +193,6 @@ fn allow(command: AllowCommand, json: bool) -> Result<ExitCode> {
             ask::<Removed>(&remote, Request::AllowRemove { prefix }, json, output::removed)
         }
     }
-}
-
-/// One record a line, or a line for people.
-fn exchanges(remote: &Remote, last: u32, json: bool) -> Result<ExitCode> {
-    let request = Request::Exchanges { last: usize::try_from(last).unwrap_or(usize::MAX) };
-    let answer = Client::new(&remote.socket).ask(&Envelope { request, ssh: ssh::connection() })?;
-    let records = answer.as_array().map(Vec::as_slice).unwrap_or_default();
-    for record in records {
-        if json { say_json(record)? } else { say(output::exchange_record(record))? }
-    }
-    if records.is_empty() && !json {
-        say("no exchanges were seen yet")?;
-    }
-    Ok(ExitCode::SUCCESS)
 }
 
 fn answer_to(remote: &Remote, request: Request) -> Result<serde_json::Value, ClientError> {

@@ -179,6 +179,7 @@ pub(super) fn losses(report: &StatusReport) -> String {
         ("notices over their rate", losses.notices_suppressed),
         ("frames not read in full", losses.unparsed),
         ("state not written", losses.state_write_errors),
+        ("alerts not delivered", losses.alerts_undelivered),
     ];
     let others = counts.iter().filter(|(_, count)| *count > 0);
     let some: Vec<String> = causes.chain(others.map(|(what, count)| format!("{what}: {count}"))).collect();
@@ -269,9 +270,22 @@ pub(super) fn clients(rows: &Vec<ClientRow>) -> String {
     if rows.is_empty() {
         return "no clients are tracked; a source is from its second packet on".to_owned();
     }
-    let mut table =
-        table(&["client", "packets/s", "bits/s", "requests/s", "drops/s", "packets", "drops", "failures"], 1);
+    let mut table = table(
+        &[
+            "client",
+            "packets/s",
+            "bits/s",
+            "requests/s",
+            "drops/s",
+            "packets",
+            "drops",
+            "failures",
+            "incident",
+        ],
+        1,
+    );
     for row in rows {
+        let mark = row.incident.map(|mark| format!("{} {}", mark.severity.label(), mark.id));
         table.add_row([
             row.client.to_string(),
             row.rates.packets.to_string(),
@@ -281,6 +295,7 @@ pub(super) fn clients(rows: &Vec<ClientRow>) -> String {
             row.packets.to_string(),
             row.drops.to_string(),
             row.failures.to_string(),
+            mark.unwrap_or_default(),
         ]);
     }
     trimmed(&table)
@@ -320,6 +335,9 @@ pub(super) fn explanation(found: &Explanation) -> String {
     for (at, limit) in &found.over_limit {
         lines.push(format!("over limit at {}: {limit}", seconds(*at)));
     }
+    lines.extend(
+        found.incidents.iter().map(|incident| format!("incident: {}", super::incidents::line(incident))),
+    );
     lines.extend(super::alerts::past(&found.alerts, &found.audit));
     lines.push(format!("to change that: {}", found.undo.join("; or ")));
     lines.join("\n")

@@ -30,7 +30,7 @@ impl Engine {
             say(
                 Part::Commands,
                 format!(
-                    "the last change holds until a restart only: {error}; it is tried again twice a minute"
+                    "the last change holds until a restart only: {error}; it is tried again twice a minute and on reload"
                 ),
             );
         }

@@ -9,6 +9,7 @@ use tracing::{error, info, warn};
 
 use super::changes::InForce;
 use super::config::Config;
+use super::floods;
 use super::observing::Observing;
 use super::operators::Operators;
 use super::recall::Recalled;
@@ -21,6 +22,7 @@ use crate::clock::{self, KernelClock, Timestamp};
 use crate::confine::Confinement;
 use crate::control::wire::Reloaded;
 use crate::decide::{Cause, Change, NeverBlock};
+use crate::detect::flood::Flood;
 use crate::enforce::{EnforceError, Enforcer, Mode, Policy, Scope};
 use crate::kernel::{Dataplane, Mirror, Notice, SegmentRings};
 use crate::metrics::Part;
@@ -68,6 +70,10 @@ pub(super) struct Engine {
     pub(super) http_trouble: Option<String>,
     /// Why the last change is not kept.
     pub(super) unkept: Option<String>,
+    /// Whether what failed is tried again with the next tick: who reloads has mended something.
+    pub(super) hurries: bool,
+    /// What watches the kernel's drops.
+    pub(super) flood: Option<Flood>,
 }
 
 /// What the daemon itself counts.
@@ -130,6 +136,7 @@ impl Engine {
         let damages = damages.into_iter().filter_map(|(part, damage)| Some((part, damage?))).collect();
         let reached = never_block.reached(policy.blocks().keys());
         enforcer.apply(&mut dataplane, &policy, &reached, now)?;
+        let flood = floods::detector(&config.detect);
         let mut engine = Self {
             dataplane,
             enforcer,
@@ -156,6 +163,8 @@ impl Engine {
             damages,
             http_trouble: None,
             unkept: None,
+            hurries: false,
+            flood,
         };
         if is_to_keep {
             // For the next start.
@@ -234,6 +243,7 @@ impl Engine {
                 warn!(%error, %prefix, "an ended block could not be removed; the kernel ignores it");
             }
         }
+        self.watch_floods(now);
         self.tick_decisions(now);
         let is_due = |pending: &Pending| pending.deadline <= now;
         let due: Vec<Pending> = self.pending.iter().filter(|pending| is_due(pending)).cloned().collect();
@@ -316,6 +326,8 @@ impl Engine {
         // Files of the same names may have another certificate in them.
         self.web.replace(web, &reloaded.web);
         self.config = reloaded;
+        self.hurries = true;
+        self.reconsider(now);
         let mut told = self.in_force.reload(&self.source.read, &description, &self.source.overrides);
         // The interface of the default route, named at last.
         told.needs_restart.retain(|key| key != "interfaces" || !is_served);

@@ -1,5 +1,6 @@
 //! The daemon: joins the rooms, and ends in order.
 
+mod acting;
 mod background;
 mod burst;
 mod changes;
@@ -11,8 +12,10 @@ mod deciding;
 mod degraded;
 mod engine;
 mod failures;
+mod floods;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzz;
+mod incidents;
 mod instructing;
 mod keeping;
 mod key;
@@ -35,6 +38,7 @@ mod sensing;
 mod source;
 mod supervisor;
 mod surroundings;
+mod testing;
 mod user;
 mod watcher;
 mod web;

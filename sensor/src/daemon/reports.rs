@@ -9,7 +9,7 @@ use sensor_common::abi::{Dimension, Event, Slot, Verdict};
 use sensor_common::packet::Problem;
 
 use super::engine::Engine;
-use super::routes::standing;
+use super::incidents::open_about;
 use crate::clock::Timestamp;
 use crate::control::wire::{
     AllowRow, BlockAdded, BlockRow, ClientRow, ClientSort, Explanation, HttpReport, InterfaceReport,
@@ -89,6 +89,7 @@ impl Engine {
         let (detectors, signals_lost) = seen.unwrap_or_default();
         Detection {
             alerts: counts.alerts,
+            open: responder.decider.open_incidents(),
             blocks: counts.blocks,
             limits: counts.limits,
             refused: counts.refused,
@@ -113,6 +114,7 @@ impl Engine {
             notices_suppressed: event(Event::NoticeSuppressed),
             unparsed: snapshot.problems.values().fold(0, |sum: u64, count| sum.saturating_add(*count)),
             state_write_errors: snapshot.state_write_errors,
+            alerts_undelivered: self.responder.undelivered(),
         };
         let interfaces = self.dataplane.attachments().iter().zip(&snapshot.interfaces);
         let pending = self.pending.iter();
@@ -286,7 +288,7 @@ impl Engine {
         })?;
         rows.sort_unstable_by_key(|row| Reverse((row.rates.by(sort), totals(row, sort), row.client)));
         rows.truncate(top);
-        rows.iter_mut().for_each(|row| row.standing = standing(&self.policy, &row.client));
+        self.mark(&mut rows);
         Ok(rows)
     }
 
@@ -309,6 +311,7 @@ impl Engine {
             drops: slot.drops,
             failures: 0,
             standing: Standing::default(),
+            incident: None,
         }
     }
 
@@ -340,6 +343,7 @@ impl Engine {
             client: client.map(|client| self.client_row(&client, None)),
             over_limit,
             undo: Vec::new(),
+            incidents: open_about(self, &prefix),
             alerts: Vec::new(),
             audit: Vec::new(),
         };

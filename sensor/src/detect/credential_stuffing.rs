@@ -16,6 +16,7 @@ use super::credentials::{Account, Attempt, Case, Client, Recent};
 use super::window::{Counter, Moment, Span, Spread, hash_of};
 use super::{Evidence, Threat};
 use crate::config::Section;
+use crate::identity::KeyedHash;
 use tried::{Counts, Tried};
 
 mod tried;
@@ -114,6 +115,11 @@ impl Tries {
 }
 
 impl OfClient {
+    /// Whether a success on an account is that of somebody who repeated an old password before.
+    pub(crate) fn is_owners(&self, account: KeyedHash) -> bool {
+        self.tried.is_owners(hash_of(account))
+    }
+
     /// Accounts, where they may be so many; else none: no client fails on more accounts than times, and that is counted
     /// faster.
     fn accounts(&self, tries: &Tries, now: Moment, span: Span, threshold: u32) -> Counts {
@@ -192,6 +198,11 @@ impl Rule {
         client.long.accounts.count(now, self.long)
     }
 
+    /// Those of them that are not explained by a program that repeats itself, or a person who got in at last.
+    pub(crate) fn open_accounts(&self, client: &OfClient, now: Moment) -> u32 {
+        client.accounts(&client.long, now, self.long, 1).open
+    }
+
     /// Whether a client is stuffing.
     pub(crate) fn judge(&self, attempt: &Attempt<'_>, client: &Client) -> Option<Case> {
         if attempt.outage || attempt.familiar {
@@ -219,6 +230,7 @@ impl Rule {
             subject: attempt.subject(),
             severity: attempt.severity(block),
             offenders: attempt.offender_if(block),
+            by: attempt.participant(),
         })
     }
 
@@ -248,6 +260,7 @@ impl Rule {
             confidence: confidence(accounts, threshold),
             summary: format!("{who} tried {accounts} accounts; {failed} of {all} attempts failed"),
             evidence,
+            attempts: failed,
             span: window,
         }
     }

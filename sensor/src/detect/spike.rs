@@ -16,7 +16,7 @@ use std::time::Duration;
 use serde::Deserialize as _;
 
 use super::baseline::{Baseline, Score};
-use super::{Config, Detector, Evidence, Preset, Severity, Signal, Subject, Threat, Usage};
+use super::{Config, Detector, Evidence, Growth, Preset, Severity, Signal, Subject, Threat, Usage};
 use crate::clock::Timestamp;
 use crate::event::{Event, Exchange};
 use kept::Learned;
@@ -42,7 +42,9 @@ const MIN_SHARE: f64 = 0.05;
 /// Microseconds of latency beyond the expected that are worth an alert: what people begin to notice is 100 ms
 /// (R. B. Miller, "Response time in man-computer conversational transactions", 1968), and a page has several.
 const MIN_LATENCY_US: f64 = 20_000.0;
-/// Score from which it is an attack or an outage rather than something to look at: a chance of one in 10 million.
+/// Score from which it is an outage rather than something to look at, if answers fail or slow down as well: a campaign
+/// that brings ten times the visitors is as improbable as a flood, and until the server suffers nothing tells the two
+/// apart. A chance of one in 10 million:
 /// With 65 subjects, 3 series of each and 10,080 minutes a week, that is less than one a week by chance.
 const SEVERE: f64 = 0.8;
 /// Empty minutes that are made up for; a longer silence is a pause of the sensor, not of the traffic.
@@ -95,6 +97,8 @@ struct Spike {
     series: Series,
     value: f64,
     score: Score,
+    /// Whether it hurts: requests are only visitors as long as they are answered, and as fast as usual.
+    harms: bool,
 }
 
 impl Spikes {
@@ -219,8 +223,9 @@ impl Watch {
         let requests = f64::from(tally.requests());
         self.usual += USUAL * (requests - self.usual);
         let rate = self.rate.observe_count(begin, tally.requests());
-        let rate = (requests >= rate.expected * MIN_RATIO && requests - rate.expected >= MIN_EXCESS)
-            .then_some(Spike { series: Series::Requests, value: requests, score: rate });
+        let is_many = requests >= rate.expected * MIN_RATIO && requests - rate.expected >= MIN_EXCESS;
+        let rate =
+            is_many.then_some(Spike { series: Series::Requests, value: requests, score: rate, harms: false });
         if tally.requests() < MIN_REQUESTS {
             return [rate, None, None];
         }
@@ -228,14 +233,15 @@ impl Watch {
         let score = self.errors.observe_share(begin, tally.errors(), tally.requests());
         let errors = self
             .enough_errors(tally.errors(), share - score.expected >= MIN_SHARE, score)
-            .map(|score| Spike { series: Series::ErrorShare, value: share, score });
+            .map(|score| Spike { series: Series::ErrorShare, value: share, score, harms: true });
         let latency =
             tally.slow_us(MIN_REQUESTS).and_then(|slow| {
                 let score = self.latency.observe(begin, slow);
                 (slow >= score.expected * MIN_RATIO && slow - score.expected >= MIN_LATENCY_US)
-                    .then_some(Spike { series: Series::LatencyP95, value: slow, score })
+                    .then_some(Spike { series: Series::LatencyP95, value: slow, score, harms: true })
             });
-        [rate, errors, latency]
+        let harms = errors.is_some() || latency.is_some();
+        [rate.map(|rate| Spike { harms, ..rate }), errors, latency]
     }
 }
 
@@ -284,7 +290,7 @@ impl Spike {
         Signal {
             at: end,
             threat,
-            severity: if anomaly >= SEVERE { Severity::High } else { Severity::Medium },
+            severity: if self.harms && anomaly >= SEVERE { Severity::High } else { Severity::Medium },
             confidence: anomaly,
             summary: format!("{value} within a minute on {subject}, where {usual} would be usual"),
             subject,
@@ -296,6 +302,7 @@ impl Spike {
                 .with("anomaly_score_threshold", threshold),
             window: (begin, end),
             decided: None,
+            growth: Growth::default(),
         }
     }
 }

@@ -95,6 +95,20 @@ impl Counters {
         counters.collect()
     }
 
+    /// Packets of an interface that met a verdict for a reason.
+    ///
+    /// # Errors
+    /// Where the kernel refuses.
+    pub fn shed(
+        &self,
+        interface: InterfaceSlot,
+        verdict: Verdict,
+        reason: Reason,
+    ) -> Result<u64, KernelError> {
+        let families = Family::ALL.into_iter().filter(|family| occurs(reason, *family));
+        families.map(|family| Ok(self.frame(interface, family, verdict, reason)?.packets)).sum()
+    }
+
     fn frame(
         &self,
         interface: InterfaceSlot,

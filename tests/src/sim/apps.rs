@@ -29,14 +29,29 @@ impl App {
     pub const PROBE: Self = Self(POPULAR + 4);
     /// A partner's back-end.
     pub const BATCH: Self = Self(POPULAR + 5);
+    /// A mirror of packages.
+    pub const PACKAGES: Self = Self(POPULAR + 6);
+    /// A build agent.
+    pub const BUILD: Self = Self(POPULAR + 7);
+    /// A backup.
+    pub const BACKUP: Self = Self(POPULAR + 8);
+    /// A program that keeps files of a desktop up to date.
+    pub const SYNC: Self = Self(POPULAR + 9);
+    /// A reader of books.
+    pub const SHELF: Self = Self(POPULAR + 10);
     /// Programs beyond the popular ones.
-    const OTHERS: [&str; 6] = [
+    const OTHERS: [&str; 11] = [
         "python-requests/2.31.0",
         "Mozilla/5.0 (Windows NT 6.1; rv:52.0) Gecko/20100101 Firefox/52.0",
         "Mozilla/5.0 zgrab/0.x",
         "Mozilla/5.0 (compatible; ExampleBot/2.1; +http://bot.example/about)",
         "kube-probe/1.30",
         "partner-sync/4.2 (Java/17.0.9)",
+        "artifact-mirror/3.1",
+        "build-agent/7.4",
+        "snapshots/2.4 (linux)",
+        "Mozilla/5.0 (Linux) files-desktop/5.13.4",
+        "Shelf/2.1 (Android 14)",
     ];
 
     /// Of a user: the same every time.

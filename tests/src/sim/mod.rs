@@ -23,6 +23,7 @@ pub mod plan;
 pub mod random;
 pub mod record;
 pub mod routes;
+mod situations;
 pub mod stage;
 
 use std::cmp::Reverse;
@@ -84,6 +85,9 @@ impl Simulation {
             for user in [1_001, 2_002, 3_003] {
                 simulation.add(start.plus(MINUTE * (user % 15) as u32), machines::OldPassword::new(user));
             }
+        }
+        for actor in situations::of(|behaviour| plan.has(behaviour)) {
+            simulation.add_boxed(start, actor);
         }
         simulation
     }

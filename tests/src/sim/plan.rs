@@ -66,6 +66,7 @@ impl Plan {
     #[must_use]
     pub fn windows(&self, behaviour: Behaviour) -> Vec<Window> {
         let known = [
+            (Behaviour::SchoolDay, MINUTE * 20, 0.35),
             (Behaviour::Marketing, HOUR, 0.4),
             (Behaviour::ExpiredKey, HOUR * 3, 0.25),
             (Behaviour::Deployment, MINUTE, 0.75),

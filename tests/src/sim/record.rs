@@ -49,11 +49,31 @@ pub enum Behaviour {
     Marketing,
     /// A minute in which every request fails.
     Deployment,
+    /// A builder that asks for packages, most of which are not mirrored.
+    PackageCache,
+    /// A builder that asks for results, and stores those that are missing.
+    BuildCache,
+    /// Pages of members, most of whom have no picture.
+    Avatars,
+    /// A backup that deletes snapshots, most of which are gone.
+    Backup,
+    /// An office's devices, which ask for icons that do not exist.
+    Icons,
+    /// A shelf that is scrolled through, most of whose covers are missing.
+    Covers,
+    /// Twenty programs behind one address, each with its old password.
+    SyncPrograms,
+    /// Twelve services with one secret, which was changed.
+    OldSecret,
+    /// 240 pupils behind one address, who log in for the first time.
+    SchoolDay,
+    /// A program that is asked to wait and does not.
+    Throttled,
 }
 
 impl Behaviour {
     /// All of them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 23] = [
         Self::Resident,
         Self::Carrier,
         Self::Office,
@@ -67,6 +87,16 @@ impl Behaviour {
         Self::ExpiredKey,
         Self::Marketing,
         Self::Deployment,
+        Self::PackageCache,
+        Self::BuildCache,
+        Self::Avatars,
+        Self::Backup,
+        Self::Icons,
+        Self::Covers,
+        Self::SyncPrograms,
+        Self::OldSecret,
+        Self::SchoolDay,
+        Self::Throttled,
     ];
 
     /// Its name in reports.
@@ -86,6 +116,16 @@ impl Behaviour {
             Self::ExpiredKey => "expired key in a loop",
             Self::Marketing => "marketing spike",
             Self::Deployment => "failing deployment",
+            Self::PackageCache => "package cache",
+            Self::BuildCache => "build cache",
+            Self::Avatars => "missing avatars",
+            Self::Backup => "backup's deletions",
+            Self::Icons => "office's icons",
+            Self::Covers => "scrolled covers",
+            Self::SyncPrograms => "20 programs with old passwords",
+            Self::OldSecret => "12 services with an old secret",
+            Self::SchoolDay => "first day of school",
+            Self::Throttled => "throttled program",
         }
     }
 }

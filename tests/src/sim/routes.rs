@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use super::random::mix;
+
 /// A route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Route {
@@ -26,6 +28,18 @@ pub enum Route {
     Health,
     /// A path that does not exist, of [`PROBES`].
     Probe,
+    /// A package of a mirror.
+    Package,
+    /// The stored result of a step of a build.
+    BuildResult,
+    /// The picture of a member.
+    Avatar,
+    /// A snapshot of a backup.
+    Snapshot,
+    /// An icon in one of its sizes.
+    Icon,
+    /// The cover of a book.
+    Cover,
 }
 
 /// What scanners look for: well-known places of secrets, consoles and leaks.
@@ -71,6 +85,12 @@ impl Route {
             Self::Orders => "/api/orders",
             Self::Health => "/health",
             Self::Probe => "/{other}",
+            Self::Package => "/packages/{id}",
+            Self::BuildResult => "/cache/{id}",
+            Self::Avatar => "/avatars/{id}",
+            Self::Snapshot => "/snapshots/{id}",
+            Self::Icon => "/icons/{id}",
+            Self::Cover => "/covers/{id}",
         }
     }
 
@@ -91,7 +111,9 @@ impl Route {
             Self::Search => 70,
             Self::Item => 15,
             Self::UserOrders | Self::Orders => 35,
-            Self::Health | Self::Probe => 1,
+            Self::Health | Self::Probe | Self::Icon => 1,
+            Self::Package | Self::BuildResult | Self::Snapshot => 20,
+            Self::Avatar | Self::Cover => 4,
         })
     }
 
@@ -118,6 +140,12 @@ impl fmt::Display for Path {
             Route::Item => write!(out, "/api/items/{id}"),
             Route::UserOrders => write!(out, "/api/users/{id}/orders"),
             Route::Static => write!(out, "/static/{id}"),
+            Route::Package => write!(out, "/packages/{:016x}{:016x}.narinfo", mix(id), mix(!id)),
+            Route::BuildResult => write!(out, "/cache/{:016x}", mix(id)),
+            Route::Avatar => write!(out, "/avatars/{id}.png"),
+            Route::Snapshot => write!(out, "/snapshots/{id}"),
+            Route::Icon => write!(out, "/icons/touch-{0}x{0}.png", 16 * (id + 1)),
+            Route::Cover => write!(out, "/covers/{id}.jpg"),
             Route::Probe => {
                 let known = PROBES.len() as u64;
                 write!(out, "{}", PROBES[(id % known) as usize])?;

@@ -130,7 +130,19 @@ impl Stage<'_> {
         (route, id): (Route, u64),
         status: u16,
     ) -> Timestamp {
-        self.emit(visitor, at, (route, id), status, None)
+        self.send(visitor, at, if route == Route::Reset { "POST" } else { "GET" }, (route, id), status)
+    }
+
+    /// The same by another method.
+    pub fn send(
+        &mut self,
+        visitor: &Visitor,
+        at: Timestamp,
+        method: &'static str,
+        target: (Route, u64),
+        status: u16,
+    ) -> Timestamp {
+        self.emit(visitor, at, (method, target), status, None)
     }
 
     /// An attempt to log in. Returns when the answer is there, and how it was meant.
@@ -142,12 +154,25 @@ impl Stage<'_> {
         password: KeyedHash,
         is_right: bool,
     ) -> Timestamp {
-        let outcome = if is_right { LoginOutcome::Success } else { LoginOutcome::Failure };
+        let (status, outcome) =
+            if is_right { (200, LoginOutcome::Success) } else { (401, LoginOutcome::Failure) };
+        self.attempt(visitor, at, (user, password), status, outcome)
+    }
+
+    /// An attempt that is answered otherwise.
+    pub fn attempt(
+        &mut self,
+        visitor: &Visitor,
+        at: Timestamp,
+        (user, password): (u64, KeyedHash),
+        status: u16,
+        outcome: LoginOutcome,
+    ) -> Timestamp {
         let fingerprint = visitor.app.fingerprint();
         let user = Some(self.site.account(user));
-        let login = Login { user, password: Some(password), outcome, unread: false, fingerprint };
-        let status = if is_right { 200 } else { 401 };
-        self.emit(visitor, at, (Route::Login, 0), status, Some(login))
+        let login =
+            Login { user, password: Some(password), outcome, unread: false, fingerprint, session: None };
+        self.emit(visitor, at, ("POST", (Route::Login, 0)), status, Some(login))
     }
 
     /// A connection that is held open.
@@ -159,7 +184,7 @@ impl Stage<'_> {
         &mut self,
         visitor: &Visitor,
         at: Timestamp,
-        (route, id): (Route, u64),
+        (method, (route, id)): (&'static str, (Route, u64)),
         status: u16,
         mut login: Option<Login>,
     ) -> Timestamp {
@@ -174,7 +199,6 @@ impl Stage<'_> {
             took *= trouble.slower;
             status = if self.random.chance(trouble.failing) { 500 } else { status };
         }
-        let method = if login.is_some() || route == Route::Reset { "POST" } else { "GET" };
         let &mut Visitor { client, app, principal, origin } = &mut visitor.clone();
         let port = 32_768 + (mix(at.unix_nanos()) % 28_000) as u16;
         let exchange =

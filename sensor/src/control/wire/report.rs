@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use super::{ClientSort, Standing};
+use super::{ClientSort, Mark, Standing};
 use crate::clock::Timestamp;
 use crate::confine::Confinement;
-use crate::decide::{Alert, AuditEntry};
+use crate::decide::{Alert, AuditEntry, Incident};
 use crate::enforce::{Limits, Mode, Origin, Scope};
 use crate::identity::Forwarder;
 use crate::kernel::{Presence, XdpMode};
@@ -136,6 +136,9 @@ pub struct Losses {
     pub unparsed: u64,
     /// Failed writes of the state file.
     pub state_write_errors: u64,
+    /// Alerts that a way out did not take, or had no room for.
+    #[serde(default)]
+    pub alerts_undelivered: u64,
 }
 
 /// `sensor status`
@@ -301,6 +304,9 @@ pub struct ClientRow {
     /// What the policy says about it besides the limits of all.
     #[serde(default)]
     pub standing: Standing,
+    /// The open incident that it takes part in, the worst of several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub incident: Option<Mark>,
 }
 
 /// `sensor explain`
@@ -329,6 +335,9 @@ pub struct Explanation {
     pub over_limit: Vec<(Timestamp, String)>,
     /// Commands that would change the verdict.
     pub undo: Vec<String>,
+    /// Incidents that it takes part in or that are about it, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub incidents: Vec<Incident>,
     /// The last alerts about it, and those that led to decisions about it, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub alerts: Vec<Alert>,
@@ -342,6 +351,9 @@ pub struct Explanation {
 pub struct AlertExplanation {
     /// The alert.
     pub alert: Alert,
+    /// The incident that it began, with everybody who takes part.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub incident: Option<Incident>,
     /// What was done because of it, oldest first.
     pub audit: Vec<AuditEntry>,
     /// Commands that would change what was done.

@@ -92,6 +92,14 @@ impl Tried {
         excused
     }
 
+    /// Whether somebody repeated one password for this account, and for no other purpose than to get in: a program whose
+    /// owner changed it. A list has each pair once.
+    pub(super) fn is_owners(&self, account: u64) -> bool {
+        let name = short(account);
+        let is_it = |known: &&Account| known.account == name && known.kind == Kind::Repeated;
+        self.0.iter().find(is_it).is_some_and(|known| known.tries >= OFTEN)
+    }
+
     /// Whether further accounts are not remembered.
     pub(super) const fn is_full(&self) -> bool {
         self.0.len() >= MOST

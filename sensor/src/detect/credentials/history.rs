@@ -114,6 +114,7 @@ impl History {
         let known = known.is_some();
         // Who succeeds is not judged.
         let neighbours = if failed && known { self.neighbours(client, now) } else { 0 };
+        let is_owners = !failed && !familiar && self.repeated(client, login.user, exchange.cross_site, now);
         let (site, unread) = (self.sources.site(client), self.unread);
         self.unread = self.unread.wrapping_add(u64::from(login.unread));
         let route = self.route(exchange, now);
@@ -136,12 +137,18 @@ impl History {
             fingerprint: login.fingerprint,
             failed,
             route: Arc::clone(&route.name),
-            familiar,
+            familiar: familiar || is_owners,
             known,
             settled,
             neighbours,
             outage,
         })
+    }
+
+    /// Whether this client repeated one password for an account, in vain.
+    fn repeated(&self, client: ClientNet, account: Option<KeyedHash>, is_foreign: bool, now: Moment) -> bool {
+        let known = self.clients.peek(&Source { client, is_foreign }, now);
+        account.zip(known).is_some_and(|(account, known)| known.stuffing.is_owners(account))
     }
 
     /// Accounts that were logged in to from a network while nothing was the matter.

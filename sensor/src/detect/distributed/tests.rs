@@ -246,3 +246,27 @@ fn a_day_on_which_everybody_fails_more_often_is_no_attack() {
         assert!(offenders(&said).is_empty());
     }
 }
+
+/// An office whose programs repeat old passwords fails in the midst of every attack; in the end their owners enter the new
+/// ones.
+#[test]
+fn programs_with_old_passwords_are_no_part_of_an_attack_beside_them() {
+    for seed in 0..3 {
+        let mut attempts = Site::new(seed).visits(0, 8 * HOUR, 50);
+        attempts.extend(attack(seed, 2_000, 2, 6 * HOUR, 10 * MINUTE, |bot| bot));
+        let office = scattered(9_999_999);
+        let one = Try { at: 0, client: office, user: 0, password: 0, succeeds: false, program: 88 };
+        for program in 0..20 {
+            let user = 500_000 + program;
+            let old =
+                (0..560).map(|turn| Try { at: turn * 45_000 + program * 2_000, user, password: user, ..one });
+            attempts.extend(old);
+            attempts.push(Try { at: 7 * HOUR + program * 1_000, user, password: 1, succeeds: true, ..one });
+        }
+        let said = run(&All::default(), &mut attempts);
+        assert!(found(&said, 6 * HOUR).is_some());
+        assert!(!offenders(&said).contains(&office), "seed {seed}");
+        let taken = of(&said, Threat::AccountTakeover);
+        assert!(taken.is_empty(), "seed {seed}: {:?}", taken.first());
+    }
+}

@@ -107,6 +107,23 @@ fn each_kind_of_spike_is_found_for_the_route_and_the_host() {
     }
 }
 
+/// A campaign and a flood look the same for as long as the server takes it.
+#[test]
+fn a_rush_is_high_only_where_answers_suffer() {
+    let rush = |load: Load| Load { requests: load.requests * 10, ..load };
+    let rows: [(&str, fn(Load) -> Load, Severity); 3] = [
+        ("answered as usual", |load| Load { errors: 0, ..load }, Severity::Medium),
+        ("a tenth fails", |load| Load { errors: load.requests / 10, ..load }, Severity::High),
+        ("five times as slow", |load| Load { latency_us: load.latency_us * 5, ..load }, Severity::High),
+    ];
+    for (name, answers, severity) in rows {
+        let found = after(DAY + 600, |load| answers(rush(load)));
+        let rates: Vec<Severity> =
+            found.iter().filter(|(kind, ..)| *kind == Threat::RateSpike).map(|found| found.2).collect();
+        assert_eq!(rates, [severity; 2], "{name}: of the host and of the route");
+    }
+}
+
 /// A quiet route on which a quarter of the requests fail from some minute on, a few each minute.
 #[test]
 fn errors_that_are_few_in_a_minute_add_up() {
