@@ -8,6 +8,7 @@ mod client;
 mod counter;
 mod mirror;
 mod policy;
+mod secret;
 mod settings;
 mod verdict;
 
@@ -22,6 +23,7 @@ pub use mirror::{
     RingPositions, UNKNOWN_PLACE, datagram_flags, record_size,
 };
 pub use policy::{BlockEntry, Dimension, Policy, ScopeEntry, ScopeLimits};
+pub use secret::{SECRET_BYTES, SECRET_EVENTS, SecretEvent, SecretKind, SecretRecord, secrets};
 pub use settings::{Settings, Shared, prefixes};
 pub use verdict::{Reason, Verdict};
 
@@ -120,6 +122,7 @@ plain_old_data! {
     RingPositions: 128,
     ScopeEntry: 8,
     ScopeLimits: 64,
+    SecretRecord: 120,
     Settings: 200,
     Shared: 256,
     Slot: 64,

@@ -141,8 +141,13 @@ pub(super) fn status(report: &StatusReport) -> String {
 
 /// What passes and is not seen: ports that speak TLS. `sensor doctor` says what to do.
 fn unseen(report: &HttpReport) -> String {
-    let ports: Vec<String> = report.tls_ports.keys().take(8).map(u16::to_string).collect();
-    if ports.is_empty() { String::new() } else { format!("; TLS, not seen: ports {}", ports.join(", ")) }
+    let dark = report.tls.iter().filter(|(_, counts)| counts.dark() > 0);
+    let ports: Vec<String> = dark.take(8).map(|(port, _)| port.to_string()).collect();
+    if ports.is_empty() {
+        String::new()
+    } else {
+        format!("; TLS that is not read: ports {}", ports.join(", "))
+    }
 }
 
 fn http(report: &HttpReport) -> String {

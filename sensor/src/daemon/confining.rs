@@ -9,6 +9,7 @@ use tracing::{info, warn};
 use super::config::Config;
 use super::source::ConfigSource;
 use crate::confine::{Confinement, Extent, Reach};
+use crate::kernel::library_directories;
 use crate::notify::{NotifyConfig, Output};
 
 /// Files that are read again or replaced, and hosts that are told. `pins`: where interfaces that come back are pinned
@@ -17,6 +18,12 @@ pub(super) fn reach(config: &Config, source: &ConfigSource, pins: Option<&Path>)
     let NotifyConfig { output, webhook, deny_file } = &config.notify;
     let mut reads = source.places();
     reads.extend(config.sense.openapi.clone());
+    if config.sense.enabled && config.sense.tls.enabled {
+        reads.extend(config.sense.tls.keylog.iter().cloned());
+        if config.sense.tls.probe {
+            reads.extend(library_directories());
+        }
+    }
     reads.extend(config.web.tls.iter().flat_map(|files| [files.cert.clone(), files.key.clone()]));
     reads.extend(webhook.iter().filter_map(|webhook| webhook.ca_file.clone()));
     let mut keeps = BTreeSet::from([config.paths.state_dir.clone()]);

@@ -14,6 +14,7 @@ use super::observing::Observing;
 use super::operators::Operators;
 use super::recall::Recalled;
 use super::responder::{Details, Responder};
+use super::secrets::Secrets;
 use super::sensing::Sensing;
 use super::source::ConfigSource;
 use super::supervisor;
@@ -55,6 +56,8 @@ pub(super) struct Engine {
     pub(super) sensing: Option<Sensing>,
     /// What the thread that sees HTTP is going to have.
     pub(super) mirror: Option<(Mirror, SegmentRings)>,
+    /// Its sources of secrets.
+    pub(super) secrets: Secrets,
     /// The log that it is going to write.
     pub(super) exchange_log: Option<File>,
     pub(super) responder: Responder,
@@ -123,20 +126,18 @@ impl Engine {
         let mut never_block = NeverBlock::new(config.never_block.clone());
         never_block.protect_proxies(config.sense.pipeline.identity.trusted_proxies.clone());
         dataplane.tune(&config.tuning);
-        let prefixes = config.tuning.prefixes;
         let (observing, seen_damage) = Observing::open(&config.paths.state_dir, now)?;
-        let mut enforcer = Enforcer::new(&dataplane, config.capacities, (prefixes.v4, prefixes.v6), now)?;
+        let prefixes = (config.tuning.prefixes.v4, config.tuning.prefixes.v6);
+        let mut enforcer = Enforcer::new(&dataplane, config.capacities, prefixes, now)?;
         let is_salvaged = dataplane.adopted_maps() && {
             let mode = if dataplane.settings().enforce == 0 { Mode::Monitor } else { Mode::Enforce };
             recalled.take_over(enforcer.blocks(), mode, now)
         };
         let Recalled { store, pending, policy, responder, damage } = recalled;
         let is_to_keep = is_salvaged || damage.is_some();
-        let damages = [(Part::Commands, damage), (Part::Learned, seen_damage)];
-        let damages = damages.into_iter().filter_map(|(part, damage)| Some((part, damage?))).collect();
+        let damages = damages([(Part::Commands, damage), (Part::Learned, seen_damage)]);
         let reached = never_block.reached(policy.blocks().keys());
         enforcer.apply(&mut dataplane, &policy, &reached, now)?;
-        let flood = floods::detector(&config.detect);
         let mut engine = Self {
             dataplane,
             enforcer,
@@ -145,6 +146,7 @@ impl Engine {
             store,
             pending,
             undone: BTreeMap::new(),
+            flood: floods::detector(&config.detect),
             config,
             in_force: InForce::of(&source.read),
             source,
@@ -154,6 +156,7 @@ impl Engine {
             counts: Counts::from(now),
             sensing: None,
             mirror: None,
+            secrets: Secrets::default(),
             exchange_log: None,
             responder,
             web,
@@ -164,7 +167,6 @@ impl Engine {
             http_trouble: None,
             unkept: None,
             hurries: false,
-            flood,
         };
         if is_to_keep {
             // For the next start.
@@ -336,4 +338,8 @@ impl Engine {
         info!(?changed, ?needs_restart, ?overridden, "configuration reloaded");
         Ok(told)
     }
+}
+
+fn damages(parts: [(Part, Option<Damage>); 2]) -> Vec<(Part, Damage)> {
+    parts.into_iter().filter_map(|(part, damage)| Some((part, damage?))).collect()
 }

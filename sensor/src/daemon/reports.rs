@@ -10,12 +10,13 @@ use sensor_common::packet::Problem;
 
 use super::engine::Engine;
 use super::incidents::open_about;
+use super::rules::{allow_row, block_row};
 use crate::clock::Timestamp;
 use crate::control::wire::{
-    AllowRow, BlockAdded, BlockRow, ClientRow, ClientSort, Explanation, HttpReport, InterfaceReport,
-    LimitRow, Losses, PendingRow, Rates, Standing, StatusReport,
+    ClientRow, ClientSort, Explanation, HttpReport, InterfaceReport, LimitRow, Losses, PendingRow, Rates,
+    Standing, StatusReport,
 };
-use crate::enforce::{AllowRule, BlockRule, Limit, Origin, Scope};
+use crate::enforce::{Limit, Origin, Scope};
 use crate::kernel::{Client, KernelError, LabelledCounter, LinkLayer};
 use crate::metrics::{Detection, MIRROR_LOSSES, Snapshot, mirror_losses};
 use crate::notify::{DenyFile, Notifier};
@@ -179,7 +180,8 @@ impl Engine {
                 failures_uncounted: told.failures_uncounted,
                 log_errors: told.log_errors,
                 forwarding_untrusted: seen.identities.untrusted(),
-                tls_ports: seen.tls_ports.clone(),
+                tls: seen.tls_ports.clone(),
+                tls_secrets: told.secrets.clone(),
                 forwarders: seen.forwarders.clone(),
             }
         }))
@@ -218,29 +220,6 @@ impl Engine {
                 .find(|pending| pending.scope == scope)
                 .map(|pending| pending.deadline),
         }
-    }
-
-    pub(super) fn block_rows(&self) -> Vec<BlockRow> {
-        self.policy.blocks().into_iter().map(|(prefix, rule)| block_row(prefix, rule)).collect()
-    }
-
-    /// A block with what it does now.
-    pub(super) fn block_added(&self, prefix: &IpNet) -> Option<BlockAdded> {
-        let rule = self.policy.block(prefix)?;
-        let allowed = self.policy.allows().into_keys().filter(|allowed| prefix.contains(allowed)).take(16);
-        Some(BlockAdded {
-            row: block_row(*prefix, rule),
-            mode: self.policy.mode(),
-            allowed: allowed.collect(),
-        })
-    }
-
-    pub(super) fn allow_rows(&self) -> Vec<AllowRow> {
-        self.policy.allows().into_iter().map(|(prefix, rule)| allow_row(prefix, rule)).collect()
-    }
-
-    pub(super) fn allow_row(&self, prefix: &IpNet) -> Option<AllowRow> {
-        self.policy.allow(prefix).map(|rule| allow_row(*prefix, rule))
     }
 
     /// Totals of every tracked client.
@@ -383,16 +362,6 @@ const fn totals(row: &ClientRow, sort: ClientSort) -> u64 {
 fn packets(counters: &[LabelledCounter], verdict: Verdict) -> u64 {
     let of_verdict = counters.iter().filter(|found| found.verdict == verdict);
     of_verdict.fold(0, |sum, found| sum.saturating_add(found.counter.packets))
-}
-
-fn block_row(prefix: IpNet, rule: &BlockRule) -> BlockRow {
-    let BlockRule { until, reason, origin, since } = rule.clone();
-    BlockRow { prefix, until, reason, origin, since }
-}
-
-fn allow_row(prefix: IpNet, rule: &AllowRule) -> AllowRow {
-    let AllowRule { reason, origin, since } = rule.clone();
-    AllowRow { prefix, reason, origin, since }
 }
 
 fn count(number: usize) -> u64 {

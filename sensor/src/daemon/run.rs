@@ -18,6 +18,7 @@ use super::engine::Engine;
 use super::logging::LogWriter;
 use super::recall::Recalled;
 use super::responder::GRACE;
+use super::secrets::Secrets;
 use super::sensing::Sensing;
 use super::source::ConfigSource;
 use super::{background, confining, degraded, key, observing, supervisor, user, web};
@@ -222,6 +223,9 @@ fn prepare(
         warn!(error = format!("{error:#}"), "HTTP is not seen; limits and blocks work all the same");
         engine.http_trouble = Some(format!("{error:#}"));
     }
+    if engine.mirror.is_some() {
+        engine.secrets = Secrets::probe(&engine.config.sense.tls);
+    }
     Ok((engine, notices))
 }
 
@@ -263,7 +267,9 @@ fn start_sensing(commands: &Arc<Commands>) -> Result<()> {
     let signals = Signals::start(commands)?;
     let mut engine = commands.engine();
     let log = engine.exchange_log.take();
-    let sensing = Sensing::start(&engine.config, &key, (mirror, ring), signals, log)?;
+    let mut secrets = std::mem::take(&mut engine.secrets);
+    secrets.follow(&engine.config.sense.tls)?;
+    let sensing = Sensing::start(&engine.config, &key, (mirror, ring, secrets), signals, log)?;
     engine.sensing = Some(sensing);
     Ok(())
 }

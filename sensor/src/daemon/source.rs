@@ -1,6 +1,5 @@
 //! Where the configuration comes from: files, and what flags set over them.
 
-use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::fs;
 use std::net::SocketAddr;
@@ -9,7 +8,9 @@ use std::path::{Path, PathBuf};
 use sensor_common::limit::Rate;
 
 use super::config::Config;
-use crate::config::{Description, Document, Form, Problem, Section};
+use super::places::{self, Judge};
+use super::unit::Unit;
+use crate::config::{Description, Document, Problem};
 use crate::kernel::XdpChoice;
 
 /// Where the configuration is read from.
@@ -123,12 +124,27 @@ impl ConfigSource {
         Ok(rates_in_words(&self.describe()?))
     }
 
-    /// The same for a daemon on this host, where the places that it names must be: a replay has no need of them.
+    /// Reads and checks it for a daemon on this host, where the directories of the files that it writes must exist: a
+    /// replay has no need of them.
     ///
     /// # Errors
     /// Every mistake; missing places come last.
     pub fn load_here(&self) -> Result<Config, Vec<Problem>> {
-        let missing = missing_places(&Document::read(&self.files())?);
+        self.load_with(&Judge::Nobody)
+    }
+
+    /// The same for the unit, whose configuration are the files in `/etc/sensor`: it has a say in where the daemon may
+    /// write.
+    ///
+    /// # Errors
+    /// Every mistake; places that cannot be written to come last.
+    pub fn load_for_unit(&self) -> Result<Config, Vec<Problem>> {
+        let unit = if self.file.is_none() { Unit::read(Path::new("/")) } else { None };
+        self.load_with(&unit.map_or(Judge::Nobody, Judge::of))
+    }
+
+    fn load_with(&self, judge: &Judge) -> Result<Config, Vec<Problem>> {
+        let missing = places::problems(&Document::read(&self.files())?, judge);
         match self.load() {
             Ok(config) if missing.is_empty() => Ok(config),
             loaded => Err(loaded.err().into_iter().flatten().chain(missing).collect()),
@@ -149,23 +165,6 @@ fn rates_in_words(description: &Description) -> Vec<String> {
         Some(format!("{}: {}", knob.path(), rate.in_words(unit)))
     });
     rates.collect()
-}
-
-fn missing_places(document: &Document) -> Vec<Problem> {
-    let problems = RefCell::default();
-    let http = Section::root(document, &problems).section("http");
-    let (mut enabled, mut log) = (true, None);
-    http.boolean("enabled", &mut enabled);
-    http.optional("exchange_log", &Form::path("/"), &mut log);
-    // Mistakes in these values are told by who reads the whole.
-    problems.take();
-    if enabled
-        && let Some(directory) = log.as_deref().and_then(Path::parent)
-        && !directory.is_dir()
-    {
-        http.reject("exchange_log", format!("{}: no such directory; make it first", directory.display()));
-    }
-    problems.take()
 }
 
 #[cfg(test)]

@@ -60,6 +60,7 @@ pub(crate) fn exchange(ts: Timestamp) -> Exchange<'static> {
         further: Further::default(),
         cross_site: false,
         source: Source::Wire,
+        tls: None,
         gaps: false,
         proven: true,
         anomalies: Findings::default(),

@@ -11,5 +11,6 @@ pub mod prometheus;
 pub mod raw;
 pub mod raw_tcp;
 pub mod spoof;
+pub mod tls;
 pub mod tunnel;
 pub mod udp;

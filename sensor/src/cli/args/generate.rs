@@ -14,7 +14,7 @@ pub(in crate::cli) struct GenerateArgs {
     pub(in crate::cli) out: Option<PathBuf>,
 }
 
-#[derive(Clone, Copy, Debug, Subcommand)]
+#[derive(Clone, Debug, Subcommand)]
 pub(in crate::cli) enum Generated {
     /// The configuration with every key at its default: sensor.toml
     Config,
@@ -24,6 +24,12 @@ pub(in crate::cli) enum Generated {
     Completions {
         /// For which shell. Default: for bash, fish and zsh
         shell: Option<Shell>,
+    },
+    /// Rules and dashboards for Kubernetes: prometheus-rule.yaml and dashboards.yaml
+    Kubernetes {
+        /// Where your copy of runbooks.md is. Default: where the package has it
+        #[arg(long, value_name = "URL")]
+        runbooks: Option<String>,
     },
     /// The reference in Markdown: alerts.md, cli.md, configuration.md and metrics.md
     Reference,

@@ -214,6 +214,9 @@ pub(in crate::cli) struct ReplayArgs {
     /// Configuration file, in place of those in /etc/sensor
     #[arg(short, long, value_name = "FILE")]
     pub(in crate::cli) config: Option<PathBuf>,
+    /// Key log in NSS format, as SSLKEYLOGFILE gives, that decrypts TLS in the captures; may be given more than once
+    #[arg(long, value_name = "FILE", action = ArgAction::Append)]
+    pub(in crate::cli) keylog: Vec<PathBuf>,
     /// Print every exchange; the summary then goes to standard error
     #[arg(long)]
     pub(in crate::cli) exchanges: bool,

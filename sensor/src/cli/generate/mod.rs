@@ -6,6 +6,7 @@ mod commands;
 mod completions;
 mod config;
 mod configuration;
+mod kubernetes;
 mod man;
 mod metrics;
 mod roff;
@@ -35,7 +36,7 @@ impl File {
 
 /// Makes the files of one kind and writes or prints them.
 pub(super) fn generate(args: &GenerateArgs) -> Result<ExitCode> {
-    let files = files(args.what)?;
+    let files = files(&args.what)?;
     let Some(directory) = &args.out else {
         for file in &files {
             say(file.text.trim_end_matches('\n'))?;
@@ -50,11 +51,12 @@ pub(super) fn generate(args: &GenerateArgs) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn files(what: Generated) -> Result<Vec<File>> {
+fn files(what: &Generated) -> Result<Vec<File>> {
     Ok(match what {
         Generated::Config => vec![File::new("sensor.toml", config::toml())],
         Generated::Man => man::pages()?,
-        Generated::Completions { shell } => completions::scripts(shell),
+        Generated::Completions { shell } => completions::scripts(*shell),
+        Generated::Kubernetes { runbooks } => kubernetes::manifests(runbooks.as_deref()),
         Generated::Reference => vec![
             File::new("alerts.md", alerts::markdown()),
             File::new("cli.md", commands::markdown()),

@@ -80,13 +80,82 @@ fn compare(files: &[File], directory: &str, command: &str) {
 #[test]
 fn the_kept_configuration_is_up_to_date() {
     let command = "cargo run -p sensor -- generate config --out sensor/dist";
-    compare(&files(Generated::Config).unwrap(), "sensor/dist", command);
+    compare(&files(&Generated::Config).unwrap(), "sensor/dist", command);
 }
 
 #[test]
 fn the_kept_reference_is_up_to_date() {
     let command = "cargo run -p sensor -- generate reference --out docs/reference";
-    compare(&files(Generated::Reference).unwrap(), "docs/reference", command);
+    compare(&files(&Generated::Reference).unwrap(), "docs/reference", command);
+}
+
+#[test]
+fn the_kept_manifests_are_up_to_date() {
+    let command = "cargo run -p sensor -- generate kubernetes --out sensor/dist/kubernetes";
+    let made = files(&Generated::Kubernetes { runbooks: None }).unwrap();
+    compare(&made, "sensor/dist/kubernetes", command);
+}
+
+/// The sections that the annotations lead to are there, one for each alert, with all that somebody needs at night.
+#[test]
+fn every_alert_has_a_runbook() {
+    let read = |path: &str| fs::read_to_string(repository().join(path)).unwrap();
+    let (rules, runbooks) = (read("sensor/dist/prometheus/sensor.rules.yml"), read("docs/runbooks.md"));
+    let alerts: Vec<&str> = rules.split("- alert: ").skip(1).collect();
+    assert!(alerts.len() > 15);
+    for alert in &alerts {
+        let name = alert.lines().next().unwrap();
+        // As those who show Markdown make anchors of headings.
+        let url = format!("runbook_url: {}#{}\n", kubernetes::RUNBOOKS, name.to_lowercase());
+        assert!(alert.contains(&url), "{name} has no {url}");
+        let section = runbooks.split("\n## ").find(|section| section.lines().next() == Some(name));
+        let section = section.unwrap_or_else(|| panic!("runbooks.md has no section {name}"));
+        let parts = ["**Look:** ", "**Do:** "]
+            .map(|part| section.find(part).unwrap_or_else(|| panic!("{name}: {part}")));
+        assert!(
+            parts[0] > name.len() + 40 && parts[1] > parts[0] && section.contains("`s"),
+            "{name} says too little"
+        );
+    }
+    assert_eq!(runbooks.matches("\n## ").count(), alerts.len(), "a section of no alert");
+}
+
+/// Settings that runbooks name are there.
+#[test]
+fn the_settings_of_the_runbooks_exist() {
+    let runbooks = fs::read_to_string(repository().join("docs/runbooks.md")).unwrap();
+    let tables = crate::daemon::reference();
+    let known: Vec<String> = tables.iter().flat_map(|(_, keys)| keys).map(|key| key.knob.path()).collect();
+    let is_key = |word: &&str| {
+        word.split_once('.').is_some_and(|(table, key)| {
+            let is_name =
+                |text: &str| !text.is_empty() && text.chars().all(|c| c.is_ascii_lowercase() || c == '_');
+            is_name(table) && is_name(key) && !["md", "rules", "log"].contains(&key)
+        })
+    };
+    let code = runbooks.split('`').skip(1).step_by(2).map(|code| code.split(' ').next().unwrap_or_default());
+    let keys: Vec<&str> = code.filter(is_key).collect();
+    assert!(keys.len() > 5, "{keys:?}");
+    for key in keys {
+        assert!(known.iter().any(|known| known == key), "there is no setting {key}");
+    }
+}
+
+/// What the pages tell people to configure is taken.
+#[test]
+fn the_configuration_in_the_pages_is_valid() {
+    let mut count = 0;
+    for entry in fs::read_dir(repository().join("docs")).unwrap() {
+        let path = entry.unwrap().path();
+        let Ok(text) = fs::read_to_string(&path) else { continue };
+        for block in text.split("```toml\n").skip(1) {
+            let block = block.split("```").next().unwrap_or_default();
+            let problems = check(block).err().unwrap_or_default();
+            assert!(problems.is_empty(), "{}: {problems:?} in\n{block}", path.display());
+            count += 1;
+        }
+    }
+    assert!(count > 6, "{count}");
 }
 
 /// Runs a program that may not be there; its output where it is.
@@ -112,7 +181,7 @@ fn output(program: &str, args: &[&str], input: &str) -> Option<(bool, String)> {
 
 #[test]
 fn man_pages_are_there_for_every_command_and_well_formed() {
-    let pages = files(Generated::Man).unwrap();
+    let pages = files(&Generated::Man).unwrap();
     let names: Vec<&str> = pages.iter().map(|page| page.name.as_str()).collect();
     for name in ["sensor.1", "sensor-run.1", "sensor-limit.1", "sensor-limit-set.1", "sensor.toml.5"] {
         assert!(names.contains(&name), "{names:?}");
@@ -144,7 +213,7 @@ fn every_example_of_a_man_page_is_a_command() {
 }
 
 fn script(name: &str) -> String {
-    let scripts = files(Generated::Completions { shell: None }).unwrap();
+    let scripts = files(&Generated::Completions { shell: None }).unwrap();
     scripts.into_iter().find(|script| script.name == name).unwrap().text
 }
 

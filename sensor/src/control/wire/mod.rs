@@ -9,7 +9,8 @@ mod ssh;
 pub use incident::{AccountReport, IncidentBlocks, LeftAlone, Mark, Preview, Target, Typed, WayReport};
 pub use report::{
     AlertExplanation, AllowRow, BlockAdded, BlockRow, ClientRow, Confirmed, Explanation, HttpReport,
-    InterfaceReport, LimitRow, Losses, ModeReport, PendingRow, Rates, Reloaded, Removed, StatusReport,
+    InterfaceReport, LimitRow, Losses, ModeReport, PendingRow, Rates, Reloaded, Removed, SecretsReport,
+    StatusReport,
 };
 
 pub use role::Role;

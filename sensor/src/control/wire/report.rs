@@ -13,6 +13,7 @@ use crate::enforce::{Limits, Mode, Origin, Scope};
 use crate::identity::Forwarder;
 use crate::kernel::{Presence, XdpMode};
 use crate::metrics::Degraded;
+use crate::tls::PortCounts;
 
 /// `sensor mode`
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
@@ -110,15 +111,35 @@ pub struct HttpReport {
     /// Records that could not be written to the log of exchanges.
     #[serde(default)]
     pub log_errors: u64,
-    /// Connections that began in TLS, by port: what they say is not seen.
+    /// Connections in TLS, by port: decrypted, dark, and why.
     #[serde(default)]
-    pub tls_ports: BTreeMap<u16, u64>,
+    pub tls: BTreeMap<u16, PortCounts>,
+    /// Where secrets of TLS sessions come from.
+    #[serde(default)]
+    pub tls_secrets: SecretsReport,
     /// Exchanges whose peer told another client's address and is no trusted proxy.
     #[serde(default)]
     pub forwarding_untrusted: u64,
     /// Those peers, the busiest first.
     #[serde(default)]
     pub forwarders: Vec<Forwarder>,
+}
+
+/// Sources of the secrets of TLS sessions.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct SecretsReport {
+    /// Libraries that are probed.
+    pub libraries: Vec<String>,
+    /// Secrets that the probe handed on.
+    pub probed: u64,
+    /// Calls of processes that serve no watched port; nothing of them left the kernel.
+    pub filtered: u64,
+    /// Calls that the probe could not read.
+    pub unread: u64,
+    /// Secrets that were lost because too many waited.
+    pub lost: u64,
+    /// Lines of key logs that are none.
+    pub malformed: u64,
 }
 
 /// Things that did not get their due, by cause.

@@ -6,6 +6,7 @@
 mod access;
 mod config;
 mod door;
+mod front;
 mod login;
 mod tls;
 
@@ -34,6 +35,7 @@ use tracing::{debug, warn};
 
 use super::commands::Commands;
 use super::degraded;
+use crate::clock;
 use crate::kernel::ConnectionOwners;
 use crate::metrics;
 pub(super) use access::{Access, AccessError, prepare};
@@ -78,6 +80,7 @@ pub(super) async fn serve(
     listener.set_nonblocking(true)?;
     let listener = TcpListener::from_std(listener)?;
     let router = Router::new()
+        .route("/", get(front_page))
         .route("/metrics", get(scrape))
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
@@ -152,24 +155,46 @@ async fn ready(State(served): State<Served>) -> String {
     degraded::parts(&served.commands.engine().degraded())
 }
 
+/// Whether a request may read what is for the users of the configuration; if not, the answer.
+async fn refusal(access: &Access, headers: &HeaderMap, owner: Owner) -> Option<Response> {
+    match access.logins.check(headers.get(header::AUTHORIZATION), owner).await {
+        Outcome::Granted => None,
+        Outcome::Refused => {
+            access.unauthorized.fetch_add(1, Relaxed);
+            let challenge = [(header::WWW_AUTHENTICATE, "Basic realm=\"sensor\", charset=\"UTF-8\"")];
+            Some((StatusCode::UNAUTHORIZED, challenge, "wrong or no credentials\n").into_response())
+        }
+        Outcome::Busy => {
+            access.busy.fetch_add(1, Relaxed);
+            let later = [(header::RETRY_AFTER, "1")];
+            Some((StatusCode::SERVICE_UNAVAILABLE, later, "too many logins at a time\n").into_response())
+        }
+    }
+}
+
+async fn front_page(
+    State(served): State<Served>,
+    Extension(guest): Extension<Guest>,
+    headers: HeaderMap,
+) -> Response {
+    if let Some(refusal) = refusal(&served.access, &headers, guest.owner).await {
+        return refusal;
+    }
+    let report = served.commands.engine().status(clock::now());
+    match report {
+        Ok(report) => front::response(&report),
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error).into_response(),
+    }
+}
+
 async fn scrape(
     State(served): State<Served>,
     Extension(guest): Extension<Guest>,
     headers: HeaderMap,
 ) -> Response {
     let Served { commands, access } = served;
-    match access.logins.check(headers.get(header::AUTHORIZATION), guest.owner).await {
-        Outcome::Granted => {}
-        Outcome::Refused => {
-            access.unauthorized.fetch_add(1, Relaxed);
-            let challenge = [(header::WWW_AUTHENTICATE, "Basic realm=\"sensor\", charset=\"UTF-8\"")];
-            return (StatusCode::UNAUTHORIZED, challenge, "wrong or no credentials\n").into_response();
-        }
-        Outcome::Busy => {
-            access.busy.fetch_add(1, Relaxed);
-            let later = [(header::RETRY_AFTER, "1")];
-            return (StatusCode::SERVICE_UNAVAILABLE, later, "too many logins at a time\n").into_response();
-        }
+    if let Some(refusal) = refusal(&access, &headers, guest.owner).await {
+        return refusal;
     }
     let snapshot = commands.engine().scrape(access.stats());
     let text = snapshot

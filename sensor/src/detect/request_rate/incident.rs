@@ -22,14 +22,6 @@ const BURSTS: u64 = 10;
 /// And at least so many requests.
 const MANY: u64 = 100;
 
-/// Requests over a limit from which on they are many. A burst that is the count, since none was written, is no measure of
-/// haste: it may be what an hour brings. What the rate admits in a second takes its place.
-pub(super) fn many(rate: Rate) -> u64 {
-    let seconds = rate.period().nanoseconds().div_ceil(1_000_000_000);
-    let burst = if rate.burst() == rate.count() { rate.count().div_ceil(seconds) } else { rate.burst() };
-    burst.saturating_mul(BURSTS).max(MANY)
-}
-
 /// A client's part in an incident.
 #[derive(Clone, Copy)]
 pub(super) struct Share {
@@ -74,7 +66,8 @@ impl Incident {
 
     /// How bad it is, and whether that, or who does it, is news.
     pub(super) fn judge(&mut self, limit: &Limit, (client, offends): (ClientNet, bool)) -> (Severity, bool) {
-        let severity = if self.exceeded >= many(limit.rate) { Severity::High } else { Severity::Medium };
+        let many = many(limit.rate);
+        let severity = if self.exceeded >= many { Severity::High } else { Severity::Medium };
         let worse = self.told.is_none_or(|told| told < severity);
         self.told = self.told.max(Some(severity));
         let share = self.clients.iter_mut().find(|share| share.client == client);
@@ -131,4 +124,12 @@ pub(super) fn signal(
         decided: None,
         growth: Growth::default(),
     }
+}
+
+/// Requests over a limit from which on they are many. A burst that is the count, since none was written, is no measure of
+/// haste: it may be what an hour brings. What the rate admits in a second takes its place.
+pub(super) fn many(rate: Rate) -> u64 {
+    let seconds = rate.period().nanoseconds().div_ceil(1_000_000_000);
+    let burst = if rate.burst() == rate.count() { rate.count().div_ceil(seconds) } else { rate.burst() };
+    burst.saturating_mul(BURSTS).max(MANY)
 }

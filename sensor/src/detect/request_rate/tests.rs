@@ -3,6 +3,7 @@ use std::path::Path;
 
 use proptest::prelude::*;
 
+use super::incident::many;
 use super::*;
 use crate::config::{Document, Section};
 use crate::detect::Severity;
@@ -215,6 +216,6 @@ fn a_rate_without_a_burst_is_exceeded_by_many_as_soon_as_before() {
     for (rate, expected) in
         [("100/min", 100), ("6000/min", 1_000), ("100/s", 1_000), ("600/min:300", 3_000), ("10/min:5", 100)]
     {
-        assert_eq!(incident::many(rate.parse().unwrap()), expected, "{rate}");
+        assert_eq!(many(rate.parse().unwrap()), expected, "{rate}");
     }
 }

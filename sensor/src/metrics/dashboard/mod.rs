@@ -128,10 +128,13 @@ fn alerts_firing() -> Value {
         "enable": true,
         "hide": false,
         "iconColor": panel::VERMILION,
-        "expr": "ALERTS{alertname=~\"Sensor.+\",alertstate=\"firing\"}",
+        "target": {
+            "refId": "alerts",
+            "expr": "ALERTS{alertname=~\"Sensor.+\",alertstate=\"firing\"}",
+            "interval": "30s",
+        },
         "titleFormat": "{{alertname}}",
         "textFormat": "{{instance}}",
-        "step": "30s",
     })
 }
 
@@ -149,14 +152,12 @@ fn variables() -> Value {
             "multi": false,
             "refresh": 1,
             "options": [],
-            "current": {},
         },
         {
             "name": "instance",
             "label": "Instance",
             "type": "query",
             "datasource": datasource(),
-            "definition": instances,
             "query": {"query": instances, "refId": "instances"},
             "regex": "",
             "hide": 0,

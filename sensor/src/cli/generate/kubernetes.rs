@@ -1,0 +1,80 @@
+//! The rules and the dashboards for Kubernetes: what the Prometheus operator and Grafana's sidecar pick up. They are
+//! made of the files that Prometheus and Grafana read elsewhere.
+
+use super::File;
+use crate::metrics::{Dashboard, dashboard};
+
+/// What Prometheus reads elsewhere.
+const RULES: &str = include_str!("../../../dist/prometheus/sensor.rules.yml");
+/// Where the runbooks are on a host that has the package.
+pub(super) const RUNBOOKS: &str = "file:///usr/share/doc/sensor/runbooks.md";
+
+/// A PrometheusRule and a ConfigMap. `runbooks`: the address of a copy of the runbooks.
+pub(super) fn manifests(runbooks: Option<&str>) -> Vec<File> {
+    vec![File::new("prometheus-rule.yaml", rule(runbooks)), File::new("dashboards.yaml", dashboards())]
+}
+
+fn rule(runbooks: Option<&str>) -> String {
+    let rules = runbooks.map_or_else(|| RULES.to_owned(), |url| RULES.replace(RUNBOOKS, url));
+    // The comment of the file is about the file.
+    let groups = rules.find("groups:\n").and_then(|start| rules.get(start..)).unwrap_or_default();
+    format!(
+        "# The rules of sensor.rules.yml for the Prometheus operator, by `sensor generate kubernetes`. The alert SensorDown\n\
+         # expects the job to be named `sensor`, as podmonitor.yaml does. Your Prometheus may select rules by a label: add it.\n\
+         apiVersion: monitoring.coreos.com/v1\nkind: PrometheusRule\nmetadata:\n  name: sensor\n  labels:\n    \
+         app.kubernetes.io/name: sensor\nspec:\n{}",
+        indented(groups, 2)
+    )
+}
+
+fn dashboards() -> String {
+    let mut out = "# The dashboards for Grafana's sidecar, which takes ConfigMaps with this label, by `sensor generate kubernetes`.\n\
+         apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: sensor-dashboards\n  labels:\n    app.kubernetes.io/name: \
+         sensor\n    grafana_dashboard: \"1\"\ndata:\n"
+        .to_owned();
+    for which in Dashboard::ALL {
+        out.push_str(&format!("  sensor-{}.json: |\n{}", which.name(), indented(&dashboard(which), 4)));
+    }
+    out
+}
+
+/// Lines with something in them, further to the right.
+fn indented(text: &str, by: usize) -> String {
+    let line = |line: &str| if line.is_empty() { "\n".to_owned() } else { format!("{:by$}{line}\n", "") };
+    text.lines().map(line).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+
+    fn parsed(text: &str) -> Value {
+        serde_saphyr::from_str(text).unwrap()
+    }
+
+    #[test]
+    fn the_rules_are_those_of_the_file() {
+        let made = parsed(&rule(None));
+        assert_eq!(made["kind"], "PrometheusRule");
+        assert_eq!(made["spec"]["groups"], parsed(RULES)["groups"]);
+        assert!(made["spec"]["groups"].as_array().unwrap().len() > 3);
+    }
+
+    #[test]
+    fn the_dashboards_are_those_of_the_files() {
+        let made = parsed(&dashboards());
+        assert_eq!(made["data"].as_object().unwrap().len(), Dashboard::ALL.len());
+        for which in Dashboard::ALL {
+            let name = format!("sensor-{}.json", which.name());
+            assert_eq!(made["data"][name.as_str()].as_str().unwrap(), dashboard(which));
+        }
+    }
+
+    #[test]
+    fn runbooks_may_be_elsewhere() {
+        let made = rule(Some("https://wiki.example/runbooks"));
+        assert!(!made.contains(RUNBOOKS) && made.contains("https://wiki.example/runbooks#sensordown\n"));
+    }
+}
