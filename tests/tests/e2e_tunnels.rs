@@ -1,5 +1,6 @@
 //! Interfaces without Ethernet headers: what comes through a tunnel is limited, blocked and seen as anything else; and
 //! where nothing can be, everything says so.
+#![expect(clippy::arithmetic_side_effects, reason = "a test may panic: that is how it fails")]
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, AtomicU64};
