@@ -83,7 +83,7 @@ fn an_attack_found_in_monitor_is_acted_on_when_the_mode_becomes_enforce() -> Res
         .sum("sensor_incidents_open", &[("detector", "credential-stuffing"), ("severity", "high")]);
     ensure!(gauge == 1, "{gauge}");
     // Whom a block would hit, before it is made.
-    let preview = daemon.json(&["block", "add", "--dry-run", "10.9.0.0/24"])?;
+    let preview = daemon.json(&["block", "add", "--dry-run", "10.9.0.64/28"])?;
     ensure!(preview["hit"].as_u64().is_some_and(|hit| hit >= 1) && block(&daemon).is_none(), "{preview}");
 
     daemon.ok(&["mode", "enforce"])?;
@@ -149,7 +149,8 @@ fn incidents_end_survive_a_restart_and_accounts_are_found_by_name() -> Result<()
     );
     let mut daemon = Daemon::start(&net, &config)?;
     // Somebody is stuffing, and gets into alice's account.
-    stuff(&net, 0, || open(&daemon, "credential-stuffing").is_some())?;
+    let accused = || open(&daemon, "credential-stuffing").is_some_and(|it| it["action"] == "would_block");
+    stuff(&net, 0, accused)?;
     ensure!(attempt(&net, v4(FLOODER), "alice", "right-1")? == 200, "the login failed");
     ensure!(wait_until(PATIENCE, || open(&daemon, "account-takeover").is_some()), "no takeover was told");
     let account = daemon.json(&["account", "Alice"])?;

@@ -100,16 +100,20 @@ impl Incidents {
 
     /// A known offender failed again. Once it has done so often enough, it is told anew: what was decided about it may
     /// have ended. Its attempt belongs to the incident, whatever the windows of the rules have forgotten.
-    pub(crate) fn goes_on(&mut self, who: Offender, now: Moment) {
-        let Some(offence) = self.offences.get(&who.client, now) else { return };
-        let Some(incident) = self.open.get(&(offence.threat, offence.subject.clone()), now) else { return };
+    pub(crate) fn goes_on(&mut self, who: Offender, now: Moment, at: Timestamp) -> Option<Signal> {
+        let offence = self.offences.get(&who.client, now)?;
+        let incident = self.open.get(&(offence.threat, offence.subject.clone()), now)?;
         incident.count(who, self.attempts);
         let before = if now.since(offence.last) > LONG_PAUSE { 0 } else { offence.since };
         (offence.last, offence.since) = (now, before.saturating_add(1));
         if offence.since >= RELAPSE && now.since(offence.told) >= RETELL {
             (offence.since, offence.told) = (0, now);
             incident.fresh.push(who);
+            if incident.is_due(now) {
+                return incident.again(now, at);
+            }
         }
+        None
     }
 
     /// Whether a case belongs to an incident that goes on.
@@ -194,10 +198,7 @@ impl Incidents {
             if !incident.is_due(now) {
                 continue;
             }
-            if let Some(said) = incident.said.clone() {
-                let window = (said.window.0, at);
-                signals.push(incident.speak(Signal { at, window, decided: None, ..said }, now));
-            }
+            signals.extend(incident.again(now, at));
         }
     }
 
@@ -242,6 +243,13 @@ impl Incident {
         let tenfold = self.untold > 0 && self.untold >= self.told.saturating_mul(9);
         let has_news = !self.fresh.is_empty() || tenfold;
         (has_news && since >= PAUSE) || (self.untold > 0 && since >= RETELL)
+    }
+
+    /// What was said last, with what happened since.
+    fn again(&mut self, now: Moment, at: Timestamp) -> Option<Signal> {
+        let said = self.said.clone()?;
+        let window = (said.window.0, at);
+        Some(self.speak(Signal { at, window, decided: None, ..said }, now))
     }
 
     fn speak(&mut self, signal: Signal, now: Moment) -> Signal {

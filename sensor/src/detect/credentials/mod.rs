@@ -61,12 +61,11 @@ impl Desk {
     }
 
     /// A failure of somebody who is known as an offender, or whose site is.
-    fn goes_on(&mut self, attempt: &Attempt<'_>) {
+    fn goes_on(&mut self, attempt: &Attempt<'_>) -> Option<Signal> {
         let own = self.incidents.offence(attempt.client, self.now).is_some();
         let whole = if own { Some(attempt.client) } else { attempt.site };
-        if let Some(client) = whole.filter(|_| !attempt.is_foreign) {
-            self.incidents.goes_on(Offender { client, ..attempt.offender() }, self.now);
-        }
+        let client = whole.filter(|_| !attempt.is_foreign)?;
+        self.incidents.goes_on(Offender { client, ..attempt.offender() }, self.now, self.at)
     }
 
     /// Takes note of a case, and tells it where that is due. Where it begins, or `look_back` says so, those who were
@@ -180,7 +179,7 @@ impl Credentials {
             signals.extend(desk.file(case, false, |_| false, explain));
         }
         if offending && !attempt.familiar {
-            desk.goes_on(attempt);
+            signals.extend(desk.goes_on(attempt));
         }
         if !offending && let Some(attempt) = self.history.of_site(attempt) {
             self.site_failure(&attempt, signals);
