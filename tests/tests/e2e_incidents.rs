@@ -152,14 +152,19 @@ fn incidents_end_survive_a_restart_and_accounts_are_found_by_name() -> Result<()
     let net = Net::new()?;
     let _server = LoginServer::start(&net.server)?;
     let config = format!(
-        "mode = \"monitor\"\n{SMALL_TABLES}{NO_LIMITS}[decide]\nincident_quiet = \"20s\"\n[detect]\npreset = \"strict\"\n"
+        "mode = \"monitor\"\n{SMALL_TABLES}{NO_LIMITS}[decide]\nincident_quiet = \"20s\"\n[detect]\npreset = \"strict\"\n\
+         [login.shop]\nroute = \"/login\"\nsuccess_status = [\"200\"]\n"
     );
     let mut daemon = Daemon::start(&net, &config)?;
     // Somebody is stuffing, and gets into alice's account.
     let accused = || open(&daemon, "credential-stuffing").is_some_and(|it| it["action"] == "would_block");
     stuff(&net, 0, accused)?;
     ensure!(attempt(&net, v4(FLOODER), "alice", "right-1")? == 200, "the login failed");
-    ensure!(wait_until(PATIENCE, || open(&daemon, "account-takeover").is_some()), "no takeover was told");
+    ensure!(
+        wait_until(PATIENCE, || open(&daemon, "account-takeover").is_some()),
+        "no takeover was told: {:?}",
+        daemon.json_lines(&["exchanges", "--last", "2"])
+    );
     let account = daemon.json(&["account", "Alice"])?;
     ensure!(account["incidents"][0]["detector"] == "account-takeover", "{account}");
     ensure!(account["incidents"][0]["subject"] == account["user"], "{account}");
