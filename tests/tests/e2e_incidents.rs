@@ -1,7 +1,9 @@
 //! Incidents: they grow, name everybody, are decided anew, and end.
+#![expect(clippy::arithmetic_side_effects, reason = "a wrong test may panic")]
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use sensor_tests::daemon::{Daemon, PATIENCE, SMALL_TABLES};
@@ -10,7 +12,7 @@ use sensor_tests::peers::login::{LoginServer, attempt};
 use sensor_tests::peers::udp;
 use sensor_tests::scene::udp_target;
 use sensor_tests::tools;
-use sensor_tests::wait::wait_until;
+use sensor_tests::wait::{now, wait_until};
 use serde_json::Value;
 
 const NO_LIMITS: &str =
@@ -101,7 +103,10 @@ fn an_attack_found_in_monitor_is_acted_on_when_the_mode_becomes_enforce() -> Res
     // What an operator lifts stays lifted while the incident goes on.
     daemon.ok(&["block", "remove", &format!("{address}/32")])?;
     for number in 0..40 {
-        ensure!(attempt(&net, v4(FLOODER), &format!("other{number}"), "wrong")? == 401, "blocked again");
+        ensure!(
+            attempt(&net, v4(FLOODER), &format!("other{number}"), &format!("other-{number}"))? == 401,
+            "blocked again"
+        );
     }
     ensure!(block(&daemon).is_none(), "blocked again: {:?}", block(&daemon));
     let id = incident["id"].as_str().context("no id")?;
@@ -127,8 +132,10 @@ fn who_goes_on_after_a_block_is_blocked_again_for_twice_as_long() -> Result<()> 
     let first = block(&daemon).context("no block")?;
     ensure!((10..=12).contains(&seconds(&first, "since", "until")?), "{first}");
     ensure!(wait_until(PATIENCE, || block(&daemon).is_none()), "the block does not end");
-    let passed = stuff(&net, 1_000, || block(&daemon).is_some())?;
-    ensure!(passed <= 30, "{passed} attempts passed after the block had ended");
+    // Attempts come as fast as they can here, and an attack is told once a second at most.
+    let resumed = now();
+    stuff(&net, 1_000, || block(&daemon).is_some())?;
+    ensure!(resumed.elapsed() < Duration::from_secs(8), "{:?} after the block had ended", resumed.elapsed());
     let second = block(&daemon).context("no second block")?;
     ensure!((21..=23).contains(&seconds(&second, "since", "until")?), "not twice as long: {second}");
     let alerts = daemon.json_lines(&["alerts"])?;
@@ -145,14 +152,19 @@ fn incidents_end_survive_a_restart_and_accounts_are_found_by_name() -> Result<()
     let net = Net::new()?;
     let _server = LoginServer::start(&net.server)?;
     let config = format!(
-        "mode = \"monitor\"\n{SMALL_TABLES}{NO_LIMITS}[decide]\nincident_quiet = \"20s\"\n[detect]\npreset = \"strict\"\n"
+        "mode = \"monitor\"\n{SMALL_TABLES}{NO_LIMITS}[decide]\nincident_quiet = \"20s\"\n[detect]\npreset = \"strict\"\n\
+         [login.shop]\nroute = \"/login\"\nsuccess_status = [\"200\"]\n"
     );
     let mut daemon = Daemon::start(&net, &config)?;
     // Somebody is stuffing, and gets into alice's account.
     let accused = || open(&daemon, "credential-stuffing").is_some_and(|it| it["action"] == "would_block");
     stuff(&net, 0, accused)?;
     ensure!(attempt(&net, v4(FLOODER), "alice", "right-1")? == 200, "the login failed");
-    ensure!(wait_until(PATIENCE, || open(&daemon, "account-takeover").is_some()), "no takeover was told");
+    ensure!(
+        wait_until(PATIENCE, || open(&daemon, "account-takeover").is_some()),
+        "no takeover was told: {:?}",
+        daemon.json_lines(&["exchanges", "--last", "2"])
+    );
     let account = daemon.json(&["account", "Alice"])?;
     ensure!(account["incidents"][0]["detector"] == "account-takeover", "{account}");
     ensure!(account["incidents"][0]["subject"] == account["user"], "{account}");

@@ -242,17 +242,11 @@ fn read_format(webhook: &Section<'_>) -> WebhookFormat {
             webhook.reject("format", "`pagerduty` takes the `routing_key` of a service");
             WebhookFormat::Json
         }
-        (format, key) => {
-            if key.is_some() {
-                webhook.reject("routing_key", "it is for the format `pagerduty`");
-            }
-            match format {
-                "slack" => WebhookFormat::Slack,
-                "teams" => WebhookFormat::Teams,
-                "alertmanager" => WebhookFormat::Alertmanager,
-                _ => WebhookFormat::Json,
-            }
-        }
+        // A key that the format does not need is no mistake: formats are tried one after the other.
+        ("slack", _) => WebhookFormat::Slack,
+        ("teams", _) => WebhookFormat::Teams,
+        ("alertmanager", _) => WebhookFormat::Alertmanager,
+        _ => WebhookFormat::Json,
     }
 }
 

@@ -80,7 +80,7 @@ fn little_or_short_is_no_flood() {
 fn counters_that_begin_anew_and_clocks_that_jump_do_no_harm() {
     let mut flood = Flood::new(&Config::default());
     let mut signals = Vec::new();
-    for (millis, total) in [(0, 1_000_000), (1_000, 5), (0, 7), (0, 9), (5_000, u64::MAX), (6_000, 0)] {
+    for (millis, total) in [(0, 1_000_000), (1_000, 5), (0, 7), (0, 9), (1_000, u64::MAX), (2_000, 0)] {
         flood.observe(at(millis), [total; REASONS.len()], |tell| tell(client(1), total), &mut signals);
     }
     assert!(signals.is_empty(), "{signals:?}");
