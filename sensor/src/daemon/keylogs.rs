@@ -214,7 +214,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("keys.log");
         fs::write(&path, line(1)).unwrap();
-        let logs = KeyLogs::start(&[path.clone()]).unwrap();
+        let logs = KeyLogs::start(std::slice::from_ref(&path)).unwrap();
         let mut file = OpenOptions::new().append(true).open(&path).unwrap();
         let second = line(2);
         let (start, end) = second.split_at(40);

@@ -106,8 +106,7 @@ impl SenseConfig {
 
     /// Reads `[tls]`, `[http]`, `[identity]`, `[login]` and `[routes]`.
     pub(super) fn read(root: &Section<'_>) -> Self {
-        let mut config = Self::default();
-        config.tls = TlsConfig::read(root);
+        let mut config = Self { tls: TlsConfig::read(root), ..Self::default() };
         config.read_http(root.section("http").about(ABOUT_HTTP));
         config.read_identity(root.section("identity").about(ABOUT_IDENTITY));
         read_logins(root.section("login").about(ABOUT_LOGIN), &mut config.pipeline.identity.login);

@@ -56,8 +56,8 @@ pub fn of_processes(processes: &[i32]) -> Vec<Library> {
     let mut paths = Vec::new();
     for pid in processes {
         let Ok(maps) = fs::read_to_string(format!("/proc/{pid}/maps")) else { continue };
-        let mapped = maps.lines().filter_map(|line| line.split_once('/').map(|(_, path)| path));
-        let library = mapped.filter(|path| NAMES.iter().any(|name| path.ends_with(name))).next_back();
+        let mut mapped = maps.lines().filter_map(|line| line.split_once('/').map(|(_, path)| path));
+        let library = mapped.rfind(|path| NAMES.iter().any(|name| path.ends_with(name)));
         paths.push(match library {
             Some(path) => PathBuf::from(format!("/proc/{pid}/root/{path}")),
             // It may be part of the program.

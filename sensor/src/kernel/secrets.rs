@@ -252,6 +252,7 @@ fn load_multi(ebpf: &Ebpf) -> io::Result<OwnedFd> {
     own(descriptor)
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "the probe has maps of three kinds")]
 fn data_of(map: &aya::maps::Map) -> Option<&MapData> {
     match map {
         aya::maps::Map::RingBuf(data) | aya::maps::Map::HashMap(data) | aya::maps::Map::PerCpuArray(data) => {

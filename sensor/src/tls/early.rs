@@ -49,10 +49,10 @@ impl<P: Application> Flow<'_, P> {
         &mut self,
         side: Side,
         header: Header,
-        payload: &mut Vec<u8>,
+        payload: &mut [u8],
         time: Timestamp,
     ) {
-        let kept = self.session.start.is_some().then(|| payload.clone());
+        let kept = self.session.start.is_some().then(|| payload.to_vec());
         if let Some((contents, kind)) = self.open_record(side, 0, header, payload) {
             self.session.half(side).phase = Phase::Open;
             self.leave_start(side, kind, time);

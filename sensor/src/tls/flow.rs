@@ -86,7 +86,7 @@ impl<'a, P: Application> Flow<'a, P> {
                 let advice = self.look_again(handshake, time);
                 if self.stopped { Advice::Stop } else { advice }
             }
-            other => {
+            other @ (Stage::Hello(_) | Stage::Open | Stage::Closed) => {
                 self.session.stage = other;
                 Advice::Continue
             }
@@ -189,7 +189,7 @@ impl<'a, P: Application> Flow<'a, P> {
         self.session.half(side).doubt.get_or_insert_default()
     }
 
-    fn record(&mut self, side: Side, header: Header, payload: &mut Vec<u8>, time: Timestamp) {
+    fn record(&mut self, side: Side, header: Header, payload: &mut [u8], time: Timestamp) {
         let half = self.session.half(side);
         let is_12 = half.keys.as_ref().is_some_and(|keys| keys.is_12);
         if half.doubt.is_some() {

@@ -200,9 +200,9 @@ impl<P: Application> Flow<'_, P> {
     }
 
     /// A whole record that may be one, after a hole.
-    pub(super) fn settle(&mut self, side: Side, header: Header, payload: &mut Vec<u8>, time: Timestamp) {
+    pub(super) fn settle(&mut self, side: Side, header: Header, payload: &mut [u8], time: Timestamp) {
         let numbers = self.numbers(side, payload);
-        let kept = payload.clone();
+        let kept = payload.to_vec();
         for sequence in numbers {
             if let Some((contents, kind)) = self.open_record(side, sequence, header, payload) {
                 self.found(side, &Number { sequence, is_next: false }, time);

@@ -62,8 +62,13 @@ impl Keys {
     pub(super) const fn overhead(&self) -> usize {
         let after = match self.cipher {
             Cipher::Cbc { mac, .. } => mac.bytes().saturating_add(1),
-            _ if self.is_12 => TAG,
-            _ => TAG + 1,
+            Cipher::Aes128Gcm | Cipher::Aes256Gcm | Cipher::ChaCha20Poly1305 => {
+                if self.is_12 {
+                    TAG
+                } else {
+                    TAG + 1
+                }
+            }
         };
         self.prefix().saturating_add(after)
     }

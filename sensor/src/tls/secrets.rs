@@ -188,7 +188,7 @@ impl Secrets {
         let mut tags = vec![random];
         if let Some(hellos) = identity.hellos {
             tags.push(Tag::Hellos(hellos));
-            match self.from_handshake(hellos, identity) {
+            match self.by_handshake(hellos, identity) {
                 Some(Ok(found)) => return Ok(found),
                 Some(Err(master)) => tags.push(master),
                 None => {}
@@ -218,7 +218,7 @@ impl Secrets {
     }
 
     /// Of the library: the master secret follows from the handshake secret, and leads to the hash that is needed besides.
-    fn from_handshake(&mut self, hellos: Digest, identity: &Identity) -> Option<Result<Found, Tag>> {
+    fn by_handshake(&mut self, hellos: Digest, identity: &Identity) -> Option<Result<Found, Tag>> {
         let hash = identity.suite.hash;
         let secret = self.entries.get(&Tag::Hellos(hellos))?.handshake.clone()?;
         let master = schedule::master(hash, &secret)?;

@@ -72,7 +72,7 @@ impl Handshake {
                 held.refused = held.refused.saturating_add(bytes.len() as u64);
                 What::Missing(bytes.len() as u64, Missing::NotCaptured)
             }
-            what => what,
+            what @ (What::Bytes(_) | What::Missing(..) | What::End) => what,
         };
         if let (What::Missing(more, why), Some(Item { side: last, what: What::Missing(length, reason), .. })) =
             (&what, self.queue.back_mut())

@@ -111,7 +111,8 @@ fn each_kind_of_spike_is_found_for_the_route_and_the_host() {
 #[test]
 fn a_rush_is_high_only_where_answers_suffer() {
     let rush = |load: Load| Load { requests: load.requests * 10, ..load };
-    let rows: [(&str, fn(Load) -> Load, Severity); 3] = [
+    type Answers = fn(Load) -> Load;
+    let rows: [(&str, Answers, Severity); 3] = [
         ("answered as usual", |load| Load { errors: 0, ..load }, Severity::Medium),
         ("a tenth fails", |load| Load { errors: load.requests / 10, ..load }, Severity::High),
         ("five times as slow", |load| Load { latency_us: load.latency_us * 5, ..load }, Severity::High),
