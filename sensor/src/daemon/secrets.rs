@@ -119,7 +119,7 @@ impl Secrets {
 
     /// The next secret, if there is one.
     pub(super) fn next_secret(&mut self) -> Option<Secret> {
-        let probed = self.probe.as_mut().and_then(SecretProbe::next_secret);
+        let probed = self.probe.as_mut().and_then(|probe| probe.next_secret(Secret::of_record));
         probed.or_else(|| self.logs.as_ref().and_then(KeyLogs::next_secret))
     }
 
