@@ -71,7 +71,7 @@ impl Secrets {
         }
         let owners = kernel::owners_of_listeners(&kernel::listeners());
         let mut libraries = kernel::libraries_of_processes(&owners);
-        libraries.extend(kernel::libraries_of_system());
+        libraries.extend(kernel::libraries_of_system(&secrets.seen));
         secrets.attach(libraries);
         secrets
     }
@@ -113,7 +113,7 @@ impl Secrets {
             warn!(%error, "servers whose secrets are asked for could not be told to the kernel");
         }
         if probe.attaches_late() {
-            self.attach(kernel::libraries_of_system());
+            self.attach(kernel::libraries_of_system(&self.seen));
         }
     }
 

@@ -42,6 +42,7 @@ impl<'a, P: Application> Flow<'a, P> {
         match std::mem::replace(&mut self.session.stage, Stage::Closed) {
             Stage::Open => {
                 self.session.stage = Stage::Open;
+                self.session.earn(bytes.len());
                 self.read(side, bytes, time);
                 self.advice(side)
             }

@@ -113,8 +113,9 @@ impl Pcapng {
                     counters.untimed = counters.untimed.saturating_add(u64::from(record.is_some()));
                     record
                 }
-                DSB_MAGIC => {
-                    self.secrets(input, block, secrets)?;
+                DSB_MAGIC if self.may_hold_secrets(block) => {
+                    let is_read = self.secrets(input, block, secrets)?;
+                    counters.skipped_blocks = counters.skipped_blocks.saturating_add(u64::from(!is_read));
                     continue;
                 }
                 kind => {
@@ -325,21 +326,34 @@ impl Pcapng {
         Ok(())
     }
 
-    /// A key log, if the secrets are of TLS: the type, the length, the lines.
-    fn secrets(&self, input: &mut Input, block: Block, each: &mut dyn FnMut(Secret)) -> Result<(), Reason> {
+    /// Whether a block is long enough for a key log, and not too long to be kept whole.
+    fn may_hold_secrets(&self, block: Block) -> bool {
+        block.bytes() >= SECRETS_AT.saturating_add(4) && block.length <= self.max_block
+    }
+
+    /// A key log, if the secrets are of TLS: the type, the length, the lines. Whether it is one.
+    fn secrets(&self, input: &mut Input, block: Block, each: &mut dyn FnMut(Secret)) -> Result<bool, Reason> {
         let bytes = self.whole(input, block)?;
-        let head: &[u8; SECRETS_AT] = bytes.first_chunk().ok_or(block.malformed())?;
-        let (words, _) = head.as_chunks::<4>();
-        let &[_, _, kind, length] = words else { return Err(block.malformed()) };
-        let length = block.fit(self.u32(length), SECRETS_AT)?;
-        if self.u32(kind) == TLS_KEY_LOG {
-            let end = SECRETS_AT.saturating_add(length);
+        let lines = self.key_log(block, bytes);
+        if let Some(lines) = lines {
             let mut log = KeyLog::default();
-            log.read(bytes.get(SECRETS_AT..end).unwrap_or_default(), &mut *each);
+            log.read(lines, &mut *each);
             log.finish(each);
         }
+        let is_read = lines.is_some();
         input.take(block.bytes());
-        Ok(())
+        Ok(is_read)
+    }
+
+    fn key_log<'b>(&self, block: Block, bytes: &'b [u8]) -> Option<&'b [u8]> {
+        let head: &[u8; SECRETS_AT] = bytes.first_chunk()?;
+        let (words, _) = head.as_chunks::<4>();
+        let &[_, _, kind, length] = words else { return None };
+        let length = block.fit(self.u32(length), SECRETS_AT).ok()?;
+        if self.u32(kind) != TLS_KEY_LOG {
+            return None;
+        }
+        bytes.get(SECRETS_AT..SECRETS_AT.saturating_add(length))
     }
 
     /// Passes over a block of any length without keeping it.

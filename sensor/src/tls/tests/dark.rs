@@ -122,3 +122,25 @@ proptest! {
         prop_assert!(talk.inside[1].starts_with(&wire.read(Side::Server)));
     }
 }
+
+/// A header of the PROXY protocol stands once before TLS. Who sends a hundred thousand of them costs no stack.
+#[test]
+fn headers_of_proxies_in_a_row_are_data() {
+    let bytes = b"PROXY \n".repeat(100_000);
+    let mut wire = Wire::new(source(), false);
+    wire.data(Side::Client, &bytes);
+    assert!(wire.read(Side::Client) == bytes);
+}
+
+#[test]
+fn tls_behind_a_header_of_a_proxy_is_read() {
+    let talk = talk(suites()[0], &TURNS);
+    let mut wire = Wire::knowing(&talk);
+    let header = b"PROXY TCP4 192.0.2.9 192.0.2.2 4711 443\r\n";
+    for (number, (side, bytes)) in talk.flights.iter().enumerate() {
+        let first = if number == 0 { &header[..] } else { &[] };
+        wire.data(*side, &[first, bytes].concat());
+    }
+    assert_eq!(wire.close(), Outcome::Decrypted);
+    assert_eq!(wire.read(Side::Client), [&header[..], &talk.inside[0]].concat());
+}
