@@ -20,7 +20,7 @@ families! {
     UP: GAUGE "sensor_interface_up";
     /// Times that an interface had gone and come back, and the program was attached again.
     REATTACHED: COUNTER "sensor_interface_reattached_total";
-    /// Times that the system's clock was set, by a second or more, since the start.
+    /// Times the system clock was stepped by a second or more.
     CLOCK_STEPS: COUNTER "sensor_clock_steps_total";
 }
 

@@ -26,11 +26,11 @@ pub struct WebStats {
 families! {
     /// Connections to the metrics endpoint now, that of the scrape included.
     CONNECTIONS: GAUGE "sensor_web_connections";
-    /// Connections to the metrics endpoint that were turned away, by the bound that was met: on all, or on those of one user of this host or one address elsewhere. Idle ones that made room for another count as `idle`.
+    /// Connections refused or closed by the metrics endpoint, by the bound that was met; `idle` made room for another.
     REFUSED: COUNTER "sensor_web_connections_refused_total";
-    /// TLS handshakes of the metrics endpoint that failed or took too long.
+    /// TLS handshakes of the metrics endpoint that failed or timed out.
     HANDSHAKES: COUNTER "sensor_web_handshakes_failed_total";
-    /// Requests for metrics that were not answered, by cause: wrong or no credentials, or too many being checked.
+    /// Requests for metrics refused, by cause: wrong or no credentials, or too many being checked.
     UNAUTHORIZED: COUNTER "sensor_web_logins_refused_total";
 }
 

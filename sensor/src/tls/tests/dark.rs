@@ -64,6 +64,20 @@ fn secrets_that_nobody_needs_are_dropped() {
     assert_eq!(wire.close(), Outcome::DarkSecret);
 }
 
+/// `Wire::close` sees that nothing is held for a connection that is over.
+#[test]
+fn what_was_gathered_of_a_record_is_not_held_once_it_is_given_up() {
+    let talk = talk(suites()[0], &TURNS[..1]);
+    let hello = &talk.flights[0].1;
+    let mut wire = Wire::knowing(&talk);
+    wire.data(Side::Client, &hello[..hello.len() / 2]);
+    assert!(wire.tls.held() > 0);
+    wire.data(Side::Server, b"\x15\x03\x03\0\x02\x02\x28");
+    assert!(wire.stopped);
+    assert_eq!(wire.tls.held(), 0);
+    assert_eq!(wire.close(), Outcome::Incomplete);
+}
+
 #[test]
 fn what_is_no_tls_passes_as_it_is() {
     for (midstream, first) in
