@@ -50,25 +50,25 @@ families! {
     INCIDENTS: GAUGE "sensor_incidents_open";
     /// Limits that detectors tightened, by detector.
     LIMITS: COUNTER "sensor_limits_decided_total";
-    /// Decisions of detectors that could not be carried out.
+    /// Decisions that could not be carried out.
     REFUSED: COUNTER "sensor_decisions_refused_total";
-    /// Blocks reduced to limits because too many were made, by the bound that was met.
+    /// Blocks reduced to limits because there were too many, by bound.
     SUPPRESSED: COUNTER "sensor_decisions_suppressed_total";
     /// Whether a kill switch stands tripped.
     TRIPPED: GAUGE "sensor_kill_switch_tripped";
     /// Offenders left alone because they are protected or allowed.
     PROTECTED: COUNTER "sensor_offenders_protected_total";
-    /// From the last byte of the deciding exchange in the kernel to the alert.
+    /// From the last byte of the deciding exchange to the alert.
     DETECTION: HISTOGRAM "sensor_detection_latency_seconds";
-    /// From the last byte of the deciding exchange in the kernel to the block in its map.
+    /// From the last byte of the deciding exchange to the block in the kernel.
     ENFORCEMENT: HISTOGRAM "sensor_enforcement_latency_seconds";
     /// Entries of the detectors' tables.
     ENTRIES: GAUGE "sensor_detector_entries";
     /// Entries that the detectors' tables have room for.
     CAPACITY: GAUGE "sensor_detector_entries_max";
-    /// Entries of detectors, incidents and decisions evicted early because a table was full.
+    /// Entries evicted early from full tables of detectors, incidents and decisions.
     EVICTED: COUNTER "sensor_detector_evicted_total";
-    /// Signals of detectors that were lost since too many waited.
+    /// Signals of detectors lost because a queue was full.
     SIGNALS_LOST: COUNTER "sensor_signals_lost_total";
     /// Records written to the event store, by kind.
     EVENTS: COUNTER "sensor_events_written_total";

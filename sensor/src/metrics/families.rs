@@ -96,7 +96,7 @@ families! {
     PACKETS: COUNTER "sensor_packets_total";
     /// Bytes of those frames, Ethernet header included.
     BYTES: COUNTER "sensor_bytes_total";
-    /// Frames that could not be fully parsed, by kind; also in sensor_packets_total.
+    /// Frames not fully parsed, by kind.
     UNPARSED: COUNTER "sensor_unparsed_packets_total";
     /// Clients in the table now.
     CLIENTS_TRACKED: GAUGE "sensor_clients_tracked";
@@ -106,7 +106,7 @@ families! {
     CLIENTS_ADMITTED: COUNTER "sensor_clients_admitted_total";
     /// Idle clients that left the table for new ones.
     CLIENTS_EVICTED: COUNTER "sensor_clients_evicted_total";
-    /// Sources not admitted to the client table, by cause; they share the newcomers' limit.
+    /// Sources not admitted to the client table, by cause.
     CLIENTS_REFUSED: COUNTER "sensor_clients_refused_total";
     /// Over-limit notices that did not reach the daemon, by cause.
     NOTICES_LOST: COUNTER "sensor_notices_lost_total";

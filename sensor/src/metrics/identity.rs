@@ -6,7 +6,7 @@ use super::families::{Family, families};
 use crate::identity::{Anomaly, Counters, Kind, Mechanism};
 
 families! {
-    /// HTTP exchanges by the source of the client address; `peer` is the connection itself.
+    /// HTTP exchanges by the source of the client address.
     CLIENTS: COUNTER "sensor_clients_identified_total";
     /// HTTP exchanges by the kind of credentials that named their principal.
     PRINCIPALS: COUNTER "sensor_principals_total";

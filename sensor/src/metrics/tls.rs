@@ -6,7 +6,7 @@ use super::families::{Family, families};
 use crate::tls::{Counters, Outcome};
 
 families! {
-    /// Closed TLS connections to watched ports: `decrypted`, `partly`, or why not: `dark_before` (opened before the sensor watched), `dark_library` (no hook, or an unsupported cipher), `dark_secret` (no secret came), `incomplete`.
+    /// Closed TLS connections to watched ports: `decrypted`, `partly`, `incomplete`, or dark: opened before the sensor watched, library or cipher not supported, no secret.
     TLS_CONNECTIONS: COUNTER "sensor_tls_connections_total";
     /// TLS connections whose secret was found and that are open now.
     TLS_OPEN: GAUGE "sensor_tls_connections_decrypted";
@@ -14,11 +14,11 @@ families! {
     TLS_WAITING: GAUGE "sensor_tls_connections_waiting";
     /// TLS records: `whole`, `prefix` (cut by the snap length), `unreadable`.
     TLS_RECORDS: COUNTER "sensor_tls_records_total";
-    /// TLS session secrets: `taken`; `expired` or `evicted` without a connection to use them.
+    /// TLS session secrets: `taken`, or `expired` or `evicted` unused.
     TLS_SECRETS: COUNTER "sensor_tls_secrets_total";
-    /// Times that TLS records were found again after a hole.
+    /// Resynchronisations of TLS records after a hole.
     TLS_RESYNCHRONISATIONS: COUNTER "sensor_tls_resynchronisations_total";
-    /// Encrypted bytes that found no room to wait for their secret.
+    /// Encrypted bytes dropped for want of room to wait for their secret.
     TLS_REFUSED_BYTES: COUNTER "sensor_tls_refused_bytes_total";
 }
 

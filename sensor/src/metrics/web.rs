@@ -24,13 +24,13 @@ pub struct WebStats {
 }
 
 families! {
-    /// Connections to the metrics endpoint now, that of the scrape included.
+    /// Open connections to the metrics endpoint, this scrape included.
     CONNECTIONS: GAUGE "sensor_web_connections";
-    /// Connections refused or closed by the metrics endpoint, by the bound that was met; `idle` made room for another.
+    /// Connections refused by the metrics endpoint, by bound; `idle` ones made room for another.
     REFUSED: COUNTER "sensor_web_connections_refused_total";
-    /// TLS handshakes of the metrics endpoint that failed or timed out.
+    /// Failed TLS handshakes of the metrics endpoint.
     HANDSHAKES: COUNTER "sensor_web_handshakes_failed_total";
-    /// Requests for metrics refused, by cause: wrong or no credentials, or too many being checked.
+    /// Requests for metrics refused, by cause.
     UNAUTHORIZED: COUNTER "sensor_web_logins_refused_total";
 }
 
