@@ -28,7 +28,7 @@ pub(super) struct ExchangesArgs {
     last: u32,
     /// Go on with those that come; under load a sample of them
     #[arg(long)]
-    follow: bool,
+    pub(super) follow: bool,
     /// Only from this client or network
     #[arg(long, value_name = "CIDR", value_parser = prefix::parse)]
     client: Option<IpNet>,
@@ -44,7 +44,7 @@ pub(super) struct ExchangesArgs {
     /// Only with this method
     #[arg(long, value_name = "METHOD")]
     method: Option<String>,
-    /// Only since then: 5m, or a date in UTC such as 2026-11-28T10:30
+    /// Only since then: 5m, or a date such as 2026-11-28T10:30 (local time; with Z, UTC)
     #[arg(long, value_name = "TIME", value_parser = str::parse::<When>)]
     since: Option<When>,
     /// Only until then

@@ -5,11 +5,13 @@ mod args;
 #[cfg(test)]
 mod canaries;
 mod check;
+mod csv;
 mod doctor;
 mod exchanges;
 mod generate;
 mod incidents;
 mod live;
+mod moment;
 mod output;
 mod replay;
 mod run;
@@ -25,7 +27,7 @@ pub use score::fuzz;
 
 use std::process::ExitCode;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail, ensure};
 use clap::Parser as _;
 use serde::de::DeserializeOwned;
 
@@ -44,7 +46,8 @@ use say::{SayError, complain, say, say_json};
 #[must_use]
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    match dispatch(cli) {
+    let done = if cli.csv { as_table(cli) } else { dispatch(cli) };
+    match done {
         Ok(code) => code,
         Err(error) if matches!(error.downcast_ref(), Some(SayError::ReaderLeft)) => ExitCode::SUCCESS,
         Err(error) => {
@@ -68,6 +71,30 @@ fn whole(error: &anyhow::Error) -> String {
             format!("{text}: {cause}")
         }
     })
+}
+
+/// A list as comma-separated values. They come all at once, since only then all columns are known.
+fn as_table(mut cli: Cli) -> Result<ExitCode> {
+    let follows = match &cli.command {
+        Command::Alerts { command: None, follow, .. } => *follow,
+        Command::Incidents(args) => args.follow,
+        Command::Exchanges(args) => args.follow,
+        Command::Clients { .. }
+        | Command::Routes(_)
+        | Command::Audit { .. }
+        | Command::Block { command: BlockCommand::List(_) }
+        | Command::Allow { command: AllowCommand::List(_) }
+        | Command::Limit { command: LimitCommand::List(_) } => false,
+        _ => bail!(
+            "--csv is for lists: alerts, incidents, audit, exchanges, clients, routes, and `list` of blocks, allows, limits"
+        ),
+    };
+    ensure!(!follows, "--csv cannot go on with --follow; use --json for records as they come");
+    cli.json = true;
+    say::begin_table();
+    let code = dispatch(cli)?;
+    say::end_table()?;
+    Ok(code)
 }
 
 fn dispatch(cli: Cli) -> Result<ExitCode> {

@@ -6,7 +6,7 @@ use humantime::format_duration;
 use serde_json::Value;
 use std::time::Duration;
 
-use crate::clock::Timestamp;
+pub(super) use super::moment::seconds;
 use crate::control::wire::{
     AllowRow, BlockAdded, BlockRow, ClientRow, Confirmed, Explanation, HttpReport, LimitRow, ModeReport,
     Reloaded, Removed, StatusReport,
@@ -14,6 +14,7 @@ use crate::control::wire::{
 use crate::enforce::{Limit, Mode, Scope};
 use crate::event::Exchange;
 pub(super) use crate::printable::printable;
+use crate::tui::Latency;
 
 pub(super) fn mode(report: &ModeReport) -> String {
     report.mode.to_string()
@@ -31,16 +32,17 @@ pub(super) fn exchange_record(record: &Value) -> String {
         Some(Value::Number(number)) => number.to_string(),
         Some(Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_)) | None => "-".to_owned(),
     };
+    let at = record.get("ts").cloned().and_then(|at| serde_json::from_value(at).ok());
+    let duration = Latency(record.get("duration_us").and_then(Value::as_u64));
     let mut line = format!(
-        "{} {} {} {}{} {} {} bytes {} us",
-        text("ts"),
+        "{} {} {} {}{} {} {} bytes {duration}",
+        at.map_or_else(|| text("ts"), seconds),
         text("client"),
         text("method"),
         text("host"),
         text("path"),
         text("status"),
-        text("response_bytes"),
-        text("duration_us")
+        text("response_bytes")
     );
     let findings = record.get("anomalies").and_then(Value::as_array).into_iter().flatten();
     let findings: Vec<&str> = findings.filter_map(Value::as_str).collect();
@@ -82,7 +84,7 @@ pub(super) fn reloaded(report: &Reloaded) -> String {
 
 pub(super) fn blocked(added: &BlockAdded) -> String {
     let prefix = added.row.prefix;
-    let until = added.row.until.map_or("for good".to_owned(), |until| format!("until {until}"));
+    let until = added.row.until.map_or("for good".to_owned(), |until| format!("until {}", seconds(until)));
     let mut text = match added.mode {
         Mode::Enforce => format!("blocked {prefix} {until}"),
         Mode::Monitor => format!(
@@ -123,7 +125,7 @@ pub(super) fn status(report: &StatusReport) -> String {
     ];
     lines.extend(report.degraded.iter().map(|what| format!("DEGRADED     {}", printable(&what.to_string()))));
     for row in &report.pending {
-        lines.push(format!("unconfirmed  limits of {}, undone at {}", row.scope, row.deadline));
+        lines.push(format!("unconfirmed  limits of {}, undone at {}", row.scope, seconds(row.deadline)));
     }
     let mut table = table(&["interface", "state", "xdp", "passed", "dropped", "would drop"], 3);
     for row in &report.interfaces {
@@ -215,8 +217,9 @@ pub(super) fn limits(rows: &Vec<LimitRow>) -> String {
         }
         if let Some(until) = row.unconfirmed_until {
             text.push_str(&format!(
-                "\nlimits of {} are undone at {until} unless `sensor confirm` follows",
-                row.scope
+                "\nlimits of {} are undone at {} unless `sensor confirm` follows",
+                row.scope,
+                seconds(until)
             ));
         }
     }
@@ -351,11 +354,6 @@ pub(super) fn explanation(found: &Explanation) -> String {
 fn rule(what: &str, prefix: &str, origin: &str, reason: Option<&str>) -> String {
     let reason = reason.map(|reason| format!(": {}", printable(reason))).unwrap_or_default();
     format!("{what} {prefix} ({origin}{reason})")
-}
-
-/// A moment to the second.
-pub(super) fn seconds(at: Timestamp) -> String {
-    at.to_string().split('.').next().map(|text| format!("{text}Z")).unwrap_or_default()
 }
 
 /// A table. Its cells may hold anything: they are made safe, line ends included, when they are added.

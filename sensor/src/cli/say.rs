@@ -3,9 +3,12 @@
 #![expect(clippy::print_stderr, reason = "the one place that speaks to a terminal")]
 
 use std::io::{self, BufWriter, StdoutLock, Write};
+use std::sync::{Mutex, PoisonError};
 
 use serde::Serialize;
+use serde_json::Value;
 
+use super::csv;
 use crate::printable::{printable_lines, to_json, write_json};
 
 /// Why an answer could not be given.
@@ -32,8 +35,38 @@ pub(super) fn say(text: impl AsRef<str>) -> Result<(), SayError> {
     Ok(out.flush()?)
 }
 
-/// Writes a JSON document in one line, at once.
+/// Records that become a table, where that is asked for.
+static TABLE: Mutex<Option<Vec<Value>>> = Mutex::new(None);
+
+/// From here on, what would be said as JSON is gathered for [`end_table`].
+pub(super) fn begin_table() {
+    *TABLE.lock().unwrap_or_else(PoisonError::into_inner) = Some(Vec::new());
+}
+
+/// Whether records are gathered for a table.
+pub(super) fn is_table() -> bool {
+    TABLE.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+}
+
+/// Writes what was gathered as comma-separated values, if it was.
+pub(super) fn end_table() -> Result<(), SayError> {
+    let records = TABLE.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let text = records.as_deref().map(csv::table).transpose();
+    let text = text.map_err(|error| SayError::Failed(io::Error::other(error)))?;
+    text.filter(|text| !text.is_empty()).map_or(Ok(()), say)
+}
+
+/// Writes a JSON document in one line, at once, or keeps it for a table.
 pub(super) fn say_json<T: Serialize + ?Sized>(value: &T) -> Result<(), SayError> {
+    if let Some(records) = &mut *TABLE.lock().unwrap_or_else(PoisonError::into_inner) {
+        match serde_json::to_value(value).map_err(|error| SayError::Failed(error.into()))? {
+            Value::Array(several) => records.extend(several),
+            one @ (Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_)) => {
+                records.push(one);
+            }
+        }
+        return Ok(());
+    }
     let mut out = Out::new(io::stdout().lock());
     out.json(value)?;
     Ok(out.flush()?)

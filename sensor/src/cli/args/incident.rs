@@ -20,7 +20,7 @@ pub(in crate::cli) struct IncidentsArgs {
     /// Only those that go on
     #[arg(long)]
     pub(in crate::cli) open: bool,
-    /// Only those that went on since then: 1h, or a date in UTC such as 2026-11-28 or 2026-11-28T10:30
+    /// Only those that went on since then: 1h, or a date such as 2026-11-28 or 2026-11-28T10:30 (local time; with Z, UTC)
     #[arg(long, value_name = "TIME", value_parser = str::parse::<When>)]
     pub(in crate::cli) since: Option<When>,
     /// Only those that began before then

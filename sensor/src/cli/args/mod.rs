@@ -34,6 +34,9 @@ pub(in crate::cli) struct Cli {
     /// Print JSON: one document, or one object a line where it streams
     #[arg(long, global = true)]
     pub(in crate::cli) json: bool,
+    /// Print lists as comma-separated values: a header line, then a line for each record
+    #[arg(long, global = true, conflicts_with = "json")]
+    pub(in crate::cli) csv: bool,
     #[command(subcommand)]
     pub(in crate::cli) command: Command,
 }
@@ -119,7 +122,7 @@ pub(in crate::cli) enum Command {
         command: Option<AlertsCommand>,
         #[command(flatten)]
         remote: Remote,
-        /// Not older than this: 1h, or a date in UTC such as 2026-11-28 or 2026-11-28T10:30
+        /// Not older than this: 1h, or a date such as 2026-11-28 or 2026-11-28T10:30 (local time; with Z, UTC)
         #[arg(long, value_name = "TIME", value_parser = str::parse::<When>)]
         since: Option<When>,
         /// Not later than this
@@ -143,7 +146,7 @@ pub(in crate::cli) enum Command {
     Audit {
         #[command(flatten)]
         remote: Remote,
-        /// Not older than this: 1h, or a date in UTC such as 2026-11-28 or 2026-11-28T10:30
+        /// Not older than this: 1h, or a date such as 2026-11-28 or 2026-11-28T10:30 (local time; with Z, UTC)
         #[arg(long, value_name = "TIME", value_parser = str::parse::<When>)]
         since: Option<When>,
         /// Not later than this

@@ -3,7 +3,8 @@
 use std::str::FromStr;
 use std::time::Duration;
 
-use serde_json::Value;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
 
 use crate::clock::{self, Timestamp};
 use crate::duration;
@@ -13,7 +14,7 @@ use crate::duration;
 pub(in crate::cli) enum When {
     /// So long ago.
     Ago(Duration),
-    /// In UTC.
+    /// A point in time.
     At(Timestamp),
 }
 
@@ -27,21 +28,27 @@ impl When {
     }
 }
 
-const EXPECTED: &str = "expected a time such as 1h, or a date in UTC such as 2026-11-28 or 2026-11-28T10:30";
+const EXPECTED: &str =
+    "expected a time such as 1h, or a date such as 2026-11-28, 2026-11-28T10:30 or 2026-11-28T10:30Z";
 
 impl FromStr for When {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        if let Ok(ago) = duration::parse(text, EXPECTED) {
-            return Ok(Self::Ago(ago));
-        }
-        let bare = text.strip_suffix(['Z', 'z']).unwrap_or(text);
-        let (date, time) = bare.split_once(['T', ' ']).unwrap_or((bare, "00:00:00"));
-        let seconds = if time.matches(':').count() == 1 { ":00" } else { "" };
-        let whole = Value::String(format!("{date}T{time}{seconds}Z"));
-        serde_json::from_value(whole).map(Self::At).map_err(|_no_date| EXPECTED.to_owned())
+        parse(text, TimeZone::system())
     }
+}
+
+/// `zone`: of dates without one.
+fn parse(text: &str, zone: TimeZone) -> Result<When, String> {
+    if let Ok(ago) = duration::parse(text, EXPECTED) {
+        return Ok(When::Ago(ago));
+    }
+    let has_zone = text.parse::<jiff::Timestamp>();
+    let at = has_zone
+        .or_else(|_no_zone| text.parse::<DateTime>()?.to_zoned_datetime(zone).map(|at| at.timestamp()));
+    let nanos = at.ok().and_then(|at| u64::try_from(at.as_nanosecond()).ok());
+    nanos.map(|nanos| When::At(Timestamp::from_unix_nanos(nanos))).ok_or_else(|| EXPECTED.to_owned())
 }
 
 #[cfg(test)]
@@ -53,14 +60,25 @@ mod tests {
         let at = |seconds: u64| Ok(When::At(Timestamp::from_unix_micros(seconds * 1_000_000)));
         for (text, expected) in [
             ("1h30m", Ok(When::Ago(Duration::from_secs(5_400)))),
-            ("2023-11-14", at(1_699_920_000)),
-            ("2023-11-14T22:13", at(1_699_999_980)),
-            ("2023-11-14 22:13:20", at(1_700_000_000)),
+            ("2023-11-14", at(1_699_920_000 - 3_600)),
+            ("2023-11-14T22:13", at(1_699_999_980 - 3_600)),
+            ("2023-11-14 22:13:20", at(1_700_000_000 - 3_600)),
             ("2023-11-14T22:13:20Z", at(1_700_000_000)),
+            ("2023-11-14T23:13:20+01:00", at(1_700_000_000)),
+            ("2023-11-14T22:13Z", at(1_699_999_980)),
         ] {
-            assert_eq!(text.parse(), expected, "{text}");
+            assert_eq!(parse(text, TimeZone::fixed(jiff::tz::offset(1))), expected, "{text}");
         }
-        for text in ["", "yesterday", "2023-13-01", "2023-11-14T25:00", "-1h", "11/14/2023", "2023-11-14T"] {
+        for text in [
+            "",
+            "yesterday",
+            "2023-13-01",
+            "2023-11-14T25:00",
+            "-1h",
+            "11/14/2023",
+            "2023-11-14T",
+            "1850-01-01",
+        ] {
             assert!(text.parse::<When>().is_err(), "{text}");
         }
     }
