@@ -146,15 +146,15 @@ fn a_page_of_another_site_gets_nobody_blocked() -> Result<()> {
 
     // Whoever asks for the same by himself is blocked.
     let scanner = Client { timeout: Duration::from_secs(1), ..scene.http_client(v4(FLOODER)) };
-    for path in PROBES {
-        let _blocked_by_then = scene.net.world.enter(|| scanner.get(path));
-    }
     let prefix = format!("{}/32", v4(FLOODER));
-    ensure!(
-        wait_until(PATIENCE, || blocks(daemon).is_ok_and(|blocks| blocks == [prefix.clone()])),
-        "{:?}",
-        blocks(daemon)?
-    );
+    let mut probes = PROBES.into_iter().cycle();
+    // It may be limited before it is blocked, so that some of its requests get lost.
+    let is_blocked = || {
+        let path = probes.next().unwrap_or_default();
+        let _blocked_by_then = scene.net.world.enter(|| scanner.get(path));
+        blocks(daemon).is_ok_and(|blocks| blocks == [prefix.clone()])
+    };
+    ensure!(wait_until(PATIENCE, is_blocked), "{:?}", blocks(daemon)?);
     let visitor = scene.http_client(v4(LEGITIMATE));
     ensure!(scene.net.world.enter(|| visitor.get("/")).is_ok(), "the browser's user is shut out");
     Ok(())
