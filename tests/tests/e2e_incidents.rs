@@ -182,6 +182,21 @@ fn incidents_end_survive_a_restart_and_accounts_are_found_by_name() -> Result<()
     let ended = daemon.json_lines(&["incidents", "--id", before["id"].as_str().unwrap_or_default()])?;
     ensure!(ended[0]["state"] == "over" && ended[0]["step"] == "over", "{ended:?}");
     ensure!(ended[0]["offenders"][0]["client"] == v4(FLOODER).to_string().as_str(), "{ended:?}");
+    lists_are_tables(&daemon)
+}
+
+/// `--csv`: a line for each record, and one for the names of the columns.
+fn lists_are_tables(daemon: &Daemon) -> Result<()> {
+    for list in [&["exchanges", "--last", "3"][..], &["incidents"], &["alerts"], &["audit"], &["routes"]] {
+        let printed = daemon.ok(&[list, &["--csv"]].concat())?;
+        let rows = match *list {
+            ["routes"] => daemon.json(list)?["routes"].as_array().context("no routes")?.len(),
+            _ => daemon.json_lines(list)?.len(),
+        };
+        ensure!(rows > 0 && printed.trim_end().lines().count() == rows + 1, "{list:?}: {printed}");
+        let first = if *list == ["routes"] { "method" } else { "ts" };
+        ensure!(printed.contains(first) && printed.contains(','), "{list:?}: {printed}");
+    }
     Ok(())
 }
 
