@@ -10,6 +10,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use serde_json::Value;
 
 use super::args::Remote;
+use super::names::Names;
 use super::output::{printable, seconds};
 use super::say::{say, say_json};
 use super::ssh;
@@ -25,6 +26,8 @@ pub(super) struct Wanted {
     pub(super) follow: bool,
     pub(super) id: Option<RecordId>,
     pub(super) last: u32,
+    /// Names are looked up in DNS.
+    pub(super) resolve: bool,
 }
 
 /// Milliseconds between two questions for those that come.
@@ -36,11 +39,13 @@ pub(super) fn alerts(remote: &Remote, wanted: &Wanted, json: bool) -> Result<Exi
     let mut since = wanted.since.map(ago);
     let mut limit = usize::try_from(wanted.last).unwrap_or(usize::MAX);
     let mut after = None;
+    let mut names = Names::of(remote, wanted.resolve)?;
     loop {
         let question = Question::Alerts { since, after, id: wanted.id, limit };
         let found: Vec<Alert> = ask(remote, question)?;
+        names.look_up(found.iter().filter_map(|alert| alert.about.prefix()));
         for alert in &found {
-            if json { say_json(alert)? } else { say(line(alert))? }
+            tell(alert, &names, json)?;
         }
         if !wanted.follow {
             if found.is_empty() && !json {
@@ -56,6 +61,20 @@ pub(super) fn alerts(remote: &Remote, wanted: &Wanted, json: bool) -> Result<Exi
             return Ok(ExitCode::SUCCESS);
         }
     }
+}
+
+/// One alert, with the names that are known of its client.
+fn tell(alert: &Alert, names: &Names, json: bool) -> Result<()> {
+    let prefix = alert.about.prefix();
+    if json {
+        let mut record = serde_json::to_value(alert)?;
+        if let Some(prefix) = &prefix {
+            names.add_to(&mut record, prefix);
+        }
+        return Ok(say_json(&record)?);
+    }
+    let name = prefix.and_then(|prefix| names.get(&prefix)).map(|name| format!(" ({name})"));
+    Ok(say(format!("{}{}", line(alert), name.unwrap_or_default()))?)
 }
 
 /// Waits until whoever reads our output has gone, or for a time; whether he has.

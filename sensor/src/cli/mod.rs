@@ -8,6 +8,7 @@ mod check;
 mod doctor;
 mod generate;
 mod live;
+mod names;
 mod output;
 mod replay;
 mod run;
@@ -34,6 +35,7 @@ use crate::control::wire::{
 use crate::control::{self, Client, ClientError};
 use crate::duration::milliseconds;
 use args::{AllowCommand, BlockCommand, Cli, Command, Explained, LimitCommand, Remote};
+use names::Names;
 use say::{SayError, complain, say, say_json};
 
 /// Runs the command that the process was started with. Exit status: 0 done, 1 failed, 2 wrong usage, 3 no
@@ -83,12 +85,10 @@ fn dispatch(cli: Cli) -> Result<ExitCode> {
         Command::Confirm(remote) => ask::<Confirmed>(&remote, Request::Confirm, cli.json, output::confirmed),
         Command::Block { command } => block(command, cli.json),
         Command::Allow { command } => allow(command, cli.json),
-        Command::Clients { remote, top, sort } => ask::<Vec<ClientRow>>(
-            &remote,
-            Request::Clients { top: usize::try_from(top).unwrap_or(usize::MAX), sort: sort.into() },
-            cli.json,
-            output::clients,
-        ),
+        Command::Clients { remote, top, sort, resolve } => {
+            let top = usize::try_from(top).unwrap_or(usize::MAX);
+            clients(&remote, Request::Clients { top, sort: sort.into() }, resolve, cli.json)
+        }
         Command::Routes(args) => live::routes(&args, cli.json),
         Command::Top(args) => live::top(&args, cli.json),
         Command::Exchanges { remote, last } => exchanges(&remote, last, cli.json),
@@ -101,8 +101,8 @@ fn dispatch(cli: Cli) -> Result<ExitCode> {
             cli.json,
             alerts::explanation,
         ),
-        Command::Alerts { remote, since, follow, id, last } => {
-            alerts::alerts(&remote, &alerts::Wanted { since, follow, id, last }, cli.json)
+        Command::Alerts { remote, since, follow, id, last, resolve } => {
+            alerts::alerts(&remote, &alerts::Wanted { since, follow, id, last, resolve }, cli.json)
         }
         Command::Audit { remote, since, last } => alerts::audit(&remote, since, last, cli.json),
         Command::Reload(remote) => ask::<Reloaded>(&remote, Request::Reload, cli.json, output::reloaded),
@@ -151,6 +151,23 @@ fn allow(command: AllowCommand, json: bool) -> Result<ExitCode> {
             ask::<Removed>(&remote, Request::AllowRemove { prefix }, json, output::removed)
         }
     }
+}
+
+/// Clients, with the names that are known of them.
+fn clients(remote: &Remote, request: Request, resolve: bool, json: bool) -> Result<ExitCode> {
+    let mut names = Names::of(remote, resolve)?;
+    let mut answer = Client::new(&remote.socket).ask(&Envelope { request, ssh: ssh::connection() })?;
+    let rows: Vec<ClientRow> = control::read(answer.clone())?;
+    names.look_up(rows.iter().map(|row| row.client));
+    if json {
+        for (record, row) in answer.as_array_mut().into_iter().flatten().zip(&rows) {
+            names.add_to(record, &row.client);
+        }
+        say_json(&answer)?;
+    } else {
+        say(output::clients(&rows, &names))?;
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 /// One record a line, or a line for people.

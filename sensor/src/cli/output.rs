@@ -6,6 +6,7 @@ use humantime::format_duration;
 use serde_json::Value;
 use std::time::Duration;
 
+use super::names::Names;
 use crate::clock::Timestamp;
 use crate::control::wire::{
     AllowRow, BlockRow, ClientRow, Confirmed, Explanation, HttpReport, LimitRow, ModeReport, Reloaded,
@@ -230,14 +231,22 @@ pub(super) fn allows(rows: &Vec<AllowRow>) -> String {
     trimmed(&table)
 }
 
-pub(super) fn clients(rows: &Vec<ClientRow>) -> String {
+/// With a column of names where any is known.
+pub(super) fn clients(rows: &[ClientRow], names: &Names) -> String {
     if rows.is_empty() {
         return "no clients are tracked; a source is from its second packet on".to_owned();
     }
-    let mut table =
-        table(&["client", "packets/s", "bits/s", "requests/s", "drops/s", "packets", "drops", "failures"], 1);
+    let mut head =
+        vec!["client", "packets/s", "bits/s", "requests/s", "drops/s", "packets", "drops", "failures"];
+    let is_named = rows.iter().any(|row| names.get(&row.client).is_some());
+    if is_named {
+        head.push("name");
+    }
+    let mut table = table(&head, 1);
+    table.align_left(8);
     for row in rows {
-        table.add_row([
+        let name = is_named.then(|| names.get(&row.client).map(ToString::to_string).unwrap_or_default());
+        let cells = [
             row.client.to_string(),
             row.rates.packets.to_string(),
             row.rates.bits.to_string(),
@@ -246,7 +255,8 @@ pub(super) fn clients(rows: &Vec<ClientRow>) -> String {
             row.packets.to_string(),
             row.drops.to_string(),
             row.failures.to_string(),
-        ]);
+        ];
+        table.add_row(cells.into_iter().chain(name));
     }
     trimmed(&table)
 }
@@ -319,6 +329,12 @@ impl Rows {
     /// The rows of a table that has none yet.
     pub(super) const fn of(table: Table) -> Self {
         Self(table)
+    }
+
+    pub(super) fn align_left(&mut self, column: usize) {
+        if let Some(column) = self.0.column_mut(column) {
+            column.set_cell_alignment(CellAlignment::Left);
+        }
     }
 
     pub(super) fn align_right(&mut self, column: usize) {

@@ -1,10 +1,12 @@
 //! What goes over the socket.
 
+mod databases;
 mod report;
 mod role;
 mod routes;
 mod ssh;
 
+pub use databases::Databases;
 pub use report::{
     AlertExplanation, AllowRow, BlockRow, ClientRow, Confirmed, Explanation, HttpReport, InterfaceReport,
     LimitRow, Losses, ModeReport, PendingRow, Rates, Reloaded, Removed, StatusReport,
