@@ -4,6 +4,6 @@ fn main() -> anyhow::Result<()> {
     sensor_toolchain::build(
         "sensor-ebpf",
         concat!(env!("CARGO_MANIFEST_DIR"), "/../sensor-ebpf"),
-        &["dataplane"],
+        &["dataplane", "secrets"],
     )
 }

@@ -9,7 +9,9 @@ use sensor_common::packet::{Frame, Walk, walk};
 use crate::atomic;
 
 /// The linear part of a frame, and how to go on in it by functions apart.
-pub(crate) struct Linear<W> {
+///
+/// `LAYER3`: it begins with its IP header.
+pub(crate) struct Linear<W, const LAYER3: bool = false> {
     data: usize,
     end: usize,
     walker: W,
@@ -27,7 +29,7 @@ pub(crate) trait Walker {
 /// 65,536.
 const MAX_OFFSET: usize = 0x7fff;
 
-impl<'a> Linear<&'a XdpContext> {
+impl<'a, const LAYER3: bool> Linear<&'a XdpContext, LAYER3> {
     /// The linear part of the context's frame.
     #[inline(always)]
     pub(crate) fn new(context: &'a XdpContext) -> Self {
@@ -35,7 +37,7 @@ impl<'a> Linear<&'a XdpContext> {
     }
 }
 
-impl<'a> Linear<&'a TcContext> {
+impl<'a, const LAYER3: bool> Linear<&'a TcContext, LAYER3> {
     /// The linear part of a socket buffer.
     #[inline(always)]
     pub(crate) fn of_skb(context: &'a TcContext) -> Self {
@@ -77,7 +79,8 @@ macro_rules! walker {
         extern "C" fn $tags(context: *mut $inner, offset: u64, before: u64) -> u64 {
             // SAFETY: the verifier knows the argument for the program's context.
             let (data, end) = unsafe { ((*context).data as usize, (*context).data_end as usize) };
-            walk::tags(&Linear { data, end, walker: () }, offset as usize, before as usize).number()
+            walk::tags(&Linear::<_, false> { data, end, walker: () }, offset as usize, before as usize)
+                .number()
         }
 
         /// As above.
@@ -88,7 +91,7 @@ macro_rules! walker {
             // SAFETY: as above.
             let (data, end) = unsafe { ((*context).data as usize, (*context).data_end as usize) };
             let first = (first & 0xff) as u8;
-            walk::extensions(&Linear { data, end, walker: () }, first, offset as usize).number()
+            walk::extensions(&Linear::<_, false> { data, end, walker: () }, first, offset as usize).number()
         }
     };
 }
@@ -96,7 +99,7 @@ macro_rules! walker {
 walker!(XdpContext, xdp_md, xdp_tags, xdp_extensions);
 walker!(TcContext, __sk_buff, tc_tags, tc_extensions);
 
-impl<W> Linear<W> {
+impl<W, const LAYER3: bool> Linear<W, LAYER3> {
     /// Its bytes.
     #[inline(always)]
     pub(crate) fn len(&self) -> u64 {
@@ -104,7 +107,9 @@ impl<W> Linear<W> {
     }
 }
 
-impl<W: Walker> Frame for Linear<W> {
+impl<W: Walker, const LAYER3: bool> Frame for Linear<W, LAYER3> {
+    const LAYER3: bool = LAYER3;
+
     #[inline(always)]
     fn bytes<const N: usize>(&self, offset: usize) -> Option<&[u8; N]> {
         if offset > MAX_OFFSET {

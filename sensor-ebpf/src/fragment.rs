@@ -26,7 +26,7 @@ const AHEAD: u64 = DATAGRAM_BURST * NS_PER_BYTE;
 /// What is made of a frame in which no segment was found at once: a segment all the same, a copy for user space, or a
 /// count.
 #[inline(always)]
-pub(crate) fn read(
+pub(crate) fn read<const LAYER3: bool>(
     context: &TcContext,
     settings: &MirrorSettings,
     direction: MirrorDirection,
@@ -37,11 +37,11 @@ pub(crate) fn read(
         return None;
     }
     if is_datagram && matches!(direction, MirrorDirection::Ingress) && !is_aggregate_beyond(context) {
-        mirror(context, settings);
+        mirror::<LAYER3>(context, settings);
         return None;
     }
     let why = if why == NoSegment::Extended {
-        match packet::segment_behind_extensions(&Linear::of_skb(context)) {
+        match packet::segment_behind_extensions(&Linear::<_, LAYER3>::of_skb(context)) {
             Ok(segment) => return Some(segment),
             Err(why) => why,
         }
@@ -78,13 +78,13 @@ fn is_aggregate(context: &TcContext) -> bool {
 
 /// Copies a datagram that may be TCP.
 #[inline(never)]
-fn mirror(context: &TcContext, settings: &MirrorSettings) {
-    let (length, linear) = (context.len(), Linear::of_skb(context).len());
+fn mirror<const LAYER3: bool>(context: &TcContext, settings: &MirrorSettings) {
+    let (length, linear) = (context.len(), Linear::<_, LAYER3>::of_skb(context).len());
     let wanted = if length < HEADERS { length } else { HEADERS };
     if linear < wanted as u64 && context.pull_data(wanted).is_err() {
         return tell(NoSegment::Unread);
     }
-    match packet::datagram(&Linear::of_skb(context)) {
+    match packet::datagram(&Linear::<_, LAYER3>::of_skb(context)) {
         Ok(datagram) => copy(context, settings, datagram),
         Err(why) => tell(why),
     }

@@ -4,7 +4,7 @@ use sensor_common::abi::{Reason, ScopeLimits};
 use sensor_common::limit::{Quota, Step};
 
 use crate::admit::Client;
-use crate::atomic;
+use crate::{atomic, clock, maps};
 
 /// What one frame costs.
 pub(crate) struct Load {
@@ -145,7 +145,12 @@ pub(crate) unsafe fn advance(tat: *mut u64, quota: &Quota, cost: u64, now: u64) 
     // SAFETY: the caller's promise.
     let mut current = unsafe { tat.read_volatile() };
     for _ in 0..ATTEMPTS {
-        let Step::Conforms(next) = quota.step(current, now, cost) else { return false };
+        let next = match quota.step(current, now, cost) {
+            Step::Conforms(next) => next,
+            // SAFETY: the caller's promise.
+            Step::Clamped(_) => return unsafe { clamp(tat, current, quota.depth()) },
+            Step::Exceeds => return false,
+        };
         // SAFETY: the caller's promise.
         let found = unsafe { atomic::compare_exchange(tat, current, next) };
         if found == current {
@@ -154,4 +159,19 @@ pub(crate) unsafe fn advance(tat: *mut u64, quota: &Quota, cost: u64, now: u64) 
         current = found;
     }
     false
+}
+
+/// Takes a TAT back to `depth` ahead of now; whether this CPU did.
+///
+/// By a clock of its own: a CPU that read the clock just before a tick would else take what another CPU charged just
+/// after it for another quota's. Not inlined: it runs once for a client and a change of its limits.
+///
+/// # Safety
+/// `tat` is an aligned pointer into a map value.
+#[inline(never)]
+unsafe fn clamp(tat: *mut u64, current: u64, depth: u64) -> bool {
+    let Some(settings) = maps::settings() else { return false };
+    let furthest = clock::now(settings).ns.wrapping_add(depth);
+    // SAFETY: the caller's promise.
+    current > furthest && unsafe { atomic::compare_exchange(tat, current, furthest) } == current
 }

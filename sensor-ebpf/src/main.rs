@@ -9,6 +9,7 @@
 
 mod access;
 mod admit;
+mod answer;
 mod atomic;
 mod clock;
 mod count;
@@ -31,7 +32,19 @@ use sensor_common::abi::{MirrorDirection, Verdict};
 #[xdp(frags)]
 #[inline(always)]
 fn sensor_xdp(context: XdpContext) -> u32 {
-    match verdict::judge(&context) {
+    action(verdict::judge::<false>(&context))
+}
+
+/// The same on interfaces whose frames begin with the IP header.
+#[xdp(frags)]
+#[inline(always)]
+fn sensor_xdp_layer3(context: XdpContext) -> u32 {
+    action(verdict::judge::<true>(&context))
+}
+
+#[inline(always)]
+const fn action(verdict: Verdict) -> u32 {
+    match verdict {
         Verdict::Pass | Verdict::WouldDrop => XDP_PASS,
         Verdict::Drop => XDP_DROP,
     }
@@ -51,7 +64,7 @@ const NEXT: i32 = -1;
 #[classifier]
 #[inline(always)]
 fn sensor_ingress(context: TcContext) -> i32 {
-    mirror::mirror(&context, MirrorDirection::Ingress);
+    mirror::mirror::<false>(&context, MirrorDirection::Ingress);
     NEXT
 }
 
@@ -59,7 +72,23 @@ fn sensor_ingress(context: TcContext) -> i32 {
 #[classifier]
 #[inline(always)]
 fn sensor_egress(context: TcContext) -> i32 {
-    mirror::mirror(&context, MirrorDirection::Egress);
+    mirror::mirror::<false>(&context, MirrorDirection::Egress);
+    NEXT
+}
+
+/// Mirrors requests on interfaces whose frames begin with the IP header.
+#[classifier]
+#[inline(always)]
+fn sensor_ingress_layer3(context: TcContext) -> i32 {
+    mirror::mirror::<true>(&context, MirrorDirection::Ingress);
+    NEXT
+}
+
+/// Mirrors responses on such interfaces.
+#[classifier]
+#[inline(always)]
+fn sensor_egress_layer3(context: TcContext) -> i32 {
+    mirror::mirror::<true>(&context, MirrorDirection::Egress);
     NEXT
 }
 

@@ -20,13 +20,13 @@ const FIN: u8 = 0x01;
 const SYN: u8 = 0x02;
 const RST: u8 = 0x04;
 
-/// Copies a segment if someone wants it.
+/// Copies a segment if someone wants it. `LAYER3`: frames begin with the IP header.
 #[inline(always)]
-pub(crate) fn mirror(context: &TcContext, direction: MirrorDirection) {
+pub(crate) fn mirror<const LAYER3: bool>(context: &TcContext, direction: MirrorDirection) {
     let Some(settings) = maps::mirror_settings() else { return };
-    let segment = match packet::segment(&Linear::of_skb(context)) {
+    let segment = match packet::segment(&Linear::<_, LAYER3>::of_skb(context)) {
         Ok(segment) => segment,
-        Err(why) => match read_again(context, settings, direction, why) {
+        Err(why) => match read_again::<LAYER3>(context, settings, direction, why) {
             Some(segment) => segment,
             None => return,
         },
@@ -95,7 +95,7 @@ pub(crate) const HEADERS: u32 = 512;
 /// there. It is rare: to look at the length of each buffer first would pull in bytes of every segment whose payload
 /// alone is outside.
 #[inline(always)]
-fn read_again(
+fn read_again<const LAYER3: bool>(
     context: &TcContext,
     settings: &MirrorSettings,
     direction: MirrorDirection,
@@ -103,7 +103,7 @@ fn read_again(
 ) -> Option<SegmentHeader> {
     let mut why = why;
     if why == NoSegment::Unread {
-        let (length, linear) = (context.len(), Linear::of_skb(context).len());
+        let (length, linear) = (context.len(), Linear::<_, LAYER3>::of_skb(context).len());
         if linear >= length as u64 {
             // It is all there, and too short.
             return None;
@@ -111,13 +111,13 @@ fn read_again(
         let wanted = if length < HEADERS { length } else { HEADERS };
         // Pointers into the packet are void behind this, whether it works or not.
         if context.pull_data(wanted).is_ok() {
-            match packet::segment(&Linear::of_skb(context)) {
+            match packet::segment(&Linear::<_, LAYER3>::of_skb(context)) {
                 Ok(segment) => return Some(segment),
                 Err(reason) => why = reason,
             }
         }
     }
-    fragment::read(context, settings, direction, why)
+    fragment::read::<LAYER3>(context, settings, direction, why)
 }
 
 /// How much of a segment is copied, and how far the other side has come.

@@ -10,27 +10,30 @@ use crate::access::{self, Linear};
 use crate::admit::Client;
 use crate::clock::{self, Now};
 use crate::limit::{self, Load};
-use crate::{admit, atomic, count, maps, notice, policy};
+use crate::{admit, answer, atomic, count, maps, notice, policy};
 
 /// Everything about one frame that its way needs.
-struct Frame<'a> {
+struct Frame<'a, const LAYER3: bool> {
+    context: &'a XdpContext,
     settings: &'a Settings,
     now: Now,
     load: Load,
     source: ClientKey,
     ifindex: u32,
+    /// It may belong to a connection that is open already.
+    is_tcp: bool,
 }
 
-/// The verdict on a frame, counted.
+/// The verdict on a frame, counted. `LAYER3`: the frame begins with its IP header.
 #[inline(always)]
-pub(crate) fn judge(context: &XdpContext) -> Verdict {
+pub(crate) fn judge<const LAYER3: bool>(context: &XdpContext) -> Verdict {
     let Some(settings) = maps::settings() else { return Verdict::Pass };
-    let linear = Linear::new(context);
+    let linear = Linear::<_, LAYER3>::new(context);
     let bytes = access::frame_len(context);
     let ifindex = access::ingress_ifindex(context);
     let (family, reason) = match packet::parse(&linear) {
         Parsed::Ip(packet) => {
-            let reason = reason(context, settings, &packet, bytes, ifindex);
+            let reason = reason::<LAYER3>(context, settings, &packet, bytes, ifindex);
             if let Transport::Unreadable(problem) = packet.transport {
                 count::problem(located(problem, &linear, bytes));
                 (packet.family, in_depth(reason, problem))
@@ -61,44 +64,41 @@ fn in_depth(reason: Reason, problem: Problem) -> Reason {
 
 /// A header that lies in a later fragment is out of sight, not missing.
 #[inline(always)]
-fn located<W>(problem: Problem, linear: &Linear<W>, bytes: u64) -> Problem {
+fn located<W, const LAYER3: bool>(problem: Problem, linear: &Linear<W, LAYER3>, bytes: u64) -> Problem {
     if problem.is_truncation() && bytes > linear.len() { Problem::NonLinear } else { problem }
 }
 
 #[inline(always)]
 fn verdict_of(reason: Reason, enforce: bool) -> Verdict {
-    match reason {
-        Reason::None | Reason::Allowed | Reason::NotIp | Reason::Unparsed => Verdict::Pass,
-        Reason::Blocked
-        | Reason::PacketRate
-        | Reason::BitRate
-        | Reason::ConnectionRate
-        | Reason::RequestRate
-        | Reason::NewcomerRate
-        | Reason::HeaderDepth => {
-            if enforce {
-                Verdict::Drop
-            } else {
-                Verdict::WouldDrop
-            }
-        }
+    match (reason.refuses(), enforce) {
+        (false, _) => Verdict::Pass,
+        (true, true) => Verdict::Drop,
+        (true, false) => Verdict::WouldDrop,
     }
 }
 
 #[inline(always)]
-fn reason(context: &XdpContext, settings: &Settings, packet: &Packet, bytes: u64, ifindex: u32) -> Reason {
-    let (opens, request) = if let Transport::Tcp { opens, request } = packet.transport {
-        (opens, request)
+fn reason<const LAYER3: bool>(
+    context: &XdpContext,
+    settings: &Settings,
+    packet: &Packet,
+    bytes: u64,
+    ifindex: u32,
+) -> Reason {
+    let (is_tcp, opens, request) = if let Transport::Tcp { opens, request } = packet.transport {
+        (true, opens, request)
     } else {
-        (false, false)
+        (false, false, false)
     };
     let mask = if packet.family == Family::V4 { settings.mask_v4 } else { settings.mask_v6 };
-    let frame = Frame {
+    let frame = Frame::<LAYER3> {
+        context,
         settings,
         now: clock::now(settings),
         load: Load { bytes, opens, request },
         source: packet.source,
         ifindex,
+        is_tcp,
     };
     let key = packet.source.client(mask);
     let places = Places::of(key, settings.seed, settings.buckets);
@@ -107,7 +107,7 @@ fn reason(context: &XdpContext, settings: &Settings, packet: &Packet, bytes: u64
     }
     let policy = policy::look_up(frame.source, settings);
     if policy.blocks(frame.now.ns) && policy.has(Policy::BLOCKED_WIDE) {
-        return Reason::Blocked;
+        return excused(Reason::Blocked, &frame);
     }
     if admit::seen_before(&places, settings) {
         if let Some(client) = admit::at(admit::admit(key.hi, key.lo)) {
@@ -115,11 +115,35 @@ fn reason(context: &XdpContext, settings: &Settings, packet: &Packet, bytes: u64
         }
         debug!(context, "a source was seen again and not admitted to the client table");
     }
-    of_newcomer(&policy, &frame)
+    excused(of_newcomer(&policy, &frame), &frame)
+}
+
+/// What is not held up after all: this host's own packets, and, over a limit, answers that it asked for. Out of the
+/// way of all that passes anyway.
+///
+/// What arrives on the loopback interface comes from this host, whatever its source. This host's addresses as sources
+/// on any other are forged: Linux sends its packets to itself over loopback.
+#[inline(always)]
+fn excused<const LAYER3: bool>(reason: Reason, frame: &Frame<'_, LAYER3>) -> Reason {
+    if !reason.refuses() {
+        return reason;
+    }
+    if frame.settings.loopback == frame.ifindex {
+        return Reason::OwnHost;
+    }
+    if !matches!(reason, Reason::Blocked) && frame.is_tcp && !frame.load.opens {
+        let context = frame.context.ctx;
+        let is_answer =
+            if LAYER3 { answer::xdp_is_answer_layer3(context) } else { answer::xdp_is_answer(context) };
+        if is_answer != 0 {
+            return Reason::Answer;
+        }
+    }
+    reason
 }
 
 #[inline(always)]
-fn of_client(client: Client, frame: &Frame<'_>) -> Reason {
+fn of_client<const LAYER3: bool>(client: Client, frame: &Frame<'_, LAYER3>) -> Reason {
     // SAFETY: a field of a slot of the table.
     let bytes = unsafe { &raw mut (*client.slot).bytes };
     // SAFETY: as above.
@@ -133,13 +157,17 @@ fn of_client(client: Client, frame: &Frame<'_>) -> Reason {
     } else {
         limited(client, &policy, frame)
     };
-    note(client, frame, matches!(reason, Reason::None | Reason::Allowed));
+    let reason = excused(reason, frame);
+    if reason.refuses() && !matches!(reason, Reason::Blocked) {
+        tell(client, &policy, frame, reason);
+    }
+    note(client, frame, !reason.refuses());
     reason
 }
 
 /// Counts the frame for its client.
 #[inline(always)]
-fn note(client: Client, frame: &Frame<'_>, passed: bool) {
+fn note<const LAYER3: bool>(client: Client, frame: &Frame<'_, LAYER3>, passed: bool) {
     let counter = if passed {
         // SAFETY: as above.
         unsafe { &raw mut (*client.slot).packets }
@@ -161,30 +189,32 @@ fn note(client: Client, frame: &Frame<'_>, passed: bool) {
 }
 
 #[inline(always)]
-fn limited(client: Client, policy: &Policy, frame: &Frame<'_>) -> Reason {
+fn limited<const LAYER3: bool>(client: Client, policy: &Policy, frame: &Frame<'_, LAYER3>) -> Reason {
     // SAFETY: array entries live as long as the program.
     let Some(limits) = maps::SCOPES.get_ptr(policy.scope as u32).map(|limits| unsafe { &*limits }) else {
         return Reason::None;
     };
-    let reason = limit::charge(client, limits, &frame.load, frame.now.ns);
-    if reason != Reason::None {
-        let record = OverLimit {
-            // SAFETY: a slot of the table.
-            key: unsafe { (*client.slot).key },
-            at: frame.now.ns,
-            reason: reason as u32,
-            verdict: verdict_of(reason, frame.settings.enforce != 0) as u32,
-            ifindex: frame.ifindex,
-            scope: policy.scope as u32,
-        };
-        notice::over_limit(client.slot, &record, frame.settings, frame.now);
-    }
-    reason
+    limit::charge(client, limits, &frame.load, frame.now.ns)
+}
+
+/// Tells user space of a client over a limit.
+#[inline(always)]
+fn tell<const LAYER3: bool>(client: Client, policy: &Policy, frame: &Frame<'_, LAYER3>, reason: Reason) {
+    let record = OverLimit {
+        // SAFETY: a slot of the table.
+        key: unsafe { (*client.slot).key },
+        at: frame.now.ns,
+        reason: reason as u32,
+        verdict: verdict_of(reason, frame.settings.enforce != 0) as u32,
+        ifindex: frame.ifindex,
+        scope: policy.scope as u32,
+    };
+    notice::over_limit(client.slot, &record, frame.settings, frame.now);
 }
 
 /// A source that is not in the table is bound by its prefixes and by the rate that all such sources share.
 #[inline(always)]
-fn of_newcomer(policy: &Policy, frame: &Frame<'_>) -> Reason {
+fn of_newcomer<const LAYER3: bool>(policy: &Policy, frame: &Frame<'_, LAYER3>) -> Reason {
     if policy.has(Policy::ALLOWED) {
         return Reason::Allowed;
     }

@@ -17,6 +17,8 @@ pub mod capture;
 
 pub mod stream;
 
+pub mod tls;
+
 pub mod http;
 
 pub mod identity;

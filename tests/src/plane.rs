@@ -52,6 +52,8 @@ pub struct Policy {
     pub client_v4: u8,
     /// Bits of an IPv6 client's prefix.
     pub client_v6: u8,
+    /// Whether frames arrive on the loopback interface.
+    pub loopback: bool,
 }
 
 impl Default for Policy {
@@ -66,6 +68,7 @@ impl Default for Policy {
             newcomers: None,
             client_v4: 32,
             client_v6: 64,
+            loopback: false,
         }
     }
 }
@@ -143,7 +146,11 @@ pub struct Plane {
     tick: u64,
     tick_ns: u64,
     last: Snapshot,
+    program: &'static str,
 }
+
+/// What `BPF_PROG_TEST_RUN` says that frames come from: the loopback interface (`LOOPBACK_IFINDEX`).
+const TEST_INTERFACE: u32 = 1;
 
 /// Large enough for the fixture table, small enough for a virtual machine.
 pub const SMALL: Capacities =
@@ -155,15 +162,21 @@ impl Plane {
     /// # Errors
     /// Where the kernel refuses.
     pub fn load(capacities: Capacities) -> Result<Self> {
-        let options = LoadOptions { capacities, fixed_clock: true, ..LoadOptions::default() };
+        let options = LoadOptions { capacities, fixed_clock: true, layer3: true, ..LoadOptions::default() };
         let dataplane = Dataplane::load(&options).context("loading the data plane")?;
         let tick_ns = dataplane.settings().tick_ns;
         let last = snapshot(&dataplane)?;
-        let mut plane = Self { dataplane, policy: Policy::default(), tick: 0, tick_ns, last };
+        let (policy, program) = (Policy::default(), programs::XDP);
+        let mut plane = Self { dataplane, policy, tick: 0, tick_ns, last, program };
         // Far from zero, where every theoretical arrival time starts.
         plane.pass(Duration::from_secs(1 << 20));
         plane.apply(&Policy::default())?;
         Ok(plane)
+    }
+
+    /// Runs the program for frames that begin with the IP header from now on.
+    pub const fn serve_layer3(&mut self) {
+        self.program = programs::XDP_LAYER3;
     }
 
     /// Length of a tick in nanoseconds.
@@ -225,6 +238,7 @@ impl Plane {
             },
         });
         self.dataplane.set_enforce(policy.enforce);
+        self.dataplane.set_loopback(if policy.loopback { TEST_INTERFACE } else { 0 });
         self.dataplane.publish_policy(policy.flags(), 0);
         self.policy = policy.clone();
         Ok(())
@@ -236,7 +250,7 @@ impl Plane {
     /// # Errors
     /// Where the kernel refuses the frame.
     pub fn run(&self, frame: &[u8], repeat: u32) -> Result<u32> {
-        Ok(self.dataplane.run(programs::XDP, frame, repeat)?.0)
+        Ok(self.dataplane.run(self.program, frame, repeat)?.0)
     }
 
     /// Runs the program on one frame and tells from the counters what became of it.

@@ -4,6 +4,8 @@ use std::env;
 use std::io::{self, Write as _};
 use std::path::PathBuf;
 
+use sensor_toolchain::{Purpose, needs};
+
 /// Where a program is, if it is installed. Looks where administrators' programs are, too.
 #[must_use]
 pub fn find(program: &str) -> Option<PathBuf> {
@@ -18,9 +20,13 @@ pub fn obstacle(programs: &[&str]) -> Option<String> {
     if !nix::unistd::geteuid().is_root() {
         return Some("it needs root, for network namespaces and BPF".to_owned());
     }
-    let needed = ["ip", "nsenter", "ethtool"].iter().chain(programs);
-    let missing: Vec<&str> = needed.copied().filter(|program| find(program).is_none()).collect();
-    if missing.is_empty() { None } else { Some(format!("not installed: {}", missing.join(", "))) }
+    let needed = needs(Purpose::Namespaces).map(|need| need.program).chain(programs.iter().copied());
+    let missing: Vec<&str> = needed.filter(|program| find(program).is_none()).collect();
+    if missing.is_empty() {
+        None
+    } else {
+        Some(format!("not installed: {}; `cargo xtask setup --tests` installs it", missing.join(", ")))
+    }
 }
 
 /// Whether a test cannot run here; says so on stderr, past the capture of the test harness.

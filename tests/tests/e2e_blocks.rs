@@ -155,9 +155,39 @@ fn an_allowed_network_beats_a_blocked_client() -> Result<()> {
     }
     let scene = Scene::new(&config("enforce", "off"))?;
     scene.all_arrive(v4(FLOODER), 10)?;
-    scene.daemon.ok(&["allow", "add", "10.9.0.64/28"])?;
     scene.daemon.ok(&["block", "add", "10.9.0.66"])?;
+    scene.daemon.ok(&["allow", "add", "10.9.0.64/28"])?;
     scene.all_arrive(v4(FLOODER), 20)
+}
+
+/// The answer says what is true now, and a script sees where it is not what was asked for.
+#[test]
+fn a_block_says_what_it_does() -> Result<()> {
+    if tools::skipped("a_block_says_what_it_does", &[]) {
+        return Ok(());
+    }
+    let scene = Scene::new(&config("monitor", "off"))?;
+    scene.all_arrive(v4(FLOODER), 10)?;
+    let said = scene.daemon.ok(&["block", "add", "10.9.0.66", "--for", "1h"])?;
+    ensure!(said.contains("would be dropped") && said.contains("mode is monitor"), "{said}");
+    ensure!(!said.contains("blocked"), "{said}");
+    scene.all_arrive(v4(FLOODER), 10)?;
+    scene.daemon.ok(&["mode", "enforce"])?;
+    let said = scene.daemon.ok(&["block", "add", "10.9.0.66", "--for", "1h"])?;
+    ensure!(said.contains("blocked 10.9.0.66/32 until"), "{said}");
+    ensure!(scene.dropped_of(v4(FLOODER), 10)? == 10, "it said so, and it is not true");
+    scene.daemon.ok(&["allow", "add", "10.9.0.80/28"])?;
+    let refused = scene.daemon.cli(&["block", "add", "10.9.0.81"])?;
+    let why = String::from_utf8_lossy(&refused.stderr).into_owned();
+    ensure!(refused.status.code() == Some(1), "{}", refused.status);
+    ensure!(
+        why.contains("10.9.0.80/28 is allowed") && why.contains("sensor allow remove 10.9.0.80/28"),
+        "{why}"
+    );
+    ensure!(!scene.daemon.ok(&["block", "list"])?.contains("10.9.0.81"), "a refused block is there");
+    let said = scene.daemon.ok(&["block", "add", "10.9.0.64/26"])?;
+    ensure!(said.contains("not 10.9.0.80/28"), "{said}");
+    Ok(())
 }
 
 /// The kernel looks for the longest prefix only; the daemon makes sure that none hides another.

@@ -14,6 +14,7 @@ use sensor_tests::peers::proxy::{Kind, Proxy};
 use sensor_tests::scene::{PROBES, config};
 use sensor_tests::tools;
 use sensor_tests::wait::wait_until;
+use serde_json::Value;
 
 /// Host number of a client that does nothing wrong.
 const INNOCENT: u8 = 9;
@@ -58,8 +59,10 @@ fn who_is_denied_is_refused(kind: Kind, test: &str) -> Result<()> {
     ensure!(wait_until(PATIENCE, || deny.exists()), "no deny file: {}", daemon.log());
     let server = SocketAddr::new(SERVER_V4, LoginServer::PORT);
     let proxy = Proxy::start(kind, &net.world, v4(PROXY), server, &deny)?;
-    let is_watched =
-        || daemon.json(&["status"]).is_ok_and(|status| status["http"]["ports"][0] == LoginServer::PORT);
+    let is_watched = || {
+        let port = |status: Value| status.pointer("/http/ports/0").and_then(Value::as_u64);
+        daemon.json(&["status"]).is_ok_and(|status| port(status) == Some(LoginServer::PORT.into()))
+    };
     ensure!(wait_until(PATIENCE, is_watched), "the port is not watched: {}", daemon.log());
 
     let attacker = v4(FLOODER);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use sensor_tests::daemon::PATIENCE;
 use sensor_tests::netns::{FLOODER, LEGITIMATE, v4, v6};
 use sensor_tests::scene::{Scene, config};
@@ -58,11 +58,63 @@ fn an_unconfirmed_limit_is_undone() -> Result<()> {
     let is_limited = || scene.limits("default").is_ok_and(|limits| limits["packets"] != "off");
     ensure!(wait_until(PATIENCE, || !is_limited()), "not undone: {}", scene.limits("default")?);
     scene.all_arrive(client, 100)?;
-    let confirmed = scene.daemon.json(&["confirm"])?;
+    // Whoever confirms too late is told, and a script sees it.
+    let late = scene.daemon.cli(&["confirm"])?;
+    let said = String::from_utf8_lossy(&late.stderr).into_owned();
+    ensure!(late.status.code() == Some(1), "{}", late.status);
     ensure!(
-        confirmed["confirmed"] == serde_json::json!([]),
-        "there was still something to confirm: {confirmed}"
+        said.contains("nothing waits") && said.contains("the limits of default were undone at"),
+        "{said}"
     );
+    Ok(())
+}
+
+/// A stored arrival time is of no use to another limit: it would go on for as long as the old one lasted.
+#[test]
+fn a_limit_that_is_lifted_is_felt_at_once() -> Result<()> {
+    if tools::skipped("a_limit_that_is_lifted_is_felt_at_once", &[]) {
+        return Ok(());
+    }
+    let scene = Scene::new(&config("enforce", "1000/s:1000"))?;
+    let client = v4(LEGITIMATE);
+    let address = format!("{client}/32");
+    scene.all_arrive(client, 10)?;
+    for undo in ["unset", "rollback"] {
+        let set = ["limit", "set", &*address, "--packets", "60/min:60"];
+        let confirm: &[&str] = if undo == "rollback" { &["--confirm", "1s"] } else { &[] };
+        scene.daemon.ok(&[&set, confirm].concat())?;
+        ensure!(scene.dropped_of(client, 200)? >= 100, "the limit is not in force");
+        if undo == "unset" {
+            scene.daemon.ok(&["limit", "unset", &address])?;
+        }
+        let is_gone = || scene.limits(&address).is_err();
+        ensure!(wait_until(PATIENCE, is_gone), "{undo}: the limit is still there");
+        scene.all_arrive(client, 1).with_context(|| format!("{undo}: the next packet"))?;
+        // And then at the rate that holds now, which this is well below.
+        pace_until(now() + Duration::from_millis(100));
+        scene.all_arrive(client, 50).with_context(|| format!("{undo}: those that follow"))?;
+    }
+    Ok(())
+}
+
+/// `60/min` is what people write for 60 in any minute: a visitor that loads a page is not held up.
+#[test]
+fn a_rate_without_a_burst_takes_its_count_at_once_and_is_told_in_words() -> Result<()> {
+    if tools::skipped("a_rate_without_a_burst_takes_its_count_at_once_and_is_told_in_words", &[]) {
+        return Ok(());
+    }
+    let scene = Scene::new(&config("enforce", "off"))?;
+    let client = v4(LEGITIMATE);
+    scene.all_arrive(client, 10)?;
+    let said = scene.daemon.ok(&["limit", "set", "default", "--packets", "60/min", "--bits", "1M/s:2M"])?;
+    ensure!(said.contains("default: 60 packets in any minute"), "{said}");
+    ensure!(said.contains("default: 1M bits a second, 2M at once"), "{said}");
+    ensure!(!said.contains("mode is monitor"), "{said}");
+    scene.all_arrive(client, 50)?;
+    ensure!(scene.dropped_of(client, 50)? >= 30, "the count is not the limit");
+    scene.daemon.ok(&["mode", "monitor"])?;
+    let said = scene.daemon.ok(&["limit", "set", "default", "--packets", "50/min"])?;
+    ensure!(said.contains("mode is monitor"), "{said}");
     Ok(())
 }
 

@@ -319,6 +319,7 @@ fn a_full_table_names_its_bound() -> Result<()> {
         expect(&args.join(" "), &scene.daemon.cli(&args)?, 1, &words)?;
     }
     // What is there can still be changed, and families do not share their room.
+    scene.daemon.ok(&["allow", "remove", "198.18.0.2"])?;
     scene.daemon.ok(&["block", "add", "198.18.0.2", "--for", "1h"])?;
     scene.daemon.ok(&["limit", "set", "198.18.1.0/24", "--packets", "6/s"])?;
     scene.daemon.ok(&["block", "add", "2001:db8::1"])?;

@@ -14,6 +14,6 @@ pub(crate) struct Args {
 
 /// Becomes the demonstration.
 pub(crate) fn command(args: &Args) -> Result<()> {
-    setup::build_tools()?;
+    setup::for_demo()?;
     build::and_become("sensor-demo", &args.args)
 }

@@ -2,6 +2,7 @@
 //! integration does with this repository, as commands that need no further explanation.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line program prints")]
 
+mod bare;
 mod bench;
 mod build;
 mod clock;

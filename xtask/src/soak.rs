@@ -14,6 +14,6 @@ pub(crate) struct Args {
 
 /// Becomes the soak. It needs root: the daemon attaches for real, in namespaces of its own.
 pub(crate) fn command(args: &Args) -> Result<()> {
-    setup::build_tools()?;
+    setup::for_demo()?;
     build::and_become("sensor-soak", &args.args)
 }

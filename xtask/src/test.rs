@@ -7,7 +7,7 @@ use anyhow::Result;
 
 use crate::outcome::{Outcome, Skip};
 use crate::stages::{self, Stage};
-use crate::{deny, dist, fuzz, process, setup, tidy, vm, workspace};
+use crate::{bare, deny, dist, fuzz, process, setup, tidy, vm, workspace};
 
 /// They build only for the BPF target, so cargo's workspace commands leave them out.
 const EBPF_PACKAGES: [&str; 2] = ["sensor-ebpf", "sensor-tests-ebpf"];
@@ -24,6 +24,9 @@ pub(crate) struct Args {
     /// Leave out the tests on other kernels, which take most of the time.
     #[arg(long)]
     skip_vm: bool,
+    /// Leave out setup and demonstration on a bare machine, where everything is built once more.
+    #[arg(long)]
+    skip_bare: bool,
     /// Run the remaining stages after one has failed.
     #[arg(long)]
     keep_going: bool,
@@ -31,10 +34,11 @@ pub(crate) struct Args {
 
 /// Runs the command.
 pub(crate) fn command(args: &Args) -> Result<()> {
-    stages::run(&all(args.skip_vm), args.keep_going)
+    stages::run(&all(args), args.keep_going)
 }
 
-fn all(skip_vm: bool) -> Vec<Stage> {
+fn all(args: &Args) -> Vec<Stage> {
+    let (skip_vm, skip_bare) = (args.skip_vm, args.skip_bare);
     vec![
         Stage::new("setup", || setup::everything().map(Outcome::Passed)),
         Stage::plain("tidy", tidy::command),
@@ -49,6 +53,7 @@ fn all(skip_vm: bool) -> Vec<Stage> {
         Stage::new("arm64", arm64),
         Stage::plain("soak", soak),
         Stage::new("fuzz", || fuzz::smoke(FUZZ_SECONDS)),
+        Stage::new("a bare machine", move || bare_machine(skip_bare)),
         Stage::new("tests on other kernels", move || other_kernels(skip_vm)),
     ]
 }
@@ -143,6 +148,13 @@ fn runner_variable() -> String {
 
 fn doc_tests() -> Result<()> {
     process::run(&mut workspace_command(&["test", "--doc"]))
+}
+
+fn bare_machine(skip: bool) -> Result<Outcome> {
+    if skip {
+        return Ok(Outcome::Skipped(Skip::new("a bare machine", "--skip-bare was given")));
+    }
+    bare::check()
 }
 
 fn other_kernels(skip: bool) -> Result<Outcome> {

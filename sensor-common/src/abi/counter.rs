@@ -22,7 +22,7 @@ pub const FAMILIES: u32 = 3;
 /// Members of [`Verdict`].
 pub const VERDICTS: u32 = 3;
 /// Members of [`Reason`].
-pub const REASONS: u32 = 11;
+pub const REASONS: u32 = 13;
 /// Entries of the counter map; the last interface slot collects frames of unknown interfaces.
 pub const COUNTERS: u32 = (MAX_INTERFACES + 1) * FAMILIES * VERDICTS * REASONS;
 

@@ -8,6 +8,7 @@ mod client;
 mod counter;
 mod mirror;
 mod policy;
+mod secret;
 mod settings;
 mod verdict;
 
@@ -22,11 +23,12 @@ pub use mirror::{
     RingPositions, UNKNOWN_PLACE, datagram_flags, record_size,
 };
 pub use policy::{BlockEntry, Dimension, Policy, ScopeEntry, ScopeLimits};
+pub use secret::{SECRET_BYTES, SECRET_EVENTS, SecretEvent, SecretKind, SecretRecord, secrets};
 pub use settings::{Settings, Shared, prefixes};
 pub use verdict::{Reason, Verdict};
 
 /// Layout version of everything in this module; part of the identity of pinned maps.
-pub const VERSION: u32 = 4;
+pub const VERSION: u32 = 5;
 
 /// The names of the maps in the object, as user space finds them.
 pub mod maps {
@@ -84,12 +86,18 @@ pub mod maps {
 pub mod programs {
     /// The XDP program that limits and blocks.
     pub const XDP: &str = "sensor_xdp";
+    /// The same on interfaces whose frames begin with the IP header.
+    pub const XDP_LAYER3: &str = "sensor_xdp_layer3";
     /// Writes the data plane's clock into [`super::Shared::clock`]; run by user space, never attached.
     pub const CLOCK: &str = "sensor_clock";
     /// Mirrors what comes in, at tc ingress.
     pub const MIRROR_INGRESS: &str = "sensor_ingress";
     /// Mirrors what goes out, at tc egress.
     pub const MIRROR_EGRESS: &str = "sensor_egress";
+    /// [`MIRROR_INGRESS`] on interfaces whose frames begin with the IP header.
+    pub const MIRROR_INGRESS_LAYER3: &str = "sensor_ingress_layer3";
+    /// [`MIRROR_EGRESS`] on such interfaces.
+    pub const MIRROR_EGRESS_LAYER3: &str = "sensor_egress_layer3";
 }
 
 /// Marks a type as plain old data for aya's typed maps.
@@ -114,7 +122,8 @@ plain_old_data! {
     RingPositions: 128,
     ScopeEntry: 8,
     ScopeLimits: 64,
-    Settings: 192,
+    SecretRecord: 120,
+    Settings: 200,
     Shared: 256,
     Slot: 64,
     SlotDetails: 32,

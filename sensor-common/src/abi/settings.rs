@@ -56,6 +56,10 @@ pub struct Settings {
     pub client_bits: [u32; 2],
     /// Interface indexes, by slot; 0 where empty.
     pub interfaces: [u32; MAX_INTERFACES as usize],
+    /// Index of the loopback interface, where it is served; else 0. What arrives there was sent by this host.
+    pub loopback: u32,
+    /// Keeps the size a multiple of eight.
+    pub reserved: u32,
 }
 
 /// State that all CPUs share and write; each on a cache line of its own.

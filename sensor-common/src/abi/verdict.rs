@@ -57,6 +57,10 @@ pub enum Reason {
     /// More VLAN tags or IPv6 extension headers than are followed, and no honest sender's: Linux would go on to read
     /// them, and find what no limit was asked about.
     HeaderDepth = 10,
+    /// It would have been held up, but it arrived on the loopback interface: this host itself sent it.
+    OwnHost = 11,
+    /// It was over a limit, but it belongs to a TCP connection that this host opened.
+    Answer = 12,
 }
 
 impl Reason {
@@ -73,6 +77,8 @@ impl Reason {
         Self::NotIp,
         Self::Unparsed,
         Self::HeaderDepth,
+        Self::OwnHost,
+        Self::Answer,
     ];
 
     /// The metric label.
@@ -90,6 +96,24 @@ impl Reason {
             Self::NotIp => "not_ip",
             Self::Unparsed => "unparsed",
             Self::HeaderDepth => "header_depth",
+            Self::OwnHost => "own_host",
+            Self::Answer => "answer",
+        }
+    }
+
+    /// Whether it keeps a packet from passing, in `enforce` mode.
+    #[inline(always)]
+    #[must_use]
+    pub const fn refuses(self) -> bool {
+        match self {
+            Self::None | Self::Allowed | Self::NotIp | Self::Unparsed | Self::OwnHost | Self::Answer => false,
+            Self::Blocked
+            | Self::PacketRate
+            | Self::BitRate
+            | Self::ConnectionRate
+            | Self::RequestRate
+            | Self::NewcomerRate
+            | Self::HeaderDepth => true,
         }
     }
 

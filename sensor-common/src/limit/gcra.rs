@@ -29,6 +29,9 @@ pub const MAX_UNITS: u64 = 1 << 19;
 pub enum Step {
     /// The traffic conforms; this is the new TAT.
     Conforms(u64),
+    /// The traffic conforms, and the TAT lay further ahead than this quota's depth: it was charged under another
+    /// quota. This is the new TAT, a whole depth ahead of now.
+    Clamped(u64),
     /// The traffic is over the limit; the TAT stays.
     Exceeds,
 }
@@ -83,11 +86,27 @@ impl Quota {
     }
 
     /// One step: may traffic that costs `cost` nanoseconds pass at `now`?
+    ///
+    /// A TAT beyond the depth was charged under another quota, with a longer burst or a slower rate. Its debt shrinks
+    /// to the most that this quota knows, so nobody waits for a limit that is gone.
     #[inline(always)]
     pub const fn step(&self, tat: u64, now: u64, cost: u64) -> Step {
         let start = if tat > now { tat } else { now };
         let next = start.wrapping_add(cost);
-        if next.wrapping_sub(now) <= self.depth { Step::Conforms(next) } else { Step::Exceeds }
+        if next.wrapping_sub(now) <= self.depth {
+            Step::Conforms(next)
+        } else if start.wrapping_sub(now) > self.depth {
+            Step::Clamped(now.wrapping_add(self.depth))
+        } else {
+            Step::Exceeds
+        }
+    }
+
+    /// How far a TAT of this quota is ahead of now at most, in nanoseconds.
+    #[inline(always)]
+    #[must_use]
+    pub const fn depth(&self) -> u64 {
+        self.depth
     }
 
     /// The burst in force, in units; 0 where there is no limit.
@@ -144,6 +163,7 @@ mod tests {
         arrivals
             .iter()
             .map(|&(now, units)| match quota.step(tat, now, quota.cost(units)) {
+                Step::Clamped(_) => panic!("charged under this quota alone"),
                 Step::Conforms(next) => {
                     tat = next;
                     true
@@ -154,6 +174,7 @@ mod tests {
     }
 
     extern crate std;
+    use std::format;
     use std::vec::Vec;
 
     proptest! {
@@ -195,6 +216,68 @@ mod tests {
             let bound = u128::from(quota.burst()) + elapsed * u128::from(count) / 1_000_000_000 + 1;
             prop_assert!(admitted <= bound, "{admitted} > {bound}");
         }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+        /// Whatever was owed under a quota, and however often quotas changed since.
+        #[test]
+        fn nobody_waits_longer_than_the_depth_of_the_quota_in_force(
+            before in prop::collection::vec(("[1-9][0-9]{0,5}/(s|min|h):[1-9][0-9]{0,3}", 0_u64..10_000), 1..4),
+            after in "[1-9][0-9]{0,5}[kM]?/(s|min|h):[1-9][0-9]{0,3}",
+            units in 1_u64..MAX_UNITS,
+            silence in 0_u64..100_000_000_000,
+            is_bits: bool,
+        ) {
+            let quota = |text: &str| {
+                let rate: Rate = text.parse().unwrap();
+                if is_bits { Quota::of_bits(rate, TICK) } else { Quota::of_units(rate, TICK) }
+            };
+            let units = if is_bits { units } else { 1 };
+            let (mut tat, mut now) = (0, 1 << 50);
+            for (text, packets) in &before {
+                let quota = quota(text);
+                for _ in 0..*packets {
+                    match quota.step(tat, now, quota.cost(units)) {
+                        Step::Conforms(next) | Step::Clamped(next) => tat = next,
+                        Step::Exceeds => break,
+                    }
+                }
+            }
+            now += silence;
+            let quota = quota(&after);
+            let changed = now;
+            // The first packet already, or else after the time that the new quota itself asks for.
+            let next = match quota.step(tat, now, quota.cost(units)) {
+                Step::Conforms(next) | Step::Clamped(next) => next,
+                Step::Exceeds => {
+                    now = tat + quota.cost(units) - quota.depth;
+                    match quota.step(tat, now, quota.cost(units)) {
+                        Step::Conforms(next) => next,
+                        other @ (Step::Clamped(_) | Step::Exceeds) => {
+                            return Err(TestCaseError::fail(format!("{other:?}")));
+                        }
+                    }
+                }
+            };
+            prop_assert!(now - changed <= quota.depth);
+            prop_assert!(next <= now + quota.depth, "no debt beyond the depth is written");
+        }
+    }
+
+    #[test]
+    fn a_debt_of_another_quota_shrinks_to_the_depth() {
+        let strict = Quota::of_units("60/min:60".parse().unwrap(), TICK);
+        let loose = Quota::of_units("200/s:1000".parse().unwrap(), TICK);
+        let now = 1 << 50;
+        let owed = now + strict.depth;
+        assert_eq!(strict.step(owed, now, strict.cost(1)), Step::Exceeds);
+        assert_eq!(loose.step(owed, now, loose.cost(1)), Step::Clamped(now + loose.depth));
+        // The packet took the last of the burst; the next one waits for the rate, and for nothing else.
+        let tat = now + loose.depth;
+        assert_eq!(loose.step(tat, now, loose.cost(1)), Step::Exceeds);
+        assert_eq!(loose.step(tat, now + loose.cost(1), loose.cost(1)), Step::Conforms(tat + loose.cost(1)));
     }
 
     #[test]

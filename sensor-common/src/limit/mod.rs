@@ -4,4 +4,4 @@ mod gcra;
 mod rate;
 
 pub use gcra::{MAX_UNITS, Quota, Step};
-pub use rate::{ParseRateError, Period, Rate};
+pub use rate::{InWords, ParseRateError, Period, Rate};

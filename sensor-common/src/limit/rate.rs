@@ -33,6 +33,16 @@ impl Period {
         }
     }
 
+    /// Its name in a sentence: "in any minute".
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Second => "second",
+            Self::Minute => "minute",
+            Self::Hour => "hour",
+        }
+    }
+
     const fn seconds(self) -> u64 {
         match self {
             Self::Second => 1,
@@ -101,7 +111,7 @@ impl Rate {
         }
         let burst = match burst {
             Some(burst) => burst,
-            None => count.div_ceil(period.seconds()),
+            None => count,
         };
         let seconds = burst.saturating_mul(period.seconds());
         if seconds > Self::LONGEST_BURST_SECONDS.saturating_mul(count) {
@@ -116,13 +126,22 @@ impl Rate {
         self.count
     }
 
+    /// What the rate means, as a sentence has it: "100 requests in any minute", "100 requests a minute, 20 at once".
+    ///
+    /// `unit` is what is counted, in the plural.
+    #[must_use]
+    pub const fn in_words(self, unit: &str) -> InWords<'_> {
+        InWords { rate: self, unit }
+    }
+
     /// The period.
     #[must_use]
     pub const fn period(self) -> Period {
         self.period
     }
 
-    /// Units that may arrive at once; where none was written, what the rate admits in one second.
+    /// Units that may arrive at once; where none was written, the count: `100/min` never refuses a client that keeps
+    /// to 100 in any minute, however it spreads them.
     #[must_use]
     pub const fn burst(self) -> u64 {
         self.burst
@@ -173,6 +192,28 @@ impl fmt::Display for Rate {
     }
 }
 
+/// See [`Rate::in_words`].
+#[derive(Clone, Copy, Debug)]
+pub struct InWords<'a> {
+    rate: Rate,
+    unit: &'a str,
+}
+
+impl fmt::Display for InWords<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { rate, unit } = *self;
+        let (count, period) = (Scaled(rate.count), rate.period.name());
+        // "1 requests" is no sentence.
+        let unit = if rate.count == 1 { unit.strip_suffix('s').unwrap_or(unit) } else { unit };
+        if rate.burst == rate.count {
+            write!(out, "{count} {unit} in any {period}")
+        } else {
+            let an = if matches!(rate.period, Period::Hour) { "an" } else { "a" };
+            write!(out, "{count} {unit} {an} {period}, {} at once", Scaled(rate.burst))
+        }
+    }
+}
+
 struct Scaled(u64);
 
 impl fmt::Display for Scaled {
@@ -202,12 +243,27 @@ mod tests {
             ("100/min burst 20", 100, Period::Minute, 20),
             ("50k/s", 50_000, Period::Second, 50_000),
             ("200M", 200_000_000, Period::Second, 200_000_000),
-            ("100/min", 100, Period::Minute, 2),
+            ("100/min", 100, Period::Minute, 100),
+            ("1000/h", 1_000, Period::Hour, 1_000),
             ("1/h", 1, Period::Hour, 1),
             (" 7 / sec : 3 ", 7, Period::Second, 3),
         ] {
             let rate: Rate = text.parse().unwrap();
             assert_eq!((rate.count(), rate.period(), rate.burst()), (count, period, burst), "{text}");
+        }
+    }
+
+    #[test]
+    fn rates_are_told_in_words() {
+        for (text, words) in [
+            ("100/min", "100 requests in any minute"),
+            ("100/min:20", "100 requests a minute, 20 at once"),
+            ("1/h", "1 request in any hour"),
+            ("50k/s", "50k requests in any second"),
+            ("7/h:3", "7 requests an hour, 3 at once"),
+        ] {
+            let rate: Rate = text.parse().unwrap();
+            assert_eq!(rate.in_words("requests").to_string(), words, "{text}");
         }
     }
 

@@ -1,4 +1,5 @@
-//! Ethernet II with VLAN tags (802.1Q, 802.1ad and the older QinQ type).
+//! Ethernet II with VLAN tags (802.1Q, 802.1ad and the older QinQ type) and PPPoE sessions; and frames that have no link
+//! header, as those of tunnels.
 
 use super::walk::{Ended, is_tag};
 use super::{Frame, Problem};
@@ -40,7 +41,46 @@ pub(super) fn parse<F: Frame + ?Sized>(frame: &F) -> Result<(Network, usize), Pr
     let network = match ethertype {
         0x0800 => Network::Ipv4,
         0x86dd => Network::Ipv6,
+        PPPOE_SESSION => return parse_pppoe(frame, offset),
         _ => Network::Other,
     };
     Ok((network, offset))
+}
+
+/// `EtherType` of a PPPoE session (RFC 2516, section 4).
+const PPPOE_SESSION: u16 = 0x8864;
+/// The PPPoE header; the PPP protocol number follows.
+const PPPOE: usize = 6;
+
+/// The network protocol of a PPPoE session's frame. The protocol number takes two bytes or, compressed, one (RFC 1661,
+/// section 6.5), which Linux reads as well. What belongs to PPP itself is not IP.
+#[inline(always)]
+fn parse_pppoe<F: Frame + ?Sized>(frame: &F, offset: usize) -> Result<(Network, usize), Problem> {
+    let header: &[u8; PPPOE + 2] = frame.bytes(offset).ok_or(Problem::LinkTruncated)?;
+    // Version 1, type 1, code 0: session data.
+    if header[0] != 0x11 || header[1] != 0 {
+        return Ok((Network::Other, offset));
+    }
+    let is_compressed = header[PPPOE] & 1 != 0;
+    let protocol = if is_compressed { header[PPPOE] } else { header[PPPOE + 1] };
+    let network = match protocol {
+        _ if !is_compressed && header[PPPOE] != 0 => Network::Other,
+        0x21 => Network::Ipv4,
+        0x57 => Network::Ipv6,
+        _ => Network::Other,
+    };
+    Ok((network, offset.wrapping_add(if is_compressed { PPPOE + 1 } else { PPPOE + 2 })))
+}
+
+/// The network protocol of a frame that begins with its IP header: of the version, since nothing else tells.
+#[inline(always)]
+pub(super) fn parse_layer3<F: Frame + ?Sized>(frame: &F) -> Result<(Network, usize), Problem> {
+    // Of one byte, the compiler makes a comparison that the verifier does not follow.
+    let header: &[u8; 20] = frame.bytes(0).ok_or(Problem::LinkTruncated)?;
+    let network = match header[0] >> 4 {
+        4 => Network::Ipv4,
+        6 => Network::Ipv6,
+        _ => Network::Other,
+    };
+    Ok((network, 0))
 }

@@ -19,8 +19,12 @@ pub use walk::{MAX_EXTENSIONS, MAX_TAGS, Walk};
 
 use crate::abi::{ClientKey, Family};
 
-/// The linear part of a frame, from its Ethernet header on.
+/// The linear part of a frame.
 pub trait Frame {
+    /// Whether the frame begins with its IP header, as on tunnels, PPP and WireGuard. Whoever holds the frame knows:
+    /// its bytes do not tell, since an IPv4 source in 8.0.0.0/16 looks like the `EtherType` of IPv4.
+    const LAYER3: bool = false;
+
     /// The `N` bytes at `offset`, or `None` where the linear part ends before them.
     fn bytes<const N: usize>(&self, offset: usize) -> Option<&[u8; N]>;
 
@@ -43,6 +47,18 @@ pub trait Frame {
     fn forget(number: usize, unknown: u16) -> usize {
         let _only_the_kernel_needs_it = unknown;
         number
+    }
+}
+
+/// A frame that begins with its IP header.
+#[derive(Clone, Copy, Debug)]
+pub struct Layer3<'a>(pub &'a [u8]);
+
+impl Frame for Layer3<'_> {
+    const LAYER3: bool = true;
+
+    fn bytes<const N: usize>(&self, offset: usize) -> Option<&[u8; N]> {
+        self.0.bytes(offset)
     }
 }
 
@@ -183,7 +199,8 @@ pub enum Parsed {
 /// Reads a frame.
 #[inline(always)]
 pub fn parse<F: Frame + ?Sized>(frame: &F) -> Parsed {
-    let (protocol, offset) = match link::parse(frame) {
+    let link = if F::LAYER3 { link::parse_layer3(frame) } else { link::parse(frame) };
+    let (protocol, offset) = match link {
         Ok(found) => found,
         Err(problem) => return Parsed::Unparsed(problem),
     };
@@ -195,5 +212,75 @@ pub fn parse<F: Frame + ?Sized>(frame: &F) -> Parsed {
     match packet {
         Ok(packet) => Parsed::Ip(packet),
         Err(problem) => Parsed::Unparsed(problem),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+
+    use std::vec::Vec;
+
+    use super::*;
+
+    /// An IPv4 datagram with an empty UDP datagram in it.
+    fn datagram(source: [u8; 4]) -> Vec<u8> {
+        let mut bytes = std::vec![0x45, 0, 0, 28, 0, 0, 0, 0, 64, 17, 0, 0];
+        bytes.extend(source);
+        bytes.extend([10, 0, 0, 1, 0, 9, 0, 9, 0, 8, 0, 0]);
+        bytes
+    }
+
+    fn source_of(parsed: &Parsed) -> Option<u32> {
+        if let Parsed::Ip(packet) = parsed { packet.source.to_v4() } else { None }
+    }
+
+    #[test]
+    fn without_a_link_header_no_source_is_taken_for_an_ether_type() {
+        // The first looks like the EtherType of IPv4, the others like those of IPv6, VLAN tags and PPPoE.
+        for source in
+            [[8, 0, 0x45, 0], [0x86, 0xdd, 0x60, 0], [0x81, 0, 8, 0], [0x88, 0x64, 0x11, 0], [10, 0, 0, 2]]
+        {
+            let bytes = datagram(source);
+            let parsed = parse(&Layer3(&bytes));
+            assert_eq!(source_of(&parsed), Some(u32::from_be_bytes(source)), "{source:?}");
+        }
+    }
+
+    #[test]
+    fn without_a_link_header_other_versions_are_not_ip() {
+        let mut bytes = datagram([10, 0, 0, 2]);
+        bytes[0] = 0x15;
+        assert_eq!(parse(&Layer3(&bytes)), Parsed::NotIp);
+        assert_eq!(parse(&Layer3(&bytes[..19])), Parsed::Unparsed(Problem::LinkTruncated));
+        assert_eq!(segment(&Layer3(&bytes)), Err(NoSegment::Other));
+        assert_eq!(segment(&Layer3(&bytes[..19])), Err(NoSegment::Unread));
+    }
+
+    #[test]
+    fn pppoe_sessions_are_read() {
+        let framed = |pppoe: &[u8]| {
+            let mut frame = std::vec![2; 12];
+            frame.extend([0x88, 0x64]);
+            frame.extend(pppoe);
+            frame.extend(datagram([10, 0, 0, 2]));
+            frame
+        };
+        let session = [0x11, 0, 0, 1, 0, 30];
+        for (what, protocol, found) in [
+            ("IPv4", &[0, 0x21][..], true),
+            ("IPv4, compressed", &[0x21], true),
+            ("link control", &[0xc0, 0x21], false),
+            ("IPv6, which this is not", &[0, 0x57], false),
+        ] {
+            let parsed = parse(&*framed(&[&session[..], protocol].concat()));
+            assert_eq!(source_of(&parsed), found.then_some(0x0a00_0002), "{what}: {parsed:?}");
+        }
+        let discovery = [0x11, 9, 0, 1, 0, 30, 0, 0x21];
+        assert_eq!(parse(&*framed(&discovery)), Parsed::NotIp);
+        let whole = framed(&[&session[..], &[0, 0x21]].concat());
+        for length in 14..22 {
+            assert_eq!(parse(&whole[..length]), Parsed::Unparsed(Problem::LinkTruncated), "{length}");
+        }
     }
 }

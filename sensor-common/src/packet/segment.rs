@@ -66,8 +66,8 @@ const TCP: u8 = 6;
 
 /// Reads a frame.
 ///
-/// The frame may begin with its IP header: packets of tunnels have no other, and Linux takes the loopback
-/// interface's away behind a generic XDP program. One with a link header is tried first.
+/// A frame with a link header may begin with its IP header all the same: Linux takes the loopback interface's away
+/// behind a generic XDP program. One with a link header is tried first. See [`Frame::LAYER3`] for tunnels.
 ///
 /// # Errors
 /// Where it is no TCP segment, or cannot be read.
@@ -80,6 +80,14 @@ pub fn segment<F: Frame + ?Sized>(frame: &F) -> Result<SegmentHeader, NoSegment>
 /// Where the IP header starts, and whether it is IPv6.
 #[inline(always)]
 pub(super) fn locate<F: Frame + ?Sized>(frame: &F) -> Result<(usize, bool), NoSegment> {
+    if F::LAYER3 {
+        return match link::parse_layer3(frame) {
+            Ok((link::Network::Ipv4, offset)) => Ok((offset, false)),
+            Ok((link::Network::Ipv6, offset)) => Ok((offset, true)),
+            Ok((link::Network::Other, _)) => Err(NoSegment::Other),
+            Err(_) => Err(NoSegment::Unread),
+        };
+    }
     let otherwise = match link::parse(frame) {
         Ok((link::Network::Ipv4, offset)) => return Ok((offset, false)),
         Ok((link::Network::Ipv6, offset)) => return Ok((offset, true)),

@@ -1,8 +1,10 @@
-//! Sources of TCP segments.
+//! Sources of TCP segments, and of the secrets of TLS sessions.
 
 pub mod datagram;
 pub mod file;
+pub mod keylog;
 pub mod ring;
+pub mod secret;
 mod segment;
 mod tcp;
 

@@ -3,26 +3,26 @@
 use std::io;
 use std::os::fd::AsFd as _;
 use std::process::ExitCode;
-use std::time::Duration;
 
 use anyhow::Result;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use serde_json::Value;
 
-use super::args::Remote;
+use super::args::{Remote, When};
+use super::incidents::{self, Steps};
 use super::names::Names;
 use super::output::{printable, seconds};
 use super::say::{say, say_json};
 use super::ssh;
-use crate::clock::{self, Timestamp};
 use crate::control::Client;
-use crate::control::wire::{AlertExplanation, Envelope, Question, Request};
-use crate::decide::{Action, Alert, AuditEntry, Cause, RecordId};
-use crate::detect::Number;
+use crate::control::wire::{AlertExplanation, Envelope, Question, Request, WayReport};
+use crate::decide::{Action, Alert, AuditEntry, Cause, RecordId, Step};
+use crate::detect::{Evidence, Number};
 
 /// What `sensor alerts` is asked for.
 pub(super) struct Wanted {
-    pub(super) since: Option<Duration>,
+    pub(super) since: Option<When>,
+    pub(super) until: Option<When>,
     pub(super) follow: bool,
     pub(super) id: Option<RecordId>,
     pub(super) last: u32,
@@ -36,13 +36,19 @@ const FOLLOW_MS: u16 = 500;
 const MOST: usize = 100_000;
 
 pub(super) fn alerts(remote: &Remote, wanted: &Wanted, json: bool) -> Result<ExitCode> {
-    let mut since = wanted.since.map(ago);
-    let mut limit = usize::try_from(wanted.last).unwrap_or(usize::MAX);
+    let (mut since, until) = (wanted.since.map(When::moment), wanted.until.map(When::moment));
+    let last = usize::try_from(wanted.last).unwrap_or(usize::MAX);
+    // What is later than asked for must not take the places of others.
+    let mut limit = if until.is_some() { MOST } else { last };
     let mut after = None;
     let mut names = Names::of(remote, wanted.resolve)?;
+    let mut steps = wanted.follow.then(Steps::new);
     loop {
         let question = Question::Alerts { since, after, id: wanted.id, limit };
-        let found: Vec<Alert> = ask(remote, question)?;
+        let mut found: Vec<Alert> = ask(remote, question)?;
+        found.retain(|alert| until.is_none_or(|until| alert.ts <= until));
+        let surplus = if after.is_none() { found.len().saturating_sub(last) } else { 0 };
+        found.drain(..surplus);
         names.look_up(found.iter().filter_map(|alert| alert.about.prefix()));
         for alert in &found {
             tell(alert, &names, json)?;
@@ -57,6 +63,11 @@ pub(super) fn alerts(remote: &Remote, wanted: &Wanted, json: bool) -> Result<Exi
             (since, after) = (Some(last.ts), Some(last.id));
         }
         limit = MOST;
+        // That one began is what its alert says.
+        let grown = steps.as_mut().map(|steps| steps.next(remote)).transpose()?.unwrap_or_default();
+        for incident in grown.iter().filter(|incident| incident.step != Step::Began) {
+            if json { say_json(incident)? } else { say(incidents::line(incident))? }
+        }
         if reader_left(PollTimeout::from(FOLLOW_MS)) {
             return Ok(ExitCode::SUCCESS);
         }
@@ -77,17 +88,42 @@ fn tell(alert: &Alert, names: &Names, json: bool) -> Result<()> {
     Ok(say(format!("{}{}", line(alert), name.unwrap_or_default()))?)
 }
 
+/// Sends a test alert; fails where a way out does not take it.
+pub(super) fn test(remote: &Remote, json: bool) -> Result<ExitCode> {
+    let envelope = Envelope { request: Request::AlertsTest, ssh: ssh::connection() };
+    let ways: Vec<WayReport> = Client::new(&remote.socket).ask_for(&envelope)?;
+    if json {
+        say_json(&ways)?;
+    } else {
+        for way in &ways {
+            let trouble =
+                way.trouble.as_deref().map(|why| format!(": {}", printable(why))).unwrap_or_default();
+            say(format!("{}: {}{trouble}", way.way, if way.sent { "sent" } else { "not sent" }))?;
+        }
+    }
+    Ok(if ways.iter().all(|way| way.sent) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
 /// Waits until whoever reads our output has gone, or for a time; whether he has.
-fn reader_left(time: PollTimeout) -> bool {
+pub(super) fn reader_left(time: PollTimeout) -> bool {
     let out = io::stdout();
     // Asked for nothing, `poll` tells of errors and hang-ups.
     let mut descriptors = [PollFd::new(out.as_fd(), PollFlags::empty())];
     poll(&mut descriptors, time).is_ok_and(|count| count > 0)
 }
 
-pub(super) fn audit(remote: &Remote, since: Option<Duration>, last: u32, json: bool) -> Result<ExitCode> {
-    let limit = usize::try_from(last).unwrap_or(usize::MAX);
-    let found: Vec<AuditEntry> = ask(remote, Question::Audit { since: since.map(ago), limit })?;
+pub(super) fn audit(
+    remote: &Remote,
+    (since, until): (Option<When>, Option<When>),
+    last: u32,
+    json: bool,
+) -> Result<ExitCode> {
+    let last = usize::try_from(last).unwrap_or(usize::MAX);
+    let until = until.map(When::moment);
+    let limit = if until.is_some() { MOST } else { last };
+    let mut found: Vec<AuditEntry> = ask(remote, Question::Audit { since: since.map(When::moment), limit })?;
+    found.retain(|entry| until.is_none_or(|until| entry.ts <= until));
+    found.drain(..found.len().saturating_sub(last));
     for entry in &found {
         if json { say_json(entry)? } else { say(entry_line(entry))? }
     }
@@ -100,10 +136,6 @@ pub(super) fn audit(remote: &Remote, since: Option<Duration>, last: u32, json: b
 fn ask<T: serde::de::DeserializeOwned>(remote: &Remote, question: Question) -> Result<T> {
     let request = Request::Records { question };
     Ok(Client::new(&remote.socket).ask_for(&Envelope { request, ssh: ssh::connection() })?)
-}
-
-fn ago(time: Duration) -> Timestamp {
-    clock::now().minus(time)
 }
 
 /// One alert on one line.
@@ -174,27 +206,10 @@ pub(super) fn explanation(found: &AlertExplanation) -> String {
             alert.confidence,
             alert.owasp
         ),
-        "it rests on:".to_owned(),
     ];
-    for (name, number) in &alert.evidence.numbers {
-        let number = match number {
-            Number::Count(count) => count.to_string(),
-            Number::Ratio(ratio) => format!("{ratio:.3}"),
-            Number::Text(text) => printable(text),
-        };
-        lines.push(format!("  {} {number}", printable(name).replace('_', " ")));
-    }
-    for sample in &alert.evidence.exchanges {
-        let text = |text: &Option<String>| text.as_deref().map_or("-".to_owned(), printable);
-        lines.push(format!(
-            "  {} {} {} {} {} {}",
-            seconds(sample.ts),
-            sample.client,
-            text(&sample.method),
-            text(&sample.route),
-            sample.status.map_or("-".to_owned(), |status| status.to_string()),
-            text(&sample.user)
-        ));
+    lines.extend(evidence(&alert.evidence));
+    if let Some(incident) = &found.incident {
+        lines.push(format!("incident: {}", incidents::line(incident)));
     }
     if found.audit.is_empty() {
         lines.push("nothing was changed because of it".to_owned());
@@ -202,6 +217,32 @@ pub(super) fn explanation(found: &AlertExplanation) -> String {
     lines.extend(found.audit.iter().map(entry_line));
     lines.push(format!("to change that: {}", found.undo.join("; or ")));
     lines.join("\n")
+}
+
+/// What an alert or an incident rests on.
+pub(super) fn evidence(evidence: &Evidence) -> Vec<String> {
+    let mut lines = vec!["it rests on:".to_owned()];
+    for (name, number) in &evidence.numbers {
+        let number = match number {
+            Number::Count(count) => count.to_string(),
+            Number::Ratio(ratio) => format!("{ratio:.3}"),
+            Number::Text(text) => printable(text),
+        };
+        lines.push(format!("  {} {number}", printable(name).replace('_', " ")));
+    }
+    for sample in &evidence.exchanges {
+        let text = |text: &Option<String>| text.as_deref().map_or("-".to_owned(), printable);
+        lines.push(format!(
+            "  {} {} {} {} {} {}",
+            seconds(sample.ts),
+            sample.client,
+            text(&sample.method),
+            text(if sample.path.is_some() { &sample.path } else { &sample.route }),
+            sample.status.map_or("-".to_owned(), |status| status.to_string()),
+            text(&sample.user)
+        ));
+    }
+    lines
 }
 
 /// The part of an explanation of a client that the event store has.

@@ -23,15 +23,19 @@ pub(super) fn check(args: &CheckArgs, json: bool) -> Result<ExitCode> {
     let source = ConfigSource { file: args.config.clone(), ..ConfigSource::default() };
     let problems = source.load_for_unit().err().unwrap_or_default();
     let files = source.files();
+    let rates = source.rates_in_words().unwrap_or_default();
     if json {
         let problems: Vec<_> = problems
             .iter()
             .map(|found| json!({"file": found.file, "line": found.line, "key": found.key, "message": found.message}))
             .collect();
-        say_json(&json!({"files": files, "problems": problems}))?;
+        say_json(&json!({"files": files, "problems": problems, "rates": rates}))?;
     } else {
         for problem in &problems {
             complain(problem.to_string());
+        }
+        if problems.is_empty() {
+            rates.iter().try_for_each(say)?;
         }
         match (problems.len(), files.len()) {
             (0, 0) => say("no configuration files; the defaults are in force")?,

@@ -6,7 +6,9 @@ mod args;
 mod canaries;
 mod check;
 mod doctor;
+mod exchanges;
 mod generate;
+mod incidents;
 mod live;
 mod names;
 mod output;
@@ -24,17 +26,18 @@ pub use score::fuzz;
 
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use clap::Parser as _;
 use serde::de::DeserializeOwned;
 
 use crate::control::wire::{
-    AlertExplanation, AllowRow, BlockRow, ClientRow, Confirmed, Envelope, Explanation, LimitRow, ModeReport,
-    Question, Reloaded, Removed, Request, StatusReport,
+    AlertExplanation, AllowRow, BlockAdded, BlockRow, ClientRow, Confirmed, Envelope, Explanation, LimitRow,
+    ModeReport, Question, Reloaded, Removed, Request, StatusReport, Target,
 };
 use crate::control::{self, Client, ClientError};
 use crate::duration::milliseconds;
-use args::{AllowCommand, BlockCommand, Cli, Command, Explained, LimitCommand, Remote};
+use crate::enforce::Scope;
+use args::{AlertsCommand, AllowCommand, BlockCommand, Cli, Command, Explained, LimitCommand, Remote};
 use names::Names;
 use say::{SayError, complain, say, say_json};
 
@@ -82,7 +85,7 @@ fn dispatch(cli: Cli) -> Result<ExitCode> {
             ask::<ModeReport>(&remote, Request::Mode { set }, cli.json, output::mode)
         }
         Command::Limit { command } => limit(command, cli.json),
-        Command::Confirm(remote) => ask::<Confirmed>(&remote, Request::Confirm, cli.json, output::confirmed),
+        Command::Confirm(remote) => confirm(&remote, cli.json),
         Command::Block { command } => block(command, cli.json),
         Command::Allow { command } => allow(command, cli.json),
         Command::Clients { remote, top, sort, resolve } => {
@@ -91,7 +94,7 @@ fn dispatch(cli: Cli) -> Result<ExitCode> {
         }
         Command::Routes(args) => live::routes(&args, cli.json),
         Command::Top(args) => live::top(&args, cli.json),
-        Command::Exchanges { remote, last } => exchanges(&remote, last, cli.json),
+        Command::Exchanges(args) => exchanges::exchanges(&args, cli.json),
         Command::Explain { remote, what: Explained::Prefix(prefix) } => {
             ask::<Explanation>(&remote, records(Question::Explain { prefix }), cli.json, output::explanation)
         }
@@ -101,10 +104,15 @@ fn dispatch(cli: Cli) -> Result<ExitCode> {
             cli.json,
             alerts::explanation,
         ),
-        Command::Alerts { remote, since, follow, id, last, resolve } => {
-            alerts::alerts(&remote, &alerts::Wanted { since, follow, id, last, resolve }, cli.json)
+        Command::Alerts { command: Some(AlertsCommand::Test(remote)), .. } => alerts::test(&remote, cli.json),
+        Command::Alerts { command: None, remote, since, until, follow, id, last, resolve } => {
+            alerts::alerts(&remote, &alerts::Wanted { since, until, follow, id, last, resolve }, cli.json)
         }
-        Command::Audit { remote, since, last } => alerts::audit(&remote, since, last, cli.json),
+        Command::Incidents(args) => incidents::incidents(&args, cli.json),
+        Command::Account(args) => incidents::account(&args, cli.json),
+        Command::Audit { remote, since, until, last } => {
+            alerts::audit(&remote, (since, until), last, cli.json)
+        }
         Command::Reload(remote) => ask::<Reloaded>(&remote, Request::Reload, cli.json, output::reloaded),
         Command::Generate(args) => generate::generate(&args),
         Command::Selftest => selftest::selftest(cli.json),
@@ -121,19 +129,53 @@ fn limit(command: LimitCommand, json: bool) -> Result<ExitCode> {
         LimitCommand::Suggest(args) => return suggest::suggest(*args, json),
         LimitCommand::Set { remote, scope, limits, confirm } => {
             let confirm_ms = confirm.map(milliseconds);
-            (remote, Request::LimitSet { scope, limits: limits.into(), confirm_ms })
+            let request = Request::LimitSet { scope, limits: limits.into(), confirm_ms };
+            return set_limits(&remote, scope, request, json);
         }
         LimitCommand::Unset { remote, scope } => (remote, Request::LimitUnset { scope }),
     };
     ask::<Vec<LimitRow>>(&remote, request, json, output::limits)
 }
 
+/// Sets limits, and says what they mean and whether they are enforced.
+fn set_limits(remote: &Remote, scope: Scope, request: Request, json: bool) -> Result<ExitCode> {
+    let rows = answer_to(remote, request)?;
+    if json {
+        say_json(&rows)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let rows: Vec<LimitRow> = control::read(rows)?;
+    let ModeReport { mode } = control::read(answer_to(remote, Request::Mode { set: None })?)?;
+    say(output::limits(&rows))?;
+    say(output::limits_in_words(&rows, scope, mode))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Fails where there was nothing to confirm: whoever confirms too late must not take the limits to be in force.
+fn confirm(remote: &Remote, json: bool) -> Result<ExitCode> {
+    let answer = answer_to(remote, Request::Confirm)?;
+    let report: Confirmed = control::read(answer.clone())?;
+    if json {
+        say_json(&answer)?;
+    } else if report.confirmed.is_empty() {
+        complain(format!("sensor: {}", output::confirmed(&report)));
+    } else {
+        say(output::confirmed(&report))?;
+    }
+    Ok(if report.confirmed.is_empty() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
 fn block(command: BlockCommand, json: bool) -> Result<ExitCode> {
     match command {
         BlockCommand::List(remote) => ask::<Vec<BlockRow>>(&remote, Request::BlockList, json, output::blocks),
-        BlockCommand::Add { remote, prefix, time, reason } => {
+        BlockCommand::Add { remote, prefix: Some(prefix), incident: _, dry_run: false, time, reason } => {
             let request = Request::BlockAdd { prefix, for_ms: time.map(milliseconds), reason };
-            ask::<BlockRow>(&remote, request, json, output::blocked)
+            ask::<BlockAdded>(&remote, request, json, output::blocked)
+        }
+        BlockCommand::Add { remote, prefix, incident, dry_run, time, reason } => {
+            let target = prefix.map(Target::Prefix).or(incident.map(Target::Incident));
+            let target = target.context("expected a prefix or --incident ID")?;
+            incidents::block(&remote, target, (time, reason), dry_run, json)
         }
         BlockCommand::Remove { remote, prefix } => {
             ask::<Removed>(&remote, Request::BlockRemove { prefix }, json, output::removed)
@@ -170,18 +212,8 @@ fn clients(remote: &Remote, request: Request, resolve: bool, json: bool) -> Resu
     Ok(ExitCode::SUCCESS)
 }
 
-/// One record a line, or a line for people.
-fn exchanges(remote: &Remote, last: u32, json: bool) -> Result<ExitCode> {
-    let request = Request::Exchanges { last: usize::try_from(last).unwrap_or(usize::MAX) };
-    let answer = Client::new(&remote.socket).ask(&Envelope { request, ssh: ssh::connection() })?;
-    let records = answer.as_array().map(Vec::as_slice).unwrap_or_default();
-    for record in records {
-        if json { say_json(record)? } else { say(output::exchange_record(record))? }
-    }
-    if records.is_empty() && !json {
-        say("no exchanges were seen yet")?;
-    }
-    Ok(ExitCode::SUCCESS)
+fn answer_to(remote: &Remote, request: Request) -> Result<serde_json::Value, ClientError> {
+    Client::new(&remote.socket).ask(&Envelope { request, ssh: ssh::connection() })
 }
 
 /// Asks the daemon and prints its answer, as it came or rendered.
@@ -191,8 +223,7 @@ fn ask<T: DeserializeOwned>(
     json: bool,
     render: impl FnOnce(&T) -> String,
 ) -> Result<ExitCode> {
-    let envelope = Envelope { request, ssh: ssh::connection() };
-    let answer = Client::new(&remote.socket).ask(&envelope)?;
+    let answer = answer_to(remote, request)?;
     if json {
         say_json(&answer)?;
     } else {

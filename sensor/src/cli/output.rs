@@ -1,20 +1,22 @@
 //! Answers as text.
 
+mod clients;
+
 use comfy_table::presets::NOTHING;
 use comfy_table::{CellAlignment, Table};
 use humantime::format_duration;
 use serde_json::Value;
 use std::time::Duration;
 
-use super::names::Names;
 use crate::clock::Timestamp;
 use crate::control::wire::{
-    AllowRow, BlockRow, ClientRow, Confirmed, Explanation, HttpReport, LimitRow, ModeReport, Reloaded,
+    AllowRow, BlockAdded, BlockRow, Confirmed, Explanation, HttpReport, LimitRow, ModeReport, Reloaded,
     Removed, StatusReport,
 };
-use crate::enforce::Limit;
+use crate::enforce::{Limit, Mode, Scope};
 use crate::event::Exchange;
 pub(super) use crate::printable::printable;
+pub(super) use clients::clients;
 
 pub(super) fn mode(report: &ModeReport) -> String {
     report.mode.to_string()
@@ -53,7 +55,10 @@ pub(super) fn exchange_record(record: &Value) -> String {
 
 pub(super) fn confirmed(report: &Confirmed) -> String {
     if report.confirmed.is_empty() {
-        return "nothing waits for confirmation".to_owned();
+        let undone = report.undone.iter();
+        let undone =
+            undone.map(|(scope, at)| format!("; the limits of {scope} were undone at {}", seconds(*at)));
+        return format!("nothing waits for confirmation{}", undone.collect::<String>());
     }
     let scopes: Vec<String> = report.confirmed.iter().map(ToString::to_string).collect();
     format!("confirmed: limits of {}", scopes.join(", "))
@@ -64,17 +69,34 @@ pub(super) fn removed(report: &Removed) -> String {
 }
 
 pub(super) fn reloaded(report: &Reloaded) -> String {
-    if report.needs_restart.is_empty() {
-        return "configuration reloaded".to_owned();
-    }
-    format!("configuration reloaded; takes effect at a restart: {}", report.needs_restart.join(", "))
+    let said = [
+        ("changed", &report.changed),
+        ("waits for a restart", &report.needs_restart),
+        ("held by the daemon's command line", &report.overridden),
+    ];
+    let said: Vec<String> = said
+        .into_iter()
+        .filter(|(_, keys)| !keys.is_empty())
+        .map(|(what, keys)| format!("\n{what}: {}", printable(&keys.join(", "))))
+        .collect();
+    let nothing = if said.is_empty() { "; nothing changed" } else { "" };
+    format!("configuration reloaded{nothing}{}", said.concat())
 }
 
-pub(super) fn blocked(row: &BlockRow) -> String {
-    match row.until {
-        Some(until) => format!("blocked {} until {until}", row.prefix),
-        None => format!("blocked {} for good", row.prefix),
+pub(super) fn blocked(added: &BlockAdded) -> String {
+    let prefix = added.row.prefix;
+    let until = added.row.until.map_or("for good".to_owned(), |until| format!("until {until}"));
+    let mut text = match added.mode {
+        Mode::Enforce => format!("blocked {prefix} {until}"),
+        Mode::Monitor => format!(
+            "{prefix} would be dropped {until}: mode is monitor, nothing is dropped; `sensor mode enforce` changes that"
+        ),
+    };
+    if !added.allowed.is_empty() {
+        let allowed: Vec<String> = added.allowed.iter().map(ToString::to_string).collect();
+        text.push_str(&format!("\nnot {}, which an allow lets pass", allowed.join(", ")));
     }
+    text
 }
 
 pub(super) fn allowed(row: &AllowRow) -> String {
@@ -122,8 +144,13 @@ pub(super) fn status(report: &StatusReport) -> String {
 
 /// What passes and is not seen: ports that speak TLS. `sensor doctor` says what to do.
 fn unseen(report: &HttpReport) -> String {
-    let ports: Vec<String> = report.tls_ports.keys().take(8).map(u16::to_string).collect();
-    if ports.is_empty() { String::new() } else { format!("; TLS, not seen: ports {}", ports.join(", ")) }
+    let dark = report.tls.iter().filter(|(_, counts)| counts.dark() > 0);
+    let ports: Vec<String> = dark.take(8).map(|(port, _)| port.to_string()).collect();
+    if ports.is_empty() {
+        String::new()
+    } else {
+        format!("; TLS that is not read: ports {}", ports.join(", "))
+    }
 }
 
 fn http(report: &HttpReport) -> String {
@@ -160,6 +187,7 @@ pub(super) fn losses(report: &StatusReport) -> String {
         ("notices over their rate", losses.notices_suppressed),
         ("frames not read in full", losses.unparsed),
         ("state not written", losses.state_write_errors),
+        ("alerts not delivered", losses.alerts_undelivered),
     ];
     let others = counts.iter().filter(|(_, count)| *count > 0);
     let some: Vec<String> = causes.chain(others.map(|(what, count)| format!("{what}: {count}"))).collect();
@@ -198,6 +226,21 @@ pub(super) fn limits(rows: &Vec<LimitRow>) -> String {
     text
 }
 
+/// What the limits of a scope mean, and whether they are enforced.
+pub(super) fn limits_in_words(rows: &[LimitRow], scope: Scope, mode: Mode) -> String {
+    let of_scope = rows.iter().filter(|row| row.scope == scope).flat_map(|row| row.limits.iter());
+    let mut lines: Vec<String> = of_scope
+        .filter_map(|(dimension, limit)| {
+            let Limit::Rate(rate) = limit else { return None };
+            Some(format!("{scope}: {}", rate.in_words(dimension.name())))
+        })
+        .collect();
+    if mode == Mode::Monitor {
+        lines.push("mode is monitor: what is over a limit is counted, and nothing is dropped".to_owned());
+    }
+    lines.join("\n")
+}
+
 pub(super) fn blocks(rows: &Vec<BlockRow>) -> String {
     if rows.is_empty() {
         return "nothing is blocked".to_owned();
@@ -231,36 +274,6 @@ pub(super) fn allows(rows: &Vec<AllowRow>) -> String {
     trimmed(&table)
 }
 
-/// With a column of names where any is known.
-pub(super) fn clients(rows: &[ClientRow], names: &Names) -> String {
-    if rows.is_empty() {
-        return "no clients are tracked; a source is from its second packet on".to_owned();
-    }
-    let mut head =
-        vec!["client", "packets/s", "bits/s", "requests/s", "drops/s", "packets", "drops", "failures"];
-    let is_named = rows.iter().any(|row| names.get(&row.client).is_some());
-    if is_named {
-        head.push("name");
-    }
-    let mut table = table(&head, 1);
-    table.align_left(8);
-    for row in rows {
-        let name = is_named.then(|| names.get(&row.client).map(ToString::to_string).unwrap_or_default());
-        let cells = [
-            row.client.to_string(),
-            row.rates.packets.to_string(),
-            row.rates.bits.to_string(),
-            row.rates.requests.to_string(),
-            row.rates.drops.to_string(),
-            row.packets.to_string(),
-            row.drops.to_string(),
-            row.failures.to_string(),
-        ];
-        table.add_row(cells.into_iter().chain(name));
-    }
-    trimmed(&table)
-}
-
 pub(super) fn explanation(found: &Explanation) -> String {
     let mut lines = vec![format!("{}: {}", found.prefix, found.verdict)];
     if let Some(allow) = &found.allow {
@@ -279,6 +292,7 @@ pub(super) fn explanation(found: &Explanation) -> String {
             block.reason.as_deref(),
         ));
     }
+    lines.extend(found.except.iter().map(|except| format!("except on {}", printable(except))));
     if let Some(protected) = &found.protected {
         lines.push(format!("never blocked: {}", printable(&protected.to_string())));
     }
@@ -294,6 +308,9 @@ pub(super) fn explanation(found: &Explanation) -> String {
     for (at, limit) in &found.over_limit {
         lines.push(format!("over limit at {}: {limit}", seconds(*at)));
     }
+    lines.extend(
+        found.incidents.iter().map(|incident| format!("incident: {}", super::incidents::line(incident))),
+    );
     lines.extend(super::alerts::past(&found.alerts, &found.audit));
     lines.push(format!("to change that: {}", found.undo.join("; or ")));
     lines.join("\n")

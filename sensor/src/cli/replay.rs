@@ -1,18 +1,21 @@
 //! `sensor replay`: capture files through the pipeline that the daemon runs, with the captures' own time.
 
-use std::io::{self, Write};
+use std::fs::File;
+use std::io::{self, Read as _, Write};
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use serde::Serialize;
+use zeroize::Zeroizing;
 
 use super::args::ReplayArgs;
 use super::check::problems_of;
 use super::say::{Out, SayError, complain, complain_json, say, say_json, stdout};
 use super::watch::Watch;
 use crate::capture::file::{CaptureFile, FileCounters, FileError, Passed};
+use crate::capture::keylog::{KeyLog, KeyLogCounters};
 use crate::clock::Timestamp;
 use crate::daemon::{Config, ConfigSource, KeyError, read_key};
 use crate::decide::Alert;
@@ -20,6 +23,7 @@ use crate::event::{Event, Exchange, Held};
 use crate::identity::Key;
 use crate::pipeline::{Observer, Pipeline};
 use crate::store::Unfit;
+use crate::tls::{self, Outcome};
 
 /// How often, in the captures' time, time passes for detectors.
 const TICK: Duration = Duration::from_secs(1);
@@ -37,6 +41,8 @@ pub(super) fn replay(args: &ReplayArgs, json: bool) -> Result<ExitCode> {
     };
     // Where a table is full, what goes must not depend on the process.
     config.sense.pipeline.streams.seed = Some(0);
+    config.sense.pipeline.tls =
+        tls::Config { has_source: true, keeps_secrets: true, secrets: 1 << 20, ..config.sense.pipeline.tls };
     let out = stdout();
     let format = match (args.exchanges, json) {
         (false, _) => Format::None,
@@ -46,6 +52,9 @@ pub(super) fn replay(args: &ReplayArgs, json: bool) -> Result<ExitCode> {
     let watch = (!args.exchanges).then(|| Watch::new(&config));
     let printer = Printer { out, format, watch, json, failure: None };
     let mut pipeline = Pipeline::new(&config.sense.pipeline, &key(&config), printer)?;
+    for path in &args.keylog {
+        read_keylog(path, &mut pipeline)?;
+    }
     let mut summary = Summary::default();
     let mut failure = None;
     let mut ticked = Timestamp::default();
@@ -73,6 +82,33 @@ pub(super) fn replay(args: &ReplayArgs, json: bool) -> Result<ExitCode> {
     }
 }
 
+/// Takes all secrets of a key log in.
+fn read_keylog(path: &Path, pipeline: &mut Pipeline<Printer<impl Write>>) -> Result<()> {
+    let mut learn = |secret| {
+        let _nobody_waits = pipeline.secret(secret, Timestamp::default());
+    };
+    let mut file = File::open(path).with_context(|| format!("opening the key log {}", path.display()))?;
+    let (mut log, mut buffer) = (KeyLog::default(), Zeroizing::new(vec![0; 1 << 16]));
+    loop {
+        match file.read(&mut buffer).with_context(|| format!("reading the key log {}", path.display()))? {
+            0 => break,
+            count => log.read(buffer.get(..count).unwrap_or_default(), &mut learn),
+        }
+    }
+    log.finish(learn);
+    let KeyLogCounters { secrets, malformed } = log.counters();
+    if secrets == 0 {
+        bail!("{} is no key log in NSS format: {malformed} lines, and none has a secret", path.display());
+    }
+    if malformed > 0 {
+        complain(format!(
+            "sensor: {}: {malformed} lines that are no secrets are passed over",
+            path.display()
+        ));
+    }
+    Ok(())
+}
+
 fn key(config: &Config) -> Key {
     read_key(&config.paths.state_dir).unwrap_or_else(|error| {
         // Without a daemon there is none, and others than root do not read it: both are usual.
@@ -97,9 +133,13 @@ fn read(
             return FileCounters::default();
         }
     };
+    let mut secrets = Vec::new();
     loop {
-        match file.next_segment() {
+        match file.next_segment_and_secrets(&mut |secret| secrets.push(secret)) {
             Ok(Some(segment)) => {
+                for secret in secrets.drain(..) {
+                    let _instruction = pipeline.secret(secret, segment.time);
+                }
                 *last = segment.time.max(*last);
                 let second = segment.time;
                 // A file copies what it copied; there is nobody to instruct.
@@ -206,6 +246,10 @@ struct Summary {
     stream_gaps: u64,
     segments_refused: u64,
     unproven: u64,
+    tls_decrypted: u64,
+    tls_partly: u64,
+    tls_dark: u64,
+    tls_incomplete: u64,
     lost_bytes: u64,
     not_http: u64,
     anomalies: u64,
@@ -235,6 +279,15 @@ impl Summary {
         self.segments_refused = streams.all_refusals();
         self.unproven = totals.unproven;
         self.lost_bytes = streams.lost_bytes;
+        for (outcome, count) in pipeline.tls().outcomes() {
+            let place = match outcome {
+                Outcome::Decrypted => &mut self.tls_decrypted,
+                Outcome::Partly => &mut self.tls_partly,
+                Outcome::DarkBefore | Outcome::DarkLibrary | Outcome::DarkSecret => &mut self.tls_dark,
+                Outcome::Incomplete => &mut self.tls_incomplete,
+            };
+            *place = place.saturating_add(count);
+        }
         self.not_http = http.not_http;
         self.anomalies = http.anomalies().fold(0, |sum: u64, (_, count)| sum.saturating_add(count));
         self.routes = pipeline.routes().len();
@@ -263,6 +316,10 @@ impl Summary {
             (self.segments_refused, "segments that the server would not take"),
             (self.unproven, "exchanges of clients that are not proven to be there"),
             (self.lost_bytes, "bytes lost"),
+            (self.tls_decrypted, "TLS connections decrypted"),
+            (self.tls_partly, "TLS connections decrypted in part"),
+            (self.tls_dark, "TLS connections without a secret"),
+            (self.tls_incomplete, "TLS handshakes that did not come to their end"),
             (self.not_http, "connections that are no HTTP"),
             (self.anomalies, "anomalies"),
             (self.alerts, "alerts"),

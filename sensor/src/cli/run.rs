@@ -28,7 +28,7 @@ pub(super) fn run(args: RunArgs) -> Result<ExitCode> {
         pin_dir: args.pin_dir,
         web: args.web,
     };
-    let source = ConfigSource { file: args.config, overrides };
+    let source = ConfigSource { file: args.config, overrides, ..ConfigSource::default() };
     let config = match source.load_here() {
         Ok(config) => config,
         Err(problems) => {

@@ -33,7 +33,7 @@ pub(super) async fn tick(commands: Arc<Commands>) {
         let mut engine = commands.engine();
         engine.watch_clock(clock::kernel_clock());
         engine.tick(clock::now());
-        let is_half_minute = count.is_multiple_of(REFRESH);
+        let is_half_minute = count.is_multiple_of(REFRESH) || std::mem::take(&mut engine.hurries);
         if is_half_minute {
             engine.renew_operators(clock::now());
             engine.keep_again();

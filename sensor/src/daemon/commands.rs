@@ -14,7 +14,7 @@ use super::records;
 use super::responder::Details;
 use crate::clock::{self, Timestamp};
 use crate::control::wire::{
-    Answer, ClientSort, Confirmed, Envelope, ModeReport, Question, Reloaded, Removed, Request, Role,
+    Answer, ClientSort, Confirmed, Envelope, ModeReport, Question, Removed, Request, Role,
 };
 use crate::control::{Handle, Peer};
 use crate::decide::{Cause, Change, Measure};
@@ -60,6 +60,7 @@ impl Commands {
             Question::Alerts { since, after, id, limit } => {
                 to_value(&records::alerts(&reader, since, after, id, limit)?)
             }
+            Question::Incidents { .. } => to_value(&records::incidents(&reader, &question)?),
             Question::Audit { since, limit } => to_value(&records::audit(&reader, since, limit)?),
             Question::ExplainAlert { id } => to_value(&records::explain(&reader, id)?),
             Question::Explain { .. } => {
@@ -90,6 +91,15 @@ impl Handle for Commands {
                 self.routes(top, sort).await.and_then(|report| to_value(&report))
             } else if let Request::Records { question } = envelope.request {
                 self.look_up(question).await
+            } else if let Request::Account { name } = envelope.request {
+                self.account(name).await.and_then(|report| to_value(&report))
+            } else if matches!(envelope.request, Request::AlertsTest) {
+                self.test_alerts().await.and_then(|ways| to_value(&ways))
+            } else if let Request::BlockPreview { target } = envelope.request {
+                self.preview(target).await.and_then(|preview| to_value(&preview))
+            } else if let Request::BlockIncident { id, for_ms, reason } = envelope.request {
+                let blocked = self.block_incident(id, (for_ms, reason), &peer).await;
+                blocked.and_then(|blocked| to_value(&blocked))
             } else if let Request::LimitSuggest { since, include_limited, what_if } = envelope.request {
                 to_value(&self.suggest(&Ask { since, include_limited, what_if }))
             } else {
@@ -136,12 +146,17 @@ fn audited(request: &Request, now: Timestamp) -> Option<(Change, String, Details
         | Request::Routes { .. }
         | Request::Exchanges { .. }
         | Request::Records { .. }
+        | Request::Account { .. }
+        | Request::AlertsTest
+        | Request::BlockPreview { .. }
+        // Each block of it is noted by itself.
+        | Request::BlockIncident { .. }
         // The reload itself notes it: a signal may ask for one, too.
         | Request::Reload => None,
     }
 }
 
-fn cause_of(peer: &Peer) -> Cause {
+pub(super) fn cause_of(peer: &Peer) -> Cause {
     Cause::Command { uid: peer.uid, pid: peer.pid.unwrap_or(0), user: peer.user.clone() }
 }
 
@@ -186,7 +201,7 @@ impl Engine {
             Request::BlockList => to_value(&self.block_rows()),
             Request::BlockAdd { prefix, for_ms, reason } => {
                 self.add_block(prefix, for_ms, reason, now)?;
-                to_value(&self.block_row(&prefix))
+                to_value(&self.block_added(&prefix))
             }
             Request::BlockRemove { prefix } => to_value(&self.remove_block(prefix, now)?),
             Request::AllowList => to_value(&self.allow_rows()),
@@ -196,10 +211,14 @@ impl Engine {
             }
             Request::AllowRemove { prefix } => to_value(&self.remove_allow(prefix, now)?),
             Request::Exchanges { last } => to_value(&self.recent_exchanges(last)?),
-            Request::Reload => to_value(&Reloaded { needs_restart: self.reload(now, cause.clone())? }),
+            Request::Reload => to_value(&self.reload(now, cause.clone())?),
             Request::Clients { .. }
             | Request::Routes { .. }
             | Request::Records { .. }
+            | Request::Account { .. }
+            | Request::AlertsTest
+            | Request::BlockPreview { .. }
+            | Request::BlockIncident { .. }
             | Request::LimitSuggest { .. } => Err("answered without the engine".to_owned()),
         }
     }
@@ -207,6 +226,7 @@ impl Engine {
     fn mode(&mut self, set: Option<Mode>, now: Timestamp) -> Result<ModeReport, String> {
         if let Some(mode) = set {
             self.change(now, |policy| policy.set_mode(mode))?;
+            self.reconsider(now);
         }
         Ok(ModeReport { mode: self.policy.mode() })
     }
@@ -273,10 +293,12 @@ impl Engine {
         for scope in &confirmed {
             self.responder.audit(now, Change::LimitConfirmed, scope, cause.clone(), Details::default());
         }
-        Confirmed { confirmed }
+        let undone = self.undone.iter().map(|(scope, at)| (*scope, *at));
+        let undone = if confirmed.is_empty() { undone.collect() } else { Vec::new() };
+        Confirmed { confirmed, undone }
     }
 
-    fn add_block(
+    pub(super) fn add_block(
         &mut self,
         prefix: IpNet,
         for_ms: Option<u64>,
@@ -287,6 +309,12 @@ impl Engine {
             return Err(format!(
                 "{prefix} is not blocked: it reaches {}, {}, which must never be blocked",
                 protected.prefix, protected.why
+            ));
+        }
+        if let Some((allowed, _)) = self.policy.allows_covering(prefix).next() {
+            return Err(format!(
+                "{prefix} is not blocked: {allowed} is allowed, and an allow comes before a block; \
+                 `sensor allow remove {allowed}` first"
             ));
         }
         let until = for_ms.map(|time| now.plus(Duration::from_millis(time)));
@@ -345,7 +373,9 @@ impl Engine {
         let rule = AllowRule { reason, origin: Origin::Command, since: now };
         self.change(now, |policy| {
             policy.change(|commands| commands.allows.insert(prefix, rule));
-        })
+        })?;
+        self.reconsider(now);
+        Ok(())
     }
 
     fn remove_allow(&mut self, prefix: IpNet, now: Timestamp) -> Result<Removed, String> {
@@ -360,6 +390,7 @@ impl Engine {
         self.change(now, |policy| {
             policy.change(|commands| commands.allows.remove(&prefix));
         })?;
+        self.reconsider(now);
         Ok(Removed { removed: prefix })
     }
 }

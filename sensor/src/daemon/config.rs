@@ -288,8 +288,8 @@ impl Config {
 const ABOUT_ROOT: &str = "What the daemon does, and where.";
 
 const ABOUT_LIMITS: &str = "Limits of what clients send. A rate is COUNT/UNIT:BURST, such as `100/min:20`. Counts may end in k, M or G. \
-     The unit is s, min or h; s where there is none. The burst is what may come at once; where there is none, what the \
-     rate admits in one second.";
+     The unit is s, min or h; s where there is none. The burst is what may come at once; where there is none, the count: \
+     `100/min` means 100 in any minute, however they are spread. `sensor check` says what each rate means.";
 
 const ABOUT_CLIENTS: &str = "What one client is, and how many the kernel's tables have room for.";
 

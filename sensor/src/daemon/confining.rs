@@ -9,6 +9,7 @@ use tracing::{info, warn};
 use super::config::Config;
 use super::source::ConfigSource;
 use crate::confine::{Confinement, Extent, Reach};
+use crate::kernel::library_directories;
 use crate::notify::{NotifyConfig, Output};
 
 /// Files that are read again or replaced, and hosts that are told. `pins`: where interfaces that come back are pinned
@@ -17,6 +18,12 @@ pub(super) fn reach(config: &Config, source: &ConfigSource, pins: Option<&Path>)
     let NotifyConfig { output, webhook, deny_file } = &config.notify;
     let mut reads = source.places();
     reads.extend(config.sense.openapi.clone());
+    if config.sense.enabled && config.sense.tls.enabled {
+        reads.extend(config.sense.tls.keylog.iter().cloned());
+        if config.sense.tls.probe {
+            reads.extend(library_directories());
+        }
+    }
     reads.extend(config.web.tls.iter().flat_map(|files| [files.cert.clone(), files.key.clone()]));
     reads.extend(webhook.iter().filter_map(|webhook| webhook.ca_file.clone()));
     let mut keeps = BTreeSet::from([config.paths.state_dir.clone()]);
@@ -81,7 +88,7 @@ mod tests {
         let openapi = directory.path().join("shop.yaml");
         std::fs::write(&openapi, "openapi: 3.0.0\npaths: {}\n").unwrap();
         let text = format!(
-            "[routes]\nopenapi = \"{}\"\n[alerts]\noutput = \"/var/log/sensor/alerts.jsonl\"\n[alerts.webhook]\nurl = \
+            "[tls]\nkeylog = [\"/run/nginx/keys.log\"]\n[routes]\nopenapi = \"{}\"\n[alerts]\noutput = \"/var/log/sensor/alerts.jsonl\"\n[alerts.webhook]\nurl = \
              \"https://example.org:8443/\"\n[alerts.deny_file]\npath = \"/srv/deny/deny.conf\"\n",
             openapi.display()
         );
@@ -91,7 +98,9 @@ mod tests {
         let source = ConfigSource { file: Some("/srv/sensor.toml".into()), ..ConfigSource::default() };
         let found = reach(&config, &source, Some(Path::new("/sys/fs/bpf/sensor")));
         let paths = |names: &[&str]| names.iter().map(PathBuf::from).collect::<BTreeSet<_>>();
-        assert_eq!(found.reads, [openapi, "/srv/sensor.toml".into()].into());
+        let mut reads = BTreeSet::from([openapi, "/srv/sensor.toml".into(), "/run/nginx/keys.log".into()]);
+        reads.extend(library_directories());
+        assert_eq!(found.reads, reads);
         let kept =
             ["/srv/deny/deny.conf", "/sys/fs/bpf/sensor", "/var/lib/sensor", "/var/log/sensor/alerts.jsonl"];
         assert_eq!(found.keeps, paths(&kept));
@@ -101,7 +110,9 @@ mod tests {
 
     #[test]
     fn without_a_webhook_no_host_is() {
-        let found = reach(&Config::default(), &ConfigSource::default(), None);
+        let mut config = Config::default();
+        config.sense.tls.enabled = false;
+        let found = reach(&config, &ConfigSource::default(), None);
         assert!(found.ports.is_empty());
         assert_eq!(found.reads, ["/etc/sensor".into()].into());
         assert_eq!(found.keeps, ["/var/lib/sensor".into()].into());

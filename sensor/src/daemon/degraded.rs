@@ -3,8 +3,13 @@
 
 use super::engine::Engine;
 use super::sensing::Sensing;
+use crate::kernel::Presence;
 use crate::metrics::{Degraded, Part};
 use crate::store::EventStore;
+
+/// Why a kind of interface cannot be served.
+pub(super) const UNREADABLE: &str = "its frames begin with neither an Ethernet nor an IP header, so no source address \
+                                     can be read; serve the interface that its packets arrive on instead";
 
 impl Engine {
     /// Everything that is wrong, with what to do about it.
@@ -25,9 +30,12 @@ impl Engine {
             say(
                 Part::Commands,
                 format!(
-                    "the last change holds until a restart only: {error}; it is tried again twice a minute"
+                    "the last change holds until a restart only: {error}; it is tried again twice a minute and on reload"
                 ),
             );
+        }
+        for unserved in self.unserved() {
+            say(Part::Interfaces, unserved);
         }
         self.degraded_records(&mut say);
         if !self.dataplane.is_pinned() {
@@ -37,6 +45,20 @@ impl Engine {
             );
         }
         found
+    }
+
+    /// Interfaces on which nothing is limited or blocked, each with the reason.
+    pub(super) fn unserved(&self) -> Vec<String> {
+        let attachments = self.dataplane.attachments().iter();
+        let unserved = attachments.filter_map(|attachment| {
+            let why = match attachment.presence {
+                Presence::Unreadable => UNREADABLE,
+                Presence::Refused => "the program could not be attached when it came back; the log says why",
+                Presence::Up | Presence::Down | Presence::Gone => return None,
+            };
+            Some(format!("{}: nothing is limited or blocked there: {why}", attachment.interface))
+        });
+        unserved.collect()
     }
 
     fn degraded_records(&self, say: &mut impl FnMut(Part, String)) {

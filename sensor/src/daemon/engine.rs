@@ -1,25 +1,30 @@
 //! The daemon's state, and the one way in which its policy changes: try, apply, keep; or put everything back.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::fs::File;
 use std::sync::Arc;
 
 use ipnet::IpNet;
 use tracing::{error, info, warn};
 
+use super::changes::InForce;
 use super::config::Config;
+use super::floods;
 use super::observing::Observing;
 use super::operators::Operators;
 use super::recall::Recalled;
 use super::responder::{Details, Responder};
+use super::secrets::Secrets;
 use super::sensing::Sensing;
 use super::source::ConfigSource;
 use super::supervisor;
 use super::web::{self, Access, AccessError};
 use crate::clock::{self, KernelClock, Timestamp};
 use crate::confine::Confinement;
+use crate::control::wire::Reloaded;
 use crate::decide::{Cause, Change, NeverBlock};
-use crate::enforce::{EnforceError, Enforcer, Mode, Policy};
+use crate::detect::flood::Flood;
+use crate::enforce::{EnforceError, Enforcer, Mode, Policy, Scope};
 use crate::kernel::{Dataplane, Mirror, Notice, SegmentRings};
 use crate::metrics::Part;
 use crate::store::{CommandStore, Damage, Pending, Saved, StoreError};
@@ -39,8 +44,11 @@ pub(super) struct Engine {
     pub(super) never_block: NeverBlock,
     store: CommandStore,
     pub(super) pending: Vec<Pending>,
+    /// Scopes whose limits were not confirmed in time, and when that was.
+    pub(super) undone: BTreeMap<Scope, Timestamp>,
     pub(super) config: Config,
     source: ConfigSource,
+    in_force: InForce,
     pub(super) started: Timestamp,
     pub(super) civil_time: KernelClock,
     pub(super) notices: VecDeque<(Timestamp, Notice)>,
@@ -48,6 +56,8 @@ pub(super) struct Engine {
     pub(super) sensing: Option<Sensing>,
     /// What the thread that sees HTTP is going to have.
     pub(super) mirror: Option<(Mirror, SegmentRings)>,
+    /// Its sources of secrets.
+    pub(super) secrets: Secrets,
     /// The log that it is going to write.
     pub(super) exchange_log: Option<File>,
     pub(super) responder: Responder,
@@ -63,6 +73,10 @@ pub(super) struct Engine {
     pub(super) http_trouble: Option<String>,
     /// Why the last change is not kept.
     pub(super) unkept: Option<String>,
+    /// Whether what failed is tried again with the next tick: who reloads has mended something.
+    pub(super) hurries: bool,
+    /// What watches the kernel's drops.
+    pub(super) flood: Option<Flood>,
 }
 
 /// What the daemon itself counts.
@@ -112,17 +126,16 @@ impl Engine {
         let mut never_block = NeverBlock::new(config.never_block.clone());
         never_block.protect_proxies(config.sense.pipeline.identity.trusted_proxies.clone());
         dataplane.tune(&config.tuning);
-        let prefixes = config.tuning.prefixes;
         let (observing, seen_damage) = Observing::open(&config.paths.state_dir, now)?;
-        let mut enforcer = Enforcer::new(&dataplane, config.capacities, (prefixes.v4, prefixes.v6), now)?;
+        let prefixes = (config.tuning.prefixes.v4, config.tuning.prefixes.v6);
+        let mut enforcer = Enforcer::new(&dataplane, config.capacities, prefixes, now)?;
         let is_salvaged = dataplane.adopted_maps() && {
             let mode = if dataplane.settings().enforce == 0 { Mode::Monitor } else { Mode::Enforce };
             recalled.take_over(enforcer.blocks(), mode, now)
         };
         let Recalled { store, pending, policy, responder, damage } = recalled;
         let is_to_keep = is_salvaged || damage.is_some();
-        let damages = [(Part::Commands, damage), (Part::Learned, seen_damage)];
-        let damages = damages.into_iter().filter_map(|(part, damage)| Some((part, damage?))).collect();
+        let damages = damages([(Part::Commands, damage), (Part::Learned, seen_damage)]);
         let reached = never_block.reached(policy.blocks().keys());
         enforcer.apply(&mut dataplane, &policy, &reached, now)?;
         let mut engine = Self {
@@ -132,7 +145,10 @@ impl Engine {
             never_block,
             store,
             pending,
+            undone: BTreeMap::new(),
+            flood: floods::detector(&config.detect),
             config,
+            in_force: InForce::of(&source.read),
             source,
             started: now,
             civil_time: clock::kernel_clock(),
@@ -140,6 +156,7 @@ impl Engine {
             counts: Counts::from(now),
             sensing: None,
             mirror: None,
+            secrets: Secrets::default(),
             exchange_log: None,
             responder,
             web,
@@ -149,6 +166,7 @@ impl Engine {
             damages,
             http_trouble: None,
             unkept: None,
+            hurries: false,
         };
         if is_to_keep {
             // For the next start.
@@ -227,6 +245,7 @@ impl Engine {
                 warn!(%error, %prefix, "an ended block could not be removed; the kernel ignores it");
             }
         }
+        self.watch_floods(now);
         self.tick_decisions(now);
         let is_due = |pending: &Pending| pending.deadline <= now;
         let due: Vec<Pending> = self.pending.iter().filter(|pending| is_due(pending)).cloned().collect();
@@ -242,6 +261,8 @@ impl Engine {
             match undone {
                 Ok(()) => {
                     let details = Details::default();
+                    // As many as there may be scopes.
+                    self.undone.insert(*scope, now);
                     self.responder.audit(now, Change::LimitRolledBack, scope, Cause::Expiry, details);
                 }
                 Err(error) => error!(%error, %scope, "unconfirmed limits could not be undone"),
@@ -268,9 +289,8 @@ impl Engine {
         self.notices.push_front((now, notice));
     }
 
-    /// Reads the configuration again and takes it whole, or keeps the old one. Returns what changed but takes
-    /// a restart.
-    pub(super) fn reload(&mut self, now: Timestamp, cause: Cause) -> Result<Vec<String>, String> {
+    /// Reads the configuration again and takes it whole, or keeps the old one. Tells what differs.
+    pub(super) fn reload(&mut self, now: Timestamp, cause: Cause) -> Result<Reloaded, String> {
         let taken = supervisor::reloading(|| self.try_reload(now));
         self.counts.reload_success = taken.is_ok();
         match &taken {
@@ -283,8 +303,9 @@ impl Engine {
         taken
     }
 
-    fn try_reload(&mut self, now: Timestamp) -> Result<Vec<String>, String> {
-        let config = self.source.load().map_err(|problems| {
+    fn try_reload(&mut self, now: Timestamp) -> Result<Reloaded, String> {
+        let read = self.source.load().and_then(|config| Ok((config, self.source.describe()?)));
+        let (config, description) = read.map_err(|problems| {
             let mut lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
             if lines.iter().any(|line| line.contains("Permission denied")) {
                 lines.push(OUT_OF_REACH.to_owned());
@@ -292,7 +313,7 @@ impl Engine {
             lines.join("\n")
         })?;
         let reloaded = self.config.reloaded(&config);
-        let needs_restart = reloaded.waiting_in(&config);
+        let is_served = config.interfaces == self.config.interfaces;
         let web = web::prepare(&config.web).map_err(|error| error.to_string())?;
         let layer = config.policy.layer(now);
         let never_block = config.never_block.clone();
@@ -307,7 +328,18 @@ impl Engine {
         // Files of the same names may have another certificate in them.
         self.web.replace(web, &reloaded.web);
         self.config = reloaded;
-        info!(?needs_restart, "configuration reloaded");
-        Ok(needs_restart)
+        self.hurries = true;
+        self.reconsider(now);
+        let mut told = self.in_force.reload(&self.source.read, &description, &self.source.overrides);
+        // The interface of the default route, named at last.
+        told.needs_restart.retain(|key| key != "interfaces" || !is_served);
+        self.source.read = description;
+        let Reloaded { changed, needs_restart, overridden } = &told;
+        info!(?changed, ?needs_restart, ?overridden, "configuration reloaded");
+        Ok(told)
     }
+}
+
+fn damages(parts: [(Part, Option<Damage>); 2]) -> Vec<(Part, Damage)> {
+    parts.into_iter().filter_map(|(part, damage)| Some((part, damage?))).collect()
 }

@@ -23,7 +23,7 @@ pub enum KeyError {
     #[error("{0}: there is no key yet; a daemon makes it at its first start")]
     Missing(PathBuf),
     /// It cannot be made.
-    #[error("{path}: no key could be made: {source}; it is tried again twice a minute")]
+    #[error("{path}: no key could be made: {source}; it is tried again twice a minute and on reload")]
     Make {
         /// Which file.
         path: PathBuf,

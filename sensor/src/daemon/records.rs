@@ -5,12 +5,14 @@ use std::collections::BTreeMap;
 use ipnet::IpNet;
 
 use crate::clock::Timestamp;
-use crate::control::wire::{AlertExplanation, Explanation};
-use crate::decide::{Alert, AuditEntry, Change, RecordId};
-use crate::store::{ReadError, Reader};
+use crate::control::wire::{AlertExplanation, Explanation, Question};
+use crate::decide::{Alert, AuditEntry, Change, Incident, RecordId, State};
+use crate::store::{ReadError, Reader, Which};
 
 /// Most entries of the audit trail that are looked through for those of one alert.
 const MOST_AUDIT: usize = 100_000;
+/// Participants of all incidents of one answer: some 15 MB.
+const MOST_PARTICIPANTS: usize = 65_536;
 /// Alerts and entries that an explanation has.
 const SHOWN: usize = 10;
 
@@ -29,6 +31,41 @@ pub(super) fn alerts(
     let mut alerts = reader.alerts(since.unwrap_or(BEGINNING), limit).map_err(text)?;
     alerts.retain(|alert| after.is_none_or(|after| alert.id > after));
     Ok(alerts)
+}
+
+/// Incidents with everybody who takes part, as far as they fit into an answer.
+pub(super) fn incidents(reader: &Reader, question: &Question) -> Result<Vec<Incident>, String> {
+    let Question::Incidents { since, open, told_after, id, client, limit } = question else {
+        return Ok(Vec::new());
+    };
+    if let Some(id) = id {
+        return Ok(vec![incident(reader, *id)?]);
+    }
+    let which = match (client, open, told_after) {
+        (Some(client), _, _) => Which::Of(*client),
+        (None, _, Some(told_after)) => Which::Told(*told_after),
+        (None, true, None) => Which::Open,
+        (None, false, None) => Which::Since(since.unwrap_or(BEGINNING)),
+    };
+    let mut found = reader.incidents(&which, *limit).map_err(text)?;
+    found.retain(|incident| {
+        (!open || incident.state == State::Open) && since.is_none_or(|since| incident.last >= since)
+    });
+    let mut room = MOST_PARTICIPANTS;
+    for incident in found.iter_mut().rev() {
+        let clients = usize::try_from(incident.clients).unwrap_or(usize::MAX);
+        if clients <= room {
+            room = room.saturating_sub(clients);
+            *incident = reader.with_participants(incident.clone()).map_err(text)?;
+        }
+    }
+    Ok(found)
+}
+
+/// One incident with everybody who takes part.
+pub(super) fn incident(reader: &Reader, id: RecordId) -> Result<Incident, String> {
+    let found = reader.incident(id).map_err(text)?;
+    found.ok_or_else(|| format!("there is no incident {id}; `sensor incidents` lists those that are kept"))
 }
 
 pub(super) fn audit(
@@ -59,6 +96,11 @@ pub(super) fn complete(reader: &Reader, explanation: &mut Explanation) -> Result
     explanation.alerts = alerts.into_values().collect();
     let surplus = explanation.alerts.len().saturating_sub(SHOWN);
     explanation.alerts.drain(..surplus);
+    // Those that go on are known better from memory.
+    let open: Vec<RecordId> = explanation.incidents.iter().map(|incident| incident.id).collect();
+    let kept = reader.incidents(&Which::Of(prefix), SHOWN).map_err(text)?;
+    explanation.incidents.extend(kept.into_iter().filter(|incident| !open.contains(&incident.id)));
+    explanation.incidents.sort_by_key(|incident| incident.id);
     Ok(())
 }
 
@@ -76,7 +118,8 @@ pub(super) fn explain(reader: &Reader, id: RecordId) -> Result<AlertExplanation,
         "[detect.{}] response = \"monitor\" or other thresholds in the configuration",
         alert.detector.slug()
     ));
-    Ok(AlertExplanation { alert, audit, undo })
+    let incident = reader.incident(id).map_err(text)?;
+    Ok(AlertExplanation { alert, incident, audit, undo })
 }
 
 /// The command that undoes a decision.

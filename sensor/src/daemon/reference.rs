@@ -54,7 +54,7 @@ fn document(text: &str) -> Document {
 
 /// Tries each key with another value. One that has no effect by itself, since it names a file that is not there, is
 /// as the others of its table are.
-fn described(knobs: &[&Knob]) -> Vec<Described> {
+pub(super) fn described(knobs: &[&Knob]) -> Vec<Described> {
     let tried: Vec<Option<bool>> = knobs.iter().map(|knob| takes_restart(knobs, knob)).collect();
     let usual = tried.iter().copied().flatten().next().unwrap_or(true);
     knobs
@@ -151,21 +151,6 @@ mod tests {
             ("log.format", true),
         ] {
             assert_eq!(restart_of(path), restart, "{path}");
-        }
-    }
-
-    #[test]
-    fn whatever_waits_for_a_restart_is_named() {
-        for (_, keys) in reference() {
-            for Described { knob, restart, .. } in keys.iter().filter(|key| key.knob.default.is_some()) {
-                let header =
-                    if knob.table.is_empty() { String::new() } else { format!("[{}]\n", knob.table) };
-                let new =
-                    Config::described(&document(&format!("{header}{} = {}\n", knob.key, knob.example))).0;
-                let old = Config::described(&Document::default()).0;
-                let named = !old.reloaded(&new).waiting_in(&new).is_empty();
-                assert_eq!(named, *restart && old != new, "{}", knob.path());
-            }
         }
     }
 

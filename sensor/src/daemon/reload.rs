@@ -1,5 +1,5 @@
-//! What of a new configuration a reload takes, and what waits for a restart. Descriptions of the configuration ask
-//! this file, too.
+//! What of a new configuration a reload takes; the rest waits for a restart. Descriptions of the configuration and the
+//! answer to a reload ask this file, so they tell what is done.
 
 use super::config::Config;
 use crate::kernel::{ClientPrefixes, Tuning};
@@ -25,26 +25,5 @@ impl Config {
         reloaded.detect.responses.clone_from(&new.detect.responses);
         reloaded.detect.clients = prefixes;
         reloaded
-    }
-
-    /// Names the parts in which this configuration, which is in force, differs from one that was reloaded.
-    pub(super) fn waiting_in(&self, new: &Self) -> Vec<String> {
-        let groups = |config: &Self| (config.group.clone(), config.admin_group.clone());
-        let log = |config: &Self| (config.log_level.clone(), config.log_format, config.kernel_log_level);
-        [
-            ("interfaces", self.interfaces != new.interfaces),
-            ("xdp", self.xdp != new.xdp),
-            ("clients.max_*, clients.doorkeeper", self.capacities != new.capacities),
-            ("clients.ipv4_prefix, clients.ipv6_prefix", self.tuning != new.tuning),
-            ("http, identity, login, routes", self.sense != new.sense),
-            ("detect, but for responses", self.detect != new.detect),
-            ("store, alerts", (&self.store, &self.notify) != (&new.store, &new.notify)),
-            ("web, control, paths", self.paths != new.paths || groups(self) != groups(new)),
-            ("log", log(self) != log(new)),
-        ]
-        .into_iter()
-        .filter(|(_, differs)| *differs)
-        .map(|(key, _)| key.to_owned())
-        .collect()
     }
 }

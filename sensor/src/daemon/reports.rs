@@ -9,14 +9,15 @@ use sensor_common::abi::{Dimension, Event, Slot, Verdict};
 use sensor_common::packet::Problem;
 
 use super::engine::Engine;
-use super::routes::standing;
+use super::incidents::open_about;
+use super::rules::{allow_row, block_row};
 use crate::clock::Timestamp;
 use crate::control::wire::{
-    AllowRow, BlockRow, ClientRow, ClientSort, Explanation, HttpReport, InterfaceReport, LimitRow, Losses,
-    PendingRow, Rates, Standing, StatusReport,
+    ClientRow, ClientSort, Explanation, HttpReport, InterfaceReport, LimitRow, Losses, PendingRow, Rates,
+    Standing, StatusReport,
 };
-use crate::enforce::{AllowRule, BlockRule, Limit, Origin, Scope};
-use crate::kernel::{Client, KernelError, LabelledCounter};
+use crate::enforce::{Limit, Origin, Scope};
+use crate::kernel::{Client, KernelError, LabelledCounter, LinkLayer};
 use crate::metrics::{Detection, MIRROR_LOSSES, Snapshot, mirror_losses};
 use crate::notify::{DenyFile, Notifier};
 use crate::prefix::ClientNet;
@@ -89,6 +90,7 @@ impl Engine {
         let (detectors, signals_lost) = seen.unwrap_or_default();
         Detection {
             alerts: counts.alerts,
+            open: responder.decider.open_incidents(),
             blocks: counts.blocks,
             limits: counts.limits,
             refused: counts.refused,
@@ -113,6 +115,7 @@ impl Engine {
             notices_suppressed: event(Event::NoticeSuppressed),
             unparsed: snapshot.problems.values().fold(0, |sum: u64, count| sum.saturating_add(*count)),
             state_write_errors: snapshot.state_write_errors,
+            alerts_undelivered: self.responder.undelivered(),
         };
         let interfaces = self.dataplane.attachments().iter().zip(&snapshot.interfaces);
         let pending = self.pending.iter();
@@ -178,7 +181,8 @@ impl Engine {
                 failures_uncounted: told.failures_uncounted,
                 log_errors: told.log_errors,
                 forwarding_untrusted: seen.identities.untrusted(),
-                tls_ports: seen.tls_ports.clone(),
+                tls: seen.tls_ports.clone(),
+                tls_secrets: told.secrets.clone(),
                 forwarders: seen.forwarders.clone(),
             }
         }))
@@ -217,22 +221,6 @@ impl Engine {
                 .find(|pending| pending.scope == scope)
                 .map(|pending| pending.deadline),
         }
-    }
-
-    pub(super) fn block_rows(&self) -> Vec<BlockRow> {
-        self.policy.blocks().into_iter().map(|(prefix, rule)| block_row(prefix, rule)).collect()
-    }
-
-    pub(super) fn block_row(&self, prefix: &IpNet) -> Option<BlockRow> {
-        self.policy.block(prefix).map(|rule| block_row(*prefix, rule))
-    }
-
-    pub(super) fn allow_rows(&self) -> Vec<AllowRow> {
-        self.policy.allows().into_iter().map(|(prefix, rule)| allow_row(prefix, rule)).collect()
-    }
-
-    pub(super) fn allow_row(&self, prefix: &IpNet) -> Option<AllowRow> {
-        self.policy.allow(prefix).map(|rule| allow_row(*prefix, rule))
     }
 
     /// Totals of every tracked client.
@@ -280,7 +268,7 @@ impl Engine {
         })?;
         rows.sort_unstable_by_key(|row| Reverse((row.rates.by(sort), totals(row, sort), row.client)));
         rows.truncate(top);
-        rows.iter_mut().for_each(|row| row.standing = standing(&self.policy, &row.client));
+        self.mark(&mut rows);
         Ok(rows)
     }
 
@@ -303,6 +291,7 @@ impl Engine {
             drops: slot.drops,
             failures: 0,
             standing: Standing::default(),
+            incident: None,
         }
     }
 
@@ -330,14 +319,34 @@ impl Engine {
                 .never_block
                 .conflict(&prefix)
                 .map(|found| format!("{}, {}", found.prefix, found.why)),
+            except: self.exceptions(&prefix),
             client: client.map(|client| self.client_row(&client, None)),
             over_limit,
             undo: Vec::new(),
+            incidents: open_about(self, &prefix),
             alerts: Vec::new(),
             audit: Vec::new(),
         };
         explanation.conclude(self.config.tuning.prefixes.scope_of(prefix), now);
         Ok(explanation)
+    }
+}
+
+impl Engine {
+    /// Where what the policy says about a prefix does not hold.
+    fn exceptions(&self, prefix: &IpNet) -> Vec<String> {
+        let mut except = self.unserved();
+        let attachments = self.dataplane.attachments();
+        if self.never_block.is_of_this_host(prefix)
+            && let Some(loopback) = attachments.iter().find(|found| found.layer == LinkLayer::Loopback)
+        {
+            except.push(format!(
+                "{}: what this host sends to itself is never limited or blocked; anywhere else its addresses as \
+                 sources are forged",
+                loopback.interface
+            ));
+        }
+        except
     }
 }
 
@@ -354,16 +363,6 @@ const fn totals(row: &ClientRow, sort: ClientSort) -> u64 {
 fn packets(counters: &[LabelledCounter], verdict: Verdict) -> u64 {
     let of_verdict = counters.iter().filter(|found| found.verdict == verdict);
     of_verdict.fold(0, |sum, found| sum.saturating_add(found.counter.packets))
-}
-
-fn block_row(prefix: IpNet, rule: &BlockRule) -> BlockRow {
-    let BlockRule { until, reason, origin, since } = rule.clone();
-    BlockRow { prefix, until, reason, origin, since }
-}
-
-fn allow_row(prefix: IpNet, rule: &AllowRule) -> AllowRow {
-    let AllowRule { reason, origin, since } = rule.clone();
-    AllowRow { prefix, reason, origin, since }
 }
 
 fn count(number: usize) -> u64 {

@@ -9,21 +9,19 @@ use tracing::{error, info, warn};
 
 use super::config::Config;
 use super::engine::Engine;
-use crate::clock::{self, Timestamp};
+use crate::clock::Timestamp;
 use crate::decide::{
-    Action, Alert, AuditEntry, Cause, Change, Decider, DeciderStats, Decision, Ids, Measure, NeverBlock,
-    Surroundings,
+    Alert, AuditEntry, Cause, Change, Decider, DeciderStats, Decision, Ids, Incident, Measure, Step, Update,
 };
-use crate::detect::{self, Severity, Signal, Threat};
-use crate::enforce::{BlockRule, DecidedLimits, Mode, Origin, Policy};
-use crate::kernel::Dataplane;
+use crate::detect::{self, Severity, Threat};
+use crate::enforce::{BlockRule, DecidedLimits, Origin, Policy};
 use crate::notify::{DenyFile, Notifier};
 use crate::pipeline::Durations;
-use crate::store::{EventStore, MOST_RECORDS, Reader};
+use crate::store::{EventStore, MOST_RECORDS, Reader, Which};
 
 /// What answers to signals: who decides, who keeps, who tells.
 pub(super) struct Responder {
-    detect: detect::Config,
+    pub(super) detect: detect::Config,
     pub(super) decider: Decider,
     pub(super) events: Option<EventStore>,
     pub(super) notifier: Option<Notifier>,
@@ -107,10 +105,17 @@ impl Responder {
             self.put(policy, &decision, config);
             self.active.insert((decision.prefix, decision.measure), decision);
         }
+        let open = reader.incidents(&Which::Open, MOST_RECORDS).and_then(|open| {
+            open.into_iter().map(|incident| reader.with_participants(incident)).collect::<Result<Vec<_>, _>>()
+        });
+        match open {
+            Ok(open) => open.into_iter().for_each(|incident| self.decider.restore_incident(incident)),
+            Err(error) => warn!(%error, "incidents that went on are not known any more"),
+        }
     }
 
     /// Puts a decision into the desired policy; whether there was room.
-    fn put(&mut self, policy: &mut Policy, decision: &Decision, config: &Config) -> bool {
+    pub(super) fn put(&mut self, policy: &mut Policy, decision: &Decision, config: &Config) -> bool {
         let reason = format!("{}, alert {}", decision.threat.slug(), decision.alert_id);
         match decision.measure {
             Measure::Block => {
@@ -155,7 +160,26 @@ impl Responder {
         }
     }
 
-    fn keep(&mut self, decision: Decision) {
+    /// Keeps incidents that changed, and tells of those whose change is to be told.
+    pub(super) fn keep_incidents(&mut self, updates: impl IntoIterator<Item = Update>) {
+        for Update { incident, step } in updates {
+            if let Some(step) = step {
+                let Incident { id, attempts, clients, .. } = incident;
+                let (detector, severity) = (incident.detector.slug(), incident.severity.label());
+                info!(%id, detector, severity, attempts, clients, state = incident.state.label(), ?step, "incident");
+            }
+            if step == Some(Step::Over)
+                && let Some(notifier) = &self.notifier
+            {
+                notifier.resolved(&incident);
+            }
+            if let Some(events) = &self.events {
+                events.incident(incident);
+            }
+        }
+    }
+
+    pub(super) fn keep(&mut self, decision: Decision) {
         if let Some(events) = &self.events {
             events.decision(decision.clone());
         }
@@ -170,6 +194,7 @@ impl Responder {
         if generation != self.generation {
             self.generation = generation;
             self.active.values().for_each(|decision| events.decision(decision.clone()));
+            self.decider.open_records().into_iter().for_each(|incident| events.incident(incident));
         }
     }
 
@@ -179,12 +204,18 @@ impl Responder {
         Ok(events.reader())
     }
 
+    /// Alerts that did not get out.
+    pub(super) fn undelivered(&self) -> u64 {
+        let ways = self.notifier.as_ref().map(Notifier::ways).unwrap_or_default();
+        ways.iter().fold(0, |sum: u64, way| sum.saturating_add(way.lost))
+    }
+
     /// Totals of who decides.
     pub(super) fn decider_stats(&self) -> DeciderStats {
         self.decider.stats()
     }
 
-    fn tell(&mut self, alert: &Alert) {
+    pub(super) fn tell(&mut self, alert: &Alert) {
         let count = self.counts.alerts.entry((alert.detector, alert.severity)).or_default();
         *count = count.saturating_add(1);
         let (id, detector, severity) = (alert.id, alert.detector.slug(), alert.severity.label());
@@ -217,124 +248,7 @@ pub(super) struct Details {
     pub(super) detail: Option<String>,
 }
 
-struct Around<'a> {
-    policy: &'a Policy,
-    never_block: &'a NeverBlock,
-    dataplane: &'a Dataplane,
-}
-
-impl Surroundings for Around<'_> {
-    fn enforces(&self) -> bool {
-        self.policy.mode() == Mode::Enforce
-    }
-
-    fn protection(&self, prefix: &IpNet) -> Option<String> {
-        if let Some(found) = self.never_block.conflict(prefix) {
-            return Some(format!("it reaches {}, {}", found.prefix, found.why));
-        }
-        let allow = self.policy.allows().into_keys().find(|allowed| allowed.contains(prefix));
-        allow.map(|allowed| format!("{allowed} is allowed"))
-    }
-
-    fn clients(&self) -> u64 {
-        self.dataplane.clients().count()
-    }
-}
-
 impl Engine {
-    /// Decides about a signal, carries it out, and tells.
-    pub(super) fn respond(&mut self, signal: &Signal) {
-        let around =
-            Around { policy: &self.policy, never_block: &self.never_block, dataplane: &self.dataplane };
-        let response = self.responder.detect.response(signal.threat);
-        let tripped = self.responder.decider_stats().tripped;
-        let outcome = self.responder.decider.decide(signal, response, &around);
-        let mut alert = outcome.alert;
-        let (mut carried, mut refused) = (false, None);
-        for decision in outcome.decisions {
-            match self.carry_out(&decision, signal) {
-                Ok(()) => carried = true,
-                Err(why) => refused = Some(why),
-            }
-        }
-        if let (Some(alert), Some(why)) = (&mut alert, refused) {
-            alert.reason_no_action = Some(why);
-            if !carried {
-                (alert.action, alert.until) = (Action::None, None);
-            }
-        }
-        if let Some(alert) = &alert {
-            if let Some(decided) = signal.decided {
-                self.responder.counts.detection.note(clock::now().since(decided));
-            }
-            self.responder.tell(alert);
-            if let Some(clients) = alert.about.prefix() {
-                self.observing.name(clients);
-            }
-        }
-        if self.responder.decider_stats().tripped && !tripped {
-            warn!("a kill switch tripped: what would be blocked is limited; see [decide]");
-            self.responder.audit(signal.at, Change::KillSwitch, &"", Cause::Daemon, Details::default());
-        }
-        if let Some(file) = &mut self.responder.deny_file {
-            file.sync(signal.at);
-        }
-    }
-
-    /// Carries a decision out in the kernel, and keeps it.
-    fn carry_out(&mut self, decision: &Decision, signal: &Signal) -> Result<(), String> {
-        let (now, prefix) = (decision.since, decision.prefix);
-        if decision.measure == Measure::Limit
-            && let Some(lifted) = self.policy.make_room_for_limits(&prefix)
-        {
-            self.note_lifted(&lifted, &[Measure::Limit], now);
-        }
-        let has_room = self.responder.put(&mut self.policy, decision, &self.config);
-        let done = match decision.measure {
-            Measure::Block => {
-                self.enforcer.apply_block(&mut self.dataplane, &self.policy, &prefix, clock::now())
-            }
-            Measure::Limit => self.enforcer.apply_limits(&mut self.dataplane, &self.policy, clock::now()),
-            Measure::Deny => Ok(()),
-        };
-        let done = if has_room {
-            done.map_err(|error| error.to_string())
-        } else {
-            Err("there are too many limits of detectors already".to_owned())
-        };
-        if let Err(refused) = done {
-            match decision.measure {
-                Measure::Block => self.policy.lift_decided_block(&prefix),
-                Measure::Limit => self.policy.lift_decided_limits(&prefix),
-                Measure::Deny => {}
-            }
-            self.responder.decider.lift(&prefix);
-            self.responder.counts.refused = self.responder.counts.refused.saturating_add(1);
-            error!(%prefix, error = %refused, "a decision could not be carried out");
-            return Err(refused);
-        }
-        let counts = &mut self.responder.counts;
-        if let (Measure::Block, Some(decided)) = (decision.measure, signal.decided) {
-            counts.enforcement.note(clock::now().since(decided));
-        }
-        let by_threat =
-            if decision.measure == Measure::Limit { &mut counts.limits } else { &mut counts.blocks };
-        let count = by_threat.entry(decision.threat).or_default();
-        *count = count.saturating_add(1);
-        info!(%prefix, measure = decision.measure.label(), until = ?decision.until.map(|at| at.to_string()),
-            detector = decision.threat.slug(), alert = %decision.alert_id, "decided");
-        let what = match decision.measure {
-            Measure::Block => Change::BlockAdded,
-            Measure::Limit => Change::LimitSet,
-            Measure::Deny => Change::DenyAdded,
-        };
-        let details = Details { alert_id: Some(decision.alert_id), until: decision.until, detail: None };
-        let cause = Cause::Detector { detector: decision.threat };
-        self.responder.audit(now, what, &prefix, cause, details);
-        self.responder.keep(decision.clone());
-        Ok(())
-    }
-
     /// Whether a detector's decision about a prefix holds.
     pub(super) fn is_decided(&self, prefix: &IpNet, measure: Measure) -> bool {
         self.responder.active.contains_key(&(*prefix, measure))
@@ -342,7 +256,8 @@ impl Engine {
 
     /// Notes that a person lifted measures that detectors had decided about a prefix.
     pub(super) fn note_lifted(&mut self, prefix: &IpNet, measures: &[Measure], now: Timestamp) {
-        self.responder.decider.lift(prefix);
+        let updates = self.responder.decider.lift(prefix, now);
+        self.responder.keep_incidents(updates);
         if measures.contains(&Measure::Deny)
             && let Some(file) = &mut self.responder.deny_file
         {
@@ -359,7 +274,8 @@ impl Engine {
 
     /// Work of every second for what detectors decided.
     pub(super) fn tick_decisions(&mut self, now: Timestamp) {
-        self.responder.decider.advance(now, self.dataplane.clients().count());
+        let over = self.responder.decider.advance(now, self.dataplane.clients().count());
+        self.responder.keep_incidents(over);
         let ended = self.policy.expire_limits(now);
         if !ended.is_empty()
             && let Err(error) = self.enforcer.apply_limits(&mut self.dataplane, &self.policy, now)

@@ -18,6 +18,7 @@ use super::engine::Engine;
 use super::logging::LogWriter;
 use super::recall::Recalled;
 use super::responder::GRACE;
+use super::secrets::Secrets;
 use super::sensing::Sensing;
 use super::source::ConfigSource;
 use super::{background, confining, degraded, key, observing, supervisor, user, web};
@@ -27,7 +28,7 @@ use crate::control::wire::SshConnection;
 use crate::control::{Access, Server};
 use crate::decide::Cause;
 use crate::enforce::Mode;
-use crate::kernel::{self, Dataplane, KernelError, LoadOptions, Notices, Pins, probe};
+use crate::kernel::{self, Dataplane, KernelError, LinkLayer, LoadOptions, Notices, Pins, probe};
 
 /// What the command line says besides the configuration.
 #[derive(Clone, Debug, Default)]
@@ -53,8 +54,8 @@ pub fn run(mut config: Config, mut source: ConfigSource, options: &RunOptions) -
     let log = config.sense.open_log()?;
     if config.interfaces.is_empty() {
         config.interfaces.push(default_interface()?);
-        source.overrides.interfaces.clone_from(&config.interfaces);
     }
+    source.read = source.describe().unwrap_or_default();
     for interface in &config.interfaces {
         kernel::interface_index(interface)?;
     }
@@ -165,6 +166,7 @@ fn start_dataplane(
         capacities: config.capacities,
         pins: pins.clone(),
         log_level: config.kernel_log_level,
+        layer3: config.interfaces.iter().any(|interface| begins_with_ip(interface)),
         fixed_clock: false,
     };
     let (dataplane, recalled) = Recalled::read_beside(&config, clock::now(), || Dataplane::load(&load));
@@ -180,6 +182,12 @@ fn start_dataplane(
         }
     }
     started
+}
+
+/// Whether an interface is one of a tunnel, whose frames have no link header.
+fn begins_with_ip(interface: &str) -> bool {
+    let facts = kernel::interface_index(interface).and_then(kernel::link_facts);
+    facts.is_ok_and(|facts| facts.layer == LinkLayer::Ip)
 }
 
 fn prepare(
@@ -202,7 +210,11 @@ fn prepare(
     engine.dataplane.attach(&interfaces, xdp)?;
     for attachment in engine.dataplane.attachments() {
         let (interface, xdp, adopted) = (&attachment.interface, attachment.mode.label(), attachment.adopted);
-        info!(%interface, xdp, adopted, "attached");
+        if attachment.layer == LinkLayer::Unreadable {
+            warn!(%interface, "{}", degraded::UNREADABLE);
+        } else {
+            info!(%interface, xdp, adopted, layer3 = attachment.layer == LinkLayer::Ip, "attached");
+        }
     }
     let notices = engine.dataplane.take_notices();
     if engine.config.sense.enabled
@@ -210,6 +222,9 @@ fn prepare(
     {
         warn!(error = format!("{error:#}"), "HTTP is not seen; limits and blocks work all the same");
         engine.http_trouble = Some(format!("{error:#}"));
+    }
+    if engine.mirror.is_some() {
+        engine.secrets = Secrets::probe(&engine.config.sense.tls);
     }
     Ok((engine, notices))
 }
@@ -252,7 +267,9 @@ fn start_sensing(commands: &Arc<Commands>) -> Result<()> {
     let signals = Signals::start(commands)?;
     let mut engine = commands.engine();
     let log = engine.exchange_log.take();
-    let sensing = Sensing::start(&engine.config, &key, (mirror, ring), signals, log)?;
+    let mut secrets = std::mem::take(&mut engine.secrets);
+    secrets.follow(&engine.config.sense.tls)?;
+    let sensing = Sensing::start(&engine.config, &key, (mirror, ring, secrets), signals, log)?;
     engine.sensing = Some(sensing);
     Ok(())
 }

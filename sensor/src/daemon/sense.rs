@@ -6,6 +6,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::secrets::TlsConfig;
 use anyhow::Context as _;
 use documented::DocumentedFields;
 
@@ -52,6 +53,8 @@ pub struct SenseConfig {
     pub log: Option<PathBuf>,
     /// Where patterns of routes are read from, besides the configuration.
     pub openapi: Option<PathBuf>,
+    /// TLS.
+    pub tls: TlsConfig,
     /// Everything behind the rings.
     pub pipeline: pipeline::Config,
 }
@@ -68,6 +71,7 @@ impl Default for SenseConfig {
             ring_bytes: 16 << 20,
             log: None,
             openapi: None,
+            tls: TlsConfig::default(),
             pipeline,
         }
     }
@@ -100,9 +104,9 @@ impl SenseConfig {
         file.with_context(|| format!("http.exchange_log: {} cannot be written", path.display())).map(Some)
     }
 
-    /// Reads `[http]`, `[identity]`, `[login]` and `[routes]`.
+    /// Reads `[tls]`, `[http]`, `[identity]`, `[login]` and `[routes]`.
     pub(super) fn read(root: &Section<'_>) -> Self {
-        let mut config = Self::default();
+        let mut config = Self { tls: TlsConfig::read(root), ..Self::default() };
         config.read_http(root.section("http").about(ABOUT_HTTP));
         config.read_identity(root.section("identity").about(ABOUT_IDENTITY));
         read_logins(root.section("login").about(ABOUT_LOGIN), &mut config.pipeline.identity.login);

@@ -21,12 +21,14 @@ use super::instructing::instruct;
 use super::keeping::{Keeper, Kept};
 use super::learned::{self, BASELINES, Baselines, ROUTES};
 use super::ports::Watch;
+use super::secrets::Secrets;
 use super::sense::Ports;
 use super::supervisor::Pulse;
 use super::watcher::Watcher;
 use crate::capture::datagram::DatagramCounters;
 use crate::capture::ring::{self, DatagramReader};
 use crate::clock::{self, KernelClock, Timestamp};
+use crate::control::wire::SecretsReport;
 use crate::detect::{Detectors, Usage};
 use crate::identity::Key;
 use crate::kernel::{Mirror, SegmentRings, never_preempt};
@@ -91,6 +93,8 @@ pub(super) struct Published {
     pub(super) detectors: Usage,
     /// Signals that were lost on their way to who decides.
     pub(super) signals_lost: u64,
+    /// Sources of the secrets of TLS sessions.
+    pub(super) secrets: SecretsReport,
     /// Datagrams that were copied as they are.
     pub(super) datagrams: DatagramCounters,
 }
@@ -107,7 +111,7 @@ impl Sensing {
     pub(super) fn start(
         config: &Config,
         key: &Key,
-        (mirror, rings): (Mirror, SegmentRings),
+        (mirror, rings, secrets): (Mirror, SegmentRings, Secrets),
         signals: Signals,
         log: Option<File>,
     ) -> anyhow::Result<Self> {
@@ -123,6 +127,7 @@ impl Sensing {
         }
         let watcher = Watcher::new(detectors, detect.clients, signals, log.map(BufWriter::new));
         let mut pipeline = Pipeline::new(&config.pipeline, key, watcher)?;
+        pipeline.expect_secrets(secrets.is_any());
         damages.extend(learned::restore_routes(&mut routes, pipeline.routes_mut(), now));
         let keeper = Keeper::start(routes, baselines)?;
         let shared = Arc::new(Shared::default());
@@ -134,6 +139,7 @@ impl Sensing {
             }),
             mirror,
             rings,
+            secrets,
             datagrams: DatagramReader::default(),
             pipeline,
             shared: shared.clone(),
@@ -183,6 +189,7 @@ struct Worker {
     watch: Watch,
     mirror: Mirror,
     rings: SegmentRings,
+    secrets: Secrets,
     datagrams: DatagramReader,
     pipeline: Pipeline<Watcher>,
     shared: Arc<Shared>,
@@ -245,7 +252,15 @@ impl Worker {
         self.mirror.watch(&BTreeSet::new());
     }
 
+    /// Takes the secrets that have come: before segments, whose connections need them.
+    fn learn(&mut self) {
+        while let Some(secret) = self.secrets.next_secret() {
+            self.instructions.extend(self.pipeline.secret(secret, clock::now()));
+        }
+    }
+
     fn read(&mut self, most: usize) -> usize {
+        self.learn();
         let Self { rings, datagrams, pipeline, watch, clock, instructions, .. } = self;
         let read = rings.read(most, |header, payload| {
             if DatagramReader::reads(header) {
@@ -297,6 +312,8 @@ impl Worker {
             self.mirror.watch(ports);
             info!(?ports, "watching");
         }
+        self.secrets.refresh(self.watch.ports());
+        self.pipeline.expect_secrets(self.secrets.is_any());
     }
 
     fn publish(&mut self, now: Timestamp) {
@@ -304,6 +321,7 @@ impl Worker {
         let routes = Arc::new(self.pipeline.by_route(now));
         *self.shared.routes.lock().unwrap_or_else(PoisonError::into_inner) = routes;
         let (ports, http_ports) = (self.watch.ports().clone(), self.watch.confirmed().clone());
+        let secrets = self.secrets.report();
         let watcher = self.pipeline.observer_mut();
         if let Some(log) = &mut watcher.log
             && log.flush().is_err()
@@ -314,6 +332,7 @@ impl Worker {
         published.log_errors = watcher.log_errors;
         published.detectors = watcher.detectors.usage();
         published.signals_lost = watcher.signals.lost();
+        published.secrets = secrets;
         published.datagrams = self.datagrams.counters();
         published.recent.extend(watcher.fresh.drain(..));
         let surplus = published.recent.len().saturating_sub(RECENT);

@@ -5,10 +5,12 @@ use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use sensor_common::limit::Rate;
+
 use super::config::Config;
 use super::places::{self, Judge};
 use super::unit::Unit;
-use crate::config::{Document, Problem};
+use crate::config::{Description, Document, Problem};
 use crate::kernel::XdpChoice;
 
 /// Where the configuration is read from.
@@ -18,6 +20,8 @@ pub struct ConfigSource {
     pub file: Option<PathBuf>,
     /// What flags set over the files, at each reading.
     pub overrides: Overrides,
+    /// What the files said when they were read last.
+    pub read: Description,
 }
 
 /// What the command line says over the configuration.
@@ -38,6 +42,19 @@ pub struct Overrides {
 }
 
 impl Overrides {
+    /// Whether a flag is given in the place of this key.
+    pub(super) fn hold(&self, key: &str) -> bool {
+        match key {
+            "interfaces" => !self.interfaces.is_empty(),
+            "xdp" => self.xdp.is_some(),
+            "control.socket" => self.socket.is_some(),
+            "paths.state_dir" => self.state_dir.is_some(),
+            "paths.pin_dir" => self.pin_dir.is_some(),
+            "web.listen_address" => self.web.is_some(),
+            _ => false,
+        }
+    }
+
     fn apply(&self, config: &mut Config) {
         if !self.interfaces.is_empty() {
             config.interfaces.clone_from(&self.interfaces);
@@ -91,8 +108,24 @@ impl ConfigSource {
         Ok(config)
     }
 
-    /// The same for a daemon on this host, where the directories of the files that it writes must be: a replay has no
-    /// need of them.
+    /// Every key with its value.
+    ///
+    /// # Errors
+    /// Where the files cannot be read.
+    pub(super) fn describe(&self) -> Result<Description, Vec<Problem>> {
+        Ok(Config::described(&Document::read(&self.files())?).1)
+    }
+
+    /// What the rates mean that the files set, each with its key, in words.
+    ///
+    /// # Errors
+    /// Where the files cannot be read.
+    pub fn rates_in_words(&self) -> Result<Vec<String>, Vec<Problem>> {
+        Ok(rates_in_words(&self.describe()?))
+    }
+
+    /// Reads and checks it for a daemon on this host, where the directories of the files that it writes must exist: a
+    /// replay has no need of them.
     ///
     /// # Errors
     /// Every mistake; missing places come last.
@@ -116,5 +149,46 @@ impl ConfigSource {
             Ok(config) if missing.is_empty() => Ok(config),
             loaded => Err(loaded.err().into_iter().flatten().chain(missing).collect()),
         }
+    }
+}
+
+fn rates_in_words(description: &Description) -> Vec<String> {
+    let set = description.knobs.iter().filter(|knob| !knob.made_up && knob.value != knob.default);
+    let rates = set.filter(|knob| knob.kind.contains("a rate")).filter_map(|knob| {
+        let rate: Rate = knob.value.as_deref()?.trim_matches('"').parse().ok()?;
+        let unit = match knob.key {
+            "bits" | "connections" | "notices" | "packets" | "requests" => knob.key,
+            "newcomers" => "packets of sources not seen before",
+            // What detectors count.
+            _ => "requests",
+        };
+        Some(format!("{}: {}", knob.path(), rate.in_words(unit)))
+    });
+    rates.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rates_are_told_with_their_keys() {
+        let mut document = Document::default();
+        let text = "[limits]\nnewcomers = \"50k/s\"\n[limits.default]\nbits = \"200M\"\nrequests = \"100/min\"\n\
+                    packets = \"off\"\n[limits.\"192.0.2.0/24\"]\nconnections = \"100/min:20\"\n\
+                    [detect.request-rate]\nper_client = \"600/min\"\n";
+        document.add(Path::new("s.toml"), text).unwrap();
+        let mut told = rates_in_words(&Config::described(&document).1);
+        told.sort();
+        assert_eq!(
+            told,
+            [
+                "detect.request-rate.per_client: 600 requests in any minute",
+                "limits.\"192.0.2.0/24\".connections: 100 connections a minute, 20 at once",
+                "limits.default.bits: 200M bits in any second",
+                "limits.default.requests: 100 requests in any minute",
+                "limits.newcomers: 50k packets of sources not seen before in any second",
+            ]
+        );
     }
 }

@@ -28,6 +28,19 @@ pub enum Action {
     Block,
 }
 
+impl Action {
+    /// What is carried out is more than what is only recorded, and a block more than a limit.
+    pub(super) const fn strength(self) -> u8 {
+        match self {
+            Self::None => 0,
+            Self::WouldLimit => 1,
+            Self::WouldBlock => 2,
+            Self::Limit => 3,
+            Self::Block => 4,
+        }
+    }
+}
+
 /// The time looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Window {
@@ -38,7 +51,7 @@ pub struct Window {
 }
 
 /// Whom or what an alert is about: one key of the record, named after the variant.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum About {
     /// One client: an IPv4 address, or an IPv6 prefix of the length that makes a client.
@@ -173,7 +186,7 @@ pub(crate) mod tests {
 
     use super::*;
     use crate::decide::Ids;
-    use crate::detect::Sample;
+    use crate::detect::{Growth, Sample};
     use crate::printable::to_json;
 
     /// A signal about a client, at a time in seconds.
@@ -190,6 +203,7 @@ pub(crate) mod tests {
             evidence: Evidence::default().with("failures", 31_u64).with("failures_threshold", 10_u64),
             window: (Timestamp::from_unix_micros(0), at),
             decided: None,
+            growth: Growth::default(),
         }
     }
 
@@ -274,7 +288,8 @@ pub(crate) mod tests {
             signal.summary = summary;
             signal.confidence = confidence;
             let sample = Sample {
-                ts: signal.at, client: IpAddr::V6(client.into()), method: None, route: None, status: Some(401), user: None,
+                ts: signal.at, client: IpAddr::V6(client.into()), method: None, route: None, path: None, status: Some(401),
+                user: None,
             };
             signal.evidence = Evidence { numbers, exchanges: vec![sample; samples] };
             let alert = Alert::from_signal(&signal, RecordId::new(signal.at, 0, 0)).with_reason("because");

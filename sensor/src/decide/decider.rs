@@ -1,55 +1,22 @@
 //! Signals to decisions: alert, limit, block, by severity and confidence, within what must not be done.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use ipnet::IpNet;
 
-use super::alert::{Action, Alert};
+use super::alert::Action;
 use super::config::DecideConfig;
 use super::decision::{Decision, Measure};
 use super::history::History;
 use super::id::{Ids, RecordId};
-use super::incident::{Incidents, News};
-use super::kill_switch::{KillSwitch, Tripped};
+use super::incident::{Incident, Incidents, News, Participant, Step, Update};
+use super::kill_switch::KillSwitch;
+use super::outcome::{DeciderStats, Outcome, Surroundings};
+use super::verdict::{Grounds, Sum, Verdict};
 use crate::clock::Timestamp;
-use crate::detect::{Offender, Response, Signal};
+use crate::detect::{Offender, Response, Severity, Signal, Threat};
 use crate::prefix::ClientNet;
-
-/// What decisions depend on besides the signal, as it is now.
-pub trait Surroundings {
-    /// Whether decisions are carried out, or only recorded.
-    fn enforces(&self) -> bool;
-    /// Why they are only recorded.
-    fn why_not(&self) -> &'static str {
-        "the mode is monitor"
-    }
-    /// Why nothing may be done about a prefix, if so.
-    fn protection(&self, prefix: &IpNet) -> Option<String>;
-    /// Clients that the kernel tracks: those that sent at least twice.
-    fn clients(&self) -> u64;
-}
-
-/// What comes of a signal.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Outcome {
-    /// What people are told; nothing, where the signal belongs to an incident that they know of.
-    pub alert: Option<Alert>,
-    /// What is to be carried out, in this order.
-    pub decisions: Vec<Decision>,
-}
-
-/// Totals since the start.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct DeciderStats {
-    /// Blocks that the kill switches made limits of, in the order of [`Tripped::ALL`].
-    pub suppressed: [u64; Tripped::ALL.len()],
-    /// Whether a kill switch stands tripped.
-    pub tripped: bool,
-    /// Offenders that are protected.
-    pub protected: u64,
-    /// Incidents and decisions that were forgotten for want of room.
-    pub evicted: u64,
-}
 
 /// Decides. Pure: it is told the time and what holds, and carries nothing out.
 #[derive(Debug)]
@@ -60,16 +27,6 @@ pub struct Decider {
     history: History,
     kill_switch: KillSwitch,
     stats: DeciderStats,
-}
-
-/// What is done about an offender, or why not.
-enum Step {
-    Carry(Decision),
-    /// Less than was asked for, for this reason.
-    CarryLess(Decision, String),
-    Record(Action, Timestamp),
-    Refuse(String),
-    Known,
 }
 
 impl Decider {
@@ -98,9 +55,56 @@ impl Decider {
         });
     }
 
-    /// A person lifted what was decided about a prefix.
-    pub fn lift(&mut self, prefix: &IpNet) {
+    /// Takes over an incident that went on when an earlier run ended, with its participants.
+    pub fn restore_incident(&mut self, incident: Incident) {
+        self.incidents.restore(incident);
+    }
+
+    /// A person lifted what was decided about a prefix. Nothing more is done about it within the incidents that go on;
+    /// returns those that this changes.
+    pub fn lift(&mut self, prefix: &IpNet, now: Timestamp) -> Vec<Update> {
         self.history.lift(prefix);
+        self.incidents.pardon(prefix, now)
+    }
+
+    /// A decision could not be carried out, and does not hold.
+    pub fn refused(&mut self, decision: &Decision, update: &mut Update, why: &str) {
+        self.history.lift(&decision.prefix);
+        let of_prefix = |one: &Participant| one.client.prefix() == decision.prefix;
+        let incident = &mut update.incident;
+        self.incidents.change(decision.threat, &incident.about, of_prefix, |one| {
+            (one.action, one.until, one.reason) = (Action::None, None, Some(why.to_owned()));
+        });
+        let named: Vec<ClientNet> = incident.offenders.iter().map(|one| one.client).collect();
+        let named = |one: &Participant| named.contains(&one.client);
+        let about = incident.about.clone();
+        if let Some(again) = self.incidents.update(decision.threat, &about, named, decision.since) {
+            update.incident = again.incident;
+        }
+    }
+
+    /// Every incident that goes on, with its participants.
+    #[must_use]
+    pub fn open_records(&self) -> Vec<Incident> {
+        self.incidents.records()
+    }
+
+    /// Incidents that a client takes part in, or that are about it.
+    #[must_use]
+    pub fn incidents_of(&self, prefix: &IpNet) -> Vec<Incident> {
+        self.incidents.of(prefix)
+    }
+
+    /// Every prefix that takes part in an incident that goes on, with the worst one's severity and identifier.
+    #[must_use]
+    pub fn marks(&self) -> BTreeMap<IpNet, (Severity, RecordId)> {
+        self.incidents.marks()
+    }
+
+    /// Incidents that go on, by threat and severity.
+    #[must_use]
+    pub fn open_incidents(&self) -> BTreeMap<(Threat, Severity), u64> {
+        self.incidents.count()
     }
 
     /// An identifier for a record that is no alert.
@@ -118,141 +122,188 @@ impl Decider {
     /// Decides about a signal.
     pub fn decide(&mut self, signal: &Signal, response: Response, around: &impl Surroundings) -> Outcome {
         let ids = &mut self.ids;
-        let news = self.incidents.note(signal, self.config.incident_quiet, || ids.next(signal.at));
-        let (News::Yes(id) | News::No(id)) = news;
-        let (decisions, action, until, reason) = self.about_offenders(signal, response, id, around);
-        let alert = matches!(news, News::Yes(_)).then(|| {
-            let alert = Alert::from_signal(signal, id).with_action(action, until);
-            match reason {
-                Some(reason) => alert.with_reason(&reason),
+        let (news, alert) = self.incidents.note(signal, self.config.incident_quiet, || ids.next(signal.at));
+        self.incidents.note_participants(signal);
+        let grounds = Grounds {
+            threat: signal.threat,
+            about: &alert.about,
+            severity: signal.severity,
+            confidence: signal.confidence,
+            response,
+            id: alert.id,
+            at: signal.at,
+        };
+        let sum = self.about_offenders(&grounds, &signal.offenders, around);
+        let Sum { decisions, action, until, reason } = sum;
+        if news == News::Worse {
+            self.incidents.told_worse(signal.threat, grounds.about, signal.at);
+        }
+        let named = |one: &Participant| {
+            signal.offenders.iter().any(|who| who.client == one.client)
+                || signal.growth.by.iter().any(|(who, _)| who.client == one.client)
+        };
+        let mut update = self.incidents.update(signal.threat, grounds.about, named, signal.at);
+        if let Some(update) = &mut update
+            && news == News::Worse
+        {
+            update.step = Some(Step::Worse);
+        }
+        let alert = (news != News::Known).then(|| {
+            let alert = alert.clone().with_action(action, until);
+            match &reason {
+                Some(reason) => alert.with_reason(reason),
                 None => alert,
             }
         });
-        Outcome { alert, decisions }
+        Outcome { alert, incident: update, decisions }
+    }
+
+    /// Decides anew about everybody that open incidents accuse: what may be done about them has changed.
+    pub fn reconsider(
+        &mut self,
+        now: Timestamp,
+        response: impl Fn(Threat) -> Response,
+        around: &impl Surroundings,
+    ) -> Vec<Outcome> {
+        let mut outcomes = Vec::new();
+        for (incident, accused) in self.incidents.accused() {
+            if accused.is_empty() {
+                continue;
+            }
+            let grounds = Grounds {
+                threat: incident.detector,
+                about: &incident.about,
+                severity: incident.severity,
+                confidence: incident.confidence,
+                response: response(incident.detector),
+                id: incident.id,
+                at: now,
+            };
+            let Sum { decisions, .. } = self.about_offenders(&grounds, &accused, around);
+            let all = |one: &Participant| one.accused;
+            let incident = self.incidents.update(grounds.threat, grounds.about, all, now);
+            outcomes.push(Outcome { alert: None, incident, decisions });
+        }
+        outcomes
     }
 
     fn about_offenders(
         &mut self,
-        signal: &Signal,
-        response: Response,
-        id: RecordId,
+        grounds: &Grounds<'_>,
+        offenders: &[Offender],
         around: &impl Surroundings,
-    ) -> (Vec<Decision>, Action, Option<Timestamp>, Option<String>) {
-        let (mut decisions, mut action, mut until, mut reason) = (Vec::new(), Action::None, None, None);
-        let Some(measure) = self.measure(signal) else {
-            let why = "the severity or the confidence is below what limits and blocks take";
-            return (decisions, action, until, Some(why.to_owned()));
+    ) -> Sum {
+        let mut sum = Sum::default();
+        let Some(measure) = self.measure(grounds) else {
+            sum.reason = Some(self.too_mild(grounds));
+            self.incidents.set_reason(grounds.threat, grounds.about, sum.reason.as_deref());
+            return sum;
         };
-        if signal.offenders.is_empty() {
-            reason = Some("there is no single client whose packets could be dropped".to_owned());
+        if offenders.is_empty() {
+            sum.reason = Some("no single address to block".to_owned());
         }
-        for offender in &signal.offenders {
-            match self.step(signal, *offender, measure, response, id, around) {
-                Step::Carry(decision) => {
-                    (action, until) = match decision.measure {
-                        Measure::Block => (Action::Block, decision.until),
-                        Measure::Limit => (Action::Limit, decision.until),
-                        // Nothing is done here; whoever reads the deny file does it.
-                        Measure::Deny => {
-                            reason = Some(behind_proxy(offender.client));
-                            (action, until)
-                        }
-                    };
-                    decisions.push(decision);
-                }
-                Step::CarryLess(decision, why) => {
-                    if action != Action::Block {
-                        (action, until) = (Action::Limit, decision.until);
-                    }
-                    reason = Some(why);
-                    decisions.push(decision);
-                }
-                Step::Record(would, end) => {
-                    if !matches!(action, Action::Block | Action::Limit) {
-                        (action, until) = (would, Some(end));
-                    }
-                    if around.enforces() {
-                        reason = Some(format!("the detector {} only watches", signal.threat.slug()));
-                    } else {
-                        reason = Some(around.why_not().to_owned());
-                    }
-                }
-                Step::Refuse(why) => reason = Some(why),
-                Step::Known => {}
+        for offender in offenders {
+            let verdict = self.verdict(grounds, *offender, measure, around);
+            let (action, until, reason) = sum.add(verdict, *offender, grounds, around);
+            if let Some(one) = self.incidents.participant(grounds.threat, grounds.about, offender.client) {
+                (one.action, one.until, one.reason) = (action, until, reason);
             }
         }
-        (decisions, action, until, reason)
+        sum
     }
 
-    /// What a signal's severity and confidence ask for.
-    fn measure(&self, signal: &Signal) -> Option<Measure> {
+    /// Why a signal leads to nothing, in numbers.
+    fn too_mild(&self, grounds: &Grounds<'_>) -> String {
+        let DecideConfig { limit_from, limit_confidence, block_from, block_confidence, .. } = self.config;
+        let (least, confidence) = if limit_from <= block_from {
+            (limit_from, limit_confidence)
+        } else {
+            (block_from, block_confidence)
+        };
+        format!(
+            "no action: severity {} ({:.2}); limits take {} ({confidence:.2})",
+            grounds.severity.label(),
+            grounds.confidence,
+            least.label()
+        )
+    }
+
+    /// What severity and confidence ask for.
+    fn measure(&self, grounds: &Grounds<'_>) -> Option<Measure> {
         let DecideConfig { block_from, block_confidence, limit_from, limit_confidence, .. } = self.config;
-        if signal.severity >= block_from && signal.confidence >= block_confidence {
+        if grounds.severity >= block_from && grounds.confidence >= block_confidence {
             Some(Measure::Block)
-        } else if signal.severity >= limit_from && signal.confidence >= limit_confidence {
+        } else if grounds.severity >= limit_from && grounds.confidence >= limit_confidence {
             Some(Measure::Limit)
         } else {
             None
         }
     }
 
-    fn step(
+    fn verdict(
         &mut self,
-        signal: &Signal,
+        grounds: &Grounds<'_>,
         offender: Offender,
         measure: Measure,
-        response: Response,
-        alert_id: RecordId,
         around: &impl Surroundings,
-    ) -> Step {
-        let now = signal.at;
+    ) -> Verdict {
+        let now = grounds.at;
         let prefix = offender.client.prefix();
         if let Some(why) = around.protection(&prefix) {
             self.stats.protected = self.stats.protected.saturating_add(1);
-            return Step::Refuse(format!("{prefix} is not touched: {why}"));
+            return Verdict::Refuse(format!("{prefix} is not touched: {why}"));
+        }
+        let known = self.incidents.participant(grounds.threat, grounds.about, offender.client);
+        if known.is_some_and(|participant| participant.pardoned) {
+            return Verdict::Refuse("lifted by an operator".to_owned());
         }
         // A proxy's address is everybody's: only the proxy can tell its clients apart.
         let measure = if offender.proxied { Measure::Deny } else { measure };
-        let carries = around.enforces() && response == Response::Enforce;
-        if self.history.holds(&prefix, measure, carries, now) {
-            return Step::Known;
+        let carries = around.enforces() && grounds.response == Response::Enforce;
+        if let Some((measure, until)) = self.history.holds(&prefix, measure, carries, now) {
+            return Verdict::Known(measure, until);
         }
-        let repetition = self.history.repetitions(&prefix, self.config.forget_after, now);
-        let until = now.plus(self.lasts(repetition));
-        let decision = Decision {
-            prefix,
-            measure,
-            since: now,
-            until: Some(until),
-            threat: signal.threat,
-            alert_id,
-            repetition,
-            lifted: false,
-        };
+        let decision = self.decision(grounds, prefix, measure);
         if !carries {
             // Nothing was done, so the next one is not a repetition.
             self.history.note(&Decision { repetition: 0, ..decision }, false);
             let would = if measure == Measure::Limit { Action::WouldLimit } else { Action::WouldBlock };
-            return Step::Record(would, until);
+            let until = decision.until.unwrap_or(now);
+            return Verdict::Record(would, until);
         }
         if measure == Measure::Block
             && let Some(why) = self.suppressed(now, around)
         {
-            return self.limit_instead(decision, why);
+            return self.limit_instead(grounds, prefix, why);
         }
         self.history.note(&decision, true);
-        Step::Carry(decision)
+        Verdict::Carry(decision)
+    }
+
+    fn decision(&self, grounds: &Grounds<'_>, prefix: IpNet, measure: Measure) -> Decision {
+        let now = grounds.at;
+        let repetition = self.history.repetitions(&prefix, measure, self.config.forget_after, now);
+        Decision {
+            prefix,
+            measure,
+            since: now,
+            until: Some(now.plus(self.lasts(repetition))),
+            threat: grounds.threat,
+            alert_id: grounds.id,
+            repetition,
+            lifted: false,
+        }
     }
 
     /// A tripped kill switch holds blocks back, not limits: who is taken for an attacker wrongly is slowed down, and who
     /// is one as well.
-    fn limit_instead(&mut self, block: Decision, why: String) -> Step {
-        let limit = Decision { measure: Measure::Limit, ..block };
-        if self.history.holds(&limit.prefix, Measure::Limit, true, limit.since) {
-            return Step::Known;
+    fn limit_instead(&mut self, grounds: &Grounds<'_>, prefix: IpNet, why: String) -> Verdict {
+        if let Some((measure, until)) = self.history.holds(&prefix, Measure::Limit, true, grounds.at) {
+            return Verdict::Known(measure, until);
         }
+        let limit = self.decision(grounds, prefix, Measure::Limit);
         self.history.note(&limit, true);
-        Step::CarryLess(limit, why)
+        Verdict::CarryLess(limit, why)
     }
 
     fn suppressed(&mut self, now: Timestamp, around: &impl Surroundings) -> Option<String> {
@@ -269,12 +320,13 @@ impl Decider {
         Some(format!("a kill switch tripped (decide.{}): limited instead of blocked", tripped.label()))
     }
 
-    /// Looks whether a kill switch that tripped still has cause to.
-    pub fn advance(&mut self, now: Timestamp, clients: u64) {
+    /// Looks whether a kill switch that tripped still has cause to, and ends incidents that nothing was heard of.
+    pub fn advance(&mut self, now: Timestamp, clients: u64) -> Vec<Update> {
         if self.stats.tripped {
             let blocked = self.history.blocks(now);
             self.stats.tripped = self.kill_switch.check(&self.config, now, blocked, clients).is_some();
         }
+        self.incidents.advance(now, self.config.incident_quiet)
     }
 
     /// Twice as long with each repetition, up to the longest.
@@ -282,11 +334,4 @@ impl Decider {
         let factor = 1_u32.checked_shl(repetition).unwrap_or(u32::MAX);
         self.config.block_for.saturating_mul(factor).min(self.config.block_for_max)
     }
-}
-
-fn behind_proxy(client: ClientNet) -> String {
-    format!(
-        "{client} is behind a trusted proxy, whose address its packets bear; it is in the deny file and the \
-         webhook, for the proxy to refuse it"
-    )
 }

@@ -8,64 +8,89 @@ use ipnet::IpNet;
 use super::decision::{Decision, Measure};
 use crate::clock::Timestamp;
 
-/// Prefixes remembered.
+/// Decisions remembered.
 const CAPACITY: usize = 131_072;
+
+/// A prefix, what was decided about it, and whether it was carried out and not only recorded. Each is a history of its own:
+/// who was limited before, or would have been blocked, is blocked for the first time, and for as long as that lasts.
+type Key = (IpNet, Measure, bool);
 
 #[derive(Clone, Copy, Debug)]
 struct Past {
-    measure: Measure,
     until: Timestamp,
     repetition: u32,
-    /// Whether it was carried out, and not only recorded.
-    carried_out: bool,
 }
 
-/// The last decision about each prefix; the ones that ended first are forgotten first.
+/// The last decision of each kind about each prefix; the ones that ended first are forgotten first.
 #[derive(Debug, Default)]
 pub(super) struct History {
-    past: BTreeMap<IpNet, Past>,
-    by_end: BTreeSet<(Timestamp, IpNet)>,
+    past: BTreeMap<Key, Past>,
+    by_end: BTreeSet<(Timestamp, Key)>,
     /// Blocks that were carried out and have not ended.
     running: BTreeSet<(Timestamp, IpNet)>,
     evicted: u64,
 }
 
 impl History {
-    /// Whether a measure as strong holds already.
-    pub(super) fn holds(&self, prefix: &IpNet, measure: Measure, carried_out: bool, now: Timestamp) -> bool {
-        self.past.get(prefix).is_some_and(|past| {
-            past.until > now && past.measure >= measure && (past.carried_out || !carried_out)
-        })
+    /// Until when a measure as strong holds already.
+    pub(super) fn holds(
+        &self,
+        prefix: &IpNet,
+        measure: Measure,
+        carried_out: bool,
+        now: Timestamp,
+    ) -> Option<(Measure, Timestamp)> {
+        let as_strong = Measure::ALL.into_iter().filter(|known| *known >= measure);
+        let kinds: &[bool] = if carried_out { &[true] } else { &[true, false] };
+        let keys = as_strong.flat_map(|known| kinds.iter().map(move |kind| (*prefix, known, *kind)));
+        let past = keys.filter_map(|key| Some((key.1, self.past.get(&key)?.until)));
+        past.filter(|(_, until)| *until > now).max()
     }
 
-    /// How often this prefix was decided about before, not counting what was long ago.
-    pub(super) fn repetitions(&self, prefix: &IpNet, forget_after: Duration, now: Timestamp) -> u32 {
-        let past = self.past.get(prefix).filter(|past| now < past.until.plus(forget_after));
+    /// How often the same was decided about this prefix before, not counting what was long ago.
+    pub(super) fn repetitions(
+        &self,
+        prefix: &IpNet,
+        measure: Measure,
+        forget_after: Duration,
+        now: Timestamp,
+    ) -> u32 {
+        let past = self.past.get(&(*prefix, measure, true));
+        let past = past.filter(|past| now < past.until.plus(forget_after));
         past.map_or(0, |past| past.repetition.saturating_add(1))
     }
 
     /// Remembers a decision.
     pub(super) fn note(&mut self, decision: &Decision, carried_out: bool) {
         let until = decision.until.unwrap_or(Timestamp::from_unix_nanos(u64::MAX));
-        let past = Past { measure: decision.measure, until, repetition: decision.repetition, carried_out };
-        self.lift(&decision.prefix);
-        self.past.insert(decision.prefix, past);
-        self.by_end.insert((until, decision.prefix));
+        let key = (decision.prefix, decision.measure, carried_out);
+        self.forget(&key);
+        self.past.insert(key, Past { until, repetition: decision.repetition });
+        self.by_end.insert((until, key));
         if carried_out && decision.measure == Measure::Block {
             self.running.insert((until, decision.prefix));
         }
         while self.past.len() > CAPACITY {
             let Some((_, oldest)) = self.by_end.first().copied() else { break };
-            self.lift(&oldest);
+            self.forget(&oldest);
             self.evicted = self.evicted.saturating_add(1);
         }
     }
 
     /// A person lifted what was decided: it holds no longer, and does not count as a repetition.
     pub(super) fn lift(&mut self, prefix: &IpNet) {
-        if let Some(past) = self.past.remove(prefix) {
-            self.by_end.remove(&(past.until, *prefix));
-            self.running.remove(&(past.until, *prefix));
+        for measure in Measure::ALL {
+            self.forget(&(*prefix, measure, true));
+            self.forget(&(*prefix, measure, false));
+        }
+    }
+
+    fn forget(&mut self, key: &Key) {
+        if let Some(past) = self.past.remove(key) {
+            self.by_end.remove(&(past.until, *key));
+            if key.1 == Measure::Block && key.2 {
+                self.running.remove(&(past.until, key.0));
+            }
         }
     }
 

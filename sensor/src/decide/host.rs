@@ -3,6 +3,7 @@
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use ipnet::{IpNet, Ipv4Net};
 use nix::ifaddrs::getifaddrs;
 
 /// Addresses of this host's own interfaces.
@@ -45,7 +46,15 @@ fn parse_resolvers(text: &str) -> Vec<IpAddr> {
         .collect()
 }
 
-/// Addresses that name no single host: loopback is never seen by XDP, the unspecified address is no source.
+/// Networks that are this host, wherever it is.
+pub(super) fn loopback() -> [IpNet; 2] {
+    [
+        IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::new(127, 0, 0, 0), 8)),
+        IpNet::from(IpAddr::V6(Ipv6Addr::LOCALHOST)),
+    ]
+}
+
+/// Addresses that name no single host: the unspecified address is no source. [`loopback`] has the whole of its network.
 pub(super) const fn is_worth_protecting(address: &IpAddr) -> bool {
     !address.is_unspecified() && !address.is_loopback() && !matches!(address, IpAddr::V4(Ipv4Addr::BROADCAST))
 }

@@ -12,6 +12,8 @@ mod id;
 mod incident;
 mod kill_switch;
 mod never_block;
+mod outcome;
+mod verdict;
 
 #[cfg(test)]
 mod tests;
@@ -19,11 +21,13 @@ mod tests;
 pub use alert::{About, Action, Alert, Window};
 pub use audit::{AuditEntry, Cause, Change};
 pub use config::DecideConfig;
-pub use decider::{Decider, DeciderStats, Outcome, Surroundings};
+pub use decider::Decider;
 pub use decision::{Decision, Measure};
 pub use id::{IdError, Ids, RecordId};
+pub use incident::{Incident, Participant, State, Step, Update};
 pub use kill_switch::Tripped;
 pub use never_block::{NeverBlock, Protected};
+pub use outcome::{DeciderStats, Outcome, Surroundings};
 
 #[cfg(test)]
 pub(crate) use alert::tests::signal;

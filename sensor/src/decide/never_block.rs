@@ -19,11 +19,14 @@ pub struct Protected {
     pub why: String,
 }
 
+const THIS_HOST: &str = "an address of this host";
+const LOOPBACK: &str = "this host itself";
+
 /// The rules. They hold whatever a detector or an operator says; `docs/` tells how to narrow them.
 #[derive(Clone, Debug, Default, DocumentedFields)]
 #[documented_fields(default = "")]
 pub struct NeverBlock {
-    /// Prefixes that are never blocked, besides the addresses of this host, its gateways and resolvers, trusted
+    /// Prefixes that are never blocked, besides loopback, the addresses of this host, its gateways and resolvers, trusted
     /// proxies, and the addresses of ssh sessions in which an administrator uses `sensor`.
     #[documented_fields(rename = "prefixes")]
     configured: Vec<IpNet>,
@@ -71,7 +74,7 @@ impl NeverBlock {
     /// Asks the system again: addresses, routes and resolvers change.
     pub fn refresh(&mut self) {
         let named = [
-            ("an address of this host", host::own_addresses()),
+            (THIS_HOST, host::own_addresses()),
             ("a resolver of this host", host::resolvers()),
             ("the gateway", host::gateways()),
             ("an operator's ssh session", self.operators.clone()),
@@ -82,6 +85,14 @@ impl NeverBlock {
             let worth = addresses.into_iter().filter(host::is_worth_protecting);
             self.rules.extend(worth.map(|address| (IpNet::from(address), why)));
         }
+        self.rules.extend(host::loopback().map(|network| (network, LOOPBACK)));
+    }
+
+    /// Whether this host itself sends from an address of the prefix.
+    #[must_use]
+    pub fn is_of_this_host(&self, prefix: &IpNet) -> bool {
+        let own = self.rules.iter().filter(|(_, why)| [THIS_HOST, LOOPBACK].contains(why));
+        own.map(|(own, _)| own).any(|own| prefix::overlap(own, prefix))
     }
 
     /// The rule that a block of this prefix would break, if any.
@@ -122,6 +133,16 @@ mod tests {
         assert_eq!(conflict("2001:db8:3::/48"), None);
         rules.protect_operators(Vec::new());
         assert!(rules.conflict(&"2001:db8:2::/48".parse().unwrap()).is_none(), "protection ends");
+    }
+
+    #[test]
+    fn this_host_is_protected_wherever_it_is() {
+        let rules = NeverBlock::new(Vec::new());
+        for own in ["127.0.0.1/32", "127.8.9.0/24", "::1/128", "::/64", "0.0.0.0/0"] {
+            let own = own.parse().unwrap();
+            assert!(rules.conflict(&own).is_some() && rules.is_of_this_host(&own), "{own}");
+        }
+        assert!(!rules.is_of_this_host(&"2001:db8::/32".parse().unwrap()));
     }
 
     #[test]

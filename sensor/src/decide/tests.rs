@@ -7,7 +7,7 @@ use ipnet::IpNet;
 
 use super::*;
 use crate::clock::Timestamp;
-use crate::detect::{Offender, Response, Severity, Signal, Subject};
+use crate::detect::{Growth, Offender, Response, Severity, Signal, Subject, Threat};
 
 struct Around {
     enforces: bool,
@@ -73,7 +73,7 @@ fn what_is_not_carried_out_is_said_with_its_reason() {
     };
     assert_eq!(would(Response::Enforce, &MONITOR), (Action::WouldBlock, "the mode is monitor".to_owned()));
     let (action, reason) = would(Response::Monitor, &ENFORCE);
-    assert_eq!((action, reason.contains("only watches")), (Action::WouldBlock, true));
+    assert_eq!((action, reason.contains("response is monitor")), (Action::WouldBlock, true));
     let gateway = Around { protected: "192.0.2.0/24".parse().ok(), ..ENFORCE };
     let (action, reason) = would(Response::Enforce, &gateway);
     assert_eq!((action, reason.contains("the gateway")), (Action::None, true));
@@ -101,7 +101,7 @@ fn people_are_told_once_and_later_offenders_are_blocked_all_the_same() {
     let id = first.alert.unwrap().id;
     signal.at = Timestamp::from_unix_micros(1_030_000_000);
     let known = decider.decide(&signal, Response::Enforce, &ENFORCE);
-    assert_eq!(known, Outcome::default());
+    assert_eq!((known.alert, known.decisions), (None, vec![]));
     signal.offenders[0].client = "192.0.2.2".parse().unwrap();
     let later = decider.decide(&signal, Response::Enforce, &ENFORCE);
     assert!(later.alert.is_none());
@@ -126,8 +126,8 @@ fn repeated_blocks_last_longer_until_they_are_forgotten_or_lifted() {
     let lengths: Vec<u64> = (0..9).map(|_| block(&mut decider, 90_000)).collect();
     assert_eq!(lengths, [10, 20, 40, 80, 160, 320, 640, 1_280, 1_440]);
     assert_eq!(block(&mut decider, 9 * 86_400), 10);
-    decider.lift(&"2001:db8::/64".parse().unwrap());
-    assert_eq!(block(&mut decider, 1), 10);
+    decider.lift(&"2001:db8::/64".parse().unwrap(), Timestamp::default());
+    assert_eq!(block(&mut decider, 601), 10, "a new incident, and no repetition");
 }
 
 #[test]
@@ -270,4 +270,101 @@ fn networks_are_decided_about_as_they_are_told() {
     proxied.offenders[0].proxied = true;
     let decision = decider().decide(&proxied, Response::Enforce, &ENFORCE).decisions.remove(0);
     assert_eq!((decision.measure, decision.prefix), (Measure::Deny, "2001:db8:7:1::/64".parse().unwrap()));
+}
+
+/// The row of the issue: an attack that was found in monitor mode goes on, and the mode becomes enforce.
+#[test]
+fn a_change_of_mode_decides_about_open_incidents_anew() {
+    let mut decider = decider();
+    let at = |seconds: u64| Timestamp::from_unix_micros(seconds * 1_000_000);
+    let signal = Signal { growth: Growth { attempts: 40, by: vec![] }, ..attack("192.0.2.7", 1_000) };
+    let told = decider.decide(&signal, Response::Enforce, &MONITOR);
+    assert_eq!(told.alert.unwrap().action, Action::WouldBlock);
+    let enforce = |_: Threat| Response::Enforce;
+    let [outcome] = &decider.reconsider(at(1_030), enforce, &ENFORCE)[..] else { panic!("one incident") };
+    assert_eq!((measures(outcome), outcome.alert.is_some()), (vec![Measure::Block], false));
+    let incident = &outcome.incident.as_ref().unwrap().incident;
+    assert_eq!((incident.action, incident.blocked, incident.attempts), (Action::Block, 1, 40));
+    assert_eq!(incident.offenders[0].action, Action::Block);
+    assert_eq!(incident.until, Some(at(1_630)));
+    // Once is enough, and nothing is made of an incident that is over.
+    assert!(
+        decider.reconsider(at(1_031), enforce, &ENFORCE).iter().all(|outcome| outcome.decisions.is_empty())
+    );
+    decider.advance(at(1_700), 1_000);
+    assert_eq!(decider.reconsider(at(1_701), enforce, &ENFORCE), []);
+}
+
+/// The same of the detector's response, and of an allow that is added and removed.
+#[test]
+fn a_change_of_response_or_of_an_allow_decides_anew() {
+    let at = |seconds: u64| Timestamp::from_unix_micros(seconds * 1_000_000);
+    let allowed = Around { protected: "192.0.2.0/24".parse().ok(), ..ENFORCE };
+    let mut decider = decider();
+    decider.decide(&attack("192.0.2.7", 1_000), Response::Monitor, &ENFORCE);
+    let watches = decider.reconsider(at(1_010), |_| Response::Monitor, &ENFORCE);
+    assert!(watches.iter().all(|outcome| outcome.decisions.is_empty()));
+    let refused = decider.reconsider(at(1_020), |_| Response::Enforce, &allowed);
+    let incident = &refused[0].incident.as_ref().unwrap().incident;
+    assert_eq!((measures(&refused[0]), incident.action), (vec![], Action::None));
+    assert!(incident.reason_no_action.as_ref().unwrap().contains("the gateway"));
+    let outcomes = decider.reconsider(at(1_030), |_| Response::Enforce, &ENFORCE);
+    assert_eq!(measures(&outcomes[0]), [Measure::Block]);
+}
+
+/// Repetition counts like with like: who was limited first is blocked for the first time, and for as long as that lasts.
+#[test]
+fn a_first_block_after_a_limit_is_a_first_block() {
+    let mut decider = decider();
+    let medium = Signal { severity: Severity::Medium, ..attack("192.0.2.7", 1_000) };
+    let limited = decider.decide(&medium, Response::Enforce, &ENFORCE);
+    assert_eq!(measures(&limited), [Measure::Limit]);
+    let blocked = decider.decide(&attack("192.0.2.7", 1_002), Response::Enforce, &ENFORCE);
+    assert_eq!((measures(&blocked), minutes(&blocked.decisions[0])), (vec![Measure::Block], 10));
+    let again = decider.decide(&attack("192.0.2.7", 1_700), Response::Enforce, &ENFORCE);
+    assert_eq!((measures(&again), minutes(&again.decisions[0])), (vec![Measure::Block], 20));
+    let limits = Signal { severity: Severity::Medium, ..attack("192.0.2.7", 9_000) };
+    let second = decider.decide(&limits, Response::Enforce, &ENFORCE);
+    assert_eq!((measures(&second), second.decisions[0].repetition), (vec![Measure::Limit], 1));
+}
+
+/// What was only recorded is no repetition, and hides none.
+#[test]
+fn what_was_only_recorded_does_not_count() {
+    let mut decider = decider();
+    decider.decide(&attack("192.0.2.7", 1_000), Response::Enforce, &MONITOR);
+    let first = decider.decide(&attack("192.0.2.7", 1_010), Response::Enforce, &ENFORCE);
+    assert_eq!(minutes(&first.decisions[0]), 10);
+    decider.decide(&attack("192.0.2.7", 1_700), Response::Enforce, &MONITOR);
+    let second = decider.decide(&attack("192.0.2.7", 1_710), Response::Enforce, &ENFORCE);
+    assert_eq!(minutes(&second.decisions[0]), 20);
+}
+
+/// Blocked for ten minutes, it goes on: blocked again with the next signal, for twice as long.
+#[test]
+fn who_goes_on_after_a_block_is_blocked_for_twice_as_long() {
+    let mut decider = decider();
+    let mut lengths = Vec::new();
+    for at in (1_000..3_000).step_by(10) {
+        let outcome = decider.decide(&attack("192.0.2.7", at), Response::Enforce, &ENFORCE);
+        lengths.extend(outcome.decisions.iter().map(minutes));
+    }
+    assert_eq!(lengths, [10, 20, 40]);
+}
+
+/// What a person lifted stays lifted for as long as the incident goes on.
+#[test]
+fn what_a_person_lifted_is_not_decided_again_within_the_incident() {
+    let mut decider = decider();
+    decider.decide(&attack("192.0.2.7", 1_000), Response::Enforce, &ENFORCE);
+    let at = |seconds: u64| Timestamp::from_unix_micros(seconds * 1_000_000);
+    let updates = decider.lift(&"192.0.2.7/32".parse().unwrap(), at(1_005));
+    assert!(updates[0].incident.offenders[0].pardoned);
+    for second in 1_010..1_100 {
+        let outcome = decider.decide(&attack("192.0.2.7", second), Response::Enforce, &ENFORCE);
+        assert_eq!(outcome.decisions, [], "{second}");
+    }
+    assert!(decider.reconsider(at(1_101), |_| Response::Enforce, &ENFORCE)[0].decisions.is_empty());
+    let later = decider.decide(&attack("192.0.2.7", 1_800), Response::Enforce, &ENFORCE);
+    assert_eq!(measures(&later), [Measure::Block], "a new incident");
 }

@@ -19,6 +19,7 @@ pub(crate) fn case(account: Option<KeyedHash>, offender: Offender, offends: bool
         subject: account.map_or(Subject::Client(offender.client), Subject::Account),
         severity: Severity::Critical,
         offenders: if offends { vec![offender] } else { Vec::new() },
+        by: Some(offender),
     }
 }
 
@@ -27,16 +28,17 @@ pub(crate) fn case(account: Option<KeyedHash>, offender: Offender, offends: bool
 pub(crate) fn explain(attempt: &Attempt<'_>, offence: Option<Threat>, recent: &Recent) -> Account {
     let who = attempt.client;
     let samples = recent.samples(|seen| attempt.is_from(seen));
-    describe(attempt.account, who, offence, samples)
+    let session = attempt.exchange.login.and_then(|login| login.session);
+    describe((attempt.account, session), who, offence, samples)
 }
 
 /// The same of an attempt from before.
 pub(crate) fn explain_seen(seen: &Seen, offence: Option<Threat>) -> Account {
-    describe(seen.account, seen.offender.client, offence, vec![seen.sample()])
+    describe((seen.account, seen.session), seen.offender.client, offence, vec![seen.sample()])
 }
 
 fn describe(
-    account: Option<KeyedHash>,
+    (account, session): (Option<KeyedHash>, Option<KeyedHash>),
     who: ClientNet,
     offence: Option<Threat>,
     samples: Vec<super::Sample>,
@@ -44,13 +46,18 @@ fn describe(
     let name = account.map_or_else(|| "an account".to_owned(), |account| account.to_string());
     let attack = offence.unwrap_or(Threat::CredentialStuffing).slug();
     let how = if offence.is_some() { "is part of" } else { "has the marks of" };
+    let mut evidence = Evidence::default().with("attack", attack).with("client", who.to_string().as_str());
+    let mut end = String::new();
+    if let Some(session) = session {
+        let session = session.to_string();
+        evidence = evidence.with("session", session.as_str());
+        end = format!("; {session} is to be ended");
+    }
     Account {
         confidence: if offence.is_some() { 0.95 } else { 0.8 },
-        summary: format!("{who}, which {how} an attack ({attack}), logged in to {name}"),
-        evidence: Evidence::default()
-            .with("attack", attack)
-            .with("client", who.to_string().as_str())
-            .showing(samples),
+        summary: format!("{who}, which {how} an attack ({attack}), logged in to {name}{end}"),
+        evidence: evidence.showing(samples),
+        attempts: 1,
         span: BEFORE,
     }
 }

@@ -154,6 +154,7 @@ impl Rule {
             subject: attempt.subject(),
             severity: attempt.severity(block),
             offenders: attempt.offender_if(block),
+            by: attempt.participant(),
         })
     }
 
@@ -172,6 +173,7 @@ impl Rule {
             confidence: confidence(guesses, self.config.failures),
             summary: format!("{who} tried {guesses} passwords on {accounts} account(s) without success"),
             evidence,
+            attempts: guesses,
             span: self.config.window,
         }
     }
@@ -197,6 +199,7 @@ impl Rule {
             subject: Subject::Account(account),
             severity: if sure { Severity::High } else { Severity::Medium },
             offenders: attempt.offender_if(offends),
+            by: attempt.participant(),
         })
     }
 
@@ -251,6 +254,7 @@ impl Rule {
                 .max(confidence(long, self.config.long_failures)),
             summary: format!("{} passwords were tried on {name} from {clients} client(s)", guesses.max(long)),
             evidence,
+            attempts: guesses.max(long),
             span: if guesses >= self.config.account_failures {
                 self.config.window
             } else {

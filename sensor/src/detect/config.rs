@@ -7,8 +7,8 @@ use documented::DocumentedFields;
 
 use super::threat::Threat;
 use super::{
-    brute_force, credential_stuffing, distributed, enumeration, password_spraying, request_rate, scanner,
-    slow_attack, stream_evasion,
+    brute_force, credential_stuffing, distributed, enumeration, flood, password_spraying, request_rate,
+    scanner, slow_attack, stream_evasion,
 };
 use crate::config::{Form, Section};
 use crate::kernel::ClientPrefixes;
@@ -89,6 +89,8 @@ pub struct Config {
     pub slow_attack: slow_attack::Config,
     /// Different copies of the same bytes.
     pub stream_evasion: stream_evasion::Config,
+    /// What the kernel sheds.
+    pub flood: flood::Config,
     /// Guessing of passwords.
     pub brute_force: brute_force::Config,
     /// One password on many accounts.
@@ -112,6 +114,7 @@ impl Default for Config {
             scanner: scanner::Config::default(),
             slow_attack: slow_attack::Config::default(),
             stream_evasion: stream_evasion::Config::default(),
+            flood: flood::Config::default(),
             brute_force: brute_force::Config::default(),
             password_spraying: password_spraying::Config::default(),
             credential_stuffing: credential_stuffing::Config::default(),
@@ -130,14 +133,15 @@ impl Config {
         let mut site_times = Self::default().site_times;
         detect.integer("site_times", 0..=1_000, &mut site_times);
         let table = |threat: Threat| detect.section(threat.slug()).about(threat.meaning());
-        let [guess, spray, stuff] =
-            [Threat::BruteForce, Threat::PasswordSpraying, Threat::CredentialStuffing].map(table);
-        let [rate, walk, probe, slow, evasion] = [
+        let logins = [Threat::BruteForce, Threat::PasswordSpraying, Threat::CredentialStuffing];
+        let [guess, spray, stuff] = logins.map(table);
+        let [rate, walk, probe, slow, evasion, shed] = [
             Threat::RequestRate,
             Threat::Enumeration,
             Threat::Scanner,
             Threat::SlowAttack,
             Threat::StreamEvasion,
+            Threat::Flood,
         ]
         .map(table);
         // These have nothing of their own.
@@ -146,19 +150,18 @@ impl Config {
         let distributed = stuff.section("distributed").about(ABOUT_DISTRIBUTED);
         let mut config = Self {
             preset,
-            responses: BTreeMap::new(),
-            seed: None,
             site_times,
-            clients: ClientPrefixes::default(),
             request_rate: request_rate::Config::read(&rate),
             enumeration: enumeration::Config::read(&walk, preset),
             scanner: scanner::Config::read(&probe, preset),
             slow_attack: slow_attack::Config::read(&slow, preset),
             stream_evasion: stream_evasion::Config::read(&evasion, preset),
+            flood: flood::Config::read(&shed, preset),
             brute_force: brute_force::Config::read(&guess, preset),
             password_spraying: password_spraying::Config::read(&spray, preset),
             credential_stuffing: credential_stuffing::Config::read(&stuff, preset),
             distributed: distributed::Config::read(&distributed, preset),
+            ..Self::default()
         };
         distributed.finish();
         let [takeover, rates, errors, latencies] = others;
@@ -175,6 +178,7 @@ impl Config {
             (Threat::Scanner, probe),
             (Threat::SlowAttack, slow),
             (Threat::StreamEvasion, evasion),
+            (Threat::Flood, shed),
         ] {
             config.read_response(threat, &section);
             section.finish();

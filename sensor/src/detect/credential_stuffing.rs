@@ -230,6 +230,7 @@ impl Rule {
             subject: attempt.subject(),
             severity: attempt.severity(block),
             offenders: attempt.offender_if(block),
+            by: attempt.participant(),
         })
     }
 
@@ -259,6 +260,7 @@ impl Rule {
             confidence: confidence(accounts, threshold),
             summary: format!("{who} tried {accounts} accounts; {failed} of {all} attempts failed"),
             evidence,
+            attempts: failed,
             span: window,
         }
     }

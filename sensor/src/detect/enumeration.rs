@@ -28,9 +28,10 @@ use std::time::Duration;
 use documented::DocumentedFields;
 
 use super::config::Sources;
+use super::ongoing::Ongoing;
 use super::recent::Recent;
 use super::weather::Weather;
-use super::{Detector, Evidence, Offender, Preset, Sample, Severity, Signal, Usage};
+use super::{Detector, Offender, Preset, Sample, Severity, Signal, Threat, Usage};
 use crate::clock::Timestamp;
 use crate::config::Section;
 use crate::event::{Event, Exchange, Path};
@@ -159,6 +160,7 @@ pub struct Enumeration {
     /// What those did besides whose walks matter.
     besides: Recent<Actor, Besides>,
     weather: Weather,
+    ongoing: Ongoing,
 }
 
 /// One request for an object.
@@ -191,6 +193,7 @@ impl Enumeration {
             habits: Recent::new(HABITS, HABIT, seed),
             besides: Recent::new(HABITS, WINDOW, seed),
             weather: Weather::new(),
+            ongoing: Ongoing::default(),
         }
     }
 
@@ -255,7 +258,12 @@ impl Enumeration {
         let may_be_told = failed && exchange.status != Some(403) && value.is_unguessable();
         let Some(walk) = self.walks.touch(key, now, || Walk::new(now, who)) else { return Asked::default() };
         let is_over = now.since(walk.began) > WINDOW;
-        let over = is_over.then(|| std::mem::replace(walk, Walk::new(now, who)));
+        let over = is_over.then(|| {
+            let goes_on = walk.goes_on || walk.told.is_some();
+            let over = std::mem::replace(walk, Walk::new(now, who));
+            walk.goes_on = goes_on;
+            over
+        });
         if may_be_told && walk.is_no_neighbour(value.head()) {
             let asked = Asked { requests: walk.exchanges, was_told: true };
             if let Some(over) = over {
@@ -267,6 +275,7 @@ impl Enumeration {
         walk.forbidden = walk.forbidden.saturating_add(u32::from(exchange.status == Some(403)));
         let is_new = walk.note(object, value.number, failed);
         let asked = Asked { requests: walk.exchanges, was_told: walk.told.is_some() };
+        let is_known = walk.goes_on || asked.was_told;
         let is_refused = failed && walk.failures == 1;
         let may_matter =
             walk.objects.at_least().saturating_mul(4) >= self.config.refused && (is_new || failed);
@@ -280,8 +289,12 @@ impl Enumeration {
         {
             population.meets(crowd, is_refused, now);
         }
-        if may_matter {
-            self.look(key, request, signals);
+        let goes_on = is_known && (is_new || failed) && {
+            let told = (Threat::Enumeration, judgement::subject(key.0));
+            self.ongoing.goes_on(told, who, now)
+        };
+        if may_matter || goes_on {
+            self.look(key, request, goes_on, signals);
         }
         asked
     }
@@ -304,7 +317,7 @@ impl Enumeration {
     }
 
     /// Judges somebody who asked for a fair number of objects.
-    fn look(&mut self, key: Key, request: &Request<'_>, signals: &mut Vec<Signal>) {
+    fn look(&mut self, key: Key, request: &Request<'_>, goes_on: bool, signals: &mut Vec<Signal>) {
         let Request { client, failed, exchange, .. } = *request;
         let now = exchange.seen;
         let place = self.walks.hash(&key);
@@ -317,11 +330,14 @@ impl Enumeration {
         let habit = self.habits.get(habit, &key, now);
         let habit = habit.filter(|habit| now.since(habit.since) >= HABIT_AGE).map_or(0, |habit| habit.most);
         let besides = self.besides.touch(key.0, now, Besides::default).copied().unwrap_or_default();
+        let program = exchange.user_agent.as_ref().map_or("", |agent| agent.whole());
+        let whose = self.walks.hash_of_key(&(exchange.principal, program));
         let Some(walk) = self.walks.get(place, &key, now) else { return };
+        walk.actors.note(whose);
         let others = Others { pages: walk.pages(besides.all), puts: besides.puts };
-        walk.is_bot = exchange.user_agent.as_ref().is_some_and(|agent| says_bot(agent.whole()));
-        if walk.samples.len() < Evidence::MAX_SAMPLES && (failed || walk.samples.is_empty()) {
-            walk.samples.push(Sample::of(exchange));
+        walk.is_bot = says_bot(program);
+        if failed || walk.samples.is_empty() {
+            Sample::keep(&mut walk.samples, exchange);
         }
         let found = match key.0 {
             Actor::Site(_) => judge_site(&self.config, self.sources, walk, bad),
@@ -330,10 +346,10 @@ impl Enumeration {
             }
         };
         let Some(found) = found else { return };
-        if walk.told.is_some_and(|told| told >= found.severity) {
+        if !goes_on && walk.told.is_some_and(|told| told >= found.severity) {
             return;
         }
-        walk.told = Some(found.severity);
+        walk.told = walk.told.max(Some(found.severity));
         let offender = match key.0 {
             Actor::Foreign(_) => None,
             Actor::Site(site) => (found.severity >= Severity::High).then_some(site),
@@ -341,7 +357,9 @@ impl Enumeration {
         };
         let offenders = offender.map(|client| Offender::of(client, exchange)).into_iter().collect();
         if let Some(walk) = self.walks.get(place, &key, now) {
-            signals.push(signal(&self.config, walk, key.0, &found, offenders, exchange));
+            let so_far = walk.exchanges.into();
+            let signal = signal(&self.config, walk, key.0, &found, offenders, exchange);
+            signals.push(self.ongoing.tell(signal, so_far));
         }
     }
 
@@ -365,7 +383,8 @@ impl Detector for Enumeration {
         }
     }
 
-    fn advance(&mut self, now: Timestamp, _signals: &mut Vec<Signal>) {
+    fn advance(&mut self, now: Timestamp, signals: &mut Vec<Signal>) {
+        self.ongoing.advance(now, signals);
         let mut over = Vec::new();
         self.walks.sweep(now, 1_024, |key, walk| over.push((*key, walk)));
         for (key, walk) in over {
@@ -374,13 +393,7 @@ impl Detector for Enumeration {
     }
 
     fn usage(&self) -> Usage {
-        let (walks, routes, habits) = (self.walks.usage(), self.routes.usage(), self.habits.usage());
-        let sum =
-            |of: fn(&Usage) -> usize| of(&walks).saturating_add(of(&routes)).saturating_add(of(&habits));
-        Usage {
-            entries: sum(|usage| usage.entries),
-            capacity: sum(|usage| usage.capacity),
-            evicted: walks.evicted.saturating_add(routes.evicted).saturating_add(habits.evicted),
-        }
+        let tables = [self.routes.usage(), self.habits.usage(), self.ongoing.usage()];
+        tables.into_iter().fold(self.walks.usage(), Usage::and)
     }
 }

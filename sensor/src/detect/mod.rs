@@ -15,10 +15,12 @@ pub mod distributed;
 pub mod enumeration;
 #[cfg(test)]
 mod evasion;
+pub mod flood;
 #[cfg(test)]
 mod logs;
 #[cfg(test)]
 mod made_up;
+mod ongoing;
 pub mod password_spraying;
 mod recent;
 pub mod request_rate;
@@ -34,7 +36,7 @@ mod weather;
 mod window;
 
 pub use config::{Config, Preset, Response};
-pub use signal::{Evidence, Number, Offender, Sample, Signal, Subject};
+pub use signal::{Evidence, Growth, Number, Offender, Sample, Signal, Subject};
 pub use threat::{Severity, Threat};
 
 use std::collections::BTreeMap;

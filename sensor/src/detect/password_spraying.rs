@@ -113,6 +113,7 @@ impl Rule {
             subject: Subject::Route(attempt.route.to_string()),
             severity: Severity::High,
             offenders: attempt.offender_if(alone || alike),
+            by: attempt.participant(),
         })
     }
 
@@ -157,6 +158,7 @@ impl Rule {
             confidence: confidence(accounts, self.config.accounts),
             summary: format!("one password was tried on {accounts} accounts from {clients} client(s)"),
             evidence,
+            attempts: failed,
             span: self.config.window,
         }
     }

@@ -5,7 +5,9 @@
 //! their credentials stand for, and routes.
 //!
 //! Whoever uses somebody's principal uses up its limit. So of several clients with one principal only those are
-//! offenders that go beyond the limit by themselves: its owner is not.
+//! offenders that go beyond the limit by themselves, and by at least half of an equal share of what was asked for: its
+//! owner is not, nor who uses it lightly. Nor is an address from which others come, too, with principals of their own:
+//! most of what it asks for has to be the principal's, and others that come from there few.
 //!
 //! Requests that a page of another site makes a browser send count a quarter: they cost the server as much, and their
 //! sender has not chosen them.
@@ -16,20 +18,25 @@ use ahash::RandomState;
 use sensor_common::limit::{Quota, Rate, Step};
 
 use super::config::Sources;
+use super::ongoing::Ongoing;
 use super::recent::Recent;
-use super::{Detector, Evidence, Offender, Sample, Severity, Signal, Subject, Threat, Usage};
+use super::{Detector, Offender, Sample, Signal, Subject, Threat, Usage};
 use crate::clock::Timestamp;
 use crate::event::{Event, Exchange};
 use crate::identity::KeyedHash;
 use crate::prefix::ClientNet;
 
+mod carried;
 mod config;
+mod incident;
 #[cfg(test)]
 mod tests;
 
+use carried::Carried;
 #[cfg(test)]
 use config::RATE;
 pub use config::{Config, Limits};
+use incident::{Incident, signal};
 
 /// Without a request over the limit for so long, an incident is over.
 const CALM: Duration = Duration::from_secs(300);
@@ -40,17 +47,8 @@ const KEEP: Duration = Duration::from_secs(3_600);
 /// Clock steps back that may be mere disorder.
 const DISORDER: Duration = Duration::from_secs(5);
 
-/// An attack rather than a slip, where so many bursts are over the limit within one incident.
-const BURSTS: u64 = 10;
-
-/// And at least so many requests.
-const MANY: u64 = 100;
-
 /// Requests for pages of other sites that count as one.
 const FOREIGN: u64 = 4;
-
-/// Clients told of a principal.
-const MAX_CLIENTS: usize = 8;
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 enum Actor {
@@ -92,24 +90,6 @@ impl UsedBy {
     }
 }
 
-/// Requests over a limit.
-struct Incident {
-    began: Timestamp,
-    last: Timestamp,
-    exceeded: u64,
-    told: Option<Severity>,
-    /// With whether they are offenders.
-    clients: Vec<(ClientNet, bool)>,
-    samples: Vec<Sample>,
-}
-
-/// The principal of a client's requests, while there is but one.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Carried {
-    One(Option<KeyedHash>),
-    Several,
-}
-
 struct Limit {
     rate: Rate,
     quota: Quota,
@@ -149,8 +129,9 @@ pub struct RequestRate {
     sources: Sources,
     routes: hashbrown::HashMap<Box<str>, u16, RandomState>,
     accounts: Recent<Key, Account>,
-    /// Which clients carry one principal only; empty where principals have no limits.
+    /// Which principals clients carry; none where principals have no limits.
     carried: Option<Recent<ClientNet, Carried>>,
+    ongoing: Ongoing,
 }
 
 impl RequestRate {
@@ -170,35 +151,33 @@ impl RequestRate {
             routes,
             accounts: Recent::new(config.entries, KEEP, seed),
             carried: principals.then(|| Recent::new(config.entries, CALM, seed)),
+            ongoing: Ongoing::default(),
         }
     }
 
     fn exchange(&mut self, exchange: &Exchange<'_>, signals: &mut Vec<Signal>) {
         let now = exchange.seen;
         let client = self.sources.client(exchange.client);
-        if let Some(carried) = &mut self.carried {
-            let one = Carried::One(exchange.principal);
-            if let Some(known) = carried.touch(client, now, || one)
-                && *known != one
-            {
-                *known = Carried::Several;
-            }
+        if let Some(carried) = &mut self.carried
+            && let Some(known) = carried.touch(client, now, Carried::default)
+        {
+            known.note(exchange.principal);
         }
         let route = if self.routes.is_empty() { None } else { exchange.route };
         let place = route.and_then(|route| self.routes.get(route).copied()).unwrap_or_default();
         let Some(pair) = self.limits.get(usize::from(place)) else { return };
         let request = Request { exchange, client, place };
-        let accounts = &mut self.accounts;
+        let (accounts, ongoing) = (&mut self.accounts, &mut self.ongoing);
         if let Some(limit) = &pair.client {
             let whose = (Actor::Client(client), client);
-            signals.extend(network(accounts, limit, whose, Subject::Client, &request));
+            signals.extend(network(accounts, ongoing, limit, whose, &request));
         }
         if let Some((limit, site)) = pair.site.as_ref().zip(self.sources.site(client)) {
-            let subject = |site: ClientNet| Subject::Network(site.prefix());
-            signals.extend(network(accounts, limit, (Actor::Site(site), site), subject, &request));
+            signals.extend(network(accounts, ongoing, limit, (Actor::Site(site), site), &request));
         }
         if let Some((limit, hash)) = pair.principal.as_ref().zip(exchange.principal) {
-            signals.extend(principal(accounts, self.carried.as_mut(), limit, hash, &request));
+            let carried = self.carried.as_mut();
+            signals.extend(principal(accounts, carried, ongoing, limit, hash, &request));
         }
     }
 }
@@ -213,9 +192,9 @@ struct Request<'a> {
 /// Charges a client or a site.
 fn network(
     accounts: &mut Recent<Key, Account>,
+    ongoing: &mut Ongoing,
     limit: &Limit,
     (actor, who): (Actor, ClientNet),
-    subject: fn(ClientNet) -> Subject,
     request: &Request<'_>,
 ) -> Option<Signal> {
     let exchange = request.exchange;
@@ -223,14 +202,21 @@ fn network(
     if !account.charge(limit, exchange) {
         return None;
     }
-    let severity = account.exceed(limit, request, Some(who))?;
-    Some(signal(account, limit, subject(who), severity, Some(who), exchange))
+    let subject = match actor {
+        Actor::Site(site) => Subject::Network(site.prefix()),
+        Actor::Client(_) | Actor::Principal(_) | Actor::Part(_) => Subject::Client(who),
+    };
+    let offender = Offender::of(who, exchange);
+    let incident = account.exceed(exchange);
+    incident.share(request.client, true);
+    tell(account, ongoing, limit, (subject, offender, true), exchange)
 }
 
 /// Charges a principal.
 fn principal(
     accounts: &mut Recent<Key, Account>,
     carried: Option<&mut Recent<ClientNet, Carried>>,
+    ongoing: &mut Ongoing,
     limit: &Limit,
     hash: KeyedHash,
     request: &Request<'_>,
@@ -240,24 +226,50 @@ fn principal(
     let (actor, used) = (Actor::Principal(hash), accounts.hash_of_key(&client));
     let account = accounts.touch((actor, place), now, Account::default)?;
     account.used_by.note(used);
-    if !account.charge(limit, exchange) {
-        return None;
-    }
-    // Others behind the same address do nothing wrong.
-    let alone = carried.is_some_and(|carried| {
-        let at = carried.hash(&client);
-        carried.get(at, &client, now) == Some(&mut Carried::One(Some(hash)))
-    });
+    let exceeds = account.charge(limit, exchange);
     let is_only = account.used_by == UsedBy::One(used);
-    let offends = alone
-        && (is_only || {
-            let part = (Actor::Part(accounts.hash_of_key(&(hash, client))), place);
-            accounts.touch(part, now, Account::default).is_some_and(|part| part.charge(limit, exchange))
+    // Each client's part is charged from the beginning: who used up the limit is seen once it is used up.
+    let beyond = if is_only {
+        exceeds
+    } else {
+        let part = (Actor::Part(accounts.hash_of_key(&(hash, client))), place);
+        accounts.touch(part, now, Account::default).is_some_and(|part| part.charge(limit, exchange))
+    };
+    // Others behind the same address do nothing wrong.
+    let alone = beyond
+        && carried.is_some_and(|carried| {
+            let at = carried.hash(&client);
+            carried.get(at, &client, now).is_some_and(|carried| carried.is_mostly(hash))
         });
     let account = accounts.touch((actor, place), now, Account::default)?;
-    let offender = offends.then_some(client);
-    let severity = account.exceed(limit, request, offender)?;
-    Some(signal(account, limit, Subject::Principal(hash), severity, offender, exchange))
+    if !exceeds {
+        if let Some(incident) = account.going_on(now) {
+            incident.share(client, false);
+        }
+        return None;
+    }
+    let incident = account.exceed(exchange);
+    let offends = incident.share(client, alone);
+    let subject = Subject::Principal(hash);
+    tell(account, ongoing, limit, (subject, Offender::of(client, exchange), offends), exchange)
+}
+
+/// Tells a request over a limit, where that is news.
+fn tell(
+    account: &mut Account,
+    ongoing: &mut Ongoing,
+    limit: &Limit,
+    (subject, who, offends): (Subject, Offender, bool),
+    exchange: &Exchange<'_>,
+) -> Option<Signal> {
+    let goes_on = ongoing.goes_on((Threat::RequestRate, subject.clone()), who, exchange.seen);
+    let incident = account.incident.as_deref_mut()?;
+    let (severity, is_news) = incident.judge(limit, (who.client, offends));
+    if !(goes_on || is_news) {
+        return None;
+    }
+    let offenders = if offends { vec![who] } else { Vec::new() };
+    Some(ongoing.tell(signal(incident, limit, subject, severity, offenders, exchange), incident.exceeded))
 }
 
 impl Account {
@@ -276,79 +288,28 @@ impl Account {
                 self.arrival = arrival;
                 false
             }
-            Step::Exceeds => true,
+            // Its account has one limit only: what lies further ahead came out of order.
+            Step::Clamped(_) | Step::Exceeds => true,
         }
     }
 
-    /// Notes a request over the limit; how bad it is, where that is news.
-    fn exceed(
-        &mut self,
-        limit: &Limit,
-        request: &Request<'_>,
-        offender: Option<ClientNet>,
-    ) -> Option<Severity> {
-        let exchange = request.exchange;
-        let now = exchange.seen;
+    /// The incident, if it is not over.
+    fn going_on(&mut self, now: Timestamp) -> Option<&mut Incident> {
         if self.incident.as_ref().is_some_and(|incident| now.since(incident.last) > CALM) {
             self.incident = None;
         }
+        self.incident.as_deref_mut()
+    }
+
+    /// Notes a request over the limit.
+    fn exceed(&mut self, exchange: &Exchange<'_>) -> &mut Incident {
+        let now = exchange.seen;
+        let _over = self.going_on(now);
         let incident = self.incident.get_or_insert_with(|| Box::new(Incident::new(now)));
         incident.last = now;
         incident.exceeded = incident.exceeded.saturating_add(1);
-        let room = incident.clients.len() < MAX_CLIENTS;
-        let is_known = |client: &ClientNet| incident.clients.contains(&(*client, offender.is_some()));
-        let is_new = room && !is_known(&request.client);
-        if is_new {
-            incident.clients.push((request.client, offender.is_some()));
-        }
-        if incident.samples.len() < Evidence::MAX_SAMPLES {
-            incident.samples.push(Sample::of(exchange));
-        }
-        let many = limit.rate.burst().saturating_mul(BURSTS).max(MANY);
-        let severity = if incident.exceeded >= many { Severity::High } else { Severity::Medium };
-        let worse = incident.told.is_none_or(|told| told < severity);
-        incident.told = incident.told.max(Some(severity));
-        (worse || is_new).then_some(severity)
-    }
-}
-
-impl Incident {
-    fn new(now: Timestamp) -> Self {
-        Self { began: now, last: now, exceeded: 0, told: None, clients: Vec::new(), samples: Vec::new() }
-    }
-}
-
-fn signal(
-    account: &Account,
-    limit: &Limit,
-    subject: Subject,
-    severity: Severity,
-    offender: Option<ClientNet>,
-    exchange: &Exchange<'_>,
-) -> Signal {
-    let now = exchange.seen;
-    let offenders = offender.map(|client| Offender::of(client, exchange)).into_iter().collect();
-
-    let rate = limit.rate.to_string();
-    let incident = account.incident.as_deref();
-    let exceeded = incident.map_or(0, |incident| incident.exceeded);
-    let evidence = Evidence::default()
-        .with("limit", rate.as_str())
-        .with("over_limit", exceeded)
-        .with("clients", incident.map_or(0, |incident| incident.clients.len()))
-        .with("route", exchange.route.unwrap_or_default())
-        .showing(incident.into_iter().flat_map(|incident| incident.samples.iter().cloned()));
-    Signal {
-        at: now,
-        threat: Threat::RequestRate,
-        severity,
-        confidence: 1.0,
-        summary: format!("{subject} sends more than {rate} requests: {exceeded} over the limit so far"),
-        subject,
-        offenders,
-        evidence,
-        window: (incident.map_or(now, |incident| incident.began), now),
-        decided: None,
+        Sample::keep(&mut incident.samples, exchange);
+        incident
     }
 }
 
@@ -360,7 +321,8 @@ impl Detector for RequestRate {
         }
     }
 
-    fn advance(&mut self, now: Timestamp, _signals: &mut Vec<Signal>) {
+    fn advance(&mut self, now: Timestamp, signals: &mut Vec<Signal>) {
+        self.ongoing.advance(now, signals);
         self.accounts.sweep(now, 1_024, |_, _| {});
         if let Some(carried) = &mut self.carried {
             carried.sweep(now, 1_024, |_, _| {});
@@ -368,6 +330,6 @@ impl Detector for RequestRate {
     }
 
     fn usage(&self) -> Usage {
-        self.accounts.usage()
+        self.accounts.usage().and(self.ongoing.usage())
     }
 }

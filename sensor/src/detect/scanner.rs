@@ -24,9 +24,10 @@ use std::time::Duration;
 use documented::DocumentedFields;
 
 use super::config::Sources;
+use super::ongoing::Ongoing;
 use super::recent::{Recent, share};
 use super::weather::Weather;
-use super::{Detector, Evidence, Offender, Preset, Severity, Signal, Subject, Threat, Usage};
+use super::{Detector, Evidence, Growth, Offender, Preset, Severity, Signal, Subject, Threat, Usage};
 use crate::clock::Timestamp;
 use crate::config::Section;
 use crate::event::{Event, Exchange, Path};
@@ -111,6 +112,7 @@ pub struct Scanner {
     clients: Recent<Who, Probing>,
     sites: Recent<ClientNet, Probing>,
     weather: Weather,
+    ongoing: Ongoing,
     /// User-Agents by the low bits of their hash.
     agents: Vec<(u64, Agent)>,
 }
@@ -143,6 +145,7 @@ impl Scanner {
             clients: Recent::new(config.entries, WINDOW, seed),
             sites: Recent::new(SITES, WINDOW, seed),
             weather: Weather::new(),
+            ongoing: Ongoing::default(),
             agents: vec![(0, Agent::Other); AGENTS],
         }
     }
@@ -171,15 +174,18 @@ impl Scanner {
             return;
         };
         let was_told = probing.told.is_some();
-        if probing.note(&clue, place, exchange)
+        let is_news = probing.note(&clue, place, exchange);
+        let (subject, offender) = (Subject::Client(client), Offender::of(client, exchange));
+        let goes_on = self.ongoing.goes_on((Threat::Scanner, subject.clone()), offender, now);
+        if (is_news || goes_on)
             && let Some(found) = judge(&self.config, probing, &self.weather, false)
         {
             let found = if is_foreign { found.of_foreign() } else { found };
-            if probing.told.is_none_or(|told| told < found.severity) {
-                probing.told = Some(found.severity);
-                let offenders = if is_foreign { Vec::new() } else { vec![Offender::of(client, exchange)] };
-                let subject = Subject::Client(client);
-                signals.push(signal(&self.config, probing, found, (subject, offenders), exchange));
+            if goes_on || probing.told.is_none_or(|told| told < found.severity) {
+                probing.told = probing.told.max(Some(found.severity));
+                let offenders = if is_foreign { Vec::new() } else { vec![offender] };
+                let signal = signal(&self.config, probing, found, (subject, offenders), exchange);
+                signals.push(self.ongoing.tell(signal, probing.suspicious.into()));
             }
         }
         if !is_foreign && !was_told {
@@ -214,6 +220,8 @@ impl Scanner {
             return;
         };
         let is_news = probing.note(clue, place, exchange);
+        let is_told = (Threat::Scanner, Subject::Network(site.prefix()));
+        self.ongoing.goes_on(is_told, Offender::of(client, exchange), now);
         let found = if is_news { judge(&self.of_sites, probing, &self.weather, true) } else { None };
         let Some(found) = found.filter(|found| probing.told.is_none_or(|told| told < found.severity)) else {
             return;
@@ -224,7 +232,8 @@ impl Scanner {
         let is_clear = found.severity >= Severity::High && mostly;
         let offenders = if is_clear { vec![Offender::of(site, exchange)] } else { Vec::new() };
         let subject = Subject::Network(site.prefix());
-        signals.push(signal(&self.of_sites, probing, found, (subject, offenders), exchange));
+        let signal = signal(&self.of_sites, probing, found, (subject, offenders), exchange);
+        signals.push(self.ongoing.tell(signal, probing.suspicious.into()));
     }
 
     fn clue(&mut self, exchange: &Exchange<'_>) -> Clue {
@@ -346,6 +355,7 @@ fn signal(
         evidence,
         window: (probing.began, exchange.seen),
         decided: None,
+        growth: Growth::default(),
     }
 }
 
@@ -357,12 +367,13 @@ impl Detector for Scanner {
         }
     }
 
-    fn advance(&mut self, now: Timestamp, _signals: &mut Vec<Signal>) {
+    fn advance(&mut self, now: Timestamp, signals: &mut Vec<Signal>) {
         self.clients.sweep(now, 1_024, |_, _| {});
         self.sites.sweep(now, 64, |_, _| {});
+        self.ongoing.advance(now, signals);
     }
 
     fn usage(&self) -> Usage {
-        self.clients.usage().and(self.sites.usage())
+        self.clients.usage().and(self.sites.usage()).and(self.ongoing.usage())
     }
 }

@@ -115,6 +115,9 @@ pub struct Sample {
     /// For what: the template, since a path may hold secrets.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub route: Option<String>,
+    /// The path as records show it, where the template says nothing of it (`{other}`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
     /// With what outcome.
     pub status: Option<u16>,
     /// The account, hashed.
@@ -131,13 +134,36 @@ impl Sample {
             client: exchange.client,
             method: exchange.method.map(shortened),
             route: exchange.route.map(shortened),
+            path: exchange
+                .route
+                .filter(|route| route.ends_with("{other}"))
+                .and_then(|_| exchange.path.as_ref()?.shown())
+                .map(|path| shortened(&path)),
             status: exchange.status,
             user: exchange.login.and_then(|login| login.user).map(|user| user.to_string()),
         }
     }
 }
 
-/// Longest text of a sample, in characters: both are the client's to invent.
+impl Sample {
+    /// Keeps an exchange as an example, where there is room and it says something new.
+    pub(super) fn keep(samples: &mut Vec<Self>, exchange: &Exchange<'_>) {
+        if samples.len() < Evidence::MAX_SAMPLES {
+            let sample = Self::of(exchange);
+            if !samples.iter().any(|kept| kept.is_like(&sample)) {
+                samples.push(sample);
+            }
+        }
+    }
+
+    /// Whether another one differs in its time only.
+    #[must_use]
+    pub fn is_like(&self, other: &Self) -> bool {
+        Self { ts: other.ts, ..self.clone() } == *other
+    }
+}
+
+/// Longest text of a sample, in characters: all are the client's to invent.
 const MAX_TEXT: usize = 128;
 
 fn shortened(text: &str) -> String {
@@ -166,17 +192,23 @@ impl Evidence {
         self
     }
 
-    /// Adds examples, as many as are shown.
+    /// Adds examples, as many as are shown. One that says nothing new is left out.
     #[must_use]
     pub fn showing(mut self, samples: impl IntoIterator<Item = Sample>) -> Self {
-        let room = Self::MAX_SAMPLES.saturating_sub(self.exchanges.len());
-        self.exchanges.extend(samples.into_iter().take(room));
+        for sample in samples {
+            if self.exchanges.len() >= Self::MAX_SAMPLES {
+                break;
+            }
+            if !self.exchanges.iter().any(|shown| shown.is_like(&sample)) {
+                self.exchanges.push(sample);
+            }
+        }
         self
     }
 }
 
 /// What a detector says. The same threat to the same subject is one incident for as long as signals of it keep
-/// coming: whoever decides tells people once, and acts on offenders that come later.
+/// coming: whoever decides tells people once, keeps the incident's record, and acts on its offenders.
 #[derive(Clone, Debug)]
 pub struct Signal {
     /// When it was known.
@@ -190,7 +222,7 @@ pub struct Signal {
     /// What it is about.
     pub subject: Subject,
     /// Whose packets would have to be dropped to end it; none where that would help nobody. Of an incident that
-    /// goes on, only those that were not told before, unless it became worse.
+    /// goes on, those that joined or went on since the signal before.
     pub offenders: Vec<Offender>,
     /// One sentence for a person.
     pub summary: String,
@@ -201,4 +233,15 @@ pub struct Signal {
     /// When the last byte of the event that decided was seen; none where time alone did. Set by whoever runs the
     /// detectors.
     pub decided: Option<Timestamp>,
+    /// What happened since the signal before.
+    pub growth: Growth,
+}
+
+/// How much an incident has grown since its last signal.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Growth {
+    /// Failed logins, requests, connections or packets; what is counted depends on the threat.
+    pub attempts: u64,
+    /// Who made them, as far as the detector knows. Unlike offenders, nothing is done about them.
+    pub by: Vec<(Offender, u64)>,
 }

@@ -9,8 +9,9 @@ use std::time::Duration;
 use documented::DocumentedFields;
 
 use super::config::Sources;
+use super::ongoing::Ongoing;
 use super::recent::Recent;
-use super::{Detector, Evidence, Offender, Preset, Severity, Signal, Subject, Threat, Usage};
+use super::{Detector, Evidence, Growth, Offender, Preset, Severity, Signal, Subject, Threat, Usage};
 use crate::clock::Timestamp;
 use crate::config::Section;
 use crate::event::{Event, Held, HeldBy};
@@ -116,6 +117,7 @@ pub struct SlowAttack {
     /// Since when all clients together hold too many.
     flood: Option<Timestamp>,
     looked: Timestamp,
+    ongoing: Ongoing,
 }
 
 impl SlowAttack {
@@ -131,6 +133,7 @@ impl SlowAttack {
             dropped: 0,
             flood: None,
             looked: Timestamp::default(),
+            ongoing: Ongoing::default(),
         }
     }
 
@@ -148,16 +151,22 @@ impl SlowAttack {
             self.dropped = self.dropped.saturating_add(1);
         }
         self.connections = self.connections.saturating_add(holder.slow.len()).saturating_sub(before);
+        let is_new = holder.slow.len() > before;
         let count = u32::try_from(holder.slow.len()).unwrap_or(u32::MAX);
         if count < self.config.connections {
             return;
         }
         let many = count >= self.config.connections.saturating_mul(2);
         let severity = if many { Severity::High } else { Severity::Medium };
-        if holder.told.is_none_or(|told| told < severity) {
-            holder.told = Some(severity);
-            let client = self.sources.client(held.client);
-            signals.push(one_client(&self.config, client, held, holder, severity));
+        let client = self.sources.client(held.client);
+        let (subject, offender) = (Subject::Client(client), Offender { client, proxied: holder.proxied });
+        let goes_on = is_new && self.ongoing.goes_on((Threat::SlowAttack, subject.clone()), offender, now);
+        if goes_on || holder.told.is_none_or(|told| told < severity) {
+            holder.told = holder.told.max(Some(severity));
+            let signal = one_client(&self.config, client, held, holder, severity);
+            signals.push(self.ongoing.tell(signal, count.into()));
+        } else {
+            self.ongoing.lasts(Threat::SlowAttack, subject, now);
         }
     }
 
@@ -196,7 +205,10 @@ impl SlowAttack {
         let began = *self.flood.get_or_insert(now);
         let offenders = self.participants();
         if is_new || !offenders.is_empty() {
-            signals.push(all_clients(&self.config, total, offenders, (began, now)));
+            let signal = all_clients(&self.config, total, offenders, (began, now));
+            signals.push(self.ongoing.tell(signal, u64::try_from(total).unwrap_or(u64::MAX)));
+        } else {
+            self.ongoing.lasts(Threat::SlowAttack, Subject::Host, now);
         }
     }
 
@@ -218,7 +230,10 @@ impl SlowAttack {
             let severity = if many { Severity::High } else { Severity::Medium };
             if self.sites.get(&site).is_none_or(|told| *told < severity) {
                 self.sites.insert(site, severity);
-                signals.push(one_site(site, (count, threshold), severity, (began, now)));
+                let signal = one_site(site, (count, threshold), severity, (began, now));
+                signals.push(self.ongoing.tell(signal, count.into()));
+            } else {
+                self.ongoing.lasts(Threat::SlowAttack, Subject::Network(site.prefix()), now);
             }
         }
     }
@@ -294,6 +309,7 @@ fn one_client(
         evidence,
         window: (holder.began, held.ts),
         decided: None,
+        growth: Growth::default(),
     }
 }
 
@@ -316,6 +332,7 @@ fn one_site(
             .with("connections_threshold", u64::from(threshold)),
         window,
         decided: None,
+        growth: Growth::default(),
     }
 }
 
@@ -339,6 +356,7 @@ fn all_clients(
         offenders,
         window,
         decided: None,
+        growth: Growth::default(),
     }
 }
 
@@ -355,11 +373,12 @@ impl Detector for SlowAttack {
             self.looked = now;
             self.look(now, signals);
             self.holders.sweep(now, 1_024, |_, _| {});
+            self.ongoing.advance(now, signals);
         }
     }
 
     fn usage(&self) -> Usage {
-        let clients = self.holders.usage();
+        let clients = self.holders.usage().and(self.ongoing.usage());
         Usage { evicted: clients.evicted.saturating_add(self.dropped), ..clients }
     }
 }

@@ -16,7 +16,7 @@ use std::time::Duration;
 use serde::Deserialize as _;
 
 use super::baseline::{Baseline, Score};
-use super::{Config, Detector, Evidence, Preset, Severity, Signal, Subject, Threat, Usage};
+use super::{Config, Detector, Evidence, Growth, Preset, Severity, Signal, Subject, Threat, Usage};
 use crate::clock::Timestamp;
 use crate::event::{Event, Exchange};
 use kept::Learned;
@@ -39,6 +39,8 @@ const MIN_RATIO: f64 = 2.0;
 const MIN_ERRORS: u32 = 10;
 /// Share of failures beyond the expected that is worth an alert.
 const MIN_SHARE: f64 = 0.05;
+/// Minutes on end with errors that are an outage: a deployment or a restart may fail everything for one, and stands in two.
+const OUTAGE: u32 = 3;
 /// Microseconds of latency beyond the expected that are worth an alert: what people begin to notice is 100 ms
 /// (R. B. Miller, "Response time in man-computer conversational transactions", 1968), and a page has several.
 const MIN_LATENCY_US: f64 = 20_000.0;
@@ -78,9 +80,20 @@ struct Watch {
     latency: Baseline,
     /// Requests in a usual minute.
     usual: f64,
-    /// Errors beyond what is expected that were too few to matter, and the highest score meanwhile: a condition that
-    /// lasts is scored high only once.
-    few_errors: Option<(u32, Score)>,
+    /// Errors beyond what is expected, minute after minute.
+    failing: Option<Failing>,
+}
+
+/// A condition that lasts is scored high only once.
+#[derive(Clone, Copy, Debug)]
+struct Failing {
+    /// For how many minutes.
+    minutes: u32,
+    /// Errors since the condition was told last, and the highest score among them.
+    errors: u32,
+    best: Score,
+    /// The highest score of all.
+    worst: Score,
 }
 
 /// What is counted of a subject.
@@ -97,7 +110,8 @@ struct Spike {
     series: Series,
     value: f64,
     score: Score,
-    /// Whether it hurts: requests are only visitors as long as they are answered, and as fast as usual.
+    /// Whether it hurts: requests are only visitors as long as they are answered, and as fast as usual; errors of a minute
+    /// or two may be a restart.
     harms: bool,
 }
 
@@ -233,7 +247,7 @@ impl Watch {
         let score = self.errors.observe_share(begin, tally.errors(), tally.requests());
         let errors = self
             .enough_errors(tally.errors(), share - score.expected >= MIN_SHARE, score)
-            .map(|score| Spike { series: Series::ErrorShare, value: share, score, harms: true });
+            .map(|(score, lasts)| Spike { series: Series::ErrorShare, value: share, score, harms: lasts });
         let latency =
             tally.slow_us(MIN_REQUESTS).and_then(|slow| {
                 let score = self.latency.observe(begin, slow);
@@ -246,21 +260,36 @@ impl Watch {
 }
 
 impl Watch {
-    /// The score of a condition in which errors have added up to as many as matter.
-    fn enough_errors(&mut self, errors: u32, is_beyond: bool, score: Score) -> Option<Score> {
-        let before = self.few_errors.take();
+    /// The score of a condition in which errors have added up to as many as matter, and whether it lasts for longer than
+    /// a restart does.
+    fn enough_errors(&mut self, errors: u32, is_beyond: bool, score: Score) -> Option<(Score, bool)> {
         if !is_beyond {
+            self.failing = None;
             return None;
         }
-        let (sum, best) = before.map_or((errors, score), |(before, best)| {
-            (before.saturating_add(errors), if best.anomaly > score.anomaly { best } else { score })
-        });
-        if sum >= MIN_ERRORS {
-            return Some(best);
+        let none = Failing { minutes: 0, errors: 0, best: score, worst: score };
+        let mut failing = self.failing.unwrap_or(none);
+        failing.minutes = failing.minutes.saturating_add(1);
+        failing.errors = failing.errors.saturating_add(errors);
+        failing.best = greater(failing.best, score);
+        failing.worst = greater(failing.worst, score);
+        let lasts = failing.minutes >= OUTAGE;
+        let told = match failing.minutes {
+            // What was told when it began is worse now.
+            OUTAGE => failing.worst,
+            _ => failing.best,
+        };
+        let is_enough = failing.errors >= MIN_ERRORS;
+        if is_enough {
+            (failing.errors, failing.best) = (0, Score { anomaly: 0.0, ..score });
         }
-        self.few_errors = Some((sum, best));
-        None
+        self.failing = Some(failing);
+        is_enough.then_some((told, lasts))
     }
+}
+
+fn greater(one: Score, other: Score) -> Score {
+    if one.anomaly > other.anomaly { one } else { other }
 }
 
 impl Spike {
@@ -302,6 +331,7 @@ impl Spike {
                 .with("anomaly_score_threshold", threshold),
             window: (begin, end),
             decided: None,
+            growth: Growth::default(),
         }
     }
 }

@@ -10,8 +10,9 @@ use std::time::Duration;
 use documented::DocumentedFields;
 
 use super::config::Sources;
+use super::ongoing::Ongoing;
 use super::recent::Recent;
-use super::{Detector, Evidence, Offender, Preset, Sample, Severity, Signal, Subject, Threat, Usage};
+use super::{Detector, Evidence, Growth, Offender, Preset, Sample, Severity, Signal, Subject, Threat, Usage};
 use crate::clock::Timestamp;
 use crate::config::Section;
 use crate::event::{Event, Exchange};
@@ -69,13 +70,15 @@ pub struct StreamEvasion {
     config: Config,
     sources: Sources,
     clients: Recent<ClientNet, Client>,
+    ongoing: Ongoing,
 }
 
 impl StreamEvasion {
     /// A detector that has seen nothing.
     #[must_use]
     pub(super) fn new(config: &Config, sources: Sources, seed: u64) -> Self {
-        Self { config: config.clone(), sources, clients: Recent::new(config.entries, WINDOW, seed) }
+        let clients = Recent::new(config.entries, WINDOW, seed);
+        Self { config: config.clone(), sources, clients, ongoing: Ongoing::default() }
     }
 
     fn exchange(&mut self, exchange: &Exchange<'_>, signals: &mut Vec<Signal>) {
@@ -90,17 +93,18 @@ impl StreamEvasion {
             *client = fresh();
         }
         client.conflicts = client.conflicts.saturating_add(1);
-        if client.samples.len() < Evidence::MAX_SAMPLES {
-            client.samples.push(Sample::of(exchange));
-        }
+        Sample::keep(&mut client.samples, exchange);
         let severity = match client.conflicts {
             count if count < self.config.conflicts => return,
             count if count < self.config.conflicts.saturating_mul(MANY) => Severity::Medium,
             _ => Severity::High,
         };
-        if client.told < Some(severity) {
-            client.told = Some(severity);
-            signals.push(signal(&self.config, offender, client, severity, now));
+        let subject = Subject::Client(offender.client);
+        let goes_on = self.ongoing.goes_on((Threat::StreamEvasion, subject), offender, now);
+        if goes_on || client.told < Some(severity) {
+            client.told = client.told.max(Some(severity));
+            let signal = signal(&self.config, offender, client, severity, now);
+            signals.push(self.ongoing.tell(signal, client.conflicts.into()));
         }
     }
 }
@@ -130,6 +134,7 @@ fn signal(
             .showing(client.samples.iter().cloned()),
         window: (client.began, now),
         decided: None,
+        growth: Growth::default(),
     }
 }
 
@@ -141,12 +146,13 @@ impl Detector for StreamEvasion {
         }
     }
 
-    fn advance(&mut self, now: Timestamp, _signals: &mut Vec<Signal>) {
+    fn advance(&mut self, now: Timestamp, signals: &mut Vec<Signal>) {
         self.clients.sweep(now, 256, |_, _| {});
+        self.ongoing.advance(now, signals);
     }
 
     fn usage(&self) -> Usage {
-        self.clients.usage()
+        self.clients.usage().and(self.ongoing.usage())
     }
 }
 
@@ -154,6 +160,7 @@ impl Detector for StreamEvasion {
 mod tests {
     use super::*;
     use crate::detect::made_up;
+    use crate::detect::testing::News;
 
     #[test]
     fn a_client_is_named_once_for_each_severity_and_never_for_one_conflict() {
@@ -168,7 +175,7 @@ mod tests {
             detector.observe(&Event::Exchange(&exchange), &mut said);
             assert!(second > 0 || said.len() == before, "one conflict names nobody");
         }
-        let told: Vec<_> = said
+        let told: Vec<_> = News::of(&said)
             .iter()
             .map(|signal| (signal.severity, signal.evidence.numbers["conflicts"].clone()))
             .collect();

@@ -5,13 +5,14 @@
 //! detectors.observe(&Event::Exchange(&exchange));
 //! ```
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 
 use crate::clock::Timestamp;
 use crate::event::{Event, Exchange, Findings, Further, Login, LoginOutcome, Object, QueryKeys, Source};
 use crate::identity::{Hasher, Key, KeyedHash};
 
-use super::{Config, Detectors, Response, Severity, Signal, Threat};
+use super::{Config, Detectors, Offender, Response, Severity, Signal, Subject, Threat};
 
 /// Milliseconds after a moment in 2026.
 pub(crate) fn millis(millis: u64) -> Timestamp {
@@ -59,6 +60,7 @@ pub(crate) fn exchange(ts: Timestamp) -> Exchange<'static> {
         further: Further::default(),
         cross_site: false,
         source: Source::Wire,
+        tls: None,
         gaps: false,
         proven: true,
         anomalies: Findings::default(),
@@ -104,6 +106,7 @@ impl Attempt {
             route: Some("/login"),
             status: Some(if self.succeeds { 200 } else { 401 }),
             login: Some(Login {
+                session: None,
                 unread: false,
                 user: Some(names.user(self.user)),
                 password: Some(names.password(self.password)),
@@ -168,11 +171,40 @@ pub(crate) fn run(config: &Config, attempts: &mut [Attempt]) -> Vec<(u64, Signal
     said.extend(
         detectors.advance(millis(second * 1_000 + 2_000)).map(|signal| (second * 1_000 + 2_000, signal)),
     );
+    let mut news = News::default();
+    said.retain_mut(|(_, signal)| news.is_news(signal));
     said
 }
 
+/// Leaves out signals that only tell how much an attack has grown, and offenders that were told before.
+#[derive(Default)]
+pub(crate) struct News(BTreeMap<(Threat, Subject), (Severity, BTreeSet<Offender>)>);
+
+impl News {
+    pub(crate) fn is_news(&mut self, signal: &mut Signal) -> bool {
+        let key = (signal.threat, signal.subject.clone());
+        let is_new = !self.0.contains_key(&key);
+        let (severity, told) = self.0.entry(key).or_insert((signal.severity, BTreeSet::new()));
+        let is_worse = is_new || signal.severity > *severity;
+        *severity = (*severity).max(signal.severity);
+        let known = told.clone();
+        told.extend(signal.offenders.iter().copied());
+        if !is_worse {
+            signal.offenders.retain(|offender| !known.contains(offender));
+        }
+        is_worse || !signal.offenders.is_empty()
+    }
+
+    /// Of a list.
+    pub(crate) fn of(signals: &[Signal]) -> Vec<Signal> {
+        let (mut news, mut signals) = (Self::default(), signals.to_vec());
+        signals.retain_mut(|signal| news.is_news(signal));
+        signals
+    }
+}
+
 /// Clients that signals would have blocked, by their first addresses.
-pub(crate) fn offenders(said: &[(u64, Signal)]) -> std::collections::BTreeSet<IpAddr> {
+pub(crate) fn offenders(said: &[(u64, Signal)]) -> BTreeSet<IpAddr> {
     said.iter().flat_map(|(_, signal)| &signal.offenders).map(|offender| offender.client.address()).collect()
 }
 

@@ -34,11 +34,13 @@ pub enum Threat {
     SlowAttack,
     /// Sending different copies of the same bytes, so that a sensor reads what the server does not.
     StreamEvasion,
+    /// Packets, connections or bits in such numbers that limits or blocks shed many of them.
+    Flood,
 }
 
 impl Threat {
     /// All of them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::BruteForce,
         Self::PasswordSpraying,
         Self::CredentialStuffing,
@@ -51,6 +53,7 @@ impl Threat {
         Self::Scanner,
         Self::SlowAttack,
         Self::StreamEvasion,
+        Self::Flood,
     ];
 
     /// The slug of its detector in the configuration, in records and in metrics.
@@ -69,6 +72,7 @@ impl Threat {
             Self::Scanner => "scanner",
             Self::SlowAttack => "slow-attack",
             Self::StreamEvasion => "stream-evasion",
+            Self::Flood => "flood",
         }
     }
 
@@ -89,7 +93,8 @@ impl Threat {
             | Self::ErrorSpike
             | Self::LatencySpike
             | Self::RequestRate
-            | Self::SlowAttack => "API4:2023",
+            | Self::SlowAttack
+            | Self::Flood => "API4:2023",
             Self::Enumeration => "API1:2023",
             Self::Scanner => "API9:2023",
             Self::StreamEvasion => "API8:2023",

@@ -6,11 +6,11 @@ use std::net::IpAddr;
 use serde::{Serialize, Serializer};
 
 use super::Login;
-use super::redact;
+use super::redact::{self, Redactor};
 use super::sent::{Host, MediaType, Object, Path, UserAgent};
 use crate::clock::Timestamp;
 use crate::identity::KeyedHash;
-use crate::{http, identity};
+use crate::{http, identity, tls};
 
 /// Where an exchange was seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -18,6 +18,67 @@ use crate::{http, identity};
 pub enum Source {
     /// On the network, in clear text.
     Wire,
+    /// On the network, inside TLS.
+    Tls,
+}
+
+/// What TLS tells of an exchange.
+#[derive(Clone, Debug, Serialize)]
+pub struct TlsFacts<'a> {
+    /// `1.2` or `1.3`.
+    pub version: &'static str,
+    /// The server's name that the client asked for.
+    pub sni: Option<Host<'a>>,
+    /// The protocol agreed on: `http/1.1`.
+    pub alpn: Option<Protocol>,
+    /// The client's fingerprint.
+    pub ja4: Option<tls::Ja4>,
+    /// Whether some of the connection was read without proof that it is what was sent, since the ends of records were not
+    /// captured.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub unverified: bool,
+}
+
+impl<'a> TlsFacts<'a> {
+    /// Of a connection.
+    #[must_use]
+    pub fn new(facts: &'a tls::Facts, unverified: bool, redactor: &'a Redactor) -> Self {
+        Self {
+            version: facts.version.label(),
+            sni: facts.sni.as_deref().map(|name| Host::new(name, redactor)),
+            alpn: facts.alpn.as_deref().map(Protocol::of),
+            ja4: facts.ja4,
+            unverified,
+        }
+    }
+}
+
+/// A protocol inside TLS. Clients may write anything there, so only names that are registered are told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub enum Protocol {
+    /// HTTP/1.0.
+    #[serde(rename = "http/1.0")]
+    Http10,
+    /// HTTP/1.1.
+    #[serde(rename = "http/1.1")]
+    Http11,
+    /// HTTP/2.
+    #[serde(rename = "h2")]
+    Http2,
+    /// Another one.
+    #[serde(rename = "other")]
+    Other,
+}
+
+impl Protocol {
+    fn of(name: &[u8]) -> Self {
+        match name {
+            b"http/1.0" => Self::Http10,
+            b"http/1.1" => Self::Http11,
+            b"h2" => Self::Http2,
+            _ => Self::Other,
+        }
+    }
 }
 
 /// A request and its response, as far as they were seen. Fields are absent as JSON `null` where they were not.
@@ -77,6 +138,9 @@ pub struct Exchange<'a> {
     pub cross_site: bool,
     /// Where it was seen.
     pub source: Source,
+    /// Of the TLS around it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls: Option<TlsFacts<'a>>,
     /// Whether bytes were missing.
     pub gaps: bool,
     /// Whether the client was shown to get what the server sends. Where it was not, anybody may have sent this in its

@@ -6,7 +6,7 @@ mod redact;
 mod sent;
 
 pub use crate::identity::{Login, LoginOutcome};
-pub use exchange::{Exchange, Findings, Further, QueryKeys, Source};
+pub use exchange::{Exchange, Findings, Further, Protocol, QueryKeys, Source, TlsFacts};
 pub use held::{Held, HeldBy};
 pub use redact::{Paths, Redactor};
 pub use sent::{

@@ -99,6 +99,8 @@ impl State {
                 interface: opening.interface,
                 proven: false,
                 proxy: None,
+                tls: None,
+                unverified: false,
             },
             client: half(client),
             server: half(server),

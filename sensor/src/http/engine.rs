@@ -9,9 +9,9 @@ use super::exchange::Sink;
 use super::inflation::Allowance;
 use super::pool::Pool;
 use super::preamble::pass_proxy;
-use super::tls::TlsPorts;
 use crate::clock::Timestamp;
 use crate::stream::{Advice, CloseCause, Look, Missing, Opening, Protocol, Side};
+use crate::tls::{self, Application};
 
 /// HTTP/1 as a protocol of the stream room.
 #[derive(Debug)]
@@ -21,7 +21,6 @@ pub struct Http<S> {
     pub(super) counters: Counters,
     pub(super) allowance: Allowance,
     pub(super) sink: S,
-    pub(super) tls_ports: TlsPorts,
 }
 
 impl<S: Sink> Http<S> {
@@ -34,18 +33,12 @@ impl<S: Sink> Http<S> {
             config,
             counters: Counters::default(),
             sink,
-            tls_ports: TlsPorts::default(),
         }
     }
 
     /// Totals since the start.
     pub const fn counters(&self) -> &Counters {
         &self.counters
-    }
-
-    /// Ports on which connections began in TLS.
-    pub const fn tls_ports(&self) -> &TlsPorts {
-        &self.tls_ports
     }
 
     /// Where exchanges go.
@@ -263,6 +256,26 @@ enum Ending {
     Reset,
     /// It may go on unseen.
     Unseen,
+}
+
+impl<S: Sink> Application for Http<S> {
+    fn secured(&mut self, state: &mut State, facts: Box<tls::Facts>) {
+        state.connection.tls = Some(facts);
+    }
+
+    fn unverified(&mut self, state: &mut State) {
+        state.connection.unverified = true;
+    }
+
+    fn remaining(&mut self, state: &mut State, side: Side) -> Option<u64> {
+        if state.phase(side) != Phase::Body {
+            return None;
+        }
+        match state.receiving(side)?.framing {
+            Framing::Length(left) => Some(left),
+            Framing::None | Framing::Chunked(_) | Framing::UntilClose => None,
+        }
+    }
 }
 
 impl<S: Sink> Protocol for Http<S> {

@@ -10,6 +10,7 @@ use super::proxy_protocol::ProxyHeader;
 use super::unfinished::Unfinished;
 use crate::capture::Endpoint;
 use crate::clock::Timestamp;
+use crate::tls;
 
 /// The connection of an exchange.
 #[derive(Clone, Debug)]
@@ -26,6 +27,10 @@ pub struct Connection {
     pub proven: bool,
     /// The PROXY protocol header that it began with. Whether its sender may be believed is not decided here.
     pub proxy: Option<Box<ProxyHeader>>,
+    /// What TLS around it tells.
+    pub tls: Option<Box<tls::Facts>>,
+    /// Whether some of it was read in TLS without proof that it is what was sent: records whose tags were not captured.
+    pub unverified: bool,
 }
 
 /// A request and its response, or one of them.

@@ -35,7 +35,6 @@ mod start_line;
 mod target;
 #[cfg(test)]
 mod tests;
-mod tls;
 mod unfinished;
 
 pub use anomaly::{Anomalies, Anomaly};
@@ -48,5 +47,4 @@ pub use exchange::{Connection, Exchange, Sink};
 pub use message::{Message, Request, Response};
 pub use proxy_protocol::ProxyHeader;
 pub use start_line::{Method, Version};
-pub use tls::TlsPorts;
 pub use unfinished::{Unfinished, UnfinishedPart};

@@ -151,10 +151,6 @@ impl<S: Sink> Http<S> {
         }
         add(&mut self.counters.unparsed_bytes, message.bytes.len() as u64);
         let tentative = message.state.tentative;
-        if side == Side::Client && !tentative && !state.spoke {
-            let first = if message.bytes.is_empty() { rest } else { &message.bytes };
-            self.tls_ports.note(state.connection.server.port(), first);
-        }
         self.pool.give(message);
         if tentative {
             state.half(side).phase = Phase::Resync;

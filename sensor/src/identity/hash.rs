@@ -170,7 +170,9 @@ impl Hasher {
         self.hash(Kind::Password, password)
     }
 
-    pub(super) fn folded(&self, kind: Kind, name: &[u8]) -> KeyedHash {
+    /// The same for a name of another kind.
+    #[must_use]
+    pub fn folded(&self, kind: Kind, name: &[u8]) -> KeyedHash {
         let name = name.trim_ascii();
         let mut folded = [0; MAX_USER];
         let Some(folded) = folded.get_mut(..name.len()) else { return self.hash(kind, name) };

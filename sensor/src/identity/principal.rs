@@ -143,6 +143,16 @@ impl Principals {
         Some(AlwaysLogin { user: self.hasher.user(user), password: Some(self.hasher.password(password)) })
     }
 
+    /// What a session cookie that a server has just given stands for.
+    pub(super) fn session(&mut self, value: &[u8]) -> KeyedHash {
+        self.subject(value).unwrap_or_else(|| self.hash_decoded(Kind::Session, value))
+    }
+
+    /// What a token that a server has just given stands for.
+    pub(super) fn bearer(&mut self, value: &[u8]) -> KeyedHash {
+        self.subject(value).unwrap_or_else(|| self.hash_decoded(Kind::Bearer, value))
+    }
+
     fn choose(
         &mut self,
         found: &Found<'_>,
@@ -274,7 +284,7 @@ impl Principals {
         }
     }
 
-    fn cookie_rank(&self, name: &[u8]) -> Option<usize> {
+    pub(super) fn cookie_rank(&self, name: &[u8]) -> Option<usize> {
         self.cookies.find(name).or_else(|| self.patterns.find(name))
     }
 }

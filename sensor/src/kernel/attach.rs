@@ -14,7 +14,7 @@ use sensor_common::abi::programs;
 use serde::{Deserialize, Serialize};
 
 use super::error::KernelError;
-use super::link::link_facts;
+use super::link::{LinkLayer, link_facts};
 use super::mount::pin_error;
 use super::presence::Presence;
 
@@ -83,6 +83,8 @@ pub struct Attachment {
     pub slot: u32,
     /// How the program is attached.
     pub mode: XdpMode,
+    /// How frames begin there; where no program reads them, none is attached.
+    pub layer: LinkLayer,
     /// Whether the link was taken over from an earlier daemon.
     pub adopted: bool,
     /// Whether the interface is there, as it was when looked at last.
@@ -90,7 +92,24 @@ pub struct Attachment {
     /// How often the program was attached again, since the interface had gone and come back.
     pub reattached: u64,
     /// Keeps an unpinned link alive.
-    _link: XdpLink,
+    _link: Option<XdpLink>,
+}
+
+impl Attachment {
+    /// An interface whose frames no program reads: it is to be served, and cannot be.
+    pub(super) fn unreadable(interface: &str, ifindex: u32, slot: u32) -> Self {
+        Self {
+            interface: interface.to_owned(),
+            ifindex,
+            slot,
+            mode: XdpMode::Generic,
+            layer: LinkLayer::Unreadable,
+            adopted: false,
+            presence: Presence::Unreadable,
+            reattached: 0,
+            _link: None,
+        }
+    }
 }
 
 /// Index of an interface.
@@ -101,10 +120,19 @@ pub fn index_of(interface: &str) -> Result<u32, KernelError> {
     if_nametoindex(interface).map_err(|_unknown| KernelError::UnknownInterface(interface.to_owned()))
 }
 
-/// Attaches to one interface; `pins` is the directory of pinned links.
+/// The program for frames that begin like this.
+pub(super) const fn program_for(layer: LinkLayer) -> &'static str {
+    match layer {
+        LinkLayer::Ethernet | LinkLayer::Loopback | LinkLayer::Unreadable => programs::XDP,
+        LinkLayer::Ip => programs::XDP_LAYER3,
+    }
+}
+
+/// Attaches to one interface, whose frames begin as `layer` says; `pins` is the directory of pinned links.
 pub(super) fn attach(
     program: &mut Xdp,
     interface: &str,
+    layer: LinkLayer,
     slot: u32,
     choice: XdpChoice,
     pins: Option<&Path>,
@@ -116,10 +144,11 @@ pub(super) fn attach(
         ifindex,
         slot,
         mode,
+        layer,
         adopted,
         presence: Presence::Up,
         reattached: 0,
-        _link: link,
+        _link: Some(link),
     };
     if let Some(pin) = &pin
         && let Some(link) = adopt(program, ifindex, choice, pin)?

@@ -5,6 +5,10 @@ use std::io;
 
 use nix::libc;
 
+/// `BPF_PROG_LOAD`: loads a program.
+pub(super) const PROG_LOAD: libc::c_long = 5;
+/// `BPF_LINK_CREATE`: attaches one.
+pub(super) const LINK_CREATE: libc::c_long = 28;
 /// `BPF_OBJ_GET`: opens a pin.
 pub(super) const OBJ_GET: libc::c_long = 7;
 /// `BPF_MAP_LOOKUP_BATCH`: reads many entries of a map.

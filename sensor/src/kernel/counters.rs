@@ -32,7 +32,9 @@ pub struct Counters {
 /// Reasons that can go with a verdict; the other combinations never occur and are not read.
 fn reasons_of(verdict: Verdict) -> &'static [Reason] {
     match verdict {
-        Verdict::Pass => &[Reason::None, Reason::Allowed, Reason::NotIp, Reason::Unparsed],
+        Verdict::Pass => {
+            &[Reason::None, Reason::Allowed, Reason::NotIp, Reason::Unparsed, Reason::OwnHost, Reason::Answer]
+        }
         Verdict::Drop | Verdict::WouldDrop => &[
             Reason::Blocked,
             Reason::PacketRate,
@@ -67,7 +69,9 @@ const fn occurs(reason: Reason, family: Family) -> bool {
         | Reason::BitRate
         | Reason::ConnectionRate
         | Reason::RequestRate
-        | Reason::NewcomerRate => !matches!(family, Family::Other),
+        | Reason::NewcomerRate
+        | Reason::OwnHost
+        | Reason::Answer => !matches!(family, Family::Other),
     }
 }
 
@@ -89,6 +93,20 @@ impl Counters {
             Ok(LabelledCounter { interface, family, verdict, reason, counter })
         });
         counters.collect()
+    }
+
+    /// Packets of an interface that met a verdict for a reason.
+    ///
+    /// # Errors
+    /// Where the kernel refuses.
+    pub fn shed(
+        &self,
+        interface: InterfaceSlot,
+        verdict: Verdict,
+        reason: Reason,
+    ) -> Result<u64, KernelError> {
+        let families = Family::ALL.into_iter().filter(|family| occurs(reason, *family));
+        families.map(|family| Ok(self.frame(interface, family, verdict, reason)?.packets)).sum()
     }
 
     fn frame(

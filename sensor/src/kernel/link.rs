@@ -8,18 +8,56 @@ use std::io;
 
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::link::{
-    InfoKind, LinkAttribute, LinkFlags, LinkInfo, LinkMessage, LinkXdp, XdpAttached,
+    InfoKind, InfoPortKind, LinkAttribute, LinkFlags, LinkInfo, LinkLayerType, LinkMessage, LinkXdp,
+    XdpAttached,
 };
+use serde::{Deserialize, Serialize};
 
 use super::attach::XdpMode;
 use super::error::KernelError;
 use super::route::ask_route;
+
+/// How the frames of an interface begin: what the programs need to know to find the IP header.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LinkLayer {
+    /// With an Ethernet header.
+    #[default]
+    Ethernet,
+    /// With an Ethernet header, and from this host itself.
+    Loopback,
+    /// With the IP header: tunnels, WireGuard, PPP.
+    Ip,
+    /// With something else, which no program here reads.
+    Unreadable,
+}
+
+impl LinkLayer {
+    const fn of(kind: LinkLayerType) -> Self {
+        match kind {
+            LinkLayerType::Ether => Self::Ethernet,
+            LinkLayerType::Loopback => Self::Loopback,
+            // `ARPHRD_NONE` is what tun, WireGuard and xfrm interfaces have.
+            LinkLayerType::None
+            | LinkLayerType::Ppp
+            | LinkLayerType::Rawip
+            | LinkLayerType::Tunnel
+            | LinkLayerType::Tunnel6
+            | LinkLayerType::Sit
+            | LinkLayerType::Ipgre
+            | LinkLayerType::Ip6gre => Self::Ip,
+            _ => Self::Unreadable,
+        }
+    }
+}
 
 /// What the kernel says about one interface.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LinkFacts {
     /// Whether it is up, as an administrator set it (`IFF_UP`).
     pub is_up: bool,
+    /// How its frames begin.
+    pub layer: LinkLayer,
     /// Largest payload of a frame, in bytes.
     pub mtu: u32,
     /// How an XDP program is attached, if one is.
@@ -28,6 +66,21 @@ pub struct LinkFacts {
     pub program_id: Option<u32>,
     /// The interface below, where this is a VLAN on another.
     pub vlan_on: Option<u32>,
+    /// The bond or bridge that this is a port of.
+    pub port_of: Option<u32>,
+    /// What it is a port of, by the kernel's name: `bond`, `bridge`.
+    pub port_kind: Option<PortKind>,
+}
+
+/// What an interface is a port of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PortKind {
+    /// A bond, which hands packets on as its own.
+    Bond,
+    /// A bridge, as above.
+    Bridge,
+    /// Anything else with ports: a team, a VRF.
+    Other,
 }
 
 /// Asks for one interface.
@@ -36,14 +89,20 @@ pub struct LinkFacts {
 /// Where the interface does not exist or netlink fails.
 pub fn link_facts(ifindex: u32) -> Result<LinkFacts, KernelError> {
     let link = request(ifindex).map_err(KernelError::system(format!("asking about interface {ifindex}")))?;
-    let mut facts = LinkFacts { is_up: link.header.flags.contains(LinkFlags::Up), ..LinkFacts::default() };
+    let mut facts = LinkFacts {
+        is_up: link.header.flags.contains(LinkFlags::Up),
+        layer: LinkLayer::of(link.header.link_layer_type),
+        ..LinkFacts::default()
+    };
     let mut below = None;
     for attribute in link.attributes {
         match attribute {
             LinkAttribute::Link(index) => below = Some(index),
+            LinkAttribute::Controller(index) => facts.port_of = Some(index),
             LinkAttribute::LinkInfo(info) => {
                 let is_vlan = info.iter().any(|info| matches!(info, LinkInfo::Kind(InfoKind::Vlan)));
                 facts.vlan_on = is_vlan.then_some(0);
+                facts.port_kind = info.iter().find_map(port_kind);
             }
             LinkAttribute::Mtu(mtu) => facts.mtu = mtu,
             LinkAttribute::Xdp(values) => note_xdp(&values, &mut facts),
@@ -52,6 +111,15 @@ pub fn link_facts(ifindex: u32) -> Result<LinkFacts, KernelError> {
     }
     facts.vlan_on = facts.vlan_on.and(below);
     Ok(facts)
+}
+
+fn port_kind(info: &LinkInfo) -> Option<PortKind> {
+    match info {
+        LinkInfo::PortKind(InfoPortKind::Bond) => Some(PortKind::Bond),
+        LinkInfo::PortKind(InfoPortKind::Bridge) => Some(PortKind::Bridge),
+        LinkInfo::PortKind(_) => Some(PortKind::Other),
+        _ => None,
+    }
 }
 
 fn note_xdp(values: &[LinkXdp], facts: &mut LinkFacts) {

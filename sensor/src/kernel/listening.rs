@@ -11,9 +11,12 @@
 use std::collections::BTreeSet;
 use std::io;
 
-use netlink_packet_core::{NLM_F_DUMP, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NetlinkPayload};
+use netlink_packet_core::{
+    NLM_F_DUMP, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NetlinkPayload, Nla as _,
+};
 use netlink_packet_sock_diag::SockDiagMessage;
 use netlink_packet_sock_diag::constants::{AF_INET, AF_INET6, IPPROTO_TCP};
+use netlink_packet_sock_diag::inet::nlas::Nla;
 use netlink_packet_sock_diag::inet::{ExtensionFlags, InetRequest, SocketId, StateFlags};
 use netlink_sys::protocols::NETLINK_SOCK_DIAG;
 use netlink_sys::{Socket, SocketAddr};
@@ -35,6 +38,41 @@ pub fn listening_ports() -> BTreeSet<u16> {
     })
 }
 
+/// A listening socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Listener {
+    /// Its port.
+    pub port: u16,
+    /// Its inode, by which a process's descriptors name it.
+    pub inode: u32,
+    /// The control group of the process that made it, where the kernel tells: the number that programs in the kernel know
+    /// it by.
+    pub group: Option<u64>,
+}
+
+/// All of them; none where netlink is refused.
+#[must_use]
+pub fn listeners() -> Vec<Listener> {
+    by_netlink_all().unwrap_or_default()
+}
+
+/// Processes that have one of these sockets, as far as their descriptors may be looked at.
+#[must_use]
+pub fn owners_of_listeners(listeners: &[Listener]) -> Vec<i32> {
+    let inodes: BTreeSet<u64> = listeners.iter().map(|listener| listener.inode.into()).collect();
+    let Ok(processes) = procfs::process::all_processes() else { return Vec::new() };
+    let owns = |process: &procfs::process::Process| {
+        process.fd().is_ok_and(|mut descriptors| {
+            descriptors.any(|descriptor| {
+                descriptor.is_ok_and(|descriptor| {
+                    matches!(descriptor.target, procfs::process::FDTarget::Socket(inode) if inodes.contains(&inode))
+                })
+            })
+        })
+    };
+    processes.flatten().filter(owns).map(|process| process.pid).collect()
+}
+
 fn by_proc() -> BTreeSet<u16> {
     // By way of the process: a service may have no more of /proc than that.
     let Ok(own) = procfs::process::Process::myself() else { return BTreeSet::new() };
@@ -43,18 +81,22 @@ fn by_proc() -> BTreeSet<u16> {
 }
 
 fn by_netlink() -> io::Result<BTreeSet<u16>> {
+    Ok(by_netlink_all()?.into_iter().map(|listener| listener.port).collect())
+}
+
+fn by_netlink_all() -> io::Result<Vec<Listener>> {
     let mut socket = Socket::new(NETLINK_SOCK_DIAG)?;
     socket.bind_auto()?;
     socket.connect(&SocketAddr::new(0, 0))?;
     // The kernel has the next part of its list ready before it hands out one, so nothing is waited for; where it
     // does not, an error is better than a thread that stands still.
     socket.set_non_blocking(true)?;
-    let mut ports = BTreeSet::new();
+    let mut found = Vec::new();
     for (family, any) in [(AF_INET, SocketId::new_v4()), (AF_INET6, SocketId::new_v6())] {
         socket.send(&request(family, any), 0)?;
-        receive(&mut socket, &mut ports)?;
+        receive(&mut socket, &mut found)?;
     }
-    Ok(ports)
+    Ok(found)
 }
 
 fn request(family: u8, socket_id: SocketId) -> Vec<u8> {
@@ -75,10 +117,10 @@ fn request(family: u8, socket_id: SocketId) -> Vec<u8> {
 }
 
 /// Reads one answer to its end. A list that changed while it was told may lack a port; it is asked for again soon.
-fn receive(socket: &mut Socket, ports: &mut BTreeSet<u16>) -> io::Result<()> {
+fn receive(socket: &mut Socket, found: &mut Vec<Listener>) -> io::Result<()> {
     for _ in 0..MAX_DATAGRAMS {
         let (datagram, _) = socket.recv_from_full()?;
-        if read_datagram(&datagram, ports)? {
+        if read_datagram(&datagram, found)? {
             return Ok(());
         }
     }
@@ -86,13 +128,17 @@ fn receive(socket: &mut Socket, ports: &mut BTreeSet<u16>) -> io::Result<()> {
 }
 
 /// Reads the messages of a datagram; whether the last one of the answer was among them.
-fn read_datagram(datagram: &[u8], ports: &mut BTreeSet<u16>) -> io::Result<bool> {
+fn read_datagram(datagram: &[u8], found: &mut Vec<Listener>) -> io::Result<bool> {
     let mut rest = datagram;
     while !rest.is_empty() {
         let message = NetlinkMessage::<SockDiagMessage>::deserialize(rest).map_err(invalid)?;
         match message.payload {
             NetlinkPayload::InnerMessage(SockDiagMessage::InetResponse(socket)) => {
-                ports.insert(socket.header.socket_id.source_port);
+                found.push(Listener {
+                    port: socket.header.socket_id.source_port,
+                    inode: socket.header.inode,
+                    group: socket.nlas.iter().find_map(group_of),
+                });
             }
             NetlinkPayload::Error(error) => return Err(error.to_io()),
             NetlinkPayload::Done(done) if done.code != 0 => {
@@ -106,6 +152,22 @@ fn read_datagram(datagram: &[u8], ports: &mut BTreeSet<u16>) -> io::Result<bool>
         rest = rest.get(length..).unwrap_or_default();
     }
     Ok(false)
+}
+
+/// `INET_DIAG_CGROUP_ID`, since Linux 5.9.
+const CGROUP: u16 = 21;
+
+fn group_of(attribute: &Nla) -> Option<u64> {
+    match attribute {
+        Nla::Other(other) if other.kind() == CGROUP => {
+            let mut value = [0; 8];
+            (other.value_len() == value.len()).then(|| {
+                other.emit_value(&mut value);
+                u64::from_ne_bytes(value)
+            })
+        }
+        _ => None,
+    }
 }
 
 fn invalid(error: impl ToString) -> io::Error {
@@ -162,7 +224,7 @@ mod tests {
 
     #[test]
     fn what_is_no_answer_is_an_error_or_nothing() {
-        let mut ports = BTreeSet::new();
+        let mut ports = Vec::new();
         let whole = request(AF_INET, SocketId::new_v4());
         for length in 1..whole.len() {
             assert!(read_datagram(&whole[..length], &mut ports).is_err(), "{length}");

@@ -11,6 +11,7 @@ use super::clients::ClientTable;
 use super::config::Capacities;
 use super::counters::Counters;
 use super::error::KernelError;
+use super::link::{LinkLayer, link_facts};
 use super::memory::KernelMemory;
 use super::mirror::{self, Mirror, MirrorLinks};
 use super::notices::Notices;
@@ -33,6 +34,8 @@ pub struct LoadOptions {
     /// Bytes of all rings of mirrored segments together, one ring a CPU; each of a power of two and at least 2 MiB, or
     /// as little as is possible where this is 0.
     pub segment_ring_bytes: u32,
+    /// Whether there may be interfaces whose frames begin with the IP header.
+    pub layer3: bool,
     /// For tests: the program's clock is what [`Dataplane::set_tick`] says.
     pub fixed_clock: bool,
 }
@@ -70,8 +73,8 @@ impl Dataplane {
         let sizes = RingSizes::of(options.segment_ring_bytes)?;
         let mut ebpf = load_object(options, sizes)?;
         // Without the mirror, limits and blocks still work: what is wrong is said when it is asked for.
-        let mirror_refused = mirror::load(&mut ebpf).err();
-        let memory = memory_of(&ebpf);
+        let mirror_refused = mirror::load(&mut ebpf, options.layer3).err();
+        let memory = KernelMemory::of(&ebpf);
         let mut take = |name: &'static str| ebpf.take_map(name).ok_or(KernelError::NoMap(name));
         let settings_map = array_data(take(maps::SETTINGS)?, maps::SETTINGS)?;
         let shared_map = array_data(take(maps::SHARED)?, maps::SHARED)?;
@@ -109,7 +112,8 @@ impl Dataplane {
             tries,
             scopes,
         };
-        for name in [programs::XDP, programs::CLOCK] {
+        let layer3 = options.layer3.then_some(programs::XDP_LAYER3);
+        for name in [programs::XDP, programs::CLOCK].into_iter().chain(layer3) {
             dataplane.program(name)?.load().map_err(KernelError::program(name))?;
         }
         Ok(dataplane)
@@ -131,10 +135,10 @@ impl Dataplane {
         }
         let links = self.pins.as_ref().map(Pins::links);
         let indexes = interfaces.iter().map(|name| attach::index_of(name)).collect::<Result<Vec<_>, _>>()?;
+        self.settings.set_loopback(0);
         for (interface, ifindex) in interfaces.iter().zip(&indexes) {
             let slot = self.slot_for(*ifindex, &indexes)?;
-            let program = self.program(programs::XDP)?;
-            let attachment = attach::attach(program, interface, slot, choice, links.as_deref())?;
+            let attachment = self.attach_one(interface, *ifindex, slot, choice)?;
             self.attachments.push(attachment);
         }
         for link in links.iter().flat_map(|links| attach::pinned_links(links)) {
@@ -147,6 +151,24 @@ impl Dataplane {
         Ok(())
     }
 
+    fn attach_one(
+        &mut self,
+        interface: &str,
+        ifindex: u32,
+        slot: u32,
+        choice: XdpChoice,
+    ) -> Result<Attachment, KernelError> {
+        let layer = link_facts(ifindex)?.layer;
+        match layer {
+            LinkLayer::Loopback => self.settings.set_loopback(ifindex),
+            LinkLayer::Unreadable => return Ok(Attachment::unreadable(interface, ifindex, slot)),
+            LinkLayer::Ethernet | LinkLayer::Ip => {}
+        }
+        let links = self.pins.as_ref().map(Pins::links);
+        let program = self.program(attach::program_for(layer))?;
+        attach::attach(program, interface, layer, slot, choice, links.as_deref())
+    }
+
     /// Looks at the interfaces served again, and attaches to those that came back. Returns what changed.
     pub fn look_again(&mut self, choice: XdpChoice) -> Vec<PresenceChange> {
         let mut changes = Vec::new();
@@ -155,9 +177,10 @@ impl Dataplane {
             let (before, interface) = (attachment.presence, attachment.interface.clone());
             let (presence, reattached, error) = match presence::look(attachment) {
                 Look::Gone => (Presence::Gone, false, None),
-                Look::There { is_up, is_served: true } => (Presence::of(is_up), false, None),
-                Look::There { is_up, is_served: false } => match self.attach_again(position, choice) {
-                    Ok(()) => (Presence::of(is_up), true, self.mirror_again(&interface).err()),
+                Look::There { is_up, is_served: true, .. } => (Presence::of(is_up), false, None),
+                Look::There { layer: LinkLayer::Unreadable, .. } => (Presence::Unreadable, false, None),
+                Look::There { is_up, .. } => match self.attach_again(position, choice) {
+                    Ok(()) => (Presence::of(is_up), true, self.mirror_again(position).err()),
                     Err(error) => (Presence::Refused, false, Some(error)),
                 },
             };
@@ -175,10 +198,9 @@ impl Dataplane {
     fn attach_again(&mut self, position: usize, choice: XdpChoice) -> Result<(), KernelError> {
         let Some(old) = self.attachments.get(position) else { return Ok(()) };
         let (interface, slot, times) = (old.interface.clone(), old.slot, old.reattached.saturating_add(1));
-        self.settings.set_interface(slot as usize, attach::index_of(&interface)?);
-        let links = self.pins.as_ref().map(Pins::links);
-        let program = self.program(programs::XDP)?;
-        let mut attachment = attach::attach(program, &interface, slot, choice, links.as_deref())?;
+        let ifindex = attach::index_of(&interface)?;
+        self.settings.set_interface(slot as usize, ifindex);
+        let mut attachment = self.attach_one(&interface, ifindex, slot, choice)?;
         attachment.reattached = times;
         if let Some(place) = self.attachments.get_mut(position) {
             *place = attachment;
@@ -186,8 +208,11 @@ impl Dataplane {
         Ok(())
     }
 
-    fn mirror_again(&mut self, interface: &str) -> Result<(), KernelError> {
-        self.mirror_links.as_mut().map_or(Ok(()), |links| links.attach(&mut self.ebpf, interface))
+    fn mirror_again(&mut self, position: usize) -> Result<(), KernelError> {
+        let (Some(links), Some(attachment)) = (&mut self.mirror_links, self.attachments.get(position)) else {
+            return Ok(());
+        };
+        links.attach(&mut self.ebpf, attachment)
     }
 
     /// The slot that counts an interface: the one it has, or one that none of the served interfaces has.
@@ -241,8 +266,7 @@ impl Dataplane {
         if let Some(error) = self.mirror_refused.take() {
             return Err(error);
         }
-        let interfaces: Vec<String> = self.attachments.iter().map(|found| found.interface.clone()).collect();
-        self.mirror_links = Some(mirror::attach(&mut self.ebpf, &interfaces)?);
+        self.mirror_links = Some(mirror::attach(&mut self.ebpf, &self.attachments)?);
         Ok(())
     }
 
@@ -289,6 +313,11 @@ impl Dataplane {
     pub fn clock(&self) -> Result<u64, KernelError> {
         self.run(programs::CLOCK, &[0; 64], 1)?;
         Ok(self.settings.clock())
+    }
+
+    /// For tests: the interface that counts as the loopback interface; 0 for none.
+    pub fn set_loopback(&self, ifindex: u32) {
+        self.settings.set_loopback(ifindex);
     }
 
     /// For tests, with [`LoadOptions::fixed_clock`]: the tick that the program sees.
@@ -341,24 +370,6 @@ fn load_object(options: &LoadOptions, sizes: RingSizes) -> Result<Ebpf, KernelEr
 
 fn array_data(map: Map, name: &'static str) -> Result<MapData, KernelError> {
     if let Map::Array(data) = map { Ok(data) } else { Err(KernelError::NoMap(name)) }
-}
-
-fn memory_of(ebpf: &Ebpf) -> KernelMemory {
-    let mut memory = KernelMemory::default();
-    let of_mirror = [maps::MIRROR, maps::FLOWS, maps::RINGS, maps::SEGMENTS, maps::WAKEUPS];
-    for name in maps::PINNED.into_iter().chain(of_mirror) {
-        if let Some(
-            Map::Array(data)
-            | Map::PerCpuArray(data)
-            | Map::LpmTrie(data)
-            | Map::RingBuf(data)
-            | Map::LruHashMap(data),
-        ) = ebpf.map(name)
-        {
-            memory.add(name, data);
-        }
-    }
-    memory
 }
 
 /// Length of the kernel's tick: what the coarse clock resolves (clock_getres(2)).

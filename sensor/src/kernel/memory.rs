@@ -2,7 +2,9 @@
 
 use std::os::fd::{AsFd as _, AsRawFd as _};
 
-use aya::maps::MapData;
+use aya::Ebpf;
+use aya::maps::{Map, MapData};
+use sensor_common::abi::maps;
 
 /// Kernel memory by map, in bytes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -12,6 +14,25 @@ pub struct KernelMemory {
 }
 
 impl KernelMemory {
+    /// Of an object's maps, before they are taken from it.
+    pub(super) fn of(ebpf: &Ebpf) -> Self {
+        let mut memory = Self::default();
+        let of_mirror = [maps::MIRROR, maps::FLOWS, maps::RINGS, maps::SEGMENTS, maps::WAKEUPS];
+        for name in maps::PINNED.into_iter().chain(of_mirror) {
+            if let Some(
+                Map::Array(data)
+                | Map::PerCpuArray(data)
+                | Map::LpmTrie(data)
+                | Map::RingBuf(data)
+                | Map::LruHashMap(data),
+            ) = ebpf.map(name)
+            {
+                memory.add(name, data);
+            }
+        }
+        memory
+    }
+
     /// All maps together.
     #[must_use]
     pub fn total(&self) -> u64 {
@@ -19,7 +40,7 @@ impl KernelMemory {
     }
 
     /// Notes one map; a map that the kernel does not account for counts as nothing.
-    pub(super) fn add(&mut self, name: &'static str, map: &MapData) {
+    fn add(&mut self, name: &'static str, map: &MapData) {
         self.maps.push((name, memlock(map.fd().as_fd().as_raw_fd()).unwrap_or(0)));
     }
 }

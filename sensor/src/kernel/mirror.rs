@@ -12,13 +12,30 @@ use sensor_common::abi::{
     programs,
 };
 
+use super::attach::Attachment;
 use super::btf;
 use super::error::KernelError;
+use super::link::LinkLayer;
 use super::shared::SharedArray;
 
 /// Where each program goes.
 const PLACES: [(&str, TcAttachType); 2] =
     [(programs::MIRROR_INGRESS, TcAttachType::Ingress), (programs::MIRROR_EGRESS, TcAttachType::Egress)];
+
+/// The same for interfaces whose frames begin with the IP header.
+const PLACES_LAYER3: [(&str, TcAttachType); 2] = [
+    (programs::MIRROR_INGRESS_LAYER3, TcAttachType::Ingress),
+    (programs::MIRROR_EGRESS_LAYER3, TcAttachType::Egress),
+];
+
+/// Which programs go to an interface.
+const fn places(layer: LinkLayer) -> &'static [(&'static str, TcAttachType)] {
+    match layer {
+        LinkLayer::Ethernet | LinkLayer::Loopback => &PLACES,
+        LinkLayer::Ip => &PLACES_LAYER3,
+        LinkLayer::Unreadable => &[],
+    }
+}
 
 /// The programs on their interfaces. Dropping it detaches: without a reader, copies serve nobody. Before Linux
 /// 6.6 that takes privileges which a daemon has given up; the filters that stay then watch no port.
@@ -27,31 +44,33 @@ pub(super) struct MirrorLinks {
     links: Vec<(String, SchedClassifierLink)>,
 }
 
-/// Loads both programs: while their maps are open, which the handles that are taken from the object are not.
-pub(super) fn load(ebpf: &mut Ebpf) -> Result<(), KernelError> {
-    for (name, _) in PLACES {
+/// Loads the programs: while their maps are open, which the handles that are taken from the object are not.
+pub(super) fn load(ebpf: &mut Ebpf, layer3: bool) -> Result<(), KernelError> {
+    let of_layer3: &[_] = if layer3 { &PLACES_LAYER3 } else { &[] };
+    for (name, _) in PLACES.iter().chain(of_layer3) {
         program(ebpf, name)?.load().map_err(KernelError::program(name))?;
     }
     Ok(())
 }
 
 /// Attaches both programs to every interface.
-pub(super) fn attach(ebpf: &mut Ebpf, interfaces: &[String]) -> Result<MirrorLinks, KernelError> {
+pub(super) fn attach(ebpf: &mut Ebpf, attachments: &[Attachment]) -> Result<MirrorLinks, KernelError> {
     let mut attached = MirrorLinks { links: Vec::new() };
-    for interface in interfaces {
-        detach_stale(interface);
+    for attachment in attachments {
+        detach_stale(&attachment.interface);
     }
-    for interface in interfaces {
-        attached.attach(ebpf, interface)?;
+    for attachment in attachments {
+        attached.attach(ebpf, attachment)?;
     }
     Ok(attached)
 }
 
 impl MirrorLinks {
     /// Attaches both programs to one interface; what was attached to another of its name ends.
-    pub(super) fn attach(&mut self, ebpf: &mut Ebpf, interface: &str) -> Result<(), KernelError> {
+    pub(super) fn attach(&mut self, ebpf: &mut Ebpf, attachment: &Attachment) -> Result<(), KernelError> {
+        let interface = &*attachment.interface;
         self.links.retain(|(of, _)| of != interface);
-        for (name, place) in PLACES {
+        for &(name, place) in places(attachment.layer) {
             let link =
                 attach_one(program(ebpf, name)?, interface, place).map_err(refused(interface, place))?;
             self.links.push((interface.to_owned(), link));
@@ -86,7 +105,7 @@ pub(super) fn detach_stale(interface: &str) {
     if has_tcx() {
         return;
     }
-    for (name, place) in PLACES {
+    for (name, place) in PLACES.into_iter().chain(PLACES_LAYER3) {
         if qdisc_detach_program(interface, place, name).is_ok() {
             tracing::info!(interface, program = name, "removed the filter of an earlier sensor");
         }

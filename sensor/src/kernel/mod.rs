@@ -12,6 +12,7 @@ mod config;
 mod connection;
 mod counters;
 mod error;
+mod library;
 mod link;
 mod listening;
 mod load;
@@ -30,6 +31,7 @@ mod readiness;
 mod route;
 mod sandbox;
 mod schedule;
+mod secrets;
 mod segments;
 mod settings;
 mod shared;
@@ -44,8 +46,11 @@ pub use config::{Capacities, ClientPrefixes};
 pub use connection::{ConnectionOwners, peer_groups};
 pub use counters::{Counters, LabelledCounter, combinations};
 pub use error::KernelError;
-pub use link::{LinkFacts, link_facts};
-pub use listening::listening_ports;
+pub use library::{
+    Library, library_directories, of_processes as libraries_of_processes, of_system as libraries_of_system,
+};
+pub use link::{LinkFacts, LinkLayer, PortKind, link_facts};
+pub use listening::{Listener, listeners, listening_ports, owners_of_listeners};
 pub use load::{Dataplane, LoadOptions};
 pub use memory::KernelMemory;
 pub use mirror::Mirror;
@@ -59,6 +64,7 @@ pub use readiness::{Diagnostics, watch_diagnostics, watch_links, watch_notices};
 pub use route::ask_route;
 pub use sandbox::{install_filter, landlock_version};
 pub use schedule::never_preempt;
+pub use secrets::{SecretEvents, SecretProbe};
 pub use segments::SegmentRings;
 #[cfg(any(test, feature = "fuzzing"))]
 pub use segments::fuzz;

@@ -74,6 +74,10 @@ pub struct Queues {
     pub receiving: u32,
     /// As many as it may have.
     pub most: u32,
+    /// Queues that send, combined ones included.
+    pub sending: u32,
+    /// As many as it may have.
+    pub most_sending: u32,
 }
 
 /// The queues of an interface; of a device without such a setting, nothing.
@@ -82,7 +86,13 @@ pub fn queues(interface: &str) -> Option<Queues> {
     // struct ethtool_channels: most of receiving, sending, other and combined ones, then as many as there are.
     let words = ask_once(interface, with_room(&[GCHANNELS], 8)).ok()?;
     let word = |place: usize| words.get(place).copied().unwrap_or(0);
-    Some(Queues { receiving: word(5).saturating_add(word(8)), most: word(1).saturating_add(word(4)) })
+    let with_combined = |own: usize, combined: usize| word(own).saturating_add(word(combined));
+    Some(Queues {
+        receiving: with_combined(5, 8),
+        most: with_combined(1, 4),
+        sending: with_combined(6, 8),
+        most_sending: with_combined(2, 4),
+    })
 }
 
 /// The driver of an interface.

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::attach::{Attachment, index_of};
 use super::error::KernelError;
-use super::link::link_facts;
+use super::link::{LinkLayer, link_facts};
 
 /// What is the matter with an interface that is to be served.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,6 +29,8 @@ pub enum Presence {
     Gone,
     /// It came back, and the program could not be attached.
     Refused,
+    /// Its frames begin with a header that no program here reads, so it is not served.
+    Unreadable,
 }
 
 impl Presence {
@@ -40,6 +42,7 @@ impl Presence {
             Self::Down => "down",
             Self::Gone => "gone",
             Self::Refused => "refused",
+            Self::Unreadable => "unreadable",
         }
     }
 }
@@ -62,6 +65,7 @@ pub(super) enum Look {
     Gone,
     There {
         is_up: bool,
+        layer: LinkLayer,
         /// Whether it is the one that was attached to, and still has the program.
         is_served: bool,
     },
@@ -72,7 +76,7 @@ pub(super) fn look(attachment: &Attachment) -> Look {
     // What is deleted between two questions is gone, too.
     let Ok((ifindex, facts)) = found else { return Look::Gone };
     let is_served = ifindex == attachment.ifindex && facts.program_id.is_some();
-    Look::There { is_up: facts.is_up, is_served }
+    Look::There { is_up: facts.is_up, layer: facts.layer, is_served }
 }
 
 impl Presence {

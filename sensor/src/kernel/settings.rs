@@ -97,6 +97,10 @@ impl SettingsView {
         self.settings.store_u32(offset, ifindex);
     }
 
+    pub(super) fn set_loopback(&self, ifindex: u32) {
+        self.settings.store_u32(offset_of!(Settings, loopback), ifindex);
+    }
+
     pub(super) fn clock(&self) -> u64 {
         self.shared.read(0).map_or(0, |shared| shared.clock)
     }

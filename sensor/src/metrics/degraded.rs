@@ -23,12 +23,21 @@ pub enum Part {
     Pins,
     /// The deny file is not written.
     DenyFile,
+    /// On an interface nothing is limited or blocked.
+    Interfaces,
 }
 
 impl Part {
     /// All of them.
-    pub const ALL: [Self; 6] =
-        [Self::Http, Self::Commands, Self::Events, Self::Learned, Self::Pins, Self::DenyFile];
+    pub const ALL: [Self; 7] = [
+        Self::Http,
+        Self::Commands,
+        Self::Events,
+        Self::Learned,
+        Self::Pins,
+        Self::DenyFile,
+        Self::Interfaces,
+    ];
 
     /// The value of the label.
     #[must_use]
@@ -40,6 +49,7 @@ impl Part {
             Self::Learned => "learned",
             Self::Pins => "pins",
             Self::DenyFile => "deny_file",
+            Self::Interfaces => "interfaces",
         }
     }
 }

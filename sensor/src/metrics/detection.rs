@@ -17,6 +17,8 @@ use crate::store::StoreStats;
 pub struct Detection {
     /// Alerts since the start.
     pub alerts: BTreeMap<(Threat, Severity), u64>,
+    /// Incidents that go on.
+    pub open: BTreeMap<(Threat, Severity), u64>,
     /// Blocks made since the start, deny file entries included.
     pub blocks: BTreeMap<Threat, u64>,
     /// Limits tightened since the start.
@@ -44,6 +46,8 @@ pub struct Detection {
 families! {
     /// Alerts, by detector and severity.
     ALERTS: COUNTER "sensor_alerts_total";
+    /// Incidents that go on, by detector and worst severity so far.
+    INCIDENTS: GAUGE "sensor_incidents_open";
     /// Limits that detectors tightened, by detector.
     LIMITS: COUNTER "sensor_limits_decided_total";
     /// Decisions of detectors that could not be carried out.
@@ -99,6 +103,14 @@ fn about_decisions(detection: &Detection) -> Vec<MetricFamily> {
             ALERTS.metric(&[("detector", threat.slug()), ("severity", severity.label())], count)
         })
     });
+    // The mild ones only while there are some: rules and panels ask for the others, which are never absent.
+    let open = Threat::ALL.into_iter().flat_map(|threat| {
+        Severity::ALL.into_iter().filter_map(move |severity| {
+            let count = detection.open.get(&(threat, severity)).copied();
+            let count = count.or((severity >= Severity::Medium).then_some(0))?;
+            Some(INCIDENTS.metric(&[("detector", threat.slug()), ("severity", severity.label())], count))
+        })
+    });
     let limits = Threat::ALL.map(|threat| {
         let count = detection.limits.get(&threat).copied().unwrap_or(0);
         LIMITS.metric(&[("detector", threat.slug())], count)
@@ -110,6 +122,7 @@ fn about_decisions(detection: &Detection) -> Vec<MetricFamily> {
     let evicted = detection.detectors.evicted.saturating_add(detection.decider.evicted);
     vec![
         ALERTS.with(alerts.collect()),
+        INCIDENTS.with(open.collect()),
         LIMITS.with(limits.to_vec()),
         REFUSED.one(detection.refused),
         SUPPRESSED.with(suppressed.collect()),
@@ -127,7 +140,12 @@ fn about_decisions(detection: &Detection) -> Vec<MetricFamily> {
 fn about_alerts(detection: &Detection) -> Vec<MetricFamily> {
     let mut families = Vec::new();
     if let Some(store) = &detection.store {
-        let kinds = [("alert", store.alerts), ("decision", store.decisions), ("audit", store.audit)];
+        let kinds = [
+            ("alert", store.alerts),
+            ("incident", store.incidents),
+            ("decision", store.decisions),
+            ("audit", store.audit),
+        ];
         let written = kinds.map(|(kind, count)| EVENTS.metric(&[("kind", kind)], count));
         families.extend([
             EVENTS.with(written.to_vec()),

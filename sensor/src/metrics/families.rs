@@ -12,6 +12,7 @@ use super::http;
 use super::identity;
 use super::sensing::{self, Capacities, Sensing};
 use super::surroundings::{self, InterfacePresence};
+use super::tls;
 use super::web::{self, WebStats};
 use crate::clock::Timestamp;
 use crate::detect::Threat;
@@ -190,6 +191,7 @@ pub fn about_families() -> Vec<About> {
         FAMILIES,
         degraded::FAMILIES,
         http::FAMILIES,
+        tls::FAMILIES,
         identity::FAMILIES,
         detection::FAMILIES,
         sensing::FAMILIES,

@@ -16,6 +16,7 @@ mod sensing;
 #[cfg(test)]
 mod size;
 mod surroundings;
+mod tls;
 mod web;
 
 pub use dashboard::{Dashboard, dashboard};

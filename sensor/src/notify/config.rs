@@ -24,12 +24,35 @@ pub enum Output {
     File(PathBuf),
 }
 
+/// What a receiver takes.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub enum WebhookFormat {
+    /// The record.
+    #[default]
+    Json,
+    /// A message of Slack, and of what takes its messages.
+    Slack,
+    /// A message of Teams.
+    Teams,
+    /// An event of `PagerDuty`.
+    PagerDuty {
+        /// Which service of theirs it is for. A secret.
+        routing_key: String,
+    },
+    /// An alert of Alertmanager's.
+    Alertmanager,
+}
+
 /// A receiver of alerts over HTTP. Its address and headers may hold secrets, so neither is printed.
 #[derive(Clone, PartialEq, DocumentedFields)]
 pub struct WebhookConfig {
     /// Where alerts are sent to, by HTTP or HTTPS: one POST for each, with the alert as JSON. Redirects are not followed. Under
     /// systemd, the unit's `IPAddressAllow=` must have its address.
     pub url: Uri,
+    /// What it takes: `json`, the record of the alert, and of its incident once that is over; `slack`; `teams`, by a workflow;
+    /// `pagerduty`, an event of the Events API v2; `alertmanager`, for `/api/v2/alerts`. All but `slack` and `teams` tie the end of
+    /// an incident to its beginning.
+    pub format: WebhookFormat,
     /// Headers of each request, such as `Authorization: Bearer ...`. They are never printed.
     pub headers: Vec<(HeaderName, HeaderValue)>,
     /// The longest time for one try, from the connection to the head of the answer.
@@ -55,6 +78,7 @@ impl WebhookConfig {
     pub const fn to(url: Uri) -> Self {
         Self {
             url,
+            format: WebhookFormat::Json,
             headers: Vec::new(),
             timeout: Duration::from_secs(10),
             min_severity: Severity::Medium,
@@ -184,12 +208,47 @@ const URL: Form<String> = Form {
     ..Form::any("a URL with `http` or `https`", "https://alerts.example.org/hook")
 };
 
+const FORMATS: [(&str, &str); 5] = [
+    ("json", "json"),
+    ("slack", "slack"),
+    ("teams", "teams"),
+    ("pagerduty", "pagerduty"),
+    ("alertmanager", "alertmanager"),
+];
+
+const ABOUT_ROUTING_KEY: &str = "Integration key of the PagerDuty service. It is never printed.";
+
+const ROUTING_KEY: Form<String> = Form {
+    // A secret, too.
+    show: |_key| "...".to_owned(),
+    ..Form::any("an integration key", "R0123456789ABCDEF0123456789ABCDE")
+};
+
 const HEADER: Form<(HeaderName, HeaderValue)> = Form {
     kind: "`Name: value`",
     example: "Authorization: Bearer ...",
     read: |text| parse_header(text).map_err(str::to_owned),
     show: |(name, _value)| format!("{name}: ..."),
 };
+
+fn read_format(webhook: &Section<'_>) -> WebhookFormat {
+    webhook.explain_by(|key| (key == "routing_key").then(|| ABOUT_ROUTING_KEY.to_owned()));
+    let (mut format, mut routing_key) = ("json", None);
+    webhook.choice("format", &FORMATS, &mut format);
+    webhook.optional("routing_key", &ROUTING_KEY, &mut routing_key);
+    match (format, routing_key) {
+        ("pagerduty", Some(routing_key)) => WebhookFormat::PagerDuty { routing_key },
+        ("pagerduty", None) => {
+            webhook.reject("format", "`pagerduty` takes the `routing_key` of a service");
+            WebhookFormat::Json
+        }
+        // A key that the format does not need is no mistake: formats are tried one after the other.
+        ("slack", _) => WebhookFormat::Slack,
+        ("teams", _) => WebhookFormat::Teams,
+        ("alertmanager", _) => WebhookFormat::Alertmanager,
+        _ => WebhookFormat::Json,
+    }
+}
 
 fn read_webhook(webhook: Section<'_>) -> Option<WebhookConfig> {
     // Without the text in the message: it may hold a secret.
@@ -198,6 +257,7 @@ fn read_webhook(webhook: Section<'_>) -> Option<WebhookConfig> {
     webhook.explain::<WebhookConfig>();
     webhook.optional("url", &URL, &mut text);
     let url = text.map(|text| parse_url(&text));
+    config.format = read_format(&webhook);
     webhook.list("headers", &HEADER, &mut config.headers);
     webhook.duration("timeout", Duration::from_millis(1), &mut config.timeout);
     let severities = Severity::ALL.map(|severity| (severity.label(), severity));
@@ -212,7 +272,16 @@ fn read_webhook(webhook: Section<'_>) -> Option<WebhookConfig> {
     }
     let config = match url {
         None => {
-            for key in ["headers", "timeout", "min_severity", "queue", "attempts", "ca_file"] {
+            for key in [
+                "headers",
+                "timeout",
+                "min_severity",
+                "queue",
+                "attempts",
+                "ca_file",
+                "format",
+                "routing_key",
+            ] {
                 webhook.reject(key, "without `url` there is no webhook");
             }
             None

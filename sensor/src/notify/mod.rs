@@ -14,15 +14,15 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use config::{DenyConfig, DenyFormat, Include, NotifyConfig, Output, WebhookConfig};
+pub use config::{DenyConfig, DenyFormat, Include, NotifyConfig, Output, WebhookConfig, WebhookFormat};
 pub use deny_file::{DenyFile, DenyStats};
 pub use lines::LineStats;
 use lines::Lines;
 use tokio::runtime::Handle;
-use webhook::Webhook;
 pub use webhook::WebhookStats;
+use webhook::{News, Webhook};
 
-use crate::decide::Alert;
+use crate::decide::{Alert, Incident};
 use crate::printable::to_json;
 
 /// Why a way out cannot be opened.
@@ -43,6 +43,21 @@ pub struct NotifyStats {
     pub lines: LineStats,
     /// Of the webhook.
     pub webhook: WebhookStats,
+}
+
+/// A way out, for whoever tests it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Way {
+    /// `output` or `webhook`.
+    pub name: &'static str,
+    /// Whether nothing waits for it.
+    pub is_idle: bool,
+    /// What got out.
+    pub sent: u64,
+    /// What did not.
+    pub lost: u64,
+    /// Why the last one did not.
+    pub trouble: Option<String>,
 }
 
 /// Takes alerts to wherever the configuration says.
@@ -81,12 +96,49 @@ impl Notifier {
             // must not be silent.
             return tracing::error!(id = %alert.id, "an alert has no JSON form");
         };
-        let text: Arc<str> = text.into();
         if let Some(lines) = &self.lines {
-            lines.push(text.clone());
+            lines.push(Arc::from(text));
         }
         if let Some(webhook) = &self.webhook {
-            webhook.push(alert.severity, text);
+            webhook.push(News::Alert(alert));
+        }
+    }
+
+    /// Sends an alert by every way out, however mild it is.
+    pub fn test(&self, alert: &Alert) {
+        if let (Some(lines), Ok(text)) = (&self.lines, to_json(alert)) {
+            lines.push(Arc::from(text));
+        }
+        if let Some(webhook) = &self.webhook {
+            webhook.push_always(News::Alert(alert));
+        }
+    }
+
+    /// Ways out that there are, and whether each has nothing left to send: with why the last of it did not get there.
+    #[must_use]
+    pub fn ways(&self) -> Vec<Way> {
+        let stats = self.stats();
+        let lines = self.lines.as_ref().map(|_| Way {
+            name: "output",
+            is_idle: stats.lines.depth == 0,
+            sent: stats.lines.written,
+            lost: stats.lines.failed.saturating_add(stats.lines.dropped),
+            trouble: None,
+        });
+        let webhook = self.webhook.as_ref().map(|webhook| Way {
+            name: "webhook",
+            is_idle: stats.webhook.depth == 0,
+            sent: stats.webhook.sent,
+            lost: stats.webhook.failed.saturating_add(stats.webhook.dropped),
+            trouble: webhook.trouble(),
+        });
+        lines.into_iter().chain(webhook).collect()
+    }
+
+    /// Tells the webhook that an incident is over; waits for nobody. Lines are about alerts only.
+    pub fn resolved(&self, incident: &Incident) {
+        if let Some(webhook) = &self.webhook {
+            webhook.push(News::Over(incident));
         }
     }
 

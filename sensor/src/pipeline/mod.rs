@@ -21,21 +21,25 @@ use by_route::ByRoute;
 use documented::DocumentedFields;
 
 use crate::capture::Segment;
+use crate::capture::secret::Secret;
 use crate::clock::Timestamp;
 use crate::event::{
     Exchange, Findings, Further, Held, HeldBy, Host, LoginOutcome, MediaType, Object, Path, Paths, QueryKeys,
-    Redactor, Source, UserAgent,
+    Redactor, Source, TlsFacts, UserAgent,
 };
 use crate::http::{self, Http};
 use crate::identity::{self, Answered, Identifier, Key};
 use crate::route::{self, Routes};
 use crate::stream::{self, Instruction, Streams};
+use crate::tls::{self, Tls};
 
 /// What the rooms are told.
 #[derive(Clone, Debug, Default, PartialEq, DocumentedFields)]
 pub struct Config {
     /// Reassembly.
     pub streams: stream::Config,
+    /// TLS.
+    pub tls: tls::Config,
     /// HTTP.
     pub http: http::Config,
     /// Clients and principals.
@@ -74,7 +78,9 @@ pub struct Snapshot {
     /// Templates.
     pub routes: usize,
     /// Connections that began in TLS, by the server's port.
-    pub tls_ports: BTreeMap<u16, u64>,
+    pub tls_ports: BTreeMap<u16, tls::PortCounts>,
+    /// Of TLS.
+    pub tls: tls::Counters,
     /// Peers that tell other clients' addresses and are no trusted proxies, the busiest first.
     pub forwarders: Vec<identity::Forwarder>,
 }
@@ -106,7 +112,7 @@ pub trait Observer {
 
 /// The rooms, joined.
 pub struct Pipeline<O: Observer> {
-    streams: Streams<Http<Finish<O>>>,
+    streams: Streams<Tls<Http<Finish<O>>>>,
     /// When connections are looked at next for messages that do not end.
     look: Timestamp,
 }
@@ -129,7 +135,8 @@ impl<O: Observer> Pipeline<O> {
             observer,
         };
         let http = Http::new(config.http.clone(), finish);
-        Ok(Self { streams: Streams::new(config.streams.clone(), http), look: Timestamp::default() })
+        let tls = Tls::new(config.tls.clone(), http);
+        Ok(Self { streams: Streams::new(config.streams.clone(), tls), look: Timestamp::default() })
     }
 
     /// The next segment; what its source should be told.
@@ -138,9 +145,24 @@ impl<O: Observer> Pipeline<O> {
         self.streams.segment(segment)
     }
 
+    /// Whether secrets come from somewhere.
+    pub const fn expect_secrets(&mut self, are_expected: bool) {
+        self.streams.protocol_mut().set_has_source(are_expected);
+    }
+
+    /// A secret has come; what the source of the segments should be told of the connection that waited for it.
+    pub fn secret(&mut self, secret: Secret, now: Timestamp) -> Option<Instruction> {
+        let (client, server) = self.streams.protocol_mut().learn(secret, now)?;
+        self.streams.wake(client, server, now)
+    }
+
     /// Time passes without segments.
     pub fn advance(&mut self, now: Timestamp) {
         self.streams.advance(now);
+        while let Some((client, server)) = self.streams.protocol_mut().overdue(now) {
+            // A flow that is stopped late costs copies, and is told again when it goes on.
+            let _instruction = self.streams.wake(client, server, now);
+        }
         self.look(now);
     }
 
@@ -167,8 +189,9 @@ impl<O: Observer> Pipeline<O> {
             identities: *self.identities(),
             totals: self.totals().clone(),
             routes: self.routes().len(),
-            tls_ports: self.streams.protocol().tls_ports().connections().clone(),
-            forwarders: self.streams.protocol().sink().identifier.forwarders(),
+            tls_ports: self.streams.protocol().counters().ports().clone(),
+            tls: self.streams.protocol().counters(),
+            forwarders: self.streams.protocol().inner().sink().identifier.forwarders(),
         }
     }
 
@@ -179,43 +202,48 @@ impl<O: Observer> Pipeline<O> {
 
     /// Totals of HTTP.
     pub const fn http(&self) -> &http::Counters {
+        self.streams.protocol().inner().counters()
+    }
+
+    /// Totals of TLS.
+    pub fn tls(&self) -> tls::Counters {
         self.streams.protocol().counters()
     }
 
     /// Totals of identities.
     pub const fn identities(&self) -> &identity::Counters {
-        self.streams.protocol().sink().identifier.counters()
+        self.streams.protocol().inner().sink().identifier.counters()
     }
 
     /// Totals of exchanges.
     pub const fn totals(&self) -> &Totals {
-        &self.streams.protocol().sink().totals
+        &self.streams.protocol().inner().sink().totals
     }
 
     /// Totals by method and route, as they are at this time.
     #[must_use]
     pub fn by_route(&self, now: Timestamp) -> RouteTable {
-        self.streams.protocol().sink().by_route.table(self.routes(), now)
+        self.streams.protocol().inner().sink().by_route.table(self.routes(), now)
     }
 
     /// Who is told.
     pub const fn observer(&self) -> &O {
-        &self.streams.protocol().sink().observer
+        &self.streams.protocol().inner().sink().observer
     }
 
     /// Who is told.
     pub const fn observer_mut(&mut self) -> &mut O {
-        &mut self.streams.protocol_mut().sink_mut().observer
+        &mut self.streams.protocol_mut().inner_mut().sink_mut().observer
     }
 
     /// The templates.
     pub const fn routes(&self) -> &Routes {
-        &self.streams.protocol().sink().routes
+        &self.streams.protocol().inner().sink().routes
     }
 
     /// The templates, to give them what an earlier run had learned.
     pub const fn routes_mut(&mut self) -> &mut Routes {
-        &mut self.streams.protocol_mut().sink_mut().routes
+        &mut self.streams.protocol_mut().inner_mut().sink_mut().routes
     }
 }
 
@@ -250,8 +278,7 @@ impl<O: Observer> http::Sink for Finish<O> {
         let login = self.identifier.login(exchange, route);
         let (read, uncounted) = self.identifier.further();
         let cross_site = identity.cross_site && request.is_some_and(Identifier::browsers_send);
-        let duration = exchange.duration();
-        let redactor = &self.redactor;
+        let (duration, redactor) = (exchange.duration(), &self.redactor);
         let agent = told.and_then(|request| request.user_agent());
         let content_type = told.and_then(|request| request.message().content_type());
         let event = Exchange {
@@ -278,7 +305,8 @@ impl<O: Observer> http::Sink for Finish<O> {
             login,
             further: Further { read, uncounted },
             cross_site,
-            source: Source::Wire,
+            source: if connection.tls.is_some() { Source::Tls } else { Source::Wire },
+            tls: connection.tls.as_deref().map(|facts| TlsFacts::new(facts, connection.unverified, redactor)),
             gaps: exchange.gaps,
             proven: connection.proven,
             anomalies: Findings { http: exchange.all_anomalies(), identity: identity.anomalies },

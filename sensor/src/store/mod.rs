@@ -13,7 +13,7 @@ mod tests;
 
 pub use aside::Damage;
 pub use commands::{COMMANDS, CommandStore, Pending, Saved};
-pub use events::{EVENTS, EventStore, MOST_RECORDS, ReadError, Reader, StoreConfig, StoreStats};
+pub use events::{EVENTS, EventStore, MOST_RECORDS, ReadError, Reader, StoreConfig, StoreStats, Which};
 pub use file::{Reading, StateFile, StoreError};
 pub use own::{Unfit, read_own};
 pub use replace::{create, replace};

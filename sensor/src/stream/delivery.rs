@@ -83,6 +83,17 @@ impl<S> Connection<S> {
         }
     }
 
+    /// Lets the protocol look at its state again.
+    pub(super) fn wake<P: Protocol<State = S>>(&mut self, context: &mut Context<'_, P>) {
+        if let Some(state) = &mut self.state {
+            let advice = context.protocol.wake(state, context.time);
+            // A skip would be of one side, and there is none here.
+            if advice == Advice::Stop {
+                self.heed(Side::Client, advice, context);
+            }
+        }
+    }
+
     fn heed<P: Protocol<State = S>>(&mut self, side: Side, advice: Advice, context: &mut Context<'_, P>) {
         match advice {
             Advice::Continue => {}

@@ -127,6 +127,11 @@ pub trait Protocol {
     /// Time has passed. Each established connection is looked at every few seconds, whether or not it sends.
     fn look(&mut self, _state: &Self::State, _look: &Look) {}
 
+    /// What a connection waited for may be there; see [`Streams::wake`](super::Streams::wake).
+    fn wake(&mut self, _state: &mut Self::State, _time: Timestamp) -> Advice {
+        Advice::Continue
+    }
+
     /// The connection is forgotten.
     fn close(&mut self, state: Self::State, cause: CloseCause, time: Timestamp);
 }

@@ -132,6 +132,13 @@ impl<P: Protocol> Streams<P> {
         }
     }
 
+    /// Lets the protocol look at a connection again: what it waits for comes by another way than segments.
+    pub fn wake(&mut self, client: Endpoint, server: Endpoint, now: Timestamp) -> Option<Instruction> {
+        let (index, _) = self.table.find(client, server)?;
+        self.with(index, now, |connection, context| connection.wake(context));
+        instruct(self.table.get_mut(index)?, Side::Client)
+    }
+
     /// Closes everything with [`CloseCause::EndOfCapture`], the connection idle for longest first. What waits is
     /// delivered, with the holes before it lost.
     pub fn finish(&mut self, now: Timestamp) {

@@ -86,7 +86,7 @@ proptest! {
             let mut tat = 0;
             arrivals.iter().all(|at| match quota.step(tat, (at + 1) * 1_000_000, quota.cost(1)) {
                 Step::Conforms(next) => { tat = next; true }
-                Step::Exceeds => false,
+                Step::Clamped(_) | Step::Exceeds => false,
             })
         };
         let told = f64::from(peaks[rung]).ceil() as u64;

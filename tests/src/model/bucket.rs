@@ -50,6 +50,16 @@ impl Bucket {
         self.level = self.level.saturating_sub(now - self.at);
         self.at = now;
     }
+
+    /// Whether there is no room. A bucket that is fuller than it holds was filled under another limit.
+    pub(super) fn is_over(&self, quota: &Quota, units: u64) -> bool {
+        self.level + quota.cost(units) > quota.depth && self.level <= quota.depth
+    }
+
+    /// Fills it; what is beyond its rim runs off.
+    pub(super) fn charge(&mut self, quota: &Quota, units: u64) {
+        self.level = (self.level + quota.cost(units)).min(quota.depth);
+    }
 }
 
 /// How many packets of one kind, sent at one time by a client that owes nothing, a limit admits.

@@ -9,7 +9,8 @@
 //!
 //! * All limits are looked at before any is charged, in the order packets, bits, connections, requests. A
 //!   packet over one of them is charged to none.
-//! * A client's debt is time. It stays what it is when the limit changes, or when another scope applies.
+//! * A client's debt is time. It stays what it is when the limit changes, or when another scope applies; of a debt beyond
+//!   the depth of the limit that is asked, only so much is left that the packet still fits.
 //! * A source becomes a client with its second packet; the first is charged to the newcomers' rate alone.
 //! * Whether a block is wider than a client is a matter of the longest block that matches and of the width of
 //!   the family's clients; whether a block stands is a matter of all that match. A source that a wide block
@@ -77,7 +78,10 @@ impl Model {
         let is_deep = matches!(problem, Some(Problem::VlanDepth | Problem::ExtensionDepth));
         let is_open = matches!(reason, Reason::None | Reason::Unparsed);
         let reason = if is_deep && is_open { Reason::HeaderDepth } else { reason };
-        let passes = matches!(reason, Reason::None | Reason::Allowed | Reason::NotIp | Reason::Unparsed);
+        let passes = matches!(
+            reason,
+            Reason::None | Reason::Allowed | Reason::NotIp | Reason::Unparsed | Reason::OwnHost
+        );
         let verdict = match (passes, self.policy.enforce) {
             (true, _) => Verdict::Pass,
             (false, true) => Verdict::Drop,
@@ -86,7 +90,13 @@ impl Model {
         Seen { family, verdict, reason, problem }
     }
 
+    /// What holds a packet up, unless this host sent it.
     fn reason(&mut self, source: IpAddr, content: &Content, bytes: u64) -> Reason {
+        let reason = self.hold_up(source, content, bytes);
+        if self.policy.loopback && reason.refuses() { Reason::OwnHost } else { reason }
+    }
+
+    fn hold_up(&mut self, source: IpAddr, content: &Content, bytes: u64) -> Reason {
         let client = self.policy.client_of(source);
         if !self.clients.contains_key(&client) {
             if self.is_blocked_widely(source) {
@@ -118,10 +128,10 @@ impl Model {
         let quota = Quota::of_units(rate, self.tick_ns);
         let now = self.now();
         self.newcomers.leak(now);
-        if self.newcomers.level + quota.cost(1) > quota.depth {
+        if self.newcomers.is_over(&quota, 1) {
             return Reason::NewcomerRate;
         }
-        self.newcomers.level += quota.cost(1);
+        self.newcomers.charge(&quota, 1);
         Reason::None
     }
 
@@ -138,13 +148,14 @@ impl Model {
         let buckets = self.clients.get_mut(client).expect("a client");
         for (bucket, (quota, units, reason)) in buckets.iter_mut().zip(&asked) {
             bucket.leak(now);
-            let over = |quota: &Quota| bucket.level + quota.cost(*units) > quota.depth;
-            if *units > 0 && quota.as_ref().is_some_and(over) {
+            if *units > 0 && quota.as_ref().is_some_and(|quota| bucket.is_over(quota, *units)) {
                 return *reason;
             }
         }
         for (bucket, (quota, units, _)) in buckets.iter_mut().zip(&asked) {
-            bucket.level += quota.map_or(0, |quota| quota.cost(*units));
+            if let Some(quota) = quota.as_ref().filter(|_| *units > 0) {
+                bucket.charge(quota, *units);
+            }
         }
         Reason::None
     }

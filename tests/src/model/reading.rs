@@ -74,6 +74,10 @@ pub fn read(frame: &Frame) -> Reading {
     if frame.tags.len() > TAGS {
         return Reading::Unparsed(Problem::VlanDepth);
     }
+    // Without a link header, the first 20 bytes are asked for the version.
+    if !reader.sees(Part::Pppoe, 0) || frame.layer3 && reader.visible < 20 {
+        return Reading::Unparsed(reader.located(Problem::LinkTruncated));
+    }
     match &frame.network {
         Network::Other(..) => Reading::NotIp,
         Network::V4(ip) => reader.read_v4(ip, &frame.trailer),

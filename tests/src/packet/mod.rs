@@ -58,6 +58,8 @@ pub enum Part {
     Ethernet,
     /// A VLAN tag.
     Tag,
+    /// The header of a PPPoE session and the PPP protocol number.
+    Pppoe,
     /// The 20 bytes that every IPv4 header has.
     Ipv4,
     /// IPv4 options.
@@ -109,7 +111,11 @@ impl Writer {
 pub struct Frame {
     /// EtherTypes of the VLAN tags, outermost first.
     pub tags: Vec<u16>,
-    /// What follows them.
+    /// Whether a PPPoE session's header follows them.
+    pub pppoe: bool,
+    /// Whether it is a frame of a tunnel, which begins with its IP header.
+    pub layer3: bool,
+    /// What follows.
     pub network: Network,
     /// Bytes after the datagram that belong to no header, as short Ethernet frames have.
     pub trailer: Vec<u8>,
@@ -145,13 +151,20 @@ impl Frame {
     }
 
     const fn of(network: Network) -> Self {
-        Self { tags: Vec::new(), network, trailer: Vec::new(), cut: None }
+        Self { tags: Vec::new(), pppoe: false, layer3: false, network, trailer: Vec::new(), cut: None }
     }
 
     /// Adds a VLAN tag inside those that are there.
     #[must_use]
     pub fn tag(mut self, ether_type: u16) -> Self {
         self.tags.push(ether_type);
+        self
+    }
+
+    /// Puts it into a PPPoE session.
+    #[must_use]
+    pub const fn pppoe(mut self) -> Self {
+        self.pppoe = true;
         self
     }
 
@@ -321,18 +334,8 @@ impl Frame {
     #[must_use]
     pub fn encode(&self) -> Encoded {
         let mut writer = Writer::default();
-        let mut ethernet = vec![0x02, 0, 0, 0, 0, 0x02, 0x02, 0, 0, 0, 0, 0x01];
-        let mut ether_types = self.tags.clone();
-        ether_types.push(match &self.network {
-            Network::V4(_) => 0x0800,
-            Network::V6(_) => 0x86dd,
-            Network::Other(ether_type, _) => *ether_type,
-        });
-        ethernet.extend(ether_types[0].to_be_bytes());
-        writer.part(Part::Ethernet, &ethernet);
-        for (number, ether_type) in ether_types[1..].iter().enumerate() {
-            let tag = [0, number as u8 + 1, (ether_type >> 8) as u8, *ether_type as u8];
-            writer.part(Part::Tag, &tag);
+        if !self.layer3 {
+            self.write_link(&mut writer);
         }
         match &self.network {
             Network::V4(ip) => ip.write(&mut writer),
@@ -344,5 +347,29 @@ impl Frame {
             writer.bytes.truncate(length);
         }
         Encoded { bytes: writer.bytes, parts: writer.parts }
+    }
+
+    fn write_link(&self, writer: &mut Writer) {
+        let mut ethernet = vec![0x02, 0, 0, 0, 0, 0x02, 0x02, 0, 0, 0, 0, 0x01];
+        let mut ether_types = self.tags.clone();
+        ether_types.push(match &self.network {
+            Network::V4(_) | Network::V6(_) if self.pppoe => 0x8864,
+            Network::V4(_) => 0x0800,
+            Network::V6(_) => 0x86dd,
+            Network::Other(ether_type, _) => *ether_type,
+        });
+        ethernet.extend(ether_types[0].to_be_bytes());
+        writer.part(Part::Ethernet, &ethernet);
+        for (number, ether_type) in ether_types[1..].iter().enumerate() {
+            let tag = [0, number as u8 + 1, (ether_type >> 8) as u8, *ether_type as u8];
+            writer.part(Part::Tag, &tag);
+        }
+        // Its length counts for nobody here.
+        let session = |protocol| [0x11, 0, 0, 1, 0, 2, 0, protocol];
+        match &self.network {
+            Network::V4(_) if self.pppoe => writer.part(Part::Pppoe, &session(0x21)),
+            Network::V6(_) if self.pppoe => writer.part(Part::Pppoe, &session(0x57)),
+            Network::V4(_) | Network::V6(_) | Network::Other(..) => {}
+        }
     }
 }

@@ -12,4 +12,6 @@ pub mod proxy;
 pub mod raw;
 pub mod raw_tcp;
 pub mod spoof;
+pub mod tls;
+pub mod tunnel;
 pub mod udp;

@@ -247,6 +247,7 @@ impl Lender {
             further: Further::default(),
             cross_site: false,
             source: Source::Wire,
+            tls: None,
             gaps: false,
             proven: true,
             anomalies: Findings::default(),

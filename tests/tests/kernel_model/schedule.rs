@@ -43,6 +43,23 @@ impl Schedule {
         Self { policy: moved_policy(&self.policy, address), acts: acts.collect() }
     }
 
+    /// The schedule without link headers, and without what only those tell.
+    pub(crate) fn without_link_headers(mut self) -> Self {
+        self.acts.retain(|act| !matches!(act, Act::Send(Frame { network: Network::Other(..), .. })));
+        for act in &mut self.acts {
+            if let Act::Send(frame) = act {
+                frame.layer3 = true;
+                (frame.pppoe, frame.tags) = (false, Vec::new());
+                match &mut frame.network {
+                    Network::V4(ip) => ip.wrong.version = None,
+                    Network::V6(ip) => ip.wrong.version = None,
+                    Network::Other(..) => {}
+                }
+            }
+        }
+        self
+    }
+
     /// Who sends.
     pub(crate) fn sources(&self) -> impl Iterator<Item = IpAddr> + '_ {
         self.acts.iter().filter_map(|act| match act {
@@ -146,9 +163,11 @@ fn policies() -> impl Strategy<Value = Policy> {
     let scopes = vec((prefixes(), limits()), 0..3);
     let blocks = vec((prefixes(), weighted(0.7, 0_u64..2_000)), 0..2);
     let newcomers = weighted(0.4, rates(1..300, 1..6));
-    (weighted(0.8, Just(())), limits(), scopes, vec(prefixes(), 0..2), blocks, newcomers).prop_map(
-        |(enforce, default, scopes, allows, blocks, newcomers)| Policy {
+    let switches = (weighted(0.8, Just(())), weighted(0.05, Just(())));
+    (switches, limits(), scopes, vec(prefixes(), 0..2), blocks, newcomers).prop_map(
+        |((enforce, loopback), default, scopes, allows, blocks, newcomers)| Policy {
             enforce: enforce.is_some(),
+            loopback: loopback.is_some(),
             default,
             scopes,
             allows,
@@ -164,14 +183,17 @@ fn frames() -> impl Strategy<Value = Frame> {
         .prop_flat_map(|count| vec(select(vec![0x8100_u16, 0x88a8, 0x9100]), count));
     let trailer = prop_oneof![6 => Just(Vec::new()), 1 => payloads()];
     let cut = weighted(0.15, any::<prop::sample::Index>());
-    (networks(), tags, trailer, cut).prop_map(|(mut frame, tags, trailer, cut)| {
-        frame.tags = tags;
-        frame.trailer = trailer;
-        let length = frame.bytes().len();
-        // The kernel takes no frame without an Ethernet header.
-        frame.cut = cut.map(|at| 14 + at.index(length - 13));
-        frame
-    })
+    (networks(), tags, weighted(0.1, Just(())), trailer, cut).prop_map(
+        |(mut frame, tags, pppoe, trailer, cut)| {
+            frame.tags = tags;
+            frame.pppoe = pppoe.is_some() && !matches!(frame.network, Network::Other(..));
+            frame.trailer = trailer;
+            let length = frame.bytes().len();
+            // The kernel takes no frame without an Ethernet header.
+            frame.cut = cut.map(|at| 14 + at.index(length - 13));
+            frame
+        },
+    )
 }
 
 fn networks() -> impl Strategy<Value = Frame> {

@@ -37,6 +37,17 @@ pub(super) fn installed(package: &str) -> bool {
     process::capture(&mut query).is_ok_and(|status| status == "installed")
 }
 
+/// True when the lists have all of these packages; fetches the lists first.
+pub(super) fn offers(packages: &[&str]) -> bool {
+    available()
+        && update().is_ok()
+        && packages.iter().all(|package| {
+            let mut show = Command::new("apt-cache");
+            show.args(["show", "--no-all-versions", package]);
+            process::capture(&mut show).is_ok_and(|shown| shown.contains("Package:"))
+        })
+}
+
 /// Updates the lists and installs `packages`.
 pub(super) fn install(packages: &[&str]) -> Result<()> {
     update()?;

@@ -26,7 +26,7 @@ pub(crate) struct Args {
 /// Runs the command.
 pub(crate) fn command(args: &Args) -> Result<()> {
     if !args.tests {
-        return build_tools();
+        return for_demo();
     }
     for skip in everything()? {
         println!("{skip}");
@@ -41,6 +41,16 @@ pub(crate) fn command(args: &Args) -> Result<()> {
 /// When something is missing and cannot be installed: nothing can be built then.
 pub(crate) fn build_tools() -> Result<()> {
     toolchain::ensure()
+}
+
+/// What building and network namespaces need: enough for the demonstration.
+///
+/// # Errors
+///
+/// As [`build_tools`], and when a program is missing and cannot be installed.
+pub(crate) fn for_demo() -> Result<()> {
+    build_tools()?;
+    packages::ensure_namespaces()
 }
 
 /// What making packages needs.

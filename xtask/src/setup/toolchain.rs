@@ -22,22 +22,32 @@ pub(super) fn ensure() -> Result<()> {
     Ok(())
 }
 
-/// Rustup's way first, since whoever has rustup expects it; then Debian's.
+/// A compiler, and the way to get it.
+struct Way {
+    name: &'static str,
+    install: fn() -> Result<()>,
+}
+
+const DEBIAN: Way = Way { name: "Debian's compiler", install: with_debian_compiler };
+const NIGHTLY_OF_RUSTUP: Way = Way { name: "rustup's nightly", install: || with_compiler(install_nightly) };
+
+/// What is likely to work first. Where Debian has its compiler for BPF, its LLVM is there too; elsewhere rustup's nightly
+/// is what people have.
 fn install() -> Result<()> {
-    let Err(rustup) = with_compiler(install_nightly) else { return Ok(()) };
-    progress::note(&format!("{rustup:#}"));
-    let debian = with_debian_compiler();
-    debian.context("eBPF programs cannot be built here: neither rustup nor apt could install what that needs")
+    let has_debian = apt::offers(COMPILER_PACKAGES);
+    let (first, second) = if has_debian { (DEBIAN, NIGHTLY_OF_RUSTUP) } else { (NIGHTLY_OF_RUSTUP, DEBIAN) };
+    let Err(refused) = (first.install)() else { return Ok(()) };
+    progress::note(&format!("{} cannot be had here; trying {}", first.name, second.name));
+    (second.install)().with_context(|| {
+        format!("eBPF programs cannot be built here. {}: {refused:#}. {}", first.name, second.name)
+    })
 }
 
 /// Installs the linker, and before it a compiler if there is none yet.
 fn with_compiler(install: impl FnOnce() -> Result<Compiler>) -> Result<()> {
     let compiler = match sensor_toolchain::find_compiler() {
         Ok(compiler) => compiler,
-        Err(missing) => {
-            progress::note(&missing.to_string());
-            install()?
-        }
+        Err(_missing) => install()?,
     };
     progress::done(&format!("eBPF compiler: {}", compiler.describe()));
     linker::ensure(&compiler)

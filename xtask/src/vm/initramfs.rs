@@ -1,4 +1,4 @@
-//! The machine's whole file system: a shell, the modules, the suite.
+//! The machine's whole file system: a shell, the modules, the suite with its libraries.
 
 use std::fs::{self, File};
 use std::os::unix::fs::PermissionsExt as _;
@@ -44,12 +44,31 @@ pub(super) fn write(kernel: &Kernel, suite: &Path, archive: &Path) -> Result<()>
     executable(&root.join("busybox"), &fs::read(busybox)?)?;
     executable(&root.join("suite"), &fs::read(suite)?)?;
     executable(&root.join("init"), INIT.as_bytes())?;
+    libraries(suite, root)?;
     for (number, module) in modules::read(&kernel.modules)?.iter().enumerate() {
         // The shell expands the pattern in this order.
         let name = format!("{number:02}-{}.ko", module.name);
         fs::write(root.join("modules").join(name), &module.code)?;
     }
     pack(root, archive).with_context(|| format!("packing {}", archive.display()))
+}
+
+/// Copies the libraries and the dynamic linker that a program needs to where it looks for them.
+fn libraries(program: &Path, root: &Path) -> Result<()> {
+    let said = process::capture(Command::new("ldd").arg(program))?;
+    for library in paths(&said) {
+        let place = root.join(library.trim_start_matches('/'));
+        if let Some(directory) = place.parent() {
+            fs::create_dir_all(directory)?;
+        }
+        executable(&place, &fs::read(library).with_context(|| format!("reading {library}"))?)?;
+    }
+    Ok(())
+}
+
+/// The files that `ldd` names: `libc.so.6 => /lib/libc.so.6 (0x7f...)`, or the linker's path alone.
+fn paths(said: &str) -> impl Iterator<Item = &str> {
+    said.lines().filter_map(|line| line.split_whitespace().find(|word| word.starts_with('/')))
 }
 
 fn executable(path: &Path, content: &[u8]) -> Result<()> {
@@ -66,4 +85,16 @@ fn pack(root: &Path, archive: &Path) -> Result<()> {
         bail!("`{}` failed ({status})", process::show(&cpio));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn libraries_are_those_with_a_path() {
+        let said = "\tlinux-vdso.so.1 (0x00007ffd)\n\tlibc.so.6 => /lib/x86_64-linux-gnu/libc.so.6 (0x00007f8e)\n\
+                    \t/lib64/ld-linux-x86-64.so.2 (0x00007f8f)\n";
+        assert!(paths(said).eq(["/lib/x86_64-linux-gnu/libc.so.6", "/lib64/ld-linux-x86-64.so.2"]));
+    }
 }

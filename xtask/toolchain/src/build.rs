@@ -17,7 +17,7 @@ use crate::{DEBIAN_PREFIX, TARGET};
 
 /// Crates that use unstable features for the BPF target: aya's, and the binaries of this workspace. Every
 /// build names them all, or cargo would build what they share again for each.
-const UNSTABLE_CRATES: &[&str] = &["aya_ebpf", "dataplane", "testplane"];
+const UNSTABLE_CRATES: &[&str] = &["aya_ebpf", "dataplane", "secrets", "testplane"];
 
 /// Flags beyond the target's defaults.
 ///

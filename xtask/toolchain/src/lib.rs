@@ -1,4 +1,5 @@
-//! The one place that knows which toolchain builds eBPF programs.
+//! The one place that knows which toolchain builds eBPF programs, and what else the commands need of a machine
+//! ([`needs`]).
 //!
 //! Two kinds of machine build them:
 //!
@@ -10,11 +11,14 @@
 
 mod build;
 mod find;
+mod needs;
 
 pub use build::{TARGET_DIR_OVERRIDE, build, clippy};
 pub use find::{
     BpfToolchain, Compiler, LINKED, Missing, NAME_OVERRIDE, NIGHTLY, find, find_compiler, find_linker,
 };
+
+pub use needs::{Need, Purpose, needs};
 
 /// The target that the kernel of a little-endian host loads.
 pub const TARGET: &str = "bpfel-unknown-none";

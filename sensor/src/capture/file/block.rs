@@ -13,6 +13,15 @@ pub(super) const FRAMING: usize = 12;
 /// Where the packet starts in an enhanced and in an old packet block.
 pub(super) const PACKET_AT: usize = 28;
 
+/// A Decryption Secrets Block, which the crate reads without its contents.
+pub(super) const DSB_MAGIC: u32 = 10;
+
+/// Where the secrets start in it.
+pub(super) const SECRETS_AT: usize = 16;
+
+/// Its secrets are a key log of TLS sessions.
+pub(super) const TLS_KEY_LOG: u32 = 0x544c_534b;
+
 /// Where the packet starts in a simple packet block.
 pub(super) const SIMPLE_PACKET_AT: usize = 12;
 
@@ -33,6 +42,7 @@ impl Block {
             IDB_MAGIC => (true, 20),
             ISB_MAGIC => (true, 24),
             SPB_MAGIC => (true, 16),
+            DSB_MAGIC => (true, SECRETS_AT.saturating_add(4)),
             _ => (false, FRAMING),
         };
         let why = if self.bytes() < least {

@@ -32,6 +32,7 @@ pub use counters::{FileCounters, Passed};
 pub use error::{FileError, Place, Reason};
 
 use super::datagram::{Datagrams, Plain, Refusal};
+use super::secret::Secret;
 use super::{Direction, Integrity, Segment, TcpHeader};
 use crate::clock::Timestamp;
 use frame::{Frame, Tcp};
@@ -137,8 +138,19 @@ impl CaptureFile {
     /// Where the file is damaged or cut, or none of its packets is of a link type that is read. Nothing comes after an error but
     /// `None`.
     pub fn next_segment(&mut self) -> Result<Option<Segment<'_>>, FileError> {
+        self.next_segment_and_secrets(&mut |_| {})
+    }
+
+    /// The same, and the secrets of TLS sessions that the file has before it, in Decryption Secrets Blocks of pcapng.
+    ///
+    /// # Errors
+    /// As [`CaptureFile::next_segment`].
+    pub fn next_segment_and_secrets(
+        &mut self,
+        secrets: &mut dyn FnMut(Secret),
+    ) -> Result<Option<Segment<'_>>, FileError> {
         let (record, tcp, plain) = loop {
-            let Some(record) = self.next_record()? else { return Ok(None) };
+            let Some(record) = self.next_record(secrets)? else { return Ok(None) };
             self.counters.packets = self.counters.packets.saturating_add(1);
             let frame = Frame::new(self.input.get(record.place.clone()), record.original);
             let passed = match frame::parse(record.link, &frame) {
@@ -211,10 +223,10 @@ impl CaptureFile {
     }
 
     #[inline]
-    fn next_record(&mut self) -> Result<Option<Record>, FileError> {
+    fn next_record(&mut self, secrets: &mut dyn FnMut(Secret)) -> Result<Option<Record>, FileError> {
         let record = match &mut self.format {
             Format::Pcap(pcap) => pcap.next(&mut self.input),
-            Format::Pcapng(pcapng) => pcapng.next(&mut self.input, &mut self.counters),
+            Format::Pcapng(pcapng) => pcapng.next(&mut self.input, &mut self.counters, secrets),
             Format::Failed => return Ok(None),
         };
         record.map_err(|reason| self.fail(reason))

@@ -10,7 +10,9 @@ use pcap_parser::{
     parse_sectionheaderblock, parse_simplepacketblock_be, parse_simplepacketblock_le,
 };
 
-use super::block::{Block, FRAMING, OLD_PACKET, PACKET_AT, SIMPLE_PACKET_AT};
+use super::block::{
+    Block, DSB_MAGIC, FRAMING, OLD_PACKET, PACKET_AT, SECRETS_AT, SIMPLE_PACKET_AT, TLS_KEY_LOG,
+};
 use super::counters::{FileCounters, Passed};
 use super::error::{Place, Reason};
 use super::input::Input;
@@ -20,6 +22,8 @@ use super::pcap::truncated;
 use super::time::TimeScale;
 use super::{FileConfig, Record};
 use crate::capture::Direction;
+use crate::capture::keylog::KeyLog;
+use crate::capture::secret::Secret;
 use crate::clock::Timestamp;
 
 /// What the options of a packet may add to its length.
@@ -91,6 +95,7 @@ impl Pcapng {
         &mut self,
         input: &mut Input,
         counters: &mut FileCounters,
+        secrets: &mut dyn FnMut(Secret),
     ) -> Result<Option<Record>, Reason> {
         loop {
             self.at_packet = false;
@@ -107,6 +112,10 @@ impl Pcapng {
                     let record = self.simple_packet(input, block)?;
                     counters.untimed = counters.untimed.saturating_add(u64::from(record.is_some()));
                     record
+                }
+                DSB_MAGIC => {
+                    self.secrets(input, block, secrets)?;
+                    continue;
                 }
                 kind => {
                     self.other(kind, input, block, counters)?;
@@ -311,6 +320,23 @@ impl Pcapng {
             let more = lost.saturating_sub(interface.lost);
             interface.lost = interface.lost.saturating_add(more);
             counters.lost_before = counters.lost_before.saturating_add(more);
+        }
+        input.take(block.bytes());
+        Ok(())
+    }
+
+    /// A key log, if the secrets are of TLS: the type, the length, the lines.
+    fn secrets(&self, input: &mut Input, block: Block, each: &mut dyn FnMut(Secret)) -> Result<(), Reason> {
+        let bytes = self.whole(input, block)?;
+        let head: &[u8; SECRETS_AT] = bytes.first_chunk().ok_or(block.malformed())?;
+        let (words, _) = head.as_chunks::<4>();
+        let &[_, _, kind, length] = words else { return Err(block.malformed()) };
+        let length = block.fit(self.u32(length), SECRETS_AT)?;
+        if self.u32(kind) == TLS_KEY_LOG {
+            let end = SECRETS_AT.saturating_add(length);
+            let mut log = KeyLog::default();
+            log.read(bytes.get(SECRETS_AT..end).unwrap_or_default(), &mut *each);
+            log.finish(each);
         }
         input.take(block.bytes());
         Ok(())

@@ -1,8 +1,10 @@
 //! Flags and subcommands.
 
 mod generate;
+mod incident;
 mod live;
 mod policy;
+mod when;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -11,6 +13,7 @@ use std::time::Duration;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use ipnet::IpNet;
 
+use crate::cli::exchanges::ExchangesArgs;
 use crate::control::wire::ClientSort;
 use crate::decide::RecordId;
 use crate::duration;
@@ -19,8 +22,10 @@ use crate::kernel::XdpChoice;
 use crate::prefix;
 
 pub(in crate::cli) use generate::{GenerateArgs, Generated};
+pub(in crate::cli) use incident::{AccountArgs, AlertsCommand, IncidentsArgs};
 pub(in crate::cli) use live::{RoutesArgs, TopArgs};
 pub(in crate::cli) use policy::{AllowCommand, BlockCommand, LimitCommand, SuggestArgs};
+pub(in crate::cli) use when::When;
 
 /// API security at the network card: counts and drops per-client bursts in the kernel.
 #[derive(Debug, Parser)]
@@ -70,7 +75,7 @@ pub(in crate::cli) enum Command {
         #[command(subcommand)]
         command: LimitCommand,
     },
-    /// Keep the limits that were set with --confirm
+    /// Keep the limits that were set with --confirm; fails where none wait any more
     Confirm(Remote),
     /// Show or change blocked prefixes
     Block {
@@ -101,13 +106,7 @@ pub(in crate::cli) enum Command {
     /// Watch and steer in the terminal: traffic, clients, routes, alerts
     Top(TopArgs),
     /// Show the last HTTP exchanges that were seen; under load a sample of them
-    Exchanges {
-        #[command(flatten)]
-        remote: Remote,
-        /// How many at most
-        #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
-        last: u32,
-    },
+    Exchanges(Box<ExchangesArgs>),
     /// Say why a client is limited, blocked or neither, and how to undo it
     Explain {
         #[command(flatten)]
@@ -116,13 +115,19 @@ pub(in crate::cli) enum Command {
         #[arg(value_name = "CIDR|ALERT_ID", value_parser = parse_explained)]
         what: Explained,
     },
-    /// Show what detectors found, oldest first
+    /// Show what detectors found, oldest first; with --follow also how it grows and that it is over
+    #[command(args_conflicts_with_subcommands = true)]
     Alerts {
+        #[command(subcommand)]
+        command: Option<AlertsCommand>,
         #[command(flatten)]
         remote: Remote,
-        /// Not older than this, such as 1h
-        #[arg(long, value_name = "DURATION", value_parser = parse_time)]
-        since: Option<Duration>,
+        /// Not older than this: 1h, or a date in UTC such as 2026-11-28 or 2026-11-28T10:30
+        #[arg(long, value_name = "TIME", value_parser = str::parse::<When>)]
+        since: Option<When>,
+        /// Not later than this
+        #[arg(long, value_name = "TIME", value_parser = str::parse::<When>)]
+        until: Option<When>,
         /// Go on with those that come
         #[arg(long, conflicts_with = "id")]
         follow: bool,
@@ -136,18 +141,25 @@ pub(in crate::cli) enum Command {
         #[arg(long)]
         resolve: bool,
     },
+    /// Show attacks with their beginning, size, offenders, actions and end, oldest first
+    Incidents(IncidentsArgs),
+    /// Tell the keyed hash of an account's name on this host, and incidents about it; the name is not kept
+    Account(AccountArgs),
     /// Show who or what changed the policy, oldest first
     Audit {
         #[command(flatten)]
         remote: Remote,
-        /// Not older than this, such as 1h
-        #[arg(long, value_name = "DURATION", value_parser = parse_time)]
-        since: Option<Duration>,
+        /// Not older than this: 1h, or a date in UTC such as 2026-11-28 or 2026-11-28T10:30
+        #[arg(long, value_name = "TIME", value_parser = str::parse::<When>)]
+        since: Option<When>,
+        /// Not later than this
+        #[arg(long, value_name = "TIME", value_parser = str::parse::<When>)]
+        until: Option<When>,
         /// How many at most: the last ones
         #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..))]
         last: u32,
     },
-    /// Read the configuration again; a broken one is refused and the old one stays
+    /// Read the configuration again and say what changed; a broken one is refused and the old one stays
     Reload(Remote),
     /// Prove that this host drops a burst and stops an attack on logins; no real client is touched
     Selftest,
@@ -208,6 +220,9 @@ pub(in crate::cli) struct ReplayArgs {
     /// Configuration file, in place of those in /etc/sensor
     #[arg(short, long, value_name = "FILE")]
     pub(in crate::cli) config: Option<PathBuf>,
+    /// Key log in NSS format, as SSLKEYLOGFILE gives, that decrypts TLS in the captures; may be given more than once
+    #[arg(long, value_name = "FILE", action = ArgAction::Append)]
+    pub(in crate::cli) keylog: Vec<PathBuf>,
     /// Print every exchange; the summary then goes to standard error
     #[arg(long)]
     pub(in crate::cli) exchanges: bool,
@@ -294,7 +309,7 @@ fn parse_explained(text: &str) -> Result<Explained, String> {
 }
 
 /// A time that something lasts: more than none.
-fn parse_time(text: &str) -> Result<Duration, String> {
+pub(in crate::cli) fn parse_time(text: &str) -> Result<Duration, String> {
     duration::parse(text, "expected a time such as 30s, 10m or 1h30m")
 }
 

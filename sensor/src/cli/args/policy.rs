@@ -6,6 +6,7 @@ use clap::{ArgGroup, Args, Subcommand};
 use ipnet::IpNet;
 
 use super::{Remote, parse_time};
+use crate::decide::RecordId;
 use crate::enforce::{Limit, Limits, Scope, parse_bits};
 use crate::prefix;
 
@@ -95,13 +96,19 @@ pub(in crate::cli) struct SuggestArgs {
 pub(in crate::cli) enum BlockCommand {
     /// Show blocked prefixes
     List(Remote),
-    /// Block a prefix
+    /// Block a prefix, or everybody whom an incident accuses
     Add {
         #[command(flatten)]
         remote: Remote,
         /// An address or prefix
-        #[arg(value_name = "CIDR", value_parser = prefix::parse)]
-        prefix: IpNet,
+        #[arg(value_name = "CIDR", value_parser = prefix::parse, required_unless_present = "incident")]
+        prefix: Option<IpNet>,
+        /// Everybody whom this incident accuses
+        #[arg(long, value_name = "ID", value_parser = str::parse::<RecordId>, conflicts_with = "prefix")]
+        incident: Option<RecordId>,
+        /// Change nothing; say whom it would hit among the clients seen now
+        #[arg(long)]
+        dry_run: bool,
         /// For how long, such as 10m; for good where not given
         #[arg(long = "for", value_name = "DURATION", value_parser = parse_time)]
         time: Option<Duration>,

@@ -1,9 +1,11 @@
 //! One interface: its driver, its offloads, and who is there already.
 
+mod conditions;
+
 use std::collections::BTreeSet;
 
 use super::finding::Finding;
-use crate::kernel::{self, LinkFacts, Owner, Queues, XdpFeatures, XdpMode};
+use crate::kernel::{self, LinkFacts, LinkLayer, Owner, PortKind, Queues, XdpFeatures, XdpMode};
 
 /// What is known of an interface.
 #[derive(Debug)]
@@ -20,6 +22,10 @@ struct Facts {
     owner: Option<Owner>,
     /// The interface below a VLAN.
     below: Option<String>,
+    /// What it is a port of.
+    port_of: Option<(String, Option<PortKind>)>,
+    /// The mode of a bond, such as `active-backup`.
+    bond_mode: Option<String>,
 }
 
 /// Everything about an interface.
@@ -33,11 +39,6 @@ pub(super) fn findings(interface: &str) -> Vec<Finding> {
 fn gather(interface: &str) -> Result<Facts, kernel::KernelError> {
     let ifindex = kernel::interface_index(interface)?;
     let link = kernel::link_facts(ifindex)?;
-    let below = link.vlan_on.and_then(|index| {
-        let names = nix::net::if_::if_nameindex().ok()?;
-        let found = names.iter().find(|found| found.index() == index)?;
-        Some(found.name().to_string_lossy().into_owned())
-    });
     Ok(Facts {
         driver: kernel::driver(interface),
         xdp: kernel::xdp_features(ifindex).unwrap_or_default(),
@@ -45,9 +46,23 @@ fn gather(interface: &str) -> Result<Facts, kernel::KernelError> {
         queues: kernel::queues(interface),
         cpus: cpus(),
         owner: link.program_id.map(kernel::program_owner),
+        below: link.vlan_on.and_then(name_of),
+        port_of: link.port_of.and_then(name_of).map(|name| (name, link.port_kind)),
+        bond_mode: bond_mode(interface),
         link,
-        below,
     })
+}
+
+fn name_of(index: u32) -> Option<String> {
+    let names = nix::net::if_::if_nameindex().ok()?;
+    let found = names.iter().find(|found| found.index() == index)?;
+    Some(found.name().to_string_lossy().into_owned())
+}
+
+/// The file has a name and a number: `active-backup 1`.
+fn bond_mode(interface: &str) -> Option<String> {
+    let text = std::fs::read_to_string(format!("/sys/class/net/{interface}/bonding/mode")).ok()?;
+    text.split_ascii_whitespace().next().map(str::to_owned)
 }
 
 fn cpus() -> u32 {
@@ -58,7 +73,7 @@ fn judge(interface: &str, facts: &Facts) -> Vec<Finding> {
     let mut findings = vec![native(interface, facts), mtu(interface, facts), offloads(interface, facts)];
     findings.extend(vlan(interface, facts));
     findings.extend(queues(interface, facts));
-    findings.extend(virtio(interface, facts));
+    findings.extend(conditions::findings(interface, facts));
     findings.push(attached(interface, facts));
     findings
 }
@@ -110,12 +125,14 @@ const SLOWER: &str = "generic mode works everywhere, after the kernel has alloca
 
 fn native(interface: &str, facts: &Facts) -> Finding {
     let driver = facts.driver.as_deref().unwrap_or("unknown");
-    if facts.below.is_some() {
+    // Of these, what they are says more than their driver: see `conditions`.
+    let is_plain = matches!(facts.link.layer, LinkLayer::Ethernet);
+    if facts.below.is_some() || !is_plain || matches!(driver, "bonding" | "bridge") {
         return Finding::good(format!("{interface}: driver {driver}"));
     }
     match facts.xdp {
         Some(XdpFeatures { native: true, .. }) => {
-            Finding::good(format!("{interface}: driver {driver} has native XDP"))
+            Finding::good(format!("{interface}: driver {driver} has native XDP{}", only_if(driver)))
         }
         Some(_) if facts.driver.as_deref() == Some("veth") => Finding::note(
             format!(
@@ -127,7 +144,7 @@ fn native(interface: &str, facts: &Facts) -> Finding {
         ),
         Some(_) => Finding::note(format!("{interface}: driver {driver} has no native XDP"), SLOWER),
         None if NATIVE_DRIVERS.contains(&driver) => {
-            Finding::good(format!("{interface}: driver {driver}, which has native XDP"))
+            Finding::good(format!("{interface}: driver {driver}, which has native XDP{}", only_if(driver)))
         }
         None => Finding::note(
             format!(
@@ -138,12 +155,19 @@ fn native(interface: &str, facts: &Facts) -> Finding {
     }
 }
 
+/// Said of drivers with conditions of their own.
+fn only_if(driver: &str) -> &'static str {
+    if matches!(driver, "ena" | "gve" | "hv_netvsc") { ", if its queues and offloads allow it" } else { "" }
+}
+
 /// Largest MTU that fits one page with XDP's headroom and the trailer of an skb, by driver where its own differs
-/// (documentation of ENA; `virtnet_xdp_set` in Linux `drivers/net/virtio_net.c`). Beyond it native XDP needs a driver
+/// (documentation of ENA; `virtnet_xdp_set`, `netvsc_xdp_set` and gve's `verify_xdp_configuration` in Linux). Beyond it native XDP needs a driver
 /// with multi-buffer support, which the program has.
 fn one_page_mtu(driver: Option<&str>) -> u32 {
     match driver {
-        Some("virtio_net") => 3_506,
+        Some("virtio_net" | "hv_netvsc") => 3_506,
+        // Buffers of 2 KiB.
+        Some("gve") => 2_032,
         _ => 3_498,
     }
 }
@@ -228,11 +252,12 @@ fn vlan(interface: &str, facts: &Facts) -> Option<Finding> {
 
 /// One queue is one CPU: XDP runs where the queue's interrupt does.
 fn queues(interface: &str, facts: &Facts) -> Option<Finding> {
-    let Queues { receiving, most } = facts.queues?;
+    let Queues { receiving, most, .. } = facts.queues?;
     let (cpus, is_virtual) = (facts.cpus, facts.driver.as_deref() == Some("veth"));
     if receiving == 0 || is_virtual {
         return None;
     }
+    let most = if conditions::halves_queues(facts.driver.as_deref()) { most / 2 } else { most };
     if receiving >= cpus {
         return Some(Finding::good(format!("{interface}: {receiving} receive queues for {cpus} CPUs")));
     }
@@ -240,34 +265,16 @@ fn queues(interface: &str, facts: &Facts) -> Option<Finding> {
         "{interface}: {receiving} receive queues for {cpus} CPUs, so a flood is met by {receiving} of them"
     );
     let remedy = if most > receiving {
-        format!("ethtool -L {interface} combined {}", most.min(cpus))
+        let (count, by_direction) = (most.min(cpus), facts.driver.as_deref() == Some("gve"));
+        if by_direction {
+            format!("ethtool -L {interface} rx {count} tx {count}")
+        } else {
+            format!("ethtool -L {interface} combined {count}")
+        }
     } else {
         "the device has no more; of a virtual machine, the host can give it more (in libvirt `<driver queues='N'/>`), or `/sys/class/net/*/queues/rx-*/rps_cpus` spreads what passes".to_owned()
     };
     Some(Finding::note(what, remedy))
-}
-
-/// virtio-net wants a sending queue for each CPU besides those in use; since Linux 5.13 it goes on without them, with a
-/// lock that only programs that send meet. Offloads that the host has agreed to are still in the way.
-fn virtio(interface: &str, facts: &Facts) -> Option<Finding> {
-    if facts.driver.as_deref() != Some("virtio_net") {
-        return None;
-    }
-    let aggregates =
-        facts.offloads.as_ref().is_ok_and(|active| active.contains("rx-gro-hw") || active.contains("rx-lro"));
-    if aggregates {
-        return Some(Finding::note(
-            format!(
-                "{interface}: the host hands this machine aggregates (GRO_HW), with which virtio_net refuses native XDP where they cannot be switched off from here"
-            ),
-            format!(
-                "ethtool -K {interface} rx-gro-hw off; where that fails, have the host start it with guest_tso4=off,guest_tso6=off,guest_ecn=off,guest_ufo=off"
-            ),
-        ));
-    }
-    Some(Finding::good(format!(
-        "{interface}: virtio_net; missing queues for sending by XDP do no harm, the sensor only passes and drops"
-    )))
 }
 
 fn attached(interface: &str, facts: &Facts) -> Finding {
@@ -277,7 +284,7 @@ fn attached(interface: &str, facts: &Facts) -> Finding {
     let owner = facts.owner.clone().unwrap_or_default();
     let id = facts.link.program_id.map(|id| format!(" {id}")).unwrap_or_default();
     match owner.name.as_deref() {
-        Some("sensor_xdp") => {
+        Some(name) if name.starts_with("sensor_xdp") => {
             Finding::good(format!("{interface}: a sensor is attached, program{id}, {} mode", mode.label()))
         }
         name => foreign(interface, &id, name.unwrap_or("without a name"), mode, &owner),

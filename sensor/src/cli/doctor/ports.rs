@@ -60,22 +60,27 @@ fn spoken(listening: &BTreeSet<u16>, http: &HttpReport) -> Finding {
     ))
 }
 
-/// A port that speaks TLS is protected by packet and connection limits alone.
+/// A port whose TLS cannot be read is protected by packet and connection limits alone.
 fn encrypted(listening: &BTreeSet<u16>, http: &HttpReport) -> Option<Finding> {
-    let here = http.tls_ports.iter().filter(|(port, _)| listening.contains(port));
-    let (ports, counts): (BTreeSet<u16>, Vec<u64>) = here.map(|(port, count)| (*port, *count)).unzip();
+    let here = http.tls.iter().filter(|(port, counts)| listening.contains(port) && counts.dark() > 0);
+    let (ports, counts): (BTreeSet<u16>, Vec<u64>) =
+        here.map(|(port, counts)| (*port, counts.dark())).unzip();
     if ports.is_empty() {
         return None;
     }
     let connections = counts.iter().fold(0, |sum: u64, count| sum.saturating_add(*count));
+    let all = http.tls.iter().filter(|(port, _)| ports.contains(port)).map(|(_, counts)| counts);
+    let (before, read) = all.fold((0_u64, 0_u64), |(before, read), counts| {
+        (before.saturating_add(counts.dark_before), read.saturating_add(counts.decrypted))
+    });
     let (noun, verb, whose) =
         if ports.len() == 1 { ("port", "speaks", "its") } else { ("ports", "speak", "their") };
     Some(Finding::note(
         format!(
-            "{noun} {} {verb} TLS ({connections} connections seen): {whose} requests and logins are not seen; limits on packets, bits and connections hold",
+            "{noun} {} {verb} TLS that is not read ({connections} connections, {before} of them opened before they were watched; {read} others were decrypted): {whose} requests and logins are not seen; limits on packets, bits and connections hold",
             list(&ports)
         ),
-        "end TLS in a proxy on this host or in front of it, and let the sensor serve the interface between proxy and application; with a proxy on this host, that is one which is not the loopback interface, such as a veth pair or the container bridge",
+        "connections that were opened before are read once they are opened again; for a server whose TLS library is not OpenSSL 3, or that was started from a container, have it write a key log and name that in [tls] keylog; or end TLS in a proxy in front of it, and serve the interface between proxy and application",
     ))
 }
 
@@ -118,6 +123,7 @@ mod tests {
     use super::super::finding::{Severity, check};
     use super::*;
     use crate::identity::Forwarder;
+    use crate::tls::PortCounts;
 
     #[test]
     fn ports_that_speak_http_are_told_apart() {
@@ -138,18 +144,28 @@ mod tests {
             (&[(9_999, 3)], None),
             (
                 &[(443, 12)],
-                Some("port 443 speaks TLS (12 connections seen): its requests and logins are not seen"),
+                Some("port 443 speaks TLS that is not read (12 connections, 0 of them opened before"),
             ),
             (
                 &[(443, 12), (8_443, 1), (9_999, 3)],
-                Some("ports 443, 8443 speak TLS (13 connections seen): their"),
+                Some("ports 443, 8443 speak TLS that is not read (13 connections"),
             ),
         ] {
-            let report = HttpReport { tls_ports: ports.iter().copied().collect(), ..HttpReport::default() };
+            let dark = |(port, dark_library): &(u16, u64)| {
+                (
+                    *port,
+                    PortCounts {
+                        connections: *dark_library,
+                        dark_library: *dark_library,
+                        ..PortCounts::default()
+                    },
+                )
+            };
+            let report = HttpReport { tls: ports.iter().map(dark).collect(), ..HttpReport::default() };
             let finding = encrypted(&listening, &report);
             assert_eq!(finding.is_some(), expected.is_some(), "{finding:?}");
             if let Some((finding, expected)) = finding.zip(expected) {
-                check(&finding, Severity::Note, expected, "end TLS in a proxy");
+                check(&finding, Severity::Note, expected, "[tls] keylog");
             }
         }
     }

@@ -4,7 +4,7 @@ use documented::DocumentedFields as _;
 
 use super::text::{HEADER, code, table};
 use crate::daemon::{presets, reference};
-use crate::decide::{Action, Alert};
+use crate::decide::{Action, Alert, Incident, Participant};
 use crate::detect::{Preset, Response, Severity, Threat};
 
 const INTRODUCTION: &str = "\
@@ -29,6 +29,7 @@ pub(super) const EVIDENCE: &[(&str, &str)] = &[
     ("bytes_per_second", "how fast the slow messages move together"),
     ("client", "who logged in"),
     ("clients", "clients that took part"),
+    ("clients_by_share", "addresses that used the principal, with their shares of its requests"),
     (
         "clients_logged_in_with_shared",
         "clients with what the attack has in common that logged in all the same",
@@ -51,8 +52,11 @@ pub(super) const EVIDENCE: &[(&str, &str)] = &[
     ("objects", "different objects under the route"),
     ("oldest_seconds", "the age of the oldest connection, in seconds"),
     ("over_limit", "requests over the limit"),
+    ("packets_per_second", "packets shed in a second; by reason, as in `syn_per_second`, of the whole"),
+    ("packets_shed", "packets shed since the flood began"),
     ("probe_weight", "the weight of known probes"),
     ("probes", "some of them, by name"),
+    ("programs_or_principals", "about how many programs or principals asked: people behind one address"),
     ("refused", "requests that were refused"),
     ("refused_objects_threshold", "objects from which on refusals count"),
     ("refused_share", "the share of requests that were refused"),
@@ -60,6 +64,7 @@ pub(super) const EVIDENCE: &[(&str, &str)] = &[
     ("requests_expected", "what would be usual"),
     ("route", "the route's template"),
     ("score", "the evidence that was gathered, in nats"),
+    ("session", "the keyed hash of the session or token that the login began: what has to be ended"),
     ("share_of_failures", "the share of this password among all failures"),
     ("shared", "what the attempts have in common"),
     ("slow_bodies", "connections with a slow body of a request"),
@@ -87,6 +92,7 @@ pub(super) fn markdown() -> String {
     out.push_str("\n## Fields\n\n");
     let fields = Alert::FIELD_NAMES.iter().copied();
     out.push_str(&documented(["field", "meaning"], fields, |name| Alert::get_field_docs(name).ok()));
+    out.push_str(&incidents());
     out.push_str("\n`action` is one of these:\n\n");
     let actions = Action::FIELD_NAMES.iter().copied();
     out.push_str(&documented(["action", "meaning"], actions, |name| Action::get_field_docs(name).ok()));
@@ -101,6 +107,20 @@ pub(super) fn markdown() -> String {
         thresholds.map(|(key, values)| std::iter::once(&key).chain(&values).map(|cell| code(cell)).collect());
     let head: Vec<&str> = std::iter::once("key").chain(Preset::ALL.map(|(name, _)| name)).collect();
     out.push_str(&table(&head, rows));
+    out
+}
+
+/// The record of an incident, and of who takes part.
+fn incidents() -> String {
+    let mut out = String::from(
+        "\n## Incidents\n\nAn incident is the record of an attack from its beginning to its end: `sensor incidents --json`, \
+         and the body of a webhook's request once it is over.\n\n",
+    );
+    let fields = Incident::FIELD_NAMES.iter().copied();
+    out.push_str(&documented(["field", "meaning"], fields, |name| Incident::get_field_docs(name).ok()));
+    out.push_str("\nEach of `offenders`:\n\n");
+    let fields = Participant::FIELD_NAMES.iter().copied();
+    out.push_str(&documented(["field", "meaning"], fields, |name| Participant::get_field_docs(name).ok()));
     out
 }
 

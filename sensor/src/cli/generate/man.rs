@@ -24,14 +24,22 @@ pub(super) const EXAMPLES: &[(&str, &str)] = &[
         "sensor limit set default --requests 100/s:500\nsensor limit set 203.0.113.0/24 --packets 1k/s --confirm 5m",
     ),
     ("sensor-limit-unset", "sensor limit unset 203.0.113.0/24"),
-    ("sensor-block-add", "sensor block add 203.0.113.7 --for 10m --reason \"probing\""),
+    (
+        "sensor-block-add",
+        "sensor block add 203.0.113.7 --for 10m --reason \"probing\"\nsensor block add --dry-run 203.0.113.0/24",
+    ),
     ("sensor-block-remove", "sensor block remove 203.0.113.7"),
     ("sensor-allow-add", "sensor allow add 198.51.100.0/24 --reason \"our office\""),
     ("sensor-allow-remove", "sensor allow remove 198.51.100.0/24"),
     ("sensor-clients", "sensor clients --top 5 --sort drops"),
-    ("sensor-exchanges", "sensor exchanges --last 50"),
+    (
+        "sensor-exchanges",
+        "sensor exchanges --last 50\nsensor exchanges --follow --status 4xx --client 203.0.113.7",
+    ),
     ("sensor-explain", "sensor explain 203.0.113.7"),
     ("sensor-alerts", "sensor alerts --since 1h\nsensor alerts --follow --json"),
+    ("sensor-incidents", "sensor incidents --open\nsensor incidents --since 1d --json"),
+    ("sensor-account", "sensor account alice@example.org\nsensor account -"),
     ("sensor-audit", "sensor audit --since 1d"),
 ];
 
@@ -40,7 +48,7 @@ const FILES: [(&str, &str); 6] = [
     ("/etc/sensor/conf.d/*.toml", "more of it, read afterwards in the order of names"),
     ("/run/sensor/control.sock", "the socket that commands speak to the daemon through"),
     ("/var/lib/sensor", "what survives a restart"),
-    ("/var/lib/sensor/events.db", "alerts, decisions and the audit trail"),
+    ("/var/lib/sensor/events.db", "alerts, incidents, decisions and the audit trail"),
     ("/sys/fs/bpf/sensor", "the kernel's objects that outlive the daemon"),
 ];
 

@@ -65,8 +65,10 @@ mod tests {
 
     /// A value of MaxMind DB 2.0: a control byte with type and size, then the content.
     fn value(kind: u8, size: usize, content: &[u8]) -> Vec<u8> {
-        assert!(size < 29);
-        [&[kind << 5 | size as u8], content].concat()
+        // Sizes from 29 to 284 have a byte of their own.
+        let size = u8::try_from(size).unwrap();
+        let (size, more) = if size < 29 { (size, vec![]) } else { (29, vec![size - 29]) };
+        [&[kind << 5 | size], &*more, content].concat()
     }
 
     fn text(text: &str) -> Vec<u8> {

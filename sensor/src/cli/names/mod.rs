@@ -69,7 +69,8 @@ impl fmt::Display for Name {
     }
 }
 
-/// Looks names up.
+/// Looks names up; by default nowhere.
+#[derive(Default)]
 pub(super) struct Names {
     databases: Open,
     resolve: bool,

@@ -1,15 +1,18 @@
 //! What goes over the socket.
 
 mod databases;
+mod incident;
 mod report;
 mod role;
 mod routes;
 mod ssh;
 
 pub use databases::Databases;
+pub use incident::{AccountReport, IncidentBlocks, LeftAlone, Mark, Preview, Target, Typed, WayReport};
 pub use report::{
-    AlertExplanation, AllowRow, BlockRow, ClientRow, Confirmed, Explanation, HttpReport, InterfaceReport,
-    LimitRow, Losses, ModeReport, PendingRow, Rates, Reloaded, Removed, StatusReport,
+    AlertExplanation, AllowRow, BlockAdded, BlockRow, ClientRow, Confirmed, Explanation, HttpReport,
+    InterfaceReport, LimitRow, Losses, ModeReport, PendingRow, Rates, Reloaded, Removed, SecretsReport,
+    StatusReport,
 };
 
 pub use role::Role;
@@ -22,7 +25,7 @@ use serde::{Deserialize, Serialize};
 use crate::clock::Timestamp;
 use crate::decide::RecordId;
 #[cfg(doc)]
-use crate::decide::{Alert, AuditEntry};
+use crate::decide::{Alert, AuditEntry, Incident};
 use crate::enforce::{Limits, Mode, Scope};
 
 /// Longest line that either side accepts, in bytes: a list of 100,000 blocks has about 20 MB.
@@ -81,7 +84,7 @@ pub enum Request {
     Confirm,
     /// [`BlockRow`]s
     BlockList,
-    /// [`BlockRow`]
+    /// [`BlockAdded`]
     BlockAdd {
         /// What to block.
         prefix: IpNet,
@@ -89,6 +92,27 @@ pub enum Request {
         for_ms: Option<u64>,
         /// Why.
         reason: Option<String>,
+    },
+    /// [`IncidentBlocks`]
+    BlockIncident {
+        /// Whose offenders to block.
+        id: RecordId,
+        /// For how many milliseconds; for good, where absent.
+        for_ms: Option<u64>,
+        /// Why; without, which incident it is.
+        reason: Option<String>,
+    },
+    /// [`Preview`]
+    BlockPreview {
+        /// What would be blocked.
+        target: Target,
+    },
+    /// [`WayReport`]s: sends a test alert by every way out.
+    AlertsTest,
+    /// [`AccountReport`]
+    Account {
+        /// The account's name.
+        name: Typed,
     },
     /// [`Removed`]
     BlockRemove {
@@ -159,6 +183,21 @@ pub enum Question {
         after: Option<RecordId>,
         /// This one only.
         id: Option<RecordId>,
+        /// How many at most: the last ones.
+        limit: usize,
+    },
+    /// [`Incident`]s, oldest first.
+    Incidents {
+        /// Only those that went on since this moment.
+        since: Option<Timestamp>,
+        /// Only those that go on.
+        open: bool,
+        /// Only those of which something was told after this moment.
+        told_after: Option<Timestamp>,
+        /// This one only.
+        id: Option<RecordId>,
+        /// Only those that a client or network takes part in.
+        client: Option<IpNet>,
         /// How many at most: the last ones.
         limit: usize,
     },

@@ -5,14 +5,15 @@ use std::collections::BTreeMap;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use super::{ClientSort, Databases, Standing};
+use super::{ClientSort, Databases, Mark, Standing};
 use crate::clock::Timestamp;
 use crate::confine::Confinement;
-use crate::decide::{Alert, AuditEntry};
+use crate::decide::{Alert, AuditEntry, Incident};
 use crate::enforce::{Limits, Mode, Origin, Scope};
 use crate::identity::Forwarder;
 use crate::kernel::{Presence, XdpMode};
 use crate::metrics::Degraded;
+use crate::tls::PortCounts;
 
 /// `sensor mode`
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
@@ -26,6 +27,10 @@ pub struct ModeReport {
 pub struct Confirmed {
     /// Scopes whose new limits stay.
     pub confirmed: Vec<Scope>,
+    /// Where there was nothing to confirm: scopes whose limits were undone since the daemon started, each with the last
+    /// time.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub undone: Vec<(Scope, Timestamp)>,
 }
 
 /// Answer to a removal.
@@ -35,11 +40,17 @@ pub struct Removed {
     pub removed: IpNet,
 }
 
-/// Answer to a reload.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+/// Answer to a reload: the keys in which the configuration differs from what was in force.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reloaded {
-    /// What changed but takes a restart.
+    /// What is in force from now on.
+    #[serde(default)]
+    pub changed: Vec<String>,
+    /// What waits for a restart, since this reload or an earlier one.
     pub needs_restart: Vec<String>,
+    /// What has no effect, since the command line of the daemon says otherwise.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub overridden: Vec<String>,
 }
 
 /// One interface in [`StatusReport`].
@@ -100,15 +111,35 @@ pub struct HttpReport {
     /// Records that could not be written to the log of exchanges.
     #[serde(default)]
     pub log_errors: u64,
-    /// Connections that began in TLS, by port: what they say is not seen.
+    /// Connections in TLS, by port: decrypted, dark, and why.
     #[serde(default)]
-    pub tls_ports: BTreeMap<u16, u64>,
+    pub tls: BTreeMap<u16, PortCounts>,
+    /// Where secrets of TLS sessions come from.
+    #[serde(default)]
+    pub tls_secrets: SecretsReport,
     /// Exchanges whose peer told another client's address and is no trusted proxy.
     #[serde(default)]
     pub forwarding_untrusted: u64,
     /// Those peers, the busiest first.
     #[serde(default)]
     pub forwarders: Vec<Forwarder>,
+}
+
+/// Sources of the secrets of TLS sessions.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct SecretsReport {
+    /// Libraries that are probed.
+    pub libraries: Vec<String>,
+    /// Secrets that the probe handed on.
+    pub probed: u64,
+    /// Calls of processes that serve no watched port; nothing of them left the kernel.
+    pub filtered: u64,
+    /// Calls that the probe could not read.
+    pub unread: u64,
+    /// Secrets that were lost because too many waited.
+    pub lost: u64,
+    /// Lines of key logs that are none.
+    pub malformed: u64,
 }
 
 /// Things that did not get their due, by cause.
@@ -126,6 +157,9 @@ pub struct Losses {
     pub unparsed: u64,
     /// Failed writes of the state file.
     pub state_write_errors: u64,
+    /// Alerts that a way out did not take, or had no room for.
+    #[serde(default)]
+    pub alerts_undelivered: u64,
 }
 
 /// `sensor status`
@@ -217,6 +251,19 @@ pub struct BlockRow {
     pub since: Timestamp,
 }
 
+/// `sensor block add`: the block, and what it does now.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct BlockAdded {
+    /// The block.
+    #[serde(flatten)]
+    pub row: BlockRow,
+    /// Whether packets are dropped: only where this is `enforce`.
+    pub mode: Mode,
+    /// Prefixes within the block that are allowed, and so are not dropped.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub allowed: Vec<IpNet>,
+}
+
 /// One allowed prefix.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct AllowRow {
@@ -281,6 +328,9 @@ pub struct ClientRow {
     /// What the policy says about it besides the limits of all.
     #[serde(default)]
     pub standing: Standing,
+    /// The open incident that it takes part in, the worst of several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub incident: Option<Mark>,
 }
 
 /// `sensor explain`
@@ -300,12 +350,18 @@ pub struct Explanation {
     pub block: Option<BlockRow>,
     /// Why it must never be blocked, if so.
     pub protected: Option<String>,
+    /// Where the verdict does not hold, whatever it is.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub except: Vec<String>,
     /// Its totals, if it is in the table.
     pub client: Option<ClientRow>,
     /// Times at which it went over a limit lately, and which, the newest first.
     pub over_limit: Vec<(Timestamp, String)>,
     /// Commands that would change the verdict.
     pub undo: Vec<String>,
+    /// Incidents that it takes part in or that are about it, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub incidents: Vec<Incident>,
     /// The last alerts about it, and those that led to decisions about it, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub alerts: Vec<Alert>,
@@ -319,6 +375,9 @@ pub struct Explanation {
 pub struct AlertExplanation {
     /// The alert.
     pub alert: Alert,
+    /// The incident that it began, with everybody who takes part.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub incident: Option<Incident>,
     /// What was done because of it, oldest first.
     pub audit: Vec<AuditEntry>,
     /// Commands that would change what was done.

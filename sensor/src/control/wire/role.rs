@@ -25,12 +25,17 @@ impl Request {
             | Self::Clients { .. }
             | Self::Routes { .. }
             | Self::Exchanges { .. }
+            | Self::BlockPreview { .. }
             | Self::Records { .. } => Role::Reader,
             Self::Mode { set: Some(_) }
             | Self::LimitSet { .. }
             | Self::LimitUnset { .. }
             | Self::Confirm
             | Self::BlockAdd { .. }
+            | Self::BlockIncident { .. }
+            | Self::AlertsTest
+            // Whoever may hash names finds out which of them are in records.
+            | Self::Account { .. }
             | Self::BlockRemove { .. }
             | Self::AllowAdd { .. }
             | Self::AllowRemove { .. }

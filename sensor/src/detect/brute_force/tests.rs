@@ -29,7 +29,7 @@ fn guesses_from_one_client_are_found_at_the_threshold_and_told_once() {
     assert_eq!((signal.severity, signal.offenders.len()), (Severity::High, 1));
     assert!(signal.evidence.numbers.contains_key("failures"));
     assert_eq!(signal.evidence.numbers["failures_threshold"], 20_u64.into());
-    assert_eq!(signal.evidence.exchanges.len(), 5);
+    assert_eq!(signal.evidence.exchanges.len(), 1, "they are all alike");
 }
 
 #[test]

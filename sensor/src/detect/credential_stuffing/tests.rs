@@ -2,7 +2,6 @@ use super::*;
 use crate::detect::Config as All;
 use crate::detect::testing::{Attempt as Try, Random, address, of, offenders, run};
 use crate::detect::{Severity, Subject};
-use crate::event::{Event, Exchange};
 use crate::prefix::ClientNet;
 
 /// So many accounts, one every so many milliseconds, of which so many per mille succeed.
@@ -178,16 +177,6 @@ fn lists_in_disguise_are_blocked() {
         (0..200).flat_map(|n| (0..2).map(move |again| (n * 1_000 + again * 500, n, n * 2 + again, false)));
     for attempts in [twice.collect::<Vec<_>>(), doubled.collect()] {
         assert!(!offenders(&run(&All::default(), &mut shared(attempts))).is_empty());
-    }
-}
-
-#[test]
-fn too_many_is_no_verdict_on_a_password() {
-    let names = crate::detect::testing::Names::new();
-    let mut detectors = crate::detect::Detectors::new(&All::default());
-    for attempt in stuffing(1, 500, 500, 0) {
-        let exchange = Exchange { status: Some(429), ..attempt.exchange(&names) };
-        assert_eq!(detectors.observe(&Event::Exchange(&exchange)).count(), 0);
     }
 }
 

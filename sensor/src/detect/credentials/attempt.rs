@@ -118,6 +118,11 @@ impl Attempt<'_> {
         Offender::of(self.client, self.exchange)
     }
 
+    /// Whose attempt it is; nobody's, where a browser was made to send it.
+    pub(crate) const fn participant(&self) -> Option<Offender> {
+        if self.is_foreign { None } else { Some(self.offender()) }
+    }
+
     /// The client as an offender, if it is one.
     pub(crate) fn offender_if(&self, offends: bool) -> Vec<Offender> {
         if offends && !self.is_foreign { vec![self.offender()] } else { Vec::new() }

@@ -1,10 +1,12 @@
-//! What is going on: each incident is told when it begins, when it gets worse, and when clients join it.
+//! What is going on: each incident is told when it begins, when it gets worse, when clients join it, and as it grows.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::clock::Timestamp;
+use crate::detect::ongoing::{RELAPSE, RETELL};
 use crate::detect::window::{Moment, Table};
-use crate::detect::{Evidence, Offender, Severity, Signal, Subject, Threat, Usage};
+use crate::detect::{Evidence, Growth, Offender, Severity, Signal, Subject, Threat, Usage};
 use crate::prefix::ClientNet;
 
 /// Incidents at a time.
@@ -26,6 +28,8 @@ pub(crate) struct Case {
     pub(crate) severity: Severity,
     /// Who did it; empty where a block would hit the wrong ones.
     pub(crate) offenders: Vec<Offender>,
+    /// Whose attempt it is, whether or not anything should be done about it.
+    pub(crate) by: Option<Offender>,
 }
 
 /// How a rule explains a case.
@@ -33,6 +37,8 @@ pub(crate) struct Account {
     pub(crate) confidence: f64,
     pub(crate) summary: String,
     pub(crate) evidence: Evidence,
+    /// Attempts that it rests on.
+    pub(crate) attempts: u32,
     /// The time looked at.
     pub(crate) span: Duration,
 }
@@ -43,16 +49,37 @@ struct Incident {
     began: Moment,
     spoken: Moment,
     fresh: Vec<Offender>,
+    /// Attempts that were told, and those since.
+    told: u64,
+    untold: u64,
+    by: BTreeMap<Offender, u64>,
+    /// The attempt that was counted last.
+    counted: u64,
     /// What was said last, without offenders; none before that.
     said: Option<Signal>,
 }
+
+/// What a client is known to have done.
+struct Offence {
+    threat: Threat,
+    subject: Subject,
+    told: Moment,
+    /// Its last attempt, and how many there were since it was told without a longer pause.
+    last: Moment,
+    since: u64,
+}
+
+/// A pause after which one attempt does not add up with those before.
+const LONG_PAUSE: Duration = Duration::from_secs(60);
 
 /// All incidents.
 pub(crate) struct Incidents {
     open: Table<(Threat, Subject), Incident>,
     told: Table<(u64, ClientNet), ()>,
-    offences: Table<ClientNet, Threat>,
+    offences: Table<ClientNet, Offence>,
     opened: u64,
+    /// Attempts seen, to count each of them once.
+    attempts: u64,
 }
 
 impl Incidents {
@@ -62,7 +89,31 @@ impl Incidents {
             told: Table::new(OFFENDERS, OVER),
             offences: Table::new(OFFENDERS, OVER),
             opened: 0,
+            attempts: 0,
         }
+    }
+
+    /// Another attempt is looked at.
+    pub(crate) const fn next_attempt(&mut self) {
+        self.attempts = self.attempts.saturating_add(1);
+    }
+
+    /// A known offender failed again. Once it has done so often enough, it is told anew: what was decided about it may
+    /// have ended. Its attempt belongs to the incident, whatever the windows of the rules have forgotten.
+    pub(crate) fn goes_on(&mut self, who: Offender, now: Moment, at: Timestamp) -> Option<Signal> {
+        let offence = self.offences.get(&who.client, now)?;
+        let incident = self.open.get(&(offence.threat, offence.subject.clone()), now)?;
+        incident.count(who, self.attempts);
+        let before = if now.since(offence.last) > LONG_PAUSE { 0 } else { offence.since };
+        (offence.last, offence.since) = (now, before.saturating_add(1));
+        if offence.since >= RELAPSE && now.since(offence.told) >= RETELL {
+            (offence.since, offence.told) = (0, now);
+            incident.fresh.push(who);
+            if incident.is_due(now) {
+                return incident.again(now, at);
+            }
+        }
+        None
     }
 
     /// Whether a case belongs to an incident that goes on.
@@ -80,11 +131,24 @@ impl Incidents {
             began: now,
             spoken: now,
             fresh: Vec::new(),
+            told: 0,
+            untold: 0,
+            by: BTreeMap::new(),
+            counted: 0,
             said: None,
         });
         self.opened = self.opened.max(incident.number);
+        if let Some(who) = case.by {
+            incident.count(who, self.attempts);
+        }
         for offender in &case.offenders {
-            self.offences.entry(offender.client, now, || case.threat);
+            self.offences.entry(offender.client, now, || Offence {
+                threat: case.threat,
+                subject: case.subject.clone(),
+                told: now,
+                last: now,
+                since: 0,
+            });
             let key = (incident.number, offender.client);
             if self.told.get(&key, now).is_none() {
                 self.told.entry(key, now, || ());
@@ -93,9 +157,7 @@ impl Incidents {
         }
         let worse = case.severity > incident.severity;
         incident.severity = incident.severity.max(case.severity);
-        worse
-            || incident.said.is_none()
-            || (!incident.fresh.is_empty() && now.since(incident.spoken) >= PAUSE)
+        worse || incident.said.is_none() || incident.is_due(now)
     }
 
     /// Tells a case that was noted. The clients that it names for the first time are its signal's offenders.
@@ -108,6 +170,9 @@ impl Incidents {
     ) -> Option<Signal> {
         let Case { threat, subject, .. } = case;
         let incident = self.open.get(&(threat, subject.clone()), now)?;
+        if incident.said.is_none() {
+            incident.began_with(account.attempts.into(), case.by);
+        }
         let span = account.span.max(now.since(incident.began));
         let began = at.minus(span);
         let signal = Signal {
@@ -121,27 +186,25 @@ impl Incidents {
             evidence: account.evidence,
             window: (began, at),
             decided: None,
+            growth: Growth::default(),
         };
         incident.said = Some(signal.clone());
         Some(incident.speak(signal, now))
     }
 
-    /// Tells of clients that joined since something was said last.
+    /// Tells of clients that joined since something was said last, and of growth.
     pub(crate) fn advance(&mut self, now: Moment, at: Timestamp, signals: &mut Vec<Signal>) {
         for (_, incident) in self.open.iter_mut() {
-            if incident.fresh.is_empty() || now.since(incident.spoken) < PAUSE {
+            if !incident.is_due(now) {
                 continue;
             }
-            if let Some(said) = incident.said.clone() {
-                let window = (said.window.0, at);
-                signals.push(incident.speak(Signal { at, window, decided: None, ..said }, now));
-            }
+            signals.extend(incident.again(now, at));
         }
     }
 
     /// What a client is known to have done lately.
     pub(crate) fn offence(&self, client: ClientNet, now: Moment) -> Option<Threat> {
-        self.offences.peek(&client, now).copied()
+        self.offences.peek(&client, now).map(|offence| offence.threat)
     }
 
     pub(crate) fn usage(&self) -> [Usage; 3] {
@@ -150,9 +213,51 @@ impl Incidents {
 }
 
 impl Incident {
+    /// Counts an attempt, once.
+    fn count(&mut self, who: Offender, attempt: u64) {
+        if self.counted == attempt {
+            return;
+        }
+        self.counted = attempt;
+        self.untold = self.untold.saturating_add(1);
+        if self.by.len() < PER_SIGNAL || self.by.contains_key(&who) {
+            let count = self.by.entry(who).or_default();
+            *count = count.saturating_add(1);
+        }
+    }
+
+    /// What led to the first signal was made before there was an incident to count it for.
+    fn began_with(&mut self, attempts: u64, who: Option<Offender>) {
+        self.untold = self.untold.max(attempts);
+        let of_one = matches!(self.fresh.as_slice(), [] | [_]);
+        if let Some(count) = who.and_then(|who| self.by.get_mut(&who))
+            && of_one
+        {
+            *count = attempts.max(*count);
+        }
+    }
+
+    /// Further offenders are told after a second; growth alone at ten times as much, or after ten seconds.
+    fn is_due(&self, now: Moment) -> bool {
+        let since = now.since(self.spoken);
+        let tenfold = self.untold > 0 && self.untold >= self.told.saturating_mul(9);
+        let has_news = !self.fresh.is_empty() || tenfold;
+        (has_news && since >= PAUSE) || (self.untold > 0 && since >= RETELL)
+    }
+
+    /// What was said last, with what happened since.
+    fn again(&mut self, now: Moment, at: Timestamp) -> Option<Signal> {
+        let said = self.said.clone()?;
+        let window = (said.window.0, at);
+        Some(self.speak(Signal { at, window, decided: None, ..said }, now))
+    }
+
     fn speak(&mut self, signal: Signal, now: Moment) -> Signal {
         self.spoken = now;
         let some = self.fresh.len().min(PER_SIGNAL);
-        Signal { offenders: self.fresh.drain(..some).collect(), ..signal }
+        let attempts = std::mem::take(&mut self.untold);
+        self.told = self.told.saturating_add(attempts);
+        let growth = Growth { attempts, by: std::mem::take(&mut self.by).into_iter().collect() };
+        Signal { offenders: self.fresh.drain(..some).collect(), growth, ..signal }
     }
 }

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::config::{Config, Response};
 use super::window::{Moment, Steady};
-use super::{Detector, Signal, Threat, Usage};
+use super::{Detector, Offender, Signal, Threat, Usage};
 use super::{account_takeover, brute_force, credential_stuffing, distributed, password_spraying};
 use crate::clock::Timestamp;
 use crate::event::{Event, Exchange, Login};
@@ -58,6 +58,14 @@ impl Desk {
     fn offence(&self, attempt: &Attempt<'_>) -> Option<Threat> {
         let of_site = || attempt.site.and_then(|site| self.incidents.offence(site, self.now));
         self.incidents.offence(attempt.client, self.now).or_else(of_site)
+    }
+
+    /// A failure of somebody who is known as an offender, or whose site is.
+    fn goes_on(&mut self, attempt: &Attempt<'_>) -> Option<Signal> {
+        let own = self.incidents.offence(attempt.client, self.now).is_some();
+        let whole = if own { Some(attempt.client) } else { attempt.site };
+        let client = whole.filter(|_| !attempt.is_foreign)?;
+        self.incidents.goes_on(Offender { client, ..attempt.offender() }, self.now, self.at)
     }
 
     /// Takes note of a case, and tells it where that is due. Where it begins, or `look_back` says so, those who were
@@ -170,6 +178,9 @@ impl Credentials {
             let explain = |recent: &Recent| self.stuffing.explain(attempt, client, recent);
             signals.extend(desk.file(case, false, |_| false, explain));
         }
+        if offending && !attempt.familiar {
+            signals.extend(desk.goes_on(attempt));
+        }
         if !offending && let Some(attempt) = self.history.of_site(attempt) {
             self.site_failure(&attempt, signals);
         }
@@ -261,6 +272,7 @@ impl Credentials {
         let Some(attempt) = self.history.attempt(exchange, login, now) else { return };
         self.desk.at = exchange.seen;
         self.desk.now = now;
+        self.desk.incidents.next_attempt();
         self.desk.recent.push(&attempt);
         let from = signals.len();
         if self.stuffing_on {
@@ -281,10 +293,6 @@ impl Detector for Credentials {
     fn observe(&mut self, event: &Event<'_>, signals: &mut Vec<Signal>) {
         let Event::Exchange(exchange) = event else { return };
         let Some(login) = &exchange.login else { return };
-        // Whoever says "too many" has not looked at the password (RFC 6585, section 4).
-        if exchange.status == Some(429) {
-            return;
-        }
         for login in std::iter::once(login).chain(exchange.further.read) {
             self.attempt(exchange, login, signals);
         }

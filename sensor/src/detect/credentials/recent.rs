@@ -14,6 +14,9 @@ use crate::prefix::ClientNet;
 /// Attempts that are kept.
 const CAPACITY: usize = 4_096;
 
+/// Attempts that are looked at for five that differ.
+const MOST_LOOKED_AT: usize = 64;
+
 /// What is kept of an attempt.
 pub(crate) struct Seen {
     pub(crate) now: Moment,
@@ -32,6 +35,8 @@ pub(crate) struct Seen {
     pub(crate) route: Arc<str>,
     method: Option<&'static str>,
     status: Option<u16>,
+    /// What the session that it began stands for.
+    pub(crate) session: Option<KeyedHash>,
 }
 
 /// A ring of them.
@@ -63,6 +68,7 @@ impl Recent {
             route: Arc::clone(&attempt.route),
             method: attempt.exchange.method,
             status: attempt.exchange.status,
+            session: attempt.exchange.login.and_then(|login| login.session),
         });
     }
 
@@ -73,7 +79,17 @@ impl Recent {
 
     /// Examples of those that are meant, the latest first.
     pub(crate) fn samples(&self, meant: impl Fn(&Seen) -> bool) -> Vec<Sample> {
-        self.iter().filter(|seen| meant(seen)).take(Evidence::MAX_SAMPLES).map(Seen::sample).collect()
+        let mut samples: Vec<Sample> = Vec::new();
+        for seen in self.iter().filter(|seen| meant(seen)).take(MOST_LOOKED_AT) {
+            let sample = seen.sample();
+            if !samples.iter().any(|kept| kept.is_like(&sample)) {
+                samples.push(sample);
+            }
+            if samples.len() >= Evidence::MAX_SAMPLES {
+                break;
+            }
+        }
+        samples
     }
 }
 
@@ -84,6 +100,7 @@ impl Seen {
             client: self.address,
             method: self.method.map(str::to_owned),
             route: Some(self.route.to_string()),
+            path: None,
             status: self.status,
             user: self.account.map(|account| account.to_string()),
         }

@@ -160,6 +160,7 @@ impl Rule {
             subject: Subject::Route(attempt.route.to_string()),
             severity: if plain && known { Severity::High } else { Severity::Medium },
             offenders: attempt.offender_if(offends),
+            by: attempt.participant(),
         })
     }
 
@@ -215,6 +216,7 @@ impl Rule {
                 "logins at {route} fail for {clients} unknown clients on {accounts} accounts, once or twice each; {common}"
             ),
             evidence,
+            attempts: failed,
             span: now.since(began),
         }
     }

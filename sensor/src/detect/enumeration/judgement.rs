@@ -4,7 +4,7 @@ use super::walk::Walk;
 use super::{Actor, COUNTABLE, Config, FORBIDDEN, PAGE, WITH_CREDENTIALS, WITH_PAGES};
 use crate::detect::config::Sources;
 use crate::detect::recent::share;
-use crate::detect::{Evidence, Offender, Severity, Signal, Subject, Threat};
+use crate::detect::{Evidence, Growth, Offender, Severity, Signal, Subject, Threat};
 use crate::event::Exchange;
 
 /// What a judgement rests on.
@@ -61,7 +61,10 @@ pub(super) fn judge(
     let objects = walk.objects.estimate();
     let sequential = walk.is_sequential(objects);
     let found = |severity, confidence| Some(Found { severity, confidence, objects, sequential, usual });
+    // What is usual for one is so for each of those behind an address.
+    let people = if matches!(actor, Actor::Client(_)) { walk.people() } else { 1 };
     let beyond = |times: u32| {
+        let times = times.saturating_mul(people);
         let usual = usual.unwrap_or(0).saturating_mul(times).min(COUNTABLE.saturating_sub(1));
         objects > usual
     };
@@ -110,6 +113,15 @@ pub(super) fn judge_site(config: &Config, sources: Sources, walk: &Walk, bad: bo
     Some(Found { severity, confidence, objects, sequential, usual: None })
 }
 
+/// Whom an alert is about.
+pub(super) fn subject(actor: Actor) -> Subject {
+    match actor {
+        Actor::Client(client) | Actor::Foreign(client) => Subject::Client(client),
+        Actor::Principal(hash) => Subject::Principal(hash),
+        Actor::Site(site) => Subject::Network(site.prefix()),
+    }
+}
+
 pub(super) fn signal(
     config: &Config,
     walk: &Walk,
@@ -118,11 +130,7 @@ pub(super) fn signal(
     offenders: Vec<Offender>,
     exchange: &Exchange<'_>,
 ) -> Signal {
-    let subject = match actor {
-        Actor::Client(client) | Actor::Foreign(client) => Subject::Client(client),
-        Actor::Principal(hash) => Subject::Principal(hash),
-        Actor::Site(site) => Subject::Network(site.prefix()),
-    };
+    let subject = subject(actor);
     let route = exchange.route.unwrap_or_default();
     let mut evidence = Evidence::default()
         .with("route", route)
@@ -134,6 +142,7 @@ pub(super) fn signal(
         .with("refused_share_threshold", share(config.refused_percent, 100))
         .with("steps", u64::from(walk.steps))
         .with("small_steps", u64::from(walk.small_steps()))
+        .with("programs_or_principals", u64::from(walk.people()))
         .showing(walk.samples.iter().cloned());
     if let Some(usual) = found.usual {
         evidence = evidence
@@ -161,6 +170,7 @@ pub(super) fn signal(
         evidence,
         window: (walk.began, exchange.seen),
         decided: None,
+        growth: Growth::default(),
     }
 }
 

@@ -3,6 +3,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::detect::Subject;
 use crate::detect::made_up::{api_key, at_ms, exchange, net, observe, sources};
+use crate::detect::testing::News;
 
 const ROUTE: &str = "/users/{id}";
 
@@ -49,7 +50,7 @@ fn others(detector: &mut Enumeration, start: u64) {
 }
 
 fn severities(signals: &[Signal]) -> Vec<Severity> {
-    signals.iter().map(|signal| signal.severity).collect()
+    News::of(signals).iter().map(|signal| signal.severity).collect()
 }
 
 #[test]
@@ -63,7 +64,7 @@ fn guessing_identifiers_is_high() {
             signals.extend(ask(&mut detector, asked));
         }
         assert_eq!(severities(&signals), [Severity::Medium, Severity::High]);
-        let signal = &signals[1];
+        let signal = &News::of(&signals)[1];
         assert_eq!(signal.subject, Subject::Client(net(5)));
         assert_eq!(signal.offenders, [Offender { client: net(5), proxied: false }]);
         assert_eq!(signal.evidence.numbers["route"], ROUTE.into());
@@ -202,6 +203,43 @@ fn usual_clients_are_none() {
         }
     }
     assert!(signals.is_empty(), "{signals:?}");
+}
+
+/// The issue's: 150 people behind one address look at products, each at his own. Together they ask for most of what there
+/// is, and none of them walks: 8 of 1,473 steps are small.
+#[test]
+fn an_office_behind_one_address_is_no_sequence() {
+    for with_sessions in [false, true] {
+        let mut detector = detector();
+        others(&mut detector, 0);
+        let mut signals = Vec::new();
+        for step in 0..1_500_u64 {
+            let person = step.wrapping_mul(48_271) % 150;
+            let path = format!("/users/{}", step.wrapping_mul(7_919).wrapping_add(step / 7) % 1_003);
+            let mut exchange = exchange(3 * HOUR + step * 2_000, 5, &path, ROUTE, 200);
+            let agent = format!("Mozilla/5.0 (person {person})");
+            // A session has the same program, as in a company; without one programs differ a little.
+            exchange.principal = with_sessions.then(|| api_key(u32::try_from(person).unwrap()));
+            exchange.user_agent =
+                Some(if with_sessions { "Mozilla/5.0".into() } else { agent.as_str().into() });
+            signals.extend(observe(&mut detector, &exchange));
+        }
+        assert!(signals.is_empty(), "sessions: {with_sessions}: {signals:?}");
+    }
+}
+
+/// The same objects by one program are somebody's list, in whatever order.
+#[test]
+fn one_program_that_asks_for_all_there_is_walks() {
+    let mut detector = detector();
+    others(&mut detector, 0);
+    let steps = (0..1_500_u64).map(|step| Ask {
+        ms: 3 * HOUR + step * 2_000,
+        object: step.wrapping_mul(7_919).wrapping_add(step / 7) % 1_003,
+        ..ASK
+    });
+    let signals: Vec<_> = steps.flat_map(|asked| ask(&mut detector, asked)).collect();
+    assert_eq!(severities(&signals).last(), Some(&Severity::Medium));
 }
 
 #[test]

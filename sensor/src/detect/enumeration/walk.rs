@@ -7,12 +7,19 @@ use crate::detect::{Offender, Sample, Severity};
 /// Steps that are small: to the next identifier, or over a gap that a deleted object left.
 const STEP: u64 = 8;
 
+/// From so many on, they are people behind one address, or somebody who looks like many.
+const CROWD: u32 = 3;
+
 /// One hour of it.
 pub(super) struct Walk {
     pub(super) began: Timestamp,
     pub(super) who: Offender,
     /// Whether more than one client was it.
     pub(super) several: bool,
+    /// Programs and principals among its requests, since it was worth a look.
+    pub(super) actors: Distinct<1>,
+    /// The hour before was told of.
+    pub(super) goes_on: bool,
     /// It says that it is a crawler.
     pub(super) is_bot: bool,
     pub(super) objects: Distinct<16>,
@@ -42,6 +49,8 @@ impl Walk {
             began,
             who,
             several: false,
+            actors: Distinct::NONE,
+            goes_on: false,
             is_bot: false,
             objects: Distinct::NONE,
             exchanges: 0,
@@ -107,13 +116,20 @@ impl Walk {
         self.up.max(self.down)
     }
 
+    /// About how many people or programs asked; one where it is not known.
+    pub(super) fn people(&self) -> u32 {
+        self.actors.estimate().max(1)
+    }
+
     /// Whether identifiers are walked through: most steps are small ones in one direction, or, where several
-    /// connections share the walk, half of all identifiers between the extremes are asked for.
+    /// connections of one program share the walk, half of all identifiers between the extremes are asked for. Many people
+    /// behind one address together ask for most of what there is, and none of them walks.
     pub(super) fn is_sequential(&self, objects: u32) -> bool {
         let one_way = self.steps > 0 && self.small_steps().saturating_mul(10) >= self.steps.saturating_mul(6);
         let numeric = self.steps.saturating_mul(2) >= objects;
         let span = self.highest.saturating_sub(self.lowest);
-        let dense = numeric && span > 0 && u64::from(objects).saturating_mul(2) >= span;
+        let one = self.people() < CROWD;
+        let dense = one && numeric && span > 0 && u64::from(objects).saturating_mul(2) >= span;
         numeric && (one_way || dense)
     }
 

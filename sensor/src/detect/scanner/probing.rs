@@ -5,7 +5,7 @@ use super::{Config, NAMED, WINDOW};
 use crate::clock::Timestamp;
 use crate::detect::recent::{Distinct, share};
 use crate::detect::weather::Weather;
-use crate::detect::{Evidence, Sample, Severity};
+use crate::detect::{Sample, Severity};
 use crate::event::Exchange;
 
 /// A client with something suspicious.
@@ -114,8 +114,8 @@ impl Probing {
                 None => self.is_at_top = true,
             }
         }
-        if is_news && self.samples.len() < Evidence::MAX_SAMPLES {
-            self.samples.push(Sample::of(exchange));
+        if is_news {
+            Sample::keep(&mut self.samples, exchange);
         }
         is_news
     }

@@ -1,7 +1,8 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::detect::made_up::{exchange, net, observe, sources};
+use crate::detect::made_up::{at_ms, exchange, net, observe, sources};
+use crate::detect::testing::News;
 
 const OTHER: &str = "/{other}";
 
@@ -11,6 +12,7 @@ fn scanner() -> Scanner {
 
 /// The worst that was said of a client, and how often something was.
 fn worst(signals: &[Signal], number: u32) -> (Option<Severity>, usize) {
+    let signals = News::of(signals);
     let of = || signals.iter().filter(|signal| signal.subject == Subject::Client(net(number)));
     (of().map(|signal| signal.severity).max(), of().count())
 }
@@ -37,6 +39,26 @@ fn a_list_of_words_is_found_and_gets_worse() {
     assert_eq!(signal.offenders, [Offender { client: net(5), proxied: false }]);
     assert!(signal.evidence.numbers.contains_key("missing_paths_threshold"));
     assert_eq!(signal.evidence.exchanges.len(), Evidence::MAX_SAMPLES);
+}
+
+/// A scanner whose block has ended is told again with its third probe, and what it did meanwhile is counted.
+#[test]
+fn a_scanner_that_goes_on_is_told_again_with_all_it_did() {
+    let mut scanner = scanner();
+    let mut signals = Vec::new();
+    for (ms, path) in (0..).zip(words(100)) {
+        signals.extend(observe(&mut scanner, &exchange(ms * 50, 5, &path, OTHER, 404)));
+    }
+    scanner.advance(at_ms(20_000), &mut signals);
+    let so_far: u64 = signals.iter().map(|signal| signal.growth.attempts).sum();
+    assert_eq!(so_far, 100, "each request counts once");
+    for (ms, path) in (0..3).zip(words(300).skip(200)) {
+        signals.clear();
+        signals.extend(observe(&mut scanner, &exchange(700_000 + ms * 300, 5, &path, OTHER, 404)));
+        assert_eq!(signals.len(), usize::from(ms == 2), "request {ms}");
+    }
+    assert_eq!(signals[0].severity, Severity::High);
+    assert_eq!(signals[0].offenders, [Offender { client: net(5), proxied: false }]);
 }
 
 #[test]
@@ -187,10 +209,10 @@ fn a_million_clients_stay_within_the_bound_and_the_scanner_is_found() {
             signals.extend(observe(&mut scanner, &exchange));
         }
     }
-    assert_eq!(scanner.usage().entries, 1_000);
+    assert_eq!(scanner.clients.usage().entries, 1_000);
     assert!(scanner.usage().evicted > 900_000);
     assert_eq!(worst(&signals, 5).0, Some(Severity::High));
-    assert_eq!(worst(&signals, 5).1, signals.len());
+    assert_eq!(worst(&signals, 5).1, News::of(&signals).len());
 }
 
 proptest! {

@@ -2,6 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::detect::made_up::{at_ms, client, net, sources};
+use crate::detect::testing::News;
 
 fn detector() -> SlowAttack {
     SlowAttack::new(&Config::default(), sources(), 1)
@@ -45,6 +46,7 @@ fn two_minutes(detector: &mut SlowAttack, clients: u32, each: u16, rate: u64) ->
 #[test]
 fn many_slow_connections_of_one_client_are_found() {
     let signals = two_minutes(&mut detector(), 1, 40, 3);
+    let signals = News::of(&signals);
     let severities: Vec<_> = signals.iter().map(|signal| signal.severity).collect();
     assert_eq!(severities, [Severity::Medium, Severity::High]);
     assert_eq!(signals[0].at, at_ms(20_000), "as soon as the messages are old enough");
@@ -63,7 +65,7 @@ fn slow_uploads_from_bad_networks_are_none() {
 
 #[test]
 fn many_clients_with_few_connections_each_are_found_together() {
-    let signals = two_minutes(&mut detector(), 400, 3, 3);
+    let signals = News::of(&two_minutes(&mut detector(), 400, 3, 3));
     assert!(
         signals.iter().all(|signal| signal.subject == Subject::Host && signal.severity == Severity::High)
     );
@@ -73,7 +75,7 @@ fn many_clients_with_few_connections_each_are_found_together() {
     told.sort_unstable();
     told.dedup();
     assert_eq!(told.len(), 400, "each once");
-    let alone = two_minutes(&mut detector(), 400, 1, 3);
+    let alone = News::of(&two_minutes(&mut detector(), 400, 1, 3));
     assert_eq!(alone.len(), 1);
     assert!(alone[0].offenders.is_empty());
 }

@@ -79,7 +79,7 @@ impl Kept {
             rate: baseline(&self.rate)?,
             errors: baseline(&self.errors)?,
             latency: baseline(&self.latency)?,
-            few_errors: None,
+            failing: None,
         })
     }
 }

@@ -111,7 +111,8 @@ fn each_kind_of_spike_is_found_for_the_route_and_the_host() {
 #[test]
 fn a_rush_is_high_only_where_answers_suffer() {
     let rush = |load: Load| Load { requests: load.requests * 10, ..load };
-    let rows: [(&str, fn(Load) -> Load, Severity); 3] = [
+    type Answers = fn(Load) -> Load;
+    let rows: [(&str, Answers, Severity); 3] = [
         ("answered as usual", |load| Load { errors: 0, ..load }, Severity::Medium),
         ("a tenth fails", |load| Load { errors: load.requests / 10, ..load }, Severity::High),
         ("five times as slow", |load| Load { latency_us: load.latency_us * 5, ..load }, Severity::High),
@@ -121,6 +122,31 @@ fn a_rush_is_high_only_where_answers_suffer() {
         let rates: Vec<Severity> =
             found.iter().filter(|(kind, ..)| *kind == Threat::RateSpike).map(|found| found.2).collect();
         assert_eq!(rates, [severity; 2], "{name}: of the host and of the route");
+    }
+}
+
+#[test]
+fn a_restart_is_no_outage_and_what_lasts_is_one() {
+    const WEEK: u64 = 7 * DAY;
+    for (minutes, severities) in [
+        (1, vec![Severity::Medium]),
+        (2, vec![Severity::Medium]),
+        (4, vec![Severity::Medium, Severity::High]),
+    ] {
+        let mut spikes = Spikes::new(&Config::default());
+        let mut signals = Vec::new();
+        for minute in 0..WEEK + minutes {
+            let load = benign(minute);
+            let errors = if minute < WEEK { load.errors } else { load.requests };
+            play(&mut spikes, minute, "/orders", Load { errors, ..load }, &mut signals);
+        }
+        spikes.advance(at(WEEK + minutes), &mut signals);
+        let of_host = signals.iter().filter(|signal| signal.subject == Subject::Host);
+        let told: Vec<Severity> = of_host
+            .filter(|signal| signal.threat == Threat::ErrorSpike)
+            .map(|signal| signal.severity)
+            .collect();
+        assert_eq!(told, severities, "{minutes} minutes");
     }
 }
 

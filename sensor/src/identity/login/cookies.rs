@@ -50,7 +50,7 @@ impl Cookies {
 }
 
 /// Name and value of a cookie that is set rather than removed.
-fn given(cookie: &[u8]) -> Option<(&[u8], &[u8])> {
+pub(super) fn given(cookie: &[u8]) -> Option<(&[u8], &[u8])> {
     let pair = cookie.split(|byte| *byte == b';').next().unwrap_or_default();
     let (name, value) = name_and_value(pair);
     let (name, value) = (name.trim_ascii(), value.trim_ascii());

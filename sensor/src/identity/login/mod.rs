@@ -41,6 +41,7 @@ mod place;
 pub(super) mod places;
 mod reply;
 mod salted;
+mod session;
 mod shapes;
 mod signs;
 mod speech;
@@ -116,6 +117,10 @@ pub struct Login {
     /// requests of one program, which an attack that is spread over many addresses mostly is.
     #[serde(skip)]
     pub fingerprint: u64,
+    /// What the session or the token that a success begins stands for, where it is in a configured cookie or in a JSON
+    /// answer: the principal of what its owner does next.
+    #[serde(serialize_with = "as_text", skip_serializing_if = "Option::is_none")]
+    pub session: Option<KeyedHash>,
 }
 
 fn as_text<S: Serializer>(hash: &Option<KeyedHash>, serializer: S) -> Result<S::Ok, S::Error> {
@@ -222,7 +227,7 @@ impl Logins {
                 manner = Manner::Code;
             }
         }
-        self.conclude(exchange, (rule, route), (manner, unread))
+        self.conclude(exchange, (rule, route), (manner, unread), principals)
     }
 
     /// The attempts that were found, with what was made of them.
@@ -231,6 +236,7 @@ impl Logins {
         exchange: &Exchange<'_>,
         (rule, route): (Option<usize>, Option<&str>),
         (manner, unread): (Manner, bool),
+        principals: &mut Principals,
     ) -> Option<Login> {
         let request = exchange.request?;
         let path = request.path();
@@ -245,6 +251,9 @@ impl Logins {
         {
             *outcome = self.shapes.judge(&attempt, route, *found, *outcome);
         }
+        let succeeded = self.outcomes.contains(&LoginOutcome::Success);
+        let response = exchange.response.filter(|_| succeeded && manner != Manner::Always);
+        let session = response.and_then(|response| session::begun(response, attempt.answer.body, principals));
         let fingerprint = self.fingerprint.of(request);
         let login = |(found, outcome): (&Found, &LoginOutcome)| Login {
             user: found.user,
@@ -252,6 +261,7 @@ impl Logins {
             outcome: *outcome,
             unread,
             fingerprint,
+            session: session.filter(|_| *outcome == LoginOutcome::Success),
         };
         let mut logins = self.found.iter().zip(&self.outcomes).map(login);
         let first = logins.next();

@@ -8,7 +8,7 @@ use crate::decide::Tripped;
 use crate::detect::Threat;
 use crate::identity::Kind;
 use crate::metrics::detection::{
-    ALERTS, DENIED, DETECTION, ENFORCEMENT, LIMITS, PROTECTED, SUPPRESSED, TRIPPED,
+    ALERTS, DENIED, DETECTION, ENFORCEMENT, INCIDENTS, LIMITS, PROTECTED, SUPPRESSED, TRIPPED,
 };
 use crate::metrics::families::{
     BLOCKS, BLOCKS_ACTIVE, BYTES, CLIENTS_ADMITTED, CLIENTS_TRACKED, INTERFACE_INFO, MODE, PACKETS,
@@ -29,7 +29,7 @@ fn now() -> Row {
     // The same as `instance:sensor_under_attack` of the rules, which need not be loaded for the dashboard.
     let attacked = format!(
         "(({} > bool 0) + ({} > bool 100)) > bool 0",
-        increase(&ALERTS, "", SEVERE, "15m"),
+        sum(&INCIDENTS, "", SEVERE),
         rate(&PACKETS, "", REFUSED)
     );
     let failed = rate(&LOGINS, "", "outcome=\"failure\"");
@@ -39,8 +39,8 @@ fn now() -> Row {
             names("Mode", &[&MODE]).query(format!("sum by (mode) ({} == 1)", select(&MODE, "")), "{{mode}}"),
             stat("Under attack", "none", &[])
                 .note(
-                    "Yes where a detector has told of an attack of severity high or critical within 15 minutes, or \
-                     more than 100 packets a second are refused. `sensor alerts` and `sensor top` say who it is.",
+                    "Yes while an incident of severity high or critical is open, or more than 100 packets a second are \
+                     refused. `sensor incidents --open` and `sensor top` say who it is.",
                 )
                 .query(attacked, "under attack")
                 .word(0, "no", GREEN)
@@ -155,6 +155,10 @@ fn detection() -> Row {
                     ("high", ORANGE),
                     ("critical", VERMILION),
                 ]),
+            lines("Open incidents", "short", &[&INCIDENTS])
+                .note("Attacks that go on, by detector. `sensor incidents --open` names their offenders.")
+                .query(sum(&INCIDENTS, "detector", ""), "{{detector}}")
+                .series(detectors),
             lines("Prefixes blocked and denied", "short", &[&BLOCKS_ACTIVE, &DENIED])
                 .query(sum(&BLOCKS_ACTIVE, "", ""), "blocked in the kernel")
                 .query(format!("{} or vector(0)", sum(&DENIED, "", "")), "in the deny file")

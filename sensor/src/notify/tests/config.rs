@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::config::{Document, Section};
 use crate::detect::Severity;
-use crate::notify::{DenyConfig, DenyFormat, Include, NotifyConfig, Output, WebhookConfig};
+use crate::notify::{DenyConfig, DenyFormat, Include, NotifyConfig, Output, WebhookConfig, WebhookFormat};
 
 fn read(text: &str) -> (NotifyConfig, Vec<String>) {
     let mut document = Document::default();
@@ -51,6 +51,34 @@ fn a_configuration_is_read() {
     };
     assert_eq!(config.deny_file, Some(expected));
     assert_eq!(read("[alerts]\noutput = \"stdout\"\n").0.output, Output::Stdout);
+}
+
+#[test]
+fn formats_are_read_and_secrets_are_not_printed() {
+    let hook = |more: &str| read(&format!("[alerts.webhook]\nurl = \"https://a.example/\"\n{more}"));
+    for (more, format) in [
+        ("", WebhookFormat::Json),
+        ("format = \"slack\"", WebhookFormat::Slack),
+        ("format = \"teams\"", WebhookFormat::Teams),
+        ("format = \"alertmanager\"", WebhookFormat::Alertmanager),
+        (
+            "format = \"pagerduty\"\nrouting_key = \"s3cret\"",
+            WebhookFormat::PagerDuty { routing_key: "s3cret".to_owned() },
+        ),
+    ] {
+        let (config, problems) = hook(more);
+        assert_eq!(problems, [""; 0], "{more}");
+        assert!(!format!("{config:?}").contains("s3cret"));
+        assert!(config.webhook.is_some_and(|hook| hook.format == format), "{more}");
+    }
+    for (more, expected) in [
+        ("format = \"pager\"", "alerts.webhook.format: `pager`: expected"),
+        ("format = \"pagerduty\"", "alerts.webhook.format: `pagerduty` takes the `routing_key`"),
+    ] {
+        let (_, problems) = hook(more);
+        assert!(problems.len() == 1 && problems[0].contains(expected), "{more}: {problems:?}");
+        assert!(!problems[0].contains("s3cret"));
+    }
 }
 
 #[test]

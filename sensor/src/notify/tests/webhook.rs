@@ -191,3 +191,19 @@ async fn a_missing_authority_is_an_error_at_the_start() {
         "{error}"
     );
 }
+
+/// A receiver that does not take an alert says why, and an operator reads it.
+#[tokio::test]
+async fn a_refusal_is_told_in_the_receiver_s_words_and_counted() {
+    let refusal = Behaviour::Answer("HTTP/1.1 403 Forbidden\r\nContent-Length: 13\r\n\r\ninvalid_token");
+    let receiver = Receiver::start(vec![refusal, OK], None).await;
+    let notifier = start(hook(&receiver));
+    notifier.test(&with_severity(1, Severity::Info));
+    eventually(|| notifier.ways()[0].is_idle).await;
+    let way = &notifier.ways()[0];
+    assert_eq!((way.name, way.sent, way.lost), ("webhook", 0, 1));
+    assert_eq!(way.trouble.as_deref(), Some("answer 403 Forbidden: invalid_token"));
+    notifier.alert(&alert(2));
+    eventually(|| notifier.ways()[0].is_idle).await;
+    assert_eq!(notifier.ways()[0].trouble, None, "the last one got there");
+}

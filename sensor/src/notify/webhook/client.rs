@@ -1,13 +1,14 @@
 //! One request over a connection of its own. Redirects are not followed and proxies not asked: alerts go where the
 //! configuration says, or nowhere.
 
+use std::fmt;
 use std::fs;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http_body_util::Full;
+use http_body_util::{BodyExt as _, Full};
 use hyper::body::Bytes;
 use hyper::client::conn::http1;
 use hyper::header::{CONNECTION, CONTENT_TYPE, HOST, RETRY_AFTER, USER_AGENT};
@@ -24,7 +25,10 @@ use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
 use crate::notify::NotifyError;
 use crate::notify::config::WebhookConfig;
+use crate::printable::printable;
 
+/// Most bytes of what a receiver says to an alert that it does not take.
+const WORDS: usize = 512;
 /// Most bytes of the head of an answer.
 const HEAD: usize = 64 << 10;
 
@@ -37,10 +41,10 @@ pub(super) enum PostError {
     Http(#[from] hyper::Error),
     #[error("no request: {0}")]
     Request(#[from] hyper::http::Error),
-    #[error("answer {status}")]
-    Busy { status: StatusCode, after: Option<Duration> },
-    #[error("answer {0}")]
-    Refused(StatusCode),
+    #[error("answer {status}{words}")]
+    Busy { status: StatusCode, after: Option<Duration>, words: Words },
+    #[error("answer {status}{words}")]
+    Refused { status: StatusCode, words: Words },
     #[error("no answer in time")]
     Timeout,
 }
@@ -80,7 +84,7 @@ impl Client {
         }
     }
 
-    async fn exchange(&self, text: Arc<str>) -> Result<Response<hyper::body::Incoming>, PostError> {
+    async fn exchange(&self, text: Arc<str>) -> Result<Response<Words>, PostError> {
         let stream = TcpStream::connect((self.host.as_str(), self.port)).await?;
         match &self.tls {
             Some((connector, name)) => self.send(connector.connect(name.clone(), stream).await?, text).await,
@@ -92,13 +96,16 @@ impl Client {
         &self,
         stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
         text: Arc<str>,
-    ) -> Result<Response<hyper::body::Incoming>, PostError> {
+    ) -> Result<Response<Words>, PostError> {
         let (mut sender, connection) =
             http1::Builder::new().max_buf_size(HEAD).handshake(TokioIo::new(stream)).await?;
         // Ends with this function, and with it the connection.
         let mut driver = JoinSet::new();
         driver.spawn(connection);
-        Ok(sender.send_request(self.request(&text)?).await?)
+        let answer = sender.send_request(self.request(&text)?).await?;
+        let (head, body) = answer.into_parts();
+        let words = if head.status.is_success() { Words::default() } else { Words::read(body).await };
+        Ok(Response::from_parts(head, words))
     }
 
     fn request(&self, text: &str) -> Result<Request<Full<Bytes>>, PostError> {
@@ -120,18 +127,45 @@ impl Client {
     }
 }
 
+/// What a receiver says to an alert that it does not take. It is shown in the log and to operators, made safe.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Words(String);
+
+impl Words {
+    /// The beginning of a body.
+    async fn read(mut body: hyper::body::Incoming) -> Self {
+        let mut text = Vec::new();
+        while text.len() < WORDS
+            && let Some(Ok(frame)) = body.frame().await
+        {
+            if let Some(data) = frame.data_ref() {
+                let room = WORDS.saturating_sub(text.len()).min(data.len());
+                text.extend_from_slice(data.get(..room).unwrap_or_default());
+            }
+        }
+        Self(String::from_utf8_lossy(&text).trim().to_owned())
+    }
+}
+
+impl fmt::Display for Words {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() { Ok(()) } else { write!(out, ": {}", printable(&self.0)) }
+    }
+}
+
 /// What an answer means (RFC 9110, section 15): whether to try again is told by its status.
-fn judge<B>(answer: &Response<B>) -> Result<(), PostError> {
+fn judge(answer: &Response<Words>) -> Result<(), PostError> {
     let status = answer.status();
     let is_busy = matches!(status, StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS);
     if status.is_success() {
         return Ok(());
     }
     if !status.is_server_error() && !is_busy {
-        return Err(PostError::Refused(status));
+        return Err(PostError::Refused { status, words: answer.body().clone() });
     }
     let after = answer.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
-    Err(PostError::Busy { status, after: after.map(Duration::from_secs) })
+    let words = answer.body().clone();
+    Err(PostError::Busy { status, after: after.map(Duration::from_secs), words })
 }
 
 /// Checks servers against the authorities of the system, and those of a file.
@@ -156,7 +190,7 @@ fn connector(ca_file: Option<&Path>) -> Result<TlsConnector, NotifyError> {
 
 /// The certificates of a PEM file; at least one.
 pub(in crate::notify) fn read_authorities(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
-    let named = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
+    let named = |error: &dyn fmt::Display| format!("{}: {error}", path.display());
     let text = fs::read(path).map_err(|error| named(&error))?;
     let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
     let certificates = certificates.map_err(|error| named(&error))?;

@@ -2,6 +2,7 @@
 
 mod backoff;
 mod client;
+pub(super) mod format;
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -11,13 +12,14 @@ use std::time::Duration;
 
 pub(super) use client::read_authorities;
 use client::{Client, PostError};
+pub(super) use format::News;
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tracing::{debug, warn};
 
 use super::NotifyError;
-use super::config::WebhookConfig;
+use super::config::{WebhookConfig, WebhookFormat};
 use crate::detect::Severity;
 
 /// Totals of the webhook.
@@ -50,6 +52,8 @@ struct Shared {
     failed: AtomicU64,
     dropped: AtomicU64,
     retries: AtomicU64,
+    /// Why the last alert did not get there, until one does.
+    trouble: Mutex<Option<String>>,
 }
 
 impl Shared {
@@ -91,6 +95,8 @@ pub(super) struct Webhook {
     shared: Arc<Shared>,
     queue: usize,
     min_severity: Severity,
+    format: WebhookFormat,
+    host: String,
     task: JoinHandle<()>,
 }
 
@@ -109,13 +115,34 @@ impl Webhook {
         let client = Client::new(config.clone())?;
         let shared = Arc::<Shared>::default();
         let task = runtime.spawn(run(shared.clone(), client, config.clone(), jitter));
-        Ok(Self { shared, queue: config.queue, min_severity: config.min_severity, task })
+        let (queue, min_severity, format) = (config.queue, config.min_severity, config.format.clone());
+        let host =
+            nix::sys::utsname::uname().ok().and_then(|name| Some(name.nodename().to_str()?.to_owned()));
+        let host = host.unwrap_or_else(|| "localhost".to_owned());
+        Ok(Self { shared, queue, min_severity, format, host, task })
     }
 
-    pub(super) fn push(&self, severity: Severity, text: Arc<str>) {
-        if severity < self.min_severity {
-            return;
+    /// Has something sent, in the receiver's format.
+    pub(super) fn push(&self, news: News<'_>) {
+        if news.severity() >= self.min_severity {
+            self.push_always(news);
         }
+    }
+
+    /// The same, however mild it is.
+    pub(super) fn push_always(&self, news: News<'_>) {
+        match format::body(&self.format, &self.host, news) {
+            Ok(text) => self.enqueue(text.into()),
+            Err(error) => warn!(%error, "something has no form that the webhook takes"),
+        }
+    }
+
+    /// Why the last alert did not get there, if it did not.
+    pub(super) fn trouble(&self) -> Option<String> {
+        self.shared.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn enqueue(&self, text: Arc<str>) {
         let mut state = self.shared.state();
         state.waiting.push_back(text);
         // The newest matter most to whoever reads them.
@@ -159,6 +186,8 @@ async fn run(shared: Arc<Shared>, client: Client, config: WebhookConfig, mut jit
         if let Err(error) = &delivered {
             warn!(host = client.host(), %error, "an alert did not reach the webhook");
         }
+        let trouble = delivered.as_ref().err().map(ToString::to_string);
+        *shared.trouble.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
         let counter = if delivered.is_ok() { &shared.sent } else { &shared.failed };
         counter.fetch_add(1, Relaxed);
         shared.state().is_sending = false;
@@ -176,7 +205,7 @@ async fn deliver(
     for failed in 0.. {
         let Err(error) = client.post(text.clone()).await else { break };
         let after = match &error {
-            PostError::Refused(_) | PostError::Request(_) => return Err(error),
+            PostError::Refused { .. } | PostError::Request(_) => return Err(error),
             PostError::Busy { after, .. } => after.unwrap_or_default(),
             PostError::Connection(_) | PostError::Http(_) | PostError::Timeout => Duration::ZERO,
         };

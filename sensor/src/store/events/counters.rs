@@ -10,6 +10,8 @@ use crate::store::aside::Damage;
 pub struct StoreStats {
     /// Alerts written.
     pub alerts: u64,
+    /// Incidents written, each time that one changed.
+    pub incidents: u64,
     /// Decisions written.
     pub decisions: u64,
     /// Audit entries written.
@@ -33,6 +35,7 @@ pub struct StoreStats {
 #[derive(Debug, Default)]
 pub(super) struct Counters {
     pub(super) alerts: AtomicU64,
+    pub(super) incidents: AtomicU64,
     pub(super) decisions: AtomicU64,
     pub(super) audit: AtomicU64,
     pub(super) write_errors: AtomicU64,
@@ -65,6 +68,7 @@ impl Counters {
     pub(super) fn snapshot(&self, depth: usize) -> StoreStats {
         StoreStats {
             alerts: self.alerts.load(Relaxed),
+            incidents: self.incidents.load(Relaxed),
             decisions: self.decisions.load(Relaxed),
             audit: self.audit.load(Relaxed),
             write_errors: self.write_errors.load(Relaxed),

@@ -10,6 +10,7 @@ use ipnet::IpNet;
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _, Transaction, params};
 
 use super::config::StoreConfig;
+use super::incidents;
 use super::queue::Record;
 use super::schema::{self, NEVER, micros};
 use crate::clock::Timestamp;
@@ -159,7 +160,7 @@ impl Database {
     /// so it is cut at one moment.
     fn oldest(&self, now: Timestamp, offset: u32) -> Result<Option<i64>, DatabaseError> {
         let found = self.connection.query_row(
-            "SELECT ts FROM alerts UNION ALL SELECT ts FROM audit
+            "SELECT ts FROM alerts UNION ALL SELECT ts FROM audit UNION ALL SELECT ts FROM incidents WHERE NOT open
              UNION ALL SELECT since FROM decisions WHERE lifted OR until <= ?1
              ORDER BY 1 LIMIT 1 OFFSET ?2",
             params![micros(now), offset],
@@ -182,6 +183,8 @@ impl Database {
             most = most.max(gone);
             sum = sum.saturating_add(gone);
         }
+        let (incidents, more) = incidents::prune(&transaction, before)?;
+        sum = sum.saturating_add(incidents);
         let gone = transaction
             .prepare_cached(
                 "DELETE FROM decisions WHERE (prefix, measure, since) IN (
@@ -197,7 +200,7 @@ impl Database {
             while pages.next()?.is_some() {}
         }
         let chunk = usize::try_from(CHUNK).unwrap_or(usize::MAX);
-        Ok((sum.saturating_add(gone), most.max(gone) >= chunk))
+        Ok((sum.saturating_add(gone), more || most.max(gone) >= chunk))
     }
 
     /// Bytes of the pages that hold something.
@@ -247,6 +250,7 @@ fn insert(transaction: &Transaction<'_>, record: &Record) -> Result<(), Database
             let text = to_json(entry)?;
             insert_into(transaction, "audit", &entry.id.to_string(), entry.ts, entry.prefix(), &text)
         }
+        Record::Incident(incident) => incidents::insert(transaction, incident),
         Record::Decision(decision) => insert_decision(transaction, decision),
     }
 }

@@ -1,4 +1,4 @@
-//! The event store: alerts, decisions and the audit trail, in SQLite.
+//! The event store: alerts, incidents, decisions and the audit trail, in SQLite.
 //!
 //! Whoever has something to keep never waits for the disk. One thread writes; what cannot be written waits, bounded,
 //! and is written once it can be. What was committed survives the process, however it ends; a failing power supply
@@ -7,6 +7,7 @@
 mod config;
 mod counters;
 mod database;
+mod incidents;
 mod newer;
 mod queue;
 mod reader;
@@ -25,13 +26,14 @@ use std::time::Duration;
 pub use config::StoreConfig;
 pub use counters::StoreStats;
 use counters::{Counters, add};
+pub use incidents::Which;
 use queue::{Queue, Record};
 pub use reader::{MOST as MOST_RECORDS, ReadError, Reader};
 use writer::Writer;
 
 use super::aside::Damage;
 use crate::clock::Timestamp;
-use crate::decide::{Alert, AuditEntry, Decision};
+use crate::decide::{Alert, AuditEntry, Decision, Incident};
 
 /// The name of the database in the state directory.
 pub const EVENTS: &str = "events.db";
@@ -86,6 +88,11 @@ impl EventStore {
     /// Keeps an alert.
     pub fn alert(&self, alert: Alert) {
         self.push(Record::Alert(Box::new(alert)));
+    }
+
+    /// Keeps an incident, or its new state, with those of its participants that changed.
+    pub fn incident(&self, incident: Incident) {
+        self.push(Record::Incident(Box::new(incident)));
     }
 
     /// Keeps a decision, or its new state.

@@ -5,12 +5,14 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::clock::Timestamp;
-use crate::decide::{Alert, AuditEntry, Decision};
+use crate::decide::{Alert, AuditEntry, Decision, Incident};
 
 /// Something to write.
 #[derive(Clone, Debug)]
 pub(super) enum Record {
     Alert(Box<Alert>),
+    /// With those of its participants that changed.
+    Incident(Box<Incident>),
     Decision(Decision),
     Audit(AuditEntry),
 }

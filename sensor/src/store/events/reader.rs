@@ -122,7 +122,11 @@ impl Reader {
         self.records(&sql, params![first, last, bounded(limit)])
     }
 
-    fn records<T: DeserializeOwned>(&self, sql: &str, params: impl Params) -> Result<Vec<T>, ReadError> {
+    pub(super) fn records<T: DeserializeOwned>(
+        &self,
+        sql: &str,
+        params: impl Params,
+    ) -> Result<Vec<T>, ReadError> {
         let mut held = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
         let generation = self.counters.generation.load(Relaxed);
         let current = held.take().filter(|(of, _)| *of == generation);
@@ -159,6 +163,6 @@ fn texts(connection: &Connection, sql: &str, params: impl Params) -> rusqlite::R
     connection.prepare_cached(sql)?.query_map(params, |row| row.get(0))?.collect()
 }
 
-fn bounded(limit: usize) -> i64 {
+pub(super) fn bounded(limit: usize) -> i64 {
     i64::try_from(limit.min(MOST)).unwrap_or(i64::MAX)
 }

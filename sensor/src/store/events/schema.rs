@@ -10,7 +10,9 @@ use rusqlite::Connection;
 use crate::clock::Timestamp;
 
 /// Each step takes a database from the version of its place in this list to the next.
-const STEPS: [&str; 1] = ["
+const STEPS: [&str; 2] = [ALERTS, INCIDENTS];
+
+const ALERTS: &str = "
     CREATE TABLE alerts (
         id TEXT NOT NULL PRIMARY KEY,
         ts INTEGER NOT NULL,
@@ -40,7 +42,35 @@ const STEPS: [&str; 1] = ["
     ) STRICT, WITHOUT ROWID;
     CREATE INDEX decisions_by_beginning ON decisions (since);
     CREATE INDEX decisions_by_end ON decisions (until);
-"];
+";
+
+/// `first` and `last` of an incident are the addresses that it is about; those who take part have rows of their own, which
+/// are written without the others.
+const INCIDENTS: &str = "
+    CREATE TABLE incidents (
+        id TEXT NOT NULL PRIMARY KEY,
+        ts INTEGER NOT NULL,
+        told INTEGER NOT NULL,
+        open INTEGER NOT NULL,
+        subject TEXT NOT NULL,
+        first BLOB,
+        last BLOB,
+        record TEXT NOT NULL
+    ) STRICT;
+    CREATE INDEX incidents_by_time ON incidents (ts);
+    CREATE INDEX incidents_by_step ON incidents (told);
+    CREATE INDEX incidents_open ON incidents (open) WHERE open;
+    CREATE INDEX incidents_by_subject ON incidents (subject);
+    CREATE INDEX incidents_by_address ON incidents (first, last) WHERE first IS NOT NULL;
+    CREATE TABLE participants (
+        incident TEXT NOT NULL,
+        first BLOB NOT NULL,
+        last BLOB NOT NULL,
+        record TEXT NOT NULL,
+        PRIMARY KEY (incident, first, last)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX participants_by_address ON participants (first, last);
+";
 
 /// Tables that this program does not write to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

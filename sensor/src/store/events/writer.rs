@@ -113,6 +113,7 @@ impl Writer {
         for record in records {
             let counter = match record {
                 Record::Alert(_) => &self.counters.alerts,
+                Record::Incident(_) => &self.counters.incidents,
                 Record::Decision(_) => &self.counters.decisions,
                 Record::Audit(_) => &self.counters.audit,
             };
@@ -249,6 +250,7 @@ impl Writer {
 fn newest(records: &[Record]) -> Timestamp {
     let time = |record: &Record| match record {
         Record::Alert(alert) => alert.ts,
+        Record::Incident(incident) => incident.last,
         Record::Audit(entry) => entry.ts,
         Record::Decision(decision) => decision.since,
     };

@@ -3,7 +3,7 @@
 use ipnet::IpNet;
 use ratatui::Frame;
 use ratatui::layout::Rect;
-use ratatui::text::Line;
+use ratatui::text::{Line, Span};
 use ratatui::widgets::{Row, Table};
 
 use super::{Theme, cut, heading, number, rows, text_width, titled, widths};
@@ -45,7 +45,7 @@ fn line<'a>(row: &ClientRow, width: u16, state: &State, theme: Theme) -> Row<'a>
     let rates = row.rates;
     let stopped = number(compact(rates.drops));
     Row::new([
-        cut(Line::from(short(&row.client)), usize::from(width)),
+        cut(client(row, theme), usize::from(width)),
         number(compact(rates.packets)),
         number(compact(rates.bits)),
         number(compact(rates.requests)),
@@ -53,6 +53,16 @@ fn line<'a>(row: &ClientRow, width: u16, state: &State, theme: Theme) -> Row<'a>
         if rates.drops > 0 { stopped.style(theme.stopped()) } else { stopped },
         standing(row.standing, state, theme),
     ])
+}
+
+/// The client, with a mark where it takes part in an open incident.
+fn client<'a>(row: &ClientRow, theme: Theme) -> Line<'a> {
+    match row.incident {
+        Some(mark) => {
+            Line::from(vec![Span::styled("! ", theme.severity(mark.severity)), Span::raw(short(&row.client))])
+        }
+        None => Line::from(short(&row.client)),
+    }
 }
 
 fn standing<'a>(standing: Standing, state: &State, theme: Theme) -> Line<'a> {

@@ -27,6 +27,7 @@ its gateway and resolvers, trusted proxies and your own ssh session.
 See
   p              pause the lists         Ctrl-L   draw anew
   q, Ctrl-C      quit; that changes nothing
+`!` before a client: it is part of an open incident (`sensor incidents`).
 Charts have a column for each second, the last one at the right; `top` is
 the highest in sight. Failures are answers with 4xx or 5xx; drop/s in
 monitor mode is what would be dropped. 4xx%, 5xx%, p50 and p99 are of

@@ -64,6 +64,8 @@ impl Plane {
         dataplane.scopes.set(DEFAULT_SCOPE, limits.quotas(tick_ns)?)?;
         dataplane.publish_policy(0, DEFAULT_SCOPE);
         dataplane.attach(&[interface.to_owned()], XdpChoice::Auto)?;
+        // What is measured is what comes from elsewhere, whatever interface stands for it.
+        dataplane.set_loopback(0);
         let program = dataplane.ebpf().program(programs::XDP).context("no program")?.fd()?.try_clone()?;
         Ok(Self { dataplane, program })
     }

@@ -14,6 +14,8 @@ fn facts(driver: &str) -> Facts {
         cpus: 4,
         owner: None,
         below: None,
+        port_of: None,
+        bond_mode: None,
     }
 }
 
@@ -28,7 +30,7 @@ const NONE: Option<XdpFeatures> = Some(XdpFeatures { native: false, multi_buffer
 #[test]
 fn native_xdp_is_what_the_kernel_says_or_else_what_is_known() {
     for (driver, xdp, severity, what) in [
-        ("ena", NATIVE, Good, "driver ena has native XDP"),
+        ("ena", NATIVE, Good, "driver ena has native XDP, if its queues"),
         ("newdriver", MULTI, Good, "driver newdriver has native XDP"),
         ("e1000e", NONE, Note, "driver e1000e has no native XDP"),
         ("veth", NONE, Note, "as many receiving queues"),
@@ -93,7 +95,7 @@ fn vlan_interfaces_are_told_and_stripped_tags_do_no_harm() {
 fn few_queues_are_few_cpus() {
     assert!(queues("eth0", &facts("ixgbe")).is_none());
     let with =
-        |driver: &str, receiving, most| Facts { queues: Some(Queues { receiving, most }), ..facts(driver) };
+        |driver: &str, receiving, most| Facts { queues: Some(both_ways(receiving, most)), ..facts(driver) };
     assert!(queues("eth0", &with("veth", 1, 1)).is_none());
     check(&queues("eth0", &with("ixgbe", 8, 8)).unwrap(), Good, "8 receive queues for 4 CPUs", "");
     check(
@@ -105,12 +107,93 @@ fn few_queues_are_few_cpus() {
     check(&queues("eth0", &with("virtio_net", 1, 1)).unwrap(), Note, "1 receive queues", "queues='N'");
 }
 
+const fn both_ways(receiving: u32, most: u32) -> Queues {
+    Queues { receiving, most, sending: receiving, most_sending: most }
+}
+
+/// The one condition that a driver with such queues and offloads has.
+fn condition(driver: &str, queues: Option<Queues>, offloads: &[&str]) -> Finding {
+    let facts = Facts { queues, offloads: Ok(active(offloads)), xdp: NATIVE, ..facts(driver) };
+    let mut found = conditions::findings("eth0", &facts);
+    assert_eq!(found.len(), 1, "{found:?}");
+    found.remove(0)
+}
+
 #[test]
-fn virtio_has_traps_of_its_own() {
-    assert!(virtio("eth0", &facts("ixgbe")).is_none());
-    check(&virtio("eth0", &facts("virtio_net")).unwrap(), Good, "only passes and drops", "");
-    let aggregating = Facts { offloads: Ok(active(&["rx-gro-hw"])), ..facts("virtio_net") };
-    check(&virtio("eth0", &aggregating).unwrap(), Note, "GRO_HW", "guest_tso4=off");
+fn cards_of_clouds_have_conditions_of_their_own() {
+    assert!(conditions::findings("eth0", &facts("ixgbe")).is_empty());
+    let queues = |receiving, most| Some(both_ways(receiving, most));
+    let uneven = Some(Queues { receiving: 4, most: 16, sending: 2, most_sending: 16 });
+    for (driver, queues, offloads, severity, what, remedy) in [
+        ("ena", queues(4, 8), &[][..], Good, "4 of 8 queues in use", ""),
+        ("ena", queues(8, 8), &[], Note, "refuses native XDP", "ethtool -L eth0 combined 4"),
+        ("ena", queues(5, 9), &[], Note, "5 of 9 queues", "ethtool -L eth0 combined 4"),
+        ("ena", queues(1, 1), &[], Note, "1 of 1 queues", "one queue"),
+        ("ena", None, &[], Note, "at most half", "ethtool -l eth0"),
+        ("gve", queues(4, 16), &[], Good, "4 queues each way of 16", ""),
+        ("gve", queues(16, 16), &[], Note, "16 of 16 send", "ethtool -L eth0 rx 8 tx 8"),
+        ("gve", uneven, &[], Note, "4 queues receive and 2 of 16 send", "ethtool -L eth0 rx 4 tx 4"),
+        ("gve", queues(1, 1), &[], Note, "1 queues receive", "too few queues"),
+        ("gve", queues(4, 16), &["rx-lro"], Note, "LRO", "ethtool -K eth0 lro off"),
+        ("virtio_net", queues(1, 1), &[], Good, "only passes and drops", ""),
+        ("virtio_net", queues(1, 1), &["rx-gro-hw"], Note, "GRO_HW", "guest_tso4=off"),
+        ("hv_netvsc", queues(4, 8), &[], Good, "without LRO", ""),
+        ("hv_netvsc", queues(4, 8), &["rx-lro"], Note, "its default", "ethtool -K eth0 lro off"),
+        ("bridge", None, &[], Note, "no native XDP", "/sys/class/net/eth0/brif"),
+    ] {
+        check(&condition(driver, queues, offloads), severity, what, remedy);
+    }
+}
+
+/// What one finding advises must not break what another asks for.
+#[test]
+fn advice_about_queues_leaves_those_free_that_the_driver_needs() {
+    for (driver, advice) in [("ena", "ethtool -L eth0 combined 4"), ("gve", "ethtool -L eth0 rx 4 tx 4")] {
+        let facts = Facts { queues: Some(both_ways(1, 8)), cpus: 16, ..facts(driver) };
+        check(&queues("eth0", &facts).unwrap(), Note, "met by 1 of them", advice);
+        let followed = condition(driver, Some(both_ways(4, 8)), &[]);
+        assert_eq!(followed.severity, Good, "{followed:?}");
+    }
+}
+
+#[test]
+fn bonds_take_native_xdp_by_mode_and_ports() {
+    for (mode, xdp, severity, what, remedy) in [
+        (Some("active-backup"), MULTI, Good, "where all its ports do", ""),
+        (Some("802.3ad"), None, Good, "mode 802.3ad", ""),
+        (Some("802.3ad"), NONE, Note, "some port has no native XDP", "sensor doctor -i PORT"),
+        (Some("balance-alb"), NONE, Note, "mode balance-alb", "ip link set dev bond0 type bond mode"),
+        (None, NONE, Note, "mode unknown", "active-backup"),
+    ] {
+        let facts = Facts { bond_mode: mode.map(str::to_owned), xdp, ..facts("bonding") };
+        check(&conditions::findings("bond0", &facts)[0], severity, what, remedy);
+    }
+}
+
+#[test]
+fn ports_are_told_what_they_are_part_of() {
+    for (kind, what) in [
+        (Some(PortKind::Bond), "the other ports' traffic"),
+        (Some(PortKind::Bridge), "guests and containers"),
+        (None, "hands its packets"),
+    ] {
+        let facts = Facts { port_of: Some(("upper0".to_owned(), kind)), ..facts("ixgbe") };
+        check(&conditions::findings("eth0", &facts)[0], Note, what, "sensor run -i upper0");
+    }
+}
+
+#[test]
+fn how_frames_begin_decides_whether_anything_can_be_enforced() {
+    for (layer, severity, what) in [
+        (LinkLayer::Loopback, Note, "never limited or blocked"),
+        (LinkLayer::Ip, Good, "the sensor reads them"),
+        (LinkLayer::Unreadable, Problem, "nothing is limited or blocked here"),
+    ] {
+        let mut facts = facts("tun");
+        facts.link.layer = layer;
+        check(&conditions::findings("tun0", &facts)[0], severity, what, "");
+        check(&native("tun0", &facts), Good, "driver tun", "");
+    }
 }
 
 #[test]

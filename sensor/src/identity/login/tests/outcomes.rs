@@ -135,3 +135,22 @@ fn basic_authentication_is_answered_by_the_status() {
     let refused_at_login = super::request("POST /login", FORM, "username=a&password=b");
     assert_eq!(login(&refused_at_login, &response(401, "", "")).unwrap().outcome, Failure);
 }
+
+/// The session that a login begins is told as the principal that its owner's next request has.
+#[test]
+fn the_session_that_a_success_begins_is_the_principal_of_what_comes_next() {
+    use crate::identity::Kind;
+    let form = request("POST /login", FORM, "username=alice&password=secret");
+    let of = |headers: &str, body: &str, status: u16| {
+        login(&form, &response(status, headers, body)).expect("a login").session
+    };
+    let session = super::hasher().hash(Kind::Session, b"0123456789abcdef");
+    let cookie = "Set-Cookie: theme=dark\r\nSet-Cookie: sessionid=0123456789abcdef; HttpOnly\r\n";
+    assert_eq!(of(&format!("Location: /home\r\n{cookie}"), "", 302), Some(session));
+    let token = super::hasher().hash(Kind::Bearer, b"c2VjcmV0LXRva2VuLTEyMw");
+    let document = "{\"user\":{\"name\":\"alice\"},\"access_token\":\"c2VjcmV0LXRva2VuLTEyMw\"}";
+    assert_eq!(of("Content-Type: application/json\r\n", document, 200), Some(token));
+    // A failure begins none, and neither does an answer that is no object.
+    assert_eq!(of(cookie, "", 401), None);
+    assert_eq!(of("Content-Type: application/json\r\n", "[\"access_token\"]", 200), None);
+}

@@ -1,0 +1,79 @@
+//! Secrets of TLS sessions, as the probe in the servers' library tells them.
+
+use bytemuck::{Pod, Zeroable};
+
+/// What a library derives, and how user space finds the connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum SecretKind {
+    /// TLS 1.3: the handshake secret, and the hash of the hellos.
+    Handshake = 1,
+    /// TLS 1.3: the master secret, and the hash up to the server's Finished.
+    Application = 2,
+    /// TLS 1.3: the early secret, and the hash of the ClientHello.
+    Early = 3,
+    /// TLS 1.2: the master secret, and the random values of server and client.
+    Master = 4,
+}
+
+impl SecretKind {
+    /// Decodes the wire form.
+    #[must_use]
+    pub const fn from_wire(kind: u32) -> Option<Self> {
+        match kind {
+            1 => Some(Self::Handshake),
+            2 => Some(Self::Application),
+            3 => Some(Self::Early),
+            4 => Some(Self::Master),
+            _ => None,
+        }
+    }
+}
+
+/// Longest secret or hash.
+pub const SECRET_BYTES: usize = 48;
+
+/// One secret.
+#[derive(Clone, Copy, PartialEq, Eq, Pod, Zeroable)]
+#[repr(C)]
+pub struct SecretRecord {
+    /// A [`SecretKind`].
+    pub kind: u32,
+    /// Bytes of `secret` in use.
+    pub secret_length: u16,
+    /// Bytes of `data` in use.
+    pub data_length: u16,
+    /// The secret.
+    pub secret: [u8; SECRET_BYTES],
+    /// A hash; or both random values, the server's first.
+    pub data: [u8; 64],
+}
+
+/// What the probe counts, by index.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum SecretEvent {
+    /// Secrets handed on.
+    Sent = 0,
+    /// Calls of processes that serve no watched port.
+    Filtered = 1,
+    /// Calls whose arguments could not be read.
+    Unread = 2,
+    /// Secrets that found no room.
+    Lost = 3,
+}
+
+/// Counters of the probe.
+pub const SECRET_EVENTS: u32 = 4;
+
+/// Names of its maps and programs.
+pub mod secrets {
+    /// Ring buffer of [`super::SecretRecord`].
+    pub const RING: &str = "SECRETS";
+    /// Control groups whose processes are listened to.
+    pub const CGROUPS: &str = "CGROUPS";
+    /// Per-CPU counters, by [`super::SecretEvent`].
+    pub const EVENTS: &str = "SECRET_EVENTS";
+    /// The probe at `EVP_KDF_derive` of OpenSSL 3 and later.
+    pub const DERIVE: &str = "sensor_derive";
+}

@@ -1,0 +1,107 @@
+//! Whether a segment belongs to a TCP connection that this host opened: a download, a backup, a call to another API.
+//!
+//! The kernel's socket table knows, also of connections older than this program, and goes on knowing without user
+//! space. It is asked only about what a limit is about to drop.
+//!
+//! A peer cannot talk itself into this: there must be a socket with exactly its addresses and ports, and nothing may
+//! listen on the port of this host's end. Connections that were accepted have their listener's port.
+
+use aya_ebpf::bindings::{bpf_sock, bpf_sock_tuple, xdp_md};
+use aya_ebpf::helpers::generated::{bpf_sk_lookup_tcp, bpf_sk_release};
+use aya_ebpf::programs::XdpContext;
+use sensor_common::abi::ClientKey;
+use sensor_common::packet;
+
+use crate::access::Linear;
+
+/// `BPF_F_CURRENT_NETNS`: the namespace of the interface.
+const CURRENT_NETNS: u64 = u64::MAX;
+/// `BPF_TCP_LISTEN` of `linux/bpf.h`. A connection that is being accepted is found by its listener.
+const LISTEN: u32 = 10;
+
+/// `struct bpf_sock_tuple` as words in network order: addresses, then both ports in one.
+type Tuple = [u32; 9];
+/// Bytes of the tuple's IPv4 form.
+const V4: u32 = 12;
+/// Bytes of its IPv6 form.
+const V6: u32 = 36;
+
+macro_rules! is_answer {
+    ($name:ident, $layer3:literal) => {
+        /// 1 where the segment belongs to a connection that this host opened, else 0.
+        ///
+        /// Exported: the verifier looks at it once and by itself.
+        #[unsafe(no_mangle)]
+        #[inline(never)]
+        pub(crate) extern "C" fn $name(context: *mut xdp_md) -> u32 {
+            u32::from(belongs_to_ours::<$layer3>(context))
+        }
+    };
+}
+
+is_answer!(xdp_is_answer, false);
+is_answer!(xdp_is_answer_layer3, true);
+
+#[inline(always)]
+fn belongs_to_ours<const LAYER3: bool>(context: *mut xdp_md) -> bool {
+    let of_frame = XdpContext::new(context);
+    let Ok(segment) = packet::segment(&Linear::<_, LAYER3>::new(&of_frame)) else { return false };
+    let ports = |remote: u16| {
+        u32::from_ne_bytes(concat(remote.to_be_bytes(), segment.destination_port.to_be_bytes()))
+    };
+    // No connection has a port 0: with it, only a listener can be found.
+    let (both, ours) = (ports(segment.source_port), ports(0));
+    if let (Some(source), Some(destination)) = (segment.source.to_v4(), segment.destination.to_v4()) {
+        let tuple = |ports| [source.to_be(), destination.to_be(), ports, 0, 0, 0, 0, 0, 0];
+        return is_open(context, &mut tuple(both), V4) && !is_there(context, &mut tuple(ours), V4);
+    }
+    let [s0, s1, s2, s3] = words(segment.source);
+    let [d0, d1, d2, d3] = words(segment.destination);
+    let tuple = |ports| [s0, s1, s2, s3, d0, d1, d2, d3, ports];
+    is_open(context, &mut tuple(both), V6) && !is_there(context, &mut tuple(ours), V6)
+}
+
+#[inline(always)]
+const fn concat(first: [u8; 2], second: [u8; 2]) -> [u8; 4] {
+    [first[0], first[1], second[0], second[1]]
+}
+
+#[inline(always)]
+#[expect(clippy::cast_possible_truncation, reason = "the halves are meant")]
+fn words(key: ClientKey) -> [u32; 4] {
+    let word = |half: u64, shift: u32| ((half >> shift) as u32).to_be();
+    [word(key.hi, 32), word(key.hi, 0), word(key.lo, 32), word(key.lo, 0)]
+}
+
+/// Whether there is a connection with these addresses and ports.
+#[inline(always)]
+fn is_open(context: *mut xdp_md, tuple: &mut Tuple, size: u32) -> bool {
+    let socket = look_up(context, tuple, size);
+    if socket.is_null() {
+        return false;
+    }
+    // SAFETY: a socket that the kernel handed out, until it is released.
+    let state = unsafe { (*socket).state };
+    // SAFETY: as above; it is not used any more.
+    unsafe { bpf_sk_release(socket.cast()) };
+    state != LISTEN
+}
+
+/// Whether there is any socket.
+#[inline(always)]
+fn is_there(context: *mut xdp_md, tuple: &mut Tuple, size: u32) -> bool {
+    let socket = look_up(context, tuple, size);
+    if socket.is_null() {
+        return false;
+    }
+    // SAFETY: as above.
+    unsafe { bpf_sk_release(socket.cast()) };
+    true
+}
+
+#[inline(always)]
+fn look_up(context: *mut xdp_md, tuple: &mut Tuple, size: u32) -> *mut bpf_sock {
+    let tuple: *mut bpf_sock_tuple = tuple.as_mut_ptr().cast();
+    // SAFETY: the tuple has `size` bytes and more.
+    unsafe { bpf_sk_lookup_tcp(context.cast(), tuple, size, CURRENT_NETNS, 0) }
+}

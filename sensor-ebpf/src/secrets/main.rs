@@ -1,0 +1,210 @@
+//! The probe in the TLS library of servers: reads what `EVP_KDF_derive(context, out, length, parameters)` of OpenSSL 3
+//! and later is called with, and hands on the secrets that connections of a server are protected with.
+//!
+//! It runs at most some twenty times in a handshake and never for data. Nothing leaves it of processes outside the control
+//! groups that own watched listening sockets, and nothing but three kinds of calls of a handshake.
+#![no_std]
+#![no_main]
+#![expect(unsafe_code, reason = "memory of another process is read by helpers of the kernel")]
+
+use aya_ebpf::helpers::{bpf_get_current_cgroup_id, bpf_probe_read_user, bpf_probe_read_user_buf};
+use aya_ebpf::macros::{map, uprobe};
+use aya_ebpf::maps::{HashMap, PerCpuArray, RingBuf};
+use aya_ebpf::programs::ProbeContext;
+use sensor_common::abi::{SECRET_BYTES, SECRET_EVENTS, SecretEvent, SecretKind, SecretRecord};
+
+/// Handed on: 128 bytes each, two a handshake.
+#[map]
+static SECRETS: RingBuf = RingBuf::with_byte_size(1 << 20, 0);
+
+#[map]
+static CGROUPS: HashMap<u64, u8> = HashMap::with_max_entries(4_096, 0);
+
+#[map(name = "SECRET_EVENTS")]
+static SECRET_EVENTS_MAP: PerCpuArray<u64> = PerCpuArray::with_max_entries(SECRET_EVENTS, 0);
+
+/// `OSSL_PARAM` (ossl_param(3)), whose layout is part of the library's public interface.
+#[derive(Clone, Copy)]
+#[repr(C)]
+struct Parameter {
+    key: u64,
+    kind: u64,
+    data: u64,
+    size: u64,
+    return_size: u64,
+}
+
+/// Where an argument lies in the process.
+#[derive(Clone, Copy)]
+struct Place {
+    at: u64,
+    size: u64,
+}
+
+const NOWHERE: Place = Place { at: 0, size: 0 };
+
+/// Most parameters that are looked at; the library gives ten at most.
+const PARAMETERS: u64 = 12;
+/// Shorter results are vectors and short keys.
+const LEAST_OUTPUT: u64 = 32;
+/// A random value of a hello.
+const RANDOM: u64 = 32;
+
+#[derive(Clone, Copy)]
+struct Found {
+    secret: Place,
+    label: Place,
+    data: Place,
+    server: Place,
+    client: Place,
+    seed: u32,
+}
+
+#[uprobe]
+fn sensor_derive(context: ProbeContext) -> u32 {
+    // SAFETY: no arguments.
+    let group = unsafe { bpf_get_current_cgroup_id() };
+    // SAFETY: the map's values are bytes that user space writes.
+    if unsafe { CGROUPS.get(group) }.is_none() {
+        count(SecretEvent::Filtered);
+        return 0;
+    }
+    let (length, parameters) = (context.arg::<u64>(2), context.arg::<u64>(3));
+    if let (Some(LEAST_OUTPUT..), Some(parameters)) = (length, parameters)
+        && hand_on(parameters).is_none()
+    {
+        count(SecretEvent::Unread);
+    }
+    0
+}
+
+/// None where something could not be read.
+#[inline(always)]
+fn hand_on(parameters: u64) -> Option<()> {
+    let found = find(parameters)?;
+    let mut record =
+        SecretRecord { kind: 0, secret_length: 0, data_length: 0, secret: [0; SECRET_BYTES], data: [0; 64] };
+    if found.label.at == 0 || found.secret.at == 0 {
+        return Some(());
+    }
+    // SAFETY: the helper checks the address.
+    let label: u64 = unsafe { bpf_probe_read_user(found.label.at as *const u64) }.ok()?;
+    let kind = if is_label(label, *b"s hs tra") {
+        SecretKind::Handshake
+    } else if is_label(label, *b"s ap tra") {
+        SecretKind::Application
+    } else if is_label(label, *b"c e traf") {
+        SecretKind::Early
+    } else if is_label(label, *b"key expa") {
+        SecretKind::Master
+    } else {
+        return Some(());
+    };
+    record.kind = kind as u32;
+    record.secret_length = read_known(found.secret, &mut record.secret)?;
+    if let SecretKind::Master = kind {
+        let (server, client) = (found.server, found.client);
+        if server.size != RANDOM || client.size != RANDOM {
+            return None;
+        }
+        let (first, second) = record.data.split_at_mut(32);
+        // SAFETY: the helper checks the addresses.
+        unsafe { bpf_probe_read_user_buf(server.at as *const u8, first) }.ok()?;
+        // SAFETY: as above.
+        unsafe { bpf_probe_read_user_buf(client.at as *const u8, second) }.ok()?;
+        record.data_length = 64;
+    } else {
+        let (hash, _) = record.data.split_at_mut(SECRET_BYTES);
+        record.data_length = read_known(found.data, hash)?;
+    }
+    // Segments wake the reader, and it looks here first.
+    const NO_WAKEUP: u64 = 1;
+    let sent = SECRETS.output::<SecretRecord>(&record, NO_WAKEUP).is_ok();
+    count(if sent { SecretEvent::Sent } else { SecretEvent::Lost });
+    Some(())
+}
+
+/// Reads what has one of the two lengths of the protocol's hashes.
+#[inline(always)]
+fn read_known(place: Place, out: &mut [u8]) -> Option<u16> {
+    // Constants, which every verifier follows.
+    match place.size {
+        32 => {
+            let (short, _) = out.split_at_mut(32);
+            // SAFETY: the helper checks the address.
+            unsafe { bpf_probe_read_user_buf(place.at as *const u8, short) }.ok()?;
+            Some(32)
+        }
+        48 => {
+            // SAFETY: as above.
+            unsafe { bpf_probe_read_user_buf(place.at as *const u8, out) }.ok()?;
+            Some(48)
+        }
+        _ => None,
+    }
+}
+
+/// Where the parameters of interest lie.
+#[inline(always)]
+fn find(parameters: u64) -> Option<Found> {
+    let mut found =
+        Found { secret: NOWHERE, label: NOWHERE, data: NOWHERE, server: NOWHERE, client: NOWHERE, seed: 0 };
+    for index in 0..PARAMETERS {
+        let at = parameters.wrapping_add(index.wrapping_mul(size_of::<Parameter>() as u64));
+        // SAFETY: the helper checks the address.
+        let parameter = unsafe { bpf_probe_read_user(at as *const Parameter) }.ok()?;
+        if parameter.key == 0 {
+            break;
+        }
+        // SAFETY: as above. The longest name of interest has seven bytes with its end.
+        let name: u64 = unsafe { bpf_probe_read_user(parameter.key as *const u64) }.unwrap_or_default();
+        let place = Place { at: parameter.data, size: parameter.size };
+        if is(name, *b"key\0\0\0\0\0", 4) || is(name, *b"secret\0\0", 7) {
+            found.secret = place;
+        } else if is(name, *b"label\0\0\0", 6) {
+            found.label = place;
+        } else if is(name, *b"data\0\0\0\0", 5) {
+            found.data = place;
+        } else if is(name, *b"seed\0\0\0\0", 5) {
+            match found.seed {
+                0 => found.label = place,
+                1 => found.server = place,
+                2 => found.client = place,
+                _ => {}
+            }
+            found.seed = found.seed.wrapping_add(1);
+        }
+    }
+    Some(found)
+}
+
+#[inline(always)]
+const fn is_label(label: u64, wanted: [u8; 8]) -> bool {
+    label == u64::from_le_bytes(wanted)
+}
+
+/// Whether a name, of which the first eight bytes were read, has these first ones.
+#[inline(always)]
+const fn is(name: u64, wanted: [u8; 8], length: u32) -> bool {
+    // Shorter than eight, so that the shift is within bounds.
+    let mask = (1_u64 << (length & 7).wrapping_mul(8)).wrapping_sub(1);
+    name & mask == u64::from_le_bytes(wanted)
+}
+
+#[inline(always)]
+fn count(event: SecretEvent) {
+    if let Some(counter) = SECRET_EVENTS_MAP.get_ptr_mut(event as u32) {
+        // SAFETY: a value of this CPU's.
+        unsafe { *counter = (*counter).wrapping_add(1) };
+    }
+}
+
+#[panic_handler]
+fn panic(_info: &core::panic::PanicInfo<'_>) -> ! {
+    // Nothing here can panic; the verifier would refuse the loop if it were reachable.
+    loop {}
+}
+
+#[unsafe(link_section = "license")]
+#[unsafe(no_mangle)]
+static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";

@@ -1,0 +1,284 @@
+//! `sensor incidents`, `sensor account`, `sensor block add --incident` and `--dry-run`.
+
+use std::io::Read as _;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use nix::poll::PollTimeout;
+
+use super::alerts::{evidence, reader_left};
+use super::args::{AccountArgs, IncidentsArgs, Remote, When};
+use super::names::Names;
+use super::output::{clients, printable, seconds, table, trimmed};
+use super::say::{say, say_json};
+use super::{ask, ssh};
+use crate::clock::{self, Timestamp};
+use crate::control::Client;
+use crate::control::wire::{
+    AccountReport, BlockAdded, Envelope, IncidentBlocks, LeftAlone, Preview, Question, Request, Target, Typed,
+};
+use crate::decide::{About, Action, Incident, Participant, RecordId, Step};
+use crate::duration::milliseconds;
+
+/// Milliseconds between two questions for steps that come.
+const FOLLOW_MS: u16 = 500;
+/// Incidents between two questions that are not missed.
+const MOST: usize = 10_000;
+/// Longest name of an account, in bytes.
+const MAX_NAME: usize = 4_096;
+
+pub(super) fn incidents(args: &IncidentsArgs, json: bool) -> Result<ExitCode> {
+    let IncidentsArgs { open, client, id, follow, .. } = *args;
+    let limit = usize::try_from(args.last).unwrap_or(usize::MAX);
+    let mut steps = Steps::new();
+    let since = args.since.map(When::moment);
+    let question = Question::Incidents { since, open, told_after: None, id, client, limit };
+    let mut found = query(&args.remote, question)?;
+    let until = args.until.map(When::moment);
+    found.retain(|incident| until.is_none_or(|until| incident.first <= until));
+    for incident in &found {
+        if json {
+            say_json(incident)?;
+        } else if id.is_some() {
+            say(whole(incident))?;
+        } else {
+            say(line(incident))?;
+        }
+    }
+    if !follow {
+        if found.is_empty() && !json {
+            say(if open { "no open incidents" } else { "no incidents" })?;
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    steps.skip(&found);
+    while !reader_left(PollTimeout::from(FOLLOW_MS)) {
+        for incident in steps.next(&args.remote)? {
+            if json { say_json(&incident)? } else { say(line(&incident))? }
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Steps of incidents, each once.
+pub(super) struct Steps {
+    after: Timestamp,
+    last: Vec<(RecordId, Timestamp)>,
+}
+
+impl Steps {
+    /// Those from now on.
+    pub(super) fn new() -> Self {
+        Self { after: clock::now(), last: Vec::new() }
+    }
+
+    /// These were told already.
+    fn skip(&mut self, known: &[Incident]) {
+        for incident in known {
+            self.after = self.after.max(incident.told);
+        }
+        self.last = known.iter().map(|incident| (incident.id, incident.told)).collect();
+    }
+
+    /// What was told since the last question. The daemon's writer may take a moment, so a second is asked for twice.
+    pub(super) fn next(&mut self, remote: &Remote) -> Result<Vec<Incident>> {
+        let told_after = Some(self.after.minus(Duration::from_secs(1)));
+        let question =
+            Question::Incidents { since: None, open: false, told_after, id: None, client: None, limit: MOST };
+        let mut found = query(remote, question)?;
+        let before = std::mem::take(&mut self.last);
+        self.last = found.iter().map(|incident| (incident.id, incident.told)).collect();
+        found.retain(|incident| !before.contains(&(incident.id, incident.told)));
+        self.after = found.iter().map(|incident| incident.told).fold(self.after, Timestamp::max);
+        found.sort_by_key(|incident| incident.told);
+        Ok(found)
+    }
+}
+
+fn query(remote: &Remote, question: Question) -> Result<Vec<Incident>> {
+    let request = Request::Records { question };
+    Ok(Client::new(&remote.socket).ask_for(&Envelope { request, ssh: ssh::connection() })?)
+}
+
+pub(super) fn account(args: &AccountArgs, json: bool) -> Result<ExitCode> {
+    let mut name = args.name.clone();
+    if name == "-" {
+        name.clear();
+        let most = u64::try_from(MAX_NAME).unwrap_or(u64::MAX).saturating_add(1);
+        std::io::stdin().take(most).read_to_string(&mut name).context("standard input")?;
+        name.truncate(name.trim_end_matches(['\r', '\n']).len());
+    }
+    ensure!(!name.trim().is_empty(), "expected the name of an account");
+    ensure!(name.len() <= MAX_NAME, "the name is longer than {MAX_NAME} bytes");
+    let request = Request::Account { name: Typed(name) };
+    ask::<AccountReport>(&args.remote, request, json, account_text)
+}
+
+fn account_text(report: &AccountReport) -> String {
+    let mut lines =
+        vec![format!("on this host: {}, or {} with basic authentication", report.user, report.basic)];
+    if report.incidents.is_empty() {
+        lines.push("no incident is about it".to_owned());
+    }
+    lines.extend(report.incidents.iter().map(line));
+    lines.join("\n")
+}
+
+/// What `sensor block add` is asked for besides one prefix.
+pub(super) fn block(
+    remote: &Remote,
+    target: Target,
+    (time, reason): (Option<Duration>, Option<String>),
+    is_dry: bool,
+    json: bool,
+) -> Result<ExitCode> {
+    match target {
+        target if is_dry => ask::<Preview>(remote, Request::BlockPreview { target }, json, preview),
+        Target::Incident(id) => {
+            let request = Request::BlockIncident { id, for_ms: time.map(milliseconds), reason };
+            ask::<IncidentBlocks>(remote, request, json, blocked)
+        }
+        Target::Prefix(prefix) => {
+            let request = Request::BlockAdd { prefix, for_ms: time.map(milliseconds), reason };
+            ask::<BlockAdded>(remote, request, json, super::output::blocked)
+        }
+    }
+}
+
+fn left_alone(rows: &[LeftAlone]) -> impl Iterator<Item = String> {
+    rows.iter().map(|row| format!("not blocked: {}: {}", row.prefix, printable(&row.why)))
+}
+
+fn blocked(report: &IncidentBlocks) -> String {
+    let rows = report.blocked.iter().map(super::output::blocked);
+    rows.chain(left_alone(&report.left_alone)).collect::<Vec<_>>().join("\n")
+}
+
+fn preview(found: &Preview) -> String {
+    let mut lines = Vec::new();
+    let what = match &found.prefixes[..] {
+        [] => "nothing".to_owned(),
+        [one] => one.to_string(),
+        [first, ..] => format!("{} prefixes, such as {first}", found.prefixes.len()),
+    };
+    let how =
+        if found.enforced { "would block" } else { "would block (mode is monitor: nothing is dropped)" };
+    lines.push(format!("{how} {what}; nothing was changed"));
+    lines.extend(left_alone(&found.left_alone));
+    lines.push(format!(
+        "would hit {} of {} clients seen now, with {} of {} packets of the last second",
+        found.hit, found.tracked, found.packets, found.packets_of_all
+    ));
+    if found.allowed > 0 {
+        lines.push(format!("of these, {} are allowed and would pass", found.allowed));
+    }
+    if found.innocent > 0 {
+        lines.push(format!("of these, {} take part in no open incident", found.innocent));
+    }
+    if !found.clients.is_empty() {
+        lines.push(clients(&found.clients, &Names::default()));
+    }
+    lines.join("\n")
+}
+
+fn about(incident: &Incident) -> String {
+    match &incident.about {
+        About::Client(client) => client.to_string(),
+        About::Subject(subject) => printable(subject),
+    }
+}
+
+/// One incident on one line, beginning with what was told of it last.
+pub(super) fn line(incident: &Incident) -> String {
+    let step = match incident.step {
+        Step::Began => "began",
+        Step::Worse => "worse",
+        Step::Grew => "grew",
+        Step::Over => "over",
+    };
+    format!(
+        "{} {} {:<8} {:<5} {} {}: {}{}",
+        seconds(incident.told),
+        incident.id,
+        incident.severity.label(),
+        step,
+        incident.detector.slug(),
+        about(incident),
+        size(incident),
+        done(incident).map(|done| format!(" [{done}]")).unwrap_or_default()
+    )
+}
+
+/// How large it is, and how long it has lasted.
+fn size(incident: &Incident) -> String {
+    let attempts =
+        if incident.attempts > 0 { format!("{} attempts", incident.attempts) } else { String::new() };
+    let clients = match incident.clients {
+        0 => String::new(),
+        1 => "1 client".to_owned(),
+        clients => format!("{clients} clients"),
+    };
+    let both =
+        [attempts, clients].into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join(" by ");
+    let both = if both.is_empty() { printable(&incident.summary) } else { both };
+    format!("{both}, {} to {}", seconds(incident.first), seconds(incident.last))
+}
+
+fn done(incident: &Incident) -> Option<String> {
+    let until = incident.until.map(|until| format!(" until {}", seconds(until))).unwrap_or_default();
+    let reason = incident.reason_no_action.as_deref().map(printable);
+    let (blocked, limited) = (incident.blocked, incident.limited);
+    let what = match incident.action {
+        Action::None => return reason,
+        Action::WouldLimit => format!("would limit {limited}"),
+        Action::Limit => format!("{limited} limited"),
+        Action::WouldBlock => format!("would block {blocked}"),
+        Action::Block => format!("{blocked} blocked"),
+    };
+    Some(format!("{what}{until}{}", reason.map(|reason| format!("; {reason}")).unwrap_or_default()))
+}
+
+/// An incident with everybody who takes part.
+pub(super) fn whole(incident: &Incident) -> String {
+    let mut lines = vec![line(incident), printable(&incident.summary)];
+    lines.extend(evidence(&incident.evidence));
+    if incident.unlisted > 0 {
+        lines.push(format!(
+            "beyond the clients kept: {} more, each time that one was told",
+            incident.unlisted
+        ));
+    }
+    if !incident.offenders.is_empty() {
+        lines.push(participants(&incident.offenders));
+    }
+    lines.join("\n")
+}
+
+fn participants(rows: &[Participant]) -> String {
+    let mut table = table(&["client", "attempts", "first", "last", "action", "until", "why not"], 7);
+    table.align_right(1);
+    for row in rows {
+        let action = match row.action {
+            Action::None if row.until.is_some() => "denied",
+            Action::None => "",
+            Action::WouldLimit => "would limit",
+            Action::Limit => "limited",
+            Action::WouldBlock => "would block",
+            Action::Block => "blocked",
+        };
+        table.add_row([
+            row.client.to_string(),
+            row.attempts.to_string(),
+            seconds(row.first),
+            seconds(row.last),
+            action.to_owned(),
+            row.until.map(seconds).unwrap_or_default(),
+            row.reason.clone().unwrap_or_default(),
+        ]);
+    }
+    trimmed(&table)
+}
+
+#[cfg(test)]
+mod tests;

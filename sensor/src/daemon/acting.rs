@@ -1,0 +1,152 @@
+//! From a signal, or a change of what may be done, to what is done: in the kernel first, then in records.
+
+use ipnet::IpNet;
+use tracing::{error, info, warn};
+
+use super::engine::Engine;
+use super::responder::{Details, Responder};
+use crate::clock::{self, Timestamp};
+use crate::decide::{Action, Cause, Change, Decision, Measure, NeverBlock, Outcome, Surroundings};
+use crate::detect::Signal;
+use crate::enforce::{Mode, Policy};
+use crate::kernel::Dataplane;
+
+struct Around<'a> {
+    policy: &'a Policy,
+    never_block: &'a NeverBlock,
+    dataplane: &'a Dataplane,
+}
+
+impl Surroundings for Around<'_> {
+    fn enforces(&self) -> bool {
+        self.policy.mode() == Mode::Enforce
+    }
+
+    fn protection(&self, prefix: &IpNet) -> Option<String> {
+        if let Some(found) = self.never_block.conflict(prefix) {
+            return Some(format!("it reaches {}, {}", found.prefix, found.why));
+        }
+        let allow = self.policy.allows_covering(*prefix).next();
+        allow.map(|(allowed, _)| format!("{allowed} is allowed"))
+    }
+
+    fn clients(&self) -> u64 {
+        self.dataplane.clients().count()
+    }
+}
+
+impl Engine {
+    /// Decides about a signal, carries it out, and tells.
+    pub(super) fn respond(&mut self, signal: &Signal) {
+        let around =
+            Around { policy: &self.policy, never_block: &self.never_block, dataplane: &self.dataplane };
+        let response = self.responder.detect.response(signal.threat);
+        let tripped = self.responder.decider_stats().tripped;
+        let outcome = self.responder.decider.decide(signal, response, &around);
+        self.carry_on(outcome, signal.at, signal.decided, tripped);
+    }
+
+    /// Decides anew about open incidents: the mode, a detector's response, or what is allowed has changed.
+    pub(super) fn reconsider(&mut self, now: Timestamp) {
+        let around =
+            Around { policy: &self.policy, never_block: &self.never_block, dataplane: &self.dataplane };
+        let Responder { detect, decider, .. } = &mut self.responder;
+        let tripped = decider.stats().tripped;
+        for outcome in decider.reconsider(now, |threat| detect.response(threat), &around) {
+            self.carry_on(outcome, now, None, tripped);
+        }
+    }
+
+    /// Carries out what was decided, keeps it, and tells.
+    fn carry_on(&mut self, outcome: Outcome, now: Timestamp, decided: Option<Timestamp>, tripped: bool) {
+        let Outcome { mut alert, mut incident, decisions } = outcome;
+        let (mut carried, mut refused) = (false, None);
+        for decision in decisions {
+            match self.carry_out(&decision, decided) {
+                Ok(()) => carried = true,
+                Err(why) => {
+                    if let Some(update) = &mut incident {
+                        self.responder.decider.refused(&decision, update, &why);
+                    }
+                    refused = Some(why);
+                }
+            }
+        }
+        if let (Some(alert), Some(why)) = (&mut alert, refused) {
+            alert.reason_no_action = Some(why);
+            if !carried {
+                (alert.action, alert.until) = (Action::None, None);
+            }
+        }
+        if let Some(alert) = &alert {
+            if let Some(decided) = decided {
+                self.responder.counts.detection.note(clock::now().since(decided));
+            }
+            self.responder.tell(alert);
+            if let Some(clients) = alert.about.prefix() {
+                self.observing.name(clients);
+            }
+        }
+        self.responder.keep_incidents(incident);
+        if self.responder.decider_stats().tripped && !tripped {
+            warn!("a kill switch tripped: what would be blocked is limited; see [decide]");
+            self.responder.audit(now, Change::KillSwitch, &"", Cause::Daemon, Details::default());
+        }
+        if let Some(file) = &mut self.responder.deny_file {
+            file.sync(now);
+        }
+    }
+
+    /// Carries a decision out in the kernel, and keeps it.
+    fn carry_out(&mut self, decision: &Decision, decided: Option<Timestamp>) -> Result<(), String> {
+        let (now, prefix) = (decision.since, decision.prefix);
+        if decision.measure == Measure::Limit
+            && let Some(lifted) = self.policy.make_room_for_limits(&prefix)
+        {
+            self.note_lifted(&lifted, &[Measure::Limit], now);
+        }
+        let has_room = self.responder.put(&mut self.policy, decision, &self.config);
+        let done = match decision.measure {
+            Measure::Block => {
+                self.enforcer.apply_block(&mut self.dataplane, &self.policy, &prefix, clock::now())
+            }
+            Measure::Limit => self.enforcer.apply_limits(&mut self.dataplane, &self.policy, clock::now()),
+            Measure::Deny => Ok(()),
+        };
+        let done = if has_room {
+            done.map_err(|error| error.to_string())
+        } else {
+            Err("there are too many limits of detectors already".to_owned())
+        };
+        if let Err(refused) = done {
+            match decision.measure {
+                Measure::Block => self.policy.lift_decided_block(&prefix),
+                Measure::Limit => self.policy.lift_decided_limits(&prefix),
+                Measure::Deny => {}
+            }
+            self.responder.counts.refused = self.responder.counts.refused.saturating_add(1);
+            error!(%prefix, error = %refused, "a decision could not be carried out");
+            return Err(refused);
+        }
+        let counts = &mut self.responder.counts;
+        if let (Measure::Block, Some(decided)) = (decision.measure, decided) {
+            counts.enforcement.note(clock::now().since(decided));
+        }
+        let by_threat =
+            if decision.measure == Measure::Limit { &mut counts.limits } else { &mut counts.blocks };
+        let count = by_threat.entry(decision.threat).or_default();
+        *count = count.saturating_add(1);
+        info!(%prefix, measure = decision.measure.label(), until = ?decision.until.map(|at| at.to_string()),
+            detector = decision.threat.slug(), alert = %decision.alert_id, "decided");
+        let what = match decision.measure {
+            Measure::Block => Change::BlockAdded,
+            Measure::Limit => Change::LimitSet,
+            Measure::Deny => Change::DenyAdded,
+        };
+        let details = Details { alert_id: Some(decision.alert_id), until: decision.until, detail: None };
+        let cause = Cause::Detector { detector: decision.threat };
+        self.responder.audit(now, what, &prefix, cause, details);
+        self.responder.keep(decision.clone());
+        Ok(())
+    }
+}

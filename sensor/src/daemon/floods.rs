@@ -1,0 +1,51 @@
+//! What the kernel sheds, as the detector of floods sees it.
+
+use sensor_common::abi::Verdict;
+use tracing::warn;
+
+use super::engine::Engine;
+use crate::clock::Timestamp;
+use crate::detect::flood::{Flood, REASONS, Shed};
+use crate::detect::{self, Response, Threat};
+
+/// The detector, where it is on.
+pub(super) fn detector(config: &detect::Config) -> Option<Flood> {
+    (config.response(Threat::Flood) != Response::Off).then(|| Flood::new(&config.flood))
+}
+
+impl Engine {
+    /// Work of every second: a look at the counters, and while there is a flood at the clients.
+    pub(super) fn watch_floods(&mut self, now: Timestamp) {
+        let Some(mut flood) = self.flood.take_if(|flood| flood.is_due(now)) else { return };
+        match self.shed() {
+            Ok(shed) => {
+                let (clients, prefixes) = (self.dataplane.clients(), self.config.tuning.prefixes);
+                let mut signals = Vec::new();
+                let look = |tell: &mut dyn FnMut(crate::prefix::ClientNet, u64)| {
+                    let looked =
+                        clients.for_each(|client| tell(prefixes.net_of(client.address), client.slot.drops));
+                    if let Err(error) = looked {
+                        warn!(%error, "clients of a flood cannot be told apart");
+                    }
+                };
+                flood.observe(now, shed, look, &mut signals);
+                signals.iter().for_each(|signal| self.respond(signal));
+            }
+            Err(error) => warn!(%error, "what the kernel sheds is not known"),
+        }
+        self.flood = Some(flood);
+    }
+
+    fn shed(&self) -> Result<Shed, crate::kernel::KernelError> {
+        let counters = self.dataplane.counters();
+        let mut shed = Shed::default();
+        for attachment in self.dataplane.attachments() {
+            for (total, (reason, _)) in shed.iter_mut().zip(REASONS) {
+                for verdict in [Verdict::Drop, Verdict::WouldDrop] {
+                    *total = total.saturating_add(counters.shed(attachment.slot, verdict, reason)?);
+                }
+            }
+        }
+        Ok(shed)
+    }
+}

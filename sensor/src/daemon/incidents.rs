@@ -1,0 +1,178 @@
+//! Answers about incidents, and blocks for all of one.
+
+use std::collections::BTreeMap;
+
+use ipnet::IpNet;
+
+use super::commands::{Commands, SAMPLE, cause_of};
+use super::engine::Engine;
+use super::key::read_key;
+use super::records;
+use super::responder::Details;
+use super::routes::standing;
+use crate::clock;
+use crate::control::Peer;
+use crate::control::wire::{
+    AccountReport, BlockAdded, ClientRow, ClientSort, IncidentBlocks, LeftAlone, Mark, Preview, Standing,
+    Target, Typed,
+};
+use crate::decide::{Change, Incident, RecordId};
+use crate::enforce::Mode;
+use crate::identity::{Hasher, Kind};
+use crate::prefix;
+use crate::store::Which;
+
+/// Clients of a preview that are named.
+const NAMED: usize = 20;
+/// Incidents of an account that are told.
+const MOST: usize = 100;
+
+impl Commands {
+    /// The hash of an account's name, and incidents about it. The name is neither kept nor logged.
+    pub(super) async fn account(&self, name: Typed) -> Result<AccountReport, String> {
+        let (reader, state_dir) = {
+            let engine = self.engine();
+            (engine.responder.reader()?, engine.config.paths.state_dir.clone())
+        };
+        let read = tokio::task::spawn_blocking(move || {
+            let hasher = Hasher::new(&read_key(&state_dir).map_err(|error| error.to_string())?);
+            let user = hasher.user(name.0.as_bytes()).to_string();
+            let basic = hasher.folded(Kind::Basic, name.0.as_bytes()).to_string();
+            let mut incidents = Vec::new();
+            for subject in [&user, &basic] {
+                let about = Which::About(subject.clone());
+                incidents.extend(reader.incidents(&about, MOST).map_err(|error| error.to_string())?);
+            }
+            Ok(AccountReport { user, basic, incidents })
+        });
+        read.await.map_err(|error| error.to_string())?
+    }
+
+    /// An incident with everybody who takes part.
+    async fn incident(&self, id: RecordId) -> Result<Incident, String> {
+        let reader = self.engine().responder.reader()?;
+        let read = tokio::task::spawn_blocking(move || records::incident(&reader, id));
+        read.await.map_err(|error| error.to_string())?
+    }
+
+    /// Blocks everybody whom an incident accuses, as one command does a prefix.
+    pub(super) async fn block_incident(
+        &self,
+        id: RecordId,
+        (for_ms, reason): (Option<u64>, Option<String>),
+        peer: &Peer,
+    ) -> Result<IncidentBlocks, String> {
+        let incident = self.incident(id).await?;
+        let (prefixes, mut left_alone) = accused(&incident);
+        if prefixes.is_empty() {
+            return Err(format!("incident {id} accuses nobody whose packets could be dropped"));
+        }
+        let reason = reason.unwrap_or_else(|| format!("incident {id}, {}", incident.detector.slug()));
+        let mut blocked: Vec<BlockAdded> = Vec::new();
+        for prefix in prefixes {
+            // One after the other: whoever waits for the engine meanwhile gets it.
+            let mut engine = self.engine();
+            let now = clock::now();
+            match engine.add_block(prefix, for_ms, Some(reason.clone()), now) {
+                Ok(()) => {
+                    let added = engine.block_added(&prefix);
+                    let until = added.as_ref().and_then(|added| added.row.until);
+                    let details = Details { alert_id: Some(id), until, detail: Some(reason.clone()) };
+                    engine.responder.audit(now, Change::BlockAdded, &prefix, cause_of(peer), details);
+                    blocked.extend(added);
+                }
+                Err(why) => left_alone.push(LeftAlone { prefix, why }),
+            }
+        }
+        Ok(IncidentBlocks { incident: id, blocked, left_alone })
+    }
+
+    /// Whom a block would hit, by two looks a second apart.
+    pub(super) async fn preview(&self, target: Target) -> Result<Preview, String> {
+        let (prefixes, left_alone) = match target {
+            Target::Prefix(prefix) => (vec![prefix], Vec::new()),
+            Target::Incident(id) => accused(&self.incident(id).await?),
+        };
+        let before = self.engine().sample_clients().map_err(|error| error.to_string())?;
+        tokio::time::sleep(SAMPLE).await;
+        let engine = self.engine();
+        let rows = engine.busiest_clients(&before, usize::MAX, ClientSort::Packets);
+        Ok(engine.whom_it_hits(prefixes, left_alone, &rows.map_err(|error| error.to_string())?))
+    }
+}
+
+/// Prefixes whom an incident accuses and that can be blocked, and the others.
+fn accused(incident: &Incident) -> (Vec<IpNet>, Vec<LeftAlone>) {
+    let (mut prefixes, mut left_alone) = (Vec::new(), Vec::new());
+    for one in incident.offenders.iter().filter(|one| one.accused) {
+        let prefix = one.client.prefix();
+        if one.proxied {
+            let why = "behind a trusted proxy, whose address its packets bear".to_owned();
+            left_alone.push(LeftAlone { prefix, why });
+        } else {
+            prefixes.push(prefix);
+        }
+    }
+    (prefixes, left_alone)
+}
+
+impl Engine {
+    fn whom_it_hits(
+        &self,
+        prefixes: Vec<IpNet>,
+        mut left_alone: Vec<LeftAlone>,
+        rows: &[ClientRow],
+    ) -> Preview {
+        let (protected, prefixes): (Vec<IpNet>, Vec<IpNet>) =
+            prefixes.into_iter().partition(|prefix| self.never_block.conflict(prefix).is_some());
+        left_alone.extend(protected.into_iter().filter_map(|prefix| {
+            let rule = self.never_block.conflict(&prefix)?;
+            Some(LeftAlone { prefix, why: format!("reaches {}, {}", rule.prefix, rule.why) })
+        }));
+        let hit = |row: &&ClientRow| prefixes.iter().any(|prefix| prefix::overlap(prefix, &row.client));
+        let sum = |rows: &mut dyn Iterator<Item = &ClientRow>| {
+            rows.fold(0_u64, |sum, row| sum.saturating_add(row.rates.packets))
+        };
+        let of = |wanted: &dyn Fn(&ClientRow) -> bool| {
+            let count = rows.iter().filter(hit).filter(|row| wanted(row)).count();
+            u64::try_from(count).unwrap_or(u64::MAX)
+        };
+        Preview {
+            left_alone,
+            enforced: self.policy.mode() == Mode::Enforce,
+            hit: of(&|_| true),
+            allowed: of(&|row| matches!(row.standing, Standing::Allowed { .. })),
+            innocent: of(&|row| row.incident.is_none()),
+            tracked: u64::try_from(rows.len()).unwrap_or(u64::MAX),
+            packets: sum(&mut rows.iter().filter(hit)),
+            packets_of_all: sum(&mut rows.iter()),
+            clients: rows.iter().filter(hit).take(NAMED).cloned().collect(),
+            prefixes,
+        }
+    }
+
+    /// Says of clients how they stand in the policy, and in open incidents.
+    pub(super) fn mark(&self, rows: &mut [ClientRow]) {
+        let marks = self.responder.decider.marks();
+        for row in rows {
+            row.standing = standing(&self.policy, &row.client);
+            row.incident = mark_of(&marks, &row.client);
+        }
+    }
+}
+
+/// The mark of a client, or of its site.
+fn mark_of(marks: &BTreeMap<IpNet, (crate::detect::Severity, RecordId)>, client: &IpNet) -> Option<Mark> {
+    let site = match client {
+        IpNet::V6(client) => ipnet::Ipv6Net::new(client.network(), prefix::SITE_BITS).ok(),
+        IpNet::V4(_) => None,
+    };
+    let site = site.map(|site| IpNet::V6(site.trunc()));
+    let found = [Some(*client), site].into_iter().flatten().filter_map(|prefix| marks.get(&prefix));
+    found.max().map(|(severity, id)| Mark { id: *id, severity: *severity })
+}
+
+/// Incidents that went on a moment ago come from memory: what is kept may wait for the disk.
+pub(super) fn open_about(engine: &Engine, prefix: &IpNet) -> Vec<Incident> {
+    engine.responder.decider.incidents_of(prefix)
+}

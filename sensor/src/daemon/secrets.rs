@@ -1,0 +1,141 @@
+//! Where the secrets of TLS sessions come from: the probe in the servers' libraries, and key logs.
+
+use std::collections::{BTreeSet, HashSet};
+use std::path::PathBuf;
+
+use documented::DocumentedFields;
+use tracing::{info, warn};
+
+use super::keylogs::KeyLogs;
+use crate::capture::secret::Secret;
+use crate::config::{Form, Section};
+use crate::control::wire::SecretsReport;
+use crate::kernel::{self, Library, SecretEvents, SecretProbe};
+
+/// Whether TLS is read, and by what secrets.
+#[derive(Clone, Debug, PartialEq, Eq, DocumentedFields)]
+pub struct TlsConfig {
+    /// Whether TLS of servers on this host is read. `false` leaves it as it is: no library is probed, no key log is read, and
+    /// of a connection nothing is copied behind its first bytes.
+    pub enabled: bool,
+    /// Whether the secrets of sessions are asked of the servers' TLS library (OpenSSL 3 and later) by a probe in the kernel.
+    /// Only what processes derive that share a control group with a watched listening socket leaves the kernel.
+    pub probe: bool,
+    /// Key logs in NSS format that servers write (`SSLKEYLOGFILE` and the like): files, followed as they grow and are
+    /// replaced, and named pipes.
+    pub keylog: Vec<PathBuf>,
+}
+
+impl Default for TlsConfig {
+    fn default() -> Self {
+        Self { enabled: true, probe: true, keylog: Vec::new() }
+    }
+}
+
+const ABOUT: &str = "TLS that servers on this host end: how it is read. Secrets are held in memory only as long as their \
+                     connection needs them, and go nowhere.";
+
+impl TlsConfig {
+    /// Reads `[tls]`.
+    pub(super) fn read(root: &Section<'_>) -> Self {
+        let tls = root.section("tls").about(ABOUT);
+        let mut config = Self::default();
+        tls.explain::<Self>();
+        tls.boolean("enabled", &mut config.enabled);
+        tls.boolean("probe", &mut config.probe);
+        tls.list("keylog", &Form::path("/var/log/nginx/keys.log"), &mut config.keylog);
+        tls.finish();
+        config
+    }
+}
+
+/// The sources.
+#[derive(Default)]
+pub(super) struct Secrets {
+    probe: Option<SecretProbe>,
+    /// Files that were looked at, with or without the function.
+    seen: HashSet<(u64, u64)>,
+    logs: Option<KeyLogs>,
+}
+
+impl Secrets {
+    /// Loads the probe, and attaches it to the libraries of this host while their processes may be looked at.
+    pub(super) fn probe(config: &TlsConfig) -> Self {
+        let mut secrets = Self::default();
+        if !config.enabled || !config.probe {
+            return secrets;
+        }
+        match SecretProbe::load() {
+            Ok(probe) => secrets.probe = Some(probe),
+            Err(error) => warn!(%error, "TLS libraries are not probed; key logs are read all the same"),
+        }
+        let owners = kernel::owners_of_listeners(&kernel::listeners());
+        let mut libraries = kernel::libraries_of_processes(&owners);
+        libraries.extend(kernel::libraries_of_system());
+        secrets.attach(libraries);
+        secrets
+    }
+
+    /// Follows key logs, too.
+    pub(super) fn follow(&mut self, config: &TlsConfig) -> anyhow::Result<()> {
+        if config.enabled && !config.keylog.is_empty() {
+            self.logs = Some(KeyLogs::start(&config.keylog)?);
+        }
+        Ok(())
+    }
+
+    fn attach(&mut self, libraries: Vec<Library>) {
+        let Some(probe) = &mut self.probe else { return };
+        for library in libraries {
+            if !self.seen.insert(library.file) {
+                continue;
+            }
+            let (path, offset) = (library.path.display(), library.offset);
+            match probe.attach(&library) {
+                Ok(()) => info!(%path, offset, "probing a TLS library"),
+                Err(error) => warn!(%error, "a TLS library is not probed"),
+            }
+        }
+    }
+
+    /// Whether there is any.
+    pub(super) fn is_any(&self) -> bool {
+        self.logs.is_some() || self.probe.as_ref().is_some_and(|probe| probe.attached().next().is_some())
+    }
+
+    /// Listens to the processes that own these ports, and probes libraries that were replaced.
+    pub(super) fn refresh(&mut self, ports: &BTreeSet<u16>) {
+        let Some(probe) = &mut self.probe else { return };
+        let listeners = kernel::listeners();
+        let watched = listeners.iter().filter(|listener| ports.contains(&listener.port));
+        let groups: HashSet<u64> = watched.filter_map(|listener| listener.group).collect();
+        if let Err(error) = probe.listen_to(&groups) {
+            warn!(%error, "servers whose secrets are asked for could not be told to the kernel");
+        }
+        if probe.attaches_late() {
+            self.attach(kernel::libraries_of_system());
+        }
+    }
+
+    /// The next secret, if there is one.
+    pub(super) fn next_secret(&mut self) -> Option<Secret> {
+        let probed = self.probe.as_mut().and_then(SecretProbe::next_secret);
+        probed.or_else(|| self.logs.as_ref().and_then(KeyLogs::next_secret))
+    }
+
+    /// What they are and have brought.
+    pub(super) fn report(&self) -> SecretsReport {
+        let SecretEvents { sent, filtered, unread, lost } =
+            self.probe.as_ref().map(SecretProbe::events).unwrap_or_default();
+        let (lost_of_logs, malformed) = self.logs.as_ref().map(KeyLogs::losses).unwrap_or_default();
+        let attached = self.probe.iter().flat_map(SecretProbe::attached);
+        SecretsReport {
+            libraries: attached.map(|library| library.path.display().to_string()).collect(),
+            probed: sent,
+            filtered,
+            unread,
+            lost: lost.saturating_add(lost_of_logs),
+            malformed,
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! TLS libraries on this host: where they are, and where in them a probe goes.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{self, Read as _, Seek as _, SeekFrom};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use object::{Object as _, ObjectSegment as _, ObjectSymbol as _, ReadRef};
+
+/// The function that derives secrets in OpenSSL 3 and later.
+const DERIVE: &[u8] = b"EVP_KDF_derive";
+/// Where distributions keep the library.
+const DIRECTORIES: [&str; 6] = [
+    "/usr/lib/x86_64-linux-gnu",
+    "/usr/lib/aarch64-linux-gnu",
+    "/usr/lib64",
+    "/usr/lib",
+    "/lib64",
+    "/usr/local/lib64",
+];
+/// Names that it goes by.
+const NAMES: [&str; 2] = ["libcrypto.so.3", "libcrypto.so.4"];
+/// Largest file whose symbols are read: Node.js has some 100 MiB.
+const MAX_FILE: u64 = 512 << 20;
+/// Files up to this size are read whole to look for a symbol: libcrypto has 5 MiB. Of larger ones only the tables are.
+const READ_WHOLE: u64 = 16 << 20;
+
+/// A file that derives secrets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Library {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Which file it is, whatever its name: device and inode.
+    pub file: (u64, u64),
+    /// Where in the file the probe goes.
+    pub offset: u64,
+}
+
+/// Directories that are there of those in which the system's libraries may be.
+#[must_use]
+pub fn library_directories() -> Vec<PathBuf> {
+    DIRECTORIES.iter().map(PathBuf::from).filter(|directory| directory.is_dir()).collect()
+}
+
+/// Libraries in the directories of the system, which servers that start later will load.
+#[must_use]
+pub fn of_system() -> Vec<Library> {
+    let places = DIRECTORIES.iter().flat_map(|directory| NAMES.map(|name| Path::new(directory).join(name)));
+    unique(places)
+}
+
+/// Libraries and programs of processes, as far as they may be looked at: `processes` are those that own listening sockets.
+#[must_use]
+pub fn of_processes(processes: &[i32]) -> Vec<Library> {
+    let mut paths = Vec::new();
+    for pid in processes {
+        let Ok(maps) = fs::read_to_string(format!("/proc/{pid}/maps")) else { continue };
+        let mut mapped = maps.lines().filter_map(|line| line.split_once('/').map(|(_, path)| path));
+        let library = mapped.rfind(|path| NAMES.iter().any(|name| path.ends_with(name)));
+        paths.push(match library {
+            Some(path) => PathBuf::from(format!("/proc/{pid}/root/{path}")),
+            // It may be part of the program.
+            None => PathBuf::from(format!("/proc/{pid}/exe")),
+        });
+    }
+    unique(paths.into_iter())
+}
+
+fn unique(paths: impl Iterator<Item = PathBuf>) -> Vec<Library> {
+    let mut found = BTreeMap::new();
+    for path in paths {
+        let Ok(about) = fs::metadata(&path) else { continue };
+        let file = (about.dev(), about.ino());
+        if about.is_file() && about.len() <= MAX_FILE && !found.contains_key(&file) {
+            let offset = probe_offset(&path).unwrap_or_default();
+            found.insert(file, offset.map(|offset| Library { path, file, offset }));
+        }
+    }
+    found.into_values().flatten().collect()
+}
+
+/// Where the probe goes in a file; none where it has no such function.
+fn probe_offset(path: &Path) -> io::Result<Option<u64>> {
+    let mut file = File::open(path)?;
+    let start = if file.metadata()?.len() <= READ_WHOLE {
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes)?;
+        function_offset(bytes.as_slice())
+    } else {
+        function_offset(&object::ReadCache::new(File::open(path)?))
+    };
+    let Some(start) = start else { return Ok(None) };
+    let mut code = [0; 16];
+    file.seek(SeekFrom::Start(start))?;
+    file.read_exact(&mut code)?;
+    Ok(start.checked_add(emulated(&code)))
+}
+
+/// Where the function begins in a file.
+fn function_offset<'a>(file: impl ReadRef<'a>) -> Option<u64> {
+    let elf = object::File::parse(file).ok()?;
+    let mut symbols = elf.dynamic_symbols().chain(elf.symbols()).filter(|symbol| symbol.is_definition());
+    let address = symbols.find_map(|symbol| {
+        let name = symbol.name_bytes().ok()?;
+        // A version may follow.
+        (name.split(|byte| *byte == b'@').next() == Some(DERIVE)).then(|| symbol.address())
+    })?;
+    elf.segments().find_map(|segment| {
+        let within = address.checked_sub(segment.address()).filter(|within| *within < segment.size())?;
+        segment.file_range().0.checked_add(within)
+    })
+}
+
+/// How far behind the beginning of a function the first instruction lies that the kernel emulates. A probe at one that it
+/// has to single-step costs nine times as much. Only beginnings that are known are stepped over, each always executed.
+const fn emulated(code: &[u8]) -> u64 {
+    if !cfg!(target_arch = "x86_64") {
+        return 0;
+    }
+    match code {
+        // test rdi, rdi; je
+        [0x48, 0x85, 0xff, 0x74, ..] | [0x48, 0x85, 0xff, 0x0f, 0x84, ..] => 3,
+        // endbr64, which is kept where it is for those who jump here; the same behind it
+        [0xf3, 0x0f, 0x1e, 0xfa, 0x48, 0x85, 0xff, 0x74, ..]
+        | [0xf3, 0x0f, 0x1e, 0xfa, 0x48, 0x85, 0xff, 0x0f, 0x84, ..] => 7,
+        // endbr64; push of a register
+        [0xf3, 0x0f, 0x1e, 0xfa, 0x50..=0x57, ..] | [0xf3, 0x0f, 0x1e, 0xfa, 0x41, 0x50..=0x57, ..] => 4,
+        _ => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_probe_goes_to_an_instruction_that_is_emulated() {
+        for (code, offset) in [
+            (&[0x48, 0x85, 0xff, 0x74, 0x1b, 0x55][..], 3),
+            (&[0x48, 0x85, 0xff, 0x0f, 0x84, 1, 0, 0, 0], 3),
+            (&[0x55, 0x48, 0x89, 0xe5], 0),
+            (&[0xf3, 0x0f, 0x1e, 0xfa, 0x48, 0x85, 0xff, 0x74, 0x1b], 7),
+            (&[0xf3, 0x0f, 0x1e, 0xfa, 0x41, 0x57], 4),
+            (&[0xf3, 0x0f, 0x1e, 0xfa, 0x31, 0xc0], 0),
+            (&[0x90, 0x90], 0),
+        ] {
+            let expected = if cfg!(target_arch = "x86_64") { offset } else { 0 };
+            assert_eq!(emulated(code), expected, "{code:x?}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_library_is_passed_over() {
+        let directory = tempfile::tempdir().unwrap();
+        let text = directory.path().join("libcrypto.so.3");
+        fs::write(&text, "no ELF file at all").unwrap();
+        assert_eq!(unique([text, directory.path().to_owned(), "/nonexistent".into()].into_iter()), []);
+    }
+
+    #[test]
+    fn the_libraries_of_this_host_are_found() {
+        for library in of_system() {
+            assert!(library.offset > 0, "{library:?}");
+        }
+    }
+}

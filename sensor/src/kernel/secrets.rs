@@ -1,0 +1,286 @@
+//! The probe in TLS libraries: loading it, attaching it, and reading what it tells.
+//!
+//! From Linux 6.6 on it is attached by a link of its own kind (`uprobe_multi`), which takes no capability: libraries that
+//! come later are probed, too. Older kernels have perf events, which take CAP_SYS_ADMIN and so are opened at start only.
+#![expect(unsafe_code, reason = "commands of bpf(2) that aya does not know")]
+
+use std::collections::HashSet;
+use std::ffi::CString;
+use std::io;
+use std::os::fd::{AsFd as _, AsRawFd as _, FromRawFd as _, OwnedFd};
+use std::os::unix::ffi::OsStrExt as _;
+
+use aya::maps::{HashMap, MapData, PerCpuArray, RingBuf};
+use aya::programs::UProbe;
+use aya::programs::uprobe::UProbeScope;
+use aya::{Ebpf, EbpfLoader};
+use nix::libc;
+use sensor_common::abi::{SecretEvent, SecretKind, SecretRecord, secrets};
+use zeroize::Zeroize as _;
+
+use super::bpf::{LINK_CREATE, PROG_LOAD, bpf};
+use super::error::KernelError;
+use super::library::Library;
+use super::object::SECRETS;
+use crate::capture::secret::{Secret, SecretBytes, digest};
+
+/// `BPF_PROG_TYPE_KPROBE`.
+const TYPE_KPROBE: u32 = 2;
+/// `BPF_TRACE_UPROBE_MULTI`.
+const TRACE_UPROBE_MULTI: u32 = 48;
+
+/// The probe, loaded.
+pub struct SecretProbe {
+    ring: RingBuf<MapData>,
+    groups: HashMap<MapData, u64, u8>,
+    known: HashSet<u64>,
+    events: PerCpuArray<MapData, u64>,
+    program: Program,
+    attached: Vec<(Library, Option<OwnedFd>)>,
+}
+
+enum Program {
+    /// For links that take no capability.
+    Multi(OwnedFd),
+    /// For perf events.
+    Perf(Box<Ebpf>),
+}
+
+/// What the probe has done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SecretEvents {
+    /// Secrets handed on.
+    pub sent: u64,
+    /// Calls of other processes.
+    pub filtered: u64,
+    /// Calls that could not be read.
+    pub unread: u64,
+    /// Secrets for which there was no room.
+    pub lost: u64,
+}
+
+impl SecretProbe {
+    /// Loads it. Takes the capabilities that loading the data plane takes.
+    ///
+    /// # Errors
+    /// Where the kernel refuses.
+    pub fn load() -> Result<Self, KernelError> {
+        let mut ebpf =
+            EbpfLoader::new().load(SECRETS).map_err(|error| KernelError::Object(Box::new(error)))?;
+        let multi = load_multi(&ebpf);
+        let mut take = |name| ebpf.take_map(name).ok_or(KernelError::NoMap(name));
+        let ring = RingBuf::try_from(take(secrets::RING)?).map_err(KernelError::map(secrets::RING))?;
+        let groups =
+            HashMap::try_from(take(secrets::CGROUPS)?).map_err(KernelError::map(secrets::CGROUPS))?;
+        let events =
+            PerCpuArray::try_from(take(secrets::EVENTS)?).map_err(KernelError::map(secrets::EVENTS))?;
+        let program = match multi {
+            Ok(program) => Program::Multi(program),
+            Err(error) => {
+                tracing::debug!(%error, "no uprobe_multi; libraries are probed at start only");
+                uprobe(&mut ebpf)?.load().map_err(KernelError::program(secrets::DERIVE))?;
+                Program::Perf(Box::new(ebpf))
+            }
+        };
+        Ok(Self { ring, groups, known: HashSet::new(), events, program, attached: Vec::new() })
+    }
+
+    /// Whether libraries can be attached to at any time.
+    #[must_use]
+    pub const fn attaches_late(&self) -> bool {
+        matches!(self.program, Program::Multi(_))
+    }
+
+    /// Libraries that it is attached to.
+    pub fn attached(&self) -> impl Iterator<Item = &Library> {
+        self.attached.iter().map(|(library, _)| library)
+    }
+
+    /// Whether it is attached to a file.
+    #[must_use]
+    pub fn has(&self, file: (u64, u64)) -> bool {
+        self.attached().any(|library| library.file == file)
+    }
+
+    /// Attaches to a library.
+    ///
+    /// # Errors
+    /// Where the kernel refuses.
+    pub fn attach(&mut self, library: &Library) -> Result<(), KernelError> {
+        let what = || format!("probing {}", library.path.display());
+        let link = match &mut self.program {
+            Program::Multi(program) => {
+                Some(attach_multi(program, library).map_err(KernelError::system(what()))?)
+            }
+            Program::Perf(ebpf) => {
+                let attached = uprobe(ebpf)?.attach(library.offset, &library.path, UProbeScope::AllProcesses);
+                attached.map_err(KernelError::program(secrets::DERIVE))?;
+                None
+            }
+        };
+        self.attached.push((library.clone(), link));
+        Ok(())
+    }
+
+    /// Listens to the processes of these control groups, and to no others.
+    ///
+    /// # Errors
+    /// Where the kernel refuses.
+    pub fn listen_to(&mut self, groups: &HashSet<u64>) -> Result<(), KernelError> {
+        for group in self.known.difference(groups) {
+            // It may be gone already.
+            let _gone = self.groups.remove(group);
+        }
+        for group in groups.difference(&self.known) {
+            self.groups.insert(group, 1, 0).map_err(KernelError::map(secrets::CGROUPS))?;
+        }
+        self.known.clone_from(groups);
+        Ok(())
+    }
+
+    /// The next secret. Records that do not decode are passed over.
+    pub fn next_secret(&mut self) -> Option<Secret> {
+        loop {
+            let item = self.ring.next()?;
+            let mut record: SecretRecord = bytemuck::try_pod_read_unaligned(&item).ok()?;
+            let secret = decode(&record);
+            record.secret.zeroize();
+            if let Some(secret) = secret {
+                return Some(secret);
+            }
+        }
+    }
+
+    /// Totals since it was loaded.
+    #[must_use]
+    pub fn events(&self) -> SecretEvents {
+        let sum = |event: SecretEvent| {
+            let values = self.events.get(&(event as u32), 0);
+            values.map_or(0, |values| values.iter().fold(0, |sum: u64, value| sum.saturating_add(*value)))
+        };
+        SecretEvents {
+            sent: sum(SecretEvent::Sent),
+            filtered: sum(SecretEvent::Filtered),
+            unread: sum(SecretEvent::Unread),
+            lost: sum(SecretEvent::Lost),
+        }
+    }
+}
+
+fn uprobe(ebpf: &mut Ebpf) -> Result<&mut UProbe, KernelError> {
+    let program = ebpf.program_mut(secrets::DERIVE).ok_or(KernelError::NoMap(secrets::DERIVE))?;
+    program.try_into().map_err(KernelError::program(secrets::DERIVE))
+}
+
+fn decode(record: &SecretRecord) -> Option<Secret> {
+    let secret = SecretBytes::new(record.secret.get(..record.secret_length.into())?)?;
+    let data = record.data.get(..record.data_length.into())?;
+    let transcript = digest(data);
+    Some(match SecretKind::from_wire(record.kind)? {
+        SecretKind::Handshake => Secret::Handshake { transcript, secret },
+        SecretKind::Application => Secret::Application { transcript, secret },
+        SecretKind::Early => Secret::Early { transcript, secret },
+        SecretKind::Master => {
+            let (server, client) = data.split_first_chunk::<32>()?;
+            Secret::Master { client: client.try_into().ok()?, server: *server, secret }
+        }
+    })
+}
+
+/// The first members of `union bpf_attr` for `BPF_PROG_LOAD`.
+#[derive(Default)]
+#[repr(C)]
+struct LoadAttributes {
+    kind: u32,
+    instructions: u32,
+    at: u64,
+    license: u64,
+    log_level: u32,
+    log_size: u32,
+    log: u64,
+    kernel_version: u32,
+    flags: u32,
+    name: [u8; 16],
+    ifindex: u32,
+    attach_type: u32,
+}
+
+/// The same for `BPF_LINK_CREATE`, with `uprobe_multi`.
+#[derive(Default)]
+#[repr(C)]
+struct LinkAttributes {
+    program: u32,
+    target: u32,
+    attach_type: u32,
+    flags: u32,
+    path: u64,
+    offsets: u64,
+    reference_counters: u64,
+    cookies: u64,
+    count: u32,
+    uprobe_flags: u32,
+    pid: u32,
+    reserved: u32,
+}
+
+/// Loads the program with the attach type that aya does not give it.
+fn load_multi(ebpf: &Ebpf) -> io::Result<OwnedFd> {
+    let mut object = aya_obj::Object::parse(SECRETS).map_err(io::Error::other)?;
+    let sections: HashSet<usize> = object.functions.keys().map(|(section, _)| *section).collect();
+    let described = object.maps.clone();
+    let mut maps = Vec::new();
+    for (name, map) in &described {
+        let data = ebpf.map(name).and_then(data_of).ok_or(io::ErrorKind::NotFound)?;
+        maps.push((name.as_str(), data.fd().as_fd().as_raw_fd(), map));
+    }
+    object.relocate_maps(maps.into_iter(), &sections).map_err(io::Error::other)?;
+    object.relocate_calls(&sections).map_err(io::Error::other)?;
+    let program = object.programs.get(secrets::DERIVE).ok_or(io::ErrorKind::NotFound)?;
+    let function = object.functions.get(&program.function_key()).ok_or(io::ErrorKind::NotFound)?;
+    let instructions = &function.instructions;
+    let mut attributes = LoadAttributes {
+        kind: TYPE_KPROBE,
+        instructions: u32::try_from(instructions.len()).map_err(io::Error::other)?,
+        at: instructions.as_ptr().expose_provenance() as u64,
+        license: program.license.as_ptr().expose_provenance() as u64,
+        attach_type: TRACE_UPROBE_MULTI,
+        ..LoadAttributes::default()
+    };
+    // SAFETY: the addresses are of the object's instructions, as many as are told, and of its license, which ends in zero;
+    // both live until the end of this function.
+    let descriptor = unsafe { bpf(PROG_LOAD, &mut attributes) }?;
+    own(descriptor)
+}
+
+#[expect(clippy::wildcard_enum_match_arm, reason = "the probe has maps of three kinds")]
+fn data_of(map: &aya::maps::Map) -> Option<&MapData> {
+    match map {
+        aya::maps::Map::RingBuf(data) | aya::maps::Map::HashMap(data) | aya::maps::Map::PerCpuArray(data) => {
+            Some(data)
+        }
+        _ => None,
+    }
+}
+
+fn attach_multi(program: &OwnedFd, library: &Library) -> io::Result<OwnedFd> {
+    let path = CString::new(library.path.as_os_str().as_bytes())?;
+    let offsets = [library.offset];
+    let mut attributes = LinkAttributes {
+        program: u32::try_from(program.as_raw_fd()).map_err(io::Error::other)?,
+        attach_type: TRACE_UPROBE_MULTI,
+        path: path.as_ptr().expose_provenance() as u64,
+        offsets: offsets.as_ptr().expose_provenance() as u64,
+        count: 1,
+        ..LinkAttributes::default()
+    };
+    // SAFETY: the addresses are of a text that ends in zero and of one number, as is told; both live until the end of this
+    // function.
+    let descriptor = unsafe { bpf(LINK_CREATE, &mut attributes) }?;
+    own(descriptor)
+}
+
+fn own(descriptor: libc::c_long) -> io::Result<OwnedFd> {
+    let descriptor = i32::try_from(descriptor).map_err(io::Error::other)?;
+    // SAFETY: the kernel has just made it, for this call alone.
+    Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })
+}

@@ -1,0 +1,50 @@
+//! The families about TLS.
+
+use prometheus::proto::{MetricFamily, MetricType};
+
+use super::families::{Family, families};
+use crate::tls::{Counters, Outcome};
+
+families! {
+    /// TLS connections to watched ports that are over, by how much of them was read: `decrypted`, `partly`, `dark_before`
+    /// (opened before they were watched), `dark_library` (no source of secrets, or a cipher that is not read),
+    /// `dark_secret` (no secret came), `incomplete` (no handshake).
+    TLS_CONNECTIONS: COUNTER "sensor_tls_connections_total";
+    /// TLS connections whose secret was found and that are open now.
+    TLS_OPEN: GAUGE "sensor_tls_connections_decrypted";
+    /// TLS connections that wait for their secret now.
+    TLS_WAITING: GAUGE "sensor_tls_connections_waiting";
+    /// TLS records by how they were read: `whole`, `prefix` (their end was not captured), `unreadable`.
+    TLS_RECORDS: COUNTER "sensor_tls_records_total";
+    /// Secrets of TLS sessions by what became of them: `taken`, `expired` and `evicted` of those that belonged to no connection seen.
+    TLS_SECRETS: COUNTER "sensor_tls_secrets_total";
+    /// Times that TLS records were found again after a hole.
+    TLS_RESYNCHRONISATIONS: COUNTER "sensor_tls_resynchronisations_total";
+    /// Encrypted bytes that found no room to wait for their secret.
+    TLS_REFUSED_BYTES: COUNTER "sensor_tls_refused_bytes_total";
+}
+
+/// Their values.
+pub(super) fn gather(counters: &Counters) -> Vec<MetricFamily> {
+    let connections = counters.outcomes().map(|(outcome, count): (Outcome, u64)| {
+        TLS_CONNECTIONS.metric(&[("outcome", outcome.label())], count)
+    });
+    let records =
+        [("whole", counters.records), ("prefix", counters.prefixes), ("unreadable", counters.unreadable)];
+    let records = records.map(|(kind, count)| TLS_RECORDS.metric(&[("kind", kind)], count));
+    let secrets = [
+        ("taken", counters.secrets),
+        ("expired", counters.secrets_expired),
+        ("evicted", counters.secrets_evicted),
+    ];
+    let secrets = secrets.map(|(fate, count)| TLS_SECRETS.metric(&[("fate", fate)], count));
+    vec![
+        TLS_CONNECTIONS.with(connections.collect()),
+        TLS_OPEN.one(counters.open),
+        TLS_WAITING.one(counters.waiting),
+        TLS_RECORDS.with(records.to_vec()),
+        TLS_SECRETS.with(secrets.to_vec()),
+        TLS_RESYNCHRONISATIONS.one(counters.resynchronised),
+        TLS_REFUSED_BYTES.one(counters.refused_bytes),
+    ]
+}

@@ -1,0 +1,260 @@
+//! What is sent: the record itself, or what a receiver of alerts makes of it.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::decide::{About, Alert, Incident};
+use crate::detect::Severity;
+use crate::notify::config::WebhookFormat;
+use crate::printable::{printable, to_json};
+
+/// How long Alertmanager takes an incident for going on, where nobody says that it is over: the daemon may have ended.
+const LONGEST: Duration = Duration::from_secs(24 * 3_600);
+
+/// Something to tell.
+#[derive(Clone, Copy)]
+pub(in crate::notify) enum News<'a> {
+    /// An alert, or one that got worse.
+    Alert(&'a Alert),
+    /// An incident that is over.
+    Over(&'a Incident),
+}
+
+impl News<'_> {
+    pub(in crate::notify) const fn severity(self) -> Severity {
+        match self {
+            Self::Alert(alert) => alert.severity,
+            Self::Over(incident) => incident.severity,
+        }
+    }
+
+    /// What all that belongs to one incident have in common.
+    fn id(self) -> String {
+        match self {
+            Self::Alert(alert) => alert.id.to_string(),
+            Self::Over(incident) => incident.id.to_string(),
+        }
+    }
+
+    const fn detector(self) -> &'static str {
+        match self {
+            Self::Alert(alert) => alert.detector.slug(),
+            Self::Over(incident) => incident.detector.slug(),
+        }
+    }
+
+    fn about(self) -> String {
+        let about = match self {
+            Self::Alert(alert) => &alert.about,
+            Self::Over(incident) => &incident.about,
+        };
+        match about {
+            About::Client(client) => client.to_string(),
+            About::Subject(subject) => printable(subject),
+        }
+    }
+
+    /// One line for a person.
+    fn text(self) -> String {
+        match self {
+            Self::Alert(alert) => {
+                let what = serde_json::to_value(alert.action).ok();
+                let what = what.as_ref().and_then(Value::as_str).unwrap_or_default().replace('_', " ");
+                let until = alert.until.map(|until| format!(" until {until}")).unwrap_or_default();
+                let why = alert.reason_no_action.as_deref().map(printable);
+                let why = why.map(|why| format!(" ({why})")).unwrap_or_default();
+                format!("{}; action: {what}{until}{why}", printable(&alert.summary))
+            }
+            Self::Over(incident) => format!(
+                "over: {} attempts by {} clients from {} to {}; {}",
+                incident.attempts,
+                incident.clients,
+                incident.first,
+                incident.last,
+                printable(&incident.summary)
+            ),
+        }
+    }
+
+    fn headline(self) -> String {
+        format!("[{}] {} {}", self.severity().label(), self.detector(), self.about())
+    }
+
+    fn record(self) -> Result<String, serde_json::Error> {
+        match self {
+            Self::Alert(alert) => to_json(alert),
+            Self::Over(incident) => to_json(incident),
+        }
+    }
+}
+
+/// The body of the request.
+///
+/// # Errors
+/// Where the record has no JSON form, which does not happen.
+pub(in crate::notify) fn body(
+    format: &WebhookFormat,
+    host: &str,
+    news: News<'_>,
+) -> Result<String, serde_json::Error> {
+    let value = match format {
+        WebhookFormat::Json => return news.record(),
+        WebhookFormat::Slack => json!({ "text": format!("{} on {host}\n{}", news.headline(), news.text()) }),
+        WebhookFormat::Teams => teams(host, news),
+        WebhookFormat::PagerDuty { routing_key } => pager_duty(routing_key, host, news)?,
+        WebhookFormat::Alertmanager => alertmanager(host, news),
+    };
+    to_json(&value)
+}
+
+/// A message with an adaptive card, as the Workflows app of Teams takes it.
+fn teams(host: &str, news: News<'_>) -> Value {
+    let block = |text: String, weight: &str| json!({ "type": "TextBlock", "text": text, "wrap": true, "weight": weight });
+    json!({
+        "type": "message",
+        "attachments": [{
+            "contentType": "application/vnd.microsoft.card.adaptive",
+            "content": {
+                "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
+                "type": "AdaptiveCard",
+                "version": "1.4",
+                "body": [
+                    block(format!("{} on {host}", news.headline()), "bolder"),
+                    block(news.text(), "default"),
+                    block(format!("sensor explain {}", news.id()), "lighter"),
+                ],
+            },
+        }],
+    })
+}
+
+/// An event of the Events API, version 2. One incident of ours is one of theirs.
+fn pager_duty(routing_key: &str, host: &str, news: News<'_>) -> Result<Value, serde_json::Error> {
+    let severity = match news.severity() {
+        Severity::Critical => "critical",
+        Severity::High => "error",
+        Severity::Medium => "warning",
+        Severity::Low | Severity::Info => "info",
+    };
+    let (action, at) = match news {
+        News::Alert(alert) => ("trigger", alert.ts),
+        News::Over(incident) => ("resolve", incident.told),
+    };
+    let details: Value = serde_json::from_str(&news.record()?)?;
+    // Longer summaries are refused.
+    let summary: String = format!("{}: {}", news.headline(), news.text()).chars().take(1_024).collect();
+    Ok(json!({
+        "routing_key": routing_key,
+        "event_action": action,
+        "dedup_key": news.id(),
+        "payload": {
+            "summary": summary,
+            "source": host,
+            "severity": severity,
+            "timestamp": at.to_string(),
+            "component": "sensor",
+            "class": news.detector(),
+            "custom_details": details,
+        },
+    }))
+}
+
+/// Alerts of Alertmanager's API, version 2 (`POST /api/v2/alerts`).
+fn alertmanager(host: &str, news: News<'_>) -> Value {
+    let (begins, ends) = match news {
+        News::Alert(alert) => (alert.ts, alert.ts.plus(LONGEST)),
+        News::Over(incident) => (incident.known, incident.told),
+    };
+    // Labels name the incident: they must not change while it goes on, so the severity is none of them.
+    json!([{
+        "labels": {
+            "alertname": "SensorIncident",
+            "detector": news.detector(),
+            "incident": news.id(),
+            "instance": host,
+            "subject": news.about(),
+        },
+        "annotations": {
+            "severity": news.severity().label(),
+            "summary": news.headline(),
+            "description": news.text(),
+        },
+        "startsAt": begins.to_string(),
+        "endsAt": ends.to_string(),
+    }])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decide::{DecideConfig, Decider, Ids, Surroundings, signal};
+    use crate::detect::Response;
+
+    struct Monitor;
+
+    impl Surroundings for Monitor {
+        fn enforces(&self) -> bool {
+            false
+        }
+
+        fn protection(&self, _prefix: &ipnet::IpNet) -> Option<String> {
+            None
+        }
+
+        fn clients(&self) -> u64 {
+            9
+        }
+    }
+
+    /// An alert, and its incident once it is over.
+    fn story() -> (Alert, Incident) {
+        let mut decider = Decider::new(DecideConfig::default(), Ids::default());
+        let signal = signal("192.0.2.7", 1_700_000_000);
+        let alert = decider.decide(&signal, Response::Enforce, &Monitor).alert.unwrap();
+        let over = decider.advance(signal.at.plus(Duration::from_secs(600)), 9).remove(0).incident;
+        (alert, over)
+    }
+
+    fn bodies(format: &WebhookFormat) -> [Value; 2] {
+        let (alert, incident) = story();
+        [News::Alert(&alert), News::Over(&incident)]
+            .map(|news| serde_json::from_str(&body(format, "web1", news).unwrap()).unwrap())
+    }
+
+    #[test]
+    fn json_is_the_record() {
+        let (alert, incident) = story();
+        let [begins, over] = bodies(&WebhookFormat::Json);
+        assert_eq!(begins, serde_json::to_value(&alert).unwrap());
+        assert_eq!(over, serde_json::to_value(&incident).unwrap());
+        assert_eq!((&over["state"], &over["id"]), (&"over".into(), &begins["id"]));
+    }
+
+    /// What the receivers' own documents ask for: the keys, and that both events are one incident of theirs.
+    #[test]
+    fn receivers_get_what_they_take() {
+        let id = story().0.id.to_string();
+        for begins in &bodies(&WebhookFormat::Slack) {
+            let text = begins["text"].as_str().unwrap();
+            assert!(text.contains("[high] brute-force 192.0.2.7 on web1"), "{text}");
+        }
+        let [card, _] = bodies(&WebhookFormat::Teams);
+        assert_eq!(card["attachments"][0]["contentType"], "application/vnd.microsoft.card.adaptive");
+        assert!(card["attachments"][0]["content"]["body"][2]["text"].as_str().unwrap().ends_with(&id));
+
+        let [trigger, resolve] = bodies(&WebhookFormat::PagerDuty { routing_key: "k".to_owned() });
+        for (event, action) in [(&trigger, "trigger"), (&resolve, "resolve")] {
+            assert_eq!((&event["event_action"], &event["dedup_key"]), (&action.into(), &id.as_str().into()));
+            assert_eq!(
+                (&event["routing_key"], &event["payload"]["severity"]),
+                (&"k".into(), &"error".into())
+            );
+        }
+        let [firing, resolved] = bodies(&WebhookFormat::Alertmanager);
+        assert_eq!(firing[0]["labels"], resolved[0]["labels"], "one alert of Alertmanager's");
+        assert_eq!(firing[0]["startsAt"], "2023-11-14T22:13:20.000000Z");
+        assert_eq!(firing[0]["endsAt"], "2023-11-15T22:13:20.000000Z");
+        assert_eq!(resolved[0]["endsAt"], "2023-11-14T22:23:20.000000Z");
+    }
+}

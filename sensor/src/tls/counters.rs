@@ -1,0 +1,191 @@
+//! What was seen and read, and what was not.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// Ports that are counted one by one; a host has few servers.
+const MAX_PORTS: usize = 256;
+
+/// What became of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Outcome {
+    /// All of it was read that came.
+    Decrypted,
+    /// Some of it could not be read.
+    Partly,
+    /// It was opened before it could be watched.
+    DarkBefore,
+    /// No source of secrets knows the server's library, or the suite is none that is read.
+    DarkLibrary,
+    /// No secret came for it.
+    DarkSecret,
+    /// The handshake did not come to its end, or could not be followed.
+    Incomplete,
+}
+
+impl Outcome {
+    /// All of them.
+    pub const ALL: [Self; 6] = [
+        Self::Decrypted,
+        Self::Partly,
+        Self::DarkBefore,
+        Self::DarkLibrary,
+        Self::DarkSecret,
+        Self::Incomplete,
+    ];
+
+    /// As a label of metrics.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Decrypted => "decrypted",
+            Self::Partly => "partly",
+            Self::DarkBefore => "dark_before",
+            Self::DarkLibrary => "dark_library",
+            Self::DarkSecret => "dark_secret",
+            Self::Incomplete => "incomplete",
+        }
+    }
+
+    const fn index(self) -> usize {
+        self as usize
+    }
+}
+
+/// Connections of one port of a server.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PortCounts {
+    /// That began in TLS, or were in the midst of it.
+    pub connections: u64,
+    /// Of these, that were opened before they could be watched.
+    pub dark_before: u64,
+    /// For whose library there is no source of secrets.
+    pub dark_library: u64,
+    /// For which no secret came.
+    pub dark_secret: u64,
+    /// Whose secret was found.
+    pub decrypted: u64,
+    /// That spoke HTTP/2 by ALPN.
+    pub http2: u64,
+}
+
+impl PortCounts {
+    /// Connections that were not read.
+    #[must_use]
+    pub const fn dark(&self) -> u64 {
+        self.dark_before.saturating_add(self.dark_library).saturating_add(self.dark_secret)
+    }
+}
+
+/// Totals since the start.
+#[derive(Clone, Debug, Default)]
+pub struct Counters {
+    outcomes: [u64; Outcome::ALL.len()],
+    /// By port of the server.
+    ports: BTreeMap<u16, PortCounts>,
+    /// Connections whose secret was found and that are open.
+    pub open: u64,
+    /// Connections that wait for their secret.
+    pub waiting: u64,
+    /// Secrets taken in.
+    pub secrets: u64,
+    /// Secrets that were dropped because nobody needed them in time.
+    pub secrets_expired: u64,
+    /// Secrets that were dropped because there were too many.
+    pub secrets_evicted: u64,
+    /// Records that were decrypted and whose tag was right.
+    pub records: u64,
+    /// Records of which only the first bytes were there, read without their tag.
+    pub prefixes: u64,
+    /// Records that could not be decrypted.
+    pub unreadable: u64,
+    /// Times that records were found again after a hole.
+    pub resynchronised: u64,
+    /// Bytes that found no room to wait in.
+    pub refused_bytes: u64,
+}
+
+impl Counters {
+    /// Connections that are over, by what became of them.
+    pub fn outcomes(&self) -> impl Iterator<Item = (Outcome, u64)> {
+        Outcome::ALL.into_iter().zip(self.outcomes)
+    }
+
+    /// Connections by port.
+    #[must_use]
+    pub const fn ports(&self) -> &BTreeMap<u16, PortCounts> {
+        &self.ports
+    }
+
+    pub(super) fn conclude(&mut self, outcome: Outcome) {
+        if let Some(count) = self.outcomes.get_mut(outcome.index()) {
+            bump(count);
+        }
+    }
+
+    pub(super) fn port(&mut self, port: u16, change: impl FnOnce(&mut PortCounts)) {
+        if self.ports.len() < MAX_PORTS || self.ports.contains_key(&port) {
+            change(self.ports.entry(port).or_default());
+        }
+    }
+}
+
+pub(super) const fn bump(count: &mut u64) {
+    *count = count.saturating_add(1);
+}
+
+/// Bytes that wait, over all connections.
+#[derive(Debug)]
+pub(super) struct Held {
+    bytes: usize,
+    most: usize,
+    /// Records and bytes for which there was no room.
+    pub(super) refused: u64,
+}
+
+impl Held {
+    pub(super) const fn new(most: usize) -> Self {
+        Self { bytes: 0, most, refused: 0 }
+    }
+
+    pub(super) const fn has_room(&self) -> bool {
+        self.bytes < self.most
+    }
+
+    pub(super) const fn add(&mut self, bytes: usize) {
+        self.bytes = self.bytes.saturating_add(bytes);
+    }
+
+    pub(super) const fn remove(&mut self, bytes: usize) {
+        self.bytes = self.bytes.saturating_sub(bytes);
+    }
+
+    #[cfg(any(test, feature = "fuzzing"))]
+    pub(super) const fn bytes(&self) -> usize {
+        self.bytes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ports_are_bounded() {
+        let mut counters = Counters::default();
+        for round in 1..=2 {
+            (0..1_000).for_each(|port| counters.port(port, |port| bump(&mut port.connections)));
+            assert_eq!((counters.ports().len(), counters.ports()[&0].connections), (MAX_PORTS, round));
+        }
+    }
+
+    #[test]
+    fn outcomes_are_counted_where_they_are_told() {
+        for outcome in Outcome::ALL {
+            let mut counters = Counters::default();
+            counters.conclude(outcome);
+            assert_eq!(counters.outcomes().find(|(_, count)| *count == 1), Some((outcome, 1)));
+        }
+    }
+}

@@ -1,0 +1,254 @@
+//! What the calls of the stream mean for a connection that may be in TLS.
+
+use std::collections::VecDeque;
+
+use super::cache::Cache;
+use super::config::Config;
+use super::counters::{Counters, Held, Outcome, bump};
+use super::facts::Facts;
+use super::flow::Flow;
+use super::record::Header;
+use super::secrets::{Ends, Secrets};
+use super::session::{Session, Stage};
+use crate::capture::secret::Secret;
+use crate::clock::Timestamp;
+use crate::stream::{Advice, CloseCause, Look, Missing, Opening, Protocol, Side};
+
+/// The protocol inside TLS.
+pub trait Application: Protocol {
+    /// What comes from here on was inside TLS. Told before the first of its bytes, and once.
+    fn secured(&mut self, state: &mut Self::State, facts: Box<Facts>);
+
+    /// Bytes that come next were read without proof that they are what was sent. Told once.
+    fn unverified(&mut self, _state: &mut Self::State) {}
+
+    /// How much of a side's message is still to come, where its length is known.
+    fn remaining(&mut self, _state: &mut Self::State, _side: Side) -> Option<u64> {
+        None
+    }
+}
+
+/// TLS as a protocol of the stream room, around another one.
+#[derive(Debug)]
+pub struct Tls<P> {
+    inner: P,
+    shared: Shared,
+}
+
+/// What all connections share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) config: Config,
+    pub(super) counters: Counters,
+    pub(super) secrets: Secrets,
+    pub(super) cache: Cache,
+    pub(super) held: Held,
+    /// For the record at hand.
+    pub(super) payload: Vec<u8>,
+    /// Connections that wait, by when they stop to.
+    pub(super) deadlines: VecDeque<(Timestamp, Ends)>,
+    next: u64,
+}
+
+/// A connection.
+#[derive(Debug)]
+pub struct State<S> {
+    inner: S,
+    layer: Layer,
+    ends: Ends,
+}
+
+#[derive(Debug)]
+enum Layer {
+    /// Nothing was seen yet.
+    Fresh,
+    /// Nothing was seen yet, and the handshake of TCP was not, either.
+    Midstream,
+    /// No TLS.
+    Clear,
+    Tls(Box<Session>),
+}
+
+impl<P: Application> Tls<P> {
+    /// Hands on to `inner` what is inside.
+    pub fn new(config: Config, inner: P) -> Self {
+        let shared = Shared {
+            counters: Counters::default(),
+            secrets: Secrets::new(&config),
+            cache: Cache::new(config.expanded_keys),
+            held: Held::new(config.waiting_bytes),
+            payload: Vec::new(),
+            deadlines: VecDeque::new(),
+            next: 0,
+            config,
+        };
+        Self { inner, shared }
+    }
+
+    /// The protocol inside.
+    pub const fn inner(&self) -> &P {
+        &self.inner
+    }
+
+    /// The protocol inside.
+    pub const fn inner_mut(&mut self) -> &mut P {
+        &mut self.inner
+    }
+
+    /// Totals since the start.
+    pub fn counters(&self) -> Counters {
+        let mut counters = self.shared.counters.clone();
+        counters.refused_bytes = counters.refused_bytes.saturating_add(self.shared.held.refused);
+        counters
+    }
+
+    /// Takes a secret in; both ends of the connection that waits for it, which is to be woken.
+    pub fn learn(&mut self, secret: Secret, now: Timestamp) -> Option<Ends> {
+        let Shared { secrets, counters, .. } = &mut self.shared;
+        secrets.expire(now, counters);
+        secrets.learn(secret, now, counters)
+    }
+
+    /// Whether there is a source of secrets from now on.
+    pub const fn set_has_source(&mut self, has_source: bool) {
+        self.shared.config.has_source = has_source;
+    }
+
+    /// A connection that has waited for its secret for long enough and is to be woken.
+    pub fn overdue(&mut self, now: Timestamp) -> Option<Ends> {
+        let Shared { secrets, counters, .. } = &mut self.shared;
+        secrets.expire(now, counters);
+        let (_, ends) = self.shared.deadlines.pop_front_if(|(deadline, _)| *deadline <= now)?;
+        Some(ends)
+    }
+
+    #[cfg(any(test, feature = "fuzzing"))]
+    pub(super) const fn held(&self) -> usize {
+        self.shared.held.bytes()
+    }
+
+    /// The first bytes of a connection.
+    #[cold]
+    fn first(&mut self, state: &mut State<P::State>, side: Side, bytes: &[u8], time: Timestamp) -> Advice {
+        let is_midstream = matches!(state.layer, Layer::Midstream);
+        let record = bytes.first_chunk().copied().and_then(Header::parse);
+        let begins = side == Side::Client && bytes.first() == Some(&22);
+        if is_midstream && record.is_some() && !(begins && bytes.get(5) == Some(&1)) {
+            let mut session = Session::new(0, state.ends);
+            session.stage = Stage::Closed;
+            session.outcome = Outcome::DarkBefore;
+            self.shared.counters.port(state.ends.1.port(), |port| bump(&mut port.connections));
+            state.layer = Layer::Tls(Box::new(session));
+            return Advice::Stop;
+        }
+        if begins {
+            self.shared.next = self.shared.next.saturating_add(1);
+            state.layer = Layer::Tls(Box::new(Session::new(self.shared.next, state.ends)));
+            return self.data(state, side, bytes, time);
+        }
+        if side == Side::Client
+            && let Some((preamble, rest)) = preamble(bytes)
+        {
+            let advice = self.inner.data(&mut state.inner, side, preamble, time);
+            if advice == Advice::Stop || rest.is_empty() {
+                return advice;
+            }
+            return self.first(state, side, rest, time);
+        }
+        state.layer = Layer::Clear;
+        self.inner.data(&mut state.inner, side, bytes, time)
+    }
+
+    fn with<T>(
+        &mut self,
+        state: &mut State<P::State>,
+        work: impl FnOnce(&mut Flow<'_, P>) -> T,
+    ) -> Option<T> {
+        let Layer::Tls(session) = &mut state.layer else { return None };
+        let mut flow = Flow::new(&mut self.inner, &mut state.inner, session, &mut self.shared);
+        Some(work(&mut flow))
+    }
+}
+
+impl<P: Application> Protocol for Tls<P> {
+    type State = State<P::State>;
+
+    fn open(&mut self, opening: &Opening) -> Self::State {
+        State {
+            inner: self.inner.open(opening),
+            layer: if opening.midstream { Layer::Midstream } else { Layer::Fresh },
+            ends: (opening.client, opening.server),
+        }
+    }
+
+    #[inline]
+    fn data(&mut self, state: &mut Self::State, side: Side, bytes: &[u8], time: Timestamp) -> Advice {
+        match &mut state.layer {
+            Layer::Clear => self.inner.data(&mut state.inner, side, bytes, time),
+            Layer::Fresh | Layer::Midstream => self.first(state, side, bytes, time),
+            Layer::Tls(_) => self.with(state, |flow| flow.data(side, bytes, time)).unwrap_or(Advice::Stop),
+        }
+    }
+
+    fn missing(
+        &mut self,
+        state: &mut Self::State,
+        side: Side,
+        length: u64,
+        why: Missing,
+        time: Timestamp,
+    ) -> Advice {
+        match &state.layer {
+            Layer::Tls(_) => {
+                self.with(state, |flow| flow.missing(side, length, why, time)).unwrap_or(Advice::Stop)
+            }
+            Layer::Fresh => {
+                // What the client begins with is not known.
+                state.layer = Layer::Midstream;
+                self.inner.missing(&mut state.inner, side, length, why, time)
+            }
+            Layer::Clear | Layer::Midstream => self.inner.missing(&mut state.inner, side, length, why, time),
+        }
+    }
+
+    fn end(&mut self, state: &mut Self::State, side: Side, time: Timestamp) {
+        if self.with(state, |flow| flow.end(side, time)).is_none() {
+            self.inner.end(&mut state.inner, side, time);
+        }
+    }
+
+    fn proven(&mut self, state: &mut Self::State) {
+        self.inner.proven(&mut state.inner);
+    }
+
+    fn conflict(&mut self, state: &mut Self::State) {
+        self.inner.conflict(&mut state.inner);
+    }
+
+    fn look(&mut self, state: &Self::State, look: &Look) {
+        self.inner.look(&state.inner, look);
+    }
+
+    fn wake(&mut self, state: &mut Self::State, time: Timestamp) -> Advice {
+        self.with(state, |flow| flow.wake(time)).unwrap_or(Advice::Continue)
+    }
+
+    fn close(&mut self, mut state: Self::State, cause: CloseCause, time: Timestamp) {
+        self.with(&mut state, |flow| flow.close(time));
+        self.inner.close(state.inner, cause, time);
+    }
+}
+
+/// A PROXY protocol header that is whole in these bytes, and what follows it.
+fn preamble(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    const SIGNATURE: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
+    let length = if bytes.starts_with(b"PROXY ") {
+        memchr::memchr(b'\n', bytes.get(..107).unwrap_or(bytes))?.checked_add(1)?
+    } else if bytes.starts_with(SIGNATURE) {
+        let length = bytes.get(14..16)?.try_into().ok().map(u16::from_be_bytes)?;
+        usize::from(length).checked_add(16)?
+    } else {
+        return None;
+    };
+    bytes.split_at_checked(length)
+}

@@ -1,0 +1,240 @@
+//! What is read of TLS, beside nginx's own log: in captures with key logs, with live key logs, and by the probe in nginx's
+//! library.
+#![expect(clippy::arithmetic_side_effects, reason = "a wrong test may panic")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use anyhow::{Context as _, Result, ensure};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use sensor_tests::daemon::{Daemon, PATIENCE, SMALL_TABLES, binary};
+use sensor_tests::netns::{INTERFACE, LEGITIMATE, Net, SERVER_V4, v4};
+use sensor_tests::peers::tls::{TlsNginx, VARIETY, is_read};
+use sensor_tests::scene::config;
+use sensor_tests::seen::{difference, line, tally};
+use sensor_tests::tools;
+use sensor_tests::wait::wait_until;
+use serde_json::Value;
+
+/// tcpdump in the server's namespace; dropping it ends it.
+struct Capture {
+    child: Child,
+    path: PathBuf,
+}
+
+impl Capture {
+    fn start(net: &Net, path: PathBuf) -> Result<Self> {
+        let mut tcpdump = net.server.command("tcpdump");
+        tcpdump.args(["-i", INTERFACE, "-B", "65536", "-U", "-w"]).arg(&path).arg("tcp");
+        let child = tcpdump.stderr(Stdio::null()).spawn().context("cannot start tcpdump")?;
+        let capture = Self { child, path };
+        ensure!(
+            wait_until(PATIENCE, || fs::metadata(&capture.path).is_ok_and(|about| about.len() >= 24)),
+            "tcpdump writes nothing"
+        );
+        Ok(capture)
+    }
+
+    fn end(mut self) -> Result<PathBuf> {
+        kill(Pid::from_raw(i32::try_from(self.child.id())?), Signal::SIGINT)?;
+        self.child.wait()?;
+        Ok(self.path.clone())
+    }
+}
+
+/// Runs a shell script of a client in the world.
+fn browse(net: &Net, nginx: &TlsNginx, script: &str) -> Result<()> {
+    let mut shell = net.world.command("bash");
+    shell.current_dir(nginx.directory()).args(["-c", script, "client", &SERVER_V4.to_string()]);
+    let output = shell.output()?;
+    let told = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "the client ended with {}: {told}", output.status);
+    Ok(())
+}
+
+/// The records of a replay, and its summary.
+fn replay(capture: &Path, more: &[&str]) -> Result<(Vec<Value>, Value)> {
+    let mut sensor = Command::new(binary()?);
+    sensor.args(["replay", "--exchanges", "--json"]).args(more).arg(capture);
+    let output = sensor.output()?;
+    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8(output.stdout)?;
+    let records = text.lines().map(|line| Ok(serde_json::from_str(line)?)).collect::<Result<_>>()?;
+    let summary = String::from_utf8(output.stderr)?;
+    let summary = summary.lines().last().context("no summary")?;
+    Ok((records, serde_json::from_str(summary)?))
+}
+
+fn same(records: &[Value], logged: Vec<String>, what: &str) -> Result<()> {
+    let (seen, expected) = (tally(records.iter().map(line)), tally(logged.into_iter()));
+    ensure!(seen == expected, "{what}: differs: {:?}", difference(&seen, &expected));
+    Ok(())
+}
+
+#[test]
+fn captures_with_key_logs_are_read_as_nginx_logged_them() -> Result<()> {
+    let test = "captures_with_key_logs_are_read_as_nginx_logged_them";
+    if tools::skipped(test, &["nginx", "curl", "openssl", "tcpdump", "editcap"]) {
+        return Ok(());
+    }
+    let net = Net::new()?;
+    let nginx = TlsNginx::start(&net.server)?;
+    let capture = Capture::start(&net, nginx.file("all.pcap"))?;
+    browse(&net, &nginx, VARIETY)?;
+    let capture = capture.end()?;
+    let logged = nginx.access_log(is_read)?;
+    ensure!(logged.len() > 100, "{} requests", logged.len());
+    let keys = nginx.file("keys.log");
+    let keys = keys.to_str().context("a path")?;
+    let (records, summary) = replay(&capture, &["--keylog", keys])?;
+    same(&records, logged.clone(), "whole")?;
+    ensure!(records.iter().all(|record| record["source"] == "tls" && record["gaps"] == false));
+    ensure!(summary["tls_partly"] == 0 && summary["tls_dark"].as_u64() > Some(0), "{summary}");
+    let of = |version: &str| records.iter().filter(|record| record["tls"]["version"] == version).count();
+    ensure!(of("1.2") > 50 && of("1.3") > 30 && of("1.2") + of("1.3") == records.len());
+    let named = |record: &&Value| record["tls"]["sni"] == "test.example" && record["tls"]["ja4"].is_string();
+    ensure!(records.iter().filter(named).count() > 40, "{:?}", records.first());
+    // As the mirror copies them, and shorter.
+    for snap in ["4150", "1500"] {
+        let cut = nginx.file(&format!("{snap}.pcap"));
+        let status = Command::new("editcap").args(["-s", snap]).arg(&capture).arg(&cut).status()?;
+        ensure!(status.success(), "editcap: {status}");
+        let (records, _) = replay(&cut, &["--keylog", keys])?;
+        same(&records, logged.clone(), snap)?;
+    }
+    // The secrets within the file.
+    let inside = nginx.file("inside.pcapng");
+    let status = Command::new("editcap")
+        .args(["--inject-secrets", &format!("tls,{keys}")])
+        .arg(&capture)
+        .arg(&inside)
+        .status()?;
+    ensure!(status.success(), "editcap: {status}");
+    same(&replay(&inside, &[])?.0, logged, "in the file")?;
+    // Without secrets nothing is read, and nothing is made up.
+    let (records, summary) = replay(&capture, &[])?;
+    ensure!(records.is_empty() && summary["tls_decrypted"] == 0, "{summary}");
+    Ok(())
+}
+
+/// A daemon that logs exchanges, beside nginx with TLS.
+struct Live {
+    daemon: Daemon,
+    nginx: TlsNginx,
+    net: Net,
+}
+
+impl Live {
+    fn start(more: &str, tls: impl Fn(&TlsNginx) -> String) -> Result<Self> {
+        let net = Net::new()?;
+        let nginx = TlsNginx::start(&net.server)?;
+        let log = nginx.file("exchanges.jsonl");
+        let text = format!("{more}[http]\nexchange_log = \"{}\"\n[tls]\n{}", log.display(), tls(&nginx));
+        let live = Self { daemon: Daemon::start(&net, &text)?, nginx, net };
+        let watched = || {
+            let status = live.daemon.json(&["status"]).unwrap_or_default();
+            let ports = status.pointer("/http/ports").and_then(Value::as_array);
+            ports.is_some_and(|ports| ports.contains(&TlsNginx::PORT.into()))
+        };
+        ensure!(wait_until(PATIENCE, watched), "the port is not watched: {}", live.daemon.log());
+        Ok(live)
+    }
+
+    fn records(&self) -> Result<Vec<Value>> {
+        let text = fs::read_to_string(self.nginx.file("exchanges.jsonl"))?;
+        let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
+        whole.lines().map(|line| Ok(serde_json::from_str(line)?)).collect()
+    }
+
+    /// Once it is so, or never: the records are those of nginx's log.
+    fn equals_the_access_log(&self, least: usize) -> Result<()> {
+        let equal = || -> Result<()> {
+            let logged = self.nginx.access_log(is_read)?;
+            ensure!(logged.len() >= least, "{} requests", logged.len());
+            same(&self.records()?, logged, "live")
+        };
+        if wait_until(PATIENCE, || equal().is_ok()) {
+            return Ok(());
+        }
+        let status = self.daemon.json(&["status"])?;
+        equal().with_context(|| format!("{}\n{}", status["http"], self.daemon.log()))
+    }
+}
+
+#[test]
+fn live_key_logs_are_followed() -> Result<()> {
+    if tools::skipped("live_key_logs_are_followed", &["nginx", "curl", "openssl"]) {
+        return Ok(());
+    }
+    let live = Live::start(&config("monitor", "off"), |nginx| {
+        format!("probe = false\nkeylog = [\"{}\"]\n", nginx.file("keys.log").display())
+    })?;
+    browse(&live.net, &live.nginx, VARIETY)?;
+    live.equals_the_access_log(100)
+}
+
+#[test]
+fn the_probe_reads_what_nginx_serves() -> Result<()> {
+    if tools::skipped("the_probe_reads_what_nginx_serves", &["nginx", "curl", "openssl"]) {
+        return Ok(());
+    }
+    let live = Live::start(&config("monitor", "off"), |_| String::new())?;
+    browse(&live.net, &live.nginx, VARIETY)?;
+    live.equals_the_access_log(100)?;
+    let status = live.daemon.json(&["status"])?;
+    let port = &status["http"]["tls"][TlsNginx::PORT.to_string()];
+    ensure!(port["decrypted"].as_u64() > Some(20) && port["dark_before"] == 0, "{status}");
+    Ok(())
+}
+
+#[test]
+fn many_connections_at_a_time_are_read() -> Result<()> {
+    if tools::skipped("many_connections_at_a_time_are_read", &["nginx", "curl"]) {
+        return Ok(());
+    }
+    let live = Live::start(&config("monitor", "off"), |_| String::new())?;
+    let many = "curl_() { curl -skZ --http1.1 --parallel-max 40 -o /dev/null \"$@\"; }; for version in 1.2 1.3; do \
+                curl_ --tls-max $version -H 'Connection: close' \"https://$1:8443/files/1k.txt?[1-1000]\" || exit 1; \
+                curl_ --tls-max $version \"https://$1:8443/files/1k.txt?[1-9000]\" || exit 1; done";
+    browse(&live.net, &live.nginx, many)?;
+    live.equals_the_access_log(20_000)
+}
+
+#[test]
+fn an_attack_inside_tls_is_blocked() -> Result<()> {
+    if tools::skipped("an_attack_inside_tls_is_blocked", &["nginx", "curl", "openssl"]) {
+        return Ok(());
+    }
+    let enforcing = format!(
+        "mode = \"enforce\"\n{SMALL_TABLES}[limits.default]\npackets = \"off\"\nbits = \"off\"\n\
+         connections = \"off\"\nrequests = \"off\"\n"
+    );
+    let live = Live::start(&enforcing, |_| String::new())?;
+    let script = format!(
+        "for number in $(seq 400); do curl -sk --http1.1 -m 3 --interface {} -d \"user=name$number\" -d \"password=secret$number\" \
+         https://$1:8443/login > /dev/null || exit 0; done; exit 1",
+        v4(LEGITIMATE)
+    );
+    browse(&live.net, &live.nginx, &script).context("400 attempts to log in got through")?;
+    let blocks = live.daemon.json(&["block", "list"])?.to_string();
+    ensure!(blocks.contains(&v4(LEGITIMATE).to_string()), "{blocks}: {}", live.daemon.ok(&["alerts"])?);
+    Ok(())
+}
+
+#[test]
+fn tls_is_left_alone_where_that_is_configured() -> Result<()> {
+    if tools::skipped("tls_is_left_alone_where_that_is_configured", &["nginx", "curl", "openssl"]) {
+        return Ok(());
+    }
+    let live = Live::start(&config("monitor", "off"), |_| "enabled = false\n".to_owned())?;
+    browse(&live.net, &live.nginx, "curl -sk -o /dev/null https://$1:8443/files/1k.txt")?;
+    let dark = || {
+        let status = live.daemon.json(&["status"]).unwrap_or_default();
+        status["http"]["tls"][TlsNginx::PORT.to_string()]["dark_library"] == 1
+    };
+    ensure!(wait_until(PATIENCE, dark), "{}", live.daemon.ok(&["status"])?);
+    ensure!(live.records()?.is_empty() && !live.daemon.log().contains("probing"), "{}", live.daemon.log());
+    Ok(())
+}

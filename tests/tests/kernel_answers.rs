@@ -1,0 +1,149 @@
+//! Segments of connections that this host opened, against limits that would drop them: which sockets count, and that
+//! nothing else does. Each test has a network namespace of its own.
+#![expect(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "a test may panic: that is how it fails"
+)]
+
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
+
+use sensor_common::abi::{Reason, Verdict};
+use sensor_tests::netns::Namespace;
+use sensor_tests::packet::Frame;
+use sensor_tests::packet::flags::{ACK, SYN};
+use sensor_tests::plane::{Limits, Plane, Policy, SMALL};
+
+/// A connection within the namespace, seen from both ends.
+struct Connection {
+    listener: TcpListener,
+    /// The end that opened it.
+    opener: TcpStream,
+    /// The end that accepted it.
+    _acceptor: TcpStream,
+}
+
+impl Connection {
+    fn new(address: &str) -> Self {
+        let listener = TcpListener::bind((address, 0)).unwrap();
+        let opener = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (acceptor, _) = listener.accept().unwrap();
+        Self { listener, opener, _acceptor: acceptor }
+    }
+
+    fn server(&self) -> SocketAddr {
+        self.listener.local_addr().unwrap()
+    }
+
+    fn client(&self) -> SocketAddr {
+        self.opener.local_addr().unwrap()
+    }
+}
+
+/// Does the work in a namespace of its own.
+fn apart(work: impl FnOnce() + Send) {
+    let namespace = Namespace::new("answers").unwrap();
+    namespace.enter(work);
+}
+
+/// A segment from one address to another.
+fn segment(from: SocketAddr, to: SocketAddr, flags: u8) -> Vec<u8> {
+    let (mut bytes, destination, ports) = match from.ip() {
+        IpAddr::V4(source) => (Frame::v4(source).tcp(flags).bytes(), 30, 34),
+        IpAddr::V6(source) => (Frame::v6(source).tcp(flags).bytes(), 38, 54),
+    };
+    let address = match to.ip() {
+        IpAddr::V4(address) => address.octets().to_vec(),
+        IpAddr::V6(address) => address.octets().to_vec(),
+    };
+    bytes[destination..destination + address.len()].copy_from_slice(&address);
+    bytes[ports..ports + 2].copy_from_slice(&from.port().to_be_bytes());
+    bytes[ports + 2..ports + 4].copy_from_slice(&to.port().to_be_bytes());
+    bytes
+}
+
+/// Every limit of one an hour, used up by the source.
+fn exhausted(source: IpAddr, enforce: bool) -> Plane {
+    let one = Some("1/h:1".parse().unwrap());
+    let default = Limits { packets: one, connections: one, ..Limits::default() };
+    let mut plane = Plane::load(SMALL).unwrap();
+    plane.apply(&Policy { enforce, default, ..Policy::default() }).unwrap();
+    let frame = segment((source, 9).into(), (source, 10).into(), SYN);
+    plane.run(&frame, 4).unwrap();
+    plane.settle().unwrap();
+    plane
+}
+
+#[test]
+fn answers_pass_over_a_limit_and_nothing_else_does() {
+    for (address, enforce) in [("127.0.0.1", true), ("127.0.0.1", false), ("::1", true)] {
+        apart(move || {
+            let open = Connection::new(address);
+            let (server, client) = (open.server(), open.client());
+            let other = SocketAddr::new(client.ip(), client.port() ^ 1);
+            let refused = if enforce { Verdict::Drop } else { Verdict::WouldDrop };
+            let mut plane = exhausted(client.ip(), enforce);
+            for (what, frame, expected) in [
+                ("from the server of an open connection", segment(server, client, ACK), None),
+                ("from a client of this host", segment(client, server, ACK), Some(Reason::PacketRate)),
+                ("to a port without a socket", segment(server, other, ACK), Some(Reason::PacketRate)),
+                ("from another port", segment(other, client, ACK), Some(Reason::PacketRate)),
+                ("to open the connection again", segment(server, client, SYN), Some(Reason::PacketRate)),
+                ("to a listener, from nowhere", segment(other, server, ACK), Some(Reason::PacketRate)),
+            ] {
+                let seen = plane.judge(&frame).unwrap();
+                let wanted = expected.map_or((Verdict::Pass, Reason::Answer), |reason| (refused, reason));
+                assert_eq!((seen.verdict, seen.reason), wanted, "{address}, enforce {enforce}: {what}");
+            }
+            // It is over with the connection.
+            let answer = segment(server, client, ACK);
+            drop(open);
+            assert_eq!(plane.judge(&answer).unwrap().reason, Reason::PacketRate, "{address}: after its end");
+        });
+    }
+}
+
+#[test]
+fn a_block_reaches_answers_too() {
+    apart(|| {
+        let open = Connection::new("127.0.0.1");
+        let mut plane = Plane::load(SMALL).unwrap();
+        let blocks = vec![("127.0.0.1/32".parse().unwrap(), None)];
+        plane.apply(&Policy { blocks, ..Policy::default() }).unwrap();
+        let seen = plane.judge(&segment(open.server(), open.client(), ACK)).unwrap();
+        assert_eq!(seen.reason, Reason::Blocked);
+    });
+}
+
+/// In a flood of new sources, what this host itself connects to is new as well.
+#[test]
+fn the_first_answer_of_a_server_passes_over_the_newcomers_rate() {
+    apart(|| {
+        let open = Connection::new("127.0.0.1");
+        let mut plane = Plane::load(SMALL).unwrap();
+        plane.apply(&Policy { newcomers: Some("1/h:1".parse().unwrap()), ..Policy::default() }).unwrap();
+        for host in 1..4 {
+            plane.run(&Frame::v4([10, 0, 0, host].into()).udp(b"x").bytes(), 1).unwrap();
+        }
+        plane.settle().unwrap();
+        let (server, client) = (open.server(), open.client());
+        assert_eq!(plane.judge(&segment(server, client, SYN | ACK)).unwrap().reason, Reason::Answer);
+        let stray = SocketAddr::new([10, 0, 0, 9].into(), server.port());
+        assert_eq!(plane.judge(&segment(stray, client, SYN | ACK)).unwrap().reason, Reason::NewcomerRate);
+    });
+}
+
+/// A connection without its link header.
+#[test]
+fn answers_on_tunnels_are_known() {
+    apart(|| {
+        let open = Connection::new("127.0.0.1");
+        let (server, client) = (open.server(), open.client());
+        let mut plane = exhausted(client.ip(), true);
+        plane.serve_layer3();
+        let without_link = |from, to| segment(from, to, ACK).split_off(14);
+        assert_eq!(plane.judge(&without_link(server, client)).unwrap().reason, Reason::Answer);
+        assert_eq!(plane.judge(&without_link(client, server)).unwrap().reason, Reason::PacketRate);
+    });
+}
