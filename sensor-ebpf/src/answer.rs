@@ -13,6 +13,8 @@ use sensor_common::abi::ClientKey;
 use sensor_common::packet;
 
 use crate::access::Linear;
+use crate::maps;
+use crate::mirror::is_watched;
 
 /// `BPF_F_CURRENT_NETNS`: the namespace of the interface.
 const CURRENT_NETNS: u64 = u64::MAX;
@@ -46,6 +48,12 @@ is_answer!(xdp_is_answer_layer3, true);
 fn belongs_to_ours<const LAYER3: bool>(context: *mut xdp_md) -> bool {
     let of_frame = XdpContext::new(context);
     let Ok(segment) = packet::segment(&Linear::<_, LAYER3>::new(&of_frame)) else { return false };
+    // Something listens there, so this host opened no connection from it. A flood of such segments costs no look-up.
+    let watched =
+        maps::mirror_settings().is_some_and(|settings| is_watched(settings, segment.destination_port));
+    if watched {
+        return false;
+    }
     let ports = |remote: u16| {
         u32::from_ne_bytes(concat(remote.to_be_bytes(), segment.destination_port.to_be_bytes()))
     };

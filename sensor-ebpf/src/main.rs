@@ -21,6 +21,7 @@ mod notice;
 mod offload;
 mod policy;
 mod ring;
+mod runtime;
 mod verdict;
 
 use aya_ebpf::bindings::xdp_action::{XDP_DROP, XDP_PASS};
@@ -91,13 +92,3 @@ fn sensor_egress_layer3(context: TcContext) -> i32 {
     mirror::mirror::<true>(&context, MirrorDirection::Egress);
     NEXT
 }
-
-#[panic_handler]
-fn panic(_info: &core::panic::PanicInfo<'_>) -> ! {
-    // Nothing here can panic; the verifier would refuse the loop if it were reachable.
-    loop {}
-}
-
-#[unsafe(link_section = "license")]
-#[unsafe(no_mangle)]
-static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";

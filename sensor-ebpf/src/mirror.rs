@@ -141,8 +141,9 @@ impl Wanted {
     }
 }
 
+/// Whether a port is one of those whose traffic is mirrored: something listens there.
 #[inline(always)]
-fn is_watched(settings: &MirrorSettings, port: u16) -> bool {
+pub(crate) fn is_watched(settings: &MirrorSettings, port: u16) -> bool {
     // The verifier of Linux 6.1 forgets what a spilled port is at most; the compiler would leave out a mask that it
     // knows to change nothing.
     let word = (atomic::opaque(port as u64) >> 6) as usize & (PORT_WORDS - 1);

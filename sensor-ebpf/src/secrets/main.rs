@@ -7,6 +7,9 @@
 #![no_main]
 #![expect(unsafe_code, reason = "memory of another process is read by helpers of the kernel")]
 
+#[path = "../runtime.rs"]
+mod runtime;
+
 use aya_ebpf::helpers::{bpf_get_current_cgroup_id, bpf_probe_read_user, bpf_probe_read_user_buf};
 use aya_ebpf::macros::{map, uprobe};
 use aya_ebpf::maps::{HashMap, PerCpuArray, RingBuf};
@@ -195,16 +198,8 @@ const fn is(name: u64, wanted: [u8; 8], length: u32) -> bool {
 fn count(event: SecretEvent) {
     if let Some(counter) = SECRET_EVENTS_MAP.get_ptr_mut(event as u32) {
         // SAFETY: a value of this CPU's.
-        unsafe { *counter = (*counter).wrapping_add(1) };
+        let before = unsafe { counter.read() };
+        // SAFETY: as above.
+        unsafe { counter.write(before.wrapping_add(1)) };
     }
 }
-
-#[panic_handler]
-fn panic(_info: &core::panic::PanicInfo<'_>) -> ! {
-    // Nothing here can panic; the verifier would refuse the loop if it were reachable.
-    loop {}
-}
-
-#[unsafe(link_section = "license")]
-#[unsafe(no_mangle)]
-static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use sensor_common::abi::{SecretKind, SecretRecord};
 use zeroize::Zeroize;
 
 /// Longest secret or hash: SHA-384.
@@ -116,4 +117,23 @@ pub enum Secret {
         /// The secret.
         secret: SecretBytes,
     },
+}
+
+impl Secret {
+    /// What the probe in a library tells; none where that is not of its form.
+    #[must_use]
+    pub fn of_record(record: &SecretRecord) -> Option<Self> {
+        let secret = SecretBytes::new(record.secret.get(..record.secret_length.into())?)?;
+        let data = record.data.get(..record.data_length.into())?;
+        let transcript = digest(data);
+        Some(match SecretKind::from_wire(record.kind)? {
+            SecretKind::Handshake => Self::Handshake { transcript, secret },
+            SecretKind::Application => Self::Application { transcript, secret },
+            SecretKind::Early => Self::Early { transcript, secret },
+            SecretKind::Master => {
+                let (server, client) = data.split_first_chunk::<32>()?;
+                Self::Master { client: client.try_into().ok()?, server: *server, secret }
+            }
+        })
+    }
 }

@@ -71,7 +71,7 @@ impl Secrets {
         }
         let owners = kernel::owners_of_listeners(&kernel::listeners());
         let mut libraries = kernel::libraries_of_processes(&owners);
-        libraries.extend(kernel::libraries_of_system());
+        libraries.extend(kernel::libraries_of_system(&secrets.seen));
         secrets.attach(libraries);
         secrets
     }
@@ -113,13 +113,13 @@ impl Secrets {
             warn!(%error, "servers whose secrets are asked for could not be told to the kernel");
         }
         if probe.attaches_late() {
-            self.attach(kernel::libraries_of_system());
+            self.attach(kernel::libraries_of_system(&self.seen));
         }
     }
 
     /// The next secret, if there is one.
     pub(super) fn next_secret(&mut self) -> Option<Secret> {
-        let probed = self.probe.as_mut().and_then(SecretProbe::next_secret);
+        let probed = self.probe.as_mut().and_then(|probe| probe.next_secret(Secret::of_record));
         probed.or_else(|| self.logs.as_ref().and_then(KeyLogs::next_secret))
     }
 

@@ -56,6 +56,12 @@ impl Threat {
         Self::Flood,
     ];
 
+    /// The worst severity that its detector tells: only a login that succeeds is an attack that does.
+    #[must_use]
+    pub const fn worst(self) -> Severity {
+        if matches!(self, Self::AccountTakeover) { Severity::Critical } else { Severity::High }
+    }
+
     /// The slug of its detector in the configuration, in records and in metrics.
     #[must_use]
     pub const fn slug(self) -> &'static str {

@@ -260,11 +260,11 @@ enum Ending {
 
 impl<S: Sink> Application for Http<S> {
     fn secured(&mut self, state: &mut State, facts: Box<tls::Facts>) {
-        state.connection.tls = Some(facts);
+        state.connection.around().tls = Some(*facts);
     }
 
     fn unverified(&mut self, state: &mut State) {
-        state.connection.unverified = true;
+        state.connection.around().unverified = true;
     }
 
     fn remaining(&mut self, state: &mut State, side: Side) -> Option<u64> {

@@ -25,12 +25,40 @@ pub struct Connection {
     pub interface: u32,
     /// Whether the client was shown to get what the server sends, so that nobody else can have sent this in its name.
     pub proven: bool,
+    /// What is around the messages; most connections have nothing.
+    pub(super) around: Option<Box<Around>>,
+}
+
+/// What is around the messages of a connection.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Around {
+    pub(super) proxy: Option<ProxyHeader>,
+    pub(super) tls: Option<tls::Facts>,
+    pub(super) unverified: bool,
+}
+
+impl Connection {
     /// The PROXY protocol header that it began with. Whether its sender may be believed is not decided here.
-    pub proxy: Option<Box<ProxyHeader>>,
+    #[must_use]
+    pub fn proxy(&self) -> Option<&ProxyHeader> {
+        self.around.as_ref()?.proxy.as_ref()
+    }
+
     /// What TLS around it tells.
-    pub tls: Option<Box<tls::Facts>>,
+    #[must_use]
+    pub fn tls(&self) -> Option<&tls::Facts> {
+        self.around.as_ref()?.tls.as_ref()
+    }
+
     /// Whether some of it was read in TLS without proof that it is what was sent: records whose tags were not captured.
-    pub unverified: bool,
+    #[must_use]
+    pub fn is_unverified(&self) -> bool {
+        self.around.as_ref().is_some_and(|around| around.unverified)
+    }
+
+    pub(super) fn around(&mut self) -> &mut Around {
+        self.around.get_or_insert_default()
+    }
 }
 
 /// A request and its response, or one of them.

@@ -39,7 +39,7 @@ impl<S: Sink> Http<S> {
             }
             proxy_protocol::Parsed::Header(header, end) => {
                 add(&mut self.counters.proxy_headers, 1);
-                state.connection.proxy = Some(Box::new(header));
+                state.connection.around().proxy = Some(header);
                 self.pool.give(stash);
                 let here = end.saturating_sub(before);
                 let left = u16::try_from(here.saturating_sub(bytes.len())).unwrap_or(u16::MAX);

@@ -1,6 +1,6 @@
 //! TLS libraries on this host: where they are, and where in them a probe goes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fs::{self, File};
 use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::os::unix::fs::MetadataExt as _;
@@ -43,11 +43,12 @@ pub fn library_directories() -> Vec<PathBuf> {
     DIRECTORIES.iter().map(PathBuf::from).filter(|directory| directory.is_dir()).collect()
 }
 
-/// Libraries in the directories of the system, which servers that start later will load.
+/// Libraries in the directories of the system, which servers that start later will load; none of the files that are known
+/// already, whose symbols need not be read again.
 #[must_use]
-pub fn of_system() -> Vec<Library> {
+pub fn of_system(known: &HashSet<(u64, u64)>) -> Vec<Library> {
     let places = DIRECTORIES.iter().flat_map(|directory| NAMES.map(|name| Path::new(directory).join(name)));
-    unique(places)
+    unique(places, known)
 }
 
 /// Libraries and programs of processes, as far as they may be looked at: `processes` are those that own listening sockets.
@@ -64,15 +65,16 @@ pub fn of_processes(processes: &[i32]) -> Vec<Library> {
             None => PathBuf::from(format!("/proc/{pid}/exe")),
         });
     }
-    unique(paths.into_iter())
+    unique(paths.into_iter(), &HashSet::new())
 }
 
-fn unique(paths: impl Iterator<Item = PathBuf>) -> Vec<Library> {
+fn unique(paths: impl Iterator<Item = PathBuf>, known: &HashSet<(u64, u64)>) -> Vec<Library> {
     let mut found = BTreeMap::new();
     for path in paths {
         let Ok(about) = fs::metadata(&path) else { continue };
         let file = (about.dev(), about.ino());
-        if about.is_file() && about.len() <= MAX_FILE && !found.contains_key(&file) {
+        let is_new = !known.contains(&file) && !found.contains_key(&file);
+        if is_new && about.is_file() && about.len() <= MAX_FILE {
             let offset = probe_offset(&path).unwrap_or_default();
             found.insert(file, offset.map(|offset| Library { path, file, offset }));
         }
@@ -155,13 +157,17 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let text = directory.path().join("libcrypto.so.3");
         fs::write(&text, "no ELF file at all").unwrap();
-        assert_eq!(unique([text, directory.path().to_owned(), "/nonexistent".into()].into_iter()), []);
+        let paths = [text, directory.path().to_owned(), "/nonexistent".into()];
+        assert_eq!(unique(paths.into_iter(), &HashSet::new()), []);
     }
 
     #[test]
     fn the_libraries_of_this_host_are_found() {
-        for library in of_system() {
+        let found = of_system(&HashSet::new());
+        for library in &found {
             assert!(library.offset > 0, "{library:?}");
         }
+        let known = found.into_iter().map(|library| library.file).collect();
+        assert_eq!(of_system(&known), [], "read once");
     }
 }

@@ -15,14 +15,13 @@ use aya::programs::UProbe;
 use aya::programs::uprobe::UProbeScope;
 use aya::{Ebpf, EbpfLoader};
 use nix::libc;
-use sensor_common::abi::{SecretEvent, SecretKind, SecretRecord, secrets};
+use sensor_common::abi::{SecretEvent, SecretRecord, secrets};
 use zeroize::Zeroize as _;
 
 use super::bpf::{LINK_CREATE, PROG_LOAD, bpf};
 use super::error::KernelError;
 use super::library::Library;
 use super::object::SECRETS;
-use crate::capture::secret::{Secret, SecretBytes, digest};
 
 /// `BPF_PROG_TYPE_KPROBE`.
 const TYPE_KPROBE: u32 = 2;
@@ -138,15 +137,15 @@ impl SecretProbe {
         Ok(())
     }
 
-    /// The next secret. Records that do not decode are passed over.
-    pub fn next_secret(&mut self) -> Option<Secret> {
+    /// What `read` makes of the next record that it can read; its copy of the secret is wiped.
+    pub fn next_secret<T>(&mut self, read: impl Fn(&SecretRecord) -> Option<T>) -> Option<T> {
         loop {
             let item = self.ring.next()?;
             let mut record: SecretRecord = bytemuck::try_pod_read_unaligned(&item).ok()?;
-            let secret = decode(&record);
+            let secret = read(&record);
             record.secret.zeroize();
-            if let Some(secret) = secret {
-                return Some(secret);
+            if secret.is_some() {
+                return secret;
             }
         }
     }
@@ -170,21 +169,6 @@ impl SecretProbe {
 fn uprobe(ebpf: &mut Ebpf) -> Result<&mut UProbe, KernelError> {
     let program = ebpf.program_mut(secrets::DERIVE).ok_or(KernelError::NoMap(secrets::DERIVE))?;
     program.try_into().map_err(KernelError::program(secrets::DERIVE))
-}
-
-fn decode(record: &SecretRecord) -> Option<Secret> {
-    let secret = SecretBytes::new(record.secret.get(..record.secret_length.into())?)?;
-    let data = record.data.get(..record.data_length.into())?;
-    let transcript = digest(data);
-    Some(match SecretKind::from_wire(record.kind)? {
-        SecretKind::Handshake => Secret::Handshake { transcript, secret },
-        SecretKind::Application => Secret::Application { transcript, secret },
-        SecretKind::Early => Secret::Early { transcript, secret },
-        SecretKind::Master => {
-            let (server, client) = data.split_first_chunk::<32>()?;
-            Secret::Master { client: client.try_into().ok()?, server: *server, secret }
-        }
-    })
 }
 
 /// The first members of `union bpf_attr` for `BPF_PROG_LOAD`.

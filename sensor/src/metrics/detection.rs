@@ -50,29 +50,29 @@ families! {
     INCIDENTS: GAUGE "sensor_incidents_open";
     /// Limits that detectors tightened, by detector.
     LIMITS: COUNTER "sensor_limits_decided_total";
-    /// Decisions of detectors that could not be carried out.
+    /// Decisions that could not be carried out.
     REFUSED: COUNTER "sensor_decisions_refused_total";
-    /// Blocks of detectors that became limits, since too many were made, by the bound that was met.
+    /// Blocks reduced to limits because there were too many, by bound.
     SUPPRESSED: COUNTER "sensor_decisions_suppressed_total";
     /// Whether a kill switch stands tripped.
     TRIPPED: GAUGE "sensor_kill_switch_tripped";
-    /// Offenders that were left alone since they are protected or allowed.
+    /// Offenders left alone because they are protected or allowed.
     PROTECTED: COUNTER "sensor_offenders_protected_total";
-    /// From the last byte of the deciding exchange, seen in the kernel, until the alert.
+    /// From the last byte of the deciding exchange to the alert.
     DETECTION: HISTOGRAM "sensor_detection_latency_seconds";
-    /// From the same byte until the block is in the kernel's map.
+    /// From the last byte of the deciding exchange to the block in the kernel.
     ENFORCEMENT: HISTOGRAM "sensor_enforcement_latency_seconds";
     /// Entries of the detectors' tables.
     ENTRIES: GAUGE "sensor_detector_entries";
     /// Entries that the detectors' tables have room for.
     CAPACITY: GAUGE "sensor_detector_entries_max";
-    /// Entries of detectors, incidents and decisions that were forgotten before their time for want of room.
+    /// Entries evicted early from full tables of detectors, incidents and decisions.
     EVICTED: COUNTER "sensor_detector_evicted_total";
-    /// Signals of detectors that were lost since too many waited.
+    /// Signals of detectors lost because a queue was full.
     SIGNALS_LOST: COUNTER "sensor_signals_lost_total";
     /// Records written to the event store, by kind.
     EVENTS: COUNTER "sensor_events_written_total";
-    /// Tries to write to the event store that failed; what failed waits and is tried again.
+    /// Failed writes to the event store; they are retried.
     EVENT_ERRORS: COUNTER "sensor_event_write_errors_total";
     /// Records that the event store gave up.
     EVENTS_LOST: COUNTER "sensor_events_lost_total";
@@ -98,16 +98,17 @@ pub(super) fn gather(snapshot: &Snapshot) -> Vec<MetricFamily> {
 /// Every label from the start, so that a first alert is an increase.
 fn about_decisions(detection: &Detection) -> Vec<MetricFamily> {
     let alerts = Threat::ALL.into_iter().flat_map(|threat| {
-        Severity::ALL.map(|severity| {
-            let count = detection.alerts.get(&(threat, severity)).copied().unwrap_or(0);
-            ALERTS.metric(&[("detector", threat.slug()), ("severity", severity.label())], count)
+        Severity::ALL.into_iter().filter_map(move |severity| {
+            let count = detection.alerts.get(&(threat, severity)).copied();
+            let count = count.or((Severity::Low..=threat.worst()).contains(&severity).then_some(0))?;
+            Some(ALERTS.metric(&[("detector", threat.slug()), ("severity", severity.label())], count))
         })
     });
-    // The mild ones only while there are some: rules and panels ask for the others, which are never absent.
+    // A gauge need not start at zero for a rule to see it rise: one severity shows that the detector is counted.
     let open = Threat::ALL.into_iter().flat_map(|threat| {
         Severity::ALL.into_iter().filter_map(move |severity| {
             let count = detection.open.get(&(threat, severity)).copied();
-            let count = count.or((severity >= Severity::Medium).then_some(0))?;
+            let count = count.or((severity == threat.worst()).then_some(0))?;
             Some(INCIDENTS.metric(&[("detector", threat.slug()), ("severity", severity.label())], count))
         })
     });

@@ -96,7 +96,7 @@ families! {
     PACKETS: COUNTER "sensor_packets_total";
     /// Bytes of those frames, Ethernet header included.
     BYTES: COUNTER "sensor_bytes_total";
-    /// Frames that could not be read in full, by kind; they are also in sensor_packets_total.
+    /// Frames not fully parsed, by kind.
     UNPARSED: COUNTER "sensor_unparsed_packets_total";
     /// Clients in the table now.
     CLIENTS_TRACKED: GAUGE "sensor_clients_tracked";
@@ -106,7 +106,7 @@ families! {
     CLIENTS_ADMITTED: COUNTER "sensor_clients_admitted_total";
     /// Idle clients that left the table for new ones.
     CLIENTS_EVICTED: COUNTER "sensor_clients_evicted_total";
-    /// Sources not admitted to the table, by cause; they share the newcomers' limit.
+    /// Sources not admitted to the client table, by cause.
     CLIENTS_REFUSED: COUNTER "sensor_clients_refused_total";
     /// Over-limit notices that did not reach the daemon, by cause.
     NOTICES_LOST: COUNTER "sensor_notices_lost_total";
@@ -120,7 +120,7 @@ families! {
     STATE_WRITE_ERRORS: COUNTER "sensor_state_write_errors_total";
     /// Whether the last reload of the configuration was taken.
     RELOAD_SUCCESS: GAUGE "sensor_config_reload_success";
-    /// When the configuration was last taken, in seconds since 1970.
+    /// When the configuration was last loaded, in seconds since 1970.
     LAST_RELOAD: GAUGE "sensor_config_last_reload_timestamp_seconds";
 }
 

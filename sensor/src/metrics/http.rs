@@ -11,19 +11,19 @@ use crate::pipeline::{DURATION_BUCKETS, Durations};
 use crate::stream::{self, CloseCause};
 
 families! {
-    /// TCP segments that the kernel copied to the daemon, by direction.
+    /// TCP segments copied to the daemon, by direction.
     MIRROR_SEGMENTS: COUNTER "sensor_mirror_segments_total";
     /// Payload bytes of those segments.
     MIRROR_BYTES: COUNTER "sensor_mirror_bytes_total";
-    /// TCP segments that should have been copied and were not, by cause.
+    /// TCP segments that the mirror lost, by cause.
     MIRROR_LOST: COUNTER "sensor_mirror_lost_total";
-    /// TCP segments that were not copied since nobody needs them.
+    /// TCP segments not copied because nobody needs them.
     MIRROR_SKIPPED: COUNTER "sensor_mirror_skipped_total";
-    /// TCP segments that were not read because the server's kernel does not take them, by reason.
+    /// TCP segments ignored because the server's kernel drops them too, by reason.
     SEGMENTS_REFUSED: COUNTER "sensor_segments_refused_total";
-    /// TCP connections whose client was shown to get what the server sends.
+    /// TCP connections whose client address was proven.
     STREAMS_PROVEN: COUNTER "sensor_streams_proven_total";
-    /// TCP segments of clients that differ from an earlier copy of the same bytes.
+    /// Client TCP segments that differ from an earlier copy.
     STREAM_CONFLICTS: COUNTER "sensor_stream_conflicts_total";
     /// TCP connections being reassembled now.
     STREAMS_ACTIVE: GAUGE "sensor_streams_active";
@@ -37,13 +37,13 @@ families! {
     STREAM_BUFFERED_BYTES: GAUGE "sensor_stream_buffered_bytes";
     /// HTTP exchanges by version, method and class of status.
     HTTP_EXCHANGES: COUNTER "sensor_http_exchanges_total";
-    /// HTTP exchanges of clients that were not shown to be who their address says. They accuse nobody.
+    /// HTTP exchanges with an unproven client address; they accuse nobody.
     HTTP_UNPROVEN: COUNTER "sensor_http_unproven_exchanges_total";
     /// HTTP exchanges in which something was wrong, by what.
     HTTP_PARSE_ERRORS: COUNTER "sensor_http_parse_errors_total";
     /// HTTP messages of which one side was not seen, by which.
     HTTP_UNPAIRED: COUNTER "sensor_http_unpaired_total";
-    /// Connections on watched ports that turned out to be no HTTP/1.
+    /// Connections to watched ports that were not HTTP/1.
     HTTP_OTHER_CONNECTIONS: COUNTER "sensor_http_other_connections_total";
     /// Attempts to log in that were seen, by outcome.
     LOGINS: COUNTER "sensor_logins_total";

@@ -6,13 +6,13 @@ use super::families::{Family, families};
 use crate::identity::{Anomaly, Counters, Kind, Mechanism};
 
 families! {
-    /// HTTP exchanges by what told the client's address; `peer` is the connection itself.
+    /// HTTP exchanges by the source of the client address.
     CLIENTS: COUNTER "sensor_clients_identified_total";
-    /// HTTP exchanges by the kind of credentials that their principal was told by.
+    /// HTTP exchanges by the kind of credentials that named their principal.
     PRINCIPALS: COUNTER "sensor_principals_total";
-    /// HTTP exchanges in which something about forwarding headers or credentials was wrong, by what.
+    /// HTTP exchanges with faulty forwarding headers or credentials, by fault.
     ANOMALIES: COUNTER "sensor_identity_anomalies_total";
-    /// HTTP exchanges whose peer told another client's address and is no trusted proxy, by what told it.
+    /// HTTP exchanges with a forwarding header from an untrusted peer, by header.
     UNTRUSTED: COUNTER "sensor_forwarding_untrusted_total";
 }
 

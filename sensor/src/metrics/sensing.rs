@@ -12,7 +12,7 @@ pub struct Sensing {
     pub refused_instructions: u64,
     /// Failures of clients that were too many to count them by client.
     pub failures_uncounted: u64,
-    /// Records that could not be written to the log of exchanges.
+    /// Failed writes to the log of exchanges.
     pub log_errors: u64,
     /// Datagrams that were read whole.
     pub datagrams: DatagramCounters,
@@ -30,16 +30,15 @@ pub struct Capacities {
 }
 
 families! {
-    /// TCP segments that came behind IPv6 extension headers or in IP fragments, by which.
+    /// TCP segments in IP fragments or behind IPv6 extension headers, by which.
     DATAGRAMS: COUNTER "sensor_datagrams_total";
-    /// IP fragments, and IPv6 packets with extension headers, that gave no segment, by reason: what Linux would not take,
-    /// and what was no TCP.
+    /// IP fragments and packets with extension headers that gave no segment, by reason.
     DATAGRAMS_REFUSED: COUNTER "sensor_datagrams_refused_total";
-    /// Instructions to the mirror that the kernel refused; they cost copies, not truth.
+    /// Mirror instructions that the kernel refused.
     INSTRUCTIONS_REFUSED: COUNTER "sensor_mirror_instructions_refused_total";
-    /// Failed requests of clients that were too many to count them by client.
+    /// Failed requests not counted by client because the table was full.
     FAILURES_UNCOUNTED: COUNTER "sensor_client_failures_uncounted_total";
-    /// Records that could not be written to the log of exchanges.
+    /// Failed writes to the log of exchanges.
     EXCHANGE_LOG_ERRORS: COUNTER "sensor_exchange_log_errors_total";
     /// Prefixes that there is room to block.
     BLOCKS_MAX: GAUGE "sensor_blocks_max";
@@ -47,7 +46,7 @@ families! {
     STREAMS_MAX: GAUGE "sensor_streams_max";
     /// Bytes that may wait for others before them.
     STREAM_BUFFERED_MAX: GAUGE "sensor_stream_buffered_bytes_max";
-    /// Tries to reach the webhook that failed and were followed by another.
+    /// Failed webhook requests that were retried.
     WEBHOOK_RETRIES: COUNTER "sensor_webhook_retries_total";
     /// Alerts that wait for the webhook.
     WEBHOOK_WAITING: GAUGE "sensor_webhook_alerts_waiting";

@@ -16,11 +16,11 @@ pub struct InterfacePresence {
 }
 
 families! {
-    /// Whether an interface is up and served: 0 while it is down or gone, or came back and refuses the program.
+    /// Whether an interface is up and served by the program.
     UP: GAUGE "sensor_interface_up";
-    /// Times that an interface had gone and come back, and the program was attached again.
+    /// Times an interface came back and the program was attached again.
     REATTACHED: COUNTER "sensor_interface_reattached_total";
-    /// Times that the system's clock was set, by a second or more, since the start.
+    /// Times the system clock was stepped by a second or more.
     CLOCK_STEPS: COUNTER "sensor_clock_steps_total";
 }
 

@@ -6,21 +6,19 @@ use super::families::{Family, families};
 use crate::tls::{Counters, Outcome};
 
 families! {
-    /// TLS connections to watched ports that are over, by how much of them was read: `decrypted`, `partly`, `dark_before`
-    /// (opened before they were watched), `dark_library` (no source of secrets, or a cipher that is not read),
-    /// `dark_secret` (no secret came), `incomplete` (no handshake).
+    /// Closed TLS connections to watched ports: `decrypted`, `partly`, `incomplete`, or dark: opened before the sensor watched, library or cipher not supported, no secret.
     TLS_CONNECTIONS: COUNTER "sensor_tls_connections_total";
     /// TLS connections whose secret was found and that are open now.
     TLS_OPEN: GAUGE "sensor_tls_connections_decrypted";
     /// TLS connections that wait for their secret now.
     TLS_WAITING: GAUGE "sensor_tls_connections_waiting";
-    /// TLS records by how they were read: `whole`, `prefix` (their end was not captured), `unreadable`.
+    /// TLS records: `whole`, `prefix` (cut by the snap length), `unreadable`.
     TLS_RECORDS: COUNTER "sensor_tls_records_total";
-    /// Secrets of TLS sessions by what became of them: `taken`, `expired` and `evicted` of those that belonged to no connection seen.
+    /// TLS session secrets: `taken`, or `expired` or `evicted` unused.
     TLS_SECRETS: COUNTER "sensor_tls_secrets_total";
-    /// Times that TLS records were found again after a hole.
+    /// Resynchronisations of TLS records after a hole.
     TLS_RESYNCHRONISATIONS: COUNTER "sensor_tls_resynchronisations_total";
-    /// Encrypted bytes that found no room to wait for their secret.
+    /// Encrypted bytes dropped for want of room to wait for their secret.
     TLS_REFUSED_BYTES: COUNTER "sensor_tls_refused_bytes_total";
 }
 

@@ -24,13 +24,13 @@ pub struct WebStats {
 }
 
 families! {
-    /// Connections to the metrics endpoint now, that of the scrape included.
+    /// Open connections to the metrics endpoint, this scrape included.
     CONNECTIONS: GAUGE "sensor_web_connections";
-    /// Connections to the metrics endpoint that were turned away, by the bound that was met: on all, or on those of one user of this host or one address elsewhere. Idle ones that made room for another count as `idle`.
+    /// Connections refused by the metrics endpoint, by bound; `idle` ones made room for another.
     REFUSED: COUNTER "sensor_web_connections_refused_total";
-    /// TLS handshakes of the metrics endpoint that failed or took too long.
+    /// Failed TLS handshakes of the metrics endpoint.
     HANDSHAKES: COUNTER "sensor_web_handshakes_failed_total";
-    /// Requests for metrics that were not answered, by cause: wrong or no credentials, or too many being checked.
+    /// Requests for metrics refused, by cause.
     UNAUTHORIZED: COUNTER "sensor_web_logins_refused_total";
 }
 

@@ -261,7 +261,7 @@ impl<O: Observer> http::Sink for Finish<O> {
     fn exchange(&mut self, connection: &http::Connection, exchange: &http::Exchange<'_>) {
         let request = exchange.request;
         let status = exchange.response.map(|response| response.status()).filter(|status| *status != 0);
-        let proxied = connection.proxy.as_ref().and_then(|proxy| proxied_address(proxy));
+        let proxied = connection.proxy().and_then(proxied_address);
         let headers = request.into_iter().flat_map(|request| request.message().headers());
         let query = request.and_then(|request| request.query()).unwrap_or_default();
         // Of what is no request nothing is told but that it was there.
@@ -305,8 +305,8 @@ impl<O: Observer> http::Sink for Finish<O> {
             login,
             further: Further { read, uncounted },
             cross_site,
-            source: if connection.tls.is_some() { Source::Tls } else { Source::Wire },
-            tls: connection.tls.as_deref().map(|facts| TlsFacts::new(facts, connection.unverified, redactor)),
+            source: if connection.tls().is_some() { Source::Tls } else { Source::Wire },
+            tls: connection.tls().map(|facts| TlsFacts::new(facts, connection.is_unverified(), redactor)),
             gaps: exchange.gaps,
             proven: connection.proven,
             anomalies: Findings { http: exchange.all_anomalies(), identity: identity.anomalies },

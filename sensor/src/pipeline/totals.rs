@@ -25,6 +25,17 @@ pub enum StatusClass {
 }
 
 impl StatusClass {
+    /// All of them.
+    pub const ALL: [Self; 7] = [
+        Self::None,
+        Self::Informational,
+        Self::Successful,
+        Self::Redirection,
+        Self::ClientError,
+        Self::ServerError,
+        Self::Other,
+    ];
+
     /// The class of a status.
     #[must_use]
     pub const fn of(status: Option<u16>) -> Self {

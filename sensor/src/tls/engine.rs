@@ -7,7 +7,7 @@ use super::config::Config;
 use super::counters::{Counters, Held, Outcome, bump};
 use super::facts::Facts;
 use super::flow::Flow;
-use super::record::Header;
+use super::record::{HANDSHAKE, Header};
 use super::secrets::{Ends, Secrets};
 use super::session::{Session, Stage};
 use crate::capture::secret::Secret;
@@ -132,7 +132,7 @@ impl<P: Application> Tls<P> {
     fn first(&mut self, state: &mut State<P::State>, side: Side, bytes: &[u8], time: Timestamp) -> Advice {
         let is_midstream = matches!(state.layer, Layer::Midstream);
         let record = bytes.first_chunk().copied().and_then(Header::parse);
-        let begins = side == Side::Client && bytes.first() == Some(&22);
+        let begins = side == Side::Client && bytes.first() == Some(&HANDSHAKE);
         if is_midstream && record.is_some() && !(begins && bytes.get(5) == Some(&1)) {
             let mut session = Session::new(0, state.ends);
             session.stage = Stage::Closed;
@@ -153,7 +153,12 @@ impl<P: Application> Tls<P> {
             if advice == Advice::Stop || rest.is_empty() {
                 return advice;
             }
-            return self.first(state, side, rest, time);
+            // What follows may be TLS, and is no second header.
+            if rest.first() == Some(&HANDSHAKE) {
+                return self.first(state, side, rest, time);
+            }
+            state.layer = Layer::Clear;
+            return self.inner.data(&mut state.inner, side, rest, time);
         }
         state.layer = Layer::Clear;
         self.inner.data(&mut state.inner, side, bytes, time)

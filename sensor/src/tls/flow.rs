@@ -8,7 +8,7 @@ use super::engine::{Application, Shared};
 use super::hello::KEY_UPDATE;
 use super::record::{APPLICATION_DATA, CHANGE_CIPHER_SPEC, HANDSHAKE, Header, Taken};
 use super::schedule;
-use super::session::{Doubt, Half, Phase, Session, Stage};
+use super::session::{Doubt, Phase, Session, Stage};
 use crate::clock::Timestamp;
 use crate::stream::{Advice, Missing, Side};
 
@@ -42,6 +42,7 @@ impl<'a, P: Application> Flow<'a, P> {
         match std::mem::replace(&mut self.session.stage, Stage::Closed) {
             Stage::Open => {
                 self.session.stage = Stage::Open;
+                self.session.earn(bytes.len());
                 self.read(side, bytes, time);
                 self.advice(side)
             }
@@ -141,16 +142,20 @@ impl<'a, P: Application> Flow<'a, P> {
     /// What the source is told after bytes of a side.
     fn advice(&mut self, side: Side) -> Advice {
         if self.stopped {
-            self.session.stage = Stage::Closed;
-            let half = |half: &mut Half, shared: &mut Shared| half.framing.clear(&mut shared.held);
-            half(&mut self.session.client, self.shared);
-            half(&mut self.session.server, self.shared);
+            self.shut();
             return Advice::Stop;
         }
         let half = self.session.half(side);
         // As many bytes of the stream hold fewer of the contents, so that none is left out that is needed.
         let unwanted = half.unwanted.saturating_sub(half.framing.buffered() as u64);
         if half.doubt.is_none() && unwanted > 0 { Advice::Skip(unwanted) } else { Advice::Continue }
+    }
+
+    /// Nothing more is read, and nothing of it is kept.
+    pub(super) fn shut(&mut self) {
+        self.session.stage = Stage::Closed;
+        self.session.client.framing.clear(&mut self.shared.held);
+        self.session.server.framing.clear(&mut self.shared.held);
     }
 
     /// Reads bytes of the stream.

@@ -310,7 +310,7 @@ impl<P: Application> Flow<'_, P> {
             handshake.take_queue(&mut self.shared.held);
         }
         self.session.outcome = outcome;
-        self.session.stage = Stage::Closed;
+        self.shut();
         Advice::Stop
     }
 }

@@ -204,6 +204,9 @@ impl<P: Application> Flow<'_, P> {
         let numbers = self.numbers(side, payload);
         let kept = payload.to_vec();
         for sequence in numbers {
+            if !self.session.pays(kept.len()) {
+                break;
+            }
             if let Some((contents, kind)) = self.open_record(side, sequence, header, payload) {
                 self.found(side, &Number { sequence, is_next: false }, time);
                 self.note_explicit(side, &kept);
@@ -240,6 +243,9 @@ impl<P: Application> Flow<'_, P> {
         let keys = schedule_next(half, hash)?;
         let expanded = keys.expand()?;
         for sequence in 0..NEXT_TRIES {
+            if !self.session.pays(kept.len()) {
+                return None;
+            }
             if let Some((contents, kind)) = keys.open(Some(&expanded), sequence, header, payload) {
                 return self.update_keys(side).then_some((sequence, contents, kind));
             }
@@ -258,6 +264,9 @@ impl<P: Application> Flow<'_, P> {
         time: Timestamp,
     ) -> bool {
         for sequence in self.numbers(side, payload) {
+            if !self.session.pays(PROBE) {
+                break;
+            }
             if self.probe(side, sequence, header, payload) {
                 self.found(side, &Number { sequence, is_next: false }, time);
                 self.cut_at(side, sequence, header, payload, (why, overhead), time);

@@ -31,6 +31,14 @@ pub(super) enum Stage {
     Closed,
 }
 
+/// After a hole, the number of a record is found by trial, each of which costs what decrypting costs. A connection has so
+/// many bytes of it to begin with and at most, and earns more with the bytes that it sends: no stream costs more than so many
+/// times its size.
+const TRIALS: u64 = 4 << 20;
+const TRIALS_PER_BYTE: u64 = 8;
+/// What a trial of few bytes costs, in bytes: setting up the cipher.
+const LEAST_TRIAL: u64 = 256;
+
 /// A connection in TLS.
 #[derive(Debug)]
 pub(super) struct Session {
@@ -50,6 +58,8 @@ pub(super) struct Session {
     pub(super) hash: Hash,
     pub(super) outcome: Outcome,
     pub(super) failures: u8,
+    /// Bytes that may still be decrypted on trial.
+    trials: u64,
 }
 
 impl Session {
@@ -66,7 +76,21 @@ impl Session {
             hash: Hash::Sha256,
             outcome: Outcome::Incomplete,
             failures: 0,
+            trials: TRIALS,
         }
+    }
+
+    /// Bytes of the stream pay for trials to come.
+    pub(super) fn earn(&mut self, bytes: usize) {
+        self.trials = self.trials.saturating_add((bytes as u64).saturating_mul(TRIALS_PER_BYTE)).min(TRIALS);
+    }
+
+    /// Pays for decrypting so many bytes on trial; whether it can.
+    pub(super) fn pays(&mut self, bytes: usize) -> bool {
+        let cost = (bytes as u64).max(LEAST_TRIAL);
+        let left = self.trials.checked_sub(cost);
+        self.trials = left.unwrap_or(self.trials);
+        left.is_some()
     }
 
     pub(super) const fn half(&mut self, side: Side) -> &mut Half {
@@ -126,4 +150,27 @@ pub(super) struct Doubt {
     pub(super) inside: u8,
     /// Bytes are missing that should have been there.
     pub(super) is_loss: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tls::tests::ends;
+
+    #[test]
+    fn trials_cost_so_many_times_what_was_sent_and_no_more() {
+        const RECORD: usize = 16_384;
+        let mut session = Session::new(1, ends());
+        let mut trials = 0_u64;
+        let sent = 1_000 * RECORD;
+        for _ in 0..1_000 {
+            session.earn(RECORD);
+            // A hole of any length asks for as many as there may be.
+            while session.pays(RECORD) {
+                trials += 1;
+            }
+        }
+        assert_eq!(trials * RECORD as u64, TRIALS + (sent as u64 - RECORD as u64) * TRIALS_PER_BYTE);
+        assert!((0..).take_while(|_| session.pays(1)).count() == 0, "a short one costs something, too");
+    }
 }

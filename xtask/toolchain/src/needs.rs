@@ -41,6 +41,7 @@ const ALL: &[Need] = &[
     tests("util-linux", "chrt", "the test under a real-time scheduler"),
     tests("tcpdump", "tcpdump", "tests that compare with a packet capture"),
     tests("tshark", "tshark", "comparisons with how tshark reads captures"),
+    tests("wireshark-common", "editcap", "captures with the secrets of TLS in them"),
     tests("prometheus", "promtool", "the check of the metrics by promtool"),
     tests("prometheus", "prometheus", "the test of alert rules and dashboards"),
     tests("nftables", "nft", "comparisons with the packet filter"),

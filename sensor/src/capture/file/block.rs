@@ -42,7 +42,6 @@ impl Block {
             IDB_MAGIC => (true, 20),
             ISB_MAGIC => (true, 24),
             SPB_MAGIC => (true, 16),
-            DSB_MAGIC => (true, SECRETS_AT.saturating_add(4)),
             _ => (false, FRAMING),
         };
         let why = if self.bytes() < least {

@@ -10,9 +10,7 @@ use pcap_parser::{
     parse_sectionheaderblock, parse_simplepacketblock_be, parse_simplepacketblock_le,
 };
 
-use super::block::{
-    Block, DSB_MAGIC, FRAMING, OLD_PACKET, PACKET_AT, SECRETS_AT, SIMPLE_PACKET_AT, TLS_KEY_LOG,
-};
+use super::block::{Block, DSB_MAGIC, FRAMING, OLD_PACKET, PACKET_AT, SIMPLE_PACKET_AT};
 use super::counters::{FileCounters, Passed};
 use super::error::{Place, Reason};
 use super::input::Input;
@@ -22,7 +20,6 @@ use super::pcap::truncated;
 use super::time::TimeScale;
 use super::{FileConfig, Record};
 use crate::capture::Direction;
-use crate::capture::keylog::KeyLog;
 use crate::capture::secret::Secret;
 use crate::clock::Timestamp;
 
@@ -34,7 +31,7 @@ pub(super) struct Pcapng {
     big_endian: bool,
     interfaces: Vec<Interface>,
     max_interfaces: usize,
-    max_block: u32,
+    pub(super) max_block: u32,
     /// Of the last packet that had one.
     time: Timestamp,
     /// Whether the block at hand holds a packet.
@@ -113,8 +110,9 @@ impl Pcapng {
                     counters.untimed = counters.untimed.saturating_add(u64::from(record.is_some()));
                     record
                 }
-                DSB_MAGIC => {
-                    self.secrets(input, block, secrets)?;
+                DSB_MAGIC if self.may_hold_secrets(block) => {
+                    let is_read = self.secrets(input, block, secrets)?;
+                    counters.skipped_blocks = counters.skipped_blocks.saturating_add(u64::from(!is_read));
                     continue;
                 }
                 kind => {
@@ -187,7 +185,7 @@ impl Pcapng {
 
     /// Makes all of a block unread, and checks that it ends as it began.
     #[inline]
-    fn whole<'i>(&self, input: &'i mut Input, block: Block) -> Result<&'i [u8], Reason> {
+    pub(super) fn whole<'i>(&self, input: &'i mut Input, block: Block) -> Result<&'i [u8], Reason> {
         let length = block.bytes();
         if !input.fill(length)? {
             return Err(truncated(block.name(), length, input));
@@ -325,23 +323,6 @@ impl Pcapng {
         Ok(())
     }
 
-    /// A key log, if the secrets are of TLS: the type, the length, the lines.
-    fn secrets(&self, input: &mut Input, block: Block, each: &mut dyn FnMut(Secret)) -> Result<(), Reason> {
-        let bytes = self.whole(input, block)?;
-        let head: &[u8; SECRETS_AT] = bytes.first_chunk().ok_or(block.malformed())?;
-        let (words, _) = head.as_chunks::<4>();
-        let &[_, _, kind, length] = words else { return Err(block.malformed()) };
-        let length = block.fit(self.u32(length), SECRETS_AT)?;
-        if self.u32(kind) == TLS_KEY_LOG {
-            let end = SECRETS_AT.saturating_add(length);
-            let mut log = KeyLog::default();
-            log.read(bytes.get(SECRETS_AT..end).unwrap_or_default(), &mut *each);
-            log.finish(each);
-        }
-        input.take(block.bytes());
-        Ok(())
-    }
-
     /// Passes over a block of any length without keeping it.
     fn skip(&self, input: &mut Input, block: Block) -> Result<(), Reason> {
         let length = u64::from(block.length);
@@ -372,7 +353,7 @@ impl Pcapng {
     }
 
     #[inline]
-    const fn u32(&self, bytes: [u8; 4]) -> u32 {
+    pub(super) const fn u32(&self, bytes: [u8; 4]) -> u32 {
         if self.big_endian { u32::from_be_bytes(bytes) } else { u32::from_le_bytes(bytes) }
     }
 

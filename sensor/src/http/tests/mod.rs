@@ -76,7 +76,7 @@ impl Sink for Journal {
                         .unwrap();
                 }
             }
-            write!(line, " | {:?}", connection.proxy).unwrap();
+            write!(line, " | {:?}", connection.proxy()).unwrap();
         }
         self.lines.push(line);
     }

@@ -22,13 +22,14 @@ use crate::metrics::sensing::{
     STREAM_BUFFERED_MAX, STREAMS_MAX, WEBHOOK_RETRIES, WEBHOOK_WAITING,
 };
 use crate::metrics::surroundings::{CLOCK_STEPS, REATTACHED, UP as INTERFACE_UP};
+use crate::metrics::tls;
 use crate::metrics::web;
 
 /// What a fill level is worth a look from.
 const NEARLY_FULL: f64 = 0.9;
 
 pub(super) fn rows() -> Vec<Row> {
-    vec![now(), losses(), records(), tables(), process(), pipeline(), around(), endpoint()]
+    vec![now(), losses(), secure(), records(), tables(), process(), pipeline(), around(), endpoint()]
 }
 
 /// A panel of increases by one label.
@@ -112,6 +113,25 @@ fn losses() -> Row {
                 ],
             ),
             losses_of("Decisions that the kernel refused", &[(&REFUSED, "refused")]),
+        ],
+    }
+}
+
+fn secure() -> Row {
+    Row {
+        title: "TLS",
+        panels: vec![
+            losses_by("TLS connections", &tls::TLS_CONNECTIONS, "outcome"),
+            lines("TLS connections open", "short", &[&tls::TLS_OPEN, &tls::TLS_WAITING])
+                .query(sum(&tls::TLS_OPEN, "", ""), "decrypted")
+                .query(sum(&tls::TLS_WAITING, "", ""), "waiting for their secret")
+                .series(["decrypted", "waiting for their secret"]),
+            losses_by("TLS records", &tls::TLS_RECORDS, "kind"),
+            losses_by("Secrets of TLS sessions", &tls::TLS_SECRETS, "fate"),
+            losses_of("Records found again after a hole", &[(&tls::TLS_RESYNCHRONISATIONS, "found")]),
+            lines("Encrypted bytes without room to wait", "Bps", &[&tls::TLS_REFUSED_BYTES])
+                .query(rate(&tls::TLS_REFUSED_BYTES, "", ""), "refused")
+                .series(["refused"]),
         ],
     }
 }

@@ -64,6 +64,20 @@ fn secrets_that_nobody_needs_are_dropped() {
     assert_eq!(wire.close(), Outcome::DarkSecret);
 }
 
+/// `Wire::close` sees that nothing is held for a connection that is over.
+#[test]
+fn what_was_gathered_of_a_record_is_not_held_once_it_is_given_up() {
+    let talk = talk(suites()[0], &TURNS[..1]);
+    let hello = &talk.flights[0].1;
+    let mut wire = Wire::knowing(&talk);
+    wire.data(Side::Client, &hello[..hello.len() / 2]);
+    assert!(wire.tls.held() > 0);
+    wire.data(Side::Server, b"\x15\x03\x03\0\x02\x02\x28");
+    assert!(wire.stopped);
+    assert_eq!(wire.tls.held(), 0);
+    assert_eq!(wire.close(), Outcome::Incomplete);
+}
+
 #[test]
 fn what_is_no_tls_passes_as_it_is() {
     for (midstream, first) in
@@ -113,6 +127,8 @@ proptest! {
         let mut talk = talk(suites()[which % suites().len()], &TURNS[..1]);
         let flight = at.index(talk.flights.len());
         let place = at.index(talk.flights[flight].1.len());
+        // With another first byte of all it is no TLS.
+        prop_assume!((flight, place) != (0, 0));
         talk.flights[flight].1[place] ^= by;
         let mut wire = Wire::knowing(&talk);
         wire.play(&talk);
@@ -121,4 +137,26 @@ proptest! {
         prop_assert!(talk.inside[0].starts_with(&wire.read(Side::Client)));
         prop_assert!(talk.inside[1].starts_with(&wire.read(Side::Server)));
     }
+}
+
+/// A header of the PROXY protocol stands once before TLS. Who sends a hundred thousand of them costs no stack.
+#[test]
+fn headers_of_proxies_in_a_row_are_data() {
+    let bytes = b"PROXY \n".repeat(100_000);
+    let mut wire = Wire::new(source(), false);
+    wire.data(Side::Client, &bytes);
+    assert!(wire.read(Side::Client) == bytes);
+}
+
+#[test]
+fn tls_behind_a_header_of_a_proxy_is_read() {
+    let talk = talk(suites()[0], &TURNS);
+    let mut wire = Wire::knowing(&talk);
+    let header = b"PROXY TCP4 192.0.2.9 192.0.2.2 4711 443\r\n";
+    for (number, (side, bytes)) in talk.flights.iter().enumerate() {
+        let first = if number == 0 { &header[..] } else { &[] };
+        wire.data(*side, &[first, bytes].concat());
+    }
+    assert_eq!(wire.close(), Outcome::Decrypted);
+    assert_eq!(wire.read(Side::Client), [&header[..], &talk.inside[0]].concat());
 }

@@ -14,7 +14,7 @@ use tokio_rustls::rustls::crypto::{CryptoProvider, ring};
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use tokio_rustls::rustls::{
     self, ClientConfig, ClientConnection, Connection, KeyLog, RootCertStore, ServerConfig, ServerConnection,
-    SupportedCipherSuite,
+    SignatureAlgorithm, SupportedCipherSuite,
 };
 
 use super::*;
@@ -34,9 +34,11 @@ pub(super) struct Talk {
     pub(super) inside: [Vec<u8>; 2],
 }
 
-/// Suites that rustls has and this room reads.
+/// Suites that rustls has and this room reads, as far as they go with the certificate of [`talk`].
 pub(super) fn suites() -> Vec<SupportedCipherSuite> {
-    ring::default_provider().cipher_suites.clone()
+    let mut suites = ring::default_provider().cipher_suites;
+    suites.retain(|suite| suite.usable_for_signature_algorithm(SignatureAlgorithm::ECDSA));
+    suites
 }
 
 #[derive(Debug, Default)]
