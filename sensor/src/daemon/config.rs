@@ -302,8 +302,8 @@ const ABOUT_DECIDE: &str = "What is done about it, where the mode is to enforce.
 const ABOUT_DECIDED_LIMITS: &str =
     "Limits of a client that a detector limits, where they are tighter than those that hold for it anyway.";
 
-const ABOUT_NAMES: &str = "Databases that `sensor clients` and `sensor alerts` look addresses up in. Whoever types these commands must be able \
-     to read them; the daemon does not open them.";
+const ABOUT_NAMES: &str = "Databases in which `sensor clients` and `sensor alerts` look up addresses. They must be readable by the user who runs \
+     these commands; the daemon does not open them.";
 
 const ASN_DATABASE: Form<PathBuf> = Form::path("/var/lib/GeoIP/GeoLite2-ASN.mmdb");
 

@@ -2,6 +2,7 @@
 //!
 //! It has the program, the C library that it is linked with, and the authorities of certificates; no shell and no packages.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -12,7 +13,7 @@ use super::Target;
 use super::oci::{self, Entry};
 use crate::process;
 
-/// Of Debian's `ca-certificates`. Without it, webhooks over TLS trust the authorities of their configuration only.
+/// Of Debian's `ca-certificates`: whom webhooks over TLS trust.
 const AUTHORITIES: &str = "/etc/ssl/certs/ca-certificates.crt";
 
 /// Users that programs look up. The groups of the control socket are not there: in a container root alone asks.
@@ -56,12 +57,12 @@ fn entries(program: &Path, configuration: &Path, target: Target) -> Result<Vec<E
     for (path, text) in [("etc/passwd", PASSWD), ("etc/group", GROUP), ("etc/nsswitch.conf", NSSWITCH)] {
         entries.push(Entry::file(path, 0o644, text.into()));
     }
-    if let Ok(authorities) = fs::read(AUTHORITIES) {
-        entries.push(Entry::file(AUTHORITIES.trim_start_matches('/'), 0o644, authorities));
-    }
-    let (interpreter, libraries) = needed(program)?;
-    for library in libraries {
-        entries.push(Entry::file(&format!("lib/{library}"), 0o755, fs::read(target.library(&library)?)?));
+    let authorities = fs::read(AUTHORITIES)
+        .with_context(|| format!("{AUTHORITIES} cannot be read: is ca-certificates installed?"))?;
+    entries.push(Entry::file(AUTHORITIES.trim_start_matches('/'), 0o644, authorities));
+    let interpreter = interpreter(program)?;
+    for (library, file) in libraries(program, target)? {
+        entries.push(Entry::file(&format!("lib/{library}"), 0o755, fs::read(file)?));
     }
     // The kernel looks for it where the program says.
     let name = interpreter.file_name().context("the interpreter has no name")?.to_string_lossy().into_owned();
@@ -77,18 +78,36 @@ fn entries(program: &Path, configuration: &Path, target: Target) -> Result<Vec<E
     Ok(entries)
 }
 
-/// The program's interpreter, and the libraries that it and they need.
-fn needed(program: &Path) -> Result<(PathBuf, Vec<String>)> {
+/// The program's dynamic linker.
+fn interpreter(program: &Path) -> Result<PathBuf> {
     let headers = readelf(&["--program-headers"], program)?;
     // As in `[Requesting program interpreter: /lib64/ld-linux-x86-64.so.2]`.
-    let interpreter = headers.split_once("program interpreter: ").and_then(|(_, rest)| rest.split_once(']'));
-    let (interpreter, _) = interpreter.context("the program is not linked dynamically")?;
-    let dynamic = readelf(&["--dynamic"], program)?;
+    let found = headers.split_once("program interpreter: ").and_then(|(_, rest)| rest.split_once(']'));
+    Ok(found.context("the program is not linked dynamically")?.0.into())
+}
+
+/// The libraries that the program needs, and those that they need, by name.
+fn libraries(program: &Path, target: Target) -> Result<BTreeMap<String, PathBuf>> {
+    let mut found = BTreeMap::new();
+    let mut files = vec![program.to_owned()];
+    while let Some(file) = files.pop() {
+        for name in needed(&file)? {
+            if !found.contains_key(&name) {
+                let library = target.library(&name)?;
+                files.push(library.clone());
+                found.insert(name, library);
+            }
+        }
+    }
+    ensure!(!found.is_empty(), "the program needs no library");
+    Ok(found)
+}
+
+/// What one file names.
+fn needed(file: &Path) -> Result<Vec<String>> {
+    let dynamic = readelf(&["--dynamic"], file)?;
     let named = dynamic.lines().filter(|line| line.contains("(NEEDED)"));
-    let names: Vec<String> =
-        named.filter_map(|line| Some(line.split_once('[')?.1.split_once(']')?.0.to_owned())).collect();
-    ensure!(!names.is_empty(), "the program needs no library");
-    Ok((interpreter.into(), names))
+    Ok(named.filter_map(|line| Some(line.split_once('[')?.1.split_once(']')?.0.to_owned())).collect())
 }
 
 fn readelf(what: &[&str], file: &Path) -> Result<String> {

@@ -97,7 +97,7 @@ pub(in crate::cli) enum Command {
         /// By what
         #[arg(long, value_enum, default_value_t = Sort::Packets)]
         sort: Sort,
-        /// Look up the names of single addresses in DNS, and tell verified crawlers of search engines
+        /// Look up host names in DNS, and mark verified search engine crawlers
         #[arg(long)]
         resolve: bool,
     },
@@ -137,7 +137,7 @@ pub(in crate::cli) enum Command {
         /// How many at most: the last ones
         #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..))]
         last: u32,
-        /// Look up the names of single addresses in DNS, and tell verified crawlers of search engines
+        /// Look up host names in DNS, and mark verified search engine crawlers
         #[arg(long)]
         resolve: bool,
     },

@@ -45,7 +45,7 @@ impl Open {
 
 fn open(path: &Path) -> Option<Reader<Vec<u8>>> {
     let opened = Reader::open_readfile(path);
-    opened.map_err(|error| complain(format!("{}: {error}; names go without it", path.display()))).ok()
+    opened.map_err(|error| complain(format!("{}: {error}; continuing without it", path.display()))).ok()
 }
 
 /// None also where a record is broken: the database is somebody else's, and names are an extra.

@@ -49,10 +49,11 @@ pub(super) fn resolve(mut addresses: Vec<IpAddr>) -> BTreeMap<IpAddr, Name> {
     let (found, answered) = resolve_by(Arc::new(System), addresses, PATIENCE);
     if answered < asked {
         complain(format!(
-            "{} of {asked} addresses were not resolved: at most {MOST} at a time are, within {} seconds ({} had no answer)",
+            "{} of {asked} addresses were not resolved: {} had no answer within {} seconds, {} were beyond the limit of {MOST}",
             asked.saturating_sub(answered),
+            taken.saturating_sub(answered),
             PATIENCE.as_secs(),
-            taken.saturating_sub(answered)
+            asked.saturating_sub(taken)
         ));
     }
     found
