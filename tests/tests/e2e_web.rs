@@ -87,6 +87,8 @@ fn who_has_the_password_reads_the_metrics() -> Result<()> {
         ("/metrics", vec!["--user".to_owned(), pair("wrong")], "401"),
         ("/metrics", vec!["--user".to_owned(), format!("nobody:{PASSWORD}")], "401"),
         ("/metrics", vec![], "401"),
+        ("/", vec!["--user".to_owned(), pair(PASSWORD)], "200"),
+        ("/", vec![], "401"),
         ("/healthz", vec![], "200"),
         ("/readyz", vec![], "200"),
         ("/else", vec![], "404"),
@@ -106,11 +108,12 @@ fn who_has_the_password_reads_the_metrics() -> Result<()> {
             body.contains("sensor_build_info") == (expected == "200" && path == "/metrics"),
             "{path}: {body}"
         );
+        ensure!(body.contains("Mode monitor:") == (expected == "200" && path == "/"), "{path}: {body}");
     }
     let (exit, status, _) = protected.curl(&format!("http://{WEB}/healthz"), &[])?;
     ensure!(exit != 0 && status == "000", "plain HTTP is answered over a port of TLS: {exit} {status}");
     let (_, _, metrics) = protected.curl(&url("/metrics"), &["--user", &pair(PASSWORD)])?;
-    for expected in ["sensor_web_handshakes_failed_total 1\n", "refused_total{cause=\"credentials\"} 3\n"] {
+    for expected in ["sensor_web_handshakes_failed_total 1\n", "refused_total{cause=\"credentials\"} 4\n"] {
         ensure!(metrics.contains(expected), "no {expected} in {metrics}");
     }
     Ok(())

@@ -45,6 +45,8 @@ fn with_systemd_one_command_installs_and_nothing_stays_after_a_purge() -> Result
     the_daemon_is_confined(&container)?;
     from_inside_nothing_foreign_is_possible(&container)?;
     the_unit_reloads(&container)?;
+    places_out_of_reach_are_refused(&container)?;
+    a_proxy_is_reloaded_when_the_deny_file_changes(&container)?;
     the_watchdog_restarts_a_stuck_daemon(&container)?;
     an_upgrade_lets_nothing_through(&net, &container)?;
 
@@ -214,6 +216,60 @@ fn the_unit_reloads(container: &Container) -> Result<()> {
     ensure!(container.ok(&["sensor", "mode"])?.contains("enforce"), "the new configuration is not in force");
     ensure!(property(container, "MainPID")? == pid, "the reload was a restart");
     Ok(())
+}
+
+/// `sensor check` names a place that the unit may not write to, and what it says to do helps.
+fn places_out_of_reach_are_refused(container: &Container) -> Result<()> {
+    configure(container, "[alerts.deny_file]\npath = \"/srv/deny/deny.conf\"\n")?;
+    container.ok(&["install", "--directory", "--owner=sensor", "/srv/deny"])?;
+    let checked = container.run(&["sensor", "check"])?;
+    let said = String::from_utf8_lossy(&checked.stderr).into_owned();
+    ensure!(
+        !checked.status.success()
+            && said.contains("alerts.deny_file.path: /srv/deny: the unit sensor.service")
+            && said.contains("ReadWritePaths=/srv/deny"),
+        "{said}"
+    );
+    let refused = container.run(&["systemctl", "reload", "sensor"])?;
+    ensure!(!refused.status.success(), "the unit takes what it cannot do");
+    let drop_in = "mkdir -p /run/systemd/system/sensor.service.d\n\
+                   printf '[Service]\\nReadWritePaths=/srv/deny\\n' >/run/systemd/system/sensor.service.d/deny.conf\n\
+                   systemctl daemon-reload\nsensor check\nsystemctl restart sensor";
+    container.ok(&["sh", "-ec", drop_in])?;
+    let is_written =
+        || container.run(&["test", "-e", "/srv/deny/deny.conf"]).is_ok_and(|it| it.status.success());
+    ensure!(wait_until(PATIENCE, is_written), "the daemon does not write where the drop-in lets it");
+    configure(container, &format!("mode = \"enforce\"\n{SMALL_TABLES}"))?;
+    let undo = "rm -r /run/systemd/system/sensor.service.d /srv/deny; systemctl daemon-reload; systemctl restart sensor";
+    container.ok(&["sh", "-ec", undo]).map(drop)
+}
+
+/// With a unit that counts its reloads in place of a proxy.
+fn a_proxy_is_reloaded_when_the_deny_file_changes(container: &Container) -> Result<()> {
+    let start = "printf '[Service]\\nExecStart=/bin/sleep infinity\\nExecReload=/bin/sh -c \"echo >>/run/reloads\"\\n' \
+                 >/run/systemd/system/proxy.service\nsystemctl daemon-reload\nsystemctl start proxy\n\
+                 systemctl start sensor-deny@proxy.path";
+    container.ok(&["sh", "-ec", start])?;
+    let reloads = || {
+        let counted = container.run(&["cat", "/run/reloads"]).map(|found| found.stdout.len());
+        counted.unwrap_or_default()
+    };
+    // Replaced as the daemon does it; twice, so that the path is seen to be watched again.
+    for round in 1..=2 {
+        let before = reloads();
+        let change =
+            format!("echo {round} >/var/lib/sensor/new && mv /var/lib/sensor/new /var/lib/sensor/deny.conf");
+        container.ok(&["sh", "-ec", &change])?;
+        ensure!(wait_until(PATIENCE, || reloads() > before), "no reload after change {round}");
+        let is_over = || {
+            let state = container.run(&["systemctl", "is-active", "sensor-deny@proxy.service"]);
+            state.is_ok_and(|state| state.stdout.starts_with(b"inactive"))
+        };
+        ensure!(wait_until(PATIENCE, is_over), "the reload does not end");
+    }
+    let undo = "systemctl stop sensor-deny@proxy.path proxy; rm /run/systemd/system/proxy.service /run/reloads \
+                /var/lib/sensor/deny.conf; systemctl daemon-reload";
+    container.ok(&["sh", "-ec", undo]).map(drop)
 }
 
 fn the_watchdog_restarts_a_stuck_daemon(container: &Container) -> Result<()> {

@@ -50,6 +50,7 @@ fn all(args: &Args) -> Vec<Stage> {
         Stage::plain("build", || process::run(process::cargo().args(["build", "--package", "sensor"]))),
         Stage::new("tests", tests),
         Stage::plain("documentation tests", doc_tests),
+        Stage::new("arm64", arm64),
         Stage::plain("soak", soak),
         Stage::new("fuzz", || fuzz::smoke(FUZZ_SECONDS)),
         Stage::new("a bare machine", move || bare_machine(skip_bare)),
@@ -99,13 +100,23 @@ fn tests() -> Result<Outcome> {
     if let Ok(Some(package)) = &package {
         cargo.env("SENSOR_DEB", package);
     }
+    let image = dist::image_for_tests(&binary);
+    if let Ok(Some(image)) = &image {
+        cargo.env("SENSOR_IMAGE", image);
+    }
     if !process::is_root() {
         // Namespaces and programs in the kernel need root; the compiler does not.
         cargo.env(runner_variable(), "sudo -E");
     }
     process::run(&mut cargo)?;
-    let without = Skip::new("installing the package", "dpkg-deb is not installed");
-    Ok(Outcome::Passed(if package?.is_some() { Vec::new() } else { vec![without] }))
+    let mut skips = Vec::new();
+    if package?.is_none() {
+        skips.push(Skip::new("installing the package", "dpkg-deb is not installed"));
+    }
+    if image?.is_none() {
+        skips.push(Skip::new("the container image", "binutils or gcc are not installed"));
+    }
+    Ok(Outcome::Passed(skips))
 }
 
 /// The short one, of debug builds: a minute and a quarter, of which half a minute is load.
@@ -114,6 +125,21 @@ fn soak() -> Result<()> {
     let built = workspace::target_dir().join("debug");
     let sensor = built.join("sensor").display().to_string();
     process::run(process::as_root(built.join("sensor-soak"), &[("SENSOR_BIN", &sensor)]).arg("--quick"))
+}
+
+/// The daemon's program for the other machine that it is packaged for, run by an emulator.
+fn arm64() -> Result<Outcome> {
+    let target = dist::Target::Aarch64;
+    if let Err(error) = setup::cross(target) {
+        return Ok(Outcome::Skipped(Skip::new("the build for arm64", format!("{error:#}"))));
+    }
+    let program = target.build(false)?;
+    let mut cargo = process::cargo();
+    cargo.args(["test", "--package", "sensor-tests", "--test", "foreign_machine"]);
+    process::run(
+        cargo.env("SENSOR_FOREIGN", program).env("SENSOR_BIN", workspace::target_dir().join("debug/sensor")),
+    )?;
+    Ok(Outcome::Passed(Vec::new()))
 }
 
 fn runner_variable() -> String {

@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::args::{Remote, When};
 use super::incidents::{self, Steps};
+use super::names::Names;
 use super::output::{printable, seconds};
 use super::say::{say, say_json};
 use super::ssh;
@@ -25,6 +26,8 @@ pub(super) struct Wanted {
     pub(super) follow: bool,
     pub(super) id: Option<RecordId>,
     pub(super) last: u32,
+    /// Names are looked up in DNS.
+    pub(super) resolve: bool,
 }
 
 /// Milliseconds between two questions for those that come.
@@ -38,6 +41,7 @@ pub(super) fn alerts(remote: &Remote, wanted: &Wanted, json: bool) -> Result<Exi
     // What is later than asked for must not take the places of others.
     let mut limit = if until.is_some() { MOST } else { last };
     let mut after = None;
+    let mut names = Names::of(remote, wanted.resolve)?;
     let mut steps = wanted.follow.then(Steps::new);
     loop {
         let question = Question::Alerts { since, after, id: wanted.id, limit };
@@ -45,8 +49,9 @@ pub(super) fn alerts(remote: &Remote, wanted: &Wanted, json: bool) -> Result<Exi
         found.retain(|alert| until.is_none_or(|until| alert.ts <= until));
         let surplus = if after.is_none() { found.len().saturating_sub(last) } else { 0 };
         found.drain(..surplus);
+        names.look_up(found.iter().filter_map(|alert| alert.about.prefix()));
         for alert in &found {
-            if json { say_json(alert)? } else { say(line(alert))? }
+            tell(alert, &names, json)?;
         }
         if !wanted.follow {
             if found.is_empty() && !json {
@@ -67,6 +72,20 @@ pub(super) fn alerts(remote: &Remote, wanted: &Wanted, json: bool) -> Result<Exi
             return Ok(ExitCode::SUCCESS);
         }
     }
+}
+
+/// One alert, with the names that are known of its client.
+fn tell(alert: &Alert, names: &Names, json: bool) -> Result<()> {
+    let prefix = alert.about.prefix();
+    if json {
+        let mut record = serde_json::to_value(alert)?;
+        if let Some(prefix) = &prefix {
+            names.add_to(&mut record, prefix);
+        }
+        return Ok(say_json(&record)?);
+    }
+    let name = prefix.and_then(|prefix| names.get(&prefix)).map(|name| format!(" ({name})"));
+    Ok(say(format!("{}{}", line(alert), name.unwrap_or_default()))?)
 }
 
 /// Sends a test alert; fails where a way out does not take it.

@@ -9,6 +9,7 @@ use nix::poll::PollTimeout;
 
 use super::alerts::{evidence, reader_left};
 use super::args::{AccountArgs, IncidentsArgs, Remote, When};
+use super::names::Names;
 use super::output::{clients, printable, seconds, table, trimmed};
 use super::say::{say, say_json};
 use super::{ask, ssh};
@@ -176,7 +177,7 @@ fn preview(found: &Preview) -> String {
         lines.push(format!("of these, {} take part in no open incident", found.innocent));
     }
     if !found.clients.is_empty() {
-        lines.push(clients(&found.clients));
+        lines.push(clients(&found.clients, &Names::default()));
     }
     lines.join("\n")
 }

@@ -12,6 +12,7 @@ mod generate;
 mod incidents;
 mod live;
 mod moment;
+mod names;
 mod output;
 mod replay;
 mod run;
@@ -39,6 +40,7 @@ use crate::control::{self, Client, ClientError};
 use crate::duration::milliseconds;
 use crate::enforce::Scope;
 use args::{AlertsCommand, AllowCommand, BlockCommand, Cli, Command, Explained, LimitCommand, Remote};
+use names::Names;
 use say::{SayError, complain, say, say_json};
 
 /// Runs the command that the process was started with. Exit status: 0 done, 1 failed, 2 wrong usage, 3 no
@@ -113,12 +115,10 @@ fn dispatch(cli: Cli) -> Result<ExitCode> {
         Command::Confirm(remote) => confirm(&remote, cli.json),
         Command::Block { command } => block(command, cli.json),
         Command::Allow { command } => allow(command, cli.json),
-        Command::Clients { remote, top, sort } => ask::<Vec<ClientRow>>(
-            &remote,
-            Request::Clients { top: usize::try_from(top).unwrap_or(usize::MAX), sort: sort.into() },
-            cli.json,
-            output::clients,
-        ),
+        Command::Clients { remote, top, sort, resolve } => {
+            let top = usize::try_from(top).unwrap_or(usize::MAX);
+            clients(&remote, Request::Clients { top, sort: sort.into() }, resolve, cli.json)
+        }
         Command::Routes(args) => live::routes(&args, cli.json),
         Command::Top(args) => live::top(&args, cli.json),
         Command::Exchanges(args) => exchanges::exchanges(&args, cli.json),
@@ -132,8 +132,8 @@ fn dispatch(cli: Cli) -> Result<ExitCode> {
             alerts::explanation,
         ),
         Command::Alerts { command: Some(AlertsCommand::Test(remote)), .. } => alerts::test(&remote, cli.json),
-        Command::Alerts { command: None, remote, since, until, follow, id, last } => {
-            alerts::alerts(&remote, &alerts::Wanted { since, until, follow, id, last }, cli.json)
+        Command::Alerts { command: None, remote, since, until, follow, id, last, resolve } => {
+            alerts::alerts(&remote, &alerts::Wanted { since, until, follow, id, last, resolve }, cli.json)
         }
         Command::Incidents(args) => incidents::incidents(&args, cli.json),
         Command::Account(args) => incidents::account(&args, cli.json),
@@ -220,6 +220,23 @@ fn allow(command: AllowCommand, json: bool) -> Result<ExitCode> {
             ask::<Removed>(&remote, Request::AllowRemove { prefix }, json, output::removed)
         }
     }
+}
+
+/// Clients, with the names that are known of them.
+fn clients(remote: &Remote, request: Request, resolve: bool, json: bool) -> Result<ExitCode> {
+    let mut names = Names::of(remote, resolve)?;
+    let mut answer = Client::new(&remote.socket).ask(&Envelope { request, ssh: ssh::connection() })?;
+    let rows: Vec<ClientRow> = control::read(answer.clone())?;
+    names.look_up(rows.iter().map(|row| row.client));
+    if json {
+        for (record, row) in answer.as_array_mut().into_iter().flatten().zip(&rows) {
+            names.add_to(record, &row.client);
+        }
+        say_json(&answer)?;
+    } else {
+        say(output::clients(&rows, &names))?;
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 fn answer_to(remote: &Remote, request: Request) -> Result<serde_json::Value, ClientError> {

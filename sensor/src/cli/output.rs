@@ -1,20 +1,24 @@
 //! Answers as text.
 
+mod clients;
+
 use comfy_table::presets::NOTHING;
 use comfy_table::{CellAlignment, Table};
 use humantime::format_duration;
 use serde_json::Value;
 use std::time::Duration;
 
-pub(super) use super::moment::seconds;
 use crate::control::wire::{
-    AllowRow, BlockAdded, BlockRow, ClientRow, Confirmed, Explanation, HttpReport, LimitRow, ModeReport,
-    Reloaded, Removed, StatusReport,
+    AllowRow, BlockAdded, BlockRow, Confirmed, Explanation, HttpReport, LimitRow, ModeReport, Reloaded,
+    Removed, StatusReport,
 };
 use crate::enforce::{Limit, Mode, Scope};
 use crate::event::Exchange;
-pub(super) use crate::printable::printable;
 use crate::tui::Latency;
+
+pub(super) use super::moment::seconds;
+pub(super) use crate::printable::printable;
+pub(super) use clients::clients;
 
 pub(super) fn mode(report: &ModeReport) -> String {
     report.mode.to_string()
@@ -274,41 +278,6 @@ pub(super) fn allows(rows: &Vec<AllowRow>) -> String {
     trimmed(&table)
 }
 
-pub(super) fn clients(rows: &Vec<ClientRow>) -> String {
-    if rows.is_empty() {
-        return "no clients are tracked; a source is from its second packet on".to_owned();
-    }
-    let mut table = table(
-        &[
-            "client",
-            "packets/s",
-            "bits/s",
-            "requests/s",
-            "drops/s",
-            "packets",
-            "drops",
-            "failures",
-            "incident",
-        ],
-        1,
-    );
-    for row in rows {
-        let mark = row.incident.map(|mark| format!("{} {}", mark.severity.label(), mark.id));
-        table.add_row([
-            row.client.to_string(),
-            row.rates.packets.to_string(),
-            row.rates.bits.to_string(),
-            row.rates.requests.to_string(),
-            row.rates.drops.to_string(),
-            row.packets.to_string(),
-            row.drops.to_string(),
-            row.failures.to_string(),
-            mark.unwrap_or_default(),
-        ]);
-    }
-    trimmed(&table)
-}
-
 pub(super) fn explanation(found: &Explanation) -> String {
     let mut lines = vec![format!("{}: {}", found.prefix, found.verdict)];
     if let Some(allow) = &found.allow {
@@ -376,6 +345,12 @@ impl Rows {
     /// The rows of a table that has none yet.
     pub(super) const fn of(table: Table) -> Self {
         Self(table)
+    }
+
+    pub(super) fn align_left(&mut self, column: usize) {
+        if let Some(column) = self.0.column_mut(column) {
+            column.set_cell_alignment(CellAlignment::Left);
+        }
     }
 
     pub(super) fn align_right(&mut self, column: usize) {

@@ -12,6 +12,7 @@ use sensor_common::limit::Rate;
 use super::sense::SenseConfig;
 use super::web::WebConfig;
 use crate::config::{Description, Document, Form, Problem, Section, from_text};
+use crate::control::wire::Databases;
 use crate::decide::{DecideConfig, NeverBlock};
 use crate::detect;
 use crate::enforce::{Limits, PolicyConfig, Scope};
@@ -87,6 +88,8 @@ pub struct Config {
     pub store: StoreConfig,
     /// Who is told.
     pub notify: NotifyConfig,
+    /// What commands look addresses up in.
+    pub databases: Databases,
     /// Group whose members may look over the control socket, as root may.
     pub group: String,
     /// Group whose members may also change what is enforced. Where there is none of the name, only root may.
@@ -139,6 +142,7 @@ impl Default for Config {
             decided_limits: decided_limits(),
             store: StoreConfig::default(),
             notify: NotifyConfig::default(),
+            databases: Databases::default(),
             group: "sensor".to_owned(),
             admin_group: "sensor-admin".to_owned(),
             log_level: "info".to_owned(),
@@ -242,7 +246,11 @@ impl Config {
         control.text("admin_group", &Form::any("the name of a group", "wheel"), &mut self.admin_group);
         paths.text("state_dir", &Form::path("/srv/sensor"), &mut self.paths.state_dir);
         paths.text("pin_dir", &Form::path("/sys/fs/bpf/second"), &mut self.paths.pin_dir);
-        for section in [web, control, paths] {
+        let names = root.section("names").about(ABOUT_NAMES);
+        names.explain::<Databases>();
+        names.optional("asn_database", &ASN_DATABASE, &mut self.databases.asn_database);
+        names.optional("country_database", &COUNTRY_DATABASE, &mut self.databases.country_database);
+        for section in [web, control, paths, names] {
             section.finish();
         }
     }
@@ -293,6 +301,13 @@ const ABOUT_DECIDE: &str = "What is done about it, where the mode is to enforce.
 
 const ABOUT_DECIDED_LIMITS: &str =
     "Limits of a client that a detector limits, where they are tighter than those that hold for it anyway.";
+
+const ABOUT_NAMES: &str = "Databases in which `sensor clients` and `sensor alerts` look up addresses. They must be readable by the user who runs \
+     these commands; the daemon does not open them.";
+
+const ASN_DATABASE: Form<PathBuf> = Form::path("/var/lib/GeoIP/GeoLite2-ASN.mmdb");
+
+const COUNTRY_DATABASE: Form<PathBuf> = Form::path("/var/lib/GeoIP/GeoLite2-Country.mmdb");
 
 const ABOUT_LOG: &str = "The daemon's own log, on standard error.";
 

@@ -19,6 +19,7 @@ impl Config {
             policy: new.policy.clone(),
             never_block: new.never_block.clone(),
             web: new.web.clone(),
+            databases: new.databases.clone(),
             ..self.clone()
         };
         reloaded.detect.responses.clone_from(&new.detect.responses);

@@ -148,6 +148,7 @@ impl Engine {
             kill_switch_tripped: self.responder.decider_stats().tripped,
             confinement: self.confinement.clone(),
             degraded: snapshot.degraded,
+            databases: self.config.databases.clone(),
         })
     }
 

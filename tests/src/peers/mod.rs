@@ -8,6 +8,7 @@ pub mod keepalive;
 pub mod login;
 pub mod nginx;
 pub mod prometheus;
+pub mod proxy;
 pub mod raw;
 pub mod raw_tcp;
 pub mod spoof;

@@ -1,15 +1,19 @@
-//! `cargo xtask dist`: the package for Debian and Ubuntu, and a tarball of the same files.
+//! `cargo xtask dist`: the package for Debian and Ubuntu, a tarball of the same files, and a container image.
 
+mod image;
+mod oci;
 mod portable;
+mod target;
 
-use std::env::consts::ARCH;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
 
-use crate::{build, process, setup, workspace};
+pub(crate) use target::Target;
+
+use crate::{process, setup, workspace};
 
 /// Flags of `dist`.
 #[derive(clap::Args)]
@@ -23,26 +27,57 @@ pub(crate) struct Args {
     /// Compress fast rather than well, for tests.
     #[arg(long)]
     fast: bool,
+    /// Make a container image, as an OCI archive, in place of the package. It takes no container engine.
+    #[arg(long)]
+    image: bool,
+    /// Which machine it is for [default: this one]
+    #[arg(long, value_name = "ARCH")]
+    arch: Option<Target>,
 }
 
 /// Runs the command.
 pub(crate) fn command(args: &Args) -> Result<()> {
-    setup::packager()?;
+    let target = args.arch.map_or_else(Target::here, Ok)?;
+    if !args.image {
+        setup::packager()?;
+    }
+    setup::cross(target)?;
     let binary = match &args.binary {
         Some(binary) => binary.clone(),
         None => {
             setup::build_tools()?;
-            build::release(&["sensor"])?;
-            workspace::release("sensor")
+            target.build(true)?
         }
     };
     let out = args.out.clone().unwrap_or_else(|| workspace::target_dir().join("dist"));
-    let package = package(&binary, &out, args.fast)?;
-    let tarball = tarball(&package, &out)?;
-    for file in [package, tarball] {
+    fs::create_dir_all(&out)?;
+    let files = if args.image {
+        vec![image(&binary, &out, target)?]
+    } else {
+        let package = package(&binary, &out, args.fast, target)?;
+        let tarball = tarball(&package, &out, target)?;
+        vec![package, tarball]
+    };
+    for file in files {
         println!("{} ({} KiB)", file.display(), fs::metadata(&file)?.len() / 1024);
     }
     Ok(())
+}
+
+/// An image of a program that is built.
+fn image(binary: &Path, out: &Path, target: Target) -> Result<PathBuf> {
+    let stage = tempfile::tempdir_in(out)?;
+    let stripped = strip(binary, stage.path(), target)?;
+    generate(&stripped, &["config"], stage.path(), target)?;
+    image::archive(&stripped, &stage.path().join("sensor.toml"), target, out)
+}
+
+/// The program without its symbols, which runs where it shall.
+fn strip(binary: &Path, directory: &Path, target: Target) -> Result<PathBuf> {
+    let stripped = directory.join("sensor");
+    process::capture(Command::new(target.tool("strip")).arg("-o").arg(&stripped).arg(binary))?;
+    portable::check(&stripped)?;
+    Ok(stripped)
 }
 
 /// The package of a program that is built, for tests; `None` on systems without packages of this kind.
@@ -55,28 +90,48 @@ pub(crate) fn for_tests(binary: &Path) -> Result<Option<PathBuf>> {
         return Ok(None);
     }
     setup::packager()?;
-    package(binary, &workspace::target_dir().join("dist/test"), true).map(Some)
+    package(binary, &workspace::target_dir().join("dist/test"), true, Target::here()?).map(Some)
+}
+
+/// The image of a program that is built, for tests; `None` on systems without the tools.
+///
+/// # Errors
+///
+/// As [`for_tests`].
+pub(crate) fn image_for_tests(binary: &Path) -> Result<Option<PathBuf>> {
+    if ["gcc", "strip", "readelf"].iter().any(|tool| process::in_path(tool).is_none()) {
+        return Ok(None);
+    }
+    let out = workspace::target_dir().join("dist/test");
+    fs::create_dir_all(&out)?;
+    image(binary, &out, Target::here()?).map(Some)
 }
 
 /// Fills the directory that the package's list of files names, and has the package made.
-fn package(binary: &Path, out: &Path, fast: bool) -> Result<PathBuf> {
-    let stage = workspace::release("package");
+fn package(binary: &Path, out: &Path, fast: bool, target: Target) -> Result<PathBuf> {
+    let built = if target.is_foreign() {
+        workspace::target_dir().join(target.triple()).join("release")
+    } else {
+        workspace::target_dir().join("release")
+    };
+    let stage = built.join("package");
     if stage.exists() {
         fs::remove_dir_all(&stage)?;
     }
     fs::create_dir_all(&stage)?;
-    let stripped = stage.join("sensor");
-    process::capture(Command::new("strip").arg("-o").arg(&stripped).arg(binary))?;
-    portable::check(&stripped)?;
-    generate(&stripped, &["config"], &stage)?;
-    generate(&stripped, &["man"], &stage.join("man"))?;
+    let stripped = strip(binary, &stage, target)?;
+    generate(&stripped, &["config"], &stage, target)?;
+    generate(&stripped, &["man"], &stage.join("man"), target)?;
     compress(&stage.join("man"))?;
-    generate(&stripped, &["completions"], &stage.join("completions"))?;
+    generate(&stripped, &["completions"], &stage.join("completions"), target)?;
     fs::create_dir_all(out)?;
     let mut deb = process::cargo();
     deb.args(["deb", "--quiet", "--package", "sensor", "--no-build", "--no-strip", "--output"]).arg(out);
     if fast {
         deb.arg("--fast");
+    }
+    if target.is_foreign() {
+        deb.args(["--target", &target.triple()]);
     }
     let printed = process::capture(&mut deb)?;
     let package = printed.lines().rev().map(Path::new).find(|path| path.is_file());
@@ -84,8 +139,8 @@ fn package(binary: &Path, out: &Path, fast: bool) -> Result<PathBuf> {
 }
 
 /// Has the program write what it knows about itself.
-fn generate(binary: &Path, what: &[&str], directory: &Path) -> Result<()> {
-    let mut command = Command::new(binary);
+fn generate(binary: &Path, what: &[&str], directory: &Path, target: Target) -> Result<()> {
+    let mut command = target.command(binary);
     process::capture(command.arg("generate").args(what).arg("--out").arg(directory)).map(drop)
 }
 
@@ -97,8 +152,8 @@ fn compress(directory: &Path) -> Result<()> {
 }
 
 /// The package's files below one directory, for systems with other packages.
-fn tarball(package: &Path, out: &Path) -> Result<PathBuf> {
-    let name = format!("sensor-{}-{ARCH}-linux", env!("CARGO_PKG_VERSION"));
+fn tarball(package: &Path, out: &Path, target: Target) -> Result<PathBuf> {
+    let name = format!("sensor-{}-{}-linux", env!("CARGO_PKG_VERSION"), target.arch());
     let directory = tempfile::tempdir_in(out)?;
     let inner = directory.path().join(&name);
     process::capture(Command::new("dpkg-deb").arg("--extract").arg(package).arg(&inner))?;

@@ -3,6 +3,7 @@
 //! It may run any number of times; what is there is only looked at.
 
 mod apt;
+mod cross;
 mod denier;
 mod linker;
 mod packager;
@@ -11,6 +12,7 @@ mod toolchain;
 
 use anyhow::Result;
 
+use crate::dist::Target;
 use crate::outcome::Skip;
 
 /// Flags of `setup`.
@@ -58,6 +60,15 @@ pub(crate) fn for_demo() -> Result<()> {
 /// When it is missing and cannot be installed.
 pub(crate) fn packager() -> Result<()> {
     packager::ensure()
+}
+
+/// What building for another machine needs.
+///
+/// # Errors
+///
+/// When it is missing and cannot be installed.
+pub(crate) fn cross(target: Target) -> Result<()> {
+    cross::ensure(target)
 }
 
 /// What checking dependencies needs.

@@ -100,6 +100,9 @@ pub(in crate::cli) enum Command {
         /// By what
         #[arg(long, value_enum, default_value_t = Sort::Packets)]
         sort: Sort,
+        /// Look up host names in DNS, and mark verified search engine crawlers
+        #[arg(long)]
+        resolve: bool,
     },
     /// Show the busiest routes now, with errors and latency
     Routes(RoutesArgs),
@@ -137,6 +140,9 @@ pub(in crate::cli) enum Command {
         /// How many at most: the last ones
         #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..))]
         last: u32,
+        /// Look up host names in DNS, and mark verified search engine crawlers
+        #[arg(long)]
+        resolve: bool,
     },
     /// Show attacks with their beginning, size, offenders, actions and end, oldest first
     Incidents(IncidentsArgs),

@@ -1,11 +1,13 @@
 //! What goes over the socket.
 
+mod databases;
 mod incident;
 mod report;
 mod role;
 mod routes;
 mod ssh;
 
+pub use databases::Databases;
 pub use incident::{AccountReport, IncidentBlocks, LeftAlone, Mark, Preview, Target, Typed, WayReport};
 pub use report::{
     AlertExplanation, AllowRow, BlockAdded, BlockRow, ClientRow, Confirmed, Explanation, HttpReport,

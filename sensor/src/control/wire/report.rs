@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use super::{ClientSort, Mark, Standing};
+use super::{ClientSort, Databases, Mark, Standing};
 use crate::clock::Timestamp;
 use crate::confine::Confinement;
 use crate::decide::{Alert, AuditEntry, Incident};
@@ -205,6 +205,9 @@ pub struct StatusReport {
     /// What does not work as it should, and what to do about it.
     #[serde(default)]
     pub degraded: Vec<Degraded>,
+    /// Databases that commands look addresses up in.
+    #[serde(default)]
+    pub databases: Databases,
 }
 
 /// A change that waits for confirmation.

@@ -74,8 +74,11 @@ fn page(report: &StatusReport) -> String {
     say(
         "p",
         &format!(
-            "{} clients tracked; {} blocks, {} allow rules, {} limit scopes.",
-            report.clients_tracked, report.blocks_active, report.allows_active, report.scopes
+            "{} tracked; {}, {}, {}.",
+            counted(report.clients_tracked, "client"),
+            counted(report.blocks_active, "block"),
+            counted(report.allows_active, "allow rule"),
+            counted(report.scopes, "limit scope")
         ),
     );
     let uptime = humantime::format_duration(Duration::from_secs(report.uptime_seconds));
@@ -87,6 +90,10 @@ fn page(report: &StatusReport) -> String {
     }
     out.push_str("</ul>\n</html>\n");
     out
+}
+
+fn counted(count: u64, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 const fn mode(mode: Mode) -> &'static str {
@@ -147,6 +154,7 @@ mod tests {
             kill_switch_tripped: false,
             confinement: crate::confine::Confinement::default(),
             degraded: Vec::new(),
+            databases: crate::control::wire::Databases::default(),
         }
     }
 
@@ -158,7 +166,7 @@ mod tests {
             "Everything works.",
             "a&lt;b: up, XDP in native mode; 7 packets passed, 0 dropped, 2 would be dropped",
             "HTTP on ports 80, 8080: 5 exchanges",
-            "1 blocks, 0 allow rules",
+            "3 clients tracked; 1 block, 0 allow rules, 0 limit scopes.",
             "Version 1.2.3, up for 1h 1m 1s.",
             "<a href=\"/metrics\">",
             "<a href=\"/readyz\">",

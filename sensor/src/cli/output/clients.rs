@@ -1,0 +1,46 @@
+//! The table of `sensor clients`.
+
+use super::super::names::Names;
+use super::{table, trimmed};
+use crate::control::wire::ClientRow;
+
+/// With a column of names where any is known.
+pub(in crate::cli) fn clients(rows: &[ClientRow], names: &Names) -> String {
+    if rows.is_empty() {
+        return "no clients are tracked; a source is from its second packet on".to_owned();
+    }
+    let mut head = vec![
+        "client",
+        "packets/s",
+        "bits/s",
+        "requests/s",
+        "drops/s",
+        "packets",
+        "drops",
+        "failures",
+        "incident",
+    ];
+    let is_named = rows.iter().any(|row| names.get(&row.client).is_some());
+    if is_named {
+        head.push("name");
+    }
+    let mut table = table(&head, 1);
+    table.align_left(9);
+    for row in rows {
+        let mark = row.incident.map(|mark| format!("{} {}", mark.severity.label(), mark.id));
+        let name = is_named.then(|| names.get(&row.client).map(ToString::to_string).unwrap_or_default());
+        let cells = [
+            row.client.to_string(),
+            row.rates.packets.to_string(),
+            row.rates.bits.to_string(),
+            row.rates.requests.to_string(),
+            row.rates.drops.to_string(),
+            row.packets.to_string(),
+            row.drops.to_string(),
+            row.failures.to_string(),
+            mark.unwrap_or_default(),
+        ];
+        table.add_row(cells.into_iter().chain(name));
+    }
+    trimmed(&table)
+}

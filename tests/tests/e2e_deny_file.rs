@@ -1,0 +1,134 @@
+//! Clients behind a real proxy: who attacks stands in the file that the proxy reads, and is refused by it; others are not.
+
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use sensor_tests::daemon::{Daemon, PATIENCE};
+use sensor_tests::netns::{FLOODER, INTERFACE, LEGITIMATE, Net, SERVER_V4, v4};
+use sensor_tests::peers::http::Client;
+use sensor_tests::peers::login::LoginServer;
+use sensor_tests::peers::proxy::{Kind, Proxy};
+use sensor_tests::scene::{PROBES, config};
+use sensor_tests::tools;
+use sensor_tests::wait::wait_until;
+use serde_json::Value;
+
+/// Host number of a client that does nothing wrong.
+const INNOCENT: u8 = 9;
+/// The proxy's host.
+const PROXY: u8 = LEGITIMATE;
+
+/// The status of the proxy's answer to one request of a client.
+fn ask(net: &Net, client: IpAddr, path: &str) -> Result<u16> {
+    ask_at(net, v4(PROXY), client, path)
+}
+
+fn ask_at(net: &Net, proxy: IpAddr, client: IpAddr, path: &str) -> Result<u16> {
+    let proxy = SocketAddr::new(proxy, Proxy::PORT);
+    let client = Client { timeout: Duration::from_secs(5), ..Client::new(client, proxy) };
+    net.world.enter(|| {
+        let mut stream = client.connect()?;
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: shop.example\r\nConnection: close\r\n\r\n")?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        answer.split(' ').nth(1).and_then(|status| status.parse().ok()).context("no answer")
+    })
+}
+
+fn who_is_denied_is_refused(kind: Kind, test: &str) -> Result<()> {
+    if tools::skipped(test, &[kind.name()]) {
+        return Ok(());
+    }
+    let net = Net::new()?;
+    net.add_host(INNOCENT)?;
+    let _server = LoginServer::start(&net.server)?;
+    let directory = tempfile::tempdir()?;
+    let deny = directory.path().join("deny.conf");
+    let daemon = Daemon::start(
+        &net,
+        &format!(
+            "{}[identity]\ntrusted_proxies = [\"{}\"]\n[alerts.deny_file]\npath = {deny:?}\nformat = \"{}\"\n",
+            config("enforce", "off"),
+            v4(PROXY),
+            kind.name()
+        ),
+    )?;
+    ensure!(wait_until(PATIENCE, || deny.exists()), "no deny file: {}", daemon.log());
+    let server = SocketAddr::new(SERVER_V4, LoginServer::PORT);
+    let proxy = Proxy::start(kind, &net.world, v4(PROXY), server, &deny)?;
+    let is_watched = || {
+        let port = |status: Value| status.pointer("/http/ports/0").and_then(Value::as_u64);
+        daemon.json(&["status"]).is_ok_and(|status| port(status) == Some(LoginServer::PORT.into()))
+    };
+    ensure!(wait_until(PATIENCE, is_watched), "the port is not watched: {}", daemon.log());
+
+    let attacker = v4(FLOODER);
+    for probe in PROBES {
+        ensure!(ask(&net, attacker, probe)? == 404, "the proxy does not pass {probe} on");
+        ensure!(ask(&net, v4(INNOCENT), "/")? == 200, "the proxy does not pass requests on");
+    }
+    let denied = || fs::read_to_string(&deny).unwrap_or_default();
+    let is_denied = wait_until(PATIENCE, || denied().contains(&attacker.to_string()));
+    ensure!(is_denied, "not denied: {}\n{}", daemon.ok(&["alerts"])?, daemon.log());
+    ensure!(!denied().contains(&v4(INNOCENT).to_string()), "{}", denied());
+    // The file alone changes nothing, and the kernel blocks nobody: the packets are the proxy's.
+    ensure!(ask(&net, attacker, "/")? == 200, "refused before the proxy was told");
+
+    proxy.reload()?;
+    let is_refused = || ask(&net, attacker, "/").is_ok_and(|status| status == 403);
+    ensure!(wait_until(PATIENCE, is_refused), "{} does not refuse: {}", kind.name(), proxy.log());
+    ensure!(ask(&net, v4(INNOCENT), "/")? == 200, "the innocent are refused");
+    Ok(())
+}
+
+/// As in docs/behind-a-proxy.md: nginx and the application are on the host under protection, and speak over loopback. What
+/// nginx's clients send it cannot be read, as where it speaks TLS.
+#[test]
+fn on_the_same_host_the_loopback_interface_shows_the_clients_of_the_proxy() -> Result<()> {
+    if tools::skipped("on_the_same_host_the_loopback_interface_shows_the_clients_of_the_proxy", &["nginx"]) {
+        return Ok(());
+    }
+    let net = Net::new()?;
+    net.add_host(INNOCENT)?;
+    let _server = LoginServer::start(&net.server)?;
+    let mut daemon = Daemon::prepare(&net, "")?;
+    let deny = daemon.config_path().with_file_name("deny.conf");
+    daemon.write_config(&format!(
+        "{}[http]\nports = [\"{}\"]\n[identity]\ntrusted_proxies = [\"127.0.0.1/32\", \"::1/128\"]\n\
+         [alerts.deny_file]\npath = {deny:?}\n",
+        config("enforce", "off"),
+        LoginServer::PORT
+    ))?;
+    daemon.set_flags(&["-i", INTERFACE, "-i", "lo"]);
+    daemon.run()?;
+    ensure!(wait_until(PATIENCE, || deny.exists()), "no deny file: {}", daemon.log());
+    let application = SocketAddr::from(([127, 0, 0, 1], LoginServer::PORT));
+    let proxy = Proxy::start(Kind::Nginx, &net.server, SERVER_V4, application, &deny)?;
+    let attacker = v4(FLOODER);
+    for probe in PROBES {
+        ensure!(ask_at(&net, SERVER_V4, attacker, probe)? == 404, "the proxy does not pass {probe} on");
+        ensure!(ask_at(&net, SERVER_V4, v4(INNOCENT), "/")? == 200, "the proxy does not pass requests on");
+    }
+    let denied = || fs::read_to_string(&deny).unwrap_or_default();
+    let is_denied = wait_until(PATIENCE, || denied().contains(&attacker.to_string()));
+    ensure!(is_denied, "not denied: {}\n{}", daemon.ok(&["exchanges"])?, daemon.log());
+    ensure!(!denied().contains(&v4(INNOCENT).to_string()), "{}", denied());
+    proxy.reload()?;
+    let is_refused = || ask_at(&net, SERVER_V4, attacker, "/").is_ok_and(|status| status == 403);
+    ensure!(wait_until(PATIENCE, is_refused), "nginx does not refuse: {}", proxy.log());
+    ensure!(ask_at(&net, SERVER_V4, v4(INNOCENT), "/")? == 200, "the innocent are refused");
+    Ok(())
+}
+
+#[test]
+fn nginx_refuses_who_is_denied() -> Result<()> {
+    who_is_denied_is_refused(Kind::Nginx, "nginx_refuses_who_is_denied")
+}
+
+#[test]
+fn haproxy_refuses_who_is_denied() -> Result<()> {
+    who_is_denied_is_refused(Kind::Haproxy, "haproxy_refuses_who_is_denied")
+}
