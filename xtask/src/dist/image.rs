@@ -2,7 +2,7 @@
 //!
 //! It has the program, the C library that it is linked with, and the authorities of certificates; no shell and no packages.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, btree_map};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -92,10 +92,9 @@ fn libraries(program: &Path, target: Target) -> Result<BTreeMap<String, PathBuf>
     let mut files = vec![program.to_owned()];
     while let Some(file) = files.pop() {
         for name in needed(&file)? {
-            if !found.contains_key(&name) {
-                let library = target.library(&name)?;
-                files.push(library.clone());
-                found.insert(name, library);
+            if let btree_map::Entry::Vacant(place) = found.entry(name) {
+                let library = target.library(place.key())?;
+                files.push(place.insert(library).clone());
             }
         }
     }
