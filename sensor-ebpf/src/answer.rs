@@ -49,7 +49,8 @@ fn belongs_to_ours<const LAYER3: bool>(context: *mut xdp_md) -> bool {
     let of_frame = XdpContext::new(context);
     let Ok(segment) = packet::segment(&Linear::<_, LAYER3>::new(&of_frame)) else { return false };
     // Something listens there, so this host opened no connection from it. A flood of such segments costs no look-up.
-    let watched = maps::mirror_settings().is_some_and(|settings| is_watched(settings, segment.destination_port));
+    let watched =
+        maps::mirror_settings().is_some_and(|settings| is_watched(settings, segment.destination_port));
     if watched {
         return false;
     }

@@ -46,7 +46,9 @@ fn full() -> Snapshot {
 
 fn exchange(method: Method, class: StatusClass) -> String {
     let (method, class) = (method.label(), class.label());
-    format!("sensor_http_exchanges_total{{method=\"{method}\",status_class=\"{class}\",version=\"1.1\"}} {MUCH}\n")
+    format!(
+        "sensor_http_exchanges_total{{method=\"{method}\",status_class=\"{class}\",version=\"1.1\"}} {MUCH}\n"
+    )
 }
 
 /// With four interfaces in both families, everything refused for every reason, every detector, every finding of the

@@ -9,6 +9,7 @@
 
 mod block;
 mod counters;
+mod decryption;
 mod error;
 mod frame;
 #[cfg(any(test, feature = "fuzzing"))]

@@ -10,9 +10,7 @@ use pcap_parser::{
     parse_sectionheaderblock, parse_simplepacketblock_be, parse_simplepacketblock_le,
 };
 
-use super::block::{
-    Block, DSB_MAGIC, FRAMING, OLD_PACKET, PACKET_AT, SECRETS_AT, SIMPLE_PACKET_AT, TLS_KEY_LOG,
-};
+use super::block::{Block, DSB_MAGIC, FRAMING, OLD_PACKET, PACKET_AT, SIMPLE_PACKET_AT};
 use super::counters::{FileCounters, Passed};
 use super::error::{Place, Reason};
 use super::input::Input;
@@ -22,7 +20,6 @@ use super::pcap::truncated;
 use super::time::TimeScale;
 use super::{FileConfig, Record};
 use crate::capture::Direction;
-use crate::capture::keylog::KeyLog;
 use crate::capture::secret::Secret;
 use crate::clock::Timestamp;
 
@@ -34,7 +31,7 @@ pub(super) struct Pcapng {
     big_endian: bool,
     interfaces: Vec<Interface>,
     max_interfaces: usize,
-    max_block: u32,
+    pub(super) max_block: u32,
     /// Of the last packet that had one.
     time: Timestamp,
     /// Whether the block at hand holds a packet.
@@ -188,7 +185,7 @@ impl Pcapng {
 
     /// Makes all of a block unread, and checks that it ends as it began.
     #[inline]
-    fn whole<'i>(&self, input: &'i mut Input, block: Block) -> Result<&'i [u8], Reason> {
+    pub(super) fn whole<'i>(&self, input: &'i mut Input, block: Block) -> Result<&'i [u8], Reason> {
         let length = block.bytes();
         if !input.fill(length)? {
             return Err(truncated(block.name(), length, input));
@@ -326,36 +323,6 @@ impl Pcapng {
         Ok(())
     }
 
-    /// Whether a block is long enough for a key log, and not too long to be kept whole.
-    fn may_hold_secrets(&self, block: Block) -> bool {
-        block.bytes() >= SECRETS_AT.saturating_add(4) && block.length <= self.max_block
-    }
-
-    /// A key log, if the secrets are of TLS: the type, the length, the lines. Whether it is one.
-    fn secrets(&self, input: &mut Input, block: Block, each: &mut dyn FnMut(Secret)) -> Result<bool, Reason> {
-        let bytes = self.whole(input, block)?;
-        let lines = self.key_log(block, bytes);
-        if let Some(lines) = lines {
-            let mut log = KeyLog::default();
-            log.read(lines, &mut *each);
-            log.finish(each);
-        }
-        let is_read = lines.is_some();
-        input.take(block.bytes());
-        Ok(is_read)
-    }
-
-    fn key_log<'b>(&self, block: Block, bytes: &'b [u8]) -> Option<&'b [u8]> {
-        let head: &[u8; SECRETS_AT] = bytes.first_chunk()?;
-        let (words, _) = head.as_chunks::<4>();
-        let &[_, _, kind, length] = words else { return None };
-        let length = block.fit(self.u32(length), SECRETS_AT).ok()?;
-        if self.u32(kind) != TLS_KEY_LOG {
-            return None;
-        }
-        bytes.get(SECRETS_AT..SECRETS_AT.saturating_add(length))
-    }
-
     /// Passes over a block of any length without keeping it.
     fn skip(&self, input: &mut Input, block: Block) -> Result<(), Reason> {
         let length = u64::from(block.length);
@@ -386,7 +353,7 @@ impl Pcapng {
     }
 
     #[inline]
-    const fn u32(&self, bytes: [u8; 4]) -> u32 {
+    pub(super) const fn u32(&self, bytes: [u8; 4]) -> u32 {
         if self.big_endian { u32::from_be_bytes(bytes) } else { u32::from_le_bytes(bytes) }
     }
 
