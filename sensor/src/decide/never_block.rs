@@ -26,8 +26,8 @@ const LOOPBACK: &str = "this host itself";
 #[derive(Clone, Debug, Default, DocumentedFields)]
 #[documented_fields(default = "")]
 pub struct NeverBlock {
-    /// Prefixes that are never blocked, besides loopback, the addresses of this host, its gateways and resolvers, trusted
-    /// proxies, and the addresses of ssh sessions in which an administrator uses `sensor`.
+    /// Prefixes never to block, besides loopback, this host's addresses, its gateways and resolvers, trusted proxies,
+    /// and the source addresses of ssh sessions in which an administrator uses `sensor`.
     #[documented_fields(rename = "prefixes")]
     configured: Vec<IpNet>,
     trusted_proxies: Vec<IpNet>,

@@ -94,7 +94,7 @@ as_text!(Limit);
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, DocumentedFields)]
 #[serde(deny_unknown_fields)]
 pub struct Limits {
-    /// Packets, of any kind.
+    /// All packets.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub packets: Option<Limit>,
     /// Bits, Ethernet headers included; at least 1k a second.
