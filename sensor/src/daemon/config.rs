@@ -279,10 +279,9 @@ impl Config {
 
 const ABOUT_ROOT: &str = "What the daemon does, and where.";
 
-const ABOUT_LIMITS: &str =
-    "Limits on client traffic. A rate is COUNT/UNIT:BURST, such as `100/min:20`. Counts may end in k, M or G. The \
-     unit is s (default), min or h. The burst may pass at once; it defaults to the count: `100/min` means 100 in \
-     any minute, however they are spread. `sensor check` explains each rate.";
+const ABOUT_LIMITS: &str = "Limits on client traffic. A rate is COUNT/UNIT:BURST, such as `100/min:20`. Counts may \
+     end in k, M or G. The unit is s (default), min or h. The burst may pass at once; it defaults to the count: \
+     `100/min` means 100 in any minute, however they are spread. `sensor check` explains each rate.";
 
 const ABOUT_CLIENTS: &str = "What a client is, and the capacity of the kernel's tables.";
 

@@ -32,9 +32,8 @@ impl Default for TlsConfig {
     }
 }
 
-const ABOUT: &str =
-    "How TLS that servers on this host terminate is read. Secrets stay in memory only as long as their connection \
-     needs them, and go nowhere.";
+const ABOUT: &str = "How TLS that servers on this host terminate is read. Secrets stay in memory only as long as \
+     their connection needs them, and go nowhere.";
 
 impl TlsConfig {
     /// Reads `[tls]`.

@@ -83,9 +83,8 @@ const NAME_LISTS: [&str; 5] =
 
 const ABOUT_HTTP: &str = "How HTTP/1 is read: which ports, and how much is copied and remembered.";
 
-const ABOUT_IDENTITY: &str =
-    "Who a client is behind proxies, and which credentials distinguish principals. Only keyed hashes of credentials \
-     are kept.";
+const ABOUT_IDENTITY: &str = "Who a client is behind proxies, and which credentials distinguish principals. Only \
+     keyed hashes of credentials are kept.";
 
 const ABOUT_LOGIN: &str = "How login attempts are recognised.";
 
@@ -202,9 +201,8 @@ impl SenseConfig {
     }
 }
 
-const OPENAPI: &str =
-    "An OpenAPI document, in YAML or JSON. Its paths are used as patterns, after those of `patterns`. It is read \
-     with the configuration.";
+const OPENAPI: &str = "An OpenAPI document, in YAML or JSON. Its paths are used as patterns, after those of \
+     `patterns`. It is read with the configuration.";
 
 const FORWARDED: Form<ForwardedHeader> = Form {
     kind: "the name of a header",

@@ -101,7 +101,7 @@ pub(super) fn markdown() -> String {
     );
     let rows = EVIDENCE.iter().map(|(name, meaning)| vec![code(name), (*meaning).to_owned()]);
     out.push_str(&table(&["number", "meaning"], rows));
-    out.push_str("\n## Thresholds\n\nDefaults per preset; for all others see [configuration.md](configuration.md).\n\n");
+    out.push_str("\n## Thresholds\n\nDefaults per preset; the others are in [configuration.md](configuration.md).\n\n");
     let thresholds = presets().into_iter().filter(|(key, _)| key.starts_with("detect."));
     let rows =
         thresholds.map(|(key, values)| std::iter::once(&key).chain(&values).map(|cell| code(cell)).collect());
@@ -113,8 +113,8 @@ pub(super) fn markdown() -> String {
 /// The record of an incident, and of who takes part.
 fn incidents() -> String {
     let mut out = String::from(
-        "\n## Incidents\n\nAn incident is the record of an attack from start to end: `sensor incidents --json`, and the \
-         webhook's request body once it is over.\n\n",
+        "\n## Incidents\n\nAn incident is the record of an attack from start to end: `sensor incidents --json`, and \
+         the webhook's request body once it is over.\n\n",
     );
     let fields = Incident::FIELD_NAMES.iter().copied();
     out.push_str(&documented(["field", "meaning"], fields, |name| Incident::get_field_docs(name).ok()));
@@ -143,8 +143,8 @@ fn responses() -> String {
         key.and_then(|key| key.knob.default.clone()).unwrap_or_default().replace('"', "")
     };
     format!(
-        "By default, `{}` with a confidence of {} blocks the client for {}, longer with each repetition; `{}` with {} sets \
-         tighter limits; anything less is only reported. `decide.*` in [configuration.md](configuration.md) changes this.",
+        "By default, `{}` with a confidence of {} blocks the client for {}, longer with each repetition; `{}` with {} \
+         sets tighter limits; anything less is only reported. `decide.*` in [configuration.md](configuration.md) changes this.",
         default("decide.block_from"),
         default("decide.block_confidence"),
         default("decide.block_for"),

@@ -9,7 +9,7 @@ const INTRODUCTION: &str = "\
 # Configuration
 
 `/etc/sensor/sensor.toml` is read first, then `/etc/sensor/conf.d/*.toml` in alphabetical order; later settings override
-earlier ones. `-c FILE` replaces both. Everything is optional. `sensor check` finds mistakes and names file, line and key.
+earlier ones. `-c FILE` replaces both. Everything is optional. `sensor check` reports mistakes by file, line and key.
 
 Change: `reload` if `sensor reload` (or SIGHUP) applies it, `restart` if it requires a restart of the daemon, during
 which the policy in the kernel stays in force. A reload names the changes it cannot apply.

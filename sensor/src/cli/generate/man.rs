@@ -147,8 +147,8 @@ fn configuration() -> String {
     section(&mut page, "DESCRIPTION");
     text(
         &mut page,
-        "`/etc/sensor/sensor.toml` is read first, then `/etc/sensor/conf.d/*.toml` in alphabetical order; later settings \
-         override earlier ones. The option `-c` of `sensor run` replaces both. The format is TOML. Everything is \
+        "`/etc/sensor/sensor.toml` is read first, then `/etc/sensor/conf.d/*.toml` in alphabetical order; later \
+         settings override earlier ones. The option `-c` of `sensor run` replaces both. The format is TOML. Everything is \
          optional.\n\n`sensor check` finds mistakes. `sensor reload` applies changes, except to settings marked as \
          requiring a restart.",
     );
