@@ -219,7 +219,11 @@ const fn name(example: &'static str) -> Form<String> {
 fn about_sign(key: &str) -> Option<String> {
     let (outcome, sign) = key.split_once('_')?;
     let sign = Conditions::get_field_docs(sign).ok()?;
-    let rule = if outcome == "failure" { "overriding any success" } else { "unless something marks it as a failure" };
+    let rule = if outcome == "failure" {
+        "overriding any success"
+    } else {
+        "unless something marks it as a failure"
+    };
     Some(format!("Marks a response as a {outcome}, {rule}. {sign}"))
 }
 

@@ -224,7 +224,7 @@ pub(in crate::cli) struct ReplayArgs {
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct ScoreArgs {
-        /// CSV file with the columns `timestamp` (RFC 3339, UTC if it has no zone, or seconds since 1970) and `value`;
+    /// CSV file with the columns `timestamp` (RFC 3339, UTC if it has no zone, or seconds since 1970) and `value`;
     /// `-` for standard input
     #[arg(value_name = "SERIES.csv")]
     pub(in crate::cli) series: PathBuf,

@@ -30,10 +30,7 @@ pub(super) const EVIDENCE: &[(&str, &str)] = &[
     ("client", "who logged in"),
     ("clients", "clients involved"),
     ("clients_by_share", "addresses that used the principal, and their shares of its requests"),
-    (
-        "clients_logged_in_with_shared",
-        "clients with the attack's common traits that logged in",
-    ),
+    ("clients_logged_in_with_shared", "clients with the attack's common traits that logged in"),
     ("conflicts", "exchanges in which two copies of the same bytes differ"),
     ("connections", "connections held open"),
     ("cross_site", "why no action is taken: other sites' pages can make browsers send this"),
@@ -101,7 +98,9 @@ pub(super) fn markdown() -> String {
     );
     let rows = EVIDENCE.iter().map(|(name, meaning)| vec![code(name), (*meaning).to_owned()]);
     out.push_str(&table(&["number", "meaning"], rows));
-    out.push_str("\n## Thresholds\n\nDefaults per preset; the others are in [configuration.md](configuration.md).\n\n");
+    out.push_str(
+        "\n## Thresholds\n\nDefaults per preset; the others are in [configuration.md](configuration.md).\n\n",
+    );
     let thresholds = presets().into_iter().filter(|(key, _)| key.starts_with("detect."));
     let rows =
         thresholds.map(|(key, values)| std::iter::once(&key).chain(&values).map(|cell| code(cell)).collect());

@@ -74,8 +74,7 @@ impl Limits {
     }
 }
 
-const ABOUT_ROUTE: &str =
-    "Limits of one route, by its template, instead of those of `detect.request-rate` and counted separately. Unset \
+const ABOUT_ROUTE: &str = "Limits of one route, by its template, instead of those of `detect.request-rate` and counted separately. Unset \
      keys default to the latter.";
 
 pub(super) const RATE: Form<Option<Rate>> = Form::or_off(
