@@ -19,6 +19,21 @@ pub struct Protected {
     pub why: String,
 }
 
+impl Protected {
+    /// The prefix and its protection, for people.
+    #[must_use]
+    pub fn reason(&self) -> String {
+        let Self { prefix, why } = self;
+        let is_address = prefix.prefix_len() == prefix.max_prefix_len();
+        let what = if is_address { prefix.addr().to_string() } else { prefix.to_string() };
+        if [THIS_HOST, LOOPBACK].contains(&why.as_str()) {
+            format!("{what} belongs to this host")
+        } else {
+            format!("{what} is {why}")
+        }
+    }
+}
+
 const THIS_HOST: &str = "an address of this host";
 const LOOPBACK: &str = "this host itself";
 

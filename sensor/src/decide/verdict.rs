@@ -52,7 +52,7 @@ impl Sum {
         let (action, until, reason, decision) = match verdict {
             Verdict::Carry(decision) => {
                 // Nothing is done here about a proxy's client; whoever reads the deny file does it.
-                let reason = (decision.measure == Measure::Deny).then(|| behind_proxy(offender.client));
+                let reason = (decision.measure == Measure::Deny).then(|| BEHIND_PROXY.to_owned());
                 (carried(decision.measure), decision.until, reason, Some(decision))
             }
             Verdict::CarryLess(decision, why) => (Action::Limit, decision.until, Some(why), Some(decision)),
@@ -93,6 +93,4 @@ const fn carried(measure: Measure) -> Action {
     }
 }
 
-fn behind_proxy(client: ClientNet) -> String {
-    format!("{client} is behind a trusted proxy; added to the deny file and the webhook")
-}
+const BEHIND_PROXY: &str = "behind a trusted proxy; added to the deny file";

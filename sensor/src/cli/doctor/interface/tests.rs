@@ -33,7 +33,7 @@ fn native_xdp_is_what_the_kernel_says_or_else_what_is_known() {
         ("ena", NATIVE, Good, "driver ena has native XDP, if its queues"),
         ("newdriver", MULTI, Good, "driver newdriver has native XDP"),
         ("e1000e", NONE, Note, "driver e1000e has no native XDP"),
-        ("veth", NONE, Note, "as many receiving queues"),
+        ("veth", NONE, Note, "as many receive queues"),
         ("ixgbe", None, Good, "which has native XDP"),
         ("e1000e", None, Note, "not known to have native XDP"),
     ] {
@@ -48,18 +48,11 @@ fn a_large_mtu_matters_where_native_xdp_takes_one_page() {
     for (driver, mtu_bytes, xdp, severity, what, remedy) in [
         ("ena", 1_500, NATIVE, Good, "MTU 1500", ""),
         ("ena", 3_498, NATIVE, Good, "MTU 3498", ""),
-        ("ena", 9_001, NATIVE, Note, "takes no more", "ip link set dev eth0 mtu 3498"),
+        ("ena", 9_001, NATIVE, Note, "does not support", "ip link set dev eth0 mtu 3498"),
         ("virtio_net", 3_506, NATIVE, Good, "MTU 3506", ""),
-        (
-            "virtio_net",
-            9_000,
-            None,
-            Note,
-            "is more than one page holds: 3506",
-            "ip link set dev eth0 mtu 3506",
-        ),
+        ("virtio_net", 9_000, None, Note, "exceeds one page: 3506", "ip link set dev eth0 mtu 3506"),
         ("ice", 9_000, MULTI, Good, "multi-buffer", ""),
-        ("e1000e", 9_000, NONE, Good, "which generic mode takes", ""),
+        ("e1000e", 9_000, NONE, Good, "which generic mode supports", ""),
     ] {
         let mut facts = Facts { xdp, ..facts(driver) };
         facts.link.mtu = mtu_bytes;
@@ -132,7 +125,7 @@ fn cards_of_clouds_have_conditions_of_their_own() {
         ("ena", None, &[], Note, "at most half", "ethtool -l eth0"),
         ("gve", queues(4, 16), &[], Good, "4 queues each way of 16", ""),
         ("gve", queues(16, 16), &[], Note, "16 of 16 send", "ethtool -L eth0 rx 8 tx 8"),
-        ("gve", uneven, &[], Note, "4 queues receive and 2 of 16 send", "ethtool -L eth0 rx 4 tx 4"),
+        ("gve", uneven, &[], Note, "4 receive queues and 2 of 16 send queues", "ethtool -L eth0 rx 4 tx 4"),
         ("gve", queues(1, 1), &[], Note, "1 queues receive", "too few queues"),
         ("gve", queues(4, 16), &["rx-lro"], Note, "LRO", "ethtool -K eth0 lro off"),
         ("virtio_net", queues(1, 1), &[], Good, "only passes and drops", ""),
@@ -159,9 +152,9 @@ fn advice_about_queues_leaves_those_free_that_the_driver_needs() {
 #[test]
 fn bonds_take_native_xdp_by_mode_and_ports() {
     for (mode, xdp, severity, what, remedy) in [
-        (Some("active-backup"), MULTI, Good, "where all its ports do", ""),
+        (Some("active-backup"), MULTI, Good, "if all its ports do", ""),
         (Some("802.3ad"), None, Good, "mode 802.3ad", ""),
-        (Some("802.3ad"), NONE, Note, "some port has no native XDP", "sensor doctor -i PORT"),
+        (Some("802.3ad"), NONE, Note, "a port without native XDP", "sensor doctor -i PORT"),
         (Some("balance-alb"), NONE, Note, "mode balance-alb", "ip link set dev bond0 type bond mode"),
         (None, NONE, Note, "mode unknown", "active-backup"),
     ] {
@@ -175,7 +168,7 @@ fn ports_are_told_what_they_are_part_of() {
     for (kind, what) in [
         (Some(PortKind::Bond), "the other ports' traffic"),
         (Some(PortKind::Bridge), "guests and containers"),
-        (None, "hands its packets"),
+        (None, "passes its packets"),
     ] {
         let facts = Facts { port_of: Some(("upper0".to_owned(), kind)), ..facts("ixgbe") };
         check(&conditions::findings("eth0", &facts)[0], Note, what, "sensor run -i upper0");
@@ -229,7 +222,7 @@ fn whose_a_program_is_decides_how_it_goes() {
         &with(XdpMode::Native, process),
         Problem,
         "by a link, native mode, loaded by user 0; held by process 77 (cilium)",
-        "end that process",
+        "stop that process",
     );
     let pin = Owner { by_link: true, pins: vec!["/sys/fs/bpf/x".into()], ..named("x") };
     check(&with(XdpMode::Native, pin), Problem, "held by the pin /sys/fs/bpf/x", "remove that pin");
