@@ -204,7 +204,7 @@ impl Decider {
         }
         for offender in offenders {
             let verdict = self.verdict(grounds, *offender, measure, around);
-            let (action, until, reason) = sum.add(verdict, *offender, grounds, around);
+            let (action, until, reason) = sum.add(verdict, grounds, around);
             if let Some(one) = self.incidents.participant(grounds.threat, grounds.about, offender.client) {
                 (one.action, one.until, one.reason) = (action, until, reason);
             }

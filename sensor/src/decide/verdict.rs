@@ -5,8 +5,7 @@ use super::decision::{Decision, Measure};
 use super::id::RecordId;
 use super::outcome::Surroundings;
 use crate::clock::Timestamp;
-use crate::detect::{Offender, Response, Severity, Threat};
-use crate::prefix::ClientNet;
+use crate::detect::{Response, Severity, Threat};
 
 /// What is done about an offender, or why not.
 pub(super) enum Verdict {
@@ -45,7 +44,6 @@ impl Sum {
     pub(super) fn add(
         &mut self,
         verdict: Verdict,
-        offender: Offender,
         grounds: &Grounds<'_>,
         around: &impl Surroundings,
     ) -> (Action, Option<Timestamp>, Option<String>) {
