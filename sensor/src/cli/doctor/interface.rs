@@ -148,7 +148,8 @@ fn native(interface: &str, facts: &Facts) -> Finding {
         }
         None => Finding::note(
             format!(
-                "{interface}: driver {driver} is not known to have native XDP, and this kernel does not report it (Linux 6.3 does)"
+                "{interface}: driver {driver} is not known to have native XDP, and this kernel does not report it \
+                 (Linux 6.3 does)"
             ),
             SLOWER,
         ),
@@ -196,7 +197,8 @@ fn mtu(interface: &str, facts: &Facts) -> Finding {
         None => Finding::note(
             format!("{interface}: MTU {mtu} exceeds one page: {limit}, slightly more or less by driver"),
             format!(
-                "native XDP needs a driver with multi-buffer support, and only attaching shows whether this one has it; otherwise generic mode is used, which is slower, or {lower}"
+                "native XDP needs a driver with multi-buffer support, and only attaching shows whether this one has \
+                 it; otherwise generic mode is used, which is slower, or {lower}"
             ),
         ),
     }
@@ -238,14 +240,16 @@ fn vlan(interface: &str, facts: &Facts) -> Option<Finding> {
         return Some(Finding::note(
             format!("{interface} is a VLAN on {below}: XDP runs here in generic mode only"),
             format!(
-                "serve {below} instead: the sensor reads through up to two VLAN tags, and native XDP stops a flood before the tag is examined. All VLANs on {below} are then served"
+                "serve {below} instead: the sensor reads through up to two VLAN tags, and native XDP stops a flood \
+                 before the tag is examined. All VLANs on {below} are then served"
             ),
         ));
     }
     let strips = facts.offloads.as_ref().is_ok_and(|active| active.contains("rx-vlan-hw-parse"));
     strips.then(|| {
         Finding::good(format!(
-            "{interface}: the device strips VLAN tags (rxvlan), which makes no difference: the source address counts either way"
+            "{interface}: the device strips VLAN tags (rxvlan), which makes no difference: the source address counts \
+             either way"
         ))
     })
 }
@@ -272,7 +276,8 @@ fn queues(interface: &str, facts: &Facts) -> Option<Finding> {
             format!("ethtool -L {interface} combined {count}")
         }
     } else {
-        "the device has no more; for a virtual machine, add queues on its host (in libvirt `<driver queues='N'/>`), or spread passed packets with `/sys/class/net/*/queues/rx-*/rps_cpus`".to_owned()
+        "the device has no more; for a virtual machine, add queues on its host (in libvirt `<driver queues='N'/>`), \
+         or spread passed packets with `/sys/class/net/*/queues/rx-*/rps_cpus`".to_owned()
     };
     Some(Finding::note(what, remedy))
 }

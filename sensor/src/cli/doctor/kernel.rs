@@ -76,7 +76,8 @@ fn type_information(has_btf: bool) -> Finding {
     }
     Finding::note(
         "no kernel type information (BTF)",
-        "the sensor works without it; tools show its maps in less detail. Kernels built with CONFIG_DEBUG_INFO_BTF=y have it",
+        "the sensor works without it; tools show its maps in less detail. Kernels built with CONFIG_DEBUG_INFO_BTF=y \
+         have it",
     )
 }
 

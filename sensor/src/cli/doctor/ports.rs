@@ -73,10 +73,14 @@ fn encrypted(listening: &BTreeSet<u16>, http: &HttpReport) -> Option<Finding> {
         if ports.len() == 1 { ("port", "speaks", "its") } else { ("ports", "speak", "their") };
     Some(Finding::note(
         format!(
-            "{noun} {} {verb} TLS that is not decrypted ({connections} connections, {before} of them opened before they were watched; {read} others decrypted): {whose} requests and logins are not seen; packet, bit and connection limits still apply",
+            "{noun} {} {verb} TLS that is not decrypted ({connections} connections, {before} of them opened before \
+             they were watched; {read} others decrypted): {whose} requests and logins are not seen; packet, bit and \
+             connection limits still apply",
             list(&ports)
         ),
-        "earlier connections are decrypted once reopened; if the server's TLS library is not OpenSSL 3, or it was started from a container, have it write a key log and name that in [tls] keylog; or terminate TLS in a proxy in front of it, and serve the interface between proxy and application",
+        "earlier connections are decrypted once reopened; if the server's TLS library is not OpenSSL 3, or it was \
+         started from a container, have it write a key log and name that in [tls] keylog; or terminate TLS in a proxy \
+         in front of it, and serve the interface between proxy and application",
     ))
 }
 
@@ -88,9 +92,12 @@ fn proxies(http: &HttpReport) -> Vec<Finding> {
         let (peer, requests) = (forwarder.peer, forwarder.requests);
         Finding::note(
             format!(
-                "{peer} forwards other clients' addresses (X-Forwarded-For, Forwarded, X-Real-IP or the PROXY protocol; at least {requests} requests) but is not a trusted proxy: all its clients count as one, and may be limited or blocked together"
+                "{peer} forwards other clients' addresses (X-Forwarded-For, Forwarded, X-Real-IP or the PROXY \
+                 protocol; at least {requests} requests) but is not a trusted proxy: all its clients count as one, \
+                 and may be limited or blocked together"
             ),
-            format!("if it is your proxy, add \"{peer}\" to trusted_proxies in [identity]; if not, it forges these addresses and is rightly ignored"),
+            format!("if it is your proxy, add \"{peer}\" to trusted_proxies in [identity]; if not, it forges these \
+                     addresses and is rightly ignored"),
         )
     });
     let findings: Vec<Finding> = findings.collect();

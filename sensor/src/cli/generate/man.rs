@@ -148,9 +148,9 @@ fn configuration() -> String {
     text(
         &mut page,
         "`/etc/sensor/sensor.toml` is read first, then `/etc/sensor/conf.d/*.toml` in alphabetical order; later \
-         settings override earlier ones. The option `-c` of `sensor run` replaces both. The format is TOML. Everything is \
-         optional.\n\n`sensor check` finds mistakes. `sensor reload` applies changes, except to settings marked as \
-         requiring a restart.",
+         settings override earlier ones. The option `-c` of `sensor run` replaces both. The format is TOML. \
+         Everything is optional.\n\n`sensor check` finds mistakes. `sensor reload` applies changes, except to settings \
+         marked as requiring a restart.",
     );
     for (table, keys) in reference() {
         let title = if table.name.is_empty() { "TOP LEVEL".to_owned() } else { format!("[{}]", table.name) };

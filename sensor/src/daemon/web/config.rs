@@ -62,8 +62,8 @@ impl WebConfig {
 const ABOUT_USERS: &str =
     "Users that may read the metrics, with Basic authentication; if there are none, everybody may.";
 
-const USER: &str = "The key is a user name without a colon; the value is the password hash that `htpasswd -nBC 10 NAME` prints \
-     after `NAME:`. At most 64.";
+const USER: &str = "The key is a user name without a colon; the value is the password hash that `htpasswd -nBC 10 \
+     NAME` prints after `NAME:`. At most 64.";
 
 const HASH: Form<String> = Form::any(
     "a bcrypt hash of a cost from 4 to 14",

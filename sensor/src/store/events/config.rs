@@ -40,8 +40,8 @@ impl StoreConfig {
     }
 }
 
-const ABOUT: &str = "Retention of alerts, decisions and the audit trail: `events.db` in the state directory. Decisions in force are \
-     kept.";
+const ABOUT: &str = "Retention of alerts, decisions and the audit trail: `events.db` in the state directory. \
+     Decisions in force are kept.";
 
 /// Shorter ages are a slip: blocks escalate by what is kept.
 const MIN_AGE: Duration = Duration::from_hours(1);

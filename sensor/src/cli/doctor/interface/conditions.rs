@@ -33,14 +33,16 @@ fn layer(interface: &str, facts: &Facts) -> Option<Finding> {
         LinkLayer::Ethernet => None,
         LinkLayer::Loopback => Some(Finding::note(
             format!("{interface}: packets here come from this host, and are never limited or blocked"),
-            "serve the interface that clients use; behind a proxy on this host, block in the proxy (`alerts.deny_file`)",
+            "serve the interface that clients use; behind a proxy on this host, block in the proxy \
+             (`alerts.deny_file`)",
         )),
         LinkLayer::Ip => Some(Finding::good(format!(
             "{interface}: a tunnel whose frames begin with an IP header; the sensor reads them"
         ))),
         LinkLayer::Unreadable => Some(Finding::problem(
             format!(
-                "{interface}: its frames begin with neither an Ethernet nor an IP header: nothing is limited or blocked here"
+                "{interface}: its frames begin with neither an Ethernet nor an IP header: nothing is limited or \
+                 blocked here"
             ),
             "serve the interface on which its packets arrive",
         )),
@@ -85,8 +87,8 @@ fn gve(interface: &str, facts: &Facts) -> Finding {
     let half = most.min(most_sending) / 2;
     if receiving == sending && sending <= half {
         return Finding::good(format!(
-            "{interface}: gve, {receiving} queues each way of {most_sending}: native XDP is possible; only attaching shows \
-             whether the machine's queue format supports it (GQI_QPL does on every kernel)"
+            "{interface}: gve, {receiving} queues each way of {most_sending}: native XDP is possible; only attaching \
+             shows whether the machine's queue format supports it (GQI_QPL does on every kernel)"
         ));
     }
     let what = format!(
@@ -106,10 +108,12 @@ fn virtio(interface: &str, facts: &Facts) -> Finding {
     if has(facts, "rx-gro-hw") || has(facts, "rx-lro") {
         return Finding::note(
             format!(
-                "{interface}: the host passes this machine aggregated packets (GRO_HW); virtio_net refuses native XDP if they cannot be switched off from here"
+                "{interface}: the host passes this machine aggregated packets (GRO_HW); virtio_net refuses native XDP \
+                 if they cannot be switched off from here"
             ),
             format!(
-                "ethtool -K {interface} rx-gro-hw off; if that fails, start the machine with guest_tso4=off,guest_tso6=off,guest_ecn=off,guest_ufo=off"
+                "ethtool -K {interface} rx-gro-hw off; if that fails, start the machine with \
+                 guest_tso4=off,guest_tso6=off,guest_ecn=off,guest_ufo=off"
             ),
         );
     }
@@ -128,7 +132,8 @@ fn netvsc(interface: &str, facts: &Facts) -> Finding {
         );
     }
     Finding::good(format!(
-        "{interface}: hv_netvsc without LRO supports native XDP; with accelerated networking the virtual function behind it also gets the program"
+        "{interface}: hv_netvsc without LRO supports native XDP; with accelerated networking the virtual function \
+         behind it also gets the program"
     ))
 }
 
@@ -141,7 +146,8 @@ fn bond(interface: &str, facts: &Facts) -> Finding {
         return Finding::note(
             format!("{interface}: a bond in mode {mode}, which has no native XDP"),
             format!(
-                "use a mode that has it ({}), for example `ip link set dev {interface} type bond mode active-backup` with the bond down; otherwise generic mode is used, which is slower",
+                "use a mode that has it ({}), for example `ip link set dev {interface} type bond mode active-backup` \
+                 with the bond down; otherwise generic mode is used, which is slower",
                 BOND_MODES.join(", ")
             ),
         );
@@ -163,7 +169,8 @@ fn bridge(interface: &str) -> Finding {
     Finding::note(
         format!("{interface}: a bridge, which has no native XDP; only traffic for this host is served here"),
         format!(
-            "generic mode works, and is slower. Native XDP runs on its ports (`ls /sys/class/net/{interface}/brif`), where traffic of guests and containers behind the bridge also counts"
+            "generic mode works, and is slower. Native XDP runs on its ports (`ls /sys/class/net/{interface}/brif`), \
+             where traffic of guests and containers behind the bridge also counts"
         ),
     )
 }
@@ -178,10 +185,12 @@ fn port(interface: &str, facts: &Facts) -> Option<Finding> {
         ),
         Some(PortKind::Bridge) => Finding::note(
             format!(
-                "{interface}: a port of the bridge {upper}: traffic of guests and containers behind the bridge is also limited here"
+                "{interface}: a port of the bridge {upper}: traffic of guests and containers behind the bridge is \
+                 also limited here"
             ),
             format!(
-                "serve {upper} (`sensor run -i {upper}`) to limit only traffic for this host, in generic mode; otherwise leave it"
+                "serve {upper} (`sensor run -i {upper}`) to limit only traffic for this host, in generic mode; \
+                 otherwise leave it"
             ),
         ),
         // The virtual function of hv_netvsc is a port without a kind.
