@@ -96,7 +96,7 @@ impl PolicyConfig {
     }
 }
 
-const ABOUT_DEFAULT: &str = "Limits per client outside any longer prefix.";
+const ABOUT_DEFAULT: &str = "Limits of each client that no longer prefix covers.";
 
 const ABOUT_SCOPE: &str =
     "Limits per client within a prefix; the longest prefix applies. Unset keys default to `limits.default`.";

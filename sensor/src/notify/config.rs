@@ -341,7 +341,7 @@ fn parse_header(text: &str) -> Result<(HeaderName, HeaderValue), &'static str> {
     if OWN.contains(&name.as_str()) {
         return Err("this header is set by the sensor itself");
     }
-    let mut value: HeaderValue = value.trim().parse().or(Err("no value of a header behind the colon"))?;
+    let mut value: HeaderValue = value.trim().parse().or(Err("invalid header value after the colon"))?;
     value.set_sensitive(true);
     Ok((name, value))
 }

@@ -266,7 +266,7 @@ fn queues(interface: &str, facts: &Facts) -> Option<Finding> {
         return Some(Finding::good(format!("{interface}: {receiving} receive queues for {cpus} CPUs")));
     }
     let what = format!(
-        "{interface}: {receiving} receive queues for {cpus} CPUs, so only {receiving} of them handle a flood"
+        "{interface}: {receiving} receive queues for {cpus} CPUs, so a flood uses only {receiving} of them"
     );
     let remedy = if most > receiving {
         let (count, by_direction) = (most.min(cpus), facts.driver.as_deref() == Some("gve"));

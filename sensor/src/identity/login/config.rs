@@ -216,11 +216,11 @@ pub const HEADER_SIGN: Form<HeaderSign> = Form {
 #[must_use]
 pub const fn login_text(example: &'static str) -> Form<String> {
     Form {
-        kind: "a text that is not empty",
+        kind: "a non-empty text",
         example,
         read: |text| {
             if text.is_empty() {
-                return Err("expected a text that is not empty".to_owned());
+                return Err("expected a non-empty text".to_owned());
             }
             Ok(text.to_owned())
         },

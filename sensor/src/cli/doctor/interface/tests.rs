@@ -72,7 +72,7 @@ fn aggregates_of_the_device_are_told_with_their_switch() {
         check(&offloads("eth0", &facts), severity, "", remedy);
     }
     let facts = Facts { offloads: Err("refused".to_owned()), ..facts("ixgbe") };
-    check(&offloads("eth0", &facts), Note, "cannot be asked for: refused", "ethtool -k");
+    check(&offloads("eth0", &facts), Note, "cannot read its offloads: refused", "ethtool -k");
 }
 
 #[test]
@@ -94,7 +94,7 @@ fn few_queues_are_few_cpus() {
     check(
         &queues("eth0", &with("virtio_net", 1, 8)).unwrap(),
         Note,
-        "met by 1 of them",
+        "only 1 of them",
         "ethtool -L eth0 combined 4",
     );
     check(&queues("eth0", &with("virtio_net", 1, 1)).unwrap(), Note, "1 receive queues", "queues='N'");
@@ -126,7 +126,7 @@ fn cards_of_clouds_have_conditions_of_their_own() {
         ("gve", queues(4, 16), &[], Good, "4 queues each way of 16", ""),
         ("gve", queues(16, 16), &[], Note, "16 of 16 send", "ethtool -L eth0 rx 8 tx 8"),
         ("gve", uneven, &[], Note, "4 receive queues and 2 of 16 send queues", "ethtool -L eth0 rx 4 tx 4"),
-        ("gve", queues(1, 1), &[], Note, "1 queues receive", "too few queues"),
+        ("gve", queues(1, 1), &[], Note, "1 receive queues", "too few queues"),
         ("gve", queues(4, 16), &["rx-lro"], Note, "LRO", "ethtool -K eth0 lro off"),
         ("virtio_net", queues(1, 1), &[], Good, "only passes and drops", ""),
         ("virtio_net", queues(1, 1), &["rx-gro-hw"], Note, "GRO_HW", "guest_tso4=off"),
@@ -143,7 +143,7 @@ fn cards_of_clouds_have_conditions_of_their_own() {
 fn advice_about_queues_leaves_those_free_that_the_driver_needs() {
     for (driver, advice) in [("ena", "ethtool -L eth0 combined 4"), ("gve", "ethtool -L eth0 rx 4 tx 4")] {
         let facts = Facts { queues: Some(both_ways(1, 8)), cpus: 16, ..facts(driver) };
-        check(&queues("eth0", &facts).unwrap(), Note, "met by 1 of them", advice);
+        check(&queues("eth0", &facts).unwrap(), Note, "only 1 of them", advice);
         let followed = condition(driver, Some(both_ways(4, 8)), &[]);
         assert_eq!(followed.severity, Good, "{followed:?}");
     }
@@ -208,7 +208,7 @@ fn whose_a_program_is_decides_how_it_goes() {
     check(
         &found,
         Problem,
-        "program 12 `xdp_pass` is attached without a link, native mode, loaded by user 0; held by nobody",
+        "program 12 `xdp_pass` is attached without a link, native mode, loaded by user 0; held by the interface alone",
         "ip link set dev eth0 xdp off",
     );
     check(
