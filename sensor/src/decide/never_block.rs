@@ -158,6 +158,9 @@ mod tests {
             assert!(rules.conflict(&own).is_some() && rules.is_of_this_host(&own), "{own}");
         }
         assert!(!rules.is_of_this_host(&"2001:db8::/32".parse().unwrap()));
+        let reasons =
+            ["127.0.0.1/32", "::1/128"].map(|own| rules.conflict(&own.parse().unwrap()).unwrap().reason());
+        assert_eq!(reasons, ["127.0.0.0/8 belongs to this host", "::1 belongs to this host"]);
     }
 
     #[test]
