@@ -61,7 +61,7 @@ fn another_program_is_told_with_its_owner() -> Result<()> {
         "{foreign:#}"
     );
     ensure!(
-        foreign["remedy"].as_str().is_some_and(|remedy| remedy.contains("end that process")),
+        foreign["remedy"].as_str().is_some_and(|remedy| remedy.contains("stop that process")),
         "{foreign:#}"
     );
     ensure!(found["works"] == false, "{found:#}");
@@ -136,9 +136,9 @@ fn ports_that_speak_tls_and_proxies_that_nobody_named_are_told() -> Result<()> {
         ensure!(found["works"] == true, "{found:#}");
         Ok(())
     };
-    tells("port 8443 speaks TLS that is not read (1 connections", "[tls] keylog")?;
-    tells("10.9.0.2 tells the addresses of other clients", "add \"10.9.0.2\" to trusted_proxies")?;
+    tells("port 8443 speaks TLS that is not decrypted (1 connections", "[tls] keylog")?;
+    tells("10.9.0.2 forwards other clients' addresses", "add \"10.9.0.2\" to trusted_proxies")?;
     let status = scene.daemon.ok(&["status"])?;
-    ensure!(status.contains("TLS that is not read: ports 8443"), "{status}");
+    ensure!(status.contains("undecrypted TLS: ports 8443"), "{status}");
     Ok(())
 }

@@ -156,14 +156,14 @@ fn the_doctor_sees_the_daemon() -> Result<()> {
         findings.into_iter().any(|finding| finding["what"].as_str().is_some_and(|text| text.contains(what)))
     };
     ensure!(says("a sensor is attached") && says("MTU 1500"), "{found}");
-    ensure!(says("no receive offload") && says("no daemon tells which speak HTTP"), "{found}");
+    ensure!(says("no receive offload") && says("without a daemon, unknown which speak HTTP"), "{found}");
     scene.net.add_interface("big0")?;
     scene.net.server.ip("link set big0 mtu 9000\n")?;
     let output =
         scene.daemon.program(&["doctor", "-i", "big0", "--socket"]).arg(scene.daemon.socket()).output()?;
     let text = String::from_utf8_lossy(&output.stdout);
-    ensure!(text.contains("big0: MTU 9000 is more than one page holds"), "{text}");
-    ensure!(text.contains("no port has spoken HTTP yet"), "{text}");
+    ensure!(text.contains("big0: MTU 9000 exceeds one page"), "{text}");
+    ensure!(text.contains("no HTTP seen on any port yet"), "{text}");
     let output = scene.daemon.program(&["doctor", "-i", "nosuch0"]).output()?;
     let text = String::from_utf8_lossy(&output.stdout);
     ensure!(output.status.code() == Some(1) && text.contains("nosuch0"), "{}: {text}", output.status);

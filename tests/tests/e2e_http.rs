@@ -78,8 +78,7 @@ fn the_doctor_says_which_ports_speak_http(seen: &Seen) -> Result<()> {
         let output = doctor.arg(daemon.socket()).output()?;
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     };
-    let found =
-        wait_until(PATIENCE, || says().is_ok_and(|text| text.contains("ports that speak HTTP: 8080;")));
+    let found = wait_until(PATIENCE, || says().is_ok_and(|text| text.contains("HTTP ports: 8080;")));
     ensure!(found, "{}", says()?);
     Ok(())
 }

@@ -63,7 +63,7 @@ fn an_unconfirmed_limit_is_undone() -> Result<()> {
     let said = String::from_utf8_lossy(&late.stderr).into_owned();
     ensure!(late.status.code() == Some(1), "{}", late.status);
     ensure!(
-        said.contains("nothing waits") && said.contains("the limits of default were undone at"),
+        said.contains("nothing to confirm") && said.contains("limits of default were rolled back at"),
         "{said}"
     );
     Ok(())

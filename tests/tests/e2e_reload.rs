@@ -60,7 +60,7 @@ fn what_takes_a_restart_is_named() -> Result<()> {
     // The daemon's command line names its interface: what the file says of it has no effect, and is told.
     scene.daemon.write_config(&format!("interfaces = [\"lo\"]\n{}", config("enforce", "off")))?;
     let said = scene.daemon.ok(&["reload"])?;
-    ensure!(said.contains("held by the daemon's command line: interfaces"), "{said}");
+    ensure!(said.contains("overridden on the daemon's command line: interfaces"), "{said}");
     scene.all_arrive(v4(LEGITIMATE), 20)
 }
 

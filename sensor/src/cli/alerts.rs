@@ -163,7 +163,7 @@ fn done(alert: &Alert) -> Option<String> {
     let until = alert.until.map(|until| format!(" until {}", seconds(until))).unwrap_or_default();
     let reason = alert.reason_no_action.as_deref();
     let what = match alert.action {
-        Action::None => return reason.map(|reason| format!("nothing done: {}", printable(reason))),
+        Action::None => return reason.map(printable),
         Action::WouldLimit => "would limit",
         Action::Limit => "limited",
         Action::WouldBlock => "would block",
@@ -181,11 +181,11 @@ fn entry_line(entry: &AuditEntry) -> String {
     let cause = match &entry.cause {
         Cause::Detector { detector } => format!("detector {}", detector.slug()),
         Cause::Command { uid, pid, user: Some(user) } => {
-            format!("command of {}, user {uid}, process {pid}", printable(user))
+            format!("command by {}, user {uid}, process {pid}", printable(user))
         }
-        Cause::Command { uid, pid, user: None } => format!("command of user {uid}, process {pid}"),
+        Cause::Command { uid, pid, user: None } => format!("command by user {uid}, process {pid}"),
         Cause::Configuration => "configuration".to_owned(),
-        Cause::Expiry => "its time is over".to_owned(),
+        Cause::Expiry => "expired".to_owned(),
         Cause::Daemon => "daemon".to_owned(),
     };
     let until = entry.until.map(|until| format!(" until {}", seconds(until))).unwrap_or_default();
@@ -212,7 +212,7 @@ pub(super) fn explanation(found: &AlertExplanation) -> String {
         lines.push(format!("incident: {}", incidents::line(incident)));
     }
     if found.audit.is_empty() {
-        lines.push("nothing was changed because of it".to_owned());
+        lines.push("no policy changes".to_owned());
     }
     lines.extend(found.audit.iter().map(entry_line));
     lines.push(format!("to change that: {}", found.undo.join("; or ")));
@@ -221,7 +221,7 @@ pub(super) fn explanation(found: &AlertExplanation) -> String {
 
 /// What an alert or an incident rests on.
 pub(super) fn evidence(evidence: &Evidence) -> Vec<String> {
-    let mut lines = vec!["it rests on:".to_owned()];
+    let mut lines = vec!["evidence:".to_owned()];
     for (name, number) in &evidence.numbers {
         let number = match number {
             Number::Count(count) => count.to_string(),

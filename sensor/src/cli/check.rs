@@ -38,7 +38,7 @@ pub(super) fn check(args: &CheckArgs, json: bool) -> Result<ExitCode> {
             rates.iter().try_for_each(say)?;
         }
         match (problems.len(), files.len()) {
-            (0, 0) => say("no configuration files; the defaults are in force")?,
+            (0, 0) => say("no configuration files; defaults apply")?,
             (0, 1) => say("1 file, no mistakes")?,
             (0, count) => say(format!("{count} files, no mistakes"))?,
             (1, _) => complain("1 mistake"),

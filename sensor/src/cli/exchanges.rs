@@ -1,4 +1,4 @@
-//! `sensor exchanges`: the last exchanges, filtered, and those that come.
+//! `sensor exchanges`: recent and live exchanges, filtered.
 
 use std::collections::VecDeque;
 use std::net::IpAddr;
@@ -23,36 +23,36 @@ use crate::prefix;
 pub(super) struct ExchangesArgs {
     #[command(flatten)]
     remote: Remote,
-    /// How many at most
+    /// Show only the last N
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
     last: u32,
-    /// Go on with those that come; under load a sample of them
+    /// Print new exchanges as they arrive; under load a sample
     #[arg(long)]
     pub(super) follow: bool,
     /// Only from this client or network
     #[arg(long, value_name = "CIDR", value_parser = prefix::parse)]
     client: Option<IpNet>,
-    /// Only on this route, by its template
+    /// Only on the route with this template
     #[arg(long, value_name = "TEMPLATE")]
     route: Option<String>,
-    /// Only with this status, or of this class, such as 401 or 4xx
+    /// Only with this status or class, such as 401 or 4xx
     #[arg(long, value_name = "STATUS", value_parser = parse_status)]
     status: Option<Status>,
-    /// Only with this principal, as records show it
+    /// Only with this principal, as shown in records
     #[arg(long, value_name = "HASH")]
     principal: Option<String>,
     /// Only with this method
     #[arg(long, value_name = "METHOD")]
     method: Option<String>,
-    /// Only since then: 5m, or a date such as 2026-11-28T10:30 (local time; with Z, UTC)
+    /// Only since this time: 5m (ago), or a date such as 2026-11-28T10:30, local or with Z
     #[arg(long, value_name = "TIME", value_parser = str::parse::<When>)]
     since: Option<When>,
-    /// Only until then
+    /// Only until this time
     #[arg(long, value_name = "TIME", value_parser = str::parse::<When>)]
     until: Option<When>,
 }
 
-/// A status, or all of a class.
+/// A status, or a whole class.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Status {
     first: u16,

@@ -109,7 +109,7 @@ pub(super) fn account(args: &AccountArgs, json: bool) -> Result<ExitCode> {
         std::io::stdin().take(most).read_to_string(&mut name).context("standard input")?;
         name.truncate(name.trim_end_matches(['\r', '\n']).len());
     }
-    ensure!(!name.trim().is_empty(), "expected the name of an account");
+    ensure!(!name.trim().is_empty(), "expected an account name");
     ensure!(name.len() <= MAX_NAME, "the name is longer than {MAX_NAME} bytes");
     let request = Request::Account { name: Typed(name) };
     ask::<AccountReport>(&args.remote, request, json, account_text)
@@ -117,9 +117,9 @@ pub(super) fn account(args: &AccountArgs, json: bool) -> Result<ExitCode> {
 
 fn account_text(report: &AccountReport) -> String {
     let mut lines =
-        vec![format!("on this host: {}, or {} with basic authentication", report.user, report.basic)];
+        vec![format!("hash on this host: {}, or {} with Basic authentication", report.user, report.basic)];
     if report.incidents.is_empty() {
-        lines.push("no incident is about it".to_owned());
+        lines.push("no incidents about this account".to_owned());
     }
     lines.extend(report.incidents.iter().map(line));
     lines.join("\n")
@@ -160,21 +160,21 @@ fn preview(found: &Preview) -> String {
     let what = match &found.prefixes[..] {
         [] => "nothing".to_owned(),
         [one] => one.to_string(),
-        [first, ..] => format!("{} prefixes, such as {first}", found.prefixes.len()),
+        [first, ..] => format!("{} prefixes, including {first}", found.prefixes.len()),
     };
     let how =
         if found.enforced { "would block" } else { "would block (mode is monitor: nothing is dropped)" };
     lines.push(format!("{how} {what}; nothing was changed"));
     lines.extend(left_alone(&found.left_alone));
     lines.push(format!(
-        "would hit {} of {} clients seen now, with {} of {} packets of the last second",
+        "would hit {} of {} current clients, and {} of {} packets in the last second",
         found.hit, found.tracked, found.packets, found.packets_of_all
     ));
     if found.allowed > 0 {
         lines.push(format!("of these, {} are allowed and would pass", found.allowed));
     }
     if found.innocent > 0 {
-        lines.push(format!("of these, {} take part in no open incident", found.innocent));
+        lines.push(format!("of these, {} are in no open incident", found.innocent));
     }
     if !found.clients.is_empty() {
         lines.push(clients(&found.clients, &Names::default()));
@@ -244,10 +244,7 @@ pub(super) fn whole(incident: &Incident) -> String {
     let mut lines = vec![line(incident), printable(&incident.summary)];
     lines.extend(evidence(&incident.evidence));
     if incident.unlisted > 0 {
-        lines.push(format!(
-            "beyond the clients kept: {} more, each time that one was told",
-            incident.unlisted
-        ));
+        lines.push(format!("clients not listed: {}, counted each time one was reported", incident.unlisted));
     }
     if !incident.offenders.is_empty() {
         lines.push(participants(&incident.offenders));
@@ -256,7 +253,7 @@ pub(super) fn whole(incident: &Incident) -> String {
 }
 
 fn participants(rows: &[Participant]) -> String {
-    let mut table = table(&["client", "attempts", "first", "last", "action", "until", "why not"], 7);
+    let mut table = table(&["client", "attempts", "first", "last", "action", "until", "reason"], 7);
     table.align_right(1);
     for row in rows {
         let action = match row.action {

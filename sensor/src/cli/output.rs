@@ -8,6 +8,7 @@ use humantime::format_duration;
 use serde_json::Value;
 use std::time::Duration;
 
+use super::say::counted;
 use crate::control::wire::{
     AllowRow, BlockAdded, BlockRow, Confirmed, Explanation, HttpReport, LimitRow, ModeReport, Reloaded,
     Removed, StatusReport,
@@ -60,8 +61,8 @@ pub(super) fn confirmed(report: &Confirmed) -> String {
     if report.confirmed.is_empty() {
         let undone = report.undone.iter();
         let undone =
-            undone.map(|(scope, at)| format!("; the limits of {scope} were undone at {}", seconds(*at)));
-        return format!("nothing waits for confirmation{}", undone.collect::<String>());
+            undone.map(|(scope, at)| format!("; limits of {scope} were rolled back at {}", seconds(*at)));
+        return format!("nothing to confirm{}", undone.collect::<String>());
     }
     let scopes: Vec<String> = report.confirmed.iter().map(ToString::to_string).collect();
     format!("confirmed: limits of {}", scopes.join(", "))
@@ -74,8 +75,8 @@ pub(super) fn removed(report: &Removed) -> String {
 pub(super) fn reloaded(report: &Reloaded) -> String {
     let said = [
         ("changed", &report.changed),
-        ("waits for a restart", &report.needs_restart),
-        ("held by the daemon's command line", &report.overridden),
+        ("requires a restart", &report.needs_restart),
+        ("overridden on the daemon's command line", &report.overridden),
     ];
     let said: Vec<String> = said
         .into_iter()
@@ -88,16 +89,16 @@ pub(super) fn reloaded(report: &Reloaded) -> String {
 
 pub(super) fn blocked(added: &BlockAdded) -> String {
     let prefix = added.row.prefix;
-    let until = added.row.until.map_or("for good".to_owned(), |until| format!("until {}", seconds(until)));
+    let until = added.row.until.map_or("permanently".to_owned(), |until| format!("until {}", seconds(until)));
     let mut text = match added.mode {
         Mode::Enforce => format!("blocked {prefix} {until}"),
-        Mode::Monitor => format!(
-            "{prefix} would be dropped {until}: mode is monitor, nothing is dropped; `sensor mode enforce` changes that"
-        ),
+        Mode::Monitor => {
+            format!("{prefix} would be dropped {until}: mode is monitor; `sensor mode enforce` drops it")
+        }
     };
     if !added.allowed.is_empty() {
         let allowed: Vec<String> = added.allowed.iter().map(ToString::to_string).collect();
-        text.push_str(&format!("\nnot {}, which an allow lets pass", allowed.join(", ")));
+        text.push_str(&format!("\nexcept {}: allowed", allowed.join(", ")));
     }
     text
 }
@@ -119,17 +120,19 @@ pub(super) fn status(report: &StatusReport) -> String {
             report.clients_tracked, report.clients_max, report.clients_evicted
         ),
         format!(
-            "policy       {} blocked, {} allowed, {} with limits",
-            report.blocks_active, report.allows_active, report.scopes
+            "policy       {}, {}, {}",
+            counted(report.blocks_active, "block"),
+            counted(report.allows_active, "allow rule"),
+            counted(report.scopes, "limit scope")
         ),
         format!("confined     {}", report.confinement),
-        format!("memory       {} MiB in the kernel's maps", report.kernel_memory_bytes >> 20),
+        format!("memory       {} MiB in kernel maps", report.kernel_memory_bytes >> 20),
         format!("http         {}", report.http.as_ref().map_or_else(|| "not seen".to_owned(), http)),
         format!("losses       {}", losses(report)),
     ];
     lines.extend(report.degraded.iter().map(|what| format!("DEGRADED     {}", printable(&what.to_string()))));
     for row in &report.pending {
-        lines.push(format!("unconfirmed  limits of {}, undone at {}", row.scope, seconds(row.deadline)));
+        lines.push(format!("unconfirmed  limits of {}, rolled back at {}", row.scope, seconds(row.deadline)));
     }
     let mut table = table(&["interface", "state", "xdp", "passed", "dropped", "would drop"], 3);
     for row in &report.interfaces {
@@ -149,11 +152,7 @@ pub(super) fn status(report: &StatusReport) -> String {
 fn unseen(report: &HttpReport) -> String {
     let dark = report.tls.iter().filter(|(_, counts)| counts.dark() > 0);
     let ports: Vec<String> = dark.take(8).map(|(port, _)| port.to_string()).collect();
-    if ports.is_empty() {
-        String::new()
-    } else {
-        format!("; TLS that is not read: ports {}", ports.join(", "))
-    }
+    if ports.is_empty() { String::new() } else { format!("; undecrypted TLS: ports {}", ports.join(", ")) }
 }
 
 fn http(report: &HttpReport) -> String {
@@ -180,15 +179,15 @@ pub(super) fn losses(report: &StatusReport) -> String {
     let causes = causes.map(|(cause, count)| format!("segments not mirrored ({cause}): {count}"));
     let counts = [
         ("segments not mirrored", untold),
-        ("gaps in streams", http.stream_gaps),
-        ("instructions to the mirror refused", http.refused_instructions),
-        ("failures not counted by client", http.failures_uncounted),
+        ("stream gaps", http.stream_gaps),
+        ("mirror instructions refused", http.refused_instructions),
+        ("failures not counted per client", http.failures_uncounted),
         ("exchanges not logged", http.log_errors),
         ("client table full", losses.table_full),
         ("admission contended", losses.admission_contended),
         ("notices lost", losses.notices_lost),
-        ("notices over their rate", losses.notices_suppressed),
-        ("frames not read in full", losses.unparsed),
+        ("notices over rate", losses.notices_suppressed),
+        ("frames not fully parsed", losses.unparsed),
         ("state not written", losses.state_write_errors),
         ("alerts not delivered", losses.alerts_undelivered),
     ];
@@ -214,14 +213,14 @@ pub(super) fn limits(rows: &Vec<LimitRow>) -> String {
     for row in rows {
         for (dimension, burst) in &row.raised_bursts {
             text.push_str(&format!(
-                "\nnote: {} {dimension}: the burst in force is {burst}, what the rate admits in one tick of the \
-                 kernel's clock or the largest frame",
+                "\nnote: {} {dimension}: burst raised to {burst}, what the rate admits per kernel clock tick or the \
+                 largest frame",
                 row.scope
             ));
         }
         if let Some(until) = row.unconfirmed_until {
             text.push_str(&format!(
-                "\nlimits of {} are undone at {} unless `sensor confirm` follows",
+                "\nlimits of {} are rolled back at {} unless `sensor confirm` follows",
                 row.scope,
                 seconds(until)
             ));
@@ -240,20 +239,20 @@ pub(super) fn limits_in_words(rows: &[LimitRow], scope: Scope, mode: Mode) -> St
         })
         .collect();
     if mode == Mode::Monitor {
-        lines.push("mode is monitor: what is over a limit is counted, and nothing is dropped".to_owned());
+        lines.push("mode is monitor: packets over a limit are counted, not dropped".to_owned());
     }
     lines.join("\n")
 }
 
 pub(super) fn blocks(rows: &Vec<BlockRow>) -> String {
     if rows.is_empty() {
-        return "nothing is blocked".to_owned();
+        return "no blocks".to_owned();
     }
     let mut table = table(&["prefix", "until", "since", "from", "reason"], 5);
     for row in rows {
         table.add_row([
             row.prefix.to_string(),
-            row.until.map_or("for good".to_owned(), seconds),
+            row.until.map_or("permanent".to_owned(), seconds),
             seconds(row.since),
             row.origin.label().to_owned(),
             row.reason.clone().unwrap_or_default(),
@@ -264,7 +263,7 @@ pub(super) fn blocks(rows: &Vec<BlockRow>) -> String {
 
 pub(super) fn allows(rows: &Vec<AllowRow>) -> String {
     if rows.is_empty() {
-        return "nothing is allowed besides what limits let pass".to_owned();
+        return "no allow rules".to_owned();
     }
     let mut table = table(&["prefix", "since", "from", "reason"], 4);
     for row in rows {
@@ -304,10 +303,10 @@ pub(super) fn explanation(found: &Explanation) -> String {
     lines.extend(limits(&vec![found.scope.clone()]).lines().map(|line| format!("  {line}")));
     match &found.client {
         Some(client) => lines.push(format!(
-            "seen since admission: {} packets, {} bytes, {} requests, {} dropped or to be dropped",
+            "since admission: {} packets, {} bytes, {} requests, {} dropped or over a limit in monitor mode",
             client.packets, client.bytes, client.requests, client.drops
         )),
-        None => lines.push("not in the client table: silent for long, or seen once at most".to_owned()),
+        None => lines.push("not in the client table: idle, or seen at most once".to_owned()),
     }
     for (at, limit) in &found.over_limit {
         lines.push(format!("over limit at {}: {limit}", seconds(*at)));

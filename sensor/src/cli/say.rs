@@ -15,7 +15,7 @@ use crate::printable::{printable_lines, to_json, write_json};
 #[derive(Debug, thiserror::Error)]
 pub(super) enum SayError {
     /// Whoever read it has seen enough, as `head` has after its lines.
-    #[error("nobody reads standard output any more")]
+    #[error("standard output was closed by its reader")]
     ReaderLeft,
     /// Anything else, such as a full disk.
     #[error("writing to standard output: {0}")]
@@ -85,6 +85,11 @@ pub(super) fn complain_json<T: Serialize + ?Sized>(value: &T) {
 /// Standard output for many lines, in large pieces.
 pub(super) fn stdout() -> Out<BufWriter<StdoutLock<'static>>> {
     Out::new(BufWriter::with_capacity(1 << 20, io::stdout().lock()))
+}
+
+/// A count with its noun.
+pub(super) fn counted(count: u64, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }
 
 /// Where many lines go.

@@ -34,7 +34,7 @@ impl Surroundings for Captured {
 
     fn protection(&self, prefix: &IpNet) -> Option<String> {
         let found = self.protected.iter().find(|protected| prefix::overlap(protected, prefix));
-        found.map(|protected| format!("it reaches {protected}, which the configuration protects"))
+        found.map(|protected| format!("{protected} is a never_block prefix"))
     }
 
     fn clients(&self) -> u64 {

@@ -24,7 +24,7 @@ impl Surroundings for Around<'_> {
 
     fn protection(&self, prefix: &IpNet) -> Option<String> {
         if let Some(found) = self.never_block.conflict(prefix) {
-            return Some(format!("it reaches {}, {}", found.prefix, found.why));
+            return Some(found.reason());
         }
         let allow = self.policy.allows_covering(*prefix).next();
         allow.map(|(allowed, _)| format!("{allowed} is allowed"))

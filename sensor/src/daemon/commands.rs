@@ -66,7 +66,7 @@ impl Commands {
             Question::Explain { .. } => {
                 let mut explanation = explanation.ok_or("no prefix to explain")?;
                 if let Err(error) = records::complete(&reader, &mut explanation) {
-                    warn!(%error, "an explanation goes without what is kept");
+                    warn!(%error, "explanation lacks stored records");
                 }
                 to_value(&explanation)
             }
@@ -111,7 +111,7 @@ impl Handle for Commands {
 }
 
 fn to_value<T: Serialize>(value: &T) -> Result<serde_json::Value, String> {
-    serde_json::to_value(value).map_err(|error| format!("the answer cannot be written: {error}"))
+    serde_json::to_value(value).map_err(|error| format!("cannot write the answer: {error}"))
 }
 
 /// What a request changes, for the audit trail.
@@ -239,9 +239,7 @@ impl Engine {
         now: Timestamp,
     ) -> Result<(), String> {
         if limits.is_empty() {
-            return Err(
-                "no limit was given; set at least one of packets, bits, connections, requests".to_owned()
-            );
+            return Err("no limit given; set at least one of packets, bits, connections, requests".to_owned());
         }
         let before = self.policy.commands().limits.get(&scope).copied();
         let first = self.pending.iter().find(|pending| pending.scope == scope).cloned();
@@ -274,10 +272,12 @@ impl Engine {
             }
             return Err(match self.policy.scope(scope) {
                 Some(_) => {
-                    format!("the limits of {scope} are the configuration's; change them there and reload")
+                    format!(
+                        "the limits of {scope} are set in the configuration; change them there and reload"
+                    )
                 }
                 None => {
-                    format!("{scope} has no limits of its own; `sensor limit list` shows those that have")
+                    format!("{scope} has no limits of its own; `sensor limit list` shows scopes that do")
                 }
             });
         }
@@ -306,15 +306,11 @@ impl Engine {
         now: Timestamp,
     ) -> Result<(), String> {
         if let Some(protected) = self.never_block.conflict(&prefix) {
-            return Err(format!(
-                "{prefix} is not blocked: it reaches {}, {}, which must never be blocked",
-                protected.prefix, protected.why
-            ));
+            return Err(format!("refused: {}", protected.reason()));
         }
         if let Some((allowed, _)) = self.policy.allows_covering(prefix).next() {
             return Err(format!(
-                "{prefix} is not blocked: {allowed} is allowed, and an allow comes before a block; \
-                 `sensor allow remove {allowed}` first"
+                "refused: {allowed} is allowed, and an allow overrides a block; `sensor allow remove {allowed}` first"
             ));
         }
         let until = for_ms.map(|time| now.plus(Duration::from_millis(time)));
@@ -346,9 +342,9 @@ impl Engine {
             }
             return Err(match self.policy.block(&prefix) {
                 Some(_) => {
-                    format!("the block of {prefix} is the configuration's; remove it there and reload")
+                    format!("{prefix} is blocked in the configuration; remove it there and reload")
                 }
-                None => format!("{prefix} is not blocked; `sensor block list` shows what is"),
+                None => format!("{prefix} is not blocked; `sensor block list` shows all blocks"),
             });
         }
         let was_decided = decided.is_some() || is_denied;
@@ -382,9 +378,9 @@ impl Engine {
         if !self.policy.commands().allows.contains_key(&prefix) {
             return Err(match self.policy.allow(&prefix) {
                 Some(_) => {
-                    format!("the allow of {prefix} is the configuration's; remove it there and reload")
+                    format!("{prefix} is allowed in the configuration; remove it there and reload")
                 }
-                None => format!("{prefix} is not allowed; `sensor allow list` shows what is"),
+                None => format!("{prefix} is not allowed; `sensor allow list` shows all allow rules"),
             });
         }
         self.change(now, |policy| {

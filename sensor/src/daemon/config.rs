@@ -23,14 +23,14 @@ use crate::store::StoreConfig;
 /// Files and addresses of a daemon.
 #[derive(Clone, Debug, PartialEq, Eq, DocumentedFields)]
 pub struct Paths {
-    /// The socket that commands speak to the daemon through. They take `--socket` where it is not the default.
+    /// Control socket for commands. If it is not the default, pass them `--socket`.
     pub socket: PathBuf,
-    /// Directory of what survives a restart: what commands said, learned routes, alerts and decisions, the key of hashes.
+    /// State directory, kept across restarts: changes by command, learned routes, alerts and decisions, the hash key.
     pub state_dir: PathBuf,
-    /// Directory, on a BPF file system, of the kernel's objects that outlive the daemon.
+    /// Directory, on a BPF file system, where the kernel objects that outlive the daemon are pinned.
     pub pin_dir: PathBuf,
-    /// Where `/metrics`, `/healthz` and `/readyz` are served. Others than this host reach it where the unit's
-    /// `IPAddressAllow=` has their addresses.
+    /// Listen address of `/metrics`, `/healthz` and `/readyz`. Other hosts reach it only if the unit's
+    /// `IPAddressAllow=` lists their addresses.
     #[documented_fields(rename = "listen_address")]
     pub web: SocketAddr,
 }
@@ -61,10 +61,10 @@ pub enum LogFormat {
 pub struct Config {
     /// Mode, limits, allows, blocks.
     pub policy: PolicyConfig,
-    /// Network interfaces to serve; empty for that of the default route.
+    /// Network interfaces to serve; if empty, the interface of the default route.
     pub interfaces: Vec<String>,
-    /// How the XDP program is attached: `native` in the driver, `generic` behind it, which is slower; `auto` native or
-    /// else generic.
+    /// How the XDP program is attached: `native` in the driver, `generic` after it, which is slower; `auto` uses native
+    /// if possible, else generic.
     pub xdp: XdpChoice,
     /// Bounds of the kernel's tables.
     pub capacities: Capacities,
@@ -90,17 +90,17 @@ pub struct Config {
     pub notify: NotifyConfig,
     /// What commands look addresses up in.
     pub databases: Databases,
-    /// Group whose members may look over the control socket, as root may.
+    /// Group with read-only access to the control socket; root always has access.
     pub group: String,
-    /// Group whose members may also change what is enforced. Where there is none of the name, only root may.
+    /// Group whose members may also change what is enforced. If no such group exists, only root may.
     pub admin_group: String,
-    /// Least level of the daemon's log lines. The environment variable `SENSOR_LOG` comes before it.
+    /// Minimum level of the daemon's log. The environment variable `SENSOR_LOG` overrides it.
     #[documented_fields(rename = "level")]
     pub log_level: String,
-    /// Lines for people, or one JSON object a line.
+    /// Plain text, or one JSON object per line.
     #[documented_fields(rename = "format")]
     pub log_format: LogFormat,
-    /// Least level of the eBPF program's own diagnostics. They cost time for each packet.
+    /// Minimum level of the eBPF program's diagnostics. They cost time per packet.
     #[documented_fields(rename = "kernel")]
     pub kernel_log_level: u8,
 }
@@ -232,9 +232,9 @@ impl Config {
     }
 
     fn read_places(&mut self, root: &Section<'_>) {
-        let web = root.section("web").about("Metrics, health and readiness: where, and for whom.");
-        let control = root.section("control").about("Who may ask and who may command, and where.");
-        let paths = root.section("paths").about("Where things are kept.");
+        let web = root.section("web").about("Metrics, health and readiness: listen address and access.");
+        let control = root.section("control").about("The control socket, and who may use it.");
+        let paths = root.section("paths").about("Directories for state and kernel objects.");
         web.explain::<Paths>();
         control.explain::<Paths>();
         control.explain::<Self>();
@@ -287,20 +287,21 @@ impl Config {
 
 const ABOUT_ROOT: &str = "What the daemon does, and where.";
 
-const ABOUT_LIMITS: &str = "Limits of what clients send. A rate is COUNT/UNIT:BURST, such as `100/min:20`. Counts may end in k, M or G. \
-     The unit is s, min or h; s where there is none. The burst is what may come at once; where there is none, the count: \
-     `100/min` means 100 in any minute, however they are spread. `sensor check` says what each rate means.";
+const ABOUT_LIMITS: &str = "Limits on client traffic. A rate is COUNT/UNIT:BURST, such as `100/min:20`. Counts may \
+     end in k, M or G. The unit is s (default), min or h. The burst may pass at once; it defaults to the count: \
+     `100/min` means 100 in any minute, however they are spread. `sensor check` explains each rate.";
 
-const ABOUT_CLIENTS: &str = "What one client is, and how many the kernel's tables have room for.";
+const ABOUT_CLIENTS: &str = "What a client is, and the capacity of the kernel's tables.";
 
-const ABOUT_NEVER_BLOCK: &str = "What is never blocked, whatever a detector or an operator says.";
+const ABOUT_NEVER_BLOCK: &str = "Prefixes that no detector or operator can block.";
 
-const ABOUT_DETECT: &str = "What is looked for. docs/detection.md tells how each detector decides, and where its thresholds come from.";
+const ABOUT_DETECT: &str =
+    "Detectors. docs/detection.md explains how each one decides, and the sources of its thresholds.";
 
-const ABOUT_DECIDE: &str = "What is done about it, where the mode is to enforce.";
+const ABOUT_DECIDE: &str = "Responses to signals, in enforce mode.";
 
 const ABOUT_DECIDED_LIMITS: &str =
-    "Limits of a client that a detector limits, where they are tighter than those that hold for it anyway.";
+    "Limits for a client that a detector limits, if tighter than those already in force for it.";
 
 const ABOUT_NAMES: &str = "Databases in which `sensor clients` and `sensor alerts` look up addresses. They must be readable by the user who runs \
      these commands; the daemon does not open them.";

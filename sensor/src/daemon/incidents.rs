@@ -65,7 +65,7 @@ impl Commands {
         let incident = self.incident(id).await?;
         let (prefixes, mut left_alone) = accused(&incident);
         if prefixes.is_empty() {
-            return Err(format!("incident {id} accuses nobody whose packets could be dropped"));
+            return Err(format!("incident {id} has no offender that can be blocked"));
         }
         let reason = reason.unwrap_or_else(|| format!("incident {id}, {}", incident.detector.slug()));
         let mut blocked: Vec<BlockAdded> = Vec::new();
@@ -107,7 +107,7 @@ fn accused(incident: &Incident) -> (Vec<IpNet>, Vec<LeftAlone>) {
     for one in incident.offenders.iter().filter(|one| one.accused) {
         let prefix = one.client.prefix();
         if one.proxied {
-            let why = "behind a trusted proxy, whose address its packets bear".to_owned();
+            let why = "behind a trusted proxy, whose source address its packets have".to_owned();
             left_alone.push(LeftAlone { prefix, why });
         } else {
             prefixes.push(prefix);
@@ -127,7 +127,7 @@ impl Engine {
             prefixes.into_iter().partition(|prefix| self.never_block.conflict(prefix).is_some());
         left_alone.extend(protected.into_iter().filter_map(|prefix| {
             let rule = self.never_block.conflict(&prefix)?;
-            Some(LeftAlone { prefix, why: format!("reaches {}, {}", rule.prefix, rule.why) })
+            Some(LeftAlone { prefix, why: rule.reason() })
         }));
         let hit = |row: &&ClientRow| prefixes.iter().any(|prefix| prefix::overlap(prefix, &row.client));
         let sum = |rows: &mut dyn Iterator<Item = &ClientRow>| {

@@ -191,7 +191,7 @@ impl Engine {
     /// The last exchanges that were remembered, oldest first.
     pub(super) fn recent_exchanges(&self, last: usize) -> Result<Vec<serde_json::Value>, String> {
         let Some(sensing) = &self.sensing else {
-            return Err("HTTP is not seen; `sensor status` tells".to_owned());
+            return Err("HTTP is not seen; see `sensor status`".to_owned());
         };
         Ok(sensing.look(|told| {
             let from = told.recent.len().saturating_sub(last);
@@ -341,8 +341,8 @@ impl Engine {
             && let Some(loopback) = attachments.iter().find(|found| found.layer == LinkLayer::Loopback)
         {
             except.push(format!(
-                "{}: what this host sends to itself is never limited or blocked; anywhere else its addresses as \
-                 sources are forged",
+                "{}: traffic from this host to itself is never limited or blocked; on other interfaces its source \
+                 addresses are forged",
                 loopback.interface
             ));
         }

@@ -25,7 +25,7 @@ impl Commands {
 impl Engine {
     fn route_table(&self) -> Result<Arc<RouteTable>, String> {
         let sensing = self.sensing.as_ref();
-        Ok(sensing.ok_or("HTTP is not seen; `sensor status` tells")?.routes())
+        Ok(sensing.ok_or("HTTP is not seen; see `sensor status`")?.routes())
     }
 }
 

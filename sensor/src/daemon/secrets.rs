@@ -15,13 +15,13 @@ use crate::kernel::{self, Library, SecretEvents, SecretProbe};
 /// Whether TLS is read, and by what secrets.
 #[derive(Clone, Debug, PartialEq, Eq, DocumentedFields)]
 pub struct TlsConfig {
-    /// Whether TLS of servers on this host is read. `false` leaves it as it is: no library is probed, no key log is read, and
-    /// of a connection nothing is copied behind its first bytes.
+    /// Whether to read TLS of servers on this host. With `false`, no library is probed, no key log is read, and nothing
+    /// beyond a connection's first bytes is copied.
     pub enabled: bool,
-    /// Whether the secrets of sessions are asked of the servers' TLS library (OpenSSL 3 and later) by a probe in the kernel.
-    /// Only what processes derive that share a control group with a watched listening socket leaves the kernel.
+    /// Whether a probe in the kernel takes session secrets from the servers' TLS library (OpenSSL 3 and later). Only
+    /// secrets of processes that share a control group with a watched listening socket leave the kernel.
     pub probe: bool,
-    /// Key logs in NSS format that servers write (`SSLKEYLOGFILE` and the like): files, followed as they grow and are
+    /// Key logs in NSS format written by servers (`SSLKEYLOGFILE` and the like): files, followed as they grow and are
     /// replaced, and named pipes.
     pub keylog: Vec<PathBuf>,
 }
@@ -32,8 +32,8 @@ impl Default for TlsConfig {
     }
 }
 
-const ABOUT: &str = "TLS that servers on this host end: how it is read. Secrets are held in memory only as long as their \
-                     connection needs them, and go nowhere.";
+const ABOUT: &str = "How TLS that servers on this host terminate is read. Secrets stay in memory only as long as \
+     their connection needs them, and go nowhere.";
 
 impl TlsConfig {
     /// Reads `[tls]`.

@@ -35,20 +35,20 @@ pub enum Ports {
 /// How HTTP is seen.
 #[derive(Clone, Debug, PartialEq, DocumentedFields)]
 pub struct SenseConfig {
-    /// Whether HTTP is seen at all; without it nothing is copied, and limits and blocks work as ever.
+    /// Whether to read HTTP at all; if not, nothing is copied, and limits and blocks still apply.
     pub enabled: bool,
-    /// TCP ports of this host that are watched: `auto` for those that somebody listens on, until their connections turn
-    /// out not to be HTTP; or port numbers. A port that is only forwarded must be listed.
+    /// TCP ports to watch on this host: `auto` for ports with a listener, until their connections prove not to be HTTP;
+    /// or port numbers. List ports that are only forwarded.
     pub ports: Ports,
-    /// Most payload bytes of a segment that are copied from the kernel.
+    /// Maximum payload bytes of a segment copied from the kernel.
     #[documented_fields(rename = "snap_bytes")]
     pub snap: u32,
-    /// Size of the rings that they are copied to, together. Each CPU has its own, of an equal part rounded up to a power
-    /// of two, and of at least 2 MiB.
+    /// Total size of the rings for copied segments. Each CPU's ring gets an equal share, rounded up to a power of two,
+    /// and at least 2 MiB.
     #[documented_fields(rename = "ring_mib")]
     pub ring_bytes: u32,
-    /// A file that the record of every exchange is appended to, one JSON object a line. Nothing bounds it: it is for times
-    /// when all must be seen. Its directory must be there.
+    /// File to which the record of every exchange is appended, one JSON object per line. It is unbounded: use it when
+    /// you must see everything. Its directory must exist.
     #[documented_fields(rename = "exchange_log")]
     pub log: Option<PathBuf>,
     /// Where patterns of routes are read from, besides the configuration.
@@ -81,17 +81,16 @@ impl Default for SenseConfig {
 const NAME_LISTS: [&str; 5] =
     ["forwarded_headers", "api_key_headers", "api_key_parameters", "token_parameters", "session_cookies"];
 
-const ABOUT_HTTP: &str = "How HTTP/1 is seen: which ports, and how much of it is copied and remembered.";
+const ABOUT_HTTP: &str = "How HTTP/1 is read: which ports, and how much is copied and remembered.";
 
-const ABOUT_IDENTITY: &str = "Who a client is behind proxies, and which credentials tell principals apart. Of credentials only \
-                              keyed hashes are kept.";
+const ABOUT_IDENTITY: &str = "Who a client is behind proxies, and which credentials distinguish principals. Only \
+     keyed hashes of credentials are kept.";
 
-const ABOUT_LOGIN: &str = "How attempts to log in are recognised.";
+const ABOUT_LOGIN: &str = "How login attempts are recognised.";
 
-const ABOUT_RULE: &str =
-    "A login that is not recognised by itself, or judged wrongly; any name, any number of them up to 64.";
+const ABOUT_RULE: &str = "A login that is not recognised automatically, or misjudged; any name, up to 64.";
 
-const ABOUT_ROUTES: &str = "Templates of paths, such as `/users/{id}`, that exchanges are told apart by.";
+const ABOUT_ROUTES: &str = "Path templates, such as `/users/{id}`, that group exchanges.";
 
 impl SenseConfig {
     /// Opens the log of exchanges; none where HTTP is not seen.
@@ -202,8 +201,8 @@ impl SenseConfig {
     }
 }
 
-const OPENAPI: &str = "An OpenAPI document, in YAML or JSON. Its paths are patterns, after those of `patterns`. It is read when \
-                       the configuration is.";
+const OPENAPI: &str = "An OpenAPI document, in YAML or JSON. Its paths are used as patterns, after those of \
+     `patterns`. It is read with the configuration.";
 
 const FORWARDED: Form<ForwardedHeader> = Form {
     kind: "the name of a header",
@@ -220,8 +219,12 @@ const fn name(example: &'static str) -> Form<String> {
 fn about_sign(key: &str) -> Option<String> {
     let (outcome, sign) = key.split_once('_')?;
     let sign = Conditions::get_field_docs(sign).ok()?;
-    let rule = if outcome == "failure" { "whatever else holds" } else { "where nothing says that it failed" };
-    Some(format!("The answer says {outcome}, {rule}. {sign}"))
+    let rule = if outcome == "failure" {
+        "overriding any success"
+    } else {
+        "unless something marks it as a failure"
+    };
+    Some(format!("Marks a response as a {outcome}, {rule}. {sign}"))
 }
 
 fn read_conditions(

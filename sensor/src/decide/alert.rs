@@ -10,7 +10,7 @@ use crate::clock::Timestamp;
 use crate::detect::{Evidence, Number, Severity, Signal, Subject, Threat};
 use crate::prefix::ClientNet;
 
-/// What was done about it.
+/// The action taken.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, DocumentedFields)]
 #[serde(rename_all = "snake_case")]
 #[documented_fields(rename_all = "snake_case")]
@@ -22,9 +22,9 @@ pub enum Action {
     WouldLimit,
     /// A tighter limit was set.
     Limit,
-    /// In monitor mode: a block would have been made.
+    /// In monitor mode: the client would have been blocked.
     WouldBlock,
-    /// A block was made.
+    /// The client was blocked.
     Block,
 }
 
@@ -87,9 +87,9 @@ impl From<&Subject> for About {
 /// One alert, as it stands in records, one JSON object a line.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, DocumentedFields)]
 pub struct Alert {
-    /// Identifies it, for `sensor explain`; sorts by time.
+    /// Identifier, for `sensor explain`; sorts by time.
     pub id: RecordId,
-    /// When it was known (RFC 3339, UTC).
+    /// When it was detected (RFC 3339, UTC).
     pub ts: Timestamp,
     /// The detector that found it.
     pub detector: Threat,
@@ -99,23 +99,23 @@ pub struct Alert {
     pub confidence: f64,
     /// Its place in the OWASP API Security Top 10 of 2023.
     pub owasp: Cow<'static, str>,
-    /// Whom it is about: in `client` one client, an IPv4 address or the IPv6 prefix that makes a client; or else in `subject` a network, a keyed hash, `route` and its
-    /// template, or `host`.
+    /// What it is about: `client`, an IPv4 address or an IPv6 client prefix; or else `subject`, a network, a keyed
+    /// hash, `route` and its template, or `host`.
     #[serde(flatten)]
     #[documented_fields(rename = "client, subject")]
     pub about: About,
-    /// One sentence for a person.
+    /// One sentence for people.
     pub summary: String,
-    /// What it rests on: numbers with the thresholds that they passed, and in `exchanges` at most five of the exchanges.
+    /// Evidence: numbers with the thresholds they passed, and up to five exchanges in `exchanges`.
     pub evidence: Evidence,
-    /// The time looked at: `start` and `end`.
+    /// The window examined: `start` and `end`.
     pub window: Window,
-    /// What was done.
+    /// The action taken.
     pub action: Action,
-    /// Until when that lasts; absent where nothing was done, or where it does not end by itself.
+    /// When the action expires; absent if there is none or it does not expire.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<Timestamp>,
-    /// Why nothing, or less than usual, was done; absent where there is no reason to tell.
+    /// Why no action, or a weaker one than usual, was taken; absent if there is no reason to give.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason_no_action: Option<String>,
 }

@@ -10,29 +10,29 @@ use crate::detect::Severity;
 /// How signals become decisions.
 #[derive(Clone, Debug, PartialEq, DocumentedFields)]
 pub struct DecideConfig {
-    /// Least severity that blocks the client.
+    /// Minimum severity that blocks the client.
     pub block_from: Severity,
-    /// Least confidence of a detector that blocks, from 0 to 1.
+    /// Minimum detector confidence that blocks, from 0 to 1.
     pub block_confidence: f64,
-    /// Least severity that gives the client the limits of `decide.limits`, where it does not block.
+    /// Minimum severity that applies `decide.limits` to the client, if it does not block.
     pub limit_from: Severity,
-    /// Least confidence of a detector that limits, from 0 to 1.
+    /// Minimum detector confidence that limits, from 0 to 1.
     pub limit_confidence: f64,
-    /// How long the first block of a client lasts; each further one twice as long as the one before, as
-    /// fail2ban's `bantime.increment` does.
+    /// Duration of a client's first block; each further block lasts twice as long as the one before, like fail2ban's
+    /// `bantime.increment`.
     pub block_for: Duration,
-    /// How long a block lasts at most.
+    /// Maximum duration of a block.
     pub block_for_max: Duration,
-    /// After so long without a decision, a client's next block is a first one again.
+    /// Time without a decision after which a client's next block counts as its first again.
     pub forget_after: Duration,
-    /// After so long without a signal, an incident is over: the next signal is a new alert.
+    /// Time without a signal after which an incident is over: the next signal is a new alert.
     pub incident_quiet: Duration,
-    /// Kill switch: most blocks of detectors in a minute; beyond it they become limits, those of `decide.limits`.
+    /// Kill switch: maximum blocks by detectors per minute; beyond it they become the limits of `decide.limits`.
     pub max_blocks_per_minute: u32,
-    /// Kill switch: largest share of the clients tracked that detectors may have blocked, from 0 to 1; beyond it blocks
+    /// Kill switch: maximum share of tracked clients that detectors may have blocked, from 0 to 1; beyond it blocks
     /// become limits.
     pub max_blocked_share: f64,
-    /// Up to so many blocks `max_blocked_share` does not matter: of three clients, one is many.
+    /// Number of blocks up to which `max_blocked_share` does not apply: one of three clients is already a large share.
     pub min_blocked: u32,
 }
 

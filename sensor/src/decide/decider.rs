@@ -204,7 +204,7 @@ impl Decider {
         }
         for offender in offenders {
             let verdict = self.verdict(grounds, *offender, measure, around);
-            let (action, until, reason) = sum.add(verdict, *offender, grounds, around);
+            let (action, until, reason) = sum.add(verdict, grounds, around);
             if let Some(one) = self.incidents.participant(grounds.threat, grounds.about, offender.client) {
                 (one.action, one.until, one.reason) = (action, until, reason);
             }
@@ -215,13 +215,13 @@ impl Decider {
     /// Why a signal leads to nothing, in numbers.
     fn too_mild(&self, grounds: &Grounds<'_>) -> String {
         let DecideConfig { limit_from, limit_confidence, block_from, block_confidence, .. } = self.config;
-        let (least, confidence) = if limit_from <= block_from {
-            (limit_from, limit_confidence)
+        let (measure, least, confidence) = if limit_from <= block_from {
+            ("limiting", limit_from, limit_confidence)
         } else {
-            (block_from, block_confidence)
+            ("blocking", block_from, block_confidence)
         };
         format!(
-            "no action: severity {} ({:.2}); limits take {} ({confidence:.2})",
+            "no action: {} severity ({:.2}); {measure} needs {} ({confidence:.2})",
             grounds.severity.label(),
             grounds.confidence,
             least.label()
@@ -251,7 +251,7 @@ impl Decider {
         let prefix = offender.client.prefix();
         if let Some(why) = around.protection(&prefix) {
             self.stats.protected = self.stats.protected.saturating_add(1);
-            return Verdict::Refuse(format!("{prefix} is not touched: {why}"));
+            return Verdict::Refuse(format!("{prefix} is exempt: {why}"));
         }
         let known = self.incidents.participant(grounds.threat, grounds.about, offender.client);
         if known.is_some_and(|participant| participant.pardoned) {
@@ -317,7 +317,7 @@ impl Decider {
         if let Some(count) = self.stats.suppressed.get_mut(tripped as usize) {
             *count = count.saturating_add(1);
         }
-        Some(format!("a kill switch tripped (decide.{}): limited instead of blocked", tripped.label()))
+        Some(format!("kill switch tripped (decide.{}): limited instead of blocked", tripped.label()))
     }
 
     /// Looks whether a kill switch that tripped still has cause to, and ends incidents that nothing was heard of.

@@ -47,7 +47,7 @@ fn shift(place: usize) -> u32 {
 
 /// What is no identifier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("no identifier: expected 26 digits and letters, such as 01K7Z3V5Q8000000000000040G")]
+#[error("not an identifier: expected 26 digits and letters, such as 01K7Z3V5Q8000000000000040G")]
 pub struct IdError;
 
 impl FromStr for RecordId {

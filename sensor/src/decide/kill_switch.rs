@@ -58,7 +58,7 @@ impl KillSwitch {
         (matters && share > config.max_blocked_share).then_some(Tripped::BlockedShare)
     }
 
-    /// A block was made.
+    /// The client was blocked.
     pub(super) fn note(&mut self, now: Timestamp) {
         self.recent.push_back(now);
     }

@@ -19,6 +19,21 @@ pub struct Protected {
     pub why: String,
 }
 
+impl Protected {
+    /// The prefix and its protection, for people.
+    #[must_use]
+    pub fn reason(&self) -> String {
+        let Self { prefix, why } = self;
+        let is_address = prefix.prefix_len() == prefix.max_prefix_len();
+        let what = if is_address { prefix.addr().to_string() } else { prefix.to_string() };
+        if [THIS_HOST, LOOPBACK].contains(&why.as_str()) {
+            format!("{what} belongs to this host")
+        } else {
+            format!("{what} is {why}")
+        }
+    }
+}
+
 const THIS_HOST: &str = "an address of this host";
 const LOOPBACK: &str = "this host itself";
 
@@ -26,8 +41,8 @@ const LOOPBACK: &str = "this host itself";
 #[derive(Clone, Debug, Default, DocumentedFields)]
 #[documented_fields(default = "")]
 pub struct NeverBlock {
-    /// Prefixes that are never blocked, besides loopback, the addresses of this host, its gateways and resolvers, trusted
-    /// proxies, and the addresses of ssh sessions in which an administrator uses `sensor`.
+    /// Prefixes never to block, besides loopback, this host's addresses, its gateways and resolvers, trusted proxies,
+    /// and the source addresses of ssh sessions in which an administrator uses `sensor`.
     #[documented_fields(rename = "prefixes")]
     configured: Vec<IpNet>,
     trusted_proxies: Vec<IpNet>,
@@ -143,6 +158,9 @@ mod tests {
             assert!(rules.conflict(&own).is_some() && rules.is_of_this_host(&own), "{own}");
         }
         assert!(!rules.is_of_this_host(&"2001:db8::/32".parse().unwrap()));
+        let reasons =
+            ["127.0.0.1/32", "::1/128"].map(|own| rules.conflict(&own.parse().unwrap()).unwrap().reason());
+        assert_eq!(reasons, ["127.0.0.0/8 belongs to this host", "::1 belongs to this host"]);
     }
 
     #[test]

@@ -13,7 +13,7 @@ pub trait Surroundings {
     fn enforces(&self) -> bool;
     /// Why they are only recorded.
     fn why_not(&self) -> &'static str {
-        "the mode is monitor"
+        "mode is monitor"
     }
     /// Why nothing may be done about a prefix, if so.
     fn protection(&self, prefix: &IpNet) -> Option<String>;

@@ -71,7 +71,7 @@ fn what_is_not_carried_out_is_said_with_its_reason() {
         let alert = outcome.alert.unwrap();
         (alert.action, alert.reason_no_action.unwrap())
     };
-    assert_eq!(would(Response::Enforce, &MONITOR), (Action::WouldBlock, "the mode is monitor".to_owned()));
+    assert_eq!(would(Response::Enforce, &MONITOR), (Action::WouldBlock, "mode is monitor".to_owned()));
     let (action, reason) = would(Response::Monitor, &ENFORCE);
     assert_eq!((action, reason.contains("response is monitor")), (Action::WouldBlock, true));
     let gateway = Around { protected: "192.0.2.0/24".parse().ok(), ..ENFORCE };

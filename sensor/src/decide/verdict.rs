@@ -5,8 +5,7 @@ use super::decision::{Decision, Measure};
 use super::id::RecordId;
 use super::outcome::Surroundings;
 use crate::clock::Timestamp;
-use crate::detect::{Offender, Response, Severity, Threat};
-use crate::prefix::ClientNet;
+use crate::detect::{Response, Severity, Threat};
 
 /// What is done about an offender, or why not.
 pub(super) enum Verdict {
@@ -45,14 +44,13 @@ impl Sum {
     pub(super) fn add(
         &mut self,
         verdict: Verdict,
-        offender: Offender,
         grounds: &Grounds<'_>,
         around: &impl Surroundings,
     ) -> (Action, Option<Timestamp>, Option<String>) {
         let (action, until, reason, decision) = match verdict {
             Verdict::Carry(decision) => {
                 // Nothing is done here about a proxy's client; whoever reads the deny file does it.
-                let reason = (decision.measure == Measure::Deny).then(|| behind_proxy(offender.client));
+                let reason = (decision.measure == Measure::Deny).then(|| BEHIND_PROXY.to_owned());
                 (carried(decision.measure), decision.until, reason, Some(decision))
             }
             Verdict::CarryLess(decision, why) => (Action::Limit, decision.until, Some(why), Some(decision)),
@@ -93,6 +91,4 @@ const fn carried(measure: Measure) -> Action {
     }
 }
 
-fn behind_proxy(client: ClientNet) -> String {
-    format!("{client} is behind a trusted proxy; added to the deny file and the webhook")
-}
+const BEHIND_PROXY: &str = "behind a trusted proxy; added to the deny file";

@@ -23,15 +23,15 @@ use crate::config::Section;
 /// failures ever. The short window's counts are our own choice between these; the long one's is NIST's, in a day.
 #[derive(Clone, Debug, PartialEq, Eq, DocumentedFields)]
 pub struct Config {
-    /// Different passwords that one client tried on one account within `window`.
+    /// Distinct passwords tried by one client on one account within `window`.
     pub failures: u32,
-    /// Different passwords tried on one account within `window`, whoever sends them.
+    /// Distinct passwords tried on one account by any client within `window`.
     pub account_failures: u32,
-    /// The time in which those are counted.
+    /// The counting window.
     pub window: Duration,
-    /// Different passwords tried on one account within `long_window`.
+    /// Distinct passwords tried on one account within `long_window`.
     pub long_failures: u32,
-    /// The time in which those are counted.
+    /// The counting window.
     pub long_window: Duration,
 }
 

@@ -63,19 +63,19 @@ impl Response {
 /// Of all detectors.
 #[derive(Clone, Debug, PartialEq, DocumentedFields)]
 pub struct Config {
-    /// How strict the defaults of detectors are: `relaxed` doubles counts, for hosts whose users share addresses or
-    /// whose clients misbehave, `strict` halves them. What is set for a detector comes before that.
+    /// How strict detectors are by default: `relaxed` doubles counts, for hosts whose users share addresses or whose
+    /// clients misbehave; `strict` halves them. A detector's own settings override the preset.
     pub preset: Preset,
-    /// What this detector may lead to: `enforce` to alerts, and to limits or blocks where the mode is to enforce;
-    /// `monitor` to alerts only; `off` to nothing, it does not run.
+    /// What this detector may do: `enforce` raises alerts and, in enforce mode, limits or blocks; `monitor` raises
+    /// alerts only; `off` disables the detector.
     #[documented_fields(rename = "response")]
     pub responses: BTreeMap<Threat, Response>,
     /// Seed of the hashes that count different things. Default: another one in each process, so that nobody can
     /// choose values that count as one. With the same, the same events give the same signals.
     pub seed: Option<u64>,
-    /// IPv6 sites, networks of 48 bits, are counted besides the clients within them, since whoever owns one has 65,536
-    /// clients of 64 bits. It takes so many times the counts of a client to accuse a site, and of what it does most must
-    /// be the attack to block it. 0 counts no sites. No preset changes it.
+    /// IPv6 sites (/48 networks) are counted besides the clients within them, because each holds 65,536 /64 clients.
+    /// Accusing a site takes this many times a client's counts; blocking it also requires that most of its traffic is
+    /// the attack. 0 disables site counts. No preset changes it.
     pub site_times: u32,
     /// Which part of an address is a client; that of the data plane.
     pub clients: ClientPrefixes,
@@ -93,7 +93,7 @@ pub struct Config {
     pub flood: flood::Config,
     /// Guessing of passwords.
     pub brute_force: brute_force::Config,
-    /// One password on many accounts.
+    /// One password tried on many accounts.
     pub password_spraying: password_spraying::Config,
     /// Stolen credentials, from one client.
     pub credential_stuffing: credential_stuffing::Config,

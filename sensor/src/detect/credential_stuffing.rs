@@ -28,17 +28,17 @@ mod tried;
 /// lies far from both. The counts of accounts are our own choice.
 #[derive(Clone, Debug, PartialEq, Eq, DocumentedFields)]
 pub struct Config {
-    /// Accounts that one client failed on within `window`. A block takes twice as many that were tried once, and half of
-    /// them left alone for a minute since; or four times as many at once; or ten times as many however they are tried.
+    /// Accounts on which one client failed within `window`. A block requires twice as many that were tried once, half
+    /// of them left alone for a minute since; or four times as many at once; or ten times as many in any pattern.
     pub accounts: u32,
-    /// The time in which those are counted.
+    /// The counting window.
     pub window: Duration,
-    /// Accounts that one client failed on within `long_window`; a block takes as many that were tried once, and half of them
-    /// left alone for a minute since.
+    /// Accounts on which one client failed within `long_window`; a block requires as many that were tried once, half of
+    /// them left alone for a minute since.
     pub long_accounts: u32,
-    /// The time in which those are counted.
+    /// The counting window.
     pub long_window: Duration,
-    /// The least share of failures among that client's attempts. No preset changes it.
+    /// Minimum share of failures among that client's attempts. No preset changes it.
     pub failure_ratio: u32,
 }
 

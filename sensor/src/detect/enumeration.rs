@@ -54,17 +54,17 @@ mod walk;
 /// Thresholds. None has a source that could be cited: attacks are told from use by what others do on the route.
 #[derive(Clone, Debug, PartialEq, Eq, DocumentedFields)]
 pub struct Config {
-    /// Different objects within an hour that are mostly refused; twice as many are of severity high, as are half as
-    /// many if they are also in sequence. The default is what a page may show at once.
+    /// Distinct, mostly refused objects within an hour; twice as many are severity high, as are half as many if also in
+    /// sequence. The default is what a page may show at once.
     pub refused: u32,
-    /// Percent of refusals (status 403, 404 or 410) that are "mostly". No preset changes it.
+    /// Percentage of refusals (status 403, 404 or 410) that counts as mostly refused. No preset changes it.
     pub refused_percent: u32,
-    /// Different objects within an hour, in sequence. The default is one every 12 s. Ten times as many without
-    /// credentials are of severity high, if others ask for far fewer.
+    /// Distinct objects within an hour, in sequence. The default is one every 12 s. Ten times as many without
+    /// credentials are severity high, if others request far fewer.
     pub sequence: u32,
-    /// How many times what is usual on the route is too much. No preset changes it.
+    /// Multiple of the route's usual number that is too many. No preset changes it.
     pub times_usual: u32,
-    /// Pairs of a client or principal and a route remembered, about 300 bytes each.
+    /// Maximum pairs of a client or principal and a route remembered, about 300 bytes each.
     pub entries: u32,
 }
 

@@ -16,15 +16,15 @@ use crate::clock::Timestamp;
 use crate::config::Section;
 use crate::prefix::ClientNet;
 
-/// Thresholds, in packets that are shed, or in monitor mode would be. Our own choice: a client that runs into a limit with a
-/// large download is shed some hundred packets a second for a moment.
+/// Thresholds, in packets dropped, or in monitor mode those that would be. Our own choice: a client that hits a limit
+/// with a large download loses some hundred packets a second for a moment.
 #[derive(Clone, Debug, PartialEq, Eq, DocumentedFields)]
 pub struct Config {
-    /// Packets a second that are shed of all clients together; ten times as many are of severity high.
+    /// Packets per second dropped in total; ten times as many are severity high.
     pub packets: u32,
-    /// Packets a second that are shed of one client; ten times as many are of severity high.
+    /// Packets per second dropped from one client; ten times as many are severity high.
     pub client_packets: u32,
-    /// How long it has to last.
+    /// How long it must last.
     pub lasting: Duration,
 }
 

@@ -19,13 +19,13 @@ use crate::config::Section;
 /// account; both numbers are our own choice.
 #[derive(Clone, Debug, PartialEq, Eq, DocumentedFields)]
 pub struct Config {
-    /// Accounts that one password failed on within `window`.
+    /// Accounts on which one password failed within `window`.
     pub accounts: u32,
-    /// The time in which those are counted.
+    /// The counting window.
     pub window: Duration,
-    /// The least share of failures among the attempts with that password. No preset changes it.
+    /// Minimum share of failures among attempts with that password. No preset changes it.
     pub failure_ratio: u32,
-    /// The least share of that password's failures among all failures. No preset changes it.
+    /// Minimum share of that password's failures among all failures. No preset changes it.
     pub share: u32,
 }
 

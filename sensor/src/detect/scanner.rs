@@ -43,20 +43,21 @@ mod tests;
 /// Thresholds. Those of severity high are in brackets; they scale likewise.
 #[derive(Clone, Debug, PartialEq, Eq, DocumentedFields)]
 pub struct Config {
-    /// Weight of known probes of a client within an hour, each path once: a common console weighs 1, a file that
-    /// holds secrets 3. The default is two such files, or six consoles; 2.5 times as much is of severity high. Fail2ban's and
-    /// Apache's filters for bots ban at the first of such paths; one alone may be a curious visitor's.
+    /// Weight of a client's known probes within an hour, each path counted once: a common console weighs 1, a file with
+    /// secrets 3. The default is two such files, or six consoles; 2.5 times as much is severity high. Fail2ban's and
+    /// Apache's bot filters ban at the first such path; a single one may come from a curious visitor.
     pub probes: u32,
-    /// Different paths that do not exist, asked for by a client within an hour; three times as many are of severity
-    /// high. A page whose assets were all renamed asks for fewer than the default. `CrowdSec`'s scenario for probing
-    /// takes 10 in a bucket that leaks one in 10 s.
+    /// Distinct missing paths requested by a client within an hour; three times as many are severity high. A page whose
+    /// assets were all renamed requests fewer than the default. `CrowdSec`'s probing scenario uses 10 in a bucket that
+    /// leaks one in 10 s.
     pub missing: u32,
-    /// The same in percent of the client's requests since the first of them. No preset changes it.
+    /// Minimum share of missing paths, in percent of the client's requests since the first of them. No preset changes
+    /// it.
     pub missing_percent: u32,
-    /// Requests within an hour that name a tool in User-Agent: of severity high for attack tools, medium for those
-    /// that survey the Internet.
+    /// Requests within an hour that name a tool in User-Agent: severity high for attack tools, medium for Internet
+    /// surveys.
     pub tool_requests: u32,
-    /// Suspicious clients remembered, at most 400 bytes each and five samples.
+    /// Maximum suspicious clients remembered, at most 400 bytes each and five samples.
     pub entries: u32,
 }
 

@@ -224,7 +224,7 @@ pub struct Signal {
     /// Whose packets would have to be dropped to end it; none where that would help nobody. Of an incident that
     /// goes on, those that joined or went on since the signal before.
     pub offenders: Vec<Offender>,
-    /// One sentence for a person.
+    /// One sentence for people.
     pub summary: String,
     /// What it rests on.
     pub evidence: Evidence,

@@ -23,20 +23,20 @@ mod tests;
 /// Thresholds.
 #[derive(Clone, Debug, PartialEq, Eq, DocumentedFields)]
 pub struct Config {
-    /// Slow connections of one client at a time; twice as many are of severity high. Browsers open six to a host in
+    /// Concurrent slow connections from one client; twice as many are severity high. Browsers open six to a host in
     /// HTTP/1.1.
     pub connections: u32,
-    /// Slow connections of all clients together, at a time. The default is below the number of requests that Apache
-    /// serves at a time (`MaxRequestWorkers`: 256 for the prefork module, 400 for the event module).
+    /// Concurrent slow connections from all clients. The default is below the number of requests that Apache serves at
+    /// once (`MaxRequestWorkers`: 256 for the prefork module, 400 for the event module).
     pub total: u32,
-    /// Age from which on a message may be slow. The default is where Apache's `mod_reqtimeout` begins to ask for a
-    /// rate of heads (`header=20-40,MinRate=500`) and of bodies (`body=20,MinRate=500`); nginx waits 60 s between
-    /// two reads (`client_header_timeout`, `client_body_timeout`). No preset changes it.
+    /// Age at which a message can count as slow. The default is when Apache's `mod_reqtimeout` starts to require a rate
+    /// for heads (`header=20-40,MinRate=500`) and bodies (`body=20,MinRate=500`); nginx waits 60 s between two reads
+    /// (`client_header_timeout`, `client_body_timeout`). No preset changes it.
     pub after: Duration,
-    /// Bytes per second below which a message is slow. The default is that of `mod_reqtimeout`. No preset changes it.
+    /// Bytes per second below which a message is slow. The default is `mod_reqtimeout`'s. No preset changes it.
     pub min_rate: u32,
-    /// Clients remembered that hold slow connections. Of all their connections together, at most eight times as many
-    /// are remembered.
+    /// Maximum clients with slow connections remembered. At most eight times as many connections are remembered in
+    /// total.
     pub entries: u32,
 }
 

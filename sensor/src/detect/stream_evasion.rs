@@ -22,10 +22,10 @@ use crate::prefix::ClientNet;
 /// Thresholds.
 #[derive(Clone, Debug, PartialEq, Eq, DocumentedFields)]
 pub struct Config {
-    /// Exchanges of a client within an hour in which two copies of the same bytes differ; four times as many are of
+    /// Exchanges per client within an hour in which two copies of the same bytes differ; four times as many are
     /// severity high. No preset changes it.
     pub conflicts: u32,
-    /// Such clients remembered.
+    /// Maximum such clients remembered.
     pub entries: u32,
 }
 

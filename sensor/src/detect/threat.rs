@@ -12,11 +12,11 @@ use serde::{Deserialize, Serialize};
 pub enum Threat {
     /// Many passwords tried on one account, from one client or many.
     BruteForce,
-    /// One password on many accounts.
+    /// One password tried on many accounts.
     PasswordSpraying,
-    /// Many accounts tried, mostly in vain: from one client, or from many that have something in common.
+    /// Many accounts tried, mostly failing: from one client, or from many that have something in common.
     CredentialStuffing,
-    /// A login that succeeds within an attack on passwords.
+    /// A login that succeeds during an attack on passwords.
     AccountTakeover,
     /// More requests than a route or the host usually sees.
     RateSpike,
@@ -24,17 +24,17 @@ pub enum Threat {
     ErrorSpike,
     /// Slower answers than a route or the host usually gives.
     LatencySpike,
-    /// More requests of a client or principal than the configuration allows.
+    /// More requests from a client or principal than the configuration allows.
     RequestRate,
     /// Walking through identifiers under one route.
     Enumeration,
-    /// Probing for what does not exist or is known to be vulnerable.
+    /// Probing for missing or known vulnerable paths.
     Scanner,
     /// Holding connections open with messages that do not end.
     SlowAttack,
     /// Sending different copies of the same bytes, so that a sensor reads what the server does not.
     StreamEvasion,
-    /// Packets, connections or bits in such numbers that limits or blocks shed many of them.
+    /// Packets, connections or bits in numbers that make limits or blocks drop many of them.
     Flood,
 }
 
@@ -117,7 +117,7 @@ impl Threat {
 pub enum Severity {
     /// Worth knowing.
     Info,
-    /// Worth a look one day.
+    /// Worth a look some day.
     Low,
     /// Worth a look today.
     Medium,

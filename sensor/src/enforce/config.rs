@@ -14,12 +14,12 @@ use crate::prefix::PREFIX;
 /// Mode, limits, allows and blocks, as written.
 #[derive(Clone, Debug, PartialEq, Eq, DocumentedFields)]
 pub struct PolicyConfig {
-    /// `monitor` only counts what would be dropped, and detectors only tell; `enforce` does it. What `sensor mode`
-    /// sets comes before this, over restarts, too.
+    /// `monitor` only counts what would be dropped and raises alerts; `enforce` drops and blocks. A mode set by `sensor
+    /// mode` overrides this, across restarts too.
     pub mode: Mode,
     /// Limits by scope; `default` is always there.
     pub limits: BTreeMap<Scope, Limits>,
-    /// Prefixes that no limit and no block touches.
+    /// Prefixes exempt from limits and blocks.
     pub allow: BTreeSet<IpNet>,
     /// Prefixes whose packets are dropped.
     pub block: BTreeSet<IpNet>,
@@ -98,4 +98,5 @@ impl PolicyConfig {
 
 const ABOUT_DEFAULT: &str = "Limits of each client that no longer prefix covers.";
 
-const ABOUT_SCOPE: &str = "Limits of each client within a prefix; the longest prefix counts. What is not set is as in `limits.default`.";
+const ABOUT_SCOPE: &str =
+    "Limits per client within a prefix; the longest prefix applies. Unset keys default to `limits.default`.";

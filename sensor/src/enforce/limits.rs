@@ -94,7 +94,7 @@ as_text!(Limit);
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, DocumentedFields)]
 #[serde(deny_unknown_fields)]
 pub struct Limits {
-    /// Packets, of any kind.
+    /// All packets.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub packets: Option<Limit>,
     /// Bits, Ethernet headers included; at least 1k a second.
@@ -196,7 +196,7 @@ fn tighter(one: Option<Limit>, other: Option<Limit>) -> Option<Limit> {
 }
 
 /// A rate in the configuration, as far as its syntax goes.
-const RATE_KIND: &str = "a rate such as `100/s`, `50k/min:1k` (with the burst behind the colon), or `off`";
+const RATE_KIND: &str = "a rate such as `100/s`, `50k/min:1k` (burst after the colon), or `off`";
 
 /// A limit in the configuration.
 pub const LIMIT: Form<Limit> =

@@ -7,23 +7,22 @@ use documented::DocumentedFields;
 /// Bounds. Hitting one is counted and, where it concerns one exchange, an anomaly of it.
 #[derive(Clone, Debug, PartialEq, Eq, DocumentedFields)]
 pub struct Config {
-    /// Longest head of a message; more is an anomaly. The default is more than what nginx, Apache and Node.js
-    /// take.
+    /// Maximum size of a message head; a longer one is an anomaly. The default exceeds what nginx, Apache and Node.js
+    /// accept.
     #[documented_fields(rename = "max_head_bytes")]
     pub head_bytes: usize,
-    /// Most headers of a message that are kept.
+    /// Maximum headers kept per message.
     #[documented_fields(rename = "max_headers")]
     pub headers: usize,
-    /// Most bytes kept of a body while its exchange lasts, of request and response each. Logins are looked for in
-    /// them.
+    /// Maximum body bytes kept while an exchange lasts, for request and response each. Logins are recognised in them.
     #[documented_fields(rename = "max_body_bytes")]
     pub body_bytes: usize,
-    /// Most bytes that a compressed body is inflated to. It also comes to no more than 64 times its length, but 16 KiB at
-    /// least.
+    /// Maximum bytes a compressed body is inflated to. Inflation also stops at 64 times the body's length, but not
+    /// below 16 KiB.
     #[documented_fields(rename = "max_inflated_bytes")]
     pub inflate_bytes: usize,
-    /// Most bytes that compressed bodies are inflated to in a second, in all connections together, beyond four times
-    /// what the connection of each has brought. An eighth of it may be used at once.
+    /// Maximum bytes inflated per second across all connections, beyond four times the bytes that each connection
+    /// carried. An eighth of it may be used at once.
     #[documented_fields(rename = "max_inflated_bytes_per_second")]
     pub inflate_bytes_per_second: usize,
     /// Bytes of a body that are known to follow and not needed, from which on they are not asked for. Default
@@ -47,8 +46,7 @@ pub struct Config {
     /// How long a message is under way until it is told of, again and again. Default 10 s: half of what Apache gives
     /// a head before it asks for a rate.
     pub held_after: Duration,
-    /// Whether connections may begin with a PROXY protocol header. Only that of `identity.trusted_proxies` is
-    /// believed.
+    /// Whether connections may begin with a PROXY protocol header. It is trusted only from `identity.trusted_proxies`.
     pub proxy_protocol: bool,
 }
 

@@ -71,32 +71,32 @@ pub const MAX_NAMES: usize = 128;
 /// How clients and principals are found.
 #[derive(Clone, Debug, PartialEq, Eq, DocumentedFields)]
 pub struct Config {
-    /// Proxies in front of this host: peers whose forwarding headers and PROXY protocol are believed, and who are
-    /// never blocked themselves.
+    /// Proxies in front of this host: peers whose forwarding headers and PROXY protocol are trusted, and which are
+    /// never blocked.
     pub trusted_proxies: Vec<IpNet>,
-    /// Forwarding headers that are believed of trusted proxies, the preferred first, at most 8. Nearly every proxy
-    /// appends its peer to `X-Forwarded-For`. Other headers are taken for one address each, such as
-    /// `CF-Connecting-IP`. Where a header always has a port behind the address, write `name:port`: of IPv6 without brackets,
-    /// nothing else tells the port from a part of the address. `CloudFront-Viewer-Address` is known to be such.
+    /// Forwarding headers trusted from trusted proxies, in order of preference, at most 8. Nearly every proxy appends
+    /// its peer to `X-Forwarded-For`. Other headers, such as `CF-Connecting-IP`, are read as a single address. If a
+    /// header always has a port after the address, write `name:port`: in IPv6 without brackets, the port is otherwise
+    /// indistinguishable from the address. `CloudFront-Viewer-Address` is known to be one.
     ///
-    /// A proxy that sets one of these and passes on the others lets its clients choose their address through
-    /// a preferred one, and through any other where the preferred tells none: list only what the proxies set or
-    /// remove. The other usual headers are compared, as far as there is room: the finding `forwarded_conflict`
-    /// shows that one of them says something else.
+    /// If a proxy sets one of these and passes on the others, clients can forge their address in a preferred header, or
+    /// in any other if the preferred ones are absent: list only headers that your proxies set or remove. The other
+    /// common headers are compared, as far as there is room: the finding `forwarded_conflict` shows that one of them
+    /// disagrees.
     pub forwarded_headers: Vec<ForwardedHeader>,
     /// List elements of one forwarding header examined, from the right. Default 32.
     pub max_elements: usize,
-    /// Headers whose value is an API key, the preferred first, at most 128.
+    /// Headers that carry an API key, in order of preference, at most 128.
     pub api_key_headers: Vec<String>,
-    /// Query parameters whose value is an API key, the preferred first, at most 128. `key` alone is not among the
-    /// defaults: it is as often a sort key, a cache key or a map's key.
+    /// Query parameters that carry an API key, in order of preference, at most 128. `key` is not a default: it is as
+    /// often a sort, cache or map key.
     pub api_key_parameters: Vec<String>,
-    /// Query parameters whose value is a bearer token, at most 128. The default is that of RFC 6750, section 2.3.
+    /// Query parameters that carry a bearer token, at most 128. The default is from RFC 6750, section 2.3.
     pub token_parameters: Vec<String>,
     /// Query parameters examined. Default 64.
     pub max_parameters: usize,
-    /// Session cookies, the preferred first, at most 128; `*` at the start or the end stands for anything. Names
-    /// are compared without regard to case. The defaults are those of the common frameworks.
+    /// Session cookies, in order of preference, at most 128; `*` at the start or end matches anything. Names are
+    /// case-insensitive. The defaults cover the common frameworks.
     pub session_cookies: Vec<String>,
     /// Cookies examined. Default 64.
     pub max_cookies: usize,

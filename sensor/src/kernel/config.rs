@@ -14,20 +14,20 @@ use crate::prefix::ClientNet;
 /// moves policy to new maps and forgets the clients' state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, DocumentedFields)]
 pub struct Capacities {
-    /// Clients that the kernel's table has room for, some 150 bytes of kernel memory each. Where it is full, new ones share the limit
-    /// `limits.newcomers`.
+    /// Capacity of the kernel's client table, about 150 bytes of kernel memory per client. Once it is full, new clients
+    /// share the limit `limits.newcomers`.
     #[documented_fields(rename = "max_tracked")]
     pub clients: u32,
-    /// Sources of which it is remembered that they sent a packet, 2 bytes each, until a second one makes clients of
-    /// them; rounded up to a power of two.
+    /// Sources remembered after a first packet, 2 bytes each, until a second packet makes them clients; rounded up to a
+    /// power of two.
     pub doorkeeper: u32,
-    /// Limit scopes besides `default`.
+    /// Maximum limit scopes besides `default`.
     #[documented_fields(rename = "max_scopes")]
     pub scopes: u32,
-    /// Allowed prefixes, of IPv4 and of IPv6 each.
+    /// Maximum allowed prefixes, for IPv4 and IPv6 each.
     #[documented_fields(rename = "max_allows")]
     pub allows: u32,
-    /// Blocked prefixes, of IPv4 and of IPv6 each.
+    /// Maximum blocked prefixes, for IPv4 and IPv6 each.
     #[documented_fields(rename = "max_blocks")]
     pub blocks: u32,
 }
@@ -62,14 +62,14 @@ impl Capacities {
 /// Which part of a source address is a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, DocumentedFields)]
 pub struct ClientPrefixes {
-    /// Bits of an IPv4 address that make a client: with 24, all of 203.0.113.0/24 share one client's limits.
+    /// Prefix length of an IPv4 client: with 24, all of 203.0.113.0/24 share one client's limits.
     #[documented_fields(rename = "ipv4_prefix")]
     pub v4: u8,
-    /// Bits of an IPv6 address that make a client. Providers give their customers a /64 at least, whose addresses
-    /// they choose freely.
+    /// Prefix length of an IPv6 client. Providers give each customer at least a /64, within which it chooses addresses
+    /// freely.
     #[documented_fields(rename = "ipv6_prefix")]
     pub v6: u8,
-    /// Silence after which a client's place may go to another.
+    /// Idle time after which a client's table entry may be reused.
     pub idle: Duration,
 }
 

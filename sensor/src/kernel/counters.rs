@@ -15,7 +15,7 @@ pub struct LabelledCounter {
     pub interface: InterfaceSlot,
     /// Address family.
     pub family: Family,
-    /// What was done.
+    /// The action taken.
     pub verdict: Verdict,
     /// Why.
     pub reason: Reason,

@@ -14,11 +14,10 @@ use super::shared::SharedArray;
 /// Settings that the configuration may change while the program runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, DocumentedFields)]
 pub struct Tuning {
-    /// Packets of all sources together that are not in the client table: those that were not seen before, and those
-    /// that it has no room for.
+    /// Packets from all sources outside the client table together: new sources, and those the table has no room for.
     pub newcomers: Option<Rate>,
-    /// Notices of packets over a limit that the kernel gives the daemon, for `sensor explain`; further ones are left
-    /// out and counted in `sensor_notices_lost_total`.
+    /// Rate of over-limit notices from the kernel to the daemon, for `sensor explain`; notices above it are dropped and
+    /// counted in `sensor_notices_lost_total`.
     pub notices: Rate,
     /// Which part of a source address is a client.
     pub prefixes: ClientPrefixes,

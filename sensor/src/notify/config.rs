@@ -46,26 +46,27 @@ pub enum WebhookFormat {
 /// A receiver of alerts over HTTP. Its address and headers may hold secrets, so neither is printed.
 #[derive(Clone, PartialEq, DocumentedFields)]
 pub struct WebhookConfig {
-    /// Where alerts are sent to, by HTTP or HTTPS: one POST for each, with the alert as JSON. Redirects are not followed. Under
-    /// systemd, the unit's `IPAddressAllow=` must have its address.
+    /// URL to send alerts to, by HTTP or HTTPS: one POST per alert, with the alert as JSON. Redirects are not followed.
+    /// Under systemd, the unit's `IPAddressAllow=` must include its address.
     pub url: Uri,
-    /// What it takes: `json`, the record of the alert, and of its incident once that is over; `slack`; `teams`, by a workflow;
-    /// `pagerduty`, an event of the Events API v2; `alertmanager`, for `/api/v2/alerts`. All but `slack` and `teams` tie the end of
-    /// an incident to its beginning.
+    /// Format it accepts: `json`, the alert's record, and its incident's once that is over; `slack`; `teams`, through a
+    /// workflow; `pagerduty`, an Events API v2 event; `alertmanager`, for `/api/v2/alerts`. All but `slack` and `teams`
+    /// link an incident's end to its beginning.
     pub format: WebhookFormat,
-    /// Headers of each request, such as `Authorization: Bearer ...`. They are never printed.
+    /// Headers sent with each request, such as `Authorization: Bearer ...`. They are never printed.
     pub headers: Vec<(HeaderName, HeaderValue)>,
-    /// The longest time for one try, from the connection to the head of the answer.
+    /// Timeout of one attempt, from connecting to the response head.
     pub timeout: Duration,
-    /// Milder alerts are not sent to it.
+    /// Alerts below this severity are not sent.
     pub min_severity: Severity,
-    /// Most alerts that wait for it; beyond that the oldest is dropped.
+    /// Maximum alerts queued; beyond that the oldest is dropped.
     pub queue: usize,
-    /// Most tries for one alert. The pause between two is half a second, then twice as long each time, up to a minute.
+    /// Maximum attempts per alert. The pause between attempts starts at half a second and doubles each time, up to a
+    /// minute.
     pub attempts: u32,
     /// Pause after the first failed try; it doubles up to [`WebhookConfig::MAX_RETRY`].
     pub retry: Duration,
-    /// A file with certificate authorities besides those of the system, as PEM.
+    /// File with additional certificate authorities, in PEM.
     pub ca_file: Option<PathBuf>,
 }
 
@@ -135,14 +136,15 @@ pub enum Include {
 /// A file of clients to deny.
 #[derive(Clone, Debug, PartialEq, Eq, DocumentedFields)]
 pub struct DenyConfig {
-    /// The file of clients to deny, rewritten with each change. Its directory must be there.
+    /// File of clients to deny, rewritten with each change. Its directory must exist.
     pub path: PathBuf,
     /// `nginx`: lines such as `deny 192.0.2.7;`, for an `include` in a `server` block. `haproxy`: prefixes with comments,
     /// for `acl NAME src -f FILE`. `plain`: prefixes only.
     pub format: DenyFormat,
-    /// `proxied`: clients behind a trusted proxy, whom the kernel cannot block. `all`: those that the kernel blocks, too.
+    /// `proxied`: clients behind a trusted proxy, which the kernel cannot block. `all`: also clients that the kernel
+    /// blocks.
     pub include: Include,
-    /// Most clients; beyond it the one whose time ends first goes.
+    /// Maximum clients; beyond it the one that expires first is removed.
     pub max_entries: usize,
 }
 
@@ -157,7 +159,7 @@ impl DenyConfig {
 /// All ways out.
 #[derive(Clone, Debug, Default, PartialEq, DocumentedFields)]
 pub struct NotifyConfig {
-    /// Where each alert is written to as a line of JSON: `stdout`, the absolute path of a file, or `off`.
+    /// Where to write each alert as a line of JSON: `stdout`, the absolute path of a file, or `off`.
     pub output: Output,
     /// Over HTTP.
     pub webhook: Option<WebhookConfig>,
@@ -180,11 +182,11 @@ impl NotifyConfig {
     }
 }
 
-const ABOUT: &str = "Who is told of alerts, besides `sensor alerts`.";
+const ABOUT: &str = "Where alerts are sent, besides `sensor alerts`.";
 
-const ABOUT_WEBHOOK: &str = "A receiver of alerts over HTTP; none where there is no `url`.";
+const ABOUT_WEBHOOK: &str = "An HTTP receiver of alerts; disabled without a `url`.";
 
-const ABOUT_DENY_FILE: &str = "A file of clients that a proxy is to deny; none where there is no `path`.";
+const ABOUT_DENY_FILE: &str = "A file of clients for a proxy to deny; disabled without a `path`.";
 
 const OUTPUT: Form<Output> = Form {
     kind: "`stdout`, an absolute path or `off`",
@@ -339,7 +341,7 @@ fn parse_header(text: &str) -> Result<(HeaderName, HeaderValue), &'static str> {
     if OWN.contains(&name.as_str()) {
         return Err("this header is set by the sensor itself");
     }
-    let mut value: HeaderValue = value.trim().parse().or(Err("no value of a header behind the colon"))?;
+    let mut value: HeaderValue = value.trim().parse().or(Err("invalid header value after the colon"))?;
     value.set_sensitive(true);
     Ok((name, value))
 }

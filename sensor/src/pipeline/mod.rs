@@ -46,10 +46,9 @@ pub struct Config {
     pub identity: identity::Config,
     /// Templates.
     pub routes: route::Config,
-    /// How paths are recorded. `redacted`: segments that look like tokens, keys, e-mail addresses, numbers of cards or
-    /// of persons are replaced by a keyed hash, such as `{token:1a2b3c4d5e6f7788}`. `raw`: as they were sent, secrets
-    /// included. Queries, fragments and path parameters are left out either way, and templates of routes never have
-    /// secrets.
+    /// How paths are recorded. `redacted`: segments that look like tokens, keys, e-mail addresses, card or personal
+    /// numbers are replaced by a keyed hash, such as `{token:1a2b3c4d5e6f7788}`. `raw`: as sent, including secrets.
+    /// Queries, fragments and path parameters are omitted either way, and route templates never contain secrets.
     pub paths: Paths,
 }
 

@@ -8,16 +8,16 @@ pub const MAX_DEPTH: usize = 16;
 /// How templates are learned.
 #[derive(Clone, Debug, PartialEq, Eq, DocumentedFields)]
 pub struct Config {
-    /// Patterns that come before everything learned, such as `/users/{name}`; of two that match the more specific
-    /// one, of two alike the first. Segments are literal, `{name}` or `*` (one segment), `prefix{name}suffix`, or
-    /// at the end `**` (any rest, none included).
+    /// Patterns that override learned templates, such as `/users/{name}`; if two match, the more specific one applies,
+    /// or the first of equals. Segments are literal, `{name}` or `*` (one segment), `prefix{name}suffix`, or at the end
+    /// `**` (any rest, including none).
     pub patterns: Vec<String>,
     /// Most patterns. Default 8192.
     pub max_patterns: usize,
     /// Segments of learned templates, each some 130 bytes with its text. Default 16,384.
     pub max_nodes: usize,
-    /// Most templates that are learned. Three times as many may be kept that were replaced by more general ones,
-    /// since somebody may still hold them.
+    /// Maximum learned templates. Three times as many that were replaced by more general ones may be kept, because they
+    /// may still be in use.
     pub max_templates: usize,
     /// Segments of a path told apart; the rest is `{...}`. Default and most [`MAX_DEPTH`].
     pub max_depth: usize,

@@ -9,17 +9,17 @@ use super::policy::OverlapPolicy;
 /// Bounds and habits of reassembly. Hitting a bound is counted in [`super::Counters`].
 #[derive(Clone, Debug, PartialEq, Eq, DocumentedFields)]
 pub struct Config {
-    /// TCP connections remembered at once, closed ones that linger included. The table is full at this number:
-    /// then the one idle for longest goes.
+    /// Maximum TCP connections tracked at once, including lingering closed ones. Once the table is full, the
+    /// longest-idle connection is dropped from it.
     pub max_connections: usize,
     /// Connections of which only one side was seen yet, or whose handshake is not complete; at least 1. A flood
     /// of SYN can take no more of the table than this.
     pub max_half_open: usize,
-    /// Bytes that wait for a hole to be filled, in one direction of one connection. Vectors grow by doubling, so
-    /// the memory behind them may be twice that.
+    /// Maximum bytes buffered behind a gap, in one direction of one connection. Vectors grow by doubling, so memory use
+    /// may be twice that.
     #[documented_fields(rename = "max_stream_buffer_bytes")]
     pub max_buffered_per_half: usize,
-    /// Bytes that wait for holes to be filled, in all connections together.
+    /// Maximum bytes buffered behind gaps, across all connections.
     #[documented_fields(rename = "max_buffer_mib")]
     pub max_buffered: usize,
     /// Separate stretches of bytes that wait in one direction of one connection. Each also counts as 96 bytes
@@ -28,7 +28,7 @@ pub struct Config {
     /// How far ahead of the next expected byte a segment may begin, in bytes; at most 2^30. The true receive
     /// window is not in a segment without the handshake's scale option; Linux opens it to 6 MiB by default.
     pub window: u32,
-    /// Without a segment for so long, a connection is forgotten.
+    /// Idle time after which a connection is forgotten.
     #[documented_fields(rename = "idle")]
     pub idle_timeout: Duration,
     /// The same for connections that count towards [`Self::max_half_open`].
@@ -46,11 +46,11 @@ pub struct Config {
     /// Skips shorter than this many bytes are not worth an instruction to the source: it costs system calls, and
     /// what is left out by then is at most a few aggregates of 64 KiB, of which a snap length is copied.
     pub min_skip: u64,
-    /// Which of two copies of a byte counts, where segments overlap and differ: as the system does that this is
-    /// named after. The servers' own system is the right one.
+    /// Which copy of a byte counts if segments overlap and differ: the named system's choice. Use the servers'
+    /// operating system.
     pub overlap: OverlapPolicy,
-    /// Whether urgent bytes stay in the stream, as for servers that set `SO_OOBINLINE`. Those that do not never
-    /// read them with the rest.
+    /// Whether urgent bytes stay in the stream, as for servers that set `SO_OOBINLINE`. Other servers never read them
+    /// with the rest.
     pub urgent_inline: bool,
     /// Whether segments with a signature (TCP MD5, TCP-AO) are taken. A server's kernel drops them where it has no key for
     /// that client, and HTTP servers have none.

@@ -9,28 +9,28 @@ use clap_complete::Shell;
 pub(in crate::cli) struct GenerateArgs {
     #[command(subcommand)]
     pub(in crate::cli) what: Generated,
-    /// Directory to write the files to; it is made where there is none. Default: print them
+    /// Directory to write the files to, created if missing. Default: print them
     #[arg(long, global = true, value_name = "DIR")]
     pub(in crate::cli) out: Option<PathBuf>,
 }
 
 #[derive(Clone, Debug, Subcommand)]
 pub(in crate::cli) enum Generated {
-    /// The configuration with every key at its default: sensor.toml
+    /// Default configuration with every key: sensor.toml
     Config,
-    /// Man pages: sensor.1, one for each command, and sensor.toml.5
+    /// Man pages: sensor.1, one per command, and sensor.toml.5
     Man,
-    /// Completions of commands and flags
+    /// Shell completions for commands and flags
     Completions {
-        /// For which shell. Default: for bash, fish and zsh
+        /// Shell. Default: bash, fish and zsh
         shell: Option<Shell>,
     },
     /// Rules and dashboards for Kubernetes: prometheus-rule.yaml and dashboards.yaml
     Kubernetes {
-        /// Where your copy of runbooks.md is. Default: where the package has it
+        /// URL of your copy of runbooks.md. Default: the package's copy
         #[arg(long, value_name = "URL")]
         runbooks: Option<String>,
     },
-    /// The reference in Markdown: alerts.md, cli.md, configuration.md and metrics.md
+    /// Markdown reference: alerts.md, cli.md, configuration.md and metrics.md
     Reference,
 }

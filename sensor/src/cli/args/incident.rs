@@ -9,7 +9,7 @@ use crate::prefix;
 
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum AlertsCommand {
-    /// Send a test alert by every way out that is configured, and say what became of it
+    /// Send a test alert to every configured receiver, and report the results
     Test(Remote),
 }
 
@@ -17,25 +17,25 @@ pub(in crate::cli) enum AlertsCommand {
 pub(in crate::cli) struct IncidentsArgs {
     #[command(flatten)]
     pub(in crate::cli) remote: Remote,
-    /// Only those that go on
+    /// Only incidents still open
     #[arg(long)]
     pub(in crate::cli) open: bool,
-    /// Only those that went on since then: 1h, or a date such as 2026-11-28 or 2026-11-28T10:30 (local time; with Z, UTC)
+    /// Only incidents active since this time: 1h, or a date such as 2026-11-28 or 2026-11-28T10:30, local or with Z
     #[arg(long, value_name = "TIME", value_parser = str::parse::<When>)]
     pub(in crate::cli) since: Option<When>,
-    /// Only those that began before then
+    /// Only incidents that began before this time
     #[arg(long, value_name = "TIME", value_parser = str::parse::<When>)]
     pub(in crate::cli) until: Option<When>,
-    /// Only those that this client or network takes part in
+    /// Only incidents that involve this client or network
     #[arg(long, value_name = "CIDR", value_parser = prefix::parse)]
     pub(in crate::cli) client: Option<IpNet>,
-    /// Print each step of those that go on: that one began, grew, got worse or is over
+    /// Print changes as they happen: incidents that begin, grow, get worse or end
     #[arg(long, conflicts_with = "id")]
     pub(in crate::cli) follow: bool,
-    /// This one, with everybody who takes part
+    /// Only this incident, with every client involved
     #[arg(long, value_name = "ID", value_parser = str::parse::<RecordId>)]
     pub(in crate::cli) id: Option<RecordId>,
-    /// How many at most: the last ones
+    /// Show only the last N
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
     pub(in crate::cli) last: u32,
 }
@@ -44,7 +44,7 @@ pub(in crate::cli) struct IncidentsArgs {
 pub(in crate::cli) struct AccountArgs {
     #[command(flatten)]
     pub(in crate::cli) remote: Remote,
-    /// The account's name as it logs in; `-` reads it from standard input, so that no shell keeps it
+    /// Account name as used to log in; `-` reads it from standard input, to keep it out of shell history
     #[arg(value_name = "NAME")]
     pub(in crate::cli) name: String,
 }

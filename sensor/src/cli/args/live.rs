@@ -1,4 +1,4 @@
-//! What is looked at while it happens.
+//! Flags of live views.
 
 use clap::{Args, ValueEnum};
 
@@ -9,10 +9,10 @@ use crate::control::wire::RouteSort;
 pub(in crate::cli) struct RoutesArgs {
     #[command(flatten)]
     pub(in crate::cli) remote: Remote,
-    /// How many
+    /// Number of routes to show
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
     pub(in crate::cli) top: u32,
-    /// By what: requests or errors per second, or the 99th percentile of the latency
+    /// Sort by requests or errors per second, or by 99th percentile latency
     #[arg(long, value_enum, default_value_t = SortRoutes::Requests)]
     pub(in crate::cli) sort: SortRoutes,
 }
@@ -21,7 +21,7 @@ pub(in crate::cli) struct RoutesArgs {
 pub(in crate::cli) struct TopArgs {
     #[command(flatten)]
     pub(in crate::cli) remote: Remote,
-    /// Use no colours, as with NO_COLOR set; nothing is told by colour alone
+    /// Disable colours, as NO_COLOR does; no information depends on colour alone
     #[arg(long)]
     pub(in crate::cli) no_color: bool,
 }

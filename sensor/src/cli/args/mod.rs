@@ -31,7 +31,7 @@ pub(in crate::cli) use when::When;
 #[derive(Debug, Parser)]
 #[command(name = "sensor", version, propagate_version = true, max_term_width = 100)]
 pub(in crate::cli) struct Cli {
-    /// Print JSON: one document, or one object a line where it streams
+    /// Print JSON: one document, or one object per line when streaming
     #[arg(long, global = true)]
     pub(in crate::cli) json: bool,
     /// Print lists as comma-separated values: a header line, then a line for each record
@@ -41,10 +41,10 @@ pub(in crate::cli) struct Cli {
     pub(in crate::cli) command: Command,
 }
 
-/// Which daemon to ask.
+/// Which daemon to contact.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Remote {
-    /// Control socket of the daemon
+    /// The daemon's control socket
     #[arg(long, value_name = "PATH", default_value = "/run/sensor/control.sock")]
     pub(in crate::cli) socket: PathBuf,
 }
@@ -53,15 +53,15 @@ pub(in crate::cli) struct Remote {
 pub(in crate::cli) enum Command {
     /// Run the daemon in the foreground
     Run(RunArgs),
-    /// Check the configuration and print every mistake; changes nothing
+    /// Check the configuration and print every error; changes nothing
     Check(CheckArgs),
-    /// Say what works on this host, and what to do about the rest
+    /// Check what works on this host, with a remedy for each problem
     Doctor(DoctorArgs),
-    /// Detach from every interface and remove what a daemon left in the kernel
+    /// Detach from every interface and remove everything the daemon left in the kernel
     Unload(UnloadArgs),
-    /// Run captures through what the daemon runs, with their own time; needs no privileges
+    /// Replay captures through the detectors, using capture timestamps; needs no privileges
     Replay(ReplayArgs),
-    /// Say how unusual each value of a series is, by what the daemon judges rates and latencies with
+    /// Score a series with the daemon's spike detector
     Score(ScoreArgs),
     /// Show mode, interfaces, totals and losses
     Status(Remote),
@@ -78,93 +78,93 @@ pub(in crate::cli) enum Command {
         #[command(subcommand)]
         command: LimitCommand,
     },
-    /// Keep the limits that were set with --confirm; fails where none wait any more
+    /// Keep the limits set with --confirm; fails if none are pending
     Confirm(Remote),
     /// Show or change blocked prefixes
     Block {
         #[command(subcommand)]
         command: BlockCommand,
     },
-    /// Show or change allowed prefixes, which no block or limit touches
+    /// Show or change allowed prefixes, exempt from blocks and limits
     Allow {
         #[command(subcommand)]
         command: AllowCommand,
     },
-    /// Show the busiest clients now
+    /// Show the currently busiest clients
     Clients {
         #[command(flatten)]
         remote: Remote,
-        /// How many
+        /// Number of clients to show
         #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
         top: u32,
-        /// By what
+        /// Sort key
         #[arg(long, value_enum, default_value_t = Sort::Packets)]
         sort: Sort,
         /// Look up host names in DNS, and mark verified search engine crawlers
         #[arg(long)]
         resolve: bool,
     },
-    /// Show the busiest routes now, with errors and latency
+    /// Show the currently busiest routes, with errors and latency
     Routes(RoutesArgs),
-    /// Watch and steer in the terminal: traffic, clients, routes, alerts
+    /// Watch traffic, clients, routes and alerts in the terminal, and act on them
     Top(TopArgs),
-    /// Show the last HTTP exchanges that were seen; under load a sample of them
+    /// Show recent HTTP exchanges; under load a sample
     Exchanges(Box<ExchangesArgs>),
-    /// Say why a client is limited, blocked or neither, and how to undo it
+    /// Explain why a client is limited, blocked or neither, and how to undo it
     Explain {
         #[command(flatten)]
         remote: Remote,
-        /// An address or prefix, or the identifier of an alert
+        /// Address, prefix or alert identifier
         #[arg(value_name = "CIDR|ALERT_ID", value_parser = parse_explained)]
         what: Explained,
     },
-    /// Show what detectors found, oldest first; with --follow also how it grows and that it is over
+    /// Show alerts, oldest first; with --follow also how they grow and end
     #[command(args_conflicts_with_subcommands = true)]
     Alerts {
         #[command(subcommand)]
         command: Option<AlertsCommand>,
         #[command(flatten)]
         remote: Remote,
-        /// Not older than this: 1h, or a date such as 2026-11-28 or 2026-11-28T10:30 (local time; with Z, UTC)
+        /// Start time: 1h (ago), or a date such as 2026-11-28 or 2026-11-28T10:30, local or with Z
         #[arg(long, value_name = "TIME", value_parser = str::parse::<When>)]
         since: Option<When>,
-        /// Not later than this
+        /// End time, in the same form
         #[arg(long, value_name = "TIME", value_parser = str::parse::<When>)]
         until: Option<When>,
-        /// Go on with those that come
+        /// Print new alerts as they arrive
         #[arg(long, conflicts_with = "id")]
         follow: bool,
-        /// This one only
+        /// Only this alert
         #[arg(long, value_name = "ID", value_parser = str::parse::<RecordId>)]
         id: Option<RecordId>,
-        /// How many at most: the last ones
+        /// Show only the last N
         #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..))]
         last: u32,
         /// Look up host names in DNS, and mark verified search engine crawlers
         #[arg(long)]
         resolve: bool,
     },
-    /// Show attacks with their beginning, size, offenders, actions and end, oldest first
+    /// Show attacks with their start, size, offenders, actions and end, oldest first
     Incidents(IncidentsArgs),
-    /// Tell the keyed hash of an account's name on this host, and incidents about it; the name is not kept
+    /// Show an account name's keyed hash on this host, and its incidents; the name is not stored
     Account(AccountArgs),
     /// Show who or what changed the policy, oldest first
     Audit {
         #[command(flatten)]
         remote: Remote,
-        /// Not older than this: 1h, or a date such as 2026-11-28 or 2026-11-28T10:30 (local time; with Z, UTC)
+        /// Start time: 1h (ago), or a date such as 2026-11-28 or 2026-11-28T10:30, local or with Z
         #[arg(long, value_name = "TIME", value_parser = str::parse::<When>)]
         since: Option<When>,
-        /// Not later than this
+        /// End time, in the same form
         #[arg(long, value_name = "TIME", value_parser = str::parse::<When>)]
         until: Option<When>,
-        /// How many at most: the last ones
+        /// Show only the last N
         #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..))]
         last: u32,
     },
-    /// Read the configuration again and say what changed; a broken one is refused and the old one stays
+    /// Reload the configuration and report what changed; an invalid one is refused and the old one stays
     Reload(Remote),
-    /// Prove that this host drops a burst and stops an attack on logins; no real client is touched
+    /// Verify that this host drops a burst and stops an attack on logins; touches no real client
     Selftest,
     /// Print the default configuration, man pages, completions or the reference
     #[command(hide = true)]
@@ -173,16 +173,16 @@ pub(in crate::cli) enum Command {
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct RunArgs {
-    /// Interface to serve; may be given more than once. Default: that of the default route
+    /// Interface to serve; repeatable. Default: the interface of the default route
     #[arg(short, long = "interface", value_name = "IFACE", action = ArgAction::Append)]
     pub(in crate::cli) interface: Vec<String>,
-    /// Configuration file, in place of those in /etc/sensor
+    /// Configuration file, instead of those in /etc/sensor
     #[arg(short, long, value_name = "FILE")]
     pub(in crate::cli) config: Option<PathBuf>,
-    /// Run as this user once root has opened what it needs. Default: whom the state directory belongs to
+    /// Run as this user after opening resources as root. Default: the owner of the state directory
     #[arg(long, value_name = "NAME")]
     pub(in crate::cli) user: Option<String>,
-    /// Mode, over the configuration's
+    /// Mode, overriding the configuration
     #[arg(long, value_parser = str::parse::<Mode>)]
     pub(in crate::cli) mode: Option<Mode>,
     /// How to attach the XDP program
@@ -191,39 +191,39 @@ pub(in crate::cli) struct RunArgs {
     /// Control socket
     #[arg(long, value_name = "PATH")]
     pub(in crate::cli) socket: Option<PathBuf>,
-    /// Where state is kept over restarts
+    /// State directory, kept across restarts
     #[arg(long, value_name = "DIR")]
     pub(in crate::cli) state_dir: Option<PathBuf>,
     /// Where BPF objects are pinned
     #[arg(long, value_name = "DIR")]
     pub(in crate::cli) pin_dir: Option<PathBuf>,
-    /// Address of /metrics, /healthz and /readyz
+    /// Listen address of /metrics, /healthz and /readyz
     #[arg(long = "web.listen-address", value_name = "ADDR:PORT")]
     pub(in crate::cli) web: Option<SocketAddr>,
-    /// Remove what an earlier daemon left in the kernel, and exit; as `sensor unload`
+    /// Remove everything an earlier daemon left in the kernel, and exit; like `sensor unload`
     #[arg(long)]
     pub(in crate::cli) unload: bool,
-    /// End when the process that started this one does, whose number it is
+    /// Exit when the process with this number, which started this one, exits
     #[arg(long, hide = true, value_name = "PID")]
     pub(in crate::cli) end_with: Option<i32>,
 }
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct CheckArgs {
-    /// Configuration file, in place of those in /etc/sensor
+    /// Configuration file, instead of those in /etc/sensor
     #[arg(short, long, value_name = "FILE")]
     pub(in crate::cli) config: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct ReplayArgs {
-    /// Capture files (pcap or pcapng, plain or gzip) in the order of their time; `-` for standard input
+    /// Capture files (pcap or pcapng, plain or gzip) in chronological order; `-` for standard input
     #[arg(value_name = "FILE", required = true)]
     pub(in crate::cli) files: Vec<PathBuf>,
-    /// Configuration file, in place of those in /etc/sensor
+    /// Configuration file, instead of those in /etc/sensor
     #[arg(short, long, value_name = "FILE")]
     pub(in crate::cli) config: Option<PathBuf>,
-    /// Key log in NSS format, as SSLKEYLOGFILE gives, that decrypts TLS in the captures; may be given more than once
+    /// Key log in NSS format (SSLKEYLOGFILE) to decrypt TLS in the captures; repeatable
     #[arg(long, value_name = "FILE", action = ArgAction::Append)]
     pub(in crate::cli) keylog: Vec<PathBuf>,
     /// Print every exchange; the summary then goes to standard error
@@ -233,8 +233,8 @@ pub(in crate::cli) struct ReplayArgs {
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct ScoreArgs {
-    /// Table in CSV with the columns `timestamp` (RFC 3339, with or without a zone; UTC where there is none; or
-    /// seconds since 1970) and `value`; `-` for standard input
+    /// CSV file with the columns `timestamp` (RFC 3339, UTC if it has no zone, or seconds since 1970) and `value`;
+    /// `-` for standard input
     #[arg(value_name = "SERIES.csv")]
     pub(in crate::cli) series: PathBuf,
 }
@@ -243,7 +243,7 @@ pub(in crate::cli) struct ScoreArgs {
 pub(in crate::cli) struct DoctorArgs {
     #[command(flatten)]
     pub(in crate::cli) remote: Remote,
-    /// Interface to look at; may be given more than once. Default: all that are up
+    /// Interface to check; repeatable. Default: all that are up
     #[arg(short, long = "interface", value_name = "IFACE", action = ArgAction::Append)]
     pub(in crate::cli) interface: Vec<String>,
     /// Where BPF objects would be pinned
@@ -296,7 +296,7 @@ impl From<Sort> for ClientSort {
     }
 }
 
-/// What `explain` is asked about.
+/// The argument of `explain`.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::cli) enum Explained {
     Prefix(IpNet),
@@ -311,7 +311,7 @@ fn parse_explained(text: &str) -> Result<Explained, String> {
     prefix.map_err(|error| format!("{error}, and no identifier of an alert"))
 }
 
-/// A time that something lasts: more than none.
+/// A duration greater than zero.
 pub(in crate::cli) fn parse_time(text: &str) -> Result<Duration, String> {
     duration::parse(text, "expected a time such as 30s, 10m or 1h30m")
 }

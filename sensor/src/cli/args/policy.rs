@@ -14,23 +14,23 @@ use crate::prefix;
 pub(in crate::cli) enum LimitCommand {
     /// Show limits by scope
     List(Remote),
-    /// Suggest limits from what this host has seen, and say whom they would have touched
+    /// Suggest limits from observed traffic, and show which clients they would have limited
     Suggest(Box<SuggestArgs>),
-    /// Set limits of a scope; those not named stay
+    /// Set a scope's limits; those not named stay unchanged
     #[command(mut_group("LimitArgs", |group| group.required(true)))]
     Set {
         #[command(flatten)]
         remote: Remote,
-        /// `default` or a CIDR; the longest that covers a client counts
+        /// `default` or a CIDR; the longest prefix that covers a client applies
         #[arg(value_parser = str::parse::<Scope>)]
         scope: Scope,
         #[command(flatten)]
         limits: LimitArgs,
-        /// Undo the change after this time unless `sensor confirm` follows
+        /// Roll back after this time unless `sensor confirm` follows
         #[arg(long, value_name = "DURATION", value_parser = parse_time)]
         confirm: Option<Duration>,
     },
-    /// Forget limits that a command set for a scope
+    /// Remove a scope's limits set by command
     Unset {
         #[command(flatten)]
         remote: Remote,
@@ -40,7 +40,7 @@ pub(in crate::cli) enum LimitCommand {
     },
 }
 
-/// Rates are RATE[/UNIT][:BURST], such as 100/min:20, 50k/s, 200M, or `off`.
+/// Rates are RATE[/UNIT][:BURST], for example 100/min:20, 50k/s, 200M, or `off`.
 #[derive(Debug, Args)]
 #[group(multiple = true)]
 pub(in crate::cli) struct LimitArgs {
@@ -70,25 +70,25 @@ impl From<LimitArgs> for Limits {
 pub(in crate::cli) struct SuggestArgs {
     #[command(flatten)]
     pub(in crate::cli) remote: Remote,
-    /// Not older than this, such as 24h; in whole days. Default: the seven days that are kept
+    /// Use traffic since this long ago, such as 24h; in whole days. Default: all seven days kept
     #[arg(long, value_name = "DURATION", value_parser = parse_time)]
     pub(in crate::cli) since: Option<Duration>,
-    /// Count clients that went over a limit in force, too: for a limit that is too tight
+    /// Also count clients that exceeded a limit in force: for a limit that is too tight
     #[arg(long)]
     pub(in crate::cli) include_limited: bool,
-    /// Suggest even from less than ten minutes or twenty clients
+    /// Suggest even from less than ten minutes of traffic or twenty clients
     #[arg(long)]
     pub(in crate::cli) force: bool,
-    /// Set what is suggested; takes --confirm or --yes
+    /// Apply the suggested limits; requires --confirm or --yes
     #[arg(long, requires = "how")]
     pub(in crate::cli) apply: bool,
-    /// Undo what was set after this time unless `sensor confirm` follows
+    /// Roll back after this time unless `sensor confirm` follows
     #[arg(long, value_name = "DURATION", value_parser = parse_time, requires = "apply")]
     pub(in crate::cli) confirm: Option<Duration>,
-    /// Set it for good
+    /// Apply permanently
     #[arg(long, requires = "apply")]
     pub(in crate::cli) yes: bool,
-    #[command(flatten, next_help_heading = "Limits to try on what was seen")]
+    #[command(flatten, next_help_heading = "Limits to try on observed traffic")]
     pub(in crate::cli) what_if: LimitArgs,
 }
 
@@ -96,23 +96,23 @@ pub(in crate::cli) struct SuggestArgs {
 pub(in crate::cli) enum BlockCommand {
     /// Show blocked prefixes
     List(Remote),
-    /// Block a prefix, or everybody whom an incident accuses
+    /// Block a prefix, or all offenders of an incident
     Add {
         #[command(flatten)]
         remote: Remote,
-        /// An address or prefix
+        /// Address or prefix
         #[arg(value_name = "CIDR", value_parser = prefix::parse, required_unless_present = "incident")]
         prefix: Option<IpNet>,
-        /// Everybody whom this incident accuses
+        /// Block all offenders of this incident
         #[arg(long, value_name = "ID", value_parser = str::parse::<RecordId>, conflicts_with = "prefix")]
         incident: Option<RecordId>,
-        /// Change nothing; say whom it would hit among the clients seen now
+        /// Change nothing; show which current clients it would hit
         #[arg(long)]
         dry_run: bool,
-        /// For how long, such as 10m; for good where not given
+        /// Duration, such as 10m. Default: permanent
         #[arg(long = "for", value_name = "DURATION", value_parser = parse_time)]
         time: Option<Duration>,
-        /// Why, for whoever asks later
+        /// Reason, kept with the entry
         #[arg(long, value_name = "TEXT")]
         reason: Option<String>,
     },
@@ -120,7 +120,7 @@ pub(in crate::cli) enum BlockCommand {
     Remove {
         #[command(flatten)]
         remote: Remote,
-        /// As it was blocked
+        /// The prefix as blocked
         #[arg(value_name = "CIDR", value_parser = prefix::parse)]
         prefix: IpNet,
     },
@@ -130,22 +130,22 @@ pub(in crate::cli) enum BlockCommand {
 pub(in crate::cli) enum AllowCommand {
     /// Show allowed prefixes
     List(Remote),
-    /// Allow a prefix, whatever blocks and limits say
+    /// Exempt a prefix from blocks and limits
     Add {
         #[command(flatten)]
         remote: Remote,
-        /// An address or prefix
+        /// Address or prefix
         #[arg(value_name = "CIDR", value_parser = prefix::parse)]
         prefix: IpNet,
-        /// Why, for whoever asks later
+        /// Reason, kept with the entry
         #[arg(long, value_name = "TEXT")]
         reason: Option<String>,
     },
-    /// Put a prefix under blocks and limits again
+    /// Subject a prefix to blocks and limits again
     Remove {
         #[command(flatten)]
         remote: Remote,
-        /// As it was allowed
+        /// The prefix as allowed
         #[arg(value_name = "CIDR", value_parser = prefix::parse)]
         prefix: IpNet,
     },

@@ -120,8 +120,8 @@ const NATIVE_DRIVERS: [&str; 37] = [
     "xen-netfront",
 ];
 
-const SLOWER: &str = "generic mode works everywhere, after the kernel has allocated each packet: a flood costs several \
-                      times more CPU. `sensor run --xdp auto` takes it by itself";
+const SLOWER: &str = "generic mode works everywhere, but after the kernel has allocated each packet: a flood costs \
+                      several times more CPU. `sensor run --xdp auto` falls back to it";
 
 fn native(interface: &str, facts: &Facts) -> Finding {
     let driver = facts.driver.as_deref().unwrap_or("unknown");
@@ -136,10 +136,10 @@ fn native(interface: &str, facts: &Facts) -> Finding {
         }
         Some(_) if facts.driver.as_deref() == Some("veth") => Finding::note(
             format!(
-                "{interface}: driver veth has native XDP only with as many receiving queues as its peer sends on"
+                "{interface}: driver veth has native XDP only with as many receive queues as its peer has send queues"
             ),
             format!(
-                "`ethtool -L {interface} rx N`, or a pair made with equal numbers of queues; else {SLOWER}"
+                "`ethtool -L {interface} rx N`, or create the pair with equal queue counts; otherwise {SLOWER}"
             ),
         ),
         Some(_) => Finding::note(format!("{interface}: driver {driver} has no native XDP"), SLOWER),
@@ -148,7 +148,8 @@ fn native(interface: &str, facts: &Facts) -> Finding {
         }
         None => Finding::note(
             format!(
-                "{interface}: driver {driver} is not known to have native XDP, and this kernel does not tell (Linux 6.3 does)"
+                "{interface}: driver {driver} is not known to have native XDP, and this kernel does not report it \
+                 (Linux 6.3 does)"
             ),
             SLOWER,
         ),
@@ -180,23 +181,24 @@ fn mtu(interface: &str, facts: &Facts) -> Finding {
     let lower = format!("`ip link set dev {interface} mtu {limit}`");
     match facts.xdp {
         Some(XdpFeatures { native: true, multi_buffer: true }) => Finding::good(format!(
-            "{interface}: MTU {mtu} is more than one page holds, which native XDP of this driver takes (multi-buffer)"
+            "{interface}: MTU {mtu} exceeds one page, which this driver's native XDP supports (multi-buffer)"
         )),
         Some(XdpFeatures { native: true, multi_buffer: false }) => Finding::note(
             format!(
-                "{interface}: MTU {mtu} is more than one page holds, and native XDP of this driver takes no more"
+                "{interface}: MTU {mtu} exceeds one page, which this driver's native XDP does not support"
             ),
-            format!("{lower} or a little more or less by driver; else generic mode is used, which is slower"),
+            format!(
+                "{lower}, slightly more or less by driver; otherwise generic mode is used, which is slower"
+            ),
         ),
         Some(XdpFeatures { native: false, .. }) => {
-            Finding::good(format!("{interface}: MTU {mtu}, which generic mode takes"))
+            Finding::good(format!("{interface}: MTU {mtu}, which generic mode supports"))
         }
         None => Finding::note(
+            format!("{interface}: MTU {mtu} exceeds one page: {limit}, slightly more or less by driver"),
             format!(
-                "{interface}: MTU {mtu} is more than one page holds: {limit}, or a little more or less by driver"
-            ),
-            format!(
-                "native XDP needs a driver with multi-buffer support, and only attaching shows whether this one has it; else generic mode is used, which is slower, or {lower}"
+                "native XDP needs a driver with multi-buffer support, and only attaching shows whether this one has \
+                 it; otherwise generic mode is used, which is slower, or {lower}"
             ),
         ),
     }
@@ -208,8 +210,8 @@ fn offloads(interface: &str, facts: &Facts) -> Finding {
         Ok(active) => active,
         Err(error) => {
             return Finding::note(
-                format!("{interface}: its offloads cannot be asked for: {error}"),
-                "`ethtool -k` may know more; LRO and hardware GRO should be off for native XDP",
+                format!("{interface}: cannot read its offloads: {error}"),
+                "`ethtool -k` may show more; LRO and hardware GRO should be off for native XDP",
             );
         }
     };
@@ -218,7 +220,7 @@ fn offloads(interface: &str, facts: &Facts) -> Finding {
         .filter(|(name, _)| active.contains(*name))
         .collect();
     if found.is_empty() {
-        return Finding::good(format!("{interface}: no receive offload that is in the way of XDP"));
+        return Finding::good(format!("{interface}: no receive offload conflicts with XDP"));
     }
     let names: Vec<&str> = found.iter().map(|(name, _)| *name).collect();
     let switches: Vec<String> = found.iter().map(|(_, switch)| format!("{switch} off")).collect();
@@ -238,14 +240,16 @@ fn vlan(interface: &str, facts: &Facts) -> Option<Finding> {
         return Some(Finding::note(
             format!("{interface} is a VLAN on {below}: XDP runs here in generic mode only"),
             format!(
-                "serve {below} instead: the sensor reads through up to two VLAN tags, and native XDP stops a flood before the tag is looked at. All VLANs on {below} are then served"
+                "serve {below} instead: the sensor reads through up to two VLAN tags, and native XDP stops a flood \
+                 before the tag is examined. All VLANs on {below} are then served"
             ),
         ));
     }
     let strips = facts.offloads.as_ref().is_ok_and(|active| active.contains("rx-vlan-hw-parse"));
     strips.then(|| {
         Finding::good(format!(
-            "{interface}: VLAN tags are taken out by the device (rxvlan), which makes no difference: with a tag or without, the address behind it counts"
+            "{interface}: the device strips VLAN tags (rxvlan), which makes no difference: the source address counts \
+             either way"
         ))
     })
 }
@@ -262,7 +266,7 @@ fn queues(interface: &str, facts: &Facts) -> Option<Finding> {
         return Some(Finding::good(format!("{interface}: {receiving} receive queues for {cpus} CPUs")));
     }
     let what = format!(
-        "{interface}: {receiving} receive queues for {cpus} CPUs, so a flood is met by {receiving} of them"
+        "{interface}: {receiving} receive queues for {cpus} CPUs, so a flood uses only {receiving} of them"
     );
     let remedy = if most > receiving {
         let (count, by_direction) = (most.min(cpus), facts.driver.as_deref() == Some("gve"));
@@ -272,7 +276,8 @@ fn queues(interface: &str, facts: &Facts) -> Option<Finding> {
             format!("ethtool -L {interface} combined {count}")
         }
     } else {
-        "the device has no more; of a virtual machine, the host can give it more (in libvirt `<driver queues='N'/>`), or `/sys/class/net/*/queues/rx-*/rps_cpus` spreads what passes".to_owned()
+        "the device has no more; for a virtual machine, add queues on its host (in libvirt `<driver queues='N'/>`), \
+         or spread passed packets with `/sys/class/net/*/queues/rx-*/rps_cpus`".to_owned()
     };
     Some(Finding::note(what, remedy))
 }
@@ -298,7 +303,7 @@ fn foreign(interface: &str, id: &str, name: &str, mode: XdpMode, owner: &Owner) 
         holders.chain(owner.pins.iter().map(|pin| format!("the pin {}", pin.display()))).take(8).collect();
     let how = if owner.by_link { "by a link" } else { "without a link" };
     let held = if holders.is_empty() {
-        "by nobody but the interface".to_owned()
+        "by the interface alone".to_owned()
     } else {
         format!("by {}", holders.join(", "))
     };
@@ -308,15 +313,15 @@ fn foreign(interface: &str, id: &str, name: &str, mode: XdpMode, owner: &Owner) 
     );
     let off = if mode == XdpMode::Native { "xdp" } else { "xdpgeneric" };
     let end = match (owner.by_link, owner.processes.is_empty(), owner.pins.is_empty()) {
-        (true, false, _) => "end that process, or have it leave this interface".to_owned(),
-        (true, true, false) => "remove that pin: its link goes with it".to_owned(),
+        (true, false, _) => "stop that process, or have it release this interface".to_owned(),
+        (true, true, false) => "remove that pin, and its link with it".to_owned(),
         (true, true, true) => "`bpftool link` finds its link".to_owned(),
-        (false, ..) => format!("`ip link set dev {interface} {off} off` removes it, and whatever it was for"),
+        (false, ..) => format!("`ip link set dev {interface} {off} off` removes it, and what it does"),
     };
     Finding::problem(
         what,
         format!(
-            "an interface takes one program; if this one is not needed, {end}. Else let the sensor serve another interface"
+            "an interface takes one program; if this one is not needed, {end}. Otherwise serve another interface"
         ),
     )
 }

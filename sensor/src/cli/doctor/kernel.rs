@@ -52,10 +52,10 @@ fn lockdown(mode: Option<&str>) -> Option<Finding> {
 /// From 5.11 on, memory of BPF maps counts for the process's control group and not against `RLIMIT_MEMLOCK`.
 fn memory_lock(version: (u32, u32)) -> Finding {
     if version >= (5, 11) {
-        return Finding::good("memory of maps needs no RLIMIT_MEMLOCK (since Linux 5.11)");
+        return Finding::good("BPF maps need no RLIMIT_MEMLOCK (since Linux 5.11)");
     }
     Finding::problem(
-        "memory of maps counts against RLIMIT_MEMLOCK, which is far too low by default",
+        "BPF maps count against RLIMIT_MEMLOCK, which is far too low by default",
         "run Linux 6.1 or later; on an older one, LimitMEMLOCK=infinity in the unit",
     )
 }
@@ -76,7 +76,8 @@ fn type_information(has_btf: bool) -> Finding {
     }
     Finding::note(
         "no kernel type information (BTF)",
-        "the sensor works; tools show its maps less well. A kernel built with CONFIG_DEBUG_INFO_BTF=y has it",
+        "the sensor works without it; tools show its maps in less detail. Kernels built with CONFIG_DEBUG_INFO_BTF=y \
+         have it",
     )
 }
 
@@ -96,8 +97,8 @@ fn sandbox(landlock: u32) -> Finding {
     let missing = missing_in_landlock(landlock);
     if landlock == 0 {
         return Finding::note(
-            "no Landlock: the daemon's sandbox is that of its user, its unit and the filter of system calls",
-            "a kernel with CONFIG_SECURITY_LANDLOCK=y, and `landlock` in the list of `lsm=` at boot",
+            "no Landlock: the daemon's sandbox is its user, its unit and the system call filter",
+            "use a kernel with CONFIG_SECURITY_LANDLOCK=y, and boot with `landlock` in `lsm=`",
         );
     }
     if missing.is_empty() {

@@ -38,8 +38,8 @@ fn judge(listening: &BTreeSet<u16>, told: Option<Option<HttpReport>>) -> Vec<Fin
             "its log says why; `[http] enabled` may be false, or the kernel refused the mirror",
         )],
         None => vec![Finding::note(
-            format!("ports that somebody listens on: {}; no daemon tells which speak HTTP", list(listening)),
-            "`sensor run` finds out, by what passes and without a connection of its own",
+            format!("listening ports: {}; without a daemon, unknown which speak HTTP", list(listening)),
+            "`sensor run` finds out from traffic, without connecting",
         )],
     }
 }
@@ -49,15 +49,11 @@ fn spoken(listening: &BTreeSet<u16>, http: &HttpReport) -> Finding {
     let others: BTreeSet<u16> = listening.difference(&spoken).copied().collect();
     if spoken.is_empty() {
         return Finding::note(
-            format!("no port has spoken HTTP yet; somebody listens on {}", list(&others)),
-            "the first exchange over a served interface shows it; TLS and what stays on the loopback interface are not seen",
+            format!("no HTTP seen on any port yet; listening ports: {}", list(&others)),
+            "the first exchange on a served interface shows it; TLS and loopback traffic are not seen",
         );
     }
-    Finding::good(format!(
-        "ports that speak HTTP: {}; others that somebody listens on: {}",
-        list(&spoken),
-        list(&others)
-    ))
+    Finding::good(format!("HTTP ports: {}; other listening ports: {}", list(&spoken), list(&others)))
 }
 
 /// A port whose TLS cannot be read is protected by packet and connection limits alone.
@@ -77,10 +73,14 @@ fn encrypted(listening: &BTreeSet<u16>, http: &HttpReport) -> Option<Finding> {
         if ports.len() == 1 { ("port", "speaks", "its") } else { ("ports", "speak", "their") };
     Some(Finding::note(
         format!(
-            "{noun} {} {verb} TLS that is not read ({connections} connections, {before} of them opened before they were watched; {read} others were decrypted): {whose} requests and logins are not seen; limits on packets, bits and connections hold",
+            "{noun} {} {verb} TLS that is not decrypted ({connections} connections, {before} of them opened before \
+             they were watched; {read} others decrypted): {whose} requests and logins are not seen; packet, bit and \
+             connection limits still apply",
             list(&ports)
         ),
-        "connections that were opened before are read once they are opened again; for a server whose TLS library is not OpenSSL 3, or that was started from a container, have it write a key log and name that in [tls] keylog; or end TLS in a proxy in front of it, and serve the interface between proxy and application",
+        "earlier connections are decrypted once reopened; if the server's TLS library is not OpenSSL 3, or it was \
+         started from a container, have it write a key log and name that in [tls] keylog; or terminate TLS in a proxy \
+         in front of it, and serve the interface between proxy and application",
     ))
 }
 
@@ -92,15 +92,18 @@ fn proxies(http: &HttpReport) -> Vec<Finding> {
         let (peer, requests) = (forwarder.peer, forwarder.requests);
         Finding::note(
             format!(
-                "{peer} tells the addresses of other clients (X-Forwarded-For, Forwarded, X-Real-IP or the PROXY protocol; {requests} requests at least) and is no trusted proxy: all its clients count as one, and may be limited or blocked as one"
+                "{peer} forwards other clients' addresses (X-Forwarded-For, Forwarded, X-Real-IP or the PROXY \
+                 protocol; at least {requests} requests) but is not a trusted proxy: all its clients count as one, \
+                 and may be limited or blocked together"
             ),
-            format!("if it is your proxy, add \"{peer}\" to trusted_proxies in [identity]; if it is not, it makes these addresses up, and is rightly not believed"),
+            format!("if it is your proxy, add \"{peer}\" to trusted_proxies in [identity]; if not, it forges these \
+                     addresses and is rightly ignored"),
         )
     });
     let findings: Vec<Finding> = findings.collect();
     if findings.is_empty() && http.forwarding_untrusted > 0 {
         return vec![Finding::good(format!(
-            "{} requests came with forwarding headers of peers that are no trusted proxies, from no peer more than a few",
+            "{} requests carried forwarding headers from untrusted peers, only a few from each",
             http.forwarding_untrusted
         ))];
     }
@@ -130,7 +133,7 @@ mod tests {
         let listening = BTreeSet::from([22, 80, 8080]);
         let report = |http_ports| HttpReport { http_ports, ..HttpReport::default() };
         let finding = spoken(&listening, &report(vec![80]));
-        assert_eq!(finding.what, "ports that speak HTTP: 80; others that somebody listens on: 22, 8080");
+        assert_eq!(finding.what, "HTTP ports: 80; other listening ports: 22, 8080");
         check(&spoken(&listening, &report(vec![])), Severity::Note, "22, 80, 8080", "first exchange");
         assert_eq!(list(&(1..=40).collect()).rsplit_once(' ').map(|(_, end)| end), Some("more"));
         assert_eq!(list(&BTreeSet::new()), "none");
@@ -144,11 +147,11 @@ mod tests {
             (&[(9_999, 3)], None),
             (
                 &[(443, 12)],
-                Some("port 443 speaks TLS that is not read (12 connections, 0 of them opened before"),
+                Some("port 443 speaks TLS that is not decrypted (12 connections, 0 of them opened before"),
             ),
             (
                 &[(443, 12), (8_443, 1), (9_999, 3)],
-                Some("ports 443, 8443 speak TLS that is not read (13 connections"),
+                Some("ports 443, 8443 speak TLS that is not decrypted (13 connections"),
             ),
         ] {
             let dark = |(port, dark_library): &(u16, u64)| {
@@ -185,7 +188,7 @@ mod tests {
         check(
             &found[0],
             Severity::Note,
-            "10.0.0.5 tells",
+            "10.0.0.5 forwards",
             "add \"10.0.0.5\" to trusted_proxies in [identity]",
         );
         assert!(found[0].what.contains("12345 requests"), "{found:?}");
@@ -196,7 +199,7 @@ mod tests {
     #[test]
     fn what_the_daemon_does_not_say_is_told() {
         let listening = BTreeSet::from([22]);
-        check(&judge(&listening, None)[0], Severity::Note, "no daemon tells", "sensor run");
+        check(&judge(&listening, None)[0], Severity::Note, "without a daemon", "sensor run");
         check(&judge(&listening, Some(None))[0], Severity::Note, "does not see HTTP", "its log");
     }
 
@@ -204,7 +207,7 @@ mod tests {
     fn without_a_daemon_the_listeners_are_told() {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let finding = &findings(&Remote { socket: "/nonexistent/sensor.sock".into() })[0];
-        check(finding, Severity::Note, "no daemon tells", "sensor run");
+        check(finding, Severity::Note, "without a daemon", "sensor run");
         assert!(kernel::listening_ports().contains(&listener.local_addr().unwrap().port()));
     }
 }

@@ -10,73 +10,70 @@ use crate::detect::{Preset, Response, Severity, Threat};
 const INTRODUCTION: &str = "\
 # Alerts
 
-An alert is one JSON object, the same in `sensor alerts --json`, in `events.db`, in the lines of `[alerts] output` and in
-the body of a webhook's request. [Detection](../detection.md) tells how detectors decide.
+An alert is one JSON object, the same in `sensor alerts --json`, `events.db`, the lines of `[alerts] output` and the
+webhook's request body. [Detection](../detection.md) explains how detectors decide.
 ";
 
 /// Numbers in evidence by name. What ends in `_threshold` is told of by its own name without that.
 pub(super) const EVIDENCE: &[(&str, &str)] = &[
-    ("accounts", "accounts that attempts were made on"),
+    ("accounts", "accounts tried"),
     (
         "accounts_logged_in_before",
-        "accounts that logged in from the same address before, or meanwhile: with many, an office",
+        "accounts that logged in from the same address, before or meanwhile: many suggest an office",
     ),
-    ("accounts_tried_once", "those of the accounts that were tried once, as the lines of a list are"),
-    ("anomaly_score", "how unlikely the value is, from 0 to 1: 0.5 is a chance of 1 in 1,000"),
+    ("accounts_tried_once", "accounts tried once each, like the lines of a list"),
+    ("anomaly_score", "how unlikely the value is, from 0 to 1: 0.5 means a chance of 1 in 1,000"),
     ("attack", "the attack that the success belongs to"),
     ("attempts", "attempts to log in"),
-    ("baseline_failure_ratio", "the share of failures that is usual for strangers on this route"),
-    ("bytes_per_second", "how fast the slow messages move together"),
+    ("baseline_failure_ratio", "strangers' usual share of failures on this route"),
+    ("bytes_per_second", "combined rate of the slow messages"),
     ("client", "who logged in"),
-    ("clients", "clients that took part"),
-    ("clients_by_share", "addresses that used the principal, with their shares of its requests"),
-    (
-        "clients_logged_in_with_shared",
-        "clients with what the attack has in common that logged in all the same",
-    ),
+    ("clients", "clients involved"),
+    ("clients_by_share", "addresses that used the principal, and their shares of its requests"),
+    ("clients_logged_in_with_shared", "clients with the attack's common traits that logged in"),
     ("conflicts", "exchanges in which two copies of the same bytes differ"),
     ("connections", "connections held open"),
-    ("cross_site", "why nothing is done: pages of other sites can make browsers send this"),
-    ("error_share", "the share of answers with 5xx"),
-    ("error_share_expected", "what would be usual"),
+    ("cross_site", "why no action is taken: other sites' pages can make browsers send this"),
+    ("error_share", "share of 5xx responses"),
+    ("error_share_expected", "expected value"),
     ("failure_ratio", "the share of failures among attempts"),
-    ("failures", "failed attempts; of brute-force, those with different passwords"),
-    ("interval_variation", "how irregular the pauses between attempts are: near 0 for a clock"),
+    ("failures", "failed attempts; for brute-force, those with distinct passwords"),
+    ("interval_variation", "how irregular the intervals between attempts are: near 0 for a timer"),
     ("latency_p95_us", "the 95th percentile of latency, in microseconds"),
-    ("latency_p95_us_expected", "what would be usual"),
-    ("limit", "the limit of the configuration"),
-    ("long_failures", "different passwords within the long window"),
-    ("missing_paths", "different paths that do not exist"),
-    ("missing_share", "their share among what the client asked for"),
-    ("new_clients", "clients that were not told of before in this incident"),
-    ("objects", "different objects under the route"),
+    ("latency_p95_us_expected", "expected value"),
+    ("limit", "the configured limit"),
+    ("long_failures", "distinct passwords within the long window"),
+    ("missing_paths", "distinct missing paths"),
+    ("missing_share", "their share of the client's requests"),
+    ("new_clients", "clients not reported before in this incident"),
+    ("objects", "distinct objects under the route"),
     ("oldest_seconds", "the age of the oldest connection, in seconds"),
     ("over_limit", "requests over the limit"),
-    ("packets_per_second", "packets shed in a second; by reason, as in `syn_per_second`, of the whole"),
-    ("packets_shed", "packets shed since the flood began"),
+    ("packets_per_second", "packets dropped per second; in total by reason, as in `syn_per_second`"),
+    ("packets_shed", "packets dropped since the flood began"),
     ("probe_weight", "the weight of known probes"),
     ("probes", "some of them, by name"),
-    ("programs_or_principals", "about how many programs or principals asked: people behind one address"),
-    ("refused", "requests that were refused"),
-    ("refused_objects_threshold", "objects from which on refusals count"),
-    ("refused_share", "the share of requests that were refused"),
-    ("requests", "requests; of a spike, within the minute"),
-    ("requests_expected", "what would be usual"),
+    ("programs_or_principals", "approximate number of programs or principals: people behind one address"),
+    ("refused", "refused requests"),
+    ("refused_objects_threshold", "number of objects from which refusals count"),
+    ("refused_share", "share of refused requests"),
+    ("requests", "requests; for a spike, within the minute"),
+    ("requests_expected", "expected value"),
     ("route", "the route's template"),
-    ("score", "the evidence that was gathered, in nats"),
-    ("session", "the keyed hash of the session or token that the login began: what has to be ended"),
-    ("share_of_failures", "the share of this password among all failures"),
-    ("shared", "what the attempts have in common"),
-    ("slow_bodies", "connections with a slow body of a request"),
-    ("slow_headers", "connections with a slow head of a request"),
-    ("slow_reads", "connections that read an answer slowly"),
-    ("small_steps", "steps to one of the next identifiers"),
+    ("score", "accumulated evidence, in nats"),
+    ("session", "keyed hash of the session or token that the login started: end it"),
+    ("share_of_failures", "this password's share of all failures"),
+    ("shared", "the attempts' common traits"),
+    ("slow_bodies", "connections with a slow request body"),
+    ("slow_headers", "connections with a slow request head"),
+    ("slow_reads", "connections that read a response slowly"),
+    ("small_steps", "steps to a nearby next identifier"),
     ("steps", "steps from one identifier to another"),
-    ("suspicious_requests", "requests that were suspicious in some way"),
-    ("times_usual_threshold", "how many times the usual is too much"),
-    ("tool", "the tool that User-Agent names"),
+    ("suspicious_requests", "suspicious requests of any kind"),
+    ("times_usual_threshold", "multiple of the usual number that is too many"),
+    ("tool", "the tool named in User-Agent"),
     ("tool_requests", "requests that name it"),
-    ("usual_objects", "how many objects are usual on the route"),
+    ("usual_objects", "usual number of objects on the route"),
 ];
 
 pub(super) fn markdown() -> String {
@@ -97,11 +94,13 @@ pub(super) fn markdown() -> String {
     let actions = Action::FIELD_NAMES.iter().copied();
     out.push_str(&documented(["action", "meaning"], actions, |name| Action::get_field_docs(name).ok()));
     out.push_str(
-        "\n## Evidence\n\nA name with `_threshold` behind it is the threshold that the number passed.\n\n",
+        "\n## Evidence\n\nA name ending in `_threshold` is the threshold that the number passed.\n\n",
     );
     let rows = EVIDENCE.iter().map(|(name, meaning)| vec![code(name), (*meaning).to_owned()]);
     out.push_str(&table(&["number", "meaning"], rows));
-    out.push_str("\n## Thresholds\n\nWith their defaults in each preset; the others stand in [configuration.md](configuration.md).\n\n");
+    out.push_str(
+        "\n## Thresholds\n\nDefaults per preset; the others are in [configuration.md](configuration.md).\n\n",
+    );
     let thresholds = presets().into_iter().filter(|(key, _)| key.starts_with("detect."));
     let rows =
         thresholds.map(|(key, values)| std::iter::once(&key).chain(&values).map(|cell| code(cell)).collect());
@@ -113,8 +112,8 @@ pub(super) fn markdown() -> String {
 /// The record of an incident, and of who takes part.
 fn incidents() -> String {
     let mut out = String::from(
-        "\n## Incidents\n\nAn incident is the record of an attack from its beginning to its end: `sensor incidents --json`, \
-         and the body of a webhook's request once it is over.\n\n",
+        "\n## Incidents\n\nAn incident is the record of an attack from start to end: `sensor incidents --json`, and \
+         the webhook's request body once it is over.\n\n",
     );
     let fields = Incident::FIELD_NAMES.iter().copied();
     out.push_str(&documented(["field", "meaning"], fields, |name| Incident::get_field_docs(name).ok()));
@@ -143,8 +142,8 @@ fn responses() -> String {
         key.and_then(|key| key.knob.default.clone()).unwrap_or_default().replace('"', "")
     };
     format!(
-        "By default, `{}` with a confidence of {} blocks the client for {}, longer with each repetition; `{}` with {} gives \
-         it tighter limits; all else is told only. `decide.*` in [configuration.md](configuration.md) changes that.",
+        "By default, `{}` with a confidence of {} blocks the client for {}, longer with each repetition; `{}` with {} \
+         sets tighter limits; anything less is only reported. `decide.*` in [configuration.md](configuration.md) changes this.",
         default("decide.block_from"),
         default("decide.block_confidence"),
         default("decide.block_for"),

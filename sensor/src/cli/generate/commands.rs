@@ -8,15 +8,15 @@ use crate::cli::args::Cli;
 const INTRODUCTION: &str = "\
 # Command line
 
-Every command takes `--json` and then prints one JSON document, or one object a line where it streams. Errors go to
-standard error.
+With `--json`, every command prints one JSON document, or one object per line when streaming. Errors go to standard
+error.
 
 | exit status | |
 | --- | --- |
 | 0 | done |
 | 1 | failed |
-| 2 | wrong usage |
-| 3 | no daemon can be reached |
+| 2 | usage error |
+| 3 | no daemon reachable |
 ";
 
 pub(super) fn markdown() -> String {

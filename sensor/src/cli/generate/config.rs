@@ -7,11 +7,11 @@ use crate::daemon::{Described, reference};
 const HEADER: &str = "\
 # Configuration of sensor. `sensor generate config` prints this file.
 #
-# /etc/sensor/sensor.toml is read first, then /etc/sensor/conf.d/*.toml in the order of their names; what comes later
-# counts. All of it is optional: a line such as `#key = value` shows the default, and takes effect without its `#`.
-# Lines that are indented behind their `#` are examples.
+# /etc/sensor/sensor.toml is read first, then /etc/sensor/conf.d/*.toml in alphabetical order; later settings override
+# earlier ones. Everything is optional: a line such as `#key = value` shows the default; remove its `#` to change it.
+# Lines indented after their `#` are examples.
 #
-# `sensor check` finds mistakes. `sensor reload` takes changes but where it says here that they take a restart.
+# `sensor check` finds mistakes. `sensor reload` applies changes, except to settings marked as requiring a restart.
 ";
 
 /// Most characters of a line.
@@ -36,7 +36,7 @@ pub(super) fn toml() -> String {
                 Some(default) if key.alone => out.push_str(&commented(key.knob.key, default)),
                 Some(default) => {
                     out.push_str(&format!(
-                        "# Default, where this table is in use:\n#   {} = {default}\n",
+                        "# Default, if this table is used:\n#   {} = {default}\n",
                         key.knob.key
                     ));
                 }
@@ -61,7 +61,7 @@ fn example_table(out: &mut String, table: &Table, keys: &[Described]) {
 
 fn about(key: &Described, prefix: &str) -> String {
     let mut out = wrapped(&key.knob.help, prefix, WIDTH);
-    let change = if key.restart { " A change takes a restart." } else { "" };
+    let change = if key.restart { " Requires a restart." } else { "" };
     out.push_str(&wrapped(&format!("Value: {}.{change}", key.knob.kind), prefix, WIDTH));
     out
 }

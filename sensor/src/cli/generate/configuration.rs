@@ -8,11 +8,11 @@ use crate::detect::Preset;
 const INTRODUCTION: &str = "\
 # Configuration
 
-`/etc/sensor/sensor.toml` is read first, then `/etc/sensor/conf.d/*.toml` in the order of their names; what comes later
-counts. `-c FILE` replaces both. All of it is optional. `sensor check` finds mistakes and names file, line and key.
+`/etc/sensor/sensor.toml` is read first, then `/etc/sensor/conf.d/*.toml` in alphabetical order; later settings override
+earlier ones. `-c FILE` replaces both. Everything is optional. `sensor check` reports mistakes by file, line and key.
 
-Change: `reload` where `sensor reload` (or SIGHUP) takes it, `restart` where it waits for a restart of the daemon, during
-which the policy in the kernel stays in force. What a reload cannot take, it names.
+Change: `reload` if `sensor reload` (or SIGHUP) applies it, `restart` if it requires a restart of the daemon, during
+which the policy in the kernel stays in force. A reload names the changes it cannot apply.
 ";
 
 pub(super) fn markdown() -> String {
@@ -40,7 +40,7 @@ fn about(table: &Table) -> String {
 fn row(key: &Described) -> Vec<String> {
     let default = match &key.knob.default {
         Some(default) => code(default),
-        None => format!("not set; such as {}", code(&key.knob.example)),
+        None => format!("not set; for example {}", code(&key.knob.example)),
     };
     let change = if key.restart { "restart" } else { "reload" };
     let meaning =

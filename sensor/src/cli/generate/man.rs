@@ -45,15 +45,15 @@ pub(super) const EXAMPLES: &[(&str, &str)] = &[
 
 const FILES: [(&str, &str); 6] = [
     ("/etc/sensor/sensor.toml", "the configuration; see sensor.toml(5)"),
-    ("/etc/sensor/conf.d/*.toml", "more of it, read afterwards in the order of names"),
-    ("/run/sensor/control.sock", "the socket that commands speak to the daemon through"),
-    ("/var/lib/sensor", "what survives a restart"),
+    ("/etc/sensor/conf.d/*.toml", "further configuration, read afterwards in alphabetical order"),
+    ("/run/sensor/control.sock", "the control socket"),
+    ("/var/lib/sensor", "state, kept across restarts"),
     ("/var/lib/sensor/events.db", "alerts, incidents, decisions and the audit trail"),
-    ("/sys/fs/bpf/sensor", "the kernel's objects that outlive the daemon"),
+    ("/sys/fs/bpf/sensor", "kernel objects that outlive the daemon"),
 ];
 
 const STATUSES: [(&str, &str); 4] =
-    [("0", "done"), ("1", "failed"), ("2", "wrong usage"), ("3", "no daemon can be reached")];
+    [("0", "done"), ("1", "failed"), ("2", "usage error"), ("3", "no daemon reachable")];
 
 /// # Errors
 /// Where a page cannot be rendered.
@@ -147,10 +147,10 @@ fn configuration() -> String {
     section(&mut page, "DESCRIPTION");
     text(
         &mut page,
-        "`/etc/sensor/sensor.toml` is read first, then `/etc/sensor/conf.d/*.toml` in the order of their names; what comes \
-         later counts. The option `-c` of `sensor run` replaces both. They are in TOML. All of it is optional.\n\n\
-         `sensor check` finds mistakes. `sensor reload` takes changes but where it says here that they take a restart of \
-         the daemon.",
+        "`/etc/sensor/sensor.toml` is read first, then `/etc/sensor/conf.d/*.toml` in alphabetical order; later \
+         settings override earlier ones. The option `-c` of `sensor run` replaces both. The format is TOML. \
+         Everything is optional.\n\n`sensor check` finds mistakes. `sensor reload` applies changes, except to settings \
+         marked as requiring a restart.",
     );
     for (table, keys) in reference() {
         let title = if table.name.is_empty() { "TOP LEVEL".to_owned() } else { format!("[{}]", table.name) };
@@ -175,8 +175,8 @@ fn configuration() -> String {
 fn meaning(key: &Described) -> String {
     let default = match &key.knob.default {
         Some(default) => format!("Default: `{default}`."),
-        None => format!("Not set by default; an example is `{}`.", key.knob.example),
+        None => format!("Not set by default; for example `{}`.", key.knob.example),
     };
-    let change = if key.restart { "A change takes a restart." } else { "A reload takes a change." };
+    let change = if key.restart { "Requires a restart." } else { "Applied on reload." };
     format!("{}\n\nValue: {}. {default} {change}", key.knob.help, key.knob.kind)
 }

@@ -10,9 +10,9 @@ use crate::metrics::{Snapshot, families, labels, render};
 const INTRODUCTION: &str = "\
 # Metrics
 
-`http://127.0.0.1:9797/metrics` in the text format of Prometheus; `[web] listen_address` changes the address. Units are
-base units; counters begin at zero when the daemon starts, but for those that the kernel keeps, which outlive it. No label
-holds an address, a path or a user, only what stands here, and the names of the interfaces that are served.
+`http://127.0.0.1:9797/metrics` in Prometheus text format; `[web] listen_address` changes the address. Units are base
+units; counters start at zero with the daemon, except those kept in the kernel, which outlive it. No label holds an
+address, a path or a user, only the values listed here and the names of the served interfaces.
 ";
 
 /// # Errors

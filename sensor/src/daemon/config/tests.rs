@@ -72,11 +72,11 @@ fn logins_are_read() {
         "s.toml:2: login.enable: unknown key; did you mean `enabled`?",
         "s.toml:4: login.a.route: `login`: expected a path such as `/login`",
         "s.toml:5: login.a.failure_status: expected a status such as 401",
-        "s.toml:6: login.a.user_field: ``: expected a text that is not empty",
+        "s.toml:6: login.a.user_field: ``: expected a non-empty text",
         "login.b: `route` is missing",
         "s.toml:8: login.b.rout: unknown key; did you mean `route`?",
         "s.toml:9: login.b.success_header: expected the name of a header",
-        "s.toml:10: login.b.failure_text: expected a text that is not empty",
+        "s.toml:10: login.b.failure_text: expected a non-empty text",
     ] {
         assert!(found.contains(expected), "{expected}\nnot in\n{found}");
     }

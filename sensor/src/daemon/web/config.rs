@@ -18,11 +18,11 @@ const MAX_USERS: usize = 64;
 /// Certificate and key, in PEM.
 #[derive(Clone, Debug, PartialEq, Eq, DocumentedFields)]
 pub struct TlsFiles {
-    /// A file with the certificate of the endpoint, in PEM, followed by those that lead to its authority. With it and
-    /// its key the endpoint speaks TLS only. Both are read again at each reload.
+    /// File with the endpoint's certificate, in PEM, followed by the chain to its authority. With it and its key the
+    /// endpoint speaks TLS only. Both are read again on each reload.
     #[documented_fields(rename = "tls_cert_file")]
     pub cert: PathBuf,
-    /// A file with the private key of the certificate, in PEM.
+    /// File with the certificate's private key, in PEM.
     #[documented_fields(rename = "tls_key_file")]
     pub key: PathBuf,
 }
@@ -60,10 +60,10 @@ impl WebConfig {
 }
 
 const ABOUT_USERS: &str =
-    "Users that may read the metrics, by basic authentication; where there is none, everybody may.";
+    "Users that may read the metrics, with Basic authentication; if there are none, everybody may.";
 
-const USER: &str = "The key is the name of a user, any that has no colon; the value the hash of the password, as \
-                    `htpasswd -nBC 10 NAME` makes it behind `NAME:`. At most 64.";
+const USER: &str = "The key is a user name without a colon; the value is the password hash that `htpasswd -nBC 10 \
+     NAME` prints after `NAME:`. At most 64.";
 
 const HASH: Form<String> = Form::any(
     "a bcrypt hash of a cost from 4 to 14",

@@ -16,10 +16,10 @@ use crate::prefix::ClientNet;
 #[serde(rename_all = "lowercase")]
 #[documented_fields(rename_all = "lowercase")]
 pub enum State {
-    /// It goes on.
+    /// It is in progress.
     #[default]
     Open,
-    /// Nothing was seen of it for `decide.incident_quiet`.
+    /// No activity was seen for `decide.incident_quiet`.
     Over,
 }
 
@@ -52,29 +52,29 @@ pub enum Step {
 /// A client that takes part in an incident.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, DocumentedFields)]
 pub struct Participant {
-    /// An IPv4 address, or the IPv6 prefix that makes a client; a /48 where a whole site takes part.
+    /// An IPv4 address, or an IPv6 client prefix; a /48 if a whole site takes part.
     pub client: ClientNet,
-    /// Its packets bear the address of a trusted proxy.
+    /// Its packets have a trusted proxy's source address.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub proxied: bool,
     /// Its attempts.
     pub attempts: u64,
-    /// When it was first seen to take part.
+    /// When it was first seen taking part.
     pub first: Timestamp,
-    /// When it was last seen to.
+    /// When it was last seen taking part.
     pub last: Timestamp,
-    /// Whether the detector asked for something to be done about it.
+    /// Whether the detector requested an action against it.
     pub accused: bool,
-    /// What was done about it.
+    /// The action taken.
     #[serde(default)]
     pub action: Action,
-    /// Until when that lasts.
+    /// When the action expires.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<Timestamp>,
-    /// Why nothing, or less than the detector asked for, was done.
+    /// Why no action, or a weaker one than the detector requested, was taken.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// A person lifted what was decided about it; within this incident nothing more is.
+    /// A person lifted its block or limit; this incident takes no further action against it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub pardoned: bool,
 }
@@ -105,61 +105,61 @@ impl Participant {
 /// One incident, as it stands in records, one JSON object a line.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, DocumentedFields)]
 pub struct Incident {
-    /// Identifies it: the identifier of its alert.
+    /// Identifier: that of its alert.
     pub id: RecordId,
     /// The detector that found it.
     pub detector: Threat,
-    /// The worst so far.
+    /// The highest severity so far.
     pub severity: Severity,
     /// How sure the detector is, from 0 to 1.
     pub confidence: f64,
     /// Its place in the OWASP API Security Top 10 of 2023.
     pub owasp: Cow<'static, str>,
-    /// Whom it is about, as in alerts.
+    /// Client or subject, as in alerts.
     #[serde(flatten)]
     #[documented_fields(rename = "client, subject")]
     pub about: About,
-    /// One sentence for a person, as the detector said it last.
+    /// One sentence for people, from the detector's latest signal.
     pub summary: String,
-    /// The first moment that the detector looked at.
+    /// Start of the detector's first window.
     pub first: Timestamp,
-    /// When it was known: the time of its alert.
+    /// When it was detected: the time of its alert.
     pub known: Timestamp,
-    /// When it was last seen to go on.
+    /// When activity was last seen.
     pub last: Timestamp,
     /// `open` or `over`.
     pub state: State,
-    /// When it was told to be over.
+    /// When it was reported as over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub over: Option<Timestamp>,
-    /// Failed logins, requests, connections or packets so far; 0 where the detector counts none.
+    /// Failed logins, requests, connections or packets so far; 0 if the detector counts none.
     pub attempts: u64,
-    /// How many clients take part.
+    /// Number of clients involved.
     pub clients: u64,
-    /// Of these, how many are blocked or denied by a decision of this incident, or would be.
+    /// How many of these are blocked or denied by this incident's decisions, or would be.
     pub blocked: u64,
-    /// Of these, how many are limited, or would be.
+    /// How many of these are limited, or would be.
     pub limited: u64,
-    /// Clients beyond the number that is kept, each time that one was told.
+    /// Clients beyond the number kept, counted each time one was reported.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub unlisted: u64,
     /// Its alerts.
     pub alerts: Vec<RecordId>,
-    /// What was done last.
+    /// The latest action.
     pub action: Action,
-    /// Until when the last of it lasts.
+    /// When the last action expires.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<Timestamp>,
-    /// Why nothing, or less than the detector asked for, was done.
+    /// Why no action, or a weaker one than the detector requested, was taken.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason_no_action: Option<String>,
-    /// What was told last: `began`, `worse`, `grew` or `over`.
+    /// The latest step reported: `began`, `worse`, `grew` or `over`.
     pub step: Step,
     /// When that was.
     pub told: Timestamp,
-    /// What it rests on, as the detector said it last.
+    /// Evidence from the detector's latest signal.
     pub evidence: Evidence,
-    /// Every client that takes part. In the answer to `sensor incidents`.
+    /// Every client involved. In the answer to `sensor incidents`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub offenders: Vec<Participant>,
 }

@@ -12,10 +12,10 @@ use crate::detect::config::Preset;
 /// default is about twice that. The number of accounts is our own choice.
 #[derive(Clone, Debug, PartialEq, Eq, DocumentedFields)]
 pub struct Config {
-    /// The evidence that is asked for, in nats: the natural logarithm of how many times as likely an attack makes what
-    /// was seen. If strangers' failures were independent, a false alarm would come once in e^25 attempts at the default.
+    /// Required evidence, in nats: the natural logarithm of how many times more likely the observations are under an
+    /// attack. If strangers' failures were independent, a false alarm would come once in e^25 attempts at the default.
     pub evidence: u32,
-    /// Accounts that strangers failed on within ten minutes, for an attack whose attempts have nothing in common.
+    /// Accounts with failures by strangers within ten minutes, for an attack whose attempts have nothing in common.
     pub accounts: u32,
 }
 

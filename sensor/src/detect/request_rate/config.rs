@@ -10,11 +10,11 @@ use crate::config::{Form, Section};
 /// Limits of a route, or of all routes without their own.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, DocumentedFields)]
 pub struct Limits {
-    /// Requests of each client: an IPv4 address, or an IPv6 network of `clients.ipv6_prefix` bits.
+    /// Requests per client: an IPv4 address, or an IPv6 network of `clients.ipv6_prefix` bits.
     pub per_client: Option<Rate>,
-    /// Requests of each IPv6 site, that is network of 48 bits. Universities and companies have one for all their users.
+    /// Requests per IPv6 site, a /48 network. Universities and companies have one for all their users.
     pub per_site: Option<Rate>,
-    /// Requests of each principal: API key, token, session or account.
+    /// Requests per principal: API key, token, session or account.
     pub per_principal: Option<Rate>,
 }
 
@@ -26,7 +26,7 @@ pub struct Config {
     pub limits: Limits,
     /// By route template, in place of those, and counted apart.
     pub routes: BTreeMap<String, Limits>,
-    /// Clients and principals remembered, 64 bytes each.
+    /// Maximum clients and principals remembered, 64 bytes each.
     pub entries: u32,
 }
 
@@ -74,10 +74,8 @@ impl Limits {
     }
 }
 
-const ABOUT_ROUTE: &str = "Limits of one route, by its template, in place of those of `detect.request-rate` and counted \
-                           apart. What is not set is as there.";
+const ABOUT_ROUTE: &str = "Limits of one route, by its template, instead of those of `detect.request-rate` and \
+     counted separately. Unset keys default to the latter.";
 
-pub(super) const RATE: Form<Option<Rate>> = Form::or_off(
-    "a rate such as `600/min` or `10/s:50` (with the burst behind the colon), or `off`",
-    "600/min:100",
-);
+pub(super) const RATE: Form<Option<Rate>> =
+    Form::or_off("a rate such as `600/min` or `10/s:50` (burst after the colon), or `off`", "600/min:100");

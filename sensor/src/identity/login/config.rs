@@ -13,7 +13,7 @@ pub const MAX_LOGIN_RULES: usize = 64;
 /// How logins are recognised.
 #[derive(Clone, Debug, PartialEq, Eq, DocumentedFields)]
 pub struct LoginConfig {
-    /// Whether attempts to log in are recognised at all, and how they were answered.
+    /// Whether to recognise login attempts and their outcomes.
     pub enabled: bool,
     /// Routes that are known to be those of logins, before what is recognised by itself; at most
     /// [`MAX_LOGIN_RULES`].
@@ -29,12 +29,11 @@ impl Default for LoginConfig {
 /// A route for logins.
 #[derive(Clone, Debug, PartialEq, Eq, DocumentedFields)]
 pub struct LoginRule {
-    /// The path, or a pattern: `{name}` or `*` stand for one segment, `**` at the end for any number of them. It must
-    /// be there.
+    /// The path, or a pattern: `{name}` or `*` matches one segment, `**` at the end any number of them. Required.
     pub route: LoginRoute,
-    /// The field of the request with the account; guessed where it is not set.
+    /// The request field with the account; guessed if not set.
     pub user_field: Option<String>,
-    /// The field of the request with the password; guessed where it is not set.
+    /// The request field with the password; guessed if not set.
     pub password_field: Option<String>,
     /// Any of these is a success.
     pub success: Conditions,
@@ -47,11 +46,11 @@ pub struct LoginRule {
 pub struct Conditions {
     /// Its status is one of these.
     pub status: Vec<Statuses>,
-    /// Its body has one of these parts, compared exactly.
+    /// Its body contains one of these texts, compared exactly.
     pub text: Vec<String>,
-    /// Its `Location` has one of these parts.
+    /// Its `Location` contains one of these texts.
     pub redirect: Vec<String>,
-    /// It has one of these headers, with this part in its value where one is named.
+    /// It has one of these headers, containing the given text if there is one.
     pub header: Vec<HeaderSign>,
 }
 
@@ -217,11 +216,11 @@ pub const HEADER_SIGN: Form<HeaderSign> = Form {
 #[must_use]
 pub const fn login_text(example: &'static str) -> Form<String> {
     Form {
-        kind: "a text that is not empty",
+        kind: "a non-empty text",
         example,
         read: |text| {
             if text.is_empty() {
-                return Err("expected a text that is not empty".to_owned());
+                return Err("expected a non-empty text".to_owned());
             }
             Ok(text.to_owned())
         },

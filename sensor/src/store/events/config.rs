@@ -9,13 +9,13 @@ use crate::config::Section;
 /// Bounds of the event store.
 #[derive(Clone, Debug, PartialEq, Eq, DocumentedFields)]
 pub struct StoreConfig {
-    /// Alerts, audit entries and ended decisions that are older go.
+    /// Alerts, audit entries and ended decisions older than this are deleted.
     pub max_age: Duration,
-    /// Most that the database takes; before it is reached, the oldest records go. Its write-ahead log comes on top, some
-    /// 4 MiB.
+    /// Maximum size of the database; the oldest records are deleted before it is reached. Its write-ahead log adds
+    /// about 4 MiB.
     #[documented_fields(rename = "max_size_mib")]
     pub max_bytes: u64,
-    /// Most records that wait while the disk does not take them; further ones are lost and counted in
+    /// Maximum records queued while the disk is unavailable; further ones are lost and counted in
     /// `sensor_events_lost_total`.
     pub queue: usize,
     /// Pause after the first failed write; it doubles up to [`StoreConfig::MAX_RETRY`].
@@ -40,7 +40,8 @@ impl StoreConfig {
     }
 }
 
-const ABOUT: &str = "What is kept of alerts, decisions and the audit trail: `events.db` in the state directory. Decisions in force stay.";
+const ABOUT: &str = "Retention of alerts, decisions and the audit trail: `events.db` in the state directory. \
+     Decisions in force are kept.";
 
 /// Shorter ages are a slip: blocks escalate by what is kept.
 const MIN_AGE: Duration = Duration::from_hours(1);

@@ -32,17 +32,19 @@ fn layer(interface: &str, facts: &Facts) -> Option<Finding> {
     match facts.link.layer {
         LinkLayer::Ethernet => None,
         LinkLayer::Loopback => Some(Finding::note(
-            format!("{interface}: what arrives here was sent by this host, and is never limited or blocked"),
-            "serve the interface that clients arrive on; behind a proxy on this host, block in the proxy (`alerts.deny_file`)",
+            format!("{interface}: packets here come from this host, and are never limited or blocked"),
+            "serve the interface that clients use; behind a proxy on this host, block in the proxy \
+             (`alerts.deny_file`)",
         )),
         LinkLayer::Ip => Some(Finding::good(format!(
-            "{interface}: a tunnel, whose frames begin with their IP header; the sensor reads them"
+            "{interface}: a tunnel whose frames begin with an IP header; the sensor reads them"
         ))),
         LinkLayer::Unreadable => Some(Finding::problem(
             format!(
-                "{interface}: its frames begin with neither an Ethernet nor an IP header: nothing is limited or blocked here"
+                "{interface}: its frames begin with neither an Ethernet nor an IP header: nothing is limited or \
+                 blocked here"
             ),
-            "serve the interface that its packets arrive on",
+            "serve the interface on which its packets arrive",
         )),
     }
 }
@@ -51,14 +53,14 @@ fn layer(interface: &str, facts: &Facts) -> Option<Finding> {
 fn ena(interface: &str, facts: &Facts) -> Finding {
     let Some(Queues { receiving, most, .. }) = facts.queues else {
         return Finding::note(
-            format!("{interface}: ena takes native XDP with at most half of its queues in use"),
+            format!("{interface}: ena supports native XDP with at most half of its queues in use"),
             format!("`ethtool -l {interface}` shows them; `ethtool -L {interface} combined N` sets half"),
         );
     };
     let half = most / 2;
     if receiving <= half {
         return Finding::good(format!(
-            "{interface}: {receiving} of {most} queues in use; ena takes native XDP with up to half of them"
+            "{interface}: {receiving} of {most} queues in use; ena supports native XDP with up to half of them"
         ));
     }
     let what = format!(
@@ -67,7 +69,7 @@ fn ena(interface: &str, facts: &Facts) -> Finding {
     if half == 0 {
         return Finding::note(
             what,
-            "this size of instance has one queue: generic mode is used, which is slower",
+            "this instance size has one queue: generic mode is used, which is slower",
         );
     }
     Finding::note(what, format!("ethtool -L {interface} combined {half}"))
@@ -85,13 +87,13 @@ fn gve(interface: &str, facts: &Facts) -> Finding {
     let half = most.min(most_sending) / 2;
     if receiving == sending && sending <= half {
         return Finding::good(format!(
-            "{interface}: gve, {receiving} queues each way of {most_sending}: native XDP is possible; only attaching shows \
-             whether the machine's queue format takes it (GQI_QPL does on every kernel)"
+            "{interface}: gve, {receiving} queues each way of {most_sending}: native XDP is possible; only attaching \
+             shows whether the machine's queue format supports it (GQI_QPL does on every kernel)"
         ));
     }
     let what = format!(
-        "{interface}: {receiving} queues receive and {sending} of {most_sending} send; gve refuses native XDP unless as many \
-         receive as send, and half of those for sending are free"
+        "{interface}: {receiving} receive queues and {sending} of {most_sending} send queues; gve refuses native XDP unless both \
+         are equal, and half of the send queues are free"
     );
     if half == 0 {
         return Finding::note(what, "this machine has too few queues: generic mode is used, which is slower");
@@ -106,15 +108,17 @@ fn virtio(interface: &str, facts: &Facts) -> Finding {
     if has(facts, "rx-gro-hw") || has(facts, "rx-lro") {
         return Finding::note(
             format!(
-                "{interface}: the host hands this machine aggregates (GRO_HW), with which virtio_net refuses native XDP where they cannot be switched off from here"
+                "{interface}: the host passes this machine aggregated packets (GRO_HW); virtio_net refuses native XDP \
+                 if they cannot be switched off from here"
             ),
             format!(
-                "ethtool -K {interface} rx-gro-hw off; where that fails, have the host start it with guest_tso4=off,guest_tso6=off,guest_ecn=off,guest_ufo=off"
+                "ethtool -K {interface} rx-gro-hw off; if that fails, start the machine with \
+                 guest_tso4=off,guest_tso6=off,guest_ecn=off,guest_ufo=off"
             ),
         );
     }
     Finding::good(format!(
-        "{interface}: virtio_net; missing queues for sending by XDP do no harm, the sensor only passes and drops"
+        "{interface}: virtio_net; missing XDP send queues do no harm, the sensor only passes and drops"
     ))
 }
 
@@ -128,7 +132,8 @@ fn netvsc(interface: &str, facts: &Facts) -> Finding {
         );
     }
     Finding::good(format!(
-        "{interface}: hv_netvsc without LRO takes native XDP; with accelerated networking the virtual function behind it gets the program, too"
+        "{interface}: hv_netvsc without LRO supports native XDP; with accelerated networking the virtual function \
+         behind it also gets the program"
     ))
 }
 
@@ -141,31 +146,31 @@ fn bond(interface: &str, facts: &Facts) -> Finding {
         return Finding::note(
             format!("{interface}: a bond in mode {mode}, which has no native XDP"),
             format!(
-                "a mode that has it ({}), such as `ip link set dev {interface} type bond mode active-backup` with the bond down; else generic mode is used, which is slower",
+                "use a mode that has it ({}), for example `ip link set dev {interface} type bond mode active-backup` \
+                 with the bond down; otherwise generic mode is used, which is slower",
                 BOND_MODES.join(", ")
             ),
         );
     }
     if facts.xdp.is_some_and(|features| !features.native) {
         return Finding::note(
-            format!("{interface}: a bond of which some port has no native XDP, so the bond has none"),
+            format!("{interface}: a bond with a port without native XDP, so the bond has none"),
             format!(
                 "`sensor doctor -i PORT` for each of `cat /sys/class/net/{interface}/bonding/slaves` says which"
             ),
         );
     }
     Finding::good(format!(
-        "{interface}: a bond in mode {mode}, which takes native XDP where all its ports do"
+        "{interface}: a bond in mode {mode}, which supports native XDP if all its ports do"
     ))
 }
 
 fn bridge(interface: &str) -> Finding {
     Finding::note(
+        format!("{interface}: a bridge, which has no native XDP; only traffic for this host is served here"),
         format!(
-            "{interface}: a bridge, which has no native XDP; what is served here is what is for this host"
-        ),
-        format!(
-            "generic mode works, and is slower. Native XDP runs on its ports (`ls /sys/class/net/{interface}/brif`), where the traffic of guests and containers behind the bridge counts, too"
+            "generic mode works, and is slower. Native XDP runs on its ports (`ls /sys/class/net/{interface}/brif`), \
+             where traffic of guests and containers behind the bridge also counts"
         ),
     )
 }
@@ -175,22 +180,22 @@ fn port(interface: &str, facts: &Facts) -> Option<Finding> {
     let (upper, kind) = facts.port_of.as_ref()?;
     Some(match kind {
         Some(PortKind::Bond) => Finding::note(
-            format!(
-                "{interface}: a port of the bond {upper}; the other ports' traffic does not come by here"
-            ),
+            format!("{interface}: a port of the bond {upper}; the other ports' traffic does not pass here"),
             format!("sensor run -i {upper}"),
         ),
         Some(PortKind::Bridge) => Finding::note(
             format!(
-                "{interface}: a port of the bridge {upper}: traffic of guests and containers behind the bridge is limited here, too"
+                "{interface}: a port of the bridge {upper}: traffic of guests and containers behind the bridge is \
+                 also limited here"
             ),
             format!(
-                "serve {upper} (`sensor run -i {upper}`) for what is for this host alone, in generic mode; else leave it"
+                "serve {upper} (`sensor run -i {upper}`) to limit only traffic for this host, in generic mode; \
+                 otherwise leave it"
             ),
         ),
         // The virtual function of hv_netvsc is a port without a kind.
         Some(PortKind::Other) | None => Finding::note(
-            format!("{interface}: a port of {upper}, which hands its packets to this host"),
+            format!("{interface}: a port of {upper}, which passes its packets to this host"),
             format!("sensor run -i {upper}"),
         ),
     })

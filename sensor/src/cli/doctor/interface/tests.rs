@@ -33,7 +33,7 @@ fn native_xdp_is_what_the_kernel_says_or_else_what_is_known() {
         ("ena", NATIVE, Good, "driver ena has native XDP, if its queues"),
         ("newdriver", MULTI, Good, "driver newdriver has native XDP"),
         ("e1000e", NONE, Note, "driver e1000e has no native XDP"),
-        ("veth", NONE, Note, "as many receiving queues"),
+        ("veth", NONE, Note, "as many receive queues"),
         ("ixgbe", None, Good, "which has native XDP"),
         ("e1000e", None, Note, "not known to have native XDP"),
     ] {
@@ -48,18 +48,11 @@ fn a_large_mtu_matters_where_native_xdp_takes_one_page() {
     for (driver, mtu_bytes, xdp, severity, what, remedy) in [
         ("ena", 1_500, NATIVE, Good, "MTU 1500", ""),
         ("ena", 3_498, NATIVE, Good, "MTU 3498", ""),
-        ("ena", 9_001, NATIVE, Note, "takes no more", "ip link set dev eth0 mtu 3498"),
+        ("ena", 9_001, NATIVE, Note, "does not support", "ip link set dev eth0 mtu 3498"),
         ("virtio_net", 3_506, NATIVE, Good, "MTU 3506", ""),
-        (
-            "virtio_net",
-            9_000,
-            None,
-            Note,
-            "is more than one page holds: 3506",
-            "ip link set dev eth0 mtu 3506",
-        ),
+        ("virtio_net", 9_000, None, Note, "exceeds one page: 3506", "ip link set dev eth0 mtu 3506"),
         ("ice", 9_000, MULTI, Good, "multi-buffer", ""),
-        ("e1000e", 9_000, NONE, Good, "which generic mode takes", ""),
+        ("e1000e", 9_000, NONE, Good, "which generic mode supports", ""),
     ] {
         let mut facts = Facts { xdp, ..facts(driver) };
         facts.link.mtu = mtu_bytes;
@@ -79,7 +72,7 @@ fn aggregates_of_the_device_are_told_with_their_switch() {
         check(&offloads("eth0", &facts), severity, "", remedy);
     }
     let facts = Facts { offloads: Err("refused".to_owned()), ..facts("ixgbe") };
-    check(&offloads("eth0", &facts), Note, "cannot be asked for: refused", "ethtool -k");
+    check(&offloads("eth0", &facts), Note, "cannot read its offloads: refused", "ethtool -k");
 }
 
 #[test]
@@ -101,7 +94,7 @@ fn few_queues_are_few_cpus() {
     check(
         &queues("eth0", &with("virtio_net", 1, 8)).unwrap(),
         Note,
-        "met by 1 of them",
+        "only 1 of them",
         "ethtool -L eth0 combined 4",
     );
     check(&queues("eth0", &with("virtio_net", 1, 1)).unwrap(), Note, "1 receive queues", "queues='N'");
@@ -132,8 +125,8 @@ fn cards_of_clouds_have_conditions_of_their_own() {
         ("ena", None, &[], Note, "at most half", "ethtool -l eth0"),
         ("gve", queues(4, 16), &[], Good, "4 queues each way of 16", ""),
         ("gve", queues(16, 16), &[], Note, "16 of 16 send", "ethtool -L eth0 rx 8 tx 8"),
-        ("gve", uneven, &[], Note, "4 queues receive and 2 of 16 send", "ethtool -L eth0 rx 4 tx 4"),
-        ("gve", queues(1, 1), &[], Note, "1 queues receive", "too few queues"),
+        ("gve", uneven, &[], Note, "4 receive queues and 2 of 16 send queues", "ethtool -L eth0 rx 4 tx 4"),
+        ("gve", queues(1, 1), &[], Note, "1 receive queues", "too few queues"),
         ("gve", queues(4, 16), &["rx-lro"], Note, "LRO", "ethtool -K eth0 lro off"),
         ("virtio_net", queues(1, 1), &[], Good, "only passes and drops", ""),
         ("virtio_net", queues(1, 1), &["rx-gro-hw"], Note, "GRO_HW", "guest_tso4=off"),
@@ -150,7 +143,7 @@ fn cards_of_clouds_have_conditions_of_their_own() {
 fn advice_about_queues_leaves_those_free_that_the_driver_needs() {
     for (driver, advice) in [("ena", "ethtool -L eth0 combined 4"), ("gve", "ethtool -L eth0 rx 4 tx 4")] {
         let facts = Facts { queues: Some(both_ways(1, 8)), cpus: 16, ..facts(driver) };
-        check(&queues("eth0", &facts).unwrap(), Note, "met by 1 of them", advice);
+        check(&queues("eth0", &facts).unwrap(), Note, "only 1 of them", advice);
         let followed = condition(driver, Some(both_ways(4, 8)), &[]);
         assert_eq!(followed.severity, Good, "{followed:?}");
     }
@@ -159,9 +152,9 @@ fn advice_about_queues_leaves_those_free_that_the_driver_needs() {
 #[test]
 fn bonds_take_native_xdp_by_mode_and_ports() {
     for (mode, xdp, severity, what, remedy) in [
-        (Some("active-backup"), MULTI, Good, "where all its ports do", ""),
+        (Some("active-backup"), MULTI, Good, "if all its ports do", ""),
         (Some("802.3ad"), None, Good, "mode 802.3ad", ""),
-        (Some("802.3ad"), NONE, Note, "some port has no native XDP", "sensor doctor -i PORT"),
+        (Some("802.3ad"), NONE, Note, "a port without native XDP", "sensor doctor -i PORT"),
         (Some("balance-alb"), NONE, Note, "mode balance-alb", "ip link set dev bond0 type bond mode"),
         (None, NONE, Note, "mode unknown", "active-backup"),
     ] {
@@ -175,7 +168,7 @@ fn ports_are_told_what_they_are_part_of() {
     for (kind, what) in [
         (Some(PortKind::Bond), "the other ports' traffic"),
         (Some(PortKind::Bridge), "guests and containers"),
-        (None, "hands its packets"),
+        (None, "passes its packets"),
     ] {
         let facts = Facts { port_of: Some(("upper0".to_owned(), kind)), ..facts("ixgbe") };
         check(&conditions::findings("eth0", &facts)[0], Note, what, "sensor run -i upper0");
@@ -215,7 +208,7 @@ fn whose_a_program_is_decides_how_it_goes() {
     check(
         &found,
         Problem,
-        "program 12 `xdp_pass` is attached without a link, native mode, loaded by user 0; held by nobody",
+        "program 12 `xdp_pass` is attached without a link, native mode, loaded by user 0; held by the interface alone",
         "ip link set dev eth0 xdp off",
     );
     check(
@@ -229,7 +222,7 @@ fn whose_a_program_is_decides_how_it_goes() {
         &with(XdpMode::Native, process),
         Problem,
         "by a link, native mode, loaded by user 0; held by process 77 (cilium)",
-        "end that process",
+        "stop that process",
     );
     let pin = Owner { by_link: true, pins: vec!["/sys/fs/bpf/x".into()], ..named("x") };
     check(&with(XdpMode::Native, pin), Problem, "held by the pin /sys/fs/bpf/x", "remove that pin");
