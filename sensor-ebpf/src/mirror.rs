@@ -81,10 +81,14 @@ const BULK: u32 = 16 << 10;
 /// What is copied of one: enough for the end of a short body and the status line of the next response.
 const REST_OF_BODY: u32 = 256;
 
-/// Whether the payload starts with a status line (RFC 9112, section 4).
+/// Whether the payload starts with a status line (RFC 9112, section 4), or with a record of TLS (RFC 8446, section 5.2), which
+/// may begin with one.
 #[inline(always)]
 fn begins_response(context: &TcContext, segment: &SegmentHeader) -> bool {
-    context.load::<[u8; 4]>(segment.payload).is_ok_and(|first| first == *b"HTTP")
+    const RECORD: [u8; 3] = [23, 3, 3];
+    context
+        .load::<[u8; 4]>(segment.payload)
+        .is_ok_and(|first| first == *b"HTTP" || [first[0], first[1], first[2]] == RECORD)
 }
 
 /// Bytes of headers that are brought together where they are not: 64 VLAN tags, 40 of IPv6, 60 of TCP, and what is left

@@ -26,7 +26,7 @@ struct Capture {
 impl Capture {
     fn start(net: &Net, path: PathBuf) -> Result<Self> {
         let mut tcpdump = net.server.command("tcpdump");
-        tcpdump.args(["-i", INTERFACE, "-B", "65536", "-U", "-w"]).arg(&path).arg("tcp");
+        tcpdump.args(["-i", INTERFACE, "-B", "65536", "--immediate-mode", "-U", "-w"]).arg(&path).arg("tcp");
         let child = tcpdump.stderr(Stdio::null()).spawn().context("cannot start tcpdump")?;
         let capture = Self { child, path };
         ensure!(

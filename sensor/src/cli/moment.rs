@@ -1,16 +1,16 @@
 //! Moments as people read them: in the machine's time zone on a terminal, in UTC for everything that reads text.
 
-use std::io::{self, IsTerminal as _};
 use std::sync::OnceLock;
 
 use jiff::tz::TimeZone;
 
+use super::say;
 use crate::clock::Timestamp;
 
 /// A moment to the second.
 pub(super) fn seconds(at: Timestamp) -> String {
     static ZONE: OnceLock<Option<TimeZone>> = OnceLock::new();
-    let zone = ZONE.get_or_init(|| io::stdout().is_terminal().then(TimeZone::system));
+    let zone = ZONE.get_or_init(|| say::is_terminal().then(TimeZone::system));
     zone.as_ref().and_then(|zone| local(at, zone)).unwrap_or_else(|| utc(at))
 }
 

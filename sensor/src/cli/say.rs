@@ -2,7 +2,7 @@
 //! terminal here, whatever it was made of; JSON where it is written.
 #![expect(clippy::print_stderr, reason = "the one place that speaks to a terminal")]
 
-use std::io::{self, BufWriter, StdoutLock, Write};
+use std::io::{self, BufWriter, IsTerminal as _, StdoutLock, Write};
 use std::sync::{Mutex, PoisonError};
 
 use serde::Serialize;
@@ -70,6 +70,11 @@ pub(super) fn say_json<T: Serialize + ?Sized>(value: &T) -> Result<(), SayError>
     let mut out = Out::new(io::stdout().lock());
     out.json(value)?;
     Ok(out.flush()?)
+}
+
+/// Whether a person reads what is said.
+pub(super) fn is_terminal() -> bool {
+    io::stdout().is_terminal()
 }
 
 /// Writes text to standard error.
