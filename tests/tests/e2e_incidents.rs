@@ -190,7 +190,10 @@ fn lists_are_tables(daemon: &Daemon) -> Result<()> {
     for list in [&["exchanges", "--last", "3"][..], &["incidents"], &["alerts"], &["audit"], &["routes"]] {
         let printed = daemon.ok(&[list, &["--csv"]].concat())?;
         let rows = match *list {
-            ["routes"] => daemon.json(list)?["routes"].as_array().context("no routes")?.len(),
+            ["routes"] => {
+                let report = daemon.json(list)?;
+                report.get("routes").and_then(Value::as_array).context("no routes")?.len()
+            }
             _ => daemon.json_lines(list)?.len(),
         };
         ensure!(rows > 0 && printed.trim_end().lines().count() == rows + 1, "{list:?}: {printed}");

@@ -28,7 +28,7 @@ pub use score::fuzz;
 
 use std::process::ExitCode;
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, ensure};
 use clap::Parser as _;
 use serde::de::DeserializeOwned;
 
@@ -77,21 +77,27 @@ fn whole(error: &anyhow::Error) -> String {
 
 /// A list as comma-separated values. They come all at once, since only then all columns are known.
 fn as_table(mut cli: Cli) -> Result<ExitCode> {
-    let follows = match &cli.command {
-        Command::Alerts { command: None, follow, .. } => *follow,
-        Command::Incidents(args) => args.follow,
-        Command::Exchanges(args) => args.follow,
-        Command::Clients { .. }
-        | Command::Routes(_)
-        | Command::Audit { .. }
-        | Command::Block { command: BlockCommand::List(_) }
-        | Command::Allow { command: AllowCommand::List(_) }
-        | Command::Limit { command: LimitCommand::List(_) } => false,
-        _ => bail!(
-            "--csv is for lists: alerts, incidents, audit, exchanges, clients, routes, and `list` of blocks, allows, limits"
-        ),
-    };
-    ensure!(!follows, "--csv cannot go on with --follow; use --json for records as they come");
+    let is_list = matches!(
+        &cli.command,
+        Command::Alerts { command: None, .. }
+            | Command::Incidents(_)
+            | Command::Audit { .. }
+            | Command::Exchanges(_)
+            | Command::Clients { .. }
+            | Command::Routes(_)
+            | Command::Block { command: BlockCommand::List(_) }
+            | Command::Allow { command: AllowCommand::List(_) }
+            | Command::Limit { command: LimitCommand::List(_) }
+    );
+    ensure!(
+        is_list,
+        "--csv prints lists only: alerts, incidents, audit, exchanges, clients, routes, and `list` of blocks, allow \
+         rules and limits"
+    );
+    let follows = matches!(&cli.command, Command::Alerts { follow: true, .. })
+        || matches!(&cli.command, Command::Incidents(args) if args.follow)
+        || matches!(&cli.command, Command::Exchanges(args) if args.follow);
+    ensure!(!follows, "--csv does not work with --follow; --json prints records as they arrive");
     cli.json = true;
     say::begin_table();
     let code = dispatch(cli)?;
