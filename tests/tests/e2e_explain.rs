@@ -134,7 +134,7 @@ fn status_says_what_goes_on() -> Result<()> {
     );
     ensure!(status["pending"][0]["scope"] == "default", "the unconfirmed change is not shown: {status}");
     let text = scene.daemon.ok(&["status"])?;
-    for part in ["enforce", INTERFACE, "native", "1 blocked", "unconfirmed"] {
+    for part in ["enforce", INTERFACE, "native", "1 block,", "unconfirmed"] {
         ensure!(text.contains(part), "no `{part}` in:\n{text}");
     }
     Ok(())
