@@ -37,7 +37,7 @@ fn what_this_host_sends_to_itself_is_never_held_up() -> Result<()> {
         let refused = daemon.cli(&["block", "add", &address.to_string()])?;
         ensure!(refused.status.code() == Some(1), "{address} can be blocked");
         let explained = daemon.ok(&["explain", &address.to_string()])?;
-        ensure!(explained.contains("except on lo: what this host sends to itself is never"), "{explained}");
+        ensure!(explained.contains("except on lo: traffic from this host to itself is never"), "{explained}");
         ensure!(explained.contains("never blocked:"), "{explained}");
     }
     let metrics = daemon.metrics()?;
