@@ -177,6 +177,7 @@ impl<O: Observer> Pipeline<O> {
     /// The source ended: what is under way is told as it is.
     pub fn finish(&mut self, now: Timestamp) {
         self.streams.finish(now);
+        self.streams.protocol_mut().finish();
     }
 
     /// All totals, as they are now.

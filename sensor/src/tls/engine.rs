@@ -28,11 +28,24 @@ pub trait Application: Protocol {
     }
 }
 
+/// Most connections that are kept though they are over, since their secret may still come.
+const MAX_LINGERING: usize = 4_096;
+
 /// TLS as a protocol of the stream room, around another one.
 #[derive(Debug)]
-pub struct Tls<P> {
+pub struct Tls<P: Protocol> {
     inner: P,
     shared: Shared,
+    lingering: VecDeque<Lingering<P::State>>,
+}
+
+/// A connection that was over before its secret came: a key log is written beside it, and read a moment later.
+#[derive(Debug)]
+struct Lingering<S> {
+    state: State<S>,
+    cause: CloseCause,
+    closed: Timestamp,
+    until: Timestamp,
 }
 
 /// What all connections share.
@@ -69,6 +82,14 @@ enum Layer {
     Tls(Box<Session>),
 }
 
+impl<S> State<S> {
+    /// Until when it waits for its secret, if it does.
+    fn waits_until(&self) -> Option<Timestamp> {
+        let Layer::Tls(session) = &self.layer else { return None };
+        if let Stage::Waiting(handshake) = &session.stage { Some(handshake.deadline) } else { None }
+    }
+}
+
 impl<P: Application> Tls<P> {
     /// Hands on to `inner` what is inside.
     pub fn new(config: Config, inner: P) -> Self {
@@ -82,7 +103,7 @@ impl<P: Application> Tls<P> {
             next: 0,
             config,
         };
-        Self { inner, shared }
+        Self { inner, shared, lingering: VecDeque::new() }
     }
 
     /// The protocol inside.
@@ -106,7 +127,39 @@ impl<P: Application> Tls<P> {
     pub fn learn(&mut self, secret: Secret, now: Timestamp) -> Option<Ends> {
         let Shared { secrets, counters, .. } = &mut self.shared;
         secrets.expire(now, counters);
-        secrets.learn(secret, now, counters)
+        let ends = secrets.learn(secret, now, counters)?;
+        self.read_lingering(ends, now);
+        Some(ends)
+    }
+
+    /// A secret has come for a connection between these ends. One after the other may have used the same ports.
+    fn read_lingering(&mut self, ends: Ends, now: Timestamp) {
+        let mut from = 0_usize;
+        while let Some(ahead) = self.lingering.iter().skip(from).position(|found| found.state.ends == ends) {
+            let at = from.saturating_add(ahead);
+            let Some(mut found) = self.lingering.remove(at) else { return };
+            self.with(&mut found.state, |flow| flow.wake(now));
+            if found.state.waits_until().is_some() {
+                self.lingering.insert(at, found);
+                from = at.saturating_add(1);
+            } else {
+                self.over(found);
+                from = at;
+            }
+        }
+    }
+
+    fn over(&mut self, found: Lingering<P::State>) {
+        let Lingering { mut state, cause, closed, .. } = found;
+        self.with(&mut state, |flow| flow.close(closed));
+        self.inner.close(state.inner, cause, closed);
+    }
+
+    /// No more secrets come.
+    pub fn finish(&mut self) {
+        while let Some(found) = self.lingering.pop_front() {
+            self.over(found);
+        }
     }
 
     /// Whether there is a source of secrets from now on.
@@ -118,6 +171,9 @@ impl<P: Application> Tls<P> {
     pub fn overdue(&mut self, now: Timestamp) -> Option<Ends> {
         let Shared { secrets, counters, .. } = &mut self.shared;
         secrets.expire(now, counters);
+        while let Some(found) = self.lingering.pop_front_if(|found| found.until <= now) {
+            self.over(found);
+        }
         let (_, ends) = self.shared.deadlines.pop_front_if(|(deadline, _)| *deadline <= now)?;
         Some(ends)
     }
@@ -239,6 +295,11 @@ impl<P: Application> Protocol for Tls<P> {
     }
 
     fn close(&mut self, mut state: Self::State, cause: CloseCause, time: Timestamp) {
+        let has_room = self.lingering.len() < MAX_LINGERING;
+        if let Some(until) = state.waits_until().filter(|until| has_room && time < *until) {
+            self.lingering.push_back(Lingering { state, cause, closed: time, until });
+            return;
+        }
         self.with(&mut state, |flow| flow.close(time));
         self.inner.close(state.inner, cause, time);
     }

@@ -86,6 +86,7 @@ pub fn connection(data: &[u8]) {
         assert!(tls.held() <= 16_384 + 2 * (65_536 + 128), "what waits is bounded: {}", tls.held());
     }
     tls.close(state, CloseCause::Idle, time);
+    tls.finish();
     assert_eq!(tls.held(), 0, "nothing waits for a connection that is over");
     assert!(tls.inner().bytes <= said, "there is less inside than outside");
     let counters = tls.counters();

@@ -64,6 +64,31 @@ fn secrets_that_nobody_needs_are_dropped() {
     assert_eq!(wire.close(), Outcome::DarkSecret);
 }
 
+/// What waits when a connection ends waits on, for as long as it would have.
+#[test]
+fn a_secret_may_come_after_the_end() {
+    let talk = talk(suites()[0], &TURNS);
+    for comes in [true, false] {
+        let mut wire = Wire::new(source(), false);
+        wire.play(&talk);
+        let state = wire.state.take().unwrap();
+        wire.tls.close(state, CloseCause::Fin, wire.now);
+        assert!(wire.tls.held() > 0 && wire.read(Side::Client).is_empty());
+        if comes {
+            for secret in &talk.secrets {
+                wire.tls.learn(secret.clone(), wire.now);
+            }
+        }
+        let later = wire.now.plus(std::time::Duration::from_secs(11));
+        while wire.tls.overdue(later).is_some() {}
+        let expected = if comes { Outcome::Decrypted } else { Outcome::DarkSecret };
+        assert!(wire.tls.counters().outcomes().any(|ended| ended == (expected, 1)));
+        assert_eq!(wire.read(Side::Client), if comes { &talk.inside[0][..] } else { b"" });
+        assert_eq!(wire.read(Side::Server), if comes { &talk.inside[1][..] } else { b"" });
+        assert_eq!((wire.tls.held(), wire.tls.counters().waiting), (0, 0));
+    }
+}
+
 /// `Wire::close` sees that nothing is held for a connection that is over.
 #[test]
 fn what_was_gathered_of_a_record_is_not_held_once_it_is_given_up() {

@@ -252,6 +252,7 @@ impl Wire {
         self.tls.end(&mut state, Side::Client, self.now);
         self.tls.end(&mut state, Side::Server, self.now);
         self.tls.close(state, CloseCause::Fin, self.now);
+        self.tls.finish();
         assert_eq!(self.tls.held(), 0, "nothing waits for a connection that is over");
         let counters = self.tls.counters();
         assert_eq!((counters.open, counters.waiting), (0, 0));
