@@ -27,6 +27,9 @@ pub(crate) struct Args {
     /// Leave out setup and demonstration on a bare machine, where everything is built once more.
     #[arg(long)]
     skip_bare: bool,
+    /// Build the daemon for arm64, too, and run it in an emulator; every dependency is compiled once more.
+    #[arg(long)]
+    arm64: bool,
     /// Run the remaining stages after one has failed.
     #[arg(long)]
     keep_going: bool,
@@ -38,7 +41,7 @@ pub(crate) fn command(args: &Args) -> Result<()> {
 }
 
 fn all(args: &Args) -> Vec<Stage> {
-    let (skip_vm, skip_bare) = (args.skip_vm, args.skip_bare);
+    let (skip_vm, skip_bare, with_arm64) = (args.skip_vm, args.skip_bare, args.arm64);
     vec![
         Stage::new("setup", || setup::everything().map(Outcome::Passed)),
         Stage::plain("tidy", tidy::command),
@@ -50,7 +53,7 @@ fn all(args: &Args) -> Vec<Stage> {
         Stage::plain("build", || process::run(process::cargo().args(["build", "--package", "sensor"]))),
         Stage::new("tests", tests),
         Stage::plain("documentation tests", doc_tests),
-        Stage::new("arm64", arm64),
+        Stage::new("arm64", move || arm64(with_arm64)),
         Stage::plain("soak", soak),
         Stage::new("fuzz", || fuzz::smoke(FUZZ_SECONDS)),
         Stage::new("a bare machine", move || bare_machine(skip_bare)),
@@ -128,7 +131,10 @@ fn soak() -> Result<()> {
 }
 
 /// The daemon's program for the other machine that it is packaged for, run by an emulator.
-fn arm64() -> Result<Outcome> {
+fn arm64(wanted: bool) -> Result<Outcome> {
+    if !wanted {
+        return Ok(Outcome::Skipped(Skip::new("the build for arm64", "--arm64 was not given")));
+    }
     let target = dist::Target::Aarch64;
     if let Err(error) = setup::cross(target) {
         return Ok(Outcome::Skipped(Skip::new("the build for arm64", format!("{error:#}"))));
