@@ -24,9 +24,9 @@ pub(crate) struct Args {
     /// Leave out the tests on other kernels, which take most of the time.
     #[arg(long)]
     skip_vm: bool,
-    /// Set up and demonstrate on a bare machine, too, where everything is built once more: some ten minutes.
+    /// Leave out setup and demonstration on a bare machine, where everything is built once more.
     #[arg(long)]
-    bare: bool,
+    skip_bare: bool,
     /// Build the daemon for arm64, too, and run it in an emulator; every dependency is compiled once more.
     #[arg(long)]
     arm64: bool,
@@ -41,7 +41,7 @@ pub(crate) fn command(args: &Args) -> Result<()> {
 }
 
 fn all(args: &Args) -> Vec<Stage> {
-    let (skip_vm, with_bare, with_arm64) = (args.skip_vm, args.bare, args.arm64);
+    let (skip_vm, skip_bare, with_arm64) = (args.skip_vm, args.skip_bare, args.arm64);
     vec![
         Stage::new("setup", || setup::everything().map(Outcome::Passed)),
         Stage::plain("tidy", tidy::command),
@@ -56,7 +56,7 @@ fn all(args: &Args) -> Vec<Stage> {
         Stage::new("arm64", move || arm64(with_arm64)),
         Stage::plain("soak", soak),
         Stage::new("fuzz", || fuzz::smoke(FUZZ_SECONDS)),
-        Stage::new("a bare machine", move || bare_machine(with_bare)),
+        Stage::new("a bare machine", move || bare_machine(skip_bare)),
         Stage::new("tests on other kernels", move || other_kernels(skip_vm)),
     ]
 }
@@ -156,9 +156,9 @@ fn doc_tests() -> Result<()> {
     process::run(&mut workspace_command(&["test", "--doc"]))
 }
 
-fn bare_machine(wanted: bool) -> Result<Outcome> {
-    if !wanted {
-        return Ok(Outcome::Skipped(Skip::new("a bare machine", "--bare was not given")));
+fn bare_machine(skip: bool) -> Result<Outcome> {
+    if skip {
+        return Ok(Outcome::Skipped(Skip::new("a bare machine", "--skip-bare was given")));
     }
     bare::check()
 }
