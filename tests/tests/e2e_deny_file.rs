@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
@@ -22,11 +23,7 @@ const INNOCENT: u8 = 9;
 const PROXY: u8 = LEGITIMATE;
 
 /// The status of the proxy's answer to one request of a client.
-fn ask(net: &Net, client: IpAddr, path: &str) -> Result<u16> {
-    ask_at(net, v4(PROXY), client, path)
-}
-
-fn ask_at(net: &Net, proxy: IpAddr, client: IpAddr, path: &str) -> Result<u16> {
+fn ask(net: &Net, proxy: IpAddr, client: IpAddr, path: &str) -> Result<u16> {
     let proxy = SocketAddr::new(proxy, Proxy::PORT);
     let client = Client { timeout: Duration::from_secs(5), ..Client::new(client, proxy) };
     net.world.enter(|| {
@@ -36,6 +33,35 @@ fn ask_at(net: &Net, proxy: IpAddr, client: IpAddr, path: &str) -> Result<u16> {
         stream.read_to_string(&mut answer)?;
         answer.split(' ').nth(1).and_then(|status| status.parse().ok()).context("no answer")
     })
+}
+
+/// An attacker comes through the proxy at this address until the deny file names it, and nobody else.
+fn is_denied(net: &Net, proxy: IpAddr, deny: &Path, daemon: &Daemon) -> Result<()> {
+    let attacker = v4(FLOODER);
+    for probe in PROBES {
+        ensure!(ask(net, proxy, attacker, probe)? == 404, "the proxy does not pass {probe} on");
+        ensure!(ask(net, proxy, v4(INNOCENT), "/")? == 200, "the proxy does not pass requests on");
+    }
+    let denied = || fs::read_to_string(deny).unwrap_or_default();
+    let is_denied = wait_until(PATIENCE, || denied().contains(&attacker.to_string()));
+    ensure!(
+        is_denied,
+        "not denied: {}\n{}\n{}",
+        daemon.ok(&["alerts"])?,
+        daemon.ok(&["exchanges"])?,
+        daemon.log()
+    );
+    ensure!(!denied().contains(&v4(INNOCENT).to_string()), "{}", denied());
+    Ok(())
+}
+
+/// Once it has read the file, the proxy at this address refuses the attacker, and nobody else.
+fn is_refused(net: &Net, at: IpAddr, proxy: &Proxy) -> Result<()> {
+    proxy.reload()?;
+    let is_refused = || ask(net, at, v4(FLOODER), "/").is_ok_and(|status| status == 403);
+    ensure!(wait_until(PATIENCE, is_refused), "the proxy does not refuse: {}", proxy.log());
+    ensure!(ask(net, at, v4(INNOCENT), "/")? == 200, "the innocent are refused");
+    Ok(())
 }
 
 fn who_is_denied_is_refused(kind: Kind, test: &str) -> Result<()> {
@@ -65,23 +91,10 @@ fn who_is_denied_is_refused(kind: Kind, test: &str) -> Result<()> {
     };
     ensure!(wait_until(PATIENCE, is_watched), "the port is not watched: {}", daemon.log());
 
-    let attacker = v4(FLOODER);
-    for probe in PROBES {
-        ensure!(ask(&net, attacker, probe)? == 404, "the proxy does not pass {probe} on");
-        ensure!(ask(&net, v4(INNOCENT), "/")? == 200, "the proxy does not pass requests on");
-    }
-    let denied = || fs::read_to_string(&deny).unwrap_or_default();
-    let is_denied = wait_until(PATIENCE, || denied().contains(&attacker.to_string()));
-    ensure!(is_denied, "not denied: {}\n{}", daemon.ok(&["alerts"])?, daemon.log());
-    ensure!(!denied().contains(&v4(INNOCENT).to_string()), "{}", denied());
+    is_denied(&net, v4(PROXY), &deny, &daemon)?;
     // The file alone changes nothing, and the kernel blocks nobody: the packets are the proxy's.
-    ensure!(ask(&net, attacker, "/")? == 200, "refused before the proxy was told");
-
-    proxy.reload()?;
-    let is_refused = || ask(&net, attacker, "/").is_ok_and(|status| status == 403);
-    ensure!(wait_until(PATIENCE, is_refused), "{} does not refuse: {}", kind.name(), proxy.log());
-    ensure!(ask(&net, v4(INNOCENT), "/")? == 200, "the innocent are refused");
-    Ok(())
+    ensure!(ask(&net, v4(PROXY), v4(FLOODER), "/")? == 200, "refused before the proxy was told");
+    is_refused(&net, v4(PROXY), &proxy)
 }
 
 /// As in docs/behind-a-proxy.md: nginx and the application are on the host under protection, and speak over loopback. What
@@ -107,20 +120,8 @@ fn on_the_same_host_the_loopback_interface_shows_the_clients_of_the_proxy() -> R
     ensure!(wait_until(PATIENCE, || deny.exists()), "no deny file: {}", daemon.log());
     let application = SocketAddr::from(([127, 0, 0, 1], LoginServer::PORT));
     let proxy = Proxy::start(Kind::Nginx, &net.server, SERVER_V4, application, &deny)?;
-    let attacker = v4(FLOODER);
-    for probe in PROBES {
-        ensure!(ask_at(&net, SERVER_V4, attacker, probe)? == 404, "the proxy does not pass {probe} on");
-        ensure!(ask_at(&net, SERVER_V4, v4(INNOCENT), "/")? == 200, "the proxy does not pass requests on");
-    }
-    let denied = || fs::read_to_string(&deny).unwrap_or_default();
-    let is_denied = wait_until(PATIENCE, || denied().contains(&attacker.to_string()));
-    ensure!(is_denied, "not denied: {}\n{}", daemon.ok(&["exchanges"])?, daemon.log());
-    ensure!(!denied().contains(&v4(INNOCENT).to_string()), "{}", denied());
-    proxy.reload()?;
-    let is_refused = || ask_at(&net, SERVER_V4, attacker, "/").is_ok_and(|status| status == 403);
-    ensure!(wait_until(PATIENCE, is_refused), "nginx does not refuse: {}", proxy.log());
-    ensure!(ask_at(&net, SERVER_V4, v4(INNOCENT), "/")? == 200, "the innocent are refused");
-    Ok(())
+    is_denied(&net, SERVER_V4, &deny, &daemon)?;
+    is_refused(&net, SERVER_V4, &proxy)
 }
 
 #[test]

@@ -13,9 +13,8 @@ use super::incidents::{self, Steps};
 use super::names::Names;
 use super::output::{printable, seconds};
 use super::say::{say, say_json};
-use super::ssh;
-use crate::control::Client;
-use crate::control::wire::{AlertExplanation, Envelope, Question, Request, WayReport};
+use super::{ask_for, records};
+use crate::control::wire::{AlertExplanation, Question, Request, WayReport};
 use crate::decide::{Action, Alert, AuditEntry, Cause, RecordId, Step};
 use crate::detect::{Evidence, Number};
 
@@ -45,7 +44,7 @@ pub(super) fn alerts(remote: &Remote, wanted: &Wanted, json: bool) -> Result<Exi
     let mut steps = wanted.follow.then(Steps::new);
     loop {
         let question = Question::Alerts { since, after, id: wanted.id, limit };
-        let mut found: Vec<Alert> = ask(remote, question)?;
+        let mut found: Vec<Alert> = ask_for(remote, records(question))?;
         found.retain(|alert| until.is_none_or(|until| alert.ts <= until));
         let surplus = if after.is_none() { found.len().saturating_sub(last) } else { 0 };
         found.drain(..surplus);
@@ -90,8 +89,7 @@ fn tell(alert: &Alert, names: &Names, json: bool) -> Result<()> {
 
 /// Sends a test alert; fails where a way out does not take it.
 pub(super) fn test(remote: &Remote, json: bool) -> Result<ExitCode> {
-    let envelope = Envelope { request: Request::AlertsTest, ssh: ssh::connection() };
-    let ways: Vec<WayReport> = Client::new(&remote.socket).ask_for(&envelope)?;
+    let ways: Vec<WayReport> = ask_for(remote, Request::AlertsTest)?;
     if json {
         say_json(&ways)?;
     } else {
@@ -121,7 +119,8 @@ pub(super) fn audit(
     let last = usize::try_from(last).unwrap_or(usize::MAX);
     let until = until.map(When::moment);
     let limit = if until.is_some() { MOST } else { last };
-    let mut found: Vec<AuditEntry> = ask(remote, Question::Audit { since: since.map(When::moment), limit })?;
+    let mut found: Vec<AuditEntry> =
+        ask_for(remote, records(Question::Audit { since: since.map(When::moment), limit }))?;
     found.retain(|entry| until.is_none_or(|until| entry.ts <= until));
     found.drain(..found.len().saturating_sub(last));
     for entry in &found {
@@ -131,11 +130,6 @@ pub(super) fn audit(
         say("no changes")?;
     }
     Ok(ExitCode::SUCCESS)
-}
-
-fn ask<T: serde::de::DeserializeOwned>(remote: &Remote, question: Question) -> Result<T> {
-    let request = Request::Records { question };
-    Ok(Client::new(&remote.socket).ask_for(&Envelope { request, ssh: ssh::connection() })?)
 }
 
 /// One alert on one line.

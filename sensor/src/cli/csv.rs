@@ -1,7 +1,5 @@
 //! Records as comma-separated values (RFC 4180), for spreadsheets.
 
-use std::borrow::Cow;
-
 use serde_json::Value;
 
 use crate::printable::printable;
@@ -58,13 +56,13 @@ fn cell(value: &Value) -> String {
     match value {
         Value::Null => String::new(),
         Value::Bool(_) | Value::Number(_) | Value::Object(_) => value.to_string(),
-        Value::String(text) => harmless(text).into_owned(),
+        Value::String(text) => harmless(text),
         Value::Array(values) if values.iter().any(|value| value.is_object() || value.is_array()) => {
-            harmless(&value.to_string()).into_owned()
+            harmless(&value.to_string())
         }
         Value::Array(values) => {
             let words: Vec<String> = values.iter().map(plain).collect();
-            harmless(&words.join(" ")).into_owned()
+            harmless(&words.join(" "))
         }
     }
 }
@@ -74,9 +72,9 @@ fn plain(value: &Value) -> String {
 }
 
 /// Safe for a terminal, and no formula.
-fn harmless(text: &str) -> Cow<'_, str> {
+fn harmless(text: &str) -> String {
     let text = printable(text);
-    if text.starts_with(['=', '+', '-', '@']) { format!("'{text}").into() } else { text.into() }
+    if text.starts_with(['=', '+', '-', '@']) { format!("'{text}") } else { text }
 }
 
 #[cfg(test)]

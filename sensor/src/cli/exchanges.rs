@@ -13,10 +13,9 @@ use serde_json::Value;
 use super::alerts::reader_left;
 use super::args::{Remote, When};
 use super::say::{say, say_json};
-use super::{output, ssh};
+use super::{answer_to, output};
 use crate::clock::Timestamp;
-use crate::control::Client;
-use crate::control::wire::{Envelope, Request};
+use crate::control::wire::Request;
 use crate::prefix;
 
 #[derive(Debug, Args)]
@@ -85,8 +84,7 @@ pub(super) fn exchanges(args: &ExchangesArgs, json: bool) -> Result<ExitCode> {
     let mut seen = Seen::default();
     let mut first = true;
     loop {
-        let request = Request::Exchanges { last: ALL };
-        let answer = Client::new(&args.remote.socket).ask(&Envelope { request, ssh: ssh::connection() })?;
+        let answer = answer_to(&args.remote, Request::Exchanges { last: ALL })?;
         let records = seen.fresh(answer.as_array().map(Vec::as_slice).unwrap_or_default());
         let wanted: Vec<&Value> =
             records.iter().filter(|record| args.wants(record, (since, until))).collect();

@@ -12,11 +12,10 @@ use super::args::{AccountArgs, IncidentsArgs, Remote, When};
 use super::names::Names;
 use super::output::{clients, printable, seconds, table, trimmed};
 use super::say::{say, say_json};
-use super::{ask, ssh};
+use super::{ask, ask_for, records};
 use crate::clock::{self, Timestamp};
-use crate::control::Client;
 use crate::control::wire::{
-    AccountReport, BlockAdded, Envelope, IncidentBlocks, LeftAlone, Preview, Question, Request, Target, Typed,
+    AccountReport, BlockAdded, IncidentBlocks, LeftAlone, Preview, Question, Request, Target, Typed,
 };
 use crate::decide::{About, Action, Incident, Participant, RecordId, Step};
 use crate::duration::milliseconds;
@@ -34,7 +33,7 @@ pub(super) fn incidents(args: &IncidentsArgs, json: bool) -> Result<ExitCode> {
     let mut steps = Steps::new();
     let since = args.since.map(When::moment);
     let question = Question::Incidents { since, open, told_after: None, id, client, limit };
-    let mut found = query(&args.remote, question)?;
+    let mut found: Vec<Incident> = ask_for(&args.remote, records(question))?;
     let until = args.until.map(When::moment);
     found.retain(|incident| until.is_none_or(|until| incident.first <= until));
     for incident in &found {
@@ -86,7 +85,7 @@ impl Steps {
         let told_after = Some(self.after.minus(Duration::from_secs(1)));
         let question =
             Question::Incidents { since: None, open: false, told_after, id: None, client: None, limit: MOST };
-        let mut found = query(remote, question)?;
+        let mut found: Vec<Incident> = ask_for(remote, records(question))?;
         let before = std::mem::take(&mut self.last);
         self.last = found.iter().map(|incident| (incident.id, incident.told)).collect();
         found.retain(|incident| !before.contains(&(incident.id, incident.told)));
@@ -94,11 +93,6 @@ impl Steps {
         found.sort_by_key(|incident| incident.told);
         Ok(found)
     }
-}
-
-fn query(remote: &Remote, question: Question) -> Result<Vec<Incident>> {
-    let request = Request::Records { question };
-    Ok(Client::new(&remote.socket).ask_for(&Envelope { request, ssh: ssh::connection() })?)
 }
 
 pub(super) fn account(args: &AccountArgs, json: bool) -> Result<ExitCode> {

@@ -8,21 +8,20 @@ use anyhow::{Result, bail};
 
 use super::args::{RoutesArgs, TopArgs};
 use super::output::{table, trimmed};
-use super::{alerts, answer_to, ask, output, say, ssh};
-use crate::control;
+use super::{alerts, ask, ask_for, output, say, ssh};
 use crate::control::wire::{Request, RouteRow, RoutesReport};
 use crate::pipeline::RouteCounts;
 use crate::tui::{self, Latency, TopError, Words};
 
 pub(super) fn routes(args: &RoutesArgs, json: bool) -> Result<ExitCode> {
     let top = usize::try_from(args.top).unwrap_or(usize::MAX);
+    let request = Request::Routes { top, sort: args.sort.into() };
     if say::is_table() {
-        let report: RoutesReport =
-            control::read(answer_to(&args.remote, Request::Routes { top, sort: args.sort.into() })?)?;
+        let report: RoutesReport = ask_for(&args.remote, request)?;
         say::say_json(&report.routes)?;
         return Ok(ExitCode::SUCCESS);
     }
-    ask::<RoutesReport>(&args.remote, Request::Routes { top, sort: args.sort.into() }, json, text)
+    ask::<RoutesReport>(&args.remote, request, json, text)
 }
 
 pub(super) fn top(args: &TopArgs, json: bool) -> Result<ExitCode> {

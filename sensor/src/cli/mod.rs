@@ -178,7 +178,7 @@ fn set_limits(remote: &Remote, scope: Scope, request: Request, json: bool) -> Re
         return Ok(ExitCode::SUCCESS);
     }
     let rows: Vec<LimitRow> = control::read(rows)?;
-    let ModeReport { mode } = control::read(answer_to(remote, Request::Mode { set: None })?)?;
+    let ModeReport { mode } = ask_for(remote, Request::Mode { set: None })?;
     say(output::limits(&rows))?;
     say(output::limits_in_words(&rows, scope, mode))?;
     Ok(ExitCode::SUCCESS)
@@ -231,7 +231,7 @@ fn allow(command: AllowCommand, json: bool) -> Result<ExitCode> {
 /// Clients, with the names that are known of them.
 fn clients(remote: &Remote, request: Request, resolve: bool, json: bool) -> Result<ExitCode> {
     let mut names = Names::of(remote, resolve)?;
-    let mut answer = Client::new(&remote.socket).ask(&Envelope { request, ssh: ssh::connection() })?;
+    let mut answer = answer_to(remote, request)?;
     let rows: Vec<ClientRow> = control::read(answer.clone())?;
     names.look_up(rows.iter().map(|row| row.client));
     if json {
@@ -247,6 +247,10 @@ fn clients(remote: &Remote, request: Request, resolve: bool, json: bool) -> Resu
 
 fn answer_to(remote: &Remote, request: Request) -> Result<serde_json::Value, ClientError> {
     Client::new(&remote.socket).ask(&Envelope { request, ssh: ssh::connection() })
+}
+
+fn ask_for<T: DeserializeOwned>(remote: &Remote, request: Request) -> Result<T, ClientError> {
+    control::read(answer_to(remote, request)?)
 }
 
 /// Asks the daemon and prints its answer, as it came or rendered.

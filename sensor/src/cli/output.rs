@@ -8,7 +8,6 @@ use humantime::format_duration;
 use serde_json::Value;
 use std::time::Duration;
 
-use super::say::counted;
 use crate::control::wire::{
     AllowRow, BlockAdded, BlockRow, Confirmed, Explanation, HttpReport, LimitRow, ModeReport, Reloaded,
     Removed, StatusReport,
@@ -119,12 +118,7 @@ pub(super) fn status(report: &StatusReport) -> String {
             "clients      {} tracked of {}, {} evicted when idle",
             report.clients_tracked, report.clients_max, report.clients_evicted
         ),
-        format!(
-            "policy       {}, {}, {}",
-            counted(report.blocks_active, "block"),
-            counted(report.allows_active, "allow rule"),
-            counted(report.scopes, "limit scope")
-        ),
+        format!("policy       {}", report.policy()),
         format!("confined     {}", report.confinement),
         format!("memory       {} MiB in kernel maps", report.kernel_memory_bytes >> 20),
         format!("http         {}", report.http.as_ref().map_or_else(|| "not seen".to_owned(), http)),

@@ -92,11 +92,6 @@ pub(super) fn stdout() -> Out<BufWriter<StdoutLock<'static>>> {
     Out::new(BufWriter::with_capacity(1 << 20, io::stdout().lock()))
 }
 
-/// A count with its noun.
-pub(super) fn counted(count: u64, noun: &str) -> String {
-    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
-}
-
 /// Where many lines go.
 pub(super) struct Out<W>(W);
 

@@ -25,8 +25,6 @@ const DIRECTORIES: [&str; 6] = [
 const NAMES: [&str; 2] = ["libcrypto.so.3", "libcrypto.so.4"];
 /// Largest file whose symbols are read: Node.js has some 100 MiB.
 const MAX_FILE: u64 = 512 << 20;
-/// Files up to this size are read whole to look for a symbol: libcrypto has 5 MiB. Of larger ones only the tables are.
-const READ_WHOLE: u64 = 16 << 20;
 
 /// A file that derives secrets.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -89,14 +87,7 @@ fn unique(paths: impl Iterator<Item = PathBuf>, known: &HashSet<(u64, u64)>) -> 
 /// Where the probe goes in a file; none where it has no such function.
 fn probe_offset(path: &Path) -> io::Result<Option<u64>> {
     let mut file = File::open(path)?;
-    let start = if file.metadata()?.len() <= READ_WHOLE {
-        let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes)?;
-        function_offset(bytes.as_slice())
-    } else {
-        function_offset(&object::ReadCache::new(File::open(path)?))
-    };
-    let Some(start) = start else { return Ok(None) };
+    let Some(start) = function_offset(&object::ReadCache::new(File::open(path)?)) else { return Ok(None) };
     let mut code = [0; 16];
     file.seek(SeekFrom::Start(start))?;
     file.read_exact(&mut code)?;

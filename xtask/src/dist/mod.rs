@@ -109,12 +109,7 @@ pub(crate) fn image_for_tests(binary: &Path) -> Result<Option<PathBuf>> {
 
 /// Fills the directory that the package's list of files names, and has the package made.
 fn package(binary: &Path, out: &Path, fast: bool, target: Target) -> Result<PathBuf> {
-    let built = if target.is_foreign() {
-        workspace::target_dir().join(target.triple()).join("release")
-    } else {
-        workspace::target_dir().join("release")
-    };
-    let stage = built.join("package");
+    let stage = target.directory(true).join("package");
     if stage.exists() {
         fs::remove_dir_all(&stage)?;
     }

@@ -85,15 +85,22 @@ impl Target {
         if release {
             cargo.arg("--release");
         }
-        let mut directory = workspace::target_dir();
         if self.is_foreign() {
             let triple = self.triple();
             let linker = format!("CARGO_TARGET_{}_LINKER", triple.to_uppercase().replace('-', "_"));
             cargo.args(["--target", &triple]).env(linker, self.tool("gcc"));
-            directory.push(triple);
         }
         process::run(&mut cargo)?;
-        Ok(directory.join(if release { "release" } else { "debug" }).join("sensor"))
+        Ok(self.directory(release).join("sensor"))
+    }
+
+    /// Where cargo puts what it builds for it.
+    pub(crate) fn directory(self, release: bool) -> PathBuf {
+        let mut directory = workspace::target_dir();
+        if self.is_foreign() {
+            directory.push(self.triple());
+        }
+        directory.join(if release { "release" } else { "debug" })
     }
 }
 

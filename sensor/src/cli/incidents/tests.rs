@@ -1,4 +1,5 @@
 use super::*;
+use crate::control::wire::Envelope;
 use crate::decide::{DecideConfig, Decider, Ids, Surroundings, signal};
 use crate::detect::{Growth, Offender, Response};
 

@@ -16,10 +16,10 @@ use serde_json::Value;
 
 use self::databases::Open;
 use super::args::Remote;
+use super::ask_for;
 use super::output::printable;
-use super::ssh;
-use crate::control::wire::{Envelope, Request, StatusReport};
-use crate::control::{Client, ClientError};
+use crate::control::ClientError;
+use crate::control::wire::{Request, StatusReport};
 
 /// Names that a command keeps which goes on; beyond it, all are looked up anew.
 const MOST_KEPT: usize = 65_536;
@@ -84,8 +84,7 @@ impl Names {
     /// # Errors
     /// Where the daemon does not answer.
     pub(super) fn of(remote: &Remote, resolve: bool) -> Result<Self, ClientError> {
-        let envelope = Envelope { request: Request::Status, ssh: ssh::connection() };
-        let status: StatusReport = Client::new(&remote.socket).ask_for(&envelope)?;
+        let status: StatusReport = ask_for(remote, Request::Status)?;
         Ok(Self { databases: Open::new(&status.databases), resolve, found: BTreeMap::new() })
     }
 

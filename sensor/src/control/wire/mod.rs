@@ -6,6 +6,7 @@ mod report;
 mod role;
 mod routes;
 mod ssh;
+mod words;
 
 pub use databases::Databases;
 pub use incident::{AccountReport, IncidentBlocks, LeftAlone, Mark, Preview, Target, Typed, WayReport};
@@ -18,6 +19,7 @@ pub use report::{
 pub use role::Role;
 pub use routes::{RouteRow, RouteSort, RoutesReport, Standing};
 pub use ssh::SshConnection;
+pub use words::counted;
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};

@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 
-use crate::control::wire::StatusReport;
+use crate::control::wire::{StatusReport, counted};
 use crate::enforce::Mode;
 use crate::printable::printable;
 
@@ -71,16 +71,7 @@ fn page(report: &StatusReport) -> String {
         );
     }
     say("p", &http(report));
-    say(
-        "p",
-        &format!(
-            "{} tracked; {}, {}, {}.",
-            counted(report.clients_tracked, "client"),
-            counted(report.blocks_active, "block"),
-            counted(report.allows_active, "allow rule"),
-            counted(report.scopes, "limit scope")
-        ),
-    );
+    say("p", &format!("{} tracked; {}.", counted(report.clients_tracked, "client"), report.policy()));
     let uptime = humantime::format_duration(Duration::from_secs(report.uptime_seconds));
     say("p", &format!("Version {}, up for {uptime}.", report.version));
     say("p", "On the host: sensor status, sensor alerts, sensor top.");
@@ -90,10 +81,6 @@ fn page(report: &StatusReport) -> String {
     }
     out.push_str("</ul>\n</html>\n");
     out
-}
-
-fn counted(count: u64, what: &str) -> String {
-    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 const fn mode(mode: Mode) -> &'static str {
