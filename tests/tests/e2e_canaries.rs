@@ -3,16 +3,15 @@
 
 use std::fs;
 use std::io::{self, Read as _, Write as _};
-use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::net::{IpAddr, SocketAddr};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use sensor_tests::daemon::{Daemon, PATIENCE, SMALL_TABLES, WEB, page};
 use sensor_tests::netns::{FLOODER, Net, SERVER_V4, SERVER_V6, v4, v6};
+use sensor_tests::peers::hook::Hook;
 use sensor_tests::peers::http::Client;
 use sensor_tests::peers::login::LoginServer;
 use sensor_tests::peers::nginx::Nginx;
@@ -87,31 +86,6 @@ fn round(net: &Net, source: IpAddr, port: u16, number: u32) {
     ] {
         let _asked = ask(net, source, port, &login(&user, &password));
     }
-}
-
-/// Takes what is posted, answers, and keeps it.
-fn receive(net: &Net) -> Result<(SocketAddr, Arc<Mutex<String>>)> {
-    let listener = net.server.enter(|| TcpListener::bind("127.0.0.1:0"))?;
-    let address = listener.local_addr()?;
-    let kept = Arc::new(Mutex::new(String::new()));
-    let own = kept.clone();
-    thread::spawn(move || {
-        for stream in listener.incoming() {
-            let Ok(mut stream) = stream else { return };
-            let _timeout = stream.set_read_timeout(Some(Duration::from_millis(500)));
-            let (mut request, mut piece) = (Vec::new(), [0; 65_536]);
-            while let Ok(count @ 1..) = stream.read(&mut piece) {
-                request.extend_from_slice(piece.get(..count).unwrap_or_default());
-                if request.ends_with(b"}") {
-                    break;
-                }
-            }
-            own.lock().unwrap_or_else(PoisonError::into_inner).push_str(&String::from_utf8_lossy(&request));
-            let _said =
-                stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
-        }
-    });
-    Ok((address, kept))
 }
 
 /// Every file below a directory, as bytes read as text.
@@ -197,12 +171,12 @@ fn nothing_that_gets_out_has_a_secret() -> Result<()> {
     let net = Net::new()?;
     let _logins = LoginServer::start(&net.server)?;
     let _nginx = Nginx::start(&net.server)?;
-    let (hook, posted) = receive(&net)?;
-    let posted = || posted.lock().unwrap_or_else(PoisonError::into_inner).replace('\r', "");
+    let hook = Hook::start(&net.server)?;
+    let posted = || hook.requests().join("\n").replace('\r', "");
     let mut daemon = Daemon::prepare(&net, "")?;
     let state = daemon.state_dir();
     let place = state.parent().unwrap_or(Path::new("/")).to_owned();
-    daemon.write_config(&configuration(&place, hook))?;
+    daemon.write_config(&configuration(&place, hook.address()))?;
     daemon.hide_log();
     daemon.run()?;
     for number in 0..25 {

@@ -127,10 +127,12 @@ impl<'a, P: Application> Flow<'a, P> {
     }
 
     fn close_half(&mut self, side: Side, time: Timestamp) {
-        if std::mem::replace(&mut self.session.half(side).ended, true) {
+        let half = self.session.half(side);
+        if std::mem::replace(&mut half.ended, true) {
+            // What came after the end is no part of the stream.
+            half.framing.clear(&mut self.shared.held);
             return;
         }
-        let half = self.session.half(side);
         if let Some(doubt) = &mut half.doubt {
             // What might have become a record is among what is not known.
             doubt.lost = doubt.lost.saturating_add(half.framing.gathered() as u64);

@@ -3,6 +3,8 @@
 //! Every generator is bounded in count; what it opens belongs to the thread's namespace, see
 //! [`crate::netns::Namespace::enter`].
 
+pub mod alertmanager;
+pub mod hook;
 pub mod http;
 pub mod keepalive;
 pub mod login;

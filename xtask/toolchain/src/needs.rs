@@ -44,6 +44,7 @@ const ALL: &[Need] = &[
     tests("wireshark-common", "editcap", "captures with the secrets of TLS in them"),
     tests("prometheus", "promtool", "the check of the metrics by promtool"),
     tests("prometheus", "prometheus", "the test of alert rules and dashboards"),
+    tests("prometheus-alertmanager", "prometheus-alertmanager", "the test of alerts in Alertmanager"),
     tests("nftables", "nft", "comparisons with the packet filter"),
     tests("nginx-light", "nginx", "end-to-end tests with a real server"),
     tests("haproxy", "haproxy", "the test of the deny file with HAProxy"),

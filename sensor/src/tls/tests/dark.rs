@@ -104,6 +104,17 @@ fn what_was_gathered_of_a_record_is_not_held_once_it_is_given_up() {
 }
 
 #[test]
+fn what_comes_after_the_end_of_a_side_is_not_held() {
+    let talk = talk(suites()[0], &TURNS);
+    let mut wire = Wire::knowing(&talk);
+    wire.play(&talk);
+    wire.tls.end(wire.state.as_mut().unwrap(), Side::Client, wire.now);
+    wire.data(Side::Client, b"\x17\x03\x03\x10\0 part of a record");
+    assert!(wire.tls.held() > 0);
+    assert_eq!(wire.close(), Outcome::Decrypted);
+}
+
+#[test]
 fn what_is_no_tls_passes_as_it_is() {
     for (midstream, first) in
         [(false, &b"GET / HTTP/1.1\r\n"[..]), (true, b"rest of a body"), (false, b"\x17\x03\x03\0\x20")]
