@@ -1,4 +1,5 @@
-//! Datagrams that only user space can read: fragments, and IPv6 with extension headers. They are copied as they are.
+//! Datagrams that only user space can read: fragments, IPv4 with options, and IPv6 with extension headers. They are
+//! copied as they are.
 //!
 //! Which of them Linux takes, and in which order it puts fragments together, depends on what came before; there is no
 //! memory for that here. What keeps a flood of them from being a way to blind the mirror is a budget of each CPU.

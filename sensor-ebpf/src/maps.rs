@@ -10,6 +10,8 @@ use sensor_common::abi::{
     TagWord,
 };
 
+use crate::answer::{LookUps, REMEMBERED};
+
 /// One entry, written by user space through shared memory.
 #[map]
 pub(crate) static SETTINGS: Array<Settings> = Array::with_max_entries(1, BPF_F_MMAPABLE);
@@ -90,6 +92,14 @@ pub(crate) static SEGMENTS: Array<Block> = Array::with_max_entries(1, BPF_F_MMAP
 #[map]
 pub(crate) static DATAGRAMS: PerCpuArray<u64> = PerCpuArray::with_max_entries(1, 0);
 
+/// How often this CPU has asked for sockets in vain.
+#[map]
+pub(crate) static LOOK_UPS: PerCpuArray<LookUps> = PerCpuArray::with_max_entries(1, 0);
+
+/// Tags of connections of this host that were answered on this CPU.
+#[map]
+pub(crate) static ANSWERED: PerCpuArray<u32> = PerCpuArray::with_max_entries(REMEMBERED, 0);
+
 /// What wakes the reader of the rings. A page, of which none is larger on a supported architecture.
 #[map]
 pub(crate) static WAKEUPS: RingBuf = RingBuf::with_byte_size(64 * 1024, 0);
@@ -113,6 +123,18 @@ pub(crate) fn mirror_settings() -> Option<&'static MirrorSettings> {
 #[inline(always)]
 pub(crate) fn shared() -> Option<*mut Shared> {
     SHARED.get_ptr_mut(0)
+}
+
+/// This CPU's own.
+#[inline(always)]
+pub(crate) fn look_ups() -> Option<*mut LookUps> {
+    LOOK_UPS.get_ptr_mut(0)
+}
+
+/// A place for a tag, this CPU's own.
+#[inline(always)]
+pub(crate) fn remembered(place: u32) -> Option<*mut u32> {
+    ANSWERED.get_ptr_mut(place)
 }
 
 /// An IPv4 address, whole, as a trie key.

@@ -3,12 +3,12 @@
 
 use aya_ebpf::EbpfContext as _;
 use aya_ebpf::bindings::BPF_CSUM_LEVEL_QUERY;
-use aya_ebpf::helpers::generated::{bpf_csum_level, bpf_probe_read_kernel, bpf_skb_load_bytes};
+use aya_ebpf::helpers::generated::{bpf_csum_level, bpf_probe_read_kernel};
 use aya_ebpf::programs::TcContext;
 use sensor_common::abi::{Event, MirrorChecksum, MirrorSettings, UNKNOWN_PLACE};
 use sensor_common::packet::SegmentHeader;
 
-use crate::{atomic, count};
+use crate::count;
 
 /// `PACKET_HOST` of `linux/if_packet.h`; TCP takes no other (`tcp_v4_rcv`, `tcp_v6_rcv`).
 const PACKET_HOST: u32 = 0;
@@ -25,7 +25,7 @@ pub(crate) fn is_delivered(context: &TcContext, segment: &SegmentHeader) -> bool
         return false;
     }
     let is_longer = matches!(segment.end, Some(end) if end > context.len() as usize);
-    if is_longer || !network_checksum_holds(context, segment) {
+    if is_longer || !network_checksum_holds(segment) {
         count::event(Event::MirrorBadIp);
         return false;
     }
@@ -43,31 +43,10 @@ pub(crate) fn is_for_this_host(context: &TcContext) -> bool {
     false
 }
 
-/// Room for the options of an IPv4 header, of which there are at most 40 bytes: a power of two, for a mask.
-const NETWORK_OPTIONS: usize = 64;
-const NETWORK_OPTIONS_MASK: u64 = NETWORK_OPTIONS as u64 - 1;
-
 /// Whether the checksum of the IPv4 header holds (`ip_rcv_core`).
 #[inline(always)]
-#[expect(clippy::cast_possible_truncation, reason = "offsets and sizes of headers are small")]
-fn network_checksum_holds(context: &TcContext, segment: &SegmentHeader) -> bool {
-    let mut sum = segment.network_sum;
-    let (start, length) = segment.network_options;
-    if length != 0 {
-        let mut options = [0_u16; NETWORK_OPTIONS / 2];
-        // 4 to 40, in a form that the verifier of Linux 6.1 follows.
-        let last = atomic::opaque((length as u64).wrapping_sub(1)) & NETWORK_OPTIONS_MASK;
-        let bytes = last.wrapping_add(1) as u32;
-        let skb = context.as_ptr();
-        // SAFETY: the buffer has room for the most bytes that options can have.
-        if unsafe { bpf_skb_load_bytes(skb, start as u32, options.as_mut_ptr().cast(), bytes) } != 0 {
-            return false;
-        }
-        for word in options {
-            sum = sum.wrapping_add(u16::from_be(word) as u32);
-        }
-    }
-    let folded = (sum & 0xffff).wrapping_add(sum >> 16);
+const fn network_checksum_holds(segment: &SegmentHeader) -> bool {
+    let folded = (segment.network_sum & 0xffff).wrapping_add(segment.network_sum >> 16);
     (folded & 0xffff).wrapping_add(folded >> 16) == 0xffff
 }
 

@@ -104,6 +104,36 @@ fn answers_pass_over_a_limit_and_nothing_else_does() {
     }
 }
 
+/// A flood to a port that nothing uses may not have a look-up for each of its segments, nor cost an answer.
+#[test]
+fn look_ups_in_vain_have_a_budget_and_answers_go_on() {
+    // As many as the program grants a CPU and tick, and a reserve.
+    const FLOOD: u32 = 200;
+    for address in ["127.0.0.1", "::1"] {
+        apart(move || {
+            let (open, later) = (Connection::new(address), Connection::new(address));
+            let mut plane = exhausted(open.client().ip(), true);
+            let answer = segment(open.server(), open.client(), ACK);
+            let of_later = segment(later.server(), later.client(), ACK);
+            let stray = segment(open.server(), SocketAddr::new(open.client().ip(), 9), ACK);
+            assert_eq!(plane.judge(&answer).unwrap().reason, Reason::Answer);
+            plane.run(&stray, FLOOD).unwrap();
+            plane.settle().unwrap();
+            assert_eq!(plane.judge(&answer).unwrap().reason, Reason::Answer, "{address}: known");
+            assert_eq!(
+                plane.judge(&of_later).unwrap().reason,
+                Reason::PacketRate,
+                "{address}: no budget left"
+            );
+            plane.pass_ticks(1);
+            assert_eq!(plane.judge(&of_later).unwrap().reason, Reason::Answer, "{address}: the next tick");
+            plane.run(&stray, FLOOD).unwrap();
+            plane.settle().unwrap();
+            assert_eq!(plane.judge(&of_later).unwrap().reason, Reason::Answer, "{address}: known by now");
+        });
+    }
+}
+
 #[test]
 fn a_block_reaches_answers_too() {
     apart(|| {

@@ -45,12 +45,32 @@ enum Reason {
     NoAck,
     OldTimestamp,
     NoTimestamp,
+    AckHalfTheSpaceAway,
     Md5,
+    Ao,
+    MisfitOption,
+    LateMisfitOption,
+    IpOptions(&'static str),
     BeforeTheWindow,
     BehindTheWindow,
 }
 
-const REASONS: [Reason; 14] = [
+/// Options of IPv4, those that the kernel passes over and those that it stops at.
+const IP_OPTIONS: [(&str, &[u8]); 11] = [
+    ("noop", &[1, 1, 1, 1]),
+    ("unknown", &[200, 4, 1, 2]),
+    ("record", &[7, 7, 4, 0, 0, 0, 0, 0]),
+    ("times", &[68, 8, 5, 0, 0, 0, 0, 0]),
+    ("lsrr", &[131, 7, 4, 10, 9, 0, 1, 0]),
+    ("ssrr", &[137, 7, 4, 10, 9, 0, 1, 0]),
+    ("lsrr-finished", &[131, 7, 8, 10, 9, 0, 1, 0]),
+    ("cipso", &[134, 8, 0, 0, 0, 1, 1, 2]),
+    ("length-0", &[200, 0, 1, 2]),
+    ("too-long", &[200, 9, 1, 2]),
+    ("bad-pointer", &[7, 7, 5, 0, 0, 0, 0, 0]),
+];
+
+const REASONS: [Reason; 18] = [
     Reason::Nothing,
     Reason::Checksum,
     Reason::IpChecksum,
@@ -62,7 +82,11 @@ const REASONS: [Reason; 14] = [
     Reason::NoAck,
     Reason::OldTimestamp,
     Reason::NoTimestamp,
+    Reason::AckHalfTheSpaceAway,
     Reason::Md5,
+    Reason::Ao,
+    Reason::MisfitOption,
+    Reason::LateMisfitOption,
     Reason::BeforeTheWindow,
     Reason::BehindTheWindow,
 ];
@@ -99,10 +123,23 @@ fn decoy(raw: &mut RawTcp, kind: Kind, reason: Reason, path: &str) -> Result<Opt
         Reason::NoTimestamp if raw.stamp.is_none() => return Ok(None),
         Reason::NoTimestamp => out.options.clear(),
         Reason::Md5 => out.options.extend([1, 1, 19, 18, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9]),
+        Reason::AckHalfTheSpaceAway => out.acknowledgement = out.acknowledgement.wrapping_add(1 << 31),
+        Reason::Ao => out.options.extend([29, 16, 1, 1, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9]),
+        Reason::MisfitOption => {
+            out.options.extend([99, 0, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9]);
+        }
+        // With so few bytes left, the kernel does not look for a signature any more.
+        Reason::LateMisfitOption => out.options.extend([99, 0, 9, 9]),
+        Reason::IpOptions(name) => {
+            let found = IP_OPTIONS.iter().find(|(other, _)| *other == name);
+            out.wrong.ip_options = found.map_or(&[], |(_, options)| options);
+        }
         Reason::BeforeTheWindow => out.sequence = out.sequence.wrapping_sub(1_000_000),
         Reason::BehindTheWindow => out.sequence = out.sequence.wrapping_add(64 << 20),
     }
-    if kind == Kind::Rst && matches!(reason, Reason::AckUnsent | Reason::AckLongAgo) {
+    if kind == Kind::Rst
+        && matches!(reason, Reason::AckUnsent | Reason::AckLongAgo | Reason::AckHalfTheSpaceAway)
+    {
         out.flags |= ACK;
     }
     Ok(Some(out))
@@ -144,7 +181,8 @@ impl Rows {
 
     fn of_all_kinds(&mut self, source: IpAddr, stamps: bool) -> Result<()> {
         for kind in [Kind::Data, Kind::Fin, Kind::Rst] {
-            for reason in REASONS {
+            let of_ip = IP_OPTIONS.iter().map(|(name, _)| Reason::IpOptions(name));
+            for reason in REASONS.into_iter().chain(of_ip.filter(|_| source.is_ipv4())) {
                 let row = || format!("{kind:?} {reason:?} {source} {stamps}");
                 self.row(kind, reason, source, stamps).with_context(row)?;
             }
@@ -153,7 +191,11 @@ impl Rows {
     }
 
     fn row(&mut self, kind: Kind, reason: Reason, source: IpAddr, stamps: bool) -> Result<()> {
-        let name = format!("{kind:?}-{reason:?}-{}-{stamps}", if source.is_ipv4() { "v4" } else { "v6" });
+        let reason_name = match reason {
+            Reason::IpOptions(name) => format!("ip-{name}"),
+            reason => format!("{reason:?}"),
+        };
+        let name = format!("{kind:?}-{reason_name}-{}-{stamps}", if source.is_ipv4() { "v4" } else { "v6" });
         let mut raw = self.connect(source, stamps)?;
         let Some(out) = decoy(&mut raw, kind, reason, &format!("/fake/{name}"))? else { return Ok(()) };
         raw.send(&out)?;

@@ -1,5 +1,5 @@
-//! Datagrams towards this host that may be TCP in a form that only user space can read: fragments, and IPv6 with
-//! extension headers.
+//! Datagrams towards this host that may be TCP in a form that only user space can read: fragments, IPv4 with options, and
+//! IPv6 with extension headers.
 //!
 //! Which of them Linux takes depends on options, on routing headers, and on what came before; see `capture::datagram`
 //! of the daemon. Here is only told where such a datagram lies, and that it can be passed over where it cannot be TCP.

@@ -34,11 +34,9 @@ pub struct SegmentHeader {
     pub options: usize,
     /// Offset of the payload in the frame.
     pub payload: usize,
-    /// The sum of the 16-bit words of an IPv4 header without its options (RFC 1071): 0xffff, folded, where its checksum
-    /// holds and there are no options. That is what IPv6 has here, which has no checksum.
+    /// The sum of the 16-bit words of an IPv4 header (RFC 1071): 0xffff, folded, where its checksum holds. That is what
+    /// IPv6 has here, which has no checksum.
     pub network_sum: u32,
-    /// Where these options start, and how many bytes they have, up to 40.
-    pub network_options: (usize, usize),
     /// Offset of the datagram's end by its IP header, at most 65,535 behind that header; where it says 0, as in
     /// an aggregate beyond 64 KiB, the end of the frame counts.
     pub end: Option<usize>,
@@ -53,7 +51,7 @@ pub enum NoSegment {
     Unread,
     /// It is an IPv4 fragment of a TCP segment: its bytes are not all here.
     Fragment,
-    /// It is IPv6 with extension headers: [`segment_behind_extensions`] may find the segment.
+    /// It is IPv4 with options, or IPv6 with extension headers: [`segment_behind_extensions`] may find the segment.
     Extended,
     /// More VLAN tags than are followed.
     TagDepth,
@@ -109,7 +107,6 @@ pub(super) fn locate<F: Frame + ?Sized>(frame: &F) -> Result<(usize, bool), NoSe
 fn segment_v4<F: Frame + ?Sized>(frame: &F, offset: usize) -> Result<SegmentHeader, NoSegment> {
     let header: &[u8; 20] = frame.bytes(offset).ok_or(NoSegment::Unread)?;
     let header_len = usize::from(header[0] & 0x0f).wrapping_mul(4);
-    let total_len = usize::from(u16::from_be_bytes([header[2], header[3]]));
     if header[0] >> 4 != 4 || header_len < 20 || header[9] != TCP {
         return Err(NoSegment::Other);
     }
@@ -117,17 +114,32 @@ fn segment_v4<F: Frame + ?Sized>(frame: &F, offset: usize) -> Result<SegmentHead
     if u16::from_be_bytes([header[6], header[7]]) & 0x3fff != 0 {
         return Err(NoSegment::Fragment);
     }
+    if header_len > 20 {
+        return Err(NoSegment::Extended);
+    }
+    without_options(frame, header, offset)
+}
+
+/// The segment of an IPv4 packet at `offset`, whose header has 20 bytes, or is treated as if it had: where a server
+/// sends options, nobody asks what they are.
+#[inline(always)]
+fn without_options<F: Frame + ?Sized>(
+    frame: &F,
+    header: &[u8; 20],
+    offset: usize,
+) -> Result<SegmentHeader, NoSegment> {
+    let header_len = usize::from(header[0] & 0x0f).wrapping_mul(4);
+    let total_len = usize::from(u16::from_be_bytes([header[2], header[3]]));
     let address = |at: [u8; 4]| ClientKey::from_v4(u32::from_be_bytes(at));
     let source = address([header[12], header[13], header[14], header[15]]);
     let destination = address([header[16], header[17], header[18], header[19]]);
     let end = if total_len == 0 { None } else { Some(offset.wrapping_add(total_len)) };
     let mut segment = tcp(frame, offset.wrapping_add(header_len), (source, destination), end)?;
-    segment.network_options = (offset.wrapping_add(20), header_len.wrapping_sub(20));
     segment.network_sum = sum_of(header);
     Ok(segment)
 }
 
-/// The sum of 16-bit words (RFC 1071) of an IPv4 header without options, word by word: the verifier does not follow what
+/// The sum of 16-bit words (RFC 1071) of an IPv4 header, word by word: the verifier does not follow what
 /// the compiler makes of a loop.
 #[inline(always)]
 fn sum_of(header: &[u8; 20]) -> u32 {
@@ -157,13 +169,17 @@ fn segment_v6<F: Frame + ?Sized>(frame: &F, offset: usize) -> Result<SegmentHead
 }
 
 /// Reads a frame for which [`segment`] says [`NoSegment::Extended`], as the aggregates beyond 64 KiB are that Linux
-/// makes.
+/// makes, whatever its options are.
 ///
 /// # Errors
 /// As for [`segment`].
 #[inline(always)]
 pub fn segment_behind_extensions<F: Frame + ?Sized>(frame: &F) -> Result<SegmentHeader, NoSegment> {
-    let (offset, _) = locate(frame)?;
+    let (offset, is_v6) = locate(frame)?;
+    if !is_v6 {
+        let header: &[u8; 20] = frame.bytes(offset).ok_or(NoSegment::Unread)?;
+        return without_options(frame, header, offset);
+    }
     let header: &[u8; 40] = frame.bytes(offset).ok_or(NoSegment::Unread)?;
     match frame.extensions(header[6], offset.wrapping_add(40)).ended() {
         Ended::At(protocol, start) => behind(frame, header, offset, (protocol.to_be_bytes()[1], start)),
@@ -233,7 +249,6 @@ fn tcp<F: Frame + ?Sized>(
         options: start.wrapping_add(TCP_MIN),
         payload,
         network_sum: 0xffff,
-        network_options: (0, 0),
         end,
     })
 }

@@ -141,6 +141,9 @@ pub struct TcpOptions {
     pub md5: bool,
     /// An authentication option (RFC 5925).
     pub ao: bool,
+    /// Bytes from the first option on that does not fit, to the end: one of no possible length, or a signature of a wrong
+    /// one. 0 where all fit.
+    pub misfit: u8,
 }
 
 const TIMESTAMPS: u8 = 8;
@@ -165,10 +168,15 @@ impl TcpOptions {
                 0 => break,
                 1 => options = rest,
                 _ => {
-                    let Some(&length) = rest.first() else { break };
-                    let Some((option, behind)) = options.split_at_checked(usize::from(length)) else { break };
-                    let Some(value) = option.get(2..) else { break };
-                    found.note(kind, value);
+                    let left = options.len();
+                    let length = rest.first().map_or(0, |length| usize::from(*length));
+                    let split = options.split_at_checked(length);
+                    let Some((Some(value), behind)) = split.map(|(option, behind)| (option.get(2..), behind))
+                    else {
+                        found.note_misfit(left);
+                        break;
+                    };
+                    found.note(kind, value, left);
                     options = behind;
                 }
             }
@@ -176,15 +184,24 @@ impl TcpOptions {
         found
     }
 
-    fn note(&mut self, kind: u8, value: &[u8]) {
+    fn note_misfit(&mut self, left: usize) {
+        if self.misfit == 0 {
+            self.misfit = u8::try_from(left).unwrap_or(u8::MAX);
+        }
+    }
+
+    fn note(&mut self, kind: u8, value: &[u8], left: usize) {
         match (kind, value) {
+            (19 | 29, _) if self.md5 || self.ao => self.note_misfit(left),
             (3, &[shift]) => self.window_scale = Some(shift.min(14)),
             (4, []) => self.sack_permitted = true,
             (TIMESTAMPS, &[a, b, c, d, e, f, g, h]) => {
                 self.timestamps = Some((u32::from_be_bytes([a, b, c, d]), u32::from_be_bytes([e, f, g, h])));
             }
             (19, value) if value.len() == 16 => self.md5 = true,
-            (29, value) if value.len() >= 2 => self.ao = true,
+            // The header of the option has four bytes, and something has to follow.
+            (29, value) if value.len() > 2 => self.ao = true,
+            (19 | 29, _) => self.note_misfit(left),
             _ => {}
         }
     }
@@ -201,19 +218,20 @@ mod tests {
     fn options_are_read_as_linux_reads_them() {
         let none = TcpOptions::default();
         let stamped = TcpOptions { timestamps: Some((1, 2)), ..none };
-        let table: [(&[u8], TcpOptions); 12] = [
+        let table: [(&[u8], TcpOptions); 13] = [
             (&[], none),
             (&[1, 1, 8, 10, 0, 0, 0, 1, 0, 0, 0, 2], stamped),
             (&[8, 10, 0, 0, 0, 1, 0, 0, 0, 2], stamped),
             (&[8, 10, 0, 0, 0, 9, 0, 0, 0, 9, 8, 10, 0, 0, 0, 1, 0, 0, 0, 2], stamped),
             (&[0, 8, 10, 0, 0, 0, 1, 0, 0, 0, 2], none),
             (&[8, 9, 0, 0, 0, 1, 0, 0, 0], none),
-            (&[8, 10, 0, 0], none),
-            (&[2, 1, 8, 10, 0, 0, 0, 1, 0, 0, 0, 2], none),
-            (&[7], none),
+            (&[8, 10, 0, 0], TcpOptions { misfit: 4, ..none }),
+            (&[2, 1, 8, 10, 0, 0, 0, 1, 0, 0, 0, 2], TcpOptions { misfit: 12, ..none }),
+            (&[7], TcpOptions { misfit: 1, ..none }),
             (&[3, 3, 99, 4, 2], TcpOptions { window_scale: Some(14), sack_permitted: true, ..none }),
             (&[19, 18, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], TcpOptions { md5: true, ..none }),
-            (&[29, 4, 1, 1], TcpOptions { ao: true, ..none }),
+            (&[29, 4, 1, 1], TcpOptions { misfit: 4, ..none }),
+            (&[29, 6, 1, 1, 9, 9, 19, 3, 0], TcpOptions { ao: true, misfit: 3, ..none }),
         ];
         for (bytes, expected) in table {
             assert_eq!(TcpOptions::parse(bytes), expected, "{bytes:?}");

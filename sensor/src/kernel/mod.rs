@@ -35,6 +35,7 @@ mod secrets;
 mod segments;
 mod settings;
 mod shared;
+mod signature;
 mod tries;
 
 pub use attach::{Attachment, XdpChoice, XdpMode, index_of as interface_index};
@@ -69,4 +70,5 @@ pub use segments::SegmentRings;
 #[cfg(any(test, feature = "fuzzing"))]
 pub use segments::fuzz;
 pub use settings::Tuning;
+pub use signature::{SignatureChecks, signature_checks};
 pub use tries::{PolicyTries, Scopes, TrieKind};

@@ -14,6 +14,7 @@ use super::connection::{Connection, Context};
 use super::counters::{Refusal, Refused};
 use super::protocol::{Protocol, Side};
 use super::sequence::Sequence;
+use super::signature::{Fate, Signatures};
 use crate::capture::{Direction, Flags, Integrity, Segment, TcpOptions, Verdict};
 
 /// What becomes of a client's segment.
@@ -61,7 +62,7 @@ const PAWS_WINDOW: i32 = 1;
 
 /// What no receiver takes, whichever connection it belongs to.
 #[inline]
-pub(super) fn integrity(segment: &Segment<'_>, takes_signed: bool) -> Result<(), Refusal> {
+pub(super) fn integrity(segment: &Segment<'_>, kernel: &Signatures) -> Result<(), Refusal> {
     // A server's checksums are left to its card, and it signs only where it was told to.
     if segment.direction == Some(Direction::Egress) {
         return Ok(());
@@ -70,11 +71,15 @@ pub(super) fn integrity(segment: &Segment<'_>, takes_signed: bool) -> Result<(),
         Verdict::Fails => return Err(Refusal::Checksum),
         Verdict::Holds | Verdict::Unknown => {}
     }
-    if segment.header.options.is_empty() || takes_signed {
+    if segment.header.options.is_empty() {
         return Ok(());
     }
-    let options = TcpOptions::parse(segment.header.options);
-    if options.md5 || options.ao { Err(Refusal::Signature) } else { Ok(()) }
+    match kernel.judge(&TcpOptions::parse(segment.header.options)) {
+        Fate::Taken => Ok(()),
+        // Of data, the acknowledgement tells. The answer to a SYN says all of it; a reset that counts has no answer.
+        Fate::Unknown if !segment.flags.has(Flags::SYN) && !segment.flags.has(Flags::RST) => Ok(()),
+        Fate::Unknown | Fate::Dropped => Err(Refusal::Signature),
+    }
 }
 
 impl Acceptance {
@@ -177,16 +182,20 @@ const fn newer(stamp: u32, than: u32) -> bool {
 impl<S> Connection<S> {
     /// Whether a segment of a client lies where the fast path may take it without another look.
     #[inline]
-    pub(super) fn is_acceptable_at_once(&self, segment: &Segment<'_>) -> bool {
+    pub(super) fn is_acceptable_at_once(&self, segment: &Segment<'_>, kernel: &Signatures) -> bool {
         let acknowledged = Sequence(segment.acknowledgement);
         let server = &self.server_half;
-        let stamp = match segment.header.options {
-            [] => None,
-            options => TcpOptions::parse(options).timestamps.map(|(stamp, _)| stamp),
+        let (stamp, is_unsigned) = match segment.header.options {
+            [] => (None, true),
+            options => {
+                let options = TcpOptions::parse(options);
+                let stamp = options.timestamps.map(|(stamp, _)| stamp);
+                (stamp, kernel.judge(&options) == Fate::Taken)
+            }
         };
         let is_behind = server.acknowledged_known && acknowledged.before(server.acknowledged);
         let is_known = server.seen && !acknowledged.after(server.highest) && !is_behind;
-        is_known && !self.acceptance.is_outdated(stamp) && !self.reaches_beyond_window(segment)
+        is_known && is_unsigned && !self.acceptance.is_outdated(stamp) && !self.reaches_beyond_window(segment)
     }
 
     /// Notes what a segment says that was taken.
@@ -221,8 +230,9 @@ impl<S> Connection<S> {
 
     /// What the server's kernel does with a segment of the client that is no SYN and no RST, on a connection whose
     /// handshake is done.
-    pub(super) fn judge(&self, segment: &Segment<'_>) -> Judgement {
-        let stamp = TcpOptions::parse(segment.header.options).timestamps.map(|(stamp, _)| stamp);
+    pub(super) fn judge(&self, segment: &Segment<'_>, kernel: &Signatures) -> Judgement {
+        let options = TcpOptions::parse(segment.header.options);
+        let stamp = options.timestamps.map(|(stamp, _)| stamp);
         if self.acceptance.is_outdated(stamp) {
             return Judgement::Refused(Refusal::Timestamp);
         }
@@ -239,6 +249,9 @@ impl<S> Connection<S> {
         }
         if self.reaches_beyond_window(segment) {
             return Judgement::Dubious(Refusal::Window);
+        }
+        if kernel.judge(&options) != Fate::Taken {
+            return Judgement::Dubious(Refusal::Signature);
         }
         if segment.integrity == Integrity::Unverifiable && segment.length > 0 {
             return Judgement::Dubious(Refusal::Checksum);
@@ -261,7 +274,8 @@ impl<S> Connection<S> {
         if !server.acknowledged_known || !acknowledged.before(server.acknowledged) {
             return None;
         }
-        let behind = server.acknowledged.since(acknowledged);
+        // Also where it is just 2^31 behind, which is neither before nor after.
+        let behind = server.acknowledged.0.wrapping_sub(acknowledged.0);
         let most = if self.acceptance.offered && server.isn_known {
             let all = server.acknowledged.minus(server.isn.plus(1));
             // Beyond 2 GiB the difference says nothing any more.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use documented::DocumentedFields;
 
 use super::policy::OverlapPolicy;
+use super::signature::Signatures;
 
 /// Bounds and habits of reassembly. Hitting a bound is counted in [`super::Counters`].
 #[derive(Clone, Debug, PartialEq, Eq, DocumentedFields)]
@@ -52,9 +53,8 @@ pub struct Config {
     /// Whether urgent bytes stay in the stream, as for servers that set `SO_OOBINLINE`. Other servers never read them
     /// with the rest.
     pub urgent_inline: bool,
-    /// Whether segments with a signature (TCP MD5, TCP-AO) are taken. A server's kernel drops them where it has no key for
-    /// that client, and HTTP servers have none.
-    pub takes_signed: bool,
+    /// Which segments with a signature the server's kernel takes.
+    pub signatures: Signatures,
     /// Ports of servers, sorted: they tell the roles in a connection whose handshake was missed.
     pub server_ports: Vec<u16>,
     /// Seed of the table's hash; without one, it is drawn for each process. It never shows in the output.
@@ -78,7 +78,7 @@ impl Default for Config {
             min_skip: 256 << 10,
             overlap: OverlapPolicy::Linux,
             urgent_inline: false,
-            takes_signed: false,
+            signatures: Signatures::default(),
             server_ports: Vec::new(),
             seed: None,
         }

@@ -34,6 +34,7 @@ mod receive;
 mod recent;
 mod roles;
 mod sequence;
+mod signature;
 mod streams;
 mod table;
 #[cfg(test)]
@@ -45,4 +46,5 @@ pub use config::Config;
 pub use counters::{Counters, Invalid, Refusal, Refused};
 pub use policy::OverlapPolicy;
 pub use protocol::{Advice, CloseCause, Look, Missing, Opening, Protocol, Side};
+pub use signature::Signatures;
 pub use streams::{Instruction, Streams};

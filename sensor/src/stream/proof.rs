@@ -20,7 +20,7 @@ impl<S> Connection<S> {
         context: &mut Context<'_, P>,
     ) -> bool {
         let start = Sequence(segment.sequence);
-        match self.judge(segment) {
+        match self.judge(segment, &context.config.signatures) {
             Judgement::Accepted => {
                 self.compare_refused(start, captured(segment), context);
                 return true;

@@ -35,7 +35,10 @@ impl<S> Connection<S> {
             && !acknowledged.after(other.expected)
             && match side {
                 Side::Client => {
-                    self.proven && self.turned_away.is_empty() && self.is_acceptable_at_once(segment)
+                    let kernel = &context.config.signatures;
+                    self.proven
+                        && self.turned_away.is_empty()
+                        && self.is_acceptable_at_once(segment, kernel)
                 }
                 Side::Server => self.proven,
             };

@@ -113,7 +113,7 @@ impl<P: Protocol> Streams<P> {
         if segment.time >= self.due {
             self.catch_up(segment.time, PER_SEGMENT);
         }
-        if let Err(refusal) = acceptance::integrity(segment, self.config.takes_signed) {
+        if let Err(refusal) = acceptance::integrity(segment, &self.config.signatures) {
             self.turn_away(segment, refusal);
             return None;
         }

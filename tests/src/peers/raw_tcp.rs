@@ -26,6 +26,8 @@ pub struct Wrong {
     pub ip_length: bool,
     /// The frame is addressed to somebody else.
     pub other_host: bool,
+    /// Options of IPv4, a multiple of four bytes: the receiver may drop the packet for them.
+    pub ip_options: &'static [u8],
 }
 
 /// A segment to send. [`RawTcp::next`] makes one that is in order.
@@ -256,11 +258,15 @@ impl RawTcp {
         let length = u16::try_from(tcp.len()).unwrap_or_default() + more;
         match (self.source.0, self.server.0) {
             (IpAddr::V4(source), IpAddr::V4(server)) => {
-                let mut ip = vec![0x45, 0];
-                ip.extend((length + 20).to_be_bytes());
+                let options = out.wrong.ip_options;
+                let words = u8::try_from(options.len() / 4).unwrap_or(10);
+                let header = u16::from(words) * 4 + 20;
+                let mut ip = vec![0x45 + words, 0];
+                ip.extend((length + header).to_be_bytes());
                 ip.extend([0, 0, 0x40, 0, 64, 6, 0, 0]);
                 ip.extend(source.octets());
                 ip.extend(server.octets());
+                ip.extend(options);
                 let sum = checksum(&ip) ^ if out.wrong.ip_checksum { 0x5555 } else { 0 };
                 ip[10..12].copy_from_slice(&sum.to_be_bytes());
                 [&to[..], &from, &[8, 0], &ip, &tcp].concat()

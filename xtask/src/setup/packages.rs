@@ -75,8 +75,9 @@ fn missing(needs: impl Iterator<Item = Need>) -> Vec<Package> {
     packages.into_iter().map(|(name, without)| Package { name, without }).collect()
 }
 
+/// By whatever package: Node's own has npm in it, and refuses Debian's.
 fn is_there(need: &Need) -> bool {
-    if apt::available() { apt::installed(need.package) } else { process::in_path(need.program).is_some() }
+    process::in_path(need.program).is_some() || (apt::available() && apt::installed(need.package))
 }
 
 impl Package {

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use sensor_common::packet::extension::next_header;
 
 use super::chain::{self, Chain, Place};
-use super::{Refusal, fold, sum};
+use super::{Refusal, fold, options, sum};
 
 const IPV4_MIN: usize = 20;
 const IPV6: usize = 40;
@@ -81,6 +81,10 @@ fn read_v4(packet: &[u8], wire: usize) -> Result<Read<'_>, Refusal> {
     }
     if header[9] != TCP {
         return Err(Refusal::NotTcp);
+    }
+    // Of every fragment: they are looked at before it is put together with others.
+    if !options::are_passed(whole_header.get(IPV4_MIN..).unwrap_or_default()) {
+        return Err(Refusal::Extension);
     }
     let source = IpAddr::V4(Ipv4Addr::new(header[12], header[13], header[14], header[15]));
     let destination = IpAddr::V4(Ipv4Addr::new(header[16], header[17], header[18], header[19]));

@@ -1,4 +1,4 @@
-//! Datagrams that are read whole: IP fragments, and IPv6 with extension headers.
+//! Datagrams that are read whole: IP fragments, IPv4 with options, and IPv6 with extension headers.
 //!
 //! A sender may hide a request in them from whoever reads less than the receiver does, and show one that the receiver
 //! drops to whoever reads more. So these are the rules of Linux, established by experiment on 6.18
@@ -11,6 +11,7 @@
 
 mod chain;
 mod header;
+mod options;
 mod queue;
 mod reassembly;
 #[cfg(test)]
@@ -28,7 +29,8 @@ use reassembly::Reassembly;
 pub enum Refusal {
     /// The IP header is wrong: its length, its checksum.
     Header,
-    /// Extension headers in an order, with options or with a routing header that stop the receiver.
+    /// Options of IPv4 that stop the receiver; or extension headers in an order, with options or with a routing header
+    /// that do.
     Extension,
     /// It is not TCP, as it turns out. The receiver may well take it.
     NotTcp,
@@ -76,7 +78,7 @@ impl Refusal {
 /// Totals since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct DatagramCounters {
-    /// Segments behind extension headers.
+    /// Segments behind options or extension headers.
     pub whole: u64,
     /// Segments put together from fragments.
     pub assembled: u64,

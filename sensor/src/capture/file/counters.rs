@@ -27,7 +27,7 @@ pub enum Passed {
     Ipv6Header,
     /// An IP length beyond the end of the frame on the wire; receivers drop such a packet.
     IpLength,
-    /// IPv6 extension headers that no receiver with Linux follows.
+    /// Options of IPv4 that a receiver with Linux stops at, or IPv6 extension headers that none follows.
     ExtensionHeader,
     /// A TCP header beyond the end of the packet, or with an offset below 20 bytes.
     TcpHeader,

@@ -9,7 +9,7 @@ use std::ops::Range;
 use super::counters::Passed;
 use super::ip;
 use super::link::{self, LinkType};
-use crate::capture::{Direction, Endpoint, Flags};
+use crate::capture::{Direction, Endpoint, Flags, Integrity};
 
 const TCP_MIN: usize = 20;
 
@@ -67,6 +67,8 @@ pub(super) struct Tcp {
     /// The captured ones among the options.
     pub(super) options: Range<usize>,
     pub(super) payload: Range<usize>,
+    /// What is known of the checksums of both headers.
+    pub(super) integrity: Integrity,
 }
 
 /// Reads a frame.
@@ -102,6 +104,8 @@ pub(super) struct Datagram {
     pub(super) start: usize,
     /// Where the datagram ends; never beyond the frame on the wire.
     pub(super) end: usize,
+    /// Whether the checksum of its header holds, where it has one.
+    pub(super) holds: bool,
 }
 
 #[inline]
@@ -134,6 +138,8 @@ fn parse_tcp(frame: &Frame<'_>, datagram: &Datagram, direction: Option<Direction
         options: options..options.saturating_add(options_captured),
         length: u32::try_from(length).unwrap_or(u32::MAX),
         payload: payload..payload.saturating_add(captured),
+        // Its receiver drops it; or its sender left the header to a card, too, and was captured on its own host.
+        integrity: if datagram.holds { Integrity::UnverifiedOrPartial } else { Integrity::Unverifiable },
     })
 }
 

@@ -29,13 +29,26 @@ pub(super) fn parse_v4(frame: &Frame<'_>, at: usize) -> Result<Datagram, Passed>
     if u16::from_be_bytes([header[6], header[7]]) & 0x3fff != 0 {
         return Err(Passed::Fragment);
     }
+    if header_len > IPV4_MIN {
+        return Err(Passed::ExtensionHeader);
+    }
     Ok(Datagram {
         source: IpAddr::V4(Ipv4Addr::new(header[12], header[13], header[14], header[15])),
         destination: IpAddr::V4(Ipv4Addr::new(header[16], header[17], header[18], header[19])),
         protocol: header[9],
         start: at.saturating_add(header_len),
         end: at.saturating_add(length),
+        holds: holds(header),
     })
+}
+
+/// Whether the checksum of a header fits (RFC 1071).
+#[inline]
+fn holds(header: &[u8; IPV4_MIN]) -> bool {
+    let (words, _) = header.as_chunks::<2>();
+    let sum = words.iter().fold(0_u32, |sum, word| sum.wrapping_add(u32::from(u16::from_be_bytes(*word))));
+    let folded = (sum & 0xffff).wrapping_add(sum >> 16);
+    (folded & 0xffff).wrapping_add(folded >> 16) == 0xffff
 }
 
 /// The length of the bytes at `at`. A sender that leaves segmentation to its interface writes 0 where 16 bits do
@@ -77,6 +90,7 @@ pub(super) fn parse_v6(frame: &Frame<'_>, at: usize) -> Result<Datagram, Passed>
         protocol: header[6],
         start,
         end,
+        holds: true,
     })
 }
 
@@ -95,6 +109,7 @@ fn jumbogram(
         protocol: options[0],
         start: start.saturating_add(extension_len(next_header::HOP_BY_HOP, options[1])),
         end,
+        holds: true,
     })
 }
 

@@ -34,7 +34,7 @@ pub use error::{FileError, Place, Reason};
 
 use super::datagram::{Datagrams, Plain, Refusal};
 use super::secret::Secret;
-use super::{Direction, Integrity, Segment, TcpHeader};
+use super::{Direction, Segment, TcpHeader};
 use crate::clock::Timestamp;
 use frame::{Frame, Tcp};
 use input::Input;
@@ -194,7 +194,7 @@ impl CaptureFile {
                 checksum: tcp.checksum,
                 options,
             },
-            integrity: Integrity::UnverifiedOrPartial,
+            integrity: tcp.integrity,
             peer_sent: None,
         }))
     }

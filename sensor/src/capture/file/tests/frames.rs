@@ -74,7 +74,13 @@ impl Tcp {
                 out.extend_from_slice(&[0, 1, 0x40, 0, 64, protocol, 0, 0]);
                 out.extend_from_slice(&source.octets());
                 out.extend_from_slice(&destination.octets());
-                [&out[..], options, body].concat()
+                out.extend_from_slice(options);
+                let words = out.chunks(2).map(|pair| u32::from(u16::from_be_bytes([pair[0], pair[1]])));
+                let sum: u32 = words.sum();
+                let folded = (sum & 0xffff) + (sum >> 16);
+                let checksum = !u16::try_from((folded & 0xffff) + (folded >> 16)).unwrap();
+                out[10..12].copy_from_slice(&checksum.to_be_bytes());
+                [&out[..], body].concat()
             }
             (IpAddr::V6(source), IpAddr::V6(destination)) => {
                 let length = u16::try_from(options.len() + body.len()).unwrap_or(0);

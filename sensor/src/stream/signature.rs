@@ -1,0 +1,97 @@
+//! Segments with a signature, or with options that do not fit: whether the server's kernel takes them depends on its
+//! version and on how it was built (`tcp_inbound_hash`).
+
+use crate::capture::TcpOptions;
+
+/// What the server's kernel knows of signed segments; `None` where that is not known, as of a capture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Signatures {
+    /// It has TCP MD5 (RFC 2385), and drops a signed segment where it has no key for its sender. HTTP servers have none.
+    pub md5: Option<bool>,
+    /// It has TCP-AO (RFC 5925), and does likewise.
+    pub ao: Option<bool>,
+    /// It drops a segment whose options do not fit while it looks for either (since Linux 6.7).
+    pub strict: Option<bool>,
+}
+
+impl Default for Signatures {
+    /// Of a capture. Distributions build their kernels with TCP MD5, and few with TCP-AO.
+    fn default() -> Self {
+        Self { md5: Some(true), ao: None, strict: None }
+    }
+}
+
+/// What becomes of a segment, as far as its options decide it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Fate {
+    Taken,
+    /// The server's acknowledgement will tell.
+    Unknown,
+    Dropped,
+}
+
+/// Bytes of an MD5 option, and least bytes of one of TCP-AO: with fewer left, the kernel does not look for them.
+const MD5: usize = 18;
+const AO: usize = 5;
+
+impl Signatures {
+    /// Whether a kernel takes a segment with these options.
+    #[inline]
+    pub(super) fn judge(&self, options: &TcpOptions) -> Fate {
+        if !options.md5 && !options.ao && options.misfit == 0 { Fate::Taken } else { self.judge_odd(options) }
+    }
+
+    #[cold]
+    fn judge_odd(&self, options: &TcpOptions) -> Fate {
+        let by = |present: bool, drops: Option<bool>| match drops {
+            _ if !present => Fate::Taken,
+            Some(true) => Fate::Dropped,
+            Some(false) => Fate::Taken,
+            None => Fate::Unknown,
+        };
+        let looked_at = usize::from(options.misfit);
+        let misfit = match self.ao {
+            Some(true) => by(looked_at >= AO, self.strict),
+            Some(false) => by(looked_at >= MD5, self.strict),
+            None if looked_at >= MD5 => by(true, self.strict),
+            None => by(looked_at >= AO, self.strict.filter(|strict| !strict)),
+        };
+        by(options.md5, self.md5).max(by(options.ao, self.ao)).max(misfit)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_odd_is_judged_by_the_kernel() {
+        let signed = [&[19, 18][..], &[9; 16]].concat();
+        let with_ao = [29, 16, 1, 1, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9];
+        let malformed = [&[99, 0][..], &[0; 18]].concat();
+        let late = [1, 1, 1, 1, 99, 0, 0, 0];
+        let plain = [2, 4, 5, 180, 4, 2, 1, 1];
+        let old = Signatures { md5: Some(true), ao: Some(false), strict: Some(false) };
+        let new = Signatures { strict: Some(true), ..old };
+        let all = Signatures { ao: Some(true), ..new };
+        let none = Signatures { md5: Some(false), ao: Some(false), strict: Some(false) };
+        let unknown = Signatures::default();
+        use Fate::{Dropped, Taken, Unknown};
+        for (name, options, fates) in [
+            ("plain", &plain[..], [Taken, Taken, Taken, Taken, Taken]),
+            ("MD5", &signed, [Dropped, Dropped, Dropped, Taken, Dropped]),
+            ("AO", &with_ao, [Taken, Taken, Dropped, Taken, Unknown]),
+            ("malformed", &malformed, [Taken, Dropped, Dropped, Taken, Unknown]),
+            ("malformed near the end", &late, [Taken, Taken, Taken, Taken, Taken]),
+            ("MD5 of a wrong length", &malformed_md5(), [Taken, Dropped, Dropped, Taken, Unknown]),
+        ] {
+            let options = TcpOptions::parse(options);
+            let judged = [old, new, all, none, unknown].map(|kernel| kernel.judge(&options));
+            assert_eq!(judged, fates, "{name}");
+        }
+    }
+
+    fn malformed_md5() -> Vec<u8> {
+        [&[19, 17][..], &[9; 15], &[1, 1, 1]].concat()
+    }
+}
