@@ -157,7 +157,6 @@ fn stuffing_through_a_proxy_on_this_host_is_blocked_by_the_clients_own_address()
             "{record}"
         );
     }
-    println!("blocked after {attempts} attempts, {} records", told());
     Ok(())
 }
 
