@@ -88,8 +88,8 @@ pub fn check_odd_frames() -> Result<()> {
 /// # Errors
 /// Where the kernel refuses, or something is missing.
 pub fn check_comes_first() -> Result<()> {
-    let mut object = aya::Ebpf::load(OBJECT)?;
-    let accept: &mut SchedClassifier = object.program_mut("accept").context("no such program")?.try_into()?;
+    let mut behind = aya::Ebpf::load(OBJECT)?;
+    let accept: &mut SchedClassifier = behind.program_mut("accept").context("no such program")?.try_into()?;
     accept.load()?;
     for place in [TcAttachType::Ingress, TcAttachType::Egress] {
         accept.attach(LOOPBACK, place)?;
@@ -97,6 +97,10 @@ pub fn check_comes_first() -> Result<()> {
     let mut stage = Stage::new()?;
     stage.copies_both_directions(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;
     ensure!(ahead_of_mirror(LOOPBACK).is_none(), "{:?}", ahead_of_mirror(LOOPBACK));
+    // The kernel takes a program once in each place.
+    let mut object = aya::Ebpf::load(OBJECT)?;
+    let accept: &mut SchedClassifier = object.program_mut("accept").context("no such program")?.try_into()?;
+    accept.load()?;
     let first = TcAttachOptions::TcxOrder(LinkOrder::first());
     accept.attach_with_options(LOOPBACK, TcAttachType::Egress, first)?;
     let ahead = ahead_of_mirror(LOOPBACK);
