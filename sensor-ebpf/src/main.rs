@@ -92,3 +92,19 @@ fn sensor_egress_layer3(context: TcContext) -> i32 {
     mirror::mirror::<true>(&context, MirrorDirection::Egress);
     NEXT
 }
+
+/// Mirrors both directions at tc ingress of an interface that is only watched.
+#[classifier]
+#[inline(always)]
+fn sensor_ingress_inner(context: TcContext) -> i32 {
+    mirror::mirror_inner(&context, MirrorDirection::Ingress);
+    NEXT
+}
+
+/// The same at its tc egress.
+#[classifier]
+#[inline(always)]
+fn sensor_egress_inner(context: TcContext) -> i32 {
+    mirror::mirror_inner(&context, MirrorDirection::Egress);
+    NEXT
+}

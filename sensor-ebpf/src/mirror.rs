@@ -7,7 +7,7 @@
 use aya_ebpf::helpers::generated::bpf_ktime_get_ns;
 use aya_ebpf::programs::TcContext;
 use sensor_common::abi::{
-    CHUNK, Event, FlowInstruction, FlowKey, MAX_CHUNKS, MirrorChecksum, MirrorDirection, MirrorHeader,
+    self, CHUNK, Event, FlowInstruction, FlowKey, MAX_CHUNKS, MirrorChecksum, MirrorDirection, MirrorHeader,
     MirrorSettings, PORT_WORDS,
 };
 use sensor_common::packet::{self, NoSegment, SegmentHeader};
@@ -41,17 +41,61 @@ pub(crate) fn mirror<const LAYER3: bool>(context: &TcContext, direction: MirrorD
     if matches!(direction, MirrorDirection::Ingress) && !offload::is_delivered(context, &segment) {
         return;
     }
-    let length = payload_len(&segment, context.len() as usize);
+    send::<false>(context, settings, &segment, direction);
+}
+
+/// As [`mirror`], on an interface that is only watched, such as a bridge of containers: the port tells who is the server,
+/// on whichever side of the interface it is.
+#[inline(always)]
+pub(crate) fn mirror_inner(context: &TcContext, hook: MirrorDirection) {
+    let Some(settings) = maps::mirror_settings() else { return };
+    let segment = match packet::segment(&Linear::<_, false>::of_skb(context)) {
+        Ok(segment) => segment,
+        Err(why) => match read_again::<false>(context, settings, hook, why) {
+            Some(segment) => segment,
+            None => return,
+        },
+    };
+    let (request, response) =
+        (is_watched(settings, segment.destination_port), is_watched(settings, segment.source_port));
+    match hook {
+        MirrorDirection::Ingress if request => {
+            if offload::is_delivered(context, &segment) {
+                send::<false>(context, settings, &segment, MirrorDirection::Ingress);
+            }
+        }
+        MirrorDirection::Ingress if response => {
+            send::<true>(context, settings, &segment, MirrorDirection::Egress);
+        }
+        MirrorDirection::Egress if response => {
+            send::<false>(context, settings, &segment, MirrorDirection::Egress);
+        }
+        // The server's kernel looks at it next: what it would drop is not shown.
+        MirrorDirection::Egress if request && offload::is_intact(context, &segment) => {
+            send::<true>(context, settings, &segment, MirrorDirection::Ingress);
+        }
+        MirrorDirection::Ingress | MirrorDirection::Egress => {}
+    }
+}
+
+/// Copies a segment to or from a watched port. `CROSSED`: see [`sensor_common::abi::CROSSED`].
+#[inline(always)]
+fn send<const CROSSED: bool>(
+    context: &TcContext,
+    settings: &MirrorSettings,
+    segment: &SegmentHeader,
+    direction: MirrorDirection,
+) {
+    let length = payload_len(segment, context.len() as usize);
     let snap = settings.snap;
     let has_instructions = settings.instructions != 0;
-    let wanted =
-        if has_instructions { wanted(&segment, direction, length, snap) } else { Wanted::upto(snap) };
+    let wanted = if has_instructions { wanted(segment, direction, length, snap) } else { Wanted::upto(snap) };
     let Some(Wanted { snap, peer_sent }) = wanted.checked() else {
         count::event(Event::MirrorSkipped);
         return;
     };
     let is_bulk = matches!(direction, MirrorDirection::Egress) && length > BULK && length > snap;
-    let snap = if is_bulk && snap > REST_OF_BODY && !begins_response(context, &segment) {
+    let snap = if is_bulk && snap > REST_OF_BODY && !begins_response(context, segment) {
         REST_OF_BODY
     } else {
         snap
@@ -60,12 +104,15 @@ pub(crate) fn mirror<const LAYER3: bool>(context: &TcContext, direction: MirrorD
         MirrorDirection::Ingress => offload::checksum(context, settings),
         MirrorDirection::Egress => MirrorChecksum::Holds,
     };
-    copy(context, settings, &segment, &Copy { direction, length, snap, checksum, peer_sent });
+    let crossed = if CROSSED { abi::CROSSED } else { 0 };
+    copy(context, settings, segment, &Copy { direction, crossed, length, snap, checksum, peer_sent });
 }
 
 /// What is copied of a segment, and what is said about it.
 struct Copy {
     direction: MirrorDirection,
+    /// What is set beside it.
+    crossed: u8,
     /// Payload bytes.
     length: u32,
     /// Most bytes that are copied, options included.
@@ -310,7 +357,7 @@ fn header_of(context: &TcContext, segment: &SegmentHeader, copy: &Copy) -> Mirro
         captured: 0,
         urgent: segment.urgent,
         flags: segment.flags,
-        direction: copy.direction as u8,
+        direction: copy.direction as u8 | copy.crossed,
         window: segment.window,
         checksum: segment.checksum,
         peer_sent: copy.peer_sent.unwrap_or_default(),

@@ -21,9 +21,12 @@ const CHECKSUM_PARTIAL: u8 = 3;
 /// Whether the kernel hands the packet on to TCP, as far as IP is concerned.
 #[inline(always)]
 pub(crate) fn is_delivered(context: &TcContext, segment: &SegmentHeader) -> bool {
-    if !is_for_this_host(context) {
-        return false;
-    }
+    is_for_this_host(context) && is_intact(context, segment)
+}
+
+/// Whether a kernel takes the packet's IP header.
+#[inline(always)]
+pub(crate) fn is_intact(context: &TcContext, segment: &SegmentHeader) -> bool {
     let is_longer = matches!(segment.end, Some(end) if end > context.len() as usize);
     if is_longer || !network_checksum_holds(segment) {
         count::event(Event::MirrorBadIp);

@@ -7,11 +7,17 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use sensor::kernel::{Dataplane, LoadOptions, Mirror, SegmentRings, XdpChoice};
+use aya::programs::links::LinkOrder;
+use aya::programs::tc::TcAttachOptions;
+use aya::programs::{SchedClassifier, TcAttachType};
+use sensor::kernel::{Dataplane, LoadOptions, Mirror, SegmentRings, XdpChoice, ahead_of_mirror};
 use sensor_common::abi::{Event, FlowKey, MirrorDirection, MirrorHeader};
 
 use crate::plane::SMALL;
 use crate::wait::wait_until;
+
+/// A program that accepts what it sees.
+static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/testplane"));
 
 const LOOPBACK: &str = "lo";
 const REQUEST: &[u8] = b"GET /big HTTP/1.1\r\nHost: example.net\r\n\r\n";
@@ -77,6 +83,31 @@ pub fn check_odd_frames() -> Result<()> {
     Ok(())
 }
 
+/// Behind a program that accepts every packet, the mirror sees all of them.
+///
+/// # Errors
+/// Where the kernel refuses, or something is missing.
+pub fn check_comes_first() -> Result<()> {
+    let mut behind = aya::Ebpf::load(OBJECT)?;
+    let accept: &mut SchedClassifier = behind.program_mut("accept").context("no such program")?.try_into()?;
+    accept.load()?;
+    for place in [TcAttachType::Ingress, TcAttachType::Egress] {
+        accept.attach(LOOPBACK, place)?;
+    }
+    let mut stage = Stage::new()?;
+    stage.copies_both_directions(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;
+    ensure!(ahead_of_mirror(LOOPBACK).is_none(), "{:?}", ahead_of_mirror(LOOPBACK));
+    // The kernel takes a program once in each place.
+    let mut object = aya::Ebpf::load(OBJECT)?;
+    let accept: &mut SchedClassifier = object.program_mut("accept").context("no such program")?.try_into()?;
+    accept.load()?;
+    let first = TcAttachOptions::TcxOrder(LinkOrder::first());
+    accept.attach_with_options(LOOPBACK, TcAttachType::Egress, first)?;
+    let ahead = ahead_of_mirror(LOOPBACK);
+    ensure!(ahead == Some(("egress", "accept".to_owned())), "{ahead:?}");
+    Ok(())
+}
+
 struct Stage {
     dataplane: Dataplane,
     mirror: Mirror,
@@ -105,8 +136,12 @@ impl Copied {
 
 impl Stage {
     fn new() -> Result<Self> {
-        let options =
-            LoadOptions { capacities: SMALL, segment_ring_bytes: 4 << 20, ..LoadOptions::default() };
+        let options = LoadOptions {
+            capacities: SMALL,
+            segment_ring_bytes: 4 << 20,
+            inner: true,
+            ..LoadOptions::default()
+        };
         let mut dataplane = Dataplane::load(&options).context("loading the data plane")?;
         dataplane.attach(&[LOOPBACK.to_owned()], XdpChoice::Generic)?;
         dataplane.attach_mirror().context("attaching the mirror")?;

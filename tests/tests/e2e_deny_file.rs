@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use sensor_tests::daemon::{Daemon, PATIENCE};
-use sensor_tests::netns::{FLOODER, INTERFACE, LEGITIMATE, Net, SERVER_V4, v4};
+use sensor_tests::netns::{FLOODER, LEGITIMATE, Net, SERVER_V4, v4};
 use sensor_tests::peers::http::Client;
 use sensor_tests::peers::login::LoginServer;
 use sensor_tests::peers::proxy::{Kind, Proxy};
@@ -95,33 +95,6 @@ fn who_is_denied_is_refused(kind: Kind, test: &str) -> Result<()> {
     // The file alone changes nothing, and the kernel blocks nobody: the packets are the proxy's.
     ensure!(ask(&net, v4(PROXY), v4(FLOODER), "/")? == 200, "refused before the proxy was told");
     is_refused(&net, v4(PROXY), &proxy)
-}
-
-/// As in docs/behind-a-proxy.md: nginx and the application are on the host under protection, and speak over loopback. What
-/// nginx's clients send it cannot be read, as where it speaks TLS.
-#[test]
-fn on_the_same_host_the_loopback_interface_shows_the_clients_of_the_proxy() -> Result<()> {
-    if tools::skipped("on_the_same_host_the_loopback_interface_shows_the_clients_of_the_proxy", &["nginx"]) {
-        return Ok(());
-    }
-    let net = Net::new()?;
-    net.add_host(INNOCENT)?;
-    let _server = LoginServer::start(&net.server)?;
-    let mut daemon = Daemon::prepare(&net, "")?;
-    let deny = daemon.config_path().with_file_name("deny.conf");
-    daemon.write_config(&format!(
-        "{}[http]\nports = [\"{}\"]\n[identity]\ntrusted_proxies = [\"127.0.0.1/32\", \"::1/128\"]\n\
-         [alerts.deny_file]\npath = {deny:?}\n",
-        config("enforce", "off"),
-        LoginServer::PORT
-    ))?;
-    daemon.set_flags(&["-i", INTERFACE, "-i", "lo"]);
-    daemon.run()?;
-    ensure!(wait_until(PATIENCE, || deny.exists()), "no deny file: {}", daemon.log());
-    let application = SocketAddr::from(([127, 0, 0, 1], LoginServer::PORT));
-    let proxy = Proxy::start(Kind::Nginx, &net.server, SERVER_V4, application, &deny)?;
-    is_denied(&net, SERVER_V4, &deny, &daemon)?;
-    is_refused(&net, SERVER_V4, &proxy)
 }
 
 #[test]

@@ -20,3 +20,14 @@ fn odd_frames_are_copied_or_counted() {
     namespace.ip("link set lo up").unwrap();
     namespace.enter(mirror::check_odd_frames).unwrap();
 }
+
+#[test]
+fn comes_before_a_program_that_accepts() {
+    if aya::util::KernelVersion::current()
+        .is_ok_and(|version| version < aya::util::KernelVersion::new(6, 6, 0))
+    {
+        return tools::say_skipped("comes_before_a_program_that_accepts", "this kernel has no tcx");
+    }
+    let namespace = Namespace::new("first").unwrap();
+    namespace.enter(mirror::check_comes_first).unwrap();
+}

@@ -77,6 +77,10 @@ pub enum MirrorDirection {
     Egress = 1,
 }
 
+/// Set in [`MirrorHeader::direction`] beside a [`MirrorDirection`] by the programs of inner interfaces: the segment crossed
+/// its interface the other way, since the server is behind the interface and not on this host.
+pub const CROSSED: u8 = 4;
+
 /// [`MirrorHeader::direction`] of a piece of a datagram towards this host that only user space can read: an IP
 /// fragment, or IPv6 with extension headers.
 ///
@@ -149,7 +153,7 @@ pub struct MirrorHeader {
     pub urgent: u16,
     /// Control bits of the TCP header.
     pub flags: u8,
-    /// A [`MirrorDirection`], or [`DATAGRAM`].
+    /// A [`MirrorDirection`], perhaps with [`CROSSED`], or [`DATAGRAM`].
     pub direction: u8,
     /// Window, as in the TCP header.
     pub window: u16,

@@ -18,9 +18,9 @@ pub use counter::{
     counter_index,
 };
 pub use mirror::{
-    BLOCK, Block, CHUNK, DATAGRAM, DATAGRAM_BURST, DATAGRAM_RATE, FlowInstruction, FlowKey, MAX_CHUNKS,
-    MAX_PIECES, MAX_SNAP, MirrorChecksum, MirrorDirection, MirrorHeader, MirrorSettings, PORT_WORDS,
-    RingPositions, UNKNOWN_PLACE, datagram_flags, record_size,
+    BLOCK, Block, CHUNK, CROSSED, DATAGRAM, DATAGRAM_BURST, DATAGRAM_RATE, FlowInstruction, FlowKey,
+    MAX_CHUNKS, MAX_PIECES, MAX_SNAP, MirrorChecksum, MirrorDirection, MirrorHeader, MirrorSettings,
+    PORT_WORDS, RingPositions, UNKNOWN_PLACE, datagram_flags, record_size,
 };
 pub use policy::{BlockEntry, Dimension, Policy, ScopeEntry, ScopeLimits};
 pub use secret::{SECRET_BYTES, SECRET_EVENTS, SecretEvent, SecretKind, SecretRecord, secrets};
@@ -98,6 +98,10 @@ pub mod programs {
     pub const MIRROR_INGRESS_LAYER3: &str = "sensor_ingress_layer3";
     /// [`MIRROR_EGRESS`] on such interfaces.
     pub const MIRROR_EGRESS_LAYER3: &str = "sensor_egress_layer3";
+    /// Mirrors what comes in on interfaces that are only watched: requests, and responses of servers behind them.
+    pub const MIRROR_INGRESS_INNER: &str = "sensor_ingress_inner";
+    /// Mirrors what goes out on such interfaces.
+    pub const MIRROR_EGRESS_INNER: &str = "sensor_egress_inner";
 }
 
 /// Marks a type as plain old data for aya's typed maps.

@@ -3,7 +3,7 @@
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzz;
 
-use sensor_common::abi::{DATAGRAM, MirrorChecksum, MirrorDirection, MirrorHeader, datagram_flags};
+use sensor_common::abi::{CROSSED, DATAGRAM, MirrorChecksum, MirrorDirection, MirrorHeader, datagram_flags};
 use sensor_common::packet;
 
 use super::datagram::{DatagramCounters, Datagrams, Plain};
@@ -18,13 +18,13 @@ use crate::kernel::address_of;
 pub fn segment<'a>(header: &MirrorHeader, bytes: &'a [u8], clock: KernelClock) -> Segment<'a> {
     let (options, payload) = bytes.split_at_checked(usize::from(header.options)).unwrap_or((bytes, &[]));
     let most = usize::try_from(header.length).unwrap_or(usize::MAX);
-    let is_ingress = header.direction == MirrorDirection::Ingress as u8;
     Segment {
         time: clock.civil(header.time),
         source: Endpoint::new(address_of(header.source), header.source_port),
         destination: Endpoint::new(address_of(header.destination), header.destination_port),
         interface: header.ifindex,
-        direction: Some(if is_ingress { Direction::Ingress } else { Direction::Egress }),
+        direction: Some(if is_request(header) { Direction::Ingress } else { Direction::Egress }),
+        crossed: header.direction & CROSSED != 0,
         sequence: header.sequence,
         acknowledgement: header.acknowledgement,
         flags: Flags(header.flags),
@@ -40,6 +40,12 @@ pub fn segment<'a>(header: &MirrorHeader, bytes: &'a [u8], clock: KernelClock) -
         integrity: integrity(header.integrity),
         peer_sent: (header.peer_sent_known != 0).then_some(header.peer_sent),
     }
+}
+
+/// Whether a record that is a segment has a client's.
+#[must_use]
+pub const fn is_request(header: &MirrorHeader) -> bool {
+    header.direction & !CROSSED == MirrorDirection::Ingress as u8
 }
 
 /// A number that is none of the known ones says nothing.
@@ -162,6 +168,22 @@ mod tests {
             assert_eq!(segment.payload.len(), expected, "{length} {options}");
             assert!(segment.payload.len() <= segment.length as usize);
             assert_eq!(segment.source.to_string(), "1.2.3.4:0");
+        }
+    }
+
+    #[test]
+    fn a_direction_says_whose_a_segment_is_on_either_side_of_the_interface() {
+        let clock = clock::kernel_clock();
+        for (number, direction, crossed) in [
+            (MirrorDirection::Ingress as u8, Direction::Ingress, false),
+            (MirrorDirection::Egress as u8, Direction::Egress, false),
+            (MirrorDirection::Ingress as u8 | CROSSED, Direction::Ingress, true),
+            (MirrorDirection::Egress as u8 | CROSSED, Direction::Egress, true),
+        ] {
+            let header = MirrorHeader { direction: number, ..MirrorHeader::default() };
+            let segment = segment(&header, b"", clock);
+            assert_eq!((segment.direction, segment.crossed), (Some(direction), crossed), "{number}");
+            assert!(!DatagramReader::reads(&header), "{number}");
         }
     }
 

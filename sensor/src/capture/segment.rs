@@ -109,6 +109,9 @@ pub struct Segment<'a> {
     pub interface: u32,
     /// Which way it went, where known.
     pub direction: Option<Direction>,
+    /// Whether it crossed its interface the other way than `direction` says: the server is behind the interface. See
+    /// [`sensor_common::abi::CROSSED`].
+    pub crossed: bool,
     /// Sequence number of the first byte, or of the SYN.
     pub sequence: u32,
     /// Acknowledgement number; meaningful with [`Flags::ACK`].
@@ -140,6 +143,7 @@ impl Default for Segment<'_> {
             destination: nowhere,
             interface: 0,
             direction: None,
+            crossed: false,
             sequence: 0,
             acknowledgement: 0,
             flags: Flags::default(),

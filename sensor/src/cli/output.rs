@@ -139,6 +139,17 @@ pub(super) fn status(report: &StatusReport) -> String {
             row.would_drop.to_string(),
         ]);
     }
+    for row in &report.inner_interfaces {
+        let state = row.state.label().to_owned();
+        table.add_row([
+            row.interface.clone(),
+            state,
+            "inner".to_owned(),
+            String::new(),
+            String::new(),
+            String::new(),
+        ]);
+    }
     format!("{}\n\n{}", lines.join("\n"), trimmed(&table))
 }
 

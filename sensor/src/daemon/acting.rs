@@ -1,8 +1,11 @@
 //! From a signal, or a change of what may be done, to what is done: in the kernel first, then in records.
 
+use std::net::IpAddr;
+
 use ipnet::IpNet;
 use tracing::{error, info, warn};
 
+use super::claims::Claims;
 use super::engine::Engine;
 use super::responder::{Details, Responder};
 use crate::clock::{self, Timestamp};
@@ -10,11 +13,13 @@ use crate::decide::{Action, Cause, Change, Decision, Measure, NeverBlock, Outcom
 use crate::detect::Signal;
 use crate::enforce::{Mode, Policy};
 use crate::kernel::Dataplane;
+use crate::prefix::ClientNet;
 
 struct Around<'a> {
     policy: &'a Policy,
     never_block: &'a NeverBlock,
     dataplane: &'a Dataplane,
+    claims: &'a Claims,
 }
 
 impl Surroundings for Around<'_> {
@@ -30,6 +35,15 @@ impl Surroundings for Around<'_> {
         allow.map(|(allowed, _)| format!("{allowed} is allowed"))
     }
 
+    fn reaches(&self, client: ClientNet) -> bool {
+        // What no outer interface has seen cannot be dropped there.
+        let is_known = || self.dataplane.clients().get(client.address()).is_ok_and(|found| found.is_some());
+        let is_own = |proxy: IpAddr| self.never_block.is_of_this_host(&proxy.into());
+        self.claims.proxy_of(client, clock::now()).is_some_and(is_own)
+            && is_known()
+            && self.claims.is_connected(client, clock::now())
+    }
+
     fn clients(&self) -> u64 {
         self.dataplane.clients().count()
     }
@@ -38,8 +52,9 @@ impl Surroundings for Around<'_> {
 impl Engine {
     /// Decides about a signal, carries it out, and tells.
     pub(super) fn respond(&mut self, signal: &Signal) {
-        let around =
-            Around { policy: &self.policy, never_block: &self.never_block, dataplane: &self.dataplane };
+        let Self { policy, never_block, dataplane, responder, .. } = self;
+        let claims = &responder.claims.clone();
+        let around = Around { policy, never_block, dataplane, claims };
         let response = self.responder.detect.response(signal.threat);
         let tripped = self.responder.decider_stats().tripped;
         let outcome = self.responder.decider.decide(signal, response, &around);
@@ -48,8 +63,9 @@ impl Engine {
 
     /// Decides anew about open incidents: the mode, a detector's response, or what is allowed has changed.
     pub(super) fn reconsider(&mut self, now: Timestamp) {
-        let around =
-            Around { policy: &self.policy, never_block: &self.never_block, dataplane: &self.dataplane };
+        let Self { policy, never_block, dataplane, responder, .. } = self;
+        let claims = &responder.claims.clone();
+        let around = Around { policy, never_block, dataplane, claims };
         let Responder { detect, decider, .. } = &mut self.responder;
         let tripped = decider.stats().tripped;
         for outcome in decider.reconsider(now, |threat| detect.response(threat), &around) {

@@ -83,6 +83,7 @@ mod tests {
             // The default, said expressly.
             ("", "mode = \"monitor\"", &[], &[]),
             ("", "interfaces = [\"eth1\"]", &[], &["interfaces"]),
+            ("", "[http]\ninner_interfaces = [\"lo\"]", &[], &["http.inner_interfaces"]),
             (
                 "[clients]\nmax_tracked = 4096\nidle = \"5m\"",
                 "mode = \"enforce\"\n[clients]\nmax_tracked = 8192\nidle = \"6m\"",

@@ -196,6 +196,10 @@ impl Config {
         config.read_places(root);
         config.read_log(root.section("log").about(ABOUT_LOG));
         config.check_scopes(&root.section("limits"));
+        if let Some(both) = config.sense.inner_and(&config.interfaces) {
+            root.section("http")
+                .reject("inner_interfaces", format!("`{both}` is in `interfaces`, too: {BOTH}"));
+        }
         config
     }
 
@@ -284,6 +288,9 @@ impl Config {
         }
     }
 }
+
+/// What is wrong with an interface of both roles.
+pub(super) const BOTH: &str = "an interface either limits and blocks, or is only read";
 
 const ABOUT_ROOT: &str = "What the daemon does, and where.";
 

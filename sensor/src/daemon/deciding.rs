@@ -7,6 +7,7 @@ use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 
 use tracing::debug;
 
+use super::claims::Claims;
 use super::commands::Commands;
 use crate::detect::Signal;
 
@@ -18,6 +19,8 @@ const QUEUE: usize = 4_096;
 pub(super) struct Signals {
     sender: SyncSender<Signal>,
     lost: Arc<AtomicU64>,
+    /// Told of clients that proxies name: decisions ask.
+    pub(super) claims: Claims,
 }
 
 impl Signals {
@@ -27,13 +30,14 @@ impl Signals {
     /// Where no thread can be started.
     pub(super) fn start(commands: &Arc<Commands>) -> std::io::Result<Self> {
         let (sender, receiver) = sync_channel::<Signal>(QUEUE);
+        let claims = commands.engine().responder.claims.clone();
         let commands = commands.clone();
         std::thread::Builder::new().name("deciding".to_owned()).spawn(move || {
             while let Ok(signal) = receiver.recv() {
                 commands.engine().respond(&signal);
             }
         })?;
-        Ok(Self { sender, lost: Arc::default() })
+        Ok(Self { sender, lost: Arc::default(), claims })
     }
 
     /// Hands a signal over; where too many wait, it is lost and counted.

@@ -37,6 +37,13 @@ impl Engine {
         for unserved in self.unserved() {
             say(Part::Interfaces, unserved);
         }
+        for inner in self.dataplane.inner().iter().filter(|inner| inner.presence == Presence::Refused) {
+            let interface = &inner.interface;
+            say(
+                Part::Http,
+                format!("{interface}: HTTP is not read there since it came back; restart the sensor"),
+            );
+        }
         self.degraded_records(&mut say);
         if !self.dataplane.is_pinned() {
             say(

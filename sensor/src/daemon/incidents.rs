@@ -16,7 +16,7 @@ use crate::control::wire::{
     AccountReport, BlockAdded, ClientRow, ClientSort, IncidentBlocks, LeftAlone, Mark, Preview, Standing,
     Target, Typed,
 };
-use crate::decide::{Change, Incident, RecordId};
+use crate::decide::{Action, Change, Incident, RecordId};
 use crate::enforce::Mode;
 use crate::identity::{Hasher, Kind};
 use crate::prefix;
@@ -106,7 +106,7 @@ fn accused(incident: &Incident) -> (Vec<IpNet>, Vec<LeftAlone>) {
     let (mut prefixes, mut left_alone) = (Vec::new(), Vec::new());
     for one in incident.offenders.iter().filter(|one| one.accused) {
         let prefix = one.client.prefix();
-        if one.proxied {
+        if one.proxied && one.action == Action::None {
             let why = "behind a trusted proxy, whose source address its packets have".to_owned();
             left_alone.push(LeftAlone { prefix, why });
         } else {

@@ -4,6 +4,7 @@ mod acting;
 mod background;
 mod burst;
 mod changes;
+mod claims;
 mod commands;
 mod conclude;
 mod config;

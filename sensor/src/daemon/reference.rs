@@ -142,6 +142,7 @@ mod tests {
             ("clients.idle", false),
             ("clients.ipv4_prefix", true),
             ("http.exchange_log", true),
+            ("http.inner_interfaces", true),
             ("routes.openapi", true),
             ("login.shop.route", true),
             ("detect.scanner.response", false),

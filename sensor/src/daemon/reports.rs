@@ -135,6 +135,7 @@ impl Engine {
                     would_drop: packets(counters, Verdict::WouldDrop),
                 })
                 .collect(),
+            inner_interfaces: self.inner(),
             clients_tracked: snapshot.clients_tracked,
             clients_max: snapshot.clients_max,
             clients_evicted: event(Event::ClientEvicted),
@@ -345,6 +346,9 @@ impl Engine {
                  addresses are forged",
                 loopback.interface
             ));
+        }
+        for inner in self.dataplane.inner() {
+            except.push(format!("{}: inner interface, nothing is limited or blocked there", inner.interface));
         }
         except
     }

@@ -7,6 +7,7 @@ use ipnet::IpNet;
 use tokio::runtime::Handle;
 use tracing::{error, info, warn};
 
+use super::claims::Claims;
 use super::config::Config;
 use super::engine::Engine;
 use crate::clock::Timestamp;
@@ -26,6 +27,8 @@ pub(super) struct Responder {
     pub(super) events: Option<EventStore>,
     pub(super) notifier: Option<Notifier>,
     pub(super) deny_file: Option<DenyFile>,
+    /// Whom proxies on this host named.
+    pub(super) claims: Claims,
     /// Decisions in force, to be written again to a database that is begun anew.
     active: BTreeMap<(IpNet, Measure), Decision>,
     generation: u64,
@@ -58,6 +61,7 @@ impl Responder {
             events: Some(events),
             notifier: None,
             deny_file: config.notify.deny_file.clone().map(DenyFile::new),
+            claims: Claims::default(),
             active: BTreeMap::new(),
             generation: 0,
             counts: ResponseCounts::default(),

@@ -12,7 +12,7 @@ use tracing::{info, warn};
 use tracing_subscriber::EnvFilter;
 
 use super::commands::Commands;
-use super::config::{Config, LogFormat};
+use super::config::{BOTH, Config, LogFormat};
 use super::deciding::Signals;
 use super::engine::Engine;
 use super::logging::LogWriter;
@@ -28,7 +28,9 @@ use crate::control::wire::SshConnection;
 use crate::control::{Access, Server};
 use crate::decide::Cause;
 use crate::enforce::Mode;
-use crate::kernel::{self, Dataplane, KernelError, LinkLayer, LoadOptions, Notices, Pins, probe};
+use crate::kernel::{
+    self, Dataplane, InnerInterface, KernelError, LinkLayer, LoadOptions, Notices, Pins, probe,
+};
 
 /// What the command line says besides the configuration.
 #[derive(Clone, Debug, Default)]
@@ -56,9 +58,7 @@ pub fn run(mut config: Config, mut source: ConfigSource, options: &RunOptions) -
         config.interfaces.push(default_interface()?);
     }
     source.read = source.describe().unwrap_or_default();
-    for interface in &config.interfaces {
-        kernel::interface_index(interface)?;
-    }
+    check_interfaces(&config)?;
     let user = user::wanted(options.user.as_deref(), &config.paths.state_dir)?;
     let access = Access { readers: &config.group, administrators: &config.admin_group };
     let server = Server::bind(&config.paths.socket, access)?;
@@ -125,6 +125,21 @@ fn check_host(config: &Config) -> Result<()> {
     Ok(())
 }
 
+/// Refuses interfaces that are not there, or have two roles.
+fn check_interfaces(config: &Config) -> Result<()> {
+    for interface in &config.interfaces {
+        kernel::interface_index(interface)?;
+    }
+    let Config { sense, interfaces, .. } = config;
+    if let Some(both) = sense.inner_and(interfaces) {
+        bail!("http.inner_interfaces: `{both}` is also an interface to serve (`interfaces`, `-i`): {BOTH}");
+    }
+    for inner in &sense.inner_interfaces {
+        InnerInterface::named(inner)?;
+    }
+    Ok(())
+}
+
 /// The interface of the default route.
 fn default_interface() -> Result<String> {
     let v4 = procfs::process::Process::myself().and_then(|own| own.route()).unwrap_or_default();
@@ -166,7 +181,8 @@ fn start_dataplane(
         capacities: config.capacities,
         pins: pins.clone(),
         log_level: config.kernel_log_level,
-        layer3: config.interfaces.iter().any(|interface| begins_with_ip(interface)),
+        layer3: config.interfaces.iter().any(|interface| begins_with(LinkLayer::Ip, interface)),
+        inner: config.sense.inner_interfaces.iter().any(|inner| begins_with(LinkLayer::Ethernet, inner)),
         fixed_clock: false,
     };
     let (dataplane, recalled) = Recalled::read_beside(&config, clock::now(), || Dataplane::load(&load));
@@ -184,10 +200,10 @@ fn start_dataplane(
     started
 }
 
-/// Whether an interface is one of a tunnel, whose frames have no link header.
-fn begins_with_ip(interface: &str) -> bool {
+/// Whether frames of an interface begin like this.
+fn begins_with(layer: LinkLayer, interface: &str) -> bool {
     let facts = kernel::interface_index(interface).and_then(kernel::link_facts);
-    facts.is_ok_and(|facts| facts.layer == LinkLayer::Ip)
+    facts.is_ok_and(|facts| facts.layer == layer)
 }
 
 fn prepare(
@@ -236,7 +252,12 @@ fn started_by(options: &RunOptions) -> Cause {
 
 /// Has segments mirrored.
 fn attach_mirror(engine: &mut Engine) -> Result<()> {
+    let inner = engine.config.sense.inner_interfaces.clone();
+    engine.dataplane.set_inner(&inner)?;
     engine.dataplane.attach_mirror()?;
+    if !inner.is_empty() {
+        info!(?inner, "HTTP is read on inner interfaces; nothing is limited or blocked there");
+    }
     engine.mirror = Some(engine.dataplane.take_mirror().context("the mirror was taken already")?);
     Ok(())
 }

@@ -40,6 +40,10 @@ pub struct SenseConfig {
     /// TCP ports to watch on this host: `auto` for ports with a listener, until their connections prove not to be HTTP;
     /// or port numbers. List ports that are only forwarded.
     pub ports: Ports,
+    /// Interfaces on which HTTP is only read: `lo` between a proxy and an application on this host, bridges and host-side
+    /// veths of containers. Nothing is limited or blocked there. They must have Ethernet headers or be `lo`, and not be
+    /// in `interfaces`. At most 16.
+    pub inner_interfaces: Vec<String>,
     /// Maximum payload bytes of a segment copied from the kernel.
     #[documented_fields(rename = "snap_bytes")]
     pub snap: u32,
@@ -67,6 +71,7 @@ impl Default for SenseConfig {
         Self {
             enabled: true,
             ports: Ports::Auto,
+            inner_interfaces: Vec::new(),
             snap: 4_096,
             ring_bytes: 16 << 20,
             log: None,
@@ -120,6 +125,7 @@ impl SenseConfig {
         http.explain::<pipeline::Config>();
         http.boolean("enabled", &mut self.enabled);
         self.read_ports(&http);
+        self.read_inner(&http);
         http.integer("snap_bytes", 256..=MAX_SNAP, &mut self.snap);
         http.mebibytes("ring_mib", 1..=1_024, &mut self.ring_bytes);
         http.optional("exchange_log", &Form::path("/var/log/sensor/exchanges.jsonl"), &mut self.log);
@@ -157,6 +163,20 @@ impl SenseConfig {
             (true, false) => http.reject("ports", "either \"auto\" or ports, not both"),
             (false, true) => http.reject("ports", "no port; `enabled = false` watches none"),
         }
+    }
+
+    fn read_inner(&mut self, http: &Section<'_>) {
+        let interface = Form::any("the name of an interface", "lo");
+        http.list("inner_interfaces", &interface, &mut self.inner_interfaces);
+        let mut known = BTreeSet::new();
+        if let Some(twice) = self.inner_interfaces.iter().find(|name| !known.insert(*name)) {
+            http.reject("inner_interfaces", format!("`{twice}` is named twice"));
+        }
+    }
+
+    /// The first inner interface that is to be limited and blocked, too.
+    pub(super) fn inner_and(&self, interfaces: &[String]) -> Option<&String> {
+        self.inner_interfaces.iter().find(|name| interfaces.contains(name))
     }
 
     fn read_identity(&mut self, identity: Section<'_>) {

@@ -11,7 +11,6 @@ use std::time::Duration;
 use anyhow::Context as _;
 use nix::poll::{PollFd, PollFlags, ppoll};
 use nix::sys::time::TimeSpec;
-use sensor_common::abi::MirrorDirection;
 use tracing::{info, warn};
 
 use super::burst::burst;
@@ -280,8 +279,11 @@ impl Worker {
             }
             let segment = ring::segment(header, payload, *clock);
             if segment.length > 0 {
-                let is_request = header.direction == MirrorDirection::Ingress as u8;
-                watch.note(if is_request { header.destination_port } else { header.source_port });
+                watch.note(if ring::is_request(header) {
+                    header.destination_port
+                } else {
+                    header.source_port
+                });
             }
             instructions.extend(pipeline.segment(&segment));
         });

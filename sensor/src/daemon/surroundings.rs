@@ -6,6 +6,7 @@ use tracing::{info, warn};
 
 use super::engine::Engine;
 use crate::clock::KernelClock;
+use crate::control::wire::InnerReport;
 use crate::kernel::{Presence, PresenceChange};
 use crate::metrics::InterfacePresence;
 
@@ -35,10 +36,23 @@ impl Engine {
         let attachments = self.dataplane.attachments().iter();
         let presence = attachments.map(|attachment| InterfacePresence {
             interface: attachment.interface.clone(),
+            is_inner: false,
             is_up: attachment.presence == Presence::Up,
             reattached: attachment.reattached,
         });
-        presence.collect()
+        let inner = self.dataplane.inner().iter().map(|inner| InterfacePresence {
+            interface: inner.interface.clone(),
+            is_inner: true,
+            is_up: inner.presence == Presence::Up,
+            reattached: inner.reattached,
+        });
+        presence.chain(inner).collect()
+    }
+
+    /// The inner interfaces, as reports have them.
+    pub(super) fn inner(&self) -> Vec<InnerReport> {
+        let inner = self.dataplane.inner().iter();
+        inner.map(|inner| InnerReport { interface: inner.interface.clone(), state: inner.presence }).collect()
     }
 }
 

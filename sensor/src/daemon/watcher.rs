@@ -22,6 +22,7 @@ pub(super) struct Watcher {
     pub(super) signals: Signals,
     pub(super) fresh: Vec<String>,
     pub(super) failures: Failures,
+    clients: ClientPrefixes,
     pub(super) log: Option<BufWriter<File>>,
     pub(super) log_errors: u64,
     /// Server ports that answered in HTTP since the last look.
@@ -40,6 +41,7 @@ impl Watcher {
             signals,
             fresh: Vec::new(),
             failures: Failures::new(clients),
+            clients,
             log,
             log_errors: 0,
             confirmed: BTreeSet::new(),
@@ -57,6 +59,13 @@ impl Observer for Watcher {
     }
 
     fn exchange(&mut self, exchange: &Exchange<'_>) {
+        if let Some(proxy) = exchange.peer
+            && exchange.named_by_peer
+            && exchange.proven
+        {
+            let client = self.clients.net_of(exchange.client);
+            self.signals.claims.note(client, proxy, exchange.seen);
+        }
         self.detectors.observe(&Event::Exchange(exchange)).for_each(|signal| self.signals.send(signal));
         if self.fresh.len() < RECENT_EACH {
             self.fresh.extend(to_json(exchange).ok());
@@ -70,7 +79,7 @@ impl Observer for Watcher {
         if exchange.method.is_some() || exchange.status.is_some() {
             self.confirmed.insert(exchange.server_port);
         }
-        if exchange.proven && StatusClass::of(exchange.status).is_failure() {
+        if exchange.proven && !exchange.seen_twice && StatusClass::of(exchange.status).is_failure() {
             self.failures.count(exchange.client);
         }
     }

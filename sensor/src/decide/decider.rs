@@ -257,8 +257,9 @@ impl Decider {
         if known.is_some_and(|participant| participant.pardoned) {
             return Verdict::Refuse("lifted by an operator".to_owned());
         }
-        // A proxy's address is everybody's: only the proxy can tell its clients apart.
-        let measure = if offender.proxied { Measure::Deny } else { measure };
+        // A proxy's address is everybody's: only the proxy can tell its clients apart, unless it is on this host.
+        let is_out_of_reach = offender.proxied && !around.reaches(offender.client);
+        let measure = if is_out_of_reach { Measure::Deny } else { measure };
         let carries = around.enforces() && grounds.response == Response::Enforce;
         if let Some((measure, until)) = self.history.holds(&prefix, measure, carries, now) {
             return Verdict::Known(measure, until);

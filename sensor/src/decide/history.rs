@@ -32,7 +32,7 @@ pub(super) struct History {
 }
 
 impl History {
-    /// Until when a measure as strong holds already.
+    /// Until when a measure as strong holds already. What a proxy denies, the kernel does not drop.
     pub(super) fn holds(
         &self,
         prefix: &IpNet,
@@ -40,7 +40,9 @@ impl History {
         carried_out: bool,
         now: Timestamp,
     ) -> Option<(Measure, Timestamp)> {
-        let as_strong = Measure::ALL.into_iter().filter(|known| *known >= measure);
+        let as_strong = Measure::ALL
+            .into_iter()
+            .filter(|known| *known == measure || (measure == Measure::Limit && *known == Measure::Block));
         let kinds: &[bool] = if carried_out { &[true] } else { &[true, false] };
         let keys = as_strong.flat_map(|known| kinds.iter().map(move |kind| (*prefix, known, *kind)));
         let past = keys.filter_map(|key| Some((key.1, self.past.get(&key)?.until)));

@@ -6,6 +6,7 @@ use super::alert::Alert;
 use super::decision::Decision;
 use super::incident::Update;
 use super::kill_switch::Tripped;
+use crate::prefix::ClientNet;
 
 /// What decisions depend on besides the signal, as it is now.
 pub trait Surroundings {
@@ -17,6 +18,11 @@ pub trait Surroundings {
     }
     /// Why nothing may be done about a prefix, if so.
     fn protection(&self, prefix: &IpNet) -> Option<String>;
+    /// Whether a client whose exchanges came through a proxy is at the other end of connections to this host, so that what
+    /// the kernel does about its address affects it.
+    fn reaches(&self, _client: ClientNet) -> bool {
+        false
+    }
     /// Clients that the kernel tracks: those that sent at least twice.
     fn clients(&self) -> u64;
 }

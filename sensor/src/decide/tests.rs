@@ -13,9 +13,10 @@ struct Around {
     enforces: bool,
     protected: Option<IpNet>,
     clients: u64,
+    reached: Option<&'static str>,
 }
 
-const ENFORCE: Around = Around { enforces: true, protected: None, clients: 1_000 };
+const ENFORCE: Around = Around { enforces: true, protected: None, clients: 1_000, reached: None };
 const MONITOR: Around = Around { enforces: false, ..ENFORCE };
 
 impl Surroundings for Around {
@@ -25,6 +26,10 @@ impl Surroundings for Around {
 
     fn protection(&self, prefix: &IpNet) -> Option<String> {
         self.protected.filter(|protected| protected.contains(prefix)).map(|_| "the gateway".to_owned())
+    }
+
+    fn reaches(&self, client: crate::prefix::ClientNet) -> bool {
+        self.reached.is_some_and(|reached| client == reached.parse().unwrap())
     }
 
     fn clients(&self) -> u64 {
@@ -91,6 +96,22 @@ fn a_client_behind_a_proxy_is_never_blocked_by_address() {
     let alert = outcome.alert.unwrap();
     assert_eq!(alert.action, Action::None);
     assert!(alert.reason_no_action.unwrap().contains("trusted proxy"));
+}
+
+/// First nobody confirms what the proxy says, then the kernel does.
+#[test]
+fn a_client_of_a_proxy_on_this_host_is_blocked_once_it_is_in_reach() {
+    let mut decider = decider();
+    let mut measures = |seconds, reached| {
+        let mut signal = attack("198.51.100.9", seconds);
+        signal.offenders[0].proxied = true;
+        let outcome = decider.decide(&signal, Response::Enforce, &Around { reached, ..ENFORCE });
+        outcome.decisions.iter().map(|decision| decision.measure).collect::<Vec<_>>()
+    };
+    assert_eq!(measures(1_000, Some("198.51.100.8")), [Measure::Deny]);
+    assert_eq!(measures(1_001, None), []);
+    assert_eq!(measures(1_002, Some("198.51.100.9")), [Measure::Block]);
+    assert_eq!(measures(1_003, Some("198.51.100.9")), [], "it is blocked");
 }
 
 #[test]

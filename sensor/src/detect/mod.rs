@@ -156,9 +156,9 @@ impl Detectors {
     }
 
     /// An event happened; the signals that it gives rise to. One of a client that was not proven to be there gives rise to
-    /// none and teaches nothing: anybody may have sent it.
+    /// none and teaches nothing: anybody may have sent it. Nor does what was told before.
     pub fn observe(&mut self, event: &Event<'_>) -> std::vec::Drain<'_, Signal> {
-        if event.is_proven() {
+        if event.is_proven() && !event.is_seen_twice() {
             for detector in &mut self.detectors {
                 detector.observe(event, &mut self.signals);
             }

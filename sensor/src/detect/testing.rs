@@ -42,6 +42,8 @@ pub(crate) fn exchange(ts: Timestamp) -> Exchange<'static> {
         server: IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)),
         server_port: 80,
         peer: None,
+        named_by_peer: false,
+        seen_twice: false,
         http_version: "1.1",
         method: Some("GET"),
         host: Some("example.org".into()),

@@ -97,6 +97,9 @@ pub struct Exchange<'a> {
     /// The address on the wire, where it differs from `client`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub peer: Option<IpAddr>,
+    /// Whether that peer named the client as its own peer, with no other proxy between.
+    #[serde(skip)]
+    pub named_by_peer: bool,
     /// `1.0` or `1.1`.
     pub http_version: &'static str,
     /// A registered method, or `other`. None where the request had no line that could be told apart; then nothing else
@@ -141,6 +144,9 @@ pub struct Exchange<'a> {
     /// Of the TLS around it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tls: Option<TlsFacts<'a>>,
+    /// Whether it is told already, as the exchange between a proxy on this host and the application; then nothing counts it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub seen_twice: bool,
     /// Whether bytes were missing.
     pub gaps: bool,
     /// Whether the client was shown to get what the server sends. Where it was not, anybody may have sent this in its

@@ -34,6 +34,15 @@ impl Event<'_> {
         }
     }
 
+    /// Whether the same was told before, seen elsewhere.
+    #[must_use]
+    pub const fn is_seen_twice(&self) -> bool {
+        match self {
+            Self::Exchange(exchange) => exchange.seen_twice,
+            Self::Held(_) => false,
+        }
+    }
+
     /// When it became known: the last byte of an exchange that was seen, or when a message was looked at.
     #[must_use]
     pub const fn known(&self) -> Timestamp {

@@ -66,6 +66,8 @@ const MAX_LINES: usize = 8;
 pub(super) struct Client {
     pub(super) address: IpAddr,
     pub(super) mechanism: Mechanism,
+    /// Whether the peer itself named the address as that of its own peer: no word of another proxy is between.
+    pub(super) named_by_peer: bool,
     pub(super) anomalies: Anomalies,
     pub(super) forwarded_untrusted: bool,
     pub(super) proxy_untrusted: bool,
@@ -114,6 +116,7 @@ impl Clients {
         let mut client = Client {
             address: peer,
             mechanism: Mechanism::Peer,
+            named_by_peer: false,
             anomalies: Anomalies::default(),
             forwarded_untrusted: false,
             proxy_untrusted: false,
@@ -123,6 +126,7 @@ impl Clients {
             if trusts {
                 client.address = source.to_canonical();
                 client.mechanism = Mechanism::Proxy;
+                client.named_by_peer = true;
                 trusts = self.trusted.contains(client.address);
             } else {
                 client.proxy_untrusted = true;
@@ -171,8 +175,10 @@ impl Clients {
                 has_port: self.with_port & bit != 0,
                 trusts,
                 anomalies: &mut anomalies,
+                hops: 0,
             };
             let address = walk.run(&lines);
+            let is_next = walk.hops == 1 && client.mechanism == Mechanism::Peer;
             if is_believed {
                 client.anomalies.extend(anomalies);
             } else if anomalies.has(Anomaly::ForwardedSpoof) {
@@ -183,6 +189,7 @@ impl Clients {
                 None if !is_believed => {}
                 None => {
                     told = Some(address);
+                    client.named_by_peer = is_next;
                     client.mechanism = *mechanism;
                 }
                 Some(one) if one != address && self.are_outside(one, address) => {
@@ -249,6 +256,8 @@ struct Walk<'c> {
     /// Whether the sender of the header is believed.
     trusts: bool,
     anomalies: &'c mut Anomalies,
+    /// Addresses that were believed.
+    hops: usize,
 }
 
 impl Walk<'_> {
@@ -288,6 +297,7 @@ impl Walk<'_> {
         match node {
             Node::Address(address) => {
                 *told = Some(address);
+                self.hops = self.hops.saturating_add(1);
                 // A list in a header of one address: its last element counts.
                 self.mechanism.is_list() && self.clients.trusted.contains(address)
             }

@@ -67,6 +67,8 @@ pub struct Identity {
     pub peer: Option<IpAddr>,
     /// What told `client`.
     pub mechanism: Mechanism,
+    /// Whether the peer, a trusted proxy, said that `client` is its own peer.
+    pub named_by_peer: bool,
     /// What the credentials stand for. Of several, in this order: JWT subject, API key, basic authentication,
     /// other bearer token, session cookie. Of API keys, a header comes before a parameter.
     /// A subject or a user that the server was not seen to check and accept is not what they stand for: they do themselves.
@@ -147,6 +149,7 @@ impl Identifier {
             client: client.address,
             peer: (peer != client.address).then_some(peer),
             mechanism: client.mechanism,
+            named_by_peer: client.named_by_peer && peer != client.address,
             principal,
             cross_site: cross_site::says_so(&collected),
             anomalies,

@@ -48,6 +48,11 @@ pub enum KernelError {
     /// More interfaces than the data plane serves.
     #[error("{0} interfaces; one daemon serves at most 16")]
     TooManyInterfaces(usize),
+    /// An interface that cannot be an inner one.
+    #[error(
+        "http.inner_interfaces: frames of `{0}` have no Ethernet header; name loopback, a bridge or a veth"
+    )]
+    NotInner(String),
     /// Attaching failed.
     #[error("cannot attach to {interface} in {mode} mode: {source}{hint}")]
     Attach {

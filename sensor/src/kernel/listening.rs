@@ -17,7 +17,7 @@ use netlink_packet_core::{
 use netlink_packet_sock_diag::SockDiagMessage;
 use netlink_packet_sock_diag::constants::{AF_INET, AF_INET6, IPPROTO_TCP};
 use netlink_packet_sock_diag::inet::nlas::Nla;
-use netlink_packet_sock_diag::inet::{ExtensionFlags, InetRequest, SocketId, StateFlags};
+use netlink_packet_sock_diag::inet::{ExtensionFlags, InetRequest, InetResponse, SocketId, StateFlags};
 use netlink_sys::protocols::NETLINK_SOCK_DIAG;
 use netlink_sys::{Socket, SocketAddr};
 use procfs::net::TcpState;
@@ -85,26 +85,42 @@ fn by_netlink() -> io::Result<BTreeSet<u16>> {
 }
 
 fn by_netlink_all() -> io::Result<Vec<Listener>> {
+    let mut found = Vec::new();
+    dump(StateFlags::LISTEN, ExtensionFlags::empty(), |socket| {
+        found.push(Listener {
+            port: socket.header.socket_id.source_port,
+            inode: socket.header.inode,
+            group: socket.nlas.iter().find_map(group_of),
+        });
+    })?;
+    Ok(found)
+}
+
+/// Shows every TCP socket of these states.
+pub(super) fn dump(
+    states: StateFlags,
+    extensions: ExtensionFlags,
+    mut visit: impl FnMut(&InetResponse),
+) -> io::Result<()> {
     let mut socket = Socket::new(NETLINK_SOCK_DIAG)?;
     socket.bind_auto()?;
     socket.connect(&SocketAddr::new(0, 0))?;
     // The kernel has the next part of its list ready before it hands out one, so nothing is waited for; where it
     // does not, an error is better than a thread that stands still.
     socket.set_non_blocking(true)?;
-    let mut found = Vec::new();
     for (family, any) in [(AF_INET, SocketId::new_v4()), (AF_INET6, SocketId::new_v6())] {
-        socket.send(&request(family, any), 0)?;
-        receive(&mut socket, &mut found)?;
+        socket.send(&request(family, any, states.clone(), extensions.clone()), 0)?;
+        receive(&mut socket, &mut visit)?;
     }
-    Ok(found)
+    Ok(())
 }
 
-fn request(family: u8, socket_id: SocketId) -> Vec<u8> {
+fn request(family: u8, socket_id: SocketId, states: StateFlags, extensions: ExtensionFlags) -> Vec<u8> {
     let request = SockDiagMessage::InetRequest(InetRequest {
         family,
         protocol: IPPROTO_TCP,
-        extensions: ExtensionFlags::empty(),
-        states: StateFlags::LISTEN,
+        extensions,
+        states,
         socket_id,
     });
     let mut header = NetlinkHeader::default();
@@ -116,11 +132,11 @@ fn request(family: u8, socket_id: SocketId) -> Vec<u8> {
     buffer
 }
 
-/// Reads one answer to its end. A list that changed while it was told may lack a port; it is asked for again soon.
-fn receive(socket: &mut Socket, found: &mut Vec<Listener>) -> io::Result<()> {
+/// Reads one answer to its end. A list that changed while it was told may lack a socket; it is asked for again soon.
+fn receive(socket: &mut Socket, visit: &mut impl FnMut(&InetResponse)) -> io::Result<()> {
     for _ in 0..MAX_DATAGRAMS {
         let (datagram, _) = socket.recv_from_full()?;
-        if read_datagram(&datagram, found)? {
+        if read_datagram(&datagram, visit)? {
             return Ok(());
         }
     }
@@ -128,18 +144,12 @@ fn receive(socket: &mut Socket, found: &mut Vec<Listener>) -> io::Result<()> {
 }
 
 /// Reads the messages of a datagram; whether the last one of the answer was among them.
-fn read_datagram(datagram: &[u8], found: &mut Vec<Listener>) -> io::Result<bool> {
+fn read_datagram(datagram: &[u8], visit: &mut impl FnMut(&InetResponse)) -> io::Result<bool> {
     let mut rest = datagram;
     while !rest.is_empty() {
         let message = NetlinkMessage::<SockDiagMessage>::deserialize(rest).map_err(invalid)?;
         match message.payload {
-            NetlinkPayload::InnerMessage(SockDiagMessage::InetResponse(socket)) => {
-                found.push(Listener {
-                    port: socket.header.socket_id.source_port,
-                    inode: socket.header.inode,
-                    group: socket.nlas.iter().find_map(group_of),
-                });
-            }
+            NetlinkPayload::InnerMessage(SockDiagMessage::InetResponse(socket)) => visit(&socket),
             NetlinkPayload::Error(error) => return Err(error.to_io()),
             NetlinkPayload::Done(done) if done.code != 0 => {
                 return Err(io::Error::from_raw_os_error(done.code.saturating_neg()));
@@ -224,12 +234,13 @@ mod tests {
 
     #[test]
     fn what_is_no_answer_is_an_error_or_nothing() {
-        let mut ports = Vec::new();
-        let whole = request(AF_INET, SocketId::new_v4());
+        let mut shown = 0;
+        let mut visit = |_: &InetResponse| shown += 1;
+        let whole = request(AF_INET, SocketId::new_v4(), StateFlags::LISTEN, ExtensionFlags::empty());
         for length in 1..whole.len() {
-            assert!(read_datagram(&whole[..length], &mut ports).is_err(), "{length}");
+            assert!(read_datagram(&whole[..length], &mut visit).is_err(), "{length}");
         }
-        assert!(read_datagram(&[], &mut ports).is_ok_and(|ended| !ended));
-        assert!(ports.is_empty());
+        assert!(read_datagram(&[], &mut visit).is_ok_and(|ended| !ended));
+        assert_eq!(shown, 0);
     }
 }

@@ -11,6 +11,7 @@ use super::clients::ClientTable;
 use super::config::Capacities;
 use super::counters::Counters;
 use super::error::KernelError;
+use super::inner::InnerInterface;
 use super::link::{LinkLayer, link_facts};
 use super::memory::KernelMemory;
 use super::mirror::{self, Mirror, MirrorLinks};
@@ -36,22 +37,25 @@ pub struct LoadOptions {
     pub segment_ring_bytes: u32,
     /// Whether there may be interfaces whose frames begin with the IP header.
     pub layer3: bool,
+    /// Whether there may be inner interfaces besides `lo`.
+    pub inner: bool,
     /// For tests: the program's clock is what [`Dataplane::set_tick`] says.
     pub fixed_clock: bool,
 }
 
 /// The loaded kernel side.
 pub struct Dataplane {
-    ebpf: Ebpf,
+    pub(super) ebpf: Ebpf,
     settings: SettingsView,
     clients: ClientTable,
     counters: Counters,
     notices: Option<Notices>,
     mirror: Option<(Mirror, SegmentRings)>,
     mirror_refused: Option<KernelError>,
-    mirror_links: Option<MirrorLinks>,
+    pub(super) mirror_links: Option<MirrorLinks>,
     memory: KernelMemory,
     attachments: Vec<Attachment>,
+    pub(super) inner: Vec<InnerInterface>,
     pins: Option<Pins>,
     adopted_maps: bool,
     /// The policy tries.
@@ -73,7 +77,7 @@ impl Dataplane {
         let sizes = RingSizes::of(options.segment_ring_bytes)?;
         let mut ebpf = load_object(options, sizes)?;
         // Without the mirror, limits and blocks still work: what is wrong is said when it is asked for.
-        let mirror_refused = mirror::load(&mut ebpf, options.layer3).err();
+        let mirror_refused = mirror::load(&mut ebpf, options.layer3, options.inner).err();
         let memory = KernelMemory::of(&ebpf);
         let mut take = |name: &'static str| ebpf.take_map(name).ok_or(KernelError::NoMap(name));
         let settings_map = array_data(take(maps::SETTINGS)?, maps::SETTINGS)?;
@@ -107,6 +111,7 @@ impl Dataplane {
             mirror_links: None,
             memory,
             attachments: Vec::new(),
+            inner: Vec::new(),
             pins: options.pins.clone(),
             adopted_maps,
             tries,
@@ -191,6 +196,7 @@ impl Dataplane {
                 changes.push(PresenceChange { interface, presence, reattached, error });
             }
         }
+        self.look_at_inner(&mut changes);
         changes
     }
 
@@ -266,7 +272,7 @@ impl Dataplane {
         if let Some(error) = self.mirror_refused.take() {
             return Err(error);
         }
-        self.mirror_links = Some(mirror::attach(&mut self.ebpf, &self.attachments)?);
+        self.mirror_links = Some(mirror::attach(&mut self.ebpf, &self.attachments, &self.inner)?);
         Ok(())
     }
 

@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 use std::mem::offset_of;
 
 use aya::maps::{HashMap, Map, MapData, MapError};
-use aya::programs::tc::{SchedClassifierLink, qdisc_add_clsact, qdisc_detach_program};
-use aya::programs::{SchedClassifier, TcAttachType};
+use aya::programs::links::LinkOrder;
+use aya::programs::tc::{SchedClassifierLink, TcAttachOptions, qdisc_add_clsact, qdisc_detach_program};
+use aya::programs::{ProgramInfo, SchedClassifier, TcAttachType};
 use aya::{Ebpf, programs::ProgramError};
 use sensor_common::abi::{
     FlowInstruction, FlowKey, MAX_SNAP, MirrorDirection, MirrorSettings, PORT_WORDS, UNKNOWN_PLACE, maps,
@@ -15,6 +16,7 @@ use sensor_common::abi::{
 use super::attach::Attachment;
 use super::btf;
 use super::error::KernelError;
+use super::inner::InnerInterface;
 use super::link::LinkLayer;
 use super::shared::SharedArray;
 
@@ -28,12 +30,30 @@ const PLACES_LAYER3: [(&str, TcAttachType); 2] = [
     (programs::MIRROR_EGRESS_LAYER3, TcAttachType::Egress),
 ];
 
+/// The same for interfaces that are only watched, with servers on either side.
+const PLACES_INNER: [(&str, TcAttachType); 2] = [
+    (programs::MIRROR_INGRESS_INNER, TcAttachType::Ingress),
+    (programs::MIRROR_EGRESS_INNER, TcAttachType::Egress),
+];
+
 /// Which programs go to an interface.
-const fn places(layer: LinkLayer) -> &'static [(&'static str, TcAttachType)] {
+type Places = &'static [(&'static str, TcAttachType)];
+
+const fn places(layer: LinkLayer) -> Places {
     match layer {
         LinkLayer::Ethernet | LinkLayer::Loopback => &PLACES,
         LinkLayer::Ip => &PLACES_LAYER3,
         LinkLayer::Unreadable => &[],
+    }
+}
+
+/// The same for one that is only watched. A packet on `lo` leaves and then arrives: the ordinary programs copy a client's
+/// where it arrives and a server's where it leaves, and so each of them once.
+const fn places_inner(layer: LinkLayer) -> Places {
+    match layer {
+        LinkLayer::Ethernet => &PLACES_INNER,
+        LinkLayer::Loopback => &PLACES,
+        LinkLayer::Ip | LinkLayer::Unreadable => &[],
     }
 }
 
@@ -45,22 +65,32 @@ pub(super) struct MirrorLinks {
 }
 
 /// Loads the programs: while their maps are open, which the handles that are taken from the object are not.
-pub(super) fn load(ebpf: &mut Ebpf, layer3: bool) -> Result<(), KernelError> {
-    let of_layer3: &[_] = if layer3 { &PLACES_LAYER3 } else { &[] };
-    for (name, _) in PLACES.iter().chain(of_layer3) {
+pub(super) fn load(ebpf: &mut Ebpf, layer3: bool, inner: bool) -> Result<(), KernelError> {
+    let of_layer3: Places = if layer3 { &PLACES_LAYER3 } else { &[] };
+    let of_inner: Places = if inner { &PLACES_INNER } else { &[] };
+    for (name, _) in PLACES.iter().chain(of_layer3).chain(of_inner) {
         program(ebpf, name)?.load().map_err(KernelError::program(name))?;
     }
     Ok(())
 }
 
 /// Attaches both programs to every interface.
-pub(super) fn attach(ebpf: &mut Ebpf, attachments: &[Attachment]) -> Result<MirrorLinks, KernelError> {
+pub(super) fn attach(
+    ebpf: &mut Ebpf,
+    attachments: &[Attachment],
+    inner: &[InnerInterface],
+) -> Result<MirrorLinks, KernelError> {
     let mut attached = MirrorLinks { links: Vec::new() };
-    for attachment in attachments {
-        detach_stale(&attachment.interface);
+    let names =
+        attachments.iter().map(|outer| &outer.interface).chain(inner.iter().map(|inner| &inner.interface));
+    for interface in names {
+        detach_stale(interface);
     }
     for attachment in attachments {
         attached.attach(ebpf, attachment)?;
+    }
+    for interface in inner {
+        attached.attach_inner(ebpf, interface)?;
     }
     Ok(attached)
 }
@@ -68,9 +98,21 @@ pub(super) fn attach(ebpf: &mut Ebpf, attachments: &[Attachment]) -> Result<Mirr
 impl MirrorLinks {
     /// Attaches both programs to one interface; what was attached to another of its name ends.
     pub(super) fn attach(&mut self, ebpf: &mut Ebpf, attachment: &Attachment) -> Result<(), KernelError> {
-        let interface = &*attachment.interface;
+        self.put(ebpf, &attachment.interface, places(attachment.layer))
+    }
+
+    /// The same for an interface that is only watched.
+    pub(super) fn attach_inner(
+        &mut self,
+        ebpf: &mut Ebpf,
+        inner: &InnerInterface,
+    ) -> Result<(), KernelError> {
+        self.put(ebpf, &inner.interface, places_inner(inner.layer))
+    }
+
+    fn put(&mut self, ebpf: &mut Ebpf, interface: &str, places: Places) -> Result<(), KernelError> {
         self.links.retain(|(of, _)| of != interface);
-        for &(name, place) in places(attachment.layer) {
+        for &(name, place) in places {
             let link =
                 attach_one(program(ebpf, name)?, interface, place).map_err(refused(interface, place))?;
             self.links.push((interface.to_owned(), link));
@@ -95,8 +137,12 @@ fn attach_one(
         if qdisc_add_clsact(interface).is_err() {
             tracing::debug!(interface, "the clsact queueing discipline is there already, or cannot be added");
         }
+        let id = program.attach(interface, place)?;
+        return program.take_link(id);
     }
-    let id = program.attach(interface, place)?;
+    // Behind a program that accepts or redirects packets, as network agents for containers do, none would be seen.
+    let first = TcAttachOptions::TcxOrder(LinkOrder::first());
+    let id = program.attach_with_options(interface, place, first)?;
     program.take_link(id)
 }
 
@@ -105,10 +151,33 @@ pub(super) fn detach_stale(interface: &str) {
     if has_tcx() {
         return;
     }
-    for (name, place) in PLACES.into_iter().chain(PLACES_LAYER3) {
+    for (name, place) in PLACES.into_iter().chain(PLACES_LAYER3).chain(PLACES_INNER) {
         if qdisc_detach_program(interface, place, name).is_ok() {
             tracing::info!(interface, program = name, "removed the filter of an earlier sensor");
         }
+    }
+}
+
+/// The program that runs before the mirror on an interface, with its place; none where the mirror is not attached, is
+/// first, or the kernel has no tcx or does not tell this user.
+#[must_use]
+pub fn ahead_of_mirror(interface: &str) -> Option<(&'static str, String)> {
+    PLACES.iter().find_map(|&(_, place)| {
+        let (_, programs) = has_tcx().then(|| SchedClassifier::query_tcx(interface, place).ok())??;
+        let is_own = |program: &ProgramInfo| {
+            program.name_as_str().is_some_and(|name| name.starts_with(name_at(place)))
+        };
+        let first = programs.iter().position(is_own)?.checked_sub(1)?;
+        let name = programs.get(first)?.name_as_str().unwrap_or("without a name").to_owned();
+        Some((if matches!(place, TcAttachType::Ingress) { "ingress" } else { "egress" }, name))
+    })
+}
+
+/// How the names of the mirror's programs at a place begin; the kernel keeps 15 bytes of each.
+const fn name_at(place: TcAttachType) -> &'static str {
+    match place {
+        TcAttachType::Ingress => programs::MIRROR_INGRESS,
+        TcAttachType::Egress | TcAttachType::Custom(_) => programs::MIRROR_EGRESS,
     }
 }
 

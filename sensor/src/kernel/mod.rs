@@ -12,6 +12,8 @@ mod config;
 mod connection;
 mod counters;
 mod error;
+mod inbound;
+mod inner;
 mod library;
 mod link;
 mod listening;
@@ -47,6 +49,8 @@ pub use config::{Capacities, ClientPrefixes};
 pub use connection::{ConnectionOwners, peer_groups};
 pub use counters::{Counters, LabelledCounter, combinations};
 pub use error::KernelError;
+pub use inbound::connected_clients;
+pub use inner::InnerInterface;
 pub use library::{
     Library, library_directories, of_processes as libraries_of_processes, of_system as libraries_of_system,
 };
@@ -54,7 +58,7 @@ pub use link::{LinkFacts, LinkLayer, PortKind, link_facts};
 pub use listening::{Listener, listeners, listening_ports, owners_of_listeners};
 pub use load::{Dataplane, LoadOptions};
 pub use memory::KernelMemory;
-pub use mirror::Mirror;
+pub use mirror::{Mirror, ahead_of_mirror};
 pub use netdev::{XdpFeatures, xdp_features};
 pub use notices::{Notice, Notices};
 pub use offload::{Queues, active_features, driver, queues};

@@ -39,6 +39,8 @@ families! {
     HTTP_EXCHANGES: COUNTER "sensor_http_exchanges_total";
     /// HTTP exchanges with an unproven client address; they accuse nobody.
     HTTP_UNPROVEN: COUNTER "sensor_http_unproven_exchanges_total";
+    /// HTTP exchanges seen both before and behind a proxy on this host, counted once; this is the second sighting.
+    HTTP_SEEN_TWICE: COUNTER "sensor_http_seen_twice_total";
     /// HTTP exchanges in which something was wrong, by what.
     HTTP_PARSE_ERRORS: COUNTER "sensor_http_parse_errors_total";
     /// HTTP messages of which one side was not seen, by which.
@@ -149,6 +151,7 @@ fn about_exchanges(http: &crate::pipeline::Snapshot) -> Vec<MetricFamily> {
         STREAMS_PROVEN.one(http.streams.proven),
         STREAM_CONFLICTS.one(http.streams.conflicts),
         HTTP_UNPROVEN.one(http.totals.unproven),
+        HTTP_SEEN_TWICE.one(http.totals.seen_twice),
         STREAMS_CLOSED.with(closed.to_vec()),
         STREAM_GAPS.one(http.streams.gaps),
         STREAM_LOST_BYTES.one(http.streams.lost_bytes),

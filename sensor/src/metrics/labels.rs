@@ -50,7 +50,13 @@ fn everything() -> Snapshot {
     let interfaces = XdpMode::ALL.map(|mode| (INTERFACE.to_owned(), mode, counters.clone()));
     Snapshot {
         interfaces: interfaces.to_vec(),
-        presence: vec![InterfacePresence { interface: INTERFACE.to_owned(), ..InterfacePresence::default() }],
+        presence: [false, true]
+            .map(|is_inner| InterfacePresence {
+                interface: INTERFACE.to_owned(),
+                is_inner,
+                ..InterfacePresence::default()
+            })
+            .to_vec(),
         http: Some(pipeline::Snapshot::of_everything()),
         sensing: Some(Sensing::default()),
         capacities: Some(Capacities::default()),

@@ -9,6 +9,8 @@ use super::families::{Family, families};
 pub struct InterfacePresence {
     /// Its name.
     pub interface: String,
+    /// Whether HTTP is read there and nothing is limited or blocked.
+    pub is_inner: bool,
     /// Whether it is up and has the program.
     pub is_up: bool,
     /// How often the program was attached again.
@@ -18,6 +20,8 @@ pub struct InterfacePresence {
 families! {
     /// Whether an interface is up and served by the program.
     UP: GAUGE "sensor_interface_up";
+    /// The role of each interface: outer interfaces limit and block, inner ones are only read.
+    ROLE: GAUGE "sensor_interface_role_info";
     /// Times an interface came back and the program was attached again.
     REATTACHED: COUNTER "sensor_interface_reattached_total";
     /// Times the system clock was stepped by a second or more.
@@ -29,7 +33,11 @@ pub(super) fn gather(interfaces: &[InterfacePresence], clock_steps: u64) -> Vec<
         let metrics = interfaces.iter().map(|of| family.metric(&[("interface", &of.interface)], value(of)));
         family.with(metrics.collect())
     };
+    let role = |of: &InterfacePresence| if of.is_inner { "inner" } else { "outer" };
+    let roles =
+        interfaces.iter().map(|of| ROLE.metric(&[("interface", &of.interface), ("role", role(of))], 1));
     vec![
+        ROLE.with(roles.collect()),
         each(&UP, |of| u64::from(of.is_up)),
         each(&REATTACHED, |of| of.reattached),
         CLOCK_STEPS.one(clock_steps),

@@ -9,6 +9,7 @@ mod latency;
 #[cfg(test)]
 mod tests;
 mod totals;
+mod twice;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -19,6 +20,7 @@ pub use totals::{DURATION_BUCKETS, Durations, StatusClass, Totals};
 
 use by_route::ByRoute;
 use documented::DocumentedFields;
+use twice::{Twice, What};
 
 use crate::capture::Segment;
 use crate::capture::secret::Secret;
@@ -27,9 +29,9 @@ use crate::event::{
     Exchange, Findings, Further, Held, HeldBy, Host, LoginOutcome, MediaType, Object, Path, Paths, QueryKeys,
     Redactor, Source, TlsFacts, UserAgent,
 };
-use crate::http::{self, Http};
+use crate::http::{self, Http, Request};
 use crate::identity::{self, Answered, Identifier, Key};
-use crate::route::{self, Routes};
+use crate::route::{self, Route, Routes};
 use crate::stream::{self, Instruction, Streams};
 use crate::tls::{self, Tls};
 
@@ -128,8 +130,7 @@ impl<O: Observer> Pipeline<O> {
         let finish = Finish {
             identifier: Identifier::new(&config.identity, key)?,
             routes: Routes::new(&config.routes)?,
-            totals: Totals::default(),
-            by_route: ByRoute::default(),
+            tally: Tally::default(),
             redactor: Redactor::new(config.paths, key),
             observer,
         };
@@ -217,13 +218,13 @@ impl<O: Observer> Pipeline<O> {
 
     /// Totals of exchanges.
     pub const fn totals(&self) -> &Totals {
-        &self.streams.protocol().inner().sink().totals
+        &self.streams.protocol().inner().sink().tally.totals
     }
 
     /// Totals by method and route, as they are at this time.
     #[must_use]
     pub fn by_route(&self, now: Timestamp) -> RouteTable {
-        self.streams.protocol().inner().sink().by_route.table(self.routes(), now)
+        self.streams.protocol().inner().sink().tally.by_route.table(self.routes(), now)
     }
 
     /// Who is told.
@@ -251,8 +252,7 @@ impl<O: Observer> Pipeline<O> {
 struct Finish<O> {
     identifier: Identifier,
     routes: Routes,
-    totals: Totals,
-    by_route: ByRoute,
+    tally: Tally,
     redactor: Redactor,
     observer: O,
 }
@@ -281,13 +281,14 @@ impl<O: Observer> http::Sink for Finish<O> {
         let (duration, redactor) = (exchange.duration(), &self.redactor);
         let agent = told.and_then(|request| request.user_agent());
         let content_type = told.and_then(|request| request.message().content_type());
-        let event = Exchange {
+        let mut event = Exchange {
             ts: exchange.started(),
             client: identity.client,
             client_port: connection.client.port(),
             server: connection.server.address(),
             server_port: connection.server.port(),
             peer: identity.peer,
+            named_by_peer: identity.named_by_peer,
             http_version: version(exchange),
             method,
             host: told.and_then(|request| request.host()).map(|host| Host::new(host, redactor)),
@@ -311,10 +312,9 @@ impl<O: Observer> http::Sink for Finish<O> {
             proven: connection.proven,
             anomalies: Findings { http: exchange.all_anomalies(), identity: identity.anomalies },
             seen: exchange.ended(),
+            seen_twice: false,
         };
-        let method = request.map_or(http::Method::Other, |request| request.method());
-        count(&mut self.totals, &event, method, duration);
-        self.by_route.note(place, method, status, (event.seen, duration));
+        event.seen_twice = self.tally.note(&event, path, place, (request.map(Request::method), duration));
         self.observer.exchange(&event);
     }
 
@@ -345,14 +345,39 @@ fn version(exchange: &http::Exchange<'_>) -> &'static str {
     request.or(exchange.response.map(|response| response.version())).map_or("", http::Version::label)
 }
 
-fn count(totals: &mut Totals, event: &Exchange<'_>, method: http::Method, duration: Option<Duration>) {
-    if let Some(login) = event.login {
-        totals.count_login(login.outcome, 1);
-        totals.count_login(LoginOutcome::Unknown, u64::from(event.further.uncounted));
-        event.further.read.iter().for_each(|login| totals.count_login(login.outcome, 1));
+/// What is counted of exchanges.
+#[derive(Debug, Default)]
+struct Tally {
+    totals: Totals,
+    by_route: ByRoute,
+    twice: Twice,
+}
+
+impl Tally {
+    /// Counts an exchange, unless it was counted before; tells whether it was.
+    fn note(
+        &mut self,
+        event: &Exchange<'_>,
+        path: Option<&[u8]>,
+        place: Option<Route>,
+        (method, duration): (Option<http::Method>, Option<Duration>),
+    ) -> bool {
+        let method = method.unwrap_or(http::Method::Other);
+        let totals = &mut self.totals;
+        if self.twice.look(What { client: event.client, method: event.method, path }, event) {
+            totals.seen_twice = totals.seen_twice.saturating_add(1);
+            return true;
+        }
+        if let Some(login) = event.login {
+            totals.count_login(login.outcome, 1);
+            totals.count_login(LoginOutcome::Unknown, u64::from(event.further.uncounted));
+            event.further.read.iter().for_each(|login| totals.count_login(login.outcome, 1));
+        }
+        totals.count(event.http_version, method.label(), event.status, duration);
+        totals.unproven = totals.unproven.saturating_add(u64::from(!event.proven));
+        self.by_route.note(place, method, event.status, (event.seen, duration));
+        false
     }
-    totals.count(event.http_version, method.label(), event.status, duration);
-    totals.unproven = totals.unproven.saturating_add(u64::from(!event.proven));
 }
 
 fn proxied_address(proxy: &http::ProxyHeader) -> Option<IpAddr> {

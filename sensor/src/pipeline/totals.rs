@@ -113,6 +113,8 @@ pub struct Totals {
     pub failures: u64,
     /// Of these, of clients that were not shown to be who their address says.
     pub unproven: u64,
+    /// Exchanges beside these that were told already.
+    pub seen_twice: u64,
     /// Durations.
     pub durations: Durations,
     /// Attempts to log in, by outcome.

@@ -286,9 +286,14 @@ impl<S> Connection<S> {
         (behind > most).then_some(Judgement::Refused(Refusal::AckOld))
     }
 
-    /// Whether a segment came from where its sender is: a server's segments leave this host, a client's come to it.
+    /// Whether a segment came from where its sender is: a server's segments leave this host, a client's come to it. Where
+    /// the server is behind the interface it is the other way round for both, as it was for the first segment: whoever is
+    /// on one side alone can play a client or a server, but not both of one connection.
     #[inline]
-    pub(super) fn comes_from_its_side(side: Side, segment: &Segment<'_>) -> bool {
+    pub(super) fn comes_from_its_side(&self, side: Side, segment: &Segment<'_>) -> bool {
+        if segment.crossed != self.crossed {
+            return false;
+        }
         match segment.direction {
             None => true,
             Some(Direction::Ingress) => side == Side::Client,

@@ -8,7 +8,7 @@ use super::half::Half;
 use super::protocol::{CloseCause, Opening, Protocol, Side};
 use super::recent::{Kept, Recent};
 use super::sequence::Sequence;
-use crate::capture::Endpoint;
+use crate::capture::{Endpoint, Segment};
 use crate::clock::Timestamp;
 
 /// How far a connection has come.
@@ -71,6 +71,8 @@ pub(super) struct Connection<S> {
     pub(super) server: Endpoint,
     /// Interface of the first segment.
     pub(super) interface: u32,
+    /// Whether the server is behind that interface, and not on this host.
+    pub(super) crossed: bool,
     /// Tells it from others that have the same entry of the table at other times.
     pub(super) serial: u32,
     /// Sequence number of a SYN that may begin it anew, with `reopening_known`.
@@ -118,15 +120,17 @@ pub(super) enum Next {
 }
 
 impl<S> Connection<S> {
-    pub(super) fn new(client: Endpoint, server: Endpoint, interface: u32, time: Timestamp) -> Self {
+    /// A connection that a segment begins.
+    pub(super) fn new(client: Endpoint, server: Endpoint, first: &Segment<'_>) -> Self {
         Self {
             client_half: Half::default(),
             server_half: Half::default(),
-            last_seen: time,
+            last_seen: first.time,
             state: None,
             client,
             server,
-            interface,
+            interface: first.interface,
+            crossed: first.crossed,
             serial: 0,
             reopening: Sequence(0),
             reopening_known: false,

@@ -12,7 +12,7 @@ impl<S> Connection<S> {
     /// A connection as its SYN begins it. Data of the SYN waits for the answer to say whether the server took it
     /// (TCP Fast Open; RFC 7413, section 3).
     pub(super) fn from_syn<P>(segment: &Segment<'_>, context: &mut Context<'_, P>) -> Self {
-        let mut connection = Self::new(segment.source, segment.destination, segment.interface, segment.time);
+        let mut connection = Self::new(segment.source, segment.destination, segment);
         connection.acceptance.offer(segment);
         let half = &mut connection.client_half;
         half.begin_after_syn(Sequence(segment.sequence));
@@ -36,7 +36,7 @@ impl<S> Connection<S> {
 
     /// A connection as the answer to a SYN that was not seen begins it.
     pub(super) fn from_answer(segment: &Segment<'_>) -> Self {
-        let mut connection = Self::new(segment.destination, segment.source, segment.interface, segment.time);
+        let mut connection = Self::new(segment.destination, segment.source, segment);
         connection.client_half.begin_after_syn(Sequence(segment.acknowledgement.wrapping_sub(1)));
         connection.client_half.seen = false;
         connection.answered(segment);

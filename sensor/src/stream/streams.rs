@@ -166,7 +166,7 @@ impl<P: Protocol> Streams<P> {
 
     fn known(&mut self, index: usize, side: Side, segment: &Segment<'_>) -> Option<Instruction> {
         let connection = self.table.get_mut(index)?;
-        if !Connection::<P::State>::comes_from_its_side(side, segment) {
+        if !connection.comes_from_its_side(side, segment) {
             self.counters.count_refusal(Refusal::Direction);
             return None;
         }
@@ -353,7 +353,7 @@ fn midstream<P: Protocol>(segment: &Segment<'_>, context: &mut Context<'_, P>) -
     } else {
         (segment.destination, segment.source)
     };
-    let mut connection = Connection::new(client, server, segment.interface, segment.time);
+    let mut connection = Connection::new(client, server, segment);
     connection.establish(true, context);
     let is_client = client == segment.source;
     connection.began = Sequence(if is_client { segment.sequence } else { segment.acknowledgement });

@@ -85,6 +85,7 @@ pub(super) struct Wire {
     pub(super) now: u64,
     pub(super) port: u16,
     pub(super) direction: Option<Direction>,
+    pub(super) crossed: bool,
     pub(super) isn: [u32; 2],
     /// What each side has acknowledged: of the client's bytes, of the server's.
     pub(super) acknowledged: [u32; 2],
@@ -98,6 +99,7 @@ impl Wire {
             now: 1_000_000,
             port: 40_000,
             direction: None,
+            crossed: false,
             isn: [CLIENT_ISN, SERVER_ISN],
             acknowledged: [0, 0],
             instruction: None,
@@ -140,6 +142,7 @@ impl Wire {
             destination,
             interface: 3,
             direction: self.direction,
+            crossed: self.crossed,
             sequence,
             acknowledgement,
             flags,

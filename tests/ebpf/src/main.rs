@@ -8,9 +8,9 @@ mod source;
 use aya_ebpf::Global;
 use aya_ebpf::bindings::xdp_action::{XDP_ABORTED, XDP_DROP, XDP_PASS};
 use aya_ebpf::helpers::bpf_redirect;
-use aya_ebpf::macros::{map, xdp};
+use aya_ebpf::macros::{classifier, map, xdp};
 use aya_ebpf::maps::ProgramArray;
-use aya_ebpf::programs::XdpContext;
+use aya_ebpf::programs::{TcContext, XdpContext};
 
 /// The program that [`varied_source`] measures, in its only entry.
 #[map]
@@ -30,6 +30,12 @@ fn empty_pass(_context: XdpContext) -> u32 {
 #[xdp(frags)]
 fn empty_drop(_context: XdpContext) -> u32 {
     XDP_DROP
+}
+
+/// Accepts every packet at tc: no program behind it is run (`TCX_PASS`).
+#[classifier]
+fn accept(_context: TcContext) -> i32 {
+    0
 }
 
 /// Gives the frame its next source and hands it to the program in [`TARGET`].

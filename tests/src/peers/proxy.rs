@@ -48,10 +48,10 @@ impl Kind {
         match self {
             Self::Nginx => format!(
                 "daemon off;\nmaster_process on;\nworker_processes 1;\nuser root;\npid nginx.pid;\nerror_log stderr warn;\n\
-                 events {{ worker_connections 256; }}\nhttp {{\n  access_log off;\n  client_body_temp_path body;\n\
+                 events {{ worker_connections 256; }}\nhttp {{\n  access_log access.log;\n  client_body_temp_path body;\n\
                  \x20 proxy_temp_path proxy;\n  fastcgi_temp_path fastcgi;\n  uwsgi_temp_path uwsgi;\n  scgi_temp_path scgi;\n\
                  \x20 server {{\n    listen {address};\n    include {deny};\n    location / {{\n      proxy_pass http://{server};\n\
-                 \x20     proxy_bind {own};\n      proxy_set_header X-Forwarded-For $remote_addr;\n    }}\n  }}\n}}\n"
+                 \x20     proxy_bind {own};\n      proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;\n    }}\n  }}\n}}\n"
             ),
             Self::Haproxy => format!(
                 "global\n  maxconn 256\n  nbthread 1\ndefaults\n  mode http\n  timeout connect 5s\n  timeout client 10s\n\
@@ -114,6 +114,12 @@ impl Proxy {
     #[must_use]
     pub fn log(&self) -> String {
         fs::read_to_string(self.directory.path().join("log")).unwrap_or_default()
+    }
+
+    /// How many requests it has answered and logged; nginx only.
+    #[must_use]
+    pub fn logged(&self) -> usize {
+        fs::read_to_string(self.directory.path().join("access.log")).unwrap_or_default().lines().count()
     }
 
     fn signal(&self, signal: Signal) -> Result<()> {

@@ -229,6 +229,8 @@ impl Lender {
             server: SERVER.0,
             server_port: SERVER.1,
             peer: None,
+            named_by_peer: false,
+            seen_twice: false,
             http_version: "1.1",
             method: Some(exchange.method),
             host: Some("shop.example".into()),

@@ -182,6 +182,7 @@ impl CaptureFile {
             destination: tcp.destination,
             interface: 0,
             direction: record.direction.or(tcp.direction),
+            crossed: false,
             sequence: tcp.sequence,
             acknowledgement: tcp.acknowledgement,
             flags: tcp.flags,

@@ -20,6 +20,8 @@ struct Facts {
     cpus: u32,
     /// Of the program that is attached.
     owner: Option<Owner>,
+    /// The program that comes before the mirror at tc, with its place, where one does.
+    ahead: Option<(&'static str, String)>,
     /// The interface below a VLAN.
     below: Option<String>,
     /// What it is a port of.
@@ -46,6 +48,7 @@ fn gather(interface: &str) -> Result<Facts, kernel::KernelError> {
         queues: kernel::queues(interface),
         cpus: cpus(),
         owner: link.program_id.map(kernel::program_owner),
+        ahead: kernel::ahead_of_mirror(interface),
         below: link.vlan_on.and_then(name_of),
         port_of: link.port_of.and_then(name_of).map(|name| (name, link.port_kind)),
         bond_mode: bond_mode(interface),
@@ -75,6 +78,7 @@ fn judge(interface: &str, facts: &Facts) -> Vec<Finding> {
     findings.extend(queues(interface, facts));
     findings.extend(conditions::findings(interface, facts));
     findings.push(attached(interface, facts));
+    findings.extend(ahead(interface, facts));
     findings
 }
 
@@ -294,6 +298,17 @@ fn attached(interface: &str, facts: &Facts) -> Finding {
         }
         name => foreign(interface, &id, name.unwrap_or("without a name"), mode, &owner),
     }
+}
+
+/// The mirror attaches itself first; a program that does so later comes before it.
+fn ahead(interface: &str, facts: &Facts) -> Option<Finding> {
+    let (place, name) = facts.ahead.as_ref()?;
+    Some(Finding::note(
+        format!(
+            "{interface}: at tc {place}, program `{name}` runs before the mirror: HTTP in packets that it accepts or redirects is not seen"
+        ),
+        "restart the sensor, which puts the mirror first again",
+    ))
 }
 
 fn foreign(interface: &str, id: &str, name: &str, mode: XdpMode, owner: &Owner) -> Finding {

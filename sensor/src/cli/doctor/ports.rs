@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use super::finding::Finding;
 use crate::cli::args::Remote;
 use crate::control::Client;
-use crate::control::wire::{Envelope, HttpReport, Request, StatusReport};
+use crate::control::wire::{Envelope, HttpReport, InnerReport, Request, StatusReport};
 use crate::kernel;
 
 /// Requests with forwarding headers from which on a peer is told: a proxy sends that many soon, a curious client
@@ -21,7 +21,22 @@ pub(super) fn findings(remote: &Remote) -> Vec<Finding> {
     let listening = kernel::listening_ports();
     let request = Envelope { request: Request::Status, ssh: None };
     let status: Option<StatusReport> = Client::new(&remote.socket).ask_for(&request).ok();
-    judge(&listening, status.map(|status| status.http))
+    let inner = status.iter().flat_map(|status| inner(&status.inner_interfaces)).collect::<Vec<_>>();
+    let mut findings = judge(&listening, status.map(|status| status.http));
+    findings.extend(inner);
+    findings
+}
+
+/// What is done on interfaces that are only read.
+fn inner(interfaces: &[InnerReport]) -> Option<Finding> {
+    let names: Vec<String> =
+        interfaces.iter().map(|row| format!("{} ({})", row.interface, row.state.label())).collect();
+    (!names.is_empty()).then(|| {
+        Finding::good(format!(
+            "inner interfaces, HTTP is read and nothing is limited or blocked: {}",
+            names.join(", ")
+        ))
+    })
 }
 
 /// `told` is what the daemon says, where there is one; and it says nothing where it does not see HTTP.
@@ -50,7 +65,7 @@ fn spoken(listening: &BTreeSet<u16>, http: &HttpReport) -> Finding {
     if spoken.is_empty() {
         return Finding::note(
             format!("no HTTP seen on any port yet; listening ports: {}", list(&others)),
-            "the first exchange on a served interface shows it; TLS and loopback traffic are not seen",
+            "the first exchange on a served interface shows it; loopback traffic is seen if [http] inner_interfaces has \"lo\"",
         );
     }
     Finding::good(format!("HTTP ports: {}; other listening ports: {}", list(&spoken), list(&others)))
@@ -194,6 +209,14 @@ mod tests {
         assert!(found[0].what.contains("12345 requests"), "{found:?}");
         let many = (0..16).map(|number| forwarder(number, 100)).collect();
         assert_eq!(proxies(&report(many)).len(), TOLD);
+    }
+
+    #[test]
+    fn inner_interfaces_are_told() {
+        assert!(inner(&[]).is_none());
+        let row = |interface: &str, state| InnerReport { interface: interface.to_owned(), state };
+        let told = inner(&[row("lo", kernel::Presence::Up), row("docker0", kernel::Presence::Gone)]).unwrap();
+        check(&told, Severity::Good, "nothing is limited or blocked: lo (up), docker0 (gone)", "");
     }
 
     #[test]

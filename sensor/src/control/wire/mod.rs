@@ -12,8 +12,8 @@ pub use databases::Databases;
 pub use incident::{AccountReport, IncidentBlocks, LeftAlone, Mark, Preview, Target, Typed, WayReport};
 pub use report::{
     AlertExplanation, AllowRow, BlockAdded, BlockRow, ClientRow, Confirmed, Explanation, HttpReport,
-    InterfaceReport, LimitRow, Losses, ModeReport, PendingRow, Rates, Reloaded, Removed, SecretsReport,
-    StatusReport,
+    InnerReport, InterfaceReport, LimitRow, Losses, ModeReport, PendingRow, Rates, Reloaded, Removed,
+    SecretsReport, StatusReport,
 };
 
 pub use role::Role;

@@ -162,6 +162,15 @@ pub struct Losses {
     pub alerts_undelivered: u64,
 }
 
+/// An inner interface.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InnerReport {
+    /// Its name.
+    pub interface: String,
+    /// Whether it is there.
+    pub state: Presence,
+}
+
 /// `sensor status`
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct StatusReport {
@@ -175,6 +184,9 @@ pub struct StatusReport {
     pub pinned: bool,
     /// The interfaces served.
     pub interfaces: Vec<InterfaceReport>,
+    /// Interfaces on which HTTP is read and nothing is limited or blocked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub inner_interfaces: Vec<InnerReport>,
     /// Clients in the table.
     pub clients_tracked: u64,
     /// Clients that it is made for.

@@ -52,6 +52,28 @@ fn all_mistakes_are_told_at_once() {
         assert!(found.contains(expected), "{expected}\nnot in\n{found}");
     }
 }
+
+#[test]
+fn an_interface_has_one_role() {
+    let config =
+        check("interfaces = [\"eth0\"]\n[http]\ninner_interfaces = [\"lo\", \"docker0\"]\n").unwrap();
+    assert_eq!(config.sense.inner_interfaces, ["lo", "docker0"]);
+    for (text, expected) in [
+        (
+            "interfaces = [\"eth0\", \"lo\"]\n[http]\ninner_interfaces = [\"lo\"]\n",
+            "s.toml:3: http.inner_interfaces: `lo` is in `interfaces`, too",
+        ),
+        (
+            "[http]\ninner_interfaces = [\"lo\", \"lo\"]\n",
+            "s.toml:2: http.inner_interfaces: `lo` is named twice",
+        ),
+        ("[http]\ninner_interfaces = \"lo\"\n", "s.toml:2: http.inner_interfaces: expected a list"),
+    ] {
+        let found = check(text).unwrap_err();
+        assert!(found[0].starts_with(expected) && found.len() == 1, "{found:?}");
+    }
+}
+
 #[test]
 fn logins_are_read() {
     let config = check(

@@ -70,6 +70,10 @@ fn page(report: &StatusReport) -> String {
             ),
         );
     }
+    for row in &report.inner_interfaces {
+        let (interface, state) = (&row.interface, row.state.label());
+        say("p", &format!("{interface}: {state}, inner: HTTP is read, nothing is limited or blocked."));
+    }
     say("p", &http(report));
     say("p", &format!("{} tracked; {}.", counted(report.clients_tracked, "client"), report.policy()));
     let uptime = humantime::format_duration(Duration::from_secs(report.uptime_seconds));
@@ -128,6 +132,7 @@ mod tests {
                 dropped: 0,
                 would_drop: 2,
             }],
+            inner_interfaces: Vec::new(),
             clients_tracked: 3,
             clients_max: 10,
             clients_evicted: 0,

@@ -282,3 +282,23 @@ proptest! {
         prop_assert_eq!(identify(&mut identifier, &exchange).client, address(CLIENT));
     }
 }
+
+/// Only what the trusted peer itself added says who its own peer is.
+#[test]
+fn the_peer_names_its_own_peer_or_passes_on_what_another_said() {
+    let mut identifier = default_trusting();
+    for (peer, proxied, headers, expected) in [
+        (PROXY, None, &["X-Forwarded-For: 203.0.113.9"][..], true),
+        (PROXY, None, &["X-Forwarded-For: 192.0.2.1, 203.0.113.9"], true),
+        (PROXY, None, &["X-Forwarded-For: 192.0.2.1", "X-Forwarded-For: 203.0.113.9"], true),
+        (PROXY, Some(CLIENT), &[], true),
+        (PROXY, None, &["X-Forwarded-For: 203.0.113.9, 10.0.0.2"], false),
+        (PROXY, Some(OTHER_PROXY), &["X-Forwarded-For: 203.0.113.9"], false),
+        (PROXY, None, &["X-Forwarded-For: garbage"], false),
+        (PROXY, None, &[], false),
+        (CLIENT, None, &["X-Forwarded-For: 192.0.2.1"], false),
+    ] {
+        let identity = identify(&mut identifier, &Exchange { peer, proxied, headers, query: "" });
+        assert_eq!(identity.named_by_peer, expected, "{peer} {proxied:?} {headers:?}");
+    }
+}

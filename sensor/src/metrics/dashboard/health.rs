@@ -13,15 +13,15 @@ use crate::metrics::families::{
     KERNEL_MEMORY, LAST_RELOAD, NOTICES_LOST, RELOAD_SUCCESS, STATE_WRITE_ERRORS, UNPARSED,
 };
 use crate::metrics::http::{
-    HTTP_OTHER_CONNECTIONS, HTTP_UNPAIRED, HTTP_UNPROVEN, MIRROR_BYTES, MIRROR_LOST, MIRROR_SEGMENTS,
-    MIRROR_SKIPPED, SEGMENTS_REFUSED, STREAM_BUFFERED_BYTES, STREAM_CONFLICTS, STREAM_GAPS,
+    HTTP_OTHER_CONNECTIONS, HTTP_SEEN_TWICE, HTTP_UNPAIRED, HTTP_UNPROVEN, MIRROR_BYTES, MIRROR_LOST,
+    MIRROR_SEGMENTS, MIRROR_SKIPPED, SEGMENTS_REFUSED, STREAM_BUFFERED_BYTES, STREAM_CONFLICTS, STREAM_GAPS,
     STREAM_LOST_BYTES, STREAMS_ACTIVE, STREAMS_CLOSED, STREAMS_PROVEN,
 };
 use crate::metrics::sensing::{
     BLOCKS_MAX, DATAGRAMS, DATAGRAMS_REFUSED, EXCHANGE_LOG_ERRORS, FAILURES_UNCOUNTED, INSTRUCTIONS_REFUSED,
     STREAM_BUFFERED_MAX, STREAMS_MAX, WEBHOOK_RETRIES, WEBHOOK_WAITING,
 };
-use crate::metrics::surroundings::{CLOCK_STEPS, REATTACHED, UP as INTERFACE_UP};
+use crate::metrics::surroundings::{CLOCK_STEPS, REATTACHED, ROLE, UP as INTERFACE_UP};
 use crate::metrics::tls;
 use crate::metrics::web;
 
@@ -97,6 +97,9 @@ fn losses() -> Row {
             lines("Connections proven", "cps", &[&STREAMS_PROVEN])
                 .query(rate(&STREAMS_PROVEN, "", ""), "proven")
                 .series(["proven"]),
+            lines("Exchanges seen on both sides of a proxy", "cps", &[&HTTP_SEEN_TWICE])
+                .query(rate(&HTTP_SEEN_TWICE, "", ""), "seen twice")
+                .series(["seen twice"]),
             lines("Bytes in holes", "Bps", &[&STREAM_LOST_BYTES])
                 .query(rate(&STREAM_LOST_BYTES, "", ""), "lost")
                 .series(["lost"]),
@@ -236,9 +239,16 @@ fn around() -> Row {
     Row {
         title: "Around the sensor",
         panels: vec![
-            lines("Interfaces served", "short", &[&INTERFACE_UP])
-                .note("1 where it is up and served.")
-                .query(select(&INTERFACE_UP, ""), "{{instance}} {{interface}}"),
+            lines("Interfaces served", "short", &[&INTERFACE_UP, &ROLE])
+                .note("1 where it is up and served; outer interfaces limit and block, inner ones are only read.")
+                .query(
+                    format!(
+                        "{} * on (instance, interface) group_left (role) {}",
+                        select(&INTERFACE_UP, ""),
+                        select(&ROLE, "")
+                    ),
+                    "{{instance}} {{interface}} ({{role}})",
+                ),
             lines("Degraded parts", "short", &[&DEGRADED])
                 .note("1 where a part does not work as it should; `sensor status` says what to do.")
                 .query(select(&DEGRADED, ""), "{{instance}} {{part}}"),

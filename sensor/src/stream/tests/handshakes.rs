@@ -262,3 +262,25 @@ fn syn_with_fin_is_no_beginning() {
     wire.raw(Side::Client, CLIENT_ISN, 0, Flags(SYN.0 | Flags::FIN.0), b"x");
     assert_eq!((wire.counters().tracked, wire.counters().invalid(Invalid::Flags)), (0, 1));
 }
+
+/// Directions as the mirror of an inner interface tells them, whose server is behind it: both of a connection crossed, or
+/// neither did.
+#[test]
+fn both_sides_of_a_connection_are_on_their_own_side_of_the_interface() {
+    for (crossed, others) in [(false, true), (true, false)] {
+        let mut wire = Wire::new(Config::default());
+        let send = |wire: &mut Wire, side, sequence, acknowledgement, flags, crossed| {
+            wire.direction = Some(if side == Side::Client { Direction::Ingress } else { Direction::Egress });
+            wire.crossed = crossed;
+            wire.raw(side, sequence, acknowledgement, flags, b"");
+        };
+        send(&mut wire, Side::Client, CLIENT_ISN, 0, SYN, crossed);
+        // Who forges the client, on the client's side, cannot answer for the server.
+        send(&mut wire, Side::Server, SERVER_ISN, CLIENT_ISN + 1, SYN_ACK, others);
+        send(&mut wire, Side::Client, CLIENT_ISN + 1, SERVER_ISN + 1, ACK, crossed);
+        assert_eq!((wire.take(), wire.counters().proven), (vec![], 0), "{crossed}");
+        send(&mut wire, Side::Server, SERVER_ISN + 9, CLIENT_ISN + 1, SYN_ACK, crossed);
+        send(&mut wire, Side::Client, CLIENT_ISN + 1, SERVER_ISN + 10, ACK, crossed);
+        assert_eq!((wire.take(), wire.counters().proven), (vec![open(false)], 1), "{crossed}");
+    }
+}

@@ -13,6 +13,7 @@ fn facts(driver: &str) -> Facts {
         queues: None,
         cpus: 4,
         owner: None,
+        ahead: None,
         below: None,
         port_of: None,
         bond_mode: None,
@@ -237,5 +238,17 @@ fn whose_a_program_is_decides_how_it_goes() {
         Problem,
         "`without a name`",
         "an interface takes one program",
+    );
+}
+
+#[test]
+fn a_program_before_the_mirror_is_told() {
+    assert!(ahead("eth0", &facts("veth")).is_none());
+    let facts = Facts { ahead: Some(("ingress", "cil_from_netdev".to_owned())), ..facts("veth") };
+    check(
+        &ahead("eth0", &facts).unwrap(),
+        Note,
+        "tc ingress, program `cil_from_netdev` runs before",
+        "restart",
     );
 }
