@@ -29,8 +29,10 @@ use crate::control::{Access, Server};
 use crate::decide::Cause;
 use crate::enforce::Mode;
 use crate::kernel::{
-    self, Dataplane, InnerInterface, KernelError, LinkLayer, LoadOptions, Notices, Pins, probe,
+    self, Dataplane, InnerInterface, KernelError, LinkLayer, LoadOptions, Notices, Pins, SignatureChecks,
+    probe, signature_checks,
 };
+use crate::stream::Signatures;
 
 /// What the command line says besides the configuration.
 #[derive(Clone, Debug, Default)]
@@ -259,6 +261,9 @@ fn attach_mirror(engine: &mut Engine) -> Result<()> {
         info!(?inner, "HTTP is read on inner interfaces; nothing is limited or blocked there");
     }
     engine.mirror = Some(engine.dataplane.take_mirror().context("the mirror was taken already")?);
+    // Asked before this process may open no socket any more.
+    let SignatureChecks { md5, ao, strict } = signature_checks();
+    engine.config.sense.pipeline.streams.signatures = Signatures { md5, ao, strict };
     Ok(())
 }
 

@@ -30,11 +30,11 @@ use crate::clock::{self, KernelClock, Timestamp};
 use crate::control::wire::SecretsReport;
 use crate::detect::{Detectors, Usage};
 use crate::identity::Key;
-use crate::kernel::{Mirror, SegmentRings, SignatureChecks, never_preempt, signature_checks};
-use crate::pipeline::{self, Pipeline, RouteTable, Snapshot};
+use crate::kernel::{Mirror, SegmentRings, never_preempt};
+use crate::pipeline::{Pipeline, RouteTable, Snapshot};
 use crate::prefix::ClientNet;
 use crate::store::{Damage, StateFile};
-use crate::stream::{Instruction, Signatures};
+use crate::stream::Instruction;
 
 /// Between two looks at empty rings, while there is traffic. What comes meanwhile is read in one go, in which the
 /// CPU is not the server's: on two busy CPUs a server kept 0.96 of its throughput with 0.1 to 0.5 ms, 0.91 with 2 ms.
@@ -125,7 +125,7 @@ impl Sensing {
             damages.push(baselines.set_aside(unread, "the rest of it is in force", now));
         }
         let watcher = Watcher::new(detectors, detect.clients, signals, log.map(BufWriter::new));
-        let mut pipeline = Pipeline::new(&of_this_kernel(&config.pipeline), key, watcher)?;
+        let mut pipeline = Pipeline::new(&config.pipeline, key, watcher)?;
         pipeline.expect_secrets(secrets.is_any());
         damages.extend(learned::restore_routes(&mut routes, pipeline.routes_mut(), now));
         let keeper = Keeper::start(routes, baselines)?;
@@ -171,14 +171,6 @@ impl Sensing {
     pub(super) fn routes(&self) -> Arc<RouteTable> {
         self.shared.routes.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
-}
-
-/// How segments are judged where it is this kernel that takes them.
-fn of_this_kernel(config: &pipeline::Config) -> pipeline::Config {
-    let SignatureChecks { md5, ao, strict } = signature_checks();
-    let mut config = config.clone();
-    config.streams.signatures = Signatures { md5, ao, strict };
-    config
 }
 
 impl Drop for Sensing {
