@@ -89,7 +89,8 @@ fn belongs_to_ours<const LAYER3: bool>(context: *mut xdp_md) -> bool {
         unsafe { *remembered = tag };
     } else {
         // SAFETY: as above.
-        unsafe { (*budget).vain = (*budget).vain.wrapping_add(1) };
+        let budget = unsafe { &mut *budget };
+        budget.vain = budget.vain.wrapping_add(1);
     }
     is_ours
 }
@@ -119,7 +120,6 @@ const fn hash(segment: &SegmentHeader) -> u64 {
 }
 
 #[inline(always)]
-#[expect(clippy::cast_possible_truncation, reason = "a half is meant")]
 const fn tag_of(segment: &SegmentHeader) -> u32 {
     // Never that of an empty place.
     (hash(segment) >> 32) as u32 | 1
