@@ -11,7 +11,7 @@ use super::alerts::{evidence, reader_left};
 use super::args::{AccountArgs, IncidentsArgs, Remote, When};
 use super::names::Names;
 use super::output::{clients, printable, seconds, table, trimmed};
-use super::say::{say, say_json};
+use super::say::{complain, say, say_json};
 use super::{answer_to, ask, ask_for, records};
 use crate::clock::{self, Timestamp};
 use crate::control;
@@ -133,9 +133,11 @@ pub(super) fn block(
             let answer = answer_to(remote, Request::BlockPreview { target })?;
             let found: Preview = control::read(answer.clone())?;
             if json {
-                say_json(&answer)?
+                say_json(&answer)?;
+            } else if found.prefixes.is_empty() {
+                complain(format!("sensor: {}", preview(&found)));
             } else {
-                say(preview(&found))?
+                say(preview(&found))?;
             }
             // As `block add` would.
             Ok(if found.prefixes.is_empty() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
