@@ -14,7 +14,9 @@ pub use client::{ClientNet, SITE_BITS};
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PrefixError {
     /// Neither an address nor a prefix.
-    #[error("`{0}` is no address prefix; expected an address or CIDR, such as 203.0.113.7 or 2001:db8::/32")]
+    #[error(
+        "`{0}` is not an address or prefix; expected an address or CIDR, such as 203.0.113.7 or 2001:db8::/32"
+    )]
     Malformed(String),
     /// Bits are set behind the prefix length: perhaps a slip, so no guess is made.
     #[error("`{given}` has bits set beyond its /{}; did you mean {network} or {host}?", .network.prefix_len())]

@@ -97,3 +97,38 @@ fn a_decided_limit_is_lifted_by_command_and_all_is_audited() -> Result<()> {
     ensure!(wait_until(PATIENCE, is_told), "{:?}", changes(&daemon)?);
     Ok(())
 }
+
+/// `response = "monitor"` and a reload lift the detector's block, and leave what people blocked; `mode enforce` after that
+/// is told by alerts that were raised before.
+#[test]
+fn a_detector_that_may_only_watch_blocks_no_longer() -> Result<()> {
+    if tools::skipped("a_detector_that_may_only_watch_blocks_no_longer", &[]) {
+        return Ok(());
+    }
+    let net = Net::new()?;
+    let _server = LoginServer::start(&net.server)?;
+    let config = format!("mode = \"enforce\"\n{SMALL_TABLES}{NO_LIMITS}");
+    let daemon = Daemon::start(&net, &config)?;
+    let offender = format!("{}/32", v4(FLOODER));
+    let block =
+        |prefix: &str| daemon.json(&["block", "list"]).ok().and_then(|rows| find(&rows, "prefix", prefix));
+    stuff(&net, || block(&offender).is_some())?;
+    daemon.ok(&["block", "add", "192.0.2.7"])?;
+    daemon.write_config(&format!("{config}[detect.credential-stuffing]\nresponse = \"monitor\"\n"))?;
+    daemon.ok(&["reload"])?;
+    ensure!(block(&offender).is_none(), "the detector's block stays: {:?}", block(&offender));
+    ensure!(block("192.0.2.7/32").is_some(), "an operator's block is gone");
+    ensure!(attempt(&net, v4(FLOODER), "user", "wrong")? == 401, "the kernel still drops");
+    let action = |wanted: &str| {
+        let alerts = daemon.json_lines(&["alerts"]).unwrap_or_default();
+        alerts.iter().any(|alert| alert["detector"] == "credential-stuffing" && alert["action"] == wanted)
+    };
+    ensure!(wait_until(PATIENCE, || action("would_block")), "{:?}", daemon.json_lines(&["alerts"])?);
+    daemon.write_config(&config)?;
+    daemon.ok(&["reload"])?;
+    ensure!(block(&offender).is_some(), "the open incident is not decided anew");
+    ensure!(wait_until(PATIENCE, || action("block")), "{:?}", daemon.json_lines(&["alerts"])?);
+    let removed = changes(&daemon)?.into_iter().find(|entry| entry["what"] == "block_removed");
+    ensure!(removed.is_some_and(|entry| entry["cause"]["by"] == "configuration"), "{:?}", changes(&daemon)?);
+    Ok(())
+}

@@ -188,18 +188,32 @@ fn incidents_end_survive_a_restart_and_accounts_are_found_by_name() -> Result<()
 
 /// `--csv`: a line for each record, and one for the names of the columns.
 fn lists_are_tables(daemon: &Daemon) -> Result<()> {
-    for list in [&["exchanges", "--last", "3"][..], &["incidents"], &["alerts"], &["routes"]] {
+    // (the list, the first columns, whether there is something in it)
+    for (list, columns, is_filled) in [
+        (&["exchanges", "--last", "3"][..], "ts,client,", true),
+        (&["incidents"], "ts,id,state,", true),
+        (&["alerts"], "ts,id,detector,", true),
+        (&["routes"], "method,route,", true),
+        (&["allow", "list"], "prefix,since,", false),
+        (&["alerts", "--since", "2100-01-01"], "ts,id,detector,", false),
+    ] {
         let printed = daemon.ok(&[list, &["--csv"]].concat())?;
         let rows = match *list {
             ["routes"] => {
                 let report = daemon.json(list)?;
                 report.get("routes").and_then(Value::as_array).context("no routes")?.len()
             }
+            ["allow", "list"] => daemon.json(list)?.as_array().context("no list")?.len(),
             _ => daemon.json_lines(list)?.len(),
         };
-        ensure!(rows > 0 && printed.trim_end().lines().count() == rows + 1, "{list:?}: {printed}");
-        let first = if *list == ["routes"] { "method" } else { "ts" };
-        ensure!(printed.contains(first) && printed.contains(','), "{list:?}: {printed}");
+        let lines: Vec<&str> = printed.trim_end().lines().collect();
+        ensure!((rows > 0) == is_filled && lines.len() == rows + 1, "{list:?}, {rows} rows: {printed}");
+        ensure!(lines.first().is_some_and(|header| header.starts_with(columns)), "{list:?}: {printed}");
+        // The first cell of a record is what its column says, and no cell is JSON.
+        let first_is_time = columns.starts_with("ts,");
+        for line in lines.iter().skip(1) {
+            ensure!(line.starts_with("20") == first_is_time && !line.contains("{\"\""), "{list:?}: {line}");
+        }
     }
     Ok(())
 }

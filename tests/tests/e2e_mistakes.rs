@@ -46,8 +46,11 @@ const COMMANDS: &[(&[&str], i32, &[&str])] = &[
     (&["mode", "off"], 2, &["expected `monitor` or `enforce`"]),
     (&["clients", "--sort", "colour"], 2, &["colour", "packets"]),
     (&["statsu"], 2, &["statsu", "status"]),
+    (&["unblock", "10.9.0.66"], 2, &["sensor block remove ADDRESS"]),
+    (&["block", "10.9.0.66"], 2, &["sensor block add 10.9.0.66"]),
     (&[], 2, &["Usage"]),
     // Understood, and not to be done.
+    (&["block", "add", "127.0.0.1", "--dry-run"], 1, &["not blocked: 127.0.0.1/32"]),
     (&["block", "remove", "10.9.0.77"], 1, &["10.9.0.77/32 is not blocked", "sensor block list"]),
     (&["allow", "remove", "10.9.0.77"], 1, &["10.9.0.77/32 is not allowed", "sensor allow list"]),
     (&["limit", "unset", "10.0.0.0/8"], 1, &["10.0.0.0/8", "sensor limit list"]),

@@ -1,5 +1,5 @@
 //! The program for another machine, run by an emulator of user space: it starts, checks a configuration, and reads a
-//! capture as this machine's program does. `cargo xtask test` builds it and names it in `SENSOR_FOREIGN`.
+//! capture as this machine's program does. `cargo xtask test --arm64` builds it and names it in `SENSOR_FOREIGN`.
 
 use std::env;
 use std::fs;
@@ -38,7 +38,7 @@ fn capture() -> Vec<u8> {
 fn the_program_for_another_machine_does_the_same() -> Result<()> {
     let test = "the_program_for_another_machine_does_the_same";
     let Some(program) = env::var_os("SENSOR_FOREIGN") else {
-        tools::say_skipped(test, "SENSOR_FOREIGN names no program: `cargo xtask test` builds one");
+        tools::say_skipped(test, "SENSOR_FOREIGN names no program: `cargo xtask test --arm64` builds one");
         return Ok(());
     };
     let (program, native) = (Path::new(&program), binary()?);

@@ -20,7 +20,8 @@ pub(super) fn problems_of(problems: &[Problem]) -> ExitCode {
 
 /// Prints every mistake; exit status 1 where there is one.
 pub(super) fn check(args: &CheckArgs, json: bool) -> Result<ExitCode> {
-    let source = ConfigSource { file: args.config.clone(), ..ConfigSource::default() };
+    let source =
+        ConfigSource { file: args.config.clone().or_else(|| args.file.clone()), ..ConfigSource::default() };
     let problems = source.load_for_unit().err().unwrap_or_default();
     let files = source.files();
     let rates = source.rates_in_words().unwrap_or_default();

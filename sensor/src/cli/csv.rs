@@ -1,74 +1,109 @@
-//! Records as comma-separated values (RFC 4180), for spreadsheets.
+//! Records as comma-separated values (RFC 4180), for spreadsheets and scripts. Each list has its columns, whatever is in it.
 
 use serde_json::Value;
 
 use crate::printable::printable;
 
-/// A table of records: a header line, then a line for each. Columns come in the order in which they first appear; those of
-/// nested records have a dot in their name. A list of values is one cell, separated by spaces; what is deeper is JSON.
+/// What is listed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum List {
+    Alerts,
+    Incidents,
+    Audit,
+    Exchanges,
+    Clients,
+    Routes,
+    Blocks,
+    Allows,
+    Limits,
+}
+
+impl List {
+    /// The columns: each the place of a value in the record, with dots, or another name and that place.
+    const fn columns(self) -> &'static str {
+        match self {
+            Self::Alerts => {
+                "ts id detector severity confidence owasp client subject summary window.start window.end action until \
+                 reason_no_action evidence"
+            }
+            Self::Incidents => {
+                "ts=known id state detector severity confidence owasp client subject summary first last over attempts clients \
+                 blocked limited unlisted action until reason_no_action step told evidence"
+            }
+            Self::Audit => {
+                "ts id what subject cause.by cause.detector cause.user cause.uid cause.pid alert_id until detail"
+            }
+            Self::Exchanges => {
+                "ts client client_port server server_port peer http_version method host path object route query_keys status \
+                 request_bytes response_bytes duration_us user_agent content_type principal login cross_site source \
+                 tls.version tls.sni tls.alpn tls.ja4 gaps proven anomalies"
+            }
+            Self::Clients => {
+                "client rates.packets rates.bits rates.requests rates.drops rates.failures packets bytes requests drops \
+                 failures standing.is standing.by standing.until incident.id incident.severity names"
+            }
+            Self::Routes => {
+                "method route rates.requests rates.client_errors rates.server_errors recent.requests recent.client_errors \
+                 recent.server_errors p50_us p99_us total.requests total.client_errors total.server_errors"
+            }
+            Self::Blocks => "prefix until since origin reason",
+            Self::Allows => "prefix since origin reason",
+            Self::Limits => {
+                "scope origin limits.packets limits.bits limits.connections limits.requests unconfirmed_until"
+            }
+        }
+    }
+}
+
+/// A table of records: a header line, then a line for each. A list of values is one cell, separated by spaces; a nested
+/// record is one as well, as `name=value`.
 ///
 /// Text that a spreadsheet would take for a formula gets an apostrophe before it: paths and names are whatever clients sent
 /// (<https://owasp.org/www-community/attacks/CSV_Injection>).
 ///
 /// # Errors
 /// Where a record cannot be written, which memory alone decides.
-pub(super) fn table(records: &[Value]) -> Result<String, csv::Error> {
-    let rows: Vec<Vec<(String, String)>> = records.iter().map(flat).collect();
-    let mut columns: Vec<&str> = Vec::new();
-    for (name, _) in rows.iter().flatten() {
-        if !columns.contains(&name.as_str()) {
-            columns.push(name);
-        }
-    }
-    // When it was comes first, as in a log.
-    columns.sort_by_key(|column| *column != "ts");
+pub(super) fn table(list: List, records: &[Value]) -> Result<String, csv::Error> {
+    let columns: Vec<(&str, &str)> =
+        list.columns().split(' ').map(|column| column.split_once('=').unwrap_or((column, column))).collect();
     let mut writer = csv::Writer::from_writer(Vec::new());
-    if !columns.is_empty() {
-        writer.write_record(&columns)?;
-    }
-    for row in &rows {
-        let cell = |column: &&str| row.iter().find(|(name, _)| name == column).map_or("", |(_, text)| text);
-        writer.write_record(columns.iter().map(cell))?;
+    writer.write_record(columns.iter().map(|(name, _)| name))?;
+    for record in records {
+        writer
+            .write_record(columns.iter().map(|(_, place)| at(record, place).map(cell).unwrap_or_default()))?;
     }
     let bytes = writer.into_inner().map_err(|error| csv::Error::from(error.into_error()))?;
     Ok(String::from_utf8_lossy(&bytes).trim_end().to_owned())
 }
 
-/// The values of a record by their columns.
-fn flat(record: &Value) -> Vec<(String, String)> {
-    let mut cells = Vec::new();
-    add("", record, &mut cells);
-    cells
-}
-
-fn add(name: &str, value: &Value, cells: &mut Vec<(String, String)>) {
-    let Value::Object(fields) = value else {
-        cells.push((if name.is_empty() { "value".to_owned() } else { name.to_owned() }, cell(value)));
-        return;
-    };
-    for (key, field) in fields {
-        let column = if name.is_empty() { key.clone() } else { format!("{name}.{key}") };
-        add(&column, field, cells);
-    }
+/// The value at a place.
+fn at<'a>(record: &'a Value, place: &str) -> Option<&'a Value> {
+    place.split('.').try_fold(record, |value, key| value.get(key))
 }
 
 fn cell(value: &Value) -> String {
     match value {
         Value::Null => String::new(),
-        Value::Bool(_) | Value::Number(_) | Value::Object(_) => value.to_string(),
-        Value::String(text) => harmless(text),
-        Value::Array(values) if values.iter().any(|value| value.is_object() || value.is_array()) => {
-            harmless(&value.to_string())
-        }
-        Value::Array(values) => {
-            let words: Vec<String> = values.iter().map(plain).collect();
-            harmless(&words.join(" "))
-        }
+        // A number may begin with a minus; it is no formula.
+        Value::Bool(_) | Value::Number(_) => value.to_string(),
+        Value::String(_) | Value::Object(_) | Value::Array(_) => harmless(&plain(value)),
     }
 }
 
+/// As words. Of lists within a record, such as the exchanges of evidence, there is nothing: they are no cell.
 fn plain(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned)
+    match value {
+        Value::Null => String::new(),
+        Value::Bool(_) | Value::Number(_) => value.to_string(),
+        Value::String(text) => text.clone(),
+        Value::Array(values) => values.iter().map(plain).collect::<Vec<_>>().join(" "),
+        Value::Object(fields) => {
+            let is_simple =
+                |value: &&Value| !matches!(value, Value::Null | Value::Object(_) | Value::Array(_));
+            let words = fields.iter().filter(|(_, value)| is_simple(value));
+            words.map(|(name, value)| format!("{name}={}", plain(value))).collect::<Vec<_>>().join(" ")
+        }
+    }
 }
 
 /// Safe for a terminal, and no formula.
@@ -79,28 +114,71 @@ fn harmless(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use documented::DocumentedFields as _;
     use serde_json::json;
 
     use super::*;
+    use crate::decide::{Alert, Incident};
+
+    const ALL: [List; 9] = [
+        List::Alerts,
+        List::Incidents,
+        List::Audit,
+        List::Exchanges,
+        List::Clients,
+        List::Routes,
+        List::Blocks,
+        List::Allows,
+        List::Limits,
+    ];
 
     #[test]
     fn records_become_lines() {
         let records = [
-            json!({"ts": "2026-11-28T10:30:00Z", "path": "/a,b\"c", "status": 200, "tls": {"version": "1.3"}}),
-            json!({"ts": "2026-11-28T10:30:01Z", "path": null, "offset": -5, "anomalies": ["bare_lf", "nul_byte"]}),
-            json!({"path": "=HYPERLINK(\"x\")\u{1b}[2J", "samples": [{"a": 1}]}),
+            json!({"prefix": "192.0.2.7/32", "since": "2026-11-28T10:30:00Z", "until": null, "origin": "command",
+                   "reason": "=HYPERLINK(\"x\")\u{1b}[2J", "more": 1}),
+            json!({"reason": "a,b\"c", "prefix": "192.0.2.8/32"}),
         ];
         assert_eq!(
-            table(&records).unwrap(),
-            "ts,path,status,tls.version,anomalies,offset,samples\n\
-             2026-11-28T10:30:00Z,\"/a,b\"\"c\",200,1.3,,,\n\
-             2026-11-28T10:30:01Z,,,,bare_lf nul_byte,-5,\n\
-             ,\"'=HYPERLINK(\"\"x\"\")\\u{1b}[2J\",,,,,\"[{\"\"a\"\":1}]\""
+            table(List::Blocks, &records).unwrap(),
+            "prefix,until,since,origin,reason\n\
+             192.0.2.7/32,,2026-11-28T10:30:00Z,command,\"'=HYPERLINK(\"\"x\"\")\\u{1b}[2J\"\n\
+             192.0.2.8/32,,,,\"a,b\"\"c\""
         );
     }
 
     #[test]
-    fn no_records_are_no_lines() {
-        assert_eq!(table(&[]).unwrap(), "");
+    fn what_is_nested_is_words() {
+        for (value, expected) in [
+            (json!(-5), "-5"),
+            (json!(["bare_lf", "nul_byte"]), "bare_lf nul_byte"),
+            (json!({"accounts": 44, "ratio": 0.9, "exchanges": [{"a": 1}]}), "accounts=44 ratio=0.9"),
+            (json!("-5"), "'-5"),
+        ] {
+            assert_eq!(cell(&value), expected);
+        }
+    }
+
+    /// Scripts rely on columns: an empty list has them, too.
+    #[test]
+    fn an_empty_list_is_its_header() {
+        for list in ALL {
+            let header = table(list, &[]).unwrap();
+            assert!(header.contains(',') && !header.contains(['\n', '=']), "{list:?}: {header}");
+        }
+        assert!(table(List::Incidents, &[]).unwrap().starts_with("ts,id,"));
+    }
+
+    /// Every column is a field of its record, under the name that the record gives it.
+    #[test]
+    fn columns_are_fields() {
+        for (list, fields) in [(List::Alerts, Alert::FIELD_NAMES), (List::Incidents, Incident::FIELD_NAMES)] {
+            let fields: Vec<&str> = fields.iter().flat_map(|name| name.split(", ")).collect();
+            for column in list.columns().split(' ') {
+                let place = column.split_once('=').map_or(column, |(_, place)| place);
+                let key = place.split('.').next().unwrap();
+                assert!(fields.contains(&key), "{list:?}: {column}");
+            }
+        }
     }
 }

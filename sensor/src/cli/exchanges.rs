@@ -15,7 +15,7 @@ use super::args::{Remote, When};
 use super::say::{say, say_json};
 use super::{answer_to, output};
 use crate::clock::Timestamp;
-use crate::control::wire::Request;
+use crate::control::wire::{Request, counted};
 use crate::prefix;
 
 #[derive(Debug, Args)]
@@ -26,7 +26,7 @@ pub(super) struct ExchangesArgs {
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
     last: u32,
     /// Print new exchanges as they arrive; under load a sample
-    #[arg(long)]
+    #[arg(short = 'f', long)]
     pub(super) follow: bool,
     /// Only from this client or network
     #[arg(long, value_name = "CIDR", value_parser = prefix::parse)]
@@ -34,16 +34,16 @@ pub(super) struct ExchangesArgs {
     /// Only on the route with this template
     #[arg(long, value_name = "TEMPLATE")]
     route: Option<String>,
-    /// Only with this status or class, such as 401 or 4xx
-    #[arg(long, value_name = "STATUS", value_parser = parse_status)]
-    status: Option<Status>,
+    /// Only with one of these statuses or classes, such as 401, 4xx or 200,401
+    #[arg(long, value_name = "STATUS", value_parser = parse_status, value_delimiter = ',')]
+    status: Vec<Status>,
     /// Only with this principal, as shown in records
     #[arg(long, value_name = "HASH")]
     principal: Option<String>,
     /// Only with this method
     #[arg(long, value_name = "METHOD")]
     method: Option<String>,
-    /// Only since this time: 5m (ago), or a date such as 2026-11-28T10:30, local or with Z
+    /// Only since this time: 5m (ago), today, yesterday, or a date such as 2026-11-28T10:30, local or with Z
     #[arg(long, value_name = "TIME", value_parser = str::parse::<When>)]
     since: Option<When>,
     /// Only until this time
@@ -60,7 +60,7 @@ struct Status {
 
 fn parse_status(text: &str) -> Result<Status, String> {
     let expected = || "expected a status such as 401, or a class such as 4xx".to_owned();
-    if let Some(class) = text.strip_suffix("xx") {
+    if let Some(class) = text.to_ascii_lowercase().strip_suffix("xx") {
         let class: u16 = class.parse().map_err(|_no_number| expected())?;
         let first = class.saturating_mul(100);
         return if (1..=5).contains(&class) {
@@ -94,7 +94,7 @@ pub(super) fn exchanges(args: &ExchangesArgs, json: bool) -> Result<ExitCode> {
         }
         if !args.follow {
             if wanted.is_empty() && !json {
-                say(if records.is_empty() { "no exchanges were seen yet" } else { "no exchange matches" })?;
+                say(none_of(&records))?;
             }
             return Ok(ExitCode::SUCCESS);
         }
@@ -103,6 +103,21 @@ pub(super) fn exchanges(args: &ExchangesArgs, json: bool) -> Result<ExitCode> {
             return Ok(ExitCode::SUCCESS);
         }
     }
+}
+
+/// The start of a record.
+fn moment_of(record: &Value) -> Option<Timestamp> {
+    record.get("ts").cloned().and_then(|at| serde_json::from_value(at).ok())
+}
+
+/// That nothing matched, and among how much.
+fn none_of(records: &[Value]) -> String {
+    let Some(first) = records.first() else { return "no exchanges were seen yet".to_owned() };
+    let since = moment_of(first).map(|at| format!(", since {}", output::seconds(at))).unwrap_or_default();
+    format!(
+        "none among the last {}{since}; `[http] exchange_log` keeps every exchange in a file",
+        counted(u64::try_from(records.len()).unwrap_or(u64::MAX), "exchange")
+    )
 }
 
 /// Records that were shown. They have no identifiers: equal ones are one.
@@ -131,11 +146,11 @@ impl ExchangesArgs {
         let client = text("client").and_then(|client| client.parse::<IpAddr>().ok());
         let status =
             record.get("status").and_then(Value::as_u64).and_then(|status| u16::try_from(status).ok());
-        let at = record.get("ts").cloned().and_then(|at| serde_json::from_value::<Timestamp>(at).ok());
+        let at = moment_of(record);
+        let is_of =
+            |wanted: &Status| status.is_some_and(|status| (wanted.first..=wanted.last).contains(&status));
         self.client.is_none_or(|wanted| client.is_some_and(|client| wanted.contains(&client)))
-            && self.status.is_none_or(|wanted| {
-                status.is_some_and(|status| (wanted.first..=wanted.last).contains(&status))
-            })
+            && (self.status.is_empty() || self.status.iter().any(is_of))
             && since.is_none_or(|since| at.is_some_and(|at| at >= since))
             && until.is_none_or(|until| at.is_some_and(|at| at <= until))
             && self.route.as_deref().is_none_or(|wanted| text("route") == Some(wanted))
@@ -169,6 +184,9 @@ mod tests {
             (&["--client", "192.0.2.0/24"], true),
             (&["--client", "192.0.2.8"], false),
             (&["--status", "4xx"], true),
+            (&["--status", "4XX"], true),
+            (&["--status", "200,401"], true),
+            (&["--status", "200,5xx"], false),
             (&["--status", "403"], false),
             (&["--method", "post", "--route", "/login"], true),
             (&["--route", "/Login"], false),
@@ -183,6 +201,9 @@ mod tests {
         for status in ["0xx", "6xx", "99", "600", "4x", "ok"] {
             assert!(parse_status(status).is_err(), "{status}");
         }
+        let text = none_of(&[record.clone(), record.clone()]);
+        assert!(text.starts_with("none among the last 2 exchanges, since 2023-11-14T22:13:20Z"), "{text}");
+        assert_eq!(none_of(&[]), "no exchanges were seen yet");
         let mut seen = Seen::default();
         assert_eq!(seen.fresh(std::slice::from_ref(&record)).len(), 1);
         assert!(seen.fresh(&[record]).is_empty());

@@ -11,9 +11,10 @@ use super::alerts::{evidence, reader_left};
 use super::args::{AccountArgs, IncidentsArgs, Remote, When};
 use super::names::Names;
 use super::output::{clients, printable, seconds, table, trimmed};
-use super::say::{say, say_json};
-use super::{ask, ask_for, records};
+use super::say::{complain, say, say_json};
+use super::{answer_to, ask, ask_for, records};
 use crate::clock::{self, Timestamp};
+use crate::control;
 use crate::control::wire::{
     AccountReport, BlockAdded, IncidentBlocks, LeftAlone, Preview, Question, Request, Target, Typed,
 };
@@ -128,7 +129,19 @@ pub(super) fn block(
     json: bool,
 ) -> Result<ExitCode> {
     match target {
-        target if is_dry => ask::<Preview>(remote, Request::BlockPreview { target }, json, preview),
+        target if is_dry => {
+            let answer = answer_to(remote, Request::BlockPreview { target })?;
+            let found: Preview = control::read(answer.clone())?;
+            if json {
+                say_json(&answer)?;
+            } else if found.prefixes.is_empty() {
+                complain(format!("sensor: {}", preview(&found)));
+            } else {
+                say(preview(&found))?;
+            }
+            // As `block add` would.
+            Ok(if found.prefixes.is_empty() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+        }
         Target::Incident(id) => {
             let request = Request::BlockIncident { id, for_ms: time.map(milliseconds), reason };
             ask::<IncidentBlocks>(remote, request, json, blocked)
@@ -150,6 +163,10 @@ fn blocked(report: &IncidentBlocks) -> String {
 }
 
 fn preview(found: &Preview) -> String {
+    if found.prefixes.is_empty() {
+        let why: Vec<String> = left_alone(&found.left_alone).collect();
+        return if why.is_empty() { "nobody to block".to_owned() } else { why.join("\n") };
+    }
     let mut lines = Vec::new();
     let what = match &found.prefixes[..] {
         [] => "nothing".to_owned(),
@@ -207,7 +224,7 @@ pub(super) fn line(incident: &Incident) -> String {
 /// How large it is, and how long it has lasted.
 fn size(incident: &Incident) -> String {
     let attempts =
-        if incident.attempts > 0 { format!("{} attempts", incident.attempts) } else { String::new() };
+        if incident.attempts > 0 { incident.detector.counted(incident.attempts) } else { String::new() };
     let clients = match incident.clients {
         0 => String::new(),
         1 => "1 client".to_owned(),

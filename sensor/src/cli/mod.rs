@@ -5,10 +5,12 @@ mod args;
 #[cfg(test)]
 mod canaries;
 mod check;
+mod colour;
 mod csv;
 mod doctor;
 mod exchanges;
 mod generate;
+mod hints;
 mod incidents;
 mod live;
 mod moment;
@@ -38,7 +40,7 @@ use crate::control::wire::{
 };
 use crate::control::{self, Client, ClientError};
 use crate::duration::milliseconds;
-use crate::enforce::Scope;
+use crate::enforce::{Limits, Scope};
 use args::{AlertsCommand, AllowCommand, BlockCommand, Cli, Command, Explained, LimitCommand, Remote};
 use names::Names;
 use say::{SayError, complain, say, say_json};
@@ -47,7 +49,8 @@ use say::{SayError, complain, say, say_json};
 /// daemon.
 #[must_use]
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = Cli::try_parse().unwrap_or_else(|error| hints::exit(&error));
+    colour::decide(cli.color, &cli.command, !cli.json && !cli.csv);
     let done = if cli.csv { as_table(cli) } else { dispatch(cli) };
     match done {
         Ok(code) => code,
@@ -75,25 +78,46 @@ fn whole(error: &anyhow::Error) -> String {
     })
 }
 
-/// A list as comma-separated values. They come all at once, since only then all columns are known.
+/// What a command lists, if it does.
+const fn list_of(command: &Command) -> Option<csv::List> {
+    Some(match command {
+        Command::Alerts { command: None, .. } => csv::List::Alerts,
+        Command::Incidents(_) => csv::List::Incidents,
+        Command::Audit { .. } => csv::List::Audit,
+        Command::Exchanges(_) => csv::List::Exchanges,
+        Command::Clients { .. } => csv::List::Clients,
+        Command::Routes(_) => csv::List::Routes,
+        Command::Block { command: BlockCommand::List(_) } => csv::List::Blocks,
+        Command::Allow { command: AllowCommand::List(_) } => csv::List::Allows,
+        Command::Limit { command: LimitCommand::List(_) } => csv::List::Limits,
+        Command::Run(_)
+        | Command::Check(_)
+        | Command::Doctor(_)
+        | Command::Unload(_)
+        | Command::Replay(_)
+        | Command::Score(_)
+        | Command::Status(_)
+        | Command::Mode { .. }
+        | Command::Limit { .. }
+        | Command::Confirm(_)
+        | Command::Block { .. }
+        | Command::Allow { .. }
+        | Command::Top(_)
+        | Command::Explain { .. }
+        | Command::Alerts { .. }
+        | Command::Account(_)
+        | Command::Reload(_)
+        | Command::Selftest
+        | Command::Generate(_) => return None,
+    })
+}
+
+/// A list as comma-separated values.
 fn as_table(mut cli: Cli) -> Result<ExitCode> {
-    let is_list = matches!(
-        &cli.command,
-        Command::Alerts { command: None, .. }
-            | Command::Incidents(_)
-            | Command::Audit { .. }
-            | Command::Exchanges(_)
-            | Command::Clients { .. }
-            | Command::Routes(_)
-            | Command::Block { command: BlockCommand::List(_) }
-            | Command::Allow { command: AllowCommand::List(_) }
-            | Command::Limit { command: LimitCommand::List(_) }
-    );
-    ensure!(
-        is_list,
+    let list = list_of(&cli.command).context(
         "--csv prints lists only: alerts, incidents, audit, exchanges, clients, routes, and `list` of blocks, allow \
-         rules and limits"
-    );
+         rules and limits",
+    )?;
     let follows = matches!(&cli.command, Command::Alerts { follow: true, .. })
         || matches!(&cli.command, Command::Incidents(args) if args.follow)
         || matches!(&cli.command, Command::Exchanges(args) if args.follow);
@@ -101,7 +125,7 @@ fn as_table(mut cli: Cli) -> Result<ExitCode> {
     cli.json = true;
     say::begin_table();
     let code = dispatch(cli)?;
-    say::end_table()?;
+    say::end_table(list)?;
     Ok(code)
 }
 
@@ -162,8 +186,9 @@ fn limit(command: LimitCommand, json: bool) -> Result<ExitCode> {
         LimitCommand::Suggest(args) => return suggest::suggest(*args, json),
         LimitCommand::Set { remote, scope, limits, confirm } => {
             let confirm_ms = confirm.map(milliseconds);
-            let request = Request::LimitSet { scope, limits: limits.into(), confirm_ms };
-            return set_limits(&remote, scope, request, json);
+            let limits = limits.into();
+            let request = Request::LimitSet { scope, limits, confirm_ms };
+            return set_limits(&remote, (scope, limits), request, json);
         }
         LimitCommand::Unset { remote, scope } => (remote, Request::LimitUnset { scope }),
     };
@@ -171,7 +196,7 @@ fn limit(command: LimitCommand, json: bool) -> Result<ExitCode> {
 }
 
 /// Sets limits, and says what they mean and whether they are enforced.
-fn set_limits(remote: &Remote, scope: Scope, request: Request, json: bool) -> Result<ExitCode> {
+fn set_limits(remote: &Remote, set: (Scope, Limits), request: Request, json: bool) -> Result<ExitCode> {
     let rows = answer_to(remote, request)?;
     if json {
         say_json(&rows)?;
@@ -180,7 +205,7 @@ fn set_limits(remote: &Remote, scope: Scope, request: Request, json: bool) -> Re
     let rows: Vec<LimitRow> = control::read(rows)?;
     let ModeReport { mode } = ask_for(remote, Request::Mode { set: None })?;
     say(output::limits(&rows))?;
-    say(output::limits_in_words(&rows, scope, mode))?;
+    say(output::limits_in_words(&rows, set, mode))?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -1,6 +1,7 @@
 //! Answers as text.
 
 mod clients;
+mod explanation;
 
 use comfy_table::presets::NOTHING;
 use comfy_table::{CellAlignment, Table};
@@ -9,16 +10,17 @@ use serde_json::Value;
 use std::time::Duration;
 
 use crate::control::wire::{
-    AllowRow, BlockAdded, BlockRow, Confirmed, Explanation, HttpReport, LimitRow, ModeReport, Reloaded,
-    Removed, StatusReport,
+    AllowRow, BlockAdded, BlockRow, Confirmed, HttpReport, LimitRow, ModeReport, Reloaded, Removed,
+    StatusReport, counted,
 };
-use crate::enforce::{Limit, Mode, Scope};
+use crate::enforce::{Limit, Limits, Mode, Scope};
 use crate::event::Exchange;
 use crate::tui::Latency;
 
 pub(super) use super::moment::seconds;
 pub(super) use crate::printable::printable;
 pub(super) use clients::clients;
+pub(super) use explanation::explanation;
 
 pub(super) fn mode(report: &ModeReport) -> String {
     report.mode.to_string()
@@ -109,6 +111,7 @@ pub(super) fn allowed(row: &AllowRow) -> String {
 pub(super) fn status(report: &StatusReport) -> String {
     let mut lines = vec![
         format!("mode         {}", report.mode),
+        format!("incidents    {}", incidents(report)),
         format!("uptime       {}", format_duration(Duration::from_secs(report.uptime_seconds))),
         format!(
             "enforcement  {}",
@@ -153,6 +156,11 @@ pub(super) fn status(report: &StatusReport) -> String {
     format!("{}\n\n{}", lines.join("\n"), trimmed(&table))
 }
 
+fn incidents(report: &StatusReport) -> String {
+    let open = report.incidents().map(|open| format!("{open}: sensor incidents --open"));
+    open.unwrap_or_else(|| "none open".to_owned())
+}
+
 /// What passes and is not seen: ports that speak TLS. `sensor doctor` says what to do.
 fn unseen(report: &HttpReport) -> String {
     let dark = report.tls.iter().filter(|(_, counts)| counts.dark() > 0);
@@ -164,11 +172,11 @@ fn http(report: &HttpReport) -> String {
     let ports: Vec<String> = report.ports.iter().map(ToString::to_string).collect();
     let ports = if ports.is_empty() { "none".to_owned() } else { ports.join(", ") };
     format!(
-        "{} exchanges, {} failed; {} connections, {} routes; ports {ports}{}",
-        report.exchanges,
+        "{}, {} failed; {}, {}; ports {ports}{}",
+        counted(report.exchanges, "exchange"),
         report.failures,
-        report.connections,
-        report.routes,
+        counted(report.connections, "connection"),
+        counted(report.routes, "route"),
         unseen(report)
     )
 }
@@ -234,9 +242,10 @@ pub(super) fn limits(rows: &Vec<LimitRow>) -> String {
     text
 }
 
-/// What the limits of a scope mean, and whether they are enforced.
-pub(super) fn limits_in_words(rows: &[LimitRow], scope: Scope, mode: Mode) -> String {
+/// What the limits of a scope that were set mean, and whether they are enforced.
+pub(super) fn limits_in_words(rows: &[LimitRow], (scope, set): (Scope, Limits), mode: Mode) -> String {
     let of_scope = rows.iter().filter(|row| row.scope == scope).flat_map(|row| row.limits.iter());
+    let of_scope = of_scope.filter(|(dimension, _)| set.get(*dimension).is_some());
     let mut lines: Vec<String> = of_scope
         .filter_map(|(dimension, limit)| {
             let Limit::Rate(rate) = limit else { return None };
@@ -280,53 +289,6 @@ pub(super) fn allows(rows: &Vec<AllowRow>) -> String {
         ]);
     }
     trimmed(&table)
-}
-
-pub(super) fn explanation(found: &Explanation) -> String {
-    let mut lines = vec![format!("{}: {}", found.prefix, found.verdict)];
-    if let Some(allow) = &found.allow {
-        lines.push(rule(
-            "allowed by",
-            &allow.prefix.to_string(),
-            allow.origin.label(),
-            allow.reason.as_deref(),
-        ));
-    }
-    if let Some(block) = &found.block {
-        lines.push(rule(
-            "blocked by",
-            &block.prefix.to_string(),
-            block.origin.label(),
-            block.reason.as_deref(),
-        ));
-    }
-    lines.extend(found.except.iter().map(|except| format!("except on {}", printable(except))));
-    if let Some(protected) = &found.protected {
-        lines.push(format!("never blocked: {}", printable(&protected.to_string())));
-    }
-    lines.push(format!("limits of {}:", found.scope.scope));
-    lines.extend(limits(&vec![found.scope.clone()]).lines().map(|line| format!("  {line}")));
-    match &found.client {
-        Some(client) => lines.push(format!(
-            "since admission: {} packets, {} bytes, {} requests, {} dropped or over a limit in monitor mode",
-            client.packets, client.bytes, client.requests, client.drops
-        )),
-        None => lines.push("not in the client table: idle, or seen at most once".to_owned()),
-    }
-    for (at, limit) in &found.over_limit {
-        lines.push(format!("over limit at {}: {limit}", seconds(*at)));
-    }
-    lines.extend(
-        found.incidents.iter().map(|incident| format!("incident: {}", super::incidents::line(incident))),
-    );
-    lines.extend(super::alerts::past(&found.alerts, &found.audit));
-    lines.push(format!("to change that: {}", found.undo.join("; or ")));
-    lines.join("\n")
-}
-
-fn rule(what: &str, prefix: &str, origin: &str, reason: Option<&str>) -> String {
-    let reason = reason.map(|reason| format!(": {}", printable(reason))).unwrap_or_default();
-    format!("{what} {prefix} ({origin}{reason})")
 }
 
 /// A table. Its cells may hold anything: they are made safe, line ends included, when they are added.

@@ -5,10 +5,11 @@
 use std::io::{self, BufWriter, IsTerminal as _, StdoutLock, Write};
 use std::sync::{Mutex, PoisonError};
 
+use anstream::{AutoStream, ColorChoice};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::csv;
+use super::{colour, csv};
 use crate::printable::{printable_lines, to_json, write_json};
 
 /// Why an answer could not be given.
@@ -30,8 +31,10 @@ impl From<io::Error> for SayError {
 
 /// Writes text, which may have several lines, at once.
 pub(super) fn say(text: impl AsRef<str>) -> Result<(), SayError> {
-    let mut out = Out::new(io::stdout().lock());
-    out.text(text.as_ref())?;
+    let mut out = io::stdout().lock();
+    let text = colour::painted(printable_lines(text.as_ref()));
+    out.write_all(text.as_bytes())?;
+    out.write_all(b"\n")?;
     Ok(out.flush()?)
 }
 
@@ -48,12 +51,11 @@ pub(super) fn is_table() -> bool {
     TABLE.lock().unwrap_or_else(PoisonError::into_inner).is_some()
 }
 
-/// Writes what was gathered as comma-separated values, if it was.
-pub(super) fn end_table() -> Result<(), SayError> {
-    let records = TABLE.lock().unwrap_or_else(PoisonError::into_inner).take();
-    let text = records.as_deref().map(csv::table).transpose();
-    let text = text.map_err(|error| SayError::Failed(io::Error::other(error)))?;
-    text.filter(|text| !text.is_empty()).map_or(Ok(()), say)
+/// Writes what was gathered as comma-separated values.
+pub(super) fn end_table(list: csv::List) -> Result<(), SayError> {
+    let records = TABLE.lock().unwrap_or_else(PoisonError::into_inner).take().unwrap_or_default();
+    let text = csv::table(list, &records);
+    say(text.map_err(|error| SayError::Failed(io::Error::other(error)))?)
 }
 
 /// Writes a JSON document in one line, at once, or keeps it for a table.
@@ -75,6 +77,11 @@ pub(super) fn say_json<T: Serialize + ?Sized>(value: &T) -> Result<(), SayError>
 /// Whether a person reads what is said.
 pub(super) fn is_terminal() -> bool {
     io::stdout().is_terminal()
+}
+
+/// Whether standard output takes colour: it is a terminal, TERM is not dumb, and NO_COLOR is not set.
+pub(super) fn takes_colour() -> bool {
+    AutoStream::choice(&io::stdout()) != ColorChoice::Never
 }
 
 /// Writes text to standard error.

@@ -14,8 +14,9 @@ use csv::{ReaderBuilder, StringRecord, Trim};
 use serde::Serialize;
 
 use super::args::ScoreArgs;
-use super::say::SayError;
+use super::say::{SayError, complain};
 use crate::clock::Timestamp;
+use crate::control::wire::counted;
 use crate::detect::baseline::Baseline;
 use crate::printable::{printable, write_json};
 
@@ -30,8 +31,13 @@ pub(super) fn score(args: &ScoreArgs, json: bool) -> Result<ExitCode> {
     let mut out = BufWriter::new(io::stdout().lock());
     let scored = write_scores(input, &mut out, json);
     let flushed = out.flush();
-    match scored.and(flushed.map_err(Failure::Output)) {
-        Ok(()) => Ok(ExitCode::SUCCESS),
+    match flushed.map_err(Failure::Output).and(scored) {
+        Ok(passed_over) => {
+            if passed_over > 0 {
+                complain(format!("{} passed over: no number", counted(passed_over, "value")));
+            }
+            Ok(ExitCode::SUCCESS)
+        }
         Err(Failure::Output(error)) => Err(SayError::from(error)).context("writing scores"),
         Err(Failure::Input { line, reason }) => anyhow::bail!("{name}:{line}: {reason}"),
     }
@@ -52,8 +58,8 @@ struct Row<'a> {
     anomaly_score: f64,
 }
 
-/// Reads a row, scores it, writes it. What was read as a time or a number needs no quotes when it is written.
-fn write_scores(input: impl Read, out: &mut impl Write, json: bool) -> Result<(), Failure> {
+/// Reads a row, scores it, writes it; how many values were none. What was read as a time or a number needs no quotes when it is written.
+fn write_scores(input: impl Read, out: &mut impl Write, json: bool) -> Result<u64, Failure> {
     let mut reader = ReaderBuilder::new().flexible(true).trim(Trim::All).from_reader(input);
     let columns = Columns::of(reader.headers().map_err(unreadable)?)?;
     if !json {
@@ -61,6 +67,7 @@ fn write_scores(input: impl Read, out: &mut impl Write, json: bool) -> Result<()
     }
     let mut baseline = Baseline::new();
     let mut record = StringRecord::new();
+    let mut passed_over: u64 = 0;
     while reader.read_record(&mut record).map_err(unreadable)? {
         let line = record.position().map_or(0, csv::Position::line);
         let failure = |reason: String| Failure::Input { line, reason };
@@ -68,6 +75,7 @@ fn write_scores(input: impl Read, out: &mut impl Write, json: bool) -> Result<()
         let at = moment(timestamp).map_err(failure)?;
         let value = number(text).map_err(failure)?;
         // A gap in the measurements says nothing, and has its row.
+        passed_over = passed_over.saturating_add(u64::from(value.is_none()));
         let anomaly_score = value.map_or(0.0, |value| baseline.observe(at, value).anomaly);
         if json {
             write_json(&mut *out, &Row { timestamp, value, anomaly_score })
@@ -78,7 +86,7 @@ fn write_scores(input: impl Read, out: &mut impl Write, json: bool) -> Result<()
         }
         .map_err(Failure::Output)?;
     }
-    Ok(())
+    Ok(passed_over)
 }
 
 /// Where timestamp and value stand.
@@ -123,12 +131,20 @@ fn moment(text: &str) -> Result<Timestamp, String> {
 /// RFC 3339, section 5.6, with letters of either case. Times without a zone are accepted, too.
 fn civil(text: &str) -> Option<SystemTime> {
     let text = text.to_ascii_uppercase();
-    let Some((local, offset)) = with_offset(&text) else { return humantime::parse_rfc3339_weak(&text).ok() };
-    let local = humantime::parse_rfc3339_weak(local).ok()?;
+    let Some((local, offset)) = with_offset(&text) else { return weak(&text) };
+    let local = weak(local)?;
     match offset {
         Offset::East(ahead) => local.checked_sub(ahead),
         Offset::West(behind) => local.checked_add(behind),
     }
+}
+
+/// A time in UTC, also without seconds.
+fn weak(text: &str) -> Option<SystemTime> {
+    let local = text.strip_suffix('Z').unwrap_or(text);
+    let is_short = local.matches(':').count() == 1;
+    let whole = if is_short { format!("{local}:00") } else { text.to_owned() };
+    humantime::parse_rfc3339_weak(&whole).ok()
 }
 
 /// How far the clock of a zone is from UTC.
@@ -137,15 +153,16 @@ enum Offset {
     West(Duration),
 }
 
-/// Parts a local time from its numeric offset, such as `+02:00`, where it ends in one and has a time of day before it.
+/// Parts a local time from its numeric offset, such as `+02:00` or `+0200`, where it ends in one and has a time of day before
+/// it.
 fn with_offset(text: &str) -> Option<(&str, Offset)> {
-    let at = text.len().checked_sub("+00:00".len())?;
+    let at = text.rfind(['+', '-'])?;
     let (local, zone) = text.split_at_checked(at)?;
     if !local.contains(':') || local.ends_with('Z') {
         return None;
     }
     let (sign, clock) = zone.split_at_checked(1)?;
-    let (hours, minutes) = clock.split_once(':')?;
+    let (hours, minutes) = clock.split_once(':').or_else(|| clock.split_at_checked(2))?;
     let number = |digits: &str, most: u64| {
         let number = digits.parse::<u64>().ok().filter(|number| *number <= most);
         number.filter(|_| digits.len() == 2 && digits.bytes().all(|byte| byte.is_ascii_digit()))
@@ -160,15 +177,16 @@ fn with_offset(text: &str) -> Option<(&str, Offset)> {
     }
 }
 
-/// A measured value; none where nothing was measured, which some write as an empty field and others as NaN.
+/// What programs write where nothing was measured, besides NaN.
+const NOTHING: [&str; 7] = ["", "-", "null", "none", "na", "n/a", "#n/a"];
+
+/// A measured value; none where nothing was measured, or what is beyond every number.
 fn number(text: &str) -> Result<Option<f64>, String> {
-    if text.is_empty() {
+    if NOTHING.iter().any(|word| text.eq_ignore_ascii_case(word)) {
         return Ok(None);
     }
     match text.parse::<f64>() {
-        Ok(value) if value.is_nan() => Ok(None),
-        Ok(value) if value.is_finite() => Ok(Some(value)),
-        Ok(_) => Err(format!("`{text}` is no finite number")),
+        Ok(value) => Ok(value.is_finite().then_some(value)),
         Err(_error) => Err(format!("`{text}` is no number")),
     }
 }
@@ -187,7 +205,7 @@ mod tests {
     fn scored(input: &str, json: bool) -> Result<String, String> {
         let mut out = Vec::new();
         match write_scores(input.as_bytes(), &mut out, json) {
-            Ok(()) => Ok(String::from_utf8(out).unwrap()),
+            Ok(_) => Ok(String::from_utf8(out).unwrap()),
             Err(Failure::Input { line, reason }) => Err(format!("{line}: {reason}")),
             Err(Failure::Output(error)) => Err(error.to_string()),
         }
@@ -241,8 +259,8 @@ mod tests {
                 "1: no column `value`; the first line has to name `timestamp` and `value`",
             ),
             ("timestamp,value\n1,2\n2,3\n3,x\n", "4: `x` is no number"),
-            ("timestamp,value\n1,inf\n", "2: `inf` is no finite number"),
-            ("timestamp,value\n1,1e999\n", "2: `1e999` is no finite number"),
+            ("timestamp,value\n1,\"1,5\"\n", "2: `1,5` is no number"),
+            ("timestamp,value\n1,--\n", "2: `--` is no number"),
             ("timestamp,value\n1\n", "2: only 1 fields"),
             ("timestamp,value\nyesterday,2\n", "2: `yesterday` is no timestamp such as 2026-01-31T12:00:00Z"),
             ("timestamp,value\n-5,2\n", "2: `-5` is no time since 1970"),
@@ -273,9 +291,27 @@ mod tests {
         };
         let empty = scores(&series(""));
         assert_eq!((empty.len(), &*empty[40]), (80, "0.000000"));
-        for missing in ["NaN", "nan", "-NaN"] {
+        for missing in [
+            "NaN",
+            "nan",
+            "-NaN",
+            "null",
+            "NULL",
+            "None",
+            "N/A",
+            "na",
+            "#N/A",
+            "-",
+            "inf",
+            "+Inf",
+            "-Infinity",
+            "1e400",
+        ] {
             assert_eq!(scores(&series(missing)), empty, "{missing}");
         }
+        let counted =
+            write_scores(&b"timestamp,value\n1,2\n2,null\n3,\n4,inf\n5,6\n"[..], &mut Vec::new(), false);
+        assert_eq!(counted.unwrap(), 3);
         let json = scored("timestamp,value\n1,NaN\n", true).unwrap();
         assert_eq!(
             serde_json::from_str::<serde_json::Value>(&json).unwrap()["value"],
@@ -293,6 +329,12 @@ mod tests {
             ("2026-01-31T06:30:00.5-05:30", 1_769_860_800.5),
             ("2026-02-01 11:59:00+23:59", 1_769_860_800.0),
             ("2026-01-31T12:00:00-00:00", 1_769_860_800.0),
+            ("2026-01-31T14:00:00+0200", 1_769_860_800.0),
+            ("2026-01-31T06:30:00.5-0530", 1_769_860_800.5),
+            ("2026-01-31T12:00Z", 1_769_860_800.0),
+            ("2026-01-31 12:00", 1_769_860_800.0),
+            ("2026-01-31T14:00+02:00", 1_769_860_800.0),
+            ("2026-01-31T14:00+0200", 1_769_860_800.0),
         ] {
             let since = moment(text).unwrap().since(Timestamp::default());
             assert!((since.as_secs_f64() - seconds).abs() < 1e-6, "{text}: {since:?}");
@@ -301,7 +343,9 @@ mod tests {
             "2026-01-31T12:00:00+24:00",
             "2026-01-31T12:00:00+02:60",
             "2026-01-31T12:00:00+2:000",
-            "2026-01-31T12:00:00+0200",
+            "2026-01-31T12:00:00+02",
+            "2026-01-31T12:00:00+02000",
+            "2026-01-31T12Z",
             "2026-01-31T12:00:00++2:00",
             "2026-01-31T12:00:00Z+02:00",
             "1970-01-01T01:00:00+02:00",

@@ -32,7 +32,7 @@ pub(super) fn suggest(args: SuggestArgs, json: bool) -> Result<ExitCode> {
     let report: Report = control::read(answer.clone())?;
     if !report.lacking.is_empty() && !args.force {
         bail!(
-            "too little was seen for a suggestion; missing is {}. Wait, or take less for enough with --force",
+            "not enough traffic yet for a suggestion; still needed: {}. Wait, or use --force",
             report.lacking.join("; ")
         );
     }

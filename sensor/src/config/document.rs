@@ -32,7 +32,14 @@ pub struct Problem {
 
 impl fmt::Display for Problem {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "{}:{}: ", self.file.display(), self.line)?;
+        // Of a file that cannot be read there is no line; some mistakes are in no file.
+        if !self.file.as_os_str().is_empty() {
+            write!(out, "{}:", self.file.display())?;
+            if self.line > 0 {
+                write!(out, "{}:", self.line)?;
+            }
+            out.write_str(" ")?;
+        }
         if !self.key.is_empty() {
             write!(out, "{}: ", self.key)?;
         }

@@ -33,7 +33,7 @@ pub enum ClientError {
     #[error("{0}")]
     Refused(String),
     /// The daemon's answer makes no sense here: another version, perhaps.
-    #[error("the daemon's answer cannot be read ({0}); are daemon and command of one version?")]
+    #[error("cannot read the daemon's answer ({0}); are the daemon and this command the same version?")]
     Unreadable(String),
 }
 

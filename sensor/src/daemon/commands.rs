@@ -53,7 +53,7 @@ impl Commands {
     /// Reads the event store without the engine's lock: the disk may be slow.
     async fn look_up(&self, question: Question) -> Result<serde_json::Value, String> {
         let reader = self.engine().responder.reader()?;
-        let explained = |prefix| self.engine().explain(prefix, clock::now());
+        let explained = |prefix| self.engine().explain(prefix);
         let explanation =
             if let Question::Explain { prefix } = question { Some(explained(prefix)?) } else { None };
         let read = tokio::task::spawn_blocking(move || match question {

@@ -2,33 +2,120 @@
 
 use ipnet::IpNet;
 
-use crate::clock::Timestamp;
-use crate::control::wire::Explanation;
+use crate::control::wire::{Explanation, counted};
+use crate::decide::{Incident, State};
 use crate::enforce::{Mode, Origin};
 
 impl Explanation {
-    /// Fills in the sentence and the commands.
-    pub(super) fn conclude(&mut self, own_scope: IpNet, now: Timestamp) {
-        let would = if self.mode == Mode::Enforce { "" } else { "would be " };
-        let only = if self.mode == Mode::Enforce { "" } else { " (mode is monitor: nothing is dropped)" };
+    /// Fills in the sentence and the commands. When a block ends is left to whoever shows it.
+    pub(super) fn conclude(&mut self, own_scope: IpNet) {
+        let enforces = self.mode == Mode::Enforce;
+        let would = if enforces { "" } else { "would be " };
+        let only = if enforces { "" } else { " (mode is monitor: nothing is dropped)" };
+        let prefix = self.prefix;
         if let Some(allow) = &self.allow {
             self.verdict = format!("passes: allowed by {}, which no block or limit overrides", allow.prefix);
             self.undo.push(format!("sensor allow remove {}", allow.prefix));
         } else if let Some(block) = &self.block {
-            let until = block.until.map_or("for good".to_owned(), |until| {
-                format!("until {until}, {} s from now", until.since(now).as_secs())
-            });
-            self.verdict = format!("{would}dropped: blocked by {} {until}{only}", block.prefix);
+            self.verdict = format!("{would}dropped: blocked by {}{only}", block.prefix);
             self.undo.push(format!("sensor block remove {}", block.prefix));
-            self.undo.push(format!("sensor allow add {}", self.prefix));
+            self.undo.push(format!("sensor allow add {prefix}"));
+        } else if let Some(within) = self.within {
+            let (clients, blocks) =
+                (counted(within.clients, "tracked client"), counted(within.blocks, "block"));
+            self.verdict = format!("not blocked as a whole; {clients} and {blocks} lie within it");
+            self.undo = self.against();
+            self.undo.push(format!("sensor block add {prefix} --dry-run"));
         } else {
             self.verdict =
                 format!("passes within the limits of {}; beyond them {would}dropped{only}", self.scope.scope);
+            self.undo = self.against();
             if self.scope.origin == Origin::Detector {
                 self.undo.push(format!("sensor limit unset {}", self.scope.scope));
             }
-            self.undo.push(format!("sensor limit set {own_scope} --packets off"));
-            self.undo.push(format!("sensor allow add {}", self.prefix));
+            if self.worst().is_none() {
+                self.undo.push(format!("sensor limit set {own_scope} --packets off"));
+                self.undo.push(format!("sensor allow add {prefix}"));
+            }
         }
+    }
+
+    /// The worst open incident.
+    fn worst(&self) -> Option<&Incident> {
+        let open = self.incidents.iter().filter(|incident| incident.state == State::Open);
+        open.max_by_key(|incident| (incident.severity, incident.id))
+    }
+
+    /// Commands that stop whoever takes part in an open incident.
+    fn against(&self) -> Vec<String> {
+        let Some(worst) = self.worst() else { return Vec::new() };
+        if self.mode == Mode::Monitor {
+            return vec!["sensor mode enforce".to_owned()];
+        }
+        let accuses = worst.blocked.saturating_add(worst.limited) > 0;
+        let all = (accuses && worst.clients > 1).then(|| format!("sensor block add --incident {}", worst.id));
+        let own = self.protected.is_none() && self.within.is_none();
+        let own = own.then(|| format!("sensor block add {}", self.prefix));
+        all.into_iter().chain(own).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn incident(state: &str, clients: u64) -> Value {
+        json!({
+            "id": "01K7Z3V5Q8000000000000040G", "detector": "credential-stuffing", "severity": "high",
+            "confidence": 0.9, "owasp": "API2:2023", "client": "192.0.2.7", "summary": "s",
+            "first": "2026-01-01T00:00:00Z", "known": "2026-01-01T00:00:00Z", "last": "2026-01-01T00:00:00Z",
+            "state": state, "attempts": 9, "clients": clients, "blocked": 0, "limited": clients, "alerts": [],
+            "action": "limit", "step": "began", "told": "2026-01-01T00:00:00Z", "evidence": {},
+        })
+    }
+
+    fn concluded(mode: &str, incidents: Value, within: Value) -> Explanation {
+        let found = json!({
+            "prefix": "192.0.2.7/32", "verdict": "", "mode": mode, "allow": null, "block": null, "protected": null,
+            "scope": { "scope": "default", "origin": "configuration", "limits": {} }, "client": null,
+            "within": within, "over_limit": [], "undo": [], "incidents": incidents,
+        });
+        let mut found: Explanation = serde_json::from_value(found).unwrap();
+        found.conclude("192.0.2.7/32".parse().unwrap());
+        found
+    }
+
+    /// An attacker is neither allowed nor freed of limits by what is proposed.
+    #[test]
+    fn what_is_proposed_against_an_open_incident() {
+        let (id, none) = ("01K7Z3V5Q8000000000000040G", Value::Null);
+        for (mode, incidents, expected) in [
+            ("monitor", json!([incident("open", 1)]), vec!["sensor mode enforce".to_owned()]),
+            ("enforce", json!([incident("open", 1)]), vec!["sensor block add 192.0.2.7/32".to_owned()]),
+            (
+                "enforce",
+                json!([incident("over", 1), incident("open", 3)]),
+                vec![format!("sensor block add --incident {id}"), "sensor block add 192.0.2.7/32".to_owned()],
+            ),
+            (
+                "enforce",
+                json!([incident("over", 3)]),
+                vec![
+                    "sensor limit set 192.0.2.7/32 --packets off".to_owned(),
+                    "sensor allow add 192.0.2.7/32".to_owned(),
+                ],
+            ),
+        ] {
+            assert_eq!(concluded(mode, incidents, none.clone()).undo, expected, "{mode}");
+        }
+    }
+
+    #[test]
+    fn a_wide_prefix_is_told_by_what_lies_within() {
+        let found = concluded("enforce", json!([]), json!({ "clients": 3, "blocks": 1 }));
+        assert_eq!(found.verdict, "not blocked as a whole; 3 tracked clients and 1 block lie within it");
+        assert_eq!(found.undo, ["sensor block add 192.0.2.7/32 --dry-run"]);
     }
 }

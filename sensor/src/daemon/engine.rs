@@ -223,7 +223,7 @@ impl Engine {
         let saved = Saved { commands, pending, ..Saved::default() };
         self.unkept = self.store.save(&saved).err().map(|error| {
             self.counts.state_write_errors = self.counts.state_write_errors.saturating_add(1);
-            error!(%error, "what commands said could not be kept; it is in force until a restart");
+            error!(%error, "cannot save changes made by commands; they are in force until the daemon restarts");
             error.to_string()
         });
     }
@@ -329,6 +329,7 @@ impl Engine {
         self.web.replace(web, &reloaded.web);
         self.config = reloaded;
         self.hurries = true;
+        self.lift_unwanted(now);
         self.reconsider(now);
         let mut told = self.in_force.reload(&self.source.read, &description, &self.source.overrides);
         // The interface of the default route, named at last.

@@ -123,12 +123,22 @@ impl Engine {
         mut left_alone: Vec<LeftAlone>,
         rows: &[ClientRow],
     ) -> Preview {
-        let (protected, prefixes): (Vec<IpNet>, Vec<IpNet>) =
-            prefixes.into_iter().partition(|prefix| self.never_block.conflict(prefix).is_some());
-        left_alone.extend(protected.into_iter().filter_map(|prefix| {
-            let rule = self.never_block.conflict(&prefix)?;
-            Some(LeftAlone { prefix, why: rule.reason() })
-        }));
+        // What `block add` refuses.
+        let refused = |prefix: &IpNet| {
+            let protected = self.never_block.conflict(prefix).map(|rule| rule.reason());
+            let allow = self.policy.allows_covering(*prefix).next();
+            protected.or_else(|| {
+                allow.map(|(allowed, _)| format!("{allowed} is allowed, and an allow overrides a block"))
+            })
+        };
+        let prefixes: Vec<IpNet> = prefixes
+            .into_iter()
+            .filter(|prefix| {
+                let why = refused(prefix);
+                left_alone.extend(why.iter().map(|why| LeftAlone { prefix: *prefix, why: why.clone() }));
+                why.is_none()
+            })
+            .collect();
         let hit = |row: &&ClientRow| prefixes.iter().any(|prefix| prefix::overlap(prefix, &row.client));
         let sum = |rows: &mut dyn Iterator<Item = &ClientRow>| {
             rows.fold(0_u64, |sum, row| sum.saturating_add(row.rates.packets))

@@ -30,7 +30,7 @@ pub(super) fn alerts(
     }
     let mut alerts = reader.alerts(since.unwrap_or(BEGINNING), limit).map_err(text)?;
     alerts.retain(|alert| after.is_none_or(|after| alert.id > after));
-    Ok(alerts)
+    alerts.into_iter().map(|alert| as_it_stands(reader, alert)).collect()
 }
 
 /// Incidents with everybody who takes part, as far as they fit into an answer.
@@ -78,7 +78,21 @@ pub(super) fn audit(
 
 fn alert(reader: &Reader, id: RecordId) -> Result<Alert, String> {
     let found = reader.alert(id).map_err(text)?;
-    found.ok_or_else(|| format!("there is no alert {id}; `sensor alerts` lists those that are kept"))
+    let found =
+        found.ok_or_else(|| format!("there is no alert {id}; `sensor alerts` lists those that are kept"))?;
+    as_it_stands(reader, found)
+}
+
+/// An alert with the action of its incident: what is done may have changed since the alert was told, with the mode, the
+/// detector's response, or a person's word.
+fn as_it_stands(reader: &Reader, alert: Alert) -> Result<Alert, String> {
+    let incident = reader.incident_alone(alert.id).map_err(text)?;
+    Ok(match incident.filter(|incident| incident.action != alert.action) {
+        Some(Incident { action, until, reason_no_action, .. }) => {
+            Alert { action, until, reason_no_action, ..alert }
+        }
+        None => alert,
+    })
 }
 
 /// Adds what is kept about a prefix.
@@ -93,9 +107,9 @@ pub(super) fn complete(reader: &Reader, explanation: &mut Explanation) -> Result
     alerts.extend(
         reader.alerts_about(&prefix, SHOWN).map_err(text)?.into_iter().map(|alert| (alert.id, alert)),
     );
-    explanation.alerts = alerts.into_values().collect();
-    let surplus = explanation.alerts.len().saturating_sub(SHOWN);
-    explanation.alerts.drain(..surplus);
+    let surplus = alerts.len().saturating_sub(SHOWN);
+    let latest = alerts.into_values().skip(surplus);
+    explanation.alerts = latest.map(|alert| as_it_stands(reader, alert)).collect::<Result<_, _>>()?;
     // Those that go on are known better from memory.
     let open: Vec<RecordId> = explanation.incidents.iter().map(|incident| incident.id).collect();
     let kept = reader.incidents(&Which::Of(prefix), SHOWN).map_err(text)?;

@@ -14,7 +14,7 @@ use super::rules::{allow_row, block_row};
 use crate::clock::Timestamp;
 use crate::control::wire::{
     ClientRow, ClientSort, Explanation, HttpReport, InterfaceReport, LimitRow, Losses, PendingRow, Rates,
-    Standing, StatusReport,
+    Standing, StatusReport, Within,
 };
 use crate::enforce::{Limit, Origin, Scope};
 use crate::kernel::{Client, KernelError, LabelledCounter, LinkLayer};
@@ -118,6 +118,7 @@ impl Engine {
             alerts_undelivered: self.responder.undelivered(),
         };
         let interfaces = self.dataplane.attachments().iter().zip(&snapshot.interfaces);
+        let open = self.responder.decider.open_incidents();
         let pending = self.pending.iter();
         Ok(StatusReport {
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -145,6 +146,8 @@ impl Engine {
             kernel_memory_bytes: snapshot.kernel_memory_bytes,
             http: self.http_report(&snapshot),
             losses,
+            incidents_open: open.values().fold(0, |sum: u64, count| sum.saturating_add(*count)),
+            incidents_worst: open.keys().map(|(_, severity)| *severity).max(),
             pending: pending.map(|row| PendingRow { scope: row.scope, deadline: row.deadline }).collect(),
             kill_switch_tripped: self.responder.decider_stats().tripped,
             confinement: self.confinement.clone(),
@@ -296,7 +299,7 @@ impl Engine {
         }
     }
 
-    pub(super) fn explain(&self, prefix: IpNet, now: Timestamp) -> Result<Explanation, String> {
+    pub(super) fn explain(&self, prefix: IpNet) -> Result<Explanation, String> {
         let scope = self.policy.scope_covering(prefix).map_or(Scope::Default, Scope::Prefix);
         let allow = self.policy.allows_covering(prefix).next();
         let block = self.policy.block_covering(&prefix);
@@ -322,14 +325,25 @@ impl Engine {
                 .map(|found| format!("{}, {}", found.prefix, found.why)),
             except: self.exceptions(&prefix),
             client: client.map(|client| self.client_row(&client, None)),
+            within: (prefix.prefix_len() < network.prefix_len()).then(|| self.within(&prefix)).transpose()?,
             over_limit,
             undo: Vec::new(),
             incidents: open_about(self, &prefix),
             alerts: Vec::new(),
             audit: Vec::new(),
         };
-        explanation.conclude(self.config.tuning.prefixes.scope_of(prefix), now);
+        explanation.conclude(self.config.tuning.prefixes.scope_of(prefix));
         Ok(explanation)
+    }
+
+    /// What lies within a prefix of many clients.
+    fn within(&self, prefix: &IpNet) -> Result<Within, String> {
+        let mut clients: u64 = 0;
+        let counted = self.dataplane.clients().for_each(|client| {
+            clients = clients.saturating_add(u64::from(prefix.contains(&client.address)));
+        });
+        counted.map_err(|error| error.to_string())?;
+        Ok(Within { clients, blocks: count(self.policy.blocks_within(prefix)) })
     }
 }
 

@@ -14,7 +14,7 @@ use crate::clock::Timestamp;
 use crate::decide::{
     Alert, AuditEntry, Cause, Change, Decider, DeciderStats, Decision, Ids, Incident, Measure, Step, Update,
 };
-use crate::detect::{self, Severity, Threat};
+use crate::detect::{self, Response, Severity, Threat};
 use crate::enforce::{BlockRule, DecidedLimits, Origin, Policy};
 use crate::notify::{DenyFile, Notifier};
 use crate::pipeline::Durations;
@@ -172,10 +172,11 @@ impl Responder {
                 let (detector, severity) = (incident.detector.slug(), incident.severity.label());
                 info!(%id, detector, severity, attempts, clients, state = incident.state.label(), ?step, "incident");
             }
-            if step == Some(Step::Over)
-                && let Some(notifier) = &self.notifier
-            {
-                notifier.resolved(&incident);
+            if let Some(notifier) = &self.notifier {
+                if step == Some(Step::Over) {
+                    notifier.resolved(&incident);
+                }
+                notifier.goes_on(&incident, incident.last);
             }
             if let Some(events) = &self.events {
                 events.incident(incident);
@@ -262,6 +263,46 @@ impl Engine {
     pub(super) fn note_lifted(&mut self, prefix: &IpNet, measures: &[Measure], now: Timestamp) {
         let updates = self.responder.decider.lift(prefix, now);
         self.responder.keep_incidents(updates);
+        self.end_decisions(prefix, measures, now);
+    }
+
+    /// Lifts what was decided by detectors whose response is no longer to enforce. What people blocked stays.
+    pub(super) fn lift_unwanted(&mut self, now: Timestamp) {
+        let Responder { active, detect, .. } = &self.responder;
+        let is_unwanted =
+            |one: &&Decision| one.is_active(now) && detect.response(one.threat) != Response::Enforce;
+        let unwanted: Vec<Decision> = active.values().filter(is_unwanted).cloned().collect();
+        if unwanted.is_empty() {
+            return;
+        }
+        let lifted = self.change(now, |policy| {
+            for Decision { prefix, measure, .. } in &unwanted {
+                match measure {
+                    Measure::Block => policy.lift_decided_block(prefix),
+                    Measure::Limit => policy.lift_decided_limits(prefix),
+                    Measure::Deny => {}
+                }
+            }
+        });
+        if let Err(error) = lifted {
+            return error!(error, "what detectors decided could not be lifted");
+        }
+        for Decision { prefix, measure, threat, alert_id, .. } in unwanted {
+            self.responder.decider.forget(&prefix);
+            self.end_decisions(&prefix, &[measure, Measure::Deny], now);
+            let what = match measure {
+                Measure::Block => Change::BlockRemoved,
+                Measure::Limit => Change::LimitUnset,
+                Measure::Deny => Change::DenyRemoved,
+            };
+            let detail = Some(format!("[detect.{}] response is no longer enforce", threat.slug()));
+            let details = Details { alert_id: Some(alert_id), until: None, detail };
+            self.responder.audit(now, what, &prefix, Cause::Configuration, details);
+        }
+    }
+
+    /// Forgets decisions about a prefix, also in the deny file.
+    fn end_decisions(&mut self, prefix: &IpNet, measures: &[Measure], now: Timestamp) {
         if measures.contains(&Measure::Deny)
             && let Some(file) = &mut self.responder.deny_file
         {

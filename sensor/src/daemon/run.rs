@@ -364,7 +364,7 @@ async fn stop(commands: &Commands) {
         engine.keep();
         engine.observing.keep(clock::now());
         if engine.responder.events.as_ref().is_some_and(|events| !events.flush(GRACE)) {
-            warn!("not everything that happened could be kept");
+            warn!("some events could not be written to the event store");
         }
         engine.responder.notifier.take()
     };
@@ -372,8 +372,8 @@ async fn stop(commands: &Commands) {
         notifier.close(GRACE).await;
     }
     if commands.engine().dataplane.is_pinned() {
-        info!("stopped; the kernel goes on with the last policy, `sensor unload` ends that");
+        info!("stopped; the kernel keeps enforcing the last policy until `sensor unload`");
     } else {
-        info!("stopped; nothing is enforced any more");
+        info!("stopped; nothing is enforced now");
     }
 }

@@ -41,7 +41,7 @@ impl Action {
     }
 }
 
-/// The time looked at.
+/// From the earliest evidence to the latest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Window {
     /// Its first moment.
@@ -108,9 +108,9 @@ pub struct Alert {
     pub summary: String,
     /// Evidence: numbers with the thresholds they passed, and up to five exchanges in `exchanges`.
     pub evidence: Evidence,
-    /// The window examined: `start` and `end`.
+    /// The time covered, from the earliest attempt involved to the latest: `start` and `end`.
     pub window: Window,
-    /// The action taken.
+    /// The action taken; in answers of the daemon, the latest of its incident.
     pub action: Action,
     /// When the action expires; absent if there is none or it does not expire.
     #[serde(default, skip_serializing_if = "Option::is_none")]

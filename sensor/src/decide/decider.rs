@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
-use super::alert::Action;
+use super::alert::{About, Action};
 use super::config::DecideConfig;
 use super::decision::{Decision, Measure};
 use super::history::History;
@@ -65,6 +65,12 @@ impl Decider {
     pub fn lift(&mut self, prefix: &IpNet, now: Timestamp) -> Vec<Update> {
         self.history.lift(prefix);
         self.incidents.pardon(prefix, now)
+    }
+
+    /// What was decided about a prefix holds no longer, since nothing of the kind is to be carried out any more. Nobody
+    /// is pardoned by that.
+    pub fn forget(&mut self, prefix: &IpNet) {
+        self.history.lift(prefix);
     }
 
     /// A decision could not be carried out, and does not hold.
@@ -199,8 +205,9 @@ impl Decider {
             self.incidents.set_reason(grounds.threat, grounds.about, sum.reason.as_deref());
             return sum;
         };
-        if offenders.is_empty() {
-            sum.reason = Some("no single address to block".to_owned());
+        if offenders.is_empty() && !self.incidents.accuses(grounds.threat, grounds.about) {
+            sum.reason = Some(nobody(grounds, around));
+            self.incidents.set_reason(grounds.threat, grounds.about, sum.reason.as_deref());
         }
         for offender in offenders {
             let verdict = self.verdict(grounds, *offender, measure, around);
@@ -334,5 +341,19 @@ impl Decider {
     fn lasts(&self, repetition: u32) -> Duration {
         let factor = 1_u32.checked_shl(repetition).unwrap_or(u32::MAX);
         self.config.block_for.saturating_mul(factor).min(self.config.block_for_max)
+    }
+}
+
+/// Why nothing is done about an incident that accuses nobody.
+fn nobody(grounds: &Grounds<'_>, around: &impl Surroundings) -> String {
+    let is_address = match grounds.about {
+        About::Client(_) => true,
+        About::Subject(_) => grounds.about.prefix().is_some(),
+    };
+    match (grounds.threat, is_address) {
+        (Threat::Flood, _) if around.enforces() => "already dropped by limits or blocks".to_owned(),
+        (Threat::Flood, _) => format!("limits or blocks would drop it; {}", around.why_not()),
+        (_, true) => "no action: not certain enough yet".to_owned(),
+        (_, false) => "no single address to block".to_owned(),
     }
 }

@@ -27,14 +27,16 @@ pub(crate) fn case(account: Option<KeyedHash>, offender: Offender, offends: bool
 /// attempt has in common with those of others.
 pub(crate) fn explain(attempt: &Attempt<'_>, offence: Option<Threat>, recent: &Recent) -> Account {
     let who = attempt.client;
-    let samples = recent.samples(|seen| attempt.is_from(seen));
+    let is_part = |seen: &Seen| attempt.is_from(seen);
     let session = attempt.exchange.login.and_then(|login| login.session);
-    describe((attempt.account, session), who, offence, samples)
+    let first = recent.first(attempt.now, BEFORE, is_part);
+    Account { first, ..describe((attempt.account, session), who, offence, recent.samples(is_part)) }
 }
 
 /// The same of an attempt from before.
 pub(crate) fn explain_seen(seen: &Seen, offence: Option<Threat>) -> Account {
-    describe((seen.account, seen.session), seen.offender.client, offence, vec![seen.sample()])
+    let account = describe((seen.account, seen.session), seen.offender.client, offence, vec![seen.sample()]);
+    Account { first: Some(seen.ts), ..account }
 }
 
 fn describe(
@@ -51,13 +53,14 @@ fn describe(
     if let Some(session) = session {
         let session = session.to_string();
         evidence = evidence.with("session", session.as_str());
-        end = format!("; {session} is to be ended");
+        end = format!("; end {session}");
     }
     Account {
         confidence: if offence.is_some() { 0.95 } else { 0.8 },
         summary: format!("{who}, which {how} an attack ({attack}), logged in to {name}{end}"),
         evidence: evidence.showing(samples),
         attempts: 1,
+        first: None,
         span: BEFORE,
     }
 }

@@ -11,6 +11,7 @@ use documented::DocumentedFields;
 
 use super::config::{Preset, Sources};
 use super::credentials::{Account, Attempt, Case, Client, Recent, Seen};
+use super::threat::counted;
 use super::window::{Counter, Majority, Span, Spread, hash_of};
 use super::{Evidence, Severity, Subject, Threat};
 use crate::config::Section;
@@ -163,17 +164,22 @@ impl Rule {
         let guesses =
             state.guesses.count(now, self.window).saturating_add(state.blind.count(now, self.window));
         let accounts = state.accounts.count(now, self.window);
+        let is_part = |seen: &Seen| attempt.is_from(seen) && seen.failed;
         let evidence = Evidence::default()
             .with("failures", u64::from(guesses))
             .with("failures_threshold", u64::from(self.config.failures))
             .with("accounts", u64::from(accounts))
             .with("accounts_logged_in_before", u64::from(attempt.neighbours))
-            .showing(recent.samples(|seen| attempt.is_from(seen) && seen.failed));
+            .showing(recent.samples(is_part));
         Account {
             confidence: confidence(guesses, self.config.failures),
-            summary: format!("{who} tried {guesses} passwords on {accounts} account(s) without success"),
+            summary: format!(
+                "{who} tried {guesses} passwords on {} without success",
+                counted(accounts, "account")
+            ),
             evidence,
             attempts: guesses,
+            first: recent.first(now, self.config.window, is_part),
             span: self.config.window,
         }
     }
@@ -241,25 +247,29 @@ impl Rule {
         let guesses =
             target.guesses.count(now, self.window).saturating_add(target.blind.count(now, self.window));
         let (long, clients) = (target.long.count(now, self.long), target.clients.count(now, self.window));
+        let is_short = guesses >= self.config.account_failures;
+        let span = if is_short { self.config.window } else { self.config.long_window };
+        let is_part = |seen: &Seen| seen.account == attempt.account && seen.failed;
         let evidence = Evidence::default()
             .with("failures", u64::from(guesses))
             .with("failures_threshold", u64::from(self.config.account_failures))
             .with("long_failures", u64::from(long))
             .with("long_failures_threshold", u64::from(self.config.long_failures))
             .with("clients", u64::from(clients))
-            .showing(recent.samples(|seen| seen.account == attempt.account && seen.failed));
+            .showing(recent.samples(is_part));
         let name = attempt.account.map(|account| account.to_string()).unwrap_or_default();
         Account {
             confidence: confidence(guesses, self.config.account_failures)
                 .max(confidence(long, self.config.long_failures)),
-            summary: format!("{} passwords were tried on {name} from {clients} client(s)", guesses.max(long)),
+            summary: format!(
+                "{} passwords were tried on {name} from {}",
+                guesses.max(long),
+                counted(clients, "client")
+            ),
             evidence,
             attempts: guesses.max(long),
-            span: if guesses >= self.config.account_failures {
-                self.config.window
-            } else {
-                self.config.long_window
-            },
+            first: recent.first(now, span, is_part),
+            span,
         }
     }
 }

@@ -12,7 +12,7 @@ use documented::DocumentedFields;
 
 use super::brute_force::confidence;
 use super::config::{PERCENT, Preset, Sources};
-use super::credentials::{Account, Attempt, Case, Client, Recent};
+use super::credentials::{Account, Attempt, Case, Client, Recent, Seen};
 use super::window::{Counter, Moment, Span, Spread, hash_of};
 use super::{Evidence, Threat};
 use crate::config::Section;
@@ -246,6 +246,7 @@ impl Rule {
         };
         let (counts, (failed, all)) = (state.accounts(tries, now, span, 0), tries.counts(now, span));
         let (accounts, amid) = (counts.open, state.passed.count(now, self.long));
+        let is_part = |seen: &Seen| attempt.is_from(seen) && seen.failed && !seen.familiar;
         let evidence = Evidence::default()
             .with("accounts", u64::from(accounts))
             .with("accounts_threshold", u64::from(threshold))
@@ -255,12 +256,13 @@ impl Rule {
             .with("failure_ratio", share(failed, all))
             .with("failure_ratio_threshold", share(config.failure_ratio, 100))
             .with("accounts_logged_in_before", u64::from(attempt.neighbours.max(amid)))
-            .showing(recent.samples(|seen| attempt.is_from(seen) && seen.failed));
+            .showing(recent.samples(is_part));
         Account {
             confidence: confidence(accounts, threshold),
             summary: format!("{who} tried {accounts} accounts; {failed} of {all} attempts failed"),
             evidence,
             attempts: failed,
+            first: recent.first(now, window, is_part),
             span: window,
         }
     }

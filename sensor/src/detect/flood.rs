@@ -201,7 +201,7 @@ impl Flood {
             let (streak, who) = (*streak, Offender { client, proxied: false });
             let rate = step.rate(added);
             let signal = || {
-                let summary = format!("{rate} packets a second of {client} are shed by limits or blocks");
+                let summary = format!("limits or blocks drop {rate} packets a second from {client}");
                 signal(step, Subject::Client(client), (rate, least), streak, summary)
             };
             tell(&mut self.ongoing, &self.config, (Some(who), added), streak, signal, signals);
@@ -226,8 +226,8 @@ impl Flood {
             let largest = step.by_reason.iter().zip(REASONS).max_by_key(|(count, _)| **count);
             let mostly = largest.map_or("", |(_, (_, name))| name);
             let summary = format!(
-                "{rate} packets a second are shed by limits or blocks, mostly for their {mostly}; no single client \
-                 makes up most of them"
+                "limits or blocks drop {rate} packets a second, mostly over the limit on {mostly}; no single client sends \
+                 most of them"
             );
             signal(step, Subject::Host, (rate, least), streak, summary)
         };

@@ -8,6 +8,7 @@ use super::brute_force::confidence;
 use super::config::{PERCENT, Preset};
 use super::credential_stuffing::share;
 use super::credentials::{Account, Attempt, Case, Recent, Seen};
+use super::threat::counted;
 use super::window::{Counter, Majority, Moment, Span, Spread, hash_of};
 use super::{Evidence, Severity, Subject, Threat};
 use crate::config::Section;
@@ -144,6 +145,7 @@ impl Rule {
         let (accounts, clients) =
             (state.accounts.count(now, self.window), state.clients.count(now, self.window));
         let (failed, passed) = (state.failed.count(now, self.window), state.passed.count(now, self.window));
+        let is_part = |seen: &Seen| seen.password == attempt.password && seen.failed;
         let evidence = Evidence::default()
             .with("accounts", u64::from(accounts))
             .with("accounts_threshold", u64::from(self.config.accounts))
@@ -153,12 +155,16 @@ impl Rule {
             .with("share_of_failures", share(failed, self.failures.count(now, self.window)))
             .with("share_of_failures_threshold", share(self.config.share, 100))
             .with("clients", u64::from(clients))
-            .showing(recent.samples(|seen| seen.password == attempt.password && seen.failed));
+            .showing(recent.samples(is_part));
         Account {
             confidence: confidence(accounts, self.config.accounts),
-            summary: format!("one password was tried on {accounts} accounts from {clients} client(s)"),
+            summary: format!(
+                "one password was tried on {accounts} accounts from {}",
+                counted(clients, "client")
+            ),
             evidence,
             attempts: failed,
+            first: recent.first(now, self.config.window, is_part),
             span: self.config.window,
         }
     }

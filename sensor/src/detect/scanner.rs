@@ -339,11 +339,13 @@ fn signal(
         }
         (None, _) => format!("asked for {missing} paths that do not exist"),
     };
-    let how = if found.is_foreign { ", for pages of another site, as it says" } else { "" };
+    let how = if found.is_foreign { ", sent by pages of another site according to its headers" } else { "" };
     evidence = evidence.with("suspicious_requests", u64::from(probing.suspicious));
     if found.is_foreign {
-        evidence =
-            evidence.with("cross_site", "told only: whoever makes such a page could have others blocked");
+        evidence = evidence.with(
+            "cross_site",
+            "reported only: any site could make its visitors send this and have them blocked",
+        );
     }
     Signal {
         at: exchange.seen,

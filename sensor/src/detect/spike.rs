@@ -321,7 +321,7 @@ impl Spike {
             threat,
             severity: if self.harms && anomaly >= SEVERE { Severity::High } else { Severity::Medium },
             confidence: anomaly,
-            summary: format!("{value} within a minute on {subject}, where {usual} would be usual"),
+            summary: format!("{value} within a minute on {subject}; {usual} is usual"),
             subject,
             offenders: Vec::new(),
             evidence: Evidence::default()

@@ -88,6 +88,25 @@ impl Threat {
         Self::get_field_docs(self.slug()).unwrap_or_default()
     }
 
+    /// A number of what its incidents count, with the noun: `1 attempt`, `54546 packets`.
+    #[must_use]
+    pub fn counted(self, count: u64) -> String {
+        let noun = match self {
+            Self::BruteForce | Self::PasswordSpraying | Self::CredentialStuffing => "attempt",
+            Self::AccountTakeover => "login",
+            Self::RateSpike
+            | Self::ErrorSpike
+            | Self::LatencySpike
+            | Self::RequestRate
+            | Self::Enumeration
+            | Self::Scanner => "request",
+            Self::SlowAttack => "connection",
+            Self::StreamEvasion => "exchange",
+            Self::Flood => "packet",
+        };
+        counted(count, noun)
+    }
+
     /// Its place in the OWASP API Security Top 10 of 2023.
     #[must_use]
     pub const fn owasp(self) -> &'static str {
@@ -106,6 +125,12 @@ impl Threat {
             Self::StreamEvasion => "API8:2023",
         }
     }
+}
+
+/// A count with its noun.
+pub(super) fn counted(count: impl Into<u64>, noun: &str) -> String {
+    let count = count.into();
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }
 
 /// How bad it is.
@@ -152,6 +177,7 @@ mod tests {
     fn words_are_those_of_the_records() {
         for threat in Threat::ALL {
             assert_eq!(serde_json::to_value(threat).unwrap(), threat.slug());
+            assert!(threat.counted(1).starts_with("1 ") && threat.counted(2).ends_with('s'), "{threat:?}");
         }
         for severity in Severity::ALL {
             assert_eq!(serde_json::to_value(severity).unwrap(), severity.label());

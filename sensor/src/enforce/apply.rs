@@ -36,7 +36,8 @@ pub enum EnforceError {
     },
     /// A scope within one client. Nothing was changed.
     #[error(
-        "scope {scope} overlaps clients of /{client_bits}: it would split one; the longest scope is /{client_bits}"
+        "scope {scope} is narrower than a client: clients of /{client_bits} are limited as a whole; use a /{client_bits} or \
+         shorter"
     )]
     SplitsClient {
         /// The scope.

@@ -345,6 +345,12 @@ impl Policy {
         self.blocks.len()
     }
 
+    /// How many blocked prefixes lie within one, itself included.
+    #[must_use]
+    pub fn blocks_within(&self, prefix: &IpNet) -> usize {
+        self.blocks.within(prefix).count()
+    }
+
     /// Removes blocks that have ended; returns their prefixes.
     pub fn expire(&mut self, now: Timestamp) -> Vec<IpNet> {
         let ended = self.blocks.ended(now);

@@ -22,6 +22,7 @@ use tokio::runtime::Handle;
 pub use webhook::WebhookStats;
 use webhook::{News, Webhook};
 
+use crate::clock::Timestamp;
 use crate::decide::{Alert, Incident};
 use crate::printable::to_json;
 
@@ -133,6 +134,13 @@ impl Notifier {
             trouble: webhook.trouble(),
         });
         lines.into_iter().chain(webhook).collect()
+    }
+
+    /// An incident goes on, or is over, at a time: receivers that forget incidents are told now and then. Waits for nobody.
+    pub fn goes_on(&self, incident: &Incident, now: Timestamp) {
+        if let Some(webhook) = &self.webhook {
+            webhook.refresh(incident, now);
+        }
     }
 
     /// Tells the webhook that an incident is over; waits for nobody. Lines are about alerts only.

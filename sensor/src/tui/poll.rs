@@ -13,7 +13,7 @@ use super::order::Order;
 use crate::clock;
 use crate::control::wire::{BlockRow, ClientRow, Envelope, Question, Request, RoutesReport, StatusReport};
 use crate::control::{Client, ClientError};
-use crate::decide::{Alert, RecordId};
+use crate::decide::Alert;
 
 /// Between two questions. Clients and routes take the daemon a second each anyway.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -41,7 +41,7 @@ pub(super) enum Message {
     Status(Duration, Box<StatusReport>),
     Clients(Vec<ClientRow>),
     Routes(RoutesReport),
-    /// New ones, the oldest first.
+    /// The latest, the oldest first. All of them each time: what is done about one may have changed.
     Alerts(Vec<Alert>),
     Blocks(Vec<BlockRow>),
     /// There are more than are listed here.
@@ -81,8 +81,7 @@ impl Poll {
             thread::Builder::new().name(name.to_owned()).spawn(run)
         };
         let (looks, clients, routes, answers) = (daemon(), daemon(), daemon(), daemon());
-        let mut after = None;
-        each_second("top-status", Box::new(move || looks.status(&mut after)))?;
+        each_second("top-status", Box::new(move || looks.status()))?;
         each_second("top-clients", Box::new(move || clients.clients()))?;
         each_second("top-routes", Box::new(move || routes.routes()))?;
         let answer = move || asked.iter().all(|ask| answers.answer(ask));
@@ -122,7 +121,7 @@ impl Daemon {
         self.sender.send(message).is_ok()
     }
 
-    fn status(&self, after: &mut Option<RecordId>) -> Goes {
+    fn status(&self) -> Goes {
         let status = self.ask::<StatusReport>(Request::Status);
         let (reached, blocks) = (status.is_ok(), status.as_ref().map_or(0, |status| status.blocks_active));
         let goes =
@@ -131,11 +130,8 @@ impl Daemon {
             // The other questions would say the same.
             return goes;
         }
-        let question = Question::Alerts { since: None, after: *after, id: None, limit: ALERTS };
+        let question = Question::Alerts { since: None, after: None, id: None, limit: ALERTS };
         let alerts = self.ask::<Vec<Alert>>(Request::Records { question });
-        if let Some(last) = alerts.as_ref().ok().and_then(|alerts| alerts.last()) {
-            *after = Some(last.id);
-        }
         let goes = goes && self.tell(Part::Alerts, alerts, Message::Alerts);
         if blocks > MAX_BLOCKS {
             return goes && self.sender.send(Message::TooManyBlocks).is_ok();

@@ -137,11 +137,10 @@ impl State {
                     self.status = Some(*status);
                 }
             }
-            Message::Alerts(new) => {
+            Message::Alerts(latest) => {
                 self.trouble.remove(&Part::Alerts);
-                // Also while paused: they are asked for once.
-                new.into_iter().for_each(|alert| self.alerts.push_front(alert));
-                self.alerts.truncate(ALERTS);
+                // Also while paused: no alert is missed for that.
+                self.alerts = latest.into_iter().rev().take(ALERTS).collect();
                 let keys = self.alert_keys();
                 self.alert.settle(&keys);
             }

@@ -27,7 +27,7 @@ pub(in crate::cli) enum Generated {
     },
     /// Rules and dashboards for Kubernetes: prometheus-rule.yaml and dashboards.yaml
     Kubernetes {
-        /// URL of your copy of runbooks.md. Default: the package's copy
+        /// URL of your copy of runbooks.md. Default: alerts have no link
         #[arg(long, value_name = "URL")]
         runbooks: Option<String>,
     },

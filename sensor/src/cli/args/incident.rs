@@ -20,7 +20,7 @@ pub(in crate::cli) struct IncidentsArgs {
     /// Only incidents still open
     #[arg(long)]
     pub(in crate::cli) open: bool,
-    /// Only incidents active since this time: 1h, or a date such as 2026-11-28 or 2026-11-28T10:30, local or with Z
+    /// Only incidents active since this time: 1h, today, yesterday, or a date such as 2026-11-28 or 2026-11-28T10:30, local or with Z
     #[arg(long, value_name = "TIME", value_parser = str::parse::<When>)]
     pub(in crate::cli) since: Option<When>,
     /// Only incidents that began before this time
@@ -30,7 +30,7 @@ pub(in crate::cli) struct IncidentsArgs {
     #[arg(long, value_name = "CIDR", value_parser = prefix::parse)]
     pub(in crate::cli) client: Option<IpNet>,
     /// Print changes as they happen: incidents that begin, grow, get worse or end
-    #[arg(long, conflicts_with = "id")]
+    #[arg(short = 'f', long, conflicts_with = "id")]
     pub(in crate::cli) follow: bool,
     /// Only this incident, with every client involved
     #[arg(long, value_name = "ID", value_parser = str::parse::<RecordId>)]

@@ -13,6 +13,7 @@ use std::time::Duration;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use ipnet::IpNet;
 
+use crate::cli::colour::When as Colour;
 use crate::cli::exchanges::ExchangesArgs;
 use crate::control::wire::ClientSort;
 use crate::decide::RecordId;
@@ -34,9 +35,12 @@ pub(in crate::cli) struct Cli {
     /// Print JSON: one document, or one object per line when streaming
     #[arg(long, global = true)]
     pub(in crate::cli) json: bool,
-    /// Print lists as comma-separated values: a header line, then a line for each record
+    /// Print a list (alerts, incidents, audit, exchanges, clients, routes; blocks, allow rules, limits) as CSV
     #[arg(long, global = true, conflicts_with = "json")]
     pub(in crate::cli) csv: bool,
+    /// Colour severities and states: on a terminal, always or never
+    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t = Colour::Auto, hide_possible_values = true)]
+    pub(in crate::cli) color: Colour,
     #[command(subcommand)]
     pub(in crate::cli) command: Command,
 }
@@ -108,7 +112,7 @@ pub(in crate::cli) enum Command {
     Routes(RoutesArgs),
     /// Watch traffic, clients, routes and alerts in the terminal, and act on them
     Top(TopArgs),
-    /// Show recent HTTP exchanges; under load a sample
+    /// Show HTTP exchanges among the last 256; under load a sample. `[http] exchange_log` keeps all in a file
     Exchanges(Box<ExchangesArgs>),
     /// Explain why a client is limited, blocked or neither, and how to undo it
     Explain {
@@ -125,14 +129,14 @@ pub(in crate::cli) enum Command {
         command: Option<AlertsCommand>,
         #[command(flatten)]
         remote: Remote,
-        /// Start time: 1h (ago), or a date such as 2026-11-28 or 2026-11-28T10:30, local or with Z
+        /// Start time: 1h (ago), today, yesterday, or a date such as 2026-11-28 or 2026-11-28T10:30, local or with Z
         #[arg(long, value_name = "TIME", value_parser = str::parse::<When>)]
         since: Option<When>,
         /// End time, in the same form
         #[arg(long, value_name = "TIME", value_parser = str::parse::<When>)]
         until: Option<When>,
         /// Print new alerts as they arrive
-        #[arg(long, conflicts_with = "id")]
+        #[arg(short = 'f', long, conflicts_with = "id")]
         follow: bool,
         /// Only this alert
         #[arg(long, value_name = "ID", value_parser = str::parse::<RecordId>)]
@@ -152,7 +156,7 @@ pub(in crate::cli) enum Command {
     Audit {
         #[command(flatten)]
         remote: Remote,
-        /// Start time: 1h (ago), or a date such as 2026-11-28 or 2026-11-28T10:30, local or with Z
+        /// Start time: 1h (ago), today, yesterday, or a date such as 2026-11-28 or 2026-11-28T10:30, local or with Z
         #[arg(long, value_name = "TIME", value_parser = str::parse::<When>)]
         since: Option<When>,
         /// End time, in the same form
@@ -213,6 +217,9 @@ pub(in crate::cli) struct CheckArgs {
     /// Configuration file, instead of those in /etc/sensor
     #[arg(short, long, value_name = "FILE")]
     pub(in crate::cli) config: Option<PathBuf>,
+    /// The same without -c
+    #[arg(value_name = "FILE", conflicts_with = "config")]
+    pub(in crate::cli) file: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -234,7 +241,7 @@ pub(in crate::cli) struct ReplayArgs {
 #[derive(Debug, Args)]
 pub(in crate::cli) struct ScoreArgs {
     /// CSV file with the columns `timestamp` (RFC 3339, UTC if it has no zone, or seconds since 1970) and `value`;
-    /// `-` for standard input
+    /// `-` for standard input. Values that are no numbers (empty, NaN, null, N/A) are passed over and counted
     #[arg(value_name = "SERIES.csv")]
     pub(in crate::cli) series: PathBuf,
 }
@@ -308,7 +315,7 @@ fn parse_explained(text: &str) -> Result<Explained, String> {
         return Ok(Explained::Alert(id));
     }
     let prefix = prefix::parse(text).map(Explained::Prefix);
-    prefix.map_err(|error| format!("{error}, and no identifier of an alert"))
+    prefix.map_err(|error| format!("{error}; it is not an alert ID either"))
 }
 
 /// A duration greater than zero.

@@ -17,7 +17,7 @@ pub(in crate::cli) enum LimitCommand {
     /// Suggest limits from observed traffic, and show which clients they would have limited
     Suggest(Box<SuggestArgs>),
     /// Set a scope's limits; those not named stay unchanged
-    #[command(mut_group("LimitArgs", |group| group.required(true)))]
+    #[command(mut_group("LimitArgs", |group| group.required(true)), after_help = RATES)]
     Set {
         #[command(flatten)]
         remote: Remote,
@@ -40,7 +40,11 @@ pub(in crate::cli) enum LimitCommand {
     },
 }
 
-/// Rates are RATE[/UNIT][:BURST], for example 100/min:20, 50k/s, 200M, or `off`.
+/// What a RATE is, below the flags that take one.
+const RATES: &str = "\
+RATE is COUNT[/UNIT][:BURST], such as 100/min:20, 50k/s or 200M, or `off`. UNIT is s, min or h, by default s; k, M and G \
+multiply. BURST is how many may arrive at once; without it, 100/min is 100 in any minute.";
+
 #[derive(Debug, Args)]
 #[group(multiple = true)]
 pub(in crate::cli) struct LimitArgs {
@@ -66,7 +70,7 @@ impl From<LimitArgs> for Limits {
 }
 
 #[derive(Debug, Args)]
-#[command(group(ArgGroup::new("how").args(["confirm", "yes"])))]
+#[command(group(ArgGroup::new("how").args(["confirm", "yes"])), after_help = RATES)]
 pub(in crate::cli) struct SuggestArgs {
     #[command(flatten)]
     pub(in crate::cli) remote: Remote,
@@ -117,6 +121,7 @@ pub(in crate::cli) enum BlockCommand {
         reason: Option<String>,
     },
     /// Lift a block
+    #[command(aliases = ["rm", "del", "delete"])]
     Remove {
         #[command(flatten)]
         remote: Remote,
@@ -142,6 +147,7 @@ pub(in crate::cli) enum AllowCommand {
         reason: Option<String>,
     },
     /// Subject a prefix to blocks and limits again
+    #[command(aliases = ["rm", "del", "delete"])]
     Remove {
         #[command(flatten)]
         remote: Remote,

@@ -28,19 +28,33 @@ impl When {
     }
 }
 
-const EXPECTED: &str =
-    "expected a time such as 1h, or a date such as 2026-11-28, 2026-11-28T10:30 or 2026-11-28T10:30Z";
+const EXPECTED: &str = "expected a time such as 1h, `today`, `yesterday`, or a date such as 2026-11-28, 2026-11-28T10:30 \
+                        or 2026-11-28T10:30Z";
 
 impl FromStr for When {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        parse(text, TimeZone::system())
+        let now = jiff::Timestamp::from_nanosecond(clock::now().unix_nanos().into()).unwrap_or_default();
+        parse(text, TimeZone::system(), now)
     }
 }
 
-/// `zone`: of dates without one.
-fn parse(text: &str, zone: TimeZone) -> Result<When, String> {
+/// `zone`: of dates without one, and of days.
+fn parse(text: &str, zone: TimeZone, now: jiff::Timestamp) -> Result<When, String> {
+    let day = match text {
+        "today" => Some(now.to_zoned_datetime(zone.clone()).start_of_day()),
+        "yesterday" => {
+            Some(now.to_zoned_datetime(zone.clone()).yesterday().and_then(|day| day.start_of_day()))
+        }
+        _ => None,
+    };
+    if let Some(day) = day {
+        let nanos = day.ok().and_then(|day| u64::try_from(day.timestamp().as_nanosecond()).ok());
+        return nanos
+            .map(|nanos| When::At(Timestamp::from_unix_nanos(nanos)))
+            .ok_or_else(|| EXPECTED.to_owned());
+    }
     if let Ok(ago) = duration::parse(text, EXPECTED) {
         return Ok(When::Ago(ago));
     }
@@ -66,12 +80,16 @@ mod tests {
             ("2023-11-14T22:13:20Z", at(1_700_000_000)),
             ("2023-11-14T23:13:20+01:00", at(1_700_000_000)),
             ("2023-11-14T22:13Z", at(1_699_999_980)),
+            // It is 23:13 there.
+            ("today", at(1_699_916_400)),
+            ("yesterday", at(1_699_830_000)),
         ] {
-            assert_eq!(parse(text, TimeZone::fixed(jiff::tz::offset(1))), expected, "{text}");
+            let now = jiff::Timestamp::from_second(1_700_000_000).unwrap();
+            assert_eq!(parse(text, TimeZone::fixed(jiff::tz::offset(1)), now), expected, "{text}");
         }
         for text in [
             "",
-            "yesterday",
+            "tomorrow",
             "2023-13-01",
             "2023-11-14T25:00",
             "-1h",

@@ -5,6 +5,7 @@ mod conditions;
 use std::collections::BTreeSet;
 
 use super::finding::Finding;
+use crate::control::wire::counted;
 use crate::kernel::{self, LinkFacts, LinkLayer, Owner, PortKind, Queues, XdpFeatures, XdpMode};
 
 /// What is known of an interface.
@@ -267,7 +268,11 @@ fn queues(interface: &str, facts: &Facts) -> Option<Finding> {
     }
     let most = if conditions::halves_queues(facts.driver.as_deref()) { most / 2 } else { most };
     if receiving >= cpus {
-        return Some(Finding::good(format!("{interface}: {receiving} receive queues for {cpus} CPUs")));
+        return Some(Finding::good(format!(
+            "{interface}: {} for {}",
+            counted(receiving.into(), "receive queue"),
+            counted(cpus.into(), "CPU")
+        )));
     }
     let what = format!(
         "{interface}: {receiving} receive queues for {cpus} CPUs, so a flood uses only {receiving} of them"

@@ -8,8 +8,10 @@ use crate::cli::args::Cli;
 const INTRODUCTION: &str = "\
 # Command line
 
-With `--json`, every command prints one JSON document, or one object per line when streaming. Errors go to standard
-error.
+With `--json`, commands print one JSON document, or one object per line for records (`alerts`, `incidents`, `audit`,
+`exchanges`, `replay --exchanges`, `score`) and whatever is followed; `run`, `top` and `generate` have no JSON. With `--csv`,
+lists are comma-separated values: a header, then a line for each record, with the same columns whatever is in them. `--color
+auto|always|never` decides about colour. Errors go to standard error.
 
 | exit status | |
 | --- | --- |
@@ -57,6 +59,9 @@ fn describe(out: &mut String, command: &Command) {
         out.push('\n');
         out.push_str(&table(&["argument", "default", "meaning"], shown.into_iter().map(row)));
     }
+    if let Some(more) = command.get_after_help() {
+        out.push_str(&format!("\n{more}\n"));
+    }
     let inner: Vec<&Command> = command.get_subcommands().filter(|inner| !inner.is_hide_set()).collect();
     if !inner.is_empty() {
         let rows = inner.iter().map(|inner| {
@@ -70,7 +75,7 @@ fn describe(out: &mut String, command: &Command) {
 
 /// Told of once, in the introduction.
 fn is_everywhere(arg: &Arg) -> bool {
-    matches!(arg.get_id().as_str(), "json" | "help" | "version")
+    matches!(arg.get_id().as_str(), "json" | "csv" | "color" | "help" | "version")
 }
 
 fn row(arg: &Arg) -> Vec<String> {

@@ -9,18 +9,22 @@ const RULES: &str = include_str!("../../../dist/prometheus/sensor.rules.yml");
 /// Where the runbooks are on a host that has the package.
 pub(super) const RUNBOOKS: &str = "file:///usr/share/doc/sensor/runbooks.md";
 
-/// A PrometheusRule and a ConfigMap. `runbooks`: the address of a copy of the runbooks.
+/// A PrometheusRule and a ConfigMap. `runbooks`: the address of a copy of the runbooks. Without one, alerts have no link:
+/// nobody who reads them in a cluster has the file of a package.
 pub(super) fn manifests(runbooks: Option<&str>) -> Vec<File> {
     vec![File::new("prometheus-rule.yaml", rule(runbooks)), File::new("dashboards.yaml", dashboards())]
 }
 
 fn rule(runbooks: Option<&str>) -> String {
-    let rules = runbooks.map_or_else(|| RULES.to_owned(), |url| RULES.replace(RUNBOOKS, url));
+    let is_link = |line: &&str| line.trim_start().starts_with("runbook_url:");
+    let without = || RULES.lines().filter(|line| !is_link(line)).map(|line| format!("{line}\n")).collect();
+    let rules: String = runbooks.map_or_else(without, |url| RULES.replace(RUNBOOKS, url));
     // The comment of the file is about the file.
     let groups = rules.find("groups:\n").and_then(|start| rules.get(start..)).unwrap_or_default();
     format!(
         "# The rules of sensor.rules.yml for the Prometheus operator, by `sensor generate kubernetes`. The alert SensorDown\n\
          # expects the job to be named `sensor`, as podmonitor.yaml does. Your Prometheus may select rules by a label: add it.\n\
+         # Alerts have a `runbook_url` only with `--runbooks URL`, the URL of your copy of runbooks.md.\n\
          apiVersion: monitoring.coreos.com/v1\nkind: PrometheusRule\nmetadata:\n  name: sensor\n  labels:\n    \
          app.kubernetes.io/name: sensor\nspec:\n{}",
         indented(groups, 2)
@@ -56,7 +60,7 @@ mod tests {
 
     #[test]
     fn the_rules_are_those_of_the_file() {
-        let made = parsed(&rule(None));
+        let made = parsed(&rule(Some(RUNBOOKS)));
         assert_eq!(made["kind"], "PrometheusRule");
         assert_eq!(made["spec"]["groups"], parsed(RULES)["groups"]);
         assert!(made["spec"]["groups"].as_array().unwrap().len() > 3);
@@ -74,6 +78,11 @@ mod tests {
 
     #[test]
     fn runbooks_may_be_elsewhere() {
+        // In a cluster, a file of the package is nowhere.
+        let plain = rule(None);
+        assert!(!plain.contains("runbook_url: ") && !plain.contains("file:///"), "{plain}");
+        let alerts = |text: &str| text.matches("- alert: ").count();
+        assert_eq!(alerts(&plain), alerts(RULES));
         let made = rule(Some("https://wiki.example/runbooks"));
         assert!(!made.contains(RUNBOOKS) && made.contains("https://wiki.example/runbooks#sensordown\n"));
     }

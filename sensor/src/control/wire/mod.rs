@@ -1,6 +1,7 @@
 //! What goes over the socket.
 
 mod databases;
+mod explanation;
 mod incident;
 mod report;
 mod role;
@@ -9,11 +10,11 @@ mod ssh;
 mod words;
 
 pub use databases::Databases;
+pub use explanation::{AlertExplanation, Explanation, Within};
 pub use incident::{AccountReport, IncidentBlocks, LeftAlone, Mark, Preview, Target, Typed, WayReport};
 pub use report::{
-    AlertExplanation, AllowRow, BlockAdded, BlockRow, ClientRow, Confirmed, Explanation, HttpReport,
-    InnerReport, InterfaceReport, LimitRow, Losses, ModeReport, PendingRow, Rates, Reloaded, Removed,
-    SecretsReport, StatusReport,
+    AllowRow, BlockAdded, BlockRow, ClientRow, Confirmed, HttpReport, InnerReport, InterfaceReport, LimitRow, Losses,
+    ModeReport, PendingRow, Rates, Reloaded, Removed, SecretsReport, StatusReport,
 };
 
 pub use role::Role;

@@ -15,6 +15,16 @@ impl StatusReport {
     }
 }
 
+impl StatusReport {
+    /// Incidents in progress, as in `4 open, worst critical`; none where there are none.
+    #[must_use]
+    pub fn incidents(&self) -> Option<String> {
+        let worst = self.incidents_worst.map(|worst| format!(", worst {}", worst.label()));
+        (self.incidents_open > 0)
+            .then(|| format!("{} open{}", self.incidents_open, worst.unwrap_or_default()))
+    }
+}
+
 /// A count with its noun.
 #[must_use]
 pub fn counted(count: u64, noun: &str) -> String {

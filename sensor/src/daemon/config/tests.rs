@@ -40,7 +40,7 @@ fn all_mistakes_are_told_at_once() {
     for expected in [
         "s.toml:1: mode: `panic`: expected `monitor` or `enforce`",
         "s.toml:2: block: `10.1.2.3/8` has bits set",
-        "s.toml:2: block: `x` is no address prefix",
+        "s.toml:2: block: `x` is not an address or prefix",
         "s.toml:4: limits.default.packets: `fast`: not a number",
         "s.toml:5: limits.default.bits: `5`: bits per second below 1k",
         "limits.\"192.0.2.64/33\": scope: expected `default`",

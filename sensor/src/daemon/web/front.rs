@@ -43,9 +43,14 @@ fn page(report: &StatusReport) -> String {
         let written = writeln!(out, "<{tag}>{}</{tag}>", escaped(text));
         debug_assert!(written.is_ok());
     };
+    if let Some(open) = report.incidents() {
+        say("p", &format!("Incidents: {open}. On the host: sensor incidents --open."));
+    }
     say("p", mode(report.mode));
-    if report.degraded.is_empty() {
-        say("p", "Everything works.");
+    match (report.degraded.is_empty(), report.incidents_open) {
+        (true, 0) => say("p", "Everything works."),
+        (true, _) => say("p", "The sensor itself works."),
+        (false, _) => {}
     }
     for what in &report.degraded {
         say("p", &format!("Degraded: {what}."));
@@ -142,6 +147,8 @@ mod tests {
             kernel_memory_bytes: 0,
             http: Some(HttpReport { http_ports: vec![80, 8_080], exchanges: 5, ..HttpReport::default() }),
             losses: Losses::default(),
+            incidents_open: 0,
+            incidents_worst: None,
             pending: Vec::new(),
             kill_switch_tripped: false,
             confinement: crate::confine::Confinement::default(),
@@ -165,6 +172,15 @@ mod tests {
         ] {
             assert!(page.contains(words), "{words}: {page}");
         }
+    }
+
+    #[test]
+    fn open_incidents_come_first() {
+        let worst = Some(crate::detect::Severity::Critical);
+        let page = page(&StatusReport { incidents_open: 4, incidents_worst: worst, ..report() });
+        let place = |words: &str| page.find(words).unwrap_or_else(|| panic!("{words}: {page}"));
+        assert!(place("Incidents: 4 open, worst critical.") < place("Mode monitor"), "{page}");
+        assert!(!page.contains("Everything works") && page.contains("The sensor itself works."), "{page}");
     }
 
     #[test]

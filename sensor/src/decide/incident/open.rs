@@ -85,6 +85,9 @@ impl Incidents {
         let key = (signal.threat, About::from(&signal.subject));
         let Self { open, kept, .. } = self;
         let Some(open) = open.get_mut(&key) else { return };
+        // What led to an incident of one client was all its own.
+        let is_first = open.participants.is_empty() && open.record.known == signal.at;
+        let alone = is_first && signal.growth.by.len().max(signal.offenders.len()) == 1;
         for (who, attempts) in &signal.growth.by {
             if let Some(participant) = open.participant(*who, signal.at, kept) {
                 participant.attempts = participant.attempts.saturating_add(*attempts);
@@ -96,6 +99,16 @@ impl Incidents {
                 participant.attempts = participant.attempts.max(1);
             }
         }
+        if alone {
+            let first = open.record.first;
+            open.participants.values_mut().for_each(|one| one.first = one.first.min(first));
+        }
+    }
+
+    /// Whether an incident accuses anybody.
+    pub(in crate::decide) fn accuses(&self, threat: Threat, about: &About) -> bool {
+        let open = self.open.get(&(threat, about.clone()));
+        open.is_some_and(|open| open.participants.values().any(|one| one.accused))
     }
 
     /// A participant of an incident.

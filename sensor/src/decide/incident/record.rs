@@ -57,7 +57,7 @@ pub struct Participant {
     /// Its packets have a trusted proxy's source address.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub proxied: bool,
-    /// Its attempts.
+    /// Its attempts, in the incident's unit.
     pub attempts: u64,
     /// When it was first seen taking part.
     pub first: Timestamp,
@@ -121,7 +121,7 @@ pub struct Incident {
     pub about: About,
     /// One sentence for people, from the detector's latest signal.
     pub summary: String,
-    /// Start of the detector's first window.
+    /// When the earliest attempt involved was made, as far as the detector remembers.
     pub first: Timestamp,
     /// When it was detected: the time of its alert.
     pub known: Timestamp,

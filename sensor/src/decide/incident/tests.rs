@@ -6,14 +6,17 @@ use std::time::Duration;
 use super::*;
 use crate::clock::Timestamp;
 use crate::decide::alert::tests::signal;
-use crate::decide::{DecideConfig, Decider, Ids, Outcome, Surroundings};
+use crate::decide::{Action, DecideConfig, Decider, Ids, Outcome, Surroundings};
 use crate::detect::{Growth, Offender, Response, Severity, Signal, Subject, Threat};
 
-struct Monitor;
+struct Around(bool);
 
-impl Surroundings for Monitor {
+const MONITOR: Around = Around(false);
+const ENFORCE: Around = Around(true);
+
+impl Surroundings for Around {
     fn enforces(&self) -> bool {
-        false
+        self.0
     }
 
     fn protection(&self, _prefix: &ipnet::IpNet) -> Option<String> {
@@ -48,7 +51,7 @@ fn grown(seconds: u64, by: std::ops::Range<u32>, each: u64) -> Signal {
 }
 
 fn decide(decider: &mut Decider, signal: &Signal) -> Outcome {
-    decider.decide(signal, Response::Enforce, &Monitor)
+    decider.decide(signal, Response::Enforce, &MONITOR)
 }
 
 fn decider() -> Decider {
@@ -172,4 +175,60 @@ fn what_went_on_at_a_restart_goes_on() {
     assert_eq!((outcome.alert, incident.id), (None, update.incident.id));
     assert_eq!((incident.attempts, incident.clients), (12, 5));
     assert_eq!(second.advance(at(1_700), 1_000).len(), 1);
+}
+
+/// Why nothing is done is said as it is: of one address that there is one, of a flood that it is dropped already.
+#[test]
+fn an_incident_that_accuses_nobody_says_why() {
+    let client = || Subject::Client("192.0.2.7".parse().unwrap());
+    let route = || Subject::Route("/login".to_owned());
+    for (threat, subject, around, expected) in [
+        (Threat::CredentialStuffing, client(), &ENFORCE, "no action: not certain enough yet"),
+        (Threat::CredentialStuffing, route(), &ENFORCE, "no single address to block"),
+        (Threat::Flood, client(), &ENFORCE, "already dropped by limits or blocks"),
+        (Threat::Flood, Subject::Host, &MONITOR, "limits or blocks would drop it; mode is monitor"),
+    ] {
+        let severity = Severity::Medium;
+        let signal = Signal { threat, subject, severity, ..signal("192.0.2.7", 1_000) };
+        let outcome = decider().decide(&signal, Response::Enforce, around);
+        let incident = outcome.incident.unwrap().incident;
+        assert_eq!(outcome.alert.unwrap().reason_no_action.as_deref(), Some(expected), "{threat:?}");
+        assert_eq!(incident.reason_no_action.as_deref(), Some(expected), "{threat:?}");
+    }
+}
+
+/// A further signal without new offenders does not take back what was done about those before.
+#[test]
+fn a_worse_signal_without_offenders_keeps_what_is_done() {
+    let mut decider = decider();
+    decider.decide(&grown(1_000, 0..1, 3), Response::Enforce, &ENFORCE);
+    let worse = Signal { severity: Severity::Critical, offenders: Vec::new(), ..grown(1_001, 0..1, 1) };
+    let outcome = decider.decide(&worse, Response::Enforce, &ENFORCE);
+    let incident = outcome.incident.unwrap().incident;
+    assert_eq!((incident.action, incident.blocked, incident.reason_no_action), (Action::Block, 1, None));
+    assert_eq!(outcome.alert.unwrap().reason_no_action, None);
+}
+
+/// After `response = "monitor"` the block is lifted, and the record says what would be done; after `enforce` it is a first
+/// block again.
+#[test]
+fn a_block_that_its_detector_may_no_longer_make_is_forgotten_without_a_pardon() {
+    let mut decider = decider();
+    let blocked = decider.decide(&grown(1_000, 0..1, 3), Response::Enforce, &ENFORCE);
+    decider.forget(&blocked.decisions[0].prefix);
+    let watched = decider.reconsider(at(1_010), |_| Response::Monitor, &ENFORCE).remove(0);
+    let incident = watched.incident.unwrap().incident;
+    assert_eq!((watched.decisions.len(), incident.action), (0, Action::WouldBlock));
+    assert!(!incident.offenders[0].pardoned);
+    let again = decider.reconsider(at(1_020), |_| Response::Enforce, &ENFORCE).remove(0);
+    assert_eq!(again.decisions[0].repetition, 0);
+    assert_eq!(again.incident.unwrap().incident.action, Action::Block);
+}
+
+/// Of one client, what led to the incident is its own: it took part from the first attempt on.
+#[test]
+fn an_incident_of_one_client_begins_when_that_client_did() {
+    let signal = Signal { window: (at(990), at(1_000)), ..grown(1_000, 0..1, 10) };
+    let incident = decide(&mut decider(), &signal).incident.unwrap().incident;
+    assert_eq!((incident.first, incident.offenders[0].first), (at(990), at(990)));
 }

@@ -1,6 +1,6 @@
 use super::*;
 use crate::detect::Config as All;
-use crate::detect::testing::{Attempt as Try, Random, address, of, offenders, run};
+use crate::detect::testing::{Attempt as Try, Random, address, millis, of, offenders, run};
 use crate::detect::{Severity, Subject};
 use crate::prefix::ClientNet;
 
@@ -223,4 +223,20 @@ fn new_users_behind_one_address_are_not_blamed_for_an_outage() {
         ..one
     }));
     assert!(run(&All::default(), &mut attempts).is_empty());
+}
+
+/// It began with its first attempt, not where the window of the rule does; what others did before is not its.
+#[test]
+fn an_attack_begins_with_its_first_attempt() {
+    let began = 3_600_000;
+    let mut attempts = stuffing(1, 100, 500, 0);
+    attempts.iter_mut().for_each(|attempt| attempt.at += began);
+    let stranger = Try { at: began - 1_000, client: address(1), succeeds: false, ..attempts[0] };
+    attempts.push(stranger);
+    let said = run(&All::default(), &mut attempts);
+    let told = of(&said, Threat::CredentialStuffing);
+    assert_eq!(told.len(), 2);
+    for (_, signal) in told {
+        assert_eq!(signal.window.0, millis(began));
+    }
 }

@@ -39,6 +39,8 @@ pub(crate) struct Account {
     pub(crate) evidence: Evidence,
     /// Attempts that it rests on.
     pub(crate) attempts: u32,
+    /// The first attempt that is part of it, as far as is remembered.
+    pub(crate) first: Option<Timestamp>,
     /// The time looked at.
     pub(crate) span: Duration,
 }
@@ -46,7 +48,6 @@ pub(crate) struct Account {
 struct Incident {
     number: u64,
     severity: Severity,
-    began: Moment,
     spoken: Moment,
     fresh: Vec<Offender>,
     /// Attempts that were told, and those since.
@@ -128,7 +129,6 @@ impl Incidents {
         let incident = self.open.entry(key, now, || Incident {
             number,
             severity: case.severity,
-            began: now,
             spoken: now,
             fresh: Vec::new(),
             told: 0,
@@ -173,8 +173,8 @@ impl Incidents {
         if incident.said.is_none() {
             incident.began_with(account.attempts.into(), case.by);
         }
-        let span = account.span.max(now.since(incident.began));
-        let began = at.minus(span);
+        let first = account.first.unwrap_or_else(|| at.minus(account.span)).min(at);
+        let began = incident.said.as_ref().map_or(first, |said| said.window.0.min(first));
         let signal = Signal {
             at,
             threat,

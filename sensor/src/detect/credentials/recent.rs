@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::{Attempt, Network};
 use crate::clock::Timestamp;
@@ -75,6 +76,17 @@ impl Recent {
     /// The latest first.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Seen> {
         self.0.iter().rev()
+    }
+
+    /// When the first of those that are meant was made, within a time before now.
+    pub(crate) fn first(
+        &self,
+        now: Moment,
+        span: Duration,
+        meant: impl Fn(&Seen) -> bool,
+    ) -> Option<Timestamp> {
+        let within = self.iter().take_while(|seen| now.since(seen.now) <= span);
+        within.filter(|seen| meant(seen)).last().map(|seen| seen.ts)
     }
 
     /// Examples of those that are meant, the latest first.

@@ -206,10 +206,10 @@ impl Rule {
         }
         let route = Arc::clone(&attempt.route);
         let shares = |seen: &Seen| watch.shares(Trait::of_seen(seen), now).is_some() || found.is_none();
-        evidence = evidence.showing(
-            recent.samples(|seen| seen.failed && seen.strange && seen.route == route && shares(seen)),
-        );
-        let began = found.and_then(|found| found.since).or(watch.overall.since()).unwrap_or(now);
+        let is_part = |seen: &Seen| seen.failed && seen.strange && seen.route == route && shares(seen);
+        evidence = evidence.showing(recent.samples(is_part));
+        let since = found.as_ref().and_then(|found| found.since).or(watch.overall.since());
+        let span = now.since(since.unwrap_or(now));
         Account {
             confidence: confidence(score),
             summary: format!(
@@ -217,7 +217,8 @@ impl Rule {
             ),
             evidence,
             attempts: failed,
-            span: now.since(began),
+            first: recent.first(now, span, is_part),
+            span,
         }
     }
 }

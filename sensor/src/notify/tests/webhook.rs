@@ -9,9 +9,10 @@ use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 
 use super::server::{BUSY, Behaviour, OK, Receiver};
 use super::{alert, eventually, with_severity};
-use crate::decide::Alert;
+use crate::clock::Timestamp;
+use crate::decide::{Alert, Incident};
 use crate::detect::Severity;
-use crate::notify::{Notifier, NotifyConfig, NotifyError, WebhookConfig, WebhookStats};
+use crate::notify::{Notifier, NotifyConfig, NotifyError, WebhookConfig, WebhookFormat, WebhookStats};
 
 /// Long enough for a slow machine.
 const GRACE: Duration = Duration::from_secs(30);
@@ -206,4 +207,28 @@ async fn a_refusal_is_told_in_the_receiver_s_words_and_counted() {
     notifier.alert(&alert(2));
     eventually(|| notifier.ways()[0].is_idle).await;
     assert_eq!(notifier.ways()[0].trouble, None, "the last one got there");
+}
+
+/// Alertmanager forgets what it is not told again: an incident that goes on is told once an hour, until it is over.
+#[tokio::test]
+async fn an_incident_that_lasts_is_told_again_to_receivers_that_forget() {
+    let at = |minutes: u64| Timestamp::from_unix_micros((1_700_000_000 + minutes * 60) * 1_000_000);
+    let incident = |state: &str| -> Incident {
+        let record = serde_json::json!({
+            "id": "01K7Z3V5Q8000000000000040G", "detector": "rate-spike", "severity": "high", "confidence": 0.9,
+            "owasp": "API4:2023", "subject": "host", "summary": "s", "first": at(0), "known": at(0), "last": at(0),
+            "state": state, "attempts": 0, "clients": 0, "blocked": 0, "limited": 0, "alerts": [], "action": "none",
+            "step": "began", "told": at(0), "evidence": {},
+        });
+        serde_json::from_value(record).unwrap()
+    };
+    for (format, expected) in [(WebhookFormat::Alertmanager, 2), (WebhookFormat::Json, 0)] {
+        let receiver = Receiver::start(vec![OK], None).await;
+        let notifier = start(WebhookConfig { format, ..hook(&receiver) });
+        for minutes in [0, 30, 59, 60, 61, 119, 120] {
+            notifier.goes_on(&incident("open"), at(minutes));
+        }
+        notifier.goes_on(&incident("over"), at(500));
+        assert_eq!(notifier.close(GRACE).await.webhook.sent, expected);
+    }
 }

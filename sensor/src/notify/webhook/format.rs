@@ -4,19 +4,23 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::clock::Timestamp;
 use crate::decide::{About, Alert, Incident};
 use crate::detect::Severity;
 use crate::notify::config::WebhookFormat;
 use crate::printable::{printable, to_json};
 
-/// How long Alertmanager takes an incident for going on, where nobody says that it is over: the daemon may have ended.
-const LONGEST: Duration = Duration::from_secs(24 * 3_600);
+/// How long Alertmanager takes an incident for going on, where nobody says that it is over: the daemon may have ended. It
+/// is told again, well before, for as long as the incident goes on.
+pub(super) const LONGEST: Duration = Duration::from_secs(24 * 3_600);
 
 /// Something to tell.
 #[derive(Clone, Copy)]
 pub(in crate::notify) enum News<'a> {
     /// An alert, or one that got worse.
     Alert(&'a Alert),
+    /// An incident that goes on, at a time.
+    Open(&'a Incident, Timestamp),
     /// An incident that is over.
     Over(&'a Incident),
 }
@@ -25,7 +29,7 @@ impl News<'_> {
     pub(in crate::notify) const fn severity(self) -> Severity {
         match self {
             Self::Alert(alert) => alert.severity,
-            Self::Over(incident) => incident.severity,
+            Self::Open(incident, _) | Self::Over(incident) => incident.severity,
         }
     }
 
@@ -33,21 +37,21 @@ impl News<'_> {
     fn id(self) -> String {
         match self {
             Self::Alert(alert) => alert.id.to_string(),
-            Self::Over(incident) => incident.id.to_string(),
+            Self::Open(incident, _) | Self::Over(incident) => incident.id.to_string(),
         }
     }
 
     const fn detector(self) -> &'static str {
         match self {
             Self::Alert(alert) => alert.detector.slug(),
-            Self::Over(incident) => incident.detector.slug(),
+            Self::Open(incident, _) | Self::Over(incident) => incident.detector.slug(),
         }
     }
 
     fn about(self) -> String {
         let about = match self {
             Self::Alert(alert) => &alert.about,
-            Self::Over(incident) => &incident.about,
+            Self::Open(incident, _) | Self::Over(incident) => &incident.about,
         };
         match about {
             About::Client(client) => client.to_string(),
@@ -66,10 +70,12 @@ impl News<'_> {
                 let why = why.map(|why| format!(" ({why})")).unwrap_or_default();
                 format!("{}; action: {what}{until}{why}", printable(&alert.summary))
             }
-            Self::Over(incident) => format!(
-                "over: {} attempts by {} clients from {} to {}; {}",
-                incident.attempts,
+            Self::Open(incident, _) | Self::Over(incident) => format!(
+                "{}: {} by {} {} from {} to {}; {}",
+                incident.state.label(),
+                incident.detector.counted(incident.attempts),
                 incident.clients,
+                if incident.clients == 1 { "client" } else { "clients" },
                 incident.first,
                 incident.last,
                 printable(&incident.summary)
@@ -84,7 +90,7 @@ impl News<'_> {
     fn record(self) -> Result<String, serde_json::Error> {
         match self {
             Self::Alert(alert) => to_json(alert),
-            Self::Over(incident) => to_json(incident),
+            Self::Open(incident, _) | Self::Over(incident) => to_json(incident),
         }
     }
 }
@@ -100,12 +106,19 @@ pub(in crate::notify) fn body(
 ) -> Result<String, serde_json::Error> {
     let value = match format {
         WebhookFormat::Json => return news.record(),
-        WebhookFormat::Slack => json!({ "text": format!("{} on {host}\n{}", news.headline(), news.text()) }),
+        WebhookFormat::Slack => {
+            json!({ "text": escaped(&format!("{} on {host}\n{}", news.headline(), news.text())) })
+        }
         WebhookFormat::Teams => teams(host, news),
         WebhookFormat::PagerDuty { routing_key } => pager_duty(routing_key, host, news)?,
         WebhookFormat::Alertmanager => alertmanager(host, news),
     };
     to_json(&value)
+}
+
+/// Text of a Slack message: these three begin markup there, such as a mention of everybody.
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
 /// A message with an adaptive card, as the Workflows app of Teams takes it.
@@ -139,6 +152,7 @@ fn pager_duty(routing_key: &str, host: &str, news: News<'_>) -> Result<Value, se
     };
     let (action, at) = match news {
         News::Alert(alert) => ("trigger", alert.ts),
+        News::Open(incident, _) => ("trigger", incident.known),
         News::Over(incident) => ("resolve", incident.told),
     };
     let details: Value = serde_json::from_str(&news.record()?)?;
@@ -164,6 +178,7 @@ fn pager_duty(routing_key: &str, host: &str, news: News<'_>) -> Result<Value, se
 fn alertmanager(host: &str, news: News<'_>) -> Value {
     let (begins, ends) = match news {
         News::Alert(alert) => (alert.ts, alert.ts.plus(LONGEST)),
+        News::Open(incident, at) => (incident.known, at.plus(LONGEST)),
         News::Over(incident) => (incident.known, incident.told),
     };
     // Labels name the incident: they must not change while it goes on, so the severity is none of them.
@@ -220,6 +235,33 @@ mod tests {
         let (alert, incident) = story();
         [News::Alert(&alert), News::Over(&incident)]
             .map(|news| serde_json::from_str(&body(format, "web1", news).unwrap()).unwrap())
+    }
+
+    /// A client's words mention nobody, and link nowhere.
+    #[test]
+    fn slack_gets_no_markup() {
+        let (mut alert, _) = story();
+        alert.summary = "<!channel> asked for <https://evil.example|this> & more".to_owned();
+        let text = body(&WebhookFormat::Slack, "web1", News::Alert(&alert)).unwrap();
+        let text: Value = serde_json::from_str(&text).unwrap();
+        let text = text["text"].as_str().unwrap();
+        assert!(
+            text.contains("&lt;!channel&gt; asked for &lt;https://evil.example|this&gt; &amp; more"),
+            "{text}"
+        );
+        assert!(!text.contains(['<', '>']), "{text}");
+    }
+
+    /// An incident of more than a day does not resolve itself: it has a later end each time that it is told.
+    #[test]
+    fn an_incident_that_goes_on_ends_later() {
+        let (_, incident) = story();
+        let later = incident.known.plus(Duration::from_secs(20 * 3_600));
+        let told = body(&WebhookFormat::Alertmanager, "web1", News::Open(&incident, later)).unwrap();
+        let told: Value = serde_json::from_str(&told).unwrap();
+        assert_eq!(told[0]["labels"], bodies(&WebhookFormat::Alertmanager)[0][0]["labels"]);
+        assert_eq!(told[0]["startsAt"], "2023-11-14T22:13:20.000000Z");
+        assert_eq!(told[0]["endsAt"], "2023-11-16T18:13:20.000000Z");
     }
 
     #[test]

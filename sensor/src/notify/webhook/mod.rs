@@ -4,7 +4,7 @@ mod backoff;
 mod client;
 pub(super) mod format;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -20,6 +20,8 @@ use tracing::{debug, warn};
 
 use super::NotifyError;
 use super::config::{WebhookConfig, WebhookFormat};
+use crate::clock::Timestamp;
+use crate::decide::{self, Incident, RecordId};
 use crate::detect::Severity;
 
 /// Totals of the webhook.
@@ -97,8 +99,15 @@ pub(super) struct Webhook {
     min_severity: Severity,
     format: WebhookFormat,
     host: String,
+    /// When receivers that forget were told last of an incident that goes on.
+    refreshed: Mutex<BTreeMap<RecordId, Timestamp>>,
     task: JoinHandle<()>,
 }
+
+/// Receivers that forget an incident are told again after so long.
+const REFRESH: Duration = Duration::from_secs(3_600);
+/// Incidents of which that is remembered; beyond, all are told once more.
+const REFRESHED: usize = 8_192;
 
 impl fmt::Debug for Webhook {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -119,7 +128,8 @@ impl Webhook {
         let host =
             nix::sys::utsname::uname().ok().and_then(|name| Some(name.nodename().to_str()?.to_owned()));
         let host = host.unwrap_or_else(|| "localhost".to_owned());
-        Ok(Self { shared, queue, min_severity, format, host, task })
+        let refreshed = Mutex::default();
+        Ok(Self { shared, queue, min_severity, format, host, refreshed, task })
     }
 
     /// Has something sent, in the receiver's format.
@@ -127,6 +137,31 @@ impl Webhook {
         if news.severity() >= self.min_severity {
             self.push_always(news);
         }
+    }
+
+    /// Tells a receiver that forgets incidents that one goes on, now and then.
+    pub(super) fn refresh(&self, incident: &Incident, now: Timestamp) {
+        if self.format == WebhookFormat::Alertmanager && self.is_due(incident, now) {
+            self.push(News::Open(incident, now));
+        }
+    }
+
+    /// Whether an incident is to be told again, which is noted.
+    fn is_due(&self, incident: &Incident, now: Timestamp) -> bool {
+        let mut refreshed = self.refreshed.lock().unwrap_or_else(PoisonError::into_inner);
+        if incident.state == decide::State::Over {
+            refreshed.remove(&incident.id);
+            return false;
+        }
+        let last = refreshed.get(&incident.id).copied().unwrap_or(incident.known);
+        let is_due = now.since(last) >= REFRESH;
+        if is_due {
+            if refreshed.len() >= REFRESHED {
+                refreshed.clear();
+            }
+            refreshed.insert(incident.id, now);
+        }
+        is_due
     }
 
     /// The same, however mild it is.

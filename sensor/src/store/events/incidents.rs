@@ -110,9 +110,17 @@ impl Reader {
     /// # Errors
     /// Where the database cannot be read.
     pub fn incident(&self, id: RecordId) -> Result<Option<Incident>, ReadError> {
-        let sql = "SELECT record FROM incidents WHERE id = ?1";
-        let found: Option<Incident> = self.records(sql, params![id.to_string()])?.pop();
+        let found = self.incident_alone(id)?;
         found.map(|incident| self.with_participants(incident)).transpose()
+    }
+
+    /// One incident, without participants.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    pub fn incident_alone(&self, id: RecordId) -> Result<Option<Incident>, ReadError> {
+        let sql = "SELECT record FROM incidents WHERE id = ?1";
+        Ok(self.records(sql, params![id.to_string()])?.pop())
     }
 
     /// An incident with everybody who takes part.

@@ -205,7 +205,9 @@ fn pausing_keeps_the_lists_and_no_alert_is_missed() {
     typed(&mut state, "p");
     state.message(Message::Clients(Vec::new()));
     state.message(alerts("more"));
-    assert_eq!((state.clients.len(), state.alerts.len()), (4, 4));
+    assert_eq!((state.clients.len(), state.alerts.len()), (4, 2));
+    // As they stand now: what is done about one may have changed.
+    assert!(state.alerts.iter().all(|alert| alert.summary == "more"));
     typed(&mut state, "p");
     state.message(Message::Clients(Vec::new()));
     assert_eq!(state.clients.len(), 0);
