@@ -261,15 +261,14 @@ impl<'a> Attempt<'a> {
             || speech.second_factor
             || says == Some(Says::SecondFactor)
             || page.code_input && !page.password_input;
+        let is_throttled = speech.throttled || reply.throttled || says == Some(Says::Throttled);
         // Who can log out, or has another session than before, is in, whatever else the page asks for.
         let is_in = page.has_logout || cookies.is_renewed || cookies.of_user;
         if reply.needs_factor && !is_code {
             LoginOutcome::Unknown
         } else if reply.has_token && !reply.failure || has_token_header(response) {
             LoginOutcome::Success
-        } else if is_half && !is_code {
-            LoginOutcome::Unknown
-        } else if speech.throttled || reply.throttled || says == Some(Says::Throttled) {
+        } else if is_half && !is_code || is_throttled {
             LoginOutcome::Unknown
         } else if reply.failure
             || page.password_input && (!is_in || speech.refused)

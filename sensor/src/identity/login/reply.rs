@@ -130,7 +130,7 @@ impl Reply {
             self.has_no_token |= match value {
                 Value::Null | Value::Text("") => depth <= MAX_SPEAKING_DEPTH,
                 Value::Text(text) => text.len() >= 8 && text.bytes().all(|byte| byte == b'0'),
-                _ => false,
+                Value::Number(_) | Value::Flag(_) | Value::Filled | Value::Open | Value::Close => false,
             };
         } else if is_key(words) {
             self.has_token |= matches!(value, Value::Text(text) if is_identifier(text));
@@ -202,7 +202,13 @@ impl Reply {
                 self.failure |= status != "0";
                 self.is_in_result = false;
             }
-            _ => self.is_in_result = is_result && depth == 1 && matches!(value, Value::Filled),
+            Value::Text(_)
+            | Value::Number(_)
+            | Value::Flag(_)
+            | Value::Null
+            | Value::Filled
+            | Value::Open
+            | Value::Close => self.is_in_result = is_result && depth == 1 && matches!(value, Value::Filled),
         }
     }
 

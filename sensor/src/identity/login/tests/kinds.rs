@@ -353,11 +353,7 @@ fn codes_and_pins_without_an_account_are_attempts() {
         ("POST /unlock", "pw=1234abcd"),
     ] {
         let login = login(&request(line, FORM, body), &response(401, "", ""));
-        assert_eq!(
-            login.map(|login| (login.user, login.outcome)),
-            Some((None, LoginOutcome::Failure)),
-            "{line}"
-        );
+        assert_eq!(login.map(|login| (login.user, login.outcome)), Some((None, Failure)), "{line}");
     }
     for (line, body) in [("POST /verify", "email=a%40b.c&lang=de"), ("POST /verify", "verification_code=abc")]
     {
