@@ -201,17 +201,9 @@ impl Logins {
         if let Some(submission) = submission {
             is_read = self.read(submission, exchange, rule, principals);
         }
-        let is_known = |places: &Places| {
-            rule.is_some()
-                || request.method() == Method::Post && place::is_for_logins(path)
-                || place::is_login_page(path)
-                || route.is_some_and(|route| {
-                    places.has(route) || place::takes_calls(path) && places.had_any(route)
-                })
-        };
         let (mut manner, mut unread) = (Manner::Once, false);
         if self.found.is_empty() {
-            unread = !is_read && is_known(&self.places);
+            unread = !is_read && (rule.is_some() || self.is_for_logins(request, route));
             let always =
                 if unread { None } else { authorization.and_then(|field| principals.always_login(field)) };
             let salted = || salted::of(request, principals.hasher());
@@ -239,6 +231,16 @@ impl Logins {
             }
         }
         self.conclude(exchange, (rule, route), (manner, unread), principals)
+    }
+
+    /// Whether one logs in where a request goes, by its path or by what went there before.
+    fn is_for_logins(&self, request: Request<'_>, route: Option<&str>) -> bool {
+        let path = request.path();
+        let is_taken =
+            |route: &str| self.places.has(route) || place::takes_calls(path) && self.places.had_any(route);
+        request.method() == Method::Post && place::is_for_logins(path)
+            || place::is_login_page(path)
+            || route.is_some_and(is_taken)
     }
 
     /// The attempts that were found, with what was made of them.
