@@ -8,6 +8,7 @@ mod sent;
 pub use crate::identity::{Login, LoginOutcome};
 pub use exchange::{Exchange, Findings, Further, Protocol, QueryKeys, Source, TlsFacts};
 pub use held::{Held, HeldBy};
+pub(crate) use redact::is_document;
 pub use redact::{Paths, Redactor};
 pub use sent::{
     Host, MediaType, Object, Path, Sent, Show, ShowHost, ShowMediaType, ShowPath, ShowUserAgent, UserAgent,

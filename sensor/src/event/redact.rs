@@ -103,12 +103,45 @@ pub(super) fn object(path: &[u8], route: Option<&str>, redactor: &Redactor) -> O
     Some(redactor.pseudonyms.of("object", named.iter().copied()))
 }
 
+/// Whether a segment of a template is the number of a document: `{id}.pdf`. Pictures and the like are parts of pages.
+pub(crate) fn is_document(segment: &[u8]) -> bool {
+    let rest = segment.strip_prefix(b"{id}.").or_else(|| segment.strip_prefix(b"{uuid}."));
+    rest.is_some_and(|extension| {
+        matches!(
+            extension,
+            b"pdf"
+                | b"json"
+                | b"xml"
+                | b"csv"
+                | b"txt"
+                | b"html"
+                | b"htm"
+                | b"doc"
+                | b"docx"
+                | b"xls"
+                | b"xlsx"
+                | b"odt"
+                | b"ods"
+                | b"ppt"
+                | b"pptx"
+                | b"rtf"
+                | b"zip"
+                | b"eml"
+                | b"ics"
+                | b"vcf"
+                | b"sql"
+                | b"bak"
+        )
+    })
+}
+
 /// Whether a segment of a template names objects. Dates do not, parts of file names are those of assets, and of what
 /// is in no template nothing is known.
 fn is_open(segment: &[u8]) -> bool {
-    segment.first() == Some(&b'{')
-        && segment.last() == Some(&b'}')
-        && !matches!(segment, b"{date}" | b"{other}" | b"{...}")
+    is_document(segment)
+        || segment.first() == Some(&b'{')
+            && segment.last() == Some(&b'}')
+            && !matches!(segment, b"{date}" | b"{other}" | b"{...}")
 }
 
 /// Longest host (RFC 1035, section 2.3.4, and a port), and longest `User-Agent` shown.

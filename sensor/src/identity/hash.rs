@@ -101,6 +101,12 @@ pub struct KeyedHash {
 }
 
 impl KeyedHash {
+    /// The digest, for comparing within one memory.
+    #[must_use]
+    pub(crate) const fn short(&self) -> [u8; 16] {
+        self.digest
+    }
+
     /// What the value was.
     #[must_use]
     pub const fn kind(&self) -> Kind {

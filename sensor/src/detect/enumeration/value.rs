@@ -36,7 +36,9 @@ pub(super) fn of<'a>(path: &'a str, route: &str) -> Option<Value<'a>> {
     let last = path.get(start..end)?;
     // Path parameters such as `;jsessionid=` (RFC 3986, section 3.3) name no object.
     let last = last.split(|byte| *byte == b';').next()?;
-    Some(Value { last, number: number(last), object: path.get(..start.saturating_add(last.len()))? })
+    // The number before an extension.
+    let stem = last.split(|byte| *byte == b'.').next().unwrap_or(last);
+    Some(Value { last, number: number(stem), object: path.get(..start.saturating_add(last.len()))? })
 }
 
 /// Where the next segment that is not empty lies.
@@ -48,9 +50,11 @@ fn next_segment(path: &[u8], from: usize) -> Option<(usize, usize)> {
     Some((start, start.saturating_add(memchr::memchr(b'/', rest).unwrap_or(rest.len()))))
 }
 
-/// Whether a segment of a template names objects. Dates do not, and parts of file names are those of assets.
+/// Whether a segment of a template names objects. Dates do not, and parts of file names are mostly those of assets; the
+/// number of a document is none of these.
 fn is_open(segment: &[u8]) -> bool {
-    segment.first() == Some(&b'{') && segment.last() == Some(&b'}') && segment != b"{date}"
+    crate::event::is_document(segment)
+        || segment.first() == Some(&b'{') && segment.last() == Some(&b'}') && segment != b"{date}"
 }
 
 /// Fewest bits that nobody finds by trying, and the least number of different characters of such a text, which a counter
@@ -121,6 +125,7 @@ mod tests {
             ("/users/17/orders", "/users/{id}/orders", "17", Some(17)),
             ("/u/alice", "/u/{param}", "alice", None),
             ("/f/17/a/b/c", "/f/{id}/{...}", "17", Some(17)),
+            ("/invoices/17.pdf", "/invoices/{id}.pdf", "17.pdf", Some(17)),
             ("/n/9999999999999999999", "/n/{id}", "9999999999999999999", None),
         ] {
             let value = of(path, route).unwrap();
@@ -131,6 +136,7 @@ mod tests {
             ("/nothing", "/{other}"),
             ("/log/2024-01-02", "/log/{date}"),
             ("/app.3f2a.js", "/app.{hex}.js"),
+            ("/img/17.png", "/img/{id}.png"),
             ("/users", "/users/{id}"),
             ("/users/../x/1", "/users/x/{id}"),
         ] {

@@ -11,11 +11,12 @@ use super::body::Shape;
 use super::charset;
 use super::config::{Conditions, LoginRule};
 use super::cookies::{self, Cookies};
+use super::guard::without_guard;
+use super::headers::{has_token_header, is_stale, led_by_header, says_when};
 use super::location::{Says, Target};
 use super::page;
 use super::reply::{self, Reply};
 use super::speech::{self, Speech};
-use super::words::Words;
 use crate::http::{Decoding, Exchange, Request, Response};
 
 /// How credentials are sent.
@@ -120,7 +121,7 @@ impl<'a> Attempt<'a> {
         let status = response.status();
         match (self.manner, status) {
             // Too many of them: that says nothing about this one (RFC 6585, section 4).
-            (_, 429) => LoginOutcome::Unknown,
+            (_, 429 | 503) => LoginOutcome::Unknown,
             (Manner::Always | Manner::InQuery, 401) if is_stale(response) => LoginOutcome::Unknown,
             (Manner::Always | Manner::InQuery, 401 | 403 | 423) => LoginOutcome::Failure,
             (Manner::Always, 200..=399) => LoginOutcome::Success,
@@ -149,6 +150,7 @@ impl<'a> Attempt<'a> {
         // To the same with another scheme, host or a slash at the end: the request is to be made again there.
         let is_repeated = matches!(response.status(), 307 | 308) || response.status() == 301 && is_same;
         match target.says(self.path, self.query()) {
+            Says::Throttled => LoginOutcome::Unknown,
             Says::Failure => LoginOutcome::Failure,
             _ if is_repeated => LoginOutcome::Unknown,
             Says::Back | Says::SecondFactor if is_code && is_same => LoginOutcome::Failure,
@@ -157,11 +159,53 @@ impl<'a> Attempt<'a> {
                 LoginOutcome::Success
             }
             Says::BackOtherwise if cookies.is_new => LoginOutcome::Success,
+            // Many start a session with the redirect to where they were; what the route's other answers are may speak
+            // against it ([`Shapes`](super::shapes::Shapes)).
+            Says::Back if self.begins_session_here() => LoginOutcome::Success,
             // A program is told to go on asking.
             Says::Back if self.is_of_program() => LoginOutcome::Unknown,
             Says::Back | Says::BackOtherwise | Says::LoginPage => LoginOutcome::Failure,
+            // The first page is for everybody.
+            Says::Elsewhere
+                if self.is_of_nobody() && matches!(target.path, b"/") && target.says_nothing() =>
+            {
+                LoginOutcome::Unknown
+            }
             Says::Elsewhere => LoginOutcome::Success,
         }
+    }
+
+    /// Whether neither the request nor its answer has a session.
+    pub(super) fn is_of_nobody(&self) -> bool {
+        !self.answer.cookies.begin_session() && !cookies::brings_any(self.request)
+    }
+
+    fn begins_session_here(&self) -> bool {
+        let cookies = self.answer.cookies;
+        self.manner == Manner::Once && cookies.is_new_session && !cookies.has_message
+    }
+
+    /// Whether it was answered for the number of attempts, whatever the password was.
+    pub(super) fn is_throttled(&self) -> bool {
+        let Some(response) = self.exchange.response else { return false };
+        let Said { speech, reply, .. } = Said::of(self.answer.body);
+        matches!(response.status(), 429 | 503)
+            || says_when(response)
+            || speech.throttled
+            || speech.waits
+            || reply.throttled
+    }
+
+    /// Whether its only sign of success is a new session where one came from, which some give to everybody.
+    pub(super) fn is_weak(&self) -> bool {
+        let cookies = self.answer.cookies;
+        let Some(response) = self.exchange.response else { return false };
+        let Some(location) = response.header("location").filter(|_| (300..=399).contains(&response.status()))
+        else {
+            return false;
+        };
+        let says = Target::of(location).says(self.path, self.query());
+        says == Says::Back && !cookies.of_user && !cookies.is_renewed
     }
 
     /// Whether a program sent it, rather than a form.
@@ -176,7 +220,8 @@ impl<'a> Attempt<'a> {
         let Said { speech, reply, .. } = Said::of(body);
         let is_half = speech.second_factor || reply.second_factor || self.leads_to_half(&reply);
         let is_empty = body.is_empty() && response.body_length() == Some(0);
-        if is_half && self.manner != Manner::Code {
+        let is_throttled = speech.throttled || reply.throttled || speech.waits && !reply.refused;
+        if is_half && self.manner != Manner::Code || is_throttled || says_when(response) {
             LoginOutcome::Unknown
         } else if is_sure || speech.refused || reply.refused {
             LoginOutcome::Failure
@@ -216,14 +261,17 @@ impl<'a> Attempt<'a> {
             || speech.second_factor
             || says == Some(Says::SecondFactor)
             || page.code_input && !page.password_input;
+        let is_throttled = speech.throttled || reply.throttled || says == Some(Says::Throttled);
+        // Who can log out, or has another session than before, is in, whatever else the page asks for.
+        let is_in = page.has_logout || cookies.is_renewed || cookies.of_user;
         if reply.needs_factor && !is_code {
             LoginOutcome::Unknown
         } else if reply.has_token && !reply.failure || has_token_header(response) {
             LoginOutcome::Success
-        } else if is_half && !is_code {
+        } else if is_half && !is_code || is_throttled {
             LoginOutcome::Unknown
         } else if reply.failure
-            || page.password_input
+            || page.password_input && (!is_in || speech.refused)
             || is_code && page.code_input
             || says == Some(Says::Failure)
             || reply.whole == Some(false)
@@ -235,13 +283,15 @@ impl<'a> Attempt<'a> {
             LoginOutcome::Failure
         } else if page.assertion
             || speech.welcome
-            || reply.has_account
+            || reply.shows_account()
             || reply.whole == Some(true)
             || says == Some(Says::Elsewhere)
             || is_whole && (cookies.is_new || cookies.is_renewed)
         {
             LoginOutcome::Success
-        } else if reply.is_null || matches!(says, Some(Says::Back | Says::LoginPage)) {
+        } else if speech.waits {
+            LoginOutcome::Unknown
+        } else if reply.gives_nothing() || matches!(says, Some(Says::Back | Says::LoginPage)) {
             LoginOutcome::Failure
         } else if body.is_empty() && is_whole && !cookies::brings_any(self.request) {
             // Who brings nothing and is given nothing is nobody.
@@ -266,7 +316,7 @@ impl<'b> Said<'b> {
         let mut said = Self { speech: Speech::default(), reply: Reply::default(), page: None };
         match body.first() {
             Some(b'{' | b'[' | b'"') => said.reply = reply::read(body),
-            Some(b'<') if is_page(body) => {
+            Some(b'<') if page::is_page(body) => {
                 let page = page::read(body);
                 said.speech = page.speech;
                 said.page = Some(page);
@@ -277,10 +327,17 @@ impl<'b> Said<'b> {
                     [b"<fault>", b":fault>", b":Fault>", b"<Fault>", b"<error>", b"<Error>"];
                 said.reply.failure |= fault.iter().any(|tag| memchr::memmem::find(body, tag).is_some());
             }
+            // A message before a form.
+            Some(_) if memchr::memmem::find(body, b"<form").is_some() => {
+                let page = page::read(body);
+                said.speech = page.speech;
+                said.page = Some(page);
+            }
             Some(_) => {
                 let is_short = body.len() <= MAX_TEXT;
                 said.reply = if is_short { reply::read_pairs(body) } else { Reply::default() };
                 said.reply.whole = speech::short(body);
+                said.reply.has_token |= is_jwt(body);
                 said.speech = speech::of(body);
             }
             None => {}
@@ -289,58 +346,12 @@ impl<'b> Said<'b> {
     }
 }
 
+/// A JSON Web Token and nothing else (RFC 7519).
+fn is_jwt(text: &[u8]) -> bool {
+    text.starts_with(b"eyJ")
+        && memchr::memchr_iter(b'.', text).count() == 2
+        && text.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
+}
+
 /// Longest text that may be names with values.
 const MAX_TEXT: usize = 1_024;
-
-fn is_page(body: &[u8]) -> bool {
-    let start = body.get(..256).unwrap_or(body).to_ascii_lowercase();
-    let has = |part: &[u8]| memchr::memmem::find(&start, part).is_some();
-    let markup: [&[u8]; 8] =
-        [b"<!doctype html", b"<html", b"<head", b"<body", b"<form", b"<input", b"<script", b"<div"];
-    let documents: [&[u8]; 4] = [b"<?xml", b"envelope", b"methodresponse", b"response>"];
-    markup.into_iter().any(has) || !documents.into_iter().any(has)
-}
-
-/// Takes away what servers put before JSON so that no page of another site can run it as a script.
-fn without_guard(body: &[u8]) -> &[u8] {
-    let start = body.trim_ascii_start();
-    let guards: [&[u8]; 5] = [b")]}'", b"while(1);", b"while (1);", b"for(;;);", b"for (;;);"];
-    let found = guards.iter().find_map(|guard| start.strip_prefix(*guard));
-    found.map_or(body, |rest| {
-        let rest = rest.trim_ascii_start();
-        rest.strip_prefix(b",").unwrap_or(rest).trim_ascii_start()
-    })
-}
-
-/// Where a script is told to go (HX-Redirect of htmx and the like).
-fn led_by_header<'r>(response: Response<'r>) -> Option<&'r [u8]> {
-    let mut fields = response.message().headers();
-    fields.find_map(|(name, value)| {
-        let is_redirect = name.len() >= 8
-            && name
-                .get(name.len().saturating_sub(8)..)
-                .is_some_and(|end| end.eq_ignore_ascii_case(b"redirect"));
-        (is_redirect && value.len() > 3).then_some(value)
-    })
-}
-
-/// Whether a header hands a token out, such as `X-Auth-Token` or `X-Subject-Token`.
-fn has_token_header(response: Response<'_>) -> bool {
-    response.headers().any(|(name, value)| {
-        value.len() >= 8
-            && Words::of(name).is_some_and(|words| {
-                let is_other =
-                    |word: &[u8]| matches!(word, b"csrf" | b"xsrf" | b"request" | b"konnect" | b"allow");
-                words.last() == b"token" && !words.any(is_other)
-            })
-    })
-}
-
-/// Whether digest credentials are refused for their age alone (RFC 7616, section 3.3).
-fn is_stale(response: Response<'_>) -> bool {
-    let fields = response.headers().filter(|(name, _)| name.eq_ignore_ascii_case(b"www-authenticate"));
-    fields.map(|(_, value)| value.to_ascii_lowercase()).any(|value| {
-        let value: Vec<u8> = value.into_iter().filter(|byte| !matches!(byte, b' ' | b'"')).collect();
-        memchr::memmem::find(&value, b"stale=true").is_some()
-    })
-}

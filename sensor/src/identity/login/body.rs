@@ -6,7 +6,9 @@ use zeroize::Zeroizing;
 
 use super::documents::Documents;
 use super::fields::{Fields, Part, Role, Unit};
+use super::graphql;
 use super::json;
+use super::lenient;
 use super::xml;
 use crate::identity::principal::{hex_pair, name_and_value};
 
@@ -44,7 +46,10 @@ impl<'a> Shape<'a> {
         } else if is(b"multipart/form-data") {
             boundary(content_type).map(Self::Multipart)
         } else if ends(b"json") {
-            Some(Self::Json)
+            let first = body.trim_ascii_start().first();
+            // Some programs say so of everything.
+            let is_form = first.is_some_and(u8::is_ascii_alphabetic) && memchr::memchr(b'=', body).is_some();
+            Some(if is_form { Self::Form } else { Self::Json })
         } else if ends(b"xml") {
             Some(Self::Xml)
         } else if essence.is_empty() || is(b"text/plain") || is(b"application/x-www-form-urlencoded") {
@@ -171,6 +176,10 @@ pub(super) fn form(text: &[u8], depth: u8, fields: &mut Fields<'_>) {
         let (name, value) = name_and_value(pair);
         let name = decode(name.trim_ascii(), &mut decoded_name);
         let role = fields.role(name);
+        if role.is_none() && is_inner(name, value) {
+            inner(name, decode(value.trim_ascii_start(), &mut decoded), depth, fields);
+            continue;
+        }
         if role.is_none() && !fields.wants_button() {
             continue;
         }
@@ -192,6 +201,29 @@ pub(super) fn form(text: &[u8], depth: u8, fields: &mut Fields<'_>) {
     for row in rows.units {
         let outer = std::mem::replace(&mut fields.unit, row);
         fields.close(outer, Part::default());
+    }
+}
+
+/// Whether a field may hold a document: JSON in a field of its own, or GraphQL by GET.
+fn is_inner(name: &[u8], value: &[u8]) -> bool {
+    let value = value.trim_ascii_start();
+    value.starts_with(b"{") || value.starts_with(b"%7B") || value.starts_with(b"%7b") || name == b"query"
+}
+
+/// Reads a document in a field.
+fn inner(name: &[u8], value: &[u8], depth: u8, fields: &mut Fields<'_>) {
+    if value.trim_ascii_start().starts_with(b"{") && name != b"query" {
+        // A query with JSON in it is of a search.
+        if depth == 0 {
+            read_json(value, fields);
+        }
+        return;
+    }
+    let text = Zeroizing::new(String::from_utf8_lossy(value).into_owned());
+    if graphql::is_document(&text) {
+        let mut documents = Documents::default();
+        documents.read(&text, depth, fields);
+        documents.end(fields);
     }
 }
 
@@ -255,6 +287,8 @@ fn read_json(body: &[u8], fields: &mut Fields<'_>) {
     let lossy =
         std::str::from_utf8(body).err().map(|_| Zeroizing::new(String::from_utf8_lossy(body).into_owned()));
     let body = lossy.as_ref().map_or(body, |text| text.as_bytes());
+    let strict = lenient::strict(body);
+    let body = strict.as_ref().map_or(body, |text| text.as_slice());
     let mut documents = Documents::default();
     json::walk(body, &mut |key, value, depth| documents.visit(key, value, depth, fields));
     documents.end(fields);
@@ -281,6 +315,9 @@ fn multipart(body: &[u8], boundary: &[u8], fields: &mut Fields<'_>) {
         let Some(name) = parameter(head, b"name=") else { continue };
         if let Some(role) = fields.role(name) {
             fields.put(role, name, value, 0);
+        } else if value.trim_ascii_start().starts_with(b"{") {
+            // The operations of GraphQL with files, among others.
+            read_json(value, fields);
         }
     }
 }

@@ -14,6 +14,10 @@ pub(super) struct Cookies {
     /// One that the request brought gets another value, as servers do with a session whose owner changes (OWASP Session
     /// Management Cheat Sheet, "Renew the Session ID After Any Privilege Level Change").
     pub(super) is_renewed: bool,
+    /// A new one is a session by its name or by `HttpOnly`, and its value does not hold the session's data itself.
+    pub(super) is_new_session: bool,
+    /// One carries a message to the next page.
+    pub(super) has_message: bool,
 }
 
 /// Cookies of one answer that are looked at.
@@ -30,10 +34,15 @@ impl Cookies {
             let Some((name, value)) = given(cookie) else { continue };
             cookies.of_user |= is_of_a_user(name, value);
             if is_of_no_session(name) {
+                cookies.has_message |= is_message(name);
                 continue;
             }
             match brought(request, name) {
-                None => cookies.is_new = true,
+                None => {
+                    cookies.is_new = true;
+                    cookies.is_new_session |=
+                        !holds_data(value) && (is_session(name) || is_http_only(cookie));
+                }
                 Some(known) => {
                     cookies.is_renewed |=
                         known != value && known.len() <= MAX_NUMBER && value.len() <= MAX_NUMBER;
@@ -95,6 +104,11 @@ fn is_of_no_session(name: &[u8]) -> bool {
                     | b"flash"
                     | b"messages"
                     | b"message"
+                    | b"error"
+                    | b"errors"
+                    | b"notice"
+                    | b"alert"
+                    | b"toast"
                     | b"consent"
                     | b"theme"
                     | b"timezone"
@@ -106,6 +120,42 @@ fn is_of_no_session(name: &[u8]) -> bool {
             )
         })
     })
+}
+
+fn is_message(name: &[u8]) -> bool {
+    Words::of(name).is_some_and(|words| {
+        words.any(|word| {
+            matches!(
+                word,
+                b"flash" | b"message" | b"messages" | b"error" | b"errors" | b"notice" | b"alert" | b"toast"
+            )
+        })
+    })
+}
+
+fn is_session(name: &[u8]) -> bool {
+    Words::of(name).is_some_and(|words| {
+        words.any(|word| {
+            word == b"sess"
+                || word == b"auth"
+                || word.ends_with(b"session")
+                || word.ends_with(b"sid")
+                || word.ends_with(b"sessid")
+                || word.ends_with(b"sessionid")
+        })
+    })
+}
+
+fn is_http_only(cookie: &[u8]) -> bool {
+    cookie.split(|byte| *byte == b';').skip(1).any(|part| part.trim_ascii().eq_ignore_ascii_case(b"httponly"))
+}
+
+/// Whether a value is signed JSON, as Flask has it, in which an error's message may stand; a JWT is none.
+fn holds_data(value: &[u8]) -> bool {
+    let is_token =
+        value.starts_with(b"eyJhbGci") || value.starts_with(b"eyJ0eXAi") || value.starts_with(b"eyJraWQi");
+    let dots = memchr::memchr_iter(b'.', value).count();
+    dots >= 2 && !is_token && (value.starts_with(b"eyJ") || value.starts_with(b".eJ"))
 }
 
 fn is_of_a_user(name: &[u8], value: &[u8]) -> bool {

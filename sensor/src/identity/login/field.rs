@@ -1,5 +1,6 @@
 //! What the field of a form or of a document is, by its name.
 
+use super::users::user_rank;
 use super::words::Words;
 
 /// The part of a login, or of something else, that a field is.
@@ -50,6 +51,11 @@ pub(super) fn innermost(name: &[u8]) -> &[u8] {
 /// The outer nothing: the name says nothing of passwords. The inner: it is about one that does not matter.
 #[expect(clippy::option_option, reason = "the two mean different things, as told above")]
 fn password(words: &Words) -> Option<Option<Field>> {
+    // The one name of three words.
+    if matches!(words.text(), b"mot_de_passe" | b"mots_de_passe") || words.text().ends_with(b"_mot_de_passe")
+    {
+        return Some(Some(Field::Secret(Secret::Password)));
+    }
     let kinds = words.iter().map(kind).enumerate();
     let (place, kind) = kinds.filter_map(|(place, kind)| Some((place, kind?))).last()?;
     if kind == Kind::Set || words.any(is_about_setting) {
@@ -111,22 +117,45 @@ fn is_password(word: &[u8]) -> bool {
         word,
         b"password" | b"passwort" | b"passwd" | b"passwrd" | b"pwd" | b"pswd" | b"psw" | b"passphrase"
             // How servers call what was typed before they look at it.
-            | b"userident" | b"staticpassword"
+            | b"userident" | b"staticpassword" | b"passw" | b"codeword"
             | b"kennwort" | b"senha" | b"contrasena" | b"contrasenya" | b"contrasenha" | b"motdepasse"
             | b"wachtwoord" | b"passord" | b"losenord" | b"adgangskode" | b"kodeord" | b"salasana"
             | b"haslo" | b"heslo" | b"jelszo" | b"parola" | b"parool" | b"lozinka" | b"geslo" | b"sifre"
             | b"parol" | b"mima" | b"matkhau"
-    ) || ["contraseña", "lösenord", "hasło", "jelszó", "şifre", "пароль"]
-        .iter()
-        .any(|name| word == name.as_bytes())
+    ) || [
+        "contraseña",
+        "lösenord",
+        "hasło",
+        "jelszó",
+        "şifre",
+        "пароль",
+        "密码",
+        "密碼",
+        "口令",
+        "パスワード",
+        "비밀번호",
+    ]
+    .iter()
+    .any(|name| word == name.as_bytes())
 }
 
 /// Words that may stand for something else.
 fn is_short(word: &[u8]) -> bool {
     matches!(
         word,
-        b"pass" | b"pw" | b"pin" | b"passcode" | b"mdp" | b"clave" | b"userpw" | b"upw" | b"userpass"
-    )
+        b"pass"
+            | b"pw"
+            | b"pin"
+            | b"passcode"
+            | b"mdp"
+            | b"clave"
+            | b"userpw"
+            | b"upw"
+            | b"userpass"
+            | b"pincode"
+    ) || word
+        .strip_prefix(b"pass")
+        .is_some_and(|rest| matches!(rest, b"input" | b"field" | b"fld" | b"box" | b"txt" | b"text"))
 }
 
 fn is_about_setting(word: &[u8]) -> bool {
@@ -175,7 +204,7 @@ fn is_of_another_system(word: &[u8]) -> bool {
 }
 
 /// What may follow: how it is sent, or a number.
-fn is_form(word: &[u8]) -> bool {
+pub(super) fn is_form(word: &[u8]) -> bool {
     matches!(
         word,
         b"hash"
@@ -208,11 +237,13 @@ fn other(words: &Words) -> Option<Field> {
         | b"task" | b"route" | b"controller" | b"module" | b"mode" | b"event" | b"func" | b"function" => {
             return Some(Field::Operation);
         }
-        b"session_key" | b"un" | b"log" | b"wp_name" => return Some(Field::User(2)),
-        b"u" | b"id" | b"uid" | b"name" | b"in_name" | b"access_key" | b"api_user" => {
+        b"session_key" | b"un" | b"log" | b"wp_name" | b"kullanici_adi" | b"card_number" | b"cardnumber"
+        | b"mb_id" | b"login_field" | b"login_input" | b"callsign" => return Some(Field::User(2)),
+        b"u" | b"id" | b"uid" | b"name" | b"jmeno" | b"nev" | b"in_name" | b"access_key" | b"api_user" => {
             return Some(Field::User(WEAK_USER));
         }
-        b"code" | b"secret" | b"secret_key" | b"credential" | b"credentials" | b"p" => {
+        b"code" | b"secret" | b"secret_key" | b"secretkey" | b"auth_key" | b"authkey" | b"user_key"
+        | b"userkey" | b"credential" | b"credentials" | b"p" => {
             return Some(Field::Secret(Secret::Hint));
         }
         b"challenge"
@@ -246,28 +277,6 @@ fn other(words: &Words) -> Option<Field> {
                 | b"gender"
         );
     is_personal.then_some(Field::Personal)
-}
-
-/// By how surely it names the account: forms that ask for a name often send an address as well.
-fn user_rank(word: &[u8]) -> Option<u8> {
-    match word {
-        b"uname" | b"loginname" | b"loginid" | b"accountname" | b"accountid" | b"usrname" | b"usernm"
-        | b"benutzername" | b"benutzer" | b"usuario" | b"utilisateur" | b"utente" | b"nomeutente"
-        | b"gebruikersnaam" | b"gebruiker" | b"brukernavn" | b"brugernavn" | b"anvandarnamn"
-        | b"kayttajatunnus" | b"uzytkownik" | b"uzivatel" | b"felhasznalo" | b"kullanici"
-        | b"kullaniciadi" | b"nickname" | b"screenname" | b"membername" | b"memberid" | b"lgname" => Some(0),
-        b"email" | b"mail" | b"emailaddress" | b"mailaddress" | b"loginfmt" => Some(1),
-        b"user" | b"usr" | b"account" | b"acct" | b"identifier" | b"identifiant" | b"identity" | b"ident"
-        | b"principal" | b"nick" | b"handle" | b"member" | b"usercode" | b"usuarioid" => Some(2),
-        // As often the name of the button.
-        b"login" => Some(3),
-        b"phone" | b"mobile" | b"msisdn" | b"telephone" | b"phonenumber" | b"mobilenumber" => Some(4),
-        _ if word.ends_with(b"username") || word.ends_with(b"userid") => Some(0),
-        // As in `usernamefld`.
-        _ if word.strip_prefix(b"username").is_some_and(is_form) => Some(0),
-        _ if word.ends_with(b"email") => Some(1),
-        _ => None,
-    }
 }
 
 #[cfg(test)]
@@ -321,6 +330,13 @@ mod tests {
             ("lgpassword", password),
             ("пароль", password),
             ("passwordresetproviderid", None),
+            ("passw", password),
+            ("mot_de_passe", password),
+            ("codeword", password),
+            ("密码", password),
+            ("passinput", short),
+            ("pincode", short),
+            ("passenger", None),
             ("mypasswordfilter", None),
         ];
         for (name, expected) in cases {
@@ -354,6 +370,17 @@ mod tests {
             ("accessKey", Some(Field::User(WEAK_USER))),
             ("secretKey", Some(Field::Secret(Secret::Hint))),
             ("displayName", Some(Field::Personal)),
+            ("nutzername", Some(Field::User(0))),
+            ("nom_utilisateur", Some(Field::User(0))),
+            ("kayttaja", Some(Field::User(0))),
+            ("jmeno", Some(Field::User(WEAK_USER))),
+            ("логин", Some(Field::User(0))),
+            ("kullanici_adi", Some(Field::User(2))),
+            ("cardnumber", Some(Field::User(2))),
+            ("mb_id", Some(Field::User(2))),
+            ("userinput", Some(Field::User(2))),
+            ("userKey", Some(Field::Secret(Secret::Hint))),
+            ("auth_key", Some(Field::Secret(Secret::Hint))),
             ("initial_device_display_name", None),
             ("verificationCode", Some(Field::Secret(Secret::Code))),
             ("", None),

@@ -304,6 +304,7 @@ impl<'a> Fields<'a> {
                 let is_code = self.place.is_second_factor && unit.is_digits;
                 secret != Secret::Hint || unit.user.is_some() || is_code
             }
+            None if self.place.is_check && secret == Secret::Code => true,
             None if unit.is_several => false,
             None if self.place.is_collection => unit.has_button && secret == Secret::Password,
             None => match secret {

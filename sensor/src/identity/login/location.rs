@@ -9,6 +9,8 @@ use crate::identity::principal::name_and_value;
 pub(super) enum Says {
     /// A parameter or the last segment is about an error.
     Failure,
+    /// There were too many attempts, or the account is locked: nothing about this password.
+    Throttled,
     /// A second factor is asked for.
     SecondFactor,
     /// The same place again, as it was.
@@ -54,8 +56,13 @@ impl<'a> Target<'a> {
             .chain(self.pairs().filter(|pair| !is_way_on(pair)).flat_map(words))
             .filter_map(Words::of)
             .any(|words| is_second_factor(&words));
+        let is_half =
+            is_half || !same_path(self.path, path) && last_two(self.path).any(|words| words.any(is_check));
         let same = same_path(self.path, path) || self.path.is_empty();
-        if self.tells_failure() || last.is_some_and(|words| words.any(is_failure)) {
+        let is_throttled = last_two(self.path).any(|words| is_throttle(&words)) || self.tells_throttle();
+        if is_throttled {
+            Says::Throttled
+        } else if self.tells_failure() || last.is_some_and(|words| words.any(is_failure)) {
             Says::Failure
         } else if is_half {
             Says::SecondFactor
@@ -70,9 +77,24 @@ impl<'a> Target<'a> {
         }
     }
 
+    /// Whether a parameter says that there were too many attempts.
+    fn tells_throttle(&self) -> bool {
+        self.pairs().filter(|pair| !is_way_on(pair)).any(|pair| {
+            let (name, value) = name_and_value(pair);
+            let is = |text: &[u8]| Words::of(text).is_some_and(|words| is_throttle(&words));
+            let is_off = matches!(value, b"" | b"0" | b"false" | b"no");
+            is(name) && !is_off || is(value)
+        })
+    }
+
     fn pairs(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
         let pairs = self.rest.split(|byte| matches!(byte, b'?' | b'#' | b'&' | b';'));
         pairs.filter(|pair| !pair.is_empty()).take(MAX_PAIRS)
+    }
+
+    /// Whether it has no parameters.
+    pub(super) const fn says_nothing(&self) -> bool {
+        self.rest.is_empty()
     }
 
     /// Whether its parameters are those of the request, or say where to go afterwards.
@@ -96,8 +118,9 @@ impl<'a> Target<'a> {
             let is = |text: &[u8]| Words::of(text).is_some_and(|words| words.any(is_failure));
             // Where to go afterwards is no answer.
             let is_target = value.starts_with(b"/") || value.contains(&b'%') || value.contains(&b':');
-            let is_off = matches!(value, b"0" | b"false" | b"no");
-            is(name) && !is_off || !is_target && is(value)
+            let is_off = matches!(value, b"0" | b"false" | b"no") || value.is_empty() && pair.ends_with(b"=");
+            // What OAuth hands back is the client's own.
+            name != b"state" && is(name) && !is_off || name != b"state" && !is_target && is(value)
         })
     }
 }
@@ -144,6 +167,35 @@ fn trim_slashes(path: &[u8]) -> &[u8] {
     path.get(..end).unwrap_or_default()
 }
 
+/// The last two segments of a path.
+fn last_two(path: &[u8]) -> impl Iterator<Item = Words> {
+    path.rsplit(|byte| *byte == b'/').filter_map(Words::of).take(2)
+}
+
+/// Whether a segment asks to prove more than a password: `/login/verify`, `/account/verify-sms`, `/passcode`.
+fn is_check(word: &[u8]) -> bool {
+    matches!(word, b"verify" | b"verification" | b"verifycode" | b"passcode" | b"otc")
+}
+
+fn is_throttle(words: &Words) -> bool {
+    words.text().starts_with(b"too_many")
+        || memchr::memmem::find(words.text(), b"_too_many").is_some()
+        || memchr::memmem::find(words.text(), b"rate_limit").is_some()
+        || words.any(|word| {
+            matches!(
+                word,
+                b"throttled"
+                    | b"throttle"
+                    | b"ratelimit"
+                    | b"ratelimited"
+                    | b"toomany"
+                    | b"lockout"
+                    | b"lockedout"
+                    | b"captcha"
+            ) || word.starts_with(b"toomany")
+        })
+}
+
 fn is_failure(word: &[u8]) -> bool {
     matches!(
         word,
@@ -185,6 +237,16 @@ mod tests {
             ("/index.php", "action=login2", "/index.php?action=login2;sa=check", Says::BackOtherwise),
             ("/ls/", "wa=wsignin1.0", "http://a/ls/?wa=wsignin1.0", Says::Back),
             ("/login/index.php", "", "/login/index.php?testsession=2", Says::BackOtherwise),
+            ("/login", "", "/login/verify", Says::SecondFactor),
+            ("/login", "", "/account/verify-sms", Says::SecondFactor),
+            ("/login", "", "/passcode", Says::SecondFactor),
+            ("/verify", "", "/verify", Says::Back),
+            ("/login", "", "/home?error=&lang=de", Says::Elsewhere),
+            ("/login", "", "/oauth/authorize?state=error", Says::Elsewhere),
+            ("/login", "", "/login?error=too_many_attempts", Says::Throttled),
+            ("/login", "", "/login?throttled=1", Says::Throttled),
+            ("/login", "", "/home?throttled=0", Says::Elsewhere),
+            ("/login", "", "/account/lockout", Says::Throttled),
         ];
         for (path, query, location, says) in cases {
             let target = Target::of(location.as_bytes());

@@ -33,8 +33,12 @@ mod fingerprint;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(super) mod fuzz;
 mod graphql;
+mod guard;
+mod headers;
 mod json;
+mod lenient;
 mod location;
+mod named;
 mod page;
 mod parts;
 mod place;
@@ -47,7 +51,9 @@ mod signs;
 mod speech;
 #[cfg(test)]
 mod tests;
+mod tokens;
 mod unit;
+mod users;
 mod words;
 mod xml;
 
@@ -195,12 +201,9 @@ impl Logins {
         if let Some(submission) = submission {
             is_read = self.read(submission, exchange, rule, principals);
         }
-        let is_page = || place::is_login_page(path);
-        let is_known =
-            |places: &Places| rule.is_some() || is_page() || route.is_some_and(|route| places.has(route));
         let (mut manner, mut unread) = (Manner::Once, false);
         if self.found.is_empty() {
-            unread = !is_read && is_known(&self.places);
+            unread = !is_read && (rule.is_some() || self.is_for_logins(request, route));
             let always =
                 if unread { None } else { authorization.and_then(|field| principals.always_login(field)) };
             let salted = || salted::of(request, principals.hasher());
@@ -228,6 +231,16 @@ impl Logins {
             }
         }
         self.conclude(exchange, (rule, route), (manner, unread), principals)
+    }
+
+    /// Whether one logs in where a request goes, by its path or by what went there before.
+    fn is_for_logins(&self, request: Request<'_>, route: Option<&str>) -> bool {
+        let path = request.path();
+        let is_taken =
+            |route: &str| self.places.has(route) || place::takes_calls(path) && self.places.had_any(route);
+        request.method() == Method::Post && place::is_for_logins(path)
+            || place::is_login_page(path)
+            || route.is_some_and(is_taken)
     }
 
     /// The attempts that were found, with what was made of them.
@@ -335,12 +348,13 @@ impl<'a> Submission<'a> {
             return is_read;
         }
         let place = Place::of(self.request.path());
-        if !has_hint && !fields.is_configured() && place.purpose != Some(Purpose::Login) {
+        let is_login = place.purpose == Some(Purpose::Login) || place.is_check && submits;
+        if !has_hint && !fields.is_configured() && !is_login {
             return is_read;
         }
         let mut account = Zeroizing::new(Vec::new());
         let named =
-            if place.purpose == Some(Purpose::Login) { place::account(self.request.path()) } else { None };
+            if place.purpose == Some(Purpose::Login) { named::account(self.request.path()) } else { None };
         fields.put_place(place, named.map(|named| body::decode(named, &mut account)));
         body::form(self.query, 1, fields);
         if let Some(shape) = shape {

@@ -12,9 +12,14 @@ pub(super) struct Page<'p> {
     /// It hands an assertion of who one is to another server, by a script.
     pub(super) assertion: bool,
     pub(super) speech: Speech,
+    /// There is a way to log out.
+    pub(super) has_logout: bool,
     /// Where a script or a `meta` element leads to.
     pub(super) target: Option<&'p [u8]>,
 }
+
+/// Parts of the addresses that log out.
+const LOGOUT: [&[u8]; 6] = [b"logout", b"log-out", b"log_out", b"logoff", b"signout", b"sign_out"];
 
 /// Elements that are looked at.
 const MAX_ELEMENTS: usize = 8_192;
@@ -50,8 +55,9 @@ pub(super) fn read(body: &[u8]) -> Page<'_> {
             page.input(tag);
         } else if is(name, b"meta") && contains(tag, b"refresh") {
             page.target = page.target.or_else(|| after(tag, b"url="));
-        } else if is(name, b"a") && contains(tag, b"logout") {
+        } else if (is(name, b"a") || is(name, b"form")) && LOGOUT.iter().any(|way| contains(tag, way)) {
             page.speech.welcome = true;
+            page.has_logout = true;
         }
         if !text.is_empty() {
             page.speech = both(page.speech, speech::of(text));
@@ -60,13 +66,72 @@ pub(super) fn read(body: &[u8]) -> Page<'_> {
     page
 }
 
+/// Whether markup is a page, rather than a document in XML.
+pub(super) fn is_page(body: &[u8]) -> bool {
+    let start = body.get(..256).unwrap_or(body).to_ascii_lowercase();
+    let has = |part: &[u8]| memchr::memmem::find(&start, part).is_some();
+    let markup: [&[u8]; 8] =
+        [b"<!doctype html", b"<html", b"<head", b"<body", b"<form", b"<input", b"<script", b"<div"];
+    let documents: [&[u8]; 4] = [b"<?xml", b"envelope", b"methodresponse", b"response>"];
+    markup.into_iter().any(has) || !documents.into_iter().any(has) && !is_of_one_element(body)
+}
+
+/// Whether a text is one element whose name is none of those of pages: a document in XML.
+fn is_of_one_element(body: &[u8]) -> bool {
+    let Some(tag) = body.trim_ascii().strip_prefix(b"<") else { return false };
+    let end = tag
+        .iter()
+        .position(|byte| !(byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b':' | b'.')));
+    let name = tag.get(..end.unwrap_or(tag.len())).unwrap_or_default();
+    let rest = tag.strip_suffix(b">").unwrap_or_default();
+    let ends = rest.strip_suffix(name).is_some_and(|rest| rest.ends_with(b"</"));
+    let is_empty = rest.ends_with(b"/") && memchr::memchr(b'<', rest).is_none();
+    // Those of HTML that are longer than six letters are no starts of an answer.
+    let is_of_page = name.len() < 2
+        || matches!(
+            &*name.to_ascii_lowercase(),
+            b"h1"
+                | b"h2"
+                | b"h3"
+                | b"h4"
+                | b"br"
+                | b"hr"
+                | b"ul"
+                | b"ol"
+                | b"li"
+                | b"em"
+                | b"pre"
+                | b"span"
+                | b"font"
+                | b"table"
+                | b"title"
+                | b"meta"
+                | b"link"
+                | b"main"
+                | b"center"
+                | b"strong"
+                | b"section"
+                | b"style"
+                | b"noscript"
+                | b"iframe"
+                | b"frameset"
+                | b"article"
+                | b"header"
+                | b"label"
+                | b"small"
+                | b"img"
+        );
+    !is_of_page && (ends || is_empty)
+}
+
 impl Page<'_> {
     fn input(&mut self, tag: &[u8]) {
         let field = |name: &[u8]| after(tag, name);
         if field(b"type=").is_some_and(|kind| is(kind, b"password")) {
             // Codes are hidden as passwords are.
             let is_code = field(b"autocomplete=").is_some_and(|of| is(of, b"one-time-code"));
-            self.password_input |= !is_code;
+            let is_setting = field(b"name=").is_some_and(is_setting);
+            self.password_input |= !is_code && !is_setting;
             self.code_input |= is_code;
         }
         let names = [field(b"name="), field(b"id="), field(b"autocomplete=")];
@@ -74,6 +139,17 @@ impl Page<'_> {
         self.assertion |=
             field(b"name=").is_some_and(|name| is(name, b"SAMLResponse") || is(name, b"wresult"));
     }
+}
+
+/// Whether a password input sets something, rather than asks to log in.
+fn is_setting(name: &[u8]) -> bool {
+    super::field::field(name) == Some(super::field::Field::Change)
+        || super::words::Words::of(name).is_some_and(|words| {
+            matches!(words.text(), b"old" | b"new")
+                || words.any(|word| {
+                    [b"wifi".as_slice(), b"wlan", b"smtp", b"psk"].iter().any(|part| word.starts_with(part))
+                })
+        })
 }
 
 fn is_code(name: &[u8]) -> bool {
@@ -89,6 +165,8 @@ fn both(one: Speech, other: Speech) -> Speech {
         refused: one.refused || other.refused,
         second_factor: one.second_factor || other.second_factor,
         welcome: one.welcome || other.welcome,
+        throttled: one.throttled || other.throttled,
+        waits: one.waits || other.waits,
     }
 }
 

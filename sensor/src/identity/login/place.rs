@@ -1,5 +1,6 @@
 //! What a path, or the name of an operation, says about what is done there.
 
+use super::named;
 use super::words::Words;
 
 /// What somebody does.
@@ -19,10 +20,12 @@ pub(super) struct Place {
     pub(super) is_collection: bool,
     /// It is about a second factor.
     pub(super) is_second_factor: bool,
+    /// A code is sent there, which proves who one is.
+    pub(super) is_check: bool,
 }
 
 /// Segments that are read, from the last.
-const MAX_SEGMENTS: usize = 16;
+pub(super) const MAX_SEGMENTS: usize = 16;
 
 impl Place {
     /// The last segment that tells anything decides.
@@ -33,7 +36,12 @@ impl Place {
         for (index, words) in names.enumerate() {
             place.is_collection |= index < 2 && words.any(is_collection);
             place.is_second_factor |= index < 2 && is_second_factor(&words);
+            place.is_check |=
+                index == 0 && words.any(|word| matches!(word, b"verify" | b"verification" | b"passcode"));
             place.purpose = place.purpose.or_else(|| segment(&words));
+        }
+        if path.rsplit(|byte| *byte == b'/').next().and_then(named::of_registry).is_some() {
+            place.purpose = Some(Purpose::Login);
         }
         place
     }
@@ -58,99 +66,30 @@ pub(super) fn purpose(words: &Words) -> Option<Purpose> {
     }
 }
 
-/// The account that a path names, percent-encoded: what stands behind `login`, as in `/auth/userpass/login/alice`, or
-/// before it and behind a collection of accounts, as in `/users/alice/login`.
-pub(super) fn account(path: &[u8]) -> Option<&[u8]> {
-    let segments = path.split(|byte| *byte == b'/').filter(|segment| !segment.is_empty());
-    let mut last_three: [&[u8]; 3] = [b""; 3];
-    for segment in segments.take(MAX_SEGMENTS) {
-        last_three = [last_three[1], last_three[2], segment];
-    }
-    let [first, second, third] = last_three;
-    let words = |segment: &[u8], is: fn(&[u8]) -> bool| Words::of(segment).is_some_and(|words| words.any(is));
-    let named = if words(third, is_login) || words(third, |word| word.starts_with(b"authenticat")) {
-        words(first, is_collection).then_some(second)
-    } else {
-        // `login` and nothing else: flows have their steps behind it.
-        Words::of(second).is_some_and(|words| words.text() == b"login").then_some(third)
-    };
-    named.filter(|name| !is_step(name))
-}
-
-/// Whether a segment is a step of logging in, or the number of a flow, rather than an account.
-fn is_step(segment: &[u8]) -> bool {
-    let hexadecimal = segment.iter().filter(|byte| byte.is_ascii_hexdigit()).count();
-    let is_number = segment.len() >= 16 && hexadecimal.saturating_add(4) >= segment.len()
-        || segment.iter().all(u8::is_ascii_digit) && segment.len() < 6;
-    is_number
-        || Words::of(segment).is_none_or(|words| {
-            is_second_factor(&words)
-                || words.any(|word| {
-                    is_about_logins(word)
-                        || is_about_accounts(word)
-                        || is_password(word)
-                        || is_step_word(word)
-                })
-        })
-}
-
-fn is_step_word(word: &[u8]) -> bool {
-    matches!(
-        word,
-        b"submit"
-            | b"check"
-            | b"post"
-            | b"do"
-            | b"verify"
-            | b"callback"
-            | b"start"
-            | b"init"
-            | b"begin"
-            | b"finish"
-            | b"complete"
-            | b"ajax"
-            | b"json"
-            | b"form"
-            | b"local"
-            | b"basic"
-            | b"default"
-            | b"process"
-            | b"email"
-            | b"user"
-            | b"users"
-            | b"username"
-            | b"account"
-            | b"admin"
-            | b"web"
-            | b"mobile"
-            | b"api"
-            | b"index"
-            | b"html"
-            | b"php"
-            | b"jsp"
-            | b"aspx"
-            | b"action"
-            | b"step"
-            | b"next"
-            | b"ldap"
-            | b"identifier"
-            | b"credentials"
-            | b"v"
-            | b"code"
-            | b"sms"
-            | b"phone"
-            | b"me"
-            | b"new"
-            | b"now"
-    )
-}
-
 /// Whether a path is that of a page to log in at: the place that a failed login leads back to. Endpoints for
 /// tokens and sessions are none.
 pub(super) fn is_login_page(path: &[u8]) -> bool {
     let last = path.rsplit(|byte| *byte == b'/').filter_map(Words::of).next();
     last.is_some_and(|words| {
         !words.any(is_about_accounts) && words.any(|word| is_login(word) || word == b"securitycheck")
+    })
+}
+
+/// Whether one logs in at a path, be it a page or an endpoint for tokens or sessions.
+pub(super) fn is_for_logins(path: &[u8]) -> bool {
+    Place::of(path).purpose == Some(Purpose::Login)
+}
+
+/// Whether a path takes calls of many kinds, among them those that log in.
+pub(super) fn takes_calls(path: &[u8]) -> bool {
+    let last = path.rsplit(|byte| *byte == b'/').filter_map(Words::of).next();
+    last.is_some_and(|words| {
+        words.any(|word| {
+            matches!(
+                word,
+                b"graphql" | b"graphiql" | b"gql" | b"rpc" | b"xmlrpc" | b"jsonrpc" | b"soap" | b"ubus"
+            )
+        })
     })
 }
 
@@ -193,7 +132,7 @@ pub(super) fn is_login(word: &[u8]) -> bool {
         || word.starts_with(b"login") && !word.starts_with(b"loginout")
 }
 
-fn is_about_logins(word: &[u8]) -> bool {
+pub(super) fn is_about_logins(word: &[u8]) -> bool {
     is_login(word)
         || word.starts_with(b"authenticateby")
         || matches!(
@@ -213,6 +152,10 @@ fn is_about_logins(word: &[u8]) -> bool {
                 | b"sessions"
                 | b"sso"
                 | b"securitycheck"
+                | b"unlock"
+                | b"twofactor"
+                | b"twostep"
+                | b"multifactor"
                 | b"xmlrpc"
                 | b"2fa"
                 | b"mfa"
@@ -221,7 +164,7 @@ fn is_about_logins(word: &[u8]) -> bool {
         )
 }
 
-fn is_about_accounts(word: &[u8]) -> bool {
+pub(super) fn is_about_accounts(word: &[u8]) -> bool {
     matches!(
         word,
         b"signup"
@@ -247,7 +190,7 @@ fn is_about_accounts(word: &[u8]) -> bool {
     ) || word.starts_with(b"regist")
 }
 
-fn is_collection(word: &[u8]) -> bool {
+pub(super) fn is_collection(word: &[u8]) -> bool {
     matches!(
         word,
         b"user"
@@ -268,7 +211,7 @@ fn is_collection(word: &[u8]) -> bool {
     )
 }
 
-fn is_password(word: &[u8]) -> bool {
+pub(super) fn is_password(word: &[u8]) -> bool {
     matches!(word, b"password" | b"passwd")
 }
 
@@ -310,25 +253,6 @@ mod tests {
         ];
         for (path, purpose) in cases {
             assert_eq!(Place::of(path.as_bytes()).purpose, purpose, "{path}");
-        }
-    }
-
-    #[test]
-    fn accounts_stand_in_paths() {
-        for (path, name) in [
-            ("/v1/auth/userpass/login/alice", Some("alice")),
-            ("/v1/users/alice%40a.b/login", Some("alice%40a.b")),
-            ("/users/alice/authenticate", Some("alice")),
-            ("/api/users/login", None),
-            ("/login/otp", None),
-            ("/login/8f7e42faab604bcab7ac43c44ca34d58", None),
-            ("/login/index.php", None),
-            ("/auth/login", None),
-            ("/login", None),
-            ("/", None),
-        ] {
-            let found = account(path.as_bytes()).map(|name| std::str::from_utf8(name).unwrap());
-            assert_eq!(found, name, "{path}");
         }
     }
 

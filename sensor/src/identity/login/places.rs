@@ -57,6 +57,15 @@ impl Places {
         }
     }
 
+    /// Whether an attempt was ever made on a route, for those that take calls of all kinds.
+    pub(super) fn had_any(&self, route: &str) -> bool {
+        if self.routes.is_empty() {
+            return false;
+        }
+        let hash = self.hasher.hash_one(route);
+        self.routes.iter().any(|known| known.hash == hash && known.attempts > 0)
+    }
+
     /// Whether most of what is submitted to a route is an attempt to log in.
     pub(super) fn has(&self, route: &str) -> bool {
         if self.routes.is_empty() {

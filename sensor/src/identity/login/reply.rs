@@ -5,6 +5,7 @@ use zeroize::Zeroizing;
 use super::json::{self, Value};
 use super::place::is_second_factor;
 use super::speech;
+use super::tokens::{is_identifier, is_key, is_secret, is_token};
 use super::words::Words;
 use super::xml;
 
@@ -19,7 +20,18 @@ pub(super) struct Reply {
     pub(super) failure: bool,
     pub(super) success: bool,
     /// There is nothing where the account would be.
-    pub(super) is_null: bool,
+    is_null: bool,
+    /// There is nothing where a token would be.
+    has_no_token: bool,
+    /// A code of 0: what is absent says nothing then.
+    is_fine: bool,
+    /// There were too many attempts.
+    pub(super) throttled: bool,
+    /// It answers a call of JSON-RPC, whose `id` is none of an account.
+    is_rpc: bool,
+    has_outer_id: bool,
+    /// The last member was `result`, and is an array or an object.
+    is_in_result: bool,
     /// Refused in words.
     pub(super) refused: bool,
     /// An account is shown.
@@ -115,7 +127,19 @@ impl Reply {
                 && matches!(value, Value::Flag(true) | Value::Number("1") | Value::Text("1" | "true"));
         } else if is_token(words) {
             self.has_token |= matches!(value, Value::Text(text) if is_secret(text));
+            self.has_no_token |= match value {
+                Value::Null | Value::Text("") => depth <= MAX_SPEAKING_DEPTH,
+                Value::Text(text) => text.len() >= 8 && text.bytes().all(|byte| byte == b'0'),
+                Value::Number(_) | Value::Flag(_) | Value::Filled | Value::Open | Value::Close => false,
+            };
+        } else if is_key(words) {
+            self.has_token |= matches!(value, Value::Text(text) if is_identifier(text));
+        } else if words.any(|word| word == b"captcha" || word == b"recaptcha") && says_yes(value) {
+            self.throttled |= words.iter().nth(1).is_some();
         }
+        self.note_result(words, value, depth);
+        self.is_fine |= matches!(words.text(), b"code" | b"errcode" | b"err_code" | b"error_code" | b"ret")
+            && matches!(value, Value::Number("0"));
         if let Value::Text(text) = value {
             self.note_text(words, text, depth);
         }
@@ -124,29 +148,67 @@ impl Reply {
         }
         let last = words.last();
         match last {
+            b"jsonrpc" => self.is_rpc = true,
+            b"id" if depth == 1 && words.text() == b"id" => self.has_outer_id |= says_yes(value),
+            b"auth" if !matches!(value, Value::Null) => self.note_answer(value),
             b"error" | b"errors" | b"err" | b"exception" | b"fault" | b"haserror" | b"haserrors" => {
                 self.failure |= says_yes(value);
             }
             b"success" | b"succeeded" | b"successful" | b"ok" | b"authenticated" | b"authorized"
-            | b"valid" | b"login" | b"loggedin" | b"passed" | b"issuccess" => match answer(value) {
-                Some(true) => self.success = true,
-                Some(false) => self.failure = true,
-                None => {}
-            },
-            b"status" | b"result" | b"code" | b"outcome" | b"rc" | b"type" | b"state" => {
+            | b"valid" | b"login" | b"loggedin" | b"passed" | b"issuccess" => self.note_answer(value),
+            b"status" | b"result" | b"code" | b"outcome" | b"rc" | b"rtn" | b"ret" | b"retcode" | b"type"
+            | b"state" => {
                 self.note_status(last, value);
             }
             // What a query for the user of nobody gives.
             b"user" | b"session" | b"data" => self.is_null |= matches!(value, Value::Null) && depth == 1,
             b"id" | b"userid" | b"username" | b"email" | b"account" => {
                 // The number of a flow or of a request is none of an account.
-                let is_of_user = last != b"id" || words.text() == b"id" || words.any(|word| word == b"user");
+                let is_of_user =
+                    last != b"id" || words.text() == b"id" && depth > 1 || words.any(|word| word == b"user");
                 self.has_account |= is_of_user && says_yes(value);
             }
             _ => {}
         }
         if matches!(value, Value::Text(_) | Value::Number(_)) && is_error_code(words) {
             self.failure |= says_yes(value);
+        }
+    }
+
+    fn note_answer(&mut self, value: Value<'_>) {
+        match answer(value) {
+            Some(true) => self.success = true,
+            Some(false) => self.failure = true,
+            None => {}
+        }
+    }
+
+    /// Whether there is nothing where a token or an account would be.
+    pub(super) const fn gives_nothing(&self) -> bool {
+        (self.is_null || self.has_no_token) && !self.is_fine
+    }
+
+    /// Whether an account is shown.
+    pub(super) const fn shows_account(&self) -> bool {
+        self.has_account || self.has_outer_id && !self.is_rpc
+    }
+
+    /// The result of a call of ubus: an array that begins with its status.
+    fn note_result(&mut self, words: &Words, value: Value<'_>, depth: u8) {
+        let is_result = words.text() == b"result";
+        match value {
+            Value::Number(status) if self.is_in_result && is_result && depth == 2 && self.is_rpc => {
+                self.success |= status == "0";
+                self.failure |= status != "0";
+                self.is_in_result = false;
+            }
+            Value::Text(_)
+            | Value::Number(_)
+            | Value::Flag(_)
+            | Value::Null
+            | Value::Filled
+            | Value::Open
+            | Value::Close => self.is_in_result = is_result && depth == 1 && matches!(value, Value::Filled),
         }
     }
 
@@ -175,6 +237,7 @@ impl Reply {
         }
         let speech = speech::of(text.as_bytes());
         self.refused |= speech.refused;
+        self.throttled |= speech.throttled || speech.waits;
         self.second_factor |= speech.second_factor && !words.any(is_about_settings);
         self.success |= speech.welcome && matches!(words.last(), b"message" | b"msg" | b"detail");
     }
@@ -195,12 +258,18 @@ impl Reply {
     fn note_status(&mut self, name: &[u8], value: Value<'_>) {
         match value {
             Value::Text(text) | Value::Number(text) => match text.to_ascii_lowercase().as_str() {
+                "429" | "rate_limited" => self.throttled = true,
                 "error" | "fail" | "failed" | "failure" | "unauthorized" | "denied" | "invalid" | "ko"
-                | "nok" => {
+                | "nok" | "ng" => {
                     self.failure = true;
                 }
                 "success" | "ok" | "pass" | "succeeded" | "authenticated" | "200" => self.success = true,
                 number if name != b"type" && is_http_failure(number) => self.failure = true,
+                number if matches!(name, b"code" | b"status" | b"result") && is_error_number(number) => {
+                    self.failure = true
+                }
+                // As programs end: with 0 where all went well.
+                number if matches!(name, b"rc" | b"rtn") && is_small(number) => self.failure = true,
                 number if matches!(value, Value::Number(_)) && number.starts_with('-') => self.failure = true,
                 _ => {}
             },
@@ -214,6 +283,18 @@ impl Reply {
 /// A status of HTTP that refuses, inside of the answer.
 fn is_http_failure(number: &str) -> bool {
     number.len() == 3 && number.parse().is_ok_and(|number: u16| (400..=599).contains(&number))
+}
+
+/// A code such as `E1001` or `ERR_17`.
+fn is_error_number(code: &str) -> bool {
+    let rest = code.strip_prefix("err").or_else(|| code.strip_prefix('e')).unwrap_or_default();
+    let digits = rest.trim_start_matches(['_', '-']);
+    digits.len() >= 2 && digits.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// 1 to 99.
+fn is_small(number: &str) -> bool {
+    number.parse().is_ok_and(|number: u16| (1..=99).contains(&number))
 }
 
 /// What an account has, rather than what is asked for.
@@ -248,57 +329,6 @@ fn is_error_code(words: &Words) -> bool {
         || matches!(words.text(), b"errcode" | b"err_code" | b"errno" | b"err_msg")
 }
 
-/// A token to act with, not one for the next step of the same login.
-fn is_token(words: &Words) -> bool {
-    let is_other = |word: &[u8]| {
-        matches!(
-            word,
-            b"csrf"
-                | b"xsrf"
-                | b"prevention"
-                | b"challenge"
-                | b"continuation"
-                | b"request"
-                | b"reset"
-                | b"pending"
-                | b"verification"
-                | b"temp"
-                | b"temporary"
-                | b"tmp"
-                | b"pre"
-                | b"preauth"
-                | b"partial"
-                | b"state"
-                | b"next"
-                | b"nonce"
-                | b"form"
-                | b"step"
-                | b"flow"
-                | b"push"
-                | b"device"
-                | b"type"
-        )
-    };
-    let is_named = match words.last() {
-        b"token" | b"jwt" | b"ticket" | b"accesstoken" | b"sessionid" | b"sid" | b"sessid"
-        | b"sessionkey" | b"authkey" => true,
-        b"id" | b"key" => words.any(|word| matches!(word, b"session" | b"token")),
-        _ => false,
-    };
-    is_named && !words.any(is_other) && !is_second_factor(words)
-}
-
-/// Whether a text may be a token: not short, one word, not nothing but zeros.
-fn is_secret(text: &str) -> bool {
-    text.len() >= 8 && !text.bytes().all(|byte| byte == b'0') && !text.contains(char::is_whitespace)
-}
-
-/// Whether a text is a number or a token rather than words: in those of hexadecimal digits `2fa` comes up by chance.
-fn is_identifier(text: &str) -> bool {
-    let digits = text.bytes().filter(u8::is_ascii_digit).count();
-    text.len() >= 16 && digits >= 4 && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
-}
-
 /// Whether there is something where there would be nothing.
 fn says_yes(value: Value<'_>) -> bool {
     match value {
@@ -315,8 +345,10 @@ fn says_yes(value: Value<'_>) -> bool {
 
 fn answer(value: Value<'_>) -> Option<bool> {
     match value {
-        Value::Text("true" | "1") | Value::Number("1") | Value::Flag(true) => Some(true),
-        Value::Text("false" | "0") | Value::Number("0") | Value::Flag(false) => Some(false),
+        Value::Text("true" | "1" | "Y" | "y" | "yes") | Value::Number("1") | Value::Flag(true) => Some(true),
+        Value::Text("false" | "0" | "N" | "n" | "no") | Value::Number("0") | Value::Flag(false) => {
+            Some(false)
+        }
         // GraphQL: the field of the mutation.
         Value::Null => Some(false),
         Value::Text(_) | Value::Number(_) | Value::Filled | Value::Open | Value::Close => None,

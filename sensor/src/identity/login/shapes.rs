@@ -1,13 +1,14 @@
 //! What answers mean that say nothing by themselves, learned from what people do after them.
 //!
 //! Whoever was let in does not try another password for the same account; whoever was refused does. So answers of one
-//! shape, on one route, after which other passwords followed for several accounts, are refusals; and where these are known,
-//! an answer of another shape that begins a session and is rare among them is a success. This speaks only where the answer
-//! itself does not.
+//! shape, on one route, after which other passwords followed for several accounts, are refusals, and eight different
+//! passwords for one account that were answered alike were all refused. Where these are known, an answer of another shape
+//! that begins a session and is rare among them is a success; and where sessions are begun by a rare answer, the common one
+//! that begins none is a refusal. This speaks only where the answer itself does not, or only by a new session.
 //!
 //! The blind spot: who owns several accounts can log in to them with the right password and then try wrong ones, so that
 //! the shape of success is taken for a refusal on that route, until enough others go on without another password. And where
-//! refusals and successes look the same, nothing is learned.
+//! refusals and successes look the same, only repeated guesses at one account are told.
 
 use std::hash::BuildHasher as _;
 
@@ -24,6 +25,10 @@ const SHAPES: usize = 8;
 const ACCOUNTS: usize = 64;
 /// Accounts for which another password followed, from which on a shape is a refusal.
 const ENOUGH: u32 = 3;
+/// Different passwords of one account that were answered alike, from which on these were refused.
+const GUESSES: usize = 8;
+/// Answers of a shape after which it may be called common.
+const COMMON: u32 = 20;
 /// A success is at most one of so many.
 const RARE: u32 = 5;
 /// Counts are halved when they reach this.
@@ -39,12 +44,35 @@ struct Shape {
     /// Attempts after it for the same account, with the same password.
     repeats: u32,
     begins_session: bool,
+    /// Neither the request nor the answer has a session.
+    is_of_nobody: bool,
 }
 
 impl Shape {
+    /// What comes after it says that it refuses.
     const fn is_refusal(&self) -> bool {
         self.others >= ENOUGH && self.others > self.repeats && self.others.saturating_mul(4) >= self.answers
     }
+
+    /// The same where others are let in with a session.
+    const fn is_refusal_beside_sessions(&self) -> bool {
+        self.is_of_nobody && self.others >= ENOUGH && self.others > self.repeats
+    }
+
+    /// It gives nothing, is common, and no program comes back with the same password as if it were let in.
+    const fn is_common_refusal(&self) -> bool {
+        self.is_of_nobody && self.answers >= COMMON && self.repeats.saturating_mul(8) <= self.answers
+    }
+}
+
+/// What is to be judged.
+#[derive(Clone, Copy)]
+struct Seen {
+    shape: u64,
+    begins_session: bool,
+    is_of_nobody: bool,
+    /// It succeeded, by a sign that is sure.
+    is_success: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -54,11 +82,35 @@ struct Last {
     shape: u64,
     /// Another password has followed: an account counts once for a shape.
     is_counted: bool,
+    /// Different passwords in a row that were answered with this shape, as short hashes.
+    guesses: [u32; GUESSES],
+    guessed: usize,
+}
+
+impl Last {
+    /// Takes a password into those that were answered alike.
+    fn guess(&mut self, before: Option<&Self>) {
+        if let Some(before) = before.filter(|before| before.shape == self.shape) {
+            (self.guesses, self.guessed) = (before.guesses, before.guessed);
+        }
+        let [first, second, third, fourth, ..] = self.password.short();
+        let short = u32::from_le_bytes([first, second, third, fourth]);
+        let known = self.guesses.get(..self.guessed).unwrap_or_default();
+        if !known.contains(&short)
+            && let Some(place) = self.guesses.get_mut(self.guessed)
+        {
+            *place = short;
+            self.guessed = self.guessed.saturating_add(1);
+        }
+    }
 }
 
 struct Route {
     hash: u64,
     attempts: u32,
+    /// Answers that begin a session, and of these the sure successes.
+    sessions: u32,
+    successes: u32,
     shapes: Vec<Shape>,
     accounts: Vec<Last>,
     next: usize,
@@ -66,7 +118,15 @@ struct Route {
 
 impl Route {
     const fn new(hash: u64) -> Self {
-        Self { hash, attempts: 0, shapes: Vec::new(), accounts: Vec::new(), next: 0 }
+        Self {
+            hash,
+            attempts: 0,
+            sessions: 0,
+            successes: 0,
+            shapes: Vec::new(),
+            accounts: Vec::new(),
+            next: 0,
+        }
     }
 
     fn shape(&mut self, hash: u64) -> Option<&mut Shape> {
@@ -75,12 +135,13 @@ impl Route {
 
     /// Counts an attempt for what was answered to the one before it for the same account.
     fn note(&mut self, user: KeyedHash, password: KeyedHash, shape: u64) {
-        let last = Last { user, password, shape, is_counted: false };
+        let mut last = Last { user, password, shape, is_counted: false, guesses: [0; GUESSES], guessed: 0 };
         match self.accounts.iter().position(|known| known.user == user) {
             Some(at) => {
                 let Some(known) = self.accounts.get_mut(at) else { return };
                 let before = *known;
                 let is_other = before.password != password;
+                last.guess(Some(&before));
                 *known = Last { is_counted: before.is_counted || is_other, ..last };
                 if let Some(shape) = self.shape(before.shape) {
                     if !is_other {
@@ -90,8 +151,12 @@ impl Route {
                     }
                 }
             }
-            None if self.accounts.len() < ACCOUNTS => self.accounts.push(last),
+            None if self.accounts.len() < ACCOUNTS => {
+                last.guess(None);
+                self.accounts.push(last);
+            }
             None => {
+                last.guess(None);
                 if let Some(place) = self.accounts.get_mut(self.next) {
                     *place = last;
                 }
@@ -100,12 +165,15 @@ impl Route {
         }
     }
 
-    fn count(&mut self, hash: u64, begins_session: bool) {
+    fn count(&mut self, seen: Seen) {
+        let Seen { shape: hash, begins_session, is_of_nobody, is_success } = seen;
         self.attempts = self.attempts.saturating_add(1);
+        self.sessions = self.sessions.saturating_add(u32::from(begins_session));
+        self.successes = self.successes.saturating_add(u32::from(is_success));
         if let Some(shape) = self.shape(hash) {
             shape.answers = shape.answers.saturating_add(1);
         } else {
-            let shape = Shape { hash, answers: 1, begins_session, ..Shape::default() };
+            let shape = Shape { hash, answers: 1, begins_session, is_of_nobody, ..Shape::default() };
             if self.shapes.len() < SHAPES {
                 self.shapes.push(shape);
             } else if let Some(least) = self.shapes.iter_mut().min_by_key(|shape| shape.answers) {
@@ -114,6 +182,7 @@ impl Route {
         }
         if self.attempts >= MANY {
             self.attempts /= 2;
+            (self.sessions, self.successes) = (self.sessions / 2, self.successes / 2);
             for shape in &mut self.shapes {
                 (shape.answers, shape.others) = (shape.answers / 2, shape.others / 2);
                 shape.repeats /= 2;
@@ -121,16 +190,25 @@ impl Route {
         }
     }
 
-    fn judge(&self, hash: u64) -> LoginOutcome {
+    fn judge(&self, hash: u64, user: KeyedHash) -> LoginOutcome {
         let Some(shape) = self.shapes.iter().find(|shape| shape.hash == hash) else {
             return LoginOutcome::Unknown;
         };
-        if shape.is_refusal() {
+        let is_rare = |answers: u32| answers.saturating_mul(RARE) <= self.attempts;
+        let lets_in = self.sessions > 0;
+        let is_guessed = self
+            .accounts
+            .iter()
+            .any(|last| last.user == user && last.shape == hash && last.guessed >= GUESSES);
+        if shape.is_refusal()
+            || is_guessed
+            || lets_in && shape.is_refusal_beside_sessions()
+            || lets_in && is_rare(self.sessions) && shape.is_common_refusal()
+        {
             return LoginOutcome::Failure;
         }
-        let is_rare = shape.answers.saturating_mul(RARE) <= self.attempts;
-        let has_refusal = self.shapes.iter().any(Shape::is_refusal);
-        if has_refusal && is_rare && shape.begins_session {
+        let has_refusal = self.shapes.iter().any(|shape| shape.is_refusal() || shape.is_common_refusal());
+        if has_refusal && is_rare(shape.answers) && shape.begins_session {
             LoginOutcome::Success
         } else {
             LoginOutcome::Unknown
@@ -170,14 +248,25 @@ impl Shapes {
         });
         let start = body.iter().position(|byte| byte.is_ascii_digit()).unwrap_or(body.len()).min(16);
         let start = body.get(..start).unwrap_or_default();
-        let shape = self.hasher.hash_one((response.status(), path, begins_session, length, start));
+        let is_of_nobody = attempt.is_of_nobody();
+        let state = (begins_session, is_of_nobody, code(body));
+        let shape = self.hasher.hash_one((response.status(), path, state, length, start));
         let hash = self.hasher.hash_one(route);
         let at = self.routes.iter().position(|known| known.hash == hash).unwrap_or_else(|| self.add(hash));
         let Some(route) = self.routes.get_mut(at) else { return outcome };
+        let is_weak = outcome == LoginOutcome::Success && attempt.is_weak();
+        let is_success = outcome == LoginOutcome::Success && !is_weak;
         route.note(user, password, shape);
-        route.count(shape, begins_session);
-        if outcome == LoginOutcome::Unknown && response.status() != 429 {
-            route.judge(shape)
+        route.count(Seen { shape, begins_session, is_of_nobody, is_success });
+        if outcome == LoginOutcome::Unknown && !attempt.is_throttled() {
+            route.judge(shape, user)
+        } else if is_weak {
+            // Where others are led on, or failures begin such a session, it is no sign.
+            match route.judge(shape, user) {
+                LoginOutcome::Failure => LoginOutcome::Failure,
+                LoginOutcome::Success | LoginOutcome::Unknown if route.successes > 0 => LoginOutcome::Unknown,
+                LoginOutcome::Success | LoginOutcome::Unknown => outcome,
+            }
         } else {
             outcome
         }
@@ -196,4 +285,11 @@ impl Shapes {
         }
         at
     }
+}
+
+/// The single digits that a short document begins with: its codes. Longer numbers differ from answer to answer.
+fn code(body: &[u8]) -> u64 {
+    let start = body.get(..64).unwrap_or(body);
+    let runs = start.split(|byte| !byte.is_ascii_digit()).filter(|run| run.len() == 1).flatten();
+    runs.take(8).fold(1, |code: u64, digit| code.wrapping_mul(10).wrapping_add(u64::from(*digit)))
 }

@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 use aho_corasick::{AhoCorasick, AhoCorasickKind};
 
 use super::signs::SIGNS;
-use super::signs::Sign::{Credential, Refused, SecondFactor, Welcome, Wrong};
+use super::signs::Sign::{Credential, Refused, SecondFactor, Throttled, Waits, Welcome, Wrong};
 
 /// Bytes of an answer that are looked through: a login page with its message is mostly shorter.
 pub(super) const MAX_SCANNED: usize = 32 << 10;
@@ -23,6 +23,10 @@ pub(super) struct Speech {
     pub(super) refused: bool,
     pub(super) second_factor: bool,
     pub(super) welcome: bool,
+    /// There were too many attempts, whatever else is said.
+    pub(super) throttled: bool,
+    /// One is asked to wait, or to prove to be a person.
+    pub(super) waits: bool,
 }
 
 /// Takes milliseconds to build, and is the same for everybody. It could only fail for more patterns than 32 bits can
@@ -45,14 +49,20 @@ pub(super) fn of(text: &[u8]) -> Speech {
             Some(Wrong) => wrong = true,
             Some(SecondFactor) => speech.second_factor = true,
             Some(Welcome) => speech.welcome = true,
+            Some(Throttled) => speech.throttled = true,
+            Some(Waits) => speech.waits = true,
             None => {}
         }
     }
+    // In prose, rules are told.
+    speech.throttled &= text.len() <= MAX_STATEMENT;
     let is_refusal = speech.refused || credential && wrong && text.len() <= MAX_STATEMENT;
     // "Wrong password or authentication code" is about the password; "Invalid authentication code" is not, and comes
     // from who took the password.
     speech.second_factor &= !(is_refusal && is_about_password(scanned));
     speech.refused = is_refusal && !speech.second_factor;
+    // "Wrong password, try again later" is about the password.
+    speech.waits &= !speech.refused && text.len() <= MAX_STATEMENT;
     speech.welcome &= !speech.refused;
     speech
 }
@@ -92,13 +102,15 @@ mod tests {
             let text = match sign {
                 Credential => format!("x{text} invalid"),
                 Wrong => format!("{text} password"),
-                Refused | SecondFactor | Welcome => format!("x{text}y"),
+                Refused | SecondFactor | Welcome | Throttled | Waits => format!("x{text}y"),
             };
             let speech = of(text.as_bytes());
             let found = match sign {
                 Refused | Credential | Wrong => speech.refused,
                 SecondFactor => speech.second_factor,
                 Welcome => speech.welcome,
+                Throttled => speech.throttled,
+                Waits => speech.waits,
             };
             assert!(found, "{text}: {speech:?}");
         }

@@ -222,3 +222,32 @@ fn where_one_logs_in_is_learned_from_what_is_submitted_there() {
         assert_eq!(found.last().is_some_and(|login| login.unread), expected > attempts_before);
     }
 }
+
+/// A body that was cut before its fields is an attempt where one logs in, be it an endpoint rather than a page; where calls
+/// of all kinds go, once one of them was.
+#[test]
+fn bodies_that_were_cut_are_attempts_at_endpoints_too() {
+    let padded = |line: &str| request(line, JSON, &format!(r#"{{"padding":"{}"}}"#, "x".repeat(17 << 10)));
+    for (line, is_attempt) in [
+        ("POST /oauth/token", true),
+        ("POST /api/sessions", true),
+        ("POST /api/auth", true),
+        ("POST /xmlrpc.php", true),
+        ("POST /users/authenticate", true),
+        ("POST /articles", false),
+        ("POST /graphql", false),
+        ("PUT /sessions/17/notes", false),
+    ] {
+        let (found, _) = attempts(padded(line).as_bytes(), &response(401, "", ""));
+        assert_eq!(found.first().is_some_and(|login| login.unread), is_attempt, "{line}");
+    }
+    let known = request(
+        "POST /graphql",
+        JSON,
+        r#"{"query":"mutation{login(email:\"alice\",password:\"pw\"){token}}"}"#,
+    );
+    let answer = response(401, "", "");
+    let both = known + &padded("POST /graphql");
+    let (found, _) = attempts(both.as_bytes(), &answer.repeat(2));
+    assert_eq!(found.iter().map(|login| login.unread).collect::<Vec<_>>(), [false, true]);
+}

@@ -2,6 +2,7 @@
 
 mod hostile;
 mod kinds;
+mod learned;
 mod many;
 mod negative;
 mod outcomes;

@@ -29,7 +29,9 @@ fn statuses() {
 fn redirects() {
     let cases = [
         (302, "/home", Success),
-        (303, "/", Success),
+        (303, "/start", Success),
+        // The first page is for everybody.
+        (303, "/", Unknown),
         (302, "https://app.example/cb?code=abc&state=x", Success),
         (302, "/oauth/authorize?client_id=x", Success),
         (302, "/home?from=/login", Success),
@@ -153,4 +155,128 @@ fn the_session_that_a_success_begins_is_the_principal_of_what_comes_next() {
     // A failure begins none, and neither does an answer that is no object.
     assert_eq!(of(cookie, "", 401), None);
     assert_eq!(of("Content-Type: application/json\r\n", "[\"access_token\"]", 200), None);
+}
+
+#[test]
+fn a_new_session_beats_the_place_it_leads_back_to() {
+    let path = "POST /login";
+    let cases = [
+        ("PHPSESSID=abcdef0123456789; path=/; HttpOnly", Success),
+        ("zbx_session=eyJzZXNzaW9uaWQiOiI; secure; HttpOnly", Success),
+        ("JSESSIONID=ABCDEF0123456789; Path=/", Success),
+        (".AspNetCore.Cookies=CfDJ8abc; path=/; HttpOnly", Success),
+        ("connect.sid=s%3Aabc.def; Path=/; HttpOnly", Success),
+        ("_app_session=abcdefgh; path=/; HttpOnly", Success),
+        ("lemonldap=abcdef0123456789; path=/; HttpOnly", Success),
+        ("theme=dark; path=/", Failure),
+        ("XSRF-TOKEN=eyJpdiI6Imabcdef123", Failure),
+        ("flash=eyJlcnJvciI6ImJhZCJ9; HttpOnly", Failure),
+        ("PHPSESSID=deleted; Max-Age=0; HttpOnly", Failure),
+        // The message may be in the session itself.
+        ("session=eyJlcnJvciI6ImJhZCJ9.abc.def; HttpOnly", Failure),
+        ("sid=abcdef0123456789; HttpOnly\r\nSet-Cookie: messages=bad", Failure),
+    ];
+    for (cookie, expected) in cases {
+        let form = request(path, FORM, "username=alice&password=secret");
+        let headers = format!("Location: /login\r\nSet-Cookie: {cookie}\r\n");
+        assert_eq!(login(&form, &response(302, &headers, "")).unwrap().outcome, expected, "{cookie}");
+        let headers = format!("Location: /login?error\r\nSet-Cookie: {cookie}\r\n");
+        assert_eq!(login(&form, &response(302, &headers, "")).unwrap().outcome, Failure, "{cookie}");
+    }
+}
+
+#[test]
+fn throttling_says_nothing_about_a_password() {
+    for (status, headers, body) in [
+        (422, JSON, r#"{"message":"Too many login attempts. Please try again in 52 seconds."}"#),
+        (200, JSON, r#"{"success":false,"message":"Too many attempts, please wait 30 seconds"}"#),
+        (200, JSON, r#"{"code":429,"msg":"x"}"#),
+        (403, JSON, r#"{"error":"rate_limited"}"#),
+        (403, JSON, r#"{"error":"captcha_required"}"#),
+        (403, JSON, r#"{"captcha_required":true}"#),
+        (400, JSON, r#"{"code":"TOO_MANY_ATTEMPTS_TRY_LATER"}"#),
+        (400, JSON, r#"{"errcode":"M_LIMIT_EXCEEDED","error":"Too Many Requests","retry_after_ms":2000}"#),
+        (401, JSON, r#"{"message":"Too many requests. Retry later."}"#),
+        (403, JSON, r#"{"message":"Zu viele Anmeldeversuche. Bitte versuchen Sie es sp\u00e4ter erneut."}"#),
+        (403, "Retry-After: 30\r\n", ""),
+        (503, JSON, r#"{"message":"login failed: overloaded"}"#),
+        (302, "Location: /login?error=too_many_attempts\r\n", ""),
+        (302, "Location: /login?throttled=1\r\n", ""),
+        (302, "Location: /account/lockout\r\n", ""),
+    ] {
+        assert_eq!(outcome(&response(status, headers, body)), Unknown, "{status} {headers}{body}");
+    }
+    for (status, body) in [
+        (401, r#"{"message":"Wrong password. Please try again later."}"#),
+        (200, r#"{"success":false,"captcha":false}"#),
+        (403, r#"{"captcha_required":false}"#),
+    ] {
+        assert_eq!(outcome(&response(status, JSON, body)), Failure, "{body}");
+    }
+}
+
+#[test]
+fn tokens_stand_in_headers_and_under_other_names() {
+    for (status, headers, body) in [
+        (200, "Authorization: Bearer abcdefghijkl.abcdef.abcdef\r\n", ""),
+        (200, "X-JWT: abcdefghijkl.abcdef.abcdef\r\n", "{}"),
+        (201, "X-Session-Id: abcdefghijklabcdefabcdef\r\n", ""),
+        (204, "X-Auth: abcdefghijklabcdefabcdef\r\n", ""),
+        (200, "X-Access-Token: abcdefghijklabcdef\r\n", ""),
+        (201, "X-Subject-Token: abcdefghijklabcdef\r\n", r#"{"token":{"methods":["password"]}}"#),
+        (200, "Content-Type: text/plain\r\n", "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhIn0.c2lnbmF0dXJl"),
+        (200, JSON, r#"{"key":"0123456789abcdef0123456789abcdef01234567"}"#),
+        (200, JSON, r#"{"bearer":"abcdefgh12345678","error":false}"#),
+        (200, JSON, r#"{"apiKey":"abcdefgh12345678"}"#),
+        (
+            200,
+            "Content-Type: text/xml\r\n",
+            "<Doc><authPassed>1</authPassed><authSid>abcd1234</authSid></Doc>",
+        ),
+        (200, "", "<html><a href=/logout>Out</a><form><input type=password name=p></form></html>"),
+    ] {
+        assert_eq!(outcome(&response(status, headers, body)), Success, "{status} {headers}{body}");
+    }
+    for (headers, body) in [
+        ("X-CSRF-Token: abcdefghijklabcdef\r\n", ""),
+        (JSON, r#"{"error":"x","key":"error.invalid_credentials"}"#),
+        ("", "<html><a href=/logout>Out</a>Wrong password<input type=password name=p></html>"),
+    ] {
+        assert_eq!(outcome(&response(200, headers, body)), Failure, "{headers}{body}");
+    }
+}
+
+#[test]
+fn failures_inside_a_success() {
+    for body in [
+        r#"{"token":null}"#,
+        r#"{"token":""}"#,
+        r#"{"data":{"authenticate":{"jwtToken":null}}}"#,
+        r#"{"ret":-1}"#,
+        r#"{"rc":1}"#,
+        r#"{"rtn":1,"errmsg":"x"}"#,
+        r#"{"auth":0}"#,
+        r#"{"status":"NG"}"#,
+        r#"{"success":"N"}"#,
+        r#"{"code":"E1001"}"#,
+        r#"{"jsonrpc":"2.0","id":1,"result":[6]}"#,
+        r#"{}&&{"success":false}"#,
+        "/*-secure-\n{\"success\":false}*/",
+        r#"throw 1; <dont be evil> {"success":false}"#,
+        r#"callback({"success":false});"#,
+        "<QDocRoot><authPassed>0</authPassed></QDocRoot>",
+        "<result>FAIL</result>",
+    ] {
+        assert_eq!(outcome(&response(200, JSON, body)), Failure, "{body}");
+    }
+    for (body, expected) in [
+        (r#"{"jsonrpc":"2.0","id":1,"result":[0,{"ubus_rpc_session":"0123456789abcdef"}]}"#, Success),
+        (r#"{"success":"Y"}"#, Success),
+        (r#"{"code":"E"}"#, Unknown),
+        (r#"{"ret":0}"#, Unknown),
+        (r#"{"code":0,"msg":"ok","data":null}"#, Unknown),
+        (r#"{"id":7,"token":null}"#, Success),
+    ] {
+        assert_eq!(outcome(&response(200, JSON, body)), expected, "{body}");
+    }
 }
