@@ -13,8 +13,8 @@ pub use databases::Databases;
 pub use explanation::{AlertExplanation, Explanation, Within};
 pub use incident::{AccountReport, IncidentBlocks, LeftAlone, Mark, Preview, Target, Typed, WayReport};
 pub use report::{
-    AllowRow, BlockAdded, BlockRow, ClientRow, Confirmed, HttpReport, InnerReport, InterfaceReport, LimitRow, Losses,
-    ModeReport, PendingRow, Rates, Reloaded, Removed, SecretsReport, StatusReport,
+    AllowRow, BlockAdded, BlockRow, ClientRow, Confirmed, HttpReport, InnerReport, InterfaceReport, LimitRow,
+    Losses, ModeReport, PendingRow, Rates, Reloaded, Removed, SecretsReport, StatusReport,
 };
 
 pub use role::Role;
