@@ -191,10 +191,8 @@ impl Rows {
     }
 
     fn row(&mut self, kind: Kind, reason: Reason, source: IpAddr, stamps: bool) -> Result<()> {
-        let reason_name = match reason {
-            Reason::IpOptions(name) => format!("ip-{name}"),
-            reason => format!("{reason:?}"),
-        };
+        let reason_name =
+            if let Reason::IpOptions(name) = reason { format!("ip-{name}") } else { format!("{reason:?}") };
         let name = format!("{kind:?}-{reason_name}-{}-{stamps}", if source.is_ipv4() { "v4" } else { "v6" });
         let mut raw = self.connect(source, stamps)?;
         let Some(out) = decoy(&mut raw, kind, reason, &format!("/fake/{name}"))? else { return Ok(()) };
