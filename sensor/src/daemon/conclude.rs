@@ -25,7 +25,13 @@ impl Explanation {
                 (counted(within.clients, "tracked client"), counted(within.blocks, "block"));
             self.verdict = format!("not blocked as a whole; {clients} and {blocks} lie within it");
             self.undo = self.against();
-            self.undo.push(format!("sensor block add {prefix} --dry-run"));
+            // Whom a block would hit; or, where there can be none, who is there.
+            let look = if self.protected.is_none() {
+                format!("block add {prefix} --dry-run")
+            } else {
+                "clients".into()
+            };
+            self.undo.push(format!("sensor {look}"));
         } else {
             self.verdict =
                 format!("passes within the limits of {}; beyond them {would}dropped{only}", self.scope.scope);
@@ -117,5 +123,9 @@ mod tests {
         let found = concluded("enforce", json!([]), json!({ "clients": 3, "blocks": 1 }));
         assert_eq!(found.verdict, "not blocked as a whole; 3 tracked clients and 1 block lie within it");
         assert_eq!(found.undo, ["sensor block add 192.0.2.7/32 --dry-run"]);
+        let mut found =
+            Explanation { protected: Some("it belongs to this host".into()), undo: Vec::new(), ..found };
+        found.conclude("192.0.2.7/32".parse().unwrap());
+        assert_eq!(found.undo, ["sensor clients"], "no block is possible");
     }
 }

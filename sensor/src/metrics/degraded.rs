@@ -70,7 +70,7 @@ impl fmt::Display for Degraded {
 }
 
 families! {
-    /// Parts of the daemon that are degraded; `sensor status` says why and what to do.
+    /// Parts of the daemon that are degraded; `sensor status` says why.
     DEGRADED: GAUGE "sensor_degraded";
 }
 

@@ -39,7 +39,7 @@ families! {
     HTTP_EXCHANGES: COUNTER "sensor_http_exchanges_total";
     /// HTTP exchanges with an unproven client address; they accuse nobody.
     HTTP_UNPROVEN: COUNTER "sensor_http_unproven_exchanges_total";
-    /// HTTP exchanges seen both before and behind a proxy on this host, counted once; this is the second sighting.
+    /// HTTP exchanges seen a second time, in front of a proxy on this host; not counted.
     HTTP_SEEN_TWICE: COUNTER "sensor_http_seen_twice_total";
     /// HTTP exchanges in which something was wrong, by what.
     HTTP_PARSE_ERRORS: COUNTER "sensor_http_parse_errors_total";

@@ -32,7 +32,7 @@ pub struct Capacities {
 families! {
     /// TCP segments in IP fragments or behind IPv6 extension headers, by which.
     DATAGRAMS: COUNTER "sensor_datagrams_total";
-    /// IP fragments and packets with extension headers that gave no segment, by reason.
+    /// IP fragments, and packets with options or extension headers, without a segment.
     DATAGRAMS_REFUSED: COUNTER "sensor_datagrams_refused_total";
     /// Mirror instructions that the kernel refused.
     INSTRUCTIONS_REFUSED: COUNTER "sensor_mirror_instructions_refused_total";

@@ -20,7 +20,7 @@ pub struct InterfacePresence {
 families! {
     /// Whether an interface is up and served by the program.
     UP: GAUGE "sensor_interface_up";
-    /// The role of each interface: outer interfaces limit and block, inner ones are only read.
+    /// Interfaces by role: `outer` limits and blocks, `inner` is only read.
     ROLE: GAUGE "sensor_interface_role_info";
     /// Times an interface came back and the program was attached again.
     REATTACHED: COUNTER "sensor_interface_reattached_total";

@@ -6,7 +6,7 @@ use super::families::{Family, families};
 use crate::tls::{Counters, Outcome};
 
 families! {
-    /// Closed TLS connections to watched ports: `decrypted`, `partly`, `incomplete`, or dark: opened before the sensor watched, library or cipher not supported, no secret.
+    /// Closed TLS connections to watched ports, by outcome; dark ones could not be read.
     TLS_CONNECTIONS: COUNTER "sensor_tls_connections_total";
     /// TLS connections whose secret was found and that are open now.
     TLS_OPEN: GAUGE "sensor_tls_connections_decrypted";

@@ -11,7 +11,7 @@ pub struct WebStats {
     pub connections: u64,
     /// Connections turned away since there were too many.
     pub refused_total: u64,
-    /// Connections turned away since there were too many of their user or address.
+    /// Connections refused beyond the bound of their user or address.
     pub refused_each: u64,
     /// Idle connections that made room for another.
     pub evicted: u64,
@@ -26,7 +26,7 @@ pub struct WebStats {
 families! {
     /// Open connections to the metrics endpoint, this scrape included.
     CONNECTIONS: GAUGE "sensor_web_connections";
-    /// Connections refused by the metrics endpoint, by bound; `idle` ones made room for another.
+    /// Connections refused by the metrics endpoint, by bound.
     REFUSED: COUNTER "sensor_web_connections_refused_total";
     /// Failed TLS handshakes of the metrics endpoint.
     HANDSHAKES: COUNTER "sensor_web_handshakes_failed_total";
