@@ -66,7 +66,7 @@ families! {
     ENTRIES: GAUGE "sensor_detector_entries";
     /// Entries that the detectors' tables have room for.
     CAPACITY: GAUGE "sensor_detector_entries_max";
-    /// Entries evicted early from full tables of detectors, incidents and decisions.
+    /// Entries evicted early from full tables.
     EVICTED: COUNTER "sensor_detector_evicted_total";
     /// Signals of detectors lost because a queue was full.
     SIGNALS_LOST: COUNTER "sensor_signals_lost_total";

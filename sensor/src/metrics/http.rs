@@ -19,7 +19,7 @@ families! {
     MIRROR_LOST: COUNTER "sensor_mirror_lost_total";
     /// TCP segments not copied because nobody needs them.
     MIRROR_SKIPPED: COUNTER "sensor_mirror_skipped_total";
-    /// TCP segments ignored because the server's kernel drops them too, by reason.
+    /// TCP segments that the server's kernel drops, too, by reason.
     SEGMENTS_REFUSED: COUNTER "sensor_segments_refused_total";
     /// TCP connections whose client address was proven.
     STREAMS_PROVEN: COUNTER "sensor_streams_proven_total";
@@ -37,7 +37,7 @@ families! {
     STREAM_BUFFERED_BYTES: GAUGE "sensor_stream_buffered_bytes";
     /// HTTP exchanges by version, method and class of status.
     HTTP_EXCHANGES: COUNTER "sensor_http_exchanges_total";
-    /// HTTP exchanges with an unproven client address; they accuse nobody.
+    /// Exchanges with an unproven client address.
     HTTP_UNPROVEN: COUNTER "sensor_http_unproven_exchanges_total";
     /// HTTP exchanges seen a second time, in front of a proxy on this host; not counted.
     HTTP_SEEN_TWICE: COUNTER "sensor_http_seen_twice_total";

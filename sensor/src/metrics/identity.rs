@@ -8,11 +8,11 @@ use crate::identity::{Anomaly, Counters, Kind, Mechanism};
 families! {
     /// HTTP exchanges by the source of the client address.
     CLIENTS: COUNTER "sensor_clients_identified_total";
-    /// HTTP exchanges by the kind of credentials that named their principal.
+    /// Exchanges by the kind of their principal's credentials.
     PRINCIPALS: COUNTER "sensor_principals_total";
-    /// HTTP exchanges with faulty forwarding headers or credentials, by fault.
+    /// Exchanges with faulty forwarding headers or credentials.
     ANOMALIES: COUNTER "sensor_identity_anomalies_total";
-    /// HTTP exchanges with a forwarding header from an untrusted peer, by header.
+    /// Exchanges with a forwarding header from an untrusted peer.
     UNTRUSTED: COUNTER "sensor_forwarding_untrusted_total";
 }
 

@@ -30,13 +30,13 @@ pub struct Capacities {
 }
 
 families! {
-    /// TCP segments in IP fragments or behind IPv6 extension headers, by which.
+    /// TCP segments in fragments or behind extension headers.
     DATAGRAMS: COUNTER "sensor_datagrams_total";
     /// IP fragments, and packets with options or extension headers, without a segment.
     DATAGRAMS_REFUSED: COUNTER "sensor_datagrams_refused_total";
     /// Mirror instructions that the kernel refused.
     INSTRUCTIONS_REFUSED: COUNTER "sensor_mirror_instructions_refused_total";
-    /// Failed requests not counted by client because the table was full.
+    /// Failed requests for which the table of clients was full.
     FAILURES_UNCOUNTED: COUNTER "sensor_client_failures_uncounted_total";
     /// Failed writes to the log of exchanges.
     EXCHANGE_LOG_ERRORS: COUNTER "sensor_exchange_log_errors_total";
