@@ -31,6 +31,10 @@ pub const PATIENCE: Duration = Duration::from_secs(30);
 /// Tables of a size for tests: the default reserves some hundred megabytes for each daemon.
 pub const SMALL_TABLES: &str = "[clients]\nmax_tracked = 65536\ndoorkeeper = 262144\n";
 
+/// Limits switched off, so that only detectors act.
+pub const NO_LIMITS: &str =
+    "[limits.default]\npackets = \"off\"\nbits = \"off\"\nconnections = \"off\"\nrequests = \"off\"\n";
+
 /// The daemon's program: what `SENSOR_BIN` names, or else what was built beside this one.
 ///
 /// # Errors

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use sensor_tests::daemon::{Daemon, PATIENCE, SMALL_TABLES, WEB, page};
+use sensor_tests::daemon::{Daemon, NO_LIMITS, PATIENCE, SMALL_TABLES, WEB, page};
 use sensor_tests::netns::{FLOODER, Net, SERVER_V4, SERVER_V6, v4, v6};
 use sensor_tests::peers::hook::Hook;
 use sensor_tests::peers::http::Client;
@@ -108,8 +108,7 @@ fn files(directory: &Path, found: &mut Vec<(String, String)>) -> Result<()> {
 fn configuration(place: &Path, hook: SocketAddr) -> String {
     let at = |name: &str| place.join(name).display().to_string();
     format!(
-        "mode = \"monitor\"\n{SMALL_TABLES}[limits.default]\npackets = \"off\"\nbits = \"off\"\nconnections = \"off\"\n\
-         requests = \"off\"\n[http]\nports = [{}, {}]\nexchange_log = \"{}\"\n[alerts]\noutput = \"{}\"\n\
+        "mode = \"monitor\"\n{SMALL_TABLES}{NO_LIMITS}[http]\nports = [{}, {}]\nexchange_log = \"{}\"\n[alerts]\noutput = \"{}\"\n\
          [alerts.webhook]\nurl = \"http://{hook}/\"\nmin_severity = \"info\"\n[alerts.deny_file]\npath = \"{}\"\n\
          [log]\nlevel = \"trace\"\n",
         LoginServer::PORT,

@@ -2,30 +2,12 @@
 
 use anyhow::{Context as _, Result, ensure};
 use nix::sys::signal::Signal;
-use sensor_tests::daemon::{Daemon, PATIENCE, SMALL_TABLES};
+use sensor_tests::daemon::{Daemon, NO_LIMITS, PATIENCE, SMALL_TABLES};
 use sensor_tests::netns::{FLOODER, LEGITIMATE, Net, v4};
-use sensor_tests::peers::login::{LoginServer, attempt};
+use sensor_tests::peers::login::{LoginServer, attempt, stuff};
 use sensor_tests::tools;
 use sensor_tests::wait::wait_until;
 use serde_json::Value;
-
-const NO_LIMITS: &str =
-    "[limits.default]\npackets = \"off\"\nbits = \"off\"\nconnections = \"off\"\nrequests = \"off\"\n";
-/// More attempts than any threshold needs.
-const MANY: u32 = 200;
-
-/// Tries one account after the other until something is in force, which `is_met` looks at.
-fn stuff(net: &Net, is_met: impl Fn() -> bool) -> Result<()> {
-    for number in 0..MANY {
-        if attempt(net, v4(FLOODER), &format!("user{number}"), &format!("wrong-{number}")).is_err()
-            || is_met()
-        {
-            break;
-        }
-    }
-    ensure!(wait_until(PATIENCE, is_met), "nothing was decided after {MANY} attempts");
-    Ok(())
-}
 
 fn find(rows: &Value, key: &str, value: &str) -> Option<Value> {
     rows.as_array()?.iter().find(|row| row[key] == value).cloned()
@@ -48,7 +30,7 @@ fn a_decided_block_outlives_a_kill_in_the_middle_of_the_attack() -> Result<()> {
     let block = |daemon: &Daemon| {
         daemon.json(&["block", "list"]).ok().and_then(|rows| find(&rows, "prefix", &offender))
     };
-    stuff(&net, || block(&daemon).is_some())?;
+    stuff(&net, 0, || block(&daemon).is_some())?;
     let before = block(&daemon).context("no block")?;
     ensure!(before["origin"] == "detector", "{before}");
     daemon.kill9()?;
@@ -82,7 +64,7 @@ fn a_decided_limit_is_lifted_by_command_and_all_is_audited() -> Result<()> {
     let daemon = Daemon::start(&net, &config)?;
     let offender = format!("{}/32", v4(FLOODER));
     let limit = || daemon.json(&["limit", "list"]).ok().and_then(|rows| find(&rows, "scope", &offender));
-    stuff(&net, || limit().is_some())?;
+    stuff(&net, 0, || limit().is_some())?;
     ensure!(limit().is_some_and(|row| row["origin"] == "detector"), "{:?}", limit());
     daemon.ok(&["limit", "unset", &offender])?;
     ensure!(limit().is_none(), "the limit is still there: {:?}", limit());
@@ -112,7 +94,7 @@ fn a_detector_that_may_only_watch_blocks_no_longer() -> Result<()> {
     let offender = format!("{}/32", v4(FLOODER));
     let block =
         |prefix: &str| daemon.json(&["block", "list"]).ok().and_then(|rows| find(&rows, "prefix", prefix));
-    stuff(&net, || block(&offender).is_some())?;
+    stuff(&net, 0, || block(&offender).is_some())?;
     daemon.ok(&["block", "add", "192.0.2.7"])?;
     daemon.write_config(&format!("{config}[detect.credential-stuffing]\nresponse = \"monitor\"\n"))?;
     daemon.ok(&["reload"])?;

@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 
 use anyhow::{Context as _, Result, ensure};
-use sensor_tests::daemon::{Daemon, PATIENCE, SMALL_TABLES};
+use sensor_tests::daemon::{Daemon, NO_LIMITS, PATIENCE, SMALL_TABLES};
 use sensor_tests::netns::{Net, SERVER_V4};
 use sensor_tests::peers::login::LoginServer;
 use sensor_tests::sim::Simulation;
@@ -75,10 +75,7 @@ fn stuffing_is_told_and_blocked_in_the_kernel() -> Result<()> {
         return Ok(());
     }
     let net = Net::new()?;
-    let config = format!(
-        "mode = \"enforce\"\n{SMALL_TABLES}[limits.default]\npackets = \"off\"\nbits = \"off\"\n\
-         connections = \"off\"\nrequests = \"off\"\n"
-    );
+    let config = format!("mode = \"enforce\"\n{SMALL_TABLES}{NO_LIMITS}");
     let daemon = Daemon::prepare(&net, &config)?;
     if !has_alerts(&daemon, test)? {
         return Ok(());

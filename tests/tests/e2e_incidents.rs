@@ -6,32 +6,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use sensor_tests::daemon::{Daemon, PATIENCE, SMALL_TABLES};
+use sensor_tests::daemon::{Daemon, NO_LIMITS, PATIENCE, SMALL_TABLES};
 use sensor_tests::netns::{FLOODER, LEGITIMATE, Net, join, v4};
-use sensor_tests::peers::login::{LoginServer, attempt};
+use sensor_tests::peers::login::{LoginServer, attempt, stuff};
 use sensor_tests::peers::udp;
 use sensor_tests::scene::udp_target;
 use sensor_tests::tools;
 use sensor_tests::wait::{now, wait_until};
 use serde_json::Value;
-
-const NO_LIMITS: &str =
-    "[limits.default]\npackets = \"off\"\nbits = \"off\"\nconnections = \"off\"\nrequests = \"off\"\n";
-/// More attempts than any threshold needs.
-const MANY: u32 = 200;
-
-/// Tries one account after the other until something holds.
-fn stuff(net: &Net, from: u32, is_met: impl Fn() -> bool) -> Result<u32> {
-    for number in from..from + MANY {
-        let answered = attempt(net, v4(FLOODER), &format!("user{number}"), &format!("wrong-{number}"));
-        if answered.is_err() || is_met() {
-            ensure!(wait_until(PATIENCE, &is_met), "never came to be after {number} attempts");
-            return Ok(number - from);
-        }
-    }
-    ensure!(wait_until(PATIENCE, is_met), "never came to be after {MANY} attempts");
-    Ok(MANY)
-}
 
 fn block(daemon: &Daemon) -> Option<Value> {
     let offender = format!("{}/32", v4(FLOODER));

@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use anyhow::{Context as _, Result, ensure};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use sensor_tests::daemon::{Daemon, PATIENCE, SMALL_TABLES, binary};
+use sensor_tests::daemon::{Daemon, NO_LIMITS, PATIENCE, SMALL_TABLES, binary};
 use sensor_tests::netns::{INTERFACE, LEGITIMATE, Net, SERVER_V4, v4};
 use sensor_tests::peers::tls::{TlsNginx, VARIETY, is_read};
 use sensor_tests::scene::config;
@@ -209,10 +209,7 @@ fn an_attack_inside_tls_is_blocked() -> Result<()> {
     if tools::skipped("an_attack_inside_tls_is_blocked", &["nginx", "curl", "openssl"]) {
         return Ok(());
     }
-    let enforcing = format!(
-        "mode = \"enforce\"\n{SMALL_TABLES}[limits.default]\npackets = \"off\"\nbits = \"off\"\n\
-         connections = \"off\"\nrequests = \"off\"\n"
-    );
+    let enforcing = format!("mode = \"enforce\"\n{SMALL_TABLES}{NO_LIMITS}");
     let live = Live::start(&enforcing, |_| String::new())?;
     let script = format!(
         "for number in $(seq 400); do curl -sk --http1.1 -m 3 --interface {} -d \"user=name$number\" -d \"password=secret$number\" \

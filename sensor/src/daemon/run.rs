@@ -29,10 +29,9 @@ use crate::control::{Access, Server};
 use crate::decide::Cause;
 use crate::enforce::Mode;
 use crate::kernel::{
-    self, Dataplane, InnerInterface, KernelError, LinkLayer, LoadOptions, Notices, Pins, SignatureChecks,
-    probe, signature_checks,
+    self, Dataplane, InnerInterface, KernelError, LinkLayer, LoadOptions, Notices, Pins, probe,
+    signature_checks,
 };
-use crate::stream::Signatures;
 
 /// What the command line says besides the configuration.
 #[derive(Clone, Debug, Default)]
@@ -262,8 +261,7 @@ fn attach_mirror(engine: &mut Engine) -> Result<()> {
     }
     engine.mirror = Some(engine.dataplane.take_mirror().context("the mirror was taken already")?);
     // Asked before this process may open no socket any more.
-    let SignatureChecks { md5, ao, strict } = signature_checks();
-    engine.config.sense.pipeline.streams.signatures = Signatures { md5, ao, strict };
+    engine.config.sense.pipeline.streams.signatures = signature_checks();
     Ok(())
 }
 

@@ -1,4 +1,4 @@
-//! Which signatures of TCP segments this kernel checks.
+//! Which signatures of TCP segments a kernel checks.
 
 use std::ffi::c_int;
 use std::os::fd::AsRawFd as _;
@@ -9,14 +9,15 @@ use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
 
 use super::probe::kernel_release;
 
-/// What is checked of received segments; `None` where that cannot be told.
+/// What a server's kernel checks of signed segments; `None` where that is not known, as of a capture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SignatureChecks {
-    /// TCP MD5 (RFC 2385; `CONFIG_TCP_MD5SIG`).
+    /// It has TCP MD5 (RFC 2385; `CONFIG_TCP_MD5SIG`), and drops a signed segment where it has no key for its sender. HTTP
+    /// servers have none.
     pub md5: Option<bool>,
-    /// TCP-AO (RFC 5925; `CONFIG_TCP_AO`).
+    /// It has TCP-AO (RFC 5925; `CONFIG_TCP_AO`), and does likewise.
     pub ao: Option<bool>,
-    /// Whether options that do not fit are a reason to drop.
+    /// It drops a segment whose options do not fit while it looks for either (since Linux 6.7).
     pub strict: Option<bool>,
 }
 

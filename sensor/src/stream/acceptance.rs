@@ -14,8 +14,9 @@ use super::connection::{Connection, Context};
 use super::counters::{Refusal, Refused};
 use super::protocol::{Protocol, Side};
 use super::sequence::Sequence;
-use super::signature::{Fate, Signatures};
+use super::signature::Fate;
 use crate::capture::{Direction, Flags, Integrity, Segment, TcpOptions, Verdict};
+use crate::kernel::SignatureChecks;
 
 /// What becomes of a client's segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,7 +63,7 @@ const PAWS_WINDOW: i32 = 1;
 
 /// What no receiver takes, whichever connection it belongs to.
 #[inline]
-pub(super) fn integrity(segment: &Segment<'_>, kernel: &Signatures) -> Result<(), Refusal> {
+pub(super) fn integrity(segment: &Segment<'_>, kernel: &SignatureChecks) -> Result<(), Refusal> {
     // A server's checksums are left to its card, and it signs only where it was told to.
     if segment.direction == Some(Direction::Egress) {
         return Ok(());
@@ -182,7 +183,7 @@ const fn newer(stamp: u32, than: u32) -> bool {
 impl<S> Connection<S> {
     /// Whether a segment of a client lies where the fast path may take it without another look.
     #[inline]
-    pub(super) fn is_acceptable_at_once(&self, segment: &Segment<'_>, kernel: &Signatures) -> bool {
+    pub(super) fn is_acceptable_at_once(&self, segment: &Segment<'_>, kernel: &SignatureChecks) -> bool {
         let acknowledged = Sequence(segment.acknowledgement);
         let server = &self.server_half;
         let (stamp, is_unsigned) = match segment.header.options {
@@ -230,7 +231,7 @@ impl<S> Connection<S> {
 
     /// What the server's kernel does with a segment of the client that is no SYN and no RST, on a connection whose
     /// handshake is done.
-    pub(super) fn judge(&self, segment: &Segment<'_>, kernel: &Signatures) -> Judgement {
+    pub(super) fn judge(&self, segment: &Segment<'_>, kernel: &SignatureChecks) -> Judgement {
         let options = TcpOptions::parse(segment.header.options);
         let stamp = options.timestamps.map(|(stamp, _)| stamp);
         if self.acceptance.is_outdated(stamp) {

@@ -5,7 +5,8 @@ use std::time::Duration;
 use documented::DocumentedFields;
 
 use super::policy::OverlapPolicy;
-use super::signature::Signatures;
+use super::signature::OF_A_CAPTURE;
+use crate::kernel::SignatureChecks;
 
 /// Bounds and habits of reassembly. Hitting a bound is counted in [`super::Counters`].
 #[derive(Clone, Debug, PartialEq, Eq, DocumentedFields)]
@@ -54,7 +55,7 @@ pub struct Config {
     /// with the rest.
     pub urgent_inline: bool,
     /// Which segments with a signature the server's kernel takes.
-    pub signatures: Signatures,
+    pub signatures: SignatureChecks,
     /// Ports of servers, sorted: they tell the roles in a connection whose handshake was missed.
     pub server_ports: Vec<u16>,
     /// Seed of the table's hash; without one, it is drawn for each process. It never shows in the output.
@@ -78,7 +79,7 @@ impl Default for Config {
             min_skip: 256 << 10,
             overlap: OverlapPolicy::Linux,
             urgent_inline: false,
-            signatures: Signatures::default(),
+            signatures: OF_A_CAPTURE,
             server_ports: Vec::new(),
             seed: None,
         }

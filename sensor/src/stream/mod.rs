@@ -46,5 +46,4 @@ pub use config::Config;
 pub use counters::{Counters, Invalid, Refusal, Refused};
 pub use policy::OverlapPolicy;
 pub use protocol::{Advice, CloseCause, Look, Missing, Opening, Protocol, Side};
-pub use signature::Signatures;
 pub use streams::{Instruction, Streams};

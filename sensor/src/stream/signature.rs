@@ -2,24 +2,10 @@
 //! version and on how it was built (`tcp_inbound_hash`).
 
 use crate::capture::TcpOptions;
+use crate::kernel::SignatureChecks;
 
-/// What the server's kernel knows of signed segments; `None` where that is not known, as of a capture.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Signatures {
-    /// It has TCP MD5 (RFC 2385), and drops a signed segment where it has no key for its sender. HTTP servers have none.
-    pub md5: Option<bool>,
-    /// It has TCP-AO (RFC 5925), and does likewise.
-    pub ao: Option<bool>,
-    /// It drops a segment whose options do not fit while it looks for either (since Linux 6.7).
-    pub strict: Option<bool>,
-}
-
-impl Default for Signatures {
-    /// Of a capture. Distributions build their kernels with TCP MD5, and few with TCP-AO.
-    fn default() -> Self {
-        Self { md5: Some(true), ao: None, strict: None }
-    }
-}
+/// Of a capture, where the server's kernel cannot be asked. Distributions build theirs with TCP MD5, and few with TCP-AO.
+pub(super) const OF_A_CAPTURE: SignatureChecks = SignatureChecks { md5: Some(true), ao: None, strict: None };
 
 /// What becomes of a segment, as far as its options decide it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -34,7 +20,7 @@ pub(super) enum Fate {
 const MD5: usize = 18;
 const AO: usize = 5;
 
-impl Signatures {
+impl SignatureChecks {
     /// Whether a kernel takes a segment with these options.
     #[inline]
     pub(super) fn judge(&self, options: &TcpOptions) -> Fate {
@@ -71,11 +57,11 @@ mod tests {
         let malformed = [&[99, 0][..], &[0; 18]].concat();
         let late = [1, 1, 1, 1, 99, 0, 0, 0];
         let plain = [2, 4, 5, 180, 4, 2, 1, 1];
-        let old = Signatures { md5: Some(true), ao: Some(false), strict: Some(false) };
-        let new = Signatures { strict: Some(true), ..old };
-        let all = Signatures { ao: Some(true), ..new };
-        let none = Signatures { md5: Some(false), ao: Some(false), strict: Some(false) };
-        let unknown = Signatures::default();
+        let old = SignatureChecks { md5: Some(true), ao: Some(false), strict: Some(false) };
+        let new = SignatureChecks { strict: Some(true), ..old };
+        let all = SignatureChecks { ao: Some(true), ..new };
+        let none = SignatureChecks { md5: Some(false), ao: Some(false), strict: Some(false) };
+        let unknown = OF_A_CAPTURE;
         use Fate::{Dropped, Taken, Unknown};
         for (name, options, fates) in [
             ("plain", &plain[..], [Taken, Taken, Taken, Taken, Taken]),

@@ -9,12 +9,15 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use anyhow::{Result, ensure};
 use nix::sys::socket::setsockopt;
 use nix::sys::socket::sockopt::ReceiveTimeout;
 use nix::sys::time::TimeVal;
 
 use super::http::Client;
-use crate::netns::{Namespace, Net, SERVER_V4};
+use crate::daemon::PATIENCE;
+use crate::netns::{FLOODER, Namespace, Net, SERVER_V4, v4};
+use crate::wait::wait_until;
 
 /// What right passwords begin with.
 pub const RIGHT: &str = "right-";
@@ -71,6 +74,26 @@ impl LoginServer {
             self.answered.each_ref().map(|count| count.load(Ordering::Relaxed));
         Answered { successes, failures, others }
     }
+}
+
+/// Most attempts of [`stuff`]: more than any threshold needs.
+const MANY: u32 = 200;
+
+/// Tries one account after the other, from a number on, until something holds that `is_met` looks at. What stood in the way
+/// of an attempt, if it was not answered: it was the last one.
+///
+/// # Errors
+/// Where it does not come to hold.
+pub fn stuff(net: &Net, from: u32, is_met: impl Fn() -> bool) -> Result<Option<io::Error>> {
+    let mut unanswered = None;
+    for number in (from..).zip(0..MANY).map(|(number, _)| number) {
+        unanswered = attempt(net, v4(FLOODER), &format!("user{number}"), &format!("wrong-{number}")).err();
+        if unanswered.is_some() || is_met() {
+            break;
+        }
+    }
+    ensure!(wait_until(PATIENCE, is_met), "it never came to be, in {MANY} attempts at most: {unanswered:?}");
+    Ok(unanswered)
 }
 
 /// One attempt at logging in on a connection of its own; the status of the answer.

@@ -17,3 +17,4 @@ pub mod spoof;
 pub mod tls;
 pub mod tunnel;
 pub mod udp;
+mod web_server;

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use sensor_common::packet::extension::next_header;
 
 use super::chain::{self, Chain, Place};
-use super::{Refusal, fold, options, sum};
+use super::{Refusal, header_holds, options};
 
 const IPV4_MIN: usize = 20;
 const IPV6: usize = 40;
@@ -76,7 +76,7 @@ fn read_v4(packet: &[u8], wire: usize) -> Result<Read<'_>, Refusal> {
         return Err(Refusal::Header);
     }
     let whole_header = packet.get(..header_len).ok_or(Refusal::Cut)?;
-    if fold(sum(0, whole_header)) != 0xffff {
+    if !header_holds(whole_header) {
         return Err(Refusal::Header);
     }
     if header[9] != TCP {

@@ -264,6 +264,12 @@ fn is_checksum_right((source, destination): (IpAddr, IpAddr), tcp: &[u8]) -> boo
 }
 
 /// Adds 16-bit words to a sum, the last padded (RFC 1071).
+/// Whether the checksum of an IPv4 header holds (RFC 1071).
+#[inline]
+pub(super) fn header_holds(header: &[u8]) -> bool {
+    fold(sum(0, header)) == 0xffff
+}
+
 fn sum(start: u64, bytes: &[u8]) -> u64 {
     let (pairs, rest) = bytes.as_chunks::<2>();
     let sum = pairs.iter().fold(start, |sum, pair| sum.saturating_add(u64::from(u16::from_be_bytes(*pair))));

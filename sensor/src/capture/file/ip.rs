@@ -6,6 +6,7 @@ use sensor_common::packet::extension::{extension_len, is_extension, next_header}
 
 use super::counters::Passed;
 use super::frame::{Datagram, Frame};
+use crate::capture::datagram::header_holds;
 
 const IPV4_MIN: usize = 20;
 const IPV6: usize = 40;
@@ -38,17 +39,8 @@ pub(super) fn parse_v4(frame: &Frame<'_>, at: usize) -> Result<Datagram, Passed>
         protocol: header[9],
         start: at.saturating_add(header_len),
         end: at.saturating_add(length),
-        holds: holds(header),
+        holds: header_holds(header),
     })
-}
-
-/// Whether the checksum of a header fits (RFC 1071).
-#[inline]
-fn holds(header: &[u8; IPV4_MIN]) -> bool {
-    let (words, _) = header.as_chunks::<2>();
-    let sum = words.iter().fold(0_u32, |sum, word| sum.wrapping_add(u32::from(u16::from_be_bytes(*word))));
-    let folded = (sum & 0xffff).wrapping_add(sum >> 16);
-    (folded & 0xffff).wrapping_add(folded >> 16) == 0xffff
 }
 
 /// The length of the bytes at `at`. A sender that leaves segmentation to its interface writes 0 where 16 bits do
