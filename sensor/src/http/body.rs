@@ -13,11 +13,11 @@
 //!   ends the reading of the message; the next one is looked for.
 
 use super::anomaly::Anomaly;
-use super::chunked::{Chunked, Outcome};
 use super::config::Config;
+use super::h1::chunked::{Chunked, Outcome};
 use super::header::{Coding, Facts};
 use super::message::Message;
-use super::start_line::{Method, Version};
+use super::method::{Method, Version};
 
 /// What is left of a body.
 #[derive(Clone, Copy, Debug, Default)]

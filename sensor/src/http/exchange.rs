@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use super::anomaly::{Anomalies, Anomaly};
 use super::decode::Decoding;
+use super::h1::unfinished::Unfinished;
 use super::inflation::Purse;
 use super::message::{Message, Request, Response};
 use super::proxy_protocol::ProxyHeader;
-use super::unfinished::Unfinished;
 use crate::capture::Endpoint;
 use crate::clock::Timestamp;
 use crate::tls;

@@ -1,7 +1,7 @@
 //! Headers: where they lie, and those that this room acts on.
 
 use super::anomaly::{Anomalies, Anomaly};
-use super::start_line::{Method, Version};
+use super::method::{Method, Version};
 use super::target;
 
 /// A part of a message's bytes.

@@ -7,7 +7,7 @@ use std::fmt;
 use super::anomaly::{Anomalies, Anomaly};
 use super::body::Framing;
 use super::header::{self, Facts, HeaderSpan, Span};
-use super::start_line::{self, Method, Version};
+use super::method::{self, Method, Version};
 use super::target::{self, Parts};
 use crate::clock::Timestamp;
 
@@ -246,7 +246,7 @@ impl<'a> Request<'a> {
     #[must_use]
     pub fn method_name(self) -> &'static str {
         let method = self.method();
-        if method == Method::Other { start_line::method_name(self.method_bytes()) } else { method.label() }
+        if method == Method::Other { method::method_name(self.method_bytes()) } else { method.label() }
     }
 
     /// The method as sent.

@@ -15,20 +15,21 @@
 //!
 //! Where bytes of the client are missing, a response that no request waits for is reported alone, with `gaps`.
 
-use super::anomaly::{Anomalies, Anomaly};
-use super::body::Framing;
-use super::connection::{Phase, State};
-use super::counters::add;
-use super::engine::Http;
-use super::exchange::{Exchange, Sink};
-use super::header::Facts;
-use super::message::{Message, Request, Response};
-use super::start_line::{Method, Version};
+use super::half::Phase;
 use crate::clock::Timestamp;
+use crate::http::anomaly::{Anomalies, Anomaly};
+use crate::http::body::Framing;
+use crate::http::connection::State;
+use crate::http::counters::add;
+use crate::http::engine::Http;
+use crate::http::exchange::{Exchange, Sink};
+use crate::http::header::Facts;
+use crate::http::message::{Message, Request, Response};
+use crate::http::method::{Method, Version};
 use crate::stream::Side;
 
 impl<S: Sink> Http<S> {
-    pub(super) fn request_head(
+    pub(in crate::http) fn request_head(
         &mut self,
         state: &mut State,
         mut message: Box<Message>,
@@ -78,7 +79,7 @@ impl<S: Sink> Http<S> {
         self.pool.give(oldest);
     }
 
-    pub(super) fn response_head(
+    pub(in crate::http) fn response_head(
         &mut self,
         state: &mut State,
         mut message: Box<Message>,
@@ -157,7 +158,7 @@ impl<S: Sink> Http<S> {
     }
 
     /// Nothing more comes of the message that a side is sending: it is whole, or `ended` is none.
-    pub(super) fn complete(&mut self, state: &mut State, side: Side, ended: Option<Timestamp>) {
+    pub(in crate::http) fn complete(&mut self, state: &mut State, side: Side, ended: Option<Timestamp>) {
         state.half(side).phase = Phase::Start;
         if side == Side::Client
             && let Some(message) = state.client.message.take()
@@ -194,7 +195,7 @@ impl<S: Sink> Http<S> {
 
     /// Reports the exchange of a response that is whole although its request is not, since another response
     /// begins. The rest of the request is still read, for its framing.
-    pub(super) fn answer_early(&mut self, state: &mut State) {
+    pub(in crate::http) fn answer_early(&mut self, state: &mut State) {
         let request = if state.paired { state.requests.pop(&mut self.pool) } else { None };
         state.paired = false;
         let response = state.server.message.take();
@@ -213,7 +214,7 @@ impl<S: Sink> Http<S> {
     }
 
     /// Reports what waits and takes no further interest in the connection.
-    pub(super) fn stop(&mut self, state: &mut State) {
+    pub(in crate::http) fn stop(&mut self, state: &mut State) {
         if state.server.phase == Phase::Head {
             // It was not read.
             let unread = state.server.message.take();
