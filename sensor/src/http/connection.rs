@@ -3,8 +3,10 @@
 use super::anomaly::Anomalies;
 use super::exchange::Connection;
 use super::h1::half::{Half, Phase, Requests};
+use super::h2::Conn;
 use super::message::Message;
 use super::method::Method;
+use super::websocket::Socket;
 use crate::stream::{Opening, Side};
 
 /// The state of a connection. It holds buffers only while a message is read or waits for its response.
@@ -30,6 +32,18 @@ pub struct State {
     pub(super) paired: bool,
     /// The client sent bytes while held.
     pub(super) held_bytes: bool,
+    /// What is spoken where a side is in [`Phase::Elsewhere`].
+    pub(super) elsewhere: Elsewhere,
+}
+
+/// What a connection speaks that is not HTTP/1.
+#[derive(Debug, Default)]
+pub(super) enum Elsewhere {
+    /// Nothing.
+    #[default]
+    Nothing,
+    Http2(Box<Conn>),
+    WebSocket(Box<Socket>),
 }
 
 impl State {
@@ -67,6 +81,7 @@ impl State {
             spoke: false,
             paired: false,
             held_bytes: false,
+            elsewhere: Elsewhere::Nothing,
         }
     }
 

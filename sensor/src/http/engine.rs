@@ -8,11 +8,15 @@ use super::counters::{Counters, add};
 use super::exchange::Sink;
 use super::h1::engine::Ending;
 use super::h1::half::Phase;
+use super::h2::frame;
 use super::inflation::Allowance;
 use super::pool::Pool;
 use crate::clock::Timestamp;
 use crate::stream::{Advice, CloseCause, Look, Missing, Opening, Protocol, Side};
 use crate::tls::{self, Application};
+
+/// Most memory kept for the next header block.
+const MAX_SCRATCH: usize = 256 << 10;
 
 /// HTTP as a protocol of the stream room.
 #[derive(Debug)]
@@ -22,6 +26,8 @@ pub struct Http<S> {
     pub(super) counters: Counters,
     pub(super) allowance: Allowance,
     pub(super) sink: S,
+    /// For the header block at hand.
+    pub(super) scratch: Vec<u8>,
 }
 
 impl<S: Sink> Http<S> {
@@ -34,6 +40,7 @@ impl<S: Sink> Http<S> {
             config,
             counters: Counters::default(),
             sink,
+            scratch: Vec::new(),
         }
     }
 
@@ -57,6 +64,30 @@ impl<S: Sink> Http<S> {
         self.sink
     }
 
+    /// Keeps memory for the next header block.
+    pub(super) fn keep_scratch(&mut self, scratch: Vec<u8>) {
+        if scratch.capacity() <= MAX_SCRATCH {
+            self.scratch = scratch;
+        }
+    }
+
+    /// Whether the first bytes of a connection, or of what is seen of it, are in HTTP/2 without the client's preface among
+    /// them; then it is set up to be read so.
+    #[cold]
+    fn is_http2(&mut self, state: &mut State, side: Side, bytes: &[u8]) -> bool {
+        match (state.phase(side), side) {
+            (Phase::Start, Side::Server) if state.requests.len() == 0 && frame::is_server_preface(bytes) => {
+                Self::server_speaks_http2(state);
+                true
+            }
+            (Phase::Resync, _) if frame::is_probable(bytes) => {
+                self.expect_http2(state, true);
+                true
+            }
+            _ => false,
+        }
+    }
+
     /// Messages held now; at most [`Config::messages`].
     pub const fn messages_held(&self) -> usize {
         self.pool.in_use()
@@ -71,7 +102,11 @@ impl<S: Sink> Http<S> {
 
 impl<S: Sink> Application for Http<S> {
     fn secured(&mut self, state: &mut State, facts: Box<tls::Facts>) {
+        let is_http2 = facts.alpn.as_deref() == Some(b"h2");
         state.connection.around().tls = Some(*facts);
+        if is_http2 && !state.spoke {
+            self.expect_http2(state, false);
+        }
     }
 
     fn unverified(&mut self, state: &mut State) {
@@ -79,6 +114,10 @@ impl<S: Sink> Application for Http<S> {
     }
 
     fn remaining(&mut self, state: &mut State, side: Side) -> Option<u64> {
+        if state.phase(side) == Phase::Elsewhere {
+            // Where a frame ends tells nothing of what follows it.
+            return Some(u64::MAX);
+        }
         if state.phase(side) != Phase::Body {
             return None;
         }
@@ -97,6 +136,9 @@ impl<S: Sink> Protocol for Http<S> {
     }
 
     fn data(&mut self, state: &mut State, side: Side, bytes: &[u8], time: Timestamp) -> Advice {
+        if !state.spoke && self.is_http2(state, side, bytes) {
+            return self.receive_elsewhere(state, side, bytes, time);
+        }
         self.receive(state, side, bytes, time)
     }
 
@@ -134,6 +176,7 @@ impl<S: Sink> Protocol for Http<S> {
 
     fn look(&mut self, state: &State, look: &Look) {
         self.look_at(state, look);
+        self.look_elsewhere(state, look);
     }
 
     fn close(&mut self, mut state: State, cause: CloseCause, time: Timestamp) {
@@ -148,6 +191,7 @@ impl<S: Sink> Protocol for Http<S> {
         };
         self.finish(&mut state, Side::Client, time, ending);
         self.finish(&mut state, Side::Server, time, ending);
+        self.close_elsewhere(&mut state, ending, time);
         self.stop(&mut state);
         let mut carried = state.client.carried;
         carried.extend(state.server.carried);

@@ -18,6 +18,7 @@ fn tight(selector: u8) -> Config {
         inflate_bytes: 64,
         skip_bytes: 16,
         pipeline: 3,
+        streams: 3,
         chunk_line_bytes: 24,
         trailer_bytes: 32,
         probe_bytes: 512,

@@ -38,15 +38,19 @@ impl<S: Sink> Http<S> {
                     return Advice::Continue;
                 }
                 Phase::Stopped => return Advice::Stop,
+                Phase::Elsewhere => return self.receive_elsewhere(state, side, rest, time),
             };
         }
         self.advice(state, side)
     }
 
-    pub(in crate::http) fn advice(&self, state: &mut State, side: Side) -> Advice {
+    pub(in crate::http) fn advice(&mut self, state: &mut State, side: Side) -> Advice {
         let phase = state.phase(side);
         if phase == Phase::Stopped {
             return Advice::Stop;
+        }
+        if phase == Phase::Elsewhere {
+            return self.advice_elsewhere(state, side);
         }
         let receiving = if phase == Phase::Body { state.receiving(side) } else { None };
         match receiving.map_or(0, |message| message.unwanted(&self.config)) {
@@ -84,7 +88,7 @@ impl<S: Sink> Http<S> {
 
     pub(in crate::http) fn desynchronise(&mut self, state: &mut State, side: Side) {
         let half = state.half(side);
-        if matches!(half.phase, Phase::Stopped | Phase::Held) {
+        if matches!(half.phase, Phase::Stopped | Phase::Held | Phase::Elsewhere) {
             return;
         }
         half.skipped = true;
@@ -111,7 +115,7 @@ impl<S: Sink> Http<S> {
                     self.pool.give(message);
                 }
             }
-            Phase::Start | Phase::Resync | Phase::ProxyRest(_) | Phase::Held => {}
+            Phase::Start | Phase::Resync | Phase::ProxyRest(_) | Phase::Held | Phase::Elsewhere => {}
         }
         if side == Side::Server {
             state.doubtful = u16::try_from(state.requests.before(time)).unwrap_or(u16::MAX);
@@ -166,6 +170,7 @@ impl<S: Sink> Http<S> {
                     self.lose(state, side, time);
                     return;
                 }
+                Phase::Elsewhere => return self.skip_elsewhere(state, side, left, why, time),
             }
         }
     }
@@ -199,6 +204,7 @@ impl<S: Sink> Http<S> {
                 }
             }
             Phase::Proxy | Phase::ProxyRest(_) | Phase::Start | Phase::Resync | Phase::Held => {}
+            Phase::Elsewhere => return,
         }
         if state.phase(side) != Phase::Stopped {
             state.half(side).phase = Phase::Held;

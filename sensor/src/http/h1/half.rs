@@ -9,7 +9,7 @@ use crate::http::pool::{Pool, Waiting};
 /// ```text
 /// Proxy ---> Start <---> Head ---> Body ---> Start ...
 ///              \          |         /
-///               `-------> Resync <-'          any ---> Held, Stopped
+///               `-------> Resync <-'          any ---> Held, Stopped, Elsewhere
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::http) enum Phase {
@@ -29,6 +29,8 @@ pub(in crate::http) enum Phase {
     Held,
     /// Of no interest.
     Stopped,
+    /// No HTTP/1: see [`crate::http::connection::Elsewhere`].
+    Elsewhere,
 }
 
 /// One side.

@@ -57,9 +57,13 @@ fn request(state: &State, look: &Look) -> Option<Unfinished> {
             (!look.client_skips && !message.state.gaps && !message.state.finished)
                 .then(|| of(UnfinishedPart::RequestBody, message, whole(message), look))
         }
-        Phase::Proxy | Phase::ProxyRest(_) | Phase::Start | Phase::Resync | Phase::Held | Phase::Stopped => {
-            None
-        }
+        Phase::Proxy
+        | Phase::ProxyRest(_)
+        | Phase::Start
+        | Phase::Resync
+        | Phase::Held
+        | Phase::Stopped
+        | Phase::Elsewhere => None,
     }
 }
 
