@@ -19,7 +19,7 @@ use crate::capture::keylog::{KeyLog, KeyLogCounters};
 use crate::clock::Timestamp;
 use crate::daemon::{Config, ConfigSource, KeyError, read_key};
 use crate::decide::Alert;
-use crate::event::{Event, Exchange, Held};
+use crate::event::{Event, Exchange, Held, Http2Abuse};
 use crate::identity::Key;
 use crate::pipeline::{Observer, Pipeline};
 use crate::store::Unfit;
@@ -209,6 +209,13 @@ impl<W: Write> Observer for Printer<W> {
     fn held(&mut self, held: &Held) {
         if let Some(watch) = &mut self.watch {
             let alerts = watch.observe(&Event::Held(held));
+            self.print(&alerts);
+        }
+    }
+
+    fn abuse(&mut self, abuse: &Http2Abuse) {
+        if let Some(watch) = &mut self.watch {
+            let alerts = watch.observe(&Event::Http2Abuse(abuse));
             self.print(&alerts);
         }
     }

@@ -213,11 +213,14 @@ const _: () = assert!(Anomaly::ALL.len() <= 128, "the set is 128 bits");
 
 /// A set of anomalies.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
-pub struct Anomalies(u128);
+pub struct Anomalies {
+    /// The first 64 and the others: small where there are many, and aligned as other fields are.
+    halves: [u64; 2],
+}
 
 impl Anomalies {
     /// None.
-    pub const NONE: Self = Self(0);
+    pub const NONE: Self = Self::of_bits(0);
 
     /// Those that let two readers disagree about where a body ends. No byte of such a body is skipped unread.
     pub const FRAMING: Self = Self::of(&[
@@ -253,52 +256,62 @@ impl Anomalies {
         Anomaly::MissingChunkEnd,
     ]);
 
+    #[expect(clippy::cast_possible_truncation, reason = "the other half is taken besides")]
+    const fn of_bits(bits: u128) -> Self {
+        Self { halves: [bits as u64, (bits >> 64) as u64] }
+    }
+
+    const fn bits(self) -> u128 {
+        let [low, high] = self.halves;
+        low as u128 | (high as u128) << 64
+    }
+
     const fn of(anomalies: &[Anomaly]) -> Self {
-        let mut set = 0;
+        let mut set = 0_u128;
         let mut rest = anomalies;
         while let [first, others @ ..] = rest {
             set |= first.bit();
             rest = others;
         }
-        Self(set)
+        Self::of_bits(set)
     }
 
     /// Adds one.
     pub const fn insert(&mut self, anomaly: Anomaly) {
-        self.0 |= anomaly.bit();
+        *self = Self::of_bits(self.bits() | anomaly.bit());
     }
 
     /// Takes one out.
     pub(super) const fn remove(&mut self, anomaly: Anomaly) {
-        self.0 &= !anomaly.bit();
+        *self = Self::of_bits(self.bits() & !anomaly.bit());
     }
 
     /// Adds all of another set.
     pub const fn extend(&mut self, other: Self) {
-        self.0 |= other.0;
+        *self = Self::of_bits(self.bits() | other.bits());
     }
 
     /// Whether one is there.
     #[must_use]
     pub const fn contains(self, anomaly: Anomaly) -> bool {
-        self.0 & anomaly.bit() != 0
+        self.bits() & anomaly.bit() != 0
     }
 
     /// Whether any of another set is there.
     #[must_use]
     pub const fn intersects(self, other: Self) -> bool {
-        self.0 & other.0 != 0
+        self.bits() & other.bits() != 0
     }
 
     /// Whether there is none.
     #[must_use]
     pub const fn is_empty(self) -> bool {
-        self.0 == 0
+        self.bits() == 0
     }
 
     /// Those that are there, in the order of [`Anomaly::ALL`].
     pub fn iter(self) -> impl Iterator<Item = Anomaly> {
-        let mut rest = self.0;
+        let mut rest = self.bits();
         std::iter::from_fn(move || {
             let lowest = rest.trailing_zeros();
             rest &= rest.wrapping_sub(1);

@@ -26,8 +26,8 @@ use crate::capture::Segment;
 use crate::capture::secret::Secret;
 use crate::clock::Timestamp;
 use crate::event::{
-    Exchange, Findings, Further, Held, HeldBy, Host, LoginOutcome, MediaType, Object, Path, Paths, QueryKeys,
-    Redactor, Source, TlsFacts, UserAgent,
+    Exchange, Findings, Further, Grpc, Held, HeldBy, Host, Http2Abuse, LoginOutcome, MediaType, Object, Path,
+    Paths, QueryKeys, Redactor, Source, TlsFacts, UserAgent,
 };
 use crate::http::{self, Http, Request};
 use crate::identity::{self, Answered, Identifier, Key};
@@ -109,6 +109,9 @@ pub trait Observer {
 
     /// A message is under way for long; told every few seconds while that lasts.
     fn held(&mut self, _held: &Held) {}
+
+    /// A client did things to HTTP/2 itself.
+    fn abuse(&mut self, _abuse: &Http2Abuse) {}
 }
 
 /// The rooms, joined.
@@ -261,6 +264,8 @@ impl<O: Observer> http::Sink for Finish<O> {
     fn exchange(&mut self, connection: &http::Connection, exchange: &http::Exchange<'_>) {
         let request = exchange.request;
         let status = exchange.response.map(|response| response.status()).filter(|status| *status != 0);
+        // gRPC answers 200 to what fails.
+        let outcome = exchange.outcome();
         let proxied = connection.proxy().and_then(proxied_address);
         let headers = request.into_iter().flat_map(|request| request.message().headers());
         let query = request.and_then(|request| request.query()).unwrap_or_default();
@@ -268,11 +273,15 @@ impl<O: Observer> http::Sink for Finish<O> {
         let told = request.filter(|request| request.has_line());
         let path = told.map(|request| request.path()).filter(|path| !path.is_empty());
         // What nobody proves to have sent teaches nothing.
-        let place = path.map(|path| self.routes.observe(path, status.filter(|_| connection.proven)));
+        let place = path.map(|path| self.routes.observe(path, outcome.filter(|_| connection.proven)));
         let route = place.map(|route| self.routes.text(route));
-        let method = told.map(|request| request.method_name());
-        let answered =
-            Answered { method: method.unwrap_or_default(), route, status, proven: connection.proven };
+        let method = told.filter(|request| request.has_method()).map(|request| request.method_name());
+        let answered = Answered {
+            method: method.unwrap_or_default(),
+            route,
+            status: outcome,
+            proven: connection.proven,
+        };
         let identity =
             self.identifier.identify(connection.client.address(), proxied, headers, query, &answered);
         let login = self.identifier.login(exchange, route);
@@ -297,6 +306,7 @@ impl<O: Observer> http::Sink for Finish<O> {
             route,
             query_keys: QueryKeys::of(query),
             status,
+            grpc: exchange.grpc().map(Grpc::of),
             request_bytes: request.and_then(|request| request.message().body_wire_length()),
             response_bytes: exchange.response.and_then(|response| response.message().body_wire_length()),
             duration_us: duration.map(|duration| u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)),
@@ -337,6 +347,17 @@ impl<O: Observer> http::Sink for Finish<O> {
         };
         self.observer.held(&held);
     }
+
+    fn abuse(&mut self, connection: &http::Connection, abuse: &http::Abuse, time: Timestamp) {
+        let client = connection.client.address().to_canonical();
+        self.observer.abuse(&Http2Abuse {
+            ts: time,
+            client,
+            proxied: self.identifier.trusts(client),
+            proven: connection.proven,
+            abuse: *abuse,
+        });
+    }
 }
 
 /// The version of the request, or of the response where there was none.
@@ -375,7 +396,7 @@ impl Tally {
         }
         totals.count(event.http_version, method.label(), event.status, duration);
         totals.unproven = totals.unproven.saturating_add(u64::from(!event.proven));
-        self.by_route.note(place, method, event.status, (event.seen, duration));
+        self.by_route.note(place, method, event.outcome(), (event.seen, duration));
         false
     }
 }

@@ -62,7 +62,7 @@ impl Stream {
 }
 
 /// Streams that were reset are remembered: their peer's frames may have been under way.
-const RESETS: usize = 64;
+const RESETS: usize = 32;
 
 /// The streams of a connection, in the order of their numbers.
 #[derive(Debug)]

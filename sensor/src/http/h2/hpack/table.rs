@@ -99,8 +99,9 @@ pub(super) struct Table {
 #[derive(Clone, Copy, Debug)]
 struct Entry {
     start: u32,
-    name: u32,
-    value: u32,
+    /// Lengths: a table holds less than 64 KiB of them.
+    name: u16,
+    value: u16,
     kind: Kind,
 }
 
@@ -176,8 +177,8 @@ impl Table {
         }
         let start = entry.start.wrapping_sub(self.base) as usize;
         let bytes = self.bytes.get(start..).unwrap_or_default();
-        let (name, rest) = bytes.split_at_checked(entry.name as usize).unwrap_or_default();
-        let value = rest.get(..entry.value as usize).unwrap_or_default();
+        let (name, rest) = bytes.split_at_checked(usize::from(entry.name)).unwrap_or_default();
+        let value = rest.get(..usize::from(entry.value)).unwrap_or_default();
         Found::Known { name, value, sound: entry.kind == Kind::Sound }
     }
 
@@ -202,7 +203,7 @@ impl Table {
             self.complete &= self.max <= LARGEST;
         }
         let start = self.append(name, value);
-        self.entries.push_front(Entry { start, name: low(name.len()), value: low(value.len()), kind });
+        self.entries.push_front(Entry { start, name: short(name.len()), value: short(value.len()), kind });
         self.size = self.size.saturating_add(size);
         // There is no room for one more that is not known.
         self.complete |= self.max <= LARGEST && self.size.saturating_add(OVERHEAD) > self.max;
@@ -244,7 +245,8 @@ impl Table {
             self.size = 0;
             return;
         };
-        let length = (entry.name as usize).saturating_add(entry.value as usize).saturating_add(OVERHEAD);
+        let length =
+            usize::from(entry.name).saturating_add(usize::from(entry.value)).saturating_add(OVERHEAD);
         self.size = self.size.saturating_sub(length);
     }
 
@@ -253,6 +255,10 @@ impl Table {
         self.bytes.clear();
         self.size = 0;
     }
+}
+
+fn short(length: usize) -> u16 {
+    u16::try_from(length).unwrap_or(u16::MAX)
 }
 
 /// Tables hold 64 KiB.

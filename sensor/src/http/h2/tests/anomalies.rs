@@ -139,7 +139,7 @@ fn section_8_2_and_8_3_fields() {
     let table: [(&str, Vec<u8>); 33] = [
         ("h2_uppercase_name", usual_and(&["X-Upper: 1"])),
         ("invalid_header_name", usual_and(&["a b: 1"])),
-        ("invalid_header_name", usual_and(&["a:b: 1"].map(|_| "\u{e9}: 1"))),
+        ("invalid_header_name", usual_and(&["a\u{e9}: 1"])),
         ("nul_byte", usual_and(&["a: b\0c"])),
         ("h2_line_break", usual_and(&["a: b\r\nsmuggled: 1"])),
         ("h2_line_break", usual_and(&["a: b\rc"])),
