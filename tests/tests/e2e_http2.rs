@@ -68,7 +68,9 @@ fn same(records: &[Value], logged: Vec<String>) -> Result<()> {
     let (seen, expected) = (tally(records.iter().map(line)), tally(logged.into_iter()));
     ensure!(seen == expected, "differs: {:?}", difference(&seen, &expected));
     let odd = records.iter().find(|record| {
-        record["http_version"] != "2" || record["gaps"] != false || record["anomalies"] != serde_json::json!([])
+        record["http_version"] != "2"
+            || record["gaps"] != false
+            || record["anomalies"] != serde_json::json!([])
     });
     ensure!(odd.is_none(), "{odd:?}");
     Ok(())

@@ -67,6 +67,17 @@ impl Threat {
         if matches!(self, Self::AccountTakeover) { Severity::Critical } else { Severity::High }
     }
 
+    /// The mildest severity that its detector tells, of those that are alerts.
+    #[must_use]
+    pub const fn mildest(self) -> Severity {
+        match self {
+            Self::AccountTakeover => Severity::Critical,
+            Self::Http2Abuse => Severity::High,
+            Self::SlowAttack | Self::StreamEvasion | Self::Flood => Severity::Medium,
+            _ => Severity::Low,
+        }
+    }
+
     /// The slug of its detector in the configuration, in records and in metrics.
     #[must_use]
     pub const fn slug(self) -> &'static str {

@@ -321,6 +321,35 @@ impl Anomalies {
 }
 
 impl Anomaly {
+    /// What it is counted as in metrics, whose labels are few: HTTP/2's by what breaks.
+    #[must_use]
+    pub const fn counted_as(self) -> &'static str {
+        match self {
+            Self::InvalidPreface
+            | Self::FrameSize
+            | Self::FramePadding
+            | Self::StreamId
+            | Self::StreamState
+            | Self::Continuation
+            | Self::InvalidSetting
+            | Self::InvalidWindowUpdate
+            | Self::InvalidPriority
+            | Self::UnexpectedPush => "h2_frame",
+            Self::HpackError | Self::HpackBomb | Self::HiddenFields => "hpack",
+            Self::UppercaseHeaderName
+            | Self::LineBreakInValue
+            | Self::WhitespaceAroundValue
+            | Self::ConnectionHeader
+            | Self::PseudoHeaderOrder
+            | Self::DuplicatePseudoHeader
+            | Self::InvalidPseudoHeader
+            | Self::MissingPseudoHeader
+            | Self::ContentLengthMismatch
+            | Self::UnfinishedTrailers => "h2_message",
+            _ => self.label(),
+        }
+    }
+
     const fn bit(self) -> u128 {
         1_u128.wrapping_shl(self as u32)
     }

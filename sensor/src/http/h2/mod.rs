@@ -27,6 +27,9 @@ mod streams;
 #[cfg(test)]
 mod tests;
 
+#[cfg(any(test, feature = "fuzzing"))]
+pub(super) use hpack::fuzz as fuzz_hpack;
+
 pub use abuse::Abuse;
 pub(super) use conn::Conn;
 pub(super) use flow::Flow;

@@ -264,5 +264,35 @@ fn is_sound_value(value: &[u8]) -> bool {
     memchr::memchr3(0, b'\r', b'\n', value).is_none() && !is_blank(value.first()) && !is_blank(value.last())
 }
 
+/// Header blocks, each with its length in two bytes before it. What comes of them keeps to the bound, and the table to its
+/// own; two decoders make the same of the same.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(in crate::http) fn fuzz(bytes: &[u8]) {
+    const ROOM: usize = 4_096;
+    let mut decoders = [Decoder::new(false), Decoder::new(false), Decoder::new(true)];
+    let (mut out, mut rest) = (Vec::new(), bytes);
+    while let Some(([high, low], after)) = rest.split_first_chunk::<2>() {
+        let length = usize::from(u16::from_be_bytes([*high, *low])).min(after.len());
+        let (block, after) = after.split_at_checked(length).unwrap_or_default();
+        rest = after;
+        let told = decoders.each_mut().map(|decoder| {
+            out.clear();
+            let mut end = 0;
+            let told = decoder.decode(block, &mut out, ROOM, |bytes, field| {
+                assert!(field.start == end && field.start <= field.middle && field.middle <= field.end);
+                assert_eq!(field.end, bytes.len(), "fields lie one after the other");
+                end = field.end;
+            });
+            assert!(out.len() <= ROOM, "the bound");
+            assert!(decoder.allocated() <= 512 << 10, "the bound of the table");
+            told
+        });
+        let [one, other, _] = told;
+        assert_eq!(one, other);
+    }
+}
+
+#[cfg(test)]
+mod differential;
 #[cfg(test)]
 mod tests;

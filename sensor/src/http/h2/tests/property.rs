@@ -84,6 +84,41 @@ proptest! {
     }
 
     #[test]
+    fn any_bytes_keep_to_the_bounds(bytes in prop::collection::vec(any::<u8>(), 0..2_000), selector in any::<u8>()) {
+        let script = [&[selector][..], &bytes].concat();
+        crate::http::fuzz::frames(&script);
+        crate::http::fuzz::hpack(&bytes);
+        crate::http::fuzz::grpc(&script);
+        crate::http::fuzz::websocket(&script);
+    }
+
+    /// Frames of a conversation, damaged in places, in pieces and with holes between them.
+    #[test]
+    fn damaged_frames_keep_to_the_bounds(
+        damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..6),
+        pieces in prop::collection::vec((any::<u8>(), 1_usize..255), 1..60),
+        selector in any::<u8>(),
+    ) {
+        let (client, server) = conversation(9);
+        let (mut client, mut server) = (client[PREFACE.len()..].to_vec(), server);
+        for (place, byte) in &damage {
+            let side = if byte & 1 == 0 { &mut client } else { &mut server };
+            let place = place.index(side.len());
+            side[place] = *byte;
+        }
+        let mut script = vec![selector & !4];
+        let (mut client, mut server) = (&client[..], &server[..]);
+        for (control, length) in pieces.iter().cycle().take(400) {
+            let rest = if control & 1 == 0 { &mut client } else { &mut server };
+            let (piece, after) = rest.split_at((*length).min(rest.len()));
+            *rest = after;
+            script.extend([*control, u8::try_from(piece.len()).unwrap()]);
+            script.extend(piece);
+        }
+        crate::http::fuzz::frames(&script);
+    }
+
+    #[test]
     fn holes_anywhere_cost_what_they_hold_and_nothing_is_made_up(
         at in 0_usize..4_000,
         length in 1_usize..600,
