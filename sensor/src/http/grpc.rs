@@ -114,7 +114,7 @@ impl Counter {
     }
 
     /// Reads bytes of the body; the status, where they tell it.
-    pub(super) fn read(&mut self, bytes: &[u8], trailer: &mut [u8; 64]) -> Option<u16> {
+    pub(super) fn read(&mut self, bytes: &[u8], trailer: &mut [u8]) -> Option<u16> {
         if self.lost {
             return None;
         }
@@ -139,7 +139,7 @@ impl Counter {
         status
     }
 
-    fn read_plain(&mut self, bytes: &[u8], trailer: &mut [u8; 64]) -> Option<u16> {
+    fn read_plain(&mut self, bytes: &[u8], trailer: &mut [u8]) -> Option<u16> {
         let (mut rest, mut status) = (bytes, None);
         while !rest.is_empty() {
             if self.left == 0 {

@@ -13,6 +13,7 @@ use super::target::{self, Parts};
 use crate::clock::Timestamp;
 
 /// A message. Its memory is reused for others.
+#[derive(Default)]
 pub struct Message {
     /// The head, then the kept part of the body.
     pub(super) bytes: Vec<u8>,
@@ -28,29 +29,9 @@ pub struct Message {
     pub(super) state: Progress,
     pub(super) grpc: grpc::Counter,
     /// The beginning of gRPC-Web's trailers.
-    grpc_trailer: [u8; 64],
+    grpc_trailer: [[u8; 32]; 2],
     /// What the pool has counted of its memory.
     pub(super) charged: usize,
-}
-
-impl Default for Message {
-    fn default() -> Self {
-        Self {
-            bytes: Vec::new(),
-            head_length: 0,
-            spans: Vec::new(),
-            facts: Facts::default(),
-            started: Timestamp::default(),
-            ended: None,
-            framing: Framing::None,
-            body_length: 0,
-            body_wire_length: 0,
-            state: Progress::default(),
-            grpc: grpc::Counter::default(),
-            grpc_trailer: [0; 64],
-            charged: 0,
-        }
-    }
 }
 
 /// How far a message is.
@@ -106,7 +87,7 @@ impl Message {
 
     /// Counts the gRPC messages in content.
     pub(super) fn count_grpc(&mut self, data: &[u8]) {
-        let status = self.grpc.read(data, &mut self.grpc_trailer);
+        let status = self.grpc.read(data, self.grpc_trailer.as_flattened_mut());
         self.facts.grpc_status = status.or(self.facts.grpc_status);
     }
 

@@ -5,6 +5,7 @@
 //! the same exchanges.
 
 mod by_route;
+mod connections;
 mod latency;
 #[cfg(test)]
 mod tests;
@@ -26,8 +27,8 @@ use crate::capture::Segment;
 use crate::capture::secret::Secret;
 use crate::clock::Timestamp;
 use crate::event::{
-    Exchange, Findings, Further, Grpc, Held, HeldBy, Host, Http2Abuse, LoginOutcome, MediaType, Object, Path,
-    Paths, QueryKeys, Redactor, Source, TlsFacts, UserAgent,
+    Exchange, Findings, Further, Grpc, Held, Host, Http2Abuse, LoginOutcome, MediaType, Object, Path, Paths,
+    QueryKeys, Redactor, Source, TlsFacts, UserAgent,
 };
 use crate::http::{self, Http, Request};
 use crate::identity::{self, Answered, Identifier, Key};
@@ -264,8 +265,7 @@ impl<O: Observer> http::Sink for Finish<O> {
     fn exchange(&mut self, connection: &http::Connection, exchange: &http::Exchange<'_>) {
         let request = exchange.request;
         let status = exchange.response.map(|response| response.status()).filter(|status| *status != 0);
-        // gRPC answers 200 to what fails.
-        let outcome = exchange.outcome();
+        let (outcome, proven) = (exchange.outcome(), connection.proven);
         let proxied = connection.proxy().and_then(proxied_address);
         let headers = request.into_iter().flat_map(|request| request.message().headers());
         let query = request.and_then(|request| request.query()).unwrap_or_default();
@@ -273,15 +273,11 @@ impl<O: Observer> http::Sink for Finish<O> {
         let told = request.filter(|request| request.has_line());
         let path = told.map(|request| request.path()).filter(|path| !path.is_empty());
         // What nobody proves to have sent teaches nothing.
-        let place = path.map(|path| self.routes.observe(path, outcome.filter(|_| connection.proven)));
+        let place = path.map(|path| self.routes.observe(path, outcome.filter(|_| proven)));
         let route = place.map(|route| self.routes.text(route));
         let method = told.filter(|request| request.has_method()).map(|request| request.method_name());
-        let answered = Answered {
-            method: method.unwrap_or_default(),
-            route,
-            status: outcome,
-            proven: connection.proven,
-        };
+        let asked = method.unwrap_or_default();
+        let answered = Answered { method: asked, route, status: outcome, proven };
         let identity =
             self.identifier.identify(connection.client.address(), proxied, headers, query, &answered);
         let login = self.identifier.login(exchange, route);
@@ -319,7 +315,7 @@ impl<O: Observer> http::Sink for Finish<O> {
             source: if connection.tls().is_some() { Source::Tls } else { Source::Wire },
             tls: connection.tls().map(|facts| TlsFacts::new(facts, connection.is_unverified(), redactor)),
             gaps: exchange.gaps,
-            proven: connection.proven,
+            proven,
             anomalies: Findings { http: exchange.all_anomalies(), identity: identity.anomalies },
             seen: exchange.ended(),
             seen_twice: false,
@@ -329,34 +325,15 @@ impl<O: Observer> http::Sink for Finish<O> {
     }
 
     fn unfinished(&mut self, connection: &http::Connection, message: &http::Unfinished) {
-        let client = connection.client.address().to_canonical();
-        let held = Held {
-            ts: message.time,
-            client,
-            client_port: connection.client.port(),
-            server_port: connection.server.port(),
-            proxied: self.identifier.trusts(client),
-            proven: connection.proven,
-            by: match message.part {
-                http::UnfinishedPart::RequestHead => HeldBy::SlowHeaders,
-                http::UnfinishedPart::RequestBody => HeldBy::SlowBody,
-                http::UnfinishedPart::ResponseBody => HeldBy::SlowRead,
-            },
-            since: message.since,
-            bytes: message.bytes,
-        };
+        let trusts = |client| self.identifier.trusts(client);
+        let held = connections::held(connection, message, trusts);
         self.observer.held(&held);
     }
 
     fn abuse(&mut self, connection: &http::Connection, abuse: &http::Abuse, time: Timestamp) {
-        let client = connection.client.address().to_canonical();
-        self.observer.abuse(&Http2Abuse {
-            ts: time,
-            client,
-            proxied: self.identifier.trusts(client),
-            proven: connection.proven,
-            abuse: *abuse,
-        });
+        let trusts = |client| self.identifier.trusts(client);
+        let abuse = connections::abuse(connection, abuse, time, trusts);
+        self.observer.abuse(&abuse);
     }
 }
 
