@@ -259,6 +259,10 @@ struct Summary {
     tls_incomplete: u64,
     lost_bytes: u64,
     not_http: u64,
+    http2_hidden_fields: u64,
+    websockets: u64,
+    websocket_messages: u64,
+    websocket_bytes: u64,
     anomalies: u64,
     alerts: u64,
     routes: usize,
@@ -296,6 +300,10 @@ impl Summary {
             *place = place.saturating_add(count);
         }
         self.not_http = http.not_http;
+        self.http2_hidden_fields = http.hidden_fields;
+        self.websockets = http.websockets;
+        self.websocket_messages = http.websocket_messages;
+        self.websocket_bytes = http.websocket_bytes;
         self.anomalies = http.anomalies().fold(0, |sum: u64, (_, count)| sum.saturating_add(count));
         self.routes = pipeline.routes().len();
     }
@@ -328,6 +336,10 @@ impl Summary {
             (self.tls_dark, "TLS connections without a secret"),
             (self.tls_incomplete, "TLS handshakes that did not come to their end"),
             (self.not_http, "connections that are no HTTP"),
+            (self.http2_hidden_fields, "fields of HTTP/2 hidden by a table whose beginning was not seen"),
+            (self.websockets, "WebSockets"),
+            (self.websocket_messages, "messages in WebSockets"),
+            (self.websocket_bytes, "bytes in messages of WebSockets"),
             (self.anomalies, "anomalies"),
             (self.alerts, "alerts"),
             (self.passed_over, "packets without a TCP segment"),
