@@ -269,15 +269,13 @@ impl<O: Observer> http::Sink for Finish<O> {
         let proxied = connection.proxy().and_then(proxied_address);
         let headers = request.into_iter().flat_map(|request| request.message().headers());
         let query = request.and_then(|request| request.query()).unwrap_or_default();
-        // Of what is no request nothing is told but that it was there.
         let told = request.filter(|request| request.has_line());
         let path = told.map(|request| request.path()).filter(|path| !path.is_empty());
         // What nobody proves to have sent teaches nothing.
         let place = path.map(|path| self.routes.observe(path, outcome.filter(|_| proven)));
         let route = place.map(|route| self.routes.text(route));
         let method = told.filter(|request| request.has_method()).map(|request| request.method_name());
-        let asked = method.unwrap_or_default();
-        let answered = Answered { method: asked, route, status: outcome, proven };
+        let answered = Answered { method: method.unwrap_or_default(), route, status: outcome, proven };
         let identity =
             self.identifier.identify(connection.client.address(), proxied, headers, query, &answered);
         let login = self.identifier.login(exchange, route);
