@@ -1,14 +1,14 @@
-//! Secrets of TLS sessions, as the probe in the servers' library tells them.
+//! Secrets of TLS sessions, as reported by the probe in the servers' library.
 
 use bytemuck::{Pod, Zeroable};
 
-/// What a library derives, and how user space finds the connection.
+/// What the library derived, and what identifies the connection in user space.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 pub enum SecretKind {
-    /// TLS 1.3: the handshake secret, and the hash of the hellos.
+    /// TLS 1.3: the handshake secret, and the transcript hash of the hellos.
     Handshake = 1,
-    /// TLS 1.3: the master secret, and the hash up to the server's Finished.
+    /// TLS 1.3: the master secret, and the transcript hash up to the server's Finished.
     Application = 2,
     /// TLS 1.3: the early secret, and the hash of the ClientHello.
     Early = 3,
@@ -55,11 +55,11 @@ pub struct SecretRecord {
 pub enum SecretEvent {
     /// Secrets handed on.
     Sent = 0,
-    /// Calls of processes that serve no watched port.
+    /// Calls by processes that serve no watched port.
     Filtered = 1,
     /// Calls whose arguments could not be read.
     Unread = 2,
-    /// Secrets that found no room.
+    /// Secrets lost because the ring buffer was full.
     Lost = 3,
 }
 
@@ -70,7 +70,7 @@ pub const SECRET_EVENTS: u32 = 4;
 pub mod secrets {
     /// Ring buffer of [`super::SecretRecord`].
     pub const RING: &str = "SECRETS";
-    /// Control groups whose processes are listened to.
+    /// Control groups whose processes are probed.
     pub const CGROUPS: &str = "CGROUPS";
     /// Per-CPU counters, by [`super::SecretEvent`].
     pub const EVENTS: &str = "SECRET_EVENTS";
