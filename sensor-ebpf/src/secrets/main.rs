@@ -1,8 +1,8 @@
-//! The probe in the TLS library of servers: reads what `EVP_KDF_derive(context, out, length, parameters)` of OpenSSL 3
-//! and later is called with, and hands on the secrets that connections of a server are protected with.
+//! The probe in the servers' TLS library: reads the arguments of `EVP_KDF_derive(context, out, length, parameters)` of
+//! OpenSSL 3 and later, and hands on the secrets that protect a server's connections.
 //!
-//! It runs at most some twenty times in a handshake and never for data. Nothing leaves it of processes outside the control
-//! groups that own watched listening sockets, and nothing but three kinds of calls of a handshake.
+//! It runs at most some twenty times per handshake and never for data. It reveals nothing of processes outside the
+//! control groups that own watched listening sockets, and nothing except three kinds of calls in a handshake.
 #![no_std]
 #![no_main]
 #![expect(unsafe_code, reason = "memory of another process is read by helpers of the kernel")]
@@ -16,7 +16,7 @@ use aya_ebpf::maps::{HashMap, PerCpuArray, RingBuf};
 use aya_ebpf::programs::ProbeContext;
 use sensor_common::abi::{SECRET_BYTES, SECRET_EVENTS, SecretEvent, SecretKind, SecretRecord};
 
-/// Handed on: 128 bytes each, two a handshake.
+/// Room for secrets: 128 bytes each, two per handshake.
 #[map]
 static SECRETS: RingBuf = RingBuf::with_byte_size(1 << 20, 0);
 
@@ -37,7 +37,7 @@ struct Parameter {
     return_size: u64,
 }
 
-/// Where an argument lies in the process.
+/// Address of an argument in the process.
 #[derive(Clone, Copy)]
 struct Place {
     at: u64,
@@ -46,11 +46,11 @@ struct Place {
 
 const NOWHERE: Place = Place { at: 0, size: 0 };
 
-/// Most parameters that are looked at; the library gives ten at most.
+/// Maximum parameters examined; the library passes ten at most.
 const PARAMETERS: u64 = 12;
-/// Shorter results are vectors and short keys.
+/// Shorter results are initialisation vectors and short keys.
 const LEAST_OUTPUT: u64 = 32;
-/// A random value of a hello.
+/// Length of a hello's random value.
 const RANDOM: u64 = 32;
 
 #[derive(Clone, Copy)]
@@ -67,7 +67,7 @@ struct Found {
 fn sensor_derive(context: ProbeContext) -> u32 {
     // SAFETY: no arguments.
     let group = unsafe { bpf_get_current_cgroup_id() };
-    // SAFETY: the map's values are bytes that user space writes.
+    // SAFETY: the map's values are bytes written by user space.
     if unsafe { CGROUPS.get(group) }.is_none() {
         count(SecretEvent::Filtered);
         return 0;
@@ -81,7 +81,7 @@ fn sensor_derive(context: ProbeContext) -> u32 {
     0
 }
 
-/// None where something could not be read.
+/// `None` if something could not be read.
 #[inline(always)]
 fn hand_on(parameters: u64) -> Option<()> {
     let found = find(parameters)?;
@@ -120,17 +120,17 @@ fn hand_on(parameters: u64) -> Option<()> {
         let (hash, _) = record.data.split_at_mut(SECRET_BYTES);
         record.data_length = read_known(found.data, hash)?;
     }
-    // Segments wake the reader, and it looks here first.
+    // Segments wake the reader, and it checks here first.
     const NO_WAKEUP: u64 = 1;
     let sent = SECRETS.output::<SecretRecord>(&record, NO_WAKEUP).is_ok();
     count(if sent { SecretEvent::Sent } else { SecretEvent::Lost });
     Some(())
 }
 
-/// Reads what has one of the two lengths of the protocol's hashes.
+/// Reads a value that has one of the two lengths of the protocol's hashes.
 #[inline(always)]
 fn read_known(place: Place, out: &mut [u8]) -> Option<u16> {
-    // Constants, which every verifier follows.
+    // Constants, which every verifier can follow.
     match place.size {
         32 => {
             let (short, _) = out.split_at_mut(32);
@@ -147,7 +147,7 @@ fn read_known(place: Place, out: &mut [u8]) -> Option<u16> {
     }
 }
 
-/// Where the parameters of interest lie.
+/// Addresses of the parameters of interest.
 #[inline(always)]
 fn find(parameters: u64) -> Option<Found> {
     let mut found =
@@ -159,7 +159,7 @@ fn find(parameters: u64) -> Option<Found> {
         if parameter.key == 0 {
             break;
         }
-        // SAFETY: as above. The longest name of interest has seven bytes with its end.
+        // SAFETY: as above. The longest name of interest has seven bytes including its end.
         let name: u64 = unsafe { bpf_probe_read_user(parameter.key as *const u64) }.unwrap_or_default();
         let place = Place { at: parameter.data, size: parameter.size };
         if is(name, *b"key\0\0\0\0\0", 4) || is(name, *b"secret\0\0", 7) {
@@ -186,7 +186,7 @@ const fn is_label(label: u64, wanted: [u8; 8]) -> bool {
     label == u64::from_le_bytes(wanted)
 }
 
-/// Whether a name, of which the first eight bytes were read, has these first ones.
+/// Whether a name, of which the first eight bytes were read, starts with these.
 #[inline(always)]
 const fn is(name: u64, wanted: [u8; 8], length: u32) -> bool {
     // Shorter than eight, so that the shift is within bounds.
