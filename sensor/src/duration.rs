@@ -5,7 +5,7 @@ use std::time::Duration;
 /// Reads a time such as `1h30m`: more than none. `expected` says in an error what might stand there.
 ///
 /// # Errors
-/// Where it is no time, or none at all.
+/// If it is no time, or none at all.
 pub fn parse(text: &str, expected: &str) -> Result<Duration, String> {
     let time = humantime::parse_duration(text).map_err(|error| format!("{error}; {expected}"))?;
     if time.as_millis() == 0 { Err(format!("no time at all; {expected}")) } else { Ok(time) }

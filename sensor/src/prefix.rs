@@ -44,7 +44,7 @@ pub const PREFIX: Form<IpNet> = Form {
 /// Reads an address (a prefix of full length) or a CIDR.
 ///
 /// # Errors
-/// Where it is malformed, has host bits set, or is IPv4-mapped.
+/// If it is malformed, has host bits set, or is IPv4-mapped.
 pub fn parse(text: &str) -> Result<IpNet, PrefixError> {
     let malformed = || PrefixError::Malformed(text.to_owned());
     let prefix = match text.parse::<IpNet>() {

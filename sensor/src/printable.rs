@@ -50,7 +50,7 @@ const fn is_invisible(c: char) -> bool {
 /// terminal.
 ///
 /// # Errors
-/// Where the value has no JSON form.
+/// If the value has no JSON form.
 pub fn to_json<T: Serialize + ?Sized>(value: &T) -> serde_json::Result<String> {
     let mut out = Vec::with_capacity(128);
     write_json(&mut out, value)?;

@@ -14,7 +14,7 @@ pub fn find(program: &str) -> Option<PathBuf> {
     env::split_paths(&path).chain(system).map(|directory| directory.join(program)).find(|file| file.is_file())
 }
 
-/// What stands in the way of tests in network namespaces with these programs; `None` where nothing does.
+/// What stands in the way of tests in network namespaces with these programs; `None` if nothing does.
 #[must_use]
 pub fn obstacle(programs: &[&str]) -> Option<String> {
     if !nix::unistd::geteuid().is_root() {

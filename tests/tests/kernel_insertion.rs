@@ -95,7 +95,7 @@ fn request(path: &str) -> Vec<u8> {
     format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n").into_bytes()
 }
 
-/// The decoy of a row; none where the row makes no sense.
+/// The decoy of a row; none if the row makes no sense.
 fn decoy(raw: &mut RawTcp, kind: Kind, reason: Reason, path: &str) -> Result<Option<Out>> {
     let (flags, payload) = match kind {
         Kind::Data => (ACK | PSH, request(path)),

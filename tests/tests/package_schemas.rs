@@ -1,5 +1,5 @@
 //! Dashboards and manifests against the schemas of those who read them: Grafana's types, Helm's engine, the schemas of
-//! Kubernetes. The tools come from package registries; where there is none, that is said.
+//! Kubernetes. The tools come from package registries; if there is none, that is said.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -120,7 +120,7 @@ pub enum Secret {
 }
 
 impl Secret {
-    /// What the probe in a library tells; none where that is not of its form.
+    /// What the probe in a library tells; none if that is not of its form.
     #[must_use]
     pub fn of_record(record: &SecretRecord) -> Option<Self> {
         let secret = SecretBytes::new(record.secret.get(..record.secret_length.into())?)?;

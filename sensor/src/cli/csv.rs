@@ -62,7 +62,7 @@ impl List {
 /// (<https://owasp.org/www-community/attacks/CSV_Injection>).
 ///
 /// # Errors
-/// Where a record cannot be written, which memory alone decides.
+/// If a record cannot be written, which memory alone decides.
 pub(super) fn table(list: List, records: &[Value]) -> Result<String, csv::Error> {
     let columns: Vec<(&str, &str)> =
         list.columns().split(' ').map(|column| column.split_once('=').unwrap_or((column, column))).collect();

@@ -180,7 +180,7 @@ fn with_offset(text: &str) -> Option<(&str, Offset)> {
 /// What programs write where nothing was measured, besides NaN.
 const NOTHING: [&str; 7] = ["", "-", "null", "none", "na", "n/a", "#n/a"];
 
-/// A measured value; none where nothing was measured, or what is beyond every number.
+/// A measured value; none if nothing was measured, or what is beyond every number.
 fn number(text: &str) -> Result<Option<f64>, String> {
     if NOTHING.iter().any(|word| text.eq_ignore_ascii_case(word)) {
         return Ok(None);

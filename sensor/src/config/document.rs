@@ -22,7 +22,7 @@ pub(super) struct Origin {
 pub struct Problem {
     /// The file.
     pub file: PathBuf,
-    /// The line, counted from 1; 0 where it is the file itself.
+    /// The line, counted from 1; 0 if it is the file itself.
     pub line: usize,
     /// The dotted key; empty where the syntax is wrong.
     pub key: String,
@@ -88,7 +88,7 @@ impl Document {
     /// Adds the text of one file.
     ///
     /// # Errors
-    /// Where it is not TOML.
+    /// If it is not TOML.
     pub fn add(&mut self, file: &Path, text: &str) -> Result<(), Problem> {
         let table = DeTable::parse(text).map_err(|error| Problem {
             file: file.to_owned(),

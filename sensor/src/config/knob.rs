@@ -11,7 +11,7 @@ pub struct Knob {
     pub key: &'static str,
     /// What may stand there, bounds and unit included.
     pub kind: String,
-    /// The default, as TOML writes it; none where the key has no effect until it is set.
+    /// The default, as TOML writes it; none if the key has no effect until it is set.
     pub default: Option<String>,
     /// What the document says, or else the default.
     pub value: Option<String>,

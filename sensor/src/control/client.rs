@@ -53,7 +53,7 @@ impl Client {
     /// Asks, and waits for the answer.
     ///
     /// # Errors
-    /// Where nobody answers, the daemon refuses, or the answer cannot be read.
+    /// If nobody answers, the daemon refuses, or the answer cannot be read.
     pub fn ask(&self, envelope: &Envelope) -> Result<Value, ClientError> {
         let unreachable = |source: io::Error| {
             let path = self.socket.clone();
@@ -96,7 +96,7 @@ impl Client {
 /// An answer as what it is about.
 ///
 /// # Errors
-/// Where it is something else.
+/// If it is something else.
 pub fn read<T: DeserializeOwned>(answer: Value) -> Result<T, ClientError> {
     serde_json::from_value(answer).map_err(unreadable)
 }

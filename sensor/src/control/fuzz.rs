@@ -7,7 +7,7 @@ use crate::printable::to_json;
 /// a request again, of one line, and written once more the same.
 ///
 /// # Panics
-/// Where that does not hold.
+/// If that does not hold.
 pub fn envelopes(data: &[u8]) {
     let lines = data.split(|byte| *byte == b'\n').filter(|line| line.len() <= MAX_REQUEST);
     for line in lines.filter_map(|line| str::from_utf8(line).ok()) {

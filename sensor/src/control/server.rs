@@ -131,7 +131,7 @@ impl Server {
     /// over from a daemon that was killed, and is replaced.
     ///
     /// # Errors
-    /// Where another daemon answers, or the system refuses.
+    /// If another daemon answers, or the system refuses.
     pub fn bind(path: &Path, access: Access<'_>) -> Result<Self, BindError> {
         let groups = Groups::named(access.readers, access.administrators);
         Self::bind_for(path, groups, Timing::default())
@@ -167,7 +167,7 @@ impl Server {
     /// Answers until dropped.
     ///
     /// # Errors
-    /// Where the socket cannot be handed to the run time.
+    /// If the socket cannot be handed to the run time.
     pub async fn serve<H: Handle>(self, handler: Arc<H>) -> io::Result<()> {
         let listener = UnixListener::from_std(self.listener)?;
         loop {

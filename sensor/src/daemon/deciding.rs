@@ -27,7 +27,7 @@ impl Signals {
     /// Starts the thread, which ends when the last sender is dropped.
     ///
     /// # Errors
-    /// Where no thread can be started.
+    /// If no thread can be started.
     pub(super) fn start(commands: &Arc<Commands>) -> std::io::Result<Self> {
         let (sender, receiver) = sync_channel::<Signal>(QUEUE);
         let claims = commands.engine().responder.claims.clone();

@@ -9,7 +9,7 @@ use crate::config::Document;
 /// something, and that the same text is always understood the same.
 ///
 /// # Panics
-/// Where one of them does not hold.
+/// If one of them does not hold.
 pub fn configuration(data: &[u8]) {
     let Ok(text) = str::from_utf8(data) else { return };
     // This key has a file read, and an input may name any; with escapes it may be written otherwise.

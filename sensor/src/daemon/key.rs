@@ -68,7 +68,7 @@ fn remedy(path: &Path, why: &Unfit) -> String {
 /// Reads the key of an installation.
 ///
 /// # Errors
-/// Where there is none, others can read or could have written it, or it is not 32 bytes long.
+/// If there is none, others can read or could have written it, or it is not 32 bytes long.
 pub fn read_key(state_dir: &Path) -> Result<Key, KeyError> {
     let path = state_dir.join(KEY_FILE);
     match read_own(&path, true) {
@@ -82,7 +82,7 @@ pub fn read_key(state_dir: &Path) -> Result<Key, KeyError> {
     }
 }
 
-/// Reads the key of an installation, which is made where there is none.
+/// Reads the key of an installation, which is made if there is none.
 ///
 /// # Errors
 /// As [`read_key`], or where it cannot be written; then there is still none.

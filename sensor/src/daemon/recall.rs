@@ -27,7 +27,7 @@ impl Recalled {
     /// Reads what commands said and what detectors decided, under what the configuration says.
     ///
     /// # Errors
-    /// Where there is no state directory and none can be made.
+    /// If there is no state directory and none can be made.
     pub(super) fn read(config: &Config, now: Timestamp) -> Result<Self, StoreError> {
         let mut store = CommandStore::open(&config.paths.state_dir, COMMANDS)?.with_previous();
         let (saved, damage) = store.recall_with(now, Saved::read);

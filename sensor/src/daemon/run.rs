@@ -49,7 +49,7 @@ pub struct RunOptions {
 /// Runs until a signal ends it. What was pinned stays in force afterwards.
 ///
 /// # Errors
-/// Where set-up fails; what it had done by then is undone.
+/// If set-up fails; what it had done by then is undone.
 pub fn run(mut config: Config, mut source: ConfigSource, options: &RunOptions) -> Result<()> {
     start_log(&config)?;
     check_host(&config)?;
@@ -159,7 +159,7 @@ fn default_interface() -> Result<String> {
     )
 }
 
-/// The pin directory; `None` where it cannot be had, which is told.
+/// The pin directory; `None` if it cannot be had, which is told.
 fn open_pins(config: &Config) -> Result<Option<Pins>> {
     match Pins::open(&config.paths.pin_dir) {
         Ok(pins) => Ok(Some(pins)),

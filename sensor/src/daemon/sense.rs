@@ -101,7 +101,7 @@ impl SenseConfig {
     /// Opens the log of exchanges; none where HTTP is not seen.
     ///
     /// # Errors
-    /// Where it cannot be opened; the error names the key and the file.
+    /// If it cannot be opened; the error names the key and the file.
     pub(super) fn open_log(&self) -> anyhow::Result<Option<File>> {
         let Some(path) = self.log.as_deref().filter(|_| self.enabled) else { return Ok(None) };
         let file = OpenOptions::new().append(true).create(true).mode(0o640).open(path);

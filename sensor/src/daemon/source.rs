@@ -111,7 +111,7 @@ impl ConfigSource {
     /// Every key with its value.
     ///
     /// # Errors
-    /// Where the files cannot be read.
+    /// If the files cannot be read.
     pub(super) fn describe(&self) -> Result<Description, Vec<Problem>> {
         Ok(Config::described(&Document::read(&self.files())?).1)
     }
@@ -119,7 +119,7 @@ impl ConfigSource {
     /// What the rates mean that the files set, each with its key, in words.
     ///
     /// # Errors
-    /// Where the files cannot be read.
+    /// If the files cannot be read.
     pub fn rates_in_words(&self) -> Result<Vec<String>, Vec<Problem>> {
         Ok(rates_in_words(&self.describe()?))
     }

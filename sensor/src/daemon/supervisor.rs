@@ -63,7 +63,7 @@ impl Pulse {
 /// Tells the service manager that the daemon is alive, while it is.
 #[derive(Debug)]
 pub(super) struct Watchdog {
-    /// After so much silence the service manager kills; `None` where it does not watch.
+    /// After so much silence the service manager kills; `None` if it does not watch.
     period: Option<Duration>,
     told: Duration,
 }

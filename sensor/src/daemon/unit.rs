@@ -51,7 +51,7 @@ pub(super) struct Unit {
 }
 
 impl Unit {
-    /// The unit that is installed below `root`. `None` where there is none, or where it does not confine the daemon
+    /// The unit that is installed below `root`. `None` if there is none, or where it does not confine the daemon
     /// in a way that is known here: then nothing is said about it.
     pub(super) fn read(root: &Path) -> Option<Self> {
         let found = DIRECTORIES.iter().map(|directory| root.join(directory).join(NAME));
@@ -64,7 +64,7 @@ impl Unit {
         settings.unit()
     }
 
-    /// Why the unit may not write to a directory; `None` where it may.
+    /// Why the unit may not write to a directory; `None` if it may.
     pub(super) fn refuses(&self, directory: &Path) -> Option<Refusal> {
         let covering = self.places.iter().filter(|(place, _)| directory.starts_with(place));
         // The nearest counts, and of two about the same place the stricter, as with systemd.

@@ -18,7 +18,7 @@ use crate::kernel::{Pins, probe};
 /// who it is.
 ///
 /// # Errors
-/// Where there is no such user, or this one may not become it.
+/// If there is no such user, or this one may not become it.
 pub(super) fn wanted(named: Option<&str>, state_dir: &Path) -> Result<Option<User>> {
     let current = Uid::effective();
     let user = match named {
@@ -53,7 +53,7 @@ fn owner_of(directory: &Path) -> Option<Uid> {
 /// becomes the user's. Where there is none, what is there becomes this user's.
 ///
 /// # Errors
-/// Where the system refuses.
+/// If the system refuses.
 pub(super) fn become_user(user: Option<&User>, config: &Config, pins: Option<Pins>) -> Result<Option<Pins>> {
     let current = Uid::effective();
     let (uid, gid) = user.map_or((current, Gid::effective()), |user| (user.uid, user.gid));

@@ -104,7 +104,7 @@ pub struct AuditEntry {
 }
 
 impl AuditEntry {
-    /// The addresses meant; none where it is about no address.
+    /// The addresses meant; none if it is about no address.
     #[must_use]
     pub fn prefix(&self) -> Option<IpNet> {
         crate::prefix::parse(&self.subject).ok()

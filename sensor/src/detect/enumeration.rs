@@ -1,6 +1,6 @@
 //! `enumeration`: walking through the identifiers of objects under one route.
 //!
-//! What is counted are different objects for each principal, or for each client where there is none, and route,
+//! What is counted are different objects for each principal, or for each client if there is none, and route,
 //! within an hour. Many alone mean little: crawlers, synchronisation and nightly batches ask for many. So it takes
 //!
 //! * mostly refusals (403, 404, 410): whoever knows which objects exist is seldom refused. Not where the route

@@ -70,7 +70,7 @@ pub trait Detector: Send {
     /// Takes up what it had learned. What cannot be read is left out: it learns anew.
     ///
     /// # Errors
-    /// Where something was left out: what, and why.
+    /// If something was left out: what, and why.
     fn restore(&mut self, _learned: &serde_json::Value) -> Result<(), String> {
         Ok(())
     }

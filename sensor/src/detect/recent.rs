@@ -78,7 +78,7 @@ impl<K: Copy + Eq + Hash, V> Recent<K, V> {
         Some(&mut entry.value)
     }
 
-    /// The entry of a key; a new one, made by `make`, where there is none or it is too old.
+    /// The entry of a key; a new one, made by `make`, if there is none or it is too old.
     #[inline]
     pub(super) fn touch(&mut self, key: K, now: Timestamp, make: impl FnOnce() -> V) -> Option<&mut V> {
         let hash = self.hash(&key);

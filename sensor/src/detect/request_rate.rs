@@ -129,7 +129,7 @@ pub struct RequestRate {
     sources: Sources,
     routes: hashbrown::HashMap<Box<str>, u16, RandomState>,
     accounts: Recent<Key, Account>,
-    /// Which principals clients carry; none where principals have no limits.
+    /// Which principals clients carry; none if principals have no limits.
     carried: Option<Recent<ClientNet, Carried>>,
     ongoing: Ongoing,
 }

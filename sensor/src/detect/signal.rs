@@ -221,7 +221,7 @@ pub struct Signal {
     pub confidence: f64,
     /// What it is about.
     pub subject: Subject,
-    /// Whose packets would have to be dropped to end it; none where that would help nobody. Of an incident that
+    /// Whose packets would have to be dropped to end it; none if that would help nobody. Of an incident that
     /// goes on, those that joined or went on since the signal before.
     pub offenders: Vec<Offender>,
     /// One sentence for people.
@@ -230,7 +230,7 @@ pub struct Signal {
     pub evidence: Evidence,
     /// The time looked at.
     pub window: (Timestamp, Timestamp),
-    /// When the last byte of the event that decided was seen; none where time alone did. Set by whoever runs the
+    /// When the last byte of the event that decided was seen; none if time alone did. Set by whoever runs the
     /// detectors.
     pub decided: Option<Timestamp>,
     /// What happened since the signal before.

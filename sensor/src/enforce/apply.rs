@@ -61,7 +61,7 @@ impl Enforcer {
     /// Reads what the maps hold: nothing in new ones, an earlier daemon's policy in adopted ones.
     ///
     /// # Errors
-    /// Where the kernel refuses.
+    /// If the kernel refuses.
     pub fn new(
         dataplane: &Dataplane,
         capacities: Capacities,
@@ -87,7 +87,7 @@ impl Enforcer {
     /// Applies a whole policy. `protected` prefixes are allowed besides.
     ///
     /// # Errors
-    /// Where the policy does not fit, in which case nothing is changed, or the kernel refuses.
+    /// If the policy does not fit, in which case nothing is changed, or the kernel refuses.
     pub fn apply(
         &mut self,
         dataplane: &mut Dataplane,

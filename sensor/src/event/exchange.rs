@@ -102,7 +102,7 @@ pub struct Exchange<'a> {
     pub named_by_peer: bool,
     /// `1.0` or `1.1`.
     pub http_version: &'static str,
-    /// A registered method, or `other`. None where the request had no line that could be told apart; then nothing else
+    /// A registered method, or `other`. None if the request had no line that could be told apart; then nothing else
     /// that the client wrote is told, either.
     pub method: Option<&'static str>,
     /// Host and port.

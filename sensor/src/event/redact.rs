@@ -83,7 +83,7 @@ fn without_parameters(segment: &str) -> &str {
 }
 
 /// The keyed hash of the identifiers in a path: of the path up to the last segment that its template leaves open, or
-/// that looks like an identifier. Nothing where there is none.
+/// that looks like an identifier. Nothing if there is none.
 pub(super) fn object(path: &[u8], route: Option<&str>, redactor: &Redactor) -> Option<u64> {
     let template = route.unwrap_or_default().as_bytes().split(|byte| *byte == b'/');
     let mut template = template.filter(|segment| !segment.is_empty());

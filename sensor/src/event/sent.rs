@@ -114,7 +114,7 @@ impl<'a> Object<'a> {
         Self { path, route, redactor: Some(redactor) }
     }
 
-    /// Their keyed hash; nothing where there are none.
+    /// Their keyed hash; nothing if there are none.
     #[must_use]
     pub fn hash(&self) -> Option<u64> {
         redact::object(self.path, self.route, self.redactor?)

@@ -118,7 +118,7 @@ impl Accepted {
         *known == hash
     }
 
-    /// What is known of an answer's route; none where another has its place.
+    /// What is known of an answer's route; none if another has its place.
     fn route(&mut self, answered: &Answered<'_>) -> Option<&mut Checks> {
         let hash = self.hasher.hash_one((answered.method, answered.route?)) | 1;
         let checks = self.routes.get_mut(place(hash, ROUTES))?;

@@ -60,7 +60,7 @@ impl<'a> Iterator for FromRight<'a> {
     }
 }
 
-/// The node of an element's `for` parameter (RFC 7239, section 4); hidden where there is none.
+/// The node of an element's `for` parameter (RFC 7239, section 4); hidden if there is none.
 pub(super) fn parse_element(element: &[u8]) -> Node {
     let mut found = None;
     let mut rest = element;
@@ -83,7 +83,7 @@ pub(super) fn parse_element(element: &[u8]) -> Node {
     found.unwrap_or(Node::Hidden)
 }
 
-/// Up to the next semicolon outside of quotes; nothing where a quote stays open.
+/// Up to the next semicolon outside of quotes; nothing if a quote stays open.
 fn split_pair(text: &[u8]) -> Option<(&[u8], &[u8])> {
     let mut quoted = false;
     let mut escaped = false;

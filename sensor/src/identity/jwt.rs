@@ -24,7 +24,7 @@ struct Claims<'a> {
 }
 
 /// Issuer and subject of a token in compact serialisation (RFC 7515, section 7.1) as raw JSON, the issuer
-/// empty where there is none; nothing where the token is no JWT or has no subject. `decoded` is the room to
+/// empty if there is none; nothing if the token is no JWT or has no subject. `decoded` is the room to
 /// decode the payload to; a longer one is not read.
 ///
 /// A payload that has one of both twice is refused (RFC 7519, section 4).

@@ -94,7 +94,7 @@ impl Identifier {
     /// An identifier with the key of the installation.
     ///
     /// # Errors
-    /// Where a list of names is too long or has a name that cannot be one.
+    /// If a list of names is too long or has a name that cannot be one.
     pub fn new(config: &Config, key: &Key) -> Result<Self, ConfigError> {
         config.check()?;
         Ok(Self {
@@ -113,7 +113,7 @@ impl Identifier {
     /// * `proxied`: the source address of the connection's PROXY protocol header; believed of trusted peers.
     /// * `headers`: names and values of the request's header fields in order. They are walked once; again
     ///   only where a cookie or forwarding header is repeated.
-    /// * `query`: the target's query without the question mark; empty where there is none.
+    /// * `query`: the target's query without the question mark; empty if there is none.
     /// * `answered`: how, and on which route. A claim that an answer confirms is believed.
     pub fn identify<'a>(
         &mut self,
@@ -169,7 +169,7 @@ impl Identifier {
     }
 
     /// The user and the password of an `Authorization` field's value with credentials that come with each request, hashed
-    /// as those of a login; nothing where it has none.
+    /// as those of a login; nothing if it has none.
     pub fn always_login(&mut self, authorization: &[u8]) -> Option<AlwaysLogin> {
         self.principals.always_login(authorization)
     }

@@ -87,7 +87,7 @@ pub struct Attachment {
     pub layer: LinkLayer,
     /// Whether the link was taken over from an earlier daemon.
     pub adopted: bool,
-    /// Whether the interface is there, as it was when looked at last.
+    /// Whether the interface is there, when last checked.
     pub presence: Presence,
     /// How often the program was attached again, since the interface had gone and come back.
     pub reattached: u64,
@@ -115,7 +115,7 @@ impl Attachment {
 /// Index of an interface.
 ///
 /// # Errors
-/// Where there is none of that name.
+/// If there is none of that name.
 pub fn index_of(interface: &str) -> Result<u32, KernelError> {
     if_nametoindex(interface).map_err(|_unknown| KernelError::UnknownInterface(interface.to_owned()))
 }
@@ -163,7 +163,7 @@ pub(super) fn attach(
     Ok(of((link, mode), false))
 }
 
-/// Puts the program behind a pinned link, in one step for the kernel. `None` where there is no such link, or
+/// Puts the program behind a pinned link, in one step for the kernel. `None` if there is no such link, or
 /// it belongs to an interface that is gone, or it is of a mode that was not asked for.
 fn adopt(
     program: &mut Xdp,

@@ -30,7 +30,7 @@ const CHUNK: u32 = 4_096;
 /// Every entry of a map, in the map's order. `K` and `V` have the sizes of its keys and values.
 ///
 /// # Errors
-/// Where the kernel refuses, as for kinds of maps that it does not read like this.
+/// If the kernel refuses, as for kinds of maps that it does not read like this.
 pub(super) fn read_all<K: Pod, V: Pod>(map: BorrowedFd<'_>) -> io::Result<Vec<(K, V)>> {
     let mut found = Vec::new();
     let (mut keys, mut values) = (vec![K::zeroed(); CHUNK as usize], vec![V::zeroed(); CHUNK as usize]);

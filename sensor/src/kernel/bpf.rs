@@ -22,7 +22,7 @@ pub const COMMANDS_OF_A_RUNNING_DAEMON: [u32; 15] = [1, 2, 3, 4, 6, 7, 10, 15, 2
 /// Has the kernel carry out a command; `attributes` are as much of `union bpf_attr` as it reads and writes.
 ///
 /// # Errors
-/// Where the kernel refuses.
+/// If the kernel refuses.
 ///
 /// # Safety
 /// Every address among the attributes must be of memory that is as long as the command takes it for, that lives until

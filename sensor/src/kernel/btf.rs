@@ -19,7 +19,7 @@ pub(super) struct BitField {
     pub(super) bits: u32,
 }
 
-/// Where the running kernel keeps a field of a structure; none where it does not tell.
+/// Where the running kernel keeps a field of a structure; none if it does not tell.
 pub(super) fn field(structure: &str, name: &str) -> Option<BitField> {
     let bytes = std::fs::read(Path::new(VMLINUX)).ok()?;
     Btf::parse(&bytes)?.field(structure, name)

@@ -53,7 +53,7 @@ impl ClientTable {
     /// The slot of a client, by its network address.
     ///
     /// # Errors
-    /// Where the table cannot be mapped into memory.
+    /// If the table cannot be mapped into memory.
     #[expect(clippy::cast_possible_truncation, reason = "the table has fewer than 2^32 buckets")]
     pub fn get(&self, address: IpAddr) -> Result<Option<Client>, KernelError> {
         let key = key_of(address);
@@ -69,7 +69,7 @@ impl ClientTable {
     /// Calls `visit` with every tracked client.
     ///
     /// # Errors
-    /// Where the table cannot be mapped into memory.
+    /// If the table cannot be mapped into memory.
     pub fn for_each(&self, visit: impl FnMut(Client)) -> Result<(), KernelError> {
         self.for_one_in(1, visit)
     }
@@ -81,7 +81,7 @@ impl ClientTable {
     /// thousand clients a look costs some hundred microseconds, and 5 ms where all of a table for a million is mapped.
     ///
     /// # Errors
-    /// Where the table cannot be mapped into memory.
+    /// If the table cannot be mapped into memory.
     #[expect(clippy::cast_possible_truncation, reason = "the table has fewer than 2^32 buckets")]
     pub fn for_one_in(&self, stride: u32, mut visit: impl FnMut(Client)) -> Result<(), KernelError> {
         let buckets = self.tags.len() as u32;

@@ -26,7 +26,7 @@ impl ConnectionOwners {
     /// Needs no capability.
     ///
     /// # Errors
-    /// Where netlink is refused.
+    /// If netlink is refused.
     pub fn open() -> io::Result<Self> {
         let mut socket = Socket::new(NETLINK_SOCK_DIAG)?;
         socket.bind_auto()?;
@@ -36,11 +36,11 @@ impl ConnectionOwners {
         Ok(Self(socket))
     }
 
-    /// The user who owns the socket at `local` that has a connection to `remote`; `None` where there is no such
+    /// The user who owns the socket at `local` that has a connection to `remote`; `None` if there is no such
     /// connection in this network namespace, or it is not established.
     ///
     /// # Errors
-    /// Where netlink refuses, or answers something else.
+    /// If netlink refuses, or answers something else.
     pub fn owner(&self, local: SocketAddr, remote: SocketAddr) -> io::Result<Option<u32>> {
         self.0.send(&request(local, remote), 0)?;
         let (datagram, _) = self.0.recv_from_full()?;
@@ -100,7 +100,7 @@ const GROUPS: usize = 64;
 /// Linux 4.13).
 ///
 /// # Errors
-/// Where the kernel refuses.
+/// If the kernel refuses.
 pub fn peer_groups(socket: impl AsFd) -> io::Result<Vec<u32>> {
     let mut groups = vec![0_u32; GROUPS];
     for _ in 0..2 {

@@ -86,7 +86,7 @@ impl Counters {
     /// The counters of one interface, all combinations that can occur.
     ///
     /// # Errors
-    /// Where the kernel refuses.
+    /// If the kernel refuses.
     pub fn of_interface(&self, interface: InterfaceSlot) -> Result<Vec<LabelledCounter>, KernelError> {
         let counters = combinations().map(|(family, verdict, reason)| {
             let counter = self.frame(interface, family, verdict, reason)?;
@@ -98,7 +98,7 @@ impl Counters {
     /// Packets of an interface that met a verdict for a reason.
     ///
     /// # Errors
-    /// Where the kernel refuses.
+    /// If the kernel refuses.
     pub fn shed(
         &self,
         interface: InterfaceSlot,
@@ -140,7 +140,7 @@ impl Counters {
     /// How often an event happened.
     ///
     /// # Errors
-    /// Where the kernel refuses.
+    /// If the kernel refuses.
     pub fn event(&self, event: Event) -> Result<u64, KernelError> {
         self.event_at(event as u32)
     }
@@ -148,7 +148,7 @@ impl Counters {
     /// How many frames had a problem.
     ///
     /// # Errors
-    /// Where the kernel refuses.
+    /// If the kernel refuses.
     pub fn problem(&self, problem: Problem) -> Result<u64, KernelError> {
         self.event_at(Event::index_of_problem(problem))
     }

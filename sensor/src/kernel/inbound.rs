@@ -19,7 +19,7 @@ use super::listening::{dump, listening_ports};
 /// `recent`, or which this end closed within the last minute. Needs no capability.
 ///
 /// # Errors
-/// Where netlink is refused.
+/// If netlink is refused.
 pub fn connected_clients(recent: Duration) -> io::Result<BTreeSet<IpAddr>> {
     let recent = u32::try_from(recent.as_millis()).unwrap_or(u32::MAX);
     let served = listening_ports();

@@ -20,7 +20,7 @@ pub struct InnerInterface {
     pub ifindex: u32,
     /// How frames begin there.
     pub layer: LinkLayer,
-    /// Whether it is there, as it was when looked at last.
+    /// Whether it is there, when last checked.
     pub presence: Presence,
     /// How often the mirror was attached again, since the interface had gone and come back.
     pub reattached: u64,
@@ -30,7 +30,7 @@ impl InnerInterface {
     /// The interface of a name.
     ///
     /// # Errors
-    /// Where there is none, or its frames have no Ethernet header.
+    /// If there is none, or its frames have no Ethernet header.
     pub fn named(interface: &str) -> Result<Self, KernelError> {
         let ifindex = index_of(interface)?;
         let facts = link_facts(ifindex)?;
@@ -51,7 +51,7 @@ impl Dataplane {
     /// Says which interfaces are inner ones; the mirror is attached to them with the others.
     ///
     /// # Errors
-    /// Where one does not exist, cannot be read, or there are too many.
+    /// If one does not exist, cannot be read, or there are too many.
     pub fn set_inner(&mut self, interfaces: &[String]) -> Result<(), KernelError> {
         if interfaces.len() > MAX_INTERFACES as usize {
             return Err(KernelError::TooManyInterfaces(interfaces.len()));

@@ -84,7 +84,7 @@ fn unique(paths: impl Iterator<Item = PathBuf>, known: &HashSet<(u64, u64)>) -> 
     found.into_values().flatten().collect()
 }
 
-/// Where the probe goes in a file; none where it has no such function.
+/// Where the probe goes in a file; none if it has no such function.
 fn probe_offset(path: &Path) -> io::Result<Option<u64>> {
     let mut file = File::open(path)?;
     let Some(start) = function_offset(&object::ReadCache::new(File::open(path)?)) else { return Ok(None) };

@@ -86,7 +86,7 @@ pub enum PortKind {
 /// Asks for one interface.
 ///
 /// # Errors
-/// Where the interface does not exist or netlink fails.
+/// If the interface does not exist or netlink fails.
 pub fn link_facts(ifindex: u32) -> Result<LinkFacts, KernelError> {
     let link = request(ifindex).map_err(KernelError::system(format!("asking about interface {ifindex}")))?;
     let mut facts = LinkFacts {

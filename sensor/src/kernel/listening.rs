@@ -50,7 +50,7 @@ pub struct Listener {
     pub group: Option<u64>,
 }
 
-/// All of them; none where netlink is refused.
+/// All of them; none if netlink is refused.
 #[must_use]
 pub fn listeners() -> Vec<Listener> {
     by_netlink_all().unwrap_or_default()

@@ -68,7 +68,7 @@ impl Dataplane {
     /// Loads the object; maps pinned by an earlier daemon are used again if their layout is the same.
     ///
     /// # Errors
-    /// Where the kernel refuses the object, or pins cannot be read or replaced.
+    /// If the kernel refuses the object, or pins cannot be read or replaced.
     pub fn load(options: &LoadOptions) -> Result<Self, KernelError> {
         let adopted_maps = match &options.pins {
             Some(pins) => pins::adopt_or_clear(pins, &options.capacities)?,
@@ -133,7 +133,7 @@ impl Dataplane {
     /// Attaches to interfaces, and leaves those that an earlier daemon served and this one does not.
     ///
     /// # Errors
-    /// Where an interface does not exist or refuses the program; those before it stay attached until drop.
+    /// If an interface does not exist or refuses the program; those before it stay attached until drop.
     pub fn attach(&mut self, interfaces: &[String], choice: XdpChoice) -> Result<(), KernelError> {
         if interfaces.len() > MAX_INTERFACES as usize {
             return Err(KernelError::TooManyInterfaces(interfaces.len()));
@@ -267,7 +267,7 @@ impl Dataplane {
     /// Attaches the mirror to the interfaces that are served.
     ///
     /// # Errors
-    /// Where the kernel refuses the programs or an interface does.
+    /// If the kernel refuses the programs or an interface does.
     pub fn attach_mirror(&mut self) -> Result<(), KernelError> {
         if let Some(error) = self.mirror_refused.take() {
             return Err(error);
@@ -315,7 +315,7 @@ impl Dataplane {
     /// The data plane's clock, in nanoseconds since an origin before boot.
     ///
     /// # Errors
-    /// Where the kernel refuses to run the clock program.
+    /// If the kernel refuses to run the clock program.
     pub fn clock(&self) -> Result<u64, KernelError> {
         self.run(programs::CLOCK, &[0; 64], 1)?;
         Ok(self.settings.clock())
@@ -335,7 +335,7 @@ impl Dataplane {
     /// mean time of a run in nanoseconds.
     ///
     /// # Errors
-    /// Where the kernel refuses.
+    /// If the kernel refuses.
     pub fn run(&self, program: &'static str, frame: &[u8], repeat: u32) -> Result<(u32, u64), KernelError> {
         let found = self.ebpf.program(program).ok_or(KernelError::NoMap(program))?;
         let xdp: &Xdp = found.try_into().map_err(KernelError::program(program))?;

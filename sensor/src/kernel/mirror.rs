@@ -158,7 +158,7 @@ pub(super) fn detach_stale(interface: &str) {
     }
 }
 
-/// The program that runs before the mirror on an interface, with its place; none where the mirror is not attached, is
+/// The program that runs before the mirror on an interface, with its place; none if the mirror is not attached, is
 /// first, or the kernel has no tcx or does not tell this user.
 #[must_use]
 pub fn ahead_of_mirror(interface: &str) -> Option<(&'static str, String)> {
@@ -237,7 +237,7 @@ impl Mirror {
     /// Leaves out bytes before a sequence number.
     ///
     /// # Errors
-    /// Where the kernel refuses.
+    /// If the kernel refuses.
     pub fn skip_until(
         &mut self,
         flow: &FlowKey,
@@ -262,7 +262,7 @@ impl Mirror {
     /// Leaves out the rest of a connection.
     ///
     /// # Errors
-    /// Where the kernel refuses.
+    /// If the kernel refuses.
     pub fn stop(&mut self, flow: &FlowKey) -> Result<(), KernelError> {
         self.instruct(flow, FlowInstruction { stop: 1, ..FlowInstruction::default() })
     }

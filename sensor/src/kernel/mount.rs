@@ -11,10 +11,10 @@ use super::error::KernelError;
 /// Where systemd and most distributions mount it.
 const STANDARD: &str = "/sys/fs/bpf";
 
-/// Makes `directory` exist on a BPF file system, mounting one where there is none.
+/// Makes `directory` exist on a BPF file system, mounting one if there is none.
 ///
 /// # Errors
-/// Where mounting or creating the directory fails, with the step that did.
+/// If mounting or creating the directory fails, with the step that did.
 pub(super) fn ensure(directory: &Path) -> Result<(), KernelError> {
     if !is_bpffs(existing_ancestor(directory)) {
         let target =

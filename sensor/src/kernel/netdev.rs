@@ -33,10 +33,10 @@ const ERROR: u16 = 2;
 /// Of `nlmsghdr` and `genlmsghdr` together.
 const HEADERS: usize = 20;
 
-/// Asks the kernel in the network namespace of this thread. `None` where it does not know the question: before 6.3.
+/// Asks the kernel in the network namespace of this thread. `None` if it does not know the question: before 6.3.
 ///
 /// # Errors
-/// Where netlink fails, or there is no such interface.
+/// If netlink fails, or there is no such interface.
 pub fn xdp_features(ifindex: u32) -> io::Result<Option<XdpFeatures>> {
     let mut socket = Socket::new(NETLINK_GENERIC)?;
     socket.bind_auto()?;

@@ -41,7 +41,7 @@ const MAX_FEATURES: u32 = 1_024;
 /// The features that are on, by the kernel's names, such as `rx-lro`.
 ///
 /// # Errors
-/// Where there is no such interface, or its features cannot be asked for.
+/// If there is no such interface, or its features cannot be asked for.
 pub fn active_features(interface: &str) -> io::Result<BTreeSet<String>> {
     let socket = socket(AddressFamily::Inet, SockType::Datagram, SockFlag::SOCK_CLOEXEC, None)?;
     let ask = |words: Vec<u32>| ask(&socket, interface, words);

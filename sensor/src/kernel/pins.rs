@@ -28,7 +28,7 @@ impl Pins {
     /// Prepares a directory on a BPF file system and takes its lock.
     ///
     /// # Errors
-    /// Where no BPF file system can be had there, or another daemon holds the directory.
+    /// If no BPF file system can be had there, or another daemon holds the directory.
     pub fn open(directory: &Path) -> Result<Self, KernelError> {
         mount::ensure(directory)?;
         for part in [Self::MAPS, Self::LINKS] {
@@ -43,7 +43,7 @@ impl Pins {
     /// Makes the directory and all that is pinned in it a user's: whoever opens a pin has to be its owner.
     ///
     /// # Errors
-    /// Where this process may not give it away.
+    /// If this process may not give it away.
     pub fn give(&self, uid: Uid, gid: Gid) -> Result<(), KernelError> {
         let parts = [Self::MAPS, Self::LINKS].map(|part| self.directory.join(part));
         let pinned = parts.iter().flat_map(|part| attach::pinned_links(part)).collect::<Vec<_>>();
@@ -82,7 +82,7 @@ impl Pins {
 /// Detaches what was pinned in a directory and removes every trace of it. Returns the interfaces freed.
 ///
 /// # Errors
-/// Where another daemon holds the directory, or a pin cannot be removed.
+/// If another daemon holds the directory, or a pin cannot be removed.
 pub fn unload(directory: &Path) -> Result<Vec<String>, KernelError> {
     if !directory.exists() || !mount::is_bpffs(directory) {
         return Ok(Vec::new());

@@ -97,7 +97,7 @@ impl LinkEvents {
     /// Events from now on.
     ///
     /// # Errors
-    /// Where the kernel refuses.
+    /// If the kernel refuses.
     pub fn subscribe() -> Result<Self, KernelError> {
         let subscribe = || {
             let mut socket = Socket::new(NETLINK_ROUTE)?;

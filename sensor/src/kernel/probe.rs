@@ -69,7 +69,7 @@ pub fn missing_capabilities() -> Vec<Capability> {
 /// Gives up every capability for good, of this thread and of those it starts from now on.
 ///
 /// # Errors
-/// Where the kernel refuses; the process must not go on then.
+/// If the kernel refuses; the process must not go on then.
 pub fn drop_capabilities() -> Result<(), caps::errors::CapsError> {
     // The bounding set first: shrinking it needs CAP_SETPCAP.
     if caps::has_cap(None, CapSet::Effective, Capability::CAP_SETPCAP)? {
@@ -85,7 +85,7 @@ pub fn drop_capabilities() -> Result<(), caps::errors::CapsError> {
 /// No new ones can be had afterwards.
 ///
 /// # Errors
-/// Where the kernel refuses; the process must not go on then.
+/// If the kernel refuses; the process must not go on then.
 pub fn keep_for_set_up(change: impl FnOnce() -> nix::Result<()>) -> io::Result<()> {
     let needed = caps::CapsHashSet::from_iter(NEEDED);
     if caps::has_cap(None, CapSet::Effective, Capability::CAP_SETPCAP).map_err(io::Error::other)? {

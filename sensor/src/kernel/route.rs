@@ -12,7 +12,7 @@ use netlink_sys::{Socket, SocketAddr};
 /// was done. `flags` come besides `NLM_F_REQUEST`; without `NLM_F_ACK`, a request that is no question is not answered.
 ///
 /// # Errors
-/// Where the kernel refuses, or its answer cannot be read.
+/// If the kernel refuses, or its answer cannot be read.
 pub fn ask_route(request: RouteNetlinkMessage, flags: u16) -> io::Result<Option<RouteNetlinkMessage>> {
     let invalid = |what: String| io::Error::new(io::ErrorKind::InvalidData, what);
     let mut socket = Socket::new(NETLINK_ROUTE)?;

@@ -11,7 +11,7 @@ use seccompiler::sock_filter;
 /// has it.
 ///
 /// # Errors
-/// Where the kernel refuses.
+/// If the kernel refuses.
 pub fn install_filter(filter: &[sock_filter], logs: bool) -> io::Result<()> {
     let len = u16::try_from(filter.len()).map_err(io::Error::other)?;
     let program = libc::sock_fprog { len, filter: filter.as_ptr().cast::<libc::sock_filter>().cast_mut() };
@@ -29,7 +29,7 @@ pub fn install_filter(filter: &[sock_filter], logs: bool) -> io::Result<()> {
     }
 }
 
-/// The version of Landlock that the kernel has; 0 where it has none, or has it switched off.
+/// The version of Landlock that the kernel has; 0 if it has none, or has it switched off.
 #[must_use]
 pub fn landlock_version() -> u32 {
     const VERSION: libc::c_ulong = 1;

@@ -9,7 +9,7 @@ use nix::libc;
 /// that one sleeps, its slice ends or another CPU is idle, and then has its fair share (`SCHED_BATCH`, sched(7)).
 ///
 /// # Errors
-/// Where the kernel or a filter of system calls refuses.
+/// If the kernel or a filter of system calls refuses.
 pub fn never_preempt() -> io::Result<()> {
     // SAFETY: asks about the calling thread, and touches no memory. A service manager may have said so already, and not
     // allow it to be said again.

@@ -62,7 +62,7 @@ impl SecretProbe {
     /// Loads it. Takes the capabilities that loading the data plane takes.
     ///
     /// # Errors
-    /// Where the kernel refuses.
+    /// If the kernel refuses.
     pub fn load() -> Result<Self, KernelError> {
         let mut ebpf =
             EbpfLoader::new().load(SECRETS).map_err(|error| KernelError::Object(Box::new(error)))?;
@@ -104,7 +104,7 @@ impl SecretProbe {
     /// Attaches to a library.
     ///
     /// # Errors
-    /// Where the kernel refuses.
+    /// If the kernel refuses.
     pub fn attach(&mut self, library: &Library) -> Result<(), KernelError> {
         let what = || format!("probing {}", library.path.display());
         let link = match &mut self.program {
@@ -124,7 +124,7 @@ impl SecretProbe {
     /// Listens to the processes of these control groups, and to no others.
     ///
     /// # Errors
-    /// Where the kernel refuses.
+    /// If the kernel refuses.
     pub fn listen_to(&mut self, groups: &HashSet<u64>) -> Result<(), KernelError> {
         for group in self.known.difference(groups) {
             // It may be gone already.

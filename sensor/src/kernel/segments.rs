@@ -66,7 +66,7 @@ struct Ring {
     /// Of `read`, what the kernel was told.
     released: u64,
     written: u64,
-    /// Of the next record; none where there is no record.
+    /// Of the next record; none if there is no record.
     next: Option<MirrorHeader>,
 }
 
@@ -115,7 +115,7 @@ impl SegmentRings {
     /// Hands at most `most` records to `visit`, oldest first; returns how many there were.
     ///
     /// # Errors
-    /// Where the rings cannot be mapped.
+    /// If the rings cannot be mapped.
     pub fn read(
         &mut self,
         most: usize,

@@ -9,7 +9,7 @@ use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
 
 use super::probe::kernel_release;
 
-/// What a server's kernel checks of signed segments; `None` where that is not known, as of a capture.
+/// What a server's kernel checks of signed segments; `None` if that is not known, as of a capture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SignatureChecks {
     /// It has TCP MD5 (RFC 2385; `CONFIG_TCP_MD5SIG`), and drops a signed segment where it has no key for its sender. HTTP

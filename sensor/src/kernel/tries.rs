@@ -126,7 +126,7 @@ impl PolicyTries {
     /// Writes a scope's index.
     ///
     /// # Errors
-    /// Where the trie is full or the kernel refuses.
+    /// If the trie is full or the kernel refuses.
     pub fn set_scope(&mut self, prefix: IpNet, index: u32) -> Result<(), KernelError> {
         self.scopes.insert(prefix, ScopeEntry { index, reserved: 0 })
     }
@@ -134,7 +134,7 @@ impl PolicyTries {
     /// Writes an allow.
     ///
     /// # Errors
-    /// Where the trie is full or the kernel refuses.
+    /// If the trie is full or the kernel refuses.
     pub fn set_allow(&mut self, prefix: IpNet) -> Result<(), KernelError> {
         self.allows.insert(prefix, 1)
     }
@@ -142,7 +142,7 @@ impl PolicyTries {
     /// Writes a block that ends at `until` on the data plane's clock, 0 for never.
     ///
     /// # Errors
-    /// Where the trie is full or the kernel refuses.
+    /// If the trie is full or the kernel refuses.
     pub fn set_block(&mut self, prefix: IpNet, until: u64) -> Result<(), KernelError> {
         let prefix_len = u32::from(prefix.prefix_len());
         self.blocks.insert(prefix, BlockEntry { until, prefix_len, reserved: 0 })
@@ -151,7 +151,7 @@ impl PolicyTries {
     /// Removes an entry; one that is not there counts as removed.
     ///
     /// # Errors
-    /// Where the kernel refuses.
+    /// If the kernel refuses.
     pub fn remove(&mut self, kind: TrieKind, prefix: IpNet) -> Result<(), KernelError> {
         match kind {
             TrieKind::Scopes => self.scopes.remove(prefix),
@@ -163,7 +163,7 @@ impl PolicyTries {
     /// What the scope tries hold.
     ///
     /// # Errors
-    /// Where the kernel refuses.
+    /// If the kernel refuses.
     pub fn scopes(&self) -> Result<Vec<(IpNet, u32)>, KernelError> {
         Ok(self.scopes.entries()?.into_iter().map(|(prefix, entry)| (prefix, entry.index)).collect())
     }
@@ -171,7 +171,7 @@ impl PolicyTries {
     /// What the allow tries hold.
     ///
     /// # Errors
-    /// Where the kernel refuses.
+    /// If the kernel refuses.
     pub fn allows(&self) -> Result<Vec<IpNet>, KernelError> {
         Ok(self.allows.entries()?.into_iter().map(|(prefix, _)| prefix).collect())
     }
@@ -179,7 +179,7 @@ impl PolicyTries {
     /// What the block tries hold, with each expiry on the data plane's clock.
     ///
     /// # Errors
-    /// Where the kernel refuses.
+    /// If the kernel refuses.
     pub fn blocks(&self) -> Result<Vec<(IpNet, u64)>, KernelError> {
         Ok(self.blocks.entries()?.into_iter().map(|(prefix, entry)| (prefix, entry.until)).collect())
     }
@@ -229,7 +229,7 @@ impl Scopes {
     /// Writes the limits of an index that no client uses yet.
     ///
     /// # Errors
-    /// Where the index is out of range or the kernel refuses.
+    /// If the index is out of range or the kernel refuses.
     pub fn set(&mut self, index: u32, limits: ScopeLimits) -> Result<(), KernelError> {
         self.limits.set(index, limits, 0).map_err(KernelError::map(maps::SCOPES))
     }
@@ -237,7 +237,7 @@ impl Scopes {
     /// Reads the limits of an index.
     ///
     /// # Errors
-    /// Where the index is out of range or the kernel refuses.
+    /// If the index is out of range or the kernel refuses.
     pub fn get(&self, index: u32) -> Result<ScopeLimits, KernelError> {
         self.limits.get(&index, 0).map_err(KernelError::map(maps::SCOPES))
     }

@@ -73,7 +73,7 @@ impl Notifier {
     /// webhook's task runs on `runtime`.
     ///
     /// # Errors
-    /// Where no thread can be started, or no certificate can be checked. A file that cannot be opened is none: it is
+    /// If no thread can be started, or no certificate can be checked. A file that cannot be opened is none: it is
     /// tried again with each alert.
     pub fn start(
         config: &NotifyConfig,

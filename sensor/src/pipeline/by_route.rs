@@ -17,7 +17,7 @@ use crate::route::{Route, Routes};
 pub const MAX_ROUTES: usize = 256;
 /// What is told of as recent is the part that is over of such a time, and the whole one before it.
 pub const RECENT_WINDOW: Duration = Duration::from_secs(30);
-/// A row that had nothing for so many windows, ten minutes, makes room where there is none.
+/// A row that had nothing for so many windows, ten minutes, makes room if there is none.
 const IDLE_WINDOWS: u64 = 20;
 
 /// Counts of exchanges.

@@ -42,7 +42,7 @@ impl Latencies {
         }
     }
 
-    /// The latency in microseconds that `per_mille` of a thousand do not exceed (nearest rank); none where
+    /// The latency in microseconds that `per_mille` of a thousand do not exceed (nearest rank); none if
     /// nothing was counted.
     pub(super) fn quantile_us(&self, per_mille: u64) -> Option<u64> {
         let all = self.buckets.iter().fold(0_u64, |sum, count| sum.saturating_add(u64::from(*count)));

@@ -125,7 +125,7 @@ impl<O: Observer> Pipeline<O> {
     /// A pipeline that hashes with `key`.
     ///
     /// # Errors
-    /// Where names of headers or cookies, or route patterns, cannot be such.
+    /// If names of headers or cookies, or route patterns, cannot be such.
     pub fn new(config: &Config, key: &Key, observer: O) -> Result<Self, ConfigError> {
         let finish = Finish {
             identifier: Identifier::new(&config.identity, key)?,

@@ -45,7 +45,7 @@ impl ClientNet {
         (self.hi, self.lo, self.length)
     }
 
-    /// From [`Self::parts`]; nothing where there are more bits than 128, or more than are told.
+    /// From [`Self::parts`]; nothing if there are more bits than 128, or more than are told.
     pub(crate) const fn from_parts(hi: u64, lo: u64, length: u8) -> Option<Self> {
         let whole = Self { hi, lo, length: 128 };
         if length > 128 {

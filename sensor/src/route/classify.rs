@@ -143,7 +143,7 @@ impl Census {
     }
 }
 
-/// The kind of a percent-decoded segment of these classes; nothing where it may be constant.
+/// The kind of a percent-decoded segment of these classes; nothing if it may be constant.
 #[inline]
 pub(super) fn classify(segment: &[u8], classes: Classes) -> Option<Parameter> {
     // Most are words.

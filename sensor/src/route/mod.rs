@@ -147,7 +147,7 @@ impl Routes {
     /// Replaces what is learned. Routes given out before keep their text.
     ///
     /// # Errors
-    /// Where it was not exported by this version; then nothing is replaced.
+    /// If it was not exported by this version; then nothing is replaced.
     pub fn import(&mut self, learned: &Learned) -> Result<(), ImportError> {
         self.learner = Learner::import(&self.config, learned, &mut self.counters)?;
         Ok(())

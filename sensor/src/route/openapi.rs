@@ -60,7 +60,7 @@ struct Variable {
 /// servers. `file` is for errors only.
 ///
 /// # Errors
-/// Where the text is no such document. Nothing is half read.
+/// If the text is no such document. Nothing is half read.
 pub fn openapi_patterns(file: &str, text: &str) -> Result<Vec<String>, OpenApiError> {
     let error =
         |key: &str, problem: String| OpenApiError { file: file.to_owned(), key: key.to_owned(), problem };

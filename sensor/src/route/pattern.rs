@@ -200,7 +200,7 @@ impl Patterns {
 }
 
 /// # Errors
-/// Where it is no pattern.
+/// If it is no pattern.
 pub(super) fn check(pattern: &str) -> Result<(), PatternError> {
     parse(pattern).map(|_| ())
 }

@@ -119,7 +119,7 @@ impl Segments {
         }
     }
 
-    /// Cuts path parameters off and does what a dot segment says; nothing where nothing is left.
+    /// Cuts path parameters off and does what a dot segment says; nothing if nothing is left.
     fn resolve(&mut self, path: &[u8], segment: Segment) -> Option<Segment> {
         let bytes = path.get(segment.start..segment.end).unwrap_or_default();
         let bare = match memchr::memchr(b';', bytes) {

@@ -56,7 +56,7 @@ impl Templates {
         self.texts.len() >= self.max
     }
 
-    /// The route of a text; nothing where it is new and the table full.
+    /// The route of a text; nothing if it is new and the table full.
     pub(super) fn intern(&mut self, text: &str) -> Option<Route> {
         let texts = &self.texts;
         let at = |index: u32| usize::try_from(index).ok().and_then(|index| texts.get(index));

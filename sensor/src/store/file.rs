@@ -63,7 +63,7 @@ impl<T: Default + Serialize + DeserializeOwned> StateFile<T> {
     /// The file of this name in a state directory, which is made if need be.
     ///
     /// # Errors
-    /// Where the directory cannot be made.
+    /// If the directory cannot be made.
     pub fn open(directory: &Path, name: &str) -> Result<Self, StoreError> {
         fs::create_dir_all(directory)
             .map_err(|source| StoreError::Io { path: directory.to_owned(), source })?;
@@ -142,7 +142,7 @@ impl<T: Default + Serialize + DeserializeOwned> StateFile<T> {
     /// Keeps `saved`: the file is replaced whole, so that a crash leaves the old or the new one.
     ///
     /// # Errors
-    /// Where it cannot be written; the old file stays.
+    /// If it cannot be written; the old file stays.
     pub fn save(&self, saved: &T) -> Result<(), StoreError> {
         if self.is_sealed {
             return Err(StoreError::Sealed(self.path.clone()));

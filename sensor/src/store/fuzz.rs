@@ -16,7 +16,7 @@ use crate::suggest::{History, Observer};
 /// clients did. Asserts that what is taken up is written so that it is read again, and then says the same.
 ///
 /// # Panics
-/// Where that does not hold.
+/// If that does not hold.
 pub fn state(data: &[u8]) {
     let Some((file, text)) = data.split_first() else { return };
     match file % 4 {

@@ -38,13 +38,13 @@ pub enum Unfit {
     Large(u64),
 }
 
-/// Reads a file; `None` where there is none.
+/// Reads a file; `None` if there is none.
 ///
 /// Links are not followed. It has to belong to this process' user or to root (for root also to the owner of the
 /// directory, who may replace it anyway), and others may not write it; nor read it, where it is `secret`.
 ///
 /// # Errors
-/// Where it is there and cannot be read or trusted.
+/// If it is there and cannot be read or trusted.
 pub fn read_own(path: &Path, secret: bool) -> Result<Option<Vec<u8>>, Unfit> {
     // Without waiting for the other end of a pipe.
     let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;

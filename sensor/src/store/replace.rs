@@ -15,7 +15,7 @@ const UNFINISHED: &str = ".unfinished";
 /// old file or the new one, whole. When this returns, the new one is on the disk.
 ///
 /// # Errors
-/// Where it cannot be written. The old file then stays, unless only the directory could not be synchronised.
+/// If it cannot be written. The old file then stays, unless only the directory could not be synchronised.
 pub fn replace(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     written(path, bytes, mode)?.persist(path).map_err(|error| error.error)?;
     sync(directory_of(path))
@@ -24,7 +24,7 @@ pub fn replace(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
 /// The same for a file that must not be there yet.
 ///
 /// # Errors
-/// Where it is there, or cannot be written; then there is none.
+/// If it is there, or cannot be written; then there is none.
 pub fn create(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     written(path, bytes, mode)?.persist_noclobber(path).map_err(|error| error.error)?;
     sync(directory_of(path))

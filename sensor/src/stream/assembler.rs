@@ -107,7 +107,7 @@ impl Assembler {
         self.pieces.back().map(|piece| piece.end)
     }
 
-    /// Where the pieces end that follow a number without a hole and without a doubt; nothing where there is one at once.
+    /// Where the pieces end that follow a number without a hole and without a doubt; nothing if there is one at once.
     pub(super) fn run_end(&self, from: Sequence) -> Option<Sequence> {
         let mut end = None;
         for piece in &self.pieces {

@@ -34,7 +34,7 @@ pub(super) fn per_second(dimension: Dimension) -> [f32; RUNGS] {
     })
 }
 
-/// The highest rung whose rate is no higher than this one; none where even the lowest is.
+/// The highest rung whose rate is no higher than this one; none if even the lowest is.
 pub(super) fn rung_below(dimension: Dimension, rate: Rate) -> Option<usize> {
     let own = |count: u64, period: Period| u128::from(count).saturating_mul(u128::from(period.nanoseconds()));
     // count / period <= rate.count / rate.period, without a division.

@@ -33,7 +33,7 @@ impl Levels {
         units == 0 && self.level[0] == 0.0
     }
 
-    /// The burst needed on each rung, and the units sent; nothing where none were.
+    /// The burst needed on each rung, and the units sent; nothing if none were.
     pub(super) fn needs(&self) -> Option<([f32; RUNGS], u64)> {
         (self.units > 0).then_some((self.peak, self.units))
     }
@@ -71,7 +71,7 @@ impl Track {
         Self { totals, drops, ..Self::default() }
     }
 
-    /// The next totals; `seconds` is `None` where the time since the last ones is unknown.
+    /// The next totals; `seconds` is `None` if the time since the last ones is unknown.
     pub(super) fn update(
         &mut self,
         totals: [u64; 4],

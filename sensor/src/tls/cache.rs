@@ -33,7 +33,7 @@ impl Cache {
         Self { slots: Vec::new(), most: if most == 0 { 2 } else { most } }
     }
 
-    /// The key of an owner; none where the cipher has no such form.
+    /// The key of an owner; none if the cipher has no such form.
     pub(super) fn get(&mut self, owner: Owner, keys: &Keys) -> Option<&Expanded> {
         keys.cipher.aead()?;
         if self.slots.is_empty() {

@@ -23,7 +23,7 @@ const fn hkdf_algorithm(hash: Hash) -> hkdf::Algorithm {
     }
 }
 
-/// HKDF-Expand-Label; fills `out`. None where a length is none of the protocol's.
+/// HKDF-Expand-Label; fills `out`. None if a length is none of the protocol's.
 fn expand(hash: Hash, secret: &[u8], label: &[u8], context: &[u8], out: &mut [u8]) -> Option<()> {
     let length = u16::try_from(out.len()).ok()?.to_be_bytes();
     let label_length = [u8::try_from(label.len()).ok()?.checked_add(6)?];

@@ -54,7 +54,7 @@ pub(super) struct Identity {
     pub(super) is_13: bool,
     pub(super) client: Random,
     pub(super) server: Random,
-    /// Hash of the hellos; none where they were not seen whole.
+    /// Hash of the hellos; none if they were not seen whole.
     pub(super) hellos: Option<Digest>,
     /// Hash of the first ClientHello alone.
     pub(super) client_hello: Option<Digest>,

@@ -31,7 +31,7 @@ fn scaled(count: u64, unit: u64, whole_from: u64) -> Option<String> {
     Some(format!("{whole}.{tenth}"))
 }
 
-/// A latency in microseconds: `850 us`, `1.3 ms`, `35 ms`, `2.0 s`; a dash where there is none.
+/// A latency in microseconds: `850 us`, `1.3 ms`, `35 ms`, `2.0 s`; a dash if there is none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Latency(pub Option<u64>);
 

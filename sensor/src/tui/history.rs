@@ -59,7 +59,7 @@ impl Rates {
 #[derive(Debug, Default)]
 pub(super) struct History {
     last: Option<(Duration, Rates)>,
-    /// One each second, the newest last; none where no daemon answered.
+    /// One each second, the newest last; none if no daemon answered.
     samples: VecDeque<Option<Rates>>,
 }
 

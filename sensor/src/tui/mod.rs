@@ -65,7 +65,7 @@ pub enum TopError {
 /// Shows and obeys until the operator quits, or a signal says so.
 ///
 /// # Errors
-/// Where no daemon answers, or the terminal does not work.
+/// If no daemon answers, or the terminal does not work.
 pub fn run(options: &Options) -> Result<(), TopError> {
     // Before the terminal is taken: a mistaken `--socket` is said as by any other command.
     Client::new(&options.socket).ask(&Envelope { request: Request::Status, ssh: options.ssh })?;

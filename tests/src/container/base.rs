@@ -13,7 +13,7 @@ use crate::tools;
 const INCLUDE: &str = "--include=systemd,systemd-sysv";
 
 /// A root of this machine's own release, made with debootstrap from the mirror that apt is set up for. It is kept
-/// where cargo builds: making it takes a minute or two. `None` where none can be had, which is said.
+/// where cargo builds: making it takes a minute or two. `None` if none can be had, which is said.
 #[must_use]
 pub fn base(test: &str) -> Option<PathBuf> {
     make().map_err(|error| tools::say_skipped(test, &format!("no clean root can be had: {error:#}"))).ok()

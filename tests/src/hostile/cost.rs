@@ -66,7 +66,7 @@ impl Outcome {
 /// Reads a capture once, from its first byte to the end of the last connection.
 ///
 /// # Errors
-/// Where it cannot be read.
+/// If it cannot be read.
 pub fn run(capture: &[u8]) -> Result<Outcome> {
     let mut config = Config::default();
     config.streams.seed = Some(0);

@@ -11,7 +11,7 @@ use anyhow::{Context as _, Result, ensure};
 /// Builds the library.
 ///
 /// # Errors
-/// Where there is no C compiler, or it fails.
+/// If there is no C compiler, or it fails.
 pub fn library(directory: &Path) -> Result<PathBuf> {
     let (source, built) = (directory.join("probe.c"), directory.join("probe.so"));
     fs::write(&source, include_str!("probe.c"))?;
@@ -27,7 +27,7 @@ pub fn library(directory: &Path) -> Result<PathBuf> {
 pub struct Tries(BTreeMap<String, String>);
 
 impl Tries {
-    /// Reads what the library wrote; `None` where it is not at its end yet.
+    /// Reads what the library wrote; `None` if it is not at its end yet.
     #[must_use]
     pub fn read(text: &str) -> Option<Self> {
         let lines = text.lines().filter_map(|line| line.rsplit_once(' '));
@@ -38,7 +38,7 @@ impl Tries {
     /// How one ended.
     ///
     /// # Errors
-    /// Where it was not tried.
+    /// If it was not tried.
     pub fn of(&self, what: &str) -> Result<&str> {
         self.0.get(what).map(String::as_str).with_context(|| format!("`{what}` was not tried: {self:?}"))
     }
@@ -46,7 +46,7 @@ impl Tries {
     /// Whatever may not be possible in any sandbox of the daemon's own.
     ///
     /// # Errors
-    /// Where it is.
+    /// If it is.
     pub fn nothing_foreign_is_possible(&self) -> Result<()> {
         let writes = self.0.iter().filter(|(what, _)| {
             ["write:", "make:", "list:", "bpf_", "socket_packet", "socket_raw", "fork"]
@@ -71,7 +71,7 @@ impl Tries {
     /// What root's files and sockets must not be, besides.
     ///
     /// # Errors
-    /// Where they can be had.
+    /// If they can be had.
     pub fn nothing_of_roots_is_possible(&self) -> Result<()> {
         ensure!(self.of("uid")? != "0", "it is root");
         let roots = ["read:/etc/shadow", "read:/proc/1/environ", "read:/root/.bashrc"];

@@ -144,10 +144,10 @@ impl Datagrams {
     }
 
     /// Takes a packet from its IP header on, of which `wire` bytes were on the wire. What it completes comes out as a
-    /// plain frame; `None` where it waits for others.
+    /// plain frame; `None` if it waits for others.
     ///
     /// # Errors
-    /// Where it gives no segment, and why.
+    /// If it gives no segment, and why.
     pub fn take(&mut self, now: Timestamp, packet: &[u8], wire: usize) -> Result<Option<Plain<'_>>, Refusal> {
         self.expire(now);
         match self.read(now, packet, wire) {

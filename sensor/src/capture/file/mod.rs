@@ -89,7 +89,7 @@ impl CaptureFile {
     /// Opens the file at a path, or standard input for `-`.
     ///
     /// # Errors
-    /// Where it cannot be read, or does not begin like a capture.
+    /// If it cannot be read, or does not begin like a capture.
     pub fn open(path: &Path) -> Result<Self, FileError> {
         Self::open_with(path, &FileConfig::default())
     }
@@ -136,7 +136,7 @@ impl CaptureFile {
     /// The next segment; `None` at the end. Packets that hold no TCP segment are counted and passed over.
     ///
     /// # Errors
-    /// Where the file is damaged or cut, or none of its packets is of a link type that is read. Nothing comes after an error but
+    /// If the file is damaged or cut, or none of its packets is of a link type that is read. Nothing comes after an error but
     /// `None`.
     pub fn next_segment(&mut self) -> Result<Option<Segment<'_>>, FileError> {
         self.next_segment_and_secrets(&mut |_| {})

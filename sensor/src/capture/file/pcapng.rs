@@ -362,7 +362,7 @@ impl Pcapng {
     }
 }
 
-/// The next `N` unread bytes; `None` where the file ends before.
+/// The next `N` unread bytes; `None` if the file ends before.
 #[inline]
 fn peek<const N: usize>(input: &mut Input) -> Result<Option<&[u8; N]>, Reason> {
     input.fill(N)?;

@@ -16,7 +16,7 @@ pub(super) struct TimeScale {
 enum Unit {
     /// So many nanoseconds each.
     Nanos(u64),
-    /// So many to a nanosecond; 0 where no 64-bit count of them reaches one.
+    /// So many to a nanosecond; 0 if no 64-bit count of them reaches one.
     PerNano(u64),
     /// The second, divided by two so often.
     Binary(u8),

@@ -82,7 +82,7 @@ impl Names {
     /// With the databases of the daemon's configuration, and reverse DNS where `resolve`.
     ///
     /// # Errors
-    /// Where the daemon does not answer.
+    /// If the daemon does not answer.
     pub(super) fn of(remote: &Remote, resolve: bool) -> Result<Self, ClientError> {
         let status: StatusReport = ask_for(remote, Request::Status)?;
         Ok(Self { databases: Open::new(&status.databases), resolve, found: BTreeMap::new() })

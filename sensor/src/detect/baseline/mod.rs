@@ -125,7 +125,7 @@ enum Kind {
 }
 
 impl Kind {
-    /// Half of the least difference that there can be; 0 where it is unknown.
+    /// Half of the least difference that there can be; 0 if it is unknown.
     fn resolution(self) -> f64 {
         match self {
             Self::Quantity => 0.0,
@@ -197,7 +197,7 @@ impl Baseline {
         bytes
     }
 
-    /// What [`Self::kept`] wrote; none where it is anything else.
+    /// What [`Self::kept`] wrote; none if it is anything else.
     #[must_use]
     pub fn from_kept(bytes: &[u8]) -> Option<Self> {
         kept::read(bytes)

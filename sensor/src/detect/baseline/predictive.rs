@@ -62,7 +62,7 @@ impl Predictive {
     }
 
     /// Nats of surprise at `deviation` (at least 0): minus the logarithm of the chance of one that is as large.
-    /// `resolution`: what is not greater cannot be told from none; 0 where it is unknown.
+    /// `resolution`: what is not greater cannot be told from none; 0 if it is unknown.
     pub(super) fn surprise(&self, deviation: f64, resolution: f64) -> f64 {
         let count = self.total / self.unit;
         // What the measurement cannot tell from nothing is nothing unusual.
@@ -114,7 +114,7 @@ impl Predictive {
         (self.filled.0, bins.iter().map(|&count| single(f64::from(count) / self.unit)))
     }
 
-    /// History with such weights; none where there are more of them than bins.
+    /// History with such weights; none if there are more of them than bins.
     pub(super) fn with_weights(first: u16, weights: &[f32]) -> Option<Self> {
         let mut history = Self::new();
         let Some(last) = weights.len().checked_sub(1) else { return Some(history) };

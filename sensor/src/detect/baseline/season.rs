@@ -28,7 +28,7 @@ impl<const N: usize> Season<N> {
         Self { slots: [Slot { mean: 0.0, passes: 0.0 }; N], length, rate }
     }
 
-    /// What was usual at this time; none where it was never seen.
+    /// What was usual at this time; none if it was never seen.
     pub(super) fn expect(&self, second: i64) -> Option<f64> {
         let half = self.length.div_euclid(2);
         let (before, into) = self.place(second.saturating_sub(half));

@@ -30,7 +30,7 @@ pub(super) struct Tried(Vec<Account>);
 #[derive(Clone, Copy)]
 struct Account {
     account: u32,
-    /// The hash of the last password; 0 where it could not be read.
+    /// The hash of the last password; 0 if it could not be read.
     password: u32,
     /// When it was met last, in tenths of seconds.
     last: u32,

@@ -100,7 +100,7 @@ impl Attempt<'_> {
         !self.familiar && !self.known
     }
 
-    /// What tells its account from others; none where it names none.
+    /// What tells its account from others; none if it names none.
     pub(crate) fn account_hash(&self) -> Option<u64> {
         self.account.map(hash_of).or(self.unread.map(hash_of))
     }

@@ -82,7 +82,7 @@ impl Control {
         self.latest.iter().filter(|(at, failed)| *failed && now.since(*at) < FRESH).count() >= FAILED
     }
 
-    /// By how much more often the group fails now than usual, as a logarithm of odds; 0 where it does not.
+    /// By how much more often the group fails now than usual, as a logarithm of odds; 0 if it does not.
     pub(crate) fn shift(&self, now: Moment) -> f64 {
         let compared = Span::of(COMPARED);
         let (passed, failed) = (self.passed.count(now, compared), self.failed.count(now, compared));

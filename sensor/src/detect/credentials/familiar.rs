@@ -75,7 +75,7 @@ impl Familiar {
     /// What was kept, in the order in which it was used, as if it had been used so long before `now`.
     ///
     /// # Errors
-    /// Where it is no such thing.
+    /// If it is no such thing.
     pub(super) fn read(&self, now: Moment) -> Result<(Vec<Account>, Vec<Client>), String> {
         let decode = |what: &str, text: &str| {
             BASE64_STANDARD.decode(text).map_err(|error| format!("familiar {what}: {error}"))

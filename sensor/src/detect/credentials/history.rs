@@ -92,7 +92,7 @@ impl History {
         }
     }
 
-    /// What is known of an attempt before it; none where its outcome is not known.
+    /// What is known of an attempt before it; none if its outcome is not known.
     pub(crate) fn attempt<'a>(
         &mut self,
         exchange: &'a Exchange<'a>,

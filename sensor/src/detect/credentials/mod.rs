@@ -105,7 +105,7 @@ impl Desk {
 }
 
 impl Credentials {
-    /// The detectors that are on; none where none is.
+    /// The detectors that are on; none if none is.
     pub(super) fn new(config: &Config) -> Option<Self> {
         let is_on = |threat| config.response(threat) != Response::Off;
         let guessing = is_on(Threat::BruteForce).then(|| brute_force::Rule::new(&config.brute_force));

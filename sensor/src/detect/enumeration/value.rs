@@ -11,7 +11,7 @@ pub(super) struct Value<'a> {
     pub(super) object: &'a [u8],
 }
 
-/// What `path` asks for under `route`; nothing where the template is closed, or where its open segments do not
+/// What `path` asks for under `route`; nothing if the template is closed, or where its open segments do not
 /// name objects, or where the path was not read as it is written (dot segments, say), so that it does not fit.
 pub(super) fn of<'a>(path: &'a str, route: &str) -> Option<Value<'a>> {
     if memchr::memchr(b'{', route.as_bytes()).is_none() || route.ends_with("{other}") {

@@ -48,7 +48,7 @@ impl Tally {
         self.errors
     }
 
-    /// The 95th percentile of latency in microseconds, the upper edge of its bucket; none where fewer than `least`
+    /// The 95th percentile of latency in microseconds, the upper edge of its bucket; none if fewer than `least`
     /// are known.
     pub(super) fn slow_us(&self, least: u32) -> Option<f64> {
         let known = self.latencies.iter().fold(0_u32, |sum, &count| sum.saturating_add(count));

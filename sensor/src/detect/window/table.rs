@@ -45,7 +45,7 @@ impl<K: Eq + Hash, V> Table<K, V> {
         }
     }
 
-    /// The entry of a key, which is used now; a new one where there is none.
+    /// The entry of a key, which is used now; a new one if there is none.
     pub(crate) fn entry(&mut self, key: K, now: Moment, new: impl FnOnce() -> V) -> &mut V {
         if self.map.len() >= self.capacity && !self.map.contains_key(&key) {
             self.forget(now);

@@ -13,7 +13,7 @@ const RINGS: usize = 2;
 /// asserts that none is longer or younger than it may be, and that everything written is passed.
 ///
 /// # Panics
-/// Where one of them does not hold.
+/// If one of them does not hold.
 pub fn records(data: &[u8], mut visit: impl FnMut(&MirrorHeader, &[u8])) {
     let Some(([a, b, c, d, most, time], bytes)) = data.split_first_chunk::<6>() else { return };
     let size = size_of::<Block>();

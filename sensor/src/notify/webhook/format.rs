@@ -98,7 +98,7 @@ impl News<'_> {
 /// The body of the request.
 ///
 /// # Errors
-/// Where the record has no JSON form, which does not happen.
+/// If the record has no JSON form, which does not happen.
 pub(in crate::notify) fn body(
     format: &WebhookFormat,
     host: &str,

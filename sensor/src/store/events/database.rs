@@ -83,7 +83,7 @@ pub(super) struct Database {
 }
 
 impl Database {
-    /// Opens the file, which is made where there is none.
+    /// Opens the file, which is made if there is none.
     pub(super) fn open(path: &Path, config: &StoreConfig) -> Result<Self, DatabaseError> {
         if let Some(directory) = path.parent() {
             fs::create_dir_all(directory)?;

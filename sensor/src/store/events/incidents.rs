@@ -82,7 +82,7 @@ impl Reader {
     /// The latest of the incidents that are wanted, at most `limit`, the oldest of them first; without participants.
     ///
     /// # Errors
-    /// Where the database cannot be read.
+    /// If the database cannot be read.
     pub fn incidents(&self, which: &Which, limit: usize) -> Result<Vec<Incident>, ReadError> {
         let by = |filter: &str| {
             format!(
@@ -108,7 +108,7 @@ impl Reader {
     /// One incident with everybody who takes part, those with the most attempts first.
     ///
     /// # Errors
-    /// Where the database cannot be read.
+    /// If the database cannot be read.
     pub fn incident(&self, id: RecordId) -> Result<Option<Incident>, ReadError> {
         let found = self.incident_alone(id)?;
         found.map(|incident| self.with_participants(incident)).transpose()
@@ -117,7 +117,7 @@ impl Reader {
     /// One incident, without participants.
     ///
     /// # Errors
-    /// Where the database cannot be read.
+    /// If the database cannot be read.
     pub fn incident_alone(&self, id: RecordId) -> Result<Option<Incident>, ReadError> {
         let sql = "SELECT record FROM incidents WHERE id = ?1";
         Ok(self.records(sql, params![id.to_string()])?.pop())
@@ -126,7 +126,7 @@ impl Reader {
     /// An incident with everybody who takes part.
     ///
     /// # Errors
-    /// Where the database cannot be read.
+    /// If the database cannot be read.
     pub fn with_participants(&self, mut incident: Incident) -> Result<Incident, ReadError> {
         let sql = "SELECT record FROM participants WHERE incident = ?1";
         let mut offenders: Vec<Participant> = self.records(sql, params![incident.id.to_string()])?;

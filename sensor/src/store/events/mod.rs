@@ -66,7 +66,7 @@ impl EventStore {
     /// The same, and writes from now on.
     ///
     /// # Errors
-    /// Where no thread can be started.
+    /// If no thread can be started.
     pub fn open(directory: &Path, config: &StoreConfig, now: Timestamp) -> io::Result<Self> {
         let mut store = Self::prepare(directory, config, now);
         store.start()?;
@@ -76,7 +76,7 @@ impl EventStore {
     /// Starts the thread that writes. It has the capabilities that its maker has: a daemon gives its own up first.
     ///
     /// # Errors
-    /// Where no thread can be started.
+    /// If no thread can be started.
     pub fn start(&mut self) -> io::Result<()> {
         if let Some(writer) = self.waiting.get_mut().unwrap_or_else(PoisonError::into_inner).take() {
             let thread = thread::Builder::new().name("events".to_owned());

@@ -47,7 +47,7 @@ impl Reader {
     /// The latest alerts since a moment, at most `limit`, the oldest of them first.
     ///
     /// # Errors
-    /// Where the database cannot be read.
+    /// If the database cannot be read.
     pub fn alerts(&self, since: Timestamp, limit: usize) -> Result<Vec<Alert>, ReadError> {
         let sql = "SELECT record FROM (SELECT ts, id, record FROM alerts WHERE ts >= ?1
                    ORDER BY ts DESC, id DESC LIMIT ?2) ORDER BY ts, id";
@@ -57,7 +57,7 @@ impl Reader {
     /// One alert.
     ///
     /// # Errors
-    /// Where the database cannot be read.
+    /// If the database cannot be read.
     pub fn alert(&self, id: RecordId) -> Result<Option<Alert>, ReadError> {
         let sql = "SELECT record FROM alerts WHERE id = ?1";
         Ok(self.records(sql, params![id.to_string()])?.pop())
@@ -66,7 +66,7 @@ impl Reader {
     /// The latest alerts about clients or networks that share an address with the prefix, the oldest of them first.
     ///
     /// # Errors
-    /// Where the database cannot be read.
+    /// If the database cannot be read.
     pub fn alerts_about(&self, prefix: &IpNet, limit: usize) -> Result<Vec<Alert>, ReadError> {
         self.about("alerts", prefix, limit)
     }
@@ -74,7 +74,7 @@ impl Reader {
     /// The latest audit entries about them, the oldest of them first.
     ///
     /// # Errors
-    /// Where the database cannot be read.
+    /// If the database cannot be read.
     pub fn audit_about(&self, prefix: &IpNet, limit: usize) -> Result<Vec<AuditEntry>, ReadError> {
         self.about("audit", prefix, limit)
     }
@@ -82,7 +82,7 @@ impl Reader {
     /// The latest audit entries since a moment, the oldest of them first.
     ///
     /// # Errors
-    /// Where the database cannot be read.
+    /// If the database cannot be read.
     pub fn audit(&self, since: Timestamp, limit: usize) -> Result<Vec<AuditEntry>, ReadError> {
         let sql = "SELECT record FROM (SELECT ts, id, record FROM audit WHERE ts >= ?1
                    ORDER BY ts DESC, id DESC LIMIT ?2) ORDER BY ts, id";
@@ -92,7 +92,7 @@ impl Reader {
     /// Decisions in force, those first that began last; at most [`MOST`].
     ///
     /// # Errors
-    /// Where the database cannot be read.
+    /// If the database cannot be read.
     pub fn decisions_active(&self, now: Timestamp) -> Result<Vec<Decision>, ReadError> {
         let sql = "SELECT record FROM decisions WHERE until > ?1 AND NOT lifted ORDER BY since DESC LIMIT ?2";
         self.records(sql, params![micros(now), bounded(MOST)])
@@ -102,7 +102,7 @@ impl Reader {
     /// escalation remembers.
     ///
     /// # Errors
-    /// Where the database cannot be read.
+    /// If the database cannot be read.
     pub fn decisions_since(&self, since: Timestamp, limit: usize) -> Result<Vec<Decision>, ReadError> {
         let sql = "SELECT record FROM decisions WHERE until > ?1 ORDER BY since DESC LIMIT ?2";
         self.records(sql, params![micros(since), bounded(limit)])

@@ -99,7 +99,7 @@ pub(crate) struct Contestant<'a> {
 }
 
 impl<'a> Contestant<'a> {
-    /// A program that must answer `action` to `frame`; `None` where either answer may come last.
+    /// A program that must answer `action` to `frame`; `None` if either answer may come last.
     pub(crate) fn new(
         name: impl Into<String>,
         program: Program<'a>,

@@ -15,7 +15,7 @@ pub(crate) struct Target {
     what: String,
     target: &'static str,
     measured: String,
-    /// None where it was not measured.
+    /// None if it was not measured.
     met: Option<bool>,
 }
 
