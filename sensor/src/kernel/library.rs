@@ -1,4 +1,4 @@
-//! TLS libraries on this host: where they are, and where in them a probe goes.
+//! TLS libraries on this host, and the offset for a probe in each.
 
 use std::collections::{BTreeMap, HashSet};
 use std::fs::{self, File};
@@ -21,38 +21,38 @@ const DIRECTORIES: [&str; 6] = [
     "/lib64",
     "/usr/local/lib64",
 ];
-/// Names that it goes by.
+/// Its file names.
 const NAMES: [&str; 2] = ["libcrypto.so.3", "libcrypto.so.4"];
 /// Largest file whose symbols are read: Node.js has some 100 MiB.
 const MAX_FILE: u64 = 512 << 20;
 
-/// A file that derives secrets.
+/// A file that contains the function.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Library {
-    /// Where it is.
+    /// Its path.
     pub path: PathBuf,
-    /// Which file it is, whatever its name: device and inode.
+    /// Its identity, whatever its name: device and inode.
     pub file: (u64, u64),
-    /// Where in the file the probe goes.
+    /// Offset of the probe in the file.
     pub offset: u64,
 }
 
-/// Directories that are there of those in which the system's libraries may be.
+/// The directories among those of the system's libraries that exist.
 #[must_use]
 pub fn library_directories() -> Vec<PathBuf> {
     DIRECTORIES.iter().map(PathBuf::from).filter(|directory| directory.is_dir()).collect()
 }
 
-/// Libraries in the directories of the system, which servers that start later will load; none of the files that are known
-/// already, whose symbols need not be read again.
+/// Libraries in the system's directories, which servers that start later will load, except files that are already known
+/// and whose symbols need not be read again.
 #[must_use]
 pub fn of_system(known: &HashSet<(u64, u64)>) -> Vec<Library> {
     let places = DIRECTORIES.iter().flat_map(|directory| NAMES.map(|name| Path::new(directory).join(name)));
     unique(places, known)
 }
 
-/// Libraries and programs of processes, as far as they may be looked at: `processes` are those that own listening sockets.
-/// This one is left out: it has no OpenSSL.
+/// Libraries and programs of processes, as far as this process may read them: `processes` are those that own listening
+/// sockets. This process is left out: it has no OpenSSL.
 #[must_use]
 pub fn of_processes(processes: &[i32]) -> Vec<Library> {
     let mut paths = Vec::new();
@@ -63,7 +63,7 @@ pub fn of_processes(processes: &[i32]) -> Vec<Library> {
         let library = mapped.rfind(|path| NAMES.iter().any(|name| path.ends_with(name)));
         paths.push(match library {
             Some(path) => PathBuf::from(format!("/proc/{pid}/root/{path}")),
-            // It may be part of the program.
+            // It may be linked into the program.
             None => PathBuf::from(format!("/proc/{pid}/exe")),
         });
     }
@@ -84,7 +84,7 @@ fn unique(paths: impl Iterator<Item = PathBuf>, known: &HashSet<(u64, u64)>) -> 
     found.into_values().flatten().collect()
 }
 
-/// Where the probe goes in a file; none if it has no such function.
+/// Offset of the probe in a file; none if it does not contain the function.
 fn probe_offset(path: &Path) -> io::Result<Option<u64>> {
     let mut file = File::open(path)?;
     let Some(start) = function_offset(&object::ReadCache::new(File::open(path)?)) else { return Ok(None) };
@@ -94,10 +94,10 @@ fn probe_offset(path: &Path) -> io::Result<Option<u64>> {
     Ok(start.checked_add(emulated(&code)))
 }
 
-/// Where the function begins in a file.
+/// Where the function starts in a file.
 ///
-/// A table of names is read at once and searched: read name by name, that of a large program takes a hundred thousand
-/// system calls.
+/// A string table is read in one piece and searched: reading name by name takes a hundred thousand system calls for a
+/// large program.
 fn function_offset<'a>(file: impl ReadRef<'a>) -> Option<u64> {
     let elf = ElfFile64::<Endianness, _>::parse(file).ok()?;
     let address = [SHT_DYNSYM, SHT_SYMTAB].into_iter().find_map(|table| function_in(table, &elf))?;
@@ -107,7 +107,7 @@ fn function_offset<'a>(file: impl ReadRef<'a>) -> Option<u64> {
     })
 }
 
-/// The address of the function by a table of symbols.
+/// The address of the function, from a symbol table.
 fn function_in<'a, R: ReadRef<'a>>(table: u32, elf: &ElfFile64<'a, Endianness, R>) -> Option<u64> {
     let (endian, sections) = (elf.endian(), elf.elf_section_table());
     let symbols = sections.symbols(endian, elf.data(), table).ok()?;
@@ -127,8 +127,9 @@ fn function_in<'a, R: ReadRef<'a>>(table: u32, elf: &ElfFile64<'a, Endianness, R
     symbols.symbols().iter().find(is_it).map(|symbol| symbol.st_value(endian))
 }
 
-/// How far behind the beginning of a function the first instruction lies that the kernel emulates. A probe at one that it
-/// has to single-step costs nine times as much. Only beginnings that are known are stepped over, each always executed.
+/// Distance from the start of a function to the first instruction that the kernel can emulate: a probe on an
+/// instruction that it has to single-step costs nine times as much. Only known prologues are skipped, each of which
+/// always executes.
 const fn emulated(code: &[u8]) -> u64 {
     if !cfg!(target_arch = "x86_64") {
         return 0;
@@ -136,7 +137,7 @@ const fn emulated(code: &[u8]) -> u64 {
     match code {
         // test rdi, rdi; je
         [0x48, 0x85, 0xff, 0x74, ..] | [0x48, 0x85, 0xff, 0x0f, 0x84, ..] => 3,
-        // endbr64, which is kept where it is for those who jump here; the same behind it
+        // endbr64, kept as a jump target; the same after it
         [0xf3, 0x0f, 0x1e, 0xfa, 0x48, 0x85, 0xff, 0x74, ..]
         | [0xf3, 0x0f, 0x1e, 0xfa, 0x48, 0x85, 0xff, 0x0f, 0x84, ..] => 7,
         // endbr64; push of a register
@@ -165,7 +166,7 @@ mod tests {
         }
     }
 
-    /// Counts what the kernel is asked for.
+    /// Counts requests to the kernel.
     struct Counting<'a>(File, &'a std::cell::Cell<u32>);
 
     impl io::Read for Counting<'_> {

@@ -1,7 +1,7 @@
-//! The kernel side as user space sees it: loading, attaching, pinning, and typed handles to its maps.
+//! The kernel side as seen from user space: loading, attaching, pinning, and typed handles to its maps.
 //!
-//! Architecture invariant: nothing here decides. It reads and writes what it is told to, and this is the only
-//! room that speaks to `bpf(2)`.
+//! Architecture invariant: no decisions are made here. This room reads and writes what its callers ask for, and is the
+//! only one that calls `bpf(2)`.
 
 mod attach;
 mod batch;

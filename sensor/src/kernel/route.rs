@@ -1,4 +1,4 @@
-//! One question to route netlink, and its answer.
+//! One route netlink request and its answer.
 #![expect(clippy::wildcard_enum_match_arm, reason = "netlink's set of messages is open")]
 
 use std::io;
@@ -8,8 +8,8 @@ use netlink_packet_route::RouteNetlinkMessage;
 use netlink_sys::protocols::NETLINK_ROUTE;
 use netlink_sys::{Socket, SocketAddr};
 
-/// Asks the kernel in the network namespace of this thread; what it answers with, or nothing where it only says that it
-/// was done. `flags` come besides `NLM_F_REQUEST`; without `NLM_F_ACK`, a request that is no question is not answered.
+/// Queries the kernel in this thread's network namespace; returns its answer, or nothing if it only acknowledges.
+/// `flags` are added to `NLM_F_REQUEST`; without `NLM_F_ACK`, a request that is not a query gets no answer.
 ///
 /// # Errors
 /// If the kernel refuses, or its answer cannot be read.

@@ -1,7 +1,8 @@
-//! The probe in TLS libraries: loading it, attaching it, and reading what it tells.
+//! The probe in TLS libraries: loading it, attaching it, and reading its records.
 //!
-//! From Linux 6.6 on it is attached by a link of its own kind (`uprobe_multi`), which takes no capability: libraries that
-//! come later are probed, too. Older kernels have perf events, which take CAP_SYS_ADMIN and so are opened at start only.
+//! Since Linux 6.6 it is attached with a link type of its own (`uprobe_multi`), which takes no capability, so libraries
+//! that appear later are probed, too. Older kernels have perf events, which take CAP_SYS_ADMIN and so are opened only
+//! at start.
 #![expect(unsafe_code, reason = "commands of bpf(2) that aya does not know")]
 
 use std::collections::HashSet;
@@ -45,21 +46,21 @@ enum Program {
     Perf(Box<Ebpf>),
 }
 
-/// What the probe has done.
+/// The probe's totals.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SecretEvents {
     /// Secrets handed on.
     pub sent: u64,
-    /// Calls of other processes.
+    /// Calls by other processes.
     pub filtered: u64,
     /// Calls that could not be read.
     pub unread: u64,
-    /// Secrets for which there was no room.
+    /// Secrets lost for lack of room.
     pub lost: u64,
 }
 
 impl SecretProbe {
-    /// Loads it. Takes the capabilities that loading the data plane takes.
+    /// Loads it. Takes the same capabilities as loading the data plane.
     ///
     /// # Errors
     /// If the kernel refuses.
@@ -90,7 +91,7 @@ impl SecretProbe {
         matches!(self.program, Program::Multi(_))
     }
 
-    /// Libraries that it is attached to.
+    /// Libraries it is attached to.
     pub fn attached(&self) -> impl Iterator<Item = &Library> {
         self.attached.iter().map(|(library, _)| library)
     }
@@ -121,13 +122,13 @@ impl SecretProbe {
         Ok(())
     }
 
-    /// Listens to the processes of these control groups, and to no others.
+    /// Probes the processes of these control groups only.
     ///
     /// # Errors
     /// If the kernel refuses.
     pub fn listen_to(&mut self, groups: &HashSet<u64>) -> Result<(), KernelError> {
         for group in self.known.difference(groups) {
-            // It may be gone already.
+            // It may already be gone.
             let _gone = self.groups.remove(group);
         }
         for group in groups.difference(&self.known) {
@@ -137,7 +138,7 @@ impl SecretProbe {
         Ok(())
     }
 
-    /// What `read` makes of the next record that it can read; its copy of the secret is wiped.
+    /// The result of `read` for the next record that it can decode; the copy of the secret is wiped.
     pub fn next_secret<T>(&mut self, read: impl Fn(&SecretRecord) -> Option<T>) -> Option<T> {
         loop {
             let item = self.ring.next()?;
@@ -207,7 +208,7 @@ struct LinkAttributes {
     reserved: u32,
 }
 
-/// Loads the program with the attach type that aya does not give it.
+/// Loads the program with an attach type that aya does not set.
 fn load_multi(ebpf: &Ebpf) -> io::Result<OwnedFd> {
     let mut object = aya_obj::Object::parse(SECRETS).map_err(io::Error::other)?;
     let sections: HashSet<usize> = object.functions.keys().map(|(section, _)| *section).collect();
@@ -230,8 +231,8 @@ fn load_multi(ebpf: &Ebpf) -> io::Result<OwnedFd> {
         attach_type: TRACE_UPROBE_MULTI,
         ..LoadAttributes::default()
     };
-    // SAFETY: the addresses are of the object's instructions, as many as are told, and of its license, which ends in zero;
-    // both live until the end of this function.
+    // SAFETY: the addresses are of the object's instructions, as many as stated, and of its license, which ends in
+    // zero; both live until the end of this function.
     let descriptor = unsafe { bpf(PROG_LOAD, &mut attributes) }?;
     own(descriptor)
 }
@@ -257,7 +258,7 @@ fn attach_multi(program: &OwnedFd, library: &Library) -> io::Result<OwnedFd> {
         count: 1,
         ..LinkAttributes::default()
     };
-    // SAFETY: the addresses are of a text that ends in zero and of one number, as is told; both live until the end of this
+    // SAFETY: the addresses are of a zero-terminated text and of one number, as stated; both live until the end of this
     // function.
     let descriptor = unsafe { bpf(LINK_CREATE, &mut attributes) }?;
     own(descriptor)
@@ -265,6 +266,6 @@ fn attach_multi(program: &OwnedFd, library: &Library) -> io::Result<OwnedFd> {
 
 fn own(descriptor: libc::c_long) -> io::Result<OwnedFd> {
     let descriptor = i32::try_from(descriptor).map_err(io::Error::other)?;
-    // SAFETY: the kernel has just made it, for this call alone.
+    // SAFETY: the kernel has just created it, for this call alone.
     Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })
 }

@@ -12,7 +12,7 @@ use super::batch;
 use super::config::Capacities;
 use super::error::KernelError;
 
-/// The tries, by what they hold.
+/// The tries, by content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum TrieKind {
     /// Prefix to scope index.
@@ -27,7 +27,7 @@ pub enum TrieKind {
 struct Pair<V: aya::Pod> {
     v4: LpmTrie<MapData, [u8; 4], V>,
     v6: LpmTrie<MapData, [u8; 16], V>,
-    /// Of both maps, for reading them whole.
+    /// Handles of both maps, for reading them whole.
     descriptors: [OwnedFd; 2],
     names: [&'static str; 2],
     bound: (&'static str, &'static str, u32),
@@ -54,7 +54,7 @@ impl<V: aya::Pod + bytemuck::Pod> Pair<V> {
         })
     }
 
-    /// Removing what is not there is no error.
+    /// Removing a missing entry is no error.
     fn remove(&mut self, prefix: IpNet) -> Result<(), KernelError> {
         let length = u32::from(prefix.prefix_len());
         let (map, done) = match prefix.network() {
@@ -123,7 +123,7 @@ impl PolicyTries {
         })
     }
 
-    /// Writes a scope's index.
+    /// Writes a scope index.
     ///
     /// # Errors
     /// If the trie is full or the kernel refuses.
@@ -131,7 +131,7 @@ impl PolicyTries {
         self.scopes.insert(prefix, ScopeEntry { index, reserved: 0 })
     }
 
-    /// Writes an allow.
+    /// Writes an allow entry.
     ///
     /// # Errors
     /// If the trie is full or the kernel refuses.
@@ -139,7 +139,7 @@ impl PolicyTries {
         self.allows.insert(prefix, 1)
     }
 
-    /// Writes a block that ends at `until` on the data plane's clock, 0 for never.
+    /// Writes a block that expires at `until` on the data plane's clock, 0 for never.
     ///
     /// # Errors
     /// If the trie is full or the kernel refuses.
@@ -148,7 +148,7 @@ impl PolicyTries {
         self.blocks.insert(prefix, BlockEntry { until, prefix_len, reserved: 0 })
     }
 
-    /// Removes an entry; one that is not there counts as removed.
+    /// Removes an entry; a missing one counts as removed.
     ///
     /// # Errors
     /// If the kernel refuses.
@@ -160,7 +160,7 @@ impl PolicyTries {
         }
     }
 
-    /// What the scope tries hold.
+    /// The entries of the scope tries.
     ///
     /// # Errors
     /// If the kernel refuses.
@@ -168,7 +168,7 @@ impl PolicyTries {
         Ok(self.scopes.entries()?.into_iter().map(|(prefix, entry)| (prefix, entry.index)).collect())
     }
 
-    /// What the allow tries hold.
+    /// The entries of the allow tries.
     ///
     /// # Errors
     /// If the kernel refuses.
@@ -176,7 +176,7 @@ impl PolicyTries {
         Ok(self.allows.entries()?.into_iter().map(|(prefix, _)| prefix).collect())
     }
 
-    /// What the block tries hold, with each expiry on the data plane's clock.
+    /// The entries of the block tries, with each expiry on the data plane's clock.
     ///
     /// # Errors
     /// If the kernel refuses.
@@ -214,13 +214,13 @@ impl Scopes {
         Ok(Self { limits: Array::try_from(map).map_err(KernelError::map(maps::SCOPES))? })
     }
 
-    /// Entries.
+    /// Number of entries.
     #[must_use]
     pub fn len(&self) -> u32 {
         self.limits.len()
     }
 
-    /// Whether there is none; never, since the default scope has one.
+    /// Whether there are no entries; never, since the default scope has one.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
