@@ -13,7 +13,7 @@ impl Sequence {
         Self(self.0.wrapping_add(count))
     }
 
-    /// Bytes from `other` to this one; negative where this one is before.
+    /// Bytes from `other` to this one; negative if this one is earlier.
     #[inline]
     pub(super) const fn minus(self, other: Self) -> i32 {
         self.0.wrapping_sub(other.0).cast_signed()
