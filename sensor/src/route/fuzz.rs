@@ -1,4 +1,4 @@
-//! Routes under any input.
+//! Fuzz entries: routes under arbitrary input.
 
 use super::{Config, Route, Routes};
 

@@ -14,7 +14,7 @@ use super::streams::Streams;
 use crate::capture::Endpoint;
 use crate::clock::Timestamp;
 
-/// Handshakes remembered; new ones replace the oldest.
+/// Slots for handshakes; a new one replaces an unrelated one in its slot.
 const PLACES: usize = 1_024;
 
 /// Going from one interface to the next takes less time than this.
