@@ -1,4 +1,4 @@
-//! What the daemon still needs once it is set up, and what is said about the sandbox made of that.
+//! What the daemon needs after set-up, and reporting of the sandbox built from that.
 
 use std::collections::BTreeSet;
 use std::env;
@@ -12,8 +12,8 @@ use crate::confine::{Confinement, Extent, Reach};
 use crate::kernel::library_directories;
 use crate::notify::{NotifyConfig, Output};
 
-/// Files that are read again or replaced, and hosts that are told. `pins`: where interfaces that come back are pinned
-/// anew.
+/// Files that are read again or replaced, and hosts that are contacted. `pins`: where interfaces that come back are
+/// pinned again.
 pub(super) fn reach(config: &Config, source: &ConfigSource, pins: Option<&Path>) -> Reach {
     let NotifyConfig { output, webhook, deny_file } = &config.notify;
     let mut reads = source.places();
@@ -46,7 +46,7 @@ fn is_abstract(name: &std::ffi::OsStr) -> bool {
     name.as_encoded_bytes().first() == Some(&b'@')
 }
 
-/// Tells which layers are in force, and warns of what the kernel does not have.
+/// Logs which layers are in force, and warns of what the kernel lacks.
 pub(super) fn tell(confinement: &Confinement) {
     info!(%confinement, "confined");
     for (layer, state) in [("files", &confinement.files), ("calls", &confinement.calls)] {
@@ -56,10 +56,10 @@ pub(super) fn tell(confinement: &Confinement) {
     }
 }
 
-/// systemd sets it for whatever it starts (systemd.exec(5)).
+/// systemd sets it for every service (systemd.exec(5)).
 const OF_A_UNIT: &str = "INVOCATION_ID";
 
-/// Says what a unit has to allow: what it refuses is lost without an error.
+/// Logs what the unit has to allow: what it blocks is lost without an error.
 pub(super) fn tell_of_addresses(config: &Config) {
     if env::var_os(OF_A_UNIT).is_none() {
         return;

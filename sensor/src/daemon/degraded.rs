@@ -1,5 +1,5 @@
-//! What does not work as it should: told by `sensor status`, to the service manager, by readiness and as a metric, until
-//! it does. A daemon that says `ready` and nothing else has nothing to say here.
+//! Parts that do not work: reported by `sensor status`, to the service manager, by readiness and as a metric, until
+//! they do. A daemon that reports `ready` and nothing else has nothing here.
 
 use super::engine::Engine;
 use super::sensing::Sensing;
@@ -7,12 +7,12 @@ use crate::kernel::Presence;
 use crate::metrics::{Degraded, Part};
 use crate::store::EventStore;
 
-/// Why a kind of interface cannot be served.
+/// Why interfaces of a kind cannot be served.
 pub(super) const UNREADABLE: &str = "its frames begin with neither an Ethernet nor an IP header, so no source address \
                                      can be read; serve the interface that its packets arrive on instead";
 
 impl Engine {
-    /// Everything that is wrong, with what to do about it.
+    /// Everything that is wrong, with remedies.
     pub(super) fn degraded(&self) -> Vec<Degraded> {
         let mut found = Vec::new();
         let mut say = |part, what: String| found.push(Degraded { part, what });
@@ -102,13 +102,13 @@ impl Engine {
     }
 }
 
-/// One line for the service manager: all of it.
+/// One line with everything, for the service manager.
 pub(super) fn whole(degraded: &[Degraded]) -> String {
     let texts: Vec<String> = degraded.iter().map(ToString::to_string).collect();
     if texts.is_empty() { "ready".to_owned() } else { format!("degraded: {}", texts.join("; ")) }
 }
 
-/// One line for whoever asks whether the daemon is ready: which parts, and not where their files are.
+/// One line for readiness: the parts, without the paths of their files.
 pub(super) fn parts(degraded: &[Degraded]) -> String {
     let mut parts: Vec<&str> = degraded.iter().map(|found| found.part.label()).collect();
     parts.dedup();

@@ -1,4 +1,5 @@
-//! The thread that writes what was learned to files: a disk may take seconds, and who sees HTTP has none to lose.
+//! The thread that writes learned data to files: a disk may take seconds, which the thread that reads HTTP cannot
+//! afford.
 
 use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
@@ -11,14 +12,14 @@ use super::learned::Baselines;
 use crate::route::Learned;
 use crate::store::StateFile;
 
-/// Something to be kept.
+/// Data to write.
 #[derive(Debug)]
 pub(super) enum Kept {
     Routes(Learned),
     Baselines(BTreeMap<String, serde_json::Value>),
 }
 
-/// The running thread. Dropping it waits until all is written.
+/// The running thread. Dropping it waits until everything is written.
 #[derive(Debug)]
 pub(super) struct Keeper {
     sender: Option<SyncSender<Kept>>,
@@ -28,7 +29,7 @@ pub(super) struct Keeper {
 impl Keeper {
     /// Starts it.
     pub(super) fn start(routes: StateFile<Option<Learned>>, baselines: Baselines) -> anyhow::Result<Self> {
-        // One of each: while they wait, newer ones are not needed yet.
+        // One of each kind: while these wait, newer ones are not needed yet.
         let (sender, receiver) = sync_channel(2);
         let thread = std::thread::Builder::new()
             .name("keeping".to_owned())
@@ -37,7 +38,7 @@ impl Keeper {
         Ok(Self { sender: Some(sender), thread: Some(thread) })
     }
 
-    /// Has it written soon; not at all, where others still wait for the disk: the next one has the same and more.
+    /// Submits data for writing; skipped if earlier data still waits for the disk: the next submission contains it.
     pub(super) fn keep(&self, kept: Kept) {
         let Some(sender) = &self.sender else { return };
         if let Err(TrySendError::Full(_)) = sender.try_send(kept) {
@@ -65,7 +66,7 @@ impl Drop for Keeper {
     }
 }
 
-/// Writes until nobody sends any more.
+/// Writes until all senders are gone.
 fn write_all(receiver: &Receiver<Kept>, routes: &StateFile<Option<Learned>>, baselines: &Baselines) {
     for kept in receiver {
         match kept {

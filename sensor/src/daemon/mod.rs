@@ -1,4 +1,4 @@
-//! The daemon: joins the rooms, and ends in order.
+//! The daemon: joins the rooms, and shuts down in order.
 
 mod acting;
 mod background;
