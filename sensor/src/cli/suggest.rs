@@ -1,4 +1,4 @@
-//! `sensor limit suggest`: what limits would have done, as text, and setting those that are suggested.
+//! `sensor limit suggest`: what limits would have done, as text, and setting the suggested ones.
 
 use std::fmt::Write as _;
 use std::process::ExitCode;
@@ -21,7 +21,7 @@ use crate::duration::milliseconds;
 use crate::enforce::Limit;
 use crate::suggest::{Candidate, DimensionReport, Report, ScopeReport};
 
-/// Asks, tells, and sets where that was asked for.
+/// Queries, reports, and sets if requested.
 pub(super) fn suggest(args: SuggestArgs, json: bool) -> Result<ExitCode> {
     let client = Client::new(&args.remote.socket);
     let ask = |request| client.ask(&Envelope { request, ssh: ssh::connection() });
@@ -172,14 +172,14 @@ fn candidate_text(candidate: &Candidate) -> String {
     }
 }
 
-/// A share for a person; what is not nothing does not look like it.
+/// A share as text; a non-zero one never looks like zero.
 #[expect(clippy::float_arithmetic, reason = "a share is printed in percent")]
 fn percent(share: f64) -> String {
     let percent = share * 100.0;
     if percent > 0.0 && percent < 0.1 { "<0.1%".to_owned() } else { format!("{percent:.1}%") }
 }
 
-/// The command that sets what is suggested.
+/// The command that sets the suggestion.
 fn command(scope: &ScopeReport) -> Option<String> {
     let flags: String =
         scope.suggested.iter().map(|(dimension, limit)| format!(" --{} {limit}", dimension.name())).collect();

@@ -1,4 +1,4 @@
-//! What the operator can have done, in words and as requests.
+//! Actions of the operator, as text and as requests.
 
 use std::time::Duration;
 
@@ -10,13 +10,13 @@ use crate::decide::RecordId;
 use crate::duration::{self, milliseconds};
 use crate::enforce::{Limit, Limits, Mode, Scope, parse_bits};
 
-/// Why a rule is there, for whoever asks later.
+/// The reason stored with a rule, for whoever asks later.
 const REASON: &str = "sensor top";
 
 /// Something that changes the policy.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Deed {
-    /// For good where there is no time.
+    /// Permanent without a duration.
     Block {
         prefix: IpNet,
         time: Option<Duration>,
@@ -30,7 +30,7 @@ pub(super) enum Deed {
     Disallow {
         prefix: IpNet,
     },
-    /// Undone after the time, if there is one, unless kept.
+    /// Rolled back after the duration, if given, unless confirmed.
     Limit {
         prefix: IpNet,
         limits: Limits,
@@ -39,13 +39,13 @@ pub(super) enum Deed {
     Unlimit {
         prefix: IpNet,
     },
-    /// Keeps limits that wait for confirmation.
+    /// Confirms limits awaiting confirmation.
     Keep {
         scopes: Vec<Scope>,
     },
 }
 
-/// What the daemon is asked.
+/// The request to the daemon.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Ask {
     Explain { prefix: IpNet },
@@ -53,7 +53,7 @@ pub(super) enum Ask {
     Deed(Deed),
 }
 
-/// What it answered.
+/// The daemon's answer.
 #[derive(Debug)]
 pub(super) enum Told {
     Explained(Result<String, String>),
@@ -61,7 +61,7 @@ pub(super) enum Told {
 }
 
 impl Deed {
-    /// As the command would ask it.
+    /// The equivalent command.
     pub(super) fn request(&self) -> Request {
         let reason = || Some(REASON.to_owned());
         match self {
@@ -98,7 +98,7 @@ impl Deed {
         }
     }
 
-    /// What it comes to.
+    /// Its effect.
     pub(super) fn consequence(&self, mode: Mode) -> String {
         let monitor = "Mode is MONITOR: it is counted, nothing is dropped.";
         let drops = match self {
@@ -128,7 +128,7 @@ impl Deed {
         format!("{verdict}{undone}")
     }
 
-    /// That it was done.
+    /// The confirmation that it was done.
     pub(super) fn report(&self) -> String {
         match self {
             Self::Block { prefix, time: Some(time) } => format!("blocked {prefix} for {}", lasting(*time)),
@@ -148,7 +148,7 @@ fn told(limits: &Limits) -> String {
     set.collect::<Vec<_>>().join(", ")
 }
 
-/// Reads `requests 100/min:20`.
+/// Parses `requests 100/min:20`.
 pub(super) fn parse_limit(text: &str) -> Result<Limits, String> {
     let expected =
         "expected packets, bits, connections or requests and a rate, such as `requests 100/min:20`";
@@ -164,7 +164,7 @@ pub(super) fn parse_limit(text: &str) -> Result<Limits, String> {
     }
 }
 
-/// Reads `10m`; `forever` is none.
+/// Parses `10m`; `forever` is none.
 pub(super) fn parse_time(text: &str) -> Result<Option<Duration>, String> {
     let text = text.trim();
     if text == "forever" {

@@ -14,7 +14,7 @@ An alert is one JSON object, the same in `sensor alerts --json`, `events.db`, th
 webhook's request body. [Detection](../detection.md) explains how detectors decide.
 ";
 
-/// Numbers in evidence by name. What ends in `_threshold` is told of by its own name without that.
+/// Numbers in evidence by name. Names ending in `_threshold` are described under the name without it.
 pub(super) const EVIDENCE: &[(&str, &str)] = &[
     ("accounts", "accounts tried"),
     (
@@ -109,7 +109,7 @@ pub(super) fn markdown() -> String {
     out
 }
 
-/// The record of an incident, and of who takes part.
+/// The record of an incident, and of its participants.
 fn incidents() -> String {
     let mut out = String::from(
         "\n## Incidents\n\nAn incident is the record of an attack from start to end: `sensor incidents --json`, and \
@@ -134,7 +134,7 @@ fn detectors() -> String {
     table(&["detector", "what it finds", "OWASP API Security Top 10", "response by default"], rows)
 }
 
-/// What severities lead to by default.
+/// The default actions by severity.
 fn responses() -> String {
     let default = |path: &str| {
         let tables = reference();

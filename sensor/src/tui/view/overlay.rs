@@ -76,12 +76,12 @@ fn form_lines(form: &Form, theme: Theme) -> Vec<Styled> {
 
 /// Columns of border and padding at both sides together.
 const FRAME: u16 = 4;
-/// Least width of what is in a window, where the terminal has it.
+/// Minimum width of a window's content, if the terminal has it.
 const LEAST: usize = 40;
-/// Longest lines are read badly.
+/// Longer lines are hard to read.
 const MOST: u16 = 110;
 
-/// A window in the middle, as large as its text and the terminal allow.
+/// A centred window, as large as its text and the terminal allow.
 fn window(
     frame: &mut Frame<'_>,
     area: Rect,
@@ -117,13 +117,13 @@ fn window(
     frame.render_widget(Paragraph::new(lines).block(block).scroll((scroll.min(hidden), 0)), place);
 }
 
-/// Breaks a line between words, and words that are longer than a line; what follows is indented as the line was.
+/// Breaks a line between words, and words that are longer than a line; continuations keep the indentation.
 fn wrap(line: &str, width: usize) -> Vec<String> {
     let columns = |text: &str| Line::raw(text).width();
     if columns(line) <= width || width == 0 {
         return vec![line.to_owned()];
     }
-    // No letter is wider than two columns: one always fits behind the indent.
+    // No character is wider than two columns: one always fits after the indentation.
     let indent = line.chars().take_while(|c| *c == ' ').count().min(width.saturating_sub(2) / 2);
     let indent = " ".repeat(indent);
     let mut lines = Vec::new();
