@@ -153,9 +153,9 @@ pub struct Exchange<'a> {
     /// Whether the client was shown to receive what the server sends. If not, anybody may have sent this in its name,
     /// and it accuses nobody.
     pub proven: bool,
-    /// Anomalies found by the parsers.
+    /// What the parsers found strange.
     pub anomalies: Findings,
-    /// When its last byte was seen; latencies of detection are measured from here.
+    /// When its last byte was seen; what comes of it is measured from here.
     #[serde(skip)]
     pub seen: Timestamp,
 }
