@@ -42,7 +42,7 @@ impl Groups {
             return Some(Role::Administrator);
         }
         let groups = peer_groups(socket).unwrap_or_else(|error| {
-            warn!(%error, uid, "the groups behind a control connection are not known");
+            warn!(%error, uid, "the groups of a control connection's peer are unknown");
             Vec::new()
         });
         self.role_of(gid, &groups)

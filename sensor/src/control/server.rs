@@ -264,7 +264,7 @@ async fn answer<H: Handle>(line: &str, peer: &Peer, shared: &Shared, handler: &A
     }
     if envelope.request.takes() > peer.role {
         let why = shared.groups.refusal(peer.user.as_deref(), peer.uid);
-        info!(uid = peer.uid, user = peer.user, pid = peer.pid, request = ?envelope.request, "a change was refused: its user may look only");
+        info!(uid = peer.uid, user = peer.user, pid = peer.pid, request = ?envelope.request, "a change was refused: its user may only read");
         return Answer::Refused(why);
     }
     Arc::clone(handler).handle(envelope, peer).await

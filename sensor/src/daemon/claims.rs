@@ -82,7 +82,7 @@ impl Claims {
         if is_stale {
             let before = clock::monotonic();
             connected.clients = connected_clients(RECENT).unwrap_or_else(|error| {
-                warn!(%error, "connections are not told: nobody behind a proxy on this host is blocked in the kernel");
+                warn!(%error, "connections cannot be listed: clients behind a proxy on this host are not blocked in the kernel");
                 BTreeSet::new()
             });
             connected.took = clock::monotonic().saturating_sub(before);

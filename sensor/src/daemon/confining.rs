@@ -51,7 +51,7 @@ pub(super) fn tell(confinement: &Confinement) {
     info!(%confinement, "confined");
     for (layer, state) in [("files", &confinement.files), ("calls", &confinement.calls)] {
         if state.extent != Extent::Full {
-            warn!(layer, detail = state.detail, "a layer of the daemon's sandbox is not whole");
+            warn!(layer, detail = state.detail, "a layer of the daemon's sandbox is incomplete");
         }
     }
 }

@@ -60,7 +60,7 @@ impl Engine {
         let unserved = attachments.filter_map(|attachment| {
             let why = match attachment.presence {
                 Presence::Unreadable => UNREADABLE,
-                Presence::Refused => "the program could not be attached when it came back; the log says why",
+                Presence::Refused => "the program could not be attached when it came back; see the log",
                 Presence::Up | Presence::Down | Presence::Gone => return None,
             };
             Some(format!("{}: nothing is limited or blocked there: {why}", attachment.interface))
@@ -70,7 +70,7 @@ impl Engine {
 
     fn degraded_records(&self, say: &mut impl FnMut(Part, String)) {
         match &self.responder.events {
-            None => say(Part::Events, "nothing is kept; the log says why".to_owned()),
+            None => say(Part::Events, "nothing is stored; see the log".to_owned()),
             Some(events) => {
                 let stats = events.stats();
                 if !stats.healthy {
@@ -78,7 +78,7 @@ impl Engine {
                     say(
                         Part::Events,
                         format!(
-                            "{} cannot be written: {} records wait, {} are lost; is there room, and may the daemon write there?",
+                            "{} cannot be written: {} records wait, {} are lost; is there space, and may the daemon write there?",
                             path.display(),
                             stats.depth,
                             stats.lost

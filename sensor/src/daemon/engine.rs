@@ -204,7 +204,7 @@ impl Engine {
             undo(&mut self.policy);
             let again = self.enforcer.apply_block(&mut self.dataplane, &self.policy, prefix, now);
             if let Err(error) = again {
-                error!(%error, %prefix, "a refused block could not be undone");
+                error!(%error, %prefix, "a refused block could not be rolled back");
             }
             return Err(refused.to_string());
         }
@@ -242,7 +242,7 @@ impl Engine {
             info!(%prefix, "block ended");
             self.responder.audit(now, Change::BlockExpired, prefix, Cause::Expiry, Details::default());
             if let Err(error) = self.enforcer.apply_block(&mut self.dataplane, &self.policy, prefix, now) {
-                warn!(%error, %prefix, "an ended block could not be removed; the kernel ignores it");
+                warn!(%error, %prefix, "an expired block could not be removed; the kernel ignores it");
             }
         }
         self.watch_floods(now);
@@ -251,7 +251,7 @@ impl Engine {
         let due: Vec<Pending> = self.pending.iter().filter(|pending| is_due(pending)).cloned().collect();
         self.pending.retain(|pending| !is_due(pending));
         for Pending { scope, previous, .. } in &due {
-            warn!(%scope, "limits were not confirmed in time and are undone");
+            warn!(%scope, "limits were not confirmed in time and were rolled back");
             let undone = self.change(now, |policy| {
                 policy.change(|commands| match previous {
                     Some(limits) => commands.limits.insert(*scope, *limits),
@@ -265,7 +265,7 @@ impl Engine {
                     self.undone.insert(*scope, now);
                     self.responder.audit(now, Change::LimitRolledBack, scope, Cause::Expiry, details);
                 }
-                Err(error) => error!(%error, %scope, "unconfirmed limits could not be undone"),
+                Err(error) => error!(%error, %scope, "unconfirmed limits could not be rolled back"),
             }
         }
         if !ended.is_empty() || !due.is_empty() {
@@ -277,7 +277,7 @@ impl Engine {
     pub(super) fn refresh_protection(&mut self, now: Timestamp) {
         self.never_block.refresh();
         if let Err(error) = self.apply(now) {
-            warn!(%error, "protected addresses could not be brought up to date");
+            warn!(%error, "protected addresses could not be updated");
         }
     }
 

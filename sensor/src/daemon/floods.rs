@@ -25,13 +25,13 @@ impl Engine {
                     let looked =
                         clients.for_each(|client| tell(prefixes.net_of(client.address), client.slot.drops));
                     if let Err(error) = looked {
-                        warn!(%error, "clients of a flood cannot be told apart");
+                        warn!(%error, "the clients of a flood cannot be identified");
                     }
                 };
                 flood.observe(now, shed, look, &mut signals);
                 signals.iter().for_each(|signal| self.respond(signal));
             }
-            Err(error) => warn!(%error, "what the kernel sheds is not known"),
+            Err(error) => warn!(%error, "the kernel's drop counters cannot be read"),
         }
         self.flood = Some(flood);
     }

@@ -34,7 +34,7 @@ impl Keeper {
         let thread = std::thread::Builder::new()
             .name("keeping".to_owned())
             .spawn(move || write_all(&receiver, &routes, &baselines))
-            .context("no thread to keep what is learned with")?;
+            .context("cannot start the thread that stores learned data")?;
         Ok(Self { sender: Some(sender), thread: Some(thread) })
     }
 
@@ -50,7 +50,7 @@ impl Keeper {
     pub(super) fn keep_surely(&self, kept: Kept) {
         let sent = self.sender.as_ref().map(|sender| sender.send(kept));
         if sent.is_some_and(|sent| sent.is_err()) {
-            warn!("what was learned is not kept: the thread that writes it has ended");
+            warn!("learned data is not stored: the thread that writes it has ended");
         }
     }
 }
@@ -61,7 +61,7 @@ impl Drop for Keeper {
         if let Some(thread) = self.thread.take()
             && thread.join().is_err()
         {
-            warn!("the thread that keeps what was learned had ended in a panic");
+            warn!("the thread that stores learned data had panicked");
         }
     }
 }
@@ -72,12 +72,12 @@ fn write_all(receiver: &Receiver<Kept>, routes: &StateFile<Option<Learned>>, bas
         match kept {
             Kept::Routes(learned) => {
                 if let Err(error) = routes.save(&Some(learned)) {
-                    warn!(%error, "the routes learned could not be kept; a restart learns them anew");
+                    warn!(%error, "learned routes could not be stored; after a restart they are learned again");
                 }
             }
             Kept::Baselines(learned) => {
                 if let Err(error) = baselines.save(&learned) {
-                    warn!(%error, "what detectors learned could not be kept; a restart learns it anew");
+                    warn!(%error, "the detectors' learned data could not be stored; after a restart it is learned again");
                 }
             }
         }

@@ -55,7 +55,11 @@ impl KeyLogs {
         let thread = std::thread::Builder::new()
             .name("key logs".to_owned())
             .spawn(move || follow(files, &sender, &others));
-        Ok(Self { secrets, shared, thread: Some(thread.context("no thread to follow key logs with")?) })
+        Ok(Self {
+            secrets,
+            shared,
+            thread: Some(thread.context("cannot start the thread that follows key logs")?),
+        })
     }
 
     /// The next secret, if there is one.
@@ -75,7 +79,7 @@ impl Drop for KeyLogs {
         if let Some(thread) = self.thread.take()
             && thread.join().is_err()
         {
-            warn!("the thread that follows key logs had ended in a panic");
+            warn!("the thread that follows key logs had panicked");
         }
     }
 }
@@ -142,7 +146,7 @@ impl Followed {
 
     fn tell(&mut self, error: &io::Error) {
         if !std::mem::replace(&mut self.told, true) {
-            warn!(path = %self.path.display(), %error, "a key log cannot be read; it is looked for again");
+            warn!(path = %self.path.display(), %error, "a key log cannot be read; it is retried");
         }
     }
 

@@ -24,6 +24,6 @@ pub(super) fn restore_routes(
     let Some(learned) = learned else { return damage };
     match routes.import(&learned) {
         Ok(()) => damage,
-        Err(error) => Some(file.set_aside(error.to_string(), "routes are learned anew", now)),
+        Err(error) => Some(file.set_aside(error.to_string(), "routes are learned again", now)),
     }
 }

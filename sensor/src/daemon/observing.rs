@@ -62,7 +62,7 @@ impl Observing {
     pub(super) fn keep(&self, now: Timestamp) {
         let history = self.observer().kept(now);
         if let Err(error) = self.file.save(&history) {
-            warn!(%error, "what clients did could not be kept; a restart looks at it anew");
+            warn!(%error, "data for `sensor limit suggest` could not be stored; after a restart it is collected again");
         }
     }
 
@@ -159,7 +159,7 @@ pub(super) async fn observe(commands: Arc<Commands>) {
             // A slow disk delays only the next file.
             let written = tokio::task::spawn_blocking(move || observing.keep(now)).await;
             if let Err(error) = written {
-                warn!(%error, "what clients did was not kept");
+                warn!(%error, "data for `sensor limit suggest` was not stored");
             }
         }
     }

@@ -81,7 +81,7 @@ impl Operators {
 fn is_live(session: &SshConnection) -> bool {
     let owner = ConnectionOwners::open().and_then(|owners| owners.owner(session.server, session.client));
     owner.unwrap_or_else(|error| {
-        warn!(%error, "the kernel cannot be asked for ssh connections; none is protected");
+        warn!(%error, "ssh connections cannot be queried from the kernel; none is protected");
         None
     }) == Some(0)
 }
@@ -109,7 +109,7 @@ impl Engine {
     pub(super) fn renew_operators(&mut self, now: Timestamp) {
         let gone = self.operators.renew(now, is_live);
         for address in &gone {
-            info!(%address, "an operator's ssh session has ended; its address is not protected any more");
+            info!(%address, "an operator's ssh session has ended; its address is no longer protected");
             let details = Details::default();
             self.responder.audit(now, Change::OperatorProtectionEnded, address, Cause::Expiry, details);
         }
@@ -122,7 +122,7 @@ impl Engine {
         self.never_block.protect_operators(self.operators.addresses().collect());
         // A block that covers the address now gets an exception.
         if let Err(error) = self.apply(now) {
-            warn!(%error, "protected addresses could not be brought up to date");
+            warn!(%error, "protected addresses could not be updated");
         }
     }
 }

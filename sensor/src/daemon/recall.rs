@@ -80,7 +80,7 @@ impl Recalled {
                 .set_block(*prefix, BlockRule { until: *until, reason, origin: Origin::Command, since: now });
             taken = taken.saturating_add(1);
         }
-        warn!(blocks = taken, mode = %self.policy.mode(), "taken over from the kernel, since files lack them");
+        warn!(blocks = taken, mode = %self.policy.mode(), "adopted from the kernel, because files lack them");
         true
     }
 
@@ -98,7 +98,7 @@ impl Recalled {
             let done = meanwhile();
             let recalled = match reading.map(thread::ScopedJoinHandle::join) {
                 Ok(Ok(recalled)) => recalled.map_err(anyhow::Error::from),
-                Ok(Err(_panic)) => Err(anyhow!("reading the state directory ended in a panic")),
+                Ok(Err(_panic)) => Err(anyhow!("reading the state directory panicked")),
                 // Without a thread it takes longer.
                 Err(_no_thread) => Self::read(config, now).map_err(anyhow::Error::from),
             };

@@ -73,11 +73,11 @@ impl Responder {
         if let Some(events) = &mut self.events
             && let Err(error) = events.start()
         {
-            error!(%error, "no thread for the event store: nothing is kept");
+            error!(%error, "cannot start the event store's thread: nothing is stored");
             self.events = None;
         }
         let notifier = Notifier::start(&config.notify, &Handle::current(), jitter);
-        self.notifier = notifier.inspect_err(|error| error!(%error, "nobody is told of alerts")).ok();
+        self.notifier = notifier.inspect_err(|error| error!(%error, "alerts are not delivered")).ok();
     }
 
     /// Applies the part of a configuration that can change while the daemon runs.
@@ -101,7 +101,7 @@ impl Responder {
         });
         let (past, active) = match past {
             Ok(found) => found,
-            Err(error) => return warn!(%error, "what detectors had decided is not known any more"),
+            Err(error) => return warn!(%error, "detectors' decisions could not be restored"),
         };
         // The last one started last, and counts.
         self.decider.restore(past.into_iter().rev());
@@ -114,7 +114,7 @@ impl Responder {
         });
         match open {
             Ok(open) => open.into_iter().for_each(|incident| self.decider.restore_incident(incident)),
-            Err(error) => warn!(%error, "incidents that went on are not known any more"),
+            Err(error) => warn!(%error, "open incidents could not be restored"),
         }
     }
 
@@ -205,7 +205,7 @@ impl Responder {
 
     /// A reader of the store.
     pub(super) fn reader(&self) -> Result<Reader, String> {
-        let events = self.events.as_ref().ok_or("there is no event store; the log says why")?;
+        let events = self.events.as_ref().ok_or("the event store is not available; see the log")?;
         Ok(events.reader())
     }
 
@@ -285,7 +285,7 @@ impl Engine {
             }
         });
         if let Err(error) = lifted {
-            return error!(error, "what detectors decided could not be lifted");
+            return error!(error, "detectors' decisions could not be lifted");
         }
         for Decision { prefix, measure, threat, alert_id, .. } in unwanted {
             self.responder.decider.forget(&prefix);
@@ -325,7 +325,7 @@ impl Engine {
         if !ended.is_empty()
             && let Err(error) = self.enforcer.apply_limits(&mut self.dataplane, &self.policy, now)
         {
-            warn!(%error, "ended limits could not be removed");
+            warn!(%error, "expired limits could not be removed");
         }
         for prefix in &ended {
             self.responder.audit(now, Change::LimitExpired, prefix, Cause::Expiry, Details::default());

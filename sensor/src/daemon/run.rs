@@ -195,7 +195,7 @@ fn start_dataplane(
         drop(pins);
         drop(load);
         if let Err(error) = kernel::unload(&config.paths.pin_dir) {
-            warn!(%error, "what had been pinned could not be removed");
+            warn!(%error, "pinned objects could not be removed");
         }
     }
     started
@@ -237,7 +237,7 @@ fn prepare(
     if engine.config.sense.enabled
         && let Err(error) = attach_mirror(&mut engine)
     {
-        warn!(error = format!("{error:#}"), "HTTP is not seen; limits and blocks work all the same");
+        warn!(error = format!("{error:#}"), "HTTP is not seen; limits and blocks still work");
         engine.http_trouble = Some(format!("{error:#}"));
     }
     if engine.mirror.is_some() {
@@ -276,9 +276,9 @@ pub(super) fn see_http(commands: &Arc<Commands>) {
     match &trouble {
         // Logged once, not twice a minute.
         Some(error) if engine.http_trouble != trouble => {
-            warn!(%error, "HTTP is not seen; limits and blocks work all the same");
+            warn!(%error, "HTTP is not seen; limits and blocks still work");
         }
-        None if engine.http_trouble.is_some() => info!("HTTP is seen from now on"),
+        None if engine.http_trouble.is_some() => info!("HTTP is read from now on"),
         _ => {}
     }
     engine.http_trouble = trouble;

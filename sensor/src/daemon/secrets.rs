@@ -67,7 +67,7 @@ impl Secrets {
         }
         match SecretProbe::load() {
             Ok(probe) => secrets.probe = Some(probe),
-            Err(error) => warn!(%error, "TLS libraries are not probed; key logs are read all the same"),
+            Err(error) => warn!(%error, "TLS libraries are not probed; key logs are still read"),
         }
         let owners = kernel::owners_of_listeners(&kernel::listeners());
         let mut libraries = kernel::libraries_of_processes(&owners);
@@ -110,7 +110,7 @@ impl Secrets {
         let watched = listeners.iter().filter(|listener| ports.contains(&listener.port));
         let groups: HashSet<u64> = watched.filter_map(|listener| listener.group).collect();
         if let Err(error) = probe.listen_to(&groups) {
-            warn!(%error, "servers whose secrets are asked for could not be told to the kernel");
+            warn!(%error, "the list of servers to probe could not be written to the kernel");
         }
         if probe.attaches_late() {
             self.attach(kernel::libraries_of_system(&self.seen));

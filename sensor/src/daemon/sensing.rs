@@ -149,7 +149,7 @@ impl Sensing {
             keeper,
         };
         let thread = std::thread::Builder::new().name("sensing".to_owned()).spawn(move || worker.run());
-        let thread = Some(thread.context("no thread to see HTTP with")?);
+        let thread = Some(thread.context("cannot start the thread that reads HTTP")?);
         Ok(Self { shared, thread, damages })
     }
 
@@ -180,7 +180,7 @@ impl Drop for Sensing {
         if let Some(thread) = self.thread.take()
             && thread.join().is_err()
         {
-            warn!("the thread that sees HTTP had ended in a panic");
+            warn!("the thread that reads HTTP had panicked");
         }
     }
 }
@@ -202,7 +202,7 @@ struct Worker {
 impl Worker {
     fn run(&mut self) {
         if let Err(error) = never_preempt() {
-            warn!(%error, "seeing HTTP may take the CPU from the servers that it watches");
+            warn!(%error, "reading HTTP may preempt the servers that it watches");
         }
         self.refresh_ports(clock::now());
         let (mut published, mut refreshed) = (clock::now(), clock::now());
@@ -290,7 +290,7 @@ impl Worker {
             if let Err(error) = instruct(&mut self.mirror, instruction) {
                 self.refused_instructions = self.refused_instructions.saturating_add(1);
                 if self.refused_instructions == 1 {
-                    warn!(%error, "the mirror takes no instructions; it copies more than is needed");
+                    warn!(%error, "the mirror accepts no instructions; it copies more than is needed");
                 }
             }
         }

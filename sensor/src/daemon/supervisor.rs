@@ -40,7 +40,7 @@ pub(super) fn reloading<T>(reload: impl FnOnce() -> T) -> T {
 
 fn tell(states: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(states) {
-        warn!(%error, "the service manager could not be told");
+        warn!(%error, "the service manager could not be notified");
     }
 }
 

@@ -23,7 +23,7 @@ impl Commands {
             let mut engine = self.engine();
             let id = engine.responder.decider.next_id(now);
             let notifier =
-                engine.responder.notifier.as_ref().ok_or("there is no way out; the log says why")?;
+                engine.responder.notifier.as_ref().ok_or("no receiver is available; see the log")?;
             let before = notifier.ways();
             if before.is_empty() {
                 return Err("no way out is configured; see `[alerts]` in the configuration".to_owned());

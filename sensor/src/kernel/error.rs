@@ -30,7 +30,7 @@ pub enum KernelError {
         source: Box<MapError>,
     },
     /// A map is missing from the object, or is of another type.
-    #[error("the eBPF object has no map {0}; sensor and its object do not fit together")]
+    #[error("the eBPF object has no map {0}; sensor and its object do not match")]
     NoMap(&'static str),
     /// A table has no room for another entry.
     #[error("{what} is full: {capacity} entries; raise `{key}` in the configuration and restart")]

@@ -193,9 +193,7 @@ fn refused(interface: &str, place: TcAttachType) -> impl FnOnce(ProgramError) ->
 /// Where packets record whether their checksum was verified, in the form of [`MirrorSettings::ip_summed`].
 fn place_of_ip_summed() -> u32 {
     let Some(field) = btf::field("sk_buff", "ip_summed") else {
-        tracing::warn!(
-            "the kernel has no type information: checksums that a card left open are taken to hold"
-        );
+        tracing::warn!("the kernel has no BTF: checksums not verified by the card are assumed correct");
         return UNKNOWN_PLACE;
     };
     let (byte, shift) = (field.first >> 3, field.first & 7);

@@ -77,7 +77,7 @@ impl Lines {
         let Self { queue, counters, writer } = self;
         drop(queue);
         if writer.join().is_err() {
-            warn!("the writer of alert lines had ended before");
+            warn!("the writer of alert lines had already ended");
         }
         LineStats {
             written: counters.written.load(Relaxed),

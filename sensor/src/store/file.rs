@@ -35,7 +35,7 @@ pub enum StoreError {
         source: serde_json::Error,
     },
     /// The existing file could be neither used nor moved aside.
-    #[error("{0}: what is there could neither be used nor moved aside, and is not overwritten")]
+    #[error("{0}: the existing file could neither be used nor moved aside, and is not overwritten")]
     Sealed(PathBuf),
 }
 

@@ -59,10 +59,10 @@ impl Network {
             unshare(CloneFlags::CLONE_NEWNET)?;
             Ok(File::open(NAMESPACE)?)
         });
-        let world = joined(world)?.context("making a second network namespace")?;
+        let world = joined(world)?.context("creating a second network namespace")?;
         let network = Self { world, scratch };
         up("lo").context("loopback")?;
-        add_pair(&network.world).context("making a veth pair; is the kernel's module `veth` there?")?;
+        add_pair(&network.world).context("creating a veth pair; is the kernel module `veth` available?")?;
         up_with(&[SERVER]).context("the server's end of the pair")?;
         joined(network.spawn(|| up_with(&[LEGITIMATE, FLOODER, ATTACKER])))?
             .context("the clients' end of the pair")?;

@@ -44,7 +44,7 @@ mod remedy {
     pub(super) const LEGITIMATE: &str =
         "others were hit too, or this machine was too busy: try again while it is less so";
     pub(super) const ATTACK: &str =
-        "HTTP is not seen or not judged on this host: see the daemon's log below, a warning says why";
+        "HTTP is not read or not evaluated on this host: see the warning in the daemon's log below";
     pub(super) const BLOCK: &str = "the attack was seen but not stopped: see the daemon's log below and report it with `sensor doctor --json`";
 }
 

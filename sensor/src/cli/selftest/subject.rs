@@ -136,7 +136,7 @@ impl Daemon {
         let sum = value("sensor_enforcement_latency_seconds_sum ").parse();
         let count = value("sensor_enforcement_latency_seconds_count ").parse();
         let mean = sum.ok().and_then(|sum| Duration::try_from_secs_f64(sum).ok()).zip(count.ok());
-        mean.and_then(|(sum, count)| sum.checked_div(count)).context("the metrics tell no latency of blocks")
+        mean.and_then(|(sum, count)| sum.checked_div(count)).context("the metrics contain no block latency")
     }
 
     /// The end of its log.

@@ -86,7 +86,9 @@ pub(super) async fn serve(
         .route("/readyz", get(ready))
         .with_state(Served { commands, access: Arc::clone(&access) });
     let owners = ConnectionOwners::open()
-        .inspect_err(|error| warn!(%error, "connections for metrics are told apart by address alone"))
+        .inspect_err(
+            |error| warn!(%error, "connections to the metrics endpoint are distinguished by address only"),
+        )
         .ok();
     let mut connections = JoinSet::new();
     loop {

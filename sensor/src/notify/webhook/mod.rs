@@ -168,7 +168,7 @@ impl Webhook {
     pub(super) fn push_always(&self, news: News<'_>) {
         match format::body(&self.format, &self.host, news) {
             Ok(text) => self.enqueue(text.into()),
-            Err(error) => warn!(%error, "something has no form that the webhook takes"),
+            Err(error) => warn!(%error, "an alert or incident could not be encoded for the webhook"),
         }
     }
 
@@ -209,7 +209,7 @@ impl Webhook {
         drop(state);
         shared.dropped.fetch_add(left, Relaxed);
         if left > 0 {
-            warn!(dropped = left, "alerts did not reach the webhook before the end");
+            warn!(dropped = left, "alerts did not reach the webhook before shutdown");
         }
         shared.stats()
     }

@@ -146,7 +146,7 @@ impl Drop for EventStore {
     fn drop(&mut self) {
         self.queue.close();
         if self.writer.take().is_some_and(|writer| writer.join().is_err()) {
-            tracing::error!("the writer of the event store had ended before");
+            tracing::error!("the writer of the event store had already ended");
         }
     }
 }

@@ -81,7 +81,7 @@ impl Writer {
             if self.recover(&error, failures) {
                 if let Err(error) = self.try_write(&records) {
                     add(&self.counters.lost, records.len());
-                    error!(%error, lost = records.len(), "the event store ends without these records");
+                    error!(%error, lost = records.len(), "the event store stops without writing these records");
                 }
                 return;
             }
@@ -93,7 +93,7 @@ impl Writer {
         for record in records {
             if let Err(error) = self.try_write(std::slice::from_ref(record)) {
                 add(&self.counters.lost, 1);
-                error!(%error, "a record was not kept");
+                error!(%error, "a record was not stored");
             }
         }
     }
@@ -130,14 +130,14 @@ impl Writer {
             }
             Remedy::Wait => {
                 if failures == 1 {
-                    warn!(%error, path = %self.path.display(), "events are not written; they wait");
+                    warn!(%error, path = %self.path.display(), "events are not written; they are queued");
                 }
                 // Our own size limit may have been reached.
                 self.prune(None);
             }
             Remedy::Reopen | Remedy::Replace | Remedy::Refuse => {
                 if failures == 1 {
-                    warn!(%error, path = %self.path.display(), "events are not written; they wait");
+                    warn!(%error, path = %self.path.display(), "events are not written; they are queued");
                 }
                 self.database = None;
             }
@@ -156,13 +156,13 @@ impl Writer {
         if error.remedy() == Remedy::Replace {
             self.replace_for(&error);
         } else {
-            warn!(%error, path = %self.path.display(), "the event store cannot be opened; events wait");
+            warn!(%error, path = %self.path.display(), "the event store cannot be opened; events are queued");
         }
     }
 
     fn open(&mut self) -> Result<&mut Database, DatabaseError> {
         if self.database.as_ref().is_some_and(|database| !database.is_in_place()) {
-            warn!(path = %self.path.display(), "the event store was removed or replaced; opening it anew");
+            warn!(path = %self.path.display(), "the event store was removed or replaced; reopening it");
             self.database = None;
         }
         if self.database.is_none() {
@@ -211,7 +211,7 @@ impl Writer {
             .and_then(|database| decisions.chunks(BATCH).try_for_each(|some| database.write(some)));
         self.counters.healthy.store(opened.is_ok(), Relaxed);
         if let Err(error) = opened {
-            warn!(%error, path = %self.path.display(), "no new event store; events wait");
+            warn!(%error, path = %self.path.display(), "cannot create a new event store; events are queued");
         }
     }
 

@@ -44,7 +44,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, state: &State, theme: Them
             window(frame, area, (title, foot), &plain(text), (*scroll, theme));
         }
         Some(Dialog::Form(form)) => {
-            let foot = "Enter goes on, Esc leaves all as it is";
+            let foot = "Enter continues, Esc changes nothing";
             window(frame, area, (&form.about.title(), foot), &form_lines(form, theme), (0, theme));
         }
         Some(Dialog::Confirm(deed)) => {
