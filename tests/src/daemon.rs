@@ -1,4 +1,4 @@
-//! A handle on a running daemon: the real binary, in a namespace of a test.
+//! A handle on a running daemon: the real binary, in a test's namespace.
 
 mod scrape;
 
@@ -25,7 +25,7 @@ pub use scrape::{Sample, Scrape, page};
 /// Where the daemon serves metrics, on its namespace's loopback.
 pub const WEB: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9_797);
 
-/// For what a loaded machine may take long over, and what never comes where something is broken.
+/// Timeout for what is slow on a loaded machine, and never happens if something is broken.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Tables of a size for tests: the default reserves some hundred megabytes for each daemon.
@@ -35,7 +35,7 @@ pub const SMALL_TABLES: &str = "[clients]\nmax_tracked = 65536\ndoorkeeper = 262
 pub const NO_LIMITS: &str =
     "[limits.default]\npackets = \"off\"\nbits = \"off\"\nconnections = \"off\"\nrequests = \"off\"\n";
 
-/// The daemon's program: what `SENSOR_BIN` names, or else what was built beside this one.
+/// The daemon's binary: `SENSOR_BIN`, or the one built next to this program.
 ///
 /// # Errors
 /// If there is none.
@@ -54,7 +54,7 @@ pub fn binary() -> Result<PathBuf> {
     found.context("no daemon to test: run `cargo build --release --package sensor`, or set SENSOR_BIN")
 }
 
-/// A directory with everything that a daemon needs, and the daemon, if it runs.
+/// A directory with everything that a daemon needs, and the daemon, if it is running.
 ///
 /// Dropping it ends the daemon, detaches it from the interface and removes everything.
 #[derive(Debug)]
@@ -119,7 +119,7 @@ impl Daemon {
         self.flags = flags.iter().map(|flag| (*flag).to_owned()).collect();
     }
 
-    /// Has another program start it, one that becomes the daemon in the end (`setpriv --no-new-privs`).
+    /// Starts it through another program that finally becomes the daemon (`setpriv --no-new-privs`).
     pub fn set_wrapper(&mut self, words: &[String]) {
         self.wrapper = words.to_vec();
     }
@@ -130,8 +130,7 @@ impl Daemon {
             variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     }
 
-    /// Keeps the log to itself. By default it goes to stdout at the end, which a test's harness shows where the
-    /// test failed.
+    /// Suppresses the log. By default it goes to stdout at the end, where a test's harness shows it for failed tests.
     pub const fn hide_log(&mut self) {
         self.shows_log = false;
     }
@@ -242,7 +241,7 @@ impl Daemon {
         self.net.server.enter(|| page(WEB, "/metrics"))?.parse()
     }
 
-    /// Kills it, so that it can neither finish nor clean up anything.
+    /// Kills it, so that it can neither finish nor clean up.
     ///
     /// # Errors
     /// If it does not run.

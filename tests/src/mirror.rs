@@ -1,5 +1,5 @@
-//! The mirror on the loopback interface: what is copied of a real connection, whichever way this kernel has
-//! programs attached at tc. Runs in a namespace of its own or in a virtual machine.
+//! The mirror on the loopback interface: what is copied of a real connection, with either way of attaching at tc. Runs
+//! in its own namespace or in a virtual machine.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read as _, Write as _};
@@ -58,7 +58,7 @@ for fragment, length in [(0, 6000), (0x2000, 64), (185, 64)]:
     raw.send(struct.pack("=BBHHHH", 0, 0, 14, 0, 0, 0) + frame(fragment, b"x" * length))
 "#;
 
-/// Sends what nobody sends, and finds it mirrored or counted.
+/// Sends frames that nobody sends, and checks that they are mirrored or counted.
 ///
 /// # Errors
 /// If the kernel refuses, or something is neither.
@@ -83,7 +83,7 @@ pub fn check_odd_frames() -> Result<()> {
     Ok(())
 }
 
-/// Behind a program that accepts every packet, the mirror sees all of them.
+/// After a program that accepts every packet: the mirror still sees all of them.
 ///
 /// # Errors
 /// If the kernel refuses, or something is missing.

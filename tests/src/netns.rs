@@ -6,8 +6,8 @@
 //!   127.0.0.1, ::1
 //! ```
 //!
-//! Traffic never leaves them: the pair is all that connects them. IPv6 hosts of the world have a /64 each,
-//! because that is what the daemon takes for one client by default.
+//! Traffic never leaves them: they are connected only by the pair. Each IPv6 host of the world has a /64, which is what
+//! the daemon counts as one client by default.
 
 use std::fs::File;
 use std::io::Write as _;
@@ -58,7 +58,7 @@ pub struct Namespace {
 }
 
 impl Namespace {
-    /// Makes one. Its name has this process's id and a counter, so tests side by side do not meet.
+    /// Creates one. Its name has this process's ID and a counter, so that parallel tests do not collide.
     ///
     /// # Errors
     /// If `ip` fails, as it does for all but root.
@@ -95,7 +95,7 @@ impl Namespace {
         command
     }
 
-    /// Runs `work` in here, on a thread of its own; the sockets that it opens belong to this namespace for good.
+    /// Runs `work` in this namespace, on a new thread; the sockets that it opens belong to this namespace for good.
     ///
     /// # Panics
     /// If the namespace is gone, or `work` panics.

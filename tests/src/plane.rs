@@ -12,7 +12,7 @@ use sensor_common::abi::{
 use sensor_common::limit::{Period, Quota, Rate};
 use sensor_common::packet::Problem;
 
-/// Limits of one scope; `None` is no limit.
+/// Limits of one scope; `None` for no limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Limits {
     /// Frames.
@@ -33,7 +33,7 @@ impl Limits {
     }
 }
 
-/// Everything that user space tells the program.
+/// All settings of the program.
 #[derive(Clone, Debug)]
 pub struct Policy {
     /// Whether packets are dropped, or only counted as such.
@@ -118,7 +118,7 @@ impl Policy {
     }
 }
 
-/// What became of one frame.
+/// The verdict on one frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Seen {
     /// Family as counted.
@@ -244,8 +244,8 @@ impl Plane {
         Ok(())
     }
 
-    /// Runs the program on a frame a number of times, without looking at what becomes of it; returns the
-    /// last XDP action. Before [`Self::judge`] is used again, [`Self::settle`] must be.
+    /// Runs the program on a frame a number of times, without checking the verdict; returns the last XDP action.
+    /// [`Self::settle`] must be called before [`Self::judge`] is used again.
     ///
     /// # Errors
     /// If the kernel refuses the frame.
@@ -253,7 +253,7 @@ impl Plane {
         Ok(self.dataplane.run(self.program, frame, repeat)?.0)
     }
 
-    /// Runs the program on one frame and tells from the counters what became of it.
+    /// Runs the program on one frame and determines the verdict from the counters.
     ///
     /// # Errors
     /// If the kernel refuses the frame, or the frame was not counted exactly once and in full, or the
@@ -268,7 +268,7 @@ impl Plane {
         Ok(seen)
     }
 
-    /// Takes note of what the counters say now.
+    /// Records the current counters.
     ///
     /// # Errors
     /// If the kernel refuses.

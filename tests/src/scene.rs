@@ -1,4 +1,4 @@
-//! What most end-to-end tests begin with: a server under protection, and the world around it.
+//! The environment of most end-to-end tests: a protected server, and the world around it.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -17,7 +17,7 @@ use crate::wait::wait_until;
 /// Where UDP traffic goes.
 pub const UDP_PORT: u16 = 9_000;
 
-/// What scanners ask for and nobody else does.
+/// Requested by scanners and nobody else.
 pub const PROBES: [&str; 8] = [
     "/.env",
     "/.git/config",
@@ -71,7 +71,7 @@ impl Scene {
     }
 
     /// Sends `count` datagrams at an even pace of some thousand a second, slow enough that no queue on the way
-    /// overflows: what is missing afterwards was dropped by the daemon's program.
+    /// overflows: missing ones were dropped by the daemon's program.
     ///
     /// # Errors
     /// If the source is not an address of the world.
@@ -101,7 +101,7 @@ impl Scene {
         Ok(())
     }
 
-    /// Sends `count` datagrams; returns how many of them the data plane dropped, once it has judged all.
+    /// Sends `count` datagrams; returns how many of them the data plane dropped, once it has processed all.
     ///
     /// # Errors
     /// If some are neither passed nor dropped. The source must be in the client table already.

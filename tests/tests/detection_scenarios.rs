@@ -1,7 +1,7 @@
-//! Attacks in simulated traffic are found, and what resembles them most among legitimate behaviour is not called one.
+//! Attacks in simulated traffic are detected, and the legitimate behaviour that resembles them most is not.
 //!
-//! A reduced set of what `cargo xtask evaluate` measures: some hours each, with a fixed seed and one that is another
-//! every time; a failure names its seed.
+//! A subset of what `cargo xtask evaluate` measures: some hours each, with a fixed seed and one that varies; a failure
+//! prints its seed.
 #![expect(clippy::arithmetic_side_effects, reason = "a wrong test may panic")]
 
 use std::time::Duration;

@@ -1,8 +1,9 @@
-//! Segments that the kernel drops, before segments that it takes: what the daemon sees is what the server logs.
+//! Segments that the kernel drops, before segments that it accepts: the daemon sees what the server logs.
 //!
-//! Each row opens a connection to a real nginx, has it answer a request, sends a decoy that is wrong in one way, and then
-//! the real request at the same sequence number. Whether the kernel takes the decoy is for nginx's log to say; the daemon
-//! has to say the same. Without such checks the decoy is recorded and the request that the server answers is not.
+//! Each row opens a connection to a real nginx, has it answer a request, sends a decoy that is wrong in one way, and
+//! then the real request at the same sequence number. nginx's log shows whether the kernel accepted the decoy, and the
+//! daemon must report the same. Without such checks it would record the decoy and miss the request that the server
+//! answers.
 
 use std::net::IpAddr;
 

@@ -39,8 +39,8 @@ pub struct Container {
 }
 
 impl Container {
-    /// Starts one in this network namespace, with namespaces of its own for all else, and waits until it has booted.
-    ///
+    /// Starts one in this network namespace, with its own namespaces for everything else, and waits until it has
+    /// booted.
     /// # Errors
     /// If it does not; the error has what it logged.
     pub fn start(base: &Path, net: &Namespace, first: First) -> Result<Self> {
@@ -129,7 +129,7 @@ impl Container {
         Ok(format!("{SHARED}/{}", name.to_string_lossy()))
     }
 
-    /// All files of the root, sorted, without those in file systems of their own.
+    /// All files of the root, sorted, without other file systems.
     ///
     /// # Errors
     /// If `find` fails.

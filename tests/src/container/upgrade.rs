@@ -52,11 +52,11 @@ fn build(deb: &Path, scratch: &Path, version: &str, change: &str) -> Result<Path
     Ok(scratch.join(format!("{version}.deb")))
 }
 
-/// Installs a package while a blocked client sends a thousand packets a second: none may arrive, and the new daemon has
-/// to take over what is in the kernel.
+/// Installs a package while a blocked client sends a thousand packets a second: none may arrive, and the new daemon
+/// must adopt the kernel's state.
 ///
 /// # Errors
-/// If one does, or it does not.
+/// If one arrives, or it does not.
 pub fn under_fire(net: &Net, container: &Container, blocked: IpAddr, next: &str) -> Result<()> {
     let sink = Sink::start(&net.server, UDP_PORT)?;
     let allowed = v4(LEGITIMATE);

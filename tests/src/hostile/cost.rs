@@ -1,4 +1,4 @@
-//! What a capture costs, in CPU time of the thread that reads it.
+//! The cost of a capture, in CPU time of the thread that reads it.
 #![expect(clippy::float_arithmetic, reason = "a measurement is divided by the size of what was measured")]
 
 use std::io::Cursor;

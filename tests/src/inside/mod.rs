@@ -1,5 +1,4 @@
-//! What a daemon that was taken over could do: a library that is loaded into it tries that from within, under all of its
-//! layers.
+//! What a compromised daemon could do: a library loaded into it tries that from inside, within all of its sandboxes.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -43,7 +42,7 @@ impl Tries {
         self.0.get(what).map(String::as_str).with_context(|| format!("`{what}` was not tried: {self:?}"))
     }
 
-    /// Whatever may not be possible in any sandbox of the daemon's own.
+    /// Whatever must be impossible in any sandbox of the daemon's own.
     ///
     /// # Errors
     /// If it is.
@@ -68,7 +67,7 @@ impl Tries {
         Ok(())
     }
 
-    /// What root's files and sockets must not be, besides.
+    /// Access to root's files and sockets, which must also be impossible.
     ///
     /// # Errors
     /// If they can be had.

@@ -1,4 +1,4 @@
-//! A TCP peer at addresses that no kernel owns, whose packets can be what no kernel would send: fragments, chains of
+//! A TCP peer at addresses that no kernel owns, whose packets may be what no kernel would send: fragments, chains of
 //! extension headers, stacks of VLAN tags.
 
 use std::net::IpAddr;

@@ -1,4 +1,4 @@
-//! Plays a simulation as real HTTP: from many addresses of one namespace to a server in another, with the truth kept.
+//! Plays a simulation as real HTTP: from many addresses of one namespace to a server in another, with the truth known.
 //!
 //! Names and passwords are the simulation's hashes in hexadecimal; a right password begins with what the server of
 //! [`crate::peers::login`] takes for right. Clients have addresses of the world's network in the order of their first

@@ -1,4 +1,4 @@
-//! What a simulation emits: exchanges and held connections that own what they say, and who is behind them.
+//! Output of a simulation: exchanges and held connections that own their data, and who is behind them.
 
 use std::fmt::Write as _;
 use std::net::{IpAddr, Ipv4Addr};
