@@ -1,4 +1,4 @@
-//! Credentials: found, hashed, forgotten.
+//! Credentials: found, hashed, dropped.
 
 use zeroize::Zeroizing;
 
@@ -39,7 +39,7 @@ fn digest_user(credentials: &[u8]) -> Option<&[u8]> {
     None
 }
 
-/// What a query parameter holds.
+/// The kind of a query parameter.
 #[derive(Clone, Copy)]
 enum Parameter {
     /// With its rank in the configuration.
@@ -47,7 +47,7 @@ enum Parameter {
     Token,
 }
 
-/// The configuration, made ready, and room to decode to.
+/// The configuration, prepared, and a buffer for decoding.
 pub(super) struct Principals {
     hasher: Hasher,
     pub(super) accepted: Accepted,
@@ -129,7 +129,7 @@ impl Principals {
     }
 
     /// The user and the password of an `Authorization` field whose credentials come with each request, as a login's:
-    /// basic ones, and digest ones (RFC 7616), of whose password nothing is known.
+    /// basic ones, and digest ones (RFC 7616), whose password is unknown.
     pub(super) fn always_login(&mut self, authorization: &[u8]) -> Option<AlwaysLogin> {
         let (scheme, credentials) = split_scheme(authorization);
         if scheme.eq_ignore_ascii_case(b"digest") {
@@ -143,12 +143,12 @@ impl Principals {
         Some(AlwaysLogin { user: self.hasher.user(user), password: Some(self.hasher.password(password)) })
     }
 
-    /// What a session cookie that a server has just given stands for.
+    /// The identity of a session cookie that a server has just issued.
     pub(super) fn session(&mut self, value: &[u8]) -> KeyedHash {
         self.subject(value).unwrap_or_else(|| self.hash_decoded(Kind::Session, value))
     }
 
-    /// What a token that a server has just given stands for.
+    /// The identity of a token that a server has just issued.
     pub(super) fn bearer(&mut self, value: &[u8]) -> KeyedHash {
         self.subject(value).unwrap_or_else(|| self.hash_decoded(Kind::Bearer, value))
     }
@@ -183,7 +183,7 @@ impl Principals {
         found.session.map(|session| self.token(Kind::Session, session, answered))
     }
 
-    /// A token that is a JWT stands for its subject, wherever it was found: it is replaced every few minutes.
+    /// A JWT is identified by its subject, wherever it was found: the token itself is replaced every few minutes.
     fn token(&mut self, kind: Kind, value: &[u8], answered: &Answered<'_>) -> KeyedHash {
         match self.subject(value) {
             Some(subject) => self.claimed(subject, kind, value, answered),
@@ -191,7 +191,7 @@ impl Principals {
         }
     }
 
-    /// A name that credentials claim, if the server believes them; else they stand for themselves.
+    /// A name claimed by credentials, if the server accepts them; otherwise the credentials themselves.
     fn claimed(
         &mut self,
         claim: KeyedHash,
@@ -289,7 +289,7 @@ impl Principals {
     }
 }
 
-/// Whether the API key found so far, if any, is from a parameter: a header is preferred.
+/// Whether the API key found so far, if any, is from a parameter: a header takes precedence.
 const fn from_parameter(best: usize, found: Option<&[u8]>) -> bool {
     best != usize::MAX || found.is_none()
 }
@@ -329,15 +329,14 @@ fn split_pair(text: &[u8], separator: u8) -> (&[u8], &[u8], &[u8]) {
     (name, value, after.get(1..).unwrap_or_default())
 }
 
-/// What stands before and behind the first `=`; a pair without one is a name.
+/// The parts before and after the first `=`; a pair without one is a name.
 pub(super) fn name_and_value(pair: &[u8]) -> (&[u8], &[u8]) {
     let equals = memchr::memchr(b'=', pair).unwrap_or(pair.len());
     let (name, value) = pair.split_at_checked(equals).unwrap_or_default();
     (name, value.get(1..).unwrap_or_default())
 }
 
-/// What clients without credentials send where they should send none: hashed, it would make one principal of
-/// them all.
+/// Placeholders that clients without credentials send: hashed, they would make one principal of all these clients.
 const PLACEHOLDERS: [&[u8]; 8] =
     [b"null", b"undefined", b"none", b"nil", b"deleted", b"false", b"(null)", b"[object object]"];
 
