@@ -94,7 +94,7 @@ impl Engine {
             say(
                 Part::DenyFile,
                 format!(
-                    "{} cannot be written; the proxy denies whom it denied before",
+                    "{} cannot be written; the proxy keeps denying the clients of the old file",
                     file.path().display()
                 ),
             );

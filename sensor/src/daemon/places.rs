@@ -69,13 +69,13 @@ fn objection(path: &Path, judge: &Judge) -> Option<String> {
             Refusal::ReadOnly => drop_in(directory, "ReadWritePaths"),
             Refusal::Hidden => drop_in(directory, "BindPaths"),
             Refusal::Private => format!(
-                "{shown}: the unit has a directory of its own there, which nothing else sees; use another, such as \
+                "{shown}: the unit has a private directory there, invisible to others; use another, such as \
                  /var/lib/sensor"
             ),
         });
     }
     let Ok(metadata) = directory.metadata() else {
-        return Some(format!("{shown}: no such directory; make it first"));
+        return Some(format!("{shown}: no such directory; create it first"));
     };
     if !metadata.is_dir() {
         return Some(format!("{shown}: no directory"));

@@ -90,7 +90,7 @@ impl Deed {
             Self::Allow { prefix } => format!("Allow {prefix}?"),
             Self::Disallow { prefix } => format!("Allow {prefix} no more?"),
             Self::Limit { prefix, limits, .. } => format!("Limit {prefix} to {}?", told(limits)),
-            Self::Unlimit { prefix } => format!("Forget the limits of {prefix}?"),
+            Self::Unlimit { prefix } => format!("Remove the limits of {prefix}?"),
             Self::Keep { scopes } => {
                 let scopes: Vec<String> = scopes.iter().map(ToString::to_string).collect();
                 format!("Keep the limits of {}?", scopes.join(", "))
@@ -106,10 +106,10 @@ impl Deed {
             Self::Limit { .. } => "Mode is ENFORCE: what is above is dropped from now on.",
             Self::Unblock { .. } => return "Its packets pass within the limits.".to_owned(),
             Self::Allow { .. } => {
-                return "No block and no limit touches it then. `u` undoes that.".to_owned();
+                return "No block and no limit will affect it. `u` undoes that.".to_owned();
             }
-            Self::Disallow { .. } => return "Blocks and limits count for it again.".to_owned(),
-            Self::Unlimit { .. } => return "The limits of what is around it count again.".to_owned(),
+            Self::Disallow { .. } => return "Blocks and limits apply to it again.".to_owned(),
+            Self::Unlimit { .. } => return "The limits of the enclosing scope apply again.".to_owned(),
             Self::Keep { .. } => return "They stay until they are changed.".to_owned(),
         };
         let verdict = if mode == Mode::Enforce { drops } else { monitor };
@@ -135,9 +135,9 @@ impl Deed {
             Self::Block { prefix, time: None } => format!("blocked {prefix} for good"),
             Self::Unblock { prefix } => format!("lifted the block of {prefix}"),
             Self::Allow { prefix } => format!("allowed {prefix}"),
-            Self::Disallow { prefix } => format!("{prefix} is allowed no more"),
+            Self::Disallow { prefix } => format!("{prefix} is no longer allowed"),
             Self::Limit { prefix, limits, .. } => format!("limited {prefix} to {}", told(limits)),
-            Self::Unlimit { prefix } => format!("forgot the limits of {prefix}"),
+            Self::Unlimit { prefix } => format!("removed the limits of {prefix}"),
             Self::Keep { .. } => "the limits stay".to_owned(),
         }
     }

@@ -300,9 +300,9 @@ impl State {
 
     fn say_nobody(&mut self) {
         self.say(match self.focus {
-            Panel::Clients | Panel::Blocks => "there is nobody in this list",
-            Panel::Routes => "a route is no client: choose one in 1 clients or 3 alerts",
-            Panel::Alerts => "this alert is about no address; `e` explains it",
+            Panel::Clients | Panel::Blocks => "this list is empty",
+            Panel::Routes => "a route is not a client: select one in 1 Clients or 3 Alerts",
+            Panel::Alerts => "this alert has no address; `e` explains it",
         });
     }
 
@@ -343,7 +343,7 @@ impl State {
         let pending = self.status.iter().flat_map(|status| &status.pending);
         let scopes: Vec<_> = pending.map(|row| row.scope).collect();
         if scopes.is_empty() {
-            self.say("nothing waits for confirmation");
+            self.say("nothing awaits confirmation");
         } else {
             self.dialog = Some(Dialog::Confirm(Deed::Keep { scopes }));
         }
@@ -354,7 +354,7 @@ impl State {
             Panel::Clients => self.order.clients = next_client_sort(self.order.clients),
             Panel::Routes => self.order.routes = next_route_sort(self.order.routes),
             Panel::Alerts | Panel::Blocks => {
-                self.say("this list is in the order of time; `s` sorts clients and routes");
+                self.say("this list is sorted by time; `s` sorts clients and routes");
                 return None;
             }
         }

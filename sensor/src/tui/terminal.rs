@@ -113,7 +113,7 @@ fn take_messages(poll: &Poll, state: &mut State) -> io::Result<bool> {
             Ok(message) => state.message(message),
             Err(TryRecvError::Empty) => return Ok(taken > 0),
             Err(TryRecvError::Disconnected) => {
-                return Err(io::Error::other("the threads that ask the daemon have ended"));
+                return Err(io::Error::other("the polling threads have ended"));
             }
         }
     }

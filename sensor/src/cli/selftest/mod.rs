@@ -49,7 +49,7 @@ pub(super) fn selftest(json: bool) -> Result<ExitCode> {
             }
             Ok(News::Log(log)) => report.log = log,
             Err(RecvTimeoutError::Timeout) => {
-                let why = format!("not done after {LONGEST:?}");
+                let why = format!("not finished after {LONGEST:?}");
                 show(&report.ended_early(why));
                 break;
             }

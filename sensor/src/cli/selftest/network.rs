@@ -53,8 +53,8 @@ impl Network {
     /// Moves this thread, and those that it starts, out of the host's network and mounts, and creates the rest.
     pub(super) fn new() -> Result<Self> {
         unshare(CloneFlags::CLONE_NEWNET | CloneFlags::CLONE_NEWNS)
-            .context("making namespaces was refused")?;
-        let scratch = scratch().context("mounting a scratch directory in memory")?;
+            .context("creating namespaces was refused")?;
+        let scratch = scratch().context("mounting a tmpfs as scratch directory")?;
         let world = thread::spawn(|| -> Result<File> {
             unshare(CloneFlags::CLONE_NEWNET)?;
             Ok(File::open(NAMESPACE)?)

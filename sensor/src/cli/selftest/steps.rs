@@ -37,7 +37,7 @@ const DROPPED_PERCENT: u64 = 80;
 
 /// The remedy if a check fails.
 mod remedy {
-    pub(super) const NAMESPACES: &str = "run it as root on the host itself; a container needs CAP_SYS_ADMIN, and may be kept from making namespaces";
+    pub(super) const NAMESPACES: &str = "run it as root on the host itself; a container needs CAP_SYS_ADMIN, and may not be allowed to create namespaces";
     pub(super) const DAEMON: &str = "see the daemon's log below, and `sensor doctor`";
     pub(super) const CLIENT: &str = "nothing was limited yet: see the daemon's log below; a busy machine may have been too slow, try again";
     pub(super) const BURST: &str = "limits are not enforced on this host: see the daemon's log below and report it with `sensor doctor --json`";

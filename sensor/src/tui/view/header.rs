@@ -71,7 +71,7 @@ fn second<'a>(status: &StatusReport, lossless: bool, theme: Theme) -> Line<'a> {
     let is_degraded = !status.degraded.is_empty();
     Line::from(vec![
         if is_degraded {
-            Span::styled("DEGRADED, `sensor status` tells; ", theme.warning())
+            Span::styled("DEGRADED, see `sensor status`; ", theme.warning())
         } else {
             Span::raw("")
         },

@@ -50,7 +50,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, state: &State, theme: Them
         Some(Dialog::Confirm(deed)) => {
             let mut lines = plain(&deed.consequence(state.mode()));
             lines.push((String::new(), Style::new()));
-            lines.push(("y: do it     n, Esc: leave all as it is".to_owned(), theme.heading()));
+            lines.push(("y: do it     n, Esc: cancel".to_owned(), theme.heading()));
             window(frame, area, (&deed.question(), "y/N"), &lines, (0, theme));
         }
     }
