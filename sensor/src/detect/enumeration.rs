@@ -18,7 +18,7 @@
 //!
 //! Who has success elsewhere in between (pages that show what is missing), or has credentials and is told that objects are
 //! absent rather than forbidden, is judged by several times the counts; and who walks from page to page through what is
-//! there is told, and no more.
+//! there, but for one in five that is absent, is told, and no more.
 //!
 //! Refusals of clients that were not told of themselves count for their site as well, an IPv6 network of 48 bits. What a
 //! page of another site makes a browser ask for is counted apart, told, and accuses nobody.
@@ -122,6 +122,9 @@ const WITH_PAGES: u32 = 4;
 
 /// A page shows at most so many objects.
 const PAGE: u32 = 100;
+
+/// Percentage of the objects on pages that may be absent before who walks from page to page is taken for a guesser.
+const MISSING_OF_PAGES: u32 = 20;
 
 /// Of refusals, one in so many may be forbidden (403) rather than absent.
 const FORBIDDEN: u32 = 10;
