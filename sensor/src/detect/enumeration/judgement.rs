@@ -89,9 +89,7 @@ pub(super) fn judge(
         (true, _, Actor::Foreign(_)) => found(Severity::Low, 0.3),
         // From page to page, as who scrolls; some of what the pages show is missing.
         (true, false, _)
-            if others.shows_pages(objects)
-                && !walk.fails(MISSING_OF_PAGES)
-                && !walk.is_forbidden() =>
+            if others.shows_pages(objects) && !walk.fails(MISSING_OF_PAGES) && !walk.is_forbidden() =>
         {
             found(Severity::Low, 0.4)
         }
