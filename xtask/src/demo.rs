@@ -15,5 +15,5 @@ pub(crate) struct Args {
 /// Becomes the demonstration.
 pub(crate) fn command(args: &Args) -> Result<()> {
     setup::for_demo()?;
-    build::and_become("sensor-demo", &args.args)
+    build::and_become_soon("sensor-demo", &args.args)
 }

@@ -329,6 +329,7 @@ async fn serve(
     info!(%mode, status = degraded, "ready");
     supervisor::status(&degraded);
     supervisor::ready();
+    kernel::release_unused();
     loop {
         tokio::select! {
             _ = terminate.recv() => break,

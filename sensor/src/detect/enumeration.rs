@@ -1,13 +1,12 @@
 //! `enumeration`: walking through the identifiers of objects under one route.
 //!
-//! It counts distinct objects per route within an hour, for each principal, or for each client without one. A large
-//! number alone means little: crawlers, synchronisation and nightly batches request many. So it takes
+//! It counts distinct objects per route and hour, for each principal, or client without one. A large number alone means
+//! little: crawlers, synchronisation and nightly batches request many. So it takes
 //!
 //! * mostly refusals (403, 404, 410): clients that know which objects exist are seldom refused. Not if the route
 //!   refuses most of its clients, nor while requests fail for everybody.
-//! * or sequential identifiers, more of them than the route's clients usually request, and more than this principal
-//!   requested on earlier days. With successes, that is what broken object level authorization looks like from outside,
-//!   or a crawler; a client that guesses blindly hits gaps, and then it is beyond doubt.
+//! * or sequential identifiers, more than the route's clients usually request and this principal requested on earlier
+//!   days. With successes, that may be broken object level authorization or a crawler; blind guesses also hit gaps.
 //! * or far more objects than the route's clients usually request, which is reported, and no more.
 //!
 //! A request refused for its credentials (401) or its rate (429) says nothing about objects. Nor does
@@ -16,12 +15,10 @@
 //! * a DELETE with credentials of what is already gone: cleanup programs repeat it.
 //! * a miss that is followed by a successful PUT: a cache lacked it, and its client creates it.
 //!
-//! Larger counts apply to a client that has success elsewhere in between (pages reveal what is missing), or that has
-//! credentials and is told that objects are absent rather than forbidden. Scrolling through existing pages is reported,
-//! and no more.
+//! Larger counts apply with success elsewhere in between (pages reveal what is missing), and with credentials if objects
+//! are absent, not forbidden. Scrolling through pages, with up to one in five objects absent, is reported, and no more.
 //!
-//! Refusals of clients that were not reported themselves count for their site as well, an IPv6 /48. Cross-site requests
-//! are counted apart, reported, and accuse nobody.
+//! Refusals of clients that were not reported themselves count for their /48 site, too. Cross-site requests accuse nobody.
 
 use std::time::Duration;
 
@@ -122,6 +119,9 @@ const WITH_PAGES: u32 = 4;
 
 /// Maximum objects that a page shows.
 const PAGE: u32 = 100;
+
+/// Percentage of the objects on pages that may be absent before scrolling counts as guessing.
+const MISSING_OF_PAGES: u32 = 20;
 
 /// One in this many refusals may be forbidden (403) rather than absent.
 const FORBIDDEN: u32 = 10;

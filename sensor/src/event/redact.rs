@@ -49,9 +49,11 @@ pub(super) fn path<'p>(path: &'p str, redactor: Option<&Redactor>) -> Cow<'p, st
     let is_raw = redactor.is_some_and(|redactor| redactor.paths == Paths::Raw);
     let mut out: Option<String> = None;
     let mut start = 0_usize;
+    let mut before = "";
     for segment in path.split('/') {
         let bare = without_parameters(segment);
-        let secret = if is_raw { None } else { route::secret(bare.as_bytes()) };
+        let secret = if is_raw { None } else { route::secret_behind(before.as_bytes(), bare.as_bytes()) };
+        before = bare;
         if out.is_none() && (secret.is_some() || bare.len() < segment.len()) {
             out = path.get(..start).map(str::to_owned);
         }

@@ -12,6 +12,7 @@ mod config;
 mod connection;
 mod counters;
 mod error;
+mod heap;
 mod inbound;
 mod inner;
 mod library;
@@ -49,6 +50,7 @@ pub use config::{Capacities, ClientPrefixes};
 pub use connection::{ConnectionOwners, peer_groups};
 pub use counters::{Counters, LabelledCounter, combinations};
 pub use error::KernelError;
+pub use heap::release_unused;
 pub use inbound::connected_clients;
 pub use inner::InnerInterface;
 pub use library::{

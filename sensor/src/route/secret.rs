@@ -14,6 +14,7 @@ use super::segment::decode;
 mod keys;
 mod letters;
 mod numbers;
+mod place;
 
 /// What is hidden.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -72,6 +73,13 @@ const DECODED: usize = 3;
 pub fn secret(text: &[u8]) -> Option<Secret> {
     let classes = Classes::of(text);
     if classes.meets(Classes::PERCENT) { decoded(text) } else { judge(text, classes) }
+}
+
+/// The same of a segment behind another one: behind `reset-password`, `invite` and the like, hardly anything but numbers
+/// and words is shown.
+#[must_use]
+pub fn secret_behind(before: &[u8], text: &[u8]) -> Option<Secret> {
+    secret(text).or_else(|| (place::precedes(before) && place::is_taken(text)).then_some(Secret::Token))
 }
 
 fn decoded(text: &[u8]) -> Option<Secret> {
@@ -157,7 +165,7 @@ fn is_random_atom(atom: &[u8]) -> bool {
         return true;
     }
     if !has_digit {
-        return false;
+        return is_jumbled(atom, classes);
     }
     let one_case = classes.within(Classes::DIGIT.and(Classes::LOWER_HEX))
         || classes.within(Classes::DIGIT.and(Classes::UPPER_HEX));
@@ -182,6 +190,14 @@ fn is_mixed(atom: &[u8], classes: Classes) -> bool {
     classes.meets(Classes::LOWER.and(Classes::LOWER_HEX))
         && classes.meets(Classes::UPPER.and(Classes::UPPER_HEX))
         && scarce(words(atom), atom.len(), 35)
+}
+
+/// Capitals and small letters that alternate as in no name: base64 that happens to have no digit.
+fn is_jumbled(atom: &[u8], classes: Classes) -> bool {
+    let changes = atom.windows(2).filter(
+        |pair| matches!(pair, [one, other] if one.is_ascii_uppercase() != other.is_ascii_uppercase()),
+    );
+    atom.len() >= 10 && is_mixed(atom, classes) && changes.count() >= 5
 }
 
 /// Alternating letters and digits, or many digits among letters.

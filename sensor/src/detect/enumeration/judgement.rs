@@ -1,7 +1,7 @@
 //! Severity of a walk, and its explanation.
 
 use super::walk::Walk;
-use super::{Actor, COUNTABLE, Config, FORBIDDEN, PAGE, WITH_CREDENTIALS, WITH_PAGES};
+use super::{Actor, COUNTABLE, Config, MISSING_OF_PAGES, PAGE, WITH_CREDENTIALS, WITH_PAGES};
 use crate::detect::config::Sources;
 use crate::detect::recent::share;
 use crate::detect::{Evidence, Growth, Offender, Severity, Signal, Subject, Threat};
@@ -33,8 +33,8 @@ impl Others {
 }
 
 /// Multiple of the counts for refusals: one, unless the actor misses rather than is forbidden and has a reason to.
-const fn lenience(walk: &Walk, actor: Actor, others: Others, objects: u32) -> u32 {
-    if walk.forbidden.saturating_mul(FORBIDDEN) >= walk.failures {
+fn lenience(walk: &Walk, actor: Actor, others: Others, objects: u32) -> u32 {
+    if walk.is_forbidden() {
         return 1;
     }
     let credentials = if matches!(actor, Actor::Principal(_)) { WITH_CREDENTIALS } else { 1 };
@@ -87,10 +87,14 @@ pub(super) fn judge(
     match (sequential, walk.is_bot, actor) {
         (_, _, Actor::Site(_)) => None,
         (true, _, Actor::Foreign(_)) => found(Severity::Low, 0.3),
+        // Scrolling from page to page; some of what the pages show is missing.
+        (true, false, _)
+            if others.shows_pages(objects) && !walk.fails(MISSING_OF_PAGES) && !walk.is_forbidden() =>
+        {
+            found(Severity::Low, 0.4)
+        }
         (true, false, Actor::Client(_)) if many || blind => found(Severity::High, 0.8),
         (true, false, Actor::Principal(_)) if blind => found(Severity::High, 0.8),
-        // Scrolling from page to page through existing objects.
-        (true, false, _) if others.shows_pages(objects) && !walk.fails(2) => found(Severity::Low, 0.4),
         (true, false, Actor::Client(_) | Actor::Principal(_)) => found(Severity::Medium, 0.6),
         (true, true, _) => found(Severity::Low, 0.4),
         (false, false, _) if usual.is_some() && beyond(config.times_usual.saturating_mul(2)) => {

@@ -1,5 +1,6 @@
 //! What one client or principal requested under one route within an hour.
 
+use super::FORBIDDEN;
 use crate::clock::Timestamp;
 use crate::detect::recent::Distinct;
 use crate::detect::{Offender, Sample, Severity};
@@ -131,6 +132,11 @@ impl Walk {
         let one = self.people() < CROWD;
         let dense = one && numeric && span > 0 && u64::from(objects).saturating_mul(2) >= span;
         numeric && (one_way || dense)
+    }
+
+    /// Whether at least one in [`FORBIDDEN`] failures is forbidden rather than absent.
+    pub(super) fn is_forbidden(&self) -> bool {
+        self.failures > 0 && self.forbidden.saturating_mul(FORBIDDEN) >= self.failures
     }
 
     /// Whether this percentage of the responses are failures.

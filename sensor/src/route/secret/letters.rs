@@ -45,8 +45,17 @@ const USUAL_OF_CODES: usize = 74;
 /// The length from which on a text is long.
 const LONG: usize = 20;
 
-/// Whether the letters of a text do not form words.
-pub(super) fn are_random(text: &[u8]) -> bool {
+/// Minimum common pairs in 100 of a text that consists of words.
+const USUAL_OF_WORDS: usize = 75;
+
+/// Whether the letters of a text follow each other as in words.
+pub(super) fn are_words(text: &[u8]) -> bool {
+    let (pairs, common) = pairs(text);
+    common.saturating_mul(100) >= pairs.saturating_mul(USUAL_OF_WORDS)
+}
+
+/// Pairs of letters in a text, and how many of them are common.
+fn pairs(text: &[u8]) -> (usize, usize) {
     let (mut pairs, mut common) = (0_usize, 0_usize);
     for (one, other) in text.iter().zip(text.iter().skip(1)) {
         if one.is_ascii_alphabetic() && other.is_ascii_alphabetic() {
@@ -54,6 +63,12 @@ pub(super) fn are_random(text: &[u8]) -> bool {
             common = common.saturating_add(usize::from(follows(*one, *other)));
         }
     }
+    (pairs, common)
+}
+
+/// Whether the letters of a text are no words.
+pub(super) fn are_random(text: &[u8]) -> bool {
+    let (pairs, common) = pairs(text);
     let has = |wanted: fn(&u8) -> bool| usize::from(text.iter().any(wanted));
     let kinds = [u8::is_ascii_lowercase, u8::is_ascii_uppercase, u8::is_ascii_digit].map(has);
     let kinds = kinds.iter().sum::<usize>();
