@@ -240,7 +240,7 @@ impl Scanner {
         let refused = exchange.status.is_some_and(|status| (400..500).contains(&status) && status != 429);
         let path = exchange.path.as_ref().map(Path::whole).unwrap_or_default();
         let failed = exchange.status.is_none_or(|status| status >= 400);
-        // A response for a path without dots and escapes is the application's own; most exchanges are such.
+        // An answer for a path without dots and escapes is the application's own; most exchanges are such.
         let may_be = failed || memchr::memchr3(b'.', b'%', b'\\', path.as_bytes()).is_some();
         let probe = self.known.as_ref().filter(|_| may_be).and_then(|known| known.probe(path));
         let missing = match exchange.status {

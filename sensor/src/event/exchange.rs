@@ -80,10 +80,10 @@ impl Protocol {
     }
 }
 
-/// A request and its response, as far as they were seen. Fields that were not seen are `null` in JSON.
+/// A request and its response, as far as they were seen. Fields are absent as JSON `null` where they were not.
 #[derive(Clone, Debug, Serialize)]
 pub struct Exchange<'a> {
-    /// When the first byte of the request was seen; of the response, if that came without a request.
+    /// When the first byte of the request was seen; of the response, where that came without a request.
     pub ts: Timestamp,
     /// The client: behind trusted proxies, the address that they report.
     pub client: IpAddr,
@@ -96,13 +96,13 @@ pub struct Exchange<'a> {
     /// The address on the wire, if it differs from `client`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub peer: Option<IpAddr>,
-    /// Whether that peer named the client as its own peer, with no other proxy between them.
+    /// Whether that peer named the client as its own peer, with no other proxy between.
     #[serde(skip)]
     pub named_by_peer: bool,
     /// `1.0` or `1.1`.
     pub http_version: &'static str,
-    /// A registered method, or `other`. None if no request line could be recognised; then nothing else that the client
-    /// wrote is recorded, either.
+    /// A registered method, or `other`. None where the request had no line that could be told apart; then nothing else
+    /// that the client wrote is told, either.
     pub method: Option<&'static str>,
     /// Host and port.
     pub host: Option<Host<'a>>,
@@ -160,7 +160,7 @@ pub struct Exchange<'a> {
     pub seen: Timestamp,
 }
 
-/// Login attempts of one request besides the first.
+/// Attempts to log in of one request besides the first.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Further<'a> {
     /// Those that were parsed individually.

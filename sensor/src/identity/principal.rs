@@ -329,14 +329,15 @@ fn split_pair(text: &[u8], separator: u8) -> (&[u8], &[u8], &[u8]) {
     (name, value, after.get(1..).unwrap_or_default())
 }
 
-/// The parts before and after the first `=`; a pair without one is a name.
+/// What stands before and behind the first `=`; a pair without one is a name.
 pub(super) fn name_and_value(pair: &[u8]) -> (&[u8], &[u8]) {
     let equals = memchr::memchr(b'=', pair).unwrap_or(pair.len());
     let (name, value) = pair.split_at_checked(equals).unwrap_or_default();
     (name, value.get(1..).unwrap_or_default())
 }
 
-/// Placeholders that clients without credentials send: hashed, they would make one principal of all these clients.
+/// What clients without credentials send where they should send none: hashed, it would make one principal of
+/// them all.
 const PLACEHOLDERS: [&[u8]; 8] =
     [b"null", b"undefined", b"none", b"nil", b"deleted", b"false", b"(null)", b"[object object]"];
 

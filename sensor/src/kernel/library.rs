@@ -21,7 +21,7 @@ const DIRECTORIES: [&str; 6] = [
     "/lib64",
     "/usr/local/lib64",
 ];
-/// Its file names.
+/// Names that it goes by.
 const NAMES: [&str; 2] = ["libcrypto.so.3", "libcrypto.so.4"];
 /// Largest file whose symbols are read: Node.js has some 100 MiB.
 const MAX_FILE: u64 = 512 << 20;
@@ -43,16 +43,16 @@ pub fn library_directories() -> Vec<PathBuf> {
     DIRECTORIES.iter().map(PathBuf::from).filter(|directory| directory.is_dir()).collect()
 }
 
-/// Libraries in the system's directories, which servers that start later will load, except files that are already known
-/// and whose symbols need not be read again.
+/// Libraries in the directories of the system, which servers that start later will load; none of the files that are known
+/// already, whose symbols need not be read again.
 #[must_use]
 pub fn of_system(known: &HashSet<(u64, u64)>) -> Vec<Library> {
     let places = DIRECTORIES.iter().flat_map(|directory| NAMES.map(|name| Path::new(directory).join(name)));
     unique(places, known)
 }
 
-/// Libraries and programs of processes, as far as this process may read them: `processes` are those that own listening
-/// sockets. This process is left out: it has no OpenSSL.
+/// Libraries and programs of processes, as far as they may be looked at: `processes` are those that own listening sockets.
+/// This one is left out: it has no OpenSSL.
 #[must_use]
 pub fn of_processes(processes: &[i32]) -> Vec<Library> {
     let mut paths = Vec::new();
