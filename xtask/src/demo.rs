@@ -12,7 +12,7 @@ pub(crate) struct Args {
     args: Vec<String>,
 }
 
-/// Becomes the demonstration.
+/// Replaces this process with the demonstration.
 pub(crate) fn command(args: &Args) -> Result<()> {
     setup::for_demo()?;
     build::and_become_soon("sensor-demo", &args.args)
