@@ -14,6 +14,14 @@ pub enum SecretKind {
     Early = 3,
     /// TLS 1.2: the master secret, and the random values of server and client.
     Master = 4,
+    /// From here on as in a key log, each with the client's random value. TLS 1.2: the master secret.
+    LoggedMaster = 5,
+    /// TLS 1.3: the server's secret for handshake messages.
+    LoggedServerHandshake = 6,
+    /// TLS 1.3: the client's secret for application data.
+    LoggedClientApplication = 7,
+    /// TLS 1.3: the server's secret for application data.
+    LoggedServerApplication = 8,
 }
 
 impl SecretKind {
@@ -25,6 +33,10 @@ impl SecretKind {
             2 => Some(Self::Application),
             3 => Some(Self::Early),
             4 => Some(Self::Master),
+            5 => Some(Self::LoggedMaster),
+            6 => Some(Self::LoggedServerHandshake),
+            7 => Some(Self::LoggedClientApplication),
+            8 => Some(Self::LoggedServerApplication),
             _ => None,
         }
     }
@@ -45,7 +57,7 @@ pub struct SecretRecord {
     pub data_length: u16,
     /// The secret.
     pub secret: [u8; SECRET_BYTES],
-    /// A hash; or both random values, the server's first.
+    /// A hash; or both random values, the server's first; or the client's random value.
     pub data: [u8; 64],
 }
 
@@ -76,4 +88,6 @@ pub mod secrets {
     pub const EVENTS: &str = "SECRET_EVENTS";
     /// The probe at `EVP_KDF_derive` of OpenSSL 3 and later.
     pub const DERIVE: &str = "sensor_derive";
+    /// The probe at `crypto/tls.(*Config).writeKeyLog` of Go.
+    pub const GO_KEY_LOG: &str = "sensor_go_key_log";
 }

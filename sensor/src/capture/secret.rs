@@ -126,7 +126,12 @@ impl Secret {
         let secret = SecretBytes::new(record.secret.get(..record.secret_length.into())?)?;
         let data = record.data.get(..record.data_length.into())?;
         let transcript = digest(data);
+        let logged = |label, secret| Some(Self::Logged { label, random: data.try_into().ok()?, secret });
         Some(match SecretKind::from_wire(record.kind)? {
+            SecretKind::LoggedMaster => logged(Label::Master, secret)?,
+            SecretKind::LoggedServerHandshake => logged(Label::ServerHandshake, secret)?,
+            SecretKind::LoggedClientApplication => logged(Label::ClientApplication, secret)?,
+            SecretKind::LoggedServerApplication => logged(Label::ServerApplication, secret)?,
             SecretKind::Handshake => Self::Handshake { transcript, secret },
             SecretKind::Application => Self::Application { transcript, secret },
             SecretKind::Early => Self::Early { transcript, secret },

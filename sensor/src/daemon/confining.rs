@@ -9,7 +9,7 @@ use tracing::{info, warn};
 use super::config::Config;
 use super::source::ConfigSource;
 use crate::confine::{Confinement, Extent, Reach};
-use crate::kernel::library_directories;
+use crate::kernel::{library_directories, program_directories};
 use crate::notify::{NotifyConfig, Output};
 
 /// Files that are read again or replaced, and hosts that are contacted. `pins`: where interfaces that come back are
@@ -22,6 +22,7 @@ pub(super) fn reach(config: &Config, source: &ConfigSource, pins: Option<&Path>)
         reads.extend(config.sense.tls.keylog.iter().cloned());
         if config.sense.tls.probe {
             reads.extend(library_directories());
+            reads.extend(program_directories());
         }
     }
     reads.extend(config.web.tls.iter().flat_map(|files| [files.cert.clone(), files.key.clone()]));
@@ -100,6 +101,7 @@ mod tests {
         let paths = |names: &[&str]| names.iter().map(PathBuf::from).collect::<BTreeSet<_>>();
         let mut reads = BTreeSet::from([openapi, "/srv/sensor.toml".into(), "/run/nginx/keys.log".into()]);
         reads.extend(library_directories());
+        reads.extend(program_directories());
         assert_eq!(found.reads, reads);
         let kept =
             ["/srv/deny/deny.conf", "/sys/fs/bpf/sensor", "/var/lib/sensor", "/var/log/sensor/alerts.jsonl"];

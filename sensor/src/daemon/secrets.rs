@@ -18,7 +18,7 @@ pub struct TlsConfig {
     /// Whether to read TLS of servers on this host. With `false`, no library is probed, no key log is read, and nothing
     /// beyond a connection's first bytes is copied.
     pub enabled: bool,
-    /// Whether a probe in the kernel takes session secrets from the servers' TLS library (OpenSSL 3 and later). Only
+    /// Whether a probe in the kernel takes session secrets from the servers' TLS library (OpenSSL 3 and later, Go). Only
     /// secrets of processes that share a control group with a watched listening socket leave the kernel.
     pub probe: bool,
     /// Key logs in NSS format written by servers (`SSLKEYLOGFILE` and the like): files, followed as they grow and are

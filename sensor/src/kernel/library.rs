@@ -10,8 +10,12 @@ use object::elf::{SHN_UNDEF, SHT_DYNSYM, SHT_SYMTAB, Sym64};
 use object::read::elf::{ElfFile64, SectionHeader as _, Sym as _};
 use object::{Endianness, Object as _, ObjectSegment as _, ReadRef};
 
+use super::go;
+
 /// The function that derives secrets in OpenSSL 3 and later.
 const DERIVE: &[u8] = b"EVP_KDF_derive";
+/// The one that a Go program calls with each secret, whether or not there is a key log.
+const WRITE_KEY_LOG: &[u8] = b"crypto/tls.(*Config).writeKeyLog";
 /// Where distributions keep the library.
 const DIRECTORIES: [&str; 6] = [
     "/usr/lib/x86_64-linux-gnu",
@@ -23,17 +27,39 @@ const DIRECTORIES: [&str; 6] = [
 ];
 /// Names that it goes by.
 const NAMES: [&str; 2] = ["libcrypto.so.3", "libcrypto.so.4"];
+/// Programs that bring the library themselves, where distributions and their makers' packages install them. They are
+/// looked at though no server of theirs runs yet: once the daemon is confined, it can no longer look at processes.
+const PROGRAMS: [&str; 7] = [
+    "/usr/bin/node",
+    "/usr/local/bin/node",
+    "/usr/bin/nodejs",
+    "/usr/bin/caddy",
+    "/usr/local/bin/caddy",
+    "/usr/bin/traefik",
+    "/usr/local/bin/traefik",
+];
 /// Largest file whose symbols are read: Node.js has some 100 MiB.
 const MAX_FILE: u64 = 512 << 20;
 
-/// A file that contains the function.
+/// Whose function it is that is probed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hook {
+    /// OpenSSL's, 3 and later.
+    OpenSsl,
+    /// Go's `crypto/tls`.
+    Go,
+}
+
+/// A file that derives secrets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Library {
     /// Its path.
     pub path: PathBuf,
     /// Its identity, whatever its name: device and inode.
     pub file: (u64, u64),
-    /// Offset of the probe in the file.
+    /// What in it is probed.
+    pub hook: Hook,
+    /// Where in the file the probe goes.
     pub offset: u64,
 }
 
@@ -43,12 +69,20 @@ pub fn library_directories() -> Vec<PathBuf> {
     DIRECTORIES.iter().map(PathBuf::from).filter(|directory| directory.is_dir()).collect()
 }
 
-/// Libraries in the directories of the system, which servers that start later will load; none of the files that are known
-/// already, whose symbols need not be read again.
+/// Directories of programs that bring the library themselves, as far as they are there.
+#[must_use]
+pub fn program_directories() -> Vec<PathBuf> {
+    let places = PROGRAMS.iter().filter_map(|program| Path::new(program).parent());
+    places.filter(|directory| directory.is_dir()).map(PathBuf::from).collect()
+}
+
+/// Libraries and programs in the directories of the system, which servers that start later will use; none of the files that
+/// are known already, whose symbols need not be read again.
 #[must_use]
 pub fn of_system(known: &HashSet<(u64, u64)>) -> Vec<Library> {
-    let places = DIRECTORIES.iter().flat_map(|directory| NAMES.map(|name| Path::new(directory).join(name)));
-    unique(places, known)
+    let libraries =
+        DIRECTORIES.iter().flat_map(|directory| NAMES.map(|name| Path::new(directory).join(name)));
+    unique(libraries.chain(PROGRAMS.iter().map(PathBuf::from)), known)
 }
 
 /// Libraries and programs of processes, as far as they may be looked at: `processes` are those that own listening sockets.
@@ -77,33 +111,40 @@ fn unique(paths: impl Iterator<Item = PathBuf>, known: &HashSet<(u64, u64)>) -> 
         let file = (about.dev(), about.ino());
         let is_new = !known.contains(&file) && !found.contains_key(&file);
         if is_new && about.is_file() && about.len() <= MAX_FILE {
-            let offset = probe_offset(&path).unwrap_or_default();
-            found.insert(file, offset.map(|offset| Library { path, file, offset }));
+            let place = probe_place(&path).unwrap_or_default();
+            found.insert(file, place.map(|(hook, offset)| Library { path, file, hook, offset }));
         }
     }
     found.into_values().flatten().collect()
 }
 
-/// Offset of the probe in a file; none if it does not contain the function.
-fn probe_offset(path: &Path) -> io::Result<Option<u64>> {
+/// Where the probe goes in a file; none where it has no such function.
+fn probe_place(path: &Path) -> io::Result<Option<(Hook, u64)>> {
     let mut file = File::open(path)?;
-    let Some(start) = function_offset(&object::ReadCache::new(File::open(path)?)) else { return Ok(None) };
+    let found = function_offset(&object::ReadCache::new(File::open(path)?));
+    let Some((hook, start)) = found else { return Ok(None) };
     let mut code = [0; 16];
     file.seek(SeekFrom::Start(start))?;
     file.read_exact(&mut code)?;
-    Ok(start.checked_add(emulated(&code)))
+    let further = match hook {
+        Hook::OpenSsl => emulated(&code),
+        Hook::Go => go::emulated(&code),
+    };
+    Ok(start.checked_add(further).map(|offset| (hook, offset)))
 }
 
-/// Where the function starts in a file.
+/// Where the function begins in a file, and which one it is.
 ///
-/// A string table is read in one piece and searched: reading name by name takes a hundred thousand system calls for a
-/// large program.
-fn function_offset<'a>(file: impl ReadRef<'a>) -> Option<u64> {
+/// A table of names is read at once and searched: read name by name, that of a large program takes a hundred thousand
+/// system calls.
+fn function_offset<'a>(file: impl ReadRef<'a>) -> Option<(Hook, u64)> {
     let elf = ElfFile64::<Endianness, _>::parse(file).ok()?;
-    let address = [SHT_DYNSYM, SHT_SYMTAB].into_iter().find_map(|table| function_in(table, &elf))?;
+    let derive = [SHT_DYNSYM, SHT_SYMTAB].into_iter().find_map(|table| function_in(table, &elf));
+    let derive = derive.map(|address| (Hook::OpenSsl, address));
+    let (hook, address) = derive.or_else(|| Some((Hook::Go, go::function_address(&elf, WRITE_KEY_LOG)?)))?;
     elf.segments().find_map(|segment| {
         let within = address.checked_sub(segment.address()).filter(|within| *within < segment.size())?;
-        segment.file_range().0.checked_add(within)
+        Some((hook, segment.file_range().0.checked_add(within)?))
     })
 }
 
@@ -205,6 +246,11 @@ mod tests {
         for library in &found {
             assert!(library.offset > 0, "{library:?}");
         }
+        let node = probe_place(Path::new("/usr/bin/node")).ok().flatten();
+        let is_node = |library: &Library| {
+            Path::new("/usr/bin/node").metadata().is_ok_and(|about| about.ino() == library.file.1)
+        };
+        assert_eq!(found.iter().any(is_node), node.is_some());
         let known = found.into_iter().map(|library| library.file).collect();
         assert_eq!(of_system(&known), [], "read once");
     }

@@ -12,6 +12,7 @@ mod config;
 mod connection;
 mod counters;
 mod error;
+mod go;
 mod heap;
 mod inbound;
 mod inner;
@@ -55,6 +56,7 @@ pub use inbound::connected_clients;
 pub use inner::InnerInterface;
 pub use library::{
     Library, library_directories, of_processes as libraries_of_processes, of_system as libraries_of_system,
+    program_directories,
 };
 pub use link::{LinkFacts, LinkLayer, PortKind, link_facts};
 pub use listening::{Listener, listeners, listening_ports, owners_of_listeners};

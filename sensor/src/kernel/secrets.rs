@@ -1,4 +1,4 @@
-//! The probe in TLS libraries: loading it, attaching it, and reading its records.
+//! The probes in TLS libraries: loading them, attaching them, and reading what they tell.
 //!
 //! Since Linux 6.6 it is attached with a link type of its own (`uprobe_multi`), which takes no capability, so libraries
 //! that appear later are probed, too. Older kernels have perf events, which take CAP_SYS_ADMIN and so are opened only
@@ -21,7 +21,7 @@ use zeroize::Zeroize as _;
 
 use super::bpf::{LINK_CREATE, PROG_LOAD, bpf};
 use super::error::KernelError;
-use super::library::Library;
+use super::library::{Hook, Library};
 use super::object::SECRETS;
 
 /// `BPF_PROG_TYPE_KPROBE`.
@@ -40,13 +40,21 @@ pub struct SecretProbe {
 }
 
 enum Program {
-    /// For links that take no capability.
-    Multi(OwnedFd),
+    /// For links that take no capability: of OpenSSL and of Go.
+    Multi { derive: OwnedFd, go: OwnedFd },
     /// For perf events.
     Perf(Box<Ebpf>),
 }
 
-/// The probe's totals.
+/// The programs' names.
+const fn name_of(hook: Hook) -> &'static str {
+    match hook {
+        Hook::OpenSsl => secrets::DERIVE,
+        Hook::Go => secrets::GO_KEY_LOG,
+    }
+}
+
+/// What the probe has done.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SecretEvents {
     /// Secrets handed on.
@@ -67,7 +75,8 @@ impl SecretProbe {
     pub fn load() -> Result<Self, KernelError> {
         let mut ebpf =
             EbpfLoader::new().load(SECRETS).map_err(|error| KernelError::Object(Box::new(error)))?;
-        let multi = load_multi(&ebpf);
+        let multi = |hook| load_multi(&ebpf, name_of(hook));
+        let multi = multi(Hook::OpenSsl).and_then(|derive| Ok((derive, multi(Hook::Go)?)));
         let mut take = |name| ebpf.take_map(name).ok_or(KernelError::NoMap(name));
         let ring = RingBuf::try_from(take(secrets::RING)?).map_err(KernelError::map(secrets::RING))?;
         let groups =
@@ -75,10 +84,12 @@ impl SecretProbe {
         let events =
             PerCpuArray::try_from(take(secrets::EVENTS)?).map_err(KernelError::map(secrets::EVENTS))?;
         let program = match multi {
-            Ok(program) => Program::Multi(program),
+            Ok((derive, go)) => Program::Multi { derive, go },
             Err(error) => {
                 tracing::debug!(%error, "no uprobe_multi; libraries are probed at start only");
-                uprobe(&mut ebpf)?.load().map_err(KernelError::program(secrets::DERIVE))?;
+                for hook in [Hook::OpenSsl, Hook::Go] {
+                    uprobe(&mut ebpf, hook)?.load().map_err(KernelError::program(name_of(hook)))?;
+                }
                 Program::Perf(Box::new(ebpf))
             }
         };
@@ -88,7 +99,7 @@ impl SecretProbe {
     /// Whether libraries can be attached to at any time.
     #[must_use]
     pub const fn attaches_late(&self) -> bool {
-        matches!(self.program, Program::Multi(_))
+        matches!(self.program, Program::Multi { .. })
     }
 
     /// Libraries it is attached to.
@@ -109,12 +120,17 @@ impl SecretProbe {
     pub fn attach(&mut self, library: &Library) -> Result<(), KernelError> {
         let what = || format!("probing {}", library.path.display());
         let link = match &mut self.program {
-            Program::Multi(program) => {
+            Program::Multi { derive, go } => {
+                let program = match library.hook {
+                    Hook::OpenSsl => derive,
+                    Hook::Go => go,
+                };
                 Some(attach_multi(program, library).map_err(KernelError::system(what()))?)
             }
             Program::Perf(ebpf) => {
-                let attached = uprobe(ebpf)?.attach(library.offset, &library.path, UProbeScope::AllProcesses);
-                attached.map_err(KernelError::program(secrets::DERIVE))?;
+                let program = uprobe(ebpf, library.hook)?;
+                let attached = program.attach(library.offset, &library.path, UProbeScope::AllProcesses);
+                attached.map_err(KernelError::program(name_of(library.hook)))?;
                 None
             }
         };
@@ -167,9 +183,9 @@ impl SecretProbe {
     }
 }
 
-fn uprobe(ebpf: &mut Ebpf) -> Result<&mut UProbe, KernelError> {
-    let program = ebpf.program_mut(secrets::DERIVE).ok_or(KernelError::NoMap(secrets::DERIVE))?;
-    program.try_into().map_err(KernelError::program(secrets::DERIVE))
+fn uprobe(ebpf: &mut Ebpf, hook: Hook) -> Result<&mut UProbe, KernelError> {
+    let name = name_of(hook);
+    ebpf.program_mut(name).ok_or(KernelError::NoMap(name))?.try_into().map_err(KernelError::program(name))
 }
 
 /// The first members of `union bpf_attr` for `BPF_PROG_LOAD`.
@@ -208,8 +224,8 @@ struct LinkAttributes {
     reserved: u32,
 }
 
-/// Loads the program with an attach type that aya does not set.
-fn load_multi(ebpf: &Ebpf) -> io::Result<OwnedFd> {
+/// Loads a program with the attach type that aya does not give it.
+fn load_multi(ebpf: &Ebpf, name: &str) -> io::Result<OwnedFd> {
     let mut object = aya_obj::Object::parse(SECRETS).map_err(io::Error::other)?;
     let sections: HashSet<usize> = object.functions.keys().map(|(section, _)| *section).collect();
     let described = object.maps.clone();
@@ -220,7 +236,7 @@ fn load_multi(ebpf: &Ebpf) -> io::Result<OwnedFd> {
     }
     object.relocate_maps(maps.into_iter(), &sections).map_err(io::Error::other)?;
     object.relocate_calls(&sections).map_err(io::Error::other)?;
-    let program = object.programs.get(secrets::DERIVE).ok_or(io::ErrorKind::NotFound)?;
+    let program = object.programs.get(name).ok_or(io::ErrorKind::NotFound)?;
     let function = object.functions.get(&program.function_key()).ok_or(io::ErrorKind::NotFound)?;
     let instructions = &function.instructions;
     let mut attributes = LoadAttributes {

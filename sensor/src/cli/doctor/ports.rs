@@ -93,7 +93,7 @@ fn encrypted(listening: &BTreeSet<u16>, http: &HttpReport) -> Option<Finding> {
              connection limits still apply",
             list(&ports)
         ),
-        "earlier connections are decrypted once reopened; if the server's TLS library is not OpenSSL 3, or it was \
+        "earlier connections are decrypted once reopened; if the server's TLS library is not OpenSSL 3 or Go's, or it was \
          started from a container, have it write a key log and name that in [tls] keylog; or terminate TLS in a proxy \
          in front of it, and serve the interface between proxy and application",
     ))
