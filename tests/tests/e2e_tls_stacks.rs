@@ -72,6 +72,28 @@ struct Stack {
     child: Child,
 }
 
+impl Stack {
+    /// Where its log and the exchanges that were seen of it differ; nothing where they do not.
+    fn differs(&self, nginx: &TlsNginx, exchanges: &Path) -> Result<Vec<(String, u64, u64)>> {
+        let text = if self.name == "prometheus" {
+            asked()
+        } else {
+            fs::read_to_string(nginx.file(&format!("{}.log", self.name)))?
+        };
+        let logged = text.lines().filter(|line| line.contains(" /kept/") || line.contains(" /alone/"));
+        let expected = tally(logged.map(str::to_owned));
+        let count = expected.values().sum::<u64>();
+        ensure!(count == 2 * (REQUESTS as u64 + 20), "{} logged {count} requests", self.name);
+        let text = fs::read_to_string(exchanges)?;
+        let records = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let seen = tally(records.filter(|record| record["server_port"] == self.port).map(|record| {
+            let word = |key: &str| record[key].as_str().unwrap_or_default().to_owned();
+            format!("{} {} {}", word("method"), word("path"), record["status"])
+        }));
+        Ok(if seen == expected { Vec::new() } else { difference(&seen, &expected) })
+    }
+}
+
 impl Drop for Stack {
     fn drop(&mut self) {
         if let Ok(pid) = i32::try_from(self.child.id()) {
@@ -173,29 +195,9 @@ fn each_stack_is_read_as_it_logs_itself() -> Result<()> {
         }
     }
     for stack in &stacks {
-        let differs = || -> Result<String> {
-            let text = if stack.name == "prometheus" {
-                asked()
-            } else {
-                fs::read_to_string(nginx.file(&format!("{}.log", stack.name)))?
-            };
-            let logged = text.lines().filter(|line| line.contains(" /kept/") || line.contains(" /alone/"));
-            let expected = tally(logged.map(str::to_owned));
-            ensure!(
-                expected.values().sum::<u64>() == 2 * (REQUESTS as u64 + 20),
-                "{}: {expected:?}",
-                stack.name
-            );
-            let text = fs::read_to_string(&log)?;
-            let records = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-            let seen = tally(records.filter(|record| record["server_port"] == stack.port).map(|record| {
-                let word = |key: &str| record[key].as_str().unwrap_or_default().to_owned();
-                format!("{} {} {}", word("method"), word("path"), record["status"])
-            }));
-            Ok(if seen == expected { String::new() } else { format!("{:?}", difference(&seen, &expected)) })
-        };
-        let same = wait_until(PATIENCE, || differs().is_ok_and(|found| found.is_empty()));
-        ensure!(same, "{}: {}\n{}", stack.name, differs()?, daemon.ok(&["status"])?);
+        let same = wait_until(PATIENCE, || stack.differs(&nginx, &log).is_ok_and(|found| found.is_empty()));
+        let found = stack.differs(&nginx, &log);
+        ensure!(same, "{}: {found:?}\n{}", stack.name, daemon.ok(&["status"])?);
     }
     Ok(())
 }
