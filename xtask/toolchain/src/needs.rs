@@ -63,6 +63,7 @@ const ALL: &[Need] = &[
     tests("tmux", "tmux", "the test of `sensor top` in a real terminal"),
     tests("wrk", "wrk", "throughput measurements"),
     tests("curl", "curl", "end-to-end tests with a real client"),
+    tests("wget", "wget", "end-to-end tests with a client that has no OpenSSL"),
     tests("openssl", "openssl", "end-to-end tests with certificates"),
     tests("python3", "python3", "end-to-end tests with another server"),
     tests("chromium", "chromium", "the test of what pages of other sites make browsers send"),
