@@ -11,7 +11,7 @@ use crate::capture::{Endpoint, Flags, Segment};
 use crate::clock::Timestamp;
 use crate::daemon::Config;
 use crate::decide::Alert;
-use crate::event::{Event, Exchange, Held};
+use crate::event::{Event, Exchange, Held, Http2Abuse};
 use crate::identity::Key;
 use crate::pipeline::{Observer, Pipeline};
 use crate::printable::to_json;
@@ -122,6 +122,10 @@ impl Observer for Told {
         let line = output::exchange(exchange);
         writeln!(self.text, "{json}\n{line}\n{exchange:?}").unwrap();
         self.alerts.extend(self.watch.observe(&Event::Exchange(exchange)));
+    }
+
+    fn abuse(&mut self, abuse: &Http2Abuse) {
+        self.alerts.extend(self.watch.observe(&Event::Http2Abuse(abuse)));
     }
 
     fn held(&mut self, held: &Held) {

@@ -19,7 +19,7 @@ use crate::capture::keylog::{KeyLog, KeyLogCounters};
 use crate::clock::Timestamp;
 use crate::daemon::{Config, ConfigSource, KeyError, read_key};
 use crate::decide::Alert;
-use crate::event::{Event, Exchange, Held};
+use crate::event::{Event, Exchange, Held, Http2Abuse};
 use crate::identity::Key;
 use crate::pipeline::{Observer, Pipeline};
 use crate::store::Unfit;
@@ -213,6 +213,13 @@ impl<W: Write> Observer for Printer<W> {
         }
     }
 
+    fn abuse(&mut self, abuse: &Http2Abuse) {
+        if let Some(watch) = &mut self.watch {
+            let alerts = watch.observe(&Event::Http2Abuse(abuse));
+            self.print(&alerts);
+        }
+    }
+
     fn exchange(&mut self, exchange: &Exchange<'_>) {
         if self.failure.is_some() {
             return;
@@ -252,6 +259,10 @@ struct Summary {
     tls_incomplete: u64,
     lost_bytes: u64,
     not_http: u64,
+    http2_hidden_fields: u64,
+    websockets: u64,
+    websocket_messages: u64,
+    websocket_bytes: u64,
     anomalies: u64,
     alerts: u64,
     routes: usize,
@@ -289,6 +300,10 @@ impl Summary {
             *place = place.saturating_add(count);
         }
         self.not_http = http.not_http;
+        self.http2_hidden_fields = http.hidden_fields;
+        self.websockets = http.websockets;
+        self.websocket_messages = http.websocket_messages;
+        self.websocket_bytes = http.websocket_bytes;
         self.anomalies = http.anomalies().fold(0, |sum: u64, (_, count)| sum.saturating_add(count));
         self.routes = pipeline.routes().len();
     }
@@ -321,6 +336,10 @@ impl Summary {
             (self.tls_dark, "TLS connections without a secret"),
             (self.tls_incomplete, "TLS handshakes that did not come to their end"),
             (self.not_http, "connections that are no HTTP"),
+            (self.http2_hidden_fields, "fields of HTTP/2 hidden by a table whose beginning was not seen"),
+            (self.websockets, "WebSockets"),
+            (self.websocket_messages, "messages in WebSockets"),
+            (self.websocket_bytes, "bytes in messages of WebSockets"),
             (self.anomalies, "anomalies"),
             (self.alerts, "alerts"),
             (self.passed_over, "packets without a TCP segment"),

@@ -8,7 +8,7 @@ use super::deciding::Signals;
 use super::failures::Failures;
 use crate::clock::Timestamp;
 use crate::detect::Detectors;
-use crate::event::{Event, Exchange, Held};
+use crate::event::{Event, Exchange, Held, Http2Abuse};
 use crate::kernel::ClientPrefixes;
 use crate::pipeline::{Observer, StatusClass};
 use crate::printable::{to_json, write_json};
@@ -58,6 +58,10 @@ impl Observer for Watcher {
         self.detectors.observe(&Event::Held(held)).for_each(|signal| self.signals.send(signal));
     }
 
+    fn abuse(&mut self, abuse: &Http2Abuse) {
+        self.detectors.observe(&Event::Http2Abuse(abuse)).for_each(|signal| self.signals.send(signal));
+    }
+
     fn exchange(&mut self, exchange: &Exchange<'_>) {
         if let Some(proxy) = exchange.peer
             && exchange.named_by_peer
@@ -79,7 +83,7 @@ impl Observer for Watcher {
         if exchange.method.is_some() || exchange.status.is_some() {
             self.confirmed.insert(exchange.server_port);
         }
-        if exchange.proven && !exchange.seen_twice && StatusClass::of(exchange.status).is_failure() {
+        if exchange.proven && !exchange.seen_twice && StatusClass::of(exchange.outcome()).is_failure() {
             self.failures.count(exchange.client);
         }
     }

@@ -7,8 +7,8 @@ use documented::DocumentedFields;
 
 use super::threat::Threat;
 use super::{
-    brute_force, credential_stuffing, distributed, enumeration, flood, password_spraying, request_rate,
-    scanner, slow_attack, stream_evasion,
+    brute_force, credential_stuffing, distributed, enumeration, flood, http2_abuse, password_spraying,
+    request_rate, scanner, slow_attack, stream_evasion,
 };
 use crate::config::{Form, Section};
 use crate::kernel::ClientPrefixes;
@@ -89,6 +89,8 @@ pub struct Config {
     pub slow_attack: slow_attack::Config,
     /// Different copies of the same bytes.
     pub stream_evasion: stream_evasion::Config,
+    /// Attacks on HTTP/2 itself.
+    pub http2_abuse: http2_abuse::Config,
     /// What the kernel sheds.
     pub flood: flood::Config,
     /// Guessing of passwords.
@@ -114,6 +116,7 @@ impl Default for Config {
             scanner: scanner::Config::default(),
             slow_attack: slow_attack::Config::default(),
             stream_evasion: stream_evasion::Config::default(),
+            http2_abuse: http2_abuse::Config::default(),
             flood: flood::Config::default(),
             brute_force: brute_force::Config::default(),
             password_spraying: password_spraying::Config::default(),
@@ -135,12 +138,13 @@ impl Config {
         let table = |threat: Threat| detect.section(threat.slug()).about(threat.meaning());
         let logins = [Threat::BruteForce, Threat::PasswordSpraying, Threat::CredentialStuffing];
         let [guess, spray, stuff] = logins.map(table);
-        let [rate, walk, probe, slow, evasion, shed] = [
+        let [rate, walk, probe, slow, evasion, frames, shed] = [
             Threat::RequestRate,
             Threat::Enumeration,
             Threat::Scanner,
             Threat::SlowAttack,
             Threat::StreamEvasion,
+            Threat::Http2Abuse,
             Threat::Flood,
         ]
         .map(table);
@@ -156,6 +160,7 @@ impl Config {
             scanner: scanner::Config::read(&probe, preset),
             slow_attack: slow_attack::Config::read(&slow, preset),
             stream_evasion: stream_evasion::Config::read(&evasion, preset),
+            http2_abuse: http2_abuse::Config::read(&frames, preset),
             flood: flood::Config::read(&shed, preset),
             brute_force: brute_force::Config::read(&guess, preset),
             password_spraying: password_spraying::Config::read(&spray, preset),
@@ -178,6 +183,7 @@ impl Config {
             (Threat::Scanner, probe),
             (Threat::SlowAttack, slow),
             (Threat::StreamEvasion, evasion),
+            (Threat::Http2Abuse, frames),
             (Threat::Flood, shed),
         ] {
             config.read_response(threat, &section);

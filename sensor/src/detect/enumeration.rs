@@ -198,7 +198,7 @@ impl Enumeration {
     }
 
     fn exchange(&mut self, exchange: &Exchange<'_>, signals: &mut Vec<Signal>) {
-        let Some(status) = exchange.status else { return };
+        let Some(status) = exchange.outcome() else { return };
         let now = exchange.seen;
         let client = self.sources.client(exchange.client);
         let crowd = self.walks.hash_of_key(&client.owner());
@@ -255,7 +255,7 @@ impl Enumeration {
         let now = exchange.seen;
         let who = Offender::of(client, exchange);
         let object = self.walks.hash_of(value.object);
-        let may_be_told = failed && exchange.status != Some(403) && value.is_unguessable();
+        let may_be_told = failed && exchange.outcome() != Some(403) && value.is_unguessable();
         let Some(walk) = self.walks.touch(key, now, || Walk::new(now, who)) else { return Asked::default() };
         let is_over = now.since(walk.began) > WINDOW;
         let over = is_over.then(|| {
@@ -272,7 +272,7 @@ impl Enumeration {
             return asked;
         }
         walk.several |= walk.who.client != who.client;
-        walk.forbidden = walk.forbidden.saturating_add(u32::from(exchange.status == Some(403)));
+        walk.forbidden = walk.forbidden.saturating_add(u32::from(exchange.outcome() == Some(403)));
         let is_new = walk.note(object, value.number, failed);
         let asked = Asked { requests: walk.exchanges, was_told: walk.told.is_some() };
         let is_known = walk.goes_on || asked.was_told;
@@ -379,7 +379,7 @@ impl Detector for Enumeration {
     fn observe(&mut self, event: &Event<'_>, signals: &mut Vec<Signal>) {
         match event {
             Event::Exchange(exchange) => self.exchange(exchange, signals),
-            Event::Held(_) => {}
+            Event::Held(_) | Event::Http2Abuse(_) => {}
         }
     }
 

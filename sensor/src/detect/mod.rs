@@ -16,6 +16,7 @@ pub mod enumeration;
 #[cfg(test)]
 mod evasion;
 pub mod flood;
+pub mod http2_abuse;
 #[cfg(test)]
 mod logs;
 #[cfg(test)]
@@ -144,6 +145,13 @@ impl Detectors {
         if is_on(Threat::StreamEvasion) {
             detectors.push(Box::new(stream_evasion::StreamEvasion::new(
                 &config.stream_evasion,
+                config.sources(),
+                seed,
+            )));
+        }
+        if is_on(Threat::Http2Abuse) {
+            detectors.push(Box::new(http2_abuse::Http2Abuses::new(
+                &config.http2_abuse,
                 config.sources(),
                 seed,
             )));

@@ -154,7 +154,7 @@ impl Scanner {
         let now = exchange.seen;
         let client = self.sources.client(exchange.client);
         let crowd = self.sites.hash(&client.owner());
-        self.weather.note(crowd, exchange.status.is_some_and(|status| status >= 400), now);
+        self.weather.note(crowd, exchange.outcome().is_some_and(|status| status >= 400), now);
         let clue = self.clue(exchange);
         // A browser names no tool, whoever causes its requests.
         let names_tool = matches!(clue.agent, Agent::Survey(_) | Agent::Attack(_));
@@ -237,13 +237,13 @@ impl Scanner {
     }
 
     fn clue(&mut self, exchange: &Exchange<'_>) -> Clue {
-        let refused = exchange.status.is_some_and(|status| (400..500).contains(&status) && status != 429);
+        let refused = exchange.outcome().is_some_and(|status| (400..500).contains(&status) && status != 429);
         let path = exchange.path.as_ref().map(Path::whole).unwrap_or_default();
-        let failed = exchange.status.is_none_or(|status| status >= 400);
+        let failed = exchange.outcome().is_none_or(|status| status >= 400);
         // An answer for a path without dots and escapes is the application's own; most exchanges are such.
         let may_be = failed || memchr::memchr3(b'.', b'%', b'\\', path.as_bytes()).is_some();
         let probe = self.known.as_ref().filter(|_| may_be).and_then(|known| known.probe(path));
-        let missing = match exchange.status {
+        let missing = match exchange.outcome() {
             Some(404 | 410) if exchange.method == Some("DELETE") && exchange.principal.is_some() => false,
             Some(400 | 403 | 404 | 405 | 410) => {
                 exchange.route.is_some_and(|route| route.ends_with("{other}"))
@@ -365,7 +365,7 @@ impl Detector for Scanner {
     fn observe(&mut self, event: &Event<'_>, signals: &mut Vec<Signal>) {
         match event {
             Event::Exchange(exchange) => self.exchange(exchange, signals),
-            Event::Held(_) => {}
+            Event::Held(_) | Event::Http2Abuse(_) => {}
         }
     }
 

@@ -141,13 +141,13 @@ impl Spikes {
     }
 
     fn count(&mut self, exchange: &Exchange<'_>) {
-        self.host_tally.count(exchange.status, exchange.duration_us);
+        self.host_tally.count(exchange.outcome(), exchange.duration_us);
         let Some(route) = exchange.route else { return };
         if let Some(tally) = self.tallies.get_mut(route) {
-            tally.count(exchange.status, exchange.duration_us);
+            tally.count(exchange.outcome(), exchange.duration_us);
         } else if self.tallies.len() < MAX_TALLIES {
             let mut tally = Tally::default();
-            tally.count(exchange.status, exchange.duration_us);
+            tally.count(exchange.outcome(), exchange.duration_us);
             self.tallies.insert(route.to_owned(), tally);
         } else {
             self.evicted = self.evicted.saturating_add(1);

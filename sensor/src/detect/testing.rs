@@ -52,6 +52,7 @@ pub(crate) fn exchange(ts: Timestamp) -> Exchange<'static> {
         route: Some("/things/{id}"),
         query_keys: QueryKeys::default(),
         status: Some(200),
+        grpc: None,
         request_bytes: Some(0),
         response_bytes: Some(100),
         duration_us: Some(1_000),
@@ -158,6 +159,7 @@ pub(crate) fn run(config: &Config, attempts: &mut [Attempt]) -> Vec<(u64, Signal
         Threat::Scanner,
         Threat::SlowAttack,
         Threat::StreamEvasion,
+        Threat::Http2Abuse,
     ]);
     config.responses.extend(others.map(|threat| (threat, Response::Off)));
     let mut detectors = Detectors::new(&config);

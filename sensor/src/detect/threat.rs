@@ -34,13 +34,17 @@ pub enum Threat {
     SlowAttack,
     /// Sending different copies of the same bytes, so that a sensor reads what the server does not.
     StreamEvasion,
+    /// Attacking HTTP/2 itself: rapid resets, endless header blocks, floods of frames.
+    #[serde(rename = "http2-abuse")]
+    #[documented_fields(rename = "http2-abuse")]
+    Http2Abuse,
     /// Packets, connections or bits in numbers that make limits or blocks drop many of them.
     Flood,
 }
 
 impl Threat {
     /// All of them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::BruteForce,
         Self::PasswordSpraying,
         Self::CredentialStuffing,
@@ -53,6 +57,7 @@ impl Threat {
         Self::Scanner,
         Self::SlowAttack,
         Self::StreamEvasion,
+        Self::Http2Abuse,
         Self::Flood,
     ];
 
@@ -60,6 +65,17 @@ impl Threat {
     #[must_use]
     pub const fn worst(self) -> Severity {
         if matches!(self, Self::AccountTakeover) { Severity::Critical } else { Severity::High }
+    }
+
+    /// The mildest severity that its detector tells, of those that are alerts.
+    #[must_use]
+    pub const fn mildest(self) -> Severity {
+        match self {
+            Self::AccountTakeover => Severity::Critical,
+            Self::Http2Abuse => Severity::High,
+            Self::SlowAttack | Self::StreamEvasion | Self::Flood => Severity::Medium,
+            _ => Severity::Low,
+        }
     }
 
     /// The slug of its detector in the configuration, in records and in metrics.
@@ -78,6 +94,7 @@ impl Threat {
             Self::Scanner => "scanner",
             Self::SlowAttack => "slow-attack",
             Self::StreamEvasion => "stream-evasion",
+            Self::Http2Abuse => "http2-abuse",
             Self::Flood => "flood",
         }
     }
@@ -102,6 +119,7 @@ impl Threat {
             | Self::Scanner => "request",
             Self::SlowAttack => "connection",
             Self::StreamEvasion => "exchange",
+            Self::Http2Abuse => "frame",
             Self::Flood => "packet",
         };
         counted(count, noun)
@@ -119,6 +137,7 @@ impl Threat {
             | Self::LatencySpike
             | Self::RequestRate
             | Self::SlowAttack
+            | Self::Http2Abuse
             | Self::Flood => "API4:2023",
             Self::Enumeration => "API1:2023",
             Self::Scanner => "API9:2023",

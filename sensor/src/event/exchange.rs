@@ -80,6 +80,35 @@ impl Protocol {
     }
 }
 
+/// A call of gRPC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Grpc {
+    /// `grpc-status`; none where none was seen.
+    pub grpc_status: Option<u16>,
+    /// Messages of the request; none where some may be among missing bytes.
+    pub request_messages: Option<u64>,
+    /// Messages of the response; likewise.
+    pub response_messages: Option<u64>,
+    /// Bytes of the request's messages, as they were sent.
+    pub request_message_bytes: Option<u64>,
+    /// Bytes of the response's messages, as they were sent.
+    pub response_message_bytes: Option<u64>,
+}
+
+impl Grpc {
+    /// Of what the parser found.
+    #[must_use]
+    pub fn of(found: http::Grpc) -> Self {
+        Self {
+            grpc_status: found.status,
+            request_messages: found.request.map(|messages| messages.count),
+            response_messages: found.response.map(|messages| messages.count),
+            request_message_bytes: found.request.map(|messages| messages.bytes),
+            response_message_bytes: found.response.map(|messages| messages.bytes),
+        }
+    }
+}
+
 /// A request and its response, as far as they were seen. Fields are absent as JSON `null` where they were not.
 #[derive(Clone, Debug, Serialize)]
 pub struct Exchange<'a> {
@@ -99,7 +128,7 @@ pub struct Exchange<'a> {
     /// Whether that peer named the client as its own peer, with no other proxy between.
     #[serde(skip)]
     pub named_by_peer: bool,
-    /// `1.0` or `1.1`.
+    /// `1.0`, `1.1` or `2`.
     pub http_version: &'static str,
     /// A registered method, or `other`. None where the request had no line that could be told apart; then nothing else
     /// that the client wrote is told, either.
@@ -117,6 +146,9 @@ pub struct Exchange<'a> {
     pub query_keys: QueryKeys<'a>,
     /// Status of the response.
     pub status: Option<u16>,
+    /// What gRPC tells, where it is a call of gRPC.
+    #[serde(flatten)]
+    pub grpc: Option<Grpc>,
     /// Body bytes of the request on the wire, chunk headers included.
     pub request_bytes: Option<u64>,
     /// Body bytes of the response on the wire, chunk headers included.
@@ -158,6 +190,19 @@ pub struct Exchange<'a> {
     /// When its last byte was seen; what comes of it is measured from here.
     #[serde(skip)]
     pub seen: Timestamp,
+}
+
+impl Exchange<'_> {
+    /// The status as it is meant: of gRPC, which answers 200 to what fails, the one of HTTP that its own stands for.
+    #[must_use]
+    pub const fn outcome(&self) -> Option<u16> {
+        match (self.status, self.grpc) {
+            (Some(200), Some(Grpc { grpc_status: Some(status), .. })) => {
+                Some(http::Grpc::http_status(status))
+            }
+            (status, _) => status,
+        }
+    }
 }
 
 /// Attempts to log in of one request besides the first.

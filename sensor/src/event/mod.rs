@@ -1,12 +1,14 @@
 //! The vocabulary of detectors and records: what happened, without secrets and without bytes.
 
+mod abuse;
 mod exchange;
 mod held;
 mod redact;
 mod sent;
 
 pub use crate::identity::{Login, LoginOutcome};
-pub use exchange::{Exchange, Findings, Further, Protocol, QueryKeys, Source, TlsFacts};
+pub use abuse::Http2Abuse;
+pub use exchange::{Exchange, Findings, Further, Grpc, Protocol, QueryKeys, Source, TlsFacts};
 pub use held::{Held, HeldBy};
 pub(crate) use redact::is_document;
 pub use redact::{Paths, Redactor};
@@ -23,6 +25,8 @@ pub enum Event<'a> {
     Exchange(&'a Exchange<'a>),
     /// A message has been in progress for long.
     Held(&'a Held),
+    /// A client did things to HTTP/2 itself.
+    Http2Abuse(&'a Http2Abuse),
 }
 
 impl Event<'_> {
@@ -32,6 +36,7 @@ impl Event<'_> {
         match self {
             Self::Exchange(exchange) => exchange.proven,
             Self::Held(held) => held.proven,
+            Self::Http2Abuse(abuse) => abuse.proven,
         }
     }
 
@@ -40,7 +45,7 @@ impl Event<'_> {
     pub const fn is_seen_twice(&self) -> bool {
         match self {
             Self::Exchange(exchange) => exchange.seen_twice,
-            Self::Held(_) => false,
+            Self::Held(_) | Self::Http2Abuse(_) => false,
         }
     }
 
@@ -50,6 +55,7 @@ impl Event<'_> {
         match self {
             Self::Exchange(exchange) => exchange.seen,
             Self::Held(held) => held.ts,
+            Self::Http2Abuse(abuse) => abuse.ts,
         }
     }
 }

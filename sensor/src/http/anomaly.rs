@@ -72,13 +72,14 @@ anomalies! {
     HeadTooLarge = "head_too_large",
     /// More headers than the configured bound; those beyond count for framing only.
     TooManyHeaders = "too_many_headers",
-    /// An HTTP/1.1 request without Host (RFC 9112, section 3.2).
+    /// A request without Host in HTTP/1.1, or without it and `:authority` in HTTP/2 (RFC 9112, section 3.2).
     MissingHost = "missing_host",
     /// More than one Host header (RFC 9112, section 3.2).
     MultipleHosts = "multiple_hosts",
     /// A Host with bytes that no host and port have (RFC 9112, section 3.2).
     InvalidHost = "invalid_host",
-    /// A target in absolute form that names another host than Host does (RFC 9112, section 3.2.2).
+    /// A target in absolute form, or `:authority`, that names another host than Host does (RFC 9112, section 3.2.2; RFC 9113,
+    /// section 8.3.1).
     HostMismatch = "host_mismatch",
     /// Several Content-Length headers of one value (RFC 9112, section 6.3, item 5).
     DuplicateContentLength = "duplicate_content_length",
@@ -149,8 +150,6 @@ anomalies! {
     MessageAfterClose = "message_after_close",
     /// More requests without a response than the configured bound; this was the oldest.
     PipelineOverflow = "pipeline_overflow",
-    /// The connection goes on in HTTP/2 (RFC 9113, section 3.4) and is not read any further.
-    Http2Preface = "http2_preface",
     /// 101 to a request without Upgrade (RFC 9110, section 15.2.2).
     UnrequestedUpgrade = "unrequested_upgrade",
     /// Two copies of the same bytes of the client differ: it wants two readers to see two things (RFC 9293, section 3.8.1).
@@ -160,17 +159,68 @@ anomalies! {
     /// A compressed body that comes to more than is decoded of it: by its length, by its ratio, or by the budget of its
     /// connection and of all of them.
     InflationLimited = "inflation_limited",
+    /// No connection preface of HTTP/2 where it has to be, or a first frame other than SETTINGS (RFC 9113, section 3.4).
+    InvalidPreface = "h2_preface",
+    /// A frame longer than its receiver takes, or of a length that its kind does not have (RFC 9113, sections 4.2 and 6).
+    FrameSize = "h2_frame_size",
+    /// More padding than there is room for (RFC 9113, sections 6.1 and 6.2).
+    FramePadding = "h2_padding",
+    /// A frame of a stream that it cannot be of: 0, another than 0, or an even one of a client (RFC 9113, sections 5.1.1
+    /// and 6).
+    StreamId = "h2_stream_id",
+    /// A frame that its stream does not allow in the state that it is in (RFC 9113, section 5.1).
+    StreamState = "h2_stream_state",
+    /// A header block that another frame interrupts, or CONTINUATION without one (RFC 9113, section 6.10).
+    Continuation = "h2_continuation",
+    /// A setting with a value that it cannot have (RFC 9113, section 6.5.2).
+    InvalidSetting = "h2_setting",
+    /// WINDOW_UPDATE by nothing (RFC 9113, section 6.9).
+    InvalidWindowUpdate = "h2_window_update",
+    /// A stream that depends on itself (RFC 7540, section 5.3.1).
+    InvalidPriority = "h2_priority",
+    /// PUSH_PROMISE of a client (RFC 9113, section 8.4).
+    UnexpectedPush = "h2_push",
+    /// A header block that is none in HPACK (RFC 7541, section 2.3.3 and others; RFC 9113, section 4.3).
+    HpackError = "hpack_error",
+    /// A small header block that stands for a list larger than the configured bound of heads (RFC 9113, section 10.5.1).
+    HpackBomb = "hpack_bomb",
+    /// Fields that refer to a table of HPACK whose beginning was not seen. They are not known, and not told.
+    HiddenFields = "hpack_hidden_fields",
+    /// A field's name with upper-case letters in HTTP/2 (RFC 9113, section 8.2.1).
+    UppercaseHeaderName = "h2_uppercase_name",
+    /// A field's value with CR or LF in HTTP/2 (RFC 9113, section 8.2.1): in HTTP/1 it would be two headers.
+    LineBreakInValue = "h2_line_break",
+    /// A field's value that begins or ends with whitespace in HTTP/2 (RFC 9113, section 8.2.1).
+    WhitespaceAroundValue = "h2_value_whitespace",
+    /// A field of HTTP/1's connections in HTTP/2: Connection, Transfer-Encoding, Upgrade and others (RFC 9113, section
+    /// 8.2.2).
+    ConnectionHeader = "h2_connection_header",
+    /// A pseudo-header after another field (RFC 9113, section 8.3).
+    PseudoHeaderOrder = "h2_pseudo_order",
+    /// The same pseudo-header twice (RFC 9113, section 8.3).
+    DuplicatePseudoHeader = "h2_pseudo_duplicate",
+    /// A pseudo-header that is not defined, not for this message, or in trailers (RFC 9113, sections 8.3 and 8.5).
+    InvalidPseudoHeader = "h2_pseudo_invalid",
+    /// A pseudo-header that has to be there and is not (RFC 9113, sections 8.3.1 and 8.3.2).
+    MissingPseudoHeader = "h2_pseudo_missing",
+    /// A Content-Length other than the length of the content in HTTP/2 (RFC 9113, section 8.1.1).
+    ContentLengthMismatch = "h2_content_length",
+    /// Trailers that do not end their stream (RFC 9113, section 8.1).
+    UnfinishedTrailers = "h2_trailers",
 }
 
-const _: () = assert!(Anomaly::ALL.len() <= 64, "the set is 64 bits");
+const _: () = assert!(Anomaly::ALL.len() <= 128, "the set is 128 bits");
 
 /// A set of anomalies.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
-pub struct Anomalies(u64);
+pub struct Anomalies {
+    /// The first 64 and the others: small where there are many, and aligned as other fields are.
+    halves: [u64; 2],
+}
 
 impl Anomalies {
     /// None.
-    pub const NONE: Self = Self(0);
+    pub const NONE: Self = Self::of_bits(0);
 
     /// Those that let two readers disagree about where a body ends. No byte of such a body is skipped unread.
     pub const FRAMING: Self = Self::of(&[
@@ -206,52 +256,62 @@ impl Anomalies {
         Anomaly::MissingChunkEnd,
     ]);
 
+    #[expect(clippy::cast_possible_truncation, reason = "the other half is taken besides")]
+    const fn of_bits(bits: u128) -> Self {
+        Self { halves: [bits as u64, (bits >> 64) as u64] }
+    }
+
+    const fn bits(self) -> u128 {
+        let [low, high] = self.halves;
+        low as u128 | (high as u128) << 64
+    }
+
     const fn of(anomalies: &[Anomaly]) -> Self {
-        let mut set = 0;
+        let mut set = 0_u128;
         let mut rest = anomalies;
         while let [first, others @ ..] = rest {
             set |= first.bit();
             rest = others;
         }
-        Self(set)
+        Self::of_bits(set)
     }
 
     /// Adds one.
     pub const fn insert(&mut self, anomaly: Anomaly) {
-        self.0 |= anomaly.bit();
+        *self = Self::of_bits(self.bits() | anomaly.bit());
     }
 
     /// Takes one out.
     pub(super) const fn remove(&mut self, anomaly: Anomaly) {
-        self.0 &= !anomaly.bit();
+        *self = Self::of_bits(self.bits() & !anomaly.bit());
     }
 
     /// Adds all of another set.
     pub const fn extend(&mut self, other: Self) {
-        self.0 |= other.0;
+        *self = Self::of_bits(self.bits() | other.bits());
     }
 
     /// Whether one is there.
     #[must_use]
     pub const fn contains(self, anomaly: Anomaly) -> bool {
-        self.0 & anomaly.bit() != 0
+        self.bits() & anomaly.bit() != 0
     }
 
     /// Whether any of another set is there.
     #[must_use]
     pub const fn intersects(self, other: Self) -> bool {
-        self.0 & other.0 != 0
+        self.bits() & other.bits() != 0
     }
 
     /// Whether there is none.
     #[must_use]
     pub const fn is_empty(self) -> bool {
-        self.0 == 0
+        self.bits() == 0
     }
 
     /// Those that are there, in the order of [`Anomaly::ALL`].
     pub fn iter(self) -> impl Iterator<Item = Anomaly> {
-        let mut rest = self.0;
+        let mut rest = self.bits();
         std::iter::from_fn(move || {
             let lowest = rest.trailing_zeros();
             rest &= rest.wrapping_sub(1);
@@ -261,8 +321,37 @@ impl Anomalies {
 }
 
 impl Anomaly {
-    const fn bit(self) -> u64 {
-        1_u64.wrapping_shl(self as u32)
+    /// What it is counted as in metrics, whose labels are few: HTTP/2's by what breaks.
+    #[must_use]
+    pub const fn counted_as(self) -> &'static str {
+        match self {
+            Self::InvalidPreface
+            | Self::FrameSize
+            | Self::FramePadding
+            | Self::StreamId
+            | Self::StreamState
+            | Self::Continuation
+            | Self::InvalidSetting
+            | Self::InvalidWindowUpdate
+            | Self::InvalidPriority
+            | Self::UnexpectedPush => "h2_frame",
+            Self::HpackError | Self::HpackBomb | Self::HiddenFields => "hpack",
+            Self::UppercaseHeaderName
+            | Self::LineBreakInValue
+            | Self::WhitespaceAroundValue
+            | Self::ConnectionHeader
+            | Self::PseudoHeaderOrder
+            | Self::DuplicatePseudoHeader
+            | Self::InvalidPseudoHeader
+            | Self::MissingPseudoHeader
+            | Self::ContentLengthMismatch
+            | Self::UnfinishedTrailers => "h2_message",
+            _ => self.label(),
+        }
+    }
+
+    const fn bit(self) -> u128 {
+        1_u128.wrapping_shl(self as u32)
     }
 }
 

@@ -13,11 +13,11 @@
 //!   ends the reading of the message; the next one is looked for.
 
 use super::anomaly::Anomaly;
-use super::chunked::{Chunked, Outcome};
 use super::config::Config;
+use super::h1::chunked::{Chunked, Outcome};
 use super::header::{Coding, Facts};
 use super::message::Message;
-use super::start_line::{Method, Version};
+use super::method::{Method, Version};
 
 /// What is left of a body.
 #[derive(Clone, Copy, Debug, Default)]
@@ -153,18 +153,20 @@ impl Message {
                 None => return (Read::Broken, 0),
             },
         };
-        self.state.body_cut = true;
-        self.body_length = self.body_length.saturating_add(skipped);
-        self.body_wire_length = self.body_wire_length.saturating_add(skipped);
+        self.skip_data(skipped);
         (if self.framing.is_none() { Read::Whole } else { Read::More }, skipped)
     }
 
-    fn take_data(&mut self, data: &[u8], config: &Config) {
+    /// Takes content, however it is framed; as with [`Message::read_body`], the caller has made room.
+    pub(super) fn take_data(&mut self, data: &[u8], config: &Config) {
         if data.is_empty() {
             return;
         }
         self.body_length = self.body_length.saturating_add(data.len() as u64);
         self.body_wire_length = self.body_wire_length.saturating_add(data.len() as u64);
+        if self.grpc.is_on() {
+            self.count_grpc(data);
+        }
         if self.state.body_cut {
             return;
         }
@@ -172,6 +174,14 @@ impl Message {
         let kept = data.get(..room).unwrap_or(data);
         self.bytes.extend_from_slice(kept);
         self.state.body_cut = kept.len() < data.len();
+    }
+
+    /// Passes over content that is missing.
+    pub(super) fn skip_data(&mut self, length: u64) {
+        self.state.body_cut = true;
+        self.body_length = self.body_length.saturating_add(length);
+        self.body_wire_length = self.body_wire_length.saturating_add(length);
+        self.grpc.skip(length);
     }
 
     /// How many of the next `length` bytes might be kept.

@@ -30,6 +30,8 @@ pub struct Config {
     pub skip_bytes: u64,
     /// Most requests of a connection that wait for their response. Default 128, at most 65,535.
     pub pipeline: usize,
+    /// Most streams of a connection in HTTP/2 whose exchange is not over. Default 1,024: servers allow 100 to 250.
+    pub streams: usize,
     /// Longest line with a chunk size and its extensions, in bytes. Default 4 KiB.
     pub chunk_line_bytes: u32,
     /// Most bytes of trailers. Default 8 KiB.
@@ -60,6 +62,7 @@ impl Default for Config {
             inflate_bytes_per_second: 8 << 20,
             skip_bytes: 16 << 10,
             pipeline: 128,
+            streams: 1_024,
             chunk_line_bytes: 4 << 10,
             trailer_bytes: 8 << 10,
             probe_bytes: 1 << 20,
@@ -77,6 +80,7 @@ impl Config {
     pub(super) fn bounded(mut self) -> Self {
         self.head_bytes = self.head_bytes.clamp(64, 16 << 20);
         self.pipeline = self.pipeline.clamp(1, usize::from(u16::MAX));
+        self.streams = self.streams.max(1);
         self.body_bytes = self.body_bytes.min(1 << 30);
         self
     }

@@ -2,54 +2,12 @@
 
 use super::anomaly::Anomalies;
 use super::exchange::Connection;
+use super::h1::half::{Half, Phase, Requests};
+use super::h2::Conn;
 use super::message::Message;
-use super::pool::{Pool, Waiting};
-use super::start_line::Method;
+use super::method::Method;
+use super::websocket::Socket;
 use crate::stream::{Opening, Side};
-
-/// What the next bytes of a side are.
-///
-/// ```text
-/// Proxy ---> Start <---> Head ---> Body ---> Start ...
-///              \          |         /
-///               `-------> Resync <-'          any ---> Held, Stopped
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Phase {
-    /// Perhaps a PROXY protocol header; what came of it is in the message.
-    Proxy,
-    /// The rest of one, which is passed over: at most what 16 bits of length leave beyond the addresses.
-    ProxyRest(u16),
-    /// A message.
-    Start,
-    /// The rest of a head, whose beginning is in the message.
-    Head,
-    /// The rest of a body.
-    Body,
-    /// Anything: a message is looked for.
-    Resync,
-    /// Not known before the response to CONNECT is (RFC 9110, section 9.3.6), or nothing.
-    Held,
-    /// Of no interest.
-    Stopped,
-}
-
-/// One side.
-#[derive(Debug)]
-pub(super) struct Half {
-    pub phase: Phase,
-    /// A message that is being read and is not among the waiting requests; of the server also one that is whole
-    /// while its request is not.
-    pub message: Option<Box<Message>>,
-    /// What was seen before its last message, or since, may not be all.
-    pub lost: bool,
-    /// Bytes since its last message are missing or were passed over.
-    pub skipped: bool,
-    /// It has announced that it will send no more messages.
-    pub closing: bool,
-    /// Found since its last message, for the next one.
-    pub carried: Anomalies,
-}
 
 /// The state of a connection. It holds buffers only while a message is read or waits for its response.
 #[derive(Debug)]
@@ -74,6 +32,18 @@ pub struct State {
     pub(super) paired: bool,
     /// The client sent bytes while held.
     pub(super) held_bytes: bool,
+    /// What is spoken where a side is in [`Phase::Elsewhere`].
+    pub(super) elsewhere: Elsewhere,
+}
+
+/// What a connection speaks that is not HTTP/1.
+#[derive(Debug, Default)]
+pub(super) enum Elsewhere {
+    /// Nothing.
+    #[default]
+    Nothing,
+    Http2(Box<Conn>),
+    WebSocket(Box<Socket>),
 }
 
 impl State {
@@ -111,6 +81,7 @@ impl State {
             spoke: false,
             paired: false,
             held_bytes: false,
+            elsewhere: Elsewhere::Nothing,
         }
     }
 
@@ -140,63 +111,5 @@ impl State {
     /// The method that the response being read, or about to be, answers.
     pub(super) fn method(&self) -> Option<Method> {
         self.requests.oldest().map(|request| request.facts.method)
-    }
-}
-
-/// Requests that wait for their response, in order. One alone needs no queue.
-#[derive(Debug, Default)]
-pub(super) struct Requests {
-    oldest: Option<Box<Message>>,
-    others: Option<Box<Waiting>>,
-}
-
-impl Requests {
-    pub(super) fn len(&self) -> usize {
-        let others = self.others.as_ref().map_or(0, |others| others.0.len());
-        usize::from(self.oldest.is_some()).saturating_add(others)
-    }
-
-    pub(super) fn oldest(&self) -> Option<&Message> {
-        self.oldest.as_deref()
-    }
-
-    pub(super) fn newest(&self) -> Option<&Message> {
-        let others = self.others.as_ref().and_then(|others| others.0.back());
-        others.or(self.oldest.as_ref()).map(|newest| &**newest)
-    }
-
-    pub(super) fn newest_mut(&mut self) -> Option<&mut Message> {
-        match self.others.as_mut().and_then(|others| others.0.back_mut()) {
-            Some(newest) => Some(newest),
-            None => self.oldest.as_deref_mut(),
-        }
-    }
-
-    /// How many, the oldest ones, began before a moment.
-    pub(super) fn before(&self, time: crate::clock::Timestamp) -> usize {
-        let others = self.others.iter().flat_map(|others| &others.0);
-        self.oldest.iter().chain(others).take_while(|request| request.started < time).count()
-    }
-
-    pub(super) fn push(&mut self, request: Box<Message>, pool: &mut Pool) {
-        if self.oldest.is_none() {
-            self.oldest = Some(request);
-            return;
-        }
-        let others = self.others.get_or_insert_with(|| pool.take_queue());
-        others.0.push_back(request);
-    }
-
-    pub(super) fn pop(&mut self, pool: &mut Pool) -> Option<Box<Message>> {
-        let oldest = self.oldest.take()?;
-        if let Some(others) = &mut self.others {
-            self.oldest = others.0.pop_front();
-            if others.0.is_empty()
-                && let Some(others) = self.others.take()
-            {
-                pool.give_queue(others);
-            }
-        }
-        Some(oldest)
     }
 }

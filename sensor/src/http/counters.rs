@@ -41,8 +41,16 @@ counters! {
     upgraded,
     /// Connections that went on as a tunnel after CONNECT.
     tunnelled,
-    /// Connections that began in HTTP/2.
+    /// Connections in HTTP/2.
     http2,
+    /// Fields of HTTP/2 that were not known, since a table's beginning was not seen.
+    hidden_fields,
+    /// Connections that went on as WebSockets, and are over.
+    websockets,
+    /// Messages in them.
+    websocket_messages,
+    /// Bytes of these.
+    websocket_bytes,
     /// Connections that are no HTTP.
     not_http,
     /// PROXY protocol headers.

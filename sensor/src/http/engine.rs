@@ -1,19 +1,24 @@
-//! What the calls of the stream mean, by the phase that a side is in.
+//! What the calls of the stream mean, by the version that a connection speaks.
 
 use super::anomaly::Anomaly;
-use super::body::{Framing, Read};
+use super::body::Framing;
 use super::config::Config;
-use super::connection::{Phase, State};
+use super::connection::State;
 use super::counters::{Counters, add};
 use super::exchange::Sink;
+use super::h1::engine::Ending;
+use super::h1::half::Phase;
+use super::h2::frame;
 use super::inflation::Allowance;
 use super::pool::Pool;
-use super::preamble::pass_proxy;
 use crate::clock::Timestamp;
 use crate::stream::{Advice, CloseCause, Look, Missing, Opening, Protocol, Side};
 use crate::tls::{self, Application};
 
-/// HTTP/1 as a protocol of the stream room.
+/// Most memory kept for the next header block.
+const MAX_SCRATCH: usize = 256 << 10;
+
+/// HTTP as a protocol of the stream room.
 #[derive(Debug)]
 pub struct Http<S> {
     pub(super) config: Config,
@@ -21,6 +26,8 @@ pub struct Http<S> {
     pub(super) counters: Counters,
     pub(super) allowance: Allowance,
     pub(super) sink: S,
+    /// For the header block at hand.
+    pub(super) scratch: Vec<u8>,
 }
 
 impl<S: Sink> Http<S> {
@@ -33,6 +40,7 @@ impl<S: Sink> Http<S> {
             config,
             counters: Counters::default(),
             sink,
+            scratch: Vec::new(),
         }
     }
 
@@ -56,6 +64,30 @@ impl<S: Sink> Http<S> {
         self.sink
     }
 
+    /// Keeps memory for the next header block.
+    pub(super) fn keep_scratch(&mut self, scratch: Vec<u8>) {
+        if scratch.capacity() <= MAX_SCRATCH {
+            self.scratch = scratch;
+        }
+    }
+
+    /// Whether the first bytes of a connection, or of what is seen of it, are in HTTP/2 without the client's preface among
+    /// them; then it is set up to be read so.
+    #[cold]
+    fn is_http2(&mut self, state: &mut State, side: Side, bytes: &[u8]) -> bool {
+        match (state.phase(side), side) {
+            (Phase::Start, Side::Server) if state.requests.len() == 0 && frame::is_server_preface(bytes) => {
+                Self::server_speaks_http2(state);
+                true
+            }
+            (Phase::Resync, _) if frame::is_probable(bytes) => {
+                self.expect_http2(state, true);
+                true
+            }
+            _ => false,
+        }
+    }
+
     /// Messages held now; at most [`Config::messages`].
     pub const fn messages_held(&self) -> usize {
         self.pool.in_use()
@@ -66,201 +98,15 @@ impl<S: Sink> Http<S> {
     pub const fn bytes_held(&self) -> usize {
         self.pool.bytes()
     }
-
-    pub(super) fn receive(&mut self, state: &mut State, side: Side, bytes: &[u8], time: Timestamp) -> Advice {
-        let mut rest = bytes;
-        while !rest.is_empty() {
-            rest = match state.phase(side) {
-                Phase::Start => self.start(state, side, rest, time),
-                Phase::Body => self.body(state, side, rest, time),
-                Phase::Head => self.head(state, side, rest, time),
-                Phase::Resync => self.resync(state, side, rest, time),
-                Phase::Proxy => self.proxy(state, rest, time),
-                Phase::ProxyRest(left) => {
-                    let passed = usize::from(left).min(rest.len());
-                    pass_proxy(state, passed as u64);
-                    rest.get(passed..).unwrap_or_default()
-                }
-                Phase::Held => {
-                    state.held_bytes |= side == Side::Client;
-                    return Advice::Continue;
-                }
-                Phase::Stopped => return Advice::Stop,
-            };
-        }
-        self.advice(state, side)
-    }
-
-    fn advice(&self, state: &mut State, side: Side) -> Advice {
-        let phase = state.phase(side);
-        if phase == Phase::Stopped {
-            return Advice::Stop;
-        }
-        let receiving = if phase == Phase::Body { state.receiving(side) } else { None };
-        match receiving.map_or(0, |message| message.unwanted(&self.config)) {
-            unwanted if unwanted >= self.config.skip_bytes.max(1) => Advice::Skip(unwanted),
-            _ => Advice::Continue,
-        }
-    }
-
-    fn body<'a>(&mut self, state: &mut State, side: Side, bytes: &'a [u8], time: Timestamp) -> &'a [u8] {
-        let Some(message) = state.receiving(side) else {
-            state.half(side).phase = Phase::Start;
-            return bytes;
-        };
-        let wanted = message.wants(bytes.len(), &self.config);
-        if wanted > 0 && !self.pool.make_room(message, wanted, &mut self.counters) {
-            message.state.body_cut = true;
-        }
-        let (read, taken) = message.read_body(bytes, &self.config);
-        match read {
-            Read::More => {}
-            Read::Whole => self.complete(state, side, Some(time)),
-            Read::Broken => self.broken(state, side),
-        }
-        bytes.get(taken..).unwrap_or_default()
-    }
-
-    /// The end of a message cannot be told any more, but no byte of it is missing.
-    fn broken(&mut self, state: &mut State, side: Side) {
-        if let Some(message) = state.receiving(side) {
-            message.state.length_unknown = true;
-        }
-        self.complete(state, side, None);
-        self.desynchronise(state, side);
-    }
-
-    pub(super) fn desynchronise(&mut self, state: &mut State, side: Side) {
-        let half = state.half(side);
-        if matches!(half.phase, Phase::Stopped | Phase::Held) {
-            return;
-        }
-        half.skipped = true;
-        if half.phase != Phase::Resync {
-            half.phase = Phase::Resync;
-            add(&mut self.counters.desynchronisations, 1);
-        }
-    }
-
-    /// Bytes are missing, or are not read, where no framing tells what they were.
-    pub(super) fn lose(&mut self, state: &mut State, side: Side, time: Timestamp) {
-        match state.phase(side) {
-            Phase::Stopped => return,
-            Phase::Head => self.cut_head(state, side, time, true),
-            Phase::Body => {
-                if let Some(message) = state.receiving(side) {
-                    message.state.length_unknown = true;
-                    message.state.gaps = true;
-                }
-                self.complete(state, side, None);
-            }
-            Phase::Proxy => {
-                if let Some(message) = state.client.message.take() {
-                    self.pool.give(message);
-                }
-            }
-            Phase::Start | Phase::Resync | Phase::ProxyRest(_) | Phase::Held => {}
-        }
-        if side == Side::Server {
-            state.doubtful = u16::try_from(state.requests.before(time)).unwrap_or(u16::MAX);
-        }
-        state.half(side).lost = true;
-        self.desynchronise(state, side);
-    }
-
-    fn skip(&mut self, state: &mut State, side: Side, length: u64, why: Missing, time: Timestamp) {
-        let mut left = length;
-        while left > 0 {
-            match state.phase(side) {
-                Phase::Stopped => return,
-                Phase::Held => {
-                    state.held_bytes |= side == Side::Client;
-                    return;
-                }
-                Phase::ProxyRest(rest) => {
-                    let passed = left.min(u64::from(rest));
-                    pass_proxy(state, passed);
-                    left = left.saturating_sub(passed);
-                }
-                Phase::Body => {
-                    let Some(message) = state.receiving(side) else {
-                        state.half(side).phase = Phase::Start;
-                        continue;
-                    };
-                    message.state.gaps |= why == Missing::Lost;
-                    let (read, passed) = message.skip_body(left);
-                    left = left.saturating_sub(passed);
-                    match read {
-                        Read::More => {}
-                        Read::Whole => self.complete(state, side, Some(time)),
-                        Read::Broken => {
-                            add(&mut self.counters.gaps, 1);
-                            self.lose(state, side, time);
-                        }
-                    }
-                }
-                Phase::Proxy | Phase::Start | Phase::Head => {
-                    add(&mut self.counters.gaps, 1);
-                    self.lose(state, side, time);
-                }
-                Phase::Resync => {
-                    self.lose(state, side, time);
-                    return;
-                }
-            }
-        }
-    }
-
-    /// A side ends, or is not seen any more, in whatever phase it is.
-    fn finish(&mut self, state: &mut State, side: Side, time: Timestamp, ending: Ending) {
-        if state.phase(side) == Phase::Proxy
-            && let Some(stash) = state.client.message.take()
-        {
-            state.client.phase = Phase::Start;
-            let _advice = self.receive(state, Side::Client, &stash.bytes, stash.started);
-            self.pool.give(stash);
-        }
-        match state.phase(side) {
-            Phase::Stopped => return,
-            Phase::Head => self.cut_head(state, side, time, ending == Ending::Unseen),
-            Phase::Body => {
-                let until_close = state
-                    .receiving(side)
-                    .is_some_and(|message| matches!(message.framing, Framing::UntilClose));
-                if until_close && ending == Ending::Fin {
-                    self.complete(state, side, Some(time));
-                } else {
-                    if let Some(message) = state.receiving(side) {
-                        match ending {
-                            Ending::Fin | Ending::Reset => message.flag(Anomaly::IncompleteBody),
-                            Ending::Unseen => message.state.gaps = true,
-                        }
-                    }
-                    self.complete(state, side, None);
-                }
-            }
-            Phase::Proxy | Phase::ProxyRest(_) | Phase::Start | Phase::Resync | Phase::Held => {}
-        }
-        if state.phase(side) != Phase::Stopped {
-            state.half(side).phase = Phase::Held;
-        }
-    }
-}
-
-/// How a side comes to its end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Ending {
-    /// By FIN.
-    Fin,
-    /// By RST.
-    Reset,
-    /// It may go on unseen.
-    Unseen,
 }
 
 impl<S: Sink> Application for Http<S> {
     fn secured(&mut self, state: &mut State, facts: Box<tls::Facts>) {
+        let is_http2 = facts.alpn.as_deref() == Some(b"h2");
         state.connection.around().tls = Some(*facts);
+        if is_http2 && !state.spoke {
+            self.expect_http2(state, false);
+        }
     }
 
     fn unverified(&mut self, state: &mut State) {
@@ -268,6 +114,10 @@ impl<S: Sink> Application for Http<S> {
     }
 
     fn remaining(&mut self, state: &mut State, side: Side) -> Option<u64> {
+        if state.phase(side) == Phase::Elsewhere {
+            // Where a frame ends tells nothing of what follows it.
+            return Some(u64::MAX);
+        }
         if state.phase(side) != Phase::Body {
             return None;
         }
@@ -286,6 +136,9 @@ impl<S: Sink> Protocol for Http<S> {
     }
 
     fn data(&mut self, state: &mut State, side: Side, bytes: &[u8], time: Timestamp) -> Advice {
+        if !state.spoke && self.is_http2(state, side, bytes) {
+            return self.receive_elsewhere(state, side, bytes, time);
+        }
         self.receive(state, side, bytes, time)
     }
 
@@ -323,6 +176,7 @@ impl<S: Sink> Protocol for Http<S> {
 
     fn look(&mut self, state: &State, look: &Look) {
         self.look_at(state, look);
+        self.look_elsewhere(state, look);
     }
 
     fn close(&mut self, mut state: State, cause: CloseCause, time: Timestamp) {
@@ -337,6 +191,7 @@ impl<S: Sink> Protocol for Http<S> {
         };
         self.finish(&mut state, Side::Client, time, ending);
         self.finish(&mut state, Side::Server, time, ending);
+        self.close_elsewhere(&mut state, ending, time);
         self.stop(&mut state);
         let mut carried = state.client.carried;
         carried.extend(state.server.carried);

@@ -4,10 +4,13 @@ use std::time::Duration;
 
 use super::anomaly::{Anomalies, Anomaly};
 use super::decode::Decoding;
+use super::grpc::Grpc;
+use super::h1::unfinished::Unfinished;
+use super::h2::Abuse;
 use super::inflation::Purse;
 use super::message::{Message, Request, Response};
 use super::proxy_protocol::ProxyHeader;
-use super::unfinished::Unfinished;
+use super::websocket::WebSocket;
 use crate::capture::Endpoint;
 use crate::clock::Timestamp;
 use crate::tls;
@@ -97,6 +100,25 @@ impl<'a> Exchange<'a> {
         messages.into_iter().flatten().map(of).max().unwrap_or_default()
     }
 
+    /// What gRPC tells of it, if it is a call of gRPC.
+    #[must_use]
+    pub fn grpc(&self) -> Option<Grpc> {
+        let (request, response) = (self.request.map(Request::message), self.response.map(Response::message));
+        let is_grpc = [request, response].into_iter().flatten().any(|message| message.grpc.is_on());
+        let messages = |message: Option<&Message>| message.and_then(|message| message.grpc.messages());
+        is_grpc.then(|| Grpc {
+            status: self.response.and_then(Response::grpc_status),
+            request: messages(request),
+            response: messages(response),
+        })
+    }
+
+    /// The status of the response as it is meant; see [`Response::outcome`].
+    #[must_use]
+    pub fn outcome(&self) -> Option<u16> {
+        self.response.map(Response::outcome).filter(|status| *status != 0)
+    }
+
     /// The anomalies, and what decoding its bodies has found since.
     #[must_use]
     pub fn all_anomalies(&self) -> Anomalies {
@@ -141,4 +163,10 @@ pub trait Sink {
 
     /// A message is under way for long; told every few seconds while that lasts.
     fn unfinished(&mut self, _connection: &Connection, _message: &Unfinished) {}
+
+    /// A client has done things to HTTP/2 itself that conforming clients have no reason to do often. Told in batches.
+    fn abuse(&mut self, _connection: &Connection, _abuse: &Abuse, _time: Timestamp) {}
+
+    /// A WebSocket is over.
+    fn socket(&mut self, _connection: &Connection, _socket: &WebSocket) {}
 }

@@ -1,7 +1,7 @@
 //! Fuzz entries: any bytes in, postconditions checked.
 
 use super::{Anomalies, Config, Connection, Decoding, Exchange, Http, Message, Sink};
-use super::{decode, proxy_protocol};
+use super::{decode, grpc, proxy_protocol, websocket};
 use crate::capture::Endpoint;
 use crate::clock::Timestamp;
 use crate::stream::{Advice, CloseCause, Missing, Opening, Protocol, Side};
@@ -18,6 +18,7 @@ fn tight(selector: u8) -> Config {
         inflate_bytes: 64,
         skip_bytes: 16,
         pipeline: 3,
+        streams: 3,
         chunk_line_bytes: 24,
         trailer_bytes: 32,
         probe_bytes: 512,
@@ -80,7 +81,8 @@ impl Checker {
             assert!(!message.body_is_whole() || message.body().len() as u64 == length);
         }
         assert!(message.ended().is_none_or(|ended| ended >= message.started()));
-        for (name, value) in message.headers() {
+        // HTTP/2 counts the bytes of fields; what has line breaks in it is a finding.
+        for (name, value) in message.headers().filter(|_| message.version() != super::Version::Http2) {
             assert!(!name.contains(&b':') && !name.contains(&b'\n'), "a name is a name");
             assert!(!value.contains(&b'\n'), "a value is one line");
         }
@@ -93,6 +95,15 @@ impl Checker {
 /// A script: `selector`, then pieces. A piece is a byte whose lowest bit tells the side, whose next two bits
 /// tell what happens (data thrice as likely as a hole or an end), and a length byte.
 pub fn conversation(script: &[u8]) {
+    converse(script, false);
+}
+
+/// The same on a connection that has begun in HTTP/2.
+pub fn frames(script: &[u8]) {
+    converse(script, true);
+}
+
+fn converse(script: &[u8], is_http2: bool) {
     let Some((selector, mut rest)) = script.split_first() else { return };
     let config = tight(*selector);
     let checker =
@@ -107,6 +118,10 @@ pub fn conversation(script: &[u8]) {
         interface: 0,
         midstream: selector & 4 != 0,
     });
+    if is_http2 && selector & 4 == 0 {
+        let _advice =
+            http.data(&mut state, Side::Client, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", Timestamp::default());
+    }
     let mut stopped = false;
     while let Some(([control, length], others)) = rest.split_first_chunk::<2>() {
         now = now.saturating_add(u64::from(control >> 5));
@@ -158,6 +173,45 @@ pub fn proxy(bytes: &[u8]) {
     if let proxy_protocol::Parsed::Header(_, end) = whole {
         assert!((15..=65_551).contains(&end));
     }
+}
+
+/// Header blocks, each with its length before it: what is decoded keeps to the bounds, and the table to its own.
+pub fn hpack(bytes: &[u8]) {
+    super::h2::fuzz_hpack(bytes);
+}
+
+/// A body of gRPC, the first byte of which chooses its kind: messages are no longer than what carries them, and cuts
+/// change nothing.
+pub fn grpc(bytes: &[u8]) {
+    let Some((selector, body)) = bytes.split_first() else { return };
+    let kinds: [&[u8]; 3] =
+        [b"application/grpc", b"application/grpc-web+proto", b"application/grpc-web-text"];
+    let kind = kinds.get(usize::from(selector % 3)).copied().unwrap_or_default();
+    let read = |size: usize| {
+        let (mut counter, mut trailer, mut status) = (grpc::Counter::of(kind), [0; 64], None);
+        for piece in body.chunks(size) {
+            status = counter.read(piece, &mut trailer).or(status);
+        }
+        (counter.messages(), status)
+    };
+    let whole = read(body.len().max(1));
+    assert_eq!(whole, read(usize::from(selector / 3).saturating_add(1)), "cuts change nothing");
+    assert!(whole.0.is_some_and(|messages| messages.bytes <= body.len() as u64));
+}
+
+/// Frames of a WebSocket: cuts change nothing.
+pub fn websocket(bytes: &[u8]) {
+    let Some((selector, frames)) = bytes.split_first() else { return };
+    let read = |size: usize| {
+        let mut socket = websocket::Socket::new(Timestamp::default());
+        for piece in frames.chunks(size) {
+            socket.read(Side::Client, piece);
+        }
+        socket.told(Timestamp::default())
+    };
+    let whole = read(frames.len().max(1));
+    assert_eq!(whole, read(usize::from(*selector).saturating_add(1)), "cuts change nothing");
+    assert!(whole.client.messages <= frames.len() as u64);
 }
 
 /// A coded body, the first byte of which chooses the coding: the bound holds.

@@ -1,7 +1,8 @@
 //! Headers: where they lie, and those that this room acts on.
 
 use super::anomaly::{Anomalies, Anomaly};
-use super::start_line::{Method, Version};
+use super::grpc;
+use super::method::{Method, Version};
 use super::target;
 
 /// A part of a message's bytes.
@@ -83,6 +84,9 @@ pub(super) struct Facts {
     pub close: bool,
     pub keep_alive: bool,
     pub upgrade: bool,
+    /// CONNECT with `:protocol` (RFC 8441).
+    pub is_extended_connect: bool,
+    pub grpc_status: Option<u16>,
 }
 
 impl Facts {
@@ -98,6 +102,7 @@ impl Facts {
             7 if is(name, b"upgrade") => self.upgrade = true,
             10 if is(name, b"connection") => self.note_connection(value),
             10 if is(name, b"user-agent") => self.user_agent = self.user_agent.or(Some(span)),
+            11 if is(name, b"grpc-status") => self.grpc_status = grpc::status(value),
             12 if is(name, b"content-type") => self.content_type = self.content_type.or(Some(span)),
             14 if is(name, b"content-length") => self.note_content_length(value),
             16 if is(name, b"content-encoding") => {

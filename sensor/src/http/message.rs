@@ -6,8 +6,9 @@ use std::fmt;
 
 use super::anomaly::{Anomalies, Anomaly};
 use super::body::Framing;
+use super::grpc;
 use super::header::{self, Facts, HeaderSpan, Span};
-use super::start_line::{self, Method, Version};
+use super::method::{self, Method, Version};
 use super::target::{self, Parts};
 use crate::clock::Timestamp;
 
@@ -26,6 +27,9 @@ pub struct Message {
     pub(super) body_length: u64,
     pub(super) body_wire_length: u64,
     pub(super) state: Progress,
+    pub(super) grpc: grpc::Counter,
+    /// The beginning of gRPC-Web's trailers.
+    grpc_trailer: [[u8; 32]; 2],
     /// What the pool has counted of its memory.
     pub(super) charged: usize,
 }
@@ -65,6 +69,26 @@ impl Message {
         self.body_length = 0;
         self.body_wire_length = 0;
         self.state = Progress::default();
+        self.grpc = grpc::Counter::default();
+    }
+
+    /// Its head is there: whether its body is gRPC's is known.
+    #[inline]
+    pub(super) fn begin_grpc(&mut self) {
+        if let Some(span) = self.facts.content_type {
+            let content_type = span.of(&self.bytes);
+            if content_type.len() >= 16
+                && content_type.get(12..16).is_some_and(|name| name.eq_ignore_ascii_case(b"grpc"))
+            {
+                self.grpc = grpc::Counter::of(content_type);
+            }
+        }
+    }
+
+    /// Counts the gRPC messages in content.
+    pub(super) fn count_grpc(&mut self, data: &[u8]) {
+        let status = self.grpc.read(data, self.grpc_trailer.as_flattened_mut());
+        self.facts.grpc_status = status.or(self.facts.grpc_status);
     }
 
     pub(super) fn flag(&mut self, anomaly: Anomaly) {
@@ -246,7 +270,13 @@ impl<'a> Request<'a> {
     #[must_use]
     pub fn method_name(self) -> &'static str {
         let method = self.method();
-        if method == Method::Other { start_line::method_name(self.method_bytes()) } else { method.label() }
+        if method == Method::Other { method::method_name(self.method_bytes()) } else { method.label() }
+    }
+
+    /// Whether its method is known: of HTTP/2 it may be hidden.
+    #[must_use]
+    pub const fn has_method(self) -> bool {
+        self.has_line() && self.0.facts.first.length() > 0
     }
 
     /// The method as sent.
@@ -313,16 +343,36 @@ impl<'a> Request<'a> {
         }
         // No valid target has a fragment.
         let target = self.target();
+        if self.0.facts.is_extended_connect {
+            // RFC 8441: it has a path, as other requests do.
+            return target::parts(Method::Get, target);
+        }
         let is_invalid = anomalies.contains(Anomaly::InvalidTarget);
         target::parts(self.method(), if is_invalid { target::without_fragment(target) } else { target })
     }
 }
 
 impl<'a> Response<'a> {
-    /// The status; 0 where it could not be told, and for the headless response to an HTTP/0.9 request.
+    /// The status; 0 where it could not be told, is hidden, and for the headless response to an HTTP/0.9 request.
     #[must_use]
     pub const fn status(self) -> u16 {
         self.0.facts.status
+    }
+
+    /// The status as it is meant: what the status of gRPC says as one of HTTP, where there is one. gRPC answers 200 to what
+    /// fails.
+    #[must_use]
+    pub fn outcome(self) -> u16 {
+        match self.grpc_status() {
+            Some(status) if self.0.facts.status == 200 => grpc::Grpc::http_status(status),
+            _ => self.0.facts.status,
+        }
+    }
+
+    /// The status of gRPC, where the response is one of gRPC.
+    #[must_use]
+    pub fn grpc_status(self) -> Option<u16> {
+        self.0.facts.grpc_status.filter(|_| self.0.grpc.is_on())
     }
 
     /// The reason phrase.

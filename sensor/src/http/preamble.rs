@@ -1,10 +1,11 @@
 //! What may come before the first message of a client: a PROXY protocol header, perhaps in pieces.
 
 use super::anomaly::Anomaly;
-use super::connection::{Phase, State};
+use super::connection::State;
 use super::counters::add;
 use super::engine::Http;
 use super::exchange::Sink;
+use super::h1::half::Phase;
 use super::proxy_protocol;
 use crate::clock::Timestamp;
 use crate::stream::Side;

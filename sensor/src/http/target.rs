@@ -2,7 +2,7 @@
 
 use memchr::{memchr, memchr2, memchr3};
 
-use super::start_line::{Method, byte_table};
+use super::method::{Method, byte_table};
 
 /// A target taken apart.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -100,7 +100,7 @@ fn about_decisions(detection: &Detection) -> Vec<MetricFamily> {
     let alerts = Threat::ALL.into_iter().flat_map(|threat| {
         Severity::ALL.into_iter().filter_map(move |severity| {
             let count = detection.alerts.get(&(threat, severity)).copied();
-            let count = count.or((Severity::Low..=threat.worst()).contains(&severity).then_some(0))?;
+            let count = count.or((threat.mildest()..=threat.worst()).contains(&severity).then_some(0))?;
             Some(ALERTS.metric(&[("detector", threat.slug()), ("severity", severity.label())], count))
         })
     });

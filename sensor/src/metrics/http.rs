@@ -1,5 +1,7 @@
 //! The families about HTTP, from the mirror to exchanges.
 
+use std::collections::BTreeMap;
+
 use prometheus::proto::{Bucket, Histogram, Metric, MetricFamily, MetricType};
 use sensor_common::abi::Event;
 
@@ -45,7 +47,7 @@ families! {
     HTTP_PARSE_ERRORS: COUNTER "sensor_http_parse_errors_total";
     /// HTTP messages of which one side was not seen, by which.
     HTTP_UNPAIRED: COUNTER "sensor_http_unpaired_total";
-    /// Connections to watched ports that were not HTTP/1.
+    /// Connections to watched ports that were, or became, something else than HTTP/1.
     HTTP_OTHER_CONNECTIONS: COUNTER "sensor_http_other_connections_total";
     /// Attempts to log in that were seen, by outcome.
     LOGINS: COUNTER "sensor_logins_total";
@@ -133,8 +135,12 @@ fn about_exchanges(http: &crate::pipeline::Snapshot) -> Vec<MetricFamily> {
         let labels = [("version", version), ("method", method), ("status_class", class.label())];
         HTTP_EXCHANGES.metric(&labels, count)
     });
-    let errors = http.http.anomalies().filter(|(_, count)| *count > 0);
-    let errors = errors.map(|(kind, count)| HTTP_PARSE_ERRORS.metric(&[("kind", kind.label())], count));
+    let mut by_kind = BTreeMap::new();
+    for (kind, count) in http.http.anomalies().filter(|(_, count)| *count > 0) {
+        let sum: &mut u64 = by_kind.entry(kind.counted_as()).or_default();
+        *sum = sum.saturating_add(count);
+    }
+    let errors = by_kind.into_iter().map(|(kind, count)| HTTP_PARSE_ERRORS.metric(&[("kind", kind)], count));
     let unpaired = [("request", http.http.unpaired_requests), ("response", http.http.unpaired_responses)]
         .map(|(seen, count)| HTTP_UNPAIRED.metric(&[("seen", seen)], count));
     let logins = LoginOutcome::ALL

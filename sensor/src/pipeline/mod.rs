@@ -4,6 +4,7 @@
 //! the same exchanges.
 
 mod by_route;
+mod connections;
 mod latency;
 #[cfg(test)]
 mod tests;
@@ -25,8 +26,8 @@ use crate::capture::Segment;
 use crate::capture::secret::Secret;
 use crate::clock::Timestamp;
 use crate::event::{
-    Exchange, Findings, Further, Held, HeldBy, Host, LoginOutcome, MediaType, Object, Path, Paths, QueryKeys,
-    Redactor, Source, TlsFacts, UserAgent,
+    Exchange, Findings, Further, Grpc, Held, Host, Http2Abuse, LoginOutcome, MediaType, Object, Path, Paths,
+    QueryKeys, Redactor, Source, TlsFacts, UserAgent,
 };
 use crate::http::{self, Http, Request};
 use crate::identity::{self, Answered, Identifier, Key};
@@ -108,6 +109,9 @@ pub trait Observer {
 
     /// A message has been in progress for long; called every few seconds while that lasts.
     fn held(&mut self, _held: &Held) {}
+
+    /// A client did things to HTTP/2 itself.
+    fn abuse(&mut self, _abuse: &Http2Abuse) {}
 }
 
 /// The rooms, joined.
@@ -260,6 +264,7 @@ impl<O: Observer> http::Sink for Finish<O> {
     fn exchange(&mut self, connection: &http::Connection, exchange: &http::Exchange<'_>) {
         let request = exchange.request;
         let status = exchange.response.map(|response| response.status()).filter(|status| *status != 0);
+        let (outcome, proven) = (exchange.outcome(), connection.proven);
         let proxied = connection.proxy().and_then(proxied_address);
         let headers = request.into_iter().flat_map(|request| request.message().headers());
         let query = request.and_then(|request| request.query()).unwrap_or_default();
@@ -267,11 +272,11 @@ impl<O: Observer> http::Sink for Finish<O> {
         let told = request.filter(|request| request.has_line());
         let path = told.map(|request| request.path()).filter(|path| !path.is_empty());
         // What nobody proves to have sent teaches nothing.
-        let place = path.map(|path| self.routes.observe(path, status.filter(|_| connection.proven)));
+        let place = path.map(|path| self.routes.observe(path, outcome.filter(|_| proven)));
         let route = place.map(|route| self.routes.text(route));
-        let method = told.map(|request| request.method_name());
-        let answered =
-            Answered { method: method.unwrap_or_default(), route, status, proven: connection.proven };
+        let method = told.filter(|request| request.has_method()).map(|request| request.method_name());
+        let asked = method.unwrap_or_default();
+        let answered = Answered { method: asked, route, status: outcome, proven };
         let identity =
             self.identifier.identify(connection.client.address(), proxied, headers, query, &answered);
         let login = self.identifier.login(exchange, route);
@@ -296,6 +301,7 @@ impl<O: Observer> http::Sink for Finish<O> {
             route,
             query_keys: QueryKeys::of(query),
             status,
+            grpc: exchange.grpc().map(Grpc::of),
             request_bytes: request.and_then(|request| request.message().body_wire_length()),
             response_bytes: exchange.response.and_then(|response| response.message().body_wire_length()),
             duration_us: duration.map(|duration| u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)),
@@ -308,7 +314,7 @@ impl<O: Observer> http::Sink for Finish<O> {
             source: if connection.tls().is_some() { Source::Tls } else { Source::Wire },
             tls: connection.tls().map(|facts| TlsFacts::new(facts, connection.is_unverified(), redactor)),
             gaps: exchange.gaps,
-            proven: connection.proven,
+            proven,
             anomalies: Findings { http: exchange.all_anomalies(), identity: identity.anomalies },
             seen: exchange.ended(),
             seen_twice: false,
@@ -318,23 +324,15 @@ impl<O: Observer> http::Sink for Finish<O> {
     }
 
     fn unfinished(&mut self, connection: &http::Connection, message: &http::Unfinished) {
-        let client = connection.client.address().to_canonical();
-        let held = Held {
-            ts: message.time,
-            client,
-            client_port: connection.client.port(),
-            server_port: connection.server.port(),
-            proxied: self.identifier.trusts(client),
-            proven: connection.proven,
-            by: match message.part {
-                http::UnfinishedPart::RequestHead => HeldBy::SlowHeaders,
-                http::UnfinishedPart::RequestBody => HeldBy::SlowBody,
-                http::UnfinishedPart::ResponseBody => HeldBy::SlowRead,
-            },
-            since: message.since,
-            bytes: message.bytes,
-        };
+        let trusts = |client| self.identifier.trusts(client);
+        let held = connections::held(connection, message, trusts);
         self.observer.held(&held);
+    }
+
+    fn abuse(&mut self, connection: &http::Connection, abuse: &http::Abuse, time: Timestamp) {
+        let trusts = |client| self.identifier.trusts(client);
+        let abuse = connections::abuse(connection, abuse, time, trusts);
+        self.observer.abuse(&abuse);
     }
 }
 
@@ -374,7 +372,7 @@ impl Tally {
         }
         totals.count(event.http_version, method.label(), event.status, duration);
         totals.unproven = totals.unproven.saturating_add(u64::from(!event.proven));
-        self.by_route.note(place, method, event.status, (event.seen, duration));
+        self.by_route.note(place, method, event.outcome(), (event.seen, duration));
         false
     }
 }

@@ -6,6 +6,7 @@
 pub mod alertmanager;
 pub mod hook;
 pub mod http;
+pub mod http2;
 pub mod keepalive;
 pub mod login;
 pub mod nginx;

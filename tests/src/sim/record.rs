@@ -239,6 +239,7 @@ impl Lender {
             route: Some(exchange.route.template()),
             query_keys: QueryKeys::default(),
             status: Some(exchange.status),
+            grpc: None,
             request_bytes: is_post.then_some(96),
             response_bytes: Some(exchange.route.bytes(exchange.status)),
             duration_us: Some(u64::try_from(exchange.took.as_micros()).expect("a short time")),

@@ -22,9 +22,10 @@ use serde_json::Value;
 use scripts::{SCRIPTS, Script};
 use ways::{PROXIES, Player, Via, Way, proxy, victim};
 
-/// What is told of routes, and of packets that the kernel has shed: captures have neither a limit nor a client for it.
-const OF_NO_REQUEST: [Threat; 4] =
-    [Threat::RateSpike, Threat::ErrorSpike, Threat::LatencySpike, Threat::Flood];
+/// What is told of routes, of packets that the kernel has shed (captures have neither a limit nor a client for it), and of
+/// frames of HTTP/2, which are no text.
+const OF_NO_REQUEST: [Threat; 5] =
+    [Threat::RateSpike, Threat::ErrorSpike, Threat::LatencySpike, Threat::Flood, Threat::Http2Abuse];
 
 /// Alerts of a capture, and the summary.
 fn replay(directory: &Path, capture: &[u8]) -> Result<(Vec<Value>, Value)> {

@@ -64,6 +64,8 @@ const ALL: &[Need] = &[
     tests("wrk", "wrk", "throughput measurements"),
     tests("curl", "curl", "end-to-end tests with a real client"),
     tests("wget", "wget", "end-to-end tests with a client that has no OpenSSL"),
+    tests("nghttp2-client", "h2load", "tests of HTTP/2 with many streams"),
+    tests("nghttp2-client", "nghttp", "tests of HTTP/2 with priorities"),
     tests("openssl", "openssl", "end-to-end tests with certificates"),
     tests("python3", "python3", "end-to-end tests with another server"),
     tests("chromium", "chromium", "the test of what pages of other sites make browsers send"),

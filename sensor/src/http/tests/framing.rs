@@ -103,13 +103,14 @@ fn connect_refused_goes_on() {
 
 /// RFC 9110, section 15.2.2.
 #[test]
-fn upgrade_stops() {
+fn an_upgrade_is_read_no_further_as_http1() {
     let mut talk = Talk::new();
     let _advice =
         talk.client("GET /ws HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n");
     let advice = talk
         .server(b"HTTP/1.1 101 Switching\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n\x81\x05hello");
-    assert_eq!(advice, Advice::Stop);
+    assert_eq!(advice, Advice::Continue);
+    let _advice = talk.client(GET);
     assert_eq!(talk.lines(), ["GET /ws 0 -> 101 0"]);
     assert_eq!(talk.http.counters().upgraded, 1);
 }
@@ -124,10 +125,10 @@ fn unrequested_upgrade() {
 #[test]
 fn http2_preface() {
     let mut talk = Talk::new();
-    assert_eq!(talk.client("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0"), Advice::Stop);
-    assert_eq!(talk.lines(), ["PRI * 0~ -> - http2_preface"]);
+    assert_eq!(talk.client("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0"), Advice::Continue);
     assert_eq!(talk.http.counters().http2, 1);
-    assert_eq!(trickled("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", ""), ["PRI * 0~ -> - http2_preface"]);
+    assert!(talk.finish().is_empty());
+    assert!(trickled("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "").is_empty());
 }
 
 #[test]

@@ -2,8 +2,8 @@
 
 use proptest::prelude::*;
 
+use super::super::h1::lenient;
 use super::super::header::Facts;
-use super::super::lenient;
 use super::*;
 
 fn found(head: &str, expected: &str) {

@@ -96,7 +96,7 @@ impl<'a> Attempt<'a> {
         if self.shows(&rule.success, response) {
             return LoginOutcome::Success;
         }
-        let is_usual = matches!(response.status(), 200..=399);
+        let is_usual = matches!(response.outcome(), 200..=399);
         match (rule.success.is_empty(), rule.failure.is_empty()) {
             (false, false) => LoginOutcome::Unknown,
             (false, true) if is_usual => LoginOutcome::Failure,
@@ -118,7 +118,7 @@ impl<'a> Attempt<'a> {
     }
 
     fn guessed(&self, response: Response<'_>) -> LoginOutcome {
-        let status = response.status();
+        let status = response.outcome();
         match (self.manner, status) {
             // Too many of them: that says nothing about this one (RFC 6585, section 4).
             (_, 429 | 503) => LoginOutcome::Unknown,
@@ -189,7 +189,7 @@ impl<'a> Attempt<'a> {
     pub(super) fn is_throttled(&self) -> bool {
         let Some(response) = self.exchange.response else { return false };
         let Said { speech, reply, .. } = Said::of(self.answer.body);
-        matches!(response.status(), 429 | 503)
+        matches!(response.outcome(), 429 | 503)
             || says_when(response)
             || speech.throttled
             || speech.waits

@@ -2,15 +2,15 @@
 
 use memchr::memchr;
 
-use super::anomaly::Anomaly;
 use super::head;
-use super::header::{Facts, HeaderSpan, Span};
-use super::start_line::{Version, is_token};
+use crate::http::anomaly::Anomaly;
+use crate::http::header::{Facts, HeaderSpan, Span};
+use crate::http::method::{Version, is_token};
 use crate::stream::Side;
 
 /// Reads a head, which may be cut off. Line ends within a folded value become spaces (RFC 9112, section 5.2).
 /// False where not even the start line has the parts of one.
-pub(super) fn parse(
+pub(in crate::http) fn parse(
     side: Side,
     head: &mut [u8],
     max_headers: usize,

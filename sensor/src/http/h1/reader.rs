@@ -1,21 +1,23 @@
 //! Heads: found, gathered where they come in pieces, read.
 
-use super::anomaly::Anomaly;
-use super::body::Framing;
-use super::connection::{Phase, State};
-use super::counters::add;
-use super::engine::Http;
-use super::exchange::Sink;
+use super::half::Phase;
 use super::head::{self, Parsed};
 use super::lenient;
-use super::message::Message;
-use super::start_line::{self, Start, Version};
+use super::start_line::{self, Start};
 use crate::clock::Timestamp;
+use crate::http::anomaly::Anomaly;
+use crate::http::body::Framing;
+use crate::http::connection::State;
+use crate::http::counters::add;
+use crate::http::engine::Http;
+use crate::http::exchange::Sink;
+use crate::http::message::Message;
+use crate::http::method::Version;
 use crate::stream::Side;
 
 impl<S: Sink> Http<S> {
     /// Reads where a message should begin. The usual head is whole in these bytes and is read right from them.
-    pub(super) fn start<'a>(
+    pub(in crate::http) fn start<'a>(
         &mut self,
         state: &mut State,
         side: Side,
@@ -65,7 +67,7 @@ impl<S: Sink> Http<S> {
     }
 
     /// Gathers a head that comes in pieces, is too long, or breaks the grammar, up to its empty line.
-    pub(super) fn head<'a>(
+    pub(in crate::http) fn head<'a>(
         &mut self,
         state: &mut State,
         side: Side,
@@ -167,7 +169,13 @@ impl<S: Sink> Http<S> {
     }
 
     /// The head in progress gets no further.
-    pub(super) fn cut_head(&mut self, state: &mut State, side: Side, time: Timestamp, missing: bool) {
+    pub(in crate::http) fn cut_head(
+        &mut self,
+        state: &mut State,
+        side: Side,
+        time: Timestamp,
+        missing: bool,
+    ) {
         let Some(mut message) = state.half(side).message.take() else { return };
         message.state.gaps |= missing;
         let readable = match side {
@@ -201,7 +209,7 @@ impl<S: Sink> Http<S> {
             Some(_) => Parsed::Refused,
         };
         if parsed != Parsed::Whole(bytes.len()) {
-            *facts = super::header::Facts::default();
+            *facts = crate::http::header::Facts::default();
             spans.clear();
             let _is_sound = lenient::parse(side, bytes, max_headers, facts, spans);
         }
@@ -260,7 +268,7 @@ impl<S: Sink> Http<S> {
     }
 
     /// Looks for a message at the start of these bytes and after every line end.
-    pub(super) fn resync<'a>(
+    pub(in crate::http) fn resync<'a>(
         &mut self,
         state: &mut State,
         side: Side,

@@ -1,9 +1,9 @@
 //! The chunked coding (RFC 9112, section 7.1), byte by byte where it is framing, so that it may be cut
 //! anywhere.
 
-use super::anomaly::{Anomalies, Anomaly};
-use super::config::Config;
-use super::start_line::is_tchar;
+use crate::http::anomaly::{Anomalies, Anomaly};
+use crate::http::config::Config;
+use crate::http::method::is_tchar;
 
 /// Longest name among trailers that is looked at: that of Transfer-Encoding.
 const NAME_BYTES: usize = 17;
@@ -26,7 +26,7 @@ enum Phase {
 
 /// Where in the chunked coding a body is.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Chunked {
+pub(in crate::http) struct Chunked {
     /// Size of the chunk, then what is left of it.
     size: u64,
     /// Bytes of the line with a size, or of all trailers.
@@ -41,7 +41,7 @@ pub(super) struct Chunked {
 
 /// What became of a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Outcome {
+pub(in crate::http) enum Outcome {
     /// There is more to come.
     More,
     /// That was the end of the last trailer.
@@ -52,7 +52,7 @@ pub(super) enum Outcome {
 
 impl Chunked {
     /// Takes bytes off `rest`: framing up to the next data, or data, which is returned.
-    pub(super) fn step<'a>(
+    pub(in crate::http) fn step<'a>(
         &mut self,
         rest: &mut &'a [u8],
         config: &Config,
@@ -86,7 +86,7 @@ impl Chunked {
     }
 
     /// Passes over missing bytes; none where they are not all data of this chunk.
-    pub(super) fn skip(&mut self, length: u64) -> Option<()> {
+    pub(in crate::http) fn skip(&mut self, length: u64) -> Option<()> {
         if length > self.remaining_data() {
             return None;
         }
@@ -95,7 +95,7 @@ impl Chunked {
     }
 
     /// Data left of this chunk.
-    pub(super) fn remaining_data(&self) -> u64 {
+    pub(in crate::http) fn remaining_data(&self) -> u64 {
         if self.phase == Phase::Data { self.size } else { 0 }
     }
 

@@ -1,11 +1,12 @@
 //! Messages that are under way for long.
 
-use super::body::Framing;
-use super::connection::{Phase, State};
-use super::engine::Http;
-use super::exchange::Sink;
-use super::message::Message;
+use super::half::Phase;
 use crate::clock::Timestamp;
+use crate::http::body::Framing;
+use crate::http::connection::State;
+use crate::http::engine::Http;
+use crate::http::exchange::Sink;
+use crate::http::message::Message;
 use crate::stream::Look;
 
 /// What of an exchange is under way.
@@ -33,8 +34,8 @@ pub struct Unfinished {
 }
 
 impl<S: Sink> Http<S> {
-    /// Tells of a message that is under way for [`Config::held_after`](super::Config::held_after).
-    pub(super) fn look_at(&mut self, state: &State, look: &Look) {
+    /// Tells of a message that is under way for [`Config::held_after`](crate::http::Config::held_after).
+    pub(in crate::http) fn look_at(&mut self, state: &State, look: &Look) {
         let found = request(state, look).or_else(|| response(state, look));
         if let Some(found) = found.filter(|found| look.time.since(found.since) >= self.config.held_after) {
             self.sink.unfinished(&state.connection, &found);
@@ -56,16 +57,20 @@ fn request(state: &State, look: &Look) -> Option<Unfinished> {
             (!look.client_skips && !message.state.gaps && !message.state.finished)
                 .then(|| of(UnfinishedPart::RequestBody, message, whole(message), look))
         }
-        Phase::Proxy | Phase::ProxyRest(_) | Phase::Start | Phase::Resync | Phase::Held | Phase::Stopped => {
-            None
-        }
+        Phase::Proxy
+        | Phase::ProxyRest(_)
+        | Phase::Start
+        | Phase::Resync
+        | Phase::Held
+        | Phase::Stopped
+        | Phase::Elsewhere => None,
     }
 }
 
 /// Only bodies of known length: the others may be streams of events, which are silent for as long as they like.
 ///
 /// A client that shuts its window stops the server's bytes; that is what is seen here. Nothing is known of a body from
-/// where on it is left out, that is after its first [`Config::body_bytes`](super::Config::body_bytes): a reader that
+/// where on it is left out, that is after its first [`Config::body_bytes`](crate::http::Config::body_bytes): a reader that
 /// slows down only then is not seen.
 fn response(state: &State, look: &Look) -> Option<Unfinished> {
     let message = state.server.message.as_deref().filter(|_| state.server.phase == Phase::Body)?;

@@ -4,10 +4,10 @@ use std::mem::MaybeUninit;
 
 use httparse::{Header, Status};
 
-use super::anomaly::Anomaly;
-use super::header::{Facts, HeaderSpan, Span};
-use super::start_line::{Method, OTHER_METHOD, Version, is_token, method_name};
-use super::target;
+use crate::http::anomaly::Anomaly;
+use crate::http::header::{Facts, HeaderSpan, Span};
+use crate::http::method::{Method, OTHER_METHOD, Version, is_token, method_name};
+use crate::http::target;
 use crate::stream::Side;
 
 /// Headers that the usual way takes; a head with more goes the lenient way.
@@ -15,7 +15,7 @@ const HEADERS: usize = 100;
 
 /// What the usual way makes of bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Parsed {
+pub(in crate::http) enum Parsed {
     /// A head of so many bytes.
     Whole(usize),
     /// The head goes on.
@@ -26,7 +26,7 @@ pub(super) enum Parsed {
 
 /// Reads a head at the start of `bytes`.
 #[inline]
-pub(super) fn parse(
+pub(in crate::http) fn parse(
     side: Side,
     bytes: &[u8],
     max_headers: usize,
@@ -71,7 +71,7 @@ fn version(minor: Option<u8>) -> Version {
     if minor == Some(0) { Version::Http10 } else { Version::Http11 }
 }
 
-pub(super) fn request_line(
+pub(in crate::http) fn request_line(
     facts: &mut Facts,
     head: &[u8],
     (method, target): (&[u8], &[u8]),
@@ -101,7 +101,7 @@ fn is_request_line(kind: Method, method: &[u8], target: &[u8], has_version: bool
     is_token(method) && target::has_form(kind, target) && (has_version || method_name(method) != OTHER_METHOD)
 }
 
-pub(super) fn status(facts: &mut Facts, code: u16) {
+pub(in crate::http) fn status(facts: &mut Facts, code: u16) {
     facts.status = code;
     if !(100..600).contains(&code) {
         facts.flag(Anomaly::InvalidStatus);
@@ -139,7 +139,7 @@ fn headers(
 }
 
 /// What can be said of a request once all of its headers are known.
-pub(super) fn after_request(facts: &mut Facts, head: &[u8]) {
+pub(in crate::http) fn after_request(facts: &mut Facts, head: &[u8]) {
     if facts.version == Version::Http11 && facts.host.is_none() {
         facts.flag(Anomaly::MissingHost);
     }

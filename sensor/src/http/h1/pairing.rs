@@ -15,20 +15,21 @@
 //!
 //! Where bytes of the client are missing, a response that no request waits for is reported alone, with `gaps`.
 
-use super::anomaly::{Anomalies, Anomaly};
-use super::body::Framing;
-use super::connection::{Phase, State};
-use super::counters::add;
-use super::engine::Http;
-use super::exchange::{Exchange, Sink};
-use super::header::Facts;
-use super::message::{Message, Request, Response};
-use super::start_line::{Method, Version};
+use super::half::Phase;
 use crate::clock::Timestamp;
+use crate::http::anomaly::Anomaly;
+use crate::http::body::Framing;
+use crate::http::connection::State;
+use crate::http::counters::add;
+use crate::http::engine::Http;
+use crate::http::exchange::Sink;
+use crate::http::header::Facts;
+use crate::http::message::Message;
+use crate::http::method::{Method, Version};
 use crate::stream::Side;
 
 impl<S: Sink> Http<S> {
-    pub(super) fn request_head(
+    pub(in crate::http) fn request_head(
         &mut self,
         state: &mut State,
         mut message: Box<Message>,
@@ -36,14 +37,10 @@ impl<S: Sink> Http<S> {
         time: Timestamp,
     ) {
         if message.facts.version == Version::Http2 && message.span(message.facts.first) == b"PRI" {
-            message.facts.anomalies = Anomalies::NONE;
-            message.flag(Anomaly::Http2Preface);
-            add(&mut self.counters.http2, 1);
-            self.emit(state, Some(&message), None);
             self.pool.give(message);
-            self.stop(state);
-            return;
+            return self.begin_http2(state, time);
         }
+        message.begin_grpc();
         state.client.closing |= closes(&message.facts);
         message.state.length_unknown = is_cut;
         message.framing = if is_cut { Framing::None } else { Framing::of_request(&mut message.facts) };
@@ -78,7 +75,7 @@ impl<S: Sink> Http<S> {
         self.pool.give(oldest);
     }
 
-    pub(super) fn response_head(
+    pub(in crate::http) fn response_head(
         &mut self,
         state: &mut State,
         mut message: Box<Message>,
@@ -93,6 +90,13 @@ impl<S: Sink> Http<S> {
             state.server.phase = Phase::Start;
             return;
         }
+        if message.facts.status == 101
+            && state.requests.oldest().is_some_and(|request| request.facts.upgrade)
+            && message.header("upgrade").is_some_and(|name| name.eq_ignore_ascii_case(b"h2c"))
+        {
+            return self.upgrade_to_http2(state, message);
+        }
+        message.begin_grpc();
         state.after_close = 0;
         self.pair(state, &mut message, time);
         let method = if state.paired { state.method().unwrap_or_default() } else { Method::Other };
@@ -107,6 +111,8 @@ impl<S: Sink> Http<S> {
         if is_upgrade && !state.requests.oldest().is_some_and(|request| request.facts.upgrade) {
             message.flag(Anomaly::UnrequestedUpgrade);
         }
+        let is_socket = is_upgrade
+            && message.header("upgrade").is_some_and(|name| name.eq_ignore_ascii_case(b"websocket"));
         let has_body = !message.framing.is_none();
         state.server.message = Some(message);
         state.server.phase = Phase::Body;
@@ -117,6 +123,9 @@ impl<S: Sink> Http<S> {
             let counter = if is_tunnel { &mut self.counters.tunnelled } else { &mut self.counters.upgraded };
             add(counter, 1);
             self.stop(state);
+            if is_socket {
+                self.begin_socket(state, time);
+            }
         } else if method == Method::Connect && state.client.phase == Phase::Held {
             state.client.phase = if state.held_bytes { Phase::Resync } else { Phase::Start };
             state.client.skipped |= state.held_bytes;
@@ -157,7 +166,7 @@ impl<S: Sink> Http<S> {
     }
 
     /// Nothing more comes of the message that a side is sending: it is whole, or `ended` is none.
-    pub(super) fn complete(&mut self, state: &mut State, side: Side, ended: Option<Timestamp>) {
+    pub(in crate::http) fn complete(&mut self, state: &mut State, side: Side, ended: Option<Timestamp>) {
         state.half(side).phase = Phase::Start;
         if side == Side::Client
             && let Some(message) = state.client.message.take()
@@ -194,7 +203,7 @@ impl<S: Sink> Http<S> {
 
     /// Reports the exchange of a response that is whole although its request is not, since another response
     /// begins. The rest of the request is still read, for its framing.
-    pub(super) fn answer_early(&mut self, state: &mut State) {
+    pub(in crate::http) fn answer_early(&mut self, state: &mut State) {
         let request = if state.paired { state.requests.pop(&mut self.pool) } else { None };
         state.paired = false;
         let response = state.server.message.take();
@@ -213,7 +222,7 @@ impl<S: Sink> Http<S> {
     }
 
     /// Reports what waits and takes no further interest in the connection.
-    pub(super) fn stop(&mut self, state: &mut State) {
+    pub(in crate::http) fn stop(&mut self, state: &mut State) {
         if state.server.phase == Phase::Head {
             // It was not read.
             let unread = state.server.message.take();
@@ -233,37 +242,6 @@ impl<S: Sink> Http<S> {
         if let Some(message) = state.client.message.take() {
             self.pool.give(message);
         }
-    }
-
-    fn emit(&mut self, state: &mut State, request: Option<&Message>, response: Option<&Message>) {
-        let mut anomalies = Anomalies::NONE;
-        let mut gaps = false;
-        for message in [request, response].into_iter().flatten() {
-            anomalies.extend(message.facts.anomalies);
-            gaps |= message.state.gaps;
-            add(&mut self.counters.bodies_truncated, u64::from(message.state.body_cut));
-        }
-        let counters = &mut self.counters;
-        add(&mut counters.exchanges, 1);
-        add(&mut counters.gapped, u64::from(gaps));
-        add(&mut counters.unpaired_requests, u64::from(response.is_none()));
-        add(&mut counters.unpaired_responses, u64::from(request.is_none()));
-        counters.note(anomalies);
-        let ended = || {
-            let times = [request, response].into_iter().flatten();
-            times.map(|message| message.ended.unwrap_or(message.started)).max().unwrap_or_default()
-        };
-        let longest = self.config.inflate_bytes;
-        let purse = self.allowance.open(longest, state.inflation, [request, response], ended);
-        let exchange = Exchange {
-            request: request.map(Request),
-            response: response.map(Response),
-            anomalies,
-            gaps,
-            purse: &purse,
-        };
-        self.sink.exchange(&state.connection, &exchange);
-        state.inflation = self.allowance.close(&purse, &mut self.counters);
     }
 }
 

@@ -1,0 +1,6 @@
+//! Frames of WebSockets, cut into pieces.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|input: &[u8]| sensor::http::fuzz::websocket(input));

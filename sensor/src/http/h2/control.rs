@@ -1,0 +1,122 @@
+//! Frames that carry no message: SETTINGS, PING, GOAWAY, WINDOW_UPDATE, PRIORITY, RST_STREAM.
+
+use super::abuse::bump;
+use super::conn::Conn;
+use super::flow::{Flow, number};
+use super::frame::{ACK, Frame};
+use crate::http::anomaly::Anomaly;
+use crate::http::exchange::Sink;
+use crate::stream::Side;
+
+const HEADER_TABLE_SIZE: u16 = 1;
+const ENABLE_PUSH: u16 = 2;
+const INITIAL_WINDOW_SIZE: u16 = 4;
+const MAX_FRAME_SIZE: u16 = 5;
+
+/// Errors that a server resets a stream with since the client broke a rule (section 7): PROTOCOL_ERROR,
+/// FLOW_CONTROL_ERROR, STREAM_CLOSED, FRAME_SIZE_ERROR. A client that provokes them resets streams by the server's hand
+/// (CVE-2025-8671).
+const PROVOKED: [u32; 4] = [1, 3, 5, 6];
+
+impl Conn {
+    /// Takes over what a side allows the other one; false where a value is none that it may have (section 6.5.2).
+    pub(super) fn apply(&mut self, side: Side, payload: &[u8]) -> bool {
+        let other = self.half(side.other());
+        let mut is_valid = true;
+        let (settings, _rest) = payload.as_chunks::<6>();
+        for [a, b, c, d, e, f] in settings {
+            let value = u32::from_be_bytes([*c, *d, *e, *f]);
+            match u16::from_be_bytes([*a, *b]) {
+                HEADER_TABLE_SIZE => other.decoder.allow(value),
+                ENABLE_PUSH => is_valid &= value <= u32::from(side == Side::Client),
+                INITIAL_WINDOW_SIZE => is_valid &= value <= 0x7fff_ffff,
+                MAX_FRAME_SIZE => {
+                    is_valid &= (16_384..=0x00ff_ffff).contains(&value);
+                    // What is under way may be as long as was allowed before.
+                    other.max_length = other.max_length.max(value);
+                }
+                _ => {}
+            }
+        }
+        is_valid
+    }
+}
+
+impl<S: Sink> Flow<'_, S> {
+    /// Section 6.5.
+    pub(super) fn settings(&mut self, frame: Frame, payload: &[u8]) {
+        if frame.has(ACK) {
+            return;
+        }
+        if self.side == Side::Client {
+            bump(&mut self.conn.tally.since_told.settings);
+        }
+        if !self.conn.apply(self.side, payload) {
+            self.flag(Anomaly::InvalidSetting);
+        }
+    }
+
+    /// Section 6.7.
+    pub(super) fn ping(&mut self, frame: Frame) {
+        if !frame.has(ACK) && self.side == Side::Client {
+            self.conn.tally.note_ping();
+        }
+    }
+
+    /// Section 6.8: streams beyond the last one that the server names were not processed.
+    pub(super) fn go_away(&mut self, payload: &[u8]) {
+        if self.side == Side::Client {
+            return;
+        }
+        let last = number(payload) & 0x7fff_ffff;
+        while let Some(id) = self.conn.streams.beyond(last) {
+            self.conn.streams.note_reset(id);
+            self.over(id);
+        }
+    }
+
+    /// Section 6.9.
+    pub(super) fn window_update(&mut self, payload: &[u8]) {
+        if number(payload) & 0x7fff_ffff == 0 {
+            self.flag(Anomaly::InvalidWindowUpdate);
+        }
+        if self.side == Side::Client {
+            self.conn.tally.note_window_update();
+        }
+    }
+
+    /// Section 6.3.
+    pub(super) fn priority(&mut self, frame: Frame, payload: &[u8]) {
+        if self.side == Side::Client {
+            self.conn.tally.note_priority();
+        }
+        if let Some(priority) = payload.first_chunk() {
+            self.dependency(frame.stream, priority);
+        }
+    }
+
+    /// RFC 7540, section 5.3.1: a stream cannot depend on itself.
+    pub(super) fn dependency(&mut self, stream: u32, priority: &[u8; 5]) {
+        if number(priority) & 0x7fff_ffff == stream {
+            self.flag(Anomaly::InvalidPriority);
+        }
+    }
+
+    /// Section 6.4.
+    pub(super) fn reset(&mut self, id: u32, code: u32) {
+        let Some(stream) = self.conn.streams.get(id) else {
+            let is_idle = id & 1 == 1 && id > self.conn.streams.newest;
+            if is_idle && !self.state.client.lost {
+                self.flag(Anomaly::StreamState);
+            }
+            return;
+        };
+        let (began, ended) = (stream.began, stream.server_ended);
+        let is_the_clients = self.side == Side::Client || PROVOKED.contains(&code);
+        if is_the_clients && !ended {
+            self.conn.tally.note_reset(began, self.time);
+        }
+        self.conn.streams.note_reset(id);
+        self.over(id);
+    }
+}
