@@ -11,49 +11,86 @@ pub(super) struct Run {
 /// The longest that is looked at to either side: an IBAN of 34 with its spaces, and a word before.
 const REACH: usize = 64;
 
-const fn belongs(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || is_separator(byte)
-}
-
 pub(super) const fn is_separator(byte: u8) -> bool {
     matches!(byte, b' ' | b'-' | b'.' | b'/' | b'+')
 }
 
+/// What a byte is in a run.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Class {
+    Digit,
+    Upper,
+    Lower,
+    Separator,
+    Other,
+}
+
+const CLASSES: [Class; 256] = {
+    let mut classes = [Class::Other; 256];
+    let mut byte = 0_u8;
+    loop {
+        let class = match byte {
+            b'0'..=b'9' => Class::Digit,
+            b'A'..=b'Z' => Class::Upper,
+            b'a'..=b'z' => Class::Lower,
+            _ if is_separator(byte) => Class::Separator,
+            _ => Class::Other,
+        };
+        #[expect(clippy::indexing_slicing, reason = "a byte is below 256")]
+        {
+            classes[byte as usize] = class;
+        }
+        match byte.checked_add(1) {
+            Some(next) => byte = next,
+            None => break classes,
+        }
+    }
+};
+
+/// How many bytes belong together, and how many of them are digits. A separator joins what is no word of lower case.
+fn extent<'b>(bytes: impl Iterator<Item = &'b u8>) -> (usize, usize) {
+    let (mut length, mut digits, mut read) = (0_usize, 0_usize, 0_usize);
+    let mut is_separated = false;
+    for byte in bytes.take(REACH) {
+        read = read.saturating_add(1);
+        match CLASSES.get(usize::from(*byte)).copied().unwrap_or(Class::Other) {
+            Class::Digit => digits = digits.saturating_add(1),
+            Class::Upper => {}
+            Class::Lower if !is_separated => {}
+            Class::Separator if !is_separated => {
+                is_separated = true;
+                continue;
+            }
+            Class::Lower | Class::Separator | Class::Other => break,
+        }
+        is_separated = false;
+        length = read;
+    }
+    (length, digits)
+}
+
 impl Run {
-    /// Around a digit. Letters are lower case or upper case; where a word of lower case stands between, the run ends.
+    /// Around a digit.
     pub(super) fn around(text: &[u8], at: usize) -> Self {
-        let mut start = at;
-        while let Some(before) = start.checked_sub(1)
-            && at.saturating_sub(before) <= REACH
-            && let Some(byte) = text.get(before).copied()
-            && belongs(byte)
-            && !(is_separator(byte) && before.checked_sub(1).and_then(|next| text.get(next)).copied().is_none_or(ends))
-        {
-            start = before;
-        }
-        let mut end = at;
-        let mut digits = 0_usize;
-        while let Some(byte) = text.get(end).copied()
-            && end.saturating_sub(at) <= REACH
-            && belongs(byte)
-            && !(is_separator(byte) && text.get(end.saturating_add(1)).copied().is_none_or(ends))
-        {
-            end = end.saturating_add(1);
-        }
-        for byte in text.get(start..end).unwrap_or_default() {
-            digits = digits.saturating_add(byte.is_ascii_digit().into());
-        }
-        Self { start, end, digits }
+        let (before, after) = text.split_at_checked(at).unwrap_or_default();
+        let (ahead, digits) = extent(after.iter());
+        let (behind, others) = extent(before.iter().rev());
+        let (start, end) = (at.saturating_sub(behind), at.saturating_add(ahead));
+        Self { start, end, digits: digits.saturating_add(others) }
     }
 
     pub(super) fn text<'t>(&self, text: &'t [u8]) -> &'t [u8] {
         text.get(self.start..self.end).unwrap_or_default()
     }
-}
 
-/// What a separator does not join.
-const fn ends(byte: u8) -> bool {
-    !byte.is_ascii_digit() && !byte.is_ascii_uppercase()
+    /// Whether it begins with a date of ISO 8601, and a time may follow.
+    pub(super) fn is_date(&self, text: &[u8]) -> bool {
+        matches!(
+            self.text(text),
+            [a, b, _, _, b'-', c, d, b'-', e, f] | [a, b, _, _, b'-', c, d, b'-', e, f, b'T', ..]
+                if [a, b, c, d, e, f].iter().all(|byte| byte.is_ascii_digit())
+        )
+    }
 }
 
 /// The digits of a text, at most `N`, without what is between them; nothing where there are more, or letters.

@@ -33,7 +33,7 @@ const OTHERWISE: [&[u8]; 58] = [
 pub(super) fn context(name: &[u8]) -> Context {
     let mut room = [0_u8; REACH];
     let lower = lower(name, &mut room);
-    let has = |words: &[&[u8]]| words.iter().any(|word| memchr::memmem::find(lower, word).is_some());
+    let has = |words: &[&[u8]]| words.iter().any(|word| lower.windows(word.len()).any(|part| part == *word));
     let is_id = lower == b"id" || lower.ends_with(b"_id") || lower.ends_with(b"-id") || name.ends_with(b"Id");
     // "card_id", "card_ref" are names of something else; "company" has "pan".
     let is_card = has(&CARD) && !(lower.len() > 3 && has(&[b"pan"]) && !has(CARD.get(..1).unwrap_or_default()) && !lower.ends_with(b"pan") && !lower.starts_with(b"pan_"));
@@ -55,7 +55,7 @@ pub(super) fn lower<'r>(name: &[u8], room: &'r mut [u8; REACH]) -> &'r [u8] {
 }
 
 /// FNV-1a; only fields of one text are told apart by it.
-pub(super) fn hash(name: &[u8]) -> u64 {
+pub(crate) fn hash(name: &[u8]) -> u64 {
     name.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
         (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
     })
@@ -87,12 +87,6 @@ pub(crate) fn field_before(text: &[u8], at: usize) -> &[u8] {
 pub(super) fn is_next_element(text: &[u8], at: usize) -> bool {
     let before = text.get(at.saturating_sub(8)..at).unwrap_or_default();
     before.strip_suffix(b"\"").unwrap_or(before).trim_ascii_end().ends_with(b",")
-}
-
-/// Whether the value at a place, so long, stands in quotes.
-pub(crate) fn is_quoted(text: &[u8], at: usize, length: usize) -> bool {
-    let before = at.checked_sub(1).and_then(|before| text.get(before));
-    matches!((before, text.get(at.saturating_add(length))), (Some(b'"'), Some(b'"' | b'\\')))
 }
 
 fn quoted_name(text: &[u8]) -> &[u8] {

@@ -14,7 +14,7 @@ mod national;
 #[cfg(test)]
 pub(crate) mod tests;
 
-pub(crate) use field::{field_before, is_quoted};
+pub(crate) use field::{field_before, hash as name_hash};
 pub(crate) use hash::is_bare_digest;
 
 use digits::Run;
@@ -58,6 +58,9 @@ pub(crate) struct Item {
 const FIELDS: usize = 16;
 /// Numbers of a text that wait for the verdict on their field.
 const WAITING: usize = 64;
+
+/// Digits of the shortest number that is looked for: an Italian one.
+const LEAST: usize = 7;
 
 /// A list without a name.
 const LIST: (usize, field::Context) = (0, field::Context::Open);
@@ -103,7 +106,7 @@ impl Scanner {
             };
             let run = Run::around(text, at.saturating_add(digit));
             at = run.end.max(at).saturating_add(1);
-            if run.digits >= 5 {
+            if run.digits >= LEAST && !run.is_date(text) {
                 self.run(text, &run, &mut tell);
             }
         }

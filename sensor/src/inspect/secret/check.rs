@@ -8,6 +8,9 @@ const MAX_URL: usize = 256;
 
 /// Checks a form whose fixed part stands at a place.
 pub(super) fn check(form: &Form, text: &[u8], start: usize) -> Option<Hit> {
+    if let Check::Led(led) = form.check {
+        return in_the_middle(form, led, text, start);
+    }
     let before = start.checked_sub(1).and_then(|before| text.get(before)).copied();
     if before.is_some_and(is_joined) && !is_escape(text, start) {
         return None;
@@ -17,7 +20,7 @@ pub(super) fn check(form: &Form, text: &[u8], start: usize) -> Option<Hit> {
     let length = match form.check {
         Check::Pem => pem(rest)?,
         Check::Url => url(rest)?,
-        Check::None | Check::Crc32 | Check::Has(_) | Check::Parts(_) => {
+        Check::None | Check::Crc32 | Check::Has(_) | Check::Led(_) | Check::Parts(_) => {
             let (least, most) = form.length;
             let run = rest.iter().take(most.saturating_add(1)).take_while(|byte| form.bytes.has(**byte)).count();
             if !(least..=most).contains(&run) {
@@ -38,12 +41,26 @@ pub(super) fn check(form: &Form, text: &[u8], start: usize) -> Option<Hit> {
     Some(hit)
 }
 
+/// A form whose fixed part stands in its middle.
+fn in_the_middle(form: &Form, led: &str, text: &[u8], at: usize) -> Option<Hit> {
+    let (least, most) = form.length;
+    let (before, rest) = text.split_at_checked(at)?;
+    let rest = rest.get(form.prefix.len()..)?;
+    let lead = before.iter().rev().take(most).take_while(|byte| form.bytes.has(**byte)).count();
+    let tail = rest.iter().take(most).take_while(|byte| form.bytes.has(**byte)).count();
+    let secret = before.get(at.checked_sub(lead)?..)?;
+    let start = at.saturating_sub(lead);
+    let length = lead.saturating_add(form.prefix.len()).saturating_add(tail);
+    let is_one = lead >= least && tail >= least && secret.starts_with(led.as_bytes()) && is_plausible(secret);
+    is_one.then_some(Hit { class: form.class, form: form.name, at: start, length, is_checked: false })
+}
+
 fn holds(check: Check, secret: &[u8]) -> bool {
     match check {
         Check::Has(part) => memchr::memmem::find(secret, part.as_bytes()).is_some(),
         Check::Parts(lengths) => secret.split(|byte| *byte == b'.').map(<[u8]>::len).eq(lengths.iter().copied()),
         // A wrong checksum makes a form no less one: issuers have changed theirs.
-        Check::None | Check::Crc32 | Check::Pem | Check::Url => true,
+        Check::None | Check::Crc32 | Check::Led(_) | Check::Pem | Check::Url => true,
     }
 }
 

@@ -36,6 +36,8 @@ pub(super) enum Check {
     Pem,
     /// An address with a user, a password and a host.
     Url,
+    /// As many bytes stand before it, and begin so.
+    Led(&'static str),
     /// Parts of this many bytes between dots.
     Parts(&'static [usize]),
 }
@@ -63,8 +65,10 @@ const fn form(
     Form { prefix, name, class, bytes, length, check }
 }
 
-/// All of them. Of those with one beginning the longer stands first.
+/// Those that begin with four bytes at least, so that the search for all of them is quick. Of those with one beginning the
+/// longer stands first.
 pub(super) const FORMS: &[Form] = &[
+    form(MIDDLE, "openai-key", CloudKey, Bytes::Url, (16, 170), Check::Led("sk-")),
     form("AKIA", "aws-access-key", CloudKey, Bytes::Base32, (16, 16), Check::None),
     form("ASIA", "aws-access-key", CloudKey, Bytes::Base32, (16, 16), Check::None),
     form("AIza", "google-api-key", Public, Bytes::Url, (35, 35), Check::None),
@@ -90,7 +94,6 @@ pub(super) const FORMS: &[Form] = &[
     form("xoxe", "slack-token", ChatToken, Bytes::Dotted, (100, 300), Check::Has("-")),
     form("xapp-", "slack-token", ChatToken, Bytes::Url, (40, 200), Check::Has("-")),
     form("hooks.slack.com/services/T", "slack-webhook", ChatToken, Bytes::Base64, (30, 80), Check::Has("/B")),
-    form("SG.", "sendgrid-key", ChatToken, Bytes::Dotted, (66, 66), Check::Parts(&[22, 43])),
     form("sk_live_", "stripe-key", PaymentKey, Bytes::Alphanumeric, (16, 247), Check::None),
     form("rk_live_", "stripe-key", PaymentKey, Bytes::Alphanumeric, (16, 247), Check::None),
     form("sk_test_", "stripe-test-key", Public, Bytes::Alphanumeric, (16, 247), Check::None),
@@ -101,10 +104,6 @@ pub(super) const FORMS: &[Form] = &[
     form("shpat_", "shopify-token", PaymentKey, Bytes::Hex, (32, 32), Check::None),
     form("shpss_", "shopify-secret", PaymentKey, Bytes::Hex, (32, 32), Check::None),
     form("sk-ant-", "anthropic-key", CloudKey, Bytes::Url, (80, 120), Check::None),
-    form("sk-proj-", "openai-key", CloudKey, Bytes::Url, (40, 200), Check::Has("T3BlbkFJ")),
-    form("sk-svcacct-", "openai-key", CloudKey, Bytes::Url, (40, 200), Check::Has("T3BlbkFJ")),
-    form("sk-", "openai-key", CloudKey, Bytes::Alphanumeric, (48, 48), Check::Has("T3BlbkFJ")),
-    form("hf_", "huggingface-token", CloudKey, Bytes::Alphanumeric, (34, 34), Check::None),
     form("dop_v1_", "digitalocean-token", CloudKey, Bytes::Hex, (64, 64), Check::None),
     form("dapi", "databricks-token", CloudKey, Bytes::Hex, (32, 32), Check::None),
     form("hvs.", "vault-token", CloudKey, Bytes::Url, (90, 160), Check::None),
@@ -126,3 +125,12 @@ pub(super) const FORMS: &[Form] = &[
     form("redis", "database-url", Connection, Bytes::Url, (0, 8), Check::Url),
     form("amqp", "database-url", Connection, Bytes::Url, (0, 8), Check::Url),
 ];
+
+/// Those that begin with three, each looked for by itself.
+pub(super) const SHORT: [Form; 2] = [
+    form("SG.", "sendgrid-key", ChatToken, Bytes::Dotted, (66, 66), Check::Parts(&[22, 43])),
+    form("hf_", "huggingface-token", CloudKey, Bytes::Alphanumeric, (34, 34), Check::None),
+];
+
+/// What stands in the middle of keys of OpenAI, which begin with `sk-`.
+pub(super) const MIDDLE: &str = "T3BlbkFJ";
