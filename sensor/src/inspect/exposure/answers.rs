@@ -246,7 +246,6 @@ const fn leak_class(leak: leak::Leak) -> &'static str {
         leak::Leak::DatabaseError => "database-error",
         leak::Leak::DirectoryListing => "directory-listing",
         leak::Leak::Diagnostics => "diagnostics",
-        leak::Leak::File => "file",
     }
 }
 
@@ -258,6 +257,6 @@ const fn key_class(class: secret::Class) -> &'static str {
         secret::Class::ChatToken => "chat-token",
         secret::Class::PrivateKey => "private-key",
         secret::Class::Connection => "connection",
-        secret::Class::Named | secret::Class::Public => "named",
+        secret::Class::Public => "public",
     }
 }

@@ -7,6 +7,8 @@ mod answers;
 mod budget;
 mod clear;
 mod documents;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzz;
 mod tokens;
 #[cfg(test)]
 mod tests;
@@ -47,22 +49,22 @@ pub struct Known<'k> {
 
 /// What it may take.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Limits {
+pub(super) struct Limits {
     /// Whether answers are read.
-    pub responses: bool,
+    pub(super) responses: bool,
     /// Bytes of them, by the second.
-    pub response_bytes_per_second: usize,
+    pub(super) response_bytes_per_second: usize,
     /// Beginnings of keys that are meant to be public.
-    pub public_keys: Vec<String>,
+    pub(super) public_keys: Vec<String>,
     /// Secrets that tokens must not be signed with.
-    pub weak_secrets: Vec<String>,
+    pub(super) weak_secrets: Vec<String>,
 }
 
 /// Takes findings.
 pub(super) type Tell<'t> = dyn FnMut(Finding) + 't;
 
 /// Reads exchanges.
-pub struct Exposure {
+pub(super) struct Exposure {
     limits: Limits,
     secrets: Option<secret::Scanner>,
     tokens: tokens::Tokens,
@@ -73,7 +75,7 @@ pub struct Exposure {
 impl Exposure {
     /// One that has seen nothing.
     #[must_use]
-    pub fn new(limits: Limits) -> Self {
+    pub(super) fn new(limits: Limits) -> Self {
         let answers = answers::Answers::new(&limits);
         Self {
             limits,
@@ -85,7 +87,7 @@ impl Exposure {
     }
 
     /// Looks at an exchange. `body` is that of the request, decoded; `room` is for that of the answer.
-    pub fn exchange(
+    pub(super) fn exchange(
         &mut self,
         exchange: &Exchange<'_>,
         body: &[u8],

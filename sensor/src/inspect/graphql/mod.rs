@@ -11,5 +11,5 @@ mod suggestion;
 mod tests;
 
 pub(crate) use measure::{Measures, measure};
-pub(crate) use parse::{Unread, Variables};
+pub(crate) use parse::Unread;
 pub(crate) use suggestion::suggests_fields;

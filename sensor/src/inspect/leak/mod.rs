@@ -20,14 +20,6 @@ pub(crate) enum Leak {
     DirectoryListing,
     /// A page about the server for its developers.
     Diagnostics,
-    /// A configuration, a repository, a dump.
-    File,
-}
-
-impl Leak {
-    /// All of them.
-    pub(crate) const ALL: [Self; 5] =
-        [Self::StackTrace, Self::DatabaseError, Self::DirectoryListing, Self::Diagnostics, Self::File];
 }
 
 /// A leak, and the rule that found it.

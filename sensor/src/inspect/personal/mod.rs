@@ -35,12 +35,6 @@ pub(crate) enum Kind {
     Mail,
 }
 
-impl Kind {
-    /// All of them.
-    pub(crate) const ALL: [Self; 5] =
-        [Self::Card, Self::Iban, Self::NationalId, Self::PasswordHash, Self::Mail];
-}
-
 /// Something that was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Item {
@@ -130,7 +124,7 @@ impl Scanner {
 
     fn card(&mut self, text: &[u8], shape: card::Shape) {
         if !field::is_next_element(text, shape.at) {
-            let name = field::field_before(text, shape.at);
+            let name = field_before(text, shape.at);
             let context = field::context(name);
             let is_other = context == field::Context::Otherwise;
             self.last = (if is_other { FIELDS } else { self.slot(name) }, context);

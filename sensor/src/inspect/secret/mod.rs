@@ -30,8 +30,6 @@ pub(crate) enum Class {
     PrivateKey,
     /// An address with a password in it.
     Connection,
-    /// A value whose name says that it is secret.
-    Named,
     /// A key that is meant to be public, or only for tests. Nothing to tell.
     Public,
 }

@@ -63,11 +63,6 @@ impl Misuses {
         self.0 & (1 << misuse as u8) != 0
     }
 
-    /// Whether there is none.
-    pub(crate) const fn is_empty(self) -> bool {
-        self.0 == 0
-    }
-
     /// All of them.
     pub(crate) fn iter(self) -> impl Iterator<Item = Misuse> {
         Misuse::ALL.into_iter().filter(move |misuse| self.contains(*misuse))

@@ -179,7 +179,7 @@ fn the_known_example_of_rfc_7515_is_read() {
     let read = reader.read(text.as_bytes()).unwrap();
     assert_eq!((read.skeleton.algorithm, read.skeleton.expires), (Algorithm::Hmac(256), Some(1_300_819_380)));
     assert_eq!(read.issuer, b"\"joe\"");
-    assert!(read.skeleton.misuses.is_empty());
+    assert_eq!(read.skeleton.misuses, Misuses::default());
     let unsecured = "eyJhbGciOiJub25lIn0.eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ.";
     assert_eq!(misuses(unsecured), Some(vec![Misuse::Unsigned]), "RFC 7519, section 6.1");
 }
