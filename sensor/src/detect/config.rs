@@ -7,7 +7,7 @@ use documented::DocumentedFields;
 
 use super::threat::Threat;
 use super::{
-    brute_force, credential_stuffing, distributed, enumeration, flood, password_spraying, request_rate,
+    brute_force, credential_stuffing, distributed, enumeration, flood, injection, password_spraying, request_rate,
     scanner, slow_attack, stream_evasion,
 };
 use crate::config::{Form, Section};
@@ -89,6 +89,8 @@ pub struct Config {
     pub slow_attack: slow_attack::Config,
     /// Different copies of the same bytes.
     pub stream_evasion: stream_evasion::Config,
+    /// Values that are meant to be run.
+    pub injection: injection::Config,
     /// What the kernel sheds.
     pub flood: flood::Config,
     /// Guessing of passwords.
@@ -114,6 +116,7 @@ impl Default for Config {
             scanner: scanner::Config::default(),
             slow_attack: slow_attack::Config::default(),
             stream_evasion: stream_evasion::Config::default(),
+            injection: injection::Config::default(),
             flood: flood::Config::default(),
             brute_force: brute_force::Config::default(),
             password_spraying: password_spraying::Config::default(),
@@ -135,12 +138,13 @@ impl Config {
         let table = |threat: Threat| detect.section(threat.slug()).about(threat.meaning());
         let logins = [Threat::BruteForce, Threat::PasswordSpraying, Threat::CredentialStuffing];
         let [guess, spray, stuff] = logins.map(table);
-        let [rate, walk, probe, slow, evasion, shed] = [
+        let [rate, walk, probe, slow, evasion, inject, shed] = [
             Threat::RequestRate,
             Threat::Enumeration,
             Threat::Scanner,
             Threat::SlowAttack,
             Threat::StreamEvasion,
+            Threat::Injection,
             Threat::Flood,
         ]
         .map(table);
@@ -156,6 +160,7 @@ impl Config {
             scanner: scanner::Config::read(&probe, preset),
             slow_attack: slow_attack::Config::read(&slow, preset),
             stream_evasion: stream_evasion::Config::read(&evasion, preset),
+            injection: injection::Config::read(&inject, preset),
             flood: flood::Config::read(&shed, preset),
             brute_force: brute_force::Config::read(&guess, preset),
             password_spraying: password_spraying::Config::read(&spray, preset),
@@ -178,6 +183,7 @@ impl Config {
             (Threat::Scanner, probe),
             (Threat::SlowAttack, slow),
             (Threat::StreamEvasion, evasion),
+            (Threat::Injection, inject),
             (Threat::Flood, shed),
         ] {
             config.read_response(threat, &section);

@@ -16,6 +16,7 @@ pub mod enumeration;
 #[cfg(test)]
 mod evasion;
 pub mod flood;
+pub mod injection;
 #[cfg(test)]
 mod logs;
 #[cfg(test)]
@@ -147,6 +148,9 @@ impl Detectors {
                 config.sources(),
                 seed,
             )));
+        }
+        if is_on(Threat::Injection) {
+            detectors.push(Box::new(injection::Injection::new(&config.injection, config.sources(), seed)));
         }
         if [Threat::RateSpike, Threat::ErrorSpike, Threat::LatencySpike].into_iter().any(is_on) {
             detectors.push(Box::new(spike::Spikes::new(config)));

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 
 use crate::clock::Timestamp;
-use crate::event::{Event, Exchange, Findings, Further, Login, LoginOutcome, Object, QueryKeys, Source};
+use crate::event::{Effects, Event, Exchange, Findings, Further, Login, LoginOutcome, Object, QueryKeys, Source};
 use crate::identity::{Hasher, Key, KeyedHash};
 
 use super::{Config, Detectors, Offender, Response, Severity, Signal, Subject, Threat};
@@ -66,6 +66,8 @@ pub(crate) fn exchange(ts: Timestamp) -> Exchange<'static> {
         gaps: false,
         proven: true,
         anomalies: Findings::default(),
+        findings: &[],
+        effects: Effects::default(),
         seen: Timestamp::from_unix_nanos(ts.unix_nanos() + 1_000_000),
     }
 }
@@ -158,6 +160,7 @@ pub(crate) fn run(config: &Config, attempts: &mut [Attempt]) -> Vec<(u64, Signal
         Threat::Scanner,
         Threat::SlowAttack,
         Threat::StreamEvasion,
+        Threat::Injection,
     ]);
     config.responses.extend(others.map(|threat| (threat, Response::Off)));
     let mut detectors = Detectors::new(&config);

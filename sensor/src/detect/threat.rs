@@ -34,13 +34,15 @@ pub enum Threat {
     SlowAttack,
     /// Sending different copies of the same bytes, so that a sensor reads what the server does not.
     StreamEvasion,
+    /// Sending values that are meant to be run by what reads them: SQL, shells, browsers, templates, paths.
+    Injection,
     /// Packets, connections or bits in numbers that make limits or blocks drop many of them.
     Flood,
 }
 
 impl Threat {
     /// All of them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::BruteForce,
         Self::PasswordSpraying,
         Self::CredentialStuffing,
@@ -53,6 +55,7 @@ impl Threat {
         Self::Scanner,
         Self::SlowAttack,
         Self::StreamEvasion,
+        Self::Injection,
         Self::Flood,
     ];
 
@@ -78,6 +81,7 @@ impl Threat {
             Self::Scanner => "scanner",
             Self::SlowAttack => "slow-attack",
             Self::StreamEvasion => "stream-evasion",
+            Self::Injection => "injection",
             Self::Flood => "flood",
         }
     }
@@ -99,7 +103,8 @@ impl Threat {
             | Self::LatencySpike
             | Self::RequestRate
             | Self::Enumeration
-            | Self::Scanner => "request",
+            | Self::Scanner
+            | Self::Injection => "request",
             Self::SlowAttack => "connection",
             Self::StreamEvasion => "exchange",
             Self::Flood => "packet",
@@ -122,7 +127,7 @@ impl Threat {
             | Self::Flood => "API4:2023",
             Self::Enumeration => "API1:2023",
             Self::Scanner => "API9:2023",
-            Self::StreamEvasion => "API8:2023",
+            Self::StreamEvasion | Self::Injection => "API8:2023",
         }
     }
 }

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use sensor::clock::Timestamp;
-use sensor::event::{Event, Exchange, Findings, Further, Held, Login, Object, QueryKeys, Source};
+use sensor::event::{Effects, Event, Exchange, Findings, Further, Held, Login, Object, QueryKeys, Source};
 use sensor::identity::KeyedHash;
 
 use super::apps::App;
@@ -253,6 +253,8 @@ impl Lender {
             gaps: false,
             proven: true,
             anomalies: Findings::default(),
+            findings: &[],
+            effects: Effects::default(),
             seen: exchange.seen(),
         }))
     }
