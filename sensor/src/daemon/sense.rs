@@ -6,6 +6,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::inspecting;
 use super::secrets::TlsConfig;
 use anyhow::Context as _;
 use documented::DocumentedFields;
@@ -20,7 +21,7 @@ use crate::pipeline;
 use crate::prefix::PREFIX;
 use crate::route::openapi_patterns;
 use crate::stream::{self, OverlapPolicy};
-use crate::{http, identity, inspect, route};
+use crate::{http, identity, route};
 use sensor_common::abi::MAX_SNAP;
 
 /// Which TCP ports of this host are watched.
@@ -97,16 +98,6 @@ const ABOUT_RULE: &str = "A login that is not recognised automatically, or misju
 
 const ABOUT_ROUTES: &str = "Path templates, such as `/users/{id}`, that group exchanges.";
 
-const ABOUT_INSPECT: &str = "What requests carry and answers give away: values are inspected for injection. Values are not kept.";
-
-fn read_inspection(inspect: Section<'_>, config: &mut inspect::Config) {
-    inspect.explain::<inspect::Config>();
-    inspect.boolean("enabled", &mut config.enabled);
-    inspect.integer("max_values", 1..=65_536, &mut config.values);
-    inspect.integer("max_bytes_per_second", 0..=1 << 30, &mut config.bytes_per_second);
-    inspect.finish();
-}
-
 impl SenseConfig {
     /// Opens the log of exchanges; none where HTTP is not seen.
     ///
@@ -125,7 +116,7 @@ impl SenseConfig {
         config.read_identity(root.section("identity").about(ABOUT_IDENTITY));
         read_logins(root.section("login").about(ABOUT_LOGIN), &mut config.pipeline.identity.login);
         config.read_routes(root.section("routes").about(ABOUT_ROUTES));
-        read_inspection(root.section("inspect").about(ABOUT_INSPECT), &mut config.pipeline.inspect);
+        inspecting::read(root.section("inspect").about(inspecting::ABOUT), &mut config.pipeline.inspect);
         config
     }
 

@@ -11,11 +11,14 @@ mod config;
 mod cost;
 pub mod credential_stuffing;
 mod credentials;
+pub mod data_exposure;
 pub mod distributed;
 pub mod enumeration;
 #[cfg(test)]
 mod evasion;
 pub mod flood;
+pub mod graphql;
+pub mod key_exposure;
 pub mod injection;
 #[cfg(test)]
 mod logs;
@@ -23,6 +26,7 @@ mod logs;
 mod made_up;
 mod ongoing;
 pub mod password_spraying;
+mod posture;
 mod recent;
 pub mod request_rate;
 pub mod scanner;
@@ -33,6 +37,7 @@ pub mod stream_evasion;
 #[cfg(test)]
 pub(crate) mod testing;
 mod threat;
+pub mod token_misuse;
 mod weather;
 mod window;
 
@@ -152,6 +157,7 @@ impl Detectors {
         if is_on(Threat::Injection) {
             detectors.push(Box::new(injection::Injection::new(&config.injection, config.sources(), seed)));
         }
+        findings(config, seed, &mut detectors);
         if [Threat::RateSpike, Threat::ErrorSpike, Threat::LatencySpike].into_iter().any(is_on) {
             detectors.push(Box::new(spike::Spikes::new(config)));
         }
@@ -207,5 +213,23 @@ impl Detectors {
     #[must_use]
     pub fn usage(&self) -> Usage {
         self.detectors.iter().map(|detector| detector.usage()).fold(Usage::default(), Usage::and)
+    }
+}
+
+/// Those of what inspection finds.
+fn findings(config: &Config, seed: u64, detectors: &mut Vec<Box<dyn Detector>>) {
+    let is_on = |threat: Threat| config.response(threat) != Response::Off;
+    let sources = config.sources();
+    if is_on(Threat::TokenMisuse) {
+        detectors.push(Box::new(token_misuse::TokenMisuse::new(&config.token_misuse, sources, seed)));
+    }
+    if is_on(Threat::KeyExposure) {
+        detectors.push(Box::new(key_exposure::KeyExposure::new(&config.key_exposure, seed)));
+    }
+    if is_on(Threat::DataExposure) {
+        detectors.push(Box::new(data_exposure::DataExposure::new(&config.data_exposure, sources, seed)));
+    }
+    if is_on(Threat::Graphql) {
+        detectors.push(Box::new(graphql::Graphql::new(&config.graphql, sources, seed)));
     }
 }

@@ -36,13 +36,21 @@ pub enum Threat {
     StreamEvasion,
     /// Sending values that are meant to be run by what reads them: SQL, shells, browsers, templates, paths.
     Injection,
+    /// A forged or unsafe token, or one token in two hands.
+    TokenMisuse,
+    /// Keys or credentials where others can read them.
+    KeyExposure,
+    /// Answers that give more than they should.
+    DataExposure,
+    /// GraphQL documents that cost a server more than their bytes.
+    Graphql,
     /// Packets, connections or bits in numbers that make limits or blocks drop many of them.
     Flood,
 }
 
 impl Threat {
     /// All of them.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 18] = [
         Self::BruteForce,
         Self::PasswordSpraying,
         Self::CredentialStuffing,
@@ -56,6 +64,10 @@ impl Threat {
         Self::SlowAttack,
         Self::StreamEvasion,
         Self::Injection,
+        Self::TokenMisuse,
+        Self::KeyExposure,
+        Self::DataExposure,
+        Self::Graphql,
         Self::Flood,
     ];
 
@@ -82,6 +94,10 @@ impl Threat {
             Self::SlowAttack => "slow-attack",
             Self::StreamEvasion => "stream-evasion",
             Self::Injection => "injection",
+            Self::TokenMisuse => "token-misuse",
+            Self::KeyExposure => "key-exposure",
+            Self::DataExposure => "data-exposure",
+            Self::Graphql => "graphql",
             Self::Flood => "flood",
         }
     }
@@ -104,9 +120,11 @@ impl Threat {
             | Self::RequestRate
             | Self::Enumeration
             | Self::Scanner
-            | Self::Injection => "request",
+            | Self::Injection
+            | Self::TokenMisuse
+            | Self::Graphql => "request",
             Self::SlowAttack => "connection",
-            Self::StreamEvasion => "exchange",
+            Self::StreamEvasion | Self::KeyExposure | Self::DataExposure => "exchange",
             Self::Flood => "packet",
         };
         counted(count, noun)
@@ -116,18 +134,22 @@ impl Threat {
     #[must_use]
     pub const fn owasp(self) -> &'static str {
         match self {
-            Self::BruteForce | Self::PasswordSpraying | Self::CredentialStuffing | Self::AccountTakeover => {
-                "API2:2023"
-            }
+            Self::BruteForce
+            | Self::PasswordSpraying
+            | Self::CredentialStuffing
+            | Self::AccountTakeover
+            | Self::TokenMisuse => "API2:2023",
             Self::RateSpike
             | Self::ErrorSpike
             | Self::LatencySpike
             | Self::RequestRate
             | Self::SlowAttack
+            | Self::Graphql
             | Self::Flood => "API4:2023",
+            Self::DataExposure => "API3:2023",
             Self::Enumeration => "API1:2023",
             Self::Scanner => "API9:2023",
-            Self::StreamEvasion | Self::Injection => "API8:2023",
+            Self::StreamEvasion | Self::Injection | Self::KeyExposure => "API8:2023",
         }
     }
 }

@@ -6,7 +6,7 @@ mod redact;
 mod sent;
 
 pub use crate::identity::{Login, LoginOutcome};
-pub use crate::inspect::{Effect, Effects, Finding};
+pub use crate::inspect::{Effect, Effects, Exposed, Finding};
 pub use exchange::{Exchange, Findings, Further, Protocol, QueryKeys, Source, TlsFacts};
 pub use held::{Held, HeldBy};
 pub(crate) use redact::is_document;

@@ -11,11 +11,18 @@ mod budget;
 mod config;
 mod finding;
 mod found;
+mod exposure;
+mod graphql;
 pub mod injection;
+mod leak;
+mod personal;
+mod secret;
 #[cfg(test)]
 mod tests;
+mod token;
 
 pub use config::Config;
+pub use exposure::{Answer, AnswerField, Document, Exposed, Known, Signing, Token};
 pub use finding::{Confidence, FieldName, Finding, Kind, Side};
 pub use found::{Found, MAX_FINDINGS};
 pub use injection::{Effect, Effects};
@@ -27,6 +34,7 @@ use zeroize::Zeroizing;
 use crate::http;
 use crate::values::{Buffers, Carrier, Limits, Place, Told, Value, Walk};
 use budget::Budget;
+use exposure::Exposure;
 use injection::Injection;
 
 /// What was inspected.
@@ -47,6 +55,8 @@ pub struct Inspected<'a> {
     pub findings: &'a [Finding],
     /// What the answer shows of them.
     pub effects: Effects,
+    /// What it gives away.
+    pub exposed: Exposed<'a>,
 }
 
 /// What a request is, for people who judge the rules.
@@ -69,6 +79,7 @@ pub struct Inspector {
     response: Zeroizing<Vec<u8>>,
     fields: RandomState,
     injection: Option<Box<Injection>>,
+    exposure: Option<Box<Exposure>>,
     found: Found,
     counters: Counters,
 }
@@ -85,6 +96,7 @@ impl Inspector {
             response: Zeroizing::default(),
             fields: RandomState::new(),
             injection: config.enabled.then(|| Box::new(Injection::new())),
+            exposure: config.enabled.then(|| Box::new(Exposure::new(config.exposure()))),
             found: Found::default(),
             counters: Counters::default(),
         }
@@ -96,37 +108,41 @@ impl Inspector {
         &self.counters
     }
 
-    /// Inspects an exchange.
-    pub fn exchange(&mut self, exchange: &http::Exchange<'_>) -> Inspected<'_> {
+    /// Inspects an exchange, of which others know something.
+    pub fn exchange(&mut self, exchange: &http::Exchange<'_>, known: &Known<'_>) -> Inspected<'_> {
         let Some(request) = exchange.request.filter(|request| self.config.enabled && request.has_line()) else {
             return Inspected::default();
         };
-        if !self.budget.is_open(exchange.ended()) {
-            self.counters.skipped = self.counters.skipped.saturating_add(1);
-            return Inspected::default();
-        }
         self.found.clear();
         let mut decoded = std::mem::take(&mut self.request);
         let is_bodiless = request.body_length() == Some(0);
         let body = if is_bodiless { &[] } else { exchange.decode_request(&mut decoded).0 };
-        let carrier = Carrier {
-            path: request.path(),
-            query: request.query().unwrap_or_default(),
-            headers: request.message().headers(),
-            content_type: request.content_type(),
-            body,
-        };
-        self.request(carrier);
-        self.request = decoded;
+        if self.budget.is_open(exchange.ended()) {
+            self.request(Carrier {
+                path: request.path(),
+                query: request.query().unwrap_or_default(),
+                headers: request.message().headers(),
+                content_type: request.content_type(),
+                body,
+            });
+        } else {
+            self.counters.skipped = self.counters.skipped.saturating_add(1);
+        }
         if self.found.has(Kind::Injection) {
             self.answer(exchange);
         }
+        let (found, room) = (&mut self.found, &mut *self.response);
+        let exposed = match &mut self.exposure {
+            Some(exposure) => exposure.exchange(exchange, body, known, room, &mut |finding| found.push(finding)),
+            None => Exposed::default(),
+        };
+        self.request = decoded;
         for finding in self.found.all() {
             if let Some(count) = self.counters.findings.get_mut(finding.kind as usize) {
                 *count = count.saturating_add(1);
             }
         }
-        Inspected { findings: self.found.all(), effects: self.found.effects }
+        Inspected { findings: self.found.all(), effects: self.found.effects, exposed }
     }
 
     /// Inspects what a request carries; the findings.

@@ -285,7 +285,8 @@ impl<O: Observer> http::Sink for Finish<O> {
             self.identifier.identify(connection.client.address(), proxied, headers, query, &answered);
         let login = self.identifier.login(exchange, route);
         let (read, uncounted) = self.identifier.further();
-        let inspected = self.inspector.exchange(exchange);
+        let known = inspect::Known::of(connection, &identity, login.as_ref(), (route, status));
+        let inspected = self.inspector.exchange(exchange, &known);
         let cross_site = identity.cross_site && request.is_some_and(Identifier::browsers_send);
         let (duration, redactor) = (exchange.duration(), &self.redactor);
         let agent = told.and_then(|request| request.user_agent());
@@ -322,6 +323,7 @@ impl<O: Observer> http::Sink for Finish<O> {
             anomalies: Findings { http: exchange.all_anomalies(), identity: identity.anomalies },
             findings: inspected.findings,
             effects: inspected.effects,
+            exposed: inspected.exposed,
             seen: exchange.ended(),
             seen_twice: false,
         };

@@ -17,6 +17,7 @@ pub mod attack;
 pub mod baseline;
 pub mod judge;
 pub mod live;
+mod exposure;
 mod machines;
 mod people;
 pub mod plan;

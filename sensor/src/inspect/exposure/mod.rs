@@ -20,7 +20,8 @@ pub use tokens::{Signing, Token};
 use super::personal;
 use super::{Confidence, FieldName, Finding, Kind, Side, secret};
 use crate::clock::Timestamp;
-use crate::http::{Exchange, Request};
+use crate::http::{Connection, Exchange, Request};
+use crate::identity::{self, Identity, Login};
 use crate::values::Place;
 
 /// What was found besides findings.
@@ -45,6 +46,25 @@ pub struct Known<'k> {
     pub has_password: bool,
     /// The server was seen to check credentials on this route, and accepted these.
     pub is_accepted: bool,
+}
+
+impl<'k> Known<'k> {
+    /// Of an exchange, by the rooms before. A subject stands for a token where the server was seen to check it.
+    #[must_use]
+    pub fn of(
+        connection: &Connection,
+        identity: &Identity,
+        login: Option<&Login>,
+        (route, status): (Option<&'k str>, Option<u16>),
+    ) -> Self {
+        let is_checked = identity.principal.is_some_and(|principal| principal.kind() == identity::Kind::Jwt);
+        Self {
+            route,
+            is_clear: connection.tls().is_none() && identity.peer.is_none() && !identity.client.is_loopback(),
+            has_password: login.is_some_and(|login| login.password.is_some()),
+            is_accepted: is_checked && status.is_some_and(|status| (200..300).contains(&status)),
+        }
+    }
 }
 
 /// What it may take.
