@@ -22,6 +22,8 @@ mod tests;
 mod token;
 
 pub use config::Config;
+#[cfg(any(test, feature = "fuzzing"))]
+pub use exposure::fuzz as exposure_fuzz;
 pub use exposure::{Answer, AnswerField, Document, Exposed, Known, Signing, Token};
 pub use finding::{Confidence, FieldName, Finding, Kind, Side};
 pub use found::{Found, MAX_FINDINGS};

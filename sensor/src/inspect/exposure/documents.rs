@@ -85,9 +85,11 @@ fn is_json(body: &[u8]) -> bool {
 
 impl Document {
     fn json(&mut self, body: &[u8]) {
-        if let Ok(one) = serde_json::from_slice::<One<'_>>(body) {
+        // A list would be read as one whose members have no names.
+        let is_one = body.trim_ascii_start().starts_with(b"{");
+        if is_one && let Ok(one) = serde_json::from_slice::<One<'_>>(body) {
             self.one(&one);
-        } else if let Ok(all) = serde_json::from_slice::<Vec<One<'_>>>(body) {
+        } else if !is_one && let Ok(all) = serde_json::from_slice::<Vec<One<'_>>>(body) {
             all.iter().take(MAX_BATCH).for_each(|one| self.one(one));
             let more = u32::try_from(all.len().saturating_sub(MAX_BATCH)).unwrap_or(u32::MAX);
             if self.batch > 0 {
