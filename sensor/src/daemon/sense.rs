@@ -97,7 +97,8 @@ const ABOUT_RULE: &str = "A login that is not recognised automatically, or misju
 
 const ABOUT_ROUTES: &str = "Path templates, such as `/users/{id}`, that group exchanges.";
 
-const ABOUT_INSPECT: &str = "What requests carry and answers give away: values are inspected for injection. Values are not kept.";
+const ABOUT_INSPECT: &str =
+    "What requests carry and answers give away: values are inspected for injection. Values are not kept.";
 
 fn read_inspection(inspect: Section<'_>, config: &mut inspect::Config) {
     inspect.explain::<inspect::Config>();

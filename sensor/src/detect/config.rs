@@ -7,8 +7,8 @@ use documented::DocumentedFields;
 
 use super::threat::Threat;
 use super::{
-    brute_force, credential_stuffing, distributed, enumeration, flood, injection, password_spraying, request_rate,
-    scanner, slow_attack, stream_evasion,
+    brute_force, credential_stuffing, distributed, enumeration, flood, injection, password_spraying,
+    request_rate, scanner, slow_attack, stream_evasion,
 };
 use crate::config::{Form, Section};
 use crate::kernel::ClientPrefixes;

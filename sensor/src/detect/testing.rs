@@ -9,7 +9,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 
 use crate::clock::Timestamp;
-use crate::event::{Effects, Event, Exchange, Findings, Further, Login, LoginOutcome, Object, QueryKeys, Source};
+use crate::event::{
+    Effects, Event, Exchange, Findings, Further, Login, LoginOutcome, Object, QueryKeys, Source,
+};
 use crate::identity::{Hasher, Key, KeyedHash};
 
 use super::{Config, Detectors, Offender, Response, Severity, Signal, Subject, Threat};

@@ -98,7 +98,8 @@ impl Inspector {
 
     /// Inspects an exchange.
     pub fn exchange(&mut self, exchange: &http::Exchange<'_>) -> Inspected<'_> {
-        let Some(request) = exchange.request.filter(|request| self.config.enabled && request.has_line()) else {
+        let Some(request) = exchange.request.filter(|request| self.config.enabled && request.has_line())
+        else {
             return Inspected::default();
         };
         if !self.budget.is_open(exchange.ended()) {
@@ -130,7 +131,10 @@ impl Inspector {
     }
 
     /// Inspects what a request carries; the findings.
-    pub fn request<'a, H: Iterator<Item = (&'a [u8], &'a [u8])>>(&mut self, carrier: Carrier<'a, H>) -> &Found {
+    pub fn request<'a, H: Iterator<Item = (&'a [u8], &'a [u8])>>(
+        &mut self,
+        carrier: Carrier<'a, H>,
+    ) -> &Found {
         let Self { config, buffers, fields, injection, found, counters, budget, .. } = self;
         let limits = Limits { values: config.values, ..Limits::default() };
         if let Some(injection) = injection {
@@ -145,7 +149,10 @@ impl Inspector {
 
     /// Inspects what a request carries without regard to those before it, with the score that is otherwise only compared.
     #[expect(clippy::float_arithmetic, reason = "the logistic function, of a score")]
-    pub fn judge<'a, H: Iterator<Item = (&'a [u8], &'a [u8])>>(&mut self, carrier: Carrier<'a, H>) -> Judged<'_> {
+    pub fn judge<'a, H: Iterator<Item = (&'a [u8], &'a [u8])>>(
+        &mut self,
+        carrier: Carrier<'a, H>,
+    ) -> Judged<'_> {
         if let Some(injection) = &mut self.injection {
             injection.forget();
         }
