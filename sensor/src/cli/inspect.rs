@@ -76,7 +76,8 @@ impl<W: Write> Judge<W> {
     fn whole(&mut self, name: &str, input: Box<dyn Read>) -> Result<()> {
         let mut text = Vec::new();
         input.take(MAX_BYTES).read_to_end(&mut text).with_context(|| format!("cannot read {name}"))?;
-        let given = Given::of_wire(&text).with_context(|| format!("{name}: expected a request line, `GET /path HTTP/1.1`"))?;
+        let given = Given::of_wire(&text)
+            .with_context(|| format!("{name}: expected a request line, `GET /path HTTP/1.1`"))?;
         self.judge(name.to_owned(), &given)
     }
 
@@ -95,7 +96,11 @@ impl<W: Write> Judge<W> {
             if text.trim_ascii().is_empty() {
                 continue;
             }
-            let given = if are_values { Given::of_value(text) } else { Given::of_json(text).with_context(|| format!("{name}:{number}"))? };
+            let given = if are_values {
+                Given::of_value(text)
+            } else {
+                Given::of_json(text).with_context(|| format!("{name}:{number}"))?
+            };
             self.judge(format!("{name}:{number}"), &given)?;
         }
         Ok(())

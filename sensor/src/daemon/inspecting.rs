@@ -14,7 +14,9 @@ const MAX_WEAK_SECRETS: usize = 1_000;
 const KEY_START: Form<String> = Form {
     kind: "the beginning of keys, 4 characters or more",
     example: "shop_pub_",
-    read: |text| if text.len() >= 4 { Ok(text.to_owned()) } else { Err("expected 4 characters or more".to_owned()) },
+    read: |text| {
+        if text.len() >= 4 { Ok(text.to_owned()) } else { Err("expected 4 characters or more".to_owned()) }
+    },
     show: String::clone,
 };
 

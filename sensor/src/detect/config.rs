@@ -7,8 +7,8 @@ use documented::DocumentedFields;
 
 use super::threat::Threat;
 use super::{
-    brute_force, credential_stuffing, data_exposure, distributed, enumeration, flood, graphql, injection, key_exposure,
-    password_spraying, request_rate, scanner, slow_attack, stream_evasion, token_misuse,
+    brute_force, credential_stuffing, data_exposure, distributed, enumeration, flood, graphql, injection,
+    key_exposure, password_spraying, request_rate, scanner, slow_attack, stream_evasion, token_misuse,
 };
 use crate::config::{Form, Section};
 use crate::kernel::ClientPrefixes;

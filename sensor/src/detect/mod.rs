@@ -18,8 +18,8 @@ pub mod enumeration;
 mod evasion;
 pub mod flood;
 pub mod graphql;
-pub mod key_exposure;
 pub mod injection;
+pub mod key_exposure;
 #[cfg(test)]
 mod logs;
 #[cfg(test)]

@@ -51,9 +51,9 @@ impl Posture {
         let key = (self.told.hash_of(route.as_bytes()), case.class);
         let told = self.told.touch(key, now, || Told { at: None, seen: 0 })?;
         told.seen = told.seen.saturating_add(1);
-        let is_known = told.at.is_some_and(|(at, severity)| {
-            severity >= case.severity && now.since(at) < AGAIN && now >= at
-        });
+        let is_known = told
+            .at
+            .is_some_and(|(at, severity)| severity >= case.severity && now.since(at) < AGAIN && now >= at);
         if is_known {
             return None;
         }

@@ -9,7 +9,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 
 use crate::clock::Timestamp;
-use crate::event::{Effects, Event, Exchange, Exposed, Finding, Findings, Further, Login, LoginOutcome, Object, QueryKeys, Source};
+use crate::event::{
+    Effects, Event, Exchange, Exposed, Finding, Findings, Further, Login, LoginOutcome, Object, QueryKeys,
+    Source,
+};
 use crate::identity::{Hasher, Key, KeyedHash};
 
 use crate::inspect::{self, Confidence, FieldName, Side};

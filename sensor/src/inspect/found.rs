@@ -25,7 +25,9 @@ impl Found {
 
     /// Takes a finding, once for each rule and field.
     pub fn push(&mut self, finding: Finding) {
-        let is_known = |known: &Finding| (known.rule, known.field, known.side) == (finding.rule, finding.field, finding.side);
+        let is_known = |known: &Finding| {
+            (known.rule, known.field, known.side) == (finding.rule, finding.field, finding.side)
+        };
         if self.findings.iter().any(is_known) {
             return;
         }

@@ -9,9 +9,9 @@
 
 mod budget;
 mod config;
+mod exposure;
 mod finding;
 mod found;
-mod exposure;
 mod graphql;
 pub mod injection;
 mod leak;
@@ -112,7 +112,8 @@ impl Inspector {
 
     /// Inspects an exchange, of which others know something.
     pub fn exchange(&mut self, exchange: &http::Exchange<'_>, known: &Known<'_>) -> Inspected<'_> {
-        let Some(request) = exchange.request.filter(|request| self.config.enabled && request.has_line()) else {
+        let Some(request) = exchange.request.filter(|request| self.config.enabled && request.has_line())
+        else {
             return Inspected::default();
         };
         self.found.clear();
@@ -135,7 +136,9 @@ impl Inspector {
         }
         let (found, room) = (&mut self.found, &mut *self.response);
         let exposed = match &mut self.exposure {
-            Some(exposure) => exposure.exchange(exchange, body, known, room, &mut |finding| found.push(finding)),
+            Some(exposure) => {
+                exposure.exchange(exchange, body, known, room, &mut |finding| found.push(finding))
+            }
             None => Exposed::default(),
         };
         self.request = decoded;
@@ -148,7 +151,10 @@ impl Inspector {
     }
 
     /// Inspects what a request carries; the findings.
-    pub fn request<'a, H: Iterator<Item = (&'a [u8], &'a [u8])>>(&mut self, carrier: Carrier<'a, H>) -> &Found {
+    pub fn request<'a, H: Iterator<Item = (&'a [u8], &'a [u8])>>(
+        &mut self,
+        carrier: Carrier<'a, H>,
+    ) -> &Found {
         let Self { config, buffers, fields, injection, found, counters, budget, .. } = self;
         let limits = Limits { values: config.values, ..Limits::default() };
         if let Some(injection) = injection {
@@ -163,7 +169,10 @@ impl Inspector {
 
     /// Inspects what a request carries without regard to those before it, with the score that is otherwise only compared.
     #[expect(clippy::float_arithmetic, reason = "the logistic function, of a score")]
-    pub fn judge<'a, H: Iterator<Item = (&'a [u8], &'a [u8])>>(&mut self, carrier: Carrier<'a, H>) -> Judged<'_> {
+    pub fn judge<'a, H: Iterator<Item = (&'a [u8], &'a [u8])>>(
+        &mut self,
+        carrier: Carrier<'a, H>,
+    ) -> Judged<'_> {
         if let Some(injection) = &mut self.injection {
             injection.forget();
         }

@@ -1,7 +1,12 @@
 use super::*;
 use crate::values::Carrier;
 
-fn found(path: &str, query: &str, headers: &[(&str, &str)], body: &str) -> Vec<(&'static str, Place, String)> {
+fn found(
+    path: &str,
+    query: &str,
+    headers: &[(&str, &str)],
+    body: &str,
+) -> Vec<(&'static str, Place, String)> {
     let mut inspector = Inspector::new(&Config::default());
     let headers: Vec<(&[u8], &[u8])> =
         headers.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect();
@@ -15,13 +20,19 @@ fn found(path: &str, query: &str, headers: &[(&str, &str)], body: &str) -> Vec<(
     };
     let found = inspector.request(carrier).all().iter();
     let hard = found.filter(|finding| finding.confidence.share() > 0.6);
-    let mut seen: Vec<_> = hard.map(|finding| (finding.class, finding.place, finding.name.text().to_owned())).collect();
+    let mut seen: Vec<_> =
+        hard.map(|finding| (finding.class, finding.place, finding.name.text().to_owned())).collect();
     seen.dedup();
     seen
 }
 
 /// The class, place and name of the first finding.
-fn first(path: &str, query: &str, headers: &[(&str, &str)], body: &str) -> Option<(&'static str, Place, String)> {
+fn first(
+    path: &str,
+    query: &str,
+    headers: &[(&str, &str)],
+    body: &str,
+) -> Option<(&'static str, Place, String)> {
     found(path, query, headers, body).into_iter().next()
 }
 
@@ -40,10 +51,18 @@ fn an_attack_is_found_wherever_it_stands() {
         (first("/", "", &[("X-Name", attack)], ""), Place::Header, of("X-Name")),
         (first("/", "", &[("Referer", &format!("https://h/?q={encoded}"))], ""), Place::Referer, of("q")),
         (first("/", "", &[("Content-Type", form)], &format!("a=1&q={encoded}")), Place::Form, of("q")),
-        (first("/", "", &[("Content-Type", json)], &format!("{{\"a\":{{\"q\":[\"{attack}\"]}}}}")), Place::Json, of("a.q[]")),
+        (
+            first("/", "", &[("Content-Type", json)], &format!("{{\"a\":{{\"q\":[\"{attack}\"]}}}}")),
+            Place::Json,
+            of("a.q[]"),
+        ),
         (first("/", "", &[("Content-Type", json)], &format!("{{\"q\":\"{attack}")), Place::Json, of("q")),
         (first("/", "", &[("Content-Type", xml)], &format!("<a><q>{attack}</q></a>")), Place::Xml, of("")),
-        (first("/", "", &[("Content-Type", "multipart/form-data; boundary=b")], &multipart), Place::Form, of("q")),
+        (
+            first("/", "", &[("Content-Type", "multipart/form-data; boundary=b")], &multipart),
+            Place::Form,
+            of("q"),
+        ),
         (first("/", &format!("q={base64}"), &[], ""), Place::Query, of("q")),
         (first("/", &format!("u=https://h/?q%3D{encoded}"), &[], ""), Place::Query, of("q")),
         (first("/", &format!("d=%7B%22q%22:%22{encoded}%22%7D"), &[], ""), Place::Query, of("d.q")),

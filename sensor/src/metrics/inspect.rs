@@ -37,8 +37,13 @@ mod tests {
             })
             .collect();
         let expected = [
-            "kind=injection 1", "kind=token-misuse 2", "kind=key-exposure 3", "kind=data-exposure 4", "kind=graphql 5",
-            "cause=budget 6", "cause=values 7",
+            "kind=injection 1",
+            "kind=token-misuse 2",
+            "kind=key-exposure 3",
+            "kind=data-exposure 4",
+            "kind=graphql 5",
+            "cause=budget 6",
+            "cause=values 7",
         ];
         assert_eq!(found, expected);
     }

@@ -106,11 +106,14 @@ fn form(walk: &mut Walk<'_>, content_type: Option<&[u8]>, body: &[u8]) -> bool {
     if body.starts_with(b"--") && sniffed_multipart(walk, body) {
         return true;
     }
-    let says_form = content_type.is_some_and(|content_type| content_type.get(..33).is_some_and(|start| {
-        start.eq_ignore_ascii_case(b"application/x-www-form-urlencoded")
-    }));
+    let says_form = content_type.is_some_and(|content_type| {
+        content_type
+            .get(..33)
+            .is_some_and(|start| start.eq_ignore_ascii_case(b"application/x-www-form-urlencoded"))
+    });
     let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || b"_.-[]%".contains(byte);
-    let begins_like_one = memchr::memchr(b'=', body).is_some_and(|equals| body.iter().take(equals).all(is_name));
+    let begins_like_one =
+        memchr::memchr(b'=', body).is_some_and(|equals| body.iter().take(equals).all(is_name));
     if !says_form && !begins_like_one {
         return false;
     }
@@ -127,7 +130,10 @@ fn sniffed_multipart(walk: &mut Walk<'_>, body: &[u8]) -> bool {
 
 /// Whether a document that is no valid JSON begins with none, either.
 fn looks_like_words(body: &[u8]) -> bool {
-    !matches!(body.trim_ascii_start(), [b'{' | b'[', b'"' | b'{' | b'[' | b' ' | b'\r' | b'\n' | b'0'..=b'9', ..])
+    !matches!(
+        body.trim_ascii_start(),
+        [b'{' | b'[', b'"' | b'{' | b'[' | b' ' | b'\r' | b'\n' | b'0'..=b'9', ..]
+    )
 }
 
 fn boundary(content_type: &[u8]) -> Option<&[u8]> {

@@ -24,7 +24,10 @@ pub(super) fn walk(walk: &mut Walk<'_>, value: Value<'_>) {
         at = open.saturating_add(length.max(1));
         let mut buffer = walk.buffers().take();
         unescape(inner, &mut buffer);
-        walk.value(Value { place: Place::Graphql, name, text: &buffer, is_scalar: false, is_name: false, ..value }, 1);
+        walk.value(
+            Value { place: Place::Graphql, name, text: &buffer, is_scalar: false, is_name: false, ..value },
+            1,
+        );
         walk.buffers().give(buffer);
     }
     if !is_document || !text.get(at..).unwrap_or_default().iter().all(is_of_document) {
@@ -38,7 +41,22 @@ const fn is_of_document(byte: &u8) -> bool {
         || byte.is_ascii_whitespace()
         || matches!(
             byte,
-            b'_' | b'{' | b'}' | b'(' | b')' | b'[' | b']' | b':' | b'!' | b'$' | b'@' | b',' | b'.' | b'=' | b'|' | b'&' | b'-'
+            b'_' | b'{'
+                | b'}'
+                | b'('
+                | b')'
+                | b'['
+                | b']'
+                | b':'
+                | b'!'
+                | b'$'
+                | b'@'
+                | b','
+                | b'.'
+                | b'='
+                | b'|'
+                | b'&'
+                | b'-'
         )
 }
 

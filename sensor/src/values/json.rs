@@ -133,7 +133,8 @@ impl Reader<'_, '_> {
         } else {
             quoted
         };
-        let is_name = self.next == Next::Name || self.next == Next::Comma && follows_colon(after) && self.is_object();
+        let is_name =
+            self.next == Next::Name || self.next == Next::Comma && follows_colon(after) && self.is_object();
         if is_name {
             self.expect(self.next == Next::Name);
             self.push(plain);
@@ -167,13 +168,18 @@ impl Reader<'_, '_> {
 
     /// A number or a word, and what follows it.
     fn scalar<'t>(&mut self, text: &'t [u8], walk: &mut Walk<'_>) -> &'t [u8] {
-        let ends = |byte: &u8| byte.is_ascii_whitespace() || matches!(byte, b',' | b'}' | b']' | b':' | b'"' | b'{' | b'[');
+        let ends = |byte: &u8| {
+            byte.is_ascii_whitespace() || matches!(byte, b',' | b'}' | b']' | b':' | b'"' | b'{' | b'[')
+        };
         let end = text.iter().position(ends).unwrap_or(text.len()).max(1);
         let (word, after) = text.split_at_checked(end).unwrap_or((text, b""));
         let is_number = |byte: &u8| byte.is_ascii_digit() || matches!(byte, b'-' | b'+' | b'.' | b'e' | b'E');
         let is_scalar = matches!(word, b"true" | b"false" | b"null") || word.iter().all(is_number);
         self.expect(self.next == Next::Value && is_scalar);
-        walk.value(Value { name: self.path, text: word, is_name: false, is_scalar, ..self.inner }, self.level);
+        walk.value(
+            Value { name: self.path, text: word, is_name: false, is_scalar, ..self.inner },
+            self.level,
+        );
         self.next = Next::Comma;
         after
     }

@@ -44,13 +44,27 @@ pub(super) fn take_apart(walk: &mut Walk<'_>, value: Value<'_>, depth: u8) -> bo
 
 /// The members of JSON; only what is whole JSON holds nothing else.
 fn inner_json(walk: &mut Walk<'_>, value: Value<'_>, depth: u8) -> bool {
-    let is_document = matches!(value.text.get(1..), Some([b'"' | b'{' | b'[' | b']' | b'}' | b' ' | b'\n' | b'\r' | b'\t' | b'-' | b'0'..=b'9' | b't' | b'f' | b'n', ..]));
-    is_document && json::walk(walk, value, (value.place, Wraps { json: true, ..value.wraps }), depth.saturating_add(1))
+    let is_document = matches!(
+        value.text.get(1..),
+        Some([
+            b'"' | b'{' | b'[' | b']' | b'}' | b' ' | b'\n' | b'\r' | b'\t' | b'-' | b'0'
+                ..=b'9' | b't' | b'f' | b'n',
+            ..
+        ])
+    );
+    is_document
+        && json::walk(
+            walk,
+            value,
+            (value.place, Wraps { json: true, ..value.wraps }),
+            depth.saturating_add(1),
+        )
 }
 
 /// Undoes a further percent-encoding of what looks like a document or a URL.
 fn escaped(walk: &mut Walk<'_>, value: Value<'_>, depth: u8) -> bool {
-    let is_document = matches!(value.text.get(..3), Some([b'%', b'7', b'b' | b'B'] | [b'%', b'5', b'b' | b'B']));
+    let is_document =
+        matches!(value.text.get(..3), Some([b'%', b'7', b'b' | b'B'] | [b'%', b'5', b'b' | b'B']));
     if !is_document && !starts_escaped_url(value.text) {
         return false;
     }
@@ -74,7 +88,9 @@ fn starts_escaped_url(text: &[u8]) -> bool {
 /// Whether a text is a URL with a host and no white space.
 fn is_url(text: &[u8]) -> bool {
     let scheme = |name: &[u8]| {
-        text.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name)).then(|| text.get(name.len()..))
+        text.get(..name.len())
+            .is_some_and(|start| start.eq_ignore_ascii_case(name))
+            .then(|| text.get(name.len()..))
     };
     let rest = [&b"https://"[..], b"http://", b"//"].iter().find_map(|name| scheme(name)).flatten();
     let is_plain = |byte: &u8| !byte.is_ascii_whitespace() && !matches!(byte, b'<' | b'>' | b'"' | b'\'');

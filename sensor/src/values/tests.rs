@@ -21,7 +21,13 @@ fn query(query: &str) -> Vec<String> {
 
 fn body(content_type: &str, body: &str) -> Vec<String> {
     let headers = Vec::new().into_iter();
-    values(Carrier { path: b"", query: b"", headers, content_type: Some(content_type.as_bytes()), body: body.as_bytes() })
+    values(Carrier {
+        path: b"",
+        query: b"",
+        headers,
+        content_type: Some(content_type.as_bytes()),
+        body: body.as_bytes(),
+    })
 }
 
 #[test]
@@ -45,7 +51,11 @@ fn queries_are_taken_apart() {
 fn bodies_are_read_as_declared_and_as_they_look() {
     let json = "application/json";
     for (kind, text, expected) in [
-        (json, "{\"a\":{\"b\":[\"x\",{\"c\":\"y\"}]},\"n\":-1.5e3}", &["json a.b[]=x", "json a.b[].c=y", "json n=-1.5e3"][..]),
+        (
+            json,
+            "{\"a\":{\"b\":[\"x\",{\"c\":\"y\"}]},\"n\":-1.5e3}",
+            &["json a.b[]=x", "json a.b[].c=y", "json n=-1.5e3"][..],
+        ),
         (json, "{\"a\":\"\\u0041\\n\\\"\\ud83d\\ude00\"}", &["json a=A\n\"\u{1f600}"]),
         (json, "{\"a\":\"cut off", &["json a=cut off"]),
         (json, "{\"a\":1,,\"b\":\"x\"}", &["json a=1", "json b=x"]),
@@ -60,7 +70,8 @@ fn bodies_are_read_as_declared_and_as_they_look() {
     ] {
         assert_eq!(body(kind, text), expected, "{kind} {text}");
     }
-    let multipart = "--x\r\nContent-Disposition: form-data; name=\"f\"; filename=\"../a.txt\"\r\n\r\nhello\r\n--x--\r\n";
+    let multipart =
+        "--x\r\nContent-Disposition: form-data; name=\"f\"; filename=\"../a.txt\"\r\n\r\nhello\r\n--x--\r\n";
     let expected = ["file f=../a.txt", "form f=hello"];
     assert_eq!(body("multipart/form-data; boundary=x", multipart), expected);
     assert_eq!(body("application/octet-stream", multipart), expected, "as it looks");
@@ -74,8 +85,17 @@ fn headers_and_cookies_are_values_but_those_of_the_protocol() {
         (b"Referer", b"https://host/p?q=1"),
         (b"X-A", b"v"),
     ];
-    let seen = values(Carrier { path: b"/p", query: b"", headers: headers.into_iter(), content_type: None, body: b"" });
-    assert_eq!(seen, ["path =/p", "cookie a=1", "cookie b=%41", "referer Referer=/p", "referer q=1", "header X-A=v"]);
+    let seen = values(Carrier {
+        path: b"/p",
+        query: b"",
+        headers: headers.into_iter(),
+        content_type: None,
+        body: b"",
+    });
+    assert_eq!(
+        seen,
+        ["path =/p", "cookie a=1", "cookie b=%41", "referer Referer=/p", "referer q=1", "header X-A=v"]
+    );
 }
 
 #[test]

@@ -157,8 +157,14 @@ impl<'w> Walk<'w> {
 
     /// The path as a whole, then segments that hold something in base64.
     fn path(&mut self, path: &[u8]) {
-        let value =
-            Value { place: Place::Path, name: b"", text: path, is_name: false, is_scalar: false, wraps: Wraps::default() };
+        let value = Value {
+            place: Place::Path,
+            name: b"",
+            text: path,
+            is_name: false,
+            is_scalar: false,
+            wraps: Wraps::default(),
+        };
         self.tell(value);
         if path.len() < nested::SHORTEST_SEGMENT {
             return;
@@ -202,11 +208,7 @@ impl<'w> Walk<'w> {
     }
 
     /// Decodes percent and plus, into a buffer where there are any.
-    fn decoded<'a>(
-        &mut self,
-        text: &'a [u8],
-        room: &'a mut Option<zeroize::Zeroizing<Vec<u8>>>,
-    ) -> &'a [u8] {
+    fn decoded<'a>(&mut self, text: &'a [u8], room: &'a mut Option<zeroize::Zeroizing<Vec<u8>>>) -> &'a [u8] {
         if memchr::memchr2(b'%', b'+', text).is_none() {
             return text;
         }
@@ -229,8 +231,14 @@ impl<'w> Walk<'w> {
         if text.is_empty() || PASSED_OVER.iter().any(|passed| is(name, passed)) {
             return;
         }
-        let value =
-            Value { place: Place::Header, name, text, is_name: false, is_scalar: false, wraps: Wraps::default() };
+        let value = Value {
+            place: Place::Header,
+            name,
+            text,
+            is_name: false,
+            is_scalar: false,
+            wraps: Wraps::default(),
+        };
         if is(name, b"cookie") {
             self.pairs(text, b';', Place::Cookie, Wraps::default(), 0);
         } else if is(name, b"referer") || is(name, b"origin") {

@@ -23,7 +23,8 @@ const ORDINARY: Document = Document {
 };
 
 /// One that asks for the same under many names.
-const EXPENSIVE: Document = Document { aliases: 800, fields: 2_400, tokens: 9_000, cost: 2_000_000, ..ORDINARY };
+const EXPENSIVE: Document =
+    Document { aliases: 800, fields: 2_400, tokens: 9_000, cost: 2_000_000, ..ORDINARY };
 
 /// What inspection says of a token without a signature.
 pub(super) fn forged() -> [Finding; 1] {

@@ -15,9 +15,9 @@
 pub mod apps;
 pub mod attack;
 pub mod baseline;
+mod exposure;
 pub mod judge;
 pub mod live;
-mod exposure;
 mod machines;
 mod people;
 pub mod plan;

@@ -5,7 +5,9 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use sensor::clock::Timestamp;
-use sensor::event::{Effects, Event, Exchange, Finding, Findings, Further, Held, Login, Object, QueryKeys, Source};
+use sensor::event::{
+    Effects, Event, Exchange, Finding, Findings, Further, Held, Login, Object, QueryKeys, Source,
+};
 use sensor::identity::KeyedHash;
 
 use super::apps::App;

@@ -98,7 +98,9 @@ impl Corpora {
         let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(text.as_slice());
         for row in reader.byte_records() {
             let row = row?;
-            let (Some(value), Some(kind), Some(label)) = (row.get(0), row.get(2), row.get(3)) else { continue };
+            let (Some(value), Some(kind), Some(label)) = (row.get(0), row.get(2), row.get(3)) else {
+                continue;
+            };
             let class = String::from_utf8_lossy(kind).into_owned();
             self.add(Source::Params, label == b"anom", &class, Request::of_value(value));
         }
@@ -106,7 +108,8 @@ impl Corpora {
     }
 
     fn lists(&mut self, directory: &Path) -> Result<()> {
-        let mut folders: Vec<PathBuf> = fs::read_dir(directory)?.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
+        let mut folders: Vec<PathBuf> =
+            fs::read_dir(directory)?.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
         folders.sort();
         for folder in folders {
             let class = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -240,7 +243,8 @@ impl Corpora {
 
     /// Prose, and the same as editors of web pages send it.
     fn own(&mut self, root: &Path) -> Result<()> {
-        let mut files: Vec<PathBuf> = vec![root.join("README.md"), root.join("ARCHITECTURE.md"), root.join("CHANGELOG.md")];
+        let mut files: Vec<PathBuf> =
+            vec![root.join("README.md"), root.join("ARCHITECTURE.md"), root.join("CHANGELOG.md")];
         files.extend(fs::read_dir(root.join("docs"))?.filter_map(|entry| Some(entry.ok()?.path())));
         files.retain(|file| file.extension().is_some_and(|extension| extension == "md"));
         files.retain(|file| !file.ends_with("detection.md"));
@@ -250,7 +254,8 @@ impl Corpora {
             for paragraph in text.split("\n\n").filter(|part| part.len() > 40 && !part.contains("```")) {
                 let one = paragraph.replace('\n', " ");
                 self.add(Source::Own, false, "prose", Request::of_value(one.as_bytes()));
-                let html = format!("<p>{}</p><ul><li><b>{}</b></li></ul>", one, one.get(..20).unwrap_or_default());
+                let html =
+                    format!("<p>{}</p><ul><li><b>{}</b></li></ul>", one, one.get(..20).unwrap_or_default());
                 self.add(Source::Own, false, "html", Request::of_value(html.as_bytes()));
             }
         }

@@ -45,7 +45,9 @@ fn request(input: &Input) -> Request {
         request.header(name, &text(value));
     }
     request.body = input.data.as_ref().map(text).unwrap_or_default().into_bytes();
-    if !request.body.is_empty() && !input.headers.iter().flatten().any(|(name, _)| name.eq_ignore_ascii_case("content-type")) {
+    if !request.body.is_empty()
+        && !input.headers.iter().flatten().any(|(name, _)| name.eq_ignore_ascii_case("content-type"))
+    {
         request.header("Content-Type", "application/x-www-form-urlencoded");
     }
     request

@@ -24,9 +24,10 @@ pub(crate) fn requests(text: &str) -> Vec<Request> {
         for encoder in case.encoder.iter().filter_map(Value::as_str) {
             let encoded = encoded(encoder, &payload);
             for placeholder in case.placeholder.iter() {
-                let name = placeholder.as_str().map(str::to_owned).or_else(|| {
-                    placeholder.as_object().and_then(|object| object.keys().next().cloned())
-                });
+                let name = placeholder
+                    .as_str()
+                    .map(str::to_owned)
+                    .or_else(|| placeholder.as_object().and_then(|object| object.keys().next().cloned()));
                 requests.extend(name.and_then(|name| placed(&name, &encoded)));
             }
         }
@@ -39,8 +40,12 @@ fn encoded(encoder: &str, payload: &str) -> Vec<u8> {
         "URL" => percent_encoded(payload.as_bytes()),
         "Base64" => STANDARD.encode(payload).into_bytes(),
         "Base64Flat" => STANDARD_NO_PAD.encode(payload).into_bytes(),
-        "JSUnicode" => payload.encode_utf16().map(|unit| format!("\\u{unit:04x}")).collect::<String>().into_bytes(),
-        "XMLEntity" => payload.chars().map(|c| format!("&#x{:x};", c as u32)).collect::<String>().into_bytes(),
+        "JSUnicode" => {
+            payload.encode_utf16().map(|unit| format!("\\u{unit:04x}")).collect::<String>().into_bytes()
+        }
+        "XMLEntity" => {
+            payload.chars().map(|c| format!("&#x{:x};", c as u32)).collect::<String>().into_bytes()
+        }
         _ => payload.as_bytes().to_vec(),
     }
 }
@@ -55,13 +60,17 @@ fn placed(place: &str, payload: &[u8]) -> Option<Request> {
             request.query.extend(plain_in_target(payload));
         }
         "URLPath" | "UrlPath" | "NonCrudUrlPath" | "NonCrudURLPath" => {
-            request.path.extend(plain_in_target(payload).split(|byte| *byte == b'?').next().unwrap_or_default());
+            request
+                .path
+                .extend(plain_in_target(payload).split(|byte| *byte == b'?').next().unwrap_or_default());
         }
         "NonCrudUrlParam" | "NonCRUDUrlParam" => {
             request.query = b"a=".to_vec();
             request.query.extend(plain_in_target(payload));
         }
-        "Header" | "NonCRUDHeader" | "NonCrudHeader" => request.header("X-Header", &text.replace(['\r', '\n'], " ")),
+        "Header" | "NonCRUDHeader" | "NonCrudHeader" => {
+            request.header("X-Header", &text.replace(['\r', '\n'], " "))
+        }
         "UserAgent" => request.header("User-Agent", &text.replace(['\r', '\n'], " ")),
         "HTMLForm" | "HtmlForm" => {
             request.header("Content-Type", "application/x-www-form-urlencoded");
@@ -70,7 +79,10 @@ fn placed(place: &str, payload: &[u8]) -> Option<Request> {
         }
         "HTMLMultipartForm" | "HtmlMultipartForm" => {
             request.header("Content-Type", "multipart/form-data; boundary=b0undary");
-            request.body = format!("--b0undary\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n{text}\r\n--b0undary--\r\n").into_bytes();
+            request.body = format!(
+                "--b0undary\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n{text}\r\n--b0undary--\r\n"
+            )
+            .into_bytes();
         }
         "JSONBody" | "JsonBody" | "JSONRequest" | "JsonRequest" => {
             request.header("Content-Type", "application/json");
@@ -83,7 +95,9 @@ fn placed(place: &str, payload: &[u8]) -> Option<Request> {
         "RequestBody" | "NonCrudRequestBody" | "NonCRUDRequestBody" => request.body = payload.to_vec(),
         "SOAPBody" | "SoapBody" | "XMLBody" | "XmlBody" => {
             request.header("Content-Type", "text/xml");
-            request.body = format!("<?xml version=\"1.0\"?><s:Envelope><s:Body><a>{text}</a></s:Body></s:Envelope>").into_bytes();
+            request.body =
+                format!("<?xml version=\"1.0\"?><s:Envelope><s:Body><a>{text}</a></s:Body></s:Envelope>")
+                    .into_bytes();
         }
         "GraphQL" => {
             request.header("Content-Type", "application/json");

@@ -1,13 +1,26 @@
 //! Trains the recognition of injection on corpora, writes its weights, and prints what it finds in each source when it was
 //! trained on the others.
 #![expect(
-    clippy::arithmetic_side_effects, clippy::cast_possible_truncation, clippy::cast_precision_loss, clippy::cast_sign_loss,
-    clippy::float_arithmetic, clippy::indexing_slicing, clippy::print_stdout, clippy::panic,
+    clippy::arithmetic_side_effects,
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    clippy::float_arithmetic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    clippy::panic,
     reason = "a tool of developers, over corpora that they chose"
 )]
-#![allow(dead_code, unused_imports, unreachable_pub, missing_docs, reason = "the rooms of the daemon are included, and only a part of them is used")]
+#![allow(
+    dead_code,
+    unused_imports,
+    unreachable_pub,
+    missing_docs,
+    reason = "the rooms of the daemon are included, and only a part of them is used"
+)]
 
 mod corpora;
+mod cost;
 mod crs;
 mod gotestwaf;
 mod inspect;
@@ -51,6 +64,9 @@ struct Cli {
     /// Also train on corpora that may not be used for shipped weights, to see what that costs.
     #[arg(long)]
     everything: bool,
+    /// Print what inspection costs per request, and nothing else.
+    #[arg(long)]
+    cost: bool,
     /// Only this source in what is shown.
     #[arg(long)]
     only: Option<String>,
@@ -61,6 +77,10 @@ const SEED: u64 = 19;
 
 fn main() -> Result<()> {
     let cli = Cli::parse();
+    if cli.cost {
+        cost::print();
+        return Ok(());
+    }
     let corpora = Corpora::read(&cli.directory, &cli.root)?;
     let mut state = State::new();
     let wants = |sample: &Sample| cli.everything || sample.source.is_licensed();
@@ -139,7 +159,8 @@ fn weigh(examples: &mut [Example], groups: &[Group], counts: &std::collections::
 fn write(corpora: &Corpora, state: &mut State, cli: &Cli) -> Result<()> {
     let weights = state.train(&corpora.samples, &|sample| sample.source.is_licensed());
     let mut hash = Sha256::new();
-    let mut hashes = String::from("# SHA-256 of the corpora that the weights were trained on, and of the lexicon.\n");
+    let mut hashes =
+        String::from("# SHA-256 of the corpora that the weights were trained on, and of the lexicon.\n");
     for (path, bytes) in &corpora.files {
         let name = path.strip_prefix(&cli.directory).unwrap_or(path);
         let digest = Sha256::digest(bytes);

@@ -93,8 +93,11 @@ impl Judged {
         request.values(buffers, &mut |value| {
             let verdict = injection.verdict(value);
             let score = verdict.score.unwrap_or(f32::NEG_INFINITY);
-            if !verdict.rules.is_empty() && judged.rules.is_empty() || score > judged.score && judged.rules.is_empty() {
-                judged.worst = String::from_utf8_lossy(value.text.get(..200).unwrap_or(value.text)).into_owned();
+            if !verdict.rules.is_empty() && judged.rules.is_empty()
+                || score > judged.score && judged.rules.is_empty()
+            {
+                judged.worst =
+                    String::from_utf8_lossy(value.text.get(..200).unwrap_or(value.text)).into_owned();
             }
             judged.score = judged.score.max(score);
             judged.rules.extend(verdict.rules.iter().map(|(rule, _)| *rule));

@@ -58,7 +58,10 @@ pub(crate) fn print(
         };
         state.injection = Injection::with(model);
         let legitimate = judged(samples, state, &|sample| sample.source == Source::Traffic);
-        let attacks = judged(samples, state, &|sample| sample.is_attack && left_out.contains(&sample.source));
+        let attacks = judged(samples, state, &|sample| {
+            let is_meant = name != "sqlmap-made" || sample.class == "sqli";
+            sample.is_attack && left_out.contains(&sample.source) && is_meant
+        });
         line(name, &legitimate, &attacks);
         if options.show > 0 {
             classes(&legitimate, &attacks);
@@ -95,7 +98,12 @@ fn line(name: &str, legitimate: &[(&Sample, Judged)], attacks: &[(&Sample, Judge
         attacks.len()
     );
     let hard = rate(legitimate, f32::INFINITY);
-    println!("    false positives of rules alone: {:.3} %; thresholds {:.2} {:.2}", hard * 100.0, cut(legitimate, 0.005), cut(legitimate, 0.009));
+    println!(
+        "    false positives of rules alone: {:.3} %; thresholds {:.2} {:.2}",
+        hard * 100.0,
+        cut(legitimate, 0.005),
+        cut(legitimate, 0.009)
+    );
 }
 
 /// The share of legitimate requests that are told, on average over families of sites.
@@ -112,7 +120,8 @@ fn rate(legitimate: &[(&Sample, Judged)], threshold: f32) -> f64 {
 
 /// The lowest threshold at which no more than this share is told.
 fn cut(legitimate: &[(&Sample, Judged)], most: f64) -> f32 {
-    let mut scores: Vec<f32> = legitimate.iter().map(|(_, judged)| judged.score).filter(|score| score.is_finite()).collect();
+    let mut scores: Vec<f32> =
+        legitimate.iter().map(|(_, judged)| judged.score).filter(|score| score.is_finite()).collect();
     scores.sort_by(|a, b| b.total_cmp(a));
     let mut best = f32::INFINITY;
     for score in scores {
@@ -151,9 +160,12 @@ fn classes(legitimate: &[(&Sample, Judged)], attacks: &[(&Sample, Judged)]) {
 fn show(options: &Options, legitimate: &[(&Sample, Judged)], attacks: &[(&Sample, Judged)]) {
     let threshold = cut(legitimate, 0.005);
     if options.only.as_deref() == Some("traffic") {
-        let mut told: Vec<_> = legitimate.iter().filter(|(_, judged)| judged.is_told(threshold - 4.0)).collect();
+        let mut told: Vec<_> =
+            legitimate.iter().filter(|(_, judged)| judged.is_told(threshold - 4.0)).collect();
         told.sort_by(|a, b| b.1.score.total_cmp(&a.1.score));
-        for (sample, judged) in told.into_iter().filter(|(_, judged)| judged.rules.is_empty()).take(options.show) {
+        for (sample, judged) in
+            told.into_iter().filter(|(_, judged)| judged.rules.is_empty()).take(options.show)
+        {
             println!("  told: {} {:?} {:.2} {}", sample.class, judged.rules, judged.score, judged.worst);
         }
         return;
@@ -165,6 +177,11 @@ fn show(options: &Options, legitimate: &[(&Sample, Judged)], attacks: &[(&Sample
         let text = if request.query.is_empty() { &request.body } else { &request.query };
         let text = if text.is_empty() { &request.path } else { text };
         let text = String::from_utf8_lossy(text.get(..160).unwrap_or(text)).into_owned();
-        println!("  missed: {} {:.2} {text} | {}", sample.class, judged.score, judged.worst.get(..100).unwrap_or(&judged.worst));
+        println!(
+            "  missed: {} {:.2} {text} | {}",
+            sample.class,
+            judged.score,
+            judged.worst.get(..100).unwrap_or(&judged.worst)
+        );
     }
 }

@@ -1,7 +1,7 @@
 //! AdaGrad on the best window of each value.
 
-use crate::inspect::injection::model::{BUCKETS, HEADER, MARK, RUNS, WINDOW, run_length, runs};
 use crate::inspect::injection::Token;
+use crate::inspect::injection::model::{BUCKETS, HEADER, MARK, RUNS, WINDOW, run_length, runs};
 
 /// The buckets of the runs that begin at each token; none where there are too few tokens.
 pub(crate) type Runs = Vec<[Option<usize>; RUNS]>;
@@ -36,12 +36,8 @@ const DECAY: f32 = 2e-5;
 impl Weights {
     /// Trains on examples, in an order that depends on the seed alone.
     pub(crate) fn train(examples: &[Example], seed: u64) -> Self {
-        let mut weights = Self {
-            weights: vec![0.0; BUCKETS],
-            squares: vec![1e-3; BUCKETS],
-            bias: -1.0,
-            bias_square: 1e-1,
-        };
+        let mut weights =
+            Self { weights: vec![0.0; BUCKETS], squares: vec![1e-3; BUCKETS], bias: -1.0, bias_square: 1e-1 };
         let mut order: Vec<usize> = (0..examples.len()).collect();
         let mut random = seed;
         for _ in 0..EPOCHS {
@@ -66,7 +62,11 @@ impl Weights {
         for (at, runs) in example.runs.iter().enumerate().take(end).skip(start) {
             for (kind, bucket) in runs.iter().enumerate() {
                 let Some(bucket) = bucket.filter(|_| at + run_length(kind) <= end) else { continue };
-                let (Some(weight), Some(square)) = (self.weights.get_mut(bucket), self.squares.get_mut(bucket)) else { continue };
+                let (Some(weight), Some(square)) =
+                    (self.weights.get_mut(bucket), self.squares.get_mut(bucket))
+                else {
+                    continue;
+                };
                 let gradient = error + DECAY * *weight;
                 *square += gradient * gradient;
                 *weight -= STEP * gradient / square.sqrt();
@@ -103,7 +103,8 @@ impl Weights {
 
     /// The file of weights: the score is shifted so that `threshold` becomes 0.
     pub(crate) fn file(&self, threshold: f32, data: &[u8; 16]) -> Vec<u8> {
-        let mut sizes: Vec<f32> = self.weights.iter().map(|weight| weight.abs()).filter(|size| *size > 0.0).collect();
+        let mut sizes: Vec<f32> =
+            self.weights.iter().map(|weight| weight.abs()).filter(|size| *size > 0.0).collect();
         sizes.sort_by(f32::total_cmp);
         let largest = sizes.get(sizes.len().saturating_sub(1 + sizes.len() / 500)).copied().unwrap_or(1.0);
         let scale = (largest / 127.0).max(1e-6);
@@ -113,7 +114,9 @@ impl Weights {
         file.extend_from_slice(&scale.to_le_bytes());
         file.extend_from_slice(data);
         assert_eq!(file.len(), HEADER, "the header");
-        file.extend(self.weights.iter().map(|weight| (weight / scale).round().clamp(-127.0, 127.0) as i8 as u8));
+        file.extend(
+            self.weights.iter().map(|weight| (weight / scale).round().clamp(-127.0, 127.0) as i8 as u8),
+        );
         file
     }
 }

@@ -72,7 +72,9 @@ impl Given {
             Headers::Listed(headers) => headers,
             Headers::Absent(()) => Vec::new(),
         };
-        let pair = |(name, value): (String, Option<String>)| (name.into_bytes(), value.unwrap_or_default().into_bytes());
+        let pair = |(name, value): (String, Option<String>)| {
+            (name.into_bytes(), value.unwrap_or_default().into_bytes())
+        };
         given.headers = headers.into_iter().map(pair).collect();
         given.body = line.body.unwrap_or_default().into_bytes();
         Ok(given)
@@ -86,8 +88,10 @@ impl Given {
         let head = text.get(..at).unwrap_or_default();
         let mut lines = head.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
         let line = lines.next().unwrap_or_default();
-        let target = memchr::memchr(b' ', line).and_then(|at| line.get(at.saturating_add(1)..)).unwrap_or_default();
-        let target = memchr::memmem::rfind(target, b" HTTP/").and_then(|end| target.get(..end)).unwrap_or(target);
+        let target =
+            memchr::memchr(b' ', line).and_then(|at| line.get(at.saturating_add(1)..)).unwrap_or_default();
+        let target =
+            memchr::memmem::rfind(target, b" HTTP/").and_then(|end| target.get(..end)).unwrap_or(target);
         ensure!(!target.is_empty(), "no request line");
         let mut given = Self::default();
         given.set_target(target);
@@ -135,10 +139,16 @@ mod tests {
     fn one_request_reads_the_same_from_each_form() {
         let wire = b"POST http://h/a/b?x=1 HTTP/1.1\r\nHost: h\r\nContent-Type: text/plain\r\n\r\nbody";
         let line = br#"{"method":"POST","uri":"/a/b?x=1","headers":[["Host","h"],["Content-Type","text/plain"]],"body":"body"}"#;
-        let named = br#"{"url":"http://h/a/b?x=1","headers":{"Content-Type":"text/plain","Host":"h"},"data":"body"}"#;
-        for given in [Given::of_wire(wire).unwrap(), Given::of_json(line).unwrap(), Given::of_json(named).unwrap()] {
+        let named =
+            br#"{"url":"http://h/a/b?x=1","headers":{"Content-Type":"text/plain","Host":"h"},"data":"body"}"#;
+        for given in
+            [Given::of_wire(wire).unwrap(), Given::of_json(line).unwrap(), Given::of_json(named).unwrap()]
+        {
             let carrier = given.carrier();
-            assert_eq!((carrier.path, carrier.query, carrier.body), (&b"/a/b"[..], &b"x=1"[..], &b"body"[..]));
+            assert_eq!(
+                (carrier.path, carrier.query, carrier.body),
+                (&b"/a/b"[..], &b"x=1"[..], &b"body"[..])
+            );
             assert_eq!(carrier.content_type, Some(&b"text/plain"[..]));
             assert_eq!(carrier.headers.count(), 2);
         }

@@ -118,7 +118,8 @@ impl DataExposure {
             let is_usual = self.usual.leaks(exchange, finding.class);
             if let Some((severity, says)) = leak(exchange, finding.class).filter(|_| !is_usual) {
                 let confidence = finding.confidence.share();
-                let case = Case { class: finding.class, rule: finding.rule, field: "", severity, confidence, says };
+                let case =
+                    Case { class: finding.class, rule: finding.rule, field: "", severity, confidence, says };
                 signals.extend(self.posture.note(exchange, case));
             }
         }
@@ -145,7 +146,13 @@ impl DataExposure {
             say("records", class, "", severity, "gives records of many, which is not usual for it");
         }
         if let Some(field) = news.field {
-            say("sensitive-field", "field", field.text(), Severity::Medium, "gives a field that it never gave before");
+            say(
+                "sensitive-field",
+                "field",
+                field.text(),
+                Severity::Medium,
+                "gives a field that it never gave before",
+            );
         } else if news.fields > 0 {
             say("new-field", "field", "", Severity::Info, "gives fields that it never gave before");
         }

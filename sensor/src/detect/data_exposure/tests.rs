@@ -16,7 +16,8 @@ fn holding(records: [u16; 5]) -> Exposed<'static> {
 fn day(said: &mut Vec<Signal>, detector: &mut DataExposure, records: impl Fn(u64) -> [u16; 5]) {
     for number in 0..8_640 {
         let exposed = holding(records(number));
-        let exchange = Exchange { client: address(number % 50 * 200), exposed, ..exchange(millis(number * 10_000)) };
+        let exchange =
+            Exchange { client: address(number % 50 * 200), exposed, ..exchange(millis(number * 10_000)) };
         detector.observe(&Event::Exchange(&exchange), said);
         detector.advance(exchange.seen, said);
     }
@@ -39,7 +40,10 @@ fn records_of_many_are_told_and_what_is_usual_for_a_route_is_not() {
     let (mut detector, mut said) = (self::detector(), Vec::new());
     day(&mut said, &mut detector, |_| [0, 20, 0, 0, 30]);
     assert!(said.len() <= 2, "{said:?}");
-    assert!(said.iter().all(|signal| signal.severity < Severity::High && signal.offenders.is_empty()), "{said:?}");
+    assert!(
+        said.iter().all(|signal| signal.severity < Severity::High && signal.offenders.is_empty()),
+        "{said:?}"
+    );
 }
 
 #[test]
@@ -62,7 +66,12 @@ fn leaking(class: &'static str, status: u16, answers: u64) -> Vec<Signal> {
     let findings: [Finding; 1] = [finding(Kind::DataExposure, Side::Response, class, "rule")];
     for number in 0..answers {
         let exposed = holding([0; 5]);
-        let exchange = Exchange { status: Some(status), findings: &findings, exposed, ..exchange(millis(number * 10_000)) };
+        let exchange = Exchange {
+            status: Some(status),
+            findings: &findings,
+            exposed,
+            ..exchange(millis(number * 10_000))
+        };
         detector.observe(&Event::Exchange(&exchange), &mut said);
     }
     said
@@ -87,7 +96,11 @@ fn leaks_are_told_once_for_their_route() {
 #[test]
 fn fields_that_were_never_given_are_told_after_a_while() {
     let (mut detector, mut said) = (detector(), Vec::new());
-    let field = |hash: u32, name: &str, is_sensitive| AnswerField { hash, name: FieldName::of(name.as_bytes()), is_sensitive };
+    let field = |hash: u32, name: &str, is_sensitive| AnswerField {
+        hash,
+        name: FieldName::of(name.as_bytes()),
+        is_sensitive,
+    };
     let ordinary = [field(1, "id", false), field(2, "name", false)];
     let deployed = [field(1, "id", false), field(2, "name", false), field(3, "colour", false)];
     let leaking = [field(1, "id", false), field(4, "password_hash", true)];
@@ -101,7 +114,8 @@ fn fields_that_were_never_given_are_told_after_a_while() {
         let exchange = Exchange { exposed, ..exchange(millis(number * 10_000)) };
         detector.observe(&Event::Exchange(&exchange), &mut said);
     }
-    let told: Vec<_> = said.iter().map(|signal| (signal.severity, signal.evidence.numbers["class"].clone())).collect();
+    let told: Vec<_> =
+        said.iter().map(|signal| (signal.severity, signal.evidence.numbers["class"].clone())).collect();
     assert_eq!(told, [(Severity::Info, "new-field".into()), (Severity::Medium, "sensitive-field".into())]);
 }
 
@@ -110,8 +124,15 @@ fn an_answer_many_times_larger_than_any_is_told() {
     let (mut detector, mut said) = (detector(), Vec::new());
     for number in 0..1_000 {
         let bytes = if number == 999 { 5_000_000 } else { 900 + number % 5_000 };
-        let exchange = Exchange { exposed: holding([0; 5]), response_bytes: Some(bytes), ..exchange(millis(number * 10_000)) };
+        let exchange = Exchange {
+            exposed: holding([0; 5]),
+            response_bytes: Some(bytes),
+            ..exchange(millis(number * 10_000))
+        };
         detector.observe(&Event::Exchange(&exchange), &mut said);
     }
-    assert_eq!(said.iter().map(|signal| signal.evidence.numbers["class"].clone()).collect::<Vec<_>>(), ["size".into()]);
+    assert_eq!(
+        said.iter().map(|signal| signal.evidence.numbers["class"].clone()).collect::<Vec<_>>(),
+        ["size".into()]
+    );
 }

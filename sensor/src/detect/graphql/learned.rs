@@ -52,7 +52,11 @@ impl Learned {
     }
 
     /// The limits of a route, of those that are configured.
-    pub(super) fn limits(&mut self, exchange: &Exchange<'_>, fixed: [u64; MEASURES.len()]) -> [u64; MEASURES.len()] {
+    pub(super) fn limits(
+        &mut self,
+        exchange: &Exchange<'_>,
+        fixed: [u64; MEASURES.len()],
+    ) -> [u64; MEASURES.len()] {
         let key = self.key(exchange);
         let hash = self.0.hash(&key);
         let Some(route) = self.0.get(hash, &key, exchange.seen).filter(|route| route.is_known()) else {

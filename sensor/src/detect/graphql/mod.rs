@@ -137,7 +137,8 @@ impl Graphql {
     fn exchange(&mut self, exchange: &Exchange<'_>, signals: &mut Vec<Signal>) {
         let Some(document) = exchange.exposed.document else { return };
         let is_answered = exchange.status.is_some_and(|status| (200..300).contains(&status));
-        let suggests = exchange.findings.iter().any(|one| one.kind == Kind::Graphql && one.rule == "suggestions");
+        let suggests =
+            exchange.findings.iter().any(|one| one.kind == Kind::Graphql && one.rule == "suggestions");
         let mut say = |class, severity, says| {
             let case = Case { class, rule: class, field: "", severity, confidence: 0.9, says };
             signals.extend(self.posture.note(exchange, case));
@@ -173,7 +174,9 @@ impl Graphql {
         Sample::keep(&mut known.samples, exchange);
         let severity = match known.documents {
             _ if exchange.cross_site => Severity::Low,
-            documents if documents >= self.config.documents || beyond.is_far && documents >= 2 => Severity::High,
+            documents if documents >= self.config.documents || beyond.is_far && documents >= 2 => {
+                Severity::High
+            }
             _ => Severity::Medium,
         };
         let goes_on = self.ongoing.goes_on((Threat::Graphql, Subject::Client(client)), offender, now);
@@ -197,7 +200,12 @@ fn judge(document: &Document, limits: [u64; MEASURES.len()]) -> Option<Beyond> {
     let passed = MEASURES.into_iter().zip(values).zip(limits).filter(|((_, value), limit)| value > limit);
     let times = |value: u64, limit: u64| value.checked_div(limit.max(1)).unwrap_or_default();
     let worst = passed.max_by_key(|((_, value), limit)| times(*value, *limit));
-    worst.map(|((measure, value), limit)| Beyond { measure, value, limit, is_far: times(value, limit) >= FAR })
+    worst.map(|((measure, value), limit)| Beyond {
+        measure,
+        value,
+        limit,
+        is_far: times(value, limit) >= FAR,
+    })
 }
 
 fn signal(

@@ -24,7 +24,8 @@ fn detector() -> Graphql {
 fn ask(detector: &mut Graphql, at: u64, client: u64, document: Document) -> Vec<Signal> {
     let mut said = Vec::new();
     let exposed = Exposed { document: Some(document), ..Exposed::default() };
-    let exchange = Exchange { client: address(client * 200), method: Some("POST"), exposed, ..exchange(millis(at)) };
+    let exchange =
+        Exchange { client: address(client * 200), method: Some("POST"), exposed, ..exchange(millis(at)) };
     detector.observe(&Event::Exchange(&exchange), &mut said);
     said
 }
@@ -44,7 +45,8 @@ fn each_measure_has_a_limit() {
     for (measure, document) in cases {
         let mut detector = detector();
         let said: Vec<Signal> = (0..10).flat_map(|n| ask(&mut detector, n * 1_000, 1, document)).collect();
-        let told: Vec<_> = News::of(&said).iter().map(|signal| (signal.severity, signal.offenders.len())).collect();
+        let told: Vec<_> =
+            News::of(&said).iter().map(|signal| (signal.severity, signal.offenders.len())).collect();
         assert_eq!(told, [(Severity::Medium, 1), (Severity::High, 1)], "{measure}");
         assert_eq!(said[0].evidence.numbers["measure"], measure.into());
     }
@@ -62,7 +64,10 @@ fn ordinary_clients_are_left_alone() {
     // A developer's tool asks for the schema.
     let schema = Document { depth: 13, fields: 90, tokens: 400, introspects: true, ..ORDINARY };
     let said = ask(&mut detector, 600_000, 3, schema);
-    assert_eq!(said.iter().map(|signal| (signal.severity, signal.offenders.len())).collect::<Vec<_>>(), [(Severity::Info, 0)]);
+    assert_eq!(
+        said.iter().map(|signal| (signal.severity, signal.offenders.len())).collect::<Vec<_>>(),
+        [(Severity::Info, 0)]
+    );
 }
 
 /// Where all ask for little, a document far beyond that is told, though the fixed limits would let it pass.
@@ -85,7 +90,8 @@ fn limits_are_as_large_as_what_ordinary_clients_ask_for() {
     for number in 0..1_000 {
         ask(&mut detector, number * 20_000, number % 40, large);
     }
-    let said: Vec<Signal> = (0..100).flat_map(|n| ask(&mut detector, 30_000_000 + n * 1_000, 50 + n % 9, large)).collect();
+    let said: Vec<Signal> =
+        (0..100).flat_map(|n| ask(&mut detector, 30_000_000 + n * 1_000, 50 + n % 9, large)).collect();
     assert!(said.is_empty(), "{said:?}");
     assert!(!ask(&mut detector, 40_000_000, 70, Document { aliases: 5_000, ..large }).is_empty());
 }

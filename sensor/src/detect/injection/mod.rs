@@ -64,8 +64,8 @@ impl Client {
     /// What was tried says how serious it is.
     fn severity(&self, config: &Config) -> Severity {
         let many = usize::try_from(config.parameters).unwrap_or(usize::MAX);
-        let has_tried = self.fields.len() >= many
-            || self.rules.len() >= many && self.requests >= config.parameters;
+        let has_tried =
+            self.fields.len() >= many || self.rules.len() >= many && self.requests >= config.parameters;
         // Servers also fail by themselves; what else shows is the attack's own doing.
         let has_worked = self.effects.iter().any(|effect| effect != Effect::ServerError || self.hard > 0);
         match self.hard {
@@ -120,7 +120,8 @@ impl Injection {
         }
         note(client, exchange, &findings);
         let severity = client.severity(&self.config);
-        let goes_on = self.ongoing.goes_on((Threat::Injection, Subject::Client(offender.client)), offender, now);
+        let goes_on =
+            self.ongoing.goes_on((Threat::Injection, Subject::Client(offender.client)), offender, now);
         if goes_on || client.told < Some(severity) {
             client.told = client.told.max(Some(severity));
             let signal = signal(&self.config, offender, client, severity, now);
@@ -154,11 +155,21 @@ fn field(exchange: &Exchange<'_>, finding: &Finding) -> u64 {
     hasher.finish()
 }
 
-fn signal(config: &Config, offender: Offender, client: &Client, severity: Severity, now: Timestamp) -> Signal {
+fn signal(
+    config: &Config,
+    offender: Offender,
+    client: &Client,
+    severity: Severity,
+    now: Timestamp,
+) -> Signal {
     let address = offender.client;
     let joined = |words: &BTreeSet<&'static str>| words.iter().copied().collect::<Vec<_>>().join(", ");
     let effects: Vec<_> = client.effects.iter().map(Effect::label).collect();
-    let shown = if effects.is_empty() { String::new() } else { format!("; the answers show: {}", effects.join(", ")) };
+    let shown = if effects.is_empty() {
+        String::new()
+    } else {
+        format!("; the answers show: {}", effects.join(", "))
+    };
     Signal {
         at: now,
         threat: Threat::Injection,

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::{Config, Finding, field};
 use crate::clock::Timestamp;
-use crate::detect::recent::Recent;
 use crate::detect::Usage;
+use crate::detect::recent::Recent;
 use crate::event::Exchange;
 use crate::prefix::ClientNet;
 

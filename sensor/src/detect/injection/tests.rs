@@ -46,7 +46,11 @@ fn severity_is_of_what_was_tried_and_what_came_of_it() {
     assert_eq!(told(&[(&[evidence], None, 200)]), [], "evidence alone");
     assert_eq!(told(&[(&[], Some(Effect::ServerError), 500)]), [], "an error without an attack");
     assert_eq!(told(&[(&[score], None, 200)]), [(Severity::Low, 0)]);
-    assert_eq!(told(&[(&[score], Some(Effect::ServerError), 500)]), [(Severity::Low, 0)], "servers fail by themselves");
+    assert_eq!(
+        told(&[(&[score], Some(Effect::ServerError), 500)]),
+        [(Severity::Low, 0)],
+        "servers fail by themselves"
+    );
     assert_eq!(told(&[(&[hard], None, 200)]), [(Severity::Medium, 0)]);
     assert_eq!(told(&[(&[hard], Some(Effect::ServerError), 500)]), [(Severity::High, 1)]);
     assert_eq!(told(&[(&[score], Some(Effect::DatabaseError), 200)]), [(Severity::High, 1)]);

@@ -107,17 +107,25 @@ fn judge(exchange: &Exchange<'_>, finding: &Finding) -> Option<(Severity, &'stat
     Some(match (finding.side, finding.class) {
         (Side::Response, "private-key") => (Severity::High, "gives a private key"),
         // Keys that are made for whoever asks are shown once, in the answer.
-        (Side::Response, _) if is_made => (Severity::Low, "gives a key in answer to a request that may have made it"),
-        (Side::Response, "cloud-key" | "code-token" | "payment-key") => (Severity::High, "gives a key of a service"),
+        (Side::Response, _) if is_made => {
+            (Severity::Low, "gives a key in answer to a request that may have made it")
+        }
+        (Side::Response, "cloud-key" | "code-token" | "payment-key") => {
+            (Severity::High, "gives a key of a service")
+        }
         (Side::Response, "connection") => (Severity::High, "gives an address with a password"),
         (Side::Response, "chat-token") => (Severity::Medium, "gives a token of a messaging service"),
         (Side::Response, _) => (Severity::Medium, "gives a value that its name calls secret"),
         // An address that nobody answers says something of whoever sends it, and nothing of the route.
-        (Side::Request, "in-url") if is_given => (Severity::Low, "takes credentials in its address, which logs keep"),
+        (Side::Request, "in-url") if is_given => {
+            (Severity::Low, "takes credentials in its address, which logs keep")
+        }
         (Side::Request, "in-referer") if is_given => {
             (Severity::Low, "is asked for from pages whose addresses have credentials, which they pass on")
         }
-        (Side::Request, "cleartext") if exchange.peer.is_some() || exchange.client.is_loopback() => return None,
+        (Side::Request, "cleartext") if exchange.peer.is_some() || exchange.client.is_loopback() => {
+            return None;
+        }
         (Side::Request, "cleartext") if is_private(exchange) => {
             (Severity::Info, "takes credentials without encryption from private addresses")
         }

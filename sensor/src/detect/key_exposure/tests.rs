@@ -12,7 +12,8 @@ fn told(kind: (Side, &'static str, &'static str), change: impl Fn(&mut Exchange<
     let findings = [finding(Kind::KeyExposure, kind.0, kind.1, kind.2)];
     let mut said = Vec::new();
     for number in 0..1_000 {
-        let mut exchange = Exchange { client: address(number), findings: &findings, ..exchange(millis(number * 1_000)) };
+        let mut exchange =
+            Exchange { client: address(number), findings: &findings, ..exchange(millis(number * 1_000)) };
         exchange.user_agent = Some(WEB.into());
         change(&mut exchange);
         detector.observe(&Event::Exchange(&exchange), &mut said);
@@ -52,20 +53,27 @@ fn a_route_for_each_is_told() {
 
 #[test]
 fn what_is_no_exposure_is_not_told() {
-    let said = told((Side::Request, "in-url", "credential-parameter"), |exchange| exchange.status = Some(404));
+    let said =
+        told((Side::Request, "in-url", "credential-parameter"), |exchange| exchange.status = Some(404));
     assert!(said.is_empty(), "a scanner's address");
-    let said = told((Side::Request, "cleartext", "basic-over-http"), |exchange| exchange.peer = Some(address(9)));
+    let said =
+        told((Side::Request, "cleartext", "basic-over-http"), |exchange| exchange.peer = Some(address(9)));
     assert!(said.is_empty(), "behind a proxy that is trusted");
     let local = std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
     let said = told((Side::Request, "cleartext", "basic-over-http"), |exchange| exchange.client = local);
     assert!(said.is_empty(), "on this host");
     let inner = std::net::IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 0, 7));
     let said = told((Side::Request, "cleartext", "password-over-http"), |exchange| exchange.client = inner);
-    assert_eq!(said.iter().map(|signal| signal.severity).collect::<Vec<_>>(), [Severity::Info], "a load balancer, maybe");
+    assert_eq!(
+        said.iter().map(|signal| signal.severity).collect::<Vec<_>>(),
+        [Severity::Info],
+        "a load balancer, maybe"
+    );
 }
 
 #[test]
 fn a_route_that_makes_keys_is_told_mildly_and_once() {
-    let said = told((Side::Response, "code-token", "github-token"), |exchange| exchange.method = Some("POST"));
+    let said =
+        told((Side::Response, "code-token", "github-token"), |exchange| exchange.method = Some("POST"));
     assert_eq!(said.iter().map(|signal| signal.severity).collect::<Vec<_>>(), [Severity::Low]);
 }

@@ -48,7 +48,9 @@ impl Issuers {
     /// Whether an issuer's tokens bring their keys, and the server has accepted that.
     pub(super) fn is_usual(&mut self, exchange: &Exchange<'_>, rule: &str) -> bool {
         let Some(token) = exchange.exposed.token else { return false };
-        let Some(name) = token.issuer.filter(|_| rule != "remote-key" || token.is_accepted) else { return false };
+        let Some(name) = token.issuer.filter(|_| rule != "remote-key" || token.is_accepted) else {
+            return false;
+        };
         let Some(issuer) = self.0.touch(name, exchange.seen, Issuer::default) else { return false };
         issuer.own_keys = issuer.own_keys.saturating_add(token.is_accepted.into());
         token.is_accepted && issuer.own_keys >= USUAL

@@ -175,7 +175,9 @@ fn case(rule: &'static str) -> Case<'static> {
     let (severity, says) = match rule {
         "expired-accepted" => (Severity::High, "accepts tokens that have expired"),
         "weak-secret" => (Severity::High, "accepts tokens signed with a secret of the list of weak ones"),
-        "secret-inside" => (Severity::Medium, "is sent tokens with secrets in their claims, which anybody can read"),
+        "secret-inside" => {
+            (Severity::Medium, "is sent tokens with secrets in their claims, which anybody can read")
+        }
         "endless" => (Severity::Low, "accepts tokens older than a day that never expire"),
         _ => (Severity::Low, "is sent tokens that live for longer than a day"),
     };

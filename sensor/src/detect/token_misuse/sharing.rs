@@ -97,7 +97,8 @@ impl Sharing {
         let of_many = [place, last].map(|place| is_of_many(&mut self.origins, place, token, now));
         used.turn(place, !of_many.contains(&true));
         Sample::keep(&mut used.samples, exchange);
-        if used.turns < self.switches || used.told.is_some_and(|told| now.since(told) < AGAIN && now >= told) {
+        if used.turns < self.switches || used.told.is_some_and(|told| now.since(told) < AGAIN && now >= told)
+        {
             return None;
         }
         let (turns, began, samples) = (used.turns, used.began, used.samples.clone());
@@ -164,7 +165,9 @@ fn signal(
         threat: Threat::TokenMisuse,
         severity: Severity::Medium,
         confidence: 0.7,
-        summary: format!("{subject} is used by turns from two networks by two programs, {turns} times to and fro"),
+        summary: format!(
+            "{subject} is used by turns from two networks by two programs, {turns} times to and fro"
+        ),
         subject,
         offenders: Vec::new(),
         evidence: Evidence::default()

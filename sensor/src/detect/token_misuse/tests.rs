@@ -32,10 +32,12 @@ fn forged_tokens_accuse_their_client() {
     let (mut detector, mut said) = (detector(), Vec::new());
     for number in 0..8 {
         let findings = forged("unsigned");
-        let exchange = Exchange { status: Some(401), findings: &findings, ..exchange(millis(number * 1_000)) };
+        let exchange =
+            Exchange { status: Some(401), findings: &findings, ..exchange(millis(number * 1_000)) };
         detector.observe(&Event::Exchange(&exchange), &mut said);
     }
-    let told: Vec<_> = News::of(&said).iter().map(|signal| (signal.severity, signal.offenders.len())).collect();
+    let told: Vec<_> =
+        News::of(&said).iter().map(|signal| (signal.severity, signal.offenders.len())).collect();
     assert_eq!(told, [(Severity::Medium, 1), (Severity::High, 1)]);
 }
 
@@ -44,7 +46,10 @@ fn one_that_is_accepted_or_several_ways_are_an_attack_at_once() {
     let (mut one, mut said) = (detector(), Vec::new());
     let findings = forged("unsigned");
     let exposed = token(1, 1, Signing::None, true);
-    one.observe(&Event::Exchange(&Exchange { findings: &findings, exposed, ..exchange(millis(0)) }), &mut said);
+    one.observe(
+        &Event::Exchange(&Exchange { findings: &findings, exposed, ..exchange(millis(0)) }),
+        &mut said,
+    );
     assert_eq!(said.iter().map(|signal| signal.severity).collect::<Vec<_>>(), [Severity::High]);
     let (mut one, mut said) = (detector(), Vec::new());
     for (number, rule) in (0_u64..).zip(["unsigned", "key-id-path", "remote-key"]) {
@@ -64,7 +69,10 @@ fn pages_of_other_sites_accuse_nobody() {
         detector.observe(&Event::Exchange(&exchange), &mut said);
     }
     assert!(!said.is_empty());
-    assert!(said.iter().all(|signal| signal.offenders.is_empty() && signal.severity == Severity::Low), "{said:?}");
+    assert!(
+        said.iter().all(|signal| signal.offenders.is_empty() && signal.severity == Severity::Low),
+        "{said:?}"
+    );
 }
 
 /// A server's public key, used as if it were a secret.
@@ -93,7 +101,8 @@ fn an_issuer_whose_tokens_bring_certificates_is_left_alone_once_known() {
     for number in 0..100 {
         let findings = forged("certificates-own-key");
         let exposed = token(number, 7, Signing::Key, true);
-        let exchange = Exchange { client: address(number), findings: &findings, exposed, ..exchange(millis(number)) };
+        let exchange =
+            Exchange { client: address(number), findings: &findings, exposed, ..exchange(millis(number)) };
         detector.observe(&Event::Exchange(&exchange), &mut said);
     }
     assert!(said.len() < 10, "{}", said.len());
@@ -111,7 +120,8 @@ fn what_is_wrong_with_an_application_is_told_once() {
         let (mut detector, mut said) = (detector(), Vec::new());
         for number in 0..200 {
             let findings = [finding(Kind::TokenMisuse, Side::Request, "lifetime", rule)];
-            let exchange = Exchange { client: address(number), findings: &findings, ..exchange(millis(number)) };
+            let exchange =
+                Exchange { client: address(number), findings: &findings, ..exchange(millis(number)) };
             detector.observe(&Event::Exchange(&exchange), &mut said);
         }
         let told: Vec<_> = said.iter().map(|signal| (signal.severity, signal.offenders.len())).collect();

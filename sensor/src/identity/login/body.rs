@@ -10,8 +10,8 @@ use super::graphql;
 use super::json;
 use super::lenient;
 use super::xml;
-use crate::values::{name_and_value, parts};
 pub(super) use crate::values::{Shape, decode};
+use crate::values::{name_and_value, parts};
 
 /// Fields of a form that are read.
 /// Servers read a thousand by default, and refuse or drop what is beyond (PHP's `max_input_vars`, Django's

@@ -87,7 +87,8 @@ impl Answers {
             return None;
         }
         let is_coded = response.message().content_encoding().is_some();
-        let (text, decoding) = if is_coded { exchange.decode_response(room) } else { (body, Decoding::Whole) };
+        let (text, decoding) =
+            if is_coded { exchange.decode_response(room) } else { (body, Decoding::Whole) };
         if decoding == Decoding::Unsupported {
             return None;
         }
@@ -101,7 +102,10 @@ impl Answers {
         if kind == Media::Text {
             self.text(text, secrets, tell);
             if is_graphql && graphql::suggests_fields(text) {
-                tell(Finding { side: Side::Response, ..finding(Kind::Graphql, "schema", "suggestions", Place::Body, b"", 90) });
+                tell(Finding {
+                    side: Side::Response,
+                    ..finding(Kind::Graphql, "schema", "suggestions", Place::Body, b"", 90)
+                });
             }
         }
         let mut answer = Answer { fields: &self.fields, ..Answer::default() };
@@ -124,7 +128,12 @@ impl Answers {
                 let key = text.get(hit.at..).unwrap_or_default();
                 if !hit.class.is_public() && !public.iter().any(|start| key.starts_with(start.as_bytes())) {
                     let name = personal::field_before(text, hit.at);
-                    tell(key_in_answer(key_class(hit.class), hit.form, name, if hit.is_checked { 99 } else { 85 }));
+                    tell(key_in_answer(
+                        key_class(hit.class),
+                        hit.form,
+                        name,
+                        if hit.is_checked { 99 } else { 85 },
+                    ));
                 }
             });
         }
@@ -156,7 +165,8 @@ impl Answers {
 
     fn name(&mut self, name: &[u8], value: &[u8], tell: &mut Tell<'_>) {
         let is_secret = secret::is_secret_name(name);
-        let is_password = name.eq_ignore_ascii_case(b"password") || name.eq_ignore_ascii_case(b"password_hash");
+        let is_password =
+            name.eq_ignore_ascii_case(b"password") || name.eq_ignore_ascii_case(b"password_hash");
         if (is_secret || is_password)
             && let Some(inner) = value.strip_prefix(b"\"")
             && let Some(value) = closing(inner).and_then(|close| inner.get(..close))
@@ -202,8 +212,24 @@ fn closing(text: &[u8]) -> Option<usize> {
 /// Whether the name of a field says that it is not for everybody.
 fn is_sensitive(name: &[u8]) -> bool {
     const WORDS: [&[u8]; 18] = [
-        b"password", b"passwd", b"secret", b"ssn", b"hash", b"salt", b"private", b"salary", b"iban", b"birth", b"tax_id",
-        b"card_number", b"cvv", b"cvc", b"otp", b"mfa", b"is_admin", b"isadmin",
+        b"password",
+        b"passwd",
+        b"secret",
+        b"ssn",
+        b"hash",
+        b"salt",
+        b"private",
+        b"salary",
+        b"iban",
+        b"birth",
+        b"tax_id",
+        b"card_number",
+        b"cvv",
+        b"cvc",
+        b"otp",
+        b"mfa",
+        b"is_admin",
+        b"isadmin",
     ];
     let lower = name.to_ascii_lowercase();
     WORDS.iter().any(|word| lower.windows(word.len()).any(|part| part == *word))
@@ -222,9 +248,21 @@ impl Media {
     fn of(kind: &[u8]) -> Self {
         let is = |start: &[u8]| kind.get(..start.len()).is_some_and(|part| part.eq_ignore_ascii_case(start));
         let has = |part: &[u8]| memchr::memmem::find(kind, part).is_some();
-        if is(b"image/") || is(b"video/") || is(b"audio/") || is(b"font/") || is(b"text/css") || has(b"javascript") {
+        if is(b"image/")
+            || is(b"video/")
+            || is(b"audio/")
+            || is(b"font/")
+            || is(b"text/css")
+            || has(b"javascript")
+        {
             Self::Skipped
-        } else if kind.is_empty() || is(b"text/") || has(b"json") || has(b"xml") || has(b"yaml") || has(b"urlencoded") {
+        } else if kind.is_empty()
+            || is(b"text/")
+            || has(b"json")
+            || has(b"xml")
+            || has(b"yaml")
+            || has(b"urlencoded")
+        {
             Self::Text
         } else {
             Self::Binary

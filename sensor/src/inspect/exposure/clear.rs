@@ -3,7 +3,8 @@
 /// The credentials of a scheme in an `Authorization` field (RFC 9110, section 11.4).
 pub(super) fn credentials<'v>(value: &'v [u8], scheme: &[u8]) -> Option<&'v [u8]> {
     let (name, rest) = value.split_at_checked(scheme.len())?;
-    let is_scheme = name.eq_ignore_ascii_case(scheme) && rest.first().is_some_and(|byte| matches!(byte, b' ' | b'\t'));
+    let is_scheme =
+        name.eq_ignore_ascii_case(scheme) && rest.first().is_some_and(|byte| matches!(byte, b' ' | b'\t'));
     let rest = rest.trim_ascii();
     (is_scheme && !rest.is_empty()).then_some(rest)
 }

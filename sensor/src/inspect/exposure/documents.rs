@@ -67,7 +67,8 @@ impl Documents {
         } else if matches!(first, Some(b'{' | b'[')) && memchr::memmem::find(body, b"\"query\"").is_some() {
             document.json(body);
         } else if body.is_empty()
-            && let Some(query) = request.query().filter(|query| memchr::memmem::find(query, b"query=").is_some())
+            && let Some(query) =
+                request.query().filter(|query| memchr::memmem::find(query, b"query=").is_some())
         {
             document.parameter(query);
         }
@@ -127,8 +128,9 @@ impl Document {
     }
 
     fn add(&mut self, text: &str, variables: &dyn Fn(&str) -> Option<u64>) {
-        let Measures { tokens, depth, fields, aliases, directives, cost, has_cycle, introspects, unread, .. } =
-            measure(text, variables, MAX_TOKENS);
+        let Measures {
+            tokens, depth, fields, aliases, directives, cost, has_cycle, introspects, unread, ..
+        } = measure(text, variables, MAX_TOKENS);
         if matches!(unread, Some(Unread::Syntax | Unread::TypeSystem)) {
             return;
         }

@@ -41,7 +41,9 @@ pub fn document(data: &[u8]) {
 /// Where that does not hold.
 pub fn scan(data: &[u8]) {
     if let Some(secrets) = secret::Scanner::new() {
-        secrets.scan(data, |hit| assert!(data.get(hit.at..hit.at.saturating_add(hit.length)).is_some(), "{hit:?}"));
+        secrets.scan(data, |hit| {
+            assert!(data.get(hit.at..hit.at.saturating_add(hit.length)).is_some(), "{hit:?}")
+        });
     }
     let mut personal = personal::Scanner::default();
     let (mut first, mut again) = (Vec::new(), Vec::new());

@@ -9,9 +9,9 @@ mod clear;
 mod documents;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzz;
-mod tokens;
 #[cfg(test)]
 mod tests;
+mod tokens;
 
 pub use answers::{Answer, AnswerField};
 pub use documents::Document;
@@ -166,7 +166,14 @@ impl Exposure {
         }
         if known.is_clear && !is_secured {
             if has_basic {
-                tell(finding(Kind::KeyExposure, "cleartext", "basic-over-http", Place::Header, b"authorization", 90));
+                tell(finding(
+                    Kind::KeyExposure,
+                    "cleartext",
+                    "basic-over-http",
+                    Place::Header,
+                    b"authorization",
+                    90,
+                ));
             }
             if known.has_password {
                 tell(finding(Kind::KeyExposure, "cleartext", "password-over-http", Place::Body, b"", 90));
@@ -175,7 +182,13 @@ impl Exposure {
         token
     }
 
-    fn token(&mut self, token: &[u8], known: &Known<'_>, now: Timestamp, tell: &mut Tell<'_>) -> Option<Token> {
+    fn token(
+        &mut self,
+        token: &[u8],
+        known: &Known<'_>,
+        now: Timestamp,
+        tell: &mut Tell<'_>,
+    ) -> Option<Token> {
         let secrets = (self.secrets.as_ref(), self.limits.weak_secrets.as_slice());
         self.tokens.read(token, secrets, known.is_accepted, now, tell)
     }
@@ -214,7 +227,14 @@ impl Limits {
 }
 
 /// A finding in a request.
-fn finding(kind: Kind, class: &'static str, rule: &'static str, place: Place, name: &[u8], sure: u8) -> Finding {
+fn finding(
+    kind: Kind,
+    class: &'static str,
+    rule: &'static str,
+    place: Place,
+    name: &[u8],
+    sure: u8,
+) -> Finding {
     Finding {
         kind,
         class,

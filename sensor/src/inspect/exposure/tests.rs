@@ -25,7 +25,9 @@ impl Sink for Journal {
         let body = exchange.request.map(|request| request.message().body()).unwrap_or_default();
         let (found, mut room) = (&mut self.found, Vec::new());
         let exposed = self.exposure.exchange(exchange, body, &self.known, &mut room, &mut |finding| {
-            found.push(format!("{} {} {}", finding.class, finding.rule, finding.name.text()).trim().to_owned());
+            found.push(
+                format!("{} {} {}", finding.class, finding.rule, finding.name.text()).trim().to_owned(),
+            );
         });
         self.document = exposed.document;
         self.token = exposed.token;
@@ -73,7 +75,10 @@ fn get(target: &str, headers: &str) -> String {
 }
 
 fn post(body: &str) -> String {
-    format!("POST /graphql HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}", body.len())
+    format!(
+        "POST /graphql HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
 }
 
 fn answer(kind: &str, body: &str) -> String {
@@ -100,11 +105,19 @@ fn requests() {
         ("/a", format!("Authorization: Bearer {forged}\r\n"), vec!["forged unsigned"]),
         ("/a", format!("Cookie: a=b; session={forged}; c=d\r\n"), vec!["forged unsigned"]),
         ("/a", format!("Authorization: Bearer {good}\r\n"), vec![]),
-        ("/a?api_key=8f14e45fceea167a5a36dedd4bea2543", String::new(), vec!["in-url credential-parameter api_key"]),
+        (
+            "/a?api_key=8f14e45fceea167a5a36dedd4bea2543",
+            String::new(),
+            vec!["in-url credential-parameter api_key"],
+        ),
         ("/a?x=AKIAQYLPMN5HFIQR7XYA", String::new(), vec!["in-url aws-access-key x"]),
         ("/a?key=sk_live_shown4eC39HqLyjWDarjtT1", String::new(), vec![]),
         ("/reset?token=8f14e45fceea167a5a36dedd4bea2543", String::new(), vec![]),
-        ("/a", format!("Referer: https://b/c?access_token={KEY}#x\r\n"), vec!["in-referer credential-parameter access_token"]),
+        (
+            "/a",
+            format!("Referer: https://b/c?access_token={KEY}#x\r\n"),
+            vec!["in-referer credential-parameter access_token"],
+        ),
         ("/a", "Authorization: Basic YTpi\r\n".to_owned(), vec![]),
     ] {
         assert_eq!(found(&get(target, &headers), &none), expected, "{target} {headers}");
@@ -126,7 +139,10 @@ fn tokens_that_are_accepted() {
     let bearer = |token: &str| get("/a", &format!("Authorization: Bearer {token}\r\n"));
     let expired = bearer(&jwt(r#"{"alg":"RS256"}"#, r#"{"iss":"a","iat":1789990000,"exp":1789999000}"#));
     assert_eq!(journal(accepted, &expired, &none).found, ["accepted expired-accepted"]);
-    assert!(journal(Known::default(), &expired, &none).found.is_empty(), "sent, and refused or not looked at");
+    assert!(
+        journal(Known::default(), &expired, &none).found.is_empty(),
+        "sent, and refused or not looked at"
+    );
     let endless = bearer(&jwt(r#"{"alg":"RS256"}"#, r#"{"iss":"a","iat":1780000000}"#));
     assert_eq!(journal(accepted, &endless, &none).found, ["lifetime endless"]);
     let signed = {
@@ -139,7 +155,10 @@ fn tokens_that_are_accepted() {
     assert_eq!(journal(accepted, &bearer(&signed), &none).found, ["weak weak-secret"]);
     let secret = bearer(&jwt(r#"{"alg":"RS256"}"#, r#"{"iss":"a","aws":"AKIAQYLPMN5HFIQR7XYA"}"#));
     assert_eq!(found(&secret, &none), ["secret secret-inside"]);
-    assert_eq!(journal(accepted, &bearer(&signed), &none).token.map(|token| token.signing), Some(Signing::Shared));
+    assert_eq!(
+        journal(accepted, &bearer(&signed), &none).token.map(|token| token.signing),
+        Some(Signing::Shared)
+    );
 }
 
 #[test]
@@ -147,20 +166,39 @@ fn answers() {
     let ask = get("/a", "");
     for (kind, body, expected) in [
         ("application/json", r#"{"a":"AKIAQYLPMN5HFIQR7XYA"}"#, vec!["cloud-key aws-access-key a"]),
-        ("application/json", r#"{"client_secret":"8f14e45fceea167a5a36dedd4bea2543"}"#, vec!["named secret-name client_secret"]),
-        ("application/json", r#"{"password":"5f4dcc3b5aa765d61d8327deb882cf99"}"#, vec!["password-hash password-hash"]),
+        (
+            "application/json",
+            r#"{"client_secret":"8f14e45fceea167a5a36dedd4bea2543"}"#,
+            vec!["named secret-name client_secret"],
+        ),
+        (
+            "application/json",
+            r#"{"password":"5f4dcc3b5aa765d61d8327deb882cf99"}"#,
+            vec!["password-hash password-hash"],
+        ),
         ("application/json", r#"{"card":"4556 7375 8689 9855"}"#, vec!["card card"]),
         ("text/plain", "APP_KEY=base64:abcdef\nDB_PASSWORD=hunter22\n", vec!["file env"]),
         ("application/octet-stream", "ref: refs/heads/main\n", vec!["file git-head"]),
         ("text/html", "<title>Index of /</title>", vec!["directory-listing apache"]),
         ("text/html", "<pre>SQLSTATE[42000]: x", vec!["database-error pdo"]),
         ("image/png", "AKIAQYLPMN5HFIQR7XYA", vec![]),
-        ("application/json", r#"{"access_token":"8f14e45fceea167a5a36dedd4bea2543","etag":"5f4dcc3b5aa765d61d8327deb882cf99"}"#, vec![]),
+        (
+            "application/json",
+            r#"{"access_token":"8f14e45fceea167a5a36dedd4bea2543","etag":"5f4dcc3b5aa765d61d8327deb882cf99"}"#,
+            vec![],
+        ),
         ("application/json", r#"{"key":"AIzaSyA1234567890abcdefghijklmnopqrstuv"}"#, vec![]),
     ] {
         assert_eq!(found(&ask, &answer(kind, body)), expected, "{body}");
     }
-    let many = journal(Known::default(), &ask, &answer("application/json", r#"[{"iban":"DE89370400440532013000","mail":"a@b.org"},{"iban":"GB82WEST12345698765432","mail":"a@b.org"}]"#));
+    let many = journal(
+        Known::default(),
+        &ask,
+        &answer(
+            "application/json",
+            r#"[{"iban":"DE89370400440532013000","mail":"a@b.org"},{"iban":"GB82WEST12345698765432","mail":"a@b.org"}]"#,
+        ),
+    );
     assert_eq!(many.records, [0, 2, 0, 0, 1], "different ones");
     assert_eq!(many.fields, ["iban", "mail"]);
 }
@@ -173,12 +211,16 @@ fn documents() {
     assert_eq!((one.batch, one.depth, one.cost), (1, 3, 201));
     let two = document(r#"[{"query":"{a}"},{"query":"{\n b }"}]"#).unwrap();
     assert_eq!((two.batch, two.fields), (2, 2));
-    for other in [r#"{"query":{"match_all":{}}}"#, r#"{"query":"shoes {red}"}"#, r#"{"q":"{a}"}"#, "[1]", "{"] {
+    for other in [r#"{"query":{"match_all":{}}}"#, r#"{"query":"shoes {red}"}"#, r#"{"q":"{a}"}"#, "[1]", "{"]
+    {
         assert_eq!(document(other), None, "{other}");
     }
     let by_address = journal(Known::default(), &get("/graphql?query=%7Ba%7Bb%7D%7D", ""), &none).document;
     assert_eq!(by_address.map(|document| document.depth), Some(2));
-    let hint = answer("application/json", r#"{"errors":[{"message":"Cannot query field \"a\". Did you mean \"b\"?"}]}"#);
+    let hint = answer(
+        "application/json",
+        r#"{"errors":[{"message":"Cannot query field \"a\". Did you mean \"b\"?"}]}"#,
+    );
     assert_eq!(found(&post(r#"{"query":"{a}"}"#), &hint), ["schema suggestions"]);
     let cycle = post(r#"{"query":"{...A}fragment A on B{...A}"}"#);
     assert_eq!(found(&cycle, &none), ["document cycle"]);

@@ -11,7 +11,17 @@ const MAX_DEFINITIONS: usize = 1_024;
 const MAX_SPREADS: usize = 8_192;
 /// Arguments by which clients say how long a list may be.
 const SIZES: [&str; 12] = [
-    "first", "last", "limit", "size", "count", "take", "pagesize", "page_size", "perpage", "per_page", "top",
+    "first",
+    "last",
+    "limit",
+    "size",
+    "count",
+    "take",
+    "pagesize",
+    "page_size",
+    "perpage",
+    "per_page",
+    "top",
     "max",
 ];
 
@@ -147,7 +157,8 @@ impl<'t> Parser<'t, '_> {
             }
             Some(Token::Text(_)) => return Err(Unread::TypeSystem),
             Some(Token::Name(
-                "schema" | "scalar" | "type" | "interface" | "union" | "enum" | "input" | "directive" | "extend",
+                "schema" | "scalar" | "type" | "interface" | "union" | "enum" | "input" | "directive"
+                | "extend",
             )) => return Err(Unread::TypeSystem),
             _ => return Err(Unread::Syntax),
         }

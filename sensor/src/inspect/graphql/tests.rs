@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use graphql_parser::query::{Definition, Document, OperationDefinition, Selection, SelectionSet, parse_query};
+use graphql_parser::query::{
+    Definition, Document, OperationDefinition, Selection, SelectionSet, parse_query,
+};
 
 use super::super::personal::tests::Random;
 use super::{Measures, Unread, measure};
@@ -220,7 +222,8 @@ fn cycles_lists_and_bounds() {
 
 #[test]
 fn suggestions_are_told_and_errors_without_are_not() {
-    let told = br#"{"errors":[{"message":"Cannot query field \"usr\" on type \"Query\". Did you mean \"user\"?"}]}"#;
+    let told =
+        br#"{"errors":[{"message":"Cannot query field \"usr\" on type \"Query\". Did you mean \"user\"?"}]}"#;
     assert!(super::suggests_fields(told));
     for quiet in [
         &br#"{"errors":[{"message":"Cannot query field \"usr\" on type \"Query\"."}]}"#[..],

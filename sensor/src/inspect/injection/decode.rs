@@ -95,7 +95,8 @@ fn entity(text: &[u8]) -> Escape {
         let value = std::str::from_utf8(digits.get(..count)?).ok()?.trim_start_matches('0');
         let code = u32::from_str_radix(value, if is_hex { 16 } else { 10 }).ok()?;
         let end = usize::from(digits.get(count) == Some(&b';'));
-        let length = [1, usize::from(is_hex), count, end].iter().fold(0_usize, |sum, part| sum.saturating_add(*part));
+        let length =
+            [1, usize::from(is_hex), count, end].iter().fold(0_usize, |sum, part| sum.saturating_add(*part));
         return Some((Decoded::Char(char::from_u32(code)?), length));
     }
     let length = text.iter().take(8).take_while(|byte| byte.is_ascii_alphabetic()).count();

@@ -234,9 +234,9 @@ fn delay(text: &[u8]) -> Option<u32> {
         let rest = text.get(at..).and_then(|rest| rest.get(..64).or(Some(rest)))?;
         let clock = rest.split(|byte| *byte == b'\'').next().unwrap_or_default();
         let seconds = if *wait == b"delay '" {
-            clock.split(|byte| *byte == b':').try_fold(0_u32, |sum, part| {
-                Some(sum.saturating_mul(60).saturating_add(number(part)?))
-            })?
+            clock
+                .split(|byte| *byte == b':')
+                .try_fold(0_u32, |sum, part| Some(sum.saturating_mul(60).saturating_add(number(part)?)))?
         } else {
             let digits = rest.iter().position(u8::is_ascii_digit).filter(|at| *at < 24)?;
             number(rest.get(digits..)?)?

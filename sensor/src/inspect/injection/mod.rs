@@ -11,6 +11,8 @@ mod constructs;
 mod decode;
 mod effects;
 mod fold;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzz;
 mod lexicon;
 mod memo;
 pub mod model;
@@ -42,7 +44,7 @@ const MAX_TOKENS: usize = 1_024;
 pub const ALERT: f32 = 0.0;
 
 /// The score from which on a value is evidence: 0.9 % have one.
-pub const EVIDENCE: f32 = -1.5;
+pub const EVIDENCE: f32 = -0.8;
 
 /// Confidence, in percent: of a construct, of a score, of evidence.
 const HARD: u8 = 95;

@@ -14,7 +14,7 @@ const ROUNDS: usize = 3;
 pub const MAX_TEXT: usize = 16 << 10;
 
 /// Stands before what a line break begins: `set-cookie:` and the like.
-pub const LINE_BREAK: u8 = 0x1e;
+pub(super) const LINE_BREAK: u8 = 0x1e;
 
 /// What normalising found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

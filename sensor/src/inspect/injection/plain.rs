@@ -30,16 +30,90 @@ const KINDS: [u8; 256] = {
 
 /// Words without which nothing is made of letters and `. / : = @` alone.
 const TRIGGERS: [&str; 54] = [
-    "..", "//", "etc", "proc", "windows", "winnt", "system32", ".ini", ".conf", "/.", ".env", "c:", "d:", "localhost", "127.", "169.254", "0x",
-    "passwd", "php", "file:", "data:", "javascript", "script:", "jndi", "gopher", "dict:", "ldap", "jar:", "java.", "javax", "rO0AB", "aced0005",
-    "AAEAAAD", "ysoserial", "union", "select", "sleep", "waitfor", "metadata", ".log", "_log", "web-inf", "meta-inf", "class.", "os.", "__",
-    "constructor", "child_process", "process.", "oast", "burp", "/bin", "set-cookie", ".git",
+    "..",
+    "//",
+    "etc",
+    "proc",
+    "windows",
+    "winnt",
+    "system32",
+    ".ini",
+    ".conf",
+    "/.",
+    ".env",
+    "c:",
+    "d:",
+    "localhost",
+    "127.",
+    "169.254",
+    "0x",
+    "passwd",
+    "php",
+    "file:",
+    "data:",
+    "javascript",
+    "script:",
+    "jndi",
+    "gopher",
+    "dict:",
+    "ldap",
+    "jar:",
+    "java.",
+    "javax",
+    "rO0AB",
+    "aced0005",
+    "AAEAAAD",
+    "ysoserial",
+    "union",
+    "select",
+    "sleep",
+    "waitfor",
+    "metadata",
+    ".log",
+    "_log",
+    "web-inf",
+    "meta-inf",
+    "class.",
+    "os.",
+    "__",
+    "constructor",
+    "child_process",
+    "process.",
+    "oast",
+    "burp",
+    "/bin",
+    "set-cookie",
+    ".git",
 ];
 
 /// Words that make a text with spaces worth a closer look.
 const COMMANDS: [&str; 26] = [
-    " or ", " and ", "order by", "group by", "having ", "drop ", "insert ", "delete ", "update ", "exec ", "declare ", "truncate ", "alter ", "create ",
-    "ping ", "cat ", "wget ", "curl ", "whoami", "uname", "ifconfig", "ipconfig", "nslookup", "powershell", "net user", "chmod ",
+    " or ",
+    " and ",
+    "order by",
+    "group by",
+    "having ",
+    "drop ",
+    "insert ",
+    "delete ",
+    "update ",
+    "exec ",
+    "declare ",
+    "truncate ",
+    "alter ",
+    "create ",
+    "ping ",
+    "cat ",
+    "wget ",
+    "curl ",
+    "whoami",
+    "uname",
+    "ifconfig",
+    "ipconfig",
+    "nslookup",
+    "powershell",
+    "net user",
+    "chmod ",
 ];
 
 /// Tells plain values.
@@ -64,7 +138,8 @@ impl Plain {
         }
         if kinds & MARK == 0 {
             // The first letters of serialised objects look like any token; words need something around them.
-            return !(text.len() > 12 && (text.starts_with(b"rO0AB") || text.starts_with(b"AAEAAAD") || text.starts_with(b"gA")))
+            return !(text.len() > 12
+                && (text.starts_with(b"rO0AB") || text.starts_with(b"AAEAAAD") || text.starts_with(b"gA")))
                 && !has_lone_word(text);
         }
         // A path begins like a file's; its steps are told by the triggers.
@@ -76,9 +151,18 @@ impl Plain {
 /// Words that alone are something to tell: `__proto__`, `whoami`.
 fn has_lone_word(text: &[u8]) -> bool {
     memchr::memmem::find(text, b"__").is_some()
-        || [&b"whoami"[..], b"ifconfig", b"ipconfig", b"child_process", b"auto_prepend_file", b"allow_url_include", b"information_schema", b"id_rsa"]
-            .iter()
-            .any(|word| text.len() < 40 && text.eq_ignore_ascii_case(word))
+        || [
+            &b"whoami"[..],
+            b"ifconfig",
+            b"ipconfig",
+            b"child_process",
+            b"auto_prepend_file",
+            b"allow_url_include",
+            b"information_schema",
+            b"id_rsa",
+        ]
+        .iter()
+        .any(|word| text.len() < 40 && text.eq_ignore_ascii_case(word))
 }
 
 /// The kinds of all bytes of a text.
@@ -93,5 +177,7 @@ fn kinds(text: &[u8]) -> u8 {
         }
     }
     chunks.remainder().iter().fold(0, |kinds, byte| kinds | of(byte))
-        | text.chunks_exact(16).fold(0, |kinds, chunk| kinds | chunk.iter().fold(0, |kinds, byte| kinds | of(byte)))
+        | text
+            .chunks_exact(16)
+            .fold(0, |kinds, chunk| kinds | chunk.iter().fold(0, |kinds, byte| kinds | of(byte)))
 }

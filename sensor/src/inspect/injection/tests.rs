@@ -17,10 +17,16 @@ fn classes(text: &str) -> Vec<&'static str> {
 #[test]
 fn weights_and_lexicon_are_those_that_were_trained() {
     let recorded = include_str!("corpora.sha256");
-    let hash = |bytes: &[u8]| -> String { digest(&SHA256, bytes).as_ref().iter().map(|byte| format!("{byte:02x}")).collect() };
-    for (name, bytes) in [("lexicon.txt", LEXICON.as_bytes()), ("weights.bin", include_bytes!("weights.bin"))] {
+    let hash = |bytes: &[u8]| -> String {
+        digest(&SHA256, bytes).as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+    };
+    for (name, bytes) in [("lexicon.txt", LEXICON.as_bytes()), ("weights.bin", include_bytes!("weights.bin"))]
+    {
         let line = format!("{}  {name}", hash(bytes));
-        assert!(recorded.lines().any(|known| known == line), "{name} is not what `cargo xtask train-injection` wrote");
+        assert!(
+            recorded.lines().any(|known| known == line),
+            "{name} is not what `cargo xtask train-injection` wrote"
+        );
     }
     assert!(Model::parse(include_bytes!("weights.bin")).is_some(), "the format of the weights");
     assert!(Model::parse(b"SNSRINJ1").is_none() && Model::parse(&[0; 100]).is_none());

@@ -53,10 +53,33 @@ pub(super) fn tokens(text: &[u8], lexicon: &Lexicon, most: usize, out: &mut Vec<
 /// Whether a run of such tokens says no more than one: marks that stand alone, words and numbers of no known meaning.
 fn collapses(literal: u64) -> bool {
     const KINDS: [u64; 27] = [
-        hash(b"("), hash(b")"), hash(b"w"), hash(b"0"), hash(b"wu"), hash(b"W"), hash(b"w1"), hash(b"'"),
-        hash(b"\""), hash(b"."), hash(b"*"), hash(b"-"), hash(b"="), hash(b"_"), hash(b"#"), hash(b"`"),
-        hash(b"~"), hash(b"!"), hash(b"<"), hash(b">"), hash(b"+"), hash(b"/"), hash(b"\\"), hash(b"?"),
-        hash(b";"), hash(b"&"), hash(b"|"),
+        hash(b"("),
+        hash(b")"),
+        hash(b"w"),
+        hash(b"0"),
+        hash(b"wu"),
+        hash(b"W"),
+        hash(b"w1"),
+        hash(b"'"),
+        hash(b"\""),
+        hash(b"."),
+        hash(b"*"),
+        hash(b"-"),
+        hash(b"="),
+        hash(b"_"),
+        hash(b"#"),
+        hash(b"`"),
+        hash(b"~"),
+        hash(b"!"),
+        hash(b"<"),
+        hash(b">"),
+        hash(b"+"),
+        hash(b"/"),
+        hash(b"\\"),
+        hash(b"?"),
+        hash(b";"),
+        hash(b"&"),
+        hash(b"|"),
     ];
     KINDS.contains(&literal)
 }
@@ -71,9 +94,9 @@ struct Reader<'r> {
 
 /// Marks of two bytes or more, the longest first.
 const MARKS: [&[u8]; 34] = [
-    b"<!--", b"-->", b"<![", b"]]>", b"<!", b"</", b"/>", b"<?", b"?>", b"<%", b"%>", b"${", b"#{", b"%{", b"@{",
-    b"*{", b"{{", b"}}", b"{%", b"%}", b"$(", b"::", b":=", b"!=", b"<>", b"<=", b">=", b"==", b"=>", b"->",
-    b"://", b"||", b"&&", b"@@",
+    b"<!--", b"-->", b"<![", b"]]>", b"<!", b"</", b"/>", b"<?", b"?>", b"<%", b"%>", b"${", b"#{", b"%{",
+    b"@{", b"*{", b"{{", b"}}", b"{%", b"%}", b"$(", b"::", b":=", b"!=", b"<>", b"<=", b">=", b"==", b"=>",
+    b"->", b"://", b"||", b"&&", b"@@",
 ];
 
 impl<'r> Reader<'r> {
@@ -108,7 +131,11 @@ impl<'r> Reader<'r> {
                 }
             }
             b'-' if token.len() > 1 && token != b"->" && token != b"-->" => same(b"--"),
-            _ if is_word_start(first) || token.len() > 1 && matches!(first, b'$' | b'@') && token.last().is_some_and(|byte| is_word(*byte)) => {
+            _ if is_word_start(first)
+                || token.len() > 1
+                    && matches!(first, b'$' | b'@')
+                    && token.last().is_some_and(|byte| is_word(*byte)) =>
+            {
                 self.word(token, after)
             }
             b'%' if token.len() == 3 => same(b"%xx"),
@@ -220,7 +247,8 @@ fn mark_length(text: &[u8]) -> usize {
 fn number_length(text: &[u8]) -> usize {
     let mut at = 0_usize;
     loop {
-        let digits = text.get(at..).unwrap_or_default().iter().take_while(|byte| byte.is_ascii_digit()).count();
+        let digits =
+            text.get(at..).unwrap_or_default().iter().take_while(|byte| byte.is_ascii_digit()).count();
         at = at.saturating_add(digits);
         match text.get(at..) {
             Some([b'.', b'0'..=b'9', ..]) => at = at.saturating_add(1),

@@ -23,10 +23,24 @@ const STARTS: [(&[u8], &str); 13] = [
 
 /// Names of settings by which a list of assignments is a configuration with secrets, and not any other.
 const SETTINGS: [&[u8]; 18] = [
-    b"APP_KEY=", b"DB_PASSWORD=", b"DB_PASS=", b"DATABASE_URL=", b"AWS_SECRET_ACCESS_KEY=", b"aws_secret_access_key",
-    b"SECRET_KEY=", b"JWT_SECRET=", b"REDIS_PASSWORD=", b"MAIL_PASSWORD=", b"POSTGRES_PASSWORD=",
-    b"MYSQL_ROOT_PASSWORD=", b"MYSQL_PASSWORD=", b"API_SECRET=", b"SESSION_SECRET=", b"ENCRYPTION_KEY=",
-    b":_authToken=", b"PRIVATE_KEY=",
+    b"APP_KEY=",
+    b"DB_PASSWORD=",
+    b"DB_PASS=",
+    b"DATABASE_URL=",
+    b"AWS_SECRET_ACCESS_KEY=",
+    b"aws_secret_access_key",
+    b"SECRET_KEY=",
+    b"JWT_SECRET=",
+    b"REDIS_PASSWORD=",
+    b"MAIL_PASSWORD=",
+    b"POSTGRES_PASSWORD=",
+    b"MYSQL_ROOT_PASSWORD=",
+    b"MYSQL_PASSWORD=",
+    b"API_SECRET=",
+    b"SESSION_SECRET=",
+    b"ENCRYPTION_KEY=",
+    b":_authToken=",
+    b"PRIVATE_KEY=",
 ];
 
 /// How much of a file is looked at.
@@ -35,7 +49,9 @@ const HEAD: usize = 4_096;
 /// Which file a response with this body is.
 pub(crate) fn given(body: &[u8]) -> Option<Given> {
     let trimmed = body.trim_ascii_start();
-    if let Some((_, name)) = STARTS.iter().find(|(start, _)| trimmed.starts_with(start) || body.starts_with(start)) {
+    if let Some((_, name)) =
+        STARTS.iter().find(|(start, _)| trimmed.starts_with(start) || body.starts_with(start))
+    {
         return Some(Given(name));
     }
     // No page, no JSON: a list of assignments.
@@ -56,12 +72,15 @@ fn assignments(head: &[u8]) -> Option<Given> {
             continue;
         }
         let line = line.strip_prefix(b"export ").unwrap_or(line);
-        let name = memchr::memchr(b'=', line).and_then(|at| line.get(..at)).unwrap_or_default().trim_ascii_end();
-        let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'/' | b':' | b'-');
+        let name =
+            memchr::memchr(b'=', line).and_then(|at| line.get(..at)).unwrap_or_default().trim_ascii_end();
+        let is_name =
+            |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'/' | b':' | b'-');
         if !name.is_empty() && name.iter().all(is_name) {
             assigned = assigned.saturating_add(1);
             let has_value = line.len() > name.len().saturating_add(4);
-            is_secret |= has_value && SETTINGS.iter().any(|setting| memchr::memmem::find(line, setting).is_some());
+            is_secret |=
+                has_value && SETTINGS.iter().any(|setting| memchr::memmem::find(line, setting).is_some());
         } else {
             others = others.saturating_add(1);
         }
@@ -78,7 +97,9 @@ fn password_file(head: &[u8]) -> Option<Given> {
     if user == b"root" && count == 5 {
         return Some(Given("passwd"));
     }
-    let is_hash = [b"$apr1$".as_slice(), b"$2y$", b"{SHA}", b"$6$", b"$5$"].iter().any(|start| password.starts_with(start));
+    let is_hash = [b"$apr1$".as_slice(), b"$2y$", b"{SHA}", b"$6$", b"$5$"]
+        .iter()
+        .any(|start| password.starts_with(start));
     let is_user = !user.is_empty() && user.len() <= 64 && user.iter().all(u8::is_ascii_graphic);
     (is_user && is_hash).then_some(Given("htpasswd"))
 }

@@ -34,7 +34,12 @@ use Beside::{After, AtStart, Digits, Nothing};
 
 /// Marks, with the words of the programs that write them.
 const MARKS: &[Mark] = &[
-    mark("Traceback (most recent call last)", StackTrace, "python", After(&[b"File \"", b"File \\\"", b"File &quot;"])),
+    mark(
+        "Traceback (most recent call last)",
+        StackTrace,
+        "python",
+        After(&[b"File \"", b"File \\\"", b"File &quot;"]),
+    ),
     mark(".java:", StackTrace, "java", Digits(1)),
     mark(".kt:", StackTrace, "java", Digits(1)),
     mark("Exception in thread \"", StackTrace, "java", Nothing),

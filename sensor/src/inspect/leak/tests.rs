@@ -11,15 +11,35 @@ fn found(text: &str) -> Vec<Found> {
 #[test]
 fn leaks_are_told() {
     let cases = [
-        ("Traceback (most recent call last):\n  File \"/app/x.py\", line 3, in f\n", Leak::StackTrace, "python"),
-        ("{\"trace\":\"java.lang.NullPointerException\\n\\tat com.a.B.c(B.java:42)\"}", Leak::StackTrace, "java"),
-        ("TypeError: x\n    at f (/app/node_modules/express/lib/router.js:12:5)", Leak::StackTrace, "javascript"),
-        ("<b>Fatal error</b>: Uncaught Error in <b>/var/www/a.php</b> on line <b>3</b>", Leak::StackTrace, "php"),
+        (
+            "Traceback (most recent call last):\n  File \"/app/x.py\", line 3, in f\n",
+            Leak::StackTrace,
+            "python",
+        ),
+        (
+            "{\"trace\":\"java.lang.NullPointerException\\n\\tat com.a.B.c(B.java:42)\"}",
+            Leak::StackTrace,
+            "java",
+        ),
+        (
+            "TypeError: x\n    at f (/app/node_modules/express/lib/router.js:12:5)",
+            Leak::StackTrace,
+            "javascript",
+        ),
+        (
+            "<b>Fatal error</b>: Uncaught Error in <b>/var/www/a.php</b> on line <b>3</b>",
+            Leak::StackTrace,
+            "php",
+        ),
         ("   at A.B.C() in C:\\src\\a.cs:line 12", Leak::StackTrace, "dotnet"),
         ("app/models/a.rb:12:in `save'", Leak::StackTrace, "ruby"),
         ("panic: x\n\ngoroutine 1 [running]:\nmain.main()", Leak::StackTrace, "go"),
         ("thread 'main' panicked at src/main.rs:3:5", Leak::StackTrace, "rust"),
-        ("You have an error in your SQL syntax; check the manual that corresponds to your MySQL server version for", Leak::DatabaseError, "mysql"),
+        (
+            "You have an error in your SQL syntax; check the manual that corresponds to your MySQL server version for",
+            Leak::DatabaseError,
+            "mysql",
+        ),
         ("SQLSTATE[42000]: Syntax error", Leak::DatabaseError, "pdo"),
         ("ORA-00933: SQL command not properly ended", Leak::DatabaseError, "oracle"),
         ("PG::SyntaxError: ERROR", Leak::DatabaseError, "postgresql"),

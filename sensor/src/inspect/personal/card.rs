@@ -147,11 +147,16 @@ fn is_regular(part: &[u8]) -> bool {
 
 /// What makes a number a part of something longer: an amount, a version, an identifier.
 fn joins(byte: Option<u8>) -> bool {
-    byte.is_some_and(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-' | b'/' | b'+' | b'#' | b'%'))
+    byte.is_some_and(|byte| {
+        byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-' | b'/' | b'+' | b'#' | b'%')
+    })
 }
 
 fn issuer(number: &[u8]) -> Option<&'static str> {
-    let first = number.get(..4)?.iter().fold(0_u32, |first, digit| first.wrapping_mul(10).wrapping_add((*digit).into()));
+    let first = number
+        .get(..4)?
+        .iter()
+        .fold(0_u32, |first, digit| first.wrapping_mul(10).wrapping_add((*digit).into()));
     let range = RANGES
         .iter()
         .find(|(from, to, lengths, _)| (*from..=*to).contains(&first) && lengths.contains(&number.len()))?;

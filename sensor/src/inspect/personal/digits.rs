@@ -128,13 +128,14 @@ pub(super) fn luhn(digits: &[u8]) -> bool {
 
 /// The sum of digits, each times its weight.
 pub(super) fn weighted(digits: &[u8], weights: &[u32]) -> u32 {
-    let products = digits.iter().zip(weights).map(|(digit, weight)| u32::from(*digit).saturating_mul(*weight));
+    let products =
+        digits.iter().zip(weights).map(|(digit, weight)| u32::from(*digit).saturating_mul(*weight));
     products.fold(0, u32::saturating_add)
 }
 
 /// Digits as a number.
 pub(super) fn number(digits: &[u8]) -> u64 {
-    digits.iter().fold(0, |number, digit| {
-        u64::saturating_add(u64::saturating_mul(number, 10), u64::from(*digit))
-    })
+    digits
+        .iter()
+        .fold(0, |number, digit| u64::saturating_add(u64::saturating_mul(number, 10), u64::from(*digit)))
 }

@@ -65,7 +65,12 @@ pub(super) fn scan(text: &[u8], tell: &mut impl FnMut(Item)) {
         let rest = rest.get(..run).unwrap_or_default();
         let found = modular(rest).or_else(|| led(text.get(..at).unwrap_or_default(), rest));
         if let Some((rule, lead)) = found {
-            tell(Item { kind: Kind::PasswordHash, rule, at: at.saturating_sub(lead), length: run.saturating_add(lead) });
+            tell(Item {
+                kind: Kind::PasswordHash,
+                rule,
+                at: at.saturating_sub(lead),
+                length: run.saturating_add(lead),
+            });
             from = at.saturating_add(run);
         }
     }

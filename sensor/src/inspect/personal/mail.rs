@@ -19,7 +19,8 @@ pub(super) fn scan(text: &[u8], tell: &mut impl FnMut(Item)) {
         let top = domain.rsplit(|byte| *byte == b'.').next().unwrap_or_default();
         let has_top = top.len() >= 2 && top.len() < domain.len() && top.iter().all(u8::is_ascii_alphabetic);
         // `logo@2x.png` in pages.
-        let is_file = [b"png".as_slice(), b"jpg", b"jpeg", b"gif", b"svg", b"webp", b"css", b"js"].contains(&top);
+        let is_file =
+            [b"png".as_slice(), b"jpg", b"jpeg", b"gif", b"svg", b"webp", b"css", b"js"].contains(&top);
         if local > 0 && has_top && !is_file {
             let length = local.saturating_add(1).saturating_add(domain.len());
             tell(Item { kind: Kind::Mail, rule: "mail", at: at.saturating_sub(local), length });

@@ -1,7 +1,7 @@
 //! National numbers of persons. Those whose structure says enough are told by it (`STRONG`); one in ten random numbers passes
 //! the check of the others, so the name of the field has to say that they are one (`NAMED`).
 
-use super::digits::{luhn, number, only, weighted, Run};
+use super::digits::{Run, luhn, number, only, weighted};
 use super::field::{field_before, lower};
 use super::{Item, Kind};
 
@@ -15,19 +15,39 @@ struct Named {
 type Check = fn(&[u8]) -> bool;
 
 const NAMED: [Named; 15] = [
-    Named { rule: "us-ssn", words: &[b"ssn", b"social security", b"social_security", b"socialsecurity"], check: ssn },
+    Named {
+        rule: "us-ssn",
+        words: &[b"ssn", b"social security", b"social_security", b"socialsecurity"],
+        check: ssn,
+    },
     Named { rule: "br-cpf", words: &[b"cpf"], check: cpf },
     Named { rule: "es-dni", words: &[b"dni", b"nif", b"nie"], check: dni },
     Named { rule: "pl-pesel", words: &[b"pesel"], check: pesel },
     Named { rule: "nl-bsn", words: &[b"bsn", b"burgerservice", b"sofinummer"], check: bsn },
-    Named { rule: "se-pnr", words: &[b"personnummer", b"personal_number", b"personalnumber"], check: personnummer },
+    Named {
+        rule: "se-pnr",
+        words: &[b"personnummer", b"personal_number", b"personalnumber"],
+        check: personnummer,
+    },
     Named { rule: "de-idnr", words: &[b"steuer", b"tax_id", b"taxid", b"tin", b"idnr"], check: steuer_id },
-    Named { rule: "gb-nino", words: &[b"nino", b"national insurance", b"national_insurance", b"nationalinsurance"], check: nino },
+    Named {
+        rule: "gb-nino",
+        words: &[b"nino", b"national insurance", b"national_insurance", b"nationalinsurance"],
+        check: nino,
+    },
     Named { rule: "in-aadhaar", words: &[b"aadhaar", b"aadhar"], check: aadhaar },
-    Named { rule: "ca-sin", words: &[b"social insurance", b"social_insurance", b"socialinsurance", b"sin"], check: sin },
+    Named {
+        rule: "ca-sin",
+        words: &[b"social insurance", b"social_insurance", b"socialinsurance", b"sin"],
+        check: sin,
+    },
     Named { rule: "tr-tckn", words: &[b"tckn", b"kimlik", b"tc_no", b"tcno"], check: tckn },
     Named { rule: "pt-nif", words: &[b"nif", b"contribuinte"], check: nif },
-    Named { rule: "be-rrn", words: &[b"rijksregister", b"niss", b"national_number", b"registre national"], check: rrn },
+    Named {
+        rule: "be-rrn",
+        words: &[b"rijksregister", b"niss", b"national_number", b"registre national"],
+        check: rrn,
+    },
     Named { rule: "fr-nir", words: &[b"nir", b"insee", b"securite", b"secu"], check: nir },
     Named { rule: "fi-hetu", words: &[b"hetu", b"henkil"], check: hetu },
 ];
@@ -38,8 +58,17 @@ const STRONG: [(&str, Check); 6] = [
     ("mx-curp", curp),
     ("fi-hetu", hetu),
     ("cn-rin", resident_identity),
-    ("br-cpf", |value| value.len() == 14 && matches!(value.get(3..12), Some([b'.', _, _, _, b'.', _, _, _, b'-'])) && cpf(value)),
-    ("be-rrn", |value| value.len() == 15 && matches!(value.get(8), Some(b'-')) && matches!(value.get(12), Some(b'.')) && rrn(value)),
+    ("br-cpf", |value| {
+        value.len() == 14
+            && matches!(value.get(3..12), Some([b'.', _, _, _, b'.', _, _, _, b'-']))
+            && cpf(value)
+    }),
+    ("be-rrn", |value| {
+        value.len() == 15
+            && matches!(value.get(8), Some(b'-'))
+            && matches!(value.get(12), Some(b'.'))
+            && rrn(value)
+    }),
 ];
 
 /// The number in a run.
@@ -86,7 +115,9 @@ fn value<'t>(text: &'t [u8], run: &Run) -> Option<(usize, &'t [u8])> {
     let escaped = matches!(text.get(at.saturating_sub(2)..at), Some([b'\\', b'n' | b't' | b'r']));
     let before = at.checked_sub(1).and_then(|before| text.get(before)).copied();
     let after = text.get(run.end).copied();
-    let joins = |byte: Option<u8>| byte.is_some_and(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'#' | b'%'));
+    let joins = |byte: Option<u8>| {
+        byte.is_some_and(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'#' | b'%'))
+    };
     let is_decimal = matches!(before, Some(b'.' | b'-' | b'/'));
     let is_part = joins(before) && !escaped || joins(after) || is_decimal;
     if is_part { None } else { Some((at, whole.get(start..)?)) }
@@ -106,7 +137,12 @@ fn ssn(value: &[u8]) -> bool {
     let Some(digits) = exactly::<9>(value) else { return false };
     let (area, group, serial) = (digits.get(..3), digits.get(3..5), digits.get(5..));
     let area = number(area.unwrap_or_default());
-    is_shaped && area != 0 && area != 666 && area < 900 && group != Some(&[0, 0]) && serial != Some(&[0, 0, 0, 0])
+    is_shaped
+        && area != 0
+        && area != 666
+        && area < 900
+        && group != Some(&[0, 0])
+        && serial != Some(&[0, 0, 0, 0])
 }
 
 fn is_one_digit(digits: &[u8]) -> bool {
@@ -214,13 +250,15 @@ fn aadhaar(value: &[u8]) -> bool {
     let permuted = |digit: u8, steps: usize| {
         (0..steps % 8).fold(digit, |digit, _| STEP.get(usize::from(digit)).copied().unwrap_or_default())
     };
-    let check = digits.iter().rev().enumerate().fold(0, |sum, (place, digit)| times(sum, permuted(*digit, place)));
+    let check =
+        digits.iter().rev().enumerate().fold(0, |sum, (place, digit)| times(sum, permuted(*digit, place)));
     let [first, ..] = digits;
     check == 0 && first >= 2
 }
 
 fn sin(value: &[u8]) -> bool {
-    exactly::<9>(value).is_some_and(|digits| luhn(&digits) && !is_one_digit(&digits) && digits.first() != Some(&8))
+    exactly::<9>(value)
+        .is_some_and(|digits| luhn(&digits) && !is_one_digit(&digits) && digits.first() != Some(&8))
 }
 
 fn tckn(value: &[u8]) -> bool {
@@ -244,7 +282,8 @@ fn nif(value: &[u8]) -> bool {
 
 fn rrn(value: &[u8]) -> bool {
     let Some(digits) = exactly::<11>(value) else { return false };
-    let (body, check) = (number(digits.get(..9).unwrap_or_default()), number(digits.get(9..).unwrap_or_default()));
+    let (body, check) =
+        (number(digits.get(..9).unwrap_or_default()), number(digits.get(9..).unwrap_or_default()));
     let month = number(digits.get(2..4).unwrap_or_default());
     let is_right = |body: u64| 97_u64.saturating_sub(body % 97) == check;
     month <= 12 && (is_right(body) || is_right(body.saturating_add(2_000_000_000)))
@@ -253,9 +292,12 @@ fn rrn(value: &[u8]) -> bool {
 /// Corsica's departments have letters.
 fn nir(value: &[u8]) -> bool {
     let Some(digits) = exactly::<15>(value) else { return false };
-    let (body, key) = (number(digits.get(..13).unwrap_or_default()), number(digits.get(13..).unwrap_or_default()));
+    let (body, key) =
+        (number(digits.get(..13).unwrap_or_default()), number(digits.get(13..).unwrap_or_default()));
     let month = number(digits.get(3..5).unwrap_or_default());
-    matches!(digits.first(), Some(1 | 2)) && matches!(month, 1..=12 | 20..=42 | 50..=99) && 97_u64.saturating_sub(body % 97) == key
+    matches!(digits.first(), Some(1 | 2))
+        && matches!(month, 1..=12 | 20..=42 | 50..=99)
+        && 97_u64.saturating_sub(body % 97) == key
 }
 
 fn hetu(value: &[u8]) -> bool {
@@ -267,7 +309,8 @@ fn hetu(value: &[u8]) -> bool {
     let (Some(date), Some(number_)) = (exactly::<6>(date), exactly::<3>(&[*a, *b, *c])) else { return false };
     let all = number(&date).wrapping_mul(1_000).wrapping_add(number(&number_));
     let place = usize::try_from(all % 31).unwrap_or_default();
-    let (day, month) = (number(date.get(..2).unwrap_or_default()), number(date.get(2..4).unwrap_or_default()));
+    let (day, month) =
+        (number(date.get(..2).unwrap_or_default()), number(date.get(2..4).unwrap_or_default()));
     matches!(sign, b'-' | b'+' | b'A'..=b'F' | b'U'..=b'Y')
         && (1..=31).contains(&day)
         && (1..=12).contains(&month)
@@ -335,7 +378,10 @@ fn curp(value: &[u8]) -> bool {
         _ => u32::from(byte.wrapping_sub(b'A')).wrapping_add(11),
     };
     let weights = (2..=18_u32).rev();
-    let sum = value.iter().zip(weights).fold(0_u32, |sum, (byte, weight)| sum.wrapping_add(place(*byte).wrapping_mul(weight)));
+    let sum = value
+        .iter()
+        .zip(weights)
+        .fold(0_u32, |sum, (byte, weight)| sum.wrapping_add(place(*byte).wrapping_mul(weight)));
     let check = 10_u32.saturating_sub(sum % 10) % 10;
     let is_sex = value.get(10).is_some_and(|sex| matches!(sex, b'H' | b'M' | b'X'));
     fits && is_sex && value.last().map(|last| u32::from(last.wrapping_sub(b'0'))) == Some(check)

@@ -22,7 +22,8 @@ pub(super) fn check(form: &Form, text: &[u8], start: usize) -> Option<Hit> {
         Check::Url => url(rest)?,
         Check::None | Check::Crc32 | Check::Has(_) | Check::Led(_) | Check::Parts(_) => {
             let (least, most) = form.length;
-            let run = rest.iter().take(most.saturating_add(1)).take_while(|byte| form.bytes.has(**byte)).count();
+            let run =
+                rest.iter().take(most.saturating_add(1)).take_while(|byte| form.bytes.has(**byte)).count();
             if !(least..=most).contains(&run) {
                 return None;
             }
@@ -58,7 +59,9 @@ fn in_the_middle(form: &Form, led: &str, text: &[u8], at: usize) -> Option<Hit> 
 fn holds(check: Check, secret: &[u8]) -> bool {
     match check {
         Check::Has(part) => memchr::memmem::find(secret, part.as_bytes()).is_some(),
-        Check::Parts(lengths) => secret.split(|byte| *byte == b'.').map(<[u8]>::len).eq(lengths.iter().copied()),
+        Check::Parts(lengths) => {
+            secret.split(|byte| *byte == b'.').map(<[u8]>::len).eq(lengths.iter().copied())
+        }
         // A wrong checksum makes a form no less one: issuers have changed theirs.
         Check::None | Check::Crc32 | Check::Led(_) | Check::Pem | Check::Url => true,
     }
@@ -128,7 +131,9 @@ fn pem(rest: &[u8]) -> Option<usize> {
     }
     let after = rest.get(label_end.checked_add(11)?..)?;
     let after = after.strip_prefix(b" BLOCK").unwrap_or(after).strip_prefix(b"-----")?;
-    let is_key = |byte: &u8| Bytes::Base64.has(*byte) || matches!(byte, b'\r' | b'\n' | b'\\' | b' ' | b'-' | b':' | b',');
+    let is_key = |byte: &u8| {
+        Bytes::Base64.has(*byte) || matches!(byte, b'\r' | b'\n' | b'\\' | b' ' | b'-' | b':' | b',')
+    };
     let run = after.iter().take(128).take_while(|byte| is_key(byte)).count();
     // The shortest, of an Ed25519 key, has 64 bytes of base64.
     let body = after.get(..run)?;
@@ -139,18 +144,30 @@ fn pem(rest: &[u8]) -> Option<usize> {
 fn url(rest: &[u8]) -> Option<usize> {
     let scheme = rest.iter().take(12).take_while(|byte| byte.is_ascii_lowercase() || **byte == b'+').count();
     let rest = rest.get(scheme..)?.strip_prefix(b"://")?;
-    let is_end = |byte: &u8| byte.is_ascii_whitespace() || matches!(byte, b'"' | b'\'' | b'<' | b'>' | b'\\' | b'/');
+    let is_end =
+        |byte: &u8| byte.is_ascii_whitespace() || matches!(byte, b'"' | b'\'' | b'<' | b'>' | b'\\' | b'/');
     let authority = rest.get(..rest.iter().take(MAX_URL).take_while(|byte| !is_end(byte)).count())?;
     let at = memchr::memrchr(b'@', authority)?;
     let (credentials, host) = authority.split_at_checked(at)?;
     let colon = memchr::memchr(b':', credentials)?;
     let password = credentials.get(colon.checked_add(1)?..)?;
     const PLACEHOLDERS: [&[u8]; 10] = [
-        b"password", b"pass", b"user", b"secret", b"pwd", b"postgres", b"root", b"example", b"changeme", b"guest",
+        b"password",
+        b"pass",
+        b"user",
+        b"secret",
+        b"pwd",
+        b"postgres",
+        b"root",
+        b"example",
+        b"changeme",
+        b"guest",
     ];
     let is_placeholder = PLACEHOLDERS.iter().any(|word| password.eq_ignore_ascii_case(word))
         || password.iter().all(|byte| matches!(byte, b'*' | b'x' | b'X' | b'.'))
-        || password.iter().any(|byte| matches!(byte, b'$' | b'{' | b'[' | b'%' if credentials.starts_with(b"$")));
+        || password
+            .iter()
+            .any(|byte| matches!(byte, b'$' | b'{' | b'[' | b'%' if credentials.starts_with(b"$")));
     let is_masked = password.contains(&b'*');
     (password.len() >= 4 && host.len() > 2 && !is_placeholder && !is_masked)
         .then_some(scheme.saturating_add(authority.len()))

@@ -56,9 +56,28 @@ const CREDENTIALS: [&str; 22] = [
 
 /// Words in paths where a link brings a token that is good for one thing, once.
 const LINKS: [&str; 22] = [
-    "reset", "verify", "verif", "confirm", "activate", "activation", "invite", "invitation", "unsubscribe",
-    "optout", "magic", "download", "share", "callback", "preview", "track", "csrf", "recover", "password",
-    "email-change", "webhook", "pay",
+    "reset",
+    "verify",
+    "verif",
+    "confirm",
+    "activate",
+    "activation",
+    "invite",
+    "invitation",
+    "unsubscribe",
+    "optout",
+    "magic",
+    "download",
+    "share",
+    "callback",
+    "preview",
+    "track",
+    "csrf",
+    "recover",
+    "password",
+    "email-change",
+    "webhook",
+    "pay",
 ];
 
 /// A name in lower case without separators; too long ones are cut.

@@ -16,13 +16,39 @@ fn found(text: &str) -> Vec<Hit> {
 
 fn secret(random: &mut Random) -> (Class, String) {
     match random.below(20) {
-        0 => (Class::CloudKey, format!("{}{}", random.of(&["AKIA", "ASIA"]), random.text("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", 16))),
-        1 => (Class::CodeToken, format!("gh{}_{}", random.of(&["p", "o", "u", "s", "r"]), random.text(ALNUM, 36))),
+        0 => (
+            Class::CloudKey,
+            format!(
+                "{}{}",
+                random.of(&["AKIA", "ASIA"]),
+                random.text("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", 16)
+            ),
+        ),
+        1 => (
+            Class::CodeToken,
+            format!("gh{}_{}", random.of(&["p", "o", "u", "s", "r"]), random.text(ALNUM, 36)),
+        ),
         2 => (Class::CodeToken, format!("github_pat_{}_{}", random.text(ALNUM, 22), random.text(ALNUM, 59))),
         3 => (Class::CodeToken, format!("glpat-{}", random.text(URL, 20))),
         4 => (Class::CodeToken, format!("npm_{}", random.text(ALNUM, 36))),
-        5 => (Class::ChatToken, format!("xoxb-{}-{}-{}", random.text("123456789", 12), random.text("123456789", 13), random.text(ALNUM, 24))),
-        6 => (Class::ChatToken, format!("https://hooks.slack.com/services/T{}/B{}/{}", random.text("ABCDEFGHIJ0123456789", 8), random.text("ABCDEFGHIJ0123456789", 8), random.text(ALNUM, 24))),
+        5 => (
+            Class::ChatToken,
+            format!(
+                "xoxb-{}-{}-{}",
+                random.text("123456789", 12),
+                random.text("123456789", 13),
+                random.text(ALNUM, 24)
+            ),
+        ),
+        6 => (
+            Class::ChatToken,
+            format!(
+                "https://hooks.slack.com/services/T{}/B{}/{}",
+                random.text("ABCDEFGHIJ0123456789", 8),
+                random.text("ABCDEFGHIJ0123456789", 8),
+                random.text(ALNUM, 24)
+            ),
+        ),
         7 => (Class::ChatToken, format!("SG.{}.{}", random.text(URL, 22), random.text(URL, 43))),
         8 => (Class::PaymentKey, format!("{}_live_{}", random.of(&["sk", "rk"]), random.text(ALNUM, 24))),
         9 => (Class::PaymentKey, format!("shpat_{}", random.text(HEX, 32))),
@@ -30,10 +56,23 @@ fn secret(random: &mut Random) -> (Class, String) {
         11 => (Class::CloudKey, format!("sk-ant-api03-{}AA", random.text(URL, 93))),
         12 => (Class::CloudKey, format!("hf_{}", random.text(&ALNUM[10..], 34))),
         13 => (Class::CloudKey, format!("GOCSPX-{}", random.text(URL, 28))),
-        14 => (Class::CloudKey, format!("DefaultEndpointsProtocol=https;AccountName=a;AccountKey={}==", random.text(BASE64, 86))),
-        15 => (Class::PrivateKey, format!("-----BEGIN {}PRIVATE KEY-----\\n{}\\n{}\\n", random.of(&["", "RSA ", "EC ", "OPENSSH "]), random.text(BASE64, 64), random.text(BASE64, 64))),
+        14 => (
+            Class::CloudKey,
+            format!("DefaultEndpointsProtocol=https;AccountName=a;AccountKey={}==", random.text(BASE64, 86)),
+        ),
+        15 => (
+            Class::PrivateKey,
+            format!(
+                "-----BEGIN {}PRIVATE KEY-----\\n{}\\n{}\\n",
+                random.of(&["", "RSA ", "EC ", "OPENSSH "]),
+                random.text(BASE64, 64),
+                random.text(BASE64, 64)
+            ),
+        ),
         16 => (Class::Connection, format!("postgres://app:{}@db.internal:5432/x", random.text(ALNUM, 16))),
-        17 => (Class::Connection, format!("mongodb+srv://app:{}@cluster0.internal/x", random.text(ALNUM, 16))),
+        17 => {
+            (Class::Connection, format!("mongodb+srv://app:{}@cluster0.internal/x", random.text(ALNUM, 16)))
+        }
         18 => (Class::CodeToken, format!("pypi-AgEIcHlwaS5vcmc{}", random.text(URL, 140))),
         _ => (Class::CloudKey, format!("sk-{}T3BlbkFJ{}", random.text(ALNUM, 20), random.text(ALNUM, 20))),
     }
@@ -43,19 +82,52 @@ fn secret(random: &mut Random) -> (Class, String) {
 fn other(random: &mut Random) -> String {
     match random.below(14) {
         0 => format!("{{\"sha256\":\"{}\"}}", random.text(HEX, 64)),
-        1 => format!("{{\"id\":\"{}-{}-4{}-8{}-{}\"}}", random.text(HEX, 8), random.text(HEX, 4), random.text(HEX, 3), random.text(HEX, 3), random.text(HEX, 12)),
+        1 => format!(
+            "{{\"id\":\"{}-{}-4{}-8{}-{}\"}}",
+            random.text(HEX, 8),
+            random.text(HEX, 4),
+            random.text(HEX, 3),
+            random.text(HEX, 3),
+            random.text(HEX, 12)
+        ),
         2 => format!("pk_live_{}", random.text(ALNUM, 24)),
         3 => format!("https://maps.googleapis.com/maps/api/js?key=AIza{}", random.text(URL, 35)),
-        4 => format!("https://{}@o{}.ingest.sentry.io/{}", random.text(HEX, 32), random.below(99_999), random.below(99_999)),
+        4 => format!(
+            "https://{}@o{}.ingest.sentry.io/{}",
+            random.text(HEX, 32),
+            random.below(99_999),
+            random.below(99_999)
+        ),
         5 => format!("pk.eyJ1Ijoi{}.{}", random.text(ALNUM, 40), random.text(URL, 22)),
         6 => "AKIAIOSFODNN7EXAMPLE and ghp_xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx".to_owned(),
-        7 => format!("postgres://{}", random.of(&["user:password@localhost/db", "localhost:5432/app", "$USER:$PASS@host/db", "app:****@db/x"])),
+        7 => format!(
+            "postgres://{}",
+            random.of(&[
+                "user:password@localhost/db",
+                "localhost:5432/app",
+                "$USER:$PASS@host/db",
+                "app:****@db/x"
+            ])
+        ),
         8 => format!("-----BEGIN PUBLIC KEY-----\n{}\n", random.text(BASE64, 64)),
         9 => format!("-----BEGIN CERTIFICATE-----\n{}\n", random.text(BASE64, 64)),
         10 => format!("data:image/png;base64,{}", random.text(BASE64, 2_000)),
-        11 => format!("{{\"etag\":\"{}\",\"order\":\"{}\"}}", random.text(HEX, 32), random.text("0123456789", 16)),
-        12 => format!("{{\"site_key\":\"6L{}\",\"cursor\":\"{}\"}}", random.text(URL, 38), random.text(BASE64, 60)),
-        _ => format!("risk-free task-{} sk-{} whisk_live_x desk_live_{}", random.text(ALNUM, 8), random.text("abcdefgh-", 30), random.text(ALNUM, 24)),
+        11 => format!(
+            "{{\"etag\":\"{}\",\"order\":\"{}\"}}",
+            random.text(HEX, 32),
+            random.text("0123456789", 16)
+        ),
+        12 => format!(
+            "{{\"site_key\":\"6L{}\",\"cursor\":\"{}\"}}",
+            random.text(URL, 38),
+            random.text(BASE64, 60)
+        ),
+        _ => format!(
+            "risk-free task-{} sk-{} whisk_live_x desk_live_{}",
+            random.text(ALNUM, 8),
+            random.text("abcdefgh-", 30),
+            random.text(ALNUM, 24)
+        ),
     }
 }
 
@@ -78,7 +150,9 @@ fn precision_and_recall() {
         }
         wrong.extend(all.iter().filter(|hit| hit.class != class).map(|hit| format!("{hit:?} in {text}")));
         let text = other(&mut random);
-        wrong.extend(found(&text).iter().filter(|hit| !hit.class.is_public()).map(|hit| format!("{hit:?} in {text}")));
+        wrong.extend(
+            found(&text).iter().filter(|hit| !hit.class.is_public()).map(|hit| format!("{hit:?} in {text}")),
+        );
     }
     let shown = |list: &[String]| list.iter().take(10).cloned().collect::<Vec<_>>().join("\n");
     assert!(told * 100 >= 95 * 2_000, "{told} of 2000\n{}", shown(&missed));
@@ -113,7 +187,11 @@ fn names_say_what_is_secret() {
         ("etag", "8f14e45fceea167a5a36dedd4bea2543", false),
         ("public_key", "8f14e45fceea167a5a36dedd4bea2543", false),
     ] {
-        assert_eq!(is_secret_name(name.as_bytes()) && is_secret_value(value.as_bytes()), told, "{name}={value}");
+        assert_eq!(
+            is_secret_name(name.as_bytes()) && is_secret_value(value.as_bytes()),
+            told,
+            "{name}={value}"
+        );
     }
 }
 
@@ -136,6 +214,10 @@ fn parameters_of_addresses() {
         ("/search", "q", key, false),
         ("/docs", "api_key", "YOUR_API_KEY", false),
     ] {
-        assert_eq!(query_credential(path.as_bytes(), name.as_bytes(), value.as_bytes()), told, "{path}?{name}={value}");
+        assert_eq!(
+            query_credential(path.as_bytes(), name.as_bytes(), value.as_bytes()),
+            told,
+            "{path}?{name}={value}"
+        );
     }
 }

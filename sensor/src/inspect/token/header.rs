@@ -94,5 +94,9 @@ fn is_there(value: Option<&RawValue>) -> bool {
 fn text(value: Option<&RawValue>) -> Option<Cow<'_, str>> {
     let raw = value?.get();
     let inner = raw.strip_prefix('"')?.strip_suffix('"')?;
-    if inner.contains('\\') { serde_json::from_str(raw).ok().map(Cow::Owned) } else { Some(Cow::Borrowed(inner)) }
+    if inner.contains('\\') {
+        serde_json::from_str(raw).ok().map(Cow::Owned)
+    } else {
+        Some(Cow::Borrowed(inner))
+    }
 }

@@ -1,7 +1,7 @@
 //! What is wrong with a token.
 
-use super::header::{Algorithm, Header};
 use super::claims::Claims;
+use super::header::{Algorithm, Header};
 
 /// Longest time that a token should live, in seconds. An access token lives for minutes or hours; what lives longer cannot
 /// be taken back in time when it is stolen (RFC 9700, section 2.2; RFC 6819, section 5.1.5.3).
@@ -112,7 +112,8 @@ pub(super) fn of_claims(claims: &Claims<'_>, misuses: &mut Misuses) {
 /// begins at the root.
 fn is_path(id: &str) -> bool {
     let lower = id.to_ascii_lowercase();
-    let climbs = ["../", "..\\", "%2e%2e", "..%2f", "..%5c", "....//"].iter().any(|part| lower.contains(part));
+    let climbs =
+        ["../", "..\\", "%2e%2e", "..%2f", "..%5c", "....//"].iter().any(|part| lower.contains(part));
     let roots = ["/dev/", "/etc/", "/proc/", "/var/", "/tmp/", "/sys/", "/home/", "/root/", "/usr/", "/opt/"];
     let starts = ["file:", "php:", "c:\\", "c:/", "\\\\"];
     climbs
@@ -123,5 +124,6 @@ fn is_path(id: &str) -> bool {
 
 fn is_query(id: &str) -> bool {
     id.contains(['\'', '"', '`', ';', '|', '<', '\n', '\r'])
-        || ["$(", "${", "&&", "--", "/*"].iter().any(|part| id.contains(part)) && id.contains([' ', '(', '{', '*'])
+        || ["$(", "${", "&&", "--", "/*"].iter().any(|part| id.contains(part))
+            && id.contains([' ', '(', '{', '*'])
 }

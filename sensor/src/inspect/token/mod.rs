@@ -121,7 +121,9 @@ impl<'t> Parts<'t> {
             (None, None, None) => {
                 Some(Self { header, claims: second, signature: third, is_encrypted: false })
             }
-            (Some(_), Some(_), None) => Some(Self { header, claims: &[], signature: &[], is_encrypted: true }),
+            (Some(_), Some(_), None) => {
+                Some(Self { header, claims: &[], signature: &[], is_encrypted: true })
+            }
             _ => None,
         }
     }

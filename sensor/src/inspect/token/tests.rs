@@ -132,12 +132,23 @@ fn valid_forms_are_not_told() {
 #[test]
 fn what_is_no_token_is_not_read() {
     let good = token(r#"{"alg":"HS256"}"#, "{}");
-    for bad in
-        ["eyJ", "ey.ey", "", "ey..", "eyJ9.a.b", &format!("{good}.x"), &format!("x{good}"), &good.replace('.', "")]
-    {
+    for bad in [
+        "eyJ",
+        "ey.ey",
+        "",
+        "ey..",
+        "eyJ9.a.b",
+        &format!("{good}.x"),
+        &format!("x{good}"),
+        &good.replace('.', ""),
+    ] {
         assert_eq!(misuses(bad), None, "{bad}");
     }
-    assert_eq!(misuses(&token(r#"{"alg":"RS256","alg":"none"}"#, "{}")), None, "no header (RFC 7515, section 4)");
+    assert_eq!(
+        misuses(&token(r#"{"alg":"RS256","alg":"none"}"#, "{}")),
+        None,
+        "no header (RFC 7515, section 4)"
+    );
     assert_eq!(misuses(&token(&format!(r#"{{"alg":"{}"}}"#, "x".repeat(MAX_PART)), "{}")), None, "too long");
 }
 

@@ -74,7 +74,10 @@ pub(super) const TABLE: [Construct; 4] = [
 ];
 
 fn is_script_url(found: &[u8]) -> bool {
-    found.len() > 1 && found.get(..found.len().saturating_sub(1)).is_some_and(|start| start.trim_ascii_end().ends_with(b":"))
+    found.len() > 1
+        && found
+            .get(..found.len().saturating_sub(1))
+            .is_some_and(|start| start.trim_ascii_end().ends_with(b":"))
         && !found.starts_with(b"data")
 }
 

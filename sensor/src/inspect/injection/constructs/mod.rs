@@ -37,7 +37,12 @@ const fn always(_before: &[u8], _found: &[u8], _after: &[u8]) -> bool {
 }
 
 impl Construct {
-    const fn new(rule: &'static str, class: Class, anchors: &'static [&'static str], pattern: &'static str) -> Self {
+    const fn new(
+        rule: &'static str,
+        class: Class,
+        anchors: &'static [&'static str],
+        pattern: &'static str,
+    ) -> Self {
         Self { rule, class, anchors, pattern, also: always, except: &[] }
     }
 
@@ -96,7 +101,8 @@ impl Constructs {
         let mut told = 0_usize;
         for (at, (construct, pattern)) in self.all.iter().enumerate() {
             let bit = 1_u64.checked_shl(u32::try_from(at).unwrap_or(u32::MAX)).unwrap_or(0);
-            if candidates & bit == 0 || construct.except.contains(&place) || !holds(construct, pattern, text) {
+            if candidates & bit == 0 || construct.except.contains(&place) || !holds(construct, pattern, text)
+            {
                 continue;
             }
             tell(construct);

@@ -67,8 +67,8 @@ pub(super) const TABLE: [Construct; 3] = [
 
 /// Whether an ampersand begins another parameter, as in `a=1&sort=date`, or a semicolon ends an entity (`&nbsp; date`).
 fn is_parameter(before: &[u8], found: &[u8], after: &[u8]) -> bool {
-    let is_next_pair = found.starts_with(b"&")
-        && (found.last() == Some(&b'=') || after.first() == Some(&b'='));
+    let is_next_pair =
+        found.starts_with(b"&") && (found.last() == Some(&b'=') || after.first() == Some(&b'='));
     let is_entity = found.starts_with(b";") && {
         let word = before.iter().rev().take_while(|byte| byte.is_ascii_alphabetic()).count();
         let at = before.len().saturating_sub(word).saturating_sub(1);
@@ -76,7 +76,7 @@ fn is_parameter(before: &[u8], found: &[u8], after: &[u8]) -> bool {
     };
     // A list of words between bars: `1|type|2|date|3`.
     let mark = found.first().copied().unwrap_or_default();
-    let is_list = found.last() == Some(&mark)
-        && before.iter().chain(after).filter(|byte| **byte == mark).count() > 3;
+    let is_list =
+        found.last() == Some(&mark) && before.iter().chain(after).filter(|byte| **byte == mark).count() > 3;
     is_next_pair || is_entity || is_list
 }
