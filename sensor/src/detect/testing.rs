@@ -14,7 +14,6 @@ use crate::event::{
     Source,
 };
 use crate::identity::{Hasher, Key, KeyedHash};
-
 use crate::inspect::{self, Confidence, FieldName, Side};
 use crate::values::Place;
 
