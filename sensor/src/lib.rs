@@ -21,9 +21,13 @@ pub mod tls;
 
 pub mod http;
 
+pub mod values;
+
 pub mod identity;
 
 pub mod route;
+
+pub mod inspect;
 
 pub mod event;
 

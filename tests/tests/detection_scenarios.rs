@@ -72,6 +72,11 @@ fn walks_and_probes_are_found() {
 }
 
 #[test]
+fn exposures_are_found() {
+    all_are_found(Class::Exposure, 1, MINUTE * 15);
+}
+
+#[test]
 fn too_much_and_too_slow_is_found() {
     all_are_found(Class::Load, 1, MINUTE * 10);
 }
@@ -122,7 +127,7 @@ left_alone! {
 #[test]
 fn scenarios_are_named_and_of_all_classes() {
     let classes = [Class::SingleSource, Class::SeveralSources, Class::Distributed, Class::LowAndSlow];
-    for class in classes.into_iter().chain([Class::Probing, Class::Load, Class::Anomaly]) {
+    for class in classes.into_iter().chain([Class::Probing, Class::Exposure, Class::Load, Class::Anomaly]) {
         assert!(SCENARIOS.iter().any(|scenario| scenario.class == class), "{class:?}");
     }
     for scenario in SCENARIOS {

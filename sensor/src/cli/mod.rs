@@ -12,6 +12,7 @@ mod exchanges;
 mod generate;
 mod hints;
 mod incidents;
+mod inspect;
 mod live;
 mod moment;
 mod names;
@@ -95,6 +96,7 @@ const fn list_of(command: &Command) -> Option<csv::List> {
         | Command::Unload(_)
         | Command::Replay(_)
         | Command::Score(_)
+        | Command::Inspect(_)
         | Command::Status(_)
         | Command::Mode { .. }
         | Command::Limit { .. }
@@ -136,6 +138,7 @@ fn dispatch(cli: Cli) -> Result<ExitCode> {
         Command::Unload(options) => run::unload(&options, cli.json),
         Command::Replay(options) => replay::replay(&options, cli.json),
         Command::Score(options) => score::score(&options, cli.json),
+        Command::Inspect(options) => inspect::inspect(&options, cli.json),
         Command::Status(remote) => ask::<StatusReport>(&remote, Request::Status, cli.json, output::status),
         Command::Mode { remote, set } => {
             ask::<ModeReport>(&remote, Request::Mode { set }, cli.json, output::mode)

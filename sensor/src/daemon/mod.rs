@@ -17,6 +17,7 @@ mod floods;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzz;
 mod incidents;
+mod inspecting;
 mod instructing;
 mod keeping;
 mod key;

@@ -10,6 +10,7 @@ use super::redact::{self, Redactor};
 use super::sent::{Host, MediaType, Object, Path, UserAgent};
 use crate::clock::Timestamp;
 use crate::identity::KeyedHash;
+use crate::inspect::{Effects, Exposed, Finding};
 use crate::{http, identity, tls};
 
 /// Where an exchange was seen.
@@ -187,6 +188,15 @@ pub struct Exchange<'a> {
     pub proven: bool,
     /// What the parsers found strange.
     pub anomalies: Findings,
+    /// What inspection recognised in it.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    pub findings: &'a [Finding],
+    /// What the answer shows of an attack that was recognised.
+    #[serde(skip_serializing_if = "Effects::is_empty")]
+    pub effects: Effects,
+    /// What it gives away, for detectors.
+    #[serde(skip)]
+    pub exposed: Exposed<'a>,
     /// When its last byte was seen; what comes of it is measured from here.
     #[serde(skip)]
     pub seen: Timestamp,

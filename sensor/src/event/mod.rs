@@ -7,6 +7,7 @@ mod redact;
 mod sent;
 
 pub use crate::identity::{Login, LoginOutcome};
+pub use crate::inspect::{Effect, Effects, Exposed, Finding};
 pub use abuse::Http2Abuse;
 pub use exchange::{Exchange, Findings, Further, Grpc, Protocol, QueryKeys, Source, TlsFacts};
 pub use held::{Held, HeldBy};

@@ -9,6 +9,7 @@ use super::config::Config;
 use super::hash::{Hasher, KeyedHash, Kind};
 use super::jwt;
 use super::names::{Names, Patterns};
+use crate::values::{hex_pair, name_and_value};
 
 /// The hashed user and password of basic or digest authentication.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -329,13 +330,6 @@ fn split_pair(text: &[u8], separator: u8) -> (&[u8], &[u8], &[u8]) {
     (name, value, after.get(1..).unwrap_or_default())
 }
 
-/// What stands before and behind the first `=`; a pair without one is a name.
-pub(super) fn name_and_value(pair: &[u8]) -> (&[u8], &[u8]) {
-    let equals = memchr::memchr(b'=', pair).unwrap_or(pair.len());
-    let (name, value) = pair.split_at_checked(equals).unwrap_or_default();
-    (name, value.get(1..).unwrap_or_default())
-}
-
 /// What clients without credentials send where they should send none: hashed, it would make one principal of
 /// them all.
 const PLACEHOLDERS: [&[u8]; 8] =
@@ -347,9 +341,4 @@ fn real(value: &[u8]) -> Option<&[u8]> {
     let value = quoted.unwrap_or(value);
     let is_placeholder = PLACEHOLDERS.iter().any(|placeholder| value.eq_ignore_ascii_case(placeholder));
     (!value.is_empty() && !is_placeholder).then_some(value)
-}
-
-pub(super) fn hex_pair(high: u8, low: u8) -> Option<u8> {
-    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-    Some(digit(high)? << 4 | digit(low)?)
 }

@@ -10,6 +10,7 @@ use super::degraded::{self, Degraded};
 use super::detection::{self, Detection};
 use super::http;
 use super::identity;
+use super::inspect;
 use super::sensing::{self, Capacities, Sensing};
 use super::surroundings::{self, InterfacePresence};
 use super::tls;
@@ -193,6 +194,7 @@ pub fn about_families() -> Vec<About> {
         http::FAMILIES,
         tls::FAMILIES,
         identity::FAMILIES,
+        inspect::FAMILIES,
         detection::FAMILIES,
         sensing::FAMILIES,
         surroundings::FAMILIES,

@@ -6,7 +6,7 @@ use prometheus::proto::{Bucket, Histogram, Metric, MetricFamily, MetricType};
 use sensor_common::abi::Event;
 
 use super::families::{Family, Snapshot, families};
-use super::{identity, tls};
+use super::{identity, inspect, tls};
 use crate::capture::datagram::{DatagramCounters, Refusal};
 use crate::event::LoginOutcome;
 use crate::pipeline::{DURATION_BUCKETS, Durations};
@@ -112,6 +112,7 @@ pub(super) fn gather(snapshot: &Snapshot) -> Vec<MetricFamily> {
     families.extend(snapshot.http.iter().flat_map(about_exchanges));
     families.extend(snapshot.http.iter().flat_map(|http| tls::gather(&http.tls)));
     families.extend(snapshot.http.iter().flat_map(|http| identity::gather(&http.identities)));
+    families.extend(snapshot.http.iter().flat_map(|http| inspect::gather(&http.inspected)));
     families
 }
 

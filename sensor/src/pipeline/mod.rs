@@ -31,6 +31,7 @@ use crate::event::{
 };
 use crate::http::{self, Http, Request};
 use crate::identity::{self, Answered, Identifier, Key};
+use crate::inspect::{self, Inspector};
 use crate::route::{self, Route, Routes};
 use crate::stream::{self, Instruction, Streams};
 use crate::tls::{self, Tls};
@@ -48,6 +49,8 @@ pub struct Config {
     pub identity: identity::Config,
     /// Templates.
     pub routes: route::Config,
+    /// What is inspected.
+    pub inspect: inspect::Config,
     /// How paths are recorded. `redacted`: segments that look like tokens, keys, e-mail addresses, card or personal
     /// numbers are replaced by a keyed hash, such as `{token:1a2b3c4d5e6f7788}`. `raw`: as sent, including secrets.
     /// Queries, fragments and path parameters are omitted either way, and route templates never contain secrets.
@@ -74,6 +77,8 @@ pub struct Snapshot {
     pub http: http::Counters,
     /// Of who is behind exchanges.
     pub identities: identity::Counters,
+    /// Of what was recognised in exchanges.
+    pub inspected: inspect::Counters,
     /// Of exchanges.
     pub totals: Totals,
     /// Templates.
@@ -134,6 +139,7 @@ impl<O: Observer> Pipeline<O> {
             identifier: Identifier::new(&config.identity, key)?,
             routes: Routes::new(&config.routes)?,
             tally: Tally::default(),
+            inspector: Inspector::new(&config.inspect),
             redactor: Redactor::new(config.paths, key),
             observer,
         };
@@ -191,6 +197,7 @@ impl<O: Observer> Pipeline<O> {
             streams: self.streams().clone(),
             http: self.http().clone(),
             identities: *self.identities(),
+            inspected: *self.streams.protocol().inner().sink().inspector.counters(),
             totals: self.totals().clone(),
             routes: self.routes().len(),
             tls_ports: self.streams.protocol().counters().ports().clone(),
@@ -256,6 +263,7 @@ struct Finish<O> {
     identifier: Identifier,
     routes: Routes,
     tally: Tally,
+    inspector: Inspector,
     redactor: Redactor,
     observer: O,
 }
@@ -281,6 +289,8 @@ impl<O: Observer> http::Sink for Finish<O> {
             self.identifier.identify(connection.client.address(), proxied, headers, query, &answered);
         let login = self.identifier.login(exchange, route);
         let (read, uncounted) = self.identifier.further();
+        let known = inspect::Known::of(connection, &identity, login.as_ref(), (route, status));
+        let inspected = self.inspector.exchange(exchange, &known);
         let cross_site = identity.cross_site && request.is_some_and(Identifier::browsers_send);
         let (duration, redactor) = (exchange.duration(), &self.redactor);
         let agent = told.and_then(|request| request.user_agent());
@@ -316,6 +326,9 @@ impl<O: Observer> http::Sink for Finish<O> {
             gaps: exchange.gaps,
             proven,
             anomalies: Findings { http: exchange.all_anomalies(), identity: identity.anomalies },
+            findings: inspected.findings,
+            effects: inspected.effects,
+            exposed: inspected.exposed,
             seen: exchange.ended(),
             seen_twice: false,
         };

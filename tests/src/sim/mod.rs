@@ -15,6 +15,7 @@
 pub mod apps;
 pub mod attack;
 pub mod baseline;
+mod exposure;
 pub mod judge;
 pub mod live;
 mod machines;
