@@ -89,7 +89,15 @@ impl Threat {
             Self::AccountTakeover => Severity::Critical,
             Self::Http2Abuse => Severity::High,
             Self::SlowAttack | Self::StreamEvasion | Self::Flood => Severity::Medium,
-            _ => Severity::Low,
+            Self::BruteForce
+            | Self::PasswordSpraying
+            | Self::CredentialStuffing
+            | Self::RateSpike
+            | Self::ErrorSpike
+            | Self::LatencySpike
+            | Self::RequestRate
+            | Self::Enumeration
+            | Self::Scanner => Severity::Low,
         }
     }
 

@@ -256,6 +256,37 @@ impl Anomalies {
         Anomaly::MissingChunkEnd,
     ]);
 
+    /// What is wrong with frames of HTTP/2, by themselves or where they come.
+    const HTTP2_FRAMES: Self = Self::of(&[
+        Anomaly::InvalidPreface,
+        Anomaly::FrameSize,
+        Anomaly::FramePadding,
+        Anomaly::StreamId,
+        Anomaly::StreamState,
+        Anomaly::Continuation,
+        Anomaly::InvalidSetting,
+        Anomaly::InvalidWindowUpdate,
+        Anomaly::InvalidPriority,
+        Anomaly::UnexpectedPush,
+    ]);
+
+    /// What makes a message of HTTP/2 malformed.
+    const HTTP2_MESSAGES: Self = Self::of(&[
+        Anomaly::UppercaseHeaderName,
+        Anomaly::LineBreakInValue,
+        Anomaly::WhitespaceAroundValue,
+        Anomaly::ConnectionHeader,
+        Anomaly::PseudoHeaderOrder,
+        Anomaly::DuplicatePseudoHeader,
+        Anomaly::InvalidPseudoHeader,
+        Anomaly::MissingPseudoHeader,
+        Anomaly::ContentLengthMismatch,
+        Anomaly::UnfinishedTrailers,
+    ]);
+
+    /// What is wrong with header blocks, or not known of them.
+    const HPACK: Self = Self::of(&[Anomaly::HpackError, Anomaly::HpackBomb, Anomaly::HiddenFields]);
+
     #[expect(clippy::cast_possible_truncation, reason = "the other half is taken besides")]
     const fn of_bits(bits: u128) -> Self {
         Self { halves: [bits as u64, (bits >> 64) as u64] }
@@ -324,29 +355,14 @@ impl Anomaly {
     /// What it is counted as in metrics, whose labels are few: HTTP/2's by what breaks.
     #[must_use]
     pub const fn counted_as(self) -> &'static str {
-        match self {
-            Self::InvalidPreface
-            | Self::FrameSize
-            | Self::FramePadding
-            | Self::StreamId
-            | Self::StreamState
-            | Self::Continuation
-            | Self::InvalidSetting
-            | Self::InvalidWindowUpdate
-            | Self::InvalidPriority
-            | Self::UnexpectedPush => "h2_frame",
-            Self::HpackError | Self::HpackBomb | Self::HiddenFields => "hpack",
-            Self::UppercaseHeaderName
-            | Self::LineBreakInValue
-            | Self::WhitespaceAroundValue
-            | Self::ConnectionHeader
-            | Self::PseudoHeaderOrder
-            | Self::DuplicatePseudoHeader
-            | Self::InvalidPseudoHeader
-            | Self::MissingPseudoHeader
-            | Self::ContentLengthMismatch
-            | Self::UnfinishedTrailers => "h2_message",
-            _ => self.label(),
+        if Anomalies::HTTP2_FRAMES.contains(self) {
+            "h2_frame"
+        } else if Anomalies::HTTP2_MESSAGES.contains(self) {
+            "h2_message"
+        } else if Anomalies::HPACK.contains(self) {
+            "hpack"
+        } else {
+            self.label()
         }
     }
 

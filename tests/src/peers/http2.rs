@@ -91,7 +91,7 @@ fn configuration() -> String {
          http {{\n  log_format plain '$remote_addr $remote_port $request_method $uri $status $body_bytes_sent';\n\
          \x20 access_log access.log plain;\n  keepalive_requests 1000000;\n  client_body_temp_path body;\n  proxy_temp_path proxy;\n\
          \x20 fastcgi_temp_path fastcgi;\n  uwsgi_temp_path uwsgi;\n  scgi_temp_path scgi;\n  root .;\n  client_max_body_size 10m;\n\
-         \x20 server {{\n    listen {plain} http2;\n    listen {tls} ssl http2;\n    ssl_certificate crt;\n    ssl_certificate_key key;\n\
+         \x20 server {{\n    listen {plain} http2;\n    listen {tls} ssl http2;\n    ssl_certificate crt;\n    ssl_certificate_key key;\n    ssl_protocols TLSv1.2 TLSv1.3;\n\
          \x20   location = /post {{ return 204; }}\n  }}\n}}\n"
     )
 }

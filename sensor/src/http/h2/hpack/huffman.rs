@@ -98,7 +98,8 @@ impl Code {
         let length = found.map_or(0, |(length, _)| length);
         let at = length as usize;
         let (first, place) = (self.first.get(at).copied(), self.place.get(at).copied());
-        let offset = bits.wrapping_sub(first.unwrap_or_default()) >> 32_u32.saturating_sub(length).min(31);
+        let offset =
+            bits.wrapping_sub(first.unwrap_or_default()).wrapping_shr(32_u32.saturating_sub(length).min(31));
         let index = usize::from(place.unwrap_or_default()).saturating_add(offset as usize);
         (self.symbols.get(index).copied().unwrap_or(EOS), length)
     }
@@ -140,7 +141,7 @@ pub(super) fn decode(input: &[u8], out: &mut Vec<u8>) -> Result<(), Invalid> {
 fn decode_end(window: u64, bits: u32, out: &mut Vec<u8>) -> Result<(), Invalid> {
     let (mut window, mut bits) = (window, bits);
     while bits > 0 {
-        let padded = window | (u64::MAX >> bits.min(63));
+        let padded = window | u64::MAX.wrapping_shr(bits.min(63));
         let (symbol, length) = CODE.find(high(padded));
         if length > bits {
             return if bits < 8 && padded == u64::MAX { Ok(()) } else { Err(Invalid) };
@@ -166,7 +167,8 @@ pub(in crate::http) fn encode(text: &[u8]) -> Vec<u8> {
         let place = CODE.symbols.iter().position(|symbol| *symbol == u16::from(*byte)).unwrap_or_default();
         let at = length as usize;
         let start = usize::from(CODE.place.get(at).copied().unwrap_or_default());
-        let first = CODE.first.get(at).copied().unwrap_or_default() >> 32_u32.wrapping_sub(length).min(31);
+        let first =
+            CODE.first.get(at).copied().unwrap_or_default().wrapping_shr(32_u32.wrapping_sub(length).min(31));
         let code = u64::from(first).wrapping_add(place.wrapping_sub(start) as u64);
         window = window.wrapping_shl(length) | code;
         bits = bits.wrapping_add(length);

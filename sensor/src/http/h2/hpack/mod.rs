@@ -216,7 +216,7 @@ impl Decoder {
 /// An integer (section 5.1) in the low `prefix` bits of the first byte and what follows.
 #[inline]
 fn integer(rest: &mut &[u8], prefix: u32) -> Result<usize, Error> {
-    let mask = 0xff_u8 >> 8_u32.wrapping_sub(prefix).min(7);
+    let mask = 0xff_u8.wrapping_shr(8_u32.wrapping_sub(prefix).min(7));
     let (first, mut others) = rest.split_first().ok_or(Error::Integer)?;
     let low = first & mask;
     if low < mask {

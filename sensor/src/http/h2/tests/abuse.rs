@@ -32,7 +32,10 @@ fn counted(steps: &[(Side, u64, Vec<u8>)]) -> Vec<(&'static str, u32)> {
     kinds.collect()
 }
 
-fn many(count: u32, of: impl Fn(u32) -> Vec<u8>) -> Vec<(Side, u64, Vec<u8>)> {
+/// Who sends what, and when, in milliseconds.
+type Steps = Vec<(Side, u64, Vec<u8>)>;
+
+fn many(count: u32, of: impl Fn(u32) -> Vec<u8>) -> Steps {
     (0..count).map(|number| (Side::Client, u64::from(number), of(number))).collect()
 }
 
@@ -77,7 +80,7 @@ fn floods_of_frames_are_counted() {
     continuations.extend(many(30, |number| frame(CONTINUATION, 0, 1, block(&[&format!("x: {number}")]))));
     let mut empty = vec![(Side::Client, 0, post(1, "/", &[]))];
     empty.extend(many(30, |_| frame(DATA, 0, 1, [])));
-    let table: [(&str, u32, Vec<(Side, u64, Vec<u8>)>); 7] = [
+    let table: [(&str, u32, Steps); 7] = [
         ("settings", 31, many(30, |_| settings())),
         ("pings", 28, many(30, |_| frame(PING, 0, 0, [0; 8]))),
         ("empty_frames", 30, empty),
