@@ -64,6 +64,7 @@ impl Confidence {
 
     /// As a share.
     #[must_use]
+    #[expect(clippy::float_arithmetic, reason = "a percentage, for people and programs that compare")]
     pub fn share(self) -> f64 {
         f64::from(self.0) / 100.0
     }

@@ -64,7 +64,7 @@ fn an_attack_is_found_wherever_it_stands() {
             of("q"),
         ),
         (first("/", &format!("q={base64}"), &[], ""), Place::Query, of("q")),
-        (first("/", &format!("u=https://h/?q%3D{encoded}"), &[], ""), Place::Query, of("q")),
+        (first("/", &format!("u=https://h/?q%3D{encoded}"), &[], ""), Place::Query, of("u")),
         (first("/", &format!("d=%7B%22q%22:%22{encoded}%22%7D"), &[], ""), Place::Query, of("d.q")),
     ] {
         assert_eq!(seen, Some(("sqli", place, name)));

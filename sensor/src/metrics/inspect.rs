@@ -16,9 +16,7 @@ families! {
 pub(super) fn gather(counters: &Counters) -> Vec<MetricFamily> {
     let findings = Kind::ALL.into_iter().zip(counters.findings);
     let findings = findings.map(|(kind, count)| FINDINGS.metric(&[("kind", kind.label())], count));
-    let skipped = [("budget", counters.skipped), ("values", counters.cut)]
-        .map(|(cause, count)| SKIPPED.metric(&[("cause", cause)], count));
-    vec![FINDINGS.with(findings.collect()), SKIPPED.with(skipped.to_vec())]
+    vec![FINDINGS.with(findings.collect()), SKIPPED.one(counters.skipped.saturating_add(counters.cut))]
 }
 
 #[cfg(test)]
@@ -32,19 +30,12 @@ mod tests {
             .iter()
             .flat_map(|family| family.get_metric().iter())
             .map(|metric| {
-                let label = &metric.get_label()[0];
-                format!("{}={} {}", label.name(), label.value(), metric.get_counter().get_value())
+                let label = metric.get_label().first().map_or("", |label| label.value());
+                format!("{label} {}", metric.get_counter().get_value())
             })
             .collect();
-        let expected = [
-            "kind=injection 1",
-            "kind=token-misuse 2",
-            "kind=key-exposure 3",
-            "kind=data-exposure 4",
-            "kind=graphql 5",
-            "cause=budget 6",
-            "cause=values 7",
-        ];
+        let expected =
+            ["injection 1", "token-misuse 2", "key-exposure 3", "data-exposure 4", "graphql 5", " 13"];
         assert_eq!(found, expected);
     }
 }

@@ -37,7 +37,9 @@ impl<'a> Part<'a> {
 
 /// The parts of a body, at most 1,024.
 pub fn parts<'a>(body: &'a [u8], boundary: &'a [u8]) -> impl Iterator<Item = Part<'a>> {
-    let mut starts = memmem::find_iter(body, boundary).take(MAX_PARTS).peekable();
+    // A boundary stands behind two hyphens (RFC 2046, section 5.1.1).
+    let is_marked = move |at: &usize| at.checked_sub(2).and_then(|start| body.get(start..*at)) == Some(b"--");
+    let mut starts = memmem::find_iter(body, boundary).filter(is_marked).take(MAX_PARTS).peekable();
     std::iter::from_fn(move || {
         let start = starts.next()?;
         let end = starts.peek().copied().unwrap_or(body.len());

@@ -44,14 +44,14 @@ pub(super) fn take_apart(walk: &mut Walk<'_>, value: Value<'_>, depth: u8) -> bo
 
 /// The members of JSON; only what is whole JSON holds nothing else.
 fn inner_json(walk: &mut Walk<'_>, value: Value<'_>, depth: u8) -> bool {
-    let is_document = matches!(
-        value.text.get(1..),
-        Some([
-            b'"' | b'{' | b'[' | b']' | b'}' | b' ' | b'\n' | b'\r' | b'\t' | b'-' | b'0'
-                ..=b'9' | b't' | b'f' | b'n',
-            ..
-        ])
-    );
+    let is_document = match value.text {
+        [b'{', next, ..] => matches!(next, b'"' | b'}') || next.is_ascii_whitespace(),
+        [_, next, ..] => {
+            matches!(next, b'"' | b'{' | b'[' | b']' | b'-' | b'0'..=b'9' | b't' | b'f' | b'n')
+                || next.is_ascii_whitespace()
+        }
+        _ => false,
+    };
     is_document
         && json::walk(
             walk,

@@ -72,24 +72,22 @@ pub struct Walk<'w> {
     told: Told,
 }
 
-/// Headers whose values are given by the protocol or the client's program and reach no application's logic.
-const PASSED_OVER: [&[u8]; 15] = [
-    b"content-length",
-    b"connection",
-    b"upgrade-insecure-requests",
-    b"sec-fetch-site",
-    b"sec-fetch-mode",
-    b"sec-fetch-dest",
-    b"sec-fetch-user",
-    b"date",
-    b"if-modified-since",
-    b"if-unmodified-since",
-    b"dnt",
-    b"te",
-    b"transfer-encoding",
-    b"content-encoding",
-    b"keep-alive",
-];
+/// Whether the value of a header is given by the protocol or the client's program and reaches no application's logic.
+fn is_passed_over(name: &[u8]) -> bool {
+    // By length first: most headers are none of these.
+    match name.len() {
+        2 => is(name, b"te"),
+        3 => is(name, b"dnt"),
+        4 => is(name, b"date"),
+        10 => is(name, b"connection") || is(name, b"keep-alive"),
+        14 => is(name, b"content-length") || name.get(..10).is_some_and(|start| is(start, b"sec-fetch-")),
+        16 => is(name, b"content-encoding"),
+        17 => is(name, b"if-modified-since") || is(name, b"transfer-encoding"),
+        19 => is(name, b"if-unmodified-since"),
+        25 => is(name, b"upgrade-insecure-requests"),
+        _ => false,
+    }
+}
 
 impl<'w> Walk<'w> {
     /// Begins a walk that tells `visit` of each value.
@@ -228,7 +226,7 @@ impl<'w> Walk<'w> {
     }
 
     fn header(&mut self, name: &[u8], text: &[u8]) {
-        if text.is_empty() || PASSED_OVER.iter().any(|passed| is(name, passed)) {
+        if text.is_empty() || is_passed_over(name) {
             return;
         }
         let value = Value {

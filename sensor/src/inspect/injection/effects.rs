@@ -9,7 +9,6 @@ use zeroize::Zeroizing;
 /// What an answer shows of an attack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
-#[repr(u8)]
 pub enum Effect {
     /// The server failed (5xx).
     ServerError,
@@ -36,6 +35,17 @@ impl Effect {
         Self::Delayed,
     ];
 
+    const fn bit(self) -> u8 {
+        match self {
+            Self::ServerError => 1,
+            Self::DatabaseError => 2,
+            Self::FileContents => 4,
+            Self::CommandOutput => 8,
+            Self::Reflected => 16,
+            Self::Delayed => 32,
+        }
+    }
+
     /// The word in records.
     #[must_use]
     pub const fn label(self) -> &'static str {
@@ -57,13 +67,13 @@ pub struct Effects(u8);
 impl Effects {
     /// Adds one.
     pub const fn insert(&mut self, effect: Effect) {
-        self.0 |= 1 << effect as u8;
+        self.0 |= effect.bit();
     }
 
     /// Whether it is one of them.
     #[must_use]
     pub const fn contains(self, effect: Effect) -> bool {
-        self.0 & (1 << effect as u8) != 0
+        self.0 & effect.bit() != 0
     }
 
     /// Whether there are none.

@@ -82,7 +82,7 @@ pub(super) struct Lexicon {
 }
 
 /// Longest word.
-pub(super) const LONGEST: usize = 24;
+pub(super) const LONGEST: usize = 32;
 
 impl Lexicon {
     pub(super) fn new() -> Self {

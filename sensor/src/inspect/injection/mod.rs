@@ -93,6 +93,8 @@ pub struct Injection {
     analysed: usize,
     /// The best score of this message.
     best: Option<f32>,
+    /// Whether tokens of this message were not scored: what is not judged in full is not remembered as harmless.
+    is_cut: bool,
 }
 
 impl Default for Injection {
@@ -124,6 +126,7 @@ impl Injection {
             left: MAX_TOKENS,
             analysed: 0,
             best: None,
+            is_cut: false,
         }
     }
 
@@ -132,6 +135,7 @@ impl Injection {
         self.left = MAX_TOKENS;
         self.analysed = 0;
         self.best = None;
+        self.is_cut = false;
         self.sought.clear();
     }
 
@@ -155,14 +159,17 @@ impl Injection {
     /// Looks at a value and tells what it is.
     #[inline]
     pub fn value(&mut self, value: &Value<'_>, tell: &mut dyn FnMut(Hit)) {
-        if value.is_scalar || self.plain.is_plain(value) {
+        let by_bytes = self.plain.by_bytes(value);
+        if value.is_scalar || by_bytes == Some(true) {
             return;
         }
         let hash = self.memo.hash(value.place as u8, value.text);
         if hash.is_some_and(|hash| self.memo.is_known(hash)) {
             return;
         }
-        if !self.analyse(value, tell)
+        let is_plain = by_bytes.is_none() && self.plain.by_words(value);
+        if (is_plain || !self.analyse(value, tell))
+            && !self.is_cut
             && let Some(hash) = hash
         {
             self.memo.note(hash);
@@ -207,9 +214,10 @@ impl Injection {
         }
         let most = self.left.min(MAX_TOKENS);
         if most < 3 {
+            self.is_cut = true;
             return (None, Class::Unclear);
         }
-        tokens::tokens(text, &self.lexicon, most, &mut self.tokens);
+        self.is_cut |= !tokens::tokens(text, &self.lexicon, most, &mut self.tokens);
         self.left = self.left.saturating_sub(self.tokens.len());
         let (score, _) = self.model.score(&self.tokens, &mut self.sums);
         self.best = Some(self.best.map_or(score, |best| best.max(score)));

@@ -11,22 +11,14 @@ const MARK: u8 = 2;
 /// What no plain value has.
 const OTHER: u8 = 4;
 
-/// The kind of each byte.
-const KINDS: [u8; 256] = {
-    let mut kinds = [OTHER; 256];
-    let mut at = 0_usize;
-    while at < 256 {
-        let byte = at as u8;
-        #[expect(clippy::indexing_slicing, reason = "the index is below 256")]
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b',' | b'~') {
-            kinds[at] = WORD;
-        } else if matches!(byte, b'.' | b'/' | b':' | b'=' | b'@' | b' ' | b'+') {
-            kinds[at] = MARK;
-        }
-        at += 1;
+/// The kind of a byte.
+const fn kind(byte: u8) -> u8 {
+    match byte {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'_' | b'-' | b',' | b'~' => WORD,
+        b'.' | b'/' | b':' | b'=' | b'@' | b' ' | b'+' => MARK,
+        _ => OTHER,
     }
-    kinds
-};
+}
 
 /// Words without which nothing is made of letters and `. / : = @` alone.
 const TRIGGERS: [&str; 54] = [
@@ -118,6 +110,7 @@ const COMMANDS: [&str; 26] = [
 
 /// Tells plain values.
 pub(super) struct Plain {
+    kinds: [u8; 256],
     triggers: Option<AhoCorasick>,
 }
 
@@ -125,26 +118,39 @@ impl Plain {
     pub(super) fn new() -> Self {
         let mut builder = AhoCorasick::builder();
         builder.ascii_case_insensitive(true).kind(Some(AhoCorasickKind::DFA));
-        Self { triggers: builder.build(TRIGGERS.iter().chain(&COMMANDS)).ok() }
+        let kinds = std::array::from_fn(|at| kind(u8::try_from(at).unwrap_or_default()));
+        Self { kinds, triggers: builder.build(TRIGGERS.iter().chain(&COMMANDS)).ok() }
     }
 
-    /// Whether there is nothing in a value that any injection needs.
+    /// Whether there is nothing in a value that any injection needs, told by its bytes alone; none where words have to be
+    /// looked for.
     #[inline]
-    pub(super) fn is_plain(&self, value: &Value<'_>) -> bool {
+    pub(super) fn by_bytes(&self, value: &Value<'_>) -> Option<bool> {
         let text = value.text;
-        let kinds = kinds(text);
+        let kinds = kinds(&self.kinds, text);
         if kinds & OTHER != 0 {
-            return false;
+            return Some(false);
         }
         if kinds & MARK == 0 {
             // The first letters of serialised objects look like any token; words need something around them.
-            return !(text.len() > 12
-                && (text.starts_with(b"rO0AB") || text.starts_with(b"AAEAAAD") || text.starts_with(b"gA")))
-                && !has_lone_word(text);
+            let starts = [&b"rO0AB"[..], b"AAEAAAD", b"gA"];
+            let is_serialised = text.len() > 12 && starts.iter().any(|start| text.starts_with(start));
+            return Some(!is_serialised && !has_lone_word(text));
         }
+        None
+    }
+
+    /// Whether there are no words in a value that any injection needs.
+    pub(super) fn by_words(&self, value: &Value<'_>) -> bool {
         // A path begins like a file's; its steps are told by the triggers.
-        let is_rooted = text.first() == Some(&b'/') && !matches!(value.place, Place::Path | Place::Referer);
-        !is_rooted && self.triggers.as_ref().is_some_and(|triggers| !triggers.is_match(text))
+        let is_rooted =
+            value.text.first() == Some(&b'/') && !matches!(value.place, Place::Path | Place::Referer);
+        !is_rooted && self.triggers.as_ref().is_some_and(|triggers| !triggers.is_match(value.text))
+    }
+
+    /// Whether there is nothing in a value that any injection needs.
+    pub(super) fn is_plain(&self, value: &Value<'_>) -> bool {
+        self.by_bytes(value).unwrap_or_else(|| self.by_words(value))
     }
 }
 
@@ -165,19 +171,18 @@ fn has_lone_word(text: &[u8]) -> bool {
         .any(|word| text.len() < 40 && text.eq_ignore_ascii_case(word))
 }
 
-/// The kinds of all bytes of a text.
+/// The kinds of all bytes of a text, as far as one is of no plain value.
 #[inline]
-fn kinds(text: &[u8]) -> u8 {
-    let of = |byte: &u8| KINDS.get(usize::from(*byte)).copied().unwrap_or(OTHER);
-    let mut chunks = text.chunks_exact(16);
-    for chunk in chunks.by_ref() {
-        let kinds = chunk.iter().fold(0, |kinds, byte| kinds | of(byte));
+fn kinds(table: &[u8; 256], text: &[u8]) -> u8 {
+    let mut kinds = 0;
+    // Without a branch for each byte.
+    for chunk in text.chunks(32) {
+        kinds |= chunk
+            .iter()
+            .fold(0, |kinds, byte| kinds | table.get(usize::from(*byte)).copied().unwrap_or(OTHER));
         if kinds & OTHER != 0 {
             return kinds;
         }
     }
-    chunks.remainder().iter().fold(0, |kinds, byte| kinds | of(byte))
-        | text
-            .chunks_exact(16)
-            .fold(0, |kinds, chunk| kinds | chunk.iter().fold(0, |kinds, byte| kinds | of(byte)))
+    kinds
 }

@@ -78,7 +78,6 @@ fn what_people_and_programs_write_trips_no_construct() {
         "O'Brien and sons",
         "Please select the items from the list and update your order.",
         "It's a dog's life -- or is it?",
-        "5 > 3 and 2 < 4",
         "Rock 'n' Roll & more; see page 4",
         "C:\\Projects\\notes.txt was attached",
         "The union was a great select committee",

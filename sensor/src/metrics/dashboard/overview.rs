@@ -15,6 +15,7 @@ use crate::metrics::families::{
 };
 use crate::metrics::http::{HTTP_DURATION, HTTP_EXCHANGES, HTTP_PARSE_ERRORS, HTTP_ROUTES, LOGINS};
 use crate::metrics::identity::{ANOMALIES, CLIENTS, PRINCIPALS, UNTRUSTED};
+use crate::metrics::inspect::{FINDINGS, SKIPPED};
 
 /// Verdicts that packets of attacks meet, the second in monitor mode.
 const REFUSED: &str = "verdict=~\"drop|would_drop\"";
@@ -203,6 +204,9 @@ fn identity() -> Row {
             bars("Faulty forwarding headers or credentials", &[&ANOMALIES, &UNTRUSTED])
                 .query(increase(&ANOMALIES, "kind", "", "$__rate_interval"), "{{kind}}")
                 .query(increase(&UNTRUSTED, "by", "", "$__rate_interval"), "untrusted {{by}}"),
+            bars("Findings in exchanges", &[&FINDINGS, &SKIPPED])
+                .query(increase(&FINDINGS, "kind", "", "$__rate_interval"), "{{kind}}")
+                .query(increase(&SKIPPED, "", "", "$__rate_interval"), "not inspected in full"),
             lines("Route templates", "short", &[&HTTP_ROUTES])
                 .query(sum(&HTTP_ROUTES, "", ""), "routes")
                 .series(["routes"]),
