@@ -4,6 +4,7 @@ use std::net::Ipv4Addr;
 
 use super::*;
 use crate::capture::{Endpoint, Flags};
+use crate::event::HeldBy;
 
 #[derive(Default)]
 struct Journal {

@@ -63,14 +63,7 @@ impl Code {
             while symbol < LENGTHS.len() {
                 if LENGTHS[symbol] as usize == length {
                     code.symbols[place] = symbol as u16;
-                    if length <= SHORT as usize {
-                        let unused = SHORT as usize - length;
-                        let mut at = (next as usize) << unused;
-                        while at < (next as usize + 1) << unused {
-                            code.short[at] = (symbol as u8, length as u8);
-                            at += 1;
-                        }
-                    }
+                    code.note_short(symbol, length, next as usize);
                     place += 1;
                     next += 1;
                 }
@@ -80,6 +73,21 @@ impl Code {
             length += 1;
         }
         code
+    }
+
+    /// A code that is short enough, however the bits go on behind it.
+    #[expect(clippy::indexing_slicing, clippy::arithmetic_side_effects, reason = "evaluated by the compiler")]
+    #[expect(clippy::cast_possible_truncation, reason = "evaluated by the compiler; the table is tested")]
+    const fn note_short(&mut self, symbol: usize, length: usize, code: usize) {
+        if length > SHORT as usize {
+            return;
+        }
+        let unused = SHORT as usize - length;
+        let mut at = code << unused;
+        while at < (code + 1) << unused {
+            self.short[at] = (symbol as u8, length as u8);
+            at += 1;
+        }
     }
 
     /// The symbol whose code these bits begin with, and how many of them it is. 32 bits hold any code.
@@ -153,7 +161,6 @@ fn decode_end(window: u64, bits: u32, out: &mut Vec<u8>) -> Result<(), Invalid> 
     Ok(())
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "the upper half has 32 bits")]
 const fn high(window: u64) -> u32 {
     (window >> 32) as u32
 }
