@@ -44,7 +44,7 @@ const MAX_TOKENS: usize = 1_024;
 pub const ALERT: f32 = 0.0;
 
 /// The score from which on a value is evidence: 0.9 % have one.
-pub const EVIDENCE: f32 = -0.8;
+pub const EVIDENCE: f32 = -0.15;
 
 /// Confidence, in percent: of a construct, of a score, of evidence.
 const HARD: u8 = 95;
