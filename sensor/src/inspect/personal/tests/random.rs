@@ -1,4 +1,4 @@
-//! Random numbers.
+//! Random numbers, and the check of those of cards.
 
 /// A small generator of the same numbers for the same seed (SplitMix64).
 pub(crate) struct Random(u64);
@@ -28,4 +28,23 @@ impl Random {
         let letters: Vec<char> = letters.chars().collect();
         (0..length).map(|_| *self.of(&letters)).collect()
     }
+}
+
+/// Written a second time, to compare.
+pub(super) fn luhn(text: &str) -> bool {
+    let digits = text.bytes().filter(u8::is_ascii_digit).map(|byte| u32::from(byte - b'0'));
+    let sum: u32 = digits
+        .rev()
+        .enumerate()
+        .map(|(place, digit)| match place % 2 {
+            0 => digit,
+            _ => digit * 2 / 10 + digit * 2 % 10,
+        })
+        .sum();
+    sum.is_multiple_of(10)
+}
+
+/// Those of a text.
+pub(super) fn digits(text: &str) -> Vec<u32> {
+    text.bytes().map(|byte| u32::from(byte.wrapping_sub(b'0'))).collect()
 }
