@@ -5,7 +5,7 @@ mod random;
 
 use std::fmt::Write as _;
 
-use random::{digits, luhn};
+use random::{digits, luhn, password_hash};
 
 pub(crate) use random::Random;
 
@@ -210,30 +210,6 @@ fn national_of_others(random: &mut Random) -> (&'static [&'static str], String) 
                 .sum();
             format!("{body}{}", char::from(b'A' + u8::try_from(sum % 26).unwrap()))
         }),
-    }
-}
-
-fn password_hash(random: &mut Random) -> String {
-    const CRYPT: &str = "./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-    match random.below(6) {
-        0 => format!("$2{}$1{}${}", random.of(&["a", "b", "y"]), random.below(5), random.text(CRYPT, 53)),
-        1 => format!(
-            "$argon2id$v=19$m=65536,t=3,p=4${}${}",
-            random.text(CRYPT, 22).replace('.', "A"),
-            random.text(CRYPT, 43).replace('.', "B")
-        ),
-        2 => format!("$6${}${}", random.text(CRYPT, 16), random.text(CRYPT, 86)),
-        3 => format!("$1${}${}", random.text(CRYPT, 8), random.text(CRYPT, 22)),
-        4 => format!(
-            "pbkdf2_sha256$600000${}${}=",
-            random.text(CRYPT, 12).replace('.', "a"),
-            random.text(CRYPT, 43).replace('.', "b")
-        ),
-        _ => format!(
-            "scrypt:32768:8:1${}${}",
-            random.text(CRYPT, 16).replace('.', "a"),
-            random.text("0123456789abcdef", 128)
-        ),
     }
 }
 
