@@ -165,8 +165,6 @@ impl Config {
             Threat::Flood,
         ]
         .map(table);
-        let [token, key, data, document] =
-            [Threat::TokenMisuse, Threat::KeyExposure, Threat::DataExposure, Threat::Graphql].map(table);
         // These have nothing of their own.
         let others =
             [Threat::AccountTakeover, Threat::RateSpike, Threat::ErrorSpike, Threat::LatencySpike].map(table);
@@ -181,10 +179,6 @@ impl Config {
             stream_evasion: stream_evasion::Config::read(&evasion, preset),
             http2_abuse: http2_abuse::Config::read(&frames, preset),
             injection: injection::Config::read(&inject, preset),
-            token_misuse: token_misuse::Config::read(&token, preset),
-            key_exposure: key_exposure::Config::read(&key, preset),
-            data_exposure: data_exposure::Config::read(&data, preset),
-            graphql: graphql::Config::read(&document, preset),
             flood: flood::Config::read(&shed, preset),
             brute_force: brute_force::Config::read(&guess, preset),
             password_spraying: password_spraying::Config::read(&spray, preset),
@@ -209,16 +203,28 @@ impl Config {
             (Threat::StreamEvasion, evasion),
             (Threat::Http2Abuse, frames),
             (Threat::Injection, inject),
-            (Threat::TokenMisuse, token),
-            (Threat::KeyExposure, key),
-            (Threat::DataExposure, data),
-            (Threat::Graphql, document),
             (Threat::Flood, shed),
         ] {
             config.read_response(threat, &section);
             section.finish();
         }
+        config.read_exposure(detect);
         config
+    }
+
+    /// Reads the tables of what requests and responses give away.
+    fn read_exposure(&mut self, detect: &Section<'_>) {
+        let table = |threat: Threat| detect.section(threat.slug()).about(threat.meaning());
+        let threats = [Threat::TokenMisuse, Threat::KeyExposure, Threat::DataExposure, Threat::Graphql];
+        let [token, key, data, document] = threats.map(table);
+        self.token_misuse = token_misuse::Config::read(&token, self.preset);
+        self.key_exposure = key_exposure::Config::read(&key, self.preset);
+        self.data_exposure = data_exposure::Config::read(&data, self.preset);
+        self.graphql = graphql::Config::read(&document, self.preset);
+        for (threat, section) in threats.into_iter().zip([token, key, data, document]) {
+            self.read_response(threat, &section);
+            section.finish();
+        }
     }
 
     /// Reads what a threat may lead to.

@@ -126,14 +126,10 @@ impl Answers {
         if let Some(secrets) = secrets {
             secrets.scan(text, |hit| {
                 let key = text.get(hit.at..).unwrap_or_default();
+                let sure = if hit.is_checked { 99 } else { 85 };
                 if !hit.class.is_public() && !public.iter().any(|start| key.starts_with(start.as_bytes())) {
                     let name = personal::field_before(text, hit.at);
-                    tell(key_in_answer(
-                        key_class(hit.class),
-                        hit.form,
-                        name,
-                        if hit.is_checked { 99 } else { 85 },
-                    ));
+                    tell(key_in_answer(key_class(hit.class), hit.form, name, sure));
                 }
             });
         }

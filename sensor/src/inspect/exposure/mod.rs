@@ -203,16 +203,24 @@ impl Exposure {
             if value.len() < 6 {
                 continue;
             }
-            if secret::query_credential(path, name, value) {
-                tell(finding(Kind::KeyExposure, class, "credential-parameter", place, name, 80));
-            } else if let Some(secrets) = &self.secrets {
-                secrets.scan(value, |hit| {
-                    if hit.at == 0 && !self.limits.is_public(hit.class, value) {
-                        tell(finding(Kind::KeyExposure, class, hit.form, place, name, 90));
-                    }
-                });
+            if let Some((rule, sure)) = self.credential(path, name, value) {
+                tell(finding(Kind::KeyExposure, class, rule, place, name, sure));
             }
         }
+    }
+
+    /// By which rule a parameter is a credential, and how sure that is.
+    fn credential(&self, path: &[u8], name: &[u8], value: &[u8]) -> Option<(&'static str, u8)> {
+        if secret::query_credential(path, name, value) {
+            return Some(("credential-parameter", 80));
+        }
+        let mut found = None;
+        self.secrets.as_ref()?.scan(value, |hit| {
+            if hit.at == 0 && !self.limits.is_public(hit.class, value) {
+                found = Some((hit.form, 90));
+            }
+        });
+        found
     }
 }
 

@@ -5,6 +5,8 @@ mod random;
 
 use std::fmt::Write as _;
 
+use random::{digits, luhn, password_hash};
+
 pub(crate) use random::Random;
 
 use super::*;
@@ -30,19 +32,6 @@ fn checked(random: &mut Random, start: &str, length: usize, check: impl Fn(&str)
             return text;
         }
     }
-}
-
-fn luhn(text: &str) -> bool {
-    let digits = text.bytes().filter(u8::is_ascii_digit).map(|byte| u32::from(byte - b'0'));
-    let sum: u32 = digits
-        .rev()
-        .enumerate()
-        .map(|(place, digit)| match place % 2 {
-            0 => digit,
-            _ => digit * 2 / 10 + digit * 2 % 10,
-        })
-        .sum();
-    sum.is_multiple_of(10)
 }
 
 fn card(random: &mut Random) -> String {
@@ -120,7 +109,6 @@ fn iban(random: &mut Random) -> String {
 
 /// By formulas written down a second time.
 fn national(random: &mut Random) -> (&'static [&'static str], String) {
-    let digits = |text: &str| text.bytes().map(|byte| u32::from(byte.wrapping_sub(b'0'))).collect::<Vec<_>>();
     match random.below(8) {
         0 => (
             &["ssn", "social_security_number"],
@@ -169,7 +157,13 @@ fn national(random: &mut Random) -> (&'static [&'static str], String) {
                 .sum();
             (&["pesel"], format!("{body}{}", (10 - sum % 10) % 10))
         }
-        4 => {
+        _ => national_of_others(random),
+    }
+}
+
+fn national_of_others(random: &mut Random) -> (&'static [&'static str], String) {
+    match random.below(4) {
+        0 => {
             let body = format!(
                 "{:02}{:02}{:02}{}",
                 random.below(100),
@@ -180,7 +174,7 @@ fn national(random: &mut Random) -> (&'static [&'static str], String) {
             let check = (0..10).find(|digit| luhn(&format!("{body}{digit}"))).unwrap();
             (&["personnummer"], format!("{}-{}{check}", &body[..6], &body[6..]))
         }
-        5 => (
+        1 => (
             &["bsn", "burgerservicenummer"],
             checked(random, "1", 9, |text| {
                 let digits = digits(text);
@@ -188,7 +182,7 @@ fn national(random: &mut Random) -> (&'static [&'static str], String) {
                 sum % 11 == digits[8]
             }),
         ),
-        6 => (&["nir", "insee"], {
+        2 => (&["nir", "insee"], {
             let body =
                 format!("1{:02}{:02}75{}", random.below(100), 1 + random.below(12), random.text(DIGITS, 6));
             format!("{body}{:02}", 97 - body.parse::<u64>().unwrap() % 97)
@@ -216,30 +210,6 @@ fn national(random: &mut Random) -> (&'static [&'static str], String) {
                 .sum();
             format!("{body}{}", char::from(b'A' + u8::try_from(sum % 26).unwrap()))
         }),
-    }
-}
-
-fn password_hash(random: &mut Random) -> String {
-    const CRYPT: &str = "./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-    match random.below(6) {
-        0 => format!("$2{}$1{}${}", random.of(&["a", "b", "y"]), random.below(5), random.text(CRYPT, 53)),
-        1 => format!(
-            "$argon2id$v=19$m=65536,t=3,p=4${}${}",
-            random.text(CRYPT, 22).replace('.', "A"),
-            random.text(CRYPT, 43).replace('.', "B")
-        ),
-        2 => format!("$6${}${}", random.text(CRYPT, 16), random.text(CRYPT, 86)),
-        3 => format!("$1${}${}", random.text(CRYPT, 8), random.text(CRYPT, 22)),
-        4 => format!(
-            "pbkdf2_sha256$600000${}${}=",
-            random.text(CRYPT, 12).replace('.', "a"),
-            random.text(CRYPT, 43).replace('.', "b")
-        ),
-        _ => format!(
-            "scrypt:32768:8:1${}${}",
-            random.text(CRYPT, 16).replace('.', "a"),
-            random.text("0123456789abcdef", 128)
-        ),
     }
 }
 
@@ -273,34 +243,40 @@ fn other(random: &mut Random) -> String {
             "{{\"card\":\"{}\"}}",
             random.of(&["4111111111111111", "5555 5555 5555 4444", "378282246310005", "4242-4242-4242-4242"])
         ),
-        9 => format!("{{\"isbn\":\"978{}\"}}", random.text(DIGITS, 10)),
-        10 => format!("{{\"tracking_number\":\"{}\"}}", random.text(DIGITS, 15)),
-        11 => format!(
+        _ => further(random),
+    }
+}
+
+fn further(random: &mut Random) -> String {
+    match random.below(9) {
+        0 => format!("{{\"isbn\":\"978{}\"}}", random.text(DIGITS, 10)),
+        1 => format!("{{\"tracking_number\":\"{}\"}}", random.text(DIGITS, 15)),
+        2 => format!(
             "{{\"lat\":{}.{},\"lon\":{}.{}}}",
             random.below(90),
             random.text(DIGITS, 15),
             random.below(90),
             random.text(DIGITS, 15)
         ),
-        12 => format!(
+        3 => format!(
             "{{\"snowflake\":\"1{}\",\"zip\":\"{}\"}}",
             random.text(DIGITS, 17),
             random.text(DIGITS, 5)
         ),
-        13 => format!(
+        4 => format!(
             "{{\"date\":\"2026-{:02}-{:02}T12:00:00.{}Z\",\"business\":{}}}",
             1 + random.below(12),
             1 + random.below(28),
             random.text(DIGITS, 9),
             random.text(DIGITS, 9)
         ),
-        14 => format!(
+        5 => format!(
             "{{\"ref\":\"DE{}\",\"code\":\"{}\"}}",
             random.text(DIGITS, 9),
             random.text("ABCDEFGHJKLMNP0123456789", 22)
         ),
-        15 => format!("costs $5 and $6 or $1, see $2a and {}", random.text(DIGITS, 11)),
-        16 => format!(
+        6 => format!("costs $5 and $6 or $1, see $2a and {}", random.text(DIGITS, 11)),
+        7 => format!(
             "{{\"masked\":\"**** **** **** {}\",\"iban\":\"DE** **** {}\"}}",
             random.text(DIGITS, 4),
             random.text(DIGITS, 4)

@@ -52,15 +52,21 @@ fn secret(random: &mut Random) -> (Class, String) {
         7 => (Class::ChatToken, format!("SG.{}.{}", random.text(URL, 22), random.text(URL, 43))),
         8 => (Class::PaymentKey, format!("{}_live_{}", random.of(&["sk", "rk"]), random.text(ALNUM, 24))),
         9 => (Class::PaymentKey, format!("shpat_{}", random.text(HEX, 32))),
-        10 => (Class::CloudKey, format!("dop_v1_{}", random.text(HEX, 64))),
-        11 => (Class::CloudKey, format!("sk-ant-api03-{}AA", random.text(URL, 93))),
-        12 => (Class::CloudKey, format!("hf_{}", random.text(&ALNUM[10..], 34))),
-        13 => (Class::CloudKey, format!("GOCSPX-{}", random.text(URL, 28))),
-        14 => (
+        _ => further(random),
+    }
+}
+
+fn further(random: &mut Random) -> (Class, String) {
+    match random.below(10) {
+        0 => (Class::CloudKey, format!("dop_v1_{}", random.text(HEX, 64))),
+        1 => (Class::CloudKey, format!("sk-ant-api03-{}AA", random.text(URL, 93))),
+        2 => (Class::CloudKey, format!("hf_{}", random.text(&ALNUM[10..], 34))),
+        3 => (Class::CloudKey, format!("GOCSPX-{}", random.text(URL, 28))),
+        4 => (
             Class::CloudKey,
             format!("DefaultEndpointsProtocol=https;AccountName=a;AccountKey={}==", random.text(BASE64, 86)),
         ),
-        15 => (
+        5 => (
             Class::PrivateKey,
             format!(
                 "-----BEGIN {}PRIVATE KEY-----\\n{}\\n{}\\n",
@@ -69,11 +75,9 @@ fn secret(random: &mut Random) -> (Class, String) {
                 random.text(BASE64, 64)
             ),
         ),
-        16 => (Class::Connection, format!("postgres://app:{}@db.internal:5432/x", random.text(ALNUM, 16))),
-        17 => {
-            (Class::Connection, format!("mongodb+srv://app:{}@cluster0.internal/x", random.text(ALNUM, 16)))
-        }
-        18 => (Class::CodeToken, format!("pypi-AgEIcHlwaS5vcmc{}", random.text(URL, 140))),
+        6 => (Class::Connection, format!("postgres://app:{}@db.internal:5432/x", random.text(ALNUM, 16))),
+        7 => (Class::Connection, format!("mongodb+srv://app:{}@cluster0.internal/x", random.text(ALNUM, 16))),
+        8 => (Class::CodeToken, format!("pypi-AgEIcHlwaS5vcmc{}", random.text(URL, 140))),
         _ => (Class::CloudKey, format!("sk-{}T3BlbkFJ{}", random.text(ALNUM, 20), random.text(ALNUM, 20))),
     }
 }
