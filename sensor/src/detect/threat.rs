@@ -97,7 +97,12 @@ impl Threat {
             | Self::LatencySpike
             | Self::RequestRate
             | Self::Enumeration
-            | Self::Scanner => Severity::Low,
+            | Self::Scanner
+            | Self::Injection
+            | Self::TokenMisuse
+            | Self::KeyExposure
+            | Self::DataExposure
+            | Self::Graphql => Severity::Low,
         }
     }
 

@@ -149,7 +149,7 @@ impl Detector for KeyExposure {
     fn observe(&mut self, event: &Event<'_>, signals: &mut Vec<Signal>) {
         match event {
             Event::Exchange(exchange) if !exchange.findings.is_empty() => self.exchange(exchange, signals),
-            Event::Exchange(_) | Event::Held(_) => {}
+            Event::Exchange(_) | Event::Held(_) | Event::Http2Abuse(_) => {}
         }
     }
 
