@@ -1,10 +1,9 @@
-//! What the kernel side and the user-space side of the sensor must agree on.
+//! What the kernel side and the user-space side of the sensor share.
 //!
-//! Everything here is `no_std` and pure: no I/O, no clock, no allocation. The eBPF programs run this very
-//! code, so it also keeps to what the BPF target can do: no 128-bit arithmetic, division or panic on the
-//! paths a packet takes.
+//! Everything here is `no_std` and pure: no I/O, no clock, no allocation. The eBPF programs run this same code, so it
+//! stays within the limits of the BPF target: no 128-bit arithmetic, division or panic on a packet's path.
 //!
-//! Architecture invariant: nothing here knows about maps, sockets or configuration files.
+//! Architecture invariant: nothing here refers to maps, sockets or configuration files.
 #![no_std]
 #![cfg_attr(test, expect(clippy::arithmetic_side_effects, reason = "a wrong test may panic"))]
 

@@ -1,12 +1,11 @@
-//! Geometry of the client table: which buckets and ways a key may live in.
+//! Geometry of the client table: which buckets and ways may hold a key.
 //!
-//! A key has three candidate buckets of seven ways. One is near: in a small part of the table that the caches
-//! of a CPU hold, tags, slots and address translations alike, where a key lives if there is room. A host with
-//! some ten thousand clients never touches the rest. The two others are far; of them the emptier one takes the
-//! key (two-choice hashing; Mitzenmacher, "The power of two choices in randomized load balancing", 2001), so
-//! that a table sized with a third to spare takes all its clients. A bucket's seven 8-bit tags and its lock
-//! share one word, so that a source which is not in the table is recognised by a load or two from a small
-//! array, without touching a slot.
+//! A key has three candidate buckets of seven ways. One is near: in a small part of the table whose tags, slots and
+//! address translations fit a CPU's caches, and where a key lives if there is room. A host with some ten thousand
+//! clients never touches the rest. Of the two far buckets, the emptier takes the key (two-choice hashing; Mitzenmacher,
+//! "The power of two choices in randomized load balancing", 2001), so that a table with a third to spare holds all its
+//! clients. A bucket's seven 8-bit tags and its lock share one word, so that a source that is not in the table is
+//! recognised with one or two loads from a small array, without touching a slot.
 
 use crate::abi::{ClientKey, TagWord};
 
@@ -16,12 +15,12 @@ pub const WAYS: u32 = 7;
 /// The lock bit of a tag word.
 pub const LOCK: TagWord = 1;
 
-/// The bit of a tag word that says that some key of this bucket lives in the next of its buckets. It stays
-/// set; it only costs a look.
+/// The bit of a tag word that marks that some key of this bucket lives in the next of its buckets. It stays set; all it
+/// costs is a look-up.
 pub const OVERFLOW: TagWord = 2;
 
-/// Ways in use from which on a far bucket sends new keys to the other one, where that is emptier. Below, a key
-/// that is in no table is told by its first far word.
+/// Ways in use from which a far bucket sends new keys to the other one, if that is emptier. Below this, a key that is
+/// not in the table is recognised by its first far word.
 pub const CROWDED: u64 = 3;
 
 /// Whether a new key goes to its second far bucket, given how many ways of both are in use.
@@ -31,10 +30,10 @@ pub const fn prefers_second(first: u64, second: u64) -> bool {
     first >= CROWDED && second < first
 }
 
-/// Most near buckets: their tags take 128 KiB, their slots 7 MiB.
+/// Maximum near buckets: their tags take 128 KiB, their slots 7 MiB.
 pub const MAX_NEAR: u32 = 1 << 14;
 
-/// Near buckets of a table of `buckets`, at least 1; the far ones follow, at least 1, too.
+/// Near buckets of a table of `buckets`, at least 1; the far ones follow, at least 1 of them.
 #[inline(always)]
 #[must_use]
 pub const fn near_buckets(buckets: u32) -> u32 {
@@ -51,7 +50,7 @@ pub const fn near_buckets(buckets: u32) -> u32 {
 /// Fingerprints in one word of the doorkeeper.
 pub const DOORKEEPER_WAYS: u32 = 4;
 
-/// The places of one key.
+/// The candidate buckets and the tag of one key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Places {
     /// The near bucket, tried first; its lock guards admission of the key.
@@ -66,7 +65,7 @@ pub struct Places {
 }
 
 impl Places {
-    /// The places of a key in a table of `buckets` buckets, at least [`MIN_BUCKETS`].
+    /// The candidates of a key in a table of `buckets` buckets, at least [`MIN_BUCKETS`].
     #[inline(always)]
     #[must_use]
     #[expect(clippy::cast_possible_truncation, reason = "the halves and top byte of the hash are meant")]
@@ -102,7 +101,7 @@ const fn reduce(hash: u32, buckets: u32) -> u32 {
     ((hash as u64).wrapping_mul(buckets as u64) >> 32) as u32
 }
 
-/// A keyed multiply-and-shift mix. Not cryptographic: senders never see where a key lands.
+/// A keyed multiply-and-shift mix. Not cryptographic: senders cannot observe where a key lands.
 #[inline(always)]
 const fn mix(key: ClientKey, seed: [u64; 2]) -> u64 {
     let mut hash = (key.hi ^ seed[0]).wrapping_mul(0x9e37_79b9_7f4a_7c15);
@@ -147,7 +146,7 @@ pub const fn matches(word: TagWord, tag: u8) -> u64 {
     different.wrapping_sub(ONES) & !different & 0x8080_8080_8080_8000
 }
 
-/// The way of the lowest mark in a non-zero answer of [`matches`], and the answer without it.
+/// The way of the lowest mark in a non-zero result of [`matches`], and the result without it.
 #[inline(always)]
 #[must_use]
 pub const fn next_match(marks: u64) -> (u32, u64) {
@@ -177,7 +176,7 @@ pub const MIN_BUCKETS: u32 = 2;
 
 /// Buckets that hold `clients` in 64 % of the ways, at least [`MIN_BUCKETS`].
 ///
-/// At two thirds, one of a million clients finds both its far buckets full.
+/// At two thirds, one in a million clients finds both its far buckets full.
 #[must_use]
 pub const fn buckets_for(clients: u32) -> u32 {
     let ways = clients.saturating_add(clients / 2).saturating_add(clients / 16);

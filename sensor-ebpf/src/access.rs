@@ -1,4 +1,4 @@
-//! From a context to bytes: every direct access to packet memory is in this file.
+//! Access to packet bytes: every direct access to packet memory is in this file.
 
 use aya_ebpf::EbpfContext as _;
 use aya_ebpf::bindings::{__sk_buff, xdp_md};
@@ -8,9 +8,9 @@ use sensor_common::packet::{Frame, Walk, walk};
 
 use crate::atomic;
 
-/// The linear part of a frame, and how to go on in it by functions apart.
+/// The linear part of a frame; stacks of headers are followed by separate functions.
 ///
-/// `LAYER3`: it begins with its IP header.
+/// `LAYER3`: the frame starts with its IP header.
 pub(crate) struct Linear<W, const LAYER3: bool = false> {
     data: usize,
     end: usize,
@@ -25,7 +25,7 @@ pub(crate) trait Walker {
     fn extensions(&self, first: u8, offset: usize) -> Walk;
 }
 
-/// No header that the parser reads starts beyond this offset. The verifier wants the bound, and accepts offsets below
+/// No header that the parser reads starts beyond this offset. The verifier needs the bound, and accepts offsets below
 /// 65,536.
 const MAX_OFFSET: usize = 0x7fff;
 
@@ -45,7 +45,7 @@ impl<'a, const LAYER3: bool> Linear<&'a TcContext, LAYER3> {
     }
 }
 
-/// Within a walk there is none.
+/// A walk has no further walks.
 impl Walker for () {
     #[inline(always)]
     fn tags(&self, _offset: usize, _before: usize) -> Walk {
@@ -72,12 +72,12 @@ macro_rules! walker {
             }
         }
 
-        /// Exported: the verifier looks at it once and by itself, whoever calls it from however many places.
+        /// Exported: the verifier checks it once and on its own, however many places call it.
         #[expect(clippy::cast_possible_truncation, reason = "`usize` has 64 bits in BPF")]
         #[unsafe(no_mangle)]
         #[inline(never)]
         extern "C" fn $tags(context: *mut $inner, offset: u64, before: u64) -> u64 {
-            // SAFETY: the verifier knows the argument for the program's context.
+            // SAFETY: the verifier knows that the argument is the program's context.
             let (data, end) = unsafe { ((*context).data as usize, (*context).data_end as usize) };
             walk::tags(&Linear::<_, false> { data, end, walker: () }, offset as usize, before as usize)
                 .number()
@@ -115,8 +115,8 @@ impl<W: Walker, const LAYER3: bool> Frame for Linear<W, LAYER3> {
         if offset > MAX_OFFSET {
             return None;
         }
-        // Bounded where it is used: what was compared may have been a copy, of which the verifier of Linux 6.1 knows
-        // nothing any more.
+        // Bounded again at its use: the comparison may have been of a copy, about which the verifier of Linux 6.1 has
+        // forgotten everything.
         let start = self.data.wrapping_add(bounded(offset));
         if start.wrapping_add(N) > self.end {
             return None;
@@ -136,7 +136,7 @@ impl<W: Walker, const LAYER3: bool> Frame for Linear<W, LAYER3> {
         self.walker.extensions(first, offset)
     }
 
-    /// The verifier does not see that two exclusive ors with the same number leave what was there.
+    /// The verifier does not see that two exclusive ors with the same number restore the original.
     #[inline(always)]
     #[expect(clippy::cast_possible_truncation, reason = "`usize` has 64 bits in BPF")]
     fn forget(number: usize, unknown: u16) -> usize {
@@ -144,17 +144,17 @@ impl<W: Walker, const LAYER3: bool> Frame for Linear<W, LAYER3> {
     }
 }
 
-/// The offset, which is at most [`MAX_OFFSET`], in a form that shows it.
+/// The offset, at most [`MAX_OFFSET`], masked so that the verifier sees the bound.
 #[inline(always)]
 #[expect(clippy::cast_possible_truncation, reason = "`usize` has 64 bits in BPF")]
 fn bounded(offset: usize) -> usize {
     atomic::opaque(offset as u64) as usize & MAX_OFFSET
 }
 
-/// Bytes of the whole frame, with the fragments of a multi-buffer one.
+/// Length of the whole frame, including the fragments of a multi-buffer one.
 #[inline(always)]
 pub(crate) fn frame_len(context: &XdpContext) -> u64 {
-    // SAFETY: the helper reads the context only.
+    // SAFETY: the helper only reads the context.
     unsafe { bpf_xdp_get_buff_len(context.ctx) }
 }
 

@@ -1,8 +1,8 @@
-//! The client table: finding a client, and letting a new one in.
+//! The client table: look-up and admission.
 //!
-//! A spoofed flood shows a new source with each packet. Such a source costs a load or two from the tags, one
-//! from the doorkeeper and a comparison with the newcomers' shared rate; it never enters the table, and a
-//! client that is not idle never leaves it.
+//! In a spoofed flood, each packet has a new source. Such a source costs one or two loads from the tags, one from the
+//! doorkeeper and a comparison with the newcomers' shared rate. It never enters the table, and it never displaces a
+//! client that is not idle.
 
 use sensor_common::abi::{ClientKey, Event, Settings, Slot, SlotDetails, TagWord};
 use sensor_common::table::{
@@ -16,23 +16,23 @@ use crate::{atomic, clock, count, maps};
 /// A client in the table.
 #[derive(Clone, Copy)]
 pub(crate) struct Client {
-    /// What every packet needs.
+    /// State that every packet needs.
     pub(crate) slot: *mut Slot,
     index: u32,
 }
 
 impl Client {
-    /// What only some packets need, one cache line and one address translation further.
+    /// State that only some packets need, one cache line and one address translation further.
     #[inline(always)]
     pub(crate) fn details(self) -> Option<*mut SlotDetails> {
         DETAILS.get_ptr_mut(self.index)
     }
 }
 
-/// A client, wherever in the table.
+/// A client, anywhere in the table.
 ///
-/// Searching gives an index and not a slot: the verifier then has one state behind it to go on with, and not
-/// one for each way that led there.
+/// The search returns an index and not a slot: the verifier then continues with one state, not with one for each path
+/// that led there.
 #[inline(always)]
 pub(crate) fn find(key: ClientKey, places: &Places) -> Option<Client> {
     let word = read(TAGS.get_ptr_mut(places.near)?);
@@ -49,20 +49,20 @@ pub(crate) fn at(index: u32) -> Option<Client> {
     SLOTS.get_ptr_mut(index).map(|slot| Client { slot, index })
 }
 
-/// No table is as large: its slots take 64 bytes each.
+/// Larger than any table: slots take 64 bytes each.
 const NOWHERE: u32 = u32::MAX;
 
-/// Not inlined: most hosts' clients are near, and their way shall be short.
+/// Not inlined: most hosts' clients are near, and that path should be short.
 ///
-/// Exported, as its like below: the verifier looks at an exported function once and by itself, and takes its
-/// answer for any number, where it would follow each way through another from each place that calls it.
+/// Exported, like the functions below: the verifier checks an exported function once and on its own, and assumes
+/// nothing about its result. Otherwise it would follow every path through it from each call.
 #[unsafe(no_mangle)]
 #[inline(never)]
 #[expect(clippy::cast_possible_truncation, reason = "the halves are meant")]
 extern "C" fn find_far(hi: u64, lo: u64, buckets: u64, tag: u8) -> u32 {
     let key = ClientKey { hi, lo };
     let (first, second) = (buckets as u32, (buckets >> 32) as u32);
-    // Both words are read before either is searched, so that a CPU waits once for two cache misses.
+    // Both words are read before either is searched, so that the CPU waits only once for two cache misses.
     let Some(one) = TAGS.get_ptr_mut(first).map(read) else { return NOWHERE };
     let Some(other) = TAGS.get_ptr_mut(second).map(read) else { return NOWHERE };
     let index = search(one, first, tag, key);
@@ -94,14 +94,14 @@ fn search(word: TagWord, bucket: u32, tag: u8, key: ClientKey) -> u32 {
 
 #[inline(always)]
 fn read(word: *mut TagWord) -> TagWord {
-    // SAFETY: a word of the tags; others change it meanwhile, hence volatile.
+    // SAFETY: a word of the tags; other CPUs change it concurrently, hence volatile.
     unsafe { word.read_volatile() }
 }
 
-/// Whether the doorkeeper has seen the source before; it remembers it from now on.
+/// Whether the doorkeeper has seen the source before; records it.
 ///
-/// Each word holds the last four fingerprints that fell on it. A flood pushes them out: with 2^18 words, a
-/// source that sends again within a quarter of a second is recognised among four million others a second.
+/// Each word holds the last four fingerprints that mapped to it. A flood pushes them out: with 2^18 words, a source
+/// that sends again within a quarter of a second is recognised among four million others a second.
 #[inline(always)]
 pub(crate) fn seen_before(places: &Places, settings: &Settings) -> bool {
     let (index, fingerprint) = places.doorkeeper();
@@ -124,9 +124,10 @@ const fn holds(word: u64, fingerprint: u64) -> bool {
     different.wrapping_sub(ONES) & !different & 0x8000_8000_8000_8000 != 0
 }
 
-/// Lets a source into the table and gives its index; [`NOWHERE`] where there is no room or another CPU is busy in its buckets.
+/// Admits a source to the table and returns its index; [`NOWHERE`] if there is no room or another CPU holds its
+/// buckets.
 ///
-/// Not inlined: it runs once in a client's life.
+/// Not inlined: it runs once per client.
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub(crate) extern "C" fn admit(hi: u64, lo: u64) -> u32 {
@@ -138,7 +139,7 @@ fn admit_key(hi: u64, lo: u64) -> Option<u32> {
     let settings = maps::settings()?;
     let key = ClientKey { hi, lo };
     let places = Places::of(key, settings.seed, settings.buckets);
-    // The lock of the near bucket serialises all admissions of this key, wherever it ends up.
+    // The lock of the near bucket serialises all admissions of this key, whichever bucket it ends up in.
     let Some(near) = Locked::take(places.near) else {
         count::event(Event::AdmissionContended);
         return None;
@@ -150,7 +151,7 @@ fn admit_key(hi: u64, lo: u64) -> Option<u32> {
 
 #[inline(always)]
 fn admit_locked(key: ClientKey, places: &Places, near: &Locked) -> Option<u32> {
-    // Another CPU may have admitted it since this one looked.
+    // Another CPU may have admitted it since the look-up.
     if let Some(client) = find(key, places) {
         return Some(client.index);
     }
@@ -160,8 +161,8 @@ fn admit_locked(key: ClientKey, places: &Places, near: &Locked) -> Option<u32> {
     if empty != 0 {
         return place(near, next_match(empty).0, places.tag, key, now);
     }
-    // One look for an idle client, at a way of the key's own, keeps the near buckets with those who are here
-    // now; looking at all seven would cost a flood's admissions as many cache misses.
+    // Checking one way, chosen by the key, for an idle client keeps current clients in the near buckets. Checking all
+    // seven would cost a flood's admissions as many cache misses.
     let way = places.tag as u32 % WAYS;
     if is_idle_at(near.index, way, now, settings) {
         return replace(near, way, places.tag, key, now);
@@ -199,8 +200,8 @@ fn admit_far(key: ClientKey, places: &Places, near: &Locked, now: Now) -> u32 {
             index: if elsewhere { second.index } else { first.index },
             word: if elsewhere { second.word } else { first.word },
         };
-        // Where the chosen one is full, so is the other; only its idle clients are offered up, which spares
-        // a second search: two full buckets are rare in a table of the configured size.
+        // If the chosen bucket is full, so is the other; only its idle clients are considered, which saves a second
+        // search. Two full buckets are rare in a table of the configured size.
         let index = place_far(&chosen, places.tag, key, now);
         second.release();
         index
@@ -212,7 +213,7 @@ fn admit_far(key: ClientKey, places: &Places, near: &Locked, now: Now) -> u32 {
     index
 }
 
-/// Takes an empty way, or else that of an idle client.
+/// Takes an empty way, or else an idle client's.
 #[inline(always)]
 fn place_far(bucket: &Locked, tag: u8, key: ClientKey, now: Now) -> u32 {
     let empty = matches(bucket.word(), 0);
@@ -223,8 +224,8 @@ fn place_far(bucket: &Locked, tag: u8, key: ClientKey, now: Now) -> u32 {
     if way >= WAYS { FULL } else { replace(bucket, way, tag, key, now).unwrap_or(FULL) }
 }
 
-/// The old client stops being found before its slot changes hands. A CPU that found it just before may still
-/// charge the slot: its new owner is then one packet stricter.
+/// The old client can no longer be found before its slot changes hands. A CPU that found it just before may still
+/// charge the slot: the new owner's limit is then stricter by one packet.
 #[inline(always)]
 fn replace(bucket: &Locked, way: u32, tag: u8, key: ClientKey, now: Now) -> Option<u32> {
     bucket.set_tag(way, 0);
@@ -236,7 +237,7 @@ fn replace(bucket: &Locked, way: u32, tag: u8, key: ClientKey, now: Now) -> Opti
 fn place(bucket: &Locked, way: u32, tag: u8, key: ClientKey, now: Now) -> Option<u32> {
     let index = slot_index(bucket.index, way);
     let slot = SLOTS.get_ptr_mut(index)?;
-    // SAFETY: a slot that no tag leads to, under its bucket's lock.
+    // SAFETY: a slot that no tag refers to, under its bucket's lock.
     unsafe { slot.write(Slot { key, packets_tat: now.ns, ..EMPTY }) };
     // SAFETY: as above.
     unsafe { DETAILS.get_ptr_mut(index)?.write(NO_DETAILS) };
@@ -266,12 +267,12 @@ const EMPTY: Slot = Slot {
 const NO_DETAILS: SlotDetails =
     SlotDetails { connections_tat: 0, requests_tat: 0, blocked_until: 0, counts: 0 };
 
-/// Frames from which on a client is taken to be real.
+/// Frames after which a client counts as real.
 const PROBATION: u64 = 8;
-/// A client on probation is idle after 1/64 of the usual time: 5 s of 5 min.
+/// A client on probation is idle after 1/64 of the usual time: 5 s instead of 5 min.
 const PROBATION_SHIFT: u32 = 6;
 
-/// The first way whose client is idle; [`WAYS`] where none is.
+/// The first way whose client is idle; [`WAYS`] if none is.
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn idle_way(bucket: u32, now: u64) -> u32 {
@@ -294,11 +295,11 @@ const fn idle_ns(settings: &Settings) -> u64 {
     (settings.idle_ticks as u64).wrapping_mul(settings.tick_ns)
 }
 
-/// Whether a client was silent for long enough and every limit has recovered in full: forgetting such a
-/// client forgets no debt.
+/// Whether a client has been silent for long enough and every limit has fully recovered: removing such a client
+/// forgives no debt.
 ///
-/// Long enough is shorter for one that sent a few frames only: a flood that shows each of its made-up sources
-/// twice fills the table for seconds, not for minutes.
+/// A client that has sent only a few frames becomes idle sooner: a flood that sends twice from each made-up source
+/// fills the table for seconds, not for minutes.
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn is_idle(index: u32, now: u64, idle_ns: u64) -> u32 {
@@ -319,7 +320,7 @@ fn has_been_idle(index: u32, now: u64, idle_ns: u64) -> Option<bool> {
     }
     // SAFETY: as above.
     let details = unsafe { &*details };
-    // The sign bits of the differences together, for the verifier's sake.
+    // The sign bits of the differences combined, for the verifier's sake.
     let ahead = now.wrapping_sub(slot.bits_tat)
         | now.wrapping_sub(details.connections_tat)
         | now.wrapping_sub(details.requests_tat);
@@ -348,8 +349,8 @@ impl Locked {
         read(self.word)
     }
 
-    /// Only the holder of the lock changes the word, so the exchange succeeds; it is the barrier that
-    /// matters: what was written to the slot is visible before its tag.
+    /// Only the holder of the lock changes the word, so the exchange succeeds. It serves as a barrier: writes to the
+    /// slot become visible before its tag.
     #[inline(always)]
     fn set_tag(&self, way: u32, tag: u8) {
         let word = self.word();
@@ -357,7 +358,7 @@ impl Locked {
         unsafe { atomic::compare_exchange(self.word, word, with_tag(word, way, tag)) };
     }
 
-    /// Says that a key of this bucket lives in the next of its buckets; before that key's tag is set there.
+    /// Marks that a key of this bucket lives in the next of its buckets, before that key's tag is set there.
     #[inline(always)]
     fn mark_overflow(&self) {
         let word = self.word();

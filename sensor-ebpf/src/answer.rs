@@ -1,15 +1,14 @@
 //! Whether a segment belongs to a TCP connection that this host opened: a download, a backup, a call to another API.
 //!
-//! The kernel's socket table knows, also of connections older than this program, and goes on knowing without user
-//! space. It is asked only about what a limit is about to drop.
+//! The kernel's socket table has the answer, even for connections older than this program, and without user space. It
+//! is consulted only about packets that a limit is about to drop.
 //!
-//! A peer cannot talk itself into this: there must be a socket with exactly its addresses and ports, and nothing may
-//! listen on the port of this host's end. Connections that were accepted have their listener's port.
+//! A peer cannot obtain this exemption by itself: there must be a socket with exactly its addresses and ports, and no
+//! listener on this host's port. Accepted connections have their listener's port.
 //!
-//! A look-up costs more than everything else that a dropped frame does, so a flood may not have one for each of its
-//! segments. Those that find nothing have a budget for each CPU and tick; beyond it, only connections are looked up of
-//! which there was an answer lately. A new connection over a limit then waits until one of its segments is among the
-//! first of a tick.
+//! A look-up costs more than everything else that a dropped frame does, so a flood must not trigger one per segment.
+//! Failed look-ups have a budget per CPU and tick. Once it is used up, only connections with a recent answer are looked
+//! up; a new connection over a limit waits until one of its segments is among the first of a tick.
 
 use aya_ebpf::bindings::{bpf_sock, bpf_sock_tuple, xdp_md};
 use aya_ebpf::helpers::generated::{bpf_sk_lookup_tcp, bpf_sk_release};
@@ -23,12 +22,12 @@ use crate::{clock, maps};
 
 /// `BPF_F_CURRENT_NETNS`: the namespace of the interface.
 const CURRENT_NETNS: u64 = u64::MAX;
-/// `BPF_TCP_LISTEN` of `linux/bpf.h`. A connection that is being accepted is found by its listener.
+/// `BPF_TCP_LISTEN` of `linux/bpf.h`. For a connection still being accepted, the look-up returns the listener.
 const LISTEN: u32 = 10;
 
-/// Look-ups in vain, for each CPU and tick (4 ms at 250 Hz): 16,000 a second take 0.2 % of a CPU.
+/// Failed look-ups per CPU and tick (4 ms at 250 Hz): 16,000 a second take 0.2 % of a CPU.
 const VAIN: u64 = 64;
-/// Connections with answers that a CPU remembers; the last of those that share a place. A power of two.
+/// Connections with answers that a CPU remembers; on a collision, the latest. A power of two.
 pub(crate) const REMEMBERED: u32 = 256;
 
 /// The look-ups of a CPU.
@@ -36,7 +35,7 @@ pub(crate) const REMEMBERED: u32 = 256;
 #[repr(C)]
 pub(crate) struct LookUps {
     tick: u64,
-    /// In this tick.
+    /// Failed in this tick.
     vain: u64,
 }
 
@@ -49,9 +48,9 @@ const V6: u32 = 36;
 
 macro_rules! is_answer {
     ($name:ident, $layer3:literal) => {
-        /// 1 where the segment belongs to a connection that this host opened, else 0.
+        /// 1 if the segment belongs to a connection that this host opened, else 0.
         ///
-        /// Exported: the verifier looks at it once and by itself.
+        /// Exported: the verifier checks it once and on its own.
         #[unsafe(no_mangle)]
         #[inline(never)]
         pub(crate) extern "C" fn $name(context: *mut xdp_md) -> u32 {
@@ -67,7 +66,7 @@ is_answer!(xdp_is_answer_layer3, true);
 fn belongs_to_ours<const LAYER3: bool>(context: *mut xdp_md) -> bool {
     let of_frame = XdpContext::new(context);
     let Ok(segment) = packet::segment(&Linear::<_, LAYER3>::new(&of_frame)) else { return false };
-    // Something listens there, so this host opened no connection from it. A flood of such segments costs no look-up.
+    // There is a listener, so this host opened no connection from that port. A flood of such segments costs no look-up.
     let watched =
         maps::mirror_settings().is_some_and(|settings| is_watched(settings, segment.destination_port));
     if watched {
@@ -95,7 +94,7 @@ fn belongs_to_ours<const LAYER3: bool>(context: *mut xdp_md) -> bool {
     is_ours
 }
 
-/// Whether there may be another look-up in vain.
+/// Whether another failed look-up is within the budget.
 ///
 /// # Safety
 /// The budget is this CPU's own.
@@ -109,19 +108,20 @@ unsafe fn is_left(budget: *mut LookUps, tick: u64) -> bool {
     budget.vain < VAIN
 }
 
-/// What tells a connection from others. Who guesses another's has one look-up more of his segments.
+/// Hash that identifies a connection. A sender that hits another connection's hash gains one look-up for its own
+/// segments.
 #[inline(always)]
 const fn hash(segment: &SegmentHeader) -> u64 {
     let ports = ((segment.source_port as u64) << 16) | segment.destination_port as u64;
     let source = segment.source.hi ^ segment.source.lo.rotate_left(32);
-    // The fractional part of the golden ratio, as multiplicative hashing takes it (Knuth, TAOCP 3, 6.4).
+    // The fractional part of the golden ratio, as in multiplicative hashing (Knuth, TAOCP 3, 6.4).
     let mixed = (source ^ ports.rotate_left(17)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     mixed ^ (mixed >> 29)
 }
 
 #[inline(always)]
 const fn tag_of(segment: &SegmentHeader) -> u32 {
-    // Never that of an empty place.
+    // Never the value of an empty entry.
     (hash(segment) >> 32) as u32 | 1
 }
 
@@ -136,7 +136,7 @@ fn is_ours(context: *mut xdp_md, segment: &SegmentHeader) -> bool {
     let ports = |remote: u16| {
         u32::from_ne_bytes(concat(remote.to_be_bytes(), segment.destination_port.to_be_bytes()))
     };
-    // No connection has a port 0: with it, only a listener can be found.
+    // No connection has port 0: with it, the look-up can only find a listener.
     let (both, ours) = (ports(segment.source_port), ports(0));
     if let (Some(source), Some(destination)) = (segment.source.to_v4(), segment.destination.to_v4()) {
         let tuple = |ports| [source.to_be(), destination.to_be(), ports, 0, 0, 0, 0, 0, 0];
@@ -169,7 +169,7 @@ fn is_open(context: *mut xdp_md, tuple: &mut Tuple, size: u32) -> bool {
     }
     // SAFETY: a socket that the kernel handed out, until it is released.
     let state = unsafe { (*socket).state };
-    // SAFETY: as above; it is not used any more.
+    // SAFETY: as above; it is not used afterwards.
     unsafe { bpf_sk_release(socket.cast()) };
     state != LISTEN
 }
@@ -189,6 +189,6 @@ fn is_there(context: *mut xdp_md, tuple: &mut Tuple, size: u32) -> bool {
 #[inline(always)]
 fn look_up(context: *mut xdp_md, tuple: &mut Tuple, size: u32) -> *mut bpf_sock {
     let tuple: *mut bpf_sock_tuple = tuple.as_mut_ptr().cast();
-    // SAFETY: the tuple has `size` bytes and more.
+    // SAFETY: the tuple has at least `size` bytes.
     unsafe { bpf_sk_lookup_tcp(context.cast(), tuple, size, CURRENT_NETNS, 0) }
 }

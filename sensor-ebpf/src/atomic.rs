@@ -23,19 +23,19 @@ pub(crate) unsafe fn compare_exchange(place: *mut u64, expected: u64, new: u64) 
     found
 }
 
-/// Stores a value behind everything that was stored before.
+/// Stores a value after everything that was stored before.
 ///
 /// # Safety
 /// `place` is an aligned pointer into a map value.
 #[inline(always)]
 pub(crate) unsafe fn publish(place: *mut u64, value: u64) {
-    // SAFETY: the caller's promise. What was there is not of interest; the exchange is, for its order.
+    // SAFETY: the caller's promise. The previous value does not matter; the exchange is used for its ordering.
     unsafe {
         asm!("{value} = xchg_64({place} + 0, {value})", place = in(reg) place, value = inout(reg) value => _)
     };
 }
 
-/// Adds, without an answer.
+/// Adds without returning the previous value.
 ///
 /// # Safety
 /// `place` is an aligned pointer into a map value.
@@ -45,9 +45,10 @@ pub(crate) unsafe fn add(place: *mut u64, amount: u64) {
     unsafe { asm!("lock *(u64 *)({place} + 0) += {amount}", place = in(reg) place, amount = in(reg) amount) };
 }
 
-/// The same number, of which the compiler knows nothing.
+/// The same number, opaque to the compiler.
 ///
-/// It takes an instruction: with none, two lines of source would claim the next one, which the verifier refuses.
+/// This emits an instruction: without one, two lines of source would claim the next instruction, which the verifier
+/// rejects.
 #[inline(always)]
 pub(crate) fn opaque(number: u64) -> u64 {
     let mut number = number;

@@ -1,7 +1,7 @@
 //! The data plane's clock: the kernel's tick counter, scaled to nanoseconds.
 //!
-//! `bpf_jiffies64` is a plain load (the verifier inlines it), where `bpf_ktime_get_coarse_ns` is a call with
-//! the same resolution and `bpf_ktime_get_ns` costs as much as the rest of the program.
+//! `bpf_jiffies64` is a plain load (the verifier inlines it); `bpf_ktime_get_coarse_ns` is a call with the same
+//! resolution, and `bpf_ktime_get_ns` costs as much as the rest of the program.
 
 use aya_ebpf::Global;
 use aya_ebpf::helpers::generated::bpf_jiffies64;
@@ -13,7 +13,7 @@ use crate::maps;
 #[unsafe(no_mangle)]
 static FIXED_CLOCK: Global<u8> = Global::new(0);
 
-/// A moment, once for each packet.
+/// The current time, read once per packet.
 #[derive(Clone, Copy)]
 pub(crate) struct Now {
     /// Ticks since an origin before boot.

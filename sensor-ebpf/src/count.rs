@@ -11,7 +11,7 @@ use crate::maps::{COUNTERS, EVENTS};
 #[inline(always)]
 pub(crate) fn frame(interface: InterfaceSlot, family: Family, verdict: Verdict, reason: Reason, bytes: u64) {
     if let Some(counter) = COUNTERS.get_ptr_mut(counter_index(interface, family as u32, verdict, reason)) {
-        // SAFETY: this CPU's own copy; nothing else on this CPU runs the program meanwhile.
+        // SAFETY: this CPU's own copy; nothing else on this CPU runs the program concurrently.
         let counter = unsafe { &mut *counter };
         counter.packets = counter.packets.wrapping_add(1);
         counter.bytes = counter.bytes.wrapping_add(bytes);
@@ -30,7 +30,7 @@ pub(crate) fn problem(problem: Problem) {
     add_event(Event::index_of_problem(problem));
 }
 
-/// Counts a mirrored segment and the payload bytes that were copied of it.
+/// Counts a mirrored segment and the payload bytes copied of it.
 #[inline(always)]
 pub(crate) fn mirrored(direction: MirrorDirection, bytes: u32) {
     let (segments, total) = match direction {
@@ -55,7 +55,7 @@ fn add_to_event(index: u32, amount: u64) {
     }
 }
 
-/// The slot of an interface. Nearly always the first: the search costs one comparison.
+/// The slot of an interface. Nearly always the first, so the search costs one comparison.
 #[inline(always)]
 pub(crate) fn interface_slot(settings: &Settings, ifindex: u32) -> InterfaceSlot {
     for slot in 0..MAX_INTERFACES {

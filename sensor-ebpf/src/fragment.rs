@@ -1,8 +1,8 @@
-//! Datagrams that only user space can read: fragments, IPv4 with options, and IPv6 with extension headers. They are
-//! copied as they are.
+//! Datagrams that only user space can parse: fragments, IPv4 with options, and IPv6 with extension headers. They are
+//! copied unchanged.
 //!
-//! Which of them Linux takes, and in which order it puts fragments together, depends on what came before; there is no
-//! memory for that here. What keeps a flood of them from being a way to blind the mirror is a budget of each CPU.
+//! Which of them Linux accepts, and how it reassembles fragments, depends on earlier datagrams, for which there is no
+//! memory here. A budget per CPU keeps a flood of them from blinding the mirror.
 
 use aya_ebpf::helpers::generated::bpf_ktime_get_ns;
 use aya_ebpf::programs::TcContext;
@@ -17,15 +17,14 @@ use crate::maps::DATAGRAMS;
 use crate::mirror::HEADERS;
 use crate::{count, offload, ring};
 
-/// The longest datagram but for an aggregate: 65,535 bytes behind an IPv6 header.
+/// The longest datagram except for an aggregate: 65,535 bytes after an IPv6 header.
 const MAX_DATAGRAM: usize = 65_535 + 40;
 
 const NS_PER_BYTE: u64 = 1_000_000_000 / DATAGRAM_RATE;
-/// How far ahead of the time a CPU's theoretical arrival time may be.
+/// How far a CPU's theoretical arrival time may run ahead.
 const AHEAD: u64 = DATAGRAM_BURST * NS_PER_BYTE;
 
-/// What is made of a frame in which no segment was found at once: a segment all the same, a copy for user space, or a
-/// count.
+/// Result for a frame without an obvious segment: a segment after all, a copy for user space, or a count.
 #[inline(always)]
 pub(crate) fn read<const LAYER3: bool>(
     context: &TcContext,
@@ -53,7 +52,7 @@ pub(crate) fn read<const LAYER3: bool>(
     None
 }
 
-/// Counts what is lost.
+/// Counts a loss.
 #[inline(always)]
 fn tell(why: NoSegment) {
     match why {
@@ -65,7 +64,7 @@ fn tell(why: NoSegment) {
     }
 }
 
-/// An aggregate beyond 64 KiB has a hop-by-hop header that Linux put there, and nothing else to hide.
+/// An aggregate beyond 64 KiB has a hop-by-hop header that Linux itself inserted, with nothing else in it.
 #[inline(always)]
 fn is_aggregate_beyond(context: &TcContext) -> bool {
     context.len() as usize > MAX_DATAGRAM + 22 && is_aggregate(context)
@@ -97,7 +96,7 @@ fn copy(context: &TcContext, settings: &MirrorSettings, datagram: Datagram) {
     let there = (context.len() as usize).saturating_sub(datagram.start);
     let said = match datagram.length {
         Some(length) if length <= there => length,
-        // One that is longer than its frame is not taken by Linux either.
+        // Linux rejects a datagram that is longer than its frame, too.
         Some(_) => return,
         None => there,
     };
@@ -138,7 +137,7 @@ fn copy(context: &TcContext, settings: &MirrorSettings, datagram: Datagram) {
     count::event(Event::MirroredDatagrams);
 }
 
-/// A GCRA of this CPU alone: nothing else writes its time meanwhile.
+/// A GCRA per CPU: nothing else writes its time concurrently.
 #[inline(always)]
 fn is_within_budget(now: u64, length: u32) -> bool {
     let Some(tat) = DATAGRAMS.get_ptr_mut(0) else { return false };

@@ -16,14 +16,14 @@ pub(crate) struct Load {
     pub(crate) request: bool,
 }
 
-/// Attempts to move one TAT before giving in to the other CPUs. Each failure means that another CPU moved
-/// it, so a client that loses eight times is sending from many queues at once.
+/// Attempts to move one TAT before giving up in favour of other CPUs. Each failure means that another CPU moved it, so
+/// a client that loses eight times is sending from many queues at once.
 const ATTEMPTS: u32 = 8;
 
-/// Charges a frame to a client, or says which limit it would exceed.
+/// Charges a frame to a client, or returns the limit that it would exceed.
 ///
-/// A frame over one limit is charged to none, whichever comes first; only if another CPU takes the last of a
-/// limit between the look and the charge are limits before it charged in vain.
+/// A frame over one limit is charged to none. The exception: another CPU uses up a limit between the check and the
+/// charge; then the limits charged before it were charged for nothing.
 #[inline(always)]
 pub(crate) fn charge(client: Client, limits: &ScopeLimits, load: &Load, now: u64) -> Reason {
     let [packets, bits, ..] = &limits.quotas;
@@ -39,7 +39,7 @@ pub(crate) fn charge(client: Client, limits: &ScopeLimits, load: &Load, now: u64
     if bits.exceeds(now) {
         return bits.reason;
     }
-    // Few frames open a connection or start a request; the others leave the details alone.
+    // Few frames open a connection or start a request; the others do not touch the details.
     if load.opens || load.request {
         return charge_all(client, limits, &packets, &bits, load, now);
     }
@@ -93,9 +93,9 @@ fn charge_all(
     Reason::None
 }
 
-/// Notes that a frame came, in a TAT that lies in the past: it then means the same as one of now.
+/// Records the arrival of a frame in a TAT that lies in the past, where it is equivalent to one of now.
 ///
-/// Once, and not again where another CPU was quicker: it wrote a later moment.
+/// Tried once: if another CPU was quicker, it wrote a later time.
 #[inline(always)]
 pub(crate) fn touch(client: Client, now: u64) {
     // SAFETY: the address of a field of a map value.
@@ -108,7 +108,7 @@ pub(crate) fn touch(client: Client, now: u64) {
     }
 }
 
-/// One limit that a frame is put to.
+/// One limit that a frame is checked against.
 struct Ask<'a> {
     quota: &'a Quota,
     tat: *mut u64,
@@ -161,10 +161,10 @@ pub(crate) unsafe fn advance(tat: *mut u64, quota: &Quota, cost: u64, now: u64) 
     false
 }
 
-/// Takes a TAT back to `depth` ahead of now; whether this CPU did.
+/// Moves a TAT back to `depth` ahead of now; returns whether this CPU did.
 ///
-/// By a clock of its own: a CPU that read the clock just before a tick would else take what another CPU charged just
-/// after it for another quota's. Not inlined: it runs once for a client and a change of its limits.
+/// Reads the clock again: a CPU that read it just before a tick would otherwise mistake another CPU's charge from just
+/// after it for another quota's. Not inlined: it runs once per client and change of its limits.
 ///
 /// # Safety
 /// `tat` is an aligned pointer into a map value.

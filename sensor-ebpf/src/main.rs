@@ -1,7 +1,7 @@
-//! The sensor's kernel side: entry points only; `verdict.rs` is where a packet's way starts.
+//! The sensor's kernel side: only entry points; a packet's path starts in `verdict.rs`.
 //!
-//! Architecture invariant: no policy lives here. The program knows limits, prefixes and a mode; why they are
-//! what they are is user space's business, and without user space the last of them stay in force.
+//! Architecture invariant: no policy decisions here. The program has limits, prefixes and a mode; the reasons are user
+//! space's business, and without user space the last ones stay in force.
 #![no_std]
 #![no_main]
 #![feature(asm_experimental_arch)]
@@ -29,14 +29,14 @@ use aya_ebpf::macros::{classifier, xdp};
 use aya_ebpf::programs::{TcContext, XdpContext};
 use sensor_common::abi::{MirrorDirection, Verdict};
 
-/// Limits and blocks what arrives on an interface.
+/// Limits and blocks packets that arrive on an interface.
 #[xdp(frags)]
 #[inline(always)]
 fn sensor_xdp(context: XdpContext) -> u32 {
     action(verdict::judge::<false>(&context))
 }
 
-/// The same on interfaces whose frames begin with the IP header.
+/// The same on interfaces whose frames start with the IP header.
 #[xdp(frags)]
 #[inline(always)]
 fn sensor_xdp_layer3(context: XdpContext) -> u32 {
@@ -51,17 +51,17 @@ const fn action(verdict: Verdict) -> u32 {
     }
 }
 
-/// Leaves the data plane's clock where user space can read it; run by user space, never attached.
+/// Writes the data plane's time where user space can read it; run by user space, never attached.
 #[xdp]
 fn sensor_clock(_context: XdpContext) -> u32 {
     clock::publish();
     XDP_PASS
 }
 
-/// `TCX_NEXT` and `TC_ACT_UNSPEC`: whatever comes next decides.
+/// `TCX_NEXT` and `TC_ACT_UNSPEC`: the next program decides.
 const NEXT: i32 = -1;
 
-/// Mirrors requests, at tc ingress: behind XDP, so what that drops is not seen here.
+/// Mirrors requests, at tc ingress: after XDP, so packets that it drops are not seen here.
 #[classifier]
 #[inline(always)]
 fn sensor_ingress(context: TcContext) -> i32 {
@@ -77,7 +77,7 @@ fn sensor_egress(context: TcContext) -> i32 {
     NEXT
 }
 
-/// Mirrors requests on interfaces whose frames begin with the IP header.
+/// Mirrors requests on interfaces whose frames start with the IP header.
 #[classifier]
 #[inline(always)]
 fn sensor_ingress_layer3(context: TcContext) -> i32 {
@@ -93,7 +93,7 @@ fn sensor_egress_layer3(context: TcContext) -> i32 {
     NEXT
 }
 
-/// Mirrors both directions at tc ingress of an interface that is only watched.
+/// Mirrors both directions at tc ingress of an inner interface.
 #[classifier]
 #[inline(always)]
 fn sensor_ingress_inner(context: TcContext) -> i32 {

@@ -1,4 +1,4 @@
-//! Every map, with its bound. Sizes marked "set at load" are chosen by user space from its configuration.
+//! Every map, with its bound. User space sets sizes marked "set at load" from its configuration.
 
 use aya_ebpf::bindings::{BPF_F_MMAPABLE, BPF_F_NO_PREALLOC};
 use aya_ebpf::macros::map;
@@ -20,7 +20,7 @@ pub(crate) static SETTINGS: Array<Settings> = Array::with_max_entries(1, BPF_F_M
 #[map]
 pub(crate) static SHARED: Array<Shared> = Array::with_max_entries(1, BPF_F_MMAPABLE);
 
-/// Tag words of the client table, one a bucket; set at load.
+/// Tag words of the client table, one per bucket; set at load.
 #[map]
 pub(crate) static TAGS: Array<TagWord> = Array::with_max_entries(1, BPF_F_MMAPABLE);
 
@@ -63,11 +63,11 @@ pub(crate) static BLOCK_V6: LpmTrie<[u8; 16], BlockEntry> = LpmTrie::with_max_en
 #[map]
 pub(crate) static COUNTERS: PerCpuArray<Counter> = PerCpuArray::with_max_entries(COUNTER_ENTRIES, 0);
 
-/// Everything else that is counted.
+/// All other counters.
 #[map]
 pub(crate) static EVENTS: PerCpuArray<u64> = PerCpuArray::with_max_entries(EVENT_ENTRIES, 0);
 
-/// Over-limit notices: 40 bytes and an 8-byte header each, so five thousand and more.
+/// Over-limit notices: 40 bytes and an 8-byte header each, so more than five thousand fit.
 #[map]
 pub(crate) static NOTICES: RingBuf = RingBuf::with_byte_size(256 * 1024, 0);
 
@@ -75,12 +75,12 @@ pub(crate) static NOTICES: RingBuf = RingBuf::with_byte_size(256 * 1024, 0);
 #[map]
 pub(crate) static MIRROR: Array<MirrorSettings> = Array::with_max_entries(1, BPF_F_MMAPABLE);
 
-/// What user space said about connections; the one used least makes room for another. An instruction that is
-/// lost costs copies, nothing else.
+/// User space's instructions for connections; the least recently used is evicted. A lost instruction costs extra
+/// copies, nothing else.
 #[map]
 pub(crate) static FLOWS: LruHashMap<FlowKey, FlowInstruction> = LruHashMap::with_max_entries(16_384, 0);
 
-/// How far the rings of mirrored segments are written and read, one a CPU; set at load.
+/// Write and read positions of the rings of mirrored segments, one per CPU; set at load.
 #[map]
 pub(crate) static RINGS: Array<RingPositions> = Array::with_max_entries(1, BPF_F_MMAPABLE);
 
@@ -88,38 +88,38 @@ pub(crate) static RINGS: Array<RingPositions> = Array::with_max_entries(1, BPF_F
 #[map]
 pub(crate) static SEGMENTS: Array<Block> = Array::with_max_entries(1, BPF_F_MMAPABLE);
 
-/// When this CPU may copy the next datagram that only user space can read: a theoretical arrival time.
+/// When this CPU may copy the next datagram that only user space can parse: a theoretical arrival time.
 #[map]
 pub(crate) static DATAGRAMS: PerCpuArray<u64> = PerCpuArray::with_max_entries(1, 0);
 
-/// How often this CPU has asked for sockets in vain.
+/// How many socket look-ups of this CPU have failed.
 #[map]
 pub(crate) static LOOK_UPS: PerCpuArray<LookUps> = PerCpuArray::with_max_entries(1, 0);
 
-/// Tags of connections of this host that were answered on this CPU.
+/// Tags of this host's connections that were answered on this CPU.
 #[map]
 pub(crate) static ANSWERED: PerCpuArray<u32> = PerCpuArray::with_max_entries(REMEMBERED, 0);
 
-/// What wakes the reader of the rings. A page, of which none is larger on a supported architecture.
+/// Wakes the reader of the rings. One page, as large as any supported architecture's.
 #[map]
 pub(crate) static WAKEUPS: RingBuf = RingBuf::with_byte_size(64 * 1024, 0);
 
-/// The settings. The map has one entry that always exists; the program passes packets where it does not.
+/// The settings. The map has one entry that always exists; if it did not, the program would pass packets.
 #[inline(always)]
 pub(crate) fn settings() -> Option<&'static Settings> {
-    // SAFETY: array entries live as long as the program. User space changes single aligned fields meanwhile;
-    // each is read at most once for a packet, and every combination of old and new fields is valid.
+    // SAFETY: array entries live as long as the program. User space changes single aligned fields concurrently; each is
+    // read at most once per packet, and every combination of old and new fields is valid.
     SETTINGS.get_ptr(0).map(|settings| unsafe { &*settings })
 }
 
-/// What the mirror is told. As above.
+/// The mirror's settings. As above.
 #[inline(always)]
 pub(crate) fn mirror_settings() -> Option<&'static MirrorSettings> {
     // SAFETY: as above.
     MIRROR.get_ptr(0).map(|settings| unsafe { &*settings })
 }
 
-/// The state that CPUs share, to be touched with atomic operations only.
+/// State shared by the CPUs, accessed only with atomic operations.
 #[inline(always)]
 pub(crate) fn shared() -> Option<*mut Shared> {
     SHARED.get_ptr_mut(0)
@@ -131,7 +131,7 @@ pub(crate) fn look_ups() -> Option<*mut LookUps> {
     LOOK_UPS.get_ptr_mut(0)
 }
 
-/// A place for a tag, this CPU's own.
+/// An entry for a tag, this CPU's own.
 #[inline(always)]
 pub(crate) fn remembered(place: u32) -> Option<*mut u32> {
     ANSWERED.get_ptr_mut(place)

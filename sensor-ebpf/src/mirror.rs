@@ -1,8 +1,8 @@
-//! Copies of TCP segments for user space, out of the packets' way: they pass whatever happens here.
+//! Copies TCP segments for user space. Packets pass regardless.
 //!
-//! What user space does not need is not copied: segments of other ports, bytes beyond a snap length, bytes that an
+//! Segments that user space does not need are not copied: other ports, bytes beyond the snap length, bytes that an
 //! instruction for the connection says to skip, packets that the kernel drops before TCP. Acknowledgements without
-//! payload are copied: they say what this host's TCP has accepted, and what it will accept.
+//! payload are copied: they show what this host's TCP has accepted, and what it will accept.
 
 use aya_ebpf::helpers::generated::bpf_ktime_get_ns;
 use aya_ebpf::programs::TcContext;
@@ -20,7 +20,7 @@ const FIN: u8 = 0x01;
 const SYN: u8 = 0x02;
 const RST: u8 = 0x04;
 
-/// Copies a segment if someone wants it. `LAYER3`: frames begin with the IP header.
+/// Copies a segment if it is of interest. `LAYER3`: frames start with the IP header.
 #[inline(always)]
 pub(crate) fn mirror<const LAYER3: bool>(context: &TcContext, direction: MirrorDirection) {
     let Some(settings) = maps::mirror_settings() else { return };
@@ -44,8 +44,8 @@ pub(crate) fn mirror<const LAYER3: bool>(context: &TcContext, direction: MirrorD
     send::<false>(context, settings, &segment, direction);
 }
 
-/// As [`mirror`], on an interface that is only watched, such as a bridge of containers: the port tells who is the server,
-/// on whichever side of the interface it is.
+/// As [`mirror`], on an inner interface, such as a bridge of containers: the port identifies the server, on whichever
+/// side of the interface it is.
 #[inline(always)]
 pub(crate) fn mirror_inner(context: &TcContext, hook: MirrorDirection) {
     let Some(settings) = maps::mirror_settings() else { return };
@@ -70,7 +70,7 @@ pub(crate) fn mirror_inner(context: &TcContext, hook: MirrorDirection) {
         MirrorDirection::Egress if response => {
             send::<false>(context, settings, &segment, MirrorDirection::Egress);
         }
-        // The server's kernel looks at it next: what it would drop is not shown.
+        // The server's kernel gets the packet next; segments that it would drop are not mirrored.
         MirrorDirection::Egress if request && offload::is_intact(context, &segment) => {
             send::<true>(context, settings, &segment, MirrorDirection::Ingress);
         }
@@ -108,28 +108,28 @@ fn send<const CROSSED: bool>(
     copy(context, settings, segment, &Copy { direction, crossed, length, snap, checksum, peer_sent });
 }
 
-/// What is copied of a segment, and what is said about it.
+/// How much of a segment is copied, and its metadata.
 struct Copy {
     direction: MirrorDirection,
-    /// What is set beside it.
+    /// Further metadata.
     crossed: u8,
     /// Payload bytes.
     length: u32,
-    /// Most bytes that are copied, options included.
+    /// Maximum bytes copied, options included.
     snap: u32,
     checksum: MirrorChecksum,
     /// See [`MirrorHeader::peer_sent`].
     peer_sent: Option<u32>,
 }
 
-/// Aggregates of a server that are longer, and cut off by the snap length anyway, are the rest of a large body unless
-/// a response begins with them. A byte of these says nothing that the sequence number does not.
+/// A server's aggregates that are longer than this, and that the snap length truncates anyway, are the rest of a large
+/// body unless they start with a response. Their bytes reveal nothing that the sequence number does not.
 const BULK: u32 = 16 << 10;
-/// What is copied of one: enough for the end of a short body and the status line of the next response.
+/// Bytes copied of one: enough for the end of a short body and the status line of the next response.
 const REST_OF_BODY: u32 = 256;
 
-/// Whether the payload starts with a status line (RFC 9112, section 4), or with a record of TLS (RFC 8446, section 5.2), which
-/// may begin with one.
+/// Whether the payload starts with a status line (RFC 9112, section 4), or with a TLS record (RFC 8446, section 5.2),
+/// which may contain one.
 #[inline(always)]
 fn begins_response(context: &TcContext, segment: &SegmentHeader) -> bool {
     const RECORD: [u8; 3] = [23, 3, 3];
@@ -138,13 +138,13 @@ fn begins_response(context: &TcContext, segment: &SegmentHeader) -> bool {
         .is_ok_and(|first| first == *b"HTTP" || [first[0], first[1], first[2]] == RECORD)
 }
 
-/// Bytes of headers that are brought together where they are not: 64 VLAN tags, 40 of IPv6, 60 of TCP, and what is left
+/// Bytes of headers pulled into the linear part if they are outside: 64 VLAN tags, 40 of IPv6, 60 of TCP, and the rest
 /// for extension headers.
 pub(crate) const HEADERS: u32 = 512;
 
-/// Headers may lie outside the linear part of the buffer, after a driver or a sender of raw packets that put them
-/// there. It is rare: to look at the length of each buffer first would pull in bytes of every segment whose payload
-/// alone is outside.
+/// Headers may lie outside the linear part of the buffer, put there by a driver or a sender of raw packets. This is
+/// rare, and checking each buffer's length first would pull in bytes of every segment of which only the payload is
+/// outside.
 #[inline(always)]
 fn read_again<const LAYER3: bool>(
     context: &TcContext,
@@ -156,11 +156,11 @@ fn read_again<const LAYER3: bool>(
     if why == NoSegment::Unread {
         let (length, linear) = (context.len(), Linear::<_, LAYER3>::of_skb(context).len());
         if linear >= length as u64 {
-            // It is all there, and too short.
+            // It is complete, and too short.
             return None;
         }
         let wanted = if length < HEADERS { length } else { HEADERS };
-        // Pointers into the packet are void behind this, whether it works or not.
+        // Pointers into the packet are invalid after this, whether it succeeds or not.
         if context.pull_data(wanted).is_ok() {
             match packet::segment(&Linear::<_, LAYER3>::of_skb(context)) {
                 Ok(segment) => return Some(segment),
@@ -171,13 +171,13 @@ fn read_again<const LAYER3: bool>(
     fragment::read::<LAYER3>(context, settings, direction, why)
 }
 
-/// How much of a segment is copied, and how far the other side has come.
+/// How much of a segment is copied, and how far the other side has sent.
 struct Wanted {
     snap: u32,
     peer_sent: Option<u32>,
 }
 
-/// Says that not even the header is.
+/// Marks that not even the header is copied.
 const NOTHING: u32 = u32::MAX;
 
 impl Wanted {
@@ -192,19 +192,19 @@ impl Wanted {
     }
 }
 
-/// Whether a port is one of those whose traffic is mirrored: something listens there.
+/// Whether traffic of a port is mirrored: there is a listener on it.
 #[inline(always)]
 pub(crate) fn is_watched(settings: &MirrorSettings, port: u16) -> bool {
-    // The verifier of Linux 6.1 forgets what a spilled port is at most; the compiler would leave out a mask that it
-    // knows to change nothing.
+    // The verifier of Linux 6.1 forgets the upper bound of a spilled port, and the compiler would omit a mask that it
+    // knows to be redundant.
     let word = (atomic::opaque(port as u64) >> 6) as usize & (PORT_WORDS - 1);
     // SAFETY: the mask keeps it below the number of words.
     let word = unsafe { *settings.ports.get_unchecked(word) };
     word >> (port & 63) & 1 != 0
 }
 
-/// Bytes of payload: as far as the IP header says, without the padding of short frames; an aggregate's length
-/// may be beyond what that header can say.
+/// Bytes of payload, by the IP header, without the padding of short frames; an aggregate may be longer than that header
+/// can express.
 #[inline(always)]
 #[expect(clippy::cast_possible_truncation, reason = "a buffer has fewer than 2^32 bytes")]
 const fn payload_len(segment: &SegmentHeader, frame: usize) -> u32 {
@@ -215,15 +215,15 @@ const fn payload_len(segment: &SegmentHeader, frame: usize) -> u32 {
     end.saturating_sub(segment.payload) as u32
 }
 
-/// What an instruction for the connection leaves of a segment.
+/// The part of a segment that an instruction for the connection leaves to copy.
 #[inline(always)]
 fn wanted(segment: &SegmentHeader, direction: MirrorDirection, length: u32, snap: u32) -> Wanted {
     let key = flow_key(segment, direction);
     let Some(entry) = FLOWS.get_ptr_mut(key) else { return Wanted::upto(snap) };
-    // SAFETY: an entry may be replaced meanwhile; every combination of its fields is valid.
+    // SAFETY: an entry may be replaced concurrently; every combination of its fields is valid.
     let FlowInstruction { skip_until, sent, skips, stop, has_sent } = unsafe { *entry };
     if segment.flags & SYN != 0 {
-        // The ports are used again: what was said about the old connection is void.
+        // The ports are in use again: instructions for the old connection are void.
         FLOWS.remove(key).unwrap_or_default();
         return Wanted::upto(snap);
     }
@@ -239,23 +239,23 @@ fn wanted(segment: &SegmentHeader, direction: MirrorDirection, length: u32, snap
     let is_before = until.wrapping_sub(last) <= i32::MAX as u32;
     if skips != 0 && is_before && segment.flags & (FIN | RST) == 0 {
         if matches!(direction, MirrorDirection::Egress) {
-            // SAFETY: the entry stays valid memory until the program ends; user space may replace it meanwhile, which
-            // forgets this.
+            // SAFETY: the entry stays valid memory until the program ends; user space may replace it concurrently,
+            // which discards this write.
             unsafe { note_sent(entry, last, has_sent & 2 != 0) };
         }
         return Wanted::upto(NOTHING);
     }
     if matches!(direction, MirrorDirection::Egress) && has_sent != 0 {
-        // User space sees by this one how far this host has sent.
+        // This one tells user space how far this host has sent.
         // SAFETY: the address of a field of a map value.
         let has_sent = unsafe { &raw mut (*entry).has_sent };
-        // SAFETY: as above; user space may replace the value meanwhile.
+        // SAFETY: as above; user space may replace the value concurrently.
         unsafe { has_sent.write_volatile(0) };
     }
     Wanted { snap, peer_sent: if peer_sent.0 { Some(peer_sent.1) } else { None } }
 }
 
-/// Notes how far this host has sent. CPUs may write beside each other: each value was true.
+/// Records how far this host has sent. CPUs may write concurrently: each value was true.
 ///
 /// # Safety
 /// `entry` is a value of [`FLOWS`].
@@ -296,7 +296,7 @@ fn flow_key(segment: &SegmentHeader, direction: MirrorDirection) -> FlowKey {
     }
 }
 
-/// Puts the segment into this CPU's ring, a record for each [`CHUNK`] of options and payload.
+/// Puts the segment into this CPU's ring, one record for each [`CHUNK`] of options and payload.
 #[inline(always)]
 #[expect(clippy::cast_possible_truncation, reason = "a TCP header has at most 40 bytes of options")]
 fn copy(context: &TcContext, settings: &MirrorSettings, segment: &SegmentHeader, copy: &Copy) {
@@ -304,7 +304,7 @@ fn copy(context: &TcContext, settings: &MirrorSettings, segment: &SegmentHeader,
     let options = segment.payload.wrapping_sub(segment.options) as u32 & 0x3f;
     let total = options.wrapping_add(length);
     let checksum = if total > CHUNK { offload::beyond_a_record(checksum) } else { checksum };
-    // To verify a checksum takes the whole segment.
+    // Verifying a checksum takes the whole segment.
     let snap = if offload::takes_all(checksum) { CHUNK } else { snap };
     let captured = if total < snap { total } else { snap };
     let mut header = header_of(context, segment, copy);
@@ -317,11 +317,11 @@ fn copy(context: &TcContext, settings: &MirrorSettings, segment: &SegmentHeader,
         let rest = captured.wrapping_sub(done);
         let is_last = rest <= CHUNK;
         header.captured = if is_last { rest } else { CHUNK };
-        // The last record stands for what is not copied, too.
+        // The last record also accounts for the bytes not copied.
         let payload = header.captured.wrapping_sub(header.options as u32);
         header.length = if is_last { length.wrapping_sub(told) } else { payload };
         header.sequence = segment.sequence.wrapping_add(told);
-        // A SYN takes a sequence number before the first byte of data that comes with it, and FIN comes last.
+        // A SYN takes the sequence number before the first byte of data in its segment, and FIN the one after the last.
         header.flags = flags_of(segment.flags, done == 0, is_last);
         if segment.flags & SYN != 0 && done != 0 {
             header.sequence = header.sequence.wrapping_add(1);
@@ -339,7 +339,7 @@ fn copy(context: &TcContext, settings: &MirrorSettings, segment: &SegmentHeader,
     count::mirrored(direction, captured);
 }
 
-/// What a segment's first record says of it.
+/// The fields of a segment's first record.
 #[inline(always)]
 fn header_of(context: &TcContext, segment: &SegmentHeader, copy: &Copy) -> MirrorHeader {
     MirrorHeader {

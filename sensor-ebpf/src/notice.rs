@@ -1,4 +1,4 @@
-//! Telling user space that a client went over a limit.
+//! Notifies user space that a client exceeded a limit.
 
 use sensor_common::abi::{Event, OverLimit, Settings, Slot, notice_period};
 
@@ -6,11 +6,11 @@ use crate::clock::Now;
 use crate::maps::{self, NOTICES};
 use crate::{count, limit};
 
-/// Sends a notice, once for a client and period, and no more in all than the settings allow.
+/// Sends a notice, at most one per client and period, and at most as many in total as the settings allow.
 #[inline(always)]
 pub(crate) fn over_limit(slot: *mut Slot, record: &OverLimit, settings: &Settings, now: Now) {
     let period = notice_period(now.tick);
-    // SAFETY: a slot of the table; two CPUs may both send a notice, which does no harm.
+    // SAFETY: a slot of the table; two CPUs may both send a notice, which is harmless.
     if unsafe { (*slot).noticed } == period {
         return;
     }

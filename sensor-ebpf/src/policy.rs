@@ -1,7 +1,7 @@
-//! What the tries say about an address.
+//! Looks up an address in the tries.
 //!
-//! A known client's answer is kept in its slot until user space changes a prefix, so the number of prefixes
-//! costs known clients nothing.
+//! A known client's result is cached in its slot until user space changes a prefix, so the number of prefixes costs
+//! known clients nothing.
 
 use sensor_common::abi::{BlockEntry, ClientKey, Policy, Settings, prefixes};
 
@@ -11,8 +11,8 @@ use crate::maps;
 /// The policy of a client in the table.
 #[inline(always)]
 pub(crate) fn of_client(client: Client, source: ClientKey, settings: &Settings) -> Policy {
-    // The generation is read before the tries: a change in between leaves an old generation behind, and the
-    // next packet looks again.
+    // The generation is read before the tries: if they change in between, the cached generation is old, and the next
+    // packet looks up again.
     let generation = settings.generation;
     let lasting = settings.prefixes & prefixes::FINER_THAN_CLIENT == 0;
     // SAFETY: a slot of the table.
@@ -36,8 +36,8 @@ fn blocked_until(client: Client) -> u64 {
 
 #[inline(always)]
 fn keep(client: Client, policy: Policy, generation: u32) {
-    // Several CPUs may write here at once; they found the same answer, or one of them an older generation,
-    // which is looked up again.
+    // Several CPUs may write here at once; they found the same result, or one of them has an older generation, which is
+    // looked up again.
     if let Some(details) = client.details() {
         // SAFETY: a field of a map value.
         unsafe { (*details).blocked_until = policy.blocked_until };
@@ -49,7 +49,7 @@ fn keep(client: Client, policy: Policy, generation: u32) {
     slot.generation = generation;
 }
 
-/// Asks the tries that have entries.
+/// Looks up the tries that have entries.
 #[inline(always)]
 pub(crate) fn look_up(source: ClientKey, settings: &Settings) -> Policy {
     let mut policy = Policy { blocked_until: 0, scope: index(settings.default_scope), flags: 0 };
@@ -59,14 +59,14 @@ pub(crate) fn look_up(source: ClientKey, settings: &Settings) -> Policy {
     policy
 }
 
-/// User space gives out fewer than 2^16 indexes.
+/// User space assigns fewer than 2^16 indexes.
 #[inline(always)]
 #[expect(clippy::cast_possible_truncation, reason = "indexes are below 2^16")]
 const fn index(scope: u32) -> u16 {
     scope as u16
 }
 
-/// Not inlined: the tries' keys and calls would weigh on the path of known clients.
+/// Not inlined: the tries' keys and calls would burden the path of known clients.
 #[inline(never)]
 fn search(hi: u64, lo: u64, policy: &mut Policy) {
     let Some(settings) = maps::settings() else { return };

@@ -1,4 +1,4 @@
-//! The ring of segments of each CPU: how a record gets into it, and who is woken by it.
+//! The ring of segments of each CPU: writing a record, and waking the reader.
 
 use aya_ebpf::EbpfContext as _;
 use aya_ebpf::bindings::BPF_RB_FORCE_WAKEUP;
@@ -14,7 +14,7 @@ const CHUNK_MASK: u64 = CHUNK as u64 - 1;
 
 /// [`BLOCK`] is a power of two.
 const BLOCK_BITS: u32 = BLOCK.trailing_zeros();
-/// Where records begin in a block: at multiples of eight.
+/// Alignment of records in a block: eight bytes.
 const BEGIN_MASK: u64 = (BLOCK as u64 - 1) & !7;
 
 /// A record in a ring.
@@ -24,10 +24,10 @@ struct Record {
     payload: [u8; CHUNK as usize],
 }
 
-/// Puts a record into the ring of this CPU; false where that failed.
+/// Puts a record into this CPU's ring; false if that failed.
 ///
-/// No lock: tc programs run with softirqs off, so that a CPU runs one at a time. A kernel with PREEMPT_RT may let another
-/// thread send in the midst of it; that segment finds the ring claimed, and is counted as lost.
+/// No lock: tc programs run with softirqs off, so a CPU runs one at a time. A kernel with PREEMPT_RT may let another
+/// thread send in the middle of it; that thread finds the ring claimed, and its segment is counted as lost.
 #[inline(always)]
 pub(crate) fn put(
     context: &TcContext,
@@ -53,7 +53,7 @@ pub(crate) fn put(
     is_written
 }
 
-/// Writes a record, and then how far the ring is written: nobody reads it before. False where that failed.
+/// Writes a record, then the write position: nobody reads the record before. False if that failed.
 #[inline(always)]
 #[expect(clippy::cast_possible_truncation, reason = "offsets and sizes are far below 2^32")]
 fn write(
@@ -68,7 +68,7 @@ fn write(
     let read_at = unsafe { &raw const (*positions).read };
     // SAFETY: as above.
     let written = unsafe { written_at.read_volatile() };
-    // SAFETY: as above; user space writes it meanwhile.
+    // SAFETY: as above; user space writes it concurrently.
     let read = unsafe { read_at.read_volatile() };
     let size = record_size(header.captured);
     let ring = (block_mask as u64).wrapping_add(1).wrapping_mul(BLOCK as u64);
@@ -79,7 +79,7 @@ fn write(
     let block = first_block.wrapping_add((written >> BLOCK_BITS) as u32 & block_mask);
     let Some(block) = SEGMENTS.get_ptr_mut(block) else { return has_no_room() };
     let begin = atomic::opaque(written) & BEGIN_MASK;
-    // SAFETY: the longest record that begins in the block ends in the block's value.
+    // SAFETY: the longest record that starts in the block ends within the block's value.
     let record = unsafe { block.cast::<u8>().add(begin as usize) }.cast::<Record>();
     // SAFETY: entries of an array map are aligned to eight bytes, and so are records in them.
     unsafe { (*record).header = *header };
@@ -88,7 +88,7 @@ fn write(
         let bytes = (atomic::opaque((header.captured as u64).wrapping_sub(1)) & CHUNK_MASK).wrapping_add(1);
         // SAFETY: the address of a field of a map value.
         let payload = unsafe { &raw mut (*record).payload };
-        // SAFETY: the payload has room for `CHUNK` bytes, and `bytes` is not more.
+        // SAFETY: the payload has room for `CHUNK` bytes, and `bytes` is at most that.
         let loaded =
             unsafe { bpf_skb_load_bytes(context.as_ptr(), offset as u32, payload.cast(), bytes as u32) };
         if loaded != 0 {
@@ -101,14 +101,14 @@ fn write(
     true
 }
 
-/// The ring is full or in use, or the CPU was added after the rings were made.
+/// The ring is full or claimed, or the CPU was added after the rings were created.
 #[inline(always)]
 fn has_no_room() -> bool {
     count::event(Event::MirrorRingFull);
     false
 }
 
-/// Wakes user space where it sleeps: one record does, and it says so again before it sleeps the next time.
+/// Wakes user space if it sleeps: one record does, and user space sets the flag again before it sleeps next time.
 #[inline(always)]
 fn wake() {
     let Some(settings) = MIRROR.get_ptr_mut(0) else { return };
@@ -118,7 +118,7 @@ fn wake() {
     if unsafe { wake.read_volatile() } != 0 {
         // SAFETY: as above.
         unsafe { wake.write_volatile(0) };
-        // Where it is full, user space is awake.
+        // If it is full, user space is awake.
         let _is_told = WAKEUPS.output::<u64>(&0, BPF_RB_FORCE_WAKEUP as u64);
     }
 }

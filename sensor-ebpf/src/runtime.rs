@@ -1,8 +1,8 @@
-//! What each of the programs' objects has to have.
+//! Required in each of the programs' objects.
 
 #[panic_handler]
 fn panic(_info: &core::panic::PanicInfo<'_>) -> ! {
-    // Nothing here can panic; the verifier would refuse the loop if it were reachable.
+    // Nothing here can panic; if this loop were reachable, the verifier would reject it.
     loop {}
 }
 

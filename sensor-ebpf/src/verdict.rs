@@ -1,4 +1,4 @@
-//! A packet's way: read it, find its client, ask policy and limits, count.
+//! A packet's path: parse it, find its client, check policy and limits, count.
 
 use aya_ebpf::programs::XdpContext;
 use aya_log_ebpf::debug;
@@ -12,7 +12,7 @@ use crate::clock::{self, Now};
 use crate::limit::{self, Load};
 use crate::{admit, answer, atomic, count, maps, notice, policy};
 
-/// Everything about one frame that its way needs.
+/// State of one frame on this path.
 struct Frame<'a, const LAYER3: bool> {
     context: &'a XdpContext,
     settings: &'a Settings,
@@ -20,11 +20,11 @@ struct Frame<'a, const LAYER3: bool> {
     load: Load,
     source: ClientKey,
     ifindex: u32,
-    /// It may belong to a connection that is open already.
+    /// It may belong to an established connection.
     is_tcp: bool,
 }
 
-/// The verdict on a frame, counted. `LAYER3`: the frame begins with its IP header.
+/// The verdict on a frame, which it also counts. `LAYER3`: the frame starts with its IP header.
 #[inline(always)]
 pub(crate) fn judge<const LAYER3: bool>(context: &XdpContext) -> Verdict {
     let Some(settings) = maps::settings() else { return Verdict::Pass };
@@ -52,7 +52,7 @@ pub(crate) fn judge<const LAYER3: bool>(context: &XdpContext) -> Verdict {
     verdict
 }
 
-/// Headers beyond the depth that is followed are a reason of their own, where nothing else decides.
+/// Headers beyond the depth that is followed are a reason of their own if nothing else decides.
 #[inline(always)]
 fn in_depth(reason: Reason, problem: Problem) -> Reason {
     if problem.is_depth() && matches!(reason, Reason::None | Reason::Unparsed) {
@@ -62,7 +62,7 @@ fn in_depth(reason: Reason, problem: Problem) -> Reason {
     }
 }
 
-/// A header that lies in a later fragment is out of sight, not missing.
+/// A header in a later fragment is out of sight, not missing.
 #[inline(always)]
 fn located<W, const LAYER3: bool>(problem: Problem, linear: &Linear<W, LAYER3>, bytes: u64) -> Problem {
     if problem.is_truncation() && bytes > linear.len() { Problem::NonLinear } else { problem }
@@ -118,11 +118,11 @@ fn reason<const LAYER3: bool>(
     excused(of_newcomer(&policy, &frame), &frame)
 }
 
-/// What is not held up after all: this host's own packets, and, over a limit, answers that it asked for. Out of the
-/// way of all that passes anyway.
+/// Exempts packets that were about to be dropped: this host's own, and, over a limit, answers that it requested. Off
+/// the path of packets that pass anyway.
 ///
-/// What arrives on the loopback interface comes from this host, whatever its source. This host's addresses as sources
-/// on any other are forged: Linux sends its packets to itself over loopback.
+/// Packets that arrive on the loopback interface come from this host, whatever their source. On any other interface,
+/// this host's addresses as sources are forged: Linux sends packets to itself over loopback.
 #[inline(always)]
 fn excused<const LAYER3: bool>(reason: Reason, frame: &Frame<'_, LAYER3>) -> Reason {
     if !reason.refuses() {
@@ -197,7 +197,7 @@ fn limited<const LAYER3: bool>(client: Client, policy: &Policy, frame: &Frame<'_
     limit::charge(client, limits, &frame.load, frame.now.ns)
 }
 
-/// Tells user space of a client over a limit.
+/// Notifies user space of a client over a limit.
 #[inline(always)]
 fn tell<const LAYER3: bool>(client: Client, policy: &Policy, frame: &Frame<'_, LAYER3>, reason: Reason) {
     let record = OverLimit {
@@ -212,7 +212,7 @@ fn tell<const LAYER3: bool>(client: Client, policy: &Policy, frame: &Frame<'_, L
     notice::over_limit(client.slot, &record, frame.settings, frame.now);
 }
 
-/// A source that is not in the table is bound by its prefixes and by the rate that all such sources share.
+/// A source that is not in the table is subject to its prefixes and to the rate shared by all such sources.
 #[inline(always)]
 fn of_newcomer<const LAYER3: bool>(policy: &Policy, frame: &Frame<'_, LAYER3>) -> Reason {
     if policy.has(Policy::ALLOWED) {
@@ -225,7 +225,7 @@ fn of_newcomer<const LAYER3: bool>(policy: &Policy, frame: &Frame<'_, LAYER3>) -
     let Some(shared) = maps::shared() else { return Reason::None };
     // SAFETY: a field of a map value.
     let tat = unsafe { &raw mut (*shared).newcomers_tat };
-    // SAFETY: as above. Over the rate this only reads, so CPUs do not fight over the line in a flood.
+    // SAFETY: as above. Over the rate this only reads, so CPUs do not contend for the line in a flood.
     if quota.is_off() || unsafe { limit::advance(tat, quota, quota.cost(1), frame.now.ns) } {
         Reason::None
     } else {

@@ -1,4 +1,4 @@
-//! The only reader of a clock. Everything else is told what time it is.
+//! The only reader of a clock. Everything else gets the time as an argument.
 
 use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -6,8 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use nix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// A moment in civil time, in nanoseconds since 1970 (until the year 2554); as text RFC 3339 in UTC, to the
-/// microsecond.
+/// A point in civil time, in nanoseconds since 1970 (until the year 2554); as text, RFC 3339 in UTC with microseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(u64);
 
@@ -30,7 +29,7 @@ impl Timestamp {
         self.0
     }
 
-    /// The moment `duration` later, at most the last one that there is.
+    /// The moment `duration` later, at most the last representable one.
     #[must_use]
     pub fn plus(self, duration: Duration) -> Self {
         Self(self.0.saturating_add(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)))
@@ -42,12 +41,12 @@ impl Timestamp {
         Self(self.0.saturating_sub(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)))
     }
 
-    /// Of the system's clock; before 1970 counts as 1970.
+    /// From the system clock; a time before 1970 counts as 1970.
     fn of_system(time: SystemTime) -> Self {
         Self(0).plus(time.duration_since(UNIX_EPOCH).unwrap_or_default())
     }
 
-    /// Time since `earlier`; zero where that is not earlier.
+    /// Time since `earlier`; zero if that is later.
     #[must_use]
     pub const fn since(self, earlier: Self) -> Duration {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))
@@ -81,41 +80,41 @@ pub fn now() -> Timestamp {
     Timestamp::of_system(SystemTime::now())
 }
 
-/// Time on the kernel's monotonic clock, which nobody sets: for waiting and for measuring.
+/// Time on the kernel's monotonic clock, which nobody can set: for waiting and measuring.
 #[must_use]
 pub fn monotonic() -> Duration {
     clock_gettime(ClockId::CLOCK_MONOTONIC).map_or(Duration::ZERO, Duration::from)
 }
 
-/// The moment `since_boot` after the kernel started: times of processes count from there, and go on while it sleeps.
+/// The moment `since_boot` after the kernel started: process start times count from there, and include suspended time.
 #[must_use]
 pub fn after_boot(since_boot: Duration) -> Timestamp {
     let up = clock_gettime(ClockId::CLOCK_BOOTTIME).map_or(Duration::ZERO, Duration::from);
     now().minus(up).plus(since_boot)
 }
 
-/// Turns times of the kernel's monotonic clock into civil time.
+/// Converts times of the kernel's monotonic clock to civil time.
 #[derive(Clone, Copy, Debug)]
 pub struct KernelClock {
-    /// Civil time when the monotonic clock stood at zero, in nanoseconds since 1970.
+    /// Civil time at which the monotonic clock was zero, in nanoseconds since 1970.
     origin: u64,
 }
 
 impl KernelClock {
-    /// How far civil time was moved between this and another reading, in either direction.
+    /// How far civil time was stepped between this and another reading, in either direction.
     #[must_use]
     pub const fn moved(self, other: Self) -> Duration {
         Duration::from_nanos(self.origin.abs_diff(other.origin))
     }
 
-    /// The moment at which the monotonic clock showed so many nanoseconds.
+    /// The moment at which the monotonic clock showed this many nanoseconds.
     #[must_use]
     pub const fn civil(self, monotonic_ns: u64) -> Timestamp {
         Timestamp(self.origin.saturating_add(monotonic_ns))
     }
 }
 
-/// How both clocks stand to each other now. Civil time may be set: ask again from time to time.
+/// The current offset between the clocks. Civil time may be set: read it again from time to time.
 #[must_use]
 pub fn kernel_clock() -> KernelClock {
     let monotonic = u64::try_from(monotonic().as_nanos()).unwrap_or(u64::MAX);

@@ -1,4 +1,4 @@
-//! The sensor's user-space side, in the order in which a packet's story is told.
+//! The sensor's user-space side, in the order of a packet's path.
 //!
 //! A room imports only from the rooms above it in this list; `cargo xtask tidy` checks that.
 #![cfg_attr(test, expect(clippy::arithmetic_side_effects, reason = "a wrong test may panic"))]
@@ -21,9 +21,13 @@ pub mod tls;
 
 pub mod http;
 
+pub mod values;
+
 pub mod identity;
 
 pub mod route;
+
+pub mod inspect;
 
 pub mod event;
 

@@ -10,7 +10,7 @@ mod client;
 
 pub use client::{ClientNet, SITE_BITS};
 
-/// What is wrong with a prefix.
+/// Why a prefix is invalid.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PrefixError {
     /// Neither an address nor a prefix.
@@ -18,7 +18,7 @@ pub enum PrefixError {
         "`{0}` is not an address or prefix; expected an address or CIDR, such as 203.0.113.7 or 2001:db8::/32"
     )]
     Malformed(String),
-    /// Bits are set behind the prefix length: perhaps a slip, so no guess is made.
+    /// Bits are set after the prefix length: perhaps a typo, so no guess is made.
     #[error("`{given}` has bits set beyond its /{}; did you mean {network} or {host}?", .network.prefix_len())]
     HostBits {
         /// As written.
@@ -28,7 +28,7 @@ pub enum PrefixError {
         /// The single address.
         host: IpAddr,
     },
-    /// An IPv4 address in IPv6 clothing.
+    /// An IPv4-mapped IPv6 address.
     #[error("`{0}` is IPv4-mapped; write the IPv4 prefix itself")]
     Mapped(String),
 }
@@ -44,7 +44,7 @@ pub const PREFIX: Form<IpNet> = Form {
 /// Reads an address (a prefix of full length) or a CIDR.
 ///
 /// # Errors
-/// Where it is malformed, has host bits set, or is IPv4-mapped.
+/// If it is malformed, has host bits set, or is IPv4-mapped.
 pub fn parse(text: &str) -> Result<IpNet, PrefixError> {
     let malformed = || PrefixError::Malformed(text.to_owned());
     let prefix = match text.parse::<IpNet>() {

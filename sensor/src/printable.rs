@@ -1,6 +1,6 @@
-//! What senders chose, made safe for whatever shows it. Everything that gets out of the program goes through this
-//! file: text for people as [`printable`] or [`printable_lines`], JSON as [`to_json`] or [`write_json`].
-//! `cargo xtask tidy` sees to it that nothing else writes JSON or to standard output.
+//! Escapes sender-controlled text for any display. All output of the program goes through this file: text for people as
+//! [`printable`] or [`printable_lines`], JSON as [`to_json`] or [`write_json`]. `cargo xtask tidy` checks that nothing
+//! else writes JSON or to standard output.
 
 use std::io;
 
@@ -8,15 +8,15 @@ use serde::Serialize;
 use serde_json::Serializer;
 use serde_json::ser::Formatter;
 
-/// The text with everything escaped that could steer a terminal, or make a reader see another order or other
-/// letters than there are: control characters, line ends among them, and the invisible ones that direct text
+/// The text with every character escaped that could steer a terminal, or make a reader see another order or other
+/// letters than are there: control characters including line ends, and invisible characters that control direction
 /// (Unicode Standard Annex 9; "Trojan Source", CVE-2021-42574).
 #[must_use]
 pub fn printable(text: &str) -> String {
     escaped(text, |_| false)
 }
 
-/// As [`printable`], of text of our own that may have several lines: line ends and tabs stay.
+/// As [`printable`], for our own text that may have several lines: line ends and tabs stay.
 #[must_use]
 pub fn printable_lines(text: &str) -> String {
     escaped(text, |c| matches!(c, '\n' | '\t'))
@@ -30,12 +30,12 @@ fn escaped(text: &str, stays: impl Fn(char) -> bool) -> String {
     safe
 }
 
-/// Control characters, C1 ones too, and those that are not seen.
+/// Control characters, including C1, and invisible ones.
 fn is_hostile(c: char) -> bool {
     c.is_control() || is_invisible(c)
 }
 
-/// Directions, joiners, fillers, separators of lines and paragraphs, byte-order marks, variation selectors, tags.
+/// Direction marks, joiners, fillers, line and paragraph separators, byte-order marks, variation selectors, tags.
 const fn is_invisible(c: char) -> bool {
     matches!(
         c,
@@ -46,27 +46,27 @@ const fn is_invisible(c: char) -> bool {
     )
 }
 
-/// The value as JSON in one line, in which the same characters are escaped: it means the same, and does nothing to a
+/// The value as JSON on one line, with the same characters escaped: its meaning stays the same, and it cannot affect a
 /// terminal.
 ///
 /// # Errors
-/// Where the value has no JSON form.
+/// If the value has no JSON form.
 pub fn to_json<T: Serialize + ?Sized>(value: &T) -> serde_json::Result<String> {
     let mut out = Vec::with_capacity(128);
     write_json(&mut out, value)?;
-    // What is written is what came in as text, and ASCII.
+    // The output consists of the input text and ASCII.
     String::from_utf8(out).map_err(serde::ser::Error::custom)
 }
 
-/// Writes [`to_json`] without the detour of a string.
+/// Writes [`to_json`] without an intermediate string.
 ///
 /// # Errors
-/// As [`to_json`], and where it cannot be written.
+/// As [`to_json`], and if writing fails.
 pub fn write_json<T: Serialize + ?Sized>(out: impl io::Write, value: &T) -> serde_json::Result<()> {
     value.serialize(&mut Serializer::with_formatter(out, Safe))
 }
 
-/// [`to_json`] in many lines.
+/// [`to_json`] on several lines.
 ///
 /// # Errors
 /// As [`to_json`].
@@ -75,8 +75,8 @@ pub fn to_pretty_json<T: Serialize + ?Sized>(value: &T) -> serde_json::Result<St
     Ok(json_lines(&text))
 }
 
-/// JSON that somebody else wrote, made safe in the same way. Outside of strings JSON has none of these characters but
-/// line ends, which stay.
+/// Somebody else's JSON, made safe in the same way. Outside strings, JSON contains none of these characters except line
+/// ends, which stay.
 #[must_use]
 pub fn json_lines(json: &str) -> String {
     let mut safe = Vec::with_capacity(json.len());
@@ -99,7 +99,7 @@ impl Formatter for Safe {
         out: &mut W,
         fragment: &str,
     ) -> io::Result<()> {
-        // The usual case, without a look at characters; all bytes at once, which is faster than to stop at the first.
+        // The usual case, without examining characters; all bytes at once, which is faster than stopping at the first.
         let is_odd = |byte: u8| !matches!(byte, 0x20..=0x7e);
         if !fragment.bytes().fold(false, |odd, byte| odd | is_odd(byte)) {
             return out.write_all(fragment.as_bytes());

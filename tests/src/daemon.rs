@@ -1,4 +1,4 @@
-//! A handle on a running daemon: the real binary, in a namespace of a test.
+//! A handle on a running daemon: the real binary, in a test's namespace.
 
 mod scrape;
 
@@ -25,7 +25,7 @@ pub use scrape::{Sample, Scrape, page};
 /// Where the daemon serves metrics, on its namespace's loopback.
 pub const WEB: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9_797);
 
-/// For what a loaded machine may take long over, and what never comes where something is broken.
+/// Timeout for what is slow on a loaded machine, and never happens if something is broken.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Tables of a size for tests: the default reserves some hundred megabytes for each daemon.
@@ -35,10 +35,10 @@ pub const SMALL_TABLES: &str = "[clients]\nmax_tracked = 65536\ndoorkeeper = 262
 pub const NO_LIMITS: &str =
     "[limits.default]\npackets = \"off\"\nbits = \"off\"\nconnections = \"off\"\nrequests = \"off\"\n";
 
-/// The daemon's program: what `SENSOR_BIN` names, or else what was built beside this one.
+/// The daemon's binary: `SENSOR_BIN`, or the one built next to this program.
 ///
 /// # Errors
-/// Where there is none.
+/// If there is none.
 pub fn binary() -> Result<PathBuf> {
     if let Some(named) = env::var_os("SENSOR_BIN") {
         let named = PathBuf::from(named);
@@ -54,7 +54,7 @@ pub fn binary() -> Result<PathBuf> {
     found.context("no daemon to test: run `cargo build --release --package sensor`, or set SENSOR_BIN")
 }
 
-/// A directory with everything that a daemon needs, and the daemon, if it runs.
+/// A directory with everything that a daemon needs, and the daemon, if it is running.
 ///
 /// Dropping it ends the daemon, detaches it from the interface and removes everything.
 #[derive(Debug)]
@@ -84,7 +84,7 @@ impl Daemon {
     /// Prepares a daemon with a configuration, without starting it.
     ///
     /// # Errors
-    /// Where there is no program, or nothing can be written.
+    /// If there is no program, or nothing can be written.
     pub fn prepare(net: &Net, config: &str) -> Result<Self> {
         let directory = tempfile::Builder::new().prefix("sensor-test-").tempdir()?;
         let flags = vec!["-i".to_owned(), INTERFACE.to_owned()];
@@ -107,7 +107,7 @@ impl Daemon {
     /// Prepares and starts a daemon, and waits until it is ready.
     ///
     /// # Errors
-    /// Where it does not become ready; the error has its log.
+    /// If it does not become ready; the error has its log.
     pub fn start(net: &Net, config: &str) -> Result<Self> {
         let mut daemon = Self::prepare(net, config)?;
         daemon.run()?;
@@ -119,7 +119,7 @@ impl Daemon {
         self.flags = flags.iter().map(|flag| (*flag).to_owned()).collect();
     }
 
-    /// Has another program start it, one that becomes the daemon in the end (`setpriv --no-new-privs`).
+    /// Starts it through another program that finally becomes the daemon (`setpriv --no-new-privs`).
     pub fn set_wrapper(&mut self, words: &[String]) {
         self.wrapper = words.to_vec();
     }
@@ -130,8 +130,7 @@ impl Daemon {
             variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     }
 
-    /// Keeps the log to itself. By default it goes to stdout at the end, which a test's harness shows where the
-    /// test failed.
+    /// Suppresses the log. By default it goes to stdout at the end, where a test's harness shows it for failed tests.
     pub const fn hide_log(&mut self) {
         self.shows_log = false;
     }
@@ -139,7 +138,7 @@ impl Daemon {
     /// Starts it, the first time or again, and waits until it is ready.
     ///
     /// # Errors
-    /// Where it does not become ready; the error has its log.
+    /// If it does not become ready; the error has its log.
     pub fn run(&mut self) -> Result<()> {
         let log = File::options().create(true).append(true).open(self.log_path())?;
         let mut command = self.run_command();
@@ -186,7 +185,7 @@ impl Daemon {
     /// Runs a client command against this daemon.
     ///
     /// # Errors
-    /// Where it cannot be started.
+    /// If it cannot be started.
     pub fn cli(&self, args: &[&str]) -> Result<Output> {
         let mut command = self.program(args);
         command.arg("--socket").arg(self.socket());
@@ -196,7 +195,7 @@ impl Daemon {
     /// Runs a client command that must succeed; returns what it printed.
     ///
     /// # Errors
-    /// Where it fails, with its words.
+    /// If it fails, with its words.
     pub fn ok(&self, args: &[&str]) -> Result<String> {
         let output = self.cli(args)?;
         let said = String::from_utf8_lossy(&output.stderr);
@@ -207,7 +206,7 @@ impl Daemon {
     /// Runs a command that prints one JSON object a line.
     ///
     /// # Errors
-    /// Where it fails, or prints something else.
+    /// If it fails, or prints something else.
     pub fn json_lines(&self, args: &[&str]) -> Result<Vec<Value>> {
         let printed = self.ok(&[args, &["--json"]].concat())?;
         printed.lines().map(|line| Ok(serde_json::from_str(line)?)).collect()
@@ -216,7 +215,7 @@ impl Daemon {
     /// Runs a client command with `--json`; returns what it printed.
     ///
     /// # Errors
-    /// Where it fails, or prints something else.
+    /// If it fails, or prints something else.
     pub fn json(&self, args: &[&str]) -> Result<Value> {
         let printed = self.ok(&[args, &["--json"]].concat())?;
         serde_json::from_str(&printed).with_context(|| format!("not one JSON document: {printed}"))
@@ -225,7 +224,7 @@ impl Daemon {
     /// What it knows about a client's packets.
     ///
     /// # Errors
-    /// Where the client is not in the table.
+    /// If the client is not in the table.
     pub fn totals(&self, client: IpAddr) -> Result<Totals> {
         let explained = self.json(&["explain", &client.to_string()])?;
         let row = &explained["client"];
@@ -237,15 +236,15 @@ impl Daemon {
     /// Reads the metrics.
     ///
     /// # Errors
-    /// Where they are not served or not readable.
+    /// If they are not served or not readable.
     pub fn metrics(&self) -> Result<Scrape> {
         self.net.server.enter(|| page(WEB, "/metrics"))?.parse()
     }
 
-    /// Kills it, so that it can neither finish nor clean up anything.
+    /// Kills it, so that it can neither finish nor clean up.
     ///
     /// # Errors
-    /// Where it does not run.
+    /// If it does not run.
     pub fn kill9(&mut self) -> Result<()> {
         let mut child = self.child.take().context("the daemon does not run")?;
         child.kill()?;
@@ -256,7 +255,7 @@ impl Daemon {
     /// Asks it to end, and waits until it has.
     ///
     /// # Errors
-    /// Where it does not run, or does not end.
+    /// If it does not run, or does not end.
     pub fn terminate(&mut self) -> Result<ExitStatus> {
         self.signal(Signal::SIGTERM)?;
         let mut child = self.child.take().context("the daemon does not run")?;
@@ -274,7 +273,7 @@ impl Daemon {
     /// Waits until it ends by itself.
     ///
     /// # Errors
-    /// Where it does not run, or does not end.
+    /// If it does not run, or does not end.
     pub fn wait(&mut self) -> Result<ExitStatus> {
         let mut child = self.child.take().context("the daemon does not run")?;
         let mut ended = None;
@@ -292,7 +291,7 @@ impl Daemon {
     /// Sends it a signal.
     ///
     /// # Errors
-    /// Where it does not run.
+    /// If it does not run.
     pub fn signal(&self, signal: Signal) -> Result<()> {
         let child = self.child.as_ref().context("the daemon does not run")?;
         Ok(kill(Pid::from_raw(i32::try_from(child.id())?), signal)?)
@@ -307,7 +306,7 @@ impl Daemon {
     /// Writes the configuration; the daemon reads it on the next start or reload.
     ///
     /// # Errors
-    /// Where it cannot be written.
+    /// If it cannot be written.
     pub fn write_config(&self, config: &str) -> Result<()> {
         Ok(fs::write(self.config_path(), config)?)
     }
@@ -315,7 +314,7 @@ impl Daemon {
     /// Removes it from the kernel: pins, links, the mount.
     ///
     /// # Errors
-    /// Where `sensor unload` fails.
+    /// If `sensor unload` fails.
     pub fn unload(&self) -> Result<()> {
         let pins = self.pin_dir();
         let output = self.program(&["unload", "--pin-dir"]).arg(&pins).output()?;

@@ -1,5 +1,5 @@
-//! The mirror on the loopback interface: what is copied of a real connection, whichever way this kernel has
-//! programs attached at tc. Runs in a namespace of its own or in a virtual machine.
+//! The mirror on the loopback interface: what is copied of a real connection, with either way of attaching at tc. Runs
+//! in its own namespace or in a virtual machine.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read as _, Write as _};
@@ -25,7 +25,7 @@ const REQUEST: &[u8] = b"GET /big HTTP/1.1\r\nHost: example.net\r\n\r\n";
 /// Loads the mirror, sends through it over both families, and compares.
 ///
 /// # Errors
-/// Where the kernel refuses, or something else is mirrored than was sent.
+/// If the kernel refuses, or something else is mirrored than was sent.
 pub fn check() -> Result<()> {
     let mut stage = Stage::new()?;
     for address in [SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), SocketAddr::from((Ipv6Addr::LOCALHOST, 0))] {
@@ -58,10 +58,10 @@ for fragment, length in [(0, 6000), (0x2000, 64), (185, 64)]:
     raw.send(struct.pack("=BBHHHH", 0, 0, 14, 0, 0, 0) + frame(fragment, b"x" * length))
 "#;
 
-/// Sends what nobody sends, and finds it mirrored or counted.
+/// Sends frames that nobody sends, and checks that they are mirrored or counted.
 ///
 /// # Errors
-/// Where the kernel refuses, or something is neither.
+/// If the kernel refuses, or something is neither.
 pub fn check_odd_frames() -> Result<()> {
     let mut stage = Stage::new()?;
     stage.mirror.set_snap(1 << 16);
@@ -83,10 +83,10 @@ pub fn check_odd_frames() -> Result<()> {
     Ok(())
 }
 
-/// Behind a program that accepts every packet, the mirror sees all of them.
+/// After a program that accepts every packet: the mirror still sees all of them.
 ///
 /// # Errors
-/// Where the kernel refuses, or something is missing.
+/// If the kernel refuses, or something is missing.
 pub fn check_comes_first() -> Result<()> {
     let mut behind = aya::Ebpf::load(OBJECT)?;
     let accept: &mut SchedClassifier = behind.program_mut("accept").context("no such program")?.try_into()?;

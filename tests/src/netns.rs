@@ -6,8 +6,8 @@
 //!   127.0.0.1, ::1
 //! ```
 //!
-//! Traffic never leaves them: the pair is all that connects them. IPv6 hosts of the world have a /64 each,
-//! because that is what the daemon takes for one client by default.
+//! Traffic never leaves them: they are connected only by the pair. Each IPv6 host of the world has a /64, which is what
+//! the daemon counts as one client by default.
 
 use std::fs::File;
 use std::io::Write as _;
@@ -58,10 +58,10 @@ pub struct Namespace {
 }
 
 impl Namespace {
-    /// Makes one. Its name has this process's id and a counter, so tests side by side do not meet.
+    /// Creates one. Its name has this process's ID and a counter, so that parallel tests do not collide.
     ///
     /// # Errors
-    /// Where `ip` fails, as it does for all but root.
+    /// If `ip` fails, as it does for all but root.
     pub fn new(role: &str) -> Result<Self> {
         static COUNTER: AtomicU32 = AtomicU32::new(0);
         let number = COUNTER.fetch_add(1, Ordering::Relaxed);
@@ -95,10 +95,10 @@ impl Namespace {
         command
     }
 
-    /// Runs `work` in here, on a thread of its own; the sockets that it opens belong to this namespace for good.
+    /// Runs `work` in this namespace, on a new thread; the sockets that it opens belong to this namespace for good.
     ///
     /// # Panics
-    /// Where the namespace is gone, or `work` panics.
+    /// If the namespace is gone, or `work` panics.
     pub fn enter<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
         thread::scope(|scope| scope.spawn(|| self.move_in_and(work)).join())
             .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
@@ -122,7 +122,7 @@ impl Namespace {
     /// Runs `ip` commands, one a line.
     ///
     /// # Errors
-    /// Where one fails.
+    /// If one fails.
     pub fn ip(&self, batch: &str) -> Result<()> {
         let mut ip = Command::new("ip");
         ip.args(["-n", &self.name, "-batch", "-"]).stdin(Stdio::piped()).stderr(Stdio::piped());
@@ -159,7 +159,7 @@ impl Net {
     /// Makes both and joins them, with the addresses of [`LEGITIMATE`], [`FLOODER`] and [`GATEWAY`].
     ///
     /// # Errors
-    /// Where `ip` or `ethtool` fails.
+    /// If `ip` or `ethtool` fails.
     pub fn new() -> Result<Self> {
         let net = Self { server: Namespace::new("server")?.into(), world: Namespace::new("world")?.into() };
         net.connect()?;
@@ -169,7 +169,7 @@ impl Net {
     /// Deletes the pair. [`Self::connect`] makes another of the same names and addresses.
     ///
     /// # Errors
-    /// Where `ip` fails.
+    /// If `ip` fails.
     pub fn disconnect(&self) -> Result<()> {
         self.server.ip(&format!("link del {INTERFACE}\n"))
     }
@@ -177,7 +177,7 @@ impl Net {
     /// Joins both.
     ///
     /// # Errors
-    /// Where `ip` or `ethtool` fails.
+    /// If `ip` or `ethtool` fails.
     pub fn connect(&self) -> Result<()> {
         let world = self.world.name();
         self.server.ip(&format!("link add {INTERFACE} type veth peer name {INTERFACE} netns {world}\n"))?;
@@ -200,7 +200,7 @@ impl Net {
     /// Gives the world another host, in both families.
     ///
     /// # Errors
-    /// Where `ip` fails.
+    /// If `ip` fails.
     pub fn add_host(&self, host: u8) -> Result<()> {
         self.world.ip(&format!(
             "addr add {}/16 dev {INTERFACE}\naddr add {}/48 dev {INTERFACE} nodad\n",
@@ -212,7 +212,7 @@ impl Net {
     /// Gives the world the clients [`many`]`(1)` to `(count)`.
     ///
     /// # Errors
-    /// Where `ip` fails.
+    /// If `ip` fails.
     pub fn add_many(&self, count: u8) -> Result<()> {
         let batch: String =
             (1..=count).map(|n| format!("addr add {}/16 dev {INTERFACE}\n", many(n))).collect();
@@ -223,7 +223,7 @@ impl Net {
     /// without addresses.
     ///
     /// # Errors
-    /// Where `ip` fails.
+    /// If `ip` fails.
     pub fn add_interface(&self, name: &str) -> Result<()> {
         let world = self.world.name();
         self.server
@@ -234,7 +234,7 @@ impl Net {
     /// What is attached to the server's interface, as `ip` prints it; empty without XDP.
     ///
     /// # Errors
-    /// Where `ip` fails.
+    /// If `ip` fails.
     pub fn xdp_on(&self, interface: &str) -> Result<String> {
         let shown = run(self.server.command("ip").args(["-details", "link", "show", "dev", interface]))?;
         let lines = shown.lines().filter(|line| line.contains("xdp"));

@@ -12,7 +12,7 @@ use sensor_common::abi::{
 use sensor_common::limit::{Period, Quota, Rate};
 use sensor_common::packet::Problem;
 
-/// Limits of one scope; `None` is no limit.
+/// Limits of one scope; `None` for no limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Limits {
     /// Frames.
@@ -33,7 +33,7 @@ impl Limits {
     }
 }
 
-/// Everything that user space tells the program.
+/// All settings of the program.
 #[derive(Clone, Debug)]
 pub struct Policy {
     /// Whether packets are dropped, or only counted as such.
@@ -118,7 +118,7 @@ impl Policy {
     }
 }
 
-/// What became of one frame.
+/// The verdict on one frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Seen {
     /// Family as counted.
@@ -160,7 +160,7 @@ impl Plane {
     /// Loads the program with tables of these sizes.
     ///
     /// # Errors
-    /// Where the kernel refuses.
+    /// If the kernel refuses.
     pub fn load(capacities: Capacities) -> Result<Self> {
         let options = LoadOptions { capacities, fixed_clock: true, layer3: true, ..LoadOptions::default() };
         let dataplane = Dataplane::load(&options).context("loading the data plane")?;
@@ -205,7 +205,7 @@ impl Plane {
     /// Replaces the whole policy, as user space does: maps first, then the flags and a new generation.
     ///
     /// # Errors
-    /// Where the kernel refuses.
+    /// If the kernel refuses.
     pub fn apply(&mut self, policy: &Policy) -> Result<()> {
         for (prefix, _) in &self.policy.scopes {
             self.dataplane.tries.remove(TrieKind::Scopes, *prefix)?;
@@ -244,19 +244,19 @@ impl Plane {
         Ok(())
     }
 
-    /// Runs the program on a frame a number of times, without looking at what becomes of it; returns the
-    /// last XDP action. Before [`Self::judge`] is used again, [`Self::settle`] must be.
+    /// Runs the program on a frame a number of times, without checking the verdict; returns the last XDP action.
+    /// [`Self::settle`] must be called before [`Self::judge`] is used again.
     ///
     /// # Errors
-    /// Where the kernel refuses the frame.
+    /// If the kernel refuses the frame.
     pub fn run(&self, frame: &[u8], repeat: u32) -> Result<u32> {
         Ok(self.dataplane.run(self.program, frame, repeat)?.0)
     }
 
-    /// Runs the program on one frame and tells from the counters what became of it.
+    /// Runs the program on one frame and determines the verdict from the counters.
     ///
     /// # Errors
-    /// Where the kernel refuses the frame, or the frame was not counted exactly once and in full, or the
+    /// If the kernel refuses the frame, or the frame was not counted exactly once and in full, or the
     /// program's action is not that of the verdict it counted.
     pub fn judge(&mut self, frame: &[u8]) -> Result<Seen> {
         let action = self.run(frame, 1)?;
@@ -268,10 +268,10 @@ impl Plane {
         Ok(seen)
     }
 
-    /// Takes note of what the counters say now.
+    /// Records the current counters.
     ///
     /// # Errors
-    /// Where the kernel refuses.
+    /// If the kernel refuses.
     pub fn settle(&mut self) -> Result<()> {
         self.last = snapshot(&self.dataplane)?;
         Ok(())
@@ -280,7 +280,7 @@ impl Plane {
     /// Frames that got a reason so far, whatever their family and verdict.
     ///
     /// # Errors
-    /// Where the kernel refuses.
+    /// If the kernel refuses.
     pub fn count_of(&self, reason: Reason) -> Result<u64> {
         let counters = self.dataplane.counters().of_interface(MAX_INTERFACES)?;
         let with_reason = counters.iter().filter(|found| found.reason == reason);
@@ -290,7 +290,7 @@ impl Plane {
     /// How often an event happened so far.
     ///
     /// # Errors
-    /// Where the kernel refuses.
+    /// If the kernel refuses.
     pub fn event(&self, event: Event) -> Result<u64> {
         Ok(self.dataplane.counters().event(event)?)
     }

@@ -1,4 +1,4 @@
-//! What most end-to-end tests begin with: a server under protection, and the world around it.
+//! The environment of most end-to-end tests: a protected server, and the world around it.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -17,7 +17,7 @@ use crate::wait::wait_until;
 /// Where UDP traffic goes.
 pub const UDP_PORT: u16 = 9_000;
 
-/// What scanners ask for and nobody else does.
+/// Requested by scanners and nobody else.
 pub const PROBES: [&str; 8] = [
     "/.env",
     "/.git/config",
@@ -46,7 +46,7 @@ impl Scene {
     /// A daemon with this configuration (see [`config`]) and a UDP server.
     ///
     /// # Errors
-    /// Where one of them does not start.
+    /// If one of them does not start.
     pub fn new(config: &str) -> Result<Self> {
         let net = Net::new()?;
         let sink = Sink::start(&net.server, UDP_PORT)?;
@@ -57,7 +57,7 @@ impl Scene {
     /// The same with an HTTP server.
     ///
     /// # Errors
-    /// Where it does not start.
+    /// If it does not start.
     pub fn with_nginx(config: &str) -> Result<Self> {
         let mut scene = Self::new(config)?;
         scene.nginx = Some(Nginx::start(&scene.net.server)?);
@@ -71,10 +71,10 @@ impl Scene {
     }
 
     /// Sends `count` datagrams at an even pace of some thousand a second, slow enough that no queue on the way
-    /// overflows: what is missing afterwards was dropped by the daemon's program.
+    /// overflows: missing ones were dropped by the daemon's program.
     ///
     /// # Errors
-    /// Where the source is not an address of the world.
+    /// If the source is not an address of the world.
     pub fn send(&self, source: IpAddr, count: u64) -> Result<()> {
         let (sent, stop) = (AtomicU64::new(0), AtomicBool::new(false));
         let every = Duration::from_micros(200);
@@ -88,7 +88,7 @@ impl Scene {
     /// Sends `count` datagrams and waits until all have arrived.
     ///
     /// # Errors
-    /// Where some do not.
+    /// If some do not.
     pub fn all_arrive(&self, source: IpAddr, count: u64) -> Result<()> {
         let before = self.sink.packets_from(source);
         self.send(source, count)?;
@@ -101,10 +101,10 @@ impl Scene {
         Ok(())
     }
 
-    /// Sends `count` datagrams; returns how many of them the data plane dropped, once it has judged all.
+    /// Sends `count` datagrams; returns how many of them the data plane dropped, once it has processed all.
     ///
     /// # Errors
-    /// Where some are neither passed nor dropped. The source must be in the client table already.
+    /// If some are neither passed nor dropped. The source must be in the client table already.
     pub fn dropped_of(&self, source: IpAddr, count: u64) -> Result<u64> {
         let before = self.totals(source)?;
         self.send(source, count)?;
@@ -120,7 +120,7 @@ impl Scene {
     /// What the daemon knows about a client's packets.
     ///
     /// # Errors
-    /// Where the client is not in the table.
+    /// If the client is not in the table.
     pub fn totals(&self, client: IpAddr) -> Result<Totals> {
         self.daemon.totals(client)
     }
@@ -128,7 +128,7 @@ impl Scene {
     /// The limits in force for a scope, as in `sensor limit list`.
     ///
     /// # Errors
-    /// Where the scope has none.
+    /// If the scope has none.
     pub fn limits(&self, scope: &str) -> Result<Value> {
         let rows = self.daemon.json(&["limit", "list"])?;
         let row = rows.as_array().into_iter().flatten().find(|row| row["scope"] == scope);
@@ -138,7 +138,7 @@ impl Scene {
     /// Whether one more datagram from a source arrives within a moment.
     ///
     /// # Errors
-    /// Where it cannot be sent.
+    /// If it cannot be sent.
     pub fn is_heard(&self, source: IpAddr) -> Result<bool> {
         let before = self.sink.packets_from(source);
         self.send(source, 1)?;

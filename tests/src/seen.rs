@@ -23,7 +23,7 @@ impl Seen {
     /// Starts it with more lines of `[http]`.
     ///
     /// # Errors
-    /// Where something does not start.
+    /// If something does not start.
     pub fn new(more: &str) -> Result<Self> {
         let directory = std::env::temp_dir().join(format!("sensor-http-{}", std::process::id()));
         fs::create_dir_all(&directory)?;
@@ -39,7 +39,7 @@ impl Seen {
     /// Ports are found by looking at listening sockets, as they are by default.
     ///
     /// # Errors
-    /// Where the port is not watched in time.
+    /// If the port is not watched in time.
     pub fn wait_for_port(&self, port: u16) -> Result<()> {
         let watched = || {
             let status = self.scene.daemon.json(&["status"]).unwrap_or_default();
@@ -57,7 +57,7 @@ impl Seen {
     /// The daemon's records, once there are as many.
     ///
     /// # Errors
-    /// Where there never are.
+    /// If there never are.
     pub fn records(&self, count: usize) -> Result<Vec<Value>> {
         let read = || -> Result<Vec<Value>> {
             let text = fs::read_to_string(&self.log)?;
@@ -74,7 +74,7 @@ impl Seen {
     /// Exchanges equal the server's own log, request by request, and nothing was lost.
     ///
     /// # Errors
-    /// Where they differ, or something was lost.
+    /// If they differ, or something was lost.
     pub fn equals_the_access_log(&self) -> Result<Vec<Value>> {
         // nginx writes its line once the answer was taken, which may be after the exchange was seen.
         let both = || -> Result<_> {

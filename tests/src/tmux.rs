@@ -20,7 +20,7 @@ impl Tmux {
     /// after the script's end.
     ///
     /// # Errors
-    /// Where tmux does not start.
+    /// If tmux does not start.
     pub fn start((columns, rows): (u16, u16), script: &str) -> Result<Self> {
         let tmux = Self { directory: tempfile::Builder::new().prefix("sensor-tmux-").tempdir()? };
         let size = ["-x", &columns.to_string(), "-y", &rows.to_string()].map(str::to_owned);
@@ -34,7 +34,7 @@ impl Tmux {
     /// Presses keys, by tmux's names for them or as letters.
     ///
     /// # Errors
-    /// Where the terminal has gone.
+    /// If the terminal has gone.
     pub fn press(&self, keys: &[&str]) -> Result<()> {
         run(self.command(&["send-keys"]).args(keys))?;
         Ok(())
@@ -43,7 +43,7 @@ impl Tmux {
     /// What is on the screen, a line each.
     ///
     /// # Errors
-    /// Where the terminal has gone.
+    /// If the terminal has gone.
     pub fn screen(&self) -> Result<String> {
         run(&mut self.command(&["capture-pane", "-p"]))
     }
@@ -51,7 +51,7 @@ impl Tmux {
     /// The same with what selects colours and other looks (ECMA-48, SGR).
     ///
     /// # Errors
-    /// Where the terminal has gone.
+    /// If the terminal has gone.
     pub fn screen_with_looks(&self) -> Result<String> {
         run(&mut self.command(&["capture-pane", "-p", "-e"]))
     }
@@ -59,7 +59,7 @@ impl Tmux {
     /// One of tmux's variables, such as `alternate_on`.
     ///
     /// # Errors
-    /// Where the terminal has gone.
+    /// If the terminal has gone.
     pub fn variable(&self, name: &str) -> Result<String> {
         let shown = run(&mut self.command(&["display-message", "-p", &format!("#{{{name}}}")]))?;
         Ok(shown.trim().to_owned())
@@ -68,7 +68,7 @@ impl Tmux {
     /// Waits until what is on the screen fulfils a condition; returns the screen.
     ///
     /// # Errors
-    /// Where it does not in time; the error says what was wanted and what was seen.
+    /// If it does not in time; the error says what was wanted and what was seen.
     pub fn wait_for(&self, timeout: Duration, what: &str, holds: impl Fn(&str) -> bool) -> Result<String> {
         let mut screen = String::new();
         let seen = wait_until(timeout, || {

@@ -14,7 +14,7 @@ pub fn find(program: &str) -> Option<PathBuf> {
     env::split_paths(&path).chain(system).map(|directory| directory.join(program)).find(|file| file.is_file())
 }
 
-/// What stands in the way of tests in network namespaces with these programs; `None` where nothing does.
+/// Why tests in network namespaces with these programs cannot run; `None` if they can.
 #[must_use]
 pub fn obstacle(programs: &[&str]) -> Option<String> {
     if !nix::unistd::geteuid().is_root() {
@@ -29,7 +29,7 @@ pub fn obstacle(programs: &[&str]) -> Option<String> {
     }
 }
 
-/// Whether a test cannot run here; says so on stderr, past the capture of the test harness.
+/// Whether a test cannot run here; reports it on stderr, bypassing the harness's capture.
 #[must_use]
 pub fn skipped(test: &str, programs: &[&str]) -> bool {
     let Some(obstacle) = obstacle(programs) else { return false };
@@ -37,7 +37,7 @@ pub fn skipped(test: &str, programs: &[&str]) -> bool {
     true
 }
 
-/// Says that something is not tested, and why.
+/// Reports that something is not tested, and why.
 pub fn say_skipped(what: &str, why: &str) {
     // Where stderr is gone there is nobody to tell.
     let _told = writeln!(io::stderr().lock(), "SKIPPED: {what} because {why}");

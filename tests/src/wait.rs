@@ -4,7 +4,7 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How often a condition is looked at.
+/// Polling interval of a condition.
 const POLL: Duration = Duration::from_millis(5);
 
 /// Now.
@@ -13,8 +13,8 @@ pub fn now() -> Instant {
     Instant::now()
 }
 
-/// Whether `condition` became true within `timeout`. It is asked at least once, and returned from at once
-/// when it holds.
+/// Whether `condition` became true within `timeout`. It is evaluated at least once, and this returns as soon as it
+/// holds.
 #[must_use]
 pub fn wait_until(timeout: Duration, mut condition: impl FnMut() -> bool) -> bool {
     let deadline = now() + timeout;

@@ -1,7 +1,7 @@
-//! Attacks in simulated traffic are found, and what resembles them most among legitimate behaviour is not called one.
+//! Attacks in simulated traffic are detected, and the legitimate behaviour that resembles them most is not.
 //!
-//! A reduced set of what `cargo xtask evaluate` measures: some hours each, with a fixed seed and one that is another
-//! every time; a failure names its seed.
+//! A subset of what `cargo xtask evaluate` measures: some hours each, with a fixed seed and one that varies; a failure
+//! prints its seed.
 #![expect(clippy::arithmetic_side_effects, reason = "a wrong test may panic")]
 
 use std::time::Duration;
@@ -72,6 +72,11 @@ fn walks_and_probes_are_found() {
 }
 
 #[test]
+fn exposures_are_found() {
+    all_are_found(Class::Exposure, 1, MINUTE * 15);
+}
+
+#[test]
 fn too_much_and_too_slow_is_found() {
     all_are_found(Class::Load, 1, MINUTE * 10);
 }
@@ -122,7 +127,7 @@ left_alone! {
 #[test]
 fn scenarios_are_named_and_of_all_classes() {
     let classes = [Class::SingleSource, Class::SeveralSources, Class::Distributed, Class::LowAndSlow];
-    for class in classes.into_iter().chain([Class::Probing, Class::Load, Class::Anomaly]) {
+    for class in classes.into_iter().chain([Class::Probing, Class::Exposure, Class::Load, Class::Anomaly]) {
         assert!(SCENARIOS.iter().any(|scenario| scenario.class == class), "{class:?}");
     }
     for scenario in SCENARIOS {

@@ -1,4 +1,4 @@
-//! Blocks: their end, with and without a daemon; allows above them; and what is never blocked.
+//! Blocks: their expiry, with and without a daemon; allow rules over them; and what is never blocked.
 #![expect(clippy::arithmetic_side_effects, reason = "a wrong test may panic")]
 
 use std::net::IpAddr;
@@ -160,7 +160,7 @@ fn an_allowed_network_beats_a_blocked_client() -> Result<()> {
     scene.all_arrive(v4(FLOODER), 20)
 }
 
-/// The answer says what is true now, and a script sees where it is not what was asked for.
+/// The answer says what is true now, and its exit status shows scripts if that is not what was requested.
 #[test]
 fn a_block_says_what_it_does() -> Result<()> {
     if tools::skipped("a_block_says_what_it_does", &[]) {

@@ -1,5 +1,5 @@
-//! Marked secrets sent to a server behind the running daemon, with detectors made to fire: nothing that gets out of the
-//! daemon, by whatever way, has one, nor a byte that steers a terminal.
+//! Marked secrets sent to a server behind the running daemon, with detectors made to fire: no output of the daemon, by
+//! whatever channel, contains one, nor a byte that affects a terminal.
 
 use std::fs;
 use std::io::{self, Read as _, Write as _};

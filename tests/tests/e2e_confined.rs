@@ -1,4 +1,4 @@
-//! The daemon's own sandbox, tried from inside: by a library that is loaded into it.
+//! The daemon's own sandbox, tested from inside by a library loaded into it.
 
 use std::fs::{self, Permissions};
 use std::io::{Read as _, Write as _};

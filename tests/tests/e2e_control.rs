@@ -1,4 +1,4 @@
-//! Who may do what over the control socket, what is written down of it, and whose address is protected.
+//! Roles on the control socket, the audit trail, and protected addresses.
 
 use std::ffi::OsStr;
 use std::fs::{self, Permissions};

@@ -1,4 +1,4 @@
-//! What detectors decide is lifted by people, outlives the daemon, and leaves a trail.
+//! People can lift detectors' decisions; decisions outlive the daemon, and are audited.
 
 use anyhow::{Context as _, Result, ensure};
 use nix::sys::signal::Signal;
@@ -80,8 +80,8 @@ fn a_decided_limit_is_lifted_by_command_and_all_is_audited() -> Result<()> {
     Ok(())
 }
 
-/// `response = "monitor"` and a reload lift the detector's block, and leave what people blocked; `mode enforce` after that
-/// is told by alerts that were raised before.
+/// `response = "monitor"` and a reload lift the detector's block, and keep people's blocks; `mode enforce` after that
+/// shows in alerts that were raised before.
 #[test]
 fn a_detector_that_may_only_watch_blocks_no_longer() -> Result<()> {
     if tools::skipped("a_detector_that_may_only_watch_blocks_no_longer", &[]) {

@@ -1,4 +1,5 @@
-//! Clients behind a real proxy: who attacks stands in the file that the proxy reads, and is refused by it; others are not.
+//! Clients behind a real proxy: attackers are listed in the file that the proxy reads, and it refuses them; others are
+//! not.
 
 use std::fs;
 use std::io::{Read as _, Write as _};

@@ -1,4 +1,4 @@
-//! Attacks as real HTTP: told by `sensor alerts`, blocked in the kernel, while legitimate clients notice nothing.
+//! Attacks as real HTTP: reported by `sensor alerts`, blocked in the kernel, without any effect on legitimate clients.
 #![expect(clippy::arithmetic_side_effects, reason = "a wrong test may panic")]
 
 use std::net::SocketAddr;

@@ -1,4 +1,5 @@
-//! Requests in forms that no honest client sends, and Linux takes: all are seen, and a blocked client gets none through.
+//! Requests in forms that no honest client sends but Linux accepts: all are seen, and a blocked client gets none
+//! through.
 
 use anyhow::{Result, ensure};
 use sensor_tests::netns::{v4, v6};

@@ -1,4 +1,4 @@
-//! What `sensor doctor` finds on interfaces and ports that have something.
+//! Findings of `sensor doctor` on interfaces and ports with problems.
 
 use std::process::{Child, Stdio};
 

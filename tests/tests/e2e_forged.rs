@@ -1,4 +1,4 @@
-//! Requests with forged sources, live: they accuse nobody, and do not keep anybody else from being found.
+//! Requests with forged sources, live: they accuse nobody, and do not prevent detection of others.
 #![expect(clippy::arithmetic_side_effects, reason = "a wrong test may panic")]
 
 use std::fs;

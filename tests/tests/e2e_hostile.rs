@@ -1,4 +1,4 @@
-//! The costliest input, sent to a daemon that runs: it goes on answering, and is alive.
+//! The costliest input, sent to a running daemon: it keeps answering, and stays alive.
 #![expect(clippy::print_stdout, reason = "what a test measured belongs into its record")]
 
 use std::io::{Read as _, Write as _};

@@ -1,4 +1,4 @@
-//! What the daemon sees of HTTP, beside what nginx logs, tcpdump captures and tshark reads.
+//! What the daemon sees of HTTP, compared with nginx's log, tcpdump's capture and tshark's reading.
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -1,4 +1,4 @@
-//! Incidents: they grow, name everybody, are decided anew, and end.
+//! Incidents: they grow, name every participant, are re-evaluated, and end.
 #![expect(clippy::arithmetic_side_effects, reason = "a wrong test may panic")]
 
 use std::sync::Arc;
@@ -114,7 +114,7 @@ fn who_goes_on_after_a_block_is_blocked_again_for_twice_as_long() -> Result<()> 
     let first = block(&daemon).context("no block")?;
     ensure!((10..=12).contains(&seconds(&first, "since", "until")?), "{first}");
     ensure!(wait_until(PATIENCE, || block(&daemon).is_none()), "the block does not end");
-    // Attempts come as fast as they can here, and an attack is told once a second at most.
+    // Attempts come as fast as possible here, and an attack is reported at most once a second.
     let resumed = now();
     stuff(&net, 1_000, || block(&daemon).is_some())?;
     ensure!(resumed.elapsed() < Duration::from_secs(8), "{:?} after the block had ended", resumed.elapsed());

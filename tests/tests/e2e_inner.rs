@@ -1,5 +1,5 @@
-//! A real proxy on the host under protection, and what is behind it: seen on inner interfaces, with the clients' addresses, and
-//! blocked in the kernel by them.
+//! A real proxy on the protected host, and the application behind it: seen on inner interfaces with the clients'
+//! addresses, and blocked in the kernel by them.
 
 use std::fs;
 use std::io::{Read as _, Write as _};

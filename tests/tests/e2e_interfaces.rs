@@ -1,4 +1,4 @@
-//! Interfaces that go and come under a running daemon, which has no capability any more.
+//! Interfaces that go and come back under a running daemon, which no longer has any capability.
 
 use anyhow::{Result, ensure};
 use sensor_tests::daemon::{Daemon, PATIENCE};

@@ -1,4 +1,4 @@
-//! Limits that change while traffic flows, and changes that undo themselves.
+//! Limits that change under traffic, and changes that roll back.
 
 use std::time::Duration;
 
@@ -58,7 +58,7 @@ fn an_unconfirmed_limit_is_undone() -> Result<()> {
     let is_limited = || scene.limits("default").is_ok_and(|limits| limits["packets"] != "off");
     ensure!(wait_until(PATIENCE, || !is_limited()), "not undone: {}", scene.limits("default")?);
     scene.all_arrive(client, 100)?;
-    // Whoever confirms too late is told, and a script sees it.
+    // Confirming too late is reported, and fails for scripts.
     let late = scene.daemon.cli(&["confirm"])?;
     let said = String::from_utf8_lossy(&late.stderr).into_owned();
     ensure!(late.status.code() == Some(1), "{}", late.status);
@@ -69,7 +69,7 @@ fn an_unconfirmed_limit_is_undone() -> Result<()> {
     Ok(())
 }
 
-/// A stored arrival time is of no use to another limit: it would go on for as long as the old one lasted.
+/// A stored arrival time must not outlive its limit: it would apply for as long as the old one lasted.
 #[test]
 fn a_limit_that_is_lifted_is_felt_at_once() -> Result<()> {
     if tools::skipped("a_limit_that_is_lifted_is_felt_at_once", &[]) {

@@ -1,4 +1,4 @@
-//! What operators get wrong, and what they are told: (what they did, the exit status, words of the answer).
+//! Operators' mistakes and the answers to them: (what they did, the exit status, words of the answer).
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;

@@ -1,4 +1,4 @@
-//! Names of clients: by the system's resolver, and only where somebody asks for them.
+//! Names of clients: from the system's resolver, and only on request.
 
 use std::fs;
 use std::process::Command;

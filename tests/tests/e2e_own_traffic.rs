@@ -1,4 +1,4 @@
-//! This host's own traffic: what it sends to itself is never held up, and what it asked for is not limited.
+//! This host's own traffic: packets to itself are never dropped, and answers that it requested are not limited.
 
 use std::io::Read as _;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};

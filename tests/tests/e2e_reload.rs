@@ -1,4 +1,4 @@
-//! The configuration changes under a running daemon.
+//! The configuration changes while the daemon runs.
 
 use anyhow::{Result, ensure};
 use nix::sys::signal::Signal;
@@ -57,7 +57,7 @@ fn what_takes_a_restart_is_named() -> Result<()> {
     let answer = scene.daemon.json(&["reload"])?;
     let named = answer["needs_restart"].as_array().cloned().unwrap_or_default();
     ensure!(named.len() == 1 && named[0].as_str().is_some_and(|key| key.contains("max_")), "{answer}");
-    // The daemon's command line names its interface: what the file says of it has no effect, and is told.
+    // The daemon's command line names its interface: the file's setting has no effect, and that is reported.
     scene.daemon.write_config(&format!("interfaces = [\"lo\"]\n{}", config("enforce", "off")))?;
     let said = scene.daemon.ok(&["reload"])?;
     ensure!(said.contains("overridden on the daemon's command line: interfaces"), "{said}");
@@ -99,7 +99,7 @@ fn a_broken_configuration_is_refused_and_the_old_one_stays() -> Result<()> {
     scene.all_arrive(v4(FLOODER), 50)
 }
 
-/// What a command said stands above the configuration, until the configuration says something new about it.
+/// A command overrides the configuration, until the configuration changes that setting.
 #[test]
 fn commands_outlive_a_reload() -> Result<()> {
     if tools::skipped("commands_outlive_a_reload", &[]) {

@@ -1,4 +1,4 @@
-//! The daemon dies, comes back, and leaves: what the kernel does meanwhile and afterwards.
+//! The daemon dies, comes back, and leaves: the kernel's behaviour meanwhile and afterwards.
 
 use std::fs;
 use std::path::Path;
@@ -165,7 +165,7 @@ fn unload_leaves_no_trace() -> Result<()> {
     Ok(())
 }
 
-/// A daemon whose start fails takes back what it did.
+/// A daemon whose start fails undoes what it did.
 #[test]
 fn a_failed_start_leaves_no_trace() -> Result<()> {
     if tools::skipped("a_failed_start_leaves_no_trace", &[]) {
@@ -186,7 +186,7 @@ fn a_failed_start_leaves_no_trace() -> Result<()> {
     scene.daemon.run()
 }
 
-/// Where pinning is impossible, the daemon works and says what it cannot promise.
+/// If pinning is impossible, the daemon works and says what it cannot guarantee.
 #[test]
 fn without_pins_enforcement_ends_with_the_daemon() -> Result<()> {
     if tools::skipped("without_pins_enforcement_ends_with_the_daemon", &[]) {

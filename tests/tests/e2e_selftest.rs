@@ -1,4 +1,4 @@
-//! `sensor selftest`: it tells the truth, and whatever happens to it, nothing of it stays.
+//! `sensor selftest` tells the truth and, whatever happens to it, leaves nothing behind.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;

@@ -1,4 +1,4 @@
-//! Ways to start a daemon: which interfaces, how it attaches, whom it takes for one client.
+//! Ways to start a daemon: which interfaces, how it attaches, what counts as one client.
 
 use anyhow::{Result, ensure};
 use sensor_tests::daemon::Daemon;

@@ -1,5 +1,5 @@
 //! Segments of connections that this host opened, against limits that would drop them: which sockets count, and that
-//! nothing else does. Each test has a network namespace of its own.
+//! nothing else does. Each test has its own network namespace.
 #![expect(
     clippy::arithmetic_side_effects,
     clippy::indexing_slicing,

@@ -1,4 +1,4 @@
-//! Two CPUs at once, and tables at their bounds. The clock stands still, so that what a limit admits is exact.
+//! Two CPUs at once, and tables at their bounds. The clock stands still, so that a limit admits an exact number.
 #![expect(
     clippy::arithmetic_side_effects,
     clippy::cast_possible_truncation,

@@ -1,8 +1,9 @@
-//! Segments that the kernel drops, before segments that it takes: what the daemon sees is what the server logs.
+//! Segments that the kernel drops, before segments that it accepts: the daemon sees what the server logs.
 //!
-//! Each row opens a connection to a real nginx, has it answer a request, sends a decoy that is wrong in one way, and then
-//! the real request at the same sequence number. Whether the kernel takes the decoy is for nginx's log to say; the daemon
-//! has to say the same. Without such checks the decoy is recorded and the request that the server answers is not.
+//! Each row opens a connection to a real nginx, has it answer a request, sends a decoy that is wrong in one way, and
+//! then the real request at the same sequence number. nginx's log shows whether the kernel accepted the decoy, and the
+//! daemon must report the same. Without such checks it would record the decoy and miss the request that the server
+//! answers.
 
 use std::net::IpAddr;
 
@@ -95,7 +96,7 @@ fn request(path: &str) -> Vec<u8> {
     format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n").into_bytes()
 }
 
-/// The decoy of a row; none where the row makes no sense.
+/// The decoy of a row; none if the row makes no sense.
 fn decoy(raw: &mut RawTcp, kind: Kind, reason: Reason, path: &str) -> Result<Option<Out>> {
     let (flags, payload) = match kind {
         Kind::Data => (ACK | PSH, request(path)),

@@ -1,4 +1,4 @@
-//! The package in a clean Debian: installed, upgraded under fire, removed, purged.
+//! The package in a clean Debian: installed, upgraded under traffic, removed, purged.
 //!
 //! `cargo xtask test` makes the package of the program that it tests; by hand: `cargo xtask dist`, and `SENSOR_DEB`
 //! names the result.

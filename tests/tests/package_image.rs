@@ -1,4 +1,4 @@
-//! The container image: other programs read it, and the daemon in it works with the powers that the manifests give it.
+//! The container image: other tools can read it, and its daemon works with the capabilities that the manifests give it.
 
 use std::env;
 use std::path::{Path, PathBuf};

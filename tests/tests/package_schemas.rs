@@ -1,5 +1,5 @@
-//! Dashboards and manifests against the schemas of those who read them: Grafana's types, Helm's engine, the schemas of
-//! Kubernetes. The tools come from package registries; where there is none, that is said.
+//! Dashboards and manifests against their consumers' schemas: Grafana's types, Helm's engine, Kubernetes' schemas. The
+//! tools come from package registries; if none is reachable, that is reported.
 
 use std::fs;
 use std::path::{Path, PathBuf};

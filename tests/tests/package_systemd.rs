@@ -16,7 +16,7 @@ use tempfile::TempDir;
 /// Higher than any that is released.
 const NEXT_VERSION: &str = "999.0.0";
 
-/// The package, a root, and a network; `None` where the test cannot run, which is said.
+/// The package, a root, and a network; `None` if the test cannot run, which is said.
 fn prepare(test: &str) -> Result<Option<(Net, Container, String)>> {
     if tools::skipped(test, &["debootstrap", "dpkg-deb", "unshare"]) {
         return Ok(None);

@@ -43,7 +43,7 @@ impl Suite {
     }
 }
 
-/// Becomes the measurement.
+/// Replaces this process with the measurement.
 pub(crate) fn command(args: &Args) -> Result<()> {
     setup::everything()?;
     build::and_become(

@@ -38,8 +38,32 @@ pub(crate) fn release(packages: &[&str]) -> Result<()> {
 /// Becomes a program of the tests that starts the daemon, as root and optimized; returns only when that fails.
 pub(crate) fn and_become(program: &str, args: impl IntoIterator<Item: AsRef<OsStr>>) -> Result<()> {
     release(&["sensor", "sensor-tests"])?;
-    let sensor = workspace::sensor_bin();
-    let mut command = process::as_root(workspace::release(program), &[("SENSOR_BIN", &sensor)]);
+    become_built("release", program, args)
+}
+
+/// The same, not optimized and only the two programs: the tests use the same build, and a fresh clone gets there in
+/// minutes.
+pub(crate) fn and_become_soon(program: &str, args: impl IntoIterator<Item: AsRef<OsStr>>) -> Result<()> {
+    let mut cargo = process::cargo();
+    cargo.args([
+        "build",
+        "--package",
+        "sensor",
+        "--package",
+        "sensor-tests",
+        "--bin",
+        "sensor",
+        "--bin",
+        program,
+    ]);
+    process::run(&mut cargo)?;
+    become_built("debug", program, args)
+}
+
+fn become_built(profile: &str, program: &str, args: impl IntoIterator<Item: AsRef<OsStr>>) -> Result<()> {
+    let built = workspace::target_dir().join(profile);
+    let sensor = built.join("sensor").display().to_string();
+    let mut command = process::as_root(built.join(program), &[("SENSOR_BIN", &sensor)]);
     command.args(args);
     Err(process::exec(command))
 }

@@ -12,8 +12,8 @@ pub(crate) struct Args {
     args: Vec<String>,
 }
 
-/// Becomes the demonstration.
+/// Replaces this process with the demonstration.
 pub(crate) fn command(args: &Args) -> Result<()> {
     setup::for_demo()?;
-    build::and_become("sensor-demo", &args.args)
+    build::and_become_soon("sensor-demo", &args.args)
 }

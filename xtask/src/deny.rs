@@ -1,4 +1,4 @@
-//! The stage that checks dependencies: `deny.toml` says what is accepted.
+//! The stage that checks dependencies against `deny.toml`.
 
 use anyhow::{Context as _, Result};
 
@@ -9,8 +9,8 @@ use crate::setup;
 /// What can be checked with the lock file and the packages alone.
 const OFFLINE: [&str; 3] = ["bans", "licenses", "sources"];
 
-/// Checks the dependencies. Known vulnerabilities are looked for where the database of advisories can be had; where it
-/// cannot, that is said.
+/// Checks the dependencies. Known vulnerabilities are checked if the advisory database is reachable; otherwise that is
+/// reported.
 pub(crate) fn check() -> Result<Outcome> {
     setup::denier()?;
     process::run(process::cargo().args(["deny", "check", "--hide-inclusion-graph"]).args(OFFLINE))?;

@@ -14,7 +14,7 @@ pub(crate) struct Args {
     args: Vec<String>,
 }
 
-/// Becomes the evaluation. It needs no privileges: its traffic is simulated.
+/// Replaces this process with the evaluation. It needs no privileges: its traffic is simulated.
 pub(crate) fn command(args: &Args) -> Result<()> {
     setup::build_tools()?;
     build::release(&["sensor", "sensor-tests"])?;

@@ -21,6 +21,7 @@ mod soak;
 mod stages;
 mod test;
 mod tidy;
+mod train;
 mod vm;
 mod workspace;
 
@@ -53,6 +54,8 @@ enum Command {
     Bench(bench::Args),
     /// Evaluate the detectors: attacks found and false alarms on simulated traffic, scores on time series.
     Evaluate(evaluate::Args),
+    /// Train the recognition of injection on corpora, and write its weights.
+    TrainInjection(train::Args),
     /// Run the daemon under load and faults for minutes or hours, and see whether it grows.
     Soak(soak::Args),
     /// Give the parsers hostile input, guided by what it reaches.
@@ -86,6 +89,7 @@ fn dispatch(command: Command) -> Result<()> {
         Command::Test(args) => test::command(&args),
         Command::Bench(args) => bench::command(&args),
         Command::Evaluate(args) => evaluate::command(&args),
+        Command::TrainInjection(args) => train::command(&args),
         Command::Soak(args) => soak::command(&args),
         Command::Fuzz(args) => fuzz::command(&args),
         Command::Dist(args) => dist::command(&args),

@@ -1,8 +1,8 @@
-//! What a step of work came to, where "not run" is neither success nor failure.
+//! Result of a step, where "not run" is neither success nor failure.
 
 use std::fmt;
 
-/// Something that was left out, and why. Never silent: whoever gets one prints it.
+/// Something that was left out, and why. Never silent: its receiver prints it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Skip {
     /// What was left out.

@@ -12,7 +12,7 @@ pub(crate) struct Args {
     args: Vec<String>,
 }
 
-/// Becomes what takes the picture.
+/// Replaces this process with the program that takes the picture.
 pub(crate) fn command(args: &Args) -> Result<()> {
     setup::everything()?;
     build::and_become("sensor-picture", &args.args)

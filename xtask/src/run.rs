@@ -12,7 +12,8 @@ pub(crate) struct Args {
     args: Vec<String>,
 }
 
-/// Becomes the daemon. Monitor mode, because a build from source is tried out on machines that matter.
+/// Replaces this process with the daemon. In monitor mode, because builds from source are tried out on machines that
+/// matter.
 pub(crate) fn command(args: &Args) -> Result<()> {
     setup::build_tools()?;
     build::release(&["sensor"])?;

@@ -12,7 +12,7 @@ pub(crate) struct Args {
     args: Vec<String>,
 }
 
-/// Becomes the soak. It needs root: the daemon attaches for real, in namespaces of its own.
+/// Replaces this process with the soak. It needs root: the daemon really attaches, in separate namespaces.
 pub(crate) fn command(args: &Args) -> Result<()> {
     setup::for_demo()?;
     build::and_become("sensor-soak", &args.args)

@@ -52,7 +52,7 @@ impl ClientKey {
         Self { hi: 0, lo: V4_MAPPED | address as u64 }
     }
 
-    /// The IPv4 address in host order, where this is one.
+    /// The IPv4 address in host order, if this is one.
     #[inline(always)]
     #[must_use]
     #[expect(clippy::cast_possible_truncation, reason = "the upper half was just compared")]
@@ -76,8 +76,8 @@ impl ClientKey {
 
     /// The client that this address belongs to, for clients of the given network mask.
     ///
-    /// All hosts of a link share one link-local network, routers included: each of them is a client of its
-    /// own, or one could use up the limits of all and take neighbour discovery down with them.
+    /// All hosts of a link share one link-local network, routers included: each address is a client of its own.
+    /// Otherwise one host could use up the limits of all and take neighbour discovery down with them.
     #[inline(always)]
     #[must_use]
     pub const fn client(self, mask: Self) -> Self {
@@ -85,17 +85,17 @@ impl ClientKey {
     }
 }
 
-/// One client: what every packet of it needs, on one cache line. The rest is in [`SlotDetails`].
+/// One client: the state that every packet needs, on one cache line. The rest is in [`SlotDetails`].
 ///
 /// Times are those of the data plane's clock (see [`super::Settings::tick_ns`]).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 #[repr(C)]
 pub struct Slot {
-    /// Who.
+    /// The client's key.
     pub key: ClientKey,
-    /// Theoretical arrival time of the limit on packets, in nanoseconds. Never behind the last frame, whether
-    /// or not there is such a limit: a TAT in the past means the same as one of now, so this also tells how
-    /// long a client has been silent.
+    /// Theoretical arrival time of the packet limit, in nanoseconds. Never earlier than the last frame, with or without
+    /// such a limit: a TAT in the past is equivalent to one of now, so this also shows how long a client has been
+    /// silent.
     pub packets_tat: u64,
     /// Theoretical arrival time of the limit on bits.
     pub bits_tat: u64,
@@ -105,7 +105,7 @@ pub struct Slot {
     pub drops: u64,
     /// Bytes of both.
     pub bytes: u64,
-    /// The [`super::Settings::generation`] under which scope, flags and block were found; 0 for none.
+    /// The [`super::Settings::generation`] in which scope, flags and block were looked up; 0 for none.
     pub generation: u32,
     /// Index into the scopes.
     pub scope: u16,
@@ -115,7 +115,7 @@ pub struct Slot {
     pub noticed: u8,
 }
 
-/// What only some packets of a client need, in an array beside the slots.
+/// State that only some packets of a client need, in an array parallel to the slots.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 #[repr(C)]
 pub struct SlotDetails {
@@ -123,15 +123,15 @@ pub struct SlotDetails {
     pub connections_tat: u64,
     /// Theoretical arrival time of the limit on requests.
     pub requests_tat: u64,
-    /// When the block ends that covers this client; see [`super::BlockEntry::until`].
+    /// Expiry of the block that covers this client; see [`super::BlockEntry::until`].
     pub blocked_until: u64,
-    /// HTTP requests and new TCP connections since admission, dropped ones included, in one word: a frame that is
-    /// either costs one addition. See [`Self::requests`] and [`Self::connections`].
+    /// HTTP requests and new TCP connections since admission, dropped ones included, packed in one word: a frame that
+    /// is either costs one addition. See [`Self::requests`] and [`Self::connections`].
     pub counts: u64,
 }
 
 impl SlotDetails {
-    /// One connection in [`Self::counts`]; what is below counts requests.
+    /// One connection in [`Self::counts`]; the bits below count requests.
     pub const CONNECTION: u64 = 1 << 40;
 
     /// HTTP requests recognised since admission: up to 2^40, which takes 34 years at a thousand a second.
@@ -141,18 +141,19 @@ impl SlotDetails {
         self.counts & (Self::CONNECTION - 1)
     }
 
-    /// TCP connections asked for since admission, modulo [`Self::CONNECTIONS_MODULO`].
+    /// TCP connection attempts since admission, modulo [`Self::CONNECTIONS_MODULO`].
     #[inline(always)]
     #[must_use]
     pub const fn connections(&self) -> u64 {
         self.counts >> 40
     }
 
-    /// Connections begin at 0 again after so many.
+    /// The connection count wraps to 0 here.
     pub const CONNECTIONS_MODULO: u64 = 1 << 24;
 }
 
-/// The period of a tick: one client is noticed once in each, 1,024 ticks long (4 s at 250 Hz). Never 0.
+/// The notice period that a tick falls in, 1,024 ticks long (4 s at 250 Hz): at most one notice per client and period.
+/// Never 0.
 #[inline(always)]
 #[must_use]
 #[expect(clippy::cast_possible_truncation, reason = "the period is meant modulo 2^8")]
@@ -160,16 +161,16 @@ pub const fn notice_period(tick: u64) -> u8 {
     ((tick >> 10) as u8) | 1
 }
 
-/// Tags of one bucket: byte 0 is the lock and a mark, bytes 1 to 7 are the tags of its ways (0 where empty).
+/// Tags of one bucket: byte 0 holds the lock and a mark, bytes 1 to 7 the tags of its ways (0 if empty).
 pub type TagWord = u64;
 
-/// Ring-buffer record: a client went over a limit for the first time in a while.
+/// Ring-buffer record: a client exceeded a limit for the first time in a while.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 #[repr(C)]
 pub struct OverLimit {
-    /// Who.
+    /// The client's key.
     pub key: ClientKey,
-    /// When, by the data plane's clock, in nanoseconds.
+    /// Time by the data plane's clock, in nanoseconds.
     pub at: u64,
     /// A [`super::Reason`].
     pub reason: u32,
@@ -177,6 +178,6 @@ pub struct OverLimit {
     pub verdict: u32,
     /// Index of the interface.
     pub ifindex: u32,
-    /// The scope whose limit it was.
+    /// The scope whose limit was exceeded.
     pub scope: u32,
 }

@@ -11,11 +11,11 @@ use crate::packet::Problem;
 pub struct Counter {
     /// Frames.
     pub packets: u64,
-    /// Bytes of those frames, Ethernet header included, frame check sequence not.
+    /// Bytes of those frames, including the Ethernet header but not the frame check sequence.
     pub bytes: u64,
 }
 
-/// Interfaces that one data plane serves at once.
+/// Maximum number of interfaces served by one data plane.
 pub const MAX_INTERFACES: u32 = 16;
 /// Address families counted: IPv4, IPv6, and frames that are neither or unreadable.
 pub const FAMILIES: u32 = 3;
@@ -26,7 +26,7 @@ pub const REASONS: u32 = 13;
 /// Entries of the counter map; the last interface slot collects frames of unknown interfaces.
 pub const COUNTERS: u32 = (MAX_INTERFACES + 1) * FAMILIES * VERDICTS * REASONS;
 
-/// Position of an interface in [`super::Settings::interfaces`]; [`MAX_INTERFACES`] where it is not listed.
+/// Position of an interface in [`super::Settings::interfaces`]; [`MAX_INTERFACES`] if it is not listed.
 pub type InterfaceSlot = u32;
 
 /// Index of a combination in the counter map.
@@ -38,7 +38,7 @@ pub const fn counter_index(interface: InterfaceSlot, family: u32, verdict: Verdi
     by_verdict.wrapping_mul(REASONS).wrapping_add(reason as u32)
 }
 
-/// Things that happen besides verdicts: losses, bounds that were hit, frames that could not be read.
+/// Events other than verdicts: losses, bounds reached, unreadable frames.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u32)]
 pub enum Event {
@@ -46,13 +46,13 @@ pub enum Event {
     ClientAdmitted = 0,
     /// An idle client left the table for a new one.
     ClientEvicted = 1,
-    /// No room for a new client: its buckets are full of clients that are not idle.
+    /// No room for a new client: its buckets hold only clients that are not idle.
     TableFull = 2,
-    /// Another CPU was changing the bucket; the source stays a newcomer for this packet.
+    /// Another CPU held the bucket's lock; the source remains a newcomer for this packet.
     AdmissionContended = 3,
-    /// An over-limit notice found the ring buffer full.
+    /// An over-limit notice was lost because the ring buffer was full.
     NoticeLost = 4,
-    /// An over-limit notice was over the rate of notices.
+    /// An over-limit notice exceeded the rate of notices.
     NoticeSuppressed = 5,
     /// A frame came from an interface that is not in the settings.
     UnknownInterface = 6,
@@ -64,28 +64,28 @@ pub enum Event {
     MirroredIngressBytes = 9,
     /// Payload bytes of mirrored segments from this host.
     MirroredEgressBytes = 10,
-    /// A segment was left out, as an instruction for its connection said.
+    /// A segment was left out because an instruction for its connection said so.
     MirrorSkipped = 11,
-    /// A segment found no room in the ring of its CPU.
+    /// A segment was lost because its CPU's ring was full.
     MirrorRingFull = 12,
     /// The bytes of a segment could not be read.
     MirrorLoadFailed = 13,
-    /// The headers of what may be a TCP segment lie where they cannot be read.
+    /// The headers of a possible TCP segment lie where they cannot be read.
     MirrorUnread = 14,
-    /// A TCP segment of this host's left as IP fragments; each of them counts.
+    /// A TCP segment from this host left as IP fragments; each fragment counts.
     MirrorFragment = 15,
-    /// A datagram towards this host that user space reads whole was mirrored; see [`super::DATAGRAM`].
+    /// A datagram towards this host that user space parses whole was mirrored; see [`super::DATAGRAM`].
     MirroredDatagrams = 16,
-    /// One was not, since there were too many.
+    /// Such a datagram exceeded the budget and was not mirrored.
     MirrorDatagramBudget = 17,
-    /// A frame had more VLAN tags than are followed.
+    /// A frame had more VLAN tags than the parser follows.
     MirrorTagDepth = 18,
-    /// A packet of this host had more IPv6 extension headers than are followed.
+    /// A packet of this host had more IPv6 extension headers than the parser follows.
     MirrorExtensionDepth = 19,
-    /// A segment was left out of the mirror because the kernel drops its packet: an IPv4 header whose checksum does
-    /// not hold, or a datagram longer than its frame.
+    /// A segment was not mirrored because the kernel drops its packet: the IPv4 header checksum is wrong, or the
+    /// datagram is longer than its frame.
     MirrorBadIp = 20,
-    /// The same, because its frame is addressed to another host, or to several.
+    /// As above, because its frame is addressed to another host or to a group.
     MirrorOtherHost = 21,
     /// First of the [`Problem`] kinds, which follow in their own order.
     FirstProblem = 22,

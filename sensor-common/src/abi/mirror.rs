@@ -4,22 +4,22 @@ use bytemuck::{Pod, Zeroable};
 
 use super::client::ClientKey;
 
-/// Written by user space field by field through shared memory, read by the mirror for each segment.
+/// Written field by field by user space through shared memory, read by the mirror for each segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
 #[repr(C)]
 pub struct MirrorSettings {
-    /// One bit for each TCP port of this host whose segments are mirrored.
+    /// One bit per TCP port of this host whose segments are mirrored.
     pub ports: [u64; PORT_WORDS],
-    /// Most payload bytes of one segment that are copied; at most [`MAX_SNAP`].
+    /// Maximum payload bytes copied of one segment; at most [`MAX_SNAP`].
     pub snap: u32,
-    /// 1 while user space waits for the next record to wake it, 0 while it looks by itself.
+    /// 1 while user space sleeps until the next record, 0 while it polls.
     pub wake: u32,
-    /// 0 while no flow has an instruction, so that none is looked for.
+    /// 0 while no flow has an instruction, to skip the look-up.
     pub instructions: u32,
-    /// Blocks in the ring of each CPU, less one; their number is a power of two.
+    /// Number of blocks in each CPU's ring, minus one; the number is a power of two.
     pub block_mask: u32,
-    /// Where `sk_buff` has the two bits of `ip_summed`: the byte's offset and, from bit 16 on, the bits to shift it by;
-    /// [`UNKNOWN_PLACE`] where the kernel does not tell.
+    /// Location of the two bits of `ip_summed` in `sk_buff`: the byte's offset and, from bit 16 on, the shift;
+    /// [`UNKNOWN_PLACE`] if the kernel's BTF does not have it.
     pub ip_summed: u32,
     /// Keeps the size a multiple of eight.
     pub reserved: u32,
@@ -31,36 +31,36 @@ pub const UNKNOWN_PLACE: u32 = u32::MAX;
 /// Words of [`MirrorSettings::ports`].
 pub const PORT_WORDS: usize = 1024;
 
-/// Payload bytes in one record; longer segments take several.
+/// Payload bytes in one record; longer segments take several records.
 pub const CHUNK: u32 = 4096;
-/// Records that one segment may take.
+/// Maximum records per segment.
 pub const MAX_CHUNKS: u32 = 16;
-/// Payload bytes of one segment that can be copied: an aggregate (GRO, GSO) of 64 KiB.
+/// Maximum payload bytes copied of a segment: an aggregate (GRO, GSO) of 64 KiB.
 pub const MAX_SNAP: u32 = CHUNK * MAX_CHUNKS;
 
-/// Bytes of a ring in one entry of the map of blocks: a record belongs to the block that it begins in.
+/// Bytes of a ring per entry of the map of blocks: a record belongs to the block in which it starts.
 pub const BLOCK: u32 = 64 << 10;
-/// The bytes of a block, and room for the end of a record that begins at its end.
+/// Bytes of a block, plus room for the rest of a record that starts at its end.
 pub type Block = [u8; BLOCK as usize + size_of::<MirrorHeader>() + CHUNK as usize];
 
-/// How far the ring of one CPU has been written and read, in bytes since it was made; each in a cache line of its own.
-/// Records follow one another at multiples of eight.
+/// Write and read positions of one CPU's ring, in bytes since it was created; each on its own cache line. Records are
+/// aligned to eight bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 #[repr(C)]
 pub struct RingPositions {
-    /// Where the next record will begin. Only that CPU writes it, behind the record.
+    /// Where the next record will start. Only that CPU writes it, after the record.
     pub written: u64,
     /// 1 while that CPU writes a record, else 0.
     pub writing: u64,
     /// Fills the cache line.
     pub reserved: [u64; 6],
-    /// What user space has done with. Only user space writes it.
+    /// End of what user space has consumed. Only user space writes it.
     pub read: u64,
     /// Fills the cache line.
     pub reserved_too: [u64; 7],
 }
 
-/// Bytes from the beginning of a record to that of the next one.
+/// Distance from the start of a record to the start of the next.
 #[inline(always)]
 #[must_use]
 pub const fn record_size(captured: u32) -> u64 {
@@ -77,59 +77,59 @@ pub enum MirrorDirection {
     Egress = 1,
 }
 
-/// Set in [`MirrorHeader::direction`] beside a [`MirrorDirection`] by the programs of inner interfaces: the segment crossed
-/// its interface the other way, since the server is behind the interface and not on this host.
+/// Set in [`MirrorHeader::direction`] together with a [`MirrorDirection`] by the programs of inner interfaces: the
+/// segment crossed its interface the other way, because the server is behind the interface and not on this host.
 pub const CROSSED: u8 = 4;
 
-/// [`MirrorHeader::direction`] of a piece of a datagram towards this host that only user space can read: an IP
+/// [`MirrorHeader::direction`] of a piece of a datagram towards this host that only user space can parse: an IP
 /// fragment, or IPv6 with extension headers.
 ///
-/// What follows the header are bytes of the frame from the IP header on. `length` is how many there are of the datagram,
-/// `sequence` is the place of this piece among them, and `flags` are [`datagram_flags`]; addresses, ports and what else
-/// TCP has are 0. The pieces of a datagram follow one another in their ring, with the same time.
+/// The header is followed by bytes of the frame, from the IP header on. `length` is the datagram's length, `sequence`
+/// the offset of this piece in it, and `flags` are [`datagram_flags`]; addresses, ports and the other TCP fields are 0.
+/// The pieces of a datagram are adjacent in their ring and have the same time.
 pub const DATAGRAM: u8 = 2;
 
-/// What else is known of a datagram.
+/// Further properties of a datagram.
 pub mod datagram_flags {
-    /// The kernel put it together from several (GRO): its TCP checksum is that of none.
+    /// The kernel coalesced it from several (GRO), so its TCP checksum matches none of them.
     pub const AGGREGATE: u8 = 1;
 }
 
-/// Pieces that a datagram may take: 65,535 bytes and an IPv6 header.
+/// Maximum pieces of a datagram: 65,535 bytes and an IPv6 header.
 pub const MAX_PIECES: u32 = 17;
 
-/// Bytes of [`DATAGRAM`] records that a CPU copies in a second, so that a flood of fragments, which are nearly always
-/// hostile, neither fills its ring nor keeps the reader busy.
+/// Bytes of [`DATAGRAM`] records that a CPU copies per second, so that a flood of fragments, nearly always hostile,
+/// neither fills its ring nor keeps the reader busy.
 pub const DATAGRAM_RATE: u64 = 8 << 20;
-/// Bytes of them that it copies at once.
+/// Burst of that budget, in bytes.
 pub const DATAGRAM_BURST: u64 = 1 << 20;
 
-/// What the kernel knows of the checksums of a segment that it mirrors.
+/// What the kernel knows about the checksums of a mirrored segment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(u8)]
 pub enum MirrorChecksum {
-    /// They hold: the card or the kernel said so, or nobody but this host's own stack has touched the segment.
+    /// Valid: verified by the card or the kernel, or the segment never left this host's own stack.
     #[default]
     Holds = 0,
-    /// The TCP checksum is still to be verified; the segment was copied whole for that.
+    /// The TCP checksum is unverified; the segment was copied whole so that user space can verify it.
     Unverified = 1,
-    /// As [`Self::Unverified`], on a kernel that does not say whether the checksum is a partial one, which its
-    /// offloading sender left to be completed.
+    /// As [`Self::Unverified`], on a kernel that does not reveal whether the checksum is partial, left by the sender's
+    /// offload to be completed.
     UnverifiedOrPartial = 2,
-    /// It was not verified, and the segment is too long for one record.
+    /// Unverified, and the segment is too long for one record.
     Unverifiable = 3,
 }
 
 impl MirrorChecksum {
-    /// All of them, by their number.
+    /// All of them, in the order of their numbers.
     pub const ALL: [Self; 4] = [Self::Holds, Self::Unverified, Self::UnverifiedOrPartial, Self::Unverifiable];
 }
 
-/// The head of a record in a ring; `captured` bytes follow it: the TCP options, then payload.
+/// The header of a record in a ring, followed by `captured` bytes: TCP options, then payload.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 #[repr(C)]
 pub struct MirrorHeader {
-    /// When, by the kernel's monotonic clock (`CLOCK_MONOTONIC`), in nanoseconds.
+    /// Time by the kernel's monotonic clock (`CLOCK_MONOTONIC`), in nanoseconds.
     pub time: u64,
     /// Source address.
     pub source: ClientKey,
@@ -147,32 +147,32 @@ pub struct MirrorHeader {
     pub acknowledgement: u32,
     /// Payload bytes on the wire, from `sequence` on.
     pub length: u32,
-    /// Bytes of this record behind the header.
+    /// Bytes of this record after the header.
     pub captured: u32,
     /// Urgent pointer.
     pub urgent: u16,
     /// Control bits of the TCP header.
     pub flags: u8,
-    /// A [`MirrorDirection`], perhaps with [`CROSSED`], or [`DATAGRAM`].
+    /// A [`MirrorDirection`], optionally with [`CROSSED`], or [`DATAGRAM`].
     pub direction: u8,
     /// Window, as in the TCP header.
     pub window: u16,
     /// Checksum, as in the TCP header.
     pub checksum: u16,
-    /// The sequence number behind the last byte that the other side was seen to send while its segments were left
-    /// out, where `peer_sent_known` says so.
+    /// The sequence number after the last byte that the other side sent while its segments were left out; valid if
+    /// `peer_sent_known` is set.
     pub peer_sent: u32,
     /// Data offset and reserved bits, as in the TCP header.
     pub data_offset: u8,
-    /// How many of the captured bytes are TCP options; in the first record of a segment, all of them are there.
+    /// How many of the captured bytes are TCP options; the first record of a segment contains all of them.
     pub options: u8,
     /// A [`MirrorChecksum`].
     pub integrity: u8,
-    /// Whether `peer_sent` holds.
+    /// Whether `peer_sent` is valid.
     pub peer_sent_known: u8,
 }
 
-/// A connection, as instructions name it.
+/// A connection, as used in instructions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Pod, Zeroable)]
 #[repr(C)]
 pub struct FlowKey {
@@ -188,19 +188,19 @@ pub struct FlowKey {
     pub reserved: u32,
 }
 
-/// What user space says about a connection.
+/// User space's instruction for a connection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 #[repr(C)]
 pub struct FlowInstruction {
-    /// By [`MirrorDirection`]: the sequence number before which no payload is needed, where `skips` says so.
+    /// By [`MirrorDirection`]: payload before this sequence number is not needed; valid if set in `skips`.
     pub skip_until: [u32; 2],
-    /// By [`MirrorDirection`]: the number behind the last byte that was left out, where `has_sent` says so. The mirror
-    /// writes it; it says nothing of segments before the instruction.
+    /// By [`MirrorDirection`]: the sequence number after the last byte left out; valid if set in `has_sent`. Written by
+    /// the mirror; it does not cover segments before the instruction.
     pub sent: [u32; 2],
-    /// By [`MirrorDirection`]: whether `skip_until` holds.
+    /// By [`MirrorDirection`]: whether `skip_until` is valid.
     pub skips: [u8; 2],
     /// Whether nothing of the connection is needed until its next SYN.
     pub stop: u8,
-    /// By bit of [`MirrorDirection`]: whether `sent` holds.
+    /// By bit of [`MirrorDirection`]: whether `sent` is valid.
     pub has_sent: u8,
 }

@@ -1,8 +1,8 @@
 //! The types that cross the boundary between kernel and user space, in maps and in ring-buffer records.
 //!
-//! All are `repr(C)` with no padding (derived proof) and hold only integers; closed sets travel as integers
-//! and are decoded with a check on the other side. [`VERSION`] changes with any layout here, so that a
-//! daemon never adopts pinned maps of another layout.
+//! All are `repr(C)` without padding (proven by derive) and hold only integers. Closed sets travel as integers and are
+//! decoded with a check on the other side. [`VERSION`] changes with any layout here, so that a daemon never adopts
+//! pinned maps of another layout.
 
 mod client;
 mod counter;
@@ -30,7 +30,7 @@ pub use verdict::{Reason, Verdict};
 /// Layout version of everything in this module; part of the identity of pinned maps.
 pub const VERSION: u32 = 5;
 
-/// The names of the maps in the object, as user space finds them.
+/// Names of the maps in the object, by which user space finds them.
 pub mod maps {
     /// [`super::Settings`], one entry, mapped into user space.
     pub const SETTINGS: &str = "SETTINGS";
@@ -70,9 +70,9 @@ pub mod maps {
     pub const FLOWS: &str = "FLOWS";
     /// [`super::RingPositions`] by CPU, mapped into user space.
     pub const RINGS: &str = "RINGS";
-    /// [`super::Block`]s of these rings, those of a CPU behind one another, mapped into user space.
+    /// [`super::Block`]s of these rings, grouped by CPU, mapped into user space.
     pub const SEGMENTS: &str = "SEGMENTS";
-    /// Ring buffer of nothing but wakeups.
+    /// Ring buffer used only for wakeups.
     pub const WAKEUPS: &str = "WAKEUPS";
 
     /// Every map whose content outlives the daemon.

@@ -19,7 +19,7 @@ pub enum Dimension {
 }
 
 impl Dimension {
-    /// Every dimension, in the order in which limits are asked.
+    /// Every dimension, in the order in which limits are checked.
     pub const ALL: [Self; 4] = [Self::Packets, Self::Bits, Self::Connections, Self::Requests];
 
     /// The name in configuration and on the command line.
@@ -38,7 +38,7 @@ impl Dimension {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 #[repr(C)]
 pub struct ScopeLimits {
-    /// One quota for each dimension; [`Quota::OFF`] where there is none.
+    /// One quota per dimension; [`Quota::OFF`] if there is no limit.
     pub quotas: [Quota; 4],
 }
 
@@ -54,12 +54,12 @@ pub struct ScopeEntry {
 
 /// Value of a block trie.
 ///
-/// The trie yields the longest prefix only, so user space gives each entry the latest expiry of all blocks
-/// that cover it: an expired long prefix must not hide a shorter one that still stands.
+/// The trie returns only the longest prefix, so user space gives each entry the latest expiry of all blocks that cover
+/// it: an expired long prefix must not hide a shorter one that is still in force.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 #[repr(C)]
 pub struct BlockEntry {
-    /// When it ends, by the data plane's clock in nanoseconds; 0 for never.
+    /// Expiry by the data plane's clock, in nanoseconds; 0 for never.
     pub until: u64,
     /// Length of the prefix, in bits of the family's address.
     pub prefix_len: u32,
@@ -68,7 +68,7 @@ pub struct BlockEntry {
 }
 
 impl BlockEntry {
-    /// Whether the block stands at `now`.
+    /// Whether the block is in force at `now`.
     #[inline(always)]
     #[must_use]
     pub const fn stands(until: u64, now: u64) -> bool {
@@ -76,10 +76,10 @@ impl BlockEntry {
     }
 }
 
-/// What the tries say about one client.
+/// Result of looking up one client in the tries.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Policy {
-    /// When the block ends; see [`BlockEntry::until`]. Only with [`Policy::BLOCKED`].
+    /// Expiry of the block; see [`BlockEntry::until`]. Only with [`Policy::BLOCKED`].
     pub blocked_until: u64,
     /// Index into the scopes.
     pub scope: u16,
@@ -92,7 +92,7 @@ impl Policy {
     pub const ALLOWED: u8 = 1;
     /// A block prefix covers the client.
     pub const BLOCKED: u8 = 2;
-    /// That block prefix is wider than one client; such sources are dropped without being admitted.
+    /// That block prefix is wider than one client; such sources are dropped without admission.
     pub const BLOCKED_WIDE: u8 = 4;
 
     /// Whether the given flag is set.
@@ -102,7 +102,7 @@ impl Policy {
         self.flags & flag != 0
     }
 
-    /// Whether a block stands at `now`; an allow prefix lifts any block.
+    /// Whether a block is in force at `now`; an allow prefix overrides any block.
     #[inline(always)]
     #[must_use]
     pub const fn blocks(&self, now: u64) -> bool {

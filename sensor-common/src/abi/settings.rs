@@ -1,4 +1,4 @@
-//! What user space tells the program, and what the CPUs share.
+//! Settings that user space gives the program, and state that the CPUs share.
 
 use bytemuck::{Pod, Zeroable};
 
@@ -14,21 +14,21 @@ pub mod prefixes {
     pub const ALLOWS: u32 = 1 << 2;
     /// The block trie has entries.
     pub const BLOCKS: u32 = 1 << 4;
-    /// Some allow or block prefix is longer than a client's, so answers differ within one client and are
-    /// looked up for each packet.
+    /// An allow or block prefix is longer than a client's, so results differ within one client and are looked up for
+    /// each packet.
     pub const FINER_THAN_CLIENT: u32 = 1 << 6;
 }
 
-/// Written by user space field by field through shared memory, read by the program for each packet.
+/// Written field by field by user space through shared memory, read by the program for each packet.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 #[repr(C)]
 pub struct Settings {
-    /// Layout of the maps: [`super::VERSION`]; 0 in a map that was never set up.
+    /// Layout of the maps: [`super::VERSION`]; 0 in a map that was never initialised.
     pub version: u32,
     /// 1 in `enforce` mode, 0 in `monitor` mode.
     pub enforce: u32,
-    /// Raised after each change of scopes, allows or blocks; a cached [`super::Policy`] of another
-    /// generation is looked up again. Never 0.
+    /// Raised after each change of scopes, allows or blocks; a [`super::Policy`] cached in another generation is looked
+    /// up again. Never 0.
     pub generation: u32,
     /// Index of the scope `default`.
     pub default_scope: u32,
@@ -36,33 +36,33 @@ pub struct Settings {
     pub prefixes: u32,
     /// Buckets of the client table.
     pub buckets: u32,
-    /// Words of the doorkeeper less one; their number is a power of two.
+    /// Number of doorkeeper words minus one; the number is a power of two.
     pub doorkeeper_mask: u32,
     /// Ticks without a packet after which a client counts as idle.
     pub idle_ticks: u32,
     /// Length of the kernel's tick in nanoseconds; the data plane's clock is `jiffies * tick_ns`.
     pub tick_ns: u64,
-    /// Secret of the table's hash, so that nobody can aim at one bucket.
+    /// Key of the table's hash, so that nobody can target one bucket.
     pub seed: [u64; 2],
     /// Network mask of an IPv4 client, IPv4-mapped.
     pub mask_v4: ClientKey,
     /// Network mask of an IPv6 client.
     pub mask_v6: ClientKey,
-    /// Packets per second that all sources not yet admitted share.
+    /// Packets per second shared by all sources not yet admitted.
     pub newcomers: Quota,
     /// Over-limit notices per second.
     pub notices: Quota,
     /// Bits of a client's prefix, by family.
     pub client_bits: [u32; 2],
-    /// Interface indexes, by slot; 0 where empty.
+    /// Interface indexes, by slot; 0 if empty.
     pub interfaces: [u32; MAX_INTERFACES as usize],
-    /// Index of the loopback interface, where it is served; else 0. What arrives there was sent by this host.
+    /// Index of the loopback interface if it is served, else 0. Packets that arrive there were sent by this host.
     pub loopback: u32,
     /// Keeps the size a multiple of eight.
     pub reserved: u32,
 }
 
-/// State that all CPUs share and write; each on a cache line of its own.
+/// State that all CPUs share and write, each field on its own cache line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
 #[repr(C)]
 pub struct Shared {
@@ -74,7 +74,7 @@ pub struct Shared {
     pub notices_tat: u64,
     /// Keeps the next field on another line.
     pub line1: [u64; 7],
-    /// Where the clock program leaves the data plane's time, in nanoseconds.
+    /// Where the clock program writes the data plane's time, in nanoseconds.
     pub clock: u64,
     /// The tick to use instead of the kernel's, in an object loaded with `FIXED_CLOCK` (tests).
     pub fixed_tick: u64,

@@ -11,7 +11,7 @@ pub enum Verdict {
     Pass = 0,
     /// Dropped.
     Drop = 1,
-    /// Handed to the network stack, though it would have been dropped in `enforce` mode.
+    /// Handed to the network stack, though `enforce` mode would have dropped it.
     WouldDrop = 2,
 }
 
@@ -30,13 +30,13 @@ impl Verdict {
     }
 }
 
-/// Why the verdict is what it is: a closed set, so that it can be a metric label.
+/// The reason for a verdict: a closed set, so that it can be a metric label.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u32)]
 pub enum Reason {
     /// Within every limit.
     None = 0,
-    /// An allow prefix matched; no limit was asked.
+    /// An allow prefix matched; no limit was checked.
     Allowed = 1,
     /// A block prefix matched and has not expired.
     Blocked = 2,
@@ -48,16 +48,16 @@ pub enum Reason {
     ConnectionRate = 5,
     /// Over the client's rate of HTTP requests.
     RequestRate = 6,
-    /// From a source not yet admitted to the client table, over the rate that all such sources share.
+    /// From a source not yet in the client table, over the rate that all such sources share.
     NewcomerRate = 7,
     /// Neither IPv4 nor IPv6 (ARP, LLDP and the like).
     NotIp = 8,
     /// No source address could be read; [`super::Event`] counts the kinds.
     Unparsed = 9,
-    /// More VLAN tags or IPv6 extension headers than are followed, and no honest sender's: Linux would go on to read
-    /// them, and find what no limit was asked about.
+    /// More VLAN tags or IPv6 extension headers than the parser follows, or any honest sender uses: Linux would parse
+    /// on and find what no limit was checked for.
     HeaderDepth = 10,
-    /// It would have been held up, but it arrived on the loopback interface: this host itself sent it.
+    /// It would have been dropped, but it arrived on the loopback interface: this host sent it.
     OwnHost = 11,
     /// It was over a limit, but it belongs to a TCP connection that this host opened.
     Answer = 12,
@@ -101,7 +101,7 @@ impl Reason {
         }
     }
 
-    /// Whether it keeps a packet from passing, in `enforce` mode.
+    /// Whether it causes a drop in `enforce` mode.
     #[inline(always)]
     #[must_use]
     pub const fn refuses(self) -> bool {

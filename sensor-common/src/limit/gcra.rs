@@ -11,28 +11,28 @@ use super::rate::Rate;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 #[repr(C)]
 pub struct Quota {
-    /// Time that one unit costs, in 2^-20 ns; 0 where there is no limit.
+    /// Time that one unit costs, in 2^-20 ns; 0 if there is no limit.
     increment: u64,
-    /// How far the TAT may run ahead of now, in nanoseconds: the time that a whole burst costs.
+    /// How far the TAT may run ahead of now, in nanoseconds: the cost of a full burst.
     depth: u64,
 }
 
 /// Fraction bits of [`Quota::increment`]: a limit of 100 Gbit/s is then exact to one in ten thousand.
 const FRACTION: u32 = 20;
 
-/// Most units that one step may cost: the bits of a frame of 64 KiB.
+/// Maximum units that one step may cost: the bits of a 64 KiB frame.
 pub const MAX_UNITS: u64 = 1 << 19;
 
-/// What a step of the algorithm says.
+/// Result of one step.
 #[must_use]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// The traffic conforms; this is the new TAT.
+    /// The traffic conforms; the new TAT.
     Conforms(u64),
-    /// The traffic conforms, and the TAT lay further ahead than this quota's depth: it was charged under another
-    /// quota. This is the new TAT, a whole depth ahead of now.
+    /// The traffic conforms, and the TAT lay further ahead than this quota's depth, because it was charged under
+    /// another quota. The new TAT, one full depth ahead of now.
     Clamped(u64),
-    /// The traffic is over the limit; the TAT stays.
+    /// The traffic exceeds the limit; the TAT does not change.
     Exceeds,
 }
 
@@ -42,16 +42,16 @@ impl Quota {
 
     /// The quota of a rate that counts single things: packets, connections, requests.
     ///
-    /// A unit costs whole nanoseconds, rounded up, so that the admitted rate is never above the one asked for
-    /// and a burst is exact.
+    /// A unit costs whole nanoseconds, rounded up, so that the admitted rate never exceeds the configured one and a
+    /// burst is exact.
     #[must_use]
     pub fn of_units(rate: Rate, tick_ns: u64) -> Self {
         let unit = u128::from(rate.period().nanoseconds()).div_ceil(u128::from(rate.count().max(1)));
         Self::with(unit << FRACTION, rate.burst(), tick_ns, 1 << 42)
     }
 
-    /// The quota of a rate that counts bits. A burst has room for the largest frame at least, and rates below
-    /// 60 bit/s count as 60: less than a frame a day.
+    /// The quota of a rate that counts bits. A burst has room for at least the largest frame, and rates below 60 bit/s
+    /// count as 60: less than a frame a day.
     #[must_use]
     pub fn of_bits(rate: Rate, tick_ns: u64) -> Self {
         let period = u128::from(rate.period().nanoseconds()) << FRACTION;
@@ -61,8 +61,8 @@ impl Quota {
 
     /// A quota whose burst is at least what arrives in one tick at the rate.
     ///
-    /// The data plane's clock stands still for `tick_ns` at a time, so a burst that is used up faster than
-    /// that would throttle traffic which keeps to its rate; it is raised, and [`Quota::burst`] tells.
+    /// The data plane's clock advances in steps of `tick_ns`, so a burst that is used up within one step would throttle
+    /// traffic that keeps to its rate. Such a burst is raised; [`Quota::burst`] returns the value in force.
     fn with(increment: u128, burst: u64, tick_ns: u64, longest_ns: u64) -> Self {
         let increment = increment.clamp(1, u128::from(longest_ns) << FRACTION);
         let per_tick = (u128::from(tick_ns) << FRACTION).div_ceil(increment);
@@ -78,7 +78,7 @@ impl Quota {
         self.increment == 0
     }
 
-    /// What `units` cost, in nanoseconds, rounded up. `units` is at most [`MAX_UNITS`].
+    /// The cost of `units`, in nanoseconds, rounded up. `units` is at most [`MAX_UNITS`].
     #[inline(always)]
     #[must_use]
     pub const fn cost(&self, units: u64) -> u64 {
@@ -87,8 +87,8 @@ impl Quota {
 
     /// One step: may traffic that costs `cost` nanoseconds pass at `now`?
     ///
-    /// A TAT beyond the depth was charged under another quota, with a longer burst or a slower rate. Its debt shrinks
-    /// to the most that this quota knows, so nobody waits for a limit that is gone.
+    /// A TAT beyond the depth was charged under another quota, with a longer burst or a slower rate. Its debt is
+    /// reduced to this quota's depth, so nobody waits for a limit that is gone.
     #[inline(always)]
     pub const fn step(&self, tat: u64, now: u64, cost: u64) -> Step {
         let start = if tat > now { tat } else { now };
@@ -102,21 +102,21 @@ impl Quota {
         }
     }
 
-    /// How far a TAT of this quota is ahead of now at most, in nanoseconds.
+    /// Maximum distance of this quota's TAT from now, in nanoseconds.
     #[inline(always)]
     #[must_use]
     pub const fn depth(&self) -> u64 {
         self.depth
     }
 
-    /// The burst in force, in units; 0 where there is no limit.
+    /// The burst in force, in units; 0 if there is no limit.
     #[must_use]
     pub fn burst(&self) -> u64 {
         let depth = u128::from(self.depth) << FRACTION;
         depth.checked_div(u128::from(self.increment)).map_or(0, |units| saturate(units, u64::MAX))
     }
 
-    /// The sustained rate in force, in units per second; 0 where there is no limit.
+    /// The sustained rate in force, in units per second; 0 if there is no limit.
     #[must_use]
     pub fn per_second(&self) -> u64 {
         (1_000_000_000_u128 << FRACTION)
@@ -125,7 +125,7 @@ impl Quota {
     }
 }
 
-/// Four years: sums with the clock stay far from the end of 64 bits.
+/// Four years: sums with the clock stay far below 64 bits.
 const MAX_DEPTH: u64 = 1 << 57;
 
 fn saturate(value: u128, bound: u64) -> u64 {
@@ -140,7 +140,7 @@ mod tests {
 
     const TICK: u64 = 4_000_000;
 
-    /// The definition: a bucket of `depth` nanoseconds that drains one nanosecond a nanosecond.
+    /// The definition: a bucket of `depth` nanoseconds that drains one nanosecond per nanosecond.
     fn leaky_bucket(quota: &Quota, arrivals: &[(u64, u64)]) -> Vec<bool> {
         let (mut level, mut last) = (0_u128, 0_u64);
         arrivals
@@ -221,7 +221,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(2_000))]
 
-        /// Whatever was owed under a quota, and however often quotas changed since.
+        /// Whatever was owed under a quota, and however often quotas have changed since.
         #[test]
         fn nobody_waits_longer_than_the_depth_of_the_quota_in_force(
             before in prop::collection::vec(("[1-9][0-9]{0,5}/(s|min|h):[1-9][0-9]{0,3}", 0_u64..10_000), 1..4),
@@ -248,7 +248,7 @@ mod tests {
             now += silence;
             let quota = quota(&after);
             let changed = now;
-            // The first packet already, or else after the time that the new quota itself asks for.
+            // With the first packet, or else after the time that the new quota itself requires.
             let next = match quota.step(tat, now, quota.cost(units)) {
                 Step::Conforms(next) | Step::Clamped(next) => next,
                 Step::Exceeds => {
@@ -274,7 +274,7 @@ mod tests {
         let owed = now + strict.depth;
         assert_eq!(strict.step(owed, now, strict.cost(1)), Step::Exceeds);
         assert_eq!(loose.step(owed, now, loose.cost(1)), Step::Clamped(now + loose.depth));
-        // The packet took the last of the burst; the next one waits for the rate, and for nothing else.
+        // The packet used up the burst; the next one waits for the rate, and for nothing else.
         let tat = now + loose.depth;
         assert_eq!(loose.step(tat, now, loose.cost(1)), Step::Exceeds);
         assert_eq!(loose.step(tat, now + loose.cost(1), loose.cost(1)), Step::Conforms(tat + loose.cost(1)));

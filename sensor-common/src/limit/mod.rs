@@ -1,4 +1,4 @@
-//! Limits: rates as operators write them, quotas as the kernel holds them, and the GCRA step.
+//! Limits: rates as operators write them, quotas as the kernel stores them, and the GCRA step.
 
 mod gcra;
 mod rate;

@@ -3,7 +3,7 @@
 use core::fmt;
 use core::str::FromStr;
 
-/// The time in which a rate's count may arrive.
+/// The period of a rate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Period {
     /// `/s`
@@ -60,10 +60,10 @@ pub struct Rate {
     burst: u64,
 }
 
-/// What is wrong with a rate.
+/// Why a rate is invalid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ParseRateError {
-    /// No number where one was expected.
+    /// A number was expected.
     NotANumber,
     /// An unknown unit after the slash.
     Unit,
@@ -91,17 +91,17 @@ impl fmt::Display for ParseRateError {
 impl core::error::Error for ParseRateError {}
 
 impl Rate {
-    /// Largest count: a terabit a second.
+    /// Maximum count: a terabit a second.
     pub const MAX_COUNT: u64 = 1_000_000_000_000;
-    /// Largest burst.
+    /// Maximum burst.
     pub const MAX_BURST: u64 = 1_000_000_000_000;
-    /// Longest time that a burst may take to earn: four years, what a quota holds.
+    /// Maximum time that a burst may take to earn: four years, as much as a quota can represent.
     pub const LONGEST_BURST_SECONDS: u64 = 4 * 365 * 86_400;
 
     /// A rate from its parts.
     ///
     /// # Errors
-    /// Where count or burst is zero or above its bound, or the burst takes too long to earn.
+    /// If count or burst is zero or above its bound, or the burst takes too long to earn.
     pub const fn new(count: u64, period: Period, burst: Option<u64>) -> Result<Self, ParseRateError> {
         if count == 0 || matches!(burst, Some(0)) {
             return Err(ParseRateError::Zero);
@@ -126,9 +126,9 @@ impl Rate {
         self.count
     }
 
-    /// What the rate means, as a sentence has it: "100 requests in any minute", "100 requests a minute, 20 at once".
+    /// The rate in words: "100 requests in any minute", "100 requests a minute, 20 at once".
     ///
-    /// `unit` is what is counted, in the plural.
+    /// `unit` is the plural of what is counted.
     #[must_use]
     pub const fn in_words(self, unit: &str) -> InWords<'_> {
         InWords { rate: self, unit }
@@ -140,8 +140,8 @@ impl Rate {
         self.period
     }
 
-    /// Units that may arrive at once; where none was written, the count: `100/min` never refuses a client that keeps
-    /// to 100 in any minute, however it spreads them.
+    /// Units that may arrive at once; by default, the count: `100/min` never refuses a client that keeps to 100 in any
+    /// minute, however it spreads them.
     #[must_use]
     pub const fn burst(self) -> u64 {
         self.burst
@@ -203,7 +203,7 @@ impl fmt::Display for InWords<'_> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { rate, unit } = *self;
         let (count, period) = (Scaled(rate.count), rate.period.name());
-        // "1 requests" is no sentence.
+        // "1 requests" would be bad grammar.
         let unit = if rate.count == 1 { unit.strip_suffix('s').unwrap_or(unit) } else { unit };
         if rate.burst == rate.count {
             write!(out, "{count} {unit} in any {period}")

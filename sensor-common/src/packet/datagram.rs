@@ -1,28 +1,28 @@
-//! Datagrams towards this host that may be TCP in a form that only user space can read: fragments, IPv4 with options, and
-//! IPv6 with extension headers.
+//! Datagrams towards this host that may carry TCP in a form that only user space can parse: fragments, IPv4 with
+//! options, and IPv6 with extension headers.
 //!
-//! Which of them Linux takes depends on options, on routing headers, and on what came before; see `capture::datagram`
-//! of the daemon. Here is only told where such a datagram lies, and that it can be passed over where it cannot be TCP.
+//! Whether Linux accepts one depends on options, on routing headers, and on earlier datagrams; see `capture::datagram`
+//! of the daemon. This module only locates such a datagram, and skips it if it cannot carry TCP.
 
 use super::extension::next_header;
 use super::segment::locate;
 use super::{Frame, NoSegment};
 
-/// Where a datagram lies in its frame.
+/// The location of a datagram in its frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Datagram {
     /// Offset of the IP header.
     pub start: usize,
-    /// Bytes by the IP header, that header included; the rest of the frame where that says 0.
+    /// Length by the IP header, that header included; the rest of the frame if the header says 0.
     pub length: Option<usize>,
 }
 
 const TCP: u8 = 6;
 
-/// A datagram that may be TCP, or a part of it.
+/// A datagram that may carry TCP, or part of it.
 ///
 /// # Errors
-/// Where it is none, or cannot be read.
+/// If it does not, or cannot be read.
 #[inline(always)]
 pub fn datagram<F: Frame + ?Sized>(frame: &F) -> Result<Datagram, NoSegment> {
     let (start, is_v6) = locate(frame)?;
@@ -43,7 +43,7 @@ fn datagram_v4<F: Frame + ?Sized>(frame: &F, start: usize) -> Result<Datagram, N
 fn datagram_v6<F: Frame + ?Sized>(frame: &F, start: usize) -> Result<Datagram, NoSegment> {
     let header: &[u8; 40] = frame.bytes(start).ok_or(NoSegment::Unread)?;
     let extension: &[u8; 8] = frame.bytes(start.wrapping_add(40)).ok_or(NoSegment::Unread)?;
-    // The protocol of a datagram is what its first fragment says; Linux takes no notice of what the others do.
+    // A datagram's protocol is that of its first fragment; Linux ignores the field in the others.
     let is_later =
         header[6] == next_header::FRAGMENT && u16::from_be_bytes([extension[2], extension[3]]) & 0xfff8 != 0;
     if header[0] >> 4 != 6
@@ -56,8 +56,8 @@ fn datagram_v6<F: Frame + ?Sized>(frame: &F, start: usize) -> Result<Datagram, N
     Ok(Datagram { start, length: if length == 0 { None } else { Some(length.wrapping_add(40)) } })
 }
 
-/// Whether TCP may come behind a header; behind others, Linux takes none: authentication headers need an association,
-/// and it knows neither mobility nor host identity nor Shim6.
+/// Whether TCP may follow a header. After others, Linux accepts none: authentication headers need a security
+/// association, and it does not implement mobility, host identity or Shim6.
 #[inline(always)]
 #[must_use]
 pub(super) const fn leads_on(protocol: u8) -> bool {

@@ -1,5 +1,4 @@
-//! IPv6 extension headers (RFC 8200, section 4): which there are and how long they are. Reading them is the
-//! business of whoever holds the packet.
+//! IPv6 extension headers (RFC 8200, section 4): their types and lengths. The caller, which has the packet, reads them.
 
 /// Protocol numbers of extension headers (IANA, "IPv6 Extension Header Types").
 pub mod next_header {
@@ -21,7 +20,7 @@ pub mod next_header {
     pub const SHIM6: u8 = 140;
 }
 
-/// Whether a protocol number is that of an extension header that tells its length.
+/// Whether a protocol number denotes an extension header that contains its length.
 #[inline(always)]
 #[must_use]
 pub const fn is_extension(protocol: u8) -> bool {

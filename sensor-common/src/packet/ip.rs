@@ -17,7 +17,7 @@ pub(super) fn parse_v4<F: Frame + ?Sized>(frame: &F, offset: usize) -> Result<Pa
         return Err(Problem::Ipv4Header);
     }
     if header_len > IPV4_MIN {
-        // The last option byte; the options themselves do not matter here.
+        // The last option byte; options are ignored here.
         let _option: &[u8; 1] =
             frame.bytes(offset.wrapping_add(header_len).wrapping_sub(1)).ok_or(Problem::Ipv4Truncated)?;
     }
@@ -62,7 +62,7 @@ pub(super) fn parse_v6<F: Frame + ?Sized>(frame: &F, offset: usize) -> Result<Pa
     Ok(Packet { family: Family::V6, source, transport })
 }
 
-/// The protocol behind the extension headers and where it starts; or why it cannot be had.
+/// The protocol after the extension headers and its offset, or why it cannot be determined.
 #[inline(always)]
 pub(super) fn skip_extensions<F: Frame + ?Sized>(
     frame: &F,

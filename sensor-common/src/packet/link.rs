@@ -1,5 +1,5 @@
-//! Ethernet II with VLAN tags (802.1Q, 802.1ad and the older QinQ type) and PPPoE sessions; and frames that have no link
-//! header, as those of tunnels.
+//! Ethernet II with VLAN tags (802.1Q, 802.1ad and the older QinQ type) and PPPoE sessions; and frames without a link
+//! header, such as those of tunnels.
 
 use super::walk::{Ended, is_tag};
 use super::{Frame, Problem};
@@ -14,7 +14,7 @@ pub(super) enum Network {
 
 const ETHERNET: usize = 14;
 const TAG: usize = 4;
-/// Tags that are read on the ordinary path: as many as networks use. [`Frame::tags`] reads what follows.
+/// Tags read on the ordinary path: as many as networks use. [`Frame::tags`] follows further ones.
 const ORDINARY_TAGS: usize = 2;
 
 /// The network protocol, and the offset at which its header starts.
@@ -53,7 +53,7 @@ const PPPOE_SESSION: u16 = 0x8864;
 const PPPOE: usize = 6;
 
 /// The network protocol of a PPPoE session's frame. The protocol number takes two bytes or, compressed, one (RFC 1661,
-/// section 6.5), which Linux reads as well. What belongs to PPP itself is not IP.
+/// section 6.5), which Linux also accepts. PPP's own protocols are not IP.
 #[inline(always)]
 fn parse_pppoe<F: Frame + ?Sized>(frame: &F, offset: usize) -> Result<(Network, usize), Problem> {
     let header: &[u8; PPPOE + 2] = frame.bytes(offset).ok_or(Problem::LinkTruncated)?;
@@ -72,10 +72,10 @@ fn parse_pppoe<F: Frame + ?Sized>(frame: &F, offset: usize) -> Result<(Network, 
     Ok((network, offset.wrapping_add(if is_compressed { PPPOE + 1 } else { PPPOE + 2 })))
 }
 
-/// The network protocol of a frame that begins with its IP header: of the version, since nothing else tells.
+/// The network protocol of a frame that starts with its IP header, from the version: nothing else indicates it.
 #[inline(always)]
 pub(super) fn parse_layer3<F: Frame + ?Sized>(frame: &F) -> Result<(Network, usize), Problem> {
-    // Of one byte, the compiler makes a comparison that the verifier does not follow.
+    // For a one-byte read, the compiler emits a comparison that the verifier cannot follow.
     let header: &[u8; 20] = frame.bytes(0).ok_or(Problem::LinkTruncated)?;
     let network = match header[0] >> 4 {
         4 => Network::Ipv4,

@@ -1,7 +1,7 @@
-//! Reading a frame as far as the limiter needs: who sent it, and what it asks for.
+//! Parses a frame as far as the limiter needs: its source, and what it requests.
 //!
-//! The same code runs in the kernel, where [`Frame`] checks each access against the end of the packet in the
-//! form that the verifier follows, and in user space over byte slices.
+//! The same code runs in the kernel, where [`Frame`] checks each access against the end of the packet in a form that
+//! the verifier can follow, and in user space over byte slices.
 //!
 //! Architecture invariant: no access to a frame outside [`Frame::bytes`].
 
@@ -21,14 +21,14 @@ use crate::abi::{ClientKey, Family};
 
 /// The linear part of a frame.
 pub trait Frame {
-    /// Whether the frame begins with its IP header, as on tunnels, PPP and WireGuard. Whoever holds the frame knows:
-    /// its bytes do not tell, since an IPv4 source in 8.0.0.0/16 looks like the `EtherType` of IPv4.
+    /// Whether the frame starts with its IP header, as on tunnels, PPP and WireGuard. The caller knows; the bytes do
+    /// not show it, since an IPv4 source in 8.0.0.0/16 looks like the `EtherType` of IPv4.
     const LAYER3: bool = false;
 
-    /// The `N` bytes at `offset`, or `None` where the linear part ends before them.
+    /// The `N` bytes at `offset`, or `None` if the linear part ends before them.
     fn bytes<const N: usize>(&self, offset: usize) -> Option<&[u8; N]>;
 
-    /// Follows VLAN tags from the one at `offset` on, of which `before` were passed; see [`walk::tags`].
+    /// Follows VLAN tags from the one at `offset` on, after `before` earlier ones; see [`walk::tags`].
     #[inline(always)]
     fn tags(&self, offset: usize, before: usize) -> Walk {
         walk::tags(self, offset, before)
@@ -40,8 +40,8 @@ pub trait Frame {
         walk::extensions(self, first, offset)
     }
 
-    /// The same number. In the kernel, the verifier then knows nothing of it, so that all rounds of a loop look the
-    /// same to it; `unknown` is a number that it knows nothing of either.
+    /// The same number, opaque to the verifier, so that all rounds of a loop look alike to it; `unknown` is another
+    /// number that the verifier knows nothing about.
     #[inline(always)]
     #[must_use]
     fn forget(number: usize, unknown: u16) -> usize {
@@ -50,7 +50,7 @@ pub trait Frame {
     }
 }
 
-/// A frame that begins with its IP header.
+/// A frame that starts with its IP header.
 #[derive(Clone, Copy, Debug)]
 pub struct Layer3<'a>(pub &'a [u8]);
 
@@ -68,7 +68,7 @@ impl Frame for [u8] {
     }
 }
 
-/// What a frame could not be read beyond, by kind.
+/// Why a frame could not be read further, by kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u32)]
 pub enum Problem {
@@ -92,7 +92,7 @@ pub enum Problem {
     TransportTruncated = 8,
     /// A TCP data offset below 20 bytes or beyond the datagram, or a UDP length below 8.
     TransportHeader = 9,
-    /// The headers continue in a later fragment of a multi-buffer frame, out of the program's sight.
+    /// The headers continue in a later fragment of a multi-buffer frame, which the program cannot see.
     NonLinear = 10,
 }
 
@@ -130,7 +130,7 @@ impl Problem {
         }
     }
 
-    /// Whether there are more headers than are followed, as no honest sender has any use for.
+    /// Whether there are more headers than the parser follows; no honest sender uses that many.
     #[inline(always)]
     #[must_use]
     pub const fn is_depth(self) -> bool {
@@ -152,7 +152,7 @@ impl Problem {
     }
 }
 
-/// What the frame carries, as far as limits tell apart.
+/// What the frame carries, as far as limits distinguish it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Transport {
     /// A TCP segment.
@@ -185,14 +185,14 @@ pub struct Packet {
     pub transport: Transport,
 }
 
-/// What became of reading a frame.
+/// Result of parsing a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Parsed {
     /// The source is known.
     Ip(Packet),
     /// Neither IPv4 nor IPv6.
     NotIp,
-    /// No source could be read.
+    /// The source could not be read.
     Unparsed(Problem),
 }
 

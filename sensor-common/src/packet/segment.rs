@@ -1,4 +1,4 @@
-//! A TCP segment's place in its connection: what reassembly needs, read from the same headers.
+//! A TCP segment's position in its connection: what reassembly needs, parsed from the same headers.
 
 use super::extension::is_extension;
 use super::walk::Ended;
@@ -34,41 +34,42 @@ pub struct SegmentHeader {
     pub options: usize,
     /// Offset of the payload in the frame.
     pub payload: usize,
-    /// The sum of the 16-bit words of an IPv4 header (RFC 1071): 0xffff, folded, where its checksum holds. That is what
-    /// IPv6 has here, which has no checksum.
+    /// Sum of the 16-bit words of an IPv4 header (RFC 1071): 0xffff, folded, if the checksum is correct. Always that
+    /// for IPv6, which has no checksum.
     pub network_sum: u32,
-    /// Offset of the datagram's end by its IP header, at most 65,535 behind that header; where it says 0, as in
-    /// an aggregate beyond 64 KiB, the end of the frame counts.
+    /// Offset of the datagram's end by its IP header, at most 65,535 after that header. If the header says 0, as in an
+    /// aggregate beyond 64 KiB, the end of the frame.
     pub end: Option<usize>,
 }
 
-/// Why a frame shows no segment.
+/// Why a frame contains no segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NoSegment {
-    /// It is something else than TCP over IP, or no valid packet.
+    /// It is not TCP over IP, or not a valid packet.
     Other,
-    /// Its headers go on behind the bytes that can be read.
+    /// Its headers continue beyond the readable bytes.
     Unread,
-    /// It is an IPv4 fragment of a TCP segment: its bytes are not all here.
+    /// It is an IPv4 fragment of a TCP segment: not all its bytes are here.
     Fragment,
     /// It is IPv4 with options, or IPv6 with extension headers: [`segment_behind_extensions`] may find the segment.
     Extended,
-    /// More VLAN tags than are followed.
+    /// More VLAN tags than the parser follows.
     TagDepth,
-    /// More extension headers than are followed.
+    /// More extension headers than the parser follows.
     ExtensionDepth,
 }
 
 const TCP_MIN: usize = 20;
 const TCP: u8 = 6;
 
-/// Reads a frame.
+/// Parses a frame.
 ///
-/// A frame with a link header may begin with its IP header all the same: Linux takes the loopback interface's away
-/// behind a generic XDP program. One with a link header is tried first. See [`Frame::LAYER3`] for tunnels.
+/// Even a frame of an interface with link headers may start with its IP header: on the loopback interface, Linux
+/// removes the link header behind a generic XDP program. The form with a link header is tried first. See
+/// [`Frame::LAYER3`] for tunnels.
 ///
 /// # Errors
-/// Where it is no TCP segment, or cannot be read.
+/// If it is no TCP segment, or cannot be read.
 #[inline(always)]
 pub fn segment<F: Frame + ?Sized>(frame: &F) -> Result<SegmentHeader, NoSegment> {
     let (offset, is_v6) = locate(frame)?;
@@ -91,10 +92,10 @@ pub(super) fn locate<F: Frame + ?Sized>(frame: &F) -> Result<(usize, bool), NoSe
         Ok((link::Network::Ipv6, offset)) => return Ok((offset, true)),
         Ok((link::Network::Other, _)) => NoSegment::Other,
         Err(Problem::VlanDepth) => return Err(NoSegment::TagDepth),
-        // Tags may go on where they cannot be read.
+        // There may be more tags where they cannot be read.
         Err(_) => NoSegment::Unread,
     };
-    // Of one byte, the compiler makes a comparison that the verifier does not follow.
+    // For a one-byte read, the compiler emits a comparison that the verifier cannot follow.
     let header: &[u8; 20] = frame.bytes(0).ok_or(NoSegment::Unread)?;
     match header[0] >> 4 {
         4 => Ok((0, false)),
@@ -110,7 +111,7 @@ fn segment_v4<F: Frame + ?Sized>(frame: &F, offset: usize) -> Result<SegmentHead
     if header[0] >> 4 != 4 || header_len < 20 || header[9] != TCP {
         return Err(NoSegment::Other);
     }
-    // A fragment, whichever.
+    // Any fragment.
     if u16::from_be_bytes([header[6], header[7]]) & 0x3fff != 0 {
         return Err(NoSegment::Fragment);
     }
@@ -120,8 +121,8 @@ fn segment_v4<F: Frame + ?Sized>(frame: &F, offset: usize) -> Result<SegmentHead
     without_options(frame, header, offset)
 }
 
-/// The segment of an IPv4 packet at `offset`, whose header has 20 bytes, or is treated as if it had: where a server
-/// sends options, nobody asks what they are.
+/// The segment of an IPv4 packet at `offset` with a 20-byte header, or treated as such: a server's options do not
+/// matter.
 #[inline(always)]
 fn without_options<F: Frame + ?Sized>(
     frame: &F,
@@ -139,8 +140,8 @@ fn without_options<F: Frame + ?Sized>(
     Ok(segment)
 }
 
-/// The sum of 16-bit words (RFC 1071) of an IPv4 header, word by word: the verifier does not follow what
-/// the compiler makes of a loop.
+/// Sum of the 16-bit words (RFC 1071) of an IPv4 header, unrolled: the verifier cannot follow what the compiler makes
+/// of a loop.
 #[inline(always)]
 fn sum_of(header: &[u8; 20]) -> u32 {
     let word = |high: u8, low: u8| u32::from(u16::from_be_bytes([high, low]));
@@ -168,8 +169,8 @@ fn segment_v6<F: Frame + ?Sized>(frame: &F, offset: usize) -> Result<SegmentHead
     behind(frame, header, offset, (header[6], offset.wrapping_add(40)))
 }
 
-/// Reads a frame for which [`segment`] says [`NoSegment::Extended`], as the aggregates beyond 64 KiB are that Linux
-/// makes, whatever its options are.
+/// Parses a frame for which [`segment`] returns [`NoSegment::Extended`], whatever its options; the aggregates beyond 64
+/// KiB that Linux creates are such frames.
 ///
 /// # Errors
 /// As for [`segment`].
@@ -189,7 +190,7 @@ pub fn segment_behind_extensions<F: Frame + ?Sized>(frame: &F) -> Result<Segment
     }
 }
 
-/// The segment of an IPv6 packet at `offset`, whose transport header is at `start`.
+/// The segment of an IPv6 packet at `offset`, with its transport header at `start`.
 #[inline(always)]
 fn behind<F: Frame + ?Sized>(
     frame: &F,
@@ -318,7 +319,7 @@ mod tests {
             (v6(TCP, 0), found),
             (v6(TCP, 1), found),
             (v6(17, 1), Err(NoSegment::Other)),
-            // Only the first fragment says what the datagram is.
+            // Only the first fragment tells what the datagram is.
             (v6(17, 8), found),
             (v6(hops, 0), found),
             (v6(next_header::DESTINATION, 1), found),

@@ -71,7 +71,7 @@ fn parse_icmp<F: Frame + ?Sized>(frame: &F, segment: Segment) -> Transport {
     Transport::Icmp
 }
 
-/// Bytes of payload that are compared; the shortest request, `GET / HTTP/1.0` and two line ends, has 18.
+/// Bytes of payload compared; the shortest request, `GET / HTTP/1.0` and two line ends, has 18.
 const METHOD: usize = 8;
 
 /// Whether the payload starts with one of the methods of RFC 9110 section 9 or RFC 5789, and a space.

@@ -1,33 +1,33 @@
-//! Stacks of VLAN tags and chains of IPv6 extension headers that go on for longer than any honest one does.
+//! Stacks of VLAN tags and chains of IPv6 extension headers that are longer than any honest sender's.
 //!
-//! Linux takes any number of priority tags off a frame, and any number of destination options and routing headers
-//! (established by experiment on 6.18: `tests/tests/kernel_datagrams`). So whoever stops at the second is led past.
-//! The walks here are loops apart from the ordinary path: in the kernel each is a function that the verifier looks
-//! at once, whatever calls it.
+//! Linux strips any number of priority tags from a frame, and follows any number of destination options and routing
+//! headers (established by experiment on 6.18: `tests/tests/kernel_datagrams`). A parser that stopped at the second
+//! could be evaded. The walks here are loops off the ordinary path: in the kernel each is a function that the verifier
+//! checks once, whoever calls it.
 
 use super::Frame;
 use super::extension::{extension_len, is_extension, next_header};
 
-/// VLAN tags that are followed.
+/// Maximum VLAN tags followed.
 pub const MAX_TAGS: usize = 64;
 
-/// IPv6 extension headers that are followed.
+/// Maximum IPv6 extension headers followed.
 pub const MAX_EXTENSIONS: usize = 64;
 
-/// Where a walk ended, in one number: what a function of the kernel side can give back.
+/// Where a walk ended, packed into one number, which is what a kernel-side function can return.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Walk(u64);
 
-/// The same, to be matched.
+/// The same, for matching.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ended {
     /// This protocol, or `EtherType`, starts at this offset.
     At(u16, usize),
     /// The bytes end before the headers do.
     Truncated,
-    /// There are more headers than are followed.
+    /// There are more headers than the walk follows.
     TooDeep,
-    /// A fragment header: what is behind it is a part of something.
+    /// A fragment header: what follows is part of a datagram.
     Fragment,
 }
 
@@ -38,7 +38,7 @@ const FRAGMENT: u64 = 4;
 
 impl Walk {
     const fn at(protocol: u16, offset: usize) -> Self {
-        // Offsets are those of bytes that could be read: far below 2^32.
+        // Offsets are those of readable bytes: far below 2^32.
         Self(FOUND << 56 | (protocol as u64) << 32 | offset as u64 & 0xffff_ffff)
     }
 
@@ -53,7 +53,7 @@ impl Walk {
         self.0
     }
 
-    /// From the number; what is none ends like a frame that is cut.
+    /// From the number; an invalid one counts as a truncated frame.
     #[inline(always)]
     #[must_use]
     pub const fn of(number: u64) -> Self {
@@ -81,7 +81,7 @@ pub const fn is_tag(ethertype: u16) -> bool {
     matches!(ethertype, 0x8100 | 0x88a8 | 0x9100)
 }
 
-/// Follows the tags from the one at `start` on; `before` were passed.
+/// Follows the tags from the one at `start` on, after `before` earlier ones.
 #[inline(always)]
 #[must_use]
 pub fn tags<F: Frame + ?Sized>(frame: &F, start: usize, before: usize) -> Walk {

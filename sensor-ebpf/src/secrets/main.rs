@@ -1,8 +1,9 @@
-//! The probe in the TLS library of servers: reads what `EVP_KDF_derive(context, out, length, parameters)` of OpenSSL 3
-//! and later is called with, and hands on the secrets that connections of a server are protected with.
+//! The probes in the TLS libraries of servers: what `EVP_KDF_derive(context, out, length, parameters)` of OpenSSL 3 and later
+//! and `crypto/tls.(*Config).writeKeyLog(label, clientRandom, secret)` of Go are called with. They hand on the secrets that
+//! connections of a server are protected with.
 //!
-//! It runs at most some twenty times in a handshake and never for data. Nothing leaves it of processes outside the control
-//! groups that own watched listening sockets, and nothing but three kinds of calls of a handshake.
+//! They run at most some twenty times in a handshake and never for data. Nothing leaves them of processes outside the control
+//! groups that own watched listening sockets, and nothing but a few kinds of calls of a handshake.
 #![no_std]
 #![no_main]
 #![expect(unsafe_code, reason = "memory of another process is read by helpers of the kernel")]
@@ -10,13 +11,14 @@
 #[path = "../runtime.rs"]
 mod runtime;
 
+use aya_ebpf::EbpfContext as _;
 use aya_ebpf::helpers::{bpf_get_current_cgroup_id, bpf_probe_read_user, bpf_probe_read_user_buf};
 use aya_ebpf::macros::{map, uprobe};
 use aya_ebpf::maps::{HashMap, PerCpuArray, RingBuf};
 use aya_ebpf::programs::ProbeContext;
 use sensor_common::abi::{SECRET_BYTES, SECRET_EVENTS, SecretEvent, SecretKind, SecretRecord};
 
-/// Handed on: 128 bytes each, two a handshake.
+/// Room for secrets: 128 bytes each, two per handshake.
 #[map]
 static SECRETS: RingBuf = RingBuf::with_byte_size(1 << 20, 0);
 
@@ -37,7 +39,7 @@ struct Parameter {
     return_size: u64,
 }
 
-/// Where an argument lies in the process.
+/// Address of an argument in the process.
 #[derive(Clone, Copy)]
 struct Place {
     at: u64,
@@ -46,11 +48,11 @@ struct Place {
 
 const NOWHERE: Place = Place { at: 0, size: 0 };
 
-/// Most parameters that are looked at; the library gives ten at most.
+/// Maximum parameters examined; the library passes ten at most.
 const PARAMETERS: u64 = 12;
-/// Shorter results are vectors and short keys.
+/// Shorter results are initialisation vectors and short keys.
 const LEAST_OUTPUT: u64 = 32;
-/// A random value of a hello.
+/// Length of a hello's random value.
 const RANDOM: u64 = 32;
 
 #[derive(Clone, Copy)]
@@ -63,13 +65,91 @@ struct Found {
     seed: u32,
 }
 
+/// Where Go's calling convention (ABIInternal, since Go 1.17) has the arguments behind the receiver: of a string its address
+/// and length, of a slice its address, length and capacity. Bytes from the beginning of the registers of a trap.
+#[cfg(bpf_target_arch = "x86_64")]
+mod go {
+    /// RBX and RCX.
+    pub(super) const LABEL: [usize; 2] = [40, 88];
+    /// RDI and RSI.
+    pub(super) const RANDOM: [usize; 2] = [112, 104];
+    /// R9 and R10.
+    pub(super) const SECRET: [usize; 2] = [64, 56];
+}
+#[cfg(not(bpf_target_arch = "x86_64"))]
+mod go {
+    /// R1 and R2, as on arm64.
+    pub(super) const LABEL: [usize; 2] = [8, 16];
+    /// R3 and R4.
+    pub(super) const RANDOM: [usize; 2] = [24, 32];
+    /// R6 and R7.
+    pub(super) const SECRET: [usize; 2] = [48, 56];
+}
+
 #[uprobe]
-fn sensor_derive(context: ProbeContext) -> u32 {
+fn sensor_go_key_log(context: ProbeContext) -> u32 {
+    if is_listened_to() && hand_on_logged(&context).is_none() {
+        count(SecretEvent::Unread);
+    }
+    0
+}
+
+#[inline(always)]
+fn argument(context: &ProbeContext, [at, size]: [usize; 2]) -> Place {
+    let registers = context.as_ptr().cast::<u8>();
+    // SAFETY: both are aligned words of the registers that the program is given.
+    let word = |offset: usize| unsafe { *registers.wrapping_add(offset).cast::<u64>() };
+    Place { at: word(at), size: word(size) }
+}
+
+/// None where something could not be read.
+#[inline(always)]
+fn hand_on_logged(context: &ProbeContext) -> Option<()> {
+    let (label, random) = (argument(context, go::LABEL), argument(context, go::RANDOM));
+    // SAFETY: the helper checks the address.
+    let first: u64 = unsafe { bpf_probe_read_user(label.at as *const u64) }.ok()?;
+    // The labels of the NSS key log format; those of the same length begin differently.
+    let kind = match (label.size, &first.to_le_bytes()) {
+        (13, b"CLIENT_R") => SecretKind::LoggedMaster,
+        (31, b"SERVER_H") => SecretKind::LoggedServerHandshake,
+        (23, b"CLIENT_T") => SecretKind::LoggedClientApplication,
+        (23, b"SERVER_T") => SecretKind::LoggedServerApplication,
+        _ => return Some(()),
+    };
+    if random.size != RANDOM {
+        return None;
+    }
+    let mut record = SecretRecord {
+        kind: kind as u32,
+        secret_length: 0,
+        data_length: 32,
+        secret: [0; SECRET_BYTES],
+        data: [0; 64],
+    };
+    let (client, _) = record.data.split_at_mut(32);
+    // SAFETY: the helper checks the address.
+    unsafe { bpf_probe_read_user_buf(random.at as *const u8, client) }.ok()?;
+    record.secret_length = read_known(argument(context, go::SECRET), &mut record.secret)?;
+    send(&record);
+    Some(())
+}
+
+/// Whether the process is in a control group that is listened to; counts it where it is not.
+#[inline(always)]
+fn is_listened_to() -> bool {
     // SAFETY: no arguments.
     let group = unsafe { bpf_get_current_cgroup_id() };
     // SAFETY: the map's values are bytes that user space writes.
-    if unsafe { CGROUPS.get(group) }.is_none() {
+    let is_listened_to = unsafe { CGROUPS.get(group) }.is_some();
+    if !is_listened_to {
         count(SecretEvent::Filtered);
+    }
+    is_listened_to
+}
+
+#[uprobe]
+fn sensor_derive(context: ProbeContext) -> u32 {
+    if !is_listened_to() {
         return 0;
     }
     let (length, parameters) = (context.arg::<u64>(2), context.arg::<u64>(3));
@@ -81,7 +161,7 @@ fn sensor_derive(context: ProbeContext) -> u32 {
     0
 }
 
-/// None where something could not be read.
+/// `None` if something could not be read.
 #[inline(always)]
 fn hand_on(parameters: u64) -> Option<()> {
     let found = find(parameters)?;
@@ -120,17 +200,22 @@ fn hand_on(parameters: u64) -> Option<()> {
         let (hash, _) = record.data.split_at_mut(SECRET_BYTES);
         record.data_length = read_known(found.data, hash)?;
     }
-    // Segments wake the reader, and it looks here first.
-    const NO_WAKEUP: u64 = 1;
-    let sent = SECRETS.output::<SecretRecord>(&record, NO_WAKEUP).is_ok();
-    count(if sent { SecretEvent::Sent } else { SecretEvent::Lost });
+    send(&record);
     Some(())
 }
 
-/// Reads what has one of the two lengths of the protocol's hashes.
+#[inline(always)]
+fn send(record: &SecretRecord) {
+    // Segments wake the reader, and it looks here first.
+    const NO_WAKEUP: u64 = 1;
+    let sent = SECRETS.output::<SecretRecord>(record, NO_WAKEUP).is_ok();
+    count(if sent { SecretEvent::Sent } else { SecretEvent::Lost });
+}
+
+/// Reads a value that has one of the two lengths of the protocol's hashes.
 #[inline(always)]
 fn read_known(place: Place, out: &mut [u8]) -> Option<u16> {
-    // Constants, which every verifier follows.
+    // Constants, which every verifier can follow.
     match place.size {
         32 => {
             let (short, _) = out.split_at_mut(32);
@@ -147,7 +232,7 @@ fn read_known(place: Place, out: &mut [u8]) -> Option<u16> {
     }
 }
 
-/// Where the parameters of interest lie.
+/// Addresses of the parameters of interest.
 #[inline(always)]
 fn find(parameters: u64) -> Option<Found> {
     let mut found =
@@ -159,7 +244,7 @@ fn find(parameters: u64) -> Option<Found> {
         if parameter.key == 0 {
             break;
         }
-        // SAFETY: as above. The longest name of interest has seven bytes with its end.
+        // SAFETY: as above. The longest name of interest has seven bytes including its end.
         let name: u64 = unsafe { bpf_probe_read_user(parameter.key as *const u64) }.unwrap_or_default();
         let place = Place { at: parameter.data, size: parameter.size };
         if is(name, *b"key\0\0\0\0\0", 4) || is(name, *b"secret\0\0", 7) {
@@ -186,7 +271,7 @@ const fn is_label(label: u64, wanted: [u8; 8]) -> bool {
     label == u64::from_le_bytes(wanted)
 }
 
-/// Whether a name, of which the first eight bytes were read, has these first ones.
+/// Whether a name, of which the first eight bytes were read, starts with these.
 #[inline(always)]
 const fn is(name: u64, wanted: [u8; 8], length: u32) -> bool {
     // Shorter than eight, so that the shift is within bounds.

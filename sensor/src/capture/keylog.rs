@@ -1,16 +1,16 @@
-//! Key logs in NSS format: one secret a line, `LABEL CLIENT_RANDOM SECRET` in hexadecimal digits.
+//! Key logs in NSS format: one secret per line, `LABEL CLIENT_RANDOM SECRET` in hexadecimal digits.
 //!
-//! What reads them gets bytes of a file that grows, of a pipe, or of a Decryption Secrets Block. A line may come in
-//! pieces. Lines of other labels, comments and empty lines are passed over; what is none of these is counted.
+//! The input comes from a growing file, a pipe, or a Decryption Secrets Block, and a line may come in pieces. Lines
+//! with other labels, comments and empty lines are skipped; any other line is counted.
 
 use zeroize::{Zeroize, Zeroizing};
 
 use super::secret::{Label, Random, Secret, SecretBytes};
 
-/// The longest line that is one: the label, 64 and 96 digits, with room for more spaces.
+/// The longest valid line: the label, 64 and 96 digits, with room for more spaces.
 const MAX_LINE: usize = 256;
 
-/// Labels that are read.
+/// Labels that are used.
 const LABELS: [(&[u8], Label); 5] = [
     (b"CLIENT_RANDOM", Label::Master),
     (b"CLIENT_EARLY_TRAFFIC_SECRET", Label::ClientEarly),
@@ -19,22 +19,22 @@ const LABELS: [(&[u8], Label); 5] = [
     (b"SERVER_TRAFFIC_SECRET_0", Label::ServerApplication),
 ];
 
-/// Reads lines as they come.
+/// Parses lines as they arrive.
 #[derive(Debug, Default)]
 pub struct KeyLog {
-    /// The beginning of a line.
+    /// The start of an incomplete line.
     partial: Zeroizing<Vec<u8>>,
-    /// The line at hand is too long, and its rest is passed over.
+    /// The current line is too long; its rest is skipped.
     overlong: bool,
     counters: KeyLogCounters,
 }
 
-/// What was in a key log.
+/// Contents of a key log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct KeyLogCounters {
     /// Secrets.
     pub secrets: u64,
-    /// Lines that are none.
+    /// Invalid lines.
     pub malformed: u64,
 }
 
@@ -57,12 +57,12 @@ impl KeyLog {
         self.append(rest);
     }
 
-    /// Takes the last line, which may have no end.
+    /// Takes the last line, which may lack a line end.
     pub fn finish(&mut self, mut each: impl FnMut(Secret)) {
         self.end_line(&mut each);
     }
 
-    /// Forgets the beginning of a line: another file follows.
+    /// Discards an incomplete line: another file follows.
     pub fn restart(&mut self) {
         self.partial.zeroize();
         self.overlong = false;
@@ -74,7 +74,7 @@ impl KeyLog {
             self.partial.zeroize();
             return;
         }
-        // Never moved to a larger place, which would leave a copy behind.
+        // Never reallocated, which would leave a copy behind.
         let room = MAX_LINE.saturating_sub(self.partial.len());
         self.partial.reserve_exact(room);
         self.partial.extend_from_slice(part);
@@ -117,7 +117,7 @@ fn parse(line: &[u8]) -> Line {
     }
 }
 
-/// Whether this may be a label that is of no use here, such as `EXPORTER_SECRET`.
+/// Whether this may be a label that is not needed here, such as `EXPORTER_SECRET`.
 fn is_label(word: &[u8]) -> bool {
     word.iter().all(|byte| matches!(byte, b'A'..=b'Z' | b'0'..=b'9' | b'_'))
 }

@@ -12,8 +12,8 @@ use super::tcp::{Integrity, TcpHeader};
 use crate::clock::{KernelClock, Timestamp};
 use crate::kernel::address_of;
 
-/// The segment of a record of the mirror. The header is the kernel's own, so what it says of
-/// lengths is only made to fit the bytes that came with it.
+/// The segment of a mirror record. The kernel itself wrote the header, so its lengths are only clamped to the bytes
+/// that came with it.
 #[must_use]
 pub fn segment<'a>(header: &MirrorHeader, bytes: &'a [u8], clock: KernelClock) -> Segment<'a> {
     let (options, payload) = bytes.split_at_checked(usize::from(header.options)).unwrap_or((bytes, &[]));
@@ -42,13 +42,13 @@ pub fn segment<'a>(header: &MirrorHeader, bytes: &'a [u8], clock: KernelClock) -
     }
 }
 
-/// Whether a record that is a segment has a client's.
+/// Whether a segment record is a client's.
 #[must_use]
 pub const fn is_request(header: &MirrorHeader) -> bool {
     header.direction & !CROSSED == MirrorDirection::Ingress as u8
 }
 
-/// A number that is none of the known ones says nothing.
+/// An unknown number means nothing.
 fn integrity(number: u8) -> Integrity {
     match MirrorChecksum::ALL.into_iter().find(|known| *known as u8 == number) {
         Some(MirrorChecksum::Holds) => Integrity::Holds,
@@ -58,27 +58,27 @@ fn integrity(number: u8) -> Integrity {
     }
 }
 
-/// Reads the records that are no segments: the pieces of datagrams that were copied as they are.
+/// Handles the records that are not segments: pieces of datagrams that were copied unchanged.
 #[derive(Debug, Default)]
 pub struct DatagramReader {
     datagrams: Datagrams,
-    /// The datagram whose pieces come.
+    /// The datagram being received.
     copy: Vec<u8>,
     /// When it was seen.
     time: u64,
 }
 
-/// Longest datagram: that of IPv6, with its header.
+/// Longest datagram: IPv6's, with its header.
 const MAX_DATAGRAM: usize = 65_535 + 40;
 
 impl DatagramReader {
-    /// Whether a record is for it.
+    /// Whether a record belongs to it.
     #[must_use]
     pub const fn reads(header: &MirrorHeader) -> bool {
         header.direction == DATAGRAM
     }
 
-    /// Takes a record; gives the segment that it completes.
+    /// Takes a record; returns the segment that it completes.
     pub fn take(&mut self, header: &MirrorHeader, piece: &[u8], clock: KernelClock) -> Option<Segment<'_>> {
         let length = usize::try_from(header.length).unwrap_or(usize::MAX);
         if header.sequence == 0 {
@@ -96,12 +96,12 @@ impl DatagramReader {
         if self.copy.len() < length {
             return None;
         }
-        // What it gives no segment for is counted there.
+        // Datagrams without a segment are counted there.
         let plain = self.datagrams.take(clock.civil(header.time), &self.copy, length).ok().flatten()?;
         plain_segment(&plain, header, clock)
     }
 
-    /// Forgets what has waited for too long.
+    /// Drops datagrams that have waited too long.
     pub fn advance(&mut self, now: Timestamp) {
         self.datagrams.expire(now);
     }
@@ -113,7 +113,7 @@ impl DatagramReader {
     }
 }
 
-/// The segment of a plain frame, as the kernel would have told it.
+/// The segment of a plain frame, as the kernel would have recorded it.
 fn plain_segment<'a>(plain: &Plain<'a>, header: &MirrorHeader, clock: KernelClock) -> Option<Segment<'a>> {
     let tcp = packet::segment(plain.bytes).ok()?;
     let end = tcp.end.unwrap_or(plain.wire).min(plain.bytes.len());

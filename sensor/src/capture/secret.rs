@@ -8,7 +8,7 @@ use zeroize::Zeroize;
 /// Longest secret or hash: SHA-384.
 const MAX: usize = 48;
 
-/// A secret of at most 48 bytes. It lives at one place of the heap, is wiped when dropped, and never printed.
+/// A secret of at most 48 bytes. It has a fixed address on the heap, is wiped when dropped, and never printed.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SecretBytes(Box<Bytes>);
 
@@ -46,7 +46,7 @@ impl fmt::Debug for SecretBytes {
     }
 }
 
-/// A transcript hash, followed by zeros where it is shorter than SHA-384.
+/// A transcript hash, zero-padded if it is shorter than SHA-384.
 pub type Digest = [u8; MAX];
 
 /// Pads a hash of at most 48 bytes.
@@ -60,7 +60,7 @@ pub fn digest(bytes: &[u8]) -> Digest {
 /// The random value of a hello.
 pub type Random = [u8; 32];
 
-/// What a key log says about a session.
+/// The kinds of secrets in a key log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Label {
     /// The master secret of TLS 1.2.
@@ -69,13 +69,13 @@ pub enum Label {
     ClientEarly,
     /// TLS 1.3: the server's handshake messages.
     ServerHandshake,
-    /// TLS 1.3: what the client sends.
+    /// TLS 1.3: the client's application data.
     ClientApplication,
-    /// TLS 1.3: what the server sends.
+    /// TLS 1.3: the server's application data.
     ServerApplication,
 }
 
-/// One secret, and how the session is told that it belongs to.
+/// One secret, and what identifies its session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Secret {
     /// From a key log: by the client's random value.
@@ -120,13 +120,18 @@ pub enum Secret {
 }
 
 impl Secret {
-    /// What the probe in a library tells; none where that is not of its form.
+    /// Decodes a record of the library probe; none if it is malformed.
     #[must_use]
     pub fn of_record(record: &SecretRecord) -> Option<Self> {
         let secret = SecretBytes::new(record.secret.get(..record.secret_length.into())?)?;
         let data = record.data.get(..record.data_length.into())?;
         let transcript = digest(data);
+        let logged = |label, secret| Some(Self::Logged { label, random: data.try_into().ok()?, secret });
         Some(match SecretKind::from_wire(record.kind)? {
+            SecretKind::LoggedMaster => logged(Label::Master, secret)?,
+            SecretKind::LoggedServerHandshake => logged(Label::ServerHandshake, secret)?,
+            SecretKind::LoggedClientApplication => logged(Label::ClientApplication, secret)?,
+            SecretKind::LoggedServerApplication => logged(Label::ServerApplication, secret)?,
             SecretKind::Handshake => Self::Handshake { transcript, secret },
             SecretKind::Application => Self::Application { transcript, secret },
             SecretKind::Early => Self::Early { transcript, secret },

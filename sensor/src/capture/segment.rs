@@ -62,7 +62,7 @@ impl fmt::Debug for Endpoint {
     }
 }
 
-/// Which way a segment crossed the interface, where the source can tell.
+/// Which way a segment crossed the interface, if the source can tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Direction {
     /// Towards this host.
@@ -107,9 +107,9 @@ pub struct Segment<'a> {
     pub destination: Endpoint,
     /// Index of the interface; 0 from files.
     pub interface: u32,
-    /// Which way it went, where known.
+    /// Its direction, if known.
     pub direction: Option<Direction>,
-    /// Whether it crossed its interface the other way than `direction` says: the server is behind the interface. See
+    /// Whether it crossed its interface against `direction`: the server is behind the interface. See
     /// [`sensor_common::abi::CROSSED`].
     pub crossed: bool,
     /// Sequence number of the first byte, or of the SYN.
@@ -122,19 +122,19 @@ pub struct Segment<'a> {
     pub urgent: u16,
     /// Payload bytes on the wire.
     pub length: u32,
-    /// The first of them, as many as were captured: at most `length`.
+    /// The captured part of the payload: at most `length` bytes.
     pub payload: &'a [u8],
-    /// What else its header says.
+    /// The rest of its header.
     pub header: TcpHeader<'a>,
-    /// What is known of its checksum.
+    /// What is known about its checksum.
     pub integrity: Integrity,
-    /// The sequence number behind the last byte that its receiver was seen to send, where segments of that direction
-    /// are left out.
+    /// The sequence number after the last byte that its receiver was seen to send, if segments of that direction are
+    /// left out.
     pub peer_sent: Option<u32>,
 }
 
 impl Default for Segment<'_> {
-    /// Without addresses, flags or payload; as if its checksum held.
+    /// Without addresses, flags or payload; with a checksum that counts as correct.
     fn default() -> Self {
         let nowhere = Endpoint::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), 0);
         Self {

@@ -1,10 +1,10 @@
-//! What of a TCP header only its receiver looks at: options, window, checksum.
+//! The parts of a TCP header that only the receiver uses: options, window, checksum.
 
 use std::net::IpAddr;
 
 use super::segment::Segment;
 
-/// The parts of a TCP header that say whether its receiver takes the segment.
+/// The parts of a TCP header that determine whether its receiver accepts the segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TcpHeader<'a> {
     /// Data offset and reserved bits: byte 12.
@@ -13,7 +13,7 @@ pub struct TcpHeader<'a> {
     pub window: u16,
     /// Checksum.
     pub checksum: u16,
-    /// Options, as on the wire; not all where the capture was cut.
+    /// Options, as on the wire; incomplete if the capture was truncated.
     pub options: &'a [u8],
 }
 
@@ -24,33 +24,33 @@ impl Default for TcpHeader<'_> {
     }
 }
 
-/// What is known of a segment's checksum.
+/// What is known about a segment's checksum.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Integrity {
-    /// It holds.
+    /// It is correct.
     #[default]
     Holds,
-    /// It is still to be verified.
+    /// It has yet to be verified.
     Unverified,
-    /// The same; or its sender left it to a card to complete, and it has the sum of the pseudo header only.
+    /// The same; or the sender's card was to complete it, and it covers only the pseudo header.
     UnverifiedOrPartial,
-    /// It cannot be verified: the segment is not here whole.
+    /// It cannot be verified: the segment is incomplete.
     Unverifiable,
 }
 
-/// Whether a checksum holds.
+/// Whether a checksum is correct.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// It does.
+    /// It is.
     Holds,
-    /// It does not, so the receiver drops the segment.
+    /// It is not, so the receiver drops the segment.
     Fails,
-    /// That cannot be told.
+    /// Unknown.
     Unknown,
 }
 
 impl Segment<'_> {
-    /// Whether the checksum holds (RFC 9293, section 3.1), computed where that was not known.
+    /// Whether the checksum is correct (RFC 9293, section 3.1); computed if it was unknown.
     #[must_use]
     pub fn verify(&self) -> Verdict {
         let may_be_partial = match self.integrity {
@@ -67,7 +67,7 @@ impl Segment<'_> {
         if may_be_partial && fold(pseudo) == self.header.checksum {
             return Verdict::Holds;
         }
-        // The options are a multiple of four bytes, so the payload begins at an even place.
+        // The options are a multiple of four bytes, so the payload starts at an even offset.
         let sum = add_bytes(add_bytes(self.add_fixed_header(pseudo), self.header.options), self.payload);
         if fold(sum) == 0xffff { Verdict::Holds } else { Verdict::Fails }
     }
@@ -128,7 +128,7 @@ fn fold(sum: u64) -> u16 {
     u16::try_from(sum).unwrap_or(u16::MAX)
 }
 
-/// What a receiver finds in the options of a segment.
+/// The options of a segment, as a receiver reads them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TcpOptions {
     /// Timestamp and its echo (RFC 7323, section 3.2).
@@ -141,16 +141,16 @@ pub struct TcpOptions {
     pub md5: bool,
     /// An authentication option (RFC 5925).
     pub ao: bool,
-    /// Bytes from the first option on that does not fit, to the end: one of no possible length, or a signature of a wrong
-    /// one. 0 where all fit.
+    /// Bytes from the first malformed option to the end: one of an impossible length, or a signature of a wrong one. 0
+    /// if all are well-formed.
     pub misfit: u8,
 }
 
 const TIMESTAMPS: u8 = 8;
 
 impl TcpOptions {
-    /// Reads them as Linux does (`tcp_parse_options`): the last one of a kind counts, an option of a wrong length is
-    /// passed over, and nothing is read behind one that does not fit.
+    /// Parses them as Linux does (`tcp_parse_options`): the last of a kind counts, an option of a wrong length is
+    /// skipped, and nothing is read after a malformed one.
     #[inline]
     #[must_use]
     pub fn parse(options: &[u8]) -> Self {
@@ -199,7 +199,7 @@ impl TcpOptions {
                 self.timestamps = Some((u32::from_be_bytes([a, b, c, d]), u32::from_be_bytes([e, f, g, h])));
             }
             (19, value) if value.len() == 16 => self.md5 = true,
-            // The header of the option has four bytes, and something has to follow.
+            // The option's header has four bytes, and something has to follow.
             (29, value) if value.len() > 2 => self.ao = true,
             (19 | 29, _) => self.note_misfit(left),
             _ => {}

@@ -18,26 +18,26 @@ use crate::control::wire::{AlertExplanation, Question, Request, WayReport};
 use crate::decide::{Action, Alert, AuditEntry, Cause, RecordId, Step};
 use crate::detect::{Evidence, Number};
 
-/// What `sensor alerts` is asked for.
+/// Options of `sensor alerts`.
 pub(super) struct Wanted {
     pub(super) since: Option<When>,
     pub(super) until: Option<When>,
     pub(super) follow: bool,
     pub(super) id: Option<RecordId>,
     pub(super) last: u32,
-    /// Names are looked up in DNS.
+    /// Resolver for host names.
     pub(super) resolve: bool,
 }
 
-/// Milliseconds between two questions for those that come.
+/// Milliseconds between polls for new ones.
 const FOLLOW_MS: u16 = 500;
-/// Alerts between two questions that are not missed.
+/// Maximum alerts between two polls without loss.
 const MOST: usize = 100_000;
 
 pub(super) fn alerts(remote: &Remote, wanted: &Wanted, json: bool) -> Result<ExitCode> {
     let (mut since, until) = (wanted.since.map(When::moment), wanted.until.map(When::moment));
     let last = usize::try_from(wanted.last).unwrap_or(usize::MAX);
-    // What is later than asked for must not take the places of others.
+    // Later ones must not displace others.
     let mut limit = if until.is_some() { MOST } else { last };
     let mut after = None;
     let mut names = Names::of(remote, wanted.resolve)?;
@@ -62,7 +62,7 @@ pub(super) fn alerts(remote: &Remote, wanted: &Wanted, json: bool) -> Result<Exi
             (since, after) = (Some(last.ts), Some(last.id));
         }
         limit = MOST;
-        // That one began is what its alert says.
+        // The alert itself reports the start.
         let grown = steps.as_mut().map(|steps| steps.next(remote)).transpose()?.unwrap_or_default();
         for incident in grown.iter().filter(|incident| incident.step != Step::Began) {
             if json { say_json(incident)? } else { say(incidents::line(incident))? }
@@ -73,7 +73,7 @@ pub(super) fn alerts(remote: &Remote, wanted: &Wanted, json: bool) -> Result<Exi
     }
 }
 
-/// One alert, with the names that are known of its client.
+/// One alert, with its client's known names.
 fn tell(alert: &Alert, names: &Names, json: bool) -> Result<()> {
     let prefix = alert.about.prefix();
     if json {
@@ -87,7 +87,7 @@ fn tell(alert: &Alert, names: &Names, json: bool) -> Result<()> {
     Ok(say(format!("{}{}", line(alert), name.unwrap_or_default()))?)
 }
 
-/// Sends a test alert; fails where a way out does not take it.
+/// Sends a test alert; fails if a receiver does not accept it.
 pub(super) fn test(remote: &Remote, json: bool) -> Result<ExitCode> {
     let ways: Vec<WayReport> = ask_for(remote, Request::AlertsTest)?;
     if json {
@@ -102,10 +102,10 @@ pub(super) fn test(remote: &Remote, json: bool) -> Result<ExitCode> {
     Ok(if ways.iter().all(|way| way.sent) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Waits until whoever reads our output has gone, or for a time; whether he has.
+/// Waits until the reader of our output has gone, or for a time; returns whether it has.
 pub(super) fn reader_left(time: PollTimeout) -> bool {
     let out = io::stdout();
-    // Asked for nothing, `poll` tells of errors and hang-ups.
+    // With no events requested, `poll` reports errors and hang-ups.
     let mut descriptors = [PollFd::new(out.as_fd(), PollFlags::empty())];
     poll(&mut descriptors, time).is_ok_and(|count| count > 0)
 }
@@ -188,7 +188,7 @@ fn entry_line(entry: &AuditEntry) -> String {
     format!("{} {what} {}{until} ({cause}{alert}){detail}", seconds(entry.ts), printable(&entry.subject))
 }
 
-/// An alert with all that it rests on.
+/// An alert with all its evidence.
 pub(super) fn explanation(found: &AlertExplanation) -> String {
     let alert = &found.alert;
     let mut lines = vec![
@@ -213,7 +213,7 @@ pub(super) fn explanation(found: &AlertExplanation) -> String {
     lines.join("\n")
 }
 
-/// What an alert or an incident rests on.
+/// The evidence of an alert or an incident.
 pub(super) fn evidence(evidence: &Evidence) -> Vec<String> {
     let mut lines = vec!["evidence:".to_owned()];
     for (name, number) in &evidence.numbers {
@@ -239,7 +239,7 @@ pub(super) fn evidence(evidence: &Evidence) -> Vec<String> {
     lines
 }
 
-/// The part of an explanation of a client that the event store has.
+/// The event store's part of a client's explanation.
 pub(super) fn past(alerts: &[Alert], audit: &[AuditEntry]) -> Vec<String> {
     let alerts = alerts.iter().map(|alert| format!("alert: {}", line(alert)));
     alerts.chain(audit.iter().map(|entry| format!("change: {}", entry_line(entry)))).collect()

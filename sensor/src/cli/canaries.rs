@@ -1,5 +1,6 @@
-//! Marked secrets in every place of requests and responses, through all that a replay and the daemon share: no output
-//! may have one. That of the running daemon, with its files and sockets, is tested in `tests/tests/e2e_canaries.rs`.
+//! Marked secrets in every part of requests and responses, through everything that a replay and the daemon share: no
+//! output may contain one. The running daemon's output, with its files and sockets, is tested in
+//! `tests/tests/e2e_canaries.rs`.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -15,10 +16,10 @@ use crate::identity::Key;
 use crate::pipeline::{Observer, Pipeline};
 use crate::printable::to_json;
 
-/// What is a secret where it stands, whatever it looks like: no letter of it may get out.
+/// Secret by its position, whatever it looks like: no letter of it may get out.
 const WORD: &str = "mellonfriend";
 
-/// What is a secret by its looks.
+/// Secret by its form.
 const SHAPED: &[&str] = &[
     "MELLON42FRIEND",
     "bot123456:MELLON43FRIEND",
@@ -31,10 +32,10 @@ const SHAPED: &[&str] = &[
     "6d656c6c6f6e667269656e64deadbeef",
 ];
 
-/// Parts of [`SHAPED`] that would give them away.
+/// Parts of [`SHAPED`] that would reveal them.
 const TRACES: &[&str] = &["mellon", "TRVUxMT0", "eyJhbG", "6d656c6c6f6e", "AKIA"];
 
-/// Places for words: each is a whole request, of which the server's answer and its status follow.
+/// Positions for words: each is a whole request, followed by the server's response and its status.
 const PLACES: &[(&str, u16)] = &[
     ("GET /a?x={} HTTP/1.1\r\nHost: a\r\n\r\n", 200),
     ("GET /a?{} HTTP/1.1\r\nHost: a\r\n\r\n", 200),
@@ -92,7 +93,7 @@ const PLACES: &[(&str, u16)] = &[
     ("GET /a\x1b]0;{}\x07 HTTP/1.1\r\nHost: a\r\nUser-Agent: x\x1b[31m token={}\r\n\r\n", 404),
 ];
 
-/// Places for what looks like a secret.
+/// Positions for what looks like a secret.
 const SHAPED_PLACES: &[(&str, u16)] = &[
     ("GET /reset/{} HTTP/1.1\r\nHost: a\r\n\r\n", 200),
     ("GET /{}/sendMessage HTTP/1.1\r\nHost: a\r\n\r\n", 200),
@@ -108,7 +109,7 @@ const SHAPED_PLACES: &[(&str, u16)] = &[
     ("CONNECT {}:443 HTTP/1.1\r\nHost: a\r\n\r\n", 405),
 ];
 
-/// Everything that anybody is told, in all its forms.
+/// All output, in all forms.
 struct Told {
     text: String,
     watch: Watch,
@@ -192,7 +193,7 @@ impl Wire {
         }
     }
 
-    /// All that was told, with alerts, templates and totals in every form.
+    /// All output, with alerts, templates and totals in every form.
     fn told(mut self) -> (String, Vec<Alert>) {
         let now = Timestamp::from_unix_micros(self.now + 1_000_000);
         self.pipeline.finish(now);
@@ -255,7 +256,7 @@ fn detectors(alerts: &[Alert]) -> BTreeSet<&'static str> {
     alerts.iter().map(|alert| alert.detector.slug()).collect()
 }
 
-/// Attacks with a canary in each request: what alerts rest on shows none.
+/// Attacks with a canary in each request: their evidence contains none.
 #[test]
 fn alerts_tell_no_secret() {
     let mut wire = Wire::new();
@@ -278,7 +279,7 @@ fn alerts_tell_no_secret() {
     assert_silent(&text);
 }
 
-/// What records hide, detectors see: objects whose names are tokens are counted.
+/// Detectors see what records hide: objects whose names are tokens are counted.
 #[test]
 fn enumeration_of_what_is_hidden_is_told() {
     let mut wire = Wire::new();

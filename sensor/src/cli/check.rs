@@ -10,7 +10,7 @@ use super::say::{complain, say, say_json};
 use crate::config::Problem;
 use crate::daemon::ConfigSource;
 
-/// Prints the mistakes of a configuration that something else was to be done with.
+/// Prints the errors of a configuration needed for another command.
 pub(super) fn problems_of(problems: &[Problem]) -> ExitCode {
     for problem in problems {
         complain(problem.to_string());
@@ -18,7 +18,7 @@ pub(super) fn problems_of(problems: &[Problem]) -> ExitCode {
     ExitCode::FAILURE
 }
 
-/// Prints every mistake; exit status 1 where there is one.
+/// Prints every error; exit status 1 if there is one.
 pub(super) fn check(args: &CheckArgs, json: bool) -> Result<ExitCode> {
     let source =
         ConfigSource { file: args.config.clone().or_else(|| args.file.clone()), ..ConfigSource::default() };

@@ -1,5 +1,5 @@
-//! Colour of words that matter, where a person reads: severities and states. Done to text that is safe for a terminal already,
-//! so nothing that a client sent can steer it; at worst a word of its own is coloured.
+//! Colours important words for people: severities and states. Applied to text that is already safe for a terminal, so
+//! nothing from a client can affect it; at worst a client's word is coloured.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -36,7 +36,7 @@ const WORDS: &[(&str, Style)] = &[
     ("degraded", YELLOW),
 ];
 
-/// Words of a line that are looked at from its start, and after a bracket: those behind are prose.
+/// Words examined at the start of a line, and after a bracket: the rest is prose.
 const COLUMNS: usize = 6;
 
 static COLOURS: AtomicBool = AtomicBool::new(false);
@@ -59,7 +59,7 @@ pub(super) fn decide(when: When, command: &Command, is_text: bool) {
     COLOURS.store(wanted && is_for_it && is_text, Ordering::Relaxed);
 }
 
-/// The text with its colours, if there are to be some.
+/// The text, coloured if wanted.
 pub(super) fn painted(text: String) -> String {
     if COLOURS.load(Ordering::Relaxed) { paint(&text) } else { text }
 }

@@ -1,10 +1,11 @@
-//! Records as comma-separated values (RFC 4180), for spreadsheets and scripts. Each list has its columns, whatever is in it.
+//! Records as comma-separated values (RFC 4180), for spreadsheets and scripts. Each list has fixed columns, whatever
+//! its content.
 
 use serde_json::Value;
 
 use crate::printable::printable;
 
-/// What is listed.
+/// The kind of list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum List {
     Alerts,
@@ -19,7 +20,7 @@ pub(super) enum List {
 }
 
 impl List {
-    /// The columns: each the place of a value in the record, with dots, or another name and that place.
+    /// The columns: each a dotted path of a value in the record, or another name and that path.
     const fn columns(self) -> &'static str {
         match self {
             Self::Alerts => {
@@ -55,14 +56,14 @@ impl List {
     }
 }
 
-/// A table of records: a header line, then a line for each. A list of values is one cell, separated by spaces; a nested
-/// record is one as well, as `name=value`.
+/// A table of records: a header line, then one line each. A list of values is one cell, separated by spaces; so is a
+/// nested record, as `name=value`.
 ///
-/// Text that a spreadsheet would take for a formula gets an apostrophe before it: paths and names are whatever clients sent
+/// Text that a spreadsheet would evaluate as a formula gets a leading apostrophe: clients choose paths and names
 /// (<https://owasp.org/www-community/attacks/CSV_Injection>).
 ///
 /// # Errors
-/// Where a record cannot be written, which memory alone decides.
+/// If a record cannot be written, which only lack of memory causes.
 pub(super) fn table(list: List, records: &[Value]) -> Result<String, csv::Error> {
     let columns: Vec<(&str, &str)> =
         list.columns().split(' ').map(|column| column.split_once('=').unwrap_or((column, column))).collect();
@@ -76,7 +77,7 @@ pub(super) fn table(list: List, records: &[Value]) -> Result<String, csv::Error>
     Ok(String::from_utf8_lossy(&bytes).trim_end().to_owned())
 }
 
-/// The value at a place.
+/// The value at a path.
 fn at<'a>(record: &'a Value, place: &str) -> Option<&'a Value> {
     place.split('.').try_fold(record, |value, key| value.get(key))
 }
@@ -84,13 +85,13 @@ fn at<'a>(record: &'a Value, place: &str) -> Option<&'a Value> {
 fn cell(value: &Value) -> String {
     match value {
         Value::Null => String::new(),
-        // A number may begin with a minus; it is no formula.
+        // A number may start with a minus; it is no formula.
         Value::Bool(_) | Value::Number(_) => value.to_string(),
         Value::String(_) | Value::Object(_) | Value::Array(_) => harmless(&plain(value)),
     }
 }
 
-/// As words. Of lists within a record, such as the exchanges of evidence, there is nothing: they are no cell.
+/// As words. Lists within a record, such as the exchanges of evidence, are omitted: they do not fit into a cell.
 fn plain(value: &Value) -> String {
     match value {
         Value::Null => String::new(),
@@ -106,7 +107,7 @@ fn plain(value: &Value) -> String {
     }
 }
 
-/// Safe for a terminal, and no formula.
+/// Safe for a terminal, and not a formula.
 fn harmless(text: &str) -> String {
     let text = printable(text);
     if text.starts_with(['=', '+', '-', '@']) { format!("'{text}") } else { text }

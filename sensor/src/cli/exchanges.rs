@@ -73,12 +73,12 @@ fn parse_status(text: &str) -> Result<Status, String> {
     Ok(Status { first: status, last: status })
 }
 
-/// Milliseconds between two questions for those that come.
+/// Milliseconds between polls for new ones.
 const FOLLOW_MS: u16 = 500;
-/// More than the daemon remembers.
+/// More than the daemon keeps.
 const ALL: usize = 4_096;
 
-/// One record a line, or a line for people.
+/// One record per line, or one line for people.
 pub(super) fn exchanges(args: &ExchangesArgs, json: bool) -> Result<ExitCode> {
     let (since, until) = (args.since.map(When::moment), args.until.map(When::moment));
     let mut seen = Seen::default();
@@ -110,7 +110,7 @@ fn moment_of(record: &Value) -> Option<Timestamp> {
     record.get("ts").cloned().and_then(|at| serde_json::from_value(at).ok())
 }
 
-/// That nothing matched, and among how much.
+/// Reports that nothing matched, and among how many.
 fn none_of(records: &[Value]) -> String {
     let Some(first) = records.first() else { return "no exchanges were seen yet".to_owned() };
     let since = moment_of(first).map(|at| format!(", since {}", output::seconds(at))).unwrap_or_default();
@@ -120,7 +120,7 @@ fn none_of(records: &[Value]) -> String {
     )
 }
 
-/// Records that were shown. They have no identifiers: equal ones are one.
+/// Records already shown. They have no identifiers: equal ones count as one.
 #[derive(Default)]
 struct Seen {
     last: VecDeque<Value>,

@@ -1,5 +1,5 @@
-//! What people type instead of a command, and which one they mean. The parser's own tips go by spelling: for `unblock` that is
-//! `unload`, which removes everything.
+//! Words that people type instead of a command, and the one they mean. The parser's own tips go by spelling: for
+//! `unblock` that is `unload`, which removes everything.
 
 use std::env;
 
@@ -8,7 +8,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use super::say::complain;
 use crate::prefix;
 
-/// Words of other tools, with the command that does it.
+/// Words from other tools, with the equivalent command.
 const WORDS: &[(&str, &str)] = &[
     ("unblock", "sensor block remove ADDRESS"),
     ("unban", "sensor block remove ADDRESS"),
@@ -29,7 +29,7 @@ const WORDS: &[(&str, &str)] = &[
     ("logs", "journalctl -u sensor"),
 ];
 
-/// Ends the program as the parser's error asks for, with a better tip where there is one.
+/// Exits as the parser's error requires, with a better tip if there is one.
 pub(super) fn exit(error: &clap::Error) -> ! {
     let words: Vec<String> = env::args().skip(1).collect();
     if let Some(text) = hint(error, &words) {

@@ -21,9 +21,9 @@ use crate::control::wire::{
 use crate::decide::{About, Action, Incident, Participant, RecordId, Step};
 use crate::duration::milliseconds;
 
-/// Milliseconds between two questions for steps that come.
+/// Milliseconds between polls for new steps.
 const FOLLOW_MS: u16 = 500;
-/// Incidents between two questions that are not missed.
+/// Maximum incidents between two polls without loss.
 const MOST: usize = 10_000;
 /// Longest name of an account, in bytes.
 const MAX_NAME: usize = 4_096;
@@ -73,7 +73,7 @@ impl Steps {
         Self { after: clock::now(), last: Vec::new() }
     }
 
-    /// These were told already.
+    /// Already shown.
     fn skip(&mut self, known: &[Incident]) {
         for incident in known {
             self.after = self.after.max(incident.told);
@@ -81,7 +81,7 @@ impl Steps {
         self.last = known.iter().map(|incident| (incident.id, incident.told)).collect();
     }
 
-    /// What was told since the last question. The daemon's writer may take a moment, so a second is asked for twice.
+    /// Steps since the last poll. The daemon's writer may take a moment, so the polls overlap by a second.
     pub(super) fn next(&mut self, remote: &Remote) -> Result<Vec<Incident>> {
         let told_after = Some(self.after.minus(Duration::from_secs(1)));
         let question =
@@ -120,7 +120,7 @@ fn account_text(report: &AccountReport) -> String {
     lines.join("\n")
 }
 
-/// What `sensor block add` is asked for besides one prefix.
+/// Options of `sensor block add` besides one prefix.
 pub(super) fn block(
     remote: &Remote,
     target: Target,
@@ -200,7 +200,7 @@ fn about(incident: &Incident) -> String {
     }
 }
 
-/// One incident on one line, beginning with what was told of it last.
+/// One incident on one line, starting with its latest step.
 pub(super) fn line(incident: &Incident) -> String {
     let step = match incident.step {
         Step::Began => "began",
@@ -221,7 +221,7 @@ pub(super) fn line(incident: &Incident) -> String {
     )
 }
 
-/// How large it is, and how long it has lasted.
+/// Its size and duration.
 fn size(incident: &Incident) -> String {
     let attempts =
         if incident.attempts > 0 { incident.detector.counted(incident.attempts) } else { String::new() };
@@ -250,7 +250,7 @@ fn done(incident: &Incident) -> Option<String> {
     Some(format!("{what}{until}{}", reason.map(|reason| format!("; {reason}")).unwrap_or_default()))
 }
 
-/// An incident with everybody who takes part.
+/// An incident with all participants.
 pub(super) fn whole(incident: &Incident) -> String {
     let mut lines = vec![line(incident), printable(&incident.summary)];
     lines.extend(evidence(&incident.evidence));

@@ -29,7 +29,7 @@ pub(super) fn top(args: &TopArgs, json: bool) -> Result<ExitCode> {
         bail!("`sensor top` has no JSON; use `sensor status --json`, `clients`, `routes` or `alerts`");
     }
     if !io::stdout().is_terminal() {
-        bail!("stdout is no terminal, which `sensor top` needs; use `sensor status --json` in scripts");
+        bail!("`sensor top` needs a terminal on stdout; use `sensor status --json` in scripts");
     }
     // https://no-color.org: set to anything but nothing.
     let no_color = args.no_color || env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());

@@ -1,4 +1,4 @@
-//! The command line: flags to requests, answers to text.
+//! The command line: from flags to requests, from answers to text.
 
 mod alerts;
 mod args;
@@ -12,6 +12,7 @@ mod exchanges;
 mod generate;
 mod hints;
 mod incidents;
+mod inspect;
 mod live;
 mod moment;
 mod names;
@@ -45,8 +46,7 @@ use args::{AlertsCommand, AllowCommand, BlockCommand, Cli, Command, Explained, L
 use names::Names;
 use say::{SayError, complain, say, say_json};
 
-/// Runs the command that the process was started with. Exit status: 0 done, 1 failed, 2 wrong usage, 3 no
-/// daemon.
+/// Runs the command that the process was started with. Exit status: 0 done, 1 failed, 2 usage error, 3 no daemon.
 #[must_use]
 pub fn main() -> ExitCode {
     let cli = Cli::try_parse().unwrap_or_else(|error| hints::exit(&error));
@@ -65,7 +65,7 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// The error with its causes, each said once: many errors quote their cause already.
+/// The error with its causes, each mentioned once: many errors already quote their cause.
 fn whole(error: &anyhow::Error) -> String {
     error.chain().map(ToString::to_string).fold(String::new(), |text, cause| {
         if text.contains(&cause) {
@@ -78,7 +78,7 @@ fn whole(error: &anyhow::Error) -> String {
     })
 }
 
-/// What a command lists, if it does.
+/// The list that a command prints, if any.
 const fn list_of(command: &Command) -> Option<csv::List> {
     Some(match command {
         Command::Alerts { command: None, .. } => csv::List::Alerts,
@@ -96,6 +96,7 @@ const fn list_of(command: &Command) -> Option<csv::List> {
         | Command::Unload(_)
         | Command::Replay(_)
         | Command::Score(_)
+        | Command::Inspect(_)
         | Command::Status(_)
         | Command::Mode { .. }
         | Command::Limit { .. }
@@ -137,6 +138,7 @@ fn dispatch(cli: Cli) -> Result<ExitCode> {
         Command::Unload(options) => run::unload(&options, cli.json),
         Command::Replay(options) => replay::replay(&options, cli.json),
         Command::Score(options) => score::score(&options, cli.json),
+        Command::Inspect(options) => inspect::inspect(&options, cli.json),
         Command::Status(remote) => ask::<StatusReport>(&remote, Request::Status, cli.json, output::status),
         Command::Mode { remote, set } => {
             ask::<ModeReport>(&remote, Request::Mode { set }, cli.json, output::mode)
@@ -195,7 +197,7 @@ fn limit(command: LimitCommand, json: bool) -> Result<ExitCode> {
     ask::<Vec<LimitRow>>(&remote, request, json, output::limits)
 }
 
-/// Sets limits, and says what they mean and whether they are enforced.
+/// Sets limits, and prints what they mean and whether they are enforced.
 fn set_limits(remote: &Remote, set: (Scope, Limits), request: Request, json: bool) -> Result<ExitCode> {
     let rows = answer_to(remote, request)?;
     if json {
@@ -209,7 +211,8 @@ fn set_limits(remote: &Remote, set: (Scope, Limits), request: Request, json: boo
     Ok(ExitCode::SUCCESS)
 }
 
-/// Fails where there was nothing to confirm: whoever confirms too late must not take the limits to be in force.
+/// Fails if there was nothing to confirm: an operator who confirms too late must not believe that the limits are in
+/// force.
 fn confirm(remote: &Remote, json: bool) -> Result<ExitCode> {
     let answer = answer_to(remote, Request::Confirm)?;
     let report: Confirmed = control::read(answer.clone())?;
@@ -253,7 +256,7 @@ fn allow(command: AllowCommand, json: bool) -> Result<ExitCode> {
     }
 }
 
-/// Clients, with the names that are known of them.
+/// Clients, with their known names.
 fn clients(remote: &Remote, request: Request, resolve: bool, json: bool) -> Result<ExitCode> {
     let mut names = Names::of(remote, resolve)?;
     let mut answer = answer_to(remote, request)?;
@@ -278,7 +281,7 @@ fn ask_for<T: DeserializeOwned>(remote: &Remote, request: Request) -> Result<T, 
     control::read(answer_to(remote, request)?)
 }
 
-/// Asks the daemon and prints its answer, as it came or rendered.
+/// Sends a request and prints the answer, unchanged or rendered.
 fn ask<T: DeserializeOwned>(
     remote: &Remote,
     request: Request,

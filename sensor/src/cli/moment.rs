@@ -1,4 +1,4 @@
-//! Moments as people read them: in the machine's time zone on a terminal, in UTC for everything that reads text.
+//! Times for people: in the local time zone on a terminal, in UTC otherwise.
 
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -19,19 +19,19 @@ fn utc(at: Timestamp) -> String {
     at.to_string().split('.').next().map(|text| format!("{text}Z")).unwrap_or_default()
 }
 
-/// When something ends, and how far off that is: `until 14:08:49, in 9m55s`.
+/// When something ends, and the time left: `until 14:08:49, in 9m55s`.
 pub(super) fn until(at: Timestamp, now: Timestamp) -> String {
     let left = Duration::from_secs(at.since(now).as_secs());
     let whole = seconds(at);
     let time = whole.split_once('T').filter(|_| left < DAY).map_or(whole.as_str(), |(_, time)| time);
-    // Where it is the machine's own zone, a time of the day needs no offset.
+    // In the local zone, a time of day needs no offset.
     let time = if time.len() < whole.len() { time.split('+').next().unwrap_or(time) } else { time };
     format!("until {time}, in {}", humantime::format_duration(left).to_string().replace(' ', ""))
 }
 
 const DAY: Duration = Duration::from_secs(86_400);
 
-/// With the offset, so that it can be typed again as it is.
+/// With the offset, so that it can be used as input.
 fn local(at: Timestamp, zone: &TimeZone) -> Option<String> {
     let at = jiff::Timestamp::from_nanosecond(at.unix_nanos().into()).ok()?.to_zoned_datetime(zone.clone());
     Some(at.strftime("%Y-%m-%dT%H:%M:%S%:z").to_string())

@@ -161,7 +161,7 @@ fn incidents(report: &StatusReport) -> String {
     open.unwrap_or_else(|| "none open".to_owned())
 }
 
-/// What passes and is not seen: ports that speak TLS. `sensor doctor` says what to do.
+/// Traffic that passes unread: ports that speak TLS. `sensor doctor` has the remedy.
 fn unseen(report: &HttpReport) -> String {
     let dark = report.tls.iter().filter(|(_, counts)| counts.dark() > 0);
     let ports: Vec<String> = dark.take(8).map(|(port, _)| port.to_string()).collect();
@@ -181,11 +181,11 @@ fn http(report: &HttpReport) -> String {
     )
 }
 
-/// What was lost, by cause; `none` where nothing was.
+/// Losses, by cause; `none` if there are none.
 pub(super) fn losses(report: &StatusReport) -> String {
     let losses = &report.losses;
     let http = report.http.clone().unwrap_or_default();
-    // A daemon of before does not tell causes.
+    // An older daemon does not report causes.
     let by_cause: u64 = http.segments_lost_by.values().fold(0, |sum, count| sum.saturating_add(*count));
     let untold = http.segments_lost.saturating_sub(by_cause);
     let causes = http.segments_lost_by.iter().filter(|(_, count)| **count > 0);
@@ -242,7 +242,7 @@ pub(super) fn limits(rows: &Vec<LimitRow>) -> String {
     text
 }
 
-/// What the limits of a scope that were set mean, and whether they are enforced.
+/// The meaning of a scope's limits that were set, and whether they are enforced.
 pub(super) fn limits_in_words(rows: &[LimitRow], (scope, set): (Scope, Limits), mode: Mode) -> String {
     let of_scope = rows.iter().filter(|row| row.scope == scope).flat_map(|row| row.limits.iter());
     let of_scope = of_scope.filter(|(dimension, _)| set.get(*dimension).is_some());
@@ -291,7 +291,7 @@ pub(super) fn allows(rows: &Vec<AllowRow>) -> String {
     trimmed(&table)
 }
 
-/// A table. Its cells may hold anything: they are made safe, line ends included, when they are added.
+/// A table. Cells may contain anything: they are escaped, line ends included, when they are added.
 pub(super) struct Rows(Table);
 
 /// A table whose columns from `first_number` on are aligned to the right.

@@ -1,4 +1,4 @@
-//! `sensor replay`: capture files through the pipeline that the daemon runs, with the captures' own time.
+//! `sensor replay`: capture files through the daemon's pipeline, with capture timestamps.
 
 use std::fs::File;
 use std::io::{self, Read as _, Write};
@@ -25,11 +25,11 @@ use crate::pipeline::{Observer, Pipeline};
 use crate::store::Unfit;
 use crate::tls::{self, Outcome};
 
-/// How often, in the captures' time, time passes for detectors.
+/// How often, in capture time, time passes for detectors.
 const TICK: Duration = Duration::from_secs(1);
 
-/// The key where no installation's can be read: it makes hashes comparable from one replay to the next, and
-/// hides nothing from somebody who knows this program.
+/// The key used if no installation's can be read: it makes hashes comparable between replays, and hides nothing from
+/// anybody who has this program.
 const PUBLIC_KEY: [u8; 32] = *b"sensor replay without a key file";
 
 /// Runs the command.
@@ -39,7 +39,7 @@ pub(super) fn replay(args: &ReplayArgs, json: bool) -> Result<ExitCode> {
         Ok(config) => config,
         Err(problems) => return Ok(problems_of(&problems)),
     };
-    // Where a table is full, what goes must not depend on the process.
+    // If a table is full, evictions must not depend on the process.
     config.sense.pipeline.streams.seed = Some(0);
     config.sense.pipeline.tls =
         tls::Config { has_source: true, keeps_secrets: true, secrets: 1 << 20, ..config.sense.pipeline.tls };
@@ -82,7 +82,7 @@ pub(super) fn replay(args: &ReplayArgs, json: bool) -> Result<ExitCode> {
     }
 }
 
-/// Takes all secrets of a key log in.
+/// Reads all secrets of a key log.
 fn read_keylog(path: &Path, pipeline: &mut Pipeline<Printer<impl Write>>) -> Result<()> {
     let mut learn = |secret| {
         let _nobody_waits = pipeline.secret(secret, Timestamp::default());
@@ -111,7 +111,7 @@ fn read_keylog(path: &Path, pipeline: &mut Pipeline<Printer<impl Write>>) -> Res
 
 fn key(config: &Config) -> Key {
     read_key(&config.paths.state_dir).unwrap_or_else(|error| {
-        // Without a daemon there is none, and others than root do not read it: both are usual.
+        // It may not exist without a daemon, and only root can read it: both are usual.
         if !matches!(error, KeyError::Missing(_) | KeyError::Unfit { source: Unfit::Io(_), .. }) {
             complain(format!("sensor: {error}; principals are hashed with a key that everybody knows"));
         }
@@ -119,7 +119,7 @@ fn key(config: &Config) -> Key {
     })
 }
 
-/// Reads a file to its end, or to where it cannot be read on.
+/// Reads a file to its end, or to the point where it becomes unreadable.
 fn read(
     path: &Path,
     pipeline: &mut Pipeline<Printer<impl Write>>,
@@ -142,7 +142,7 @@ fn read(
                 }
                 *last = segment.time.max(*last);
                 let second = segment.time;
-                // A file copies what it copied; there is nobody to instruct.
+                // The file's content is fixed; there is nothing to instruct.
                 let _instruction = pipeline.segment(&segment);
                 if second.since(*ticked) >= TICK || second < *ticked {
                     *ticked = second;
@@ -180,7 +180,7 @@ enum Format {
 struct Printer<W> {
     out: Out<W>,
     format: Format,
-    /// Where alerts are printed and not exchanges.
+    /// If alerts are printed and not exchanges.
     watch: Option<Watch>,
     json: bool,
     failure: Option<io::Error>,
@@ -237,7 +237,7 @@ impl<W: Write> Observer for Printer<W> {
     }
 }
 
-/// What was read and what became of it.
+/// What was read, and the results.
 #[derive(Debug, Default, Serialize)]
 struct Summary {
     files: u64,
@@ -308,7 +308,7 @@ impl Summary {
         self.routes = pipeline.routes().len();
     }
 
-    /// To where exchanges are not.
+    /// To the stream without exchanges.
     fn print(&self, exchanges: bool, json: bool) -> Result<(), SayError> {
         match (exchanges, json) {
             (true, true) => complain_json(self),

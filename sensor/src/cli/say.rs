@@ -1,5 +1,5 @@
-//! What commands answer: the only writer to standard output and standard error of this room. Text is made safe for a
-//! terminal here, whatever it was made of; JSON where it is written.
+//! Output of commands: the only writer to standard output and standard error of this room. Text is escaped for
+//! terminals here, whatever its source; JSON when it is written.
 #![expect(clippy::print_stderr, reason = "the one place that speaks to a terminal")]
 
 use std::io::{self, BufWriter, IsTerminal as _, StdoutLock, Write};
@@ -12,10 +12,10 @@ use serde_json::Value;
 use super::{colour, csv};
 use crate::printable::{printable_lines, to_json, write_json};
 
-/// Why an answer could not be given.
+/// Why output failed.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum SayError {
-    /// Whoever read it has seen enough, as `head` has after its lines.
+    /// The reader closed the pipe, as `head` does after its lines.
     #[error("standard output was closed by its reader")]
     ReaderLeft,
     /// Anything else, such as a full disk.
@@ -29,7 +29,7 @@ impl From<io::Error> for SayError {
     }
 }
 
-/// Writes text, which may have several lines, at once.
+/// Writes text, possibly of several lines, at once.
 pub(super) fn say(text: impl AsRef<str>) -> Result<(), SayError> {
     let mut out = io::stdout().lock();
     let text = colour::painted(printable_lines(text.as_ref()));
@@ -38,27 +38,27 @@ pub(super) fn say(text: impl AsRef<str>) -> Result<(), SayError> {
     Ok(out.flush()?)
 }
 
-/// Records that become a table, where that is asked for.
+/// Records for a table, if one is wanted.
 static TABLE: Mutex<Option<Vec<Value>>> = Mutex::new(None);
 
-/// From here on, what would be said as JSON is gathered for [`end_table`].
+/// From here on, JSON output is collected for [`end_table`].
 pub(super) fn begin_table() {
     *TABLE.lock().unwrap_or_else(PoisonError::into_inner) = Some(Vec::new());
 }
 
-/// Whether records are gathered for a table.
+/// Whether records are collected for a table.
 pub(super) fn is_table() -> bool {
     TABLE.lock().unwrap_or_else(PoisonError::into_inner).is_some()
 }
 
-/// Writes what was gathered as comma-separated values.
+/// Writes the collected records as comma-separated values.
 pub(super) fn end_table(list: csv::List) -> Result<(), SayError> {
     let records = TABLE.lock().unwrap_or_else(PoisonError::into_inner).take().unwrap_or_default();
     let text = csv::table(list, &records);
     say(text.map_err(|error| SayError::Failed(io::Error::other(error)))?)
 }
 
-/// Writes a JSON document in one line, at once, or keeps it for a table.
+/// Writes a JSON document on one line, at once, or collects it for a table.
 pub(super) fn say_json<T: Serialize + ?Sized>(value: &T) -> Result<(), SayError> {
     if let Some(records) = &mut *TABLE.lock().unwrap_or_else(PoisonError::into_inner) {
         match serde_json::to_value(value).map_err(|error| SayError::Failed(error.into()))? {
@@ -74,12 +74,12 @@ pub(super) fn say_json<T: Serialize + ?Sized>(value: &T) -> Result<(), SayError>
     Ok(out.flush()?)
 }
 
-/// Whether a person reads what is said.
+/// Whether a person reads the output.
 pub(super) fn is_terminal() -> bool {
     io::stdout().is_terminal()
 }
 
-/// Whether standard output takes colour: it is a terminal, TERM is not dumb, and NO_COLOR is not set.
+/// Whether standard output supports colour: it is a terminal, TERM is not dumb, and NO_COLOR is not set.
 pub(super) fn takes_colour() -> bool {
     AutoStream::choice(&io::stdout()) != ColorChoice::Never
 }
@@ -94,12 +94,12 @@ pub(super) fn complain_json<T: Serialize + ?Sized>(value: &T) {
     eprintln!("{}", to_json(value).unwrap_or_default());
 }
 
-/// Standard output for many lines, in large pieces.
+/// Buffered standard output for many lines.
 pub(super) fn stdout() -> Out<BufWriter<StdoutLock<'static>>> {
     Out::new(BufWriter::with_capacity(1 << 20, io::stdout().lock()))
 }
 
-/// Where many lines go.
+/// The target of many lines.
 pub(super) struct Out<W>(W);
 
 impl<W: Write> Out<W> {

@@ -1,4 +1,4 @@
-//! `sensor score`: a series through the baseline that the daemon judges rates, errors and latencies with.
+//! `sensor score`: scores a series with the baseline that the daemon uses for rates, errors and latencies.
 
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzz;
@@ -50,7 +50,7 @@ enum Failure {
     Output(io::Error),
 }
 
-/// A row of the answer; timestamp and value as they were.
+/// A row of the output; timestamp and value unchanged.
 #[derive(Serialize)]
 struct Row<'a> {
     timestamp: &'a str,
@@ -58,7 +58,8 @@ struct Row<'a> {
     anomaly_score: f64,
 }
 
-/// Reads a row, scores it, writes it; how many values were none. What was read as a time or a number needs no quotes when it is written.
+/// Reads a row, scores it, writes it; returns how many values were invalid. Values that parsed as a time or a number
+/// need no quotes in the output.
 fn write_scores(input: impl Read, out: &mut impl Write, json: bool) -> Result<u64, Failure> {
     let mut reader = ReaderBuilder::new().flexible(true).trim(Trim::All).from_reader(input);
     let columns = Columns::of(reader.headers().map_err(unreadable)?)?;
@@ -74,7 +75,7 @@ fn write_scores(input: impl Read, out: &mut impl Write, json: bool) -> Result<u6
         let (timestamp, text) = columns.fields(&record).map_err(failure)?;
         let at = moment(timestamp).map_err(failure)?;
         let value = number(text).map_err(failure)?;
-        // A gap in the measurements says nothing, and has its row.
+        // A gap in the measurements carries no information, but has its row.
         passed_over = passed_over.saturating_add(u64::from(value.is_none()));
         let anomaly_score = value.map_or(0.0, |value| baseline.observe(at, value).anomaly);
         if json {
@@ -89,7 +90,7 @@ fn write_scores(input: impl Read, out: &mut impl Write, json: bool) -> Result<u6
     Ok(passed_over)
 }
 
-/// Where timestamp and value stand.
+/// Columns of timestamp and value.
 struct Columns {
     timestamp: usize,
     value: usize,
@@ -114,7 +115,7 @@ impl Columns {
     }
 }
 
-/// A time as seconds since 1970, or as RFC 3339 has it; without a zone it is UTC.
+/// A time as seconds since 1970, or in RFC 3339; without a zone it is UTC.
 fn moment(text: &str) -> Result<Timestamp, String> {
     let known = |since: Duration| Timestamp::default().plus(since);
     if let Ok(seconds) = text.parse::<f64>() {
@@ -147,14 +148,14 @@ fn weak(text: &str) -> Option<SystemTime> {
     humantime::parse_rfc3339_weak(&whole).ok()
 }
 
-/// How far the clock of a zone is from UTC.
+/// Offset of a time zone from UTC.
 enum Offset {
     East(Duration),
     West(Duration),
 }
 
-/// Parts a local time from its numeric offset, such as `+02:00` or `+0200`, where it ends in one and has a time of day before
-/// it.
+/// Splits a local time from its numeric offset, such as `+02:00` or `+0200`, if it ends in one and has a time of day
+/// before it.
 fn with_offset(text: &str) -> Option<(&str, Offset)> {
     let at = text.rfind(['+', '-'])?;
     let (local, zone) = text.split_at_checked(at)?;
@@ -177,10 +178,10 @@ fn with_offset(text: &str) -> Option<(&str, Offset)> {
     }
 }
 
-/// What programs write where nothing was measured, besides NaN.
+/// Markers for missing measurements, besides NaN.
 const NOTHING: [&str; 7] = ["", "-", "null", "none", "na", "n/a", "#n/a"];
 
-/// A measured value; none where nothing was measured, or what is beyond every number.
+/// A measured value; none if nothing was measured, or it is not finite.
 fn number(text: &str) -> Result<Option<f64>, String> {
     if NOTHING.iter().any(|word| text.eq_ignore_ascii_case(word)) {
         return Ok(None);

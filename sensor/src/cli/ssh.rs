@@ -1,13 +1,13 @@
-//! Which connection the operator's ssh session came by, so that its address is never blocked.
+//! The connection of the operator's ssh session, so that its address is never blocked.
 //!
-//! The environment can hold anything; the daemon believes only what the kernel confirms.
+//! The environment can contain anything; the daemon believes only what the kernel confirms.
 
 use nix::net::if_::if_nametoindex;
 use procfs::process::Process;
 
 use crate::control::wire::SshConnection;
 
-/// How far up the process tree to look: shells, sudo, a multiplexer.
+/// Maximum ancestors searched: shells, sudo, a multiplexer.
 const GENERATIONS: usize = 16;
 
 /// The connection in `SSH_CONNECTION` of this process or of an ancestor: sudo removes the variable from its own

@@ -1,4 +1,4 @@
-//! `sensor limit suggest`: what limits would have done, as text, and setting those that are suggested.
+//! `sensor limit suggest`: what limits would have done, as text, and setting the suggested ones.
 
 use std::fmt::Write as _;
 use std::process::ExitCode;
@@ -21,7 +21,7 @@ use crate::duration::milliseconds;
 use crate::enforce::Limit;
 use crate::suggest::{Candidate, DimensionReport, Report, ScopeReport};
 
-/// Asks, tells, and sets where that was asked for.
+/// Queries, reports, and sets if requested.
 pub(super) fn suggest(args: SuggestArgs, json: bool) -> Result<ExitCode> {
     let client = Client::new(&args.remote.socket);
     let ask = |request| client.ask(&Envelope { request, ssh: ssh::connection() });
@@ -54,7 +54,7 @@ pub(super) fn suggest(args: SuggestArgs, json: bool) -> Result<ExitCode> {
         rows = control::read::<Vec<LimitRow>>(ask(request)?)?;
     }
     if rows.is_empty() {
-        bail!("there is nothing to set: no client used anything that a limit counts");
+        bail!("nothing to set: no client sent anything that a limit counts");
     }
     if json {
         say_json(&json!({"suggestion": answer, "limits": rows}))?;
@@ -63,9 +63,9 @@ pub(super) fn suggest(args: SuggestArgs, json: bool) -> Result<ExitCode> {
     say(format!("{}\n\n{}\n", text(&report), output::limits(&rows)))?;
     match args.confirm {
         Some(time) => {
-            say(format!("set; undone in {} unless `sensor confirm` follows", format_duration(time)))?
+            say(format!("set; rolled back in {} unless `sensor confirm` follows", format_duration(time)))?
         }
-        None => say("set; `sensor limit unset SCOPE` takes them back")?,
+        None => say("set; `sensor limit unset SCOPE` removes them")?,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -95,7 +95,7 @@ fn observed(report: &Report) -> String {
         report.clients
     );
     if report.one_in > 1 {
-        let _written = write!(line, "; a random one of {} is watched", report.one_in);
+        let _written = write!(line, "; one in {} is tracked, at random", report.one_in);
     }
     let excluded = &report.excluded;
     let limited = report.scopes.iter().fold(0, |sum: u64, scope| sum.saturating_add(scope.limited));
@@ -108,7 +108,7 @@ fn observed(report: &Report) -> String {
         ),
         (excluded.allowed, "allowed"),
         (excluded.scopes_full, "of scopes beyond the sixteenth"),
-        (excluded.missed, "gone before they were looked at"),
+        (excluded.missed, "gone between two samples"),
     ]
     .into_iter()
     .filter(|(count, _)| *count > 0)
@@ -172,14 +172,14 @@ fn candidate_text(candidate: &Candidate) -> String {
     }
 }
 
-/// A share for a person; what is not nothing does not look like it.
+/// A share as text; a non-zero one never looks like zero.
 #[expect(clippy::float_arithmetic, reason = "a share is printed in percent")]
 fn percent(share: f64) -> String {
     let percent = share * 100.0;
     if percent > 0.0 && percent < 0.1 { "<0.1%".to_owned() } else { format!("{percent:.1}%") }
 }
 
-/// The command that sets what is suggested.
+/// The command that sets the suggestion.
 fn command(scope: &ScopeReport) -> Option<String> {
     let flags: String =
         scope.suggested.iter().map(|(dimension, limit)| format!(" --{} {limit}", dimension.name())).collect();

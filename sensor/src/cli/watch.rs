@@ -1,4 +1,4 @@
-//! Detectors and decisions over captures: everything that the daemon would say, and nothing that it would do.
+//! Detectors and decisions over captures: all of the daemon's findings, none of its actions.
 
 use ipnet::IpNet;
 
@@ -9,7 +9,7 @@ use crate::detect::{self, Detectors, Signal};
 use crate::event::Event;
 use crate::prefix;
 
-/// The detectors of a configuration, and who decides about what they say.
+/// The detectors of a configuration, and the decider for their signals.
 pub(super) struct Watch {
     detectors: Detectors,
     config: detect::Config,
@@ -18,7 +18,7 @@ pub(super) struct Watch {
     alerts: u64,
 }
 
-/// A host that is not this one.
+/// Surroundings of a host other than this one.
 struct Captured {
     protected: Vec<IpNet>,
 }
@@ -47,7 +47,7 @@ impl Watch {
         let proxies = &config.sense.pipeline.identity.trusted_proxies;
         let allowed = config.policy.allow.iter();
         let protected = config.never_block.iter().chain(proxies).chain(allowed).copied().collect();
-        // Where a table is full, what goes must not depend on the process.
+        // If a table is full, evictions must not depend on the process.
         let detect = detect::Config { seed: Some(0), ..config.detect.clone() };
         Self {
             detectors: Detectors::new(&detect),

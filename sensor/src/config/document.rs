@@ -1,4 +1,4 @@
-//! TOML files merged into one tree that remembers where each value stood.
+//! TOML files merged into one tree that records the position of each value.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,7 +9,7 @@ use std::sync::Arc;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-/// Where a value was written.
+/// Position of a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Origin {
     pub(super) file: Arc<Path>,
@@ -22,9 +22,9 @@ pub(super) struct Origin {
 pub struct Problem {
     /// The file.
     pub file: PathBuf,
-    /// The line, counted from 1; 0 where it is the file itself.
+    /// The line, counted from 1; 0 if it is the file itself.
     pub line: usize,
-    /// The dotted key; empty where the syntax is wrong.
+    /// The dotted key; empty for syntax errors.
     pub key: String,
     /// What is wrong, and what was expected.
     pub message: String,
@@ -32,7 +32,7 @@ pub struct Problem {
 
 impl fmt::Display for Problem {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Of a file that cannot be read there is no line; some mistakes are in no file.
+        // An unreadable file has no line; some mistakes belong to no file.
         if !self.file.as_os_str().is_empty() {
             write!(out, "{}:", self.file.display())?;
             if self.line > 0 {
@@ -57,7 +57,7 @@ pub(super) enum Value {
     Other,
 }
 
-/// The merged files. A later file replaces single values and adds to tables.
+/// The merged files. A later file replaces single values and extends tables.
 #[derive(Clone, Debug, Default)]
 pub struct Document {
     pub(super) root: BTreeMap<String, (Value, Origin)>,
@@ -85,10 +85,10 @@ impl Document {
         if problems.is_empty() { Ok(document) } else { Err(problems) }
     }
 
-    /// Adds the text of one file.
+    /// Adds the content of one file.
     ///
     /// # Errors
-    /// Where it is not TOML.
+    /// If it is not TOML.
     pub fn add(&mut self, file: &Path, text: &str) -> Result<(), Problem> {
         let table = DeTable::parse(text).map_err(|error| Problem {
             file: file.to_owned(),

@@ -1,24 +1,24 @@
-//! How values stand in the configuration as texts.
+//! Text forms of configuration values.
 
 use std::fmt::Display;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-/// How a value is written: what readers accept, and what descriptions say.
+/// The form of a value: how readers parse it, and how descriptions present it.
 #[derive(Debug)]
 pub struct Form<T> {
-    /// What may stand there, such as "a rate such as `100/s`".
+    /// The expected form, such as "a rate such as `100/s`".
     pub kind: &'static str,
-    /// One that is no default.
+    /// An example other than the default.
     pub example: &'static str,
-    /// Reads it.
+    /// Parses it.
     pub read: fn(&str) -> Result<T, String>,
-    /// Writes it, so that it reads the same.
+    /// Writes it, so that it parses to the same value.
     pub show: fn(&T) -> String,
 }
 
-/// Reads by [`FromStr`], with the error as text.
+/// Parses with [`FromStr`], with the error as text.
 ///
 /// # Errors
 /// Those of the type.
@@ -35,7 +35,7 @@ impl Form<String> {
 }
 
 impl<T: FromStr<Err: Display> + Display> Form<Option<T>> {
-    /// As the type reads itself, or `off`.
+    /// In the type's own form, or `off`.
     #[must_use]
     pub const fn or_off(kind: &'static str, example: &'static str) -> Self {
         Self {
@@ -68,7 +68,7 @@ pub(super) fn quoted(text: &str) -> String {
     toml::Value::from(text).to_string()
 }
 
-/// A list as TOML. Numbers stand as such.
+/// A list as TOML. Numbers are written without quotes.
 pub(super) fn listed(items: impl Iterator<Item = String>) -> String {
     let items: Vec<String> = items
         .map(|item| if item.bytes().all(|byte| byte.is_ascii_digit()) { item } else { quoted(&item) })
@@ -80,7 +80,7 @@ pub(super) fn listed(items: impl Iterator<Item = String>) -> String {
 const UNITS: [(u128, &str); 5] =
     [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1_000, "s"), (1, "ms")];
 
-/// A time in the longest unit that it is a multiple of.
+/// A time in the largest unit that divides it.
 pub(super) fn shown_time(time: Duration) -> String {
     let whole = |(length, _): &(u128, &str)| time.as_millis().is_multiple_of(*length);
     let (length, unit) = UNITS.into_iter().find(whole).unwrap_or((1, "ms"));

@@ -1,4 +1,4 @@
-//! What readers ask for, written down: the source of every description of the configuration.
+//! A record of the keys that readers ask for: the source of every description of the configuration.
 
 use std::cell::RefCell;
 
@@ -9,17 +9,17 @@ pub struct Knob {
     pub table: String,
     /// Its key.
     pub key: &'static str,
-    /// What may stand there, bounds and unit included.
+    /// The accepted form, including bounds and unit.
     pub kind: String,
-    /// The default, as TOML writes it; none where the key has no effect until it is set.
+    /// The default, as TOML writes it; none if the key has no effect until it is set.
     pub default: Option<String>,
-    /// What the document says, or else the default.
+    /// The value in the document, or else the default.
     pub value: Option<String>,
-    /// Another value that may stand there, as TOML writes it.
+    /// Another accepted value, as TOML writes it.
     pub example: String,
-    /// What it means: the doc comment of the field that it is read into.
+    /// Its meaning: the doc comment of the field that it is read into.
     pub help: String,
-    /// Whether the table's name is made up for the description: an operator chooses other ones.
+    /// Whether the table's name is an example: operators choose their own.
     pub made_up: bool,
 }
 
@@ -31,21 +31,21 @@ impl Knob {
     }
 }
 
-/// What a table is for.
+/// The purpose of a table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Table {
     /// Its name, as TOML writes it; empty for the top level.
     pub name: String,
     /// What its keys have in common.
     pub help: &'static str,
-    /// Whether the name is made up.
+    /// Whether the name is an example.
     pub made_up: bool,
 }
 
-/// Everything that readers asked for, in their order.
+/// Everything that readers asked for, in order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Description {
-    /// Tables that have something to say about themselves.
+    /// Tables with a description.
     pub tables: Vec<Table>,
     /// Keys.
     pub knobs: Vec<Knob>,
@@ -84,5 +84,5 @@ fn place_of(name: &str, tables: &[(Table, Vec<&Knob>)]) -> usize {
     last.map_or(tables.len(), |last| last.saturating_add(1))
 }
 
-/// What a section says to whoever describes.
+/// A section's description.
 pub(super) type Recorder = RefCell<Description>;

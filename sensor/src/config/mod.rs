@@ -1,8 +1,8 @@
-//! Reading configuration files: syntax, positions, and complaints that name file, line and key.
+//! Reading configuration files: syntax, positions, and errors that name file, line and key.
 //!
-//! Which keys there are is the business of the rooms that own them; they read their part through [`Section`], each
-//! value into a place that holds its default. What they ask for can be written down: every description of the
-//! configuration is made of that, so there is nothing that could say otherwise than the readers do.
+//! The rooms that own the keys define them: they read their part through [`Section`], each value into a field that
+//! holds its default. Their requests can be recorded, and every description of the configuration is generated from that
+//! record, so it cannot contradict the readers.
 
 mod document;
 mod form;

@@ -1,4 +1,4 @@
-//! Reading values into their places. A place holds the default before, and keeps it where nothing is written.
+//! Reads values into fields. A field holds the default beforehand, and keeps it if nothing is written.
 
 use std::collections::BTreeSet;
 use std::fmt::Display;
@@ -20,7 +20,7 @@ impl Section<'_> {
         });
     }
 
-    /// The same where there need not be one.
+    /// The same for an optional value.
     pub fn optional<T>(&self, key: &'static str, form: &Form<T>, place: &mut Option<T>) {
         let show = |place: &Option<T>| place.as_ref().map(|value| quoted(&(form.show)(value)));
         let before = show(place);
@@ -100,7 +100,7 @@ impl Section<'_> {
         self.record(key, || knob("`true` or `false`", Some(before), Some(after), other));
     }
 
-    /// A list of texts. Bad items are reported and left out.
+    /// A list of texts. Invalid items are reported and skipped.
     pub fn list<T>(&self, key: &'static str, form: &Form<T>, place: &mut Vec<T>) {
         let show = |place: &[T]| listed(place.iter().map(form.show));
         let before = show(place);
@@ -108,7 +108,7 @@ impl Section<'_> {
         self.record(key, || list_knob(form, before, show(place)));
     }
 
-    /// The same where each may stand there once.
+    /// The same without duplicates.
     pub fn set<T: Ord>(&self, key: &'static str, form: &Form<T>, place: &mut BTreeSet<T>) {
         let show = |place: &BTreeSet<T>| listed(place.iter().map(form.show));
         let before = show(place);
@@ -120,8 +120,9 @@ impl Section<'_> {
         self.record(key, || list_knob(form, before, show(place)));
     }
 
-    /// The values of a table whose keys are data, such as users, each read by `parse` from key and text. Mistakes do
-    /// not repeat the value, which may be a secret. The form tells of them; one of them may have the example's key.
+    /// The values of a table whose keys are data, such as users, each parsed by `parse` from key and text. Errors do
+    /// not repeat the value, which may be a secret. The form describes the values; one of them may have the example's
+    /// key.
     pub fn entries<T>(
         &self,
         example: &'static str,
@@ -179,7 +180,7 @@ impl Section<'_> {
     }
 }
 
-/// Added to a time to have another one.
+/// Added to a time to obtain a different one.
 const HOUR: Duration = Duration::from_hours(1);
 
 /// Mebibytes to bytes.
@@ -191,7 +192,7 @@ fn set<T>(place: &mut T, value: Option<T>) {
     }
 }
 
-/// `packets = 100` is as good as `packets = "100"`.
+/// `packets = 100` is equivalent to `packets = "100"`.
 fn text_of(value: &Value) -> Option<String> {
     match value {
         Value::Text(text) => Some(text.clone()),
@@ -200,7 +201,7 @@ fn text_of(value: &Value) -> Option<String> {
     }
 }
 
-/// The unit that a key's name tells.
+/// The unit implied by a key's name.
 fn unit(key: &str) -> &'static str {
     match key.rsplit('_').next() {
         Some("bytes") => " of bytes",

@@ -1,4 +1,4 @@
-//! One table of the configuration, and complaints about it; whatever is wrong is noted and reading goes on.
+//! One table of the configuration, and its errors; mistakes are recorded and reading continues.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,10 +11,10 @@ use super::knob::{Knob, Recorder, Table};
 
 static EMPTY: BTreeMap<String, (Value, Origin)> = BTreeMap::new();
 
-/// Tells what a key means.
+/// Returns the meaning of a key.
 type Meaning = fn(&str) -> Option<String>;
 
-/// A table. Keys that nobody asked for are reported by [`Section::finish`].
+/// A table. [`Section::finish`] reports keys that no reader asked for.
 #[derive(Debug)]
 pub struct Section<'a> {
     path: String,
@@ -27,7 +27,7 @@ pub struct Section<'a> {
 }
 
 impl<'a> Section<'a> {
-    /// The top level of a document; problems go to `problems`.
+    /// The top level of a document; errors go to `problems`.
     #[must_use]
     pub fn root(document: &'a Document, problems: &'a RefCell<Vec<Problem>>) -> Self {
         Self {
@@ -41,8 +41,8 @@ impl<'a> Section<'a> {
         }
     }
 
-    /// The same, with everything that is asked for written down. Tables whose names are data are then there with
-    /// the names of examples, too.
+    /// The same, recording everything that readers ask for. Tables whose names are data then also exist under their
+    /// example names.
     #[must_use]
     pub fn recorded(
         document: &'a Document,
@@ -52,20 +52,20 @@ impl<'a> Section<'a> {
         Self { recorder: Some(recorder), ..Self::root(document, problems) }
     }
 
-    /// Takes the doc comments of a type's fields for what keys of the same names mean, where no type that was
-    /// named before has such a field.
+    /// Uses the doc comments of a type's fields as the meaning of keys with the same names, unless an earlier type has
+    /// such a field.
     pub fn explain<T: DocumentedFields>(&self) {
         self.explain_by(|key| T::get_field_docs(key).ok().map(str::to_owned));
     }
 
-    /// The same for keys that are not named as fields are.
+    /// The same for keys that are named differently from fields.
     pub fn explain_by(&self, meaning: Meaning) {
         if self.recorder.is_some() {
             self.meanings.borrow_mut().push(meaning);
         }
     }
 
-    /// Says what the keys of this table have in common.
+    /// Sets the description of this table.
     #[must_use]
     pub fn about(self, help: &'static str) -> Self {
         if let Some(recorder) = self.recorder {
@@ -87,7 +87,7 @@ impl<'a> Section<'a> {
         }
     }
 
-    /// A sub-table; an empty one where it is not there.
+    /// A sub-table; an empty one if it does not exist.
     #[must_use]
     pub fn section(&self, key: &'static str) -> Self {
         let table = match self.get(key) {
@@ -101,8 +101,8 @@ impl<'a> Section<'a> {
         self.within(self.path_of(key), table, false)
     }
 
-    /// The sub-tables whose keys are data, such as scopes, besides those that [`Section::section`] gave. Where
-    /// readers are written down, there is one with the name of the example at least.
+    /// The sub-tables whose keys are data, such as scopes, besides those returned by [`Section::section`]. While
+    /// recording, there is at least one with the example's name.
     pub fn sections(&self, example: &'static str) -> impl Iterator<Item = (&'a str, Section<'a>)> + '_ {
         let asked = self.asked.borrow().clone();
         let named = self.table.iter().filter_map(move |(key, (value, _))| {
@@ -115,7 +115,7 @@ impl<'a> Section<'a> {
         named.chain(made_up)
     }
 
-    /// What is made of each key and its value, mistakes left out.
+    /// The parsed form of each key and its value, without invalid ones.
     pub(super) fn each<T>(&self, mut read: impl FnMut((&String, &Value)) -> Result<T, String>) -> Vec<T> {
         let told = self.table.iter().filter_map(|(key, (value, origin))| match read((key, value)) {
             Ok(read) => Some(read),
@@ -124,7 +124,7 @@ impl<'a> Section<'a> {
         told.collect()
     }
 
-    /// Writes down what was asked for.
+    /// Records a request.
     pub(super) fn record(&self, key: &'static str, knob: impl FnOnce() -> Knob) {
         if let Some(recorder) = self.recorder {
             let help = self.meanings.borrow().iter().find_map(|meaning| meaning(key)).unwrap_or_default();
@@ -133,25 +133,25 @@ impl<'a> Section<'a> {
         }
     }
 
-    /// Whether a key is there, whatever its value.
+    /// Whether a key exists, whatever its value.
     #[must_use]
     pub fn has(&self, key: &'static str) -> bool {
         self.get(key).is_some()
     }
 
-    /// Notes a mistake in one of the keys, as this table knows it.
+    /// Records an error about one of the table's keys.
     pub fn reject(&self, key: &str, message: impl Display) {
         if let Some((_, origin)) = self.table.get(key) {
             self.complain::<()>(key, origin, message);
         }
     }
 
-    /// Reports the keys that nobody asked for.
+    /// Reports the keys that no reader asked for.
     pub fn finish(self) {
         self.report_unasked(|_| true);
     }
 
-    /// The same, but for sub-tables: their keys are data, read by [`Section::sections`].
+    /// The same, except for sub-tables: their keys are data, read by [`Section::sections`].
     pub fn finish_values(self) {
         self.report_unasked(|value| !matches!(value, Value::Table(_)));
     }

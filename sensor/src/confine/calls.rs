@@ -1,9 +1,9 @@
 //! Which system calls a running daemon may make.
 //!
-//! Three filters, of which the kernel takes the strictest answer. What nothing but an intruder would ask for ends the
-//! process: a daemon that is taken over is better gone, and the kernel goes on with the last policy. What a library may
-//! ask for without need fails with `EPERM`, and the kernel's log has its number. `clone3` is said not to exist, since
-//! what it asks for lies in memory, where no filter looks; the C library falls back to `clone`.
+//! Three filters, of which the kernel takes the strictest answer. Calls that only an intruder would make end the
+//! process: a compromised daemon is better dead, and the kernel enforces the last policy. Calls that a library may make
+//! without need fail with `EPERM`, and their numbers appear in the kernel's log. `clone3` fails with `ENOSYS`, because
+//! its arguments lie in memory, where no filter can look; the C library falls back to `clone`.
 
 use std::collections::BTreeMap;
 use std::env::consts::ARCH;
@@ -29,9 +29,9 @@ pub(super) enum CallsError {
 /// Puts all threads under the filters.
 pub(super) fn restrict(reach: &Reach) -> Result<(), CallsError> {
     kernel::install_filter(&fatal()?, true)?;
-    // Every thread begins with that call: nobody wants to read of it.
+    // Every thread starts with that call: logging it would be noise.
     kernel::install_filter(&unknown()?, false)?;
-    // The list comes last: it has no call to install another.
+    // The list comes last: it does not allow installing another filter.
     Ok(kernel::install_filter(&allowed(reach)?, true)?)
 }
 
@@ -60,7 +60,7 @@ fn unknown() -> Result<BpfProgram, BackendError> {
 fn allowed(reach: &Reach) -> Result<BpfProgram, BackendError> {
     let mut rules = whole(PLAIN);
     rules.extend(whole(PLAIN_HERE));
-    // The other filters have the last word on these.
+    // The other filters decide about these.
     rules.extend(whole(FATAL));
     rules.extend(whole(&[libc::SYS_clone3]));
     rules.extend(of_processes()?);
@@ -70,12 +70,12 @@ fn allowed(reach: &Reach) -> Result<BpfProgram, BackendError> {
     compile(rules, errno(libc::EPERM), SeccompAction::Allow)
 }
 
-/// Argument `number`, under a mask, is a value.
+/// Argument `number`, masked, equals a value.
 fn masked(number: u8, mask: u64, value: u64) -> Result<SeccompCondition, BackendError> {
     SeccompCondition::new(number, SeccompCmpArgLen::Qword, SeccompCmpOp::MaskedEq(mask), value)
 }
 
-/// Argument `number`, of 32 bits, is a value.
+/// Argument `number`, of 32 bits, equals a value.
 fn is(number: u8, value: u64) -> Result<SeccompCondition, BackendError> {
     SeccompCondition::new(number, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, value)
 }
@@ -92,7 +92,7 @@ fn bits(flags: libc::c_int) -> u64 {
     u64::from(flags.cast_unsigned())
 }
 
-/// Threads, but no processes and no namespaces; signals to itself.
+/// Threads, but no processes and no namespaces; signals only to itself.
 fn of_processes() -> Result<Rules, BackendError> {
     let namespaces = libc::CLONE_NEWNS
         | libc::CLONE_NEWCGROUP
@@ -103,19 +103,19 @@ fn of_processes() -> Result<Rules, BackendError> {
         | libc::CLONE_NEWNET;
     let thread = libc::CLONE_VM | libc::CLONE_THREAD;
     let own = u64::from(std::process::id());
-    // Names of threads and of memory; bounds of capabilities, which glibc and others look at.
+    // Names of threads and of memory; capability bounds, which glibc and others read.
     let prctl = [libc::PR_SET_NAME, libc::PR_GET_NAME, libc::PR_SET_VMA, libc::PR_GET_DUMPABLE];
     Ok(Rules::from([
         (libc::SYS_clone, vec![when(vec![masked(0, bits(namespaces | thread), bits(thread))?])?]),
         (libc::SYS_tgkill, one_of(0, [own])?),
         (libc::SYS_prctl, one_of(0, prctl.map(bits))?),
         (libc::SYS_sched_setscheduler, one_of(1, [bits(libc::SCHED_BATCH)])?),
-        // Bounds are read and not set.
+        // Limits may be read, not set.
         (libc::SYS_prlimit64, vec![when(vec![masked(2, u64::MAX, 0)?])?]),
     ]))
 }
 
-/// Memory that is written is not run. What is mapped to be run are libraries, which the resolver of names loads.
+/// Writable memory is not executable. The only executable mappings are libraries, which the name resolver loads.
 fn of_memory() -> Result<Rules, BackendError> {
     let (write, exec) = (bits(libc::PROT_WRITE), bits(libc::PROT_EXEC));
     Ok(Rules::from([
@@ -124,7 +124,7 @@ fn of_memory() -> Result<Rules, BackendError> {
     ]))
 }
 
-/// `FIONREAD`, `FIONBIO`, `FIOCLEX`, whether something is a terminal, and an interface's number and name.
+/// `FIONREAD`, `FIONBIO`, `FIOCLEX`, whether a descriptor is a terminal, and an interface's index and name.
 const CONTROLS: [u64; 6] = [0x541b, 0x5421, 0x5451, 0x5401, 0x8933, 0x8910];
 
 fn of_kernel() -> Result<Rules, BackendError> {
@@ -135,11 +135,11 @@ fn of_kernel() -> Result<Rules, BackendError> {
     ]))
 }
 
-/// Flags that a socket's kind may come with.
+/// Flags that may be combined with a socket's type.
 const KIND: u64 = 0xf;
 
-/// To the service manager and for the names of users; for interfaces, routes and listening sockets. To other hosts only
-/// where alerts are sent to one.
+/// Sockets to the service manager and for user names; for interfaces, routes and listening sockets. To other hosts only
+/// if alerts are sent to one.
 fn sockets(reach: &Reach) -> Result<Vec<SeccompRule>, BackendError> {
     let mut rules = one_of(0, [bits(libc::AF_UNIX)])?;
     for protocol in [libc::NETLINK_ROUTE, libc::NETLINK_SOCK_DIAG] {
@@ -148,7 +148,7 @@ fn sockets(reach: &Reach) -> Result<Vec<SeccompRule>, BackendError> {
     if reach.ports.is_empty() {
         return Ok(rules);
     }
-    // Datagrams are the resolver's.
+    // The resolver uses datagrams.
     for (kind, protocol) in [(libc::SOCK_STREAM, libc::IPPROTO_TCP), (libc::SOCK_DGRAM, libc::IPPROTO_UDP)] {
         for family in [libc::AF_INET, libc::AF_INET6] {
             for protocol in [libc::IPPROTO_IP, protocol] {
@@ -302,7 +302,7 @@ const PLAIN: &[libc::c_long] = &[
     libc::SYS_timerfd_create,
     libc::SYS_timerfd_settime,
     libc::SYS_timerfd_gettime,
-    // Sockets that are there. None is made to listen any more.
+    // Existing sockets. No new one may listen.
     libc::SYS_accept4,
     libc::SYS_bind,
     libc::SYS_connect,
@@ -317,7 +317,7 @@ const PLAIN: &[libc::c_long] = &[
     libc::SYS_sendmmsg,
     libc::SYS_recvmmsg,
     libc::SYS_shutdown,
-    // What the process is, and where it runs.
+    // Properties of the process and its host.
     libc::SYS_getpid,
     libc::SYS_getppid,
     libc::SYS_gettid,
@@ -335,7 +335,7 @@ const PLAIN: &[libc::c_long] = &[
     libc::SYS_getrandom,
 ];
 
-/// Calls that only this architecture has, and which its C library makes.
+/// Calls that exist only on this architecture, and that its C library makes.
 #[cfg(target_arch = "x86_64")]
 const PLAIN_HERE: &[libc::c_long] = &[
     libc::SYS_open,

@@ -12,12 +12,12 @@ use landlock::{
 use super::{Layer, Reach};
 use crate::kernel;
 
-/// What is asked of the kernel: all that Linux 6.12 can do. Of what it cannot do the rest is taken.
+/// What is requested of the kernel: all that Linux 6.12 supports. An older kernel applies the part it supports.
 const FILES: ABI = ABI::V5;
 const PORTS: ABI = ABI::V4;
 const SCOPES: ABI = ABI::V6;
 
-/// The C library's own files, and what it loads to look up users, groups and hosts.
+/// The C library's own files, and what it loads to resolve users, groups and hosts.
 const SYSTEM: [&str; 11] = [
     "/etc",
     "/proc",
@@ -32,12 +32,12 @@ const SYSTEM: [&str; 11] = [
     "/usr/share/zoneinfo",
 ];
 
-/// Where the resolver's configuration is a link to, on most hosts.
+/// Target of the resolver configuration's link, on most hosts.
 const RESOLVER: &str = "/etc/resolv.conf";
-/// Names are asked for over TCP where the answer is long.
+/// Long DNS answers come over TCP.
 const DNS: u16 = 53;
 
-/// Puts the calling thread, and those it starts, into the sandbox.
+/// Puts the calling thread, and any that it starts, into the sandbox.
 pub(super) fn restrict(reach: &Reach) -> Result<Layer, RulesetError> {
     let mut ruleset = Ruleset::default()
         .set_compatibility(CompatLevel::BestEffort)
@@ -68,8 +68,8 @@ const RIGHTS: [BitFlags<AccessFs>; 3] = [
     make_bitflags!(AccessFs::{RemoveFile}),
 ];
 
-/// The directories that hold what a path names, by that name and where its links lead. Directories, since files are
-/// replaced: a rule about a file ends with it.
+/// The directories that contain a path, by its name and by the target of its links. Directories, because files are
+/// replaced: a rule about a file ends with that file.
 fn places(path: &Path) -> BTreeSet<PathBuf> {
     let mut places = BTreeSet::new();
     for path in [Some(path.to_owned()), path.canonicalize().ok()].into_iter().flatten() {
@@ -91,7 +91,7 @@ fn allow(
         match PathFd::new(&directory) {
             Ok(opened) => ruleset = ruleset.add_rule(PathBeneath::new(opened, rights))?,
             Err(PathFdError::OpenCall { source, .. }) => {
-                // What is not there now is out of reach later.
+                // A path that does not exist now stays out of reach.
                 tracing::debug!(%source, directory = %directory.display(), "not within reach");
             }
             Err(_unknown) => {}
@@ -111,7 +111,7 @@ fn layer(status: &RestrictionStatus) -> Layer {
     }
 }
 
-/// What a version of Landlock lacks, of that which is asked for.
+/// What a version of Landlock lacks of what is requested.
 #[must_use]
 pub fn missing(version: u32) -> &'static str {
     match version {

@@ -1,7 +1,6 @@
-//! The sandbox that a daemon puts itself into once it is set up, whoever started it: what a parser that was taken over
-//! could do is what is left here.
+//! The sandbox that a daemon enters after set-up, however it was started. It bounds what a compromised parser could do.
 //!
-//! Each layer is taken as far as the kernel has it, and what is missing is told. A service manager may have put more
+//! Each layer is applied as far as the kernel supports it, and gaps are reported. A service manager may add layers
 //! around it.
 
 mod calls;
@@ -16,28 +15,28 @@ use serde::{Deserialize, Serialize};
 
 pub use files::missing as missing_in_landlock;
 
-/// What a daemon needs once it is set up.
+/// What a daemon needs after set-up.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Reach {
-    /// Files that are read again, such as for a reload, with the directories that they are in; and directories.
+    /// Files that are read again, such as on reload, with their directories; and directories.
     pub reads: BTreeSet<PathBuf>,
-    /// Files that are replaced, or begun anew, with the directories that they are in; and directories.
+    /// Files that are replaced or created again, with their directories; and directories.
     pub keeps: BTreeSet<PathBuf>,
-    /// Files that are removed in the end.
+    /// Files that are removed at the end.
     pub removes: BTreeSet<PathBuf>,
-    /// TCP ports of other hosts that are connected to; their names are asked for, too.
+    /// TCP ports of other hosts to connect to; implies DNS.
     pub ports: BTreeSet<u16>,
     /// Whether the service manager listens on an abstract socket.
     pub speaks_to_abstract_sockets: bool,
 }
 
-/// How much of a layer is in force.
+/// To which degree a layer is in force.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Extent {
-    /// All that is asked for.
+    /// Everything that is requested.
     Full,
-    /// As much as the kernel has.
+    /// As much as the kernel supports.
     Partial,
     /// Nothing.
     #[default]
@@ -47,9 +46,9 @@ pub enum Extent {
 /// One layer.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Layer {
-    /// How much of it is in force.
+    /// To which degree it is in force.
     pub extent: Extent,
-    /// What it is, or why it is not.
+    /// What it is, or why it is not in force.
     pub detail: String,
 }
 
@@ -67,10 +66,10 @@ impl Layer {
     }
 }
 
-/// What stands between a daemon that was taken over and its host.
+/// The layers between a compromised daemon and its host.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Confinement {
-    /// The user that it runs as: full where that is not root.
+    /// The daemon's user: full if that is not root.
     pub user: Layer,
     /// Files, ports, other processes: Landlock.
     pub files: Layer,
@@ -79,7 +78,7 @@ pub struct Confinement {
 }
 
 impl Confinement {
-    /// Each layer, with the word that operators read.
+    /// Each layer, with the word that operators see.
     #[must_use]
     pub fn layers(&self) -> [(&'static str, &Layer); 3] {
         [("user", &self.user), ("files", &self.files), ("calls", &self.calls)]
@@ -100,11 +99,11 @@ impl fmt::Display for Confinement {
     }
 }
 
-/// Puts this process into the sandbox, for good. To be called by its only thread: Landlock holds for that one and for
-/// those that it starts.
+/// Puts this process into the sandbox, for good. Must be called by its only thread: Landlock applies to the calling
+/// thread and to those that it starts.
 #[must_use]
 pub fn enter(reach: &Reach) -> Confinement {
-    // The file system first: the filter of calls ends what this needs.
+    // The file system first: the filter of system calls forbids what this needs.
     let files = files::restrict(reach).unwrap_or_else(|error| Layer::off(error.to_string()));
     let calls = match calls::restrict(reach) {
         Ok(()) => Layer::full("system calls filtered"),

@@ -1,4 +1,4 @@
-//! Each test runs in a process of its own where it confines itself: nothing gives back what was given up.
+//! Each test that confines itself runs in a process of its own: nothing can be regained.
 
 use std::fs::{self, File};
 use std::io::ErrorKind;
@@ -165,7 +165,7 @@ fn refused_calls() {
     assert!(Command::new("/bin/true").spawn().is_err(), "it can fork");
     let kill = nix::sys::signal::kill(nix::unistd::getppid(), None);
     assert_eq!(kill.err(), refused, "it can send signals");
-    // Threads still start, also those that the C library makes by `clone3`.
+    // Threads still start, including those that the C library creates with `clone3`.
     std::thread::spawn(|| ()).join().unwrap();
     for (command, is_allowed) in [(0, false), (1, true), (5, false), (11, false), (13, false)] {
         let answer = crate::kernel::answer_to_bpf(command);

@@ -13,7 +13,7 @@ use crate::printable::to_json;
 /// What can go wrong for a client.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
-    /// Nobody answers.
+    /// No daemon answers.
     #[error(
         "no daemon answers on {path} ({source}); is `sensor run` running? `--socket` names another socket"
     )]
@@ -23,21 +23,21 @@ pub enum ClientError {
         /// The system's answer.
         source: io::Error,
     },
-    /// The socket is there, and is not for this user.
+    /// The socket exists, but this user may not use it.
     #[error(
         "{0}: permission denied; root may use it, and members of the groups `sensor` (to look) and `sensor-admin` (to \
          change): as root, `adduser USER sensor`, then log in again"
     )]
     Denied(PathBuf),
-    /// The daemon said no.
+    /// The daemon refused the request.
     #[error("{0}")]
     Refused(String),
-    /// The daemon's answer makes no sense here: another version, perhaps.
+    /// The daemon's answer is not understood: perhaps another version.
     #[error("cannot read the daemon's answer ({0}); are the daemon and this command the same version?")]
     Unreadable(String),
 }
 
-/// A connection, made for each request.
+/// A connection, opened for each request.
 #[derive(Clone, Debug)]
 pub struct Client {
     socket: PathBuf,
@@ -50,10 +50,10 @@ impl Client {
         Self { socket: socket.to_owned() }
     }
 
-    /// Asks, and waits for the answer.
+    /// Sends a request, and waits for the answer.
     ///
-    /// # Errors
-    /// Where nobody answers, the daemon refuses, or the answer cannot be read.
+    /// If no daemon answers, the daemon refuses, or the answer cannot be read.
+    /// If nobody answers, the daemon refuses, or the answer cannot be read.
     pub fn ask(&self, envelope: &Envelope) -> Result<Value, ClientError> {
         let unreachable = |source: io::Error| {
             let path = self.socket.clone();
@@ -66,7 +66,7 @@ impl Client {
         let mut stream = UnixStream::connect(&self.socket).map_err(unreachable)?;
         let mut line = to_json(envelope).map_err(unreadable)?;
         line.push('\n');
-        // A daemon that has no place for one more connection says so and hangs up, without reading first.
+        // A daemon that is at its limit of connections says so and closes, without reading first.
         let written = stream.write_all(line.as_bytes());
         let mut answer = String::new();
         let limit = u64::try_from(MAX_ANSWER).unwrap_or(u64::MAX);
@@ -84,7 +84,7 @@ impl Client {
         }
     }
 
-    /// As [`Client::ask`], with the answer as what it is about.
+    /// As [`Client::ask`], with the answer decoded.
     ///
     /// # Errors
     /// Those of [`Client::ask`] and [`read`].
@@ -93,10 +93,10 @@ impl Client {
     }
 }
 
-/// An answer as what it is about.
+/// Decodes an answer.
 ///
-/// # Errors
-/// Where it is something else.
+/// If it has another type.
+/// If it is something else.
 pub fn read<T: DeserializeOwned>(answer: Value) -> Result<T, ClientError> {
     serde_json::from_value(answer).map_err(unreadable)
 }

@@ -1,13 +1,13 @@
-//! Fuzz entry: lines that come over the control socket.
+//! Fuzz entry: lines from the control socket.
 
 use super::wire::{Envelope, MAX_REQUEST};
 use crate::printable::to_json;
 
-/// Takes the input apart into lines as the server does, and asserts of each that is a request: what is written of it is
-/// a request again, of one line, and written once more the same.
+/// Splits the input into lines as the server does, and asserts for each that is a request: its serialised form is again
+/// a request, on one line, and serialises identically.
 ///
 /// # Panics
-/// Where that does not hold.
+/// If it does not.
 pub fn envelopes(data: &[u8]) {
     let lines = data.split(|byte| *byte == b'\n').filter(|line| line.len() <= MAX_REQUEST);
     for line in lines.filter_map(|line| str::from_utf8(line).ok()) {

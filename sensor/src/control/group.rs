@@ -1,4 +1,4 @@
-//! Which groups may use the socket, and how its file says so.
+//! The groups that may use the socket, and how its file mode and ACL express that.
 
 use std::io;
 use std::os::fd::AsFd;
@@ -11,7 +11,7 @@ use tracing::warn;
 use super::wire::Role;
 use crate::kernel::peer_groups;
 
-/// The groups, by name and number; without a number where there is no group of the name.
+/// The groups, by name and number; without a number if the group does not exist.
 #[derive(Clone, Debug)]
 pub(super) struct Groups {
     readers: (String, Option<Gid>),
@@ -19,14 +19,14 @@ pub(super) struct Groups {
 }
 
 impl Groups {
-    /// Looks the names up.
+    /// Resolves the names.
     pub(super) fn named(readers: &str, administrators: &str) -> Self {
         let known =
             |name: &str| (name.to_owned(), Group::from_name(name).ok().flatten().map(|group| group.gid));
         Self { readers: known(readers), administrators: known(administrators) }
     }
 
-    /// Groups that need no names.
+    /// Groups given without names.
     #[cfg(test)]
     pub(super) fn numbered(readers: u32, administrators: u32) -> Self {
         Self {
@@ -36,13 +36,13 @@ impl Groups {
     }
 
     /// What the process behind a connection may do: root, the daemon's own user, and members of the groups. The kernel
-    /// says which groups it has, also those that it was given without being listed in a file.
+    /// reports its groups, including those that no file lists.
     pub(super) fn role(&self, socket: impl AsFd, uid: u32, gid: u32) -> Option<Role> {
         if is_root(uid) {
             return Some(Role::Administrator);
         }
         let groups = peer_groups(socket).unwrap_or_else(|error| {
-            warn!(%error, uid, "the groups behind a control connection are not known");
+            warn!(%error, uid, "the groups of a control connection's peer are unknown");
             Vec::new()
         });
         self.role_of(gid, &groups)
@@ -59,7 +59,7 @@ impl Groups {
         }
     }
 
-    /// What somebody is told who has no role.
+    /// The refusal for somebody without a role.
     pub(super) fn outsider(&self) -> String {
         let (Self { readers: (readers, _), administrators: (administrators, _) }, user) = (self, "USER");
         format!(
@@ -68,7 +68,7 @@ impl Groups {
         )
     }
 
-    /// What a reader is told who wants to change something.
+    /// The refusal for a reader who tries to change something.
     pub(super) fn refusal(&self, user: Option<&str>, uid: u32) -> String {
         let (readers, administrators) = (&self.readers.0, &self.administrators.0);
         let who = user.map_or_else(|| format!("user {uid}"), str::to_owned);
@@ -84,8 +84,8 @@ impl Groups {
         )
     }
 
-    /// Lets both groups connect: mode 0660 with the readers as its group, and an entry in its access list for the
-    /// administrators, so that they need not be in both.
+    /// Lets both groups connect: mode 0660 with the readers as its group, and an ACL entry for the administrators, so
+    /// that they need not be in both.
     pub(super) fn admit(&self, path: &Path) -> io::Result<()> {
         if let Some(readers) = self.readers.1 {
             chown(path, None, Some(readers))?;

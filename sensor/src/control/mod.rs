@@ -1,7 +1,7 @@
 //! The API on a unix socket: wire types, server, client.
 //!
-//! One request is one line of JSON, and so is its answer. The socket's file mode says who may connect; the
-//! server asks the kernel who it is, which says what that peer may do, and notes it with each change.
+//! One request is one line of JSON, and so is its answer. The socket's file mode decides who may connect; the server
+//! asks the kernel for the peer's identity, which determines what it may do, and records it with each change.
 
 mod client;
 #[cfg(any(test, feature = "fuzzing"))]

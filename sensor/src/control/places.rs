@@ -1,4 +1,4 @@
-//! How many connections there may be, and of whom, so that nobody keeps an administrator out.
+//! Limits on connections by kind of user, so that nobody can lock an administrator out.
 //!
 //! ```text
 //! 32 in all ── root, the daemon's own user ──────────────── all that are free, at least 8
@@ -13,14 +13,14 @@ use super::wire::Role;
 
 /// Connections served at once.
 const MAX: usize = 32;
-/// Of these, those of other users than root.
+/// Maximum for users other than root.
 const MAX_OTHERS: usize = 24;
-/// Of these, those of users who only look.
+/// Maximum for users who may only read.
 const MAX_READERS: usize = 16;
-/// Of these, those of one user: two `sensor top` and something besides.
+/// Maximum per user: two `sensor top` and some commands.
 const MAX_EACH: usize = 8;
 
-/// Counts who is connected.
+/// Counts connections.
 #[derive(Debug, Default)]
 pub(super) struct Places(Mutex<State>);
 
@@ -32,7 +32,7 @@ struct State {
     by_user: HashMap<u32, usize>,
 }
 
-/// A connection's place; dropping it makes room.
+/// A connection's slot; dropping it frees the slot.
 #[derive(Debug)]
 pub(super) struct Place {
     places: Arc<Places>,
@@ -50,7 +50,7 @@ pub(super) enum Kind {
 }
 
 impl Places {
-    /// Gives a place to a user's connection, or says which bound is met.
+    /// Reserves a slot for a user's connection, or returns the limit that was reached.
     pub(super) fn take(self: &Arc<Self>, user: u32, kind: Kind) -> Result<Place, String> {
         let mut state = self.state();
         let own = state.by_user.get(&user).copied().unwrap_or(0);

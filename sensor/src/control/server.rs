@@ -25,22 +25,23 @@ use super::places::{Kind, Place, Places};
 use super::wire::{Answer, Envelope, MAX_REQUEST, Role};
 use crate::printable::to_json;
 
-/// Who asks.
+/// The peer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Peer {
     /// User id.
     pub uid: u32,
-    /// Process id, where the kernel tells.
+    /// Process ID, if the kernel reports it.
     pub pid: Option<i32>,
     /// What it may do.
     pub role: Role,
-    /// The user's name, where it was looked up.
+    /// The user's name, if it was resolved.
     pub user: Option<String>,
 }
 
-/// What answers requests.
+/// The handler of requests.
 pub trait Handle: Send + Sync + 'static {
-    /// The answer to a request; it never fails, a refusal is an answer. What the peer's role does not allow is not asked.
+    /// Answers a request; it never fails, since a refusal is an answer. Requests beyond the peer's role do not get
+    /// here.
     fn handle(
         self: Arc<Self>,
         envelope: Envelope,
@@ -48,10 +49,10 @@ pub trait Handle: Send + Sync + 'static {
     ) -> Pin<Box<dyn Future<Output = Answer> + Send>>;
 }
 
-/// Why the socket could not be had.
+/// Why the socket could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum BindError {
-    /// Another daemon answers there.
+    /// Another daemon is listening there.
     #[error("another daemon answers on {0}; `--socket` names another socket for a second one")]
     InUse(PathBuf),
     /// The system refused.
@@ -64,10 +65,10 @@ pub enum BindError {
     },
 }
 
-/// Who may use the socket, by the names of groups.
+/// The groups that may use the socket, by name.
 #[derive(Clone, Copy, Debug)]
 pub struct Access<'a> {
-    /// Its members may look.
+    /// Its members may read.
     pub readers: &'a str,
     /// Its members may change.
     pub administrators: &'a str,
@@ -81,23 +82,23 @@ pub struct Server {
     shared: Arc<Shared>,
 }
 
-/// What every connection needs.
+/// State shared by all connections.
 #[derive(Debug)]
 struct Shared {
     groups: Groups,
     places: Arc<Places>,
-    /// Room for answers, in KiB.
+    /// Remaining memory for answers, in KiB.
     room: Arc<Semaphore>,
     refused: AtomicU64,
     timing: Timing,
 }
 
-/// How long a connection may take for what.
+/// Timeouts of a connection.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Timing {
-    /// For a request to come, whole.
+    /// For a complete request to arrive.
     pub(super) request: Duration,
-    /// For an answer to be taken, whole.
+    /// For the complete answer to be read.
     pub(super) answer: Duration,
 }
 
@@ -107,7 +108,7 @@ impl Default for Timing {
     }
 }
 
-/// The socket's name in the file system, which goes when the server does.
+/// The socket's path, which is removed with the server.
 #[derive(Debug)]
 struct SocketFile(PathBuf);
 
@@ -119,19 +120,19 @@ impl Drop for SocketFile {
     }
 }
 
-/// Memory that answers to others than root may take at a time, in KiB: as much as the longest one has.
+/// Maximum memory for answers to users other than root, in KiB: as much as the longest answer takes.
 const ROOM: u32 = 64 << 10;
-/// After an error of `accept`, such as too many open files.
+/// Pause after an error of `accept`, such as too many open files.
 const PAUSE: Duration = Duration::from_millis(200);
-/// How long to look for a user's name: where directories are asked over a network, that may take any time.
+/// Time limit for resolving a user's name: a directory service on the network may take any time.
 const NAME: Duration = Duration::from_secs(1);
 
 impl Server {
-    /// Makes the socket, with mode 0660 and the groups where they exist. A socket that nobody answers on is left
-    /// over from a daemon that was killed, and is replaced.
+    /// Creates the socket, with mode 0660 and the groups if they exist. A socket without a listener is left over from a
+    /// killed daemon, and is replaced.
     ///
     /// # Errors
-    /// Where another daemon answers, or the system refuses.
+    /// If another daemon answers, or the system refuses.
     pub fn bind(path: &Path, access: Access<'_>) -> Result<Self, BindError> {
         let groups = Groups::named(access.readers, access.administrators);
         Self::bind_for(path, groups, Timing::default())
@@ -167,7 +168,7 @@ impl Server {
     /// Answers until dropped.
     ///
     /// # Errors
-    /// Where the socket cannot be handed to the run time.
+    /// If the socket cannot be registered with the runtime.
     pub async fn serve<H: Handle>(self, handler: Arc<H>) -> io::Result<()> {
         let listener = UnixListener::from_std(self.listener)?;
         loop {
@@ -182,12 +183,12 @@ impl Server {
     }
 }
 
-/// Finds out who it is, and has it served if there is a place. Nothing here waits: the next one may be root.
+/// Identifies the peer, and starts serving it if there is a slot. Nothing here waits: the next peer may be root.
 fn meet<H: Handle>(stream: UnixStream, shared: &Arc<Shared>, handler: &Arc<H>) {
     let (peer, place) = match admit(&stream, shared) {
         Ok(admitted) => admitted,
         Err(why) => {
-            // The first, and then whenever their number doubles: whoever is refused must not fill the log.
+            // The first, and then whenever their number doubles: refused peers must not fill the log.
             let before = shared.refused.fetch_add(1, Relaxed);
             if before.is_power_of_two() || before == 0 {
                 warn!(why, refused = before.saturating_add(1), "control connections are refused");
@@ -214,11 +215,11 @@ fn admit(stream: &UnixStream, shared: &Shared) -> Result<(Peer, Place), String> 
     Ok((Peer { uid, pid: credentials.pid(), role, user: None }, place))
 }
 
-/// Says why, as far as that goes without waiting: a fresh connection has room for it.
+/// Sends the reason, as far as possible without waiting: a fresh connection has room for it.
 fn hang_up(stream: UnixStream, why: String) {
     let Ok(mut line) = to_json(&Answer::Refused(why)) else { return };
     line.push('\n');
-    // It does not block. The run time would first want to hear that there is room.
+    // Non-blocking. The runtime would first wait for readiness.
     let told = stream.into_std().and_then(|mut stream| stream.write_all(line.as_bytes()));
     if let Err(error) = told {
         debug!(%error, "a refused control connection was not told why");
@@ -263,13 +264,13 @@ async fn answer<H: Handle>(line: &str, peer: &Peer, shared: &Shared, handler: &A
     }
     if envelope.request.takes() > peer.role {
         let why = shared.groups.refusal(peer.user.as_deref(), peer.uid);
-        info!(uid = peer.uid, user = peer.user, pid = peer.pid, request = ?envelope.request, "a change was refused: its user may look only");
+        info!(uid = peer.uid, user = peer.user, pid = peer.pid, request = ?envelope.request, "a change was refused: its user may only read");
         return Answer::Refused(why);
     }
     Arc::clone(handler).handle(envelope, peer).await
 }
 
-/// Room for an answer that waits to be taken. Whoever may only look cannot fill the memory with answers that nobody reads.
+/// Memory for an answer that waits to be read. Readers cannot fill the memory with answers that nobody reads.
 fn room(shared: &Shared, peer: &Peer, bytes: usize) -> Result<Option<OwnedSemaphorePermit>, String> {
     if is_root(peer.uid) {
         return Ok(None);
@@ -281,7 +282,7 @@ fn room(shared: &Shared, peer: &Peer, bytes: usize) -> Result<Option<OwnedSemaph
         .map_err(|_none| "too many long answers wait to be taken; try again in a moment".to_owned())
 }
 
-/// The name of a user, where it can be found in time.
+/// The name of a user, if it can be resolved in time.
 pub async fn user_name(uid: u32) -> Option<String> {
     let found = tokio::task::spawn_blocking(move || User::from_uid(Uid::from_raw(uid)).ok().flatten());
     timeout(NAME, found).await.ok()?.ok().flatten().map(|user| user.name)

@@ -1,4 +1,4 @@
-//! From a signal, or a change of what may be done, to what is done: in the kernel first, then in records.
+//! From a signal, or a change in what may be done, to the action: first in the kernel, then in records.
 
 use std::net::IpAddr;
 
@@ -36,7 +36,7 @@ impl Surroundings for Around<'_> {
     }
 
     fn reaches(&self, client: ClientNet) -> bool {
-        // What no outer interface has seen cannot be dropped there.
+        // A client that no outer interface has seen cannot be dropped there.
         let is_known = || self.dataplane.clients().get(client.address()).is_ok_and(|found| found.is_some());
         let is_own = |proxy: IpAddr| self.never_block.is_of_this_host(&proxy.into());
         self.claims.proxy_of(client, clock::now()).is_some_and(is_own)
@@ -50,7 +50,7 @@ impl Surroundings for Around<'_> {
 }
 
 impl Engine {
-    /// Decides about a signal, carries it out, and tells.
+    /// Decides about a signal, carries the decision out, and reports it.
     pub(super) fn respond(&mut self, signal: &Signal) {
         let Self { policy, never_block, dataplane, responder, .. } = self;
         let claims = &responder.claims.clone();
@@ -61,7 +61,7 @@ impl Engine {
         self.carry_on(outcome, signal.at, signal.decided, tripped);
     }
 
-    /// Decides anew about open incidents: the mode, a detector's response, or what is allowed has changed.
+    /// Re-evaluates open incidents: the mode, a detector's response or the allow rules changed.
     pub(super) fn reconsider(&mut self, now: Timestamp) {
         let Self { policy, never_block, dataplane, responder, .. } = self;
         let claims = &responder.claims.clone();
@@ -73,7 +73,7 @@ impl Engine {
         }
     }
 
-    /// Carries out what was decided, keeps it, and tells.
+    /// Carries decisions out, stores them, and reports them.
     fn carry_on(&mut self, outcome: Outcome, now: Timestamp, decided: Option<Timestamp>, tripped: bool) {
         let Outcome { mut alert, mut incident, decisions } = outcome;
         let (mut carried, mut refused) = (false, None);
@@ -113,7 +113,7 @@ impl Engine {
         }
     }
 
-    /// Carries a decision out in the kernel, and keeps it.
+    /// Carries a decision out in the kernel, and stores it.
     fn carry_out(&mut self, decision: &Decision, decided: Option<Timestamp>) -> Result<(), String> {
         let (now, prefix) = (decision.since, decision.prefix);
         if decision.measure == Measure::Limit

@@ -1,4 +1,4 @@
-//! Work that nobody asks for: expiry, rollback, notices, the program's diagnostics.
+//! Periodic work: expiry, rollback, notices, the program's diagnostics.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,9 +14,9 @@ use super::supervisor::{self, Watchdog};
 use crate::clock;
 use crate::kernel::{self, LinkEvents, Notices};
 
-/// How often blocks end and unconfirmed changes are undone.
+/// How often blocks expire and unconfirmed changes are rolled back.
 const TICK: Duration = Duration::from_millis(500);
-/// Ticks between two looks at the host's addresses and routes.
+/// Ticks between two checks of the host's addresses and routes.
 const REFRESH: u32 = 60;
 
 /// Expiry and rollback, until dropped.
@@ -29,7 +29,7 @@ pub(super) async fn tick(commands: Arc<Commands>) {
     loop {
         ticks.tick().await;
         count = count.wrapping_add(1);
-        // Whoever holds the lock for good keeps the watchdog from being told that all is well.
+        // If a task holds the lock for ever, the watchdog is not notified.
         let mut engine = commands.engine();
         engine.watch_clock(clock::kernel_clock());
         engine.tick(clock::now());
@@ -55,7 +55,7 @@ pub(super) async fn tick(commands: Arc<Commands>) {
     }
 }
 
-/// Interfaces that go and come, until dropped. Some may have before this began.
+/// Watches interfaces that go and come back, until dropped. Some may have changed before this started.
 pub(super) async fn follow_interfaces(commands: Arc<Commands>) {
     let events = LinkEvents::subscribe().map_err(anyhow::Error::from);
     let mut events = match events.and_then(|events| Ok(kernel::watch_links(events)?)) {

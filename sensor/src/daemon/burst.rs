@@ -1,22 +1,22 @@
-//! How long records are read before anything else has its turn.
+//! How long records are read before other work gets a turn.
 
 use std::time::Duration;
 
-/// Records read in one go.
+/// Records read at once.
 const BATCH: usize = 4_096;
 
-/// Records between two looks at the clock.
+/// Records between two readings of the clock.
 const STRIDE: usize = 128;
 
-/// Time after which a burst ends, whatever its records cost: what they bring may take long, and commands, detectors and
-/// the watchdog's pulse wait meanwhile.
+/// Time after which a burst ends, whatever its records cost: their processing may take long, while commands, detectors
+/// and the watchdog's pulse wait.
 const BURST: Duration = Duration::from_millis(20);
 
-/// Has at most so many records read as it is told, again and again, until there are fewer or it was enough; how many
-/// there were.
+/// Calls `read` with a maximum number of records, again and again, until there are fewer or the time is up; returns
+/// their number.
 ///
 /// # Parameters
-/// `now`: the time on the monotonic clock. `read`: reads at most so many; how many there were.
+/// `now`: the time on the monotonic clock. `read`: reads at most this many; returns their number.
 pub(super) fn burst(now: impl Fn() -> Duration, mut read: impl FnMut(usize) -> usize) -> usize {
     let end = now().saturating_add(BURST);
     let mut all = 0_usize;

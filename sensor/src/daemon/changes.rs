@@ -1,4 +1,4 @@
-//! What a reload changes, key by key: what it takes, what waits for a restart, and what flags hold.
+//! Effects of a reload, key by key: applied, waiting for a restart, or overridden by flags.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,8 +7,8 @@ use super::source::Overrides;
 use crate::config::Description;
 use crate::control::wire::Reloaded;
 
-/// The values other than the defaults that the daemon works with, as the configuration writes them. They may be secrets:
-/// only keys leave.
+/// The daemon's values other than defaults, in the form of the configuration. They may be secrets: only keys leave this
+/// file.
 #[derive(Clone, Debug, Default)]
 pub(super) struct InForce {
     values: BTreeMap<String, String>,
@@ -21,9 +21,9 @@ impl InForce {
         Self { values: set.filter_map(|knob| Some((knob.path(), knob.value.clone()?))).collect() }
     }
 
-    /// Takes from `new` what a reload takes, and tells all that differs. `old` is what was read before.
+    /// Takes from `new` what a reload applies, and returns everything that differs. `old` is what was read before.
     ///
-    /// A key that waits is told by each reload until the restart.
+    /// Every reload reports a waiting key until the restart.
     pub(super) fn reload(&mut self, old: &Description, new: &Description, flags: &Overrides) -> Reloaded {
         let wanted = Self::of(new).values;
         let paths: BTreeSet<&String> = self.values.keys().chain(wanted.keys()).collect();
@@ -47,7 +47,7 @@ impl InForce {
     }
 }
 
-/// Whether a key waits for a restart: in its table as one of the configurations has it.
+/// Whether a key waits for a restart: in its table in one of the configurations.
 fn takes_restart(path: &str, configurations: &[&Description]) -> bool {
     let tables = configurations.iter().flat_map(|description| description.by_table());
     let found = tables.map(|(_, knobs)| knobs).find(|knobs| knobs.iter().any(|knob| knob.path() == path));
@@ -80,7 +80,7 @@ mod tests {
             ("", "", &[][..], &[][..]),
             ("", "mode = \"enforce\"", &["mode"], &[]),
             ("mode = \"enforce\"", "", &["mode"], &[]),
-            // The default, said expressly.
+            // The default, stated explicitly.
             ("", "mode = \"monitor\"", &[], &[]),
             ("", "interfaces = [\"eth1\"]", &[], &["interfaces"]),
             ("", "[http]\ninner_interfaces = [\"lo\"]", &[], &["http.inner_interfaces"]),

@@ -1,9 +1,10 @@
-//! Whom proxies on this host name as their clients, and whether the kernel confirms it.
+//! Clients named by proxies on this host, and whether the kernel confirms them.
 //!
-//! A forwarding header is a proxy's word. Where the proxy is on this host, its client's packets come to this host with the
-//! client's address, so the kernel can drop them. But a proxy that passes on what clients write would have anybody blocked
-//! whom an attacker names. So a name counts only while its owner is connected to a server of this host and sends data: a
-//! TCP connection cannot be had with a forged address. Whoever is not connected is never blocked on a proxy's word.
+//! A forwarding header is a proxy's claim. If the proxy is on this host, its client's packets arrive here with the
+//! client's address, so the kernel can drop them. But through a proxy that forwards clients' own headers, an attacker
+//! could have anybody blocked. So a name counts only while its owner is connected to a server of this host and sends
+//! data: a forged address cannot complete a TCP connection. A client that is not connected is never blocked on a
+//! proxy's claim.
 
 use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
@@ -16,18 +17,18 @@ use crate::clock::{self, Timestamp};
 use crate::kernel::connected_clients;
 use crate::prefix::ClientNet;
 
-/// How long a name counts, and how lately its owner must have sent data.
+/// How long a name counts, and how recently its owner must have sent data.
 const RECENT: Duration = Duration::from_secs(10);
-/// Names remembered; beyond them, a client is treated as behind a proxy elsewhere.
+/// Names remembered; beyond that, a client is treated as behind a remote proxy.
 const MOST: usize = 65_536;
-/// Between two times that old names are forgotten for want of room.
+/// Minimum interval between sweeps of old names to make room.
 const SWEEP: Duration = Duration::from_secs(1);
-/// Age from which sockets are asked for again.
+/// Age from which the list of sockets is refreshed.
 const FRESH: Duration = Duration::from_millis(50);
-/// The same as a multiple of what asking took: on a host with very many connections.
+/// The same as a multiple of the query's duration, for hosts with very many connections.
 const SHARE: u32 = 10;
 
-/// What is known; clones share it.
+/// The current knowledge; clones share it.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Claims {
     named: Arc<Mutex<Named>>,
@@ -36,12 +37,12 @@ pub(super) struct Claims {
 
 #[derive(Debug, Default)]
 struct Named {
-    /// The proxy that named a client last, and when.
+    /// The proxy that last named a client, and when.
     by_client: HashMap<ClientNet, (IpAddr, Timestamp)>,
     swept: Timestamp,
 }
 
-/// Who was connected when it was asked last.
+/// The clients connected at the last query.
 #[derive(Debug, Default)]
 struct Connected {
     clients: BTreeSet<IpAddr>,
@@ -66,14 +67,14 @@ impl Claims {
         named.by_client.insert(client, (proxy, now));
     }
 
-    /// The proxy that named a client lately.
+    /// The proxy that recently named a client.
     pub(super) fn proxy_of(&self, client: ClientNet, now: Timestamp) -> Option<IpAddr> {
         let named = lock(&self.named);
         let (proxy, at) = named.by_client.get(&client)?;
         (now.since(*at) <= RECENT).then_some(*proxy)
     }
 
-    /// Whether a client is connected to a server of this host and sent data lately, by the kernel.
+    /// Whether, by the kernel, a client is connected to a server of this host and sent data recently.
     pub(super) fn is_connected(&self, client: ClientNet, now: Timestamp) -> bool {
         let mut connected = lock(&self.connected);
         let lasts = connected.took.saturating_mul(SHARE).max(FRESH);
@@ -81,7 +82,7 @@ impl Claims {
         if is_stale {
             let before = clock::monotonic();
             connected.clients = connected_clients(RECENT).unwrap_or_else(|error| {
-                warn!(%error, "connections are not told: nobody behind a proxy on this host is blocked in the kernel");
+                warn!(%error, "connections cannot be listed: clients behind a proxy on this host are not blocked in the kernel");
                 BTreeSet::new()
             });
             connected.took = clock::monotonic().saturating_sub(before);

@@ -1,4 +1,4 @@
-//! What each request does.
+//! Handles each request.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -23,12 +23,12 @@ use crate::printable::to_json;
 use crate::store::Pending;
 use crate::suggest::Ask;
 
-/// The engine as requests reach it.
+/// The engine as seen by requests.
 pub(super) struct Commands {
     engine: Mutex<Engine>,
 }
 
-/// How far apart the two looks of `sensor clients` and `sensor routes` are.
+/// Interval between the two samples of `sensor clients` and `sensor routes`.
 pub(super) const SAMPLE: Duration = Duration::from_secs(1);
 
 impl Commands {
@@ -114,7 +114,7 @@ fn to_value<T: Serialize>(value: &T) -> Result<serde_json::Value, String> {
     serde_json::to_value(value).map_err(|error| format!("cannot write the answer: {error}"))
 }
 
-/// What a request changes, for the audit trail.
+/// A request's change, for the audit trail.
 fn audited(request: &Request, now: Timestamp) -> Option<(Change, String, Details)> {
     let plain = |what, subject: String| Some((what, subject, Details::default()));
     match request {
@@ -149,9 +149,9 @@ fn audited(request: &Request, now: Timestamp) -> Option<(Change, String, Details
         | Request::Account { .. }
         | Request::AlertsTest
         | Request::BlockPreview { .. }
-        // Each block of it is noted by itself.
+        // Each of its blocks is recorded individually.
         | Request::BlockIncident { .. }
-        // The reload itself notes it: a signal may ask for one, too.
+        // The reload records itself: a signal may trigger one, too.
         | Request::Reload => None,
     }
 }
@@ -245,7 +245,7 @@ impl Engine {
         let first = self.pending.iter().find(|pending| pending.scope == scope).cloned();
         self.pending.retain(|pending| pending.scope != scope);
         if let Some(confirm_ms) = confirm_ms {
-            // A second unconfirmed change goes back to what was there before the first.
+            // A second unconfirmed change rolls back to the state before the first.
             let previous = first.as_ref().map_or(before, |pending| pending.previous);
             let deadline = now.plus(Duration::from_millis(confirm_ms));
             self.pending.push(Pending { scope, previous, deadline });

@@ -1,4 +1,4 @@
-//! What an explanation comes to.
+//! The conclusion of an explanation.
 
 use ipnet::IpNet;
 
@@ -7,7 +7,7 @@ use crate::decide::{Incident, State};
 use crate::enforce::{Mode, Origin};
 
 impl Explanation {
-    /// Fills in the sentence and the commands. When a block ends is left to whoever shows it.
+    /// Adds the sentence and the commands. The caller formats the end of a block.
     pub(super) fn conclude(&mut self, own_scope: IpNet) {
         let enforces = self.mode == Mode::Enforce;
         let would = if enforces { "" } else { "would be " };
@@ -25,7 +25,7 @@ impl Explanation {
                 (counted(within.clients, "tracked client"), counted(within.blocks, "block"));
             self.verdict = format!("not blocked as a whole; {clients} and {blocks} lie within it");
             self.undo = self.against();
-            // Whom a block would hit; or, where there can be none, who is there.
+            // Whom a block would hit; or, if none is possible, who is present.
             let look = if self.protected.is_none() {
                 format!("block add {prefix} --dry-run")
             } else {
@@ -52,7 +52,7 @@ impl Explanation {
         open.max_by_key(|incident| (incident.severity, incident.id))
     }
 
-    /// Commands that stop whoever takes part in an open incident.
+    /// Commands that stop the participants of an open incident.
     fn against(&self) -> Vec<String> {
         let Some(worst) = self.worst() else { return Vec::new() };
         if self.mode == Mode::Monitor {
@@ -93,7 +93,7 @@ mod tests {
         found
     }
 
-    /// An attacker is neither allowed nor freed of limits by what is proposed.
+    /// Never proposes to allow an attacker or to lift its limits.
     #[test]
     fn what_is_proposed_against_an_open_incident() {
         let (id, none) = ("01K7Z3V5Q8000000000000040G", Value::Null);

@@ -1,4 +1,4 @@
-//! What the daemon still needs once it is set up, and what is said about the sandbox made of that.
+//! What the daemon needs after set-up, and reporting of the sandbox built from that.
 
 use std::collections::BTreeSet;
 use std::env;
@@ -9,11 +9,11 @@ use tracing::{info, warn};
 use super::config::Config;
 use super::source::ConfigSource;
 use crate::confine::{Confinement, Extent, Reach};
-use crate::kernel::library_directories;
+use crate::kernel::{library_directories, program_directories};
 use crate::notify::{NotifyConfig, Output};
 
-/// Files that are read again or replaced, and hosts that are told. `pins`: where interfaces that come back are pinned
-/// anew.
+/// Files that are read again or replaced, and hosts that are contacted. `pins`: where interfaces that come back are
+/// pinned again.
 pub(super) fn reach(config: &Config, source: &ConfigSource, pins: Option<&Path>) -> Reach {
     let NotifyConfig { output, webhook, deny_file } = &config.notify;
     let mut reads = source.places();
@@ -22,6 +22,7 @@ pub(super) fn reach(config: &Config, source: &ConfigSource, pins: Option<&Path>)
         reads.extend(config.sense.tls.keylog.iter().cloned());
         if config.sense.tls.probe {
             reads.extend(library_directories());
+            reads.extend(program_directories());
         }
     }
     reads.extend(config.web.tls.iter().flat_map(|files| [files.cert.clone(), files.key.clone()]));
@@ -46,20 +47,20 @@ fn is_abstract(name: &std::ffi::OsStr) -> bool {
     name.as_encoded_bytes().first() == Some(&b'@')
 }
 
-/// Tells which layers are in force, and warns of what the kernel does not have.
+/// Logs which layers are in force, and warns of what the kernel lacks.
 pub(super) fn tell(confinement: &Confinement) {
     info!(%confinement, "confined");
     for (layer, state) in [("files", &confinement.files), ("calls", &confinement.calls)] {
         if state.extent != Extent::Full {
-            warn!(layer, detail = state.detail, "a layer of the daemon's sandbox is not whole");
+            warn!(layer, detail = state.detail, "a layer of the daemon's sandbox is incomplete");
         }
     }
 }
 
-/// systemd sets it for whatever it starts (systemd.exec(5)).
+/// systemd sets it for every service (systemd.exec(5)).
 const OF_A_UNIT: &str = "INVOCATION_ID";
 
-/// Says what a unit has to allow: what it refuses is lost without an error.
+/// Logs what the unit has to allow: what it blocks is lost without an error.
 pub(super) fn tell_of_addresses(config: &Config) {
     if env::var_os(OF_A_UNIT).is_none() {
         return;
@@ -100,6 +101,7 @@ mod tests {
         let paths = |names: &[&str]| names.iter().map(PathBuf::from).collect::<BTreeSet<_>>();
         let mut reads = BTreeSet::from([openapi, "/srv/sensor.toml".into(), "/run/nginx/keys.log".into()]);
         reads.extend(library_directories());
+        reads.extend(program_directories());
         assert_eq!(found.reads, reads);
         let kept =
             ["/srv/deny/deny.conf", "/sys/fs/bpf/sensor", "/var/lib/sensor", "/var/log/sensor/alerts.jsonl"];

@@ -1,5 +1,5 @@
-//! The thread between detectors and the kernel: it waits for the engine's lock, so that whoever reads
-//! segments does not have to.
+//! The thread between detectors and the kernel: it waits for the engine's lock, so that the thread that reads segments
+//! does not have to.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,15 +11,15 @@ use super::claims::Claims;
 use super::commands::Commands;
 use crate::detect::Signal;
 
-/// Signals that wait.
+/// Maximum queued signals.
 const QUEUE: usize = 4_096;
 
-/// Takes signals.
+/// The sending side for signals.
 #[derive(Clone, Debug)]
 pub(super) struct Signals {
     sender: SyncSender<Signal>,
     lost: Arc<AtomicU64>,
-    /// Told of clients that proxies name: decisions ask.
+    /// Receives the clients that proxies name, for decisions.
     pub(super) claims: Claims,
 }
 
@@ -27,7 +27,7 @@ impl Signals {
     /// Starts the thread, which ends when the last sender is dropped.
     ///
     /// # Errors
-    /// Where no thread can be started.
+    /// If no thread can be started.
     pub(super) fn start(commands: &Arc<Commands>) -> std::io::Result<Self> {
         let (sender, receiver) = sync_channel::<Signal>(QUEUE);
         let claims = commands.engine().responder.claims.clone();
@@ -40,7 +40,7 @@ impl Signals {
         Ok(Self { sender, lost: Arc::default(), claims })
     }
 
-    /// Hands a signal over; where too many wait, it is lost and counted.
+    /// Queues a signal; if the queue is full, it is lost and counted.
     pub(super) fn send(&self, signal: Signal) {
         if let Err(TrySendError::Full(signal) | TrySendError::Disconnected(signal)) =
             self.sender.try_send(signal)

@@ -1,5 +1,5 @@
-//! What does not work as it should: told by `sensor status`, to the service manager, by readiness and as a metric, until
-//! it does. A daemon that says `ready` and nothing else has nothing to say here.
+//! Parts that do not work: reported by `sensor status`, to the service manager, by readiness and as a metric, until
+//! they do. A daemon that reports `ready` and nothing else has nothing here.
 
 use super::engine::Engine;
 use super::sensing::Sensing;
@@ -7,12 +7,12 @@ use crate::kernel::Presence;
 use crate::metrics::{Degraded, Part};
 use crate::store::EventStore;
 
-/// Why a kind of interface cannot be served.
+/// Why interfaces of a kind cannot be served.
 pub(super) const UNREADABLE: &str = "its frames begin with neither an Ethernet nor an IP header, so no source address \
                                      can be read; serve the interface that its packets arrive on instead";
 
 impl Engine {
-    /// Everything that is wrong, with what to do about it.
+    /// Everything that is wrong, with remedies.
     pub(super) fn degraded(&self) -> Vec<Degraded> {
         let mut found = Vec::new();
         let mut say = |part, what: String| found.push(Degraded { part, what });
@@ -60,7 +60,7 @@ impl Engine {
         let unserved = attachments.filter_map(|attachment| {
             let why = match attachment.presence {
                 Presence::Unreadable => UNREADABLE,
-                Presence::Refused => "the program could not be attached when it came back; the log says why",
+                Presence::Refused => "the program could not be attached when it came back; see the log",
                 Presence::Up | Presence::Down | Presence::Gone => return None,
             };
             Some(format!("{}: nothing is limited or blocked there: {why}", attachment.interface))
@@ -70,7 +70,7 @@ impl Engine {
 
     fn degraded_records(&self, say: &mut impl FnMut(Part, String)) {
         match &self.responder.events {
-            None => say(Part::Events, "nothing is kept; the log says why".to_owned()),
+            None => say(Part::Events, "nothing is stored; see the log".to_owned()),
             Some(events) => {
                 let stats = events.stats();
                 if !stats.healthy {
@@ -78,7 +78,7 @@ impl Engine {
                     say(
                         Part::Events,
                         format!(
-                            "{} cannot be written: {} records wait, {} are lost; is there room, and may the daemon write there?",
+                            "{} cannot be written: {} records wait, {} are lost; is there space, and may the daemon write there?",
                             path.display(),
                             stats.depth,
                             stats.lost
@@ -94,7 +94,7 @@ impl Engine {
             say(
                 Part::DenyFile,
                 format!(
-                    "{} cannot be written; the proxy denies whom it denied before",
+                    "{} cannot be written; the proxy keeps denying the clients of the old file",
                     file.path().display()
                 ),
             );
@@ -102,13 +102,13 @@ impl Engine {
     }
 }
 
-/// One line for the service manager: all of it.
+/// One line with everything, for the service manager.
 pub(super) fn whole(degraded: &[Degraded]) -> String {
     let texts: Vec<String> = degraded.iter().map(ToString::to_string).collect();
     if texts.is_empty() { "ready".to_owned() } else { format!("degraded: {}", texts.join("; ")) }
 }
 
-/// One line for whoever asks whether the daemon is ready: which parts, and not where their files are.
+/// One line for readiness: the parts, without the paths of their files.
 pub(super) fn parts(degraded: &[Degraded]) -> String {
     let mut parts: Vec<&str> = degraded.iter().map(|found| found.part.label()).collect();
     parts.dedup();

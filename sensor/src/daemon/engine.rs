@@ -1,4 +1,4 @@
-//! The daemon's state, and the one way in which its policy changes: try, apply, keep; or put everything back.
+//! The daemon's state, and the only way in which its policy changes: try, apply, store; or roll everything back.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fs::File;
@@ -29,14 +29,14 @@ use crate::kernel::{Dataplane, Mirror, Notice, SegmentRings};
 use crate::metrics::Part;
 use crate::store::{CommandStore, Damage, Pending, Saved, StoreError};
 
-/// Over-limit notices remembered for `sensor explain`.
+/// Over-limit notices kept for `sensor explain`.
 const MAX_NOTICES: usize = 4_096;
 
 /// Why a file that root can read may be refused.
 const OUT_OF_REACH: &str = "the daemon reads as its own user, and since its start only in the directories that the \
                             configuration named then; files elsewhere take a restart";
 
-/// Everything that requests and background work share, behind one lock.
+/// State shared by requests and background work, behind one lock.
 pub(super) struct Engine {
     pub(super) dataplane: Dataplane,
     pub(super) enforcer: Enforcer,
@@ -44,7 +44,7 @@ pub(super) struct Engine {
     pub(super) never_block: NeverBlock,
     store: CommandStore,
     pub(super) pending: Vec<Pending>,
-    /// Scopes whose limits were not confirmed in time, and when that was.
+    /// Scopes whose limits were rolled back for lack of confirmation, and when.
     pub(super) undone: BTreeMap<Scope, Timestamp>,
     pub(super) config: Config,
     source: ConfigSource,
@@ -54,32 +54,32 @@ pub(super) struct Engine {
     pub(super) notices: VecDeque<(Timestamp, Notice)>,
     pub(super) counts: Counts,
     pub(super) sensing: Option<Sensing>,
-    /// What the thread that sees HTTP is going to have.
+    /// Prepared for the thread that reads HTTP.
     pub(super) mirror: Option<(Mirror, SegmentRings)>,
     /// Its sources of secrets.
     pub(super) secrets: Secrets,
-    /// The log that it is going to write.
+    /// Its exchange log.
     pub(super) exchange_log: Option<File>,
     pub(super) responder: Responder,
-    /// Who may read the metrics.
+    /// Access to the metrics.
     pub(super) web: Arc<Access>,
     pub(super) observing: Arc<Observing>,
-    /// What stands between this process and its host.
+    /// The layers of this process's sandbox.
     pub(super) confinement: Confinement,
     pub(super) operators: Operators,
-    /// Files that could not be used as they were kept.
+    /// Files that could not be used as they were stored.
     pub(super) damages: Vec<(Part, Damage)>,
-    /// Why HTTP is not seen, where it should be.
+    /// Why HTTP is not read, although it should be.
     pub(super) http_trouble: Option<String>,
-    /// Why the last change is not kept.
+    /// Why the last change is not stored.
     pub(super) unkept: Option<String>,
-    /// Whether what failed is tried again with the next tick: who reloads has mended something.
+    /// Whether to retry with the next tick: a reload suggests that something was repaired.
     pub(super) hurries: bool,
-    /// What watches the kernel's drops.
+    /// Monitors the kernel's drops.
     pub(super) flood: Option<Flood>,
 }
 
-/// What the daemon itself counts.
+/// The daemon's own counters.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Counts {
     pub(super) blocks_by_command: u64,
@@ -102,7 +102,7 @@ impl From<Timestamp> for Counts {
     }
 }
 
-/// What can go wrong when the engine is built.
+/// Why the engine could not be built.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum EngineError {
     #[error(transparent)]
@@ -114,7 +114,7 @@ pub(super) enum EngineError {
 }
 
 impl Engine {
-    /// Brings the kernel's maps to the policy of configuration and earlier commands.
+    /// Brings the kernel's maps to the policy of the configuration and earlier commands.
     pub(super) fn new(
         mut dataplane: Dataplane,
         mut recalled: Recalled,
@@ -175,8 +175,8 @@ impl Engine {
         Ok(engine)
     }
 
-    /// Changes the policy: the change is applied to the kernel and kept in the state file, or, where the
-    /// kernel refuses it, undone.
+    /// Changes the policy: the change is applied to the kernel and stored in the state file, or, if the kernel refuses
+    /// it, rolled back.
     pub(super) fn change(&mut self, now: Timestamp, change: impl FnOnce(&mut Policy)) -> Result<(), String> {
         let before = self.policy.clone();
         change(&mut self.policy);
@@ -191,7 +191,7 @@ impl Engine {
         Ok(())
     }
 
-    /// Changes the block of one prefix, with no look at the others.
+    /// Changes the block of one prefix, without looking at others.
     pub(super) fn change_block(
         &mut self,
         prefix: &IpNet,
@@ -204,7 +204,7 @@ impl Engine {
             undo(&mut self.policy);
             let again = self.enforcer.apply_block(&mut self.dataplane, &self.policy, prefix, now);
             if let Err(error) = again {
-                error!(%error, %prefix, "a refused block could not be undone");
+                error!(%error, %prefix, "a refused block could not be rolled back");
             }
             return Err(refused.to_string());
         }
@@ -217,7 +217,7 @@ impl Engine {
         self.enforcer.apply(&mut self.dataplane, &self.policy, &reached, now)
     }
 
-    /// Writes the state file. A failure is counted and told, and changes nothing in the kernel.
+    /// Writes the state file. A failure is counted and reported, and changes nothing in the kernel.
     pub(super) fn keep(&mut self) {
         let (commands, pending) = (self.policy.commands().clone(), self.pending.clone());
         let saved = Saved { commands, pending, ..Saved::default() };
@@ -228,21 +228,21 @@ impl Engine {
         });
     }
 
-    /// Work of every half minute: a disk that was full may have room again.
+    /// Runs every half minute: a disk that was full may have room again.
     pub(super) fn keep_again(&mut self) {
         if self.unkept.is_some() {
             self.keep();
         }
     }
 
-    /// Work of every second: ends blocks whose time is over, and undoes changes that were not confirmed.
+    /// Runs every second: removes expired blocks, and rolls back unconfirmed changes.
     pub(super) fn tick(&mut self, now: Timestamp) {
         let ended = self.policy.expire(now);
         for prefix in &ended {
             info!(%prefix, "block ended");
             self.responder.audit(now, Change::BlockExpired, prefix, Cause::Expiry, Details::default());
             if let Err(error) = self.enforcer.apply_block(&mut self.dataplane, &self.policy, prefix, now) {
-                warn!(%error, %prefix, "an ended block could not be removed; the kernel ignores it");
+                warn!(%error, %prefix, "an expired block could not be removed; the kernel ignores it");
             }
         }
         self.watch_floods(now);
@@ -251,7 +251,7 @@ impl Engine {
         let due: Vec<Pending> = self.pending.iter().filter(|pending| is_due(pending)).cloned().collect();
         self.pending.retain(|pending| !is_due(pending));
         for Pending { scope, previous, .. } in &due {
-            warn!(%scope, "limits were not confirmed in time and are undone");
+            warn!(%scope, "limits were not confirmed in time and were rolled back");
             let undone = self.change(now, |policy| {
                 policy.change(|commands| match previous {
                     Some(limits) => commands.limits.insert(*scope, *limits),
@@ -265,7 +265,7 @@ impl Engine {
                     self.undone.insert(*scope, now);
                     self.responder.audit(now, Change::LimitRolledBack, scope, Cause::Expiry, details);
                 }
-                Err(error) => error!(%error, %scope, "unconfirmed limits could not be undone"),
+                Err(error) => error!(%error, %scope, "unconfirmed limits could not be rolled back"),
             }
         }
         if !ended.is_empty() || !due.is_empty() {
@@ -273,15 +273,15 @@ impl Engine {
         }
     }
 
-    /// Work of every half minute: addresses, routes and resolvers change.
+    /// Runs every half minute: addresses, routes and resolvers change.
     pub(super) fn refresh_protection(&mut self, now: Timestamp) {
         self.never_block.refresh();
         if let Err(error) = self.apply(now) {
-            warn!(%error, "protected addresses could not be brought up to date");
+            warn!(%error, "protected addresses could not be updated");
         }
     }
 
-    /// Remembers an over-limit notice.
+    /// Stores an over-limit notice.
     pub(super) fn note(&mut self, now: Timestamp, notice: Notice) {
         if self.notices.len() >= MAX_NOTICES {
             self.notices.pop_back();
@@ -289,7 +289,7 @@ impl Engine {
         self.notices.push_front((now, notice));
     }
 
-    /// Reads the configuration again and takes it whole, or keeps the old one. Tells what differs.
+    /// Reads the configuration again and applies it as a whole, or keeps the old one. Returns what differs.
     pub(super) fn reload(&mut self, now: Timestamp, cause: Cause) -> Result<Reloaded, String> {
         let taken = supervisor::reloading(|| self.try_reload(now));
         self.counts.reload_success = taken.is_ok();
@@ -325,14 +325,14 @@ impl Engine {
         }
         self.dataplane.tune(&reloaded.tuning);
         self.responder.reconfigure(&reloaded);
-        // Files of the same names may have another certificate in them.
+        // Files with the same names may contain another certificate.
         self.web.replace(web, &reloaded.web);
         self.config = reloaded;
         self.hurries = true;
         self.lift_unwanted(now);
         self.reconsider(now);
         let mut told = self.in_force.reload(&self.source.read, &description, &self.source.overrides);
-        // The interface of the default route, named at last.
+        // The interface of the default route, now resolved.
         told.needs_restart.retain(|key| key != "interfaces" || !is_served);
         self.source.read = description;
         let Reloaded { changed, needs_restart, overridden } = &told;

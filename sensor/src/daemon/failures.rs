@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use crate::kernel::ClientPrefixes;
 use crate::prefix::ClientNet;
 
-/// Clients whose failures are counted; beyond, others are not.
+/// Clients whose failures are counted; beyond that, others are not.
 const MAX_CLIENTS: usize = 65_536;
 
 /// Counts since the start.
@@ -22,7 +22,7 @@ impl Failures {
         Self { clients, counts: HashMap::new(), uncounted: 0 }
     }
 
-    /// One more of the client with an address.
+    /// Counts a failure of the client with an address.
     pub(super) fn count(&mut self, address: IpAddr) {
         let client = self.clients.net_of(address);
         if self.counts.len() < MAX_CLIENTS || self.counts.contains_key(&client) {
@@ -37,7 +37,7 @@ impl Failures {
         &self.counts
     }
 
-    /// Those of clients that there was no room for.
+    /// Failures of clients for which there was no room.
     pub(super) const fn uncounted(&self) -> u64 {
         self.uncounted
     }

@@ -1,4 +1,4 @@
-//! What the kernel sheds, as the detector of floods sees it.
+//! Feeds the kernel's drops to the flood detector.
 
 use sensor_common::abi::Verdict;
 use tracing::warn;
@@ -8,13 +8,13 @@ use crate::clock::Timestamp;
 use crate::detect::flood::{Flood, REASONS, Shed};
 use crate::detect::{self, Response, Threat};
 
-/// The detector, where it is on.
+/// The detector, if it is on.
 pub(super) fn detector(config: &detect::Config) -> Option<Flood> {
     (config.response(Threat::Flood) != Response::Off).then(|| Flood::new(&config.flood))
 }
 
 impl Engine {
-    /// Work of every second: a look at the counters, and while there is a flood at the clients.
+    /// Runs every second: reads the counters and, during a flood, the clients.
     pub(super) fn watch_floods(&mut self, now: Timestamp) {
         let Some(mut flood) = self.flood.take_if(|flood| flood.is_due(now)) else { return };
         match self.shed() {
@@ -25,13 +25,13 @@ impl Engine {
                     let looked =
                         clients.for_each(|client| tell(prefixes.net_of(client.address), client.slot.drops));
                     if let Err(error) = looked {
-                        warn!(%error, "clients of a flood cannot be told apart");
+                        warn!(%error, "the clients of a flood cannot be identified");
                     }
                 };
                 flood.observe(now, shed, look, &mut signals);
                 signals.iter().for_each(|signal| self.respond(signal));
             }
-            Err(error) => warn!(%error, "what the kernel sheds is not known"),
+            Err(error) => warn!(%error, "the kernel's drop counters cannot be read"),
         }
         self.flood = Some(flood);
     }

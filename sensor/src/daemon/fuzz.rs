@@ -5,14 +5,14 @@ use std::path::Path;
 use super::Config;
 use crate::config::Document;
 
-/// Reads the input as a configuration file, and asserts that every complaint names a line that is there and says
-/// something, and that the same text is always understood the same.
+/// Reads the input as a configuration file, and asserts that every error names an existing line and is not empty, and
+/// that the same text always parses the same.
 ///
 /// # Panics
-/// Where one of them does not hold.
+/// If one of them does not hold.
 pub fn configuration(data: &[u8]) {
     let Ok(text) = str::from_utf8(data) else { return };
-    // This key has a file read, and an input may name any; with escapes it may be written otherwise.
+    // This key reads a file, and an input may name any; with escapes it may be written differently.
     if text.contains("openapi") || text.contains("\\u") || text.contains("\\U") {
         return;
     }

@@ -1,4 +1,4 @@
-//! Answers about incidents, and blocks for all of one.
+//! Answers about incidents, and blocks for all clients of one.
 
 use std::collections::BTreeMap;
 
@@ -22,13 +22,13 @@ use crate::identity::{Hasher, Kind};
 use crate::prefix;
 use crate::store::Which;
 
-/// Clients of a preview that are named.
+/// Maximum clients named in a preview.
 const NAMED: usize = 20;
-/// Incidents of an account that are told.
+/// Maximum incidents returned for an account.
 const MOST: usize = 100;
 
 impl Commands {
-    /// The hash of an account's name, and incidents about it. The name is neither kept nor logged.
+    /// The hash of an account's name, and incidents about it. The name is neither stored nor logged.
     pub(super) async fn account(&self, name: Typed) -> Result<AccountReport, String> {
         let (reader, state_dir) = {
             let engine = self.engine();
@@ -48,14 +48,14 @@ impl Commands {
         read.await.map_err(|error| error.to_string())?
     }
 
-    /// An incident with everybody who takes part.
+    /// An incident with all participants.
     async fn incident(&self, id: RecordId) -> Result<Incident, String> {
         let reader = self.engine().responder.reader()?;
         let read = tokio::task::spawn_blocking(move || records::incident(&reader, id));
         read.await.map_err(|error| error.to_string())?
     }
 
-    /// Blocks everybody whom an incident accuses, as one command does a prefix.
+    /// Blocks everybody that an incident accuses, as a command does with one prefix.
     pub(super) async fn block_incident(
         &self,
         id: RecordId,
@@ -70,7 +70,7 @@ impl Commands {
         let reason = reason.unwrap_or_else(|| format!("incident {id}, {}", incident.detector.slug()));
         let mut blocked: Vec<BlockAdded> = Vec::new();
         for prefix in prefixes {
-            // One after the other: whoever waits for the engine meanwhile gets it.
+            // One at a time: others who wait for the engine get their turn in between.
             let mut engine = self.engine();
             let now = clock::now();
             match engine.add_block(prefix, for_ms, Some(reason.clone()), now) {
@@ -87,7 +87,7 @@ impl Commands {
         Ok(IncidentBlocks { incident: id, blocked, left_alone })
     }
 
-    /// Whom a block would hit, by two looks a second apart.
+    /// Whom a block would hit, from two samples a second apart.
     pub(super) async fn preview(&self, target: Target) -> Result<Preview, String> {
         let (prefixes, left_alone) = match target {
             Target::Prefix(prefix) => (vec![prefix], Vec::new()),
@@ -101,7 +101,7 @@ impl Commands {
     }
 }
 
-/// Prefixes whom an incident accuses and that can be blocked, and the others.
+/// Prefixes that an incident accuses and that can be blocked, and the others.
 fn accused(incident: &Incident) -> (Vec<IpNet>, Vec<LeftAlone>) {
     let (mut prefixes, mut left_alone) = (Vec::new(), Vec::new());
     for one in incident.offenders.iter().filter(|one| one.accused) {
@@ -123,7 +123,7 @@ impl Engine {
         mut left_alone: Vec<LeftAlone>,
         rows: &[ClientRow],
     ) -> Preview {
-        // What `block add` refuses.
+        // What `block add` would refuse.
         let refused = |prefix: &IpNet| {
             let protected = self.never_block.conflict(prefix).map(|rule| rule.reason());
             let allow = self.policy.allows_covering(*prefix).next();
@@ -161,7 +161,7 @@ impl Engine {
         }
     }
 
-    /// Says of clients how they stand in the policy, and in open incidents.
+    /// Adds the clients' state in the policy, and in open incidents.
     pub(super) fn mark(&self, rows: &mut [ClientRow]) {
         let marks = self.responder.decider.marks();
         for row in rows {
@@ -182,7 +182,7 @@ fn mark_of(marks: &BTreeMap<IpNet, (crate::detect::Severity, RecordId)>, client:
     found.max().map(|(severity, id)| Mark { id: *id, severity: *severity })
 }
 
-/// Incidents that went on a moment ago come from memory: what is kept may wait for the disk.
+/// Recently active incidents come from memory: the store may be waiting for the disk.
 pub(super) fn open_about(engine: &Engine, prefix: &IpNet) -> Vec<Incident> {
     engine.responder.decider.incidents_of(prefix)
 }

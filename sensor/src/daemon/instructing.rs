@@ -1,4 +1,4 @@
-//! What the pipeline does not need, said to the mirror.
+//! Instructs the mirror about what the pipeline does not need.
 
 use sensor_common::abi::{FlowKey, MirrorDirection};
 
@@ -6,7 +6,7 @@ use crate::capture::Endpoint;
 use crate::kernel::{KernelError, Mirror, key_of};
 use crate::stream::{Instruction, Side};
 
-/// Has the mirror follow an instruction.
+/// Applies an instruction to the mirror.
 pub(super) fn instruct(mirror: &mut Mirror, instruction: Instruction) -> Result<(), KernelError> {
     match instruction {
         Instruction::SkipUntil { side, source, destination, sequence } => {

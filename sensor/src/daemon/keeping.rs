@@ -1,4 +1,5 @@
-//! The thread that writes what was learned to files: a disk may take seconds, and who sees HTTP has none to lose.
+//! The thread that writes learned data to files: a disk may take seconds, which the thread that reads HTTP cannot
+//! afford.
 
 use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
@@ -11,14 +12,14 @@ use super::learned::Baselines;
 use crate::route::Learned;
 use crate::store::StateFile;
 
-/// Something to be kept.
+/// Data to write.
 #[derive(Debug)]
 pub(super) enum Kept {
     Routes(Learned),
     Baselines(BTreeMap<String, serde_json::Value>),
 }
 
-/// The running thread. Dropping it waits until all is written.
+/// The running thread. Dropping it waits until everything is written.
 #[derive(Debug)]
 pub(super) struct Keeper {
     sender: Option<SyncSender<Kept>>,
@@ -28,16 +29,16 @@ pub(super) struct Keeper {
 impl Keeper {
     /// Starts it.
     pub(super) fn start(routes: StateFile<Option<Learned>>, baselines: Baselines) -> anyhow::Result<Self> {
-        // One of each: while they wait, newer ones are not needed yet.
+        // One of each kind: while these wait, newer ones are not needed yet.
         let (sender, receiver) = sync_channel(2);
         let thread = std::thread::Builder::new()
             .name("keeping".to_owned())
             .spawn(move || write_all(&receiver, &routes, &baselines))
-            .context("no thread to keep what is learned with")?;
+            .context("cannot start the thread that stores learned data")?;
         Ok(Self { sender: Some(sender), thread: Some(thread) })
     }
 
-    /// Has it written soon; not at all, where others still wait for the disk: the next one has the same and more.
+    /// Submits data for writing; skipped if earlier data still waits for the disk: the next submission contains it.
     pub(super) fn keep(&self, kept: Kept) {
         let Some(sender) = &self.sender else { return };
         if let Err(TrySendError::Full(_)) = sender.try_send(kept) {
@@ -49,7 +50,7 @@ impl Keeper {
     pub(super) fn keep_surely(&self, kept: Kept) {
         let sent = self.sender.as_ref().map(|sender| sender.send(kept));
         if sent.is_some_and(|sent| sent.is_err()) {
-            warn!("what was learned is not kept: the thread that writes it has ended");
+            warn!("learned data is not stored: the thread that writes it has ended");
         }
     }
 }
@@ -60,23 +61,23 @@ impl Drop for Keeper {
         if let Some(thread) = self.thread.take()
             && thread.join().is_err()
         {
-            warn!("the thread that keeps what was learned had ended in a panic");
+            warn!("the thread that stores learned data had panicked");
         }
     }
 }
 
-/// Writes until nobody sends any more.
+/// Writes until all senders are gone.
 fn write_all(receiver: &Receiver<Kept>, routes: &StateFile<Option<Learned>>, baselines: &Baselines) {
     for kept in receiver {
         match kept {
             Kept::Routes(learned) => {
                 if let Err(error) = routes.save(&Some(learned)) {
-                    warn!(%error, "the routes learned could not be kept; a restart learns them anew");
+                    warn!(%error, "learned routes could not be stored; after a restart they are learned again");
                 }
             }
             Kept::Baselines(learned) => {
                 if let Err(error) = baselines.save(&learned) {
-                    warn!(%error, "what detectors learned could not be kept; a restart learns it anew");
+                    warn!(%error, "the detectors' learned data could not be stored; after a restart it is learned again");
                 }
             }
         }

@@ -1,7 +1,7 @@
-//! The key of an installation: principals and accounts are known by hashes with it.
+//! The key of an installation, with which principals and accounts are hashed.
 //!
-//! With another key all of them are others, so a key is made once and never replaced. Whoever reads it can look for
-//! a principal in records and alerts by guessing, so a key that others can read is no key any more, and is refused.
+//! Another key would change all hashes, so a key is created once and never replaced. Anyone who can read it can guess
+//! principals in records and alerts, so a key readable by others is refused.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -11,18 +11,18 @@ use zeroize::Zeroizing;
 use crate::identity::Key;
 use crate::store::{Unfit, create, read_own};
 
-/// The file with it, in the state directory.
+/// Its file in the state directory.
 const KEY_FILE: &str = "hash.key";
-/// Bytes of it.
+/// Its length in bytes.
 const LENGTH: usize = 32;
 
-/// What can go wrong with the key.
+/// Why the key cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
-    /// There is none.
+    /// It does not exist.
     #[error("{0}: there is no key yet; a daemon makes it at its first start")]
     Missing(PathBuf),
-    /// It cannot be made.
+    /// It cannot be created.
     #[error("{path}: no key could be made: {source}; it is tried again twice a minute and on reload")]
     Make {
         /// Which file.
@@ -38,7 +38,7 @@ pub enum KeyError {
         /// Why.
         source: Unfit,
     },
-    /// It is no key.
+    /// It is not a key.
     #[error(
         "{path}: {length} bytes, and a key has 32; put the file back from a backup, or remove it: a new key is then made, \
          with which users and tokens of earlier records are not recognised"
@@ -46,7 +46,7 @@ pub enum KeyError {
     Length {
         /// Which file.
         path: PathBuf,
-        /// Bytes of it.
+        /// Its length in bytes.
         length: usize,
     },
 }
@@ -68,7 +68,7 @@ fn remedy(path: &Path, why: &Unfit) -> String {
 /// Reads the key of an installation.
 ///
 /// # Errors
-/// Where there is none, others can read or could have written it, or it is not 32 bytes long.
+/// If it does not exist, others can read or could have written it, or it is not 32 bytes long.
 pub fn read_key(state_dir: &Path) -> Result<Key, KeyError> {
     let path = state_dir.join(KEY_FILE);
     match read_own(&path, true) {
@@ -82,10 +82,10 @@ pub fn read_key(state_dir: &Path) -> Result<Key, KeyError> {
     }
 }
 
-/// Reads the key of an installation, which is made where there is none.
+/// Reads the key of an installation, creating it if it does not exist.
 ///
 /// # Errors
-/// As [`read_key`], or where it cannot be written; then there is still none.
+/// As [`read_key`], or if it cannot be written; then there still is none.
 pub(super) fn ensure_key(state_dir: &Path) -> Result<Key, KeyError> {
     let path = match read_key(state_dir) {
         Err(KeyError::Missing(path)) => path,
@@ -96,7 +96,7 @@ pub(super) fn ensure_key(state_dir: &Path) -> Result<Key, KeyError> {
         .map_err(io::Error::from)
         .and_then(|()| create(&path, bytes.as_slice(), 0o600));
     made.map_err(|source| KeyError::Make { path, source })?;
-    // What counts is what the next start finds.
+    // What the next start will find is what counts.
     read_key(state_dir)
 }
 

@@ -20,13 +20,13 @@ use zeroize::Zeroizing;
 use crate::capture::keylog::KeyLog;
 use crate::capture::secret::Secret;
 
-/// Between two looks: a connection's bytes wait as long for a line.
+/// Polling interval: a connection's bytes wait at least this long for a line.
 const PAUSE: TimeSpec = TimeSpec::from_duration(Duration::from_millis(20));
-/// Secrets that wait to be taken.
+/// Maximum queued secrets.
 const QUEUE: usize = 16_384;
-/// Read of one file at a time.
+/// Bytes read from one file at once.
 const CHUNK: usize = 64 << 10;
-/// Chunks of one file before it is the next one's turn.
+/// Chunks of one file before the next one's turn.
 const TURN: usize = 64;
 
 /// The running thread; dropping it ends it.
@@ -45,7 +45,7 @@ struct Shared {
 }
 
 impl KeyLogs {
-    /// Starts to follow these files. What is in them already is of connections that were opened before.
+    /// Starts following these files. Their existing content belongs to earlier connections.
     pub(super) fn start(paths: &[PathBuf]) -> anyhow::Result<Self> {
         let (sender, secrets) = sync_channel(QUEUE);
         let shared = Arc::new(Shared::default());
@@ -55,7 +55,11 @@ impl KeyLogs {
         let thread = std::thread::Builder::new()
             .name("key logs".to_owned())
             .spawn(move || follow(files, &sender, &others));
-        Ok(Self { secrets, shared, thread: Some(thread.context("no thread to follow key logs with")?) })
+        Ok(Self {
+            secrets,
+            shared,
+            thread: Some(thread.context("cannot start the thread that follows key logs")?),
+        })
     }
 
     /// The next secret, if there is one.
@@ -63,7 +67,7 @@ impl KeyLogs {
         self.secrets.try_recv().ok()
     }
 
-    /// Secrets that were lost because too many waited, and lines that are none.
+    /// Secrets lost because too many waited, and invalid lines.
     pub(super) fn losses(&self) -> (u64, u64) {
         (self.shared.lost.load(Ordering::Relaxed), self.shared.malformed.load(Ordering::Relaxed))
     }
@@ -75,7 +79,7 @@ impl Drop for KeyLogs {
         if let Some(thread) = self.thread.take()
             && thread.join().is_err()
         {
-            warn!("the thread that follows key logs had ended in a panic");
+            warn!("the thread that follows key logs had panicked");
         }
     }
 }
@@ -98,12 +102,12 @@ fn follow(mut files: Vec<Followed>, sender: &SyncSender<Secret>, shared: &Shared
     }
 }
 
-/// One of them.
+/// A key log.
 struct Followed {
     path: PathBuf,
     open: Option<Open>,
     log: KeyLog,
-    /// It was said why it cannot be read.
+    /// An error was already logged.
     told: bool,
 }
 
@@ -118,12 +122,11 @@ impl Followed {
         Self { path, open: None, log: KeyLog::default(), told: false }
     }
 
-    /// Opens it, or what has taken its place. Of a file that was there before anybody followed it, only what is added
-    /// counts.
+    /// Opens it, or its replacement. For a file that existed before it was followed, only additions count.
     fn look(&mut self, first: bool) {
         let about = match std::fs::metadata(&self.path) {
             Ok(about) => about,
-            // It may have been moved aside, and a new one is not there yet.
+            // It may have been moved aside before its replacement exists.
             Err(error) => return self.tell(&error),
         };
         let id = (about.dev(), about.ino());
@@ -143,14 +146,14 @@ impl Followed {
 
     fn tell(&mut self, error: &io::Error) {
         if !std::mem::replace(&mut self.told, true) {
-            warn!(path = %self.path.display(), %error, "a key log cannot be read; it is looked for again");
+            warn!(path = %self.path.display(), %error, "a key log cannot be read; it is retried");
         }
     }
 
-    /// Reads what was added.
+    /// Reads additions.
     fn read(&mut self, buffer: &mut [u8], each: &mut impl FnMut(Secret)) {
         let Some(open) = &mut self.open else { return };
-        // It was cut and begun anew.
+        // It was truncated and restarted.
         if open.file.metadata().is_ok_and(|about| about.is_file() && about.len() < open.read)
             && open.file.seek(SeekFrom::Start(0)).is_ok()
         {

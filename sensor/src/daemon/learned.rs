@@ -1,4 +1,4 @@
-//! What an earlier daemon had learned.
+//! What an earlier daemon learned.
 
 use std::collections::BTreeMap;
 
@@ -6,15 +6,15 @@ use crate::clock::Timestamp;
 use crate::route::{Learned, Routes};
 use crate::store::{Damage, StateFile};
 
-/// The file that routes are kept in.
+/// The file with routes.
 pub(super) const ROUTES: &str = "routes.json";
-/// The file that what detectors learned is kept in.
+/// The file with what detectors learned.
 pub(super) const BASELINES: &str = "baselines.json";
 
-/// What detectors learned, by their names.
+/// What detectors learned, by name.
 pub(super) type Baselines = StateFile<BTreeMap<String, serde_json::Value>>;
 
-/// Gives back the routes that an earlier daemon had learned.
+/// Restores the routes that an earlier daemon learned.
 pub(super) fn restore_routes(
     file: &mut StateFile<Option<Learned>>,
     routes: &mut Routes,
@@ -24,6 +24,6 @@ pub(super) fn restore_routes(
     let Some(learned) = learned else { return damage };
     match routes.import(&learned) {
         Ok(()) => damage,
-        Err(error) => Some(file.set_aside(error.to_string(), "routes are learned anew", now)),
+        Err(error) => Some(file.set_aside(error.to_string(), "routes are learned again", now)),
     }
 }

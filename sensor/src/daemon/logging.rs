@@ -1,10 +1,10 @@
-//! The daemon's log as lines that do nothing to a terminal, whatever is in their fields.
+//! The daemon's log, escaped so that no field can affect a terminal.
 
 use std::io::{self, Write};
 
 use crate::printable::{json_lines, printable};
 
-/// Writes events, each of which comes whole and with a line end of its own.
+/// Writes events, each of which comes complete with its own line end.
 pub(super) struct LogWriter<W> {
     out: W,
     is_json: bool,

@@ -1,4 +1,4 @@
-//! The daemon: joins the rooms, and ends in order.
+//! The daemon: joins the rooms, and shuts down in order.
 
 mod acting;
 mod background;
@@ -17,6 +17,7 @@ mod floods;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzz;
 mod incidents;
+mod inspecting;
 mod instructing;
 mod keeping;
 mod key;

@@ -1,4 +1,4 @@
-//! Looks at the client table from time to time, for `sensor limit suggest`.
+//! Samples the client table periodically, for `sensor limit suggest`.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -17,35 +17,35 @@ use crate::kernel::{Client, ClientPrefixes, ClientTable};
 use crate::store::{Damage, StateFile, StoreError};
 use crate::suggest::{Ask, History, Observer, Report, Seen, Standing, stride_for};
 
-/// The file that what was seen is kept in.
+/// The file for the data collected.
 const FILE: &str = "limits-seen.json";
-/// Between two samples: what a burst is depends on it, see [`crate::suggest`].
+/// Sampling interval: the measured burst depends on it, see [`crate::suggest`].
 const PERIOD: Duration = Duration::from_secs(1);
-/// A sample that takes long is followed by so many times as long a pause: at most half a percent of one CPU.
+/// The pause after a sample is this multiple of its duration: at most half a percent of one CPU.
 const REST: u32 = 200;
-/// How often what was seen is kept.
+/// How often the data is stored.
 const KEEP: Duration = Duration::from_secs(300);
-/// Clients that detectors named since the last sample; beyond, the oldest wait no longer.
+/// Clients named by detectors since the last sample; beyond that, the oldest are dropped.
 const MAX_WAITING: usize = 1_024;
 
-/// What is shared between samples, alerts and requests.
+/// State shared by samples, alerts and requests.
 #[derive(Debug)]
 pub(super) struct Observing {
     observer: Mutex<Observer>,
-    /// An alert does not wait for a sample.
+    /// Separate, so that an alert does not wait for a sample.
     named: Mutex<Vec<IpNet>>,
     file: StateFile<History>,
 }
 
 impl Observing {
-    /// Goes on with what an earlier daemon had seen, where that can be read.
+    /// Continues from an earlier daemon's data, if readable.
     pub(super) fn open(state_dir: &Path, now: Timestamp) -> Result<(Self, Option<Damage>), StoreError> {
         let mut file = StateFile::open(state_dir, FILE)?;
         let (history, damage) = file.recall(now);
         Ok((Self { observer: Mutex::new(Observer::new(history)), named: Mutex::default(), file }, damage))
     }
 
-    /// A detector named these clients, so they are no example of what is usual.
+    /// A detector named these clients, so they do not represent usual traffic.
     pub(super) fn name(&self, clients: IpNet) {
         let mut named = self.named.lock().unwrap_or_else(PoisonError::into_inner);
         if named.len() >= MAX_WAITING {
@@ -58,11 +58,11 @@ impl Observing {
         self.observer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Keeps what was seen. Waits for the disk.
+    /// Stores the data. Waits for the disk.
     pub(super) fn keep(&self, now: Timestamp) {
         let history = self.observer().kept(now);
         if let Err(error) = self.file.save(&history) {
-            warn!(%error, "what clients did could not be kept; a restart looks at it anew");
+            warn!(%error, "data for `sensor limit suggest` could not be stored; after a restart it is collected again");
         }
     }
 
@@ -71,12 +71,12 @@ impl Observing {
         let mut observer = self.observer();
         for clients in named {
             let client = prefixes.client_of(clients.network());
-            // An address stands for its client.
+            // An address represents its client.
             observer.name(if clients.prefix_len() > client.prefix_len() { client } else { clients }, now);
         }
     }
 
-    /// One sample; returns the stride of the next one.
+    /// Takes one sample; returns the stride of the next one.
     fn sample(&self, table: &ClientTable, stride: u32, admitted: u64, now: Timestamp) -> u32 {
         let mut observer = self.observer();
         observer.sample(now, stride, admitted, |see| {
@@ -102,10 +102,10 @@ fn seen(Client { address, slot, details }: &Client) -> Seen {
     Seen { client: *address, totals, drops: slot.drops, standing }
 }
 
-/// What a sample needs of the engine.
+/// What a sample needs from the engine.
 struct Surroundings {
     generation: u32,
-    /// Where they may have changed.
+    /// Set if they may have changed.
     scopes: Option<Vec<IpNet>>,
     admitted: u64,
     prefixes: ClientPrefixes,
@@ -138,11 +138,11 @@ pub(super) async fn observe(commands: Arc<Commands>) {
     };
     let (mut generation, mut kept) = (0, clock::now());
     let mut stride = stride_for(table.count());
-    // The first sample at once: what comes later has come since.
+    // The first sample is taken at once: everything later has arrived since.
     let mut pause = Duration::ZERO;
     loop {
         tokio::time::sleep(pause).await;
-        // The table is read without the engine's lock: decisions do not wait for it.
+        // The table is read without the engine's lock, so decisions do not wait for it.
         let around = commands.engine().surroundings(generation);
         generation = around.generation;
         let began = clock::now();
@@ -156,17 +156,17 @@ pub(super) async fn observe(commands: Arc<Commands>) {
         if now.since(kept) >= KEEP || now < kept {
             kept = now;
             let observing = observing.clone();
-            // A slow disk holds up nobody but the next file.
+            // A slow disk delays only the next file.
             let written = tokio::task::spawn_blocking(move || observing.keep(now)).await;
             if let Err(error) = written {
-                warn!(%error, "what clients did was not kept");
+                warn!(%error, "data for `sensor limit suggest` was not stored");
             }
         }
     }
 }
 
 impl Commands {
-    /// What limits would have done to the clients that were seen.
+    /// What limits would have done to the observed clients.
     pub(super) fn suggest(&self, ask: &Ask) -> Report {
         let (observing, in_force) = {
             let engine = self.engine();

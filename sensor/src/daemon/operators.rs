@@ -1,10 +1,10 @@
-//! Which ssh sessions of operators are protected, and for how long.
+//! Protection of operators' ssh sessions.
 //!
-//! The command says which connection its ssh session came by; that is a claim, and the environment that it is read from
-//! can hold anything. What counts is the kernel: the connection has to be established in this network namespace, and its
-//! socket here has to be root's, as that of an ssh server is. So nobody can have an address protected that is not
-//! connected to root's server right now, and protection ends when the connection does, after a while to come back in.
-//! Only who may change the policy anyway is listened to.
+//! The command states which connection its ssh session uses. That is a claim, read from an environment that can contain
+//! anything. The kernel decides: the connection must be established in this network namespace, and its local socket
+//! must belong to root, as an ssh server's does. So nobody can protect an address that is not currently connected to
+//! root's server, and protection ends some time after the connection does, to allow a new login. Only claims of users
+//! who may change the policy are considered.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -21,7 +21,7 @@ use crate::kernel::ConnectionOwners;
 
 /// How long an address stays protected after its connection was last seen.
 const STAYS: Duration = Duration::from_secs(600);
-/// Most connections remembered; a host has few operators.
+/// Maximum connections remembered; a host has few operators.
 const MAX: usize = 64;
 
 /// Connections of operators, with the end of their protection.
@@ -30,19 +30,19 @@ pub(super) struct Operators {
     sessions: BTreeMap<SshConnection, Timestamp>,
 }
 
-/// What came of a claim.
+/// Result of a claim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Noted {
     /// The address is protected from now on.
     New,
-    /// It was already.
+    /// It already was.
     Known,
-    /// The claim is wrong, or too many are protected.
+    /// The claim is wrong, or too many addresses are protected.
     Refused(&'static str),
 }
 
 impl Operators {
-    /// Takes a claim.
+    /// Processes a claim.
     fn note(&mut self, session: SshConnection, now: Timestamp, is_live: bool) -> Noted {
         if !is_live {
             return Noted::Refused("the kernel knows no such connection to a server of root's");
@@ -55,8 +55,8 @@ impl Operators {
         if is_known { Noted::Known } else { Noted::New }
     }
 
-    /// Prolongs the protection of connections that are still there, and forgets those whose time is over; the addresses
-    /// that are not protected any more.
+    /// Extends the protection of existing connections, and removes expired ones; returns the addresses no longer
+    /// protected.
     fn renew(&mut self, now: Timestamp, is_live: impl Fn(&SshConnection) -> bool) -> Vec<IpAddr> {
         for (session, until) in &mut self.sessions {
             if is_live(session) {
@@ -77,17 +77,17 @@ impl Operators {
     }
 }
 
-/// Whether the kernel has the connection, and root the socket at this end of it.
+/// Whether the kernel has the connection, with root's socket at this end.
 fn is_live(session: &SshConnection) -> bool {
     let owner = ConnectionOwners::open().and_then(|owners| owners.owner(session.server, session.client));
     owner.unwrap_or_else(|error| {
-        warn!(%error, "the kernel cannot be asked for ssh connections; none is protected");
+        warn!(%error, "ssh connections cannot be queried from the kernel; none is protected");
         None
     }) == Some(0)
 }
 
 impl Engine {
-    /// Protects the address of an operator's ssh session for as long as that lasts, and a while longer.
+    /// Protects the address of an operator's ssh session as long as the session lasts, and a while longer.
     pub(super) fn protect_operator(&mut self, session: SshConnection, cause: &Cause, now: Timestamp) {
         match self.operators.note(session, now, is_live(&session)) {
             Noted::Known => {}
@@ -105,11 +105,11 @@ impl Engine {
         }
     }
 
-    /// Work of every half minute.
+    /// Runs every half minute.
     pub(super) fn renew_operators(&mut self, now: Timestamp) {
         let gone = self.operators.renew(now, is_live);
         for address in &gone {
-            info!(%address, "an operator's ssh session has ended; its address is not protected any more");
+            info!(%address, "an operator's ssh session has ended; its address is no longer protected");
             let details = Details::default();
             self.responder.audit(now, Change::OperatorProtectionEnded, address, Cause::Expiry, details);
         }
@@ -120,9 +120,9 @@ impl Engine {
 
     fn protect_addresses(&mut self, now: Timestamp) {
         self.never_block.protect_operators(self.operators.addresses().collect());
-        // A block that reaches the address already gets an exception now.
+        // A block that covers the address now gets an exception.
         if let Err(error) = self.apply(now) {
-            warn!(%error, "protected addresses could not be brought up to date");
+            warn!(%error, "protected addresses could not be updated");
         }
     }
 }

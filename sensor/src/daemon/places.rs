@@ -1,4 +1,4 @@
-//! Whether the places that the configuration names are there, and whether the daemon may write to them.
+//! Whether the paths in the configuration exist, and whether the daemon may write to them.
 
 use std::cell::RefCell;
 use std::env;
@@ -12,19 +12,19 @@ use nix::unistd::{AccessFlags, Gid, Group, User, access, geteuid};
 use super::unit::{Refusal, Unit};
 use crate::config::{Document, Form, Problem, Section};
 
-/// Who knows where the daemon may write.
+/// The source of information about write access.
 #[derive(Debug)]
 pub(super) enum Judge {
-    /// Nobody: only what is there counts.
+    /// None: only existence is checked.
     Nobody,
-    /// The files of the unit that it will run in.
+    /// The files of the unit that will run it.
     Files(Unit),
-    /// The kernel, since this process is in the unit, whose files are not all visible there.
+    /// The kernel, because this process runs in the unit, where not all of its files are visible.
     Kernel,
 }
 
 impl Judge {
-    /// For a unit that is installed.
+    /// For an installed unit.
     pub(super) fn of(unit: Unit) -> Self {
         let own = User::from_uid(geteuid()).ok().flatten().map(|user| user.name);
         // systemd.exec(5): it is set for whatever systemd starts.
@@ -33,7 +33,7 @@ impl Judge {
     }
 }
 
-/// Complaints about files that the daemon is to write.
+/// Errors about files that the daemon is to write.
 pub(super) fn problems(document: &Document, judge: &Judge) -> Vec<Problem> {
     let problems = RefCell::default();
     let root = Section::root(document, &problems);
@@ -44,7 +44,7 @@ pub(super) fn problems(document: &Document, judge: &Judge) -> Vec<Problem> {
     http.optional("exchange_log", &Form::path("/"), &mut log);
     alerts.optional("output", &Form::any("a path", "/"), &mut output);
     deny_file.optional("path", &Form::path("/"), &mut deny);
-    // Mistakes in these values are told by who reads the whole.
+    // Errors in these values are reported by the full parse.
     problems.take();
     let log = log.filter(|_| enabled);
     let output = output.filter(|path: &String| path.starts_with('/')).map(PathBuf::from);
@@ -58,7 +58,7 @@ pub(super) fn problems(document: &Document, judge: &Judge) -> Vec<Problem> {
     problems.take()
 }
 
-/// What keeps the daemon from writing a file, with the remedy.
+/// What prevents the daemon from writing a file, with the remedy.
 fn objection(path: &Path, judge: &Judge) -> Option<String> {
     let directory = path.parent()?;
     let shown = directory.display();
@@ -69,13 +69,13 @@ fn objection(path: &Path, judge: &Judge) -> Option<String> {
             Refusal::ReadOnly => drop_in(directory, "ReadWritePaths"),
             Refusal::Hidden => drop_in(directory, "BindPaths"),
             Refusal::Private => format!(
-                "{shown}: the unit has a directory of its own there, which nothing else sees; use another, such as \
+                "{shown}: the unit has a private directory there, invisible to others; use another, such as \
                  /var/lib/sensor"
             ),
         });
     }
     let Ok(metadata) = directory.metadata() else {
-        return Some(format!("{shown}: no such directory; make it first"));
+        return Some(format!("{shown}: no such directory; create it first"));
     };
     if !metadata.is_dir() {
         return Some(format!("{shown}: no directory"));
@@ -84,7 +84,7 @@ fn objection(path: &Path, judge: &Judge) -> Option<String> {
         Judge::Nobody => None,
         Judge::Files(unit) => {
             let name = unit.user.as_deref()?;
-            // A user that is not there yet is made by the package.
+            // A missing user will be created by the package.
             let user = User::from_name(name).ok()??;
             (!may_write(&metadata, &user)).then(|| not_theirs(directory, name))
         }

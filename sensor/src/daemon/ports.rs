@@ -1,4 +1,4 @@
-//! Which ports are watched: those of the configuration, or those that turn out to speak HTTP.
+//! Which ports are watched: configured ones, or those found to speak HTTP.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -6,15 +6,15 @@ use std::time::Duration;
 use crate::clock::Timestamp;
 use crate::kernel;
 
-/// Segments with payload after which a port without one exchange is taken to speak something else.
+/// Segments with payload after which a port without any exchange is assumed to speak something else.
 const ENOUGH: u64 = 256;
-/// How long such a port is left alone.
+/// How long such a port is ignored.
 const REST: Duration = Duration::from_secs(600);
 
-/// The ports watched now.
+/// The watched ports.
 #[derive(Debug)]
 pub(super) struct Watch {
-    /// As configured; found by looking, where none are.
+    /// As configured; detected if none are.
     configured: Option<BTreeSet<u16>>,
     ports: BTreeSet<u16>,
     segments: BTreeMap<u16, u64>,
@@ -37,7 +37,7 @@ impl Watch {
         &self.ports
     }
 
-    /// Ports that answered in HTTP, as long as somebody listens there; of configured ones, for ever.
+    /// Ports that answered in HTTP, as long as there is a listener; configured ones, for ever.
     pub(super) const fn confirmed(&self) -> &BTreeSet<u16> {
         &self.confirmed
     }
@@ -51,7 +51,7 @@ impl Watch {
         }
     }
 
-    /// Looks at this host's sockets; the ports, where they changed.
+    /// Queries this host's sockets; returns the ports if they changed.
     pub(super) fn refresh(&mut self, confirmed: &BTreeSet<u16>, now: Timestamp) -> Option<&BTreeSet<u16>> {
         let ports = match &self.configured {
             Some(ports) => {
@@ -74,7 +74,7 @@ impl Watch {
         now: Timestamp,
     ) -> BTreeSet<u16> {
         self.confirmed.extend(confirmed);
-        // A port that is given up by one service may be taken by another.
+        // A port given up by one service may be taken by another.
         self.confirmed.retain(|port| listening.contains(port));
         self.resting.retain(|port, since| listening.contains(port) && now.since(*since) < REST);
         for (port, segments) in std::mem::take(&mut self.segments) {

@@ -1,4 +1,4 @@
-//! What earlier daemons left in files: read while the kernel looks at the programs, which takes as long.
+//! State files of earlier daemons: read while the kernel verifies the programs, which takes as long.
 
 use std::collections::BTreeMap;
 use std::thread;
@@ -13,21 +13,21 @@ use crate::clock::Timestamp;
 use crate::enforce::{BlockRule, Mode, Origin, Policy};
 use crate::store::{COMMANDS, CommandStore, Damage, EventStore, Pending, Saved, StoreError};
 
-/// The policy as it was left, and who keeps it from here on.
+/// The stored policy, and its store from here on.
 pub(super) struct Recalled {
     pub(super) store: CommandStore,
     pub(super) pending: Vec<Pending>,
     pub(super) policy: Policy,
     pub(super) responder: Responder,
-    /// What could not be used as it was kept.
+    /// What could not be used as it was stored.
     pub(super) damage: Option<Damage>,
 }
 
 impl Recalled {
-    /// Reads what commands said and what detectors decided, under what the configuration says.
+    /// Reads the commands' policy and the detectors' decisions, on top of the configuration.
     ///
     /// # Errors
-    /// Where there is no state directory and none can be made.
+    /// If there is no state directory and none can be created.
     pub(super) fn read(config: &Config, now: Timestamp) -> Result<Self, StoreError> {
         let mut store = CommandStore::open(&config.paths.state_dir, COMMANDS)?.with_previous();
         let (saved, damage) = store.recall_with(now, Saved::read);
@@ -46,9 +46,9 @@ impl Recalled {
         (self.damage.as_ref().is_some_and(lacks), events.iter().any(lacks))
     }
 
-    /// Where files lack rules: takes over from the kernel what it enforces, as an earlier daemon left it. Blocks stay in
-    /// force, and so does the mode. Allows are not taken over: those for what must not be blocked, and for operators'
-    /// sessions of old, cannot be told from others. Whether there was something to take over.
+    /// If files lack rules, adopts what the kernel enforces, as an earlier daemon left it. Blocks stay in force, and so
+    /// does the mode. Allow entries are not adopted: those for protected addresses and for former operators' sessions
+    /// cannot be told from others. Returns whether anything was adopted.
     pub(super) fn take_over(
         &mut self,
         enforced: &BTreeMap<IpNet, Option<Timestamp>>,
@@ -57,7 +57,7 @@ impl Recalled {
     ) -> bool {
         let (lacks_commands, lacks_decisions) = self.lacking();
         if lacks_commands {
-            // The version before the last change may have blocks that were removed by it.
+            // The version before the last change may contain blocks which that change removed.
             let stale = |prefix: &&IpNet| !enforced.contains_key(*prefix);
             let stale: Vec<IpNet> = self.policy.commands().blocks.keys().filter(stale).copied().collect();
             self.policy
@@ -80,12 +80,12 @@ impl Recalled {
                 .set_block(*prefix, BlockRule { until: *until, reason, origin: Origin::Command, since: now });
             taken = taken.saturating_add(1);
         }
-        warn!(blocks = taken, mode = %self.policy.mode(), "taken over from the kernel, since files lack them");
+        warn!(blocks = taken, mode = %self.policy.mode(), "adopted from the kernel, because files lack them");
         true
     }
 
-    /// The same beside `meanwhile`. The thread for it has ended when this returns: none keeps capabilities that
-    /// the daemon is about to give up.
+    /// The same, concurrently with `meanwhile`. Its thread has ended when this returns: none keeps capabilities that
+    /// the daemon is about to drop.
     pub(super) fn read_beside<T>(
         config: &Config,
         now: Timestamp,
@@ -98,7 +98,7 @@ impl Recalled {
             let done = meanwhile();
             let recalled = match reading.map(thread::ScopedJoinHandle::join) {
                 Ok(Ok(recalled)) => recalled.map_err(anyhow::Error::from),
-                Ok(Err(_panic)) => Err(anyhow!("reading the state directory ended in a panic")),
+                Ok(Err(_panic)) => Err(anyhow!("reading the state directory panicked")),
                 // Without a thread it takes longer.
                 Err(_no_thread) => Self::read(config, now).map_err(anyhow::Error::from),
             };

@@ -1,4 +1,4 @@
-//! Answers out of the event store. Reading waits for the disk, so it is done without the engine's lock.
+//! Answers from the event store. Reading waits for the disk, so it happens without the engine's lock.
 
 use std::collections::BTreeMap;
 
@@ -9,11 +9,11 @@ use crate::control::wire::{AlertExplanation, Explanation, Question};
 use crate::decide::{Alert, AuditEntry, Change, Incident, RecordId, State};
 use crate::store::{ReadError, Reader, Which};
 
-/// Most entries of the audit trail that are looked through for those of one alert.
+/// Maximum audit entries searched for those of one alert.
 const MOST_AUDIT: usize = 100_000;
-/// Participants of all incidents of one answer: some 15 MB.
+/// Maximum participants over all incidents of one answer: some 15 MB.
 const MOST_PARTICIPANTS: usize = 65_536;
-/// Alerts and entries that an explanation has.
+/// Maximum alerts and entries in an explanation.
 const SHOWN: usize = 10;
 
 const BEGINNING: Timestamp = Timestamp::from_unix_nanos(0);
@@ -33,7 +33,7 @@ pub(super) fn alerts(
     alerts.into_iter().map(|alert| as_it_stands(reader, alert)).collect()
 }
 
-/// Incidents with everybody who takes part, as far as they fit into an answer.
+/// Incidents with all participants, as far as they fit into an answer.
 pub(super) fn incidents(reader: &Reader, question: &Question) -> Result<Vec<Incident>, String> {
     let Question::Incidents { since, open, told_after, id, client, limit } = question else {
         return Ok(Vec::new());
@@ -62,7 +62,7 @@ pub(super) fn incidents(reader: &Reader, question: &Question) -> Result<Vec<Inci
     Ok(found)
 }
 
-/// One incident with everybody who takes part.
+/// One incident with all participants.
 pub(super) fn incident(reader: &Reader, id: RecordId) -> Result<Incident, String> {
     let found = reader.incident(id).map_err(text)?;
     found.ok_or_else(|| format!("there is no incident {id}; `sensor incidents` lists those that are kept"))
@@ -83,8 +83,8 @@ fn alert(reader: &Reader, id: RecordId) -> Result<Alert, String> {
     as_it_stands(reader, found)
 }
 
-/// An alert with the action of its incident: what is done may have changed since the alert was told, with the mode, the
-/// detector's response, or a person's word.
+/// An alert with its incident's current action, which may have changed since the alert was raised: with the mode, the
+/// detector's response, or a person's command.
 fn as_it_stands(reader: &Reader, alert: Alert) -> Result<Alert, String> {
     let incident = reader.incident_alone(alert.id).map_err(text)?;
     Ok(match incident.filter(|incident| incident.action != alert.action) {
@@ -95,12 +95,12 @@ fn as_it_stands(reader: &Reader, alert: Alert) -> Result<Alert, String> {
     })
 }
 
-/// Adds what is kept about a prefix.
+/// Adds the stored records about a prefix.
 pub(super) fn complete(reader: &Reader, explanation: &mut Explanation) -> Result<(), String> {
     let prefix = explanation.prefix;
     explanation.audit = reader.audit_about(&prefix, SHOWN).map_err(text)?;
     let mut alerts: BTreeMap<RecordId, Alert> = BTreeMap::new();
-    // A decision may rest on an alert that is about something larger, such as a route.
+    // A decision may rest on an alert about something larger, such as a route.
     let ids = explanation.audit.iter().filter_map(|entry| entry.alert_id);
     let led = ids.filter_map(|id| reader.alert(id).ok().flatten());
     alerts.extend(led.map(|alert| (alert.id, alert)));
@@ -110,7 +110,7 @@ pub(super) fn complete(reader: &Reader, explanation: &mut Explanation) -> Result
     let surplus = alerts.len().saturating_sub(SHOWN);
     let latest = alerts.into_values().skip(surplus);
     explanation.alerts = latest.map(|alert| as_it_stands(reader, alert)).collect::<Result<_, _>>()?;
-    // Those that go on are known better from memory.
+    // Memory has the current state of open ones.
     let open: Vec<RecordId> = explanation.incidents.iter().map(|incident| incident.id).collect();
     let kept = reader.incidents(&Which::Of(prefix), SHOWN).map_err(text)?;
     explanation.incidents.extend(kept.into_iter().filter(|incident| !open.contains(&incident.id)));
@@ -118,7 +118,7 @@ pub(super) fn complete(reader: &Reader, explanation: &mut Explanation) -> Result
     Ok(())
 }
 
-/// An alert with what was done because of it.
+/// An alert with the actions taken because of it.
 pub(super) fn explain(reader: &Reader, id: RecordId) -> Result<AlertExplanation, String> {
     let alert = alert(reader, id)?;
     let mut audit = reader.audit(alert.window.start.min(alert.ts), MOST_AUDIT).map_err(text)?;

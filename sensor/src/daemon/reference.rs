@@ -1,4 +1,4 @@
-//! The configuration described: what readers ask for, and whether a reload takes a change of it.
+//! Describes the configuration: its keys, and whether a reload applies a change.
 
 use std::path::Path;
 
@@ -11,13 +11,13 @@ use crate::detect::Preset;
 pub struct Described {
     /// As its reader asks for it.
     pub knob: Knob,
-    /// Whether a change takes a restart; else a reload suffices.
+    /// Whether a change requires a restart; else a reload suffices.
     pub restart: bool,
-    /// Whether it can stand in its table alone; else it takes those that have no default.
+    /// Whether it can be set without its table's other keys; if not, those without a default are required.
     pub alone: bool,
 }
 
-/// Every table with its keys, in an order to read them in.
+/// Every table with its keys, in reading order.
 #[must_use]
 pub fn reference() -> Vec<(Table, Vec<Described>)> {
     let description = Config::described(&Document::default()).1;
@@ -52,8 +52,8 @@ fn document(text: &str) -> Document {
     document
 }
 
-/// Tries each key with another value. One that has no effect by itself, since it names a file that is not there, is
-/// as the others of its table are.
+/// Tries each key with another value. A key that has no effect by itself, since it names a missing file, is treated
+/// like the others of its table.
 pub(super) fn described(knobs: &[&Knob]) -> Vec<Described> {
     let tried: Vec<Option<bool>> = knobs.iter().map(|knob| takes_restart(knobs, knob)).collect();
     let usual = tried.iter().copied().flatten().next().unwrap_or(true);
@@ -78,7 +78,7 @@ fn stands_alone(knob: &Knob) -> bool {
 }
 
 fn takes_restart(table: &[&Knob], knob: &Knob) -> Option<bool> {
-    // Some keys have an effect only where others are set.
+    // Some keys have an effect only if others are set.
     let others = table.iter().filter(|other| other.default.is_none() && other.key != knob.key);
     let others: String = others.map(|other| format!("{} = {}\n", other.key, other.example)).collect();
     let header = header_of(knob);
@@ -121,7 +121,7 @@ mod tests {
                 let mut document = Document::default();
                 document.add(Path::new("x"), &text).unwrap();
                 let problems = Config::check(&document).err().unwrap_or_default();
-                // Files that are not there, and what takes another key.
+                // Missing files, and keys that require another key.
                 let is_excused =
                     |message: &str| message.contains("without `") || message.contains("is missing");
                 for problem in problems {

@@ -1,5 +1,5 @@
-//! What of a new configuration a reload takes; the rest waits for a restart. Descriptions of the configuration and the
-//! answer to a reload ask this file, so they tell what is done.
+//! Which parts of a new configuration a reload applies; the rest waits for a restart. Descriptions of the configuration
+//! and the answer to a reload use this file, so they match its behaviour.
 
 use super::config::Config;
 use crate::kernel::{ClientPrefixes, Tuning};
@@ -10,7 +10,7 @@ impl Config {
     #[must_use]
     pub fn reloaded(&self, new: &Self) -> Self {
         let ClientPrefixes { v4, v6, .. } = self.tuning.prefixes;
-        // Client prefixes decide where a client's state lies; they wait for the restart that moves it.
+        // Client prefixes determine where a client's state is stored; they wait for the restart that moves it.
         let prefixes = ClientPrefixes { v4, v6, ..new.tuning.prefixes };
         let mut reloaded = Self {
             tuning: Tuning { prefixes, ..new.tuning },

@@ -1,4 +1,4 @@
-//! What the daemon says of itself and of its clients.
+//! The daemon's reports about itself and its clients.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
@@ -23,7 +23,7 @@ use crate::notify::{DenyFile, Notifier};
 use crate::prefix::ClientNet;
 use crate::store::EventStore;
 
-/// What `sensor clients` remembers of the first of its two looks.
+/// What `sensor clients` keeps from the first of its two samples.
 pub(super) struct Sample {
     clients: BTreeMap<IpAddr, Client>,
     failures: HashMap<IpAddr, u64>,
@@ -192,7 +192,7 @@ impl Engine {
         }))
     }
 
-    /// The last exchanges that were remembered, oldest first.
+    /// The last stored exchanges, oldest first.
     pub(super) fn recent_exchanges(&self, last: usize) -> Result<Vec<serde_json::Value>, String> {
         let Some(sensing) = &self.sensing else {
             return Err("HTTP is not seen; see `sensor status`".to_owned());
@@ -243,7 +243,7 @@ impl Engine {
             .unwrap_or_default()
     }
 
-    /// Counts by network as counts by its first address.
+    /// Converts counts by network to counts by its first address.
     fn by_client(counts: &HashMap<ClientNet, u64>) -> HashMap<IpAddr, u64> {
         let mut clients: HashMap<IpAddr, u64> = HashMap::new();
         for (client, count) in counts {
@@ -336,7 +336,7 @@ impl Engine {
         Ok(explanation)
     }
 
-    /// What lies within a prefix of many clients.
+    /// What a prefix of many clients contains.
     fn within(&self, prefix: &IpNet) -> Result<Within, String> {
         let mut clients: u64 = 0;
         let counted = self.dataplane.clients().for_each(|client| {
@@ -348,7 +348,7 @@ impl Engine {
 }
 
 impl Engine {
-    /// Where what the policy says about a prefix does not hold.
+    /// Where the policy does not take effect for a prefix.
     fn exceptions(&self, prefix: &IpNet) -> Vec<String> {
         let mut except = self.unserved();
         let attachments = self.dataplane.attachments();

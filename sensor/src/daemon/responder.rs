@@ -1,4 +1,4 @@
-//! From a signal to what is done about it, told and kept.
+//! From a signal to the action, its report and its record.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -20,16 +20,16 @@ use crate::notify::{DenyFile, Notifier};
 use crate::pipeline::Durations;
 use crate::store::{EventStore, MOST_RECORDS, Reader, Which};
 
-/// What answers to signals: who decides, who keeps, who tells.
+/// What responds to signals: the decider, the store, and delivery.
 pub(super) struct Responder {
     pub(super) detect: detect::Config,
     pub(super) decider: Decider,
     pub(super) events: Option<EventStore>,
     pub(super) notifier: Option<Notifier>,
     pub(super) deny_file: Option<DenyFile>,
-    /// Whom proxies on this host named.
+    /// Clients named by proxies on this host.
     pub(super) claims: Claims,
-    /// Decisions in force, to be written again to a database that is begun anew.
+    /// Decisions in force, for writing again to a new database.
     active: BTreeMap<(IpNet, Measure), Decision>,
     generation: u64,
     pub(super) counts: ResponseCounts,
@@ -41,14 +41,14 @@ pub(super) struct ResponseCounts {
     pub(super) alerts: BTreeMap<(Threat, Severity), u64>,
     pub(super) blocks: BTreeMap<Threat, u64>,
     pub(super) limits: BTreeMap<Threat, u64>,
-    /// Decisions that the kernel refused.
+    /// Decisions refused by the kernel.
     pub(super) refused: u64,
     pub(super) detection: Durations,
     pub(super) enforcement: Durations,
 }
 
 impl Responder {
-    /// Opens the event store; without it, alerts are delivered all the same.
+    /// Opens the event store; without it, alerts are delivered anyway.
     pub(super) fn open(config: &Config, now: Timestamp) -> Self {
         let events = EventStore::prepare(&config.paths.state_dir, &config.store, now);
         let mut instance = [0; 2];
@@ -68,30 +68,30 @@ impl Responder {
         }
     }
 
-    /// Starts whatever has threads or tasks of its own, in a runtime, once capabilities are given up.
+    /// Starts everything with threads or tasks, in a runtime, once capabilities are dropped.
     pub(super) fn start(&mut self, config: &Config) {
         if let Some(events) = &mut self.events
             && let Err(error) = events.start()
         {
-            error!(%error, "no thread for the event store: nothing is kept");
+            error!(%error, "cannot start the event store's thread: nothing is stored");
             self.events = None;
         }
         let notifier = Notifier::start(&config.notify, &Handle::current(), jitter);
-        self.notifier = notifier.inspect_err(|error| error!(%error, "nobody is told of alerts")).ok();
+        self.notifier = notifier.inspect_err(|error| error!(%error, "alerts are not delivered")).ok();
     }
 
-    /// Takes what of a configuration can change while the daemon runs.
+    /// Applies the part of a configuration that can change while the daemon runs.
     pub(super) fn reconfigure(&mut self, config: &Config) {
         self.detect.responses.clone_from(&config.detect.responses);
         self.decider.reconfigure(config.decide.clone());
     }
 
-    /// Puts what detectors had decided before a restart into the policy.
+    /// Restores the detectors' decisions from before a restart into the policy.
     pub(super) fn restore(&mut self, policy: &mut Policy, config: &Config, now: Timestamp) {
         let Some(reader) = self.events.as_ref().map(EventStore::reader) else { return };
         let since = now.minus(config.decide.forget_after);
         let past = reader.decisions_since(since, MOST_RECORDS).and_then(|past| {
-            // What holds is among them, unless they are too many.
+            // Those in force are among them, unless there are too many.
             let active = if past.len() < MOST_RECORDS {
                 past.iter().filter(|decision| decision.is_active(now)).cloned().collect()
             } else {
@@ -101,9 +101,9 @@ impl Responder {
         });
         let (past, active) = match past {
             Ok(found) => found,
-            Err(error) => return warn!(%error, "what detectors had decided is not known any more"),
+            Err(error) => return warn!(%error, "detectors' decisions could not be restored"),
         };
-        // The last one began last, and counts.
+        // The last one started last, and counts.
         self.decider.restore(past.into_iter().rev());
         for decision in active {
             self.put(policy, &decision, config);
@@ -114,11 +114,11 @@ impl Responder {
         });
         match open {
             Ok(open) => open.into_iter().for_each(|incident| self.decider.restore_incident(incident)),
-            Err(error) => warn!(%error, "incidents that went on are not known any more"),
+            Err(error) => warn!(%error, "open incidents could not be restored"),
         }
     }
 
-    /// Puts a decision into the desired policy; whether there was room.
+    /// Adds a decision to the desired policy; returns whether there was room.
     pub(super) fn put(&mut self, policy: &mut Policy, decision: &Decision, config: &Config) -> bool {
         let reason = format!("{}, alert {}", decision.threat.slug(), decision.alert_id);
         match decision.measure {
@@ -146,7 +146,7 @@ impl Responder {
         }
     }
 
-    /// Keeps an entry of the audit trail.
+    /// Stores an entry of the audit trail.
     pub(super) fn audit(
         &mut self,
         now: Timestamp,
@@ -164,7 +164,7 @@ impl Responder {
         }
     }
 
-    /// Keeps incidents that changed, and tells of those whose change is to be told.
+    /// Stores incidents that changed, and reports those that are due.
     pub(super) fn keep_incidents(&mut self, updates: impl IntoIterator<Item = Update>) {
         for Update { incident, step } in updates {
             if let Some(step) = step {
@@ -191,7 +191,7 @@ impl Responder {
         self.active.insert((decision.prefix, decision.measure), decision);
     }
 
-    /// Forgets what has ended, and writes what holds to a database that was begun anew.
+    /// Drops what has expired, and writes what is in force to a new database.
     fn refresh(&mut self, now: Timestamp) {
         self.active.retain(|_, decision| decision.until.is_none_or(|until| until > now));
         let Some(events) = &self.events else { return };
@@ -203,19 +203,19 @@ impl Responder {
         }
     }
 
-    /// A way to read what is kept.
+    /// A reader of the store.
     pub(super) fn reader(&self) -> Result<Reader, String> {
-        let events = self.events.as_ref().ok_or("there is no event store; the log says why")?;
+        let events = self.events.as_ref().ok_or("the event store is not available; see the log")?;
         Ok(events.reader())
     }
 
-    /// Alerts that did not get out.
+    /// Alerts that were not delivered.
     pub(super) fn undelivered(&self) -> u64 {
         let ways = self.notifier.as_ref().map(Notifier::ways).unwrap_or_default();
         ways.iter().fold(0, |sum: u64, way| sum.saturating_add(way.lost))
     }
 
-    /// Totals of who decides.
+    /// Totals of the decider.
     pub(super) fn decider_stats(&self) -> DeciderStats {
         self.decider.stats()
     }
@@ -240,12 +240,12 @@ impl Responder {
 
 fn jitter() -> u16 {
     let mut random = [0; 2];
-    // Without one, this host tries again in step with others: no harm.
+    // Without one, this host retries in step with others: harmless.
     let _result = getrandom::fill(&mut random);
     u16::from_ne_bytes(random)
 }
 
-/// What an audit entry says besides.
+/// Further text of an audit entry.
 #[derive(Default)]
 pub(super) struct Details {
     pub(super) alert_id: Option<crate::decide::RecordId>,
@@ -254,19 +254,19 @@ pub(super) struct Details {
 }
 
 impl Engine {
-    /// Whether a detector's decision about a prefix holds.
+    /// Whether a detector's decision about a prefix is in force.
     pub(super) fn is_decided(&self, prefix: &IpNet, measure: Measure) -> bool {
         self.responder.active.contains_key(&(*prefix, measure))
     }
 
-    /// Notes that a person lifted measures that detectors had decided about a prefix.
+    /// Records that a person lifted detectors' measures against a prefix.
     pub(super) fn note_lifted(&mut self, prefix: &IpNet, measures: &[Measure], now: Timestamp) {
         let updates = self.responder.decider.lift(prefix, now);
         self.responder.keep_incidents(updates);
         self.end_decisions(prefix, measures, now);
     }
 
-    /// Lifts what was decided by detectors whose response is no longer to enforce. What people blocked stays.
+    /// Lifts decisions of detectors whose response is no longer `enforce`. People's blocks stay.
     pub(super) fn lift_unwanted(&mut self, now: Timestamp) {
         let Responder { active, detect, .. } = &self.responder;
         let is_unwanted =
@@ -285,7 +285,7 @@ impl Engine {
             }
         });
         if let Err(error) = lifted {
-            return error!(error, "what detectors decided could not be lifted");
+            return error!(error, "detectors' decisions could not be lifted");
         }
         for Decision { prefix, measure, threat, alert_id, .. } in unwanted {
             self.responder.decider.forget(&prefix);
@@ -301,7 +301,7 @@ impl Engine {
         }
     }
 
-    /// Forgets decisions about a prefix, also in the deny file.
+    /// Drops decisions about a prefix, also in the deny file.
     fn end_decisions(&mut self, prefix: &IpNet, measures: &[Measure], now: Timestamp) {
         if measures.contains(&Measure::Deny)
             && let Some(file) = &mut self.responder.deny_file
@@ -317,7 +317,7 @@ impl Engine {
         }
     }
 
-    /// Work of every second for what detectors decided.
+    /// Runs every second for the detectors' decisions.
     pub(super) fn tick_decisions(&mut self, now: Timestamp) {
         let over = self.responder.decider.advance(now, self.dataplane.clients().count());
         self.responder.keep_incidents(over);
@@ -325,7 +325,7 @@ impl Engine {
         if !ended.is_empty()
             && let Err(error) = self.enforcer.apply_limits(&mut self.dataplane, &self.policy, now)
         {
-            warn!(%error, "ended limits could not be removed");
+            warn!(%error, "expired limits could not be removed");
         }
         for prefix in &ended {
             self.responder.audit(now, Change::LimitExpired, prefix, Cause::Expiry, Details::default());
@@ -336,7 +336,7 @@ impl Engine {
         }
     }
 
-    /// Work of every minute: what is too old goes.
+    /// Runs every minute: removes expired records.
     pub(super) fn retain_events(&mut self, now: Timestamp) {
         self.responder.refresh(now);
         if let Some(events) = &self.responder.events {
@@ -345,5 +345,5 @@ impl Engine {
     }
 }
 
-/// How long the end waits for what is to be kept and told.
+/// How long shutdown waits for storage and delivery.
 pub(super) const GRACE: Duration = Duration::from_secs(2);

@@ -1,4 +1,4 @@
-//! Routes with their rates, and how clients stand in the policy.
+//! Routes with their rates, and the clients' state in the policy.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -13,7 +13,7 @@ use crate::enforce::Policy;
 use crate::pipeline::{RouteCounts, RouteLine, RouteTable};
 
 impl Commands {
-    /// The busiest routes between two looks.
+    /// The busiest routes between two samples.
     pub(super) async fn routes(&self, top: usize, sort: RouteSort) -> Result<RoutesReport, String> {
         let before = self.engine().route_table()?;
         tokio::time::sleep(super::commands::SAMPLE).await;
@@ -32,7 +32,7 @@ impl Engine {
 fn report(before: &RouteTable, now: &RouteTable, top: usize, sort: RouteSort) -> RoutesReport {
     let key = |line: &RouteLine| (line.method, line.route.clone());
     let earlier: HashMap<_, _> = before.lines.iter().map(|line| (key(line), line.total)).collect();
-    // A route that was not there a second ago has all it has from this second.
+    // All exchanges of a route that did not exist a second ago are from this second.
     let of = |line: &RouteLine| row(line, earlier.get(&key(line)).copied().unwrap_or_default());
     let mut routes: Vec<RouteRow> = now.lines.iter().map(of).collect();
     routes.sort_by_cached_key(|row| {
@@ -65,7 +65,7 @@ fn row(line: &RouteLine, before: RouteCounts) -> RouteRow {
     }
 }
 
-/// How a client stands. An allow rule counts before a block, and a block before limits, as in the kernel.
+/// A client's state. An allow rule takes precedence over a block, and a block over limits, as in the kernel.
 pub(super) fn standing(policy: &Policy, client: &IpNet) -> Standing {
     if let Some((by, _)) = policy.allows_covering(*client).next_back() {
         return Standing::Allowed { by };

@@ -1,4 +1,4 @@
-//! What the daemon says of blocks and allows.
+//! Reports on blocks and allow rules.
 
 use ipnet::IpNet;
 
@@ -11,7 +11,7 @@ impl Engine {
         self.policy.blocks().into_iter().map(|(prefix, rule)| block_row(prefix, rule)).collect()
     }
 
-    /// A block with what it does now.
+    /// A block, and its current effect.
     pub(super) fn block_added(&self, prefix: &IpNet) -> Option<BlockAdded> {
         let rule = self.policy.block(prefix)?;
         let allowed = self.policy.allows().into_keys().filter(|allowed| prefix.contains(allowed)).take(16);

@@ -33,27 +33,27 @@ use crate::kernel::{
     signature_checks,
 };
 
-/// What the command line says besides the configuration.
+/// Command-line settings besides the configuration.
 #[derive(Clone, Debug, Default)]
 pub struct RunOptions {
-    /// The mode, over the configuration's and that of earlier commands.
+    /// The mode, overriding the configuration and earlier commands.
     pub mode: Option<Mode>,
     /// The connection of the operator's ssh session.
     pub ssh: Option<SshConnection>,
-    /// The user who started it; it may run as another one.
+    /// The user who started it; it may run as another.
     pub started_by: u32,
-    /// The user to run as; without, whom the state directory belongs to.
+    /// The user to run as; by default, the owner of the state directory.
     pub user: Option<String>,
 }
 
-/// Runs until a signal ends it. What was pinned stays in force afterwards.
+/// Runs until a signal ends it. Pinned state stays in force afterwards.
 ///
-/// # Errors
-/// Where set-up fails; what it had done by then is undone.
+/// If set-up fails; its effects so far are undone.
+/// If set-up fails; what it had done by then is undone.
 pub fn run(mut config: Config, mut source: ConfigSource, options: &RunOptions) -> Result<()> {
     start_log(&config)?;
     check_host(&config)?;
-    // Whoever asked for all exchanges must not find out later that there are none.
+    // An operator who wants a log of all exchanges must not find out later that there is none.
     let log = config.sense.open_log()?;
     if config.interfaces.is_empty() {
         config.interfaces.push(default_interface()?);
@@ -78,11 +78,11 @@ pub fn run(mut config: Config, mut source: ConfigSource, options: &RunOptions) -
     runtime.block_on(serve(Arc::new(Commands::new(engine)), server, listener, notices, kernel_log))
 }
 
-/// Gives up whatever is not needed any more, for good. No other thread has been started yet that lives on.
+/// Drops everything no longer needed, for good. No other long-lived thread has been started yet.
 fn give_up(reach: &Reach) -> Result<Confinement> {
     probe::drop_capabilities().context("cannot give up capabilities")?;
     nix::sys::prctl::set_no_new_privs().context("cannot forbid new privileges")?;
-    // Neither a core file nor another process of the same user gets at the key of hashes.
+    // Neither a core file nor another process of the same user can get at the hash key.
     nix::sys::prctl::set_dumpable(false).context("cannot forbid core files")?;
     let confinement = confine::enter(reach);
     confining::tell(&confinement);
@@ -99,7 +99,7 @@ fn start_log(config: &Config) -> Result<()> {
     started.map_err(|error| anyhow::anyhow!("cannot start the log: {error}"))
 }
 
-/// Refuses a host that cannot work, before anything is touched.
+/// Rejects an unsuitable host before anything is changed.
 fn check_host(config: &Config) -> Result<()> {
     let release = probe::kernel_release();
     let missing = probe::missing_features(release.version);
@@ -126,7 +126,7 @@ fn check_host(config: &Config) -> Result<()> {
     Ok(())
 }
 
-/// Refuses interfaces that are not there, or have two roles.
+/// Rejects interfaces that do not exist, or have two roles.
 fn check_interfaces(config: &Config) -> Result<()> {
     for interface in &config.interfaces {
         kernel::interface_index(interface)?;
@@ -159,7 +159,7 @@ fn default_interface() -> Result<String> {
     )
 }
 
-/// The pin directory; `None` where it cannot be had, which is told.
+/// The pin directory; `None` if there can be none, which is logged.
 fn open_pins(config: &Config) -> Result<Option<Pins>> {
     match Pins::open(&config.paths.pin_dir) {
         Ok(pins) => Ok(Some(pins)),
@@ -191,17 +191,17 @@ fn start_dataplane(
     let was_there = dataplane.adopted_maps();
     let started = recalled.and_then(|recalled| prepare(dataplane, recalled, config.clone(), source, options));
     if started.is_err() && pins.is_some() && !was_there {
-        // Leave nothing behind that was not there before.
+        // Leave nothing behind that did not exist before.
         drop(pins);
         drop(load);
         if let Err(error) = kernel::unload(&config.paths.pin_dir) {
-            warn!(%error, "what had been pinned could not be removed");
+            warn!(%error, "pinned objects could not be removed");
         }
     }
     started
 }
 
-/// Whether frames of an interface begin like this.
+/// Whether an interface's frames start like this.
 fn begins_with(layer: LinkLayer, interface: &str) -> bool {
     let facts = kernel::interface_index(interface).and_then(kernel::link_facts);
     facts.is_ok_and(|facts| facts.layer == layer)
@@ -223,7 +223,7 @@ fn prepare(
         let set = engine.change(clock::now(), |policy| policy.set_session_mode(mode));
         set.map_err(anyhow::Error::msg)?;
     }
-    // Attached last: the first packet meets the whole policy.
+    // Attached last: the first packet meets the complete policy.
     engine.dataplane.attach(&interfaces, xdp)?;
     for attachment in engine.dataplane.attachments() {
         let (interface, xdp, adopted) = (&attachment.interface, attachment.mode.label(), attachment.adopted);
@@ -237,7 +237,7 @@ fn prepare(
     if engine.config.sense.enabled
         && let Err(error) = attach_mirror(&mut engine)
     {
-        warn!(error = format!("{error:#}"), "HTTP is not seen; limits and blocks work all the same");
+        warn!(error = format!("{error:#}"), "HTTP is not seen; limits and blocks still work");
         engine.http_trouble = Some(format!("{error:#}"));
     }
     if engine.mirror.is_some() {
@@ -251,7 +251,7 @@ fn started_by(options: &RunOptions) -> Cause {
     Cause::Command { uid: options.started_by, pid, user: None }
 }
 
-/// Has segments mirrored.
+/// Starts mirroring segments.
 fn attach_mirror(engine: &mut Engine) -> Result<()> {
     let inner = engine.config.sense.inner_interfaces.clone();
     engine.dataplane.set_inner(&inner)?;
@@ -260,12 +260,12 @@ fn attach_mirror(engine: &mut Engine) -> Result<()> {
         info!(?inner, "HTTP is read on inner interfaces; nothing is limited or blocked there");
     }
     engine.mirror = Some(engine.dataplane.take_mirror().context("the mirror was taken already")?);
-    // Asked before this process may open no socket any more.
+    // Queried before this process loses the right to open sockets.
     engine.config.sense.pipeline.streams.signatures = signature_checks();
     Ok(())
 }
 
-/// Starts what reads the mirror, and what answers to what it finds; again, where that failed before for want of a key.
+/// Starts the mirror's reader, and the responder to its findings; again, if that failed before for lack of a key.
 pub(super) fn see_http(commands: &Arc<Commands>) {
     if commands.engine().mirror.is_none() {
         return;
@@ -274,11 +274,11 @@ pub(super) fn see_http(commands: &Arc<Commands>) {
     let mut engine = commands.engine();
     let trouble = started.err().map(|error| format!("{error:#}"));
     match &trouble {
-        // Said once, not twice a minute.
+        // Logged once, not twice a minute.
         Some(error) if engine.http_trouble != trouble => {
-            warn!(%error, "HTTP is not seen; limits and blocks work all the same");
+            warn!(%error, "HTTP is not seen; limits and blocks still work");
         }
-        None if engine.http_trouble.is_some() => info!("HTTP is seen from now on"),
+        None if engine.http_trouble.is_some() => info!("HTTP is read from now on"),
         _ => {}
     }
     engine.http_trouble = trouble;
@@ -329,6 +329,7 @@ async fn serve(
     info!(%mode, status = degraded, "ready");
     supervisor::status(&degraded);
     supervisor::ready();
+    kernel::release_unused();
     loop {
         tokio::select! {
             _ = terminate.recv() => break,
@@ -346,7 +347,7 @@ async fn serve(
     Ok(())
 }
 
-/// Starts the threads that were waiting for capabilities to be given up.
+/// Starts the threads that waited for capabilities to be dropped.
 fn start_threads(commands: &Arc<Commands>) {
     let config = commands.engine().config.clone();
     commands.engine().responder.start(&config);
@@ -354,7 +355,7 @@ fn start_threads(commands: &Arc<Commands>) {
 }
 
 async fn stop(commands: &Commands) {
-    // The thread that sees HTTP ends, and keeps what it learned. It may wait for the engine, so this does not.
+    // The thread that reads HTTP ends, and stores what it learned. It may wait for the engine, so this does not.
     let sensing = commands.engine().sensing.take();
     drop(sensing);
     let notifier = {

@@ -1,4 +1,4 @@
-//! What one scrape shows.
+//! The content of one scrape.
 
 use super::engine::Engine;
 use super::sensing::Published;

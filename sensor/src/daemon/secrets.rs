@@ -18,7 +18,7 @@ pub struct TlsConfig {
     /// Whether to read TLS of servers on this host. With `false`, no library is probed, no key log is read, and nothing
     /// beyond a connection's first bytes is copied.
     pub enabled: bool,
-    /// Whether a probe in the kernel takes session secrets from the servers' TLS library (OpenSSL 3 and later). Only
+    /// Whether a probe in the kernel takes session secrets from the servers' TLS library (OpenSSL 3 and later, Go). Only
     /// secrets of processes that share a control group with a watched listening socket leave the kernel.
     pub probe: bool,
     /// Key logs in NSS format written by servers (`SSLKEYLOGFILE` and the like): files, followed as they grow and are
@@ -67,7 +67,7 @@ impl Secrets {
         }
         match SecretProbe::load() {
             Ok(probe) => secrets.probe = Some(probe),
-            Err(error) => warn!(%error, "TLS libraries are not probed; key logs are read all the same"),
+            Err(error) => warn!(%error, "TLS libraries are not probed; key logs are still read"),
         }
         let owners = kernel::owners_of_listeners(&kernel::listeners());
         let mut libraries = kernel::libraries_of_processes(&owners);
@@ -110,7 +110,7 @@ impl Secrets {
         let watched = listeners.iter().filter(|listener| ports.contains(&listener.port));
         let groups: HashSet<u64> = watched.filter_map(|listener| listener.group).collect();
         if let Err(error) = probe.listen_to(&groups) {
-            warn!(%error, "servers whose secrets are asked for could not be told to the kernel");
+            warn!(%error, "the list of servers to probe could not be written to the kernel");
         }
         if probe.attaches_late() {
             self.attach(kernel::libraries_of_system(&self.seen));

@@ -6,6 +6,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::inspecting;
 use super::secrets::TlsConfig;
 use anyhow::Context as _;
 use documented::DocumentedFields;
@@ -101,20 +102,21 @@ impl SenseConfig {
     /// Opens the log of exchanges; none where HTTP is not seen.
     ///
     /// # Errors
-    /// Where it cannot be opened; the error names the key and the file.
+    /// If it cannot be opened; the error names the key and the file.
     pub(super) fn open_log(&self) -> anyhow::Result<Option<File>> {
         let Some(path) = self.log.as_deref().filter(|_| self.enabled) else { return Ok(None) };
         let file = OpenOptions::new().append(true).create(true).mode(0o640).open(path);
         file.with_context(|| format!("http.exchange_log: {} cannot be written", path.display())).map(Some)
     }
 
-    /// Reads `[tls]`, `[http]`, `[identity]`, `[login]` and `[routes]`.
+    /// Reads `[tls]`, `[http]`, `[identity]`, `[login]`, `[routes]` and `[inspect]`.
     pub(super) fn read(root: &Section<'_>) -> Self {
         let mut config = Self { tls: TlsConfig::read(root), ..Self::default() };
         config.read_http(root.section("http").about(ABOUT_HTTP));
         config.read_identity(root.section("identity").about(ABOUT_IDENTITY));
         read_logins(root.section("login").about(ABOUT_LOGIN), &mut config.pipeline.identity.login);
         config.read_routes(root.section("routes").about(ABOUT_ROUTES));
+        inspecting::read(root.section("inspect").about(inspecting::ABOUT), &mut config.pipeline.inspect);
         config
     }
 

@@ -1,4 +1,4 @@
-//! The thread that turns mirrored segments into exchanges, and what the rest of the daemon sees of it.
+//! The thread that turns mirrored segments into exchanges, and its results for the rest of the daemon.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::fs::File;
@@ -36,31 +36,32 @@ use crate::prefix::ClientNet;
 use crate::store::{Damage, StateFile};
 use crate::stream::Instruction;
 
-/// Between two looks at empty rings, while there is traffic. What comes meanwhile is read in one go, in which the
-/// CPU is not the server's: on two busy CPUs a server kept 0.96 of its throughput with 0.1 to 0.5 ms, 0.91 with 2 ms.
+/// Pause between two reads of empty rings, while there is traffic. Whatever arrives meanwhile is read in one go, during
+/// which the server does not have the CPU: on two busy CPUs a server kept 0.96 of its throughput with 0.1 to 0.5 ms,
+/// 0.91 with 2 ms.
 const PAUSE: TimeSpec = TimeSpec::from_duration(Duration::from_micros(250));
-/// Looks in vain after which the rings are left to wake us.
+/// Empty reads after which the thread sleeps until the rings wake it.
 const PATIENCE: u32 = 40;
-/// Longest sleep: idle connections end, and totals are told.
+/// Longest sleep: idle connections have to end, and totals to be published.
 const SLEEP: TimeSpec = TimeSpec::from_duration(Duration::from_millis(100));
-/// Silence after which the rings are not kept in memory, where they count as the daemon's.
+/// Silence after which the rings are unmapped; mapped, they count as the daemon's memory.
 const REST: Duration = Duration::from_secs(10);
-/// How often totals are told and time is made to pass.
+/// How often totals are published and time advances.
 const PUBLISH: Duration = Duration::from_millis(200);
-/// The same after as long a silence: nothing changes but what time changes.
+/// The same after that much silence: then nothing changes except with time.
 const PUBLISH_QUIET: Duration = Duration::from_secs(1);
-/// How often the routes learned are kept.
+/// How often learned routes are stored.
 const KEEP: Duration = Duration::from_secs(60);
 /// How often baselines are, which are larger and change slowly.
 const KEEP_BASELINES: Duration = Duration::from_secs(300);
-/// Between two attempts to have the rings in memory.
+/// Between two attempts to map the rings.
 const RETRY: Duration = Duration::from_secs(1);
-/// How often listening sockets are looked at.
+/// How often listening sockets are queried.
 const REFRESH: Duration = Duration::from_secs(2);
 
-/// Exchanges remembered for whoever asks.
+/// Exchanges kept for requests.
 const RECENT: usize = 256;
-/// What the thread shares.
+/// State that the thread shares.
 #[derive(Debug, Default)]
 pub(super) struct Shared {
     published: Mutex<Published>,
@@ -69,32 +70,32 @@ pub(super) struct Shared {
     stop: AtomicBool,
 }
 
-/// What it told last.
+/// Its last published results.
 #[derive(Debug, Default)]
 pub(super) struct Published {
     /// Totals.
     pub(super) snapshot: Snapshot,
-    /// Ports that are watched.
+    /// Watched ports.
     pub(super) ports: BTreeSet<u16>,
-    /// Of these, the ones that answered in HTTP.
+    /// Of these, those that answered in HTTP.
     pub(super) http_ports: BTreeSet<u16>,
     /// The last exchanges, oldest first, as JSON; under load only a sample.
     pub(super) recent: VecDeque<String>,
     /// Failed requests by client.
     pub(super) failures: HashMap<ClientNet, u64>,
-    /// Exchanges of clients that found no place among those.
+    /// Exchanges of clients for which there was no room.
     pub(super) failures_uncounted: u64,
-    /// Instructions that the kernel refused.
+    /// Instructions refused by the kernel.
     pub(super) refused_instructions: u64,
     /// Records of exchanges that could not be written to the log of exchanges.
     pub(super) log_errors: u64,
-    /// What detectors remember.
+    /// The detectors' table usage.
     pub(super) detectors: Usage,
-    /// Signals that were lost on their way to who decides.
+    /// Signals lost on their way to the decider.
     pub(super) signals_lost: u64,
     /// Sources of the secrets of TLS sessions.
     pub(super) secrets: SecretsReport,
-    /// Datagrams that were copied as they are.
+    /// Datagrams that were copied unchanged.
     pub(super) datagrams: DatagramCounters,
 }
 
@@ -148,26 +149,26 @@ impl Sensing {
             keeper,
         };
         let thread = std::thread::Builder::new().name("sensing".to_owned()).spawn(move || worker.run());
-        let thread = Some(thread.context("no thread to see HTTP with")?);
+        let thread = Some(thread.context("cannot start the thread that reads HTTP")?);
         Ok(Self { shared, thread, damages })
     }
 
-    /// Files of what was learned that could not be used.
+    /// Unusable files of learned data.
     pub(super) fn damages(&self) -> &[Damage] {
         &self.damages
     }
 
-    /// A part of what was told last: as a whole it may be large.
+    /// A part of the published results: as a whole they may be large.
     pub(super) fn look<T>(&self, part: impl FnOnce(&Published) -> T) -> T {
         part(&self.shared.published.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// When the rings were last looked at.
+    /// When the rings were last read.
     pub(super) fn pulse(&self) -> Duration {
         self.shared.pulse.last()
     }
 
-    /// Exchanges by method and route, as told last.
+    /// Exchanges by method and route, as last published.
     pub(super) fn routes(&self) -> Arc<RouteTable> {
         self.shared.routes.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -179,7 +180,7 @@ impl Drop for Sensing {
         if let Some(thread) = self.thread.take()
             && thread.join().is_err()
         {
-            warn!("the thread that sees HTTP had ended in a panic");
+            warn!("the thread that reads HTTP had panicked");
         }
     }
 }
@@ -201,7 +202,7 @@ struct Worker {
 impl Worker {
     fn run(&mut self) {
         if let Err(error) = never_preempt() {
-            warn!(%error, "seeing HTTP may take the CPU from the servers that it watches");
+            warn!(%error, "reading HTTP may preempt the servers that it watches");
         }
         self.refresh_ports(clock::now());
         let (mut published, mut refreshed) = (clock::now(), clock::now());
@@ -247,11 +248,11 @@ impl Worker {
         self.publish(clock::now());
         self.keeper.keep_surely(Kept::Routes(self.pipeline.routes().export()));
         self.keeper.keep_surely(Kept::Baselines(self.pipeline.observer().detectors.learned()));
-        // Nobody reads the rings from here on.
+        // Nothing reads the rings from here on.
         self.mirror.watch(&BTreeSet::new());
     }
 
-    /// Takes the secrets that have come: before segments, whose connections need them.
+    /// Takes the secrets that have arrived: before segments, whose connections need them.
     fn learn(&mut self) {
         while let Some(secret) = self.secrets.next_secret() {
             self.instructions.extend(self.pipeline.secret(secret, clock::now()));
@@ -264,7 +265,7 @@ impl Worker {
         let read = rings.read(most, |header, payload| {
             if DatagramReader::reads(header) {
                 let segment = datagrams.take(header, payload, *clock);
-                // Which port it is for is known only now.
+                // Its port is known only now.
                 let wanted = segment.filter(|segment| watch.ports().contains(&segment.destination.port()));
                 instructions.extend(wanted.and_then(|segment| pipeline.segment(&segment)));
                 return;
@@ -289,7 +290,7 @@ impl Worker {
             if let Err(error) = instruct(&mut self.mirror, instruction) {
                 self.refused_instructions = self.refused_instructions.saturating_add(1);
                 if self.refused_instructions == 1 {
-                    warn!(%error, "the mirror takes no instructions; it copies more than is needed");
+                    warn!(%error, "the mirror accepts no instructions; it copies more than is needed");
                 }
             }
         }
@@ -298,7 +299,7 @@ impl Worker {
 
     /// Waits for records: briefly while there is traffic, else until one wakes us.
     fn wait(&mut self, idle: bool) {
-        // Where it is interrupted, the rings are looked at.
+        // If it is interrupted, the rings are read.
         // A record that cannot be read yet is waited for like any other.
         if !idle || self.rings.ask_for_wakeup() {
             let _slept = ppoll(&mut [], Some(PAUSE), None);

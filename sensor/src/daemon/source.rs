@@ -1,4 +1,4 @@
-//! Where the configuration comes from: files, and what flags set over them.
+//! Sources of the configuration: files, overridden by flags.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -18,13 +18,13 @@ use crate::kernel::XdpChoice;
 pub struct ConfigSource {
     /// `--config`: this file and no other.
     pub file: Option<PathBuf>,
-    /// What flags set over the files, at each reading.
+    /// Flags that override the files, at each reading.
     pub overrides: Overrides,
-    /// What the files said when they were read last.
+    /// The files' content at the last reading.
     pub read: Description,
 }
 
-/// What the command line says over the configuration.
+/// Command-line overrides of the configuration.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Overrides {
     /// Interfaces to serve, if any are named.
@@ -42,7 +42,7 @@ pub struct Overrides {
 }
 
 impl Overrides {
-    /// Whether a flag is given in the place of this key.
+    /// Whether a flag overrides this key.
     pub(super) fn hold(&self, key: &str) -> bool {
         match key {
             "interfaces" => !self.interfaces.is_empty(),
@@ -92,7 +92,7 @@ impl ConfigSource {
         main.exists().then_some(main).into_iter().chain(parts).collect()
     }
 
-    /// Where files are looked for, at each reading.
+    /// Where files are searched, at each reading.
     #[must_use]
     pub fn places(&self) -> BTreeSet<PathBuf> {
         BTreeSet::from([self.file.clone().unwrap_or_else(|| DIRECTORY.into())])
@@ -101,7 +101,7 @@ impl ConfigSource {
     /// Reads and checks the configuration.
     ///
     /// # Errors
-    /// Every mistake, in the order of files and lines.
+    /// Every error, in the order of files and lines.
     pub fn load(&self) -> Result<Config, Vec<Problem>> {
         let mut config = Config::check(&Document::read(&self.files())?)?;
         self.overrides.apply(&mut config);
@@ -111,33 +111,33 @@ impl ConfigSource {
     /// Every key with its value.
     ///
     /// # Errors
-    /// Where the files cannot be read.
+    /// If the files cannot be read.
     pub(super) fn describe(&self) -> Result<Description, Vec<Problem>> {
         Ok(Config::described(&Document::read(&self.files())?).1)
     }
 
-    /// What the rates mean that the files set, each with its key, in words.
+    /// The meaning of the rates set in the files, each with its key, in words.
     ///
     /// # Errors
-    /// Where the files cannot be read.
+    /// If the files cannot be read.
     pub fn rates_in_words(&self) -> Result<Vec<String>, Vec<Problem>> {
         Ok(rates_in_words(&self.describe()?))
     }
 
     /// Reads and checks it for a daemon on this host, where the directories of the files that it writes must exist: a
-    /// replay has no need of them.
+    /// replay does not need them.
     ///
     /// # Errors
-    /// Every mistake; missing places come last.
+    /// Every error; missing directories come last.
     pub fn load_here(&self) -> Result<Config, Vec<Problem>> {
         self.load_with(&Judge::Nobody)
     }
 
-    /// The same for the unit, whose configuration are the files in `/etc/sensor`: it has a say in where the daemon may
-    /// write.
+    /// The same for the unit, whose configuration is the files in `/etc/sensor`: the unit restricts where the daemon
+    /// may write.
     ///
     /// # Errors
-    /// Every mistake; places that cannot be written to come last.
+    /// Every error; directories that cannot be written come last.
     pub fn load_for_unit(&self) -> Result<Config, Vec<Problem>> {
         let unit = if self.file.is_none() { Unit::read(Path::new("/")) } else { None };
         self.load_with(&unit.map_or(Judge::Nobody, Judge::of))

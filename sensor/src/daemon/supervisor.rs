@@ -1,4 +1,4 @@
-//! What the service manager is told: ready, reloading, stopping, and alive. Without one it is told nothing.
+//! Notifications to the service manager: ready, reloading, stopping, and alive. Without one, nothing is sent.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -10,7 +10,7 @@ use crate::clock;
 use crate::duration::milliseconds;
 use crate::printable::printable;
 
-/// Pings in a watchdog's period: `sd_watchdog_enabled(3)` recommends two; one may be late.
+/// Pings per watchdog period: `sd_watchdog_enabled(3)` recommends two; one may be late.
 const PINGS: u32 = 4;
 
 /// Attached, and answering.
@@ -18,18 +18,18 @@ pub(super) fn ready() {
     tell(&[NotifyState::Ready]);
 }
 
-/// How it is, in one line: `systemctl status` shows it.
+/// Its state in one line, shown by `systemctl status`.
 pub(super) fn status(line: &str) {
     // A line of its own in the message.
     tell(&[NotifyState::Status(&printable(line))]);
 }
 
-/// About to end, in order.
+/// About to shut down.
 pub(super) fn stopping() {
     tell(&[NotifyState::Stopping]);
 }
 
-/// Frames a reload, taken or refused, as `Type=notify-reload` demands it and `Type=notify` understands it.
+/// Frames a reload, applied or refused, as `Type=notify-reload` requires it and `Type=notify` understands it.
 pub(super) fn reloading<T>(reload: impl FnOnce() -> T) -> T {
     let since = i128::try_from(clock::monotonic().as_micros()).unwrap_or(i128::MAX);
     tell(&[NotifyState::Reloading, NotifyState::MonotonicUsec(since)]);
@@ -40,45 +40,44 @@ pub(super) fn reloading<T>(reload: impl FnOnce() -> T) -> T {
 
 fn tell(states: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(states) {
-        warn!(%error, "the service manager could not be told");
+        warn!(%error, "the service manager could not be notified");
     }
 }
 
-/// When a thread last came by, on the monotonic clock.
+/// When a thread last reported, on the monotonic clock.
 #[derive(Debug, Default)]
 pub(super) struct Pulse(AtomicU64);
 
 impl Pulse {
-    /// It comes by.
+    /// Reports.
     pub(super) fn beat(&self, now: Duration) {
         self.0.store(milliseconds(now), Ordering::Relaxed);
     }
 
-    /// When it last did, to the millisecond; zero before the first time.
+    /// The last report, to the millisecond; zero before the first.
     pub(super) fn last(&self) -> Duration {
         Duration::from_millis(self.0.load(Ordering::Relaxed))
     }
 }
 
-/// Tells the service manager that the daemon is alive, while it is.
+/// Pings the service manager while the daemon is alive.
 #[derive(Debug)]
 pub(super) struct Watchdog {
-    /// After so much silence the service manager kills; `None` where it does not watch.
+    /// Silence after which the service manager kills it; `None` without a watchdog.
     period: Option<Duration>,
     told: Duration,
 }
 
 impl Watchdog {
-    /// As the service manager asks for it in the environment.
+    /// From the service manager's environment variables.
     pub(super) fn of_environment() -> Self {
         Self { period: sd_notify::watchdog_enabled(), told: Duration::ZERO }
     }
 
-    /// Tells, where it is time and all is well.
+    /// Pings if it is time and all is well.
     ///
     /// # Parameters
-    /// `now`: on the monotonic clock. `pulse`: when the thread that reads the rings last came by, where there is
-    /// one.
+    /// `now`: on the monotonic clock. `pulse`: the last report of the thread that reads the rings, if there is one.
     pub(super) fn tell(&mut self, now: Duration, pulse: Option<Duration>) {
         if self.is_due(now, pulse) {
             self.told = now;
@@ -86,8 +85,8 @@ impl Watchdog {
         }
     }
 
-    /// A thread that has not looked at the rings for half a period hangs or has died: at its longest it sleeps for
-    /// 100 ms. What it does between two looks may take a slow disk's time.
+    /// A thread that has not read the rings for half a period hangs or has died: it sleeps for at most 100 ms. Between
+    /// two reads it may wait for a slow disk.
     fn is_due(&self, now: Duration, pulse: Option<Duration>) -> bool {
         let Some(period) = self.period else { return false };
         let [half, between] = [2, PINGS].map(|parts| period.checked_div(parts).unwrap_or(period));

@@ -1,4 +1,4 @@
-//! What is said and done about interfaces that go and come, and about civil time that jumps.
+//! Reactions to interfaces that go and come back, and to steps of civil time.
 
 use std::time::Duration;
 
@@ -10,18 +10,18 @@ use crate::control::wire::InnerReport;
 use crate::kernel::{Presence, PresenceChange};
 use crate::metrics::InterfacePresence;
 
-/// From here on a change of civil time counts as a step: what keeps clocks right corrects less by the second.
+/// From this size on, a change of civil time counts as a step: time daemons correct less by the second.
 const CLOCK_STEP: Duration = Duration::from_secs(1);
 
 impl Engine {
-    /// Looks at the interfaces served, attaches to those that came back, and tells what changed.
+    /// Checks the served interfaces, attaches to those that came back, and logs changes.
     pub(super) fn look_at_interfaces(&mut self) {
         for change in self.dataplane.look_again(self.config.xdp) {
             tell(&change);
         }
     }
 
-    /// Tells where civil time was set: until then, what was to end may have lasted longer or shorter.
+    /// Logs that civil time was set: expiries until then may have been early or late.
     pub(super) fn watch_clock(&mut self, reading: KernelClock) {
         let moved = reading.moved(self.civil_time);
         if moved >= CLOCK_STEP {
@@ -31,7 +31,7 @@ impl Engine {
         self.civil_time = reading;
     }
 
-    /// Every interface that is to be served.
+    /// Every interface that should be served.
     pub(super) fn presence(&self) -> Vec<InterfacePresence> {
         let attachments = self.dataplane.attachments().iter();
         let presence = attachments.map(|attachment| InterfacePresence {
@@ -49,7 +49,7 @@ impl Engine {
         presence.chain(inner).collect()
     }
 
-    /// The inner interfaces, as reports have them.
+    /// The inner interfaces, in the form of reports.
     pub(super) fn inner(&self) -> Vec<InnerReport> {
         let inner = self.dataplane.inner().iter();
         inner.map(|inner| InnerReport { interface: inner.interface.clone(), state: inner.presence }).collect()

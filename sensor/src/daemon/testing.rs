@@ -1,4 +1,4 @@
-//! A test alert, and what became of it.
+//! A test alert, and its outcome.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -10,20 +10,20 @@ use crate::decide::{About, Action, Alert, Window};
 use crate::detect::{Evidence, Severity, Threat};
 use crate::notify::{Notifier, Way};
 
-/// How long a way out has for a test alert; a webhook tries more than once meanwhile.
+/// Time limit of a receiver for a test alert; a webhook makes several attempts meanwhile.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// Between two looks.
+/// Polling interval.
 const PAUSE: Duration = Duration::from_millis(50);
 
 impl Commands {
-    /// Sends a test alert by every way out. It is neither kept nor counted as an alert.
+    /// Sends a test alert to every receiver. It is neither stored nor counted as an alert.
     pub(super) async fn test_alerts(&self) -> Result<Vec<WayReport>, String> {
         let now = clock::now();
         let before = {
             let mut engine = self.engine();
             let id = engine.responder.decider.next_id(now);
             let notifier =
-                engine.responder.notifier.as_ref().ok_or("there is no way out; the log says why")?;
+                engine.responder.notifier.as_ref().ok_or("no receiver is available; see the log")?;
             let before = notifier.ways();
             if before.is_empty() {
                 return Err("no way out is configured; see `[alerts]` in the configuration".to_owned());

@@ -1,7 +1,7 @@
-//! Where the systemd unit lets the daemon write, read from the unit's own files.
+//! Where the systemd unit lets the daemon write, according to the unit's own files.
 //!
-//! `sensor check` is typed by people outside of the unit, who could write anywhere. What the unit may do is only in
-//! its files and drop-ins (systemd.unit(5), systemd.exec(5)).
+//! `sensor check` runs outside the unit, where it could write anywhere. Only the unit's files and drop-ins
+//! (systemd.unit(5), systemd.exec(5)) determine what the unit may do.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -9,10 +9,10 @@ use std::path::{Path, PathBuf};
 
 /// The daemon's unit.
 const NAME: &str = "sensor.service";
-/// Where systemd looks for units, the most important directory first.
+/// Where systemd searches for units, highest priority first.
 const DIRECTORIES: [&str; 4] =
     ["etc/systemd/system", "run/systemd/system", "usr/local/lib/systemd/system", "usr/lib/systemd/system"];
-/// Directories that systemd makes for a unit, and where they lie.
+/// Directories that systemd creates for a unit, and their paths.
 const OWN: [(&str, &str); 4] = [
     ("StateDirectory", "/var/lib"),
     ("LogsDirectory", "/var/log"),
@@ -20,39 +20,39 @@ const OWN: [(&str, &str); 4] = [
     ("RuntimeDirectory", "/run"),
 ];
 
-/// What a unit may do at a place.
+/// Access of a unit to a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Access {
     Write,
-    /// The unit has a directory of its own here, which nobody else sees.
+    /// The unit has a private directory here, invisible to others.
     Private,
-    /// An empty directory of the unit's own, read-only: what is to be there must be bound to it.
+    /// An empty, read-only private directory: its contents must be bind-mounted.
     Hidden,
     No,
 }
 
-/// What stands in the way of writing to a directory.
+/// What prevents writing to a directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Refusal {
     /// `ReadWritePaths=` would allow it.
     ReadOnly,
     /// `BindPaths=` would allow it.
     Hidden,
-    /// Others do not see what is written there.
+    /// Others cannot see what is written there.
     Private,
 }
 
-/// A unit as its files say.
+/// A unit, from its files.
 #[derive(Debug)]
 pub(super) struct Unit {
     places: Vec<(PathBuf, Access)>,
-    /// The user of the daemon.
+    /// The daemon's user.
     pub(super) user: Option<String>,
 }
 
 impl Unit {
-    /// The unit that is installed below `root`. `None` where there is none, or where it does not confine the daemon
-    /// in a way that is known here: then nothing is said about it.
+    /// The unit installed below `root`. `None` if there is none, or if it does not confine the daemon in a known way:
+    /// then nothing is reported about it.
     pub(super) fn read(root: &Path) -> Option<Self> {
         let found = DIRECTORIES.iter().map(|directory| root.join(directory).join(NAME));
         let main = found.into_iter().find_map(|file| fs::read_to_string(file).ok())?;
@@ -64,10 +64,10 @@ impl Unit {
         settings.unit()
     }
 
-    /// Why the unit may not write to a directory; `None` where it may.
+    /// Why the unit may not write to a directory; `None` if it may.
     pub(super) fn refuses(&self, directory: &Path) -> Option<Refusal> {
         let covering = self.places.iter().filter(|(place, _)| directory.starts_with(place));
-        // The nearest counts, and of two about the same place the stricter, as with systemd.
+        // The nearest entry counts, and of two for the same path the stricter, as in systemd.
         let nearest = covering.max_by_key(|(place, access)| (place.components().count(), *access));
         match nearest.map_or(Access::No, |(_, access)| *access) {
             Access::Write => None,
@@ -78,8 +78,7 @@ impl Unit {
     }
 }
 
-/// Drop-ins in the order in which they are applied. One with the name of another in a more important directory stands
-/// in its place.
+/// Drop-ins in the order in which they are applied. One in a higher-priority directory replaces others of its name.
 fn drop_ins(root: &Path) -> impl Iterator<Item = PathBuf> {
     let mut by_name = BTreeMap::new();
     for directory in DIRECTORIES {
@@ -94,7 +93,7 @@ fn drop_ins(root: &Path) -> impl Iterator<Item = PathBuf> {
     by_name.into_values()
 }
 
-/// Values by key, in order; an empty one forgets those before it.
+/// Values by key, in order; an empty one clears earlier ones.
 #[derive(Debug, Default)]
 struct Settings(BTreeMap<String, Vec<String>>);
 
@@ -131,7 +130,7 @@ impl Settings {
     }
 
     fn unit(&self) -> Option<Unit> {
-        // A milder one leaves most of the file system writable; another root is another file system.
+        // A weaker setting leaves most of the file system writable; another root is another file system.
         if self.last("ProtectSystem") != Some("strict")
             || self.last("RootDirectory").or(self.last("RootImage")).is_some()
         {
@@ -164,7 +163,7 @@ impl Settings {
     }
 }
 
-/// The place inside of the unit that a word is about: `SOURCE:PLACE:OPTIONS` where it binds, `PLACE:OPTIONS` else.
+/// The path inside the unit that a word refers to: `SOURCE:PLACE:OPTIONS` for bind mounts, else `PLACE:OPTIONS`.
 fn place(key: &str, word: &str) -> Option<PathBuf> {
     let mut parts = word.split(':');
     let first = parts.next()?;
@@ -172,7 +171,7 @@ fn place(key: &str, word: &str) -> Option<PathBuf> {
     let directories = [("%S", "/var/lib"), ("%L", "/var/log"), ("%C", "/var/cache"), ("%t", "/run")];
     let expanded =
         directories.iter().fold(inside.to_owned(), |text, (short, long)| text.replace(short, long));
-    // Other specifiers are systemd's to know.
+    // Only systemd can expand other specifiers.
     (!expanded.contains('%')).then(|| expanded.into())
 }
 
@@ -234,7 +233,7 @@ mod tests {
             (vec![(etc, "[Unit]\nReadWritePaths=/srv\n")], "/srv", Some(Refusal::ReadOnly)),
             (vec![(etc, "[Service]\n#ReadWritePaths=/srv\n")], "/srv", Some(Refusal::ReadOnly)),
             (vec![(etc, "[Service]\nBindPaths=/srv/x:/run/haproxy\n")], "/run/haproxy", None),
-            // The file of the same name in /usr is not read at all.
+            // The file of the same name in /usr is ignored.
             (
                 vec![(etc, "[Service]\n"), ("usr/lib/systemd/system/sensor.service.d/a.conf", write)],
                 "/srv/deny",

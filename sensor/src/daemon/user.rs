@@ -1,5 +1,5 @@
-//! The user that a daemon runs as, where root starts it by hand. Under a service manager that is its own business, and
-//! the daemon never is root.
+//! The user that a daemon runs as if root starts it by hand. A service manager sets the user itself, and the daemon is
+//! then never root.
 
 use std::ffi::CString;
 use std::fs::{self, DirBuilder};
@@ -14,11 +14,10 @@ use tracing::info;
 use super::config::Config;
 use crate::kernel::{Pins, probe};
 
-/// Who the daemon is to be: the user that was named, or whoever the state belongs to, such as that of a unit. `None` for
-/// who it is.
+/// The daemon's user: the one named, or the owner of the state, such as a unit's user. `None` for the current one.
 ///
 /// # Errors
-/// Where there is no such user, or this one may not become it.
+/// If there is no such user, or this process may not switch to it.
 pub(super) fn wanted(named: Option<&str>, state_dir: &Path) -> Result<Option<User>> {
     let current = Uid::effective();
     let user = match named {
@@ -49,11 +48,11 @@ fn owner_of(directory: &Path) -> Option<Uid> {
     metadata.is_dir().then(|| Uid::from_raw(metadata.uid()))
 }
 
-/// Becomes that user, with the capabilities that set-up needs and no others; what a daemon that was root left behind
-/// becomes the user's. Where there is none, what is there becomes this user's.
+/// Switches to that user, keeping only the capabilities that set-up needs; what a root daemon left behind is given to
+/// the user. Without one, existing files are given to the current user.
 ///
 /// # Errors
-/// Where the system refuses.
+/// If the system refuses.
 pub(super) fn become_user(user: Option<&User>, config: &Config, pins: Option<Pins>) -> Result<Option<Pins>> {
     let current = Uid::effective();
     let (uid, gid) = user.map_or((current, Gid::effective()), |user| (user.uid, user.gid));
@@ -73,11 +72,11 @@ pub(super) fn become_user(user: Option<&User>, config: &Config, pins: Option<Pin
     })
     .with_context(|| format!("cannot become user {}", user.name))?;
     info!(user = user.name, "no longer root");
-    // The file system around the pins may be root's.
+    // The file system around the pins may belong to root.
     Ok(pins.map(|pins| pins.by_descriptor()))
 }
 
-/// Makes the directory, and gives away what is root's in it; links are not followed.
+/// Creates the directory, and gives away root's files in it; links are not followed.
 fn give_state(directory: &Path, uid: Uid, gid: Gid) -> Result<()> {
     if !directory.exists() {
         let parent = directory.parent().unwrap_or(Path::new("/"));
@@ -88,7 +87,7 @@ fn give_state(directory: &Path, uid: Uid, gid: Gid) -> Result<()> {
     let files = entries.flatten().map(|entry| entry.path());
     for path in files.chain([directory.to_owned()]) {
         let metadata = fs::symlink_metadata(&path).with_context(|| path.display().to_string())?;
-        // A second name may be anywhere.
+        // Another hard link may be anywhere.
         let is_ours = metadata.is_dir() || (metadata.is_file() && metadata.nlink() == 1);
         if is_ours && metadata.uid() == 0 {
             fchownat(AT_FDCWD, &path, Some(uid), Some(gid), AtFlags::AT_SYMLINK_NOFOLLOW)

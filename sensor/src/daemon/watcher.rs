@@ -1,4 +1,4 @@
-//! Whom the pipeline tells of exchanges: the detectors, the log of exchanges, and what requests to the daemon ask for.
+//! Receivers of the pipeline's exchanges: the detectors, the exchange log, and requests to the daemon.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -13,10 +13,10 @@ use crate::kernel::ClientPrefixes;
 use crate::pipeline::{Observer, StatusClass};
 use crate::printable::{to_json, write_json};
 
-/// Of these, how many may come between two [`PUBLISH`]es: more would be written for nobody.
+/// Of these, the maximum between two [`PUBLISH`]es: more would be serialised for nobody.
 const RECENT_EACH: usize = 64;
 
-/// Remembers what requests to the daemon ask for.
+/// Keeps what requests to the daemon ask for.
 pub(super) struct Watcher {
     pub(super) detectors: Detectors,
     pub(super) signals: Signals,
@@ -25,7 +25,7 @@ pub(super) struct Watcher {
     clients: ClientPrefixes,
     pub(super) log: Option<BufWriter<File>>,
     pub(super) log_errors: u64,
-    /// Server ports that answered in HTTP since the last look.
+    /// Server ports that answered in HTTP since the last check.
     pub(super) confirmed: BTreeSet<u16>,
 }
 

@@ -29,7 +29,7 @@ pub enum Action {
 }
 
 impl Action {
-    /// What is carried out is more than what is only recorded, and a block more than a limit.
+    /// An action carried out ranks above one that is only recorded, and a block above a limit.
     pub(super) const fn strength(self) -> u8 {
         match self {
             Self::None => 0,
@@ -120,7 +120,7 @@ pub struct Alert {
     pub reason_no_action: Option<String>,
 }
 
-/// Longest text of an alert, in characters: a client may have had a hand in it.
+/// Longest text of an alert, in characters: a client may have influenced it.
 const MAX_TEXT: usize = 512;
 
 fn shortened(text: &str) -> String {
@@ -128,7 +128,7 @@ fn shortened(text: &str) -> String {
 }
 
 impl Alert {
-    /// What a signal says, before anything is done about it.
+    /// The alert of a signal, before any action.
     #[must_use]
     pub fn from_signal(signal: &Signal, id: RecordId) -> Self {
         Self {
@@ -148,7 +148,7 @@ impl Alert {
         }
     }
 
-    /// The same with what was done, and until when.
+    /// The same with the action, and its expiry.
     #[must_use]
     pub fn with_action(mut self, action: Action, until: Option<Timestamp>) -> Self {
         self.action = action;
@@ -156,7 +156,7 @@ impl Alert {
         self
     }
 
-    /// The same with the reason why nothing, or less than the detector asked for, was done.
+    /// The same with the reason for no action, or for less than the detector asked for.
     #[must_use]
     pub fn with_reason(mut self, reason: &str) -> Self {
         self.reason_no_action = Some(shortened(reason));
@@ -164,7 +164,7 @@ impl Alert {
     }
 }
 
-/// JSON has no infinity, and what cannot be read again is of no use.
+/// JSON has no infinity, and what cannot be read back is useless.
 fn finite(evidence: &Evidence) -> Evidence {
     let mut evidence = evidence.clone();
     for number in evidence.numbers.values_mut() {

@@ -13,41 +13,41 @@ use crate::detect::Threat;
 pub enum Change {
     /// A prefix is blocked.
     BlockAdded,
-    /// It is no longer, since somebody said so.
+    /// It was unblocked by a person.
     BlockRemoved,
-    /// It is no longer, since its time is over.
+    /// The block expired.
     BlockExpired,
     /// A prefix is allowed.
     AllowAdded,
-    /// It is no longer.
+    /// The allow rule was removed.
     AllowRemoved,
-    /// It is no longer, since its time is over.
+    /// The allow rule expired.
     AllowExpired,
     /// A limit was set.
     LimitSet,
-    /// A limit was taken away.
+    /// A limit was removed.
     LimitUnset,
-    /// A limit was taken away, since its time is over.
+    /// A limit expired.
     LimitExpired,
-    /// A limit was not confirmed in time, and the one before it holds again.
+    /// A limit was not confirmed in time, and the previous one is in force again.
     LimitRolledBack,
     /// A client behind a proxy was put into the deny file.
     DenyAdded,
-    /// It was taken out.
+    /// It was removed from it.
     DenyRemoved,
-    /// It was taken out, since its time is over.
+    /// Its entry expired.
     DenyExpired,
-    /// Limits that waited for confirmation stay.
+    /// Limits awaiting confirmation were confirmed.
     LimitConfirmed,
-    /// The address of an operator's ssh session is not blocked from now on.
+    /// The address of an operator's ssh session is protected from now on.
     OperatorProtected,
-    /// It may be again: the session has ended.
+    /// It is no longer protected: the session has ended.
     OperatorProtectionEnded,
     /// The mode changed.
     ModeSet,
-    /// A configuration was taken.
+    /// A configuration was loaded.
     ConfigurationLoaded,
-    /// Decisions became alerts only, since there were too many.
+    /// Blocks became limits because there were too many (the kill switch).
     KillSwitch,
 }
 
@@ -85,9 +85,9 @@ pub struct AuditEntry {
     pub id: RecordId,
     /// When it happened.
     pub ts: Timestamp,
-    /// What changed.
+    /// When the change happened.
     pub what: Change,
-    /// Whose policy: a prefix, a scope, or nothing.
+    /// What the change applies to: a prefix, a scope, or nothing.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub subject: String,
     /// Who or what caused it.
@@ -95,7 +95,7 @@ pub struct AuditEntry {
     /// The alert that led to it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alert_id: Option<RecordId>,
-    /// Until when it holds.
+    /// When it expires.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<Timestamp>,
     /// More, for a person: the limit that was set, the reason that was given.
@@ -104,7 +104,7 @@ pub struct AuditEntry {
 }
 
 impl AuditEntry {
-    /// The addresses meant; none where it is about no address.
+    /// The addresses meant; none if it is about no address.
     #[must_use]
     pub fn prefix(&self) -> Option<IpNet> {
         crate::prefix::parse(&self.subject).ok()

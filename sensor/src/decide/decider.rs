@@ -1,4 +1,4 @@
-//! Signals to decisions: alert, limit, block, by severity and confidence, within what must not be done.
+//! From signals to decisions: alert, limit or block, by severity and confidence, except against what is protected.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -18,7 +18,7 @@ use crate::clock::Timestamp;
 use crate::detect::{Offender, Response, Severity, Signal, Threat};
 use crate::prefix::ClientNet;
 
-/// Decides. Pure: it is told the time and what holds, and carries nothing out.
+/// Makes decisions. Pure: the time and the current state are arguments, and nothing is carried out here.
 #[derive(Debug)]
 pub struct Decider {
     config: DecideConfig,
@@ -30,7 +30,7 @@ pub struct Decider {
 }
 
 impl Decider {
-    /// A decider that gives its alerts identifiers from `ids`.
+    /// A decider that takes its alerts' identifiers from `ids`.
     #[must_use]
     pub fn new(config: DecideConfig, ids: Ids) -> Self {
         Self {
@@ -43,37 +43,37 @@ impl Decider {
         }
     }
 
-    /// Takes another configuration for what comes.
+    /// Uses another configuration from now on.
     pub fn reconfigure(&mut self, config: DecideConfig) {
         self.config = config;
     }
 
-    /// Takes over what an earlier run had decided.
+    /// Restores the decisions of an earlier run.
     pub fn restore(&mut self, decisions: impl IntoIterator<Item = Decision>) {
         decisions.into_iter().filter(|decision| !decision.lifted).for_each(|decision| {
             self.history.note(&decision, true);
         });
     }
 
-    /// Takes over an incident that went on when an earlier run ended, with its participants.
+    /// Restores an incident that was open when an earlier run ended, with its participants.
     pub fn restore_incident(&mut self, incident: Incident) {
         self.incidents.restore(incident);
     }
 
-    /// A person lifted what was decided about a prefix. Nothing more is done about it within the incidents that go on;
-    /// returns those that this changes.
+    /// A person lifted the decision about a prefix. Open incidents take no further action against it; returns those
+    /// that changed.
     pub fn lift(&mut self, prefix: &IpNet, now: Timestamp) -> Vec<Update> {
         self.history.lift(prefix);
         self.incidents.pardon(prefix, now)
     }
 
-    /// What was decided about a prefix holds no longer, since nothing of the kind is to be carried out any more. Nobody
-    /// is pardoned by that.
+    /// A decision about a prefix is no longer in force, because decisions of its kind are no longer carried out. That
+    /// is no pardon.
     pub fn forget(&mut self, prefix: &IpNet) {
         self.history.lift(prefix);
     }
 
-    /// A decision could not be carried out, and does not hold.
+    /// A decision could not be carried out, and is not in force.
     pub fn refused(&mut self, decision: &Decision, update: &mut Update, why: &str) {
         self.history.lift(&decision.prefix);
         let of_prefix = |one: &Participant| one.client.prefix() == decision.prefix;
@@ -89,7 +89,7 @@ impl Decider {
         }
     }
 
-    /// Every incident that goes on, with its participants.
+    /// Every open incident, with its participants.
     #[must_use]
     pub fn open_records(&self) -> Vec<Incident> {
         self.incidents.records()
@@ -101,19 +101,19 @@ impl Decider {
         self.incidents.of(prefix)
     }
 
-    /// Every prefix that takes part in an incident that goes on, with the worst one's severity and identifier.
+    /// Every prefix that takes part in an open incident, with the worst one's severity and identifier.
     #[must_use]
     pub fn marks(&self) -> BTreeMap<IpNet, (Severity, RecordId)> {
         self.incidents.marks()
     }
 
-    /// Incidents that go on, by threat and severity.
+    /// Open incidents, by threat and severity.
     #[must_use]
     pub fn open_incidents(&self) -> BTreeMap<(Threat, Severity), u64> {
         self.incidents.count()
     }
 
-    /// An identifier for a record that is no alert.
+    /// An identifier for a record other than an alert.
     pub fn next_id(&mut self, at: Timestamp) -> RecordId {
         self.ids.next(at)
     }
@@ -164,7 +164,7 @@ impl Decider {
         Outcome { alert, incident: update, decisions }
     }
 
-    /// Decides anew about everybody that open incidents accuse: what may be done about them has changed.
+    /// Re-evaluates everybody that open incidents accuse: what may be done about them has changed.
     pub fn reconsider(
         &mut self,
         now: Timestamp,
@@ -219,7 +219,7 @@ impl Decider {
         sum
     }
 
-    /// Why a signal leads to nothing, in numbers.
+    /// Why a signal leads to no action, in numbers.
     fn too_mild(&self, grounds: &Grounds<'_>) -> String {
         let DecideConfig { limit_from, limit_confidence, block_from, block_confidence, .. } = self.config;
         let (measure, least, confidence) = if limit_from <= block_from {
@@ -235,7 +235,7 @@ impl Decider {
         )
     }
 
-    /// What severity and confidence ask for.
+    /// The action that severity and confidence call for.
     fn measure(&self, grounds: &Grounds<'_>) -> Option<Measure> {
         let DecideConfig { block_from, block_confidence, limit_from, limit_confidence, .. } = self.config;
         if grounds.severity >= block_from && grounds.confidence >= block_confidence {
@@ -264,7 +264,8 @@ impl Decider {
         if known.is_some_and(|participant| participant.pardoned) {
             return Verdict::Refuse("lifted by an operator".to_owned());
         }
-        // A proxy's address is everybody's: only the proxy can tell its clients apart, unless it is on this host.
+        // A proxy's address is shared by all its clients: only the proxy can tell them apart, unless it is on this
+        // host.
         let is_out_of_reach = offender.proxied && !around.reaches(offender.client);
         let measure = if is_out_of_reach { Measure::Deny } else { measure };
         let carries = around.enforces() && grounds.response == Response::Enforce;
@@ -303,8 +304,8 @@ impl Decider {
         }
     }
 
-    /// A tripped kill switch holds blocks back, not limits: who is taken for an attacker wrongly is slowed down, and who
-    /// is one as well.
+    /// A tripped kill switch holds back blocks, not limits: actual attackers are slowed down, as are clients accused by
+    /// mistake.
     fn limit_instead(&mut self, grounds: &Grounds<'_>, prefix: IpNet, why: String) -> Verdict {
         if let Some((measure, until)) = self.history.holds(&prefix, Measure::Limit, true, grounds.at) {
             return Verdict::Known(measure, until);
@@ -328,7 +329,7 @@ impl Decider {
         Some(format!("kill switch tripped (decide.{}): limited instead of blocked", tripped.label()))
     }
 
-    /// Looks whether a kill switch that tripped still has cause to, and ends incidents that nothing was heard of.
+    /// Re-evaluates a tripped kill switch, and ends incidents without recent signals.
     pub fn advance(&mut self, now: Timestamp, clients: u64) -> Vec<Update> {
         if self.stats.tripped {
             let blocked = self.history.blocks(now);
@@ -337,14 +338,14 @@ impl Decider {
         self.incidents.advance(now, self.config.incident_quiet)
     }
 
-    /// Twice as long with each repetition, up to the longest.
+    /// Doubles with each repetition, up to the maximum.
     fn lasts(&self, repetition: u32) -> Duration {
         let factor = 1_u32.checked_shl(repetition).unwrap_or(u32::MAX);
         self.config.block_for.saturating_mul(factor).min(self.config.block_for_max)
     }
 }
 
-/// Why nothing is done about an incident that accuses nobody.
+/// Why no action is taken on an incident that accuses nobody.
 fn nobody(grounds: &Grounds<'_>, around: &impl Surroundings) -> String {
     let is_address = match grounds.about {
         About::Client(_) => true,

@@ -34,30 +34,30 @@ impl Measure {
     }
 }
 
-/// One decision. Prefix, measure and beginning name it: the same three again replace it.
+/// One decision. Prefix, measure and start identify it: a decision with the same three replaces it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Decision {
-    /// Whom it is about.
+    /// Whom it applies to.
     pub prefix: IpNet,
     /// What was decided.
     pub measure: Measure,
-    /// When it began.
+    /// When it started.
     pub since: Timestamp,
-    /// When it ends; absent where it does not end by itself.
+    /// When it expires; absent if it does not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<Timestamp>,
     /// Why.
     pub threat: Threat,
     /// The alert that led to it.
     pub alert_id: RecordId,
-    /// How often this prefix had been decided about before; what escalation goes by.
+    /// How often this prefix had been decided about before, for escalation.
     pub repetition: u32,
-    /// Whether somebody lifted it before its time.
+    /// Whether somebody lifted it early.
     pub lifted: bool,
 }
 
 impl Decision {
-    /// Whether it holds at a moment.
+    /// Whether it is in force at a moment.
     #[must_use]
     pub fn is_active(&self, now: Timestamp) -> bool {
         !self.lifted && self.until.is_none_or(|until| until > now)

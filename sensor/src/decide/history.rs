@@ -1,4 +1,4 @@
-//! What was decided about whom, for as long as it matters.
+//! Past decisions by prefix, as long as they matter.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -11,8 +11,8 @@ use crate::clock::Timestamp;
 /// Decisions remembered.
 const CAPACITY: usize = 131_072;
 
-/// A prefix, what was decided about it, and whether it was carried out and not only recorded. Each is a history of its own:
-/// who was limited before, or would have been blocked, is blocked for the first time, and for as long as that lasts.
+/// A prefix, a measure, and whether it was carried out or only recorded. Each combination has its own history: a client
+/// that was limited before, or would have been blocked, is blocked for the first time, and for the first duration.
 type Key = (IpNet, Measure, bool);
 
 #[derive(Clone, Copy, Debug)]
@@ -21,7 +21,7 @@ struct Past {
     repetition: u32,
 }
 
-/// The last decision of each kind about each prefix; the ones that ended first are forgotten first.
+/// The last decision of each kind about each prefix; the first to end is forgotten first.
 #[derive(Debug, Default)]
 pub(super) struct History {
     past: BTreeMap<Key, Past>,
@@ -32,7 +32,8 @@ pub(super) struct History {
 }
 
 impl History {
-    /// Until when a measure as strong holds already. What a proxy denies, the kernel does not drop.
+    /// Until when an equally strong measure is already in force. A client that a proxy denies is not dropped by the
+    /// kernel.
     pub(super) fn holds(
         &self,
         prefix: &IpNet,
@@ -49,7 +50,7 @@ impl History {
         past.filter(|(_, until)| *until > now).max()
     }
 
-    /// How often the same was decided about this prefix before, not counting what was long ago.
+    /// How often the same was decided about this prefix before, not counting old decisions.
     pub(super) fn repetitions(
         &self,
         prefix: &IpNet,
@@ -62,7 +63,7 @@ impl History {
         past.map_or(0, |past| past.repetition.saturating_add(1))
     }
 
-    /// Remembers a decision.
+    /// Records a decision.
     pub(super) fn note(&mut self, decision: &Decision, carried_out: bool) {
         let until = decision.until.unwrap_or(Timestamp::from_unix_nanos(u64::MAX));
         let key = (decision.prefix, decision.measure, carried_out);
@@ -79,7 +80,7 @@ impl History {
         }
     }
 
-    /// A person lifted what was decided: it holds no longer, and does not count as a repetition.
+    /// A person lifted the decision: it is no longer in force, and does not count as a repetition.
     pub(super) fn lift(&mut self, prefix: &IpNet) {
         for measure in Measure::ALL {
             self.forget(&(*prefix, measure, true));
@@ -96,7 +97,7 @@ impl History {
         }
     }
 
-    /// Blocks that hold and were carried out.
+    /// Blocks in force that were carried out.
     pub(super) fn blocks(&mut self, now: Timestamp) -> usize {
         while self.running.first().is_some_and(|(until, _)| *until <= now) {
             self.running.pop_first();
@@ -104,7 +105,7 @@ impl History {
         self.running.len()
     }
 
-    /// Prefixes that were forgotten for want of room.
+    /// Prefixes dropped for lack of room.
     pub(super) const fn evicted(&self) -> u64 {
         self.evicted
     }

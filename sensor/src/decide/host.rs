@@ -1,4 +1,4 @@
-//! Addresses that this host depends on, as the system states them now.
+//! Addresses that this host depends on, as the system currently reports them.
 
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -20,7 +20,7 @@ pub(super) fn own_addresses() -> Vec<IpAddr> {
 
 /// Routers that this host sends through.
 pub(super) fn gateways() -> Vec<IpAddr> {
-    // By way of the process: a service may have no more of /proc than that.
+    // Via the process: a service may see no more of /proc than that.
     let v4 = procfs::process::Process::myself().and_then(|own| own.route()).unwrap_or_default();
     let v4 = v4.into_iter().map(|entry| IpAddr::V4(entry.gateway));
     let text = fs::read_to_string("/proc/self/net/ipv6_route").unwrap_or_default();
@@ -46,7 +46,7 @@ fn parse_resolvers(text: &str) -> Vec<IpAddr> {
         .collect()
 }
 
-/// Networks that are this host, wherever it is.
+/// Networks that are always this host.
 pub(super) fn loopback() -> [IpNet; 2] {
     [
         IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::new(127, 0, 0, 0), 8)),
@@ -54,7 +54,8 @@ pub(super) fn loopback() -> [IpNet; 2] {
     ]
 }
 
-/// Addresses that name no single host: the unspecified address is no source. [`loopback`] has the whole of its network.
+/// Addresses that identify no single host: the unspecified address is no source. [`loopback`] covers all of its
+/// network.
 pub(super) const fn is_worth_protecting(address: &IpAddr) -> bool {
     !address.is_unspecified() && !address.is_loopback() && !matches!(address, IpAddr::V4(Ipv4Addr::BROADCAST))
 }

@@ -1,4 +1,4 @@
-//! Identifiers of records: stable, sortable by time, and the same again in a replay.
+//! Identifiers of records: stable, sortable by time, and reproducible in a replay.
 //!
 //! 128 bits as 26 characters of Crockford's base 32, as in ULID: 48 bits of milliseconds since 1970, then, where a
 //! ULID has random bits, 64 of a sequence and 16 of an instance. So the same events give the same identifiers.
@@ -45,7 +45,7 @@ fn shift(place: usize) -> u32 {
     u32::try_from(place).unwrap_or(0).saturating_mul(5)
 }
 
-/// What is no identifier.
+/// Not an identifier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not an identifier: expected 26 digits and letters, such as 01K7Z3V5Q8000000000000040G")]
 pub struct IdError;
@@ -53,7 +53,7 @@ pub struct IdError;
 impl FromStr for RecordId {
     type Err = IdError;
 
-    /// Reads an identifier; letters may be small.
+    /// Parses an identifier; lower case is accepted.
     fn from_str(text: &str) -> Result<Self, IdError> {
         if text.len() != DIGITS || !text.starts_with(|first| ('0'..='7').contains(&first)) {
             return Err(IdError);
@@ -78,7 +78,7 @@ impl<'de> Deserialize<'de> for RecordId {
     }
 }
 
-/// Gives out identifiers in order.
+/// Assigns identifiers in order.
 #[derive(Clone, Debug, Default)]
 pub struct Ids {
     sequence: u64,
@@ -86,8 +86,8 @@ pub struct Ids {
 }
 
 impl Ids {
-    /// A sequence that begins at 0. The instance is random in a daemon, so that one that is restarted with its
-    /// clock set back repeats no identifier, and 0 in a replay.
+    /// A sequence that starts at 0. The instance is random in a daemon, so that one restarted with its clock set back
+    /// repeats no identifier, and 0 in a replay.
     #[must_use]
     pub const fn new(instance: u16) -> Self {
         Self { sequence: 0, instance }

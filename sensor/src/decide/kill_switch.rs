@@ -1,4 +1,4 @@
-//! Bounds on what detectors may do, however sure they are: a fault of theirs must not become an outage.
+//! Bounds on the detectors' blocks, however confident they are: a detector's fault must not become an outage.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::config::DecideConfig;
 use crate::clock::Timestamp;
 
-/// Which bound was met.
+/// The bound that was reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Tripped {
     /// Too many blocks within a minute.
@@ -31,15 +31,15 @@ impl Tripped {
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// The blocks of the last minute. Only what was carried out counts: signals that came to nothing, and what is only
-/// recorded, do not fill it.
+/// The blocks of the last minute. Only blocks carried out count: signals without an action, and decisions only
+/// recorded, do not.
 #[derive(Debug, Default)]
 pub(super) struct KillSwitch {
     recent: VecDeque<Timestamp>,
 }
 
 impl KillSwitch {
-    /// Whether another block goes beyond a bound.
+    /// Whether another block would exceed a bound.
     #[expect(clippy::float_arithmetic, clippy::cast_precision_loss, reason = "a share of counts")]
     pub(super) fn check(
         &mut self,
@@ -48,7 +48,7 @@ impl KillSwitch {
         blocked: usize,
         clients: u64,
     ) -> Option<Tripped> {
-        // A clock that went back empties the window: its times mean nothing any more.
+        // A clock that was set back empties the window: its times are meaningless.
         self.recent.retain(|at| *at <= now && now.since(*at) < MINUTE);
         if self.recent.len() >= config.max_blocks_per_minute as usize {
             return Some(Tripped::BlocksPerMinute);

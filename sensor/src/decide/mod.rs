@@ -1,4 +1,4 @@
-//! What is done about a client: signals become alerts and decisions, within what must never be blocked; and the
+//! Decisions about clients: signals become alerts and decisions, except against what must never be blocked; and the
 //! records of what was found, decided and changed.
 
 mod alert;

@@ -1,4 +1,4 @@
-//! What is done about one offender, and what that adds up to.
+//! The action against one offender, and the sum over all of them.
 
 use super::alert::{About, Action};
 use super::decision::{Decision, Measure};
@@ -7,18 +7,18 @@ use super::outcome::Surroundings;
 use crate::clock::Timestamp;
 use crate::detect::{Response, Severity, Threat};
 
-/// What is done about an offender, or why not.
+/// The action against an offender, or why there is none.
 pub(super) enum Verdict {
     Carry(Decision),
-    /// Less than was asked for, for this reason.
+    /// Less than requested, for this reason.
     CarryLess(Decision, String),
     Record(Action, Timestamp),
     Refuse(String),
-    /// As much holds already, until then.
+    /// An equal measure is already in force, until then.
     Known(Measure, Timestamp),
 }
 
-/// What decisions about one offender after the other add up to.
+/// The sum of the actions against offenders.
 #[derive(Default)]
 pub(super) struct Sum {
     pub(super) decisions: Vec<Decision>,
@@ -27,7 +27,7 @@ pub(super) struct Sum {
     pub(super) reason: Option<String>,
 }
 
-/// What a decision rests on: a signal, or what is known of an incident that is decided anew.
+/// The basis of a decision: a signal, or the record of an incident that is re-evaluated.
 #[derive(Clone, Copy)]
 pub(super) struct Grounds<'a> {
     pub(super) threat: Threat,
@@ -40,7 +40,7 @@ pub(super) struct Grounds<'a> {
 }
 
 impl Sum {
-    /// Adds what is done about an offender; returns it, as it stands in the incident's record.
+    /// Adds the action against an offender; returns it in the form of the incident's record.
     pub(super) fn add(
         &mut self,
         verdict: Verdict,
@@ -49,7 +49,7 @@ impl Sum {
     ) -> (Action, Option<Timestamp>, Option<String>) {
         let (action, until, reason, decision) = match verdict {
             Verdict::Carry(decision) => {
-                // Nothing is done here about a proxy's client; whoever reads the deny file does it.
+                // Nothing is done here about a proxy's client; the reader of the deny file does it.
                 let reason = (decision.measure == Measure::Deny).then(|| BEHIND_PROXY.to_owned());
                 (carried(decision.measure), decision.until, reason, Some(decision))
             }
@@ -69,7 +69,7 @@ impl Sum {
                     (false, Measure::Limit) => Action::WouldLimit,
                     (false, Measure::Block | Measure::Deny) => Action::WouldBlock,
                 };
-                // It was told with the decision.
+                // It was reported with the decision.
                 return (action, Some(until), None);
             }
         };
@@ -82,7 +82,7 @@ impl Sum {
     }
 }
 
-/// What a measure that is carried out is in records.
+/// The action in records for a measure that is carried out.
 const fn carried(measure: Measure) -> Action {
     match measure {
         Measure::Block => Action::Block,

@@ -1,4 +1,4 @@
-//! A success within an attack: somebody who was guessing or stuffing got in.
+//! A success during an attack: an attacker who was guessing or stuffing got in.
 
 use super::credentials::{Account, Attempt, Case, Recent, Seen};
 use super::window::Moment;
@@ -9,10 +9,10 @@ use std::time::Duration;
 use crate::identity::KeyedHash;
 use crate::prefix::ClientNet;
 
-/// How long before an attack was known its successes are looked for: the longest of the short windows.
+/// How far back from an attack's discovery its successes are searched: the longest of the short windows.
 const BEFORE: Duration = Duration::from_secs(600);
 
-/// A success of an offender, on an account that it is not familiar with.
+/// A success of an offender, on an account that is not familiar to it.
 pub(crate) fn case(account: Option<KeyedHash>, offender: Offender, offends: bool) -> Case {
     Case {
         threat: Threat::AccountTakeover,
@@ -23,8 +23,8 @@ pub(crate) fn case(account: Option<KeyedHash>, offender: Offender, offends: bool
     }
 }
 
-/// Explains such a case. The confidence is our own choice: a client's own offence leaves less doubt than what its
-/// attempt has in common with those of others.
+/// Explains such a case. The confidence is our own choice: a client's own offence leaves less doubt than traits that
+/// its attempt shares with others.
 pub(crate) fn explain(attempt: &Attempt<'_>, offence: Option<Threat>, recent: &Recent) -> Account {
     let who = attempt.client;
     let is_part = |seen: &Seen| attempt.is_from(seen);
@@ -33,7 +33,7 @@ pub(crate) fn explain(attempt: &Attempt<'_>, offence: Option<Threat>, recent: &R
     Account { first, ..describe((attempt.account, session), who, offence, recent.samples(is_part)) }
 }
 
-/// The same of an attempt from before.
+/// The same for an earlier attempt.
 pub(crate) fn explain_seen(seen: &Seen, offence: Option<Threat>) -> Account {
     let account = describe((seen.account, seen.session), seen.offender.client, offence, vec![seen.sample()]);
     Account { first: Some(seen.ts), ..account }
@@ -65,12 +65,12 @@ fn describe(
     }
 }
 
-/// Successes of offenders after their first failure, from before it was known what they are.
+/// Successes of offenders after their first failure, from before they were recognised as offenders.
 pub(crate) fn before<'a>(recent: &'a Recent, offenders: &[Offender], now: Moment) -> Vec<&'a Seen> {
     let mut failed: BTreeMap<ClientNet, Option<Moment>> =
         offenders.iter().map(|offender| (offender.client, None)).collect();
     let lately = || recent.iter().take_while(|seen| now.since(seen.now) <= BEFORE);
-    // Of a site that is an offender, all its clients are.
+    // If a site is an offender, all its clients are.
     let clients = |seen: &Seen| [Some(seen.offender.client), seen.site].into_iter().flatten();
     for seen in lately().filter(|seen| seen.failed) {
         for client in clients(seen) {

@@ -1,9 +1,9 @@
-//! Guessing the password of an account: many different passwords on one account, whoever sends them, or from one
-//! client on a few.
+//! Guessing the password of an account: many different passwords on one account, from anybody, or from one client on a
+//! few accounts.
 //!
-//! What counts are guesses, pairs of account and password that differ, not failures: a mail program with an old
-//! password or a client with an expired key sends the same one for ever. Where the password could not be read, a
-//! failure counts as a guess, but leads to an alert only.
+//! Guesses count, that is, distinct pairs of account and password, not failures: a mail program with an old password or
+//! a client with an expired key sends the same one for ever. If the password could not be read, a failure counts as a
+//! guess, but leads only to an alert.
 
 use std::time::Duration;
 
@@ -93,12 +93,12 @@ pub(crate) struct OfAccount {
     program: Majority,
 }
 
-/// Accounts that a client guesses at have at least so many guesses each: a client with many accounts and a guess at
-/// each is stuffing, or an office.
+/// Each account that a client guesses at must have at least this many guesses: a client with many accounts and a guess
+/// at each is stuffing, or an office.
 const PER_ACCOUNT: u32 = 5;
-/// From so many clients on, a single guess makes an offender of a stranger with the same program.
+/// From this many clients on, a single guess makes a stranger with the same program an offender.
 const MANY_CLIENTS: u32 = 10;
-/// With fewer, it takes so many.
+/// With fewer clients, it takes this many.
 const FEW_GUESSES: u32 = 3;
 
 /// The rule.
@@ -113,8 +113,8 @@ impl Rule {
         Self { config: config.clone(), window: Span::of(config.window), long: Span::of(config.long_window) }
     }
 
-    /// One failure, for its client. What has a password and names no account, as with appliances, shared links and second
-    /// factors, is a guess at the one account of its route.
+    /// One failure, for its client. A password without an account, as with appliances, shared links and second factors,
+    /// is a guess at its route's single account.
     pub(crate) fn observe_client(&self, attempt: &Attempt<'_>, client: &mut Client) {
         let of_route = || attempt.password.map(|_| hash_of(&*attempt.route));
         let Some(account) = attempt.account.map(hash_of).or_else(of_route) else { return };
@@ -126,7 +126,7 @@ impl Rule {
         state.accounts.insert(account, now, self.window);
     }
 
-    /// One failure, for its account. Those of a client that is an offender already are left out.
+    /// One failure, for its account. Those of known offenders are left out.
     pub(crate) fn observe_account(&self, attempt: &Attempt<'_>, target: &mut OfAccount) {
         let now = attempt.now;
         match attempt.password {
@@ -140,7 +140,7 @@ impl Rule {
         target.program.vote(attempt.fingerprint);
     }
 
-    /// Whether a client guesses.
+    /// Whether a client is guessing.
     pub(crate) fn judge_client(&self, attempt: &Attempt<'_>, client: &Client) -> Option<Case> {
         let (now, state) = (attempt.now, &client.guessing);
         let read = state.guesses.count(now, self.window);
@@ -209,8 +209,8 @@ impl Rule {
         })
     }
 
-    /// The owner of the account must not be hit: where it was logged in to from before, nobody offends. Elsewhere it takes
-    /// more than one guess, or a program that is the attack's and not that of people who log in.
+    /// The account's owner must not be hit: nobody offends from where it was logged in to before. Elsewhere it takes
+    /// more than one guess, or a program that belongs to the attack and not to people who log in.
     fn offends(
         &self,
         attempt: &Attempt<'_>,
@@ -223,7 +223,7 @@ impl Rule {
         !attempt.familiar && attempt.outweighs_neighbours(guesses) && (guesses >= FEW_GUESSES || alike)
     }
 
-    /// Whether an attempt from before it was known to be an attack was part of it.
+    /// Whether an earlier attempt was part of the attack.
     pub(crate) fn was_part(
         &self,
         attempt: &Attempt<'_>,
@@ -274,7 +274,7 @@ impl Rule {
     }
 }
 
-/// How sure a count above its threshold makes: 0.8 at the threshold, 0.9 at twice as many, and so on. Our own choice.
+/// Confidence for a count above its threshold: 0.8 at the threshold, 0.9 at twice as many, and so on. Our own choice.
 #[expect(clippy::float_arithmetic, reason = "a ratio")]
 pub(super) fn confidence(count: u32, threshold: u32) -> f64 {
     if count < threshold {

@@ -7,8 +7,9 @@ use documented::DocumentedFields;
 
 use super::threat::Threat;
 use super::{
-    brute_force, credential_stuffing, distributed, enumeration, flood, http2_abuse, password_spraying,
-    request_rate, scanner, slow_attack, stream_evasion,
+    brute_force, credential_stuffing, data_exposure, distributed, enumeration, flood, graphql, http2_abuse,
+    injection, key_exposure, password_spraying, request_rate, scanner, slow_attack, stream_evasion,
+    token_misuse,
 };
 use crate::config::{Form, Section};
 use crate::kernel::ClientPrefixes;
@@ -91,6 +92,16 @@ pub struct Config {
     pub stream_evasion: stream_evasion::Config,
     /// Attacks on HTTP/2 itself.
     pub http2_abuse: http2_abuse::Config,
+    /// Values that are meant to be run.
+    pub injection: injection::Config,
+    /// Tokens.
+    pub token_misuse: token_misuse::Config,
+    /// Keys where others can read them.
+    pub key_exposure: key_exposure::Config,
+    /// Answers that give too much.
+    pub data_exposure: data_exposure::Config,
+    /// GraphQL documents.
+    pub graphql: graphql::Config,
     /// What the kernel sheds.
     pub flood: flood::Config,
     /// Guessing of passwords.
@@ -117,6 +128,11 @@ impl Default for Config {
             slow_attack: slow_attack::Config::default(),
             stream_evasion: stream_evasion::Config::default(),
             http2_abuse: http2_abuse::Config::default(),
+            injection: injection::Config::default(),
+            token_misuse: token_misuse::Config::default(),
+            key_exposure: key_exposure::Config::default(),
+            data_exposure: data_exposure::Config::default(),
+            graphql: graphql::Config::default(),
             flood: flood::Config::default(),
             brute_force: brute_force::Config::default(),
             password_spraying: password_spraying::Config::default(),
@@ -138,13 +154,14 @@ impl Config {
         let table = |threat: Threat| detect.section(threat.slug()).about(threat.meaning());
         let logins = [Threat::BruteForce, Threat::PasswordSpraying, Threat::CredentialStuffing];
         let [guess, spray, stuff] = logins.map(table);
-        let [rate, walk, probe, slow, evasion, frames, shed] = [
+        let [rate, walk, probe, slow, evasion, frames, inject, shed] = [
             Threat::RequestRate,
             Threat::Enumeration,
             Threat::Scanner,
             Threat::SlowAttack,
             Threat::StreamEvasion,
             Threat::Http2Abuse,
+            Threat::Injection,
             Threat::Flood,
         ]
         .map(table);
@@ -161,6 +178,7 @@ impl Config {
             slow_attack: slow_attack::Config::read(&slow, preset),
             stream_evasion: stream_evasion::Config::read(&evasion, preset),
             http2_abuse: http2_abuse::Config::read(&frames, preset),
+            injection: injection::Config::read(&inject, preset),
             flood: flood::Config::read(&shed, preset),
             brute_force: brute_force::Config::read(&guess, preset),
             password_spraying: password_spraying::Config::read(&spray, preset),
@@ -184,12 +202,29 @@ impl Config {
             (Threat::SlowAttack, slow),
             (Threat::StreamEvasion, evasion),
             (Threat::Http2Abuse, frames),
+            (Threat::Injection, inject),
             (Threat::Flood, shed),
         ] {
             config.read_response(threat, &section);
             section.finish();
         }
+        config.read_exposure(detect);
         config
+    }
+
+    /// Reads the tables of what requests and responses give away.
+    fn read_exposure(&mut self, detect: &Section<'_>) {
+        let table = |threat: Threat| detect.section(threat.slug()).about(threat.meaning());
+        let threats = [Threat::TokenMisuse, Threat::KeyExposure, Threat::DataExposure, Threat::Graphql];
+        let [token, key, data, document] = threats.map(table);
+        self.token_misuse = token_misuse::Config::read(&token, self.preset);
+        self.key_exposure = key_exposure::Config::read(&key, self.preset);
+        self.data_exposure = data_exposure::Config::read(&data, self.preset);
+        self.graphql = graphql::Config::read(&document, self.preset);
+        for (threat, section) in threats.into_iter().zip([token, key, data, document]) {
+            self.read_response(threat, &section);
+            section.finish();
+        }
     }
 
     /// Reads what a threat may lead to.

@@ -1,10 +1,9 @@
 //! Stolen pairs of name and password, tried from one client: many accounts, most of them in vain.
-//!
-//! An office or a mobile carrier behind one address has many accounts as well, but most of its logins succeed, and
-//! soon its accounts are familiar there; only failures on accounts that are not count here. Nor do accounts count whose
-//! one pair is repeated, by a program with an old password, or that are logged in to in the end, by a person who mistyped.
-//! A block needs accounts that are tried once, as those of a list are (`tried`). What is spread over many
-//! clients is found by [`distributed`](super::distributed).
+//! An office or a mobile carrier behind one address has many accounts as well, but most of its logins succeed, and its
+//! accounts soon are familiar there; only failures on unfamiliar accounts count here. Accounts do not count if their
+//! one pair is repeated, by a program with an old password, or if they are finally logged in to, by a person who
+//! mistyped. A block needs accounts that are tried once, as those of a list are (`tried`).
+//! [`distributed`](super::distributed) finds attacks spread over many clients.
 
 use std::time::Duration;
 
@@ -82,7 +81,7 @@ impl Default for Config {
     }
 }
 
-/// Of a client, on accounts that are not familiar there.
+/// For a client, on accounts that are not familiar there.
 #[derive(Default)]
 pub(crate) struct OfClient {
     short: Tries,
@@ -96,7 +95,7 @@ pub(crate) struct OfClient {
 struct Tries {
     passed: Counter,
     failed: Counter,
-    /// Failures that say nothing: pairs that repeat, and those of people who got in.
+    /// Failures that mean nothing: repeated pairs, and those of people who got in.
     excused: Counter,
     accounts: Spread<4>,
 }
@@ -115,19 +114,19 @@ impl Tries {
 }
 
 impl OfClient {
-    /// Whether a success on an account is that of somebody who repeated an old password before.
+    /// Whether a success belongs to somebody who repeated an old password before.
     pub(crate) fn is_owners(&self, account: KeyedHash) -> bool {
         self.tried.is_owners(hash_of(account))
     }
 
-    /// Accounts, where they may be so many; else none: no client fails on more accounts than times, and that is counted
-    /// faster.
+    /// Accounts, if there may be enough; else none: no client fails on more accounts than times, and failures are
+    /// counted faster.
     fn accounts(&self, tries: &Tries, now: Moment, span: Span, threshold: u32) -> Counts {
         if tries.counts(now, span).0 < threshold {
             return Counts::default();
         }
         let mut counts = self.tried.count(now, span);
-        // Those that are not remembered one by one.
+        // Those that are not remembered individually.
         let more = tries.accounts.count(now, span).saturating_sub(counts.known);
         if self.tried.is_full() {
             counts.open = counts.open.saturating_add(more);
@@ -137,13 +136,13 @@ impl OfClient {
     }
 }
 
-/// Failures of one kind that outnumber the rest, though not by the ratio, are somebody among many who share the
-/// address: that takes so many times the accounts to be told, and leads to no block.
+/// Failures of one kind that outnumber the rest, though not by the ratio, come from one of many who share the address:
+/// reporting them takes this multiple of the accounts, and leads to no block.
 const AMONG_OTHERS: u32 = 3;
 const MOST: u32 = 60;
 
-/// A block takes so many times the accounts that alert, tried once each, where as many as alert were left alone since; so
-/// many where they come at once, which is more than a class of pupils; so many however they are tried.
+/// Multiples of the alert's accounts that a block takes: if each was tried once and as many as for an alert were left
+/// alone since; if they come at once, more than a class of pupils; and in any pattern.
 const LISTED: u32 = 2;
 const AT_ONCE: u32 = 4;
 const ANYHOW: u32 = 10;
@@ -187,7 +186,7 @@ impl Rule {
         }
     }
 
-    /// Whether nothing is the matter with a client so far.
+    /// Whether a client has shown nothing suspicious.
     pub(crate) fn is_calm(&self, client: &Client, now: Moment) -> bool {
         let tries = &client.stuffing.short;
         tries.counts(now, self.window).0 < 3 || !tries.has_ratio(now, self.window, MOST)
@@ -198,7 +197,7 @@ impl Rule {
         client.long.accounts.count(now, self.long)
     }
 
-    /// Those of them that are not explained by a program that repeats itself, or a person who got in at last.
+    /// Those of them that are not explained by a program that repeats itself, or by a person who finally got in.
     pub(crate) fn open_accounts(&self, client: &OfClient, now: Moment) -> u32 {
         client.accounts(&client.long, now, self.long, 1).open
     }
@@ -221,7 +220,7 @@ impl Rule {
             || lately.open >= few.saturating_mul(ANYHOW);
         let clear = (short && is_list) || (long && all.once >= many && all.settled >= many / 2);
         let accounts = lately.open.max(all.open);
-        // Who logs in here, before or amid the failures, would be hit.
+        // People who log in here, before or amid the failures, would be hit.
         let amid = state.passed.count(now, self.long);
         let outweighs = accounts >= amid.saturating_mul(10) && attempt.outweighs_neighbours(accounts);
         let block = clear && outweighs;

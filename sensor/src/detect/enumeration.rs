@@ -1,27 +1,24 @@
 //! `enumeration`: walking through the identifiers of objects under one route.
 //!
-//! What is counted are different objects for each principal, or for each client where there is none, and route,
-//! within an hour. Many alone mean little: crawlers, synchronisation and nightly batches ask for many. So it takes
+//! It counts distinct objects per route and hour, for each principal, or client without one. A large number alone means
+//! little: crawlers, synchronisation and nightly batches request many. So it takes
 //!
-//! * mostly refusals (403, 404, 410): whoever knows which objects exist is seldom refused. Not where the route
+//! * mostly refusals (403, 404, 410): clients that know which objects exist are seldom refused. Not if the route
 //!   refuses most of its clients, nor while requests fail for everybody.
-//! * or identifiers one after the other, more of them than clients of the route usually ask for, and more than this
-//!   principal has asked for on days before. With successes that is what broken object level authorization looks
-//!   like from outside, or a crawler; who guesses blindly hits holes, and then it is beyond doubt.
-//! * or far more objects than clients of the route usually ask for, which is told, and no more.
+//! * or sequential identifiers, more than the route's clients usually request and this principal requested on earlier
+//!   days. With successes, that may be broken object level authorization or a crawler; blind guesses also hit gaps.
+//! * or far more objects than the route's clients usually request, which is reported, and no more.
 //!
-//! A request that was refused for its credentials (401) or its rate (429) says nothing about objects. Nor does
+//! A request refused for its credentials (401) or its rate (429) says nothing about objects. Nor does
 //!
-//! * that a digest or a random number is not there (404, 410): nobody guesses those. Caches are asked for them.
-//! * that what is to be deleted is gone (DELETE with credentials): programs that clear away repeat it.
-//! * a miss that leads to a success of PUT: what a cache had not, its client makes and puts there.
+//! * a missing digest or random number (404, 410): nobody guesses those, and caches request them.
+//! * a DELETE with credentials of what is already gone: cleanup programs repeat it.
+//! * a miss that is followed by a successful PUT: a cache lacked it, and its client creates it.
 //!
-//! Who has success elsewhere in between (pages that show what is missing), or has credentials and is told that objects are
-//! absent rather than forbidden, is judged by several times the counts; and who walks from page to page through what is
-//! there is told, and no more.
+//! Larger counts apply with success elsewhere in between (pages reveal what is missing), and with credentials if objects
+//! are absent, not forbidden. Scrolling through pages, with up to one in five objects absent, is reported, and no more.
 //!
-//! Refusals of clients that were not told of themselves count for their site as well, an IPv6 network of 48 bits. What a
-//! page of another site makes a browser ask for is counted apart, told, and accuses nobody.
+//! Refusals of clients that were not reported themselves count for their /48 site, too. Cross-site requests accuse nobody.
 
 use std::time::Duration;
 
@@ -101,35 +98,38 @@ impl Default for Config {
     }
 }
 
-/// What is counted together.
+/// The unit of counting.
 const WINDOW: Duration = Duration::from_secs(3_600);
 
-/// How long a principal's habit is remembered, for jobs that run once a week.
+/// How long a principal's habit is remembered, for weekly jobs.
 const HABIT: Duration = Duration::from_secs(8 * 86_400);
 
-/// What a principal did so long ago is a habit, if it does it again: a job that runs once a day.
+/// Age at which a principal's behaviour becomes a habit, if repeated: a daily job.
 const HABIT_AGE: Duration = Duration::from_secs(12 * 3_600);
 
-/// Routes of which it is known what is usual.
+/// Routes whose usual numbers are known.
 const ROUTES: u32 = 2_048;
 
-/// Principals and routes of which a habit is known.
+/// Principals and routes with a known habit.
 const HABITS: u32 = 8_192;
 
-/// Counts for misses are so many times larger for who has credentials, and for who has success elsewhere in between.
+/// Multiples of the counts for misses: with credentials, and with success elsewhere in between.
 const WITH_CREDENTIALS: u32 = 2;
 const WITH_PAGES: u32 = 4;
 
-/// A page shows at most so many objects.
+/// Maximum objects that a page shows.
 const PAGE: u32 = 100;
 
-/// Of refusals, one in so many may be forbidden (403) rather than absent.
+/// Percentage of the objects on pages that may be absent before scrolling counts as guessing.
+const MISSING_OF_PAGES: u32 = 20;
+
+/// One in this many refusals may be forbidden (403) rather than absent.
 const FORBIDDEN: u32 = 10;
 
 /// Requests of a principal that count as its client's, too.
 const YOUNG: u32 = 3;
 
-/// Most objects of which more can be told.
+/// Maximum objects that can be counted beyond.
 const COUNTABLE: u32 = 5_000;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -141,10 +141,10 @@ enum Actor {
     Foreign(ClientNet),
 }
 
-/// Who, and the hash of the route: where two routes have the same, they are one.
+/// The actor, and the hash of the route: routes with the same hash are one.
 type Key = (Actor, u64);
 
-/// What a principal did before.
+/// A principal's earlier behaviour.
 struct Habit {
     since: Timestamp,
     most: u32,
@@ -157,7 +157,7 @@ pub struct Enumeration {
     walks: Recent<Key, Walk>,
     routes: Recent<u64, Population>,
     habits: Recent<Key, Habit>,
-    /// What those did besides whose walks matter.
+    /// Other behaviour of actors whose walks matter.
     besides: Recent<Actor, Besides>,
     weather: Weather,
     ongoing: Ongoing,
@@ -169,12 +169,12 @@ struct Request<'a> {
     client: ClientNet,
     value: Value<'a>,
     failed: bool,
-    /// The hash of what counts as one of a crowd.
+    /// The hash of what counts as one member of a crowd.
     crowd: u64,
     exchange: &'a Exchange<'a>,
 }
 
-/// What somebody had done before a request, that one included.
+/// An actor's behaviour before a request, including it.
 #[derive(Clone, Copy, Default)]
 struct Asked {
     requests: u32,
@@ -216,7 +216,7 @@ impl Enumeration {
         }
         let Some(value) = value::of(path, route) else { return };
         let place = self.walks.hash_of(route.as_bytes());
-        // Whoever clears away does not care whether it is gone already.
+        // A cleanup program does not care whether it is gone already.
         if failed && status != 403 && exchange.method == Some("DELETE") && exchange.principal.is_some() {
             return;
         }
@@ -230,7 +230,7 @@ impl Enumeration {
             if asked.requests > YOUNG {
                 return;
             }
-            // Who takes another token for each request is the same client all the same.
+            // A client that uses a new token for each request is still the same client.
             asked = self.ask((Actor::Client(client), place), &request, signals);
         }
         let Some(site) = self.sources.site(client) else { return };
@@ -241,7 +241,7 @@ impl Enumeration {
         }
     }
 
-    /// Something that is there, asked for from a site that was refused something.
+    /// An existing object, requested from a site that was refused something.
     fn pass_site(&mut self, key: Key, now: Timestamp) {
         let hash = self.walks.hash(&key);
         if let Some(walk) = self.walks.get(hash, &key, now) {
@@ -249,7 +249,7 @@ impl Enumeration {
         }
     }
 
-    /// Notes a request, and judges who made it.
+    /// Records a request, and evaluates its sender.
     fn ask(&mut self, key: Key, request: &Request<'_>, signals: &mut Vec<Signal>) -> Asked {
         let Request { client, value, failed, crowd, exchange } = *request;
         let now = exchange.seen;
@@ -299,7 +299,7 @@ impl Enumeration {
         asked
     }
 
-    /// An hour is over: what was done in it is what is usual from now on.
+    /// An hour is over: its behaviour is usual from now on.
     fn conclude(&mut self, key: &Key, walk: &Walk, now: Timestamp) {
         let objects = walk.objects.estimate();
         if matches!(key.0, Actor::Client(_) | Actor::Principal(_))
@@ -316,7 +316,7 @@ impl Enumeration {
         }
     }
 
-    /// Judges somebody who asked for a fair number of objects.
+    /// Evaluates an actor that requested a fair number of objects.
     fn look(&mut self, key: Key, request: &Request<'_>, goes_on: bool, signals: &mut Vec<Signal>) {
         let Request { client, failed, exchange, .. } = *request;
         let now = exchange.seen;
@@ -363,7 +363,7 @@ impl Enumeration {
         }
     }
 
-    /// Whether dropping a client's packets would stop nobody else. It looks at the whole table: once an incident.
+    /// Whether dropping a client's packets would stop nobody else. It searches the whole table: once per incident.
     fn is_alone(&self, key: &Key, client: ClientNet) -> bool {
         let Actor::Principal(_) = key.0 else { return true };
         self.walks.iter().all(|((actor, _), walk)| {

@@ -1,8 +1,8 @@
-//! `flood`: what the kernel sheds. Limits and blocks drop packets without a word; so many of them are an attack, too.
+//! `flood`: what the kernel drops. Limits and blocks drop packets silently; many drops are an attack, too.
 //!
-//! Fed with the data plane's counters once a second, by whoever holds them. What is shed is told as a whole, and by address
-//! where few addresses make up most of it. Nobody is accused: the limits shed the packets already, and a source address
-//! can be forged, so a block would hit whom the attacker names.
+//! It gets the data plane's counters once a second from whoever reads them. Drops are reported in total, and by address
+//! if few addresses make up most of them. Nobody is accused: the packets are already dropped, and a source address can
+//! be forged, so a block would hit whomever the attacker names.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
@@ -57,7 +57,7 @@ impl Default for Config {
     }
 }
 
-/// Reasons for which packets are shed, and what they are called in evidence.
+/// Reasons for drops, and their names in evidence.
 pub const REASONS: [(Reason, &str); 6] = [
     (Reason::PacketRate, "packets"),
     (Reason::BitRate, "bits"),
@@ -67,19 +67,19 @@ pub const REASONS: [(Reason, &str); 6] = [
     (Reason::Blocked, "blocked"),
 ];
 
-/// Packets shed since the program was loaded, in the order of [`REASONS`].
+/// Packets dropped since the program was loaded, in the order of [`REASONS`].
 pub type Shed = [u64; REASONS.len()];
 
-/// Clients that are told apart; further ones count for the whole.
+/// Clients tracked individually; further ones count only in the total.
 const CLIENTS: usize = 65_536;
-/// Clients of one flood that are told of one by one.
+/// Clients of one flood reported individually.
 const NAMED: usize = 64;
-/// Time between two looks.
+/// Interval between checks.
 const STEP: Duration = Duration::from_secs(1);
-/// So many times the threshold are of severity high.
+/// This multiple of the threshold is severity high.
 const HIGH: u64 = 10;
 
-/// One flood, by address or as a whole, while it is above its threshold.
+/// One flood, by address or in total, while it is above its threshold.
 #[derive(Clone, Copy)]
 struct Streak {
     since: Timestamp,
@@ -92,13 +92,13 @@ pub struct Flood {
     before: Option<(Timestamp, Shed)>,
     whole: Option<Streak>,
     streaks: BTreeMap<ClientNet, Streak>,
-    /// Drops of clients at the last look at them.
+    /// Drops of clients at the last check.
     drops: HashMap<ClientNet, u64, ahash::RandomState>,
     looked: Option<Timestamp>,
     ongoing: Ongoing,
 }
 
-/// What was shed between two looks.
+/// Drops between two checks.
 #[derive(Clone, Copy)]
 struct Step {
     at: Timestamp,
@@ -130,14 +130,14 @@ impl Flood {
         }
     }
 
-    /// Whether it is time for a look at the counters.
+    /// Whether the next check of the counters is due.
     #[must_use]
     pub fn is_due(&self, now: Timestamp) -> bool {
         self.before.is_none_or(|(before, _)| now.since(before) >= STEP || now < before)
     }
 
-    /// Takes the totals. `clients` tells the drops of every tracked client; it is asked only while there is a flood, since it
-    /// reads the whole table.
+    /// Takes the totals. `clients` returns the drops of every tracked client; it is called only during a flood, since
+    /// it reads the whole table.
     pub fn observe(
         &mut self,
         now: Timestamp,
@@ -153,7 +153,7 @@ impl Flood {
         }
         let mut by_reason = Shed::default();
         for ((part, shed), known) in by_reason.iter_mut().zip(shed).zip(known) {
-            // Less than before: another interface uses the counters.
+            // Fewer than before: another interface uses the counters.
             *part = shed.saturating_sub(known);
         }
         let packets = by_reason.iter().fold(0, |sum: u64, part| sum.saturating_add(*part));
@@ -168,7 +168,7 @@ impl Flood {
         self.look_at_all(&step, told, signals);
     }
 
-    /// Finds clients of which too much is shed; how much of the whole is theirs.
+    /// Finds clients with too many drops; returns their share of the total.
     fn look_at_clients(
         &mut self,
         step: &Step,
@@ -209,7 +209,7 @@ impl Flood {
         told
     }
 
-    /// Judges what is shed as a whole, besides what single clients were told of.
+    /// Evaluates the total drops, besides those reported for single clients.
     fn look_at_all(&mut self, step: &Step, told: u64, signals: &mut Vec<Signal>) {
         let least = u64::from(self.config.packets);
         let rest = step.packets.saturating_sub(told);
@@ -235,7 +235,7 @@ impl Flood {
     }
 }
 
-/// Tells a flood that has lasted long enough, and how it grows.
+/// Reports a flood that has lasted long enough, and its growth.
 fn tell(
     ongoing: &mut Ongoing,
     config: &Config,

@@ -11,18 +11,23 @@ mod config;
 mod cost;
 pub mod credential_stuffing;
 mod credentials;
+pub mod data_exposure;
 pub mod distributed;
 pub mod enumeration;
 #[cfg(test)]
 mod evasion;
 pub mod flood;
+pub mod graphql;
 pub mod http2_abuse;
+pub mod injection;
+pub mod key_exposure;
 #[cfg(test)]
 mod logs;
 #[cfg(test)]
 mod made_up;
 mod ongoing;
 pub mod password_spraying;
+mod posture;
 mod recent;
 pub mod request_rate;
 pub mod scanner;
@@ -33,6 +38,7 @@ pub mod stream_evasion;
 #[cfg(test)]
 pub(crate) mod testing;
 mod threat;
+pub mod token_misuse;
 mod weather;
 mod window;
 
@@ -71,7 +77,7 @@ pub trait Detector: Send {
     /// Takes up what it had learned. What cannot be read is left out: it learns anew.
     ///
     /// # Errors
-    /// Where something was left out: what, and why.
+    /// If something was left out: what, and why.
     fn restore(&mut self, _learned: &serde_json::Value) -> Result<(), String> {
         Ok(())
     }
@@ -156,6 +162,10 @@ impl Detectors {
                 seed,
             )));
         }
+        if is_on(Threat::Injection) {
+            detectors.push(Box::new(injection::Injection::new(&config.injection, config.sources(), seed)));
+        }
+        findings(config, seed, &mut detectors);
         if [Threat::RateSpike, Threat::ErrorSpike, Threat::LatencySpike].into_iter().any(is_on) {
             detectors.push(Box::new(spike::Spikes::new(config)));
         }
@@ -211,5 +221,23 @@ impl Detectors {
     #[must_use]
     pub fn usage(&self) -> Usage {
         self.detectors.iter().map(|detector| detector.usage()).fold(Usage::default(), Usage::and)
+    }
+}
+
+/// Those of what inspection finds.
+fn findings(config: &Config, seed: u64, detectors: &mut Vec<Box<dyn Detector>>) {
+    let is_on = |threat: Threat| config.response(threat) != Response::Off;
+    let sources = config.sources();
+    if is_on(Threat::TokenMisuse) {
+        detectors.push(Box::new(token_misuse::TokenMisuse::new(&config.token_misuse, sources, seed)));
+    }
+    if is_on(Threat::KeyExposure) {
+        detectors.push(Box::new(key_exposure::KeyExposure::new(&config.key_exposure, seed)));
+    }
+    if is_on(Threat::DataExposure) {
+        detectors.push(Box::new(data_exposure::DataExposure::new(&config.data_exposure, sources, seed)));
+    }
+    if is_on(Threat::Graphql) {
+        detectors.push(Box::new(graphql::Graphql::new(&config.graphql, sources, seed)));
     }
 }

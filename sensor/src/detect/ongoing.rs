@@ -1,8 +1,8 @@
-//! Attacks that were told and go on: how much they grow, and when to tell that.
+//! Reported attacks that continue: how much they grow, and when to report that.
 //!
-//! A detector counts within windows, and tells a threat when a count passes its threshold. From then on every further
-//! attempt belongs to the same attack, whatever the windows say: an attacker whose block has just ended must not have to
-//! earn the threshold again, and an attack of an hour must not stay "10 of 10" in the records.
+//! A detector counts within windows, and reports a threat when a count passes its threshold. From then on every further
+//! attempt belongs to the same attack, whatever the windows contain: an attacker whose block has just expired must not
+//! have to reach the threshold again, and an attack of an hour must not stay "10 of 10" in the records.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -12,28 +12,28 @@ use super::signal::{Growth, Offender, Signal, Subject};
 use super::threat::{Severity, Threat};
 use crate::clock::Timestamp;
 
-/// Attacks at a time.
+/// Maximum concurrent attacks.
 const CAPACITY: usize = 4_096;
-/// Clients of one attack that are told apart between two signals.
+/// Clients of one attack tracked individually between two signals.
 const MOST: usize = 1_024;
-/// Between two signals of an attack that goes on.
+/// Interval between signals of an ongoing attack.
 pub(super) const RETELL: Duration = Duration::from_secs(10);
 /// The same while it grows tenfold.
 const PAUSE: Duration = Duration::from_secs(1);
-/// Attempts since the last signal that make a client an offender again. One may be a neighbour's slip, behind the same
-/// address, just after its block has ended.
+/// Attempts since the last signal that make a client an offender again. A single one may be a neighbour's slip, behind
+/// the same address, just after its block expired.
 pub(super) const RELAPSE: u64 = 3;
-/// Without an attempt for so long, the next one takes the detector's whole threshold again.
+/// Without an attempt for this long, the next one must reach the detector's whole threshold again.
 const OVER: Duration = Duration::from_secs(3_600);
 
 struct Case {
-    /// What was said last.
+    /// The last signal.
     said: Signal,
     spoken: Timestamp,
     last: Timestamp,
     told: u64,
     untold: u64,
-    /// It was seen to last since it was told.
+    /// It was seen to continue since the last signal.
     lasts: bool,
     by: BTreeMap<Offender, u64>,
 }
@@ -47,7 +47,8 @@ pub(super) struct Ongoing {
 }
 
 impl Ongoing {
-    /// Completes a signal of the detector's judgement. `so_far` counts the attempts that led to it, where it is the first.
+    /// Completes a signal of the detector's evaluation. `so_far` counts the attempts that led to it, if it is the
+    /// first.
     pub(super) fn tell(&mut self, signal: Signal, so_far: u64) -> Signal {
         let now = signal.at;
         let key = (signal.threat, signal.subject.clone());
@@ -76,7 +77,7 @@ impl Ongoing {
         signal
     }
 
-    /// Notes an attempt. Whether it belongs to an attack that was told, and is worth a signal with new numbers.
+    /// Records an attempt. Returns whether it belongs to a reported attack and is worth a signal with new numbers.
     pub(super) fn goes_on(
         &mut self,
         (threat, subject): (Threat, Subject),
@@ -97,8 +98,8 @@ impl Ongoing {
         case.is_due(now) && case.by.get(&who).is_some_and(|count| *count >= RELAPSE)
     }
 
-    /// Adds attempts of one kind at once, by somebody or by nobody who is known. Nothing, where the attack was not told;
-    /// else whether it is worth a signal.
+    /// Adds several attempts of one kind, by a known client or not. None if the attack was not reported; otherwise
+    /// whether it is worth a signal.
     pub(super) fn adds(
         &mut self,
         key: (Threat, Subject),
@@ -122,7 +123,7 @@ impl Ongoing {
         Some(case.is_due(now) || severity > case.said.severity)
     }
 
-    /// An attack that was told still lasts, without a new attempt.
+    /// A reported attack continues, without a new attempt.
     pub(super) fn lasts(&mut self, threat: Threat, subject: Subject, now: Timestamp) {
         if let Some(case) = self.cases.get_mut(&(threat, subject))
             && !is_over(case, now)
@@ -131,7 +132,7 @@ impl Ongoing {
         }
     }
 
-    /// Tells what has grown since it was told last and is not going to be told otherwise: the attack may be over.
+    /// Reports growth since the last signal that nothing else will report: the attack may be over.
     pub(super) fn advance(&mut self, now: Timestamp, signals: &mut Vec<Signal>) {
         if !self.has_news {
             return;
@@ -176,7 +177,7 @@ impl Case {
         since >= RETELL || now < self.spoken || (tenfold && since >= PAUSE)
     }
 
-    /// Remembers what is said, whose offenders may join those of before.
+    /// Stores a signal, whose offenders may join the earlier ones.
     fn speak(&mut self, mut signal: Signal) -> Signal {
         let relapsed = |who: &&Offender| self.by.get(who).is_some_and(|count| *count >= RELAPSE);
         for who in self.said.offenders.iter().filter(relapsed).take(MOST) {

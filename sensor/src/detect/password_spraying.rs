@@ -66,7 +66,7 @@ pub(crate) struct OfPassword {
     program: Majority,
 }
 
-/// Accounts that a client failed on, to be an offender by that alone.
+/// Accounts that a client must fail on to be an offender by that alone.
 const OFFENDER_ACCOUNTS: u32 = 3;
 
 /// The rule.
@@ -96,7 +96,7 @@ impl Rule {
         }
     }
 
-    /// Whether a password is being sprayed; `accounts` tells how many the attempt's client failed on.
+    /// Whether a password is being sprayed; `accounts` returns how many the attempt's client failed on.
     pub(crate) fn judge(
         &self,
         attempt: &Attempt<'_>,
@@ -119,7 +119,7 @@ impl Rule {
     }
 
     fn is_spraying(&self, state: &OfPassword, now: Moment) -> bool {
-        // No more accounts than failures, and these are counted faster.
+        // There are no more accounts than failures, and failures are counted faster.
         if state.failed.count(now, self.window) < self.config.accounts
             || state.accounts.count(now, self.window) < self.config.accounts
         {
@@ -133,7 +133,7 @@ impl Rule {
             && reaches(failed, self.failures.count(now, self.window), self.config.share)
     }
 
-    /// Whether an attempt from before it was known to be an attack was part of it.
+    /// Whether an earlier attempt was part of the attack.
     pub(crate) fn was_part(&self, attempt: &Attempt<'_>, state: &OfPassword, seen: &Seen) -> bool {
         let recent = attempt.now.since(seen.now) <= self.config.window;
         let same = seen.password == attempt.password && state.program.is(seen.fingerprint);

@@ -1,4 +1,4 @@
-//! Small bounded helpers of the detectors that watch single clients: a table, and a counter of different values.
+//! Small bounded helpers of the detectors that track single clients: a table, and a counter of distinct values.
 
 use std::hash::Hash;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use hashbrown::HashTable;
 use super::Usage;
 use crate::clock::Timestamp;
 
-/// Entries looked at to find the one to forget where the table is full.
+/// Entries examined to find one to evict if the table is full.
 const CANDIDATES: usize = 8;
 
 struct Entry<K, V> {
@@ -18,10 +18,10 @@ struct Entry<K, V> {
     value: V,
 }
 
-/// What was seen lately, by key. Where it is full, the entry seen longest ago among the next few goes: near enough
-/// to the oldest, and it costs the same however large the table is.
+/// What was seen recently, by key. If it is full, the longest unseen of the next few entries is evicted: near enough to
+/// the oldest, at a cost independent of the table's size.
 ///
-/// The order of the hash table never shows: places are given in the order of arrival.
+/// The order of the hash table never shows: entries are stored in the order of arrival.
 pub(super) struct Recent<K, V> {
     index: HashTable<u32>,
     hasher: RandomState,
@@ -33,7 +33,7 @@ pub(super) struct Recent<K, V> {
 }
 
 impl<K: Copy + Eq + Hash, V> Recent<K, V> {
-    /// Room for `capacity` entries, each kept until it was not seen for `keep`. Whoever knows the seed can make
+    /// Room for `capacity` entries, each kept until it was not seen for `keep`. Anyone who knows the seed can make
     /// different values look the same.
     pub(super) fn new(capacity: u32, keep: Duration, seed: u64) -> Self {
         Self {
@@ -65,7 +65,7 @@ impl<K: Copy + Eq + Hash, V> Recent<K, V> {
         self.hasher.hash_one(value)
     }
 
-    /// The entry of a key, if it is there and not too old. `hash` is what [`Self::hash`] says of it.
+    /// The entry of a key, if it exists and is not too old. `hash` is the result of [`Self::hash`].
     #[inline]
     pub(super) fn get(&mut self, hash: u64, key: &K, now: Timestamp) -> Option<&mut V> {
         let at = self.find(hash, key)?;
@@ -78,7 +78,7 @@ impl<K: Copy + Eq + Hash, V> Recent<K, V> {
         Some(&mut entry.value)
     }
 
-    /// The entry of a key; a new one, made by `make`, where there is none or it is too old.
+    /// The entry of a key; a new one, made by `make`, if there is none or it is too old.
     #[inline]
     pub(super) fn touch(&mut self, key: K, now: Timestamp, make: impl FnOnce() -> V) -> Option<&mut V> {
         let hash = self.hash(&key);
@@ -105,7 +105,7 @@ impl<K: Copy + Eq + Hash, V> Recent<K, V> {
         self.index.find(hash, same).map(|at| *at as usize)
     }
 
-    /// Where a new key goes: behind the last one, or in the place of one that is forgotten.
+    /// Where a new key goes: after the last one, or in place of an evicted one.
     fn place(&mut self, hash: u64, key: K, now: Timestamp) -> usize {
         let at = if self.entries.len() < self.capacity { self.entries.len() } else { self.free(now) };
         let Self { index, hasher, entries, .. } = self;
@@ -137,7 +137,7 @@ impl<K: Copy + Eq + Hash, V> Recent<K, V> {
         }
     }
 
-    /// Forgets what is too old among the next `limit` entries, and hands it out.
+    /// Removes expired entries among the next `limit`, and returns them.
     pub(super) fn sweep(&mut self, now: Timestamp, limit: usize, mut gone: impl FnMut(&K, V)) {
         for _ in 0..limit.min(self.entries.len()) {
             let at = self.hand.checked_rem(self.entries.len()).unwrap_or_default();
@@ -170,7 +170,7 @@ impl<K: Copy + Eq + Hash, V> Recent<K, V> {
         index.insert_unique(hasher.hash_one(key), u32::try_from(at).unwrap_or(u32::MAX), rehash);
     }
 
-    /// All entries, those included that are too old, in the order of their places.
+    /// All entries, including expired ones, in the order of storage.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
         self.entries.iter().map(|entry| (&entry.key, &entry.value))
     }
@@ -192,13 +192,13 @@ impl<K: Copy + Eq + Hash, V> Recent<K, V> {
     }
 }
 
-/// Whether something seen then is forgotten now. What was seen long after now is, too: the clock was set back.
+/// Whether something seen then has expired now. So has something seen long after now: the clock was set back.
 fn is_old(seen: Timestamp, now: Timestamp, keep: Duration) -> bool {
     now.since(seen) > keep || seen.since(now) > keep
 }
 
-/// About how many different values there were: linear counting (Whang, Vander-Zanden and Taylor, 1990). With 16
-/// words, its standard error is 3% at 1,000 values and 4% at 3,000; it never says more than 1,024 ln 1,024 = 7,098.
+/// An estimate of the number of distinct values: linear counting (Whang, Vander-Zanden and Taylor, 1990). With 16
+/// words, its standard error is 3% at 1,000 values and 4% at 3,000; it never exceeds 1,024 ln 1,024 = 7,098.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Distinct<const WORDS: usize> {
     bits: [u64; WORDS],
@@ -208,7 +208,7 @@ pub(super) struct Distinct<const WORDS: usize> {
 impl<const WORDS: usize> Distinct<WORDS> {
     pub(super) const NONE: Self = Self { bits: [0; WORDS], ones: 0 };
 
-    /// Notes a value by its hash; whether it is certainly new.
+    /// Adds a value by its hash; returns whether it is certainly new.
     #[inline]
     pub(super) fn note(&mut self, hash: u64) -> bool {
         let (word, bit) = (usize::try_from(hash >> 6).unwrap_or_default(), hash & 63);
@@ -219,13 +219,13 @@ impl<const WORDS: usize> Distinct<WORDS> {
         is_new
     }
 
-    /// At least how many values there were.
+    /// A lower bound of the number of values.
     #[inline]
     pub(super) const fn at_least(&self) -> u32 {
         self.ones
     }
 
-    /// About how many values there were.
+    /// The estimated number of values.
     pub(super) fn estimate(&self) -> u32 {
         let all = u32::try_from(WORDS.saturating_mul(64)).unwrap_or(u32::MAX);
         linear_count(all, self.ones)

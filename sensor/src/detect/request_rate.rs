@@ -1,16 +1,15 @@
-//! `request-rate`: more requests of a client or of a principal than the configuration allows, such as 100 a minute
-//! for each API key.
+//! `request-rate`: more requests from a client or a principal than the configuration allows, such as 100 a minute for
+//! each API key.
 //!
-//! Limits are GCRAs, as in the kernel. The kernel's own `requests` limit knows clients only; this one knows what
-//! their credentials stand for, and routes.
+//! Limits are GCRAs, as in the kernel. The kernel's own `requests` limit sees only clients; this one also sees
+//! principals and routes.
 //!
-//! Whoever uses somebody's principal uses up its limit. So of several clients with one principal only those are
-//! offenders that go beyond the limit by themselves, and by at least half of an equal share of what was asked for: its
-//! owner is not, nor who uses it lightly. Nor is an address from which others come, too, with principals of their own:
-//! most of what it asks for has to be the principal's, and others that come from there few.
+//! Anyone who uses somebody's principal uses up its limit. So of several clients with one principal, offenders are only
+//! those that exceed the limit on their own, and made at least half of an equal share of the requests; its owner is
+//! not, nor is a light user. Nor is an address that others share with principals of their own: most of its requests
+//! must carry the principal, and few others may come from there.
 //!
-//! Requests that a page of another site makes a browser send count a quarter: they cost the server as much, and their
-//! sender has not chosen them.
+//! Cross-site requests count a quarter: they cost the server as much, but their sender did not choose them.
 
 use std::time::Duration;
 
@@ -38,16 +37,16 @@ use config::RATE;
 pub use config::{Config, Limits};
 use incident::{Incident, signal};
 
-/// Without a request over the limit for so long, an incident is over.
+/// An incident is over after this time without a request over the limit.
 const CALM: Duration = Duration::from_secs(300);
 
-/// How long a client or principal is remembered: at least until a usual limit has forgotten it.
+/// How long a client or principal is remembered: at least until a usual limit has recovered.
 const KEEP: Duration = Duration::from_secs(3_600);
 
-/// Clock steps back that may be mere disorder.
+/// Backward clock steps that may be mere disorder.
 const DISORDER: Duration = Duration::from_secs(5);
 
-/// Requests for pages of other sites that count as one.
+/// Cross-site requests that count as one.
 const FOREIGN: u64 = 4;
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -59,7 +58,7 @@ enum Actor {
     Part(u64),
 }
 
-/// Who, and by which limit: 0 for the general one, else the place of the route's.
+/// The actor, and its limit: 0 for the general one, else the index of the route's.
 type Key = (Actor, u16);
 
 #[derive(Default)]
@@ -129,7 +128,7 @@ pub struct RequestRate {
     sources: Sources,
     routes: hashbrown::HashMap<Box<str>, u16, RandomState>,
     accounts: Recent<Key, Account>,
-    /// Which principals clients carry; none where principals have no limits.
+    /// Which principals clients carry; none if principals have no limits.
     carried: Option<Recent<ClientNet, Carried>>,
     ongoing: Ongoing,
 }
@@ -182,7 +181,7 @@ impl RequestRate {
     }
 }
 
-/// One request, and by which limits it is judged.
+/// One request, and the limits it is checked against.
 struct Request<'a> {
     exchange: &'a Exchange<'a>,
     client: ClientNet,
@@ -228,7 +227,7 @@ fn principal(
     account.used_by.note(used);
     let exceeds = account.charge(limit, exchange);
     let is_only = account.used_by == UsedBy::One(used);
-    // Each client's part is charged from the beginning: who used up the limit is seen once it is used up.
+    // Each client's part is charged from the start: by the time the limit is used up, it is known who did.
     let beyond = if is_only {
         exceeds
     } else {
@@ -254,7 +253,7 @@ fn principal(
     tell(account, ongoing, limit, (subject, Offender::of(client, exchange), offends), exchange)
 }
 
-/// Tells a request over a limit, where that is news.
+/// Reports a request over a limit, if that is news.
 fn tell(
     account: &mut Account,
     ongoing: &mut Ongoing,
@@ -273,7 +272,7 @@ fn tell(
 }
 
 impl Account {
-    /// Charges a request; whether it is over the limit.
+    /// Charges a request; returns whether it is over the limit.
     fn charge(&mut self, limit: &Limit, exchange: &Exchange<'_>) -> bool {
         let now = exchange.seen;
         let ahead = Duration::from_nanos(self.arrival.saturating_sub(now.unix_nanos()));
@@ -288,7 +287,7 @@ impl Account {
                 self.arrival = arrival;
                 false
             }
-            // Its account has one limit only: what lies further ahead came out of order.
+            // An account has only one limit: an arrival time further ahead came out of order.
             Step::Clamped(_) | Step::Exceeds => true,
         }
     }
@@ -301,7 +300,7 @@ impl Account {
         self.incident.as_deref_mut()
     }
 
-    /// Notes a request over the limit.
+    /// Records a request over the limit.
     fn exceed(&mut self, exchange: &Exchange<'_>) -> &mut Incident {
         let now = exchange.seen;
         let _over = self.going_on(now);

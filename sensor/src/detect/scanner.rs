@@ -1,23 +1,22 @@
-//! `scanner`: probing for what does not exist, for what is known to be vulnerable, and tools that say so.
+//! `scanner`: requests for what does not exist or is known to be vulnerable, and tools that name themselves.
 //!
-//! Three kinds of evidence, each by client within an hour:
+//! Three kinds of evidence, each per client within an hour:
 //!
-//! * Known probes (`known`), weighed, each path once.
-//! * Paths that do not exist. Only those count whose template ends in `{other}`, which no client was ever given a
-//!   success for: a deployment that fails, or a broken object, is no probe. They must make up half of what the
-//!   client asks for, and not be half of all clients' trouble just now. Segments with digits in them count as
-//!   one, so that a client with a wrong base path is not taken for a list of words; so do all images, fonts, styles and
-//!   scripts of a directory, of which a page asks for many and a list of words for none. Where all that is missing lies in
-//!   one or two directories, and the client has credentials or success besides, it is more likely a page or a cache: the
-//!   counts are three times larger, and 85 in 100 must be missing. Nor is it a probe to delete what is gone (DELETE with
-//!   credentials).
+//! * Known probes (`known`), weighted, each path once.
+//! * Missing paths. Only those count whose template ends in `{other}`, under which no client ever had a success: a
+//!   failing deployment, or a broken object, is no probe. They must make up half of the client's requests, and must not
+//!   currently be missing for half of all clients. Segments with digits count as one, so that a client with a wrong
+//!   base path does not look like a word list; so do all images, fonts, styles and scripts of a directory, of which a
+//!   page requests many and a word list none. If everything missing lies in one or two directories, and the client has
+//!   credentials or success besides, it is more likely a page or a cache: the counts are three times larger, and 85 in
+//!   100 must be missing. Deleting what is gone (DELETE with credentials) is no probe, either.
 //! * A tool's name in User-Agent. It is easily left out, but nobody else claims it.
 //!
 //! A client without any of these costs one look-up and is not remembered.
 //!
-//! Two kinds of clients are counted apart. *Foreign* ones are browsers that a page of another site made ask: what it
-//! makes them ask for is told, and accuses nobody. *Sites* are IPv6 networks of 48 bits: what their clients do counts
-//! for them until a client is told of itself, so that one noisy client makes no site suspicious.
+//! Two kinds of clients are counted apart. *Foreign* ones are browsers that another site's page caused to send
+//! requests: these are reported, and accuse nobody. *Sites* are IPv6 /48 networks: a client's behaviour counts for its
+//! site until it is reported itself, so that one noisy client makes no site suspicious.
 
 use std::time::Duration;
 
@@ -94,10 +93,10 @@ impl Default for Config {
     }
 }
 
-/// What is counted together.
+/// The unit of counting.
 const WINDOW: Duration = Duration::from_secs(3_600);
 
-/// User-Agents remembered, by hash, with what they say.
+/// User-Agents remembered, by hash, with their classification.
 const AGENTS: usize = 1_024;
 
 /// Known probes named in evidence.
@@ -157,7 +156,7 @@ impl Scanner {
         let crowd = self.sites.hash(&client.owner());
         self.weather.note(crowd, exchange.outcome().is_some_and(|status| status >= 400), now);
         let clue = self.clue(exchange);
-        // A browser names no tool, whoever makes it ask.
+        // A browser names no tool, whoever causes its requests.
         let names_tool = matches!(clue.agent, Agent::Survey(_) | Agent::Attack(_));
         let is_foreign = exchange.cross_site && !names_tool;
         let who = if is_foreign { Who::Foreign(client) } else { Who::Client(client) };
@@ -206,7 +205,7 @@ impl Scanner {
         }
     }
 
-    /// What a client did that was not told of itself counts for its site.
+    /// The behaviour of a client that was not reported itself counts for its site.
     fn note_site(
         &mut self,
         client: ClientNet,
@@ -228,7 +227,7 @@ impl Scanner {
             return;
         };
         probing.told = Some(found.severity);
-        // A site of many is blocked only where it does nothing much besides.
+        // A site of many is blocked only if it does little else.
         let mostly = probing.suspicious.saturating_mul(2) >= probing.exchanges;
         let is_clear = found.severity >= Severity::High && mostly;
         let offenders = if is_clear { vec![Offender::of(site, exchange)] } else { Vec::new() };
@@ -255,7 +254,7 @@ impl Scanner {
         Clue { probe: probe.filter(|probe| probe.kind == Kind::Never || refused), missing, agent }
     }
 
-    /// What a User-Agent says; most have been seen before.
+    /// The classification of a User-Agent; most have been seen before.
     fn agent(&mut self, text: &str) -> Agent {
         let hash = self.clients.hash_of(text.as_bytes());
         let Some(known) = &self.known else { return Agent::Other };
@@ -268,16 +267,16 @@ impl Scanner {
     }
 }
 
-/// Longest path that is told apart, in bytes.
+/// Longest path distinguished, in bytes.
 const LONGEST: usize = 1_024;
 
-/// What pages embed, and no list of words asks for.
+/// What pages embed, and no word list contains.
 const EMBEDDED: [&[u8]; 18] = [
     b"avif", b"css", b"eot", b"gif", b"ico", b"jpeg", b"jpg", b"js", b"map", b"mjs", b"mp4", b"otf", b"png",
     b"svg", b"ttf", b"webp", b"woff", b"woff2",
 ];
 
-/// A path without what tells one embedded file of a directory from another.
+/// A path without the part that distinguishes embedded files of a directory.
 fn embedded(path: &[u8]) -> Option<&[u8]> {
     let dot = memchr::memrchr(b'.', path)?;
     let extension = path.get(dot.saturating_add(1)..)?;

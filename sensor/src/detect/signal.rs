@@ -1,4 +1,4 @@
-//! What a detector says.
+//! What a detector emits.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -23,11 +23,11 @@ pub enum Subject {
     Network(IpNet),
     /// An account that is logged in to.
     Account(KeyedHash),
-    /// What credentials stand for.
+    /// The identity behind credentials.
     Principal(KeyedHash),
     /// A route template.
     Route(String),
-    /// All of the host.
+    /// The whole host.
     Host,
 }
 
@@ -49,17 +49,17 @@ impl Serialize for Subject {
     }
 }
 
-/// A client that something can be done about.
+/// A client that action can be taken against.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Offender {
-    /// The network that it is, or an IPv6 site of many clients.
+    /// Its network, or an IPv6 site of many clients.
     pub client: ClientNet,
-    /// Whether it came through a trusted proxy, so that its packets bear another address.
+    /// Whether it came through a trusted proxy, so that its packets have another source address.
     pub proxied: bool,
 }
 
 impl Offender {
-    /// Of a network, behind the exchange that told.
+    /// For a network: behind the exchange that led to the signal.
     #[must_use]
     pub const fn of(client: ClientNet, exchange: &Exchange<'_>) -> Self {
         Self { client, proxied: exchange.peer.is_some() }
@@ -102,7 +102,7 @@ impl From<&str> for Number {
     }
 }
 
-/// A redacted exchange: what a person needs to see that the detector is right.
+/// A redacted exchange: what a person needs to verify the detector.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Sample {
     /// When it began.
@@ -146,7 +146,7 @@ impl Sample {
 }
 
 impl Sample {
-    /// Keeps an exchange as an example, where there is room and it says something new.
+    /// Adds an exchange as an example, if there is room and it shows something new.
     pub(super) fn keep(samples: &mut Vec<Self>, exchange: &Exchange<'_>) {
         if samples.len() < Evidence::MAX_SAMPLES {
             let sample = Self::of(exchange);
@@ -156,24 +156,24 @@ impl Sample {
         }
     }
 
-    /// Whether another one differs in its time only.
+    /// Whether another one differs only in its time.
     #[must_use]
     pub fn is_like(&self, other: &Self) -> bool {
         Self { ts: other.ts, ..self.clone() } == *other
     }
 }
 
-/// Longest text of a sample, in characters: all are the client's to invent.
+/// Longest text of a sample, in characters: clients can invent all of it.
 const MAX_TEXT: usize = 128;
 
 fn shortened(text: &str) -> String {
     text.chars().take(MAX_TEXT).collect()
 }
 
-/// Numbers and examples that a signal rests on.
+/// Numbers and examples that a signal is based on.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Evidence {
-    /// Numbers with the thresholds that they passed, by name: `failures` beside `failures_threshold`.
+    /// Numbers with the thresholds that they passed, by name: `failures` next to `failures_threshold`.
     #[serde(flatten)]
     pub numbers: BTreeMap<String, Number>,
     /// Some exchanges, at most [`Evidence::MAX_SAMPLES`].
@@ -192,7 +192,7 @@ impl Evidence {
         self
     }
 
-    /// Adds examples, as many as are shown. One that says nothing new is left out.
+    /// Adds examples, as many as are shown. One that shows nothing new is left out.
     #[must_use]
     pub fn showing(mut self, samples: impl IntoIterator<Item = Sample>) -> Self {
         for sample in samples {
@@ -207,8 +207,8 @@ impl Evidence {
     }
 }
 
-/// What a detector says. The same threat to the same subject is one incident for as long as signals of it keep
-/// coming: whoever decides tells people once, keeps the incident's record, and acts on its offenders.
+/// A detector's finding. The same threat to the same subject is one incident for as long as signals of it keep coming:
+/// the decider alerts once, maintains the incident's record, and acts on its offenders.
 #[derive(Clone, Debug)]
 pub struct Signal {
     /// When it was known.
@@ -219,29 +219,28 @@ pub struct Signal {
     pub severity: Severity,
     /// How sure the detector is, from 0 to 1.
     pub confidence: f64,
-    /// What it is about.
+    /// Its subject.
     pub subject: Subject,
-    /// Whose packets would have to be dropped to end it; none where that would help nobody. Of an incident that
-    /// goes on, those that joined or went on since the signal before.
+    /// Whose packets would have to be dropped to end it; empty if that would help nobody. For an ongoing incident,
+    /// those that joined or continued since the previous signal.
     pub offenders: Vec<Offender>,
     /// One sentence for people.
     pub summary: String,
-    /// What it rests on.
+    /// What it is based on.
     pub evidence: Evidence,
-    /// The time looked at.
+    /// The time covered.
     pub window: (Timestamp, Timestamp),
-    /// When the last byte of the event that decided was seen; none where time alone did. Set by whoever runs the
-    /// detectors.
+    /// When the last byte of the deciding event was seen; none if only time passed. Set by the caller of the detectors.
     pub decided: Option<Timestamp>,
-    /// What happened since the signal before.
+    /// What happened since the previous signal.
     pub growth: Growth,
 }
 
 /// How much an incident has grown since its last signal.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Growth {
-    /// Failed logins, requests, connections or packets; what is counted depends on the threat.
+    /// Failed logins, requests, connections or packets; the threat determines what is counted.
     pub attempts: u64,
-    /// Who made them, as far as the detector knows. Unlike offenders, nothing is done about them.
+    /// Who made them, as far as the detector knows. Unlike offenders, no action is taken against them.
     pub by: Vec<(Offender, u64)>,
 }

@@ -1,7 +1,7 @@
-//! `slow-attack`: connections held open by messages that hardly move: slow headers, slow bodies, slow reads.
+//! `slow-attack`: connections held open by slow messages: slow headers, slow bodies, slow reads.
 //!
-//! One slow connection is a bad network's. What tells an attack is how many of them a client holds at a time, or
-//! all clients together do.
+//! One slow connection may be a bad network's. An attack shows in how many of them a client, or all clients together,
+//! hold at a time.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -73,16 +73,16 @@ impl Default for Config {
     }
 }
 
-/// A connection that was not told of for so long is held no more. Messages under way are told of every few seconds.
+/// A connection without a report for this long is no longer held. Ongoing messages are reported every few seconds.
 const STALE: Duration = Duration::from_secs(15);
 
-/// Connections remembered of one client: enough for any threshold that is not absurd.
+/// Connections remembered per client: enough for any reasonable threshold.
 const EACH: usize = 512;
 
-/// Without a slow connection for so long, an incident is over.
+/// An incident is over after this time without a slow connection.
 const CALM: Duration = Duration::from_secs(60);
 
-/// Clients that take part in an attack of many, at most so many told at a time.
+/// Clients that take part in an attack of many, at most this many reported at a time.
 const MAX_OFFENDERS: usize = 256;
 
 #[derive(Clone, Copy)]
@@ -99,7 +99,7 @@ struct Holder {
     slow: Vec<Slow>,
     began: Timestamp,
     told: Option<Severity>,
-    /// Told as one of many.
+    /// Reported as one of many.
     named: bool,
 }
 
@@ -108,13 +108,13 @@ pub struct SlowAttack {
     config: Config,
     sources: Sources,
     holders: Recent<ClientNet, Holder>,
-    /// Sites that hold too many, with the worst that was told.
+    /// Sites that hold too many, with the worst report so far.
     sites: BTreeMap<ClientNet, Severity>,
     /// Connections remembered.
     connections: usize,
-    /// Not remembered, since there were too many.
+    /// Not remembered, because there were too many.
     dropped: u64,
-    /// Since when all clients together hold too many.
+    /// Since when all clients together have held too many.
     flood: Option<Timestamp>,
     looked: Timestamp,
     ongoing: Ongoing,
@@ -181,7 +181,7 @@ impl SlowAttack {
         most.saturating_sub(self.connections)
     }
 
-    /// Forgets connections that are held no more, and looks at all clients together.
+    /// Drops connections that are no longer held, and evaluates all clients together.
     fn look(&mut self, now: Timestamp, signals: &mut Vec<Signal>) {
         let mut total = 0_usize;
         for (_, holder) in self.holders.iter_mut() {
@@ -212,8 +212,8 @@ impl SlowAttack {
         }
     }
 
-    /// Sites whose clients hold too many together, none of them too many itself. Nothing but slow connections is seen
-    /// here, so that it cannot be told who else is in such a network: it is told, and nobody is named.
+    /// Sites whose clients together hold too many, none of them too many itself. Only slow connections are visible
+    /// here, so it is unknown who else is in such a network: it is reported, and nobody is named.
     fn look_at_sites(&mut self, now: Timestamp, signals: &mut Vec<Signal>) {
         let mut held: BTreeMap<ClientNet, (u32, Timestamp)> = BTreeMap::new();
         for (client, holder) in self.holders.iter().filter(|(_, holder)| holder.told.is_none()) {
@@ -238,7 +238,7 @@ impl SlowAttack {
         }
     }
 
-    /// Clients with more than one slow connection that were not told before. One alone may be a bad network's.
+    /// Clients with more than one slow connection that were not reported before. A single one may be a bad network's.
     fn participants(&mut self) -> Vec<Offender> {
         let mut offenders = BTreeSet::new();
         for (client, holder) in self.holders.iter_mut() {
@@ -256,7 +256,7 @@ impl SlowAttack {
 }
 
 impl Holder {
-    /// Notes a connection; false where there is no room for it.
+    /// Records a connection; false if there is no room.
     fn note(&mut self, held: &Held, room: usize) -> bool {
         let port = (held.client_port, held.server_port);
         let slow = Slow { port, by: held.by, told: held.ts, since: held.since, bytes: held.bytes };

@@ -1,8 +1,8 @@
-//! `rate-spike`, `error-spike`, `latency-spike`: for the host and for its busiest routes, minute by minute, against
-//! what each of them usually is at that time ([`Baseline`]).
+//! `rate-spike`, `error-spike`, `latency-spike`: for the host and its busiest routes, each minute against what is usual
+//! for each at that time ([`Baseline`]).
 //!
-//! Only more is worth an alert, never less, and only where it matters: a route that is asked twice a minute may fail
-//! twice. Who is behind a spike is for other detectors to say; these name no offender.
+//! Only increases are worth an alert, and only if they matter: a route with two requests a minute may fail twice. Other
+//! detectors find out who is behind a spike; these name no offender.
 #![expect(clippy::float_arithmetic, reason = "shares and expectations are real numbers")]
 
 mod kept;
@@ -22,46 +22,47 @@ use crate::event::{Event, Exchange};
 use kept::Learned;
 use tally::Tally;
 
-/// Time that is counted together.
+/// Length of a counting interval.
 const MINUTE: Duration = Duration::from_secs(60);
 /// Routes with baselines of their own, 15 KB each.
 const MAX_ROUTES: usize = 64;
-/// Routes counted in one minute; requests of others count for the host alone.
+/// Routes counted in one minute; others' requests count only for the host.
 const MAX_TALLIES: usize = 512;
-/// A minute's requests below which it says nothing about errors and latency: with 20, one slow answer is the 95th
+/// Requests below which a minute says nothing about errors and latency: with 20, one slow response is the 95th
 /// percentile, and one failure 5 %.
 const MIN_REQUESTS: u32 = 20;
-/// Requests a minute beyond the expected that are worth an alert: one each second.
+/// Requests a minute beyond the forecast that are worth an alert: one each second.
 const MIN_EXCESS: f64 = 60.0;
-/// Times the expected requests, or the expected latency, that are worth an alert.
+/// Multiple of the expected requests, or latency, that is worth an alert.
 const MIN_RATIO: f64 = 2.0;
-/// Failures that are worth an alert, in one minute or in several on end that are all beyond the usual.
+/// Failures that are worth an alert, in one minute or in several consecutive unusual ones.
 const MIN_ERRORS: u32 = 10;
 /// Share of failures beyond the expected that is worth an alert.
 const MIN_SHARE: f64 = 0.05;
-/// Minutes on end with errors that are an outage: a deployment or a restart may fail everything for one, and stands in two.
+/// Consecutive minutes with errors that make an outage: a deployment or restart may fail everything for one, and span
+/// two.
 const OUTAGE: u32 = 3;
-/// Microseconds of latency beyond the expected that are worth an alert: what people begin to notice is 100 ms
-/// (R. B. Miller, "Response time in man-computer conversational transactions", 1968), and a page has several.
+/// Microseconds of latency beyond the forecast that are worth an alert: people begin to notice 100 ms (R. B. Miller,
+/// "Response time in man-computer conversational transactions", 1968), and a page has several responses.
 const MIN_LATENCY_US: f64 = 20_000.0;
 /// Score from which it is an outage rather than something to look at, if answers fail or slow down as well: a campaign
 /// that brings ten times the visitors is as improbable as a flood, and until the server suffers nothing tells the two
 /// apart. A chance of one in 10 million:
 /// With 65 subjects, 3 series of each and 10,080 minutes a week, that is less than one a week by chance.
 const SEVERE: f64 = 0.8;
-/// Empty minutes that are made up for; a longer silence is a pause of the sensor, not of the traffic.
+/// Missing minutes that count as empty; a longer silence is a pause of the sensor, not of the traffic.
 const MAX_SILENCE: u64 = 60;
-/// How fast the usual number of requests of a route follows: a look back over an hour.
+/// Smoothing of a route's usual number of requests: a look back over an hour.
 const USUAL: f64 = 1.0 / 60.0;
 
-/// Watches the host and its busiest routes.
+/// Monitors the host and its busiest routes.
 #[derive(Debug)]
 pub struct Spikes {
     threshold: f64,
     /// The same for shares of errors, fifty times the chance: that they are many enough to matter is asked besides, and
     /// that no binomial process would do so; and a share that is mostly zero leaves little to compare with.
     error_threshold: f64,
-    /// The minute that is being counted, in minutes since 1970.
+    /// The current minute, in minutes since 1970.
     minute: Option<u64>,
     /// Whether its beginning was seen.
     whole: bool,
@@ -89,14 +90,14 @@ struct Watch {
 struct Failing {
     /// For how many minutes.
     minutes: u32,
-    /// Errors since the condition was told last, and the highest score among them.
+    /// Errors since the condition was last reported, and the highest score among them.
     errors: u32,
     best: Score,
     /// The highest score of all.
     worst: Score,
 }
 
-/// What is counted of a subject.
+/// Counts of one subject.
 #[derive(Clone, Copy, Debug)]
 enum Series {
     Requests,
@@ -110,8 +111,8 @@ struct Spike {
     series: Series,
     value: f64,
     score: Score,
-    /// Whether it hurts: requests are only visitors as long as they are answered, and as fast as usual; errors of a minute
-    /// or two may be a restart.
+    /// Whether it hurts: requests are mere visitors as long as they are answered, and as fast as usual; errors of a
+    /// minute or two may be a restart.
     harms: bool,
 }
 
@@ -162,7 +163,7 @@ impl Spikes {
         };
         let passed = current.saturating_sub(minute);
         if passed == 0 {
-            // The clock was set back by more than the disorder of events: what was counted is no minute's.
+            // The clock was set back by more than the disorder of events: the counts belong to no minute.
             if minute.saturating_sub(current) > 1 {
                 self.restart(current);
             }
@@ -186,7 +187,7 @@ impl Spikes {
         self.tallies.clear();
     }
 
-    /// Judges a minute that is over, and begins the next.
+    /// Evaluates a completed minute, and starts the next.
     fn close(&mut self, minute: u64, signals: &mut Vec<Signal>) {
         let host = std::mem::take(&mut self.host_tally);
         let tallies = std::mem::take(&mut self.tallies);
@@ -215,7 +216,7 @@ impl Spikes {
         }
     }
 
-    /// Gives a route baselines of its own, if there is room or one that is asked less than half as often.
+    /// Gives a route its own baselines, if there is room or one that is requested less than half as often.
     fn admit(&mut self, route: String, requests: u32) {
         if self.routes.len() >= MAX_ROUTES {
             let least = self.routes.iter().min_by(|(_, one), (_, other)| one.usual.total_cmp(&other.usual));
@@ -232,7 +233,7 @@ impl Spikes {
 }
 
 impl Watch {
-    /// What was unusual in a minute, of what matters. All that was counted is learned from.
+    /// What was unusual in a minute, as far as it matters. Everything counted is learned.
     fn judge(&mut self, begin: Timestamp, tally: &Tally) -> [Option<Spike>; 3] {
         let requests = f64::from(tally.requests());
         self.usual += USUAL * (requests - self.usual);
@@ -260,8 +261,8 @@ impl Watch {
 }
 
 impl Watch {
-    /// The score of a condition in which errors have added up to as many as matter, and whether it lasts for longer than
-    /// a restart does.
+    /// The score of a condition whose errors have added up to as many as matter, and whether it lasts longer than a
+    /// restart does.
     fn enough_errors(&mut self, errors: u32, is_beyond: bool, score: Score) -> Option<(Score, bool)> {
         if !is_beyond {
             self.failing = None;
@@ -275,7 +276,7 @@ impl Watch {
         failing.worst = greater(failing.worst, score);
         let lasts = failing.minutes >= OUTAGE;
         let told = match failing.minutes {
-            // What was told when it began is worse now.
+            // What was reported at its start is worse now.
             OUTAGE => failing.worst,
             _ => failing.best,
         };

@@ -1,9 +1,9 @@
-//! `stream-evasion`: a client whose copies of the same bytes differ, so that two readers see two things.
+//! `stream-evasion`: a client whose copies of the same bytes differ, so that two readers see different things.
 //!
-//! TCP sends the same bytes again (RFC 9293, section 3.8.1), and a segment that the server's kernel drops for its
-//! checksum does not count here. What is left comes from tools that try to be read differently by a sensor than by the
-//! server (T. Ptacek and T. Newsham, "Insertion, Evasion, and Denial of Service", 1998). Once may be a fault of some
-//! middlebox.
+//! TCP retransmits the same bytes (RFC 9293, section 3.8.1), and segments that the server's kernel drops for their
+//! checksum do not count here. The rest comes from tools that try to be read differently by a sensor than by the server
+//! (T. Ptacek and T. Newsham, "Insertion, Evasion, and Denial of Service", 1998). A single one may be a middlebox's
+//! fault.
 
 use std::time::Duration;
 
@@ -53,9 +53,9 @@ impl Default for Config {
     }
 }
 
-/// What is counted together.
+/// The unit of counting.
 const WINDOW: Duration = Duration::from_secs(3_600);
-/// So many times the threshold are of severity high.
+/// This multiple of the threshold is severity high.
 const MANY: u32 = 4;
 
 struct Client {

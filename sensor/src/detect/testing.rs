@@ -9,8 +9,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 
 use crate::clock::Timestamp;
-use crate::event::{Event, Exchange, Findings, Further, Login, LoginOutcome, Object, QueryKeys, Source};
+use crate::event::{
+    Effects, Event, Exchange, Exposed, Finding, Findings, Further, Login, LoginOutcome, Object, QueryKeys,
+    Source,
+};
 use crate::identity::{Hasher, Key, KeyedHash};
+use crate::inspect::{self, Confidence, FieldName, Side};
+use crate::values::Place;
 
 use super::{Config, Detectors, Offender, Response, Severity, Signal, Subject, Threat};
 
@@ -67,8 +72,17 @@ pub(crate) fn exchange(ts: Timestamp) -> Exchange<'static> {
         gaps: false,
         proven: true,
         anomalies: Findings::default(),
+        findings: &[],
+        effects: Effects::default(),
+        exposed: Exposed::default(),
         seen: Timestamp::from_unix_nanos(ts.unix_nanos() + 1_000_000),
     }
+}
+
+/// A finding of which a detector needs to know no more.
+pub(crate) fn finding(kind: inspect::Kind, side: Side, class: &'static str, rule: &'static str) -> Finding {
+    let (name, confidence) = (FieldName::of(b""), Confidence::percent(90));
+    Finding { kind, class, side, place: Place::Body, name, rule, confidence, field: 1 }
 }
 
 /// Makes names and passwords into what events have.
@@ -160,6 +174,11 @@ pub(crate) fn run(config: &Config, attempts: &mut [Attempt]) -> Vec<(u64, Signal
         Threat::SlowAttack,
         Threat::StreamEvasion,
         Threat::Http2Abuse,
+        Threat::Injection,
+        Threat::TokenMisuse,
+        Threat::KeyExposure,
+        Threat::DataExposure,
+        Threat::Graphql,
     ]);
     config.responses.extend(others.map(|threat| (threat, Response::Off)));
     let mut detectors = Detectors::new(&config);

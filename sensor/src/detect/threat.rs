@@ -38,13 +38,23 @@ pub enum Threat {
     #[serde(rename = "http2-abuse")]
     #[documented_fields(rename = "http2-abuse")]
     Http2Abuse,
+    /// Sending values that are meant to be run by what reads them: SQL, shells, browsers, templates, paths.
+    Injection,
+    /// A forged or unsafe token, or one token in two hands.
+    TokenMisuse,
+    /// Keys or credentials where others can read them.
+    KeyExposure,
+    /// Answers that give more than they should.
+    DataExposure,
+    /// GraphQL documents that cost a server more than their bytes.
+    Graphql,
     /// Packets, connections or bits in numbers that make limits or blocks drop many of them.
     Flood,
 }
 
 impl Threat {
     /// All of them.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 19] = [
         Self::BruteForce,
         Self::PasswordSpraying,
         Self::CredentialStuffing,
@@ -58,6 +68,11 @@ impl Threat {
         Self::SlowAttack,
         Self::StreamEvasion,
         Self::Http2Abuse,
+        Self::Injection,
+        Self::TokenMisuse,
+        Self::KeyExposure,
+        Self::DataExposure,
+        Self::Graphql,
         Self::Flood,
     ];
 
@@ -82,7 +97,12 @@ impl Threat {
             | Self::LatencySpike
             | Self::RequestRate
             | Self::Enumeration
-            | Self::Scanner => Severity::Low,
+            | Self::Scanner
+            | Self::Injection
+            | Self::TokenMisuse
+            | Self::KeyExposure
+            | Self::DataExposure
+            | Self::Graphql => Severity::Low,
         }
     }
 
@@ -103,6 +123,11 @@ impl Threat {
             Self::SlowAttack => "slow-attack",
             Self::StreamEvasion => "stream-evasion",
             Self::Http2Abuse => "http2-abuse",
+            Self::Injection => "injection",
+            Self::TokenMisuse => "token-misuse",
+            Self::KeyExposure => "key-exposure",
+            Self::DataExposure => "data-exposure",
+            Self::Graphql => "graphql",
             Self::Flood => "flood",
         }
     }
@@ -124,9 +149,12 @@ impl Threat {
             | Self::LatencySpike
             | Self::RequestRate
             | Self::Enumeration
-            | Self::Scanner => "request",
+            | Self::Scanner
+            | Self::Injection
+            | Self::TokenMisuse
+            | Self::Graphql => "request",
             Self::SlowAttack => "connection",
-            Self::StreamEvasion => "exchange",
+            Self::StreamEvasion | Self::KeyExposure | Self::DataExposure => "exchange",
             Self::Http2Abuse => "frame",
             Self::Flood => "packet",
         };
@@ -137,19 +165,23 @@ impl Threat {
     #[must_use]
     pub const fn owasp(self) -> &'static str {
         match self {
-            Self::BruteForce | Self::PasswordSpraying | Self::CredentialStuffing | Self::AccountTakeover => {
-                "API2:2023"
-            }
+            Self::BruteForce
+            | Self::PasswordSpraying
+            | Self::CredentialStuffing
+            | Self::AccountTakeover
+            | Self::TokenMisuse => "API2:2023",
             Self::RateSpike
             | Self::ErrorSpike
             | Self::LatencySpike
             | Self::RequestRate
             | Self::SlowAttack
             | Self::Http2Abuse
+            | Self::Graphql
             | Self::Flood => "API4:2023",
+            Self::DataExposure => "API3:2023",
             Self::Enumeration => "API1:2023",
             Self::Scanner => "API9:2023",
-            Self::StreamEvasion => "API8:2023",
+            Self::StreamEvasion | Self::Injection | Self::KeyExposure => "API8:2023",
         }
     }
 }

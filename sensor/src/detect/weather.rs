@@ -1,15 +1,15 @@
-//! Whether requests fail for everybody just now.
+//! Whether requests currently fail for everybody.
 
 use super::recent::Distinct;
 use crate::clock::Timestamp;
 
-/// Fewest clients of which it can be said that something holds for most of them.
+/// Minimum clients for a statement about most of them.
 const CROWD: u32 = 8;
 
-/// Clients counted below which a larger sample is taken, and beyond which a smaller one.
+/// Number of clients counted below which the sample grows, and above which it shrinks.
 const FULL: (u32, u32) = (100, 800);
 
-/// Clients of a time, and those of them that are marked.
+/// Clients of an interval, and the marked ones among them.
 #[derive(Clone, Copy, Debug)]
 struct Count {
     all: Distinct<16>,
@@ -24,16 +24,15 @@ impl Count {
     }
 }
 
-/// How many of all clients are marked, in the time that runs and in the one before. Where there are many clients, a
-/// sample of them is counted.
+/// The share of marked clients, in the current interval and the one before. With many clients, a sample is counted.
 #[derive(Clone, Debug)]
 pub(super) struct Crowd {
-    /// Length of the times, in nanoseconds.
+    /// Length of an interval, in nanoseconds.
     length: u64,
     time: u64,
     now: Count,
     before: Count,
-    /// One of so many clients is counted, as a power of two.
+    /// One in this many clients is counted, as a power of two.
     sampled: u32,
 }
 
@@ -43,7 +42,7 @@ impl Crowd {
         Self { length, time: 0, now: Count::NONE, before: Count::NONE, sampled: 0 }
     }
 
-    /// Notes a client by its hash, with its mark or without.
+    /// Adds a client by its hash, marked or not.
     #[inline]
     pub(super) fn note(&mut self, client: u64, marked: bool, now: Timestamp) {
         let time = now.unix_nanos().checked_div(self.length).unwrap_or_default();
@@ -84,11 +83,10 @@ impl Crowd {
     }
 }
 
-/// Whether half of all clients get nothing but failures within 15 s: a deployment that went wrong, or an outage.
-/// Nobody's failures mean anything then.
+/// Whether half of all clients get nothing but failures within 15 s: a failed deployment, or an outage. Then nobody's
+/// failures mean anything.
 ///
-/// A host whose only clients are eight and more scanners looks the same; known probes and tools do not depend on
-/// this.
+/// A host whose only clients are eight or more scanners looks the same; known probes and tools do not depend on this.
 #[derive(Clone, Debug)]
 pub(super) struct Weather(Crowd);
 
@@ -97,13 +95,13 @@ impl Weather {
         Self(Crowd::new(15))
     }
 
-    /// Notes an exchange of a client, by its hash.
+    /// Adds an exchange of a client, by its hash.
     #[inline]
     pub(super) fn note(&mut self, client: u64, failed: bool, now: Timestamp) {
         self.0.note(client, !failed, now);
     }
 
-    /// Whether it is so.
+    /// Whether this is the case.
     pub(super) fn is_bad(&self) -> bool {
         self.0.most_unmarked()
     }

@@ -1,4 +1,4 @@
-//! Carrying a plan out in the kernel's maps.
+//! Executes a plan in the kernel's maps.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -12,7 +12,7 @@ use super::policy::{Mode, Policy};
 use crate::clock::Timestamp;
 use crate::kernel::{Capacities, Dataplane, KernelError, TrieKind};
 
-/// What can go wrong when a policy is applied.
+/// Why a policy could not be applied.
 #[derive(Debug, thiserror::Error)]
 pub enum EnforceError {
     /// The kernel refused.
@@ -29,7 +29,7 @@ pub enum EnforceError {
         family: &'static str,
         /// Its bound.
         capacity: u32,
-        /// What would be needed.
+        /// Entries needed.
         needed: usize,
         /// The configuration key of the bound.
         key: &'static str,
@@ -58,10 +58,10 @@ pub struct Enforcer {
 }
 
 impl Enforcer {
-    /// Reads what the maps hold: nothing in new ones, an earlier daemon's policy in adopted ones.
+    /// Reads the maps: nothing in new ones, an earlier daemon's policy in adopted ones.
     ///
     /// # Errors
-    /// Where the kernel refuses.
+    /// If the kernel refuses.
     pub fn new(
         dataplane: &Dataplane,
         capacities: Capacities,
@@ -84,10 +84,10 @@ impl Enforcer {
         Ok(Self { actual, indexes, default_index, capacities, client_bits })
     }
 
-    /// Applies a whole policy. `protected` prefixes are allowed besides.
+    /// Applies a whole policy. `protected` prefixes are allowed in addition.
     ///
     /// # Errors
-    /// Where the policy does not fit, in which case nothing is changed, or the kernel refuses.
+    /// If the policy does not fit, in which case nothing is changed, or the kernel refuses.
     pub fn apply(
         &mut self,
         dataplane: &mut Dataplane,
@@ -123,7 +123,7 @@ impl Enforcer {
         self.perform(dataplane, changes, now)
     }
 
-    /// Applies the limits of all scopes, with no look at blocks and allows.
+    /// Applies the limits of all scopes, without checking blocks and allows.
     ///
     /// # Errors
     /// As [`Enforcer::apply`].
@@ -138,13 +138,13 @@ impl Enforcer {
         self.perform(dataplane, changes, now)
     }
 
-    /// Blocks in the kernel now, with the end of each.
+    /// Blocks in the kernel now, with their expiry.
     #[must_use]
     pub const fn blocks(&self) -> &BTreeMap<IpNet, Option<Timestamp>> {
         &self.actual.blocks
     }
 
-    /// How many they are.
+    /// Their number.
     #[must_use]
     pub fn block_count(&self) -> usize {
         self.actual.blocks.len()
@@ -202,8 +202,8 @@ impl Enforcer {
         Err(EnforceError::Full { what, family, capacity, needed, key })
     }
 
-    /// Performs changes and publishes them at once. After an error, what was done so far is published too:
-    /// [`Actual`] says what the kernel has, and the next plan goes on from there.
+    /// Executes changes and publishes them at once. After an error, the changes so far are published too: [`Actual`]
+    /// reflects the kernel, and the next plan continues from there.
     fn perform(
         &mut self,
         dataplane: &mut Dataplane,
@@ -268,7 +268,7 @@ impl Enforcer {
         Ok(())
     }
 
-    /// Writes limits to an index that nothing points to, so that no packet sees half of them.
+    /// Writes limits to an index that nothing refers to, so that no packet sees a partial change.
     fn write_limits(&self, dataplane: &mut Dataplane, limits: ScopeLimits) -> Result<u32, EnforceError> {
         let used: BTreeSet<u32> = self.indexes.values().copied().chain([self.default_index]).collect();
         let free = (0..dataplane.scopes.len()).find(|index| !used.contains(index));
@@ -312,7 +312,7 @@ fn scope_prefix(scope: super::Scope) -> Option<IpNet> {
     if let super::Scope::Prefix(prefix) = scope { Some(prefix) } else { None }
 }
 
-/// An expiry on the data plane's clock; 0 is never, so the past is the moment after the clock's origin.
+/// An expiry on the data plane's clock; 0 means never, so the past is the moment after the clock's origin.
 fn kernel_time(until: Until, now: Timestamp, clock: u64) -> u64 {
     until.map_or(0, |until| {
         let left = u64::try_from(until.since(now).as_nanos()).unwrap_or(u64::MAX);

@@ -1,4 +1,4 @@
-//! Blocked prefixes with their expiry, and what the kernel's longest-prefix match needs to know of them.
+//! Blocked prefixes with their expiry, and the form that the kernel's longest-prefix match needs.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,7 +6,7 @@ use ipnet::IpNet;
 
 use crate::clock::Timestamp;
 
-/// When a block ends; never, where absent.
+/// When a block expires; absent means never.
 pub(super) type Until = Option<Timestamp>;
 
 /// Blocks by prefix, with an index by expiry and one by prefix length.
@@ -49,8 +49,8 @@ impl Blocks {
         self.by_expiry.iter().take_while(|(until, _)| *until <= now).map(|(_, prefix)| *prefix).collect()
     }
 
-    /// The block of exactly this prefix as the kernel is to see it: it ends when the last of those that
-    /// cover it ends, since the kernel's longest match hides the shorter ones.
+    /// The block of exactly this prefix as the kernel has to see it: it expires with the last of those that cover it,
+    /// because the kernel's longest match hides the shorter ones.
     pub(super) fn effective(&self, prefix: &IpNet) -> Option<Until> {
         let mut latest = *self.by_prefix.get(prefix)?;
         for covering in self.covering(prefix) {
@@ -112,8 +112,8 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever the blocks, an address is blocked in the kernel (longest match on effective expiries)
-        /// exactly as long as one block that covers it stands.
+        /// Whatever the blocks, an address is blocked in the kernel (longest match on effective expiries) exactly as
+        /// long as one block that covers it is in force.
         #[test]
         fn longest_match_sees_the_last_expiry(
             blocks in prop::collection::vec((0_u32..64, 26_u8..=32, prop::option::of(1_u64..20)), 0..12),

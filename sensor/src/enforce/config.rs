@@ -67,10 +67,8 @@ impl PolicyConfig {
             match name.parse::<Scope>() {
                 Ok(scope) => {
                     if config.limits.contains_key(&scope) {
-                        limits.reject(
-                            name,
-                            "overlapping scopes: this one is there already in another spelling",
-                        );
+                        limits
+                            .reject(name, "overlapping scopes: this one exists already in another spelling");
                     }
                     config.limits.insert(scope, read);
                 }

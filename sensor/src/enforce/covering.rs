@@ -1,4 +1,4 @@
-//! Which rules are about a prefix: those of what it lies in, itself included.
+//! The rules that apply to a prefix: those of all prefixes that contain it, itself included.
 
 use ipnet::IpNet;
 
@@ -11,21 +11,21 @@ impl Policy {
         around(prefix).filter_map(|by| Some((by, self.allow(&by)?)))
     }
 
-    /// The block that covers a prefix and ends last; one without an end outlasts any other.
+    /// The covering block that expires last; one without an expiry outlasts any other.
     #[must_use]
     pub fn block_covering(&self, prefix: &IpNet) -> Option<(IpNet, &BlockRule)> {
         let blocks = self.block_index().covering(prefix);
         blocks.filter_map(|(by, _)| Some((by, self.block(&by)?))).max_by_key(|(_, rule)| end_of(rule))
     }
 
-    /// The longest prefix with limits of its own that covers a prefix.
+    /// The longest covering prefix with limits of its own.
     #[must_use]
     pub fn scope_covering(&self, prefix: IpNet) -> Option<IpNet> {
         around(prefix).rev().find(|by| self.scope(Scope::Prefix(*by)).is_some())
     }
 }
 
-/// What a prefix lies in, the shortest first, itself last.
+/// The prefixes that contain a prefix, the shortest first, itself last.
 fn around(prefix: IpNet) -> impl DoubleEndedIterator<Item = IpNet> {
     (0..=prefix.prefix_len())
         .filter_map(move |length| Some(IpNet::new(prefix.network(), length).ok()?.trunc()))

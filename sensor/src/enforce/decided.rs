@@ -1,12 +1,12 @@
-//! Room for limits that detectors lead to.
+//! Room for the detectors' limits.
 
 use ipnet::IpNet;
 
 use super::policy::{MAX_DECIDED_LIMITS, Policy};
 
 impl Policy {
-    /// Lifts the limits that end first where there is no room for those of one more prefix; tells whose they were.
-    /// An attack is on, and who was limited for longest has had most of it.
+    /// Lifts the limits that expire first if there is no room for those of one more prefix; returns whose they were.
+    /// During an attack, those limited longest have been through most of it.
     pub fn make_room_for_limits(&mut self, prefix: &IpNet) -> Option<IpNet> {
         if self.decided_limits.len() < MAX_DECIDED_LIMITS || self.decided_limits.contains_key(prefix) {
             return None;

@@ -220,7 +220,7 @@ impl Limits {
 /// Reads a limit on bits: as any other, but not too slow for a single frame.
 ///
 /// # Errors
-/// Where the rate is malformed or below a kilobit a second.
+/// If the rate is malformed or below a kilobit a second.
 pub fn parse_bits(text: &str) -> Result<Limit, String> {
     let limit: Limit = text.parse().map_err(|error: ParseRateError| error.to_string())?;
     if let Limit::Rate(rate) = limit {

@@ -1,4 +1,4 @@
-//! What applies to whom: the desired policy, what the kernel has, and the way from one to the other.
+//! What applies to whom: the desired policy, the kernel's state, and the changes between them.
 //!
 //! Architecture invariant: this room is the only writer of the policy maps. Everyone else changes the desired
 //! [`Policy`] and asks for it to be applied.

@@ -1,4 +1,4 @@
-//! Desired minus actual, as a list of changes. Pure.
+//! Desired minus actual state, as a list of changes. Pure.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use super::blocks::Until;
 use super::limits::Scope;
 use super::policy::Policy;
 
-/// What the kernel holds, as far as this room put it there.
+/// What the kernel holds, as far as this room wrote it.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Actual {
     pub(super) default_limits: ScopeLimits,
@@ -31,7 +31,7 @@ pub(super) enum Change {
     RemoveBlock(IpNet),
 }
 
-/// Everything that differs. What lets traffic pass comes before what stops it.
+/// All differences. Changes that let traffic pass come before those that stop it.
 pub(super) fn whole(desired: &Policy, protected: &[IpNet], actual: &Actual, tick_ns: u64) -> Vec<Change> {
     let mut changes = limits(desired, actual, tick_ns);
     changes.extend(allows(desired, protected, actual));
@@ -88,7 +88,7 @@ fn block(desired: &Policy, actual: &Actual, prefix: &IpNet) -> Option<Change> {
     (!is_there).then_some(Change::Block(*prefix, wanted))
 }
 
-/// Expiries read back from the kernel have gone through its clock, whose steps are up to 10 ms.
+/// Expiries read back from the kernel were converted by its clock, whose steps are up to 10 ms.
 const CLOCK_TOLERANCE: Duration = Duration::from_millis(50);
 
 fn is_same(found: Until, wanted: Until) -> bool {
@@ -132,7 +132,7 @@ mod tests {
     }
 
     proptest! {
-        /// Planning one block after another comes to the same as planning all at once.
+        /// Planning one block at a time gives the same result as planning all at once.
         #[test]
         fn step_by_step_equals_whole(
             changes in prop::collection::vec((0_u32..16, 28_u8..=32, prop::option::of(1_u64..9), any::<bool>()), 0..30),

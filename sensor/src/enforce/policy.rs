@@ -1,4 +1,4 @@
-//! The desired policy: what the configuration says, and over it what operators said since.
+//! The desired policy: the configuration's, overridden by operators' commands.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -15,10 +15,10 @@ use crate::clock::Timestamp;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Mode {
-    /// Everything is computed and counted, nothing is dropped.
+    /// Everything is computed and counted, nothing dropped.
     #[default]
     Monitor,
-    /// What is over a limit or blocked is dropped.
+    /// Packets over a limit, or from a blocked client, are dropped.
     Enforce,
 }
 
@@ -26,7 +26,7 @@ impl Mode {
     /// Both.
     pub const ALL: [Self; 2] = [Self::Monitor, Self::Enforce];
 
-    /// The word that operators use.
+    /// The word that operators see.
     #[must_use]
     pub const fn label(self) -> &'static str {
         match self {
@@ -54,7 +54,7 @@ impl FromStr for Mode {
     }
 }
 
-/// Where a rule comes from.
+/// The origin of a rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Origin {
@@ -64,7 +64,7 @@ pub enum Origin {
     Command,
     /// A detector.
     Detector,
-    /// The sensor itself, so that a block cannot reach what must not be blocked.
+    /// The sensor itself, to keep a block away from a protected address.
     Protection,
 }
 
@@ -104,7 +104,7 @@ pub struct AllowRule {
 /// A blocked prefix.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BlockRule {
-    /// When it ends; never, where absent.
+    /// When it expires; absent means never.
     pub until: Option<Timestamp>,
     /// Why, in the operator's words.
     pub reason: Option<String>,
@@ -118,7 +118,7 @@ pub struct BlockRule {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Layer {
-    /// The mode, where this layer sets it.
+    /// The mode, if this layer sets it.
     pub mode: Option<Mode>,
     /// Limits by scope.
     pub limits: BTreeMap<Scope, Limits>,
@@ -131,29 +131,29 @@ pub struct Layer {
 /// Limits that a detector tightened for one client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DecidedLimits {
-    /// The limits; where others are tighter, or these leave something out, it is as it was for this client.
+    /// The limits; where others are tighter, or these are silent, the client's previous ones apply.
     pub limits: Limits,
-    /// When they end.
+    /// When they expire.
     pub until: Option<Timestamp>,
     /// Why.
     pub reason: String,
 }
 
-/// The layers together.
+/// The layers combined.
 #[derive(Clone, Debug, Default)]
 pub struct Policy {
     configuration: Layer,
     commands: Layer,
-    /// What detectors led to; the event store keeps it over a restart.
+    /// The detectors' decisions; the event store keeps them across a restart.
     decided_blocks: BTreeMap<IpNet, BlockRule>,
     pub(super) decided_limits: BTreeMap<IpNet, DecidedLimits>,
-    /// The mode that the daemon was started with; not kept over a restart.
+    /// The mode that the daemon was started with; not kept across a restart.
     session_mode: Option<Mode>,
     blocks: Blocks,
 }
 
 impl Policy {
-    /// A policy of what the configuration says and what commands said.
+    /// A policy from the configuration and the commands.
     #[must_use]
     pub fn new(configuration: Layer, commands: Layer) -> Self {
         let mut policy = Self { configuration, commands, ..Self::default() };
@@ -161,8 +161,8 @@ impl Policy {
         policy
     }
 
-    /// Puts another configuration under the commands. A mode that the configuration changes is meant: it
-    /// lifts the mode that a command set.
+    /// Replaces the configuration under the commands. A mode changed in the configuration is intended: it overrides the
+    /// mode set by a command.
     pub fn reconfigure(&mut self, configuration: Layer) {
         if configuration.mode != self.configuration.mode {
             self.commands.mode = None;
@@ -172,13 +172,13 @@ impl Policy {
         self.index_blocks();
     }
 
-    /// What commands said, to be kept over a restart.
+    /// The commands' layer, to be kept across a restart.
     #[must_use]
     pub const fn commands(&self) -> &Layer {
         &self.commands
     }
 
-    /// Changes what commands said.
+    /// Changes the commands' layer.
     pub fn change<T>(&mut self, change: impl FnOnce(&mut Layer) -> T) -> T {
         let result = change(&mut self.commands);
         self.index_blocks();
@@ -191,20 +191,20 @@ impl Policy {
         self.index_block(&prefix);
     }
 
-    /// Sets a block that a detector led to.
+    /// Sets a detector's block.
     pub fn set_decided_block(&mut self, prefix: IpNet, rule: BlockRule) {
         self.decided_blocks.insert(prefix, rule);
         self.index_block(&prefix);
     }
 
-    /// Lifts what commands and detectors say about a block; returns what a command and what a detector had said.
+    /// Removes a block from the commands' and detectors' layers; returns what each had.
     pub fn lift_block(&mut self, prefix: &IpNet) -> (Option<BlockRule>, Option<BlockRule>) {
         let lifted = (self.commands.blocks.remove(prefix), self.decided_blocks.remove(prefix));
         self.index_block(prefix);
         lifted
     }
 
-    /// Sets limits that a detector led to; false where there is no room for one more.
+    /// Sets a detector's limits; false if there is no room for another prefix.
     pub fn set_decided_limits(&mut self, prefix: IpNet, limits: DecidedLimits) -> bool {
         let has_room =
             self.decided_limits.len() < MAX_DECIDED_LIMITS || self.decided_limits.contains_key(&prefix);
@@ -214,25 +214,25 @@ impl Policy {
         has_room
     }
 
-    /// Lifts the block of a prefix that a detector led to.
+    /// Lifts a detector's block of a prefix.
     pub fn lift_decided_block(&mut self, prefix: &IpNet) {
         if self.decided_blocks.remove(prefix).is_some() {
             self.index_block(prefix);
         }
     }
 
-    /// Lifts the limits of a prefix that a detector led to.
+    /// Lifts a detector's limits of a prefix.
     pub fn lift_decided_limits(&mut self, prefix: &IpNet) {
         self.decided_limits.remove(prefix);
     }
 
-    /// Limits that detectors led to.
+    /// The detectors' limits.
     #[must_use]
     pub const fn decided_limits(&self) -> &BTreeMap<IpNet, DecidedLimits> {
         &self.decided_limits
     }
 
-    /// Blocks that detectors led to.
+    /// The detectors' blocks.
     #[must_use]
     pub const fn decided_blocks(&self) -> &BTreeMap<IpNet, BlockRule> {
         &self.decided_blocks
@@ -250,12 +250,12 @@ impl Policy {
         self.commands.mode = Some(mode);
     }
 
-    /// Sets the mode for as long as this daemon runs, or until a command sets it.
+    /// Sets the mode until this daemon ends, or a command sets it.
     pub const fn set_session_mode(&mut self, mode: Mode) {
         self.session_mode = Some(mode);
     }
 
-    /// The limits set for a scope, if any. Those that a person set count before those of a detector.
+    /// The limits set for a scope, if any. A person's take precedence over a detector's.
     #[must_use]
     pub fn scope(&self, scope: Scope) -> Option<ScopeRule> {
         let set = |layer: &Layer, origin| {
@@ -270,7 +270,7 @@ impl Policy {
         })
     }
 
-    /// The limits that a person set for the longest prefix around this one.
+    /// A person's limits for the longest prefix that covers this one.
     fn limits_around(&self, prefix: &IpNet) -> Limits {
         let layers = [&self.commands, &self.configuration];
         let scopes = layers.into_iter().flat_map(|layer| layer.limits.keys());
@@ -289,7 +289,7 @@ impl Policy {
         keys.chain(decided).filter_map(|scope| Some((scope, self.scope(scope)?))).collect()
     }
 
-    /// The limits in force for a scope, with what it inherits.
+    /// The limits in force for a scope, including inherited ones.
     #[must_use]
     pub fn limits_in_force(&self, scope: Scope) -> Limits {
         let base = self.scope(Scope::Default).map_or(Limits::default(), |rule| rule.limits);
@@ -312,7 +312,7 @@ impl Policy {
             .collect()
     }
 
-    /// The block rule of exactly this prefix; of several, the one that ends last.
+    /// The block rule of exactly this prefix; of several, the one that expires last.
     #[must_use]
     pub fn block(&self, prefix: &IpNet) -> Option<&BlockRule> {
         self.block_layers().filter_map(|layer| layer.get(prefix)).max_by_key(|rule| end_of(rule))
@@ -334,7 +334,7 @@ impl Policy {
         [&self.decided_blocks, &self.configuration.blocks, &self.commands.blocks].into_iter()
     }
 
-    /// The blocks as the kernel is to see them.
+    /// The blocks in the form that the kernel needs.
     pub(super) const fn block_index(&self) -> &Blocks {
         &self.blocks
     }
@@ -345,13 +345,13 @@ impl Policy {
         self.blocks.len()
     }
 
-    /// How many blocked prefixes lie within one, itself included.
+    /// How many blocked prefixes are within one, itself included.
     #[must_use]
     pub fn blocks_within(&self, prefix: &IpNet) -> usize {
         self.blocks.within(prefix).count()
     }
 
-    /// Removes blocks that have ended; returns their prefixes.
+    /// Removes expired blocks; returns their prefixes.
     pub fn expire(&mut self, now: Timestamp) -> Vec<IpNet> {
         let ended = self.blocks.ended(now);
         let stands = |rule: &BlockRule| rule.until.is_none_or(|until| until > now);
@@ -367,7 +367,7 @@ impl Policy {
         ended
     }
 
-    /// Removes limits of detectors that have ended; returns their prefixes.
+    /// Removes detectors' expired limits; returns their prefixes.
     pub fn expire_limits(&mut self, now: Timestamp) -> Vec<IpNet> {
         let has_ended = |limits: &DecidedLimits| limits.until.is_some_and(|until| until <= now);
         let ended = self.decided_limits.extract_if(.., |_, limits| has_ended(limits));
@@ -386,10 +386,10 @@ impl Policy {
     }
 }
 
-/// Limits that detectors may tighten at a time: the kernel's table of scopes is the operator's first.
+/// Maximum limits set by detectors: the kernel's table of scopes is the operator's first.
 pub(super) const MAX_DECIDED_LIMITS: usize = 1_024;
 
-/// Sorts blocks by their end; those without one come last.
+/// Sorts blocks by expiry; those without one come last.
 pub(super) const fn end_of(rule: &BlockRule) -> (bool, Option<Timestamp>) {
     (rule.until.is_none(), rule.until)
 }

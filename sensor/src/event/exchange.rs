@@ -10,6 +10,7 @@ use super::redact::{self, Redactor};
 use super::sent::{Host, MediaType, Object, Path, UserAgent};
 use crate::clock::Timestamp;
 use crate::identity::KeyedHash;
+use crate::inspect::{Effects, Exposed, Finding};
 use crate::{http, identity, tls};
 
 /// Where an exchange was seen.
@@ -22,19 +23,18 @@ pub enum Source {
     Tls,
 }
 
-/// What TLS tells of an exchange.
+/// TLS properties of an exchange.
 #[derive(Clone, Debug, Serialize)]
 pub struct TlsFacts<'a> {
     /// `1.2` or `1.3`.
     pub version: &'static str,
-    /// The server's name that the client asked for.
+    /// The server name that the client requested.
     pub sni: Option<Host<'a>>,
-    /// The protocol agreed on: `http/1.1`.
+    /// The negotiated protocol: `http/1.1`.
     pub alpn: Option<Protocol>,
     /// The client's fingerprint.
     pub ja4: Option<tls::Ja4>,
-    /// Whether some of the connection was read without proof that it is what was sent, since the ends of records were not
-    /// captured.
+    /// Whether some of the connection was read without authentication, because the ends of records were not captured.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub unverified: bool,
 }
@@ -53,7 +53,7 @@ impl<'a> TlsFacts<'a> {
     }
 }
 
-/// A protocol inside TLS. Clients may write anything there, so only names that are registered are told.
+/// A protocol inside TLS. Clients may write anything there, so only registered names are recorded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub enum Protocol {
     /// HTTP/1.0.
@@ -115,7 +115,7 @@ impl Grpc {
 pub struct Exchange<'a> {
     /// When the first byte of the request was seen; of the response, where that came without a request.
     pub ts: Timestamp,
-    /// Who asked: behind proxies that are trusted, the address that they tell.
+    /// The client: behind trusted proxies, the address that they report.
     pub client: IpAddr,
     /// Port of the peer on the wire.
     pub client_port: u16,
@@ -123,7 +123,7 @@ pub struct Exchange<'a> {
     pub server: IpAddr,
     /// The server's port.
     pub server_port: u16,
-    /// The address on the wire, where it differs from `client`.
+    /// The address on the wire, if it differs from `client`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub peer: Option<IpAddr>,
     /// Whether that peer named the client as its own peer, with no other proxy between.
@@ -136,13 +136,14 @@ pub struct Exchange<'a> {
     pub method: Option<&'static str>,
     /// Host and port.
     pub host: Option<Host<'a>>,
-    /// The path, without query, fragment and path parameters; what looks like a secret is a keyed hash in records.
+    /// The path, without query, fragment and path parameters; in records, segments that look like secrets are keyed
+    /// hashes.
     pub path: Option<Path<'a>>,
     /// The keyed hash of the identifiers in the path.
     pub object: Object<'a>,
     /// The path's template.
     pub route: Option<&'a str>,
-    /// Names of the query's parameters, in order; values are left out.
+    /// Names of the query's parameters, in order, without values.
     pub query_keys: QueryKeys<'a>,
     /// Status of the response.
     pub status: Option<u16>,
@@ -155,37 +156,47 @@ pub struct Exchange<'a> {
     pub response_bytes: Option<u64>,
     /// From the first byte of the request to the first byte of the response, in microseconds.
     pub duration_us: Option<u64>,
-    /// User-Agent; what looks like a secret is left out of records.
+    /// User-Agent; in records, without what looks like a secret.
     pub user_agent: Option<UserAgent<'a>>,
     /// Content-Type of the request, without parameters.
     pub content_type: Option<MediaType<'a>>,
-    /// What the credentials stand for, hashed with the installation's key.
+    /// The identity behind the credentials, hashed with the installation's key.
     #[serde(serialize_with = "as_text")]
     pub principal: Option<KeyedHash>,
-    /// The attempt to log in that it is.
+    /// The login attempt, if it is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub login: Option<Login>,
-    /// Further attempts of the same request; in records the number of all, as `attempts`.
+    /// Further attempts in the same request; records have the total, as `attempts`.
     #[serde(rename = "attempts", skip_serializing_if = "Further::is_empty")]
     pub further: Further<'a>,
-    /// Whether it says that a page of another site made a browser send it, and a browser might have.
+    /// Whether it claims that another site's page made a browser send it, and a browser might have.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub cross_site: bool,
     /// Where it was seen.
     pub source: Source,
-    /// Of the TLS around it.
+    /// Properties of the TLS connection.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tls: Option<TlsFacts<'a>>,
-    /// Whether it is told already, as the exchange between a proxy on this host and the application; then nothing counts it.
+    /// Whether it was already recorded, as the exchange between a proxy on this host and the application; then it is
+    /// not counted.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub seen_twice: bool,
     /// Whether bytes were missing.
     pub gaps: bool,
-    /// Whether the client was shown to get what the server sends. Where it was not, anybody may have sent this in its
-    /// name, and it accuses nobody.
+    /// Whether the client was shown to receive what the server sends. If not, anybody may have sent this in its name,
+    /// and it accuses nobody.
     pub proven: bool,
     /// What the parsers found strange.
     pub anomalies: Findings,
+    /// What inspection recognised in it.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    pub findings: &'a [Finding],
+    /// What the answer shows of an attack that was recognised.
+    #[serde(skip_serializing_if = "Effects::is_empty")]
+    pub effects: Effects,
+    /// What it gives away, for detectors.
+    #[serde(skip)]
+    pub exposed: Exposed<'a>,
     /// When its last byte was seen; what comes of it is measured from here.
     #[serde(skip)]
     pub seen: Timestamp,
@@ -207,9 +218,9 @@ impl Exchange<'_> {
 /// Attempts to log in of one request besides the first.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Further<'a> {
-    /// Those that were read one by one.
+    /// Those that were parsed individually.
     pub read: &'a [Login],
-    /// How many more there were.
+    /// The number of others.
     pub uncounted: u32,
 }
 
@@ -220,7 +231,7 @@ impl Further<'_> {
 }
 
 impl Serialize for Further<'_> {
-    /// The number of all attempts, the first one included.
+    /// The total number of attempts, including the first.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let read = u64::try_from(self.read.len()).unwrap_or(u64::MAX);
         serializer.serialize_u64(read.saturating_add(u64::from(self.uncounted)).saturating_add(1))
@@ -234,7 +245,7 @@ fn as_text<S: Serializer>(hash: &Option<KeyedHash>, serializer: S) -> Result<S::
     }
 }
 
-/// Anomalies of the HTTP parser and of who was behind the exchange; as JSON a list of their slugs.
+/// Anomalies of the HTTP parser and of client identification; in JSON, a list of their slugs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Findings {
     /// Of the messages.
@@ -256,10 +267,10 @@ impl Serialize for Findings {
     }
 }
 
-/// Most parameters whose names are told.
+/// Maximum parameters whose names are recorded.
 const MAX_KEYS: usize = 32;
 
-/// The names of a query's parameters, read when they are asked for.
+/// The names of a query's parameters, parsed on demand.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub struct QueryKeys<'a>(&'a [u8]);
 
@@ -270,7 +281,7 @@ impl<'a> QueryKeys<'a> {
         Self(query)
     }
 
-    /// The first 32. What does not look like a name is `{other}`, and a part without a value `{bare}`.
+    /// The first 32. A part that does not look like a name is `{other}`, and one without a value `{bare}`.
     pub fn iter(self) -> impl Iterator<Item = &'a str> {
         let parts = self.0.split(|byte| matches!(byte, b'&' | b';')).filter(|part| !part.is_empty());
         parts.take(MAX_KEYS).map(|part| redact::query_key(str::from_utf8(part).unwrap_or("=")))

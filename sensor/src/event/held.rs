@@ -1,17 +1,17 @@
-//! Requests that do not come to their end.
+//! Requests that do not finish.
 
 use std::net::IpAddr;
 
 use crate::clock::Timestamp;
 
-/// What a connection is held open with.
+/// How a connection is held open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum HeldBy {
-    /// A head that does not end, or never begins.
+    /// A head that never ends, or never starts.
     SlowHeaders,
     /// A body that does not end.
     SlowBody,
-    /// A response that its client does not read.
+    /// A response that the client does not read.
     SlowRead,
 }
 
@@ -27,25 +27,25 @@ impl HeldBy {
     }
 }
 
-/// A message that is under way for long; told again from time to time while that lasts.
+/// A message that has been in progress for long; reported repeatedly while that lasts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Held {
-    /// When this is told.
+    /// Time of this report.
     pub ts: Timestamp,
-    /// Whose connection it is, as far as the wire tells.
+    /// The connection's client, as far as the wire shows.
     pub client: IpAddr,
-    /// The client's port, which tells its connections apart.
+    /// The client's port, which distinguishes its connections.
     pub client_port: u16,
     /// The server's port.
     pub server_port: u16,
     /// Whether `client` is a trusted proxy.
     pub proxied: bool,
-    /// As of an exchange: see [`super::Exchange::proven`].
+    /// As for an exchange: see [`super::Exchange::proven`].
     pub proven: bool,
-    /// What is under way.
+    /// How the connection is held.
     pub by: HeldBy,
     /// Since when.
     pub since: Timestamp,
-    /// Bytes of the message that came since then.
+    /// Bytes of the message received since then.
     pub bytes: u64,
 }

@@ -1,4 +1,4 @@
-//! The vocabulary of everything that watches: what happened, without secrets and without bytes.
+//! The vocabulary of detectors and records: what happened, without secrets and without bytes.
 
 mod abuse;
 mod exchange;
@@ -7,6 +7,7 @@ mod redact;
 mod sent;
 
 pub use crate::identity::{Login, LoginOutcome};
+pub use crate::inspect::{Effect, Effects, Exposed, Finding};
 pub use abuse::Http2Abuse;
 pub use exchange::{Exchange, Findings, Further, Grpc, Protocol, QueryKeys, Source, TlsFacts};
 pub use held::{Held, HeldBy};
@@ -21,16 +22,16 @@ use crate::clock::Timestamp;
 /// Something that happened.
 #[derive(Clone, Copy, Debug)]
 pub enum Event<'a> {
-    /// An exchange is over.
+    /// An exchange has finished.
     Exchange(&'a Exchange<'a>),
-    /// A message is under way for long.
+    /// A message has been in progress for long.
     Held(&'a Held),
     /// A client did things to HTTP/2 itself.
     Http2Abuse(&'a Http2Abuse),
 }
 
 impl Event<'_> {
-    /// Whether the client was shown to be who its address says.
+    /// Whether the client's address was shown to be genuine.
     #[must_use]
     pub const fn is_proven(&self) -> bool {
         match self {
@@ -40,7 +41,7 @@ impl Event<'_> {
         }
     }
 
-    /// Whether the same was told before, seen elsewhere.
+    /// Whether the same was already reported, seen elsewhere.
     #[must_use]
     pub const fn is_seen_twice(&self) -> bool {
         match self {
@@ -49,7 +50,7 @@ impl Event<'_> {
         }
     }
 
-    /// When it became known: the last byte of an exchange that was seen, or when a message was looked at.
+    /// When it became known: the last byte seen of an exchange, or when a message was checked.
     #[must_use]
     pub const fn known(&self) -> Timestamp {
         match self {

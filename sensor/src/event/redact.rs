@@ -1,7 +1,7 @@
-//! What records show of what clients sent.
+//! What records show of the text that clients sent.
 //!
-//! Architecture invariant: nothing is hashed, and no memory taken, before somebody writes a record. Detectors see what
-//! was sent; who shows it to anybody shows it through this file.
+//! Architecture invariant: nothing is hashed or allocated until somebody writes a record. Detectors see the original
+//! text; all output goes through this file.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -15,11 +15,11 @@ pub enum Paths {
     /// Segments that look like secrets are replaced by keyed hashes.
     #[default]
     Redacted,
-    /// As sent, but for path parameters.
+    /// As sent, except for path parameters.
     Raw,
 }
 
-/// Replaces what must not be shown, with the key of an installation.
+/// Replaces secrets, with the key of an installation.
 #[derive(Debug)]
 pub struct Redactor {
     paths: Paths,
@@ -34,7 +34,7 @@ impl Redactor {
     }
 }
 
-/// `{token:1a2b3c4d5e6f7788}`; without the hash where there is no key.
+/// `{token:1a2b3c4d5e6f7788}`; without a key, without the hash.
 fn placeholder(kind: Secret, text: &str, redactor: Option<&Redactor>) -> String {
     let label = kind.label();
     let parts = || std::iter::once(text.as_bytes());
@@ -49,9 +49,11 @@ pub(super) fn path<'p>(path: &'p str, redactor: Option<&Redactor>) -> Cow<'p, st
     let is_raw = redactor.is_some_and(|redactor| redactor.paths == Paths::Raw);
     let mut out: Option<String> = None;
     let mut start = 0_usize;
+    let mut before = "";
     for segment in path.split('/') {
         let bare = without_parameters(segment);
-        let secret = if is_raw { None } else { route::secret(bare.as_bytes()) };
+        let secret = if is_raw { None } else { route::secret_behind(before.as_bytes(), bare.as_bytes()) };
+        before = bare;
         if out.is_none() && (secret.is_some() || bare.len() < segment.len()) {
             out = path.get(..start).map(str::to_owned);
         }
@@ -73,8 +75,8 @@ pub(super) fn path<'p>(path: &'p str, redactor: Option<&Redactor>) -> Cow<'p, st
     }
 }
 
-/// What stands before `;name=value` (RFC 3986, section 3.3). A bare semicolon, as in `..;`, stays: it is how servers
-/// are led astray.
+/// The part before `;name=value` (RFC 3986, section 3.3). A bare semicolon, as in `..;`, stays: it is a way to mislead
+/// servers.
 fn without_parameters(segment: &str) -> &str {
     match segment.split_once(';') {
         Some((bare, rest)) if !rest.is_empty() => bare,
@@ -83,7 +85,7 @@ fn without_parameters(segment: &str) -> &str {
 }
 
 /// The keyed hash of the identifiers in a path: of the path up to the last segment that its template leaves open, or
-/// that looks like an identifier. Nothing where there is none.
+/// that looks like an identifier. `None` if there is no such segment.
 pub(super) fn object(path: &[u8], route: Option<&str>, redactor: &Redactor) -> Option<u64> {
     let template = route.unwrap_or_default().as_bytes().split(|byte| *byte == b'/');
     let mut template = template.filter(|segment| !segment.is_empty());
@@ -103,7 +105,7 @@ pub(super) fn object(path: &[u8], route: Option<&str>, redactor: &Redactor) -> O
     Some(redactor.pseudonyms.of("object", named.iter().copied()))
 }
 
-/// Whether a segment of a template is the number of a document: `{id}.pdf`. Pictures and the like are parts of pages.
+/// Whether a segment of a template is a document's number: `{id}.pdf`. Pictures and the like are parts of pages.
 pub(crate) fn is_document(segment: &[u8]) -> bool {
     let rest = segment.strip_prefix(b"{id}.").or_else(|| segment.strip_prefix(b"{uuid}."));
     rest.is_some_and(|extension| {
@@ -135,8 +137,8 @@ pub(crate) fn is_document(segment: &[u8]) -> bool {
     })
 }
 
-/// Whether a segment of a template names objects. Dates do not, parts of file names are those of assets, and of what
-/// is in no template nothing is known.
+/// Whether a segment of a template identifies objects. Dates do not; parts of file names belong to assets; paths
+/// without a template are unknown.
 fn is_open(segment: &[u8]) -> bool {
     is_document(segment)
         || segment.first() == Some(&b'{')
@@ -148,8 +150,8 @@ fn is_open(segment: &[u8]) -> bool {
 const HOST: usize = 261;
 const AGENT: usize = 512;
 
-/// Host and port: no user information, and no label that looks like a secret. Nothing where a byte is in it that no
-/// host has: then it may be anything.
+/// Host and port: no user information, and no label that looks like a secret. `None` if it contains a byte that no host
+/// has: then it may be anything.
 pub(super) fn host<'h>(host: &'h str, redactor: Option<&Redactor>) -> Option<Cow<'h, str>> {
     let host = host.rsplit_once('@').map_or(host, |(_, host)| host);
     let end = if host.starts_with('[') {
@@ -186,8 +188,8 @@ fn part<'t>(text: &'t str, redactor: Option<&Redactor>) -> Cow<'t, str> {
     }
 }
 
-/// A User-Agent, its first 512 bytes, without what looks like a secret and without values: of `token=...` only the
-/// name is left.
+/// A User-Agent, its first 512 bytes, without what looks like a secret and without values: of `token=...` only the name
+/// is kept.
 pub(super) fn agent(agent: &str) -> Cow<'_, str> {
     let shown = agent.get(..agent.floor_char_boundary(AGENT)).unwrap_or_default();
     let is_end =
@@ -215,7 +217,7 @@ pub(super) fn agent(agent: &str) -> Cow<'_, str> {
 /// Longest media type (RFC 6838, section 4.2, allows 127 characters for each half).
 const MEDIA_TYPE: usize = 128;
 
-/// A media type without its parameters: a boundary is the sender's to choose. Nothing where it is none.
+/// A media type without its parameters, since the sender chooses the boundary. `None` if it is not a media type.
 pub(super) fn media_type(value: &str) -> Option<&str> {
     let essence = value.split(';').next().unwrap_or_default().trim_ascii();
     let (kind, subtype) = essence.split_once('/')?;
@@ -228,12 +230,12 @@ pub(super) fn media_type(value: &str) -> Option<&str> {
     (is_type && is_plain()).then_some(essence)
 }
 
-/// Longest name of a parameter, and the most digits in it.
+/// Maximum length of a parameter name, and maximum digits in it.
 const NAME: usize = 40;
 const NAME_DIGITS: usize = 4;
 
-/// What is shown of a parameter of a query: its name where it looks like one. A part without a value may be a value
-/// itself, and so may a name that holds an escaped `=`.
+/// The recorded form of a query parameter: its name, if it looks like one. A part without a value may itself be a
+/// value, and so may a name that contains an escaped `=`.
 pub(super) fn query_key(part: &str) -> &str {
     let Some((name, value)) = part.split_once('=') else { return "{bare}" };
     // Brackets are escaped more often than not.
@@ -254,7 +256,7 @@ pub(super) fn query_key(part: &str) -> &str {
             .split(['[', ']', '.', '-', '_', ':'])
             .chain([&*plain])
             .all(|part| route::secret(part.as_bytes()).is_none());
-    // The padding of base64 is no value.
+    // Base64 padding is not a value.
     let is_padding = value.is_empty() || value == "=";
     if looks && !(is_padding && (digits > 1 || count(u8::is_ascii_uppercase) > 2)) { name } else { "{other}" }
 }

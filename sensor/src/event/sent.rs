@@ -1,4 +1,4 @@
-//! Texts that clients wrote: whole for detectors, redacted for everybody else.
+//! Text that clients wrote: whole for detectors, redacted for everything else.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -8,14 +8,14 @@ use serde::{Serialize, Serializer};
 
 use super::redact::{self, Redactor};
 
-/// How a kind of text is shown. Nothing where it must not be at all.
+/// How a kind of text is recorded. `None` if it must not be recorded at all.
 pub trait Show {
-    /// What is shown of a text.
+    /// The recorded form of a text.
     fn show<'t>(text: &'t str, redactor: Option<&Redactor>) -> Option<Cow<'t, str>>;
 }
 
-/// A text as a client sent it. It has no `Display`; `Debug` and `Serialize` show it redacted, and only
-/// [`Sent::whole`], which is for detectors, does not.
+/// Text as a client sent it. It has no `Display`; `Debug` and `Serialize` redact it, and only [`Sent::whole`], for
+/// detectors, does not.
 pub struct Sent<'a, S> {
     text: Cow<'a, str>,
     /// None in tests and simulations, where hashes are left out.
@@ -24,21 +24,21 @@ pub struct Sent<'a, S> {
 }
 
 impl<'a, S: Show> Sent<'a, S> {
-    /// What was sent, to be shown by way of a redactor. Bytes that are no UTF-8 are replaced.
+    /// The text, to be recorded through a redactor. Bytes that are not UTF-8 are replaced.
     #[must_use]
     pub fn new(bytes: &'a [u8], redactor: &'a Redactor) -> Self {
-        // Nearly always it is UTF-8, which is told faster than what is wrong with it.
+        // Nearly always it is UTF-8, and checking that is faster than finding the fault.
         let text = str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed);
         Self { text, redactor: Some(redactor), show: PhantomData }
     }
 
-    /// As sent: for detectors, who tell nobody.
+    /// As sent: for detectors, which must not output it.
     #[must_use]
     pub fn whole(&self) -> &str {
         &self.text
     }
 
-    /// What may be told.
+    /// The recorded form.
     #[must_use]
     pub fn shown(&self) -> Option<Cow<'_, str>> {
         S::show(&self.text, self.redactor)
@@ -99,7 +99,7 @@ kinds! {
     MediaType, ShowMediaType: |text, _redactor| redact::media_type(text).map(Cow::Borrowed);
 }
 
-/// The identifiers in a path, hashed when somebody asks. As JSON `object:` and the first 64 bits, or `null`.
+/// The identifiers in a path, hashed on demand. In JSON, `object:` and the first 64 bits, or `null`.
 #[derive(Clone, Copy, Default)]
 pub struct Object<'a> {
     path: &'a [u8],
@@ -114,7 +114,7 @@ impl<'a> Object<'a> {
         Self { path, route, redactor: Some(redactor) }
     }
 
-    /// Their keyed hash; nothing where there are none.
+    /// Their keyed hash; nothing if there are none.
     #[must_use]
     pub fn hash(&self) -> Option<u64> {
         redact::object(self.path, self.route, self.redactor?)

@@ -1,65 +1,65 @@
-//! Which claims the server has accepted.
+//! Claims that the server has accepted.
 //!
-//! A JWT says who its subject is, and basic credentials name a user, before anybody has looked at the signature or the
-//! password. Were such a name judged by what was sent with it, anybody could use up somebody's limits, or have him told
-//! of as an attacker. So a name counts where the server answered as if it had checked it, and afterwards for the same
-//! credentials; until then, and where it refused them, the credentials stand for themselves.
+//! A JWT names a subject, and basic credentials name a user, before anything has verified the signature or the
+//! password. If such a name counted unverified, anybody could use up somebody else's limits, or have him reported as an
+//! attacker. So a name counts if the server answered as if it had checked it, and from then on for the same
+//! credentials; until then, and if it refused them, the credentials stand for themselves.
 //!
-//! That a success says something takes a route that checks: one that was seen to refuse with 401, and never to give a
-//! success to a request without credentials. 403 is no such sign, since filters of requests answer with it, and anybody
-//! can provoke them. A redirect is no success: to the page where one logs in, it is a refusal.
+//! A success is meaningful only on a route that checks: one that was seen to refuse with 401, and never to admit a
+//! request without credentials. 403 is no such sign, since request filters answer with it, and anybody can provoke
+//! them. A redirect is no success: to the login page, it is a refusal.
 
 use ahash::RandomState;
 
 use super::hash::KeyedHash;
 
-/// Credentials that are remembered; others take their places.
+/// Credentials remembered; new ones replace those in their slot.
 const PLACES: usize = 8_192;
 
-/// Methods of routes of which it is remembered whether they check credentials. Those that come later and have no place of
-/// their own are taken for some that do not.
+/// Methods of routes for which it is remembered whether they check credentials. Later ones without a slot count as not
+/// checking.
 const ROUTES: usize = 8_192;
 
-/// Bytes of credentials that tell them from others, from the end: of a JWT those of its signature.
+/// Bytes from the end of credentials that distinguish them: in a JWT, those of its signature.
 const TAIL: usize = 32;
 
-/// How a request was answered.
+/// The answer to a request.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Answered<'a> {
     /// The request's method.
     pub method: &'a str,
     /// The template of its path.
     pub route: Option<&'a str>,
-    /// The status of the response, where one was seen.
+    /// The status of the response, if one was seen.
     pub status: Option<u16>,
-    /// Whether the client was shown to be there. Anybody may have sent what another did not.
+    /// Whether the client was proven. Anybody may have sent an unproven request.
     pub proven: bool,
 }
 
-/// Credentials that were accepted, each with the name it claims, by a hash with a seed of this process.
+/// Accepted credentials, each with the name it claims, by a hash with a seed of this process.
 pub(super) struct Accepted {
     hasher: RandomState,
     places: Box<[u64]>,
     routes: Box<[Checks]>,
 }
 
-/// What is known of a route and a method.
+/// What is known about a route and a method.
 #[derive(Clone, Copy, Debug, Default)]
 struct Checks {
     /// Their hash; 0 for none.
     of: u64,
-    /// It refused credentials, or that there were none.
+    /// It refused credentials, or their absence.
     refuses: bool,
-    /// It answered a request without credentials with a success.
+    /// It answered a request without credentials with success.
     open: bool,
 }
 
-/// What an answer says of the credentials that came with its request.
+/// What an answer reveals about its request's credentials.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Verdict {
     Accepted,
     Refused,
-    /// Neither: something else was wrong, or there was no answer.
+    /// Nothing: something else was wrong, or there was no answer.
     Open,
 }
 
@@ -96,7 +96,7 @@ impl Accepted {
         }
     }
 
-    /// Whether a request with these credentials is its claimant's, as far as the answer and those before tell.
+    /// Whether a request with these credentials belongs to its claimant, by this answer and earlier ones.
     pub(super) fn believes(
         &mut self,
         claim: &KeyedHash,
@@ -118,7 +118,7 @@ impl Accepted {
         *known == hash
     }
 
-    /// What is known of an answer's route; none where another has its place.
+    /// What is known about an answer's route; none if another route occupies its slot.
     fn route(&mut self, answered: &Answered<'_>) -> Option<&mut Checks> {
         let hash = self.hasher.hash_one((answered.method, answered.route?)) | 1;
         let checks = self.routes.get_mut(place(hash, ROUTES))?;

@@ -9,20 +9,20 @@ use super::hash::Kind;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 pub enum Anomaly {
-    /// A forwarding header of a trusted proxy has an element that is no address; the walk stopped there.
+    /// A trusted proxy's forwarding header has an element that is no address; the walk stopped there.
     ForwardedMalformed,
     /// A forwarding header of a trusted proxy says `unknown` or an obfuscated identifier (RFC 7239, sections
     /// 6.2 and 6.3); the walk stopped there.
     ForwardedHidden,
-    /// The walk came to the bound of elements or header lines before an untrusted address.
+    /// The walk reached the bound of elements or header lines before an untrusted address.
     ForwardedTruncated,
-    /// A header of one value occurs several times or holds a list; the last value counts.
+    /// A single-valued header occurs several times or contains a list; the last value counts.
     ForwardedDuplicate,
     /// Two forwarding headers of a trusted proxy name different untrusted addresses, one of them believed: one was
     /// sent by the client and not replaced.
     ForwardedConflict,
-    /// An address that nobody vouches for is loopback, unspecified, link-local, or a trusted proxy of public
-    /// address: the client tries to pass for the inside.
+    /// An address that no proxy vouches for is loopback, unspecified, link-local, or a trusted proxy's public address:
+    /// the client tries to pass for an internal host.
     ForwardedSpoof,
     /// An `Authorization` field of a known scheme without the credentials that it needs.
     CredentialsMalformed,
@@ -114,7 +114,7 @@ pub struct Counters {
     pub forwarded_untrusted: u64,
     /// Of them, those whose untrusted peer sent a PROXY protocol header.
     pub proxy_untrusted: u64,
-    /// Exchanges by the mechanism that told the client, in the order of [`Mechanism::ALL`].
+    /// Exchanges by the source of the client address, in the order of [`Mechanism::ALL`].
     pub mechanisms: [u64; Mechanism::ALL.len()],
     /// Exchanges by the kind of principal, in the order of [`Kind::ALL`].
     pub principals: [u64; Kind::ALL.len()],
@@ -123,7 +123,7 @@ pub struct Counters {
 }
 
 impl Counters {
-    /// Exchanges whose peer told another client's address and is no trusted proxy.
+    /// Exchanges whose peer reported another client's address and is not a trusted proxy.
     #[must_use]
     pub const fn untrusted(&self) -> u64 {
         self.forwarded_untrusted.saturating_add(self.proxy_untrusted)

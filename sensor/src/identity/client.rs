@@ -1,4 +1,4 @@
-//! Who is at the other end, behind however many proxies.
+//! The client's address, behind any number of proxies.
 
 use std::net::IpAddr;
 
@@ -10,7 +10,7 @@ use super::names::Names;
 use super::node::{self, Node};
 use super::trusted::Trusted;
 
-/// What told the client's address.
+/// Source of the client's address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 pub enum Mechanism {
@@ -60,27 +60,27 @@ impl Mechanism {
     }
 }
 
-/// Field lines of one forwarding header that are read, from the last.
+/// Maximum field lines read of one forwarding header, from the last.
 const MAX_LINES: usize = 8;
 
 pub(super) struct Client {
     pub(super) address: IpAddr,
     pub(super) mechanism: Mechanism,
-    /// Whether the peer itself named the address as that of its own peer: no word of another proxy is between.
+    /// Whether the peer itself named the address as its own peer's, with no other proxy's claim in between.
     pub(super) named_by_peer: bool,
     pub(super) anomalies: Anomalies,
     pub(super) forwarded_untrusted: bool,
     pub(super) proxy_untrusted: bool,
 }
 
-/// The configuration, made ready.
+/// The configuration, prepared.
 pub(super) struct Clients {
     trusted: Trusted,
-    /// Of all headers that are looked at, by rank.
+    /// All headers that are examined, by rank.
     mechanisms: Vec<Mechanism>,
     /// A bit for each of them whose addresses always have a port.
     with_port: u8,
-    /// How many of them, from the first, are believed; the others are only compared.
+    /// How many of them, from the first, are trusted; the others are only compared.
     believed: usize,
     max_elements: usize,
 }
@@ -139,9 +139,9 @@ impl Clients {
         client
     }
 
-    /// The first header that tells an address wins: one that tells none was sent by the client through a
-    /// proxy that does not know it, or by a proxy that hides whom it serves. The others are only compared, as are
-    /// those that are not listed: what is wrong inside them is their sender's business.
+    /// The first header with an address wins: one without was sent by the client through a proxy that does not support
+    /// it, or by a proxy that hides its clients. The others are only compared, as are unlisted ones: errors in them are
+    /// their sender's business.
     fn forwarded<'a>(
         &self,
         client: &mut Client,
@@ -201,13 +201,13 @@ impl Clients {
         client.address = told.unwrap_or(client.address);
     }
 
-    /// A header that tells another of the proxies contradicts nobody.
+    /// A header that names another of the proxies contradicts nobody.
     fn are_outside(&self, one: IpAddr, other: IpAddr) -> bool {
         !self.trusted.contains(one) && !self.trusted.contains(other)
     }
 
-    /// Whether only the inside may have the address. Private addresses are not meant: the proxies of other
-    /// houses write those of their own clients.
+    /// Whether only an internal host may have the address. Private addresses are not included: other organisations'
+    /// proxies report those of their own clients.
     fn is_inside(&self, address: IpAddr) -> bool {
         let (special, private) = match address {
             IpAddr::V4(v4) => {
@@ -246,17 +246,17 @@ impl<'a> Lines<'a> {
     }
 }
 
-/// The way through one header, from the right: trusted addresses are passed, the first other one is the
-/// client; what stands left of it is only its word.
+/// The walk through one header, from the right: trusted addresses are skipped, and the first other one is the client;
+/// what is left of it is only its claim.
 struct Walk<'c> {
     clients: &'c Clients,
     mechanism: Mechanism,
     /// Whether its addresses always have a port.
     has_port: bool,
-    /// Whether the sender of the header is believed.
+    /// Whether the sender of the header is trusted.
     trusts: bool,
     anomalies: &'c mut Anomalies,
-    /// Addresses that were believed.
+    /// Addresses accepted so far.
     hops: usize,
 }
 
@@ -292,13 +292,13 @@ impl Walk<'_> {
         told
     }
 
-    /// Believes an element; returns whether to believe the one left of it.
+    /// Accepts an element; returns whether to trust the one left of it.
     fn step(&mut self, node: Node, told: &mut Option<IpAddr>) -> bool {
         match node {
             Node::Address(address) => {
                 *told = Some(address);
                 self.hops = self.hops.saturating_add(1);
-                // A list in a header of one address: its last element counts.
+                // A list in a single-address header: its last element counts.
                 self.mechanism.is_list() && self.clients.trusted.contains(address)
             }
             Node::Hidden => {
@@ -312,7 +312,7 @@ impl Walk<'_> {
         }
     }
 
-    /// Looks at an element that nobody vouches for.
+    /// Examines an element that no proxy vouches for.
     fn judge(&mut self, node: Node) {
         if !self.mechanism.is_list() && self.trusts {
             self.anomalies.add(Anomaly::ForwardedDuplicate);

@@ -3,12 +3,12 @@
 use super::config::{Config, ForwardedHeader, MAX_FORWARDED_HEADERS};
 use super::names::Names;
 
-/// What a header is good for.
+/// The purpose of a header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Role {
     Authorization,
     Cookie,
-    /// What tells whether another site's page made a browser ask.
+    /// Shows whether another site's page made a browser send the request.
     Asker(Asker),
     /// With its rank in the configuration.
     ApiKey(u8),
@@ -47,10 +47,10 @@ pub(super) fn roles(config: &Config) -> Names<Role> {
     Names::new(fixed.into_iter().chain(forwarded).chain(keys).chain(askers))
 }
 
-/// The fields that matter. Of several with one name the one that usually counts is kept, and that there are
-/// several; only then are the headers walked once more.
+/// The relevant fields. Of several with one name the one that usually counts is kept, with a note that there are
+/// several; only then are the headers walked again.
 ///
-/// There is no `Debug` on purpose: it holds secrets.
+/// Deliberately without `Debug`: it holds secrets.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Collected<'a> {
     /// The first.

@@ -1,14 +1,14 @@
-//! Whether a request says that a page of another site made a browser send it.
+//! Whether a request declares that another site's page made a browser send it.
 //!
-//! Whoever has visitors can make their browsers ask for anything: an image, a form, a frame. So such a request says
-//! little about who sent it. Browsers say it themselves in `Sec-Fetch-Site` (W3C Fetch Metadata), which no script can
-//! set, over TLS; without that, `Origin` or `Referer` tells another host than `Host` does.
+//! A page can make its visitors' browsers request anything: an image, a form, a frame. So such a request says little
+//! about its sender. Over TLS, browsers declare it in `Sec-Fetch-Site` (W3C Fetch Metadata), which no script can set;
+//! without that, `Origin` or `Referer` names another host than `Host` does.
 //!
-//! # What is not known
+//! # Limits
 //!
-//! It is the sender's word. Whoever is no browser can say the same, so detectors tell of such requests and merely
-//! accuse nobody; what a browser cannot be made to send is not believed. Over plain HTTP a page that suppresses its
-//! `Referer` is seen through for images and style sheets only, by their `Accept`.
+//! It is the sender's claim. A client that is not a browser can claim the same, so detectors report such requests and
+//! merely accuse nobody; claims that no browser could be made to send are not believed. Over plain HTTP, a page that
+//! suppresses its `Referer` is recognised only for images and style sheets, by their `Accept`.
 
 use super::collect::Collected;
 use crate::http::{Method, Request};
@@ -21,7 +21,7 @@ pub(super) fn says_so(headers: &Collected<'_>) -> bool {
     let (Some(host), None) = (headers.host, headers.fetch_mode) else { return false };
     match headers.origin.or(headers.referer) {
         Some(page) => is_foreign(page, host),
-        // A page that tells nobody where it is. Those of the same site tell it.
+        // A page that hides its address. Pages of the same site do not.
         None => headers.accept.is_some_and(is_part_of_a_page),
     }
 }
@@ -51,7 +51,7 @@ fn is_part_of_a_page(accept: &[u8]) -> bool {
     accept.starts_with(b"image/") || accept.starts_with(b"text/css")
 }
 
-/// Whether the host of a page's address, or `null` for a page that hides it, is another one. Ports are left out: proxies
+/// Whether the host in a page's address, or `null` for a page that hides it, is another one. Ports are ignored: proxies
 /// change them.
 fn is_foreign(page: &[u8], host: &[u8]) -> bool {
     if page == b"null" {

@@ -1,7 +1,7 @@
 //! Elements of forwarding headers, read from the right.
 //!
-//! What a client sent stands left, what the proxies appended stands right. Reading from the right, nothing
-//! that the client wrote, such as an unbalanced quote, can change the meaning of what a proxy appended.
+//! The client's part is on the left, what proxies appended on the right. Reading from the right, nothing that the
+//! client wrote, such as an unbalanced quote, can change the meaning of what a proxy appended.
 
 use super::node::{self, Node};
 
@@ -60,7 +60,7 @@ impl<'a> Iterator for FromRight<'a> {
     }
 }
 
-/// The node of an element's `for` parameter (RFC 7239, section 4); hidden where there is none.
+/// The node of an element's `for` parameter (RFC 7239, section 4); hidden if there is none.
 pub(super) fn parse_element(element: &[u8]) -> Node {
     let mut found = None;
     let mut rest = element;
@@ -83,7 +83,7 @@ pub(super) fn parse_element(element: &[u8]) -> Node {
     found.unwrap_or(Node::Hidden)
 }
 
-/// Up to the next semicolon outside of quotes; nothing where a quote stays open.
+/// Up to the next semicolon outside quotes; none if a quote stays open.
 fn split_pair(text: &[u8]) -> Option<(&[u8], &[u8])> {
     let mut quoted = false;
     let mut escaped = false;
@@ -102,10 +102,10 @@ fn split_pair(text: &[u8]) -> Option<(&[u8], &[u8])> {
     (!quoted).then_some((text, &[]))
 }
 
-/// Longest node that may hold escapes: none needs any.
+/// Longest node that may contain escapes: none needs any.
 const MAX_ESCAPED: usize = 64;
 
-/// A token or a quoted string. An unquoted colon is no token (RFC 9110, section 5.6.2), but is sent.
+/// A token or a quoted string. An unquoted colon is not a token character (RFC 9110, section 5.6.2), but occurs.
 fn parse_value(value: &[u8]) -> Node {
     let Some(inside) = value.strip_prefix(b"\"") else {
         return if value.contains(&b'"') { Node::Malformed } else { node::parse(value) };

@@ -1,23 +1,23 @@
-//! Who tells other clients' addresses without being trusted: proxies that are missing in the configuration, and liars.
+//! Untrusted peers that report other clients' addresses: proxies missing from the configuration, and liars.
 
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-/// Peers that are counted.
+/// Peers counted.
 const PLACES: usize = 16;
 
-/// A peer that is no trusted proxy and sends forwarding headers, or PROXY protocol headers, all the same.
+/// A peer that is not a trusted proxy but sends forwarding headers, or PROXY protocol headers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Forwarder {
     /// Its address on the wire.
     pub peer: IpAddr,
-    /// Its requests with such headers, at least.
+    /// A lower bound of its requests with such headers.
     pub requests: u64,
 }
 
 /// The busiest of them, by the Space-Saving algorithm (Metwally, Agrawal and El Abbadi, "Efficient computation of
-/// frequent and top-k elements in data streams", 2005): whoever sends more than one in [`PLACES`] of all is among
+/// frequent and top-k elements in data streams", 2005): a peer that sends more than one in [`PLACES`] of all is among
 /// them, however many others there are.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Forwarders {
@@ -28,7 +28,7 @@ pub(super) struct Forwarders {
 struct Place {
     peer: IpAddr,
     count: u64,
-    /// How much of the count may be that of peers who had the place before.
+    /// How much of the count may belong to earlier peers in the slot.
     inherited: u64,
 }
 

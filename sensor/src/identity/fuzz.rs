@@ -13,7 +13,7 @@ pub use super::login::fuzz::login;
 /// * the same input gives the same identity again, so nothing of an earlier exchange leaks into a later one.
 ///
 /// # Panics
-/// Where one of them does not hold.
+/// If one of them does not hold.
 pub fn identity(data: &[u8]) {
     let Some((choices, text)) = data.split_first() else { return };
     let trusted = choices & 1 != 0;
@@ -58,7 +58,7 @@ fn split(line: &[u8]) -> (&[u8], &[u8]) {
     (name, value.get(1..).unwrap_or_default())
 }
 
-/// The slow and obvious way; nothing where an element is too strange for it.
+/// The slow and obvious way; nothing if an element is too strange for it.
 fn walk(list: &[u8], peer: IpAddr) -> Option<IpAddr> {
     let text = String::from_utf8_lossy(list);
     let mut client = peer;

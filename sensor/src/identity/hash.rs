@@ -1,9 +1,9 @@
-//! Keyed hashes: what stands for a secret outside this room.
+//! Keyed hashes: the only form of secrets outside this room.
 //!
-//! BLAKE3 in keyed mode, cut to 128 bits. It is a pseudorandom function: without the key of the installation
-//! nothing can be learned from a hash, not even by trying every user name or weak password. HMAC-SHA256 would
-//! do as well, but needs two compressions where a value of up to 64 bytes needs one here. SipHash is faster
-//! still, but its 128-bit key and few rounds are meant for hash tables.
+//! BLAKE3 in keyed mode, truncated to 128 bits. It is a pseudorandom function: without the installation's key a hash
+//! reveals nothing, not even by trying every user name or weak password. HMAC-SHA256 would also do, but needs two
+//! compressions where a value of up to 64 bytes needs one here. SipHash is faster still, but its 128-bit key and few
+//! rounds are meant for hash tables.
 
 use std::fmt;
 
@@ -32,7 +32,7 @@ impl fmt::Debug for Key {
     }
 }
 
-/// What a hashed value was. The same value of two kinds has two unrelated hashes.
+/// The kind of a hashed value. The same value of two kinds has two unrelated hashes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 pub enum Kind {
@@ -72,7 +72,7 @@ impl Kind {
         }
     }
 
-    /// Whether it stands for who makes a request, not for what a login says.
+    /// Whether it identifies who makes a request, and not the content of a login.
     #[must_use]
     pub const fn is_principal(self) -> bool {
         !matches!(self, Self::User | Self::Password)
@@ -101,7 +101,7 @@ pub struct KeyedHash {
 }
 
 impl KeyedHash {
-    /// The digest, for comparing within one memory.
+    /// The digest, for comparison in memory.
     #[must_use]
     pub(crate) const fn short(&self) -> [u8; 16] {
         self.digest
@@ -113,7 +113,7 @@ impl KeyedHash {
         self.kind
     }
 
-    /// A user's, of which only the bits were kept.
+    /// A user's, restored from its bits.
     pub(crate) const fn of_user(digest: [u8; 16]) -> Self {
         Self { kind: Kind::User, digest }
     }
@@ -141,7 +141,7 @@ impl fmt::Debug for KeyedHash {
 /// Longest user name that is normalised, in bytes; a longer one is hashed as it is.
 const MAX_USER: usize = 256;
 
-/// Computes keyed hashes; the only holder of the key's derivations, which are wiped when it is dropped.
+/// Computes keyed hashes; the only holder of the derived keys, which are wiped when it is dropped.
 pub struct Hasher {
     keys: [[u8; 32]; Kind::ALL.len()],
 }
@@ -202,8 +202,8 @@ impl fmt::Debug for Hasher {
     }
 }
 
-/// Stands in for texts that no record shows: path segments that look like secrets, and the objects that paths name.
-/// The same text has the same pseudonym for as long as the installation keeps its key.
+/// Replaces text that no record shows: path segments that look like secrets, and the objects that paths identify. The
+/// same text has the same pseudonym as long as the installation keeps its key.
 pub struct Pseudonyms {
     key: [u8; 32],
 }
@@ -215,7 +215,7 @@ impl Pseudonyms {
         Self { key: blake3::derive_key("sensor identity v1 text of a path", &key.0) }
     }
 
-    /// The pseudonym of a text, given in parts, as one of a kind: the first 64 bits of its keyed hash.
+    /// The pseudonym of a text, given in parts, under a kind: the first 64 bits of its keyed hash.
     pub fn of<'t>(&self, kind: &str, parts: impl Iterator<Item = &'t [u8]>) -> u64 {
         let mut hasher = blake3::Hasher::new_keyed(&self.key);
         hasher.update(kind.as_bytes());
@@ -267,7 +267,7 @@ mod tests {
         }
     }
 
-    /// A stored hash must mean the same after an update.
+    /// A stored hash must keep its meaning after an update.
     #[test]
     fn hashes_never_change() {
         let hash = hasher(7).hash(Kind::Jwt, b"value");

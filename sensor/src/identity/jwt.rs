@@ -7,14 +7,14 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-/// Decoders that forgive what some encoders get wrong: padding or none, spare bits.
+/// Decoders that tolerate common encoder errors: padding or none, spare bits.
 const LENIENT: GeneralPurposeConfig = GeneralPurposeConfig::new()
     .with_decode_padding_mode(DecodePaddingMode::Indifferent)
     .with_decode_allow_trailing_bits(true);
 const BASE64URL: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, LENIENT);
 const BASE64: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, LENIENT);
 
-/// The claims that matter, as they stand in the payload.
+/// The relevant claims, as they appear in the payload.
 #[derive(Deserialize)]
 struct Claims<'a> {
     #[serde(borrow)]
@@ -23,19 +23,19 @@ struct Claims<'a> {
     sub: Option<&'a RawValue>,
 }
 
-/// Issuer and subject of a token in compact serialisation (RFC 7515, section 7.1) as raw JSON, the issuer
-/// empty where there is none; nothing where the token is no JWT or has no subject. `decoded` is the room to
-/// decode the payload to; a longer one is not read.
+/// Issuer and subject of a token in compact serialisation (RFC 7515, section 7.1) as raw JSON, the issuer empty if
+/// there is none; `None` if the token is not a JWT or has no subject. `decoded` is the buffer for the payload; a longer
+/// one is not read.
 ///
-/// A payload that has one of both twice is refused (RFC 7519, section 4).
+/// A payload with a duplicate of either is refused (RFC 7519, section 4).
 pub(super) fn subject<'d>(token: &[u8], decoded: &'d mut [u8]) -> Option<(&'d str, &'d str)> {
-    // What `{"` encodes to.
+    // The encoding of `{"`.
     if !token.starts_with(b"ey") {
         return None;
     }
     let mut dots = memchr::memchr_iter(b'.', token);
     let (first, second) = (dots.next()?, dots.next()?);
-    // The signature is not looked at.
+    // The signature is not examined.
     if dots.next().is_some() {
         return None;
     }
@@ -56,7 +56,7 @@ pub(super) fn basic<'d>(credentials: &[u8], decoded: &'d mut [u8]) -> Option<(&'
     Some((user, password.get(1..)?))
 }
 
-/// A subject must be a string; numbers are sent. `""` names nobody.
+/// A subject must be a string, but numbers occur. `""` names nobody.
 fn is_scalar(text: &str) -> bool {
     text != "\"\"" && text.starts_with(|first: char| first == '"' || first == '-' || first.is_ascii_digit())
 }

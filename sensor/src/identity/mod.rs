@@ -1,16 +1,16 @@
-//! Who is behind an exchange: the client's address, however many proxies away, and the principal that its
-//! credentials stand for.
+//! Who is behind an exchange: the client's address, behind any number of proxies, and the principal that its
+//! credentials identify.
 //!
 //! # Architecture invariant
 //!
-//! Secrets do not leave this room: tokens, keys, cookies, passwords and user names become keyed hashes. No
-//! type here that holds one has a `Debug` that shows it, and no error quotes input.
+//! Secrets do not leave this room: tokens, keys, cookies, passwords and user names become keyed hashes. No type here
+//! that holds one has a `Debug` that shows it, and no error quotes input.
 //!
-//! # What is not done
+//! # No verification
 //!
-//! Nothing is verified. A JWT's subject is what the token says (see [`Kind::Jwt`]), a session is what the
-//! cookie says. So a name that anybody can claim stands for a request only where the server's answers say that it
-//! checked the claim (`accepted`); else the credentials stand for themselves.
+//! Nothing is verified. A JWT's subject is what the token says (see [`Kind::Jwt`]), a session is what the cookie says.
+//! So a name that anybody can claim counts only if the server's answers show that it checked the claim (`accepted`);
+//! otherwise the credentials stand for themselves.
 
 mod accepted;
 mod anomaly;
@@ -63,24 +63,24 @@ use crate::http::{Exchange, Request};
 pub struct Identity {
     /// The client's address; an IPv4-mapped one as IPv4.
     pub client: IpAddr,
-    /// The address on the wire, where it differs from `client`.
+    /// The address on the wire, if it differs from `client`.
     pub peer: Option<IpAddr>,
-    /// What told `client`.
+    /// The source of `client`.
     pub mechanism: Mechanism,
-    /// Whether the peer, a trusted proxy, said that `client` is its own peer.
+    /// Whether the peer, a trusted proxy, named `client` as its own peer.
     pub named_by_peer: bool,
-    /// What the credentials stand for. Of several, in this order: JWT subject, API key, basic authentication,
-    /// other bearer token, session cookie. Of API keys, a header comes before a parameter.
-    /// A subject or a user that the server was not seen to check and accept is not what they stand for: they do themselves.
+    /// The identity behind the credentials. Of several, in this order: JWT subject, API key, basic authentication,
+    /// other bearer token, session cookie. Among API keys, a header comes before a parameter. If the server was not
+    /// seen to check and accept a subject or a user, the credentials themselves.
     pub principal: Option<KeyedHash>,
-    /// Whether a page of another site made a browser ask, as the headers say.
+    /// Whether, by its headers, another site's page made a browser send the request.
     pub cross_site: bool,
-    /// What was strange.
+    /// Anomalies.
     pub anomalies: Anomalies,
 }
 
-/// Finds out who is behind exchanges, and who tries to be somebody. Its memory is bounded by its configuration: two
-/// buffers of [`Config::max_token`], two of [`crate::http::Config::inflate_bytes`].
+/// Identifies who is behind exchanges, and login attempts. Its memory is bounded by its configuration: two buffers of
+/// [`Config::max_token`], two of [`crate::http::Config::inflate_bytes`].
 pub struct Identifier {
     roles: Names<Role>,
     clients: Clients,
@@ -94,7 +94,7 @@ impl Identifier {
     /// An identifier with the key of the installation.
     ///
     /// # Errors
-    /// Where a list of names is too long or has a name that cannot be one.
+    /// If a list of names is too long or contains an invalid name.
     pub fn new(config: &Config, key: &Key) -> Result<Self, ConfigError> {
         config.check()?;
         Ok(Self {
@@ -113,7 +113,7 @@ impl Identifier {
     /// * `proxied`: the source address of the connection's PROXY protocol header; believed of trusted peers.
     /// * `headers`: names and values of the request's header fields in order. They are walked once; again
     ///   only where a cookie or forwarding header is repeated.
-    /// * `query`: the target's query without the question mark; empty where there is none.
+    /// * `query`: the target's query without the question mark; empty if there is none.
     /// * `answered`: how, and on which route. A claim that an answer confirms is believed.
     pub fn identify<'a>(
         &mut self,
@@ -134,7 +134,7 @@ impl Identifier {
         counters.forwarded_untrusted =
             counters.forwarded_untrusted.saturating_add(client.forwarded_untrusted.into());
         counters.proxy_untrusted = counters.proxy_untrusted.saturating_add(client.proxy_untrusted.into());
-        // Whoever is told of may be taken for a proxy that is missing in the configuration.
+        // A peer that is reported may turn out to be a proxy missing from the configuration.
         if answered.proven && (client.forwarded_untrusted || client.proxy_untrusted) {
             self.forwarders.note(peer);
         }
@@ -169,7 +169,7 @@ impl Identifier {
     }
 
     /// The user and the password of an `Authorization` field's value with credentials that come with each request, hashed
-    /// as those of a login; nothing where it has none.
+    /// as those of a login; nothing if it has none.
     pub fn always_login(&mut self, authorization: &[u8]) -> Option<AlwaysLogin> {
         self.principals.always_login(authorization)
     }
@@ -191,7 +191,7 @@ impl Identifier {
         self.principals.hasher()
     }
 
-    /// Peers that tell other clients' addresses and are no trusted proxies, the busiest first.
+    /// Peers that report other clients' addresses and are not trusted proxies, busiest first.
     #[must_use]
     pub fn forwarders(&self) -> Vec<Forwarder> {
         self.forwarders.busiest()

@@ -1,4 +1,4 @@
-//! Finding the few names that matter among the many that do not.
+//! Finds the few relevant names among many irrelevant ones.
 
 /// Names with what they stand for, compared without regard to case.
 #[derive(Clone, Debug)]
@@ -11,7 +11,7 @@ pub(super) struct Names<T> {
 /// The names of one length.
 #[derive(Clone, Copy, Debug, Default)]
 struct Row {
-    /// A bit for each [`shape`]: most names that do not matter are told by one load.
+    /// A bit for each [`shape`]: one load rules out most irrelevant names.
     shapes: u32,
     start: u16,
     end: u16,
@@ -56,14 +56,14 @@ fn row(name: &[u8]) -> usize {
     name.len().min(LENGTHS.saturating_sub(1))
 }
 
-/// One bit, chosen by the low five bits of the first and the last byte of a name, which do not tell the case.
+/// One bit, selected by the low five bits of a name's first and last byte, which are independent of case.
 #[inline]
 const fn shape(name: &[u8]) -> u32 {
     let (Some(first), Some(last)) = (name.first(), name.last()) else { return 0 };
     1_u32.wrapping_shl((first.wrapping_add(last.wrapping_mul(3)) & 0x1f) as u32)
 }
 
-/// Patterns with what they stand for; most names are told by their first and their last byte.
+/// Patterns with their meaning; most names are ruled out by their first and last byte.
 #[derive(Clone, Debug)]
 pub(super) struct Patterns<T> {
     /// A bit for each first byte of a pattern that has no `*` there.
@@ -90,7 +90,7 @@ impl<T: Copy> Patterns<T> {
         all
     }
 
-    /// What the first pattern that matches stands for.
+    /// The meaning of the first matching pattern.
     pub(super) fn find(&self, name: &[u8]) -> Option<T> {
         if !self.any && self.firsts & bit(name.first()) == 0 && self.lasts & bit(name.last()) == 0 {
             return None;
@@ -99,7 +99,7 @@ impl<T: Copy> Patterns<T> {
     }
 }
 
-/// By the low five bits of a byte, which do not tell the case.
+/// By the low five bits of a byte, which are independent of case.
 fn bit(byte: Option<&u8>) -> u32 {
     byte.map_or(0, |byte| 1_u32.wrapping_shl((*byte & 0x1f).into()))
 }

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-/// What an element says of a hop.
+/// An element's statement about a hop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Node {
     Address(IpAddr),
@@ -11,8 +11,8 @@ pub(super) enum Node {
     Malformed,
 }
 
-/// Reads an address, with a port or not. IPv6 should stand in brackets (RFC 7239, section 6), but
-/// `X-Forwarded-For` and `X-Real-IP` have it without.
+/// Parses an address, with or without a port. IPv6 should be in brackets (RFC 7239, section 6), but `X-Forwarded-For`
+/// and `X-Real-IP` omit them.
 pub(super) fn parse(text: &[u8]) -> Node {
     let text = text.trim_ascii();
     if let Some(address) = parse_v4(text) {
@@ -30,12 +30,12 @@ pub(super) fn parse(text: &[u8]) -> Node {
     } else {
         without_port(text)
     };
-    // A port behind IPv6 without brackets can be told where the whole is no address.
+    // A port after IPv6 without brackets is recognisable if the whole is not an address.
     let address = address.and_then(parse_address).or_else(|| before_port(text));
     address.map_or(Node::Malformed, Node::Address)
 }
 
-/// Reads an address that always has a port behind it: what follows the last colon.
+/// Parses an address that always has a port: what follows the last colon.
 pub(super) fn parse_with_port(text: &[u8]) -> Node {
     before_port(text.trim_ascii()).map_or_else(|| parse(text), Node::Address)
 }
@@ -83,7 +83,7 @@ fn parse_address(text: &[u8]) -> Option<IpAddr> {
     Some(address.to_canonical())
 }
 
-/// What the standard library does, at a third of the time: the address on most exchanges behind a proxy.
+/// Equivalent to the standard library in a third of the time: most exchanges behind a proxy have such an address.
 fn parse_v4(text: &[u8]) -> Option<Ipv4Addr> {
     let mut bits = 0_u32;
     let mut octet = 0_u32;
@@ -133,7 +133,7 @@ mod tests {
             ("::ffff:192.0.2.1:80", "192.0.2.1"),
             ("192.0.2.1:4711", "192.0.2.1"),
             ("[2001:db8::17]:4711", "2001:db8::17"),
-            // Without one after all.
+            // It has no port after all.
             ("192.0.2.1", "192.0.2.1"),
             ("2001:db8::", "2001:db8::"),
         ] {

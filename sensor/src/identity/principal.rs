@@ -1,4 +1,4 @@
-//! Credentials: found, hashed, forgotten.
+//! Credentials: found, hashed, dropped.
 
 use zeroize::Zeroizing;
 
@@ -9,6 +9,7 @@ use super::config::Config;
 use super::hash::{Hasher, KeyedHash, Kind};
 use super::jwt;
 use super::names::{Names, Patterns};
+use crate::values::{hex_pair, name_and_value};
 
 /// The hashed user and password of basic or digest authentication.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,7 +40,7 @@ fn digest_user(credentials: &[u8]) -> Option<&[u8]> {
     None
 }
 
-/// What a query parameter holds.
+/// The kind of a query parameter.
 #[derive(Clone, Copy)]
 enum Parameter {
     /// With its rank in the configuration.
@@ -47,7 +48,7 @@ enum Parameter {
     Token,
 }
 
-/// The configuration, made ready, and room to decode to.
+/// The configuration, prepared, and a buffer for decoding.
 pub(super) struct Principals {
     hasher: Hasher,
     pub(super) accepted: Accepted,
@@ -129,7 +130,7 @@ impl Principals {
     }
 
     /// The user and the password of an `Authorization` field whose credentials come with each request, as a login's:
-    /// basic ones, and digest ones (RFC 7616), of whose password nothing is known.
+    /// basic ones, and digest ones (RFC 7616), whose password is unknown.
     pub(super) fn always_login(&mut self, authorization: &[u8]) -> Option<AlwaysLogin> {
         let (scheme, credentials) = split_scheme(authorization);
         if scheme.eq_ignore_ascii_case(b"digest") {
@@ -143,12 +144,12 @@ impl Principals {
         Some(AlwaysLogin { user: self.hasher.user(user), password: Some(self.hasher.password(password)) })
     }
 
-    /// What a session cookie that a server has just given stands for.
+    /// The identity of a session cookie that a server has just issued.
     pub(super) fn session(&mut self, value: &[u8]) -> KeyedHash {
         self.subject(value).unwrap_or_else(|| self.hash_decoded(Kind::Session, value))
     }
 
-    /// What a token that a server has just given stands for.
+    /// The identity of a token that a server has just issued.
     pub(super) fn bearer(&mut self, value: &[u8]) -> KeyedHash {
         self.subject(value).unwrap_or_else(|| self.hash_decoded(Kind::Bearer, value))
     }
@@ -183,7 +184,7 @@ impl Principals {
         found.session.map(|session| self.token(Kind::Session, session, answered))
     }
 
-    /// A token that is a JWT stands for its subject, wherever it was found: it is replaced every few minutes.
+    /// A JWT is identified by its subject, wherever it was found: the token itself is replaced every few minutes.
     fn token(&mut self, kind: Kind, value: &[u8], answered: &Answered<'_>) -> KeyedHash {
         match self.subject(value) {
             Some(subject) => self.claimed(subject, kind, value, answered),
@@ -191,7 +192,7 @@ impl Principals {
         }
     }
 
-    /// A name that credentials claim, if the server believes them; else they stand for themselves.
+    /// A name claimed by credentials, if the server accepts them; otherwise the credentials themselves.
     fn claimed(
         &mut self,
         claim: KeyedHash,
@@ -289,7 +290,7 @@ impl Principals {
     }
 }
 
-/// Whether the API key found so far, if any, is from a parameter: a header is preferred.
+/// Whether the API key found so far, if any, is from a parameter: a header takes precedence.
 const fn from_parameter(best: usize, found: Option<&[u8]>) -> bool {
     best != usize::MAX || found.is_none()
 }
@@ -329,13 +330,6 @@ fn split_pair(text: &[u8], separator: u8) -> (&[u8], &[u8], &[u8]) {
     (name, value, after.get(1..).unwrap_or_default())
 }
 
-/// What stands before and behind the first `=`; a pair without one is a name.
-pub(super) fn name_and_value(pair: &[u8]) -> (&[u8], &[u8]) {
-    let equals = memchr::memchr(b'=', pair).unwrap_or(pair.len());
-    let (name, value) = pair.split_at_checked(equals).unwrap_or_default();
-    (name, value.get(1..).unwrap_or_default())
-}
-
 /// What clients without credentials send where they should send none: hashed, it would make one principal of
 /// them all.
 const PLACEHOLDERS: [&[u8]; 8] =
@@ -347,9 +341,4 @@ fn real(value: &[u8]) -> Option<&[u8]> {
     let value = quoted.unwrap_or(value);
     let is_placeholder = PLACEHOLDERS.iter().any(|placeholder| value.eq_ignore_ascii_case(placeholder));
     (!value.is_empty() && !is_placeholder).then_some(value)
-}
-
-pub(super) fn hex_pair(high: u8, low: u8) -> Option<u8> {
-    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-    Some(digit(high)? << 4 | digit(low)?)
 }

@@ -4,8 +4,8 @@ use std::net::{IpAddr, Ipv6Addr};
 
 use ipnet::IpNet;
 
-/// Address prefixes as sorted, disjoint ranges, so that a look costs a binary search however many they are.
-/// IPv4 is IPv4-mapped (RFC 4291, section 2.5.5.2).
+/// Address prefixes as sorted, disjoint ranges, so that a look-up is a binary search. IPv4 is IPv4-mapped (RFC 4291,
+/// section 2.5.5.2).
 #[derive(Clone, Debug, Default)]
 pub(super) struct Trusted {
     ranges: Vec<(u128, u128)>,

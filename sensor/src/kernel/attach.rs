@@ -1,4 +1,4 @@
-//! Attaching the XDP program to interfaces, or taking over a link that an earlier daemon left behind.
+//! Attaches the XDP program to interfaces, or adopts a link that an earlier daemon left behind.
 
 use std::fs;
 use std::io;
@@ -32,7 +32,7 @@ impl XdpMode {
     /// Both.
     pub const ALL: [Self; 2] = [Self::Native, Self::Generic];
 
-    /// The word that operators use.
+    /// The word that operators see.
     #[must_use]
     pub const fn label(self) -> &'static str {
         match self {
@@ -49,11 +49,11 @@ impl XdpMode {
     }
 }
 
-/// What the operator asked for.
+/// What the operator requested.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum XdpChoice {
-    /// Native, or else generic.
+    /// Native if possible, else generic.
     #[default]
     Auto,
     /// Native only.
@@ -83,20 +83,20 @@ pub struct Attachment {
     pub slot: u32,
     /// How the program is attached.
     pub mode: XdpMode,
-    /// How frames begin there; where no program reads them, none is attached.
+    /// How frames start there; if no program can parse them, none is attached.
     pub layer: LinkLayer,
-    /// Whether the link was taken over from an earlier daemon.
+    /// Whether the link was adopted from an earlier daemon.
     pub adopted: bool,
-    /// Whether the interface is there, as it was when looked at last.
+    /// Whether the interface exists, when last checked.
     pub presence: Presence,
-    /// How often the program was attached again, since the interface had gone and come back.
+    /// How often the program was attached again after the interface had gone and come back.
     pub reattached: u64,
     /// Keeps an unpinned link alive.
     _link: Option<XdpLink>,
 }
 
 impl Attachment {
-    /// An interface whose frames no program reads: it is to be served, and cannot be.
+    /// An interface that should be served, but whose frames no program can parse.
     pub(super) fn unreadable(interface: &str, ifindex: u32, slot: u32) -> Self {
         Self {
             interface: interface.to_owned(),
@@ -115,12 +115,12 @@ impl Attachment {
 /// Index of an interface.
 ///
 /// # Errors
-/// Where there is none of that name.
+/// If there is no interface of that name.
 pub fn index_of(interface: &str) -> Result<u32, KernelError> {
     if_nametoindex(interface).map_err(|_unknown| KernelError::UnknownInterface(interface.to_owned()))
 }
 
-/// The program for frames that begin like this.
+/// The program for frames that start like this.
 pub(super) const fn program_for(layer: LinkLayer) -> &'static str {
     match layer {
         LinkLayer::Ethernet | LinkLayer::Loopback | LinkLayer::Unreadable => programs::XDP,
@@ -128,7 +128,7 @@ pub(super) const fn program_for(layer: LinkLayer) -> &'static str {
     }
 }
 
-/// Attaches to one interface, whose frames begin as `layer` says; `pins` is the directory of pinned links.
+/// Attaches to one interface, whose frames start as `layer` says; `pins` is the directory of pinned links.
 pub(super) fn attach(
     program: &mut Xdp,
     interface: &str,
@@ -163,8 +163,8 @@ pub(super) fn attach(
     Ok(of((link, mode), false))
 }
 
-/// Puts the program behind a pinned link, in one step for the kernel. `None` where there is no such link, or
-/// it belongs to an interface that is gone, or it is of a mode that was not asked for.
+/// Replaces the program behind a pinned link, atomically for the kernel. `None` if there is no such link, its interface
+/// is gone, or its mode is not the requested one.
 fn adopt(
     program: &mut Xdp,
     ifindex: u32,
@@ -187,13 +187,12 @@ fn adopt(
     Ok(adopted)
 }
 
-/// How often it is looked whether a program has left, and how long is waited between two looks.
+/// How often to check whether a program has left, and the interval between checks.
 const LOOKS: u32 = 400;
 const BETWEEN: Duration = Duration::from_millis(5);
 
-/// Waits until a program has left an interface: a removed pin lets go of its link only some
-/// time later, in a worker of the kernel, and until then nothing else can be attached.
-/// Somebody else's program stays, and is told of by whoever attaches next.
+/// Waits until a program has left an interface: the kernel releases a removed pin's link only some time later, in a
+/// worker, and until then nothing else can be attached. Another owner's program stays; the next attach reports it.
 #[expect(clippy::disallowed_methods, reason = "nothing tells when a link has been let go of")]
 fn wait_for_detachment(ifindex: u32, program_id: Option<u32>) -> Result<(), KernelError> {
     for _ in 0..LOOKS {
@@ -233,7 +232,7 @@ fn attach_anew(
     Err(refused.unwrap_or(KernelError::NoMap(programs::XDP)))
 }
 
-/// Whether another program is in the way, so that no other mode will do.
+/// Whether another program is in the way, so that no other mode would work either.
 fn is_taken(error: &ProgramError) -> bool {
     matches!(errno_of(error), Some(nix::libc::EBUSY | nix::libc::EEXIST))
 }
@@ -260,7 +259,7 @@ fn pin_link(program: &mut Xdp, link: XdpLink, pin: &Path) -> Result<XdpLink, Ker
     let fd_link = FdLink::try_from(link).map_err(|error| unpinnable(pin, error.to_string()))?;
     let pinned = fd_link.pin(pin).map_err(|error| unpinnable(pin, error.to_string()))?;
     let link = XdpLink::try_from(FdLink::from(pinned)).map_err(|error| unpinnable(pin, error.to_string()))?;
-    // Only a program can hold on to a link; attaching to the link that it is on already changes nothing.
+    // Only a program can replace another on a link; updating a link to the program it already has changes nothing.
     let adopted = program.attach_to_link(link).and_then(|id| program.take_link(id));
     adopted.map_err(|error| unpinnable(pin, error.to_string()))
 }
@@ -269,7 +268,7 @@ fn unpinnable(pin: &Path, why: String) -> KernelError {
     pin_error(pin, "pinning the link", io::Error::other(why))
 }
 
-/// Removes a pinned link; with the last reference the program leaves the interface.
+/// Removes a pinned link; when the last reference is gone, the program leaves the interface.
 pub(super) fn remove_pin(pin: &Path) -> Result<(), KernelError> {
     match fs::remove_file(pin) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {

@@ -30,11 +30,11 @@ const CHUNK: u32 = 4_096;
 /// Every entry of a map, in the map's order. `K` and `V` have the sizes of its keys and values.
 ///
 /// # Errors
-/// Where the kernel refuses, as for kinds of maps that it does not read like this.
+/// If the kernel refuses, as it does for map types without batch look-up.
 pub(super) fn read_all<K: Pod, V: Pod>(map: BorrowedFd<'_>) -> io::Result<Vec<(K, V)>> {
     let mut found = Vec::new();
     let (mut keys, mut values) = (vec![K::zeroed(); CHUNK as usize], vec![V::zeroed(); CHUNK as usize]);
-    // Where the last call ended; for tries a key.
+    // Where the last call ended; for tries, a key.
     let mut place = [K::zeroed(); 2];
     let mut is_first = true;
     loop {
@@ -49,8 +49,8 @@ pub(super) fn read_all<K: Pod, V: Pod>(map: BorrowedFd<'_>) -> io::Result<Vec<(K
             elem_flags: 0,
             flags: 0,
         };
-        // SAFETY: all pointers are to memory that is written by nobody else during the call, and as long as the
-        // kernel takes it for: `CHUNK` keys and values of the map's sizes, which the caller answers for, and a key.
+        // SAFETY: all pointers are to memory that nobody else writes during the call, and as long as the kernel takes
+        // it for: `CHUNK` keys and values of the map's sizes, which the caller guarantees, and a key.
         let done = unsafe { bpf::bpf(bpf::MAP_LOOKUP_BATCH, &mut batch) };
         let is_end = match done {
             Ok(_) => false,
@@ -66,7 +66,7 @@ pub(super) fn read_all<K: Pod, V: Pod>(map: BorrowedFd<'_>) -> io::Result<Vec<(K
     }
 }
 
-/// An address as the kernel takes it.
+/// An address in the form that the kernel takes.
 fn address<T: ?Sized>(place: &mut T) -> u64 {
     (&raw mut *place).cast::<()>().addr() as u64
 }

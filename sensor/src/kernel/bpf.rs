@@ -1,4 +1,4 @@
-//! Commands of `bpf(2)` that the loader's library has no call for.
+//! Commands of `bpf(2)` for which the loader's library has no function.
 #![expect(unsafe_code, reason = "a system call")]
 
 use std::io;
@@ -14,29 +14,30 @@ pub(super) const OBJ_GET: libc::c_long = 7;
 /// `BPF_MAP_LOOKUP_BATCH`: reads many entries of a map.
 pub(super) const MAP_LOOKUP_BATCH: libc::c_long = 24;
 
-/// Commands that a daemon makes once it is set up: reading and writing the maps that it holds (1 to 4, 21, 24 to 27),
-/// attaching to an interface that came back, and pinning that link (6, 7, 15, 28, 29), and running the program that reads
-/// the clock (10). What is not among them: loading a program (5), making a map (0), and looking for those of others.
+/// Commands that a daemon uses after set-up: reading and writing its maps (1 to 4, 21, 24 to 27), attaching to an
+/// interface that came back and pinning that link (6, 7, 15, 28, 29), and running the program that reads the clock
+/// (10). Not included: loading a program (5), creating a map (0), and finding other processes' objects.
 pub const COMMANDS_OF_A_RUNNING_DAEMON: [u32; 15] = [1, 2, 3, 4, 6, 7, 10, 15, 21, 24, 25, 26, 27, 28, 29];
 
-/// Has the kernel carry out a command; `attributes` are as much of `union bpf_attr` as it reads and writes.
+/// Has the kernel execute a command; `attributes` are as much of `union bpf_attr` as it reads and writes.
 ///
 /// # Errors
-/// Where the kernel refuses.
+/// If the kernel refuses.
 ///
 /// # Safety
 /// Every address among the attributes must be of memory that is as long as the command takes it for, that lives until
 /// this returns, and that nobody else uses meanwhile.
 pub(super) unsafe fn bpf<T>(command: libc::c_long, attributes: &mut T) -> io::Result<libc::c_long> {
-    // SAFETY: the attributes live and are this call's alone, and their length is given; the caller answers for the rest.
+    // SAFETY: the attributes are alive and exclusive to this call, and their length is given; the caller guarantees the
+    // rest.
     let done = unsafe { libc::syscall(libc::SYS_bpf, command, &raw mut *attributes, size_of::<T>()) };
     if done < 0 { Err(io::Error::last_os_error()) } else { Ok(done) }
 }
 
-/// What the kernel, or a filter of system calls before it, answers to a command without attributes.
+/// The answer of the kernel, or of a seccomp filter, to a command without attributes.
 #[cfg(test)]
 pub(crate) fn answer_to(command: libc::c_long) -> Option<i32> {
     let mut nothing = [0_u64; 16];
-    // SAFETY: attributes that are all zero have no address.
+    // SAFETY: all-zero attributes contain no address.
     unsafe { bpf(command, &mut nothing) }.err().and_then(|error| error.raw_os_error())
 }

@@ -1,45 +1,46 @@
-//! Where the kernel keeps a field, by its own type information (BTF; Documentation/bpf/btf.rst).
+//! Finds a field's offset in kernel structures, from the kernel's own type information (BTF;
+//! Documentation/bpf/btf.rst).
 
 use std::path::Path;
 
 /// The kernel's own.
 const VMLINUX: &str = "/sys/kernel/btf/vmlinux";
 const MAGIC: u16 = 0xeb9f;
-/// How deep anonymous structures are looked into.
+/// Maximum depth of nested anonymous structures.
 const MAX_DEPTH: usize = 8;
 
 const KIND_STRUCT: u32 = 4;
 const KIND_UNION: u32 = 5;
 
-/// A field's first bit, counted from the beginning of its structure, and how many it has.
+/// A field's first bit, counted from the start of its structure, and its width in bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct BitField {
     pub(super) first: u32,
-    /// 0 where the type says it.
+    /// 0 if the type determines it.
     pub(super) bits: u32,
 }
 
-/// Where the running kernel keeps a field of a structure; none where it does not tell.
+/// Where the running kernel has a field of a structure; none if its BTF does not show it.
 pub(super) fn field(structure: &str, name: &str) -> Option<BitField> {
     let bytes = std::fs::read(Path::new(VMLINUX)).ok()?;
     Btf::parse(&bytes)?.field(structure, name)
 }
 
-/// Type information, read where it lies.
+/// Type information, parsed in place.
 struct Btf<'a> {
     types: &'a [u8],
     strings: &'a [u8],
-    /// Where each type begins; the first is number 1.
+    /// Where each type starts; the first is number 1.
     places: Vec<usize>,
 }
 
-/// A type's name, kind, number of members and whether these are bit fields.
+/// A type's name, kind, number of members and whether they are bit fields.
 struct Type {
     name: u32,
     kind: u32,
     members: usize,
     has_bit_fields: bool,
-    /// Behind its header.
+    /// After its header.
     rest: usize,
 }
 
@@ -76,7 +77,7 @@ impl<'a> Btf<'a> {
         })
     }
 
-    /// A member, or one of a structure without a name within.
+    /// A member, or one of a nested structure without a name.
     fn member(&self, of: &Type, wanted: &str, base: u32, depth: usize) -> Option<BitField> {
         let depth = depth.checked_sub(1)?;
         (0..of.members).find_map(|index| {
@@ -116,7 +117,7 @@ impl<'a> Btf<'a> {
     }
 }
 
-/// Bytes of a type behind its header: by kind, some for each member.
+/// Bytes of a type after its header: by kind, a fixed number per member.
 fn size_behind(found: &Type) -> Option<usize> {
     let each = |size: usize| found.members.checked_mul(size);
     match found.kind {

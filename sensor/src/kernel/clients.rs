@@ -1,4 +1,4 @@
-//! Reading the client table, straight from the memory that the program writes.
+//! Reads the client table directly from the memory that the program writes.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
@@ -21,7 +21,7 @@ pub struct Client {
     pub details: SlotDetails,
 }
 
-/// The client table. Its slots are mapped only while they are read: they would count as this process's memory.
+/// The client table. Its slots are mapped only while they are read: a mapping counts as this process's memory.
 ///
 /// Clones read the same table.
 #[derive(Clone, Debug)]
@@ -44,7 +44,7 @@ impl ClientTable {
         Ok(Self { tags, slots: Arc::new(slots), details: Arc::new(details), seed })
     }
 
-    /// Clients tracked now, by reading the tags only.
+    /// Number of clients tracked now, from the tags alone.
     #[must_use]
     pub fn count(&self) -> u64 {
         (0..self.tags.len()).filter_map(|bucket| self.tags.read(bucket)).map(occupied).sum()
@@ -53,7 +53,7 @@ impl ClientTable {
     /// The slot of a client, by its network address.
     ///
     /// # Errors
-    /// Where the table cannot be mapped into memory.
+    /// If the table cannot be mapped into memory.
     #[expect(clippy::cast_possible_truncation, reason = "the table has fewer than 2^32 buckets")]
     pub fn get(&self, address: IpAddr) -> Result<Option<Client>, KernelError> {
         let key = key_of(address);
@@ -69,19 +69,19 @@ impl ClientTable {
     /// Calls `visit` with every tracked client.
     ///
     /// # Errors
-    /// Where the table cannot be mapped into memory.
+    /// If the table cannot be mapped into memory.
     pub fn for_each(&self, visit: impl FnMut(Client)) -> Result<(), KernelError> {
         self.for_one_in(1, visit)
     }
 
-    /// Calls `visit` with the clients of one in `stride` buckets, a power of two: always the same part of the table, and a
-    /// random sample of clients, since a secret hash says where each of them lives.
+    /// Calls `visit` with the clients of one in `stride` buckets, a power of two. It is always the same part of the
+    /// table, and a random sample of clients, because a keyed hash places each of them.
     ///
-    /// The kernel maps every page of a map at once, so only the parts are mapped that somebody lives in: with some
-    /// thousand clients a look costs some hundred microseconds, and 5 ms where all of a table for a million is mapped.
+    /// The kernel maps every page of a mapping at once, so only parts with clients are mapped: with some thousand
+    /// clients this takes some hundred microseconds; mapping all of a table for a million takes 5 ms.
     ///
     /// # Errors
-    /// Where the table cannot be mapped into memory.
+    /// If the table cannot be mapped into memory.
     #[expect(clippy::cast_possible_truncation, reason = "the table has fewer than 2^32 buckets")]
     pub fn for_one_in(&self, stride: u32, mut visit: impl FnMut(Client)) -> Result<(), KernelError> {
         let buckets = self.tags.len() as u32;
@@ -127,7 +127,7 @@ impl ClientTable {
 
 /// The slots while they are read.
 struct MappedSlots {
-    /// The slot that the mapping begins with.
+    /// The first slot of the mapping.
     first: usize,
     slots: SharedArray<Slot>,
     details: SharedArray<SlotDetails>,
@@ -141,15 +141,16 @@ impl MappedSlots {
     }
 }
 
-/// Buckets that are mapped together: 28 pages of slots and 14 of details, where a page has 4 KiB. Smaller parts take more
-/// system calls, larger ones more pages.
+/// Buckets mapped together: 28 pages of slots and 14 of details, for pages of 4 KiB. Smaller parts take more system
+/// calls, larger ones more pages.
 const PART: u32 = 256;
 
 /// The tags in their word.
 const TAGS: TagWord = !0xff;
 
-/// How many parts are passed over, and how many buckets within one, so that one in `stride` is looked at. Parts first,
-/// which then need not be mapped, but not so many that few of the near ones are left: clients that came early are there.
+/// How many parts to skip, and how many buckets within one, so that one in `stride` is visited. Parts are skipped
+/// first, since they then need not be mapped, but not so many that few near buckets remain: clients that came early
+/// live there.
 fn strides(stride: u32, buckets: u32) -> (usize, usize) {
     let near = near_buckets(buckets).checked_div(PART).unwrap_or(1).max(1);
     let parts = stride.clamp(1, 1 << near.ilog2());
@@ -191,7 +192,7 @@ mod tests {
         {
             assert_eq!(strides(stride, 223_215), expected, "{stride}");
         }
-        // Of small ones, no part is passed over.
+        // In small tables, no part is skipped.
         for buckets in [2, 100, 2_000] {
             assert_eq!(strides(8, buckets), (1, 8), "{buckets}");
         }

@@ -1,4 +1,4 @@
-//! What the configuration says about the data plane's tables.
+//! Configuration of the data plane's tables.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -10,8 +10,8 @@ use sensor_common::table::{DOORKEEPER_WAYS, buckets_for};
 
 use crate::prefix::ClientNet;
 
-/// Bounds of the kernel's tables. They are fixed when the maps are made; a change takes a restart, which
-/// moves policy to new maps and forgets the clients' state.
+/// Bounds of the kernel's tables. They are fixed when the maps are created; a change requires a restart, which moves
+/// the policy to new maps and loses the clients' state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, DocumentedFields)]
 pub struct Capacities {
     /// Capacity of the kernel's client table, about 150 bytes of kernel memory per client. Once it is full, new clients

@@ -1,5 +1,5 @@
-//! Who is at the other end of a connection, as the kernel knows it: the owner of a TCP socket of this network namespace,
-//! and the groups of the process behind a Unix socket. Neither can be forged by that process.
+//! The peer of a connection, as the kernel knows it: the owner of a TCP socket in this network namespace, and the
+//! groups of the process behind a Unix socket. That process can forge neither.
 #![expect(
     clippy::wildcard_enum_match_arm,
     reason = "netlink's sets are open: what is not asked for is passed over"
@@ -18,7 +18,7 @@ use netlink_sys::{Socket, SocketAddr as NetlinkAddress};
 use nix::errno::Errno;
 use nix::libc;
 
-/// Asks for the owners of connections, over one netlink socket.
+/// Queries the owners of connections, over one netlink socket.
 #[derive(Debug)]
 pub struct ConnectionOwners(Socket);
 
@@ -26,28 +26,28 @@ impl ConnectionOwners {
     /// Needs no capability.
     ///
     /// # Errors
-    /// Where netlink is refused.
+    /// If netlink is refused.
     pub fn open() -> io::Result<Self> {
         let mut socket = Socket::new(NETLINK_SOCK_DIAG)?;
         socket.bind_auto()?;
         socket.connect(&NetlinkAddress::new(0, 0))?;
-        // The kernel answers before `send` returns; where it does not, an error is better than standing still.
+        // The kernel answers before `send` returns; if it does not, an error is better than blocking.
         socket.set_non_blocking(true)?;
         Ok(Self(socket))
     }
 
-    /// The user who owns the socket at `local` that has a connection to `remote`; `None` where there is no such
-    /// connection in this network namespace, or it is not established.
+    /// The user who owns the socket at `local` that is connected to `remote`; `None` if this network namespace has no
+    /// such connection, or it is not established.
     ///
     /// # Errors
-    /// Where netlink refuses, or answers something else.
+    /// If netlink refuses, or answers something else.
     pub fn owner(&self, local: SocketAddr, remote: SocketAddr) -> io::Result<Option<u32>> {
         self.0.send(&request(local, remote), 0)?;
         let (datagram, _) = self.0.recv_from_full()?;
         let message = NetlinkMessage::<SockDiagMessage>::deserialize(&datagram)
             .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error.to_string()))?;
         match message.payload {
-            // Where nothing is connected, the kernel tells of who listens.
+            // If nothing is connected, the kernel returns the listener.
             NetlinkPayload::InnerMessage(SockDiagMessage::InetResponse(found)) => {
                 let is_it = found.header.state == TCP_ESTABLISHED
                     && found.header.socket_id.source_port == local.port()
@@ -80,7 +80,7 @@ fn request(local: SocketAddr, remote: SocketAddr) -> Vec<u8> {
             source_address,
             destination_address,
             interface_id: scope(local).max(scope(remote)),
-            // Any socket of these addresses (`INET_DIAG_NOCOOKIE`).
+            // Any socket with these addresses (`INET_DIAG_NOCOOKIE`).
             cookie: [0xFF; 8],
         },
     });
@@ -93,14 +93,14 @@ fn request(local: SocketAddr, remote: SocketAddr) -> Vec<u8> {
     buffer
 }
 
-/// Groups that are asked for at first; few processes have more.
+/// Number of groups in the first request; few processes have more.
 const GROUPS: usize = 64;
 
 /// The supplementary groups that the process behind a connected Unix socket had when it connected (`SO_PEERGROUPS`,
 /// Linux 4.13).
 ///
 /// # Errors
-/// Where the kernel refuses.
+/// If the kernel refuses.
 pub fn peer_groups(socket: impl AsFd) -> io::Result<Vec<u32>> {
     let mut groups = vec![0_u32; GROUPS];
     for _ in 0..2 {
@@ -108,7 +108,7 @@ pub fn peer_groups(socket: impl AsFd) -> io::Result<Vec<u32>> {
         let mut length =
             libc::socklen_t::try_from(groups.len().saturating_mul(size)).unwrap_or(libc::socklen_t::MAX);
         #[expect(unsafe_code, reason = "neither std nor nix knows this option")]
-        // SAFETY: the buffer is as long as `length` says, and takes numbers of 32 bits, whatever their value.
+        // SAFETY: the buffer is as long as `length` says, and holds numbers of 32 bits, whatever their value.
         let done = unsafe {
             libc::getsockopt(
                 socket.as_fd().as_raw_fd(),
@@ -118,7 +118,7 @@ pub fn peer_groups(socket: impl AsFd) -> io::Result<Vec<u32>> {
                 &raw mut length,
             )
         };
-        // Too short a buffer is told with the length that would do.
+        // If the buffer is too short, the kernel returns the required length.
         let count = usize::try_from(length).unwrap_or(0).checked_div(size).unwrap_or(0);
         match Errno::result(done) {
             Ok(_) => {
@@ -153,7 +153,7 @@ mod tests {
             let from = client.local_addr().unwrap();
             assert_eq!(owners.owner(from, to).unwrap(), own, "{listen}");
             assert_eq!(owners.owner(to, from).unwrap(), own, "{listen}");
-            // As the server sees both, mapped addresses included.
+            // As the server sees both, including mapped addresses.
             assert_eq!(owners.owner(peer, server.local_addr().unwrap()).unwrap(), own, "{listen}");
             let other = SocketAddr::new(from.ip(), from.port().checked_add(1).unwrap_or(1_024));
             assert_eq!(owners.owner(to, other).unwrap(), None, "who listens is no connection");

@@ -1,4 +1,4 @@
-//! Reading the per-CPU counters.
+//! Reads the per-CPU counters.
 
 use aya::maps::{Map, MapData, PerCpuArray, PerCpuValues};
 use sensor_common::abi::{
@@ -8,16 +8,16 @@ use sensor_common::packet::Problem;
 
 use super::error::KernelError;
 
-/// Totals of one combination of labels.
+/// Totals for one combination of labels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LabelledCounter {
-    /// Which interface, by its slot in the settings.
+    /// The interface, by its slot in the settings.
     pub interface: InterfaceSlot,
     /// Address family.
     pub family: Family,
     /// The action taken.
     pub verdict: Verdict,
-    /// Why.
+    /// The reason.
     pub reason: Reason,
     /// Packets and bytes.
     pub counter: Counter,
@@ -29,7 +29,7 @@ pub struct Counters {
     events: PerCpuArray<MapData, u64>,
 }
 
-/// Reasons that can go with a verdict; the other combinations never occur and are not read.
+/// Reasons that can occur with a verdict; other combinations never occur and are not read.
 fn reasons_of(verdict: Verdict) -> &'static [Reason] {
     match verdict {
         Verdict::Pass => {
@@ -57,7 +57,7 @@ pub fn combinations() -> impl Iterator<Item = (Family, Verdict, Reason)> {
     })
 }
 
-/// Tags that go on too far hide the source; extension headers are IPv6's.
+/// Too many tags hide the source address; extension headers occur only in IPv6.
 const fn occurs(reason: Reason, family: Family) -> bool {
     match reason {
         Reason::NotIp | Reason::Unparsed => matches!(family, Family::Other),
@@ -83,10 +83,10 @@ impl Counters {
         })
     }
 
-    /// The counters of one interface, all combinations that can occur.
+    /// The counters of one interface, for all combinations that can occur.
     ///
     /// # Errors
-    /// Where the kernel refuses.
+    /// If the kernel refuses.
     pub fn of_interface(&self, interface: InterfaceSlot) -> Result<Vec<LabelledCounter>, KernelError> {
         let counters = combinations().map(|(family, verdict, reason)| {
             let counter = self.frame(interface, family, verdict, reason)?;
@@ -95,10 +95,10 @@ impl Counters {
         counters.collect()
     }
 
-    /// Packets of an interface that met a verdict for a reason.
+    /// Packets of an interface with a verdict for a reason.
     ///
     /// # Errors
-    /// Where the kernel refuses.
+    /// If the kernel refuses.
     pub fn shed(
         &self,
         interface: InterfaceSlot,
@@ -124,7 +124,7 @@ impl Counters {
         }))
     }
 
-    /// Sets the counters of an interface slot to zero, for another interface to use it.
+    /// Resets the counters of an interface slot, so that another interface can use it.
     pub(super) fn reset(&mut self, interface: InterfaceSlot) -> Result<(), KernelError> {
         let cpus = aya::util::nr_cpus()
             .map_err(|(_, source)| KernelError::System { what: "counting CPUs".to_owned(), source })?;
@@ -140,7 +140,7 @@ impl Counters {
     /// How often an event happened.
     ///
     /// # Errors
-    /// Where the kernel refuses.
+    /// If the kernel refuses.
     pub fn event(&self, event: Event) -> Result<u64, KernelError> {
         self.event_at(event as u32)
     }
@@ -148,7 +148,7 @@ impl Counters {
     /// How many frames had a problem.
     ///
     /// # Errors
-    /// Where the kernel refuses.
+    /// If the kernel refuses.
     pub fn problem(&self, problem: Problem) -> Result<u64, KernelError> {
         self.event_at(Event::index_of_problem(problem))
     }

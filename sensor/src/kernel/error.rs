@@ -1,4 +1,4 @@
-//! What can go wrong between here and the kernel.
+//! Errors between the daemon and the kernel.
 
 use std::io;
 use std::path::PathBuf;
@@ -7,13 +7,13 @@ use aya::EbpfError;
 use aya::maps::MapError;
 use aya::programs::ProgramError;
 
-/// An error of this room. Each names the thing it is about.
+/// An error of this room. Each names the object it is about.
 #[derive(Debug, thiserror::Error)]
 pub enum KernelError {
     /// The object could not be read, or its maps could not be created.
     #[error("cannot load the eBPF object: {0}")]
     Object(Box<EbpfError>),
-    /// The verifier refused a program, or the kernel lacks something that it needs.
+    /// The verifier rejected a program, or the kernel lacks a feature that it needs.
     #[error("the kernel refused program `{program}`: {source}")]
     Program {
         /// Name of the program.
@@ -30,7 +30,7 @@ pub enum KernelError {
         source: Box<MapError>,
     },
     /// A map is missing from the object, or is of another type.
-    #[error("the eBPF object has no map {0}; sensor and its object do not fit together")]
+    #[error("the eBPF object has no map {0}; sensor and its object do not match")]
     NoMap(&'static str),
     /// A table has no room for another entry.
     #[error("{what} is full: {capacity} entries; raise `{key}` in the configuration and restart")]
@@ -45,10 +45,10 @@ pub enum KernelError {
     /// No such interface.
     #[error("no interface `{0}`; `ip link` lists those that exist")]
     UnknownInterface(String),
-    /// More interfaces than the data plane serves.
+    /// More interfaces than the data plane can serve.
     #[error("{0} interfaces; one daemon serves at most 16")]
     TooManyInterfaces(usize),
-    /// An interface that cannot be an inner one.
+    /// The interface cannot be an inner one.
     #[error(
         "http.inner_interfaces: frames of `{0}` have no Ethernet header; name loopback, a bridge or a veth"
     )]
@@ -62,7 +62,7 @@ pub enum KernelError {
         mode: &'static str,
         /// The kernel's answer.
         source: Box<ProgramError>,
-        /// What to do about it, if known.
+        /// A remedy, if known.
         hint: &'static str,
     },
     /// Another daemon holds the pin directory.
@@ -73,7 +73,7 @@ pub enum KernelError {
     Pin {
         /// Where.
         path: PathBuf,
-        /// What was tried.
+        /// The operation.
         what: &'static str,
         /// The kernel's answer.
         source: io::Error,
@@ -81,7 +81,7 @@ pub enum KernelError {
     /// A system call failed.
     #[error("{what}: {source}")]
     System {
-        /// What was tried.
+        /// The operation.
         what: String,
         /// The kernel's answer.
         source: io::Error,

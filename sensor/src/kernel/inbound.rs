@@ -1,7 +1,7 @@
-//! Who is connected to the servers of this host, as its TCP sockets know it.
+//! Clients connected to this host's servers, by its TCP sockets.
 //!
-//! A socket of a finished handshake is proof that its peer's address is not forged. One that has gone silent says nothing
-//! about who sends requests now.
+//! A socket with a completed handshake proves that its peer's address is not forged. A silent one says nothing about
+//! who sends requests now.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -15,11 +15,11 @@ use netlink_packet_sock_diag::inet::{ExtensionFlags, InetResponse, StateFlags};
 
 use super::listening::{dump, listening_ports};
 
-/// Remote addresses of connections to ports of this host that somebody listens on, from elsewhere, which brought data within
-/// `recent`, or which this end closed within the last minute. Needs no capability.
+/// Remote addresses of connections from elsewhere to listening ports of this host that received data within `recent`,
+/// or that this end closed within the last minute. Needs no capability.
 ///
 /// # Errors
-/// Where netlink is refused.
+/// If netlink is refused.
 pub fn connected_clients(recent: Duration) -> io::Result<BTreeSet<IpAddr>> {
     let recent = u32::try_from(recent.as_millis()).unwrap_or(u32::MAX);
     let served = listening_ports();
@@ -44,13 +44,13 @@ pub fn connected_clients(recent: Duration) -> io::Result<BTreeSet<IpAddr>> {
 
 /// `INET_DIAG_INFO`.
 const INFO: u16 = 2;
-/// Where `struct tcp_info` has `tcpi_last_data_recv`: the milliseconds since data came last.
+/// Offset of `tcpi_last_data_recv` in `struct tcp_info`: milliseconds since data last arrived.
 const LAST_DATA_RECEIVED: std::ops::Range<usize> = 52..56;
 
 fn is_recent(socket: &InetResponse, most: u32) -> bool {
     match socket.nlas.iter().find_map(last_data_received) {
         Some(ago) => ago <= most,
-        // Sockets that wait for late segments have no more than addresses; they go after a minute.
+        // Sockets in TIME_WAIT have only addresses; they go after a minute.
         None => socket.header.state != TCP_ESTABLISHED,
     }
 }
@@ -74,7 +74,7 @@ mod tests {
 
     use super::*;
 
-    /// An address of this host that is not a loopback address, and connects to itself: no client from elsewhere.
+    /// A non-loopback address of this host that connects to itself: not a client from elsewhere.
     fn own_address() -> Option<IpAddr> {
         let addresses = getifaddrs().ok()?.filter_map(|interface| interface.address);
         let addresses = addresses.filter_map(|address| Some(IpAddr::V4(address.as_sockaddr_in()?.ip())));

@@ -1,7 +1,7 @@
-//! Inner interfaces: HTTP is seen there, and nothing is limited, blocked or counted.
+//! Inner interfaces: HTTP is read there, and nothing is limited, blocked or counted.
 //!
-//! They carry what passes between programs of this host (`lo`), or between this host and its containers (bridges, the host's
-//! ends of veth pairs). Their sources are proxies and containers, not clients, so no XDP program is attached.
+//! They carry traffic between programs of this host (`lo`), or between this host and its containers (bridges, the host
+//! side of veth pairs). Their sources are proxies and containers, not clients, so no XDP program is attached.
 
 use sensor_common::abi::MAX_INTERFACES;
 
@@ -18,19 +18,19 @@ pub struct InnerInterface {
     pub interface: String,
     /// Its index.
     pub ifindex: u32,
-    /// How frames begin there.
+    /// How its frames start.
     pub layer: LinkLayer,
-    /// Whether it is there, as it was when looked at last.
+    /// Whether it exists, when last checked.
     pub presence: Presence,
-    /// How often the mirror was attached again, since the interface had gone and come back.
+    /// How often the mirror was attached again after the interface had gone and come back.
     pub reattached: u64,
 }
 
 impl InnerInterface {
-    /// The interface of a name.
+    /// The interface with a name.
     ///
     /// # Errors
-    /// Where there is none, or its frames have no Ethernet header.
+    /// If there is none, or its frames have no Ethernet header.
     pub fn named(interface: &str) -> Result<Self, KernelError> {
         let ifindex = index_of(interface)?;
         let facts = link_facts(ifindex)?;
@@ -48,10 +48,10 @@ impl InnerInterface {
 }
 
 impl Dataplane {
-    /// Says which interfaces are inner ones; the mirror is attached to them with the others.
+    /// Sets the inner interfaces; the mirror is attached to them together with the others.
     ///
     /// # Errors
-    /// Where one does not exist, cannot be read, or there are too many.
+    /// If one does not exist or cannot be read, or there are too many.
     pub fn set_inner(&mut self, interfaces: &[String]) -> Result<(), KernelError> {
         if interfaces.len() > MAX_INTERFACES as usize {
             return Err(KernelError::TooManyInterfaces(interfaces.len()));
@@ -66,7 +66,7 @@ impl Dataplane {
         &self.inner
     }
 
-    /// Looks at inner interfaces again, and attaches the mirror to those that came back.
+    /// Checks the inner interfaces again, and attaches the mirror to those that came back.
     pub(super) fn look_at_inner(&mut self, changes: &mut Vec<PresenceChange>) {
         let Self { inner, ebpf, mirror_links, .. } = self;
         for known in inner {

@@ -1,4 +1,4 @@
-//! TLS libraries on this host: where they are, and where in them a probe goes.
+//! TLS libraries on this host, and the offset for a probe in each.
 
 use std::collections::{BTreeMap, HashSet};
 use std::fs::{self, File};
@@ -10,8 +10,12 @@ use object::elf::{SHN_UNDEF, SHT_DYNSYM, SHT_SYMTAB, Sym64};
 use object::read::elf::{ElfFile64, SectionHeader as _, Sym as _};
 use object::{Endianness, Object as _, ObjectSegment as _, ReadRef};
 
+use super::go;
+
 /// The function that derives secrets in OpenSSL 3 and later.
 const DERIVE: &[u8] = b"EVP_KDF_derive";
+/// The one that a Go program calls with each secret, whether or not there is a key log.
+const WRITE_KEY_LOG: &[u8] = b"crypto/tls.(*Config).writeKeyLog";
 /// Where distributions keep the library.
 const DIRECTORIES: [&str; 6] = [
     "/usr/lib/x86_64-linux-gnu",
@@ -23,32 +27,62 @@ const DIRECTORIES: [&str; 6] = [
 ];
 /// Names that it goes by.
 const NAMES: [&str; 2] = ["libcrypto.so.3", "libcrypto.so.4"];
+/// Programs that bring the library themselves, where distributions and their makers' packages install them. They are
+/// looked at though no server of theirs runs yet: once the daemon is confined, it can no longer look at processes.
+const PROGRAMS: [&str; 7] = [
+    "/usr/bin/node",
+    "/usr/local/bin/node",
+    "/usr/bin/nodejs",
+    "/usr/bin/caddy",
+    "/usr/local/bin/caddy",
+    "/usr/bin/traefik",
+    "/usr/local/bin/traefik",
+];
 /// Largest file whose symbols are read: Node.js has some 100 MiB.
 const MAX_FILE: u64 = 512 << 20;
+
+/// Whose function it is that is probed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hook {
+    /// OpenSSL's, 3 and later.
+    OpenSsl,
+    /// Go's `crypto/tls`.
+    Go,
+}
 
 /// A file that derives secrets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Library {
-    /// Where it is.
+    /// Its path.
     pub path: PathBuf,
-    /// Which file it is, whatever its name: device and inode.
+    /// Its identity, whatever its name: device and inode.
     pub file: (u64, u64),
+    /// What in it is probed.
+    pub hook: Hook,
     /// Where in the file the probe goes.
     pub offset: u64,
 }
 
-/// Directories that are there of those in which the system's libraries may be.
+/// The directories among those of the system's libraries that exist.
 #[must_use]
 pub fn library_directories() -> Vec<PathBuf> {
     DIRECTORIES.iter().map(PathBuf::from).filter(|directory| directory.is_dir()).collect()
 }
 
-/// Libraries in the directories of the system, which servers that start later will load; none of the files that are known
-/// already, whose symbols need not be read again.
+/// Directories of programs that bring the library themselves, as far as they are there.
+#[must_use]
+pub fn program_directories() -> Vec<PathBuf> {
+    let places = PROGRAMS.iter().filter_map(|program| Path::new(program).parent());
+    places.filter(|directory| directory.is_dir()).map(PathBuf::from).collect()
+}
+
+/// Libraries and programs in the directories of the system, which servers that start later will use; none of the files that
+/// are known already, whose symbols need not be read again.
 #[must_use]
 pub fn of_system(known: &HashSet<(u64, u64)>) -> Vec<Library> {
-    let places = DIRECTORIES.iter().flat_map(|directory| NAMES.map(|name| Path::new(directory).join(name)));
-    unique(places, known)
+    let libraries =
+        DIRECTORIES.iter().flat_map(|directory| NAMES.map(|name| Path::new(directory).join(name)));
+    unique(libraries.chain(PROGRAMS.iter().map(PathBuf::from)), known)
 }
 
 /// Libraries and programs of processes, as far as they may be looked at: `processes` are those that own listening sockets.
@@ -63,7 +97,7 @@ pub fn of_processes(processes: &[i32]) -> Vec<Library> {
         let library = mapped.rfind(|path| NAMES.iter().any(|name| path.ends_with(name)));
         paths.push(match library {
             Some(path) => PathBuf::from(format!("/proc/{pid}/root/{path}")),
-            // It may be part of the program.
+            // It may be linked into the program.
             None => PathBuf::from(format!("/proc/{pid}/exe")),
         });
     }
@@ -77,37 +111,44 @@ fn unique(paths: impl Iterator<Item = PathBuf>, known: &HashSet<(u64, u64)>) -> 
         let file = (about.dev(), about.ino());
         let is_new = !known.contains(&file) && !found.contains_key(&file);
         if is_new && about.is_file() && about.len() <= MAX_FILE {
-            let offset = probe_offset(&path).unwrap_or_default();
-            found.insert(file, offset.map(|offset| Library { path, file, offset }));
+            let place = probe_place(&path).unwrap_or_default();
+            found.insert(file, place.map(|(hook, offset)| Library { path, file, hook, offset }));
         }
     }
     found.into_values().flatten().collect()
 }
 
 /// Where the probe goes in a file; none where it has no such function.
-fn probe_offset(path: &Path) -> io::Result<Option<u64>> {
+fn probe_place(path: &Path) -> io::Result<Option<(Hook, u64)>> {
     let mut file = File::open(path)?;
-    let Some(start) = function_offset(&object::ReadCache::new(File::open(path)?)) else { return Ok(None) };
+    let found = function_offset(&object::ReadCache::new(File::open(path)?));
+    let Some((hook, start)) = found else { return Ok(None) };
     let mut code = [0; 16];
     file.seek(SeekFrom::Start(start))?;
     file.read_exact(&mut code)?;
-    Ok(start.checked_add(emulated(&code)))
+    let further = match hook {
+        Hook::OpenSsl => emulated(&code),
+        Hook::Go => go::emulated(&code),
+    };
+    Ok(start.checked_add(further).map(|offset| (hook, offset)))
 }
 
-/// Where the function begins in a file.
+/// Where the function begins in a file, and which one it is.
 ///
 /// A table of names is read at once and searched: read name by name, that of a large program takes a hundred thousand
 /// system calls.
-fn function_offset<'a>(file: impl ReadRef<'a>) -> Option<u64> {
+fn function_offset<'a>(file: impl ReadRef<'a>) -> Option<(Hook, u64)> {
     let elf = ElfFile64::<Endianness, _>::parse(file).ok()?;
-    let address = [SHT_DYNSYM, SHT_SYMTAB].into_iter().find_map(|table| function_in(table, &elf))?;
+    let derive = [SHT_DYNSYM, SHT_SYMTAB].into_iter().find_map(|table| function_in(table, &elf));
+    let derive = derive.map(|address| (Hook::OpenSsl, address));
+    let (hook, address) = derive.or_else(|| Some((Hook::Go, go::function_address(&elf, WRITE_KEY_LOG)?)))?;
     elf.segments().find_map(|segment| {
         let within = address.checked_sub(segment.address()).filter(|within| *within < segment.size())?;
-        segment.file_range().0.checked_add(within)
+        Some((hook, segment.file_range().0.checked_add(within)?))
     })
 }
 
-/// The address of the function by a table of symbols.
+/// The address of the function, from a symbol table.
 fn function_in<'a, R: ReadRef<'a>>(table: u32, elf: &ElfFile64<'a, Endianness, R>) -> Option<u64> {
     let (endian, sections) = (elf.endian(), elf.elf_section_table());
     let symbols = sections.symbols(endian, elf.data(), table).ok()?;
@@ -127,8 +168,9 @@ fn function_in<'a, R: ReadRef<'a>>(table: u32, elf: &ElfFile64<'a, Endianness, R
     symbols.symbols().iter().find(is_it).map(|symbol| symbol.st_value(endian))
 }
 
-/// How far behind the beginning of a function the first instruction lies that the kernel emulates. A probe at one that it
-/// has to single-step costs nine times as much. Only beginnings that are known are stepped over, each always executed.
+/// Distance from the start of a function to the first instruction that the kernel can emulate: a probe on an
+/// instruction that it has to single-step costs nine times as much. Only known prologues are skipped, each of which
+/// always executes.
 const fn emulated(code: &[u8]) -> u64 {
     if !cfg!(target_arch = "x86_64") {
         return 0;
@@ -136,7 +178,7 @@ const fn emulated(code: &[u8]) -> u64 {
     match code {
         // test rdi, rdi; je
         [0x48, 0x85, 0xff, 0x74, ..] | [0x48, 0x85, 0xff, 0x0f, 0x84, ..] => 3,
-        // endbr64, which is kept where it is for those who jump here; the same behind it
+        // endbr64, kept as a jump target; the same after it
         [0xf3, 0x0f, 0x1e, 0xfa, 0x48, 0x85, 0xff, 0x74, ..]
         | [0xf3, 0x0f, 0x1e, 0xfa, 0x48, 0x85, 0xff, 0x0f, 0x84, ..] => 7,
         // endbr64; push of a register
@@ -165,7 +207,7 @@ mod tests {
         }
     }
 
-    /// Counts what the kernel is asked for.
+    /// Counts requests to the kernel.
     struct Counting<'a>(File, &'a std::cell::Cell<u32>);
 
     impl io::Read for Counting<'_> {
@@ -204,6 +246,11 @@ mod tests {
         for library in &found {
             assert!(library.offset > 0, "{library:?}");
         }
+        let node = probe_place(Path::new("/usr/bin/node")).ok().flatten();
+        let is_node = |library: &Library| {
+            Path::new("/usr/bin/node").metadata().is_ok_and(|about| about.ino() == library.file.1)
+        };
+        assert_eq!(found.iter().any(is_node), node.is_some());
         let known = found.into_iter().map(|library| library.file).collect();
         assert_eq!(of_system(&known), [], "read once");
     }

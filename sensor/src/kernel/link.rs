@@ -17,18 +17,18 @@ use super::attach::XdpMode;
 use super::error::KernelError;
 use super::route::ask_route;
 
-/// How the frames of an interface begin: what the programs need to know to find the IP header.
+/// How the frames of an interface start: what the programs need to know to find the IP header.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LinkLayer {
     /// With an Ethernet header.
     #[default]
     Ethernet,
-    /// With an Ethernet header, and from this host itself.
+    /// With an Ethernet header, and sent by this host itself.
     Loopback,
     /// With the IP header: tunnels, WireGuard, PPP.
     Ip,
-    /// With something else, which no program here reads.
+    /// With something else, which no program here can parse.
     Unreadable,
 }
 
@@ -37,7 +37,7 @@ impl LinkLayer {
         match kind {
             LinkLayerType::Ether => Self::Ethernet,
             LinkLayerType::Loopback => Self::Loopback,
-            // `ARPHRD_NONE` is what tun, WireGuard and xfrm interfaces have.
+            // tun, WireGuard and xfrm interfaces have `ARPHRD_NONE`.
             LinkLayerType::None
             | LinkLayerType::Ppp
             | LinkLayerType::Rawip
@@ -54,28 +54,28 @@ impl LinkLayer {
 /// What the kernel says about one interface.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LinkFacts {
-    /// Whether it is up, as an administrator set it (`IFF_UP`).
+    /// Whether an administrator has set it up (`IFF_UP`).
     pub is_up: bool,
-    /// How its frames begin.
+    /// How its frames start.
     pub layer: LinkLayer,
     /// Largest payload of a frame, in bytes.
     pub mtu: u32,
     /// How an XDP program is attached, if one is.
     pub xdp: Option<XdpMode>,
-    /// The kernel's number of that program.
+    /// The kernel's ID of that program.
     pub program_id: Option<u32>,
-    /// The interface below, where this is a VLAN on another.
+    /// The interface below, if this is a VLAN.
     pub vlan_on: Option<u32>,
-    /// The bond or bridge that this is a port of.
+    /// The bond or bridge of which this is a port.
     pub port_of: Option<u32>,
     /// What it is a port of, by the kernel's name: `bond`, `bridge`.
     pub port_kind: Option<PortKind>,
 }
 
-/// What an interface is a port of.
+/// The kind of master of a port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PortKind {
-    /// A bond, which hands packets on as its own.
+    /// A bond, which passes packets on as its own.
     Bond,
     /// A bridge, as above.
     Bridge,
@@ -83,10 +83,10 @@ pub enum PortKind {
     Other,
 }
 
-/// Asks for one interface.
+/// Queries one interface.
 ///
 /// # Errors
-/// Where the interface does not exist or netlink fails.
+/// If the interface does not exist or netlink fails.
 pub fn link_facts(ifindex: u32) -> Result<LinkFacts, KernelError> {
     let link = request(ifindex).map_err(KernelError::system(format!("asking about interface {ifindex}")))?;
     let mut facts = LinkFacts {

@@ -1,8 +1,8 @@
-//! TCP ports that somebody listens on, in the calling thread's network namespace.
+//! TCP ports with a listener, in the calling thread's network namespace.
 //!
-//! They are asked for by `sock_diag` with the state as a filter: the kernel then walks its table of listening
-//! sockets alone. `/proc/net/tcp` walks that of all connections, too, whose size is the machine's and not the
-//! traffic's.
+//! They are queried over `sock_diag` with the state as a filter: the kernel then walks only its table of listening
+//! sockets. `/proc/net/tcp` also walks the table of all connections, whose size depends on the machine and not on the
+//! traffic.
 #![expect(
     clippy::wildcard_enum_match_arm,
     reason = "netlink's sets are open: what is not asked for is passed over"
@@ -23,13 +23,13 @@ use netlink_sys::{Socket, SocketAddr};
 use procfs::net::TcpState;
 use tracing::debug;
 
-/// Datagrams read of one answer: beyond them, something else than the kernel's list is coming.
+/// Maximum datagrams read of one answer: beyond that, it is not the kernel's list.
 const MAX_DATAGRAMS: usize = 65_536;
 
-/// The ports, of both families.
+/// The ports, for both families.
 ///
-/// Needs no capability. Where netlink is refused (a kernel without `tcp_diag`, a service without `AF_NETLINK`),
-/// `/proc` is read; a port is missing only where that fails, too.
+/// Needs no capability. If netlink is refused (a kernel without `tcp_diag`, a service without `AF_NETLINK`), `/proc` is
+/// read; ports are missing only if that fails, too.
 #[must_use]
 pub fn listening_ports() -> BTreeSet<u16> {
     by_netlink().unwrap_or_else(|error| {
@@ -43,20 +43,20 @@ pub fn listening_ports() -> BTreeSet<u16> {
 pub struct Listener {
     /// Its port.
     pub port: u16,
-    /// Its inode, by which a process's descriptors name it.
+    /// Its inode, by which a process's descriptors identify it.
     pub inode: u32,
-    /// The control group of the process that made it, where the kernel tells: the number that programs in the kernel know
-    /// it by.
+    /// The control group of the process that created it, if the kernel reports it: the ID by which programs in the
+    /// kernel know it.
     pub group: Option<u64>,
 }
 
-/// All of them; none where netlink is refused.
+/// All of them; none if netlink is refused.
 #[must_use]
 pub fn listeners() -> Vec<Listener> {
     by_netlink_all().unwrap_or_default()
 }
 
-/// Processes that have one of these sockets, as far as their descriptors may be looked at.
+/// Processes that hold one of these sockets, as far as their descriptors may be read.
 #[must_use]
 pub fn owners_of_listeners(listeners: &[Listener]) -> Vec<i32> {
     let inodes: BTreeSet<u64> = listeners.iter().map(|listener| listener.inode.into()).collect();
@@ -74,7 +74,7 @@ pub fn owners_of_listeners(listeners: &[Listener]) -> Vec<i32> {
 }
 
 fn by_proc() -> BTreeSet<u16> {
-    // By way of the process: a service may have no more of /proc than that.
+    // Via the process: a service may see no more of /proc than that.
     let Ok(own) = procfs::process::Process::myself() else { return BTreeSet::new() };
     let sockets = [own.tcp(), own.tcp6()].into_iter().flatten().flatten();
     sockets.filter(|entry| entry.state == TcpState::Listen).map(|entry| entry.local_address.port()).collect()
@@ -96,7 +96,7 @@ fn by_netlink_all() -> io::Result<Vec<Listener>> {
     Ok(found)
 }
 
-/// Shows every TCP socket of these states.
+/// Lists every TCP socket in these states.
 pub(super) fn dump(
     states: StateFlags,
     extensions: ExtensionFlags,
@@ -105,8 +105,8 @@ pub(super) fn dump(
     let mut socket = Socket::new(NETLINK_SOCK_DIAG)?;
     socket.bind_auto()?;
     socket.connect(&SocketAddr::new(0, 0))?;
-    // The kernel has the next part of its list ready before it hands out one, so nothing is waited for; where it
-    // does not, an error is better than a thread that stands still.
+    // The kernel prepares the next part of its list before it returns one, so nothing has to wait; if it does, an error
+    // is better than a blocked thread.
     socket.set_non_blocking(true)?;
     for (family, any) in [(AF_INET, SocketId::new_v4()), (AF_INET6, SocketId::new_v6())] {
         socket.send(&request(family, any, states.clone(), extensions.clone()), 0)?;
@@ -132,7 +132,7 @@ fn request(family: u8, socket_id: SocketId, states: StateFlags, extensions: Exte
     buffer
 }
 
-/// Reads one answer to its end. A list that changed while it was told may lack a socket; it is asked for again soon.
+/// Reads one answer to its end. A list that changed while it was read may lack a socket; it is queried again soon.
 fn receive(socket: &mut Socket, visit: &mut impl FnMut(&InetResponse)) -> io::Result<()> {
     for _ in 0..MAX_DATAGRAMS {
         let (datagram, _) = socket.recv_from_full()?;
@@ -143,7 +143,7 @@ fn receive(socket: &mut Socket, visit: &mut impl FnMut(&InetResponse)) -> io::Re
     Err(invalid("an answer without an end"))
 }
 
-/// Reads the messages of a datagram; whether the last one of the answer was among them.
+/// Reads the messages of a datagram; returns whether the last one of the answer was among them.
 fn read_datagram(datagram: &[u8], visit: &mut impl FnMut(&InetResponse)) -> io::Result<bool> {
     let mut rest = datagram;
     while !rest.is_empty() {
@@ -190,7 +190,7 @@ mod tests {
 
     use super::*;
 
-    /// Listeners of both families, one connection, and how they must show.
+    /// Listeners of both families and one connection, and how they must appear.
     fn check(list: impl FnOnce() -> BTreeSet<u16>) {
         let v4 = TcpListener::bind("127.0.0.1:0").unwrap();
         let v6 = TcpListener::bind("[::1]:0");

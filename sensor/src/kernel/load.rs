@@ -1,4 +1,4 @@
-//! Loading the object, with new maps or those that an earlier daemon left pinned.
+//! Loads the object, with new maps or with those that an earlier daemon left pinned.
 
 use aya::maps::{Map, MapData};
 use aya::programs::{TestRun as _, TestRunOptions, Xdp};
@@ -23,23 +23,23 @@ use super::segments::{RingSizes, SegmentRings};
 use super::settings::{SettingsView, Tuning};
 use super::tries::{PolicyTries, Scopes};
 
-/// How to load.
+/// Options for loading.
 #[derive(Clone, Debug, Default)]
 pub struct LoadOptions {
     /// Bounds of the tables.
     pub capacities: Capacities,
-    /// Where maps and links are pinned; without, the data plane ends with this process.
+    /// Where maps and links are pinned; without it, the data plane ends with this process.
     pub pins: Option<Pins>,
     /// Level of the program's own diagnostics: 0 off, 1 error to 5 trace.
     pub log_level: u8,
-    /// Bytes of all rings of mirrored segments together, one ring a CPU; each of a power of two and at least 2 MiB, or
-    /// as little as is possible where this is 0.
+    /// Total bytes of the rings for mirrored segments, one ring per CPU. Each is a power of two and at least 2 MiB, or
+    /// as small as possible if this is 0.
     pub segment_ring_bytes: u32,
-    /// Whether there may be interfaces whose frames begin with the IP header.
+    /// Whether there may be interfaces whose frames start with the IP header.
     pub layer3: bool,
     /// Whether there may be inner interfaces besides `lo`.
     pub inner: bool,
-    /// For tests: the program's clock is what [`Dataplane::set_tick`] says.
+    /// For tests: the program's clock is set by [`Dataplane::set_tick`].
     pub fixed_clock: bool,
 }
 
@@ -65,10 +65,10 @@ pub struct Dataplane {
 }
 
 impl Dataplane {
-    /// Loads the object; maps pinned by an earlier daemon are used again if their layout is the same.
+    /// Loads the object; maps pinned by an earlier daemon are reused if their layout is the same.
     ///
     /// # Errors
-    /// Where the kernel refuses the object, or pins cannot be read or replaced.
+    /// If the kernel refuses the object, or pins cannot be read or replaced.
     pub fn load(options: &LoadOptions) -> Result<Self, KernelError> {
         let adopted_maps = match &options.pins {
             Some(pins) => pins::adopt_or_clear(pins, &options.capacities)?,
@@ -76,7 +76,7 @@ impl Dataplane {
         };
         let sizes = RingSizes::of(options.segment_ring_bytes)?;
         let mut ebpf = load_object(options, sizes)?;
-        // Without the mirror, limits and blocks still work: what is wrong is said when it is asked for.
+        // Without the mirror, limits and blocks still work; the error is returned when the mirror is requested.
         let mirror_refused = mirror::load(&mut ebpf, options.layer3, options.inner).err();
         let memory = KernelMemory::of(&ebpf);
         let mut take = |name: &'static str| ebpf.take_map(name).ok_or(KernelError::NoMap(name));
@@ -124,16 +124,16 @@ impl Dataplane {
         Ok(dataplane)
     }
 
-    /// Whether the maps are those of an earlier daemon.
+    /// Whether the maps were adopted from an earlier daemon.
     #[must_use]
     pub const fn adopted_maps(&self) -> bool {
         self.adopted_maps
     }
 
-    /// Attaches to interfaces, and leaves those that an earlier daemon served and this one does not.
+    /// Attaches to interfaces, and detaches from those that only an earlier daemon served.
     ///
     /// # Errors
-    /// Where an interface does not exist or refuses the program; those before it stay attached until drop.
+    /// If an interface does not exist or refuses the program; those before it stay attached until drop.
     pub fn attach(&mut self, interfaces: &[String], choice: XdpChoice) -> Result<(), KernelError> {
         if interfaces.len() > MAX_INTERFACES as usize {
             return Err(KernelError::TooManyInterfaces(interfaces.len()));
@@ -174,7 +174,7 @@ impl Dataplane {
         attach::attach(program, interface, layer, slot, choice, links.as_deref())
     }
 
-    /// Looks at the interfaces served again, and attaches to those that came back. Returns what changed.
+    /// Checks the served interfaces again, and attaches to those that came back. Returns what changed.
     pub fn look_again(&mut self, choice: XdpChoice) -> Vec<PresenceChange> {
         let mut changes = Vec::new();
         for position in 0..self.attachments.len() {
@@ -200,7 +200,7 @@ impl Dataplane {
         changes
     }
 
-    /// Attaches to another interface of the same name; it goes on with the counters of the one before.
+    /// Attaches to a new interface with the same name, which continues the old one's counters.
     fn attach_again(&mut self, position: usize, choice: XdpChoice) -> Result<(), KernelError> {
         let Some(old) = self.attachments.get(position) else { return Ok(()) };
         let (interface, slot, times) = (old.interface.clone(), old.slot, old.reattached.saturating_add(1));
@@ -221,7 +221,7 @@ impl Dataplane {
         links.attach(&mut self.ebpf, attachment)
     }
 
-    /// The slot that counts an interface: the one it has, or one that none of the served interfaces has.
+    /// The counter slot of an interface: its current one, or one that no served interface uses.
     fn slot_for(&mut self, ifindex: u32, served: &[u32]) -> Result<u32, KernelError> {
         let taken = self.settings.read().interfaces;
         if let Some(slot) = taken.iter().position(|index| *index == ifindex) {
@@ -259,15 +259,15 @@ impl Dataplane {
         &self.counters
     }
 
-    /// The ring buffer of notices, to be read by one task.
+    /// The ring buffer of notices, for one reading task.
     pub fn take_notices(&mut self) -> Option<Notices> {
         self.notices.take()
     }
 
-    /// Attaches the mirror to the interfaces that are served.
+    /// Attaches the mirror to the served interfaces.
     ///
     /// # Errors
-    /// Where the kernel refuses the programs or an interface does.
+    /// If the kernel refuses the programs or an interface does.
     pub fn attach_mirror(&mut self) -> Result<(), KernelError> {
         if let Some(error) = self.mirror_refused.take() {
             return Err(error);
@@ -276,7 +276,7 @@ impl Dataplane {
         Ok(())
     }
 
-    /// The mirror's controls and its rings, to be used by one thread.
+    /// The mirror's controls and its rings, for one thread.
     pub fn take_mirror(&mut self) -> Option<(Mirror, SegmentRings)> {
         self.mirror.take()
     }
@@ -287,13 +287,13 @@ impl Dataplane {
         &self.memory
     }
 
-    /// The settings as they are in the kernel.
+    /// The settings currently in the kernel.
     #[must_use]
     pub fn settings(&self) -> Settings {
         self.settings.read()
     }
 
-    /// Enforces, or only counts what would be dropped.
+    /// Enforces, or only counts what enforcement would drop.
     pub fn set_enforce(&self, enforce: bool) {
         self.settings.set_enforce(enforce);
     }
@@ -304,8 +304,8 @@ impl Dataplane {
         self.settings.raise_generation();
     }
 
-    /// Says which tries have entries and which scope is the default, and has every client looked up again.
-    /// Called after each change to the policy maps.
+    /// Sets which tries have entries and which scope is the default, and has every client looked up again. Called after
+    /// each change of the policy maps.
     pub fn publish_policy(&self, prefixes: u32, default_scope: u32) {
         self.settings.set_default_scope(default_scope);
         self.settings.set_prefixes(prefixes);
@@ -315,7 +315,7 @@ impl Dataplane {
     /// The data plane's clock, in nanoseconds since an origin before boot.
     ///
     /// # Errors
-    /// Where the kernel refuses to run the clock program.
+    /// If the kernel refuses to run the clock program.
     pub fn clock(&self) -> Result<u64, KernelError> {
         self.run(programs::CLOCK, &[0; 64], 1)?;
         Ok(self.settings.clock())
@@ -335,7 +335,7 @@ impl Dataplane {
     /// mean time of a run in nanoseconds.
     ///
     /// # Errors
-    /// Where the kernel refuses.
+    /// If the kernel refuses.
     pub fn run(&self, program: &'static str, frame: &[u8], repeat: u32) -> Result<(u32, u64), KernelError> {
         let found = self.ebpf.program(program).ok_or(KernelError::NoMap(program))?;
         let xdp: &Xdp = found.try_into().map_err(KernelError::program(program))?;
@@ -344,7 +344,7 @@ impl Dataplane {
         Ok((result.return_value, u64::try_from(result.duration.as_nanos()).unwrap_or(u64::MAX)))
     }
 
-    /// The object, for what only it offers: diagnostics, and a program's descriptor in tests.
+    /// The object, for diagnostics, and for a program's descriptor in tests.
     pub const fn ebpf(&mut self) -> &mut Ebpf {
         &mut self.ebpf
     }
@@ -378,7 +378,7 @@ fn array_data(map: Map, name: &'static str) -> Result<MapData, KernelError> {
     if let Map::Array(data) = map { Ok(data) } else { Err(KernelError::NoMap(name)) }
 }
 
-/// Length of the kernel's tick: what the coarse clock resolves (clock_getres(2)).
+/// Length of the kernel's tick: the resolution of the coarse clock (clock_getres(2)).
 fn tick_ns() -> Result<u64, KernelError> {
     let resolution = clock_getres(ClockId::CLOCK_MONOTONIC_COARSE)
         .map_err(|errno| KernelError::system("reading the length of the kernel's tick")(errno.into()))?;

@@ -1,4 +1,4 @@
-//! How much kernel memory the maps take, as the kernel accounts it.
+//! Kernel memory of the maps, as the kernel accounts it.
 
 use std::os::fd::{AsFd as _, AsRawFd as _};
 
@@ -14,7 +14,7 @@ pub struct KernelMemory {
 }
 
 impl KernelMemory {
-    /// Of an object's maps, before they are taken from it.
+    /// Of an object's maps, before they are taken out of it.
     pub(super) fn of(ebpf: &Ebpf) -> Self {
         let mut memory = Self::default();
         let of_mirror = [maps::MIRROR, maps::FLOWS, maps::RINGS, maps::SEGMENTS, maps::WAKEUPS];
@@ -39,7 +39,7 @@ impl KernelMemory {
         self.maps.iter().fold(0, |sum, (_, bytes)| sum.saturating_add(*bytes))
     }
 
-    /// Notes one map; a map that the kernel does not account for counts as nothing.
+    /// Adds one map; a map that the kernel does not account for counts as 0.
     fn add(&mut self, name: &'static str, map: &MapData) {
         self.maps.push((name, memlock(map.fd().as_fd().as_raw_fd()).unwrap_or(0)));
     }

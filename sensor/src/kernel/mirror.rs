@@ -1,4 +1,4 @@
-//! The mirror of TCP segments: attaching it, and telling it what to copy.
+//! The mirror of TCP segments: attaching it, and setting what it copies.
 
 use std::collections::BTreeSet;
 use std::mem::offset_of;
@@ -20,23 +20,23 @@ use super::inner::InnerInterface;
 use super::link::LinkLayer;
 use super::shared::SharedArray;
 
-/// Where each program goes.
+/// Where each program is attached.
 const PLACES: [(&str, TcAttachType); 2] =
     [(programs::MIRROR_INGRESS, TcAttachType::Ingress), (programs::MIRROR_EGRESS, TcAttachType::Egress)];
 
-/// The same for interfaces whose frames begin with the IP header.
+/// The same for interfaces whose frames start with the IP header.
 const PLACES_LAYER3: [(&str, TcAttachType); 2] = [
     (programs::MIRROR_INGRESS_LAYER3, TcAttachType::Ingress),
     (programs::MIRROR_EGRESS_LAYER3, TcAttachType::Egress),
 ];
 
-/// The same for interfaces that are only watched, with servers on either side.
+/// The same for inner interfaces, with servers on either side.
 const PLACES_INNER: [(&str, TcAttachType); 2] = [
     (programs::MIRROR_INGRESS_INNER, TcAttachType::Ingress),
     (programs::MIRROR_EGRESS_INNER, TcAttachType::Egress),
 ];
 
-/// Which programs go to an interface.
+/// The programs for an interface.
 type Places = &'static [(&'static str, TcAttachType)];
 
 const fn places(layer: LinkLayer) -> Places {
@@ -47,8 +47,8 @@ const fn places(layer: LinkLayer) -> Places {
     }
 }
 
-/// The same for one that is only watched. A packet on `lo` leaves and then arrives: the ordinary programs copy a client's
-/// where it arrives and a server's where it leaves, and so each of them once.
+/// The same for an inner interface. A packet on `lo` leaves and then arrives: the ordinary programs copy a client's
+/// where it arrives and a server's where it leaves, so each is copied once.
 const fn places_inner(layer: LinkLayer) -> Places {
     match layer {
         LinkLayer::Ethernet => &PLACES_INNER,
@@ -57,14 +57,14 @@ const fn places_inner(layer: LinkLayer) -> Places {
     }
 }
 
-/// The programs on their interfaces. Dropping it detaches: without a reader, copies serve nobody. Before Linux
-/// 6.6 that takes privileges which a daemon has given up; the filters that stay then watch no port.
+/// The programs on their interfaces. Dropping it detaches them: without a reader, copies are useless. Before Linux 6.6
+/// that takes privileges which a daemon has given up; the filters that remain then watch no port.
 #[derive(Debug)]
 pub(super) struct MirrorLinks {
     links: Vec<(String, SchedClassifierLink)>,
 }
 
-/// Loads the programs: while their maps are open, which the handles that are taken from the object are not.
+/// Loads the programs while their maps are open: map handles taken out of the object are closed.
 pub(super) fn load(ebpf: &mut Ebpf, layer3: bool, inner: bool) -> Result<(), KernelError> {
     let of_layer3: Places = if layer3 { &PLACES_LAYER3 } else { &[] };
     let of_inner: Places = if inner { &PLACES_INNER } else { &[] };
@@ -96,12 +96,12 @@ pub(super) fn attach(
 }
 
 impl MirrorLinks {
-    /// Attaches both programs to one interface; what was attached to another of its name ends.
+    /// Attaches both programs to one interface; those attached to another of its name are dropped.
     pub(super) fn attach(&mut self, ebpf: &mut Ebpf, attachment: &Attachment) -> Result<(), KernelError> {
         self.put(ebpf, &attachment.interface, places(attachment.layer))
     }
 
-    /// The same for an interface that is only watched.
+    /// The same for an inner interface.
     pub(super) fn attach_inner(
         &mut self,
         ebpf: &mut Ebpf,
@@ -132,15 +132,14 @@ fn attach_one(
     place: TcAttachType,
 ) -> Result<SchedClassifierLink, ProgramError> {
     if !has_tcx() {
-        // Before Linux 6.6 a filter of a `clsact` queueing discipline, which is there already where somebody else
-        // uses it.
+        // Before Linux 6.6, a filter of a `clsact` queueing discipline, which already exists if somebody else uses it.
         if qdisc_add_clsact(interface).is_err() {
             tracing::debug!(interface, "the clsact queueing discipline is there already, or cannot be added");
         }
         let id = program.attach(interface, place)?;
         return program.take_link(id);
     }
-    // Behind a program that accepts or redirects packets, as network agents for containers do, none would be seen.
+    // After a program that accepts or redirects packets, such as a container network agent's, none would be seen.
     let first = TcAttachOptions::TcxOrder(LinkOrder::first());
     let id = program.attach_with_options(interface, place, first)?;
     program.take_link(id)
@@ -158,8 +157,8 @@ pub(super) fn detach_stale(interface: &str) {
     }
 }
 
-/// The program that runs before the mirror on an interface, with its place; none where the mirror is not attached, is
-/// first, or the kernel has no tcx or does not tell this user.
+/// The program that runs before the mirror on an interface, with its attach point; none if the mirror is not attached
+/// or is first, or if the kernel has no tcx or does not reveal it to this user.
 #[must_use]
 pub fn ahead_of_mirror(interface: &str) -> Option<(&'static str, String)> {
     PLACES.iter().find_map(|&(_, place)| {
@@ -173,7 +172,7 @@ pub fn ahead_of_mirror(interface: &str) -> Option<(&'static str, String)> {
     })
 }
 
-/// How the names of the mirror's programs at a place begin; the kernel keeps 15 bytes of each.
+/// Prefix of the mirror programs' names at an attach point; the kernel keeps 15 bytes of each.
 const fn name_at(place: TcAttachType) -> &'static str {
     match place {
         TcAttachType::Ingress => programs::MIRROR_INGRESS,
@@ -191,12 +190,10 @@ fn refused(interface: &str, place: TcAttachType) -> impl FnOnce(ProgramError) ->
     move |source| KernelError::Attach { interface, mode, source: Box::new(source), hint: "" }
 }
 
-/// Where packets say whether their checksum was verified, as [`MirrorSettings::ip_summed`] has it.
+/// Where packets record whether their checksum was verified, in the form of [`MirrorSettings::ip_summed`].
 fn place_of_ip_summed() -> u32 {
     let Some(field) = btf::field("sk_buff", "ip_summed") else {
-        tracing::warn!(
-            "the kernel has no type information: checksums that a card left open are taken to hold"
-        );
+        tracing::warn!("the kernel has no BTF: checksums not verified by the card are assumed correct");
         return UNKNOWN_PLACE;
     };
     let (byte, shift) = (field.first >> 3, field.first & 7);
@@ -204,7 +201,7 @@ fn place_of_ip_summed() -> u32 {
     if field.bits == 2 && shift <= 6 && byte <= 0xffff { byte | shift << 16 } else { UNKNOWN_PLACE }
 }
 
-/// Says what the mirror copies.
+/// Controls what the mirror copies.
 #[derive(Debug)]
 pub struct Mirror {
     settings: SharedArray<MirrorSettings>,
@@ -219,12 +216,12 @@ impl Mirror {
         Ok(Self { settings, flows })
     }
 
-    /// Copies at most so many payload bytes of each segment; at most [`MAX_SNAP`].
+    /// Sets the maximum payload bytes copied of each segment; at most [`MAX_SNAP`].
     pub fn set_snap(&self, bytes: u32) {
         self.settings.store_u32(offset_of!(MirrorSettings, snap), bytes.min(MAX_SNAP));
     }
 
-    /// Mirrors the segments of these TCP ports of this host, and of no others.
+    /// Mirrors the segments of these TCP ports of this host only.
     pub fn watch(&self, ports: &BTreeSet<u16>) {
         for word in 0..PORT_WORDS {
             let of_word = ports.iter().filter(|port| usize::from(**port >> 6) == word);
@@ -234,10 +231,10 @@ impl Mirror {
         }
     }
 
-    /// Leaves out bytes before a sequence number.
+    /// Skips bytes before a sequence number.
     ///
     /// # Errors
-    /// Where the kernel refuses.
+    /// If the kernel refuses.
     pub fn skip_until(
         &mut self,
         flow: &FlowKey,
@@ -259,10 +256,10 @@ impl Mirror {
         self.instruct(flow, instruction)
     }
 
-    /// Leaves out the rest of a connection.
+    /// Skips the rest of a connection.
     ///
     /// # Errors
-    /// Where the kernel refuses.
+    /// If the kernel refuses.
     pub fn stop(&mut self, flow: &FlowKey) -> Result<(), KernelError> {
         self.instruct(flow, FlowInstruction { stop: 1, ..FlowInstruction::default() })
     }

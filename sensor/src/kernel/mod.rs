@@ -1,7 +1,7 @@
-//! The kernel side as user space sees it: loading, attaching, pinning, and typed handles to its maps.
+//! The kernel side as seen from user space: loading, attaching, pinning, and typed handles to its maps.
 //!
-//! Architecture invariant: nothing here decides. It reads and writes what it is told to, and this is the only
-//! room that speaks to `bpf(2)`.
+//! Architecture invariant: no decisions are made here. This room reads and writes what its callers ask for, and is the
+//! only one that calls `bpf(2)`.
 
 mod attach;
 mod batch;
@@ -12,6 +12,8 @@ mod config;
 mod connection;
 mod counters;
 mod error;
+mod go;
+mod heap;
 mod inbound;
 mod inner;
 mod library;
@@ -49,10 +51,12 @@ pub use config::{Capacities, ClientPrefixes};
 pub use connection::{ConnectionOwners, peer_groups};
 pub use counters::{Counters, LabelledCounter, combinations};
 pub use error::KernelError;
+pub use heap::release_unused;
 pub use inbound::connected_clients;
 pub use inner::InnerInterface;
 pub use library::{
-    Library, library_directories, of_processes as libraries_of_processes, of_system as libraries_of_system,
+    Hook, Library, library_directories, of_processes as libraries_of_processes,
+    of_system as libraries_of_system, program_directories,
 };
 pub use link::{LinkFacts, LinkLayer, PortKind, link_facts};
 pub use listening::{Listener, listeners, listening_ports, owners_of_listeners};

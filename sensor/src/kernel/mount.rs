@@ -1,4 +1,4 @@
-//! Where pins can live: finding or mounting a BPF file system.
+//! Finds or mounts a BPF file system for pins.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,10 +11,10 @@ use super::error::KernelError;
 /// Where systemd and most distributions mount it.
 const STANDARD: &str = "/sys/fs/bpf";
 
-/// Makes `directory` exist on a BPF file system, mounting one where there is none.
+/// Creates `directory` on a BPF file system, mounting one if there is none.
 ///
 /// # Errors
-/// Where mounting or creating the directory fails, with the step that did.
+/// If mounting or creating the directory fails, with the failing step.
 pub(super) fn ensure(directory: &Path) -> Result<(), KernelError> {
     if !is_bpffs(existing_ancestor(directory)) {
         let target =

@@ -1,6 +1,7 @@
-//! What a driver says of its XDP: the generic netlink family `netdev` (Linux 6.3, `Documentation/netlink/specs/netdev.yaml`).
+//! XDP features of a driver, from the generic netlink family `netdev` (Linux 6.3,
+//! `Documentation/netlink/specs/netdev.yaml`).
 //!
-//! Two questions with a number or a name each, so the messages are made here: a fixed header, and attributes of a
+//! Two requests with a number or a name each, so the messages are built here: a fixed header, and attributes of a
 //! length, a type and a value.
 
 use std::io;
@@ -8,12 +9,12 @@ use std::io;
 use netlink_sys::protocols::NETLINK_GENERIC;
 use netlink_sys::{Socket, SocketAddr};
 
-/// What native XDP of a driver can do, as far as it matters to a program that passes and drops.
+/// Features of a driver's native XDP, as far as they matter to a program that passes and drops.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct XdpFeatures {
-    /// Programs run in the driver.
+    /// The driver runs programs.
     pub native: bool,
-    /// So they do on frames of several buffers, which a large MTU brings.
+    /// It does so for multi-buffer frames, which a large MTU requires.
     pub multi_buffer: bool,
 }
 
@@ -33,10 +34,10 @@ const ERROR: u16 = 2;
 /// Of `nlmsghdr` and `genlmsghdr` together.
 const HEADERS: usize = 20;
 
-/// Asks the kernel in the network namespace of this thread. `None` where it does not know the question: before 6.3.
+/// Queries the kernel in this thread's network namespace. `None` if it does not support the query: before 6.3.
 ///
 /// # Errors
-/// Where netlink fails, or there is no such interface.
+/// If netlink fails, or there is no such interface.
 pub fn xdp_features(ifindex: u32) -> io::Result<Option<XdpFeatures>> {
     let mut socket = Socket::new(NETLINK_GENERIC)?;
     socket.bind_auto()?;
@@ -82,12 +83,12 @@ fn ask(socket: &Socket, request: &[u8]) -> io::Result<Vec<u8>> {
     Ok(answer)
 }
 
-/// The value of an attribute of an answer.
+/// The value of an attribute in an answer.
 fn attribute(answer: &[u8], wanted: u16) -> Option<&[u8]> {
     let mut rest = answer.get(HEADERS..)?;
     while let Some(([length, kind], _)) = rest.as_chunks::<2>().0.split_first_chunk::<2>() {
         let length = usize::from(u16::from_ne_bytes(*length));
-        // The upper two bits say how the value is nested or ordered.
+        // The upper two bits are flags for nesting and byte order.
         if u16::from_ne_bytes(*kind) & 0x3fff == wanted {
             return rest.get(4..length);
         }
@@ -102,7 +103,7 @@ mod tests {
 
     #[test]
     fn the_loopback_interface_has_no_native_xdp() {
-        // Older kernels do not know.
+        // Older kernels lack these.
         let features = xdp_features(1).unwrap();
         assert!(features.is_none_or(|features| features == XdpFeatures::default()), "{features:?}");
         assert!(xdp_features(u32::MAX >> 1).map_or(true, |features| features.is_none()));
@@ -120,7 +121,7 @@ mod tests {
         assert_eq!(attribute(&answer, 7), Some(&[9][..]));
         assert_eq!(attribute(&answer, 3), Some(&[1, 2][..]));
         assert_eq!(attribute(&answer, 4), None);
-        // Whatever is cut off, nothing goes on for ever or panics.
+        // However it is truncated, parsing terminates and does not panic.
         for length in 0..answer.len() {
             let _value = attribute(&answer[..length], 4);
         }

@@ -9,7 +9,7 @@ use sensor_common::abi::{OverLimit, Reason, Verdict, maps};
 use super::clients::address_of;
 use super::error::KernelError;
 
-/// A client went over a limit.
+/// A client exceeded a limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Notice {
     /// Its network address.
@@ -18,7 +18,7 @@ pub struct Notice {
     pub reason: Reason,
     /// Whether the packet was dropped.
     pub dropped: bool,
-    /// When, on the data plane's clock, in nanoseconds.
+    /// Time on the data plane's clock, in nanoseconds.
     pub at: u64,
     /// Index of the interface.
     pub ifindex: u32,
@@ -34,7 +34,7 @@ impl Notices {
         Ok(Self { ring: RingBuf::try_from(map).map_err(KernelError::map(maps::NOTICES))? })
     }
 
-    /// The next notice. Records that do not decode are passed over.
+    /// The next notice. Records that do not decode are skipped.
     pub fn next_notice(&mut self) -> Option<Notice> {
         loop {
             let item = self.ring.next()?;

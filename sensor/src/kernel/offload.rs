@@ -1,7 +1,7 @@
-//! Which features of an interface are on, as `ethtool -k` lists them.
+//! Features enabled on an interface, as `ethtool -k` lists them.
 //!
-//! By ioctl and not by generic netlink: three calls with plain numbers, no family to look up, and the same on
-//! every kernel.
+//! By ioctl and not by generic netlink: three calls with plain numbers, no family to look up, and the same on every
+//! kernel.
 #![expect(unsafe_code, reason = "an ioctl with a pointer to a buffer")]
 
 use std::collections::BTreeSet;
@@ -11,7 +11,7 @@ use std::os::fd::{AsRawFd as _, OwnedFd};
 
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
 
-/// `struct ifreq`, as far as this ioctl uses it; its union is 16 bytes long at least, 24 where pointers have 64 bits.
+/// `struct ifreq`, as far as this ioctl uses it; its union has at least 16 bytes, 24 with 64-bit pointers.
 #[repr(C)]
 struct Request {
     name: [u8; 16],
@@ -30,22 +30,22 @@ const GFEATURES: u32 = 0x3a;
 const GCHANNELS: u32 = 0x3c;
 const SS_FEATURES: u32 = 4;
 
-/// Bytes of a name, its trailing zeros included (`ETH_GSTRING_LEN`).
+/// Bytes of a name, including trailing zeros (`ETH_GSTRING_LEN`).
 const NAME: usize = 32;
 const NAME_WORDS: usize = NAME / size_of::<u32>();
-/// What is behind the command in `struct ethtool_drvinfo`: 192 bytes.
+/// Bytes after the command in `struct ethtool_drvinfo`: 192.
 const DRVINFO_WORDS: usize = 48;
 /// More features than any kernel has; there are 64 or a few more.
 const MAX_FEATURES: u32 = 1_024;
 
-/// The features that are on, by the kernel's names, such as `rx-lro`.
+/// The enabled features, by the kernel's names, such as `rx-lro`.
 ///
 /// # Errors
-/// Where there is no such interface, or its features cannot be asked for.
+/// If there is no such interface, or its features cannot be queried.
 pub fn active_features(interface: &str) -> io::Result<BTreeSet<String>> {
     let socket = socket(AddressFamily::Inet, SockType::Datagram, SockFlag::SOCK_CLOEXEC, None)?;
     let ask = |words: Vec<u32>| ask(&socket, interface, words);
-    // struct ethtool_sset_info: the set as a bit of 64, answered by the number of its strings.
+    // struct ethtool_sset_info: the set as one bit of 64; the answer is the number of its strings.
     let bits = (1_u64 << SS_FEATURES).to_ne_bytes();
     let (low, high) = (word(&bits, 0), word(&bits, 1));
     let count = ask(vec![GSSET_INFO, 0, low, high, 0])?.get(4).copied().unwrap_or(0).min(MAX_FEATURES);
@@ -54,7 +54,7 @@ pub fn active_features(interface: &str) -> io::Result<BTreeSet<String>> {
     let names = with_room(&[GSTRINGS, SS_FEATURES, count], count_wide.saturating_mul(NAME_WORDS));
     let names = ask(names)?;
     let names: Vec<u8> = names.iter().skip(3).flat_map(|word| word.to_ne_bytes()).collect();
-    // struct ethtool_gfeatures, then for each 32 features what can be, is wanted, is, and can never change.
+    // struct ethtool_gfeatures, then for each 32 features: available, requested, active, and never changed.
     let blocks = count.div_ceil(u32::BITS);
     let room = usize::try_from(blocks).unwrap_or(0).saturating_mul(4);
     let features = ask(with_room(&[GFEATURES, blocks], room))?;
@@ -67,23 +67,23 @@ pub fn active_features(interface: &str) -> io::Result<BTreeSet<String>> {
     Ok(names.map(|(_, name)| text(name)).filter(|name| !name.is_empty()).collect())
 }
 
-/// How many queues an interface has, as `ethtool -l` lists them.
+/// Number of queues of an interface, as `ethtool -l` lists them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Queues {
-    /// Queues that receive, combined ones included.
+    /// Receive queues, including combined ones.
     pub receiving: u32,
-    /// As many as it may have.
+    /// Their maximum.
     pub most: u32,
-    /// Queues that send, combined ones included.
+    /// Transmit queues, including combined ones.
     pub sending: u32,
-    /// As many as it may have.
+    /// Their maximum.
     pub most_sending: u32,
 }
 
-/// The queues of an interface; of a device without such a setting, nothing.
+/// The queues of an interface; none for a device without this setting.
 #[must_use]
 pub fn queues(interface: &str) -> Option<Queues> {
-    // struct ethtool_channels: most of receiving, sending, other and combined ones, then as many as there are.
+    // struct ethtool_channels: maximum receive, transmit, other and combined channels, then the current numbers.
     let words = ask_once(interface, with_room(&[GCHANNELS], 8)).ok()?;
     let word = |place: usize| words.get(place).copied().unwrap_or(0);
     let with_combined = |own: usize, combined: usize| word(own).saturating_add(word(combined));
@@ -98,7 +98,7 @@ pub fn queues(interface: &str) -> Option<Queues> {
 /// The driver of an interface.
 #[must_use]
 pub fn driver(interface: &str) -> Option<String> {
-    // struct ethtool_drvinfo: the name is first of what it has, in 32 bytes; the rest is passed over.
+    // struct ethtool_drvinfo: the name comes first, in 32 bytes; the rest is skipped.
     let words = ask_once(interface, with_room(&[GDRVINFO], DRVINFO_WORDS)).ok()?;
     let name: Vec<u8> = words.iter().skip(1).take(NAME_WORDS).flat_map(|word| word.to_ne_bytes()).collect();
     Some(text(&name)).filter(|name| !name.is_empty())
@@ -124,7 +124,7 @@ fn text(name: &[u8]) -> String {
     String::from_utf8_lossy(name.get(..end).unwrap_or_default()).into_owned()
 }
 
-/// One command; `words` has room for the answer, which the kernel never exceeds: it is told how much there is.
+/// One command; `words` has room for the answer, which the kernel never exceeds because it is given the size.
 fn ask(socket: &OwnedFd, interface: &str, mut words: Vec<u32>) -> io::Result<Vec<u32>> {
     let mut request = Request { name: [0; 16], data: words.as_mut_ptr().cast(), rest: [0; 16] };
     // The last byte stays zero.

@@ -1,4 +1,4 @@
-//! Whose a loaded program is: what keeps it, and who holds that.
+//! The owner of a loaded program: what holds a reference to it, and who.
 #![expect(unsafe_code, reason = "opening a pin without knowing what it is")]
 
 use std::collections::VecDeque;
@@ -11,27 +11,28 @@ use std::path::{Path, PathBuf};
 
 use super::bpf;
 
-/// Descriptors of all processes that are looked at; more would take longer than somebody waits.
+/// Maximum descriptors examined over all processes; more would take too long for somebody who waits.
 const MAX_DESCRIPTORS: usize = 500_000;
-/// Pins that are looked at.
+/// Maximum pins examined.
 const MAX_PINS: usize = 8_192;
 
-/// What is known of a loaded program.
+/// What is known about a loaded program.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Owner {
     /// Its name.
     pub name: Option<String>,
     /// The user who loaded it.
     pub uid: Option<u32>,
-    /// A BPF link attaches it. Without one it was attached by netlink, and whoever may can detach it so.
+    /// It is attached by a BPF link. Otherwise it was attached over netlink, and anyone with the privilege can detach
+    /// it that way.
     pub by_link: bool,
     /// Processes that hold it or its link, with their names.
     pub processes: Vec<(u32, String)>,
-    /// Files that keep it or its link.
+    /// Files that pin it or its link.
     pub pins: Vec<PathBuf>,
 }
 
-/// Finds out, as far as this process may look.
+/// Collects this, as far as this process may.
 #[must_use]
 pub fn program_owner(id: u32) -> Owner {
     let program = aya::programs::loaded_programs().flatten().find(|program| program.id() == id);
@@ -57,7 +58,7 @@ fn processes(id: u32) -> Vec<(u32, String)> {
     for number in numbers.filter(|number| *number != own) {
         let directory = Path::new("/proc").join(number.to_string());
         let descriptors = fs::read_dir(directory.join("fdinfo")).into_iter().flatten().flatten();
-        // Only what is no file has something to say, and few processes have anything of BPF.
+        // Only descriptors that are not files have such information, and few processes hold any of BPF's.
         let mut files = descriptors
             .take(left)
             .inspect(|_| left = left.saturating_sub(1))
@@ -75,7 +76,7 @@ fn is_bpf(process: &Path, descriptor: &fs::DirEntry) -> bool {
     target.is_ok_and(|target| target.as_os_str().as_bytes().starts_with(b"anon_inode:bpf"))
 }
 
-/// The program that a descriptor of a program or a link is about, by its `fdinfo` (Linux `kernel/bpf/syscall.c`,
+/// The program that a descriptor of a program or a link refers to, from its `fdinfo` (Linux `kernel/bpf/syscall.c`,
 /// `bpf_prog_show_fdinfo` and `bpf_link_show_fdinfo`).
 fn program_of(fdinfo: &Path) -> Option<u32> {
     read_program(&fs::read_to_string(fdinfo).ok()?)
@@ -127,16 +128,16 @@ struct ObjectGet {
 
 const READ_ONLY: u32 = 1 << 3;
 
-/// A descriptor of whatever is pinned there. Maps are opened to be read only; a program or a link is not opened by
-/// that flag, and is tried without.
+/// A descriptor of whatever is pinned there. Maps are opened read-only; programs and links cannot be opened with that
+/// flag, so they are tried without it.
 fn open_pin(path: &Path) -> io::Result<OwnedFd> {
     let path = CString::new(path.as_os_str().as_bytes())?;
     let open = |flags| {
         let mut request = ObjectGet { path: path.as_ptr().addr() as u64, descriptor: 0, flags };
-        // SAFETY: the path that the request points to lives until the call returns, and ends with a zero.
+        // SAFETY: the path that the request points to lives until the call returns, and ends with a zero byte.
         let descriptor = unsafe { bpf::bpf(bpf::OBJ_GET, &mut request) }?;
         let descriptor = i32::try_from(descriptor).map_err(io::Error::other)?;
-        // SAFETY: the kernel has just made this descriptor, and nobody else knows it.
+        // SAFETY: the kernel has just created this descriptor, and nobody else knows it.
         Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })
     };
     open(0).or_else(|_refused| open(READ_ONLY))

@@ -1,4 +1,4 @@
-//! The pin directory: what outlives the daemon, and whether it can be used again.
+//! The pin directory: what outlives the daemon, and whether it can be reused.
 
 use std::fs::{self, File};
 use std::os::fd::AsRawFd as _;
@@ -17,7 +17,7 @@ use super::mirror;
 use super::mount::{self, pin_error};
 use super::settings::SettingsView;
 
-/// A pin directory that this process holds the lock of.
+/// A pin directory whose lock this process holds.
 #[derive(Clone, Debug)]
 pub struct Pins {
     directory: PathBuf,
@@ -28,7 +28,7 @@ impl Pins {
     /// Prepares a directory on a BPF file system and takes its lock.
     ///
     /// # Errors
-    /// Where no BPF file system can be had there, or another daemon holds the directory.
+    /// If there can be no BPF file system there, or another daemon holds the directory.
     pub fn open(directory: &Path) -> Result<Self, KernelError> {
         mount::ensure(directory)?;
         for part in [Self::MAPS, Self::LINKS] {
@@ -40,10 +40,10 @@ impl Pins {
         Ok(Self { directory: directory.to_owned(), lock: std::sync::Arc::new(lock) })
     }
 
-    /// Makes the directory and all that is pinned in it a user's: whoever opens a pin has to be its owner.
+    /// Gives the directory and everything pinned in it to a user: only the owner of a pin can open it.
     ///
     /// # Errors
-    /// Where this process may not give it away.
+    /// If this process may not change the owner.
     pub fn give(&self, uid: Uid, gid: Gid) -> Result<(), KernelError> {
         let parts = [Self::MAPS, Self::LINKS].map(|part| self.directory.join(part));
         let pinned = parts.iter().flat_map(|part| attach::pinned_links(part)).collect::<Vec<_>>();
@@ -54,14 +54,15 @@ impl Pins {
         Ok(())
     }
 
-    /// The same directory, reached by the descriptor that holds its lock: for who may not enter those above it.
+    /// The same directory, reached through the descriptor that holds its lock: for a user who may not enter its
+    /// parents.
     #[must_use]
     pub fn by_descriptor(self) -> Self {
         let directory = format!("/proc/self/fd/{}", self.lock.as_raw_fd()).into();
         Self { directory, ..self }
     }
 
-    /// Where it is.
+    /// Its path.
     #[must_use]
     pub fn directory(&self) -> &Path {
         &self.directory
@@ -79,10 +80,10 @@ impl Pins {
     }
 }
 
-/// Detaches what was pinned in a directory and removes every trace of it. Returns the interfaces freed.
+/// Detaches everything pinned in a directory and removes it. Returns the interfaces freed.
 ///
 /// # Errors
-/// Where another daemon holds the directory, or a pin cannot be removed.
+/// If another daemon holds the directory, or a pin cannot be removed.
 pub fn unload(directory: &Path) -> Result<Vec<String>, KernelError> {
     if !directory.exists() || !mount::is_bpffs(directory) {
         return Ok(Vec::new());
@@ -108,7 +109,7 @@ pub fn unload(directory: &Path) -> Result<Vec<String>, KernelError> {
     Ok(freed)
 }
 
-/// Maps whose size the configuration sets.
+/// Maps sized by the configuration.
 pub(super) fn sizes(capacities: &Capacities) -> [(&'static str, u32); 11] {
     let buckets = capacities.buckets();
     [
@@ -126,8 +127,8 @@ pub(super) fn sizes(capacities: &Capacities) -> [(&'static str, u32); 11] {
     ]
 }
 
-/// Whether pinned maps can be used again. Others are unpinned: a program that still runs with them keeps
-/// them until it is replaced.
+/// Whether pinned maps can be reused. If not, they are unpinned: a program that still uses them keeps them until it is
+/// replaced.
 pub(super) fn adopt_or_clear(pins: &Pins, capacities: &Capacities) -> Result<bool, KernelError> {
     if fits(pins, capacities) {
         return Ok(true);

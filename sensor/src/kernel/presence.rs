@@ -1,9 +1,9 @@
-//! Interfaces that go and come while the daemon runs.
+//! Interfaces that go and come back while the daemon runs.
 //!
-//! Attaching again takes no capability: since Linux 5.19 (and 5.9 for XDP, where `unprivileged_bpf_disabled` is 0),
-//! `BPF_LINK_CREATE` for XDP and tcx asks for none of whoever holds a descriptor of a loaded program
+//! Attaching again takes no capability: since Linux 5.19 (and 5.9 for XDP, if `unprivileged_bpf_disabled` is 0),
+//! `BPF_LINK_CREATE` for XDP and tcx requires none from a process that holds a descriptor of a loaded program
 //! (`net/core/dev.c`, `bpf_xdp_link_attach`; `kernel/bpf/tcx.c`, `tcx_link_attach`). The tc filters of kernels before
-//! 6.6 do ask for one.
+//! 6.6 do require one.
 
 use std::io;
 use std::os::fd::{AsRawFd, RawFd};
@@ -16,7 +16,7 @@ use super::attach::{Attachment, index_of};
 use super::error::KernelError;
 use super::link::{LinkLayer, link_facts};
 
-/// What is the matter with an interface that is to be served.
+/// State of an interface that should be served.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Presence {
@@ -25,16 +25,16 @@ pub enum Presence {
     Up,
     /// It is down, and has the program.
     Down,
-    /// There is none of its name.
+    /// There is no interface of its name.
     Gone,
     /// It came back, and the program could not be attached.
     Refused,
-    /// Its frames begin with a header that no program here reads, so it is not served.
+    /// Its frames start with a header that no program here can parse, so it is not served.
     Unreadable,
 }
 
 impl Presence {
-    /// The word that operators read.
+    /// The word that operators see.
     #[must_use]
     pub const fn label(self) -> &'static str {
         match self {
@@ -47,33 +47,33 @@ impl Presence {
     }
 }
 
-/// Something happened to an interface that is to be served.
+/// A change of an interface that should be served.
 #[derive(Debug)]
 pub struct PresenceChange {
     /// Its name.
     pub interface: String,
-    /// How it is now.
+    /// Its state now.
     pub presence: Presence,
-    /// Whether the program was attached anew.
+    /// Whether the program was attached again.
     pub reattached: bool,
     /// Why the program, or the mirror, could not be attached.
     pub error: Option<KernelError>,
 }
 
-/// How an interface is found.
+/// State of an interface as found.
 pub(super) enum Look {
     Gone,
     There {
         is_up: bool,
         layer: LinkLayer,
-        /// Whether it is the one that was attached to, and still has the program.
+        /// Whether it is the interface that was attached to, and still has the program.
         is_served: bool,
     },
 }
 
 pub(super) fn look(attachment: &Attachment) -> Look {
     let found = index_of(&attachment.interface).and_then(|ifindex| Ok((ifindex, link_facts(ifindex)?)));
-    // What is deleted between two questions is gone, too.
+    // If it is deleted between two queries, it is gone, too.
     let Ok((ifindex, facts)) = found else { return Look::Gone };
     let is_served = ifindex == attachment.ifindex && facts.program_id.is_some();
     Look::There { is_up: facts.is_up, layer: facts.layer, is_served }
@@ -85,10 +85,10 @@ impl Presence {
     }
 }
 
-/// `RTNLGRP_LINK` as a bit: interfaces made, changed and removed.
+/// `RTNLGRP_LINK` as a bit: interfaces created, changed and removed.
 const LINKS: u32 = 1;
 
-/// Tells that something happened to interfaces of this network namespace, but not what.
+/// Reports that interfaces of this network namespace changed, but not what changed.
 pub struct LinkEvents {
     socket: Socket,
 }
@@ -97,7 +97,7 @@ impl LinkEvents {
     /// Events from now on.
     ///
     /// # Errors
-    /// Where the kernel refuses.
+    /// If the kernel refuses.
     pub fn subscribe() -> Result<Self, KernelError> {
         let subscribe = || {
             let mut socket = Socket::new(NETLINK_ROUTE)?;
@@ -108,7 +108,7 @@ impl LinkEvents {
         Ok(Self { socket: subscribe().map_err(KernelError::system("listening for changes of interfaces"))? })
     }
 
-    /// Forgets the events that came so far. Where some were lost, others tell as much.
+    /// Discards the events so far. If some were lost, the others tell as much.
     pub fn drain(&mut self) {
         let mut start = bytes::BytesMut::with_capacity(64);
         loop {

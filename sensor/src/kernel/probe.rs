@@ -1,4 +1,4 @@
-//! What this kernel and this process can do.
+//! Capabilities of this kernel and this process.
 
 use std::fmt;
 use std::fs;
@@ -9,12 +9,12 @@ use caps::{CapSet, Capability};
 /// Oldest kernel that the object is tested on.
 pub const OLDEST_KERNEL: (u32, u32) = (6, 1);
 
-/// A kernel release as `uname -r` gives it.
+/// A kernel release, as printed by `uname -r`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Release {
     /// Major and minor version.
     pub version: (u32, u32),
-    /// The whole text.
+    /// The full text.
     pub text: String,
 }
 
@@ -24,7 +24,7 @@ impl fmt::Display for Release {
     }
 }
 
-/// The running kernel; version 0.0 where its release does not read like one.
+/// The running kernel; version 0.0 if its release cannot be parsed.
 #[must_use]
 pub fn kernel_release() -> Release {
     let text = nix::sys::utsname::uname()
@@ -39,7 +39,7 @@ fn parse_version(text: &str) -> Option<(u32, u32)> {
     Some((major.parse().ok()?, minor.parse().ok()?))
 }
 
-/// What an older kernel lacks, each with the version that brought it.
+/// What an older kernel lacks, each with the version that introduced it.
 #[must_use]
 pub fn missing_features(version: (u32, u32)) -> Vec<&'static str> {
     [
@@ -53,11 +53,11 @@ pub fn missing_features(version: (u32, u32)) -> Vec<&'static str> {
     .collect()
 }
 
-/// Capabilities that set-up needs: BPF to load, NET_ADMIN to attach, PERFMON for pointer arithmetic in the
-/// program, and SYS_ADMIN only to mount a BPF file system.
+/// Capabilities that set-up needs: BPF to load, NET_ADMIN to attach, PERFMON for pointer arithmetic in the program, and
+/// SYS_ADMIN only to mount a BPF file system.
 pub const NEEDED: [Capability; 3] = [Capability::CAP_BPF, Capability::CAP_NET_ADMIN, Capability::CAP_PERFMON];
 
-/// The needed capabilities that this process does not have.
+/// The needed capabilities that this process lacks.
 #[must_use]
 pub fn missing_capabilities() -> Vec<Capability> {
     NEEDED
@@ -66,10 +66,10 @@ pub fn missing_capabilities() -> Vec<Capability> {
         .collect()
 }
 
-/// Gives up every capability for good, of this thread and of those it starts from now on.
+/// Drops every capability for good, for this thread and those it starts from now on.
 ///
 /// # Errors
-/// Where the kernel refuses; the process must not go on then.
+/// If the kernel refuses; the process must not go on then.
 pub fn drop_capabilities() -> Result<(), caps::errors::CapsError> {
     // The bounding set first: shrinking it needs CAP_SETPCAP.
     if caps::has_cap(None, CapSet::Effective, Capability::CAP_SETPCAP)? {
@@ -81,11 +81,11 @@ pub fn drop_capabilities() -> Result<(), caps::errors::CapsError> {
     Ok(())
 }
 
-/// Changes to another user by `change`, and keeps what set-up needs of the capabilities, which would all go with root.
-/// No new ones can be had afterwards.
+/// Switches to another user with `change`, and keeps the capabilities that set-up needs, which would otherwise be lost
+/// with root. No new ones can be gained afterwards.
 ///
 /// # Errors
-/// Where the kernel refuses; the process must not go on then.
+/// If the kernel refuses; the process must not go on then.
 pub fn keep_for_set_up(change: impl FnOnce() -> nix::Result<()>) -> io::Result<()> {
     let needed = caps::CapsHashSet::from_iter(NEEDED);
     if caps::has_cap(None, CapSet::Effective, Capability::CAP_SETPCAP).map_err(io::Error::other)? {
@@ -106,7 +106,7 @@ pub fn is_bpffs(path: &std::path::Path) -> bool {
     super::mount::is_bpffs(path)
 }
 
-/// Whether the kernel carries its type information, which tools such as bpftool show programs with.
+/// Whether the kernel has type information (BTF), which tools such as bpftool use to show programs.
 #[must_use]
 pub fn has_btf() -> bool {
     fs::exists("/sys/kernel/btf/vmlinux").unwrap_or(false)
@@ -118,7 +118,7 @@ pub fn has_jit() -> bool {
     fs::read_to_string("/proc/sys/net/core/bpf_jit_enable").map_or(true, |value| value.trim() != "0")
 }
 
-/// The lockdown mode, where it is one that refuses BPF.
+/// The lockdown mode, if it forbids BPF.
 #[must_use]
 pub fn lockdown() -> Option<String> {
     let text = fs::read_to_string("/sys/kernel/security/lockdown").ok()?;

@@ -1,4 +1,4 @@
-//! One question to route netlink, and its answer.
+//! One route netlink request and its answer.
 #![expect(clippy::wildcard_enum_match_arm, reason = "netlink's set of messages is open")]
 
 use std::io;
@@ -8,11 +8,11 @@ use netlink_packet_route::RouteNetlinkMessage;
 use netlink_sys::protocols::NETLINK_ROUTE;
 use netlink_sys::{Socket, SocketAddr};
 
-/// Asks the kernel in the network namespace of this thread; what it answers with, or nothing where it only says that it
-/// was done. `flags` come besides `NLM_F_REQUEST`; without `NLM_F_ACK`, a request that is no question is not answered.
+/// Queries the kernel in this thread's network namespace; returns its answer, or nothing if it only acknowledges.
+/// `flags` are added to `NLM_F_REQUEST`; without `NLM_F_ACK`, a request that is not a query gets no answer.
 ///
 /// # Errors
-/// Where the kernel refuses, or its answer cannot be read.
+/// If the kernel refuses, or its answer cannot be read.
 pub fn ask_route(request: RouteNetlinkMessage, flags: u16) -> io::Result<Option<RouteNetlinkMessage>> {
     let invalid = |what: String| io::Error::new(io::ErrorKind::InvalidData, what);
     let mut socket = Socket::new(NETLINK_ROUTE)?;

@@ -1,4 +1,4 @@
-//! What a process gives up: installing a filter of system calls, and how much of Landlock the kernel has.
+//! Giving up privileges: installing a filter of system calls, and querying the kernel's Landlock version.
 #![expect(unsafe_code, reason = "system calls")]
 
 use std::io;
@@ -6,12 +6,11 @@ use std::io;
 use nix::libc;
 use seccompiler::sock_filter;
 
-/// Puts every thread of this process, and those it starts, under a filter, besides those that hold already. Where it
-/// `logs`, what the filter refuses is noted in the kernel's log, as far as the sysctl `kernel.seccomp.actions_logged`
-/// has it.
+/// Puts every thread of this process, and those it starts, under a filter, in addition to existing filters. If it
+/// `logs`, refused calls are recorded in the kernel's log, as far as the sysctl `kernel.seccomp.actions_logged` allows.
 ///
 /// # Errors
-/// Where the kernel refuses.
+/// If the kernel refuses.
 pub fn install_filter(filter: &[sock_filter], logs: bool) -> io::Result<()> {
     let len = u16::try_from(filter.len()).map_err(io::Error::other)?;
     let program = libc::sock_fprog { len, filter: filter.as_ptr().cast::<libc::sock_filter>().cast_mut() };
@@ -23,18 +22,18 @@ pub fn install_filter(filter: &[sock_filter], logs: bool) -> io::Result<()> {
     let done = unsafe { libc::syscall(libc::SYS_seccomp, mode, flags, &raw const program) };
     match done {
         0 => Ok(()),
-        // The number of a thread that has a filter of its own, which the others do not have.
+        // The ID of a thread that has a filter of its own, which the others lack.
         thread if thread > 0 => Err(io::Error::other(format!("thread {thread} has a filter of its own"))),
         _ => Err(io::Error::last_os_error()),
     }
 }
 
-/// The version of Landlock that the kernel has; 0 where it has none, or has it switched off.
+/// The kernel's Landlock version; 0 if it has none, or has it switched off.
 #[must_use]
 pub fn landlock_version() -> u32 {
     const VERSION: libc::c_ulong = 1;
     let nothing = std::ptr::null::<libc::c_void>();
-    // SAFETY: with this flag the kernel takes no attributes and makes nothing (landlock_create_ruleset(2)).
+    // SAFETY: with this flag the kernel takes no attributes and creates nothing (landlock_create_ruleset(2)).
     let version = unsafe { libc::syscall(libc::SYS_landlock_create_ruleset, nothing, 0_usize, VERSION) };
     u32::try_from(version).unwrap_or(0)
 }

@@ -1,22 +1,22 @@
-//! How the kernel's scheduler treats a thread.
+//! Scheduling policy of a thread.
 #![expect(unsafe_code, reason = "a system call")]
 
 use std::io;
 
 use nix::libc;
 
-/// Has the calling thread never take a CPU from who runs on it only because there is something to do: it waits until
-/// that one sleeps, its slice ends or another CPU is idle, and then has its fair share (`SCHED_BATCH`, sched(7)).
+/// Keeps the calling thread from preempting whatever runs on a CPU when work arrives: it waits until that thread
+/// sleeps, its slice ends or another CPU is idle, and then gets its fair share (`SCHED_BATCH`, sched(7)).
 ///
 /// # Errors
-/// Where the kernel or a filter of system calls refuses.
+/// If the kernel or a filter of system calls refuses.
 pub fn never_preempt() -> io::Result<()> {
-    // SAFETY: asks about the calling thread, and touches no memory. A service manager may have said so already, and not
-    // allow it to be said again.
+    // SAFETY: queries the calling thread, and touches no memory. A service manager may have set this already, and not
+    // allow setting it again.
     if unsafe { libc::sched_getscheduler(0) } == libc::SCHED_BATCH {
         return Ok(());
     }
-    // SAFETY: for this type, all zeroes is a value.
+    // SAFETY: all zeroes is a valid value of this type.
     let parameters: libc::sched_param = unsafe { std::mem::zeroed() };
     // SAFETY: the parameters live until this returns; 0 is the calling thread.
     let done = unsafe { libc::sched_setscheduler(0, libc::SCHED_BATCH, &raw const parameters) };
@@ -31,7 +31,7 @@ mod tests {
 
     #[test]
     fn the_kernel_knows_the_policy() {
-        // proc_pid_stat(5): field 41 is the policy; fields count from 3 behind the name.
+        // proc_pid_stat(5): field 41 is the policy; fields are counted from 3 after the name.
         let policy = || {
             let stat = fs::read_to_string("/proc/thread-self/stat").unwrap();
             let (_, fields) = stat.rsplit_once(") ").unwrap();

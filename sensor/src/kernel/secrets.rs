@@ -1,7 +1,8 @@
-//! The probe in TLS libraries: loading it, attaching it, and reading what it tells.
+//! The probes in TLS libraries: loading them, attaching them, and reading what they tell.
 //!
-//! From Linux 6.6 on it is attached by a link of its own kind (`uprobe_multi`), which takes no capability: libraries that
-//! come later are probed, too. Older kernels have perf events, which take CAP_SYS_ADMIN and so are opened at start only.
+//! Since Linux 6.6 it is attached with a link type of its own (`uprobe_multi`), which takes no capability, so libraries
+//! that appear later are probed, too. Older kernels have perf events, which take CAP_SYS_ADMIN and so are opened only
+//! at start.
 #![expect(unsafe_code, reason = "commands of bpf(2) that aya does not know")]
 
 use std::collections::HashSet;
@@ -20,7 +21,7 @@ use zeroize::Zeroize as _;
 
 use super::bpf::{LINK_CREATE, PROG_LOAD, bpf};
 use super::error::KernelError;
-use super::library::Library;
+use super::library::{Hook, Library};
 use super::object::SECRETS;
 
 /// `BPF_PROG_TYPE_KPROBE`.
@@ -39,10 +40,18 @@ pub struct SecretProbe {
 }
 
 enum Program {
-    /// For links that take no capability.
-    Multi(OwnedFd),
+    /// For links that take no capability: of OpenSSL and of Go.
+    Multi { derive: OwnedFd, go: OwnedFd },
     /// For perf events.
     Perf(Box<Ebpf>),
+}
+
+/// The programs' names.
+const fn name_of(hook: Hook) -> &'static str {
+    match hook {
+        Hook::OpenSsl => secrets::DERIVE,
+        Hook::Go => secrets::GO_KEY_LOG,
+    }
 }
 
 /// What the probe has done.
@@ -50,23 +59,24 @@ enum Program {
 pub struct SecretEvents {
     /// Secrets handed on.
     pub sent: u64,
-    /// Calls of other processes.
+    /// Calls by other processes.
     pub filtered: u64,
     /// Calls that could not be read.
     pub unread: u64,
-    /// Secrets for which there was no room.
+    /// Secrets lost for lack of room.
     pub lost: u64,
 }
 
 impl SecretProbe {
-    /// Loads it. Takes the capabilities that loading the data plane takes.
+    /// Loads it. Takes the same capabilities as loading the data plane.
     ///
     /// # Errors
-    /// Where the kernel refuses.
+    /// If the kernel refuses.
     pub fn load() -> Result<Self, KernelError> {
         let mut ebpf =
             EbpfLoader::new().load(SECRETS).map_err(|error| KernelError::Object(Box::new(error)))?;
-        let multi = load_multi(&ebpf);
+        let multi = |hook| load_multi(&ebpf, name_of(hook));
+        let multi = multi(Hook::OpenSsl).and_then(|derive| Ok((derive, multi(Hook::Go)?)));
         let mut take = |name| ebpf.take_map(name).ok_or(KernelError::NoMap(name));
         let ring = RingBuf::try_from(take(secrets::RING)?).map_err(KernelError::map(secrets::RING))?;
         let groups =
@@ -74,10 +84,12 @@ impl SecretProbe {
         let events =
             PerCpuArray::try_from(take(secrets::EVENTS)?).map_err(KernelError::map(secrets::EVENTS))?;
         let program = match multi {
-            Ok(program) => Program::Multi(program),
+            Ok((derive, go)) => Program::Multi { derive, go },
             Err(error) => {
                 tracing::debug!(%error, "no uprobe_multi; libraries are probed at start only");
-                uprobe(&mut ebpf)?.load().map_err(KernelError::program(secrets::DERIVE))?;
+                for hook in [Hook::OpenSsl, Hook::Go] {
+                    uprobe(&mut ebpf, hook)?.load().map_err(KernelError::program(name_of(hook)))?;
+                }
                 Program::Perf(Box::new(ebpf))
             }
         };
@@ -87,10 +99,10 @@ impl SecretProbe {
     /// Whether libraries can be attached to at any time.
     #[must_use]
     pub const fn attaches_late(&self) -> bool {
-        matches!(self.program, Program::Multi(_))
+        matches!(self.program, Program::Multi { .. })
     }
 
-    /// Libraries that it is attached to.
+    /// Libraries it is attached to.
     pub fn attached(&self) -> impl Iterator<Item = &Library> {
         self.attached.iter().map(|(library, _)| library)
     }
@@ -104,16 +116,21 @@ impl SecretProbe {
     /// Attaches to a library.
     ///
     /// # Errors
-    /// Where the kernel refuses.
+    /// If the kernel refuses.
     pub fn attach(&mut self, library: &Library) -> Result<(), KernelError> {
         let what = || format!("probing {}", library.path.display());
         let link = match &mut self.program {
-            Program::Multi(program) => {
+            Program::Multi { derive, go } => {
+                let program = match library.hook {
+                    Hook::OpenSsl => derive,
+                    Hook::Go => go,
+                };
                 Some(attach_multi(program, library).map_err(KernelError::system(what()))?)
             }
             Program::Perf(ebpf) => {
-                let attached = uprobe(ebpf)?.attach(library.offset, &library.path, UProbeScope::AllProcesses);
-                attached.map_err(KernelError::program(secrets::DERIVE))?;
+                let program = uprobe(ebpf, library.hook)?;
+                let attached = program.attach(library.offset, &library.path, UProbeScope::AllProcesses);
+                attached.map_err(KernelError::program(name_of(library.hook)))?;
                 None
             }
         };
@@ -121,13 +138,13 @@ impl SecretProbe {
         Ok(())
     }
 
-    /// Listens to the processes of these control groups, and to no others.
+    /// Probes the processes of these control groups only.
     ///
     /// # Errors
-    /// Where the kernel refuses.
+    /// If the kernel refuses.
     pub fn listen_to(&mut self, groups: &HashSet<u64>) -> Result<(), KernelError> {
         for group in self.known.difference(groups) {
-            // It may be gone already.
+            // It may already be gone.
             let _gone = self.groups.remove(group);
         }
         for group in groups.difference(&self.known) {
@@ -137,7 +154,7 @@ impl SecretProbe {
         Ok(())
     }
 
-    /// What `read` makes of the next record that it can read; its copy of the secret is wiped.
+    /// The result of `read` for the next record that it can decode; the copy of the secret is wiped.
     pub fn next_secret<T>(&mut self, read: impl Fn(&SecretRecord) -> Option<T>) -> Option<T> {
         loop {
             let item = self.ring.next()?;
@@ -166,9 +183,9 @@ impl SecretProbe {
     }
 }
 
-fn uprobe(ebpf: &mut Ebpf) -> Result<&mut UProbe, KernelError> {
-    let program = ebpf.program_mut(secrets::DERIVE).ok_or(KernelError::NoMap(secrets::DERIVE))?;
-    program.try_into().map_err(KernelError::program(secrets::DERIVE))
+fn uprobe(ebpf: &mut Ebpf, hook: Hook) -> Result<&mut UProbe, KernelError> {
+    let name = name_of(hook);
+    ebpf.program_mut(name).ok_or(KernelError::NoMap(name))?.try_into().map_err(KernelError::program(name))
 }
 
 /// The first members of `union bpf_attr` for `BPF_PROG_LOAD`.
@@ -207,8 +224,8 @@ struct LinkAttributes {
     reserved: u32,
 }
 
-/// Loads the program with the attach type that aya does not give it.
-fn load_multi(ebpf: &Ebpf) -> io::Result<OwnedFd> {
+/// Loads a program with the attach type that aya does not give it.
+fn load_multi(ebpf: &Ebpf, name: &str) -> io::Result<OwnedFd> {
     let mut object = aya_obj::Object::parse(SECRETS).map_err(io::Error::other)?;
     let sections: HashSet<usize> = object.functions.keys().map(|(section, _)| *section).collect();
     let described = object.maps.clone();
@@ -219,7 +236,7 @@ fn load_multi(ebpf: &Ebpf) -> io::Result<OwnedFd> {
     }
     object.relocate_maps(maps.into_iter(), &sections).map_err(io::Error::other)?;
     object.relocate_calls(&sections).map_err(io::Error::other)?;
-    let program = object.programs.get(secrets::DERIVE).ok_or(io::ErrorKind::NotFound)?;
+    let program = object.programs.get(name).ok_or(io::ErrorKind::NotFound)?;
     let function = object.functions.get(&program.function_key()).ok_or(io::ErrorKind::NotFound)?;
     let instructions = &function.instructions;
     let mut attributes = LoadAttributes {
@@ -230,8 +247,8 @@ fn load_multi(ebpf: &Ebpf) -> io::Result<OwnedFd> {
         attach_type: TRACE_UPROBE_MULTI,
         ..LoadAttributes::default()
     };
-    // SAFETY: the addresses are of the object's instructions, as many as are told, and of its license, which ends in zero;
-    // both live until the end of this function.
+    // SAFETY: the addresses are of the object's instructions, as many as stated, and of its license, which ends in
+    // zero; both live until the end of this function.
     let descriptor = unsafe { bpf(PROG_LOAD, &mut attributes) }?;
     own(descriptor)
 }
@@ -257,7 +274,7 @@ fn attach_multi(program: &OwnedFd, library: &Library) -> io::Result<OwnedFd> {
         count: 1,
         ..LinkAttributes::default()
     };
-    // SAFETY: the addresses are of a text that ends in zero and of one number, as is told; both live until the end of this
+    // SAFETY: the addresses are of a zero-terminated text and of one number, as stated; both live until the end of this
     // function.
     let descriptor = unsafe { bpf(LINK_CREATE, &mut attributes) }?;
     own(descriptor)
@@ -265,6 +282,6 @@ fn attach_multi(program: &OwnedFd, library: &Library) -> io::Result<OwnedFd> {
 
 fn own(descriptor: libc::c_long) -> io::Result<OwnedFd> {
     let descriptor = i32::try_from(descriptor).map_err(io::Error::other)?;
-    // SAFETY: the kernel has just made it, for this call alone.
+    // SAFETY: the kernel has just created it, for this call alone.
     Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })
 }

@@ -1,9 +1,9 @@
-//! The rings of mirrored segments, one a CPU, read as one.
+//! The rings of mirrored segments, one per CPU, read as one.
 //!
-//! Records are handed out in the order of their times. So a response comes behind its request, and a request behind the
-//! response that its client waited for, whichever CPUs saw them: what a record follows from was written before the
-//! record's time, so that it can be read by whoever looks at the rings after that time. What is younger than the look
-//! waits for the next one.
+//! Records are returned in the order of their times, so a response comes after its request, and a request after the
+//! response that its client waited for, whichever CPUs saw them. Whatever a record follows from was written before the
+//! record's time, so a reader that checks the rings after that time finds it. Records younger than the check wait for
+//! the next one.
 #![expect(unsafe_code, reason = "memory shared with the kernel")]
 
 #[cfg(any(test, feature = "fuzzing"))]
@@ -23,21 +23,21 @@ use super::error::KernelError;
 use super::shared::SharedArray;
 use crate::clock;
 
-/// Blocks of a CPU's ring at least, where there is something to mirror: 2 MiB.
+/// Minimum blocks of a CPU's ring if there is something to mirror: 2 MiB.
 const LEAST_BLOCKS: u32 = 32;
 
-/// How large rings are.
+/// Sizes of the rings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct RingSizes {
     /// Rings, one for each CPU.
     pub(super) rings: u32,
-    /// Blocks of each, a power of two.
+    /// Blocks per ring, a power of two.
     pub(super) blocks: u32,
 }
 
 impl RingSizes {
-    /// For `bytes` in all rings together, or for next to nothing. CPUs that are added later have no ring; what they
-    /// see is counted as lost.
+    /// For a total of `bytes`, or for next to nothing. CPUs that are added later have no ring; what they see is counted
+    /// as lost.
     pub(super) fn of(bytes: u32) -> Result<Self, KernelError> {
         let online = aya::util::online_cpus()
             .map_err(|(_, source)| KernelError::System { what: "counting CPUs".to_owned(), source })?;
@@ -45,7 +45,7 @@ impl RingSizes {
     }
 
     fn for_cpus(online: &[u32], bytes: u32) -> Self {
-        // The ones of numbers in between may come back.
+        // Gaps in the numbering may be filled later.
         let rings = online.iter().max().map_or(1, |last| last.saturating_add(1)).max(1);
         let least = if bytes == 0 { 1 } else { LEAST_BLOCKS };
         let blocks = bytes.div_euclid(rings).div_ceil(BLOCK).max(least).next_power_of_two();
@@ -58,19 +58,19 @@ impl RingSizes {
     }
 }
 
-/// One CPU's ring, as far as it is known here.
+/// The reader's view of one CPU's ring.
 #[derive(Clone, Copy, Debug, Default)]
 struct Ring {
     cpu: usize,
     read: u64,
-    /// Of `read`, what the kernel was told.
+    /// The part of `read` that the kernel knows.
     released: u64,
     written: u64,
-    /// Of the next record; none where there is no record.
+    /// Time of the next record; none if there is no record.
     next: Option<MirrorHeader>,
 }
 
-/// The rings of mirrored segments; one reader. They are mapped into memory, where they count as this process's, while
+/// The rings of mirrored segments, for one reader. They are mapped, which counts as this process's memory, only while
 /// there is something to read: see [`Self::rest`].
 pub struct SegmentRings {
     positions: SharedArray<RingPositions>,
@@ -106,16 +106,16 @@ impl SegmentRings {
         })
     }
 
-    /// Ends the mapping until the next record is read. What was read is known to the kernel, so nothing is lost or
-    /// read twice.
+    /// Drops the mapping until the next record is read. The kernel knows what was read, so nothing is lost or read
+    /// twice.
     pub fn rest(&mut self) {
         self.mapped = None;
     }
 
-    /// Hands at most `most` records to `visit`, oldest first; returns how many there were.
+    /// Passes at most `most` records to `visit`, oldest first; returns their number.
     ///
     /// # Errors
-    /// Where the rings cannot be mapped.
+    /// If the rings cannot be mapped.
     pub fn read(
         &mut self,
         most: usize,
@@ -143,35 +143,35 @@ impl SegmentRings {
         Ok(done)
     }
 
-    /// Whether there are records that were not read yet.
+    /// Whether there are unread records.
     #[must_use]
     pub fn has_records(&self) -> bool {
         let written = |ring: &Ring| self.positions.load_u64(ring.cpu, offset_of!(RingPositions, written));
         self.rings.iter().any(|ring| written(ring) != ring.read)
     }
 
-    /// Has the next record wake whoever polls the descriptor, and says whether there are records already. Until then
-    /// records come silently.
+    /// Has the next record wake a poller of the descriptor, and returns whether there already are records. Without
+    /// this, records come silently.
     #[must_use]
     pub fn ask_for_wakeup(&mut self) -> bool {
-        // What woke us before.
+        // The record that woke us before.
         while self.wakeups.next().is_some() {}
         self.settings.store_u32(offset_of!(MirrorSettings, wake), 1);
-        // The kernel writes, then looks whether to wake; both orders are full.
+        // The kernel writes, then checks whether to wake; both orders are full barriers.
         fence(Ordering::SeqCst);
         self.has_records()
     }
 
-    /// To be polled: readable once there is a record, where that was asked for.
+    /// For polling: readable once there is a record, if that was requested.
     #[must_use]
     pub fn descriptor(&self) -> BorrowedFd<'_> {
         self.wakeups.as_fd()
     }
 }
 
-/// Hands at most `most` records that were made until `now` to `visit`, the oldest of all rings first; returns how many
-/// there were. `release` is told of rings whose read bytes may be written again: a block at a time, since the CPU that
-/// writes there has to fetch that news.
+/// Passes at most `most` records with a time up to `now` to `visit`, the oldest of all rings first; returns their
+/// number. `release` gets the rings whose read bytes may be overwritten: one block at a time, since the CPU that writes
+/// there has to fetch that cache line.
 fn merge(
     rings: &mut [Ring],
     blocks: &Blocks,
@@ -192,7 +192,7 @@ fn merge(
         let payload = blocks.payload(ring, &header);
         let size = record_size(header.captured).min(ring.written.wrapping_sub(ring.read));
         ring.read = ring.read.wrapping_add(size);
-        // The next one is on its way from memory while this one is looked at.
+        // Prefetched while this one is processed.
         ring.next = blocks.header(ring);
         visit(&header, payload);
         if ring.read.wrapping_sub(ring.released) >= u64::from(BLOCK) {
@@ -208,7 +208,7 @@ fn merge(
     done
 }
 
-/// The blocks of all rings, in memory.
+/// The blocks of all rings, mapped.
 struct Blocks {
     memory: MmapRaw,
     of_ring: usize,
@@ -232,14 +232,14 @@ impl Blocks {
         Some(header)
     }
 
-    /// What comes behind that header.
+    /// What follows that header.
     fn payload(&self, ring: &Ring, header: &MirrorHeader) -> &[u8] {
         let record = self.bytes(ring).unwrap_or_default();
         let payload = record.get(size_of::<MirrorHeader>()..).unwrap_or_default();
         payload.get(..header.captured as usize).unwrap_or(payload)
     }
 
-    /// What is written of a ring and was not read, as far as one record may reach.
+    /// The written and unread part of a ring, up to the length of one record.
     fn bytes(&self, ring: &Ring) -> Option<&[u8]> {
         let unread = ring.written.wrapping_sub(ring.read);
         let block = usize::try_from(ring.read.div_euclid(u64::from(BLOCK))).ok()?;
@@ -253,8 +253,8 @@ impl Blocks {
         }
         // SAFETY: inside the mapping, as was just checked.
         let record = unsafe { self.memory.as_ptr().add(offset) };
-        // SAFETY: as above. The kernel does not write there again before it is told that these bytes were read, which
-        // takes the reader that borrows this mapping meanwhile.
+        // SAFETY: as above. The kernel does not write there until it learns that these bytes were read, which needs the
+        // reader that this mapping is borrowed from.
         Some(unsafe { std::slice::from_raw_parts(record, length) })
     }
 }
@@ -265,7 +265,7 @@ mod tests {
 
     use super::*;
 
-    /// Rings as the kernel writes them, and what was written and not read.
+    /// Rings as the kernel writes them, and the written and unread bytes.
     struct Written {
         blocks: Blocks,
         rings: Vec<Ring>,
@@ -300,7 +300,7 @@ mod tests {
             assert!(offset + record.len() <= self.blocks.memory.len(), "a record ends beyond its block");
             // SAFETY: inside the mapping, as was just checked.
             let place = unsafe { self.blocks.memory.as_mut_ptr().add(offset) };
-            // SAFETY: as above; nothing else looks at it meanwhile.
+            // SAFETY: as above; nothing else accesses it concurrently.
             unsafe { place.copy_from_nonoverlapping(record.as_ptr(), record.len()) };
             ring.written += size;
             self.waiting.push((time, cpu, captured as usize));
@@ -321,7 +321,7 @@ mod tests {
                 if has_room && most > 3 {
                     continue;
                 }
-                // Of records as old as one another, any order will do; a CPU's own stay as they are.
+                // Records with the same time may come in any order; those of one CPU keep theirs.
                 let now = time.saturating_sub(pause);
                 let mut seen = Vec::new();
                 let done = merge(&mut written.rings, &written.blocks, (now, most), |_| {}, |header, payload| {

@@ -1,4 +1,4 @@
-//! Writing the program's settings, field by field.
+//! Writes the program's settings, field by field.
 
 use std::mem::offset_of;
 
@@ -44,7 +44,7 @@ impl SettingsView {
         self.read().version == VERSION
     }
 
-    /// Fills in a new map. The version comes last: it says that the rest is there.
+    /// Fills in a new map. The version comes last: it marks the rest as complete.
     pub(super) fn initialise(&self, capacities: &Capacities, tick_ns: u64, seed: [u64; 2]) {
         self.settings.store_u32(offset_of!(Settings, buckets), capacities.buckets());
         let mask = capacities.doorkeeper_words().saturating_sub(1);
@@ -68,7 +68,7 @@ impl SettingsView {
         self.settings.store_u32(bits, u32::from(tuning.prefixes.v4));
         self.settings.store_u32(bits.saturating_add(4), u32::from(tuning.prefixes.v6));
         let idle = tuning.prefixes.idle.as_nanos().checked_div(u128::from(tick_ns)).unwrap_or(0);
-        // Ticks are compared modulo 2^32; half of that is the longest silence that can be told.
+        // Ticks are compared modulo 2^32; half of that is the longest silence that can be measured.
         let idle = u32::try_from(idle).unwrap_or(u32::MAX).min(u32::MAX >> 1);
         self.settings.store_u32(offset_of!(Settings, idle_ticks), idle);
     }

@@ -1,4 +1,4 @@
-//! Array maps mapped into this process: read and written without a system call.
+//! Array maps mapped into this process, read and written without a system call.
 
 use std::marker::PhantomData;
 use std::os::fd::{AsFd as _, AsRawFd as _};
@@ -10,7 +10,7 @@ use memmap2::{MmapOptions, MmapRaw};
 
 use super::error::KernelError;
 
-/// An array map of `T`, whose entries the kernel changes at any time.
+/// An array map of `T`, whose entries the kernel may change at any time.
 #[derive(Debug)]
 pub(super) struct SharedArray<T> {
     memory: MmapRaw,
@@ -24,7 +24,7 @@ impl<T: Pod> SharedArray<T> {
         Self::part(map, 0, len)
     }
 
-    /// Maps `len` entries from `first` on, with what else is on their pages.
+    /// Maps `len` entries from `first` on, and whatever else is on their pages.
     pub(super) fn part(map: &MapData, first: usize, len: usize) -> Result<Self, KernelError> {
         const { assert!(size_of::<T>().is_multiple_of(8), "array maps pad their entries to eight bytes") };
         let bytes = len.saturating_mul(size_of::<T>());
@@ -37,7 +37,7 @@ impl<T: Pod> SharedArray<T> {
         Ok(Self { memory, len, entry: PhantomData })
     }
 
-    /// Entries.
+    /// Number of entries.
     pub(super) const fn len(&self) -> usize {
         self.len
     }
@@ -76,7 +76,7 @@ impl<T: Pod> SharedArray<T> {
         unsafe { AtomicU64::from_ptr(place) }.store(value, Ordering::Release);
     }
 
-    /// Loads a 64-bit field of an entry, and with it what was stored before it.
+    /// Loads a 64-bit field of an entry, with acquire ordering for what was stored before it.
     #[expect(unsafe_code, reason = "memory shared with the kernel")]
     pub(super) fn load_u64(&self, index: usize, offset: usize) -> u64 {
         let place = self.field::<u64>(index, offset).cast::<u64>();

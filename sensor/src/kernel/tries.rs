@@ -12,7 +12,7 @@ use super::batch;
 use super::config::Capacities;
 use super::error::KernelError;
 
-/// The tries, by what they hold.
+/// The tries, by content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum TrieKind {
     /// Prefix to scope index.
@@ -27,7 +27,7 @@ pub enum TrieKind {
 struct Pair<V: aya::Pod> {
     v4: LpmTrie<MapData, [u8; 4], V>,
     v6: LpmTrie<MapData, [u8; 16], V>,
-    /// Of both maps, for reading them whole.
+    /// Handles of both maps, for reading them whole.
     descriptors: [OwnedFd; 2],
     names: [&'static str; 2],
     bound: (&'static str, &'static str, u32),
@@ -54,7 +54,7 @@ impl<V: aya::Pod + bytemuck::Pod> Pair<V> {
         })
     }
 
-    /// Removing what is not there is no error.
+    /// Removing a missing entry is no error.
     fn remove(&mut self, prefix: IpNet) -> Result<(), KernelError> {
         let length = u32::from(prefix.prefix_len());
         let (map, done) = match prefix.network() {
@@ -123,35 +123,35 @@ impl PolicyTries {
         })
     }
 
-    /// Writes a scope's index.
+    /// Writes a scope index.
     ///
     /// # Errors
-    /// Where the trie is full or the kernel refuses.
+    /// If the trie is full or the kernel refuses.
     pub fn set_scope(&mut self, prefix: IpNet, index: u32) -> Result<(), KernelError> {
         self.scopes.insert(prefix, ScopeEntry { index, reserved: 0 })
     }
 
-    /// Writes an allow.
+    /// Writes an allow entry.
     ///
     /// # Errors
-    /// Where the trie is full or the kernel refuses.
+    /// If the trie is full or the kernel refuses.
     pub fn set_allow(&mut self, prefix: IpNet) -> Result<(), KernelError> {
         self.allows.insert(prefix, 1)
     }
 
-    /// Writes a block that ends at `until` on the data plane's clock, 0 for never.
+    /// Writes a block that expires at `until` on the data plane's clock, 0 for never.
     ///
     /// # Errors
-    /// Where the trie is full or the kernel refuses.
+    /// If the trie is full or the kernel refuses.
     pub fn set_block(&mut self, prefix: IpNet, until: u64) -> Result<(), KernelError> {
         let prefix_len = u32::from(prefix.prefix_len());
         self.blocks.insert(prefix, BlockEntry { until, prefix_len, reserved: 0 })
     }
 
-    /// Removes an entry; one that is not there counts as removed.
+    /// Removes an entry; a missing one counts as removed.
     ///
     /// # Errors
-    /// Where the kernel refuses.
+    /// If the kernel refuses.
     pub fn remove(&mut self, kind: TrieKind, prefix: IpNet) -> Result<(), KernelError> {
         match kind {
             TrieKind::Scopes => self.scopes.remove(prefix),
@@ -160,26 +160,26 @@ impl PolicyTries {
         }
     }
 
-    /// What the scope tries hold.
+    /// The entries of the scope tries.
     ///
     /// # Errors
-    /// Where the kernel refuses.
+    /// If the kernel refuses.
     pub fn scopes(&self) -> Result<Vec<(IpNet, u32)>, KernelError> {
         Ok(self.scopes.entries()?.into_iter().map(|(prefix, entry)| (prefix, entry.index)).collect())
     }
 
-    /// What the allow tries hold.
+    /// The entries of the allow tries.
     ///
     /// # Errors
-    /// Where the kernel refuses.
+    /// If the kernel refuses.
     pub fn allows(&self) -> Result<Vec<IpNet>, KernelError> {
         Ok(self.allows.entries()?.into_iter().map(|(prefix, _)| prefix).collect())
     }
 
-    /// What the block tries hold, with each expiry on the data plane's clock.
+    /// The entries of the block tries, with each expiry on the data plane's clock.
     ///
     /// # Errors
-    /// Where the kernel refuses.
+    /// If the kernel refuses.
     pub fn blocks(&self) -> Result<Vec<(IpNet, u64)>, KernelError> {
         Ok(self.blocks.entries()?.into_iter().map(|(prefix, entry)| (prefix, entry.until)).collect())
     }
@@ -214,13 +214,13 @@ impl Scopes {
         Ok(Self { limits: Array::try_from(map).map_err(KernelError::map(maps::SCOPES))? })
     }
 
-    /// Entries.
+    /// Number of entries.
     #[must_use]
     pub fn len(&self) -> u32 {
         self.limits.len()
     }
 
-    /// Whether there is none; never, since the default scope has one.
+    /// Whether there are no entries; never, since the default scope has one.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
@@ -229,7 +229,7 @@ impl Scopes {
     /// Writes the limits of an index that no client uses yet.
     ///
     /// # Errors
-    /// Where the index is out of range or the kernel refuses.
+    /// If the index is out of range or the kernel refuses.
     pub fn set(&mut self, index: u32, limits: ScopeLimits) -> Result<(), KernelError> {
         self.limits.set(index, limits, 0).map_err(KernelError::map(maps::SCOPES))
     }
@@ -237,7 +237,7 @@ impl Scopes {
     /// Reads the limits of an index.
     ///
     /// # Errors
-    /// Where the index is out of range or the kernel refuses.
+    /// If the index is out of range or the kernel refuses.
     pub fn get(&self, index: u32) -> Result<ScopeLimits, KernelError> {
         self.limits.get(&index, 0).map_err(KernelError::map(maps::SCOPES))
     }

@@ -15,7 +15,7 @@ pub enum Part {
     Http,
     /// What commands said could not be read whole, or is not kept.
     Commands,
-    /// Alerts, decisions and the audit trail could not be read whole, or are not kept.
+    /// The event store could not be read whole, or is not kept.
     Events,
     /// What was learned is learned anew.
     Learned,

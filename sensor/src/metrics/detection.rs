@@ -19,7 +19,7 @@ pub struct Detection {
     pub alerts: BTreeMap<(Threat, Severity), u64>,
     /// Incidents that go on.
     pub open: BTreeMap<(Threat, Severity), u64>,
-    /// Blocks made since the start, deny file entries included.
+    /// Blocks made, deny file entries included.
     pub blocks: BTreeMap<Threat, u64>,
     /// Limits tightened since the start.
     pub limits: BTreeMap<Threat, u64>,
@@ -46,21 +46,21 @@ pub struct Detection {
 families! {
     /// Alerts, by detector and severity.
     ALERTS: COUNTER "sensor_alerts_total";
-    /// Incidents that go on, by detector and worst severity so far.
+    /// Incidents that go on, by worst severity.
     INCIDENTS: GAUGE "sensor_incidents_open";
     /// Limits that detectors tightened, by detector.
     LIMITS: COUNTER "sensor_limits_decided_total";
     /// Decisions that could not be carried out.
     REFUSED: COUNTER "sensor_decisions_refused_total";
-    /// Blocks reduced to limits because there were too many, by bound.
+    /// Blocks reduced to limits, by bound.
     SUPPRESSED: COUNTER "sensor_decisions_suppressed_total";
     /// Whether a kill switch stands tripped.
     TRIPPED: GAUGE "sensor_kill_switch_tripped";
-    /// Offenders left alone because they are protected or allowed.
+    /// Offenders that are protected or allowed.
     PROTECTED: COUNTER "sensor_offenders_protected_total";
-    /// From the last byte of the deciding exchange to the alert.
+    /// From the deciding exchange to the alert.
     DETECTION: HISTOGRAM "sensor_detection_latency_seconds";
-    /// From the last byte of the deciding exchange to the block in the kernel.
+    /// From the deciding exchange to the block in the kernel.
     ENFORCEMENT: HISTOGRAM "sensor_enforcement_latency_seconds";
     /// Entries of the detectors' tables.
     ENTRIES: GAUGE "sensor_detector_entries";

@@ -10,6 +10,7 @@ use super::degraded::{self, Degraded};
 use super::detection::{self, Detection};
 use super::http;
 use super::identity;
+use super::inspect;
 use super::sensing::{self, Capacities, Sensing};
 use super::surroundings::{self, InterfacePresence};
 use super::tls;
@@ -90,7 +91,7 @@ families! {
     BUILD_INFO: GAUGE "sensor_build_info";
     /// Mode in force: 1 for the current one, 0 for the other.
     MODE: GAUGE "sensor_mode";
-    /// Interfaces served and how the XDP program is attached; always 1.
+    /// Interfaces served, and the XDP mode.
     INTERFACE_INFO: GAUGE "sensor_interface_info";
     /// Frames by verdict and reason.
     PACKETS: COUNTER "sensor_packets_total";
@@ -108,19 +109,19 @@ families! {
     CLIENTS_EVICTED: COUNTER "sensor_clients_evicted_total";
     /// Sources not admitted to the client table, by cause.
     CLIENTS_REFUSED: COUNTER "sensor_clients_refused_total";
-    /// Over-limit notices that did not reach the daemon, by cause.
+    /// Over-limit notices lost.
     NOTICES_LOST: COUNTER "sensor_notices_lost_total";
     /// Prefixes blocked now.
     BLOCKS_ACTIVE: GAUGE "sensor_blocks_active";
     /// Blocks made since the start, by what made them.
     BLOCKS: COUNTER "sensor_blocks_total";
-    /// Kernel memory of all maps, as the kernel accounts it.
+    /// Kernel memory of all maps.
     KERNEL_MEMORY: GAUGE "sensor_kernel_memory_bytes";
     /// Failed writes of the state file.
     STATE_WRITE_ERRORS: COUNTER "sensor_state_write_errors_total";
     /// Whether the last reload of the configuration was taken.
     RELOAD_SUCCESS: GAUGE "sensor_config_reload_success";
-    /// When the configuration was last loaded, in seconds since 1970.
+    /// When the configuration was last loaded.
     LAST_RELOAD: GAUGE "sensor_config_last_reload_timestamp_seconds";
 }
 
@@ -193,6 +194,7 @@ pub fn about_families() -> Vec<About> {
         http::FAMILIES,
         tls::FAMILIES,
         identity::FAMILIES,
+        inspect::FAMILIES,
         detection::FAMILIES,
         sensing::FAMILIES,
         surroundings::FAMILIES,

@@ -6,7 +6,7 @@ use prometheus::proto::{Bucket, Histogram, Metric, MetricFamily, MetricType};
 use sensor_common::abi::Event;
 
 use super::families::{Family, Snapshot, families};
-use super::{identity, tls};
+use super::{identity, inspect, tls};
 use crate::capture::datagram::{DatagramCounters, Refusal};
 use crate::event::LoginOutcome;
 use crate::pipeline::{DURATION_BUCKETS, Durations};
@@ -19,9 +19,9 @@ families! {
     MIRROR_BYTES: COUNTER "sensor_mirror_bytes_total";
     /// TCP segments that the mirror lost, by cause.
     MIRROR_LOST: COUNTER "sensor_mirror_lost_total";
-    /// TCP segments not copied because nobody needs them.
+    /// TCP segments that nobody needed.
     MIRROR_SKIPPED: COUNTER "sensor_mirror_skipped_total";
-    /// TCP segments that the server's kernel drops, too, by reason.
+    /// TCP segments that the server drops, too.
     SEGMENTS_REFUSED: COUNTER "sensor_segments_refused_total";
     /// TCP connections whose client address was proven.
     STREAMS_PROVEN: COUNTER "sensor_streams_proven_total";
@@ -37,23 +37,23 @@ families! {
     STREAM_LOST_BYTES: COUNTER "sensor_stream_lost_bytes_total";
     /// Bytes that wait for others before them now.
     STREAM_BUFFERED_BYTES: GAUGE "sensor_stream_buffered_bytes";
-    /// HTTP exchanges by version, method and class of status.
+    /// HTTP exchanges.
     HTTP_EXCHANGES: COUNTER "sensor_http_exchanges_total";
     /// Exchanges with an unproven client address.
     HTTP_UNPROVEN: COUNTER "sensor_http_unproven_exchanges_total";
-    /// HTTP exchanges seen a second time, in front of a proxy on this host; not counted.
+    /// Exchanges seen twice, around a proxy on this host.
     HTTP_SEEN_TWICE: COUNTER "sensor_http_seen_twice_total";
-    /// HTTP exchanges in which something was wrong, by what.
+    /// Faulty HTTP exchanges.
     HTTP_PARSE_ERRORS: COUNTER "sensor_http_parse_errors_total";
-    /// HTTP messages of which one side was not seen, by which.
+    /// HTTP messages without their other side.
     HTTP_UNPAIRED: COUNTER "sensor_http_unpaired_total";
-    /// Connections to watched ports that were, or became, something else than HTTP/1.
+    /// Connections that were or became something other than HTTP/1.
     HTTP_OTHER_CONNECTIONS: COUNTER "sensor_http_other_connections_total";
     /// Attempts to log in that were seen, by outcome.
     LOGINS: COUNTER "sensor_logins_total";
     /// Route templates known.
     HTTP_ROUTES: GAUGE "sensor_http_routes";
-    /// From the first byte of a request to the first byte of its response.
+    /// From request to response, first bytes.
     HTTP_DURATION: HISTOGRAM "sensor_http_duration_seconds";
 }
 
@@ -112,6 +112,7 @@ pub(super) fn gather(snapshot: &Snapshot) -> Vec<MetricFamily> {
     families.extend(snapshot.http.iter().flat_map(about_exchanges));
     families.extend(snapshot.http.iter().flat_map(|http| tls::gather(&http.tls)));
     families.extend(snapshot.http.iter().flat_map(|http| identity::gather(&http.identities)));
+    families.extend(snapshot.http.iter().flat_map(|http| inspect::gather(&http.inspected)));
     families
 }
 

@@ -8,6 +8,7 @@ mod detection;
 mod families;
 mod http;
 mod identity;
+mod inspect;
 mod labels;
 mod render;
 #[cfg(test)]

@@ -17,7 +17,7 @@ pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 /// The snapshot and the process metrics in the Prometheus text format.
 ///
 /// # Errors
-/// Where a family does not encode, which is a mistake in this room.
+/// If a family does not encode, which is a mistake in this room.
 pub fn render(snapshot: &Snapshot) -> prometheus::Result<String> {
     let mut families = gather(snapshot);
     families.retain(|family| !family.get_metric().is_empty());

@@ -10,7 +10,7 @@ use crate::capture::datagram::{DatagramCounters, Refusal};
 pub struct Sensing {
     /// Instructions to the mirror that the kernel refused.
     pub refused_instructions: u64,
-    /// Failures of clients that were too many to count them by client.
+    /// Failures not counted by client.
     pub failures_uncounted: u64,
     /// Failed writes to the log of exchanges.
     pub log_errors: u64,
@@ -32,11 +32,11 @@ pub struct Capacities {
 families! {
     /// TCP segments in fragments or behind extension headers.
     DATAGRAMS: COUNTER "sensor_datagrams_total";
-    /// IP fragments, and packets with options or extension headers, without a segment.
+    /// IP fragments and packets without a segment.
     DATAGRAMS_REFUSED: COUNTER "sensor_datagrams_refused_total";
     /// Mirror instructions that the kernel refused.
     INSTRUCTIONS_REFUSED: COUNTER "sensor_mirror_instructions_refused_total";
-    /// Failed requests for which the table of clients was full.
+    /// Failed requests without room in the table.
     FAILURES_UNCOUNTED: COUNTER "sensor_client_failures_uncounted_total";
     /// Failed writes to the log of exchanges.
     EXCHANGE_LOG_ERRORS: COUNTER "sensor_exchange_log_errors_total";

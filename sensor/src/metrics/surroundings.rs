@@ -20,11 +20,11 @@ pub struct InterfacePresence {
 families! {
     /// Whether an interface is up and served by the program.
     UP: GAUGE "sensor_interface_up";
-    /// Interfaces by role: `outer` limits and blocks, `inner` is only read.
+    /// Interfaces by role; `inner` is only read.
     ROLE: GAUGE "sensor_interface_role_info";
-    /// Times an interface came back and the program was attached again.
+    /// Times the program was attached again.
     REATTACHED: COUNTER "sensor_interface_reattached_total";
-    /// Times the system clock was stepped by a second or more.
+    /// Steps of the system clock, a second or more.
     CLOCK_STEPS: COUNTER "sensor_clock_steps_total";
 }
 

@@ -6,19 +6,19 @@ use super::families::{Family, families};
 use crate::tls::{Counters, Outcome};
 
 families! {
-    /// Closed TLS connections to watched ports, by outcome; dark ones could not be read.
+    /// Closed TLS connections; dark ones could not be read.
     TLS_CONNECTIONS: COUNTER "sensor_tls_connections_total";
-    /// TLS connections whose secret was found and that are open now.
+    /// Open TLS connections that are read.
     TLS_OPEN: GAUGE "sensor_tls_connections_decrypted";
     /// TLS connections that wait for their secret now.
     TLS_WAITING: GAUGE "sensor_tls_connections_waiting";
-    /// TLS records: `whole`, `prefix` (cut by the snap length), `unreadable`.
+    /// TLS records; `prefix`: cut by the snap length.
     TLS_RECORDS: COUNTER "sensor_tls_records_total";
     /// TLS session secrets: `taken`, or `expired` or `evicted` unused.
     TLS_SECRETS: COUNTER "sensor_tls_secrets_total";
     /// Resynchronisations of TLS records after a hole.
     TLS_RESYNCHRONISATIONS: COUNTER "sensor_tls_resynchronisations_total";
-    /// Encrypted bytes dropped for want of room to wait for their secret.
+    /// Encrypted bytes dropped for want of room.
     TLS_REFUSED_BYTES: COUNTER "sensor_tls_refused_bytes_total";
 }
 

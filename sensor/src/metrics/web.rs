@@ -11,7 +11,7 @@ pub struct WebStats {
     pub connections: u64,
     /// Connections turned away since there were too many.
     pub refused_total: u64,
-    /// Connections refused beyond the bound of their user or address.
+    /// Connections refused by user or address.
     pub refused_each: u64,
     /// Idle connections that made room for another.
     pub evicted: u64,
@@ -19,12 +19,12 @@ pub struct WebStats {
     pub handshakes_failed: u64,
     /// Requests without credentials or with wrong ones.
     pub unauthorized: u64,
-    /// Requests whose credentials were not checked since others were.
+    /// Requests with unchecked credentials.
     pub busy: u64,
 }
 
 families! {
-    /// Open connections to the metrics endpoint, this scrape included.
+    /// Open connections to the metrics endpoint.
     CONNECTIONS: GAUGE "sensor_web_connections";
     /// Connections refused by the metrics endpoint, by bound.
     REFUSED: COUNTER "sensor_web_connections_refused_total";

@@ -1,7 +1,7 @@
-//! A file of clients that a proxy in front of this host is to deny.
+//! A file of clients for a proxy in front of this host to deny.
 //!
-//! A client behind a proxy cannot be blocked by its address here: its packets bear the proxy's. The proxy can. It
-//! reads the file when it is told to; that is left to whoever runs it, such as a systemd path unit.
+//! A client behind a proxy cannot be blocked here by its address: its packets carry the proxy's. The proxy can deny it.
+//! It reads the file on reload, which is left to its operator, or to a systemd path unit.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -20,13 +20,13 @@ use crate::store::replace;
 pub struct DenyStats {
     /// Clients in the file.
     pub entries: usize,
-    /// Clients that went before their time, for others.
+    /// Clients removed early to make room.
     pub evicted: u64,
-    /// Times that the file could not be written; it is tried again.
+    /// Failed writes of the file; they are retried.
     pub write_errors: u64,
 }
 
-/// The end of what does not end by itself.
+/// The expiry of an entry that does not expire.
 const NEVER: Timestamp = Timestamp::from_unix_nanos(u64::MAX);
 
 /// Clients to deny, and their file.
@@ -35,7 +35,7 @@ pub struct DenyFile {
     config: DenyConfig,
     ends: BTreeMap<IpNet, Timestamp>,
     by_end: BTreeSet<(Timestamp, IpNet)>,
-    /// Whether the file does not say what is here.
+    /// Whether the file differs from this state.
     is_stale: bool,
     is_failing: bool,
     evicted: u64,
@@ -43,8 +43,8 @@ pub struct DenyFile {
 }
 
 impl DenyFile {
-    /// A file without clients. What stood in it before is overwritten by the first [`Self::sync`], so decisions that
-    /// outlived a restart are to be put in before that.
+    /// A file without clients. The first [`Self::sync`] overwrites earlier content, so decisions that survived a
+    /// restart must be added before.
     #[must_use]
     pub const fn new(config: DenyConfig) -> Self {
         Self {
@@ -58,8 +58,8 @@ impl DenyFile {
         }
     }
 
-    /// Puts a client in until a moment, if the configuration wants such clients; whether it does. What must never be
-    /// blocked is the caller's to know.
+    /// Adds a client until a moment, if the configuration wants such clients; returns whether it does. The caller
+    /// checks for protected addresses.
     pub fn deny(&mut self, client: IpNet, proxied: bool, until: Option<Timestamp>) -> bool {
         if !proxied && self.config.include == Include::Proxied {
             return false;
@@ -68,7 +68,7 @@ impl DenyFile {
         if self.ends.get(&client) == Some(&end) {
             return true;
         }
-        // Its line stays the same where only its time changes.
+        // Its line does not change if only its expiry does.
         let is_new = !self.remove(&client);
         self.ends.insert(client, end);
         self.by_end.insert((end, client));
@@ -82,7 +82,7 @@ impl DenyFile {
         true
     }
 
-    /// Takes a client out; whether it was in.
+    /// Removes a client; returns whether it was present.
     pub fn lift(&mut self, client: &IpNet) -> bool {
         let was_in = self.remove(&client.trunc());
         self.is_stale |= was_in;
@@ -94,8 +94,8 @@ impl DenyFile {
         end.is_some_and(|end| self.by_end.remove(&(end, *client)))
     }
 
-    /// Takes out whose time is over, and writes the file if it has to change; to be called once or twice a second.
-    /// Those whose time was over.
+    /// Removes expired clients, and writes the file if it has to change; to be called once or twice a second. Returns
+    /// the expired ones.
     pub fn sync(&mut self, now: Timestamp) -> Vec<IpNet> {
         let ended = self.by_end.iter().take_while(|(end, _)| *end <= now && *end != NEVER);
         let ended: Vec<IpNet> = ended.map(|(_, client)| *client).collect();
@@ -116,12 +116,12 @@ impl DenyFile {
         ended
     }
 
-    /// Replaced whole: a proxy reads the old or the new one. The proxy is another user.
+    /// Replaced atomically: a proxy reads the old or the new file. The proxy runs as another user.
     fn write(&self) -> io::Result<()> {
         replace(&self.config.path, self.text().as_bytes(), 0o644)
     }
 
-    /// Whether the file could not be written the last time.
+    /// Whether the last write failed.
     #[must_use]
     pub const fn is_failing(&self) -> bool {
         self.is_failing
@@ -152,7 +152,7 @@ impl DenyFile {
         text
     }
 
-    /// What is in the file, and what went wrong.
+    /// The content of the file, and what went wrong.
     #[must_use]
     pub fn stats(&self) -> DenyStats {
         DenyStats { entries: self.ends.len(), evicted: self.evicted, write_errors: self.write_errors }

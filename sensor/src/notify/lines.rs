@@ -1,4 +1,4 @@
-//! Alerts as lines of JSON, written by a thread of their own.
+//! Alerts as JSON lines, written by a separate thread.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -18,9 +18,9 @@ pub struct LineStats {
     pub written: u64,
     /// Lines that could not be written.
     pub failed: u64,
-    /// Lines for which there was no room to wait.
+    /// Lines dropped because the queue was full.
     pub dropped: u64,
-    /// Lines that wait.
+    /// Lines in the queue.
     pub depth: u64,
 }
 
@@ -32,7 +32,7 @@ struct Counters {
     depth: AtomicU64,
 }
 
-/// Most lines that wait.
+/// Maximum lines in the queue.
 const QUEUE: usize = 4_096;
 
 #[derive(Debug)]
@@ -72,12 +72,12 @@ impl Lines {
         }
     }
 
-    /// Writes what waits, and ends.
+    /// Writes the queue, and ends.
     pub(super) fn close(self) -> LineStats {
         let Self { queue, counters, writer } = self;
         drop(queue);
         if writer.join().is_err() {
-            warn!("the writer of alert lines had ended before");
+            warn!("the writer of alert lines had already ended");
         }
         LineStats {
             written: counters.written.load(Relaxed),
@@ -88,9 +88,9 @@ impl Lines {
     }
 }
 
-/// Something that lines are written to.
+/// A target for lines.
 trait Sink {
-    /// Writes a line, or says why not.
+    /// Writes a line, or returns why not.
     fn write(&mut self, line: &str) -> io::Result<()>;
 }
 
@@ -121,11 +121,11 @@ impl Sink for Stdout {
     }
 }
 
-/// A file that may be renamed away at any time, as logrotate does.
+/// A file that may be renamed at any time, as logrotate does.
 struct LogFile {
     path: PathBuf,
     open: Option<(File, (u64, u64))>,
-    /// Whether a line was cut short by an error, so that the next one must begin anew.
+    /// Whether an error truncated a line, so that the next one must start on a new line.
     is_torn: bool,
 }
 
@@ -151,7 +151,7 @@ impl Sink for LogFile {
         let is_torn = self.is_torn;
         let file = self.file()?;
         let start = if is_torn { "\n" } else { "" };
-        // In one call, so that a reader rarely sees half of a line.
+        // In one call, so that a reader rarely sees half a line.
         let written = file.write_all(format!("{start}{line}\n").as_bytes());
         self.is_torn = written.is_err();
         written

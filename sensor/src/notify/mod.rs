@@ -1,7 +1,7 @@
-//! The ways out: alerts as lines and to a webhook, denied clients to a file that a proxy reads.
+//! Delivery: alerts as lines and to a webhook, denied clients to a file that a proxy reads.
 //!
-//! Architecture invariants: whoever raises an alert never waits for a way out, and no way out waits for another.
-//! What did not get out is counted.
+//! Architecture invariants: raising an alert never waits for delivery, and no receiver waits for another. Undelivered
+//! alerts are counted.
 
 mod config;
 mod deny_file;
@@ -26,13 +26,13 @@ use crate::clock::Timestamp;
 use crate::decide::{Alert, Incident};
 use crate::printable::to_json;
 
-/// Why a way out cannot be opened.
+/// Why a receiver cannot be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum NotifyError {
     /// No thread.
     #[error("the thread for alert lines: {0}")]
     Thread(#[from] io::Error),
-    /// No certificate authority that a server's certificate could be checked against.
+    /// No certificate authorities to check a server's certificate against.
     #[error("alerts.webhook: {0}")]
     Tls(String),
 }
@@ -46,22 +46,22 @@ pub struct NotifyStats {
     pub webhook: WebhookStats,
 }
 
-/// A way out, for whoever tests it.
+/// State of a receiver, for a test of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Way {
     /// `output` or `webhook`.
     pub name: &'static str,
-    /// Whether nothing waits for it.
+    /// Whether nothing is queued for it.
     pub is_idle: bool,
-    /// What got out.
+    /// Deliveries.
     pub sent: u64,
-    /// What did not.
+    /// Failed deliveries.
     pub lost: u64,
-    /// Why the last one did not.
+    /// Why the last delivery failed.
     pub trouble: Option<String>,
 }
 
-/// Takes alerts to wherever the configuration says.
+/// Delivers alerts to the configured receivers.
 #[derive(Debug)]
 pub struct Notifier {
     lines: Option<Lines>,
@@ -69,12 +69,12 @@ pub struct Notifier {
 }
 
 impl Notifier {
-    /// Opens the ways out. `jitter` gives random numbers, which keep many hosts from trying again in step; the
-    /// webhook's task runs on `runtime`.
+    /// Sets up the receivers. `jitter` gives random numbers, which keep many hosts from retrying in step; the webhook's
+    /// task runs on `runtime`.
     ///
     /// # Errors
-    /// Where no thread can be started, or no certificate can be checked. A file that cannot be opened is none: it is
-    /// tried again with each alert.
+    /// If no thread can be started, or no certificate can be checked. A file that cannot be opened is no error: each
+    /// alert retries.
     pub fn start(
         config: &NotifyConfig,
         runtime: &Handle,
@@ -90,11 +90,11 @@ impl Notifier {
         Ok(Self { lines, webhook })
     }
 
-    /// Hands an alert to each way out; waits for none.
+    /// Passes an alert to each receiver; does not wait.
     pub fn alert(&self, alert: &Alert) {
         let Ok(text) = to_json(alert) else {
-            // Neither its maps have keys other than texts nor its numbers lack a form; if it were otherwise, it
-            // must not be silent.
+            // Its maps have only text keys, and its numbers can all be represented; if that were not so, it must not be
+            // silent.
             return tracing::error!(id = %alert.id, "an alert has no JSON form");
         };
         if let Some(lines) = &self.lines {
@@ -105,7 +105,7 @@ impl Notifier {
         }
     }
 
-    /// Sends an alert by every way out, however mild it is.
+    /// Sends an alert to every receiver, whatever its severity.
     pub fn test(&self, alert: &Alert) {
         if let (Some(lines), Ok(text)) = (&self.lines, to_json(alert)) {
             lines.push(Arc::from(text));
@@ -115,7 +115,7 @@ impl Notifier {
         }
     }
 
-    /// Ways out that there are, and whether each has nothing left to send: with why the last of it did not get there.
+    /// The receivers, and whether each has nothing left to send; with the reason of the last failure.
     #[must_use]
     pub fn ways(&self) -> Vec<Way> {
         let stats = self.stats();
@@ -136,21 +136,22 @@ impl Notifier {
         lines.into_iter().chain(webhook).collect()
     }
 
-    /// An incident goes on, or is over, at a time: receivers that forget incidents are told now and then. Waits for nobody.
+    /// An incident is open, or over, at a time: receivers that forget incidents are reminded periodically. Does not
+    /// wait.
     pub fn goes_on(&self, incident: &Incident, now: Timestamp) {
         if let Some(webhook) = &self.webhook {
             webhook.refresh(incident, now);
         }
     }
 
-    /// Tells the webhook that an incident is over; waits for nobody. Lines are about alerts only.
+    /// Reports to the webhook that an incident is over; does not wait. Lines contain only alerts.
     pub fn resolved(&self, incident: &Incident) {
         if let Some(webhook) = &self.webhook {
             webhook.push(News::Over(incident));
         }
     }
 
-    /// What got out and what did not.
+    /// Totals of deliveries and failures.
     #[must_use]
     pub fn stats(&self) -> NotifyStats {
         NotifyStats {
@@ -159,12 +160,11 @@ impl Notifier {
         }
     }
 
-    /// Writes the lines that wait, and gives the webhook some time for what waits there; the rest is counted as
-    /// dropped.
+    /// Writes the queued lines, and gives the webhook some time for its queue; the rest counts as dropped.
     pub async fn close(self, grace: Duration) -> NotifyStats {
         let mut stats = self.stats();
         if let Some(lines) = self.lines {
-            // It waits for the disk.
+            // This waits for the disk.
             let closed = tokio::task::spawn_blocking(|| lines.close()).await;
             stats.lines = closed.unwrap_or(stats.lines);
         }

@@ -1,6 +1,6 @@
-//! Exchanges by method and route: how many, how many failed, how long they took lately.
+//! Exchanges by method and route: how many, how many failed, and recent latencies.
 //!
-//! Routes are what detectors see, too; hosts are the client's to invent and not told apart.
+//! Routes as detectors see them; hosts are not distinguished, because clients can invent them.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -13,11 +13,11 @@ use crate::clock::Timestamp;
 use crate::http::Method;
 use crate::route::{Route, Routes};
 
-/// Methods and routes that are told apart; the others are one.
+/// Maximum rows of method and route; the rest share one.
 pub const MAX_ROUTES: usize = 256;
-/// What is told of as recent is the part that is over of such a time, and the whole one before it.
+/// Recent values cover the elapsed part of the current window, and the whole previous one.
 pub const RECENT_WINDOW: Duration = Duration::from_secs(30);
-/// A row that had nothing for so many windows, ten minutes, makes room where there is none.
+/// When room is needed, a row without exchanges for this many windows, ten minutes, is evicted.
 const IDLE_WINDOWS: u64 = 20;
 
 /// Counts of exchanges.
@@ -61,22 +61,22 @@ pub struct RouteLine {
     pub method: &'static str,
     /// The template; empty in [`RouteTable::rest`].
     pub route: String,
-    /// Since the start, or since the route was heard of again after it had been forgotten.
+    /// Since the start, or since the route reappeared after an eviction.
     pub total: RouteCounts,
-    /// Lately: between one and two of [`RECENT_WINDOW`].
+    /// Recent: between one and two of [`RECENT_WINDOW`].
     pub recent: RouteCounts,
     /// The median latency of the recent ones, in microseconds, to a sixteenth.
     pub p50_us: Option<u64>,
-    /// 99 of 100 of the recent ones were not slower.
+    /// 99 of 100 recent exchanges were no slower.
     pub p99_us: Option<u64>,
 }
 
 /// All of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RouteTable {
-    /// In no order that means anything.
+    /// In no particular order.
     pub lines: Vec<RouteLine>,
-    /// What found no place there or has lost it, and responses whose request was not seen.
+    /// Exchanges without a row, or whose row was evicted, and responses whose request was not seen.
     pub rest: RouteLine,
 }
 
@@ -108,7 +108,7 @@ impl Row {
     }
 
     fn turn(&mut self, window: u64) {
-        // A segment from another CPU may come a little late: it counts where we are.
+        // A segment from another CPU may come slightly late: it counts in the current window.
         if window == self.window || window.saturating_add(1) == self.window {
             return;
         }
@@ -117,7 +117,7 @@ impl Row {
         self.window = window;
     }
 
-    /// Cheap where nothing is recent, as on an idle host.
+    /// Cheap if nothing is recent, as on an idle host.
     fn line(&self, method: &'static str, route: &str, window: u64) -> RouteLine {
         let mut line =
             RouteLine { method, route: route.to_owned(), total: self.total, ..RouteLine::default() };
@@ -144,11 +144,11 @@ type Key = (Route, Method);
 /// The table.
 #[derive(Clone, Debug, Default)]
 pub(super) struct ByRoute {
-    /// Places in `rows`.
+    /// Indexes into `rows`.
     index: HashMap<Key, usize, RandomState>,
     rows: Vec<(Key, Row)>,
     rest: Row,
-    /// The window in which room was looked for last: once in each is enough.
+    /// The window in which room was last made: once per window is enough.
     swept: u64,
 }
 
@@ -184,7 +184,7 @@ impl ByRoute {
         Some(place)
     }
 
-    /// Makes room: templates are replaced by more general ones while they are learned, and never heard of again.
+    /// Makes room: while routes are being learned, templates are replaced by more general ones and never occur again.
     fn sweep(&mut self, window: u64) {
         let rest = &mut self.rest;
         self.rows.retain(|(_, row)| {
@@ -197,7 +197,7 @@ impl ByRoute {
         self.index = self.rows.iter().enumerate().map(|(place, (key, _))| (*key, place)).collect();
     }
 
-    /// What is known at this time.
+    /// The table at this time.
     pub(super) fn table(&self, routes: &Routes, now: Timestamp) -> RouteTable {
         let window = window_of(now);
         let lines = self.rows.iter();

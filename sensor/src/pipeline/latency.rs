@@ -1,15 +1,14 @@
-//! Latencies in buckets whose width grows with the latency: few bytes, and quantiles that are right to a few
-//! per cent.
+//! Latencies in buckets whose width grows with the latency: few bytes, and quantiles accurate to a few per cent.
 //!
-//! The scheme is that of HdrHistogram (Gil Tene): each power of two is cut into equal parts, here
-//! eight. The middle of a bucket differs from anything in it by at most a sixteenth.
+//! This is the scheme of HdrHistogram (Gil Tene): each power of two is divided into equal parts, here eight. The middle
+//! of a bucket differs from any value in it by at most a sixteenth.
 
 use std::time::Duration;
 
 /// Parts of each power of two, as a power of two.
 const PARTS_LOG2: u32 = 3;
 const PARTS: u64 = 1 << PARTS_LOG2;
-/// From 2^27 microseconds on, 134 s, all go into the last bucket.
+/// Latencies from 2^27 microseconds (134 s) on go into the last bucket.
 const OCTAVES: u32 = 27;
 const LONGEST: u64 = (1 << OCTAVES) - 1;
 const BUCKETS: usize = ((OCTAVES - PARTS_LOG2 + 1) as usize) << PARTS_LOG2;
@@ -42,7 +41,7 @@ impl Latencies {
         }
     }
 
-    /// The latency in microseconds that `per_mille` of a thousand do not exceed (nearest rank); none where
+    /// The latency in microseconds that `per_mille` of a thousand do not exceed (nearest rank); none if
     /// nothing was counted.
     pub(super) fn quantile_us(&self, per_mille: u64) -> Option<u64> {
         let all = self.buckets.iter().fold(0_u64, |sum, count| sum.saturating_add(u64::from(*count)));
@@ -59,7 +58,7 @@ impl Latencies {
 /// The bucket of a latency.
 fn place(us: u64) -> usize {
     let us = us.min(LONGEST);
-    // Below the first power of two that has a microsecond for each part, buckets are a microsecond wide.
+    // Below the first power of two with a microsecond for each part, buckets are one microsecond wide.
     if us < PARTS {
         return usize::try_from(us).unwrap_or(usize::MAX);
     }

@@ -1,5 +1,4 @@
-//! From segments to exchanges: the rooms before this one, joined. The daemon's ring and capture files go through
-//! the same.
+//! From segments to exchanges: joins the preceding rooms. The daemon's ring and capture files use the same pipeline.
 //!
 //! Architecture invariant: no clock and no input or output; the same segments with the same configuration give
 //! the same exchanges.
@@ -32,6 +31,7 @@ use crate::event::{
 };
 use crate::http::{self, Http, Request};
 use crate::identity::{self, Answered, Identifier, Key};
+use crate::inspect::{self, Inspector};
 use crate::route::{self, Route, Routes};
 use crate::stream::{self, Instruction, Streams};
 use crate::tls::{self, Tls};
@@ -49,6 +49,8 @@ pub struct Config {
     pub identity: identity::Config,
     /// Templates.
     pub routes: route::Config,
+    /// What is inspected.
+    pub inspect: inspect::Config,
     /// How paths are recorded. `redacted`: segments that look like tokens, keys, e-mail addresses, card or personal
     /// numbers are replaced by a keyed hash, such as `{token:1a2b3c4d5e6f7788}`. `raw`: as sent, including secrets.
     /// Queries, fragments and path parameters are omitted either way, and route templates never contain secrets.
@@ -75,6 +77,8 @@ pub struct Snapshot {
     pub http: http::Counters,
     /// Of who is behind exchanges.
     pub identities: identity::Counters,
+    /// Of what was recognised in exchanges.
+    pub inspected: inspect::Counters,
     /// Of exchanges.
     pub totals: Totals,
     /// Templates.
@@ -83,12 +87,12 @@ pub struct Snapshot {
     pub tls_ports: BTreeMap<u16, tls::PortCounts>,
     /// Of TLS.
     pub tls: tls::Counters,
-    /// Peers that tell other clients' addresses and are no trusted proxies, the busiest first.
+    /// Peers that report other clients' addresses and are not trusted proxies, busiest first.
     pub forwarders: Vec<identity::Forwarder>,
 }
 
 impl Snapshot {
-    /// With an exchange and an anomaly of each kind, to show which there are.
+    /// With an exchange and an anomaly of each kind, as a sample.
     #[must_use]
     pub fn of_everything() -> Self {
         let mut totals = Totals::default();
@@ -103,12 +107,12 @@ impl Snapshot {
     }
 }
 
-/// Who is told of exchanges.
+/// Receives exchanges.
 pub trait Observer {
-    /// An exchange is over.
+    /// An exchange has finished.
     fn exchange(&mut self, exchange: &Exchange<'_>);
 
-    /// A message is under way for long; told every few seconds while that lasts.
+    /// A message has been in progress for long; called every few seconds while that lasts.
     fn held(&mut self, _held: &Held) {}
 
     /// A client did things to HTTP/2 itself.
@@ -118,23 +122,24 @@ pub trait Observer {
 /// The rooms, joined.
 pub struct Pipeline<O: Observer> {
     streams: Streams<Tls<Http<Finish<O>>>>,
-    /// When connections are looked at next for messages that do not end.
+    /// When connections are next checked for messages that do not end.
     look: Timestamp,
 }
 
-/// Between two looks.
+/// Interval between checks.
 const LOOK: Duration = Duration::from_secs(1);
 
 impl<O: Observer> Pipeline<O> {
     /// A pipeline that hashes with `key`.
     ///
-    /// # Errors
-    /// Where names of headers or cookies, or route patterns, cannot be such.
+    /// If names of headers or cookies, or route patterns, are invalid.
+    /// If names of headers or cookies, or route patterns, cannot be such.
     pub fn new(config: &Config, key: &Key, observer: O) -> Result<Self, ConfigError> {
         let finish = Finish {
             identifier: Identifier::new(&config.identity, key)?,
             routes: Routes::new(&config.routes)?,
             tally: Tally::default(),
+            inspector: Inspector::new(&config.inspect),
             redactor: Redactor::new(config.paths, key),
             observer,
         };
@@ -143,34 +148,34 @@ impl<O: Observer> Pipeline<O> {
         Ok(Self { streams: Streams::new(config.streams.clone(), tls), look: Timestamp::default() })
     }
 
-    /// The next segment; what its source should be told.
+    /// Takes the next segment; returns an instruction for its source.
     pub fn segment(&mut self, segment: &Segment<'_>) -> Option<Instruction> {
         self.look(segment.time);
         self.streams.segment(segment)
     }
 
-    /// Whether secrets come from somewhere.
+    /// Whether there is a source of secrets.
     pub const fn expect_secrets(&mut self, are_expected: bool) {
         self.streams.protocol_mut().set_has_source(are_expected);
     }
 
-    /// A secret has come; what the source of the segments should be told of the connection that waited for it.
+    /// Takes a secret; returns an instruction for the segments' source about the connection that waited for it.
     pub fn secret(&mut self, secret: Secret, now: Timestamp) -> Option<Instruction> {
         let (client, server) = self.streams.protocol_mut().learn(secret, now)?;
         self.streams.wake(client, server, now)
     }
 
-    /// Time passes without segments.
+    /// Lets time pass without segments.
     pub fn advance(&mut self, now: Timestamp) {
         self.streams.advance(now);
         while let Some((client, server)) = self.streams.protocol_mut().overdue(now) {
-            // A flow that is stopped late costs copies, and is told again when it goes on.
+            // A flow that is stopped late costs copies, and is instructed again when it continues.
             let _instruction = self.streams.wake(client, server, now);
         }
         self.look(now);
     }
 
-    /// Tells of messages that do not end. By the time of segments, too: a capture file has no other.
+    /// Reports messages that do not end. Driven by segment times, too: a capture file has no other clock.
     fn look(&mut self, now: Timestamp) {
         // Civil time may have been set back.
         if now >= self.look || self.look.since(now) > LOOK {
@@ -192,6 +197,7 @@ impl<O: Observer> Pipeline<O> {
             streams: self.streams().clone(),
             http: self.http().clone(),
             identities: *self.identities(),
+            inspected: *self.streams.protocol().inner().sink().inspector.counters(),
             totals: self.totals().clone(),
             routes: self.routes().len(),
             tls_ports: self.streams.protocol().counters().ports().clone(),
@@ -257,6 +263,7 @@ struct Finish<O> {
     identifier: Identifier,
     routes: Routes,
     tally: Tally,
+    inspector: Inspector,
     redactor: Redactor,
     observer: O,
 }
@@ -280,6 +287,8 @@ impl<O: Observer> http::Sink for Finish<O> {
             self.identifier.identify(connection.client.address(), proxied, headers, query, &answered);
         let login = self.identifier.login(exchange, route);
         let (read, uncounted) = self.identifier.further();
+        let known = inspect::Known::of(connection, &identity, login.as_ref(), (route, status));
+        let inspected = self.inspector.exchange(exchange, &known);
         let cross_site = identity.cross_site && request.is_some_and(Identifier::browsers_send);
         let (duration, redactor) = (exchange.duration(), &self.redactor);
         let agent = told.and_then(|request| request.user_agent());
@@ -315,6 +324,9 @@ impl<O: Observer> http::Sink for Finish<O> {
             gaps: exchange.gaps,
             proven,
             anomalies: Findings { http: exchange.all_anomalies(), identity: identity.anomalies },
+            findings: inspected.findings,
+            effects: inspected.effects,
+            exposed: inspected.exposed,
             seen: exchange.ended(),
             seen_twice: false,
         };

@@ -1,4 +1,4 @@
-//! Exchanges by the closed sets of labels that metrics have.
+//! Exchanges by the closed sets of labels used in metrics.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -64,7 +64,7 @@ impl StatusClass {
         }
     }
 
-    /// Whether the server says that something went wrong.
+    /// Whether the server reports an error.
     #[must_use]
     pub const fn is_failure(self) -> bool {
         matches!(self, Self::ClientError | Self::ServerError)
@@ -80,7 +80,7 @@ pub const DURATION_BUCKETS: [u64; 14] = [
 /// How long servers took to answer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Durations {
-    /// Exchanges in each bucket of [`DURATION_BUCKETS`] alone, not the sum up to it.
+    /// Exchanges in each bucket of [`DURATION_BUCKETS`], not cumulative.
     pub buckets: [u64; DURATION_BUCKETS.len()],
     /// All exchanges with a duration.
     pub count: u64,
@@ -111,9 +111,9 @@ pub struct Totals {
     pub exchanges: u64,
     /// Of these, with a status of 400 or more.
     pub failures: u64,
-    /// Of these, of clients that were not shown to be who their address says.
+    /// Of these, from clients whose address was not shown to be genuine.
     pub unproven: u64,
-    /// Exchanges beside these that were told already.
+    /// Further exchanges that were already counted.
     pub seen_twice: u64,
     /// Durations.
     pub durations: Durations,
@@ -121,7 +121,7 @@ pub struct Totals {
     logins: [u64; LoginOutcome::ALL.len()],
     /// By version, method and status class.
     by_labels: BTreeMap<Labels, u64>,
-    /// The labels of the last exchange, whose count is not in the map yet: mostly the next one has the same.
+    /// The labels of the last exchange, whose count is not in the map yet: the next one mostly has the same.
     last: Option<(Labels, u64)>,
 }
 

@@ -1,7 +1,7 @@
-//! Requests that are seen twice: from a client to a proxy on this host, and from the proxy to the application behind it.
+//! Requests seen twice: from a client to a proxy on this host, and from the proxy to the application behind it.
 //!
-//! The inner exchange is over first, since the proxy answers with what it got. So it is the one that counts, and the outer
-//! one, which ends around it, is marked. Both have the same client, method and path; where a proxy changes the path, both
+//! The inner exchange ends first, since the proxy answers with the result. So it is the one that counts, and the outer
+//! one, which ends around it, is marked. Both have the same client, method and path; if a proxy rewrites the path, both
 //! count.
 
 use std::hash::{BuildHasher as _, Hash, RandomState};
@@ -10,7 +10,7 @@ use std::net::IpAddr;
 use crate::clock::Timestamp;
 use crate::event::Exchange;
 
-/// Places for inner exchanges whose outer ones are not over yet, in sets: the key says which.
+/// Slots for inner exchanges whose outer ones have not ended yet, in sets selected by the key.
 const SETS: usize = 2_048;
 const WAYS: usize = 8;
 
@@ -21,14 +21,14 @@ struct Place {
     is_taken: bool,
 }
 
-/// Inner exchanges that wait for their outer ones. At most [`SETS`] times [`WAYS`]: the oldest of a set goes.
+/// Inner exchanges waiting for their outer ones. At most [`SETS`] times [`WAYS`]: the oldest of a set is evicted.
 #[derive(Debug, Default)]
 pub(super) struct Twice {
     hasher: RandomState,
     places: Vec<[Place; WAYS]>,
 }
 
-/// What tells requests apart.
+/// Identifies a request.
 #[derive(Clone, Copy, Hash)]
 pub(super) struct What<'a> {
     pub(super) client: IpAddr,
@@ -37,8 +37,8 @@ pub(super) struct What<'a> {
 }
 
 impl Twice {
-    /// Whether an exchange is one that was seen before, between a proxy on this host and the application. Only what a client
-    /// was proven to have sent makes another one count less.
+    /// Whether an exchange was already seen between a proxy on this host and the application. Only an exchange of a
+    /// proven client can cancel another.
     pub(super) fn look(&mut self, what: What<'_>, exchange: &Exchange<'_>) -> bool {
         match exchange.peer {
             None => self.is_again(what, exchange.ts, exchange.seen),
@@ -52,7 +52,7 @@ impl Twice {
         }
     }
 
-    /// Notes an exchange between a proxy on this host and the application.
+    /// Records an exchange between a proxy on this host and the application.
     fn note_inner(&mut self, what: What<'_>, began: Timestamp) {
         if self.places.is_empty() {
             self.places = vec![[Place::default(); WAYS]; SETS];
@@ -65,7 +65,7 @@ impl Twice {
         }
     }
 
-    /// Whether an exchange between a client and this host is one that was noted; each is found once.
+    /// Whether an exchange between a client and this host was recorded; each record matches once.
     fn is_again(&mut self, what: What<'_>, began: Timestamp, ended: Timestamp) -> bool {
         if self.places.is_empty() {
             return false;

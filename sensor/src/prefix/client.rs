@@ -1,7 +1,7 @@
-//! The network that is one client: what everything that counts by client counts by.
+//! The network that makes one client: the unit of everything that counts by client.
 //!
-//! An IPv6 subscriber chooses addresses freely within a /64 at least, so counting by full addresses counts nothing.
-//! The data plane charges prefixes for the same reason; this is its prefix, as a key of user space.
+//! An IPv6 subscriber chooses addresses freely within at least a /64, so counting full addresses is useless. The data
+//! plane charges prefixes for the same reason; this is its prefix, as a key in user space.
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -11,8 +11,8 @@ use std::str::FromStr;
 use ipnet::IpNet;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// A client as a network: an address and how many of its bits count. IPv4 is kept IPv4-mapped (RFC 4291, section
-/// 2.5.5.2). As text the address alone where all bits count, else a CIDR.
+/// A client as a network: an address and the number of its significant bits. IPv4 is stored IPv4-mapped (RFC 4291,
+/// section 2.5.5.2). As text, the address alone if all bits are significant, else a CIDR.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ClientNet {
     hi: u64,
@@ -21,14 +21,14 @@ pub struct ClientNet {
     length: u8,
 }
 
-/// What a site gets of IPv6 (RFC 6177, section 2): 65,536 networks of 64 bits.
+/// An IPv6 site's allocation (RFC 6177, section 2): 65,536 /64 networks.
 pub const SITE_BITS: u8 = 48;
 
 const MAPPED: u64 = 0xffff << 32;
 
 impl ClientNet {
-    /// The client of an address, where `v4` bits of an IPv4 address or `v6` of an IPv6 address make one. Link-local
-    /// addresses are one each: their /64 is the whole link.
+    /// The client of an address, where `v4` bits of an IPv4 address or `v6` of an IPv6 address identify one. Each
+    /// link-local address is one: their /64 is the whole link.
     #[inline]
     #[must_use]
     pub const fn new(address: IpAddr, v4: u8, v6: u8) -> Self {
@@ -40,12 +40,12 @@ impl ClientNet {
         }
     }
 
-    /// Its bits and their number, for a file.
+    /// Its address and number of bits, for a file.
     pub(crate) const fn parts(self) -> (u64, u64, u8) {
         (self.hi, self.lo, self.length)
     }
 
-    /// From [`Self::parts`]; nothing where there are more bits than 128, or more than are told.
+    /// From [`Self::parts`]; none if there are more than 128 bits, or bits beyond their number are set.
     pub(crate) const fn from_parts(hi: u64, lo: u64, length: u8) -> Option<Self> {
         let whole = Self { hi, lo, length: 128 };
         if length > 128 {
@@ -55,7 +55,7 @@ impl ClientNet {
         if cut.hi == hi && cut.lo == lo { Some(cut) } else { None }
     }
 
-    /// Of an address of which all bits count.
+    /// For an address with all bits significant.
     #[must_use]
     pub const fn of(address: IpAddr) -> Self {
         match address {
@@ -69,7 +69,7 @@ impl ClientNet {
         }
     }
 
-    /// The bits of it that count; the others are cleared.
+    /// Its significant bits; the others are cleared.
     const fn cut(self, length: u8) -> Self {
         let length = if length > 128 { 128 } else { length };
         Self { hi: self.hi & ones(length), lo: self.lo & ones(length.saturating_sub(64)), length }
@@ -96,8 +96,8 @@ impl ClientNet {
         IpNet::new(self.address(), length).unwrap_or_else(|_| IpNet::from(self.address()))
     }
 
-    /// The /48 that an IPv6 client is one of many of; none for IPv4, for link-local addresses, and where a client is as
-    /// large itself.
+    /// The /48 that contains an IPv6 client; none for IPv4, for link-local addresses, and if a client is at least as
+    /// large.
     #[inline]
     #[must_use]
     pub const fn site(self) -> Option<Self> {
@@ -109,8 +109,8 @@ impl ClientNet {
         }
     }
 
-    /// What takes part as one where numbers of networks matter and numbers of addresses could be made up: the site of an
-    /// IPv6 client, else the client.
+    /// The unit where numbers of networks matter and addresses could be made up: the site of an IPv6 client, else the
+    /// client.
     #[inline]
     #[must_use]
     pub const fn owner(self) -> Self {
@@ -120,7 +120,7 @@ impl ClientNet {
         }
     }
 
-    /// Whether an address is within it.
+    /// Whether it contains an address.
     #[must_use]
     pub const fn contains(self, address: IpAddr) -> bool {
         let other = Self::of(address).cut(self.length);
@@ -135,7 +135,7 @@ const fn ones(bits: u8) -> u64 {
     }
 }
 
-/// Halves only: the same bits in two lengths are rare, and told apart by equality.
+/// Hashes only the halves: the same bits with two lengths are rare, and distinguished by equality.
 impl Hash for ClientNet {
     #[inline]
     fn hash<H: Hasher>(&self, state: &mut H) {

@@ -20,18 +20,18 @@ impl Classes {
     pub(super) const DOT: Self = Self(0x40);
     pub(super) const AT: Self = Self(0x80);
     pub(super) const COLON: Self = Self(0x100);
-    /// What else a segment may hold unescaped (RFC 3986, section 3.3) but for the semicolon.
+    /// Other characters that a segment may contain unescaped (RFC 3986, section 3.3), except the semicolon.
     pub(super) const PLAIN: Self = Self(0x200);
     pub(super) const PERCENT: Self = Self(0x400);
     pub(super) const SEMICOLON: Self = Self(0x800);
-    /// What must be escaped.
+    /// Characters that must be escaped.
     pub(super) const OTHER: Self = Self(0x1000);
 
-    /// What constants are made of, mostly.
+    /// Characters that most constants consist of.
     pub(super) const WORD: Self = Self::LOWER_HEX.and(Self::LOWER).and(Self::HYPHEN);
     pub(super) const LETTERS: Self = Self::LOWER_HEX.and(Self::LOWER).and(Self::UPPER_HEX).and(Self::UPPER);
     pub(super) const HEX: Self = Self::DIGIT.and(Self::LOWER_HEX).and(Self::UPPER_HEX);
-    /// What needs another spelling.
+    /// Characters that need another spelling.
     pub(super) const ODD: Self = Self::PERCENT.and(Self::SEMICOLON).and(Self::OTHER);
 
     pub(super) const fn and(self, other: Self) -> Self {
@@ -48,7 +48,7 @@ impl Classes {
 
     #[inline]
     pub(super) const fn of_byte(byte: u8) -> Self {
-        // An index that cannot be out of range.
+        // An index that is always in range.
         match TABLE.as_slice().split_at_checked(byte as usize) {
             Some((_, [class, ..])) => *class,
             _ => Self::OTHER,

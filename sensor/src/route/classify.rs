@@ -1,22 +1,22 @@
-//! What a segment is by its looks alone.
+//! Classifies a segment by its form alone.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::class::Classes;
 use super::secret::{Secret, secret};
 
-/// A kind of segment that is a parameter wherever it stands.
+/// A kind of segment that is a parameter anywhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Parameter {
-    /// Decimal digits, a `+` before them or not. A date without separators is one, too.
+    /// Decimal digits, optionally after a `+`. Includes dates without separators.
     Id,
     /// A UUID (RFC 9562, section 4) with its hyphens, of any version.
     Uuid,
-    /// At least eight hexadecimal digits, of them a letter and a decimal one.
+    /// At least eight hexadecimal digits, among them a letter and a decimal digit.
     Hex,
-    /// Year and month, perhaps the day, perhaps the time (ISO 8601, extended format).
+    /// Year and month, optionally day and time (ISO 8601, extended format).
     Date,
-    /// Letters and digits mixed like nothing that a person writes, or a JWT.
+    /// Letters and digits mixed as no person writes them, or a JWT.
     Token,
     /// An e-mail address.
     Email,
@@ -24,7 +24,7 @@ pub enum Parameter {
     Ip,
     /// Longer than [`Config::max_segment`](super::Config::max_segment).
     Long,
-    /// Learned: too many different ones to tell apart.
+    /// Learned: too many different segments to distinguish.
     Param,
     /// More segments than [`Config::max_depth`](super::Config::max_depth).
     Rest,
@@ -45,7 +45,7 @@ impl Parameter {
         Self::Rest,
     ];
 
-    /// As it stands in a template.
+    /// Its form in a template.
     #[must_use]
     pub const fn label(self) -> &'static str {
         match self {
@@ -63,7 +63,7 @@ impl Parameter {
     }
 }
 
-/// Words of this length are looked at.
+/// Words of this length are checked.
 const MAX_PLAIN: usize = 16;
 
 /// Shortest token.
@@ -77,7 +77,7 @@ struct Census {
     upper: usize,
     /// `-`, `_`, `.`, `~`, `+`, `=`.
     marks: usize,
-    /// Changes between letters and digits, whatever stands between.
+    /// Changes between letters and digits, ignoring what is between.
     changes: usize,
     /// Runs of one class.
     runs: usize,
@@ -143,7 +143,7 @@ impl Census {
     }
 }
 
-/// The kind of a percent-decoded segment of these classes; nothing where it may be constant.
+/// The kind of a percent-decoded segment with these classes; `None` if it may be constant.
 #[inline]
 pub(super) fn classify(segment: &[u8], classes: Classes) -> Option<Parameter> {
     // Most are words.
@@ -235,7 +235,7 @@ pub(super) fn is_date(segment: &[u8]) -> bool {
     }
 }
 
-/// Somebody at some host: `react@18.2.0` is none, `bob@localhost` is one.
+/// A user at a host: `bob@localhost` is one, `react@18.2.0` is not.
 pub(super) fn is_email(segment: &[u8]) -> bool {
     let Some(at) = memchr::memrchr(b'@', segment) else { return false };
     let (user, domain) = segment.split_at_checked(at).unwrap_or_default();
@@ -259,8 +259,8 @@ fn is_ip(segment: &[u8], classes: Classes) -> bool {
     }
 }
 
-/// Random text has all classes mixed and hardly a syllable; names, titles and versions do not. What slips
-/// through, because it is short or looks like words by chance, is left to learning.
+/// Random text mixes all classes and has hardly a syllable; names, titles and versions do not. Learning handles what
+/// slips through because it is short or resembles words by chance.
 fn is_token(segment: &[u8], census: &Census) -> bool {
     let length = segment.len();
     let known = census.letters().saturating_add(census.digits).saturating_add(census.marks);
@@ -286,7 +286,7 @@ pub(super) fn scarce(part: usize, whole: usize, percent: usize) -> bool {
     part.saturating_mul(100) < whole.saturating_mul(percent)
 }
 
-/// Bytes in what may be words: at least three letters in lower case, or capitalised, with a vowel.
+/// Bytes in possible words: at least three letters in lower case, or capitalised, with a vowel.
 pub(super) fn words(segment: &[u8]) -> usize {
     let mut total = 0_usize;
     let mut length = 0_usize;

@@ -1,4 +1,4 @@
-//! What is learned, as something that can be kept.
+//! What was learned, in a form that can be stored.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,41 +12,41 @@ use super::trie::{Node, NodeId, ROOT, Scope};
 /// The version that is written, and the only one that is read.
 pub const LEARNED_VERSION: u32 = 1;
 
-/// Everything learned. Written and read again, it gives the same templates for the same traffic.
+/// Everything learned. Written and read back, it gives the same templates for the same traffic.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Learned {
     /// [`LEARNED_VERSION`].
     pub version: u32,
-    /// Segments, each after the one before it in the path; the first is the root.
+    /// Segments, each after its parent in the path; the first is the root.
     pub segments: Vec<LearnedSegment>,
 }
 
-/// A segment at a place.
+/// A segment of the tree.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LearnedSegment {
-    /// Index of the segment before it.
+    /// Index of its parent.
     pub parent: u32,
-    /// Its text in a template.
+    /// Its text in templates.
     pub text: String,
     /// Successful exchanges that went through it.
     pub hits: u64,
     /// Whether there was one.
     pub confirmed: bool,
-    /// Whether it outlived the collapse of its place.
+    /// Whether it survived the collapse of its parent's children.
     #[serde(default, skip_serializing_if = "is_false")]
     pub kept: bool,
-    /// What follows it and is not listed is `{param}`: 0 nothing, 1 what does not look constant, 2 all.
+    /// Children that are not listed are `{param}`: 0 none, 1 those that do not look constant, 2 all.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub collapsed: u8,
 }
 
-/// What is wrong with something learned.
+/// Why stored data is invalid.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ImportError {
     /// Another version.
     #[error("learned routes: version {0} is not {LEARNED_VERSION}")]
     Version(u32),
-    /// A segment that cannot stand there.
+    /// A segment that is invalid in its place.
     #[error("learned routes: segments[{index}]: {problem}")]
     Segment {
         /// Its index.
@@ -78,7 +78,7 @@ impl Learner {
     }
 
     /// # Errors
-    /// For the first segment that cannot stand where it stands. What does not fit is left out and counted.
+    /// For the first invalid segment. What exceeds the bounds is left out and counted.
     pub(super) fn import(
         config: &Config,
         learned: &Learned,
@@ -93,7 +93,7 @@ impl Learner {
             let id = learner.import_segment(config, segment, &ids, counters);
             ids.push(id.map_err(|problem| ImportError::Segment { index, problem })?);
         }
-        // The bounds may be tighter than they were.
+        // The bounds may be tighter than before.
         for id in ids.into_iter().flatten() {
             learner.collapse(id, counters);
         }
@@ -158,7 +158,7 @@ fn learned(node: &Node, parent: u32) -> LearnedSegment {
     }
 }
 
-/// The look of a text that this room could have written.
+/// The form of a text that this room could have written.
 fn look(text: &str, config: &Config) -> Option<Look> {
     if Parameter::ALL.iter().any(|kind| kind.label() == text) {
         return Some(Look::Typed);

@@ -1,4 +1,4 @@
-//! Routes under any input.
+//! Fuzz entries: routes under arbitrary input.
 
 use super::{Config, Route, Routes};
 
@@ -10,7 +10,7 @@ use super::{Config, Route, Routes};
 /// * what is exported is read again, to the same.
 ///
 /// # Panics
-/// Where one of them does not hold.
+/// If one of them does not hold.
 pub fn routes(data: &[u8]) {
     let config = Config { max_nodes: 64, max_templates: 32, max_mixed: 4, max_words: 6, ..Config::default() };
     let Ok(mut routes) = Routes::new(&config) else { return };
@@ -40,7 +40,7 @@ pub fn routes(data: &[u8]) {
 /// Reads the input as an OpenAPI document and asserts that its patterns can be configured.
 ///
 /// # Panics
-/// Where they cannot.
+/// If they cannot.
 pub fn openapi(data: &[u8]) {
     let Ok(text) = str::from_utf8(data) else { return };
     let Ok(patterns) = super::openapi_patterns("fuzz", text) else { return };

@@ -1,4 +1,4 @@
-//! Which segments enter the tree, and when they become one.
+//! Which segments enter the tree, and when they are merged.
 
 use super::classify::Parameter;
 use super::config::{Config, Counters};
@@ -6,15 +6,15 @@ use super::names::{Below, are_names};
 use super::segment::{Cut, Look, Raw, Scratch, Text};
 use super::trie::{Node, NodeId, ROOT, Scope, Trie};
 
-/// What the answer says of a path.
+/// What the response reveals about a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Evidence {
-    /// Nothing: there is no such resource, or nobody looked for it.
+    /// Nothing: there is no such resource, or nothing looked for it.
     Nothing,
-    /// Somebody answered who may not have looked at the path: an authentication filter, a redirector, a
-    /// handler that failed. A scanner gets such answers for paths that do not exist, too.
+    /// Something answered that may not have checked the path: an authentication filter, a redirector, a handler that
+    /// failed. A scanner gets such answers for missing paths, too.
     Suggests,
-    /// The resource is there.
+    /// The resource exists.
     Confirms,
 }
 
@@ -22,7 +22,7 @@ impl Evidence {
     pub(super) const fn of(status: Option<u16>) -> Self {
         match status {
             Some(101 | 200..=299 | 304) => Self::Confirms,
-            // Said before any routing, or because routing failed, or by a gateway whose server is away.
+            // Sent before any routing, or because routing failed, or by a gateway whose server is down.
             Some(400 | 404 | 410 | 414 | 421 | 431 | 501..=599) | None => Self::Nothing,
             Some(300..=599) => Self::Suggests,
             Some(_) => Self::Nothing,
@@ -39,11 +39,11 @@ pub(super) enum Place {
     Left(NodeId),
 }
 
-/// Words with at least this part of their place's exchanges stay when it collapses, if nothing stands below them that does
-/// below many: one in 32.
+/// A word with at least this share of its siblings' exchanges survives their collapse, unless it has common texts below
+/// it: one in 32.
 const KEPT_SHARE: u64 = 32;
 
-/// Unconfirmed nodes are at most this part of all: a scanner cannot take the others' room. One in 4.
+/// Unconfirmed nodes are at most this share of all, so that a scanner cannot take the others' room: one in 4.
 const TENTATIVE_SHARE: usize = 4;
 
 /// The tree and what it needs to grow.
@@ -102,7 +102,7 @@ impl Learner {
         scratch: &mut Scratch,
         counters: &mut Counters,
     ) -> Option<NodeId> {
-        // Most segments are known as they are.
+        // Most segments are already known.
         if raw.may_be_known()
             && let Some(known) = self.trie.find(parent, raw.bytes)
         {
@@ -168,8 +168,8 @@ impl Learner {
         let Some(node) = self.trie.get(parent) else { return false };
         let wanted = match evidence {
             Evidence::Confirms | Evidence::Suggests => true,
-            // There are few kinds, so those of a known place may be told apart before one is confirmed:
-            // `/users/{id}` of identifiers that somebody guesses.
+            // There are few kinds, so those under a known parent may be distinguished before one is confirmed:
+            // `/users/{id}` for guessed identifiers.
             Evidence::Nothing => look == Look::Typed && node.confirmed,
         };
         if !wanted {
@@ -189,7 +189,7 @@ impl Learner {
         true
     }
 
-    /// Collapses a place that has grown over its bound; returns where the child is now.
+    /// Collapses a node's children once they exceed their bound; returns where the child is now.
     fn settle(&mut self, parent: NodeId, child: NodeId, look: Look, counters: &mut Counters) -> NodeId {
         if self.overflow(parent).is_none() {
             return child;
@@ -203,8 +203,8 @@ impl Learner {
         self.trie.find(parent, Parameter::Param.text().bytes).unwrap_or(child)
     }
 
-    /// The scope that a place must collapse to, if any. After merging, a place may hold segments that its
-    /// scope covers already.
+    /// The scope to which a node's children must collapse, if any. After merging, there may be children that the scope
+    /// already covers.
     fn overflow(&self, id: NodeId) -> Option<Scope> {
         let node = self.trie.get(id)?;
         let over = |count: u32, max: usize| usize::try_from(count).is_ok_and(|count| count > max);
@@ -220,14 +220,14 @@ impl Learner {
     pub(super) fn collapse(&mut self, place: NodeId, counters: &mut Counters) {
         let mut pending = vec![place];
         while let Some(place) = pending.pop() {
-            // Another collapse may have merged the place away.
+            // Another collapse may have merged the parent away.
             let Some(scope) = self.overflow(place) else { continue };
             counters.collapsed = counters.collapsed.saturating_add(1);
             pending.append(&mut self.collapse_place(place, scope, counters));
         }
     }
 
-    /// Merges the children that the scope covers into `{param}`. Returns the nodes that have got children.
+    /// Merges the children that the scope covers into `{param}`. Returns the nodes that gained children.
     fn collapse_place(&mut self, place: NodeId, scope: Scope, counters: &mut Counters) -> Vec<NodeId> {
         let below = Below::of(&self.trie, place);
         let Some(node) = self.trie.get_mut(place) else { return Vec::new() };
@@ -245,7 +245,7 @@ impl Learner {
                 continue;
             }
             let is_busy = hits(&self.trie, child).saturating_mul(KEPT_SHARE) >= total;
-            // Not the name of something much asked for.
+            // Not the name of something requested often.
             let is_constant = node.look == Look::Word && node.confirmed && !below.is_alike(&self.trie, child);
             if is_constant && is_busy {
                 self.trie.keep(child);
@@ -292,13 +292,13 @@ impl Learner {
             grown.push(into);
             emptied.push(from);
         }
-        // The deepest first: a node goes when its children are gone.
+        // Deepest first: a node is removed when its children are gone.
         while let Some(id) = emptied.pop() {
             self.trie.remove(id);
         }
     }
 
-    /// What is on probation at several places must not add up to more than one may have.
+    /// The probation of several merged parents must not add up to more than one may have.
     fn has_room(&self, place: NodeId, child: NodeId) -> bool {
         let tentative = self.trie.get(place).map_or(0, |node| node.tentative);
         self.trie.get(child).is_some_and(|node| node.confirmed)

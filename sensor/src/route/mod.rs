@@ -1,23 +1,23 @@
 //! Route templates: `/users/17/orders/4` is `/users/{id}/orders/{id}`.
 //!
-//! A segment becomes a parameter in one of three ways. Configured patterns and those of an OpenAPI document
-//! come first. What looks like an identifier is one wherever it stands ([`Parameter`]). What is left is learned:
-//! once there are too many different segments at one place, they become `{param}`.
+//! A segment becomes a parameter in one of three ways. Configured patterns and those of an OpenAPI document come first.
+//! A segment that looks like an identifier is one anywhere ([`Parameter`]). The rest is learned: siblings become
+//! `{param}` once there are too many of them.
 //!
-//! Only the path counts. Methods share a resource's path, and hosts are the client's to invent.
+//! Only the path counts. Methods share a resource's path, and clients can invent hosts.
 //!
 //! # Scanners
 //!
-//! A path enters the tree when the server has answered it with success. Other answers that may come from a
-//! handler let it in on probation, within tight bounds; a `404` never does. Only confirmed segments count when a
-//! place collapses. So a scanner neither fills the tree nor merges what is different; the paths that it tries
-//! are `{other}` after the part that exists.
+//! A path enters the tree when the server has answered it with success. Other responses that may come from a handler
+//! admit it on probation, within tight bounds; a `404` never does. Only confirmed segments count when siblings
+//! collapse. So a scanner neither fills the tree nor merges distinct routes; the paths that it tries are `{other}`
+//! after the part that exists.
 //!
 //! # Determinism
 //!
-//! The same paths and answers in the same order give the same templates with the same indexes. Hash tables are
-//! seeded anew in each process, but nothing depends on their order. After a restart with what was exported the
-//! texts are the same; the indexes are given anew.
+//! The same paths and responses in the same order give the same templates with the same indexes. Hash tables use new
+//! seeds in each process, but nothing depends on their order. After a restart with exported data the texts are the
+//! same; the indexes are assigned anew.
 
 mod class;
 mod classify;
@@ -42,7 +42,7 @@ pub use config::{Config, Counters, MAX_DEPTH};
 pub use export::{ImportError, LEARNED_VERSION, Learned, LearnedSegment};
 pub use openapi::{MAX_OPENAPI, OpenApiError, openapi_patterns};
 pub use pattern::PatternError;
-pub use secret::{Secret, secret};
+pub use secret::{Secret, secret, secret_behind};
 pub use segment::identifies;
 pub use templates::Route;
 
@@ -66,14 +66,14 @@ pub struct Routes {
     counters: Counters,
 }
 
-/// Texts kept besides those of the templates in use, for each of them.
+/// Extra texts kept per template in use.
 const REPLACED: usize = 3;
 
-/// Of the templates, at most one in so many ends in `{other}`.
+/// At most one in this many templates ends in `{other}`.
 const OTHERS_SHARE: usize = 4;
 
 impl Routes {
-    /// Routes that know the configured patterns only.
+    /// Routes with only the configured patterns.
     ///
     /// # Errors
     /// For the first pattern that is none.
@@ -93,17 +93,17 @@ impl Routes {
         })
     }
 
-    /// The template of a request target's path, learning nothing.
+    /// The template of a request target's path, without learning.
     pub fn template(&mut self, path: &[u8]) -> Route {
         self.walk(path, Evidence::Nothing)
     }
 
-    /// Learns from an exchange: its path and its status, where there was a response.
+    /// Learns from an exchange: its path and, if there was a response, its status.
     pub fn learn(&mut self, path: &[u8], status: Option<u16>) {
         self.observe(path, status);
     }
 
-    /// Learns from an exchange, and gives the template of its path.
+    /// Learns from an exchange, and returns the template of its path.
     pub fn observe(&mut self, path: &[u8], status: Option<u16>) -> Route {
         self.walk(path, Evidence::of(status))
     }
@@ -144,10 +144,10 @@ impl Routes {
         self.learner.export()
     }
 
-    /// Replaces what is learned. Routes given out before keep their text.
+    /// Replaces what was learned. Routes returned before keep their text.
     ///
     /// # Errors
-    /// Where it was not exported by this version; then nothing is replaced.
+    /// If it was not exported by this version; then nothing is replaced.
     pub fn import(&mut self, learned: &Learned) -> Result<(), ImportError> {
         self.learner = Learner::import(&self.config, learned, &mut self.counters)?;
         Ok(())
@@ -155,7 +155,7 @@ impl Routes {
 
     #[inline]
     fn walk(&mut self, path: &[u8], evidence: Evidence) -> Route {
-        // `OPTIONS *`, authorities and whatever else is no path (RFC 9112, section 3.2).
+        // `OPTIONS *`, authorities and anything else that is not a path (RFC 9112, section 3.2).
         let Some(segments) = self.segments.cut(path, self.config.max_depth) else { return self.unmatched() };
         if !self.patterns.is_empty()
             && let Some(route) = self.patterns.find(&segments, &mut self.scratch)

@@ -1,40 +1,40 @@
-//! Places of a path where people or things are named, told by what is asked for there.
+//! Recognises path levels that hold names of people or things, by how they are requested.
 //!
-//! An interface has some dozens of words at one place, and each is asked for again and again. Names are many: most of them
-//! are asked for once or twice (`/OWNER/REPOSITORY`), or the same words stand below most of them (`/OWNER/followers`,
-//! `/OWNER/REPOSITORY/issues`). Resources of an interface have such words in common, too (`/orders/new`), and besides
-//! identifiers, which are told by their looks.
+//! An API has some dozens of words at one level, and each is requested again and again. Names are many: most are
+//! requested once or twice (`/OWNER/REPOSITORY`), or most have the same words below them (`/OWNER/followers`,
+//! `/OWNER/REPOSITORY/issues`). Resources of an API share such words, too (`/orders/new`), but also have identifiers,
+//! which are recognised by their form.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::segment::Look;
 use super::trie::{Node, NodeId, Trie};
 
-/// Fewest words at a place that may be names because the same stands below them.
+/// Minimum words at a level that may be names because they have the same words below them.
 const ALIKE: u32 = 64;
 
-/// Fewest words at a place that may be names because most are asked for seldom.
+/// Minimum words at a level that may be names because most are seldom requested.
 const SELDOM: u32 = 96;
 
-/// It is looked at the words whenever there are so many more.
+/// The words are checked whenever there are this many more.
 const EVERY: u32 = 16;
 
-/// What has so few exchanges is seldom asked for, whatever stands below it; and what has so many is a word, even if the same
-/// stands below others.
+/// Up to this many exchanges, a text counts as seldom requested, whatever is below it; from this many on, it is a word,
+/// even if others have the same below them.
 const FEW: u64 = 2;
 const MANY: u64 = 16;
 
-/// A text is common where it stands below one in so many words.
+/// A text is common if it is below one in this many words.
 const COMMON: usize = 8;
 
-/// What stands below the words of a place.
+/// The texts below the words of a level.
 #[derive(Debug, Default)]
 pub(super) struct Below {
     common: BTreeSet<Box<[u8]>>,
 }
 
 impl Below {
-    /// Of a place's words, as far as two segments down.
+    /// For the words of a level, up to two segments down.
     pub(super) fn of(trie: &Trie, place: NodeId) -> Self {
         let words = words(trie, place);
         let mut counts: BTreeMap<&[u8], usize> = BTreeMap::new();
@@ -49,13 +49,13 @@ impl Below {
         Self { common: common.map(|(text, _)| text.into()).collect() }
     }
 
-    /// Whether something stands below a word that stands below many.
+    /// Whether a word has a common text below it.
     pub(super) fn is_alike(&self, trie: &Trie, word: NodeId) -> bool {
         texts(trie, word).iter().any(|text| self.common.contains(*text))
     }
 }
 
-/// Whether the words of a place are names.
+/// Whether the words of a level are names.
 pub(super) fn are_names(trie: &Trie, place: NodeId) -> bool {
     let Some(node) = trie.get(place) else { return false };
     if node.words < ALIKE || !node.words.is_multiple_of(EVERY) {
@@ -81,7 +81,7 @@ pub(super) fn are_names(trie: &Trie, place: NodeId) -> bool {
     half(alike) && members.saturating_mul(4) < words.len()
 }
 
-/// The confirmed words of a place that no collapse has kept.
+/// The confirmed words of a level that no collapse has kept.
 fn words(trie: &Trie, place: NodeId) -> Vec<NodeId> {
     let children = trie.get(place).map(|node| node.children.as_slice()).unwrap_or_default();
     let is_word = |node: &Node| node.look == Look::Word && node.confirmed && !node.kept;
@@ -93,7 +93,7 @@ fn below(trie: &Trie, id: NodeId) -> impl Iterator<Item = &Node> {
     children.iter().filter_map(|child| trie.get(*child))
 }
 
-/// The texts of the one or two segments below a word, but for those of parameters.
+/// The texts of the one or two segments below a word, except parameters.
 fn texts(trie: &Trie, word: NodeId) -> BTreeSet<&[u8]> {
     let children = trie.get(word).map(|node| node.children.as_slice()).unwrap_or_default();
     let further = children.iter().flat_map(|child| below(trie, *child));

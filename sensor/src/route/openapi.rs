@@ -8,19 +8,19 @@ use serde::de::IgnoredAny;
 /// Longest document, in bytes.
 pub const MAX_OPENAPI: usize = 64 << 20;
 
-/// What is wrong with a document. Each names the file and, where there is one, the key.
+/// Why a document is invalid. Each error names the file and, if there is one, the key.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{file}: {key}{separator}{problem}", separator = if key.is_empty() { "" } else { ": " })]
 pub struct OpenApiError {
     /// The file.
     pub file: String,
-    /// The key within it, with dots; empty where the syntax is wrong.
+    /// The key in it, with dots; empty for syntax errors.
     pub key: String,
     /// What is wrong, and what was expected.
     pub problem: String,
 }
 
-/// What is read of a document (OpenAPI 3.1, section 4.8.1); all else is passed over.
+/// The parts of a document that are read (OpenAPI 3.1, section 4.8.1); the rest is skipped.
 #[derive(Deserialize)]
 struct Document {
     openapi: Option<String>,
@@ -60,7 +60,7 @@ struct Variable {
 /// servers. `file` is for errors only.
 ///
 /// # Errors
-/// Where the text is no such document. Nothing is half read.
+/// If the text is not such a document. Nothing is read in part.
 pub fn openapi_patterns(file: &str, text: &str) -> Result<Vec<String>, OpenApiError> {
     let error =
         |key: &str, problem: String| OpenApiError { file: file.to_owned(), key: key.to_owned(), problem };
@@ -92,7 +92,7 @@ pub fn openapi_patterns(file: &str, text: &str) -> Result<Vec<String>, OpenApiEr
         let servers = if item.servers.is_empty() { &document.servers } else { &item.servers };
         let bases: Vec<String> = servers.iter().map(base_path).collect();
         let bases = if bases.is_empty() { vec![String::new()] } else { bases };
-        // Some write query parameters into the key; they are no part of a path.
+        // Some authors write query parameters into the key; they are not part of a path.
         let bare = path.split(['?', '#']).next().unwrap_or_default();
         for base in bases {
             let pattern = format!("{base}{bare}");
@@ -103,7 +103,7 @@ pub fn openapi_patterns(file: &str, text: &str) -> Result<Vec<String>, OpenApiEr
     Ok(patterns.into_iter().collect())
 }
 
-/// JSON is tried first: it is faster, and its errors are better understood by those who write it.
+/// JSON is tried first: it is faster, and its errors are clearer to those who write it.
 fn read(text: &str) -> Result<Document, String> {
     if text.trim_start().starts_with('{') {
         return serde_json::from_str(text).map_err(|error| error.to_string());

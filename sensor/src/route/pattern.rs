@@ -8,7 +8,7 @@ use super::segment::{Cut, Raw, Scratch, Segment};
 use super::templates::{Route, Templates};
 use super::trie::hash;
 
-/// What is wrong with a pattern.
+/// Why a pattern is invalid.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PatternError {
     /// It does not begin with a slash.
@@ -17,7 +17,7 @@ pub enum PatternError {
     /// It is too deep to match.
     #[error("`{0}` has more than {MAX_DEPTH} segments")]
     Deep(String),
-    /// Braces that do not pair, or hold nothing.
+    /// Braces that do not pair, or are empty.
     #[error("`{0}` has braces that do not pair or hold no name; expected such as `/users/{{id}}`")]
     Braces(String),
     /// Parameters with nothing between them.
@@ -29,7 +29,7 @@ pub enum PatternError {
     /// There are too many.
     #[error("{count} patterns, at most {max} are possible")]
     TooMany {
-        /// So many.
+        /// Their number.
         count: usize,
         /// Their bound.
         max: usize,
@@ -39,12 +39,12 @@ pub enum PatternError {
 /// One segment of a pattern.
 enum Part {
     Literal(Box<[u8]>),
-    /// A parameter with something around it.
+    /// A parameter with text around it.
     Mixed(Mixed),
     Any,
 }
 
-/// What stands before, between and after the parameters of a segment; each takes at least one byte.
+/// The texts before, between and after the parameters of a segment; each parameter takes at least one byte.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Mixed {
     first: Box<[u8]>,
@@ -53,7 +53,7 @@ struct Mixed {
 }
 
 impl Mixed {
-    /// Each piece between is taken where it first occurs.
+    /// Each text between parameters matches at its first occurrence.
     fn matches(&self, segment: &[u8]) -> bool {
         let Some(mut rest) =
             segment.strip_prefix(&*self.first).and_then(|rest| rest.strip_suffix(&*self.last))
@@ -70,7 +70,7 @@ impl Mixed {
     }
 }
 
-/// A tree, so that a path visits each node at most once, whatever must be tried again.
+/// A tree, so that a path visits each node at most once, however much it has to backtrack.
 #[derive(Clone, Debug, Default)]
 struct Node {
     mixed: Vec<(Mixed, u32)>,
@@ -81,7 +81,7 @@ struct Node {
     tail: Option<Route>,
 }
 
-/// All patterns. At each segment a literal comes before a mixed one, that before a parameter, that before `**`.
+/// All patterns. At each segment, a literal comes before a mixed one, then a parameter, then `**`.
 #[derive(Clone, Debug)]
 pub(super) struct Patterns {
     nodes: Vec<Node>,
@@ -200,7 +200,7 @@ impl Patterns {
 }
 
 /// # Errors
-/// Where it is no pattern.
+/// If it is not a valid pattern.
 pub(super) fn check(pattern: &str) -> Result<(), PatternError> {
     parse(pattern).map(|_| ())
 }

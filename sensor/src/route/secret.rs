@@ -1,9 +1,9 @@
-//! What a text would give away. The one place that knows: templates, records and whatever else gets out ask here.
+//! Recognises secrets in text. The only place that does: templates, records and all other output ask here.
 //!
-//! Nobody can tell a secret from a word by its looks: a password may be a word, and is shown. What is looked for is
-//! what credentials and personal identifiers look like where services put them into paths. In doubt a text is taken
-//! for a secret: shown as a keyed hash it still tells one object from another. Numbers, UUIDs, dates and addresses of
-//! hosts are what operators read records for, and are no secrets.
+//! No classifier can tell a secret from a word by its form: a password may be a word, and is shown. This one looks for
+//! the forms of credentials and personal identifiers that services put into paths. In doubt a text counts as a secret:
+//! its keyed hash still distinguishes objects. Numbers, UUIDs, dates and host addresses are what operators read records
+//! for, and are not secrets.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -14,11 +14,12 @@ use super::segment::decode;
 mod keys;
 mod letters;
 mod numbers;
+mod place;
 
 /// What is hidden.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Secret {
-    /// A token, a key, or what else looks random.
+    /// A token, a key, or other random-looking text.
     Token,
     /// An e-mail address.
     Email,
@@ -43,7 +44,7 @@ impl Secret {
         }
     }
 
-    /// What it is in a template.
+    /// Its form in a template.
     pub(super) const fn parameter(self) -> Parameter {
         match self {
             Self::Token => Parameter::Token,
@@ -56,22 +57,29 @@ impl Secret {
 /// A longer text is hidden, whatever it is.
 const LONGEST: usize = 128;
 
-/// The shortest text that is looked at twice, where it has nothing but letters, digits, hyphens and dots.
+/// The shortest text examined further if it has only letters, digits, hyphens and dots.
 const SHORTEST: usize = 8;
 
-/// The shortest text that may be random for its letters alone, and the shortest run of hexadecimal digits.
+/// The shortest text that may be random by its letters alone, and the shortest run of hexadecimal digits.
 const LETTERS: usize = 16;
 const HEX: usize = 20;
 
-/// How often escapes of escapes are resolved.
+/// How often nested escapes are resolved.
 const DECODED: usize = 3;
 
-/// What a segment of a path, or another short text, would give away. Escapes are seen through. Costs one look at
-/// each byte where the text is a word or a number.
+/// What a path segment, or another short text, would reveal. Escapes are decoded. Costs one pass over the bytes if the
+/// text is a word or a number.
 #[must_use]
 pub fn secret(text: &[u8]) -> Option<Secret> {
     let classes = Classes::of(text);
     if classes.meets(Classes::PERCENT) { decoded(text) } else { judge(text, classes) }
+}
+
+/// The same of a segment behind another one: behind `reset-password`, `invite` and the like, hardly anything but numbers
+/// and words is shown.
+#[must_use]
+pub fn secret_behind(before: &[u8], text: &[u8]) -> Option<Secret> {
+    secret(text).or_else(|| (place::precedes(before) && place::is_taken(text)).then_some(Secret::Token))
 }
 
 fn decoded(text: &[u8]) -> Option<Secret> {
@@ -138,7 +146,7 @@ fn has_credentials(text: &[u8]) -> bool {
     text.get(..at).is_some_and(|before| before.contains(&b':'))
 }
 
-/// The number of an account, a colon and its key, after letters or not: `bot123456:AAF...`, as messengers have it.
+/// An account number, a colon and its key, optionally after letters: `bot123456:AAF...`, as messengers write it.
 fn is_bot(text: &[u8]) -> bool {
     let Some(colon) = memchr::memchr(b':', text) else { return false };
     let (account, key) = text.split_at_checked(colon).unwrap_or_default();
@@ -157,7 +165,7 @@ fn is_random_atom(atom: &[u8]) -> bool {
         return true;
     }
     if !has_digit {
-        return false;
+        return is_jumbled(atom, classes);
     }
     let one_case = classes.within(Classes::DIGIT.and(Classes::LOWER_HEX))
         || classes.within(Classes::DIGIT.and(Classes::UPPER_HEX));
@@ -184,7 +192,15 @@ fn is_mixed(atom: &[u8], classes: Classes) -> bool {
         && scarce(words(atom), atom.len(), 35)
 }
 
-/// Letters and digits that take turns, or many digits among letters.
+/// Capitals and small letters that alternate as in no name: base64 that happens to have no digit.
+fn is_jumbled(atom: &[u8], classes: Classes) -> bool {
+    let changes = atom.windows(2).filter(
+        |pair| matches!(pair, [one, other] if one.is_ascii_uppercase() != other.is_ascii_uppercase()),
+    );
+    atom.len() >= 10 && is_mixed(atom, classes) && changes.count() >= 5
+}
+
+/// Alternating letters and digits, or many digits among letters.
 fn is_woven(atom: &[u8]) -> bool {
     let digits = atom.iter().filter(|byte| byte.is_ascii_digit()).count();
     let pairs = atom.iter().zip(atom.iter().skip(1));

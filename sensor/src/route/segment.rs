@@ -5,7 +5,7 @@ use super::classify::{Parameter, classify, classify_part};
 use super::config::MAX_DEPTH;
 use super::secret::secret;
 
-/// Where a segment stands in its path, and what it is made of.
+/// Where a segment is in its path, and its classes.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Segment {
     start: usize,
@@ -13,13 +13,13 @@ pub(super) struct Segment {
     classes: Classes,
 }
 
-/// A path cut into segments as a server would: empty ones are merged, dot segments resolved (RFC 3986,
-/// section 5.2.4), path parameters such as `;jsessionid=...` (RFC 3986, section 3.3) dropped. A slash at the
-/// end means nothing. The room for it is used again for the next path.
+/// A path split into segments as a server would: empty ones are merged, dot segments resolved (RFC 3986, section
+/// 5.2.4), path parameters such as `;jsessionid=...` (RFC 3986, section 3.3) dropped. A trailing slash is ignored. The
+/// buffer is reused for the next path.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Segments {
     list: Vec<Segment>,
-    /// Whether there are more than were wanted.
+    /// Whether there are more than requested.
     deeper: bool,
 }
 
@@ -31,7 +31,7 @@ pub(super) struct Cut<'a> {
     pub(super) deeper: bool,
 }
 
-/// A segment as sent, but for its path parameters.
+/// A segment as sent, except for its path parameters.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Raw<'a> {
     pub(super) bytes: &'a [u8],
@@ -43,7 +43,7 @@ impl<'a> Raw<'a> {
         Self { bytes, classes: Classes::of(bytes) }
     }
 
-    /// Whether it is worth while to look for the segment as it is.
+    /// Whether it is worth looking up the segment as sent.
     #[inline]
     pub(super) fn may_be_known(&self) -> bool {
         self.bytes.len() <= MAX_WORD
@@ -65,7 +65,7 @@ impl<'a> Cut<'a> {
 }
 
 impl Segments {
-    /// Nothing where the path does not begin with a slash. Reads no further than `max_depth` segments.
+    /// `None` if the path does not start with a slash. Reads at most `max_depth` segments.
     #[inline]
     pub(super) fn cut<'a>(&'a mut self, path: &'a [u8], max_depth: usize) -> Option<Cut<'a>> {
         self.list.clear();
@@ -104,7 +104,7 @@ impl Segments {
         if segment.start >= segment.end {
             return;
         }
-        // Words, numbers and whatever has neither dots nor escapes.
+        // Words, numbers and anything without dots or escapes.
         let strange = Classes::DOT.and(Classes::PERCENT).and(Classes::SEMICOLON);
         let segment = if segment.classes.meets(strange) {
             let Some(segment) = self.resolve(path, segment) else { return };
@@ -119,7 +119,7 @@ impl Segments {
         }
     }
 
-    /// Cuts path parameters off and does what a dot segment says; nothing where nothing is left.
+    /// Removes path parameters and applies dot segments; `None` if nothing is left.
     fn resolve(&mut self, path: &[u8], segment: Segment) -> Option<Segment> {
         let bytes = path.get(segment.start..segment.end).unwrap_or_default();
         let bare = match memchr::memchr(b';', bytes) {
@@ -159,14 +159,14 @@ fn dots(segment: &[u8]) -> Option<u8> {
     (count <= 2).then_some(count)
 }
 
-/// How a segment is told from others at its place.
+/// How a segment is distinguished from its siblings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Look {
-    /// A parameter by its looks.
+    /// A parameter by its form.
     Typed,
-    /// May well be a constant.
+    /// Likely a constant.
     Word,
-    /// Rather not a constant, if there are many.
+    /// Likely not a constant, if there are many siblings.
     Mixed,
 }
 
@@ -183,7 +183,7 @@ impl Parameter {
     }
 }
 
-/// Room for the text of one segment.
+/// A buffer for the text of one segment.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Scratch {
     decoded: Vec<u8>,
@@ -191,8 +191,8 @@ pub(super) struct Scratch {
 }
 
 impl Scratch {
-    /// The text of a segment: its kind where it has one, otherwise itself with escapes where they are needed
-    /// and only there (RFC 3986, section 6.2.2), so that braces always mean a parameter.
+    /// The text of a segment: its kind if it has one, otherwise itself, with escapes only where they are needed (RFC
+    /// 3986, section 6.2.2), so that braces always mark a parameter.
     pub(super) fn canonical<'s>(&'s mut self, raw: Raw<'s>, max_segment: usize) -> Text<'s> {
         if raw.bytes.len() > max_segment {
             return Parameter::Long.text();
@@ -217,7 +217,7 @@ impl Scratch {
         }
         let bytes = if classes.meets(Classes::ODD) {
             encode(decoded, &mut self.text);
-            // With its escapes it may be longer than what is shown.
+            // With its escapes it may be longer than the limit for display.
             if let Some(secret) = secret(&self.text) {
                 return secret.parameter().text();
             }
@@ -228,7 +228,7 @@ impl Scratch {
         Text { bytes, look: look(bytes) }
     }
 
-    /// The segment as itself, whatever its kind.
+    /// The segment itself, whatever its kind.
     pub(super) fn literal<'s>(&'s mut self, raw: Raw<'s>) -> &'s [u8] {
         if !raw.classes.meets(Classes::ODD) {
             return raw.bytes;
@@ -239,7 +239,7 @@ impl Scratch {
     }
 }
 
-/// Percent-escapes resolved once; what is no escape stays.
+/// Percent-escapes resolved once; invalid escapes stay.
 pub(super) fn decode<'s>(raw: &'s [u8], buffer: &'s mut Vec<u8>) -> &'s [u8] {
     if memchr::memchr(b'%', raw).is_none() {
         return raw;
@@ -280,8 +280,8 @@ fn encode(decoded: &[u8], text: &mut Vec<u8>) {
 /// Longest extension of a file name.
 const MAX_EXTENSION: usize = 5;
 
-/// Writes a file name whose stem or a part of it is a parameter: `{uuid}.png`, `app.{hex}.js`. Returns
-/// whether there is such a part.
+/// Writes a file name whose stem, or a part of it, is a parameter: `{uuid}.png`, `app.{hex}.js`. Returns whether there
+/// is such a part.
 fn compose_file(name: &[u8], text: &mut Vec<u8>) -> bool {
     let Some(dot) = memchr::memrchr(b'.', name).filter(|dot| *dot > 0) else { return false };
     let (stem, extension) = name.split_at_checked(dot).unwrap_or_default();
@@ -320,7 +320,7 @@ fn compose_file(name: &[u8], text: &mut Vec<u8>) -> bool {
     found
 }
 
-/// Whether a segment as sent names one of many objects by its looks: a number, a UUID, a token. A date does not.
+/// Whether a segment as sent identifies one of many objects by its form: a number, a UUID, a token. A date does not.
 #[must_use]
 pub fn identifies(segment: &[u8]) -> bool {
     let mut buffer = Vec::new();
@@ -331,7 +331,7 @@ pub fn identifies(segment: &[u8]) -> bool {
 /// Longest text that looks like a constant.
 const MAX_WORD: usize = 24;
 
-/// Constants are short words with few hyphens, and numbers of versions: `oauth2`, `v2.1`, `forgot-password`.
+/// Constants are short words with few hyphens, and version numbers: `oauth2`, `v2.1`, `forgot-password`.
 fn look(text: &[u8]) -> Look {
     let count = |wanted: fn(&u8) -> bool| text.iter().filter(|byte| wanted(byte)).count();
     let is_wordy = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.".contains(byte);

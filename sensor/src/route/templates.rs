@@ -5,7 +5,7 @@ use std::hash::BuildHasher;
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 
-/// A template: an index that stands for its text as long as its [`Routes`](super::Routes) live.
+/// A template: an index that represents its text as long as its [`Routes`](super::Routes) live.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Route(u32);
 
@@ -20,7 +20,7 @@ impl Route {
     }
 }
 
-/// Texts by index. Seeds differ from run to run, but are never seen: indexes come in the order of use.
+/// Texts by index. Hash seeds differ from run to run, but this never shows: indexes are assigned in order of use.
 #[derive(Clone, Debug)]
 pub(super) struct Templates {
     texts: Vec<Box<str>>,
@@ -56,7 +56,7 @@ impl Templates {
         self.texts.len() >= self.max
     }
 
-    /// The route of a text; nothing where it is new and the table full.
+    /// The route with a text; `None` if it is new and the table is full.
     pub(super) fn intern(&mut self, text: &str) -> Option<Route> {
         let texts = &self.texts;
         let at = |index: u32| usize::try_from(index).ok().and_then(|index| texts.get(index));

@@ -1,5 +1,5 @@
-//! The tree of learned segments. One hash table finds the child of any node by its text, so that a step costs
-//! one probe however many children there are.
+//! The tree of learned segments. One hash table finds any node's child by its text, so that a step costs one probe
+//! however many children there are.
 
 use std::hash::{BuildHasher, Hasher};
 
@@ -9,12 +9,12 @@ use hashbrown::HashTable;
 use super::segment::{Look, Text};
 use super::templates::Route;
 
-/// Index of a node; it may be used anew once the node is gone.
+/// Index of a node; may be reused once the node is gone.
 pub(super) type NodeId = u32;
 
 pub(super) const ROOT: NodeId = 0;
 
-/// Which unknown segments at a place are `{param}`.
+/// Which unknown children of a node are `{param}`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Scope {
     #[default]
@@ -38,9 +38,9 @@ pub(super) struct Node {
     pub(super) parent: NodeId,
     pub(super) text: Box<[u8]>,
     pub(super) look: Look,
-    /// A successful exchange went through here.
+    /// A successful exchange went through this node.
     pub(super) confirmed: bool,
-    /// Outlived the collapse of its place, being busy.
+    /// Survived the collapse of its siblings, because it is busy.
     pub(super) kept: bool,
     /// Of the children.
     pub(super) scope: Scope,
@@ -152,7 +152,7 @@ impl Trie {
         self.index.find(hash(&self.state, parent, text), same).copied()
     }
 
-    /// Adds a child that is not there. Nothing where the tree is full.
+    /// Adds a child that does not exist. `None` if the tree is full.
     pub(super) fn add(&mut self, parent: NodeId, text: Text<'_>, confirmed: bool) -> Option<NodeId> {
         if self.is_full() {
             return None;
@@ -206,7 +206,7 @@ impl Trie {
         self.count(id, parent);
     }
 
-    /// Gives a node another text that no sibling has.
+    /// Gives a node another text, which no sibling has.
     pub(super) fn rename(&mut self, id: NodeId, text: Text<'_>) {
         let Some(parent) = self.get(id).map(|node| node.parent) else { return };
         self.detach(id);

@@ -1,4 +1,4 @@
-//! Moving what cannot be used out of the way, so that nothing is lost by starting without it.
+//! Moves unusable files out of the way, so that a start without them loses nothing.
 
 use std::fmt;
 use std::fs;
@@ -8,18 +8,18 @@ use std::path::{Path, PathBuf};
 use super::replace::{directory_of, ignore_missing};
 use crate::clock::Timestamp;
 
-/// Damaged files that are kept for somebody to look at; the oldest go, so that they do not fill the disk.
+/// Damaged files kept for inspection; the oldest are removed, so that they do not fill the disk.
 const KEPT: usize = 3;
-/// What SQLite has beside a database. The log belongs to it; the index of the log is made anew.
+/// SQLite's files next to a database. The log belongs to it; the log's index is created again.
 const LOG: &str = "-wal";
 const INDEX: &str = "-shm";
 
 /// Why a file is moved aside, and whether all of them are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Aside {
-    /// It cannot be used: the last [`KEPT`] stay.
+    /// It is unusable: the last [`KEPT`] are kept.
     Corrupt,
-    /// A newer version wrote it, which will want it back: each stays until somebody removes it.
+    /// A newer version wrote it, which will need it again: each is kept until somebody removes it.
     Newer,
 }
 
@@ -32,16 +32,16 @@ impl Aside {
     }
 }
 
-/// Something that was kept and could not be used as it was.
+/// A stored file that could not be used as it was.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Damage {
     /// The file.
     pub path: PathBuf,
     /// What is wrong with it.
     pub why: String,
-    /// Where it is now, or why it could not be moved there.
+    /// Its new path, or why it could not be moved.
     pub kept: Result<PathBuf, String>,
-    /// What is in force or known instead.
+    /// What is used instead.
     pub instead: String,
     /// Whether rules that were in force may be missing.
     pub lacks_rules: bool,
@@ -63,8 +63,8 @@ impl fmt::Display for Damage {
     }
 }
 
-/// Renames a file, with what SQLite has beside it, to `NAME.corrupt-20260131T235959Z` or the like; its new path. It
-/// takes no name that is in use.
+/// Renames a file, with SQLite's files next to it, to `NAME.corrupt-20260131T235959Z` or the like; returns its new
+/// path, which was not in use.
 pub(super) fn move_aside(path: &Path, aside: Aside, now: Timestamp) -> io::Result<PathBuf> {
     let time: String = now.to_string().chars().take(19).filter(|c| !matches!(c, '-' | ':')).collect();
     let base = beside(path, &format!(".{}-{time}Z", aside.label()));
@@ -90,7 +90,7 @@ fn remove_oldest(path: &Path) -> io::Result<()> {
         entries.filter_map(|entry| Some(entry.ok()?.path())).filter(is_moved).collect();
     moved.sort();
     for old in moved.iter().rev().skip(KEPT) {
-        // It may be a directory that stood where the file belongs: that is for somebody to look at.
+        // It may be a directory in the file's place: somebody should look at it.
         let _removed = fs::remove_file(old);
         ignore_missing(fs::remove_file(beside(old, LOG)))?;
     }

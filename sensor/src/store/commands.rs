@@ -1,4 +1,4 @@
-//! The file that keeps what commands said: `commands.json` in the state directory.
+//! The file that stores the policy set by commands: `commands.json` in the state directory.
 
 use std::collections::BTreeMap;
 
@@ -15,25 +15,25 @@ use crate::enforce::{Layer, Limits, Scope};
 pub struct Pending {
     /// Whose limits.
     pub scope: Scope,
-    /// What commands had set before, if anything.
+    /// The previous setting by commands, if any.
     pub previous: Option<Limits>,
     /// When the change is undone.
     pub deadline: Timestamp,
 }
 
-/// Everything that is kept.
+/// The content of the file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Saved {
-    /// Raised whenever an older program would misunderstand the rest.
+    /// Raised whenever an older program would misunderstand the content.
     pub version: u32,
-    /// What commands said.
+    /// The policy set by commands.
     pub commands: Layer,
-    /// Changes that wait for confirmation.
+    /// Changes awaiting confirmation.
     pub pending: Vec<Pending>,
 }
 
-/// The version that this program writes. Files without one are of the first.
+/// The version that this program writes. Files without one have the first.
 const VERSION: u32 = 1;
 
 impl Default for Saved {
@@ -43,15 +43,15 @@ impl Default for Saved {
 }
 
 impl Saved {
-    /// Reads a file's content. Of what a newer version wrote, or somebody with an editor, each rule that is understood
-    /// is taken: a block that holds is worth more than one rule that does not.
+    /// Parses a file's content. If a newer version, or somebody with an editor, wrote it, every rule that is understood
+    /// is used: a block in force is worth more than one unknown rule.
     #[must_use]
     pub fn read(bytes: &[u8]) -> Reading<Self> {
         let value: Value = match serde_json::from_slice(bytes) {
             Ok(value) => value,
             Err(error) => return Reading::Nothing(error.to_string()),
         };
-        // A list would pass for an object whose keys are all missing.
+        // A list would pass for an object without any keys.
         let Value::Object(mut map) = value else {
             return Reading::Nothing("it is no JSON object".to_owned());
         };
@@ -82,7 +82,7 @@ impl Saved {
     }
 }
 
-/// Named in full; of more, the number is told.
+/// Named in full; beyond that, their number is given.
 const NAMED: usize = 8;
 
 fn first_of(lost: &[String]) -> String {

@@ -1,4 +1,4 @@
-//! Files in the state directory: JSON, replaced whole, and never a reason not to start.
+//! Files in the state directory: JSON, replaced atomically, and never a reason not to start.
 
 use std::fs;
 use std::io;
@@ -15,10 +15,10 @@ use super::replace::{keep_as, remove_unfinished, replace};
 use crate::clock::Timestamp;
 use crate::printable::to_json;
 
-/// What can go wrong with the file.
+/// Why the file could not be used.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// It cannot be written, or its directory cannot be made.
+    /// It cannot be written, or its directory cannot be created.
     #[error("{path}: {source}")]
     Io {
         /// Which file.
@@ -34,23 +34,23 @@ pub enum StoreError {
         /// What is wrong.
         source: serde_json::Error,
     },
-    /// What is there could be neither used nor moved aside.
-    #[error("{0}: what is there could neither be used nor moved aside, and is not overwritten")]
+    /// The existing file could be neither used nor moved aside.
+    #[error("{0}: the existing file could neither be used nor moved aside, and is not overwritten")]
     Sealed(PathBuf),
 }
 
-/// What was made of a file's content.
+/// Result of parsing a file's content.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reading<T> {
     /// All of it.
     Whole(T),
-    /// What another version wrote, as far as it is understood; and what is not.
+    /// Another version's content, as far as it is understood; and what is not.
     Part(T, String),
     /// Nothing, and why.
     Nothing(String),
 }
 
-/// A file that holds a `T`. Only its owner may read it.
+/// A file that stores a `T`. Only its owner may read it.
 #[derive(Clone, Debug)]
 pub struct StateFile<T> {
     path: PathBuf,
@@ -60,10 +60,10 @@ pub struct StateFile<T> {
 }
 
 impl<T: Default + Serialize + DeserializeOwned> StateFile<T> {
-    /// The file of this name in a state directory, which is made if need be.
+    /// The file with this name in a state directory, which is created if necessary.
     ///
     /// # Errors
-    /// Where the directory cannot be made.
+    /// If the directory cannot be created.
     pub fn open(directory: &Path, name: &str) -> Result<Self, StoreError> {
         fs::create_dir_all(directory)
             .map_err(|source| StoreError::Io { path: directory.to_owned(), source })?;
@@ -72,19 +72,19 @@ impl<T: Default + Serialize + DeserializeOwned> StateFile<T> {
         Ok(Self { path, keeps_previous: false, is_sealed: false, content: PhantomData })
     }
 
-    /// Keeps the version before the last change as `NAME.previous`, for a time when the file cannot be read.
+    /// Keeps the version before the last change as `NAME.previous`, in case the file becomes unreadable.
     #[must_use]
     pub fn with_previous(self) -> Self {
         Self { keeps_previous: true, ..self }
     }
 
-    /// What was kept; nothing, where there is no file.
+    /// The stored value; `None` if there is no file.
     pub fn recall(&mut self, now: Timestamp) -> (T, Option<Damage>) {
         self.recall_with(now, whole)
     }
 
-    /// The same with another way to read it. A file that cannot be read whole is moved aside, loudly, before anything
-    /// is written in its place.
+    /// The same with another parser. A file that cannot be read in full is moved aside, with a log message, before
+    /// anything is written in its place.
     pub fn recall_with(&mut self, now: Timestamp, read: fn(&[u8]) -> Reading<T>) -> (T, Option<Damage>) {
         let found = match read_own(&self.path, false) {
             Ok(None) => return (T::default(), None),
@@ -106,7 +106,7 @@ impl<T: Default + Serialize + DeserializeOwned> StateFile<T> {
         (content, Some(self.put_aside(aside, why, instead, now)))
     }
 
-    /// Moves a file aside whose content was read and is of no use, loudly.
+    /// Moves a file aside whose content was read but is useless, with a log message.
     pub fn set_aside(&mut self, why: String, instead: &str, now: Timestamp) -> Damage {
         self.put_aside(Aside::Corrupt, why, instead, now)
     }
@@ -139,10 +139,10 @@ impl<T: Default + Serialize + DeserializeOwned> StateFile<T> {
         PathBuf::from(name)
     }
 
-    /// Keeps `saved`: the file is replaced whole, so that a crash leaves the old or the new one.
+    /// Stores `saved`: the file is replaced atomically, so that a crash leaves the old or the new one.
     ///
     /// # Errors
-    /// Where it cannot be written; the old file stays.
+    /// If it cannot be written; the old file stays.
     pub fn save(&self, saved: &T) -> Result<(), StoreError> {
         if self.is_sealed {
             return Err(StoreError::Sealed(self.path.clone()));
@@ -152,7 +152,7 @@ impl<T: Default + Serialize + DeserializeOwned> StateFile<T> {
             && self.path.exists()
             && let Err(error) = keep_as(&self.path, &self.previous_path())
         {
-            // It is a second way back, no more.
+            // It is a second fallback, no more.
             debug!(%error, path = %self.path.display(), "the version before this change is not kept");
         }
         replace(&self.path, text.as_bytes(), 0o600)

@@ -12,11 +12,11 @@ use crate::printable::to_json;
 use crate::route::{self, Learned, Routes};
 use crate::suggest::{History, Observer};
 
-/// Takes the first byte as the file that the rest is of: what commands said, routes, what detectors learned, what
-/// clients did. Asserts that what is taken up is written so that it is read again, and then says the same.
+/// The first byte selects the file whose content is the rest: commands, routes, detectors' learning, clients' bursts.
+/// Asserts that what is accepted is written so that it reads back the same.
 ///
 /// # Panics
-/// Where that does not hold.
+/// If it does not.
 pub fn state(data: &[u8]) {
     let Some((file, text)) = data.split_first() else { return };
     match file % 4 {

@@ -1,4 +1,4 @@
-//! What must survive a restart: what commands said, and what happened.
+//! State that must survive a restart: the commands' policy, and events.
 
 mod aside;
 mod commands;

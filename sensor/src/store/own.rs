@@ -1,4 +1,4 @@
-//! Reading files that nobody but this program may have written.
+//! Reads files that nobody but this program may have written.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Read as _};
@@ -11,14 +11,14 @@ use nix::unistd::geteuid;
 
 use super::replace::directory_of;
 
-/// No file in the state directory that is read whole gets larger: the default tables give some 40 MiB.
+/// Maximum size of a state file read whole: the default tables give some 40 MiB.
 const MAX: u64 = 256 << 20;
 /// Bits of a mode by which others may write.
 const OTHERS_WRITE: u32 = 0o022;
-/// Bits of a mode by which others may do anything.
+/// Mode bits that give others any access.
 const OTHERS: u32 = 0o077;
 
-/// Why a file is not taken.
+/// Why a file is rejected.
 #[derive(Debug, thiserror::Error)]
 pub enum Unfit {
     /// The system refuses.
@@ -33,18 +33,18 @@ pub enum Unfit {
     /// Others may read or write it.
     #[error("its mode is {0:04o}, so others may {1} it")]
     Exposed(u32, &'static str),
-    /// It cannot be what it is taken for.
+    /// Its content cannot be valid.
     #[error("it has {0} bytes; more than {MAX} are not read")]
     Large(u64),
 }
 
-/// Reads a file; `None` where there is none.
+/// Reads a file; `None` if there is none.
 ///
-/// Links are not followed. It has to belong to this process' user or to root (for root also to the owner of the
-/// directory, who may replace it anyway), and others may not write it; nor read it, where it is `secret`.
+/// Links are not followed. It must belong to this process's user or to root (for root also to the owner of the
+/// directory, who can replace it anyway), and others must not be able to write it, nor to read it if it is `secret`.
 ///
 /// # Errors
-/// Where it is there and cannot be read or trusted.
+/// If it exists and cannot be read or trusted.
 pub fn read_own(path: &Path, secret: bool) -> Result<Option<Vec<u8>>, Unfit> {
     // Without waiting for the other end of a pipe.
     let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
@@ -128,7 +128,7 @@ mod tests {
             file("foreign", 0o600);
             chown(place("foreign"), Some(4_711), None).unwrap();
             assert_eq!(told("foreign", false), "it belongs to user 4711, who may have put anything there");
-            // Whose directory it is may replace the file anyway, and root reads for him.
+            // The owner of the directory can replace the file anyway, and root reads on his behalf.
             chown(directory.path(), Some(4_711), None).unwrap();
             assert_eq!(told("foreign", true), "Some(1)");
         }

@@ -1,11 +1,11 @@
-//! Which of a client's segments the server's kernel takes.
+//! Which of a client's segments the server's kernel accepts.
 //!
-//! What it drops, the application never reads: a decoy that it drops must not be read here either, or it takes the place
-//! of the bytes that follow. The rules are those of Linux (`tcp_v4_rcv`, `tcp_validate_incoming`, `tcp_ack` and
-//! `tcp_check_req`; 6.1 to 6.18), which are those of RFC 9293, 5961 and 7323 with a few of its own;
-//! `tests/tests/kernel_insertion` asks a running kernel about each of them.
+//! The application never reads what its kernel drops. A decoy that is dropped must not be read here either, or it would
+//! take the place of the bytes that follow. The rules are those of Linux (`tcp_v4_rcv`, `tcp_validate_incoming`,
+//! `tcp_ack` and `tcp_check_req`; 6.1 to 6.18), which are those of RFC 9293, 5961 and 7323 with a few of its own;
+//! `tests/tests/kernel_insertion` tests each of them on a running kernel.
 //!
-//! The server's own segments are taken as they are: its host is the one to protect, and the mirror sees them leave.
+//! The server's own segments are accepted unchecked: its host is the one to protect, and the mirror sees them leave.
 
 use std::time::Duration;
 
@@ -18,53 +18,54 @@ use super::signature::Fate;
 use crate::capture::{Direction, Flags, Integrity, Segment, TcpOptions, Verdict};
 use crate::kernel::SignatureChecks;
 
-/// What becomes of a client's segment.
+/// The verdict on a client's segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Judgement {
-    /// The server's kernel takes it.
+    /// The server's kernel accepts it.
     Accepted,
-    /// It takes nothing of it: all of it was seen, and lies before what the kernel has acknowledged.
+    /// It accepts nothing new: all of it was seen, and lies before what the kernel has acknowledged.
     Old,
-    /// It drops it if all that the server sent was seen; that cannot be known. The server's acknowledgement will tell.
+    /// It drops it, provided that everything the server sent was seen, which is unknown. The server's acknowledgement
+    /// decides.
     Dubious(Refusal),
     /// It drops it.
     Refused(Refusal),
 }
 
-/// What the server's kernel knows of its client, as far as it decides which segments are taken.
+/// What the server's kernel knows about its client, as far as it affects acceptance.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Acceptance {
     /// The timestamp that segments must not be older than (`ts_recent`; RFC 7323, section 4.3).
     recent: u32,
-    /// Windows that the client announced: the present one and the largest, scaled.
+    /// Windows that the client announced: the current one and the largest, scaled.
     client_window: u32,
     max_window: u32,
-    /// Sequence number of the client's segment that announced the present one (`snd_wl1`).
+    /// Sequence number of the client's segment that announced the current one (`snd_wl1`).
     window_from: Sequence,
     /// The first byte beyond the server's window, with `edge_known`.
     edge: Sequence,
-    /// Shifts of both sides' windows.
+    /// Window shifts of both sides.
     client_scale: u8,
     server_scale: u8,
-    /// The SYN was seen, and what it offered.
+    /// The SYN was seen, with what it offered.
     offered: bool,
     offers_timestamps: bool,
     offers_scale: bool,
-    /// Timestamps were agreed on.
+    /// Timestamps were negotiated.
     timestamps: bool,
     recent_known: bool,
     edge_known: bool,
-    /// Whether windows can be read: the handshake was seen.
+    /// Whether windows can be interpreted: the handshake was seen.
     scales_known: bool,
 }
 
 /// Timestamps may be older by this much (`TCP_PAWS_WINDOW`).
 const PAWS_WINDOW: i32 = 1;
 
-/// What no receiver takes, whichever connection it belongs to.
+/// Segments that no receiver accepts, on any connection.
 #[inline]
 pub(super) fn integrity(segment: &Segment<'_>, kernel: &SignatureChecks) -> Result<(), Refusal> {
-    // A server's checksums are left to its card, and it signs only where it was told to.
+    // A server's checksums are left to its card, and it signs only if configured to.
     if segment.direction == Some(Direction::Egress) {
         return Ok(());
     }
@@ -77,14 +78,15 @@ pub(super) fn integrity(segment: &Segment<'_>, kernel: &SignatureChecks) -> Resu
     }
     match kernel.judge(&TcpOptions::parse(segment.header.options)) {
         Fate::Taken => Ok(()),
-        // Of data, the acknowledgement tells. The answer to a SYN says all of it; a reset that counts has no answer.
+        // For data, the acknowledgement decides. The answer to a SYN acknowledges all of it; a valid reset has no
+        // answer.
         Fate::Unknown if !segment.flags.has(Flags::SYN) && !segment.flags.has(Flags::RST) => Ok(()),
         Fate::Unknown | Fate::Dropped => Err(Refusal::Signature),
     }
 }
 
 impl Acceptance {
-    /// Notes what a SYN offers.
+    /// Records what a SYN offers.
     pub(super) fn offer(&mut self, segment: &Segment<'_>) {
         let options = TcpOptions::parse(segment.header.options);
         self.offered = true;
@@ -99,10 +101,10 @@ impl Acceptance {
         self.window_from = Sequence(segment.sequence);
     }
 
-    /// Notes what the answer to the SYN agrees to.
+    /// Records what the answer to the SYN agrees to.
     pub(super) fn agree(&mut self, segment: &Segment<'_>) {
         let options = TcpOptions::parse(segment.header.options);
-        // Whoever answers with an option was offered it (RFC 7323, sections 2.2 and 3.2).
+        // A server that answers with an option was offered it (RFC 7323, sections 2.2 and 3.2).
         self.timestamps = options.timestamps.is_some() && (self.offers_timestamps || !self.offered);
         self.scales_known = self.offered || options.window_scale.is_none();
         match options.window_scale {
@@ -115,7 +117,7 @@ impl Acceptance {
         }
     }
 
-    /// Notes what a segment of the server says about what it has taken and will take.
+    /// Records what a server's segment reveals about what it has accepted and will accept.
     #[inline]
     pub(super) fn note_server(&mut self, segment: &Segment<'_>) {
         if self.scales_known {
@@ -125,7 +127,7 @@ impl Acceptance {
         if segment.header.options.is_empty() {
             return;
         }
-        // Only where both agreed does a server send timestamps; it echoes the one that it holds segments against.
+        // A server sends timestamps only if both agreed; it echoes the one that it compares segments against.
         if let Some((_, echo)) = TcpOptions::parse(segment.header.options).timestamps {
             self.timestamps = true;
             if echo != 0 && (!self.recent_known || newer(echo, self.recent)) {
@@ -135,7 +137,7 @@ impl Acceptance {
     }
 
     fn note_edge(&mut self, edge: Sequence) {
-        // Linux never takes back what it has announced.
+        // Linux never shrinks a window it has announced.
         if !self.edge_known || edge.after(self.edge) {
             (self.edge, self.edge_known) = (edge, true);
         }
@@ -148,7 +150,7 @@ impl Acceptance {
         stamp.is_some_and(|stamp| checks && self.recent.wrapping_sub(stamp).cast_signed() > PAWS_WINDOW)
     }
 
-    /// Takes up the timestamp of a segment that begins where the server's last acknowledgement ended, or before
+    /// Adopts the timestamp of a segment that starts at or before the server's last acknowledgement
     /// (`tcp_replace_ts_recent`; RFC 7323, section 4.3).
     #[inline]
     fn note_stamp(&mut self, stamp: Option<u32>, at_edge: bool) {
@@ -161,7 +163,7 @@ impl Acceptance {
         }
     }
 
-    /// Takes up the client's window (`tcp_may_update_window`).
+    /// Adopts the client's window (`tcp_may_update_window`).
     #[inline]
     fn note_window(&mut self, segment: &Segment<'_>, advances: bool) {
         let window = u32::from(segment.header.window) << self.client_scale;
@@ -181,7 +183,7 @@ const fn newer(stamp: u32, than: u32) -> bool {
 }
 
 impl<S> Connection<S> {
-    /// Whether a segment of a client lies where the fast path may take it without another look.
+    /// Whether a client's segment qualifies for the fast path without further checks.
     #[inline]
     pub(super) fn is_acceptable_at_once(&self, segment: &Segment<'_>, kernel: &SignatureChecks) -> bool {
         let acknowledged = Sequence(segment.acknowledgement);
@@ -199,7 +201,7 @@ impl<S> Connection<S> {
         is_known && is_unsigned && !self.acceptance.is_outdated(stamp) && !self.reaches_beyond_window(segment)
     }
 
-    /// Notes what a segment says that was taken.
+    /// Records an accepted segment.
     #[inline]
     pub(super) fn note_accepted(&mut self, side: Side, segment: &Segment<'_>) {
         if side == Side::Server {
@@ -221,7 +223,7 @@ impl<S> Connection<S> {
         self.acceptance.note_window(segment, advances);
     }
 
-    /// Whether all of a segment's payload lies beyond the server's window, as far as that is known.
+    /// Whether all of a segment's payload lies beyond the server's window, as far as known.
     #[inline]
     fn reaches_beyond_window(&self, segment: &Segment<'_>) -> bool {
         self.acceptance.edge_known
@@ -229,8 +231,7 @@ impl<S> Connection<S> {
             && !Sequence(segment.sequence).before(self.acceptance.edge)
     }
 
-    /// What the server's kernel does with a segment of the client that is no SYN and no RST, on a connection whose
-    /// handshake is done.
+    /// The server's kernel's verdict on a client's segment, other than SYN and RST, on an established connection.
     pub(super) fn judge(&self, segment: &Segment<'_>, kernel: &SignatureChecks) -> Judgement {
         let options = TcpOptions::parse(segment.header.options);
         let stamp = options.timestamps.map(|(stamp, _)| stamp);
@@ -240,7 +241,7 @@ impl<S> Connection<S> {
         let end = Sequence(segment.sequence).plus(segment.length);
         let end = if segment.flags.has(Flags::FIN) { end.plus(1) } else { end };
         let client = &self.client_half;
-        // What was acknowledged and is not here yet comes late, not again.
+        // What was acknowledged but has not arrived here is late, not a retransmission.
         let is_here = !end.after(client.expected);
         if client.acknowledged_known && end.before(client.acknowledged) && is_here {
             return Judgement::Old;
@@ -260,8 +261,9 @@ impl<S> Connection<S> {
         Judgement::Accepted
     }
 
-    /// An acknowledgement must lie between what was sent and, behind what was acknowledged, the largest window that the
-    /// client announced (RFC 5961, section 5.2), or all that it has acknowledged, where that is less.
+    /// An acknowledgement must not exceed what was sent, and must not lie further behind what was acknowledged than the
+    /// largest window that the client announced (RFC 5961, section 5.2), or all that it has acknowledged if that is
+    /// less.
     fn judge_acknowledgement(&self, segment: &Segment<'_>) -> Option<Judgement> {
         let server = &self.server_half;
         if !server.known || !server.seen {
@@ -275,11 +277,11 @@ impl<S> Connection<S> {
         if !server.acknowledged_known || !acknowledged.before(server.acknowledged) {
             return None;
         }
-        // Also where it is just 2^31 behind, which is neither before nor after.
+        // Including one that is exactly 2^31 behind, which is neither before nor after.
         let behind = server.acknowledged.0.wrapping_sub(acknowledged.0);
         let most = if self.acceptance.offered && server.isn_known {
             let all = server.acknowledged.minus(server.isn.plus(1));
-            // Beyond 2 GiB the difference says nothing any more.
+            // Beyond 2 GiB the difference is meaningless.
             u32::try_from(all).unwrap_or(u32::MAX).min(self.acceptance.max_window)
         } else {
             1 << 30
@@ -287,9 +289,9 @@ impl<S> Connection<S> {
         (behind > most).then_some(Judgement::Refused(Refusal::AckOld))
     }
 
-    /// Whether a segment came from where its sender is: a server's segments leave this host, a client's come to it. Where
-    /// the server is behind the interface it is the other way round for both, as it was for the first segment: whoever is
-    /// on one side alone can play a client or a server, but not both of one connection.
+    /// Whether a segment came from its sender's side: a server's segments leave this host, a client's arrive. If the
+    /// server is behind the interface, it is the other way round for both, as for the first segment. A sender on one
+    /// side alone can play a client or a server, but not both ends of one connection.
     #[inline]
     pub(super) fn comes_from_its_side(&self, side: Side, segment: &Segment<'_>) -> bool {
         if segment.crossed != self.crossed {
@@ -302,7 +304,7 @@ impl<S> Connection<S> {
         }
     }
 
-    /// Lets a segment wait for the server to acknowledge it. Its acknowledgement and its FIN say nothing.
+    /// Keeps a segment until the server acknowledges it. Its acknowledgement and its FIN are ignored.
     pub(super) fn suspend<P: Protocol<State = S>>(
         &mut self,
         segment: &Segment<'_>,
@@ -319,7 +321,7 @@ impl<S> Connection<S> {
             context.counters.count_refused(Refused::PerHalf);
             return context.counters.count_refusal(why);
         }
-        // The mirror sees segments in the order of cause and effect; a capture may not.
+        // The mirror delivers segments in the order of cause and effect; a capture may not.
         let patience =
             if segment.direction.is_none() { context.config.acknowledged_wait } else { Duration::ZERO };
         let gate =

@@ -1,4 +1,4 @@
-//! Bytes that came before their turn.
+//! Bytes that arrived out of order.
 
 use std::collections::VecDeque;
 
@@ -7,34 +7,35 @@ use super::policy::{Extent, OverlapPolicy};
 use super::sequence::Sequence;
 use crate::clock::Timestamp;
 
-/// What a piece costs beside its bytes.
+/// Overhead of a piece, besides its bytes.
 pub(super) const PIECE_OVERHEAD: usize = 96;
 
-/// Why a receiver may not have taken a segment.
+/// Why a receiver may not have accepted a segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Doubt {
     pub(super) why: Refusal,
-    /// Until then, it may be that what the segment acknowledges was sent before and is only seen later; see
+    /// Until then, what the segment acknowledges may have been sent before, and be seen later; see
     /// [`super::Config::acknowledged_wait`].
     pub(super) until: Timestamp,
 }
 
-/// A segment, or what is left of it after what was delivered before.
+/// A segment, or what is left of it after earlier deliveries.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Arrival<'a> {
     /// The bytes' extent.
     pub(super) extent: Extent,
-    /// Where the segment itself began.
+    /// Where the segment itself started.
     pub(super) origin: Sequence,
-    /// As many bytes as the extent has, or none where they were not captured.
+    /// As many bytes as the extent has, or none if they were not captured.
     pub(super) bytes: Option<&'a [u8]>,
-    /// These bytes may not be delivered before the other side has come this far.
+    /// These bytes may not be delivered before the other side has reached this number.
     pub(super) gate: Option<Sequence>,
-    /// Why the receiver may not have taken them; then its acknowledgement decides, and any other copy counts more.
+    /// Why the receiver may not have accepted them; then its acknowledgement decides, and any other copy takes
+    /// precedence.
     pub(super) dubious: Option<Doubt>,
 }
 
-/// A stretch of bytes, or of bytes that were not captured.
+/// A range of bytes, captured or not.
 #[derive(Debug)]
 pub(super) struct Piece {
     pub(super) start: Sequence,
@@ -59,7 +60,7 @@ impl Piece {
         self.end = end;
     }
 
-    /// Everything from a byte within on, as a piece of its own.
+    /// Splits off everything from a byte within on.
     fn tail(&self, start: Sequence) -> Self {
         let bytes = self
             .bytes
@@ -69,10 +70,10 @@ impl Piece {
     }
 }
 
-/// What an insertion met.
+/// What an insertion overlapped.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Overlap {
-    /// Bytes that were there before.
+    /// Bytes that were already present.
     pub(super) bytes: u32,
     /// Whether any of them differed.
     pub(super) conflicting: bool,
@@ -87,7 +88,7 @@ pub(super) struct Assembler {
 }
 
 impl Assembler {
-    /// What it counts towards the bounds on buffered bytes.
+    /// Its share of the bounds on buffered bytes.
     pub(super) fn cost(&self) -> usize {
         self.bytes.saturating_add(self.pieces.len().saturating_mul(PIECE_OVERHEAD))
     }
@@ -107,7 +108,7 @@ impl Assembler {
         self.pieces.back().map(|piece| piece.end)
     }
 
-    /// Where the pieces end that follow a number without a hole and without a doubt; nothing where there is one at once.
+    /// Where the pieces end that follow a number without a gap and without doubt; nothing if there is a gap at once.
     pub(super) fn run_end(&self, from: Sequence) -> Option<Sequence> {
         let mut end = None;
         for piece in &self.pieces {
@@ -126,7 +127,7 @@ impl Assembler {
         Some(piece)
     }
 
-    /// Adds what arrived. One segment adds at most one piece more than it meets.
+    /// Adds an arrival. One segment adds at most one piece more than it overlaps.
     pub(super) fn insert(&mut self, arrival: &Arrival<'_>, policy: OverlapPolicy) -> Overlap {
         self.age = self.age.wrapping_add(1);
         let (start, end) = arrival.extent;
@@ -148,7 +149,7 @@ impl Assembler {
         overlap
     }
 
-    /// The extent that the policy sees; joins the arrival to its neighbour where the policy does so.
+    /// The extent that the policy sees; joins the arrival to its neighbour if the policy does so.
     fn origin(&mut self, arrival: &Arrival<'_>, policy: OverlapPolicy, first: usize, after: usize) -> Extent {
         let (start, end) = arrival.extent;
         let own = (arrival.origin, end);
@@ -160,7 +161,7 @@ impl Assembler {
         if !policy.joins_neighbours() || arrival.bytes.is_none() || arrival.origin != start {
             return own;
         }
-        // On the way down the tree, an older piece that begins between the two comes first, and hides the neighbour.
+        // On the way down the tree, an older piece that starts between the two comes first, and hides the neighbour.
         let hides = |piece: &Piece| {
             !piece.origin.0.after(start) && piece.age.wrapping_sub(neighbour.age).cast_signed() < 0
         };
@@ -186,7 +187,7 @@ struct Writer<'a> {
 }
 
 impl Writer<'_> {
-    /// Puts the pieces that the arrival met back, with the arrival where it wins and where nothing was.
+    /// Puts back the pieces that the arrival overlapped, with the arrival where it wins and in the gaps.
     fn merge(&mut self, pieces: &mut VecDeque<Piece>, met: VecDeque<Piece>) -> Overlap {
         let (start, end) = self.arrival.extent;
         let mut overlap = Overlap::default();
@@ -217,7 +218,7 @@ impl Writer<'_> {
         overlap
     }
 
-    /// Whether the arrival counts where it overlaps a piece. Bytes always count more than their absence.
+    /// Whether the arrival wins where it overlaps a piece. Bytes always win over their absence.
     fn wins(&self, piece: &Piece) -> bool {
         match (self.arrival.dubious, piece.dubious) {
             (None, Some(_)) => return true,
@@ -242,7 +243,7 @@ impl Writer<'_> {
         pieces.push_back(piece);
     }
 
-    /// Writes a part of the arrival behind the last piece, into it where they touch and nothing tells them apart.
+    /// Appends a part of the arrival to the last piece, merging them if they are adjacent and otherwise alike.
     fn write(&mut self, pieces: &mut VecDeque<Piece>, start: Sequence, end: Sequence) {
         if !end.after(start) {
             return;

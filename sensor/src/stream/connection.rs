@@ -11,7 +11,7 @@ use super::sequence::Sequence;
 use crate::capture::{Endpoint, Segment};
 use crate::clock::Timestamp;
 
-/// How far a connection has come.
+/// The state of a connection.
 ///
 /// ```text
 ///            SYN                     SYN|ACK
@@ -27,9 +27,9 @@ use crate::clock::Timestamp;
 ///     +------------------------------------------> Closed ----> (none) after the linger time
 /// ```
 ///
-/// SYN with another number begins anew: at once from `SynSent`, `Closed` and `Stopped`; from the others, when the
-/// server answers it or its sender goes on from it, because a live receiver ignores it (RFC 5961, section 4.2).
-/// The protocol knows a connection from `Established` on, and until it leaves that.
+/// A SYN with another number starts the connection anew: at once from `SynSent`, `Closed` and `Stopped`; otherwise when
+/// the server answers it or its sender continues from it, because a live receiver ignores it (RFC 5961, section 4.2).
+/// The protocol sees a connection from `Established` on, until it leaves that state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
     /// A SYN was seen.
@@ -38,13 +38,13 @@ pub(super) enum Phase {
     SynReceived,
     /// Bytes flow.
     Established,
-    /// It is over; late segments still come.
+    /// It has ended; late segments may still arrive.
     Closed,
-    /// The protocol wants no more of it.
+    /// The protocol needs no more of it.
     Stopped,
 }
 
-/// The list of the table that a connection is in: each has one timeout.
+/// The list of the table that a connection is in; each has its own timeout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Class {
     /// Not established, or only one side was seen.
@@ -58,69 +58,69 @@ impl Class {
     pub(super) const ALL: [Self; 4] = [Self::HalfOpen, Self::Open, Self::Stopped, Self::Closed];
 }
 
-/// A connection, and what is kept for the protocol.
+/// A connection, and the state kept for the protocol.
 #[derive(Debug)]
 pub(super) struct Connection<S> {
     pub(super) client_half: Half,
     pub(super) server_half: Half,
-    /// When the last segment was seen that keeps it alive; in a handshake and after the end, the first.
+    /// Time of the last segment that keeps it alive; in a handshake and after the end, of the first.
     pub(super) last_seen: Timestamp,
-    /// With the phase `Established`, and only then.
+    /// Present in the phase `Established` only.
     pub(super) state: Option<S>,
     pub(super) client: Endpoint,
     pub(super) server: Endpoint,
     /// Interface of the first segment.
     pub(super) interface: u32,
-    /// Whether the server is behind that interface, and not on this host.
+    /// Whether the server is behind that interface and not on this host.
     pub(super) crossed: bool,
-    /// Tells it from others that have the same entry of the table at other times.
+    /// Distinguishes it from other connections that use the same table entry at other times.
     pub(super) serial: u32,
-    /// Sequence number of a SYN that may begin it anew, with `reopening_known`.
+    /// Sequence number of a SYN that may start it anew, with `reopening_known`.
     pub(super) reopening: Sequence,
     pub(super) reopening_known: bool,
     pub(super) phase: Phase,
-    /// The list that it is in.
+    /// The list it is in.
     pub(super) class: Class,
-    /// What decides which segments of the client are taken.
+    /// State that decides which of the client's segments are accepted.
     pub(super) acceptance: Acceptance,
-    /// The client's last segments that were taken, the last first, and the last one that was not.
+    /// The client's last accepted segments, latest first, and the last one that was not accepted.
     pub(super) taken: [Kept; 2],
     pub(super) turned_away: Kept,
-    /// Where its first segment began, if the handshake was missed.
+    /// Where its first segment started, if the handshake was missed.
     pub(super) began: Sequence,
-    /// Whether the client was shown to get what the server sends: who forges its address does not.
+    /// Whether the client was shown to receive what the server sends; one that forges its address does not.
     pub(super) proven: bool,
     /// Whether the handshake was missed.
     pub(super) midstream: bool,
-    /// Whether the source is to be told something.
+    /// Whether the source has to be instructed.
     pub(super) notice: bool,
 }
 
-/// What a connection needs to work.
+/// What a connection needs to process a segment.
 pub(super) struct Context<'a, P> {
     pub(super) protocol: &'a mut P,
     pub(super) counters: &'a mut Counters,
     pub(super) config: &'a Config,
     pub(super) deadlines: &'a mut Deadlines,
     pub(super) recent: &'a mut Recent,
-    /// Of the segment, or the deadline, that makes bytes available.
+    /// Time of the segment, or of the deadline, that makes bytes available.
     pub(super) time: Timestamp,
     /// The connection's entry in the table.
     pub(super) index: usize,
 }
 
-/// What becomes of a connection's entry.
+/// What happens to a connection's entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Next {
     Keep,
-    /// It goes.
+    /// It is removed.
     Remove,
-    /// It goes, and the segment begins a new one.
+    /// It is removed, and the segment starts a new one.
     Anew,
 }
 
 impl<S> Connection<S> {
-    /// A connection that a segment begins.
+    /// A connection that a segment starts.
     pub(super) fn new(client: Endpoint, server: Endpoint, first: &Segment<'_>) -> Self {
         Self {
             client_half: Half::default(),
@@ -171,7 +171,7 @@ impl<S> Connection<S> {
         }
     }
 
-    /// The list that it belongs in.
+    /// The list it belongs in.
     #[inline]
     pub(super) const fn proper_class(&self) -> Class {
         match self.phase {
@@ -182,7 +182,7 @@ impl<S> Connection<S> {
         }
     }
 
-    /// Tells the protocol of it.
+    /// Announces it to the protocol.
     pub(super) fn establish<P: Protocol<State = S>>(
         &mut self,
         midstream: bool,
@@ -205,7 +205,7 @@ impl<S> Connection<S> {
         }
     }
 
-    /// The client was shown to get what the server sends.
+    /// The client was shown to receive what the server sends.
     pub(super) fn prove<P: Protocol<State = S>>(&mut self, context: &mut Context<'_, P>) {
         if self.proven {
             return;
@@ -217,7 +217,7 @@ impl<S> Connection<S> {
         }
     }
 
-    /// Ends it; what waits is delivered first, with the holes before it lost, unless the protocol had stopped it.
+    /// Ends it; waiting bytes are delivered first, with the gaps before them lost, unless the protocol had stopped it.
     pub(super) fn close<P: Protocol<State = S>>(&mut self, cause: CloseCause, context: &mut Context<'_, P>) {
         if cause != CloseCause::Stopped {
             self.flush(context);

@@ -1,4 +1,4 @@
-//! What happened, counted.
+//! Counters of reassembly.
 
 use super::protocol::CloseCause;
 
@@ -27,11 +27,11 @@ impl CloseCause {
 pub enum Invalid {
     /// Control bits that no receiver accepts: neither SYN, RST nor ACK; SYN with FIN.
     Flags,
-    /// Outside of what the receiver's window can be (RFC 9293, section 3.10.7.4).
+    /// Outside any possible receive window (RFC 9293, section 3.10.7.4).
     Sequence,
     /// A reset that is not at the next byte (RFC 5961, section 3.2).
     Reset,
-    /// A SYN or its answer that does not fit the connection.
+    /// A SYN or its answer that does not match the connection.
     Handshake,
 }
 
@@ -51,16 +51,16 @@ impl Invalid {
     }
 }
 
-/// Why a segment is none that the receiver's kernel takes.
+/// Why the receiver's kernel does not accept a segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Refusal {
-    /// Its checksum does not hold (RFC 9293, section 3.1).
+    /// Its checksum is wrong (RFC 9293, section 3.1).
     Checksum,
     /// It is signed (RFC 2385, RFC 5925), and the server has no key for it.
     Signature,
-    /// Its timestamp is older than others that were taken (PAWS; RFC 7323, section 5).
+    /// Its timestamp is older than those of accepted segments (PAWS; RFC 7323, section 5).
     Timestamp,
-    /// It acknowledges what was not sent (RFC 9293, section 3.10.7.4).
+    /// It acknowledges data that was not sent (RFC 9293, section 3.10.7.4).
     AckUnsent,
     /// It acknowledges too little (RFC 5961, section 5.2).
     AckOld,
@@ -97,16 +97,16 @@ impl Refusal {
     }
 }
 
-/// Which bound made bytes go on before their turn, with the hole before them lost.
+/// Which bound made bytes continue out of turn, with the gap before them lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Refused {
     /// [`super::Config::max_buffered_per_half`].
     PerHalf,
     /// [`super::Config::max_pieces`].
     Pieces,
-    /// [`super::Config::max_buffered`]: the half that waited for longest gave way.
+    /// [`super::Config::max_buffered`]: the half that had waited longest gave way.
     Total,
-    /// A quarter of the same, which is all that data of a SYN may take: it was not kept.
+    /// A quarter of that, the maximum for data of SYNs: the data was not kept.
     Syn,
 }
 
@@ -126,26 +126,26 @@ impl Refused {
     }
 }
 
-/// What happened since the beginning; the last three are as of now.
+/// Totals since the start; the last three are current values.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
     /// Segments taken in.
     pub segments: u64,
     /// Their payload bytes, as on the wire.
     pub bytes: u64,
-    /// Connections told to the protocol.
+    /// Connections announced to the protocol.
     pub opened: u64,
-    /// Those among them whose handshake was missed.
+    /// Those of them whose handshake was missed.
     pub midstream: u64,
-    /// Connections of which it was shown that the client gets what the server sends.
+    /// Connections whose client was shown to receive what the server sends.
     pub proven: u64,
-    /// Connections that began amid others' bytes, and gave way when the server spoke of others.
+    /// Connections that started in the middle with forged bytes, and gave way when the server acknowledged others.
     pub disproven: u64,
-    /// Connections that were seen on another interface, too, with other addresses; they count once.
+    /// Connections also seen on another interface with other addresses; they count once.
     pub twins: u64,
     /// Segments whose bytes differ from an earlier copy of the same bytes.
     pub conflicts: u64,
-    /// Payload bytes of segments that were delivered, or waiting, before.
+    /// Payload bytes that had been delivered, or were waiting, before.
     pub retransmitted_bytes: u64,
     /// Keep-alive probes with a byte of garbage (RFC 9293, section 3.8.4).
     pub keep_alives: u64,
@@ -153,11 +153,11 @@ pub struct Counters {
     pub overlaps: u64,
     /// Those among them that differed in an overlapping byte.
     pub conflicting_overlaps: u64,
-    /// Segments that came before their turn.
+    /// Segments that arrived out of order.
     pub out_of_order: u64,
     /// Segments that waited because they acknowledge bytes not seen yet.
     pub held: u64,
-    /// Holes given up ([`super::Missing::Lost`]).
+    /// Gaps given up ([`super::Missing::Lost`]).
     pub gaps: u64,
     /// Their bytes.
     pub lost_bytes: u64,
@@ -165,27 +165,27 @@ pub struct Counters {
     pub not_captured_bytes: u64,
     /// Payload bytes after the sender's FIN.
     pub after_fin_bytes: u64,
-    /// FIN that never took effect, because bytes came in its place.
+    /// FINs that never took effect because bytes came in their place.
     pub overrun_fins: u64,
-    /// Urgent bytes taken out of the stream.
+    /// Urgent bytes removed from the stream.
     pub urgent_bytes: u64,
-    /// Segments that acknowledge what its sender has not been seen to send.
+    /// Segments that acknowledge data that was not seen being sent.
     pub unseen_acknowledged: u64,
-    /// Segments of connections that had been closed.
+    /// Segments of closed connections.
     pub late: u64,
-    /// Segments without data of connections that are not known.
+    /// Segments without data of unknown connections.
     pub stray: u64,
-    /// SYN that came again.
+    /// Retransmitted SYNs.
     pub repeated_syns: u64,
-    /// Handshakes begun and never completed.
+    /// Handshakes that never completed.
     pub handshakes_incomplete: u64,
-    /// Connections, told to the protocol or not, that gave way to a newer half-open one.
+    /// Connections, announced or not, evicted for a newer half-open one.
     pub half_open_evicted: u64,
-    /// Connections told to the protocol that are open now.
+    /// Announced connections that are open now.
     pub active: u64,
-    /// What waits now, counted as for [`super::Config::max_buffered`].
+    /// Bytes waiting now, counted as for [`super::Config::max_buffered`].
     pub buffered_bytes: u64,
-    /// Entries of the table in use now, with half-open and lingering ones.
+    /// Table entries in use now, including half-open and lingering ones.
     pub tracked: u64,
     pub(super) closed: [u64; CloseCause::ALL.len()],
     pub(super) invalid: [u64; Invalid::ALL.len()],
@@ -206,7 +206,7 @@ impl Counters {
         self.invalid.get(cause as usize).copied().unwrap_or_default()
     }
 
-    /// Segments that the server's kernel would not take, for a reason.
+    /// Segments that the server's kernel would drop, for a reason.
     #[must_use]
     pub fn refusals(&self, reason: Refusal) -> u64 {
         self.refusals.get(reason as usize).copied().unwrap_or_default()

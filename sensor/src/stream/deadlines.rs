@@ -1,4 +1,4 @@
-//! Halves that wait, in the order in which their patience ends.
+//! Waiting halves, in the order of their deadlines.
 
 use std::collections::VecDeque;
 
@@ -6,11 +6,11 @@ use super::protocol::Side;
 use super::sequence::Sequence;
 use crate::clock::Timestamp;
 
-/// When a half has waited for long enough.
+/// When a half has waited long enough.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Deadline {
     pub(super) at: Timestamp,
-    /// Entry of the table, and the serial number of the connection that was there.
+    /// Table entry, and the serial number of its connection.
     pub(super) index: usize,
     pub(super) serial: u32,
     pub(super) side: Side,
@@ -18,25 +18,25 @@ pub(super) struct Deadline {
     pub(super) sequence: Sequence,
 }
 
-/// Two queues, each with one patience for all, so that the first deadline is always in front. A half is at most
-/// once in each; entries of halves that are gone are skipped, and swept out before they are many.
+/// Two queues, each with one timeout for all entries, so the first deadline is always in front. A half is at most once
+/// in each; entries of halves that are gone are skipped, and swept out before they become many.
 #[derive(Debug, Default)]
 pub(super) struct Deadlines {
     /// Bytes that the peer has acknowledged up to `sequence`, or that wait for the other side.
     pub(super) acknowledged: VecDeque<Deadline>,
-    /// Bytes that wait behind a hole at `sequence`.
+    /// Bytes that wait behind a gap at `sequence`.
     pub(super) holes: VecDeque<Deadline>,
 }
 
 impl Deadlines {
-    /// The next deadline; it may be that of a half that no longer waits.
+    /// The next deadline; it may belong to a half that no longer waits.
     pub(super) fn next(&self) -> Option<Timestamp> {
         let first = |queue: &VecDeque<Deadline>| queue.front().map(|deadline| deadline.at);
         first(&self.acknowledged).into_iter().chain(first(&self.holes)).min()
     }
 
-    /// Sweeps out what `live` says is gone, where more than `limit` entries are in a queue. Cheap, because the
-    /// live ones are at most a quarter of the limit.
+    /// Sweeps out entries that are not `live` if a queue has more than `limit`. Cheap, because live ones are at most a
+    /// quarter of the limit.
     pub(super) fn sweep(&mut self, limit: usize, live: impl Fn(&Deadline) -> bool) {
         for queue in [&mut self.acknowledged, &mut self.holes] {
             if queue.len() > limit {

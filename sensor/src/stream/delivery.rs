@@ -1,4 +1,4 @@
-//! From a connection to the protocol.
+//! Delivers from a connection to the protocol.
 
 use super::connection::{Connection, Context};
 use super::counters::{add, bump};
@@ -6,11 +6,11 @@ use super::deadlines::Deadline;
 use super::protocol::{Advice, CloseCause, Missing, Protocol, Side};
 use super::sequence::Sequence;
 
-/// Longest skip, in bytes: half of what sequence numbers can tell from going back.
+/// Longest skip, in bytes: half the range in which sequence numbers are unambiguous.
 const MAX_SKIP: u32 = 1 << 30;
 
 impl<S> Connection<S> {
-    /// Delivers the next bytes of a side, without the urgent one among them.
+    /// Delivers the next bytes of a side, without any urgent byte among them.
     pub(super) fn deliver<P: Protocol<State = S>>(
         &mut self,
         side: Side,
@@ -83,11 +83,11 @@ impl<S> Connection<S> {
         }
     }
 
-    /// Lets the protocol look at its state again.
+    /// Lets the protocol check its state again.
     pub(super) fn wake<P: Protocol<State = S>>(&mut self, context: &mut Context<'_, P>) {
         if let Some(state) = &mut self.state {
             let advice = context.protocol.wake(state, context.time);
-            // A skip would be of one side, and there is none here.
+            // A skip would apply to one side, and there is none here.
             if advice == Advice::Stop {
                 self.heed(Side::Client, advice, context);
             }
@@ -105,7 +105,7 @@ impl<S> Connection<S> {
                 let half = self.half(side);
                 let length = u32::try_from(count).unwrap_or(MAX_SKIP).min(MAX_SKIP);
                 let until = half.expected.plus(length);
-                // While it skips, a protocol may say so again with every byte that comes all the same.
+                // While it skips, a protocol may repeat the advice with every byte that arrives anyway.
                 if half.skip_end() == Some(until) || length == 0 {
                     return;
                 }
@@ -119,7 +119,7 @@ impl<S> Connection<S> {
         }
     }
 
-    /// Reports what the source leaves out on purpose, up to a number at most.
+    /// Reports what the source left out on purpose, up to a number at most.
     pub(super) fn pass_skipped<P: Protocol<State = S>>(
         &mut self,
         side: Side,
@@ -136,9 +136,9 @@ impl<S> Connection<S> {
 
     /// How far the peer is believed to have received a side's bytes.
     ///
-    /// The server's word is taken: its host is the one to protect. A client may acknowledge what was never sent,
-    /// which the server's kernel refuses (RFC 5961, section 5.2); taken at its word, it could have the sensor
-    /// write off responses. So its word counts up to what the server was seen to send or told to leave out.
+    /// The server is believed: its host is the one to protect. A client may acknowledge what was never sent, which the
+    /// server's kernel refuses (RFC 5961, section 5.2); if believed, it could have the sensor write off responses. So
+    /// its acknowledgements count up to what the server was seen to send, or what the source was told to leave out.
     pub(super) fn believed(&mut self, side: Side) -> Sequence {
         let half = self.half(side);
         if !half.acknowledged_known || !half.known || half.ended {
@@ -149,7 +149,7 @@ impl<S> Connection<S> {
         if half.fin_known { acknowledged.min(half.fin) } else { acknowledged }
     }
 
-    /// An acknowledgement of a side's bytes, as far as it is believed.
+    /// Processes an acknowledgement of a side's bytes, as far as it is believed.
     pub(super) fn clamp_acknowledged(&mut self, side: Side, acknowledged: Sequence) -> Sequence {
         let half = self.half(side);
         match side {
@@ -161,7 +161,7 @@ impl<S> Connection<S> {
         }
     }
 
-    /// Delivers what can be, in the order of cause and effect; then ends what has ended.
+    /// Delivers everything possible in the order of cause and effect; then ends what has ended.
     pub(super) fn settle<P: Protocol<State = S>>(&mut self, context: &mut Context<'_, P>) {
         loop {
             let client = self.drain(Side::Client, context);
@@ -177,7 +177,7 @@ impl<S> Connection<S> {
         }
     }
 
-    /// Delivers what waits on a side and need not any more; whether there was anything.
+    /// Delivers the bytes on a side that no longer have to wait; returns whether there were any.
     fn drain<P: Protocol<State = S>>(&mut self, side: Side, context: &mut Context<'_, P>) -> bool {
         let before = self.look(side).expected;
         while self.state.is_some() {
@@ -205,7 +205,7 @@ impl<S> Connection<S> {
         self.look(side).expected != before
     }
 
-    /// Delivers the first waiting piece, as far as it is new.
+    /// Delivers the new part of the first waiting piece.
     fn deliver_first<P: Protocol<State = S>>(&mut self, side: Side, context: &mut Context<'_, P>) {
         let half = self.half(side);
         let Some(piece) = half.pop(context.counters) else { return };
@@ -224,7 +224,7 @@ impl<S> Connection<S> {
         }
     }
 
-    /// Ends a side whose FIN is reached, once what it acknowledges was delivered.
+    /// Ends a side whose FIN is reached, once everything it acknowledges was delivered.
     fn end<P: Protocol<State = S>>(&mut self, side: Side, context: &mut Context<'_, P>) {
         let half = self.half(side);
         if !half.fin_known || half.ended || half.expected.before(half.fin) {
@@ -256,7 +256,7 @@ impl<S> Connection<S> {
         }
     }
 
-    /// Goes on to a number, whatever is missing.
+    /// Advances to a number, whatever is missing.
     pub(super) fn force<P: Protocol<State = S>>(
         &mut self,
         side: Side,
@@ -285,7 +285,7 @@ impl<S> Connection<S> {
         }
     }
 
-    /// Gives up a piece that the peer has not taken; how far there is more.
+    /// Gives up a piece that the peer has not accepted; returns how far there is more.
     fn discard_first<P: Protocol<State = S>>(
         &mut self,
         side: Side,
@@ -299,7 +299,7 @@ impl<S> Connection<S> {
         self.look(side).buffered_end().map_or(believed, |end| end.max(believed))
     }
 
-    /// Gives up a side's next hole, up to a number that the peer is believed to have received; whether there was
+    /// Gives up a side's next gap, up to a number that the peer is believed to have received; returns whether there was
     /// one.
     fn give_up_hole<P: Protocol<State = S>>(
         &mut self,
@@ -322,7 +322,7 @@ impl<S> Connection<S> {
         self.pass_over(side, until, Missing::Lost, context);
     }
 
-    /// Goes on to the end of all that waits or was acknowledged.
+    /// Advances to the end of everything that waits or was acknowledged.
     pub(super) fn flush<P: Protocol<State = S>>(&mut self, context: &mut Context<'_, P>) {
         for side in [Side::Client, Side::Server] {
             let believed = self.believed(side);
@@ -337,7 +337,7 @@ impl<S> Connection<S> {
         }
     }
 
-    /// Sees to it that nothing waits for ever.
+    /// Ensures that nothing waits for ever.
     pub(super) fn arm<P: Protocol<State = S>>(&mut self, context: &mut Context<'_, P>) {
         if self.state.is_none() {
             return;
@@ -362,7 +362,7 @@ impl<S> Connection<S> {
         let held = half.assembler.as_ref().and_then(|waiting| waiting.run_end(half.expected));
         let acknowledged = believed.after(half.expected).then_some(believed);
         let Some(sequence) = acknowledged.or(held) else { return };
-        // Who was never seen to send will not be late.
+        // A side that was never seen to send will not arrive late.
         if context.config.acknowledged_wait.is_zero() || !half.seen {
             return self.force(side, sequence, context);
         }

@@ -94,7 +94,7 @@ impl Protocol for Auditor {
 /// Reads segments from bytes and takes them in, twice with different seeds of the table.
 ///
 /// # Panics
-/// Where bytes are delivered twice or after the end, a bound is exceeded, something is not counted or closed, or
+/// If bytes are delivered twice or after the end, a bound is exceeded, something is not counted or closed, or
 /// the seed shows.
 pub fn streams(input: &[u8]) {
     assert_eq!(run(input, 1), run(input, 2), "the seed must not show");

@@ -9,7 +9,7 @@ use crate::clock::Timestamp;
 /// One direction of a connection.
 #[derive(Debug, Default)]
 pub(super) struct Half {
-    /// What came before its turn; nothing most of the time.
+    /// Out-of-order pieces; empty most of the time.
     pub(super) assembler: Option<Box<Assembler>>,
     /// Sequence number of the SYN, with `isn_known`.
     pub(super) isn: Sequence,
@@ -17,16 +17,16 @@ pub(super) struct Half {
     pub(super) expected: Sequence,
     /// The highest number that the peer has acknowledged, with `acknowledged_known`.
     pub(super) acknowledged: Sequence,
-    /// The number after the highest that was seen used.
+    /// The number after the highest one seen in use.
     pub(super) highest: Sequence,
-    /// Up to here the source may leave bytes out, with `skipping`.
+    /// The source may leave bytes out up to here, with `skipping`.
     pub(super) skip_until: Sequence,
     /// Number of the FIN, with `fin_known`.
     pub(super) fin: Sequence,
     /// Number of the urgent byte to come, with `urgent_known`.
     pub(super) urgent: Sequence,
     pub(super) isn_known: bool,
-    /// Whether `expected` means anything.
+    /// Whether `expected` is valid.
     pub(super) known: bool,
     /// Whether a segment of this direction was seen.
     pub(super) seen: bool,
@@ -36,7 +36,7 @@ pub(super) struct Half {
     pub(super) urgent_known: bool,
     /// Whether the FIN was reached.
     pub(super) ended: bool,
-    /// Whether the source is still to be told of `skip_until`.
+    /// Whether the source has yet to be told about `skip_until`.
     pub(super) tell_skip: bool,
     /// Whether it is in [`super::deadlines::Deadlines::acknowledged`].
     pub(super) waits_acknowledged: bool,
@@ -60,7 +60,7 @@ impl Half {
         self.begin(isn.plus(1));
     }
 
-    /// Whether a segment with the next bytes may go straight on.
+    /// Whether a segment with the next bytes can be delivered directly.
     #[inline]
     pub(super) fn is_plain(&self) -> bool {
         self.assembler.is_none()
@@ -72,7 +72,7 @@ impl Half {
             && !self.ended
     }
 
-    /// Notes what the peer has acknowledged.
+    /// Records what the peer has acknowledged.
     #[inline]
     pub(super) fn note_acknowledged(&mut self, acknowledged: Sequence) {
         if !self.acknowledged_known || acknowledged.after(self.acknowledged) {
@@ -109,8 +109,8 @@ impl Half {
         first.is_some_and(|piece| piece.dubious.is_some())
     }
 
-    /// Whether the first waiting piece may not have been taken by the peer, which has not acknowledged it either, nor been
-    /// seen in time to have sent what it acknowledges.
+    /// Whether the peer may not have accepted the first waiting piece: it has not acknowledged it, nor been seen in
+    /// time to have sent what the piece acknowledges.
     pub(super) fn first_is_doubtful(&self, peer: &Self, now: Timestamp) -> bool {
         let Some(piece) = self.assembler.as_ref().and_then(|waiting| waiting.first()) else { return false };
         let Some(doubt) = piece.dubious else { return false };
@@ -124,12 +124,12 @@ impl Half {
         self.assembler.as_ref()?.end()
     }
 
-    /// Whether the source may be leaving out bytes that would come next.
+    /// Whether the source may be leaving out the next bytes.
     pub(super) fn skips(&self) -> bool {
         self.skipping && self.skip_until.after(self.expected)
     }
 
-    /// Lets something wait.
+    /// Queues a piece.
     pub(super) fn insert(
         &mut self,
         arrival: &Arrival<'_>,
@@ -155,7 +155,7 @@ impl Half {
         piece
     }
 
-    /// Forgets what waits.
+    /// Drops everything that waits.
     pub(super) fn clear(&mut self, counters: &mut Counters) {
         if let Some(assembler) = self.assembler.take() {
             account(counters, assembler.cost(), 0);

@@ -9,7 +9,7 @@ use super::sequence::Sequence;
 use crate::capture::{Flags, Segment, TcpOptions};
 
 impl<S> Connection<S> {
-    /// A connection as its SYN begins it. Data of the SYN waits for the answer to say whether the server took it
+    /// A connection started by its SYN. Data of the SYN waits until the answer shows whether the server accepted it
     /// (TCP Fast Open; RFC 7413, section 3).
     pub(super) fn from_syn<P>(segment: &Segment<'_>, context: &mut Context<'_, P>) -> Self {
         let mut connection = Self::new(segment.source, segment.destination, segment);
@@ -34,7 +34,7 @@ impl<S> Connection<S> {
         connection
     }
 
-    /// A connection as the answer to a SYN that was not seen begins it.
+    /// A connection started by the answer to a SYN that was not seen.
     pub(super) fn from_answer(segment: &Segment<'_>) -> Self {
         let mut connection = Self::new(segment.destination, segment.source, segment);
         connection.client_half.begin_after_syn(Sequence(segment.acknowledgement.wrapping_sub(1)));
@@ -43,7 +43,7 @@ impl<S> Connection<S> {
         connection
     }
 
-    /// Takes a segment before the connection is established.
+    /// Processes a segment before the connection is established.
     pub(super) fn shake<P: Protocol<State = S>>(
         &mut self,
         side: Side,
@@ -77,8 +77,8 @@ impl<S> Connection<S> {
             self.reopening_known = true;
             return Next::Keep;
         }
-        // Whoever sends a SYN is the client, whatever was seen from it before. Opening from both sides at once
-        // (RFC 9293, section 3.5) does not happen between a client and a server.
+        // The sender of a SYN is the client, whatever was seen from it before. Simultaneous open (RFC 9293, section
+        // 3.5) does not occur between a client and a server.
         Next::Anew
     }
 
@@ -114,7 +114,7 @@ impl<S> Connection<S> {
         Next::Keep
     }
 
-    /// Notes what a SYN|ACK says.
+    /// Records the contents of a SYN|ACK.
     fn answered(&mut self, segment: &Segment<'_>) {
         self.acceptance.agree(segment);
         self.server_half.begin_after_syn(Sequence(segment.sequence));
@@ -151,7 +151,7 @@ impl<S> Connection<S> {
                 context.counters.count_invalid(Invalid::Sequence);
                 return Next::Keep;
             }
-            // The handshake was not that of this conversation: a SYN that was answered with a challenge, say.
+            // The handshake did not belong to this conversation: a SYN that was answered with a challenge, for example.
             return Next::Anew;
         }
         if empty && !completes {
@@ -163,8 +163,8 @@ impl<S> Connection<S> {
         self.go_on(side, segment, context)
     }
 
-    /// Why the server's kernel does not take a segment as the last of the handshake (`tcp_check_req`): it must acknowledge
-    /// just what the server sent, and not be older than the SYN.
+    /// Why the server's kernel does not accept a segment as the last of the handshake (`tcp_check_req`): it must
+    /// acknowledge exactly what the server sent, and not be older than the SYN.
     fn judge_completion(&self, segment: &Segment<'_>) -> Option<Refusal> {
         let server = &self.server_half;
         let acknowledged = Sequence(segment.acknowledgement);
@@ -180,8 +180,8 @@ impl<S> Connection<S> {
         }
     }
 
-    /// Without an answer to the SYN, the client's next segment tells whether data of the SYN was taken: it goes
-    /// on behind them, or begins again.
+    /// Without an answer to the SYN, the client's next segment shows whether data of the SYN was accepted: it continues
+    /// after that data, or starts again.
     fn judge_syn_data<P>(&mut self, start: Sequence, context: &mut Context<'_, P>) {
         if start == self.client_half.expected {
             self.client_half.clear(context.counters);

@@ -13,8 +13,8 @@
 //!          Protocol   bytes in order, holes, ends (delivery), in the order of cause and effect
 //! ```
 //!
-//! Architecture Invariant: no clock is read and no input is trusted. What the sequence numbers of one side mean
-//! is decided by what its peer can have accepted, never by the order of a table.
+//! Architecture invariant: no clock is read and no input is trusted. The meaning of one side's sequence numbers is
+//! determined by what its peer can have accepted, never by the order of a table.
 
 mod acceptance;
 mod assembler;

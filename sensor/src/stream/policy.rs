@@ -7,11 +7,11 @@ use super::sequence::Sequence;
 /// From the first byte to the one after the last, as a segment had it.
 pub(super) type Extent = (Sequence, Sequence);
 
-/// Which of two copies of a byte counts, while the application could not read it yet. Afterwards, the first
-/// always does.
+/// Which of two copies of a byte counts, as long as the application could not read it. Afterwards, the first always
+/// does.
 ///
-/// Named after the systems that do so (J. Novak and S. Sturges, "Target-Based TCP Stream Reassembly", 2007), with
-/// the names that Suricata's `host-os-policy` has. Some systems turned out alike; they keep their own names here.
+/// Named after the systems that do so (J. Novak and S. Sturges, "Target-Based TCP Stream Reassembly", 2007), with the
+/// names of Suricata's `host-os-policy`. Some systems turned out to behave alike; they keep their own names here.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum OverlapPolicy {
     /// The later segment where it begins before the earlier one; else the earlier.
@@ -23,12 +23,12 @@ pub enum OverlapPolicy {
     OldLinux,
     /// Linux: as `Bsd`, and also the later one where it begins at the same byte and ends after the earlier one.
     ///
-    /// What `tcp_data_queue_ofo` does (Linux 4.9 to 6.18; established by experiment with 6.18): waiting segments
-    /// form a tree by first byte, one that lies within another goes, and the application reads them in that
-    /// order. A segment that begins where a waiting one ends becomes part of that one, and so counts as beginning
-    /// where it began, if the tree leads to it and the kernel can join their buffers. Neither is known here: it
-    /// is taken that older segments are higher in the tree, and that buffers can be joined, as they can with
-    /// small segments and with cards that receive into pages.
+    /// This is what `tcp_data_queue_ofo` does (Linux 4.9 to 6.18; established by experiment with 6.18): waiting
+    /// segments form a tree by first byte, one that lies within another is dropped, and the application reads them in
+    /// that order. A segment that starts where a waiting one ends becomes part of it, and so counts as starting where
+    /// that one started, if the tree leads to it and the kernel can join their buffers. Neither is known here: the
+    /// assumption is that older segments are higher in the tree, and that buffers can be joined, as they can with small
+    /// segments and with cards that receive into pages.
     #[default]
     Linux,
     /// As [`Self::Solaris`].
@@ -94,7 +94,7 @@ impl OverlapPolicy {
         }
     }
 
-    /// The policy of a name.
+    /// The policy with a name.
     #[must_use]
     pub fn from_label(label: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|policy| policy.label() == label)
@@ -117,7 +117,7 @@ impl OverlapPolicy {
         }
     }
 
-    /// Whether it matters where a waiting segment began and ended, and not only which came first.
+    /// Whether the start and end of a waiting segment matter, and not only which came first.
     pub(super) const fn looks_at_extents(self) -> bool {
         !matches!(self, Self::First | Self::Vista | Self::BsdRight | Self::Last)
     }

@@ -1,7 +1,7 @@
-//! Whether a client is there at all, and what is done with what its server does not take.
+//! Whether a client exists at all, and what happens to segments that its server does not accept.
 //!
-//! Whoever forges an address does not get what the server sends: it knows neither the number that the server began with,
-//! nor will the server acknowledge what it sent amid nothing.
+//! A sender with a forged address does not receive what the server sends: it does not know the server's initial
+//! sequence number, and the server will not acknowledge bytes sent without a connection.
 
 use super::acceptance::Judgement;
 use super::connection::{Connection, Context};
@@ -12,8 +12,7 @@ use super::sequence::Sequence;
 use crate::capture::Segment;
 
 impl<S> Connection<S> {
-    /// Whether the server's kernel takes a segment of the client; what is to be done where it does not, or may not, is
-    /// done.
+    /// Whether the server's kernel accepts a client's segment; handles the cases in which it does not, or may not.
     pub(super) fn is_taken<P: Protocol<State = S>>(
         &mut self,
         segment: &Segment<'_>,
@@ -38,7 +37,7 @@ impl<S> Connection<S> {
         false
     }
 
-    /// Whether the client is there: it knows the number that the server began with, or the server has acknowledged bytes
+    /// Whether the client exists: it knows the server's initial sequence number, or the server has acknowledged bytes
     /// of it that were seen.
     pub(super) fn look_for_proof<P: Protocol<State = S>>(
         &mut self,
@@ -52,7 +51,7 @@ impl<S> Connection<S> {
         let acknowledged = Sequence(segment.acknowledgement);
         let (client, server) = (&self.client_half, &self.server_half);
         let is_shown = match side {
-            // What it acknowledges was judged before.
+            // What it acknowledges was checked before.
             Side::Client => server.isn_known && server.seen && acknowledged.after(server.isn),
             Side::Server if client.isn_known => {
                 client.seen && acknowledged.after(client.isn.plus(1)) && !acknowledged.after(client.highest)
@@ -66,13 +65,13 @@ impl<S> Connection<S> {
         }
     }
 
-    /// Whether a connection that was met in the middle, and is not proven, may be one that somebody else made up: then a
-    /// client's segment elsewhere begins it anew.
+    /// Whether an unproven connection that was met in the middle may be somebody else's fabrication: then a client's
+    /// segment elsewhere starts it anew.
     pub(super) fn may_be_made_up(&self, side: Side, segment: &Segment<'_>) -> bool {
         self.midstream && !self.proven && side == Side::Client && segment.length > 0
     }
 
-    /// Whether the server speaks of other bytes of its client than were seen: those were made up.
+    /// Whether the server acknowledges other bytes of its client than were seen: those were fabricated.
     pub(super) fn contradicts(&self, segment: &Segment<'_>, window: u32) -> bool {
         let client = &self.client_half;
         let apart = Sequence(segment.acknowledgement).minus(client.expected).unsigned_abs();

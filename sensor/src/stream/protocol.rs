@@ -1,4 +1,4 @@
-//! What reassembly hands on: bytes in order, holes, ends.
+//! The interface to the protocol above: bytes in order, gaps, ends.
 
 use crate::capture::Endpoint;
 use crate::clock::Timestamp;
@@ -23,12 +23,12 @@ impl Side {
     }
 }
 
-/// A connection as it is first seen.
+/// A connection when it is first seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Opening {
-    /// Where the client's end is.
+    /// The client's endpoint.
     pub client: Endpoint,
-    /// Where the server's end is.
+    /// The server's endpoint.
     pub server: Endpoint,
     /// When the first segment was seen.
     pub time: Timestamp,
@@ -41,13 +41,13 @@ pub struct Opening {
 /// Why bytes are missing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Missing {
-    /// Left out on purpose: a snap length, or bytes that the protocol had advised to skip.
+    /// Left out on purpose: by the snap length, or because the protocol had advised a skip.
     NotCaptured,
     /// Never seen, although the peer acknowledged them or the buffer that waited for them is full.
     Lost,
 }
 
-/// Why a connection is forgotten.
+/// Why a connection is closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum CloseCause {
     /// Both directions ended with FIN.
@@ -56,9 +56,9 @@ pub enum CloseCause {
     Rst,
     /// Nothing was seen for too long.
     Idle,
-    /// The table was full and this was the connection idle for longest.
+    /// The table was full and this connection had been idle longest.
     Evicted,
-    /// A new connection with the same addresses and ports began.
+    /// A new connection with the same addresses and ports started.
     Reused,
     /// The protocol needs no more of it.
     Stopped,
@@ -66,20 +66,20 @@ pub enum CloseCause {
     EndOfCapture,
 }
 
-/// What a protocol wants of the bytes to come.
+/// The protocol's advice about the bytes to come.
 #[must_use]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Advice {
     /// All of them.
     Continue,
-    /// Not the next so many bytes of the side that just sent: they may be reported as
-    /// [`Missing::NotCaptured`] or delivered all the same.
+    /// Not the next bytes, this many, of the side that just sent: they may be reported as [`Missing::NotCaptured`] or
+    /// delivered anyway.
     Skip(u64),
     /// None of the connection.
     Stop,
 }
 
-/// When a connection is looked at, and which of its sides may be sending bytes that are left out on purpose.
+/// When a connection is visited, and which of its sides may be sending bytes that are left out on purpose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Look {
     /// Now.
@@ -90,12 +90,12 @@ pub struct Look {
     pub server_skips: bool,
 }
 
-/// What is done with the bytes of connections.
+/// Consumer of the bytes of connections.
 ///
-/// The calls for one side of a connection come in the order of its bytes. `time` is that of the segment which
-/// made the bytes available in order; it never goes backwards within a connection by more than the source does.
+/// The calls for one side of a connection come in the order of its bytes. `time` is that of the segment that made the
+/// bytes available in order; within a connection it goes backwards no further than the source does.
 pub trait Protocol {
-    /// Kept for each connection; small, since there may be 100,000 idle ones.
+    /// State kept for each connection; small, since there may be 100,000 idle ones.
     type State;
 
     /// A connection is seen for the first time.
@@ -117,21 +117,21 @@ pub trait Protocol {
     /// A side has sent its last byte (FIN, reached in order).
     fn end(&mut self, state: &mut Self::State, side: Side, time: Timestamp);
 
-    /// The client was shown to get what the server sends, so it is who its address says: its handshake was seen whole,
-    /// or the server acknowledged bytes of it that were seen. Told once.
+    /// The client was shown to receive what the server sends, so its address is genuine: its complete handshake was
+    /// seen, or the server acknowledged bytes of it that were seen. Called once.
     fn proven(&mut self, _state: &mut Self::State) {}
 
     /// Two copies of the client's bytes differ.
     fn conflict(&mut self, _state: &mut Self::State) {}
 
-    /// Time has passed. Each established connection is looked at every few seconds, whether or not it sends.
+    /// Time has passed. Each established connection is visited every few seconds, whether or not it sends.
     fn look(&mut self, _state: &Self::State, _look: &Look) {}
 
-    /// What a connection waited for may be there; see [`Streams::wake`](super::Streams::wake).
+    /// What a connection waited for may be available; see [`Streams::wake`](super::Streams::wake).
     fn wake(&mut self, _state: &mut Self::State, _time: Timestamp) -> Advice {
         Advice::Continue
     }
 
-    /// The connection is forgotten.
+    /// The connection is closed.
     fn close(&mut self, state: Self::State, cause: CloseCause, time: Timestamp);
 }

@@ -7,11 +7,11 @@ use super::protocol::{CloseCause, Missing, Protocol, Side};
 use super::sequence::Sequence;
 use crate::capture::{Flags, Integrity, Segment};
 
-/// The control bits that decide how a segment is taken.
+/// The control bits that decide how a segment is processed.
 const CONTROL: u8 = Flags::SYN.0 | Flags::FIN.0 | Flags::RST.0 | Flags::URG.0 | Flags::ACK.0;
 
 impl<S> Connection<S> {
-    /// Takes a segment that is the next one in order and needs nothing but to be handed on; whether it was so.
+    /// Takes a segment that is next in order and only has to be handed on; returns whether it was.
     #[inline]
     pub(super) fn take_plain<P: Protocol<State = S>>(
         &mut self,
@@ -30,7 +30,7 @@ impl<S> Connection<S> {
             && own.is_plain()
             && other.assembler.is_none()
             && other.known
-            // A FIN may wait for what this brings.
+            // A FIN may be waiting for what this brings.
             && (!other.fin_known || other.ended)
             && !acknowledged.after(other.expected)
             && match side {
@@ -107,7 +107,7 @@ impl<S> Connection<S> {
         self.look_for_proof(side, segment, context);
         self.acknowledge(side.other(), Sequence(segment.acknowledgement), context);
         self.note_urgent(side, segment, context);
-        // Its sender has sent what comes before, so what the source left out lies there.
+        // Its sender has sent what comes before, so the bytes that the source left out lie there.
         self.pass_skipped(side, start, context);
         self.payload(side, segment, context);
         self.note_fin(side, segment, context);
@@ -127,9 +127,9 @@ impl<S> Connection<S> {
         half.note_acknowledged(acknowledged);
     }
 
-    /// Notes where the urgent byte is: the one before the urgent pointer, as systems have always read it (RFC
-    /// 6093, section 3.1). Only the last pointer counts, even where the byte of an earlier one has not been
-    /// passed, as in Linux.
+    /// Records the position of the urgent byte: the one before the urgent pointer, as systems have always interpreted
+    /// it (RFC 6093, section 3.1). Only the last pointer counts, even if an earlier one's byte has not been reached, as
+    /// in Linux.
     fn note_urgent<P>(&mut self, side: Side, segment: &Segment<'_>, context: &Context<'_, P>) {
         if !segment.flags.has(Flags::URG) || context.config.urgent_inline {
             return;
@@ -162,7 +162,7 @@ impl<S> Connection<S> {
         }
     }
 
-    /// Delivers a segment's bytes, or lets them wait.
+    /// Delivers a segment's bytes, or queues them.
     pub(super) fn payload<P: Protocol<State = S>>(
         &mut self,
         side: Side,
@@ -206,9 +206,9 @@ impl<S> Connection<S> {
     }
 
     /// What a segment must wait for on the other side, because its sender had received it before.
-    ///
-    /// That holds for what is not believed, too: waiting is harmless, and shows a server's lost bytes before the
-    /// client's next ones where the server goes on in time. A server that is never seen is not waited for.
+    /// This also applies to acknowledgements that are not believed: waiting is harmless, and shows a server's lost
+    /// bytes before the client's next ones if the server continues in time. A server that was never seen is not waited
+    /// for.
     fn gate<P: Protocol<State = S>>(
         &mut self,
         side: Side,
@@ -243,7 +243,7 @@ impl<S> Connection<S> {
         self.pass_over(side, start.plus(segment.length), Missing::NotCaptured, context);
     }
 
-    /// Keeps a segment until its turn; a dubious one until the server has acknowledged it.
+    /// Queues a segment until its turn; a dubious one until the server has acknowledged it.
     pub(super) fn wait<P: Protocol<State = S>>(
         &mut self,
         side: Side,
@@ -287,7 +287,7 @@ impl<S> Connection<S> {
         }
     }
 
-    /// Lets all that waits on a side go on where it is too much.
+    /// Releases everything that waits on a side if it is too much.
     fn bound<P: Protocol<State = S>>(&mut self, side: Side, context: &mut Context<'_, P>) {
         let Some(waiting) = &self.look(side).assembler else { return };
         let refused = if waiting.cost() > context.config.max_buffered_per_half {
@@ -303,10 +303,10 @@ impl<S> Connection<S> {
         }
     }
 
-    /// A reset counts only where its receiver would take it: at the next byte (RFC 5961, section 3.2).
+    /// A reset counts only if its receiver would accept it: at the next byte (RFC 5961, section 3.2).
     ///
-    /// What the receiver expects next is also what it acknowledged last; that helps where the sensor has missed
-    /// bytes. The server's resets are believed at the end of all that it sent, too, and among what is left out.
+    /// The receiver's next expected byte is also what it acknowledged last; that helps if the sensor has missed bytes.
+    /// The server's resets are also believed at the end of all that it sent, and among what is left out.
     fn reset<P: Protocol<State = S>>(
         &mut self,
         side: Side,
@@ -341,7 +341,7 @@ impl<S> Connection<S> {
         Next::Keep
     }
 
-    /// SYN on an established connection: again, or anew.
+    /// SYN on an established connection: retransmitted, or starting anew.
     fn synchronise_again<P: Protocol<State = S>>(
         &mut self,
         side: Side,
@@ -366,7 +366,7 @@ impl<S> Connection<S> {
         Next::Keep
     }
 
-    /// Whether a SYN|ACK answers the SYN that asked to begin anew; with TCP Fast Open, also its data (RFC 7413).
+    /// Whether a SYN|ACK answers the SYN that asked to start anew; with TCP Fast Open, also its data (RFC 7413).
     pub(super) fn answers_reopening(&self, segment: &Segment<'_>) -> bool {
         let data = Sequence(segment.acknowledgement).minus(self.reopening.plus(1));
         self.reopening_known && (0..=1 << 16).contains(&data)

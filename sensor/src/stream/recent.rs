@@ -1,19 +1,19 @@
-//! What clients sent last, for comparison with what they send again.
+//! The clients' last bytes, for comparison with retransmissions.
 //!
 //! TCP never changes a byte between two copies of it (RFC 9293, section 3.8.1). A client whose copies differ wants two
-//! readers to see two things.
+//! readers to see different things.
 
 use super::connection::{Connection, Context};
 use super::counters::bump;
 use super::protocol::Protocol;
 use super::sequence::Sequence;
 
-/// Bytes of all clients together; at ten thousand requests a second of 500 bytes, those of the last 200 ms. What is
-/// sent again later than that is not compared.
+/// Bytes for all clients together; at ten thousand requests a second of 500 bytes, those of the last 200 ms. Later
+/// retransmissions are not compared.
 const BYTES: usize = 1 << 20;
-/// Bytes of one segment that are kept.
+/// Maximum bytes kept of one segment.
 const MOST: usize = 4 << 10;
-/// What is kept begins at multiples of so many bytes.
+/// Alignment of kept bytes.
 const UNIT: u32 = 16;
 /// [`BYTES`] in units, a power of two.
 const UNITS: u32 = 1 << 16;
@@ -23,7 +23,7 @@ const _: () = assert!((UNITS * UNIT) as usize == BYTES, "the ring is made of uni
 #[derive(Debug)]
 pub(super) struct Recent {
     bytes: Vec<u8>,
-    /// Units ever written, modulo 2^32.
+    /// Units written so far, modulo 2^32.
     written: u32,
 }
 
@@ -57,7 +57,7 @@ impl Recent {
         let units = length.div_ceil(UNIT);
         let in_round = self.written & (UNITS - 1);
         if in_round.saturating_add(units) > UNITS {
-            // What does not fit at the end begins at the beginning.
+            // What does not fit at the end starts at the beginning.
             self.written = self.written.wrapping_add(UNITS.saturating_sub(in_round));
         }
         let place = offset(self.written);
@@ -70,7 +70,7 @@ impl Recent {
         kept
     }
 
-    /// Whether bytes differ from those kept, where both are known. The ring may have gone round since; then nothing is
+    /// Whether bytes differ from those kept, where both are known. The ring may have wrapped since; then nothing is
     /// known any more.
     fn differs(&self, kept: Kept, start: Sequence, bytes: &[u8]) -> bool {
         if kept.is_empty() || self.written.wrapping_sub(kept.place) > UNITS {
@@ -85,13 +85,13 @@ impl Recent {
     }
 }
 
-/// Where a unit lies.
+/// The offset of a unit.
 const fn offset(written: u32) -> usize {
     (written & (UNITS - 1)).wrapping_mul(UNIT) as usize
 }
 
 impl<S> Connection<S> {
-    /// Keeps what the client has sent and the server has taken.
+    /// Keeps bytes that the client sent and the server accepted.
     #[inline]
     pub(super) fn keep_taken<P>(&mut self, start: Sequence, bytes: &[u8], context: &mut Context<'_, P>) {
         if bytes.is_empty() {
@@ -101,12 +101,12 @@ impl<S> Connection<S> {
         self.taken = [context.recent.keep(start, bytes), last];
     }
 
-    /// Keeps what the client has sent and the server has not taken.
+    /// Keeps bytes that the client sent and the server did not accept.
     pub(super) fn keep_refused<P>(&mut self, start: Sequence, bytes: &[u8], context: &mut Context<'_, P>) {
         self.turned_away = context.recent.keep(start, bytes);
     }
 
-    /// Compares what comes again with what was taken.
+    /// Compares retransmitted bytes with those accepted.
     pub(super) fn compare_again<P: Protocol<State = S>>(
         &mut self,
         start: Sequence,
@@ -118,7 +118,7 @@ impl<S> Connection<S> {
         }
     }
 
-    /// Compares what comes now with what was not taken.
+    /// Compares new bytes with those not accepted.
     pub(super) fn compare_refused<P: Protocol<State = S>>(
         &mut self,
         start: Sequence,

@@ -1,4 +1,4 @@
-//! Who is the client, where the handshake was missed.
+//! Which side is the client, if the handshake was missed.
 
 use super::config::Config;
 use crate::capture::{Direction, Segment};
@@ -20,8 +20,8 @@ const CLIENT_STARTS: [&[u8]; 12] = [
     b"\r\n\r\n\0\r\nQUIT\n",
 ];
 
-/// Whether a segment's source is the client, as well as one can tell: because the server is on this host; by configured
-/// ports; by the payload; because servers have the lower port.
+/// Whether a segment's source is the client, as far as can be told: because the server is on this host; by configured
+/// ports; by the payload; because servers usually have the lower port.
 pub(super) fn from_client(segment: &Segment<'_>, config: &Config) -> bool {
     if let Some(direction) = segment.direction {
         return direction == Direction::Ingress;

@@ -13,13 +13,13 @@ impl Sequence {
         Self(self.0.wrapping_add(count))
     }
 
-    /// Bytes from `other` to this one; negative where this one is before.
+    /// Bytes from `other` to this one; negative if this one is earlier.
     #[inline]
     pub(super) const fn minus(self, other: Self) -> i32 {
         self.0.wrapping_sub(other.0).cast_signed()
     }
 
-    /// Bytes from `earlier` to this one; 0 where it is not earlier.
+    /// Bytes from `earlier` to this one; 0 if it is not earlier.
     #[inline]
     pub(super) const fn since(self, earlier: Self) -> u32 {
         if self.after(earlier) { self.0.wrapping_sub(earlier.0) } else { 0 }

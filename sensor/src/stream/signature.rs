@@ -1,27 +1,27 @@
-//! Segments with a signature, or with options that do not fit: whether the server's kernel takes them depends on its
-//! version and on how it was built (`tcp_inbound_hash`).
+//! Segments with a signature or with malformed options: whether the server's kernel accepts them depends on its version
+//! and build (`tcp_inbound_hash`).
 
 use crate::capture::TcpOptions;
 use crate::kernel::SignatureChecks;
 
-/// Of a capture, where the server's kernel cannot be asked. Distributions build theirs with TCP MD5, and few with TCP-AO.
+/// For captures, where the server's kernel cannot be asked. Distributions enable TCP MD5, and few TCP-AO.
 pub(super) const OF_A_CAPTURE: SignatureChecks = SignatureChecks { md5: Some(true), ao: None, strict: None };
 
-/// What becomes of a segment, as far as its options decide it.
+/// The verdict on a segment, as far as its options determine it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Fate {
     Taken,
-    /// The server's acknowledgement will tell.
+    /// The server's acknowledgement decides.
     Unknown,
     Dropped,
 }
 
-/// Bytes of an MD5 option, and least bytes of one of TCP-AO: with fewer left, the kernel does not look for them.
+/// Bytes of an MD5 option, and minimum bytes of a TCP-AO one: with fewer left, the kernel does not look for them.
 const MD5: usize = 18;
 const AO: usize = 5;
 
 impl SignatureChecks {
-    /// Whether a kernel takes a segment with these options.
+    /// Whether a kernel accepts a segment with these options.
     #[inline]
     pub(super) fn judge(&self, options: &TcpOptions) -> Fate {
         if !options.md5 && !options.ao && options.misfit == 0 { Fate::Taken } else { self.judge_odd(options) }

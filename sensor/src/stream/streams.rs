@@ -16,41 +16,41 @@ use super::twins::Twins;
 use crate::capture::{Direction, Endpoint, Flags, Segment, TcpHeader};
 use crate::clock::Timestamp;
 
-/// Entries given up, or deadlines met, along with one segment at most.
+/// Maximum entries dropped, or deadlines handled, together with one segment.
 const PER_SEGMENT: usize = 8;
 
-/// The same at a time: that of a hundred thousand connections at once would be in everybody's way. The others come the
-/// next time.
+/// The same for the passing of time: closing a hundred thousand connections at once would block everything else. The
+/// others follow next time.
 const PER_ADVANCE: usize = 16_384;
 
-/// What a source need not bring any more.
+/// What a source no longer needs to deliver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub enum Instruction {
-    /// Payload of one direction before a sequence number. Segments with SYN, FIN or RST are still needed, and so
-    /// is a segment that goes beyond the number. What is left out is reported as
-    /// [`super::Missing::NotCaptured`]; what comes all the same is delivered.
+    /// Payload of one direction before a sequence number. Segments with SYN, FIN or RST are still needed, and so is a
+    /// segment that extends beyond the number. Bytes left out are reported as [`super::Missing::NotCaptured`]; bytes
+    /// that arrive anyway are delivered.
     SkipUntil {
-        /// Whose payload.
+        /// Which side's payload.
         side: Side,
         /// Its sender.
         source: Endpoint,
         /// Its receiver.
         destination: Endpoint,
-        /// The first sequence number that is needed again.
+        /// The first sequence number needed again.
         sequence: u32,
     },
-    /// Anything of a connection, until a SYN. It is given again where payload comes all the same, since the
-    /// source may have forgotten.
+    /// Anything of a connection, until a SYN. The instruction is repeated if payload arrives anyway, since the source
+    /// may have lost it.
     Stop {
-        /// Where the client's end is.
+        /// The client's endpoint.
         client: Endpoint,
-        /// Where the server's end is.
+        /// The server's endpoint.
         server: Endpoint,
     },
 }
 
-/// All connections, and what is done with their bytes.
+/// All connections, and the consumer of their bytes.
 #[derive(Debug)]
 pub struct Streams<P: Protocol> {
     pub(super) protocol: P,
@@ -60,9 +60,9 @@ pub struct Streams<P: Protocol> {
     pub(super) deadlines: Deadlines,
     pub(super) recent: Recent,
     pub(super) twins: Twins,
-    /// Nothing needs to be done before.
+    /// Nothing is due before this time.
     pub(super) due: Timestamp,
-    /// The entry to look at next, and when that was done last.
+    /// The entry to visit next, and when the last visit was.
     pub(super) look_next: usize,
     pub(super) looked: Timestamp,
 }
@@ -86,7 +86,7 @@ impl<P: Protocol> Streams<P> {
         }
     }
 
-    /// What is done with the bytes.
+    /// The consumer of the bytes.
     pub const fn protocol(&self) -> &P {
         &self.protocol
     }
@@ -96,17 +96,17 @@ impl<P: Protocol> Streams<P> {
         &mut self.protocol
     }
 
-    /// Gives the protocol back. What was not finished is forgotten.
+    /// Returns the protocol. Unfinished connections are dropped.
     pub fn into_protocol(self) -> P {
         self.protocol
     }
 
-    /// What happened so far.
+    /// Totals so far.
     pub const fn counters(&self) -> &Counters {
         &self.counters
     }
 
-    /// Takes one segment in. Returns what the source should be told about its connection, if anything.
+    /// Takes one segment in. Returns an instruction for the source about its connection, if any.
     pub fn segment(&mut self, segment: &Segment<'_>) -> Option<Instruction> {
         bump(&mut self.counters.segments);
         add(&mut self.counters.bytes, segment.length);
@@ -124,23 +124,23 @@ impl<P: Protocol> Streams<P> {
         }
     }
 
-    /// Lets time pass: gives up what has been idle or waiting for too long. Segments do the same on the way;
-    /// this is for when none come. Takes time only for what is given up, of which there is a bound.
+    /// Lets time pass: drops connections that have been idle or waiting too long. Segments trigger the same; this is
+    /// for when none arrive. Its cost depends only on what is dropped, which is bounded.
     pub fn advance(&mut self, now: Timestamp) {
         if now >= self.due {
             self.catch_up(now, PER_ADVANCE);
         }
     }
 
-    /// Lets the protocol look at a connection again: what it waits for comes by another way than segments.
+    /// Lets the protocol check a connection again: what it waits for comes by another way than segments.
     pub fn wake(&mut self, client: Endpoint, server: Endpoint, now: Timestamp) -> Option<Instruction> {
         let (index, _) = self.table.find(client, server)?;
         self.with(index, now, |connection, context| connection.wake(context));
         instruct(self.table.get_mut(index)?, Side::Client)
     }
 
-    /// Closes everything with [`CloseCause::EndOfCapture`], the connection idle for longest first. What waits is
-    /// delivered, with the holes before it lost.
+    /// Closes everything with [`CloseCause::EndOfCapture`], longest-idle connections first. Waiting bytes are
+    /// delivered, with the gaps before them lost.
     pub fn finish(&mut self, now: Timestamp) {
         while let Some(index) = self.oldest(&Class::ALL) {
             self.give_up(index, CloseCause::EndOfCapture, now);
@@ -149,8 +149,8 @@ impl<P: Protocol> Streams<P> {
         self.due = Timestamp::from_unix_nanos(u64::MAX);
     }
 
-    /// What its receiver drops whichever connection it belongs to. What was damaged on its way is sent again as it was; a
-    /// signed segment is what it was meant to be.
+    /// Segments that their receiver drops on any connection. A damaged segment is retransmitted intact; a signed one
+    /// was meant to be signed.
     #[cold]
     fn turn_away(&mut self, segment: &Segment<'_>, why: Refusal) {
         self.counters.count_refusal(why);
@@ -209,7 +209,7 @@ impl<P: Protocol> Streams<P> {
         }
     }
 
-    /// Sees to lists, bounds and instructions after a segment of a connection.
+    /// Updates lists, bounds and instructions after a segment of a connection.
     fn after(&mut self, index: usize, side: Side, segment: &Segment<'_>) -> Option<Instruction> {
         let connection = self.table.get_mut(index)?;
         if matches!(connection.phase, Phase::Established | Phase::Stopped) {
@@ -227,7 +227,7 @@ impl<P: Protocol> Streams<P> {
         instruct(self.table.get_mut(index)?, side)
     }
 
-    /// A segment of no connection.
+    /// A segment of an unknown connection.
     fn unknown(&mut self, segment: &Segment<'_>) -> Option<Instruction> {
         let flags = segment.flags;
         let (syn, ack) = (flags.has(Flags::SYN), flags.has(Flags::ACK));
@@ -239,7 +239,7 @@ impl<P: Protocol> Streams<P> {
             self.counters.count_invalid(Invalid::Flags);
             return None;
         }
-        // A SYN that leaves this host is none of a client, an answer that comes none of a server.
+        // A SYN that leaves this host is not a client's, and a SYN|ACK that arrives is not a server's.
         let expected = if ack { Direction::Egress } else { Direction::Ingress };
         if syn && segment.direction.is_some_and(|direction| direction != expected) {
             self.counters.count_refusal(Refusal::Direction);
@@ -272,7 +272,7 @@ impl<P: Protocol> Streams<P> {
 
     fn begin_anew(&mut self, index: usize, segment: &Segment<'_>) -> Option<Instruction> {
         let connection = self.forget(index)?;
-        // The SYN may have come a while ago; the segment at hand goes on from it.
+        // The SYN may have come a while ago; the current segment continues from it.
         if connection.reopening_known && !segment.flags.has(Flags::SYN) {
             let syn = Segment {
                 sequence: connection.reopening.0,
@@ -289,7 +289,7 @@ impl<P: Protocol> Streams<P> {
         self.unknown(segment)
     }
 
-    /// Takes a connection out of the table that the protocol knows nothing of, or no more.
+    /// Removes a connection from the table that the protocol does not know, or no longer knows.
     pub(super) fn forget(&mut self, index: usize) -> Option<Connection<P::State>> {
         let mut connection = self.table.remove(index)?;
         connection.client_half.clear(&mut self.counters);
@@ -298,13 +298,13 @@ impl<P: Protocol> Streams<P> {
         Some(connection)
     }
 
-    /// Closes a connection and takes it out of the table.
+    /// Closes a connection and removes it from the table.
     pub(super) fn give_up(&mut self, index: usize, cause: CloseCause, time: Timestamp) {
         self.with(index, time, |connection, context| connection.close(cause, context));
         self.forget(index);
     }
 
-    /// Lets a connection work.
+    /// Runs a connection.
     pub(super) fn with<T>(
         &mut self,
         index: usize,
@@ -325,7 +325,7 @@ impl<P: Protocol> Streams<P> {
     }
 }
 
-/// A segment of a connection that is over.
+/// A segment of a closed connection.
 fn late<S>(
     connection: &mut Connection<S>,
     side: Side,
@@ -336,7 +336,7 @@ fn late<S>(
     let half = connection.look(side);
     let again = half.isn_known && half.isn == Sequence(segment.sequence);
     let syn = flags.has(Flags::SYN) && flags.0 & (Flags::FIN.0 | Flags::RST.0) == 0;
-    // An answer may stand for a SYN that was missed, where it comes from the server.
+    // A SYN|ACK may stand for a SYN that was missed, if it comes from the server.
     let begins = syn && (!flags.has(Flags::ACK) || side == Side::Server);
     if begins && !again {
         return Next::Anew;
@@ -346,7 +346,7 @@ fn late<S>(
     Next::Keep
 }
 
-/// A connection whose handshake was missed, as its first segment with data begins it.
+/// A connection whose handshake was missed, started by its first segment with data.
 fn midstream<P: Protocol>(segment: &Segment<'_>, context: &mut Context<'_, P>) -> Connection<P::State> {
     let (client, server) = if roles::from_client(segment, context.config) {
         (segment.source, segment.destination)
@@ -360,7 +360,7 @@ fn midstream<P: Protocol>(segment: &Segment<'_>, context: &mut Context<'_, P>) -
     connection
 }
 
-/// What the source is to be told; the rest, where there is more, with the next segment.
+/// An instruction for the source; if there are more, they follow with the next segment.
 fn instruct<S>(connection: &mut Connection<S>, side: Side) -> Option<Instruction> {
     if !connection.notice {
         return None;

@@ -27,9 +27,9 @@ struct List {
     length: usize,
 }
 
-/// Connections. Both directions reach the same entry with one look-up. Every connection is in the list of its
-/// class, in the order of the last segment. The links are apart from the connections, because moving an entry
-/// touches its neighbours' links, and those lie closer together here.
+/// Connections. Both directions reach the same entry with one look-up. Every connection is in its class's list, in the
+/// order of the last segment. The links are separate from the connections, because moving an entry touches its
+/// neighbours' links, which are closer together this way.
 ///
 /// The order of the hash table never shows: it is never iterated.
 #[derive(Debug)]
@@ -43,8 +43,8 @@ pub(super) struct Table<S> {
 }
 
 impl<S> Table<S> {
-    /// A table for so many. Up to a million, its memory is asked for at once, so that it never moves, but touched
-    /// only as it fills.
+    /// A table with this capacity. Up to a million entries, its memory is reserved at once, so that it never moves, but
+    /// touched only as it fills.
     pub(super) fn new(capacity: usize, seed: u64) -> Self {
         let capacity = capacity.min(1 << 20);
         Self {
@@ -61,7 +61,7 @@ impl<S> Table<S> {
         self.connections.len()
     }
 
-    /// Where the connection between two endpoints is, and which side the first of them is.
+    /// The entry of the connection between two endpoints, and which side the first endpoint is.
     #[inline]
     pub(super) fn find(&self, source: Endpoint, destination: Endpoint) -> Option<(usize, Side)> {
         let hash = hash(&self.hasher, source, destination);
@@ -75,7 +75,7 @@ impl<S> Table<S> {
         Some((*found as usize, side))
     }
 
-    /// Entries that there are room for by now; each connection is one of them.
+    /// Entries allocated so far; each connection is one of them.
     pub(super) fn slots(&self) -> usize {
         self.links.len()
     }
@@ -90,7 +90,7 @@ impl<S> Table<S> {
         self.connections.get_mut(index)
     }
 
-    /// Adds a connection that is not in here.
+    /// Adds a connection that is not in the table.
     pub(super) fn insert(&mut self, mut connection: Connection<S>) -> usize {
         self.serial = self.serial.wrapping_add(1);
         connection.serial = self.serial;
@@ -112,7 +112,7 @@ impl<S> Table<S> {
         index
     }
 
-    /// Takes a connection out.
+    /// Removes a connection.
     pub(super) fn remove(&mut self, index: usize) -> Option<Connection<S>> {
         let connection = self.connections.try_remove(index)?;
         let short = u32::try_from(index).unwrap_or(NONE);
@@ -145,8 +145,7 @@ impl<S> Table<S> {
         }
     }
 
-    /// Moves an entry to the list of the class that it belongs in by now, as the newest there; that class, where
-    /// it has changed.
+    /// Moves an entry to the list of its current class, as the newest there; returns that class if it has changed.
     pub(super) fn reclass(&mut self, index: usize) -> Option<Class> {
         let connection = self.connections.get_mut(index)?;
         let (from, to) = (connection.class, connection.proper_class());
@@ -210,7 +209,7 @@ impl<S> Table<S> {
     }
 }
 
-/// Hashes two endpoints, whichever comes first.
+/// Hashes two endpoints, in either order.
 #[inline]
 fn hash(hasher: &RandomState, one: Endpoint, other: Endpoint) -> u64 {
     let (low, high) = if one <= other { (one, other) } else { (other, one) };

@@ -1,8 +1,8 @@
-//! Connections that a capture has twice.
+//! Connections that appear twice in a capture.
 //!
 //! On a host with containers, a capture on all interfaces has each segment before and after the port mapping: with
-//! another server, perhaps another client, and the same sequence numbers. Nobody but the server chooses the number that it
-//! begins with, so two handshakes with the same numbers of both sides, at nearly the same time, are one.
+//! another server address, perhaps another client address, and the same sequence numbers. Only the server chooses its
+//! initial sequence number, so two handshakes with the same numbers on both sides, at nearly the same time, are one.
 
 use std::time::Duration;
 
@@ -14,18 +14,18 @@ use super::streams::Streams;
 use crate::capture::Endpoint;
 use crate::clock::Timestamp;
 
-/// Handshakes that are remembered; others take their places.
+/// Slots for handshakes; a new one replaces an unrelated one in its slot.
 const PLACES: usize = 1_024;
 
-/// From one interface to the next it does not take so long.
+/// Going from one interface to the next takes less time than this.
 const NEARLY: Duration = Duration::from_secs(1);
 
-/// A handshake of which both numbers are known.
+/// A handshake with both numbers known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Shaken {
     pub(super) client: Endpoint,
     pub(super) server: Endpoint,
-    /// The numbers that they began with.
+    /// Their initial sequence numbers.
     pub(super) numbers: (Sequence, Sequence),
     /// When the SYN was seen.
     pub(super) began: Timestamp,
@@ -38,7 +38,7 @@ pub(super) struct Twins {
 }
 
 impl Twins {
-    /// Notes a handshake. The one that it is a copy of, or that is a copy of it, where there is one.
+    /// Records a handshake. Returns the one that it duplicates, or that duplicates it, if any.
     pub(super) fn note(&mut self, shaken: Shaken) -> Option<Shaken> {
         if self.places.is_empty() {
             self.places = vec![None; PLACES];
@@ -48,7 +48,7 @@ impl Twins {
         let place = usize::try_from(mixed >> 16).unwrap_or_default().checked_rem(PLACES)?;
         let known = self.places.get_mut(place)?;
         let twin = known.filter(|known| known.is_twin(&shaken));
-        // The one that began first stays.
+        // The one that started first stays.
         if twin.is_none_or(|twin| shaken.began < twin.began) {
             *known = Some(shaken);
         }
@@ -57,7 +57,7 @@ impl Twins {
 }
 
 impl Shaken {
-    /// Port mappings keep the client's port, where it is free.
+    /// Port mappings keep the client's port if it is free.
     fn is_twin(&self, other: &Self) -> bool {
         let apart = self.began.since(other.began).max(other.began.since(self.began));
         let same = (self.client, self.server) == (other.client, other.server);
@@ -67,7 +67,7 @@ impl Shaken {
 }
 
 impl<P: Protocol> Streams<P> {
-    /// Stops a connection that is another one seen again, or the other one, whichever began later.
+    /// Stops a connection that duplicates another, or the other one, whichever started later.
     pub(super) fn look_for_twin(&mut self, index: usize, time: Timestamp) {
         let Some(connection) = self.table.get_mut(index) else { return };
         let shaken = Shaken {
@@ -79,12 +79,12 @@ impl<P: Protocol> Streams<P> {
         let Some(twin) = self.twins.note(shaken) else { return };
         let first = self.table.find(twin.client, twin.server).map(|(first, _)| first);
         let Some(first) = first.filter(|first| *first != index) else { return };
-        // Where the other has gone on already, it stays.
+        // If the other has already continued, it stays.
         let waits = self.table.get_mut(first).is_some_and(|first| first.phase == Phase::SynReceived);
         let later = if waits && shaken.began < twin.began { first } else { index };
         bump(&mut self.counters.twins);
         self.with(later, time, |connection, context| {
-            // Its handshake is not incomplete.
+            // Its handshake does not count as incomplete.
             connection.phase = Phase::Stopped;
             connection.close(CloseCause::Stopped, context);
             connection.last_seen = time;

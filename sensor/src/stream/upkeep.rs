@@ -1,4 +1,4 @@
-//! What time and bounds take away.
+//! Effects of time and bounds.
 
 use std::time::Duration;
 
@@ -9,13 +9,13 @@ use super::protocol::{CloseCause, Look, Protocol};
 use super::streams::Streams;
 use crate::clock::Timestamp;
 
-/// Within this time each connection is looked at once.
+/// Each connection is visited once within this time.
 const ROUND: Duration = Duration::from_secs(5);
 
 impl<P: Protocol> Streams<P> {
-    /// Lets the protocol look at connections: at so large a part of them as time has passed of a round. That costs
-    /// some 10 ns an entry, a hundred thousand in 5 s are a fortieth of a percent of a core, and no list of messages
-    /// under way has to be kept for each segment.
+    /// Lets the protocol visit connections: the share of them that corresponds to the time passed of a round. This
+    /// costs some 10 ns per entry, so a hundred thousand in 5 s take a fortieth of a percent of a core, and no list of
+    /// messages in progress has to be updated for each segment.
     pub fn look(&mut self, now: Timestamp) {
         let slots = self.table.slots();
         let passed = now.since(self.looked).min(ROUND).as_millis();
@@ -68,7 +68,7 @@ impl<P: Protocol> Streams<P> {
         self.due = next.unwrap_or(Timestamp::from_unix_nanos(u64::MAX));
     }
 
-    /// Sees to it that what is due by then is done.
+    /// Ensures that what is due by then is done.
     pub(super) fn look_again(&mut self, at: Timestamp) {
         self.due = self.due.min(at);
     }
@@ -91,7 +91,7 @@ impl<P: Protocol> Streams<P> {
             self.give_up(index, CloseCause::Evicted, time);
         }
         if self.table.len() >= self.config.max_connections {
-            // Those that linger have been closed before.
+            // Lingering ones have been closed before.
             let live = || self.oldest(&[Class::HalfOpen, Class::Open, Class::Stopped]);
             if let Some(index) = self.table.oldest(Class::Closed).or_else(live) {
                 self.give_up(index, CloseCause::Evicted, time);
@@ -99,7 +99,7 @@ impl<P: Protocol> Streams<P> {
         }
     }
 
-    /// The entry idle for longest among some classes.
+    /// The longest-idle entry of some classes.
     pub(super) fn oldest(&self, classes: &[Class]) -> Option<usize> {
         let oldest = classes.iter().filter_map(|class| {
             let index = self.table.oldest(*class)?;
@@ -109,7 +109,7 @@ impl<P: Protocol> Streams<P> {
         oldest.min().map(|(.., index)| index)
     }
 
-    /// Keeps to the bound on all waiting bytes, and the queues of deadlines short.
+    /// Enforces the bound on all waiting bytes, and keeps the queues of deadlines short.
     pub(super) fn bound(&mut self, time: Timestamp) {
         while self.counters.buffered_bytes > self.config.max_buffered as u64 {
             let Some(deadline) = self.deadlines.holes.pop_front() else { break };
@@ -137,7 +137,7 @@ impl<P: Protocol> Streams<P> {
         Some((index, connection.last_seen.plus(self.timeout(class))))
     }
 
-    /// Acknowledged bytes did not come, or what another side's bytes wait for.
+    /// Acknowledged bytes did not arrive, or those that another side's bytes wait for.
     fn end_of_patience(&mut self, deadline: &Deadline) {
         self.work_off(deadline, |connection, context| {
             connection.half(deadline.side).waits_acknowledged = false;
@@ -145,7 +145,7 @@ impl<P: Protocol> Streams<P> {
         });
     }
 
-    /// A hole was there for long; it may not be the same hole.
+    /// A gap has been open for long; it may not be the same gap.
     fn end_of_hole(&mut self, deadline: &Deadline) {
         self.work_off(deadline, |connection, context| {
             let half = connection.half(deadline.side);

@@ -1,4 +1,4 @@
-//! What is kept of clients that are gone, and of hours that are over.
+//! Data on clients that are gone, and on completed hours.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -11,14 +11,14 @@ use super::track::Track;
 use crate::clock::Timestamp;
 use crate::enforce::Scope;
 
-/// Days that are kept.
+/// Days kept.
 const DAYS: u64 = 7;
 const DAY_NS: u64 = 86_400_000_000_000;
 
-/// Scopes whose clients are told apart, in one day. A sketch for each rung and dimension takes some 90 KiB a scope.
+/// Scopes distinguished per day. A sketch for each rung and dimension takes some 90 KiB per scope.
 pub(super) const MAX_SCOPES: usize = 16;
 
-/// Needs on every rung.
+/// Needs at every rung.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub(super) struct Needs {
@@ -68,16 +68,16 @@ impl Clients {
     }
 }
 
-/// Clients that say nothing about what a limit should be, once for each hour, by why.
+/// Clients that do not count, once per hour, by reason.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Excluded {
     /// They are blocked.
     pub blocked: u64,
     /// A detector named them.
     pub named: u64,
-    /// They are allowed, so that no limit holds for them.
+    /// They are allowed, so that no limit applies to them.
     pub allowed: u64,
-    /// There were too many scopes to tell theirs apart.
+    /// There were too many scopes to distinguish theirs.
     pub scopes_full: u64,
     /// They came and went between two samples.
     pub missed: u64,
@@ -97,21 +97,21 @@ impl Excluded {
     }
 }
 
-/// What was seen in one day, or in all of them.
+/// Data of one day, or of all days.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Tally {
-    /// The number of the day since 1970, in UTC; of several, the first.
+    /// The number of the day since 1970, in UTC; for several, the first.
     pub(super) day: u64,
     /// The first sample.
     pub(super) since: Option<Timestamp>,
-    /// Time between samples, in all; gaps are left out.
+    /// Total time between samples, without gaps.
     pub(super) observed_ns: u64,
     pub(super) excluded: Excluded,
     pub(super) scopes: BTreeMap<Scope, Clients>,
 }
 
 impl Tally {
-    /// Takes in what a client did in a period.
+    /// Adds a client's behaviour in a period.
     pub(super) fn fold(&mut self, track: &Track, scope: Scope, named: bool) {
         let excluded = &mut self.excluded;
         let reason = if track.allowed {
@@ -158,7 +158,7 @@ impl Tally {
     }
 }
 
-/// The last seven days on which there was something to see.
+/// The last seven days with data.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct History {
     today: Tally,
@@ -166,8 +166,7 @@ pub struct History {
 }
 
 impl History {
-    /// What was seen today. Days that are too old are forgotten, as are those that the clock has not reached: it was
-    /// set back.
+    /// Today's data. Days that are too old are dropped, as are those in the future: the clock was set back.
     pub(super) fn today(&mut self, now: Timestamp) -> &mut Tally {
         let day = now.unix_nanos() / DAY_NS;
         if self.today.day != day {
@@ -190,7 +189,7 @@ impl History {
     }
 }
 
-/// The least burst with room for a level. What the last digits of a sum left over needs no unit more.
+/// The smallest burst with room for a level. Rounding residue of a sum needs no further unit.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
@@ -200,7 +199,7 @@ fn whole(peak: f32) -> u64 {
     (f64::from(peak) - 1e-3).ceil() as u64
 }
 
-/// The place of a dimension in an array.
+/// Index of a dimension in arrays.
 pub(super) fn place_of(dimension: Dimension) -> usize {
     dimension as usize
 }

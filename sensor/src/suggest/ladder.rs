@@ -9,8 +9,8 @@ pub(super) const RUNGS: usize = 16;
 const STEPS: [u64; RUNGS] =
     [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000, 100_000];
 
-/// The lowest rate of a dimension. Packets and bits are told by the second, as links are; connections and requests
-/// by the minute, as people speak of them.
+/// The lowest rate of a dimension. Packets and bits are per second, as for links; connections and requests per minute,
+/// as people speak of them.
 const fn base(dimension: Dimension) -> (u64, Period) {
     match dimension {
         Dimension::Packets => (10, Period::Second),
@@ -19,7 +19,7 @@ const fn base(dimension: Dimension) -> (u64, Period) {
     }
 }
 
-/// Units per period on a rung; the highest one where there is no such rung.
+/// Units per period on a rung; the highest one if there is no such rung.
 pub(super) fn count(dimension: Dimension, rung: usize) -> (u64, Period) {
     let (base, period) = base(dimension);
     let step = STEPS.get(rung).or(STEPS.last()).copied().unwrap_or(1);
@@ -34,7 +34,7 @@ pub(super) fn per_second(dimension: Dimension) -> [f32; RUNGS] {
     })
 }
 
-/// The highest rung whose rate is no higher than this one; none where even the lowest is.
+/// The highest rung whose rate does not exceed this one; none if even the lowest does.
 pub(super) fn rung_below(dimension: Dimension, rate: Rate) -> Option<usize> {
     let own = |count: u64, period: Period| u128::from(count).saturating_mul(u128::from(period.nanoseconds()));
     // count / period <= rate.count / rate.period, without a division.

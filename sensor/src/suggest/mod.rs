@@ -1,10 +1,10 @@
-//! Limits from what this host has seen.
+//! Suggests limits from this host's traffic.
 //!
-//! A limit has a rate and a burst, and whether it would have touched a client depends on both. So what is kept of a
-//! client is, for each rung of a ladder of rates, the burst that it would have needed to pass untouched: the highest
-//! level of a bucket that drains at that rate, which is what a GCRA measures. For each scope and dimension the
-//! needs of all clients are in quantile sketches, so "which share of clients would `120/min:40` have touched?" is
-//! a look into one of them.
+//! A limit has a rate and a burst, and whether it would have affected a client depends on both. So for each client, and
+//! each rung of a ladder of rates, the burst is recorded that it would have needed to pass unaffected: the highest
+//! level of a bucket that drains at that rate, which is what a GCRA measures. For each scope and dimension the needs of
+//! all clients are in quantile sketches, so "which share of clients would `120/min:40` have affected?" is a look-up in
+//! one of them.
 //!
 //! ```text
 //! client table, once a second ── Observer ── per client: level and peak on each rung
@@ -15,7 +15,7 @@
 //!
 //! # Architecture invariant
 //!
-//! No clock, no input or output: samples come with their time, and what is kept is handed out as a value.
+//! No clock, no input or output: samples come with their time, and data to store is returned as a value.
 #![expect(clippy::float_arithmetic, reason = "levels and shares are approximate by nature")]
 
 mod history;

@@ -14,20 +14,20 @@ use super::track::{Track, all_rates};
 use crate::clock::Timestamp;
 use crate::enforce::Scope;
 
-/// Clients watched at a time. Of more, a random sample is: among 4,096 clients the 99th percentile is known to
+/// Clients tracked at once. If there are more, a random sample is: among 4,096 clients the 99th percentile is known to
 /// within 0.5 % of rank (three standard deviations of a binomial).
 pub const MAX_TRACKED: usize = 4_096;
 
-/// How long a client that a detector named is not asked what is usual.
+/// How long a client that a detector named does not count.
 const NAMED_FOR: Duration = Duration::from_secs(86_400);
-/// Such clients at most; beyond, the one that was named longest ago is forgotten.
+/// Maximum such clients; beyond that, the one named longest ago is dropped.
 const MAX_NAMED: usize = 4_096;
-/// A period of peaks: a client that stays is counted once in each.
+/// A period of peaks: a persistent client counts once in each.
 const PERIOD: Duration = Duration::from_secs(3_600);
-/// Longest time between two samples that is still looked at as one step; after a longer one, nothing is concluded.
+/// Longest interval between samples that counts as one step; after a longer one, nothing is concluded.
 const LONGEST_STEP: Duration = Duration::from_secs(60);
 
-/// The stride at which no more than [`MAX_TRACKED`] of so many clients are sampled: a power of two.
+/// The stride at which at most [`MAX_TRACKED`] of this many clients are sampled: a power of two.
 #[must_use]
 pub fn stride_for(clients: u64) -> u32 {
     let bound = u64::try_from(MAX_TRACKED).unwrap_or(u64::MAX);
@@ -35,7 +35,7 @@ pub fn stride_for(clients: u64) -> u32 {
     u32::try_from(needed).unwrap_or(1 << 31)
 }
 
-/// What holds for a client now.
+/// The rules that currently apply to the client.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Standing {
     /// Its limits.
@@ -60,7 +60,7 @@ pub struct Seen {
     pub standing: Standing,
 }
 
-/// Watches clients.
+/// Tracks clients.
 #[derive(Debug)]
 pub struct Observer {
     tracks: HashMap<IpAddr, Track>,
@@ -73,7 +73,7 @@ pub struct Observer {
     samples: u64,
     last: Option<Timestamp>,
     period: Timestamp,
-    /// Clients in the last sample, whether or not there was room to watch them.
+    /// Clients in the last sample, whether or not there was room to track them.
     sampled: u64,
     /// New clients in it.
     fresh: u64,
@@ -87,7 +87,7 @@ impl Default for Observer {
 }
 
 impl Observer {
-    /// Goes on with what an earlier one had seen.
+    /// Continues from earlier data.
     #[must_use]
     pub fn new(history: History) -> Self {
         Self {
@@ -119,14 +119,14 @@ impl Observer {
         self.named.insert(clients, now);
     }
 
-    /// Clients watched now, and the stride of the sample that they are.
+    /// Clients tracked now, and the stride of their sample.
     #[must_use]
     pub fn watched(&self) -> (usize, u32) {
         (self.tracks.len(), self.stride)
     }
 
-    /// The stride of the next sample, by how many clients the last one showed. It becomes smaller where there are half
-    /// as many as it could be smaller for, lest it goes to and fro.
+    /// The stride of the next sample, by the number of clients in the last one. It shrinks only at half the number that
+    /// would allow it, to avoid oscillation.
     #[must_use]
     pub fn next_stride(&self) -> u32 {
         let clients = self.sampled.saturating_mul(self.stride.into());
@@ -134,7 +134,7 @@ impl Observer {
         if needed > self.stride { needed } else { generous.min(self.stride) }
     }
 
-    /// A sample of every `stride`th bucket. `admitted` counts clients that the kernel has let in since its start.
+    /// A sample of every `stride`th bucket. `admitted` counts clients admitted by the kernel since its start.
     pub fn sample(
         &mut self,
         now: Timestamp,
@@ -146,7 +146,7 @@ impl Observer {
             .last
             .map(|last| now.since(last))
             .filter(|step| *step > Duration::ZERO && *step <= LONGEST_STEP);
-        // Clients of buckets that were not looked at before have been there for an unknown time.
+        // Clients of buckets that were not sampled before have been there for an unknown time.
         let comparable = step.is_some() && stride >= self.stride;
         (self.stride, self.last) = (stride, Some(now));
         self.samples = self.samples.saturating_add(1);
@@ -165,7 +165,7 @@ impl Observer {
         let seconds = step.map(|step| step.as_secs_f32());
         let track = match self.tracks.entry(seen.client) {
             Entry::Occupied(found) => found.into_mut(),
-            // A stride follows the number of clients, which may leap: the next one brings them down.
+            // A stride follows the number of clients, which may jump: the next one reduces them.
             Entry::Vacant(_) if known >= 2 * MAX_TRACKED => return,
             Entry::Vacant(free) => {
                 self.fresh = self.fresh.saturating_add(1);
@@ -179,7 +179,7 @@ impl Observer {
         track.blocked |= seen.standing == Standing::Blocked;
     }
 
-    /// Takes in clients that left and, at the end of a period, all.
+    /// Records clients that left and, at the end of a period, all.
     fn settle(&mut self, now: Timestamp, step: Option<Duration>) {
         let is_over = now.since(self.period) >= PERIOD || now < self.period;
         let Self { tracks, history, scopes, named, samples, .. } = self;
@@ -201,18 +201,18 @@ impl Observer {
         }
     }
 
-    /// Counts clients that were let in and gone before anybody looked, as far as the sample tells.
+    /// Counts clients that were admitted and gone between samples, as far as the sample shows.
     fn miss(&mut self, now: Timestamp, admitted: u64) {
         let Some(before) = self.admitted else { return };
         let came = admitted.saturating_sub(before);
         let seen = self.fresh.saturating_mul(u64::from(self.stride));
-        // A sample of a part tells only roughly how many came.
+        // A partial sample shows only roughly how many came.
         let missed = if self.stride == 1 { came.saturating_sub(seen) } else { 0 };
         let excluded = &mut self.history.today(now).excluded;
         excluded.missed = excluded.missed.saturating_add(missed);
     }
 
-    /// What is to be kept: everything seen so far, with the clients that are here as if they left now.
+    /// Data to store: everything seen so far, with current clients as if they left now.
     #[must_use]
     pub fn kept(&self, now: Timestamp) -> History {
         let mut history = self.history.clone();
@@ -221,7 +221,7 @@ impl Observer {
         history
     }
 
-    /// Everything seen since then, whole days, with the clients that are here.
+    /// Everything seen since then, in whole days, including current clients.
     pub(super) fn together(&self, since: Option<Timestamp>) -> Tally {
         let mut tally = self.history.together(since);
         self.fold_all(&mut tally);

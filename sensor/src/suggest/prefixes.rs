@@ -1,15 +1,15 @@
-//! Which of many prefixes covers an address.
+//! Finds which of many prefixes covers an address.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-/// Prefixes with values; a look costs one search for each length that occurs.
+/// Prefixes with values; a look-up costs one search per length that occurs.
 #[derive(Clone, Debug)]
 pub struct PrefixMap<T> {
     entries: BTreeMap<IpNet, T>,
-    /// Lengths that occur, by whether they are those of IPv4.
+    /// Lengths that occur, separately for IPv4.
     lengths: BTreeSet<(bool, u8)>,
 }
 
@@ -26,7 +26,7 @@ impl<T> PrefixMap<T> {
         self.entries.insert(prefix.trunc(), value);
     }
 
-    /// Keeps those whose value says so.
+    /// Keeps those whose value satisfies the predicate.
     pub fn retain(&mut self, mut keep: impl FnMut(&T) -> bool) {
         self.entries.retain(|_, value| keep(value));
         self.lengths =
@@ -39,7 +39,7 @@ impl<T> PrefixMap<T> {
         T: Ord,
     {
         let least = self.entries.iter().min_by(|one, other| one.1.cmp(other.1)).map(|(prefix, _)| *prefix);
-        // Its length may stay: it costs a search in vain.
+        // Its length may stay: it costs a needless search.
         least.map(|prefix| self.entries.remove(&prefix));
     }
 

@@ -1,4 +1,4 @@
-//! What limits would have done, and which ones to take.
+//! What limits would have done, and which ones are suggested.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -14,19 +14,19 @@ use super::sketch::Sketch;
 use crate::clock::Timestamp;
 use crate::enforce::{Limit, Limits, Scope};
 
-/// Least time of observation that a suggestion rests on.
+/// Minimum observation time for a suggestion.
 pub const LEAST_TIME: Duration = Duration::from_secs(600);
-/// Fewest clients: with fewer, a 99th percentile is no more than the largest.
+/// Minimum clients: with fewer, a 99th percentile is just the largest.
 pub const LEAST_CLIENTS: u64 = 20;
 
-/// Of the limits that touch the same share of clients, the one that lets least through in this time is taken.
+/// Of limits that affect the same share of clients, the one that lets least through in this time is chosen.
 const HORIZON_SECONDS: u64 = 60;
-/// What a suggestion leaves above the 99th percentile: the next rate of the ladder, twice as much or more, and half
-/// as much again for the burst.
+/// Headroom above the 99th percentile: the next rate of the ladder, at least twice as much, and half as much again for
+/// the burst.
 const HEADROOM: f64 = 1.5;
 
-/// The least rung and burst that are suggested, about what a detector leaves an attacker (`[decide.limits]`): a person
-/// at a keyboard stays below. Of a host where most clients only knock, the 99th percentile is far less than that.
+/// The lowest suggested rung and burst, about what a detector leaves an attacker (`[decide.limits]`): a person at a
+/// keyboard stays below. On a host where most clients only probe, the 99th percentile is far lower.
 const fn floor(dimension: Dimension) -> (usize, u64) {
     match dimension {
         Dimension::Packets => (3, 500),
@@ -35,15 +35,15 @@ const fn floor(dimension: Dimension) -> (usize, u64) {
     }
 }
 
-/// A limit, and what it would have done.
+/// A limit, and its effect.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Candidate {
     /// The limit.
     pub limit: Limit,
-    /// Share of clients that it would have touched at least once in an hour, from 0 to 1, and never too low; absent
-    /// where that is not known, below the lowest rate that is looked at.
+    /// Share of clients that it would have affected at least once in an hour, from 0 to 1, and never too low; absent if
+    /// unknown, below the lowest rate tracked.
     pub touched: Option<f64>,
-    /// Share of all traffic that those clients sent: dropped would have been a part of it.
+    /// Share of all traffic that those clients sent, of which part would have been dropped.
     pub traffic: Option<f64>,
 }
 
@@ -52,9 +52,9 @@ pub struct Candidate {
 pub struct DimensionReport {
     /// Its name.
     pub dimension: String,
-    /// Clients that used it, once for each hour.
+    /// Clients that used it, once per hour.
     pub clients: u64,
-    /// The limit that half of them would have passed under untouched.
+    /// The limit that would have left half of them unaffected.
     pub p50: Candidate,
     /// 90 of 100.
     pub p90: Candidate,
@@ -66,7 +66,7 @@ pub struct DimensionReport {
     pub suggested: Candidate,
     /// What is in force.
     pub in_force: Option<Candidate>,
-    /// What was asked about.
+    /// The one asked about.
     pub asked: Option<Candidate>,
 }
 
@@ -75,11 +75,11 @@ pub struct DimensionReport {
 pub struct ScopeReport {
     /// Whose limits.
     pub scope: Scope,
-    /// Clients, once for each hour.
+    /// Clients, once per hour.
     pub clients: u64,
-    /// Clients that went over a limit in force, and are not among those, or are, as was asked.
+    /// Clients that exceeded a limit in force, excluded from or included in those, as requested.
     pub limited: u64,
-    /// Dimensions that somebody used.
+    /// Dimensions that were used.
     pub dimensions: Vec<DimensionReport>,
     /// The suggested limits together.
     pub suggested: Limits,
@@ -88,37 +88,37 @@ pub struct ScopeReport {
 /// `sensor limit suggest`
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Report {
-    /// When the first of it was seen.
+    /// Start of the data.
     pub since: Option<Timestamp>,
-    /// Seconds looked at, without gaps.
+    /// Seconds observed, without gaps.
     pub observed_seconds: u64,
-    /// One in so many clients is watched now; which ones is random.
+    /// One in this many clients is tracked now, chosen at random.
     pub one_in: u32,
-    /// Clients watched, once for each hour; without those excluded.
+    /// Clients tracked, once per hour; without those excluded.
     pub clients: u64,
-    /// Whether those over a limit are among them.
+    /// Whether those over a limit are included.
     pub limited_included: bool,
-    /// Clients that were left out, by why.
+    /// Clients left out, by reason.
     pub excluded: Excluded,
     /// By scope.
     pub scopes: Vec<ScopeReport>,
-    /// What is missing for a suggestion that can be relied on; empty where nothing is.
+    /// What is missing for a reliable suggestion; empty if nothing is.
     pub lacking: Vec<String>,
 }
 
-/// What is asked.
+/// The query.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Ask {
-    /// Days from this one on; all, where absent.
+    /// Days from this one on; all, if absent.
     pub since: Option<Timestamp>,
-    /// Whether clients that went over a limit count.
+    /// Whether clients that exceeded a limit count.
     pub include_limited: bool,
-    /// Limits to judge.
+    /// Limits to evaluate.
     pub what_if: Limits,
 }
 
 impl Observer {
-    /// What limits would have done, and which ones to take. `in_force` are those of now.
+    /// What limits would have done, and which ones are suggested. `in_force` are the current ones.
     #[must_use]
     pub fn report(&self, ask: &Ask, in_force: &BTreeMap<Scope, Limits>) -> Report {
         let tally = self.together(ask.since);
@@ -209,7 +209,7 @@ fn of_dimension(
     })
 }
 
-/// Of the limits that leave this share of clients untouched, one for each rung, the one that lets least through in
+/// Of the limits that leave this share of clients unaffected, one per rung, the one that lets least through in
 /// [`HORIZON_SECONDS`]: its rung and its burst.
 fn tightest(dimension: Dimension, needs: &Needs, quantile: f64) -> Option<(usize, u64)> {
     let lets_through = |(rung, burst): &(usize, u64)| {
@@ -226,8 +226,8 @@ fn limit_of(dimension: Dimension, rung: usize, burst: u64) -> Option<Limit> {
     Rate::new(count, period, Some(burst.clamp(1, Rate::MAX_BURST))).ok().map(Limit::Rate)
 }
 
-/// What a limit would have done. Its rate is taken for the next lower one that was looked at, so that the share is not
-/// told too low.
+/// What a limit would have done. Its rate is rounded down to the next one tracked, so that the share is not
+/// underestimated.
 fn judge(dimension: Dimension, needs: &Needs, limit: Limit) -> Option<Candidate> {
     let Limit::Rate(rate) = limit else {
         return Some(Candidate { limit, touched: Some(0.0), traffic: Some(0.0) });

@@ -1,17 +1,17 @@
 //! Quantiles of needs, with a bounded relative error.
 //!
-//! Bins grow by a constant factor, as in DDSketch (Masson, Rim and Lee, "DDSketch: a fast and fully-mergeable
-//! quantile sketch with relative-error guarantees", 2019). What is told of a bin is its upper edge: a limit that is
-//! said to have touched nobody must not have.
+//! Bins grow by a constant factor, as in DDSketch (Masson, Rim and Lee, "DDSketch: a fast and fully-mergeable quantile
+//! sketch with relative-error guarantees", 2019). A bin is reported by its upper edge: a limit reported to affect
+//! nobody must not have affected anybody.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-/// Upper edge of a bin by that of the one below: what is told is at most 5 % above the truth, and never below it.
+/// Ratio of adjacent bins' upper edges: reported values are at most 5 % above the truth, and never below it.
 pub const GROWTH: f64 = 1.05;
 
-/// Clients whose need lies in one bin.
+/// Clients whose need is in one bin.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Bin(u64, u64);
 
@@ -56,7 +56,8 @@ impl Sketch {
         self.bins.values().fold(0, |sum, bin| sum.saturating_add(bin.1))
     }
 
-    /// The least need that at most a share `1 - quantile` of the clients exceeds, up to [`GROWTH`]; 0 without clients.
+    /// The smallest need that at most a share `1 - quantile` of the clients exceeds, up to [`GROWTH`]; 0 without
+    /// clients.
     #[must_use]
     pub fn quantile(&self, quantile: f64) -> u64 {
         let wanted = quantile.clamp(0.0, 1.0) * precise(self.clients());
@@ -84,7 +85,7 @@ impl Sketch {
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "from 0 to 567")]
 fn index(need: u64) -> u16 {
     let place = (precise(need).ln() / GROWTH.ln()).ceil().max(0.0) as u16;
-    // The last digits of a logarithm may put an edge into the bin above or below.
+    // Rounding of the logarithm may put an edge into the bin above or below.
     if largest(place) < need { place.saturating_add(1) } else { place }
 }
 

@@ -1,4 +1,4 @@
-//! One client while it is watched.
+//! One tracked client.
 
 use sensor_common::abi::Dimension;
 
@@ -14,11 +14,11 @@ pub(super) struct Levels {
 }
 
 impl Levels {
-    /// `units` arrived within `seconds`, somewhere.
+    /// `units` arrived within `seconds`, at unknown times.
     ///
-    /// Where in that time is unknown, so it is taken to be where it needs the most: all of it before anything
-    /// drained for the peak, all of it at the end for what is left. So a need is never told too low, and too high by
-    /// at most what the rate admits in two samples.
+    /// The times are assumed to be those that need the most: for the peak, everything arrived before anything drained;
+    /// for the remaining level, everything at the end. So a need is never underestimated, and overestimated by at most
+    /// what the rate admits in two samples.
     pub(super) fn step(&mut self, units: u64, seconds: f32, rates: &[f32; RUNGS]) {
         self.units = self.units.saturating_add(units);
         let arrived = approximate(units);
@@ -33,7 +33,7 @@ impl Levels {
         units == 0 && self.level[0] == 0.0
     }
 
-    /// The burst needed on each rung, and the units sent; nothing where none were.
+    /// The burst needed on each rung, and the units sent; nothing if none were.
     pub(super) fn needs(&self) -> Option<([f32; RUNGS], u64)> {
         (self.units > 0).then_some((self.peak, self.units))
     }
@@ -47,16 +47,16 @@ impl Levels {
 /// One client.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Track {
-    /// Totals since admission, as read last.
+    /// Totals since admission, as last read.
     totals: [u64; 4],
     drops: u64,
-    /// By dimension; nothing for those that the client never used.
+    /// By dimension; empty for those that the client never used.
     pub(super) levels: [Option<Box<Levels>>; 4],
     /// It went over a limit in this period.
     pub(super) limited: bool,
     /// It is blocked, or was in this period.
     pub(super) blocked: bool,
-    /// No limit holds for it.
+    /// No limit applies to it.
     pub(super) allowed: bool,
     /// The sample that saw it last.
     pub(super) seen: u64,
@@ -66,12 +66,12 @@ pub(super) struct Track {
 const CONNECTIONS: u64 = sensor_common::abi::SlotDetails::CONNECTIONS_MODULO;
 
 impl Track {
-    /// A client that was there before anybody looked: what it sent by then was sent at an unknown time.
+    /// A client that existed before tracking: what it sent until then was sent at an unknown time.
     pub(super) fn known(totals: [u64; 4], drops: u64) -> Self {
         Self { totals, drops, ..Self::default() }
     }
 
-    /// The next totals; `seconds` is `None` where the time since the last ones is unknown.
+    /// The next totals; `seconds` is `None` if the time since the last ones is unknown.
     pub(super) fn update(
         &mut self,
         totals: [u64; 4],
@@ -108,7 +108,7 @@ impl Track {
         }
     }
 
-    /// Begins to look for peaks anew; levels go on.
+    /// Starts a new period of peaks; levels continue.
     pub(super) fn begin_period(&mut self) {
         self.limited = false;
         self.blocked = false;

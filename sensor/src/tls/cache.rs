@@ -1,5 +1,5 @@
-//! Expanded keys of the connections that were last active. Where two have the same place, the later one takes it; making
-//! a key again costs about as much as decrypting a record.
+//! Expanded keys of the recently active connections. On a collision the later one wins; expanding a key again costs
+//! about as much as decrypting a record.
 
 use super::keys::{Expanded, Keys};
 use crate::stream::Side;
@@ -33,7 +33,7 @@ impl Cache {
         Self { slots: Vec::new(), most: if most == 0 { 2 } else { most } }
     }
 
-    /// The key of an owner; none where the cipher has no such form.
+    /// The key of an owner; none if the cipher has no expanded form.
     pub(super) fn get(&mut self, owner: Owner, keys: &Keys) -> Option<&Expanded> {
         keys.cipher.aead()?;
         if self.slots.is_empty() {
@@ -46,7 +46,7 @@ impl Cache {
         slot.as_ref().map(|(_, expanded)| &**expanded)
     }
 
-    /// Forgets a session's keys.
+    /// Drops a session's keys.
     pub(super) fn forget(&mut self, session: u64) {
         for side in [Side::Client, Side::Server] {
             let owner = Owner { session, side, generation: 0 };

@@ -1,10 +1,10 @@
-//! The bounds of the room.
+//! Bounds of this room.
 
 use std::time::Duration;
 
 use documented::DocumentedFields;
 
-/// What is read, and its bounds.
+/// What is read, and bounds.
 #[derive(Clone, Debug, PartialEq, Eq, DocumentedFields)]
 pub struct Config {
     /// Whether there is a source of secrets. Without one nothing waits for any.

@@ -1,26 +1,26 @@
-//! What was seen and read, and what was not.
+//! Totals: what was seen and read, and what was not.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-/// Ports that are counted one by one; a host has few servers.
+/// Maximum ports counted individually; a host has few servers.
 const MAX_PORTS: usize = 256;
 
-/// What became of a connection.
+/// Outcome of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Outcome {
-    /// All of it was read that came.
+    /// Everything received was read.
     Decrypted,
     /// Some of it could not be read.
     Partly,
     /// It was opened before it could be watched.
     DarkBefore,
-    /// No source of secrets knows the server's library, or the suite is none that is read.
+    /// No source of secrets covers the server's library, or its suite is not supported.
     DarkLibrary,
-    /// No secret came for it.
+    /// Its secret never arrived.
     DarkSecret,
-    /// The handshake did not come to its end, or could not be followed.
+    /// The handshake did not complete, or could not be followed.
     Incomplete,
 }
 
@@ -35,7 +35,7 @@ impl Outcome {
         Self::Incomplete,
     ];
 
-    /// As a label of metrics.
+    /// The metric label.
     #[must_use]
     pub const fn label(self) -> &'static str {
         match self {
@@ -53,20 +53,20 @@ impl Outcome {
     }
 }
 
-/// Connections of one port of a server.
+/// Connections to one server port.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PortCounts {
-    /// That began in TLS, or were in the midst of it.
+    /// Connections that started in TLS, or were joined in the middle of it.
     pub connections: u64,
-    /// Of these, that were opened before they could be watched.
+    /// Of these, those opened before they could be watched.
     pub dark_before: u64,
-    /// For whose library there is no source of secrets.
+    /// Those for whose library there is no source of secrets.
     pub dark_library: u64,
-    /// For which no secret came.
+    /// Those whose secret never arrived.
     pub dark_secret: u64,
-    /// Whose secret was found.
+    /// Those whose secret was found.
     pub decrypted: u64,
-    /// That spoke HTTP/2 by ALPN.
+    /// Those that negotiated HTTP/2 by ALPN.
     pub http2: u64,
 }
 
@@ -86,28 +86,28 @@ pub struct Counters {
     ports: BTreeMap<u16, PortCounts>,
     /// Connections whose secret was found and that are open.
     pub open: u64,
-    /// Connections that wait for their secret.
+    /// Connections waiting for their secret.
     pub waiting: u64,
     /// Secrets taken in.
     pub secrets: u64,
-    /// Secrets that were dropped because nobody needed them in time.
+    /// Secrets that expired unused.
     pub secrets_expired: u64,
-    /// Secrets that were dropped because there were too many.
+    /// Secrets evicted because there were too many.
     pub secrets_evicted: u64,
-    /// Records that were decrypted and whose tag was right.
+    /// Records decrypted and authenticated.
     pub records: u64,
-    /// Records of which only the first bytes were there, read without their tag.
+    /// Records of which only the first bytes were captured, decrypted without their tag.
     pub prefixes: u64,
     /// Records that could not be decrypted.
     pub unreadable: u64,
-    /// Times that records were found again after a hole.
+    /// Resynchronisations of records after a gap.
     pub resynchronised: u64,
-    /// Bytes that found no room to wait in.
+    /// Bytes dropped for lack of room to wait.
     pub refused_bytes: u64,
 }
 
 impl Counters {
-    /// Connections that are over, by what became of them.
+    /// Closed connections, by outcome.
     pub fn outcomes(&self) -> impl Iterator<Item = (Outcome, u64)> {
         Outcome::ALL.into_iter().zip(self.outcomes)
     }
@@ -135,12 +135,12 @@ pub(super) const fn bump(count: &mut u64) {
     *count = count.saturating_add(1);
 }
 
-/// Bytes that wait, over all connections.
+/// Bytes waiting, over all connections.
 #[derive(Debug)]
 pub(super) struct Held {
     bytes: usize,
     most: usize,
-    /// Records and bytes for which there was no room.
+    /// Records and bytes dropped for lack of room.
     pub(super) refused: u64,
 }
 

@@ -1,6 +1,6 @@
-//! Reading fields off the front of hostile bytes.
+//! Parses fields from the front of hostile bytes.
 
-/// Bytes that are still to be read.
+/// Bytes still to be read.
 #[derive(Clone, Copy)]
 pub(super) struct Cursor<'a>(&'a [u8]);
 
@@ -32,13 +32,13 @@ impl<'a> Cursor<'a> {
         usize::try_from(u32::from_be_bytes([0, a, b, c])).ok()
     }
 
-    /// What a length of one byte announces.
+    /// The bytes announced by a one-byte length.
     pub(super) fn short(&mut self) -> Option<Self> {
         let length = self.u8()?;
         self.take(length.into()).map(Self)
     }
 
-    /// What a length of two bytes announces.
+    /// The bytes announced by a two-byte length.
     pub(super) fn long(&mut self) -> Option<Self> {
         let length = self.u16()?;
         self.take(length.into()).map(Self)
@@ -52,7 +52,7 @@ impl<'a> Cursor<'a> {
         self.0
     }
 
-    /// All that is left, as numbers of two bytes.
+    /// The rest, as two-byte numbers.
     pub(super) fn numbers(self) -> impl Iterator<Item = u16> + Clone + 'a {
         self.0.as_chunks::<2>().0.iter().copied().map(u16::from_be_bytes)
     }

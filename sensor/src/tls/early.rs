@@ -1,4 +1,4 @@
-//! What is needed at the start of a connection with TLS 1.3 only: the server's extensions, and early data.
+//! State needed only at the start of a TLS 1.3 connection: the server's extensions, and early data.
 
 use super::counters::Outcome;
 use super::engine::Application;
@@ -10,17 +10,17 @@ use super::session::Phase;
 use crate::clock::Timestamp;
 use crate::stream::Side;
 
-/// Most early data that is held back until it is known whether the server takes it. OpenSSL's default is as much.
+/// Maximum early data held back until it is known whether the server accepts it. OpenSSL's default is as much.
 const MAX_HELD: usize = 16_384;
 
-/// What becomes of early data.
+/// Fate of early data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fate {
-    /// Not known yet.
+    /// Unknown.
     Open,
-    /// The server reads it.
+    /// The server accepts it.
     Accepted,
-    /// The server passes over it; the client sends it again.
+    /// The server skips it; the client sends it again.
     Rejected,
 }
 
@@ -29,11 +29,11 @@ pub(super) enum Fate {
 pub(super) struct Start {
     /// For the server's first record, which has its extensions.
     pub(super) server: Option<Keys>,
-    /// For what the client sends before the handshake is over.
+    /// For what the client sends before the handshake is complete.
     pub(super) early: Option<Keys>,
     pub(super) sequence: u64,
     pub(super) fate: Fate,
-    /// Early data whose fate is open.
+    /// Early data whose fate is unknown.
     pub(super) held: Vec<u8>,
 }
 
@@ -44,7 +44,7 @@ impl Start {
 }
 
 impl<P: Application> Flow<'_, P> {
-    /// A record of TLS 1.3 before any was read: of the handshake, early data, or the first one after that.
+    /// A TLS 1.3 record before any was read: handshake, early data, or the first one after that.
     pub(super) fn handshake_record(
         &mut self,
         side: Side,
@@ -66,7 +66,7 @@ impl<P: Application> Flow<'_, P> {
         }
     }
 
-    /// The server's first record after its hello has its extensions.
+    /// The server's first record after its hello contains its extensions.
     fn server_extensions(&mut self, header: Header, payload: &mut [u8], time: Timestamp) {
         let Some(start) = &mut self.session.start else { return };
         let Some(keys) = start.server.take() else { return };
@@ -83,7 +83,7 @@ impl<P: Application> Flow<'_, P> {
         self.decide(if extensions.early_data { Fate::Accepted } else { Fate::Rejected }, time);
     }
 
-    /// A record of the client that is no application data of the time after the handshake.
+    /// A client record that is not application data from after the handshake.
     fn early_record(&mut self, header: Header, payload: &mut [u8], time: Timestamp) {
         let Some(start) = &mut self.session.start else { return };
         let Some(keys) = &start.early else { return };
@@ -108,7 +108,7 @@ impl<P: Application> Flow<'_, P> {
         }
     }
 
-    /// Whether the server takes early data; only the first answer counts.
+    /// Whether the server accepts early data; only the first answer counts.
     fn decide(&mut self, fate: Fate, time: Timestamp) {
         let Some(start) = &mut self.session.start else { return };
         if start.fate != Fate::Open {
@@ -121,7 +121,8 @@ impl<P: Application> Flow<'_, P> {
         }
     }
 
-    /// A side has come to its own keys. A server that answers before the client's handshake is over answers early data.
+    /// A side has switched to its own keys. A server that answers before the client's handshake is complete answers
+    /// early data.
     pub(super) fn leave_start(&mut self, side: Side, kind: u8, time: Timestamp) {
         match side {
             Side::Client => {

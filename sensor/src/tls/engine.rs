@@ -1,4 +1,4 @@
-//! What the calls of the stream mean for a connection that may be in TLS.
+//! Maps the stream's calls to connections that may be in TLS.
 
 use std::collections::VecDeque;
 
@@ -16,19 +16,19 @@ use crate::stream::{Advice, CloseCause, Look, Missing, Opening, Protocol, Side};
 
 /// The protocol inside TLS.
 pub trait Application: Protocol {
-    /// What comes from here on was inside TLS. Told before the first of its bytes, and once.
+    /// What follows was inside TLS. Called once, before the first of its bytes.
     fn secured(&mut self, state: &mut Self::State, facts: Box<Facts>);
 
-    /// Bytes that come next were read without proof that they are what was sent. Told once.
+    /// The next bytes were decrypted without authentication. Called once.
     fn unverified(&mut self, _state: &mut Self::State) {}
 
-    /// How much of a side's message is still to come, where its length is known.
+    /// How much of a side's message is still to come, if its length is known.
     fn remaining(&mut self, _state: &mut Self::State, _side: Side) -> Option<u64> {
         None
     }
 }
 
-/// Most connections that are kept though they are over, since their secret may still come.
+/// Maximum ended connections kept because their secret may still arrive.
 const MAX_LINGERING: usize = 4_096;
 
 /// TLS as a protocol of the stream room, around another one.
@@ -39,7 +39,7 @@ pub struct Tls<P: Protocol> {
     lingering: VecDeque<Lingering<P::State>>,
 }
 
-/// A connection that was over before its secret came: a key log is written beside it, and read a moment later.
+/// A connection that ended before its secret arrived: a key log is written independently, and read a moment later.
 #[derive(Debug)]
 struct Lingering<S> {
     state: State<S>,
@@ -48,7 +48,7 @@ struct Lingering<S> {
     until: Timestamp,
 }
 
-/// What all connections share.
+/// State shared by all connections.
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) config: Config,
@@ -56,9 +56,9 @@ pub(super) struct Shared {
     pub(super) secrets: Secrets,
     pub(super) cache: Cache,
     pub(super) held: Held,
-    /// For the record at hand.
+    /// Buffer for the current record.
     pub(super) payload: Vec<u8>,
-    /// Connections that wait, by when they stop to.
+    /// Waiting connections, by their deadline.
     pub(super) deadlines: VecDeque<(Timestamp, Ends)>,
     next: u64,
 }
@@ -75,7 +75,7 @@ pub struct State<S> {
 enum Layer {
     /// Nothing was seen yet.
     Fresh,
-    /// Nothing was seen yet, and the handshake of TCP was not, either.
+    /// Nothing was seen yet, nor was the TCP handshake.
     Midstream,
     /// No TLS.
     Clear,
@@ -83,7 +83,7 @@ enum Layer {
 }
 
 impl<S> State<S> {
-    /// Until when it waits for its secret, if it does.
+    /// Deadline for its secret, if it waits for one.
     fn waits_until(&self) -> Option<Timestamp> {
         let Layer::Tls(session) = &self.layer else { return None };
         if let Stage::Waiting(handshake) = &session.stage { Some(handshake.deadline) } else { None }
@@ -91,7 +91,7 @@ impl<S> State<S> {
 }
 
 impl<P: Application> Tls<P> {
-    /// Hands on to `inner` what is inside.
+    /// Hands the contents on to `inner`.
     pub fn new(config: Config, inner: P) -> Self {
         let shared = Shared {
             counters: Counters::default(),
@@ -123,7 +123,7 @@ impl<P: Application> Tls<P> {
         counters
     }
 
-    /// Takes a secret in; both ends of the connection that waits for it, which is to be woken.
+    /// Takes a secret; returns both ends of the connection that waits for it, which is to be woken.
     pub fn learn(&mut self, secret: Secret, now: Timestamp) -> Option<Ends> {
         let Shared { secrets, counters, .. } = &mut self.shared;
         secrets.expire(now, counters);
@@ -132,7 +132,7 @@ impl<P: Application> Tls<P> {
         Some(ends)
     }
 
-    /// A secret has come for a connection between these ends. One after the other may have used the same ports.
+    /// A secret has arrived for a connection between these ends. Successive connections may have used the same ports.
     fn read_lingering(&mut self, ends: Ends, now: Timestamp) {
         let mut from = 0_usize;
         while let Some(ahead) = self.lingering.iter().skip(from).position(|found| found.state.ends == ends) {
@@ -155,19 +155,19 @@ impl<P: Application> Tls<P> {
         self.inner.close(state.inner, cause, closed);
     }
 
-    /// No more secrets come.
+    /// No more secrets will arrive.
     pub fn finish(&mut self) {
         while let Some(found) = self.lingering.pop_front() {
             self.over(found);
         }
     }
 
-    /// Whether there is a source of secrets from now on.
+    /// Sets whether there is a source of secrets from now on.
     pub const fn set_has_source(&mut self, has_source: bool) {
         self.shared.config.has_source = has_source;
     }
 
-    /// A connection that has waited for its secret for long enough and is to be woken.
+    /// A connection that has waited for its secret long enough and is to be woken.
     pub fn overdue(&mut self, now: Timestamp) -> Option<Ends> {
         let Shared { secrets, counters, .. } = &mut self.shared;
         secrets.expire(now, counters);
@@ -183,7 +183,7 @@ impl<P: Application> Tls<P> {
         self.shared.held.bytes()
     }
 
-    /// The first bytes of a connection.
+    /// Handles the first bytes of a connection.
     #[cold]
     fn first(&mut self, state: &mut State<P::State>, side: Side, bytes: &[u8], time: Timestamp) -> Advice {
         let is_midstream = matches!(state.layer, Layer::Midstream);
@@ -209,7 +209,7 @@ impl<P: Application> Tls<P> {
             if advice == Advice::Stop || rest.is_empty() {
                 return advice;
             }
-            // What follows may be TLS, and is no second header.
+            // What follows may be TLS, but not a second header.
             if rest.first() == Some(&HANDSHAKE) {
                 return self.first(state, side, rest, time);
             }
@@ -264,7 +264,7 @@ impl<P: Application> Protocol for Tls<P> {
                 self.with(state, |flow| flow.missing(side, length, why, time)).unwrap_or(Advice::Stop)
             }
             Layer::Fresh => {
-                // What the client begins with is not known.
+                // The client's first bytes are unknown.
                 state.layer = Layer::Midstream;
                 self.inner.missing(&mut state.inner, side, length, why, time)
             }
@@ -305,7 +305,7 @@ impl<P: Application> Protocol for Tls<P> {
     }
 }
 
-/// A PROXY protocol header that is whole in these bytes, and what follows it.
+/// A PROXY protocol header that is complete in these bytes, and what follows it.
 fn preamble(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     const SIGNATURE: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
     let length = if bytes.starts_with(b"PROXY ") {

@@ -1,9 +1,9 @@
-//! What the hellos of a connection tell.
+//! Facts from a connection's hellos.
 
 use super::hello::ClientHello;
 use super::ja4::Ja4;
 
-/// Versions that are read.
+/// Supported versions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TlsVersion {
     /// RFC 5246.
@@ -31,20 +31,20 @@ impl TlsVersion {
     }
 }
 
-/// Of a connection that was decrypted.
+/// Facts about a decrypted connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Facts {
     /// The version chosen.
     pub version: TlsVersion,
     /// The server's name, as the client wrote it.
     pub sni: Option<Box<[u8]>>,
-    /// The protocol chosen, where it is known; else the one that the client offers, if it is one.
+    /// The negotiated protocol, if known; otherwise the one that the client offers, if it offers just one.
     pub alpn: Option<Box<[u8]>>,
-    /// The client's fingerprint; none of a hello that was not seen whole.
+    /// The client's fingerprint; none if its hello was not seen whole.
     pub ja4: Option<Ja4>,
 }
 
-/// What of it a ClientHello tells.
+/// The part of it from a ClientHello.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Offer {
     pub(super) sni: Option<Box<[u8]>>,

@@ -1,4 +1,4 @@
-//! A connection at work: its records, and what is in them.
+//! A running connection: its records and their contents.
 
 use std::ops::Range;
 
@@ -12,10 +12,10 @@ use super::session::{Doubt, Phase, Session, Stage};
 use crate::clock::Timestamp;
 use crate::stream::{Advice, Missing, Side};
 
-/// Records that cannot be read, after which a connection is given up. Its receiver gives up after one.
+/// Unreadable records after which a connection is given up. Its receiver gives up after one.
 const MAX_FAILURES: u8 = 32;
 
-/// A connection, and what it needs to work.
+/// A connection, and what it needs to process bytes.
 pub(super) struct Flow<'a, P: Application> {
     inner: &'a mut P,
     state: &'a mut P::State,
@@ -94,7 +94,7 @@ impl<'a, P: Application> Flow<'a, P> {
         }
     }
 
-    /// The connection is forgotten: counts what became of it.
+    /// The connection is closed: counts its outcome.
     pub(super) fn close(&mut self, time: Timestamp) {
         match std::mem::replace(&mut self.session.stage, Stage::Closed) {
             Stage::Hello(handshake) => {
@@ -129,31 +129,31 @@ impl<'a, P: Application> Flow<'a, P> {
     fn close_half(&mut self, side: Side, time: Timestamp) {
         let half = self.session.half(side);
         if std::mem::replace(&mut half.ended, true) {
-            // What came after the end is no part of the stream.
+            // What came after the end is not part of the stream.
             half.framing.clear(&mut self.shared.held);
             return;
         }
         if let Some(doubt) = &mut half.doubt {
-            // What might have become a record is among what is not known.
+            // Bytes that might have become a record count as unknown.
             doubt.lost = doubt.lost.saturating_add(half.framing.gathered() as u64);
         }
         half.framing.clear(&mut self.shared.held);
         self.end_of_doubt(side, time);
     }
 
-    /// What the source is told after bytes of a side.
+    /// The instruction for the source after bytes of a side.
     fn advice(&mut self, side: Side) -> Advice {
         if self.stopped {
             self.shut();
             return Advice::Stop;
         }
         let half = self.session.half(side);
-        // As many bytes of the stream hold fewer of the contents, so that none is left out that is needed.
+        // The same number of stream bytes carries less content, so nothing needed is left out.
         let unwanted = half.unwanted.saturating_sub(half.framing.buffered() as u64);
         if half.doubt.is_none() && unwanted > 0 { Advice::Skip(unwanted) } else { Advice::Continue }
     }
 
-    /// Nothing more is read, and nothing of it is kept.
+    /// Stops reading, and drops all state.
     pub(super) fn shut(&mut self) {
         self.session.stage = Stage::Closed;
         self.session.client.framing.clear(&mut self.shared.held);
@@ -185,13 +185,13 @@ impl<'a, P: Application> Flow<'a, P> {
         self.shared.payload = payload;
     }
 
-    /// What should begin a record does not. The rest of these bytes is looked through.
+    /// A record header was expected and not found. Searches the rest of these bytes.
     fn not_one(&mut self, side: Side, bytes: &[u8], time: Timestamp) {
         self.doubt(side).lost = self.doubt(side).lost.saturating_add(1);
         self.read(side, bytes.get(1..).unwrap_or_default(), time);
     }
 
-    /// Where records begin is not known from here on.
+    /// From here on, record boundaries are unknown.
     pub(super) fn doubt(&mut self, side: Side) -> &mut Doubt {
         self.session.half(side).doubt.get_or_insert_default()
     }
@@ -204,7 +204,7 @@ impl<'a, P: Application> Flow<'a, P> {
         }
         match half.phase {
             Phase::Clear if header.kind == CHANGE_CIPHER_SPEC => half.phase = Phase::Open,
-            // Of TLS 1.3 it means nothing (RFC 8446, appendix D.4), and what is not protected is no data.
+            // In TLS 1.3 it is meaningless (RFC 8446, appendix D.4), and unprotected bytes are not data.
             Phase::Clear => {}
             Phase::Handshake | Phase::Open if !is_12 && header.kind != APPLICATION_DATA => {}
             Phase::Handshake => self.handshake_record(side, header, payload, time),
@@ -226,7 +226,7 @@ impl<'a, P: Application> Flow<'a, P> {
         }
     }
 
-    /// A record that cannot be read where it should. The next one may tell more.
+    /// A record that cannot be read where it should be. The next one may help.
     pub(super) fn unreadable(&mut self, side: Side, header: Header) {
         bump(&mut self.shared.counters.unreadable);
         self.session.outcome = Outcome::Partly;
@@ -251,7 +251,7 @@ impl<'a, P: Application> Flow<'a, P> {
         keys.open(expanded, sequence, header, payload)
     }
 
-    /// Decrypts the beginning of one.
+    /// Decrypts the start of one.
     pub(super) fn open_prefix(
         &mut self,
         side: Side,
@@ -269,7 +269,7 @@ impl<'a, P: Application> Flow<'a, P> {
         Owner { session: self.session.id, side, generation: self.session.half(side).generation }
     }
 
-    /// What was in a record whose tag is right.
+    /// Handles the contents of an authenticated record.
     pub(super) fn take_record(
         &mut self,
         side: Side,
@@ -288,7 +288,7 @@ impl<'a, P: Application> Flow<'a, P> {
         }
     }
 
-    /// Messages after the handshake: of interest is whether the keys change behind them (RFC 8446, section 4.6.3).
+    /// Messages after the handshake; only a change of keys matters (RFC 8446, section 4.6.3).
     fn messages(&mut self, side: Side, contents: &[u8]) {
         let half = self.session.half(side);
         let mut rest = contents;
@@ -308,7 +308,7 @@ impl<'a, P: Application> Flow<'a, P> {
         }
     }
 
-    /// Goes on to the next keys; whether there are any.
+    /// Advances to the next keys; returns whether there are any.
     pub(super) fn update_keys(&mut self, side: Side) -> bool {
         let hash = self.session.hash;
         let half = self.session.half(side);
@@ -325,7 +325,7 @@ impl<'a, P: Application> Flow<'a, P> {
         true
     }
 
-    /// Hands on what was inside.
+    /// Hands the contents on.
     pub(super) fn deliver(&mut self, side: Side, contents: &[u8], time: Timestamp) {
         if let Some(facts) = self.session.facts.take() {
             if facts.alpn.as_deref() == Some(b"h2") {
@@ -340,7 +340,7 @@ impl<'a, P: Application> Flow<'a, P> {
         self.heed(side, advice);
     }
 
-    /// As [`Flow::deliver`], of what was read without a tag.
+    /// As [`Flow::deliver`], for contents decrypted without a tag.
     pub(super) fn deliver_unverified(&mut self, side: Side, contents: &[u8], time: Timestamp) {
         bump(&mut self.shared.counters.prefixes);
         self.deliver(side, &[], time);
@@ -348,7 +348,7 @@ impl<'a, P: Application> Flow<'a, P> {
         self.deliver(side, contents, time);
     }
 
-    /// Tells of contents that are missing.
+    /// Reports missing contents.
     pub(super) fn lack(&mut self, side: Side, length: u64, why: Missing, time: Timestamp) {
         if length > 0 {
             let advice = self.inner.missing(self.state, side, length, why, time);

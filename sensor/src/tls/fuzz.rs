@@ -1,4 +1,4 @@
-//! Fuzz entries: any bytes in, postconditions checked.
+//! Fuzz entries: arbitrary bytes in, postconditions checked.
 
 use super::{Application, Config, Facts, Outcome, Tls};
 use crate::capture::Endpoint;
@@ -40,7 +40,7 @@ impl Application for Counter {
     }
 }
 
-/// A connection, as steps: what happens, a length of two bytes, and bytes of a side or of a key log.
+/// A connection as a series of steps: an action, a two-byte length, and bytes of a side or of a key log.
 pub fn connection(data: &[u8]) {
     let Some((selector, mut rest)) = data.split_first() else { return };
     let config = Config {

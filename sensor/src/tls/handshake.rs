@@ -1,4 +1,4 @@
-//! Hellos, and what waits for the secret of its connection.
+//! Hellos, and the bytes that wait for their connection's secret.
 
 use std::collections::VecDeque;
 
@@ -16,13 +16,13 @@ use super::waiting::{Handshake, Item, What};
 use crate::clock::Timestamp;
 use crate::stream::{Advice, Missing, Side};
 
-/// Longest hello that is read, header included. Those with keys for post-quantum algorithms have some 2 KiB.
+/// Longest hello read, header included. Those with post-quantum keys have some 2 KiB.
 const MAX_HELLO: usize = 32 << 10;
 /// Of a ClientHello: the header of its message, the version, the random value.
 const RANDOM_END: usize = 4 + 2 + 32;
 
 impl<P: Application> Flow<'_, P> {
-    /// Bytes of a connection whose keys are not known.
+    /// Bytes of a connection whose keys are unknown.
     pub(super) fn before_open(
         &mut self,
         mut handshake: Box<Handshake>,
@@ -56,7 +56,7 @@ impl<P: Application> Flow<'_, P> {
         self.after_hello(handshake, time)
     }
 
-    /// A record before the end of a side's hello; whether to go on.
+    /// A record before the end of a side's hello; returns whether to continue.
     fn hello_record(
         &mut self,
         handshake: &mut Handshake,
@@ -66,9 +66,9 @@ impl<P: Application> Flow<'_, P> {
         time: Timestamp,
     ) -> Result<bool, Outcome> {
         match kind {
-            // For middle boxes, around a HelloRetryRequest (RFC 8446, appendix D.4).
+            // For middleboxes, around a HelloRetryRequest (RFC 8446, appendix D.4).
             CHANGE_CIPHER_SPEC => return Ok(true),
-            // Early data that the server passes over after a HelloRetryRequest.
+            // Early data that the server skips after a HelloRetryRequest.
             APPLICATION_DATA if handshake.retried.is_some() => return Ok(true),
             HANDSHAKE => {}
             _ => return Err(Outcome::Incomplete),
@@ -135,7 +135,7 @@ impl<P: Application> Flow<'_, P> {
         Ok(())
     }
 
-    /// What the client sent after its first hello is its second one, and what goes before that.
+    /// After its first hello, the client sends its second one and whatever precedes that.
     fn read_again(&mut self, handshake: &mut Handshake, time: Timestamp) -> Result<(), Outcome> {
         let (client, others): (VecDeque<_>, VecDeque<_>) = handshake
             .take_queue(&mut self.shared.held)
@@ -166,7 +166,7 @@ impl<P: Application> Flow<'_, P> {
         Ok(())
     }
 
-    /// Once a side's hello is read: looks for the secrets, if the other one's is, too.
+    /// Once a side's hello is read: looks up the secrets, if the other hello is read, too.
     fn after_hello(&mut self, mut handshake: Box<Handshake>, time: Timestamp) -> Advice {
         let Some(identity) = &handshake.identity else {
             self.session.stage = Stage::Hello(handshake);
@@ -206,7 +206,7 @@ impl<P: Application> Flow<'_, P> {
         }
     }
 
-    /// The keys are known: what waited is read.
+    /// The keys are known: reads the bytes that waited.
     fn unlock(&mut self, mut handshake: Box<Handshake>, found: Found) -> Advice {
         let queue = handshake.take_queue(&mut self.shared.held);
         if self.set_keys(&handshake, found).is_none() {
@@ -279,7 +279,7 @@ impl<P: Application> Flow<'_, P> {
             handshake.client.message.extend_from_slice(&payload);
         }
         self.shared.payload = payload;
-        // Enough to be found in a key log by.
+        // Enough for a look-up in a key log.
         let random = handshake.client.message.get(6..RANDOM_END).and_then(|bytes| bytes.try_into().ok());
         if !read || handshake.client.message.first() != Some(&CLIENT_HELLO) || random.is_none() {
             return self.give_up(Some(handshake), Outcome::Incomplete);
@@ -303,7 +303,7 @@ impl<P: Application> Flow<'_, P> {
         self.after_hello(handshake, time)
     }
 
-    /// Nothing of this connection is read.
+    /// Gives up reading this connection.
     pub(super) fn give_up(&mut self, handshake: Option<Box<Handshake>>, outcome: Outcome) -> Advice {
         if let Some(mut handshake) = handshake {
             self.stop_waiting(&mut handshake);

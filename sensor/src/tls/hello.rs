@@ -1,4 +1,4 @@
-//! ClientHello and ServerHello (RFC 8446, section 4.1; RFC 5246, section 7.4.1): what of them is needed.
+//! ClientHello and ServerHello (RFC 8446, section 4.1; RFC 5246, section 7.4.1): the parts that are needed.
 
 use super::cursor::Cursor;
 use crate::capture::secret::Random;
@@ -9,7 +9,7 @@ pub(super) const SERVER_HELLO: u8 = 2;
 pub(super) const END_OF_EARLY_DATA: u8 = 5;
 pub(super) const ENCRYPTED_EXTENSIONS: u8 = 8;
 pub(super) const KEY_UPDATE: u8 = 24;
-/// What the first ClientHello is replaced by in the transcript after a HelloRetryRequest.
+/// Replacement of the first ClientHello in the transcript after a HelloRetryRequest.
 pub(super) const MESSAGE_HASH: u8 = 254;
 
 /// Types of extensions.
@@ -26,12 +26,12 @@ const RETRY: Random = [
     0xA2, 0x11, 0x16, 0x7A, 0xBB, 0x8C, 0x5E, 0x07, 0x9E, 0x09, 0xE2, 0xC8, 0xA8, 0x33, 0x9C,
 ];
 
-/// Longest name of a server that is kept (RFC 1035, section 2.3.4).
+/// Longest server name kept (RFC 1035, section 2.3.4).
 const MAX_NAME: usize = 255;
-/// Longest name of a protocol that is kept.
+/// Longest protocol name kept.
 const MAX_PROTOCOL: usize = 32;
 
-/// Numbers that mean nothing, sent so that receivers stay tolerant (RFC 8701).
+/// Reserved values sent so that receivers stay tolerant (GREASE; RFC 8701).
 pub(super) const fn is_grease(number: u16) -> bool {
     let [high, low] = number.to_be_bytes();
     high == low && low & 0x0f == 0x0a
@@ -70,7 +70,7 @@ impl<'a> ClientHello<'a> {
         self.extensions().find(|(this, _)| *this == kind).map(|(_, contents)| contents)
     }
 
-    /// Versions that the client offers beside the one of the hello itself.
+    /// Versions that the client offers beyond the hello's own field.
     pub(super) fn versions(&self) -> impl Iterator<Item = u16> + 'a {
         let listed = self.extension(SUPPORTED_VERSIONS).and_then(|mut contents| contents.short());
         listed.unwrap_or(Cursor::new(&[])).numbers()
@@ -85,7 +85,7 @@ impl<'a> ClientHello<'a> {
         self.extension(EARLY_DATA).is_some()
     }
 
-    /// The name of the server that is wanted (RFC 6066, section 3).
+    /// The requested server name (RFC 6066, section 3).
     pub(super) fn server_name(&self) -> Option<&'a [u8]> {
         let mut list = self.extension(SERVER_NAME)?.long()?;
         match list.u8()? {
@@ -94,12 +94,12 @@ impl<'a> ClientHello<'a> {
         }
     }
 
-    /// Whether the extension is there, whatever is in it.
+    /// Whether the extension is present, whatever it contains.
     pub(super) fn names_server(&self) -> bool {
         self.extension(SERVER_NAME).is_some()
     }
 
-    /// Protocols that the client would speak (RFC 7301).
+    /// Protocols that the client offers (RFC 7301).
     pub(super) fn protocols(&self) -> impl Iterator<Item = &'a [u8]> {
         protocols(self.extension(ALPN))
     }
@@ -116,16 +116,16 @@ fn extensions(list: Cursor<'_>) -> impl Iterator<Item = (u16, Cursor<'_>)> + Clo
     std::iter::from_fn(move || Some((list.u16()?, list.long()?)))
 }
 
-/// What of a ServerHello is needed.
+/// The needed parts of a ServerHello.
 #[derive(Clone, Debug)]
 pub(super) struct ServerHello {
     pub(super) version: u16,
     pub(super) random: Random,
     pub(super) suite: u16,
-    /// It asks for another ClientHello.
+    /// It requests another ClientHello.
     pub(super) is_retry: bool,
     pub(super) encrypt_then_mac: bool,
-    /// The protocol chosen; of TLS 1.3 it is in [`EncryptedExtensions`].
+    /// The negotiated protocol; in TLS 1.3 it is in [`EncryptedExtensions`].
     pub(super) protocol: Option<Box<[u8]>>,
 }
 
@@ -152,7 +152,7 @@ impl ServerHello {
     }
 }
 
-/// What a server says of the protocol and of early data.
+/// The server's answer about protocol and early data.
 #[derive(Clone, Debug, Default)]
 pub(super) struct EncryptedExtensions {
     pub(super) protocol: Option<Box<[u8]>>,
@@ -160,7 +160,7 @@ pub(super) struct EncryptedExtensions {
 }
 
 impl EncryptedExtensions {
-    /// Reads a message, header included, that may go on after these bytes.
+    /// Reads a message, header included, that may continue after these bytes.
     pub(super) fn parse(message: &[u8]) -> Option<Self> {
         let mut message = Cursor::new(message);
         if message.u8()? != ENCRYPTED_EXTENSIONS {

@@ -1,9 +1,9 @@
-//! Holes in the stream, and the way back from them.
+//! Gaps in the stream, and resynchronisation after them.
 //!
-//! What the snap length or an instruction left out may hide where records begin and how many there were. The next one is
-//! looked for by its header; its sequence number, tried within what the hole can have held, is confirmed by the tag, or,
-//! of a record that was cut, by contents that begin a message. From the number of records follows how many bytes of contents
-//! were missing, so that the application's message goes on in its place.
+//! Bytes left out by the snap length or an instruction may hide where records start and how many there were. The next
+//! record is found by its header. Its sequence number, tried within the range that the gap can have held, is confirmed
+//! by the tag or, for a truncated record, by contents that start a message. From the number of records follows how many
+//! bytes of content are missing, so that the application's message continues in the right place.
 
 use std::ops::Range;
 
@@ -16,27 +16,27 @@ use super::suite::Cipher;
 use crate::clock::Timestamp;
 use crate::stream::{Missing, Side};
 
-/// Sequence numbers that are tried beyond the least possible one, and how many bytes of a hole are for one more.
+/// Sequence numbers tried beyond the lowest possible one, and bytes of a gap per further number.
 const TRIES: u64 = 64;
 const BYTES_PER_TRY: u64 = 512;
-/// Numbers that are tried of the next keys.
+/// Numbers tried with the next keys.
 const NEXT_TRIES: u64 = 16;
-/// Records that turned out to be none, within which another one is looked for.
+/// False records within which another one is searched for.
 const MAX_INSIDE: u8 = 8;
-/// Padding of a record with CBC beyond its first byte, as far as it is usual.
+/// Usual CBC padding beyond its first byte.
 const MAX_PADDING: u64 = 15;
-/// Contents of a cut record that are looked at.
+/// Bytes of a truncated record's contents that are examined.
 const PROBE: usize = 24;
 
 /// The number of a record that was found.
 struct Number {
     sequence: u64,
-    /// Under the keys after these.
+    /// Under the keys after the current ones.
     is_next: bool,
 }
 
 impl<P: Application> Flow<'_, P> {
-    /// So many bytes of the stream are missing.
+    /// This many bytes of the stream are missing.
     pub(super) fn hole(&mut self, side: Side, length: u64, why: Missing, time: Timestamp) {
         let mut payload = std::mem::take(&mut self.shared.payload);
         let hole = self.session.half(side).framing.hole(length, &mut payload, &mut self.shared.held);
@@ -53,7 +53,7 @@ impl<P: Application> Flow<'_, P> {
         }
     }
 
-    /// The same where what it cuts may be no record: another one may begin in the bytes before the hole.
+    /// The same if the interrupted record may be false: another one may start in the bytes before the gap.
     fn hole_after(&mut self, side: Side, header: Header, (length, why): (u64, Missing), time: Timestamp) {
         self.session.half(side).framing.pass_nothing();
         let kept = self.shared.payload.clone();
@@ -71,7 +71,7 @@ impl<P: Application> Flow<'_, P> {
         self.hole(side, length, why, time);
     }
 
-    /// A record of which only the first bytes are there; whether it is one.
+    /// A record of which only the first bytes are available; returns whether it is one.
     fn cut(&mut self, side: Side, header: Header, payload: &mut [u8], why: Missing, time: Timestamp) -> bool {
         let half = self.session.half(side);
         let Some(keys) = half.keys.as_deref() else { return true };
@@ -96,8 +96,8 @@ impl<P: Application> Flow<'_, P> {
         true
     }
 
-    /// The same of the handshake: the server's extensions are at its beginning; and it may be the first one after that,
-    /// which its contents show.
+    /// The same for the handshake: the server's extensions come first in it. It may also be the first record after the
+    /// handshake, which its contents show.
     fn cut_handshake(&mut self, side: Side, header: Header, payload: &[u8], time: Timestamp) {
         if self.probe(side, 0, header, payload) {
             self.session.half(side).phase = Phase::Open;
@@ -112,7 +112,7 @@ impl<P: Application> Flow<'_, P> {
         }
     }
 
-    /// Reads the beginning of a record whose number is known, and tells that the rest is missing.
+    /// Reads the start of a record whose number is known, and reports the rest as missing.
     fn cut_at(
         &mut self,
         side: Side,
@@ -137,7 +137,7 @@ impl<P: Application> Flow<'_, P> {
         self.lack(side, rest, why, time);
     }
 
-    /// Where padding makes it uncertain how much contents some records have, the end of a message tells.
+    /// If padding leaves some records' content length uncertain, the end of a message decides.
     fn without_padding(&mut self, side: Side, contents: u64, records: u64) -> u64 {
         let half = self.session.half(side);
         let is_padded = half.keys.as_deref().is_some_and(|keys| matches!(keys.cipher, Cipher::Cbc { .. }));
@@ -156,8 +156,8 @@ impl<P: Application> Flow<'_, P> {
         }
     }
 
-    /// Tells of a hole what is known of it before records are found again: that the message under way ends in it, if all
-    /// records were as long as they may be. That is how servers write bodies.
+    /// Reports what is known about a gap before resynchronisation: that the current message ends in it, assuming
+    /// maximum-length records, as servers write bodies.
     fn estimate(&mut self, side: Side, time: Timestamp) {
         let Some((most, told, over)) = self.most_in_doubt(side) else { return };
         let more = most.saturating_sub(told);
@@ -176,7 +176,7 @@ impl<P: Application> Flow<'_, P> {
         }
     }
 
-    /// Most contents that the hole can have held, what was told of it, and whether a message ended in it.
+    /// Maximum content that the gap can have held, what was reported of it, and whether a message ended in it.
     fn most_in_doubt(&mut self, side: Side) -> Option<(u64, u64, bool)> {
         let half = self.session.half(side);
         if half.phase != Phase::Open {
@@ -189,7 +189,7 @@ impl<P: Application> Flow<'_, P> {
         Some((most, doubt.told, doubt.over))
     }
 
-    /// A side ends in doubt.
+    /// A side ends without certainty.
     pub(super) fn end_of_doubt(&mut self, side: Side, time: Timestamp) {
         if let Some((most, told, false)) = self.most_in_doubt(side) {
             let is_loss = self.doubt(side).is_loss;
@@ -199,7 +199,7 @@ impl<P: Application> Flow<'_, P> {
         self.session.half(side).doubt = None;
     }
 
-    /// A whole record that may be one, after a hole.
+    /// A possible whole record after a gap.
     pub(super) fn settle(&mut self, side: Side, header: Header, payload: &mut [u8], time: Timestamp) {
         let numbers = self.numbers(side, payload);
         let kept = payload.to_vec();
@@ -227,7 +227,7 @@ impl<P: Application> Flow<'_, P> {
         self.settle_failed(side, header, &kept, time);
     }
 
-    /// A KeyUpdate may have been in the hole.
+    /// A KeyUpdate may have been in the gap.
     fn settle_next(
         &mut self,
         side: Side,
@@ -254,7 +254,7 @@ impl<P: Application> Flow<'_, P> {
         None
     }
 
-    /// A record that may be one, after a hole, and is cut by another.
+    /// A possible record after a gap, truncated by another gap.
     fn settle_cut(
         &mut self,
         side: Side,
@@ -276,7 +276,7 @@ impl<P: Application> Flow<'_, P> {
         false
     }
 
-    /// Numbers that the next record may have.
+    /// Possible numbers of the next record.
     fn numbers(&mut self, side: Side, payload: &[u8]) -> Range<u64> {
         let half = self.session.half(side);
         let (Some(doubt), Some(keys)) = (half.doubt.as_deref(), half.keys.as_deref()) else { return 0..0 };
@@ -285,7 +285,7 @@ impl<P: Application> Flow<'_, P> {
             // In TLS 1.2 the handshake takes the first number.
             return u64::from(keys.is_12)..TRIES;
         }
-        // Who counts its nonces counts its records.
+        // A sender that counts its nonces counts its records.
         let counted = keys.explicit(payload).and_then(|explicit| explicit.checked_sub(half.explicit));
         let most = doubt.lost.checked_div(overhead as u64).unwrap_or_default();
         if let Some(records) = counted.filter(|records| *records > 0 && *records <= most.saturating_add(1)) {
@@ -298,7 +298,7 @@ impl<P: Application> Flow<'_, P> {
         half.sequence.saturating_add(least)..half.sequence.saturating_add(most).saturating_add(1)
     }
 
-    /// Whether a record that is cut begins a message under this number.
+    /// Whether a truncated record starts a message under this number.
     fn probe(&mut self, side: Side, sequence: u64, header: Header, payload: &[u8]) -> bool {
         let mut start = [0; PROBE + 16];
         let there = payload.len().min(start.len());
@@ -308,7 +308,7 @@ impl<P: Application> Flow<'_, P> {
         begins_message(side, start.get(contents).unwrap_or_default())
     }
 
-    /// Records are found again: tells how much of the contents is missing.
+    /// Resynchronised: reports how much content is missing.
     fn found(&mut self, side: Side, number: &Number, time: Timestamp) {
         bump(&mut self.shared.counters.resynchronised);
         let half = self.session.half(side);
@@ -317,7 +317,7 @@ impl<P: Application> Flow<'_, P> {
         let why = if doubt.is_loss { Missing::Lost } else { Missing::NotCaptured };
         if was != Phase::Open {
             let is_12 = half.keys.as_ref().is_some_and(|keys| keys.is_12);
-            // Of TLS 1.2 the first record is of the handshake; the first ones of a server with TLS 1.3 are tickets.
+            // In TLS 1.2 the first record belongs to the handshake; a TLS 1.3 server's first ones are tickets.
             let others = number.sequence.saturating_sub(u64::from(is_12));
             self.leave_start(side, APPLICATION_DATA, time);
             if others > 0 && side == Side::Client {
@@ -331,11 +331,11 @@ impl<P: Application> Flow<'_, P> {
         let records = if number.is_next { 1 } else { number.sequence.saturating_sub(half.sequence) };
         let contents = doubt.lost.saturating_sub(records.saturating_mul(overhead));
         let contents = self.without_padding(side, contents, records);
-        // A message that ended in it may have been told to end some bytes too early.
+        // A message that ended in it may have been reported to end some bytes too early.
         self.lack(side, contents.saturating_sub(doubt.told), why, time);
     }
 
-    /// What looked like a record is none, or cannot be read. Another one may begin within it.
+    /// What looked like a record is not one, or is unreadable. Another one may start within it.
     fn settle_failed(&mut self, side: Side, header: Header, kept: &[u8], time: Timestamp) {
         let doubt = self.doubt(side);
         doubt.failures = doubt.failures.saturating_add(1);
@@ -355,12 +355,12 @@ fn schedule_next(half: &super::session::Half, hash: super::suite::Hash) -> Optio
     super::schedule::rekey(hash, half.keys.as_deref()?, &next)
 }
 
-/// Fewest records that so many bytes can be.
+/// Minimum number of records in this many bytes.
 fn least_records(bytes: u64, overhead: usize) -> u64 {
     bytes.div_ceil(MAX_CONTENTS.saturating_add(overhead) as u64)
 }
 
-/// Whether these bytes begin a message of HTTP/1: a status line; a method, a space and a target.
+/// Whether these bytes start an HTTP/1 message: a status line; or a method, a space and a target.
 fn begins_message(side: Side, bytes: &[u8]) -> bool {
     if side == Side::Server {
         return bytes.starts_with(b"HTTP/1.");

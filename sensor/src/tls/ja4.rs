@@ -1,8 +1,8 @@
-//! JA4: what a TLS client offers, as a short text that is the same for the same software.
+//! JA4: a short fingerprint of what a TLS client offers, the same for the same software.
 //!
-//! Only the client's fingerprint for TLS, whose method its authors publish under the BSD license. `t13d1516h2` says:
-//! over TCP, TLS 1.3, with a server's name (`d`, else `i`), 15 cipher suites, 16 extensions, HTTP/2 first; two hashes follow,
-//! of the suites and of the extensions in order of their numbers with the signature algorithms as they came.
+//! Only the TLS client fingerprint, whose method its authors publish under the BSD license. `t13d1516h2` means: over
+//! TCP, TLS 1.3, with a server name (`d`, else `i`), 15 cipher suites, 16 extensions, HTTP/2 first. Two hashes follow:
+//! of the sorted suites, and of the sorted extensions with the signature algorithms in their original order.
 
 use std::fmt::{self, Write as _};
 
@@ -67,7 +67,7 @@ fn version(hello: &ClientHello<'_>) -> &'static str {
     }
 }
 
-/// First and last character of the first protocol offered; where they are no letters or digits, of its hexadecimal form.
+/// First and last character of the first protocol offered; if they are not alphanumeric, of its hexadecimal form.
 fn protocol(hello: &ClientHello<'_>) -> [char; 2] {
     let name = hello.protocols().next().unwrap_or_default();
     let (Some(first), Some(last)) = (name.first(), name.last()) else { return ['0', '0'] };
@@ -90,7 +90,7 @@ fn list(numbers: impl Iterator<Item = u16>) -> String {
     text
 }
 
-/// The first 12 digits of SHA-256; zeros of nothing.
+/// The first 12 digits of SHA-256; zeros for an empty input.
 fn hash(text: &str) -> String {
     if text.is_empty() {
         return "0".repeat(12);

@@ -10,7 +10,7 @@ use crate::capture::secret::SecretBytes;
 
 /// Bytes of an authentication tag.
 pub(super) const TAG: usize = 16;
-/// Bytes of a nonce that stand in a record of TLS 1.2 with AES-GCM.
+/// Bytes of the nonce in a TLS 1.2 record with AES-GCM.
 const EXPLICIT: usize = 8;
 /// Bytes of a block, and of an initialisation vector, of CBC.
 const BLOCK: usize = 16;
@@ -26,7 +26,7 @@ pub(super) struct Keys {
     pub(super) encrypt_then_mac: bool,
 }
 
-/// A key as the cipher wants it: an order of magnitude larger than what it is made of.
+/// A key as expanded by the cipher: ten times larger than the key itself.
 pub(super) type Expanded = aead::LessSafeKey;
 
 impl Keys {
@@ -42,13 +42,13 @@ impl Keys {
         self.key.get_mut(..self.cipher.key_bytes()).unwrap_or_default()
     }
 
-    /// The key for [`Keys::open`]; none of CBC.
+    /// The key for [`Keys::open`]; none for CBC.
     pub(super) fn expand(&self) -> Option<Expanded> {
         let key = aead::UnboundKey::new(self.cipher.aead()?, self.key()).ok()?;
         Some(aead::LessSafeKey::new(key))
     }
 
-    /// Bytes before the ciphertext of a record.
+    /// Bytes before a record's ciphertext.
     const fn prefix(&self) -> usize {
         match (self.is_12, self.cipher) {
             (true, Cipher::Aes128Gcm | Cipher::Aes256Gcm) => EXPLICIT,
@@ -57,8 +57,8 @@ impl Keys {
         }
     }
 
-    /// Bytes of a record that are none of its contents: before and after them, and, in TLS 1.3, their type. Of CBC
-    /// with the shortest padding.
+    /// Bytes of a record that are not content: before and after it, and, in TLS 1.3, the type. For CBC, with the
+    /// shortest padding.
     pub(super) const fn overhead(&self) -> usize {
         let after = match self.cipher {
             Cipher::Cbc { mac, .. } => mac.bytes().saturating_add(1),
@@ -73,7 +73,7 @@ impl Keys {
         self.prefix().saturating_add(after)
     }
 
-    /// The number in a record that tells its nonce; only of TLS 1.2 with AES-GCM.
+    /// The number in a record that gives its nonce; only in TLS 1.2 with AES-GCM.
     pub(super) fn explicit(&self, payload: &[u8]) -> Option<u64> {
         match (self.is_12, self.cipher) {
             (true, Cipher::Aes128Gcm | Cipher::Aes256Gcm) => {
@@ -94,7 +94,7 @@ impl Keys {
         aead::Nonce::assume_unique_for_key(nonce)
     }
 
-    /// What is authenticated beside the contents: RFC 8446, section 5.2; RFC 5246, section 6.2.3.3.
+    /// What is authenticated besides the contents: RFC 8446, section 5.2; RFC 5246, section 6.2.3.3.
     fn associated(&self, sequence: u64, header: Header, contents: usize) -> ([u8; 13], usize) {
         let mut data = [0; 13];
         let mut put = |bytes: &[u8], at: usize| {
@@ -110,7 +110,7 @@ impl Keys {
         (data, 13)
     }
 
-    /// Decrypts a whole record in place, if its tag is right: where its contents lie, and their type.
+    /// Decrypts a whole record in place if its tag is correct; returns the range of its contents, and their type.
     pub(super) fn open(
         &self,
         expanded: Option<&Expanded>,
@@ -133,7 +133,7 @@ impl Keys {
         Some((0..end, kind))
     }
 
-    /// Decrypts the first bytes of a record in place, without knowing whether they are what was sent: where the contents lie.
+    /// Decrypts the first bytes of a record in place, without authentication; returns the range of the contents.
     /// AES-GCM and ChaCha20-Poly1305 are stream ciphers, so encryption is decryption.
     pub(super) fn open_prefix(
         &self,

@@ -1,4 +1,4 @@
-//! TLS, read beside the server: bytes of both sides of a connection in, what was inside them out.
+//! TLS, decrypted alongside the server: bytes of both sides of a connection in, their contents out.
 //!
 //! ```text
 //! stream -> Tls         a connection whose first byte is no TLS record's is handed on as it is
@@ -13,11 +13,11 @@
 //!       Application     the same calls as of the stream, with what was inside
 //! ```
 //!
-//! The keys of the handshake itself are not needed: a record that opens under the first key for application data ends it,
+//! The keys of the handshake itself are not needed: a record that opens under the first application key ends it,
 //! however much of the certificates was left out.
 //!
-//! Architecture invariant: no clock, no input or output; what is decrypted is never kept here, and of secrets only what
-//! the connection still needs. An idle connection holds no record and no expanded key.
+//! Architecture invariant: no clock, no input or output. Decrypted data is never kept here, and secrets only as far as
+//! the connection still needs them. An idle connection holds no record and no expanded key.
 
 mod cache;
 mod config;

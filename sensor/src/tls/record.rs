@@ -1,10 +1,10 @@
-//! Where records begin and end (RFC 8446, section 5.1).
+//! Record boundaries (RFC 8446, section 5.1).
 
 use super::counters::Held;
 
 /// Bytes of a record's header.
 pub(super) const HEADER: usize = 5;
-/// Most contents of a record.
+/// Maximum content of a record.
 pub(super) const MAX_CONTENTS: usize = 16_384;
 /// Longest payload of a record: RFC 5246, section 6.2.3.
 const MAX_PAYLOAD: u16 = 16_384 + 2_048;
@@ -42,37 +42,37 @@ impl Header {
 pub(super) enum Taken {
     /// A whole record, whose payload was copied to the caller's buffer.
     Record(Header),
-    /// Part of one; all bytes were taken.
+    /// Part of one; all bytes were consumed.
     More,
-    /// No record. The bytes of what should be its header are in the caller's buffer.
+    /// Not a record. The bytes in the place of its header are in the caller's buffer.
     NotOne,
 }
 
-/// What a hole in the stream leaves of a record.
+/// What a gap in the stream leaves of a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Hole {
-    /// The record that it cuts; the first bytes of its payload are in the caller's buffer.
+    /// The interrupted record; the first bytes of its payload are in the caller's buffer.
     pub(super) cut: Option<Header>,
-    /// Bytes of the stream, from where a record should begin, of which nothing is known.
+    /// Bytes of the stream, from where a record should start, whose content is unknown.
     pub(super) unknown: u64,
 }
 
-/// Puts records of one direction together.
+/// Assembles the records of one direction.
 #[derive(Debug, Default)]
 pub(super) struct Framing {
-    /// Header and payload of the record that is under way, as far as they have come.
+    /// Header and payload of the current record, as far as received.
     buffer: Vec<u8>,
-    /// Bytes to come of a record that was cut.
+    /// Bytes left of a truncated record.
     passing: u16,
 }
 
 impl Framing {
-    /// Bytes of the record under way.
+    /// Length of the current record.
     pub(super) fn buffered(&self) -> usize {
         self.buffer.len().saturating_add(usize::from(self.passing))
     }
 
-    /// Bytes of it that have come.
+    /// Bytes of it received.
     pub(super) const fn gathered(&self) -> usize {
         self.buffer.len()
     }
@@ -81,7 +81,7 @@ impl Framing {
         self.buffer.is_empty() && self.passing == 0
     }
 
-    /// Takes bytes off the front, up to the end of a record.
+    /// Consumes bytes from the front, up to the end of a record.
     pub(super) fn take(&mut self, bytes: &mut &[u8], payload: &mut Vec<u8>, held: &mut Held) -> Taken {
         let passed = usize::from(self.passing).min(bytes.len());
         self.passing = self.passing.saturating_sub(u16::try_from(passed).unwrap_or(u16::MAX));
@@ -107,7 +107,7 @@ impl Framing {
         };
         let whole = HEADER.saturating_add(header.length.into());
         if !held.has_room() {
-            // Passed over as a cut one would be.
+            // Skipped, as a truncated one would be.
             self.passing = u16::try_from(whole.saturating_sub(self.buffer.len())).unwrap_or(u16::MAX);
             self.give(payload, HEADER, held);
             held.refused = held.refused.saturating_add(1);
@@ -130,7 +130,7 @@ impl Framing {
         *bytes = rest;
     }
 
-    /// Copies what was gathered, from `start` on, and forgets it.
+    /// Copies what was collected, from `start` on, and clears it.
     fn give(&mut self, payload: &mut Vec<u8>, start: usize, held: &mut Held) {
         let buffer = std::mem::take(&mut self.buffer);
         held.remove(buffer.len());
@@ -138,7 +138,7 @@ impl Framing {
         payload.extend_from_slice(buffer.get(start..).unwrap_or_default());
     }
 
-    /// So many bytes are missing.
+    /// This many bytes are missing.
     pub(super) fn hole(&mut self, length: u64, payload: &mut Vec<u8>, held: &mut Held) -> Hole {
         let passed = length.min(u64::from(self.passing));
         self.passing = self.passing.saturating_sub(u16::try_from(passed).unwrap_or(u16::MAX));
@@ -157,20 +157,19 @@ impl Framing {
         Hole { cut: Some(header), unknown: length.saturating_sub(left) }
     }
 
-    /// What was cut was no record: nothing of what follows belongs to it.
+    /// The truncated record was false: nothing that follows belongs to it.
     pub(super) const fn pass_nothing(&mut self) {
         self.passing = 0;
     }
 
-    /// Forgets a record that is under way.
+    /// Drops the current record.
     pub(super) fn clear(&mut self, held: &mut Held) {
         held.remove(self.buffer.len());
         *self = Self::default();
     }
 }
 
-/// Where a record with application data may begin in bytes of which nothing is known; the last bytes may be the
-/// beginning of one.
+/// Where an application data record may start in unknown bytes; the last bytes may be the start of one.
 pub(super) fn candidate(bytes: &[u8]) -> Option<usize> {
     memchr::memchr_iter(APPLICATION_DATA, bytes).find(|at| match bytes.get(*at..).unwrap_or_default() {
         [_, 3, 3, high, low, ..] => {

@@ -23,7 +23,7 @@ const fn hkdf_algorithm(hash: Hash) -> hkdf::Algorithm {
     }
 }
 
-/// HKDF-Expand-Label; fills `out`. None where a length is none of the protocol's.
+/// HKDF-Expand-Label; fills `out`. None if a length is invalid in the protocol.
 fn expand(hash: Hash, secret: &[u8], label: &[u8], context: &[u8], out: &mut [u8]) -> Option<()> {
     let length = u16::try_from(out.len()).ok()?.to_be_bytes();
     let label_length = [u8::try_from(label.len()).ok()?.checked_add(6)?];
@@ -41,7 +41,7 @@ fn derive(hash: Hash, secret: &[u8], label: &[u8], context: &[u8]) -> Option<Sec
     SecretBytes::new(out)
 }
 
-/// The master secret that follows from the handshake secret.
+/// The master secret derived from the handshake secret.
 pub(super) fn master(hash: Hash, handshake: &SecretBytes) -> Option<SecretBytes> {
     let empty = digest::digest(hash.digest(), b"");
     let salt = derive(hash, handshake.expose(), b"derived", empty.as_ref())?;
@@ -69,9 +69,9 @@ pub(super) fn update(hash: Hash, secret: &SecretBytes) -> Option<SecretBytes> {
     derive(hash, secret.expose(), b"traffic upd", &[])
 }
 
-/// What a traffic secret protects records with.
+/// The keys derived from a traffic secret.
 pub(super) fn keys(suite: Suite, secret: &SecretBytes) -> Option<Keys> {
-    // A secret of another length is another suite's.
+    // A secret of another length belongs to another suite.
     if secret.expose().len() != suite.hash.bytes() {
         return None;
     }
@@ -81,12 +81,12 @@ pub(super) fn keys(suite: Suite, secret: &SecretBytes) -> Option<Keys> {
     Some(keys)
 }
 
-/// The keys of the same cipher that another secret gives.
+/// The same cipher's keys from another secret.
 pub(super) fn rekey(hash: Hash, keys: &Keys, secret: &SecretBytes) -> Option<Keys> {
     self::keys(Suite { cipher: keys.cipher, hash }, secret)
 }
 
-/// Both sides' keys of TLS 1.2: of the client, of the server.
+/// Both sides' TLS 1.2 keys: the client's, the server's.
 pub(super) fn keys_12(
     suite: Suite,
     master: &SecretBytes,

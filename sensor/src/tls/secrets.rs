@@ -1,4 +1,4 @@
-//! Secrets that have come, and connections that wait for theirs. Both are bounded, in number and in time.
+//! Secrets received, and connections waiting for theirs. Both are bounded in number and time.
 
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
@@ -13,7 +13,7 @@ use crate::capture::Endpoint;
 use crate::capture::secret::{Digest, Label, Random, Secret, SecretBytes};
 use crate::clock::Timestamp;
 
-/// What a secret is found by.
+/// The key under which a secret is found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Tag {
     /// The client's random value.
@@ -22,7 +22,7 @@ pub(super) enum Tag {
     Hellos(Digest),
     /// The hash of the ClientHello.
     ClientHello(Digest),
-    /// The SHA-256 of a master secret: the table is no place for secrets themselves.
+    /// The SHA-256 of a master secret: secrets themselves do not belong in the table.
     Master([u8; 32]),
 }
 
@@ -37,24 +37,24 @@ impl Tag {
 #[derive(Debug, Default)]
 struct Entry {
     master: Option<SecretBytes>,
-    /// Of the session that the master secret is for, where it was told.
+    /// The session that the master secret is for, if known.
     server: Option<Random>,
     early: Option<SecretBytes>,
     handshake: Option<SecretBytes>,
     client: Option<SecretBytes>,
     application: Option<SecretBytes>,
-    /// Not secret: the hash up to the server's Finished.
+    /// Not secret: the transcript hash up to the server's Finished.
     finished: Option<Digest>,
 }
 
-/// What a connection is told to belong to.
+/// What identifies a connection.
 #[derive(Clone, Debug)]
 pub(super) struct Identity {
     pub(super) suite: Suite,
     pub(super) is_13: bool,
     pub(super) client: Random,
     pub(super) server: Random,
-    /// Hash of the hellos; none where they were not seen whole.
+    /// Hash of the hellos; none if they were not seen whole.
     pub(super) hellos: Option<Digest>,
     /// Hash of the first ClientHello alone.
     pub(super) client_hello: Option<Digest>,
@@ -101,7 +101,7 @@ impl Secrets {
         }
     }
 
-    /// Takes a secret in; the connection that waits for it.
+    /// Takes a secret; returns the connection that waits for it.
     pub(super) fn learn(&mut self, secret: Secret, now: Timestamp, counters: &mut Counters) -> Option<Ends> {
         bump(&mut counters.secrets);
         let tag = match &secret {
@@ -141,7 +141,7 @@ impl Secrets {
     }
 
     fn drop_oldest(&mut self) -> bool {
-        // An entry that was used leaves its place in the order.
+        // A used entry leaves the order, too.
         while let Some((_, tag)) = self.order.pop_front() {
             if self.entries.remove(&tag).is_some() {
                 return true;
@@ -150,7 +150,7 @@ impl Secrets {
         false
     }
 
-    /// Drops what nobody needed in time.
+    /// Drops expired entries.
     pub(super) fn expire(&mut self, now: Timestamp, counters: &mut Counters) {
         while !self.keeps
             && let Some((since, _)) = self.order.front()
@@ -163,7 +163,7 @@ impl Secrets {
         }
     }
 
-    /// Remembers that a connection waits.
+    /// Records that a connection waits.
     pub(super) fn wait(&mut self, tag: Tag, ends: Ends) {
         if self.waiting.len() < self.most || self.waiting.contains_key(&tag) {
             self.waiting.insert(tag, ends);
@@ -176,7 +176,7 @@ impl Secrets {
         }
     }
 
-    /// The secrets of a connection; else what it is to wait for.
+    /// The secrets of a connection, or what it has to wait for.
     pub(super) fn find(&mut self, identity: &Identity) -> Result<Found, Vec<Tag>> {
         let random = Tag::Random(identity.client);
         if !identity.is_13 {
@@ -217,7 +217,8 @@ impl Secrets {
         Some(Found::Traffic { client, server, handshake, early })
     }
 
-    /// Of the library: the master secret follows from the handshake secret, and leads to the hash that is needed besides.
+    /// From the library: the master secret follows from the handshake secret, and leads to the second hash that is
+    /// needed.
     fn by_handshake(&mut self, hellos: Digest, identity: &Identity) -> Option<Result<Found, Tag>> {
         let hash = identity.suite.hash;
         let secret = self.entries.get(&Tag::Hellos(hellos))?.handshake.clone()?;

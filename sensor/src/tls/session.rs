@@ -1,4 +1,4 @@
-//! What is kept of a connection in TLS.
+//! State of a TLS connection.
 
 use super::counters::Outcome;
 use super::early::Start;
@@ -12,7 +12,7 @@ use crate::capture::Endpoint;
 use crate::capture::secret::SecretBytes;
 use crate::stream::Side;
 
-/// How far a connection has come.
+/// The phase of a connection.
 ///
 /// ```text
 /// Hello ---> Waiting ---> Open
@@ -21,36 +21,36 @@ use crate::stream::Side;
 /// ```
 #[derive(Debug)]
 pub(super) enum Stage {
-    /// The hellos are read.
+    /// The hellos are being read.
     Hello(Box<Handshake>),
-    /// For its secret.
+    /// Waiting for its secret.
     Waiting(Box<Handshake>),
-    /// Records are decrypted.
+    /// Records are being decrypted.
     Open,
     /// Nothing is read any more.
     Closed,
 }
 
-/// After a hole, the number of a record is found by trial, each of which costs what decrypting costs. A connection has so
-/// many bytes of it to begin with and at most, and earns more with the bytes that it sends: no stream costs more than so many
-/// times its size.
+/// After a gap, a record's number is found by trial decryption. A connection has a budget of this many bytes for it,
+/// which is also the maximum, and earns more with the bytes that it sends: no stream costs more than a constant times
+/// its size.
 const TRIALS: u64 = 4 << 20;
 const TRIALS_PER_BYTE: u64 = 8;
-/// What a trial of few bytes costs, in bytes: setting up the cipher.
+/// Cost of a trial of few bytes, in bytes: setting up the cipher.
 const LEAST_TRIAL: u64 = 256;
 
 /// A connection in TLS.
 #[derive(Debug)]
 pub(super) struct Session {
-    /// Tells it from all others.
+    /// Distinguishes it from all others.
     pub(super) id: u64,
     pub(super) ends: Ends,
     pub(super) stage: Stage,
     pub(super) client: Half,
     pub(super) server: Half,
-    /// Until the application is told them.
+    /// Until they are passed to the application.
     pub(super) facts: Option<Box<Facts>>,
-    /// What is needed at the start only.
+    /// State needed only at the start.
     pub(super) start: Option<Box<Start>>,
     /// RFC 7366.
     pub(super) encrypt_then_mac: bool,
@@ -58,7 +58,7 @@ pub(super) struct Session {
     pub(super) hash: Hash,
     pub(super) outcome: Outcome,
     pub(super) failures: u8,
-    /// Bytes that may still be decrypted on trial.
+    /// Remaining bytes for trial decryption.
     trials: u64,
 }
 
@@ -80,12 +80,12 @@ impl Session {
         }
     }
 
-    /// Bytes of the stream pay for trials to come.
+    /// Bytes of the stream earn budget for trials.
     pub(super) fn earn(&mut self, bytes: usize) {
         self.trials = self.trials.saturating_add((bytes as u64).saturating_mul(TRIALS_PER_BYTE)).min(TRIALS);
     }
 
-    /// Pays for decrypting so many bytes on trial; whether it can.
+    /// Pays for trial decryption of this many bytes; returns whether the budget sufficed.
     pub(super) fn pays(&mut self, bytes: usize) -> bool {
         let cost = (bytes as u64).max(LEAST_TRIAL);
         let left = self.trials.checked_sub(cost);
@@ -101,15 +101,15 @@ impl Session {
     }
 }
 
-/// What the records of a side are protected with.
+/// How the records of a side are protected.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Phase {
-    /// Nothing, until ChangeCipherSpec (TLS 1.2).
+    /// Not at all, until ChangeCipherSpec (TLS 1.2).
     #[default]
     Clear,
-    /// Keys of the handshake, until a record opens under those for application data (TLS 1.3).
+    /// With handshake keys, until a record opens under the application keys (TLS 1.3).
     Handshake,
-    /// The keys at hand.
+    /// With the current keys.
     Open,
 }
 
@@ -119,36 +119,36 @@ pub(super) struct Half {
     pub(super) framing: Framing,
     pub(super) phase: Phase,
     pub(super) keys: Option<Box<Keys>>,
-    /// What the keys were made of; of TLS 1.3.
+    /// The secret of the keys, in TLS 1.3.
     pub(super) secret: Option<SecretBytes>,
-    /// Updates of the keys so far.
+    /// Number of key updates so far.
     pub(super) generation: u32,
-    /// Of the next record.
+    /// Number of the next record.
     pub(super) sequence: u64,
-    /// The nonce that the last record told.
+    /// The last record's explicit nonce.
     pub(super) explicit: u64,
-    /// Where records begin is not known.
+    /// Record boundaries are unknown.
     pub(super) doubt: Option<Box<Doubt>>,
     /// Bytes to come that the application does not need.
     pub(super) unwanted: u64,
-    /// Bytes to come of a handshake message that a record did not end.
+    /// Bytes to come of a handshake message that continues in the next record.
     pub(super) message: u32,
     pub(super) ended: bool,
 }
 
-/// What is known of a stretch in which records cannot be told apart.
+/// What is known about a stretch without record boundaries.
 #[derive(Debug, Default)]
 pub(super) struct Doubt {
     /// Bytes of the stream since the last record that was read.
     pub(super) lost: u64,
-    /// Bytes of contents that the application was told to be missing.
+    /// Bytes of content reported to the application as missing.
     pub(super) told: u64,
-    /// The application's message has ended in it.
+    /// The application's message ended in it.
     pub(super) over: bool,
-    /// Records that turned out to be none, and cut ones that may be.
+    /// False records, and possible truncated ones.
     pub(super) failures: u8,
     pub(super) inside: u8,
-    /// Bytes are missing that should have been there.
+    /// Bytes are missing unexpectedly.
     pub(super) is_loss: bool,
 }
 
@@ -165,7 +165,7 @@ mod tests {
         let sent = 1_000 * RECORD;
         for _ in 0..1_000 {
             session.earn(RECORD);
-            // A hole of any length asks for as many as there may be.
+            // A gap of any length would require any number of trials.
             while session.pays(RECORD) {
                 trials += 1;
             }

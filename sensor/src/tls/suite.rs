@@ -1,4 +1,4 @@
-//! Cipher suites that are read.
+//! Supported cipher suites.
 
 use ring::{aead, digest, hmac};
 
@@ -99,7 +99,7 @@ impl Hash {
 }
 
 impl Suite {
-    /// The suite of a number in a version of the protocol.
+    /// The suite with a number in a protocol version.
     pub(super) const fn new(version: u16, number: u16) -> Option<Self> {
         let (cipher, hash) = match (version, number) {
             (0x0304, 0x1301) => (Cipher::Aes128Gcm, Hash::Sha256),

@@ -1,4 +1,4 @@
-//! What is kept of a connection until its keys are known.
+//! State of a connection until its keys are known.
 
 use std::collections::VecDeque;
 
@@ -13,7 +13,7 @@ use crate::capture::secret::{Random, digest};
 use crate::clock::Timestamp;
 use crate::stream::{Missing, Side};
 
-/// What an item in the queue takes beside its bytes.
+/// Overhead of an item in the queue, besides its bytes.
 const ITEM: usize = size_of::<Item>();
 
 /// Before the keys are known.
@@ -26,7 +26,7 @@ pub(super) struct Handshake {
     pub(super) random: Option<Random>,
     pub(super) offer: Offer,
     pub(super) identity: Option<Identity>,
-    /// After the hellos, in the order in which it came.
+    /// What came after the hellos, in order.
     pub(super) queue: VecDeque<Item>,
     pub(super) queued: usize,
     pub(super) deadline: Timestamp,
@@ -39,7 +39,7 @@ pub(super) struct Hello {
     /// Messages, headers included.
     pub(super) message: Vec<u8>,
     pub(super) is_read: bool,
-    /// Its end was left out.
+    /// Its end was not captured.
     pub(super) is_cut: bool,
 }
 
@@ -65,7 +65,7 @@ impl Handshake {
         }
     }
 
-    /// Keeps what cannot be read yet; what finds no room is missing.
+    /// Queues what cannot be read yet; what finds no room counts as missing.
     pub(super) fn keep(&mut self, side: Side, what: What, time: Timestamp, (held, most): (&mut Held, usize)) {
         let what = match what {
             What::Bytes(bytes) if self.queued >= most || !held.has_room() => {

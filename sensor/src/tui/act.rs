@@ -1,4 +1,4 @@
-//! What the operator can have done, in words and as requests.
+//! Actions of the operator, as text and as requests.
 
 use std::time::Duration;
 
@@ -10,13 +10,13 @@ use crate::decide::RecordId;
 use crate::duration::{self, milliseconds};
 use crate::enforce::{Limit, Limits, Mode, Scope, parse_bits};
 
-/// Why a rule is there, for whoever asks later.
+/// The reason stored with a rule, for whoever asks later.
 const REASON: &str = "sensor top";
 
 /// Something that changes the policy.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Deed {
-    /// For good where there is no time.
+    /// Permanent without a duration.
     Block {
         prefix: IpNet,
         time: Option<Duration>,
@@ -30,7 +30,7 @@ pub(super) enum Deed {
     Disallow {
         prefix: IpNet,
     },
-    /// Undone after the time, if there is one, unless kept.
+    /// Rolled back after the duration, if given, unless confirmed.
     Limit {
         prefix: IpNet,
         limits: Limits,
@@ -39,13 +39,13 @@ pub(super) enum Deed {
     Unlimit {
         prefix: IpNet,
     },
-    /// Keeps limits that wait for confirmation.
+    /// Confirms limits awaiting confirmation.
     Keep {
         scopes: Vec<Scope>,
     },
 }
 
-/// What the daemon is asked.
+/// The request to the daemon.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Ask {
     Explain { prefix: IpNet },
@@ -53,7 +53,7 @@ pub(super) enum Ask {
     Deed(Deed),
 }
 
-/// What it answered.
+/// The daemon's answer.
 #[derive(Debug)]
 pub(super) enum Told {
     Explained(Result<String, String>),
@@ -61,7 +61,7 @@ pub(super) enum Told {
 }
 
 impl Deed {
-    /// As the command would ask it.
+    /// The equivalent command.
     pub(super) fn request(&self) -> Request {
         let reason = || Some(REASON.to_owned());
         match self {
@@ -90,7 +90,7 @@ impl Deed {
             Self::Allow { prefix } => format!("Allow {prefix}?"),
             Self::Disallow { prefix } => format!("Allow {prefix} no more?"),
             Self::Limit { prefix, limits, .. } => format!("Limit {prefix} to {}?", told(limits)),
-            Self::Unlimit { prefix } => format!("Forget the limits of {prefix}?"),
+            Self::Unlimit { prefix } => format!("Remove the limits of {prefix}?"),
             Self::Keep { scopes } => {
                 let scopes: Vec<String> = scopes.iter().map(ToString::to_string).collect();
                 format!("Keep the limits of {}?", scopes.join(", "))
@@ -98,7 +98,7 @@ impl Deed {
         }
     }
 
-    /// What it comes to.
+    /// Its effect.
     pub(super) fn consequence(&self, mode: Mode) -> String {
         let monitor = "Mode is MONITOR: it is counted, nothing is dropped.";
         let drops = match self {
@@ -106,10 +106,10 @@ impl Deed {
             Self::Limit { .. } => "Mode is ENFORCE: what is above is dropped from now on.",
             Self::Unblock { .. } => return "Its packets pass within the limits.".to_owned(),
             Self::Allow { .. } => {
-                return "No block and no limit touches it then. `u` undoes that.".to_owned();
+                return "No block and no limit will affect it. `u` undoes that.".to_owned();
             }
-            Self::Disallow { .. } => return "Blocks and limits count for it again.".to_owned(),
-            Self::Unlimit { .. } => return "The limits of what is around it count again.".to_owned(),
+            Self::Disallow { .. } => return "Blocks and limits apply to it again.".to_owned(),
+            Self::Unlimit { .. } => return "The limits of the enclosing scope apply again.".to_owned(),
             Self::Keep { .. } => return "They stay until they are changed.".to_owned(),
         };
         let verdict = if mode == Mode::Enforce { drops } else { monitor };
@@ -128,16 +128,16 @@ impl Deed {
         format!("{verdict}{undone}")
     }
 
-    /// That it was done.
+    /// The confirmation that it was done.
     pub(super) fn report(&self) -> String {
         match self {
             Self::Block { prefix, time: Some(time) } => format!("blocked {prefix} for {}", lasting(*time)),
             Self::Block { prefix, time: None } => format!("blocked {prefix} for good"),
             Self::Unblock { prefix } => format!("lifted the block of {prefix}"),
             Self::Allow { prefix } => format!("allowed {prefix}"),
-            Self::Disallow { prefix } => format!("{prefix} is allowed no more"),
+            Self::Disallow { prefix } => format!("{prefix} is no longer allowed"),
             Self::Limit { prefix, limits, .. } => format!("limited {prefix} to {}", told(limits)),
-            Self::Unlimit { prefix } => format!("forgot the limits of {prefix}"),
+            Self::Unlimit { prefix } => format!("removed the limits of {prefix}"),
             Self::Keep { .. } => "the limits stay".to_owned(),
         }
     }
@@ -148,7 +148,7 @@ fn told(limits: &Limits) -> String {
     set.collect::<Vec<_>>().join(", ")
 }
 
-/// Reads `requests 100/min:20`.
+/// Parses `requests 100/min:20`.
 pub(super) fn parse_limit(text: &str) -> Result<Limits, String> {
     let expected =
         "expected packets, bits, connections or requests and a rate, such as `requests 100/min:20`";
@@ -164,7 +164,7 @@ pub(super) fn parse_limit(text: &str) -> Result<Limits, String> {
     }
 }
 
-/// Reads `10m`; `forever` is none.
+/// Parses `10m`; `forever` is none.
 pub(super) fn parse_time(text: &str) -> Result<Option<Duration>, String> {
     let text = text.trim();
     if text == "forever" {

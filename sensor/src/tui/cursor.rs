@@ -1,7 +1,7 @@
-//! A place in a list that changes its order every second.
+//! The selection in a list whose order changes every second.
 
-/// The row chosen. Until it is moved it is the first one, whatever that is. From then on it stays with what it
-/// stands on, not with its number.
+/// The selected row. Until it is moved it is the first one, whatever that is. From then on it follows its item, not its
+/// index.
 #[derive(Clone, Debug)]
 pub(super) struct Cursor<K> {
     at: usize,
@@ -21,12 +21,12 @@ impl<K: Clone + PartialEq> Cursor<K> {
         self.at
     }
 
-    /// What it stands on.
+    /// The selected item.
     pub(super) const fn on(&self) -> Option<&K> {
         self.on.as_ref()
     }
 
-    /// Follows what it stands on in a new list. Where that has gone it stays at its number.
+    /// Follows the item in a new list. If it has gone, the index stays.
     pub(super) fn settle(&mut self, keys: &[K]) {
         if !self.follows {
             return self.go(0, keys);
@@ -35,7 +35,7 @@ impl<K: Clone + PartialEq> Cursor<K> {
         self.go(found.unwrap_or(self.at), keys);
     }
 
-    /// Moves by rows, not beyond the ends. Sent to the first row it is as if it had never been moved.
+    /// Moves by rows, within the list. Moved to the first row, it behaves as if never moved.
     pub(super) fn step(&mut self, rows: isize, keys: &[K]) {
         self.follows = rows != isize::MIN;
         self.go(self.at.saturating_add_signed(rows), keys);

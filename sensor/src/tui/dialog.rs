@@ -1,4 +1,4 @@
-//! What stands over the panels: questions, texts, help. One at a time; Esc always leads out and does nothing.
+//! Dialogs over the panels: questions, texts, help. One at a time; Esc always cancels.
 #![expect(clippy::wildcard_enum_match_arm, reason = "the set of keys is open")]
 
 use std::time::Duration;
@@ -10,10 +10,10 @@ use super::act::{Ask, Deed, parse_limit, parse_time};
 use crate::enforce::Limits;
 use crate::printable::printable;
 
-/// Longest line that can be typed.
+/// Maximum length of an input line.
 const MAX_INPUT: usize = 64;
 
-/// What is asked or shown.
+/// The dialog's content.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Dialog {
     /// The keys.
@@ -22,16 +22,16 @@ pub(super) enum Dialog {
     Text { title: String, text: String, scroll: u16 },
     /// A line to be typed.
     Form(Form),
-    /// Yes or no; all but yes is no.
+    /// Yes or no; anything but yes is no.
     Confirm(Deed),
 }
 
-/// A line that is being typed.
+/// An input line.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Form {
     pub(super) about: Field,
     pub(super) input: String,
-    /// What was wrong with it.
+    /// Its error.
     pub(super) error: Option<String>,
 }
 
@@ -43,7 +43,7 @@ pub(super) enum Field {
     ConfirmTime { prefix: IpNet, limits: Limits },
 }
 
-/// What becomes of a dialog after a key.
+/// Effect of a key on a dialog.
 #[derive(Debug, PartialEq)]
 pub(super) enum Outcome {
     Stays(Dialog),
@@ -77,7 +77,7 @@ impl Field {
 }
 
 impl Dialog {
-    /// A form with what most would type.
+    /// A form with the most likely input.
     pub(super) fn form(about: Field) -> Self {
         Self::Form(Form { input: about.default_input().to_owned(), about, error: None })
     }
@@ -88,7 +88,7 @@ impl Dialog {
         Self::Text { title: title.to_owned(), text: lines.join("\n"), scroll: 0 }
     }
 
-    /// What a key does.
+    /// Handles a key.
     pub(super) fn key(self, key: KeyEvent) -> Outcome {
         if key.code == KeyCode::Esc {
             return Outcome::Closed;
@@ -98,14 +98,14 @@ impl Dialog {
                 scrolled(scroll, key).map_or(Outcome::Closed, |scroll| Outcome::Stays(Self::Help { scroll }))
             }
             Self::Text { title, text, scroll } => scrolled(scroll, key).map_or(Outcome::Closed, |scroll| {
-                // The end is not known here, since it depends on the width; lines are a bound.
+                // The end depends on the width, which is unknown here; the number of lines is a bound.
                 let most = u16::try_from(text.len()).unwrap_or(u16::MAX);
                 Outcome::Stays(Self::Text { title, text, scroll: scroll.min(most) })
             }),
             Self::Form(form) => form.key(key),
             Self::Confirm(deed) => match key.code {
                 KeyCode::Char('y' | 'Y') => Outcome::Asks(Ask::Deed(deed)),
-                // A key that was meant for the panels must neither answer nor pass through.
+                // A key meant for the panels must neither answer nor pass through.
                 KeyCode::Char('n' | 'N' | 'q') | KeyCode::Enter => Outcome::Closed,
                 _ => Outcome::Stays(Self::Confirm(deed)),
             },
@@ -113,7 +113,7 @@ impl Dialog {
     }
 }
 
-/// Where a text is after a key; nowhere, where the key is none that scrolls.
+/// Scroll position after a key; none if the key does not scroll.
 fn scrolled(scroll: u16, key: KeyEvent) -> Option<u16> {
     let lines: i16 = match key.code {
         KeyCode::Up | KeyCode::Char('k') => -1,

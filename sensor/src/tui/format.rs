@@ -1,4 +1,4 @@
-//! Numbers and times in few columns.
+//! Numbers and times in narrow columns.
 
 use std::fmt;
 use std::time::Duration;
@@ -21,7 +21,7 @@ pub(super) fn compact(count: u64) -> String {
     scaled(count, unit, 100).map_or_else(|| count.to_string(), |number| format!("{number}{letter}"))
 }
 
-/// The count in units, with a tenth below `whole_from` of them. Rounded down: a count never looks larger.
+/// The count in units, with a tenth below `whole_from` of them. Rounded down: a count never looks larger than it is.
 fn scaled(count: u64, unit: u64, whole_from: u64) -> Option<String> {
     let whole = count.checked_div(unit)?;
     if whole >= whole_from {
@@ -31,7 +31,7 @@ fn scaled(count: u64, unit: u64, whole_from: u64) -> Option<String> {
     Some(format!("{whole}.{tenth}"))
 }
 
-/// A latency in microseconds: `850 us`, `1.3 ms`, `35 ms`, `2.0 s`; a dash where there is none.
+/// A latency in microseconds: `850 us`, `1.3 ms`, `35 ms`, `2.0 s`; a dash if there is none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Latency(pub Option<u64>);
 
@@ -65,7 +65,7 @@ pub const fn share(part: u64, whole: u64) -> Option<Share> {
 }
 
 impl fmt::Display for Share {
-    /// Whole per cent. What is more than nothing is never 0, what is less than all never 100.
+    /// Whole per cent. A non-zero share is never 0, an incomplete one never 100.
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (part, whole) = (u128::from(self.part), u128::from(self.whole));
         let per_cent = part.saturating_mul(100).checked_div(whole).unwrap_or(0);
@@ -88,7 +88,7 @@ pub(super) fn lasting(time: Duration) -> String {
     }
 }
 
-/// The time of day in UTC, as in logs and records; the day, too, where it was more than half a day ago.
+/// The time of day in UTC, as in logs and records; with the day if more than half a day ago.
 pub(super) fn moment(at: Timestamp, now: Timestamp) -> String {
     let text = at.to_string();
     let part = |from, to| text.get(from..to).unwrap_or_default();

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use crate::control::wire::{InterfaceReport, StatusReport};
 
-/// Seconds remembered: more than a terminal has columns for.
+/// Seconds kept: more than a terminal has columns for.
 const MOST: usize = 600;
 
-/// What happened in a second.
+/// Events of one second.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Rates {
     pub(super) passed: u64,
@@ -32,7 +32,7 @@ impl Rates {
         }
     }
 
-    /// What was stopped, or would have been.
+    /// Packets dropped, or that would have been.
     pub(super) const fn stopped(self) -> u64 {
         self.dropped.saturating_add(self.would_drop)
     }
@@ -40,7 +40,7 @@ impl Rates {
     fn since(self, before: Self, elapsed: Duration) -> Self {
         let millis = elapsed.as_millis().max(1);
         let rate = |now: u64, before: u64| {
-            // A daemon that was started anew counts from nothing.
+            // A restarted daemon counts from zero.
             let count = u128::from(now.checked_sub(before).unwrap_or(now));
             let rate = count.saturating_mul(1_000).checked_div(millis).unwrap_or(0);
             u64::try_from(rate).unwrap_or(u64::MAX)
@@ -59,12 +59,12 @@ impl Rates {
 #[derive(Debug, Default)]
 pub(super) struct History {
     last: Option<(Duration, Rates)>,
-    /// One each second, the newest last; none where no daemon answered.
+    /// One per second, newest last; none if no daemon answered.
     samples: VecDeque<Option<Rates>>,
 }
 
 impl History {
-    /// Takes a report that came at a time of the monotonic clock.
+    /// Adds a report received at a time of the monotonic clock.
     pub(super) fn note(&mut self, at: Duration, report: &StatusReport) {
         let totals = Rates::totals(report);
         if let Some((before, earlier)) = self.last {
@@ -73,9 +73,9 @@ impl History {
         self.last = Some((at, totals));
     }
 
-    /// No report came.
+    /// No report arrived.
     pub(super) fn note_gap(&mut self) {
-        // What happens meanwhile is nobody's second.
+        // What happens meanwhile belongs to no second.
         if self.last.take().is_some() || !self.samples.is_empty() {
             self.push(None);
         }
@@ -93,7 +93,7 @@ impl History {
         self.samples.back().copied().flatten().unwrap_or_default()
     }
 
-    /// The last `columns` seconds, the newest last, with nothing for those before the first.
+    /// The last `columns` seconds, newest last, empty before the first.
     pub(super) fn last(&self, columns: usize) -> Vec<Option<Rates>> {
         let missing = columns.saturating_sub(self.samples.len());
         let from = self.samples.len().saturating_sub(columns);

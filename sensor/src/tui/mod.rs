@@ -1,11 +1,11 @@
-//! `sensor top`: what happens now, in a terminal, and keys to step in.
+//! `sensor top`: live activity in a terminal, with keys to act on it.
 //!
-//! [`state`] is pure: keys, answers and the time go in, what to ask the daemon comes out. `view` turns a state
-//! into a frame and changes nothing. `poll` asks the daemon on threads of its own, so that keys are answered
-//! while it is slow or gone. `terminal` is the only file that touches the terminal.
+//! [`state`] is pure: keys, answers and the time go in, requests to the daemon come out. `view` renders a state and
+//! changes nothing. `poll` queries the daemon on separate threads, so that keys work while it is slow or gone. Only
+//! `terminal` touches the terminal.
 //!
-//! Architecture invariant: no meaning by colour alone; what is said by a colour is said by a word, too. Colours
-//! are the terminal's own sixteen on its own background, so they suit light and dark ones.
+//! Architecture invariant: no information by colour alone; a word always says the same. Colours are the terminal's own
+//! sixteen on its own background, so they suit light and dark themes.
 
 mod act;
 mod cursor;
@@ -27,7 +27,7 @@ pub use format::{Latency, Share, share};
 use crate::control::wire::{AlertExplanation, Envelope, Explanation, Request, SshConnection, StatusReport};
 use crate::control::{Client, ClientError};
 
-/// What commands say about answers, word for word.
+/// Text renderers shared with other commands.
 #[derive(Clone, Copy, Debug)]
 pub struct Words {
     /// `sensor explain` of a client.
@@ -38,7 +38,7 @@ pub struct Words {
     pub losses: fn(&StatusReport) -> String,
 }
 
-/// What is to be shown, and how.
+/// Options of the display.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// The daemon's control socket.
@@ -47,27 +47,27 @@ pub struct Options {
     pub ssh: Option<SshConnection>,
     /// Without colours.
     pub no_color: bool,
-    /// The words of other commands.
+    /// Shared text renderers.
     pub words: Words,
 }
 
 /// Why it ended.
 #[derive(Debug, thiserror::Error)]
 pub enum TopError {
-    /// No daemon at the start. One that goes later is waited for.
+    /// No daemon at the start. If it goes away later, the display waits for it.
     #[error(transparent)]
     Daemon(#[from] ClientError),
-    /// The terminal does not work, or has gone.
+    /// The terminal does not work, or is gone.
     #[error("the terminal: {0}")]
     Terminal(#[from] std::io::Error),
 }
 
-/// Shows and obeys until the operator quits, or a signal says so.
+/// Runs until the operator quits, or a signal arrives.
 ///
 /// # Errors
-/// Where no daemon answers, or the terminal does not work.
+/// If no daemon answers, or the terminal does not work.
 pub fn run(options: &Options) -> Result<(), TopError> {
-    // Before the terminal is taken: a mistaken `--socket` is said as by any other command.
+    // Before the terminal is taken over: a wrong `--socket` is reported as by any other command.
     Client::new(&options.socket).ask(&Envelope { request: Request::Status, ssh: options.ssh })?;
     Ok(terminal::show(options)?)
 }

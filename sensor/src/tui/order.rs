@@ -1,10 +1,10 @@
-//! In which order rows stand, and what identifies them.
+//! Order of rows, and what identifies them.
 
 use ipnet::IpNet;
 
 use crate::control::wire::{BlockRow, ClientRow, ClientSort, RouteRow, RouteSort};
 
-/// In which order clients and routes are wanted.
+/// The order of clients and routes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Order {
     pub(super) clients: ClientSort,

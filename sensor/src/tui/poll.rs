@@ -1,4 +1,4 @@
-//! Asking the daemon, off the thread that draws.
+//! Queries the daemon, off the drawing thread.
 
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,16 +15,16 @@ use crate::control::wire::{BlockRow, ClientRow, Envelope, Question, Request, Rou
 use crate::control::{Client, ClientError};
 use crate::decide::Alert;
 
-/// Between two questions. Clients and routes take the daemon a second each anyway.
+/// Polling interval. Clients and routes take the daemon a second each anyway.
 const PAUSE: Duration = Duration::from_secs(1);
-/// Clients and routes asked for: more than any terminal has rows.
+/// Clients and routes requested: more than any terminal has rows.
 const ROWS: usize = 200;
-/// Alerts asked for at a time.
+/// Alerts requested at a time.
 pub(super) const ALERTS: usize = 200;
-/// Beyond, the list of blocks is not asked for every second: it is the daemon's time.
+/// Above this, the list of blocks is not requested every second, to save the daemon's time.
 pub(super) const MAX_BLOCKS: u64 = 2_000;
 
-/// What is asked for every second.
+/// Requested every second.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Part {
     Status,
@@ -34,25 +34,25 @@ pub(super) enum Part {
     Blocks,
 }
 
-/// What comes back.
+/// Answers.
 #[derive(Debug)]
 pub(super) enum Message {
-    /// With the time of the monotonic clock at which it came.
+    /// With the time of arrival on the monotonic clock.
     Status(Duration, Box<StatusReport>),
     Clients(Vec<ClientRow>),
     Routes(RoutesReport),
-    /// The latest, the oldest first. All of them each time: what is done about one may have changed.
+    /// The latest, oldest first. All of them each time, since their actions may have changed.
     Alerts(Vec<Alert>),
     Blocks(Vec<BlockRow>),
-    /// There are more than are listed here.
+    /// There are more than can be listed here.
     TooManyBlocks,
     /// No answer, or a refusal.
     Failed(Part, String),
-    /// The answer to what the operator asked for.
+    /// The answer to an operator's request.
     Told(Told),
 }
 
-/// The threads. They end when this is dropped, each after the answer that it waits for.
+/// The threads. When this is dropped, each ends after its pending answer.
 pub(super) struct Poll {
     pub(super) messages: Receiver<Message>,
     asks: Sender<Ask>,
@@ -89,13 +89,13 @@ impl Poll {
         Ok(Self { messages, asks, order, _stop: stop })
     }
 
-    /// Has something asked; the answer comes as [`Message::Told`].
+    /// Sends a request; the answer arrives as [`Message::Told`].
     pub(super) fn ask(&self, ask: Ask) {
-        // Only a thread that panicked does not listen; its panic is what is seen then.
+        // Only a panicked thread does not listen; its panic is reported.
         let _heard = self.asks.send(ask);
     }
 
-    /// From the next question on.
+    /// Takes effect with the next poll.
     pub(super) fn order(&self, order: Order) {
         *self.order.lock().unwrap_or_else(PoisonError::into_inner) = order;
     }
@@ -127,7 +127,7 @@ impl Daemon {
         let goes =
             self.tell(Part::Status, status, |status| Message::Status(clock::monotonic(), Box::new(status)));
         if !reached {
-            // The other questions would say the same.
+            // The other requests would fail the same way.
             return goes;
         }
         let question = Question::Alerts { since: None, after: None, id: None, limit: ALERTS };

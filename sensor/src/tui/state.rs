@@ -1,4 +1,4 @@
-//! Keys, answers and time in; what to show and what to ask out. Pure.
+//! Keys, answers and time in; the display and requests out. Pure.
 #![expect(clippy::wildcard_enum_match_arm, reason = "the set of keys is open")]
 
 use std::collections::{BTreeMap, VecDeque};
@@ -18,17 +18,17 @@ use crate::control::wire::{BlockRow, ClientRow, RoutesReport, Standing, StatusRe
 use crate::decide::{Alert, RecordId};
 use crate::enforce::Mode;
 
-/// How long a report of something done stands in the last line.
+/// How long the report of an action stays in the last line.
 const NOTICE: Duration = Duration::from_secs(8);
-/// Silence after which it is said that the daemon does not answer.
+/// Silence after which the daemon is reported as not answering.
 const SILENCE: Duration = Duration::from_secs(4);
-/// Texts that wait to be shown; who asks for more while one is open sees the first ones.
+/// Texts waiting to be shown; if there are more, the first ones are kept.
 const MAX_LATER: usize = 8;
 /// Rows of a page.
 const PAGE_DOWN: isize = 10;
 const PAGE_UP: isize = -10;
 
-/// A part of the screen with rows to choose from.
+/// A panel with selectable rows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Panel {
     #[default]
@@ -48,7 +48,7 @@ impl Panel {
     }
 }
 
-/// What a key asks of the outside.
+/// An external effect of a key.
 #[derive(Debug, PartialEq)]
 pub(super) enum Effect {
     Ask(Ask),
@@ -57,7 +57,7 @@ pub(super) enum Effect {
     Quit,
 }
 
-/// All that the view shows.
+/// Everything that the view shows.
 #[derive(Debug, Default)]
 pub(super) struct State {
     pub(super) status: Option<StatusReport>,
@@ -68,7 +68,7 @@ pub(super) struct State {
     pub(super) alerts: VecDeque<Alert>,
     pub(super) blocks: Vec<BlockRow>,
     pub(super) too_many_blocks: bool,
-    /// Parts that cannot be had now, and why.
+    /// Panels that are currently unavailable, and why.
     pub(super) trouble: BTreeMap<Part, String>,
     pub(super) focus: Panel,
     pub(super) order: Order,
@@ -81,7 +81,7 @@ pub(super) struct State {
     later: VecDeque<Dialog>,
     pub(super) paused: bool,
     pub(super) now: Timestamp,
-    /// When the daemon answered last.
+    /// When the daemon last answered.
     heard: Timestamp,
     notice: Option<(Timestamp, String)>,
 }
@@ -94,12 +94,12 @@ impl State {
 
     /// Time passes.
     pub(super) fn tick(&mut self, now: Timestamp) {
-        // A clock that is set back must not silence anything.
+        // A clock that is set back must not suppress anything.
         self.heard = self.heard.min(now);
         self.now = now;
     }
 
-    /// What was done lately, for the last line.
+    /// The last action, for the last line.
     pub(super) fn notice(&self) -> Option<&str> {
         let (since, text) = self.notice.as_ref()?;
         (self.now.since(*since) < NOTICE && *since <= self.now).then_some(text)
@@ -119,7 +119,7 @@ impl State {
         self.status.as_ref().map_or(Mode::Monitor, |status| status.mode)
     }
 
-    /// Something came from the daemon.
+    /// Handles a message from the daemon.
     pub(super) fn message(&mut self, message: Message) {
         match message {
             Message::Told(told) => self.told(told),
@@ -139,7 +139,7 @@ impl State {
             }
             Message::Alerts(latest) => {
                 self.trouble.remove(&Part::Alerts);
-                // Also while paused: no alert is missed for that.
+                // Also while paused, so that no alert is missed.
                 self.alerts = latest.into_iter().rev().take(ALERTS).collect();
                 let keys = self.alert_keys();
                 self.alert.settle(&keys);
@@ -183,7 +183,7 @@ impl State {
         }
     }
 
-    /// Shows a text, after what is open: an answer must not come between a question and its `y`.
+    /// Shows a text, after the open one: an answer must not come between a question and its `y`.
     fn show(&mut self, text: Dialog) {
         if self.dialog.is_none() {
             self.dialog = Some(text);
@@ -196,7 +196,7 @@ impl State {
         self.notice = Some((self.now, text.to_owned()));
     }
 
-    /// A key; what it asks of the outside.
+    /// Handles a key; returns its external effect.
     pub(super) fn key(&mut self, key: KeyEvent) -> Option<Effect> {
         if key.kind == KeyEventKind::Release {
             return None;
@@ -244,7 +244,7 @@ impl State {
         None
     }
 
-    /// Keys that are about what is chosen.
+    /// Keys that act on the selection.
     fn act(&mut self, code: KeyCode) -> Option<Effect> {
         match code {
             KeyCode::Char('s') => return self.next_order(),
@@ -261,7 +261,7 @@ impl State {
 
     fn pause(&mut self) {
         self.paused = !self.paused;
-        self.say(if self.paused { "paused: `p` goes on" } else { "going on" });
+        self.say(if self.paused { "paused: `p` resumes" } else { "going on" });
     }
 
     fn step(&mut self, rows: isize) {
@@ -276,7 +276,7 @@ impl State {
         }
     }
 
-    /// Whom the chosen row is about.
+    /// The client or prefix of the selected row.
     pub(super) fn chosen(&self) -> Option<IpNet> {
         match self.focus {
             Panel::Clients => self.client.on().copied(),
@@ -300,9 +300,9 @@ impl State {
 
     fn say_nobody(&mut self) {
         self.say(match self.focus {
-            Panel::Clients | Panel::Blocks => "there is nobody in this list",
-            Panel::Routes => "a route is no client: choose one in 1 clients or 3 alerts",
-            Panel::Alerts => "this alert is about no address; `e` explains it",
+            Panel::Clients | Panel::Blocks => "this list is empty",
+            Panel::Routes => "a route is not a client: select one in 1 Clients or 3 Alerts",
+            Panel::Alerts => "this alert has no address; `e` explains it",
         });
     }
 
@@ -325,7 +325,7 @@ impl State {
         let Some(prefix) = self.chosen() else { return self.say_nobody() };
         let row = self.clients.iter().find(|row| row.client == prefix);
         let deed = match row.map(|row| row.standing) {
-            // The list of blocks is of this second, the clients' standing perhaps of the one before.
+            // The list of blocks is from this second, the clients' state perhaps from the one before.
             _ if self.focus == Panel::Blocks => Some(Deed::Unblock { prefix }),
             Some(Standing::Allowed { by }) => Some(Deed::Disallow { prefix: by }),
             Some(Standing::Blocked { by, .. }) => Some(Deed::Unblock { prefix: by }),
@@ -343,7 +343,7 @@ impl State {
         let pending = self.status.iter().flat_map(|status| &status.pending);
         let scopes: Vec<_> = pending.map(|row| row.scope).collect();
         if scopes.is_empty() {
-            self.say("nothing waits for confirmation");
+            self.say("nothing awaits confirmation");
         } else {
             self.dialog = Some(Dialog::Confirm(Deed::Keep { scopes }));
         }
@@ -354,7 +354,7 @@ impl State {
             Panel::Clients => self.order.clients = next_client_sort(self.order.clients),
             Panel::Routes => self.order.routes = next_route_sort(self.order.routes),
             Panel::Alerts | Panel::Blocks => {
-                self.say("this list is in the order of time; `s` sorts clients and routes");
+                self.say("this list is sorted by time; `s` sorts clients and routes");
                 return None;
             }
         }
@@ -362,13 +362,13 @@ impl State {
         Some(Effect::Order(self.order))
     }
 
-    /// What is there in the order wanted now; the next answer has the right rows, too.
+    /// Re-sorts the current rows; the next answer brings the right ones.
     fn sort(&mut self) {
         let by = self.order.clients;
         self.clients.sort_by_key(|row| std::cmp::Reverse(row.rates.by(by)));
         let by = self.order.routes;
         self.routes.routes.sort_by_key(|row| std::cmp::Reverse(row.by(by)));
-        // Those that end first are what an operator looks for; those that never do come last.
+        // Operators look for those that end first; those without an end come last.
         self.blocks.sort_by_key(|row| (row.until.is_none(), row.until, row.prefix));
         self.client.settle(&client_keys(&self.clients));
         self.route.settle(&route_keys(&self.routes.routes));

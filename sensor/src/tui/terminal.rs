@@ -1,4 +1,4 @@
-//! The terminal: taken, drawn on, listened to, and given back however this ends.
+//! The terminal: taken over, drawn on, read from, and restored however this ends.
 
 use std::io::{self, stdout};
 use std::os::fd::AsFd as _;
@@ -21,26 +21,26 @@ use super::state::{Effect, State};
 use super::view::{self, Look, Theme};
 use crate::clock;
 
-/// Between two looks for keys: how late a signal or an answer may be seen.
+/// Interval between checks for keys: how late a signal or an answer may be noticed.
 const PATIENCE_MS: u16 = 100;
-/// Keys and answers taken in before the next frame: a held-down key must not starve the picture.
+/// Keys and answers handled before the next frame: a held-down key must not starve the display.
 const BATCH: usize = 64;
 
-/// Gives the terminal back, on a panic in the loop, too.
+/// Restores the terminal, including on a panic in the loop.
 struct Taken(DefaultTerminal);
 
 impl Drop for Taken {
     fn drop(&mut self) {
-        // Where the terminal has gone there is nobody to tell.
+        // If the terminal has gone there is nobody to tell.
         let _restored = try_restore();
         let _shown = execute!(stdout(), Show);
     }
 }
 
-/// Runs until a key, a signal or the terminal's end says so.
+/// Runs until a key, a signal or the terminal's end.
 pub(super) fn show(options: &Options) -> io::Result<()> {
     let ended = Arc::new(AtomicBool::new(false));
-    // Not SIGHUP: with the terminal gone there is nothing to give back, and its default ends us whatever we do.
+    // Not SIGHUP: without a terminal there is nothing to restore, and its default action ends us anyway.
     for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGQUIT] {
         signal_hook::flag::register(signal as i32, ended.clone())?;
     }
@@ -53,7 +53,7 @@ pub(super) fn show(options: &Options) -> io::Result<()> {
     })?);
     let mut drawn = None;
     while !ended.load(Ordering::Acquire) {
-        // Nothing but the clock moves without an event or an answer.
+        // Without an event or an answer, only the clock changes.
         let second = clock::monotonic().as_secs();
         if drawn != Some(second) {
             terminal.0.draw(|frame| view::draw(frame, &state, look))?;
@@ -66,7 +66,7 @@ pub(super) fn show(options: &Options) -> io::Result<()> {
             drawn = None;
         }
         for event in events {
-            // Whatever else it is, such as another size, the next frame answers to it.
+            // The next frame handles anything else, such as another size.
             let Event::Key(key) = event else { continue };
             match state.key(key) {
                 Some(Effect::Quit) => return Ok(()),
@@ -80,7 +80,7 @@ pub(super) fn show(options: &Options) -> io::Result<()> {
     Ok(())
 }
 
-/// What has come from the terminal, after a short wait for the first.
+/// Input from the terminal, after a short wait for the first.
 fn events() -> io::Result<Vec<Event>> {
     let mut events = Vec::new();
     wait()?;
@@ -90,8 +90,8 @@ fn events() -> io::Result<Vec<Event>> {
     Ok(events)
 }
 
-/// Waits for keys, a signal or a moment. crossterm 0.29 reads from a terminal that has hung up for ever, so it is
-/// not let near one.
+/// Waits for keys, a signal or a timeout. crossterm 0.29 reads for ever from a terminal that has hung up, so it is kept
+/// away from one.
 fn wait() -> io::Result<()> {
     let out = stdout();
     let mut descriptors = [PollFd::new(out.as_fd(), PollFlags::POLLIN)];
@@ -113,7 +113,7 @@ fn take_messages(poll: &Poll, state: &mut State) -> io::Result<bool> {
             Ok(message) => state.message(message),
             Err(TryRecvError::Empty) => return Ok(taken > 0),
             Err(TryRecvError::Disconnected) => {
-                return Err(io::Error::other("the threads that ask the daemon have ended"));
+                return Err(io::Error::other("the polling threads have ended"));
             }
         }
     }

@@ -20,7 +20,7 @@ static TARGET: ProgramArray = ProgramArray::with_max_entries(1, 0);
 #[unsafe(no_mangle)]
 static OUT_INTERFACE: Global<u32> = Global::new(0);
 
-/// The least that a program can do: the floor under every measurement.
+/// The least that a program can do: the baseline of every measurement.
 #[xdp]
 fn empty_pass(_context: XdpContext) -> u32 {
     XDP_PASS
@@ -32,7 +32,7 @@ fn empty_drop(_context: XdpContext) -> u32 {
     XDP_DROP
 }
 
-/// Accepts every packet at tc: no program behind it is run (`TCX_PASS`).
+/// Accepts every packet at tc: no later program runs (`TCX_PASS`).
 #[classifier]
 fn accept(_context: TcContext) -> i32 {
     0

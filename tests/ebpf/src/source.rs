@@ -9,7 +9,7 @@ use aya_ebpf::programs::XdpContext;
 #[unsafe(no_mangle)]
 static FIRST_SOURCE: Global<u32> = Global::new(0);
 
-/// How many addresses from there on.
+/// Number of addresses from there on.
 #[unsafe(no_mangle)]
 static SOURCES: Global<u32> = Global::new(1);
 
@@ -17,20 +17,20 @@ static SOURCES: Global<u32> = Global::new(1);
 #[unsafe(no_mangle)]
 static SOURCE_ORDER: Global<u32> = Global::new(0);
 
-/// Upwards, each source twice in a row: the second frame is what makes a source a client.
+/// Ascending, each source twice in a row: the second frame makes a source a client.
 const PAIRS: u32 = 1;
 
-/// Every source once before any returns, in no visible order. Their number is a power of two.
+/// Every source once before any repeats, in no visible order. Their number is a power of two.
 const SCATTERED: u32 = 2;
 
-/// Where each CPU stands.
+/// Current position of each CPU.
 #[map]
 static STATE: PerCpuArray<u64> = PerCpuArray::with_max_entries(1, 0);
 
 /// Offset of the source address behind Ethernet and the first 12 bytes of IPv4.
 const SOURCE: usize = 26;
 
-/// Writes the next source into the frame; false where the frame is too short.
+/// Writes the next source into the frame; false if the frame is too short.
 ///
 /// The header checksum stays as it was: nothing here reads it.
 #[inline(always)]

@@ -1,6 +1,6 @@
 //! The picture of `sensor top` in the README: a real terminal, a real daemon, an attack on logins and a flood.
 //!
-//! Everything happens in network namespaces that it makes and removes.
+//! Everything happens in network namespaces that it creates and removes.
 #![expect(
     clippy::arithmetic_side_effects,
     clippy::print_stdout,

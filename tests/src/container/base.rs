@@ -1,4 +1,4 @@
-//! The root that containers start from, made once.
+//! The root that containers start from, created once.
 
 use std::env;
 use std::fs;
@@ -12,8 +12,8 @@ use crate::tools;
 /// What is in it besides the packages that every system has.
 const INCLUDE: &str = "--include=systemd,systemd-sysv";
 
-/// A root of this machine's own release, made with debootstrap from the mirror that apt is set up for. It is kept
-/// where cargo builds: making it takes a minute or two. `None` where none can be had, which is said.
+/// A root of this machine's own release, created with debootstrap from apt's configured mirror. It is kept in cargo's
+/// build directory: creating it takes a minute or two. `None` if none can be had, which is reported.
 #[must_use]
 pub fn base(test: &str) -> Option<PathBuf> {
     make().map_err(|error| tools::say_skipped(test, &format!("no clean root can be had: {error:#}"))).ok()
@@ -29,7 +29,7 @@ fn make() -> Result<PathBuf> {
         return Ok(root);
     }
     fs::create_dir_all(cache)?;
-    // Beside it, so that a root that is there is whole.
+    // Created next to it, so that an existing root is complete.
     let scratch = tempfile::Builder::new().prefix("root-").tempdir_in(cache)?;
     let half = scratch.path().join("root");
     let mut debootstrap = Command::new("debootstrap");

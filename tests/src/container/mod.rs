@@ -39,10 +39,10 @@ pub struct Container {
 }
 
 impl Container {
-    /// Starts one in this network namespace, with namespaces of its own for all else, and waits until it has booted.
-    ///
+    /// Starts one in this network namespace, with its own namespaces for everything else, and waits until it has
+    /// booted.
     /// # Errors
-    /// Where it does not; the error has what it logged.
+    /// If it does not; the error has what it logged.
     pub fn start(base: &Path, net: &Namespace, first: First) -> Result<Self> {
         static COUNTER: AtomicU32 = AtomicU32::new(0);
         let number = COUNTER.fetch_add(1, Ordering::Relaxed);
@@ -82,7 +82,7 @@ impl Container {
     /// Runs a program inside to its end.
     ///
     /// # Errors
-    /// Where the container is not there yet, or nothing can be started.
+    /// If the container is not there yet, or nothing can be started.
     pub fn run(&self, words: &[&str]) -> Result<Output> {
         let pid = self.pid().context("the container has no process")?;
         let mut command = Command::new("nsenter");
@@ -95,7 +95,7 @@ impl Container {
     /// Runs a program inside that must succeed; returns what it printed.
     ///
     /// # Errors
-    /// Where it fails, with its words.
+    /// If it fails, with its words.
     pub fn ok(&self, words: &[&str]) -> Result<String> {
         let output = self.run(words)?;
         let (said, printed) =
@@ -113,7 +113,7 @@ impl Container {
     /// A property of the unit.
     ///
     /// # Errors
-    /// Where systemd does not tell.
+    /// If systemd does not tell.
     pub fn property(&self, name: &str) -> Result<String> {
         let shown = self.ok(&["systemctl", "show", "sensor", "--value", "--property", name])?;
         Ok(shown.trim().to_owned())
@@ -122,17 +122,17 @@ impl Container {
     /// Copies a file to [`SHARED`]; returns its path inside.
     ///
     /// # Errors
-    /// Where it cannot be copied.
+    /// If it cannot be copied.
     pub fn share(&self, file: &Path) -> Result<String> {
         let name = file.file_name().context("a file has a name")?;
         fs::copy(file, self.place.path().join("shared").join(name))?;
         Ok(format!("{SHARED}/{}", name.to_string_lossy()))
     }
 
-    /// All files of the root, sorted, without those in file systems of their own.
+    /// All files of the root, sorted, without other file systems.
     ///
     /// # Errors
-    /// Where `find` fails.
+    /// If `find` fails.
     pub fn files(&self) -> Result<Vec<String>> {
         let found = self.ok(&["find", "/", "-xdev"])?;
         let mut files: Vec<String> = found.lines().map(str::to_owned).collect();

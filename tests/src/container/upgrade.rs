@@ -22,7 +22,7 @@ const BEFORE: &str = "0.0.1";
 /// The same package under another version.
 ///
 /// # Errors
-/// Where it cannot be taken apart or put together.
+/// If it cannot be taken apart or put together.
 pub fn with_version(deb: &Path, scratch: &Path, version: &str) -> Result<PathBuf> {
     build(deb, scratch, version, "")
 }
@@ -30,7 +30,7 @@ pub fn with_version(deb: &Path, scratch: &Path, version: &str) -> Result<PathBuf
 /// The package as it was when the daemon ran as root: that version's unit and script, with today's program.
 ///
 /// # Errors
-/// Where it cannot be taken apart or put together.
+/// If it cannot be taken apart or put together.
 pub fn as_root(deb: &Path, scratch: &Path) -> Result<PathBuf> {
     std::fs::write(scratch.join("sensor.service"), include_str!("before/sensor.service"))?;
     std::fs::write(scratch.join("postinst"), include_str!("before/postinst"))?;
@@ -52,11 +52,11 @@ fn build(deb: &Path, scratch: &Path, version: &str, change: &str) -> Result<Path
     Ok(scratch.join(format!("{version}.deb")))
 }
 
-/// Installs a package while a blocked client sends a thousand packets a second: none may arrive, and the new daemon has
-/// to take over what is in the kernel.
+/// Installs a package while a blocked client sends a thousand packets a second: none may arrive, and the new daemon
+/// must adopt the kernel's state.
 ///
 /// # Errors
-/// Where one does, or it does not.
+/// If one arrives, or it does not.
 pub fn under_fire(net: &Net, container: &Container, blocked: IpAddr, next: &str) -> Result<()> {
     let sink = Sink::start(&net.server, UDP_PORT)?;
     let allowed = v4(LEGITIMATE);

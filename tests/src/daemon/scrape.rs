@@ -30,7 +30,7 @@ pub struct Scrape {
 }
 
 impl Scrape {
-    /// Sum of the samples with this name and at least these labels; 0 where there is none.
+    /// Sum of the samples with this name and at least these labels; 0 if there is none.
     #[must_use]
     pub fn sum(&self, name: &str, labels: &[(&str, &str)]) -> u64 {
         let matching = self.samples.iter().filter(|sample| sample.name == name && sample.has(labels));
@@ -100,7 +100,7 @@ fn parse_label(label: &str) -> Result<(String, String)> {
 /// The body of a page.
 ///
 /// # Errors
-/// Where the server does not answer, or with another status than 200.
+/// If the server does not answer, or with another status than 200.
 pub fn page(server: SocketAddr, path: &str) -> Result<String> {
     let timeout = Duration::from_secs(10);
     let mut stream = TcpStream::connect_timeout(&server, timeout)?;

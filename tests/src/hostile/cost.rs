@@ -1,4 +1,4 @@
-//! What a capture costs, in CPU time of the thread that reads it.
+//! The cost of a capture, in CPU time of the thread that reads it.
 #![expect(clippy::float_arithmetic, reason = "a measurement is divided by the size of what was measured")]
 
 use std::io::Cursor;
@@ -66,7 +66,7 @@ impl Outcome {
 /// Reads a capture once, from its first byte to the end of the last connection.
 ///
 /// # Errors
-/// Where it cannot be read.
+/// If it cannot be read.
 pub fn run(capture: &[u8]) -> Result<Outcome> {
     let mut config = Config::default();
     config.streams.seed = Some(0);

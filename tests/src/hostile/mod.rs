@@ -1,8 +1,8 @@
-//! Traffic that should cost more than its size, and the ordinary traffic that it is measured against.
+//! Traffic designed to cost more than its size, and the ordinary traffic that it is compared with.
 //!
-//! A capture is made in memory, byte by byte the same each time, and goes through the file reader, the pipeline and all
-//! detectors: what the daemon's sensing thread does for each segment. Checksums and sequence numbers are right, so that
-//! whatever judges segments by them lets them pass.
+//! A capture is generated in memory, byte for byte the same each time, and goes through the file reader, the pipeline
+//! and all detectors: what the daemon's sensing thread does for each segment. Checksums and sequence numbers are
+//! correct, so that it passes all checks of segments.
 
 pub mod cost;
 mod kinds;

@@ -1,5 +1,4 @@
-//! What a daemon that was taken over could do: a library that is loaded into it tries that from within, under all of its
-//! layers.
+//! What a compromised daemon could do: a library loaded into it tries that from inside, within all of its sandboxes.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -11,7 +10,7 @@ use anyhow::{Context as _, Result, ensure};
 /// Builds the library.
 ///
 /// # Errors
-/// Where there is no C compiler, or it fails.
+/// If there is no C compiler, or it fails.
 pub fn library(directory: &Path) -> Result<PathBuf> {
     let (source, built) = (directory.join("probe.c"), directory.join("probe.so"));
     fs::write(&source, include_str!("probe.c"))?;
@@ -27,7 +26,7 @@ pub fn library(directory: &Path) -> Result<PathBuf> {
 pub struct Tries(BTreeMap<String, String>);
 
 impl Tries {
-    /// Reads what the library wrote; `None` where it is not at its end yet.
+    /// Reads what the library wrote; `None` if it is not at its end yet.
     #[must_use]
     pub fn read(text: &str) -> Option<Self> {
         let lines = text.lines().filter_map(|line| line.rsplit_once(' '));
@@ -38,15 +37,15 @@ impl Tries {
     /// How one ended.
     ///
     /// # Errors
-    /// Where it was not tried.
+    /// If it was not tried.
     pub fn of(&self, what: &str) -> Result<&str> {
         self.0.get(what).map(String::as_str).with_context(|| format!("`{what}` was not tried: {self:?}"))
     }
 
-    /// Whatever may not be possible in any sandbox of the daemon's own.
+    /// Whatever must be impossible in any sandbox of the daemon's own.
     ///
     /// # Errors
-    /// Where it is.
+    /// If it is.
     pub fn nothing_foreign_is_possible(&self) -> Result<()> {
         let writes = self.0.iter().filter(|(what, _)| {
             ["write:", "make:", "list:", "bpf_", "socket_packet", "socket_raw", "fork"]
@@ -68,10 +67,10 @@ impl Tries {
         Ok(())
     }
 
-    /// What root's files and sockets must not be, besides.
+    /// Access to root's files and sockets, which must also be impossible.
     ///
     /// # Errors
-    /// Where they can be had.
+    /// If they can be had.
     pub fn nothing_of_roots_is_possible(&self) -> Result<()> {
         ensure!(self.of("uid")? != "0", "it is root");
         let roots = ["read:/etc/shadow", "read:/proc/1/environ", "read:/root/.bashrc"];

@@ -1,23 +1,23 @@
-//! What the program must do, told a second time, without its code.
+//! What the program must do, implemented a second time, without its code.
 //!
-//! How a frame is read follows from how it was made ([`crate::packet`]), never from its bytes. Limits are the
-//! leaky buckets of the definition (ITU-T I.371, annex A, continuous-state form), in 128-bit nanoseconds;
-//! clients, and sources seen once, are kept in hash tables without bounds; prefixes are tried one by one. There
-//! is no generation, no fingerprint and nothing that two CPUs share.
+//! How a frame is parsed follows from how it was built ([`crate::packet`]), never from its bytes. Limits are the leaky
+//! buckets of the definition (ITU-T I.371, annex A, continuous-state form), in 128-bit nanoseconds; clients, and
+//! sources seen once, are in unbounded hash tables; prefixes are tried one by one. There are no generations, no
+//! fingerprints and no state shared by CPUs.
 //!
-//! The model follows what is documented of the program, not what is the only way to do it, in these points:
+//! The model follows the program's documented choices, not necessities, in these points:
 //!
-//! * All limits are looked at before any is charged, in the order packets, bits, connections, requests. A
-//!   packet over one of them is charged to none.
-//! * A client's debt is time. It stays what it is when the limit changes, or when another scope applies; of a debt beyond
-//!   the depth of the limit that is asked, only so much is left that the packet still fits.
-//! * A source becomes a client with its second packet; the first is charged to the newcomers' rate alone.
-//! * Whether a block is wider than a client is a matter of the longest block that matches and of the width of
-//!   the family's clients; whether a block stands is a matter of all that match. A source that a wide block
-//!   stands against is not remembered.
-//! * An allow lifts any block. Nothing is charged for packets that are allowed or blocked.
-//! * Headers beyond the depth that is followed are dropped where nothing else decides.
-//! * Only what lies in the first part of a multi-buffer frame is read.
+//! * All limits are checked before any is charged, in the order packets, bits, connections, requests. A packet over one
+//!   of them is charged to none.
+//! * A client's debt is time. It stays unchanged when the limit changes, or when another scope applies; a debt beyond
+//!   the depth of the current limit is reduced so far that the packet still fits.
+//! * A source becomes a client with its second packet; the first is charged only to the newcomers' rate.
+//! * Whether a block is wider than a client depends on the longest matching block and on the width of the family's
+//!   clients; whether a block is in force depends on all that match. A source under a wide block in force is not
+//!   remembered.
+//! * An allow overrides any block. Allowed or blocked packets are charged nothing.
+//! * Headers beyond the maximum depth cause a drop if nothing else decides.
+//! * Only the first part of a multi-buffer frame is read.
 
 mod bucket;
 mod reading;

@@ -1,4 +1,4 @@
-//! How a frame must be read, from how it was made.
+//! How a frame must be parsed, from how it was built.
 
 use std::net::IpAddr;
 

@@ -1,8 +1,7 @@
 //! Frames, described header by header and written byte by byte.
 //!
-//! A description knows where each of its headers starts and ends, which is what the tests compare the
-//! program's reading with. Architecture invariant: nothing here reads a frame, and nothing is shared with the
-//! parser under test.
+//! A description knows where each of its headers starts and ends, and the tests compare the program's parsing with
+//! that. Architecture invariant: nothing here parses a frame, and nothing is shared with the parser under test.
 
 mod network;
 mod transport;

@@ -21,7 +21,7 @@ impl Alertmanager {
     /// Starts it without peers and with a receiver that does nothing, and waits until it is ready.
     ///
     /// # Errors
-    /// Where it does not become ready; the error has its log.
+    /// If it does not become ready; the error has its log.
     pub fn start(namespace: &Arc<Namespace>) -> Result<Self> {
         let server = WebServer::start(namespace, "prometheus-alertmanager", Self::WEB, |directory| {
             let config = directory.join("alertmanager.yml");
@@ -39,7 +39,7 @@ impl Alertmanager {
     /// The alerts that fire now.
     ///
     /// # Errors
-    /// Where it does not answer.
+    /// If it does not answer.
     pub fn alerts(&self) -> Result<Vec<Value>> {
         Ok(serde_json::from_str(&self.0.get("/api/v2/alerts")?)?)
     }

@@ -28,7 +28,7 @@ impl Hook {
     /// Listens on a port of its own, and answers 200.
     ///
     /// # Errors
-    /// Where it cannot listen.
+    /// If it cannot listen.
     pub fn start(namespace: &Namespace) -> Result<Self> {
         let listener = namespace.enter(|| TcpListener::bind("127.0.0.1:0"))?;
         let address = listener.local_addr()?;

@@ -69,7 +69,7 @@ impl Client {
     /// One request on a connection of its own; returns how long it took.
     ///
     /// # Errors
-    /// Where connecting or reading fails or times out, or the status is not 200.
+    /// If connecting or reading fails or times out, or the status is not 200.
     pub fn get(&self, path: &str) -> io::Result<Duration> {
         let start = wait::now();
         let mut stream = self.connect()?;
@@ -99,7 +99,7 @@ impl Client {
     /// A TCP connection from the client's address.
     ///
     /// # Errors
-    /// Where the address is not of this namespace, or the server does not answer in time.
+    /// If the address is not of this namespace, or the server does not answer in time.
     pub fn connect(&self) -> io::Result<TcpStream> {
         let family = if self.server.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 };
         let socket = socket(family, SockType::Stream, SockFlag::SOCK_CLOEXEC, None)?;

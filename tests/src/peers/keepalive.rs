@@ -17,7 +17,7 @@ impl KeepAlive {
     /// Connects.
     ///
     /// # Errors
-    /// Where the server does not answer.
+    /// If the server does not answer.
     pub fn connect(client: &Client) -> io::Result<Self> {
         Ok(Self { stream: client.connect()?, host: client.server.to_string(), buffer: Vec::new() })
     }
@@ -25,7 +25,7 @@ impl KeepAlive {
     /// One request, and its response to the last byte.
     ///
     /// # Errors
-    /// Where the connection ends early.
+    /// If the connection ends early.
     pub fn ask(&mut self, method: &str, path: &str, more: &str) -> io::Result<u16> {
         self.ask_all(&[(method, path)], more).map(|statuses| statuses.first().copied().unwrap_or(0))
     }
@@ -33,7 +33,7 @@ impl KeepAlive {
     /// Requests sent together (pipelining, RFC 9112, section 9.3.2), and their responses.
     ///
     /// # Errors
-    /// Where the connection ends early.
+    /// If the connection ends early.
     pub fn ask_all(&mut self, requests: &[(&str, &str)], more: &str) -> io::Result<Vec<u16>> {
         let host = &self.host;
         let text =

@@ -52,7 +52,7 @@ impl LoginServer {
     /// Listens in a namespace.
     ///
     /// # Errors
-    /// Where the port is taken.
+    /// If the port is taken.
     pub fn start(namespace: &Namespace) -> io::Result<Self> {
         let listener = namespace.enter(|| TcpListener::bind((Ipv4Addr::UNSPECIFIED, Self::PORT)))?;
         // accept(2) keeps to the timeout for receiving: time to look at `stop`.
@@ -83,7 +83,7 @@ const MANY: u32 = 200;
 /// of an attempt, if it was not answered: it was the last one.
 ///
 /// # Errors
-/// Where it does not come to hold.
+/// If it does not come to hold.
 pub fn stuff(net: &Net, from: u32, is_met: impl Fn() -> bool) -> Result<Option<io::Error>> {
     let mut unanswered = None;
     for number in (from..).zip(0..MANY).map(|(number, _)| number) {
@@ -99,7 +99,7 @@ pub fn stuff(net: &Net, from: u32, is_met: impl Fn() -> bool) -> Result<Option<i
 /// One attempt at logging in on a connection of its own; the status of the answer.
 ///
 /// # Errors
-/// Where there is none within a second.
+/// If there is none within a second.
 pub fn attempt(net: &Net, source: IpAddr, user: &str, password: &str) -> io::Result<u16> {
     let server = SocketAddr::new(SERVER_V4, LoginServer::PORT);
     let client = Client { timeout: Duration::from_secs(1), ..Client::new(source, server) };
@@ -159,7 +159,7 @@ fn answer(mut stream: TcpStream) -> io::Result<Option<usize>> {
     Ok(Some(kind))
 }
 
-/// A request to the end of its body; none where the client went away before.
+/// A request to the end of its body; none if the client went away before.
 fn read(stream: &mut TcpStream) -> io::Result<Option<String>> {
     let (mut request, mut piece) = (Vec::new(), [0; 2_048]);
     loop {

@@ -1,4 +1,4 @@
-//! Traffic: servers and clients, legitimate and otherwise, that run in the namespaces of a test.
+//! Traffic: servers and clients, legitimate and otherwise, that run in a test's namespaces.
 //!
 //! Every generator is bounded in count; what it opens belongs to the thread's namespace, see
 //! [`crate::netns::Namespace::enter`].

@@ -31,7 +31,7 @@ impl Nginx {
     /// Starts it in a namespace and waits until it accepts connections.
     ///
     /// # Errors
-    /// Where it does not come up.
+    /// If it does not come up.
     pub fn start(namespace: &Namespace) -> Result<Self> {
         let prefix = tempfile::Builder::new().prefix("sensor-nginx-").tempdir()?;
         for (name, bytes) in FILES {
@@ -59,7 +59,7 @@ impl Nginx {
     /// Its access log so far: address and port of the client, method, path, status, body bytes sent.
     ///
     /// # Errors
-    /// Where it cannot be read.
+    /// If it cannot be read.
     pub fn access_log(&self) -> Result<Vec<String>> {
         let text = fs::read_to_string(self.prefix.path().join("access.log"))?;
         Ok(text.lines().map(str::to_owned).collect())

@@ -23,7 +23,7 @@ impl Prometheus {
     /// and waits until it is ready.
     ///
     /// # Errors
-    /// Where it does not become ready; the error has its log.
+    /// If it does not become ready; the error has its log.
     pub fn start(namespace: &Arc<Namespace>, rules: &Path, scrape: &str) -> Result<Self> {
         let server = WebServer::start(namespace, "prometheus", WEB, |directory| {
             let config = directory.join("prometheus.yml");
@@ -47,7 +47,7 @@ impl Prometheus {
     /// The samples that an expression gives now.
     ///
     /// # Errors
-    /// Where it is refused.
+    /// If it is refused.
     pub fn query(&self, expression: &str) -> Result<Vec<Value>> {
         let answer = self.api(&format!("query?query={}", encoded(expression)))?;
         let result = answer["result"].as_array().cloned();
@@ -57,7 +57,7 @@ impl Prometheus {
     /// The data of an answer of the API.
     ///
     /// # Errors
-    /// Where it fails.
+    /// If it fails.
     pub fn api(&self, request: &str) -> Result<Value> {
         let mut answer: Value = serde_json::from_str(&self.0.get(&format!("/api/v1/{request}"))?)?;
         ensure!(answer["status"] == "success", "{request}: {answer}");

@@ -70,7 +70,7 @@ impl Proxy {
     /// Starts one at an address of a namespace, in front of a server, and waits until it accepts connections.
     ///
     /// # Errors
-    /// Where it does not come up.
+    /// If it does not come up.
     pub fn start(
         kind: Kind,
         namespace: &Namespace,
@@ -101,7 +101,7 @@ impl Proxy {
     /// Has it read its configuration, and with it the deny file, again; it does so in its own time.
     ///
     /// # Errors
-    /// Where it is gone.
+    /// If it is gone.
     pub fn reload(&self) -> Result<()> {
         // As their own units do.
         self.signal(match self.kind {

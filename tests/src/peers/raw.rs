@@ -1,4 +1,4 @@
-//! A TCP peer at addresses that no kernel owns, whose packets can be what no kernel would send: fragments, chains of
+//! A TCP peer at addresses that no kernel owns, whose packets may be what no kernel would send: fragments, chains of
 //! extension headers, stacks of VLAN tags.
 
 use std::net::IpAddr;
@@ -72,7 +72,7 @@ impl RawPeer {
     /// Opens it; the server learns where its addresses are.
     ///
     /// # Errors
-    /// Where `ip` or the kernel refuses.
+    /// If `ip` or the kernel refuses.
     pub fn new(net: &Net) -> Result<Self> {
         let mac = MAC.map(|byte| format!("{byte:02x}")).join(":");
         for address in [v4(RAW), v6(RAW)] {
@@ -99,7 +99,7 @@ impl RawPeer {
     /// Sends an IP packet behind these tags.
     ///
     /// # Errors
-    /// Where the kernel refuses.
+    /// If the kernel refuses.
     pub fn send(&self, packet: &[u8], tags: &[(u16, u16)]) -> Result<()> {
         let mut frame = [self.server_mac, MAC].concat();
         for (kind, control) in tags {
@@ -147,7 +147,7 @@ impl RawPeer {
     /// Sends a request over a connection of its own; whether the server answered.
     ///
     /// # Errors
-    /// Where a frame cannot be sent or read.
+    /// If a frame cannot be sent or read.
     pub fn request(
         &mut self,
         is_v6: bool,
@@ -173,7 +173,7 @@ impl RawPeer {
     /// the length of its payload.
     ///
     /// # Errors
-    /// Where a frame cannot be read.
+    /// If a frame cannot be read.
     pub fn answer(&self, is_v6: bool, port: u16, flags: u8) -> Result<Option<(u32, u32)>> {
         let end = now() + ANSWER;
         while now() < end {
@@ -189,7 +189,7 @@ impl RawPeer {
     /// always accepted, so that nobody waits for what will not come.
     ///
     /// # Errors
-    /// Where not even the second one is answered.
+    /// If not even the second one is answered.
     pub fn accepted(&self, is_v6: bool, port: u16, marker: u16) -> Result<bool> {
         let end = now() + Duration::from_secs(3);
         let mut accepted = false;

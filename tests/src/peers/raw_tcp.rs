@@ -74,7 +74,7 @@ impl RawTcp {
     /// Opens a connection from an interface of this thread's namespace.
     ///
     /// # Errors
-    /// Where sockets are refused, or the server does not answer.
+    /// If sockets are refused, or the server does not answer.
     pub fn connect(
         interface: &str,
         server_mac: [u8; 6],
@@ -98,7 +98,7 @@ impl RawTcp {
     /// A peer that has not said anything.
     ///
     /// # Errors
-    /// Where sockets are refused.
+    /// If sockets are refused.
     pub fn unconnected(
         interface: &str,
         server_mac: [u8; 6],
@@ -145,7 +145,7 @@ impl RawTcp {
     /// Sends data in order.
     ///
     /// # Errors
-    /// Where the kernel does not take it.
+    /// If the kernel does not take it.
     pub fn data(&mut self, payload: &[u8]) -> io::Result<()> {
         self.send(&self.next(ACK | PSH, payload))?;
         self.sequence = self.sequence.wrapping_add(u32::try_from(payload.len()).unwrap_or_default());
@@ -155,7 +155,7 @@ impl RawTcp {
     /// Sends a segment as it is.
     ///
     /// # Errors
-    /// Where the kernel does not take it.
+    /// If the kernel does not take it.
     pub fn send(&self, out: &Out) -> io::Result<()> {
         let frame = self.frame(out);
         let sent = send(self.wire.as_raw_fd(), &frame, MsgFlags::empty())?;
@@ -165,7 +165,7 @@ impl RawTcp {
     /// Sends bytes as a frame of their own, behind an Ethernet header.
     ///
     /// # Errors
-    /// Where the kernel does not take it.
+    /// If the kernel does not take it.
     pub fn send_packet(&self, ethertype: u16, packet: &[u8]) -> io::Result<()> {
         let frame = [&self.macs.0[..], &self.macs.1, &ethertype.to_be_bytes(), packet].concat();
         send(self.wire.as_raw_fd(), &frame, MsgFlags::empty()).map(drop).map_err(io::Error::from)
@@ -174,7 +174,7 @@ impl RawTcp {
     /// Receives until something is so, acknowledging data.
     ///
     /// # Errors
-    /// Where it never is.
+    /// If it never is.
     pub fn wait(&mut self, what: &str, is_so: impl Fn(&Self) -> bool) -> io::Result<()> {
         let started = now();
         while !is_so(self) {
@@ -189,7 +189,7 @@ impl RawTcp {
     /// Whether the server answers within a moment.
     ///
     /// # Errors
-    /// Where nothing can be received.
+    /// If nothing can be received.
     pub fn is_answered(&mut self, is_so: impl Fn(&Self) -> bool) -> io::Result<bool> {
         let started = now();
         while !is_so(self) && started.elapsed() < Duration::from_millis(500) {

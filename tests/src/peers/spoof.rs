@@ -18,7 +18,7 @@ const UDP: usize = 34;
 /// thread's namespace. Returns how many the kernel took.
 ///
 /// # Errors
-/// Where the interface does not exist or raw sockets are not allowed.
+/// If the interface does not exist or raw sockets are not allowed.
 pub fn flood(
     interface: &str,
     destination_mac: [u8; 6],
@@ -42,7 +42,7 @@ pub fn flood(
 /// The hardware address of an interface of this thread's namespace.
 ///
 /// # Errors
-/// Where it does not exist.
+/// If it does not exist.
 pub fn mac_of(interface: &str) -> io::Result<[u8; 6]> {
     link_address(interface)?.addr().ok_or_else(|| io::Error::other("no hardware address"))
 }

@@ -36,7 +36,7 @@ impl TlsNginx {
     /// Starts it in a namespace and waits until it accepts connections.
     ///
     /// # Errors
-    /// Where it does not come up.
+    /// If it does not come up.
     pub fn start(namespace: &Namespace) -> Result<Self> {
         let prefix = tempfile::Builder::new().prefix("sensor-nginx-tls-").tempdir()?;
         for (name, bytes) in FILES {
@@ -78,7 +78,7 @@ impl TlsNginx {
     /// cipher that `wanted` says.
     ///
     /// # Errors
-    /// Where it cannot be read.
+    /// If it cannot be read.
     pub fn access_log(&self, wanted: impl Fn(&str) -> bool) -> Result<Vec<String>> {
         let text = fs::read_to_string(self.file("access.log"))?;
         let lines = text.lines().filter_map(|line| line.rsplit_once(' '));

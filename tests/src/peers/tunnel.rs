@@ -58,7 +58,7 @@ impl Tunnel {
     /// Makes both interfaces, up and with their addresses.
     ///
     /// # Errors
-    /// Where `ip` or Python fails.
+    /// If `ip` or Python fails.
     pub fn new(net: &Net) -> Result<Self> {
         for namespace in [&net.server, &net.world] {
             namespace.ip(&format!("tuntap add dev {TUNNEL} mode tun\n"))?;
@@ -90,7 +90,7 @@ impl Drop for Tunnel {
 /// Makes an interface whose frames begin with what no program here reads.
 ///
 /// # Errors
-/// Where `ip` or Python fails.
+/// If `ip` or Python fails.
 pub fn unreadable(namespace: &Namespace, name: &str) -> Result<()> {
     namespace.ip(&format!("tuntap add dev {name} mode tun\n"))?;
     let status = namespace.command("python3").args(["-c", RETYPE, name]).status()?;

@@ -18,7 +18,7 @@ use crate::wait;
 /// many the kernel took: a datagram that a full queue refused was never sent.
 ///
 /// # Errors
-/// Where the socket cannot be opened.
+/// If the socket cannot be opened.
 pub fn flood(
     source: IpAddr,
     target: SocketAddr,
@@ -41,7 +41,7 @@ pub fn flood(
 /// Sends sequence numbers at an even rate, up to `bound` of them, until told to stop; `sent` says how many.
 ///
 /// # Errors
-/// Where the socket cannot be opened, or a datagram cannot be sent.
+/// If the socket cannot be opened, or a datagram cannot be sent.
 pub fn stream(
     source: IpAddr,
     target: SocketAddr,
@@ -87,7 +87,7 @@ impl Sink {
     /// Listens in a namespace on both families.
     ///
     /// # Errors
-    /// Where the port is taken.
+    /// If the port is taken.
     pub fn start(namespace: &Arc<Namespace>, port: u16) -> io::Result<Self> {
         let arrived = Arc::<Mutex<BTreeMap<IpAddr, Arrived>>>::default();
         let stop = Arc::new(AtomicBool::new(false));

@@ -28,7 +28,7 @@ impl WebServer {
     /// directory, and gives the arguments; where it listens is among them.
     ///
     /// # Errors
-    /// Where it does not become ready; the error has its log.
+    /// If it does not become ready; the error has its log.
     pub(super) fn start(
         namespace: &Arc<Namespace>,
         program: &str,
@@ -60,7 +60,7 @@ impl WebServer {
     /// The body of a page.
     ///
     /// # Errors
-    /// Where it does not answer with 200.
+    /// If it does not answer with 200.
     pub(super) fn get(&self, path: &str) -> Result<String> {
         self.namespace.enter(|| page(self.web, path))
     }

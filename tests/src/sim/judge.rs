@@ -1,4 +1,4 @@
-//! Runs the detectors over a simulation, and compares what they said with the truth.
+//! Runs the detectors over a simulation, and compares their signals with the truth.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::net::IpAddr;
@@ -55,7 +55,7 @@ pub fn config() -> Config {
     config
 }
 
-/// Runs detectors of a configuration over a simulation; time is told to them every second.
+/// Runs a configuration's detectors over a simulation; time advances every second.
 #[must_use]
 pub fn watch(simulation: Simulation, config: &Config) -> Record {
     const SECOND: Duration = Duration::from_secs(1);
@@ -163,8 +163,8 @@ impl Record {
         }
     }
 
-    /// What was said of a time without attacks, or besides one: a threat to a subject is one alarm for as long as no
-    /// hour passes without a signal of it.
+    /// The alarms in a period without attacks, or besides one: a threat to a subject is one alarm as long as its
+    /// signals are less than an hour apart.
     #[must_use]
     pub fn alarms(&self, plan: &Plan) -> Vec<Alarm> {
         let mut alarms: Vec<Alarm> = Vec::new();

@@ -1,4 +1,4 @@
-//! Plays a simulation as real HTTP: from many addresses of one namespace to a server in another, with the truth kept.
+//! Plays a simulation as real HTTP: from many addresses of one namespace to a server in another, with the truth known.
 //!
 //! Names and passwords are the simulation's hashes in hexadecimal; a right password begins with what the server of
 //! [`crate::peers::login`] takes for right. Clients have addresses of the world's network in the order of their first
@@ -73,7 +73,7 @@ const TIMEOUT: Duration = Duration::from_secs(1);
 /// Gives the world the addresses that are needed.
 ///
 /// # Errors
-/// Where `ip` fails.
+/// If `ip` fails.
 pub fn prepare(net: &Net, pace: &Pace) -> Result<()> {
     let counts = [pace.residents, pace.attackers];
     ensure!(counts.iter().all(|count| (1..=10_000).contains(count)), "{counts:?} addresses");
@@ -106,7 +106,7 @@ struct Job {
 /// Plays all of it; what became of it.
 ///
 /// # Errors
-/// Where the simulation has more clients than addresses on the attacker's side, whose addresses must be their own.
+/// If the simulation has more clients than addresses on the attacker's side, whose addresses must be their own.
 pub fn play(net: &Net, server: SocketAddr, simulation: Simulation, pace: &Pace) -> Result<Played> {
     let played = Mutex::new(Played::default());
     let (sender, receiver) = sync_channel::<Job>(SENDERS * 4);

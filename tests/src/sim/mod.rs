@@ -1,11 +1,11 @@
-//! A simulated site with labelled traffic: users and programs that mean no harm, and attacks.
+//! A simulated site with labelled traffic: legitimate users and programs, and attacks.
 //!
-//! A simulation is a fast stand-in, with the truth known, for what cannot be had: weeks of a real site's traffic with
-//! each request labelled. Rates have sources where there are any, and are said to be assumed where not. Numbers that
-//! come of it are numbers about simulated traffic.
+//! A simulation is a fast substitute, with known truth, for what is not available: weeks of a real site's traffic with
+//! each request labelled. Rates have sources where there are any, and are otherwise marked as assumed. Its results are
+//! about simulated traffic.
 //!
-//! Everything follows from a seed. Actors have random numbers of their own, so an attack changes nothing about the
-//! legitimate traffic that it hides in.
+//! Everything follows from a seed. Actors have separate random numbers, so an attack does not change the legitimate
+//! traffic around it.
 #![expect(
     clippy::cast_sign_loss,
     clippy::float_arithmetic,
@@ -15,6 +15,7 @@
 pub mod apps;
 pub mod attack;
 pub mod baseline;
+mod exposure;
 pub mod judge;
 pub mod live;
 mod machines;
@@ -37,7 +38,7 @@ use random::{Random, mix};
 use record::{Behaviour, SimEvent};
 use stage::{Events, Site, Stage};
 
-/// Somebody who does things from time to time.
+/// An actor who does things from time to time.
 pub trait Actor: Send {
     /// What it does now; when it wants to act again. Nothing it does may become known before `now`.
     fn act(&mut self, now: Timestamp, stage: &mut Stage<'_>) -> Option<Timestamp>;

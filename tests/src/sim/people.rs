@@ -1,4 +1,4 @@
-//! Users: at home, with a mobile carrier, in the office; and visitors that an advertisement brings.
+//! Users: at home, with a mobile carrier, in the office; and visitors brought by an advertisement.
 //!
 //! The failure ratio of logins is not taken from one study: published figures differ from site to site, and 5 to 12%
 //! is what they have in common. Users mistype about 5% of passwords here, and one in 500 has forgotten it; the ratio

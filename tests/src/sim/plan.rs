@@ -1,4 +1,4 @@
-//! What is simulated: how long, how busy, and what legitimate clients do besides browsing.
+//! The simulated period: how long, how busy, and what legitimate clients do besides browsing.
 
 use std::time::Duration;
 

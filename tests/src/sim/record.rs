@@ -1,14 +1,17 @@
-//! What a simulation emits: exchanges and held connections that own what they say, and who is behind them.
+//! Output of a simulation: exchanges and held connections that own their data, and who is behind them.
 
 use std::fmt::Write as _;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use sensor::clock::Timestamp;
-use sensor::event::{Event, Exchange, Findings, Further, Held, Login, Object, QueryKeys, Source};
+use sensor::event::{
+    Effects, Event, Exchange, Finding, Findings, Further, Held, Login, Object, QueryKeys, Source,
+};
 use sensor::identity::KeyedHash;
 
 use super::apps::App;
+use super::exposure;
 use super::routes::Route;
 
 /// Who is behind an event: the ground truth.
@@ -201,6 +204,7 @@ impl SimExchange {
 pub struct Lender {
     path: String,
     agents: Vec<String>,
+    forged: [Finding; 1],
 }
 
 /// Where the simulated site is.
@@ -208,7 +212,11 @@ const SERVER: (IpAddr, u16) = (IpAddr::V4(Ipv4Addr::new(192, 0, 2, 10)), 80);
 
 impl Default for Lender {
     fn default() -> Self {
-        Self { path: String::new(), agents: App::all().map(App::user_agent).collect() }
+        Self {
+            path: String::new(),
+            agents: App::all().map(App::user_agent).collect(),
+            forged: exposure::forged(),
+        }
     }
 }
 
@@ -222,6 +230,7 @@ impl Lender {
         self.path.clear();
         write!(self.path, "{}", exchange.route.path(exchange.id)).expect("a string takes everything");
         let is_post = exchange.method == "POST";
+        let shown = exposure::of(exchange, &self.forged);
         show(&Event::Exchange(&Exchange {
             ts: exchange.at,
             client: exchange.client,
@@ -254,6 +263,9 @@ impl Lender {
             gaps: false,
             proven: true,
             anomalies: Findings::default(),
+            findings: shown.0,
+            effects: Effects::default(),
+            exposed: shown.1,
             seen: exchange.seen(),
         }))
     }

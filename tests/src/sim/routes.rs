@@ -40,6 +40,12 @@ pub enum Route {
     Icon,
     /// The cover of a book.
     Cover,
+    /// One's own data, to which a token is brought.
+    Profile,
+    /// The data of customers, for staff.
+    Customers,
+    /// Questions in GraphQL.
+    Graphql,
 }
 
 /// What scanners look for: well-known places of secrets, consoles and leaks.
@@ -91,6 +97,9 @@ impl Route {
             Self::Snapshot => "/snapshots/{id}",
             Self::Icon => "/icons/{id}",
             Self::Cover => "/covers/{id}",
+            Self::Profile => "/api/profile",
+            Self::Customers => "/api/customers",
+            Self::Graphql => "/graphql",
         }
     }
 
@@ -110,7 +119,7 @@ impl Route {
             Self::Static => 2,
             Self::Search => 70,
             Self::Item => 15,
-            Self::UserOrders | Self::Orders => 35,
+            Self::UserOrders | Self::Orders | Self::Profile | Self::Customers | Self::Graphql => 35,
             Self::Health | Self::Probe | Self::Icon => 1,
             Self::Package | Self::BuildResult | Self::Snapshot => 20,
             Self::Avatar | Self::Cover => 4,
@@ -157,6 +166,9 @@ impl fmt::Display for Path {
             | Route::Home
             | Route::Search
             | Route::Orders
+            | Route::Profile
+            | Route::Customers
+            | Route::Graphql
             | Route::Health) => out.write_str(fixed.template()),
         }
     }

@@ -1,4 +1,4 @@
-//! What actors act on: the site that answers, and the events that come of it.
+//! The environment of actors: the site that answers, and the resulting events.
 
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;

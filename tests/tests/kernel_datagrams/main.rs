@@ -1,6 +1,6 @@
-//! Which fragments, extension headers and VLAN tags the Linux kernel takes, and what is read of the same packets.
+//! Which fragments, extension headers and VLAN tags the Linux kernel accepts, and how the same packets are parsed here.
 //!
-//! Each case is a SYN to a listening socket in a namespace, in whatever form: the kernel took it if it answers. Content
+//! Each case is a SYN to a listening socket in a namespace, in some form: the kernel accepted it if it answers. Content
 //! counts, too, since the checksum of a SYN with other content is wrong.
 
 #![expect(

@@ -1,4 +1,4 @@
-//! What the Linux kernel delivers to an application, and what reassembly makes of the same segments.
+//! What the Linux kernel delivers to an application, compared with reassembly of the same segments.
 //!
 //! ```text
 //!   namespace `server`                       namespace `world`

@@ -1,7 +1,7 @@
-//! A bare machine: `setup` and `demo` in a minimal Debian, with nothing of this machine's but its kernel and its network.
+//! A bare machine: `setup` and `demo` in a minimal Debian, with only this machine's kernel and network.
 //!
-//! Whatever a command needs and does not install shows here. Beside what debootstrap makes there are only the files of
-//! this repository, where apt and cargo get things from, and what an earlier run downloaded and built in there.
+//! Whatever a command needs and does not install shows here. Besides debootstrap's result there are only this
+//! repository's files, the sources of apt and cargo, and what an earlier run downloaded and built in there.
 
 use std::env;
 use std::fs;
@@ -17,7 +17,7 @@ use crate::workspace;
 
 const WHAT: &str = "setup and demo on a bare machine";
 
-/// Variables that say how this machine reaches the network; all others stay outside.
+/// Environment variables for access to the network; all others are removed.
 const NETWORK: [&str; 8] = [
     "http_proxy",
     "https_proxy",
@@ -29,7 +29,7 @@ const NETWORK: [&str; 8] = [
     "CARGO_HTTP_PROXY",
 ];
 
-/// Runs the check, or says why it cannot run.
+/// Runs the check, or reports why it cannot run.
 ///
 /// # Errors
 ///

@@ -41,7 +41,7 @@ mount --bind "$place/source" "$root/src"
 mkdir -p "$root/src/target"
 mount --bind "$kept/target" "$root/src/target"
 mount --bind "$kept/cargo" "$root/home/.cargo"
-exec env -i "$@" HOME=/home LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive \
+exec env -i "$@" HOME=/home CARGO_INCREMENTAL=0 LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive \
     PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin chroot "$root" sh -c '
     set -e
     update-ca-certificates >/dev/null 2>&1

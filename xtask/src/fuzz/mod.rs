@@ -33,7 +33,7 @@ pub(crate) struct Args {
     targets: Vec<String>,
 }
 
-/// Runs the command; what is left out is no failure, but said.
+/// Runs the command; what is left out is reported, and no failure.
 pub(crate) fn command(args: &Args) -> Result<()> {
     setup::build_tools()?;
     if let Outcome::Skipped(skip) = run(args)? {

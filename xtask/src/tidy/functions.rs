@@ -39,7 +39,7 @@ struct Functions<'a> {
 }
 
 impl Functions<'_> {
-    /// Measures one function; `walk` visits its body. A function inside a function starts anew.
+    /// Measures one function; `walk` visits its body. A nested function is measured separately.
     fn function(&mut self, name: &syn::Ident, start: Span, end: Span, walk: impl FnOnce(&mut Self)) {
         let outer = (self.depth, self.deepest);
         (self.depth, self.deepest) = (0, 0);

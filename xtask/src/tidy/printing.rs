@@ -1,5 +1,5 @@
-//! What gets out of the program is made safe for whatever shows it, in one place: nothing else writes JSON, and few
-//! files have standard output. That nothing prints by macro is clippy's (`print_stdout`, `print_stderr`).
+//! The program's output is escaped in one place: nothing else writes JSON, and few files access standard output. Clippy
+//! (`print_stdout`, `print_stderr`) ensures that nothing prints by macro.
 
 use super::Violation;
 use super::tokens::{self, Token};
@@ -19,8 +19,9 @@ const WRITERS: [&str; 7] = [
     "Serializer",
 ];
 
-/// Who holds standard output: the printer of the command line, the rows of scores, whose fields are made safe one by
-/// one, the lines of alerts, which are safe JSON already, the terminal view, and those that only ask what it is.
+/// Files with access to standard output: the command line's printer, the score rows, whose fields are escaped
+/// individually, the alert lines, which are escaped JSON already, the terminal view, and those that only query what it
+/// is.
 const OUTPUTS: [&str; 6] = [
     "sensor/src/cli/say.rs",
     "sensor/src/cli/score.rs",

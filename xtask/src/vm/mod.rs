@@ -34,7 +34,7 @@ pub(crate) struct Args {
     kernels: Vec<String>,
 }
 
-/// Runs the command; what is left out is no failure, but said.
+/// Runs the command; what is left out is reported, and no failure.
 pub(crate) fn command(args: &Args) -> Result<()> {
     let skips = match run(&args.kernels)? {
         Outcome::Passed(skips) => skips,

@@ -1,5 +1,4 @@
-//! The one place that knows which toolchain builds eBPF programs, and what else the commands need of a machine
-//! ([`needs`]).
+//! The only definition of the toolchain that builds eBPF programs, and of the commands' other requirements ([`needs`]).
 //!
 //! Two kinds of machine build them:
 //!

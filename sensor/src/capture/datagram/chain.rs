@@ -6,24 +6,24 @@ use sensor_common::packet::extension::{extension_len, next_header};
 use super::Refusal;
 use super::header::TCP;
 
-/// Where a chain leads.
+/// Where a chain of headers leads.
 pub(super) enum Chain<'a> {
     /// A TCP header starts at this offset.
     Tcp(usize),
-    /// A fragment header, at this offset, of a datagram that has others.
+    /// A fragment header at this offset; the datagram has more fragments.
     Fragment { at: usize, header: &'a [u8; 8] },
 }
 
-/// Where the bytes lie.
+/// The kind of datagram that is parsed.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Place {
-    /// Behind an IPv6 header, or behind none that would be IPv4's.
+    /// After an IPv6 header, or one that has no counterpart in IPv4.
     Outside,
-    /// In a datagram that was put together: behind its fragment header.
+    /// In a reassembled datagram: after its fragment header.
     Inside,
 }
 
-/// Follows the headers from `start` to `end`, which may lie behind what was captured.
+/// Follows the headers from `start` to `end`, which may lie beyond the captured bytes.
 pub(super) fn follow(
     packet: &[u8],
     first: u8,
@@ -33,7 +33,7 @@ pub(super) fn follow(
 ) -> Result<Chain<'_>, Refusal> {
     let (mut protocol, mut at) = (first, start);
     let (mut is_first, mut was_fragment) = (place == Place::Outside, place == Place::Inside);
-    // Each round passes at least eight bytes.
+    // Each round advances by at least eight bytes.
     loop {
         match protocol {
             TCP if at <= end => return Ok(Chain::Tcp(at)),
@@ -69,7 +69,7 @@ pub(super) fn follow(
     }
 }
 
-/// The eight bytes that every extension header has.
+/// The eight bytes common to every extension header.
 fn fixed(packet: &[u8], at: usize, end: usize) -> Result<&[u8; 8], Refusal> {
     if at.saturating_add(8) > end {
         return Err(Refusal::Extension);
@@ -77,13 +77,13 @@ fn fixed(packet: &[u8], at: usize, end: usize) -> Result<&[u8; 8], Refusal> {
     packet.get(at..).and_then(<[u8]>::first_chunk).ok_or(Refusal::Cut)
 }
 
-/// Routing headers that have been gone through are passed, but for those that must be switched on: RPL (3) and segment
-/// routing (4).
+/// Routing headers with no segments left are skipped, except those that must be enabled: RPL (3) and segment routing
+/// (4).
 const fn is_routed_here(header: &[u8; 8]) -> bool {
     !matches!(header[2], 3 | 4) && header[3] == 0
 }
 
-/// Options that count in one header (`net.ipv6.max_dst_opts_number`, `max_hbh_opts_number`).
+/// Maximum options counted in one header (`net.ipv6.max_dst_opts_number`, `max_hbh_opts_number`).
 const MAX_OPTIONS: usize = 8;
 /// Padding between two options.
 const MAX_PADDING: usize = 7;
@@ -95,8 +95,7 @@ const CALIPSO: u8 = 7;
 const IOAM: u8 = 0x31;
 const JUMBO: u8 = 0xc2;
 
-/// `ip6_parse_tlv`. Options that are not known stop the receiver unless their two highest bits are 0 (RFC 8200, section
-/// 4.2).
+/// `ip6_parse_tlv`. Unknown options stop the receiver unless their two highest bits are 0 (RFC 8200, section 4.2).
 fn are_options_passed(header: &[u8], at: usize, is_hop_by_hop: bool) -> bool {
     let mut rest = header.get(2..).unwrap_or_default();
     let (mut options, mut padding) = (0_usize, 0_usize);
@@ -123,8 +122,8 @@ fn are_options_passed(header: &[u8], at: usize, is_hop_by_hop: bool) -> bool {
         let is_passed = match *kind {
             ROUTER_ALERT if is_hop_by_hop => length == 4,
             IOAM if is_hop_by_hop => place.is_multiple_of(4),
-            // Only aggregates beyond 64 KiB carry the one rightly, and they do not come here; the other is for
-            // labelled networks.
+            // Only aggregates beyond 64 KiB carry the first one legitimately, and they are not parsed here; the other
+            // is for labelled networks.
             JUMBO | CALIPSO if is_hop_by_hop => false,
             unknown => unknown >> 6 == 0,
         };
@@ -134,7 +133,7 @@ fn are_options_passed(header: &[u8], at: usize, is_hop_by_hop: bool) -> bool {
     }
 }
 
-/// Whether a fragment is looked at: the first one must hold all headers up to the transport's (RFC 7112;
+/// Whether a fragment is accepted: the first one must contain all headers up to the transport header (RFC 7112;
 /// `ipv6frag_thdr_truncated`).
 fn is_taken(packet: &[u8], at: usize, end: usize) -> Result<(), Refusal> {
     let (mut protocol, mut at) = (next_header::FRAGMENT, at);
@@ -152,7 +151,7 @@ fn is_taken(packet: &[u8], at: usize, end: usize) -> Result<(), Refusal> {
         }
         let header: &[u8; 2] = match packet.get(at..).and_then(<[u8]>::first_chunk) {
             Some(header) if at.saturating_add(2) <= end => header,
-            // Linux cannot say either, and goes on.
+            // Linux cannot tell either, and continues.
             _ => return Ok(()),
         };
         if protocol == next_header::FRAGMENT {

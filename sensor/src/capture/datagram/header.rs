@@ -1,4 +1,4 @@
-//! What an IP header says: a whole datagram, or a part of one.
+//! Parses an IP header: of a whole datagram, or of a fragment.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -25,11 +25,11 @@ pub(super) struct Whole<'a> {
     pub(super) destination: IpAddr,
     /// The captured bytes of the segment.
     pub(super) tcp: &'a [u8],
-    /// Those on the wire.
+    /// Their number on the wire.
     pub(super) length: usize,
 }
 
-/// What fragments of one datagram have in common (`struct frag_v4_compare_key`, `frag_v6_compare_key`).
+/// The key shared by the fragments of one datagram (`struct frag_v4_compare_key`, `frag_v6_compare_key`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Key {
     pub(super) source: IpAddr,
@@ -41,9 +41,9 @@ pub(super) struct Key {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Part<'a> {
     pub(super) key: Key,
-    /// Of its first byte in the datagram.
+    /// Offset of its first byte in the datagram.
     pub(super) offset: usize,
-    /// Whether others follow.
+    /// Whether more fragments follow.
     pub(super) more: bool,
     /// The ECN field (RFC 3168).
     pub(super) ecn: u8,
@@ -54,7 +54,7 @@ pub(super) struct Part<'a> {
     pub(super) bytes: &'a [u8],
 }
 
-/// Reads a packet from its IP header on.
+/// Parses a packet from its IP header on.
 pub(super) fn read(packet: &[u8], wire: usize) -> Result<Read<'_>, Refusal> {
     match packet.first().map(|first| first >> 4) {
         Some(4) => read_v4(packet, wire),
@@ -63,7 +63,7 @@ pub(super) fn read(packet: &[u8], wire: usize) -> Result<Read<'_>, Refusal> {
     }
 }
 
-/// The first bytes of a packet; what the wire had and the capture has not is cut.
+/// The first bytes of a packet; bytes that were on the wire but not captured count as cut.
 fn first<const N: usize>(packet: &[u8], wire: usize) -> Result<&[u8; N], Refusal> {
     packet.first_chunk().ok_or(if wire >= N { Refusal::Cut } else { Refusal::Header })
 }
@@ -82,7 +82,7 @@ fn read_v4(packet: &[u8], wire: usize) -> Result<Read<'_>, Refusal> {
     if header[9] != TCP {
         return Err(Refusal::NotTcp);
     }
-    // Of every fragment: they are looked at before it is put together with others.
+    // For every fragment: options are checked before reassembly.
     if !options::are_passed(whole_header.get(IPV4_MIN..).unwrap_or_default()) {
         return Err(Refusal::Extension);
     }
@@ -113,7 +113,7 @@ fn read_v4(packet: &[u8], wire: usize) -> Result<Read<'_>, Refusal> {
 fn read_v6(packet: &[u8], wire: usize) -> Result<Read<'_>, Refusal> {
     let header: &[u8; IPV6] = first(packet, wire)?;
     let payload = usize::from(u16::from_be_bytes([header[4], header[5]]));
-    // Before hop-by-hop options, 0 is what a jumbogram says; Linux then takes what there is.
+    // Before hop-by-hop options, 0 denotes a jumbogram; Linux then takes the actual length.
     let end = match payload {
         0 if header[6] == next_header::HOP_BY_HOP => wire,
         0 => return Err(Refusal::Header),

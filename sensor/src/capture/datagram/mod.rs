@@ -1,13 +1,13 @@
-//! Datagrams that are read whole: IP fragments, IPv4 with options, and IPv6 with extension headers.
+//! Datagrams that are parsed whole: IP fragments, IPv4 with options, and IPv6 with extension headers.
 //!
-//! A sender may hide a request in them from whoever reads less than the receiver does, and show one that the receiver
-//! drops to whoever reads more. So these are the rules of Linux, established by experiment on 6.18
-//! (`tests/tests/kernel_datagrams`): which chains of headers it follows, which options it stops at, which fragments
-//! it puts together. What comes out is a frame without any of that, for the parsers that read all other frames.
+//! A sender can use them to hide a request from a sensor that parses less than the receiver, and to show a sensor that
+//! parses more a request that the receiver drops. So these are the rules of Linux, established by experiment on 6.18
+//! (`tests/tests/kernel_datagrams`): which chains of headers it follows, which options stop it, which fragments it
+//! reassembles. The result is a plain frame for the parsers that read all other frames.
 //!
-//! What cannot be known: whether the receiver has source routes, segment routing or mobility switched on, which all
-//! are off by default; and of how many fragments of other protocols, which are not copied from the kernel, came between two
-//! of IPv4 (`net.ipv4.ipfrag_max_dist`).
+//! Unknown to the sensor: whether the receiver has enabled source routes, segment routing or mobility, all off by
+//! default; and how many fragments of other protocols, which the mirror does not copy, came between two IPv4 fragments
+//! (`net.ipv4.ipfrag_max_dist`).
 
 mod chain;
 mod header;
@@ -24,25 +24,24 @@ use chain::Chain;
 use header::{Part, Read};
 use reassembly::Reassembly;
 
-/// Why a datagram, or a part of one, gives no segment. The receiver drops it, unless the reason says otherwise.
+/// Why a datagram or fragment yields no segment. The receiver drops it, unless the reason says otherwise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Refusal {
     /// The IP header is wrong: its length, its checksum.
     Header,
-    /// Options of IPv4 that stop the receiver; or extension headers in an order, with options or with a routing header
-    /// that do.
+    /// IPv4 options that stop the receiver; or extension headers whose order, options or routing header do.
     Extension,
-    /// It is not TCP, as it turns out. The receiver may well take it.
+    /// It turned out not to be TCP. The receiver may well accept it.
     NotTcp,
-    /// Fragments overlap, do not end where they said, or are more than a datagram can be: with this one, all go.
+    /// Fragments overlap, do not end where they said, or exceed the maximum datagram: all of them are dropped.
     Overlap,
-    /// A copy of what has come, or a fragment that is ignored.
+    /// A duplicate, or a fragment that is ignored.
     Ignored,
-    /// The TCP checksum of what was put together is wrong.
+    /// The TCP checksum of the reassembled datagram is wrong.
     Checksum,
-    /// Not all of it was captured, so that it could not be read. The receiver may have taken it.
+    /// Not all of it was captured, so it could not be read. The receiver may have accepted it.
     Cut,
-    /// There was no room for it. The receiver may have taken it.
+    /// There was no room for it. The receiver may have accepted it.
     Room,
 }
 
@@ -82,7 +81,7 @@ pub struct DatagramCounters {
     pub whole: u64,
     /// Segments put together from fragments.
     pub assembled: u64,
-    /// Datagrams of which not all fragments came in time.
+    /// Datagrams whose fragments did not all arrive in time.
     pub incomplete: u64,
     /// Copies in the ring whose pieces do not belong together.
     pub torn: u64,
@@ -90,7 +89,7 @@ pub struct DatagramCounters {
 }
 
 impl DatagramCounters {
-    /// Datagrams and fragments that gave nothing for this reason.
+    /// Datagrams and fragments that yielded nothing for this reason.
     #[must_use]
     pub fn refused(&self, why: Refusal) -> u64 {
         self.refused.get(why as usize).copied().unwrap_or_default()
@@ -103,13 +102,13 @@ impl DatagramCounters {
     }
 }
 
-/// Bounds. Those of Linux are 4 MiB for each family, in which it counts some 700 bytes and more for a fragment: what it
-/// has room for, these have.
+/// Bounds. Linux allows 4 MiB per family, in which it counts at least some 700 bytes per fragment: whatever fits there
+/// fits here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DatagramConfig {
-    /// Datagrams being put together.
+    /// Maximum datagrams being reassembled.
     pub max_datagrams: usize,
-    /// Bytes that wait, each fragment counted with 128 more.
+    /// Maximum bytes waiting; each fragment counts 128 more.
     pub max_bytes: usize,
 }
 
@@ -128,7 +127,7 @@ pub struct Plain<'a> {
     pub wire: usize,
 }
 
-/// Reads datagrams.
+/// Parses such datagrams.
 #[derive(Debug, Default)]
 pub struct Datagrams {
     reassembly: Reassembly,
@@ -137,17 +136,17 @@ pub struct Datagrams {
 }
 
 impl Datagrams {
-    /// Within these bounds.
+    /// With these bounds.
     #[must_use]
     pub fn new(config: DatagramConfig) -> Self {
         Self { reassembly: Reassembly::new(config), ..Self::default() }
     }
 
-    /// Takes a packet from its IP header on, of which `wire` bytes were on the wire. What it completes comes out as a
-    /// plain frame; `None` where it waits for others.
+    /// Takes a packet from its IP header on, of which `wire` bytes were on the wire. Returns the completed datagram as
+    /// a plain frame; `None` if it waits for more fragments.
     ///
     /// # Errors
-    /// Where it gives no segment, and why.
+    /// If it yields no segment, with the reason.
     pub fn take(&mut self, now: Timestamp, packet: &[u8], wire: usize) -> Result<Option<Plain<'_>>, Refusal> {
         self.expire(now);
         match self.read(now, packet, wire) {
@@ -160,12 +159,12 @@ impl Datagrams {
         }
     }
 
-    /// The bytes of the plain frame that was made last.
+    /// The bytes of the last plain frame.
     pub(super) fn plain(&self) -> &[u8] {
         &self.plain
     }
 
-    /// Forgets datagrams whose time is over.
+    /// Drops datagrams whose time has run out.
     pub fn expire(&mut self, now: Timestamp) {
         let incomplete = self.reassembly.expire(now);
         self.counters.incomplete = self.counters.incomplete.saturating_add(incomplete);
@@ -182,7 +181,7 @@ impl Datagrams {
         self.counters
     }
 
-    /// The length on the wire of the plain frame that was made.
+    /// The length on the wire of the plain frame.
     fn read(&mut self, now: Timestamp, packet: &[u8], wire: usize) -> Result<Option<usize>, Refusal> {
         match header::read(packet, wire)? {
             Read::Whole(whole) => {
@@ -214,11 +213,11 @@ impl Datagrams {
 
 const ETHERNET: usize = 14;
 
-/// Writes the frame, and tells how long it would be with `length` bytes of TCP, of which `tcp` were captured.
+/// Writes the frame; returns its length with `length` bytes of TCP, of which `tcp` were captured.
 fn write_plain(plain: &mut Vec<u8>, addresses: (IpAddr, IpAddr), tcp: &[u8], length: usize) -> usize {
     plain.clear();
     plain.extend([0; 12]);
-    // As in aggregates beyond 64 KiB, 0 stands for what there is.
+    // As in aggregates beyond 64 KiB, 0 means the actual length.
     let short = |length: usize| u16::try_from(length).unwrap_or(0).to_be_bytes();
     match addresses {
         (IpAddr::V4(source), IpAddr::V4(destination)) => {
@@ -252,8 +251,8 @@ fn octets(address: IpAddr) -> [u8; 16] {
     }
 }
 
-/// Whether the checksum of a TCP segment fits (RFC 9293, section 3.1). Fragments carry it always: no interface computes
-/// it for a part.
+/// Whether the checksum of a TCP segment is correct (RFC 9293, section 3.1). Fragments always carry a real one: no
+/// interface computes it for a part.
 fn is_checksum_right((source, destination): (IpAddr, IpAddr), tcp: &[u8]) -> bool {
     let pseudo = match (source, destination) {
         (IpAddr::V4(source), IpAddr::V4(destination)) => sum(sum(0, &source.octets()), &destination.octets()),

@@ -1,7 +1,7 @@
-//! Options of IPv4 as Linux's receiver takes them (`__ip_options_compile`, `ip_rcv_options`).
+//! IPv4 options as Linux's receiver handles them (`__ip_options_compile`, `ip_rcv_options`).
 //!
-//! Source routes are refused, as where `net.ipv4.conf.all.accept_source_route` is 0, its default. So is CIPSO, whose
-//! domains of interpretation are configured nowhere but on systems with mandatory access control on the network.
+//! Source routes are refused, as with `net.ipv4.conf.all.accept_source_route` at its default of 0. So is CIPSO, whose
+//! domains of interpretation are configured only on systems with mandatory access control on the network.
 
 /// Kinds of options (RFC 791, section 3.1; RFC 1393; RFC 2113; `linux/ip.h`).
 const END: u8 = 0;
@@ -18,7 +18,7 @@ const TIMES_ONLY: u8 = 0;
 const WITH_ADDRESSES: u8 = 1;
 const PRESPECIFIED: u8 = 3;
 
-/// Whether the receiver goes on to the payload behind these options.
+/// Whether the receiver accepts the datagram with these options.
 pub(super) fn are_passed(mut options: &[u8]) -> bool {
     let (mut has_route, mut has_times) = (false, false);
     while let Some((kind, rest)) = options.split_first() {
@@ -50,8 +50,8 @@ pub(super) fn are_passed(mut options: &[u8]) -> bool {
     true
 }
 
-/// The pointer of an option, which counts its bytes from 1, is behind the option's head; where it is not behind all of
-/// it, there must be room for an address.
+/// The pointer of an option, which counts bytes from 1, must lie after the option's header; if it is not past the whole
+/// option, there must be room for an address.
 fn is_route_passed(option: &[u8]) -> bool {
     let [_, _, pointer, ..] = *option else { return false };
     let pointer = usize::from(pointer);

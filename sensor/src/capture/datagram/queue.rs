@@ -1,4 +1,4 @@
-//! The fragments of one datagram, taken as Linux takes them (`net/ipv4/inet_fragment.c`, `ip_fragment.c`,
+//! The fragments of one datagram, handled as Linux does (`net/ipv4/inet_fragment.c`, `ip_fragment.c`,
 //! `net/ipv6/reassembly.c`).
 
 use std::collections::BTreeMap;
@@ -7,43 +7,43 @@ use super::Refusal;
 use super::header::{MAX_PAYLOAD, Part};
 use crate::clock::Timestamp;
 
-/// The fragments that have come.
+/// The fragments received so far.
 #[derive(Debug)]
 pub(super) struct Queue {
-    /// When its time began.
+    /// When its timer started.
     pub(super) since: Timestamp,
-    /// Of IPv4: the source's count of fragments at the last of this datagram.
+    /// IPv4 only: the source's fragment count at the last fragment of this datagram.
     pub(super) count: u64,
     pub(super) is_v4: bool,
     /// By offset.
     pieces: BTreeMap<usize, Box<[u8]>>,
-    /// Runs of adjacent bytes, as they came about: fragments are joined only where one comes behind the last of all.
-    /// A copy is one that lies within a run.
+    /// Runs of adjacent bytes, in the order in which they formed: fragments are joined only if one follows the last of
+    /// all. A duplicate is a fragment that lies within a run.
     runs: Vec<(usize, usize)>,
-    /// Where the datagram ends, as far as is known.
+    /// Where the datagram ends, as far as known.
     end: usize,
     has_last: bool,
-    /// Of the first fragment: protocol, and bytes before it.
+    /// From the first fragment: protocol, and bytes before it.
     first: Option<(u8, usize)>,
-    /// Bytes that have come.
+    /// Bytes received.
     filled: usize,
-    /// A bit for each value of the ECN field.
+    /// One bit for each value of the ECN field.
     ecn: u8,
 }
 
-/// What a fragment did.
+/// Effect of a fragment.
 pub(super) enum Step {
     /// It waits for others.
     Waits,
-    /// It is a copy, or breaks a rule that costs only itself.
+    /// It is a duplicate, or breaks a rule that costs only itself.
     Ignored,
-    /// It ends the datagram, which is dropped.
+    /// It breaks a rule that costs the whole datagram.
     Dropped,
     /// It completes the datagram.
     Complete,
 }
 
-/// A datagram put together.
+/// A reassembled datagram.
 pub(super) struct Whole {
     pub(super) protocol: u8,
     pub(super) bytes: Vec<u8>,
@@ -65,7 +65,7 @@ impl Queue {
         }
     }
 
-    /// Begins anew.
+    /// Starts over.
     pub(super) fn reset(&mut self, now: Timestamp) {
         *self = Self { count: self.count, ..Self::new(now, self.is_v4) };
     }
@@ -74,7 +74,7 @@ impl Queue {
         self.pieces.is_empty()
     }
 
-    /// Fragments, and bytes in them.
+    /// Number of fragments, and their bytes.
     pub(super) fn size(&self) -> (usize, usize) {
         (self.pieces.len(), self.filled)
     }
@@ -103,7 +103,7 @@ impl Queue {
             }
             (self.has_last, self.end) = (true, end);
         }
-        // Also one that a cut to a multiple of eight left nothing of.
+        // Including one that truncation to a multiple of eight left empty.
         let Some(bytes) = part.bytes.get(..end.saturating_sub(offset)).filter(|bytes| !bytes.is_empty())
         else {
             return Step::Dropped;
@@ -156,7 +156,7 @@ impl Queue {
         }
     }
 
-    /// All of it, where it is not too long, and the ECN fields go together (RFC 3168, section 5.3).
+    /// The whole datagram, unless it is too long or its ECN fields are incompatible (RFC 3168, section 5.3).
     pub(super) fn join(self) -> Result<Whole, Refusal> {
         const NOT_CAPABLE: u8 = 1;
         let (protocol, before) = self.first.ok_or(Refusal::Overlap)?;

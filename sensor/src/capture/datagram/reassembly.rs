@@ -1,4 +1,4 @@
-//! All datagrams that are being put together, bounded in number, bytes and time.
+//! All datagrams being reassembled, bounded in number, bytes and time.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
@@ -9,18 +9,18 @@ use super::queue::{Queue, Step, Whole};
 use super::{DatagramConfig, Refusal};
 use crate::clock::Timestamp;
 
-/// How long a datagram is waited for (`net.ipv4.ipfrag_time`, `net.ipv6.ip6frag_time`), from its first fragment on.
+/// How long a datagram may wait (`net.ipv4.ipfrag_time`, `net.ipv6.ip6frag_time`), from its first fragment on.
 const WAIT_V4: Duration = Duration::from_secs(30);
 const WAIT_V6: Duration = Duration::from_secs(60);
 
-/// Fragments of a source that may come between two of one datagram (`net.ipv4.ipfrag_max_dist`); with more, IPv4's
-/// identification may have gone round, and what came before is dropped.
+/// Maximum fragments from a source between two of one datagram (`net.ipv4.ipfrag_max_dist`); beyond it, IPv4's
+/// identification may have wrapped, and the earlier fragments are dropped.
 const MAX_DISTANCE: u64 = 64;
 
-/// What keeping a fragment takes besides its bytes.
+/// Overhead of keeping a fragment, besides its bytes.
 pub(super) const OVERHEAD: usize = 128;
 
-/// Fragments of an IPv4 source so far, and how many of its datagrams wait.
+/// Fragments from an IPv4 source so far, and the number of its waiting datagrams.
 #[derive(Debug, Default)]
 struct Source {
     fragments: u64,
@@ -32,7 +32,7 @@ pub(super) struct Reassembly {
     config: DatagramConfig,
     queues: BTreeMap<Key, Queue>,
     sources: BTreeMap<IpAddr, Source>,
-    /// Keys in the order in which their time began, of IPv4 and IPv6; some are gone or began anew since.
+    /// Keys in the order in which their timers started, for IPv4 and IPv6; some are gone or restarted since.
     ages: [VecDeque<(Timestamp, Key)>; 2],
     bytes: usize,
 }
@@ -42,7 +42,7 @@ impl Reassembly {
         Self { config, ..Self::default() }
     }
 
-    /// Takes a fragment; gives the datagram that it completes.
+    /// Takes a fragment; returns the datagram that it completes.
     pub(super) fn take(&mut self, now: Timestamp, part: &Part<'_>) -> Result<Option<Whole>, Refusal> {
         let needed = part.bytes.len().saturating_add(OVERHEAD);
         let is_known = self.queues.contains_key(&part.key);
@@ -84,13 +84,13 @@ impl Reassembly {
         }
     }
 
-    /// Forgets those whose time is over; how many.
+    /// Drops those whose time has run out; returns their number.
     pub(super) fn expire(&mut self, now: Timestamp) -> u64 {
         let mut expired = 0_u64;
         for is_v4 in [true, false] {
             let wait = if is_v4 { WAIT_V4 } else { WAIT_V6 };
             while let Some((since, key)) = self.ages_of(is_v4).front().copied() {
-                // A clock that went back makes nothing old.
+                // A clock that goes back expires nothing.
                 if now.since(since) < wait {
                     break;
                 }
@@ -148,7 +148,7 @@ impl Reassembly {
         if is_v4 { v4 } else { v6 }
     }
 
-    /// Datagrams and bytes that wait.
+    /// Datagrams and bytes waiting.
     #[cfg(test)]
     pub(super) fn waiting(&self) -> (usize, usize) {
         (self.queues.len(), self.bytes)

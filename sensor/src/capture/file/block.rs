@@ -4,25 +4,25 @@ use pcap_parser::{EPB_MAGIC, IDB_MAGIC, ISB_MAGIC, SHB_MAGIC, SPB_MAGIC};
 
 use super::error::Reason;
 
-/// The packet block of the first drafts, which the crate does not know.
+/// The packet block of the first drafts, which the crate does not support.
 pub(super) const OLD_PACKET: u32 = 2;
 
-/// Bytes of a block around its body: type, length, length again.
+/// Bytes of a block outside its body: type, length, length again.
 pub(super) const FRAMING: usize = 12;
 
-/// Where the packet starts in an enhanced and in an old packet block.
+/// Offset of the packet in an enhanced and in an old packet block.
 pub(super) const PACKET_AT: usize = 28;
 
-/// A Decryption Secrets Block, which the crate reads without its contents.
+/// A Decryption Secrets Block; the crate parses it without its contents.
 pub(super) const DSB_MAGIC: u32 = 10;
 
-/// Where the secrets start in it.
+/// Offset of the secrets in it.
 pub(super) const SECRETS_AT: usize = 16;
 
-/// Its secrets are a key log of TLS sessions.
+/// Its secrets are a TLS key log.
 pub(super) const TLS_KEY_LOG: u32 = 0x544c_534b;
 
-/// Where the packet starts in a simple packet block.
+/// Offset of the packet in a simple packet block.
 pub(super) const SIMPLE_PACKET_AT: usize = 12;
 
 /// The type and total length of a block.
@@ -33,7 +33,7 @@ pub(super) struct Block {
 }
 
 impl Block {
-    /// Checks the length. A block that is passed over may be of any; the others are kept as a whole.
+    /// Checks the length. A skipped block may have any length; the others are kept whole.
     #[inline]
     pub(super) fn check(self, max: u32) -> Result<(), Reason> {
         let (kept, least) = match self.kind {
@@ -61,7 +61,7 @@ impl Block {
         usize::try_from(self.length).unwrap_or(usize::MAX)
     }
 
-    /// The captured length of a packet that starts at `at` in the block, where the block holds so much.
+    /// The captured length of a packet that starts at `at` in the block, if the block contains that much.
     #[inline]
     pub(super) fn fit(self, captured: u32, at: usize) -> Result<usize, Reason> {
         let room = self.bytes().saturating_sub(4).saturating_sub(at);

@@ -1,33 +1,33 @@
-//! What became of the packets of a file.
+//! Outcome of the packets of a file.
 
-/// Why a packet gave no segment.
+/// Why a packet yielded no segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Passed {
-    /// Of an interface whose link type is not read, beside others whose is.
+    /// From an interface with an unsupported link type, while others are supported.
     LinkType,
     /// Neither IPv4 nor IPv6; also IP in 802.3 frames with an LLC and SNAP header.
     NotIp,
     /// IP, but neither TCP nor a tunnel.
     NotTcp,
-    /// IP-in-IP, GRE, MPLS, `PPPoE`, or UDP to a port of VXLAN, Geneve or GTP-U: what is inside is not read.
+    /// IP-in-IP, GRE, MPLS, `PPPoE`, or UDP to a port of VXLAN, Geneve or GTP-U: the inner packet is not parsed.
     Tunnel,
-    /// A fragment that did not complete a datagram: the one that does counts as a segment. Those of which not all come are
+    /// A fragment that did not complete a datagram: the one that does counts as a segment. Incomplete datagrams are
     /// missing from their streams.
     Fragment,
     /// The snap length cut the packet within its headers.
     Truncated,
     /// On the wire, the frame ended within its link header or VLAN tags.
     LinkHeader,
-    /// More VLAN tags than are followed.
+    /// More VLAN tags than the parser follows.
     VlanDepth,
-    /// An IPv4 header that is cut on the wire, of another version, or of an impossible length.
+    /// An IPv4 header that is truncated on the wire, has another version, or an impossible length.
     Ipv4Header,
-    /// An IPv6 header that is cut on the wire, of another version, or with an IPv4-mapped address (RFC 4942,
-    /// section 2.2).
+    /// An IPv6 header that is truncated on the wire, has another version, or an IPv4-mapped address (RFC 4942, section
+    /// 2.2).
     Ipv6Header,
     /// An IP length beyond the end of the frame on the wire; receivers drop such a packet.
     IpLength,
-    /// Options of IPv4 that a receiver with Linux stops at, or IPv6 extension headers that none follows.
+    /// IPv4 options that stop a Linux receiver, or IPv6 extension headers that no receiver follows.
     ExtensionHeader,
     /// A TCP header beyond the end of the packet, or with an offset below 20 bytes.
     TcpHeader,
@@ -71,7 +71,7 @@ impl Passed {
         }
     }
 
-    /// Whether the packet breaks a rule, rather than being of no interest or cut by the capture.
+    /// Whether the packet breaks a rule, rather than being irrelevant or truncated by the capture.
     #[must_use]
     pub const fn is_malformed(self) -> bool {
         match self {
@@ -92,25 +92,25 @@ impl Passed {
 /// Counts of one file so far. `packets` is `segments` and all of [`FileCounters::passed`] together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FileCounters {
-    /// Packets read; the one that an error is about is not among them.
+    /// Packets read, without the one that caused an error.
     pub packets: u64,
-    /// Those that gave a segment.
+    /// Packets that yielded a segment.
     pub segments: u64,
-    /// Segments whose payload the snap length cut.
+    /// Segments whose payload was truncated by the snap length.
     pub cut: u64,
-    /// Packets without a time of their own (pcapng simple packets); they take the time of the one before.
+    /// Packets without a timestamp (pcapng simple packets); they take the previous packet's.
     pub untimed: u64,
     /// Interfaces, over all sections.
     pub interfaces: u64,
-    /// pcapng blocks that hold no packet and say nothing that is needed.
+    /// pcapng blocks without a packet or needed information.
     pub skipped_blocks: u64,
-    /// Packets that the capturing program says it lost (pcapng interface statistics).
+    /// Packets that the capturing program reported as lost (pcapng interface statistics).
     pub lost_before: u64,
     passed: [u64; Passed::ALL.len()],
 }
 
 impl FileCounters {
-    /// Packets that gave no segment for this reason.
+    /// Packets that yielded no segment for this reason.
     #[must_use]
     pub fn passed(&self, kind: Passed) -> u64 {
         self.passed.get(kind as usize).copied().unwrap_or_default()

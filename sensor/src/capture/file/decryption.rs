@@ -1,4 +1,4 @@
-//! Decryption Secrets Blocks of pcapng: key logs of TLS that travel with the packets.
+//! pcapng Decryption Secrets Blocks: TLS key logs stored with the packets.
 
 use super::block::{Block, SECRETS_AT, TLS_KEY_LOG};
 use super::error::Reason;
@@ -8,12 +8,12 @@ use crate::capture::keylog::KeyLog;
 use crate::capture::secret::Secret;
 
 impl Pcapng {
-    /// Whether a block is long enough for a key log, and not too long to be kept whole.
+    /// Whether a block is long enough for a key log, and short enough to be kept whole.
     pub(super) fn may_hold_secrets(&self, block: Block) -> bool {
         block.bytes() >= SECRETS_AT.saturating_add(4) && block.length <= self.max_block
     }
 
-    /// A key log, if the secrets are of TLS: the type, the length, the lines. Whether it is one.
+    /// Reads a key log: type, length, lines. Returns whether the secrets are TLS's.
     pub(super) fn secrets(
         &self,
         input: &mut Input,

@@ -1,7 +1,7 @@
 //! From a captured frame to its TCP segment.
 //!
-//! Three ends are told apart: where the captured bytes end (the snap length), where the frame ended on the wire,
-//! and where the IP datagram ends (Ethernet pads short ones).
+//! Three ends are distinguished: of the captured bytes (the snap length), of the frame on the wire, and of the IP
+//! datagram (Ethernet pads short ones).
 
 use std::net::IpAddr;
 use std::ops::Range;
@@ -17,7 +17,7 @@ const TCP_MIN: usize = 20;
 #[derive(Clone, Copy)]
 pub(super) struct Frame<'a> {
     bytes: &'a [u8],
-    /// Bytes on the wire; at least those that were captured.
+    /// Bytes on the wire; at least as many as were captured.
     wire: usize,
 }
 
@@ -26,8 +26,8 @@ impl<'a> Frame<'a> {
         Self { bytes, wire: usize::try_from(original).unwrap_or(usize::MAX).max(bytes.len()) }
     }
 
-    /// The header of `N` bytes at `at`. What the wire did not have is `malformed`; what only the capture does
-    /// not have is truncated.
+    /// The header of `N` bytes at `at`. If it was missing on the wire, it is `malformed`; if only the capture lacks it,
+    /// truncated.
     #[inline]
     pub(super) fn read<const N: usize>(&self, at: usize, malformed: Passed) -> Result<&'a [u8; N], Passed> {
         match self.bytes.get(at..).and_then(<[u8]>::first_chunk) {
@@ -43,14 +43,14 @@ impl<'a> Frame<'a> {
         self.wire.saturating_sub(at)
     }
 
-    /// The captured ones among the bytes of a range.
+    /// The captured part of a range.
     pub(super) fn captured(&self, range: Range<usize>) -> &'a [u8] {
         let end = range.end.min(self.bytes.len());
         self.bytes.get(range.start.min(end)..end).unwrap_or_default()
     }
 }
 
-/// A TCP header, and where its payload lies in the frame.
+/// A TCP header, and the location of its payload in the frame.
 #[derive(Clone, Debug)]
 pub(super) struct Tcp {
     pub(super) source: Endpoint,
@@ -64,14 +64,14 @@ pub(super) struct Tcp {
     pub(super) window: u16,
     pub(super) checksum: u16,
     pub(super) length: u32,
-    /// The captured ones among the options.
+    /// The captured part of the options.
     pub(super) options: Range<usize>,
     pub(super) payload: Range<usize>,
-    /// What is known of the checksums of both headers.
+    /// What is known about both headers' checksums.
     pub(super) integrity: Integrity,
 }
 
-/// Reads a frame.
+/// Parses a frame.
 #[inline]
 pub(super) fn parse(link: LinkType, frame: &Frame<'_>) -> Result<Tcp, Passed> {
     let (network, direction) = link::parse(link, frame)?;
@@ -88,13 +88,13 @@ pub(super) fn parse(link: LinkType, frame: &Frame<'_>) -> Result<Tcp, Passed> {
     }
 }
 
-/// The bytes of a frame from its IP header on, and how many there were on the wire.
+/// The bytes of a frame from its IP header on, and their number on the wire.
 pub(super) fn network<'a>(link: LinkType, frame: &Frame<'a>) -> Option<(&'a [u8], usize)> {
     let (link::Network::Ipv4(at) | link::Network::Ipv6(at)) = link::parse(link, frame).ok()?.0;
     Some((frame.bytes.get(at..)?, frame.wire_from(at)))
 }
 
-/// What an IP header says.
+/// The fields of an IP header.
 pub(super) struct Datagram {
     pub(super) source: IpAddr,
     pub(super) destination: IpAddr,
@@ -104,7 +104,7 @@ pub(super) struct Datagram {
     pub(super) start: usize,
     /// Where the datagram ends; never beyond the frame on the wire.
     pub(super) end: usize,
-    /// Whether the checksum of its header holds, where it has one.
+    /// Whether its header checksum is correct, if it has one.
     pub(super) holds: bool,
 }
 
@@ -138,13 +138,13 @@ fn parse_tcp(frame: &Frame<'_>, datagram: &Datagram, direction: Option<Direction
         options: options..options.saturating_add(options_captured),
         length: u32::try_from(length).unwrap_or(u32::MAX),
         payload: payload..payload.saturating_add(captured),
-        // Its receiver drops it; or its sender left the header to a card, too, and was captured on its own host.
+        // Its receiver drops it; or its sender also left the header to the card, and was captured on its own host.
         integrity: if datagram.holds { Integrity::UnverifiedOrPartial } else { Integrity::Unverifiable },
     })
 }
 
-/// Tells tunnels over UDP by their registered destination port: VXLAN (and the port of Linux before it had
-/// one), Geneve, GTP-U.
+/// Recognises tunnels over UDP by their registered destination port: VXLAN (and Linux's port from before registration),
+/// Geneve, GTP-U.
 fn parse_udp(frame: &Frame<'_>, datagram: &Datagram) -> Passed {
     match frame.read::<4>(datagram.start, Passed::NotTcp) {
         Ok(ports) => match u16::from_be_bytes([ports[2], ports[3]]) {

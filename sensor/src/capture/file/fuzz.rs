@@ -13,7 +13,7 @@ const WIDE: FileConfig = FileConfig { window_bytes: 256 * 1024, ..NARROW };
 /// Reads arbitrary bytes as a capture file to its end.
 ///
 /// # Panics
-/// Where a segment has more payload than its length says, the counters do not add up, the window outgrows its
+/// If a segment has more payload than its length says, the counters do not add up, the window outgrows its
 /// bound, something follows an error, or the size of the window changes what is read.
 pub fn next_segment(bytes: &[u8]) {
     let narrow = drain(bytes, &NARROW);

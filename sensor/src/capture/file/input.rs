@@ -1,4 +1,4 @@
-//! A file as one run of bytes with a bounded window over it.
+//! A file as one stream of bytes, with a bounded window over it.
 
 use std::io::{self, BufReader, Cursor, Read};
 use std::ops::Range;
@@ -10,20 +10,20 @@ use super::error::Reason;
 /// Bytes of compressed input read at a time.
 const COMPRESSED_CHUNK: usize = 64 * 1024;
 
-/// Bytes of decompressed data read at a time. The decoder keeps back what it made of a damaged member in the read
-/// that comes upon the damage, so this much is lost before it.
+/// Bytes of decompressed data read at a time. When a read reaches damage, the decoder withholds what it decompressed in
+/// that read, so up to this much before the damage is lost.
 const INFLATED_PIECE: usize = 16 * 1024;
 
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 
-/// The window. What lies in it stays where it is until more is asked for.
+/// The window. Its contents stay in place until more is requested.
 pub(super) struct Input {
     reader: Box<dyn Read + Send>,
     window: Vec<u8>,
     start: usize,
     end: usize,
     ended: bool,
-    /// The most that is asked of the reader at once.
+    /// Maximum bytes requested of the reader at once.
     piece: usize,
 }
 
@@ -50,13 +50,13 @@ impl Input {
         self.window.get(self.start..self.end).unwrap_or_default()
     }
 
-    /// Makes at least `need` bytes unread, as far as the file has them: `false` where it ends before.
+    /// Makes at least `need` bytes available, as far as the file has them: `false` if it ends before.
     #[inline]
     pub(super) fn fill(&mut self, need: usize) -> Result<bool, Reason> {
         if self.end.saturating_sub(self.start) >= need { Ok(true) } else { self.refill(need) }
     }
 
-    /// Takes `count` unread bytes; their place in the window.
+    /// Consumes `count` unread bytes; returns their range in the window.
     #[inline]
     pub(super) fn take(&mut self, count: usize) -> Range<usize> {
         let from = self.start;
@@ -70,7 +70,7 @@ impl Input {
         self.window.get(range).unwrap_or_default()
     }
 
-    /// Passes over `count` bytes, however many; how many there were.
+    /// Skips up to `count` bytes; returns their number.
     pub(super) fn skip(&mut self, count: u64) -> Result<u64, Reason> {
         let mut left = count;
         while left > 0 && self.fill(1)? {
@@ -82,7 +82,7 @@ impl Input {
         Ok(count.saturating_sub(left))
     }
 
-    /// Bytes that the window takes.
+    /// Size of the window in bytes.
     #[cfg(any(test, feature = "fuzzing"))]
     pub(super) fn size(&self) -> usize {
         self.window.capacity()
@@ -95,7 +95,7 @@ impl Input {
         self.end = self.end.saturating_sub(self.start);
         self.start = 0;
         if self.window.len() < need {
-            // To the byte: doubling would exceed what the configuration allows.
+            // Exactly: doubling would exceed the configured maximum.
             self.window.reserve_exact(need.saturating_sub(self.window.len()));
             self.window.resize(need, 0);
         }

@@ -114,7 +114,7 @@ fn addresses(header: &[u8; IPV6]) -> [Ipv6Addr; 2] {
 }
 
 /// The jumbo payload option (RFC 2675) of the hop-by-hop header at `at`, which Linux adds to aggregates above
-/// 64 KiB; 0 where there is none.
+/// 64 KiB; 0 if there is none.
 fn jumbo_length(frame: &Frame<'_>, at: usize) -> Result<usize, Passed> {
     let header: &[u8; 2] = frame.read(at, Passed::ExtensionHeader)?;
     let length = extension_len(next_header::HOP_BY_HOP, header[1]);

@@ -1,4 +1,4 @@
-//! Link layers: what precedes the IP header, by link type (the registry of the tcpdump group).
+//! Link layers: the headers before IP, by link type (the tcpdump group's registry).
 
 use sensor_common::packet::MAX_TAGS;
 
@@ -6,7 +6,7 @@ use super::counters::Passed;
 use super::frame::Frame;
 use crate::capture::Direction;
 
-/// A link type that is read.
+/// A supported link type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum LinkType {
     Ethernet,
@@ -27,7 +27,7 @@ impl LinkType {
         Some(match number {
             0 | 108 => Self::Loopback,
             1 => Self::Ethernet,
-            // 12 and 14 are what BSDs write for their DLT_RAW.
+            // 12 and 14 are the values of DLT_RAW on BSDs.
             12 | 14 | 101 => Self::Raw,
             113 => Self::Cooked,
             228 => Self::Ipv4,
@@ -38,7 +38,7 @@ impl LinkType {
     }
 }
 
-/// What a link type is called, for messages.
+/// The name of a link type, for messages.
 pub(super) const fn name(number: u16) -> &'static str {
     match number {
         6 => "Token Ring",
@@ -135,7 +135,7 @@ fn tagged(frame: &Frame<'_>, mut ethertype: u16, mut at: usize) -> Result<Networ
             0x86dd => return Ok(Network::Ipv6(at)),
             0x8100 | 0x88a8 | 0x9100 if tags == MAX_TAGS => return Err(Passed::VlanDepth),
             0x8100 | 0x88a8 | 0x9100 => {}
-            // MPLS and PPPoE sessions carry IP, but behind headers that are not followed.
+            // MPLS and PPPoE sessions carry IP, but behind headers that are not parsed.
             0x8847 | 0x8848 | 0x8864 => return Err(Passed::Tunnel),
             _ => return Err(Passed::NotIp),
         }

@@ -1,11 +1,11 @@
-//! Capture files as a source of segments: pcap and pcapng, plain or gzip, told by their contents.
+//! Capture files as a source of segments: pcap and pcapng, plain or gzip, recognised by content.
 //!
-//! A file is read through a window of bounded size, so that it may be longer than memory, a pipe, or hostile.
-//! Damage ends a file: what follows a wrong length cannot be trusted. All before it has been handed on by then,
-//! except that within damaged compression up to 16 KiB before it are lost.
+//! A file is read through a window of bounded size, so it may be longer than memory, a pipe, or hostile. Reading stops
+//! at damage: what follows a wrong length cannot be trusted. Everything before it has been handed on by then, except up
+//! to 16 KiB before damage within compressed data.
 //!
-//! Fragments and IPv6 extension headers are `capture::datagram`'s business, as they are for the mirror; tunnelled
-//! packets are counted and passed over.
+//! Fragments and IPv6 extension headers go to `capture::datagram`, as from the mirror; tunnelled packets are counted
+//! and skipped.
 
 mod block;
 mod counters;
@@ -40,14 +40,14 @@ use frame::{Frame, Tcp};
 use input::Input;
 use link::LinkType;
 
-/// Bounds on what one file may take.
+/// Bounds for one file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FileConfig {
-    /// Bytes of the window over the file, and the most that is read at once.
+    /// Bytes of the window over the file, and the maximum read at once.
     pub window_bytes: usize,
-    /// The longest packet that is believed, in bytes; the window grows to it when one comes.
+    /// The longest packet accepted, in bytes; the window grows to it on demand.
     pub max_packet_bytes: u32,
-    /// Interfaces of one pcapng section, at 40 bytes each.
+    /// Maximum interfaces of one pcapng section, at 40 bytes each.
     pub max_interfaces: usize,
 }
 
@@ -74,12 +74,12 @@ enum Format {
     Failed,
 }
 
-/// A packet as the file has it.
+/// A packet as stored in the file.
 struct Record {
     time: Timestamp,
     link: LinkType,
     direction: Option<Direction>,
-    /// Where the captured bytes lie in the window.
+    /// Location of the captured bytes in the window.
     place: Range<usize>,
     /// Bytes on the wire.
     original: u32,
@@ -89,12 +89,12 @@ impl CaptureFile {
     /// Opens the file at a path, or standard input for `-`.
     ///
     /// # Errors
-    /// Where it cannot be read, or does not begin like a capture.
+    /// If it cannot be read, or does not begin like a capture.
     pub fn open(path: &Path) -> Result<Self, FileError> {
         Self::open_with(path, &FileConfig::default())
     }
 
-    /// The same within other bounds.
+    /// The same with other bounds.
     ///
     /// # Errors
     /// As [`CaptureFile::open`].
@@ -133,16 +133,16 @@ impl CaptureFile {
         }
     }
 
-    /// The next segment; `None` at the end. Packets that hold no TCP segment are counted and passed over.
+    /// The next segment; `None` at the end. Packets without a TCP segment are counted and skipped.
     ///
     /// # Errors
-    /// Where the file is damaged or cut, or none of its packets is of a link type that is read. Nothing comes after an error but
-    /// `None`.
+    /// If the file is damaged or truncated, or none of its packets has a supported link type. After an error, only
+    /// `None` follows.
     pub fn next_segment(&mut self) -> Result<Option<Segment<'_>>, FileError> {
         self.next_segment_and_secrets(&mut |_| {})
     }
 
-    /// The same, and the secrets of TLS sessions that the file has before it, in Decryption Secrets Blocks of pcapng.
+    /// The same, with the TLS session secrets that precede it in the file, from pcapng's Decryption Secrets Blocks.
     ///
     /// # Errors
     /// As [`CaptureFile::next_segment`].
@@ -200,13 +200,13 @@ impl CaptureFile {
         }))
     }
 
-    /// What has become of the packets so far.
+    /// Outcome of the packets so far.
     #[must_use]
     pub const fn counters(&self) -> &FileCounters {
         &self.counters
     }
 
-    /// Number and name of a link type whose packets were passed over, since it is not read.
+    /// Number and name of an unsupported link type whose packets were skipped.
     #[must_use]
     pub const fn unread_link(&self) -> Option<(u16, &'static str)> {
         match &self.format {
@@ -252,8 +252,8 @@ impl CaptureFile {
     }
 }
 
-/// The segment of a datagram that is read whole, and the length of the plain frame that it lies in; why there is none,
-/// where that is another reason than it seemed.
+/// The segment of a datagram that is parsed whole, and the length of its plain frame; or why there is none, if for
+/// another reason than it first seemed.
 fn unwrap(
     datagrams: &mut Datagrams,
     record: &Record,
@@ -298,7 +298,7 @@ impl Format {
         })
     }
 
-    /// Those known before the first record: pcapng describes its own later.
+    /// Those known before the first record: pcapng describes its interfaces later.
     const fn interfaces(&self) -> u64 {
         match self {
             Self::Pcap(_) => 1,
@@ -307,7 +307,7 @@ impl Format {
     }
 }
 
-/// What compressed data begins with.
+/// Magic number of compressed data.
 fn compression(bytes: &[u8]) -> Option<&'static str> {
     Some(match bytes {
         [0x1f, 0x8b, ..] => "gzip within gzip",

@@ -26,8 +26,8 @@ impl<'a> Options<'a> {
         Self { bytes: block.get(at..end).unwrap_or_default(), big_endian }
     }
 
-    /// The value of the first option of a code, where it has `N` bytes; one of another length is as good as
-    /// absent, and so is all behind an option that runs over the end of the block.
+    /// The value of the first option with a code, if it has `N` bytes. An option of another length counts as absent, as
+    /// does everything after an option that exceeds the block.
     #[inline]
     pub(super) fn get<const N: usize>(self, code: u16) -> Option<[u8; N]> {
         let mut rest = self.bytes;

@@ -15,7 +15,7 @@ use crate::clock::Timestamp;
 /// Bytes of the file header.
 const HEADER: usize = 24;
 
-/// What libpcap takes from every link type, whatever snap length the header says.
+/// The snap length that libpcap accepts for every link type, whatever the header says.
 const USUAL_LIMIT: u32 = 262_144;
 
 type ParseRecord = fn(&[u8]) -> IResult<&[u8], LegacyPcapBlock<'_>, PcapError<&[u8]>>;
@@ -24,17 +24,17 @@ type ParseRecord = fn(&[u8]) -> IResult<&[u8], LegacyPcapBlock<'_>, PcapError<&[
 pub(super) struct Pcap {
     parse: ParseRecord,
     record_header: usize,
-    /// Nanoseconds of a unit of the fraction of a second.
+    /// Nanoseconds per unit of the fraction of a second.
     unit: u64,
     link_number: u16,
     link: Option<LinkType>,
     snap: u32,
-    /// The longest packet that is believed.
+    /// The longest packet accepted.
     limit: u32,
 }
 
 impl Pcap {
-    /// Whether a file that begins like this is of this format.
+    /// Whether a file that starts like this is in this format.
     pub(super) fn begins(magic: [u8; 4]) -> bool {
         // Microseconds, nanoseconds, and the longer records of a patched libpcap of 1998, which only existed
         // on little-endian machines in practice.
@@ -65,7 +65,7 @@ impl Pcap {
         } else {
             (parse_pcap_frame, 16)
         };
-        // The upper half says how long the frame check sequence is, which the IP length makes superfluous.
+        // The upper half gives the length of the frame check sequence, which the IP length makes redundant.
         let [low, high, ..] = header.network.0.to_le_bytes();
         let link_number = u16::from_le_bytes([low, high]);
         Ok(Self {

@@ -1,8 +1,8 @@
 //! The pcapng format (draft-ietf-opsawg-pcapng): sections of blocks, each section with its own byte order and
 //! interfaces.
 //!
-//! `pcap-parser` reads the fields of most blocks. Around it, this file makes sure of what it leaves open: that a block
-//! is there as a whole and as long as it says, where its packet lies, and what the options about time mean.
+//! `pcap-parser` reads the fields of most blocks. This file adds the checks that it leaves open: that a block is
+//! complete and as long as it says, where its packet lies, and what the time options mean.
 
 use pcap_parser::{
     BOM_MAGIC, EPB_MAGIC, IDB_MAGIC, ISB_MAGIC, SHB_MAGIC, SPB_MAGIC, parse_interfacedescriptionblock_be,
@@ -23,7 +23,7 @@ use crate::capture::Direction;
 use crate::capture::secret::Secret;
 use crate::clock::Timestamp;
 
-/// What the options of a packet may add to its length.
+/// Maximum length that options add to a packet.
 const OPTIONS: u32 = 65_536;
 
 /// A reader of blocks.
@@ -32,11 +32,11 @@ pub(super) struct Pcapng {
     interfaces: Vec<Interface>,
     max_interfaces: usize,
     pub(super) max_block: u32,
-    /// Of the last packet that had one.
+    /// From the last packet that had one.
     time: Timestamp,
-    /// Whether the block at hand holds a packet.
+    /// Whether the current block contains a packet.
     at_packet: bool,
-    /// Whether there was a packet of a link type that is read, and the first link type of one that is not.
+    /// Whether a packet had a supported link type, and the first unsupported link type.
     reads: bool,
     unread: Option<u16>,
 }
@@ -47,12 +47,12 @@ struct Interface {
     link: Option<LinkType>,
     snap: u32,
     scale: TimeScale,
-    /// Packets lost, as last told.
+    /// Packets lost, as last reported.
     lost: u64,
 }
 
 impl Pcapng {
-    /// Whether a file that begins like this is of this format.
+    /// Whether a file that starts like this is in this format.
     pub(super) fn begins(magic: [u8; 4]) -> bool {
         u32::from_le_bytes(magic) == SHB_MAGIC
     }
@@ -70,7 +70,7 @@ impl Pcapng {
         }
     }
 
-    /// A link type of packets that were passed over, since it is not read.
+    /// A link type of skipped packets, since it is not supported.
     pub(super) const fn unread(&self) -> Option<u16> {
         self.unread
     }
@@ -79,7 +79,7 @@ impl Pcapng {
         if self.at_packet { Place::Packet(packets.saturating_add(1)) } else { Place::After(packets) }
     }
 
-    /// Reads the section header that begins the file.
+    /// Reads the section header at the start of the file.
     pub(super) fn start(&mut self, input: &mut Input) -> Result<(), Reason> {
         match self.block(input)? {
             Some(block) => self.section(input, block),
@@ -97,7 +97,7 @@ impl Pcapng {
         loop {
             self.at_packet = false;
             let Some(block) = self.block(input)? else {
-                // Interfaces of other kinds are passed over beside one that is read. Where there is none, that is an error.
+                // Unsupported interfaces are skipped if another is supported. If none is, that is an error.
                 return self
                     .unread
                     .filter(|_| !self.reads)
@@ -154,7 +154,7 @@ impl Pcapng {
         Ok(())
     }
 
-    /// The block that comes next, of which only the first bytes need to be there; `None` at the end.
+    /// The next block, of which only the first bytes need to be present; `None` at the end.
     #[inline]
     fn block(&mut self, input: &mut Input) -> Result<Option<Block>, Reason> {
         let Some(&head) = peek::<8>(input)? else {
@@ -165,7 +165,7 @@ impl Pcapng {
         };
         let [a, b, c, d, length @ ..] = head;
         let kind = self.u32([a, b, c, d]);
-        // A section header reads the same in both byte orders; the order is that of the word after its length.
+        // A section header reads the same in both byte orders; the word after its length determines the order.
         if kind == SHB_MAGIC {
             let Some(head) = peek::<FRAMING>(input)? else {
                 return Err(truncated("the section header", 28, input));
@@ -183,7 +183,7 @@ impl Pcapng {
         Ok(Some(block))
     }
 
-    /// Makes all of a block unread, and checks that it ends as it began.
+    /// Makes a whole block available, and checks that its end matches its start.
     #[inline]
     pub(super) fn whole<'i>(&self, input: &'i mut Input, block: Block) -> Result<&'i [u8], Reason> {
         let length = block.bytes();
@@ -224,7 +224,7 @@ impl Pcapng {
             parse_interfacedescriptionblock_le
         };
         let Ok((_, description)) = parse(bytes) else { return Err(block.malformed()) };
-        // Not the crate's own fields, which read the offset of a big-endian section in the wrong order.
+        // Not the crate's own fields, which read the offset of a big-endian section in the wrong byte order.
         let options = self.options(bytes, 16);
         let resolution = options.get(options::IF_TSRESOL).map_or(6, |[byte]| byte);
         let offset = options.get(options::IF_TSOFFSET).map_or(0, |bytes| self.u64(bytes).cast_signed());
@@ -245,8 +245,8 @@ impl Pcapng {
         Ok(())
     }
 
-    /// An enhanced or an old packet block; they differ in the interface number. Read here rather than by the
-    /// crate, which does not know the old one and puts the options of each packet on the heap.
+    /// An enhanced or an old packet block, which differ in the interface number. Parsed here and not by the crate,
+    /// which does not support the old one and allocates the options of each packet.
     #[inline]
     fn packet(&mut self, input: &mut Input, block: Block) -> Result<Option<Record>, Reason> {
         let bytes = self.whole(input, block)?;
@@ -288,7 +288,7 @@ impl Pcapng {
         Ok(self.read(link, number).map(|link| Record { time, link, direction: None, place, original }))
     }
 
-    /// The link type of a packet, where it is read; else it is noted.
+    /// The link type of a packet, if supported; otherwise it is noted.
     fn read(&mut self, link: Option<LinkType>, number: u16) -> Option<LinkType> {
         if link.is_none() {
             self.unread.get_or_insert(number);
@@ -296,7 +296,7 @@ impl Pcapng {
         link
     }
 
-    /// Counts what the capturing program lost. Each report replaces the one before of its interface.
+    /// Counts the packets that the capturing program lost. Each report replaces its interface's previous one.
     fn statistics(
         &mut self,
         input: &mut Input,
@@ -323,7 +323,7 @@ impl Pcapng {
         Ok(())
     }
 
-    /// Passes over a block of any length without keeping it.
+    /// Skips a block of any length without keeping it.
     fn skip(&self, input: &mut Input, block: Block) -> Result<(), Reason> {
         let length = u64::from(block.length);
         let body = length.saturating_sub(4);
@@ -362,14 +362,14 @@ impl Pcapng {
     }
 }
 
-/// The next `N` unread bytes; `None` where the file ends before.
+/// The next `N` unread bytes; `None` if the file ends before.
 #[inline]
 fn peek<const N: usize>(input: &mut Input) -> Result<Option<&[u8; N]>, Reason> {
     input.fill(N)?;
     Ok(input.unread().first_chunk())
 }
 
-/// Which way a packet went: the lowest two bits of its flags.
+/// Direction of a packet: the lowest two bits of its flags.
 const fn direction(flags: u32) -> Option<Direction> {
     match flags & 3 {
         1 => Some(Direction::Ingress),

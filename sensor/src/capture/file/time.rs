@@ -1,10 +1,10 @@
-//! Time stamps of pcapng interfaces: units of any resolution to nanoseconds since 1970.
+//! pcapng timestamps: from units of any resolution to nanoseconds since 1970.
 
 use crate::clock::Timestamp;
 
 const NANOS: u64 = 1_000_000_000;
 
-/// How an interface counts time: options `if_tsresol` and `if_tsoffset` of its description.
+/// How an interface counts time: the options `if_tsresol` and `if_tsoffset` of its description.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct TimeScale {
     unit: Unit,
@@ -14,16 +14,16 @@ pub(super) struct TimeScale {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Unit {
-    /// So many nanoseconds each.
+    /// Nanoseconds per unit.
     Nanos(u64),
-    /// So many to a nanosecond; 0 where no 64-bit count of them reaches one.
+    /// Units per nanosecond; 0 if no 64-bit count of them reaches one.
     PerNano(u64),
-    /// The second, divided by two so often.
+    /// The second, halved this many times.
     Binary(u8),
 }
 
 impl TimeScale {
-    /// From the byte of `if_tsresol` (6, microseconds, where it is absent) and the seconds of `if_tsoffset`.
+    /// From the byte of `if_tsresol` (default: 6, microseconds) and the seconds of `if_tsoffset`.
     pub(super) fn new(resolution: u8, offset: i64) -> Self {
         let exponent = u32::from(resolution & 0x7f);
         let unit = if resolution & 0x80 != 0 {
@@ -36,7 +36,7 @@ impl TimeScale {
         Self { unit, offset }
     }
 
-    /// The moment of a count of units; the first or last that there is where it lies outside.
+    /// The time of a count of units, saturating at the first or last representable one.
     #[inline]
     pub(super) fn time(self, count: u64) -> Timestamp {
         if self.offset != 0 {
@@ -102,7 +102,7 @@ mod tests {
             (6, -2, 1_000_000, 0),
             (6, -2, 3_000_000, 1_000_000_000),
             (6, 2, 3_000_000, 5_000_000_000),
-            // The count alone is beyond the last moment.
+            // The count alone is beyond the last representable time.
             (0, -99_999_999_999, 100_000_000_000, 1_000_000_000),
         ] {
             let time = TimeScale::new(resolution, offset).time(count);

@@ -8,7 +8,7 @@ use crate::kernel::fuzz::records;
 /// captured, and that it is the same when it is made again.
 ///
 /// # Panics
-/// Where one of them does not hold.
+/// If one of them does not hold.
 pub fn rings(data: &[u8]) {
     let clock = clock::kernel_clock();
     let mut datagrams = DatagramReader::default();

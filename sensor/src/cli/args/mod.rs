@@ -67,6 +67,8 @@ pub(in crate::cli) enum Command {
     Replay(ReplayArgs),
     /// Score a series with the daemon's spike detector
     Score(ScoreArgs),
+    /// Inspect requests from files for injection, as the daemon does
+    Inspect(InspectArgs),
     /// Show mode, interfaces, totals and losses
     Status(Remote),
     /// Show or set the mode
@@ -244,6 +246,19 @@ pub(in crate::cli) struct ScoreArgs {
     /// `-` for standard input. Values that are no numbers (empty, NaN, null, N/A) are passed over and counted
     #[arg(value_name = "SERIES.csv")]
     pub(in crate::cli) series: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct InspectArgs {
+    /// Files with one request each, as on the wire; `-` for standard input
+    #[arg(value_name = "FILE", required = true)]
+    pub(in crate::cli) files: Vec<PathBuf>,
+    /// Each line is a request in JSON: `target` (or `uri`, `url`, `path`), `headers` (object or pairs), `body`
+    #[arg(long, conflicts_with = "values")]
+    pub(in crate::cli) lines: bool,
+    /// Each line is the value of one parameter
+    #[arg(long)]
+    pub(in crate::cli) values: bool,
 }
 
 #[derive(Debug, Args)]

@@ -1,8 +1,8 @@
-//! What was looked at, and how it is.
+//! A check and its result.
 
 use serde::Serialize;
 
-/// How bad a finding is.
+/// Severity of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Severity {
@@ -11,12 +11,12 @@ pub(super) enum Severity {
     Problem,
 }
 
-/// One thing that was looked at.
+/// One check.
 #[derive(Debug, Serialize)]
 pub(super) struct Finding {
     pub(super) severity: Severity,
     pub(super) what: String,
-    /// What to do; empty where all is well.
+    /// The remedy; empty if all is well.
     pub(super) remedy: String,
 }
 

@@ -1,4 +1,4 @@
-//! One interface: its driver, its offloads, and who is there already.
+//! One interface: its driver, its offloads, and programs already attached.
 
 mod conditions;
 
@@ -8,20 +8,20 @@ use super::finding::Finding;
 use crate::control::wire::counted;
 use crate::kernel::{self, LinkFacts, LinkLayer, Owner, PortKind, Queues, XdpFeatures, XdpMode};
 
-/// What is known of an interface.
+/// Facts about an interface.
 #[derive(Debug)]
 struct Facts {
     link: LinkFacts,
     driver: Option<String>,
-    /// Absent where the kernel does not tell: before 6.3.
+    /// Absent if the kernel does not report it: before 6.3.
     xdp: Option<XdpFeatures>,
-    /// What is on, by the kernel's names; or why that is not known.
+    /// Enabled features, by the kernel's names; or why they are unknown.
     offloads: Result<BTreeSet<String>, String>,
     queues: Option<Queues>,
     cpus: u32,
-    /// Of the program that is attached.
+    /// The attached program.
     owner: Option<Owner>,
-    /// The program that comes before the mirror at tc, with its place, where one does.
+    /// The program that runs before the mirror at tc, with its attach point, if any.
     ahead: Option<(&'static str, String)>,
     /// The interface below a VLAN.
     below: Option<String>,
@@ -31,7 +31,7 @@ struct Facts {
     bond_mode: Option<String>,
 }
 
-/// Everything about an interface.
+/// Collects all facts about an interface.
 pub(super) fn findings(interface: &str) -> Vec<Finding> {
     match gather(interface) {
         Ok(facts) => judge(interface, &facts),
@@ -63,7 +63,7 @@ fn name_of(index: u32) -> Option<String> {
     Some(found.name().to_string_lossy().into_owned())
 }
 
-/// The file has a name and a number: `active-backup 1`.
+/// The file contains a name and a number: `active-backup 1`.
 fn bond_mode(interface: &str) -> Option<String> {
     let text = std::fs::read_to_string(format!("/sys/class/net/{interface}/bonding/mode")).ok()?;
     text.split_ascii_whitespace().next().map(str::to_owned)
@@ -83,8 +83,8 @@ fn judge(interface: &str, facts: &Facts) -> Vec<Finding> {
     findings
 }
 
-/// Drivers with native XDP in Linux 6.1, by the implementations of `ndo_bpf` in its sources: for kernels that do not
-/// tell themselves. A driver out of the tree, or of a later kernel, may have it all the same.
+/// Drivers with native XDP in Linux 6.1, by the implementations of `ndo_bpf` in its sources, for kernels that do not
+/// report it. An out-of-tree driver, or a later kernel's, may have it anyway.
 const NATIVE_DRIVERS: [&str; 37] = [
     "atlantic",
     "bnxt_en",
@@ -130,7 +130,7 @@ const SLOWER: &str = "generic mode works everywhere, but after the kernel has al
 
 fn native(interface: &str, facts: &Facts) -> Finding {
     let driver = facts.driver.as_deref().unwrap_or("unknown");
-    // Of these, what they are says more than their driver: see `conditions`.
+    // For these, their kind says more than their driver: see `conditions`.
     let is_plain = matches!(facts.link.layer, LinkLayer::Ethernet);
     if facts.below.is_some() || !is_plain || matches!(driver, "bonding" | "bridge") {
         return Finding::good(format!("{interface}: driver {driver}"));
@@ -161,14 +161,14 @@ fn native(interface: &str, facts: &Facts) -> Finding {
     }
 }
 
-/// Said of drivers with conditions of their own.
+/// For drivers with conditions of their own.
 fn only_if(driver: &str) -> &'static str {
     if matches!(driver, "ena" | "gve" | "hv_netvsc") { ", if its queues and offloads allow it" } else { "" }
 }
 
-/// Largest MTU that fits one page with XDP's headroom and the trailer of an skb, by driver where its own differs
-/// (documentation of ENA; `virtnet_xdp_set`, `netvsc_xdp_set` and gve's `verify_xdp_configuration` in Linux). Beyond it native XDP needs a driver
-/// with multi-buffer support, which the program has.
+/// Largest MTU that fits one page with XDP's headroom and an skb's trailer, for drivers with their own (documentation
+/// of ENA; `virtnet_xdp_set`, `netvsc_xdp_set` and gve's `verify_xdp_configuration` in Linux). Beyond it, native XDP
+/// needs a driver with multi-buffer support, which the program has.
 fn one_page_mtu(driver: Option<&str>) -> u32 {
     match driver {
         Some("virtio_net" | "hv_netvsc") => 3_506,
@@ -209,7 +209,7 @@ fn mtu(interface: &str, facts: &Facts) -> Finding {
     }
 }
 
-/// Aggregates that the device makes of several packets before a program sees them.
+/// Aggregates that the device builds from several packets before a program sees them.
 fn offloads(interface: &str, facts: &Facts) -> Finding {
     let active = match &facts.offloads {
         Ok(active) => active,
@@ -238,8 +238,8 @@ fn offloads(interface: &str, facts: &Facts) -> Finding {
     )
 }
 
-/// The program reads through two tags in the frame, and a tag that the device has taken out is none; so whether
-/// `rxvlan` is on makes no difference. What does is a VLAN interface.
+/// The program reads through two tags in the frame, and a tag that the device has stripped is not in it; so `rxvlan`
+/// makes no difference. A VLAN interface does.
 fn vlan(interface: &str, facts: &Facts) -> Option<Finding> {
     if let Some(below) = &facts.below {
         return Some(Finding::note(
@@ -259,7 +259,7 @@ fn vlan(interface: &str, facts: &Facts) -> Option<Finding> {
     })
 }
 
-/// One queue is one CPU: XDP runs where the queue's interrupt does.
+/// One queue means one CPU: XDP runs where the queue's interrupt does.
 fn queues(interface: &str, facts: &Facts) -> Option<Finding> {
     let Queues { receiving, most, .. } = facts.queues?;
     let (cpus, is_virtual) = (facts.cpus, facts.driver.as_deref() == Some("veth"));
@@ -305,7 +305,7 @@ fn attached(interface: &str, facts: &Facts) -> Finding {
     }
 }
 
-/// The mirror attaches itself first; a program that does so later comes before it.
+/// The mirror attaches first; a program that later does the same runs before it.
 fn ahead(interface: &str, facts: &Facts) -> Option<Finding> {
     let (place, name) = facts.ahead.as_ref()?;
     Some(Finding::note(

@@ -1,4 +1,4 @@
-//! The kernel, and what this process may ask of it.
+//! The kernel, and this process's rights.
 
 use std::path::Path;
 
@@ -6,7 +6,7 @@ use super::finding::Finding;
 use crate::confine::missing_in_landlock;
 use crate::kernel::{landlock_version, probe};
 
-/// What everything else rests on.
+/// Facts that everything else depends on.
 pub(super) fn essentials() -> Vec<Finding> {
     let release = probe::kernel_release();
     let missing: Vec<String> = probe::missing_capabilities().iter().map(ToString::to_string).collect();
@@ -15,7 +15,7 @@ pub(super) fn essentials() -> Vec<Finding> {
     findings
 }
 
-/// All there is to say.
+/// All findings.
 pub(super) fn findings(pin_dir: &Path) -> Vec<Finding> {
     let mut findings = essentials();
     findings.push(memory_lock(probe::kernel_release().version));
@@ -92,7 +92,7 @@ fn pins(directory: &Path, is_bpffs: bool) -> Finding {
     )
 }
 
-/// What the daemon puts around itself once it is set up; `sensor status` tells what is in force.
+/// The daemon's sandbox after set-up; `sensor status` shows what is in force.
 fn sandbox(landlock: u32) -> Finding {
     let missing = missing_in_landlock(landlock);
     if landlock == 0 {

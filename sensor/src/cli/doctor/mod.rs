@@ -1,6 +1,6 @@
 //! `sensor doctor`: what works on this host.
 //!
-//! Each part first gathers facts and then judges them; judging is tested with made-up facts.
+//! Each part first collects facts and then evaluates them; the evaluation is tested with made-up facts.
 
 mod finding;
 mod interface;
@@ -18,13 +18,13 @@ use super::args::DoctorArgs;
 use super::say::{SayError, say, say_json};
 use finding::{Finding, Severity};
 
-/// What keeps the sensor from working on this host, whatever the interface, each with its remedy.
+/// Whatever prevents the sensor from working on this host, independent of the interface, each with its remedy.
 pub(super) fn obstacles() -> Vec<(String, String)> {
     let problems = kernel::essentials().into_iter().filter(|finding| finding.severity == Severity::Problem);
     problems.map(|Finding { what, remedy, .. }| (what, remedy)).collect()
 }
 
-/// Looks, tells, and exits with 1 where something keeps the sensor from working.
+/// Checks, reports, and exits with 1 if something prevents the sensor from working.
 pub(super) fn doctor(args: &DoctorArgs, json: bool) -> Result<ExitCode> {
     let mut findings = kernel::findings(&args.pin_dir);
     let interfaces = if args.interface.is_empty() { interfaces_up()? } else { args.interface.clone() };

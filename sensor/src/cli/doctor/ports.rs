@@ -1,6 +1,6 @@
-//! Ports: which speak HTTP, which TLS, and who comes through a proxy that nobody named.
+//! Ports: which speak HTTP or TLS, and which peers look like undeclared proxies.
 //!
-//! Nothing is sent to find out: the daemon knows by what passed.
+//! No probing: the daemon knows from observed traffic.
 
 use std::collections::BTreeSet;
 
@@ -10,13 +10,13 @@ use crate::control::Client;
 use crate::control::wire::{Envelope, HttpReport, InnerReport, Request, StatusReport};
 use crate::kernel;
 
-/// Requests with forwarding headers from which on a peer is told: a proxy sends that many soon, a curious client
+/// Requests with forwarding headers from which on a peer is reported: a proxy soon sends that many, a curious client
 /// seldom does.
 const TOLD_FROM: u64 = 20;
-/// Peers that are told.
+/// Maximum peers reported.
 const TOLD: usize = 5;
 
-/// All there is to say.
+/// All findings.
 pub(super) fn findings(remote: &Remote) -> Vec<Finding> {
     let listening = kernel::listening_ports();
     let request = Envelope { request: Request::Status, ssh: None };
@@ -27,7 +27,7 @@ pub(super) fn findings(remote: &Remote) -> Vec<Finding> {
     findings
 }
 
-/// What is done on interfaces that are only read.
+/// Activity on inner interfaces.
 fn inner(interfaces: &[InnerReport]) -> Option<Finding> {
     let names: Vec<String> =
         interfaces.iter().map(|row| format!("{} ({})", row.interface, row.state.label())).collect();
@@ -39,7 +39,7 @@ fn inner(interfaces: &[InnerReport]) -> Option<Finding> {
     })
 }
 
-/// `told` is what the daemon says, where there is one; and it says nothing where it does not see HTTP.
+/// `told` is the daemon's report, if one runs; it is empty if the daemon does not read HTTP.
 fn judge(listening: &BTreeSet<u16>, told: Option<Option<HttpReport>>) -> Vec<Finding> {
     match told {
         Some(Some(http)) => {
@@ -71,7 +71,7 @@ fn spoken(listening: &BTreeSet<u16>, http: &HttpReport) -> Finding {
     Finding::good(format!("HTTP ports: {}; other listening ports: {}", list(&spoken), list(&others)))
 }
 
-/// A port whose TLS cannot be read is protected by packet and connection limits alone.
+/// A port whose TLS cannot be read is protected only by packet and connection limits.
 fn encrypted(listening: &BTreeSet<u16>, http: &HttpReport) -> Option<Finding> {
     let here = http.tls.iter().filter(|(port, counts)| listening.contains(port) && counts.dark() > 0);
     let (ports, counts): (BTreeSet<u16>, Vec<u64>) =
@@ -93,14 +93,14 @@ fn encrypted(listening: &BTreeSet<u16>, http: &HttpReport) -> Option<Finding> {
              connection limits still apply",
             list(&ports)
         ),
-        "earlier connections are decrypted once reopened; if the server's TLS library is not OpenSSL 3, or it was \
+        "earlier connections are decrypted once reopened; if the server's TLS library is not OpenSSL 3 or Go's, or it was \
          started from a container, have it write a key log and name that in [tls] keylog; or terminate TLS in a proxy \
          in front of it, and serve the interface between proxy and application",
     ))
 }
 
-/// Peers that tell other clients' addresses without being trusted: their clients all count as one, and that one may
-/// be blocked.
+/// Peers that report other clients' addresses without being trusted: their clients all count as one, which may be
+/// blocked.
 fn proxies(http: &HttpReport) -> Vec<Finding> {
     let told = http.forwarders.iter().filter(|forwarder| forwarder.requests >= TOLD_FROM).take(TOLD);
     let findings = told.map(|forwarder| {
@@ -125,7 +125,7 @@ fn proxies(http: &HttpReport) -> Vec<Finding> {
     findings
 }
 
-/// Ports for a person; a host may have thousands.
+/// Ports as text; a host may have thousands.
 pub(in crate::cli) fn list(ports: &BTreeSet<u16>) -> String {
     const SHOWN: usize = 32;
     let shown: Vec<String> = ports.iter().take(SHOWN).map(u16::to_string).collect();

@@ -14,8 +14,9 @@ An alert is one JSON object, the same in `sensor alerts --json`, `events.db`, th
 webhook's request body. [Detection](../detection.md) explains how detectors decide.
 ";
 
-/// Numbers in evidence by name. What ends in `_threshold` is told of by its own name without that.
+/// Numbers in evidence by name. Names ending in `_threshold` are described under the name without it.
 pub(super) const EVIDENCE: &[(&str, &str)] = &[
+    ("accepted", "forged tokens that the server accepted"),
     ("accounts", "accounts tried"),
     (
         "accounts_logged_in_before",
@@ -27,6 +28,7 @@ pub(super) const EVIDENCE: &[(&str, &str)] = &[
     ("attempts", "attempts to log in"),
     ("baseline_failure_ratio", "strangers' usual share of failures on this route"),
     ("bytes_per_second", "combined rate of the slow messages"),
+    ("class", "what was found, such as `in-url` or `stack-trace`"),
     ("client", "who logged in"),
     ("clients", "clients involved"),
     ("clients_by_share", "addresses that used the principal, and their shares of its requests"),
@@ -34,15 +36,19 @@ pub(super) const EVIDENCE: &[(&str, &str)] = &[
     ("conflicts", "exchanges in which two copies of the same bytes differ"),
     ("connections", "connections held open"),
     ("cross_site", "why no action is taken: other sites' pages can make browsers send this"),
+    ("documents", "GraphQL documents beyond a limit"),
     ("error_share", "share of 5xx responses"),
     ("error_share_expected", "expected value"),
     ("failure_ratio", "the share of failures among attempts"),
     ("failures", "failed attempts; for brute-force, those with distinct passwords"),
+    ("field", "the name of the field"),
+    ("forged", "requests with forged tokens"),
     ("interval_variation", "how irregular the intervals between attempts are: near 0 for a timer"),
     ("latency_p95_us", "the 95th percentile of latency, in microseconds"),
     ("latency_p95_us_expected", "expected value"),
     ("limit", "the configured limit"),
     ("long_failures", "distinct passwords within the long window"),
+    ("measure", "which limit was passed"),
     ("missing_paths", "distinct missing paths"),
     ("missing_share", "their share of the client's requests"),
     ("new_clients", "clients not reported before in this incident"),
@@ -54,13 +60,17 @@ pub(super) const EVIDENCE: &[(&str, &str)] = &[
     ("probe_weight", "the weight of known probes"),
     ("probes", "some of them, by name"),
     ("programs_or_principals", "approximate number of programs or principals: people behind one address"),
+    ("records", "records of others: card, account and national numbers; e-mail addresses count a tenth"),
     ("refused", "refused requests"),
     ("refused_objects_threshold", "number of objects from which refusals count"),
     ("refused_share", "share of refused requests"),
     ("requests", "requests; for a spike, within the minute"),
     ("requests_expected", "expected value"),
     ("route", "the route's template"),
+    ("rule", "the rule that found it"),
+    ("rules", "the rules that found it"),
     ("score", "accumulated evidence, in nats"),
+    ("seen", "how often it was seen on this route"),
     ("session", "keyed hash of the session or token that the login started: end it"),
     ("share_of_failures", "this password's share of all failures"),
     ("shared", "the attempts' common traits"),
@@ -73,7 +83,9 @@ pub(super) const EVIDENCE: &[(&str, &str)] = &[
     ("times_usual_threshold", "multiple of the usual number that is too many"),
     ("tool", "the tool named in User-Agent"),
     ("tool_requests", "requests that name it"),
+    ("turns", "times that the token went to another place and program and back"),
     ("usual_objects", "usual number of objects on the route"),
+    ("value", "the measure's value"),
 ];
 
 pub(super) fn markdown() -> String {
@@ -109,7 +121,7 @@ pub(super) fn markdown() -> String {
     out
 }
 
-/// The record of an incident, and of who takes part.
+/// The record of an incident, and of its participants.
 fn incidents() -> String {
     let mut out = String::from(
         "\n## Incidents\n\nAn incident is the record of an attack from start to end: `sensor incidents --json`, and \
@@ -134,7 +146,7 @@ fn detectors() -> String {
     table(&["detector", "what it finds", "OWASP API Security Top 10", "response by default"], rows)
 }
 
-/// What severities lead to by default.
+/// The default actions by severity.
 fn responses() -> String {
     let default = |path: &str| {
         let tables = reference();

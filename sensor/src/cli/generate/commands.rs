@@ -29,8 +29,8 @@ pub(super) fn markdown() -> String {
     out
 }
 
-/// Every command that is not hidden, with those within it behind it, by the name of its man page: `sensor`,
-/// `sensor-limit`, `sensor-limit-set`.
+/// Every visible command, followed by its subcommands, by the name of its man page: `sensor`, `sensor-limit`,
+/// `sensor-limit-set`.
 pub(super) fn commands() -> Vec<(String, Command)> {
     let mut root = Cli::command().disable_help_subcommand(true);
     root.build();
@@ -73,7 +73,7 @@ fn describe(out: &mut String, command: &Command) {
     }
 }
 
-/// Told of once, in the introduction.
+/// Described once, in the introduction.
 fn is_everywhere(arg: &Arg) -> bool {
     matches!(arg.get_id().as_str(), "json" | "csv" | "color" | "help" | "version")
 }

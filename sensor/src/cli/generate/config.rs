@@ -14,7 +14,7 @@ const HEADER: &str = "\
 # `sensor check` finds mistakes. `sensor reload` applies changes, except to settings marked as requiring a restart.
 ";
 
-/// Most characters of a line.
+/// Maximum line length.
 const WIDTH: usize = 110;
 
 pub(super) fn toml() -> String {
@@ -47,7 +47,7 @@ pub(super) fn toml() -> String {
     out
 }
 
-/// A table whose name is the operator's to choose.
+/// A table whose name operators choose.
 fn example_table(out: &mut String, table: &Table, keys: &[Described]) {
     out.push_str("\n\n");
     out.push_str(&wrapped(table.help, "# ", WIDTH));
@@ -66,7 +66,7 @@ fn about(key: &Described, prefix: &str) -> String {
     out
 }
 
-/// A line that loses nothing but its `#` when it is put in force; long lists take several.
+/// A setting that takes effect by removing only its `#`; long lists take several lines.
 fn commented(key: &str, value: &str) -> String {
     let line = format!("#{key} = {value}\n");
     let items = value.strip_prefix('[').and_then(|value| value.strip_suffix(']'));

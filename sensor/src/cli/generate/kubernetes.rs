@@ -1,5 +1,5 @@
-//! The rules and the dashboards for Kubernetes: what the Prometheus operator and Grafana's sidecar pick up. They are
-//! made of the files that Prometheus and Grafana read elsewhere.
+//! Rules and dashboards for Kubernetes, in the form that the Prometheus operator and Grafana's sidecar load. They are
+//! generated from the files for Prometheus and Grafana elsewhere.
 
 use super::File;
 use crate::metrics::{Dashboard, dashboard};
@@ -9,8 +9,8 @@ const RULES: &str = include_str!("../../../dist/prometheus/sensor.rules.yml");
 /// Where the runbooks are on a host that has the package.
 pub(super) const RUNBOOKS: &str = "file:///usr/share/doc/sensor/runbooks.md";
 
-/// A PrometheusRule and a ConfigMap. `runbooks`: the address of a copy of the runbooks. Without one, alerts have no link:
-/// nobody who reads them in a cluster has the file of a package.
+/// A PrometheusRule and a ConfigMap. `runbooks`: the URL of a copy of the runbooks. Without one, alerts have no link:
+/// their readers in a cluster do not have the package's file.
 pub(super) fn manifests(runbooks: Option<&str>) -> Vec<File> {
     vec![File::new("prometheus-rule.yaml", rule(runbooks)), File::new("dashboards.yaml", dashboards())]
 }
@@ -42,7 +42,7 @@ fn dashboards() -> String {
     out
 }
 
-/// Lines with something in them, further to the right.
+/// Indents non-empty lines.
 fn indented(text: &str, by: usize) -> String {
     let line = |line: &str| if line.is_empty() { "\n".to_owned() } else { format!("{:by$}{line}\n", "") };
     text.lines().map(line).collect()

@@ -56,7 +56,7 @@ const STATUSES: [(&str, &str); 4] =
     [("0", "done"), ("1", "failed"), ("2", "usage error"), ("3", "no daemon reachable")];
 
 /// # Errors
-/// Where a page cannot be rendered.
+/// If a page cannot be rendered.
 pub(super) fn pages() -> Result<Vec<File>> {
     let commands = commands();
     let mut pages = Vec::with_capacity(commands.len().saturating_add(1));

@@ -16,7 +16,7 @@ address, a path or a user, only the values listed here and the names of the serv
 ";
 
 /// # Errors
-/// Where the process's own metrics cannot be rendered.
+/// If the process's own metrics cannot be rendered.
 pub(super) fn markdown() -> Result<String> {
     let labels = labels();
     let rows = families().into_iter().map(|family| {

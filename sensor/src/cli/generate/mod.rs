@@ -1,5 +1,5 @@
-//! `sensor generate`: files that are made of what the program knows about itself, so that they cannot say otherwise
-//! than it does. Those that are kept in the repository are compared with what this makes.
+//! `sensor generate`: files generated from the program's own definitions, so that they cannot contradict it. Those kept
+//! in the repository are compared with the output.
 
 mod alerts;
 mod commands;
@@ -22,7 +22,7 @@ use anyhow::{Context as _, Result};
 use super::args::{GenerateArgs, Generated};
 use super::say::say;
 
-/// A file that was made.
+/// A generated file.
 struct File {
     name: String,
     text: String,
@@ -34,7 +34,7 @@ impl File {
     }
 }
 
-/// Makes the files of one kind and writes or prints them.
+/// Generates the files of one kind and writes or prints them.
 pub(super) fn generate(args: &GenerateArgs) -> Result<ExitCode> {
     let files = files(&args.what)?;
     let Some(directory) = &args.out else {

@@ -4,7 +4,7 @@ use clap_mangen::roff::{Inline, Roff, bold, roman};
 
 use super::text::paragraphs;
 
-/// A text, with what stands between backticks in bold.
+/// A text, with backquoted parts in bold.
 fn inlines(text: &str) -> Vec<Inline> {
     let parts = text.split('`').enumerate();
     parts
@@ -38,7 +38,7 @@ pub(super) fn term(page: &mut Roff, term: &str, meaning: &str) {
     }
 }
 
-/// Lines that stay as they are.
+/// Preformatted lines.
 pub(super) fn literal(page: &mut Roff, lines: &str) {
     page.control("PP", []);
     page.control("EX", []);

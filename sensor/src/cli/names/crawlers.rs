@@ -1,5 +1,5 @@
-//! Crawlers of search engines, by the names that their operators say their addresses have. Each publishes that a reverse
-//! lookup gives a name in one of these domains, and that name the address again.
+//! Search engine crawlers, by the host names of their addresses. Each operator documents that a reverse look-up gives a
+//! name in one of these domains, and that name resolves to the address again.
 
 /// A crawler, and the domains of its names.
 const CRAWLERS: &[(&str, &[&str])] = &[
@@ -13,7 +13,7 @@ const CRAWLERS: &[(&str, &[&str])] = &[
     ("SeznamBot", &["seznam.cz"]),
 ];
 
-/// The crawler that has such a name. The name has to be confirmed: anybody may claim it.
+/// The crawler with such a name. The name must be confirmed: anybody may claim it.
 pub(super) fn of(name: &str) -> Option<&'static str> {
     let name = name.trim_end_matches('.').to_ascii_lowercase();
     let is_below = |domain: &&&str| {

@@ -1,4 +1,4 @@
-//! Databases in the format of MaxMind: whose network an address is in, and in which country.
+//! Databases in MaxMind's format: the network and country of an address.
 
 use std::net::IpAddr;
 use std::path::Path;
@@ -17,7 +17,7 @@ pub(super) struct Open {
 }
 
 impl Open {
-    /// Opens them; says what cannot be read.
+    /// Opens them; reports those that cannot be read.
     pub(super) fn new(databases: &Databases) -> Self {
         Self {
             asn: databases.asn_database.as_deref().and_then(open),
@@ -48,7 +48,7 @@ fn open(path: &Path) -> Option<Reader<Vec<u8>>> {
     opened.map_err(|error| complain(format!("{}: {error}; continuing without it", path.display()))).ok()
 }
 
-/// None also where a record is broken: the database is somebody else's, and names are an extra.
+/// Also none if a record is damaged: the database is third-party, and names are optional.
 fn record<'de, T: serde::Deserialize<'de>>(reader: &'de Reader<Vec<u8>>, address: IpAddr) -> Option<T> {
     reader.lookup(address).ok()?.decode().ok()?
 }

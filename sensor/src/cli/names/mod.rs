@@ -1,6 +1,6 @@
-//! Names for addresses: reverse DNS where somebody asks for it, verified crawlers, and what databases say.
+//! Names for addresses: reverse DNS on request, verified crawlers, and databases.
 //!
-//! This is the command's work and not the daemon's, which neither asks name servers nor reads databases.
+//! The command does this, not the daemon, which neither queries name servers nor reads databases.
 
 mod crawlers;
 mod databases;
@@ -21,16 +21,16 @@ use super::output::printable;
 use crate::control::ClientError;
 use crate::control::wire::{Request, StatusReport};
 
-/// Names that a command keeps which goes on; beyond it, all are looked up anew.
+/// Names kept by a following command; beyond that, all are looked up again.
 const MOST_KEPT: usize = 65_536;
 
-/// What is known of an address.
+/// What is known about an address.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub(super) struct Name {
-    /// What the owner of the address says that its name is.
+    /// The name claimed by the owner of the address.
     #[serde(skip_serializing_if = "Option::is_none")]
     name: Option<String>,
-    /// Whether the owner of the name says so, too.
+    /// Whether the owner of the name confirms it.
     #[serde(skip_serializing_if = "Option::is_none")]
     name_confirmed: Option<bool>,
     /// The search engine's crawler that such a name belongs to; only of confirmed names.
@@ -69,7 +69,7 @@ impl fmt::Display for Name {
     }
 }
 
-/// Looks names up; by default nowhere.
+/// Looks names up; by default in no source.
 #[derive(Default)]
 pub(super) struct Names {
     databases: Open,
@@ -79,10 +79,10 @@ pub(super) struct Names {
 }
 
 impl Names {
-    /// With the databases of the daemon's configuration, and reverse DNS where `resolve`.
+    /// With the databases of the daemon's configuration, and reverse DNS if `resolve`.
     ///
     /// # Errors
-    /// Where the daemon does not answer.
+    /// If the daemon does not answer.
     pub(super) fn of(remote: &Remote, resolve: bool) -> Result<Self, ClientError> {
         let status: StatusReport = ask_for(remote, Request::Status)?;
         Ok(Self { databases: Open::new(&status.databases), resolve, found: BTreeMap::new() })
@@ -93,7 +93,7 @@ impl Names {
         self.resolve || !self.databases.is_empty()
     }
 
-    /// Looks up those that were not looked up before. Only single addresses have names in DNS.
+    /// Looks up new ones. Only single addresses have names in DNS.
     pub(super) fn look_up(&mut self, clients: impl Iterator<Item = IpNet>) {
         if !self.is_asked() {
             return;

@@ -1,5 +1,5 @@
-//! Reverse DNS, with the name asked in turn. Name servers may be slow: some are asked at a time, and all have to be done
-//! within a few seconds.
+//! Reverse DNS, with a forward look-up to confirm the name. Name servers may be slow: several queries run at once, and
+//! all have to finish within a few seconds.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -11,14 +11,14 @@ use super::super::say::complain;
 use super::{Name, crawlers};
 use crate::clock;
 
-/// Asked at a time.
+/// Concurrent queries.
 const AT_A_TIME: usize = 16;
 /// Most addresses in all.
 const MOST: usize = 256;
-/// For all together.
+/// Time limit for all together.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Who knows names.
+/// A source of names.
 pub(super) trait Resolver: Send + Sync + 'static {
     /// The name that an address has.
     fn name(&self, address: IpAddr) -> Option<String>;
@@ -41,7 +41,7 @@ impl Resolver for System {
     }
 }
 
-/// What is found within a few seconds; says so where that is not all.
+/// The names found within a few seconds; reports if that is not all.
 pub(super) fn resolve(mut addresses: Vec<IpAddr>) -> BTreeMap<IpAddr, Name> {
     let asked = addresses.len();
     addresses.truncate(MOST);
@@ -59,8 +59,8 @@ pub(super) fn resolve(mut addresses: Vec<IpAddr>) -> BTreeMap<IpAddr, Name> {
     found
 }
 
-/// Names by address, and how many addresses were answered for, also with nothing. Threads that still wait for a name
-/// server are left behind: they end with the command.
+/// Names by address, and how many addresses were answered, even without a name. Threads that still wait for a name
+/// server are abandoned: they end with the command.
 fn resolve_by(
     resolver: Arc<dyn Resolver>,
     addresses: Vec<IpAddr>,

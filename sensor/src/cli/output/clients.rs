@@ -4,7 +4,7 @@ use super::super::names::Names;
 use super::{table, trimmed};
 use crate::control::wire::ClientRow;
 
-/// With a column of names where any is known.
+/// With a column of names if any is known.
 pub(in crate::cli) fn clients(rows: &[ClientRow], names: &Names) -> String {
     if rows.is_empty() {
         return "no clients tracked; a source becomes one with its second packet".to_owned();

@@ -6,7 +6,7 @@ use super::write_scores;
 /// between 0 and 1, and that the same series gives the same scores.
 ///
 /// # Panics
-/// Where one of them does not hold.
+/// If one of them does not hold.
 pub fn series(data: &[u8]) {
     let (mut rows, mut objects, mut again) = (Vec::new(), Vec::new(), Vec::new());
     let is_whole = write_scores(data, &mut rows, false).is_ok();

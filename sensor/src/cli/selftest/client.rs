@@ -1,4 +1,4 @@
-//! The clients of the test: one as it should be, a burst, an attack on logins.
+//! The test's clients: a legitimate one, a burst, an attack on logins.
 
 use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddrV4, TcpStream, UdpSocket};
@@ -19,12 +19,12 @@ use super::pace::pause;
 use super::server::{HTTP, PASSWORD, UDP};
 use crate::clock;
 
-/// For an answer that comes; a busy machine may take its time.
+/// Time limit for an expected answer; a busy machine may be slow.
 pub(super) const PATIENT: Duration = Duration::from_secs(2);
 /// Between requests of the legitimate client: ten a second.
 const EVERY: Duration = Duration::from_millis(100);
 
-/// A TCP connection from an address of this namespace, which `std::net::TcpStream` cannot choose.
+/// A TCP connection from a chosen address of this namespace, which `std::net::TcpStream` does not support.
 fn connected(source: Ipv4Addr, server: SocketAddrV4, patience: Duration) -> io::Result<TcpStream> {
     let socket = socket(AddressFamily::Inet, SockType::Stream, SockFlag::SOCK_CLOEXEC, None)?;
     let patience = TimeVal::new(patience.as_secs().cast_signed(), patience.subsec_micros().into());
@@ -38,7 +38,7 @@ fn connected(source: Ipv4Addr, server: SocketAddrV4, patience: Duration) -> io::
     }
 }
 
-/// Whether a client gets through to the server: nothing comes back from a client that XDP drops.
+/// Whether a client gets through to the server: a client that XDP drops gets no answer.
 pub(super) fn gets_through(source: Ipv4Addr, patience: Duration) -> io::Result<bool> {
     match connected(source, HTTP, patience) {
         Ok(_) => Ok(true),
@@ -47,7 +47,7 @@ pub(super) fn gets_through(source: Ipv4Addr, patience: Duration) -> io::Result<b
     }
 }
 
-/// One request; the status and the body of the answer.
+/// One request; returns the status and the body of the answer.
 pub(super) fn ask(
     source: Ipv4Addr,
     server: SocketAddrV4,
@@ -73,7 +73,7 @@ fn login(source: Ipv4Addr, user: &str, password: &str) -> io::Result<u16> {
     ask(source, HTTP, "POST /login", &body).map(|(status, _)| status)
 }
 
-/// What became of requests.
+/// Outcome of requests.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Tally {
     pub(super) sent: u64,
@@ -97,7 +97,7 @@ impl Tally {
     }
 }
 
-/// A client that logs in and then asks ten times a second, as long as this lives.
+/// A client that logs in and then sends ten requests a second, until dropped.
 pub(super) struct Legitimate {
     tally: Arc<Mutex<Tally>>,
     stop: Arc<AtomicBool>,
@@ -126,12 +126,12 @@ impl Legitimate {
         legitimate
     }
 
-    /// What became of its requests since the last time that this was asked.
+    /// The outcome of its requests since the last call.
     pub(super) fn take(&self) -> Tally {
         std::mem::take(&mut *self.tally.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// The same without forgetting it.
+    /// The same without resetting it.
     pub(super) fn answered(&self) -> u64 {
         self.tally.lock().unwrap_or_else(PoisonError::into_inner).answered
     }
@@ -147,7 +147,7 @@ impl Drop for Legitimate {
 pub(super) const BURST: u64 = 20_000;
 const AT_ONCE: u64 = 20;
 
-/// Sends the burst; how many datagrams the kernel took, and how long that lasted.
+/// Sends the burst; returns how many datagrams the kernel accepted, and the duration.
 pub(super) fn burst(network: &Network) -> JoinHandle<io::Result<(u64, Duration)>> {
     network.spawn(|| {
         let socket = UdpSocket::bind((FLOODER, 0))?;
@@ -162,20 +162,19 @@ pub(super) fn burst(network: &Network) -> JoinHandle<io::Result<(u64, Duration)>
     })
 }
 
-/// Accounts that the attacker has passwords for, all wrong: more than it takes for a block where they come at once, which
-/// is 40.
+/// Accounts for which the attacker has passwords, all wrong: more than the 40 that a block takes if they come at once.
 pub(super) const ACCOUNTS: u32 = 80;
 
-/// What the attacker saw.
+/// The attacker's results.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Attack {
-    /// Logins that were refused.
+    /// Refused logins.
     pub(super) refused: u32,
-    /// Whether no answer came any more.
+    /// Whether answers stopped.
     pub(super) cut_off: bool,
 }
 
-/// Tries one password on each account, until no answer comes.
+/// Tries one password on each account, until answers stop.
 pub(super) fn attack(network: &Network) -> JoinHandle<io::Result<Attack>> {
     network.spawn(|| {
         let mut attack = Attack::default();

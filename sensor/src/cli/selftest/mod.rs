@@ -1,8 +1,8 @@
-//! `sensor selftest`: this very program, on this host's kernel, against an attack that only it sees.
+//! `sensor selftest`: this program, on this host's kernel, against an attack that only it sees.
 //!
-//! A thread moves into namespaces of its own and runs the daemon, a server and its clients there. What it makes has no
-//! names outside and ends with the process, however that ends: the daemon is killed with the thread that started it,
-//! and namespaces, interfaces, mounts and pins with the last process in them.
+//! A thread moves into new namespaces and runs the daemon, a server and its clients there. They have no names outside
+//! and end with the process, however that ends: the daemon is killed with the thread that started it, and namespaces,
+//! interfaces, mounts and pins disappear with the last process in them.
 
 mod client;
 mod network;
@@ -24,10 +24,10 @@ use crate::clock;
 use report::{Check, Report};
 use steps::News;
 
-/// The whole test; six seconds are usual.
+/// Time limit of the test; six seconds are usual.
 const LONGEST: Duration = Duration::from_secs(20);
 
-/// Runs the test, tells of each check as it ends, and exits with 1 where one does not pass.
+/// Runs the test, reports each check as it ends, and exits with 1 if one does not pass.
 pub(super) fn selftest(json: bool) -> Result<ExitCode> {
     let start = clock::monotonic();
     let took = || clock::monotonic().saturating_sub(start);
@@ -36,7 +36,7 @@ pub(super) fn selftest(json: bool) -> Result<ExitCode> {
     let test = test.spawn(move || steps::run(&sender)).context("starting a thread")?;
     let mut report = Report::default();
     let show = |check: &Check| {
-        // The test goes on, and takes its things away, whoever watches.
+        // The test continues, and cleans up, whether or not anybody reads.
         if !json {
             say(check.text()).unwrap_or_default();
         }
@@ -49,7 +49,7 @@ pub(super) fn selftest(json: bool) -> Result<ExitCode> {
             }
             Ok(News::Log(log)) => report.log = log,
             Err(RecvTimeoutError::Timeout) => {
-                let why = format!("not done after {LONGEST:?}");
+                let why = format!("not finished after {LONGEST:?}");
                 show(&report.ended_early(why));
                 break;
             }

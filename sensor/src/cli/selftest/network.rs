@@ -5,8 +5,8 @@
 //!   veth0 198.18.0.1/16  <------------------------------>  veth0 198.18.0.2 .66 .99
 //! ```
 //!
-//! The addresses are from the range for benchmarks (RFC 2544), which no real client has. All of it, with the mounts
-//! that the thread and its children make from then on, ends with the last process in it: there is nothing to remove.
+//! The addresses are from the range for benchmarks (RFC 2544), which no real client has. Everything, including the
+//! mounts that the thread and its children make, ends with the last process in it: there is nothing to remove.
 
 use std::fs::File;
 use std::io;
@@ -33,14 +33,14 @@ use crate::kernel::ask_route;
 pub(super) const INTERFACE: &str = "veth0";
 /// The server.
 pub(super) const SERVER: Ipv4Addr = Ipv4Addr::new(198, 18, 0, 1);
-/// A client as it should be.
+/// A legitimate client.
 pub(super) const LEGITIMATE: Ipv4Addr = Ipv4Addr::new(198, 18, 0, 2);
 /// Sends a burst.
 pub(super) const FLOODER: Ipv4Addr = Ipv4Addr::new(198, 18, 0, 66);
 /// Tries stolen passwords.
 pub(super) const ATTACKER: Ipv4Addr = Ipv4Addr::new(198, 18, 0, 99);
 
-/// The network namespace of the thread that opens it.
+/// The network namespace of the calling thread.
 const NAMESPACE: &str = "/proc/thread-self/ns/net";
 
 /// The world, and a scratch directory.
@@ -50,31 +50,31 @@ pub(super) struct Network {
 }
 
 impl Network {
-    /// Moves this thread, and those that it starts, out of the host's network and its mounts, and makes the rest.
+    /// Moves this thread, and those that it starts, out of the host's network and mounts, and creates the rest.
     pub(super) fn new() -> Result<Self> {
         unshare(CloneFlags::CLONE_NEWNET | CloneFlags::CLONE_NEWNS)
-            .context("making namespaces was refused")?;
-        let scratch = scratch().context("mounting a scratch directory in memory")?;
+            .context("creating namespaces was refused")?;
+        let scratch = scratch().context("mounting a tmpfs as scratch directory")?;
         let world = thread::spawn(|| -> Result<File> {
             unshare(CloneFlags::CLONE_NEWNET)?;
             Ok(File::open(NAMESPACE)?)
         });
-        let world = joined(world)?.context("making a second network namespace")?;
+        let world = joined(world)?.context("creating a second network namespace")?;
         let network = Self { world, scratch };
         up("lo").context("loopback")?;
-        add_pair(&network.world).context("making a veth pair; is the kernel's module `veth` there?")?;
+        add_pair(&network.world).context("creating a veth pair; is the kernel module `veth` available?")?;
         up_with(&[SERVER]).context("the server's end of the pair")?;
         joined(network.spawn(|| up_with(&[LEGITIMATE, FLOODER, ATTACKER])))?
             .context("the clients' end of the pair")?;
         Ok(network)
     }
 
-    /// The kernel's numbers of both namespaces: the server's, the world's.
+    /// The inode numbers of both namespaces: the server's, the world's.
     pub(super) fn numbers(&self) -> io::Result<[u64; 2]> {
         Ok([File::open(NAMESPACE)?.metadata()?.ino(), self.world.metadata()?.ino()])
     }
 
-    /// A directory that nobody else sees.
+    /// A directory that nobody else can see.
     pub(super) fn scratch(&self) -> &Path {
         &self.scratch
     }
@@ -92,17 +92,17 @@ impl Network {
     }
 }
 
-/// What a thread found out.
+/// A thread's result.
 pub(super) fn joined<T>(thread: JoinHandle<T>) -> Result<T> {
     thread.join().map_err(|_panic| anyhow::anyhow!("a thread of the test died"))
 }
 
-/// A file system in memory, over a directory that every system has: only what is in this mount namespace sees it.
+/// A tmpfs over a directory that every system has, visible only in this mount namespace.
 fn scratch() -> io::Result<PathBuf> {
     let place = ["/tmp", "/mnt", "/run"].map(Path::new).into_iter().find(|place| place.is_dir());
     let place = place.ok_or(io::ErrorKind::NotFound)?;
     let nothing = None::<&str>;
-    // Without this, the host would see the mounts.
+    // Otherwise the host would see the mounts.
     mount(nothing, "/", nothing, MsFlags::MS_REC | MsFlags::MS_PRIVATE, nothing)?;
     let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
     mount(Some("tmpfs"), place, Some("tmpfs"), flags, Some("mode=0700,size=64m"))?;
@@ -143,7 +143,7 @@ fn add_address(address: Ipv4Addr) -> io::Result<()> {
     ask(RouteNetlinkMessage::NewAddress(message), NLM_F_CREATE | NLM_F_EXCL)
 }
 
-/// Has the kernel do something in the network namespace of this thread.
+/// Executes a kernel operation in this thread's network namespace.
 fn ask(request: RouteNetlinkMessage, flags: u16) -> io::Result<()> {
     ask_route(request, NLM_F_ACK | flags).map(drop)
 }

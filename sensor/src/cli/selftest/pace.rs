@@ -1,14 +1,14 @@
-//! Waiting: for conditions, and between what traffic generators send.
+//! Waiting: for conditions, and between the generators' packets.
 
 use std::thread;
 use std::time::Duration;
 
 use crate::clock;
 
-/// How often a condition is looked at.
+/// Polling interval of a condition.
 const POLL: Duration = Duration::from_millis(5);
 
-/// What `condition` gives once it gives something, asked again and again for so long, and once at least.
+/// Polls `condition` until it returns something or the time is up, at least once.
 pub(super) fn wait_for<T>(most: Duration, mut condition: impl FnMut() -> Option<T>) -> Option<T> {
     let end = clock::monotonic().saturating_add(most);
     loop {

@@ -1,11 +1,11 @@
-//! What was found, for people and for programs.
+//! The results, for people and for programs.
 
 use std::time::Duration;
 
 use serde::Serialize;
 use serde_json::{Value, json};
 
-/// All checks, in their order.
+/// All checks, in order.
 pub(super) const CHECKS: [&str; 9] = [
     "host",
     "namespaces",
@@ -24,7 +24,7 @@ pub(super) const CHECKS: [&str; 9] = [
 pub(super) enum Outcome {
     Passed,
     Failed,
-    /// What it needs had failed.
+    /// Something it depends on had failed.
     NotRun,
 }
 
@@ -33,9 +33,9 @@ pub(super) enum Outcome {
 pub(super) struct Check {
     pub(super) check: &'static str,
     pub(super) outcome: Outcome,
-    /// What was seen.
+    /// What was observed.
     pub(super) what: String,
-    /// What to do; empty where it passed.
+    /// The remedy; empty if it passed.
     pub(super) remedy: String,
     pub(super) figures: Value,
 }
@@ -58,11 +58,11 @@ impl Check {
     }
 }
 
-/// Everything that was found.
+/// All results.
 #[derive(Debug, Default)]
 pub(super) struct Report {
     pub(super) checks: Vec<Check>,
-    /// The end of the daemon's log, where something failed.
+    /// The end of the daemon's log, if something failed.
     pub(super) log: Vec<String>,
 }
 
@@ -72,7 +72,7 @@ impl Report {
         self.checks.len() == CHECKS.len() && self.checks.iter().all(|check| check.outcome == Outcome::Passed)
     }
 
-    /// Notes that the next check did not come to its end; it is returned.
+    /// Records that the next check did not complete; returns it.
     pub(super) fn ended_early(&mut self, why: String) -> Check {
         let next = CHECKS.get(self.checks.len()).copied().unwrap_or("end");
         let check =
@@ -81,7 +81,7 @@ impl Report {
         check
     }
 
-    /// Adds those that were not run; they are returned.
+    /// Adds the checks that were not run; returns them.
     pub(super) fn complete(&mut self) -> Vec<Check> {
         let is_missing = |name: &&'static str| self.checks.iter().all(|check| check.check != *name);
         let missing: Vec<&'static str> = CHECKS.into_iter().filter(is_missing).collect();
@@ -97,7 +97,7 @@ impl Report {
         added
     }
 
-    /// The document for programs.
+    /// The JSON document.
     pub(super) fn document(&self, took: Duration) -> Value {
         json!({
             "passed": self.passed(),

@@ -1,4 +1,4 @@
-//! What is protected in the test: a small HTTP server with a login, and a counter of datagrams.
+//! The protected server of the test: a small HTTP server with a login, and a counter of datagrams.
 
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddrV4, TcpListener, TcpStream, UdpSocket};
@@ -9,14 +9,14 @@ use std::time::Duration;
 
 use super::network::SERVER;
 
-/// Of the HTTP server.
+/// Port of the HTTP server.
 pub(super) const HTTP: SocketAddrV4 = SocketAddrV4::new(SERVER, 8080);
-/// Where datagrams are counted.
+/// Port on which datagrams are counted.
 pub(super) const UDP: SocketAddrV4 = SocketAddrV4::new(SERVER, 9000);
-/// The one password that is right, of any user.
+/// The one correct password, for any user.
 pub(super) const PASSWORD: &str = "correct horse battery staple";
 
-/// For a client that says nothing.
+/// Time limit for a silent client.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Longest request, with its body.
 const LONGEST: u64 = 8 << 10;
@@ -32,7 +32,7 @@ impl Servers {
         let listener = TcpListener::bind(HTTP)?;
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                // A client that goes away is its own affair.
+                // A client that disconnects is no error.
                 thread::spawn(move || answer(&stream).is_ok());
             }
         });
@@ -47,7 +47,7 @@ impl Servers {
         Ok(Self { datagrams })
     }
 
-    /// Datagrams that came through.
+    /// Datagrams that got through.
     pub(super) fn datagrams(&self) -> u64 {
         self.datagrams.load(Ordering::Relaxed)
     }

@@ -1,4 +1,4 @@
-//! The test itself: what is checked, one after the other.
+//! The test itself: the checks, in order.
 
 use std::sync::mpsc::Sender;
 use std::time::Duration;
@@ -18,37 +18,37 @@ use crate::decide::{Action, Alert};
 use crate::enforce::Origin;
 use crate::kernel::{self, probe};
 
-/// What the test tells while it runs.
+/// Progress output of the test.
 pub(super) enum News {
     Check(Check),
     /// The end of the daemon's log.
     Log(Vec<String>),
 }
 
-/// For what the daemon knows a moment later: events are kept by a thread of their own.
+/// For information that the daemon has a moment later: a separate thread stores events.
 const SOON: Duration = Duration::from_secs(3);
 /// For an answer that must not come.
 const SILENCE: Duration = Duration::from_millis(500);
-/// Answers that the legitimate client has had before the attacks begin.
+/// Answers that the legitimate client must have before the attacks start.
 const WARM: u64 = 3;
-/// Of the burst, at least so much must be dropped, in percent. What the limit lets pass is 3%, where the burst lasts a
-/// second; a machine that takes five seconds for it is at 7%.
+/// Minimum percentage of the burst that must be dropped. The limit lets 3% pass if the burst lasts a second, and 7% on
+/// a machine that takes five seconds.
 const DROPPED_PERCENT: u64 = 80;
 
-/// What to do where a check fails.
+/// The remedy if a check fails.
 mod remedy {
-    pub(super) const NAMESPACES: &str = "run it as root on the host itself; a container needs CAP_SYS_ADMIN, and may be kept from making namespaces";
+    pub(super) const NAMESPACES: &str = "run it as root on the host itself; a container needs CAP_SYS_ADMIN, and may not be allowed to create namespaces";
     pub(super) const DAEMON: &str = "see the daemon's log below, and `sensor doctor`";
     pub(super) const CLIENT: &str = "nothing was limited yet: see the daemon's log below; a busy machine may have been too slow, try again";
     pub(super) const BURST: &str = "limits are not enforced on this host: see the daemon's log below and report it with `sensor doctor --json`";
     pub(super) const LEGITIMATE: &str =
         "others were hit too, or this machine was too busy: try again while it is less so";
     pub(super) const ATTACK: &str =
-        "HTTP is not seen or not judged on this host: see the daemon's log below, a warning says why";
+        "HTTP is not read or not evaluated on this host: see the warning in the daemon's log below";
     pub(super) const BLOCK: &str = "the attack was seen but not stopped: see the daemon's log below and report it with `sensor doctor --json`";
 }
 
-/// What a check saw.
+/// What a check observed.
 struct Seen {
     holds: bool,
     what: String,
@@ -61,7 +61,7 @@ impl Seen {
     }
 }
 
-/// Runs all checks that can be run. What they make ends with this thread and its process.
+/// Runs all checks that can be run. What they create ends with this thread and its process.
 pub(super) fn run(news: &Sender<News>) {
     let steps = Steps { news };
     if steps.host().is_none() {
@@ -83,7 +83,7 @@ impl Steps<'_> {
         let _told = self.news.send(news);
     }
 
-    /// Runs a check and tells of it; its value, where it holds.
+    /// Runs a check and reports it; returns its value if it passed.
     fn check<T>(
         &self,
         check: &'static str,
@@ -176,7 +176,7 @@ impl Steps<'_> {
                 (row.packets.saturating_add(row.packets / 20) >= sent).then_some(row)
             });
             let seen = seen.context("the data plane did not see the datagrams")?;
-            // Those of the client may only be such as would be dropped.
+            // The client's drops must all be hypothetical.
             let dropped = seen.drops.min(daemon.status()?.interfaces.iter().map(|row| row.dropped).sum());
             let arrived = servers.datagrams();
             let enough = dropped.saturating_mul(100) >= sent.saturating_mul(DROPPED_PERCENT);

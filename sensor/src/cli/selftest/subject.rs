@@ -1,4 +1,4 @@
-//! The daemon under test: this program, as `sensor run` starts it.
+//! The daemon under test: this program, started as by `sensor run`.
 
 use std::fs::{self, File};
 use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
@@ -20,19 +20,19 @@ use crate::decide::{About, Alert};
 use crate::detect::Threat;
 use crate::prefix::ClientNet;
 
-/// Until it is ready; a busy machine may take its time to load the program.
+/// Time limit until it is ready; a busy machine may be slow to load the program.
 const START: Duration = Duration::from_secs(10);
 /// Where it serves metrics: in its network namespace every port is free.
 const WEB: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::LOCALHOST, 9797);
-/// Lines of its log that are told where something failed.
+/// Lines of its log shown if something failed.
 const LAST_LINES: usize = 20;
 
-/// Packets of each client that pass at once, and then every second.
+/// Packets of each client that pass at once, and then per second.
 pub(super) const AT_ONCE: u64 = 400;
 /// See [`AT_ONCE`].
 pub(super) const A_SECOND: u64 = 200;
 
-/// Small tables, a low limit, and otherwise what every daemon has.
+/// Small tables, a low limit, and otherwise the defaults.
 fn config() -> String {
     format!(
         "[clients]\nmax_tracked = 65536\ndoorkeeper = 65536\n[http]\nports = [\"{}\"]\nring_mib = 4\n\
@@ -41,7 +41,7 @@ fn config() -> String {
     )
 }
 
-/// A running daemon; it is killed when this is dropped, and when the thread ends that started it.
+/// A running daemon; it is killed when this is dropped, and when the thread that started it ends.
 pub(super) struct Daemon {
     child: Child,
     client: Client,
@@ -49,7 +49,7 @@ pub(super) struct Daemon {
 }
 
 impl Daemon {
-    /// Starts it in this network namespace, with everything that it writes in `directory`.
+    /// Starts it in this network namespace; all its files are in `directory`.
     pub(super) fn start(directory: &Path) -> Result<Self> {
         let place = |name: &str| directory.join(name);
         fs::write(place("sensor.toml"), config())?;
@@ -99,18 +99,18 @@ impl Daemon {
         Ok(self.client.ask_for(&Envelope { request, ssh: None })?)
     }
 
-    /// What `sensor status` tells.
+    /// The result of `sensor status`.
     pub(super) fn status(&self) -> Result<StatusReport> {
         self.ask(Request::Status)
     }
 
-    /// What it knows of a client's packets; nothing, where the client is not in its table.
+    /// What it knows about a client's packets; none if the client is not in its table.
     pub(super) fn client(&self, address: Ipv4Addr) -> Result<Option<ClientRow>> {
         let prefix = IpNet::from(IpAddr::V4(address));
         Ok(self.ask::<Explanation>(Request::Records { question: Question::Explain { prefix } })?.client)
     }
 
-    /// The alert about logins of a client; of several the gravest, since it is told before it is sure.
+    /// The alert about a client's logins; of several the gravest, since it is raised before the detector is certain.
     pub(super) fn login_alert(&self, address: Ipv4Addr) -> Result<Option<Alert>> {
         let question = Question::Alerts { since: None, after: None, id: None, limit: 100 };
         let request = Request::Records { question };
@@ -127,7 +127,7 @@ impl Daemon {
         Ok(rows.into_iter().find(|row| row.prefix.contains(&IpAddr::V4(address))))
     }
 
-    /// From the last byte of the response that decided until the block was in the kernel, on average.
+    /// From the last byte of the deciding response to the block in the kernel, on average.
     pub(super) fn enforcement_latency(&self) -> Result<Duration> {
         let (_, text) = ask(Ipv4Addr::LOCALHOST, WEB, "GET /metrics", "")?;
         let value = |name: &str| {
@@ -136,7 +136,7 @@ impl Daemon {
         let sum = value("sensor_enforcement_latency_seconds_sum ").parse();
         let count = value("sensor_enforcement_latency_seconds_count ").parse();
         let mean = sum.ok().and_then(|sum| Duration::try_from_secs_f64(sum).ok()).zip(count.ok());
-        mean.and_then(|(sum, count)| sum.checked_div(count)).context("the metrics tell no latency of blocks")
+        mean.and_then(|(sum, count)| sum.checked_div(count)).context("the metrics contain no block latency")
     }
 
     /// The end of its log.
@@ -150,7 +150,7 @@ impl Daemon {
 
 impl Drop for Daemon {
     fn drop(&mut self) {
-        // It may have ended by itself; whatever it had pinned goes with its mounts.
+        // It may have ended already; whatever it had pinned disappears with its mounts.
         let _killed = self.child.kill();
         let _ended = self.child.wait();
     }

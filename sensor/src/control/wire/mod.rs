@@ -1,4 +1,4 @@
-//! What goes over the socket.
+//! The wire types of the control socket.
 
 mod databases;
 mod explanation;
@@ -31,17 +31,17 @@ use crate::decide::RecordId;
 use crate::decide::{Alert, AuditEntry, Incident};
 use crate::enforce::{Limits, Mode, Scope};
 
-/// Longest line that either side accepts, in bytes: a list of 100,000 blocks has about 20 MB.
+/// Maximum length of a line on either side, in bytes: a list of 100,000 blocks has about 20 MB.
 pub const MAX_ANSWER: usize = 64 << 20;
 /// Longest request.
 pub const MAX_REQUEST: usize = 64 << 10;
 
-/// A request, and what the client says of its terminal.
+/// A request, and the client's claim about its terminal.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Envelope {
     /// What is asked.
     pub request: Request,
-    /// The connection of the operator's ssh session, if there is one. It is a claim: the daemon asks the kernel.
+    /// The connection of the operator's ssh session, if any. It is a claim: the daemon verifies it with the kernel.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ssh: Option<SshConnection>,
 }

@@ -1,18 +1,18 @@
-//! What a request takes, and what a peer may do.
+//! The role that a request requires, and the role of a peer.
 
 use super::Request;
 
-/// What somebody may do.
+/// What a peer may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Role {
-    /// Look.
+    /// Read.
     Reader,
-    /// Look, and change policy and state.
+    /// Read, and change policy and state.
     Administrator,
 }
 
 impl Request {
-    /// What may be asked by whom. Without a wildcard: whoever adds a request says what it takes.
+    /// Which role a request requires. Without a wildcard: each new request must state it.
     #[must_use]
     pub const fn takes(&self) -> Role {
         match self {
@@ -34,7 +34,7 @@ impl Request {
             | Self::BlockAdd { .. }
             | Self::BlockIncident { .. }
             | Self::AlertsTest
-            // Whoever may hash names finds out which of them are in records.
+            // A user who may hash names can find out which of them occur in records.
             | Self::Account { .. }
             | Self::BlockRemove { .. }
             | Self::AllowAdd { .. }

@@ -16,7 +16,7 @@ impl StatusReport {
 }
 
 impl StatusReport {
-    /// Incidents in progress, as in `4 open, worst critical`; none where there are none.
+    /// Incidents in progress, as in `4 open, worst critical`; none if there are none.
     #[must_use]
     pub fn incidents(&self) -> Option<String> {
         let worst = self.incidents_worst.map(|worst| format!(", worst {}", worst.label()));

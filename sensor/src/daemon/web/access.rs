@@ -1,4 +1,4 @@
-//! What a reload replaces: certificate, key and users. And the counts of the endpoint.
+//! What a reload replaces: certificate, key and users; and the endpoint's counters.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -25,12 +25,12 @@ pub(in crate::daemon) struct Prepared {
     tls: Option<TlsAcceptor>,
 }
 
-/// Reads certificate and key, without taking them yet.
+/// Reads certificate and key, without using them yet.
 pub(in crate::daemon) fn prepare(config: &WebConfig) -> Result<Prepared, AccessError> {
     Ok(Prepared { tls: config.tls.as_ref().map(tls::acceptor).transpose()? })
 }
 
-/// Who may come in, and how.
+/// Who may connect, and how.
 pub(in crate::daemon) struct Access {
     tls: Mutex<Option<TlsAcceptor>>,
     pub(super) logins: Arc<Logins>,
@@ -41,7 +41,7 @@ pub(in crate::daemon) struct Access {
 }
 
 impl Access {
-    /// As the configuration says.
+    /// As configured.
     pub(in crate::daemon) fn new(config: &WebConfig) -> Result<Self, AccessError> {
         Ok(Self {
             tls: Mutex::new(prepare(config)?.tls),
@@ -53,7 +53,7 @@ impl Access {
         })
     }
 
-    /// Takes what was prepared, for all connections from now on.
+    /// Uses what was prepared, for all connections from now on.
     pub(in crate::daemon) fn replace(&self, prepared: Prepared, config: &WebConfig) {
         *self.tls.lock().unwrap_or_else(PoisonError::into_inner) = prepared.tls;
         self.logins.replace(config.users.clone());

@@ -1,9 +1,7 @@
-//! How many connections there may be: in all, and of one user of this host or one address elsewhere, so that nobody keeps
-//! the others out.
-//!
-//! Whoever is on this host may take any address of 127/8, so for him an address bounds nothing; the kernel knows whose
-//! socket it is. Where there is no place left, the connection goes that has been idle longest, of whoever has most: so a
-//! newcomer with something to ask gets in, and who holds many pays for it.
+//! Limits on connections: in total, and per user of this host or address elsewhere, so that nobody can lock others out.
+//! A local user may use any address of 127/8, so addresses bound nothing there; the kernel knows the socket's owner. If
+//! all slots are taken, the longest-idle connection of the owner with the most connections is closed: a newcomer gets
+//! in, at the expense of whoever holds many.
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -13,28 +11,28 @@ use tokio::sync::Notify;
 
 use crate::kernel::ConnectionOwners;
 
-/// Connections at a time.
+/// Maximum connections.
 const MAX: usize = 64;
-/// Of these, those of one owner.
+/// Maximum per owner.
 const MAX_EACH: usize = 16;
 
-/// Whose a connection is.
+/// The owner of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) enum Owner {
     /// A user of this host.
     User(u32),
-    /// An address elsewhere; of IPv6, a network of 64 bits.
+    /// An address elsewhere; for IPv6, its /64.
     Address(IpAddr),
 }
 
 impl Owner {
-    /// Asks the kernel whose socket is at the other end.
+    /// Asks the kernel for the owner of the peer's socket.
     pub(super) fn of(owners: Option<&ConnectionOwners>, peer: SocketAddr, local: SocketAddr) -> Self {
         let user = owners.and_then(|owners| owners.owner(peer, local).ok().flatten());
         user.map_or_else(|| Self::elsewhere(peer.ip()), Self::User)
     }
 
-    /// Without a user: another host's or container's, or one that has hung up already.
+    /// Without a user: from another host or container, or already closed.
     fn elsewhere(address: IpAddr) -> Self {
         Self::Address(match address.to_canonical() {
             IpAddr::V4(address) if address.is_loopback() => Ipv4Addr::LOCALHOST.into(),
@@ -44,7 +42,7 @@ impl Owner {
     }
 }
 
-/// Counts who is inside.
+/// Counts connections.
 #[derive(Debug, Default)]
 pub(super) struct Door {
     state: Mutex<State>,
@@ -54,7 +52,7 @@ pub(super) struct Door {
 struct State {
     inside: BTreeMap<u64, Guest>,
     by_owner: HashMap<Owner, usize>,
-    /// Counts entries and answers: a clock that only orders.
+    /// Counts connections and answers: a clock that only orders.
     moments: u64,
     refused_total: u64,
     refused_each: u64,
@@ -64,7 +62,7 @@ struct State {
 #[derive(Debug)]
 struct Guest {
     owner: Owner,
-    /// When it entered, or had its last answer.
+    /// When it connected, or had its last answer.
     idle_since: u64,
     /// Whether it is being answered.
     is_busy: bool,
@@ -80,7 +78,7 @@ pub(super) struct DoorStats {
     pub(super) evicted: u64,
 }
 
-/// A connection's place; dropping it makes room.
+/// A connection's slot; dropping it frees the slot.
 #[derive(Debug)]
 pub(super) struct Inside {
     door: Arc<Door>,
@@ -88,11 +86,11 @@ pub(super) struct Inside {
     leave: Arc<Notify>,
 }
 
-/// Which of one's own are idle, or those of who has more.
+/// Eviction candidates: one's own idle connections, or those of owners with more.
 type Candidate = (std::cmp::Reverse<usize>, u64, u64);
 
 impl Door {
-    /// Lets somebody in, at the cost of who has been idle longest if need be; or counts that it does not.
+    /// Admits a connection, evicting the longest idle one if necessary; or counts a refusal.
     pub(super) fn enter(self: &Arc<Self>, owner: Owner) -> Option<Inside> {
         let mut state = self.state();
         let own = state.by_owner.get(&owner).copied().unwrap_or(0);
@@ -132,8 +130,8 @@ impl State {
         self.moments
     }
 
-    /// Sends one away: of those that may be and are not being answered, of the owner who has most, the one that has been
-    /// idle longest. Whether there was one.
+    /// Evicts the longest-idle candidate that is not being answered, of the owner with the most. Returns whether there
+    /// was one.
     fn evict(&mut self, may_go: impl Fn(&Guest, usize) -> bool) -> bool {
         let count = |guest: &Guest| self.by_owner.get(&guest.owner).copied().unwrap_or(0);
         let idle = self.inside.iter().filter(|(_, guest)| !guest.is_busy && may_go(guest, count(guest)));
@@ -156,7 +154,7 @@ impl State {
 }
 
 impl Inside {
-    /// Waits until somebody else needs the place.
+    /// Waits until somebody else needs the slot.
     pub(super) async fn sent_away(&self) {
         self.leave.notified().await;
     }
@@ -173,7 +171,7 @@ impl Inside {
 
 impl Drop for Inside {
     fn drop(&mut self) {
-        // It may have been sent away before.
+        // It may have been evicted before.
         self.door.state().remove(self.id);
     }
 }
@@ -188,7 +186,7 @@ mod tests {
         owners.filter_map(|owner| door.enter(owner)).collect()
     }
 
-    /// Whether it has its place still.
+    /// Whether it still has its slot.
     fn stays(inside: &Inside) -> bool {
         inside.door.state().inside.contains_key(&inside.id)
     }
@@ -203,7 +201,7 @@ mod tests {
         assert!(stays(&scraper));
         let stats = door.stats();
         assert_eq!((stats.evicted, stats.refused_each, stats.refused_total), (2_000 - 16, 0, 0));
-        // While all of its share are answered, it gets no more.
+        // While all of its share are being answered, it gets no more.
         own.iter().for_each(|inside| inside.set_busy(true));
         assert!(door.enter(Owner::User(1_000)).is_none());
         assert_eq!(door.stats().refused_each, 1);
@@ -220,7 +218,7 @@ mod tests {
         let scraper = door.enter(SCRAPER).unwrap();
         let more = enter(&door, (0..200).map(|n| Owner::User(1_000 + n % 4)));
         assert!(stays(&scraper), "who has one connection pays for nobody");
-        // Users without end, as a range of subordinate ones gives: the longest idle goes, not who has just come.
+        // Arbitrarily many users, as from a range of subordinate IDs: the longest idle is evicted, not the newcomer.
         let many = enter(&door, (0..30).map(|n| Owner::User(100_000 + n)));
         assert!(stays(&scraper));
         scraper.set_busy(true);

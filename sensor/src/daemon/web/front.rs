@@ -1,4 +1,4 @@
-//! The page at `/`: links, and the state in words. It is told to those who may read the metrics.
+//! The page at `/`: links, and the state in words. Only for those who may read the metrics.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use crate::control::wire::{StatusReport, counted};
 use crate::enforce::Mode;
 use crate::printable::printable;
 
-/// Nothing is loaded, and no other page may show this one.
+/// Nothing is loaded, and no other page may embed this one.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'";
 
 const HEAD: &str = "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
@@ -18,14 +18,14 @@ const HEAD: &str = "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\"
                     <style>body{font:16px/1.5 sans-serif;max-width:45em;margin:2em auto;padding:0 1em}</style>\n\
                     <h1>sensor</h1>\n";
 
-/// What each path is for.
+/// The purpose of each path.
 const LINKS: [(&str, &str); 3] = [
     ("/metrics", "metrics for Prometheus"),
     ("/readyz", "what does not work as it should; for readiness probes"),
     ("/healthz", "whether the daemon answers; for liveness probes"),
 ];
 
-/// The page as it is sent.
+/// The page as sent.
 pub(super) fn response(report: &StatusReport) -> Response {
     let headers = [
         (header::CONTENT_TYPE, "text/html; charset=utf-8"),

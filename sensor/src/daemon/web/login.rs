@@ -1,9 +1,8 @@
 //! Basic authentication (RFC 7617) against bcrypt hashes, at a bounded cost.
 //!
-//! Checking a password is slow on purpose, and this process has better things to do. So a pair of name and password
-//! that was right once is remembered as a keyed hash; one check runs at a time, and a failed one holds the others up;
-//! few may wait, and of each user or address only one. Whoever is turned away for that is told to come back, not that the
-//! password is wrong.
+//! Checking a password is slow by design. So a pair of name and password that was correct once is remembered as a keyed
+//! hash; one check runs at a time, and a failed one delays the next; few may wait, and only one per user or address. A
+//! request refused for that gets the answer to retry, not that the password is wrong.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -17,13 +16,13 @@ use zeroize::Zeroizing;
 
 use super::door::Owner;
 
-/// Checks that wait or run.
+/// Checks waiting or running.
 const MAX_WAITING: usize = 8;
-/// How long a failed check holds up the next: with a hash of cost 10, some 60 ms of work, a flood of wrong passwords
+/// How long a failed check delays the next: with a hash of cost 10, some 60 ms of work, a flood of wrong passwords
 /// costs a fifth of one core.
 const PENALTY: Duration = Duration::from_millis(250);
 
-/// What becomes of a request.
+/// The verdict on a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
     /// It may read.
@@ -42,7 +41,7 @@ struct Credentials {
 
 /// Who may read.
 pub(super) struct Logins {
-    /// Key of what is remembered; of this process alone.
+    /// Key of the remembered hashes; unique to this process.
     key: [u8; 32],
     state: Mutex<State>,
     places: Arc<Semaphore>,
@@ -52,7 +51,7 @@ pub(super) struct Logins {
 #[derive(Default)]
 struct State {
     hashes: BTreeMap<String, String>,
-    /// The last credentials of each user that were right.
+    /// The last correct credentials of each user.
     proven: BTreeMap<String, blake3::Hash>,
     /// Users and addresses whose credentials are being checked.
     checking: HashSet<Owner>,
@@ -70,14 +69,14 @@ impl Logins {
         })
     }
 
-    /// Takes other users. What was proven holds for those whose hash stays.
+    /// Replaces the users. Remembered credentials stay valid for unchanged hashes.
     pub(super) fn replace(&self, hashes: BTreeMap<String, String>) {
         let mut state = self.state();
         state.proven.retain(|user, _| hashes.contains_key(user));
         state.hashes = hashes;
     }
 
-    /// Judges the `Authorization` header of a request.
+    /// Checks the `Authorization` header of a request.
     pub(super) async fn check(self: &Arc<Self>, header: Option<&HeaderValue>, peer: Owner) -> Outcome {
         if self.state().hashes.is_empty() {
             return Outcome::Granted;
@@ -87,7 +86,7 @@ impl Logins {
             return Outcome::Granted;
         }
         let Some(place) = Place::take(self, peer) else { return Outcome::Busy };
-        // A task of its own: it ends, and its place with it, only with the check, though the client goes away.
+        // A task of its own: it ends, and frees its slot, only with the check, even if the client disconnects.
         let check = tokio::spawn(Arc::clone(self).verify(credentials, place));
         check.await.unwrap_or(Outcome::Busy)
     }
@@ -111,7 +110,7 @@ impl Logins {
         outcome
     }
 
-    /// The slow part. An unknown user costs as much as a known one, so the time tells nobody who there is.
+    /// The slow part. An unknown user takes as long as a known one, so timing reveals no user names.
     fn is_right(&self, credentials: &Credentials) -> bool {
         let Credentials { user, password } = credentials;
         let (own, some) = {
@@ -135,10 +134,10 @@ impl Logins {
         proven.is_some_and(|(proven, hash)| *proven == self.digest(credentials, hash))
     }
 
-    /// With the hash of the password in it, another hash makes it void.
+    /// It includes the password's hash, so that another hash invalidates it.
     fn digest(&self, credentials: &Credentials, hash: &str) -> blake3::Hash {
         let mut hasher = blake3::Hasher::new_keyed(&self.key);
-        // Neither a user's name nor a bcrypt hash has this byte in it.
+        // Neither a user's name nor a bcrypt hash contains this byte.
         for part in [credentials.user.as_bytes(), b"\0", hash.as_bytes(), b"\0", &credentials.password] {
             hasher.update(part);
         }
@@ -150,13 +149,13 @@ impl Logins {
     }
 }
 
-/// Keeps the turn for a while. The answer does not wait for that, and whoever mistyped may wait for the next turn.
+/// Keeps the turn for a while. The answer does not wait for that, and a user who mistyped can wait for the next turn.
 async fn hold_up(turn: OwnedSemaphorePermit) {
     tokio::time::sleep(PENALTY).await;
     drop(turn);
 }
 
-/// A place among those that wait; dropping it gives it back.
+/// A slot in the queue; dropping it frees the slot.
 struct Place {
     logins: Arc<Logins>,
     peer: Owner,

@@ -1,7 +1,7 @@
 //! Metrics, health and readiness over HTTP or HTTPS.
 //!
-//! Whether there is a daemon is no secret: health and readiness are told to everybody, since those who ask for them
-//! (load balancers, probes) have no password. Metrics are told to the users of the configuration, where there are any.
+//! The existence of a daemon is no secret: health and readiness are public, since load balancers and probes have no
+//! password. Metrics are restricted to the configured users, if there are any.
 
 mod access;
 mod config;
@@ -43,22 +43,22 @@ pub use config::{TlsFiles, WebConfig};
 use door::{Inside, Owner};
 use login::Outcome;
 
-/// For the handshake of TLS.
+/// For the TLS handshake.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 /// For the head of a request, and between two requests.
 const HEAD: Duration = Duration::from_secs(10);
-/// For a connection as a whole: a client that does not read its answer has no other end.
+/// For a connection as a whole: a client that does not read its answer would otherwise never end.
 const LIFE: Duration = Duration::from_secs(300);
-/// For the answer under way when that is over.
+/// For the current answer once that time is over.
 const GRACE: Duration = Duration::from_secs(5);
-/// Most bytes of a head.
+/// Maximum bytes of a head.
 const MAX_HEAD: usize = 16 << 10;
-/// Most fields in it.
+/// Maximum fields in it.
 const MAX_FIELDS: usize = 64;
 /// After an error of `accept`, such as too many open files.
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// A connection and its place.
+/// A connection and its slot.
 #[derive(Clone)]
 struct Guest {
     owner: Owner,
@@ -86,7 +86,9 @@ pub(super) async fn serve(
         .route("/readyz", get(ready))
         .with_state(Served { commands, access: Arc::clone(&access) });
     let owners = ConnectionOwners::open()
-        .inspect_err(|error| warn!(%error, "connections for metrics are told apart by address alone"))
+        .inspect_err(
+            |error| warn!(%error, "connections to the metrics endpoint are distinguished by address only"),
+        )
         .ok();
     let mut connections = JoinSet::new();
     loop {
@@ -141,7 +143,7 @@ async fn talk(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, rout
     }
 }
 
-/// A connection is not sent away while it is answered.
+/// A connection is not evicted while it is being answered.
 async fn answer(Extension(guest): Extension<Guest>, request: Request, next: Next) -> Response {
     guest.inside.set_busy(true);
     let response = next.run(request).await;
@@ -149,13 +151,13 @@ async fn answer(Extension(guest): Extension<Guest>, request: Request, next: Next
     response
 }
 
-/// Ready it is from the start: programs are attached and policy is in force before anybody is answered. What does not
-/// work as it should is told with it.
+/// It is ready from the start: programs are attached and the policy is in force before the first answer. Degraded parts
+/// are listed.
 async fn ready(State(served): State<Served>) -> String {
     degraded::parts(&served.commands.engine().degraded())
 }
 
-/// Whether a request may read what is for the users of the configuration; if not, the answer.
+/// Whether a request may read what is restricted to the configured users; if not, the answer.
 async fn refusal(access: &Access, headers: &HeaderMap, owner: Owner) -> Option<Response> {
     match access.logins.check(headers.get(header::AUTHORIZATION), owner).await {
         Outcome::Granted => None,
@@ -206,7 +208,7 @@ async fn scrape(
     }
 }
 
-/// Warns where others than this host can reach the metrics, and read them or the password for them.
+/// Warns if other hosts can reach the metrics, and read them or their password.
 pub(super) fn warn_if_open(address: std::net::SocketAddr, config: &WebConfig) {
     if address.ip().to_canonical().is_loopback() {
         return;

@@ -12,7 +12,7 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use super::config::TlsFiles;
 
-/// What is wrong, and with which of the two files.
+/// What is wrong, and in which of the two files.
 #[derive(Debug, thiserror::Error)]
 pub(in crate::daemon) enum TlsError {
     #[error("{0}")]
@@ -21,7 +21,7 @@ pub(in crate::daemon) enum TlsError {
     Key(String),
 }
 
-/// Reads certificate and key. TLS 1.2 and 1.3, as the library has them by default.
+/// Reads certificate and key. TLS 1.2 and 1.3, with the library's defaults.
 pub(super) fn acceptor(files: &TlsFiles) -> Result<TlsAcceptor, TlsError> {
     let certificates = certificates(&files.cert).map_err(TlsError::Certificate)?;
     let key = private_key(&files.key).map_err(TlsError::Key)?;

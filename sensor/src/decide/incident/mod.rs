@@ -1,12 +1,12 @@
-//! Incidents: attacks with a beginning, a size, a state and an end. The one place that knows which alert, which clients
-//! and which decisions belong together.
+//! Incidents: attacks with a start, a size, a state and an end. The only place that tracks which alert, clients and
+//! decisions belong together.
 //!
 //! ```text
 //! signal ── opens ── open ── signal: grows, gets worse ── open ── `incident_quiet` without a signal ── over
 //!                      └── change of mode, response or allow rules: decided anew
 //! ```
 //!
-//! Pure: it is told the time, keeps nothing on disk and tells nobody.
+//! Pure: the time is an argument, and nothing is stored or sent here.
 
 mod open;
 mod record;

@@ -1,4 +1,4 @@
-//! The incidents that go on.
+//! The open incidents.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -12,24 +12,24 @@ use crate::decide::id::RecordId;
 use crate::detect::{Offender, Severity, Signal, Threat};
 use crate::prefix::{self, ClientNet};
 
-/// Incidents at a time.
+/// Maximum concurrent incidents.
 const CAPACITY: usize = 8_192;
-/// Participants of one incident that are kept, and of all together.
+/// Maximum participants kept per incident, and in total.
 const PARTICIPANTS: usize = 16_384;
 const ALL_PARTICIPANTS: usize = 65_536;
-/// Growth by so much is told at once; any other once a minute.
+/// Growth by this factor is reported at once; any other once a minute.
 const TENFOLD: u64 = 10;
 const MINUTE: Duration = Duration::from_secs(60);
 
 type Key = (Threat, About);
 
-/// One that goes on.
+/// An open incident.
 #[derive(Debug)]
 struct Open {
     /// Without participants.
     record: Incident,
     participants: BTreeMap<ClientNet, Participant>,
-    /// Attempts when something was told last.
+    /// Attempts at the last report.
     told_attempts: u64,
 }
 
@@ -40,23 +40,23 @@ pub(in crate::decide) struct Incidents {
     /// Participants of all of them.
     kept: usize,
     evicted: u64,
-    /// Incidents that made room for others, to be told as over.
+    /// Incidents evicted for others, to be reported as over.
     gone: Vec<Update>,
 }
 
-/// What a signal is to its incident.
+/// A signal's effect on its incident.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::decide) enum News {
-    /// It begins one.
+    /// It starts one.
     Begins,
     /// It makes one worse.
     Worse,
-    /// It belongs to one that people know of.
+    /// It belongs to one already reported.
     Known,
 }
 
 impl Incidents {
-    /// Takes a signal in. `new` makes the identifier of an incident. Returns the alert as it is told, or would be.
+    /// Takes a signal. `new` creates the identifier of an incident. Returns the alert as it is, or would be, raised.
     pub(in crate::decide) fn note(
         &mut self,
         signal: &Signal,
@@ -80,12 +80,12 @@ impl Incidents {
         (News::Begins, alert)
     }
 
-    /// Notes who takes part; only those have a place who are asked for by [`Self::participant`].
+    /// Records participants; only those requested through [`Self::participant`] get an entry.
     pub(in crate::decide) fn note_participants(&mut self, signal: &Signal) {
         let key = (signal.threat, About::from(&signal.subject));
         let Self { open, kept, .. } = self;
         let Some(open) = open.get_mut(&key) else { return };
-        // What led to an incident of one client was all its own.
+        // What led to a single client's incident was all its own.
         let is_first = open.participants.is_empty() && open.record.known == signal.at;
         let alone = is_first && signal.growth.by.len().max(signal.offenders.len()) == 1;
         for (who, attempts) in &signal.growth.by {
@@ -133,7 +133,7 @@ impl Incidents {
         open.participants.values_mut().filter(|one| which(one)).for_each(change);
     }
 
-    /// Those that go on, with everybody who takes part.
+    /// Open incidents, with all participants.
     pub(in crate::decide) fn records(&self) -> Vec<Incident> {
         let of = |open: &Open| Incident {
             offenders: open.participants.values().cloned().collect(),
@@ -142,7 +142,7 @@ impl Incidents {
         self.open.values().map(of).collect()
     }
 
-    /// What is to be kept of an incident, with the participants that a signal, or a decision, named.
+    /// What to store of an incident, with the participants that a signal or decision named.
     pub(in crate::decide) fn update(
         &mut self,
         threat: Threat,
@@ -153,7 +153,7 @@ impl Incidents {
         Some(self.open.get_mut(&(threat, about.clone()))?.update(changed, now))
     }
 
-    /// Ends those that nothing was heard of for so long.
+    /// Ends those without a signal for this long.
     pub(in crate::decide) fn advance(&mut self, now: Timestamp, quiet: Duration) -> Vec<Update> {
         let over = self.open.extract_if(.., |_, open| now.since(open.record.last) >= quiet);
         let over: Vec<Open> = over.map(|(_, open)| open).collect();
@@ -177,7 +177,7 @@ impl Incidents {
         let over = self.open.extract_if(.., |_, open| now.since(open.record.last) >= quiet);
         let mut over: Vec<Open> = over.map(|(_, open)| open).collect();
         if self.open.len() >= CAPACITY {
-            // The least severe, then the one that was silent for longest: forgetting it means telling it again.
+            // The least severe, then the longest silent: dropping it means reporting it again.
             let order = |open: &Open| (open.record.severity, open.record.last);
             let least = self.open.iter().min_by_key(|(_, open)| order(open)).map(|(key, _)| key.clone());
             over.extend(least.and_then(|key| self.open.remove(&key)));
@@ -188,7 +188,7 @@ impl Incidents {
         }
     }
 
-    /// Takes over an incident of an earlier run, with its participants.
+    /// Restores an incident of an earlier run, with its participants.
     pub(in crate::decide) fn restore(&mut self, incident: Incident) {
         let Incident { offenders, .. } = &incident;
         let room = ALL_PARTICIPANTS.saturating_sub(self.kept).min(PARTICIPANTS);
@@ -204,7 +204,7 @@ impl Incidents {
         self.open.insert(key, Open { record, participants, told_attempts });
     }
 
-    /// Of each that goes on: what was said of it, and everybody that it accuses.
+    /// For each open incident: its latest signal, and everybody it accuses.
     pub(in crate::decide) fn accused(&self) -> Vec<(Incident, Vec<Offender>)> {
         let accused = |open: &Open| {
             let accused = open.participants.values().filter(|one| one.accused);
@@ -213,7 +213,7 @@ impl Incidents {
         self.open.values().map(|open| (open.record.clone(), accused(open))).collect()
     }
 
-    /// A person lifted what was decided about a prefix; which incidents that changes.
+    /// A person lifted the decision about a prefix; returns the incidents that changed.
     pub(in crate::decide) fn pardon(&mut self, prefix: &IpNet, now: Timestamp) -> Vec<Update> {
         let mut updates = Vec::new();
         for open in self.open.values_mut() {
@@ -241,7 +241,7 @@ impl Incidents {
         self.open.values().filter(|open| takes_part(open)).map(|open| open.record.clone()).collect()
     }
 
-    /// Every prefix that takes part in one, with the worst.
+    /// Every prefix that takes part in an incident, with the worst one.
     pub(in crate::decide) fn marks(&self) -> BTreeMap<IpNet, (Severity, RecordId)> {
         let mut marks: BTreeMap<IpNet, (Severity, RecordId)> = BTreeMap::new();
         for open in self.open.values() {
@@ -255,7 +255,7 @@ impl Incidents {
         marks
     }
 
-    /// How many go on, by threat and severity.
+    /// Number of open incidents, by threat and severity.
     pub(in crate::decide) fn count(&self) -> BTreeMap<(Threat, Severity), u64> {
         let mut counts: BTreeMap<(Threat, Severity), u64> = BTreeMap::new();
         for open in self.open.values() {
@@ -265,7 +265,7 @@ impl Incidents {
         counts
     }
 
-    /// Incidents that were forgotten for want of room.
+    /// Incidents dropped for lack of room.
     pub(in crate::decide) const fn evicted(&self) -> u64 {
         self.evicted
     }
@@ -312,7 +312,7 @@ impl Open {
         Update { incident: Incident { offenders, ..self.record.clone() }, step }
     }
 
-    /// Sums up what was done about participants.
+    /// Summarises the actions against participants.
     fn summarise(&mut self) {
         let record = &mut self.record;
         record.clients = u64::try_from(self.participants.len()).unwrap_or(u64::MAX);
@@ -341,21 +341,21 @@ impl Open {
         }
     }
 
-    /// Notes that its worsening was told.
+    /// Records that it was reported as worse.
     const fn told(&mut self, step: Step, now: Timestamp) {
         (self.record.step, self.record.told, self.told_attempts) = (step, now, self.record.attempts);
     }
 }
 
 impl Incidents {
-    /// Notes that an incident was told as worse.
+    /// Records that an incident was reported as worse.
     pub(in crate::decide) fn told_worse(&mut self, threat: Threat, about: &About, now: Timestamp) {
         if let Some(open) = self.open.get_mut(&(threat, about.clone())) {
             open.told(Step::Worse, now);
         }
     }
 
-    /// Notes why nothing could be done, where that is not due to a participant.
+    /// Records why no action was possible, if that is not due to a participant.
     pub(in crate::decide) fn set_reason(&mut self, threat: Threat, about: &About, reason: Option<&str>) {
         if let Some(open) = self.open.get_mut(&(threat, about.clone())) {
             open.record.reason_no_action = reason.map(str::to_owned);

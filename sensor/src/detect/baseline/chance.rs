@@ -1,17 +1,17 @@
-//! How unusual a count is by itself: what independent events at the usual rate, or with the usual share, would do.
+//! How unusual a count is by itself, compared with independent events at the usual rate or share.
 //!
-//! Both are predictive: the rate is no better known than from the counts before, so it has a posterior distribution
-//! over which the chance is averaged. Jeffreys' prior (A. Gelman and others, "Bayesian Data Analysis", 3rd edition,
-//! 2013, section 2.8) makes "none so far" a rate of half an event in all that time, not of zero.
+//! Both tests are predictive: the rate is known only from earlier counts, so the chance is averaged over its posterior
+//! distribution. Jeffreys' prior (A. Gelman and others, "Bayesian Data Analysis", 3rd edition, 2013, section 2.8) turns
+//! "none so far" into a rate of half an event in all that time, not zero.
 
-/// What the prior counts for: half an event.
+/// Weight of the prior: half an event.
 const JEFFREYS: f64 = 0.5;
 
-/// Nats of surprise at `count` events or more where `usual` are expected, as known from `times` as long a time: the
-/// negative binomial predictive of a Poisson process. At least 0; 0 for what is expected or less.
+/// Nats of surprise at `count` events or more when `usual` are expected, as known from `times` as much time: the
+/// negative binomial predictive of a Poisson process. At least 0; 0 for the expected count or fewer.
 pub(super) fn of_count(count: f64, usual: f64, times: f64) -> f64 {
     let shape = usual.max(0.0) * times + JEFFREYS;
-    // Of the terms of the tail each is this part of the one before, or less.
+    // Each term of the tail is at most this fraction of the previous one.
     let falls = ((count + shape) / (count + 1.0)).max(1.0) / (times + 1.0);
     let first = libm::lgamma(count + shape) - libm::lgamma(shape) - libm::lgamma(count + 1.0)
         + shape * (times / (times + 1.0)).ln()
@@ -19,8 +19,8 @@ pub(super) fn of_count(count: f64, usual: f64, times: f64) -> f64 {
     tail(first, falls)
 }
 
-/// Nats of surprise at `hits` or more among `trials` where `share` of them is usual, as known from `times` as many
-/// trials: the beta-binomial predictive of independent trials. At least 0; 0 for what is expected or less.
+/// Nats of surprise at `hits` or more among `trials` when a share of `share` is usual, as known from `times` as many
+/// trials: the beta-binomial predictive of independent trials. At least 0; 0 for the expected share or less.
 pub(super) fn of_share(hits: f64, trials: f64, share: f64, times: f64) -> f64 {
     let (share, known) = (share.clamp(0.0, 1.0), trials * times);
     let (for_hits, for_misses) = (share * known + JEFFREYS, (1.0 - share) * known + JEFFREYS);
@@ -35,8 +35,8 @@ pub(super) fn of_share(hits: f64, trials: f64, share: f64, times: f64) -> f64 {
     tail(first, falls)
 }
 
-/// Minus the logarithm of a tail by the logarithm of its first term and the factor by which terms fall, at most. No less
-/// than the tail is taken, so no more than the surprise.
+/// A lower bound of minus the logarithm of a tail, from the logarithm of its first term and a bound of the factor
+/// between terms. The tail is never underestimated, so the surprise is never overestimated.
 fn tail(first: f64, falls: f64) -> f64 {
     if !(0.0..1.0).contains(&falls) {
         return 0.0;
@@ -54,7 +54,7 @@ mod tests {
 
     use super::*;
 
-    /// The tail summed up, term by term.
+    /// The sum of the tail, term by term.
     fn summed(from: u32, chance: impl Fn(u32) -> f64, last: u32) -> f64 {
         let sum: f64 = (from..=last).map(chance).sum();
         -sum.ln()
@@ -62,7 +62,7 @@ mod tests {
 
     #[test]
     fn it_is_the_tail_of_a_known_process() {
-        // With as much history as one likes, they are a Poisson and a binomial process.
+        // With enough history, they converge to a Poisson and a binomial process.
         let poisson = |k: u32| (f64::from(k) * 3_f64.ln() - 3.0 - libm::lgamma(f64::from(k) + 1.0)).exp();
         for count in [8, 12, 30] {
             let (exact, found) = (summed(count, poisson, 200), of_count(f64::from(count), 3.0, 1e7));

@@ -1,52 +1,52 @@
-//! What the next value should be.
+//! Forecasts the next value.
 
 use super::season::Season;
 
-/// How fast the short level follows: a weight of 0.3 looks back some three values.
+/// Smoothing factor of the short level: 0.3 looks back some three values.
 const SHORT: f64 = 0.3;
-/// How fast the long level follows once it has seen enough: it looks back 200 values. So do the errors of forecasts.
+/// Smoothing factor of the long level once it has seen enough: it looks back 200 values. Also that of forecast errors.
 const LONG: f64 = 0.005;
-/// How sharply the better of two forecasts is preferred: by the inverse of the square of its usual error.
+/// How strongly the better of two forecasts is preferred: by the inverse square of its usual error.
 const PREFERENCE: i32 = 2;
-/// What a season learns from a value is at most this many of its usual errors away from what it expected, and its
-/// usual error learns at most this many of itself.
+/// A season learns at most this many usual errors of deviation from a value, and its usual error at most this multiple
+/// of itself.
 const OUTLIER: f64 = 3.0;
 const LARGEST_ERROR: f64 = 10.0;
-/// Seconds of half an hour, the grain of a day.
+/// Seconds of half an hour, the resolution of a day.
 const HALF_HOUR: i64 = 1_800;
-/// Seconds of an hour, the grain of a week.
+/// Seconds of an hour, the resolution of a week.
 const HOUR: i64 = 3_600;
-/// How much of the difference a day teaches, and a week: what was a week ago is expected again.
+/// The share of a difference that a day learns, and a week: last week's value is expected again.
 const DAY_RATE: f64 = 0.1;
 const WEEK_RATE: f64 = 1.0;
-/// Seconds in which a season that is not watched loses its weight by a factor e: four weeks.
+/// Seconds in which an unobserved season loses weight by a factor of e: four weeks.
 const SEASONS: f64 = 2_419_200.0;
 
 const EXPERTS: usize = 5;
 
-/// Five simple forecasts and their average, in which the one that has erred less counts more (prediction with expert
-/// advice; N. Cesa-Bianchi and G. Lugosi, "Prediction, Learning, and Games", 2006, chapter 2).
+/// Five simple forecasts and their average, weighted by how little each has erred (prediction with expert advice; N.
+/// Cesa-Bianchi and G. Lugosi, "Prediction, Learning, and Games", 2006, chapter 2).
 #[derive(Clone, Debug)]
 pub(super) struct Forecast {
     /// Values learned from.
     pub(super) seen: f64,
-    /// The first value, which seasons count from.
+    /// The first value, which seasons are relative to.
     pub(super) origin: f64,
     pub(super) last: f64,
     pub(super) short: f64,
     pub(super) long: f64,
     pub(super) day: Season<48>,
     pub(super) week: Season<168>,
-    /// Usual absolute error of each, as far as it was no outlier for the seasons' own.
+    /// Usual absolute error of each, excluding outliers of the seasons.
     pub(super) errors: [f64; EXPERTS],
-    /// The usual error that tells outliers of the day, and of the week.
+    /// The usual error that defines outliers of the day, and of the week.
     pub(super) usual: (f64, f64),
 }
 
 /// What is expected now.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Expectation {
-    /// By all forecasts together.
+    /// The combined forecast.
     pub(super) value: f64,
     experts: [f64; EXPERTS],
 }
@@ -66,7 +66,7 @@ impl Forecast {
         }
     }
 
-    /// What should come at this second; none before there was a value.
+    /// The forecast for this second; none before the first value.
     pub(super) fn expect(&self, second: i64) -> Option<Expectation> {
         if self.seen <= 0.0 {
             return None;
@@ -80,10 +80,10 @@ impl Forecast {
         for (expert, error) in experts.iter().zip(self.errors) {
             let weight = (least / error.max(f64::MIN_POSITIVE)).powi(PREFERENCE);
             weights += weight;
-            // Told from one of them, so that where all agree there is no error of rounding.
+            // Relative to one of them, so that there is no rounding error if all agree.
             sum += weight * (expert - self.last);
         }
-        // The best of them weighs 1.
+        // The best of them has weight 1.
         Some(Expectation { value: self.last + sum / weights, experts })
     }
 
@@ -110,7 +110,7 @@ impl Forecast {
         self.seen += 1.0;
     }
 
-    /// After a pause of so many seconds: what holds for minutes only is taken to be what is usual at this time.
+    /// After a pause of this many seconds: short-term levels are reset to what is usual at this time.
     pub(super) fn resume(&mut self, second: i64, elapsed: f64) {
         let keep = (-elapsed / SEASONS).exp();
         self.day.age(keep);
@@ -126,7 +126,7 @@ impl Forecast {
     }
 }
 
-/// The value, or what is nearer to the expected one where it is an outlier by the usual error, which learns, too.
+/// The value, or, for an outlier by the usual error, one closer to the expected value; the usual error learns, too.
 fn near(value: f64, expected: f64, usual: &mut f64, rate: f64, settled: bool) -> f64 {
     let (off, before) = (value - expected, *usual);
     let knows = settled && before > 0.0;

@@ -1,6 +1,6 @@
-//! A baseline as bytes, for a file: some 2 KB, a sixth of what JSON would take.
+//! Serialises a baseline for a file: some 2 KB, a sixth of its size in JSON.
 //!
-//! Little endian, in the order of [`write`]. Files may hold anything, so what is read is checked: a baseline is taken
+//! Little endian, in the order of [`write`]. Files may contain anything, so input is checked: a baseline is accepted
 //! whole or not at all.
 
 use super::forecast::Forecast;
@@ -8,12 +8,12 @@ use super::predictive::Predictive;
 use super::season::{Season, Slot};
 use super::{Baseline, MOST};
 
-/// Steps in which it is kept how often time passed through a slot of a season; beyond 15 times nothing changes.
+/// Resolution of how often time passed through a slot of a season; beyond 15 times nothing changes.
 const PASSES: f32 = 16.0;
-/// More values than a series has in all the time that one is watched: one a second for a century.
+/// More values than any series has in the time it is observed: one a second for a century.
 const MOST_SEEN: f64 = 4e9;
 
-/// Takes bytes from the front; nothing is left of what was too short.
+/// Takes bytes from the front; empties the input if it is too short.
 pub(super) struct Bytes<'a>(&'a [u8]);
 
 impl Bytes<'_> {
@@ -64,7 +64,7 @@ fn write_season<const N: usize>(season: &Season<N>, out: &mut Vec<u8>) {
 
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to what a byte holds")]
 fn sixteenths(passes: f32) -> u8 {
-    // Time that passed at all did so by a sixteenth at least.
+    // If time passed at all, it was at least a sixteenth.
     (passes * PASSES).ceil().clamp(0.0, 255.0) as u8
 }
 

@@ -1,25 +1,24 @@
 //! What is usual for a series, and how unusual the next value is.
 //!
-//! One method, the same for rates, shares of errors, latencies and series of others: the score of a value is the
-//! chance that one as far from what was expected would have come, under a predictive distribution that is learned as
-//! the series goes on. It is streaming: a value is scored before it is learned from, and no value is kept.
+//! One method for rates, error shares, latencies and arbitrary series: the score of a value is the chance of one at
+//! least as far from the forecast, under a predictive distribution learned from the series. It is streaming: a value is
+//! scored before it is learned, and no value is kept.
 //!
-//! 1. *Forecast*: levels, times of the day and of the week, in the proportion in which they were right
-//!    (`forecast.rs`).
-//! 2. *Two views* of the forecast's error: the error itself, which finds what is sudden, and its recent mean, which
-//!    finds what is small and lasts. The greater surprise counts: an incident need not be both.
-//! 3. *Surprise* at each, in nats, by a Dirichlet process with a heavy-tailed base measure (`predictive.rs`). With
-//!    little history, how large is unusual comes from the base measure; with much, from how often the like has been
-//!    seen. That is what "works from the first hour and improves with history" means.
-//! 4. *Counts* are judged by their own likelihood besides (`chance.rs`), and the lesser surprise counts: what a
-//!    Poisson process does by itself is nothing unusual, however calm the history was.
-//! 5. *Rare per time, not per value*: incidents come so and so often a week, whether values come by the minute or by
-//!    the hour, so the chance is taken for a minute.
-//! 6. *Refractory period*: a condition that lasts is told once. A value counts only if it surprises more than what
-//!    is left of the greatest surprise before it, which fades over hours.
+//! 1. *Forecast*: levels, time of day and time of week, weighted by how accurate each has been (`forecast.rs`).
+//! 2. *Two views* of the forecast's error: the error itself, which finds sudden changes, and its recent mean, which finds
+//!    small, lasting ones. The greater surprise counts: an incident need not be both.
+//! 3. *Surprise* at each, in nats, by a Dirichlet process with a heavy-tailed base measure (`predictive.rs`). With little
+//!    history, the base measure decides what is unusual; with much, the observed frequencies do. So it works from the
+//!    first hour and improves with history.
+//! 4. *Counts* are also tested against their own likelihood (`chance.rs`), and the lesser surprise counts: variation that
+//!    a Poisson process has by itself is not unusual, however calm the history was.
+//! 5. *Rare per time, not per value*: incidents occur a number of times a week, whether values arrive by the minute or by
+//!    the hour, so the chance is computed per minute.
+//! 6. *Refractory period*: a lasting condition is reported once. A value counts only if it surprises more than what
+//!    remains of the greatest surprise before it, which fades over hours.
 //!
-//! A surprising value teaches less than others: a series full of incidents would take them for usual. From there on a
-//! score is a rank rather than a chance; it is up to [`INFLATION`] nats too high.
+//! A surprising value is learned with less weight; otherwise a series full of incidents would learn them as usual.
+//! Beyond that point a score is a rank rather than a chance, and up to [`INFLATION`] nats too high.
 #![expect(clippy::float_arithmetic, reason = "forecasts and chances are real numbers")]
 
 mod chance;
@@ -34,35 +33,35 @@ use crate::clock::Timestamp;
 use forecast::Forecast;
 use predictive::{MOST_SURPRISE, Predictive};
 
-/// Values before the first that is scored: half an hour of minutes.
+/// Values before the first one scored: half an hour of minutes.
 const WARM_UP: f64 = 30.0;
-/// How fast the recent mean error follows: it looks back 36 values.
+/// Smoothing of the recent mean error: it looks back 36 values.
 const DRIFT: f64 = 1.0 / 36.0;
-/// Of the least step between two values, which is taken for the precision of the measurement, the share below which
-/// no deviation is typical.
+/// Share of the smallest step between two values, taken as the measurement's precision, below which no deviation is
+/// typical.
 const PRECISION: f64 = 0.5;
-/// Nats from which a value teaches only [`LESSON`].
+/// Nats from which a value is learned only with weight [`LESSON`].
 const SURPRISING: f64 = 7.0;
-/// How much what is surprising teaches, of what other values do.
+/// Weight with which surprising values are learned.
 const LESSON: f64 = 0.25;
-/// Nats by which scores of what is surprising may be too high: history has a quarter of such values only. A threshold
-/// for a chance is this much higher.
+/// Nats by which scores of surprising values may be too high, since history has only a quarter of such values. A
+/// threshold for a chance is raised by this much.
 const INFLATION: f64 = 2.0 * std::f64::consts::LN_2;
-/// Seconds in which the refractory period fades by a factor e: six hours.
+/// Seconds in which the refractory period fades by a factor of e: six hours.
 const FADING: f64 = 21_600.0;
-/// Values that are missing at once from which the series has paused, or nobody watched it.
+/// Consecutive missing values from which the series counts as paused or unobserved.
 const PAUSE: f64 = 60.0;
-/// How fast the usual interval follows.
+/// Smoothing of the usual interval.
 const INTERVAL: f64 = 0.05;
-/// Seconds that a chance is told for.
+/// Seconds that a chance refers to.
 const MINUTE: f64 = 60.0;
-/// Values over which an equally weighted mean varies as much as the recent mean error does: (2 - a) / a for a weight of a.
+/// Values over which an equally weighted mean varies as much as the recent mean error: (2 - a) / a for a weight of a.
 const MEAN_OF: f64 = 71.0;
-/// Values that what is usual of counts is known from, at most: those that the long level looks back over.
+/// Maximum values that the usual count is known from: those that the long level looks back over.
 const KNOWN: f64 = 200.0;
-/// Larger values, of either sign, count as this one.
+/// Values are clamped to this, with either sign.
 const MOST: f64 = 1e30;
-/// Nats of surprise that halve the distance of a score to 1: those of one in a thousand.
+/// Nats of surprise that give a score of 0.5: a chance of one in a thousand.
 const HALVING: f64 = 6.907_755_278_982_137;
 
 /// The learned behaviour of one series. Less than 5 KB, whatever is observed.
@@ -77,27 +76,27 @@ pub struct Baseline {
     last: Option<(f64, f64)>,
     /// Usual seconds between values; 0 while unknown.
     interval: f64,
-    /// The least step between two values; 0 while unknown.
+    /// The smallest step between two values; 0 while unknown.
     step: f64,
-    /// What is left of the greatest surprise.
+    /// What remains of the greatest surprise.
     refractory: f64,
 }
 
-/// What a baseline says about a value.
+/// The result for a value.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Score {
     /// From 0 to 1: half at a chance of one in a thousand, three quarters at one in a million; 0 while the series is
     /// not known well enough, and for what the refractory period covers.
     pub anomaly: f64,
-    /// The same without the refractory period and for a value rather than a minute, in nats: minus the natural
-    /// logarithm of the chance. From 0 to 100.
+    /// The same without the refractory period and per value instead of per minute, in nats: minus the natural logarithm
+    /// of the chance. From 0 to 100.
     pub surprise: f64,
-    /// What was expected; the value itself where it is the first.
+    /// The forecast; the value itself if it is the first.
     pub expected: f64,
 }
 
 impl Score {
-    /// Of a value that says nothing.
+    /// For a value without information.
     const NONE: Self = Self { anomaly: 0.0, surprise: 0.0, expected: 0.0 };
 
     /// The scale of [`Score::anomaly`] for a surprise in nats.
@@ -113,19 +112,19 @@ impl Score {
     }
 }
 
-/// What kind of value it is, as far as that says how it varies by chance.
+/// The kind of value, as far as it determines random variation.
 #[derive(Clone, Copy, Debug)]
 enum Kind {
     /// A measured quantity.
     Quantity,
-    /// So many events.
+    /// A number of events.
     Count,
-    /// So many of so many events; the value is their share.
+    /// Hits among trials; the value is their share.
     Share { trials: f64 },
 }
 
 impl Kind {
-    /// Half of the least difference that there can be; 0 where it is unknown.
+    /// Half of the smallest possible difference; 0 if unknown.
     fn resolution(self) -> f64 {
         match self {
             Self::Quantity => 0.0,
@@ -134,8 +133,8 @@ impl Kind {
         }
     }
 
-    /// Most nats of surprise at a mean over so many `values` that is greater than expected, where what is expected is
-    /// `known` from so many.
+    /// Maximum nats of surprise at a mean over this many `values` that exceeds the forecast, which is `known` from this
+    /// many.
     fn most(self, mean: f64, expected: f64, (values, known): (f64, f64)) -> f64 {
         if mean <= expected {
             return f64::INFINITY;
@@ -158,7 +157,7 @@ impl Default for Baseline {
 }
 
 impl Baseline {
-    /// Of a series that nothing is known of.
+    /// For a series without history.
     #[must_use]
     pub fn new() -> Self {
         Self {
@@ -172,18 +171,18 @@ impl Baseline {
         }
     }
 
-    /// Scores a value, then learns from it. Times may be irregular or jump. A value that is no finite number is
-    /// passed over with a score of 0.
+    /// Scores a value, then learns from it. Times may be irregular or jump. A value that is not a finite number is
+    /// skipped with a score of 0.
     pub fn observe(&mut self, at: Timestamp, value: f64) -> Score {
         self.judge(at, value, Kind::Quantity)
     }
 
-    /// The same of a number of events.
+    /// The same for a number of events.
     pub fn observe_count(&mut self, at: Timestamp, count: u32) -> Score {
         self.judge(at, f64::from(count), Kind::Count)
     }
 
-    /// The same of the share that `hits` are of `trials`; of none it is passed over.
+    /// The same for the share of `hits` in `trials`; skipped if there are no trials.
     pub fn observe_share(&mut self, at: Timestamp, hits: u32, trials: u32) -> Score {
         let trials = f64::from(trials);
         self.judge(at, f64::from(hits) / trials, Kind::Share { trials })
@@ -197,7 +196,7 @@ impl Baseline {
         bytes
     }
 
-    /// What [`Self::kept`] wrote; none where it is anything else.
+    /// Restores what [`Self::kept`] wrote; none for anything else.
     #[must_use]
     pub fn from_kept(bytes: &[u8]) -> Option<Self> {
         kept::read(bytes)
@@ -227,7 +226,7 @@ impl Baseline {
         score
     }
 
-    /// The greater of the surprises at the two views of an error, which are learned.
+    /// The greater of the surprises at the two views of an error, both of which are learned.
     fn surprise(&mut self, error: f64, expected: f64, (kind, precision): (Kind, f64)) -> f64 {
         let settled = self.settled();
         let resolution = kind.resolution().max(precision);
@@ -236,7 +235,7 @@ impl Baseline {
         for (history, (deviation, values)) in
             self.deviations.iter_mut().zip([(error, 1.0), (self.drift, MEAN_OF)])
         {
-            // A mean is told as much finer as it varies less.
+            // A mean has a finer resolution in proportion to its smaller variation.
             let resolution = resolution / values.sqrt();
             let rare = if settled { history.surprise(deviation.abs(), resolution) } else { 0.0 };
             history.observe(deviation.abs(), if rare < SURPRISING { 1.0 } else { LESSON });
@@ -251,7 +250,7 @@ impl Baseline {
         self.forecast.seen >= WARM_UP
     }
 
-    /// The score of a surprise: 0 where what is left of an earlier one is greater.
+    /// The score of a surprise: 0 if what remains of an earlier one is greater.
     fn anomaly(&mut self, surprise: f64, elapsed: f64) -> f64 {
         self.refractory *= (-elapsed / FADING).exp();
         let counts = surprise > self.refractory;
@@ -260,7 +259,7 @@ impl Baseline {
         if counts { Score::scale((surprise + minutes.ln()).clamp(0.0, MOST_SURPRISE)) } else { 0.0 }
     }
 
-    /// After a pause, levels that follow minutes are those that are usual at this time, and history has aged.
+    /// After a pause, short-term levels are reset to what is usual at this time, and history is aged.
     fn paused(&mut self, second: i64, elapsed: f64) {
         let missed = elapsed / self.interval;
         if missed > PAUSE {
@@ -269,8 +268,7 @@ impl Baseline {
         }
     }
 
-    /// Takes note of the time; the seconds that passed, at least half of the usual interval, whatever the
-    /// clock did.
+    /// Records the time; returns the seconds that passed, at least half of the usual interval, whatever the clock did.
     fn timed(&mut self, second: f64) -> f64 {
         let Some((before, _)) = self.last else { return 0.0 };
         let passed = second - before;
@@ -284,7 +282,7 @@ impl Baseline {
         passed.max(self.interval / 2.0)
     }
 
-    /// Takes note of the step to a value; half of the least that there was, or 0 where this is the first.
+    /// Records the step to a value; returns half of the smallest one so far, or 0 for the first.
     fn stepped(&mut self, value: f64) -> f64 {
         let is_first = self.step <= 0.0;
         let step = self.last.map_or(0.0, |(_, last)| (value - last).abs());

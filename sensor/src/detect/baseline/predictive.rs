@@ -1,30 +1,30 @@
-//! How unusual a deviation is, by all deviations before it.
+//! How unusual a deviation is, given all earlier deviations.
 
 use super::season::single;
 
-/// Bins of the histogram, from 1e-13 to 3e13; what lies outside is counted in the outermost.
+/// Bins of the histogram, from 1e-13 to 3e13; values outside count in the outermost bins.
 pub(super) const BINS: usize = 360;
-/// Natural logarithm of a bin's width: deviations are told to within 17 %.
+/// Natural logarithm of a bin's width: deviations are resolved to 17 %.
 const WIDTH: f64 = 0.17;
-/// Natural logarithm of the least deviation that is told from none.
+/// Natural logarithm of the smallest deviation distinguished from none.
 const LEAST: f64 = -30.0;
 
-/// Deviations until history weighs as much as the prior. A chance of one in some thousand, which is what an alarm is
-/// about, cannot be read off fewer than that many observations.
+/// Deviations after which history has as much weight as the prior. A chance of one in some thousand, as needed for an
+/// alarm, cannot be estimated from fewer observations.
 const CONCENTRATION: f64 = 2_000.0;
-/// Index of the prior's tail: beyond the typical, the chance of a deviation falls with this power of it. Student's t
-/// with three or four degrees of freedom, which is what is usually taken for residuals with outliers.
+/// Index of the prior's tail: beyond typical deviations, the chance falls with this power of the deviation. As for
+/// Student's t with three or four degrees of freedom, the usual choice for residuals with outliers.
 const INDEX: f64 = 3.5;
-/// The share of history that a tail is fitted to.
+/// The share of history that the tail is fitted to.
 const TOP: f64 = 0.1;
-/// Excesses that the prior's index counts for in that.
+/// Excesses that the prior's index counts for in the fit.
 const EXCESSES: f64 = 20.0;
-/// Deviations that history reaches back: each has lost its weight by a factor e after so many.
+/// Memory of the history: a deviation loses weight by a factor of e over this many.
 const REACH: f64 = 5_000.0;
-/// Weight of a new deviation from which all weights are scaled down, before single precision ends.
+/// Weight of a new deviation at which all weights are scaled down, before single precision overflows.
 const MOST_UNIT: f64 = 1e12;
 
-/// Surprise is bounded by this, in nats.
+/// Upper bound of surprise, in nats.
 pub(super) const MOST_SURPRISE: f64 = 100.0;
 
 /// The posterior predictive distribution of a deviation (at least 0) under a Dirichlet process (T. S. Ferguson, "A
@@ -32,26 +32,26 @@ pub(super) const MOST_SURPRISE: f64 = 100.0;
 /// [`CONCENTRATION`] deviations, and those that were seen.
 ///
 /// The base measure is a Pareto distribution beyond history's upper tenth, with an index by B. M. Hill ("A simple
-/// general approach to inference about the tail of a distribution", Annals of Statistics 3, 1975) that is drawn towards
-/// the prior's while there is little of a tail. So it knows how heavy the tail of this series is.
+/// general approach to inference about the tail of a distribution", Annals of Statistics 3, 1975) that is shrunk
+/// towards the prior's while the tail has few values. It therefore reflects how heavy the tail of this series is.
 ///
-/// Where history has no scale at all, since nothing ever deviated, the chance of a first deviation is that of
-/// Laplace's rule of succession, whatever its size.
+/// If history has no scale, since nothing ever deviated, the chance of a first deviation is that of Laplace's rule of
+/// succession, whatever its size.
 #[derive(Clone, Debug)]
 pub(super) struct Predictive {
     bins: Box<[f32; BINS]>,
-    /// The bins that may be filled lie between these two.
+    /// Only bins between these two may be filled.
     filled: (u16, u16),
     /// Sum of all bins.
     total: f64,
-    /// What the next deviation weighs. It grows, so that those before weigh less and less.
+    /// Weight of the next deviation. It grows, so that earlier ones fade.
     unit: f64,
 }
 
 /// The tail of history above a deviation.
 #[derive(Clone, Copy, Debug)]
 struct Tail {
-    /// Deviations beyond, and the sum of how far beyond they are, in logarithms.
+    /// Number of deviations beyond, and the sum of their logarithmic excess.
     excesses: f64,
     sum: f64,
 }
@@ -61,11 +61,11 @@ impl Predictive {
         Self { bins: Box::new([0.0; BINS]), filled: (u16::MAX, 0), total: 0.0, unit: 1.0 }
     }
 
-    /// Nats of surprise at `deviation` (at least 0): minus the logarithm of the chance of one that is as large.
-    /// `resolution`: what is not greater cannot be told from none; 0 where it is unknown.
+    /// Nats of surprise at `deviation` (at least 0): minus the logarithm of the chance of one at least as large.
+    /// `resolution`: deviations up to this cannot be distinguished from none; 0 if unknown.
     pub(super) fn surprise(&self, deviation: f64, resolution: f64) -> f64 {
         let count = self.total / self.unit;
-        // What the measurement cannot tell from nothing is nothing unusual.
+        // A deviation below the measurement's resolution is not unusual.
         if count <= 0.0 || deviation <= resolution {
             return 0.0;
         }
@@ -75,7 +75,7 @@ impl Predictive {
         (-chance.ln()).clamp(0.0, MOST_SURPRISE)
     }
 
-    /// The chance of a deviation that is as large, under the base measure.
+    /// The chance of a deviation at least as large, under the base measure.
     fn base(&self, deviation: f64, resolution: f64, share_as_large: f64, count: f64) -> f64 {
         let resolution = resolution.ln().max(LEAST);
         let from = self.exceeded_by(TOP).max(resolution);
@@ -114,7 +114,7 @@ impl Predictive {
         (self.filled.0, bins.iter().map(|&count| single(f64::from(count) / self.unit)))
     }
 
-    /// History with such weights; none where there are more of them than bins.
+    /// History with these weights; none if there are more of them than bins.
     pub(super) fn with_weights(first: u16, weights: &[f32]) -> Option<Self> {
         let mut history = Self::new();
         let Some(last) = weights.len().checked_sub(1) else { return Some(history) };
@@ -125,9 +125,9 @@ impl Predictive {
         Some(history)
     }
 
-    /// Lets so many deviations pass that were not seen.
+    /// Ages history by this many unobserved deviations.
     pub(super) fn age(&mut self, deviations: f64) {
-        // However old it is, it tells the scale.
+        // However old it is, it gives the scale.
         let passed = deviations.clamp(0.0, 2.0 * REACH);
         self.scale((-passed / REACH).exp() / self.unit);
     }
@@ -139,14 +139,14 @@ impl Predictive {
         self.unit = 1.0;
     }
 
-    /// Weight of history at a bin or above; of its own, half is.
+    /// Weight of history at a bin or above; half of the bin's own.
     fn from(&self, bin: usize) -> f64 {
         let own = self.bins.get(bin).copied().map_or(0.0, f64::from);
         let above = self.filled().rev().take_while(|&(at, _)| at > bin);
         own / 2.0 + above.map(|(_, count)| count).sum::<f64>()
     }
 
-    /// Natural logarithm of the deviation that this share of history exceeds.
+    /// Natural logarithm of the deviation exceeded by this share of history.
     fn exceeded_by(&self, share: f64) -> f64 {
         let need = share * self.total;
         let mut above = 0.0;
@@ -184,11 +184,11 @@ impl Predictive {
 )]
 fn bin_of(deviation: f64) -> usize {
     const LAST: f64 = (BINS - 1) as f64;
-    // Of zero the logarithm is minus infinity, and the bin the first.
+    // The logarithm of zero is minus infinity, so the bin is the first.
     ((deviation.ln() - LEAST) / WIDTH).clamp(0.0, LAST) as usize
 }
 
-/// Natural logarithm of the least deviation of a bin.
+/// Natural logarithm of a bin's smallest deviation.
 fn edge_of(bin: usize) -> f64 {
     u32::try_from(bin).map_or(f64::MAX, f64::from) * WIDTH + LEAST
 }

@@ -1,25 +1,25 @@
-//! What is usual at this time of the day or of the week.
+//! What is usual at this time of day or of week.
 
-/// Averages by time within a period of `N` slots, each of which learns from the values that fall into it. Between the
-/// middles of two slots the expectation is interpolated, so it does not jump.
+/// Averages by time within a period of `N` slots, each of which learns from its values. Between the middles of two
+/// slots the forecast is interpolated, so that it does not jump.
 ///
-/// Values are told from an origin, the first one, so that single precision does for a series far from zero.
+/// Values are relative to an origin, the first one, so that single precision suffices for a series far from zero.
 #[derive(Clone, Debug)]
 pub(super) struct Season<const N: usize> {
     slots: [Slot; N],
     /// Seconds of a slot.
     length: i64,
-    /// How far one pass through the period moves a slot that has seen many.
+    /// How far one pass through the period moves a slot with much history.
     rate: f64,
 }
 
-/// Passes beyond which a slot learns no slower.
+/// Passes beyond which a slot's learning rate no longer falls.
 pub(super) const ENOUGH: f32 = 15.0;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct Slot {
     pub(super) mean: f32,
-    /// How often time passed through it.
+    /// How often time passed through the slot.
     pub(super) passes: f32,
 }
 
@@ -28,7 +28,7 @@ impl<const N: usize> Season<N> {
         Self { slots: [Slot { mean: 0.0, passes: 0.0 }; N], length, rate }
     }
 
-    /// What was usual at this time; none where it was never seen.
+    /// What was usual at this time; none if it was never seen.
     pub(super) fn expect(&self, second: i64) -> Option<f64> {
         let half = self.length.div_euclid(2);
         let (before, into) = self.place(second.saturating_sub(half));
@@ -54,7 +54,7 @@ impl<const N: usize> Season<N> {
         }
     }
 
-    /// Keeps a part of what was learned, so that what comes now teaches more.
+    /// Keeps a fraction of the learned weight, so that new values count more.
     pub(super) fn age(&mut self, keep: f64) {
         for slot in &mut self.slots {
             slot.passes = single(f64::from(slot.passes.min(ENOUGH)) * keep);
@@ -71,7 +71,7 @@ impl<const N: usize> Season<N> {
         &mut self.slots
     }
 
-    /// The slot of a moment, and which share of it has passed.
+    /// The slot of a moment, and the elapsed share of it.
     fn place(&self, second: i64) -> (usize, f64) {
         let slots = i64::try_from(N).unwrap_or(i64::MAX);
         let within = second.rem_euclid(self.length.saturating_mul(slots));
@@ -80,12 +80,12 @@ impl<const N: usize> Season<N> {
     }
 }
 
-/// At most the seconds of a week: exact.
+/// At most the seconds of a week, so exact.
 fn seconds(count: i64) -> f64 {
     i32::try_from(count).map_or(0.0, f64::from)
 }
 
-/// The nearest single, which is finite.
+/// The nearest single-precision number, which is finite.
 #[expect(clippy::cast_possible_truncation, reason = "what is beyond is the greatest that there is")]
 pub(super) const fn single(value: f64) -> f32 {
     value.clamp(-3e38, 3e38) as f32

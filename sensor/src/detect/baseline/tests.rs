@@ -72,8 +72,8 @@ fn the_peak_of_a_day_is_usual_at_noon_and_unusual_at_midnight() {
 
 #[test]
 fn what_has_often_been_seen_surprises_less_and_less() {
-    // Every three hours, something large that is over in a minute. It does not come to be quite usual: what surprises
-    // teaches a fifth.
+    // Every three hours, something large that lasts a minute. It never becomes quite usual: surprising values are learned
+    // with a quarter of the weight.
     let value = |second: u64| if second % 10_800 == 3_600 { 1_000.0 } else { 100.0 + 10.0 * noise(second) };
     let mut baseline = Baseline::new();
     let mut surprises = Vec::new();

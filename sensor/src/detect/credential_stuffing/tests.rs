@@ -36,7 +36,8 @@ fn shared_address(seed: u64, users: u64, attempts: u64, span: u64, failing: u64)
 fn many_accounts_from_one_client_are_found() {
     for seed in 0..5 {
         let said = run(&All::default(), &mut stuffing(seed, 300, 500, 10));
-        // First it is limited, then blocked: by then no program has failed to repeat itself, and no class has so many.
+        // First an alert that accuses nobody, then a block: by then every program has repeated itself, and no class has so
+        // many.
         for ((at, signal), (severity, most)) in of(&said, Threat::CredentialStuffing)
             .into_iter()
             .zip([(Severity::Medium, 12), (Severity::High, 44)])

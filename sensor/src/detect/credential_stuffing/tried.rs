@@ -1,28 +1,29 @@
-//! The accounts that one client failed on, one by one: which of them may be lines of a list of stolen pairs.
+//! The accounts that one client failed on, individually: which of them may be lines of a list of stolen pairs.
 //!
-//! A list has each pair once. A program with an old password repeats its one pair for ever, and a person tries another
-//! password after a pause, or gets in.
+//! A list contains each pair once. A program with an old password repeats its one pair for ever, and a person tries
+//! another password after a pause, or gets in.
 
 use std::time::Duration;
 
 use crate::detect::window::{Moment, Span};
 
-/// Most accounts remembered of a client. What comes beyond is counted elsewhere, and taken for lines of a list.
+/// Maximum accounts remembered per client. Further ones are counted elsewhere, and taken for lines of a list.
 const MOST: usize = 128;
 
-/// Who sends another password sooner is no person.
+/// A sender that tries another password sooner is not a person.
 const TYPED: Duration = Duration::from_secs(2);
 
-/// Programs have repeated their pair by then, and people have tried again: those who poll less often than once a minute
-/// take no part in a rush.
+/// By then programs have repeated their pair, and people have tried again; programs that poll less than once a minute
+/// are not part of a rush.
 const SETTLED: Duration = Duration::from_secs(60);
 
-/// With more accounts than that, a pair must repeat more often to be a program's: a list may be gone through twice.
+/// With more accounts than this, a pair must repeat more often to count as a program's: a list may be gone through
+/// twice.
 const PROGRAMS: usize = 40;
 const TWICE: u8 = 2;
 const OFTEN: u8 = 4;
 
-/// The accounts, the one that was met first first.
+/// The accounts, in the order of first sight.
 #[derive(Default)]
 pub(super) struct Tried(Vec<Account>);
 
@@ -30,9 +31,9 @@ pub(super) struct Tried(Vec<Account>);
 #[derive(Clone, Copy)]
 struct Account {
     account: u32,
-    /// The hash of the last password; 0 where it could not be read.
+    /// The hash of the last password; 0 if it could not be read.
     password: u32,
-    /// When it was met last, in tenths of seconds.
+    /// When it was last seen, in tenths of seconds.
     last: u32,
     tries: u8,
     kind: Kind,
@@ -46,7 +47,7 @@ enum Kind {
     Retried,
     /// With the same password again.
     Repeated,
-    /// Logged in to in the end.
+    /// Finally logged in to.
     Recovered,
 }
 
@@ -57,14 +58,14 @@ pub(super) struct Counts {
     pub(super) open: u32,
     /// Those of them that were tried once, as lines of a list are.
     pub(super) once: u32,
-    /// Those of these that were left alone for a minute since.
+    /// Those of these that have been left alone for a minute.
     pub(super) settled: u32,
     /// All that are remembered.
     pub(super) known: u32,
 }
 
 impl Tried {
-    /// A failure on an account, with the hash of its password where that was read. Whether it only repeats a pair.
+    /// A failure on an account, with the hash of its password if it was read. Returns whether it only repeats a pair.
     pub(super) fn failed(&mut self, account: u64, password: Option<u64>, now: Moment, keep: Span) -> bool {
         let (name, password) = (short(account), password.map_or(0, |password| short(password).max(1)));
         if let Some(known) = self.0.iter_mut().find(|known| known.account == name) {
@@ -83,7 +84,7 @@ impl Tried {
         false
     }
 
-    /// A success on an account; how many failures on it before were its owner's.
+    /// A success on an account; returns how many earlier failures were its owner's.
     pub(super) fn passed(&mut self, account: u64) -> u8 {
         let name = short(account);
         let Some(known) = self.0.iter_mut().find(|known| known.account == name) else { return 0 };
@@ -92,8 +93,8 @@ impl Tried {
         excused
     }
 
-    /// Whether somebody repeated one password for this account, and for no other purpose than to get in: a program whose
-    /// owner changed it. A list has each pair once.
+    /// Whether somebody repeated one password for this account, and only to get in: a program whose owner changed it. A
+    /// list contains each pair once.
     pub(super) fn is_owners(&self, account: u64) -> bool {
         let name = short(account);
         let is_it = |known: &&Account| known.account == name && known.kind == Kind::Repeated;
@@ -148,7 +149,7 @@ impl Account {
     }
 }
 
-/// 32 bits tell 128 accounts apart.
+/// 32 bits distinguish 128 accounts.
 fn short(hash: u64) -> u32 {
     u32::try_from(hash >> 32).unwrap_or_default()
 }

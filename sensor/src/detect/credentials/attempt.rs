@@ -1,4 +1,4 @@
-//! One attempt to log in, with what is known of its client and its account.
+//! One login attempt, with what is known about its client and its account.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -12,8 +12,8 @@ use crate::event::Exchange;
 use crate::identity::KeyedHash;
 use crate::prefix::ClientNet;
 
-/// What addresses of one subscriber or one rack share: a /24, or a /48 of IPv6, which is what a site gets (RFC 6177,
-/// section 2).
+/// The network shared by the addresses of one subscriber or one rack: a /24, or an IPv6 /48, which a site gets (RFC
+/// 6177, section 2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Network(u64);
 
@@ -54,25 +54,25 @@ impl fmt::Display for Network {
     }
 }
 
-/// Whose attempts are counted together. What a page of another site makes a browser send is counted apart.
+/// Who attempts are counted for. Cross-site requests are counted apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Source {
     pub(crate) client: ClientNet,
     pub(crate) is_foreign: bool,
 }
 
-/// An attempt whose outcome is known.
+/// An attempt with a known outcome.
 #[derive(Clone)]
 pub(crate) struct Attempt<'a> {
     pub(crate) exchange: &'a Exchange<'a>,
-    /// The client; or the site that it is counted for, where it is the attempt of one.
+    /// The client; or, for a site's attempt, the site it counts for.
     pub(crate) client: ClientNet,
     pub(crate) site: Option<ClientNet>,
-    /// Whether it is looked at as an attempt of the site.
+    /// Whether it is evaluated as an attempt of the site.
     pub(crate) is_of_site: bool,
-    /// Whether a page of another site made a browser send it, as it says: nobody is an offender for that.
+    /// Whether another site's page made a browser send it, by its own account: nobody is an offender for that.
     pub(crate) is_foreign: bool,
-    /// Stands for an account of its own, where the attempt could not be read.
+    /// Stands for an account of its own if the attempt could not be read.
     pub(crate) unread: Option<u64>,
     pub(crate) now: Moment,
     pub(crate) network: Network,
@@ -83,24 +83,23 @@ pub(crate) struct Attempt<'a> {
     pub(crate) route: Arc<str>,
     /// Whether its account was logged in to from its client or network before.
     pub(crate) familiar: bool,
-    /// Whether anybody was logged in from its client before.
+    /// Whether anybody had logged in from its client before.
     pub(crate) known: bool,
-    /// Whether both were learned within the day, so that there is nothing new to learn of a success.
+    /// Whether both were learned within the day, so that a success teaches nothing new.
     pub(crate) settled: bool,
-    /// Accounts that were logged in to from its client while nothing was the matter with it: who would be hit by a
-    /// block.
+    /// Accounts logged in to from its client while nothing was suspicious: those that a block would hit.
     pub(crate) neighbours: u32,
-    /// Whether logging in fails for everybody.
+    /// Whether logins fail for everybody.
     pub(crate) outage: bool,
 }
 
 impl Attempt<'_> {
-    /// Nobody ever had success from there, or on this account from near there.
+    /// No success ever came from there, nor on this account from near there.
     pub(crate) const fn is_strange(&self) -> bool {
         !self.familiar && !self.known
     }
 
-    /// What tells its account from others; none where it names none.
+    /// Identifies its account; none if it names none.
     pub(crate) fn account_hash(&self) -> Option<u64> {
         self.account.map(hash_of).or(self.unread.map(hash_of))
     }
@@ -109,7 +108,7 @@ impl Attempt<'_> {
         Source { client: self.client, is_foreign: self.is_foreign }
     }
 
-    /// What a case about the client is about.
+    /// The subject of a case about the client.
     pub(crate) fn subject(&self) -> Subject {
         if self.is_of_site { Subject::Network(self.client.prefix()) } else { Subject::Client(self.client) }
     }
@@ -118,7 +117,7 @@ impl Attempt<'_> {
         Offender::of(self.client, self.exchange)
     }
 
-    /// Whose attempt it is; nobody's, where a browser was made to send it.
+    /// Whose attempt it is; nobody's if a browser was made to send it.
     pub(crate) const fn participant(&self) -> Option<Offender> {
         if self.is_foreign { None } else { Some(self.offender()) }
     }
@@ -128,8 +127,8 @@ impl Attempt<'_> {
         if offends && !self.is_foreign { vec![self.offender()] } else { Vec::new() }
     }
 
-    /// How bad it is that a client does this, where that is clear and where it is not. What a browser is made to do is
-    /// told only, and that nobody but one client of a site is behind it is never clear.
+    /// Severity if a client does this, for clear and for unclear evidence. Cross-site requests are only reported, and
+    /// it is never clear that a single client is behind a site.
     pub(crate) const fn severity(&self, is_clear: bool) -> Severity {
         match (self.is_foreign, is_clear) {
             (true, _) => Severity::Low,
@@ -143,9 +142,9 @@ impl Attempt<'_> {
         if self.is_of_site { seen.site == Some(self.client) } else { seen.offender.client == self.client }
     }
 
-    /// Whether blocking its client hits an attacker rather than those who share its address. A company or the
-    /// gateway of a mobile carrier has hundreds of users behind one address; what is done from it must outweigh
-    /// them. The factor is our own choice.
+    /// Whether blocking its client hits an attacker rather than others who share its address. A company or a mobile
+    /// carrier's gateway has hundreds of users behind one address; what is done from it must outweigh them. The factor
+    /// is our own choice.
     pub(crate) const fn outweighs_neighbours(&self, accounts_or_guesses: u32) -> bool {
         accounts_or_guesses >= self.neighbours.saturating_mul(10)
     }

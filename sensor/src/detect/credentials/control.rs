@@ -1,6 +1,6 @@
 #![expect(clippy::float_arithmetic, reason = "odds and their logarithms")]
-//! The control group of a login route: attempts on accounts from where they were logged in to before. No attack
-//! makes these fail, so what makes them fail concerns everybody: a deployment, a database, a Monday after passwords
+//! The control group of a login route: attempts on accounts from where they were logged in to before. No attack makes
+//! these fail, so a cause of their failures concerns everybody: a deployment, a database, a Monday after passwords
 //! expired.
 
 use std::collections::VecDeque;
@@ -10,19 +10,19 @@ use serde::{Deserialize, Serialize};
 
 use crate::detect::window::{Distinct, Moment, Ratio, Span};
 
-/// Clients whose latest attempts say whether the route works.
+/// Clients whose latest attempts show whether the route works.
 const LATEST: usize = 12;
-/// Of these, as many must have failed. With a share of failures of 15% that comes to pass once in 200,000 attempts,
-/// and nothing follows from it but that nobody is accused for a moment.
+/// The number of these that must have failed. With a failure share of 15% this happens once in 200,000 attempts, and
+/// its only consequence is that nobody is accused for a moment.
 const FAILED: usize = 9;
-/// How long an attempt says something about now.
+/// How long an attempt counts as current.
 const FRESH: Duration = Duration::from_secs(600);
-/// A client's attempts count once in this time, so that nobody can make up an outage by failing on accounts of his
-/// own, unless he has more clients and accounts than all others that log in meanwhile.
+/// A client's attempts count once in this time, so that nobody can fake an outage by failing on accounts of his own,
+/// unless he has more clients and accounts than everybody else who logs in meanwhile.
 const ONCE: Duration = Duration::from_secs(60);
-/// Over what time the group's failures are compared with those that it usually has.
+/// Period over which the group's failures are compared with its usual ones.
 const COMPARED: Duration = Duration::from_secs(1_800);
-/// A group of fewer clients says nothing about how many fail.
+/// A group of fewer clients gives no share of failures.
 const ENOUGH: u32 = 20;
 
 /// The group.
@@ -35,12 +35,12 @@ pub(crate) struct Control {
     usual: Ratio,
 }
 
-/// What is learned of the group, for a file.
+/// What is learned about the group, for a file.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(super) struct Learned(Ratio);
 
 impl Control {
-    /// A group of which nothing is known.
+    /// A group without history.
     pub(super) fn new(learned: Option<Learned>) -> Self {
         let usual = learned.map(|learned| learned.0).filter(|usual| usual.is_sound());
         Self {
@@ -77,12 +77,12 @@ impl Control {
         }
     }
 
-    /// Whether logging in fails for everybody.
+    /// Whether logins fail for everybody.
     pub(super) fn is_failing(&self, now: Moment) -> bool {
         self.latest.iter().filter(|(at, failed)| *failed && now.since(*at) < FRESH).count() >= FAILED
     }
 
-    /// By how much more often the group fails now than usual, as a logarithm of odds; 0 where it does not.
+    /// By how much more often the group fails now than usual, as a logarithm of odds; 0 if it does not.
     pub(crate) fn shift(&self, now: Moment) -> f64 {
         let compared = Span::of(COMPARED);
         let (passed, failed) = (self.passed.count(now, compared), self.failed.count(now, compared));

@@ -1,7 +1,7 @@
-//! Who logged in from where, as bytes in base64 for a file: a reload at 3 a.m. is no cold start.
+//! Who logged in from where, as base64 for a file: a restart at 3 a.m. is no cold start.
 //!
-//! Accounts are keyed hashes, as everywhere. Of clients it is kept how many accounts logged in from them, not which. Both
-//! with their age, so that who is not seen any more is forgotten in the end. Files may hold anything: what is read is checked.
+//! Accounts are keyed hashes, as everywhere. For clients, only the number of accounts that logged in is kept. Both have
+//! their age, so that those no longer seen are dropped in the end. Files may contain anything: input is checked.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -13,7 +13,7 @@ use crate::detect::window::Moment;
 use crate::identity::KeyedHash;
 use crate::prefix::ClientNet;
 
-/// Most accounts that are kept, and most clients; those that logged in last.
+/// Maximum accounts kept, and maximum clients: those that logged in last.
 pub(super) const MOST: usize = 65_536;
 
 /// Bytes of an account: 16 of its hash, 4 of its age in seconds, 8 for each network.
@@ -29,14 +29,14 @@ pub(super) struct Familiar {
     clients: String,
 }
 
-/// An account with when it was last logged in to.
+/// An account, and when it was last logged in to.
 pub(super) struct Account {
     pub(super) account: KeyedHash,
     pub(super) used: Moment,
     pub(super) networks: [Option<Network>; KNOWN_HOMES],
 }
 
-/// A client with when anybody last logged in from there, and how many accounts did.
+/// A client, when anybody last logged in from there, and how many accounts did.
 pub(super) struct Client {
     pub(super) client: ClientNet,
     pub(super) used: Moment,
@@ -44,7 +44,7 @@ pub(super) struct Client {
 }
 
 impl Familiar {
-    /// From those that were used least recently on, as they stand in their tables.
+    /// Least recently used first, as in their tables.
     pub(super) fn of<'a>(
         accounts: impl Iterator<Item = (&'a KeyedHash, Moment, &'a Homes)>,
         clients: impl Iterator<Item = (&'a ClientNet, Moment, u32)>,
@@ -72,10 +72,10 @@ impl Familiar {
         Self { accounts, clients: encode(&bytes, CLIENT) }
     }
 
-    /// What was kept, in the order in which it was used, as if it had been used so long before `now`.
+    /// The stored entries in the order of use, as if last used that long before `now`.
     ///
     /// # Errors
-    /// Where it is no such thing.
+    /// If the data is malformed.
     pub(super) fn read(&self, now: Moment) -> Result<(Vec<Account>, Vec<Client>), String> {
         let decode = |what: &str, text: &str| {
             BASE64_STANDARD.decode(text).map_err(|error| format!("familiar {what}: {error}"))
@@ -120,7 +120,7 @@ fn client(bytes: &[u8; CLIENT], now: Moment) -> Option<Client> {
     Some(Client { client, used: before(now, *age)?, accounts: u16::from_le_bytes(*accounts) })
 }
 
-/// So many seconds before; nothing for what would be forgotten.
+/// This many seconds before; none if it would have expired.
 fn before(now: Moment, age: [u8; 4]) -> Option<Moment> {
     let age = u64::from(u32::from_le_bytes(age));
     let is_remembered = age <= REMEMBERED.as_secs();

@@ -1,5 +1,5 @@
-//! What is remembered of clients, accounts, passwords and routes. Who had success is remembered apart from who
-//! failed, so that no flood of failures makes everybody a stranger.
+//! Memory of clients, accounts, passwords and routes. Successes are kept apart from failures, so that no flood of
+//! failures turns everybody into a stranger.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,8 +17,8 @@ use crate::prefix::ClientNet;
 const DAY: Duration = Duration::from_secs(86_400);
 /// How long a success is remembered: people who log in monthly are still known.
 pub(super) const REMEMBERED: Duration = Duration::from_secs(35 * 86_400);
-/// Entries of the tables. Filled by an attack of which each client, account and password was seen twice or more,
-/// they take about 120 MiB together; by one in which they were seen once, 40 MiB.
+/// Entries of the tables. Filled by an attack that shows each client, account and password at least twice, they take
+/// about 120 MiB together; once, 40 MiB.
 const CLIENTS: usize = 32_768;
 const ACCOUNTS: usize = 32_768;
 const PASSWORDS: usize = 16_384;
@@ -28,7 +28,7 @@ const ROUTES: usize = 64;
 /// Longest name of a route, in bytes.
 const LONGEST_ROUTE: usize = 128;
 
-/// What a client did lately.
+/// A client's recent behaviour.
 #[derive(Default)]
 pub(crate) struct Client {
     pub(crate) guessing: brute_force::OfClient,
@@ -42,14 +42,14 @@ struct Known {
     accounts: Spread<2>,
 }
 
-/// Where an account was logged in from: as many networks as one person uses, the latest ones.
+/// Where an account was logged in from: the latest networks, as many as one person uses.
 #[derive(Default)]
 pub(super) struct Homes {
     networks: [Option<Network>; KNOWN_HOMES],
     next: u8,
 }
 
-/// Networks of one account that are remembered.
+/// Networks remembered per account.
 pub(super) const KNOWN_HOMES: usize = 4;
 
 impl Homes {
@@ -92,7 +92,7 @@ impl History {
         }
     }
 
-    /// What is known of an attempt before it; none where its outcome is not known.
+    /// What is known about an attempt beforehand; none if its outcome is unknown.
     pub(crate) fn attempt<'a>(
         &mut self,
         exchange: &'a Exchange<'a>,
@@ -112,7 +112,7 @@ impl History {
         let lately = |used: Option<Moment>| used.is_some_and(|used| now.since(used) < DAY);
         let settled = familiar && lately(homes.map(|homes| homes.0)) && lately(known.map(|known| known.0));
         let known = known.is_some();
-        // Who succeeds is not judged.
+        // Successes are not evaluated.
         let neighbours = if failed && known { self.neighbours(client, now) } else { 0 };
         let is_owners = !failed && !familiar && self.repeated(client, login.user, exchange.cross_site, now);
         let (site, unread) = (self.sources.site(client), self.unread);
@@ -151,7 +151,7 @@ impl History {
         account.zip(known).is_some_and(|(account, known)| known.stuffing.is_owners(account))
     }
 
-    /// Accounts that were logged in to from a network while nothing was the matter.
+    /// Accounts logged in to from a network while nothing was suspicious.
     fn neighbours(&self, client: ClientNet, now: Moment) -> u32 {
         let known = self.known_clients.peek(&client, now);
         known.map_or(0, |known| known.accounts.count(now, Span::of(REMEMBERED)))
@@ -164,7 +164,7 @@ impl History {
         Some(Attempt { client: site, is_of_site: true, neighbours, ..attempt.clone() })
     }
 
-    /// A success that nothing is wrong with: its client and its account are known from now on.
+    /// An unsuspicious success: its client and its account are known from now on.
     pub(crate) fn learn(&mut self, attempt: &Attempt<'_>) {
         if attempt.settled {
             return;
@@ -186,8 +186,8 @@ impl History {
         }
     }
 
-    /// Takes up what was learned of a route before a restart. More than there is room for, or a name that is none,
-    /// is left out.
+    /// Restores what was learned about a route before a restart. Entries beyond the bounds, or with an invalid name,
+    /// are left out.
     pub(super) fn restore(&mut self, name: &str, learned: super::Learned, now: Moment) {
         let usage = self.routes.usage();
         if name.len() > LONGEST_ROUTE || usage.entries >= usage.capacity {
@@ -199,7 +199,7 @@ impl History {
         self.routes.entry(Arc::clone(&name), now, || Route { name, control, watch });
     }
 
-    /// Who is known, for a file.
+    /// Known accounts and clients, for a file.
     pub(super) fn familiar(&self, now: Moment) -> Familiar {
         let count = |known: &Known| known.accounts.count(now, Span::of(REMEMBERED));
         let clients = self.known_clients.iter_used();
@@ -210,7 +210,7 @@ impl History {
         )
     }
 
-    /// Takes up who was known before a restart.
+    /// Restores those known before a restart.
     pub(super) fn restore_familiar(&mut self, familiar: &Familiar, now: Moment) -> Result<(), String> {
         let (accounts, clients) = familiar.read(now)?;
         for familiar::Account { account, used, networks } in accounts {
@@ -219,7 +219,7 @@ impl History {
         }
         for familiar::Client { client, used, accounts } in clients {
             let known = self.known_clients.entry(client, used, Known::default);
-            // Which they were is not kept: as many, until they log in again and are counted once more.
+            // Which accounts they were is not kept: the number stays until they log in again and are counted once more.
             for number in 0..accounts {
                 known.accounts.insert(hash_of((client, number)), used, Span::of(REMEMBERED));
             }
@@ -238,7 +238,7 @@ impl History {
         ]
     }
 
-    /// The route of an exchange: its template; all that have none are one, since a path is the client's to invent.
+    /// The route of an exchange: its template; those without one share one, since clients can invent paths.
     fn route(&mut self, exchange: &Exchange<'_>, now: Moment) -> &mut Route {
         let name = exchange.route.filter(|name| name.len() <= LONGEST_ROUTE).unwrap_or("(none)");
         let name =

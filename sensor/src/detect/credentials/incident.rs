@@ -1,4 +1,4 @@
-//! What is going on: each incident is told when it begins, when it gets worse, when clients join it, and as it grows.
+//! Ongoing incidents: each is reported when it begins, gets worse, is joined by clients, and grows.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -9,15 +9,15 @@ use crate::detect::window::{Moment, Table};
 use crate::detect::{Evidence, Growth, Offender, Severity, Signal, Subject, Threat, Usage};
 use crate::prefix::ClientNet;
 
-/// Incidents at a time.
+/// Maximum concurrent incidents.
 const INCIDENTS: usize = 4_096;
-/// Clients that are remembered as offenders.
+/// Maximum clients remembered as offenders.
 const OFFENDERS: usize = 65_536;
-/// Offenders that a signal tells at most; the rest comes with the next.
+/// Maximum offenders per signal; the rest comes with the next.
 const PER_SIGNAL: usize = 1_024;
-/// An incident is over when nothing was heard of it for so long, and a client is no longer an offender.
+/// An incident is over, and a client no longer an offender, after this time without an attempt.
 pub(crate) const OVER: Duration = Duration::from_secs(3_600);
-/// Time between signals that only tell of further clients.
+/// Interval between signals that only add clients.
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// What a rule finds at an attempt.
@@ -26,9 +26,9 @@ pub(crate) struct Case {
     pub(crate) threat: Threat,
     pub(crate) subject: Subject,
     pub(crate) severity: Severity,
-    /// Who did it; empty where a block would hit the wrong ones.
+    /// Who did it; empty if a block would hit the wrong ones.
     pub(crate) offenders: Vec<Offender>,
-    /// Whose attempt it is, whether or not anything should be done about it.
+    /// Whose attempt it is, whether or not any action should follow.
     pub(crate) by: Option<Offender>,
 }
 
@@ -39,9 +39,9 @@ pub(crate) struct Account {
     pub(crate) evidence: Evidence,
     /// Attempts that it rests on.
     pub(crate) attempts: u32,
-    /// The first attempt that is part of it, as far as is remembered.
+    /// The first attempt that is part of it, as far as remembered.
     pub(crate) first: Option<Timestamp>,
-    /// The time looked at.
+    /// The window evaluated.
     pub(crate) span: Duration,
 }
 
@@ -50,13 +50,13 @@ struct Incident {
     severity: Severity,
     spoken: Moment,
     fresh: Vec<Offender>,
-    /// Attempts that were told, and those since.
+    /// Attempts reported, and those since.
     told: u64,
     untold: u64,
     by: BTreeMap<Offender, u64>,
-    /// The attempt that was counted last.
+    /// The last attempt counted.
     counted: u64,
-    /// What was said last, without offenders; none before that.
+    /// The last signal, without offenders; none before the first.
     said: Option<Signal>,
 }
 
@@ -65,12 +65,12 @@ struct Offence {
     threat: Threat,
     subject: Subject,
     told: Moment,
-    /// Its last attempt, and how many there were since it was told without a longer pause.
+    /// Its last attempt, and how many there were since the last report without a longer pause.
     last: Moment,
     since: u64,
 }
 
-/// A pause after which one attempt does not add up with those before.
+/// A pause after which one attempt does not add to earlier ones.
 const LONG_PAUSE: Duration = Duration::from_secs(60);
 
 /// All incidents.
@@ -94,13 +94,13 @@ impl Incidents {
         }
     }
 
-    /// Another attempt is looked at.
+    /// Another attempt is being evaluated.
     pub(crate) const fn next_attempt(&mut self) {
         self.attempts = self.attempts.saturating_add(1);
     }
 
-    /// A known offender failed again. Once it has done so often enough, it is told anew: what was decided about it may
-    /// have ended. Its attempt belongs to the incident, whatever the windows of the rules have forgotten.
+    /// A known offender failed again. After enough failures it is reported again, since the action against it may have
+    /// expired. Its attempt belongs to the incident, whatever has left the rules' windows.
     pub(crate) fn goes_on(&mut self, who: Offender, now: Moment, at: Timestamp) -> Option<Signal> {
         let offence = self.offences.get(&who.client, now)?;
         let incident = self.open.get(&(offence.threat, offence.subject.clone()), now)?;
@@ -117,12 +117,12 @@ impl Incidents {
         None
     }
 
-    /// Whether a case belongs to an incident that goes on.
+    /// Whether a case belongs to an ongoing incident.
     pub(crate) fn is_open(&self, case: &Case, now: Moment) -> bool {
         self.open.peek(&(case.threat, case.subject.clone()), now).is_some()
     }
 
-    /// Takes note of a case; whether it is to be told now.
+    /// Records a case; returns whether to report it now.
     pub(crate) fn note(&mut self, case: &Case, now: Moment) -> bool {
         let key = (case.threat, case.subject.clone());
         let number = self.opened.saturating_add(1);
@@ -160,7 +160,7 @@ impl Incidents {
         worse || incident.said.is_none() || incident.is_due(now)
     }
 
-    /// Tells a case that was noted. The clients that it names for the first time are its signal's offenders.
+    /// Reports a recorded case. Its signal's offenders are the clients named for the first time.
     pub(crate) fn tell(
         &mut self,
         case: Case,
@@ -192,7 +192,7 @@ impl Incidents {
         Some(incident.speak(signal, now))
     }
 
-    /// Tells of clients that joined since something was said last, and of growth.
+    /// Reports clients that joined since the last signal, and growth.
     pub(crate) fn advance(&mut self, now: Moment, at: Timestamp, signals: &mut Vec<Signal>) {
         for (_, incident) in self.open.iter_mut() {
             if !incident.is_due(now) {
@@ -202,7 +202,7 @@ impl Incidents {
         }
     }
 
-    /// What a client is known to have done lately.
+    /// What a client is known to have done recently.
     pub(crate) fn offence(&self, client: ClientNet, now: Moment) -> Option<Threat> {
         self.offences.peek(&client, now).map(|offence| offence.threat)
     }
@@ -226,7 +226,7 @@ impl Incident {
         }
     }
 
-    /// What led to the first signal was made before there was an incident to count it for.
+    /// What led to the first signal happened before there was an incident to count it for.
     fn began_with(&mut self, attempts: u64, who: Option<Offender>) {
         self.untold = self.untold.max(attempts);
         let of_one = matches!(self.fresh.as_slice(), [] | [_]);
@@ -237,7 +237,7 @@ impl Incident {
         }
     }
 
-    /// Further offenders are told after a second; growth alone at ten times as much, or after ten seconds.
+    /// Further offenders are reported after a second; growth alone at ten times as much, or after ten seconds.
     fn is_due(&self, now: Moment) -> bool {
         let since = now.since(self.spoken);
         let tenfold = self.untold > 0 && self.untold >= self.told.saturating_mul(9);
@@ -245,7 +245,7 @@ impl Incident {
         (has_news && since >= PAUSE) || (self.untold > 0 && since >= RETELL)
     }
 
-    /// What was said last, with what happened since.
+    /// The last signal, with what happened since.
     fn again(&mut self, now: Moment, at: Timestamp) -> Option<Signal> {
         let said = self.said.clone()?;
         let window = (said.window.0, at);

@@ -1,6 +1,6 @@
-//! The detectors of attacks on logins share what they remember; this joins them.
+//! The detectors of attacks on logins share their memory; this joins them.
 //!
-//! Everything but a login returns at once. A login costs some look-ups in tables.
+//! Everything but a login returns at once. A login costs a few table look-ups.
 
 mod attempt;
 mod control;
@@ -29,7 +29,7 @@ use incident::Incidents;
 pub(crate) use incident::{Account, Case};
 pub(crate) use recent::{Recent, Seen};
 
-/// Brute force, password spraying, credential stuffing in both forms, and account takeover, as far as they are on.
+/// Brute force, password spraying, both forms of credential stuffing, and account takeover, as far as enabled.
 pub(super) struct Credentials {
     steady: Steady,
     history: History,
@@ -45,7 +45,7 @@ pub(super) struct Credentials {
     takeover_on: bool,
 }
 
-/// Where cases are told.
+/// Where cases are reported.
 struct Desk {
     incidents: Incidents,
     recent: Recent,
@@ -54,13 +54,13 @@ struct Desk {
 }
 
 impl Desk {
-    /// What an attempt's client, or its site, is known to have done lately.
+    /// What an attempt's client, or its site, is known to have done recently.
     fn offence(&self, attempt: &Attempt<'_>) -> Option<Threat> {
         let of_site = || attempt.site.and_then(|site| self.incidents.offence(site, self.now));
         self.incidents.offence(attempt.client, self.now).or_else(of_site)
     }
 
-    /// A failure of somebody who is known as an offender, or whose site is.
+    /// A failure of a known offender, or of a client whose site is one.
     fn goes_on(&mut self, attempt: &Attempt<'_>) -> Option<Signal> {
         let own = self.incidents.offence(attempt.client, self.now).is_some();
         let whole = if own { Some(attempt.client) } else { attempt.site };
@@ -68,8 +68,8 @@ impl Desk {
         self.incidents.goes_on(Offender { client, ..attempt.offender() }, self.now, self.at)
     }
 
-    /// Takes note of a case, and tells it where that is due. Where it begins, or `look_back` says so, those who were
-    /// part of it before it was known join it.
+    /// Records a case, and reports it if that is due. At its beginning, or if `look_back` says so, earlier participants
+    /// join it.
     fn file(
         &mut self,
         mut case: Case,
@@ -87,7 +87,7 @@ impl Desk {
         self.incidents.tell(case, account, self.now, self.at)
     }
 
-    /// Tells of accounts that offenders got into before they were known as such.
+    /// Reports accounts that offenders got into before they were known as such.
     fn takeovers(&mut self, from: usize, signals: &mut Vec<Signal>) {
         let mut found = Vec::new();
         for signal in signals.iter().skip(from).filter(|signal| signal.threat != Threat::AccountTakeover) {
@@ -105,7 +105,7 @@ impl Desk {
 }
 
 impl Credentials {
-    /// The detectors that are on; none where none is.
+    /// The enabled detectors; none if all are off.
     pub(super) fn new(config: &Config) -> Option<Self> {
         let is_on = |threat| config.response(threat) != Response::Off;
         let guessing = is_on(Threat::BruteForce).then(|| brute_force::Rule::new(&config.brute_force));
@@ -186,7 +186,7 @@ impl Credentials {
         }
     }
 
-    /// A failure of a client that is no offender itself counts for its site.
+    /// A failure of a client that is not an offender itself counts for its site.
     fn site_failure(&mut self, attempt: &Attempt<'_>, signals: &mut Vec<Signal>) {
         let (desk, now) = (&mut self.desk, attempt.now);
         let site = self.history.clients.entry(attempt.source(), now, Client::default);
@@ -333,7 +333,7 @@ impl Detector for Credentials {
     }
 
     fn restore(&mut self, learned: &serde_json::Value) -> Result<(), String> {
-        // Before accounts were kept, routes were all there was.
+        // Before accounts were stored, there were only routes.
         let kept = if learned.get("routes").is_some() {
             Kept::deserialize(learned)
         } else {
@@ -347,7 +347,7 @@ impl Detector for Credentials {
     }
 }
 
-/// What is kept over a restart.
+/// What survives a restart.
 #[derive(Serialize, Deserialize)]
 struct Kept {
     routes: BTreeMap<String, Learned>,
@@ -355,7 +355,7 @@ struct Kept {
     familiar: Familiar,
 }
 
-/// What is learned of a route, and kept over a restart.
+/// What is learned about a route, and survives a restart.
 #[derive(Serialize, Deserialize)]
 struct Learned {
     control: control::Learned,

@@ -1,4 +1,4 @@
-//! The latest attempts, for samples and for what was done before it was known to be an attack.
+//! The latest attempts, for samples and for an attack's attempts before its discovery.
 
 use std::collections::VecDeque;
 use std::net::IpAddr;
@@ -12,10 +12,10 @@ use crate::detect::{Evidence, Offender, Sample};
 use crate::identity::KeyedHash;
 use crate::prefix::ClientNet;
 
-/// Attempts that are kept.
+/// Attempts kept.
 const CAPACITY: usize = 4_096;
 
-/// Attempts that are looked at for five that differ.
+/// Attempts examined for five that differ.
 const MOST_LOOKED_AT: usize = 64;
 
 /// What is kept of an attempt.
@@ -36,7 +36,7 @@ pub(crate) struct Seen {
     pub(crate) route: Arc<str>,
     method: Option<&'static str>,
     status: Option<u16>,
-    /// What the session that it began stands for.
+    /// The identity of the session that it started.
     pub(crate) session: Option<KeyedHash>,
 }
 
@@ -64,7 +64,7 @@ impl Recent {
             fingerprint: attempt.fingerprint,
             failed: attempt.failed,
             familiar: attempt.familiar,
-            // Nobody joins an attack for what another site's page made a browser send.
+            // Nobody joins an attack because of a cross-site request.
             strange: attempt.is_strange() && !attempt.is_foreign,
             route: Arc::clone(&attempt.route),
             method: attempt.exchange.method,
@@ -78,7 +78,7 @@ impl Recent {
         self.0.iter().rev()
     }
 
-    /// When the first of those that are meant was made, within a time before now.
+    /// When the first of the matching attempts was made, within a time before now.
     pub(crate) fn first(
         &self,
         now: Moment,
@@ -89,7 +89,7 @@ impl Recent {
         within.filter(|seen| meant(seen)).last().map(|seen| seen.ts)
     }
 
-    /// Examples of those that are meant, the latest first.
+    /// Examples of the matching attempts, latest first.
     pub(crate) fn samples(&self, meant: impl Fn(&Seen) -> bool) -> Vec<Sample> {
         let mut samples: Vec<Sample> = Vec::new();
         for seen in self.iter().filter(|seen| meant(seen)).take(MOST_LOOKED_AT) {

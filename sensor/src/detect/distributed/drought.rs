@@ -1,18 +1,19 @@
 #![expect(clippy::float_arithmetic, reason = "a moving average")]
-//! Whether successes have stopped coming. An attack adds failures to a route and leaves its successes as they are;
-//! an outage leaves failures only.
+//! Whether successes have stopped. An attack adds failures to a route and leaves its successes unchanged; an outage
+//! leaves only failures.
 
 use crate::detect::window::Moment;
 
-/// Weight of the latest gap between successes: some twenty of them count, so that a morning or an evening is followed
+/// Weight of the latest gap between successes: some twenty of them count, so that mornings and evenings are followed
 /// within minutes.
 const WEIGHT: f64 = 0.05;
-/// Silence of so many usual gaps is a drought. Were successes independent, their gaps were exponentially distributed,
-/// and a gap as long came by chance once in e^6 = 403 cases; nothing follows from it but a pause.
+/// A silence of this many usual gaps is a drought. If successes were independent, their gaps would be exponentially
+/// distributed, and one this long a chance of 1 in e^6 = 403; its only consequence is a pause.
 const GAPS: f64 = 6.0;
-/// Gaps that must be known.
+/// Gaps that must be known first.
 const ENOUGH: u32 = 10;
-/// Fewer clients failing since the last success are no outage, but may be an attacker whom nobody else is beside.
+/// If fewer clients have failed since the last success, it is not an outage; it may be an attacker with nobody else
+/// around.
 const CLIENTS: usize = 5;
 
 /// The successes of a route.
@@ -21,7 +22,7 @@ pub(super) struct Drought {
     last: Option<Moment>,
     gap_ms: f64,
     gaps: u32,
-    /// Clients that failed since the last success, as many as matter.
+    /// Clients that failed since the last success, up to as many as matter.
     failing: Vec<u64>,
 }
 

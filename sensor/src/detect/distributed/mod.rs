@@ -1,22 +1,21 @@
 #![expect(clippy::float_arithmetic, reason = "a statistical test")]
-//! Credential stuffing that is spread over many addresses, each of which makes an attempt or two.
+//! Credential stuffing spread over many addresses, each of which makes an attempt or two.
 //!
-//! No threshold for an address can find that; the failures of a route taken together can. M. Javed and V. Paxson,
-//! "Detecting stealthy, distributed SSH brute-forcing" (CCS 2013), find that the failures of legitimate users are a
-//! stable process once each user counts once, watch its mean with a cumulative sum, and then ask which of the sources
-//! have something in common. So do we:
+//! No threshold per address can find that; a route's failures as a whole can. M. Javed and V. Paxson, "Detecting
+//! stealthy, distributed SSH brute-forcing" (CCS 2013), find that legitimate users' failures are a stable process if
+//! each user counts once, watch its mean with a cumulative sum, and then determine which sources have something in
+//! common. So does this rule:
 //!
-//! * **Trials** are the first attempts within an hour of clients that nobody ever logged in from, on accounts that
-//!   nobody ever logged in to from their network. A user with a bad memory and a program in a loop count once.
-//! * **The usual share** of failures among trials is the route's own, learned while nothing is the matter, and is
-//!   shifted by what happens to the control group: on a Monday on which everybody
-//!   mistypes a new password, strangers may as well. While the control group fails, or nobody
-//!   succeeds any more, nothing is concluded at all.
-//! * **The test** is a cumulative sum of log likelihood ratios (`window/cusum.rs`), for the route and for each thing that
-//!   attempts may share: the program's fingerprint, the network. A second, more sensitive one runs for routes whose
-//!   strangers are many, and leads to a warning only.
-//! * **Offenders** are strangers that failed and share what the attack has in common, unless successful clients have
-//!   it in common, too; then it takes failures on three accounts. Nobody who ever logged in is one.
+//! * **Trials** are the first attempts within an hour of clients from which nobody ever logged in, on accounts never
+//!   logged in to from their network. A user with a bad memory and a program in a loop count once.
+//! * **The usual share** of failures among trials is the route's own, learned while nothing is suspicious, and shifted
+//!   with the control group's: on a Monday on which everybody mistypes a new password, strangers may as well. While the
+//!   control group fails, or nobody succeeds any more, nothing is concluded.
+//! * **The test** is a cumulative sum of log likelihood ratios (`window/cusum.rs`), for the route and for each trait
+//!   that attempts may share: the program's fingerprint, the network. A second, more sensitive one runs for routes with
+//!   many strangers, and leads only to a warning.
+//! * **Offenders** are strangers that failed and share the attack's traits, unless successful clients share them, too;
+//!   then it takes failures on three accounts. Nobody who ever logged in is one.
 
 mod config;
 mod drought;
@@ -32,23 +31,23 @@ pub use config::Config;
 pub(crate) use watch::{Learned, Watch};
 use watch::{Trait, lately};
 
-/// Of a client: when it was counted last.
+/// For a client: when it last counted.
 #[derive(Default)]
 pub(crate) struct OfClient {
     trial: Option<Moment>,
     passed: Option<Moment>,
 }
 
-/// Trials of one client are further apart; a little less than an hour, for programs that come once an hour.
+/// Minimum interval between a client's trials; a little less than an hour, for programs that come once an hour.
 const BETWEEN_TRIALS_MS: u64 = 50 * 60_000;
-/// Trials that the usual share must rest on before an attack is told as one; before, it is a warning.
+/// Trials that the usual share must rest on before an attack is reported as one; before, it is a warning.
 const LEARNED: f64 = 200.0;
 /// The same for the sensitive test.
 const WELL_LEARNED: f64 = 1_000.0;
-/// Clients with success that make a trait one of legitimate clients, and their share among all of these.
+/// Successful clients that make a trait a legitimate one, and their share among all of these.
 const COMMON: u32 = 5;
 const COMMON_SHARE: u32 = 100;
-/// Accounts that a client fails on to be an offender whatever it shares: a person may mistype a name, and then use
+/// Accounts that a client must fail on to be an offender whatever it shares: a person may mistype a name, and then use
 /// another.
 const ACCOUNTS_OF_ONE: u32 = 3;
 
@@ -58,10 +57,10 @@ pub(crate) struct Rule {
     evidence: f64,
 }
 
-/// What an attempt showed.
+/// The result of an attempt.
 pub(crate) struct Outcome {
     pub(crate) case: Option<Case>,
-    /// Whether something that attempts share was recognised just now: those before may share it.
+    /// Whether a shared trait was recognised just now: earlier attempts may have it.
     pub(crate) look_back: bool,
 }
 
@@ -70,7 +69,7 @@ impl Rule {
         Self { config: config.clone(), evidence: f64::from(config.evidence) }
     }
 
-    /// One attempt; `accounts` tells how many its client failed on.
+    /// One attempt; `accounts` returns how many its client failed on.
     pub(crate) fn observe(
         &self,
         attempt: &Attempt<'_>,
@@ -99,7 +98,7 @@ impl Rule {
         outcome
     }
 
-    /// Adds a trial; whether a trait was recognised by it.
+    /// Adds a trial; returns whether it caused a trait to be recognised.
     fn test(&self, attempt: &Attempt<'_>, watch: &mut Watch, control: &Control) -> bool {
         let (most, now) = (self.evidence * 2.0, attempt.now);
         let usual = shifted(watch.usual.mean().clamp(0.01, 0.9), control.shift(now));
@@ -115,7 +114,7 @@ impl Rule {
             watch.failed.add(now, lately());
         }
         let suspect = watch.overall.score().max(watch.sensitive.score());
-        // What is learned during an attack is little, but something: what lasts for days is the new usual.
+        // During an attack a little is learned: what lasts for days is the new normal.
         let weight = match suspect {
             score if self.is_active(watch) || score >= self.evidence => 0.02,
             score if score > self.evidence / 2.0 => 0.2,
@@ -164,12 +163,12 @@ impl Rule {
         })
     }
 
-    /// Whether a stranger's attempt has what an attack that goes on has in common, and legitimate clients have not.
+    /// Whether a stranger's attempt has a trait of an ongoing attack that legitimate clients lack.
     pub(crate) fn matches(&self, attempt: &Attempt<'_>, watch: &Watch) -> bool {
         attempt.is_strange() && watch.shares(Trait::of_attempt(attempt), attempt.now) == Some(true)
     }
 
-    /// The same of an attempt from before that was known.
+    /// The same for an attempt from before the discovery.
     pub(crate) fn matched(&self, seen: &Seen, watch: &Watch, route: &Arc<str>, now: Moment) -> bool {
         let traits = Trait::of_seen(seen);
         seen.strange
@@ -223,9 +222,9 @@ impl Rule {
     }
 }
 
-/// How sure a score makes. By Wald's bound the chance that trials without an attack reach a score of s is at most
-/// e^-s at each of them. Failures of people are not independent, so the score is halved, as for a dispersion of 2 (P.
-/// McCullagh, J. A. Nelder, "Generalized linear models", 1989, section 4.5); trials of a week are some 100,000.
+/// Confidence for a score. By Wald's bound the chance that trials without an attack reach a score of s is at most e^-s
+/// at each of them. People's failures are not independent, so the score is halved, as for a dispersion of 2 (P.
+/// McCullagh, J. A. Nelder, "Generalized linear models", 1989, section 4.5); a week has some 100,000 trials.
 fn confidence(score: f64) -> f64 {
     (1.0 - (100_000_f64.ln() - score / 2.0).exp()).clamp(0.5, 0.99)
 }

@@ -1,5 +1,5 @@
 #![expect(clippy::float_arithmetic, reason = "moving averages")]
-//! What is kept of a login route to tell an attack that is spread over many clients.
+//! State of a login route for detecting an attack spread over many clients.
 
 use std::time::Duration;
 
@@ -12,28 +12,28 @@ use crate::detect::window::{
     Counter, Cusum, Distinct, Hypotheses, Moment, Ratio, Span, Spread, Table, hash_of,
 };
 
-/// Of what counts of the present are told.
+/// Period that counts as the present.
 pub(super) fn lately() -> Span {
     Span::of(Duration::from_secs(600))
 }
 
-/// Over what time successes tell what legitimate clients look like.
+/// Period over which successes show the traits of legitimate clients.
 pub(super) fn day() -> Span {
     Span::of(Duration::from_secs(86_400))
 }
 
-/// Traits of a route that are told apart.
+/// Maximum traits tracked per route.
 const TRAITS: usize = 1_024;
 /// How long a trait is remembered.
 const REMEMBERED: Duration = Duration::from_secs(86_400);
-/// Traits that an attack has at most.
+/// Maximum traits of an attack.
 const SHARED: usize = 64;
-/// Accounts that a trait was seen failing on within a day, to be one of an attack.
+/// Accounts that a trait must be seen failing on within a day, to be one of an attack.
 const ACCOUNTS: u32 = 10;
-/// A trait of an attack that nobody showed for so long is none any more.
+/// A trait of an attack expires if nobody shows it for this long.
 const OVER: Duration = Duration::from_secs(3_600);
 
-/// Something that attempts may share.
+/// A trait that attempts may share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Trait {
     /// The order of header names and the User-Agent.
@@ -59,7 +59,7 @@ impl Trait {
     }
 }
 
-/// Attempts that share something.
+/// Attempts that share a trait.
 #[derive(Default)]
 struct Group {
     cusum: Cusum,
@@ -71,25 +71,25 @@ struct Group {
     gaps: u32,
 }
 
-/// A trait of an attack that goes on.
+/// A trait of an ongoing attack.
 pub(super) struct Shared {
     what: Trait,
     last: Moment,
     since: Option<Moment>,
 }
 
-/// What a trait showed, for evidence.
+/// Data about a trait, for evidence.
 pub(super) struct Found {
     pub(super) name: String,
     pub(super) score: f64,
     pub(super) passed: u32,
     pub(super) since: Option<Moment>,
-    /// The coefficient of variation of the time between failures: 1 where they come at random, near 0 where a program
-    /// keeps time.
+    /// The coefficient of variation of the time between failures: 1 if they come at random, near 0 if a program keeps
+    /// time.
     pub(super) variation: Option<f64>,
 }
 
-/// What is learned of a route, for a file.
+/// What is learned about a route, for a file.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(crate) struct Learned(Ratio);
 
@@ -110,8 +110,8 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
-    /// A route of which nothing is known but perhaps its usual share of failures. Without that, 30% is assumed:
-    /// more than is usual, so that a site of which nothing is known is not said to be attacked.
+    /// A route without history except perhaps its usual share of failures. Without that, 30% is assumed: more than
+    /// usual, so that an unknown site is not reported as attacked.
     pub(crate) fn new(learned: Option<Learned>) -> Self {
         let usual = learned.map(|learned| learned.0).filter(|usual| usual.is_sound());
         Self {
@@ -157,7 +157,7 @@ impl Watch {
         }
     }
 
-    /// Adds a trial to the groups that it belongs to; whether one of them was recognised as an attack by it.
+    /// Adds a trial to its groups; returns whether it made one of them a recognised attack.
     pub(super) fn test_traits(
         &mut self,
         attempt: &Attempt<'_>,
@@ -192,13 +192,13 @@ impl Watch {
         recognised
     }
 
-    /// Whether one of these is a trait of the attack; if so, whether it is no trait of legitimate clients.
+    /// Whether one of these is a trait of the attack; if so, whether legitimate clients lack it.
     pub(super) fn shares(&self, traits: [Trait; 2], now: Moment) -> Option<bool> {
         let shared = traits.into_iter().filter(|what| self.shared.iter().any(|shared| shared.what == *what));
         shared.map(|what| !self.is_common(what, now)).max()
     }
 
-    /// Whether legitimate clients have a program in common.
+    /// Whether legitimate clients share a program.
     pub(crate) fn has_common_program(&self, fingerprint: u64, now: Moment) -> bool {
         self.is_common(Trait::Program(fingerprint), now)
     }
@@ -208,13 +208,13 @@ impl Watch {
         passed >= COMMON && passed.saturating_mul(COMMON_SHARE) >= self.passed.count(now, day())
     }
 
-    /// Since when the attack with one of these traits goes on.
+    /// Start of the ongoing attack with one of these traits.
     pub(super) fn since(&self, traits: [Trait; 2]) -> Option<Moment> {
         let shared = self.shared.iter().filter(|shared| traits.contains(&shared.what));
         shared.filter_map(|shared| shared.since).min()
     }
 
-    /// What the attack has in common with an attempt, or else what it has most clearly.
+    /// The trait that the attack shares with an attempt, or else its clearest one.
     pub(super) fn strongest(&self, traits: [Trait; 2], now: Moment) -> Option<Found> {
         let of_attempt = self.shared.iter().filter(|shared| traits.contains(&shared.what));
         let candidates = of_attempt.chain(&self.shared).filter_map(|shared| {
@@ -233,9 +233,9 @@ impl Watch {
     }
 }
 
-/// How much of a moving average the latest value is.
+/// Weight of the latest value in a moving average.
 const NEW: f64 = 0.05;
-/// Gaps that it takes to say something about them.
+/// Gaps needed for a statement about them.
 const GAPS: u32 = 20;
 
 impl Group {

@@ -1,4 +1,4 @@
-//! What somebody has success with while walking through objects.
+//! An actor's successes while walking through objects.
 
 use super::{Actor, Enumeration};
 use crate::event::Exchange;
@@ -8,12 +8,12 @@ use crate::prefix::ClientNet;
 #[derive(Clone, Copy, Default)]
 pub(super) struct Besides {
     pub(super) all: u32,
-    /// Of PUT.
+    /// Those of PUT.
     pub(super) puts: u32,
 }
 
 impl Enumeration {
-    /// A success of somebody who may be walking elsewhere.
+    /// A success of an actor that may be walking elsewhere.
     pub(super) fn pass(&mut self, actor: Actor, client: ClientNet, exchange: &Exchange<'_>) {
         if self.besides.is_empty() {
             return;

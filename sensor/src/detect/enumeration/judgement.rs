@@ -1,13 +1,13 @@
-//! How bad it is what somebody asked for, and how it is told.
+//! Severity of a walk, and its explanation.
 
 use super::walk::Walk;
-use super::{Actor, COUNTABLE, Config, FORBIDDEN, PAGE, WITH_CREDENTIALS, WITH_PAGES};
+use super::{Actor, COUNTABLE, Config, MISSING_OF_PAGES, PAGE, WITH_CREDENTIALS, WITH_PAGES};
 use crate::detect::config::Sources;
 use crate::detect::recent::share;
 use crate::detect::{Evidence, Growth, Offender, Severity, Signal, Subject, Threat};
 use crate::event::Exchange;
 
-/// What a judgement rests on.
+/// What the evaluation rests on.
 pub(super) struct Found {
     pub(super) severity: Severity,
     pub(super) confidence: f64,
@@ -16,7 +16,7 @@ pub(super) struct Found {
     pub(super) usual: Option<u32>,
 }
 
-/// What somebody had success with while walking.
+/// Successes while walking.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Others {
     /// On other routes.
@@ -32,9 +32,9 @@ impl Others {
     }
 }
 
-/// How many times the counts for refusals are larger: once, but for who misses rather than is forbidden and has a reason to.
-const fn lenience(walk: &Walk, actor: Actor, others: Others, objects: u32) -> u32 {
-    if walk.forbidden.saturating_mul(FORBIDDEN) >= walk.failures {
+/// Multiple of the counts for refusals: one, unless the actor misses rather than is forbidden and has a reason to.
+fn lenience(walk: &Walk, actor: Actor, others: Others, objects: u32) -> u32 {
+    if walk.is_forbidden() {
         return 1;
     }
     let credentials = if matches!(actor, Actor::Principal(_)) { WITH_CREDENTIALS } else { 1 };
@@ -42,14 +42,14 @@ const fn lenience(walk: &Walk, actor: Actor, others: Others, objects: u32) -> u3
     credentials.saturating_mul(pages)
 }
 
-/// Whether a User-Agent says that it is a crawler's.
+/// Whether a User-Agent claims to be a crawler.
 pub(super) fn says_bot(text: &str) -> bool {
     let text = text.as_bytes().get(..512).unwrap_or(text.as_bytes());
     let has = |word: &[u8]| text.windows(word.len()).any(|part| part.eq_ignore_ascii_case(word));
     has(b"bot") || has(b"crawl") || has(b"spider") || has(b"slurp")
 }
 
-/// How bad it is.
+/// The severity.
 pub(super) fn judge(
     config: &Config,
     walk: &Walk,
@@ -61,7 +61,7 @@ pub(super) fn judge(
     let objects = walk.objects.estimate();
     let sequential = walk.is_sequential(objects);
     let found = |severity, confidence| Some(Found { severity, confidence, objects, sequential, usual });
-    // What is usual for one is so for each of those behind an address.
+    // What is usual for one actor is so for each of those behind an address.
     let people = if matches!(actor, Actor::Client(_)) { walk.people() } else { 1 };
     let beyond = |times: u32| {
         let times = times.saturating_mul(people);
@@ -87,10 +87,14 @@ pub(super) fn judge(
     match (sequential, walk.is_bot, actor) {
         (_, _, Actor::Site(_)) => None,
         (true, _, Actor::Foreign(_)) => found(Severity::Low, 0.3),
+        // Scrolling from page to page; some of what the pages show is missing.
+        (true, false, _)
+            if others.shows_pages(objects) && !walk.fails(MISSING_OF_PAGES) && !walk.is_forbidden() =>
+        {
+            found(Severity::Low, 0.4)
+        }
         (true, false, Actor::Client(_)) if many || blind => found(Severity::High, 0.8),
         (true, false, Actor::Principal(_)) if blind => found(Severity::High, 0.8),
-        // From page to page through what is there, as who scrolls.
-        (true, false, _) if others.shows_pages(objects) && !walk.fails(2) => found(Severity::Low, 0.4),
         (true, false, Actor::Client(_) | Actor::Principal(_)) => found(Severity::Medium, 0.6),
         (true, true, _) => found(Severity::Low, 0.4),
         (false, false, _) if usual.is_some() && beyond(config.times_usual.saturating_mul(2)) => {
@@ -100,7 +104,7 @@ pub(super) fn judge(
     }
 }
 
-/// Of a site only refusals count: its clients together may well ask for everything that is there.
+/// For a site only refusals count: its clients together may well request everything that exists.
 pub(super) fn judge_site(config: &Config, sources: Sources, walk: &Walk, bad: bool) -> Option<Found> {
     let objects = walk.objects.estimate();
     let enough = sources.scaled(config.refused).min(COUNTABLE);
@@ -113,7 +117,7 @@ pub(super) fn judge_site(config: &Config, sources: Sources, walk: &Walk, bad: bo
     Some(Found { severity, confidence, objects, sequential, usual: None })
 }
 
-/// Whom an alert is about.
+/// The subject of an alert.
 pub(super) fn subject(actor: Actor) -> Subject {
     match actor {
         Actor::Client(client) | Actor::Foreign(client) => Subject::Client(client),

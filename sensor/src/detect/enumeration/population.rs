@@ -1,13 +1,13 @@
-//! How many objects clients of a route usually ask for.
+//! How many objects a route's clients usually request.
 
 use super::WINDOW;
 use crate::clock::Timestamp;
 use crate::detect::weather::Crowd;
 
-/// Clients of a route after which it is known what is usual there.
+/// Clients of a route after which its usual numbers are known.
 const KNOWN: u32 = 50;
 
-/// Counts are halved when there are so many: what was usual a hundred thousand clients ago counts less.
+/// Counts are halved at this many: what was usual a hundred thousand clients ago counts less.
 const MANY: u32 = 100_000;
 
 /// Counts by size: two buckets for each power of two, so that a quantile is at most 50% too high.
@@ -18,7 +18,7 @@ const BUCKETS: usize = 28;
 pub(super) struct Population {
     sizes: [u32; BUCKETS],
     total: u32,
-    /// Clients of the hour; those are marked that were refused an object.
+    /// Clients of the hour; those that were refused an object are marked.
     clients: Crowd,
 }
 
@@ -27,7 +27,7 @@ impl Population {
         Self { sizes: [0; BUCKETS], total: 0, clients: Crowd::new(WINDOW.as_secs()) }
     }
 
-    /// A client's hour is over, in which it asked for so many objects.
+    /// A client's hour is over, in which it requested this many objects.
     pub(super) fn learn(&mut self, objects: u32) {
         if self.total >= MANY {
             self.sizes.iter_mut().for_each(|count| *count /= 2);
@@ -39,8 +39,8 @@ impl Population {
         }
     }
 
-    /// The number of objects that 98 of 100 clients do not go beyond; nothing before that is known. Of 50 clients,
-    /// the second largest: one attacker does not set the measure.
+    /// The number of objects that 98 of 100 clients do not exceed; none until it is known. Of 50 clients, the second
+    /// largest: one attacker does not set the measure.
     pub(super) fn usual(&self) -> Option<u32> {
         if self.total < KNOWN {
             return None;
@@ -55,12 +55,12 @@ impl Population {
         None
     }
 
-    /// A client, by its hash, begins an hour on the route, or is refused an object for the first time in it.
+    /// A client, by its hash, starts an hour on the route, or is refused an object for the first time in it.
     pub(super) fn meets(&mut self, client: u64, refused: bool, now: Timestamp) {
         self.clients.note(client, refused, now);
     }
 
-    /// Whether half of the clients are refused objects: that is how the route is.
+    /// Whether half of the clients are refused objects: that is how the route behaves.
     pub(super) fn refuses_most(&self) -> bool {
         self.clients.most_marked()
     }

@@ -115,6 +115,29 @@ fn a_key_that_walks_into_holes_is_high() {
     assert_eq!(severities(&signals), [Severity::Medium, Severity::High]);
 }
 
+/// Pages of 60 covers, one in ten missing: told, and no more. Without the pages, or where what is asked for is forbidden,
+/// the same walk is a guesser's.
+#[test]
+fn who_scrolls_past_missing_covers_is_told_and_no_more() {
+    for (status, has_pages, expected) in
+        [(404, true, Severity::Low), (404, false, Severity::High), (403, true, Severity::High)]
+    {
+        let mut detector = detector();
+        let mut found = Vec::new();
+        for object in 0..900_u64 {
+            if has_pages && object % 60 == 0 {
+                let mut page = exchange(object * 50, 5, "/shelf", "/shelf", 200);
+                page.principal = Some(api_key(1));
+                found.extend(severities(&observe(&mut detector, &page)));
+            }
+            let status = if object % 10 == 3 { status } else { 200 };
+            let asked = Ask { ms: object * 50, key: Some(1), object, status, ..ASK };
+            found.extend(severities(&ask(&mut detector, asked)));
+        }
+        assert_eq!(found.iter().max(), Some(&expected), "{status}, pages: {has_pages}");
+    }
+}
+
 #[test]
 fn tokens_of_many_do_not_hide_one_client() {
     let mut detector = detector();

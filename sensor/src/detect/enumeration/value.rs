@@ -1,18 +1,18 @@
 //! The parts of a path that its template leaves open.
 
-/// What a path asks for.
+/// The object of a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Value<'a> {
     /// The last open segment.
     pub(super) last: &'a [u8],
-    /// It as a number, where it is one.
+    /// The same as a number, if it is one.
     pub(super) number: Option<u64>,
-    /// The path as far as that segment reaches: two requests with the same are for the same object.
+    /// The path up to that segment: requests with the same value are for the same object.
     pub(super) object: &'a [u8],
 }
 
-/// What `path` asks for under `route`; nothing where the template is closed, or where its open segments do not
-/// name objects, or where the path was not read as it is written (dot segments, say), so that it does not fit.
+/// The object of `path` under `route`; none if the template is closed, its open segments do not name objects, or the
+/// path was rewritten for matching (dot segments, for example), so that it does not fit.
 pub(super) fn of<'a>(path: &'a str, route: &str) -> Option<Value<'a>> {
     if memchr::memchr(b'{', route.as_bytes()).is_none() || route.ends_with("{other}") {
         return None;
@@ -41,7 +41,7 @@ pub(super) fn of<'a>(path: &'a str, route: &str) -> Option<Value<'a>> {
     Some(Value { last, number: number(stem), object: path.get(..start.saturating_add(last.len()))? })
 }
 
-/// Where the next segment that is not empty lies.
+/// Start of the next non-empty segment.
 #[inline]
 fn next_segment(path: &[u8], from: usize) -> Option<(usize, usize)> {
     let rest = path.get(from..)?;
@@ -50,21 +50,21 @@ fn next_segment(path: &[u8], from: usize) -> Option<(usize, usize)> {
     Some((start, start.saturating_add(memchr::memchr(b'/', rest).unwrap_or(rest.len()))))
 }
 
-/// Whether a segment of a template names objects. Dates do not, and parts of file names are mostly those of assets; the
-/// number of a document is none of these.
+/// Whether a segment of a template names objects. Dates do not, and parts of file names mostly belong to assets; a
+/// document's number is neither.
 fn is_open(segment: &[u8]) -> bool {
     crate::event::is_document(segment)
         || segment.first() == Some(&b'{') && segment.last() == Some(&b'}') && segment != b"{date}"
 }
 
-/// Fewest bits that nobody finds by trying, and the least number of different characters of such a text, which a counter
-/// with zeros before it has not.
+/// Minimum bits that nobody finds by trying, and minimum different characters of such a text, which a zero-padded
+/// counter lacks.
 const UNGUESSABLE: usize = 100;
 const DIFFERENT: usize = 8;
 
 impl Value<'_> {
-    /// Whether it looks like a digest or a random number: whoever asks for it was told of it, or has computed it. A file
-    /// name's extension does not count.
+    /// Whether it looks like a digest or a random number: a client that requests it was given it, or computed it. A
+    /// file name's extension does not count.
     pub(super) fn is_unguessable(&self) -> bool {
         let stem = self.last.split(|byte| *byte == b'.').next().unwrap_or(self.last);
         let has = |class: fn(&u8) -> bool| stem.iter().any(class);
@@ -75,7 +75,7 @@ impl Value<'_> {
             (false, true) => 6,
             (false, false) => 5,
         };
-        // Digits and letters take turns in what is random; words and numbers stand apart.
+        // Random text alternates digits and letters; words and numbers keep them apart.
         let turns = stem
             .windows(2)
             .filter(|pair| {
@@ -88,7 +88,7 @@ impl Value<'_> {
             && different(stem) >= DIFFERENT
     }
 
-    /// Its first bytes, by which neighbours are told: those of one counter share them.
+    /// Its first bytes, which neighbours of one counter share.
     pub(super) fn head(&self) -> u64 {
         self.last.iter().take(8).fold(0, |head, byte| head << 8 | u64::from(*byte))
     }

@@ -1,36 +1,37 @@
-//! What one client or principal asked for under one route within an hour.
+//! What one client or principal requested under one route within an hour.
 
+use super::FORBIDDEN;
 use crate::clock::Timestamp;
 use crate::detect::recent::Distinct;
 use crate::detect::{Offender, Sample, Severity};
 
-/// Steps that are small: to the next identifier, or over a gap that a deleted object left.
+/// Steps that count as small: to the next identifier, or over a gap left by a deleted object.
 const STEP: u64 = 8;
 
-/// From so many on, they are people behind one address, or somebody who looks like many.
+/// From this many on, they are people behind one address, or an actor that looks like many.
 const CROWD: u32 = 3;
 
-/// One hour of it.
+/// One hour of a walk.
 pub(super) struct Walk {
     pub(super) began: Timestamp,
     pub(super) who: Offender,
     /// Whether more than one client was it.
     pub(super) several: bool,
-    /// Programs and principals among its requests, since it was worth a look.
+    /// Programs and principals among its requests, since it became worth tracking.
     pub(super) actors: Distinct<1>,
-    /// The hour before was told of.
+    /// The previous hour was reported.
     pub(super) goes_on: bool,
-    /// It says that it is a crawler.
+    /// It claims to be a crawler.
     pub(super) is_bot: bool,
     pub(super) objects: Distinct<16>,
-    /// Exchanges that were answered with the object, or that it is not there, or not theirs.
+    /// Exchanges answered with the object, or that it does not exist or is forbidden.
     pub(super) exchanges: u32,
     pub(super) failures: u32,
     /// Those of them that were forbidden (403), rather than absent.
     pub(super) forbidden: u32,
-    /// By how much all successes of its actor outnumbered those of the walk when it was looked at first.
+    /// By how much its actor's successes outnumbered those of the walk when it was first evaluated.
     besides: Option<i64>,
-    /// The beginning of the last object that cannot be guessed.
+    /// The start of the last object that cannot be guessed.
     head: u64,
     /// Numeric identifiers: the last one, the extremes, and steps from one to the next, all and small ones.
     last: Option<u64>,
@@ -69,7 +70,7 @@ impl Walk {
         }
     }
 
-    /// Notes a request for an object by its hash, and by its number where it has one; whether it is new.
+    /// Records a request for an object by its hash, and by its number if it has one; returns whether it is new.
     #[inline]
     pub(super) fn note(&mut self, object: u64, number: Option<u64>, failed: bool) -> bool {
         self.exchanges = self.exchanges.saturating_add(1);
@@ -80,12 +81,12 @@ impl Walk {
         self.objects.note(object)
     }
 
-    /// Whether an object that cannot be guessed begins otherwise than the one before, so that it is none of a counter's.
+    /// Whether an unguessable object starts differently from the one before, so that it does not come from a counter.
     pub(super) fn is_no_neighbour(&mut self, head: u64) -> bool {
         std::mem::replace(&mut self.head, head) != head
     }
 
-    /// Successes elsewhere since the walk was looked at first, of so many that its actor has had since one was.
+    /// Successes elsewhere since the walk was first evaluated, out of this many of its actor since then.
     pub(super) fn pages(&mut self, all: u32) -> u32 {
         let passes = self.exchanges.saturating_sub(self.failures);
         let others = i64::from(all).saturating_sub(passes.into());
@@ -111,19 +112,19 @@ impl Walk {
         *way = way.saturating_add(1);
     }
 
-    /// Steps to near identifiers in the direction that prevails.
+    /// Steps to near identifiers in the prevailing direction.
     pub(super) fn small_steps(&self) -> u32 {
         self.up.max(self.down)
     }
 
-    /// About how many people or programs asked; one where it is not known.
+    /// About how many people or programs requested; one if unknown.
     pub(super) fn people(&self) -> u32 {
         self.actors.estimate().max(1)
     }
 
-    /// Whether identifiers are walked through: most steps are small ones in one direction, or, where several
-    /// connections of one program share the walk, half of all identifiers between the extremes are asked for. Many people
-    /// behind one address together ask for most of what there is, and none of them walks.
+    /// Whether identifiers are walked through: most steps are small and in one direction, or, if several connections of
+    /// one program share the walk, half of all identifiers between the extremes are requested. Many people behind one
+    /// address together request most of what exists, and none of them walks.
     pub(super) fn is_sequential(&self, objects: u32) -> bool {
         let one_way = self.steps > 0 && self.small_steps().saturating_mul(10) >= self.steps.saturating_mul(6);
         let numeric = self.steps.saturating_mul(2) >= objects;
@@ -133,7 +134,12 @@ impl Walk {
         numeric && (one_way || dense)
     }
 
-    /// Whether so many percent of the answers are failures.
+    /// Whether at least one in [`FORBIDDEN`] failures is forbidden rather than absent.
+    pub(super) fn is_forbidden(&self) -> bool {
+        self.failures > 0 && self.forbidden.saturating_mul(FORBIDDEN) >= self.failures
+    }
+
+    /// Whether this percentage of the responses are failures.
     pub(super) fn fails(&self, percent: u32) -> bool {
         self.fails_without(0, percent)
     }

@@ -1,11 +1,11 @@
-//! Whose principals an address carries.
+//! Which principals an address uses.
 
 use crate::identity::KeyedHash;
 
-/// Principals of one address that may be one person's.
+/// Principals of one address that may belong to one person.
 const FEW: usize = 4;
 
-/// What a client's requests carried: the principals of one person, or of more.
+/// The principals in a client's requests: one person's, or more.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Carried {
     /// Each with its requests; `None` for those without a principal.
@@ -35,7 +35,7 @@ impl Carried {
         }
     }
 
-    /// Whether what a client asks for is mostly one principal's, and the rest may be the same person's.
+    /// Whether a client's requests mostly carry one principal, and the rest may be the same person's.
     pub(super) fn is_mostly(&self, principal: KeyedHash) -> bool {
         let all = self.each.iter().fold(self.others, |sum, (_, count)| sum.saturating_add(*count));
         let its = self.each.iter().take(self.used).find(|(known, _)| *known == Some(principal));
@@ -44,5 +44,5 @@ impl Carried {
     }
 }
 
-/// Counts of what a client carries are halved then, so that they follow what it does.
+/// Counts are halved here, so that they follow the client's behaviour.
 const HALVED_AT: u32 = 1_024;

@@ -8,15 +8,15 @@ use crate::detect::{Evidence, Growth, Offender, Sample, Severity, Signal, Subjec
 use crate::event::Exchange;
 use crate::prefix::ClientNet;
 
-/// Clients told apart that use one principal. Beyond that the one with the fewest requests gives its place, and its
-/// count, to the newcomer (A. Metwally, D. Agrawal, A. El Abbadi, "Efficient computation of frequent and top-k elements
-/// in data streams", 2005).
+/// Clients of one principal tracked individually. Beyond that, the one with the fewest requests passes its entry, and
+/// its count, to the newcomer (A. Metwally, D. Agrawal, A. El Abbadi, "Efficient computation of frequent and top-k
+/// elements in data streams", 2005).
 const MAX_CLIENTS: usize = 32;
 
 /// Clients named in evidence.
 const NAMED: usize = 8;
 
-/// An attack rather than a slip, where so many bursts are over the limit within one incident.
+/// An attack rather than a slip if this many bursts are over the limit within one incident.
 const BURSTS: u64 = 10;
 
 /// And at least so many requests.
@@ -46,8 +46,8 @@ impl Incident {
         Self { began: now, last: now, exceeded: 0, told: None, clients: Vec::new(), samples: Vec::new() }
     }
 
-    /// Counts a client's request. `beyond`: it is over the limit by itself. Whether it is an offender: it is told of no
-    /// more than it used up.
+    /// Counts a client's request. `beyond`: it exceeds the limit on its own. Returns whether it is an offender: it is
+    /// charged no more than it used up.
     pub(super) fn share(&mut self, client: ClientNet, beyond: bool) -> bool {
         if !self.clients.iter().any(|share| share.client == client) {
             let fresh = Share { client, requests: 0, offends: false };
@@ -64,7 +64,7 @@ impl Incident {
         beyond && share.requests.saturating_mul(clients).saturating_mul(2) >= all
     }
 
-    /// How bad it is, and whether that, or who does it, is news.
+    /// The severity, and whether that, or the offender, is news.
     pub(super) fn judge(&mut self, limit: &Limit, (client, offends): (ClientNet, bool)) -> (Severity, bool) {
         let many = many(limit.rate);
         let severity = if self.exceeded >= many { Severity::High } else { Severity::Medium };
@@ -126,8 +126,8 @@ pub(super) fn signal(
     }
 }
 
-/// Requests over a limit from which on they are many. A burst that is the count, since none was written, is no measure of
-/// haste: it may be what an hour brings. What the rate admits in a second takes its place.
+/// Requests over a limit from which they are many. A default burst is no measure of haste: it may be an hour's worth.
+/// The count that the rate admits in a second replaces it.
 pub(super) fn many(rate: Rate) -> u64 {
     let seconds = rate.period().nanoseconds().div_ceil(1_000_000_000);
     let burst = if rate.burst() == rate.count() { rate.count().div_ceil(seconds) } else { rate.burst() };

@@ -1,16 +1,16 @@
-//! Paths that scanners ask for, and the names that their programs give themselves.
+//! Paths that scanners request, and the names of their programs.
 //!
-//! Curated from what reaches servers on the open Internet: files that hold secrets, holes that worms and kits try,
-//! consoles of well-known software, and the ways to write "the directory above".
+//! Curated from traffic to servers on the open Internet: files with secrets, vulnerabilities that worms and kits try,
+//! consoles of well-known software, and encodings of the parent directory.
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 
-/// What it means that a path is asked for.
+/// The meaning of a request for a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// Nobody has a reason to: it counts whatever the server answers.
+    /// Nobody has a legitimate reason: it counts whatever the server answers.
     Never,
-    /// The software may be installed here: it counts where the server refuses.
+    /// The software may be installed here: it counts if the server refuses.
     IfRefused,
 }
 
@@ -19,9 +19,9 @@ pub(super) enum Kind {
 pub(super) struct Probe {
     pub(super) text: &'static str,
     pub(super) kind: Kind,
-    /// From 1, which a mistyped link may be, to 3, which is no accident.
+    /// From 1, which may be a mistyped link, to 3, which is no accident.
     pub(super) weight: u32,
-    /// What follows must be no letter or digit.
+    /// The next character must not be a letter or digit.
     whole: bool,
 }
 
@@ -45,20 +45,20 @@ probes! {
     Never 3 true: "etc/passwd" "etc%2fpasswd" "etc%252fpasswd" "etc%5cpasswd" "etc/shadow" "etc/group" "etc/hosts"
         "etc/issue" "proc/self" "proc/version" "win.ini" "boot.ini" "system.ini" "windows/system32" "winnt/system32"
         "windows%5csystem32" "winnt%5csystem32" "drivers%5cetc" "cmd.exe" "global.asa" "var/log";
-    // The directory above, in the encodings that decoders got wrong. One alone may be a careless client's.
+    // The parent directory, in encodings that decoders got wrong. A single one may be a careless client's.
     Never 2 false: "/../" "\\..\\" "..%2f" "%2e%2e" ".%2e" "%2e." "..%5c" "..\\" "%252e%252e" "%25%32%65" "%%32%" "%%35%" "..0x2f" "..0x5c" "%25c0%25ae"
         "%uf025" "%c0%6e" "\\../" "...../" "%c1%9c" "%c1%1c" "%c1%pc" "%c1%8s" "%bg%qf" "..%25" "%c0%ae"
         "%c0%2e" "%c0.%c0." "%e0%80%ae" "%e0%40%ae" "%c0%5e" "%c0%ee" "%c0%fe" "%f0%80%80%ae" "%f8%80%80%80%ae"
         "%fc%80%80%80%80%ae" "%uff0e" "%u002e" "..%c0" "..%c1" "..%bg" "..%e0" "..%f0" "..%f8" "..%fc" "..%u22"
         "..%uef" "..%u00" "0x2e0x2e" "/..;/" "/...//" "..//" "../..";
-    // Holes.
+    // Vulnerabilities.
     Never 3 false: "vendor/phpunit" "eval-stdin.php" "/boaform" "/gponform" "/hnap1" "/_ignition/" "/fgt_lang"
         "/dana-na/" "jmxinvokerservlet" "/wls-wsat" "/alfacgiapi" "/c99.php" "/r57.php" "/wso.php" "/b374k"
         "/alfa.php" "/webshell" "%24%7bjndi" "${jndi" "/cgi-bin/luci" "/cgi-bin/.%" "/goform/" "/setup.cgi"
         "/tmunblock.cgi" "/hudson/script" "/+cscoe+" "/remote/login" "/sdk/weblanguage" "/portal/redlion"
         "/evox/about" "/nmaplowercheck" "/nice%20ports" "/trinity.txt.bak" "/thinkphp" "/currentsetting.htm"
         "/_profiler/phpinfo" "/telescope/requests" "/debug/default/view" "/autodiscover/autodiscover.json";
-    // What is written into paths to be run.
+    // Code in paths.
     Never 3 false: "<script" "%3cscript" "union%20select" "union+select" "' or '" "%27%20or%20" ";cat%20/" ";wget%20"
         "|cat%20" "`id`" "$(id)" "%0d%0aset-cookie" "<!--#exec";
     Never 1 false: "%00" "%0d%0a";
@@ -75,17 +75,17 @@ probes! {
         "/.well-known/security.bak" "/readme.html" "/license.txt" "/changelog.txt" "/status.php" "/old" "/bak";
 }
 
-/// What a program says of itself.
+/// What a program says about itself.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Agent {
     /// Nothing that is known here.
     #[default]
     Other,
-    /// It says that it is a crawler.
+    /// It claims to be a crawler.
     Bot,
     /// It surveys the Internet.
     Survey(&'static str),
-    /// It looks for holes.
+    /// It scans for vulnerabilities.
     Attack(&'static str),
 }
 
@@ -153,17 +153,17 @@ const AGENTS: &[Named] = &[
     ("(hydra)", Agent::Attack),
 ];
 
-/// Longest part of a path or User-Agent that is looked at, in bytes: both are the client's to invent.
+/// Longest part of a path or User-Agent examined, in bytes: clients can invent both.
 const LOOKED_AT: usize = 2_048;
 
-/// Both lists, made ready. A text is read once, whatever the length of the lists.
+/// Both lists, compiled. A text is scanned once, whatever the length of the lists.
 pub(super) struct Known {
     probes: AhoCorasick,
     agents: AhoCorasick,
 }
 
 impl Known {
-    /// Nothing where the lists are too long to be made ready, which a test rules out.
+    /// `None` if the lists are too long to compile, which a test rules out.
     pub(super) fn new() -> Option<Self> {
         let build = |texts: &mut dyn Iterator<Item = &'static str>| {
             AhoCorasick::builder()
@@ -178,7 +178,7 @@ impl Known {
         Some(Self { probes, agents })
     }
 
-    /// The heaviest probe that a path is.
+    /// The heaviest probe that a path matches.
     pub(super) fn probe(&self, path: &str) -> Option<Probe> {
         let path = path.as_bytes();
         let path = path.get(..LOOKED_AT).unwrap_or(path);
@@ -187,11 +187,11 @@ impl Known {
             let follows = path.get(found.end()).is_some_and(u8::is_ascii_alphanumeric);
             (!probe.whole || !follows).then_some(*probe)
         });
-        // Of equals the first, so that the answer does not hang on the rest of the path.
+        // The first of equals, so that the result does not depend on the rest of the path.
         found.reduce(|best, next| if next.weight > best.weight { next } else { best })
     }
 
-    /// What a User-Agent says. An attacker's tool is one even where it says that it is a crawler.
+    /// The classification of a User-Agent. An attack tool stays one even if it claims to be a crawler.
     pub(super) fn agent(&self, text: &str) -> Agent {
         let text = text.as_bytes();
         let text = text.get(..LOOKED_AT).unwrap_or(text);

@@ -1,4 +1,4 @@
-//! What a client, or a site, asked for that is suspicious, and how bad that is.
+//! A client's, or a site's, suspicious requests, and their severity.
 
 use super::known::{self, Agent};
 use super::{Config, NAMED, WINDOW};
@@ -59,13 +59,13 @@ pub(super) struct Place {
     pub(super) directory: Option<u64>,
 }
 
-/// Misses in so few directories may be those of a page or a cache.
+/// Misses in this few directories may be a page's or a cache's.
 const CONFINED: u32 = 2;
-/// They count a third, and so many percent must be missing.
+/// They count a third, and this percentage must be missing.
 const CONFINED_TIMES: u32 = 3;
 const CONFINED_PERCENT: u32 = 85;
 
-/// What is suspicious in one exchange.
+/// What is suspicious about one exchange.
 #[derive(Clone, Copy)]
 pub(super) struct Clue {
     pub(super) probe: Option<known::Probe>,
@@ -74,7 +74,7 @@ pub(super) struct Clue {
 }
 
 impl Probing {
-    /// An entry of a table, begun anew where its hour is over.
+    /// A table entry, restarted if its hour is over.
     pub(super) fn of(entry: Option<&mut Self>, now: Timestamp) -> Option<&mut Self> {
         let probing = entry?;
         if now.since(probing.began) > WINDOW {
@@ -83,7 +83,7 @@ impl Probing {
         Some(probing)
     }
 
-    /// Notes what is suspicious; whether it says something new.
+    /// Records what is suspicious; returns whether it is news.
     pub(super) fn note(&mut self, clue: &Clue, place: Place, exchange: &Exchange<'_>) -> bool {
         let mut is_news = false;
         self.exchanges = self.exchanges.saturating_add(1);
@@ -120,8 +120,8 @@ impl Probing {
         is_news
     }
 
-    /// Whether what is missing may be what a page shows, or a cache has not: it lies together, and its client has
-    /// credentials, or success besides.
+    /// Whether the misses may be those of a page or a cache: they lie together, and the client has credentials, or
+    /// success besides.
     fn is_confined(&self) -> bool {
         let together = !self.is_at_top && self.directories.at_least() <= CONFINED;
         let besides = self.exchanges.saturating_sub(self.suspicious) >= 2;
@@ -135,7 +135,7 @@ impl Probing {
     }
 }
 
-/// How bad it is, and how sure that is.
+/// The severity, and the confidence.
 #[derive(Clone, Copy)]
 pub(super) struct Found {
     pub(super) severity: Severity,
@@ -144,7 +144,7 @@ pub(super) struct Found {
 }
 
 impl Found {
-    /// What somebody else makes a browser do is told, and leads to nothing.
+    /// What somebody else causes a browser to do is reported, without consequences.
     pub(super) fn of_foreign(self) -> Self {
         Self { severity: Severity::Low, confidence: share(30, 100), is_foreign: true }
     }
@@ -155,7 +155,7 @@ pub(super) fn judge(config: &Config, probing: &Probing, weather: &Weather, is_si
     let mut find = |severity, percent: u32| worst = worst.max(Some((severity, percent)));
     let many = probing.tool_requests >= config.tool_requests;
     match probing.agent {
-        // That one of many clients names a tool says nothing of the others.
+        // One of many clients naming a tool says nothing about the others.
         Agent::Attack(_) | Agent::Survey(_) if is_site && !many => {}
         Agent::Attack(_) => find(if many { Severity::High } else { Severity::Medium }, 90),
         Agent::Survey(_) => find(if many { Severity::Medium } else { Severity::Low }, 90),
@@ -179,7 +179,7 @@ pub(super) fn judge(config: &Config, probing: &Probing, weather: &Weather, is_si
         let mostly = probing.mostly_missing(percent);
         let many = missing >= least.saturating_mul(3);
         match (mostly, probing.agent) {
-            // Links that have gone stale. Whoever calls himself a crawler and probes is found by his probes.
+            // Stale links. A probing client that claims to be a crawler is found by its probes.
             (false, Agent::Bot) => find(Severity::Low, 30),
             (true, Agent::Bot) => find(Severity::Medium, 50),
             (true, Agent::Other | Agent::Survey(_) | Agent::Attack(_)) => {

@@ -1,4 +1,4 @@
-//! What is usual, kept over a restart.
+//! Stores baselines across a restart.
 
 use std::collections::BTreeMap;
 
@@ -10,10 +10,10 @@ use super::{Baseline, MAX_ROUTES, Watch};
 
 /// The version that is written; no other is read.
 const VERSION: u32 = 1;
-/// Longest name of a route that is read; routes are bounded elsewhere.
+/// Longest route name read; routes are bounded elsewhere.
 const MAX_NAME: usize = 4_096;
 
-/// All subjects: some 500 KB with all routes that there is room for.
+/// All subjects: some 500 KB with the maximum number of routes.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Learned {
     version: u32,
@@ -30,7 +30,7 @@ struct Kept {
     latency: String,
 }
 
-/// What could be read of it.
+/// The readable part.
 pub(super) struct Watches {
     pub(super) host: Watch,
     pub(super) routes: BTreeMap<String, Watch>,
@@ -44,7 +44,7 @@ impl Learned {
         Self { version: VERSION, host: Kept::of(host), routes: routes.collect() }
     }
 
-    /// What was kept, as far as it can be used; and what is wrong with the rest.
+    /// The stored data as far as it is usable, and what is wrong with the rest.
     pub(super) fn watches(self) -> Result<Watches, String> {
         if self.version != VERSION {
             return Err(format!("spikes: version {} is not known", self.version));

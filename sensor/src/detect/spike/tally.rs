@@ -1,10 +1,10 @@
-//! What happened within a minute.
+//! Counts of one minute.
 
-/// Buckets of latencies, eight to a factor of two: up to 2^24 µs, which is 17 s, told to within 9 %.
+/// Latency buckets, eight per factor of two: up to 2^24 µs, which is 17 s, with a resolution of 9 %.
 const BUCKETS: usize = 192;
 /// Buckets within a factor of two.
 const FINENESS: f64 = 8.0;
-/// The share of answers that are faster than a slow one.
+/// The share of responses that are faster than a slow one.
 const PERCENTILE: f64 = 0.95;
 
 /// Requests of one minute. Memory of 800 B, however many.
@@ -22,8 +22,8 @@ impl Default for Tally {
 }
 
 impl Tally {
-    /// An exchange is over. Failures are those that the server takes the blame for: what clients do wrong, other
-    /// detectors look at.
+    /// An exchange has finished. Failures are those that the server is to blame for; other detectors handle client
+    /// errors.
     pub(super) fn count(&mut self, status: Option<u16>, duration_us: Option<u64>) {
         self.requests = self.requests.saturating_add(1);
         if status.is_some_and(|status| status >= 500) {
@@ -34,7 +34,7 @@ impl Tally {
         }
     }
 
-    /// So many requests of which nothing else is known.
+    /// This many requests of which nothing else is known.
     #[cfg(test)]
     pub(super) fn with_requests(requests: u32) -> Self {
         Self { requests, ..Self::default() }
@@ -48,7 +48,7 @@ impl Tally {
         self.errors
     }
 
-    /// The 95th percentile of latency in microseconds, the upper edge of its bucket; none where fewer than `least`
+    /// The 95th percentile of latency in microseconds, the upper edge of its bucket; none if fewer than `least`
     /// are known.
     pub(super) fn slow_us(&self, least: u32) -> Option<f64> {
         let known = self.latencies.iter().fold(0_u32, |sum, &count| sum.saturating_add(count));

@@ -1,19 +1,19 @@
 #![expect(clippy::float_arithmetic, reason = "a log likelihood ratio")]
 //! Whether hits among trials have become more frequent: a cumulative sum of log likelihood ratios.
 //!
-//! E. S. Page, "Continuous inspection schemes", Biometrika 41 (1954); it is Wald's sequential test, begun anew
-//! whenever it says that nothing is the matter. G. Lorden, "Procedures for reacting to a change in distribution"
-//! (1971): with a threshold of h, the mean number of trials to a false alarm is at least e^h, and no test with that
-//! bound finds a change sooner in the worst case.
+//! E. S. Page, "Continuous inspection schemes", Biometrika 41 (1954); it is Wald's sequential test, restarted whenever
+//! it accepts the normal state. G. Lorden, "Procedures for reacting to a change in distribution" (1971): with a
+//! threshold of h, the mean number of trials to a false alarm is at least e^h, and no test with that bound detects a
+//! change sooner in the worst case.
 
 use super::Moment;
 
-/// Shares of hits that are to be told apart, each above 0 and below 1.
+/// Shares of hits to distinguish, each above 0 and below 1.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Hypotheses {
-    /// The worst that is still normal.
+    /// The highest normal share.
     pub(crate) normal: f64,
-    /// The least that is worth finding; above `normal`.
+    /// The lowest share worth detecting; above `normal`.
     pub(crate) changed: f64,
 }
 
@@ -25,7 +25,7 @@ pub(crate) struct Cusum {
 }
 
 impl Cusum {
-    /// One more trial. The sum stays below `most`, so that it comes down in time when the change is over.
+    /// One more trial. The sum is capped at `most`, so that it falls in time when the change is over.
     pub(crate) fn add(&mut self, hit: bool, hypotheses: Hypotheses, most: f64, now: Moment) {
         let Hypotheses { normal, changed } = hypotheses;
         let step = if hit { (changed / normal).ln() } else { ((1.0 - changed) / (1.0 - normal)).ln() };
@@ -38,12 +38,12 @@ impl Cusum {
         }
     }
 
-    /// The evidence for the change, in natural units of information.
+    /// The evidence for the change, in nats.
     pub(crate) const fn score(&self) -> f64 {
         self.score
     }
 
-    /// When the change began, at a guess: when the sum left zero, which is the most likely moment.
+    /// The estimated start of the change: when the sum left zero, the most likely moment.
     pub(crate) const fn since(&self) -> Option<Moment> {
         self.since
     }

@@ -1,11 +1,11 @@
 #![expect(clippy::float_arithmetic, reason = "an estimate from a logarithm")]
-//! How many different things happened within a window.
+//! How many distinct things occurred within a window.
 //!
 //! Linear counting: K.-Y. Whang, B. T. Vander-Zanden, H. M. Taylor, "A linear-time probabilistic counting algorithm
 //! for database applications", ACM TODS 15 (1990). With m bits of which V are zero, the estimate is m ln(m / V).
 //!
-//! Not a HyperLogLog: that one's strength is millions, and below 2.5 m it is linear counting (Flajolet et al., 2007,
-//! section 4). What is counted here, accounts of a client or passwords of an account, decides at tens and hundreds.
+//! Not a HyperLogLog: its strength is millions, and below 2.5 m it is linear counting (Flajolet et al., 2007, section
+//! 4). The counts here, such as a client's accounts or an account's passwords, decide at tens and hundreds.
 
 use std::hash::{BuildHasher, Hash};
 
@@ -17,7 +17,7 @@ pub(crate) fn hash_of(thing: impl Hash) -> u64 {
     foldhash::quality::FixedState::with_seed(0x5eed).hash_one(thing)
 }
 
-/// A sliding count of different things, by 64 bits times `WORDS` in each of its parts.
+/// A sliding count of distinct things, with 64 bits times `WORDS` in each of its parts.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Distinct<const WORDS: usize>(Slots<[u64; WORDS]>);
 
@@ -28,7 +28,7 @@ impl<const WORDS: usize> Default for Distinct<WORDS> {
 }
 
 impl<const WORDS: usize> Distinct<WORDS> {
-    /// A thing happened.
+    /// A thing occurred.
     pub(crate) fn insert(&mut self, hash: u64, now: Moment, span: Span) {
         self.0.change(now, span, |words| {
             if let Some(word) = words.get_mut(Self::place(hash)) {
@@ -37,7 +37,7 @@ impl<const WORDS: usize> Distinct<WORDS> {
         });
     }
 
-    /// Whether it happened, or something that falls into the same place.
+    /// Whether it occurred, or something with the same bit.
     pub(crate) fn contains(&self, hash: u64, now: Moment, span: Span) -> bool {
         let mut parts = self.0.live(now, span).filter_map(|words| words.get(Self::place(hash)));
         parts.any(|word| word & (1 << (hash % 64)) != 0)
@@ -47,8 +47,8 @@ impl<const WORDS: usize> Distinct<WORDS> {
         usize::try_from((hash >> 6).checked_rem(WORDS as u64).unwrap_or(0)).unwrap_or(0)
     }
 
-    /// How many different ones. Its error is a few percent up to some times the number of bits; when all bits are
-    /// set, which is at about 64 `WORDS` ln(64 `WORDS`), it says that, and grows no more.
+    /// The estimated number. Its error is a few percent up to some times the number of bits; once all bits are set, at
+    /// about 64 `WORDS` ln(64 `WORDS`), it returns that, and grows no more.
     pub(crate) fn count(&self, now: Moment, span: Span) -> u32 {
         let mut all = [0; WORDS];
         for words in self.0.live(now, span) {
@@ -69,7 +69,7 @@ fn whole(estimate: f64) -> u32 {
     estimate as u32
 }
 
-/// The same, for tables in which most entries see one thing only: nothing is allocated before the second.
+/// The same for tables in which most entries see only one thing: nothing is allocated before the second.
 #[derive(Clone, Debug, Default)]
 pub(crate) enum Spread<const WORDS: usize> {
     /// Nothing yet.

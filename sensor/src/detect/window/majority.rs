@@ -1,7 +1,7 @@
-//! What most of a stream have in common.
+//! What most elements of a stream have in common.
 //!
-//! R. S. Boyer, J. S. Moore, "MJRTY: a fast majority vote algorithm" (1981/1991): one candidate and one count find
-//! the majority of a stream, where there is one. The count is bounded, so that a new majority is found soon.
+//! R. S. Boyer, J. S. Moore, "MJRTY: a fast majority vote algorithm" (1981/1991): one candidate and one count find a
+//! stream's majority, if there is one. The count is bounded, so that a new majority is found soon.
 
 /// A candidate for the majority.
 #[derive(Clone, Copy, Debug, Default)]

@@ -1,10 +1,9 @@
-//! Bounded memory of what happened lately: the parts that detectors are made of.
+//! Bounded memory of recent events: the building blocks of detectors.
 //!
 //! None of them reads a clock, and none depends on the seed of a hash table: the same events give the same numbers.
-//! Hash tables are seeded for each process, so that nobody can choose addresses that fall into one bucket; nothing
-//! reads them in the order of their hashes. Sketches use hashes with fixed seeds, for the sake of replays. What they
-//! count is told apart by keyed hashes, which nobody outside can choose, or by addresses, of which choosing ones that
-//! collide makes fewer.
+//! Hash tables have a seed per process, so that nobody can choose addresses that fall into one bucket; nothing reads
+//! them in hash order. Sketches use hashes with fixed seeds, so that replays are reproducible. They count keyed hashes,
+//! which no outsider can choose, or addresses, where choosing colliding ones only lowers the count.
 
 mod counter;
 mod cusum;

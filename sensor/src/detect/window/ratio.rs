@@ -1,19 +1,19 @@
 #![expect(clippy::float_arithmetic, reason = "a decaying mean")]
-//! A ratio as it usually is: learned from trials, slowly forgotten.
+//! A usual ratio: learned from trials, slowly forgotten.
 
 use serde::{Deserialize, Serialize};
 
-/// The share of hits among trials, as the mean of a Beta distribution whose counts fade: before there are trials it
-/// is the prior, and an old trial weighs less with each new one.
+/// The share of hits among trials, as the mean of a Beta distribution whose counts fade: before any trials it is the
+/// prior, and old trials lose weight with each new one.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Ratio {
     hits: f64,
     trials: f64,
 }
 
-/// Trials that the prior counts for.
+/// Weight of the prior, in trials.
 const PRIOR: f64 = 20.0;
-/// Trials that are remembered, in effect.
+/// Effective memory, in trials.
 const MEMORY: f64 = 5_000.0;
 
 impl Ratio {
@@ -34,12 +34,12 @@ impl Ratio {
         (self.hits / self.trials).clamp(0.0, 1.0)
     }
 
-    /// Trials that it rests on, the prior's left out.
+    /// Trials that it rests on, without the prior.
     pub(crate) fn trials(self) -> f64 {
         self.trials - PRIOR
     }
 
-    /// Whether it is one: files may hold anything.
+    /// Whether it is valid: files may contain anything.
     pub(crate) fn is_sound(self) -> bool {
         self.trials >= PRIOR * 0.9
             && self.trials <= MEMORY + PRIOR

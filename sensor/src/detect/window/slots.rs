@@ -1,4 +1,4 @@
-//! A sliding window in steps: a ring of parts, of which the oldest is emptied when a new one begins.
+//! A sliding window in steps: a ring of parts, the oldest of which is cleared when a new one starts.
 
 use std::time::Duration;
 
@@ -9,8 +9,8 @@ use crate::duration::milliseconds;
 pub(super) const SLOTS: usize = 8;
 const RING: u64 = SLOTS as u64;
 
-/// How long a window is. It never covers less than was asked for, and at most a seventh more: the part that is being
-/// filled comes on top.
+/// Length of a window. It covers at least the requested time, and at most a seventh more: the current part comes on
+/// top.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Span {
     slot_millis: u64,
@@ -33,7 +33,7 @@ impl Span {
     }
 }
 
-/// Something that fills a part of a window.
+/// The content of a part of a window.
 pub(super) trait Part: Copy {
     const EMPTY: Self;
 }
@@ -46,7 +46,7 @@ impl<const WORDS: usize> Part for [u64; WORDS] {
     const EMPTY: Self = [0; WORDS];
 }
 
-/// The ring. All calls to one ring must have the same span; a moment before the latest counts as the latest.
+/// The ring. All calls to one ring must have the same span; a time before the latest counts as the latest.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Slots<T> {
     parts: [T; SLOTS],
@@ -60,7 +60,7 @@ impl<T: Part> Default for Slots<T> {
 }
 
 impl<T: Part> Slots<T> {
-    /// Changes the part that `now` falls into, after emptying those that are over.
+    /// Updates the part that `now` falls into, after clearing expired ones.
     pub(super) fn change(&mut self, now: Moment, span: Span, change: impl FnOnce(&mut T)) {
         let slot = span.slot(now).max(self.newest);
         let over = slot.saturating_sub(self.newest).min(RING);
@@ -75,7 +75,7 @@ impl<T: Part> Slots<T> {
         }
     }
 
-    /// The parts that are within the window.
+    /// The parts within the window.
     pub(super) fn live(&self, now: Moment, span: Span) -> impl Iterator<Item = &T> {
         let passed = span.slot(now).saturating_sub(self.newest);
         let newest = self.newest;

@@ -1,4 +1,4 @@
-//! Time that only goes forward, made of civil time, which may be set.
+//! Monotonic time derived from civil time, which may be stepped.
 
 use std::time::Duration;
 
@@ -26,12 +26,12 @@ impl Moment {
     }
 }
 
-/// Events come nearly in order: a time that is earlier by no more than this belongs to an event that was late; by
-/// more, and the clock was set back.
+/// Events come nearly in order: a time that is earlier by no more than this belongs to a late event; if by more, the
+/// clock was set back.
 const DISORDER: Duration = Duration::from_secs(10);
 
-/// Turns civil time into steady time. A clock that is set back stops it for no longer than the disorder of events;
-/// one that is set forward makes things look old, so that detectors forget, which accuses nobody.
+/// Converts civil time to steady time. If the clock is set back, steady time stops for no longer than the disorder of
+/// events; if it is set forward, things look old, so that detectors forget, which accuses nobody.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Steady {
     civil: Option<Timestamp>,
@@ -39,7 +39,7 @@ pub(crate) struct Steady {
 }
 
 impl Steady {
-    /// One that begins so late that there is a time before the first event: for what an earlier run remembered.
+    /// One with time before the first event: for what an earlier run remembered.
     pub(crate) const fn after(past: Duration) -> Self {
         Self { civil: None, elapsed: past }
     }

@@ -1,4 +1,4 @@
-//! A table of bounded size that forgets what was used least recently.
+//! A table of bounded size that evicts the least recently used entry.
 
 use std::borrow::Borrow;
 use std::hash::Hash;
@@ -10,7 +10,7 @@ use hashlink::linked_hash_map::RawEntryMut;
 use super::Moment;
 use crate::detect::Usage;
 
-/// The table. An entry that has not been used for its lifetime is as good as absent: losing it is no loss.
+/// The table. An entry that has not been used for its lifetime counts as absent: evicting it loses nothing.
 pub(crate) struct Table<K, V> {
     map: LinkedHashMap<K, (Moment, V), foldhash::quality::RandomState>,
     capacity: usize,
@@ -19,7 +19,7 @@ pub(crate) struct Table<K, V> {
 }
 
 impl<K: Eq + Hash, V> Table<K, V> {
-    /// An empty one, of at least one entry.
+    /// An empty one, for at least one entry.
     pub(crate) fn new(capacity: usize, lifetime: Duration) -> Self {
         Self { map: LinkedHashMap::default(), capacity: capacity.max(1), lifetime, evicted: 0 }
     }
@@ -45,7 +45,7 @@ impl<K: Eq + Hash, V> Table<K, V> {
         }
     }
 
-    /// The entry of a key, which is used now; a new one where there is none.
+    /// The entry of a key, which is used now; a new one if there is none.
     pub(crate) fn entry(&mut self, key: K, now: Moment, new: impl FnOnce() -> V) -> &mut V {
         if self.map.len() >= self.capacity && !self.map.contains_key(&key) {
             self.forget(now);
@@ -64,7 +64,7 @@ impl<K: Eq + Hash, V> Table<K, V> {
         }
     }
 
-    /// Looks at an entry without using it; absent where its lifetime is over.
+    /// Reads an entry without using it; absent if its lifetime is over.
     pub(crate) fn peek<Q>(&self, key: &Q, now: Moment) -> Option<&V>
     where
         K: Borrow<Q>,
@@ -93,7 +93,7 @@ impl<K: Eq + Hash, V> Table<K, V> {
         self.map.iter().map(|(key, (used, value))| (key, *used, value))
     }
 
-    /// The same, to change them; that is no use.
+    /// The same, mutable; that does not count as use.
     pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = (&K, &mut V)> {
         self.map.iter_mut().map(|(key, (_, value))| (key, value))
     }
@@ -120,7 +120,7 @@ mod tests {
     use super::*;
 
     proptest! {
-        /// Against a model that keeps for each key when it was last used.
+        /// Against a model that records when each key was last used.
         #[test]
         fn it_forgets_the_least_recently_used(uses in prop::collection::vec((0_u8..20, 0_u64..400), 1..300)) {
             let mut table = Table::new(8, Duration::from_millis(1_000));

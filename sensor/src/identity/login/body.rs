@@ -10,68 +10,17 @@ use super::graphql;
 use super::json;
 use super::lenient;
 use super::xml;
-use crate::identity::principal::{hex_pair, name_and_value};
+pub(super) use crate::values::{Shape, decode};
+use crate::values::{name_and_value, parts};
 
 /// Fields of a form that are read.
 /// Servers read a thousand by default, and refuse or drop what is beyond (PHP's `max_input_vars`, Django's
 /// `DATA_UPLOAD_MAX_NUMBER_FIELDS`, the parameter limit of Express).
 const MAX_FIELDS: usize = 1_024;
-/// Parts of a multipart form that are read.
+/// Parts of a multipart form that are read; as many as [`parts`] tells.
 const MAX_PARTS: usize = 1_024;
 
-/// What a body is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Shape<'a> {
-    Form,
-    Json,
-    GraphQl,
-    /// With its boundary.
-    Multipart(&'a [u8]),
-    Xml,
-}
-
-impl<'a> Shape<'a> {
-    /// By its media type, and by its first byte where that says too little: scripts in browsers send JSON as
-    /// `text/plain`, which needs no permission of the server, and many servers read JSON and XML whatever it is called.
-    pub(super) fn of(content_type: Option<&'a [u8]>, body: &[u8]) -> Option<Self> {
-        let content_type = content_type.unwrap_or_default();
-        let essence = content_type.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
-        let is = |name: &[u8]| essence.eq_ignore_ascii_case(name);
-        let ends = |name: &[u8]| {
-            let start = essence.len().saturating_sub(name.len());
-            essence.get(start..).is_some_and(|end| end.eq_ignore_ascii_case(name))
-        };
-        if is(b"application/graphql") {
-            Some(Self::GraphQl)
-        } else if is(b"multipart/form-data") {
-            boundary(content_type).map(Self::Multipart)
-        } else if ends(b"json") {
-            let first = body.trim_ascii_start().first();
-            // Some programs say so of everything.
-            let is_form = first.is_some_and(u8::is_ascii_alphabetic) && memchr::memchr(b'=', body).is_some();
-            Some(if is_form { Self::Form } else { Self::Json })
-        } else if ends(b"xml") {
-            Some(Self::Xml)
-        } else if essence.is_empty() || is(b"text/plain") || is(b"application/x-www-form-urlencoded") {
-            match body.trim_ascii_start().first()? {
-                b'{' | b'[' => Some(Self::Json),
-                b'<' => Some(Self::Xml),
-                _ => Some(Self::Form),
-            }
-        } else {
-            match body.trim_ascii_start().first()? {
-                b'{' | b'[' => Some(Self::Json),
-                b'<' => Some(Self::Xml),
-                _ => None,
-            }
-        }
-    }
-
-    /// The charset that a media type names.
-    pub(super) fn charset(content_type: Option<&'a [u8]>) -> Option<&'a [u8]> {
-        parameter(content_type?, b"charset=").map(<[u8]>::trim_ascii)
-    }
-
+impl Shape<'_> {
     /// Reads the fields of a body.
     pub(super) fn read(self, body: &[u8], fields: &mut Fields<'_>) {
         match self {
@@ -261,27 +210,6 @@ impl Rows {
     }
 }
 
-/// Undoes percent-encoding, into `out` where there is any. What is no escape stays as it is.
-pub(super) fn decode<'a>(text: &'a [u8], out: &'a mut Vec<u8>) -> &'a [u8] {
-    if memchr::memchr2(b'%', b'+', text).is_none() {
-        return text.trim_ascii_end();
-    }
-    out.clear();
-    out.reserve(text.len());
-    let mut rest = text;
-    while let Some((first, after)) = rest.split_first() {
-        let escaped = match after {
-            [high, low, after @ ..] if *first == b'%' => hex_pair(*high, *low).map(|byte| (byte, after)),
-            _ => None,
-        };
-        let plain = if *first == b'+' { b' ' } else { *first };
-        let (byte, after) = escaped.unwrap_or((plain, after));
-        out.push(byte);
-        rest = after;
-    }
-    out
-}
-
 /// What is no UTF-8 is read as lenient servers read it.
 fn read_json(body: &[u8], fields: &mut Fields<'_>) {
     let lossy =
@@ -299,44 +227,13 @@ fn multipart(body: &[u8], boundary: &[u8], fields: &mut Fields<'_>) {
     if memmem::find_iter(body, boundary).nth(MAX_PARTS).is_some() {
         fields.note_rest();
     }
-    let mut starts = memmem::find_iter(body, boundary).take(MAX_PARTS).peekable();
-    while let Some(start) = starts.next() {
-        let end = starts.peek().copied().unwrap_or(body.len());
-        let part = body.get(start.saturating_add(boundary.len())..end).unwrap_or_default();
-        let Some(head) = memmem::find(part, b"\r\n\r\n") else { continue };
-        let (head, value) = part.split_at_checked(head).unwrap_or_default();
-        if parameter(head, b"filename=").is_some() {
-            continue;
-        }
-        // The line break and the hyphens before the next boundary are none of the value.
-        let value = value.get(4..).unwrap_or_default();
-        let value = value.strip_suffix(b"--").unwrap_or(value);
-        let value = value.strip_suffix(b"\r\n").unwrap_or(value);
-        let Some(name) = parameter(head, b"name=") else { continue };
+    for part in parts(body, boundary).filter(|part| part.file_name().is_none()) {
+        let Some(name) = part.name() else { continue };
         if let Some(role) = fields.role(name) {
-            fields.put(role, name, value, 0);
-        } else if value.trim_ascii_start().starts_with(b"{") {
+            fields.put(role, name, part.content, 0);
+        } else if part.content.trim_ascii_start().starts_with(b"{") {
             // The operations of GraphQL with files, among others.
-            read_json(value, fields);
+            read_json(part.content, fields);
         }
     }
-}
-
-fn boundary(content_type: &[u8]) -> Option<&[u8]> {
-    // RFC 2046, section 5.1.1: 1 to 70 characters.
-    parameter(content_type, b"boundary=").filter(|boundary| (1..=70).contains(&boundary.len()))
-}
-
-/// The value of a parameter, without its quotes.
-fn parameter<'a>(text: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
-    let at = text.windows(name.len()).enumerate().find(|(at, part)| {
-        let before = at.checked_sub(1).and_then(|before| text.get(before));
-        part.eq_ignore_ascii_case(name) && matches!(before, Some(b' ' | b';' | b'\t'))
-    })?;
-    let value = text.get(at.0.checked_add(name.len())?..)?;
-    let (value, ends): (_, &[u8]) = match value.strip_prefix(b"\"") {
-        Some(quoted) => (quoted, b"\""),
-        None => (value, b"; \r\n"),
-    };
-    value.split(|byte| ends.contains(byte)).next()
 }

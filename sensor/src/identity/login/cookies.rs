@@ -2,7 +2,7 @@
 
 use super::words::Words;
 use crate::http::{Request, Response};
-use crate::identity::principal::name_and_value;
+use crate::values::name_and_value;
 
 /// What an answer's cookies say.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use super::place::{self, is_second_factor};
 use super::words::Words;
-use crate::identity::principal::name_and_value;
+use crate::values::name_and_value;
 
 /// What the target of a redirect says about the login that it answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -52,6 +52,6 @@ fn plain(password: &[u8]) -> zeroize::Zeroizing<Vec<u8>> {
         return zeroize::Zeroizing::new(decoded.to_vec());
     };
     let (pairs, _) = digits.as_chunks::<2>();
-    let bytes = pairs.iter().filter_map(|[high, low]| crate::identity::principal::hex_pair(*high, *low));
+    let bytes = pairs.iter().filter_map(|[high, low]| crate::values::hex_pair(*high, *low));
     zeroize::Zeroizing::new(bytes.collect())
 }

@@ -4,6 +4,7 @@ use super::field::{Field, Secret};
 use super::fields::{Fields, Part, Position, Role};
 use super::place::{self, Purpose};
 use super::words::Words;
+pub(super) use crate::values::{attributes, elements};
 
 /// Elements that are read: more than the kept part of a body has of them. A multicall of XML-RPC may try hundreds of
 /// passwords.
@@ -90,19 +91,6 @@ fn is_login(method: &[u8]) -> bool {
     Words::of(method).and_then(|words| place::purpose(&words)) == Some(Purpose::Login)
 }
 
-/// Attributes of start tags that no text follows, as in `<login name="alice" password="...">`.
-pub(super) fn attributes(body: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
-    body.split(|byte| *byte == b'<').skip(1).flat_map(|tag| {
-        let tag = tag.split(|byte| *byte == b'>').next().unwrap_or_default();
-        let mut parts = tag.split(|byte| matches!(byte, b'"' | b'\''));
-        std::iter::from_fn(move || {
-            let name = parts.next()?.trim_ascii().strip_suffix(b"=")?;
-            let name = name.rsplit(u8::is_ascii_whitespace).next()?;
-            Some((name, parts.next()?))
-        })
-    })
-}
-
 fn method(text: &[u8]) -> Option<usize> {
     METHODS.iter().find(|(method, _)| text.starts_with(method)).map(|(_, before)| *before)
 }
@@ -136,24 +124,6 @@ pub(super) fn faults(body: &[u8]) -> Vec<bool> {
 
 /// Values in one another at which the answer to one call stands: in the array that is the value of all.
 const ENTRY: usize = 2;
-
-/// Local names of the start tags that text follows, with that text, which may stand in a section of its own.
-pub(super) fn elements(body: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
-    let mut last: &[u8] = b"";
-    body.split(|byte| *byte == b'<').skip(1).filter_map(move |tag| {
-        if let Some(text) = tag.strip_prefix(b"![CDATA[") {
-            let text = text.split(|byte| *byte == b']').next()?.trim_ascii();
-            return (!text.is_empty() && !last.is_empty()).then_some((last, text));
-        }
-        let end = memchr::memchr(b'>', tag)?;
-        let (tag, text) = tag.split_at_checked(end)?;
-        let text = text.get(1..)?.trim_ascii();
-        let name = tag.split(u8::is_ascii_whitespace).next()?;
-        let name = name.rsplit(|byte| *byte == b':').next()?;
-        last = if tag.starts_with(b"/") { b"" } else { name };
-        (!text.is_empty() && !tag.starts_with(b"/") && !tag.ends_with(b"/")).then_some((name, text))
-    })
-}
 
 #[cfg(test)]
 mod tests {

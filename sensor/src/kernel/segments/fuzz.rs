@@ -1,19 +1,19 @@
-//! Fuzz entry: rings with any bytes in them.
+//! Fuzz entry: rings with arbitrary bytes.
 
 use memmap2::MmapOptions;
 use sensor_common::abi::{Block, CHUNK, MirrorHeader};
 
 use super::{Blocks, Ring, merge};
 
-/// Rings that the input is spread over, of one block each.
+/// Rings that the input is distributed over, of one block each.
 const RINGS: usize = 2;
 
-/// Takes how far each ring is written (two bytes each), how many records are wanted, and what time it is (a power of
-/// two); the rest is what the rings hold. Reads them until there is nothing left, hands each record to `visit`, and
-/// asserts that none is longer or younger than it may be, and that everything written is passed.
+/// Takes the write position of each ring (two bytes each), the number of records wanted, and the time (a power of two);
+/// the rest is the rings' content. Reads them until nothing is left, passes each record to `visit`, and asserts that
+/// none is longer or younger than allowed, and that everything written is consumed.
 ///
 /// # Panics
-/// Where one of them does not hold.
+/// If one of these does not hold.
 pub fn records(data: &[u8], mut visit: impl FnMut(&MirrorHeader, &[u8])) {
     let Some(([a, b, c, d, most, time], bytes)) = data.split_first_chunk::<6>() else { return };
     let size = size_of::<Block>();
@@ -52,7 +52,7 @@ pub fn records(data: &[u8], mut visit: impl FnMut(&MirrorHeader, &[u8])) {
             break;
         }
     }
-    // A ring ends where its next record is younger, or is not there as a whole.
+    // A ring ends where its next record is too young or incomplete.
     let is_done =
         |ring: &Ring| ring.read == ring.written || blocks.header(ring).is_none_or(|header| header.time > now);
     assert!(rings.iter().all(is_done), "{rings:?}");

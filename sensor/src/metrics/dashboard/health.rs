@@ -54,20 +54,19 @@ fn now() -> Row {
     Row {
         title: "Now",
         panels: vec![
-            stat("Scraped", "none", &[&UP])
+            stat("Scrape", "none", &[&UP])
                 .query(format!("min({})", select(&UP, "")), "up")
                 .word(0, "no", VERMILION)
                 .word(1, "yes", GREEN),
             names("Version", &[&BUILD_INFO])
                 .query(format!("count by (version) ({})", select(&BUILD_INFO, "")), "{{version}}"),
-            stat("Running for", "s", &[&START])
-                .query(format!("time() - max({})", select(&START, "")), "time"),
+            stat("Uptime", "s", &[&START]).query(format!("time() - max({})", select(&START, "")), "time"),
             stat("Last reload", "none", &[&RELOAD_SUCCESS])
                 .note("`sensor check` tells what is wrong with the configuration.")
                 .query(format!("min({})", select(&RELOAD_SUCCESS, "")), "taken")
                 .word(0, "refused", VERMILION)
                 .word(1, "taken", GREEN),
-            stat("Configuration taken", "dateTimeFromNow", &[&LAST_RELOAD])
+            stat("Configuration loaded", "dateTimeFromNow", &[&LAST_RELOAD])
                 .query(format!("1000 * max({})", select(&LAST_RELOAD, "")), "taken"),
             stat("Segments lost", "percentunit", &[&MIRROR_LOST])
                 .note("As a share of those that should have been copied.")
@@ -81,17 +80,17 @@ fn now() -> Row {
 
 fn losses() -> Row {
     Row {
-        title: "Losses: seeing",
+        title: "Losses: capture",
         panels: vec![
             losses_by("Segments not copied", &MIRROR_LOST, "cause"),
             losses_of("Holes in streams", &[(&STREAM_GAPS, "holes")]),
-            losses_by("Segments that the server does not take", &SEGMENTS_REFUSED, "reason"),
-            losses_by("Fragments and extension headers that give no segment", &DATAGRAMS_REFUSED, "reason"),
-            lines("Segments in fragments or behind extension headers", "pps", &[&DATAGRAMS])
+            losses_by("Segments that the server drops", &SEGMENTS_REFUSED, "reason"),
+            losses_by("Fragments and extension headers without a segment", &DATAGRAMS_REFUSED, "reason"),
+            lines("Segments from fragments or with extension headers", "pps", &[&DATAGRAMS])
                 .query(rate(&DATAGRAMS, "", ""), "read")
                 .series(["read"]),
             losses_of(
-                "Not proven, or contradictory",
+                "Unproven or contradictory",
                 &[(&HTTP_UNPROVEN, "exchanges not proven"), (&STREAM_CONFLICTS, "conflicting segments")],
             ),
             lines("Connections proven", "cps", &[&STREAMS_PROVEN])
@@ -103,19 +102,19 @@ fn losses() -> Row {
             lines("Bytes in holes", "Bps", &[&STREAM_LOST_BYTES])
                 .query(rate(&STREAM_LOST_BYTES, "", ""), "lost")
                 .series(["lost"]),
-            losses_by("Messages without their other side", &HTTP_UNPAIRED, "seen"),
+            losses_by("HTTP messages with only one side seen", &HTTP_UNPAIRED, "seen"),
             losses_by("Frames not read in full", &UNPARSED, "kind"),
-            losses_by("Sources not admitted to the table", &CLIENTS_REFUSED, "cause"),
+            losses_by("Sources not admitted to the client table", &CLIENTS_REFUSED, "cause"),
             losses_by("Over-limit notices lost", &NOTICES_LOST, "cause"),
             losses_of(
-                "Not looked at or not counted",
+                "Signals, failures and instructions lost",
                 &[
                     (&SIGNALS_LOST, "signals of detectors"),
                     (&FAILURES_UNCOUNTED, "failures of clients"),
                     (&INSTRUCTIONS_REFUSED, "instructions to the mirror"),
                 ],
             ),
-            losses_of("Decisions that the kernel refused", &[(&REFUSED, "refused")]),
+            losses_of("Decisions refused by the kernel", &[(&REFUSED, "refused")]),
         ],
     }
 }
@@ -130,9 +129,9 @@ fn secure() -> Row {
                 .query(sum(&tls::TLS_WAITING, "", ""), "waiting for their secret")
                 .series(["decrypted", "waiting for their secret"]),
             losses_by("TLS records", &tls::TLS_RECORDS, "kind"),
-            losses_by("Secrets of TLS sessions", &tls::TLS_SECRETS, "fate"),
-            losses_of("Records found again after a hole", &[(&tls::TLS_RESYNCHRONISATIONS, "found")]),
-            lines("Encrypted bytes without room to wait", "Bps", &[&tls::TLS_REFUSED_BYTES])
+            losses_by("TLS session secrets", &tls::TLS_SECRETS, "fate"),
+            losses_of("TLS resynchronisations", &[(&tls::TLS_RESYNCHRONISATIONS, "found")]),
+            lines("Encrypted bytes dropped while waiting for a secret", "Bps", &[&tls::TLS_REFUSED_BYTES])
                 .query(rate(&tls::TLS_REFUSED_BYTES, "", ""), "refused")
                 .series(["refused"]),
         ],
@@ -141,10 +140,10 @@ fn secure() -> Row {
 
 fn records() -> Row {
     Row {
-        title: "Losses: keeping and telling",
+        title: "Losses: storage and delivery",
         panels: vec![
             losses_of(
-                "Writes that failed",
+                "Failed writes",
                 &[
                     (&STATE_WRITE_ERRORS, "state file"),
                     (&EVENT_ERRORS, "event store"),
@@ -152,7 +151,7 @@ fn records() -> Row {
                     (&EXCHANGE_LOG_ERRORS, "log of exchanges"),
                 ],
             ),
-            losses_of("Records given up by the event store", &[(&EVENTS_LOST, "lost")]),
+            losses_of("Records dropped by the event store", &[(&EVENTS_LOST, "lost")]),
             losses_by("Records written to the event store", &EVENTS, "kind"),
             losses_by("Alert lines", &LINES, "outcome"),
             losses_by("Alerts for the webhook", &WEBHOOK, "outcome")
@@ -175,7 +174,7 @@ fn tables() -> Row {
         (&STREAM_BUFFERED_BYTES, &STREAM_BUFFERED_MAX, "bytes of streams"),
     ];
     let about: Vec<&Family> = tables.iter().map(|(entries, _, _)| *entries).collect();
-    let fills = lines("How full tables are", "percentunit", &about).width(12).most(1.0);
+    let fills = lines("Table fill", "percentunit", &about).width(12).most(1.0);
     let fills = tables
         .iter()
         .fold(fills, |panel, (entries, capacity, name)| {
@@ -187,7 +186,7 @@ fn tables() -> Row {
         panels: vec![
             fills,
             losses_of(
-                "Entries that left before their time",
+                "Entries evicted early",
                 &[(&CLIENTS_EVICTED, "idle clients"), (&EVICTED, "detectors, incidents, decisions")],
             )
             .width(12),
@@ -252,8 +251,8 @@ fn around() -> Row {
             lines("Degraded parts", "short", &[&DEGRADED])
                 .note("1 where a part does not work as it should; `sensor status` says what to do.")
                 .query(select(&DEGRADED, ""), "{{instance}} {{part}}"),
-            losses_by("Interfaces that went and came back", &REATTACHED, "interface"),
-            losses_of("Steps of the system's clock", &[(&CLOCK_STEPS, "steps")]),
+            losses_by("Interfaces reattached", &REATTACHED, "interface"),
+            losses_of("System clock steps", &[(&CLOCK_STEPS, "steps")]),
         ],
     }
 }
@@ -262,11 +261,11 @@ fn endpoint() -> Row {
     Row {
         title: "Metrics endpoint",
         panels: vec![
-            lines("Time of a scrape", "s", &[&SCRAPE_DURATION])
+            lines("Scrape duration", "s", &[&SCRAPE_DURATION])
                 .query(select(&SCRAPE_DURATION, ""), "{{instance}}"),
             lines("Connections", "short", &[&web::CONNECTIONS])
                 .query(sum(&web::CONNECTIONS, "instance", ""), "{{instance}}"),
-            bars("Turned away", &[&web::REFUSED, &web::HANDSHAKES, &web::UNAUTHORIZED])
+            bars("Refused connections and requests", &[&web::REFUSED, &web::HANDSHAKES, &web::UNAUTHORIZED])
                 .query(increase(&web::REFUSED, "bound", "", "$__rate_interval"), "connections: {{bound}}")
                 .query(increase(&web::HANDSHAKES, "", "", "$__rate_interval"), "handshakes")
                 .query(increase(&web::UNAUTHORIZED, "cause", "", "$__rate_interval"), "logins: {{cause}}"),

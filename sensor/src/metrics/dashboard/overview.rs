@@ -15,6 +15,7 @@ use crate::metrics::families::{
 };
 use crate::metrics::http::{HTTP_DURATION, HTTP_EXCHANGES, HTTP_PARSE_ERRORS, HTTP_ROUTES, LOGINS};
 use crate::metrics::identity::{ANOMALIES, CLIENTS, PRINCIPALS, UNTRUSTED};
+use crate::metrics::inspect::{FINDINGS, SKIPPED};
 
 /// Verdicts that packets of attacks meet, the second in monitor mode.
 const REFUSED: &str = "verdict=~\"drop|would_drop\"";
@@ -51,7 +52,7 @@ fn now() -> Row {
                 .from(100.0, VERMILION),
             stat("Exchanges", "reqps", &[&HTTP_EXCHANGES]).query(rate(&HTTP_EXCHANGES, "", ""), "exchanges"),
             stat("Blocks active", "short", &[&BLOCKS_ACTIVE]).query(sum(&BLOCKS_ACTIVE, "", ""), "blocks"),
-            stat("Logins that fail", "percentunit", &[&LOGINS])
+            stat("Failed logins", "percentunit", &[&LOGINS])
                 .query(share(&failed, &rate(&LOGINS, "", "")), "failures")
                 .from(0.5, VERMILION),
         ],
@@ -104,7 +105,7 @@ fn http() -> Row {
     Row {
         title: "HTTP",
         panels: vec![
-            areas("Exchanges by class of status", "reqps", &[&HTTP_EXCHANGES])
+            areas("Exchanges by status class", "reqps", &[&HTTP_EXCHANGES])
                 .query(rate(&HTTP_EXCHANGES, "status_class", ""), "{{status_class}}")
                 .colours(&[
                     ("1xx", PURPLE),
@@ -131,7 +132,7 @@ fn http() -> Row {
                 .colours(&[("success", GREEN), ("failure", VERMILION), ("unknown", GREY)]),
             areas("Exchanges by method and version", "reqps", &[&HTTP_EXCHANGES])
                 .query(rate(&HTTP_EXCHANGES, "method, version", ""), "{{method}} HTTP/{{version}}"),
-            bars("What is wrong with messages", &[&HTTP_PARSE_ERRORS])
+            bars("HTTP anomalies", &[&HTTP_PARSE_ERRORS])
                 .query(increase(&HTTP_PARSE_ERRORS, "kind", "", "$__rate_interval"), "{{kind}}"),
         ],
     }
@@ -169,7 +170,7 @@ fn detection() -> Row {
             bars("Limits tightened", &[&LIMITS])
                 .query(increase(&LIMITS, "detector", "", "$__rate_interval"), "{{detector}}")
                 .series(detectors),
-            lines("From the deciding byte to alert and block", "s", &[&DETECTION, &ENFORCEMENT])
+            lines("Latency from deciding byte to alert and block", "s", &[&DETECTION, &ENFORCEMENT])
                 .query(quantile("0.5", &DETECTION), "alert p50")
                 .query(quantile("0.99", &DETECTION), "alert p99")
                 .query(quantile("0.5", &ENFORCEMENT), "block p50")
@@ -179,11 +180,11 @@ fn detection() -> Row {
                 .query(format!("max({})", select(&TRIPPED, "")), "kill switch")
                 .word(0, "armed", GREEN)
                 .word(1, "tripped", VERMILION),
-            bars("Decisions that became alerts only", &[&SUPPRESSED])
+            bars("Blocks reduced to limits", &[&SUPPRESSED])
                 .width(10)
                 .query(increase(&SUPPRESSED, "bound", "", "$__rate_interval"), "{{bound}}")
                 .series(Tripped::ALL.map(Tripped::label)),
-            bars("Offenders left alone", &[&PROTECTED])
+            bars("Offenders protected or allowed", &[&PROTECTED])
                 .width(10)
                 .query(increase(&PROTECTED, "", "", "$__rate_interval"), "protected or allowed")
                 .series(["protected or allowed"]),
@@ -193,16 +194,19 @@ fn detection() -> Row {
 
 fn identity() -> Row {
     Row {
-        title: "Who asks",
+        title: "Clients and principals",
         panels: vec![
-            areas("What told the client's address", "reqps", &[&CLIENTS])
+            areas("Source of the client address", "reqps", &[&CLIENTS])
                 .query(rate(&CLIENTS, "mechanism", ""), "{{mechanism}}"),
             areas("Principals by kind of credentials", "reqps", &[&PRINCIPALS])
                 .query(rate(&PRINCIPALS, "kind", ""), "{{kind}}")
                 .series(Kind::ALL.into_iter().filter(|kind| kind.is_principal()).map(Kind::label)),
-            bars("Wrong with forwarding or credentials", &[&ANOMALIES, &UNTRUSTED])
+            bars("Faulty forwarding headers or credentials", &[&ANOMALIES, &UNTRUSTED])
                 .query(increase(&ANOMALIES, "kind", "", "$__rate_interval"), "{{kind}}")
                 .query(increase(&UNTRUSTED, "by", "", "$__rate_interval"), "untrusted {{by}}"),
+            bars("Findings in exchanges", &[&FINDINGS, &SKIPPED])
+                .query(increase(&FINDINGS, "kind", "", "$__rate_interval"), "{{kind}}")
+                .query(increase(&SKIPPED, "", "", "$__rate_interval"), "not inspected in full"),
             lines("Route templates", "short", &[&HTTP_ROUTES])
                 .query(sum(&HTTP_ROUTES, "", ""), "routes")
                 .series(["routes"]),

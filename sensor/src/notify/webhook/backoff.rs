@@ -1,10 +1,10 @@
-//! Pauses between tries.
+//! Pauses between attempts.
 
 use std::time::Duration;
 
-/// The pause behind a failed try, counted from 0: `first`, doubled for each try before it, at most `most`; of that at
-/// least half, the rest by chance. Half is fixed so that a receiver that comes up again is never met at once, and half
-/// is left to chance so that many hosts do not meet it together.
+/// The pause after a failed attempt, counted from 0: `first`, doubled for each earlier attempt, up to `most`;
+/// of that at least half, the rest random. The fixed half gives a receiver that comes back some rest, and the random
+/// half keeps many hosts from retrying together.
 pub(super) fn pause(failed: u32, first: Duration, most: Duration, jitter: u16) -> Duration {
     let whole = first.saturating_mul(1_u32 << failed.min(30)).min(most);
     let half = whole.checked_div(2).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! One request over a connection of its own. Redirects are not followed and proxies not asked: alerts go where the
+//! One request over its own connection. Redirects are not followed and no proxies used: alerts go where the
 //! configuration says, or nowhere.
 
 use std::fmt;
@@ -27,12 +27,12 @@ use crate::notify::NotifyError;
 use crate::notify::config::WebhookConfig;
 use crate::printable::printable;
 
-/// Most bytes of what a receiver says to an alert that it does not take.
+/// Maximum bytes read of a receiver's error response.
 const WORDS: usize = 512;
-/// Most bytes of the head of an answer.
+/// Maximum bytes of a response head.
 const HEAD: usize = 64 << 10;
 
-/// Why a try failed.
+/// Why an attempt failed.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum PostError {
     #[error("no connection: {0}")]
@@ -58,7 +58,7 @@ pub(super) struct Client {
 
 impl Client {
     pub(super) fn new(config: WebhookConfig) -> Result<Self, NotifyError> {
-        // An IPv6 address stands in brackets in a URL, and nowhere else.
+        // An IPv6 address has brackets in a URL, and nowhere else.
         let host = config.url.host().unwrap_or_default().trim_matches(['[', ']']).to_owned();
         let port = config.port();
         let tls = if config.is_tls() {
@@ -71,12 +71,12 @@ impl Client {
         Ok(Self { config, host, port, tls })
     }
 
-    /// The receiver, without what may be secret.
+    /// The receiver's URL, without parts that may be secret.
     pub(super) fn host(&self) -> &str {
         &self.host
     }
 
-    /// Sends a text, within the time of one try.
+    /// Sends a text, within the time limit of one attempt.
     pub(super) async fn post(&self, text: Arc<str>) -> Result<(), PostError> {
         match tokio::time::timeout(self.config.timeout, self.exchange(text)).await {
             Ok(answer) => judge(&answer?),
@@ -99,7 +99,7 @@ impl Client {
     ) -> Result<Response<Words>, PostError> {
         let (mut sender, connection) =
             http1::Builder::new().max_buf_size(HEAD).handshake(TokioIo::new(stream)).await?;
-        // Ends with this function, and with it the connection.
+        // Ends with this function, and the connection with it.
         let mut driver = JoinSet::new();
         driver.spawn(connection);
         let answer = sender.send_request(self.request(&text)?).await?;
@@ -127,12 +127,12 @@ impl Client {
     }
 }
 
-/// What a receiver says to an alert that it does not take. It is shown in the log and to operators, made safe.
+/// A receiver's error response. It is shown in the log and to operators, escaped.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Words(String);
 
 impl Words {
-    /// The beginning of a body.
+    /// The start of a body.
     async fn read(mut body: hyper::body::Incoming) -> Self {
         let mut text = Vec::new();
         while text.len() < WORDS
@@ -153,7 +153,7 @@ impl fmt::Display for Words {
     }
 }
 
-/// What an answer means (RFC 9110, section 15): whether to try again is told by its status.
+/// The meaning of a response (RFC 9110, section 15): its status determines whether to retry.
 fn judge(answer: &Response<Words>) -> Result<(), PostError> {
     let status = answer.status();
     let is_busy = matches!(status, StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS);
@@ -168,7 +168,7 @@ fn judge(answer: &Response<Words>) -> Result<(), PostError> {
     Err(PostError::Busy { status, after: after.map(Duration::from_secs), words })
 }
 
-/// Checks servers against the authorities of the system, and those of a file.
+/// Verifies servers against the system's authorities, and those of a file.
 fn connector(ca_file: Option<&Path>) -> Result<TlsConnector, NotifyError> {
     let mut roots = RootCertStore::empty();
     let system = rustls_native_certs::load_native_certs();

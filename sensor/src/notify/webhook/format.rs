@@ -1,4 +1,4 @@
-//! What is sent: the record itself, or what a receiver of alerts makes of it.
+//! The request body: the record itself, or its translation for a receiver.
 
 use std::time::Duration;
 
@@ -10,16 +10,16 @@ use crate::detect::Severity;
 use crate::notify::config::WebhookFormat;
 use crate::printable::{printable, to_json};
 
-/// How long Alertmanager takes an incident for going on, where nobody says that it is over: the daemon may have ended. It
-/// is told again, well before, for as long as the incident goes on.
+/// How long Alertmanager considers an incident open without news: the daemon may have ended. It is repeated well before
+/// that, as long as the incident is open.
 pub(super) const LONGEST: Duration = Duration::from_secs(24 * 3_600);
 
-/// Something to tell.
+/// Something to report.
 #[derive(Clone, Copy)]
 pub(in crate::notify) enum News<'a> {
     /// An alert, or one that got worse.
     Alert(&'a Alert),
-    /// An incident that goes on, at a time.
+    /// An open incident, at a time.
     Open(&'a Incident, Timestamp),
     /// An incident that is over.
     Over(&'a Incident),
@@ -33,7 +33,7 @@ impl News<'_> {
         }
     }
 
-    /// What all that belongs to one incident have in common.
+    /// What all reports of one incident have in common.
     fn id(self) -> String {
         match self {
             Self::Alert(alert) => alert.id.to_string(),
@@ -98,7 +98,7 @@ impl News<'_> {
 /// The body of the request.
 ///
 /// # Errors
-/// Where the record has no JSON form, which does not happen.
+/// If the record has no JSON form, which does not happen.
 pub(in crate::notify) fn body(
     format: &WebhookFormat,
     host: &str,
@@ -116,7 +116,7 @@ pub(in crate::notify) fn body(
     to_json(&value)
 }
 
-/// Text of a Slack message: these three begin markup there, such as a mention of everybody.
+/// Text of a Slack message: these three characters start markup there, such as a mention of everybody.
 fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
@@ -142,7 +142,7 @@ fn teams(host: &str, news: News<'_>) -> Value {
     })
 }
 
-/// An event of the Events API, version 2. One incident of ours is one of theirs.
+/// An event of the Events API, version 2. Each of our incidents is one of theirs.
 fn pager_duty(routing_key: &str, host: &str, news: News<'_>) -> Result<Value, serde_json::Error> {
     let severity = match news.severity() {
         Severity::Critical => "critical",
@@ -181,7 +181,7 @@ fn alertmanager(host: &str, news: News<'_>) -> Value {
         News::Open(incident, at) => (incident.known, at.plus(LONGEST)),
         News::Over(incident) => (incident.known, incident.told),
     };
-    // Labels name the incident: they must not change while it goes on, so the severity is none of them.
+    // Labels identify the incident: they must not change while it is open, so the severity is not among them.
     json!([{
         "labels": {
             "alertname": "SensorIncident",
@@ -237,7 +237,7 @@ mod tests {
             .map(|news| serde_json::from_str(&body(format, "web1", news).unwrap()).unwrap())
     }
 
-    /// A client's words mention nobody, and link nowhere.
+    /// Text from a client mentions nobody, and contains no links.
     #[test]
     fn slack_gets_no_markup() {
         let (mut alert, _) = story();
@@ -252,7 +252,7 @@ mod tests {
         assert!(!text.contains(['<', '>']), "{text}");
     }
 
-    /// An incident of more than a day does not resolve itself: it has a later end each time that it is told.
+    /// An incident of more than a day does not resolve itself: each repetition moves its end.
     #[test]
     fn an_incident_that_goes_on_ends_later() {
         let (_, incident) = story();

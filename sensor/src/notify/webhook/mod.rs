@@ -1,4 +1,4 @@
-//! Alerts by HTTP: one POST for each, tried again until it is taken or given up.
+//! Alerts by HTTP: one POST each, retried until it is accepted or given up.
 
 mod backoff;
 mod client;
@@ -27,15 +27,15 @@ use crate::detect::Severity;
 /// Totals of the webhook.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct WebhookStats {
-    /// Alerts that the receiver took.
+    /// Alerts that the receiver accepted.
     pub sent: u64,
-    /// Alerts given up after all tries, or refused.
+    /// Alerts given up after all attempts, or refused.
     pub failed: u64,
-    /// Alerts for which there was no room to wait, or no time at the end.
+    /// Alerts dropped because the queue was full, or the daemon ended.
     pub dropped: u64,
-    /// Tries that failed and were followed by another.
+    /// Failed attempts that were retried.
     pub retries: u64,
-    /// Alerts that wait or are being sent.
+    /// Alerts queued or being sent.
     pub depth: u64,
 }
 
@@ -54,7 +54,7 @@ struct Shared {
     failed: AtomicU64,
     dropped: AtomicU64,
     retries: AtomicU64,
-    /// Why the last alert did not get there, until one does.
+    /// Why the last alert was not delivered, until one is.
     trouble: Mutex<Option<String>>,
 }
 
@@ -66,7 +66,7 @@ impl Shared {
     /// The next one, or none once the queue is closed and empty.
     async fn next(&self) -> Option<Arc<str>> {
         loop {
-            // Made first, so that what changes before it is awaited wakes it.
+            // Created first, so that a change before it is awaited wakes it.
             let changed = self.changed.notified();
             {
                 let mut state = self.state();
@@ -99,14 +99,14 @@ pub(super) struct Webhook {
     min_severity: Severity,
     format: WebhookFormat,
     host: String,
-    /// When receivers that forget were told last of an incident that goes on.
+    /// When an open incident was last repeated to a receiver that forgets.
     refreshed: Mutex<BTreeMap<RecordId, Timestamp>>,
     task: JoinHandle<()>,
 }
 
-/// Receivers that forget an incident are told again after so long.
+/// Interval after which an incident is repeated to a receiver that forgets.
 const REFRESH: Duration = Duration::from_secs(3_600);
-/// Incidents of which that is remembered; beyond, all are told once more.
+/// Incidents whose last repetition is remembered; beyond that, all are repeated.
 const REFRESHED: usize = 8_192;
 
 impl fmt::Debug for Webhook {
@@ -132,21 +132,21 @@ impl Webhook {
         Ok(Self { shared, queue, min_severity, format, host, refreshed, task })
     }
 
-    /// Has something sent, in the receiver's format.
+    /// Queues a report, in the receiver's format.
     pub(super) fn push(&self, news: News<'_>) {
         if news.severity() >= self.min_severity {
             self.push_always(news);
         }
     }
 
-    /// Tells a receiver that forgets incidents that one goes on, now and then.
+    /// Repeats an open incident periodically, for a receiver that forgets.
     pub(super) fn refresh(&self, incident: &Incident, now: Timestamp) {
         if self.format == WebhookFormat::Alertmanager && self.is_due(incident, now) {
             self.push(News::Open(incident, now));
         }
     }
 
-    /// Whether an incident is to be told again, which is noted.
+    /// Whether an incident is due for repetition, which is recorded.
     fn is_due(&self, incident: &Incident, now: Timestamp) -> bool {
         let mut refreshed = self.refreshed.lock().unwrap_or_else(PoisonError::into_inner);
         if incident.state == decide::State::Over {
@@ -164,15 +164,15 @@ impl Webhook {
         is_due
     }
 
-    /// The same, however mild it is.
+    /// The same, whatever its severity.
     pub(super) fn push_always(&self, news: News<'_>) {
         match format::body(&self.format, &self.host, news) {
             Ok(text) => self.enqueue(text.into()),
-            Err(error) => warn!(%error, "something has no form that the webhook takes"),
+            Err(error) => warn!(%error, "an alert or incident could not be encoded for the webhook"),
         }
     }
 
-    /// Why the last alert did not get there, if it did not.
+    /// Why the last alert was not delivered, if it was not.
     pub(super) fn trouble(&self) -> Option<String> {
         self.shared.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -180,7 +180,7 @@ impl Webhook {
     fn enqueue(&self, text: Arc<str>) {
         let mut state = self.shared.state();
         state.waiting.push_back(text);
-        // The newest matter most to whoever reads them.
+        // The newest matter most to the reader.
         if state.waiting.len() > self.queue && state.waiting.pop_front().is_some() {
             self.shared.dropped.fetch_add(1, Relaxed);
         }
@@ -192,7 +192,7 @@ impl Webhook {
         self.shared.stats()
     }
 
-    /// Gives what waits some time.
+    /// Gives the queue some time.
     pub(super) async fn close(self, grace: Duration) -> WebhookStats {
         let Self { shared, mut task, .. } = self;
         shared.state().is_closed = true;
@@ -209,7 +209,7 @@ impl Webhook {
         drop(state);
         shared.dropped.fetch_add(left, Relaxed);
         if left > 0 {
-            warn!(dropped = left, "alerts did not reach the webhook before the end");
+            warn!(dropped = left, "alerts did not reach the webhook before shutdown");
         }
         shared.stats()
     }
@@ -229,7 +229,7 @@ async fn run(shared: Arc<Shared>, client: Client, config: WebhookConfig, mut jit
     }
 }
 
-/// Tries until the receiver takes it, refuses it for good, or was asked often enough.
+/// Tries until the receiver accepts it, refuses it permanently, or the attempts are used up.
 async fn deliver(
     shared: &Shared,
     client: &Client,

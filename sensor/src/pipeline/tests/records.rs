@@ -172,3 +172,36 @@ fn claims_come_from_the_wire_to_the_record() {
     assert_eq!(attempts[7..], [None, None, Some(2)]);
     assert_eq!(wire.pipeline.totals().logins(LoginOutcome::Failure), 2);
 }
+
+#[test]
+fn an_attack_is_on_the_record_with_its_effect_and_without_its_value() {
+    let mut wire = Wire::new();
+    wire.open();
+    let (body, answer) =
+        ("name=x&q=1%27+union+select+pass77word+from+users--", "syntax error at or near \"union\"");
+    wire.exchange(
+        &format!(
+            "POST /search HTTP/1.1\r\nHost: h\r\nContent-Type: application/x-www-form-urlencoded\r\n\
+             Content-Length: {}\r\n\r\n{body}",
+            body.len()
+        ),
+        &format!("HTTP/1.1 500 Error\r\nContent-Length: {}\r\n\r\n{answer}", answer.len()),
+    );
+    wire.exchange(
+        "GET /search?q=chairs HTTP/1.1\r\nHost: h\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
+    );
+    let records = &wire.pipeline.observer().0;
+    let record: serde_json::Value = serde_json::from_str(&records[0]).unwrap();
+    let finding = &record["findings"][0];
+    let of = |key: &str| finding[key].as_str().unwrap_or_default().to_owned();
+    assert_eq!(
+        (of("kind"), of("class"), of("place"), of("name"), of("rule")),
+        ("injection".into(), "sqli".into(), "form".into(), "q".into(), "sql-union".into()),
+        "{record}"
+    );
+    assert_eq!(record["effects"], serde_json::json!(["server-error", "database-error"]));
+    assert!(!records[0].contains("pass77word"), "{record}");
+    assert!(!records[1].contains("findings") && !records[1].contains("effects"), "{}", records[1]);
+    assert!(wire.pipeline.snapshot().inspected.findings.iter().sum::<u64>() > 0);
+}

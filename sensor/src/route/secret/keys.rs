@@ -1,7 +1,7 @@
-//! Keys that say whose they are.
+//! Keys with a recognisable prefix.
 
-/// What keys of well-known services begin with; what follows has at least eight letters, digits, hyphens and
-/// underscores, a capital or a digit among them. As the services' own documentation tells.
+/// Prefixes of well-known services' keys, from their documentation; at least eight letters, digits, hyphens and
+/// underscores follow, among them a capital or a digit.
 const PREFIXES: [&[u8]; 42] = [
     b"AKIA",
     b"ASIA",
@@ -53,7 +53,7 @@ const REST: usize = 8;
 /// Shortest key: of the shortest prefixes.
 const SHORTEST: usize = 3 + REST;
 
-/// Whether a key stands in a text, at its start or behind something that is no letter or digit.
+/// Whether a text contains a key, at its start or after a character that is no letter or digit.
 pub(super) fn has_prefix(text: &[u8]) -> bool {
     if text.len() < SHORTEST {
         return false;

@@ -1,9 +1,9 @@
-//! Which letters follow each other in words, and in random text do not.
+//! Letter pairs that are common in words and not in random text.
 
 use super::LETTERS;
 
-/// Letters that follow `a`, `b` and so on in words. Those that are common in English, which make up 98 of 100 pairs in
-/// it, and some of German, French, Polish, Chinese and Japanese in Latin letters.
+/// Letters that follow `a`, `b` and so on in words. Those common in English, which cover 98 of 100 of its pairs, and
+/// some of German, French, Polish, Chinese and Japanese in Latin letters.
 const NEXT: [&[u8]; 26] = [
     b"abcdefgijklmnoprstuvwxy",
     b"aeijlorsuy",
@@ -33,20 +33,29 @@ const NEXT: [&[u8]; 26] = [
     b"aehiou",
 ];
 
-/// Fewest pairs that say something: of text in which kinds of characters mix, and of any other.
+/// Minimum pairs for a conclusion: in text that mixes kinds of characters, and in any other.
 const FEW: usize = 6;
 const ENOUGH: usize = 14;
 
 /// Common pairs in 100 below which text is random. Words of the languages above have at least 75; random letters have
 /// 45.
 const USUAL: usize = 65;
-/// The same where capitals, small letters and digits mix in a long text, which words seldom do.
+/// The same for long text that mixes capitals, small letters and digits, as words seldom do.
 const USUAL_OF_CODES: usize = 74;
 /// The length from which on a text is long.
 const LONG: usize = 20;
 
-/// Whether the letters of a text are no words.
-pub(super) fn are_random(text: &[u8]) -> bool {
+/// Minimum common pairs in 100 of a text that consists of words.
+const USUAL_OF_WORDS: usize = 75;
+
+/// Whether the letters of a text follow each other as in words.
+pub(super) fn are_words(text: &[u8]) -> bool {
+    let (pairs, common) = pairs(text);
+    common.saturating_mul(100) >= pairs.saturating_mul(USUAL_OF_WORDS)
+}
+
+/// Pairs of letters in a text, and how many of them are common.
+fn pairs(text: &[u8]) -> (usize, usize) {
     let (mut pairs, mut common) = (0_usize, 0_usize);
     for (one, other) in text.iter().zip(text.iter().skip(1)) {
         if one.is_ascii_alphabetic() && other.is_ascii_alphabetic() {
@@ -54,6 +63,12 @@ pub(super) fn are_random(text: &[u8]) -> bool {
             common = common.saturating_add(usize::from(follows(*one, *other)));
         }
     }
+    (pairs, common)
+}
+
+/// Whether the letters of a text are no words.
+pub(super) fn are_random(text: &[u8]) -> bool {
+    let (pairs, common) = pairs(text);
     let has = |wanted: fn(&u8) -> bool| usize::from(text.iter().any(wanted));
     let kinds = [u8::is_ascii_lowercase, u8::is_ascii_uppercase, u8::is_ascii_digit].map(has);
     let kinds = kinds.iter().sum::<usize>();

@@ -1,9 +1,9 @@
-//! Numbers of cards and of persons. Only those that say by themselves what they are: an issuer's prefix with a check
-//! digit, a date of birth, a form of their own. Other numbers are numbers.
+//! Card numbers and personal numbers. Only those recognisable by themselves: an issuer's prefix with a check digit, a
+//! date of birth, a distinctive format. Other numbers are just numbers.
 
 use super::Secret;
 
-/// What a number is. Nothing where it is any number, or none.
+/// The kind of a number. `None` if it is any number, or not a number.
 pub(super) fn find(text: &[u8]) -> Option<Secret> {
     let mut grouped = text.split(|byte| !byte.is_ascii_digit() && !matches!(byte, b'-' | b' '));
     let mut plain = text.split(|byte| !byte.is_ascii_digit());
@@ -13,7 +13,7 @@ pub(super) fn find(text: &[u8]) -> Option<Secret> {
     is_national(text).then_some(Secret::National)
 }
 
-/// Most digits of a card's number (ISO/IEC 7812-1).
+/// Maximum digits of a card number (ISO/IEC 7812-1).
 const CARD: usize = 19;
 
 /// Digits, with spaces or hyphens between or not.
@@ -70,7 +70,7 @@ fn has_check_digit(number: &[u8]) -> bool {
     sum.is_multiple_of(10)
 }
 
-/// Whether a text of a form is such a number.
+/// Whether a text with such a form is a valid number.
 type Check = fn(&[u8]) -> bool;
 
 /// Forms of national numbers: `d` is a digit, `A` a letter of any case, `?` either; others stand for themselves.
@@ -113,7 +113,7 @@ fn is_national(text: &[u8]) -> bool {
     forms || parts(text, 18).any(is_resident) || parts(text, 15).any(is_nir)
 }
 
-/// The parts of a length that neither letters nor digits go on with.
+/// The substrings of a length that are not part of a longer run of letters or digits.
 fn parts(text: &[u8], length: usize) -> impl Iterator<Item = &[u8]> {
     let is_open =
         move |at: Option<usize>| at.and_then(|at| text.get(at)).is_some_and(u8::is_ascii_alphanumeric);
@@ -158,7 +158,7 @@ fn is_resident(text: &[u8]) -> bool {
         && expected == Some(&check.to_ascii_uppercase())
 }
 
-/// France, NIR: sex, year, month, place and order of birth, and 97 less the remainder by 97.
+/// France, NIR: sex, year, month, place and order of birth, and 97 minus the remainder modulo 97.
 fn is_nir(text: &[u8]) -> bool {
     if text.len() != 15 || !text.iter().all(u8::is_ascii_digit) {
         return false;

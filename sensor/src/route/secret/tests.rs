@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::super::class::Classes;
 use super::super::segment::{Raw, Scratch};
-use super::{Secret, secret};
+use super::{Secret, secret, secret_behind};
 
 /// Made up after the forms that services document.
 const SECRETS: &[(&str, Secret)] = &[
@@ -36,6 +36,7 @@ const SECRETS: &[(&str, Secret)] = &[
     ("V1StGXR8_Z5jdHi6B-myT", Secret::Token),
     ("dQw4w9WgXcQ", Secret::Token),
     ("Zx81_kQ-9pTb", Secret::Token),
+    ("aBqTzWgKvRmP", Secret::Token),
     ("9fceb02d0ae598e95dc970b74767f19372d61af8", Secret::Token),
     ("550e8400e29b41d4a716446655440000", Secret::Token),
     ("deadbeefdeadbeefdeadbeef", Secret::Token),
@@ -144,6 +145,9 @@ const OPEN: &[&str] = &[
     "projects:batchGet",
     "12:30",
     "strengths-and-weaknesses",
+    "XMLHttpRequestURLs",
+    "getIPv",
+    "LiveChatAPIKeysJSON",
 ];
 
 #[test]
@@ -157,6 +161,35 @@ fn secrets_are_told() {
 fn what_operators_read_is_not_hidden() {
     let wrong: Vec<_> = OPEN.iter().filter(|text| secret(text.as_bytes()).is_some()).collect();
     assert!(wrong.is_empty(), "{wrong:?}");
+}
+
+/// Behind the names of places where credentials stand: of any form, down to six characters.
+#[test]
+fn what_follows_the_name_of_a_credential_is_hidden() {
+    for before in ["reset-password", "password_reset", "Invite", "verifyEmail", "magic-link", "unsubscribe"] {
+        for taken in
+            ["x7Kp2q", "hunter2hunter2", "abcdxqzkvwpt", "SUMMER", "aB3dE5gH9kLm", "MQ-4f1a2b", "a%20b1c2"]
+        {
+            assert_eq!(
+                secret_behind(before.as_bytes(), taken.as_bytes()),
+                Some(Secret::Token),
+                "{before}/{taken}"
+            );
+        }
+        for open in
+            ["", "new", "complete", "confirmation", "resend-email", "123456", "2024-01-31", "settings"]
+        {
+            assert_eq!(secret_behind(before.as_bytes(), open.as_bytes()), None, "{before}/{open}");
+        }
+        assert_eq!(
+            secret_behind(before.as_bytes(), b"550e8400-e29b-41d4-a716-446655440000"),
+            None,
+            "{before}"
+        );
+    }
+    for before in ["", "users", "resets-of-all-the-things-that-ever-were", "posts"] {
+        assert_eq!(secret_behind(before.as_bytes(), b"abcdxqzkvwpt"), None, "{before}");
+    }
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! What the store did, and what it could not.
+//! Totals of the event store.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
@@ -10,25 +10,25 @@ use crate::store::aside::Damage;
 pub struct StoreStats {
     /// Alerts written.
     pub alerts: u64,
-    /// Incidents written, each time that one changed.
+    /// Incidents written, once per change.
     pub incidents: u64,
     /// Decisions written.
     pub decisions: u64,
     /// Audit entries written.
     pub audit: u64,
-    /// Tries to write, open or prune that failed. What failed to be written waits and is tried again.
+    /// Failed attempts to write, open or prune. Records that could not be written are queued and retried.
     pub write_errors: u64,
-    /// Records that were given up: no room to wait, refused by the database, or still waiting at the end.
+    /// Records dropped: the queue was full, the database refused them, or they were still queued at the end.
     pub lost: u64,
-    /// Records removed, since they were too old or the database too large.
+    /// Records removed because they were too old or the database too large.
     pub pruned: u64,
-    /// Records that were there and could not be understood.
+    /// Stored records that could not be understood.
     pub unreadable: u64,
-    /// Records that wait.
+    /// Queued records.
     pub depth: u64,
-    /// How often a database was begun anew or another one taken; what has to be in it is to be written again then.
+    /// How often a database was created anew or replaced; its contents then have to be written again.
     pub generation: u64,
-    /// Whether writing works, as far as is known.
+    /// Whether writing works, as far as known.
     pub healthy: bool,
 }
 
@@ -47,7 +47,7 @@ pub(super) struct Counters {
     damages: Mutex<Vec<Damage>>,
 }
 
-/// Databases moved aside that are told of; what comes later replaces the last one.
+/// Databases moved aside that are reported; a later one replaces the last.
 const MAX_DAMAGES: usize = 4;
 
 pub(super) fn add(counter: &AtomicU64, count: usize) {

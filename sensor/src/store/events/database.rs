@@ -1,4 +1,4 @@
-//! The database as the writer uses it.
+//! The database as used by the writer.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Read as _;
@@ -17,7 +17,7 @@ use crate::clock::Timestamp;
 use crate::decide::Decision;
 use crate::printable::to_json;
 
-/// What is to be done about an error.
+/// The response to an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Remedy {
     /// Wait: the disk is full.
@@ -58,20 +58,20 @@ impl DatabaseError {
                 Some(ErrorCode::ConstraintViolation | ErrorCode::TooBig | ErrorCode::TypeMismatch) | None => {
                     Remedy::Refuse
                 }
-                // Anything else may be better with another connection.
+                // Anything else may improve with another connection.
                 Some(_) => Remedy::Reopen,
             },
         }
     }
 }
 
-/// Bytes of a page; the default of SQLite, and what the page cache of the system has.
+/// Bytes of a page; the default of SQLite and of the system's page cache.
 const PAGE: u64 = 4_096;
-/// How long a write waits for another program that has the database locked, such as a backup.
+/// How long a write waits if another program, such as a backup, has the database locked.
 const BUSY: Duration = Duration::from_secs(2);
-/// Rows that go at once.
+/// Rows removed at once.
 const CHUNK: u32 = 500;
-/// Pages that are given back to the file system at once.
+/// Pages returned to the file system at once.
 const VACUUM: u32 = 2_048;
 
 #[derive(Debug)]
@@ -83,12 +83,12 @@ pub(super) struct Database {
 }
 
 impl Database {
-    /// Opens the file, which is made where there is none.
+    /// Opens the file, creating it if it does not exist.
     pub(super) fn open(path: &Path, config: &StoreConfig) -> Result<Self, DatabaseError> {
         if let Some(directory) = path.parent() {
             fs::create_dir_all(directory)?;
         }
-        // Made here and not by SQLite, for its mode; the write-ahead log takes it over.
+        // Created here and not by SQLite, for its mode, which the write-ahead log inherits.
         OpenOptions::new().append(true).create(true).mode(0o600).open(path)?;
         if is_cut(path)? {
             return Err(DatabaseError::Cut);
@@ -96,12 +96,12 @@ impl Database {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let mut connection = Connection::open_with_flags(path, flags)?;
         connection.busy_timeout(BUSY)?;
-        // Before anything is written: a newer version will want it as it was.
+        // Before anything is written: a newer version will need it unchanged.
         let version = schema::version(&connection)?.map_err(|unknown| match unknown {
             schema::Unknown::Newer(version) => DatabaseError::Newer(version),
             schema::Unknown::Foreign => DatabaseError::Foreign,
         })?;
-        // The first must come before anything is in the file.
+        // The first must come before the file has content.
         connection.execute_batch(&format!(
             "PRAGMA auto_vacuum = INCREMENTAL;
              PRAGMA journal_mode = WAL;
@@ -118,7 +118,7 @@ impl Database {
         Ok(Self { connection, path: path.to_owned(), identity, max_bytes: config.max_bytes })
     }
 
-    /// Whether the file is still the one in its place: what is written to a removed file is lost.
+    /// Whether the file is still in its place: what is written to a removed file is lost.
     pub(super) fn is_in_place(&self) -> bool {
         identity(&self.path).is_ok_and(|identity| identity == self.identity)
     }
@@ -132,7 +132,7 @@ impl Database {
         Ok(transaction.commit()?)
     }
 
-    /// Removes some of what is too old; how many rows, and whether there may be more.
+    /// Removes some expired records; returns how many rows, and whether there may be more.
     pub(super) fn prune_by_age(
         &mut self,
         now: Timestamp,
@@ -142,7 +142,7 @@ impl Database {
         self.prune(oldest, oldest)
     }
 
-    /// Removes some of the oldest, where the database is nearly as large as it may be; how many rows, and whether
+    /// Removes some of the oldest records if the database nears its maximum size; returns how many rows, and whether
     /// there may be more.
     pub(super) fn prune_by_size(&mut self, now: Timestamp) -> Result<(usize, bool), DatabaseError> {
         if self.used_bytes()? <= self.max_bytes.saturating_sub(self.max_bytes / 10) {
@@ -156,8 +156,8 @@ impl Database {
         Ok((0, false))
     }
 
-    /// The time of the oldest record that may go, behind so many others. Alerts and audit entries tell one story,
-    /// so it is cut at one moment.
+    /// The time of the oldest removable record, after this many others. Alerts and audit entries belong together, so
+    /// both are cut at one moment.
     fn oldest(&self, now: Timestamp, offset: u32) -> Result<Option<i64>, DatabaseError> {
         let found = self.connection.query_row(
             "SELECT ts FROM alerts UNION ALL SELECT ts FROM audit UNION ALL SELECT ts FROM incidents WHERE NOT open
@@ -169,8 +169,8 @@ impl Database {
         Ok(found.optional()?)
     }
 
-    /// Removes what is of that time or older; of decisions, those that had ended by another. A decision in force
-    /// stays, whatever its age.
+    /// Removes records of that time or older; decisions only if they had ended by the other. A decision in force stays,
+    /// whatever its age.
     fn prune(&mut self, before: i64, ended: i64) -> Result<(usize, bool), DatabaseError> {
         let transaction = self.connection.transaction()?;
         let mut most = 0;
@@ -194,7 +194,7 @@ impl Database {
             .execute(params![before, ended, CHUNK])?;
         transaction.commit()?;
         if sum.saturating_add(gone) > 0 {
-            // Each row of the answer is a page given back.
+            // Each row of the result is a page returned.
             let mut vacuum = self.connection.prepare(&format!("PRAGMA incremental_vacuum({VACUUM})"))?;
             let mut pages = vacuum.query([])?;
             while pages.next()?.is_some() {}
@@ -203,7 +203,7 @@ impl Database {
         Ok((sum.saturating_add(gone), more || most.max(gone) >= chunk))
     }
 
-    /// Bytes of the pages that hold something.
+    /// Bytes of the pages in use.
     fn used_bytes(&self) -> Result<u64, DatabaseError> {
         let number = |pragma: &str| self.connection.query_row(pragma, [], |row| row.get::<_, i64>(0));
         let pages = number("PRAGMA page_count")?.saturating_sub(number("PRAGMA freelist_count")?);
@@ -211,8 +211,8 @@ impl Database {
     }
 }
 
-/// Whether the file ends within a page. SQLite takes what is missing for zeros, and rows in that page for absent. Where
-/// there is a log, the page may be whole in it.
+/// Whether the file ends within a page. SQLite reads missing bytes as zeros, and rows in that page as absent. If there
+/// is a log, it may contain the whole page.
 fn is_cut(path: &Path) -> std::io::Result<bool> {
     let mut log = path.as_os_str().to_owned();
     log.push("-wal");
@@ -224,7 +224,7 @@ fn is_cut(path: &Path) -> std::io::Result<bool> {
     // Offset 16 of the header: the size of a page; 1 stands for 64 KiB (sqlite.org/fileformat2.html).
     let mut header = [0; 18];
     if length == 0 || file.read_exact(&mut header).is_err() {
-        // An empty one is one that was never written; of a few bytes, SQLite would say the same.
+        // An empty file was never written; SQLite would treat one of a few bytes the same.
         return Ok(length > 0);
     }
     let [.., high, low] = header;
@@ -255,7 +255,7 @@ fn insert(transaction: &Transaction<'_>, record: &Record) -> Result<(), Database
     }
 }
 
-/// Replaces, since after an error nobody knows whether the first try was written.
+/// Replaces, because after an error it is unknown whether the first attempt was written.
 fn insert_into(
     transaction: &Transaction<'_>,
     table: &str,

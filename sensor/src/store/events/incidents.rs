@@ -1,5 +1,5 @@
-//! Incidents in the database. Who takes part stands in rows of its own: of an attack by thousands of clients, a moment
-//! changes some.
+//! Incidents in the database. Participants have rows of their own: in an attack by thousands of clients, only some
+//! change at a time.
 
 use ipnet::IpNet;
 use rusqlite::{Transaction, params};
@@ -11,25 +11,25 @@ use crate::clock::Timestamp;
 use crate::decide::{About, Incident, Participant, RecordId, State};
 use crate::printable::to_json;
 
-/// Incidents that are removed at once: each may have thousands of participants.
+/// Incidents removed at once: each may have thousands of participants.
 const CHUNK: usize = 50;
 
-/// Which incidents are wanted.
+/// Selects incidents.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Which {
-    /// Those that began, or went on, since a moment.
+    /// Those that started, or continued, since a moment.
     Since(Timestamp),
-    /// Those that go on.
+    /// Those still open.
     Open,
-    /// Those of which something was told after a moment.
+    /// Those with a report after a moment.
     Told(Timestamp),
-    /// Those that share an address with a prefix, by what they are about or who takes part.
+    /// Those that share an address with a prefix, by subject or participants.
     Of(IpNet),
     /// Those about an account, a principal, a route or the host, as records have it.
     About(String),
 }
 
-/// Writes an incident, and of its participants those that it brings.
+/// Writes an incident, with the participants it contains.
 pub(super) fn insert(transaction: &Transaction<'_>, incident: &Incident) -> Result<(), DatabaseError> {
     let id = incident.id.to_string();
     for participant in &incident.offenders {
@@ -65,7 +65,7 @@ pub(super) fn insert(transaction: &Transaction<'_>, incident: &Incident) -> Resu
     Ok(())
 }
 
-/// Removes some of those that are over and so old; how many, and whether there may be more.
+/// Removes some that are over and expired; returns how many, and whether there may be more.
 pub(super) fn prune(transaction: &Transaction<'_>, before: i64) -> rusqlite::Result<(usize, bool)> {
     let ids: Vec<String> = transaction
         .prepare_cached("SELECT id FROM incidents WHERE ts <= ?1 AND NOT open ORDER BY ts LIMIT ?2")?
@@ -79,10 +79,10 @@ pub(super) fn prune(transaction: &Transaction<'_>, before: i64) -> rusqlite::Res
 }
 
 impl Reader {
-    /// The latest of the incidents that are wanted, at most `limit`, the oldest of them first; without participants.
+    /// The latest of the selected incidents, at most `limit`, oldest first; without participants.
     ///
     /// # Errors
-    /// Where the database cannot be read.
+    /// If the database cannot be read.
     pub fn incidents(&self, which: &Which, limit: usize) -> Result<Vec<Incident>, ReadError> {
         let by = |filter: &str| {
             format!(
@@ -105,10 +105,10 @@ impl Reader {
         }
     }
 
-    /// One incident with everybody who takes part, those with the most attempts first.
+    /// One incident with all participants, those with the most attempts first.
     ///
     /// # Errors
-    /// Where the database cannot be read.
+    /// If the database cannot be read.
     pub fn incident(&self, id: RecordId) -> Result<Option<Incident>, ReadError> {
         let found = self.incident_alone(id)?;
         found.map(|incident| self.with_participants(incident)).transpose()
@@ -117,16 +117,16 @@ impl Reader {
     /// One incident, without participants.
     ///
     /// # Errors
-    /// Where the database cannot be read.
+    /// If the database cannot be read.
     pub fn incident_alone(&self, id: RecordId) -> Result<Option<Incident>, ReadError> {
         let sql = "SELECT record FROM incidents WHERE id = ?1";
         Ok(self.records(sql, params![id.to_string()])?.pop())
     }
 
-    /// An incident with everybody who takes part.
+    /// An incident with all participants.
     ///
     /// # Errors
-    /// Where the database cannot be read.
+    /// If the database cannot be read.
     pub fn with_participants(&self, mut incident: Incident) -> Result<Incident, ReadError> {
         let sql = "SELECT record FROM participants WHERE incident = ?1";
         let mut offenders: Vec<Participant> = self.records(sql, params![incident.id.to_string()])?;

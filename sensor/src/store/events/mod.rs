@@ -1,8 +1,8 @@
 //! The event store: alerts, incidents, decisions and the audit trail, in SQLite.
 //!
-//! Whoever has something to keep never waits for the disk. One thread writes; what cannot be written waits, bounded,
-//! and is written once it can be. What was committed survives the process, however it ends; a failing power supply
-//! may cost the last moments, never the rest (write-ahead log, `synchronous = NORMAL`).
+//! Storing a record never waits for the disk. One thread writes; what cannot be written is queued, within bounds, and
+//! written once possible. Committed records survive the process, however it ends; a power failure may cost the last
+//! moments, never the rest (write-ahead log, `synchronous = NORMAL`).
 
 mod config;
 mod counters;
@@ -38,7 +38,7 @@ use crate::decide::{Alert, AuditEntry, Decision, Incident};
 /// The name of the database in the state directory.
 pub const EVENTS: &str = "events.db";
 
-/// The event store. When it is dropped, everything that waits is written first.
+/// The event store. Dropping it first writes everything queued.
 #[derive(Debug)]
 pub struct EventStore {
     path: PathBuf,
@@ -50,9 +50,9 @@ pub struct EventStore {
 }
 
 impl EventStore {
-    /// Opens the database of a state directory, for reading at once, for writing from [`Self::start`] on. Where that is
-    /// impossible, it says so in the log, counts it, and tries again later: nothing else depends on it. An unusable
-    /// file is moved aside; decisions of a newer version's are taken over.
+    /// Opens the database of a state directory, for reading at once, for writing from [`Self::start`] on. If that is
+    /// impossible, the store logs and counts it, and retries later: nothing else depends on it. An unusable file is
+    /// moved aside; decisions from a newer version's file are adopted.
     #[must_use]
     pub fn prepare(directory: &Path, config: &StoreConfig, now: Timestamp) -> Self {
         let path = directory.join(EVENTS);
@@ -63,20 +63,20 @@ impl EventStore {
         Self { path, queue, counters, waiting: Mutex::new(Some(writer)), writer: None }
     }
 
-    /// The same, and writes from now on.
+    /// The same, and starts writing.
     ///
     /// # Errors
-    /// Where no thread can be started.
+    /// If no thread can be started.
     pub fn open(directory: &Path, config: &StoreConfig, now: Timestamp) -> io::Result<Self> {
         let mut store = Self::prepare(directory, config, now);
         store.start()?;
         Ok(store)
     }
 
-    /// Starts the thread that writes. It has the capabilities that its maker has: a daemon gives its own up first.
+    /// Starts the writing thread. It inherits its creator's capabilities: a daemon drops its own first.
     ///
     /// # Errors
-    /// Where no thread can be started.
+    /// If no thread can be started.
     pub fn start(&mut self) -> io::Result<()> {
         if let Some(writer) = self.waiting.get_mut().unwrap_or_else(PoisonError::into_inner).take() {
             let thread = thread::Builder::new().name("events".to_owned());
@@ -85,22 +85,22 @@ impl EventStore {
         Ok(())
     }
 
-    /// Keeps an alert.
+    /// Stores an alert.
     pub fn alert(&self, alert: Alert) {
         self.push(Record::Alert(Box::new(alert)));
     }
 
-    /// Keeps an incident, or its new state, with those of its participants that changed.
+    /// Stores an incident, or its new state, with the participants that changed.
     pub fn incident(&self, incident: Incident) {
         self.push(Record::Incident(Box::new(incident)));
     }
 
-    /// Keeps a decision, or its new state.
+    /// Stores a decision, or its new state.
     pub fn decision(&self, decision: Decision) {
         self.push(Record::Decision(decision));
     }
 
-    /// Keeps an audit entry.
+    /// Stores an audit entry.
     pub fn audit(&self, entry: AuditEntry) {
         self.push(Record::Audit(entry));
     }
@@ -111,31 +111,31 @@ impl EventStore {
         }
     }
 
-    /// Has what is too old removed; to be called every minute or so.
+    /// Requests removal of expired records; to be called every minute or so.
     pub fn retain(&self, now: Timestamp) {
         self.queue.ask_to_prune(now);
     }
 
-    /// Waits until everything that was given so far is written or given up; whether it is. For the end and for
+    /// Waits until everything submitted so far is written or given up; returns whether it is. For shutdown and for
     /// tests.
     #[must_use]
     pub fn flush(&self, timeout: Duration) -> bool {
         self.queue.flush(timeout)
     }
 
-    /// A way to read, with its own connection.
+    /// A reader with its own connection.
     #[must_use]
     pub fn reader(&self) -> Reader {
         Reader::new(self.path.clone(), self.queue.clone(), self.counters.clone())
     }
 
-    /// Databases that could not be used, since the start.
+    /// Databases that were unusable, since the start.
     #[must_use]
     pub fn damages(&self) -> Vec<Damage> {
         self.counters.damages()
     }
 
-    /// What it did, and what it could not.
+    /// Totals.
     #[must_use]
     pub fn stats(&self) -> StoreStats {
         self.counters.snapshot(self.queue.depth())
@@ -146,7 +146,7 @@ impl Drop for EventStore {
     fn drop(&mut self) {
         self.queue.close();
         if self.writer.take().is_some_and(|writer| writer.join().is_err()) {
-            tracing::error!("the writer of the event store had ended before");
+            tracing::error!("the writer of the event store had already ended");
         }
     }
 }

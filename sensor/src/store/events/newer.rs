@@ -1,4 +1,4 @@
-//! What can be taken over from the database of a newer version.
+//! Adopts what is possible from a newer version's database.
 
 use std::path::Path;
 
@@ -7,14 +7,14 @@ use rusqlite::{Connection, OpenFlags};
 use super::reader::MOST;
 use crate::decide::Decision;
 
-/// Decisions of a newer version's database, and how many more there are that this version does not understand.
+/// Decisions from a newer version's database, and how many others this version does not understand.
 #[derive(Debug, Default)]
 pub(super) struct Taken {
     pub(super) decisions: Vec<Decision>,
     pub(super) unreadable: usize,
 }
 
-/// Reads the decisions, lifted and ended ones included: escalation remembers them. Nothing is written.
+/// Reads the decisions, including lifted and ended ones, which escalation needs. Nothing is written.
 pub(super) fn decisions(path: &Path) -> rusqlite::Result<Taken> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;

@@ -1,4 +1,4 @@
-//! What waits to be written. Whoever puts something in never waits for the disk.
+//! The queue of records to write. Adding to it never waits for the disk.
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -11,13 +11,13 @@ use crate::decide::{Alert, AuditEntry, Decision, Incident};
 #[derive(Clone, Debug)]
 pub(super) enum Record {
     Alert(Box<Alert>),
-    /// With those of its participants that changed.
+    /// With the participants that changed.
     Incident(Box<Incident>),
     Decision(Decision),
     Audit(AuditEntry),
 }
 
-/// What the writer has to do next.
+/// The writer's next task.
 #[derive(Debug, Default)]
 pub(super) struct Work {
     pub(super) records: Vec<Record>,
@@ -50,11 +50,11 @@ impl Queue {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        // No step of this file leaves the state half changed.
+        // No step of this file leaves an inconsistent state.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether there was room.
+    /// Returns whether there was room.
     #[must_use]
     pub(super) fn push(&self, record: Record) -> bool {
         let mut state = self.state();
@@ -91,7 +91,7 @@ impl Queue {
         self.changed.notify_all();
     }
 
-    /// Waits for work, at most `most` records of it; none once the queue is closed and empty.
+    /// Waits for work, at most `most` records; none once the queue is closed and empty.
     pub(super) fn take(&self, most: usize) -> Option<Work> {
         let idle = |state: &mut State| {
             state.waiting.is_empty() && state.prune.is_none() && !state.corrupt && !state.closed
@@ -105,14 +105,14 @@ impl Queue {
         Some(Work { records, prune: state.prune.take(), corrupt: std::mem::take(&mut state.corrupt) })
     }
 
-    /// So many of those taken are written, or given up.
+    /// This many of the records taken are written, or given up.
     pub(super) fn settle(&self, count: usize) {
         let mut state = self.state();
         state.settled = state.settled.saturating_add(u64::try_from(count).unwrap_or(u64::MAX));
         self.changed.notify_all();
     }
 
-    /// Waits until everything that was accepted so far is settled; whether it is.
+    /// Waits until everything accepted so far is settled; returns whether it is.
     pub(super) fn flush(&self, timeout: Duration) -> bool {
         let state = self.state();
         let target = state.accepted;
@@ -121,7 +121,7 @@ impl Queue {
         !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
     }
 
-    /// Lets time pass, unless the queue is closed; whether it is.
+    /// Waits, unless the queue is closed; returns whether it is.
     pub(super) fn pause(&self, time: Duration) -> bool {
         let open = |state: &mut State| !state.closed;
         let waited = self.changed.wait_timeout_while(self.state(), time, open);

@@ -1,4 +1,4 @@
-//! Reading what was kept, beside the writer.
+//! Reads stored records, concurrently with the writer.
 
 use std::path::PathBuf;
 use std::sync::atomic::Ordering::Relaxed;
@@ -23,19 +23,19 @@ pub struct ReadError {
     source: rusqlite::Error,
 }
 
-/// Most records of one answer: the decisions of a block table of the default size.
+/// Maximum records per answer: the decisions of a default-sized block table.
 pub const MOST: usize = 131_072;
-/// How long to wait where the database is locked.
+/// How long to wait if the database is locked.
 const BUSY: Duration = Duration::from_secs(2);
 
-/// A connection that only reads. It does not wait for the writer, nor the writer for it; it does wait for the disk,
-/// so no asynchronous task should call it directly.
+/// A read-only connection. It does not wait for the writer, nor the writer for it; it does wait for the disk, so
+/// asynchronous tasks should not call it directly.
 #[derive(Debug)]
 pub struct Reader {
     path: PathBuf,
     queue: Arc<Queue>,
     counters: Arc<Counters>,
-    /// With the generation that it belongs to.
+    /// With its generation.
     connection: Mutex<Option<(u64, Connection)>>,
 }
 
@@ -44,10 +44,10 @@ impl Reader {
         Self { path, queue, counters, connection: Mutex::default() }
     }
 
-    /// The latest alerts since a moment, at most `limit`, the oldest of them first.
+    /// The latest alerts since a moment, at most `limit`, oldest first.
     ///
     /// # Errors
-    /// Where the database cannot be read.
+    /// If the database cannot be read.
     pub fn alerts(&self, since: Timestamp, limit: usize) -> Result<Vec<Alert>, ReadError> {
         let sql = "SELECT record FROM (SELECT ts, id, record FROM alerts WHERE ts >= ?1
                    ORDER BY ts DESC, id DESC LIMIT ?2) ORDER BY ts, id";
@@ -57,52 +57,52 @@ impl Reader {
     /// One alert.
     ///
     /// # Errors
-    /// Where the database cannot be read.
+    /// If the database cannot be read.
     pub fn alert(&self, id: RecordId) -> Result<Option<Alert>, ReadError> {
         let sql = "SELECT record FROM alerts WHERE id = ?1";
         Ok(self.records(sql, params![id.to_string()])?.pop())
     }
 
-    /// The latest alerts about clients or networks that share an address with the prefix, the oldest of them first.
+    /// The latest alerts about clients or networks that share an address with the prefix, oldest first.
     ///
     /// # Errors
-    /// Where the database cannot be read.
+    /// If the database cannot be read.
     pub fn alerts_about(&self, prefix: &IpNet, limit: usize) -> Result<Vec<Alert>, ReadError> {
         self.about("alerts", prefix, limit)
     }
 
-    /// The latest audit entries about them, the oldest of them first.
+    /// The latest audit entries about them, oldest first.
     ///
     /// # Errors
-    /// Where the database cannot be read.
+    /// If the database cannot be read.
     pub fn audit_about(&self, prefix: &IpNet, limit: usize) -> Result<Vec<AuditEntry>, ReadError> {
         self.about("audit", prefix, limit)
     }
 
-    /// The latest audit entries since a moment, the oldest of them first.
+    /// The latest audit entries since a moment, oldest first.
     ///
     /// # Errors
-    /// Where the database cannot be read.
+    /// If the database cannot be read.
     pub fn audit(&self, since: Timestamp, limit: usize) -> Result<Vec<AuditEntry>, ReadError> {
         let sql = "SELECT record FROM (SELECT ts, id, record FROM audit WHERE ts >= ?1
                    ORDER BY ts DESC, id DESC LIMIT ?2) ORDER BY ts, id";
         self.records(sql, params![micros(since), bounded(limit)])
     }
 
-    /// Decisions in force, those first that began last; at most [`MOST`].
+    /// Decisions in force, latest start first; at most [`MOST`].
     ///
     /// # Errors
-    /// Where the database cannot be read.
+    /// If the database cannot be read.
     pub fn decisions_active(&self, now: Timestamp) -> Result<Vec<Decision>, ReadError> {
         let sql = "SELECT record FROM decisions WHERE until > ?1 AND NOT lifted ORDER BY since DESC LIMIT ?2";
         self.records(sql, params![micros(now), bounded(MOST)])
     }
 
-    /// Decisions that held at some time after a moment, lifted ones included, those first that began last: what
-    /// escalation remembers.
+    /// Decisions in force at some time after a moment, including lifted ones, latest start first: the history for
+    /// escalation.
     ///
     /// # Errors
-    /// Where the database cannot be read.
+    /// If the database cannot be read.
     pub fn decisions_since(&self, since: Timestamp, limit: usize) -> Result<Vec<Decision>, ReadError> {
         let sql = "SELECT record FROM decisions WHERE until > ?1 ORDER BY since DESC LIMIT ?2";
         self.records(sql, params![micros(since), bounded(limit)])
@@ -144,7 +144,7 @@ impl Reader {
             ReadError { path: self.path.clone(), source }
         })?;
         let records: Vec<T> = texts.iter().filter_map(|text| serde_json::from_str(text).ok()).collect();
-        // Of another version, or damaged: the others are still worth reading.
+        // From another version, or damaged: the others are still worth reading.
         add(&self.counters.unreadable, texts.len().saturating_sub(records.len()));
         Ok(records)
     }

@@ -1,15 +1,15 @@
-//! The tables, and how values stand in them.
+//! The tables, and the representation of values.
 //!
-//! A record stands as JSON beside the columns that it is looked up by, so that a new field needs no new schema.
-//! Times are microseconds since 1970. Addresses are the first and the last of the prefix, in the 16 bytes of IPv6,
-//! IPv4 mapped into them: they compare as the addresses do.
+//! A record is stored as JSON, next to the columns used for look-ups, so that a new field needs no new schema. Times
+//! are microseconds since 1970. Addresses are the first and the last of the prefix, as 16 bytes of IPv6 with IPv4
+//! mapped: they compare like the addresses.
 
 use ipnet::IpNet;
 use rusqlite::Connection;
 
 use crate::clock::Timestamp;
 
-/// Each step takes a database from the version of its place in this list to the next.
+/// Each step upgrades a database from the version of its index in this list to the next.
 const STEPS: [&str; 2] = [ALERTS, INCIDENTS];
 
 const ALERTS: &str = "
@@ -44,8 +44,8 @@ const ALERTS: &str = "
     CREATE INDEX decisions_by_end ON decisions (until);
 ";
 
-/// `first` and `last` of an incident are the addresses that it is about; those who take part have rows of their own, which
-/// are written without the others.
+/// `first` and `last` of an incident are its subject's addresses; participants have rows of their own, which are
+/// written independently.
 const INCIDENTS: &str = "
     CREATE TABLE incidents (
         id TEXT NOT NULL PRIMARY KEY,
@@ -75,13 +75,13 @@ const INCIDENTS: &str = "
 /// Tables that this program does not write to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Unknown {
-    /// A newer version of it made them.
+    /// A newer version of this program created them.
     Newer(i64),
-    /// They are another program's.
+    /// They belong to another program.
     Foreign,
 }
 
-/// The version of the tables: how many steps they have behind them. Nothing is written.
+/// The version of the tables: the number of upgrade steps applied. Nothing is written.
 pub(super) fn version(connection: &Connection) -> rusqlite::Result<Result<usize, Unknown>> {
     let version: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
     let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
@@ -93,7 +93,7 @@ pub(super) fn version(connection: &Connection) -> rusqlite::Result<Result<usize,
     })
 }
 
-/// Brings the tables from a version to that of this program.
+/// Upgrades the tables from a version to this program's.
 pub(super) fn migrate(connection: &mut Connection, version: usize) -> rusqlite::Result<()> {
     for (step, number) in STEPS.iter().zip(1_usize..).skip(version) {
         let transaction = connection.transaction()?;
@@ -104,7 +104,7 @@ pub(super) fn migrate(connection: &mut Connection, version: usize) -> rusqlite::
     Ok(())
 }
 
-/// Of what does not end by itself.
+/// The expiry of what does not expire.
 pub(super) const NEVER: i64 = i64::MAX;
 
 pub(super) fn micros(at: Timestamp) -> i64 {

@@ -1,4 +1,4 @@
-//! The thread that writes.
+//! The writing thread.
 //!
 //! ```text
 //!             ┌── error: full, unreadable, locked ── pause, try again; what comes meanwhile waits in the queue
@@ -22,9 +22,9 @@ use super::queue::{Queue, Record};
 use crate::clock::Timestamp;
 use crate::store::aside::{Aside, Damage, move_aside};
 
-/// Records of one transaction.
+/// Records per transaction.
 const BATCH: usize = 256;
-/// Chunks that are pruned before the writer looks at its queue again, or gives up until the next time.
+/// Chunks pruned before the writer checks its queue again, or stops until the next time.
 const CHUNKS: usize = 64;
 
 #[derive(Debug)]
@@ -60,7 +60,7 @@ impl Writer {
             self.write_all(work.records);
             self.queue.settle(count);
             if work.prune.is_some() && self.database.is_none() {
-                // Nothing waits to be written, and there may be room again.
+                // Nothing is queued, and there may be room again.
                 self.prepare();
             }
             if work.prune.is_some() || count > 0 {
@@ -77,23 +77,23 @@ impl Writer {
                 return self.write_singly(&records);
             }
             failures = failures.saturating_add(1);
-            // Once may have been the queue's end that came just now; the last try is made without a pause.
+            // The queue's end may have come just now; the last attempt is made without a pause.
             if self.recover(&error, failures) {
                 if let Err(error) = self.try_write(&records) {
                     add(&self.counters.lost, records.len());
-                    error!(%error, lost = records.len(), "the event store ends without these records");
+                    error!(%error, lost = records.len(), "the event store stops without writing these records");
                 }
                 return;
             }
         }
     }
 
-    /// Leaves out what the database refuses.
+    /// Drops what the database refuses.
     fn write_singly(&mut self, records: &[Record]) {
         for record in records {
             if let Err(error) = self.try_write(std::slice::from_ref(record)) {
                 add(&self.counters.lost, 1);
-                error!(%error, "a record was not kept");
+                error!(%error, "a record was not stored");
             }
         }
     }
@@ -121,7 +121,7 @@ impl Writer {
         }
     }
 
-    /// Does something about an error; whether the queue was closed meanwhile.
+    /// Responds to an error; returns whether the queue was closed meanwhile.
     fn recover(&mut self, error: &DatabaseError, failures: u32) -> bool {
         match error.remedy() {
             Remedy::Replace if failures == 1 => {
@@ -130,14 +130,14 @@ impl Writer {
             }
             Remedy::Wait => {
                 if failures == 1 {
-                    warn!(%error, path = %self.path.display(), "events are not written; they wait");
+                    warn!(%error, path = %self.path.display(), "events are not written; they are queued");
                 }
-                // It may be our own bound that is reached.
+                // Our own size limit may have been reached.
                 self.prune(None);
             }
             Remedy::Reopen | Remedy::Replace | Remedy::Refuse => {
                 if failures == 1 {
-                    warn!(%error, path = %self.path.display(), "events are not written; they wait");
+                    warn!(%error, path = %self.path.display(), "events are not written; they are queued");
                 }
                 self.database = None;
             }
@@ -156,13 +156,13 @@ impl Writer {
         if error.remedy() == Remedy::Replace {
             self.replace_for(&error);
         } else {
-            warn!(%error, path = %self.path.display(), "the event store cannot be opened; events wait");
+            warn!(%error, path = %self.path.display(), "the event store cannot be opened; events are queued");
         }
     }
 
     fn open(&mut self) -> Result<&mut Database, DatabaseError> {
         if self.database.as_ref().is_some_and(|database| !database.is_in_place()) {
-            warn!(path = %self.path.display(), "the event store was removed or replaced; opening it anew");
+            warn!(path = %self.path.display(), "the event store was removed or replaced; reopening it");
             self.database = None;
         }
         if self.database.is_none() {
@@ -174,7 +174,7 @@ impl Writer {
     }
 
     fn replace_for(&mut self, error: &DatabaseError) {
-        // Its decisions are in force: they go over to the new one, as far as this version understands them.
+        // Its decisions are in force: they are copied to the new one, as far as this version understands them.
         let is_newer = matches!(error, DatabaseError::Newer(_));
         let taken = is_newer.then(|| {
             newer::decisions(&self.path).unwrap_or_else(|error| {
@@ -185,7 +185,7 @@ impl Writer {
         self.replace(error.to_string(), taken);
     }
 
-    /// Moves the database aside and begins another one, with what was taken over from a newer version's.
+    /// Moves the database aside and creates another, with what was adopted from a newer version's.
     fn replace(&mut self, why: String, taken: Option<Taken>) {
         self.database = None;
         let aside = if taken.is_some() { Aside::Newer } else { Aside::Corrupt };
@@ -211,11 +211,11 @@ impl Writer {
             .and_then(|database| decisions.chunks(BATCH).try_for_each(|some| database.write(some)));
         self.counters.healthy.store(opened.is_ok(), Relaxed);
         if let Err(error) = opened {
-            warn!(%error, path = %self.path.display(), "no new event store; events wait");
+            warn!(%error, path = %self.path.display(), "cannot create a new event store; events are queued");
         }
     }
 
-    /// Prunes by size, and by age where a time is given.
+    /// Prunes by size, and by age if a time is given.
     fn prune(&mut self, by_age: Option<Timestamp>) {
         let (now, max_age): (Timestamp, Duration) = (self.now, self.config.max_age);
         let Some(database) = &mut self.database else { return };
@@ -235,7 +235,7 @@ impl Writer {
                 }
             };
             sum = sum.saturating_add(aged.0).saturating_add(sized.0);
-            // After one chunk for size, look again: what it freed is not told by it.
+            // After one chunk for size, check again: the chunk's return value does not show what it freed.
             if !aged.1 && sized.0 == 0 || !self.queue.is_empty() {
                 break;
             }

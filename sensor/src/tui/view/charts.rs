@@ -1,4 +1,4 @@
-//! Rates over the last minutes, one column a second, the last second at the right.
+//! Rates over the last minutes, one column per second, the latest at the right.
 
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
@@ -12,7 +12,7 @@ use crate::tui::format::compact;
 use crate::tui::history::Rates;
 use crate::tui::state::State;
 
-/// From this width on, all four stand beside each other.
+/// From this width on, all four are side by side.
 const WIDE: u16 = 120;
 
 /// Rows for charts, of those that are left for charts and panels.
@@ -55,7 +55,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, state: &State, theme: Them
 /// Packets in the first line, HTTP in the second.
 fn charts(state: &State, theme: Theme) -> [Chart; 4] {
     let now = state.history.now();
-    // A mode that was changed leaves both in the picture for a while.
+    // After a change of mode, both are visible for a while.
     let stopped = match (state.mode(), now.dropped, now.would_drop) {
         (_, 1.., 1..) => "dropped or would be",
         (Mode::Monitor, 0, _) => "would drop",

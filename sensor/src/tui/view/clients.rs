@@ -13,7 +13,7 @@ use crate::tui::format::{compact, lasting};
 use crate::tui::poll::Part;
 use crate::tui::state::{Panel, State};
 
-/// Columns of what stands behind the client; a block that ends within the hour needs 14.
+/// Columns after the client; a block that ends within the hour needs 14.
 const NUMBERS: [u16; 6] = [6, 6, 6, 6, 6, 14];
 
 pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, state: &State, theme: Theme) {
@@ -37,7 +37,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, state: &State, theme: Them
     let nothing = state
         .trouble
         .get(&Part::Clients)
-        .map_or("No clients are tracked yet; a source is from its second packet on.", String::as_str);
+        .map_or("No clients are tracked yet; a source becomes one with its second packet.", String::as_str);
     rows(frame, area, (titled(title, focused, theme), focused, theme), table, place, nothing);
 }
 
@@ -55,7 +55,7 @@ fn line<'a>(row: &ClientRow, width: u16, state: &State, theme: Theme) -> Row<'a>
     ])
 }
 
-/// The client, with a mark where it takes part in an open incident.
+/// The client, with a mark if it takes part in an open incident.
 fn client<'a>(row: &ClientRow, theme: Theme) -> Line<'a> {
     match row.incident {
         Some(mark) => {
@@ -70,7 +70,7 @@ fn standing<'a>(standing: Standing, state: &State, theme: Theme) -> Line<'a> {
         Standing::Plain => String::new(),
         Standing::Allowed { .. } => "allowed".to_owned(),
         Standing::Limited { .. } => "limited".to_owned(),
-        // In capitals where it is carried out.
+        // In capitals if it is carried out.
         Standing::Blocked { until, .. } => {
             let word = if state.mode() == Mode::Enforce { "BLOCKED" } else { "blocked" };
             let left = until.map(|until| format!(" {}", lasting(until.since(state.now))));
@@ -81,7 +81,7 @@ fn standing<'a>(standing: Standing, state: &State, theme: Theme) -> Line<'a> {
     number(text).style(if is_blocked { theme.bad() } else { theme.neutral() })
 }
 
-/// A client that is one address, without the length of its prefix.
+/// A client that is one address, without the prefix length.
 pub(super) fn short(client: &IpNet) -> String {
     if client.prefix_len() == client.max_prefix_len() {
         client.addr().to_string()

@@ -1,4 +1,4 @@
-//! The first lines, which say at a glance whether all is well, and the last one.
+//! The first lines, which show at a glance whether all is well, and the last one.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::enforce::Mode;
 use crate::tui::format::{compact, lasting};
 use crate::tui::state::State;
 
-/// Two lines, and others only for what is wrong.
+/// Two lines, and further ones only for problems.
 pub(super) fn lines<'a>(state: &State, look: Look, width: u16) -> Vec<Line<'a>> {
     let theme = look.theme;
     let mut lines = Vec::new();
@@ -34,7 +34,7 @@ pub(super) fn lines<'a>(state: &State, look: Look, width: u16) -> Vec<Line<'a>> 
     if let Some(pending) = pending(state, status) {
         lines.push(Line::styled(pending, theme.warning()));
     }
-    // A line that does not fit is cut by the terminal's edge; say so.
+    // A line that does not fit is cut off at the edge; mark it.
     lines.into_iter().map(|line| cut(line, usize::from(width))).collect()
 }
 
@@ -59,7 +59,7 @@ fn first<'a>(state: &State, status: &StatusReport, theme: Theme) -> Line<'a> {
     Line::from(spans)
 }
 
-/// What may be wrong first: the end is what a narrow terminal cuts.
+/// Possible problems first: a narrow terminal cuts off the end.
 fn second<'a>(status: &StatusReport, lossless: bool, theme: Theme) -> Line<'a> {
     let counts = format!(
         "; {} clients, {} blocked, {} allowed, {} limits",
@@ -71,7 +71,7 @@ fn second<'a>(status: &StatusReport, lossless: bool, theme: Theme) -> Line<'a> {
     let is_degraded = !status.degraded.is_empty();
     Line::from(vec![
         if is_degraded {
-            Span::styled("DEGRADED, `sensor status` tells; ", theme.warning())
+            Span::styled("DEGRADED, see `sensor status`; ", theme.warning())
         } else {
             Span::raw("")
         },
@@ -89,7 +89,7 @@ fn pending(state: &State, status: &StatusReport) -> Option<String> {
     Some(format!("UNCONFIRMED limits of {}, undone in {left}: `c` keeps them", scopes.join(", ")))
 }
 
-/// The keys, or what was done last.
+/// The keys, or the last action.
 pub(super) fn footer(frame: &mut Frame<'_>, area: Rect, state: &State, theme: Theme) {
     let line = match state.notice() {
         Some(notice) => Line::styled(notice.to_owned(), theme.selected()),

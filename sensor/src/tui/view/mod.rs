@@ -1,4 +1,4 @@
-//! A state as a frame.
+//! Renders a state as a frame.
 
 mod alerts;
 mod blocks;
@@ -27,14 +27,14 @@ pub(super) struct Look {
     pub(super) words: Words,
 }
 
-/// From this width on, panels stand beside each other.
+/// From this width on, panels are side by side.
 const WIDE: u16 = 136;
 /// What clients need then: a /64 in full, rates, a block and its end.
 const CLIENTS: u16 = 75;
-/// Least rows of a panel: title, header, one row.
+/// Minimum rows of a panel: title, header, one row.
 const PANEL: u16 = 3;
 
-/// Draws everything. Any size will do; what has no room is left out.
+/// Draws everything. Any size works; what has no room is left out.
 pub(super) fn draw(frame: &mut Frame<'_>, state: &State, look: Look) {
     let area = frame.area();
     let head = header::lines(state, look, area.width);
@@ -82,7 +82,7 @@ fn panels(frame: &mut Frame<'_>, area: Rect, state: &State, look: Look) {
     }
 }
 
-/// Rows that a panel has something for.
+/// Rows for which a panel has content.
 fn wanted(which: Panel, state: &State) -> u16 {
     let (over, rows) = match which {
         Panel::Clients => (2, state.clients.len()),
@@ -93,13 +93,13 @@ fn wanted(which: Panel, state: &State) -> u16 {
     u16::try_from(rows.max(1)).unwrap_or(u16::MAX).saturating_add(over)
 }
 
-/// Shares rows out by weight: nobody gets more than is wanted while others want more.
+/// Distributes rows by weight: nobody gets more than wanted while others want more.
 fn shares(height: u16, wants: [(u16, u16); 3]) -> [u16; 3] {
     let mut shares = [0_u16; 3];
     for _ in 0..height {
         let mut best: Option<(bool, u32, usize)> = None;
         for (place, ((want, weight), has)) in wants.into_iter().zip(shares).enumerate() {
-            // Per weight, with the least panel first of all.
+            // By weight, least satisfied first.
             let per_weight = if has < PANEL { 0 } else { u32::from(has).saturating_mul(2) };
             let per_weight = per_weight.checked_div(u32::from(weight)).unwrap_or(u32::MAX);
             let found = (has >= want.max(PANEL), per_weight, place);
@@ -121,14 +121,14 @@ fn panel(frame: &mut Frame<'_>, area: Rect, which: Panel, state: &State, look: L
     }
 }
 
-/// A line over a panel; the one that keys go to is marked by a word and not by a colour.
+/// The title line of a panel; the active one is marked by a word and not by colour alone.
 fn titled<'a>(text: String, focused: bool, theme: Theme) -> Block<'a> {
     let (mark, style) = if focused { (">", theme.selected()) } else { (" ", theme.heading()) };
     let title = Span::styled(format!("{mark}{text} "), style.patch(theme.heading()));
     Block::new().borders(Borders::TOP).border_style(theme.faint()).title(Line::from(title))
 }
 
-/// The rows of a panel, scrolled to the chosen one, or a sentence where there are none.
+/// The rows of a panel, scrolled to the selection, or a sentence if there are none.
 fn rows<'a>(
     frame: &mut Frame<'_>,
     area: Rect,
@@ -148,7 +148,7 @@ fn rows<'a>(
     frame.render_stateful_widget(table, area, &mut place);
 }
 
-/// Names of columns. The one that rows are sorted by is underlined; the panel's title names it, too.
+/// Column names. The sort column is underlined; the panel's title names it, too.
 fn heading<'a>(names: &[(&'static str, bool)], theme: Theme) -> Row<'a> {
     let cells = names.iter().enumerate().map(|(place, (name, sorted))| {
         let style = if *sorted { Style::new().add_modifier(Modifier::UNDERLINED) } else { Style::new() };
@@ -159,14 +159,14 @@ fn heading<'a>(names: &[(&'static str, bool)], theme: Theme) -> Row<'a> {
     Row::new(cells).style(theme.heading())
 }
 
-/// What numbers of these widths leave for the text before them, in a panel of this width.
+/// The width that numeric columns of these widths leave for the text before them, in a panel of this width.
 fn text_width(panel: u16, numbers: &[u16]) -> u16 {
     // The mark of the chosen row has two columns, the space before each number one.
     let others = numbers.iter().fold(2_u16, |sum, width| sum.saturating_add(*width).saturating_add(1));
     panel.saturating_sub(others)
 }
 
-/// The widths of a text and of numbers behind it.
+/// The widths of a text and of the numbers after it.
 fn widths(text: u16, numbers: &[u16]) -> Vec<Constraint> {
     std::iter::once(&text).chain(numbers).map(|width| Constraint::Length(*width)).collect()
 }
@@ -176,7 +176,7 @@ fn number<'a>(text: String) -> Line<'a> {
     Line::from(text).right_aligned()
 }
 
-/// A line cut to a width, with a mark where something is missing.
+/// A line truncated to a width, with a mark if something is missing.
 fn cut<'a>(line: Line<'a>, width: usize) -> Line<'a> {
     if line.width() <= width || width == 0 {
         return line;
@@ -188,7 +188,7 @@ fn cut<'a>(line: Line<'a>, width: usize) -> Line<'a> {
         for c in span.content.chars() {
             let columns = Span::raw(c.to_string()).width();
             if columns > left {
-                // Nothing that is narrower may follow what had no room.
+                // Nothing narrower may follow what had no room.
                 left = 0;
                 break;
             }

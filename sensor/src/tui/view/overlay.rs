@@ -44,13 +44,13 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, state: &State, theme: Them
             window(frame, area, (title, foot), &plain(text), (*scroll, theme));
         }
         Some(Dialog::Form(form)) => {
-            let foot = "Enter goes on, Esc leaves all as it is";
+            let foot = "Enter continues, Esc changes nothing";
             window(frame, area, (&form.about.title(), foot), &form_lines(form, theme), (0, theme));
         }
         Some(Dialog::Confirm(deed)) => {
             let mut lines = plain(&deed.consequence(state.mode()));
             lines.push((String::new(), Style::new()));
-            lines.push(("y: do it     n, Esc: leave all as it is".to_owned(), theme.heading()));
+            lines.push(("y: do it     n, Esc: cancel".to_owned(), theme.heading()));
             window(frame, area, (&deed.question(), "y/N"), &lines, (0, theme));
         }
     }
@@ -76,12 +76,12 @@ fn form_lines(form: &Form, theme: Theme) -> Vec<Styled> {
 
 /// Columns of border and padding at both sides together.
 const FRAME: u16 = 4;
-/// Least width of what is in a window, where the terminal has it.
+/// Minimum width of a window's content, if the terminal has it.
 const LEAST: usize = 40;
-/// Longest lines are read badly.
+/// Longer lines are hard to read.
 const MOST: u16 = 110;
 
-/// A window in the middle, as large as its text and the terminal allow.
+/// A centred window, as large as its text and the terminal allow.
 fn window(
     frame: &mut Frame<'_>,
     area: Rect,
@@ -117,13 +117,13 @@ fn window(
     frame.render_widget(Paragraph::new(lines).block(block).scroll((scroll.min(hidden), 0)), place);
 }
 
-/// Breaks a line between words, and words that are longer than a line; what follows is indented as the line was.
+/// Breaks a line between words, and words that are longer than a line; continuations keep the indentation.
 fn wrap(line: &str, width: usize) -> Vec<String> {
     let columns = |text: &str| Line::raw(text).width();
     if columns(line) <= width || width == 0 {
         return vec![line.to_owned()];
     }
-    // No letter is wider than two columns: one always fits behind the indent.
+    // No character is wider than two columns: one always fits after the indentation.
     let indent = line.chars().take_while(|c| *c == ' ').count().min(width.saturating_sub(2) / 2);
     let indent = " ".repeat(indent);
     let mut lines = Vec::new();

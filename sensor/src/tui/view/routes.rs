@@ -13,10 +13,10 @@ use crate::tui::format::{Latency, compact, share};
 use crate::tui::poll::Part;
 use crate::tui::state::{Panel, State};
 
-/// From this share of errors on, in per cent, a route is marked.
+/// A route is marked from this percentage of errors on.
 const MARKED: u64 = 10;
 
-/// Columns of what stands behind the route.
+/// Columns after the route.
 const NUMBERS: [u16; 6] = [6, 6, 4, 4, 6, 6];
 
 pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, state: &State, theme: Theme) {

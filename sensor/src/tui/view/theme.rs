@@ -1,4 +1,4 @@
-//! Colours, where there are any. Each stands for what a word says, too.
+//! Colours, if enabled. A word always says the same.
 
 use ratatui::style::{Color, Modifier, Style};
 
@@ -11,7 +11,7 @@ pub(in crate::tui) struct Theme {
 }
 
 impl Theme {
-    /// With colours or without.
+    /// With or without colours.
     pub(in crate::tui) const fn new(colors: bool) -> Self {
         Self { colors }
     }
@@ -40,7 +40,7 @@ impl Theme {
         self.color(Color::Blue)
     }
 
-    /// What must not be overlooked, with colours or without.
+    /// What must not be overlooked, with or without colours.
     pub(super) fn alarm(self) -> Style {
         self.bad().add_modifier(Modifier::REVERSED)
     }

@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result, ensure};
 /// Runs a program to its end; its standard output.
 ///
 /// # Errors
-/// Where it cannot be started or fails, with what it said.
+/// If it cannot be started or fails, with what it said.
 pub(crate) fn run(program: &str, args: &[&str]) -> Result<String> {
     run_with_input(program, args, b"")
 }

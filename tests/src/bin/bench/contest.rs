@@ -10,10 +10,10 @@ use crate::command;
 
 use crate::report::Report;
 
-/// How long to measure.
+/// Length of a measurement.
 #[derive(Clone, Copy)]
 pub(crate) struct Effort {
-    /// Whether this is a mere look.
+    /// Whether this is just a quick look.
     pub(crate) quick: bool,
     /// Rounds of each measurement; the best one counts, since disturbance only ever adds.
     pub(crate) rounds: u32,
@@ -26,10 +26,10 @@ pub(crate) struct Effort {
 }
 
 impl Effort {
-    /// For a record.
+    /// For a recorded result.
     pub(crate) const FULL: Self =
         Self { quick: false, rounds: 50, runs: 250_000, frames: 4_000_000, floods: 5 };
-    /// For a look.
+    /// For a quick look.
     pub(crate) const QUICK: Self =
         Self { quick: true, rounds: 5, runs: 250_000, frames: 1_000_000, floods: 1 };
 }
@@ -99,7 +99,7 @@ pub(crate) struct Contestant<'a> {
 }
 
 impl<'a> Contestant<'a> {
-    /// A program that must answer `action` to `frame`; `None` where either answer may come last.
+    /// A program that must answer `action` to `frame`; `None` if either answer may come last.
     pub(crate) fn new(
         name: impl Into<String>,
         program: Program<'a>,

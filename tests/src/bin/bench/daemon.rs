@@ -1,4 +1,4 @@
-//! What the daemon takes where nothing happens, and how soon one with many blocks is ready.
+//! What an idle daemon takes, and how soon one with many blocks is ready.
 
 use std::fs;
 use std::net::Ipv4Addr;
@@ -21,9 +21,9 @@ use crate::contest::Effort;
 use crate::plane::ratio;
 use crate::report::{MIB, MS, PERCENT, Report, Target};
 
-/// Blocks that are put back.
+/// Blocks that are restored.
 const BLOCKS: u32 = 100_000;
-/// When a daemon that was just started counts as idle: it has let go of what it had mapped.
+/// When a newly started daemon counts as idle: it has unmapped what it can.
 const SETTLED: Duration = Duration::from_secs(12);
 
 /// All of it.
@@ -37,7 +37,7 @@ pub(crate) fn measure(report: &mut Report, effort: Effort) -> Result<()> {
     Ok(())
 }
 
-/// Memory and time of a daemon of the default size on one interface, of which nothing is asked.
+/// Memory and CPU time of a default-sized daemon on one interface, without requests.
 fn idle(report: &mut Report, effort: Effort) -> Result<()> {
     let net = Net::new()?;
     let mut daemon = Daemon::start(&net, "")?;
@@ -54,7 +54,7 @@ fn idle(report: &mut Report, effort: Effort) -> Result<()> {
     Ok(())
 }
 
-/// From the start of the process until `/readyz` answers, all blocks being in force.
+/// From the start of the process until `/readyz` answers, with all blocks in force.
 fn start(report: &mut Report, effort: Effort, kind: &str, keep: fn(&Path) -> Result<()>) -> Result<()> {
     let net = Net::new()?;
     let mut daemon = Daemon::prepare(&net, "")?;

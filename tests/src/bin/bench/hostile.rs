@@ -1,5 +1,5 @@
-//! What input costs that should cost more than its size, beside ordinary traffic: the sensing thread's work for each
-//! megabyte of a capture, from the file reader to the detectors.
+//! The cost of hostile input relative to ordinary traffic: the sensing thread's work per megabyte of a capture, from
+//! the file reader to the detectors.
 
 use anyhow::Result;
 use sensor_tests::hostile::{self, Family, cost};

@@ -1,6 +1,6 @@
-//! Measurements, for people and for records: never a test, a slow machine fails nothing.
+//! Measurements, for people and for records: never a test; a slow machine fails nothing.
 //!
-//! Everything that is measured lives in namespaces of this process's own and ends with it.
+//! Everything measured runs in this process's own namespaces and ends with it.
 #![expect(
     clippy::arithmetic_side_effects,
     clippy::float_arithmetic,

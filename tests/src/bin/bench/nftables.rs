@@ -1,4 +1,4 @@
-//! The other reference: what an administrator without XDP would write, a dynamic set of nftables.
+//! The other reference: what an administrator would write without XDP, a dynamic set of nftables.
 
 use anyhow::Result;
 
@@ -20,9 +20,8 @@ pub(crate) fn is_installed() -> bool {
 }
 
 /// Drops what is over the limit on the receiving end of a pair, in the earliest hook that nftables has.
-///
-/// The rule counts nothing, so that it does no more than it must. Its entries end after the silence after which
-/// the sensor may forget a client, too: a set without a timeout fills up once and limits nobody new thereafter.
+/// The rule has no counter, so that it does no more than necessary. Its entries expire after the same silence as the
+/// sensor's clients: a set without a timeout fills up once and then limits nobody new.
 pub(crate) fn limit(pair: &Pair, limit: NftLimit) -> Result<()> {
     // Without XDP at the receiving end, GRO is what makes a veth take redirected frames (Linux 5.13).
     command::run("ethtool", &["-K", &pair.peer, "gro", "on"])?;
@@ -41,7 +40,7 @@ pub(crate) fn limit(pair: &Pair, limit: NftLimit) -> Result<()> {
     Ok(())
 }
 
-/// Takes the rules away.
+/// Removes the rules.
 pub(crate) fn remove() -> Result<()> {
     command::run("nft", &["delete", "table", "netdev", "bench"])?;
     Ok(())

@@ -1,4 +1,4 @@
-//! The sensor's data plane, as it is measured.
+//! The sensor's data plane, as measured.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
@@ -52,7 +52,7 @@ pub(crate) struct Plane {
 }
 
 impl Plane {
-    /// Loads it and serves an interface; `lo` is where the frames of `BPF_PROG_TEST_RUN` seem to come from.
+    /// Loads it and serves an interface; the frames of `BPF_PROG_TEST_RUN` appear to come from `lo`.
     pub(crate) fn load(interface: &str, limits: Limits) -> Result<Self> {
         let mut dataplane = Dataplane::load(&LoadOptions::default())?;
         let newcomers = Rate::new(100_000, Period::Second, None)?;
@@ -64,7 +64,7 @@ impl Plane {
         dataplane.scopes.set(DEFAULT_SCOPE, limits.quotas(tick_ns)?)?;
         dataplane.publish_policy(0, DEFAULT_SCOPE);
         dataplane.attach(&[interface.to_owned()], XdpChoice::Auto)?;
-        // What is measured is what comes from elsewhere, whatever interface stands for it.
+        // The measurement is about outside traffic, whatever interface stands for it.
         dataplane.set_loopback(0);
         let program = dataplane.ebpf().program(programs::XDP).context("no program")?.fd()?.try_clone()?;
         Ok(Self { dataplane, program })
@@ -92,8 +92,8 @@ impl Plane {
         self.dataplane.clients().get(IpAddr::V4(address)).is_ok_and(|found| found.is_some())
     }
 
-    /// Does `work`, and checks that the program counted as many frames meanwhile as `expected` says, and for
-    /// each reason at least the given share of them: otherwise something else was measured than the row says.
+    /// Runs `work`, and checks that the program counted as many frames as `expected`, and for each reason at least the
+    /// given share: otherwise the row would have measured something else.
     pub(crate) fn expecting<T>(
         &self,
         expected: &[(Reason, u64, f64)],

@@ -1,4 +1,4 @@
-//! What many prefixes cost the clients that they do not touch.
+//! The cost of many prefixes for clients that they do not cover.
 
 use std::net::Ipv4Addr;
 
@@ -16,7 +16,7 @@ const BLOCKS: usize = 100_000;
 const ALLOWS: usize = 100_000;
 const SCOPES: u32 = 1_000;
 
-/// What the program is told about its tries, and how the report calls that.
+/// The program's settings for its tries, and the report's name for them.
 const VARIANTS: [(&str, u32); 3] = [
     ("known client allowed, no prefixes", 0),
     ("known client allowed, 100k blocks, 100k allows, 1k scopes", FILLED),
@@ -25,8 +25,8 @@ const VARIANTS: [(&str, u32); 3] = [
 
 const FILLED: u32 = prefixes::SCOPES | prefixes::ALLOWS | prefixes::BLOCKS;
 
-/// Measures a known client with and without prefixes: the tries are full all the time, and the program is
-/// told in turn that they are empty and that they are not, so that all else stays the same.
+/// Measures a known client with and without prefixes: the tries are always full, and the settings alternately mark them
+/// as empty and not, so that everything else stays the same.
 pub(crate) fn measure(report: &mut Report, effort: Effort) -> Result<()> {
     let frame = frames::tcp(CLIENT, Segment::Data);
     let mut plane = Plane::load(LOOPBACK, Limits::generous()?)?;

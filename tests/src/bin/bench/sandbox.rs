@@ -1,4 +1,4 @@
-//! A place of its own for everything that is attached, mounted or sent.
+//! Isolation for everything that is attached, mounted or sent.
 
 use std::thread;
 
@@ -12,8 +12,8 @@ const BPF_FILE_SYSTEM: &str = "/sys/fs/bpf";
 
 /// Runs `work` in a thread with network and mount namespaces of its own, on one CPU.
 ///
-/// The namespaces have no name. They end with the thread, however it ends, and with them every interface,
-/// program, pin and rule that was made there: there is nothing to clean up.
+/// The namespaces have no name. They end with the thread, however it ends, together with every interface, program, pin
+/// and rule created there: there is nothing to clean up.
 pub(crate) fn isolated<T: Send>(work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
     let run = || enter().and_then(|()| work());
     thread::scope(|scope| scope.spawn(run).join())

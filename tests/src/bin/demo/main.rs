@@ -1,7 +1,7 @@
 //! The demonstration: a server, a legitimate client and a flood, with the real daemon between them.
 //!
-//! Everything happens in network namespaces that it makes and removes; the machine's own interfaces see
-//! nothing of it. It fails where it does not show what it should.
+//! Everything happens in network namespaces that it creates and removes; the machine's own interfaces are not involved.
+//! It fails if it does not show what it should.
 #![expect(
     clippy::arithmetic_side_effects,
     clippy::print_stderr,

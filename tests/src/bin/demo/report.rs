@@ -1,4 +1,4 @@
-//! What is printed, for a terminal of 80 columns, and what must have been shown.
+//! The output, for a terminal of 80 columns, and checks of what it must show.
 
 use std::fmt::Write as _;
 
@@ -62,7 +62,7 @@ pub(crate) fn comparison(monitor: &Phase, enforce: &Phase, seconds: u64) -> Stri
     text
 }
 
-/// Excerpts of what an operator would look at, taken from the daemon as it runs.
+/// Excerpts for an operator, taken from the running daemon.
 pub(crate) fn shown(stage: &Stage, clients: &str) -> Result<String> {
     let status = stage.daemon.ok(&["status"])?;
     let metrics = stage.daemon.metrics()?;

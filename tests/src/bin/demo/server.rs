@@ -1,5 +1,4 @@
-//! A small HTTP/1.1 server: some threads, one request on a connection, and work for each, as a password check
-//! is.
+//! A small HTTP/1.1 server: a few threads, one request per connection, and CPU work for each, like a password check.
 
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash as _, Hasher as _};

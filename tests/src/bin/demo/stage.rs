@@ -1,4 +1,4 @@
-//! What the demonstration plays on.
+//! The environment of the demonstration.
 
 use anyhow::Result;
 use sensor_tests::daemon::Daemon;

@@ -1,4 +1,4 @@
-//! One phase: a legitimate client at an even pace, and a flooding one that sends what it can.
+//! One phase: a legitimate client at an even pace, and a flooding client that sends as fast as it can.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -34,7 +34,7 @@ const FLOOD_BOUND: u64 = 20_000_000;
 /// After that a flooding connection tries again; the legitimate client waits as long as people do.
 const FLOODER_PATIENCE: Duration = Duration::from_millis(300);
 
-/// What each of the clients did, and what became of it.
+/// The clients' traffic, and its outcome.
 #[derive(Debug)]
 pub(crate) struct Phase {
     /// The legitimate client's requests.

@@ -1,4 +1,4 @@
-//! Each attack with each seed: found or not, when, and at what price.
+//! Each attack with each seed: whether it was found, when, and at what price.
 
 use std::time::Duration;
 
@@ -63,7 +63,7 @@ fn attack(scenario: &Scenario, seed: u64, hours_before: u32) -> Verdict {
     let before = HOUR * hours_before;
     let begins = MONDAY.plus(start.since(MONDAY).saturating_sub(before));
     let mut plan = Plan::busy(seed, begins, before + scenario.lasts + MINUTE * 15);
-    // What they would do to a route's numbers is evaluated on its own.
+    // Their effect on a route's numbers is evaluated separately.
     plan.behaviours.retain(|behaviour| !matches!(behaviour, Behaviour::Marketing | Behaviour::Deployment));
     let simulation = Simulation::with_attack(&plan, scenario.begin(start));
     judge::watch(simulation, &judge::config()).verdict(scenario, start)
@@ -90,7 +90,7 @@ impl Row {
     }
 }
 
-/// One line an attack: the worst of its seeds.
+/// One line per attack: the worst of its seeds.
 pub(crate) fn table(rows: &[Row]) -> Table {
     let mut table = new_table(&[
         "simulated attack",

@@ -1,7 +1,7 @@
-//! How well attacks are found, and how often something is said about nothing.
+//! How well attacks are detected, and how often there are false alarms.
 //!
-//! On simulated traffic (see [`sensor_tests::sim`]) with the truth known, beside fail2ban's rule on the same events;
-//! and on published time series where they are at hand. Measurements, never a test.
+//! On simulated traffic (see [`sensor_tests::sim`]) with known truth, compared with fail2ban's rule on the same events;
+//! and on published time series if they are available. Measurements, never a test.
 #![expect(
     clippy::arithmetic_side_effects,
     clippy::float_arithmetic,

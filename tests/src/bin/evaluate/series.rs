@@ -1,7 +1,7 @@
 //! Anomaly scores on published, labelled time series, from the program's own `sensor score`.
 //!
-//! Several families of series, each judged with a threshold that was chosen on the others: a detector that was fitted to
-//! one of them gains nothing by that. Nothing of the archives is kept.
+//! Several families of series, each evaluated with a threshold chosen on the others: a detector fitted to one of them
+//! gains nothing. Nothing of the archives is kept.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -37,7 +37,7 @@ pub(crate) struct Quality {
     pub(crate) false_alarms_week: f64,
 }
 
-/// Measures, or says loudly that it could not.
+/// Measures, or reports visibly that it could not.
 pub(crate) fn run(archives: &[PathBuf], tools_dir: &Path) -> Result<Option<Scores>> {
     let scorer = tools_dir.join(SCORER);
     let missing = archives.iter().chain([&scorer]).find(|path| !path.is_file());

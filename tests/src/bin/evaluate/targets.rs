@@ -1,4 +1,4 @@
-//! What was promised, and whether it holds.
+//! Targets, and whether they are met.
 
 use comfy_table::Table;
 use sensor_tests::sim::attack::Class;
@@ -9,20 +9,20 @@ use crate::new_table;
 use crate::series::Scores;
 use crate::weeks::Weeks;
 
-/// One promise.
+/// One target.
 #[derive(Serialize)]
 pub(crate) struct Target {
     what: String,
     target: &'static str,
     measured: String,
-    /// None where it was not measured.
+    /// None if it was not measured.
     met: Option<bool>,
 }
 
 /// Longest time until a distributed attack is found, in seconds.
 const SOON: f64 = 60.0;
-/// Least score like that of the benchmark's standard profile, as the mean over families of series. Its published
-/// leaders are told each file's range in advance, and no streaming detector is: they are no bar.
+/// Minimum score like that of the benchmark's standard profile, as the mean over families of series. Its published
+/// leaders are given each file's range in advance, which no streaming detector is: they are no yardstick.
 const NAB: f64 = 45.0;
 /// Least event F1, likewise.
 const F1: f64 = 0.45;

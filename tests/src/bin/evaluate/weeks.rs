@@ -1,4 +1,4 @@
-//! Weeks without an attack: all that is said of them is a false alarm.
+//! Weeks without an attack: every alarm in them is false.
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -1,4 +1,4 @@
-//! What goes wrong around a daemon, each with the metric that must tell of it.
+//! Faults around a daemon, each with the metric that must report it.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -17,7 +17,7 @@ use crate::stage::{self, BLOCKS, Stage};
 
 /// A configuration that is refused.
 const BROKEN: &str = "mode = \"perhaps\"\n";
-/// How long the daemon stands still: more than its ring has room for.
+/// How long the daemon is stopped: more than its ring has room for.
 const STOPPED: Duration = Duration::from_secs(4);
 
 /// Faults that the process survives.
@@ -54,8 +54,8 @@ pub(crate) fn run(stage: &mut Stage, report: &mut Report) -> Result<()> {
     Ok(())
 }
 
-/// The clock of a daemon: Linux has no namespace for civil time, so a library stands between it and the C library's
-/// functions.
+/// A daemon's clock: Linux has no namespace for civil time, so a library is inserted between the daemon and the C
+/// library's functions.
 struct Clock {
     offset: PathBuf,
     _directory: TempDir,
@@ -171,7 +171,7 @@ fn full_disk(stage: &Stage, report: &mut Report) -> Result<()> {
     stage.fill_disk(true)?;
     let extra = load::blocked(200).to_string();
     stage.daemon.ok(&["block", "add", &extra, "--for", "2h"])?;
-    // A change that fits into the room of the version that it replaces is kept; any other is told.
+    // A change that fits into the space of the version it replaces is stored; any other is reported.
     let file = stage.daemon.state_dir().join("commands.json");
     let is_kept = || fs::read_to_string(&file).is_ok_and(|text| text.contains(&extra));
     let told = is_kept() || stage.becomes(state, &[], |now| now > 0);

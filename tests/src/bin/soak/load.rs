@@ -1,4 +1,4 @@
-//! Clients: many addresses, short-lived connections, and those that never finish what they begin.
+//! Clients: many addresses, short-lived connections, and connections that are never finished.
 
 use std::io::{self, Write as _};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
@@ -16,8 +16,8 @@ use sensor_tests::peers::keepalive::KeepAlive;
 use sensor_tests::peers::nginx::Nginx;
 use sensor_tests::wait;
 
-/// Addresses that the clients have in turn. As many as a daemon has met after a minute, so that what it keeps of
-/// each client has its size before growth is judged.
+/// Addresses that the clients use in turn. As many as a daemon meets within a minute, so that its state per client has
+/// its full size before growth is measured.
 const ADDRESSES: u32 = 4_096;
 /// Threads with one connection each.
 const THREADS: u32 = 4;

@@ -1,8 +1,8 @@
-//! The daemon under load for as long as asked for, while everything around it goes wrong: does it stay small, say
-//! what happened, and keep what it was told?
+//! The daemon under load for as long as requested, while everything around it fails: does it stay small, report what
+//! happened, and keep its state?
 //!
-//! Everything lives in namespaces of this process's own and ends with it. Traffic is real: connections of the
-//! kernel's, to nginx; the clients are made up.
+//! Everything runs in this process's own namespaces and ends with it. Traffic is real: kernel connections to nginx;
+//! only the clients are made up.
 #![expect(
     clippy::arithmetic_side_effects,
     clippy::float_arithmetic,

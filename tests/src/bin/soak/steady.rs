@@ -1,4 +1,4 @@
-//! One process for the whole time: load, churn, scrapes and reloads. Does it grow?
+//! One process for the whole time, with load, churn, scrapes and reloads. Does it grow?
 
 use std::time::Duration;
 

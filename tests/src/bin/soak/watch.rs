@@ -1,4 +1,4 @@
-//! What is looked at each second, as Prometheus does it, and what the kernel says of the process.
+//! Observations made each second, like Prometheus, and the kernel's data on the process.
 
 use std::fs;
 use std::sync::atomic::{AtomicBool, Ordering};

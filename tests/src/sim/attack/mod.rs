@@ -38,6 +38,8 @@ pub enum Class {
     LowAndSlow,
     /// Walking through identifiers or probing for what is not there.
     Probing,
+    /// Forged tokens, records of others, expensive documents.
+    Exposure,
     /// Too much, or too slowly.
     Load,
     /// Something is wrong with the site.

@@ -98,6 +98,15 @@ pub const SCENARIOS: &[Scenario] = &[
     scenario("scanner, 2/min", Class::Probing, SCANNER, 60, |s| {
         requests(s, 5 * PROBES.len() as u64, None, (Route::Probe, Ids::Random), (404, 1.0))
     }),
+    scenario("forged tokens, 2/min", Class::Exposure, &[Threat::TokenMisuse], 10, |s| {
+        requests(s, 20, None, (Route::Profile, Ids::Sequential), (401, 1.0))
+    }),
+    scenario("customers' records, 6/min", Class::Exposure, &[Threat::DataExposure], 30, |s| {
+        requests(s, 180, Some(Kind::Session), (Route::Customers, Ids::Sequential), (200, 0.0))
+    }),
+    scenario("expensive documents, 2/min", Class::Exposure, &[Threat::Graphql], 10, |s| {
+        requests(s, 20, None, (Route::Graphql, Ids::Sequential), (200, 0.0))
+    }),
     scenario("one key, 20 requests/s", Class::Load, &[Threat::RequestRate], 5, |s| {
         requests(s, 6_000, Some(Kind::ApiKey), (Route::Orders, Ids::Sequential), (200, 0.0))
     }),

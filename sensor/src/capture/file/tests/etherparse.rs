@@ -9,7 +9,7 @@ use super::writer::{Order, Packet, pcap};
 use super::{Seen, read};
 use crate::capture::Endpoint;
 
-/// What etherparse makes of a frame; `None` where it sees no TCP segment, or one of a fragment.
+/// What etherparse makes of a frame; `None` if it sees no TCP segment, or one of a fragment.
 fn oracle(sliced: &LaxSlicedPacket<'_>) -> Option<Seen> {
     let (source, destination, payload) = match sliced.net.as_ref()? {
         LaxNetSlice::Ipv4(ip) => {

@@ -1,4 +1,4 @@
-//! What drivers ask for before they take a program: conditions that neither a list of drivers nor the kernel's answer
+//! Drivers' requirements for accepting a program: conditions that neither a list of drivers nor the kernel's answer
 //! (`netdev` family) shows, each with the command that meets it.
 //!
 //! From the sources of Linux 6.1 to 6.18: `ena_xdp_set`, `gve_xdp_set` (`verify_xdp_configuration`), `virtnet_xdp_set`,
@@ -8,12 +8,12 @@ use super::super::finding::Finding;
 use super::Facts;
 use crate::kernel::{LinkLayer, PortKind, Queues};
 
-/// Whether the driver keeps as many queues free for sending as it receives on, so that half of them can be used.
+/// Whether the driver needs one free transmit queue for each receive queue, so that half of them can be used.
 pub(super) fn halves_queues(driver: Option<&str>) -> bool {
     matches!(driver, Some("ena" | "gve"))
 }
 
-/// Every condition of the driver, and of what the interface is a part of.
+/// Every condition of the driver, and of the interface's master.
 pub(super) fn findings(interface: &str, facts: &Facts) -> Vec<Finding> {
     let of_driver = match facts.driver.as_deref() {
         Some("ena") => Some(ena(interface, facts)),
@@ -49,7 +49,7 @@ fn layer(interface: &str, facts: &Facts) -> Option<Finding> {
     }
 }
 
-/// ENA has a queue to send on for each that it receives on, and refuses with more than half of them in use.
+/// ENA needs a transmit queue for each receive queue, and refuses if more than half of them are in use.
 fn ena(interface: &str, facts: &Facts) -> Finding {
     let Some(Queues { receiving, most, .. }) = facts.queues else {
         return Finding::note(
@@ -75,7 +75,7 @@ fn ena(interface: &str, facts: &Facts) -> Finding {
     Finding::note(what, format!("ethtool -L {interface} combined {half}"))
 }
 
-/// gve wants as many queues for receiving as for sending, at most half of them, and no LRO.
+/// gve requires equal numbers of receive and transmit queues, at most half of them in use, and no LRO.
 fn gve(interface: &str, facts: &Facts) -> Finding {
     if has(facts, "rx-lro") {
         return Finding::note(
@@ -102,8 +102,8 @@ fn gve(interface: &str, facts: &Facts) -> Finding {
     Finding::note(what, format!("ethtool -L {interface} rx {wanted} tx {wanted}"))
 }
 
-/// virtio-net wants a sending queue for each CPU besides those in use; since Linux 5.13 it goes on without them, with a
-/// lock that only programs that send meet. Offloads that the host has agreed to are still in the way.
+/// virtio-net wants an extra transmit queue for each CPU; since Linux 5.13 it works without them, with a lock that
+/// affects only programs that send. Offloads negotiated with the host can still prevent it.
 fn virtio(interface: &str, facts: &Facts) -> Finding {
     if has(facts, "rx-gro-hw") || has(facts, "rx-lro") {
         return Finding::note(
@@ -122,8 +122,8 @@ fn virtio(interface: &str, facts: &Facts) -> Finding {
     ))
 }
 
-/// `hv_netvsc` refuses with LRO (RSC), which it has on by default; with accelerated networking the program goes to the
-/// virtual function as well, whose driver has to take it.
+/// `hv_netvsc` refuses with LRO (RSC), which is on by default; with accelerated networking, the program goes to the
+/// virtual function as well, whose driver has to accept it.
 fn netvsc(interface: &str, facts: &Facts) -> Finding {
     if has(facts, "rx-lro") {
         return Finding::note(
@@ -137,7 +137,7 @@ fn netvsc(interface: &str, facts: &Facts) -> Finding {
     ))
 }
 
-/// A bond takes a native program in these modes, if the drivers of all its ports do.
+/// A bond accepts a native program in these modes, if the drivers of all its ports do.
 const BOND_MODES: [&str; 4] = ["balance-rr", "active-backup", "balance-xor", "802.3ad"];
 
 fn bond(interface: &str, facts: &Facts) -> Finding {
@@ -175,7 +175,7 @@ fn bridge(interface: &str) -> Finding {
     )
 }
 
-/// A port hands its packets on to the interface that it is part of.
+/// A port passes its packets on to its master.
 fn port(interface: &str, facts: &Facts) -> Option<Finding> {
     let (upper, kind) = facts.port_of.as_ref()?;
     Some(match kind {

@@ -1,8 +1,8 @@
-//! wrk against nginx over veth: two servers side by side, of which a daemon sees every exchange of one.
+//! wrk against nginx over veth: two servers side by side, and a daemon that sees every exchange of one of them.
 //!
-//! They are loaded in turns of a second. What a machine can do changes from minute to minute, and turns that are
-//! neighbours see the same of it. Where a server lies in memory decides by a few percent how fast it is, for as long as
-//! it runs: so the daemon sits at the one, then at the other, and that with several pairs of servers.
+//! They are loaded in alternating turns of a second. A machine's speed changes from minute to minute, and adjacent
+//! turns see the same of it. A server's placement in memory determines its speed by a few percent for its lifetime: so
+//! the daemon watches one, then the other, for several pairs of servers.
 
 use std::net::SocketAddr;
 
@@ -84,7 +84,7 @@ fn sit(daemon: &Daemon, (seen, unseen): (&Net, &Net), path: &str, pairs: u32) ->
     Ok(sitting)
 }
 
-/// The median of all pairs' ratios: what a server owes to its place raises it in one sitting and lowers it in the next.
+/// The median of all pairs' ratios: a server's placement raises it in one sitting and lowers it in the next.
 fn tell(report: &mut Report, size: &str, target: f64, sittings: &[Sitting]) -> Result<()> {
     let ratio = |pairs: &Sitting| median(pairs.iter().map(|(with, without)| with / without));
     let all = sittings.concat();

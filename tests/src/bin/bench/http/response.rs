@@ -1,5 +1,5 @@
-//! How soon an attacker is blocked: from the last byte of the deciding response, as the kernel saw it, until the block is in
-//! the kernel's map, by the daemon's own histogram, while it sees ten thousand requests of others a second.
+//! How soon an attacker is blocked: from the last byte of the deciding response, as seen by the kernel, until the block
+//! is in the kernel's map, from the daemon's own histogram, while it sees ten thousand other requests a second.
 
 use std::io::{self, Read as _, Write as _};
 use std::net::SocketAddr;
@@ -24,20 +24,21 @@ use crate::contest::Effort;
 use crate::plane::ratio;
 use crate::report::{CLIENTS, MS, PER_SECOND, Report, Target};
 
-/// Requests of others in a second, by as many connections, of which none asks for more than so many.
+/// Other clients' requests per second, and the number of their connections, each with a bounded share.
 const RATE: u32 = 10_000;
 const CONNECTIONS: u32 = 8;
 const MOST_REQUESTS: u32 = RATE / CONNECTIONS * 300;
-/// What is asked for: quantiles, and milliseconds.
+/// Targets: quantiles, and milliseconds.
 const TARGETS: [(&str, f64, f64); 2] = [("p50", 0.5, 2.0), ("p99", 0.99, 10.0)];
 
 /// Attackers at the same time.
 const AT_ONCE: usize = 4;
-/// Attempts of an attacker that is never blocked; the detector asks for forty where they come at once.
+/// Attempts of an attacker that is never blocked; the detector needs forty if they come at once.
 const MOST_ATTEMPTS: u32 = 160;
-/// Between two attempts of one attacker. A block that falls into a connection keeps one of the server's few workers.
+/// Pause between two attempts of one attacker. A block in the middle of a connection occupies one of the server's few
+/// workers.
 const BETWEEN: Duration = Duration::from_millis(5);
-/// After two attempts without an answer for so long, an attacker takes itself for blocked.
+/// After two attempts without an answer for this long, an attacker considers itself blocked.
 const TIMEOUT: Duration = Duration::from_millis(200);
 
 /// Nobody is limited, and neither kill switch is met: blocks are what is measured.
@@ -95,7 +96,7 @@ fn await_ports(daemon: &Daemon) -> Result<()> {
     Ok(())
 }
 
-/// Makes sure that every attacker is blocked, no one else is, and nothing was missed; the metrics after that.
+/// Checks that every attacker is blocked, nobody else is, and nothing was missed; returns the metrics after that.
 fn all_blocked(daemon: &Daemon, attackers: u16) -> Result<Scrape> {
     let blocks = || daemon.metrics().map(|metrics| metrics.sum("sensor_blocks_active", &[])).unwrap_or(0);
     let all = wait_until(PATIENCE, || blocks() >= attackers.into());
@@ -149,7 +150,7 @@ impl Drop for Others {
     }
 }
 
-/// One connection's share. Who is late asks at once, until the pace is kept again.
+/// One connection's share. A late one sends at once, until it has caught up.
 fn ask_on(number: u32, stop: &AtomicBool, answered: &AtomicU64) -> io::Result<()> {
     let server = SocketAddr::new(SERVER_V4, Nginx::PORT);
     let mut connection = KeepAlive::connect(&Client::new(v4(LEGITIMATE), server))?;
@@ -166,7 +167,7 @@ fn ask_on(number: u32, stop: &AtomicBool, answered: &AtomicU64) -> io::Result<()
     Ok(())
 }
 
-/// Every attacker in its turn, until it takes itself for blocked; their attempts.
+/// Each attacker in turn, until it considers itself blocked; returns their attempts.
 fn attack(net: &Net, attackers: u16) -> u64 {
     let (next, attempts) = (AtomicU16::new(0), AtomicU64::new(0));
     let one_after_the_other = || {

@@ -1,0 +1,6 @@
+//! GraphQL documents.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|input: &[u8]| sensor::inspect::exposure_fuzz::document(input));

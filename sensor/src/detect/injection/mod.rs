@@ -1,0 +1,220 @@
+//! `injection`: values that are meant to be run by what reads them, over time and by client.
+//!
+//! A finding is an attempt; what a client does with attempts tells how serious it is. One score is low, one construct
+//! medium. High is a client that tries three parameters, or three constructs in three requests, within ten minutes, or whose
+//! attempt shows in the answer: no legitimate site of 63 had hits in three parameters. Only high severity names an
+//! offender, so nothing is blocked for less.
+//!
+//! Fields in which such text is ordinary, as in editors, are muted by [`profile`].
+
+mod config;
+mod profile;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeSet;
+use std::hash::{BuildHasher as _, Hasher as _};
+
+pub use config::Config;
+
+use super::config::Sources;
+use super::ongoing::Ongoing;
+use super::recent::Recent;
+use super::{Detector, Evidence, Growth, Offender, Sample, Severity, Signal, Subject, Threat, Usage};
+use crate::clock::Timestamp;
+use crate::event::{Effect, Effects, Event, Exchange, Finding};
+use crate::inspect::Kind;
+use crate::inspect::injection::{EVIDENCE_RULE, SCORE_RULE};
+use crate::prefix::ClientNet;
+use profile::Profiles;
+
+/// Fields, and rules, of a client that are told apart.
+const MAX_APART: usize = 16;
+
+/// What a client tried.
+struct Client {
+    began: Timestamp,
+    requests: u32,
+    /// Findings by constructs.
+    hard: u32,
+    /// Hashes of route and field.
+    fields: BTreeSet<u64>,
+    rules: BTreeSet<&'static str>,
+    classes: BTreeSet<&'static str>,
+    effects: Effects,
+    told: Option<Severity>,
+    samples: Vec<Sample>,
+}
+
+impl Client {
+    fn new(now: Timestamp) -> Self {
+        Self {
+            began: now,
+            requests: 0,
+            hard: 0,
+            fields: BTreeSet::new(),
+            rules: BTreeSet::new(),
+            classes: BTreeSet::new(),
+            effects: Effects::default(),
+            told: None,
+            samples: Vec::new(),
+        }
+    }
+
+    /// What was tried says how serious it is.
+    fn severity(&self, config: &Config) -> Severity {
+        let many = usize::try_from(config.parameters).unwrap_or(usize::MAX);
+        let has_tried =
+            self.fields.len() >= many || self.rules.len() >= many && self.requests >= config.parameters;
+        // Servers also fail by themselves; what else shows is the attack's own doing.
+        let has_worked = self.effects.iter().any(|effect| effect != Effect::ServerError || self.hard > 0);
+        match self.hard {
+            _ if has_tried && self.hard > 0 || has_worked => Severity::High,
+            0 => Severity::Low,
+            _ => Severity::Medium,
+        }
+    }
+}
+
+/// The detector.
+pub struct Injection {
+    config: Config,
+    sources: Sources,
+    clients: Recent<ClientNet, Client>,
+    profiles: Profiles,
+    ongoing: Ongoing,
+}
+
+impl Injection {
+    /// A detector that has seen nothing.
+    #[must_use]
+    pub(super) fn new(config: &Config, sources: Sources, seed: u64) -> Self {
+        Self {
+            config: config.clone(),
+            sources,
+            clients: Recent::new(config.entries, config.window, seed),
+            profiles: Profiles::new(config, seed),
+            ongoing: Ongoing::default(),
+        }
+    }
+
+    fn exchange(&mut self, exchange: &Exchange<'_>, signals: &mut Vec<Signal>) {
+        if exchange.findings.is_empty() {
+            return;
+        }
+        let now = exchange.seen;
+        let offender = Offender::of(self.sources.client(exchange.client), exchange);
+        let Self { profiles, .. } = self;
+        let is_new = |finding: &&Finding| {
+            finding.kind == Kind::Injection
+                && finding.rule != EVIDENCE_RULE
+                && !profiles.is_muted(exchange, finding, offender.client, now)
+        };
+        let findings: Vec<&Finding> = exchange.findings.iter().filter(is_new).collect();
+        if findings.is_empty() {
+            return;
+        }
+        let Some(client) = self.clients.touch(offender.client, now, || Client::new(now)) else { return };
+        if now.since(client.began) >= self.config.window {
+            *client = Client::new(now);
+        }
+        note(client, exchange, &findings);
+        let severity = client.severity(&self.config);
+        let goes_on =
+            self.ongoing.goes_on((Threat::Injection, Subject::Client(offender.client)), offender, now);
+        if goes_on || client.told < Some(severity) {
+            client.told = client.told.max(Some(severity));
+            let signal = signal(&self.config, offender, client, severity, now);
+            signals.push(self.ongoing.tell(signal, client.requests.into()));
+        }
+    }
+}
+
+/// Takes note of what a request tried.
+fn note(client: &mut Client, exchange: &Exchange<'_>, findings: &[&Finding]) {
+    client.requests = client.requests.saturating_add(1);
+    for finding in findings {
+        client.hard = client.hard.saturating_add(u32::from(finding.rule != SCORE_RULE));
+        client.classes.insert(finding.class);
+        if client.fields.len() < MAX_APART {
+            client.fields.insert(field(exchange, finding));
+        }
+        if client.rules.len() < MAX_APART {
+            client.rules.insert(finding.rule);
+        }
+    }
+    exchange.effects.iter().for_each(|effect| client.effects.insert(effect));
+    Sample::keep(&mut client.samples, exchange);
+}
+
+/// The hash of a field on its route.
+fn field(exchange: &Exchange<'_>, finding: &Finding) -> u64 {
+    let mut hasher = foldhash::fast::FixedState::default().build_hasher();
+    hasher.write(exchange.route.unwrap_or_default().as_bytes());
+    hasher.write_u64(finding.field);
+    hasher.finish()
+}
+
+fn signal(
+    config: &Config,
+    offender: Offender,
+    client: &Client,
+    severity: Severity,
+    now: Timestamp,
+) -> Signal {
+    let address = offender.client;
+    let joined = |words: &BTreeSet<&'static str>| words.iter().copied().collect::<Vec<_>>().join(", ");
+    let effects: Vec<_> = client.effects.iter().map(Effect::label).collect();
+    let shown = if effects.is_empty() {
+        String::new()
+    } else {
+        format!("; the answers show: {}", effects.join(", "))
+    };
+    Signal {
+        at: now,
+        threat: Threat::Injection,
+        severity,
+        confidence: match severity {
+            Severity::High | Severity::Critical => 0.95,
+            Severity::Medium => 0.8,
+            Severity::Low | Severity::Info => 0.5,
+        },
+        subject: Subject::Client(address),
+        offenders: if severity >= Severity::High { vec![offender] } else { Vec::new() },
+        summary: format!(
+            "{address} sent injections ({}) in {} requests, to {} parameters{shown}",
+            joined(&client.classes),
+            client.requests,
+            client.fields.len()
+        ),
+        evidence: Evidence::default()
+            .with("requests", u64::from(client.requests))
+            .with("parameters", client.fields.len())
+            .with("parameters_threshold", u64::from(config.parameters))
+            .with("rules", joined(&client.rules).as_str())
+            .with("effects", effects.join(", ").as_str())
+            .showing(client.samples.iter().cloned()),
+        window: (client.began, now),
+        decided: None,
+        growth: Growth::default(),
+    }
+}
+
+impl Detector for Injection {
+    fn observe(&mut self, event: &Event<'_>, signals: &mut Vec<Signal>) {
+        match event {
+            Event::Exchange(exchange) => self.exchange(exchange, signals),
+            Event::Held(_) | Event::Http2Abuse(_) => {}
+        }
+    }
+
+    fn advance(&mut self, now: Timestamp, signals: &mut Vec<Signal>) {
+        self.clients.sweep(now, 256, |_, _| {});
+        self.profiles.sweep(now);
+        self.ongoing.advance(now, signals);
+    }
+
+    fn usage(&self) -> Usage {
+        self.clients.usage().and(self.profiles.usage()).and(self.ongoing.usage())
+    }
+}

@@ -1,0 +1,188 @@
+//! GraphQL documents of requests: in a member `query` of JSON, alone or in a list, as `application/graphql`, in a parameter.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::{Tell, finding};
+use crate::http::Request;
+use crate::inspect::Kind;
+use crate::inspect::graphql::{Measures, Unread, measure};
+use crate::values::Place;
+
+/// Most tokens of a document that are read. A client's own have some hundred.
+const MAX_TOKENS: u32 = 20_000;
+/// Most requests of a batch that are read; others are counted.
+const MAX_BATCH: usize = 64;
+
+/// What a request asks for in GraphQL; of a batch the sum, and of depths the most.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Document {
+    /// Requests in it.
+    pub batch: u32,
+    /// Tokens.
+    pub tokens: u32,
+    /// Fields in each other.
+    pub depth: u32,
+    /// Fields, through fragments.
+    pub fields: u64,
+    /// Aliases, likewise.
+    pub aliases: u64,
+    /// Directives.
+    pub directives: u32,
+    /// Fields, as often as lists are asked to be long.
+    pub cost: u64,
+    /// A fragment spreads itself.
+    pub has_cycle: bool,
+    /// It asks for the schema.
+    pub introspects: bool,
+    /// It is larger or deeper than is read.
+    pub is_beyond: bool,
+}
+
+/// One request in GraphQL over HTTP.
+#[derive(Deserialize)]
+struct One<'a> {
+    #[serde(borrow)]
+    query: Option<&'a RawValue>,
+    #[serde(borrow)]
+    variables: Option<&'a RawValue>,
+}
+
+/// Finds and measures them.
+#[derive(Default)]
+pub(super) struct Documents;
+
+impl Documents {
+    /// The documents of a request.
+    #[expect(clippy::unused_self, reason = "it will hold documents that were measured before")]
+    pub(super) fn read(&self, request: Request<'_>, body: &[u8], tell: &mut Tell<'_>) -> Option<Document> {
+        let mut document = Document::default();
+        let first = body.trim_ascii_start().first().copied();
+        let kind = request.content_type().unwrap_or_default();
+        if kind.starts_with(b"application/graphql") && !matches!(first, Some(b'[')) && !is_json(body) {
+            document.add(std::str::from_utf8(body).ok()?, &|_| None);
+        } else if matches!(first, Some(b'{' | b'[')) && memchr::memmem::find(body, b"\"query\"").is_some() {
+            document.json(body);
+        } else if body.is_empty()
+            && let Some(query) =
+                request.query().filter(|query| memchr::memmem::find(query, b"query=").is_some())
+        {
+            document.parameter(query);
+        }
+        if document.batch == 0 {
+            return None;
+        }
+        document.say(tell);
+        Some(document)
+    }
+}
+
+fn is_json(body: &[u8]) -> bool {
+    matches!(body.trim_ascii_start(), [b'{', rest @ ..] if rest.trim_ascii_start().starts_with(b"\""))
+}
+
+impl Document {
+    fn json(&mut self, body: &[u8]) {
+        // A list would be read as one whose members have no names.
+        let is_one = body.trim_ascii_start().starts_with(b"{");
+        if is_one && let Ok(one) = serde_json::from_slice::<One<'_>>(body) {
+            self.one(&one);
+        } else if !is_one && let Ok(all) = serde_json::from_slice::<Vec<One<'_>>>(body) {
+            all.iter().take(MAX_BATCH).for_each(|one| self.one(one));
+            let more = u32::try_from(all.len().saturating_sub(MAX_BATCH)).unwrap_or(u32::MAX);
+            if self.batch > 0 {
+                self.batch = self.batch.saturating_add(more);
+            }
+        }
+    }
+
+    fn one(&mut self, one: &One<'_>) {
+        let Some(query) = one.query.map(RawValue::get).filter(|query| query.starts_with('"')) else { return };
+        let Ok(text) = serde_json::from_str::<Cow<'_, str>>(query) else { return };
+        if !is_document(&text) {
+            return;
+        }
+        // Most documents have no variables that say how long a list is.
+        let raw = one.variables.map(RawValue::get).unwrap_or_default();
+        let numbers: BTreeMap<Cow<'_, str>, &RawValue> = match text.contains('$') && raw.len() < 4_096 {
+            true => serde_json::from_str(raw).unwrap_or_default(),
+            false => BTreeMap::new(),
+        };
+        self.add(&text, &|name| numbers.get(name)?.get().parse().ok());
+    }
+
+    fn parameter(&mut self, query: &[u8]) {
+        for pair in query.split(|byte| *byte == b'&').take(16) {
+            if let Some(value) = pair.strip_prefix(b"query=") {
+                let decoded = percent_decoded(value);
+                if let Ok(text) = std::str::from_utf8(&decoded)
+                    && is_document(text)
+                {
+                    self.add(text, &|_| None);
+                }
+            }
+        }
+    }
+
+    fn add(&mut self, text: &str, variables: &dyn Fn(&str) -> Option<u64>) {
+        let Measures {
+            tokens, depth, fields, aliases, directives, cost, has_cycle, introspects, unread, ..
+        } = measure(text, variables, MAX_TOKENS);
+        if matches!(unread, Some(Unread::Syntax | Unread::TypeSystem)) {
+            return;
+        }
+        self.batch = self.batch.saturating_add(1);
+        self.tokens = self.tokens.saturating_add(tokens);
+        self.depth = self.depth.max(depth);
+        self.fields = self.fields.saturating_add(fields);
+        self.aliases = self.aliases.saturating_add(aliases);
+        self.directives = self.directives.saturating_add(directives);
+        self.cost = self.cost.saturating_add(cost);
+        self.has_cycle |= has_cycle;
+        self.introspects |= introspects;
+        self.is_beyond |= unread == Some(Unread::Bounds);
+    }
+
+    /// What is wrong with it whoever sends it.
+    fn say(&self, tell: &mut Tell<'_>) {
+        let mut say = |rule, sure| tell(finding(Kind::Graphql, "document", rule, Place::Graphql, b"", sure));
+        if self.has_cycle {
+            say("cycle", 100);
+        }
+        if self.is_beyond {
+            say("beyond-bounds", 95);
+        }
+        if self.introspects {
+            say("introspection", 100);
+        }
+    }
+}
+
+/// Whether a text may be a document: other interfaces have members of that name, too.
+fn is_document(text: &str) -> bool {
+    let text = text.trim_start();
+    let starts = ["{", "query", "mutation", "subscription", "fragment", "#"];
+    text.contains('{') && starts.iter().any(|start| text.starts_with(start))
+}
+
+fn percent_decoded(text: &[u8]) -> Vec<u8> {
+    let mut decoded = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((first, after)) = rest.split_first() {
+        let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+        let (byte, after) = match (first, after) {
+            (b'%', [high, low, after @ ..]) => match (digit(*high), digit(*low)) {
+                (Some(high), Some(low)) => (high << 4 | low, after),
+                _ => (b'%', rest.get(1..).unwrap_or_default()),
+            },
+            (b'+', _) => (b' ', after),
+            _ => (*first, after),
+        };
+        decoded.push(byte);
+        rest = after;
+    }
+    decoded
+}

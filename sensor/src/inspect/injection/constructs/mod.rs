@@ -1,0 +1,161 @@
+//! Constructs: what no value has that is not meant to be run. One is enough for an alert.
+//!
+//! Each is a pattern over the normal form, tried only where one of its anchors stands. The `regex` crate matches in time
+//! linear in the text, whatever the text.
+
+mod code;
+mod files;
+mod markup;
+mod shell;
+mod sql;
+mod trees;
+
+use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
+use regex::bytes::{Regex, RegexBuilder};
+
+use super::class::Class;
+use crate::values::Place;
+
+/// A construct.
+pub(super) struct Construct {
+    /// Its slug.
+    pub(super) rule: &'static str,
+    /// What it is meant to be run by.
+    pub(super) class: Class,
+    /// Texts of which one stands in every match.
+    anchors: &'static [&'static str],
+    /// The pattern, in verbose mode.
+    pattern: &'static str,
+    /// What else has to hold: of the text before, the match, and the text behind.
+    also: fn(&[u8], &[u8], &[u8]) -> bool,
+    /// Places where it means nothing.
+    except: &'static [Place],
+}
+
+const fn always(_before: &[u8], _found: &[u8], _after: &[u8]) -> bool {
+    true
+}
+
+impl Construct {
+    const fn new(
+        rule: &'static str,
+        class: Class,
+        anchors: &'static [&'static str],
+        pattern: &'static str,
+    ) -> Self {
+        Self { rule, class, anchors, pattern, also: always, except: &[] }
+    }
+
+    const fn also(mut self, also: fn(&[u8], &[u8], &[u8]) -> bool) -> Self {
+        self.also = also;
+        self
+    }
+
+    const fn except(mut self, places: &'static [Place]) -> Self {
+        self.except = places;
+        self
+    }
+}
+
+/// All of them, in the order in which they are told.
+const TABLES: [&[Construct]; 6] =
+    [&code::TABLE, &files::TABLE, &trees::TABLE, &markup::TABLE, &shell::TABLE, &sql::TABLE];
+
+/// Constructs, ready to match.
+pub(super) struct Constructs {
+    anchors: Option<AhoCorasick>,
+    /// Of each anchor: the bit of its construct.
+    owners: Vec<u64>,
+    all: Vec<(&'static Construct, Regex)>,
+}
+
+/// Constructs told of one value.
+const MAX_TOLD: usize = 4;
+
+impl Constructs {
+    pub(super) fn new() -> Self {
+        let mut all = Vec::new();
+        let mut texts = Vec::new();
+        let mut owners = Vec::new();
+        for construct in TABLES.into_iter().flatten() {
+            // That all are valid is tested; one that is not would tell nothing.
+            let Some(pattern) = compile(construct.pattern) else { continue };
+            let bit = 1_u64.checked_shl(u32::try_from(all.len()).unwrap_or(u32::MAX)).unwrap_or(0);
+            for anchor in construct.anchors {
+                texts.push(anchor.as_bytes());
+                owners.push(bit);
+            }
+            all.push((construct, pattern));
+        }
+        let anchors = AhoCorasick::builder()
+            .match_kind(MatchKind::Standard)
+            .kind(Some(AhoCorasickKind::DFA))
+            .build(texts)
+            .ok();
+        Self { anchors, owners, all }
+    }
+
+    /// Tells the constructs in a normal form.
+    pub(super) fn find(&self, text: &[u8], place: Place, tell: &mut dyn FnMut(&'static Construct)) {
+        let candidates = self.candidates(text);
+        let mut told = 0_usize;
+        for (at, (construct, pattern)) in self.all.iter().enumerate() {
+            let bit = 1_u64.checked_shl(u32::try_from(at).unwrap_or(u32::MAX)).unwrap_or(0);
+            if candidates & bit == 0 || construct.except.contains(&place) || !holds(construct, pattern, text)
+            {
+                continue;
+            }
+            tell(construct);
+            told = told.saturating_add(1);
+            if told == MAX_TOLD {
+                return;
+            }
+        }
+    }
+
+    /// The bits of constructs of which an anchor stands in the text.
+    fn candidates(&self, text: &[u8]) -> u64 {
+        let Some(anchors) = &self.anchors else { return u64::MAX };
+        let of = |owner: Option<&u64>| owner.copied().unwrap_or_default();
+        anchors
+            .find_overlapping_iter(text)
+            .fold(0, |bits, found| bits | of(self.owners.get(found.pattern().as_usize())))
+    }
+}
+
+fn compile(pattern: &str) -> Option<Regex> {
+    let mut builder = RegexBuilder::new(pattern);
+    builder.unicode(false).ignore_whitespace(true).dot_matches_new_line(true).size_limit(8 << 20);
+    builder.build().ok()
+}
+
+/// Matches that are looked at of one construct with a further condition.
+const MAX_MATCHES: usize = 16;
+
+fn holds(construct: &Construct, pattern: &Regex, text: &[u8]) -> bool {
+    if std::ptr::fn_addr_eq(construct.also, always as fn(&[u8], &[u8], &[u8]) -> bool) {
+        return pattern.is_match(text);
+    }
+    pattern.find_iter(text).take(MAX_MATCHES).any(|found| {
+        let before = text.get(..found.start()).unwrap_or_default();
+        let after = text.get(found.end()..).unwrap_or_default();
+        (construct.also)(before, found.as_bytes(), after)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_construct_compiles_and_every_match_has_an_anchor() {
+        let constructs = Constructs::new();
+        let count: usize = TABLES.iter().map(|table| table.len()).sum();
+        for construct in TABLES.into_iter().flatten() {
+            assert!(compile(construct.pattern).is_some(), "{}", construct.rule);
+            assert!(!construct.anchors.is_empty(), "{}", construct.rule);
+        }
+        assert_eq!(constructs.all.len(), count);
+        assert!(count <= 64, "a bit each");
+    }
+}
