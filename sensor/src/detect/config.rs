@@ -166,8 +166,8 @@ impl Config {
         ]
         .map(table);
         // These have nothing of their own.
-        let others =
-            [Threat::AccountTakeover, Threat::RateSpike, Threat::ErrorSpike, Threat::LatencySpike].map(table);
+        let others = [Threat::AccountTakeover, Threat::RateSpike, Threat::ErrorSpike, Threat::LatencySpike]
+            .map(|threat| (threat, table(threat)));
         let distributed = stuff.section("distributed").about(ABOUT_DISTRIBUTED);
         let mut config = Self {
             preset,
@@ -187,15 +187,11 @@ impl Config {
             ..Self::default()
         };
         distributed.finish();
-        let [takeover, rates, errors, latencies] = others;
-        for (threat, section) in [
+        config.read_responses(others);
+        config.read_responses([
             (Threat::BruteForce, guess),
             (Threat::PasswordSpraying, spray),
             (Threat::CredentialStuffing, stuff),
-            (Threat::AccountTakeover, takeover),
-            (Threat::RateSpike, rates),
-            (Threat::ErrorSpike, errors),
-            (Threat::LatencySpike, latencies),
             (Threat::RequestRate, rate),
             (Threat::Enumeration, walk),
             (Threat::Scanner, probe),
@@ -204,10 +200,7 @@ impl Config {
             (Threat::Http2Abuse, frames),
             (Threat::Injection, inject),
             (Threat::Flood, shed),
-        ] {
-            config.read_response(threat, &section);
-            section.finish();
-        }
+        ]);
         config.read_exposure(detect);
         config
     }
@@ -222,6 +215,14 @@ impl Config {
         self.data_exposure = data_exposure::Config::read(&data, self.preset);
         self.graphql = graphql::Config::read(&document, self.preset);
         for (threat, section) in threats.into_iter().zip([token, key, data, document]) {
+            self.read_response(threat, &section);
+            section.finish();
+        }
+    }
+
+    /// Reads what threats may lead to; nothing else is expected in their sections.
+    fn read_responses<const N: usize>(&mut self, sections: [(Threat, Section<'_>); N]) {
+        for (threat, section) in sections {
             self.read_response(threat, &section);
             section.finish();
         }

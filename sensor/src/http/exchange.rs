@@ -113,6 +113,12 @@ impl<'a> Exchange<'a> {
         })
     }
 
+    /// The status of the response, where one was seen.
+    #[must_use]
+    pub fn status(&self) -> Option<u16> {
+        self.response.map(Response::status).filter(|status| *status != 0)
+    }
+
     /// The status of the response as it is meant; see [`Response::outcome`].
     #[must_use]
     pub fn outcome(&self) -> Option<u16> {

@@ -261,6 +261,7 @@ impl<O: Observer> Pipeline<O> {
 /// Turns messages, which hold secrets, into the record that holds none.
 struct Finish<O> {
     identifier: Identifier,
+    /// What nobody proves to have sent teaches them nothing.
     routes: Routes,
     tally: Tally,
     inspector: Inspector,
@@ -270,15 +271,13 @@ struct Finish<O> {
 
 impl<O: Observer> http::Sink for Finish<O> {
     fn exchange(&mut self, connection: &http::Connection, exchange: &http::Exchange<'_>) {
-        let request = exchange.request;
-        let status = exchange.response.map(|response| response.status()).filter(|status| *status != 0);
+        let (request, status) = (exchange.request, exchange.status());
         let (outcome, proven) = (exchange.outcome(), connection.proven);
         let proxied = connection.proxy().and_then(proxied_address);
         let headers = request.into_iter().flat_map(|request| request.message().headers());
         let query = request.and_then(|request| request.query()).unwrap_or_default();
         let told = request.filter(|request| request.has_line());
         let path = told.map(|request| request.path()).filter(|path| !path.is_empty());
-        // What nobody proves to have sent teaches nothing.
         let place = path.map(|path| self.routes.observe(path, outcome.filter(|_| proven)));
         let route = place.map(|route| self.routes.text(route));
         let method = told.filter(|request| request.has_method()).map(|request| request.method_name());
@@ -289,10 +288,7 @@ impl<O: Observer> http::Sink for Finish<O> {
         let (read, uncounted) = self.identifier.further();
         let known = inspect::Known::of(connection, &identity, login.as_ref(), (route, status));
         let inspected = self.inspector.exchange(exchange, &known);
-        let cross_site = identity.cross_site && request.is_some_and(Identifier::browsers_send);
         let (duration, redactor) = (exchange.duration(), &self.redactor);
-        let agent = told.and_then(|request| request.user_agent());
-        let content_type = told.and_then(|request| request.message().content_type());
         let mut event = Exchange {
             ts: exchange.started(),
             client: identity.client,
@@ -313,12 +309,12 @@ impl<O: Observer> http::Sink for Finish<O> {
             request_bytes: request.and_then(|request| request.message().body_wire_length()),
             response_bytes: exchange.response.and_then(|response| response.message().body_wire_length()),
             duration_us: duration.map(|duration| u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)),
-            user_agent: agent.map(|agent| UserAgent::new(agent, redactor)),
-            content_type: content_type.map(|kind| MediaType::new(kind, redactor)),
+            user_agent: user_agent(told, redactor),
+            content_type: content_type(told, redactor),
             principal: identity.principal,
             login,
             further: Further { read, uncounted },
-            cross_site,
+            cross_site: identity.cross_site && request.is_some_and(Identifier::browsers_send),
             source: if connection.tls().is_some() { Source::Tls } else { Source::Wire },
             tls: connection.tls().map(|facts| TlsFacts::new(facts, connection.is_unverified(), redactor)),
             gaps: exchange.gaps,
@@ -345,6 +341,14 @@ impl<O: Observer> http::Sink for Finish<O> {
         let abuse = connections::abuse(connection, abuse, time, trusts);
         self.observer.abuse(&abuse);
     }
+}
+
+fn user_agent<'a>(request: Option<Request<'a>>, redactor: &'a Redactor) -> Option<UserAgent<'a>> {
+    request?.user_agent().map(|agent| UserAgent::new(agent, redactor))
+}
+
+fn content_type<'a>(request: Option<Request<'a>>, redactor: &'a Redactor) -> Option<MediaType<'a>> {
+    request?.message().content_type().map(|kind| MediaType::new(kind, redactor))
 }
 
 /// The version of the request, or of the response where there was none.
