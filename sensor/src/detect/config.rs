@@ -170,7 +170,7 @@ impl Config {
         };
         distributed.finish();
         let [takeover, rates, errors, latencies] = others;
-        for (threat, section) in [
+        config.read_responses([
             (Threat::BruteForce, guess),
             (Threat::PasswordSpraying, spray),
             (Threat::CredentialStuffing, stuff),
@@ -185,11 +185,16 @@ impl Config {
             (Threat::StreamEvasion, evasion),
             (Threat::Injection, inject),
             (Threat::Flood, shed),
-        ] {
-            config.read_response(threat, &section);
+        ]);
+        config
+    }
+
+    /// Reads what each threat may lead to, and ends its section.
+    fn read_responses<'a>(&mut self, sections: impl IntoIterator<Item = (Threat, Section<'a>)>) {
+        for (threat, section) in sections {
+            self.read_response(threat, &section);
             section.finish();
         }
-        config
     }
 
     /// Reads what a threat may lead to.

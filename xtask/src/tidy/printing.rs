@@ -21,8 +21,9 @@ const WRITERS: [&str; 7] = [
 
 /// Who holds standard output: the printer of the command line, the rows of scores, whose fields are made safe one by
 /// one, the lines of alerts, which are safe JSON already, the terminal view, and those that only ask what it is.
-const OUTPUTS: [&str; 6] = [
+const OUTPUTS: [&str; 7] = [
     "sensor/src/cli/say.rs",
+    "sensor/src/cli/inspect.rs",
     "sensor/src/cli/score.rs",
     "sensor/src/notify/lines.rs",
     "sensor/src/tui/terminal.rs",
