@@ -19,11 +19,12 @@ const WRITERS: [&str; 7] = [
     "Serializer",
 ];
 
-/// Files with access to standard output: the command line's printer, the score rows, whose fields are escaped
-/// individually, the alert lines, which are escaped JSON already, the terminal view, and those that only query what it
+/// Files with access to standard output: the command line's printer, the score and inspection rows, whose fields are
+/// escaped individually, the alert lines, which are escaped JSON already, the terminal view, and those that only query what it
 /// is.
-const OUTPUTS: [&str; 6] = [
+const OUTPUTS: [&str; 7] = [
     "sensor/src/cli/say.rs",
+    "sensor/src/cli/inspect.rs",
     "sensor/src/cli/score.rs",
     "sensor/src/notify/lines.rs",
     "sensor/src/tui/terminal.rs",

@@ -23,16 +23,17 @@ pub(crate) fn requests(text: &str) -> Vec<Request> {
         let payload = payload.as_str().map_or_else(|| payload.to_string(), str::to_owned);
         for encoder in case.encoder.iter().filter_map(Value::as_str) {
             let encoded = encoded(encoder, &payload);
-            for placeholder in case.placeholder.iter() {
-                let name = placeholder
-                    .as_str()
-                    .map(str::to_owned)
-                    .or_else(|| placeholder.as_object().and_then(|object| object.keys().next().cloned()));
-                requests.extend(name.and_then(|name| placed(&name, &encoded)));
-            }
+            let places = case.placeholder.iter().filter_map(name_of);
+            requests.extend(places.filter_map(|name| placed(&name, &encoded)));
         }
     }
     requests
+}
+
+/// The name of a placeholder, which may have options.
+fn name_of(placeholder: &Value) -> Option<String> {
+    let with_options = || placeholder.as_object().and_then(|object| object.keys().next().cloned());
+    placeholder.as_str().map(str::to_owned).or_else(with_options)
 }
 
 fn encoded(encoder: &str, payload: &str) -> Vec<u8> {

@@ -109,7 +109,8 @@ impl Weights {
         let largest = sizes.get(sizes.len().saturating_sub(1 + sizes.len() / 500)).copied().unwrap_or(1.0);
         let scale = (largest / 127.0).max(1e-6);
         let mut file = MARK.to_vec();
-        let bias = ((self.bias - threshold) / scale).round() as i32;
+        // What has the threshold's own score stays below it.
+        let bias = (self.bias / scale).round() as i32 - (threshold / scale).ceil() as i32;
         file.extend_from_slice(&bias.to_le_bytes());
         file.extend_from_slice(&scale.to_le_bytes());
         file.extend_from_slice(data);
