@@ -70,7 +70,7 @@ impl Sharing {
     /// Notes the use of a token, or of a session, that the server did not refuse.
     pub(super) fn note(&mut self, exchange: &Exchange<'_>) -> Option<Signal> {
         let principal = exchange.principal.as_ref().filter(|principal| is_one_token(principal))?;
-        if !exchange.status.is_some_and(|status| status < 400) || exchange.cross_site {
+        if exchange.status.is_none_or(|status| status >= 400) || exchange.cross_site {
             return None;
         }
         let token = match exchange.exposed.token {

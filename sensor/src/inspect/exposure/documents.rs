@@ -51,33 +51,25 @@ struct One<'a> {
     variables: Option<&'a RawValue>,
 }
 
-/// Finds and measures them.
-#[derive(Default)]
-pub(super) struct Documents;
-
-impl Documents {
-    /// The documents of a request.
-    #[expect(clippy::unused_self, reason = "it will hold documents that were measured before")]
-    pub(super) fn read(&self, request: Request<'_>, body: &[u8], tell: &mut Tell<'_>) -> Option<Document> {
-        let mut document = Document::default();
-        let first = body.trim_ascii_start().first().copied();
-        let kind = request.content_type().unwrap_or_default();
-        if kind.starts_with(b"application/graphql") && !matches!(first, Some(b'[')) && !is_json(body) {
-            document.add(std::str::from_utf8(body).ok()?, &|_| None);
-        } else if matches!(first, Some(b'{' | b'[')) && memchr::memmem::find(body, b"\"query\"").is_some() {
-            document.json(body);
-        } else if body.is_empty()
-            && let Some(query) =
-                request.query().filter(|query| memchr::memmem::find(query, b"query=").is_some())
-        {
-            document.parameter(query);
-        }
-        if document.batch == 0 {
-            return None;
-        }
-        document.say(tell);
-        Some(document)
+/// The documents of a request.
+pub(super) fn read(request: Request<'_>, body: &[u8], tell: &mut Tell<'_>) -> Option<Document> {
+    let mut document = Document::default();
+    let first = body.trim_ascii_start().first().copied();
+    let kind = request.content_type().unwrap_or_default();
+    if kind.starts_with(b"application/graphql") && !matches!(first, Some(b'[')) && !is_json(body) {
+        document.add(std::str::from_utf8(body).ok()?, &|_| None);
+    } else if matches!(first, Some(b'{' | b'[')) && memchr::memmem::find(body, b"\"query\"").is_some() {
+        document.json(body);
+    } else if body.is_empty()
+        && let Some(query) = request.query().filter(|query| memchr::memmem::find(query, b"query=").is_some())
+    {
+        document.parameter(query);
     }
+    if document.batch == 0 {
+        return None;
+    }
+    document.say(tell);
+    Some(document)
 }
 
 fn is_json(body: &[u8]) -> bool {

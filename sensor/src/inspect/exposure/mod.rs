@@ -88,7 +88,6 @@ pub(super) struct Exposure {
     limits: Limits,
     secrets: Option<secret::Scanner>,
     tokens: tokens::Tokens,
-    documents: documents::Documents,
     answers: answers::Answers,
 }
 
@@ -97,13 +96,7 @@ impl Exposure {
     #[must_use]
     pub(super) fn new(limits: Limits) -> Self {
         let answers = answers::Answers::new(&limits);
-        Self {
-            limits,
-            secrets: secret::Scanner::new(),
-            tokens: tokens::Tokens::default(),
-            documents: documents::Documents::default(),
-            answers,
-        }
+        Self { limits, secrets: secret::Scanner::new(), tokens: tokens::Tokens::default(), answers }
     }
 
     /// Looks at an exchange. `body` is that of the request, decoded; `room` is for that of the answer.
@@ -118,7 +111,7 @@ impl Exposure {
         let mut exposed = Exposed::default();
         if let Some(request) = exchange.request {
             exposed.token = self.headers(request, known, exchange.ended(), tell);
-            exposed.document = self.documents.read(request, body, tell);
+            exposed.document = documents::read(request, body, tell);
             if let Some(query) = request.query() {
                 self.address((request.path(), query), Place::Query, tell);
             }

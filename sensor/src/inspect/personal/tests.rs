@@ -122,12 +122,8 @@ fn national(random: &mut Random) -> (&'static [&'static str], String) {
         1 => {
             let body = random.text(DIGITS, 9);
             let sum = |body: &str| {
-                let weighted = digits(body)
-                    .iter()
-                    .rev()
-                    .enumerate()
-                    .map(|(place, digit)| digit * (place as u32 + 2))
-                    .sum::<u32>();
+                let weighted =
+                    digits(body).iter().rev().zip(2..).map(|(digit, weight)| digit * weight).sum::<u32>();
                 match 11 - weighted % 11 {
                     10 | 11 => 0,
                     digit => digit,
@@ -178,7 +174,7 @@ fn national_of_others(random: &mut Random) -> (&'static [&'static str], String) 
             &["bsn", "burgerservicenummer"],
             checked(random, "1", 9, |text| {
                 let digits = digits(text);
-                let sum: u32 = (0..8).map(|place| digits[place] * (9 - place as u32)).sum();
+                let sum: u32 = digits.iter().zip((2..=9).rev()).map(|(digit, weight)| digit * weight).sum();
                 sum % 11 == digits[8]
             }),
         ),
