@@ -66,6 +66,7 @@ const PROMETHEUS: &str =
 /// Requests to each server with each version of TLS, on one kept connection and on connections of their own.
 const REQUESTS: usize = 300;
 const ALONE: usize = 10;
+const EXPECTED: u64 = 2 * (REQUESTS + ALONE) as u64;
 
 struct Stack {
     name: &'static str,
@@ -84,13 +85,16 @@ impl Stack {
         let logged = text.lines().filter(|line| line.contains(" /kept/") || line.contains(" /alone/"));
         let expected = tally(logged.map(str::to_owned));
         let count = expected.values().sum::<u64>();
-        ensure!(count == 2 * (REQUESTS + ALONE) as u64, "{} logged {count} requests", self.name);
+        ensure!(count == EXPECTED, "{} logged {count} requests", self.name);
         let text = fs::read_to_string(exchanges)?;
         let records = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-        let seen = tally(records.filter(|record| record["server_port"] == self.port).map(|record| {
-            let word = |key: &str| record[key].as_str().unwrap_or_default().to_owned();
-            format!("{} {} {}", word("method"), word("path"), record["status"])
-        }));
+        let own = records.filter(|record| record.get("server_port") == Some(&self.port.into()));
+        let word = |record: &Value, key: &str| {
+            let value = record.get(key).unwrap_or(&Value::Null);
+            value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+        };
+        let seen =
+            tally(own.map(|record| ["method", "path", "status"].map(|key| word(&record, key)).join(" ")));
         Ok(if seen == expected { Vec::new() } else { difference(&seen, &expected) })
     }
 }

@@ -45,12 +45,16 @@ pub(super) fn of<'f>(exchange: &SimExchange, forged: &'f [Finding]) -> (&'f [Fin
     let is_attack = exchange.origin == Origin::Attack;
     let mut exposed = Exposed::default();
     let records = |ibans, mails| Some(Answer { records: [0, ibans, 0, 0, mails], fields: &[] });
-    match exchange.route {
-        Route::Profile if is_attack => return (forged, exposed),
-        Route::Customers if exchange.status == 200 => exposed.answer = records(8, 8),
-        Route::Orders | Route::UserOrders if exchange.status == 200 => exposed.answer = records(1, 1),
-        Route::Graphql => exposed.document = Some(if is_attack { EXPENSIVE } else { ORDINARY }),
-        _ => {}
+    let (route, is_answered) = (exchange.route, exchange.status == 200);
+    if matches!(route, Route::Profile) && is_attack {
+        return (forged, exposed);
+    }
+    if matches!(route, Route::Customers) && is_answered {
+        exposed.answer = records(8, 8);
+    } else if matches!(route, Route::Orders | Route::UserOrders) && is_answered {
+        exposed.answer = records(1, 1);
+    } else if matches!(route, Route::Graphql) {
+        exposed.document = Some(if is_attack { EXPENSIVE } else { ORDINARY });
     }
     (&[], exposed)
 }

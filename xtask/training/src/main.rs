@@ -8,7 +8,6 @@
     clippy::float_arithmetic,
     clippy::indexing_slicing,
     clippy::print_stdout,
-    clippy::panic,
     reason = "a tool of developers, over corpora that they chose"
 )]
 #![allow(

@@ -90,9 +90,9 @@ impl Weights {
         for start in 0..=last {
             let end = (start + WINDOW).min(runs.len());
             let mut sum = 0.0;
-            for kind in 0..RUNS {
+            for (kind, before) in sums[start].iter().enumerate() {
                 let until = (end + 1).saturating_sub(run_length(kind)).max(start);
-                sum += sums[until][kind] - sums[start][kind];
+                sum += sums[until][kind] - before;
             }
             if sum > best.0 {
                 best = (sum, start);

@@ -214,10 +214,13 @@ impl Sought {
 
     fn is_delayed(&self, duration: Option<Duration>) -> bool {
         let (Some(asked), Some(duration)) = (self.delay, duration) else { return false };
-        let asked = Duration::from_secs(u64::from(asked));
+        let (asked, half) = (
+            Duration::from_secs(u64::from(asked)),
+            Duration::from_millis(u64::from(asked).saturating_mul(500)),
+        );
         // Timers may be a tick early; a slow server is slower than by the half.
         let least = asked.saturating_sub(Duration::from_millis(100));
-        (least..asked.saturating_add(asked / 2).saturating_add(Duration::from_secs(1))).contains(&duration)
+        (least..asked.saturating_add(half).saturating_add(Duration::from_secs(1))).contains(&duration)
     }
 
     fn is_reflected(&self, answer: &Answer<'_>) -> bool {

@@ -122,7 +122,7 @@ impl<'r> Reader<'r> {
             b'0'..=b'9' => same(number(token)),
             b'.' if token.len() > 1 => {
                 let steps = token.iter().filter(|byte| matches!(byte, b'/' | b'\\')).count();
-                let is_separated = token.get(2..).unwrap_or_default().iter().any(|byte| *byte == b'.');
+                let is_separated = token.get(2..).unwrap_or_default().contains(&b'.');
                 match steps {
                     0 => same(b".."),
                     1 => same(b"../"),

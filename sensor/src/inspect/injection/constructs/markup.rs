@@ -100,5 +100,6 @@ fn runs(found: &[u8], after: &[u8]) -> bool {
         b"self.close",
     ];
     let is_end = text.trim_ascii_end() == b";";
-    !is_end && !idle.iter().any(|idle| text.starts_with(idle)) && !(text.starts_with(b"//") && text.len() < 4)
+    let is_comment = text.starts_with(b"//") && text.len() < 4;
+    !(is_end || is_comment || idle.iter().any(|idle| text.starts_with(idle)))
 }
