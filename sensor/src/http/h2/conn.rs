@@ -131,7 +131,7 @@ impl Conn {
     }
 
     /// Bytes allocated for it, messages aside.
-    #[cfg(any(test, feature = "fuzzing"))]
+    #[cfg(test)]
     pub(in crate::http) fn allocated(&self) -> usize {
         let tables = self.client.decoder.allocated().saturating_add(self.server.decoder.allocated());
         tables.saturating_add(self.streams.allocated()).saturating_add(size_of::<Self>())

@@ -153,7 +153,7 @@ impl Streams {
         self.unseen.0 < id && id < self.unseen.1
     }
 
-    #[cfg(any(test, feature = "fuzzing"))]
+    #[cfg(test)]
     pub(super) fn allocated(&self) -> usize {
         self.list.capacity().saturating_mul(size_of::<Stream>())
     }

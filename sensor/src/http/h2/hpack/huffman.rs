@@ -166,7 +166,7 @@ const fn high(window: u64) -> u32 {
 }
 
 /// Encodes a string, for tests.
-#[cfg(any(test, feature = "fuzzing"))]
+#[cfg(test)]
 pub(in crate::http) fn encode(text: &[u8]) -> Vec<u8> {
     let (mut out, mut window, mut bits) = (Vec::new(), 0_u64, 0_u32);
     for byte in text {

@@ -7,7 +7,7 @@
 mod huffman;
 mod table;
 
-#[cfg(any(test, feature = "fuzzing"))]
+#[cfg(test)]
 pub(super) use huffman::encode;
 use table::{Found, Kind, Table};
 
@@ -78,7 +78,7 @@ impl Decoder {
     }
 
     /// Whether all of the table is known.
-    #[cfg(any(test, feature = "fuzzing"))]
+    #[cfg(test)]
     pub(super) const fn is_complete(&self) -> bool {
         self.table.is_complete()
     }

@@ -148,7 +148,7 @@ impl Table {
     }
 
     /// Whether every entry is known.
-    #[cfg(any(test, feature = "fuzzing"))]
+    #[cfg(test)]
     pub(super) const fn is_complete(&self) -> bool {
         self.complete
     }
