@@ -230,7 +230,7 @@ mod tests {
     fn a_report_says_what_it_rests_on() {
         let text = text(&report());
         for part in [
-            "observed 2h in all: 200 clients, each counted once an hour; a random one of 4 is watched",
+            "observed 2h in all: 200 clients, each counted once an hour; one in 4 is tracked, at random",
             "left out: 2 blocked, 1 named by a detector, 3 over a limit in force (--include-limited counts them)",
             "default: 200 clients, besides 3 over a limit",
             "10/min:3 (50.0%)",

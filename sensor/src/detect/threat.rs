@@ -82,6 +82,12 @@ impl Threat {
         if matches!(self, Self::AccountTakeover) { Severity::Critical } else { Severity::High }
     }
 
+    /// Whether its detector can name clients: spikes are of routes and the host.
+    #[must_use]
+    pub const fn accuses(self) -> bool {
+        !matches!(self, Self::RateSpike | Self::ErrorSpike | Self::LatencySpike)
+    }
+
     /// The mildest severity that its detector tells, of those that are alerts.
     #[must_use]
     pub const fn mildest(self) -> Severity {

@@ -72,7 +72,7 @@ families! {
     SIGNALS_LOST: COUNTER "sensor_signals_lost_total";
     /// Records written to the event store, by kind.
     EVENTS: COUNTER "sensor_events_written_total";
-    /// Failed writes to the event store; they are retried.
+    /// Failed, retried writes to the event store.
     EVENT_ERRORS: COUNTER "sensor_event_write_errors_total";
     /// Records that the event store gave up.
     EVENTS_LOST: COUNTER "sensor_events_lost_total";
@@ -95,12 +95,13 @@ pub(super) fn gather(snapshot: &Snapshot) -> Vec<MetricFamily> {
     families
 }
 
-/// Every label from the start, so that a first alert is an increase.
+/// Every label that a rule watches from the start, so that a first alert is an increase: no rule watches low ones.
 fn about_decisions(detection: &Detection) -> Vec<MetricFamily> {
     let alerts = Threat::ALL.into_iter().flat_map(|threat| {
         Severity::ALL.into_iter().filter_map(move |severity| {
             let count = detection.alerts.get(&(threat, severity)).copied();
-            let count = count.or((threat.mildest()..=threat.worst()).contains(&severity).then_some(0))?;
+            let watched = threat.mildest().max(Severity::Medium)..=threat.worst();
+            let count = count.or(watched.contains(&severity).then_some(0))?;
             Some(ALERTS.metric(&[("detector", threat.slug()), ("severity", severity.label())], count))
         })
     });
@@ -112,9 +113,10 @@ fn about_decisions(detection: &Detection) -> Vec<MetricFamily> {
             Some(INCIDENTS.metric(&[("detector", threat.slug()), ("severity", severity.label())], count))
         })
     });
-    let limits = Threat::ALL.map(|threat| {
-        let count = detection.limits.get(&threat).copied().unwrap_or(0);
-        LIMITS.metric(&[("detector", threat.slug())], count)
+    let limits = Threat::ALL.into_iter().filter_map(|threat| {
+        let count = detection.limits.get(&threat).copied();
+        let count = count.or(threat.accuses().then_some(0))?;
+        Some(LIMITS.metric(&[("detector", threat.slug())], count))
     });
     let suppressed = Tripped::ALL
         .into_iter()
@@ -124,7 +126,7 @@ fn about_decisions(detection: &Detection) -> Vec<MetricFamily> {
     vec![
         ALERTS.with(alerts.collect()),
         INCIDENTS.with(open.collect()),
-        LIMITS.with(limits.to_vec()),
+        LIMITS.with(limits.collect()),
         REFUSED.one(detection.refused),
         SUPPRESSED.with(suppressed.collect()),
         TRIPPED.one(detection.decider.tripped.into()),

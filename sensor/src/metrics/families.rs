@@ -231,9 +231,10 @@ pub(super) fn gather(snapshot: &Snapshot) -> Vec<MetricFamily> {
 fn blocks(snapshot: &Snapshot) -> Vec<Metric> {
     let by_command = BLOCKS.metric(&[("detector", "command")], snapshot.blocks_by_command);
     let by_detector = snapshot.detection.iter().flat_map(|detection| {
-        Threat::ALL.map(|threat| {
-            let count = detection.blocks.get(&threat).copied().unwrap_or(0);
-            BLOCKS.metric(&[("detector", threat.slug())], count)
+        Threat::ALL.into_iter().filter_map(|threat| {
+            let count = detection.blocks.get(&threat).copied();
+            let count = count.or(threat.accuses().then_some(0))?;
+            Some(BLOCKS.metric(&[("detector", threat.slug())], count))
         })
     });
     std::iter::once(by_command).chain(by_detector).collect()

@@ -47,7 +47,7 @@ families! {
     HTTP_PARSE_ERRORS: COUNTER "sensor_http_parse_errors_total";
     /// HTTP messages without their other side.
     HTTP_UNPAIRED: COUNTER "sensor_http_unpaired_total";
-    /// Connections that were or became something other than HTTP/1.
+    /// Connections other than HTTP/1.
     HTTP_OTHER_CONNECTIONS: COUNTER "sensor_http_other_connections_total";
     /// Attempts to log in that were seen, by outcome.
     LOGINS: COUNTER "sensor_logins_total";

@@ -6,9 +6,9 @@ use super::families::{Family, families};
 use crate::identity::{Anomaly, Counters, Kind, Mechanism};
 
 families! {
-    /// HTTP exchanges by the source of the client address.
+    /// Exchanges by source of the client address.
     CLIENTS: COUNTER "sensor_clients_identified_total";
-    /// Exchanges by the kind of their principal's credentials.
+    /// Exchanges by kind of credentials.
     PRINCIPALS: COUNTER "sensor_principals_total";
     /// Exchanges with faulty forwarding headers or credentials.
     ANOMALIES: COUNTER "sensor_identity_anomalies_total";

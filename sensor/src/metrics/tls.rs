@@ -6,17 +6,17 @@ use super::families::{Family, families};
 use crate::tls::{Counters, Outcome};
 
 families! {
-    /// Closed TLS connections; dark ones could not be read.
+    /// Closed TLS connections; dark ones were not read.
     TLS_CONNECTIONS: COUNTER "sensor_tls_connections_total";
     /// Open TLS connections that are read.
     TLS_OPEN: GAUGE "sensor_tls_connections_decrypted";
-    /// TLS connections that wait for their secret now.
+    /// TLS connections waiting for their secret.
     TLS_WAITING: GAUGE "sensor_tls_connections_waiting";
     /// TLS records; `prefix`: cut by the snap length.
     TLS_RECORDS: COUNTER "sensor_tls_records_total";
-    /// TLS session secrets: `taken`, or `expired` or `evicted` unused.
+    /// TLS session secrets: `taken`, or unused.
     TLS_SECRETS: COUNTER "sensor_tls_secrets_total";
-    /// Resynchronisations of TLS records after a hole.
+    /// Resynchronisations after a hole.
     TLS_RESYNCHRONISATIONS: COUNTER "sensor_tls_resynchronisations_total";
     /// Encrypted bytes dropped for want of room.
     TLS_REFUSED_BYTES: COUNTER "sensor_tls_refused_bytes_total";

@@ -71,11 +71,9 @@ impl StatusClass {
     }
 }
 
-/// Upper bounds of the duration buckets in microseconds: 0.5 ms to 10 s, in steps of 1, 2 and 5.
-pub const DURATION_BUCKETS: [u64; 14] = [
-    500, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000, 100_000, 200_000, 500_000, 1_000_000, 2_000_000,
-    5_000_000, 10_000_000,
-];
+/// Upper bounds of the duration buckets in microseconds: 0.5 ms to 10 s, closer together below 0.1 s.
+pub const DURATION_BUCKETS: [u64; 12] =
+    [500, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 10_000_000];
 
 /// How long servers took to answer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

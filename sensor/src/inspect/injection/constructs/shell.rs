@@ -78,5 +78,15 @@ fn is_parameter(before: &[u8], found: &[u8], after: &[u8]) -> bool {
     let mark = found.first().copied().unwrap_or_default();
     let is_list =
         found.last() == Some(&mark) && before.iter().chain(after).filter(|byte| **byte == mark).count() > 3;
-    is_next_pair || is_entity || is_list
+    is_next_pair || is_entity || is_list || ends_a_sentence(found, after)
+}
+
+/// Whether a text ends with a semicolon, a space and a word that is an English one as well: `Tom & Jerry; more`.
+fn ends_a_sentence(found: &[u8], after: &[u8]) -> bool {
+    const WORDS: [&[u8]; 14] = [
+        b"which", b"who", b"type", b"set", b"net", b"find", b"head", b"tail", b"more", b"sort", b"date",
+        b"route", b"kill", b"touch",
+    ];
+    let word = found.strip_prefix(b"; ").unwrap_or_default().trim_ascii();
+    after.trim_ascii().is_empty() && WORDS.contains(&word)
 }
