@@ -2,8 +2,8 @@
 //!
 //! A finding is an attempt; what a client does with attempts tells how serious it is. One score is low, one construct
 //! medium. High is a client that tries three parameters, or three constructs in three requests, within ten minutes, or whose
-//! attempt shows in the answer: no legitimate site of 63 had hits in three parameters. Only high severity names an
-//! offender, so nothing is blocked for less.
+//! attempt shows in the answer. The many behind one address together trip a rule now and then, so attempts must be one in 40
+//! of its requests at least. Only high severity names an offender, so nothing is blocked for less.
 //!
 //! Fields in which such text is ordinary, as in editors, are muted by [`profile`].
 
@@ -30,11 +30,16 @@ use profile::Profiles;
 
 /// Fields, and rules, of a client that are told apart.
 const MAX_APART: usize = 16;
+/// One request with findings to at most so many without, for what a client tried to be its own doing and not that of the many
+/// behind its address: of legitimate requests, one in 400 trips a rule.
+const OTHERS: u32 = 40;
 
 /// What a client tried.
 struct Client {
     began: Timestamp,
     requests: u32,
+    /// Its requests without findings, since the first one with them.
+    others: u32,
     /// Findings by constructs.
     hard: u32,
     /// Hashes of route and field.
@@ -51,6 +56,7 @@ impl Client {
         Self {
             began: now,
             requests: 0,
+            others: 0,
             hard: 0,
             fields: BTreeSet::new(),
             rules: BTreeSet::new(),
@@ -64,10 +70,13 @@ impl Client {
     /// What was tried says how serious it is.
     fn severity(&self, config: &Config) -> Severity {
         let many = usize::try_from(config.parameters).unwrap_or(usize::MAX);
-        let has_tried =
+        let is_many =
             self.fields.len() >= many || self.rules.len() >= many && self.requests >= config.parameters;
-        // Servers also fail by themselves; what else shows is the attack's own doing.
-        let has_worked = self.effects.iter().any(|effect| effect != Effect::ServerError || self.hard > 0);
+        // The people behind one address together trip a rule now and then.
+        let has_tried = is_many && self.requests.saturating_mul(OTHERS) >= self.others;
+        // Servers also fail, are slow, and show what their editors wrote; the rest is the attack's own doing.
+        let by_chance = [Effect::ServerError, Effect::Delayed, Effect::Reflected];
+        let has_worked = self.effects.iter().any(|effect| self.hard > 0 || !by_chance.contains(&effect));
         match self.hard {
             _ if has_tried && self.hard > 0 || has_worked => Severity::High,
             0 => Severity::Low,
@@ -81,6 +90,8 @@ pub struct Injection {
     config: Config,
     sources: Sources,
     clients: Recent<ClientNet, Client>,
+    /// What pages of other sites had the browsers of clients send: told, and accuses nobody.
+    foreign: Recent<ClientNet, Client>,
     profiles: Profiles,
     ongoing: Ongoing,
 }
@@ -93,16 +104,30 @@ impl Injection {
             config: config.clone(),
             sources,
             clients: Recent::new(config.entries, config.window, seed),
+            foreign: Recent::new(config.entries, config.window, seed),
             profiles: Profiles::new(config, seed),
             ongoing: Ongoing::default(),
         }
     }
 
-    fn exchange(&mut self, exchange: &Exchange<'_>, signals: &mut Vec<Signal>) {
-        if exchange.findings.is_empty() {
+    /// A request without findings of somebody who had some.
+    fn pass(&mut self, exchange: &Exchange<'_>) {
+        if self.clients.is_empty() {
             return;
         }
+        let client = self.sources.client(exchange.client);
+        let hash = self.clients.hash(&client);
+        if let Some(client) = self.clients.get(hash, &client, exchange.seen) {
+            client.others = client.others.saturating_add(1);
+        }
+    }
+
+    fn exchange(&mut self, exchange: &Exchange<'_>, signals: &mut Vec<Signal>) {
         let now = exchange.seen;
+        if exchange.findings.is_empty() {
+            self.pass(exchange);
+            return;
+        }
         let offender = Offender::of(self.sources.client(exchange.client), exchange);
         let Self { profiles, .. } = self;
         let is_new = |finding: &&Finding| {
@@ -114,17 +139,23 @@ impl Injection {
         if findings.is_empty() {
             return;
         }
-        let Some(client) = self.clients.touch(offender.client, now, || Client::new(now)) else { return };
+        let is_foreign = exchange.cross_site;
+        let table = if is_foreign { &mut self.foreign } else { &mut self.clients };
+        let Some(client) = table.touch(offender.client, now, || Client::new(now)) else { return };
         if now.since(client.began) >= self.config.window {
             *client = Client::new(now);
         }
         note(client, exchange, &findings);
-        let severity = client.severity(&self.config);
-        let goes_on =
-            self.ongoing.goes_on((Threat::Injection, Subject::Client(offender.client)), offender, now);
+        let severity = if is_foreign { Severity::Low } else { client.severity(&self.config) };
+        let goes_on = !is_foreign
+            && self.ongoing.goes_on((Threat::Injection, Subject::Client(offender.client)), offender, now);
         if goes_on || client.told < Some(severity) {
             client.told = client.told.max(Some(severity));
-            let signal = signal(&self.config, offender, client, severity, now);
+            let mut signal = signal(&self.config, offender, client, severity, now);
+            if is_foreign {
+                let why = "reported only: any site could make its visitors send this and have them blocked";
+                signal.evidence = signal.evidence.with("cross_site", why);
+            }
             signals.push(self.ongoing.tell(signal, client.requests.into()));
         }
     }
@@ -210,11 +241,12 @@ impl Detector for Injection {
 
     fn advance(&mut self, now: Timestamp, signals: &mut Vec<Signal>) {
         self.clients.sweep(now, 256, |_, _| {});
+        self.foreign.sweep(now, 256, |_, _| {});
         self.profiles.sweep(now);
         self.ongoing.advance(now, signals);
     }
 
     fn usage(&self) -> Usage {
-        self.clients.usage().and(self.profiles.usage()).and(self.ongoing.usage())
+        self.clients.usage().and(self.foreign.usage()).and(self.profiles.usage()).and(self.ongoing.usage())
     }
 }

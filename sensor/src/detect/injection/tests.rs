@@ -39,6 +39,47 @@ fn told(requests: &[(&[Finding], Option<Effect>, u16)]) -> Vec<(Severity, usize)
     signals.iter().map(|signal| (signal.severity, signal.offenders.len())).collect()
 }
 
+/// An office of hundreds: among its many requests, one in a thousand trips a rule.
+#[test]
+fn the_many_behind_one_address_are_not_blocked_for_a_hit_now_and_then() {
+    for (others, expected) in [(200, Severity::Medium), (5, Severity::High)] {
+        let mut detector = detector();
+        let mut signals = Vec::new();
+        for hit in 0..4 {
+            let hits = [finding(hit, "sql-union")];
+            let at = millis(hit * 60_000);
+            let event = Exchange { findings: &hits, ..exchange(at) };
+            detector.observe(&Event::Exchange(&event), &mut signals);
+            for other in 0..others {
+                let at = millis(hit * 60_000 + other + 1);
+                detector.observe(&Event::Exchange(&exchange(at)), &mut signals);
+            }
+        }
+        assert_eq!(signals.iter().map(|signal| signal.severity).max(), Some(expected), "{others} others");
+    }
+}
+
+/// Whoever makes a page could have its visitors blocked.
+#[test]
+fn what_other_sites_make_browsers_send_is_told_once_and_accuses_nobody() {
+    let findings: Vec<Finding> = (0..6).map(|field| finding(field, "sql-union")).collect();
+    let mut detector = detector();
+    let mut signals = Vec::new();
+    for at in 0..20 {
+        let event = Exchange { findings: &findings, cross_site: true, ..exchange(seconds(at)) };
+        detector.observe(&Event::Exchange(&event), &mut signals);
+    }
+    let told: Vec<_> = signals.iter().map(|signal| (signal.severity, signal.offenders.len())).collect();
+    assert_eq!(told, [(Severity::Low, 0)]);
+    // Its own requests count from the start.
+    let event = Exchange { findings: &findings, ..exchange(seconds(21)) };
+    detector.observe(&Event::Exchange(&event), &mut signals);
+    assert_eq!(
+        signals.last().map(|signal| (signal.severity, signal.offenders.len())),
+        Some((Severity::High, 1))
+    );
+}
+
 #[test]
 fn severity_is_of_what_was_tried_and_what_came_of_it() {
     let (score, hard) = (finding(1, SCORE_RULE), finding(1, "sql-union"));
