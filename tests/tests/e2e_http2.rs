@@ -76,15 +76,17 @@ fn same(records: &[Value], logged: Vec<String>) -> Result<()> {
     Ok(())
 }
 
+/// How curl ends says little: Debian's ends with errors where a server answers an upload before its end. The server's log
+/// says what was asked.
 const CLEAR: &str = r#"
 at() { echo "http://$server:8080$1"; }
 server=$1
 curl() { command curl -s --http2-prior-knowledge -o /dev/null -o /dev/null -o /dev/null "$@"; }
-curl $(at /1k.txt) $(at /100k.txt) $(at /nothing) || exit 1
-curl -I $(at /100k.txt) || exit 1
-curl --data-binary @100k.txt $(at /post) || exit 1
-curl -Z $(at /1k.txt) $(at /nothing) $(at /100k.txt) 2> /dev/null || exit 1
-nghttp -n $(at /1k.txt) $(at /100k.txt) > /dev/null || exit 1
+curl $(at /1k.txt) $(at /100k.txt) $(at /nothing)
+curl -I $(at /100k.txt)
+curl --data-binary @100k.txt $(at /post)
+curl -Z $(at /1k.txt) $(at /nothing) $(at /100k.txt) 2> /dev/null
+nghttp -n $(at /1k.txt) $(at /100k.txt) > /dev/null
 h2load -n 20000 -c 4 -m 100 $(at /1k.txt) $(at /nothing) > /dev/null
 "#;
 
@@ -111,11 +113,12 @@ server=$1
 curl() { command curl -sk --http2 -o /dev/null -o /dev/null -o /dev/null "$@"; }
 for version in 1.2 1.3; do
   for time in 1 2 3; do
-    curl --tls-max $version $(at /1k.txt) $(at /100k.txt) $(at /nothing) || exit 1
-    curl --tls-max $version -Z $(at /1k.txt) $(at /nothing) $(at /100k.txt) 2> /dev/null || exit 1
+    curl --tls-max $version $(at /1k.txt) $(at /100k.txt) $(at /nothing)
+    curl --tls-max $version -Z $(at /1k.txt) $(at /nothing) $(at /100k.txt) 2> /dev/null
   done
-  curl --tls-max $version --data-binary @100k.txt $(at /post) || exit 1
+  curl --tls-max $version --data-binary @100k.txt $(at /post)
 done
+exit 0
 "#;
 
 #[test]

@@ -152,6 +152,16 @@ impl<'a> Exchange<'a> {
         self.decode(self.response.map(Response::message), out)
     }
 
+    /// As [`Exchange::decode_response`], for who can do without: it takes nothing that an attempt to log in may need, and
+    /// what is not decoded is no anomaly.
+    pub fn decode_spare_response<'b>(&self, out: &'b mut Vec<u8>) -> (&'b [u8], Decoding)
+    where
+        'a: 'b,
+    {
+        let Some(response) = self.response else { return (&[], Decoding::Whole) };
+        self.purse.decode_spare(response.message(), out)
+    }
+
     fn decode<'b>(&self, message: Option<&'a Message>, out: &'b mut Vec<u8>) -> (&'b [u8], Decoding)
     where
         'a: 'b,

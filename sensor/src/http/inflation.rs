@@ -129,6 +129,24 @@ impl Purse {
         (decoded, decoding)
     }
 
+    /// The same for who can do without: of what the connection has earned itself, and not the last half of that, since an attempt
+    /// to log in may follow. That it ends early is no anomaly.
+    pub(super) fn decode_spare<'a>(
+        &self,
+        message: &'a Message,
+        out: &'a mut Vec<u8>,
+    ) -> (&'a [u8], Decoding) {
+        let (body, is_whole) = (message.body(), message.body_is_whole());
+        let encoding = message.content_encoding().unwrap_or_default();
+        let spare = usize::try_from(self.own.get() / 2).unwrap_or(usize::MAX);
+        let limit = if decode::is_coded(encoding) { self.longest.min(spare) } else { self.longest };
+        let (decoded, decoding, made) = decode::decode(body, is_whole, encoding, limit, out);
+        if decode::is_coded(encoding) {
+            self.pay(made as u64);
+        }
+        (decoded, decoding)
+    }
+
     fn pay(&self, made: u64) {
         let own = self.own.get();
         self.own.set(own.saturating_sub(made));

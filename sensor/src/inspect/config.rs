@@ -17,7 +17,7 @@ pub struct Config {
     #[documented_fields(rename = "max_bytes_per_second")]
     pub bytes_per_second: usize,
     /// Whether responses are read for what they give away: texts only, the part that is kept of them
-    /// (`max_body_bytes`), and compressed ones within the budget of inflation.
+    /// (`max_body_bytes`), and compressed ones as far as their connection has earned it.
     pub responses: bool,
     /// Maximum bytes of responses read per second across all connections; a compressed one counts four times. When
     /// less than half is left, a route's responses are sampled, one each 100 ms.
@@ -49,7 +49,7 @@ impl Default for Config {
             values: 1_024,
             bytes_per_second: 16 << 20,
             responses: true,
-            response_bytes_per_second: 32 << 20,
+            response_bytes_per_second: 4 << 20,
             public_keys: Vec::new(),
             weak_token_secrets: Vec::new(),
         }

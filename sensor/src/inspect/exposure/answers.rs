@@ -88,7 +88,7 @@ impl Answers {
         }
         let is_coded = response.message().content_encoding().is_some();
         let (text, decoding) =
-            if is_coded { exchange.decode_response(room) } else { (body, Decoding::Whole) };
+            if is_coded { exchange.decode_spare_response(room) } else { (body, Decoding::Whole) };
         if decoding == Decoding::Unsupported {
             return None;
         }
