@@ -39,7 +39,7 @@ const fn row(name: &'static str, threat: Threat, steps: fn() -> Vec<Step>) -> Sc
 }
 
 /// Those that accuse clients. Spikes accuse nobody: they are of routes and of the host.
-pub(super) const SCRIPTS: [Script; 11] = [
+pub(super) const SCRIPTS: [Script; 14] = [
     row("brute force", Threat::BruteForce, || (0..60).map(|n| login(n, "victim", &secret(n), 401)).collect()),
     row("password spraying", Threat::PasswordSpraying, || {
         (0..60).map(|n| login(n, &user(n), "Winter2026!", 401)).collect()
@@ -75,7 +75,23 @@ pub(super) const SCRIPTS: [Script; 11] = [
         steps: slow,
     },
     row("stream evasion", Threat::StreamEvasion, || (0..12).map(twice).collect()),
+    row("injection", Threat::Injection, || {
+        let path = "/find?a=1'+UNION+SELECT+password+FROM+users--&b=../../../etc/passwd&c=;cat+/etc/passwd";
+        (0..12).map(|n| get(n, path, "", 200)).collect()
+    }),
+    row("forged tokens", Threat::TokenMisuse, || {
+        let token = "Authorization: Bearer eyJhbGciOiJub25lIiwidHlwIjoiSldUIn0.eyJzdWIiOiIxIn0.\r\n";
+        (0..24).map(|n| get(n, "/api/me", token, 200)).collect()
+    }),
+    row("expensive documents", Threat::Graphql, || (0..12).map(document).collect()),
 ];
+
+/// A document of two hundred levels.
+fn document(n: u16) -> Step {
+    let body = format!(r#"{{"query":"{}a{}"}}"#, "{a".repeat(200), "}".repeat(200));
+    let data = request("POST /graphql", "Content-Type: application/json\r\n", &body);
+    Step { data, ..get(n, "/", "", 200) }
+}
 
 fn user(n: u16) -> String {
     format!("user{n}")
