@@ -8,6 +8,8 @@ pub mod config;
 pub mod duration;
 pub mod prefix;
 pub mod printable;
+#[cfg(test)]
+mod random;
 
 pub mod kernel;
 

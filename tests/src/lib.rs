@@ -9,6 +9,7 @@
     reason = "a test's support may panic: that is how a test fails"
 )]
 
+pub mod captures;
 pub mod container;
 pub mod daemon;
 pub mod inside;

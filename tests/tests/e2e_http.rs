@@ -4,14 +4,13 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::IpAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
-use sensor_tests::daemon::{Daemon, PATIENCE};
+use sensor_tests::captures::{Capture, replay};
+use sensor_tests::daemon::PATIENCE;
 use sensor_tests::netns::{INTERFACE, LEGITIMATE, SERVER_V4, join, v4, v6};
 use sensor_tests::peers::keepalive::KeepAlive;
 use sensor_tests::scene::Scene;
@@ -197,7 +196,7 @@ fn a_damaged_capture_gives_what_it_holds_and_fails() -> Result<()> {
         return Ok(());
     }
     let seen = Seen::new("")?;
-    let capture = Capture::start(&seen)?;
+    let capture = capture(&seen)?;
     variety(&seen.scene, v4(LEGITIMATE), "HEAD")?;
     let whole = seen.equals_the_access_log()?.len();
     let file = capture.end()?;
@@ -212,42 +211,9 @@ fn a_damaged_capture_gives_what_it_holds_and_fails() -> Result<()> {
     Ok(())
 }
 
-/// tcpdump on the daemon's interface; ended by [`Capture::end`].
-struct Capture {
-    child: Child,
-    file: PathBuf,
-}
-
-impl Capture {
-    fn start(seen: &Seen) -> Result<Self> {
-        let file = seen.log.with_extension("pcap");
-        let mut tcpdump = seen.scene.net.server.command("tcpdump");
-        tcpdump
-            // In immediate mode the kernel keeps room of the whole snap length for each packet, 256 KiB: in the 2 MiB
-            // of the default, the ninth that tcpdump has not read yet is lost.
-            .args(["--immediate-mode", "-U", "-B", "65536", "-i", INTERFACE, "-s", "0", "-w"])
-            .arg(&file)
-            .arg("tcp port 8080");
-        let child = tcpdump.stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
-        // The file has its header once packets are captured.
-        let is_up = wait_until(PATIENCE, || fs::metadata(&file).is_ok_and(|file| file.len() >= 24));
-        ensure!(is_up, "tcpdump does not start");
-        Ok(Self { child, file })
-    }
-
-    fn end(mut self) -> Result<PathBuf> {
-        kill(Pid::from_raw(i32::try_from(self.child.id())?), Signal::SIGINT)?;
-        self.child.wait()?;
-        Ok(self.file)
-    }
-}
-
-fn replay(daemon: &Daemon, file: &Path) -> Result<Vec<Value>> {
-    let mut command = daemon.program(&["replay", "--exchanges", "--json"]);
-    let output = command.arg(file).output()?;
-    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let text = String::from_utf8(output.stdout)?;
-    text.lines().map(|line| Ok(serde_json::from_str(line)?)).collect()
+/// What passes the port under test.
+fn capture(seen: &Seen) -> Result<Capture> {
+    Capture::start(&seen.scene.net.server, seen.log.with_extension("pcap"), 65_536, "tcp port 8080")
 }
 
 /// What a live exchange and the same one out of a capture have in common: all but times.
@@ -264,7 +230,7 @@ fn a_capture_gives_the_same_exchanges_and_tshark_agrees() -> Result<()> {
         return Ok(());
     }
     let seen = Seen::new("")?;
-    let capture = Capture::start(&seen)?;
+    let capture = capture(&seen)?;
     // Behind a HEAD among pipelined requests, tshark takes what follows for its body, and loses a response.
     variety(&seen.scene, v4(LEGITIMATE), "GET")?;
     variety(&seen.scene, v6(LEGITIMATE), "GET")?;
@@ -272,16 +238,14 @@ fn a_capture_gives_the_same_exchanges_and_tshark_agrees() -> Result<()> {
     let one = tally(live.iter().map(timeless));
     // What the kernel has captured and tcpdump has not read yet is lost at its end: the last exchange may be there in
     // part.
-    let is_written = || {
-        replay(&seen.scene.daemon, &capture.file)
-            .is_ok_and(|replayed| tally(replayed.iter().map(timeless)) == one)
-    };
+    let is_written =
+        || replay(capture.path(), &[]).is_ok_and(|(replayed, _)| tally(replayed.iter().map(timeless)) == one);
     let is_whole = wait_until(PATIENCE, is_written);
     let file = capture.end()?;
-    let replayed = replay(&seen.scene.daemon, &file)?;
+    let (replayed, _) = replay(&file, &[])?;
     let other = tally(replayed.iter().map(timeless));
     ensure!(is_whole && one == other, "live and replayed differ: {:?}", difference(&one, &other));
-    let again = replay(&seen.scene.daemon, &file)?;
+    let (again, _) = replay(&file, &[])?;
     ensure!(again == replayed, "a second replay differs from the first");
     let read = tshark(&file)?;
     let ours = tally(replayed.iter().map(|record| {

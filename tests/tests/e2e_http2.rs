@@ -1,68 +1,16 @@
 //! What a replay reads of HTTP/2, beside nginx's own log: in clear text with prior knowledge, and in TLS.
 
-use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-
 use anyhow::{Context as _, Result, ensure};
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
-use sensor_tests::daemon::{PATIENCE, binary};
-use sensor_tests::netns::{INTERFACE, Net, SERVER_V4};
+use sensor_tests::captures::{Capture, replay};
+use sensor_tests::netns::Net;
 use sensor_tests::peers::http2::Http2Nginx;
+use sensor_tests::peers::shell::browse;
 use sensor_tests::seen::{difference, line, tally};
 use sensor_tests::tools;
-use sensor_tests::wait::wait_until;
 use serde_json::Value;
 
 /// Requests of h2load.
 const MANY: usize = 20_000;
-
-/// tcpdump in the server's namespace; dropping it ends nothing.
-struct Capture {
-    child: Child,
-    path: PathBuf,
-}
-
-impl Capture {
-    fn start(net: &Net, path: PathBuf) -> Result<Self> {
-        let mut tcpdump = net.server.command("tcpdump");
-        tcpdump.args(["-i", INTERFACE, "-B", "262144", "--immediate-mode", "-U", "-w"]).arg(&path).arg("tcp");
-        let child = tcpdump.stderr(Stdio::null()).spawn().context("cannot start tcpdump")?;
-        let capture = Self { child, path };
-        ensure!(
-            wait_until(PATIENCE, || fs::metadata(&capture.path).is_ok_and(|about| about.len() >= 24)),
-            "tcpdump writes nothing"
-        );
-        Ok(capture)
-    }
-
-    fn end(mut self) -> Result<PathBuf> {
-        kill(Pid::from_raw(i32::try_from(self.child.id())?), Signal::SIGINT)?;
-        self.child.wait()?;
-        Ok(self.path.clone())
-    }
-}
-
-/// Runs a shell script of a client in the world; `$1` is the server's address.
-fn browse(net: &Net, nginx: &Http2Nginx, script: &str) -> Result<()> {
-    let mut shell = net.world.command("bash");
-    shell.current_dir(nginx.file("")).args(["-c", script, "client", &SERVER_V4.to_string()]);
-    let output = shell.output()?;
-    let told = String::from_utf8_lossy(&output.stderr);
-    ensure!(output.status.success(), "the client ended with {}: {told}", output.status);
-    Ok(())
-}
-
-/// The records of a replay.
-fn replay(capture: &Path, more: &[&str]) -> Result<Vec<Value>> {
-    let mut sensor = Command::new(binary()?);
-    sensor.args(["replay", "--exchanges", "--json"]).args(more).arg(capture);
-    let output = sensor.output()?;
-    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let text = String::from_utf8(output.stdout)?;
-    text.lines().map(|line| Ok(serde_json::from_str(line)?)).collect()
-}
 
 fn same(records: &[Value], logged: Vec<String>) -> Result<()> {
     let (seen, expected) = (tally(records.iter().map(line)), tally(logged.into_iter()));
@@ -98,12 +46,12 @@ fn captures_in_clear_text_are_read_as_nginx_logged_them() -> Result<()> {
     }
     let net = Net::new()?;
     let nginx = Http2Nginx::start(&net.server)?;
-    let capture = Capture::start(&net, nginx.file("clear.pcap"))?;
-    browse(&net, &nginx, CLEAR)?;
+    let capture = Capture::start(&net.server, nginx.file("clear.pcap"), 262_144, "tcp")?;
+    browse(&net, &nginx.file(""), CLEAR)?;
     let capture = capture.end()?;
     let logged = nginx.access_log()?;
     ensure!(logged.len() > MANY, "{} requests", logged.len());
-    same(&replay(&capture, &[])?, logged)
+    same(&replay(&capture, &[])?.0, logged)
 }
 
 const ENCRYPTED: &str = r#"
@@ -129,13 +77,13 @@ fn captures_in_tls_are_read_as_nginx_logged_them() -> Result<()> {
     }
     let net = Net::new()?;
     let nginx = Http2Nginx::start(&net.server)?;
-    let capture = Capture::start(&net, nginx.file("tls.pcap"))?;
-    browse(&net, &nginx, ENCRYPTED)?;
+    let capture = Capture::start(&net.server, nginx.file("tls.pcap"), 262_144, "tcp")?;
+    browse(&net, &nginx.file(""), ENCRYPTED)?;
     let capture = capture.end()?;
     let logged = nginx.access_log()?;
     ensure!(logged.len() == 38, "{} requests", logged.len());
     let keys = nginx.file("keys.log");
-    let records = replay(&capture, &["--keylog", keys.to_str().context("a path")?])?;
+    let (records, _) = replay(&capture, &["--keylog", keys.to_str().context("a path")?])?;
     ensure!(records.iter().all(|record| record["source"] == "tls" && record["tls"]["alpn"] == "h2"));
     same(&records, logged)
 }

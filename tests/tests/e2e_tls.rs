@@ -2,69 +2,19 @@
 //! library.
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
-use sensor_tests::daemon::{Daemon, NO_LIMITS, PATIENCE, SMALL_TABLES, binary};
-use sensor_tests::netns::{INTERFACE, LEGITIMATE, Net, SERVER_V4, v4};
+use sensor_tests::captures::{Capture, replay};
+use sensor_tests::daemon::{Daemon, NO_LIMITS, PATIENCE, SMALL_TABLES};
+use sensor_tests::netns::{LEGITIMATE, Net, v4};
+use sensor_tests::peers::shell::browse;
 use sensor_tests::peers::tls::{TlsNginx, VARIETY, is_read};
 use sensor_tests::scene::config;
 use sensor_tests::seen::{difference, line, tally};
 use sensor_tests::tools;
 use sensor_tests::wait::wait_until;
 use serde_json::Value;
-
-/// tcpdump in the server's namespace; dropping it ends it.
-struct Capture {
-    child: Child,
-    path: PathBuf,
-}
-
-impl Capture {
-    fn start(net: &Net, path: PathBuf) -> Result<Self> {
-        let mut tcpdump = net.server.command("tcpdump");
-        tcpdump.args(["-i", INTERFACE, "-B", "65536", "--immediate-mode", "-U", "-w"]).arg(&path).arg("tcp");
-        let child = tcpdump.stderr(Stdio::null()).spawn().context("cannot start tcpdump")?;
-        let capture = Self { child, path };
-        ensure!(
-            wait_until(PATIENCE, || fs::metadata(&capture.path).is_ok_and(|about| about.len() >= 24)),
-            "tcpdump writes nothing"
-        );
-        Ok(capture)
-    }
-
-    fn end(mut self) -> Result<PathBuf> {
-        kill(Pid::from_raw(i32::try_from(self.child.id())?), Signal::SIGINT)?;
-        self.child.wait()?;
-        Ok(self.path.clone())
-    }
-}
-
-/// Runs a shell script of a client in the world.
-fn browse(net: &Net, nginx: &TlsNginx, script: &str) -> Result<()> {
-    let mut shell = net.world.command("bash");
-    shell.current_dir(nginx.directory()).args(["-c", script, "client", &SERVER_V4.to_string()]);
-    let output = shell.output()?;
-    let told = String::from_utf8_lossy(&output.stderr);
-    ensure!(output.status.success(), "the client ended with {}: {told}", output.status);
-    Ok(())
-}
-
-/// The records of a replay, and its summary.
-fn replay(capture: &Path, more: &[&str]) -> Result<(Vec<Value>, Value)> {
-    let mut sensor = Command::new(binary()?);
-    sensor.args(["replay", "--exchanges", "--json"]).args(more).arg(capture);
-    let output = sensor.output()?;
-    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let text = String::from_utf8(output.stdout)?;
-    let records = text.lines().map(|line| Ok(serde_json::from_str(line)?)).collect::<Result<_>>()?;
-    let summary = String::from_utf8(output.stderr)?;
-    let summary = summary.lines().last().context("no summary")?;
-    Ok((records, serde_json::from_str(summary)?))
-}
 
 fn same(records: &[Value], logged: Vec<String>, what: &str) -> Result<()> {
     let (seen, expected) = (tally(records.iter().map(line)), tally(logged.into_iter()));
@@ -80,8 +30,8 @@ fn captures_with_key_logs_are_read_as_nginx_logged_them() -> Result<()> {
     }
     let net = Net::new()?;
     let nginx = TlsNginx::start(&net.server)?;
-    let capture = Capture::start(&net, nginx.file("all.pcap"))?;
-    browse(&net, &nginx, VARIETY)?;
+    let capture = Capture::start(&net.server, nginx.file("all.pcap"), 65_536, "tcp")?;
+    browse(&net, nginx.directory(), VARIETY)?;
     let capture = capture.end()?;
     let logged = nginx.access_log(is_read)?;
     ensure!(logged.len() > 100, "{} requests", logged.len());
@@ -173,7 +123,7 @@ fn live_key_logs_are_followed() -> Result<()> {
     // The file is read some time after the connection: of a large body, more would have to wait than a connection may.
     let variety =
         VARIETY.replace("/files/3m.txt", "/files/100k.txt").replace("head -c 200000", "head -c 50000");
-    browse(&live.net, &live.nginx, &variety)?;
+    browse(&live.net, live.nginx.directory(), &variety)?;
     live.equals_the_access_log(100)
 }
 
@@ -183,7 +133,7 @@ fn the_probe_reads_what_nginx_serves() -> Result<()> {
         return Ok(());
     }
     let live = Live::start(&config("monitor", "off"), |_| String::new())?;
-    browse(&live.net, &live.nginx, VARIETY)?;
+    browse(&live.net, live.nginx.directory(), VARIETY)?;
     live.equals_the_access_log(100)?;
     let status = live.daemon.json(&["status"])?;
     let port = &status["http"]["tls"][TlsNginx::PORT.to_string()];
@@ -200,7 +150,7 @@ fn many_connections_at_a_time_are_read() -> Result<()> {
     let many = "curl_() { curl -skZ --http1.1 --parallel-max 40 -o /dev/null \"$@\"; }; for version in 1.2 1.3; do \
                 curl_ --tls-max $version -H 'Connection: close' \"https://$1:8443/files/1k.txt?[1-1000]\" || exit 1; \
                 curl_ --tls-max $version \"https://$1:8443/files/1k.txt?[1-9000]\" || exit 1; done";
-    browse(&live.net, &live.nginx, many)?;
+    browse(&live.net, live.nginx.directory(), many)?;
     live.equals_the_access_log(20_000)
 }
 
@@ -216,7 +166,7 @@ fn an_attack_inside_tls_is_blocked() -> Result<()> {
          https://$1:8443/login > /dev/null || exit 0; done; exit 1",
         v4(LEGITIMATE)
     );
-    browse(&live.net, &live.nginx, &script).context("400 attempts to log in got through")?;
+    browse(&live.net, live.nginx.directory(), &script).context("400 attempts to log in got through")?;
     let blocks = live.daemon.json(&["block", "list"])?.to_string();
     ensure!(blocks.contains(&v4(LEGITIMATE).to_string()), "{blocks}: {}", live.daemon.ok(&["alerts"])?);
     Ok(())
@@ -228,7 +178,7 @@ fn tls_is_left_alone_where_that_is_configured() -> Result<()> {
         return Ok(());
     }
     let live = Live::start(&config("monitor", "off"), |_| "enabled = false\n".to_owned())?;
-    browse(&live.net, &live.nginx, "curl -sk -o /dev/null https://$1:8443/files/1k.txt")?;
+    browse(&live.net, live.nginx.directory(), "curl -sk -o /dev/null https://$1:8443/files/1k.txt")?;
     let dark = || {
         let status = live.daemon.json(&["status"]).unwrap_or_default();
         status["http"]["tls"][TlsNginx::PORT.to_string()]["dark_library"] == 1

@@ -3,14 +3,15 @@
 
 use std::fs::{self, File};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use sensor_tests::daemon::{Daemon, PATIENCE};
-use sensor_tests::netns::{Net, SERVER_V4};
+use sensor_tests::netns::Net;
+use sensor_tests::peers::shell::browse;
 use sensor_tests::peers::tls::TlsNginx;
 use sensor_tests::scene::config;
 use sensor_tests::seen::{difference, tally};
@@ -154,15 +155,6 @@ fn asked() -> String {
     versions.flat_map(|version| of("kept", version, REQUESTS).chain(of("alone", version, ALONE))).collect()
 }
 
-/// Requests from the world; `Err` where one is not answered.
-fn browse(net: &Net, port: u16, script: &str) -> Result<()> {
-    let mut shell: Command = net.world.command("bash");
-    shell.args(["-c", script, "client", &format!("https://{SERVER_V4}:{port}")]);
-    let output = shell.output()?;
-    ensure!(output.status.success(), "{port}: {}", String::from_utf8_lossy(&output.stderr));
-    Ok(())
-}
-
 #[test]
 fn each_stack_is_read_as_it_logs_itself() -> Result<()> {
     if tools::skipped(
@@ -175,8 +167,11 @@ fn each_stack_is_read_as_it_logs_itself() -> Result<()> {
     // For its certificates.
     let nginx = TlsNginx::start(&net.server)?;
     let stacks = start(&net, nginx.directory())?;
+    let ask = |port: u16, script: &str| {
+        browse(&net, nginx.directory(), &format!("set -- https://$1:{port}; {script}"))
+    };
     for stack in &stacks {
-        let is_up = || browse(&net, stack.port, "exec 3<>/dev/tcp/${1:8:-5}/${1: -4}").is_ok();
+        let is_up = || ask(stack.port, "exec 3<>/dev/tcp/${1:8:-5}/${1: -4}").is_ok();
         ensure!(wait_until(Duration::from_secs(20), is_up), "{} does not answer", stack.name);
     }
     let log = nginx.file("exchanges.jsonl");
@@ -199,7 +194,7 @@ fn each_stack_is_read_as_it_logs_itself() -> Result<()> {
                  for number in $(seq {ALONE}); do wget -q --no-check-certificate --secure-protocol={gnu} -O /dev/null \
                  \"$1/alone/{version}/$number\" || [ $? = 8 ] || exit 1; done"
             );
-            browse(&net, stack.port, &script)?;
+            ask(stack.port, &script)?;
         }
     }
     for stack in &stacks {

@@ -1,11 +1,10 @@
 //! `cargo xtask train-injection`
 
 use std::path::PathBuf;
-use std::process::Command;
 
 use anyhow::{Result, ensure};
 
-use crate::{process, workspace};
+use crate::process;
 
 /// Flags of `train-injection`.
 #[derive(clap::Args)]
@@ -25,8 +24,8 @@ pub(crate) struct Args {
 pub(crate) fn command(args: &Args) -> Result<()> {
     ensure!(args.directory.is_dir(), "{} is no directory", args.directory.display());
     let directory = args.directory.canonicalize()?;
-    let mut train = Command::new("cargo");
-    train.current_dir(workspace::root()).args(["run", "--release", "--package", "sensor-training", "--"]);
+    let mut train = process::cargo();
+    train.args(["run", "--release", "--package", "sensor-training", "--"]);
     train.arg(directory).args(&args.args);
     if !args.dry_run {
         train.arg("--write");

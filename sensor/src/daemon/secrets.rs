@@ -10,7 +10,7 @@ use super::keylogs::KeyLogs;
 use crate::capture::secret::Secret;
 use crate::config::{Form, Section};
 use crate::control::wire::SecretsReport;
-use crate::kernel::{self, Library, SecretEvents, SecretProbe};
+use crate::kernel::{self, InspectedLibraries, Library, SecretEvents, SecretProbe};
 
 /// Whether TLS is read, and by what secrets.
 #[derive(Clone, Debug, PartialEq, Eq, DocumentedFields)]
@@ -53,8 +53,7 @@ impl TlsConfig {
 #[derive(Default)]
 pub(super) struct Secrets {
     probe: Option<SecretProbe>,
-    /// Files that were looked at, with or without the function.
-    seen: HashSet<(u64, u64)>,
+    inspected: InspectedLibraries,
     logs: Option<KeyLogs>,
 }
 
@@ -70,8 +69,8 @@ impl Secrets {
             Err(error) => warn!(%error, "TLS libraries are not probed; key logs are still read"),
         }
         let owners = kernel::owners_of_listeners(&kernel::listeners());
-        let mut libraries = kernel::libraries_of_processes(&owners);
-        libraries.extend(kernel::libraries_of_system(&secrets.seen));
+        let mut libraries = kernel::libraries_of_processes(&owners, &mut secrets.inspected);
+        libraries.extend(kernel::libraries_of_system(&mut secrets.inspected));
         secrets.attach(libraries);
         secrets
     }
@@ -87,7 +86,7 @@ impl Secrets {
     fn attach(&mut self, libraries: Vec<Library>) {
         let Some(probe) = &mut self.probe else { return };
         for library in libraries {
-            if !self.seen.insert(library.file) {
+            if probe.has(library.file) {
                 continue;
             }
             let (path, offset) = (library.path.display(), library.offset);
@@ -113,7 +112,8 @@ impl Secrets {
             warn!(%error, "the list of servers to probe could not be written to the kernel");
         }
         if probe.attaches_late() {
-            self.attach(kernel::libraries_of_system(&self.seen));
+            let libraries = kernel::libraries_of_system(&mut self.inspected);
+            self.attach(libraries);
         }
     }
 

@@ -3,15 +3,14 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use super::anomaly::Anomalies;
 use super::connection::{Elsewhere, State};
 use super::counters::add;
 use super::engine::Http;
-use super::exchange::{Exchange, Sink};
+use super::exchange::Sink;
 use super::h1::engine::Ending;
 use super::h1::half::Phase;
 use super::h2::{Conn, Flow};
-use super::message::{Message, Request, Response};
+use super::message::Message;
 use super::websocket::Socket;
 use crate::clock::Timestamp;
 use crate::stream::{Advice, Look, Missing, Side};
@@ -183,37 +182,5 @@ impl<S: Sink> Http<S> {
         if let Some(found) = found.filter(|found| look.time.since(found.since) >= self.config.held_after) {
             self.sink.unfinished(&state.connection, &found);
         }
-    }
-
-    /// Hands an exchange on.
-    pub(super) fn emit(&mut self, state: &mut State, request: Option<&Message>, response: Option<&Message>) {
-        let mut anomalies = Anomalies::NONE;
-        let mut gaps = false;
-        for message in [request, response].into_iter().flatten() {
-            anomalies.extend(message.facts.anomalies);
-            gaps |= message.state.gaps;
-            add(&mut self.counters.bodies_truncated, u64::from(message.state.body_cut));
-        }
-        let counters = &mut self.counters;
-        add(&mut counters.exchanges, 1);
-        add(&mut counters.gapped, u64::from(gaps));
-        add(&mut counters.unpaired_requests, u64::from(response.is_none()));
-        add(&mut counters.unpaired_responses, u64::from(request.is_none()));
-        counters.note(anomalies);
-        let ended = || {
-            let times = [request, response].into_iter().flatten();
-            times.map(|message| message.ended.unwrap_or(message.started)).max().unwrap_or_default()
-        };
-        let longest = self.config.inflate_bytes;
-        let purse = self.allowance.open(longest, state.inflation, [request, response], ended);
-        let exchange = Exchange {
-            request: request.map(Request),
-            response: response.map(Response),
-            anomalies,
-            gaps,
-            purse: &purse,
-        };
-        self.sink.exchange(&state.connection, &exchange);
-        state.inflation = self.allowance.close(&purse, &mut self.counters);
     }
 }

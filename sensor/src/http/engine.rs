@@ -1,15 +1,16 @@
 //! What the calls of the stream mean, by the version that a connection speaks.
 
-use super::anomaly::Anomaly;
+use super::anomaly::{Anomalies, Anomaly};
 use super::body::Framing;
 use super::config::Config;
 use super::connection::State;
 use super::counters::{Counters, add};
-use super::exchange::Sink;
+use super::exchange::{Exchange, Sink};
 use super::h1::engine::Ending;
 use super::h1::half::Phase;
 use super::h2::frame;
 use super::inflation::Allowance;
+use super::message::{Message, Request, Response};
 use super::pool::Pool;
 use crate::clock::Timestamp;
 use crate::stream::{Advice, CloseCause, Look, Missing, Opening, Protocol, Side};
@@ -69,6 +70,38 @@ impl<S: Sink> Http<S> {
         if scratch.capacity() <= MAX_SCRATCH {
             self.scratch = scratch;
         }
+    }
+
+    /// Hands an exchange on.
+    pub(super) fn emit(&mut self, state: &mut State, request: Option<&Message>, response: Option<&Message>) {
+        let mut anomalies = Anomalies::NONE;
+        let mut gaps = false;
+        for message in [request, response].into_iter().flatten() {
+            anomalies.extend(message.facts.anomalies);
+            gaps |= message.state.gaps;
+            add(&mut self.counters.bodies_truncated, u64::from(message.state.body_cut));
+        }
+        let counters = &mut self.counters;
+        add(&mut counters.exchanges, 1);
+        add(&mut counters.gapped, u64::from(gaps));
+        add(&mut counters.unpaired_requests, u64::from(response.is_none()));
+        add(&mut counters.unpaired_responses, u64::from(request.is_none()));
+        counters.note(anomalies);
+        let ended = || {
+            let times = [request, response].into_iter().flatten();
+            times.map(|message| message.ended.unwrap_or(message.started)).max().unwrap_or_default()
+        };
+        let longest = self.config.inflate_bytes;
+        let purse = self.allowance.open(longest, state.inflation, [request, response], ended);
+        let exchange = Exchange {
+            request: request.map(Request),
+            response: response.map(Response),
+            anomalies,
+            gaps,
+            purse: &purse,
+        };
+        self.sink.exchange(&state.connection, &exchange);
+        state.inflation = self.allowance.close(&purse, &mut self.counters);
     }
 
     /// Whether the first bytes of a connection, or of what is seen of it, are in HTTP/2 without the client's preface among

@@ -42,6 +42,7 @@ pub use client::Mechanism;
 pub use config::{Config, ConfigError, ForwardedHeader, MAX_FORWARDED_HEADERS, MAX_NAMES};
 pub use forwarders::Forwarder;
 pub use hash::{Hasher, Key, KeyedHash, Kind, Pseudonyms};
+pub(crate) use jwt::BASE64URL;
 pub use login::{
     Conditions, HEADER_SIGN, HeaderSign, LOGIN_ROUTE, Login, LoginConfig, LoginOutcome, LoginRoute,
     LoginRule, LoginTextError, MAX_LOGIN_RULES, STATUSES, Statuses, login_text,

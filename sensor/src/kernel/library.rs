@@ -1,6 +1,6 @@
 //! TLS libraries on this host, and the offset for a probe in each.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::os::unix::fs::MetadataExt as _;
@@ -76,19 +76,24 @@ pub fn program_directories() -> Vec<PathBuf> {
     places.filter(|directory| directory.is_dir()).map(PathBuf::from).collect()
 }
 
-/// Libraries and programs in the directories of the system, which servers that start later will use; none of the files that
-/// are known already, whose symbols need not be read again.
+/// Files whose symbols were read, with or without the function: device, inode, and the time of their last change in seconds
+/// and nanoseconds.
+#[derive(Debug, Default)]
+pub struct Inspected(HashSet<(u64, u64, i64, i64)>);
+
+/// Libraries and programs in the directories of the system, which servers that start later will use. Files that were inspected
+/// and have not changed since are not read again.
 #[must_use]
-pub fn of_system(known: &HashSet<(u64, u64)>) -> Vec<Library> {
+pub fn of_system(inspected: &mut Inspected) -> Vec<Library> {
     let libraries =
         DIRECTORIES.iter().flat_map(|directory| NAMES.map(|name| Path::new(directory).join(name)));
-    unique(libraries.chain(PROGRAMS.iter().map(PathBuf::from)), known)
+    unique(libraries.chain(PROGRAMS.iter().map(PathBuf::from)), inspected)
 }
 
 /// Libraries and programs of processes, as far as they may be looked at: `processes` are those that own listening sockets.
 /// This one is left out: it has no OpenSSL.
 #[must_use]
-pub fn of_processes(processes: &[i32]) -> Vec<Library> {
+pub fn of_processes(processes: &[i32], inspected: &mut Inspected) -> Vec<Library> {
     let mut paths = Vec::new();
     let own = i32::try_from(std::process::id()).ok();
     for pid in processes.iter().filter(|pid| Some(**pid) != own) {
@@ -101,21 +106,18 @@ pub fn of_processes(processes: &[i32]) -> Vec<Library> {
             None => PathBuf::from(format!("/proc/{pid}/exe")),
         });
     }
-    unique(paths.into_iter(), &HashSet::new())
+    unique(paths.into_iter(), inspected)
 }
 
-fn unique(paths: impl Iterator<Item = PathBuf>, known: &HashSet<(u64, u64)>) -> Vec<Library> {
-    let mut found = BTreeMap::new();
-    for path in paths {
-        let Ok(about) = fs::metadata(&path) else { continue };
+fn unique(paths: impl Iterator<Item = PathBuf>, inspected: &mut Inspected) -> Vec<Library> {
+    let look = |path: PathBuf| {
+        let about = fs::metadata(&path).ok().filter(|about| about.is_file() && about.len() <= MAX_FILE)?;
         let file = (about.dev(), about.ino());
-        let is_new = !known.contains(&file) && !found.contains_key(&file);
-        if is_new && about.is_file() && about.len() <= MAX_FILE {
-            let place = probe_place(&path).unwrap_or_default();
-            found.insert(file, place.map(|(hook, offset)| Library { path, file, hook, offset }));
-        }
-    }
-    found.into_values().flatten().collect()
+        let is_new = inspected.0.insert((file.0, file.1, about.ctime(), about.ctime_nsec()));
+        let (hook, offset) = is_new.then(|| probe_place(&path).unwrap_or_default()).flatten()?;
+        Some(Library { path, file, hook, offset })
+    };
+    paths.filter_map(look).collect()
 }
 
 /// Where the probe goes in a file; none where it has no such function.
@@ -237,12 +239,32 @@ mod tests {
         let text = directory.path().join("libcrypto.so.3");
         fs::write(&text, "no ELF file at all").unwrap();
         let paths = [text, directory.path().to_owned(), "/nonexistent".into()];
-        assert_eq!(unique(paths.into_iter(), &HashSet::new()), []);
+        assert_eq!(unique(paths.into_iter(), &mut Inspected::default()), []);
+    }
+
+    #[test]
+    fn a_file_without_the_function_is_read_once_until_it_changes() {
+        let directory = tempfile::tempdir().unwrap();
+        let (text, other) = (directory.path().join("node"), directory.path().join("caddy"));
+        fs::write(&text, "no ELF file at all").unwrap();
+        fs::hard_link(&text, &other).unwrap();
+        let mut inspected = Inspected::default();
+        let mut reads = || {
+            let before = inspected.0.len();
+            assert_eq!(unique([text.clone(), other.clone()].into_iter(), &mut inspected), []);
+            inspected.0.len() - before
+        };
+        assert_eq!((reads(), reads()), (1, 0), "one file by two names");
+        fs::remove_file(&text).unwrap();
+        fs::write(&text, "another one").unwrap();
+        assert!(reads() > 0, "replaced, as by an upgrade");
+        assert_eq!(reads(), 0);
     }
 
     #[test]
     fn the_libraries_of_this_host_are_found() {
-        let found = of_system(&HashSet::new());
+        let mut inspected = Inspected::default();
+        let found = of_system(&mut inspected);
         for library in &found {
             assert!(library.offset > 0, "{library:?}");
         }
@@ -251,7 +273,6 @@ mod tests {
             Path::new("/usr/bin/node").metadata().is_ok_and(|about| about.ino() == library.file.1)
         };
         assert_eq!(found.iter().any(is_node), node.is_some());
-        let known = found.into_iter().map(|library| library.file).collect();
-        assert_eq!(of_system(&known), [], "read once");
+        assert_eq!(of_system(&mut inspected), [], "read once");
     }
 }

@@ -55,8 +55,8 @@ pub use heap::release_unused;
 pub use inbound::connected_clients;
 pub use inner::InnerInterface;
 pub use library::{
-    Hook, Library, library_directories, of_processes as libraries_of_processes,
-    of_system as libraries_of_system, program_directories,
+    Hook, Inspected as InspectedLibraries, Library, library_directories,
+    of_processes as libraries_of_processes, of_system as libraries_of_system, program_directories,
 };
 pub use link::{LinkFacts, LinkLayer, PortKind, link_facts};
 pub use listening::{Listener, listeners, listening_ports, owners_of_listeners};

@@ -75,8 +75,7 @@ impl SecretProbe {
     pub fn load() -> Result<Self, KernelError> {
         let mut ebpf =
             EbpfLoader::new().load(SECRETS).map_err(|error| KernelError::Object(Box::new(error)))?;
-        let multi = |hook| load_multi(&ebpf, name_of(hook));
-        let multi = multi(Hook::OpenSsl).and_then(|derive| Ok((derive, multi(Hook::Go)?)));
+        let multi = load_multi(&ebpf);
         let mut take = |name| ebpf.take_map(name).ok_or(KernelError::NoMap(name));
         let ring = RingBuf::try_from(take(secrets::RING)?).map_err(KernelError::map(secrets::RING))?;
         let groups =
@@ -84,7 +83,7 @@ impl SecretProbe {
         let events =
             PerCpuArray::try_from(take(secrets::EVENTS)?).map_err(KernelError::map(secrets::EVENTS))?;
         let program = match multi {
-            Ok((derive, go)) => Program::Multi { derive, go },
+            Ok([derive, go]) => Program::Multi { derive, go },
             Err(error) => {
                 tracing::debug!(%error, "no uprobe_multi; libraries are probed at start only");
                 for hook in [Hook::OpenSsl, Hook::Go] {
@@ -224,8 +223,8 @@ struct LinkAttributes {
     reserved: u32,
 }
 
-/// Loads a program with the attach type that aya does not give it.
-fn load_multi(ebpf: &Ebpf, name: &str) -> io::Result<OwnedFd> {
+/// Loads the programs, OpenSSL's and Go's, with the attach type that aya does not give them.
+fn load_multi(ebpf: &Ebpf) -> io::Result<[OwnedFd; 2]> {
     let mut object = aya_obj::Object::parse(SECRETS).map_err(io::Error::other)?;
     let sections: HashSet<usize> = object.functions.keys().map(|(section, _)| *section).collect();
     let described = object.maps.clone();
@@ -236,7 +235,11 @@ fn load_multi(ebpf: &Ebpf, name: &str) -> io::Result<OwnedFd> {
     }
     object.relocate_maps(maps.into_iter(), &sections).map_err(io::Error::other)?;
     object.relocate_calls(&sections).map_err(io::Error::other)?;
-    let program = object.programs.get(name).ok_or(io::ErrorKind::NotFound)?;
+    Ok([load_as_multi(&object, Hook::OpenSsl)?, load_as_multi(&object, Hook::Go)?])
+}
+
+fn load_as_multi(object: &aya_obj::Object, hook: Hook) -> io::Result<OwnedFd> {
+    let program = object.programs.get(name_of(hook)).ok_or(io::ErrorKind::NotFound)?;
     let function = object.functions.get(&program.function_key()).ok_or(io::ErrorKind::NotFound)?;
     let instructions = &function.instructions;
     let mut attributes = LoadAttributes {

@@ -42,7 +42,7 @@ pub use config::{Config, Counters, MAX_DEPTH};
 pub use export::{ImportError, LEARNED_VERSION, Learned, LearnedSegment};
 pub use openapi::{MAX_OPENAPI, OpenApiError, openapi_patterns};
 pub use pattern::PatternError;
-pub use secret::{Secret, secret, secret_behind};
+pub use secret::{Secret, has_luhn_digit, secret, secret_behind};
 pub use segment::identifies;
 pub use templates::Route;
 

@@ -16,6 +16,8 @@ mod letters;
 mod numbers;
 mod place;
 
+pub use numbers::has_luhn_digit;
+
 /// What is hidden.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Secret {

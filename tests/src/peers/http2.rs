@@ -1,26 +1,17 @@
 //! nginx that speaks HTTP/2, in clear text to those who know it and in TLS to those who agree on it.
 
 use std::fs;
-use std::io;
-use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::process::Command;
 
-use anyhow::{Context as _, Result, ensure};
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
-use tempfile::TempDir;
+use anyhow::{Result, ensure};
 
+use super::nginx::Process;
 use crate::netns::Namespace;
-use crate::wait::wait_until;
 
 /// A running nginx; dropping it ends it.
 #[derive(Debug)]
-pub struct Http2Nginx {
-    child: Child,
-    prefix: TempDir,
-}
+pub struct Http2Nginx(Process);
 
 impl Http2Nginx {
     /// In clear text.
@@ -42,26 +33,13 @@ impl Http2Nginx {
         openssl.args(["-subj", "/CN=test.example", "-newkey", "rsa:2048", "-keyout", "key", "-out", "crt"]);
         let output = openssl.output()?;
         ensure!(output.status.success(), "openssl: {}", String::from_utf8_lossy(&output.stderr));
-        let config = prefix.path().join("nginx.conf");
-        fs::write(&config, configuration())?;
-        let log = fs::File::create(prefix.path().join("stderr.log"))?;
-        let mut command = namespace.command("nginx");
-        command.arg("-p").arg(prefix.path()).arg("-c").arg(&config);
-        let child = command.stdout(Stdio::null()).stderr(log).spawn().context("cannot start nginx")?;
-        let mut nginx = Self { child, prefix };
-        let here = SocketAddr::from(([127, 0, 0, 1], Self::PORT));
-        let is_up =
-            namespace.enter(|| wait_until(Duration::from_secs(20), || TcpStream::connect(here).is_ok()));
-        let ended = nginx.child.try_wait().unwrap_or_default();
-        let log = fs::read_to_string(nginx.file("stderr.log")).unwrap_or_default();
-        ensure!(is_up && ended.is_none(), "nginx does not answer on {here}: {log}");
-        Ok(nginx)
+        Ok(Self(Process::start(namespace, prefix, &configuration(), Self::PORT)?))
     }
 
     /// A file in its directory.
     #[must_use]
     pub fn file(&self, name: &str) -> PathBuf {
-        self.prefix.path().join(name)
+        self.0.file(name)
     }
 
     /// Its access log so far: address and port of the client, method, path, status, body bytes sent.
@@ -69,17 +47,7 @@ impl Http2Nginx {
     /// # Errors
     /// Where it cannot be read.
     pub fn access_log(&self) -> Result<Vec<String>> {
-        Ok(fs::read_to_string(self.file("access.log"))?.lines().map(str::to_owned).collect())
-    }
-}
-
-impl Drop for Http2Nginx {
-    fn drop(&mut self) {
-        let ended = i32::try_from(self.child.id())
-            .map_err(io::Error::other)
-            .and_then(|pid| Ok(kill(Pid::from_raw(pid), Signal::SIGTERM)?))
-            .and_then(|()| self.child.wait());
-        drop(ended);
+        self.0.access_log()
     }
 }
 

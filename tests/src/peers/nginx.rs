@@ -3,6 +3,7 @@
 use std::fs;
 use std::io;
 use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::time::Duration;
 
@@ -16,10 +17,68 @@ use crate::wait::wait_until;
 
 /// A running nginx, in a directory of its own; dropping it ends it.
 #[derive(Debug)]
-pub struct Nginx {
+pub(super) struct Process {
     child: Child,
     prefix: TempDir,
 }
+
+impl Process {
+    /// Starts it in a namespace, with what is in the directory, and waits until it accepts connections on a port.
+    ///
+    /// # Errors
+    /// If it does not come up; the error has its log.
+    pub(super) fn start(
+        namespace: &Namespace,
+        prefix: TempDir,
+        configuration: &str,
+        port: u16,
+    ) -> Result<Self> {
+        let config = prefix.path().join("nginx.conf");
+        fs::write(&config, configuration)?;
+        let log = fs::File::create(prefix.path().join("stderr.log"))?;
+        let mut command = namespace.command("nginx");
+        command.arg("-p").arg(prefix.path()).arg("-c").arg(&config);
+        let child = command.stdout(Stdio::null()).stderr(log).spawn().context("cannot start nginx")?;
+        let mut process = Self { child, prefix };
+        let here = SocketAddr::from(([127, 0, 0, 1], port));
+        let is_up =
+            namespace.enter(|| wait_until(Duration::from_secs(20), || TcpStream::connect(here).is_ok()));
+        let log = fs::read_to_string(process.file("stderr.log")).unwrap_or_default();
+        let ended = process.child.try_wait().unwrap_or_default();
+        ensure!(is_up && ended.is_none(), "nginx does not answer on {here}: {log}");
+        Ok(process)
+    }
+
+    /// Its directory.
+    pub(super) fn directory(&self) -> &Path {
+        self.prefix.path()
+    }
+
+    /// A file in its directory.
+    pub(super) fn file(&self, name: &str) -> PathBuf {
+        self.prefix.path().join(name)
+    }
+
+    /// Its access log so far, by lines.
+    pub(super) fn access_log(&self) -> Result<Vec<String>> {
+        Ok(fs::read_to_string(self.file("access.log"))?.lines().map(str::to_owned).collect())
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // nginx's master ends its workers on SIGTERM, not when it is killed.
+        let ended = i32::try_from(self.child.id())
+            .map_err(io::Error::other)
+            .and_then(|pid| Ok(kill(Pid::from_raw(pid), Signal::SIGTERM)?))
+            .and_then(|()| self.child.wait());
+        drop(ended);
+    }
+}
+
+/// nginx with files; dropping it ends it.
+#[derive(Debug)]
+pub struct Nginx(Process);
 
 /// What it serves below `/files/`, and how many bytes it has; gzip makes those below `zipped` chunked.
 const FILES: [(&str, usize); 3] = [("1k.txt", 1_000), ("100k.txt", 100_000), ("zipped/100k.txt", 100_000)];
@@ -40,20 +99,7 @@ impl Nginx {
             let text: Vec<u8> = (0..bytes).map(|byte| b"sensor\n"[byte % 7]).collect();
             fs::write(path, text)?;
         }
-        let config = prefix.path().join("nginx.conf");
-        fs::write(&config, configuration())?;
-        let log = fs::File::create(prefix.path().join("stderr.log"))?;
-        let mut command = namespace.command("nginx");
-        command.arg("-p").arg(prefix.path()).arg("-c").arg(&config);
-        let child = command.stdout(Stdio::null()).stderr(log).spawn().context("cannot start nginx")?;
-        let mut nginx = Self { child, prefix };
-        let here = SocketAddr::from(([127, 0, 0, 1], Self::PORT));
-        let is_up =
-            namespace.enter(|| wait_until(Duration::from_secs(20), || TcpStream::connect(here).is_ok()));
-        let log = fs::read_to_string(nginx.prefix.path().join("stderr.log")).unwrap_or_default();
-        let ended = nginx.child.try_wait().unwrap_or_default();
-        ensure!(is_up && ended.is_none(), "nginx does not answer on {here}: {log}");
-        Ok(nginx)
+        Ok(Self(Process::start(namespace, prefix, &configuration(), Self::PORT)?))
     }
 
     /// Its access log so far: address and port of the client, method, path, status, body bytes sent.
@@ -61,19 +107,7 @@ impl Nginx {
     /// # Errors
     /// If it cannot be read.
     pub fn access_log(&self) -> Result<Vec<String>> {
-        let text = fs::read_to_string(self.prefix.path().join("access.log"))?;
-        Ok(text.lines().map(str::to_owned).collect())
-    }
-}
-
-impl Drop for Nginx {
-    fn drop(&mut self) {
-        // nginx's master ends its workers on SIGTERM, not when it is killed.
-        let ended = i32::try_from(self.child.id())
-            .map_err(io::Error::other)
-            .and_then(|pid| Ok(kill(Pid::from_raw(pid), Signal::SIGTERM)?))
-            .and_then(|()| self.child.wait());
-        drop(ended);
+        self.0.access_log()
     }
 }
 

@@ -1,29 +1,20 @@
 //! nginx that ends TLS, and clients that speak it.
 
 use std::fs;
-use std::io;
-use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::process::Command;
 
-use anyhow::{Context as _, Result, ensure};
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
-use tempfile::TempDir;
+use anyhow::{Result, ensure};
 
+use super::nginx::Process;
 use crate::netns::Namespace;
-use crate::wait::wait_until;
 
 /// What it serves below `/files/`, and how many bytes it has.
 const FILES: [(&str, usize); 3] = [("1k.txt", 1_024), ("100k.txt", 100_000), ("3m.txt", 3_000_000)];
 
 /// A running nginx with TLS; dropping it ends it.
 #[derive(Debug)]
-pub struct TlsNginx {
-    child: Child,
-    prefix: TempDir,
-}
+pub struct TlsNginx(Process);
 
 impl TlsNginx {
     /// TLS 1.2 and 1.3, session tickets, early data.
@@ -46,32 +37,19 @@ impl TlsNginx {
         }
         certificate(prefix.path(), "ec", &["ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"])?;
         certificate(prefix.path(), "rsa", &["rsa:2048"])?;
-        let config = prefix.path().join("nginx.conf");
-        fs::write(&config, configuration())?;
-        let log = fs::File::create(prefix.path().join("stderr.log"))?;
-        let mut command = namespace.command("nginx");
-        command.arg("-p").arg(prefix.path()).arg("-c").arg(&config);
-        let child = command.stdout(Stdio::null()).stderr(log).spawn().context("cannot start nginx")?;
-        let mut nginx = Self { child, prefix };
-        let here = SocketAddr::from(([127, 0, 0, 1], Self::PORT));
-        let is_up =
-            namespace.enter(|| wait_until(Duration::from_secs(20), || TcpStream::connect(here).is_ok()));
-        let log = fs::read_to_string(nginx.prefix.path().join("stderr.log")).unwrap_or_default();
-        let ended = nginx.child.try_wait().unwrap_or_default();
-        ensure!(is_up && ended.is_none(), "nginx does not answer on {here}: {log}");
-        Ok(nginx)
+        Ok(Self(Process::start(namespace, prefix, &configuration(), Self::PORT)?))
     }
 
     /// Where its certificates are, and where files may be put that go with it.
     #[must_use]
     pub fn directory(&self) -> &Path {
-        self.prefix.path()
+        self.0.directory()
     }
 
     /// A file in there.
     #[must_use]
     pub fn file(&self, name: &str) -> PathBuf {
-        self.prefix.path().join(name)
+        self.0.file(name)
     }
 
     /// Its access log so far: address and port of the client, method, path, status, body bytes sent; of requests with a
@@ -83,16 +61,6 @@ impl TlsNginx {
         let text = fs::read_to_string(self.file("access.log"))?;
         let lines = text.lines().filter_map(|line| line.rsplit_once(' '));
         Ok(lines.filter(|(_, cipher)| wanted(cipher)).map(|(line, _)| line.to_owned()).collect())
-    }
-}
-
-impl Drop for TlsNginx {
-    fn drop(&mut self) {
-        let ended = i32::try_from(self.child.id())
-            .map_err(io::Error::other)
-            .and_then(|pid| Ok(kill(Pid::from_raw(pid), Signal::SIGTERM)?))
-            .and_then(|()| self.child.wait());
-        drop(ended);
     }
 }
 

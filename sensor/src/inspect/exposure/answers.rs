@@ -44,8 +44,6 @@ impl Answer<'_> {
 
 /// Reads answers.
 pub(super) struct Answers {
-    is_on: bool,
-    public_keys: Vec<String>,
     allowance: Allowance,
     personal: personal::Scanner,
     leaks: Option<leak::Scanner>,
@@ -57,8 +55,6 @@ pub(super) struct Answers {
 impl Answers {
     pub(super) fn new(limits: &Limits) -> Self {
         Self {
-            is_on: limits.responses,
-            public_keys: limits.public_keys.clone(),
             allowance: Allowance::new(limits.response_bytes_per_second),
             personal: personal::Scanner::default(),
             leaks: leak::Scanner::new(),
@@ -73,11 +69,11 @@ impl Answers {
         &mut self,
         exchange: &Exchange<'_>,
         (known, is_graphql): (&Known<'_>, bool),
-        secrets: Option<&secret::Scanner>,
+        (limits, secrets): (&Limits, Option<&secret::Scanner>),
         room: &mut Vec<u8>,
         tell: &mut Tell<'_>,
     ) -> Option<Answer<'_>> {
-        let response = exchange.response.filter(|_| self.is_on)?;
+        let response = exchange.response.filter(|_| limits.responses)?;
         let body = response.message().body();
         if body.is_empty() || matches!(response.status(), 301..=399) {
             return None;
@@ -100,7 +96,7 @@ impl Answers {
             tell(data("file", rule, b"", 95));
         }
         if kind == Media::Text {
-            self.text(text, secrets, tell);
+            self.text(text, (limits, secrets), tell);
             if is_graphql && graphql::suggests_fields(text) {
                 tell(Finding {
                     side: Side::Response,
@@ -118,16 +114,20 @@ impl Answers {
         Some(answer)
     }
 
-    fn text(&mut self, text: &[u8], secrets: Option<&secret::Scanner>, tell: &mut Tell<'_>) {
+    fn text(
+        &mut self,
+        text: &[u8],
+        (limits, secrets): (&Limits, Option<&secret::Scanner>),
+        tell: &mut Tell<'_>,
+    ) {
         if let Some(leaks) = &self.leaks {
             leaks.scan(text, |found| tell(data(leak_class(found.leak), found.rule, b"", 80)));
         }
-        let public = &self.public_keys;
         if let Some(secrets) = secrets {
             secrets.scan(text, |hit| {
                 let key = text.get(hit.at..).unwrap_or_default();
                 let sure = if hit.is_checked { 99 } else { 85 };
-                if !hit.class.is_public() && !public.iter().any(|start| key.starts_with(start.as_bytes())) {
+                if !limits.is_public(hit.class, key) {
                     let name = personal::field_before(text, hit.at);
                     tell(key_in_answer(key_class(hit.class), hit.form, name, sure));
                 }
@@ -176,8 +176,7 @@ impl Answers {
         if self.fields.len() >= FIELDS {
             return;
         }
-        let [low, ..] = [self.hasher.hash_one(name)].map(|hash| hash & u64::from(u32::MAX));
-        let hash = u32::try_from(low).unwrap_or_default();
+        let hash = u32::try_from(self.hasher.hash_one(name) & u64::from(u32::MAX)).unwrap_or_default();
         if !self.fields.iter().any(|known| known.hash == hash) {
             let is_sensitive = is_secret || is_password || is_sensitive(name);
             self.fields.push(AnswerField { hash, name: FieldName::of(name), is_sensitive });

@@ -10,7 +10,7 @@ use super::{Tell, finding};
 use crate::http::Request;
 use crate::inspect::Kind;
 use crate::inspect::graphql::{Measures, Unread, measure};
-use crate::values::Place;
+use crate::values::{Place, decode};
 
 /// Most tokens of a document that are read. A client's own have some hundred.
 const MAX_TOKENS: u32 = 20_000;
@@ -109,8 +109,8 @@ impl Document {
     fn parameter(&mut self, query: &[u8]) {
         for pair in query.split(|byte| *byte == b'&').take(16) {
             if let Some(value) = pair.strip_prefix(b"query=") {
-                let decoded = percent_decoded(value);
-                if let Ok(text) = std::str::from_utf8(&decoded)
+                let mut room = Vec::new();
+                if let Ok(text) = std::str::from_utf8(decode(value, &mut room))
                     && is_document(text)
                 {
                     self.add(text, &|_| None);
@@ -158,23 +158,4 @@ fn is_document(text: &str) -> bool {
     let text = text.trim_start();
     let starts = ["{", "query", "mutation", "subscription", "fragment", "#"];
     text.contains('{') && starts.iter().any(|start| text.starts_with(start))
-}
-
-fn percent_decoded(text: &[u8]) -> Vec<u8> {
-    let mut decoded = Vec::with_capacity(text.len());
-    let mut rest = text;
-    while let Some((first, after)) = rest.split_first() {
-        let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-        let (byte, after) = match (first, after) {
-            (b'%', [high, low, after @ ..]) => match (digit(*high), digit(*low)) {
-                (Some(high), Some(low)) => (high << 4 | low, after),
-                _ => (b'%', rest.get(1..).unwrap_or_default()),
-            },
-            (b'+', _) => (b' ', after),
-            _ => (*first, after),
-        };
-        decoded.push(byte);
-        rest = after;
-    }
-    decoded
 }

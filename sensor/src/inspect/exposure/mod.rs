@@ -117,7 +117,13 @@ impl Exposure {
             }
         }
         let is_graphql = exposed.document.is_some();
-        exposed.answer = self.answers.read(exchange, (known, is_graphql), self.secrets.as_ref(), room, tell);
+        exposed.answer = self.answers.read(
+            exchange,
+            (known, is_graphql),
+            (&self.limits, self.secrets.as_ref()),
+            room,
+            tell,
+        );
         exposed
     }
 

@@ -1,8 +1,8 @@
 //! Recognises injection: values that are meant to be run by what reads them.
 //!
 //! A value that is not plain ([`plain`]) and was not seen harmless before ([`memo`]) is brought to its normal form
-//! ([`normalise`]). There, two judges look at it, and either is enough: [`constructs`], 28 patterns that no harmless
-//! value has, and a linear [`model`] over the tokens of its best window.
+//! ([`normalise`]). There, two judges look at it, and either is enough: [`constructs`], patterns that hardly any
+//! harmless value has, and a linear [`model`] over the tokens of its best window.
 //!
 //! Weights and thresholds come from `cargo xtask train-injection`; `docs/detection.md` says with what error.
 

@@ -107,25 +107,6 @@ pub(super) fn only<const N: usize>(text: &[u8]) -> Option<([u8; N], usize)> {
     Some((digits, length))
 }
 
-/// ISO/IEC 7812-1, annex B.
-pub(super) fn luhn(digits: &[u8]) -> bool {
-    let sum: u32 = digits
-        .iter()
-        .rev()
-        .zip([false, true].into_iter().cycle())
-        .map(|(digit, doubled)| {
-            let digit = u32::from(*digit);
-            let twice = digit.saturating_mul(2);
-            match (doubled, twice > 9) {
-                (false, _) => digit,
-                (true, false) => twice,
-                (true, true) => twice.saturating_sub(9),
-            }
-        })
-        .fold(0, u32::saturating_add);
-    sum.is_multiple_of(10)
-}
-
 /// The sum of digits, each times its weight.
 pub(super) fn weighted(digits: &[u8], weights: &[u32]) -> u32 {
     let products =

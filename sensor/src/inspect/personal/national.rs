@@ -1,9 +1,10 @@
 //! National numbers of persons. Those whose structure says enough are told by it (`STRONG`); one in ten random numbers passes
 //! the check of the others, so the name of the field has to say that they are one (`NAMED`).
 
-use super::digits::{Run, luhn, number, only, weighted};
+use super::digits::{Run, number, only, weighted};
 use super::field::{field_before, lower};
 use super::{Item, Kind};
+use crate::route::has_luhn_digit;
 
 /// Of a country: the names of fields that hold it, and the check. The text is the value without what is around it.
 struct Named {
@@ -201,7 +202,7 @@ fn personnummer(value: &[u8]) -> bool {
     let month = number(ten.get(2..4).unwrap_or_default());
     // Coordination numbers have 60 added to their day.
     let day = number(ten.get(4..6).unwrap_or_default()) % 60;
-    matches!(length, 10 | 12) && (1..=12).contains(&month) && (1..=31).contains(&day) && luhn(ten)
+    matches!(length, 10 | 12) && (1..=12).contains(&month) && (1..=31).contains(&day) && has_luhn_digit(ten)
 }
 
 /// ISO/IEC 7064, modulus 11,10.
@@ -258,7 +259,7 @@ fn aadhaar(value: &[u8]) -> bool {
 
 fn sin(value: &[u8]) -> bool {
     exactly::<9>(value)
-        .is_some_and(|digits| luhn(&digits) && !is_one_digit(&digits) && digits.first() != Some(&8))
+        .is_some_and(|digits| has_luhn_digit(&digits) && !is_one_digit(&digits) && digits.first() != Some(&8))
 }
 
 fn tckn(value: &[u8]) -> bool {

@@ -13,17 +13,9 @@ pub(crate) use misuse::{Misuse, Misuses};
 pub(crate) use weak::weak_secret;
 
 use base64::Engine as _;
-use base64::alphabet;
-use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use zeroize::Zeroizing;
 
-/// Forgives what some encoders get wrong, as libraries do.
-const BASE64URL: GeneralPurpose = GeneralPurpose::new(
-    &alphabet::URL_SAFE,
-    GeneralPurposeConfig::new()
-        .with_decode_padding_mode(DecodePaddingMode::Indifferent)
-        .with_decode_allow_trailing_bits(true),
-);
+use crate::identity::BASE64URL;
 
 /// Longest part that is decoded, in bytes of base64.
 const MAX_PART: usize = 16 << 10;

@@ -52,11 +52,12 @@ fn is_card(text: &[u8]) -> bool {
         5_000..=5_099 | 5_600..=5_899 | 6_304 | 6_700..=6_799 => (13..=19).contains(&count),
         _ => false,
     };
-    is_issued && has_check_digit(number)
+    is_issued && has_luhn_digit(number)
 }
 
-/// The check digit of ISO/IEC 7812-1, annex B (Luhn).
-fn has_check_digit(number: &[u8]) -> bool {
+/// Whether digits, as numbers from 0 to 9, end with the check digit of ISO/IEC 7812-1, annex B (Luhn).
+#[must_use]
+pub fn has_luhn_digit(number: &[u8]) -> bool {
     let sum = number.iter().rev().enumerate().fold(0_u32, |sum, (place, digit)| {
         let digit = u32::from(*digit);
         let doubled = digit.saturating_mul(2);
