@@ -1,18 +1,17 @@
 //! This host's own traffic: packets to itself are never dropped, and answers that it requested are not limited.
 
-use std::io::Read as _;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicBool, AtomicU64};
-use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
 use sensor_tests::daemon::{Daemon, PATIENCE};
-use sensor_tests::netns::{FLOODER, Net, SERVER_V4, v4};
+use sensor_tests::netns::{Net, SERVER_V4};
+use sensor_tests::peers::bulk;
 use sensor_tests::peers::udp::{self, Sink};
 use sensor_tests::scene::{UDP_PORT, config};
 use sensor_tests::tools;
-use sensor_tests::wait::{now, wait_until};
+use sensor_tests::wait::wait_until;
 
 const LOCALHOST: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
@@ -46,27 +45,6 @@ fn what_this_host_sends_to_itself_is_never_held_up() -> Result<()> {
     Ok(())
 }
 
-/// Bytes of one download.
-const DOWNLOAD: u64 = 32 << 20;
-
-/// Has one end send so much to the other, over a connection that the server's namespace opens or accepts; returns how
-/// long it took.
-fn transfer(net: &Net, server_opens: bool) -> Result<Duration> {
-    let (listens, opens) = if server_opens { (&net.world, &net.server) } else { (&net.server, &net.world) };
-    let far = if server_opens { v4(FLOODER) } else { SERVER_V4 };
-    let listener = listens.enter(|| TcpListener::bind((far, 0)))?;
-    let target = listener.local_addr()?;
-    let opener = opens.enter(|| TcpStream::connect(target))?;
-    let (acceptor, _) = listener.accept()?;
-    let (mut from, mut to) = if server_opens { (acceptor, opener) } else { (opener, acceptor) };
-    let began = now();
-    let writer = thread::spawn(move || std::io::copy(&mut std::io::repeat(7).take(DOWNLOAD), &mut from));
-    let total = std::io::copy(&mut to, &mut std::io::sink())?;
-    writer.join().ok().context("the sender panicked")??;
-    ensure!(total == DOWNLOAD, "{total} of {DOWNLOAD} bytes arrived");
-    Ok(began.elapsed())
-}
-
 fn counted(daemon: &Daemon, reason: &str) -> Result<u64> {
     Ok(daemon.metrics()?.sum("sensor_packets_total", &[("reason", reason)]))
 }
@@ -84,7 +62,7 @@ fn what_this_host_downloads_is_not_limited() -> Result<()> {
     for _ in 0..5 {
         for (mode, times) in ["monitor", "enforce"].iter().zip(&mut times) {
             daemon.ok(&["mode", mode])?;
-            times.push(transfer(&net, true)?);
+            times.push(bulk::download(&net)?);
         }
     }
     let answers = counted(&daemon, "answer")?;
@@ -98,7 +76,7 @@ fn what_this_host_downloads_is_not_limited() -> Result<()> {
         times.get(2).copied().unwrap_or_default()
     });
     let ratio = monitor.as_secs_f64() / enforce.as_secs_f64();
-    // Two sides share a loaded machine; where limits bite it is a tenth and less.
+    // Tests share a loaded machine, and limits that bite leave a tenth or less; `cargo xtask bench daemon` measures.
     ensure!(ratio > 0.7, "{monitor:?} in monitor, {enforce:?} in enforce mode: {ratio:.3} of the rate");
     Ok(())
 }
@@ -112,7 +90,7 @@ fn what_clients_upload_is_limited() -> Result<()> {
     let net = Net::new()?;
     let text = config("monitor", "off").replace("bits = \"off\"", "bits = \"10M:10M\"");
     let daemon = Daemon::start(&net, &text)?;
-    transfer(&net, false)?;
+    bulk::upload(&net)?;
     ensure!(counted(&daemon, "answer")? == 0, "an upload is taken for an answer");
     ensure!(counted(&daemon, "bit_rate")? > 100, "an upload is not limited");
     Ok(())

@@ -23,7 +23,7 @@ enum Suite {
     Kernel,
     /// What seeing HTTP costs.
     Http,
-    /// What an idle daemon takes, and how soon one with many blocks is ready.
+    /// What an idle daemon takes, how soon one with many blocks is ready, what its limits leave of downloads.
     Daemon,
     /// What each megabyte of hostile input costs, beside ordinary traffic.
     Hostile,

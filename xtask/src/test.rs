@@ -1,6 +1,7 @@
 //! `cargo xtask test`: every check and every test, in the order in which a fault is found soonest.
 
 use std::env::consts::ARCH;
+use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::Result;
@@ -50,7 +51,7 @@ fn all(args: &Args) -> Vec<Stage> {
         Stage::plain("clippy", clippy),
         Stage::new("clippy of the eBPF programs", clippy_ebpf),
         // With overflow checks and debug assertions: the tests are about behaviour, not speed.
-        Stage::plain("build", || process::run(process::cargo().args(["build", "--package", "sensor"]))),
+        Stage::plain("build", build),
         Stage::new("tests", tests),
         Stage::plain("documentation tests", doc_tests),
         Stage::new("arm64", move || arm64(with_arm64)),
@@ -78,6 +79,12 @@ fn clippy() -> Result<()> {
     process::run(process::cargo().args(["clippy", "--package", FUZZ_PACKAGE]).args(flags))
 }
 
+/// Everything that later stages run. All at once: with fewer packages or without the tests, dependencies have other
+/// features, and they and `sensor` would be compiled once more.
+fn build() -> Result<()> {
+    process::run(workspace_command(&["build"]).arg("--all-targets"))
+}
+
 fn clippy_ebpf() -> Result<Outcome> {
     let toolchain = sensor_toolchain::find()?;
     for package in EBPF_PACKAGES {
@@ -92,8 +99,13 @@ fn clippy_ebpf() -> Result<Outcome> {
     Ok(Outcome::Passed(Vec::new()))
 }
 
+/// A program from the stage `build`.
+fn built(program: &str) -> PathBuf {
+    workspace::target_dir().join("debug").join(program)
+}
+
 fn tests() -> Result<Outcome> {
-    let binary = workspace::target_dir().join("debug/sensor");
+    let binary = built("sensor");
     // The same program as the other tests', so that no second build is needed.
     let package = dist::for_tests(&binary);
     let has_nextest = process::in_path("cargo-nextest").is_some();
@@ -124,10 +136,8 @@ fn tests() -> Result<Outcome> {
 
 /// The short one, of debug builds: a minute and a quarter, of which half a minute is load.
 fn soak() -> Result<()> {
-    process::run(process::cargo().args(["build", "--package", "sensor-tests", "--bin", "sensor-soak"]))?;
-    let built = workspace::target_dir().join("debug");
-    let sensor = built.join("sensor").display().to_string();
-    process::run(process::as_root(built.join("sensor-soak"), &[("SENSOR_BIN", &sensor)]).arg("--quick"))
+    let sensor = built("sensor").display().to_string();
+    process::run(process::as_root(built("sensor-soak"), &[("SENSOR_BIN", &sensor)]).arg("--quick"))
 }
 
 /// The daemon's program for the other machine that it is packaged for, run by an emulator.
@@ -142,9 +152,7 @@ fn arm64(wanted: bool) -> Result<Outcome> {
     let program = target.build(false)?;
     let mut cargo = process::cargo();
     cargo.args(["test", "--package", "sensor-tests", "--test", "foreign_machine"]);
-    process::run(
-        cargo.env("SENSOR_FOREIGN", program).env("SENSOR_BIN", workspace::target_dir().join("debug/sensor")),
-    )?;
+    process::run(cargo.env("SENSOR_FOREIGN", program).env("SENSOR_BIN", built("sensor")))?;
     Ok(Outcome::Passed(Vec::new()))
 }
 
@@ -167,7 +175,7 @@ fn other_kernels(skip: bool) -> Result<Outcome> {
     if skip {
         return Ok(Outcome::Skipped(Skip::new("tests on other kernels", "--skip-vm was given")));
     }
-    vm::run(&[])
+    vm::run(&[], Some(built(vm::SUITE)))
 }
 
 #[cfg(test)]

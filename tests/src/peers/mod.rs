@@ -4,6 +4,7 @@
 //! [`crate::netns::Namespace::enter`].
 
 pub mod alertmanager;
+pub mod bulk;
 pub mod hook;
 pub mod http;
 pub mod http2;

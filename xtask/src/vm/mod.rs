@@ -24,7 +24,7 @@ const VERSIONS: &[&str] = &["6.1", "6.12"];
 /// What makes the machines.
 const PROGRAMS: &[&str] = &[initramfs::BUSYBOX, "cpio", "ldd", "apt-get", "dpkg-deb"];
 /// The binary that runs the fixture table.
-const SUITE: &str = "sensor-vm-init";
+pub(crate) const SUITE: &str = "sensor-vm-init";
 
 /// Flags of `vm`.
 #[derive(clap::Args)]
@@ -36,7 +36,7 @@ pub(crate) struct Args {
 
 /// Runs the command; what is left out is reported, and no failure.
 pub(crate) fn command(args: &Args) -> Result<()> {
-    let skips = match run(&args.kernels)? {
+    let skips = match run(&args.kernels, None)? {
         Outcome::Passed(skips) => skips,
         Outcome::Skipped(skip) => vec![skip],
     };
@@ -46,12 +46,12 @@ pub(crate) fn command(args: &Args) -> Result<()> {
     Ok(())
 }
 
-/// Boots these versions, or the usual ones if there are none.
+/// Boots these versions, or the usual ones if there are none, with the suite if it is built already.
 ///
 /// # Errors
 ///
 /// When the tests fail, or anything but getting hold of the emulator and the kernels does.
-pub(crate) fn run(versions: &[String]) -> Result<Outcome> {
+pub(crate) fn run(versions: &[String], suite: Option<PathBuf>) -> Result<Outcome> {
     if let Some(reason) = impossible() {
         return Ok(Outcome::Skipped(Skip::new("tests on other kernels", reason)));
     }
@@ -73,7 +73,7 @@ pub(crate) fn run(versions: &[String]) -> Result<Outcome> {
         Ok(emulator) => emulator,
         Err(error) => return Ok(Outcome::Skipped(Skip::new("tests on other kernels", format!("{error:#}")))),
     };
-    let suite = build_suite()?;
+    let suite = suite.map_or_else(build_suite, Ok)?;
     for kernel in &kernels {
         boot::test(&emulator, kernel, &suite)?;
     }

@@ -1,4 +1,4 @@
-//! What an idle daemon takes, and how soon one with many blocks is ready.
+//! What an idle daemon takes, how soon one with many blocks is ready, and what its limits leave of downloads.
 
 use std::fs;
 use std::net::Ipv4Addr;
@@ -14,17 +14,21 @@ use sensor::enforce::{BlockRule, Origin};
 use sensor::store::{COMMANDS, CommandStore, EventStore, Saved, StoreConfig};
 use sensor_tests::daemon::{Daemon, PATIENCE};
 use sensor_tests::netns::Net;
+use sensor_tests::peers::bulk;
 use sensor_tests::process::resident;
 use sensor_tests::wait;
 
 use crate::contest::Effort;
 use crate::plane::ratio;
-use crate::report::{MIB, MS, PERCENT, Report, Target};
+use crate::report::{MIB, MIB_PER_SECOND, MS, PERCENT, Report, Target};
 
 /// Blocks that are restored.
 const BLOCKS: u32 = 100_000;
 /// When a newly started daemon counts as idle: it has unmapped what it can.
 const SETTLED: Duration = Duration::from_secs(12);
+
+/// A hundredth of what a virtual link carries.
+const DOWNLOAD_LIMITS: &str = "[limits.default]\npackets = \"1000/s:1000\"\nbits = \"10M:10M\"\n";
 
 /// All of it.
 pub(crate) fn measure(report: &mut Report, effort: Effort) -> Result<()> {
@@ -34,7 +38,7 @@ pub(crate) fn measure(report: &mut Report, effort: Effort) -> Result<()> {
     {
         start(report, effort, kind, keep)?;
     }
-    Ok(())
+    downloads(report, effort)
 }
 
 /// Memory and CPU time of a default-sized daemon on one interface, without requests.
@@ -86,6 +90,29 @@ fn ready(daemon: &mut Daemon) -> Result<Duration> {
     let blocks = daemon.metrics()?.sum("sensor_blocks_active", &[]);
     ensure!(blocks == u64::from(BLOCKS), "{blocks} blocks, not {BLOCKS}: {}", daemon.log());
     Ok(took)
+}
+
+/// What is left of a download by this host, far beyond all limits, when they are enforced. In alternating turns, since
+/// a machine's speed changes from minute to minute.
+fn downloads(report: &mut Report, effort: Effort) -> Result<()> {
+    let net = Net::new()?;
+    let mut daemon = Daemon::prepare(&net, DOWNLOAD_LIMITS)?;
+    daemon.hide_log();
+    daemon.run()?;
+    let mut rates = [Vec::new(), Vec::new()];
+    for _ in 0..if effort.quick { 3 } else { 40 } {
+        for (mode, rates) in ["monitor", "enforce"].iter().zip(&mut rates) {
+            daemon.ok(&["mode", mode])?;
+            rates.push(f64::from(bulk::MIB) / bulk::download(&net)?.as_secs_f64());
+        }
+    }
+    let [monitor, enforce] = rates.map(|mut rates| {
+        rates.sort_by(f64::total_cmp);
+        rates.get(rates.len() / 2).copied().unwrap_or_default()
+    });
+    let what = "download by this host, enforced limits of 10 Mbit/s";
+    report.compare(what, (enforce, MIB_PER_SECOND), ("monitor", monitor), Some(Target::AtLeast(0.95)));
+    Ok(())
 }
 
 /// Hosts of 20.0.0.0/8, each in a network of its own.

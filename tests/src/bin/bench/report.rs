@@ -80,6 +80,8 @@ pub(crate) const NS: &str = "ns";
 pub(crate) const MPPS: &str = "Mpps";
 /// Memory.
 pub(crate) const MIB: &str = "MiB";
+/// Throughput.
+pub(crate) const MIB_PER_SECOND: &str = "MiB/s";
 /// Memory, of small things.
 pub(crate) const BYTES: &str = "B";
 /// Requests or exchanges in a second.
