@@ -209,7 +209,7 @@ pub(super) fn explanation(found: &AlertExplanation) -> String {
         lines.push("no policy changes".to_owned());
     }
     lines.extend(found.audit.iter().map(entry_line));
-    lines.push(format!("to change that: {}", found.undo.join("; or ")));
+    lines.push(format!("to change this: {}", found.undo.join("; or ")));
     lines.join("\n")
 }
 

@@ -23,7 +23,7 @@ impl Explanation {
         } else if let Some(within) = self.within {
             let (clients, blocks) =
                 (counted(within.clients, "tracked client"), counted(within.blocks, "block"));
-            self.verdict = format!("not blocked as a whole; {clients} and {blocks} lie within it");
+            self.verdict = format!("not blocked as a whole; it contains {clients} and {blocks}");
             self.undo = self.against();
             // Whom a block would hit; or, if none is possible, who is present.
             let look = if self.protected.is_none() {
@@ -34,7 +34,7 @@ impl Explanation {
             self.undo.push(format!("sensor {look}"));
         } else {
             self.verdict =
-                format!("passes within the limits of {}; beyond them {would}dropped{only}", self.scope.scope);
+                format!("passes up to the limits of {}; beyond them {would}dropped{only}", self.scope.scope);
             self.undo = self.against();
             if self.scope.origin == Origin::Detector {
                 self.undo.push(format!("sensor limit unset {}", self.scope.scope));

@@ -77,11 +77,11 @@ pub struct Config {
     /// Forwarding headers trusted from trusted proxies, in order of preference, at most 8. Nearly every proxy appends
     /// its peer to `X-Forwarded-For`. Other headers, such as `CF-Connecting-IP`, are read as a single address. If a
     /// header always has a port after the address, write `name:port`: in IPv6 without brackets, the port is otherwise
-    /// indistinguishable from the address. `CloudFront-Viewer-Address` is known to be one.
+    /// indistinguishable from the address. `CloudFront-Viewer-Address` does not need it.
     ///
     /// If a proxy sets one of these and passes on the others, clients can forge their address in a preferred header, or
-    /// in any other if the preferred ones are absent: list only headers that your proxies set or remove. The other
-    /// common headers are compared, as far as there is room: the finding `forwarded_conflict` shows that one of them
+    /// in any other if the preferred ones are absent: list only headers that your proxies set or remove. Other common
+    /// forwarding headers are compared, as far as space permits; the anomaly `forwarded_conflict` means that one
     /// disagrees.
     pub forwarded_headers: Vec<ForwardedHeader>,
     /// List elements of one forwarding header examined, from the right. Default 32.

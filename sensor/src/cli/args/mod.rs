@@ -38,7 +38,7 @@ pub(in crate::cli) struct Cli {
     /// Print a list (alerts, incidents, audit, exchanges, clients, routes; blocks, allow rules, limits) as CSV
     #[arg(long, global = true, conflicts_with = "json")]
     pub(in crate::cli) csv: bool,
-    /// Colour severities and states: on a terminal, always or never
+    /// Colour severities and states: auto (on a terminal), always or never
     #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t = Colour::Auto, hide_possible_values = true)]
     pub(in crate::cli) color: Colour,
     #[command(subcommand)]
@@ -243,7 +243,7 @@ pub(in crate::cli) struct ReplayArgs {
 #[derive(Debug, Args)]
 pub(in crate::cli) struct ScoreArgs {
     /// CSV file with the columns `timestamp` (RFC 3339, UTC if it has no zone, or seconds since 1970) and `value`;
-    /// `-` for standard input. Values that are no numbers (empty, NaN, null, N/A) are passed over and counted
+    /// `-` for standard input. Values that are not numbers (empty, NaN, null, N/A) are skipped and counted
     #[arg(value_name = "SERIES.csv")]
     pub(in crate::cli) series: PathBuf,
 }

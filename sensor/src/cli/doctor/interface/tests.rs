@@ -80,7 +80,7 @@ fn aggregates_of_the_device_are_told_with_their_switch() {
 fn vlan_interfaces_are_told_and_stripped_tags_do_no_harm() {
     assert!(vlan("eth0", &facts("ixgbe")).is_none());
     let stripping = Facts { offloads: Ok(active(&["rx-vlan-hw-parse"])), ..facts("ixgbe") };
-    check(&vlan("eth0", &stripping).unwrap(), Good, "makes no difference", "");
+    check(&vlan("eth0", &stripping).unwrap(), Good, "which is harmless", "");
     let above = Facts { below: Some("eth0".to_owned()), ..facts("802.1Q VLAN Support") };
     check(&vlan("eth0.5", &above).unwrap(), Note, "eth0.5 is a VLAN on eth0", "serve eth0 instead");
 }
@@ -124,7 +124,7 @@ fn cards_of_clouds_have_conditions_of_their_own() {
         ("ena", queues(5, 9), &[], Note, "5 of 9 queues", "ethtool -L eth0 combined 4"),
         ("ena", queues(1, 1), &[], Note, "1 of 1 queues", "one queue"),
         ("ena", None, &[], Note, "at most half", "ethtool -l eth0"),
-        ("gve", queues(4, 16), &[], Good, "4 queues each way of 16", ""),
+        ("gve", queues(4, 16), &[], Good, "4 of 16 queues in use each way", ""),
         ("gve", queues(16, 16), &[], Note, "16 of 16 send", "ethtool -L eth0 rx 8 tx 8"),
         ("gve", uneven, &[], Note, "4 receive queues and 2 of 16 send queues", "ethtool -L eth0 rx 4 tx 4"),
         ("gve", queues(1, 1), &[], Note, "1 receive queues", "too few queues"),
@@ -209,7 +209,7 @@ fn whose_a_program_is_decides_how_it_goes() {
     check(
         &found,
         Problem,
-        "program 12 `xdp_pass` is attached without a link, native mode, loaded by user 0; held by the interface alone",
+        "program 12 `xdp_pass` is attached without a link, native mode, loaded by user 0; held by the interface only",
         "ip link set dev eth0 xdp off",
     );
     check(
@@ -236,8 +236,8 @@ fn whose_a_program_is_decides_how_it_goes() {
     check(
         &with(XdpMode::Native, Owner::default()),
         Problem,
-        "`without a name`",
-        "an interface takes one program",
+        "`unnamed`",
+        "an interface takes one XDP program",
     );
 }
 
