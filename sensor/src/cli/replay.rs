@@ -98,10 +98,7 @@ fn read_keylog(path: &Path, pipeline: &mut Pipeline<Printer<impl Write>>) -> Res
     log.finish(learn);
     let KeyLogCounters { secrets, malformed } = log.counters();
     if secrets == 0 {
-        bail!(
-            "{} is not a key log in NSS format: none of its {malformed} lines has a secret",
-            path.display()
-        );
+        bail!("{}: no secrets in it; expected a key log in NSS format", path.display());
     }
     if malformed > 0 {
         complain(format!("sensor: {}: skipped {malformed} lines without a valid secret", path.display()));

@@ -121,7 +121,7 @@ mod tests {
     #[test]
     fn a_wide_prefix_is_told_by_what_lies_within() {
         let found = concluded("enforce", json!([]), json!({ "clients": 3, "blocks": 1 }));
-        assert_eq!(found.verdict, "not blocked as a whole; 3 tracked clients and 1 block lie within it");
+        assert_eq!(found.verdict, "not blocked as a whole; it contains 3 tracked clients and 1 block");
         assert_eq!(found.undo, ["sensor block add 192.0.2.7/32 --dry-run"]);
         let mut found =
             Explanation { protected: Some("it belongs to this host".into()), undo: Vec::new(), ..found };

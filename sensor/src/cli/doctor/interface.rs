@@ -274,7 +274,8 @@ fn queues(interface: &str, facts: &Facts) -> Option<Finding> {
         )));
     }
     let what = format!(
-        "{interface}: {receiving} receive queues for {cpus} CPUs: only {receiving} CPUs share the work in a flood"
+        "{interface}: {} for {cpus} CPUs, so a flood leaves the other CPUs idle",
+        counted(receiving.into(), "receive queue")
     );
     let remedy = if most > receiving {
         let (count, by_direction) = (most.min(cpus), facts.driver.as_deref() == Some("gve"));

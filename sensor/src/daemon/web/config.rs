@@ -145,7 +145,7 @@ mod tests {
         let found = found.unwrap_err().join("\n");
         for expected in [
             "s.toml:2: web.tls_cert_file: TLS also needs `tls_key_file`",
-            "s.toml:4: web.basic_auth_users.a: expected a bcrypt hash, as `htpasswd",
+            "s.toml:4: web.basic_auth_users.a: expected a bcrypt hash, which `htpasswd",
             "s.toml:5: web.basic_auth_users.\"b:c\": expected a user name without colons",
             "s.toml:6: web.basic_auth_users.c: bcrypt cost 15; expected 4 to 14",
             "s.toml:7: web.basic_auth_users.d: expected a string",

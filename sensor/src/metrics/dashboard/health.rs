@@ -228,7 +228,7 @@ fn pipeline() -> Row {
                 .query(sum(&STREAMS_ACTIVE, "instance", ""), "{{instance}}"),
             areas("Connections forgotten", "cps", &[&STREAMS_CLOSED])
                 .query(rate(&STREAMS_CLOSED, "cause", ""), "{{cause}}"),
-            areas("Connections that are no HTTP/1", "cps", &[&HTTP_OTHER_CONNECTIONS])
+            areas("Connections other than HTTP/1", "cps", &[&HTTP_OTHER_CONNECTIONS])
                 .query(rate(&HTTP_OTHER_CONNECTIONS, "kind", ""), "{{kind}}"),
         ],
     }

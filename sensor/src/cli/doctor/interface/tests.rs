@@ -95,7 +95,7 @@ fn few_queues_are_few_cpus() {
     check(
         &queues("eth0", &with("virtio_net", 1, 8)).unwrap(),
         Note,
-        "only 1 of them",
+        "leaves the other CPUs idle",
         "ethtool -L eth0 combined 4",
     );
     check(&queues("eth0", &with("virtio_net", 1, 1)).unwrap(), Note, "1 receive queues", "queues='N'");
@@ -144,7 +144,7 @@ fn cards_of_clouds_have_conditions_of_their_own() {
 fn advice_about_queues_leaves_those_free_that_the_driver_needs() {
     for (driver, advice) in [("ena", "ethtool -L eth0 combined 4"), ("gve", "ethtool -L eth0 rx 4 tx 4")] {
         let facts = Facts { queues: Some(both_ways(1, 8)), cpus: 16, ..facts(driver) };
-        check(&queues("eth0", &facts).unwrap(), Note, "only 1 of them", advice);
+        check(&queues("eth0", &facts).unwrap(), Note, "leaves the other CPUs idle", advice);
         let followed = condition(driver, Some(both_ways(4, 8)), &[]);
         assert_eq!(followed.severity, Good, "{followed:?}");
     }
