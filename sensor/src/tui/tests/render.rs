@@ -59,7 +59,7 @@ fn a_large_terminal_shows_all_four_lists() {
         "3 Alerts",
         "4 Blocks",
         "198.51.100.0/24",
-        "permanent",
+        "forever",
     ] {
         assert!(shown.contains(part), "no `{part}` in\n{shown}");
     }
@@ -105,7 +105,10 @@ fn a_question_stands_over_the_lists() {
     assert!(text(&state, (80, 24)).contains("expected 30s, 10m, 1h30m or forever"));
     typed(&mut state, "Clear 20m Enter");
     let shown = text(&state, (80, 24));
-    assert!(shown.contains("Block 10.9.0.66/32 for 20m?") && shown.contains("nothing is dropped"), "{shown}");
+    assert!(
+        shown.contains("Block 10.9.0.66/32 for 20m?") && shown.contains("counted, not dropped"),
+        "{shown}"
+    );
     typed(&mut state, "Esc");
     let why = "it reaches 10.9.0.254, the gateway, which must never be blocked; ".repeat(3);
     state.message(Message::Told(Told::Explained(Err(format!("{why}THE END")))));

@@ -98,7 +98,12 @@ fn few_queues_are_few_cpus() {
         "leaves the other CPUs idle",
         "ethtool -L eth0 combined 4",
     );
-    check(&queues("eth0", &with("virtio_net", 1, 1)).unwrap(), Note, "1 receive queue for 4 CPUs", "queues='N'");
+    check(
+        &queues("eth0", &with("virtio_net", 1, 1)).unwrap(),
+        Note,
+        "1 receive queue for 4 CPUs",
+        "queues='N'",
+    );
 }
 
 const fn both_ways(receiving: u32, most: u32) -> Queues {
