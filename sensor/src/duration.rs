@@ -7,8 +7,8 @@ use std::time::Duration;
 /// # Errors
 /// If it is no time, or zero.
 pub fn parse(text: &str, expected: &str) -> Result<Duration, String> {
-    let time = humantime::parse_duration(text).map_err(|error| format!("{error}; {expected}"))?;
-    if time.as_millis() == 0 { Err(format!("no time at all; {expected}")) } else { Ok(time) }
+    let time = humantime::parse_duration(text).map_err(|_error| expected.to_owned())?;
+    if time.as_millis() == 0 { Err(format!("zero; {expected}")) } else { Ok(time) }
 }
 
 /// Whole milliseconds, saturating.

@@ -156,7 +156,7 @@ fn the_doctor_sees_the_daemon() -> Result<()> {
         findings.into_iter().any(|finding| finding["what"].as_str().is_some_and(|text| text.contains(what)))
     };
     ensure!(says("a sensor is attached") && says("MTU 1500"), "{found}");
-    ensure!(says("no receive offload") && says("without a daemon, unknown which speak HTTP"), "{found}");
+    ensure!(says("no receive offload") && says("which speak HTTP is unknown without a daemon"), "{found}");
     scene.net.add_interface("big0")?;
     scene.net.server.ip("link set big0 mtu 9000\n")?;
     let output =

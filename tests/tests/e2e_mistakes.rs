@@ -294,8 +294,7 @@ fn a_broken_state_file_is_named() -> Result<()> {
     fs::write(daemon.state_dir().join("commands.json"), "{\"commands\": ")?;
     daemon.run()?;
     let status = daemon.ok(&["status"])?;
-    for word in
-        ["DEGRADED", "commands.json: EOF", "nothing of it is in force", "commands.json.corrupt-", "mv "]
+    for word in ["DEGRADED", "commands.json: EOF", "none of it is in force", "commands.json.corrupt-", "mv "]
     {
         ensure!(status.contains(word), "no `{word}` in {status}");
     }

@@ -101,9 +101,7 @@ fn limits_are_suggested_from_what_clients_did() -> Result<()> {
     let touched = found["asked"]["touched"].as_f64().context("nothing was asked")? * 23.0;
     ensure!((7.99..=9.01).contains(&touched), "{touched} of 23 clients: {found:#}");
     let text = scene.daemon.ok(&["limit", "suggest", "--force"])?;
-    for part in
-        ["sensor limit set default", "--confirm 10m", "left out: 1 blocked", "too little to rely on: time"]
-    {
+    for part in ["sensor limit set default", "--confirm 10m", "left out: 1 blocked", "too little data: "] {
         ensure!(text.contains(part), "no `{part}` in:\n{text}");
     }
 

@@ -135,7 +135,7 @@ fn a_reload_changes_the_certificate_or_refuses_it_whole() -> Result<()> {
     let checked = protected.daemon.program(&["check", "-c"]).arg(&config).output()?;
     let told = String::from_utf8_lossy(&checked.stderr).into_owned();
     ensure!(checked.status.code() == Some(1) && told.contains("web.tls_key_file: "), "{told}");
-    ensure!(told.contains("sensor.toml:") && told.contains("does not go with"), "{told}");
+    ensure!(told.contains("sensor.toml:") && told.contains("does not match"), "{told}");
     let refused = protected.daemon.cli(&["reload"])?;
     ensure!(!refused.status.success(), "a key of another certificate is taken");
     let (exit, status, _) = protected.curl(&url("/healthz"), &[])?;

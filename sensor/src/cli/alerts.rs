@@ -134,14 +134,17 @@ pub(super) fn audit(
 
 /// One alert on one line.
 pub(super) fn line(alert: &Alert) -> String {
+    let about = about(alert);
+    // Most summaries begin with the subject, which is already on the line.
+    let summary = alert.summary.strip_prefix(&about).and_then(|rest| rest.strip_prefix(' '));
     format!(
         "{} {} {:<8} {} {}: {}{}",
         seconds(alert.ts),
         alert.id,
         alert.severity.label(),
         alert.detector.slug(),
-        printable(&about(alert)),
-        printable(&alert.summary),
+        printable(&about),
+        printable(summary.unwrap_or(&alert.summary)),
         done(alert).map(|done| format!(" [{done}]")).unwrap_or_default()
     )
 }
@@ -209,7 +212,7 @@ pub(super) fn explanation(found: &AlertExplanation) -> String {
         lines.push("no policy changes".to_owned());
     }
     lines.extend(found.audit.iter().map(entry_line));
-    lines.push(format!("to change that: {}", found.undo.join("; or ")));
+    lines.push(format!("to change this: {}", found.undo.join("; or ")));
     lines.join("\n")
 }
 

@@ -112,7 +112,7 @@ fn moment_of(record: &Value) -> Option<Timestamp> {
 
 /// Reports that nothing matched, and among how many.
 fn none_of(records: &[Value]) -> String {
-    let Some(first) = records.first() else { return "no exchanges were seen yet".to_owned() };
+    let Some(first) = records.first() else { return "no exchanges seen yet".to_owned() };
     let since = moment_of(first).map(|at| format!(", since {}", output::seconds(at))).unwrap_or_default();
     format!(
         "none among the last {}{since}; `[http] exchange_log` keeps every exchange in a file",
@@ -203,7 +203,7 @@ mod tests {
         }
         let text = none_of(&[record.clone(), record.clone()]);
         assert!(text.starts_with("none among the last 2 exchanges, since 2023-11-14T22:13:20Z"), "{text}");
-        assert_eq!(none_of(&[]), "no exchanges were seen yet");
+        assert_eq!(none_of(&[]), "no exchanges seen yet");
         let mut seen = Seen::default();
         assert_eq!(seen.fresh(std::slice::from_ref(&record)).len(), 1);
         assert!(seen.fresh(&[record]).is_empty());

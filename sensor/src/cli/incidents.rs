@@ -114,7 +114,7 @@ fn account_text(report: &AccountReport) -> String {
     let mut lines =
         vec![format!("hash on this host: {}, or {} with Basic authentication", report.user, report.basic)];
     if report.incidents.is_empty() {
-        lines.push("no incidents about this account".to_owned());
+        lines.push("no incidents involve this account".to_owned());
     }
     lines.extend(report.incidents.iter().map(line));
     lines.join("\n")
@@ -255,7 +255,7 @@ pub(super) fn whole(incident: &Incident) -> String {
     let mut lines = vec![line(incident), printable(&incident.summary)];
     lines.extend(evidence(&incident.evidence));
     if incident.unlisted > 0 {
-        lines.push(format!("clients not listed: {}, counted each time one was reported", incident.unlisted));
+        lines.push(format!("clients not listed: {}, counted once per report", incident.unlisted));
     }
     if !incident.offenders.is_empty() {
         lines.push(participants(&incident.offenders));

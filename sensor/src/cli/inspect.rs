@@ -36,7 +36,7 @@ pub(super) fn inspect(args: &InspectArgs, json: bool) -> Result<ExitCode> {
         }
     }
     judge.out.flush().map_err(SayError::from).context("writing verdicts")?;
-    complain(format!("{}, {} told", counted(judge.all, "request"), judge.told));
+    complain(format!("{} inspected: {}", counted(judge.all, "request"), counted(judge.told, "attack")));
     Ok(ExitCode::SUCCESS)
 }
 

@@ -47,7 +47,7 @@ pub(super) fn top(args: &TopArgs, json: bool) -> Result<ExitCode> {
 
 fn text(report: &RoutesReport) -> String {
     if report.routes.is_empty() {
-        return "no exchanges were seen yet; `sensor status` shows which ports are watched".to_owned();
+        return "no exchanges seen yet; `sensor status` shows which ports are watched".to_owned();
     }
     let mut table = table(
         &["method", "route", "requests/s", "errors/s", "4xx %", "5xx %", "p50", "p99", "requests", "errors"],

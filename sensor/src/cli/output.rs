@@ -94,7 +94,7 @@ pub(super) fn blocked(added: &BlockAdded) -> String {
     let mut text = match added.mode {
         Mode::Enforce => format!("blocked {prefix} {until}"),
         Mode::Monitor => {
-            format!("{prefix} would be dropped {until}: mode is monitor; `sensor mode enforce` drops it")
+            format!("{prefix} would be dropped {until}, but mode is monitor; `sensor mode enforce` drops it")
         }
     };
     if !added.allowed.is_empty() {
@@ -118,7 +118,7 @@ pub(super) fn status(report: &StatusReport) -> String {
             if report.pinned { "pinned: outlives the daemon" } else { "not pinned: ends with the daemon" }
         ),
         format!(
-            "clients      {} tracked of {}, {} evicted when idle",
+            "clients      {} tracked of at most {}, {} evicted when idle",
             report.clients_tracked, report.clients_max, report.clients_evicted
         ),
         format!("policy       {}", report.policy()),
@@ -226,8 +226,8 @@ pub(super) fn limits(rows: &Vec<LimitRow>) -> String {
     for row in rows {
         for (dimension, burst) in &row.raised_bursts {
             text.push_str(&format!(
-                "\nnote: {} {dimension}: burst raised to {burst}, what the rate admits per kernel clock tick or the \
-                 largest frame",
+                "\nnote: {} {dimension}: burst raised to {burst}, the least that one kernel clock tick or the largest \
+                 frame needs",
                 row.scope
             ));
         }

@@ -98,13 +98,10 @@ fn read_keylog(path: &Path, pipeline: &mut Pipeline<Printer<impl Write>>) -> Res
     log.finish(learn);
     let KeyLogCounters { secrets, malformed } = log.counters();
     if secrets == 0 {
-        bail!("{} is no key log in NSS format: {malformed} lines, and none has a secret", path.display());
+        bail!("{}: no secrets in it; expected a key log in NSS format", path.display());
     }
     if malformed > 0 {
-        complain(format!(
-            "sensor: {}: {malformed} lines that are no secrets are passed over",
-            path.display()
-        ));
+        complain(format!("sensor: {}: skipped {malformed} lines without a valid secret", path.display()));
     }
     Ok(())
 }
@@ -113,7 +110,7 @@ fn key(config: &Config) -> Key {
     read_key(&config.paths.state_dir).unwrap_or_else(|error| {
         // It may not exist without a daemon, and only root can read it: both are usual.
         if !matches!(error, KeyError::Missing(_) | KeyError::Unfit { source: Unfit::Io(_), .. }) {
-            complain(format!("sensor: {error}; principals are hashed with a key that everybody knows"));
+            complain(format!("sensor: {error}; principals are hashed with a well-known key"));
         }
         Key::from_bytes(PUBLIC_KEY)
     })
@@ -163,7 +160,7 @@ fn read(
     let passed = file.counters().passed(Passed::LinkType);
     if let Some((number, name)) = file.unread_link() {
         complain(format!(
-            "sensor: {}: {passed} packets are passed over: link type {number} ({name}) is not supported",
+            "sensor: {}: skipped {passed} packets: link type {number} ({name}) is not supported",
             file.name()
         ));
     }
@@ -327,23 +324,26 @@ impl Summary {
         for (count, what) in [
             (self.without_response, "requests without a response"),
             (self.without_request, "responses without a request"),
-            (self.stream_gaps, "gaps in streams"),
-            (self.segments_refused, "segments that the server would not take"),
-            (self.unproven, "exchanges of clients that are not proven to be there"),
+            (self.stream_gaps, "stream gaps"),
+            (self.segments_refused, "segments that the server would drop"),
+            (self.unproven, "exchanges with unproven client addresses"),
             (self.lost_bytes, "bytes lost"),
             (self.tls_decrypted, "TLS connections decrypted"),
             (self.tls_partly, "TLS connections decrypted in part"),
             (self.tls_dark, "TLS connections without a secret"),
-            (self.tls_incomplete, "TLS handshakes that did not come to their end"),
-            (self.not_http, "connections that are no HTTP"),
-            (self.http2_hidden_fields, "fields of HTTP/2 hidden by a table whose beginning was not seen"),
+            (self.tls_incomplete, "incomplete TLS handshakes"),
+            (self.not_http, "connections without HTTP"),
+            (
+                self.http2_hidden_fields,
+                "HTTP/2 header fields unreadable (compression table not seen from its start)",
+            ),
             (self.websockets, "WebSockets"),
-            (self.websocket_messages, "messages in WebSockets"),
-            (self.websocket_bytes, "bytes in messages of WebSockets"),
+            (self.websocket_messages, "WebSocket messages"),
+            (self.websocket_bytes, "bytes in WebSocket messages"),
             (self.anomalies, "anomalies"),
             (self.alerts, "alerts"),
             (self.passed_over, "packets without a TCP segment"),
-            (self.seen_twice, "connections seen on another interface, too, and left out"),
+            (self.seen_twice, "connections also seen on another interface, counted once"),
         ] {
             if count > 0 {
                 text.push_str(&format!("; {count} {what}"));

@@ -35,7 +35,7 @@ pub(super) fn run(args: RunArgs) -> Result<ExitCode> {
             for problem in &problems {
                 complain(problem.to_string());
             }
-            complain("sensor: the configuration has mistakes; nothing was started");
+            complain("sensor: not started: the configuration has mistakes");
             return Ok(ExitCode::FAILURE);
         }
     };
@@ -77,7 +77,7 @@ fn remove(pin_dir: &Path, json: bool) -> Result<ExitCode> {
     } else if freed.is_empty() {
         say(format!("nothing was attached under {}", pin_dir.display()))?;
     } else {
-        say(format!("detached from {}; nothing is limited or blocked any more", freed.join(", ")))?;
+        say(format!("detached from {}; nothing is limited or blocked now", freed.join(", ")))?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -34,7 +34,7 @@ pub(super) fn score(args: &ScoreArgs, json: bool) -> Result<ExitCode> {
     match flushed.map_err(Failure::Output).and(scored) {
         Ok(passed_over) => {
             if passed_over > 0 {
-                complain(format!("{} passed over: no number", counted(passed_over, "value")));
+                complain(format!("{} skipped: not a number", counted(passed_over, "value")));
             }
             Ok(ExitCode::SUCCESS)
         }
@@ -101,7 +101,7 @@ impl Columns {
         let find = |name: &str| {
             header.iter().position(|column| column.eq_ignore_ascii_case(name)).ok_or_else(|| Failure::Input {
                 line: 1,
-                reason: format!("no column `{name}`; the first line has to name `timestamp` and `value`"),
+                reason: format!("no column `{name}`; the first line must name `timestamp` and `value`"),
             })
         };
         Ok(Self { timestamp: find("timestamp")?, value: find("value")? })
@@ -121,12 +121,12 @@ fn moment(text: &str) -> Result<Timestamp, String> {
     if let Ok(seconds) = text.parse::<f64>() {
         return Duration::try_from_secs_f64(seconds)
             .map(known)
-            .map_err(|_error| format!("`{text}` is no time since 1970"));
+            .map_err(|_error| format!("`{text}` is not a time since 1970"));
     }
     civil(text)
         .and_then(|time| time.duration_since(UNIX_EPOCH).ok())
         .map(known)
-        .ok_or_else(|| format!("`{text}` is no timestamp such as 2026-01-31T12:00:00Z"))
+        .ok_or_else(|| format!("`{text}` is not a timestamp such as 2026-01-31T12:00:00Z"))
 }
 
 /// RFC 3339, section 5.6, with letters of either case. Times without a zone are accepted, too.
@@ -188,7 +188,7 @@ fn number(text: &str) -> Result<Option<f64>, String> {
     }
     match text.parse::<f64>() {
         Ok(value) => Ok(value.is_finite().then_some(value)),
-        Err(_error) => Err(format!("`{text}` is no number")),
+        Err(_error) => Err(format!("`{text}` is not a number")),
     }
 }
 
@@ -253,21 +253,24 @@ mod tests {
     #[test]
     fn mistakes_are_told_with_their_line() {
         for (input, error) in [
-            ("", "1: no column `timestamp`; the first line has to name `timestamp` and `value`"),
-            ("time,value\n", "1: no column `timestamp`; the first line has to name `timestamp` and `value`"),
+            ("", "1: no column `timestamp`; the first line must name `timestamp` and `value`"),
+            ("time,value\n", "1: no column `timestamp`; the first line must name `timestamp` and `value`"),
             (
                 "timestamp,values\n1,2\n",
-                "1: no column `value`; the first line has to name `timestamp` and `value`",
+                "1: no column `value`; the first line must name `timestamp` and `value`",
             ),
-            ("timestamp,value\n1,2\n2,3\n3,x\n", "4: `x` is no number"),
-            ("timestamp,value\n1,\"1,5\"\n", "2: `1,5` is no number"),
-            ("timestamp,value\n1,--\n", "2: `--` is no number"),
+            ("timestamp,value\n1,2\n2,3\n3,x\n", "4: `x` is not a number"),
+            ("timestamp,value\n1,\"1,5\"\n", "2: `1,5` is not a number"),
+            ("timestamp,value\n1,--\n", "2: `--` is not a number"),
             ("timestamp,value\n1\n", "2: only 1 fields"),
-            ("timestamp,value\nyesterday,2\n", "2: `yesterday` is no timestamp such as 2026-01-31T12:00:00Z"),
-            ("timestamp,value\n-5,2\n", "2: `-5` is no time since 1970"),
+            (
+                "timestamp,value\nyesterday,2\n",
+                "2: `yesterday` is not a timestamp such as 2026-01-31T12:00:00Z",
+            ),
+            ("timestamp,value\n-5,2\n", "2: `-5` is not a time since 1970"),
             (
                 "timestamp,value\n1960-01-01T00:00:00Z,2\n",
-                "2: `1960-01-01T00:00:00Z` is no timestamp such as 2026-01-31T12:00:00Z",
+                "2: `1960-01-01T00:00:00Z` is not a timestamp such as 2026-01-31T12:00:00Z",
             ),
         ] {
             assert_eq!(scored(input, false).unwrap_err(), error, "{input:?}");

@@ -32,7 +32,7 @@ pub(super) fn suggest(args: SuggestArgs, json: bool) -> Result<ExitCode> {
     let report: Report = control::read(answer.clone())?;
     if !report.lacking.is_empty() && !args.force {
         bail!(
-            "not enough traffic yet for a suggestion; still needed: {}. Wait, or use --force",
+            "not enough traffic yet for a suggestion ({}); wait, or use --force",
             report.lacking.join("; ")
         );
     }
@@ -54,7 +54,7 @@ pub(super) fn suggest(args: SuggestArgs, json: bool) -> Result<ExitCode> {
         rows = control::read::<Vec<LimitRow>>(ask(request)?)?;
     }
     if rows.is_empty() {
-        bail!("nothing to set: no client sent anything that a limit counts");
+        bail!("nothing to set: no client sent traffic that a limit counts");
     }
     if json {
         say_json(&json!({"suggestion": answer, "limits": rows}))?;
@@ -80,7 +80,7 @@ fn text(report: &Report) -> String {
     if !commands.is_empty() {
         let _written = write!(
             text,
-            "\n\nsuggested: the 99th percentile with room above it, and nothing that a person at a keyboard would notice\n  {}",
+            "\n\nsuggested (99th percentile plus headroom, never too tight for a person at a keyboard):\n  {}",
             commands.join("\n  ")
         );
     }
@@ -90,12 +90,12 @@ fn text(report: &Report) -> String {
 fn observed(report: &Report) -> String {
     let since = report.since.map(|since| format!(" since {since}")).unwrap_or_default();
     let mut line = format!(
-        "observed {} in all{since}: {} clients, each counted once an hour",
+        "observed {} in total{since}: {} clients, each counted once an hour",
         format_duration(Duration::from_secs(report.observed_seconds)),
         report.clients
     );
     if report.one_in > 1 {
-        let _written = write!(line, "; one in {} is tracked, at random", report.one_in);
+        let _written = write!(line, "; a random one in {} is tracked", report.one_in);
     }
     let excluded = &report.excluded;
     let limited = report.scopes.iter().fold(0, |sum: u64, scope| sum.saturating_add(scope.limited));
@@ -107,7 +107,7 @@ fn observed(report: &Report) -> String {
             "over a limit in force (--include-limited counts them)",
         ),
         (excluded.allowed, "allowed"),
-        (excluded.scopes_full, "of scopes beyond the sixteenth"),
+        (excluded.scopes_full, "in scopes beyond the sixteenth"),
         (excluded.missed, "gone between two samples"),
     ]
     .into_iter()
@@ -118,7 +118,7 @@ fn observed(report: &Report) -> String {
         let _written = write!(line, "\nleft out: {}", left_out.join(", "));
     }
     for lacking in &report.lacking {
-        let _written = write!(line, "\ntoo little to rely on: {lacking}");
+        let _written = write!(line, "\ntoo little data: {lacking}");
     }
     line
 }
@@ -141,7 +141,7 @@ fn of_scope(scope: &ScopeReport, limited_included: bool) -> String {
     let limited =
         if scope.limited > 0 { format!(", {over} {} over a limit", scope.limited) } else { String::new() };
     format!(
-        "{}: {} clients{limited}; in brackets the share that would have been touched\n{}",
+        "{}: {} clients{limited}; in brackets the share that would have been limited\n{}",
         scope.scope,
         scope.clients,
         output::trimmed(&table)
@@ -168,7 +168,7 @@ fn candidate_text(candidate: &Candidate) -> String {
     }
     match candidate.touched {
         Some(share) => format!("{} ({})", candidate.limit, percent(share)),
-        None => format!("{} (not known)", candidate.limit),
+        None => format!("{} (unknown)", candidate.limit),
     }
 }
 
@@ -230,7 +230,7 @@ mod tests {
     fn a_report_says_what_it_rests_on() {
         let text = text(&report());
         for part in [
-            "observed 2h in all: 200 clients, each counted once an hour; one in 4 is tracked, at random",
+            "observed 2h in total: 200 clients, each counted once an hour; a random one in 4 is tracked",
             "left out: 2 blocked, 1 named by a detector, 3 over a limit in force (--include-limited counts them)",
             "default: 200 clients, besides 3 over a limit",
             "10/min:3 (50.0%)",
@@ -246,9 +246,9 @@ mod tests {
     fn what_was_asked_has_a_column() {
         let mut report = report();
         report.scopes[0].dimensions[0].asked = Some(candidate("120/min:40", 0.015));
-        report.lacking = vec!["time: 5 s".to_owned()];
+        report.lacking = vec!["5 s observed".to_owned()];
         let text = text(&report);
         assert!(text.contains("asked") && text.contains("120/min:40 (1.5%)"), "{text}");
-        assert!(text.contains("too little to rely on: time: 5 s"), "{text}");
+        assert!(text.contains("too little data: 5 s observed"), "{text}");
     }
 }

@@ -48,7 +48,7 @@ impl Section<'_> {
         let before = *place;
         let read = self.parsed(key, |text| {
             let time = humantime::parse_duration(text)
-                .map_err(|error| format!("{error}; expected a time such as 5m or 1h30m"))?;
+                .map_err(|_error| "expected a time such as 5m or 1h30m".to_owned())?;
             if time < least { Err(format!("expected at least {}", shown_time(least))) } else { Ok(time) }
         });
         set(place, read);

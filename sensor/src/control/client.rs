@@ -15,7 +15,7 @@ use crate::printable::to_json;
 pub enum ClientError {
     /// No daemon answers.
     #[error(
-        "no daemon answers on {path} ({source}); is `sensor run` running? `--socket` names another socket"
+        "no daemon answers on {path} ({source}); is `sensor run` running? Use `--socket` for another socket"
     )]
     Unreachable {
         /// The socket.
@@ -75,7 +75,7 @@ impl Client {
             written.map_err(unreachable)?;
             read.map_err(unreachable)?;
             return Err(ClientError::Refused(
-                "the daemon closed the connection without an answer; its log says more".to_owned(),
+                "the daemon closed the connection without answering; see its log".to_owned(),
             ));
         }
         match serde_json::from_str(&answer).map_err(unreadable)? {

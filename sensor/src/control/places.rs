@@ -64,7 +64,7 @@ impl Places {
                 Some(format!("users other than root have {MAX_OTHERS} connections already"))
             }
             Kind::Other(Role::Reader) if state.readers >= MAX_READERS => {
-                Some(format!("users who may only look have {MAX_READERS} connections already"))
+                Some(format!("users with read-only access have {MAX_READERS} connections already"))
             }
             Kind::Other(_) => None,
         };

@@ -53,10 +53,10 @@ pub trait Handle: Send + Sync + 'static {
 #[derive(Debug, thiserror::Error)]
 pub enum BindError {
     /// Another daemon is listening there.
-    #[error("another daemon answers on {0}; `--socket` names another socket for a second one")]
+    #[error("another daemon answers on {0}; use `--socket` to run a second one")]
     InUse(PathBuf),
     /// The system refused.
-    #[error("{path}: cannot make the control socket: {source}")]
+    #[error("{path}: cannot create the control socket: {source}")]
     Io {
         /// The socket.
         path: PathBuf,
@@ -277,9 +277,7 @@ fn room(shared: &Shared, peer: &Peer, bytes: usize) -> Result<Option<OwnedSemaph
     }
     let kibibytes = u32::try_from(bytes >> 10).unwrap_or(u32::MAX).saturating_add(1).min(ROOM);
     let taken = Arc::clone(&shared.room).try_acquire_many_owned(kibibytes);
-    taken
-        .map(Some)
-        .map_err(|_none| "too many long answers wait to be taken; try again in a moment".to_owned())
+    taken.map(Some).map_err(|_none| "too many large answers are being sent; try again in a moment".to_owned())
 }
 
 /// The name of a user, if it can be resolved in time.

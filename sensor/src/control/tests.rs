@@ -220,7 +220,7 @@ fn long_answers_share_a_room() {
     let readers = READERS.to_string();
     // The first one's answer is being made, or waits.
     let told = (0..200).map(|_| ask_as(&served.socket, 3_200_002, &readers, large).unwrap());
-    let refused = told.take(20).find(|told| told.contains("too many long answers"));
+    let refused = told.take(20).find(|told| told.contains("too many large answers"));
     assert!(refused.is_some(), "two answers of 40 MB wait at a time");
     assert_eq!(
         ask(&served.socket, Request::Exchanges { last: 40_000 }).unwrap().as_str().unwrap().len(),

@@ -105,7 +105,7 @@ impl Engine {
         }
         self.responder.keep_incidents(incident);
         if self.responder.decider_stats().tripped && !tripped {
-            warn!("a kill switch tripped: what would be blocked is limited; see [decide]");
+            warn!("a kill switch tripped: clients are limited instead of blocked; see [decide]");
             self.responder.audit(now, Change::KillSwitch, &"", Cause::Daemon, Details::default());
         }
         if let Some(file) = &mut self.responder.deny_file {
@@ -132,7 +132,7 @@ impl Engine {
         let done = if has_room {
             done.map_err(|error| error.to_string())
         } else {
-            Err("there are too many limits of detectors already".to_owned())
+            Err("detectors have set too many limits already".to_owned())
         };
         if let Err(refused) = done {
             match decision.measure {

@@ -23,7 +23,7 @@ impl Explanation {
         } else if let Some(within) = self.within {
             let (clients, blocks) =
                 (counted(within.clients, "tracked client"), counted(within.blocks, "block"));
-            self.verdict = format!("not blocked as a whole; {clients} and {blocks} lie within it");
+            self.verdict = format!("not blocked as a whole; it contains {clients} and {blocks}");
             self.undo = self.against();
             // Whom a block would hit; or, if none is possible, who is present.
             let look = if self.protected.is_none() {
@@ -34,7 +34,7 @@ impl Explanation {
             self.undo.push(format!("sensor {look}"));
         } else {
             self.verdict =
-                format!("passes within the limits of {}; beyond them {would}dropped{only}", self.scope.scope);
+                format!("passes up to the limits of {}; beyond them {would}dropped{only}", self.scope.scope);
             self.undo = self.against();
             if self.scope.origin == Origin::Detector {
                 self.undo.push(format!("sensor limit unset {}", self.scope.scope));
@@ -121,7 +121,7 @@ mod tests {
     #[test]
     fn a_wide_prefix_is_told_by_what_lies_within() {
         let found = concluded("enforce", json!([]), json!({ "clients": 3, "blocks": 1 }));
-        assert_eq!(found.verdict, "not blocked as a whole; 3 tracked clients and 1 block lie within it");
+        assert_eq!(found.verdict, "not blocked as a whole; it contains 3 tracked clients and 1 block");
         assert_eq!(found.undo, ["sensor block add 192.0.2.7/32 --dry-run"]);
         let mut found =
             Explanation { protected: Some("it belongs to this host".into()), undo: Vec::new(), ..found };

@@ -23,7 +23,7 @@ use crate::store::StoreConfig;
 /// Files and addresses of a daemon.
 #[derive(Clone, Debug, PartialEq, Eq, DocumentedFields)]
 pub struct Paths {
-    /// Control socket for commands. If it is not the default, pass them `--socket`.
+    /// Control socket for commands. If it is not the default, commands need `--socket`.
     pub socket: PathBuf,
     /// State directory, kept across restarts: changes by command, learned routes, alerts and decisions, the hash key.
     pub state_dir: PathBuf,
@@ -198,7 +198,7 @@ impl Config {
         config.check_scopes(&root.section("limits"));
         if let Some(both) = config.sense.inner_and(&config.interfaces) {
             root.section("http")
-                .reject("inner_interfaces", format!("`{both}` is in `interfaces`, too: {BOTH}"));
+                .reject("inner_interfaces", format!("`{both}` is also in `interfaces`: {BOTH}"));
         }
         config
     }
@@ -280,10 +280,7 @@ impl Config {
             let ClientPrefixes { v4, v6, .. } = self.tuning.prefixes;
             let bits = if prefix.addr().is_ipv4() { v4 } else { v6 };
             if prefix.prefix_len() > bits {
-                limits.reject(
-                    name,
-                    format!("overlapping scopes: it splits clients, which are /{bits} networks"),
-                );
+                limits.reject(name, format!("this scope splits clients, which are /{bits} networks"));
             }
         }
     }
@@ -308,7 +305,7 @@ const ABOUT_DETECT: &str =
 const ABOUT_DECIDE: &str = "Responses to signals, in enforce mode.";
 
 const ABOUT_DECIDED_LIMITS: &str =
-    "Limits for a client that a detector limits, if tighter than those already in force for it.";
+    "Limits for clients that a detector limits, if tighter than those already in force for them.";
 
 const ABOUT_NAMES: &str = "Databases in which `sensor clients` and `sensor alerts` look up addresses. They must be readable by the user who runs \
      these commands; the daemon does not open them.";

@@ -9,7 +9,7 @@ use crate::store::EventStore;
 
 /// Why interfaces of a kind cannot be served.
 pub(super) const UNREADABLE: &str = "its frames begin with neither an Ethernet nor an IP header, so no source address \
-                                     can be read; serve the interface that its packets arrive on instead";
+                                     can be read; serve the interface on which its packets arrive instead";
 
 impl Engine {
     /// Everything that is wrong, with remedies.
@@ -30,7 +30,7 @@ impl Engine {
             say(
                 Part::Commands,
                 format!(
-                    "the last change holds until a restart only: {error}; it is tried again twice a minute and on reload"
+                    "the last change was not saved and holds only until a restart: {error}; retried twice a minute and on reload"
                 ),
             );
         }
@@ -41,14 +41,16 @@ impl Engine {
             let interface = &inner.interface;
             say(
                 Part::Http,
-                format!("{interface}: HTTP is not read there since it came back; restart the sensor"),
+                format!(
+                    "{interface}: HTTP has not been read there since the interface came back; restart the sensor"
+                ),
             );
         }
         self.degraded_records(&mut say);
         if !self.dataplane.is_pinned() {
             say(
                 Part::Pins,
-                "limits and blocks end with this process; its log says why it could not pin them".to_owned(),
+                "limits and blocks end with the daemon; its log says why they could not be pinned".to_owned(),
             );
         }
         found
@@ -60,7 +62,7 @@ impl Engine {
         let unserved = attachments.filter_map(|attachment| {
             let why = match attachment.presence {
                 Presence::Unreadable => UNREADABLE,
-                Presence::Refused => "the program could not be attached when it came back; see the log",
+                Presence::Refused => "the program could not be attached again; see the log",
                 Presence::Up | Presence::Down | Presence::Gone => return None,
             };
             Some(format!("{}: nothing is limited or blocked there: {why}", attachment.interface))
@@ -78,7 +80,7 @@ impl Engine {
                     say(
                         Part::Events,
                         format!(
-                            "{} cannot be written: {} records wait, {} are lost; is there space, and may the daemon write there?",
+                            "{} cannot be written: {} records queued, {} lost; check free space and permissions",
                             path.display(),
                             stats.depth,
                             stats.lost
@@ -94,7 +96,7 @@ impl Engine {
             say(
                 Part::DenyFile,
                 format!(
-                    "{} cannot be written; the proxy keeps denying the clients of the old file",
+                    "{} cannot be written; the proxy keeps denying the clients in the old file",
                     file.path().display()
                 ),
             );

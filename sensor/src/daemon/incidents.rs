@@ -107,7 +107,7 @@ fn accused(incident: &Incident) -> (Vec<IpNet>, Vec<LeftAlone>) {
     for one in incident.offenders.iter().filter(|one| one.accused) {
         let prefix = one.client.prefix();
         if one.proxied && one.action == Action::None {
-            let why = "behind a trusted proxy, whose source address its packets have".to_owned();
+            let why = "behind a trusted proxy, so its packets have the proxy's address".to_owned();
             left_alone.push(LeftAlone { prefix, why });
         } else {
             prefixes.push(prefix);

@@ -12,7 +12,7 @@ const MAX_WEAK_SECRETS: usize = 1_000;
 
 /// The beginning of keys. A short one would be that of secrets, too.
 const KEY_START: Form<String> = Form {
-    kind: "the beginning of keys, 4 characters or more",
+    kind: "a key prefix of 4 characters or more",
     example: "shop_pub_",
     read: |text| {
         if text.len() >= 4 { Ok(text.to_owned()) } else { Err("expected 4 characters or more".to_owned()) }

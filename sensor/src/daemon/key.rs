@@ -20,10 +20,10 @@ const LENGTH: usize = 32;
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
     /// It does not exist.
-    #[error("{0}: there is no key yet; a daemon makes it at its first start")]
+    #[error("{0}: there is no key yet; the daemon creates it when it first starts")]
     Missing(PathBuf),
     /// It cannot be created.
-    #[error("{path}: no key could be made: {source}; it is tried again twice a minute and on reload")]
+    #[error("{path}: the key could not be created: {source}; retried twice a minute and on reload")]
     Make {
         /// Which file.
         path: PathBuf,
@@ -58,7 +58,7 @@ fn remedy(path: &Path, why: &Unfit) -> String {
             "`chmod 600 {path}` if nobody has read it; else remove it: a new key is then made, with which users and \
              tokens of earlier records are not recognised"
         ),
-        Unfit::Io(_) => "let the user that the daemon runs as read it".to_owned(),
+        Unfit::Io(_) => "make it readable by the daemon's user".to_owned(),
         Unfit::NoFile(_) | Unfit::Foreign(_) | Unfit::Exposed(..) | Unfit::Large(_) => format!(
             "see who put it there; the key is a regular file of the daemon's own user with mode 0600, {path}"
         ),
@@ -176,7 +176,7 @@ mod tests {
         let ballast = directory.path().join("ballast");
         fs::write(&ballast, vec![1; 1 << 20]).unwrap_err();
         let told = ensure_key(directory.path()).unwrap_err().to_string();
-        assert!(told.contains("No space left") && told.contains("tried again"), "{told}");
+        assert!(told.contains("No space left") && told.contains("retried"), "{told}");
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1, "only the ballast is there");
         fs::remove_file(&ballast).unwrap();
         ensure_key(directory.path()).unwrap();

@@ -69,7 +69,7 @@ fn objection(path: &Path, judge: &Judge) -> Option<String> {
             Refusal::ReadOnly => drop_in(directory, "ReadWritePaths"),
             Refusal::Hidden => drop_in(directory, "BindPaths"),
             Refusal::Private => format!(
-                "{shown}: the unit has a private directory there, invisible to others; use another, such as \
+                "{shown}: the unit has a private directory there, invisible to others; use another one, such as \
                  /var/lib/sensor"
             ),
         });
@@ -78,7 +78,7 @@ fn objection(path: &Path, judge: &Judge) -> Option<String> {
         return Some(format!("{shown}: no such directory; create it first"));
     };
     if !metadata.is_dir() {
-        return Some(format!("{shown}: no directory"));
+        return Some(format!("{shown}: not a directory"));
     }
     match judge {
         Judge::Nobody => None,
@@ -98,7 +98,7 @@ fn objection(path: &Path, judge: &Judge) -> Option<String> {
 
 fn not_theirs(directory: &Path, user: &str) -> String {
     let shown = directory.display();
-    format!("{shown}: not writable for user {user}, as whom the unit runs; type `chown {user} {shown}`")
+    format!("{shown}: not writable by the unit's user {user}; run `chown {user} {shown}`")
 }
 
 fn drop_in(directory: &Path, key: &str) -> String {

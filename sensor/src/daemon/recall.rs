@@ -75,12 +75,12 @@ impl Recalled {
             if is_over || self.policy.block(prefix).is_some() {
                 continue;
             }
-            let reason = Some("was in force in the kernel, and is in no readable file".to_owned());
+            let reason = Some("was in force in the kernel, but not in any readable file".to_owned());
             self.policy
                 .set_block(*prefix, BlockRule { until: *until, reason, origin: Origin::Command, since: now });
             taken = taken.saturating_add(1);
         }
-        warn!(blocks = taken, mode = %self.policy.mode(), "adopted from the kernel, because files lack them");
+        warn!(blocks = taken, mode = %self.policy.mode(), "adopted from the kernel: not in any readable file");
         true
     }
 

@@ -65,7 +65,7 @@ pub(super) fn incidents(reader: &Reader, question: &Question) -> Result<Vec<Inci
 /// One incident with all participants.
 pub(super) fn incident(reader: &Reader, id: RecordId) -> Result<Incident, String> {
     let found = reader.incident(id).map_err(text)?;
-    found.ok_or_else(|| format!("there is no incident {id}; `sensor incidents` lists those that are kept"))
+    found.ok_or_else(|| format!("there is no incident {id}; `sensor incidents` lists all that are kept"))
 }
 
 pub(super) fn audit(
@@ -79,7 +79,7 @@ pub(super) fn audit(
 fn alert(reader: &Reader, id: RecordId) -> Result<Alert, String> {
     let found = reader.alert(id).map_err(text)?;
     let found =
-        found.ok_or_else(|| format!("there is no alert {id}; `sensor alerts` lists those that are kept"))?;
+        found.ok_or_else(|| format!("there is no alert {id}; `sensor alerts` lists all that are kept"))?;
     as_it_stands(reader, found)
 }
 

@@ -155,7 +155,7 @@ fn default_interface() -> Result<String> {
         columns.next_back().filter(|interface| is_default && *interface != "lo").map(str::to_owned)
     });
     v6.context(
-        "no default route, so no interface to guess; name one with `-i` or `interfaces` in the configuration",
+        "no default route to take the interface from; name one with `-i` or `interfaces` in the configuration",
     )
 }
 

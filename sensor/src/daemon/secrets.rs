@@ -33,7 +33,7 @@ impl Default for TlsConfig {
 }
 
 const ABOUT: &str = "How TLS that servers on this host terminate is read. Secrets stay in memory only as long as \
-     their connection needs them, and go nowhere.";
+     their connection needs them, and go nowhere else.";
 
 impl TlsConfig {
     /// Reads `[tls]`.

@@ -39,11 +39,11 @@ pub struct SenseConfig {
     /// Whether to read HTTP at all; if not, nothing is copied, and limits and blocks still apply.
     pub enabled: bool,
     /// TCP ports to watch on this host: `auto` for ports with a listener, until their connections prove not to be HTTP;
-    /// or port numbers. List ports that are only forwarded.
+    /// or port numbers. Ports that this host only forwards must be listed.
     pub ports: Ports,
     /// Interfaces on which HTTP is only read: `lo` between a proxy and an application on this host, bridges and host-side
-    /// veths of containers. Nothing is limited or blocked there. They must have Ethernet headers or be `lo`, and not be
-    /// in `interfaces`. At most 16.
+    /// veths of containers. Nothing is limited or blocked there. They must have Ethernet headers or be `lo`, and must not
+    /// be in `interfaces`. At most 16.
     pub inner_interfaces: Vec<String>,
     /// Maximum payload bytes of a segment copied from the kernel.
     #[documented_fields(rename = "snap_bytes")]
@@ -52,8 +52,8 @@ pub struct SenseConfig {
     /// and at least 2 MiB.
     #[documented_fields(rename = "ring_mib")]
     pub ring_bytes: u32,
-    /// File to which the record of every exchange is appended, one JSON object per line. It is unbounded: use it when
-    /// you must see everything. Its directory must exist.
+    /// File to which the record of every exchange is appended, one JSON object per line. It grows without bound: use it
+    /// when you must see everything. Its directory must exist.
     #[documented_fields(rename = "exchange_log")]
     pub log: Option<PathBuf>,
     /// Where patterns of routes are read from, besides the configuration.
@@ -87,14 +87,14 @@ impl Default for SenseConfig {
 const NAME_LISTS: [&str; 5] =
     ["forwarded_headers", "api_key_headers", "api_key_parameters", "token_parameters", "session_cookies"];
 
-const ABOUT_HTTP: &str = "How HTTP/1 is read: which ports, and how much is copied and remembered.";
+const ABOUT_HTTP: &str = "How HTTP is read: which ports, and how much is copied and remembered.";
 
 const ABOUT_IDENTITY: &str = "Who a client is behind proxies, and which credentials distinguish principals. Only \
      keyed hashes of credentials are kept.";
 
 const ABOUT_LOGIN: &str = "How login attempts are recognised.";
 
-const ABOUT_RULE: &str = "A login that is not recognised automatically, or misjudged; any name, up to 64.";
+const ABOUT_RULE: &str = "A login that is recognised wrongly or not at all, under any name; at most 64.";
 
 const ABOUT_ROUTES: &str = "Path templates, such as `/users/{id}`, that group exchanges.";
 
@@ -163,7 +163,7 @@ impl SenseConfig {
             (false, false) => self.ports = Ports::Listed(listed),
             (true, true) => self.ports = Ports::Auto,
             (true, false) => http.reject("ports", "either \"auto\" or ports, not both"),
-            (false, true) => http.reject("ports", "no port; `enabled = false` watches none"),
+            (false, true) => http.reject("ports", "no ports; to watch none, set `enabled = false`"),
         }
     }
 
@@ -172,7 +172,7 @@ impl SenseConfig {
         http.list("inner_interfaces", &interface, &mut self.inner_interfaces);
         let mut known = BTreeSet::new();
         if let Some(twice) = self.inner_interfaces.iter().find(|name| !known.insert(*name)) {
-            http.reject("inner_interfaces", format!("`{twice}` is named twice"));
+            http.reject("inner_interfaces", format!("`{twice}` is listed twice"));
         }
     }
 
@@ -287,10 +287,10 @@ fn read_logins(login: Section<'_>, config: &mut LoginConfig) {
         let section = section.about(ABOUT_RULE);
         match read_login(&section) {
             _ if config.rules.len() >= MAX_LOGIN_RULES => {
-                login.reject(name, format!("at most {MAX_LOGIN_RULES} logins are possible"));
+                login.reject(name, format!("too many logins; at most {MAX_LOGIN_RULES} are possible"));
             }
             Some(rule) => config.rules.push(rule),
-            None if !section.has("route") => login.reject(name, "`route` is missing: which path is it for?"),
+            None if !section.has("route") => login.reject(name, "`route`, the path of the login, is missing"),
             None => {}
         }
         section.finish();
@@ -352,7 +352,7 @@ mod tests {
         for (ports, message) in [
             ("[\"auto\", 80]", "either \"auto\" or ports, not both"),
             ("[80, \"auto\"]", "either \"auto\" or ports, not both"),
-            ("[]", "no port; `enabled = false` watches none"),
+            ("[]", "no ports; to watch none, set `enabled = false`"),
             ("[80, 0]", "expected \"auto\" or a port from 1 to 65535, such as 8080"),
             ("[80, 65536]", "expected \"auto\" or a port"),
             ("[80, -1]", "expected \"auto\" or a port"),

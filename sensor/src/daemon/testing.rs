@@ -26,7 +26,7 @@ impl Commands {
                 engine.responder.notifier.as_ref().ok_or("no receiver is available; see the log")?;
             let before = notifier.ways();
             if before.is_empty() {
-                return Err("no way out is configured; see `[alerts]` in the configuration".to_owned());
+                return Err("no receiver is configured; see `[alerts]` in the configuration".to_owned());
             }
             notifier.test(&alert(id, now));
             before
@@ -47,8 +47,7 @@ fn report(way: Way, before: &[Way]) -> WayReport {
     let earlier = before.iter().find(|earlier| earlier.name == way.name);
     let (sent, lost) = earlier.map_or((0, 0), |earlier| (earlier.sent, earlier.lost));
     let is_sent = way.is_idle && way.sent > sent && way.lost == lost;
-    let late =
-        (!way.is_idle).then(|| format!("not taken within {} s; it is tried further", PATIENCE.as_secs()));
+    let late = (!way.is_idle).then(|| format!("not accepted within {} s; still trying", PATIENCE.as_secs()));
     let trouble = way.trouble.or(late).or_else(|| (!is_sent).then(|| "see the daemon's log".to_owned()));
     WayReport { way: way.name.to_owned(), sent: is_sent, trouble: trouble.filter(|_| !is_sent) }
 }
@@ -62,7 +61,7 @@ fn alert(id: crate::decide::RecordId, now: clock::Timestamp) -> Alert {
         confidence: 0.0,
         owasp: Cow::Borrowed(Threat::Scanner.owasp()),
         about: About::Subject("host".to_owned()),
-        summary: "test of `sensor alerts test`: nothing happened".to_owned(),
+        summary: "test alert from `sensor alerts test`; nothing happened".to_owned(),
         evidence: Evidence::default(),
         window: Window { start: now, end: now },
         action: Action::None,

@@ -354,7 +354,7 @@ fn nobody(grounds: &Grounds<'_>, around: &impl Surroundings) -> String {
     match (grounds.threat, is_address) {
         (Threat::Flood, _) if around.enforces() => "already dropped by limits or blocks".to_owned(),
         (Threat::Flood, _) => format!("limits or blocks would drop it; {}", around.why_not()),
-        (_, true) => "no action: not certain enough yet".to_owned(),
+        (_, true) => "no action: not enough evidence yet".to_owned(),
         (_, false) => "no single address to block".to_owned(),
     }
 }

@@ -47,13 +47,13 @@ fn describe(
 ) -> Account {
     let name = account.map_or_else(|| "an account".to_owned(), |account| account.to_string());
     let attack = offence.unwrap_or(Threat::CredentialStuffing).slug();
-    let how = if offence.is_some() { "is part of" } else { "has the marks of" };
+    let how = if offence.is_some() { "is part of" } else { "looks like part of" };
     let mut evidence = Evidence::default().with("attack", attack).with("client", who.to_string().as_str());
     let mut end = String::new();
     if let Some(session) = session {
         let session = session.to_string();
         evidence = evidence.with("session", session.as_str());
-        end = format!("; end {session}");
+        end = format!("; end its session: {session}");
     }
     Account {
         confidence: if offence.is_some() { 0.95 } else { 0.8 },

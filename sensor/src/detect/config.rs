@@ -277,7 +277,7 @@ impl Sources {
 }
 
 const ABOUT_DISTRIBUTED: &str =
-    "Stolen credentials tried by many clients, none of which makes more than an attempt or two.";
+    "Stolen credentials tried by many clients, each of which makes only an attempt or two.";
 
 /// A share such as `80%` or `80`, in percent.
 pub(super) const PERCENT: Form<u32> = Form {

@@ -51,17 +51,17 @@ mod walk;
 /// Thresholds. None has a source that could be cited: attacks are told from use by what others do on the route.
 #[derive(Clone, Debug, PartialEq, Eq, DocumentedFields)]
 pub struct Config {
-    /// Distinct, mostly refused objects within an hour; twice as many are severity high, as are half as many if also in
-    /// sequence. The default is what a page may show at once.
+    /// Distinct, mostly refused objects within an hour; twice as many are severity high. In sequence, half as many
+    /// suffice for either. The default is what a page may show at once.
     pub refused: u32,
-    /// Percentage of refusals (status 403, 404 or 410) that counts as mostly refused. No preset changes it.
+    /// Share of refusals (status 403, 404 or 410), in percent, that counts as mostly refused. No preset changes it.
     pub refused_percent: u32,
     /// Distinct objects within an hour, in sequence. The default is one every 12 s. Ten times as many without
     /// credentials are severity high, if others request far fewer.
     pub sequence: u32,
-    /// Multiple of the route's usual number that is too many. No preset changes it.
+    /// Multiple of the route's usual number of objects that is too many. No preset changes it.
     pub times_usual: u32,
-    /// Maximum pairs of a client or principal and a route remembered, about 300 bytes each.
+    /// Maximum entries, one for each client or principal and route, about 300 bytes each.
     pub entries: u32,
 }
 

@@ -24,7 +24,7 @@ pub struct Config {
     pub packets: u32,
     /// Packets per second dropped from one client; ten times as many are severity high.
     pub client_packets: u32,
-    /// How long it must last.
+    /// How long the drops must last.
     pub lasting: Duration,
 }
 
@@ -226,8 +226,8 @@ impl Flood {
             let largest = step.by_reason.iter().zip(REASONS).max_by_key(|(count, _)| **count);
             let mostly = largest.map_or("", |(_, (_, name))| name);
             let summary = format!(
-                "limits or blocks drop {rate} packets a second, mostly over the limit on {mostly}; no single client sends \
-                 most of them"
+                "limits or blocks drop {rate} packets a second, mostly over the limit on {mostly}; no single client \
+                 sends most of them"
             );
             signal(step, Subject::Host, (rate, least), streak, summary)
         };

@@ -26,25 +26,25 @@ mod tests;
 #[derive(Clone, Debug, PartialEq, Eq, DocumentedFields)]
 pub struct Config {
     /// Streams per client within 30 s that were reset within a second of their request (rapid reset, CVE-2023-44487), or
-    /// that the client made the server reset by breaking rules (CVE-2025-8671). At least half of its streams must have
-    /// ended so. The default is Netty's limit of RST_STREAM frames.
+    /// that the client made the server reset by breaking the protocol (CVE-2025-8671). They must be at least half of the
+    /// client's streams. The default is Netty's limit on RST_STREAM frames.
     pub resets: u32,
     /// CONTINUATION frames per client within 30 s beyond the eighth of their header block (CVE-2024-27316,
     /// CVE-2024-27983 and others). nghttp2 allows eight.
     pub continuations: u32,
-    /// Header blocks per client within 30 s that are small and stand for lists larger than `max_head_bytes` (HPACK bombs,
+    /// Small header blocks per client within 30 s that expand to more than `max_head_bytes` (HPACK bombs,
     /// CVE-2016-6581).
     pub bombs: u32,
-    /// SETTINGS, or PING that no content of the server preceded, per client within 30 s (CVE-2019-9512, CVE-2019-9515).
-    /// Clients send a few; gRPC servers close a connection at the third such PING.
+    /// SETTINGS frames, or PING frames without server data before them, per client within 30 s (CVE-2019-9512,
+    /// CVE-2019-9515). Clients send a few; gRPC servers close a connection at the third such PING.
     pub pings_and_settings: u32,
-    /// Frames per client within 30 s that carry nothing and end nothing (CVE-2019-9518). Netty allows two in a row, Envoy
-    /// one.
+    /// Empty frames per client within 30 s that end no stream or header block (CVE-2019-9518). Netty allows two in a
+    /// row, Envoy one.
     pub empty_frames: u32,
-    /// PRIORITY frames beyond 100 for each stream, or WINDOW_UPDATE frames beyond 10 for each DATA frame, per client within
-    /// 30 s (CVE-2019-9511, CVE-2019-9513). Envoy has the same allowances.
+    /// PRIORITY frames beyond 100 per stream, or WINDOW_UPDATE frames beyond 10 per DATA frame, per client within 30 s
+    /// (CVE-2019-9511, CVE-2019-9513). Envoy allows the same.
     pub updates: u32,
-    /// Frames per client within 30 s that the protocol forbids where they came. Servers end the connection at the first.
+    /// Frames per client within 30 s that violate the protocol. Servers close the connection at the first.
     pub violations: u32,
     /// Maximum clients remembered.
     pub entries: u32,
@@ -90,15 +90,15 @@ impl Config {
             counts.resets
         };
         let kinds = [
-            ("resets of streams right after their requests", resets, self.resets),
-            ("CONTINUATION frames of endless header blocks", counts.continuations, self.continuations),
-            ("header blocks that expand beyond any head", counts.bombs, self.bombs),
+            ("stream resets right after their requests", resets, self.resets),
+            ("excess CONTINUATION frames", counts.continuations, self.continuations),
+            ("HPACK bombs", counts.bombs, self.bombs),
             ("SETTINGS frames", counts.settings, self.pings_and_settings),
             ("PING frames", counts.pings, self.pings_and_settings),
             ("empty frames", counts.empty_frames, self.empty_frames),
-            ("PRIORITY frames", counts.priorities, self.updates),
-            ("WINDOW_UPDATE frames", counts.window_updates, self.updates),
-            ("frames that the protocol forbids", counts.violations, self.violations),
+            ("excess PRIORITY frames", counts.priorities, self.updates),
+            ("excess WINDOW_UPDATE frames", counts.window_updates, self.updates),
+            ("frames that violate the protocol", counts.violations, self.violations),
         ];
         let over = kinds.into_iter().filter(|(_, count, threshold)| count >= threshold);
         over.max_by_key(|(_, count, threshold)| count.checked_div(*threshold))

@@ -26,7 +26,7 @@ pub struct Config {
     pub window: Duration,
     /// Minimum share of failures among attempts with that password. No preset changes it.
     pub failure_ratio: u32,
-    /// Minimum share of that password's failures among all failures. No preset changes it.
+    /// Minimum share of all failures that use that password. No preset changes it.
     pub share: u32,
 }
 

@@ -56,7 +56,7 @@ pub struct Config {
     /// Requests within an hour that name a tool in User-Agent: severity high for attack tools, medium for Internet
     /// surveys.
     pub tool_requests: u32,
-    /// Maximum suspicious clients remembered, at most 400 bytes each and five samples.
+    /// Maximum suspicious clients remembered, each with at most 400 bytes and five samples.
     pub entries: u32,
 }
 
@@ -336,14 +336,14 @@ fn signal(
         (None, Some(name)) if probing.weight >= config.probes => {
             format!("probes for known weaknesses, such as {name}")
         }
-        (None, _) => format!("asked for {missing} paths that do not exist"),
+        (None, _) => format!("requested {missing} missing paths"),
     };
-    let how = if found.is_foreign { ", sent by pages of another site according to its headers" } else { "" };
+    let how = if found.is_foreign { ", sent by another site's pages, according to its headers" } else { "" };
     evidence = evidence.with("suspicious_requests", u64::from(probing.suspicious));
     if found.is_foreign {
         evidence = evidence.with(
             "cross_site",
-            "reported only: any site could make its visitors send this and have them blocked",
+            "reported only: any site could make its visitors send this, to get them blocked",
         );
     }
     Signal {

@@ -326,7 +326,7 @@ fn one_site(
         confidence: 0.7,
         subject: Subject::Network(site.prefix()),
         offenders: Vec::new(),
-        summary: format!("clients of {site} hold {count} connections open with very slow messages"),
+        summary: format!("clients in {site} hold {count} connections open with very slow messages"),
         evidence: Evidence::default()
             .with("connections", u64::from(count))
             .with("connections_threshold", u64::from(threshold)),
@@ -348,7 +348,7 @@ fn all_clients(
         severity: Severity::High,
         confidence: 0.7,
         subject: Subject::Host,
-        summary: format!("{total} connections are held open with very slow messages"),
+        summary: format!("{total} connections are held open by very slow messages"),
         evidence: Evidence::default()
             .with("connections", total)
             .with("connections_threshold", u64::from(config.total))

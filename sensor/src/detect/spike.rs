@@ -313,7 +313,7 @@ impl Spike {
             Series::LatencyP95 => (
                 Threat::LatencySpike,
                 "latency_p95_us",
-                format!("95th percentile of latency at {:.0} ms", self.value / 1_000.0),
+                format!("95th percentile latency of {:.0} ms", self.value / 1_000.0),
                 format!("{:.0} ms", expected / 1_000.0),
             ),
         };
@@ -322,7 +322,7 @@ impl Spike {
             threat,
             severity: if self.harms && anomaly >= SEVERE { Severity::High } else { Severity::Medium },
             confidence: anomaly,
-            summary: format!("{value} within a minute on {subject}; {usual} is usual"),
+            summary: format!("{value} in a minute on {subject}; usual: {usual}"),
             subject,
             offenders: Vec::new(),
             evidence: Evidence::default()

@@ -125,7 +125,7 @@ fn signal(
         subject: Subject::Client(address),
         offenders: vec![offender],
         summary: format!(
-            "{address} sent different copies of the same bytes in {} exchanges, as tools do that hide from sensors",
+            "{address} sent conflicting copies of the same bytes in {} exchanges, an evasion technique",
             client.conflicts
         ),
         evidence: Evidence::default()

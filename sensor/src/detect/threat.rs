@@ -22,7 +22,7 @@ pub enum Threat {
     RateSpike,
     /// A larger share of errors (5xx) than a route or the host usually sees.
     ErrorSpike,
-    /// Slower answers than a route or the host usually gives.
+    /// Slower responses than a route or the host usually gives.
     LatencySpike,
     /// More requests from a client or principal than the configuration allows.
     RequestRate,
@@ -32,23 +32,23 @@ pub enum Threat {
     Scanner,
     /// Holding connections open with messages that do not end.
     SlowAttack,
-    /// Sending different copies of the same bytes, so that a sensor reads what the server does not.
+    /// Sending different copies of the same bytes, so that a sensor and the server read different requests.
     StreamEvasion,
     /// Attacking HTTP/2 itself: rapid resets, endless header blocks, floods of frames.
     #[serde(rename = "http2-abuse")]
     #[documented_fields(rename = "http2-abuse")]
     Http2Abuse,
-    /// Sending values that are meant to be run by what reads them: SQL, shells, browsers, templates, paths.
+    /// Injecting code into request values: SQL, shell commands, scripts, templates, paths.
     Injection,
-    /// A forged or unsafe token, or one token in two hands.
+    /// Forged or unsafe tokens, and sessions used from two places at once.
     TokenMisuse,
     /// Keys or credentials where others can read them.
     KeyExposure,
-    /// Answers that give more than they should.
+    /// Responses that disclose more than they should.
     DataExposure,
-    /// GraphQL documents that cost a server more than their bytes.
+    /// GraphQL documents that are cheap to send and expensive to answer.
     Graphql,
-    /// Packets, connections or bits in numbers that make limits or blocks drop many of them.
+    /// So many packets, connections or bits that limits or blocks drop a large number of them.
     Flood,
 }
 
@@ -213,7 +213,7 @@ pub enum Severity {
     Medium,
     /// An attack.
     High,
-    /// An attack that succeeds.
+    /// An attack that succeeded.
     Critical,
 }
 

@@ -68,7 +68,7 @@ impl PolicyConfig {
                 Ok(scope) => {
                     if config.limits.contains_key(&scope) {
                         limits
-                            .reject(name, "overlapping scopes: this one exists already in another spelling");
+                            .reject(name, "overlapping scopes: this one already exists in another spelling");
                     }
                     config.limits.insert(scope, read);
                 }
@@ -94,7 +94,7 @@ impl PolicyConfig {
     }
 }
 
-const ABOUT_DEFAULT: &str = "Limits of each client that no longer prefix covers.";
+const ABOUT_DEFAULT: &str = "Limits per client, unless a scope for its prefix applies.";
 
 const ABOUT_SCOPE: &str =
     "Limits per client within a prefix; the longest prefix applies. Unset keys default to `limits.default`.";

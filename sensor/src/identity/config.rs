@@ -77,11 +77,11 @@ pub struct Config {
     /// Forwarding headers trusted from trusted proxies, in order of preference, at most 8. Nearly every proxy appends
     /// its peer to `X-Forwarded-For`. Other headers, such as `CF-Connecting-IP`, are read as a single address. If a
     /// header always has a port after the address, write `name:port`: in IPv6 without brackets, the port is otherwise
-    /// indistinguishable from the address. `CloudFront-Viewer-Address` is known to be one.
+    /// indistinguishable from the address. `CloudFront-Viewer-Address` does not need it.
     ///
     /// If a proxy sets one of these and passes on the others, clients can forge their address in a preferred header, or
-    /// in any other if the preferred ones are absent: list only headers that your proxies set or remove. The other
-    /// common headers are compared, as far as there is room: the finding `forwarded_conflict` shows that one of them
+    /// in any other if the preferred ones are absent: list only headers that your proxies set or remove. Other common
+    /// forwarding headers are compared, as far as space permits; the anomaly `forwarded_conflict` means that one
     /// disagrees.
     pub forwarded_headers: Vec<ForwardedHeader>,
     /// List elements of one forwarding header examined, from the right. Default 32.
@@ -177,7 +177,9 @@ impl Default for Config {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigError {
     /// A name that no field or cookie can have.
-    #[error("{key}: `{name}` is no name: expected a token such as `x-api-key` (RFC 9110, section 5.6.2)")]
+    #[error(
+        "{key}: `{name}` is not a valid name; expected a token such as `x-api-key` (RFC 9110, section 5.6.2)"
+    )]
     Name {
         /// The key of the list.
         key: &'static str,
@@ -185,7 +187,7 @@ pub enum ConfigError {
         name: String,
     },
     /// A list is too long.
-    #[error("{key}: {count} names, at most {max} are possible")]
+    #[error("{key}: {count} names; at most {max} are possible")]
     TooMany {
         /// The key of the list.
         key: &'static str,
@@ -270,14 +272,14 @@ mod tests {
     fn mistakes_name_the_key() {
         let config = Config { api_key_headers: vec!["x api".to_owned()], ..Config::default() };
         let error = config.check().unwrap_err().to_string();
-        assert!(error.starts_with("api_key_headers: `x api` is no name"), "{error}");
+        assert!(error.starts_with("api_key_headers: `x api` is not a valid name"), "{error}");
         let config = Config { session_cookies: vec!["*".to_owned()], ..Config::default() };
         assert!(config.check().unwrap_err().to_string().starts_with("session_cookies: `*`"));
         let headers = vec![ForwardedHeader::XRealIp; MAX_FORWARDED_HEADERS + 1];
         let config = Config { forwarded_headers: headers, ..Config::default() };
         assert_eq!(
             config.check().unwrap_err().to_string(),
-            "forwarded_headers: 9 names, at most 8 are possible"
+            "forwarded_headers: 9 names; at most 8 are possible"
         );
     }
 }

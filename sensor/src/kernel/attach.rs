@@ -249,7 +249,7 @@ fn hint_of(error: &ProgramError) -> &'static str {
     match errno_of(error) {
         Some(nix::libc::EOPNOTSUPP) => "; the driver has no native XDP, `--xdp generic` works everywhere",
         Some(nix::libc::ERANGE | nix::libc::EINVAL) => {
-            "; the MTU may be too large for native XDP, `sensor doctor` tells"
+            "; the MTU may be too large for native XDP: see `sensor doctor`"
         }
         _ => "",
     }

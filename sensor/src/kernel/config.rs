@@ -65,8 +65,8 @@ pub struct ClientPrefixes {
     /// Prefix length of an IPv4 client: with 24, all of 203.0.113.0/24 share one client's limits.
     #[documented_fields(rename = "ipv4_prefix")]
     pub v4: u8,
-    /// Prefix length of an IPv6 client. Providers give each customer at least a /64, within which it chooses addresses
-    /// freely.
+    /// Prefix length of an IPv6 client. Providers give each customer at least a /64, in which the customer can use any
+    /// address.
     #[documented_fields(rename = "ipv6_prefix")]
     pub v6: u8,
     /// Idle time after which a client's table entry may be reused.

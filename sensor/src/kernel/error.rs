@@ -66,7 +66,7 @@ pub enum KernelError {
         hint: &'static str,
     },
     /// Another daemon holds the pin directory.
-    #[error("another sensor uses the pin directory {0}; `--pin-dir` names another for a second one")]
+    #[error("another sensor uses the pin directory {0}; use `--pin-dir` to run a second one")]
     PinsInUse(PathBuf),
     /// A pin could not be read, written or removed.
     #[error("{path}: {what}: {source}")]

@@ -23,7 +23,7 @@ pub struct Detection {
     pub blocks: BTreeMap<Threat, u64>,
     /// Limits tightened since the start.
     pub limits: BTreeMap<Threat, u64>,
-    /// Decisions that the kernel refused.
+    /// Decisions that could not be applied.
     pub refused: u64,
     /// From the deciding byte to the alert.
     pub detection: Durations,
@@ -46,45 +46,45 @@ pub struct Detection {
 families! {
     /// Alerts, by detector and severity.
     ALERTS: COUNTER "sensor_alerts_total";
-    /// Incidents that go on, by worst severity.
+    /// Open incidents, by worst severity.
     INCIDENTS: GAUGE "sensor_incidents_open";
     /// Limits that detectors tightened, by detector.
     LIMITS: COUNTER "sensor_limits_decided_total";
-    /// Decisions that could not be carried out.
+    /// Decisions that could not be applied.
     REFUSED: COUNTER "sensor_decisions_refused_total";
     /// Blocks reduced to limits, by bound.
     SUPPRESSED: COUNTER "sensor_decisions_suppressed_total";
-    /// Whether a kill switch stands tripped.
+    /// Whether a kill switch is tripped.
     TRIPPED: GAUGE "sensor_kill_switch_tripped";
-    /// Offenders that are protected or allowed.
+    /// Offenders spared as protected or allowed.
     PROTECTED: COUNTER "sensor_offenders_protected_total";
-    /// From the deciding exchange to the alert.
+    /// Time from the deciding exchange to the alert.
     DETECTION: HISTOGRAM "sensor_detection_latency_seconds";
-    /// From the deciding exchange to the block in the kernel.
+    /// Time from the deciding exchange to the kernel's block.
     ENFORCEMENT: HISTOGRAM "sensor_enforcement_latency_seconds";
-    /// Entries of the detectors' tables.
+    /// Entries in detectors' tables.
     ENTRIES: GAUGE "sensor_detector_entries";
-    /// Entries that the detectors' tables have room for.
+    /// Capacity of detectors' tables.
     CAPACITY: GAUGE "sensor_detector_entries_max";
     /// Entries evicted early from full tables.
     EVICTED: COUNTER "sensor_detector_evicted_total";
-    /// Signals of detectors lost because a queue was full.
+    /// Detector signals lost to a full queue.
     SIGNALS_LOST: COUNTER "sensor_signals_lost_total";
     /// Records written to the event store, by kind.
     EVENTS: COUNTER "sensor_events_written_total";
-    /// Failed, retried writes to the event store.
+    /// Failed writes to the event store; retried.
     EVENT_ERRORS: COUNTER "sensor_event_write_errors_total";
-    /// Records that the event store gave up.
+    /// Records the event store gave up on.
     EVENTS_LOST: COUNTER "sensor_events_lost_total";
-    /// Records that wait to be written.
+    /// Records waiting to be written.
     EVENTS_WAITING: GAUGE "sensor_events_waiting";
-    /// Alert lines, by what became of them.
+    /// Alert lines, by outcome.
     LINES: COUNTER "sensor_alert_lines_total";
-    /// Alerts for the webhook, by what became of them.
+    /// Webhook alerts, by outcome.
     WEBHOOK: COUNTER "sensor_webhook_alerts_total";
     /// Clients in the deny file.
     DENIED: GAUGE "sensor_deny_file_entries";
-    /// Times that the deny file could not be written.
+    /// Failed writes of the deny file.
     DENY_ERRORS: COUNTER "sensor_deny_file_write_errors_total";
 }
 

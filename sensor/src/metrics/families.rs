@@ -87,7 +87,7 @@ macro_rules! families {
 pub(super) use families;
 
 families! {
-    /// Build of this sensor; always 1.
+    /// Version of this sensor; always 1.
     BUILD_INFO: GAUGE "sensor_build_info";
     /// Mode in force: 1 for the current one, 0 for the other.
     MODE: GAUGE "sensor_mode";
@@ -99,13 +99,13 @@ families! {
     BYTES: COUNTER "sensor_bytes_total";
     /// Frames not fully parsed, by kind.
     UNPARSED: COUNTER "sensor_unparsed_packets_total";
-    /// Clients in the table now.
+    /// Clients in the client table.
     CLIENTS_TRACKED: GAUGE "sensor_clients_tracked";
-    /// Clients that the table is made for.
+    /// Capacity of the client table.
     CLIENTS_MAX: GAUGE "sensor_clients_max";
-    /// Clients that entered the table.
+    /// Clients added to the client table.
     CLIENTS_ADMITTED: COUNTER "sensor_clients_admitted_total";
-    /// Idle clients that left the table for new ones.
+    /// Idle clients replaced by new ones.
     CLIENTS_EVICTED: COUNTER "sensor_clients_evicted_total";
     /// Sources not admitted to the client table, by cause.
     CLIENTS_REFUSED: COUNTER "sensor_clients_refused_total";
@@ -113,13 +113,13 @@ families! {
     NOTICES_LOST: COUNTER "sensor_notices_lost_total";
     /// Prefixes blocked now.
     BLOCKS_ACTIVE: GAUGE "sensor_blocks_active";
-    /// Blocks made since the start, by what made them.
+    /// Blocks since the start, by detector or `command`.
     BLOCKS: COUNTER "sensor_blocks_total";
     /// Kernel memory of all maps.
     KERNEL_MEMORY: GAUGE "sensor_kernel_memory_bytes";
     /// Failed writes of the state file.
     STATE_WRITE_ERRORS: COUNTER "sensor_state_write_errors_total";
-    /// Whether the last reload of the configuration was taken.
+    /// Whether the last configuration reload succeeded.
     RELOAD_SUCCESS: GAUGE "sensor_config_reload_success";
     /// When the configuration was last loaded.
     LAST_RELOAD: GAUGE "sensor_config_last_reload_timestamp_seconds";

@@ -19,9 +19,9 @@ families! {
     MIRROR_BYTES: COUNTER "sensor_mirror_bytes_total";
     /// TCP segments that the mirror lost, by cause.
     MIRROR_LOST: COUNTER "sensor_mirror_lost_total";
-    /// TCP segments that nobody needed.
+    /// TCP segments skipped as not needed.
     MIRROR_SKIPPED: COUNTER "sensor_mirror_skipped_total";
-    /// TCP segments that the server drops, too.
+    /// TCP segments ignored because the server drops them.
     SEGMENTS_REFUSED: COUNTER "sensor_segments_refused_total";
     /// TCP connections whose client address was proven.
     STREAMS_PROVEN: COUNTER "sensor_streams_proven_total";
@@ -29,13 +29,13 @@ families! {
     STREAM_CONFLICTS: COUNTER "sensor_stream_conflicts_total";
     /// TCP connections being reassembled now.
     STREAMS_ACTIVE: GAUGE "sensor_streams_active";
-    /// TCP connections forgotten, by cause.
+    /// TCP connections no longer tracked, by cause.
     STREAMS_CLOSED: COUNTER "sensor_streams_closed_total";
-    /// Holes in TCP streams that were never filled.
+    /// Gaps in TCP streams.
     STREAM_GAPS: COUNTER "sensor_stream_gaps_total";
-    /// Bytes in those holes.
+    /// Bytes lost in gaps.
     STREAM_LOST_BYTES: COUNTER "sensor_stream_lost_bytes_total";
-    /// Bytes that wait for others before them now.
+    /// Bytes buffered behind gaps.
     STREAM_BUFFERED_BYTES: GAUGE "sensor_stream_buffered_bytes";
     /// HTTP exchanges.
     HTTP_EXCHANGES: COUNTER "sensor_http_exchanges_total";
@@ -43,17 +43,17 @@ families! {
     HTTP_UNPROVEN: COUNTER "sensor_http_unproven_exchanges_total";
     /// Exchanges seen twice, around a proxy on this host.
     HTTP_SEEN_TWICE: COUNTER "sensor_http_seen_twice_total";
-    /// Faulty HTTP exchanges.
+    /// HTTP exchanges with anomalies, by kind.
     HTTP_PARSE_ERRORS: COUNTER "sensor_http_parse_errors_total";
-    /// HTTP messages without their other side.
+    /// HTTP messages without their counterpart.
     HTTP_UNPAIRED: COUNTER "sensor_http_unpaired_total";
     /// Connections other than HTTP/1.
     HTTP_OTHER_CONNECTIONS: COUNTER "sensor_http_other_connections_total";
-    /// Attempts to log in that were seen, by outcome.
+    /// Login attempts, by outcome.
     LOGINS: COUNTER "sensor_logins_total";
     /// Route templates known.
     HTTP_ROUTES: GAUGE "sensor_http_routes";
-    /// From request to response, first bytes.
+    /// From first byte of request to first of response.
     HTTP_DURATION: HISTOGRAM "sensor_http_duration_seconds";
 }
 

@@ -57,7 +57,7 @@ mod tests {
     #[test]
     fn help_texts_are_there_and_families_sorted() {
         let text = render(&Snapshot::default()).unwrap();
-        assert!(text.contains("# HELP sensor_build_info Build of this sensor; always 1.\n"), "{text}");
+        assert!(text.contains("# HELP sensor_build_info Version of this sensor; always 1.\n"), "{text}");
         assert!(text.contains("sensor_mode{mode=\"monitor\"} 1\n"), "{text}");
         assert!(text.contains("process_resident_memory_bytes"), "{text}");
         let start = text.lines().find_map(|line| line.strip_prefix("process_start_time_seconds "));

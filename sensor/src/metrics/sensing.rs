@@ -12,7 +12,7 @@ pub struct Sensing {
     pub refused_instructions: u64,
     /// Failures not counted by client.
     pub failures_uncounted: u64,
-    /// Failed writes to the log of exchanges.
+    /// Failed writes to the exchange log.
     pub log_errors: u64,
     /// Datagrams that were read whole.
     pub datagrams: DatagramCounters,
@@ -32,23 +32,23 @@ pub struct Capacities {
 families! {
     /// TCP segments in fragments or behind extension headers.
     DATAGRAMS: COUNTER "sensor_datagrams_total";
-    /// IP fragments and packets without a segment.
+    /// IP packets that yielded no segment, by reason.
     DATAGRAMS_REFUSED: COUNTER "sensor_datagrams_refused_total";
     /// Mirror instructions that the kernel refused.
     INSTRUCTIONS_REFUSED: COUNTER "sensor_mirror_instructions_refused_total";
-    /// Failed requests without room in the table.
+    /// Failed requests not counted: table full.
     FAILURES_UNCOUNTED: COUNTER "sensor_client_failures_uncounted_total";
-    /// Failed writes to the log of exchanges.
+    /// Failed writes to the exchange log.
     EXCHANGE_LOG_ERRORS: COUNTER "sensor_exchange_log_errors_total";
-    /// Prefixes that there is room to block.
+    /// Capacity of the block table.
     BLOCKS_MAX: GAUGE "sensor_blocks_max";
-    /// TCP connections that can be reassembled at a time.
+    /// Maximum TCP connections reassembled at once.
     STREAMS_MAX: GAUGE "sensor_streams_max";
-    /// Bytes that may wait for others before them.
+    /// Maximum bytes buffered behind gaps.
     STREAM_BUFFERED_MAX: GAUGE "sensor_stream_buffered_bytes_max";
     /// Failed webhook requests that were retried.
     WEBHOOK_RETRIES: COUNTER "sensor_webhook_retries_total";
-    /// Alerts that wait for the webhook.
+    /// Alerts waiting for the webhook.
     WEBHOOK_WAITING: GAUGE "sensor_webhook_alerts_waiting";
 }
 

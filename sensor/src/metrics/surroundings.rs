@@ -22,9 +22,9 @@ families! {
     UP: GAUGE "sensor_interface_up";
     /// Interfaces by role; `inner` is only read.
     ROLE: GAUGE "sensor_interface_role_info";
-    /// Times the program was attached again.
+    /// Times the program was reattached.
     REATTACHED: COUNTER "sensor_interface_reattached_total";
-    /// Steps of the system clock, a second or more.
+    /// System clock steps of a second or more.
     CLOCK_STEPS: COUNTER "sensor_clock_steps_total";
 }
 

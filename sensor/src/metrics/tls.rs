@@ -8,7 +8,7 @@ use crate::tls::{Counters, Outcome};
 families! {
     /// Closed TLS connections; dark ones were not read.
     TLS_CONNECTIONS: COUNTER "sensor_tls_connections_total";
-    /// Open TLS connections that are read.
+    /// Open TLS connections being decrypted.
     TLS_OPEN: GAUGE "sensor_tls_connections_decrypted";
     /// TLS connections waiting for their secret.
     TLS_WAITING: GAUGE "sensor_tls_connections_waiting";
@@ -16,9 +16,9 @@ families! {
     TLS_RECORDS: COUNTER "sensor_tls_records_total";
     /// TLS session secrets: `taken`, or unused.
     TLS_SECRETS: COUNTER "sensor_tls_secrets_total";
-    /// Resynchronisations after a hole.
+    /// Resynchronisations after a gap.
     TLS_RESYNCHRONISATIONS: COUNTER "sensor_tls_resynchronisations_total";
-    /// Encrypted bytes dropped for want of room.
+    /// Encrypted bytes dropped for lack of space.
     TLS_REFUSED_BYTES: COUNTER "sensor_tls_refused_bytes_total";
 }
 

@@ -49,8 +49,8 @@ pub struct WebhookConfig {
     /// URL to send alerts to, by HTTP or HTTPS: one POST per alert, with the alert as JSON. Redirects are not followed.
     /// Under systemd, the unit's `IPAddressAllow=` must include its address.
     pub url: Uri,
-    /// Format it accepts: `json`, the alert's record, and its incident's once that is over; `slack`; `teams`, through a
-    /// workflow; `pagerduty`, an Events API v2 event; `alertmanager`, for `/api/v2/alerts`. All but `slack` and `teams`
+    /// Format of the receiver: `json`, the alert's record, and the incident's once it is over; `slack`; `teams`, through
+    /// a workflow; `pagerduty`, an Events API v2 event; `alertmanager`, for `/api/v2/alerts`. All but `slack` and `teams`
     /// link an incident's end to its beginning.
     pub format: WebhookFormat,
     /// Headers sent with each request, such as `Authorization: Bearer ...`. They are never printed.
@@ -241,7 +241,7 @@ fn read_format(webhook: &Section<'_>) -> WebhookFormat {
     match (format, routing_key) {
         ("pagerduty", Some(routing_key)) => WebhookFormat::PagerDuty { routing_key },
         ("pagerduty", None) => {
-            webhook.reject("format", "`pagerduty` takes the `routing_key` of a service");
+            webhook.reject("format", "`pagerduty` needs the `routing_key` of a service");
             WebhookFormat::Json
         }
         // A key that the format does not need is no mistake: formats are tried one after the other.
@@ -284,7 +284,7 @@ fn read_webhook(webhook: Section<'_>) -> Option<WebhookConfig> {
                 "format",
                 "routing_key",
             ] {
-                webhook.reject(key, "without `url` there is no webhook");
+                webhook.reject(key, "the webhook needs `url`");
             }
             None
         }
@@ -311,7 +311,7 @@ fn read_deny_file(section: Section<'_>) -> Option<DenyConfig> {
     section.integer("max_entries", 1..=1_000_000, &mut config.max_entries);
     if path.is_none() {
         for key in ["format", "include", "max_entries"] {
-            section.reject(key, "without `path` there is no deny file");
+            section.reject(key, "the deny file needs `path`");
         }
     }
     section.finish();
@@ -319,14 +319,14 @@ fn read_deny_file(section: Section<'_>) -> Option<DenyConfig> {
 }
 
 fn parse_url(text: &str) -> Result<Uri, &'static str> {
-    let url: Uri = text.parse().or(Err("no URL; expected one such as https://alerts.example.org/hook"))?;
+    let url: Uri = text.parse().or(Err("expected a URL such as https://alerts.example.org/hook"))?;
     let authority =
         url.authority().ok_or("expected a URL with a host, such as https://alerts.example.org/hook")?;
     if !matches!(url.scheme_str(), Some("http" | "https")) {
         return Err("expected http:// or https://");
     }
     if authority.as_str().contains('@') {
-        return Err("credentials belong into `headers`, as \"Authorization: Basic ...\"");
+        return Err("credentials belong in `headers`, as \"Authorization: Basic ...\"");
     }
     Ok(url)
 }
@@ -337,7 +337,7 @@ const OWN: [&str; 4] = ["host", "content-length", "transfer-encoding", "connecti
 /// `Name: value`. Errors do not repeat it: it may hold a secret.
 fn parse_header(text: &str) -> Result<(HeaderName, HeaderValue), &'static str> {
     let (name, value) = text.split_once(':').ok_or("expected \"Name: value\"")?;
-    let name: HeaderName = name.trim().parse().or(Err("no name of a header before the colon"))?;
+    let name: HeaderName = name.trim().parse().or(Err("invalid header name before the colon"))?;
     if OWN.contains(&name.as_str()) {
         return Err("this header is set by the sensor itself");
     }

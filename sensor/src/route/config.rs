@@ -8,9 +8,9 @@ pub const MAX_DEPTH: usize = 16;
 /// How templates are learned.
 #[derive(Clone, Debug, PartialEq, Eq, DocumentedFields)]
 pub struct Config {
-    /// Patterns that override learned templates, such as `/users/{name}`; if two match, the more specific one applies,
-    /// or the first of equals. Segments are literal, `{name}` or `*` (one segment), `prefix{name}suffix`, or at the end
-    /// `**` (any rest, including none).
+    /// Patterns that override learned templates, such as `/users/{name}`. If several match, the most specific applies, or
+    /// the first of equally specific ones. Segments are literal, `{name}` or `*` (one segment), `prefix{name}suffix`, or
+    /// at the end `**` (any rest, including none).
     pub patterns: Vec<String>,
     /// Most patterns. Default 8192.
     pub max_patterns: usize,

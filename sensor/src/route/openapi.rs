@@ -180,7 +180,10 @@ components: { schemas: { A: { type: string } } }
             ("openapi: 2.0.0", "api: openapi: version \"2.0.0\", expected 3.x"),
             ("swagger: '2.0'", "api: swagger: expected an OpenAPI 3 document; convert it first"),
             ("{\"openapi\":\"3.0.0\",\"paths\":{\"users\":{}}}", "api: paths.users: expected a path"),
-            ("{\"openapi\":\"3.0.0\",\"paths\":{\"/{\":{}}}", "api: paths./{: `/{` has braces"),
+            (
+                "{\"openapi\":\"3.0.0\",\"paths\":{\"/{\":{}}}",
+                "api: paths./{: `/{` has unbalanced or empty braces",
+            ),
             ("{\"openapi\":\"3.0.0\",\"servers\":[{}]}", "api: missing field `url`"),
         ];
         for (text, expected) in cases {

@@ -18,7 +18,7 @@ pub enum PatternError {
     #[error("`{0}` has more than {MAX_DEPTH} segments")]
     Deep(String),
     /// Braces that do not pair, or are empty.
-    #[error("`{0}` has braces that do not pair or hold no name; expected such as `/users/{{id}}`")]
+    #[error("`{0}` has unbalanced or empty braces; expected a pattern such as `/users/{{id}}`")]
     Braces(String),
     /// Parameters with nothing between them.
     #[error("`{0}` has two parameters with nothing between them")]
@@ -27,7 +27,7 @@ pub enum PatternError {
     #[error("`{0}` has `**` before its end")]
     Tail(String),
     /// There are too many.
-    #[error("{count} patterns, at most {max} are possible")]
+    #[error("{count} patterns; at most {max} are possible")]
     TooMany {
         /// Their number.
         count: usize,

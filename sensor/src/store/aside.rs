@@ -54,7 +54,7 @@ impl fmt::Display for Damage {
         match &self.kept {
             Ok(kept) => write!(
                 out,
-                "the file is kept as {0}: to go back to it, stop the daemon, put it right, `mv {0} {1}`, start",
+                "the file was kept as {0}; to restore it, stop the daemon, repair it, `mv {0} {1}`, start",
                 kept.display(),
                 path.display()
             ),

@@ -53,7 +53,7 @@ impl Saved {
         };
         // A list would pass for an object without any keys.
         let Value::Object(mut map) = value else {
-            return Reading::Nothing("it is no JSON object".to_owned());
+            return Reading::Nothing("it is not a JSON object".to_owned());
         };
         let version = map.get("version").map_or(Some(u64::from(VERSION)), Value::as_u64);
         let is_known = version.is_some_and(|version| version <= u64::from(VERSION));
@@ -72,11 +72,11 @@ impl Saved {
         map.remove("version");
         lost.extend(map.keys().map(|key| format!("`{key}`")));
         let version = version.map_or_else(|| "unknown".to_owned(), |version| version.to_string());
-        let lost = if lost.is_empty() { "nothing that it can name".to_owned() } else { first_of(&lost) };
+        let lost = if lost.is_empty() { "some content".to_owned() } else { first_of(&lost) };
         Reading::Part(
             saved,
             format!(
-                "it is of version {version}, of which this program (version {VERSION}) does not understand {lost}"
+                "this program (version {VERSION}) does not understand {lost} in this file of version {version}"
             ),
         )
     }

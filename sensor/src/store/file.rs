@@ -97,8 +97,8 @@ impl<T: Default + Serialize + DeserializeOwned> StateFile<T> {
             Reading::Nothing(why) => {
                 let previous = self.previous(read);
                 let instead = match previous {
-                    Some(_) => "what stood there before the last change is in force",
-                    None => "nothing of it is in force",
+                    Some(_) => "the version before the last change is in force",
+                    None => "none of it is in force",
                 };
                 (previous.unwrap_or_default(), Aside::Corrupt, why, instead)
             }

@@ -65,7 +65,7 @@ fn without_an_earlier_version_nothing_is_made_up() {
         fs::write(directory.path().join(COMMANDS), text).unwrap();
         let (found, damage) = recall(directory.path());
         assert_eq!(found, Saved::default(), "{text}");
-        assert!(damage.unwrap().to_string().contains("nothing of it is in force"), "{text}");
+        assert!(damage.unwrap().to_string().contains("none of it is in force"), "{text}");
     }
     // Each stays until three others came.
     let kept =

@@ -17,8 +17,8 @@ pub struct Config {
     /// Connections of which only one side was seen yet, or whose handshake is not complete; at least 1. A flood
     /// of SYN can take no more of the table than this.
     pub max_half_open: usize,
-    /// Maximum bytes buffered behind a gap, in one direction of one connection. Vectors grow by doubling, so memory use
-    /// may be twice that.
+    /// Maximum bytes buffered behind a gap, in one direction of one connection. Buffers grow by doubling, so they may use
+    /// twice as much memory.
     #[documented_fields(rename = "max_stream_buffer_bytes")]
     pub max_buffered_per_half: usize,
     /// Maximum bytes buffered behind gaps, across all connections.
@@ -48,11 +48,11 @@ pub struct Config {
     /// Skips shorter than this many bytes are not worth an instruction to the source: it costs system calls, and
     /// what is left out by then is at most a few aggregates of 64 KiB, of which a snap length is copied.
     pub min_skip: u64,
-    /// Which copy of a byte counts if segments overlap and differ: the named system's choice. Use the servers'
-    /// operating system.
+    /// Which copy of a byte counts if overlapping segments differ: the one that the named operating system uses. Name
+    /// that of the servers.
     pub overlap: OverlapPolicy,
-    /// Whether urgent bytes stay in the stream, as for servers that set `SO_OOBINLINE`. Other servers never read them
-    /// with the rest.
+    /// Whether urgent bytes stay in the stream, as for servers that set `SO_OOBINLINE`. Other servers do not read them as
+    /// part of it.
     pub urgent_inline: bool,
     /// Which segments with a signature the server's kernel takes.
     pub signatures: SignatureChecks,

@@ -148,10 +148,10 @@ fn lacking(tally: &Tally, clients: u64) -> Vec<String> {
     let observed = Duration::from_nanos(tally.observed_ns);
     if observed < LEAST_TIME {
         let (seen, least) = (observed.as_secs(), LEAST_TIME.as_secs() / 60);
-        lacking.push(format!("time: {seen} s were observed, and {least} minutes are the least"));
+        lacking.push(format!("{seen} s observed, at least {least} minutes needed"));
     }
     if clients < LEAST_CLIENTS {
-        lacking.push(format!("clients: {clients} were seen, and {LEAST_CLIENTS} are the least"));
+        lacking.push(format!("{clients} clients seen, at least {LEAST_CLIENTS} needed"));
     }
     lacking
 }

@@ -85,10 +85,10 @@ impl Deed {
     pub(super) fn question(&self) -> String {
         match self {
             Self::Block { prefix, time: Some(time) } => format!("Block {prefix} for {}?", lasting(*time)),
-            Self::Block { prefix, time: None } => format!("Block {prefix} for good?"),
+            Self::Block { prefix, time: None } => format!("Block {prefix} permanently?"),
             Self::Unblock { prefix } => format!("Lift the block of {prefix}?"),
             Self::Allow { prefix } => format!("Allow {prefix}?"),
-            Self::Disallow { prefix } => format!("Allow {prefix} no more?"),
+            Self::Disallow { prefix } => format!("Remove the allow rule for {prefix}?"),
             Self::Limit { prefix, limits, .. } => format!("Limit {prefix} to {}?", told(limits)),
             Self::Unlimit { prefix } => format!("Remove the limits of {prefix}?"),
             Self::Keep { scopes } => {
@@ -100,24 +100,24 @@ impl Deed {
 
     /// Its effect.
     pub(super) fn consequence(&self, mode: Mode) -> String {
-        let monitor = "Mode is MONITOR: it is counted, nothing is dropped.";
+        let monitor = "Mode is MONITOR: packets are counted, not dropped.";
         let drops = match self {
             Self::Block { .. } => "Mode is ENFORCE: its packets are dropped from now on.",
-            Self::Limit { .. } => "Mode is ENFORCE: what is above is dropped from now on.",
-            Self::Unblock { .. } => return "Its packets pass within the limits.".to_owned(),
+            Self::Limit { .. } => "Mode is ENFORCE: packets over the limit are dropped from now on.",
+            Self::Unblock { .. } => return "Its packets pass up to the limits.".to_owned(),
             Self::Allow { .. } => {
-                return "No block and no limit will affect it. `u` undoes that.".to_owned();
+                return "No block or limit will affect it. `u` undoes this.".to_owned();
             }
             Self::Disallow { .. } => return "Blocks and limits apply to it again.".to_owned(),
             Self::Unlimit { .. } => return "The limits of the enclosing scope apply again.".to_owned(),
-            Self::Keep { .. } => return "They stay until they are changed.".to_owned(),
+            Self::Keep { .. } => return "They stay until changed.".to_owned(),
         };
         let verdict = if mode == Mode::Enforce { drops } else { monitor };
         let undone = match self {
             Self::Limit { confirm: Some(time), .. } => {
-                format!(" Undone after {} unless you keep it with `c`.", lasting(*time))
+                format!(" Rolled back after {} unless you keep it with `c`.", lasting(*time))
             }
-            Self::Limit { confirm: None, .. } => " It stays until it is changed; `u` undoes it.".to_owned(),
+            Self::Limit { confirm: None, .. } => " It stays until changed; `u` undoes it.".to_owned(),
             Self::Block { .. }
             | Self::Unblock { .. }
             | Self::Allow { .. }
@@ -132,13 +132,13 @@ impl Deed {
     pub(super) fn report(&self) -> String {
         match self {
             Self::Block { prefix, time: Some(time) } => format!("blocked {prefix} for {}", lasting(*time)),
-            Self::Block { prefix, time: None } => format!("blocked {prefix} for good"),
+            Self::Block { prefix, time: None } => format!("blocked {prefix} permanently"),
             Self::Unblock { prefix } => format!("lifted the block of {prefix}"),
             Self::Allow { prefix } => format!("allowed {prefix}"),
             Self::Disallow { prefix } => format!("{prefix} is no longer allowed"),
             Self::Limit { prefix, limits, .. } => format!("limited {prefix} to {}", told(limits)),
             Self::Unlimit { prefix } => format!("removed the limits of {prefix}"),
-            Self::Keep { .. } => "the limits stay".to_owned(),
+            Self::Keep { .. } => "kept the limits".to_owned(),
         }
     }
 }

@@ -63,7 +63,9 @@ impl Field {
         match self {
             Self::BlockTime { .. } => "For how long? 30s, 10m, 1h30m, or forever",
             Self::Limit { .. } => "packets, bits, connections or requests, and RATE[/UNIT][:BURST] or off",
-            Self::ConfirmTime { .. } => "Undo it after what time unless you keep it with `c`? forever: never",
+            Self::ConfirmTime { .. } => {
+                "Roll back after how long, unless you keep it with `c`? forever: never"
+            }
         }
     }
 

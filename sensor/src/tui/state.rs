@@ -261,7 +261,7 @@ impl State {
 
     fn pause(&mut self) {
         self.paused = !self.paused;
-        self.say(if self.paused { "paused: `p` resumes" } else { "going on" });
+        self.say(if self.paused { "paused: `p` resumes" } else { "resumed" });
     }
 
     fn step(&mut self, rows: isize) {

@@ -54,7 +54,7 @@ pub enum Reason {
     #[error("this is neither pcap nor pcapng: it begins with {}", Hex(.0))]
     NotACapture([u8; 4]),
     /// A compression other than gzip, or one inside another.
-    #[error("the file is compressed with {0}; only gzip is read, and only once: decompress it first")]
+    #[error("the file is compressed with {0}; decompress it first: only a single layer of gzip is read")]
     Compressed(&'static str),
     /// A major version that nobody has defined.
     #[error("{format} version {major}.{minor} is not supported")]

@@ -28,7 +28,7 @@ pub(in crate::cli) use live::{RoutesArgs, TopArgs};
 pub(in crate::cli) use policy::{AllowCommand, BlockCommand, LimitCommand, SuggestArgs};
 pub(in crate::cli) use when::When;
 
-/// API security at the network card: counts and drops per-client bursts in the kernel.
+/// API security at the network card: finds attacks on HTTP APIs and blocks them in the kernel.
 #[derive(Debug, Parser)]
 #[command(name = "sensor", version, propagate_version = true, max_term_width = 100)]
 pub(in crate::cli) struct Cli {
@@ -38,7 +38,7 @@ pub(in crate::cli) struct Cli {
     /// Print a list (alerts, incidents, audit, exchanges, clients, routes; blocks, allow rules, limits) as CSV
     #[arg(long, global = true, conflicts_with = "json")]
     pub(in crate::cli) csv: bool,
-    /// Colour severities and states: on a terminal, always or never
+    /// Colour severities and states: auto (on a terminal), always or never
     #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t = Colour::Auto, hide_possible_values = true)]
     pub(in crate::cli) color: Colour,
     #[command(subcommand)]
@@ -114,9 +114,9 @@ pub(in crate::cli) enum Command {
     Routes(RoutesArgs),
     /// Watch traffic, clients, routes and alerts in the terminal, and act on them
     Top(TopArgs),
-    /// Show HTTP exchanges among the last 256; under load a sample. `[http] exchange_log` keeps all in a file
+    /// Show recent HTTP exchanges: the last 256, or under load a sample. `[http] exchange_log` keeps all in a file
     Exchanges(Box<ExchangesArgs>),
-    /// Explain why a client is limited, blocked or neither, and how to undo it
+    /// Explain why a client is limited, blocked or neither, or why an alert was raised, and how to change it
     Explain {
         #[command(flatten)]
         remote: Remote,
@@ -219,7 +219,7 @@ pub(in crate::cli) struct CheckArgs {
     /// Configuration file, instead of those in /etc/sensor
     #[arg(short, long, value_name = "FILE")]
     pub(in crate::cli) config: Option<PathBuf>,
-    /// The same without -c
+    /// Configuration file, as with -c
     #[arg(value_name = "FILE", conflicts_with = "config")]
     pub(in crate::cli) file: Option<PathBuf>,
 }
@@ -243,7 +243,7 @@ pub(in crate::cli) struct ReplayArgs {
 #[derive(Debug, Args)]
 pub(in crate::cli) struct ScoreArgs {
     /// CSV file with the columns `timestamp` (RFC 3339, UTC if it has no zone, or seconds since 1970) and `value`;
-    /// `-` for standard input. Values that are no numbers (empty, NaN, null, N/A) are passed over and counted
+    /// `-` for standard input. Values that are not numbers (empty, NaN, null, N/A) are skipped and counted
     #[arg(value_name = "SERIES.csv")]
     pub(in crate::cli) series: PathBuf,
 }

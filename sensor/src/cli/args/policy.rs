@@ -74,10 +74,10 @@ impl From<LimitArgs> for Limits {
 pub(in crate::cli) struct SuggestArgs {
     #[command(flatten)]
     pub(in crate::cli) remote: Remote,
-    /// Use traffic since this long ago, such as 24h; in whole days. Default: all seven days kept
+    /// How far back to look, in whole days, such as 24h. Default: all seven days kept
     #[arg(long, value_name = "DURATION", value_parser = parse_time)]
     pub(in crate::cli) since: Option<Duration>,
-    /// Also count clients that exceeded a limit in force: for a limit that is too tight
+    /// Also count clients that exceeded a limit in force, to find out whether it is too tight
     #[arg(long)]
     pub(in crate::cli) include_limited: bool,
     /// Suggest even from less than ten minutes of traffic or twenty clients

@@ -125,8 +125,8 @@ const NATIVE_DRIVERS: [&str; 37] = [
     "xen-netfront",
 ];
 
-const SLOWER: &str = "generic mode works everywhere, but after the kernel has allocated each packet: a flood costs \
-                      several times more CPU. `sensor run --xdp auto` falls back to it";
+const SLOWER: &str = "generic mode works everywhere, but runs after the kernel has allocated each packet: a flood \
+                      costs several times more CPU. `sensor run --xdp auto` falls back to it";
 
 fn native(interface: &str, facts: &Facts) -> Finding {
     let driver = facts.driver.as_deref().unwrap_or("unknown");
@@ -144,7 +144,7 @@ fn native(interface: &str, facts: &Facts) -> Finding {
                 "{interface}: driver veth has native XDP only with as many receive queues as its peer has send queues"
             ),
             format!(
-                "`ethtool -L {interface} rx N`, or create the pair with equal queue counts; otherwise {SLOWER}"
+                "`ethtool -L {interface} rx N`, or create the pair with equal queue counts. Otherwise {SLOWER}"
             ),
         ),
         Some(_) => Finding::note(format!("{interface}: driver {driver} has no native XDP"), SLOWER),
@@ -253,8 +253,7 @@ fn vlan(interface: &str, facts: &Facts) -> Option<Finding> {
     let strips = facts.offloads.as_ref().is_ok_and(|active| active.contains("rx-vlan-hw-parse"));
     strips.then(|| {
         Finding::good(format!(
-            "{interface}: the device strips VLAN tags (rxvlan), which makes no difference: the source address counts \
-             either way"
+            "{interface}: the device strips VLAN tags (rxvlan), which is harmless: clients are source addresses"
         ))
     })
 }
@@ -275,7 +274,8 @@ fn queues(interface: &str, facts: &Facts) -> Option<Finding> {
         )));
     }
     let what = format!(
-        "{interface}: {receiving} receive queues for {cpus} CPUs, so a flood uses only {receiving} of them"
+        "{interface}: {} for {cpus} CPUs, so a flood leaves the other CPUs idle",
+        counted(receiving.into(), "receive queue")
     );
     let remedy = if most > receiving {
         let (count, by_direction) = (most.min(cpus), facts.driver.as_deref() == Some("gve"));
@@ -301,7 +301,7 @@ fn attached(interface: &str, facts: &Facts) -> Finding {
         Some(name) if name.starts_with("sensor_xdp") => {
             Finding::good(format!("{interface}: a sensor is attached, program{id}, {} mode", mode.label()))
         }
-        name => foreign(interface, &id, name.unwrap_or("without a name"), mode, &owner),
+        name => foreign(interface, &id, name.unwrap_or("unnamed"), mode, &owner),
     }
 }
 
@@ -312,7 +312,7 @@ fn ahead(interface: &str, facts: &Facts) -> Option<Finding> {
         format!(
             "{interface}: at tc {place}, program `{name}` runs before the mirror: HTTP in packets that it accepts or redirects is not seen"
         ),
-        "restart the sensor, which puts the mirror first again",
+        "restart the sensor, to put the mirror first again",
     ))
 }
 
@@ -323,7 +323,7 @@ fn foreign(interface: &str, id: &str, name: &str, mode: XdpMode, owner: &Owner) 
         holders.chain(owner.pins.iter().map(|pin| format!("the pin {}", pin.display()))).take(8).collect();
     let how = if owner.by_link { "by a link" } else { "without a link" };
     let held = if holders.is_empty() {
-        "by the interface alone".to_owned()
+        "by the interface only".to_owned()
     } else {
         format!("by {}", holders.join(", "))
     };
@@ -334,14 +334,14 @@ fn foreign(interface: &str, id: &str, name: &str, mode: XdpMode, owner: &Owner) 
     let off = if mode == XdpMode::Native { "xdp" } else { "xdpgeneric" };
     let end = match (owner.by_link, owner.processes.is_empty(), owner.pins.is_empty()) {
         (true, false, _) => "stop that process, or have it release this interface".to_owned(),
-        (true, true, false) => "remove that pin, and its link with it".to_owned(),
-        (true, true, true) => "`bpftool link` finds its link".to_owned(),
-        (false, ..) => format!("`ip link set dev {interface} {off} off` removes it, and what it does"),
+        (true, true, false) => "remove that pin, which removes its link".to_owned(),
+        (true, true, true) => "find its link with `bpftool link`".to_owned(),
+        (false, ..) => format!("remove it with `ip link set dev {interface} {off} off`"),
     };
     Finding::problem(
         what,
         format!(
-            "an interface takes one program; if this one is not needed, {end}. Otherwise serve another interface"
+            "an interface takes one XDP program; if this one is not needed, {end}. Otherwise serve another interface"
         ),
     )
 }

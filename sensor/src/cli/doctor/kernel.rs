@@ -36,7 +36,7 @@ fn version(release: &str, version: (u32, u32)) -> Finding {
 
 fn privileges(missing: &[String]) -> Finding {
     if missing.is_empty() {
-        return Finding::good("privileges to load, attach and pin");
+        return Finding::good("privileges to load, attach and pin BPF programs");
     }
     Finding::problem(
         format!("missing privileges: {}", missing.join(", ")),
@@ -56,7 +56,7 @@ fn memory_lock(version: (u32, u32)) -> Finding {
     }
     Finding::problem(
         "BPF maps count against RLIMIT_MEMLOCK, which is far too low by default",
-        "run Linux 6.1 or later; on an older one, LimitMEMLOCK=infinity in the unit",
+        "run Linux 6.1 or later; on an older kernel, set LimitMEMLOCK=infinity in the unit",
     )
 }
 
@@ -97,7 +97,7 @@ fn sandbox(landlock: u32) -> Finding {
     let missing = missing_in_landlock(landlock);
     if landlock == 0 {
         return Finding::note(
-            "no Landlock: the daemon's sandbox is its user, its unit and the system call filter",
+            "no Landlock: the daemon's sandbox is only its user, its unit and the system call filter",
             "use a kernel with CONFIG_SECURITY_LANDLOCK=y, and boot with `landlock` in `lsm=`",
         );
     }
@@ -106,7 +106,7 @@ fn sandbox(landlock: u32) -> Finding {
     }
     Finding::note(
         format!("Landlock {landlock} for the daemon's sandbox{missing}"),
-        "Linux 6.12 has all of it",
+        "Linux 6.12 or later supports all of it",
     )
 }
 

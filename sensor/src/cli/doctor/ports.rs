@@ -33,7 +33,7 @@ fn inner(interfaces: &[InnerReport]) -> Option<Finding> {
         interfaces.iter().map(|row| format!("{} ({})", row.interface, row.state.label())).collect();
     (!names.is_empty()).then(|| {
         Finding::good(format!(
-            "inner interfaces, HTTP is read and nothing is limited or blocked: {}",
+            "inner interfaces, where HTTP is read and nothing is limited or blocked: {}",
             names.join(", ")
         ))
     })
@@ -50,11 +50,11 @@ fn judge(listening: &BTreeSet<u16>, told: Option<Option<HttpReport>>) -> Vec<Fin
         }
         Some(None) => vec![Finding::note(
             "the daemon does not see HTTP",
-            "its log says why; `[http] enabled` may be false, or the kernel refused the mirror",
+            "its log says why: perhaps `[http] enabled` is false, or the kernel refused the mirror",
         )],
         None => vec![Finding::note(
-            format!("listening ports: {}; without a daemon, unknown which speak HTTP", list(listening)),
-            "`sensor run` finds out from traffic, without connecting",
+            format!("listening ports: {}; which speak HTTP is unknown without a daemon", list(listening)),
+            "`sensor run` learns it from traffic, without connecting",
         )],
     }
 }
@@ -65,7 +65,7 @@ fn spoken(listening: &BTreeSet<u16>, http: &HttpReport) -> Finding {
     if spoken.is_empty() {
         return Finding::note(
             format!("no HTTP seen on any port yet; listening ports: {}", list(&others)),
-            "the first exchange on a served interface shows it; loopback traffic is seen if [http] inner_interfaces has \"lo\"",
+            "the first exchange on a served interface reveals it; loopback traffic is seen if [http] inner_interfaces has \"lo\"",
         );
     }
     Finding::good(format!("HTTP ports: {}; other listening ports: {}", list(&spoken), list(&others)))
@@ -112,13 +112,13 @@ fn proxies(http: &HttpReport) -> Vec<Finding> {
                  and may be limited or blocked together"
             ),
             format!("if it is your proxy, add \"{peer}\" to trusted_proxies in [identity]; if not, it forges these \
-                     addresses and is rightly ignored"),
+                     headers, and is rightly ignored"),
         )
     });
     let findings: Vec<Finding> = findings.collect();
     if findings.is_empty() && http.forwarding_untrusted > 0 {
         return vec![Finding::good(format!(
-            "{} requests carried forwarding headers from untrusted peers, only a few from each",
+            "{} requests from untrusted peers had forwarding headers, only a few from each peer",
             http.forwarding_untrusted
         ))];
     }

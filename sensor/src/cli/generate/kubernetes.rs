@@ -22,8 +22,8 @@ fn rule(runbooks: Option<&str>) -> String {
     // The comment of the file is about the file.
     let groups = rules.find("groups:\n").and_then(|start| rules.get(start..)).unwrap_or_default();
     format!(
-        "# The rules of sensor.rules.yml for the Prometheus operator, by `sensor generate kubernetes`. The alert SensorDown\n\
-         # expects the job to be named `sensor`, as podmonitor.yaml does. Your Prometheus may select rules by a label: add it.\n\
+        "# The rules of sensor.rules.yml for the Prometheus operator, from `sensor generate kubernetes`. The alert SensorDown\n\
+         # expects the job name `sensor`, which podmonitor.yaml sets. If your Prometheus selects rules by label, add the label.\n\
          # Alerts have a `runbook_url` only with `--runbooks URL`, the URL of your copy of runbooks.md.\n\
          apiVersion: monitoring.coreos.com/v1\nkind: PrometheusRule\nmetadata:\n  name: sensor\n  labels:\n    \
          app.kubernetes.io/name: sensor\nspec:\n{}",
@@ -32,7 +32,7 @@ fn rule(runbooks: Option<&str>) -> String {
 }
 
 fn dashboards() -> String {
-    let mut out = "# The dashboards for Grafana's sidecar, which takes ConfigMaps with this label, by `sensor generate kubernetes`.\n\
+    let mut out = "# Dashboards for Grafana's sidecar, which loads ConfigMaps with this label, from `sensor generate kubernetes`.\n\
          apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: sensor-dashboards\n  labels:\n    app.kubernetes.io/name: \
          sensor\n    grafana_dashboard: \"1\"\ndata:\n"
         .to_owned();

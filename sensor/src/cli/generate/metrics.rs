@@ -26,7 +26,7 @@ pub(super) fn markdown() -> Result<String> {
     });
     let mut out = format!("{HEADER}{INTRODUCTION}\n");
     out.push_str(&table(&["family", "type", "labels", "meaning"], rows));
-    out.push_str("\n## Of the process\n\n");
+    out.push_str("\n## Process metrics\n\n");
     let rendered = render(&Snapshot::default())?;
     let process = rendered.lines().filter_map(|line| line.strip_prefix("# HELP process_")?.split_once(' '));
     let rows = process.map(|(name, help)| vec![code(&format!("process_{name}")), help.to_owned()]);

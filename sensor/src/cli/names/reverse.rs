@@ -49,7 +49,7 @@ pub(super) fn resolve(mut addresses: Vec<IpAddr>) -> BTreeMap<IpAddr, Name> {
     let (found, answered) = resolve_by(Arc::new(System), addresses, PATIENCE);
     if answered < asked {
         complain(format!(
-            "{} of {asked} addresses were not resolved: {} had no answer within {} seconds, {} were beyond the limit of {MOST}",
+            "{} of {asked} addresses not resolved: {} without an answer within {} seconds, {} beyond the limit of {MOST}",
             asked.saturating_sub(answered),
             taken.saturating_sub(answered),
             PATIENCE.as_secs(),

@@ -7,7 +7,7 @@ use crate::control::wire::ClientRow;
 /// With a column of names if any is known.
 pub(in crate::cli) fn clients(rows: &[ClientRow], names: &Names) -> String {
     if rows.is_empty() {
-        return "no clients tracked; a source becomes one with its second packet".to_owned();
+        return "no clients yet; a source becomes one with its second packet".to_owned();
     }
     let mut head = vec![
         "client",

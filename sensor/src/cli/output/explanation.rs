@@ -29,7 +29,7 @@ fn as_of(found: &Explanation, now: Timestamp) -> String {
     match &found.client {
         _ if found.within.is_some() => {}
         Some(client) => lines.push(format!(
-            "since admission: {} packets, {} bytes, {} requests, {} dropped or over a limit in monitor mode",
+            "since admission: {} packets, {} bytes, {} requests, {} dropped (in monitor mode: over a limit)",
             client.packets, client.bytes, client.requests, client.drops
         )),
         None => lines.push("not in the client table: idle, or seen at most once".to_owned()),
@@ -40,7 +40,7 @@ fn as_of(found: &Explanation, now: Timestamp) -> String {
     lines.extend(found.incidents.iter().map(|incident| format!("incident: {}", incidents::line(incident))));
     lines.extend(alerts::past(&found.alerts, &found.audit));
     if !found.undo.is_empty() {
-        lines.push(format!("to change that: {}", found.undo.join("; or ")));
+        lines.push(format!("to change this: {}", found.undo.join("; or ")));
     }
     lines.join("\n")
 }

@@ -76,7 +76,7 @@ impl Report {
     pub(super) fn ended_early(&mut self, why: String) -> Check {
         let next = CHECKS.get(self.checks.len()).copied().unwrap_or("end");
         let check =
-            Check::failed(next, why, "try again while this machine is less busy; `sensor doctor` says more");
+            Check::failed(next, why, "try again when this machine is less busy; `sensor doctor` says more");
         self.checks.push(check.clone());
         check
     }

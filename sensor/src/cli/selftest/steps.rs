@@ -39,13 +39,13 @@ const DROPPED_PERCENT: u64 = 80;
 mod remedy {
     pub(super) const NAMESPACES: &str = "run it as root on the host itself; a container needs CAP_SYS_ADMIN, and may not be allowed to create namespaces";
     pub(super) const DAEMON: &str = "see the daemon's log below, and `sensor doctor`";
-    pub(super) const CLIENT: &str = "nothing was limited yet: see the daemon's log below; a busy machine may have been too slow, try again";
-    pub(super) const BURST: &str = "limits are not enforced on this host: see the daemon's log below and report it with `sensor doctor --json`";
+    pub(super) const CLIENT: &str = "nothing was limited yet: see the daemon's log below; the machine may have been too busy, so try again";
+    pub(super) const BURST: &str = "limits are not enforced on this host: see the daemon's log below and report it with the output of `sensor doctor --json`";
     pub(super) const LEGITIMATE: &str =
-        "others were hit too, or this machine was too busy: try again while it is less so";
+        "others were hit too, or this machine was too busy: try again when it is less busy";
     pub(super) const ATTACK: &str =
         "HTTP is not read or not evaluated on this host: see the warning in the daemon's log below";
-    pub(super) const BLOCK: &str = "the attack was seen but not stopped: see the daemon's log below and report it with `sensor doctor --json`";
+    pub(super) const BLOCK: &str = "the attack was seen but not stopped: see the daemon's log below and report it with the output of `sensor doctor --json`";
 }
 
 /// What a check observed.
@@ -121,7 +121,7 @@ impl Steps<'_> {
             ensure!(may, "missing privilege: CAP_SYS_ADMIN");
             let network = Network::new()?;
             let servers = Servers::start().context("the server of the test")?;
-            let what = "a server and its clients, joined by a veth pair; no real client is in them";
+            let what = "a server and its clients, joined by a veth pair; no real clients";
             let figures = json!({"network_namespaces": network.numbers()?});
             Ok(((network, servers), Seen::good(what, figures)))
         })
@@ -212,9 +212,9 @@ impl Steps<'_> {
 
     fn block(&self, network: &Network, daemon: &Daemon, attack: Attack, alert: &Alert) {
         self.check("block", remedy::BLOCK, || {
-            let reason = alert.reason_no_action.as_deref().unwrap_or("no reason is given");
-            ensure!(alert.action == Action::Block, "nothing was done: {reason}");
-            ensure!(attack.cut_off, "all {} logins of the attacker were answered", attack.refused);
+            let reason = alert.reason_no_action.as_deref().unwrap_or("no reason given");
+            ensure!(alert.action == Action::Block, "no block: {reason}");
+            ensure!(attack.cut_off, "all {} of the attacker's logins were answered", attack.refused);
             let block = daemon.block(ATTACKER)?.context("the attacker is not blocked")?;
             ensure!(block.origin == Origin::Detector, "the block is not a detector's");
             let latency = daemon.enforcement_latency()?;
@@ -228,7 +228,7 @@ impl Steps<'_> {
             });
             let word = |answered| if answered { "an answer" } else { "no answer" };
             let what = format!(
-                "in the kernel {latency:.1?} after the answer that decided; now the attacker gets {}, others {}",
+                "in the kernel {latency:.1?} after the deciding response; now the attacker gets {}, others {}",
                 word(attacker),
                 word(legitimate)
             );

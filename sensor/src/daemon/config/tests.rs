@@ -45,7 +45,7 @@ fn all_mistakes_are_told_at_once() {
         "s.toml:5: limits.default.bits: `5`: bits per second below 1k",
         "limits.\"192.0.2.64/33\": scope: expected `default`",
         "packts: unknown key; did you mean `packets`?",
-        "limits.\"192.0.2.64/26\": overlapping scopes: it splits clients",
+        "limits.\"192.0.2.64/26\": this scope splits clients",
         "limits.newcomer: unknown key; did you mean `newcomers`?",
         "web.listen_address: `here`: expected ADDRESS:PORT",
     ] {
@@ -61,11 +61,11 @@ fn an_interface_has_one_role() {
     for (text, expected) in [
         (
             "interfaces = [\"eth0\", \"lo\"]\n[http]\ninner_interfaces = [\"lo\"]\n",
-            "s.toml:3: http.inner_interfaces: `lo` is in `interfaces`, too",
+            "s.toml:3: http.inner_interfaces: `lo` is also in `interfaces`",
         ),
         (
             "[http]\ninner_interfaces = [\"lo\", \"lo\"]\n",
-            "s.toml:2: http.inner_interfaces: `lo` is named twice",
+            "s.toml:2: http.inner_interfaces: `lo` is listed twice",
         ),
         ("[http]\ninner_interfaces = \"lo\"\n", "s.toml:2: http.inner_interfaces: expected a list"),
     ] {
@@ -95,7 +95,7 @@ fn logins_are_read() {
         "s.toml:4: login.a.route: `login`: expected a path such as `/login`",
         "s.toml:5: login.a.failure_status: expected a status such as 401",
         "s.toml:6: login.a.user_field: ``: expected a non-empty text",
-        "login.b: `route` is missing",
+        "login.b: `route`, the path of the login, is missing",
         "s.toml:8: login.b.rout: unknown key; did you mean `route`?",
         "s.toml:9: login.b.success_header: expected the name of a header",
         "s.toml:10: login.b.failure_text: expected a non-empty text",

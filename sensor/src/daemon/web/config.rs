@@ -53,14 +53,17 @@ impl WebConfig {
         let users = section.entries("prometheus", &HASH, parse_user);
         let users: BTreeMap<String, String> = users.into_iter().collect();
         if users.len() > MAX_USERS {
-            web.reject("basic_auth_users", format!("{} users; at most {MAX_USERS}", users.len()));
+            web.reject(
+                "basic_auth_users",
+                format!("{} users; at most {MAX_USERS} are possible", users.len()),
+            );
         }
         Self { tls, users }
     }
 }
 
 const ABOUT_USERS: &str =
-    "Users that may read the metrics, with Basic authentication; if there are none, everybody may.";
+    "Users who may read the metrics, with Basic authentication. If none are listed, everyone may.";
 
 const USER: &str = "The key is a user name without a colon; the value is the password hash that `htpasswd -nBC 10 \
      NAME` prints after `NAME:`. At most 64.";
@@ -77,7 +80,7 @@ fn read_tls(web: &Section<'_>) -> Option<TlsFiles> {
     web.optional("tls_key_file", &Form::path("/etc/sensor/metrics.key"), &mut key);
     for (one, other) in [("tls_cert_file", "tls_key_file"), ("tls_key_file", "tls_cert_file")] {
         if !web.has(other) {
-            web.reject(one, format!("without `{other}` there is no TLS"));
+            web.reject(one, format!("TLS also needs `{other}`"));
         }
     }
     let files = TlsFiles { cert: cert?, key: key? };
@@ -92,14 +95,14 @@ fn read_tls(web: &Section<'_>) -> Option<TlsFiles> {
 /// A name that basic authentication can transport (RFC 7617, section 2), and the hash of a password.
 fn parse_user(name: &str, hash: &str) -> Result<(String, String), String> {
     if name.is_empty() || name.contains(|c: char| c == ':' || c.is_control()) {
-        return Err("a user's name has no colon and no control character, and is not empty".to_owned());
+        return Err("expected a user name without colons or control characters".to_owned());
     }
     let Ok(parts) = hash.parse::<HashParts>() else {
-        return Err("expected a bcrypt hash, as `htpasswd -nBC 10 NAME` makes it behind `NAME:`".to_owned());
+        return Err("expected a bcrypt hash, which `htpasswd -nBC 10 NAME` prints after `NAME:`".to_owned());
     };
     match parts.get_cost() {
         4..=MAX_COST => Ok((name.to_owned(), hash.to_owned())),
-        cost => Err(format!("a cost of {cost}; expected 4 to {MAX_COST}: each check of a password pays it")),
+        cost => Err(format!("bcrypt cost {cost}; expected 4 to {MAX_COST}, because every request pays it")),
     }
 }
 
@@ -141,10 +144,10 @@ mod tests {
         ));
         let found = found.unwrap_err().join("\n");
         for expected in [
-            "s.toml:2: web.tls_cert_file: without `tls_key_file` there is no TLS",
-            "s.toml:4: web.basic_auth_users.a: expected a bcrypt hash, as `htpasswd",
-            "s.toml:5: web.basic_auth_users.\"b:c\": a user's name has no colon",
-            "s.toml:6: web.basic_auth_users.c: a cost of 15; expected 4 to 14",
+            "s.toml:2: web.tls_cert_file: TLS also needs `tls_key_file`",
+            "s.toml:4: web.basic_auth_users.a: expected a bcrypt hash, which `htpasswd",
+            "s.toml:5: web.basic_auth_users.\"b:c\": expected a user name without colons",
+            "s.toml:6: web.basic_auth_users.c: bcrypt cost 15; expected 4 to 14",
             "s.toml:7: web.basic_auth_users.d: expected a string",
         ] {
             assert!(found.contains(expected), "{expected}\nnot in\n{found}");

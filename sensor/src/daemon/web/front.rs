@@ -21,7 +21,7 @@ const HEAD: &str = "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\"
 /// The purpose of each path.
 const LINKS: [(&str, &str); 3] = [
     ("/metrics", "metrics for Prometheus"),
-    ("/readyz", "what does not work as it should; for readiness probes"),
+    ("/readyz", "parts that are degraded; for readiness probes"),
     ("/healthz", "whether the daemon answers; for liveness probes"),
 ];
 
@@ -58,7 +58,8 @@ fn page(report: &StatusReport) -> String {
     if report.kill_switch_tripped {
         say(
             "p",
-            "The kill switch is tripped: detectors asked for more blocks than the configuration allows, so they limit.",
+            "The kill switch is tripped: detectors requested more blocks than the configuration allows, so clients are \
+             limited instead.",
         );
     }
     for row in &report.interfaces {
@@ -94,8 +95,10 @@ fn page(report: &StatusReport) -> String {
 
 const fn mode(mode: Mode) -> &'static str {
     match mode {
-        Mode::Monitor => "Mode monitor: what limits and blocks would drop is counted; nothing is dropped.",
-        Mode::Enforce => "Mode enforce: what is blocked or over a limit is dropped.",
+        Mode::Monitor => {
+            "Mode monitor: packets that limits and blocks would drop are counted; nothing is dropped."
+        }
+        Mode::Enforce => "Mode enforce: packets that are blocked or over a limit are dropped.",
     }
 }
 
@@ -161,7 +164,7 @@ mod tests {
     fn the_state_is_in_words_and_the_links_are_there() {
         let page = page(&report());
         for words in [
-            "Mode monitor: what limits and blocks would drop is counted; nothing is dropped.",
+            "Mode monitor: packets that limits and blocks would drop are counted; nothing is dropped.",
             "Everything works.",
             "a&lt;b: up, XDP in native mode; 7 packets passed, 0 dropped, 2 would be dropped",
             "HTTP on ports 80, 8080: 5 exchanges",

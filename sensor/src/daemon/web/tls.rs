@@ -26,7 +26,7 @@ pub(super) fn acceptor(files: &TlsFiles) -> Result<TlsAcceptor, TlsError> {
     let certificates = certificates(&files.cert).map_err(TlsError::Certificate)?;
     let key = private_key(&files.key).map_err(TlsError::Key)?;
     let unfit = |error: &dyn std::fmt::Display| {
-        TlsError::Key(format!("{} does not go with {}: {error}", files.key.display(), files.cert.display()))
+        TlsError::Key(format!("{} does not match {}: {error}", files.key.display(), files.cert.display()))
     };
     let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
@@ -43,7 +43,7 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
     let text = fs::read(path).map_err(|error| named(&error))?;
     let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
     let certificates = certificates.map_err(|error| named(&error))?;
-    if certificates.is_empty() { Err(named(&"no certificate in it")) } else { Ok(certificates) }
+    if certificates.is_empty() { Err(named(&"contains no certificate")) } else { Ok(certificates) }
 }
 
 fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, String> {
@@ -96,9 +96,9 @@ mod tests {
         };
         for (cert, key, expected) in [
             (&cert, &key, vec!["taken"]),
-            (&cert, &other, vec!["key: ", "b.key does not go with ", "a.pem"]),
+            (&cert, &other, vec!["key: ", "b.key does not match ", "a.pem"]),
             (&missing, &key, vec!["certificate: ", "missing.pem: No such file"]),
-            (&empty, &key, vec!["certificate: ", "no certificate in it"]),
+            (&empty, &key, vec!["certificate: ", "contains no certificate"]),
             (&cert, &missing, vec!["key: ", "missing.pem: No such file"]),
             (&cert, &empty, vec!["key: ", "empty.pem: "]),
             (&key, &cert, vec!["certificate: "]),

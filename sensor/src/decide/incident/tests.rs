@@ -183,7 +183,7 @@ fn an_incident_that_accuses_nobody_says_why() {
     let client = || Subject::Client("192.0.2.7".parse().unwrap());
     let route = || Subject::Route("/login".to_owned());
     for (threat, subject, around, expected) in [
-        (Threat::CredentialStuffing, client(), &ENFORCE, "no action: not certain enough yet"),
+        (Threat::CredentialStuffing, client(), &ENFORCE, "no action: not enough evidence yet"),
         (Threat::CredentialStuffing, route(), &ENFORCE, "no single address to block"),
         (Threat::Flood, client(), &ENFORCE, "already dropped by limits or blocks"),
         (Threat::Flood, Subject::Host, &MONITOR, "limits or blocks would drop it; mode is monitor"),

@@ -27,14 +27,14 @@ use usual::{News, Usual};
 /// Thresholds.
 #[derive(Clone, Debug, PartialEq, Eq, DocumentedFields)]
 pub struct Config {
-    /// Different card, account or national numbers in one answer that are not one user's own record, where the route does
-    /// not usually give as many. Ten times as many addresses of e-mail.
+    /// Distinct card, account or national numbers in one response, if the route does not usually return as many. E-mail
+    /// addresses count a tenth.
     pub records: u32,
-    /// The same of one client within an hour, over all of its answers.
+    /// The same for all responses to one client within an hour.
     pub client_records: u32,
-    /// Answers of a route from which it is learned what is usual. No preset changes it.
+    /// Responses of a route from which its usual content is learned. No preset changes it.
     pub learn: u32,
-    /// Maximum routes whose usual answers are remembered, at most 1.5 KiB each.
+    /// Maximum routes whose usual content is remembered, at most 1.5 KiB each.
     pub routes: u32,
     /// Maximum clients remembered.
     pub entries: u32,
@@ -143,7 +143,7 @@ impl DataExposure {
             && count >= self.config.records.saturating_mul(if class == "mail" { MAIL } else { 1 })
         {
             let severity = if class == "mail" { Severity::Low } else { Severity::Medium };
-            say("records", class, "", severity, "gives records of many, which is not usual for it");
+            say("records", class, "", severity, "returned other people's records, which is unusual for it");
         }
         if let Some(field) = news.field {
             say(
@@ -151,13 +151,13 @@ impl DataExposure {
                 "field",
                 field.text(),
                 Severity::Medium,
-                "gives a field that it never gave before",
+                "returned a sensitive field that it never returned before",
             );
         } else if news.fields > 0 {
-            say("new-field", "field", "", Severity::Info, "gives fields that it never gave before");
+            say("new-field", "field", "", Severity::Info, "returned fields that it never returned before");
         }
         if news.is_large {
-            say("size", "size", "", Severity::Low, "gave an answer many times larger than is usual for it");
+            say("size", "size", "", Severity::Low, "returned a response many times larger than usual");
         }
     }
 
@@ -205,12 +205,12 @@ impl DataExposure {
 fn leak(exchange: &Exchange<'_>, class: &str) -> Option<(Severity, &'static str)> {
     let is_given = exchange.status.is_some_and(|status| (200..300).contains(&status));
     Some(match class {
-        "file" => (Severity::High, "gives a file of the server that nobody should be given"),
-        "password-hash" if is_given => (Severity::High, "gives hashes of passwords"),
-        "diagnostics" => (Severity::Medium, "gives a page about the server that is for its developers"),
-        "directory-listing" if is_given => (Severity::Low, "gives the names of the files in a directory"),
-        "database-error" => (Severity::Medium, "gives errors of its database"),
-        "stack-trace" => (Severity::Low, "gives stack traces"),
+        "file" => (Severity::High, "returns a server file that should be private"),
+        "password-hash" if is_given => (Severity::High, "returns password hashes"),
+        "diagnostics" => (Severity::Medium, "returns a diagnostic page meant for developers"),
+        "directory-listing" if is_given => (Severity::Low, "returns a directory listing"),
+        "database-error" => (Severity::Medium, "returns database errors"),
+        "stack-trace" => (Severity::Low, "returns stack traces"),
         _ => return None,
     })
 }
@@ -229,7 +229,7 @@ fn signal(
         confidence: 0.8,
         subject: Subject::Client(address),
         offenders,
-        summary: format!("{address} was given {records} records of others"),
+        summary: format!("{address} received {records} records of other people"),
         evidence: Evidence::default()
             .with("records", u64::from(records))
             .with("records_threshold", u64::from(threshold))

@@ -193,7 +193,7 @@ impl Rule {
             .with("baseline_failure_ratio", watch.usual.mean())
             .with("score", score)
             .with("score_threshold", self.evidence);
-        let mut common = String::from("they share neither program nor network");
+        let mut common = String::from("no common program or network");
         if let Some(found) = &found {
             evidence = evidence
                 .with("shared", found.name.as_str())
@@ -201,7 +201,7 @@ impl Rule {
             if let Some(variation) = found.variation {
                 evidence = evidence.with("interval_variation", variation);
             }
-            common = format!("they share {}", found.name);
+            common = format!("in common: {}", found.name);
         }
         let route = Arc::clone(&attempt.route);
         let shares = |seen: &Seen| watch.shares(Trait::of_seen(seen), now).is_some() || found.is_none();
@@ -212,7 +212,7 @@ impl Rule {
         Account {
             confidence: confidence(score),
             summary: format!(
-                "logins at {route} fail for {clients} unknown clients on {accounts} accounts, once or twice each; {common}"
+                "logins at {route} fail for {clients} unknown clients on {accounts} accounts, once or twice each ({common})"
             ),
             evidence,
             attempts: failed,

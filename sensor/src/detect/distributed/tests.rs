@@ -164,7 +164,7 @@ fn a_rack_of_addresses_is_found_by_its_network() {
     let said = run(&All::default(), &mut attempts);
     let signals = of(&said, Threat::CredentialStuffing);
     let shared = |signal: &Signal| signal.evidence.numbers.get("shared").cloned();
-    assert!(signals.iter().any(|(_, signal)| shared(signal) == Some("the network 203.0.113.0/24".into())));
+    assert!(signals.iter().any(|(_, signal)| shared(signal) == Some("network 203.0.113.0/24".into())));
     assert!(offenders(&said).len() > 150);
 }
 

@@ -53,8 +53,8 @@ impl Trait {
 
     fn name(self) -> String {
         match self {
-            Self::Program(fingerprint) => format!("the fingerprint {fingerprint:016x}"),
-            Self::Network(network) => format!("the network {network}"),
+            Self::Program(fingerprint) => format!("fingerprint {fingerprint:016x}"),
+            Self::Network(network) => format!("network {network}"),
         }
     }
 }

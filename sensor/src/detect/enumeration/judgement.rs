@@ -154,10 +154,10 @@ pub(super) fn signal(
             .with("times_usual_threshold", u64::from(config.times_usual));
     }
     if matches!(actor, Actor::Foreign(_)) {
-        evidence =
-            evidence.with("cross_site", "told only: whoever makes such a page could have others blocked");
+        let why = "reported only: any site could make its visitors send this, to get them blocked";
+        evidence = evidence.with("cross_site", why);
     }
-    let how = if found.sequential { ", one after the other" } else { "" };
+    let how = if found.sequential { " in sequence" } else { "" };
     let share = share(walk.failures, walk.exchanges);
     Signal {
         at: exchange.seen,
@@ -165,7 +165,7 @@ pub(super) fn signal(
         severity: found.severity,
         confidence: found.confidence,
         summary: format!(
-            "{subject} asked for {} objects under {route}{how}, of which {:.0} in 100 were refused",
+            "{subject} requested {} objects under {route}{how}; {:.0} % of the requests were refused",
             found.objects,
             percent(share),
         ),

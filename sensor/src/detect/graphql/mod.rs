@@ -27,9 +27,9 @@ use learned::{Learned, MEASURES, measures};
 /// Thresholds.
 #[derive(Clone, Debug, PartialEq, Eq, DocumentedFields)]
 pub struct Config {
-    /// Maximum depth of fields, through fragments. That of the usual introspection query is 13.
+    /// Maximum field depth, with fragments expanded. The usual introspection query has 13.
     pub depth: u32,
-    /// Maximum aliases, through fragments.
+    /// Maximum aliases, with fragments expanded.
     pub aliases: u32,
     /// Maximum directives.
     pub directives: u32,
@@ -37,9 +37,9 @@ pub struct Config {
     pub tokens: u32,
     /// Maximum requests in one batch.
     pub batch: u32,
-    /// Maximum cost: fields, each as often as the lists around it are asked to be long.
+    /// Maximum cost: the number of fields, each multiplied by the requested lengths of the lists around it.
     pub cost: u32,
-    /// Documents over a limit of a client within ten minutes that are severity high; fewer are medium.
+    /// Documents over a limit, per client within ten minutes, from which severity is high; fewer are medium.
     pub documents: u32,
     /// Maximum clients with such documents remembered.
     pub entries: u32,
@@ -144,10 +144,10 @@ impl Graphql {
             signals.extend(self.posture.note(exchange, case));
         };
         if document.introspects && is_answered {
-            say("introspection", Severity::Info, "answers questions about its schema");
+            say("introspection", Severity::Info, "answers introspection queries");
         }
         if suggests {
-            say("suggestions", Severity::Info, "suggests names of fields to whoever guesses them");
+            say("suggestions", Severity::Info, "suggests field names in errors");
         }
         let client = self.sources.client(exchange.client);
         let limits = self.learned.limits(exchange, self.config.limits());
@@ -217,9 +217,9 @@ fn signal(
 ) -> Signal {
     let Beyond { measure, value, limit, .. } = *beyond;
     let what = match measure {
-        "cycle" => "a fragment that spreads itself".to_owned(),
-        "nesting" => "more nesting or tokens than are read".to_owned(),
-        _ => format!("{measure} {value}, of {limit}"),
+        "cycle" => "a fragment cycle".to_owned(),
+        "nesting" => "too many levels or tokens to analyse".to_owned(),
+        _ => format!("{measure} {value}, limit {limit}"),
     };
     Signal {
         at: now,
@@ -228,7 +228,7 @@ fn signal(
         confidence: 0.85,
         subject: Subject::Client(client),
         offenders,
-        summary: format!("{client} sent {} GraphQL documents beyond what is usual: {what}", known.documents),
+        summary: format!("{client} sent {} GraphQL documents over a limit: {what}", known.documents),
         evidence: Evidence::default()
             .with("documents", u64::from(known.documents))
             .with("documents_threshold", u64::from(threshold))

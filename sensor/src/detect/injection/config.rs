@@ -10,15 +10,15 @@ use crate::detect::Preset;
 /// Thresholds.
 #[derive(Clone, Debug, PartialEq, Eq, DocumentedFields)]
 pub struct Config {
-    /// Parameters that a client tries within `window`, or rules that it trips in as many requests, for severity high. No
-    /// preset changes it.
+    /// Parameters that a client attacks within `window`, or rules that it trips in as many requests, from which severity
+    /// is high. No preset changes it.
     pub parameters: u32,
-    /// Time in which attempts of a client count together.
+    /// The counting window.
     pub window: Duration,
-    /// How long a field must have had such values, from three clients at least and without an error, before they are
-    /// ordinary there. `0s` never mutes a field.
+    /// How long a field must have received such values, from at least three clients and without an error, before they
+    /// count as ordinary there. `0s` never mutes a field.
     pub ordinary_after: Duration,
-    /// Maximum clients, and fields, remembered.
+    /// Maximum clients remembered, and maximum fields.
     pub entries: u32,
 }
 

@@ -153,7 +153,7 @@ impl Injection {
             client.told = client.told.max(Some(severity));
             let mut signal = signal(&self.config, offender, client, severity, now);
             if is_foreign {
-                let why = "reported only: any site could make its visitors send this and have them blocked";
+                let why = "reported only: any site could make its visitors send this, to get them blocked";
                 signal.evidence = signal.evidence.with("cross_site", why);
             }
             signals.push(self.ongoing.tell(signal, client.requests.into()));
@@ -196,11 +196,7 @@ fn signal(
     let address = offender.client;
     let joined = |words: &BTreeSet<&'static str>| words.iter().copied().collect::<Vec<_>>().join(", ");
     let effects: Vec<_> = client.effects.iter().map(Effect::label).collect();
-    let shown = if effects.is_empty() {
-        String::new()
-    } else {
-        format!("; the answers show: {}", effects.join(", "))
-    };
+    let shown = if effects.is_empty() { String::new() } else { format!("; effects: {}", effects.join(", ")) };
     Signal {
         at: now,
         threat: Threat::Injection,
@@ -213,7 +209,7 @@ fn signal(
         subject: Subject::Client(address),
         offenders: if severity >= Severity::High { vec![offender] } else { Vec::new() },
         summary: format!(
-            "{address} sent injections ({}) in {} requests, to {} parameters{shown}",
+            "{address} attempted injection ({}) in {} requests and {} parameters{shown}",
             joined(&client.classes),
             client.requests,
             client.fields.len()

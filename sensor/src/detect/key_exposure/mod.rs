@@ -20,8 +20,8 @@ use crate::inspect::{Finding, Kind, Side};
 /// Thresholds.
 #[derive(Clone, Debug, PartialEq, Eq, DocumentedFields)]
 pub struct Config {
-    /// Answers of a route with a key of the same kind after which that is what the route is for, such as one that
-    /// issues keys to their owners, and no longer told. No preset changes it.
+    /// Number of responses with a key of the same kind after which that is considered the route's purpose, such as
+    /// issuing keys to their owners, and no longer reported. No preset changes it.
     pub usual: u32,
 }
 
@@ -105,31 +105,31 @@ fn judge(exchange: &Exchange<'_>, finding: &Finding) -> Option<(Severity, &'stat
     let is_made = matches!(exchange.method, Some("POST" | "PUT"));
     let is_given = exchange.status.is_some_and(|status| status < 400);
     Some(match (finding.side, finding.class) {
-        (Side::Response, "private-key") => (Severity::High, "gives a private key"),
+        (Side::Response, "private-key") => (Severity::High, "returns a private key"),
         // Keys that are made for whoever asks are shown once, in the answer.
         (Side::Response, _) if is_made => {
-            (Severity::Low, "gives a key in answer to a request that may have made it")
+            (Severity::Low, "returns a key to a request that may have created it")
         }
         (Side::Response, "cloud-key" | "code-token" | "payment-key") => {
-            (Severity::High, "gives a key of a service")
+            (Severity::High, "returns a service's key")
         }
-        (Side::Response, "connection") => (Severity::High, "gives an address with a password"),
-        (Side::Response, "chat-token") => (Severity::Medium, "gives a token of a messaging service"),
-        (Side::Response, _) => (Severity::Medium, "gives a value that its name calls secret"),
+        (Side::Response, "connection") => (Severity::High, "returns a connection string with a password"),
+        (Side::Response, "chat-token") => (Severity::Medium, "returns a messaging service's token"),
+        (Side::Response, _) => (Severity::Medium, "returns a field named like a secret"),
         // An address that nobody answers says something of whoever sends it, and nothing of the route.
         (Side::Request, "in-url") if is_given => {
-            (Severity::Low, "takes credentials in its address, which logs keep")
+            (Severity::Low, "accepts credentials in the URL, which logs keep")
         }
         (Side::Request, "in-referer") if is_given => {
-            (Severity::Low, "is asked for from pages whose addresses have credentials, which they pass on")
+            (Severity::Low, "receives credentials in Referer, from pages with credentials in their URL")
         }
         (Side::Request, "cleartext") if exchange.peer.is_some() || exchange.client.is_loopback() => {
             return None;
         }
         (Side::Request, "cleartext") if is_private(exchange) => {
-            (Severity::Info, "takes credentials without encryption from private addresses")
+            (Severity::Info, "accepts credentials over plain HTTP from private addresses")
         }
-        (Side::Request, "cleartext") => (Severity::Medium, "takes credentials without encryption"),
+        (Side::Request, "cleartext") => (Severity::Medium, "accepts credentials over plain HTTP"),
         (Side::Request, _) => return None,
     })
 }

@@ -74,8 +74,8 @@ impl Limits {
     }
 }
 
-const ABOUT_ROUTE: &str = "Limits of one route, by its template, instead of those of `detect.request-rate` and \
-     counted separately. Unset keys default to the latter.";
+const ABOUT_ROUTE: &str = "Limits of one route, given by its template. They replace those of `detect.request-rate` and \
+     are counted separately; unset keys default to it.";
 
 pub(super) const RATE: Form<Option<Rate>> =
     Form::or_off("a rate such as `600/min` or `10/s:50` (burst after the colon), or `off`", "600/min:100");

@@ -116,7 +116,7 @@ pub(super) fn signal(
         threat: Threat::RequestRate,
         severity,
         confidence: 1.0,
-        summary: format!("{subject} sends more than {rate} requests{from}: {exceeded} over the limit so far"),
+        summary: format!("{subject} exceeds {rate} requests{from}: {exceeded} over the limit so far"),
         subject,
         offenders,
         evidence,

@@ -234,7 +234,7 @@ fn evidence_has_the_number_its_expectation_and_the_threshold() {
         numbers["anomaly_score"].as_f64().unwrap() >= numbers["anomaly_score_threshold"].as_f64().unwrap()
     );
     assert_eq!(signal.window, (at(120), at(121)));
-    assert!(signal.summary.starts_with("1000 requests within a minute on host"), "{}", signal.summary);
+    assert!(signal.summary.starts_with("1000 requests in a minute on host"), "{}", signal.summary);
 }
 
 #[test]

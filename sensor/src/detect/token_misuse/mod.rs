@@ -28,12 +28,12 @@ use sharing::Sharing;
 /// Thresholds.
 #[derive(Clone, Debug, PartialEq, Eq, DocumentedFields)]
 pub struct Config {
-    /// Requests with forged tokens of a client within an hour that are severity high; fewer are medium.
+    /// Requests with forged tokens, per client within an hour, from which severity is high; fewer are medium.
     pub forged: u32,
-    /// How often within 15 minutes a token must change between two networks and programs, and back, to be told as shared. No
+    /// How often a token must move back to an earlier network and program within 15 minutes to be reported as shared. No
     /// preset changes it.
     pub switches: u32,
-    /// Maximum tokens remembered for that.
+    /// Maximum tokens watched for sharing.
     pub tokens: u32,
     /// Maximum clients with forged tokens remembered.
     pub entries: u32,
@@ -174,12 +174,12 @@ impl TokenMisuse {
 fn case(rule: &'static str) -> Case<'static> {
     let (severity, says) = match rule {
         "expired-accepted" => (Severity::High, "accepts tokens that have expired"),
-        "weak-secret" => (Severity::High, "accepts tokens signed with a secret of the list of weak ones"),
+        "weak-secret" => (Severity::High, "accepts tokens signed with a known weak secret"),
         "secret-inside" => {
-            (Severity::Medium, "is sent tokens with secrets in their claims, which anybody can read")
+            (Severity::Medium, "receives tokens with secrets in their claims, which anyone can read")
         }
-        "endless" => (Severity::Low, "accepts tokens older than a day that never expire"),
-        _ => (Severity::Low, "is sent tokens that live for longer than a day"),
+        "endless" => (Severity::Low, "accepts tokens without expiry that are older than a day"),
+        _ => (Severity::Low, "receives tokens valid for more than a day"),
     };
     Case { class: rule, rule, field: "", severity, confidence: 0.9, says }
 }
@@ -194,7 +194,7 @@ fn signal(
     let rules = client.rules.join(" ");
     let taken = match client.accepted {
         0 => String::new(),
-        accepted => format!(", {accepted} of which the server accepted"),
+        accepted => format!("; the server accepted {accepted}"),
     };
     Signal {
         at: now,

@@ -165,9 +165,7 @@ fn signal(
         threat: Threat::TokenMisuse,
         severity: Severity::Medium,
         confidence: 0.7,
-        summary: format!(
-            "{subject} is used by turns from two networks by two programs, {turns} times to and fro"
-        ),
+        summary: format!("{subject} alternates between two networks and two programs: {turns} switches back"),
         subject,
         offenders: Vec::new(),
         evidence: Evidence::default()

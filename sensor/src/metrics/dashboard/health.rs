@@ -62,14 +62,14 @@ fn now() -> Row {
                 .query(format!("count by (version) ({})", select(&BUILD_INFO, "")), "{{version}}"),
             stat("Uptime", "s", &[&START]).query(format!("time() - max({})", select(&START, "")), "time"),
             stat("Last reload", "none", &[&RELOAD_SUCCESS])
-                .note("`sensor check` tells what is wrong with the configuration.")
+                .note("If refused, `sensor check` lists the mistakes.")
                 .query(format!("min({})", select(&RELOAD_SUCCESS, "")), "taken")
                 .word(0, "refused", VERMILION)
                 .word(1, "taken", GREEN),
             stat("Configuration loaded", "dateTimeFromNow", &[&LAST_RELOAD])
                 .query(format!("1000 * max({})", select(&LAST_RELOAD, "")), "taken"),
             stat("Segments lost", "percentunit", &[&MIRROR_LOST])
-                .note("As a share of those that should have been copied.")
+                .note("Share of the segments that should have been copied.")
                 .query(share(&lost, &format!("{lost} + {}", rate(&MIRROR_SEGMENTS, "", ""))), "lost")
                 .base(GREEN)
                 .from(0.000_1, ORANGE)
@@ -83,7 +83,7 @@ fn losses() -> Row {
         title: "Losses: capture",
         panels: vec![
             losses_by("Segments not copied", &MIRROR_LOST, "cause"),
-            losses_of("Holes in streams", &[(&STREAM_GAPS, "holes")]),
+            losses_of("Stream gaps", &[(&STREAM_GAPS, "gaps")]),
             losses_by("Segments that the server drops", &SEGMENTS_REFUSED, "reason"),
             losses_by("Fragments and extension headers without a segment", &DATAGRAMS_REFUSED, "reason"),
             lines("Segments from fragments or with extension headers", "pps", &[&DATAGRAMS])
@@ -99,7 +99,7 @@ fn losses() -> Row {
             lines("Exchanges seen on both sides of a proxy", "cps", &[&HTTP_SEEN_TWICE])
                 .query(rate(&HTTP_SEEN_TWICE, "", ""), "seen twice")
                 .series(["seen twice"]),
-            lines("Bytes in holes", "Bps", &[&STREAM_LOST_BYTES])
+            lines("Bytes lost in gaps", "Bps", &[&STREAM_LOST_BYTES])
                 .query(rate(&STREAM_LOST_BYTES, "", ""), "lost")
                 .series(["lost"]),
             losses_by("HTTP messages with only one side seen", &HTTP_UNPAIRED, "seen"),
@@ -148,14 +148,14 @@ fn records() -> Row {
                     (&STATE_WRITE_ERRORS, "state file"),
                     (&EVENT_ERRORS, "event store"),
                     (&DENY_ERRORS, "deny file"),
-                    (&EXCHANGE_LOG_ERRORS, "log of exchanges"),
+                    (&EXCHANGE_LOG_ERRORS, "exchange log"),
                 ],
             ),
             losses_of("Records dropped by the event store", &[(&EVENTS_LOST, "lost")]),
             losses_by("Records written to the event store", &EVENTS, "kind"),
             losses_by("Alert lines", &LINES, "outcome"),
-            losses_by("Alerts for the webhook", &WEBHOOK, "outcome")
-                .note("And tries that were followed by another.")
+            losses_by("Webhook alerts", &WEBHOOK, "outcome")
+                .note("Includes failed attempts that were retried.")
                 .query(increase(&WEBHOOK_RETRIES, "", "", "$__rate_interval"), "retried"),
             lines("Waiting", "short", &[&EVENTS_WAITING, &WEBHOOK_WAITING])
                 .query(sum(&EVENTS_WAITING, "", ""), "for the event store")
@@ -205,7 +205,7 @@ fn process() -> Row {
                 .note("1 is one core.")
                 .query(rate(&CPU, "instance", ""), "{{instance}}"),
             lines("File descriptors", "percentunit", &[&DESCRIPTORS])
-                .note("As a share of how many there may be.")
+                .note("Share of the limit.")
                 .query(fill(&DESCRIPTORS, &DESCRIPTORS_MAX), "{{instance}}")
                 .from(NEARLY_FULL, VERMILION),
             lines("Threads", "short", &[&THREADS]).query(sum(&THREADS, "instance", ""), "{{instance}}"),
@@ -228,7 +228,7 @@ fn pipeline() -> Row {
                 .query(sum(&STREAMS_ACTIVE, "instance", ""), "{{instance}}"),
             areas("Connections forgotten", "cps", &[&STREAMS_CLOSED])
                 .query(rate(&STREAMS_CLOSED, "cause", ""), "{{cause}}"),
-            areas("Connections that are no HTTP/1", "cps", &[&HTTP_OTHER_CONNECTIONS])
+            areas("Connections other than HTTP/1", "cps", &[&HTTP_OTHER_CONNECTIONS])
                 .query(rate(&HTTP_OTHER_CONNECTIONS, "kind", ""), "{{kind}}"),
         ],
     }
@@ -249,7 +249,7 @@ fn around() -> Row {
                     "{{instance}} {{interface}} ({{role}})",
                 ),
             lines("Degraded parts", "short", &[&DEGRADED])
-                .note("1 where a part does not work as it should; `sensor status` says what to do.")
+                .note("1 if a part is degraded; `sensor status` says what to do.")
                 .query(select(&DEGRADED, ""), "{{instance}} {{part}}"),
             losses_by("Interfaces reattached", &REATTACHED, "interface"),
             losses_of("System clock steps", &[(&CLOCK_STEPS, "steps")]),

@@ -157,7 +157,7 @@ fn detection() -> Row {
                     ("critical", VERMILION),
                 ]),
             lines("Open incidents", "short", &[&INCIDENTS])
-                .note("Attacks that go on, by detector. `sensor incidents --open` names their offenders.")
+                .note("Attacks under way, by detector. `sensor incidents --open` names their offenders.")
                 .query(sum(&INCIDENTS, "detector", ""), "{{detector}}")
                 .series(detectors),
             lines("Prefixes blocked and denied", "short", &[&BLOCKS_ACTIVE, &DENIED])

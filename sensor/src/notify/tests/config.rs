@@ -73,7 +73,7 @@ fn formats_are_read_and_secrets_are_not_printed() {
     }
     for (more, expected) in [
         ("format = \"pager\"", "alerts.webhook.format: `pager`: expected"),
-        ("format = \"pagerduty\"", "alerts.webhook.format: `pagerduty` takes the `routing_key`"),
+        ("format = \"pagerduty\"", "alerts.webhook.format: `pagerduty` needs the `routing_key`"),
     ] {
         let (_, problems) = hook(more);
         assert!(problems.len() == 1 && problems[0].contains(expected), "{more}: {problems:?}");
@@ -96,7 +96,7 @@ fn mistakes_name_their_key() {
             "[alerts.webhook]\nurl = \"https://u:p@a.example/\"",
             "s.toml:2: alerts.webhook.url: credentials belong",
         ),
-        ("[alerts.webhook]\nqueue = 9", "s.toml:2: alerts.webhook.queue: without `url`"),
+        ("[alerts.webhook]\nqueue = 9", "s.toml:2: alerts.webhook.queue: the webhook needs `url`"),
         (
             "[alerts.webhook]\nurl = \"http://a.example\"\nheaders = [\"X\"]",
             "s.toml:3: alerts.webhook.headers: expected \"Name: value\"",
@@ -111,9 +111,12 @@ fn mistakes_name_their_key() {
         ),
         (
             "[alerts.webhook]\nurl = \"http://a.example\"\nca_file = \"/dev/null\"",
-            "s.toml:3: alerts.webhook.ca_file: /dev/null: no certificate in it",
+            "s.toml:3: alerts.webhook.ca_file: /dev/null: contains no certificate",
         ),
-        ("[alerts.deny_file]\nformat = \"plain\"", "s.toml:2: alerts.deny_file.format: without `path`"),
+        (
+            "[alerts.deny_file]\nformat = \"plain\"",
+            "s.toml:2: alerts.deny_file.format: the deny file needs `path`",
+        ),
         (
             "[alerts.deny_file]\npath = \"x\"",
             "s.toml:2: alerts.deny_file.path: `x`: expected an absolute path",

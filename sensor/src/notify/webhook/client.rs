@@ -177,7 +177,7 @@ fn connector(ca_file: Option<&Path>) -> Result<TlsConnector, NotifyError> {
         roots.add_parsable_certificates(read_authorities(path).map_err(NotifyError::Tls)?);
     }
     if roots.is_empty() {
-        let why = "no certificate authorities on this host; install its ca-certificates, or set `ca_file`";
+        let why = "no certificate authorities on this host; install ca-certificates, or set `ca_file`";
         return Err(NotifyError::Tls(why.to_owned()));
     }
     let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
@@ -194,5 +194,5 @@ pub(in crate::notify) fn read_authorities(path: &Path) -> Result<Vec<Certificate
     let text = fs::read(path).map_err(|error| named(&error))?;
     let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
     let certificates = certificates.map_err(|error| named(&error))?;
-    if certificates.is_empty() { Err(named(&"no certificate in it")) } else { Ok(certificates) }
+    if certificates.is_empty() { Err(named(&"contains no certificate")) } else { Ok(certificates) }
 }

@@ -88,7 +88,7 @@ mod tests {
     fn mistakes_name_their_key() {
         for (line, expected) in [
             ("max_age = \"5m\"", "s.toml:2: store.max_age: `5m`: expected at least 1h"),
-            ("max_age = \"long\"", "s.toml:2: store.max_age: `long`: expected number"),
+            ("max_age = \"long\"", "s.toml:2: store.max_age: `long`: expected a time such as 5m"),
             ("max_size_mib = 0", "s.toml:2: store.max_size_mib: expected a whole number from 1 to 1048576"),
             ("max_size = 5", "s.toml:2: store.max_size: unknown key; did you mean `max_size_mib`?"),
         ] {

@@ -40,9 +40,9 @@ pub(super) enum DatabaseError {
     Json(#[from] serde_json::Error),
     #[error("it belongs to another program")]
     Foreign,
-    #[error("it ends within a page: its end is missing")]
+    #[error("it is truncated: it ends within a page")]
     Cut,
-    #[error("a newer version of this program made it (tables of version {0})")]
+    #[error("it was written by a newer version of this program (tables of version {0})")]
     Newer(i64),
 }
 

@@ -191,14 +191,14 @@ impl Writer {
         let aside = if taken.is_some() { Aside::Newer } else { Aside::Corrupt };
         let (instead, lacks_rules) = match &taken {
             Some(Taken { decisions, unreadable: 0 }) => (
-                format!("a new one has its {} decisions; its history is in the old one", decisions.len()),
+                format!("a new one has its {} decisions; the history stays in the old one", decisions.len()),
                 false,
             ),
             Some(Taken { decisions, .. }) => (
-                format!("a new one has {} of its decisions, others are not understood", decisions.len()),
+                format!("a new one has {} of its decisions; the others are not understood", decisions.len()),
                 true,
             ),
-            None => ("a new one is begun".to_owned(), true),
+            None => ("a new one was created".to_owned(), true),
         };
         let kept = move_aside(&self.path, aside, self.now).map_err(|error| error.to_string());
         let damage = Damage { path: self.path.clone(), why, kept, instead, lacks_rules };

@@ -129,7 +129,7 @@ fn too_little_is_named() {
     let mut observer = Observer::default();
     assert_eq!(report(&observer).lacking.len(), 2);
     an_hour_of_a_hundred(&mut observer, 599);
-    assert_eq!(report(&observer).lacking, ["time: 599 s were observed, and 10 minutes are the least"]);
+    assert_eq!(report(&observer).lacking, ["599 s observed, at least 10 minutes needed"]);
     let mut observer = Observer::default();
     let mut table = Table::default();
     table.sample(&mut observer, 0);
@@ -137,7 +137,7 @@ fn too_little_is_named() {
         (0..19).for_each(|number| table.send(number, 1, 0, 0));
         table.sample(&mut observer, second);
     }
-    assert_eq!(report(&observer).lacking, ["clients: 19 were seen, and 20 are the least"]);
+    assert_eq!(report(&observer).lacking, ["19 clients seen, at least 20 needed"]);
 }
 
 #[test]

@@ -119,7 +119,7 @@ fn a_deed_done_is_told_and_a_refusal_shown_in_full() {
     let mut state = filled("enforce");
     let block = || Deed::Block { prefix: "10.9.0.66/32".parse().unwrap(), time: None };
     state.message(Message::Told(Told::Done(block(), Ok(()))));
-    assert!(state.notice().is_some_and(|text| text.contains("blocked 10.9.0.66/32 for good")));
+    assert!(state.notice().is_some_and(|text| text.contains("blocked 10.9.0.66/32 permanently")));
     let why = "10.9.0.66/32 is not blocked: it reaches the gateway ".repeat(9);
     state.message(Message::Told(Told::Done(block(), Err(why.clone()))));
     let Some(Dialog::Text { title, text, .. }) = &state.dialog else { panic!("{:?}", state.dialog) };

@@ -40,7 +40,7 @@ fn at_80_by_24() {
         "2001:db8:1234:5678::/64",
         "2 Routes by requests, 2, 3 req/s elsewhere",
         "GET /api/users/{id}                         900    226   25   <1 1.3 ms 350 ms",
-        "3 Alerts, the newest first, 2 (4 shows 1 blocks)",
+        "3 Alerts, newest first, 2 (4 shows 1 blocks)",
         "22:12:20 HIGH     would block 192.0.2.7 brute-force: 31 failed logins",
         "22:12:20 CRITICAL would block route /login brute-force",
         "b block  a allow  l limit  u undo  e explain  s sort  p pause  ? help  q quit",
@@ -59,7 +59,7 @@ fn a_large_terminal_shows_all_four_lists() {
         "3 Alerts",
         "4 Blocks",
         "198.51.100.0/24",
-        "for good",
+        "forever",
     ] {
         assert!(shown.contains(part), "no `{part}` in\n{shown}");
     }
@@ -85,10 +85,10 @@ fn what_is_wrong_is_said_in_words() {
     state.tick(at(NOW + 9));
     let shown = text(&state, (100, 30));
     for part in [
-        "NO DAEMON for 9s, what follows is old: no daemon answers on /run/x.sock",
+        "NO DAEMON for 9s, data below is stale: no daemon answers on /run/x.sock",
         "LOSSES notices lost: 7",
         "LOSSES, see below; kill switch TRIPPED; 1204 clients",
-        "UNCONFIRMED limits of default, undone in 1m21s: `c` keeps them",
+        "UNCONFIRMED limits of default, rolled back in 1m21s: `c` keeps them",
         "HTTP is not seen",
         "PAUSED",
     ] {
@@ -105,14 +105,17 @@ fn a_question_stands_over_the_lists() {
     assert!(text(&state, (80, 24)).contains("expected 30s, 10m, 1h30m or forever"));
     typed(&mut state, "Clear 20m Enter");
     let shown = text(&state, (80, 24));
-    assert!(shown.contains("Block 10.9.0.66/32 for 20m?") && shown.contains("nothing is dropped"), "{shown}");
+    assert!(
+        shown.contains("Block 10.9.0.66/32 for 20m?") && shown.contains("counted, not dropped"),
+        "{shown}"
+    );
     typed(&mut state, "Esc");
     let why = "it reaches 10.9.0.254, the gateway, which must never be blocked; ".repeat(3);
     state.message(Message::Told(Told::Explained(Err(format!("{why}THE END")))));
     assert!(text(&state, (80, 24)).contains("THE END"));
     typed(&mut state, "Esc ?");
     let shown = text(&state, (80, 24));
-    assert!(shown.contains("Choose") && shown.contains("were not slower."), "the help fits:\n{shown}");
+    assert!(shown.contains("Select") && shown.contains("at least this fast."), "the help fits:\n{shown}");
 }
 
 #[test]

@@ -18,7 +18,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, state: &State, theme: Them
     let blocks = state.status.as_ref().map_or(0, |status| status.blocks_active);
     let hidden = area.width == frame.area().width && blocks > 0;
     let also = if hidden { format!(" (4 shows {} blocks)", compact(blocks)) } else { String::new() };
-    let title = format!("3 Alerts, the newest first, {}{also}", state.alerts.len());
+    let title = format!("3 Alerts, newest first, {}{also}", state.alerts.len());
     // Two columns are the mark of the chosen one.
     let width = usize::from(area.width.saturating_sub(2));
     let lines = state.alerts.iter().map(|alert| Row::new([cut(line(alert, state.now, theme), width)]));

@@ -28,7 +28,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, state: &State, theme: Them
 }
 
 fn line<'a>(row: &BlockRow, state: &State) -> Row<'a> {
-    let ends = row.until.map_or("for good".to_owned(), |until| lasting(until.since(state.now)));
+    let ends = row.until.map_or("forever".to_owned(), |until| lasting(until.since(state.now)));
     let reason = row.reason.as_deref().map(|reason| format!(": {}", printable(reason))).unwrap_or_default();
     Row::new([
         Line::from(short(&row.prefix)),

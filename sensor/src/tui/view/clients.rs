@@ -37,7 +37,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, state: &State, theme: Them
     let nothing = state
         .trouble
         .get(&Part::Clients)
-        .map_or("No clients are tracked yet; a source becomes one with its second packet.", String::as_str);
+        .map_or("No clients yet; a source becomes one with its second packet.", String::as_str);
     rows(frame, area, (titled(title, focused, theme), focused, theme), table, place, nothing);
 }
 

@@ -18,7 +18,7 @@ pub(super) fn lines<'a>(state: &State, look: Look, width: u16) -> Vec<Line<'a>> 
     let theme = look.theme;
     let mut lines = Vec::new();
     if let Some((silent, why)) = state.absence() {
-        let text = format!(" NO DAEMON for {}, what follows is old: {why} ", lasting(silent));
+        let text = format!(" NO DAEMON for {}, data below is stale: {why} ", lasting(silent));
         lines.push(Line::styled(text, theme.alarm()));
     }
     let Some(status) = &state.status else {
@@ -86,7 +86,7 @@ fn pending(state: &State, status: &StatusReport) -> Option<String> {
     let first = status.pending.iter().map(|row| row.deadline).min()?;
     let scopes: Vec<String> = status.pending.iter().map(|row| row.scope.to_string()).collect();
     let left = lasting(first.since(state.now));
-    Some(format!("UNCONFIRMED limits of {}, undone in {left}: `c` keeps them", scopes.join(", ")))
+    Some(format!("UNCONFIRMED limits of {}, rolled back in {left}: `c` keeps them", scopes.join(", ")))
 }
 
 /// The keys, or the last action.

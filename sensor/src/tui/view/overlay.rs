@@ -11,27 +11,27 @@ use crate::tui::dialog::{Dialog, Form};
 use crate::tui::state::State;
 
 const HELP: &str = "\
-Choose
+Select
   1 2 3 4, Tab   clients, routes, alerts, blocks
-  arrows, j k    a row, which is kept while others move; g: the first again
-  s              sort clients or routes by another column
-Do, about the chosen client, alert or block
+  arrows, j k    a row, which stays selected as others move; g: back to top
+  s              sort clients or routes by the next column
+Act on the selected client, alert or block
   e, Enter       explain why it is limited, blocked or neither
   b              block it for a time
-  a              allow it, whatever blocks and limits say
-  l              limit it; that is undone by itself unless kept
-  u              undo: lift its block, allow rule or limits
-  c              keep limits that wait for confirmation
-Nothing is done before you answer y. The daemon refuses to block this host,
+  a              allow it: exempt it from blocks and limits
+  l              limit it; rolled back unless kept
+  u              undo: remove its block, allow rule or limits
+  c              keep limits that await confirmation
+Nothing happens until you answer y. The daemon refuses to block this host,
 its gateway and resolvers, trusted proxies and your own ssh session.
-See
-  p              pause the lists         Ctrl-L   draw anew
-  q, Ctrl-C      quit; that changes nothing
-`!` before a client: it is part of an open incident (`sensor incidents`).
-Charts have a column for each second, the last one at the right; `top` is
-the highest in sight. Failures are answers with 4xx or 5xx; drop/s in
-monitor mode is what would be dropped. 4xx%, 5xx%, p50 and p99 are of
-the last half minute to minute. p99: 99 of 100 were not slower.";
+View
+  p              pause the lists         Ctrl-L   redraw
+  q, Ctrl-C      quit; policy is unchanged
+`!` marks a client in an open incident (`sensor incidents`).
+Charts have one column per second, the latest on the right; `top` is the
+highest value shown. Failures are 4xx and 5xx responses. In monitor mode,
+drop/s is what would be dropped. 4xx%, 5xx%, p50 and p99 cover the last
+30 to 60 seconds. p99: 99 % of responses were at least this fast.";
 
 pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, state: &State, theme: Theme) {
     match &state.dialog {
@@ -159,7 +159,7 @@ mod tests {
 
     #[test]
     fn lines_are_broken_between_words() {
-        assert_eq!(wrap("  to change that: sensor allow", 14), ["  to change", "  that: sensor", "  allow"]);
+        assert_eq!(wrap("  to change this: sensor allow", 14), ["  to change", "  this: sensor", "  allow"]);
         assert_eq!(wrap("abcdefgh ij", 3), ["abc", "def", "gh", "ij"]);
         assert_eq!(wrap("short", 9), ["short"]);
     }

@@ -38,7 +38,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, state: &State, theme: Them
     let lines = state.routes.routes.iter().map(|row| line(row, route, theme));
     let table = Table::new(lines, widths(route, &NUMBERS)).header(heading(&header, theme));
     let place = (state.route.at(), state.routes.routes.len());
-    let nothing = state.trouble.get(&Part::Routes).map_or("No HTTP exchanges were seen yet.", String::as_str);
+    let nothing = state.trouble.get(&Part::Routes).map_or("No HTTP exchanges seen yet.", String::as_str);
     rows(frame, area, (titled(title, focused, theme), focused, theme), table, place, nothing);
 }
 

@@ -201,19 +201,19 @@ fn a_file_that_is_no_capture_is_told_by_its_first_bytes() {
         (gzip(b"GET / HTTP"), "this is neither pcap nor pcapng: it begins with 47 45 54 20"),
         (
             vec![0x28, 0xb5, 0x2f, 0xfd, 0],
-            "the file is compressed with zstd; only gzip is read, and only once: decompress it first",
+            "the file is compressed with zstd; decompress it first: only a single layer of gzip is read",
         ),
         (
             gzip(&gzip(b"x")),
-            "the file is compressed with gzip within gzip; only gzip is read, and only once: decompress it first",
+            "the file is compressed with gzip within gzip; decompress it first: only a single layer of gzip is read",
         ),
         (
             b"BZh91AY".to_vec(),
-            "the file is compressed with bzip2; only gzip is read, and only once: decompress it first",
+            "the file is compressed with bzip2; decompress it first: only a single layer of gzip is read",
         ),
         (
             vec![0xfd, b'7', b'z', b'X', b'Z', 0],
-            "the file is compressed with xz; only gzip is read, and only once: decompress it first",
+            "the file is compressed with xz; decompress it first: only a single layer of gzip is read",
         ),
         (old, "pcap version 2.2 is not supported"),
         (vec![0x1f, 0x8b, 8], "the compressed data ends early"),

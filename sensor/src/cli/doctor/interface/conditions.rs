@@ -87,13 +87,13 @@ fn gve(interface: &str, facts: &Facts) -> Finding {
     let half = most.min(most_sending) / 2;
     if receiving == sending && sending <= half {
         return Finding::good(format!(
-            "{interface}: gve, {receiving} queues each way of {most_sending}: native XDP is possible; only attaching \
-             shows whether the machine's queue format supports it (GQI_QPL does on every kernel)"
+            "{interface}: gve, {receiving} of {most_sending} queues in use each way, which native XDP requires; only \
+             attaching shows whether the machine's queue format supports it (GQI_QPL does on every kernel)"
         ));
     }
     let what = format!(
-        "{interface}: {receiving} receive queues and {sending} of {most_sending} send queues; gve refuses native XDP unless both \
-         are equal, and half of the send queues are free"
+        "{interface}: {receiving} receive queues and {sending} of {most_sending} send queues in use; gve refuses native \
+         XDP unless both numbers are equal and half of the send queues are free"
     );
     if half == 0 {
         return Finding::note(what, "this machine has too few queues: generic mode is used, which is slower");
@@ -108,17 +108,17 @@ fn virtio(interface: &str, facts: &Facts) -> Finding {
     if has(facts, "rx-gro-hw") || has(facts, "rx-lro") {
         return Finding::note(
             format!(
-                "{interface}: the host passes this machine aggregated packets (GRO_HW); virtio_net refuses native XDP \
-                 if they cannot be switched off from here"
+                "{interface}: the hypervisor passes aggregated packets (GRO_HW); virtio_net refuses native XDP unless \
+                 they can be turned off from inside"
             ),
             format!(
-                "ethtool -K {interface} rx-gro-hw off; if that fails, start the machine with \
+                "ethtool -K {interface} rx-gro-hw off; if that fails, start the virtual machine with \
                  guest_tso4=off,guest_tso6=off,guest_ecn=off,guest_ufo=off"
             ),
         );
     }
     Finding::good(format!(
-        "{interface}: virtio_net; missing XDP send queues do no harm, the sensor only passes and drops"
+        "{interface}: virtio_net; it needs no XDP send queues, since the sensor only passes and drops"
     ))
 }
 
@@ -127,7 +127,7 @@ fn virtio(interface: &str, facts: &Facts) -> Finding {
 fn netvsc(interface: &str, facts: &Facts) -> Finding {
     if has(facts, "rx-lro") {
         return Finding::note(
-            format!("{interface}: hv_netvsc refuses native XDP with LRO on, which is its default"),
+            format!("{interface}: hv_netvsc refuses native XDP with LRO on, its default"),
             format!("ethtool -K {interface} lro off"),
         );
     }
@@ -156,7 +156,7 @@ fn bond(interface: &str, facts: &Facts) -> Finding {
         return Finding::note(
             format!("{interface}: a bond with a port without native XDP, so the bond has none"),
             format!(
-                "`sensor doctor -i PORT` for each of `cat /sys/class/net/{interface}/bonding/slaves` says which"
+                "run `sensor doctor -i PORT` for each port in /sys/class/net/{interface}/bonding/slaves to find it"
             ),
         );
     }

@@ -80,7 +80,7 @@ fn aggregates_of_the_device_are_told_with_their_switch() {
 fn vlan_interfaces_are_told_and_stripped_tags_do_no_harm() {
     assert!(vlan("eth0", &facts("ixgbe")).is_none());
     let stripping = Facts { offloads: Ok(active(&["rx-vlan-hw-parse"])), ..facts("ixgbe") };
-    check(&vlan("eth0", &stripping).unwrap(), Good, "makes no difference", "");
+    check(&vlan("eth0", &stripping).unwrap(), Good, "which is harmless", "");
     let above = Facts { below: Some("eth0".to_owned()), ..facts("802.1Q VLAN Support") };
     check(&vlan("eth0.5", &above).unwrap(), Note, "eth0.5 is a VLAN on eth0", "serve eth0 instead");
 }
@@ -95,10 +95,15 @@ fn few_queues_are_few_cpus() {
     check(
         &queues("eth0", &with("virtio_net", 1, 8)).unwrap(),
         Note,
-        "only 1 of them",
+        "leaves the other CPUs idle",
         "ethtool -L eth0 combined 4",
     );
-    check(&queues("eth0", &with("virtio_net", 1, 1)).unwrap(), Note, "1 receive queues", "queues='N'");
+    check(
+        &queues("eth0", &with("virtio_net", 1, 1)).unwrap(),
+        Note,
+        "1 receive queue for 4 CPUs",
+        "queues='N'",
+    );
 }
 
 const fn both_ways(receiving: u32, most: u32) -> Queues {
@@ -124,7 +129,7 @@ fn cards_of_clouds_have_conditions_of_their_own() {
         ("ena", queues(5, 9), &[], Note, "5 of 9 queues", "ethtool -L eth0 combined 4"),
         ("ena", queues(1, 1), &[], Note, "1 of 1 queues", "one queue"),
         ("ena", None, &[], Note, "at most half", "ethtool -l eth0"),
-        ("gve", queues(4, 16), &[], Good, "4 queues each way of 16", ""),
+        ("gve", queues(4, 16), &[], Good, "4 of 16 queues in use each way", ""),
         ("gve", queues(16, 16), &[], Note, "16 of 16 send", "ethtool -L eth0 rx 8 tx 8"),
         ("gve", uneven, &[], Note, "4 receive queues and 2 of 16 send queues", "ethtool -L eth0 rx 4 tx 4"),
         ("gve", queues(1, 1), &[], Note, "1 receive queues", "too few queues"),
@@ -144,7 +149,7 @@ fn cards_of_clouds_have_conditions_of_their_own() {
 fn advice_about_queues_leaves_those_free_that_the_driver_needs() {
     for (driver, advice) in [("ena", "ethtool -L eth0 combined 4"), ("gve", "ethtool -L eth0 rx 4 tx 4")] {
         let facts = Facts { queues: Some(both_ways(1, 8)), cpus: 16, ..facts(driver) };
-        check(&queues("eth0", &facts).unwrap(), Note, "only 1 of them", advice);
+        check(&queues("eth0", &facts).unwrap(), Note, "leaves the other CPUs idle", advice);
         let followed = condition(driver, Some(both_ways(4, 8)), &[]);
         assert_eq!(followed.severity, Good, "{followed:?}");
     }
@@ -209,7 +214,7 @@ fn whose_a_program_is_decides_how_it_goes() {
     check(
         &found,
         Problem,
-        "program 12 `xdp_pass` is attached without a link, native mode, loaded by user 0; held by the interface alone",
+        "program 12 `xdp_pass` is attached without a link, native mode, loaded by user 0; held by the interface only",
         "ip link set dev eth0 xdp off",
     );
     check(
@@ -236,8 +241,8 @@ fn whose_a_program_is_decides_how_it_goes() {
     check(
         &with(XdpMode::Native, Owner::default()),
         Problem,
-        "`without a name`",
-        "an interface takes one program",
+        "`unnamed`",
+        "an interface takes one XDP program",
     );
 }
 
