@@ -3,6 +3,9 @@
 //! In a spoofed flood, each packet has a new source. Such a source costs one or two loads from the tags, one from the
 //! doorkeeper and a comparison with the newcomers' shared rate. It never enters the table, and it never displaces a
 //! client that is not idle.
+//!
+//! A source that sends twice enters the table, and may be spoofed as well. Until it has proven its address (`proof.rs`)
+//! it is idle after seconds, and it makes room at once for a client that has.
 
 use sensor_common::abi::{ClientKey, Event, Settings, Slot, SlotDetails, TagWord};
 use sensor_common::table::{
@@ -125,72 +128,79 @@ const fn holds(word: u64, fingerprint: u64) -> bool {
 }
 
 /// Admits a source to the table and returns its index; [`NOWHERE`] if there is no room or another CPU holds its
-/// buckets.
+/// buckets. `proof` is [`Slot::PROVEN`] if it has proven its address, else 0.
 ///
 /// Not inlined: it runs once per client.
 #[unsafe(no_mangle)]
 #[inline(never)]
-pub(crate) extern "C" fn admit(hi: u64, lo: u64) -> u32 {
-    admit_key(hi, lo).unwrap_or(NOWHERE)
+pub(crate) extern "C" fn admit(hi: u64, lo: u64, proof: u64) -> u32 {
+    admit_key(ClientKey { hi, lo }, proof & Slot::PROVEN).unwrap_or(NOWHERE)
 }
 
 #[inline(always)]
-fn admit_key(hi: u64, lo: u64) -> Option<u32> {
+fn admit_key(key: ClientKey, proof: u64) -> Option<u32> {
     let settings = maps::settings()?;
-    let key = ClientKey { hi, lo };
     let places = Places::of(key, settings.seed, settings.buckets);
     // The lock of the near bucket serialises all admissions of this key, whichever bucket it ends up in.
     let Some(near) = Locked::take(places.near) else {
         count::event(Event::AdmissionContended);
         return None;
     };
-    let index = admit_locked(key, &places, &near);
+    let index = admit_locked(&Newcomer { key, proof, tag: places.tag }, &places, &near);
     near.release();
     index
 }
 
+/// A source that is to enter the table.
+struct Newcomer {
+    key: ClientKey,
+    /// [`Slot::PROVEN`] or 0.
+    proof: u64,
+    tag: u8,
+}
+
 #[inline(always)]
-fn admit_locked(key: ClientKey, places: &Places, near: &Locked) -> Option<u32> {
+fn admit_locked(newcomer: &Newcomer, places: &Places, near: &Locked) -> Option<u32> {
     // Another CPU may have admitted it since the look-up.
-    if let Some(client) = find(key, places) {
+    if let Some(client) = find(newcomer.key, places) {
         return Some(client.index);
     }
     let settings = maps::settings()?;
     let now = clock::now(settings);
     let empty = matches(near.word(), 0);
     if empty != 0 {
-        return place(near, next_match(empty).0, places.tag, key, now);
+        return place(near, next_match(empty).0, newcomer, now);
     }
     // Checking one way, chosen by the key, for an idle client keeps current clients in the near buckets. Checking all
     // seven would cost a flood's admissions as many cache misses.
     let way = places.tag as u32 % WAYS;
     if is_idle_at(near.index, way, now, settings) {
-        return replace(near, way, places.tag, key, now);
+        return replace(near, way, newcomer, now);
     }
-    let index = admit_far(key, places, near, now);
+    let index = admit_far(newcomer, places, near, now);
     if index != FULL {
         return Some(index);
     }
-    let way = idle_way(near.index, now.ns);
-    if way >= WAYS {
-        count::event(Event::TableFull);
-        return None;
+    let index = take_over(near, newcomer, now);
+    if index != FULL {
+        return Some(index);
     }
-    replace(near, way, places.tag, key, now)
+    count::event(Event::TableFull);
+    None
 }
 
 /// No far bucket has room.
 const FULL: u32 = NOWHERE - 1;
 
 #[inline(always)]
-fn admit_far(key: ClientKey, places: &Places, near: &Locked, now: Now) -> u32 {
+fn admit_far(newcomer: &Newcomer, places: &Places, near: &Locked, now: Now) -> u32 {
     let Some(first) = Locked::take(places.first) else {
         count::event(Event::AdmissionContended);
         return NOWHERE;
     };
     near.mark_overflow();
     let index = if places.second == places.first {
-        place_far(&first, places.tag, key, now)
+        place_far(&first, newcomer, now)
     } else if let Some(second) = Locked::take(places.second) {
         let elsewhere = prefers_second(occupied(first.word()), occupied(second.word()));
         if elsewhere {
@@ -200,9 +210,9 @@ fn admit_far(key: ClientKey, places: &Places, near: &Locked, now: Now) -> u32 {
             index: if elsewhere { second.index } else { first.index },
             word: if elsewhere { second.word } else { first.word },
         };
-        // If the chosen bucket is full, so is the other; only its idle clients are considered, which saves a second
+        // If the chosen bucket is full, so is the other; only its clients are considered, which saves a second
         // search. Two full buckets are rare in a table of the configured size.
-        let index = place_far(&chosen, places.tag, key, now);
+        let index = place_far(&chosen, newcomer, now);
         second.release();
         index
     } else {
@@ -213,32 +223,49 @@ fn admit_far(key: ClientKey, places: &Places, near: &Locked, now: Now) -> u32 {
     index
 }
 
-/// Takes an empty way, or else an idle client's.
+/// Takes an empty way, or else that of a client that has to make room.
 #[inline(always)]
-fn place_far(bucket: &Locked, tag: u8, key: ClientKey, now: Now) -> u32 {
+fn place_far(bucket: &Locked, newcomer: &Newcomer, now: Now) -> u32 {
     let empty = matches(bucket.word(), 0);
     if empty != 0 {
-        return place(bucket, next_match(empty).0, tag, key, now).unwrap_or(FULL);
+        return place(bucket, next_match(empty).0, newcomer, now).unwrap_or(FULL);
     }
-    let way = idle_way(bucket.index, now.ns);
-    if way >= WAYS { FULL } else { replace(bucket, way, tag, key, now).unwrap_or(FULL) }
+    take_over(bucket, newcomer, now)
+}
+
+/// Takes the way of an idle client, or, for a proven one, that of a client that has proven nothing.
+#[inline(always)]
+fn take_over(bucket: &Locked, newcomer: &Newcomer, now: Now) -> u32 {
+    let way = yielding_way(bucket.index, now.ns, newcomer.proof);
+    if way < WAYS {
+        return replace(bucket, way, newcomer, now).unwrap_or(FULL);
+    }
+    let way = way.wrapping_sub(UNPROVEN);
+    if way >= WAYS {
+        return FULL;
+    }
+    count::event(Event::ClientDisplaced);
+    bucket.set_tag(way, 0);
+    place(bucket, way, newcomer, now).unwrap_or(FULL)
 }
 
 /// The old client can no longer be found before its slot changes hands. A CPU that found it just before may still
 /// charge the slot: the new owner's limit is then stricter by one packet.
 #[inline(always)]
-fn replace(bucket: &Locked, way: u32, tag: u8, key: ClientKey, now: Now) -> Option<u32> {
+fn replace(bucket: &Locked, way: u32, newcomer: &Newcomer, now: Now) -> Option<u32> {
     bucket.set_tag(way, 0);
     count::event(Event::ClientEvicted);
-    place(bucket, way, tag, key, now)
+    place(bucket, way, newcomer, now)
 }
 
 #[inline(always)]
-fn place(bucket: &Locked, way: u32, tag: u8, key: ClientKey, now: Now) -> Option<u32> {
+fn place(bucket: &Locked, way: u32, newcomer: &Newcomer, now: Now) -> Option<u32> {
     let index = slot_index(bucket.index, way);
     let slot = SLOTS.get_ptr_mut(index)?;
     // SAFETY: a slot that no tag refers to, under its bucket's lock.
-    unsafe { slot.write(Slot { key, packets_tat: now.ns, ..EMPTY }) };
+    let Newcomer { key, proof, tag } = *newcomer;
+    // SAFETY: as above.
+    unsafe { slot.write(Slot { key, packets_tat: now.ns, passed: proof, ..EMPTY }) };
     // SAFETY: as above.
     unsafe { DETAILS.get_ptr_mut(index)?.write(NO_DETAILS) };
     bucket.set_tag(way, tag);
@@ -255,7 +282,7 @@ const EMPTY: Slot = Slot {
     key: ClientKey { hi: 0, lo: 0 },
     packets_tat: 0,
     bits_tat: 0,
-    packets: 0,
+    passed: 0,
     drops: 0,
     bytes: 0,
     generation: 0,
@@ -267,22 +294,37 @@ const EMPTY: Slot = Slot {
 const NO_DETAILS: SlotDetails =
     SlotDetails { connections_tat: 0, requests_tat: 0, blocked_until: 0, counts: 0 };
 
-/// Frames after which a client counts as real.
-const PROBATION: u64 = 8;
-/// A client on probation is idle after 1/64 of the usual time: 5 s instead of 5 min.
-const PROBATION_SHIFT: u32 = 6;
+/// A client that has not proven its address is idle after 1/64 of the usual time: 5 s instead of 5 min.
+const UNPROVEN_SHIFT: u32 = 6;
 
-/// The first way whose client is idle; [`WAYS`] if none is.
+/// Added to the way of a client that is not idle, but has proven nothing.
+const UNPROVEN: u32 = 16;
+/// No client of a bucket has to make room.
+const NO_WAY: u32 = UNPROVEN + WAYS;
+
+/// The first way whose client is idle. Otherwise, for a newcomer with proof, the last whose client has none, plus
+/// [`UNPROVEN`]; else [`NO_WAY`].
 #[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn idle_way(bucket: u32, now: u64) -> u32 {
-    let Some(settings) = maps::settings() else { return WAYS };
+extern "C" fn yielding_way(bucket: u32, now: u64, proof: u64) -> u32 {
+    let Some(settings) = maps::settings() else { return NO_WAY };
+    let mut yielding = NO_WAY;
     for way in 0..WAYS {
-        if is_idle(slot_index(bucket, way), now, idle_ns(settings)) != 0 {
+        let index = slot_index(bucket, way);
+        if is_idle(index, now, idle_ns(settings)) != 0 {
             return way;
         }
+        if proof != 0 && is_unproven(index) {
+            yielding = way.wrapping_add(UNPROVEN);
+        }
     }
-    WAYS
+    yielding
+}
+
+#[inline(always)]
+fn is_unproven(index: u32) -> bool {
+    // SAFETY: a slot of the table.
+    SLOTS.get_ptr(index).is_some_and(|slot| !unsafe { (*slot).is_proven() })
 }
 
 #[inline(always)]
@@ -298,8 +340,8 @@ const fn idle_ns(settings: &Settings) -> u64 {
 /// Whether a client has been silent for long enough and every limit has fully recovered: removing such a client
 /// forgives no debt.
 ///
-/// A client that has sent only a few frames becomes idle sooner: a flood that sends twice from each made-up source
-/// fills the table for seconds, not for minutes.
+/// A client that has not proven its address becomes idle sooner, however much it sends: made-up sources fill the table
+/// for seconds, not for minutes.
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn is_idle(index: u32, now: u64, idle_ns: u64) -> u32 {
@@ -312,8 +354,7 @@ fn has_been_idle(index: u32, now: u64, idle_ns: u64) -> Option<bool> {
     let details = DETAILS.get_ptr(index)?;
     // SAFETY: a slot of the table.
     let slot = unsafe { &*slot };
-    let is_new = slot.packets.wrapping_add(slot.drops) < PROBATION;
-    let long_enough = if is_new { idle_ns >> PROBATION_SHIFT } else { idle_ns };
+    let long_enough = if slot.is_proven() { idle_ns } else { idle_ns >> UNPROVEN_SHIFT };
     let silent = now.wrapping_sub(slot.packets_tat);
     if silent >> 63 != 0 || silent <= long_enough {
         return Some(false);

@@ -20,6 +20,7 @@ mod mirror;
 mod notice;
 mod offload;
 mod policy;
+mod proof;
 mod ring;
 mod runtime;
 mod verdict;

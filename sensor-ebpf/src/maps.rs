@@ -6,9 +6,10 @@ use aya_ebpf::maps::lpm_trie::{Key, LpmTrie};
 use aya_ebpf::maps::{Array, LruHashMap, PerCpuArray, RingBuf};
 use sensor_common::abi::{
     Block, BlockEntry, COUNTERS as COUNTER_ENTRIES, Counter, EVENTS as EVENT_ENTRIES, FlowInstruction,
-    FlowKey, MirrorSettings, RingPositions, ScopeEntry, ScopeLimits, Settings, Shared, Slot, SlotDetails,
-    TagWord,
+    FlowKey, MirrorSettings, NetworkBudget, RingPositions, ScopeEntry, ScopeLimits, Settings, Shared, Slot,
+    SlotDetails, TagWord,
 };
+use sensor_common::table::NETWORKS as NETWORK_ENTRIES;
 
 use crate::answer::{LookUps, REMEMBERED};
 
@@ -35,6 +36,10 @@ pub(crate) static DETAILS: Array<SlotDetails> = Array::with_max_entries(7, BPF_F
 /// Words of four 16-bit fingerprints; set at load, a power of two.
 #[map]
 pub(crate) static DOORKEEPER: Array<u64> = Array::with_max_entries(1, 0);
+
+/// What the sources without a place in the table have used, by network.
+#[map]
+pub(crate) static NETWORKS: Array<NetworkBudget> = Array::with_max_entries(NETWORK_ENTRIES, 0);
 
 /// Limits by scope index; set at load.
 #[map]

@@ -4,7 +4,7 @@ use aya_ebpf::programs::XdpContext;
 use aya_log_ebpf::debug;
 use sensor_common::abi::{ClientKey, Family, OverLimit, Policy, Reason, Settings, SlotDetails, Verdict};
 use sensor_common::packet::{self, Packet, Parsed, Problem, Transport};
-use sensor_common::table::Places;
+use sensor_common::table::{Places, network};
 
 use crate::access::{self, Linear};
 use crate::admit::Client;
@@ -109,13 +109,15 @@ fn reason<const LAYER3: bool>(
     if policy.blocks(frame.now.ns) && policy.has(Policy::BLOCKED_WIDE) {
         return excused(Reason::Blocked, &frame);
     }
+    let mut refused = false;
     if admit::seen_before(&places, settings) {
-        if let Some(client) = admit::at(admit::admit(key.hi, key.lo)) {
+        if let Some(client) = admit::at(admit::admit(key.hi, key.lo, 0)) {
             return of_client(client, &frame);
         }
+        refused = true;
         debug!(context, "a source was seen again and not admitted to the client table");
     }
-    excused(of_newcomer(&policy, &frame), &frame)
+    excused(of_newcomer(&policy, &frame, refused), &frame)
 }
 
 /// Exempts packets that were about to be dropped: this host's own, and, over a limit, answers that it requested. Off
@@ -170,7 +172,7 @@ fn of_client<const LAYER3: bool>(client: Client, frame: &Frame<'_, LAYER3>) -> R
 fn note<const LAYER3: bool>(client: Client, frame: &Frame<'_, LAYER3>, passed: bool) {
     let counter = if passed {
         // SAFETY: as above.
-        unsafe { &raw mut (*client.slot).packets }
+        unsafe { &raw mut (*client.slot).passed }
     } else {
         // SAFETY: as above.
         unsafe { &raw mut (*client.slot).drops }
@@ -212,9 +214,10 @@ fn tell<const LAYER3: bool>(client: Client, policy: &Policy, frame: &Frame<'_, L
     notice::over_limit(client.slot, &record, frame.settings, frame.now);
 }
 
-/// A source that is not in the table is subject to its prefixes and to the rate shared by all such sources.
+/// A source that is not in the table is subject to its prefixes, to the rate shared by all such sources, and to the
+/// budget of its network. `refused`: the table had no room for it.
 #[inline(always)]
-fn of_newcomer<const LAYER3: bool>(policy: &Policy, frame: &Frame<'_, LAYER3>) -> Reason {
+fn of_newcomer<const LAYER3: bool>(policy: &Policy, frame: &Frame<'_, LAYER3>, refused: bool) -> Reason {
     if policy.has(Policy::ALLOWED) {
         return Reason::Allowed;
     }
@@ -225,10 +228,31 @@ fn of_newcomer<const LAYER3: bool>(policy: &Policy, frame: &Frame<'_, LAYER3>) -
     let Some(shared) = maps::shared() else { return Reason::None };
     // SAFETY: a field of a map value.
     let tat = unsafe { &raw mut (*shared).newcomers_tat };
-    // SAFETY: as above. Over the rate this only reads, so CPUs do not contend for the line in a flood.
+    // Over the rate this only reads, so CPUs do not contend for the line in a flood.
+    // SAFETY: as above.
+    if !quota.is_off() && unsafe { limit::exceeds(tat, quota, quota.cost(1), frame.now.ns) } {
+        return Reason::NewcomerRate;
+    }
+    let reason = of_network(policy, frame, refused);
+    if reason != Reason::None {
+        return reason;
+    }
+    // SAFETY: as above.
     if quota.is_off() || unsafe { limit::advance(tat, quota, quota.cost(1), frame.now.ns) } {
         Reason::None
     } else {
         Reason::NewcomerRate
     }
+}
+
+/// Charges the budget of a newcomer's network: a part of the newcomers' rate, and, if the table had no room for the
+/// source, one client's limits for all such sources of the network together.
+#[inline(always)]
+fn of_network<const LAYER3: bool>(policy: &Policy, frame: &Frame<'_, LAYER3>, refused: bool) -> Reason {
+    if frame.settings.newcomers_per_network.is_off() && !refused {
+        return Reason::None;
+    }
+    let network = network(frame.source, frame.settings.seed);
+    let scope = if refused { policy.scope as u32 } else { u32::MAX };
+    limit::of_network(network, scope, &frame.load, frame.now.ns)
 }

@@ -48,6 +48,8 @@ pub struct Policy {
     pub blocks: Vec<(IpNet, Option<u64>)>,
     /// Packets per second that all sources not yet admitted share.
     pub newcomers: Option<Rate>,
+    /// The part of them for one network.
+    pub newcomers_per_network: Option<Rate>,
     /// Bits of an IPv4 client's prefix.
     pub client_v4: u8,
     /// Bits of an IPv6 client's prefix.
@@ -66,6 +68,7 @@ impl Default for Policy {
             allows: Vec::new(),
             blocks: Vec::new(),
             newcomers: None,
+            newcomers_per_network: None,
             client_v4: 32,
             client_v6: 64,
             loopback: false,
@@ -230,6 +233,7 @@ impl Plane {
         }
         self.dataplane.tune(&Tuning {
             newcomers: policy.newcomers,
+            newcomers_per_network: policy.newcomers_per_network,
             notices: Rate::new(1, Period::Second, None)?,
             prefixes: ClientPrefixes {
                 v4: policy.client_v4,
@@ -251,6 +255,18 @@ impl Plane {
     /// If the kernel refuses the frame.
     pub fn run(&self, frame: &[u8], repeat: u32) -> Result<u32> {
         Ok(self.dataplane.run(self.program, frame, repeat)?.0)
+    }
+
+    /// Has a frame leave this host: the program at tc egress sees it.
+    ///
+    /// # Errors
+    /// If the kernel refuses.
+    pub fn leave(&self, frame: &[u8]) -> Result<()> {
+        // Served for this moment only: what arrives is counted as of an unknown interface.
+        self.dataplane.set_served(0, TEST_INTERFACE);
+        let left = self.dataplane.run_at_tc(programs::MIRROR_EGRESS, frame);
+        self.dataplane.set_served(0, 0);
+        Ok(left?)
     }
 
     /// Runs the program on one frame and determines the verdict from the counters.
@@ -294,6 +310,17 @@ impl Plane {
     pub fn event(&self, event: Event) -> Result<u64> {
         Ok(self.dataplane.counters().event(event)?)
     }
+}
+
+/// A frame with its addresses exchanged: as it leaves this host towards its source. Ports and checksums do not change.
+#[must_use]
+pub fn returned(frame: &[u8]) -> Vec<u8> {
+    let mut frame = frame.to_vec();
+    // Behind the Ethernet header; RFC 791, section 3.1, and RFC 8200, section 3.
+    let (first, size) = if frame[14] >> 4 == 4 { (26, 4) } else { (22, 16) };
+    let (source, destination) = frame[first..first + 2 * size].split_at_mut(size);
+    source.swap_with_slice(destination);
+    frame
 }
 
 /// When the last of the blocks ends that cover a prefix; `None` for never. This is what user space writes

@@ -99,8 +99,8 @@ pub struct Slot {
     pub packets_tat: u64,
     /// Theoretical arrival time of the limit on bits.
     pub bits_tat: u64,
-    /// Frames passed since admission.
-    pub packets: u64,
+    /// Frames passed since admission, and [`Self::PROVEN`].
+    pub passed: u64,
     /// Frames dropped since admission, or that would have been.
     pub drops: u64,
     /// Bytes of both.
@@ -113,6 +113,26 @@ pub struct Slot {
     pub flags: u8,
     /// Period in which the last over-limit notice was sent; see [`notice_period`].
     pub noticed: u8,
+}
+
+impl Slot {
+    /// The bit of [`Self::passed`] that marks a proven client: this host sent data to it over TCP, so a handshake was
+    /// completed at its address. Set once per slot, and never cleared.
+    pub const PROVEN: u64 = 1 << 63;
+
+    /// Frames passed since admission.
+    #[inline(always)]
+    #[must_use]
+    pub const fn packets(&self) -> u64 {
+        self.passed & !Self::PROVEN
+    }
+
+    /// Whether the client has proven its address.
+    #[inline(always)]
+    #[must_use]
+    pub const fn is_proven(&self) -> bool {
+        self.passed & Self::PROVEN != 0
+    }
 }
 
 /// State that only some packets of a client need, in an array parallel to the slots.
@@ -159,6 +179,14 @@ impl SlotDetails {
 #[expect(clippy::cast_possible_truncation, reason = "the period is meant modulo 2^8")]
 pub const fn notice_period(tick: u64) -> u8 {
     ((tick >> 10) as u8) | 1
+}
+
+/// What the sources of one network that are not in the client table have used, all together, by [`super::Dimension`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+#[repr(C)]
+pub struct NetworkBudget {
+    /// Theoretical arrival times, in nanoseconds.
+    pub tats: [u64; 4],
 }
 
 /// Tags of one bucket: byte 0 holds the lock and a mark, bytes 1 to 7 the tags of its ways (0 if empty).

@@ -87,8 +87,12 @@ pub enum Event {
     MirrorBadIp = 20,
     /// As above, because its frame is addressed to another host or to a group.
     MirrorOtherHost = 21,
+    /// A client proved its address.
+    ClientProven = 22,
+    /// A client that had not proven its address left a full table for one that had.
+    ClientDisplaced = 23,
     /// First of the [`Problem`] kinds, which follow in their own order.
-    FirstProblem = 22,
+    FirstProblem = 24,
 }
 
 /// Entries of the event map; `NonLinear` is the last problem.

@@ -50,6 +50,8 @@ pub struct Settings {
     pub mask_v6: ClientKey,
     /// Packets per second shared by all sources not yet admitted.
     pub newcomers: Quota,
+    /// The part of them that the sources of one network may use; see [`crate::table::network`].
+    pub newcomers_per_network: Quota,
     /// Over-limit notices per second.
     pub notices: Quota,
     /// Bits of a client's prefix, by family.

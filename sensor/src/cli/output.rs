@@ -118,8 +118,13 @@ pub(super) fn status(report: &StatusReport) -> String {
             if report.pinned { "pinned: outlives the daemon" } else { "not pinned: ends with the daemon" }
         ),
         format!(
-            "clients      {} tracked of {}, {} evicted when idle",
-            report.clients_tracked, report.clients_max, report.clients_evicted
+            "clients      {} tracked of {}, {} evicted when idle; addresses proven by a handshake: {}; unproven \
+             clients displaced by proven ones: {}",
+            report.clients_tracked,
+            report.clients_max,
+            report.clients_evicted,
+            report.clients_proven,
+            report.clients_displaced
         ),
         format!("policy       {}", report.policy()),
         format!("confined     {}", report.confinement),

@@ -110,6 +110,11 @@ fn default_newcomers() -> Option<Rate> {
     "100k/s:100k".parse().ok()
 }
 
+/// A fifth of them. One network of a mobile carrier brings fewer new addresses a second.
+fn default_newcomers_per_network() -> Option<Rate> {
+    "20k/s:20k".parse().ok()
+}
+
 /// A person at a keyboard hardly notices; a program that tries passwords does.
 fn decided_limits() -> Limits {
     Limits {
@@ -130,6 +135,7 @@ impl Default for Config {
             capacities: Capacities::default(),
             tuning: Tuning {
                 newcomers: default_newcomers(),
+                newcomers_per_network: default_newcomers_per_network(),
                 notices: "1k/s:1k".parse().expect("a rate"),
                 prefixes: ClientPrefixes::default(),
             },
@@ -181,6 +187,7 @@ impl Config {
         let limits = root.section("limits").about(ABOUT_LIMITS);
         limits.explain::<Tuning>();
         limits.text("newcomers", &NEWCOMERS, &mut config.tuning.newcomers);
+        limits.text("newcomers_per_network", &NEWCOMERS, &mut config.tuning.newcomers_per_network);
         config.policy = PolicyConfig::read(root, &limits);
         limits.finish_values();
         root.explain::<Self>();

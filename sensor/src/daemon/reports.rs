@@ -41,6 +41,8 @@ impl Engine {
         let events = [
             Event::ClientAdmitted,
             Event::ClientEvicted,
+            Event::ClientProven,
+            Event::ClientDisplaced,
             Event::TableFull,
             Event::AdmissionContended,
             Event::NoticeLost,
@@ -140,6 +142,8 @@ impl Engine {
             clients_tracked: snapshot.clients_tracked,
             clients_max: snapshot.clients_max,
             clients_evicted: event(Event::ClientEvicted),
+            clients_proven: event(Event::ClientProven),
+            clients_displaced: event(Event::ClientDisplaced),
             blocks_active: snapshot.blocks_active,
             allows_active: count(self.policy.allows().len()),
             scopes: count(self.policy.scopes().len()),
@@ -278,7 +282,7 @@ impl Engine {
 
     fn client_row(&self, client: &Client, before: Option<&Client>) -> ClientRow {
         let Client { address, slot, details } = client;
-        let frames = |slot: &Slot| slot.packets.saturating_add(slot.drops);
+        let frames = |slot: &Slot| slot.packets().saturating_add(slot.drops);
         let rates = before.map_or(Rates::default(), |before| Rates {
             packets: frames(slot).saturating_sub(frames(&before.slot)),
             bits: slot.bytes.saturating_sub(before.slot.bytes).saturating_mul(8),
@@ -293,6 +297,7 @@ impl Engine {
             bytes: slot.bytes,
             requests: details.requests(),
             drops: slot.drops,
+            proven: slot.is_proven(),
             failures: 0,
             standing: Standing::default(),
             incident: None,

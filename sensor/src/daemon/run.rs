@@ -234,9 +234,11 @@ fn prepare(
         }
     }
     let notices = engine.dataplane.take_notices();
-    if engine.config.sense.enabled
-        && let Err(error) = attach_mirror(&mut engine)
-    {
+    if !engine.config.sense.enabled {
+        if let Err(error) = engine.dataplane.attach_proof() {
+            warn!(error = format!("{:#}", anyhow::Error::from(error)), "{}", degraded::UNPROVEN);
+        }
+    } else if let Err(error) = attach_mirror(&mut engine) {
         warn!(error = format!("{error:#}"), "HTTP is not seen; limits and blocks still work");
         engine.http_trouble = Some(format!("{error:#}"));
     }

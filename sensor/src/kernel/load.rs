@@ -1,7 +1,7 @@
 //! Loads the object, with new maps or with those that an earlier daemon left pinned.
 
 use aya::maps::{Map, MapData};
-use aya::programs::{TestRun as _, TestRunOptions, Xdp};
+use aya::programs::{SchedClassifier, TestRun as _, TestRunOptions, Xdp};
 use aya::{Ebpf, EbpfLoader, VerifierLogLevel};
 use nix::time::{ClockId, clock_getres};
 use sensor_common::abi::{MAX_INTERFACES, Settings, maps, programs};
@@ -276,6 +276,24 @@ impl Dataplane {
         Ok(())
     }
 
+    /// Attaches only what proves clients' addresses, where HTTP is not read.
+    ///
+    /// # Errors
+    /// If the kernel refuses the programs or an interface does.
+    pub fn attach_proof(&mut self) -> Result<(), KernelError> {
+        if let Some(error) = self.mirror_refused.take() {
+            return Err(error);
+        }
+        self.mirror_links = Some(mirror::attach_egress(&mut self.ebpf, &self.attachments)?);
+        Ok(())
+    }
+
+    /// Whether clients can prove their addresses.
+    #[must_use]
+    pub const fn proves_addresses(&self) -> bool {
+        self.mirror_links.is_some()
+    }
+
     /// The mirror's controls and its rings, for one thread.
     pub fn take_mirror(&mut self) -> Option<(Mirror, SegmentRings)> {
         self.mirror.take()
@@ -342,6 +360,23 @@ impl Dataplane {
         let options = TestRunOptions { data_in: Some(frame), repeat, ..TestRunOptions::default() };
         let result = xdp.test_run(options).map_err(KernelError::program(program))?;
         Ok((result.return_value, u64::try_from(result.duration.as_nanos()).unwrap_or(u64::MAX)))
+    }
+
+    /// Runs a program at tc on a frame, which appears to leave by the loopback interface; for tests.
+    ///
+    /// # Errors
+    /// If the kernel refuses.
+    pub fn run_at_tc(&self, program: &'static str, frame: &[u8]) -> Result<(), KernelError> {
+        let found = self.ebpf.program(program).ok_or(KernelError::NoMap(program))?;
+        let classifier: &SchedClassifier = found.try_into().map_err(KernelError::program(program))?;
+        let options = TestRunOptions { data_in: Some(frame), repeat: 1, ..TestRunOptions::default() };
+        classifier.test_run(options).map_err(KernelError::program(program))?;
+        Ok(())
+    }
+
+    /// For tests: the interface of a counter slot; 0 for none.
+    pub fn set_served(&self, slot: usize, ifindex: u32) {
+        self.settings.set_interface(slot, ifindex);
     }
 
     /// The object, for diagnostics, and for a program's descriptor in tests.

@@ -16,6 +16,9 @@ use super::shared::SharedArray;
 pub struct Tuning {
     /// Packets from all sources outside the client table together: new sources, and those the table has no room for.
     pub newcomers: Option<Rate>,
+    /// The part of `newcomers` that the sources of one network may use, an IPv4 /16 or an IPv6 /32, so that forged
+    /// sources of one part of the address space cannot use up everybody's.
+    pub newcomers_per_network: Option<Rate>,
     /// Rate of over-limit notices from the kernel to the daemon, for `sensor explain`; notices above it are dropped and
     /// counted in `sensor_notices_lost_total`.
     pub notices: Rate,
@@ -61,6 +64,8 @@ impl SettingsView {
         let tick_ns = self.read().tick_ns.max(1);
         let newcomers = tuning.newcomers.map_or(Quota::OFF, |rate| Quota::of_units(rate, tick_ns));
         self.store_quota(offset_of!(Settings, newcomers), newcomers);
+        let part = tuning.newcomers_per_network.map_or(Quota::OFF, |rate| Quota::of_units(rate, tick_ns));
+        self.store_quota(offset_of!(Settings, newcomers_per_network), part);
         self.store_quota(offset_of!(Settings, notices), Quota::of_units(tuning.notices, tick_ns));
         self.store_key(offset_of!(Settings, mask_v4), tuning.prefixes.mask_v4());
         self.store_key(offset_of!(Settings, mask_v6), tuning.prefixes.mask_v6());

@@ -107,6 +107,10 @@ families! {
     CLIENTS_ADMITTED: COUNTER "sensor_clients_admitted_total";
     /// Idle clients that left the table for new ones.
     CLIENTS_EVICTED: COUNTER "sensor_clients_evicted_total";
+    /// Clients that proved their addresses by a TCP handshake.
+    CLIENTS_PROVEN: COUNTER "sensor_clients_proven_total";
+    /// Clients without proof of address that left a full table for proven ones.
+    CLIENTS_DISPLACED: COUNTER "sensor_clients_displaced_total";
     /// Sources not admitted to the client table, by cause.
     CLIENTS_REFUSED: COUNTER "sensor_clients_refused_total";
     /// Over-limit notices lost.
@@ -303,6 +307,8 @@ fn about_clients(snapshot: &Snapshot) -> Vec<MetricFamily> {
         CLIENTS_MAX.one(snapshot.clients_max),
         CLIENTS_ADMITTED.one(count(Event::ClientAdmitted)),
         CLIENTS_EVICTED.one(count(Event::ClientEvicted)),
+        CLIENTS_PROVEN.one(count(Event::ClientProven)),
+        CLIENTS_DISPLACED.one(count(Event::ClientDisplaced)),
         CLIENTS_REFUSED.with(refused.to_vec()),
         NOTICES_LOST.with(lost.to_vec()),
     ]

@@ -193,6 +193,12 @@ pub struct StatusReport {
     pub clients_max: u64,
     /// Idle clients that made room.
     pub clients_evicted: u64,
+    /// Clients that proved their addresses by a TCP handshake.
+    #[serde(default)]
+    pub clients_proven: u64,
+    /// Clients without proof that made room for proven ones.
+    #[serde(default)]
+    pub clients_displaced: u64,
     /// Prefixes blocked.
     pub blocks_active: u64,
     /// Prefixes allowed.
@@ -340,6 +346,9 @@ pub struct ClientRow {
     pub requests: u64,
     /// Since it was admitted.
     pub drops: u64,
+    /// Whether it has proven its address by a TCP handshake.
+    #[serde(default)]
+    pub proven: bool,
     /// Since the daemon started.
     #[serde(default)]
     pub failures: u64,

@@ -141,6 +141,8 @@ mod tests {
             clients_tracked: 3,
             clients_max: 10,
             clients_evicted: 0,
+            clients_proven: 0,
+            clients_displaced: 0,
             blocks_active: 1,
             allows_active: 0,
             scopes: 0,

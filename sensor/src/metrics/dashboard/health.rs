@@ -9,8 +9,9 @@ use crate::metrics::detection::{
     REFUSED, SIGNALS_LOST, WEBHOOK,
 };
 use crate::metrics::families::{
-    BLOCKS_ACTIVE, BUILD_INFO, CLIENTS_EVICTED, CLIENTS_MAX, CLIENTS_REFUSED, CLIENTS_TRACKED, Family,
-    KERNEL_MEMORY, LAST_RELOAD, NOTICES_LOST, RELOAD_SUCCESS, STATE_WRITE_ERRORS, UNPARSED,
+    BLOCKS_ACTIVE, BUILD_INFO, CLIENTS_DISPLACED, CLIENTS_EVICTED, CLIENTS_MAX, CLIENTS_PROVEN,
+    CLIENTS_REFUSED, CLIENTS_TRACKED, Family, KERNEL_MEMORY, LAST_RELOAD, NOTICES_LOST, RELOAD_SUCCESS,
+    STATE_WRITE_ERRORS, UNPARSED,
 };
 use crate::metrics::http::{
     HTTP_OTHER_CONNECTIONS, HTTP_SEEN_TWICE, HTTP_UNPAIRED, HTTP_UNPROVEN, MIRROR_BYTES, MIRROR_LOST,
@@ -95,6 +96,9 @@ fn losses() -> Row {
             ),
             lines("Connections proven", "cps", &[&STREAMS_PROVEN])
                 .query(rate(&STREAMS_PROVEN, "", ""), "proven")
+                .series(["proven"]),
+            lines("Clients with a proven address", "cps", &[&CLIENTS_PROVEN])
+                .query(rate(&CLIENTS_PROVEN, "", ""), "proven")
                 .series(["proven"]),
             lines("Exchanges seen on both sides of a proxy", "cps", &[&HTTP_SEEN_TWICE])
                 .query(rate(&HTTP_SEEN_TWICE, "", ""), "seen twice")
@@ -187,7 +191,11 @@ fn tables() -> Row {
             fills,
             losses_of(
                 "Entries evicted early",
-                &[(&CLIENTS_EVICTED, "idle clients"), (&EVICTED, "detectors, incidents, decisions")],
+                &[
+                    (&CLIENTS_EVICTED, "idle clients"),
+                    (&CLIENTS_DISPLACED, "clients without proof of address"),
+                    (&EVICTED, "detectors, incidents, decisions"),
+                ],
             )
             .width(12),
         ],
