@@ -9,12 +9,13 @@
 
 use sensor_common::abi::{ClientKey, Event, Settings, Slot, SlotDetails, TagWord};
 use sensor_common::table::{
-    LOCK, OVERFLOW, Places, WAYS, first_slot, matches, next_match, occupied, prefers_second, with_tag,
+    OVERFLOW, Places, WAYS, first_slot, matches, next_match, occupied, prefers_second,
 };
 
+use crate::bucket::{Locked, read};
 use crate::clock::Now;
 use crate::maps::{DETAILS, DOORKEEPER, SLOTS, TAGS};
-use crate::{atomic, clock, count, maps};
+use crate::{clock, count, maps};
 
 /// A client in the table.
 #[derive(Clone, Copy)]
@@ -93,12 +94,6 @@ fn search(word: TagWord, bucket: u32, tag: u8, key: ClientKey) -> u32 {
         marks = rest;
     }
     NOWHERE
-}
-
-#[inline(always)]
-fn read(word: *mut TagWord) -> TagWord {
-    // SAFETY: a word of the tags; other CPUs change it concurrently, hence volatile.
-    unsafe { word.read_volatile() }
 }
 
 /// Whether the doorkeeper has seen the source before; records it.
@@ -366,51 +361,4 @@ fn has_been_idle(index: u32, now: u64, idle_ns: u64) -> Option<bool> {
         | now.wrapping_sub(details.connections_tat)
         | now.wrapping_sub(details.requests_tat);
     Some(ahead >> 63 == 0)
-}
-
-/// A bucket whose lock this CPU holds.
-struct Locked {
-    index: u32,
-    word: *mut TagWord,
-}
-
-impl Locked {
-    /// Takes the lock if it is free; waiting is not possible here.
-    #[inline(always)]
-    fn take(index: u32) -> Option<Self> {
-        let word = TAGS.get_ptr_mut(index)?;
-        let free = read(word) & !LOCK;
-        // SAFETY: a word of the tags.
-        let found = unsafe { atomic::compare_exchange(word, free, free | LOCK) };
-        if found == free { Some(Self { index, word }) } else { None }
-    }
-
-    #[inline(always)]
-    fn word(&self) -> TagWord {
-        read(self.word)
-    }
-
-    /// Only the holder of the lock changes the word, so the exchange succeeds. It serves as a barrier: writes to the
-    /// slot become visible before its tag.
-    #[inline(always)]
-    fn set_tag(&self, way: u32, tag: u8) {
-        let word = self.word();
-        // SAFETY: a word of the tags.
-        unsafe { atomic::compare_exchange(self.word, word, with_tag(word, way, tag)) };
-    }
-
-    /// Marks that a key of this bucket lives in the next of its buckets, before that key's tag is set there.
-    #[inline(always)]
-    fn mark_overflow(&self) {
-        let word = self.word();
-        // SAFETY: a word of the tags.
-        unsafe { atomic::compare_exchange(self.word, word, word | OVERFLOW) };
-    }
-
-    #[inline(always)]
-    fn release(&self) {
-        let word = self.word();
-        // SAFETY: a word of the tags.
-        unsafe { atomic::compare_exchange(self.word, word, word & !LOCK) };
-    }
 }

@@ -12,6 +12,7 @@ use sensor_common::abi::{
 use sensor_common::table::NETWORKS as NETWORK_ENTRIES;
 
 use crate::answer::{LookUps, REMEMBERED};
+use crate::cookie::Headers;
 
 /// One entry, written by user space through shared memory.
 #[map]
@@ -97,6 +98,10 @@ pub(crate) static SEGMENTS: Array<Block> = Array::with_max_entries(1, BPF_F_MMAP
 #[map]
 pub(crate) static DATAGRAMS: PerCpuArray<u64> = PerCpuArray::with_max_entries(1, 0);
 
+/// Where this CPU puts headers together.
+#[map]
+pub(crate) static HEADERS: PerCpuArray<Headers> = PerCpuArray::with_max_entries(1, 0);
+
 /// How many socket look-ups of this CPU have failed.
 #[map]
 pub(crate) static LOOK_UPS: PerCpuArray<LookUps> = PerCpuArray::with_max_entries(1, 0);
@@ -134,6 +139,12 @@ pub(crate) fn shared() -> Option<*mut Shared> {
 #[inline(always)]
 pub(crate) fn look_ups() -> Option<*mut LookUps> {
     LOOK_UPS.get_ptr_mut(0)
+}
+
+/// This CPU's own.
+#[inline(always)]
+pub(crate) fn headers() -> Option<*mut Headers> {
+    HEADERS.get_ptr_mut(0)
 }
 
 /// An entry for a tag, this CPU's own.

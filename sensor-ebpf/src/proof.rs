@@ -39,7 +39,7 @@ pub(crate) fn note(context: &TcContext, segment: &SegmentHeader) {
 
 /// Marks a client; counted once.
 #[inline(always)]
-fn prove(slot: *mut Slot) {
+pub(crate) fn prove(slot: *mut Slot) {
     // SAFETY: a slot of the table.
     if unsafe { (*slot).is_proven() } {
         return;

@@ -2,7 +2,9 @@
 
 use aya_ebpf::programs::XdpContext;
 use aya_log_ebpf::debug;
-use sensor_common::abi::{ClientKey, Family, OverLimit, Policy, Reason, Settings, SlotDetails, Verdict};
+use sensor_common::abi::{
+    ClientKey, Event, Family, OverLimit, Policy, Reason, Settings, Slot, SlotDetails, Verdict,
+};
 use sensor_common::packet::{self, Packet, Parsed, Problem, Transport};
 use sensor_common::table::{Places, network};
 
@@ -10,7 +12,7 @@ use crate::access::{self, Linear};
 use crate::admit::Client;
 use crate::clock::{self, Now};
 use crate::limit::{self, Load};
-use crate::{admit, answer, atomic, count, maps, notice, policy};
+use crate::{admit, answer, atomic, cookie, count, maps, notice, policy, proof};
 
 /// State of one frame on this path.
 struct Frame<'a, const LAYER3: bool> {
@@ -72,6 +74,7 @@ fn located<W, const LAYER3: bool>(problem: Problem, linear: &Linear<W, LAYER3>, 
 fn verdict_of(reason: Reason, enforce: bool) -> Verdict {
     match (reason.refuses(), enforce) {
         (false, _) => Verdict::Pass,
+        (true, true) if matches!(reason, Reason::SynCookie) => Verdict::Answer,
         (true, true) => Verdict::Drop,
         (true, false) => Verdict::WouldDrop,
     }
@@ -117,7 +120,29 @@ fn reason<const LAYER3: bool>(
         refused = true;
         debug!(context, "a source was seen again and not admitted to the client table");
     }
-    excused(of_newcomer(&policy, &frame, refused), &frame)
+    let reason = excused(of_newcomer(&policy, &frame, refused), &frame);
+    if !LAYER3 && settings.syn_cookies != 0 && settings.enforce != 0 && reason.refuses() && is_tcp {
+        return with_cookie(reason, &frame, key);
+    }
+    reason
+}
+
+/// A newcomer over a limit: its SYN is answered with a cookie, and one that acknowledges a cookie is a client.
+#[inline(always)]
+fn with_cookie<const LAYER3: bool>(reason: Reason, frame: &Frame<'_, LAYER3>, key: ClientKey) -> Reason {
+    if matches!(reason, Reason::Blocked) {
+        return reason;
+    }
+    match cookie::handshake(frame.context.ctx) {
+        cookie::ANSWERED => return Reason::SynCookie,
+        cookie::ACKNOWLEDGED => {}
+        _ => return reason,
+    }
+    count::event(Event::CookieAccepted);
+    // Its limits begin with the next packet. Charging it here would double the work of the verifier.
+    let Some(client) = admit::at(admit::admit(key.hi, key.lo, Slot::PROVEN)) else { return reason };
+    proof::prove(client.slot);
+    Reason::None
 }
 
 /// Exempts packets that were about to be dropped: this host's own, and, over a limit, answers that it requested. Off

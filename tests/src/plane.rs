@@ -50,6 +50,8 @@ pub struct Policy {
     pub newcomers: Option<Rate>,
     /// The part of them for one network.
     pub newcomers_per_network: Option<Rate>,
+    /// Whether SYNs over these rates are answered with cookies.
+    pub syn_cookies: bool,
     /// Bits of an IPv4 client's prefix.
     pub client_v4: u8,
     /// Bits of an IPv6 client's prefix.
@@ -69,6 +71,7 @@ impl Default for Policy {
             blocks: Vec::new(),
             newcomers: None,
             newcomers_per_network: None,
+            syn_cookies: false,
             client_v4: 32,
             client_v6: 64,
             loopback: false,
@@ -234,6 +237,7 @@ impl Plane {
         self.dataplane.tune(&Tuning {
             newcomers: policy.newcomers,
             newcomers_per_network: policy.newcomers_per_network,
+            syn_cookies: policy.syn_cookies,
             notices: Rate::new(1, Period::Second, None)?,
             prefixes: ClientPrefixes {
                 v4: policy.client_v4,
@@ -279,7 +283,11 @@ impl Plane {
         let after = snapshot(&self.dataplane)?;
         let before = std::mem::replace(&mut self.last, after);
         let seen = before.difference(&self.last, frame.len() as u64)?;
-        let expected = if seen.verdict == Verdict::Drop { 1 } else { 2 };
+        let expected = match seen.verdict {
+            Verdict::Drop => 1,
+            Verdict::Pass | Verdict::WouldDrop => 2,
+            Verdict::Answer => 3,
+        };
         anyhow::ensure!(action == expected, "XDP action {action} with verdict {:?}", seen.verdict);
         Ok(seen)
     }

@@ -60,8 +60,8 @@ pub struct Settings {
     pub interfaces: [u32; MAX_INTERFACES as usize],
     /// Index of the loopback interface if it is served, else 0. Packets that arrive there were sent by this host.
     pub loopback: u32,
-    /// Keeps the size a multiple of eight.
-    pub reserved: u32,
+    /// 1 if new TCP connections over the newcomers' limits are answered with SYN cookies.
+    pub syn_cookies: u32,
 }
 
 /// State that all CPUs share and write, each field on its own cache line.

@@ -136,6 +136,7 @@ impl Default for Config {
             tuning: Tuning {
                 newcomers: default_newcomers(),
                 newcomers_per_network: default_newcomers_per_network(),
+                syn_cookies: false,
                 notices: "1k/s:1k".parse().expect("a rate"),
                 prefixes: ClientPrefixes::default(),
             },
@@ -188,6 +189,7 @@ impl Config {
         limits.explain::<Tuning>();
         limits.text("newcomers", &NEWCOMERS, &mut config.tuning.newcomers);
         limits.text("newcomers_per_network", &NEWCOMERS, &mut config.tuning.newcomers_per_network);
+        limits.choice("syn_cookies", &SYN_COOKIES, &mut config.tuning.syn_cookies);
         config.policy = PolicyConfig::read(root, &limits);
         limits.finish_values();
         root.explain::<Self>();
@@ -328,6 +330,8 @@ const ABOUT_LOG: &str = "The daemon's own log, on standard error.";
 
 const XDP: [(&str, XdpChoice); 3] =
     [("auto", XdpChoice::Auto), ("native", XdpChoice::Native), ("generic", XdpChoice::Generic)];
+
+const SYN_COOKIES: [(&str, bool); 2] = [("auto", true), ("off", false)];
 
 /// Levels of log lines, the quietest first.
 const LEVELS: [(&str, u8); 6] =

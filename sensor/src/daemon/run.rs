@@ -11,6 +11,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tracing::{info, warn};
 use tracing_subscriber::EnvFilter;
 
+use super::closing;
 use super::commands::Commands;
 use super::config::{BOTH, Config, LogFormat};
 use super::deciding::Signals;
@@ -234,6 +235,7 @@ fn prepare(
         }
     }
     let notices = engine.dataplane.take_notices();
+    engine.responder.closer = closing::closer(&engine.config);
     if !engine.config.sense.enabled {
         if let Err(error) = engine.dataplane.attach_proof() {
             warn!(error = format!("{:#}", anyhow::Error::from(error)), "{}", degraded::UNPROVEN);
