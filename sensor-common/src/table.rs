@@ -94,8 +94,8 @@ impl Places {
     }
 }
 
-/// Budgets for the networks of sources without a place in the table, half of them for each family.
-pub const NETWORKS: u32 = 1 << 17;
+/// Budgets for the networks of sources without a place in the table: one for each IPv4 /16, and 16,384 for IPv6.
+pub const NETWORKS: u32 = (1 << 16) + (1 << 14);
 
 /// Which budget a source without a place uses: one for each IPv4 /16, and for IPv6 one of the /32s (the smallest
 /// allocation of a provider, RIPE-738) that a keyed hash puts together.
@@ -105,7 +105,7 @@ pub const NETWORKS: u32 = 1 << 17;
 pub const fn network(source: ClientKey, seed: [u64; 2]) -> u32 {
     match source.to_v4() {
         Some(address) => address >> 16,
-        None => 1 << 16 | (mix(ClientKey { hi: source.hi >> 32, lo: 0 }, seed) >> 48) as u32,
+        None => 1 << 16 | (mix(ClientKey { hi: source.hi >> 32, lo: 0 }, seed) >> 50) as u32,
     }
 }
 

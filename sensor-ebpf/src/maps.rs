@@ -98,6 +98,10 @@ pub(crate) static SEGMENTS: Array<Block> = Array::with_max_entries(1, BPF_F_MMAP
 #[map]
 pub(crate) static DATAGRAMS: PerCpuArray<u64> = PerCpuArray::with_max_entries(1, 0);
 
+/// When the block ends that this CPU looked up last.
+#[map]
+pub(crate) static FOUND_UNTIL: PerCpuArray<u64> = PerCpuArray::with_max_entries(1, 0);
+
 /// Where this CPU puts headers together.
 #[map]
 pub(crate) static HEADERS: PerCpuArray<Headers> = PerCpuArray::with_max_entries(1, 0);
@@ -139,6 +143,12 @@ pub(crate) fn shared() -> Option<*mut Shared> {
 #[inline(always)]
 pub(crate) fn look_ups() -> Option<*mut LookUps> {
     LOOK_UPS.get_ptr_mut(0)
+}
+
+/// This CPU's own.
+#[inline(always)]
+pub(crate) fn found_until() -> Option<*mut u64> {
+    FOUND_UNTIL.get_ptr_mut(0)
 }
 
 /// This CPU's own.

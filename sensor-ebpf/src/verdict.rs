@@ -21,6 +21,8 @@ struct Frame<'a, const LAYER3: bool> {
     now: Now,
     load: Load,
     source: ClientKey,
+    /// The client that the source belongs to.
+    key: ClientKey,
     ifindex: u32,
     /// It may belong to an established connection.
     is_tcp: bool,
@@ -100,10 +102,11 @@ fn reason<const LAYER3: bool>(
         now: clock::now(settings),
         load: Load { bytes, opens, request },
         source: packet.source,
+        key: packet.source.client(mask),
         ifindex,
         is_tcp,
     };
-    let key = packet.source.client(mask);
+    let key = frame.key;
     let places = Places::of(key, settings.seed, settings.buckets);
     if let Some(client) = admit::find(key, &places) {
         return of_client(client, &frame);
@@ -176,7 +179,7 @@ fn of_client<const LAYER3: bool>(client: Client, frame: &Frame<'_, LAYER3>) -> R
     // SAFETY: as above.
     unsafe { atomic::add(bytes, frame.load.bytes) };
     limit::touch(client, frame.now.ns);
-    let policy = policy::of_client(client, frame.source, frame.settings);
+    let policy = policy::of_client(client, frame.key, frame.source, frame.settings);
     let reason = if policy.has(Policy::ALLOWED) {
         Reason::Allowed
     } else if policy.blocks(frame.now.ns) {

@@ -111,9 +111,9 @@ impl Policy {
         for (prefix, _) in &self.blocks {
             flags |= prefixes::BLOCKS << family(prefix);
         }
-        let mut every = self.all_prefixes();
-        if every.any(|prefix| prefix.prefix_len() > self.client_bits(&prefix)) {
-            flags |= prefixes::FINER_THAN_CLIENT;
+        let finer = self.all_prefixes().filter(|prefix| prefix.prefix_len() > self.client_bits(prefix));
+        for prefix in finer {
+            flags |= prefixes::FINER_THAN_CLIENT << family(&prefix);
         }
         flags
     }

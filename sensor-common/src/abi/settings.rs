@@ -14,9 +14,11 @@ pub mod prefixes {
     pub const ALLOWS: u32 = 1 << 2;
     /// The block trie has entries.
     pub const BLOCKS: u32 = 1 << 4;
-    /// An allow or block prefix is longer than a client's, so results differ within one client and are looked up for
-    /// each packet.
+    /// An allow or block prefix of a family is longer than a client's, so results differ within one client and are looked
+    /// up for each packet of that family.
     pub const FINER_THAN_CLIENT: u32 = 1 << 6;
+    /// The same for either family.
+    pub const FINER_OF_ANY: u32 = FINER_THAN_CLIENT | FINER_THAN_CLIENT << 1;
 }
 
 /// Written field by field by user space through shared memory, read by the program for each packet.

@@ -290,12 +290,14 @@ impl Enforcer {
         ] {
             flags |= if prefixes.0 { bit } else { 0 } | if prefixes.1 { bit << 1 } else { 0 };
         }
-        let is_fine = |prefix: &IpNet| match prefix {
-            IpNet::V4(prefix) => prefix.prefix_len() > self.client_bits.0,
-            IpNet::V6(prefix) => prefix.prefix_len() > self.client_bits.1,
-        };
-        if self.actual.allows.keys().chain(self.actual.blocks.keys()).any(is_fine) {
-            flags |= prefixes::FINER_THAN_CLIENT;
+        for prefix in self.actual.allows.keys().chain(self.actual.blocks.keys()) {
+            flags |= match prefix {
+                IpNet::V4(prefix) if prefix.prefix_len() > self.client_bits.0 => prefixes::FINER_THAN_CLIENT,
+                IpNet::V6(prefix) if prefix.prefix_len() > self.client_bits.1 => {
+                    prefixes::FINER_THAN_CLIENT << 1
+                }
+                IpNet::V4(_) | IpNet::V6(_) => 0,
+            };
         }
         flags
     }
