@@ -101,7 +101,6 @@ pub const NETWORKS: u32 = (1 << 16) + (1 << 14);
 /// allocation of a provider, RIPE-738) that a keyed hash puts together.
 #[inline(always)]
 #[must_use]
-#[expect(clippy::cast_possible_truncation, reason = "16 bits are meant")]
 pub const fn network(source: ClientKey, seed: [u64; 2]) -> u32 {
     match source.to_v4() {
         Some(address) => address >> 16,

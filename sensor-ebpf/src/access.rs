@@ -27,7 +27,7 @@ pub(crate) trait Walker {
 
 /// No header that the parser reads starts beyond this offset. The verifier needs the bound, and accepts offsets below
 /// 65,536.
-pub(crate) const MAX_OFFSET: usize = 0x7fff;
+const MAX_OFFSET: usize = 0x7fff;
 
 impl<'a, const LAYER3: bool> Linear<&'a XdpContext, LAYER3> {
     /// The linear part of the context's frame.

@@ -289,8 +289,10 @@ const EMPTY: Slot = Slot {
 const NO_DETAILS: SlotDetails =
     SlotDetails { connections_tat: 0, requests_tat: 0, blocked_until: 0, counts: 0 };
 
-/// A client that has not proven its address is idle after 1/64 of the usual time: 5 s instead of 5 min.
+/// A client that has not proven its address is idle after 1/64 of the usual time: 5 s instead of 5 min. While there is
+/// room elsewhere, only if it has sent fewer frames than this: clients that use only UDP prove nothing.
 const UNPROVEN_SHIFT: u32 = 6;
+const PROBATION: u64 = 8;
 
 /// Added to the way of a client that is not idle, but has proven nothing.
 const UNPROVEN: u32 = 16;
@@ -306,7 +308,7 @@ extern "C" fn yielding_way(bucket: u32, now: u64, proof: u64) -> u32 {
     let mut yielding = NO_WAY;
     for way in 0..WAYS {
         let index = slot_index(bucket, way);
-        if is_idle(index, now, idle_ns(settings)) != 0 {
+        if is_idle(index, now, idle_ns(settings), u64::MAX) != 0 {
             return way;
         }
         if proof != 0 && is_unproven(index) {
@@ -324,7 +326,7 @@ fn is_unproven(index: u32) -> bool {
 
 #[inline(always)]
 fn is_idle_at(bucket: u32, way: u32, now: Now, settings: &Settings) -> bool {
-    is_idle(slot_index(bucket, way), now.ns, idle_ns(settings)) != 0
+    is_idle(slot_index(bucket, way), now.ns, idle_ns(settings), PROBATION) != 0
 }
 
 #[inline(always)]
@@ -335,21 +337,22 @@ const fn idle_ns(settings: &Settings) -> u64 {
 /// Whether a client has been silent for long enough and every limit has fully recovered: removing such a client
 /// forgives no debt.
 ///
-/// A client that has not proven its address becomes idle sooner, however much it sends: made-up sources fill the table
-/// for seconds, not for minutes.
+/// A client that has not proven its address, and has sent fewer frames than `few`, becomes idle sooner: made-up sources
+/// fill the table for seconds, not for minutes.
 #[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn is_idle(index: u32, now: u64, idle_ns: u64) -> u32 {
-    u32::from(has_been_idle(index, now, idle_ns).unwrap_or(false))
+extern "C" fn is_idle(index: u32, now: u64, idle_ns: u64, few: u64) -> u32 {
+    u32::from(has_been_idle(index, now, idle_ns, few).unwrap_or(false))
 }
 
 #[inline(always)]
-fn has_been_idle(index: u32, now: u64, idle_ns: u64) -> Option<bool> {
+fn has_been_idle(index: u32, now: u64, idle_ns: u64, few: u64) -> Option<bool> {
     let slot = SLOTS.get_ptr(index)?;
     let details = DETAILS.get_ptr(index)?;
     // SAFETY: a slot of the table.
     let slot = unsafe { &*slot };
-    let long_enough = if slot.is_proven() { idle_ns } else { idle_ns >> UNPROVEN_SHIFT };
+    let is_new = !slot.is_proven() && slot.packets().wrapping_add(slot.drops) < few;
+    let long_enough = if is_new { idle_ns >> UNPROVEN_SHIFT } else { idle_ns };
     let silent = now.wrapping_sub(slot.packets_tat);
     if silent >> 63 != 0 || silent <= long_enough {
         return Some(false);

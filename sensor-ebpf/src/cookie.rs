@@ -35,8 +35,11 @@ const ANSWER: u32 = 24;
 /// The longest TCP header, rounded up to a power of two.
 const LONGEST: usize = 64;
 
+/// No header of a SYN is further behind: so many VLAN tags are not followed.
+const FURTHEST: u32 = 1 << 10;
+
 /// `AF_INET` and `AF_INET6`.
-const FAMILIES: (u8, u8) = (2, 10);
+const FAMILIES: (u32, u32) = (2, 10);
 /// `BPF_FIB_LKUP_RET_NOT_FWDED` and `BPF_FIB_LKUP_RET_FWD_DISABLED`: the packet is for this host, or nothing is
 /// forwarded.
 const NOT_FORWARDED: [i64; 2] = [4, 5];
@@ -78,7 +81,7 @@ fn take_part(context: *mut xdp_md) -> Option<u32> {
     // SAFETY: this CPU's own.
     let headers = unsafe { &mut *maps::headers()? };
     let ip_at = load_ip(context, &segment, is_v4, headers)?;
-    let length = (segment.data_offset >> 4) as u32 * 4;
+    let length = ((segment.data_offset >> 4) as u32) << 2;
     load(context, tcp_at(&segment), headers.tcp.as_mut_ptr().cast(), length)?;
     match segment.flags & (SYN | ACK | RST | FIN) {
         SYN => answer(context, &segment, headers, ip_at, is_v4, length).map(|()| ANSWERED),
@@ -116,10 +119,10 @@ fn answer(
     }
     let (cookie, mss) = cookie(context, segment, headers, is_v4, length)?;
     if is_v4 {
-        turn_v4(&mut headers.ip)
+        turn_v4(&mut headers.ip);
     } else {
-        turn_v6(&mut headers.ip)
-    };
+        turn_v6(&mut headers.ip);
+    }
     write_answer(headers, segment, cookie, mss, is_v4);
     send(context, segment, headers, ip_at, is_v4)
 }
@@ -136,7 +139,7 @@ fn load_ip(context: *mut xdp_md, segment: &SegmentHeader, is_v4: bool, headers: 
     let size = if is_v4 { V4 } else { V6 };
     let at = tcp_at(segment).wrapping_sub(size);
     // Frames that start with the IP header cannot be sent back by turning their Ethernet addresses.
-    if !(ETHERNET..=access::MAX_OFFSET as u32).contains(&at) {
+    if !(ETHERNET..=FURTHEST).contains(&at) {
         return None;
     }
     if is_v4 {
@@ -150,11 +153,17 @@ fn load_ip(context: *mut xdp_md, segment: &SegmentHeader, is_v4: bool, headers: 
 /// Loads at most [`LONGEST`] bytes of the frame.
 #[inline(always)]
 fn load(context: *mut xdp_md, at: u32, to: *mut u8, length: u32) -> Option<()> {
-    let length =
-        (atomic::opaque(length.wrapping_sub(1) as u64) & (LONGEST as u64 - 1)).wrapping_add(1) as u32;
     // SAFETY: the buffer has as many bytes.
-    let loaded = unsafe { bpf_xdp_load_bytes(context, at, to.cast(), length) };
+    let loaded = unsafe { bpf_xdp_load_bytes(context, at, to.cast(), bounded(length)) };
     (loaded == 0).then_some(())
+}
+
+/// A length from 1 to [`LONGEST`], in the form that the verifier of Linux 6.1 follows.
+#[inline(always)]
+#[expect(clippy::cast_possible_truncation, reason = "a few bits are meant")]
+fn bounded(length: u32) -> u32 {
+    const MASK: u64 = LONGEST as u64 - 1;
+    (atomic::opaque(length.wrapping_sub(1) as u64) & MASK).wrapping_add(1) as u32
 }
 
 /// Whether the packet is addressed to this host, as far as the kernel's routes say. Otherwise a router with a listener
@@ -162,17 +171,14 @@ fn load(context: *mut xdp_md, at: u32, to: *mut u8, length: u32) -> Option<()> {
 #[inline(always)]
 fn is_for_this_host(context: *mut xdp_md, headers: &Headers, is_v4: bool) -> bool {
     // `struct bpf_fib_lookup`: family, interface, and both addresses as they are on the wire.
-    let mut asked = [0_u32; 16];
-    asked[0] = (if is_v4 { FAMILIES.0 } else { FAMILIES.1 }) as u32;
     // SAFETY: a field of the context.
-    asked[2] = unsafe { (*context).ingress_ifindex };
-    if is_v4 {
-        (asked[4], asked[8]) = (headers.ip[3], headers.ip[4]);
+    let by = unsafe { (*context).ingress_ifindex };
+    let [_, _, w2, w3, w4, w5, w6, w7, w8, w9] = headers.ip;
+    let mut asked: [u32; 16] = if is_v4 {
+        [FAMILIES.0, 0, by, 0, w3, 0, 0, 0, w4, 0, 0, 0, 0, 0, 0, 0]
     } else {
-        for part in 0..4 {
-            (asked[4 + part], asked[8 + part]) = (headers.ip[2 + part], headers.ip[6 + part]);
-        }
-    }
+        [FAMILIES.1, 0, by, 0, w2, w3, w4, w5, w6, w7, w8, w9, 0, 0, 0, 0]
+    };
     // SAFETY: the structure has this length.
     let found = unsafe { bpf_fib_lookup(context.cast(), asked.as_mut_ptr().cast(), 64, 0) };
     NOT_FORWARDED.contains(&found)
@@ -192,13 +198,18 @@ fn cookie(
         return None;
     }
     let (ip, tcp) = (headers.ip.as_mut_ptr().cast(), headers.tcp.as_mut_ptr().cast());
-    let length =
-        (atomic::opaque(length.wrapping_sub(1) as u64) & (LONGEST as u64 - 1)).wrapping_add(1) as u32;
     let size = if is_v4 { V4 } else { V6 };
     // SAFETY: the buffers are that long, and the socket is held.
-    let made = unsafe { bpf_tcp_gen_syncookie(socket.cast(), ip, size, tcp, length) };
+    let made = unsafe { bpf_tcp_gen_syncookie(socket.cast(), ip, size, tcp, bounded(length)) };
     // SAFETY: a socket that the kernel handed out; it is not used afterwards.
     unsafe { bpf_sk_release(socket.cast()) };
+    parts_of(made)
+}
+
+/// The cookie is in the lower half of the helper's answer, the size in the upper one; a negative answer is an error.
+#[inline(always)]
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the parts are meant")]
+const fn parts_of(made: i64) -> Option<(u32, u16)> {
     if made <= 0 { None } else { Some((made as u32, (made >> 32) as u16)) }
 }
 
@@ -218,26 +229,25 @@ fn put(header: &mut [u32], at: usize, bytes: [u8; 4]) {
 /// No options, no fragments, a lifetime of its own.
 #[inline(always)]
 fn turn_v4(ip: &mut [u32; 10]) {
-    let [t0, t1] = ((V4 + ANSWER) as u16).to_be_bytes();
-    let (source, destination) = (ip[3], ip[4]);
-    put(ip, 0, [0x45, 0, t0, t1]);
+    const LENGTH: u8 = (V4 + ANSWER) as u8;
+    let [.., source, destination, _, _, _, _, _] = *ip;
+    put(ip, 0, [0x45, 0, 0, LENGTH]);
     put(ip, 1, [0, 0, 0x40, 0]);
     put(ip, 2, [LIFETIME, 6, 0, 0]);
     put(ip, 3, destination.to_ne_bytes());
     put(ip, 4, source.to_ne_bytes());
-    let [c0, c1] = folded(sum_of(&ip[..5]));
+    let [w0, w1, w2, ..] = *ip;
+    let [c0, c1] = folded(sum_of(&[w0, w1, w2, destination, source]));
     put(ip, 2, [LIFETIME, 6, c0, c1]);
 }
 
 #[inline(always)]
 fn turn_v6(ip: &mut [u32; 10]) {
-    let [l0, l1] = (ANSWER as u16).to_be_bytes();
+    let [_, _, s0, s1, s2, s3, d0, d1, d2, d3] = *ip;
     put(ip, 0, [0x60, 0, 0, 0]);
-    put(ip, 1, [l0, l1, 6, LIFETIME]);
-    for part in 2..6 {
-        let (source, destination) = (ip[part], ip[part + 4]);
-        put(ip, part, destination.to_ne_bytes());
-        put(ip, part + 4, source.to_ne_bytes());
+    put(ip, 1, [0, ANSWER as u8, 6, LIFETIME]);
+    for (at, word) in [(2, d0), (3, d1), (4, d2), (5, d3), (6, s0), (7, s1), (8, s2), (9, s3)] {
+        put(ip, at, word.to_ne_bytes());
     }
 }
 
@@ -268,12 +278,16 @@ fn sum_of(words: &[u32]) -> u64 {
 fn checksum(headers: &Headers, is_v4: bool) -> [u8; 2] {
     // Protocol and length of the pseudo-header, and both addresses.
     let pseudo = u32::from_ne_bytes([0, 6, 0, ANSWER as u8]) as u64;
-    let addresses = if is_v4 { sum_of(&headers.ip[3..5]) } else { sum_of(&headers.ip[2..10]) };
-    folded(pseudo.wrapping_add(addresses).wrapping_add(sum_of(&headers.tcp[..6])))
+    let [_, _, w2, w3, w4, w5, w6, w7, w8, w9] = headers.ip;
+    let v4 = sum_of(&[w3, w4]);
+    let addresses = if is_v4 { v4 } else { v4.wrapping_add(sum_of(&[w2, w5, w6, w7, w8, w9])) };
+    let [t0, t1, t2, t3, t4, t5, ..] = headers.tcp;
+    folded(pseudo.wrapping_add(addresses).wrapping_add(sum_of(&[t0, t1, t2, t3, t4, t5])))
 }
 
 /// The complement of a sum of 32-bit words, folded to 16 bits, in the order of its bytes on the wire (RFC 1071).
 #[inline(always)]
+#[expect(clippy::cast_possible_truncation, reason = "the sum is folded to 16 bits")]
 const fn folded(sum: u64) -> [u8; 2] {
     let sum = (sum & 0xffff_ffff).wrapping_add(sum >> 32);
     let sum = (sum & 0xffff).wrapping_add(sum >> 16);
@@ -294,16 +308,12 @@ fn send(
     let addresses = &mut headers.link;
     load(context, 0, addresses.as_mut_ptr().cast(), 12)?;
     // A group's address is nobody's to answer from.
-    if addresses[0].to_ne_bytes()[0] & 1 != 0 {
+    let [first, ..] = *addresses;
+    if first.to_ne_bytes()[0] & 1 != 0 {
         return None;
     }
     turn(addresses);
-    let length = access::frame_len(&XdpContext::new(context)) as u32;
-    let wanted = tcp_at(segment).wrapping_add(ANSWER);
-    // SAFETY: the helper checks the bounds; pointers into the packet are invalid afterwards.
-    if unsafe { bpf_xdp_adjust_tail(context, wanted.wrapping_sub(length) as i32) } != 0 {
-        return None;
-    }
+    shorten(context, tcp_at(segment).wrapping_add(ANSWER))?;
     store(context, 0, addresses.as_mut_ptr().cast(), 12)?;
     if is_v4 {
         store(context, ip_at, headers.ip.as_mut_ptr().cast(), V4)?;
@@ -311,6 +321,17 @@ fn send(
         store(context, ip_at, headers.ip.as_mut_ptr().cast(), V6)?;
     }
     store(context, tcp_at(segment), headers.tcp.as_mut_ptr().cast(), ANSWER)
+}
+
+/// Makes the frame end after so many bytes.
+#[inline(always)]
+#[expect(clippy::cast_possible_truncation, reason = "a frame has fewer than 2^31 bytes")]
+fn shorten(context: *mut xdp_md, wanted: u32) -> Option<()> {
+    let length = access::frame_len(&XdpContext::new(context)) as u32;
+    let change = wanted.wrapping_sub(length).cast_signed();
+    // SAFETY: the helper checks the bounds; pointers into the packet are invalid afterwards.
+    let changed = unsafe { bpf_xdp_adjust_tail(context, change) };
+    (changed == 0).then_some(())
 }
 
 /// Exchanges two addresses of six bytes.

@@ -330,7 +330,7 @@ mod tests {
         let targets = code.iter().enumerate().filter_map(|(place, instruction)| {
             let [code, _, o0, o1, ..] = instruction.to_le_bytes();
             let offset = i16::from_le_bytes([o0, o1]);
-            matches!(code, 0x05 | 0x15 | 0x55).then_some(place + 1 + usize::try_from(offset).unwrap())
+            matches!(code, 0x05 | 0x15 | 0x55).then(|| place + 1 + usize::try_from(offset).unwrap())
         });
         let (end, look_up) = (code.len() - 2, 23);
         assert_eq!(targets.collect::<Vec<_>>(), [end, end, 15, end, look_up, end]);
