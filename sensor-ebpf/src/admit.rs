@@ -265,6 +265,9 @@ fn place(bucket: &Locked, way: u32, newcomer: &Newcomer, now: Now) -> Option<u32
     unsafe { DETAILS.get_ptr_mut(index)?.write(NO_DETAILS) };
     bucket.set_tag(way, tag);
     count::event(Event::ClientAdmitted);
+    if proof != 0 {
+        count::event(Event::ClientProven);
+    }
     Some(index)
 }
 

@@ -96,6 +96,8 @@ fn new_clients_get_through_a_flood_of_forged_syns() -> Result<()> {
     ensure!(answered > sent / 2, "{answered} of {sent} SYNs were answered with a cookie");
     ensure!(metrics.sum("sensor_syn_cookies_accepted_total", &[]) > 0, "nobody was admitted by a cookie");
     ensure!(metrics.sum("sensor_clients_displaced_total", &[]) > 0, "no forged source made room");
+    let proven = metrics.sum("sensor_clients_proven_total", &[]);
+    ensure!(proven >= in_time as u64, "{proven} clients proved their addresses");
     let explained = scene.daemon.json(&["explain", &many(CLIENTS).to_string()])?;
     ensure!(explained["client"]["proven"] == true, "{explained}");
     let status = scene.daemon.ok(&["status"])?;
