@@ -94,6 +94,9 @@ impl Places {
     }
 }
 
+/// Clients that can be marked because prefixes within their networks are longer; each takes some 100 bytes.
+pub const MARKS: u32 = 4_096;
+
 /// Budgets for the networks of sources without a place in the table: one for each IPv4 /16, and 16,384 for IPv6.
 pub const NETWORKS: u32 = (1 << 16) + (1 << 14);
 

@@ -3,13 +3,13 @@
 use aya_ebpf::bindings::{BPF_F_MMAPABLE, BPF_F_NO_PREALLOC};
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::lpm_trie::{Key, LpmTrie};
-use aya_ebpf::maps::{Array, LruHashMap, PerCpuArray, RingBuf};
+use aya_ebpf::maps::{Array, HashMap, LruHashMap, PerCpuArray, RingBuf};
 use sensor_common::abi::{
-    Block, BlockEntry, COUNTERS as COUNTER_ENTRIES, Counter, EVENTS as EVENT_ENTRIES, FlowInstruction,
-    FlowKey, MirrorSettings, NetworkBudget, RingPositions, ScopeEntry, ScopeLimits, Settings, Shared, Slot,
-    SlotDetails, TagWord,
+    Block, BlockEntry, COUNTERS as COUNTER_ENTRIES, ClientKey, Counter, EVENTS as EVENT_ENTRIES,
+    FlowInstruction, FlowKey, MirrorSettings, NetworkBudget, RingPositions, ScopeEntry, ScopeLimits,
+    Settings, Shared, Slot, SlotDetails, TagWord,
 };
-use sensor_common::table::NETWORKS as NETWORK_ENTRIES;
+use sensor_common::table::{MARKS as MARK_ENTRIES, NETWORKS as NETWORK_ENTRIES};
 
 use crate::answer::{LookUps, REMEMBERED};
 use crate::cookie::Headers;
@@ -64,6 +64,10 @@ pub(crate) static BLOCK_V4: LpmTrie<[u8; 4], BlockEntry> = LpmTrie::with_max_ent
 /// Blocked IPv6 prefixes; set at load.
 #[map]
 pub(crate) static BLOCK_V6: LpmTrie<[u8; 16], BlockEntry> = LpmTrie::with_max_entries(1, BPF_F_NO_PREALLOC);
+
+/// Clients that are looked up for each packet.
+#[map]
+pub(crate) static MARKS: HashMap<ClientKey, u64> = HashMap::with_max_entries(MARK_ENTRIES, BPF_F_NO_PREALLOC);
 
 /// Packets and bytes by interface, family, verdict and reason.
 #[map]

@@ -13,30 +13,36 @@ use crate::{atomic, maps};
 pub(crate) fn of_client(client: Client, key: ClientKey, source: ClientKey, settings: &Settings) -> Policy {
     // The generation is read before the tries and the flags that say which of them have entries: user space writes it
     // last, so if they change in between, the kept generation is old, and the next packet looks up again.
-    // SAFETY: fields of a map value.
+    // SAFETY: a field of a map value.
     let generation = unsafe { (&raw const settings.generation).read_volatile() };
-    // SAFETY: as above.
-    let prefixes = unsafe { (&raw const settings.prefixes).read_volatile() };
-    let lasting = prefixes & prefixes::FINER_OF_ANY == 0 || lasts(prefixes, source);
     // SAFETY: a field of a slot of the table.
     let word = unsafe { word_of(client.slot).read_volatile() };
     let (kept, scope, flags, noticed) = Slot::of_policy_word(word);
-    if lasting && kept == generation {
+    if kept == generation {
         let blocked_until = if flags & Policy::BLOCKED == 0 { 0 } else { blocked_until(client) };
         return Policy { blocked_until, scope, flags };
     }
     let policy = look_up(source, settings);
-    if lasting {
+    if lasts(key.hi, key.lo) != 0 {
         keep(client, key, policy, (generation, noticed));
     }
     policy
 }
 
-/// Whether no prefix of the source's family is longer than a client's.
-#[inline(always)]
-const fn lasts(prefixes: u32, source: ClientKey) -> bool {
-    let family = if source.is_v4() { 0 } else { 1 };
-    prefixes & (prefixes::FINER_THAN_CLIENT << family) == 0
+/// Whether the same applies to all of a client: nothing is kept for a client with longer prefixes in its network.
+///
+/// Exported: the verifier checks it once and on its own.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn lasts(hi: u64, lo: u64) -> u32 {
+    let Some(settings) = maps::settings() else { return 0 };
+    // SAFETY: a field of a map value.
+    let prefixes = unsafe { (&raw const settings.prefixes).read_volatile() };
+    let key = ClientKey { hi, lo };
+    let family = if key.is_v4() { 0 } else { 1 };
+    let lasts = prefixes & (prefixes::FINER_THAN_CLIENT << family) == 0
+        && (prefixes & prefixes::MARKED == 0 || maps::MARKS.get_ptr(key).is_none());
+    u32::from(lasts)
 }
 
 /// Generation, scope, flags and notice of a slot, in one aligned word.

@@ -111,11 +111,16 @@ impl Policy {
         for (prefix, _) in &self.blocks {
             flags |= prefixes::BLOCKS << family(prefix);
         }
-        let finer = self.all_prefixes().filter(|prefix| prefix.prefix_len() > self.client_bits(prefix));
-        for prefix in finer {
-            flags |= prefixes::FINER_THAN_CLIENT << family(&prefix);
+        if self.split_clients().next().is_some() {
+            flags |= prefixes::MARKED;
         }
         flags
+    }
+
+    /// Clients that not all prefixes cover whole.
+    fn split_clients(&self) -> impl Iterator<Item = IpAddr> + '_ {
+        let finer = self.all_prefixes().filter(|prefix| prefix.prefix_len() > self.client_bits(prefix));
+        finer.map(|prefix| self.client_of(prefix.network()).network())
     }
 
     fn all_prefixes(&self) -> impl Iterator<Item = IpNet> + '_ {
@@ -221,6 +226,12 @@ impl Plane {
         }
         for (prefix, _) in &self.policy.blocks {
             self.dataplane.tries.remove(TrieKind::Blocks, *prefix)?;
+        }
+        for client in self.policy.split_clients().collect::<Vec<_>>() {
+            self.dataplane.tries.unmark(client)?;
+        }
+        for client in policy.split_clients() {
+            self.dataplane.tries.mark(client)?;
         }
         self.dataplane.scopes.set(0, policy.default.quotas(self.tick_ns))?;
         for (index, (prefix, limits)) in (1..).zip(&policy.scopes) {

@@ -53,7 +53,6 @@ fn is_blocked(daemon: &Daemon, streams: &[TcpStream]) -> bool {
         // Blocked, or ended already.
         let _sent = stream.set_nonblocking(true).and_then(|()| stream.write(b"x"));
     }
-    std::thread::sleep(Duration::from_millis(200));
     daemon.json(&["block", "list"]).is_ok_and(|blocks| blocks.to_string().contains(&v4(FLOODER).to_string()))
 }
 

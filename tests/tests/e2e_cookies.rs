@@ -18,7 +18,7 @@ use sensor_tests::peers::nginx::Nginx;
 use sensor_tests::peers::spoof;
 use sensor_tests::scene::{Scene, config};
 use sensor_tests::tools;
-use sensor_tests::wait::wait_until;
+use sensor_tests::wait::{self, wait_until};
 
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/testplane"));
 
@@ -45,8 +45,9 @@ fn take_frames_sent_back(net: &Net) -> Result<aya::Ebpf> {
 /// New clients, one every 20 ms, each with one request.
 fn come(scene: &Scene) -> Tally {
     let server = SocketAddr::new(SERVER_V4, Nginx::PORT);
+    let start = wait::now();
     let clients = (1..=CLIENTS).map(|n| {
-        std::thread::sleep(Duration::from_millis(20));
+        wait::pace_until(start + Duration::from_millis(20) * u32::from(n));
         let client = Client { source: many(n), server, timeout: Duration::from_secs(3) };
         scene.net.world.spawn(move || client.get("/"))
     });

@@ -60,6 +60,8 @@ pub mod maps {
     pub const BLOCK_V4: &str = "BLOCK_V4";
     /// See [`BLOCK_V4`].
     pub const BLOCK_V6: &str = "BLOCK_V6";
+    /// Clients with prefixes within their networks that are longer.
+    pub const MARKS: &str = "MARKS";
     /// Per-CPU packet and byte counters, see [`super::counter_index`].
     pub const COUNTERS: &str = "COUNTERS";
     /// Per-CPU event counters, by [`super::Event`].
@@ -78,9 +80,9 @@ pub mod maps {
     pub const WAKEUPS: &str = "WAKEUPS";
 
     /// Every map whose content outlives the daemon.
-    pub const PINNED: [&str; 17] = [
+    pub const PINNED: [&str; 18] = [
         SETTINGS, SHARED, TAGS, SLOTS, DETAILS, DOORKEEPER, NETWORKS, SCOPES, SCOPE_V4, SCOPE_V6, ALLOW_V4,
-        ALLOW_V6, BLOCK_V4, BLOCK_V6, COUNTERS, EVENTS, NOTICES,
+        ALLOW_V6, BLOCK_V4, BLOCK_V6, MARKS, COUNTERS, EVENTS, NOTICES,
     ];
 }
 
@@ -119,6 +121,7 @@ macro_rules! plain_old_data {
 
 plain_old_data! {
     BlockEntry: 16,
+    ClientKey: 16,
     Counter: 16,
     FlowInstruction: 20,
     FlowKey: 40,

@@ -17,8 +17,8 @@ pub mod prefixes {
     /// An allow or block prefix of a family is longer than a client's, so results differ within one client and are looked
     /// up for each packet of that family.
     pub const FINER_THAN_CLIENT: u32 = 1 << 6;
-    /// The same for either family.
-    pub const FINER_OF_ANY: u32 = FINER_THAN_CLIENT | FINER_THAN_CLIENT << 1;
+    /// Some clients have such prefixes within their networks, and are marked; only they are looked up for each packet.
+    pub const MARKED: u32 = 1 << 8;
 }
 
 /// Written field by field by user space through shared memory, read by the program for each packet.

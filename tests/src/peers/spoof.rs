@@ -4,12 +4,14 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr};
 use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use nix::ifaddrs::getifaddrs;
 use nix::sys::socket::{
     AddressFamily, LinkAddr, MsgFlags, SockFlag, SockType, SockaddrLike as _, sendto, socket,
 };
+
+use crate::wait;
 
 /// Length of a frame: Ethernet, IPv4, UDP and 18 bytes of payload, the least that Ethernet carries.
 const FRAME: usize = 60;
@@ -59,8 +61,8 @@ pub fn syn_flood(
     let raw: OwnedFd = socket(AddressFamily::Packet, SockType::Raw, SockFlag::SOCK_CLOEXEC, None)?;
     let frames: Vec<Vec<u8>> =
         (0..count).map(|n| syn(destination_mac, source_mac, target, first, n)).collect();
-    let start = Instant::now();
-    let (mut sent, mut taken) = (0_u32, 0);
+    let start = wait::now();
+    let (mut sent, mut taken, mut steps) = (0_u32, 0, 0_u32);
     while !stop.load(Ordering::Relaxed) {
         // In steps of a millisecond, so that no queue on the way overflows.
         let due = (start.elapsed().as_millis() as u64 * u64::from(rate) / 1_000) as u32;
@@ -69,7 +71,8 @@ pub fn syn_flood(
             taken += u64::from(sendto(raw.as_raw_fd(), frame, &link, MsgFlags::empty()).is_ok());
             sent += 1;
         }
-        std::thread::sleep(Duration::from_millis(1));
+        steps += 1;
+        wait::pace_until(start + Duration::from_millis(1) * steps);
     }
     Ok(taken)
 }
