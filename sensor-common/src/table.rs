@@ -94,6 +94,23 @@ impl Places {
     }
 }
 
+/// Clients that can be marked because prefixes within their networks are longer; each takes some 100 bytes.
+pub const MARKS: u32 = 4_096;
+
+/// Budgets for the networks of sources without a place in the table: one for each IPv4 /16, and 16,384 for IPv6.
+pub const NETWORKS: u32 = (1 << 16) + (1 << 14);
+
+/// Which budget a source without a place uses: one for each IPv4 /16, and for IPv6 one of the /32s (the smallest
+/// allocation of a provider, RIPE-738) that a keyed hash puts together.
+#[inline(always)]
+#[must_use]
+pub const fn network(source: ClientKey, seed: [u64; 2]) -> u32 {
+    match source.to_v4() {
+        Some(address) => address >> 16,
+        None => 1 << 16 | (mix(ClientKey { hi: source.hi >> 32, lo: 0 }, seed) >> 50) as u32,
+    }
+}
+
 /// Maps 32 bits evenly onto `0..buckets` without a division (Lemire, "Fast random integer generation in an
 /// interval", 2019).
 #[inline(always)]
@@ -248,6 +265,17 @@ mod tests {
             }
         }
         (refused, near)
+    }
+
+    #[test]
+    fn networks_have_budgets_of_their_own() {
+        let v4 = |a: u32| network(ClientKey::from_v4(a), [7, 11]);
+        assert_eq!((v4(0x0a01_0000), v4(0x0a01_ffff), v4(0x0a02_0000)), (0x0a01, 0x0a01, 0x0a02));
+        let v6 = |hi: u64| network(ClientKey { hi, lo: 9 }, [7, 11]);
+        let first = v6(0x2001_0db8_0000_0000);
+        assert_eq!(v6(0x2001_0db8_ffff_ffff), first);
+        assert_ne!(v6(0x2001_0db9_0000_0000), first);
+        assert!((1 << 16..NETWORKS).contains(&first));
     }
 
     #[test]

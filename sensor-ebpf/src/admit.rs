@@ -3,15 +3,19 @@
 //! In a spoofed flood, each packet has a new source. Such a source costs one or two loads from the tags, one from the
 //! doorkeeper and a comparison with the newcomers' shared rate. It never enters the table, and it never displaces a
 //! client that is not idle.
+//!
+//! A source that sends twice enters the table, and may be spoofed as well. Until it has proven its address (`proof.rs`)
+//! it is idle after seconds, and it makes room at once for a client that has.
 
 use sensor_common::abi::{ClientKey, Event, Settings, Slot, SlotDetails, TagWord};
 use sensor_common::table::{
-    LOCK, OVERFLOW, Places, WAYS, first_slot, matches, next_match, occupied, prefers_second, with_tag,
+    OVERFLOW, Places, WAYS, first_slot, matches, next_match, occupied, prefers_second,
 };
 
+use crate::bucket::{Locked, read};
 use crate::clock::Now;
 use crate::maps::{DETAILS, DOORKEEPER, SLOTS, TAGS};
-use crate::{atomic, clock, count, maps};
+use crate::{clock, count, maps};
 
 /// A client in the table.
 #[derive(Clone, Copy)]
@@ -92,12 +96,6 @@ fn search(word: TagWord, bucket: u32, tag: u8, key: ClientKey) -> u32 {
     NOWHERE
 }
 
-#[inline(always)]
-fn read(word: *mut TagWord) -> TagWord {
-    // SAFETY: a word of the tags; other CPUs change it concurrently, hence volatile.
-    unsafe { word.read_volatile() }
-}
-
 /// Whether the doorkeeper has seen the source before; records it.
 ///
 /// Each word holds the last four fingerprints that mapped to it. A flood pushes them out: with 2^18 words, a source
@@ -125,72 +123,79 @@ const fn holds(word: u64, fingerprint: u64) -> bool {
 }
 
 /// Admits a source to the table and returns its index; [`NOWHERE`] if there is no room or another CPU holds its
-/// buckets.
+/// buckets. `proof` is [`Slot::PROVEN`] if it has proven its address, else 0.
 ///
 /// Not inlined: it runs once per client.
 #[unsafe(no_mangle)]
 #[inline(never)]
-pub(crate) extern "C" fn admit(hi: u64, lo: u64) -> u32 {
-    admit_key(hi, lo).unwrap_or(NOWHERE)
+pub(crate) extern "C" fn admit(hi: u64, lo: u64, proof: u64) -> u32 {
+    admit_key(ClientKey { hi, lo }, proof & Slot::PROVEN).unwrap_or(NOWHERE)
 }
 
 #[inline(always)]
-fn admit_key(hi: u64, lo: u64) -> Option<u32> {
+fn admit_key(key: ClientKey, proof: u64) -> Option<u32> {
     let settings = maps::settings()?;
-    let key = ClientKey { hi, lo };
     let places = Places::of(key, settings.seed, settings.buckets);
     // The lock of the near bucket serialises all admissions of this key, whichever bucket it ends up in.
     let Some(near) = Locked::take(places.near) else {
         count::event(Event::AdmissionContended);
         return None;
     };
-    let index = admit_locked(key, &places, &near);
+    let index = admit_locked(&Newcomer { key, proof, tag: places.tag }, &places, &near);
     near.release();
     index
 }
 
+/// A source that is to enter the table.
+struct Newcomer {
+    key: ClientKey,
+    /// [`Slot::PROVEN`] or 0.
+    proof: u64,
+    tag: u8,
+}
+
 #[inline(always)]
-fn admit_locked(key: ClientKey, places: &Places, near: &Locked) -> Option<u32> {
+fn admit_locked(newcomer: &Newcomer, places: &Places, near: &Locked) -> Option<u32> {
     // Another CPU may have admitted it since the look-up.
-    if let Some(client) = find(key, places) {
+    if let Some(client) = find(newcomer.key, places) {
         return Some(client.index);
     }
     let settings = maps::settings()?;
     let now = clock::now(settings);
     let empty = matches(near.word(), 0);
     if empty != 0 {
-        return place(near, next_match(empty).0, places.tag, key, now);
+        return place(near, next_match(empty).0, newcomer, now);
     }
     // Checking one way, chosen by the key, for an idle client keeps current clients in the near buckets. Checking all
     // seven would cost a flood's admissions as many cache misses.
     let way = places.tag as u32 % WAYS;
     if is_idle_at(near.index, way, now, settings) {
-        return replace(near, way, places.tag, key, now);
+        return replace(near, way, newcomer, now);
     }
-    let index = admit_far(key, places, near, now);
+    let index = admit_far(newcomer, places, near, now);
     if index != FULL {
         return Some(index);
     }
-    let way = idle_way(near.index, now.ns);
-    if way >= WAYS {
-        count::event(Event::TableFull);
-        return None;
+    let index = take_over(near, newcomer, now);
+    if index != FULL {
+        return Some(index);
     }
-    replace(near, way, places.tag, key, now)
+    count::event(Event::TableFull);
+    None
 }
 
 /// No far bucket has room.
 const FULL: u32 = NOWHERE - 1;
 
 #[inline(always)]
-fn admit_far(key: ClientKey, places: &Places, near: &Locked, now: Now) -> u32 {
+fn admit_far(newcomer: &Newcomer, places: &Places, near: &Locked, now: Now) -> u32 {
     let Some(first) = Locked::take(places.first) else {
         count::event(Event::AdmissionContended);
         return NOWHERE;
     };
     near.mark_overflow();
     let index = if places.second == places.first {
-        place_far(&first, places.tag, key, now)
+        place_far(&first, newcomer, now)
     } else if let Some(second) = Locked::take(places.second) {
         let elsewhere = prefers_second(occupied(first.word()), occupied(second.word()));
         if elsewhere {
@@ -200,9 +205,9 @@ fn admit_far(key: ClientKey, places: &Places, near: &Locked, now: Now) -> u32 {
             index: if elsewhere { second.index } else { first.index },
             word: if elsewhere { second.word } else { first.word },
         };
-        // If the chosen bucket is full, so is the other; only its idle clients are considered, which saves a second
+        // If the chosen bucket is full, so is the other; only its clients are considered, which saves a second
         // search. Two full buckets are rare in a table of the configured size.
-        let index = place_far(&chosen, places.tag, key, now);
+        let index = place_far(&chosen, newcomer, now);
         second.release();
         index
     } else {
@@ -213,36 +218,56 @@ fn admit_far(key: ClientKey, places: &Places, near: &Locked, now: Now) -> u32 {
     index
 }
 
-/// Takes an empty way, or else an idle client's.
+/// Takes an empty way, or else that of a client that has to make room.
 #[inline(always)]
-fn place_far(bucket: &Locked, tag: u8, key: ClientKey, now: Now) -> u32 {
+fn place_far(bucket: &Locked, newcomer: &Newcomer, now: Now) -> u32 {
     let empty = matches(bucket.word(), 0);
     if empty != 0 {
-        return place(bucket, next_match(empty).0, tag, key, now).unwrap_or(FULL);
+        return place(bucket, next_match(empty).0, newcomer, now).unwrap_or(FULL);
     }
-    let way = idle_way(bucket.index, now.ns);
-    if way >= WAYS { FULL } else { replace(bucket, way, tag, key, now).unwrap_or(FULL) }
+    take_over(bucket, newcomer, now)
+}
+
+/// Takes the way of an idle client, or, for a proven one, that of a client that has proven nothing.
+#[inline(always)]
+fn take_over(bucket: &Locked, newcomer: &Newcomer, now: Now) -> u32 {
+    let way = yielding_way(bucket.index, now.ns, newcomer.proof);
+    if way < WAYS {
+        return replace(bucket, way, newcomer, now).unwrap_or(FULL);
+    }
+    let way = way.wrapping_sub(UNPROVEN);
+    if way >= WAYS {
+        return FULL;
+    }
+    count::event(Event::ClientDisplaced);
+    bucket.set_tag(way, 0);
+    place(bucket, way, newcomer, now).unwrap_or(FULL)
 }
 
 /// The old client can no longer be found before its slot changes hands. A CPU that found it just before may still
 /// charge the slot: the new owner's limit is then stricter by one packet.
 #[inline(always)]
-fn replace(bucket: &Locked, way: u32, tag: u8, key: ClientKey, now: Now) -> Option<u32> {
+fn replace(bucket: &Locked, way: u32, newcomer: &Newcomer, now: Now) -> Option<u32> {
     bucket.set_tag(way, 0);
     count::event(Event::ClientEvicted);
-    place(bucket, way, tag, key, now)
+    place(bucket, way, newcomer, now)
 }
 
 #[inline(always)]
-fn place(bucket: &Locked, way: u32, tag: u8, key: ClientKey, now: Now) -> Option<u32> {
+fn place(bucket: &Locked, way: u32, newcomer: &Newcomer, now: Now) -> Option<u32> {
     let index = slot_index(bucket.index, way);
     let slot = SLOTS.get_ptr_mut(index)?;
     // SAFETY: a slot that no tag refers to, under its bucket's lock.
-    unsafe { slot.write(Slot { key, packets_tat: now.ns, ..EMPTY }) };
+    let Newcomer { key, proof, tag } = *newcomer;
+    // SAFETY: as above.
+    unsafe { slot.write(Slot { key, packets_tat: now.ns, passed: proof, ..EMPTY }) };
     // SAFETY: as above.
     unsafe { DETAILS.get_ptr_mut(index)?.write(NO_DETAILS) };
     bucket.set_tag(way, tag);
     count::event(Event::ClientAdmitted);
+    if proof != 0 {
+        count::event(Event::ClientProven);
+    }
     Some(index)
 }
 
@@ -255,7 +280,7 @@ const EMPTY: Slot = Slot {
     key: ClientKey { hi: 0, lo: 0 },
     packets_tat: 0,
     bits_tat: 0,
-    packets: 0,
+    passed: 0,
     drops: 0,
     bytes: 0,
     generation: 0,
@@ -267,27 +292,44 @@ const EMPTY: Slot = Slot {
 const NO_DETAILS: SlotDetails =
     SlotDetails { connections_tat: 0, requests_tat: 0, blocked_until: 0, counts: 0 };
 
-/// Frames after which a client counts as real.
+/// A client that has not proven its address is idle after 1/64 of the usual time: 5 s instead of 5 min. While there is
+/// room elsewhere, only if it has sent fewer frames than this: clients that use only UDP prove nothing.
+const UNPROVEN_SHIFT: u32 = 6;
 const PROBATION: u64 = 8;
-/// A client on probation is idle after 1/64 of the usual time: 5 s instead of 5 min.
-const PROBATION_SHIFT: u32 = 6;
 
-/// The first way whose client is idle; [`WAYS`] if none is.
+/// Added to the way of a client that is not idle, but has proven nothing.
+const UNPROVEN: u32 = 16;
+/// No client of a bucket has to make room.
+const NO_WAY: u32 = UNPROVEN + WAYS;
+
+/// The first way whose client is idle. Otherwise, for a newcomer with proof, the last whose client has none, plus
+/// [`UNPROVEN`]; else [`NO_WAY`].
 #[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn idle_way(bucket: u32, now: u64) -> u32 {
-    let Some(settings) = maps::settings() else { return WAYS };
+extern "C" fn yielding_way(bucket: u32, now: u64, proof: u64) -> u32 {
+    let Some(settings) = maps::settings() else { return NO_WAY };
+    let mut yielding = NO_WAY;
     for way in 0..WAYS {
-        if is_idle(slot_index(bucket, way), now, idle_ns(settings)) != 0 {
+        let index = slot_index(bucket, way);
+        if is_idle(index, now, idle_ns(settings), u64::MAX) != 0 {
             return way;
         }
+        if proof != 0 && is_unproven(index) {
+            yielding = way.wrapping_add(UNPROVEN);
+        }
     }
-    WAYS
+    yielding
+}
+
+#[inline(always)]
+fn is_unproven(index: u32) -> bool {
+    // SAFETY: a slot of the table.
+    SLOTS.get_ptr(index).is_some_and(|slot| !unsafe { (*slot).is_proven() })
 }
 
 #[inline(always)]
 fn is_idle_at(bucket: u32, way: u32, now: Now, settings: &Settings) -> bool {
-    is_idle(slot_index(bucket, way), now.ns, idle_ns(settings)) != 0
+    is_idle(slot_index(bucket, way), now.ns, idle_ns(settings), PROBATION) != 0
 }
 
 #[inline(always)]
@@ -298,22 +340,22 @@ const fn idle_ns(settings: &Settings) -> u64 {
 /// Whether a client has been silent for long enough and every limit has fully recovered: removing such a client
 /// forgives no debt.
 ///
-/// A client that has sent only a few frames becomes idle sooner: a flood that sends twice from each made-up source
-/// fills the table for seconds, not for minutes.
+/// A client that has not proven its address, and has sent fewer frames than `few`, becomes idle sooner: made-up sources
+/// fill the table for seconds, not for minutes.
 #[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn is_idle(index: u32, now: u64, idle_ns: u64) -> u32 {
-    u32::from(has_been_idle(index, now, idle_ns).unwrap_or(false))
+extern "C" fn is_idle(index: u32, now: u64, idle_ns: u64, few: u64) -> u32 {
+    u32::from(has_been_idle(index, now, idle_ns, few).unwrap_or(false))
 }
 
 #[inline(always)]
-fn has_been_idle(index: u32, now: u64, idle_ns: u64) -> Option<bool> {
+fn has_been_idle(index: u32, now: u64, idle_ns: u64, few: u64) -> Option<bool> {
     let slot = SLOTS.get_ptr(index)?;
     let details = DETAILS.get_ptr(index)?;
     // SAFETY: a slot of the table.
     let slot = unsafe { &*slot };
-    let is_new = slot.packets.wrapping_add(slot.drops) < PROBATION;
-    let long_enough = if is_new { idle_ns >> PROBATION_SHIFT } else { idle_ns };
+    let is_new = !slot.is_proven() && slot.packets().wrapping_add(slot.drops) < few;
+    let long_enough = if is_new { idle_ns >> UNPROVEN_SHIFT } else { idle_ns };
     let silent = now.wrapping_sub(slot.packets_tat);
     if silent >> 63 != 0 || silent <= long_enough {
         return Some(false);
@@ -325,51 +367,4 @@ fn has_been_idle(index: u32, now: u64, idle_ns: u64) -> Option<bool> {
         | now.wrapping_sub(details.connections_tat)
         | now.wrapping_sub(details.requests_tat);
     Some(ahead >> 63 == 0)
-}
-
-/// A bucket whose lock this CPU holds.
-struct Locked {
-    index: u32,
-    word: *mut TagWord,
-}
-
-impl Locked {
-    /// Takes the lock if it is free; waiting is not possible here.
-    #[inline(always)]
-    fn take(index: u32) -> Option<Self> {
-        let word = TAGS.get_ptr_mut(index)?;
-        let free = read(word) & !LOCK;
-        // SAFETY: a word of the tags.
-        let found = unsafe { atomic::compare_exchange(word, free, free | LOCK) };
-        if found == free { Some(Self { index, word }) } else { None }
-    }
-
-    #[inline(always)]
-    fn word(&self) -> TagWord {
-        read(self.word)
-    }
-
-    /// Only the holder of the lock changes the word, so the exchange succeeds. It serves as a barrier: writes to the
-    /// slot become visible before its tag.
-    #[inline(always)]
-    fn set_tag(&self, way: u32, tag: u8) {
-        let word = self.word();
-        // SAFETY: a word of the tags.
-        unsafe { atomic::compare_exchange(self.word, word, with_tag(word, way, tag)) };
-    }
-
-    /// Marks that a key of this bucket lives in the next of its buckets, before that key's tag is set there.
-    #[inline(always)]
-    fn mark_overflow(&self) {
-        let word = self.word();
-        // SAFETY: a word of the tags.
-        unsafe { atomic::compare_exchange(self.word, word, word | OVERFLOW) };
-    }
-
-    #[inline(always)]
-    fn release(&self) {
-        let word = self.word();
-        // SAFETY: a word of the tags.
-        unsafe { atomic::compare_exchange(self.word, word, word & !LOCK) };
-    }
 }

@@ -131,6 +131,19 @@ const fn place_of(segment: &SegmentHeader) -> u32 {
     hash(segment) as u32 & (REMEMBERED - 1)
 }
 
+/// The socket that listens for a segment, or that of its connection; to be released, unless it is null.
+#[inline(always)]
+pub(crate) fn listener(context: *mut xdp_md, segment: &SegmentHeader) -> *mut bpf_sock {
+    let ports =
+        u32::from_ne_bytes(concat(segment.source_port.to_be_bytes(), segment.destination_port.to_be_bytes()));
+    if let (Some(source), Some(destination)) = (segment.source.to_v4(), segment.destination.to_v4()) {
+        return look_up(context, &mut [source.to_be(), destination.to_be(), ports, 0, 0, 0, 0, 0, 0], V4);
+    }
+    let [s0, s1, s2, s3] = words(segment.source);
+    let [d0, d1, d2, d3] = words(segment.destination);
+    look_up(context, &mut [s0, s1, s2, s3, d0, d1, d2, d3, ports], V6)
+}
+
 #[inline(always)]
 fn is_ours(context: *mut xdp_md, segment: &SegmentHeader) -> bool {
     let ports = |remote: u16| {

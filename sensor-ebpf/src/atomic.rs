@@ -45,6 +45,16 @@ pub(crate) unsafe fn add(place: *mut u64, amount: u64) {
     unsafe { asm!("lock *(u64 *)({place} + 0) += {amount}", place = in(reg) place, amount = in(reg) amount) };
 }
 
+/// Sets bits without returning the previous value.
+///
+/// # Safety
+/// `place` is an aligned pointer into a map value.
+#[inline(always)]
+pub(crate) unsafe fn set(place: *mut u64, bits: u64) {
+    // SAFETY: the caller's promise.
+    unsafe { asm!("lock *(u64 *)({place} + 0) |= {bits}", place = in(reg) place, bits = in(reg) bits) };
+}
+
 /// The same number, opaque to the compiler.
 ///
 /// This emits an instruction: without one, two lines of source would claim the next instruction, which the verifier

@@ -93,6 +93,72 @@ fn charge_all(
     Reason::None
 }
 
+/// Charges a frame to what the newcomers of a network may use: a part of the newcomers' rate, and, but for the packets,
+/// the limits of a scope if there is one of that index. Returns a [`Reason`]'s number.
+///
+/// Exported: the verifier checks it once and on its own.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn charge_network(network: u32, scope: u32, load: u64, now: u64) -> u32 {
+    let (Some(budget), Some(settings)) = (maps::NETWORKS.get_ptr_mut(network), maps::settings()) else {
+        return Reason::None as u32;
+    };
+    // SAFETY: the address of a field of a map value.
+    let tats = unsafe { &raw mut (*budget).tats }.cast::<u64>();
+    let packets = Ask::new(&settings.newcomers_per_network, tats, Reason::NewcomerRate, 1);
+    if packets.exceeds(now) {
+        return packets.reason as u32;
+    }
+    // SAFETY: array entries live as long as the program.
+    if let Some(limits) = maps::SCOPES.get_ptr(scope).map(|limits| unsafe { &*limits }) {
+        let [_, bits, connections, requests] = &limits.quotas;
+        // SAFETY: as above; there are four.
+        let [of_bits, of_connections, of_requests] = unsafe { [tats.add(1), tats.add(2), tats.add(3)] };
+        let bits = Ask::new(bits, of_bits, Reason::BitRate, load >> 2 << 3);
+        let connections = Ask::new(connections, of_connections, Reason::ConnectionRate, load >> 1 & 1);
+        let requests = Ask::new(requests, of_requests, Reason::RequestRate, load & 1);
+        for ask in [&bits, &connections, &requests] {
+            if ask.exceeds(now) {
+                return ask.reason as u32;
+            }
+        }
+        for ask in [&bits, &connections, &requests] {
+            if !ask.charge(now) {
+                return ask.reason as u32;
+            }
+        }
+    }
+    let reason = if packets.charge(now) { Reason::None } else { packets.reason };
+    reason as u32
+}
+
+/// Charges a newcomer's frame to its network; see [`charge_network`].
+#[inline(always)]
+pub(crate) fn of_network(network: u32, scope: u32, load: &Load, now: u64) -> Reason {
+    const BITS: u32 = Reason::BitRate as u32;
+    const CONNECTIONS: u32 = Reason::ConnectionRate as u32;
+    const REQUESTS: u32 = Reason::RequestRate as u32;
+    const NEWCOMERS: u32 = Reason::NewcomerRate as u32;
+    let packed = load.bytes << 2 | (load.opens as u64) << 1 | load.request as u64;
+    match charge_network(network, scope, packed, now) {
+        BITS => Reason::BitRate,
+        CONNECTIONS => Reason::ConnectionRate,
+        REQUESTS => Reason::RequestRate,
+        NEWCOMERS => Reason::NewcomerRate,
+        _ => Reason::None,
+    }
+}
+
+/// Whether a TAT has no room for `cost`.
+///
+/// # Safety
+/// `tat` is an aligned pointer into a map value.
+#[inline(always)]
+pub(crate) unsafe fn exceeds(tat: *mut u64, quota: &Quota, cost: u64, now: u64) -> bool {
+    // SAFETY: the caller's promise.
+    quota.step(unsafe { tat.read_volatile() }, now, cost) == Step::Exceeds
+}
+
 /// Records the arrival of a frame in a TAT that lies in the past, where it is equivalent to one of now.
 ///
 /// Tried once: if another CPU was quicker, it wrote a later time.

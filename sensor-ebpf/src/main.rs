@@ -11,7 +11,9 @@ mod access;
 mod admit;
 mod answer;
 mod atomic;
+mod bucket;
 mod clock;
+mod cookie;
 mod count;
 mod fragment;
 mod limit;
@@ -20,11 +22,12 @@ mod mirror;
 mod notice;
 mod offload;
 mod policy;
+mod proof;
 mod ring;
 mod runtime;
 mod verdict;
 
-use aya_ebpf::bindings::xdp_action::{XDP_DROP, XDP_PASS};
+use aya_ebpf::bindings::xdp_action::{XDP_DROP, XDP_PASS, XDP_TX};
 use aya_ebpf::macros::{classifier, xdp};
 use aya_ebpf::programs::{TcContext, XdpContext};
 use sensor_common::abi::{MirrorDirection, Verdict};
@@ -48,6 +51,7 @@ const fn action(verdict: Verdict) -> u32 {
     match verdict {
         Verdict::Pass | Verdict::WouldDrop => XDP_PASS,
         Verdict::Drop => XDP_DROP,
+        Verdict::Answer => XDP_TX,
     }
 }
 

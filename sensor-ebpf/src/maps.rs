@@ -3,14 +3,16 @@
 use aya_ebpf::bindings::{BPF_F_MMAPABLE, BPF_F_NO_PREALLOC};
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::lpm_trie::{Key, LpmTrie};
-use aya_ebpf::maps::{Array, LruHashMap, PerCpuArray, RingBuf};
+use aya_ebpf::maps::{Array, HashMap, LruHashMap, PerCpuArray, RingBuf};
 use sensor_common::abi::{
-    Block, BlockEntry, COUNTERS as COUNTER_ENTRIES, Counter, EVENTS as EVENT_ENTRIES, FlowInstruction,
-    FlowKey, MirrorSettings, RingPositions, ScopeEntry, ScopeLimits, Settings, Shared, Slot, SlotDetails,
-    TagWord,
+    Block, BlockEntry, COUNTERS as COUNTER_ENTRIES, ClientKey, Counter, EVENTS as EVENT_ENTRIES,
+    FlowInstruction, FlowKey, MirrorSettings, NetworkBudget, RingPositions, ScopeEntry, ScopeLimits,
+    Settings, Shared, Slot, SlotDetails, TagWord,
 };
+use sensor_common::table::{MARKS as MARK_ENTRIES, NETWORKS as NETWORK_ENTRIES};
 
 use crate::answer::{LookUps, REMEMBERED};
+use crate::cookie::Headers;
 
 /// One entry, written by user space through shared memory.
 #[map]
@@ -36,6 +38,10 @@ pub(crate) static DETAILS: Array<SlotDetails> = Array::with_max_entries(7, BPF_F
 #[map]
 pub(crate) static DOORKEEPER: Array<u64> = Array::with_max_entries(1, 0);
 
+/// What the sources without a place in the table have used, by network.
+#[map]
+pub(crate) static NETWORKS: Array<NetworkBudget> = Array::with_max_entries(NETWORK_ENTRIES, 0);
+
 /// Limits by scope index; set at load.
 #[map]
 pub(crate) static SCOPES: Array<ScopeLimits> = Array::with_max_entries(1, 0);
@@ -58,6 +64,10 @@ pub(crate) static BLOCK_V4: LpmTrie<[u8; 4], BlockEntry> = LpmTrie::with_max_ent
 /// Blocked IPv6 prefixes; set at load.
 #[map]
 pub(crate) static BLOCK_V6: LpmTrie<[u8; 16], BlockEntry> = LpmTrie::with_max_entries(1, BPF_F_NO_PREALLOC);
+
+/// Clients that are looked up for each packet.
+#[map]
+pub(crate) static MARKS: HashMap<ClientKey, u64> = HashMap::with_max_entries(MARK_ENTRIES, BPF_F_NO_PREALLOC);
 
 /// Packets and bytes by interface, family, verdict and reason.
 #[map]
@@ -91,6 +101,14 @@ pub(crate) static SEGMENTS: Array<Block> = Array::with_max_entries(1, BPF_F_MMAP
 /// When this CPU may copy the next datagram that only user space can parse: a theoretical arrival time.
 #[map]
 pub(crate) static DATAGRAMS: PerCpuArray<u64> = PerCpuArray::with_max_entries(1, 0);
+
+/// When the block ends that this CPU looked up last.
+#[map]
+pub(crate) static FOUND_UNTIL: PerCpuArray<u64> = PerCpuArray::with_max_entries(1, 0);
+
+/// Where this CPU puts headers together.
+#[map]
+pub(crate) static HEADERS: PerCpuArray<Headers> = PerCpuArray::with_max_entries(1, 0);
 
 /// How many socket look-ups of this CPU have failed.
 #[map]
@@ -129,6 +147,18 @@ pub(crate) fn shared() -> Option<*mut Shared> {
 #[inline(always)]
 pub(crate) fn look_ups() -> Option<*mut LookUps> {
     LOOK_UPS.get_ptr_mut(0)
+}
+
+/// This CPU's own.
+#[inline(always)]
+pub(crate) fn found_until() -> Option<*mut u64> {
+    FOUND_UNTIL.get_ptr_mut(0)
+}
+
+/// This CPU's own.
+#[inline(always)]
+pub(crate) fn headers() -> Option<*mut Headers> {
+    HEADERS.get_ptr_mut(0)
 }
 
 /// An entry for a tag, this CPU's own.

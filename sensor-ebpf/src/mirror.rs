@@ -14,7 +14,7 @@ use sensor_common::packet::{self, NoSegment, SegmentHeader};
 
 use crate::access::Linear;
 use crate::maps::FLOWS;
-use crate::{atomic, count, fragment, maps, offload, ring};
+use crate::{atomic, count, fragment, maps, offload, proof, ring};
 
 const FIN: u8 = 0x01;
 const SYN: u8 = 0x02;
@@ -31,6 +31,9 @@ pub(crate) fn mirror<const LAYER3: bool>(context: &TcContext, direction: MirrorD
             None => return,
         },
     };
+    if matches!(direction, MirrorDirection::Egress) {
+        proof::note(context, &segment);
+    }
     let port = match direction {
         MirrorDirection::Ingress => segment.destination_port,
         MirrorDirection::Egress => segment.source_port,

@@ -2,15 +2,17 @@
 
 use aya_ebpf::programs::XdpContext;
 use aya_log_ebpf::debug;
-use sensor_common::abi::{ClientKey, Family, OverLimit, Policy, Reason, Settings, SlotDetails, Verdict};
+use sensor_common::abi::{
+    ClientKey, Event, Family, OverLimit, Policy, Reason, Settings, Slot, SlotDetails, Verdict,
+};
 use sensor_common::packet::{self, Packet, Parsed, Problem, Transport};
-use sensor_common::table::Places;
+use sensor_common::table::{Places, network};
 
 use crate::access::{self, Linear};
 use crate::admit::Client;
 use crate::clock::{self, Now};
 use crate::limit::{self, Load};
-use crate::{admit, answer, atomic, count, maps, notice, policy};
+use crate::{admit, answer, atomic, cookie, count, maps, notice, policy, proof};
 
 /// State of one frame on this path.
 struct Frame<'a, const LAYER3: bool> {
@@ -19,6 +21,8 @@ struct Frame<'a, const LAYER3: bool> {
     now: Now,
     load: Load,
     source: ClientKey,
+    /// The client that the source belongs to.
+    key: ClientKey,
     ifindex: u32,
     /// It may belong to an established connection.
     is_tcp: bool,
@@ -72,6 +76,7 @@ fn located<W, const LAYER3: bool>(problem: Problem, linear: &Linear<W, LAYER3>, 
 fn verdict_of(reason: Reason, enforce: bool) -> Verdict {
     match (reason.refuses(), enforce) {
         (false, _) => Verdict::Pass,
+        (true, true) if matches!(reason, Reason::SynCookie) => Verdict::Answer,
         (true, true) => Verdict::Drop,
         (true, false) => Verdict::WouldDrop,
     }
@@ -97,10 +102,11 @@ fn reason<const LAYER3: bool>(
         now: clock::now(settings),
         load: Load { bytes, opens, request },
         source: packet.source,
+        key: packet.source.client(mask),
         ifindex,
         is_tcp,
     };
-    let key = packet.source.client(mask);
+    let key = frame.key;
     let places = Places::of(key, settings.seed, settings.buckets);
     if let Some(client) = admit::find(key, &places) {
         return of_client(client, &frame);
@@ -109,13 +115,46 @@ fn reason<const LAYER3: bool>(
     if policy.blocks(frame.now.ns) && policy.has(Policy::BLOCKED_WIDE) {
         return excused(Reason::Blocked, &frame);
     }
+    let mut refused = false;
     if admit::seen_before(&places, settings) {
-        if let Some(client) = admit::at(admit::admit(key.hi, key.lo)) {
+        if let Some(client) = admit::at(admit::admit(key.hi, key.lo, 0)) {
             return of_client(client, &frame);
         }
-        debug!(context, "a source was seen again and not admitted to the client table");
+        refused = true;
+        let _nothing_depends_on_it = say_refused();
     }
-    excused(of_newcomer(&policy, &frame), &frame)
+    let reason = excused(of_newcomer(&policy, &frame, refused), &frame);
+    if !LAYER3 && settings.syn_cookies != 0 && settings.enforce != 0 && reason.refuses() && is_tcp {
+        return with_cookie(reason, &frame, key);
+    }
+    reason
+}
+
+/// Exported: inlined, the verifier would follow the assembly of a log record on every path that leads to it, which took
+/// half of its time.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn say_refused() -> u32 {
+    debug!(&(), "a source was seen again and not admitted to the client table");
+    0
+}
+
+/// A newcomer over a limit: its SYN is answered with a cookie, and one that acknowledges a cookie is a client.
+#[inline(always)]
+fn with_cookie<const LAYER3: bool>(reason: Reason, frame: &Frame<'_, LAYER3>, key: ClientKey) -> Reason {
+    if matches!(reason, Reason::Blocked) {
+        return reason;
+    }
+    match cookie::handshake(frame.context.ctx) {
+        cookie::ANSWERED => return Reason::SynCookie,
+        cookie::ACKNOWLEDGED => {}
+        _ => return reason,
+    }
+    count::event(Event::CookieAccepted);
+    // Its limits begin with the next packet. Charging it here would double the work of the verifier.
+    let Some(client) = admit::at(admit::admit(key.hi, key.lo, Slot::PROVEN)) else { return reason };
+    proof::prove(client.slot);
+    Reason::None
 }
 
 /// Exempts packets that were about to be dropped: this host's own, and, over a limit, answers that it requested. Off
@@ -149,7 +188,7 @@ fn of_client<const LAYER3: bool>(client: Client, frame: &Frame<'_, LAYER3>) -> R
     // SAFETY: as above.
     unsafe { atomic::add(bytes, frame.load.bytes) };
     limit::touch(client, frame.now.ns);
-    let policy = policy::of_client(client, frame.source, frame.settings);
+    let policy = policy::of_client(client, frame.key, frame.source, frame.settings);
     let reason = if policy.has(Policy::ALLOWED) {
         Reason::Allowed
     } else if policy.blocks(frame.now.ns) {
@@ -170,7 +209,7 @@ fn of_client<const LAYER3: bool>(client: Client, frame: &Frame<'_, LAYER3>) -> R
 fn note<const LAYER3: bool>(client: Client, frame: &Frame<'_, LAYER3>, passed: bool) {
     let counter = if passed {
         // SAFETY: as above.
-        unsafe { &raw mut (*client.slot).packets }
+        unsafe { &raw mut (*client.slot).passed }
     } else {
         // SAFETY: as above.
         unsafe { &raw mut (*client.slot).drops }
@@ -212,9 +251,10 @@ fn tell<const LAYER3: bool>(client: Client, policy: &Policy, frame: &Frame<'_, L
     notice::over_limit(client.slot, &record, frame.settings, frame.now);
 }
 
-/// A source that is not in the table is subject to its prefixes and to the rate shared by all such sources.
+/// A source that is not in the table is subject to its prefixes, to the rate shared by all such sources, and to the
+/// budget of its network. `refused`: the table had no room for it.
 #[inline(always)]
-fn of_newcomer<const LAYER3: bool>(policy: &Policy, frame: &Frame<'_, LAYER3>) -> Reason {
+fn of_newcomer<const LAYER3: bool>(policy: &Policy, frame: &Frame<'_, LAYER3>, refused: bool) -> Reason {
     if policy.has(Policy::ALLOWED) {
         return Reason::Allowed;
     }
@@ -225,10 +265,31 @@ fn of_newcomer<const LAYER3: bool>(policy: &Policy, frame: &Frame<'_, LAYER3>) -
     let Some(shared) = maps::shared() else { return Reason::None };
     // SAFETY: a field of a map value.
     let tat = unsafe { &raw mut (*shared).newcomers_tat };
-    // SAFETY: as above. Over the rate this only reads, so CPUs do not contend for the line in a flood.
+    // Over the rate this only reads, so CPUs do not contend for the line in a flood.
+    // SAFETY: as above.
+    if !quota.is_off() && unsafe { limit::exceeds(tat, quota, quota.cost(1), frame.now.ns) } {
+        return Reason::NewcomerRate;
+    }
+    let reason = of_network(policy, frame, refused);
+    if reason != Reason::None {
+        return reason;
+    }
+    // SAFETY: as above.
     if quota.is_off() || unsafe { limit::advance(tat, quota, quota.cost(1), frame.now.ns) } {
         Reason::None
     } else {
         Reason::NewcomerRate
     }
+}
+
+/// Charges the budget of a newcomer's network: a part of the newcomers' rate, and, if the table had no room for the
+/// source, one client's limits for all such sources of the network together.
+#[inline(always)]
+fn of_network<const LAYER3: bool>(policy: &Policy, frame: &Frame<'_, LAYER3>, refused: bool) -> Reason {
+    if frame.settings.newcomers_per_network.is_off() && !refused {
+        return Reason::None;
+    }
+    let network = network(frame.source, frame.settings.seed);
+    let scope = if refused { policy.scope as u32 } else { u32::MAX };
+    limit::of_network(network, scope, &frame.load, frame.now.ns)
 }

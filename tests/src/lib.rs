@@ -22,6 +22,7 @@ pub mod tools;
 pub mod wait;
 
 pub mod fixtures;
+pub mod flow;
 pub mod hostile;
 pub mod mirror;
 pub mod model;

@@ -48,6 +48,10 @@ pub struct Policy {
     pub blocks: Vec<(IpNet, Option<u64>)>,
     /// Packets per second that all sources not yet admitted share.
     pub newcomers: Option<Rate>,
+    /// The part of them for one network.
+    pub newcomers_per_network: Option<Rate>,
+    /// Whether SYNs over these rates are answered with cookies.
+    pub syn_cookies: bool,
     /// Bits of an IPv4 client's prefix.
     pub client_v4: u8,
     /// Bits of an IPv6 client's prefix.
@@ -66,6 +70,8 @@ impl Default for Policy {
             allows: Vec::new(),
             blocks: Vec::new(),
             newcomers: None,
+            newcomers_per_network: None,
+            syn_cookies: false,
             client_v4: 32,
             client_v6: 64,
             loopback: false,
@@ -105,11 +111,16 @@ impl Policy {
         for (prefix, _) in &self.blocks {
             flags |= prefixes::BLOCKS << family(prefix);
         }
-        let mut every = self.all_prefixes();
-        if every.any(|prefix| prefix.prefix_len() > self.client_bits(&prefix)) {
-            flags |= prefixes::FINER_THAN_CLIENT;
+        if self.split_clients().next().is_some() {
+            flags |= prefixes::MARKED;
         }
         flags
+    }
+
+    /// Clients that not all prefixes cover whole.
+    fn split_clients(&self) -> impl Iterator<Item = IpAddr> + '_ {
+        let finer = self.all_prefixes().filter(|prefix| prefix.prefix_len() > self.client_bits(prefix));
+        finer.map(|prefix| self.client_of(prefix.network()).network())
     }
 
     fn all_prefixes(&self) -> impl Iterator<Item = IpNet> + '_ {
@@ -216,6 +227,12 @@ impl Plane {
         for (prefix, _) in &self.policy.blocks {
             self.dataplane.tries.remove(TrieKind::Blocks, *prefix)?;
         }
+        for client in self.policy.split_clients().collect::<Vec<_>>() {
+            self.dataplane.tries.unmark(client)?;
+        }
+        for client in policy.split_clients() {
+            self.dataplane.tries.mark(client)?;
+        }
         self.dataplane.scopes.set(0, policy.default.quotas(self.tick_ns))?;
         for (index, (prefix, limits)) in (1..).zip(&policy.scopes) {
             self.dataplane.scopes.set(index, limits.quotas(self.tick_ns))?;
@@ -230,6 +247,8 @@ impl Plane {
         }
         self.dataplane.tune(&Tuning {
             newcomers: policy.newcomers,
+            newcomers_per_network: policy.newcomers_per_network,
+            syn_cookies: policy.syn_cookies,
             notices: Rate::new(1, Period::Second, None)?,
             prefixes: ClientPrefixes {
                 v4: policy.client_v4,
@@ -253,6 +272,18 @@ impl Plane {
         Ok(self.dataplane.run(self.program, frame, repeat)?.0)
     }
 
+    /// Has a frame leave this host: the program at tc egress sees it.
+    ///
+    /// # Errors
+    /// If the kernel refuses.
+    pub fn leave(&self, frame: &[u8]) -> Result<()> {
+        // Served for this moment only: what arrives is counted as of an unknown interface.
+        self.dataplane.set_served(0, TEST_INTERFACE);
+        let left = self.dataplane.run_at_tc(programs::MIRROR_EGRESS, frame);
+        self.dataplane.set_served(0, 0);
+        Ok(left?)
+    }
+
     /// Runs the program on one frame and determines the verdict from the counters.
     ///
     /// # Errors
@@ -263,7 +294,11 @@ impl Plane {
         let after = snapshot(&self.dataplane)?;
         let before = std::mem::replace(&mut self.last, after);
         let seen = before.difference(&self.last, frame.len() as u64)?;
-        let expected = if seen.verdict == Verdict::Drop { 1 } else { 2 };
+        let expected = match seen.verdict {
+            Verdict::Drop => 1,
+            Verdict::Pass | Verdict::WouldDrop => 2,
+            Verdict::Answer => 3,
+        };
         anyhow::ensure!(action == expected, "XDP action {action} with verdict {:?}", seen.verdict);
         Ok(seen)
     }
@@ -294,6 +329,17 @@ impl Plane {
     pub fn event(&self, event: Event) -> Result<u64> {
         Ok(self.dataplane.counters().event(event)?)
     }
+}
+
+/// A frame with its addresses exchanged: as it leaves this host towards its source. Ports and checksums do not change.
+#[must_use]
+pub fn returned(frame: &[u8]) -> Vec<u8> {
+    let mut frame = frame.to_vec();
+    // Behind the Ethernet header; RFC 791, section 3.1, and RFC 8200, section 3.
+    let (first, size) = if frame[14] >> 4 == 4 { (26, 4) } else { (22, 16) };
+    let (source, destination) = frame[first..first + 2 * size].split_at_mut(size);
+    source.swap_with_slice(destination);
+    frame
 }
 
 /// When the last of the blocks ends that cover a prefix; `None` for never. This is what user space writes

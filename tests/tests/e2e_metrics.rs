@@ -20,6 +20,8 @@ const FAMILIES: &[&str] = &[
     "sensor_bytes_total",
     "sensor_clients_tracked",
     "sensor_clients_evicted_total",
+    "sensor_clients_proven_total",
+    "sensor_clients_displaced_total",
     "sensor_blocks_active",
     "sensor_blocks_total",
     "sensor_state_write_errors_total",

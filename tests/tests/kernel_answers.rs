@@ -10,6 +10,7 @@
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 
 use sensor_common::abi::{Reason, Verdict};
+use sensor_tests::flow::segment;
 use sensor_tests::netns::Namespace;
 use sensor_tests::packet::Frame;
 use sensor_tests::packet::flags::{ACK, SYN};
@@ -45,22 +46,6 @@ impl Connection {
 fn apart(work: impl FnOnce() + Send) {
     let namespace = Namespace::new("answers").unwrap();
     namespace.enter(work);
-}
-
-/// A segment from one address to another.
-fn segment(from: SocketAddr, to: SocketAddr, flags: u8) -> Vec<u8> {
-    let (mut bytes, destination, ports) = match from.ip() {
-        IpAddr::V4(source) => (Frame::v4(source).tcp(flags).bytes(), 30, 34),
-        IpAddr::V6(source) => (Frame::v6(source).tcp(flags).bytes(), 38, 54),
-    };
-    let address = match to.ip() {
-        IpAddr::V4(address) => address.octets().to_vec(),
-        IpAddr::V6(address) => address.octets().to_vec(),
-    };
-    bytes[destination..destination + address.len()].copy_from_slice(&address);
-    bytes[ports..ports + 2].copy_from_slice(&from.port().to_be_bytes());
-    bytes[ports + 2..ports + 4].copy_from_slice(&to.port().to_be_bytes());
-    bytes
 }
 
 /// Every limit of one an hour, used up by the source.

@@ -16,7 +16,7 @@ use std::thread;
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::unistd::Pid;
 use sensor::kernel::{Capacities, Client};
-use sensor_common::abi::{Event, Reason};
+use sensor_common::abi::{Event, Reason, prefixes};
 use sensor_common::limit::Rate;
 use sensor_tests::model::admitted_at_once;
 use sensor_tests::packet::{Frame, flags};
@@ -106,7 +106,11 @@ fn a_limit_admits_its_burst_exactly_whichever_cpu_asks() {
         assert_eq!(hammer(&plane, frame, TIMES), expected, "{limits:?}");
         let slot = tracked(&plane, HOST.to_bits() + host).unwrap().slot;
         // Its first packet was a newcomer's; its second was not charged.
-        assert_eq!((slot.packets, slot.drops), (expected + 1, u64::from(TIMES) * 3 - expected), "{limits:?}");
+        assert_eq!(
+            (slot.packets(), slot.drops),
+            (expected + 1, u64::from(TIMES) * 3 - expected),
+            "{limits:?}"
+        );
     }
 }
 
@@ -191,6 +195,39 @@ fn a_client_that_two_cpus_meet_at_once_is_admitted_once() {
     assert_eq!(plane.event(Event::TableFull).unwrap(), 0);
 }
 
+/// A CPU that looks a client up while the policy changes must not keep what it found under the policy after that.
+#[test]
+fn a_change_of_policy_holds_for_every_packet_after_it() {
+    const CHANGES: u32 = 20_000;
+    const DROP: u32 = 1;
+    const PASS: u32 = 2;
+    let mut plane = Plane::load(SMALL).unwrap();
+    let mut template = udp();
+    let frame = template.from(HOST.to_bits()).to_vec();
+    let default = Limits { packets: Some(rate("1/h:1")), ..Limits::default() };
+    let allows = vec![IpAddr::V4(HOST).into()];
+    plane.apply(&Policy { default, allows, ..Policy::default() }).unwrap();
+    plane.dataplane.publish_policy(0, 0);
+    // Known, and at its limit.
+    plane.run(&frame, 3).unwrap();
+    let done = AtomicU32::new(0);
+    on_two_cpus(|number| {
+        if number == 1 {
+            while done.load(Ordering::Acquire) == 0 {
+                plane.run(&frame, 50).unwrap();
+            }
+            return;
+        }
+        let _released = Released(&done);
+        for change in 0..CHANGES {
+            let is_allowed = change % 2 == 0;
+            plane.dataplane.publish_policy(if is_allowed { prefixes::ALLOWS } else { 0 }, 0);
+            let action = plane.run(&frame, 1).unwrap();
+            assert_eq!(action, if is_allowed { PASS } else { DROP }, "change {change}");
+        }
+    });
+}
+
 /// One of 2^28 sources of a flood, scattered over 224.0.0.0 and above, where no client of a test is.
 const fn spoofed(number: u32) -> u32 {
     0xe000_0000 | (number.wrapping_mul(0x9e37_79b1) & 0x0fff_ffff)
@@ -229,7 +266,7 @@ fn a_flood_of_a_million_spoofed_sources_leaves_known_clients_alone() {
     let now = plane.tick() * plane.tick_ns();
     for client in clients {
         // One packet at admission and one from each CPU in the flood, the latter two charged.
-        assert_eq!((client.slot.packets, client.slot.drops), (3, 0), "{client:?}");
+        assert_eq!((client.slot.packets(), client.slot.drops), (3, 0), "{client:?}");
         assert_eq!(client.slot.packets_tat, now + 2 * hour, "{client:?}");
     }
     let admitted = plane.event(Event::ClientAdmitted).unwrap() - u64::from(KNOWN);

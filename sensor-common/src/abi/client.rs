@@ -99,13 +99,14 @@ pub struct Slot {
     pub packets_tat: u64,
     /// Theoretical arrival time of the limit on bits.
     pub bits_tat: u64,
-    /// Frames passed since admission.
-    pub packets: u64,
+    /// Frames passed since admission, and [`Self::PROVEN`].
+    pub passed: u64,
     /// Frames dropped since admission, or that would have been.
     pub drops: u64,
     /// Bytes of both.
     pub bytes: u64,
-    /// The [`super::Settings::generation`] in which scope, flags and block were looked up; 0 for none.
+    /// The [`super::Settings::generation`] in which scope, flags and block were looked up; 0 for none. It and the three
+    /// fields after it are one word, read and written at once: see [`Self::policy_word`].
     pub generation: u32,
     /// Index into the scopes.
     pub scope: u16,
@@ -114,6 +115,44 @@ pub struct Slot {
     /// Period in which the last over-limit notice was sent; see [`notice_period`].
     pub noticed: u8,
 }
+
+impl Slot {
+    /// The bit of [`Self::passed`] that marks a proven client: this host sent data to it over TCP, so a handshake was
+    /// completed at its address. Set once per slot, and never cleared.
+    pub const PROVEN: u64 = 1 << 63;
+
+    /// Frames passed since admission.
+    #[inline(always)]
+    #[must_use]
+    pub const fn packets(&self) -> u64 {
+        self.passed & !Self::PROVEN
+    }
+
+    /// Generation, scope, flags and notice as one word, as they lie in memory.
+    #[inline(always)]
+    #[must_use]
+    pub const fn policy_word(generation: u32, scope: u16, flags: u8, noticed: u8) -> u64 {
+        let ([g0, g1, g2, g3], [s0, s1]) = (generation.to_ne_bytes(), scope.to_ne_bytes());
+        u64::from_ne_bytes([g0, g1, g2, g3, s0, s1, flags, noticed])
+    }
+
+    /// The parts of such a word.
+    #[inline(always)]
+    #[must_use]
+    pub const fn of_policy_word(word: u64) -> (u32, u16, u8, u8) {
+        let [g0, g1, g2, g3, s0, s1, flags, noticed] = word.to_ne_bytes();
+        (u32::from_ne_bytes([g0, g1, g2, g3]), u16::from_ne_bytes([s0, s1]), flags, noticed)
+    }
+
+    /// Whether the client has proven its address.
+    #[inline(always)]
+    #[must_use]
+    pub const fn is_proven(&self) -> bool {
+        self.passed & Self::PROVEN != 0
+    }
+}
+
+const _: () = assert!(core::mem::offset_of!(Slot, generation).is_multiple_of(8), "one aligned word");
 
 /// State that only some packets of a client need, in an array parallel to the slots.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
@@ -161,6 +200,14 @@ pub const fn notice_period(tick: u64) -> u8 {
     ((tick >> 10) as u8) | 1
 }
 
+/// What the sources of one network that are not in the client table have used, all together, by [`super::Dimension`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+#[repr(C)]
+pub struct NetworkBudget {
+    /// Theoretical arrival times, in nanoseconds.
+    pub tats: [u64; 4],
+}
+
 /// Tags of one bucket: byte 0 holds the lock and a mark, bytes 1 to 7 the tags of its ways (0 if empty).
 pub type TagWord = u64;
 
@@ -180,4 +227,18 @@ pub struct OverLimit {
     pub ifindex: u32,
     /// The scope whose limit was exceeded.
     pub scope: u32,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_word_of_a_policy_is_that_of_the_slot() {
+        let slot = Slot { generation: 0x0102_0304, scope: 0x0506, flags: 7, noticed: 9, ..Slot::default() };
+        let bytes = bytemuck::bytes_of(&slot);
+        let word = u64::from_ne_bytes(*bytes.last_chunk().unwrap());
+        assert_eq!(word, Slot::policy_word(slot.generation, slot.scope, slot.flags, slot.noticed));
+        assert_eq!(Slot::of_policy_word(word), (slot.generation, slot.scope, slot.flags, slot.noticed));
+    }
 }

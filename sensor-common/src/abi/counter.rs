@@ -20,9 +20,9 @@ pub const MAX_INTERFACES: u32 = 16;
 /// Address families counted: IPv4, IPv6, and frames that are neither or unreadable.
 pub const FAMILIES: u32 = 3;
 /// Members of [`Verdict`].
-pub const VERDICTS: u32 = 3;
+pub const VERDICTS: u32 = 4;
 /// Members of [`Reason`].
-pub const REASONS: u32 = 13;
+pub const REASONS: u32 = 14;
 /// Entries of the counter map; the last interface slot collects frames of unknown interfaces.
 pub const COUNTERS: u32 = (MAX_INTERFACES + 1) * FAMILIES * VERDICTS * REASONS;
 
@@ -87,8 +87,14 @@ pub enum Event {
     MirrorBadIp = 20,
     /// As above, because its frame is addressed to another host or to a group.
     MirrorOtherHost = 21,
+    /// A client proved its address.
+    ClientProven = 22,
+    /// A client that had not proven its address left a full table for one that had.
+    ClientDisplaced = 23,
+    /// A newcomer over a limit acknowledged a valid SYN cookie.
+    CookieAccepted = 24,
     /// First of the [`Problem`] kinds, which follow in their own order.
-    FirstProblem = 22,
+    FirstProblem = 25,
 }
 
 /// Entries of the event map; `NonLinear` is the last problem.

@@ -12,7 +12,7 @@ mod secret;
 mod settings;
 mod verdict;
 
-pub use client::{ClientKey, Family, OverLimit, Slot, SlotDetails, TagWord, notice_period};
+pub use client::{ClientKey, Family, NetworkBudget, OverLimit, Slot, SlotDetails, TagWord, notice_period};
 pub use counter::{
     COUNTERS, Counter, EVENTS, Event, FAMILIES, InterfaceSlot, MAX_INTERFACES, REASONS, VERDICTS,
     counter_index,
@@ -28,7 +28,7 @@ pub use settings::{Settings, Shared, prefixes};
 pub use verdict::{Reason, Verdict};
 
 /// Layout version of everything in this module; part of the identity of pinned maps.
-pub const VERSION: u32 = 5;
+pub const VERSION: u32 = 6;
 
 /// Names of the maps in the object, by which user space finds them.
 pub mod maps {
@@ -44,6 +44,8 @@ pub mod maps {
     pub const DETAILS: &str = "DETAILS";
     /// Fingerprints of sources seen once.
     pub const DOORKEEPER: &str = "DOORKEEPER";
+    /// [`super::NetworkBudget`]s of sources without a place in the table.
+    pub const NETWORKS: &str = "NETWORKS";
     /// [`super::ScopeLimits`] by scope index.
     pub const SCOPES: &str = "SCOPES";
     /// Longest-prefix tries from address to [`super::ScopeEntry`].
@@ -58,6 +60,8 @@ pub mod maps {
     pub const BLOCK_V4: &str = "BLOCK_V4";
     /// See [`BLOCK_V4`].
     pub const BLOCK_V6: &str = "BLOCK_V6";
+    /// Clients with prefixes within their networks that are longer.
+    pub const MARKS: &str = "MARKS";
     /// Per-CPU packet and byte counters, see [`super::counter_index`].
     pub const COUNTERS: &str = "COUNTERS";
     /// Per-CPU event counters, by [`super::Event`].
@@ -76,9 +80,9 @@ pub mod maps {
     pub const WAKEUPS: &str = "WAKEUPS";
 
     /// Every map whose content outlives the daemon.
-    pub const PINNED: [&str; 16] = [
-        SETTINGS, SHARED, TAGS, SLOTS, DETAILS, DOORKEEPER, SCOPES, SCOPE_V4, SCOPE_V6, ALLOW_V4, ALLOW_V6,
-        BLOCK_V4, BLOCK_V6, COUNTERS, EVENTS, NOTICES,
+    pub const PINNED: [&str; 18] = [
+        SETTINGS, SHARED, TAGS, SLOTS, DETAILS, DOORKEEPER, NETWORKS, SCOPES, SCOPE_V4, SCOPE_V6, ALLOW_V4,
+        ALLOW_V6, BLOCK_V4, BLOCK_V6, MARKS, COUNTERS, EVENTS, NOTICES,
     ];
 }
 
@@ -117,17 +121,19 @@ macro_rules! plain_old_data {
 
 plain_old_data! {
     BlockEntry: 16,
+    ClientKey: 16,
     Counter: 16,
     FlowInstruction: 20,
     FlowKey: 40,
     MirrorHeader: 80,
     MirrorSettings: 8216,
+    NetworkBudget: 32,
     OverLimit: 40,
     RingPositions: 128,
     ScopeEntry: 8,
     ScopeLimits: 64,
     SecretRecord: 120,
-    Settings: 200,
+    Settings: 216,
     Shared: 256,
     Slot: 64,
     SlotDetails: 32,

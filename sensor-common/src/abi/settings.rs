@@ -14,9 +14,11 @@ pub mod prefixes {
     pub const ALLOWS: u32 = 1 << 2;
     /// The block trie has entries.
     pub const BLOCKS: u32 = 1 << 4;
-    /// An allow or block prefix is longer than a client's, so results differ within one client and are looked up for
-    /// each packet.
+    /// An allow or block prefix of a family is longer than a client's, so results differ within one client and are looked
+    /// up for each packet of that family.
     pub const FINER_THAN_CLIENT: u32 = 1 << 6;
+    /// Some clients have such prefixes within their networks, and are marked; only they are looked up for each packet.
+    pub const MARKED: u32 = 1 << 8;
 }
 
 /// Written field by field by user space through shared memory, read by the program for each packet.
@@ -50,6 +52,8 @@ pub struct Settings {
     pub mask_v6: ClientKey,
     /// Packets per second shared by all sources not yet admitted.
     pub newcomers: Quota,
+    /// The part of them that the sources of one network may use; see [`crate::table::network`].
+    pub newcomers_per_network: Quota,
     /// Over-limit notices per second.
     pub notices: Quota,
     /// Bits of a client's prefix, by family.
@@ -58,8 +62,8 @@ pub struct Settings {
     pub interfaces: [u32; MAX_INTERFACES as usize],
     /// Index of the loopback interface if it is served, else 0. Packets that arrive there were sent by this host.
     pub loopback: u32,
-    /// Keeps the size a multiple of eight.
-    pub reserved: u32,
+    /// 1 if new TCP connections over the newcomers' limits are answered with SYN cookies.
+    pub syn_cookies: u32,
 }
 
 /// State that all CPUs share and write, each field on its own cache line.

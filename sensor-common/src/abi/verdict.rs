@@ -13,11 +13,13 @@ pub enum Verdict {
     Drop = 1,
     /// Handed to the network stack, though `enforce` mode would have dropped it.
     WouldDrop = 2,
+    /// Answered by the program itself, and not handed to the network stack.
+    Answer = 3,
 }
 
 impl Verdict {
     /// Every verdict, in the order of its wire value.
-    pub const ALL: [Self; VERDICTS as usize] = [Self::Pass, Self::Drop, Self::WouldDrop];
+    pub const ALL: [Self; VERDICTS as usize] = [Self::Pass, Self::Drop, Self::WouldDrop, Self::Answer];
 
     /// The metric label.
     #[must_use]
@@ -26,6 +28,7 @@ impl Verdict {
             Self::Pass => "pass",
             Self::Drop => "drop",
             Self::WouldDrop => "would_drop",
+            Self::Answer => "answer",
         }
     }
 }
@@ -61,6 +64,8 @@ pub enum Reason {
     OwnHost = 11,
     /// It was over a limit, but it belongs to a TCP connection that this host opened.
     Answer = 12,
+    /// A new TCP connection over the newcomers' limits, answered with a SYN cookie instead of dropped.
+    SynCookie = 13,
 }
 
 impl Reason {
@@ -79,6 +84,7 @@ impl Reason {
         Self::HeaderDepth,
         Self::OwnHost,
         Self::Answer,
+        Self::SynCookie,
     ];
 
     /// The metric label.
@@ -98,6 +104,7 @@ impl Reason {
             Self::HeaderDepth => "header_depth",
             Self::OwnHost => "own_host",
             Self::Answer => "answer",
+            Self::SynCookie => "syn_cookie",
         }
     }
 
@@ -113,7 +120,8 @@ impl Reason {
             | Self::ConnectionRate
             | Self::RequestRate
             | Self::NewcomerRate
-            | Self::HeaderDepth => true,
+            | Self::HeaderDepth
+            | Self::SynCookie => true,
         }
     }
 

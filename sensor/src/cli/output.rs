@@ -118,15 +118,24 @@ pub(super) fn status(report: &StatusReport) -> String {
             if report.pinned { "pinned: outlives the daemon" } else { "not pinned: ends with the daemon" }
         ),
         format!(
-            "clients      {} tracked of at most {}, {} evicted when idle",
-            report.clients_tracked, report.clients_max, report.clients_evicted
+            "clients      {} tracked of at most {}, {} evicted when idle; {} proven by a handshake, {} unproven ones \
+             displaced",
+            report.clients_tracked,
+            report.clients_max,
+            report.clients_evicted,
+            report.clients_proven,
+            report.clients_displaced
         ),
+        format!("syn cookies  {}", syn_cookies(report)),
         format!("policy       {}", report.policy()),
         format!("confined     {}", report.confinement),
         format!("memory       {} MiB in kernel maps", report.kernel_memory_bytes >> 20),
         format!("http         {}", report.http.as_ref().map_or_else(|| "not seen".to_owned(), http)),
         format!("losses       {}", losses(report)),
     ];
+    if report.connections_closed > 0 {
+        lines.push(format!("ended        {} open connections of blocked clients", report.connections_closed));
+    }
     lines.extend(report.degraded.iter().map(|what| format!("DEGRADED     {}", printable(&what.to_string()))));
     for row in &report.pending {
         lines.push(format!("unconfirmed  limits of {}, rolled back at {}", row.scope, seconds(row.deadline)));
@@ -154,6 +163,15 @@ pub(super) fn status(report: &StatusReport) -> String {
         ]);
     }
     format!("{}\n\n{}", lines.join("\n"), trimmed(&table))
+}
+
+fn syn_cookies(report: &StatusReport) -> String {
+    let answered = report.interfaces.iter().fold(0, |sum: u64, row| sum.saturating_add(row.answered));
+    if !report.syn_cookies && answered == 0 {
+        return "off".to_owned();
+    }
+    let state = if report.syn_cookies { "on" } else { "off" };
+    format!("{state}, {answered} SYNs answered, {} clients admitted by them", report.syn_cookies_accepted)
 }
 
 fn incidents(report: &StatusReport) -> String {

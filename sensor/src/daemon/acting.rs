@@ -163,6 +163,7 @@ impl Engine {
         let cause = Cause::Detector { detector: decision.threat };
         self.responder.audit(now, what, &prefix, cause, details);
         self.responder.keep(decision.clone());
+        self.end_connections(decision);
         Ok(())
     }
 }

@@ -110,6 +110,11 @@ fn default_newcomers() -> Option<Rate> {
     "100k/s:100k".parse().ok()
 }
 
+/// A fifth of them. One network of a mobile carrier brings fewer new addresses a second.
+fn default_newcomers_per_network() -> Option<Rate> {
+    "20k/s:20k".parse().ok()
+}
+
 /// A person at a keyboard hardly notices; a program that tries passwords does.
 fn decided_limits() -> Limits {
     Limits {
@@ -130,6 +135,8 @@ impl Default for Config {
             capacities: Capacities::default(),
             tuning: Tuning {
                 newcomers: default_newcomers(),
+                newcomers_per_network: default_newcomers_per_network(),
+                syn_cookies: false,
                 notices: "1k/s:1k".parse().expect("a rate"),
                 prefixes: ClientPrefixes::default(),
             },
@@ -181,6 +188,8 @@ impl Config {
         let limits = root.section("limits").about(ABOUT_LIMITS);
         limits.explain::<Tuning>();
         limits.text("newcomers", &NEWCOMERS, &mut config.tuning.newcomers);
+        limits.text("newcomers_per_network", &NEWCOMERS, &mut config.tuning.newcomers_per_network);
+        limits.choice("syn_cookies", &SYN_COOKIES, &mut config.tuning.syn_cookies);
         config.policy = PolicyConfig::read(root, &limits);
         limits.finish_values();
         root.explain::<Self>();
@@ -318,6 +327,8 @@ const ABOUT_LOG: &str = "The daemon's own log, on standard error.";
 
 const XDP: [(&str, XdpChoice); 3] =
     [("auto", XdpChoice::Auto), ("native", XdpChoice::Native), ("generic", XdpChoice::Generic)];
+
+const SYN_COOKIES: [(&str, bool); 2] = [("auto", true), ("off", false)];
 
 /// Levels of log lines, the quietest first.
 const LEVELS: [(&str, u8); 6] =

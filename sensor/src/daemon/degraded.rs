@@ -11,6 +11,10 @@ use crate::store::EventStore;
 pub(super) const UNREADABLE: &str = "its frames begin with neither an Ethernet nor an IP header, so no source address \
                                      can be read; serve the interface on which its packets arrive instead";
 
+/// Without tc.
+pub(super) const UNPROVEN: &str = "clients cannot prove their addresses, because the programs at tc are not attached: \
+                                   forged sources can keep the client table full; the log says why";
+
 impl Engine {
     /// Everything that is wrong, with remedies.
     pub(super) fn degraded(&self) -> Vec<Degraded> {
@@ -36,6 +40,9 @@ impl Engine {
         }
         for unserved in self.unserved() {
             say(Part::Interfaces, unserved);
+        }
+        if !self.dataplane.proves_addresses() {
+            say(Part::Interfaces, UNPROVEN.to_owned());
         }
         for inner in self.dataplane.inner().iter().filter(|inner| inner.presence == Presence::Refused) {
             let interface = &inner.interface;

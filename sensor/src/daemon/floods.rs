@@ -1,6 +1,6 @@
 //! Feeds the kernel's drops to the flood detector.
 
-use sensor_common::abi::Verdict;
+use sensor_common::abi::{Reason, Verdict};
 use tracing::warn;
 
 use super::engine::Engine;
@@ -43,6 +43,10 @@ impl Engine {
             for (total, (reason, _)) in shed.iter_mut().zip(REASONS) {
                 for verdict in [Verdict::Drop, Verdict::WouldDrop] {
                     *total = total.saturating_add(counters.shed(attachment.slot, verdict, reason)?);
+                }
+                if reason == Reason::NewcomerRate {
+                    let answered = counters.shed(attachment.slot, Verdict::Answer, Reason::SynCookie)?;
+                    *total = total.saturating_add(answered);
                 }
             }
         }

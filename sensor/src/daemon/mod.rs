@@ -5,6 +5,7 @@ mod background;
 mod burst;
 mod changes;
 mod claims;
+mod closing;
 mod commands;
 mod conclude;
 mod config;

@@ -89,7 +89,7 @@ impl Observing {
 }
 
 fn seen(Client { address, slot, details }: &Client) -> Seen {
-    let packets = slot.packets.saturating_add(slot.drops);
+    let packets = slot.packets().saturating_add(slot.drops);
     let has = |flag| slot.flags & flag != 0;
     let standing = if has(Policy::ALLOWED) {
         Standing::Allowed

@@ -138,6 +138,8 @@ mod tests {
             ("mode", false),
             ("interfaces", true),
             ("limits.newcomers", false),
+            ("limits.newcomers_per_network", false),
+            ("limits.syn_cookies", false),
             ("limits.default.packets", false),
             ("clients.idle", false),
             ("clients.ipv4_prefix", true),

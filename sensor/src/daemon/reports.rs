@@ -41,6 +41,9 @@ impl Engine {
         let events = [
             Event::ClientAdmitted,
             Event::ClientEvicted,
+            Event::ClientProven,
+            Event::ClientDisplaced,
+            Event::CookieAccepted,
             Event::TableFull,
             Event::AdmissionContended,
             Event::NoticeLost,
@@ -94,6 +97,7 @@ impl Engine {
             blocks: counts.blocks,
             limits: counts.limits,
             refused: counts.refused,
+            connections_closed: counts.connections_closed,
             detection: counts.detection,
             enforcement: counts.enforcement,
             decider: responder.decider_stats(),
@@ -134,12 +138,18 @@ impl Engine {
                     passed: packets(counters, Verdict::Pass),
                     dropped: packets(counters, Verdict::Drop),
                     would_drop: packets(counters, Verdict::WouldDrop),
+                    answered: packets(counters, Verdict::Answer),
                 })
                 .collect(),
             inner_interfaces: self.inner(),
             clients_tracked: snapshot.clients_tracked,
             clients_max: snapshot.clients_max,
             clients_evicted: event(Event::ClientEvicted),
+            clients_proven: event(Event::ClientProven),
+            clients_displaced: event(Event::ClientDisplaced),
+            connections_closed: self.responder.counts.connections_closed,
+            syn_cookies: self.config.tuning.syn_cookies,
+            syn_cookies_accepted: event(Event::CookieAccepted),
             blocks_active: snapshot.blocks_active,
             allows_active: count(self.policy.allows().len()),
             scopes: count(self.policy.scopes().len()),
@@ -278,7 +288,7 @@ impl Engine {
 
     fn client_row(&self, client: &Client, before: Option<&Client>) -> ClientRow {
         let Client { address, slot, details } = client;
-        let frames = |slot: &Slot| slot.packets.saturating_add(slot.drops);
+        let frames = |slot: &Slot| slot.packets().saturating_add(slot.drops);
         let rates = before.map_or(Rates::default(), |before| Rates {
             packets: frames(slot).saturating_sub(frames(&before.slot)),
             bits: slot.bytes.saturating_sub(before.slot.bytes).saturating_mul(8),
@@ -293,6 +303,7 @@ impl Engine {
             bytes: slot.bytes,
             requests: details.requests(),
             drops: slot.drops,
+            proven: slot.is_proven(),
             failures: 0,
             standing: Standing::default(),
             incident: None,

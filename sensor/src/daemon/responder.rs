@@ -16,6 +16,7 @@ use crate::decide::{
 };
 use crate::detect::{self, Response, Severity, Threat};
 use crate::enforce::{BlockRule, DecidedLimits, Origin, Policy};
+use crate::kernel::Closer;
 use crate::notify::{DenyFile, Notifier};
 use crate::pipeline::Durations;
 use crate::store::{EventStore, MOST_RECORDS, Reader, Which};
@@ -32,6 +33,8 @@ pub(super) struct Responder {
     /// Decisions in force, for writing again to a new database.
     active: BTreeMap<(IpNet, Measure), Decision>,
     generation: u64,
+    /// Ends connections of blocked clients, if the kernel can.
+    pub(super) closer: Option<Closer>,
     pub(super) counts: ResponseCounts,
 }
 
@@ -43,6 +46,8 @@ pub(super) struct ResponseCounts {
     pub(super) limits: BTreeMap<Threat, u64>,
     /// Decisions refused by the kernel.
     pub(super) refused: u64,
+    /// Open connections of blocked clients that were ended.
+    pub(super) connections_closed: u64,
     pub(super) detection: Durations,
     pub(super) enforcement: Durations,
 }
@@ -64,6 +69,7 @@ impl Responder {
             claims: Claims::default(),
             active: BTreeMap::new(),
             generation: 0,
+            closer: None,
             counts: ResponseCounts::default(),
         }
     }

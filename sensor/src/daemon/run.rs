@@ -11,6 +11,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tracing::{info, warn};
 use tracing_subscriber::EnvFilter;
 
+use super::closing;
 use super::commands::Commands;
 use super::config::{BOTH, Config, LogFormat};
 use super::deciding::Signals;
@@ -234,9 +235,12 @@ fn prepare(
         }
     }
     let notices = engine.dataplane.take_notices();
-    if engine.config.sense.enabled
-        && let Err(error) = attach_mirror(&mut engine)
-    {
+    engine.responder.closer = closing::closer(&engine.config);
+    if !engine.config.sense.enabled {
+        if let Err(error) = engine.dataplane.attach_proof() {
+            warn!(error = format!("{:#}", anyhow::Error::from(error)), "{}", degraded::UNPROVEN);
+        }
+    } else if let Err(error) = attach_mirror(&mut engine) {
         warn!(error = format!("{error:#}"), "HTTP is not seen; limits and blocks still work");
         engine.http_trouble = Some(format!("{error:#}"));
     }

@@ -159,6 +159,7 @@ fn rates_in_words(description: &Description) -> Vec<String> {
         let unit = match knob.key {
             "bits" | "connections" | "notices" | "packets" | "requests" => knob.key,
             "newcomers" => "packets of sources not seen before",
+            "newcomers_per_network" => "packets of one network's sources not seen before",
             // What detectors count.
             _ => "requests",
         };

@@ -1,11 +1,12 @@
 //! What signals lead to.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use documented::DocumentedFields;
 
 use crate::config::{Form, Section};
-use crate::detect::Severity;
+use crate::detect::{Severity, Threat};
 
 /// How signals become decisions.
 #[derive(Clone, Debug, PartialEq, DocumentedFields)]
@@ -32,6 +33,9 @@ pub struct DecideConfig {
     /// Kill switch: maximum share of tracked clients that detectors may have blocked, from 0 to 1; beyond it blocks
     /// become limits.
     pub max_blocked_share: f64,
+    /// Detectors whose blocks of a client also end its open TCP connections on this host, in `enforce` mode; otherwise
+    /// the server keeps them until its own time-out. Takes Linux 6.5, and sockets in the daemon's network namespace.
+    pub close_connections: BTreeSet<Threat>,
     /// Number of blocks up to which `max_blocked_share` does not apply: one of three clients is already a large share.
     pub min_blocked: u32,
 }
@@ -49,6 +53,7 @@ impl Default for DecideConfig {
             incident_quiet: Duration::from_secs(600),
             max_blocks_per_minute: 1_000,
             max_blocked_share: 0.5,
+            close_connections: BTreeSet::from([Threat::SlowAttack, Threat::CredentialStuffing]),
             min_blocked: 100,
         }
     }
@@ -75,10 +80,22 @@ impl DecideConfig {
         }
         decide.integer("max_blocks_per_minute", 1..=1_000_000, &mut config.max_blocks_per_minute);
         decide.text("max_blocked_share", &SHARE, &mut config.max_blocked_share);
+        decide.set("close_connections", &DETECTOR, &mut config.close_connections);
         decide.integer("min_blocked", 0..=1_000_000, &mut config.min_blocked);
         config
     }
 }
+
+const DETECTOR: Form<Threat> = Form {
+    kind: "the name of a detector",
+    example: "scanner",
+    read: |text| {
+        let known = Threat::ALL.into_iter().find(|threat| threat.slug() == text);
+        known
+            .ok_or_else(|| format!("no detector `{text}`; their names are those of the tables `detect.NAME`"))
+    },
+    show: |threat| threat.slug().to_owned(),
+};
 
 const SHARE: Form<f64> = Form {
     kind: "a number from 0 to 1 in quotes",

@@ -1,16 +1,19 @@
 //! Executes a plan in the kernel's maps.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::time::Duration;
 
 use ipnet::IpNet;
 use sensor_common::abi::{ScopeLimits, prefixes};
+use sensor_common::table::MARKS;
 
 use super::blocks::Until;
 use super::plan::{self, Actual, Change};
 use super::policy::{Mode, Policy};
 use crate::clock::Timestamp;
 use crate::kernel::{Capacities, Dataplane, KernelError, TrieKind};
+use crate::prefix::ClientNet;
 
 /// Why a policy could not be applied.
 #[derive(Debug, thiserror::Error)]
@@ -55,6 +58,8 @@ pub struct Enforcer {
     default_index: u32,
     capacities: Capacities,
     client_bits: (u8, u8),
+    /// Clients that the kernel looks up for each packet.
+    marked: BTreeSet<IpAddr>,
 }
 
 impl Enforcer {
@@ -81,7 +86,8 @@ impl Enforcer {
             let until = (until != 0).then(|| now.plus(Duration::from_nanos(until.saturating_sub(clock))));
             actual.blocks.insert(prefix, until);
         }
-        Ok(Self { actual, indexes, default_index, capacities, client_bits })
+        let marked = dataplane.tries.marked()?.into_iter().collect();
+        Ok(Self { actual, indexes, default_index, capacities, client_bits, marked })
     }
 
     /// Applies a whole policy. `protected` prefixes are allowed in addition.
@@ -221,8 +227,45 @@ impl Enforcer {
                 break;
             }
         }
-        dataplane.publish_policy(self.prefix_flags(), self.default_index);
+        self.publish(dataplane);
         result
+    }
+
+    /// Marks clients, then has every client looked up again, then removes marks that are no longer needed.
+    fn publish(&mut self, dataplane: &mut Dataplane) {
+        let finer: BTreeSet<IpNet> = self.finer_prefixes().collect();
+        let client = |prefix: &IpNet| {
+            ClientNet::new(prefix.network(), self.client_bits.0, self.client_bits.1).address()
+        };
+        let mut wanted: BTreeSet<IpAddr> = finer.iter().map(client).collect();
+        let has_room = wanted.len() <= MARKS as usize;
+        let is_done =
+            has_room && wanted.difference(&self.marked).all(|new| dataplane.tries.mark(*new).is_ok());
+        let mut flags = self.prefix_flags();
+        if !is_done {
+            // Every client of the family then pays for them.
+            let (v4, v6) = families(finer.iter());
+            flags |= if v4 { prefixes::FINER_THAN_CLIENT } else { 0 };
+            flags |= if v6 { prefixes::FINER_THAN_CLIENT << 1 } else { 0 };
+            wanted.retain(|client| self.marked.contains(client));
+        } else if !wanted.is_empty() {
+            flags |= prefixes::MARKED;
+        }
+        dataplane.publish_policy(flags, self.default_index);
+        for old in self.marked.difference(&wanted) {
+            // A client that stays marked is looked up more often than needed, nothing else.
+            let _removed = dataplane.tries.unmark(*old);
+        }
+        self.marked = wanted;
+    }
+
+    /// Allows and blocks within the network of one client.
+    fn finer_prefixes(&self) -> impl Iterator<Item = IpNet> + '_ {
+        let is_fine = |prefix: &&IpNet| match prefix {
+            IpNet::V4(prefix) => prefix.prefix_len() > self.client_bits.0,
+            IpNet::V6(prefix) => prefix.prefix_len() > self.client_bits.1,
+        };
+        self.actual.allows.keys().chain(self.actual.blocks.keys()).filter(is_fine).copied()
     }
 
     fn perform_one(
@@ -289,13 +332,6 @@ impl Enforcer {
             (prefixes::BLOCKS, families(self.actual.blocks.keys())),
         ] {
             flags |= if prefixes.0 { bit } else { 0 } | if prefixes.1 { bit << 1 } else { 0 };
-        }
-        let is_fine = |prefix: &IpNet| match prefix {
-            IpNet::V4(prefix) => prefix.prefix_len() > self.client_bits.0,
-            IpNet::V6(prefix) => prefix.prefix_len() > self.client_bits.1,
-        };
-        if self.actual.allows.keys().chain(self.actual.blocks.keys()).any(is_fine) {
-            flags |= prefixes::FINER_THAN_CLIENT;
         }
         flags
     }

@@ -5,6 +5,16 @@ use std::io;
 
 use nix::libc;
 
+/// `BPF_MAP_CREATE`: creates a map.
+pub(super) const MAP_CREATE: libc::c_long = 0;
+/// `BPF_MAP_LOOKUP_ELEM`: reads an entry.
+pub(super) const MAP_LOOKUP: libc::c_long = 1;
+/// `BPF_MAP_UPDATE_ELEM`: writes one.
+pub(super) const MAP_UPDATE: libc::c_long = 2;
+/// `BPF_MAP_DELETE_ELEM`: removes one.
+pub(super) const MAP_DELETE: libc::c_long = 3;
+/// `BPF_ITER_CREATE`: begins a run of an iterator.
+pub(super) const ITER_CREATE: libc::c_long = 33;
 /// `BPF_PROG_LOAD`: loads a program.
 pub(super) const PROG_LOAD: libc::c_long = 5;
 /// `BPF_LINK_CREATE`: attaches one.
@@ -16,8 +26,9 @@ pub(super) const MAP_LOOKUP_BATCH: libc::c_long = 24;
 
 /// Commands that a daemon uses after set-up: reading and writing its maps (1 to 4, 21, 24 to 27), attaching to an
 /// interface that came back and pinning that link (6, 7, 15, 28, 29), and running the program that reads the clock
-/// (10). Not included: loading a program (5), creating a map (0), and finding other processes' objects.
-pub const COMMANDS_OF_A_RUNNING_DAEMON: [u32; 15] = [1, 2, 3, 4, 6, 7, 10, 15, 21, 24, 25, 26, 27, 28, 29];
+/// (10), and running the iterator that ends connections (33). Not included: loading a program (5), creating a map (0), and finding other processes' objects.
+pub const COMMANDS_OF_A_RUNNING_DAEMON: [u32; 16] =
+    [1, 2, 3, 4, 6, 7, 10, 15, 21, 24, 25, 26, 27, 28, 29, 33];
 
 /// Has the kernel execute a command; `attributes` are as much of `union bpf_attr` as it reads and writes.
 ///

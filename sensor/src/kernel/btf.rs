@@ -11,6 +11,7 @@ const MAX_DEPTH: usize = 8;
 
 const KIND_STRUCT: u32 = 4;
 const KIND_UNION: u32 = 5;
+const KIND_FUNC: u32 = 12;
 
 /// A field's first bit, counted from the start of its structure, and its width in bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +25,38 @@ pub(super) struct BitField {
 pub(super) fn field(structure: &str, name: &str) -> Option<BitField> {
     let bytes = std::fs::read(Path::new(VMLINUX)).ok()?;
     Btf::parse(&bytes)?.field(structure, name)
+}
+
+/// Fields of structures and functions, together: reading and parsing takes some ten milliseconds.
+pub(super) struct Kernel {
+    bytes: Vec<u8>,
+}
+
+impl Kernel {
+    /// Reads the running kernel's BTF; none if it has none.
+    pub(super) fn read() -> Option<Self> {
+        Some(Self { bytes: std::fs::read(Path::new(VMLINUX)).ok()? })
+    }
+
+    /// Offsets in bytes of fields of a structure.
+    pub(super) fn offsets<const N: usize>(&self, structure: &str, names: [&str; N]) -> Option<[i16; N]> {
+        let btf = Btf::parse(&self.bytes)?;
+        let mut offsets = [0; N];
+        for (offset, name) in offsets.iter_mut().zip(names) {
+            *offset = i16::try_from(btf.field(structure, name)?.first >> 3).ok()?;
+        }
+        Some(offsets)
+    }
+
+    /// Numbers of functions.
+    pub(super) fn functions<const N: usize>(&self, names: [&str; N]) -> Option<[u32; N]> {
+        let btf = Btf::parse(&self.bytes)?;
+        let mut numbers = [0; N];
+        for (number, name) in numbers.iter_mut().zip(names) {
+            *number = btf.function(name)?;
+        }
+        Some(numbers)
+    }
 }
 
 /// Type information, parsed in place.
@@ -75,6 +108,16 @@ impl<'a> Btf<'a> {
                 found.kind == KIND_STRUCT && found.members > 0 && self.name(found.name) == Some(structure);
             if is_it { self.member(&found, name, 0, MAX_DEPTH) } else { None }
         })
+    }
+
+    /// The number of a function's type.
+    fn function(&self, name: &str) -> Option<u32> {
+        let is_it = |place: &usize| {
+            self.type_at(*place)
+                .is_some_and(|found| found.kind == KIND_FUNC && self.name(found.name) == Some(name))
+        };
+        let position = self.places.iter().position(is_it)?;
+        u32::try_from(position).ok()?.checked_add(1)
     }
 
     /// A member, or one of a nested structure without a name.

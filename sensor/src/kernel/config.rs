@@ -15,7 +15,7 @@ use crate::prefix::ClientNet;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, DocumentedFields)]
 pub struct Capacities {
     /// Capacity of the kernel's client table, about 150 bytes of kernel memory per client. Once it is full, new clients
-    /// share the limit `limits.newcomers`.
+    /// share `limits.newcomers` until they complete a TCP handshake, which gives them the place of a client that has not.
     #[documented_fields(rename = "max_tracked")]
     pub clients: u32,
     /// Sources remembered after a first packet, 2 bytes each, until a second packet makes them clients; rounded up to a
@@ -69,7 +69,8 @@ pub struct ClientPrefixes {
     /// address.
     #[documented_fields(rename = "ipv6_prefix")]
     pub v6: u8,
-    /// Idle time after which a client's table entry may be reused.
+    /// Idle time after which a client's table entry may be reused; a 64th of it for a client that has not completed a TCP
+    /// handshake.
     pub idle: Duration,
 }
 

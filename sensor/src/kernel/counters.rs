@@ -44,6 +44,7 @@ fn reasons_of(verdict: Verdict) -> &'static [Reason] {
             Reason::NewcomerRate,
             Reason::HeaderDepth,
         ],
+        Verdict::Answer => &[Reason::SynCookie],
     }
 }
 
@@ -71,7 +72,8 @@ const fn occurs(reason: Reason, family: Family) -> bool {
         | Reason::RequestRate
         | Reason::NewcomerRate
         | Reason::OwnHost
-        | Reason::Answer => !matches!(family, Family::Other),
+        | Reason::Answer
+        | Reason::SynCookie => !matches!(family, Family::Other),
     }
 }
 

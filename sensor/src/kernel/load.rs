@@ -1,7 +1,7 @@
 //! Loads the object, with new maps or with those that an earlier daemon left pinned.
 
 use aya::maps::{Map, MapData};
-use aya::programs::{TestRun as _, TestRunOptions, Xdp};
+use aya::programs::Xdp;
 use aya::{Ebpf, EbpfLoader, VerifierLogLevel};
 use nix::time::{ClockId, clock_getres};
 use sensor_common::abi::{MAX_INTERFACES, Settings, maps, programs};
@@ -46,7 +46,7 @@ pub struct LoadOptions {
 /// The loaded kernel side.
 pub struct Dataplane {
     pub(super) ebpf: Ebpf,
-    settings: SettingsView,
+    pub(super) settings: SettingsView,
     clients: ClientTable,
     counters: Counters,
     notices: Option<Notices>,
@@ -276,6 +276,24 @@ impl Dataplane {
         Ok(())
     }
 
+    /// Attaches only what proves clients' addresses, where HTTP is not read.
+    ///
+    /// # Errors
+    /// If the kernel refuses the programs or an interface does.
+    pub fn attach_proof(&mut self) -> Result<(), KernelError> {
+        if let Some(error) = self.mirror_refused.take() {
+            return Err(error);
+        }
+        self.mirror_links = Some(mirror::attach_egress(&mut self.ebpf, &self.attachments)?);
+        Ok(())
+    }
+
+    /// Whether clients can prove their addresses.
+    #[must_use]
+    pub const fn proves_addresses(&self) -> bool {
+        self.mirror_links.is_some()
+    }
+
     /// The mirror's controls and its rings, for one thread.
     pub fn take_mirror(&mut self) -> Option<(Mirror, SegmentRings)> {
         self.mirror.take()
@@ -319,29 +337,6 @@ impl Dataplane {
     pub fn clock(&self) -> Result<u64, KernelError> {
         self.run(programs::CLOCK, &[0; 64], 1)?;
         Ok(self.settings.clock())
-    }
-
-    /// For tests: the interface that counts as the loopback interface; 0 for none.
-    pub fn set_loopback(&self, ifindex: u32) {
-        self.settings.set_loopback(ifindex);
-    }
-
-    /// For tests, with [`LoadOptions::fixed_clock`]: the tick that the program sees.
-    pub fn set_tick(&self, tick: u64) {
-        self.settings.set_fixed_tick(tick);
-    }
-
-    /// Runs a program on a frame without sending anything (`BPF_PROG_TEST_RUN`); returns its action and the
-    /// mean time of a run in nanoseconds.
-    ///
-    /// # Errors
-    /// If the kernel refuses.
-    pub fn run(&self, program: &'static str, frame: &[u8], repeat: u32) -> Result<(u32, u64), KernelError> {
-        let found = self.ebpf.program(program).ok_or(KernelError::NoMap(program))?;
-        let xdp: &Xdp = found.try_into().map_err(KernelError::program(program))?;
-        let options = TestRunOptions { data_in: Some(frame), repeat, ..TestRunOptions::default() };
-        let result = xdp.test_run(options).map_err(KernelError::program(program))?;
-        Ok((result.return_value, u64::try_from(result.duration.as_nanos()).unwrap_or(u64::MAX)))
     }
 
     /// The object, for diagnostics, and for a program's descriptor in tests.

@@ -61,6 +61,8 @@ const fn places_inner(layer: LinkLayer) -> Places {
 /// that takes privileges which a daemon has given up; the filters that remain then watch no port.
 #[derive(Debug)]
 pub(super) struct MirrorLinks {
+    /// Only what leaves is seen, which proves addresses; nothing is copied.
+    egress_only: bool,
     links: Vec<(String, SchedClassifierLink)>,
 }
 
@@ -80,7 +82,7 @@ pub(super) fn attach(
     attachments: &[Attachment],
     inner: &[InnerInterface],
 ) -> Result<MirrorLinks, KernelError> {
-    let mut attached = MirrorLinks { links: Vec::new() };
+    let mut attached = MirrorLinks { egress_only: false, links: Vec::new() };
     let names =
         attachments.iter().map(|outer| &outer.interface).chain(inner.iter().map(|inner| &inner.interface));
     for interface in names {
@@ -91,6 +93,16 @@ pub(super) fn attach(
     }
     for interface in inner {
         attached.attach_inner(ebpf, interface)?;
+    }
+    Ok(attached)
+}
+
+/// Attaches only the programs that see what leaves.
+pub(super) fn attach_egress(ebpf: &mut Ebpf, attachments: &[Attachment]) -> Result<MirrorLinks, KernelError> {
+    let mut attached = MirrorLinks { egress_only: true, links: Vec::new() };
+    for attachment in attachments {
+        detach_stale(&attachment.interface);
+        attached.attach(ebpf, attachment)?;
     }
     Ok(attached)
 }
@@ -112,7 +124,9 @@ impl MirrorLinks {
 
     fn put(&mut self, ebpf: &mut Ebpf, interface: &str, places: Places) -> Result<(), KernelError> {
         self.links.retain(|(of, _)| of != interface);
-        for &(name, place) in places {
+        let egress_only = self.egress_only;
+        let is_wanted = |place: &TcAttachType| !egress_only || matches!(place, TcAttachType::Egress);
+        for &(name, place) in places.iter().filter(|(_, place)| is_wanted(place)) {
             let link =
                 attach_one(program(ebpf, name)?, interface, place).map_err(refused(interface, place))?;
             self.links.push((interface.to_owned(), link));

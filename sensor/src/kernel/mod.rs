@@ -8,6 +8,7 @@ mod batch;
 mod bpf;
 mod btf;
 mod clients;
+mod closing;
 mod config;
 mod connection;
 mod counters;
@@ -40,6 +41,7 @@ mod segments;
 mod settings;
 mod shared;
 mod signature;
+mod trial;
 mod tries;
 
 pub use attach::{Attachment, XdpChoice, XdpMode, index_of as interface_index};
@@ -47,6 +49,7 @@ pub use bpf::COMMANDS_OF_A_RUNNING_DAEMON;
 #[cfg(test)]
 pub(crate) use bpf::answer_to as answer_to_bpf;
 pub use clients::{Client, ClientTable, address_of, key_of};
+pub use closing::{Closer, can_close};
 pub use config::{Capacities, ClientPrefixes};
 pub use connection::{ConnectionOwners, peer_groups};
 pub use counters::{Counters, LabelledCounter, combinations};

@@ -8,7 +8,7 @@ use aya::maps::{MapData, MapInfo};
 use nix::fcntl::{AT_FDCWD, AtFlags, Flock, FlockArg};
 use nix::unistd::{Gid, Uid, fchownat};
 use sensor_common::abi::{COUNTERS, EVENTS, Slot, maps};
-use sensor_common::table::WAYS;
+use sensor_common::table::{MARKS, NETWORKS, WAYS};
 
 use super::attach;
 use super::config::Capacities;
@@ -140,7 +140,14 @@ pub(super) fn adopt_or_clear(pins: &Pins, capacities: &Capacities) -> Result<boo
 }
 
 fn fits(pins: &Pins, capacities: &Capacities) -> bool {
-    let fixed = [(maps::SETTINGS, 1), (maps::SHARED, 1), (maps::COUNTERS, COUNTERS), (maps::EVENTS, EVENTS)];
+    let fixed = [
+        (maps::SETTINGS, 1),
+        (maps::SHARED, 1),
+        (maps::NETWORKS, NETWORKS),
+        (maps::MARKS, MARKS),
+        (maps::COUNTERS, COUNTERS),
+        (maps::EVENTS, EVENTS),
+    ];
     let sizes_fit = sizes(capacities).into_iter().chain(fixed).all(|(name, entries)| {
         MapInfo::from_pin(pins.map(name)).is_ok_and(|info| info.max_entries() == entries)
     });

@@ -118,6 +118,12 @@ pub fn has_jit() -> bool {
     fs::read_to_string("/proc/sys/net/core/bpf_jit_enable").map_or(true, |value| value.trim() != "0")
 }
 
+/// `net.ipv4.tcp_syncookies` of this network namespace, which holds for IPv6 as well; `None` in a kernel without them.
+#[must_use]
+pub fn syn_cookies() -> Option<u8> {
+    fs::read_to_string("/proc/sys/net/ipv4/tcp_syncookies").ok()?.trim().parse().ok()
+}
+
 /// The lockdown mode, if it forbids BPF.
 #[must_use]
 pub fn lockdown() -> Option<String> {

@@ -16,6 +16,14 @@ use super::shared::SharedArray;
 pub struct Tuning {
     /// Packets from all sources outside the client table together: new sources, and those the table has no room for.
     pub newcomers: Option<Rate>,
+    /// The part of `newcomers` that the sources of one network may use, an IPv4 /16 or an IPv6 /32, so that forged
+    /// sources of one part of the address space cannot use up everybody's.
+    pub newcomers_per_network: Option<Rate>,
+    /// `auto` answers new TCP connections over the newcomers' limits with SYN cookies, from the XDP program, and admits
+    /// who acknowledges one. It takes `enforce` mode, a listener of this host and `net.ipv4.tcp_syncookies`: with 2 in
+    /// every flood, with 1 once the listener's queue is full. Connections made so have no window scaling and no
+    /// timestamps. Leave it `off` if a port that this host listens on is forwarded to a container or another host.
+    pub syn_cookies: bool,
     /// Rate of over-limit notices from the kernel to the daemon, for `sensor explain`; notices above it are dropped and
     /// counted in `sensor_notices_lost_total`.
     pub notices: Rate,
@@ -61,6 +69,9 @@ impl SettingsView {
         let tick_ns = self.read().tick_ns.max(1);
         let newcomers = tuning.newcomers.map_or(Quota::OFF, |rate| Quota::of_units(rate, tick_ns));
         self.store_quota(offset_of!(Settings, newcomers), newcomers);
+        let part = tuning.newcomers_per_network.map_or(Quota::OFF, |rate| Quota::of_units(rate, tick_ns));
+        self.store_quota(offset_of!(Settings, newcomers_per_network), part);
+        self.settings.store_u32(offset_of!(Settings, syn_cookies), u32::from(tuning.syn_cookies));
         self.store_quota(offset_of!(Settings, notices), Quota::of_units(tuning.notices, tick_ns));
         self.store_key(offset_of!(Settings, mask_v4), tuning.prefixes.mask_v4());
         self.store_key(offset_of!(Settings, mask_v6), tuning.prefixes.mask_v6());

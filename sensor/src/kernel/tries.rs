@@ -4,11 +4,12 @@ use std::net::IpAddr;
 use std::os::fd::{AsFd as _, OwnedFd};
 
 use aya::maps::lpm_trie::{Key, LpmTrie};
-use aya::maps::{Array, Map, MapData, MapError};
+use aya::maps::{Array, HashMap, Map, MapData, MapError};
 use ipnet::IpNet;
-use sensor_common::abi::{BlockEntry, ScopeEntry, ScopeLimits, maps};
+use sensor_common::abi::{BlockEntry, ClientKey, ScopeEntry, ScopeLimits, maps};
 
 use super::batch;
+use super::clients::{address_of, key_of};
 use super::config::Capacities;
 use super::error::KernelError;
 
@@ -105,6 +106,7 @@ pub struct PolicyTries {
     scopes: Pair<ScopeEntry>,
     allows: Pair<u64>,
     blocks: Pair<BlockEntry>,
+    marks: HashMap<MapData, ClientKey, u64>,
 }
 
 impl PolicyTries {
@@ -120,6 +122,7 @@ impl PolicyTries {
             scopes: pair(take, [maps::SCOPE_V4, maps::SCOPE_V6], limits)?,
             allows: pair(take, [maps::ALLOW_V4, maps::ALLOW_V6], allow)?,
             blocks: pair(take, [maps::BLOCK_V4, maps::BLOCK_V6], block)?,
+            marks: HashMap::try_from(take(maps::MARKS)?).map_err(KernelError::map(maps::MARKS))?,
         })
     }
 
@@ -158,6 +161,35 @@ impl PolicyTries {
             TrieKind::Allows => self.allows.remove(prefix),
             TrieKind::Blocks => self.blocks.remove(prefix),
         }
+    }
+
+    /// Marks a client, by its network's address: it is looked up for each packet.
+    ///
+    /// # Errors
+    /// If there are too many marks or the kernel refuses.
+    pub fn mark(&mut self, client: IpAddr) -> Result<(), KernelError> {
+        self.marks.insert(key_of(client), 1, 0).map_err(KernelError::map(maps::MARKS))
+    }
+
+    /// Removes a mark; a missing one counts as removed.
+    ///
+    /// # Errors
+    /// If the kernel refuses.
+    pub fn unmark(&mut self, client: IpAddr) -> Result<(), KernelError> {
+        match self.marks.remove(&key_of(client)) {
+            Ok(()) | Err(MapError::KeyNotFound) => Ok(()),
+            Err(source) if errno_of(&source) == Some(nix::libc::ENOENT) => Ok(()),
+            Err(source) => Err(KernelError::map(maps::MARKS)(source)),
+        }
+    }
+
+    /// The marked clients.
+    ///
+    /// # Errors
+    /// If the kernel refuses.
+    pub fn marked(&self) -> Result<Vec<IpAddr>, KernelError> {
+        let keys = self.marks.keys().map(|key| key.map(address_of));
+        keys.collect::<Result<_, _>>().map_err(KernelError::map(maps::MARKS))
     }
 
     /// The entries of the scope tries.

@@ -25,6 +25,8 @@ pub struct Detection {
     pub limits: BTreeMap<Threat, u64>,
     /// Decisions that could not be applied.
     pub refused: u64,
+    /// Open connections of blocked clients that were ended.
+    pub connections_closed: u64,
     /// From the deciding byte to the alert.
     pub detection: Durations,
     /// From the deciding byte to the block.
@@ -52,6 +54,8 @@ families! {
     LIMITS: COUNTER "sensor_limits_decided_total";
     /// Decisions that could not be applied.
     REFUSED: COUNTER "sensor_decisions_refused_total";
+    /// Open connections of blocked clients that were ended.
+    CONNECTIONS_CLOSED: COUNTER "sensor_connections_closed_total";
     /// Blocks reduced to limits, by bound.
     SUPPRESSED: COUNTER "sensor_decisions_suppressed_total";
     /// Whether a kill switch is tripped.
@@ -128,6 +132,7 @@ fn about_decisions(detection: &Detection) -> Vec<MetricFamily> {
         INCIDENTS.with(open.collect()),
         LIMITS.with(limits.collect()),
         REFUSED.one(detection.refused),
+        CONNECTIONS_CLOSED.one(detection.connections_closed),
         SUPPRESSED.with(suppressed.collect()),
         TRIPPED.one(detection.decider.tripped.into()),
         PROTECTED.one(detection.decider.protected),

@@ -107,6 +107,12 @@ families! {
     CLIENTS_ADMITTED: COUNTER "sensor_clients_admitted_total";
     /// Idle clients replaced by new ones.
     CLIENTS_EVICTED: COUNTER "sensor_clients_evicted_total";
+    /// Clients that proved their addresses by a TCP handshake.
+    CLIENTS_PROVEN: COUNTER "sensor_clients_proven_total";
+    /// Clients without proof of address that left a full table for proven ones.
+    CLIENTS_DISPLACED: COUNTER "sensor_clients_displaced_total";
+    /// Clients admitted because they acknowledged a SYN cookie of the XDP program.
+    SYN_COOKIES_ACCEPTED: COUNTER "sensor_syn_cookies_accepted_total";
     /// Sources not admitted to the client table, by cause.
     CLIENTS_REFUSED: COUNTER "sensor_clients_refused_total";
     /// Over-limit notices lost.
@@ -288,6 +294,7 @@ fn is_shown(found: &LabelledCounter, mode: Mode) -> bool {
         Verdict::Pass => true,
         Verdict::Drop => mode == Mode::Enforce,
         Verdict::WouldDrop => mode == Mode::Monitor,
+        Verdict::Answer => false,
     };
     can_count || found.counter.packets > 0
 }
@@ -303,6 +310,9 @@ fn about_clients(snapshot: &Snapshot) -> Vec<MetricFamily> {
         CLIENTS_MAX.one(snapshot.clients_max),
         CLIENTS_ADMITTED.one(count(Event::ClientAdmitted)),
         CLIENTS_EVICTED.one(count(Event::ClientEvicted)),
+        CLIENTS_PROVEN.one(count(Event::ClientProven)),
+        SYN_COOKIES_ACCEPTED.one(count(Event::CookieAccepted)),
+        CLIENTS_DISPLACED.one(count(Event::ClientDisplaced)),
         CLIENTS_REFUSED.with(refused.to_vec()),
         NOTICES_LOST.with(lost.to_vec()),
     ]

@@ -85,7 +85,7 @@ mod tests {
             let found = labels[family].iter().find(|(name, _)| name == label);
             found.map(|(_, values)| values.iter().cloned().collect::<Vec<_>>().join(" ")).unwrap_or_default()
         };
-        assert_eq!(of("sensor_packets_total", "verdict"), "drop pass would_drop");
+        assert_eq!(of("sensor_packets_total", "verdict"), "answer drop pass would_drop");
         assert_eq!(of("sensor_packets_total", "interface"), "");
         assert_eq!(of("sensor_logins_total", "outcome"), "failure success unknown");
         assert!(of("sensor_http_exchanges_total", "status_class").contains("2xx"));

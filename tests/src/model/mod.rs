@@ -11,7 +11,8 @@
 //!   of them is charged to none.
 //! * A client's debt is time. It stays unchanged when the limit changes, or when another scope applies; a debt beyond
 //!   the depth of the current limit is reduced so far that the packet still fits.
-//! * A source becomes a client with its second packet; the first is charged only to the newcomers' rate.
+//! * A source becomes a client with its second packet; the first is charged only to the newcomers' rate and to the part of
+//!   it for its network, and to neither if one has no room.
 //! * Whether a block is wider than a client depends on the longest matching block and on the width of the family's
 //!   clients; whether a block is in force depends on all that match. A source under a wide block in force is not
 //!   remembered.
@@ -45,6 +46,7 @@ pub struct Model {
     clients: HashMap<IpNet, [Bucket; 4]>,
     seen: HashSet<IpNet>,
     newcomers: Bucket,
+    networks: HashMap<IpNet, Bucket>,
 }
 
 impl Model {
@@ -52,7 +54,8 @@ impl Model {
     #[must_use]
     pub fn new(policy: Policy, tick: u64, tick_ns: u64) -> Self {
         let newcomers = Bucket { level: 0, at: u128::from(tick) * u128::from(tick_ns) };
-        Self { policy, tick, tick_ns, clients: HashMap::new(), seen: HashSet::new(), newcomers }
+        let networks = HashMap::new();
+        Self { policy, tick, tick_ns, clients: HashMap::new(), seen: HashSet::new(), newcomers, networks }
     }
 
     /// Replaces the policy.
@@ -124,14 +127,23 @@ impl Model {
         if self.is_blocked(source) {
             return Reason::Blocked;
         }
-        let Some(rate) = self.policy.newcomers else { return Reason::None };
-        let quota = Quota::of_units(rate, self.tick_ns);
         let now = self.now();
-        self.newcomers.leak(now);
-        if self.newcomers.is_over(&quota, 1) {
-            return Reason::NewcomerRate;
+        let network = network_of(source);
+        let quota = |rate: Option<Rate>| rate.map(|rate| Quota::of_units(rate, self.tick_ns));
+        let (of_all, of_network) = (quota(self.policy.newcomers), quota(self.policy.newcomers_per_network));
+        let bucket = self.networks.entry(network).or_insert(Bucket { level: 0, at: now });
+        let mut asked = [(&mut self.newcomers, of_all), (bucket, of_network)];
+        for (bucket, quota) in &mut asked {
+            bucket.leak(now);
+            if quota.as_ref().is_some_and(|quota| bucket.is_over(quota, 1)) {
+                return Reason::NewcomerRate;
+            }
         }
-        self.newcomers.charge(&quota, 1);
+        for (bucket, quota) in &mut asked {
+            if let Some(quota) = quota {
+                bucket.charge(quota, 1);
+            }
+        }
         Reason::None
     }
 
@@ -187,4 +199,10 @@ impl Model {
             .max_by_key(|(prefix, _)| prefix.prefix_len())
             .map_or(self.policy.default, |(_, limits)| *limits)
     }
+}
+
+/// The network that shares a part of the newcomers' rate.
+fn network_of(source: IpAddr) -> IpNet {
+    let bits = if source.is_ipv4() { 16 } else { 32 };
+    IpNet::new(source, bits).expect("a length of the family").trunc()
 }

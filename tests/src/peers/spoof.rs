@@ -3,11 +3,15 @@
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
 use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use nix::ifaddrs::getifaddrs;
 use nix::sys::socket::{
     AddressFamily, LinkAddr, MsgFlags, SockFlag, SockType, SockaddrLike as _, sendto, socket,
 };
+
+use crate::wait;
 
 /// Length of a frame: Ethernet, IPv4, UDP and 18 bytes of payload, the least that Ethernet carries.
 const FRAME: usize = 60;
@@ -37,6 +41,62 @@ pub fn flood(
         sent += u64::from(sendto(raw.as_raw_fd(), &frame, &link, MsgFlags::empty()).is_ok());
     }
     Ok(sent)
+}
+
+/// Sends SYNs to a port from `count` addresses again and again, `rate` a second in total, until `stop` is set. Returns
+/// how many the kernel took.
+///
+/// # Errors
+/// If the interface does not exist or raw sockets are not allowed.
+pub fn syn_flood(
+    interface: &str,
+    destination_mac: [u8; 6],
+    target: (Ipv4Addr, u16),
+    (first, count): (Ipv4Addr, u32),
+    rate: u32,
+    stop: &AtomicBool,
+) -> io::Result<u64> {
+    let link = link_address(interface)?;
+    let source_mac = link.addr().unwrap_or_default();
+    let raw: OwnedFd = socket(AddressFamily::Packet, SockType::Raw, SockFlag::SOCK_CLOEXEC, None)?;
+    let frames: Vec<Vec<u8>> =
+        (0..count).map(|n| syn(destination_mac, source_mac, target, first, n)).collect();
+    let start = wait::now();
+    let (mut sent, mut taken, mut steps) = (0_u32, 0, 0_u32);
+    while !stop.load(Ordering::Relaxed) {
+        // In steps of a millisecond, so that no queue on the way overflows.
+        let due = (start.elapsed().as_millis() as u64 * u64::from(rate) / 1_000) as u32;
+        while sent < due {
+            let frame = &frames[(sent % count) as usize];
+            taken += u64::from(sendto(raw.as_raw_fd(), frame, &link, MsgFlags::empty()).is_ok());
+            sent += 1;
+        }
+        steps += 1;
+        wait::pace_until(start + Duration::from_millis(1) * steps);
+    }
+    Ok(taken)
+}
+
+/// A SYN from the `n`th address after `first`.
+fn syn(to: [u8; 6], from: [u8; 6], (address, port): (Ipv4Addr, u16), first: Ipv4Addr, n: u32) -> Vec<u8> {
+    let source = Ipv4Addr::from_bits(first.to_bits().wrapping_add(n));
+    let mut frame = template(to, from, (address, port)).to_vec();
+    frame.truncate(UDP);
+    frame[IP + 2..IP + 4].copy_from_slice(&40_u16.to_be_bytes());
+    frame[IP + 9] = 6;
+    let mut header: [u8; FRAME] = [0; FRAME];
+    header[..UDP].copy_from_slice(&frame);
+    set_source(&mut header, source);
+    let mut tcp = vec![0; 20];
+    tcp[..2].copy_from_slice(&(1_024 + (n % 60_000) as u16).to_be_bytes());
+    tcp[2..4].copy_from_slice(&port.to_be_bytes());
+    tcp[4..8].copy_from_slice(&n.wrapping_mul(0x9e37_79b9).to_be_bytes());
+    tcp[12..14].copy_from_slice(&[0x50, 0x02]);
+    tcp[14..16].copy_from_slice(&u16::MAX.to_be_bytes());
+    let pseudo = [&source.octets()[..], &address.octets(), &[0, 6, 0, 20]].concat();
+    let sum = checksum(&[&pseudo[..], &tcp].concat());
+    tcp[16..18].copy_from_slice(&sum.to_be_bytes());
+    [&header[..UDP], &tcp].concat()
 }
 
 /// The hardware address of an interface of this thread's namespace.

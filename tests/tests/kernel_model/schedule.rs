@@ -162,10 +162,10 @@ fn limits() -> impl Strategy<Value = Limits> {
 fn policies() -> impl Strategy<Value = Policy> {
     let scopes = vec((prefixes(), limits()), 0..3);
     let blocks = vec((prefixes(), weighted(0.7, 0_u64..2_000)), 0..2);
-    let newcomers = weighted(0.4, rates(1..300, 1..6));
+    let newcomers = (weighted(0.4, rates(1..300, 1..6)), weighted(0.3, rates(1..300, 1..6)));
     let switches = (weighted(0.8, Just(())), weighted(0.05, Just(())));
     (switches, limits(), scopes, vec(prefixes(), 0..2), blocks, newcomers).prop_map(
-        |((enforce, loopback), default, scopes, allows, blocks, newcomers)| Policy {
+        |((enforce, loopback), default, scopes, allows, blocks, (newcomers, newcomers_per_network))| Policy {
             enforce: enforce.is_some(),
             loopback: loopback.is_some(),
             default,
@@ -173,6 +173,7 @@ fn policies() -> impl Strategy<Value = Policy> {
             allows,
             blocks,
             newcomers,
+            newcomers_per_network,
             ..Policy::default()
         },
     )

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::finding::Finding;
 use crate::confine::missing_in_landlock;
-use crate::kernel::{landlock_version, probe};
+use crate::kernel::{can_close, landlock_version, probe};
 
 /// Facts that everything else depends on.
 pub(super) fn essentials() -> Vec<Finding> {
@@ -23,7 +23,36 @@ pub(super) fn findings(pin_dir: &Path) -> Vec<Finding> {
     findings.push(type_information(probe::has_btf()));
     findings.push(pins(pin_dir, probe::is_bpffs(pin_dir)));
     findings.push(sandbox(landlock_version()));
+    findings.push(syn_cookies(probe::syn_cookies()));
+    findings.push(connections(can_close()));
     findings
+}
+
+/// What `decide.close_connections` can do here.
+fn connections(can_close: bool) -> Finding {
+    if can_close {
+        return Finding::good("blocks can end open connections (bpf_sock_destroy)");
+    }
+    Finding::note(
+        "blocks do not end open connections (`decide.close_connections`): the server does, after its own time-out",
+        "run Linux 6.5 or later, built with CONFIG_DEBUG_INFO_BTF=y",
+    )
+}
+
+/// What `limits.syn_cookies` can do here.
+fn syn_cookies(setting: Option<u8>) -> Finding {
+    match setting {
+        Some(2..) => Finding::good("SYN cookies of the XDP program are accepted (net.ipv4.tcp_syncookies=2)"),
+        Some(1) => Finding::note(
+            "`limits.syn_cookies` takes effect only while a listener's queue of half-open connections is full \
+             (net.ipv4.tcp_syncookies=1)",
+            "sysctl net.ipv4.tcp_syncookies=2, if `limits.syn_cookies` is `auto`",
+        ),
+        Some(0) | None => Finding::note(
+            "`limits.syn_cookies` has no effect: the kernel accepts no SYN cookies",
+            "sysctl net.ipv4.tcp_syncookies=2, if `limits.syn_cookies` is `auto`",
+        ),
+    }
 }
 
 fn version(release: &str, version: (u32, u32)) -> Finding {
@@ -114,6 +143,17 @@ fn sandbox(landlock: u32) -> Finding {
 mod tests {
     use super::super::finding::{Severity, check};
     use super::*;
+
+    #[test]
+    fn syn_cookies_take_the_kernels_consent() {
+        use Severity::{Good, Note};
+        check(&syn_cookies(Some(2)), Good, "accepted", "");
+        check(&syn_cookies(Some(1)), Note, "only while a listener's queue", "tcp_syncookies=2");
+        check(&syn_cookies(Some(0)), Note, "no effect", "tcp_syncookies=2");
+        check(&syn_cookies(None), Note, "no effect", "tcp_syncookies=2");
+        check(&connections(true), Good, "can end", "");
+        check(&connections(false), Note, "do not end", "6.5");
+    }
 
     #[test]
     fn facts_are_judged() {

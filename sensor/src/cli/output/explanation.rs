@@ -28,10 +28,13 @@ fn as_of(found: &Explanation, now: Timestamp) -> String {
     lines.extend(limits(&vec![found.scope.clone()]).lines().map(|line| format!("  {line}")));
     match &found.client {
         _ if found.within.is_some() => {}
-        Some(client) => lines.push(format!(
-            "since admission: {} packets, {} bytes, {} requests, {} dropped (in monitor mode: over a limit)",
-            client.packets, client.bytes, client.requests, client.drops
-        )),
+        Some(client) => {
+            lines.push(format!(
+                "since admission: {} packets, {} bytes, {} requests, {} dropped (in monitor mode: over a limit)",
+                client.packets, client.bytes, client.requests, client.drops
+            ));
+            lines.push(address(client.proven).to_owned());
+        }
         None => lines.push("not in the client table: idle, or seen at most once".to_owned()),
     }
     for (at, limit) in &found.over_limit {
@@ -43,6 +46,15 @@ fn as_of(found: &Explanation, now: Timestamp) -> String {
         lines.push(format!("to change this: {}", found.undo.join("; or ")));
     }
     lines.join("\n")
+}
+
+const fn address(is_proven: bool) -> &'static str {
+    if is_proven {
+        "address proven by a TCP handshake"
+    } else {
+        "address not proven: its place in the client table is for seconds, and goes to a proven client when the table \
+         is full"
+    }
 }
 
 /// When the block that decides ends.

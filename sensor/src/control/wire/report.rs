@@ -71,6 +71,9 @@ pub struct InterfaceReport {
     pub dropped: u64,
     /// See above.
     pub would_drop: u64,
+    /// SYNs answered with SYN cookies.
+    #[serde(default)]
+    pub answered: u64,
 }
 
 /// What is seen of HTTP.
@@ -193,6 +196,21 @@ pub struct StatusReport {
     pub clients_max: u64,
     /// Idle clients that made room.
     pub clients_evicted: u64,
+    /// Clients that proved their addresses by a TCP handshake.
+    #[serde(default)]
+    pub clients_proven: u64,
+    /// Clients without proof that made room for proven ones.
+    #[serde(default)]
+    pub clients_displaced: u64,
+    /// Open connections of blocked clients that were ended.
+    #[serde(default)]
+    pub connections_closed: u64,
+    /// Whether SYNs over the newcomers' limits are answered with cookies.
+    #[serde(default)]
+    pub syn_cookies: bool,
+    /// Newcomers over a limit that acknowledged such a cookie.
+    #[serde(default)]
+    pub syn_cookies_accepted: u64,
     /// Prefixes blocked.
     pub blocks_active: u64,
     /// Prefixes allowed.
@@ -340,6 +358,9 @@ pub struct ClientRow {
     pub requests: u64,
     /// Since it was admitted.
     pub drops: u64,
+    /// Whether it has proven its address by a TCP handshake.
+    #[serde(default)]
+    pub proven: bool,
     /// Since the daemon started.
     #[serde(default)]
     pub failures: u64,

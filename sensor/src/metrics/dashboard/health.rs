@@ -5,12 +5,13 @@ use super::process::{CPU, DESCRIPTORS, DESCRIPTORS_MAX, RESIDENT, SCRAPE_DURATIO
 use super::query::{fill, increase, rate, select, share, sum};
 use crate::metrics::degraded::DEGRADED;
 use crate::metrics::detection::{
-    CAPACITY, DENY_ERRORS, ENTRIES, EVENT_ERRORS, EVENTS, EVENTS_LOST, EVENTS_WAITING, EVICTED, LINES,
-    REFUSED, SIGNALS_LOST, WEBHOOK,
+    CAPACITY, CONNECTIONS_CLOSED, DENY_ERRORS, ENTRIES, EVENT_ERRORS, EVENTS, EVENTS_LOST, EVENTS_WAITING,
+    EVICTED, LINES, REFUSED, SIGNALS_LOST, WEBHOOK,
 };
 use crate::metrics::families::{
-    BLOCKS_ACTIVE, BUILD_INFO, CLIENTS_EVICTED, CLIENTS_MAX, CLIENTS_REFUSED, CLIENTS_TRACKED, Family,
-    KERNEL_MEMORY, LAST_RELOAD, NOTICES_LOST, RELOAD_SUCCESS, STATE_WRITE_ERRORS, UNPARSED,
+    BLOCKS_ACTIVE, BUILD_INFO, CLIENTS_DISPLACED, CLIENTS_EVICTED, CLIENTS_MAX, CLIENTS_PROVEN,
+    CLIENTS_REFUSED, CLIENTS_TRACKED, Family, KERNEL_MEMORY, LAST_RELOAD, NOTICES_LOST, RELOAD_SUCCESS,
+    STATE_WRITE_ERRORS, SYN_COOKIES_ACCEPTED, UNPARSED,
 };
 use crate::metrics::http::{
     HTTP_OTHER_CONNECTIONS, HTTP_SEEN_TWICE, HTTP_UNPAIRED, HTTP_UNPROVEN, MIRROR_BYTES, MIRROR_LOST,
@@ -96,6 +97,13 @@ fn losses() -> Row {
             lines("Connections proven", "cps", &[&STREAMS_PROVEN])
                 .query(rate(&STREAMS_PROVEN, "", ""), "proven")
                 .series(["proven"]),
+            lines("Clients with a proven address", "cps", &[&CLIENTS_PROVEN, &SYN_COOKIES_ACCEPTED])
+                .query(rate(&CLIENTS_PROVEN, "", ""), "proven")
+                .query(rate(&SYN_COOKIES_ACCEPTED, "", ""), "by a SYN cookie")
+                .series(["proven", "by a SYN cookie"]),
+            lines("Open connections of blocked clients ended", "cps", &[&CONNECTIONS_CLOSED])
+                .query(rate(&CONNECTIONS_CLOSED, "", ""), "ended")
+                .series(["ended"]),
             lines("Exchanges seen on both sides of a proxy", "cps", &[&HTTP_SEEN_TWICE])
                 .query(rate(&HTTP_SEEN_TWICE, "", ""), "seen twice")
                 .series(["seen twice"]),
@@ -187,7 +195,11 @@ fn tables() -> Row {
             fills,
             losses_of(
                 "Entries evicted early",
-                &[(&CLIENTS_EVICTED, "idle clients"), (&EVICTED, "detectors, incidents, decisions")],
+                &[
+                    (&CLIENTS_EVICTED, "idle clients"),
+                    (&CLIENTS_DISPLACED, "clients without proof of address"),
+                    (&EVICTED, "detectors, incidents, decisions"),
+                ],
             )
             .width(12),
         ],

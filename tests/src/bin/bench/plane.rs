@@ -58,7 +58,14 @@ impl Plane {
         let newcomers = Rate::new(100_000, Period::Second, None)?;
         let notices = Rate::new(100, Period::Second, None)?;
         let prefixes = ClientPrefixes::default();
-        dataplane.tune(&Tuning { newcomers: Some(newcomers), notices, prefixes });
+        let newcomers_per_network = Some(Rate::new(20_000, Period::Second, None)?);
+        dataplane.tune(&Tuning {
+            newcomers: Some(newcomers),
+            newcomers_per_network,
+            syn_cookies: false,
+            notices,
+            prefixes,
+        });
         dataplane.set_enforce(true);
         let tick_ns = dataplane.settings().tick_ns;
         dataplane.scopes.set(DEFAULT_SCOPE, limits.quotas(tick_ns)?)?;

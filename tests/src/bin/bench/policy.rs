@@ -17,10 +17,11 @@ const ALLOWS: usize = 100_000;
 const SCOPES: u32 = 1_000;
 
 /// The program's settings for its tries, and the report's name for them.
-const VARIANTS: [(&str, u32); 3] = [
+const VARIANTS: [(&str, u32); 4] = [
     ("known client allowed, no prefixes", 0),
     ("known client allowed, 100k blocks, 100k allows, 1k scopes", FILLED),
     ("the same, some prefix longer than a client's", FILLED | prefixes::FINER_THAN_CLIENT),
+    ("the same, some IPv6 prefix longer than a client's", FILLED | prefixes::FINER_THAN_CLIENT << 1),
 ];
 
 const FILLED: u32 = prefixes::SCOPES | prefixes::ALLOWS | prefixes::BLOCKS;
@@ -44,10 +45,11 @@ pub(crate) fn measure(report: &mut Report, effort: Effort) -> Result<()> {
             *least = least.min(cost);
         }
     }
-    let [(bare, _), (filled, _), (finer, _)] = VARIANTS;
-    let [bare_ns, filled_ns, finer_ns] = least;
+    let [(bare, _), (filled, _), (finer, _), (finer_v6, _)] = VARIANTS;
+    let [bare_ns, filled_ns, finer_ns, finer_v6_ns] = least;
     report.compare(filled, (filled_ns, NS), (bare, bare_ns), Some(Target::AtMost(2.0)));
     report.compare(finer, (finer_ns, NS), (bare, bare_ns), None);
+    report.compare(finer_v6, (finer_v6_ns, NS), (filled, filled_ns), Some(Target::AtMost(1.05)));
     Ok(())
 }
 
