@@ -22,6 +22,7 @@ mod offload;
 mod policy;
 mod ring;
 mod runtime;
+mod sight;
 mod verdict;
 
 use aya_ebpf::bindings::xdp_action::{XDP_DROP, XDP_PASS};

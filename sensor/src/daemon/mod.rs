@@ -46,6 +46,7 @@ mod supervisor;
 mod surroundings;
 mod testing;
 mod unit;
+mod units;
 mod user;
 mod watcher;
 mod web;

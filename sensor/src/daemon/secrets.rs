@@ -10,7 +10,7 @@ use super::keylogs::KeyLogs;
 use crate::capture::secret::Secret;
 use crate::config::{Form, Section};
 use crate::control::wire::SecretsReport;
-use crate::kernel::{self, InspectedLibraries, Library, SecretEvents, SecretProbe};
+use crate::kernel::{self, InspectedLibraries, Library, Listener, SecretEvents, SecretProbe};
 
 /// Whether TLS is read, and by what secrets.
 #[derive(Clone, Debug, PartialEq, Eq, DocumentedFields)]
@@ -103,9 +103,8 @@ impl Secrets {
     }
 
     /// Listens to the processes that own these ports, and probes libraries that were replaced.
-    pub(super) fn refresh(&mut self, ports: &BTreeSet<u16>) {
+    pub(super) fn refresh(&mut self, listeners: &[Listener], ports: &BTreeSet<u16>) {
         let Some(probe) = &mut self.probe else { return };
-        let listeners = kernel::listeners();
         let watched = listeners.iter().filter(|listener| ports.contains(&listener.port));
         let groups: HashSet<u64> = watched.filter_map(|listener| listener.group).collect();
         if let Err(error) = probe.listen_to(&groups) {

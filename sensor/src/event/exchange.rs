@@ -123,6 +123,9 @@ pub struct Exchange<'a> {
     pub server: IpAddr,
     /// The server's port.
     pub server_port: u16,
+    /// The systemd unit or container that served it, if known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unit: Option<&'a str>,
     /// The address on the wire, if it differs from `client`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub peer: Option<IpAddr>,

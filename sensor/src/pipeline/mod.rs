@@ -27,7 +27,7 @@ use crate::capture::secret::Secret;
 use crate::clock::Timestamp;
 use crate::event::{
     Exchange, Findings, Further, Grpc, Held, Host, Http2Abuse, LoginOutcome, MediaType, Object, Path, Paths,
-    QueryKeys, Redactor, Source, TlsFacts, UserAgent,
+    QueryKeys, Redactor, Source, TlsFacts, UnitId, Units, UserAgent,
 };
 use crate::http::{self, Http, Request};
 use crate::identity::{self, Answered, Identifier, Key};
@@ -141,6 +141,7 @@ impl<O: Observer> Pipeline<O> {
             tally: Tally::default(),
             inspector: Inspector::new(&config.inspect),
             redactor: Redactor::new(config.paths, key),
+            units: Units::default(),
             observer,
         };
         let http = Http::new(config.http.clone(), finish);
@@ -206,6 +207,11 @@ impl<O: Observer> Pipeline<O> {
         }
     }
 
+    /// Connections of QUIC by port, as a source counts them.
+    pub fn note_quic(&mut self, counts: &BTreeMap<u16, u64>) {
+        self.streams.protocol_mut().note_quic(counts);
+    }
+
     /// Totals of reassembly.
     pub const fn streams(&self) -> &stream::Counters {
         self.streams.counters()
@@ -234,7 +240,8 @@ impl<O: Observer> Pipeline<O> {
     /// Totals by method and route, as they are at this time.
     #[must_use]
     pub fn by_route(&self, now: Timestamp) -> RouteTable {
-        self.streams.protocol().inner().sink().tally.by_route.table(self.routes(), now)
+        let sink = self.streams.protocol().inner().sink();
+        sink.tally.by_route.table(&sink.routes, &sink.units, now)
     }
 
     /// Who is told.
@@ -245,6 +252,11 @@ impl<O: Observer> Pipeline<O> {
     /// Who is told.
     pub const fn observer_mut(&mut self) -> &mut O {
         &mut self.streams.protocol_mut().inner_mut().sink_mut().observer
+    }
+
+    /// Who serves which port.
+    pub const fn units_mut(&mut self) -> &mut Units {
+        &mut self.streams.protocol_mut().inner_mut().sink_mut().units
     }
 
     /// The templates.
@@ -266,6 +278,7 @@ struct Finish<O> {
     tally: Tally,
     inspector: Inspector,
     redactor: Redactor,
+    units: Units,
     observer: O,
 }
 
@@ -289,12 +302,15 @@ impl<O: Observer> http::Sink for Finish<O> {
         let known = inspect::Known::of(connection, &identity, login.as_ref(), (route, status));
         let inspected = self.inspector.exchange(exchange, &known);
         let (duration, redactor) = (exchange.duration(), &self.redactor);
+        let (server, server_port) = (connection.server.address(), connection.server.port());
+        let unit = self.units.of(server, server_port);
         let mut event = Exchange {
             ts: exchange.started(),
             client: identity.client,
             client_port: connection.client.port(),
-            server: connection.server.address(),
-            server_port: connection.server.port(),
+            server,
+            server_port,
+            unit: unit.and_then(|unit| self.units.name(unit)),
             peer: identity.peer,
             named_by_peer: identity.named_by_peer,
             http_version: version(exchange),
@@ -326,7 +342,8 @@ impl<O: Observer> http::Sink for Finish<O> {
             seen: exchange.ended(),
             seen_twice: false,
         };
-        event.seen_twice = self.tally.note(&event, path, place, (request.map(Request::method), duration));
+        event.seen_twice =
+            self.tally.note(&event, path, (place, unit), (request.map(Request::method), duration));
         self.observer.exchange(&event);
     }
 
@@ -371,7 +388,7 @@ impl Tally {
         &mut self,
         event: &Exchange<'_>,
         path: Option<&[u8]>,
-        place: Option<Route>,
+        (place, unit): (Option<Route>, Option<UnitId>),
         (method, duration): (Option<http::Method>, Option<Duration>),
     ) -> bool {
         let method = method.unwrap_or(http::Method::Other);
@@ -387,7 +404,7 @@ impl Tally {
         }
         totals.count(event.http_version, method.label(), event.status, duration);
         totals.unproven = totals.unproven.saturating_add(u64::from(!event.proven));
-        self.by_route.note(place, method, event.outcome(), (event.seen, duration));
+        self.by_route.note((place, unit), method, event.outcome(), (event.seen, duration));
         false
     }
 }
