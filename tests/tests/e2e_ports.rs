@@ -14,6 +14,7 @@ use sensor_tests::daemon::{Daemon, PATIENCE};
 use sensor_tests::netns::{FLOODER, LEGITIMATE, Namespace, Net, SERVER_V4, v4};
 use sensor_tests::peers::http::Client;
 use sensor_tests::peers::login::LoginServer;
+use sensor_tests::peers::shell::browse;
 use sensor_tests::peers::tls::TlsNginx;
 use sensor_tests::scene::config;
 use sensor_tests::tools;
@@ -49,7 +50,7 @@ fn ask(net: &Net, client: IpAddr, request: &str, body: &str) -> Result<u16> {
 }
 
 /// A namespace behind the server's, to which the published port is translated, as Docker does without its proxy.
-fn container(net: &Net) -> Result<Namespace> {
+fn container(net: &Net, port: u16) -> Result<Namespace> {
     let container = Namespace::new("container")?;
     net.server.ip(&format!(
         "link add veth-d type veth peer name eth0 netns {}\nlink set veth-d up\naddr add 10.8.0.1/24 dev veth-d\n",
@@ -58,8 +59,7 @@ fn container(net: &Net) -> Result<Namespace> {
     container.ip("link set eth0 up\naddr add 10.8.0.2/24 dev eth0\nroute add default via 10.8.0.1\n")?;
     let rules = format!(
         "echo 1 > /proc/sys/net/ipv4/ip_forward && nft 'table ip nat {{ chain pre {{ type nat hook prerouting \
-         priority dstnat; tcp dport {PUBLISHED} dnat to 10.8.0.2:{}; }} }}'",
-        LoginServer::PORT
+         priority dstnat; tcp dport {PUBLISHED} dnat to 10.8.0.2:{port}; }}; }}'"
     );
     let output = net.server.command("sh").args(["-c", &rules]).output()?;
     ensure!(output.status.success(), "nft: {}", String::from_utf8_lossy(&output.stderr));
@@ -73,7 +73,7 @@ fn a_port_that_is_only_translated_to_a_container_is_watched_and_protected() -> R
         return Ok(());
     }
     let net = Net::new()?;
-    let container = container(&net)?;
+    let container = container(&net, LoginServer::PORT)?;
     let _application = LoginServer::start(&container)?;
     let mut daemon = Daemon::prepare(&net, "")?;
     let log = daemon.config_path().with_file_name("exchanges.jsonl");
@@ -106,6 +106,58 @@ fn a_port_that_is_only_translated_to_a_container_is_watched_and_protected() -> R
         ask(&net, innocent, "GET /items/1", "")? == 200 && !is_blocked(innocent),
         "the innocent are not served"
     );
+    Ok(())
+}
+
+/// Python with the system's library, or rather a copy that nobody else uses, as an image of a container has it.
+const TLS_SERVER: &str = "
+import http.server, ssl
+server = http.server.ThreadingHTTPServer(('', 9444), http.server.SimpleHTTPRequestHandler)
+context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+context.load_cert_chain('ec.crt', 'ec.key')
+server.socket = context.wrap_socket(server.socket, server_side=True)
+server.serve_forever()
+";
+
+#[test]
+fn tls_that_ends_in_a_container_is_read() -> Result<()> {
+    let test = "tls_that_ends_in_a_container_is_read";
+    if tools::skipped(test, &["nft", "nginx", "openssl", "python3", "curl"]) {
+        return Ok(());
+    }
+    let group = Group::named("docker-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef.scope");
+    let Some(group) = group else {
+        tools::say_skipped(test, "no control group can be made");
+        return Ok(());
+    };
+    let net = Net::new()?;
+    let container = container(&net, 9_444)?;
+    // For its certificates; nobody asks it.
+    let nginx = TlsNginx::start(&net.world)?;
+    let directory = nginx.directory();
+    let script = format!(
+        "echo $$ > {}/cgroup.procs && cp $(ls /usr/lib/*/libcrypto.so.3 /usr/lib64/libcrypto.so.3 2>/dev/null | head -1) . && \
+         LD_LIBRARY_PATH=$PWD exec python3 -c \"$0\"",
+        group.0.display()
+    );
+    let mut command = container.command("sh");
+    command.args(["-c", &script, TLS_SERVER]).current_dir(directory);
+    let log = File::create(directory.join("python.err"))?;
+    let _server = Process(command.stdout(Stdio::null()).stderr(log).spawn()?);
+    let curl = format!("curl -sk --http1.1 -m 5 -o /dev/null https://$1:{PUBLISHED}/ec.crt");
+    let said = || fs::read_to_string(directory.join("python.err")).unwrap_or_default();
+    ensure!(wait_until(PATIENCE, || browse(&net, directory, &curl).is_ok()), "no server: {}", said());
+    let mut daemon = Daemon::prepare(&net, "")?;
+    let log = daemon.config_path().with_file_name("exchanges.jsonl");
+    daemon.write_config(&format!("{}[http]\nexchange_log = {log:?}\n", config("monitor", "off")))?;
+    daemon.run()?;
+    let is_read = || browse(&net, directory, &curl).is_ok() && !records_of(&log).is_empty();
+    ensure!(wait_until(PATIENCE, is_read), "not read: {}\n{}", daemon.ok(&["status"])?, daemon.log());
+    for record in records_of(&log) {
+        ensure!(record["source"] == "tls" && record["server_port"] == PUBLISHED, "{record}");
+        ensure!(record["client"] == v4(LEGITIMATE).to_string() && record["status"] == 200, "{record}");
+    }
+    ensure!(daemon.log().contains("/libcrypto.so.3 offset"), "its own library is probed: {}", daemon.log());
     Ok(())
 }
 
@@ -160,9 +212,13 @@ struct Group(PathBuf);
 impl Group {
     /// In the hierarchy of version 2; none if it cannot be made.
     fn new(name: &str) -> Option<Self> {
+        Self::named(&format!("sensor-test-{}-{name}", std::process::id()))
+    }
+
+    fn named(name: &str) -> Option<Self> {
         let roots = ["/sys/fs/cgroup/unified", "/sys/fs/cgroup"].map(Path::new);
         let root = roots.into_iter().find(|root| root.join("cgroup.procs").exists())?;
-        let group = root.join(format!("sensor-test-{}-{name}", std::process::id()));
+        let group = root.join(name);
         fs::create_dir(&group).ok().map(|()| Self(group))
     }
 

@@ -119,7 +119,7 @@ impl Sensing {
         signals: Signals,
         log: Option<File>,
     ) -> anyhow::Result<Self> {
-        let Config { sense: config, detect, paths, .. } = config;
+        let Config { sense: config, detect, paths, interfaces, .. } = config;
         let mut routes = StateFile::open(&paths.state_dir, ROUTES)?;
         let mut baselines = Baselines::open(&paths.state_dir, BASELINES)?;
         let mut detectors = Detectors::new(detect);
@@ -132,6 +132,7 @@ impl Sensing {
         let watcher = Watcher::new(detectors, detect.clients, signals, log.map(BufWriter::new));
         let mut pipeline = Pipeline::new(&config.pipeline, key, watcher)?;
         pipeline.expect_secrets(secrets.is_any());
+        pipeline.set_proving(config.proving(interfaces));
         damages.extend(learned::restore_routes(&mut routes, pipeline.routes_mut(), now));
         let keeper = Keeper::start(routes, baselines)?;
         let shared = Arc::new(Shared::default());
@@ -295,6 +296,9 @@ impl Worker {
             let _slept = ppoll(&mut [], Some(TimeSpec::from_duration(RETRY)), None);
             0
         });
+        if let Some(believed) = pipeline.observer_mut().believed.take() {
+            pipeline.identifier_mut().set_proven(believed);
+        }
         for instruction in instructions.drain(..) {
             if let Err(error) = instruct(&mut self.mirror, instruction) {
                 self.refused_instructions = self.refused_instructions.saturating_add(1);
@@ -326,6 +330,8 @@ impl Worker {
             self.mirror.watch(ports);
             info!(?ports, "watching");
         }
+        let own = kernel::own_addresses().into_iter().filter(|address| !address.is_loopback());
+        self.pipeline.identifier_mut().set_own(own.collect());
         let listeners = kernel::listeners();
         self.secrets.refresh(&listeners, self.watch.ports());
         self.served = self.names.of(&listeners);

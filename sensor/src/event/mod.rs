@@ -17,7 +17,7 @@ pub use redact::{Paths, Redactor};
 pub use sent::{
     Host, MediaType, Object, Path, Sent, Show, ShowHost, ShowMediaType, ShowPath, ShowUserAgent, UserAgent,
 };
-pub use units::{Served, UnitId, Units, unit_of_group};
+pub use units::{Served, UnitId, Units, is_container, unit_of_group};
 
 use crate::clock::Timestamp;
 

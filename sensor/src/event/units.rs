@@ -7,6 +7,7 @@ use std::sync::Arc;
 const MAX_UNITS: usize = 256;
 /// Digits of a container's identifier that are shown, as its own tools do.
 const SHOWN_DIGITS: usize = 12;
+const LXC: &str = "lxc.payload.";
 /// Fewest digits of one.
 const MIN_DIGITS: usize = 32;
 
@@ -83,16 +84,30 @@ impl Units {
 pub fn unit_of_group(path: &str) -> Option<String> {
     path.rsplit('/').find_map(|part| {
         let plain = part.strip_suffix(".scope").unwrap_or(part);
-        if let Some(name) = plain.strip_prefix("lxc.payload.") {
+        if let Some(name) = plain.strip_prefix(LXC) {
             return Some(format!("lxc:{name}"));
         }
-        let last = plain.rsplit('-').next().unwrap_or(plain);
-        if last.len() >= MIN_DIGITS && last.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-            return last.get(..SHOWN_DIGITS).map(|digits| format!("container:{digits}"));
+        if let Some(digits) = container_id(plain) {
+            return Some(format!("container:{digits}"));
         }
         let is_unit = [".service", ".scope", ".socket"].iter().any(|kind| part.ends_with(kind));
         is_unit.then(|| part.to_owned())
     })
+}
+
+/// Whether a control group is a container's or within one.
+#[must_use]
+pub fn is_container(path: &str) -> bool {
+    path.split('/').any(|part| {
+        let plain = part.strip_suffix(".scope").unwrap_or(part);
+        plain.starts_with(LXC) || container_id(plain).is_some()
+    })
+}
+
+fn container_id(name: &str) -> Option<&str> {
+    let last = name.rsplit('-').next().unwrap_or(name);
+    let is_one = last.len() >= MIN_DIGITS && last.bytes().all(|byte| byte.is_ascii_hexdigit());
+    last.get(..SHOWN_DIGITS).filter(|_| is_one)
 }
 
 #[cfg(test)]
@@ -121,6 +136,8 @@ mod tests {
             ("/system.slice", None),
         ] {
             assert_eq!(unit_of_group(path).as_deref(), expected, "{path}");
+            let named = expected.is_some_and(|name| name.contains(':'));
+            assert_eq!(is_container(path), named, "{path}");
         }
     }
 

@@ -15,17 +15,26 @@ const MAX_GROUPS: usize = 65_536;
 /// Paths of these groups, from the root of the hierarchy on; of those that there are.
 #[must_use]
 pub fn group_paths(wanted: &HashSet<u64>) -> HashMap<u64, String> {
-    let root = ROOTS.iter().rev().map(Path::new).find(|root| root.join(MARK).exists());
-    root.map(|root| find(root, wanted)).unwrap_or_default()
+    root().map(|root| find(root, |group| wanted.contains(&group), wanted.len())).unwrap_or_default()
 }
 
-fn find(root: &Path, wanted: &HashSet<u64>) -> HashMap<u64, String> {
+/// Paths of all groups.
+#[must_use]
+pub fn all_groups() -> HashMap<u64, String> {
+    root().map(|root| find(root, |_| true, MAX_GROUPS)).unwrap_or_default()
+}
+
+fn root() -> Option<&'static Path> {
+    ROOTS.iter().rev().map(Path::new).find(|root| root.join(MARK).exists())
+}
+
+fn find(root: &Path, is_wanted: impl Fn(u64) -> bool, most: usize) -> HashMap<u64, String> {
     let mut found = HashMap::new();
     let mut open: Vec<PathBuf> = vec![root.to_owned()];
     let mut left = MAX_GROUPS;
     while let Some(directory) = open.pop() {
         for entry in fs::read_dir(&directory).into_iter().flatten().flatten() {
-            if found.len() == wanted.len() || left == 0 {
+            if found.len() >= most || left == 0 {
                 return found;
             }
             if !entry.file_type().is_ok_and(|kind| kind.is_dir()) {
@@ -33,7 +42,7 @@ fn find(root: &Path, wanted: &HashSet<u64>) -> HashMap<u64, String> {
             }
             left = left.saturating_sub(1);
             let path = entry.path();
-            if wanted.contains(&entry.ino()) {
+            if is_wanted(entry.ino()) {
                 let below = path.strip_prefix(root).unwrap_or(&path);
                 found.insert(entry.ino(), format!("/{}", below.display()));
             }
@@ -57,8 +66,10 @@ mod tests {
         fs::create_dir_all(root.path().join("user.slice")).unwrap();
         let number = inner.metadata().unwrap().ino();
         let expected = HashMap::from([(number, "/system.slice/nginx.service".to_owned())]);
-        assert_eq!(find(root.path(), &HashSet::from([number])), expected);
-        assert_eq!(find(root.path(), &HashSet::from([number, 1])), expected, "others are not there");
-        assert!(find(root.path(), &HashSet::new()).is_empty());
+        let of = |group| [number, 1].contains(&group);
+        assert_eq!(find(root.path(), of, 1), expected);
+        assert_eq!(find(root.path(), of, 2), expected, "others are not there");
+        assert!(find(root.path(), of, 0).is_empty());
+        assert_eq!(find(root.path(), |_| true, 9).len(), 3);
     }
 }

@@ -47,7 +47,7 @@ const fn class_of<T>() -> usize {
         size_of::<T>() <= MAX_SLOT && size_of::<T>() > 0 && align_of::<T>() <= STEP,
         "no slot is large enough"
     );
-    (size_of::<T>() - 1) / STEP
+    size_of::<T>().div_ceil(STEP).saturating_sub(1)
 }
 
 impl<T> Guarded<T> {

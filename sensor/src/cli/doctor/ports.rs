@@ -66,7 +66,7 @@ fn spoken(listening: &BTreeSet<u16>, http: &HttpReport) -> Finding {
     if spoken.is_empty() {
         return Finding::note(
             format!("no HTTP seen on any port yet; listening ports: {}", list(&others)),
-            "the first exchange on a served interface shows it; loopback traffic is seen if [http] inner_interfaces has \"lo\"",
+            "the first exchange on a served interface shows it; on loopback only requests of proxies count that are trusted or proven, or all if [http] inner_interfaces has \"lo\"",
         );
     }
     Finding::good(format!("HTTP ports: {}; other listening ports: {}", list(&spoken), list(&others)))
@@ -94,9 +94,10 @@ fn encrypted(listening: &BTreeSet<u16>, http: &HttpReport) -> Option<Finding> {
              connection limits still apply",
             list(&ports)
         ),
-        "earlier connections are decrypted once reopened; if the server's TLS library is not OpenSSL 3 or Go's, or it was \
-         started from a container, have it write a key log and name that in [tls] keylog; or terminate TLS in a proxy \
-         in front of it, and serve the interface between proxy and application",
+        "earlier connections are decrypted once reopened; restart the sensor if the server runs in a container that was \
+         started after it; if the server's TLS library is not OpenSSL (1.1.1 or later) or Go's, have it write a key log \
+         and name that in [tls] keylog; or terminate TLS in a proxy in front of it, and serve the interface between proxy \
+         and application",
     ))
 }
 

@@ -73,7 +73,7 @@ fn beyond_the_bound_all_are_one() {
     let (routes, known) = routes(MAX_ROUTES + 3);
     let mut table = ByRoute::default();
     for route in &known {
-        table.note(Some(*route), Method::Get, Some(200), (at(1_000), ms(1)));
+        table.note((Some(*route), None), Method::Get, Some(200), (at(1_000), ms(1)));
     }
     let found = table.table(&routes, &Units::default(), at(1_000));
     assert_eq!((found.lines.len(), found.rest.total.requests), (MAX_ROUTES, 3));
