@@ -90,7 +90,12 @@ impl Stack {
         let logged = text.lines().filter(|line| line.contains(" /kept/") || line.contains(" /alone/"));
         let expected = tally(logged.map(str::to_owned));
         let count = expected.values().sum::<u64>();
-        ensure!(count == 2 * (requests() + ALONE) as u64, "{} logged {count} requests", self.name);
+        let of_each = requests().saturating_add(ALONE);
+        ensure!(
+            Some(count) == u64::try_from(of_each)?.checked_mul(2),
+            "{} logged {count} requests",
+            self.name
+        );
         let text = fs::read_to_string(exchanges)?;
         let records = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
         let own = records.filter(|record| record.get("server_port") == Some(&self.port.into()));

@@ -227,6 +227,12 @@ pub struct Further<'a> {
     pub uncounted: u32,
 }
 
+impl<'a> From<(&'a [Login], u32)> for Further<'a> {
+    fn from((read, uncounted): (&'a [Login], u32)) -> Self {
+        Self { read, uncounted }
+    }
+}
+
 impl Further<'_> {
     const fn is_empty(&self) -> bool {
         self.read.is_empty() && self.uncounted == 0

@@ -8,17 +8,17 @@ use crate::tls::{Counters, Outcome};
 families! {
     /// Closed TLS connections; dark ones were not read.
     TLS_CONNECTIONS: COUNTER "sensor_tls_connections_total";
-    /// Open TLS connections that are read.
+    /// TLS connections being read.
     TLS_OPEN: GAUGE "sensor_tls_connections_decrypted";
-    /// TLS connections waiting for their secret.
+    /// Those waiting for a secret.
     TLS_WAITING: GAUGE "sensor_tls_connections_waiting";
-    /// TLS records; `prefix`: cut by the snap length.
+    /// TLS records; `prefix`: truncated.
     TLS_RECORDS: COUNTER "sensor_tls_records_total";
     /// TLS session secrets: `taken`, or unused.
     TLS_SECRETS: COUNTER "sensor_tls_secrets_total";
-    /// Resynchronisations after a hole.
+    /// Resyncs after a hole.
     TLS_RESYNCHRONISATIONS: COUNTER "sensor_tls_resynchronisations_total";
-    /// Encrypted bytes dropped for want of room.
+    /// Encrypted bytes dropped: no room.
     TLS_REFUSED_BYTES: COUNTER "sensor_tls_refused_bytes_total";
 }
 

@@ -9,8 +9,8 @@ use super::twice::{Twice, What};
 use super::{Claim, Observer, connections};
 use crate::clock::Timestamp;
 use crate::event::{
-    Exchange, Findings, Further, Grpc, Host, LoginOutcome, MediaType, Object, Path, QueryKeys, Redactor,
-    Source, TlsFacts, UnitId, Units, UserAgent,
+    Exchange, Findings, Grpc, Host, LoginOutcome, MediaType, Object, Path, QueryKeys, Redactor, Source,
+    TlsFacts, UnitId, Units, UserAgent,
 };
 use crate::http::{self, Request};
 use crate::identity::{Answered, Identifier};
@@ -65,12 +65,10 @@ impl<O: Observer> Finish<O> {
         let method = told.filter(|request| request.has_method()).map(|request| request.method_name());
         let answered = Answered { method: method.unwrap_or_default(), route, status: outcome, proven };
         let identity = self.identifier.identify(peer, proxied, headers, query, &answered);
-        let login = self.identifier.login(exchange, route);
-        let (read, uncounted) = self.identifier.further();
+        let (login, further) = (self.identifier.login(exchange, route), self.identifier.further());
         let known = inspect::Known::of(connection, &identity, login.as_ref(), (route, status));
         let inspected = self.inspector.exchange(exchange, &known);
-        let (duration, redactor) = (exchange.duration(), &self.redactor);
-        let unit = unit_of(&self.units, connection);
+        let (unit, redactor) = (unit_of(&self.units, connection), &self.redactor);
         let mut event = Exchange {
             ts: exchange.started(),
             client: identity.client,
@@ -91,12 +89,12 @@ impl<O: Observer> Finish<O> {
             grpc: exchange.grpc().map(Grpc::of),
             request_bytes: request.and_then(|request| request.message().body_wire_length()),
             response_bytes: exchange.response.and_then(|response| response.message().body_wire_length()),
-            duration_us: duration.map(micros),
+            duration_us: exchange.duration().map(micros),
             user_agent: user_agent(told, redactor),
             content_type: content_type(told, redactor),
             principal: identity.principal,
             login,
-            further: Further { read, uncounted },
+            further: further.into(),
             cross_site: identity.cross_site && request.is_some_and(Identifier::browsers_send),
             source: if connection.tls().is_some() { Source::Tls } else { Source::Wire },
             tls: connection.tls().map(|facts| TlsFacts::new(facts, connection.is_unverified(), redactor)),
@@ -109,8 +107,7 @@ impl<O: Observer> Finish<O> {
             seen: exchange.ended(),
             seen_twice: false,
         };
-        event.seen_twice =
-            self.tally.note(&event, path, (place, unit), (request.map(Request::method), duration));
+        event.seen_twice = self.tally.note(&event, path, (place, unit), exchange);
         self.observer.exchange(&event);
     }
 }
@@ -179,9 +176,10 @@ impl Tally {
         event: &Exchange<'_>,
         path: Option<&[u8]>,
         (place, unit): (Option<Route>, Option<UnitId>),
-        (method, duration): (Option<http::Method>, Option<Duration>),
+        exchange: &http::Exchange<'_>,
     ) -> bool {
-        let method = method.unwrap_or(http::Method::Other);
+        let method = exchange.request.map_or(http::Method::Other, Request::method);
+        let duration = exchange.duration();
         let totals = &mut self.totals;
         if self.twice.look(What { client: event.client, method: event.method, path }, event) {
             totals.seen_twice = totals.seen_twice.saturating_add(1);

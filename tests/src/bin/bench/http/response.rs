@@ -50,11 +50,14 @@ pub(crate) trait Stream: Read + Write {}
 
 impl<S: Read + Write> Stream for S {}
 
+/// Connects a client.
+pub(crate) type Connect = dyn Fn(&Client) -> io::Result<Box<dyn Stream>> + Send + Sync;
+
 /// How clients connect, and where to.
 #[derive(Clone)]
 pub(crate) struct Way {
     /// A client's connection.
-    pub(crate) connect: Arc<dyn Fn(&Client) -> io::Result<Box<dyn Stream>> + Send + Sync>,
+    pub(crate) connect: Arc<Connect>,
     /// Where others ask, for what, and how often in a second.
     pub(crate) others: (u16, &'static str, u32),
     /// Where attackers try to log in.
