@@ -25,6 +25,7 @@ mod policy;
 mod proof;
 mod ring;
 mod runtime;
+mod sight;
 mod verdict;
 
 use aya_ebpf::bindings::xdp_action::{XDP_DROP, XDP_PASS, XDP_TX};

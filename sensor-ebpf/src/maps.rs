@@ -6,8 +6,8 @@ use aya_ebpf::maps::lpm_trie::{Key, LpmTrie};
 use aya_ebpf::maps::{Array, HashMap, LruHashMap, PerCpuArray, RingBuf};
 use sensor_common::abi::{
     Block, BlockEntry, COUNTERS as COUNTER_ENTRIES, ClientKey, Counter, EVENTS as EVENT_ENTRIES,
-    FlowInstruction, FlowKey, MirrorSettings, NetworkBudget, RingPositions, ScopeEntry, ScopeLimits,
-    Settings, Shared, Slot, SlotDetails, TagWord,
+    FlowInstruction, FlowKey, MirrorSettings, NetworkBudget, PORTS_SEEN, PortKey, PortSeen, QUIC_CLIENTS,
+    RingPositions, ScopeEntry, ScopeLimits, Settings, Shared, Slot, SlotDetails, TagWord,
 };
 use sensor_common::table::{MARKS as MARK_ENTRIES, NETWORKS as NETWORK_ENTRIES};
 
@@ -89,6 +89,14 @@ pub(crate) static MIRROR: Array<MirrorSettings> = Array::with_max_entries(1, BPF
 /// copies, nothing else.
 #[map]
 pub(crate) static FLOWS: LruHashMap<FlowKey, FlowInstruction> = LruHashMap::with_max_entries(16_384, 0);
+
+/// Ports of this host that answered, and connections of QUIC to watched ones.
+#[map]
+pub(crate) static PORTS: LruHashMap<PortKey, PortSeen> = LruHashMap::with_max_entries(PORTS_SEEN, 0);
+
+/// Fingerprints of clients whose connection of QUIC was counted.
+#[map]
+pub(crate) static QUIC_SEEN: Array<u32> = Array::with_max_entries(QUIC_CLIENTS, 0);
 
 /// Write and read positions of the rings of mirrored segments, one per CPU; set at load.
 #[map]

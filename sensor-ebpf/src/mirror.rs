@@ -14,11 +14,12 @@ use sensor_common::packet::{self, NoSegment, SegmentHeader};
 
 use crate::access::Linear;
 use crate::maps::FLOWS;
-use crate::{atomic, count, fragment, maps, offload, proof, ring};
+use crate::{atomic, count, fragment, maps, offload, proof, ring, sight};
 
 const FIN: u8 = 0x01;
 const SYN: u8 = 0x02;
 const RST: u8 = 0x04;
+const ACK: u8 = 0x10;
 
 /// Copies a segment if it is of interest. `LAYER3`: frames start with the IP header.
 #[inline(always)]
@@ -26,12 +27,21 @@ pub(crate) fn mirror<const LAYER3: bool>(context: &TcContext, direction: MirrorD
     let Some(settings) = maps::mirror_settings() else { return };
     let segment = match packet::segment(&Linear::<_, LAYER3>::of_skb(context)) {
         Ok(segment) => segment,
-        Err(why) => match read_again::<LAYER3>(context, settings, direction, why) {
-            Some(segment) => segment,
-            None => return,
-        },
+        Err(why) => {
+            if why == NoSegment::Other && matches!(direction, MirrorDirection::Ingress) {
+                sight::quic::<LAYER3>(context, settings);
+                return;
+            }
+            match read_again::<LAYER3>(context, settings, direction, why) {
+                Some(segment) => segment,
+                None => return,
+            }
+        }
     };
     if matches!(direction, MirrorDirection::Egress) {
+        if segment.flags & (SYN | ACK | RST) == SYN | ACK {
+            sight::answered(&segment);
+        }
         proof::note(context, &segment);
     }
     let port = match direction {

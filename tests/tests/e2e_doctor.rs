@@ -139,6 +139,6 @@ fn ports_that_speak_tls_and_proxies_that_nobody_named_are_told() -> Result<()> {
     tells("port 8443 speaks TLS that is not decrypted (1 connections", "[tls] keylog")?;
     tells("10.9.0.2 forwards other clients' addresses", "add \"10.9.0.2\" to trusted_proxies")?;
     let status = scene.daemon.ok(&["status"])?;
-    ensure!(status.contains("undecrypted TLS: ports 8443"), "{status}");
+    ensure!(status.contains("tls          port 8443: 1 dark: library or suite not supported"), "{status}");
     Ok(())
 }

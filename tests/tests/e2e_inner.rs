@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use sensor_tests::daemon::{Daemon, PATIENCE};
-use sensor_tests::netns::{FLOODER, INTERFACE, LEGITIMATE, Net, SERVER_V4, v4};
+use sensor_tests::netns::{FLOODER, INTERFACE, LEGITIMATE, Net, SERVER_V4, many, v4};
 use sensor_tests::peers::http::Client;
 use sensor_tests::peers::login::LoginServer;
 use sensor_tests::peers::proxy::{Kind, Proxy};
@@ -37,6 +37,12 @@ struct Stage {
 impl Stage {
     /// `ports`: what `[http] ports` lists.
     fn new(ports: &str) -> Result<Self> {
+        let trusting = "[identity]\ntrusted_proxies = [\"127.0.0.1/32\"]\n";
+        Self::with(&format!("ports = [{ports}]\ninner_interfaces = [\"lo\"]\n"), trusting)
+    }
+
+    /// `http`: what `[http]` says.
+    fn with(http: &str, identity: &str) -> Result<Self> {
         let net = Net::new()?;
         net.add_host(INNOCENT)?;
         let application = LoginServer::start(&net.server)?;
@@ -44,8 +50,7 @@ impl Stage {
         let log = daemon.config_path().with_file_name("exchanges.jsonl");
         let deny = daemon.config_path().with_file_name("deny.conf");
         daemon.write_config(&format!(
-            "{}[http]\nports = [{ports}]\ninner_interfaces = [\"lo\"]\nexchange_log = {log:?}\n\
-             [identity]\ntrusted_proxies = [\"127.0.0.1/32\"]\n[alerts.deny_file]\npath = {deny:?}\n",
+            "{}[http]\n{http}exchange_log = {log:?}\n{identity}[alerts.deny_file]\npath = {deny:?}\n",
             config("enforce", "off")
         ))?;
         daemon.run()?;
@@ -304,5 +309,43 @@ fn a_container_is_seen_at_the_hosts_end_of_its_veth() -> Result<()> {
         ensure!(record["client"] == client && record["peer"] == peer && record["proven"] == true, "{record}");
         ensure!(record["status"] == 200 && record["gaps"] == false, "{record}");
     }
+    Ok(())
+}
+
+/// Nobody has configured anything: the proxy is believed once the clients that it named were seen to be connected.
+#[test]
+fn a_proxy_on_this_host_is_believed_once_it_is_proven() -> Result<()> {
+    let test = "a_proxy_on_this_host_is_believed_once_it_is_proven";
+    if tools::skipped(test, &["nginx"]) {
+        return Ok(());
+    }
+    let stage = Stage::with("", "")?;
+    stage.net.add_many(8)?;
+    let inner = |record: &Value| record["server_port"] == LoginServer::PORT;
+    let is_proven = || stage.daemon.log().contains("a proxy on this host is proven");
+    let mut asked = 0_u8;
+    let proven = wait_until(PATIENCE, || {
+        asked = asked % 8 + 1;
+        stage.ask(many(asked), "GET /items/1", "").is_ok() && is_proven()
+    });
+    ensure!(proven, "not proven: {}", stage.daemon.log());
+    // Until then, nothing on loopback counts.
+    for record in stage.records().iter().filter(|record| inner(record)) {
+        ensure!(record["peer"] == "127.0.0.1" && record["client"] != "127.0.0.1", "{record}");
+    }
+    let attacker = v4(FLOODER);
+    let mut attempts = 0;
+    while attempts < MANY && !stage.is_blocked(attacker)? {
+        for _ in 0..10 {
+            attempts += 1;
+            let body = login(&format!("user{attempts}"), &format!("guess{attempts}"));
+            // Over a limit, some are not answered.
+            let _status = stage.ask(attacker, "POST /login", &body);
+        }
+    }
+    ensure!(stage.is_blocked(attacker)?, "not blocked: {}", stage.daemon.ok(&["alerts"])?);
+    let is_inner = |record: &Value| inner(record) && record["client"] == attacker.to_string();
+    ensure!(stage.records().iter().any(is_inner), "only seen outside: {}", stage.daemon.log());
+    ensure!(stage.ask(many(1), "GET /items/1", "")? == 200, "the innocent are not served");
     Ok(())
 }

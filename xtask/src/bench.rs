@@ -23,6 +23,8 @@ enum Suite {
     Kernel,
     /// What seeing HTTP costs.
     Http,
+    /// What reading TLS costs, and how soon an attack inside is blocked.
+    Tls,
     /// What an idle daemon takes, how soon one with many blocks is ready, what its limits leave of downloads.
     Daemon,
     /// What each megabyte of hostile input costs, beside ordinary traffic.
@@ -36,6 +38,7 @@ impl Suite {
         match self {
             Self::Kernel => "kernel",
             Self::Http => "http",
+            Self::Tls => "tls",
             Self::Daemon => "daemon",
             Self::Hostile => "hostile",
             Self::Series => "series",

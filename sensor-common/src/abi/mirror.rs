@@ -172,6 +172,45 @@ pub struct MirrorHeader {
     pub peer_sent_known: u8,
 }
 
+/// A port of this host of which the mirror tells without copying anything.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Pod, Zeroable)]
+#[repr(C)]
+pub struct PortKey {
+    /// The address that answered; none (0) for [`PortSight::Quic`].
+    pub address: ClientKey,
+    /// The port.
+    pub port: u16,
+    /// A [`PortSight`].
+    pub sight: u16,
+    /// Keeps the size a multiple of eight.
+    pub reserved: u32,
+}
+
+/// What was seen of a port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u16)]
+pub enum PortSight {
+    /// A SYN with ACK left from it: something behind this host's address listens, here or where it is translated to.
+    Answered = 0,
+    /// A QUIC connection to a watched TCP port's number.
+    Quic = 1,
+}
+
+/// When and how often.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+#[repr(C)]
+pub struct PortSeen {
+    /// The last time by the kernel's monotonic clock (`CLOCK_MONOTONIC`), in nanoseconds.
+    pub time: u64,
+    /// How often. Exact for one CPU at a time.
+    pub count: u64,
+}
+
+/// Ports remembered; the one seen longest ago is forgotten for a new one.
+pub const PORTS_SEEN: u32 = 1_024;
+/// Fingerprints of clients' QUIC connections, so that several first datagrams of one count once.
+pub const QUIC_CLIENTS: u32 = 4_096;
+
 /// A connection, as used in instructions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Pod, Zeroable)]
 #[repr(C)]

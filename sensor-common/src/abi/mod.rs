@@ -20,7 +20,8 @@ pub use counter::{
 pub use mirror::{
     BLOCK, Block, CHUNK, CROSSED, DATAGRAM, DATAGRAM_BURST, DATAGRAM_RATE, FlowInstruction, FlowKey,
     MAX_CHUNKS, MAX_PIECES, MAX_SNAP, MirrorChecksum, MirrorDirection, MirrorHeader, MirrorSettings,
-    PORT_WORDS, RingPositions, UNKNOWN_PLACE, datagram_flags, record_size,
+    PORT_WORDS, PORTS_SEEN, PortKey, PortSeen, PortSight, QUIC_CLIENTS, RingPositions, UNKNOWN_PLACE,
+    datagram_flags, record_size,
 };
 pub use policy::{BlockEntry, Dimension, Policy, ScopeEntry, ScopeLimits};
 pub use secret::{SECRET_BYTES, SECRET_EVENTS, SecretEvent, SecretKind, SecretRecord, secrets};
@@ -72,6 +73,8 @@ pub mod maps {
     pub const MIRROR: &str = "MIRROR";
     /// [`super::FlowInstruction`] by [`super::FlowKey`].
     pub const FLOWS: &str = "FLOWS";
+    /// [`super::PortSeen`] by [`super::PortKey`].
+    pub const PORTS: &str = "PORTS";
     /// [`super::RingPositions`] by CPU, mapped into user space.
     pub const RINGS: &str = "RINGS";
     /// [`super::Block`]s of these rings, grouped by CPU, mapped into user space.
@@ -129,6 +132,8 @@ plain_old_data! {
     MirrorSettings: 8216,
     NetworkBudget: 32,
     OverLimit: 40,
+    PortKey: 24,
+    PortSeen: 16,
     RingPositions: 128,
     ScopeEntry: 8,
     ScopeLimits: 64,

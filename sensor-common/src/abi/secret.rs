@@ -88,6 +88,8 @@ pub mod secrets {
     pub const EVENTS: &str = "SECRET_EVENTS";
     /// The probe at `EVP_KDF_derive` of OpenSSL 3 and later.
     pub const DERIVE: &str = "sensor_derive";
+    /// The probe at `EVP_PKEY_derive` of OpenSSL 1.1.1.
+    pub const DERIVE_111: &str = "sensor_derive_111";
     /// The probe at `crypto/tls.(*Config).writeKeyLog` of Go.
     pub const GO_KEY_LOG: &str = "sensor_go_key_log";
 }

@@ -9,11 +9,13 @@ mod datagram;
 pub mod extension;
 mod ip;
 mod link;
+mod quic;
 mod segment;
 mod transport;
 pub mod walk;
 
 pub use datagram::{Datagram, datagram};
+pub use quic::{QuicInitial, quic_initial};
 pub use segment::{NoSegment, SegmentHeader, segment, segment_behind_extensions};
 pub use walk::{MAX_EXTENSIONS, MAX_TAGS, Walk};
 

@@ -1,6 +1,6 @@
-//! The probes in the TLS libraries of servers: what `EVP_KDF_derive(context, out, length, parameters)` of OpenSSL 3 and later
-//! and `crypto/tls.(*Config).writeKeyLog(label, clientRandom, secret)` of Go are called with. They hand on the secrets that
-//! connections of a server are protected with.
+//! The probes in the TLS libraries of servers: what `EVP_KDF_derive(context, out, length, parameters)` of OpenSSL 3 and later,
+//! `EVP_PKEY_derive(context, out, length)` of OpenSSL 1.1.1 and `crypto/tls.(*Config).writeKeyLog(label, clientRandom, secret)`
+//! of Go are called with. They hand on the secrets that connections of a server are protected with.
 //!
 //! They run at most some twenty times in a handshake and never for data. Nothing leaves them of processes outside the control
 //! groups that own watched listening sockets, and nothing but a few kinds of calls of a handshake.
@@ -159,6 +159,96 @@ fn sensor_derive(context: ProbeContext) -> u32 {
         count(SecretEvent::Unread);
     }
     0
+}
+
+/// OpenSSL 1.1.1, whose structures no longer change: it has been out of support since September 2023.
+mod v111 {
+    /// Of the method's own data in `EVP_PKEY_CTX`.
+    pub(super) const DATA: u64 = 0x28;
+    /// Of HKDF's: the key and its length; the information, which is an `HkdfLabel` (RFC 8446, section 7.1).
+    pub(super) const KEY: u64 = 32;
+    pub(super) const INFO: u64 = 48;
+    /// Of the PRF's: the secret and its length; the seed.
+    pub(super) const SECRET: u64 = 8;
+    pub(super) const SEED: u64 = 24;
+    /// In an `HkdfLabel` before the label: two lengths. The label begins with these.
+    pub(super) const PREFIX: u64 = 3;
+    pub(super) const TLS13: [u8; 6] = *b"tls13 ";
+}
+
+#[uprobe]
+fn sensor_derive_111(context: ProbeContext) -> u32 {
+    if !is_listened_to() {
+        return 0;
+    }
+    if let Some(of_method) = context.arg::<u64>(0)
+        && hand_on_111(of_method).is_none()
+    {
+        count(SecretEvent::Unread);
+    }
+    0
+}
+
+/// As [`hand_on`].
+#[inline(always)]
+fn hand_on_111(context: u64) -> Option<()> {
+    let data = read_word(context.wrapping_add(v111::DATA))?;
+    if data == 0 {
+        // Of an exchange of keys, which is no derivation.
+        return Some(());
+    }
+    let mut record =
+        SecretRecord { kind: 0, secret_length: 0, data_length: 0, secret: [0; SECRET_BYTES], data: [0; 64] };
+    // Whatever the method is, its data are on the heap, and what cannot be read there is no label.
+    let seed = data.wrapping_add(v111::SEED);
+    if is_label(read_word(seed).unwrap_or_default(), *b"key expa") {
+        record.kind = SecretKind::Master as u32;
+        record.secret_length = read_known(read_place(data.wrapping_add(v111::SECRET))?, &mut record.secret)?;
+        // "key expansion", the server's random value, the client's.
+        // SAFETY: the helper checks the address.
+        unsafe { bpf_probe_read_user_buf(seed.wrapping_add(13) as *const u8, &mut record.data) }.ok()?;
+        record.data_length = 64;
+        send(&record);
+        return Some(());
+    }
+    let name = data.wrapping_add(v111::INFO).wrapping_add(v111::PREFIX);
+    let prefix = read_word(name).unwrap_or_default().to_le_bytes();
+    let [a, b, c, d, e, f, ..] = prefix;
+    if [a, b, c, d, e, f] != v111::TLS13 {
+        return Some(());
+    }
+    let label = name.wrapping_add(v111::TLS13.len() as u64);
+    let first = read_word(label)?;
+    let (kind, length) = if is_label(first, *b"s hs tra") {
+        (SecretKind::Handshake, 12)
+    } else if is_label(first, *b"s ap tra") {
+        (SecretKind::Application, 12)
+    } else if is_label(first, *b"c e traf") {
+        (SecretKind::Early, 11)
+    } else {
+        return Some(());
+    };
+    record.kind = kind as u32;
+    let key = read_place(data.wrapping_add(v111::KEY))?;
+    record.secret_length = read_known(key, &mut record.secret)?;
+    // The hash has the length of the key, and its own length before it.
+    let hash = Place { at: label.wrapping_add(length).wrapping_add(1), size: key.size };
+    let (place, _) = record.data.split_at_mut(SECRET_BYTES);
+    record.data_length = read_known(hash, place)?;
+    send(&record);
+    Some(())
+}
+
+#[inline(always)]
+fn read_word(at: u64) -> Option<u64> {
+    // SAFETY: the helper checks the address.
+    unsafe { bpf_probe_read_user(at as *const u64) }.ok()
+}
+
+/// An address and a length, one after the other.
+#[inline(always)]
+fn read_place(at: u64) -> Option<Place> {
+    Some(Place { at: read_word(at)?, size: read_word(at.wrapping_add(8))? })
 }
 
 /// `None` if something could not be read.

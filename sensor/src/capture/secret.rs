@@ -3,14 +3,15 @@
 use std::fmt;
 
 use sensor_common::abi::{SecretKind, SecretRecord};
-use zeroize::Zeroize;
+
+use crate::kernel::Guarded;
 
 /// Longest secret or hash: SHA-384.
 const MAX: usize = 48;
 
-/// A secret of at most 48 bytes. It has a fixed address on the heap, is wiped when dropped, and never printed.
+/// A secret of at most 48 bytes. It is in memory of no core dump, is wiped when dropped, and never printed.
 #[derive(Clone, PartialEq, Eq)]
-pub struct SecretBytes(Box<Bytes>);
+pub struct SecretBytes(Guarded<Bytes>);
 
 #[derive(Clone, PartialEq, Eq)]
 struct Bytes {
@@ -22,7 +23,7 @@ impl SecretBytes {
     /// A copy of these bytes; none if there are more than 48.
     #[must_use]
     pub fn new(bytes: &[u8]) -> Option<Self> {
-        let mut own = Box::new(Bytes { bytes: [0; MAX], length: bytes.len() });
+        let mut own = Guarded::new(Bytes { bytes: [0; MAX], length: bytes.len() });
         own.bytes.get_mut(..bytes.len())?.copy_from_slice(bytes);
         Some(Self(own))
     }
@@ -31,12 +32,6 @@ impl SecretBytes {
     #[must_use]
     pub fn expose(&self) -> &[u8] {
         self.0.bytes.get(..self.0.length).unwrap_or_default()
-    }
-}
-
-impl Drop for SecretBytes {
-    fn drop(&mut self) {
-        self.0.bytes.zeroize();
     }
 }
 

@@ -230,13 +230,14 @@ pub(super) fn evidence(evidence: &Evidence) -> Vec<String> {
     for sample in &evidence.exchanges {
         let text = |text: &Option<String>| text.as_deref().map_or("-".to_owned(), printable);
         lines.push(format!(
-            "  {} {} {} {} {} {}",
+            "  {} {} {} {} {} {}{}",
             seconds(sample.ts),
             sample.client,
             text(&sample.method),
             text(if sample.path.is_some() { &sample.path } else { &sample.route }),
             sample.status.map_or("-".to_owned(), |status| status.to_string()),
-            text(&sample.user)
+            text(&sample.user),
+            sample.unit.as_deref().map(|unit| format!(" {}", printable(unit))).unwrap_or_default()
         ));
     }
     lines

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 
-use super::args::{RoutesArgs, TopArgs};
+use super::args::{GroupRoutes, RoutesArgs, TopArgs};
 use super::output::{table, trimmed};
 use super::{alerts, ask, ask_for, output, say, ssh};
 use crate::control::wire::{Request, RouteRow, RoutesReport};
@@ -21,7 +21,7 @@ pub(super) fn routes(args: &RoutesArgs, json: bool) -> Result<ExitCode> {
         say::say_json(&report.routes)?;
         return Ok(ExitCode::SUCCESS);
     }
-    ask::<RoutesReport>(&args.remote, request, json, text)
+    ask::<RoutesReport>(&args.remote, request, json, |report| text(report, args.by))
 }
 
 pub(super) fn top(args: &TopArgs, json: bool) -> Result<ExitCode> {
@@ -45,18 +45,27 @@ pub(super) fn top(args: &TopArgs, json: bool) -> Result<ExitCode> {
     }
 }
 
-fn text(report: &RoutesReport) -> String {
+fn text(report: &RoutesReport, by: GroupRoutes) -> String {
     if report.routes.is_empty() {
         return "no exchanges seen yet; `sensor status` shows which ports are watched".to_owned();
     }
-    let mut table = table(
-        &["method", "route", "requests/s", "errors/s", "4xx %", "5xx %", "p50", "p99", "requests", "errors"],
-        2,
-    );
+    let mut routes: Vec<&RouteRow> = report.routes.iter().collect();
+    if by == GroupRoutes::Unit {
+        // Stable: within a unit, the order stays.
+        routes
+            .sort_by(|one, other| (one.unit.is_none(), &one.unit).cmp(&(other.unit.is_none(), &other.unit)));
+    }
+    // Where nothing is known of units, there is no column of dashes.
+    let has_units = by == GroupRoutes::Unit || routes.iter().any(|row| row.unit.is_some());
+    let columns =
+        ["method", "route", "requests/s", "errors/s", "4xx %", "5xx %", "p50", "p99", "requests", "errors"];
+    let columns: Vec<&str> = has_units.then_some("unit").into_iter().chain(columns).collect();
+    let mut table = table(&columns, if has_units { 3 } else { 2 });
     let rest = (report.rest.total.requests > 0).then_some(&report.rest);
-    for row in report.routes.iter().chain(rest) {
+    for row in routes.into_iter().chain(rest) {
         let is_rest = row.route.is_empty();
-        table.add_row([
+        let unit = has_units.then(|| row.unit.clone().unwrap_or_else(|| "-".to_owned()));
+        table.add_row(unit.into_iter().chain([
             if is_rest { "*".to_owned() } else { row.method.clone() },
             if is_rest { "(all other routes)".to_owned() } else { row.route.clone() },
             row.rates.requests.to_string(),
@@ -67,7 +76,7 @@ fn text(report: &RoutesReport) -> String {
             Latency(row.p99_us).to_string(),
             row.total.requests.to_string(),
             row.total.errors().to_string(),
-        ]);
+        ]));
     }
     trimmed(&table)
 }
@@ -88,6 +97,7 @@ mod tests {
         let row = RouteRow {
             method: "GET".to_owned(),
             route: "/a\u{1b}[2J".to_owned(),
+            unit: None,
             rates: counts(50, 5, 1),
             recent: counts(1_000, 100, 1),
             p50_us: Some(1_250),
@@ -95,7 +105,7 @@ mod tests {
             total: counts(5_000, 120, 3),
         };
         let rest = RouteRow { total: counts(7, 0, 0), ..RouteRow::default() };
-        let shown = text(&RoutesReport { routes: vec![row], tracked: 1, rest });
+        let shown = text(&RoutesReport { routes: vec![row.clone()], tracked: 1, rest }, GroupRoutes::Route);
         let lines: Vec<Vec<&str>> = shown
             .lines()
             .map(|line| line.split("  ").map(str::trim).filter(|cell| !cell.is_empty()).collect())
@@ -105,6 +115,23 @@ mod tests {
             ["GET", r"/a\u{1b}[2J", "50", "6", "10", "<1", "1.3 ms", "2.0 s", "5000", "123"]
         );
         assert_eq!(lines[2], ["*", "(all other routes)", "0", "0", "-", "-", "-", "-", "7", "0"]);
-        assert!(text(&RoutesReport::default()).contains("no exchanges"));
+        assert!(text(&RoutesReport::default(), GroupRoutes::Route).contains("no exchanges"));
+        let of = |unit: Option<&str>, route: &str| RouteRow {
+            unit: unit.map(str::to_owned),
+            route: route.to_owned(),
+            ..row.clone()
+        };
+        let routes = vec![of(None, "/c"), of(Some("b.service"), "/b"), of(Some("a.service"), "/a")];
+        let report = RoutesReport { routes, ..RoutesReport::default() };
+        let order = |by| -> Vec<String> {
+            let shown = text(&report, by);
+            shown
+                .lines()
+                .skip(1)
+                .filter_map(|line| line.split_whitespace().next().map(str::to_owned))
+                .collect()
+        };
+        assert_eq!(order(GroupRoutes::Route), ["-", "b.service", "a.service"]);
+        assert_eq!(order(GroupRoutes::Unit), ["a.service", "b.service", "-"]);
     }
 }

@@ -15,6 +15,7 @@ use crate::control::wire::{
 };
 use crate::enforce::{Limit, Limits, Mode, Scope};
 use crate::event::Exchange;
+use crate::tls::PortCounts;
 use crate::tui::Latency;
 
 pub(super) use super::moment::seconds;
@@ -131,11 +132,12 @@ pub(super) fn status(report: &StatusReport) -> String {
         format!("confined     {}", report.confinement),
         format!("memory       {} MiB in kernel maps", report.kernel_memory_bytes >> 20),
         format!("http         {}", report.http.as_ref().map_or_else(|| "not seen".to_owned(), http)),
-        format!("losses       {}", losses(report)),
     ];
+    lines.extend(report.http.iter().flat_map(coverage));
     if report.connections_closed > 0 {
         lines.push(format!("ended        {} open connections of blocked clients", report.connections_closed));
     }
+    lines.push(format!("losses       {}", losses(report)));
     lines.extend(report.degraded.iter().map(|what| format!("DEGRADED     {}", printable(&what.to_string()))));
     for row in &report.pending {
         lines.push(format!("unconfirmed  limits of {}, rolled back at {}", row.scope, seconds(row.deadline)));
@@ -179,23 +181,50 @@ fn incidents(report: &StatusReport) -> String {
     open.unwrap_or_else(|| "none open".to_owned())
 }
 
-/// Traffic that passes unread: ports that speak TLS. `sensor doctor` has the remedy.
-fn unseen(report: &HttpReport) -> String {
-    let dark = report.tls.iter().filter(|(_, counts)| counts.dark() > 0);
-    let ports: Vec<String> = dark.take(8).map(|(port, _)| port.to_string()).collect();
-    if ports.is_empty() { String::new() } else { format!("; undecrypted TLS: ports {}", ports.join(", ")) }
+/// Ports shown.
+const MOST_PORTS: usize = 16;
+
+/// How much is read of each port that speaks TLS or QUIC, and why not the rest. `sensor doctor` has the remedy.
+pub(super) fn coverage(report: &HttpReport) -> Vec<String> {
+    let encrypted = report.tls.iter().filter(|(_, counts)| counts.connections > 0 || counts.quic > 0);
+    let mut lines: Vec<String> =
+        encrypted.clone().take(MOST_PORTS).map(|(port, counts)| line(report, *port, counts)).collect();
+    let more = encrypted.count().saturating_sub(MOST_PORTS);
+    if more > 0 {
+        lines.push(format!("tls          and {more} more ports: --json"));
+    }
+    lines
+}
+
+fn line(report: &HttpReport, port: u16, counts: &PortCounts) -> String {
+    let by = report
+        .units
+        .get(&port)
+        .map(|units| format!(" ({})", printable(&units.join(", "))))
+        .unwrap_or_default();
+    let known = [
+        ("in clear", counts.clear),
+        ("decrypted", counts.decrypted),
+        ("dark: opened before they were watched", counts.dark_before),
+        ("dark: library or suite not supported", counts.dark_library),
+        ("dark: their secret never came", counts.dark_secret),
+        ("QUIC, not read", counts.quic),
+    ];
+    let told: Vec<String> =
+        known.iter().filter(|(_, count)| *count > 0).map(|(what, count)| format!("{count} {what}")).collect();
+    let told = if told.is_empty() { "no connection ended yet".to_owned() } else { told.join(", ") };
+    format!("tls          port {port}{by}: {told}")
 }
 
 fn http(report: &HttpReport) -> String {
     let ports: Vec<String> = report.ports.iter().map(ToString::to_string).collect();
     let ports = if ports.is_empty() { "none".to_owned() } else { ports.join(", ") };
     format!(
-        "{}, {} failed; {}, {}; ports {ports}{}",
+        "{}, {} failed; {}, {}; ports {ports}",
         counted(report.exchanges, "exchange"),
         report.failures,
         counted(report.connections, "connection"),
         counted(report.routes, "route"),
-        unseen(report)
     )
 }
 

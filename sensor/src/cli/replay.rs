@@ -293,6 +293,8 @@ impl Summary {
                 Outcome::Partly => &mut self.tls_partly,
                 Outcome::DarkBefore | Outcome::DarkLibrary | Outcome::DarkSecret => &mut self.tls_dark,
                 Outcome::Incomplete => &mut self.tls_incomplete,
+                // Of this, a capture's reader sees nothing.
+                Outcome::Quic => continue,
             };
             *place = place.saturating_add(count);
         }

@@ -265,6 +265,7 @@ const PLAIN: &[libc::c_long] = &[
     libc::SYS_munmap,
     libc::SYS_mremap,
     libc::SYS_madvise,
+    libc::SYS_mlock,
     libc::SYS_msync,
     libc::SYS_brk,
     libc::SYS_membarrier,

@@ -77,18 +77,47 @@ impl Claims {
     /// Whether, by the kernel, a client is connected to a server of this host and sent data recently.
     pub(super) fn is_connected(&self, client: ClientNet, now: Timestamp) -> bool {
         let mut connected = lock(&self.connected);
-        let lasts = connected.took.saturating_mul(SHARE).max(FRESH);
-        let is_stale = connected.asked.is_none_or(|asked| now < asked || now.since(asked) >= lasts);
-        if is_stale {
-            let before = clock::monotonic();
-            connected.clients = connected_clients(RECENT).unwrap_or_else(|error| {
-                warn!(%error, "connections cannot be listed: clients behind a proxy on this host are not blocked in the kernel");
-                BTreeSet::new()
-            });
-            connected.took = clock::monotonic().saturating_sub(before);
-            connected.asked = Some(now);
+        if connected.is_older(connected.took.saturating_mul(SHARE).max(FRESH), now) {
+            connected.ask(now);
         }
-        connected.clients.iter().any(|address| client.contains(*address))
+        connected.has(client)
+    }
+
+    /// The same by a list that was made after a moment. None while another one would take too much of the time.
+    pub(super) fn is_connected_after(
+        &self,
+        client: ClientNet,
+        seen: Timestamp,
+        now: Timestamp,
+    ) -> Option<bool> {
+        let mut connected = lock(&self.connected);
+        if connected.asked.is_none_or(|asked| asked <= seen || now < asked) {
+            if !connected.is_older(connected.took.saturating_mul(SHARE), now) {
+                return None;
+            }
+            connected.ask(now);
+        }
+        Some(connected.has(client))
+    }
+}
+
+impl Connected {
+    fn is_older(&self, age: Duration, now: Timestamp) -> bool {
+        self.asked.is_none_or(|asked| now < asked || now.since(asked) >= age)
+    }
+
+    fn ask(&mut self, now: Timestamp) {
+        let before = clock::monotonic();
+        self.clients = connected_clients(RECENT).unwrap_or_else(|error| {
+            warn!(%error, "connections cannot be listed: clients behind a proxy on this host are not blocked in the kernel");
+            BTreeSet::new()
+        });
+        self.took = clock::monotonic().saturating_sub(before);
+        self.asked = Some(now);
+    }
+
+    fn has(&self, client: ClientNet) -> bool {
+        self.clients.iter().any(|address| client.contains(*address))
     }
 }
 

@@ -11,6 +11,9 @@ const ENOUGH: u64 = 256;
 /// How long such a port is ignored.
 const REST: Duration = Duration::from_secs(600);
 
+/// Most ports watched only because they have answered: a host publishes fewer.
+const MAX_ANSWERED: usize = 256;
+
 /// The watched ports.
 #[derive(Debug)]
 pub(super) struct Watch {
@@ -51,14 +54,20 @@ impl Watch {
         }
     }
 
-    /// Queries this host's sockets; returns the ports if they changed.
-    pub(super) fn refresh(&mut self, confirmed: &BTreeSet<u16>, now: Timestamp) -> Option<&BTreeSet<u16>> {
+    /// Queries this host's sockets; returns the ports if they changed. `answered` are ports that were seen to accept
+    /// connections though the listener may be elsewhere.
+    pub(super) fn refresh(
+        &mut self,
+        confirmed: &BTreeSet<u16>,
+        answered: &BTreeSet<u16>,
+        now: Timestamp,
+    ) -> Option<&BTreeSet<u16>> {
         let ports = match &self.configured {
             Some(ports) => {
                 self.confirmed.extend(confirmed);
                 ports.clone()
             }
-            None => self.choose(&kernel::listening_ports(), confirmed, now),
+            None => self.choose(&with(kernel::listening_ports(), answered), confirmed, now),
         };
         if ports == self.ports {
             return None;
@@ -89,6 +98,13 @@ impl Watch {
         }
         listening.iter().copied().filter(|port| !self.resting.contains_key(port)).collect()
     }
+}
+
+/// The ports with a listener, and those that answered without one here.
+fn with(mut listening: BTreeSet<u16>, answered: &BTreeSet<u16>) -> BTreeSet<u16> {
+    let elsewhere: Vec<u16> = answered.difference(&listening).copied().take(MAX_ANSWERED).collect();
+    listening.extend(elsewhere);
+    listening
 }
 
 #[cfg(test)]
@@ -123,12 +139,19 @@ mod tests {
     }
 
     #[test]
+    fn ports_that_answer_count_like_those_with_a_listener() {
+        assert_eq!(with(ports([22, 80]), &ports([80, 8_080])), ports([22, 80, 8_080]));
+        let many: BTreeSet<u16> = (1..=1_000).collect();
+        assert_eq!(with(ports([1, 9_999]), &many).len(), MAX_ANSWERED + 2);
+    }
+
+    #[test]
     fn configured_ports_stay() {
         let mut watch = Watch::new(Some(ports([1, 2])));
         let start = Timestamp::from_unix_micros(1);
-        assert_eq!(watch.refresh(&ports([]), start), Some(&ports([1, 2])));
+        assert_eq!(watch.refresh(&ports([]), &ports([9]), start), Some(&ports([1, 2])));
         (0..ENOUGH).for_each(|_| watch.note(1));
-        assert_eq!(watch.refresh(&ports([2]), start), None);
+        assert_eq!(watch.refresh(&ports([2]), &ports([9]), start), None);
         assert_eq!(watch.confirmed(), &ports([2]));
     }
 }

@@ -196,6 +196,7 @@ impl Engine {
                 log_errors: told.log_errors,
                 forwarding_untrusted: seen.identities.untrusted(),
                 tls: seen.tls_ports.clone(),
+                units: told.units.clone(),
                 tls_secrets: told.secrets.clone(),
                 forwarders: seen.forwarders.clone(),
             }

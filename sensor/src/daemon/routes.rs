@@ -30,7 +30,7 @@ impl Engine {
 }
 
 fn report(before: &RouteTable, now: &RouteTable, top: usize, sort: RouteSort) -> RoutesReport {
-    let key = |line: &RouteLine| (line.method, line.route.clone());
+    let key = |line: &RouteLine| (line.method, line.route.clone(), line.unit.clone());
     let earlier: HashMap<_, _> = before.lines.iter().map(|line| (key(line), line.total)).collect();
     // All exchanges of a route that did not exist a second ago are from this second.
     let of = |line: &RouteLine| row(line, earlier.get(&key(line)).copied().unwrap_or_default());
@@ -57,6 +57,7 @@ fn row(line: &RouteLine, before: RouteCounts) -> RouteRow {
     RouteRow {
         method: line.method.to_owned(),
         route: line.route.clone(),
+        unit: line.unit.clone(),
         rates,
         recent: line.recent,
         p50_us: line.p50_us,
@@ -84,7 +85,15 @@ mod tests {
 
     fn line(method: &'static str, route: &str, requests: u64, errors: u64, p99_us: Option<u64>) -> RouteLine {
         let total = RouteCounts { requests, client_errors: errors, server_errors: 0 };
-        RouteLine { method, route: route.to_owned(), total, recent: total, p50_us: p99_us, p99_us }
+        RouteLine {
+            method,
+            route: route.to_owned(),
+            total,
+            recent: total,
+            p50_us: p99_us,
+            p99_us,
+            unit: None,
+        }
     }
 
     #[test]

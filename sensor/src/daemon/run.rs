@@ -136,8 +136,8 @@ fn check_interfaces(config: &Config) -> Result<()> {
     if let Some(both) = sense.inner_and(interfaces) {
         bail!("http.inner_interfaces: `{both}` is also an interface to serve (`interfaces`, `-i`): {BOTH}");
     }
-    for inner in &sense.inner_interfaces {
-        InnerInterface::named(inner)?;
+    for inner in sense.inner(interfaces) {
+        InnerInterface::named(&inner)?;
     }
     Ok(())
 }
@@ -184,7 +184,11 @@ fn start_dataplane(
         pins: pins.clone(),
         log_level: config.kernel_log_level,
         layer3: config.interfaces.iter().any(|interface| begins_with(LinkLayer::Ip, interface)),
-        inner: config.sense.inner_interfaces.iter().any(|inner| begins_with(LinkLayer::Ethernet, inner)),
+        inner: config
+            .sense
+            .inner(&config.interfaces)
+            .iter()
+            .any(|inner| begins_with(LinkLayer::Ethernet, inner)),
         fixed_clock: false,
     };
     let (dataplane, recalled) = Recalled::read_beside(&config, clock::now(), || Dataplane::load(&load));
@@ -257,7 +261,7 @@ fn started_by(options: &RunOptions) -> Cause {
 
 /// Starts mirroring segments.
 fn attach_mirror(engine: &mut Engine) -> Result<()> {
-    let inner = engine.config.sense.inner_interfaces.clone();
+    let inner = engine.config.sense.inner(&engine.config.interfaces);
     engine.dataplane.set_inner(&inner)?;
     engine.dataplane.attach_mirror()?;
     if !inner.is_empty() {

@@ -10,7 +10,8 @@ use super::keylogs::KeyLogs;
 use crate::capture::secret::Secret;
 use crate::config::{Form, Section};
 use crate::control::wire::SecretsReport;
-use crate::kernel::{self, InspectedLibraries, Library, SecretEvents, SecretProbe};
+use crate::event::is_container;
+use crate::kernel::{self, InspectedLibraries, Library, Listener, SecretEvents, SecretProbe};
 
 /// Whether TLS is read, and by what secrets.
 #[derive(Clone, Debug, PartialEq, Eq, DocumentedFields)]
@@ -19,7 +20,8 @@ pub struct TlsConfig {
     /// beyond a connection's first bytes is copied.
     pub enabled: bool,
     /// Whether a probe in the kernel takes session secrets from the servers' TLS library (OpenSSL 3 and later, Go). Only
-    /// secrets of processes that share a control group with a watched listening socket leave the kernel.
+    /// secrets of processes that share a control group with a watched listening socket leave the kernel; and of containers,
+    /// while a watched port has its listener in one.
     pub probe: bool,
     /// Key logs in NSS format written by servers (`SSLKEYLOGFILE` and the like): files, followed as they grow and are
     /// replaced, and named pipes.
@@ -49,12 +51,22 @@ impl TlsConfig {
     }
 }
 
+/// Most groups of containers that are listened to; the kernel's table has room for twice as many.
+const MAX_CONTAINERS: usize = 2_048;
+/// They are looked for every so many refreshes, ten seconds.
+const ROUNDS: u32 = 5;
+
 /// The sources.
 #[derive(Default)]
 pub(super) struct Secrets {
     probe: Option<SecretProbe>,
     inspected: InspectedLibraries,
     logs: Option<KeyLogs>,
+    /// Whether a process of this host publishes ports of containers.
+    publishes: bool,
+    /// Control groups of containers, and how often they were not looked for since.
+    containers: HashSet<u64>,
+    rounds: u32,
 }
 
 impl Secrets {
@@ -68,7 +80,9 @@ impl Secrets {
             Ok(probe) => secrets.probe = Some(probe),
             Err(error) => warn!(%error, "TLS libraries are not probed; key logs are still read"),
         }
-        let owners = kernel::owners_of_listeners(&kernel::listeners());
+        let mut owners = kernel::owners_of_listeners(&kernel::listeners());
+        secrets.publishes = kernel::publishes_containers(&owners);
+        owners.extend(kernel::servers_elsewhere());
         let mut libraries = kernel::libraries_of_processes(&owners, &mut secrets.inspected);
         libraries.extend(kernel::libraries_of_system(&mut secrets.inspected));
         secrets.attach(libraries);
@@ -103,11 +117,17 @@ impl Secrets {
     }
 
     /// Listens to the processes that own these ports, and probes libraries that were replaced.
-    pub(super) fn refresh(&mut self, ports: &BTreeSet<u16>) {
-        let Some(probe) = &mut self.probe else { return };
-        let listeners = kernel::listeners();
+    pub(super) fn refresh(&mut self, listeners: &[Listener], ports: &BTreeSet<u16>) {
+        if self.probe.is_none() {
+            return;
+        }
         let watched = listeners.iter().filter(|listener| ports.contains(&listener.port));
-        let groups: HashSet<u64> = watched.filter_map(|listener| listener.group).collect();
+        let mut groups: HashSet<u64> = watched.filter_map(|listener| listener.group).collect();
+        let is_translated = |port: &u16| listeners.iter().all(|listener| listener.port != *port);
+        if self.publishes || ports.iter().any(is_translated) {
+            groups.extend(self.containers());
+        }
+        let Some(probe) = &mut self.probe else { return };
         if let Err(error) = probe.listen_to(&groups) {
             warn!(%error, "the list of servers to probe could not be written to the kernel");
         }
@@ -115,6 +135,20 @@ impl Secrets {
             let libraries = kernel::libraries_of_system(&mut self.inspected);
             self.attach(libraries);
         }
+    }
+
+    /// Control groups of containers, looked for now and then: to which of them a port is translated is unknown here.
+    fn containers(&mut self) -> impl Iterator<Item = u64> {
+        if self.rounds == 0 {
+            let groups = kernel::all_groups().into_iter();
+            self.containers = groups
+                .filter(|(_, path)| is_container(path))
+                .map(|(group, _)| group)
+                .take(MAX_CONTAINERS)
+                .collect();
+        }
+        self.rounds = self.rounds.wrapping_add(1).checked_rem(ROUNDS).unwrap_or_default();
+        self.containers.iter().copied()
     }
 
     /// The next secret, if there is one.

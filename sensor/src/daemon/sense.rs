@@ -6,17 +6,15 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::inspecting;
 use super::secrets::TlsConfig;
+use super::{inspecting, logins};
 use anyhow::Context as _;
 use documented::DocumentedFields;
 
 use crate::config::{Form, Section};
 use crate::event::Paths;
-use crate::identity::{
-    Conditions, ForwardedHeader, HEADER_SIGN, LOGIN_ROUTE, LoginConfig, LoginRoute, LoginRule,
-    MAX_LOGIN_RULES, STATUSES, login_text,
-};
+use crate::identity::ForwardedHeader;
+use crate::kernel::interface_index;
 use crate::pipeline;
 use crate::prefix::PREFIX;
 use crate::route::openapi_patterns;
@@ -43,7 +41,9 @@ pub struct SenseConfig {
     pub ports: Ports,
     /// Interfaces on which HTTP is only read: `lo` between a proxy and an application on this host, bridges and host-side
     /// veths of containers. Nothing is limited or blocked there. They must have Ethernet headers or be `lo`, and must not
-    /// be in `interfaces`. At most 16.
+    /// be in `interfaces`. At most 16. `auto` is `lo`, where only requests from trusted or proven proxies on this host
+    /// count: listed in `trusted_proxies`, or the clients that they named were connected to this host in nearly all of
+    /// many cases.
     pub inner_interfaces: Vec<String>,
     /// Maximum payload bytes of a segment copied from the kernel.
     #[documented_fields(rename = "snap_bytes")]
@@ -72,7 +72,7 @@ impl Default for SenseConfig {
         Self {
             enabled: true,
             ports: Ports::Auto,
-            inner_interfaces: Vec::new(),
+            inner_interfaces: vec![AUTO.to_owned()],
             snap: 4_096,
             ring_bytes: 16 << 20,
             log: None,
@@ -82,6 +82,10 @@ impl Default for SenseConfig {
         }
     }
 }
+
+/// Stands for loopback among inner interfaces.
+const AUTO: &str = "auto";
+const LOOPBACK: &str = "lo";
 
 /// The keys of `[identity]` whose lists have rules.
 const NAME_LISTS: [&str; 5] =
@@ -93,8 +97,6 @@ const ABOUT_IDENTITY: &str = "Who a client is behind proxies, and which credenti
      keyed hashes of credentials are kept.";
 
 const ABOUT_LOGIN: &str = "How login attempts are recognised.";
-
-const ABOUT_RULE: &str = "A login that is recognised wrongly or not at all, under any name; at most 64.";
 
 const ABOUT_ROUTES: &str = "Path templates, such as `/users/{id}`, that group exchanges.";
 
@@ -114,7 +116,7 @@ impl SenseConfig {
         let mut config = Self { tls: TlsConfig::read(root), ..Self::default() };
         config.read_http(root.section("http").about(ABOUT_HTTP));
         config.read_identity(root.section("identity").about(ABOUT_IDENTITY));
-        read_logins(root.section("login").about(ABOUT_LOGIN), &mut config.pipeline.identity.login);
+        logins::read(root.section("login").about(ABOUT_LOGIN), &mut config.pipeline.identity.login);
         config.read_routes(root.section("routes").about(ABOUT_ROUTES));
         inspecting::read(root.section("inspect").about(inspecting::ABOUT), &mut config.pipeline.inspect);
         config
@@ -174,6 +176,24 @@ impl SenseConfig {
         if let Some(twice) = self.inner_interfaces.iter().find(|name| !known.insert(*name)) {
             http.reject("inner_interfaces", format!("`{twice}` is listed twice"));
         }
+    }
+
+    /// The inner interfaces: `auto` is loopback, unless it has a role already.
+    pub(super) fn inner(&self, interfaces: &[String]) -> Vec<String> {
+        let taken = |name: &str| interfaces.iter().chain(&self.inner_interfaces).any(|other| other == name);
+        let own = |name: &String| match name.as_str() {
+            AUTO => (!taken(LOOPBACK)).then(|| LOOPBACK.to_owned()),
+            _ => Some(name.clone()),
+        };
+        self.inner_interfaces.iter().filter_map(own).collect()
+    }
+
+    /// The interface on which exchanges count only behind a trusted proxy.
+    pub(super) fn proving(&self, interfaces: &[String]) -> Option<u32> {
+        let is_named = |name| self.inner_interfaces.iter().any(|other| other == name);
+        let is_auto =
+            is_named(AUTO) && !is_named(LOOPBACK) && !interfaces.iter().any(|other| other == LOOPBACK);
+        is_auto.then(|| interface_index(LOOPBACK).ok()).flatten()
     }
 
     /// The first inner interface that is to be limited and blocked, too.
@@ -237,67 +257,6 @@ const fn name(example: &'static str) -> Form<String> {
     Form::any("a name", example)
 }
 
-/// What a sign in the answer means for the outcome.
-fn about_sign(key: &str) -> Option<String> {
-    let (outcome, sign) = key.split_once('_')?;
-    let sign = Conditions::get_field_docs(sign).ok()?;
-    let rule = if outcome == "failure" {
-        "overriding any success"
-    } else {
-        "unless something marks it as a failure"
-    };
-    Some(format!("Marks a response as a {outcome}, {rule}. {sign}"))
-}
-
-fn read_conditions(
-    section: &Section<'_>,
-    keys: [&'static str; 4],
-    examples: [&'static str; 4],
-) -> Conditions {
-    let mut read = Conditions::default();
-    let [status, text, redirect, header] = keys;
-    let [one_status, one_text, one_redirect, one_header] = examples;
-    section.list(status, &Form { example: one_status, ..STATUSES }, &mut read.status);
-    section.list(text, &login_text(one_text), &mut read.text);
-    section.list(redirect, &login_text(one_redirect), &mut read.redirect);
-    section.list(header, &Form { example: one_header, ..HEADER_SIGN }, &mut read.header);
-    read
-}
-
-fn read_login(section: &Section<'_>) -> Option<LoginRule> {
-    let mut route: Option<LoginRoute> = None;
-    let (mut user_field, mut password_field) = (None, None);
-    section.explain::<LoginRule>();
-    section.explain_by(about_sign);
-    section.optional("route", &LOGIN_ROUTE, &mut route);
-    section.optional("user_field", &login_text("customer"), &mut user_field);
-    section.optional("password_field", &login_text("secret"), &mut password_field);
-    let success = ["success_status", "success_text", "success_redirect", "success_header"];
-    let success = read_conditions(section, success, ["302", "Welcome", "/account", "X-User"]);
-    let failure = ["failure_status", "failure_text", "failure_redirect", "failure_header"];
-    let failure =
-        read_conditions(section, failure, ["5xx", "wrong password", "/enter?again", "X-Auth: denied"]);
-    route.map(|route| LoginRule { route, user_field, password_field, success, failure })
-}
-
-fn read_logins(login: Section<'_>, config: &mut LoginConfig) {
-    login.explain::<LoginConfig>();
-    login.boolean("enabled", &mut config.enabled);
-    for (name, section) in login.sections("shop") {
-        let section = section.about(ABOUT_RULE);
-        match read_login(&section) {
-            _ if config.rules.len() >= MAX_LOGIN_RULES => {
-                login.reject(name, format!("too many logins; at most {MAX_LOGIN_RULES} are possible"));
-            }
-            Some(rule) => config.rules.push(rule),
-            None if !section.has("route") => login.reject(name, "`route`, the path of the login, is missing"),
-            None => {}
-        }
-        section.finish();
-    }
-    login.finish_values();
-}
-
 const PORT: Form<Option<u16>> = Form {
     kind: "`auto` or a port from 1 to 65535",
     example: "8080",
@@ -345,6 +304,23 @@ mod tests {
             assert_eq!((&config.ports, problems.len()), (ports, 0), "{text}: {problems:?}");
         }
         assert_eq!(read("[http]\nports = [80, 8080]\n").0.pipeline.streams.server_ports, [80, 8080]);
+    }
+
+    #[test]
+    fn loopback_is_read_by_default_unless_it_has_a_role() {
+        let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        for (text, interfaces, inner, proves) in [
+            ("", &["eth0"][..], &["lo"][..], true),
+            ("", &["eth0", "lo"], &[], false),
+            ("[http]\ninner_interfaces = []\n", &["eth0"], &[], false),
+            ("[http]\ninner_interfaces = [\"lo\"]\n", &["eth0"], &["lo"], false),
+            ("[http]\ninner_interfaces = [\"auto\", \"docker0\"]\n", &["eth0"], &["lo", "docker0"], true),
+            ("[http]\ninner_interfaces = [\"auto\", \"lo\"]\n", &["eth0"], &["lo"], false),
+        ] {
+            let (config, _) = read(text);
+            assert_eq!(config.inner(&names(interfaces)), names(inner), "{text}");
+            assert_eq!(config.proving(&names(interfaces)).is_some(), proves, "{text}");
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The thread that turns mirrored segments into exchanges, and its results for the rest of the daemon.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::fs::File;
 use std::io::{BufWriter, Write as _};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -23,14 +23,16 @@ use super::ports::Watch;
 use super::secrets::Secrets;
 use super::sense::Ports;
 use super::supervisor::Pulse;
+use super::units::{self, UnitNames};
 use super::watcher::Watcher;
 use crate::capture::datagram::DatagramCounters;
 use crate::capture::ring::{self, DatagramReader};
 use crate::clock::{self, KernelClock, Timestamp};
 use crate::control::wire::SecretsReport;
 use crate::detect::{Detectors, Usage};
+use crate::event::Served;
 use crate::identity::Key;
-use crate::kernel::{Mirror, SegmentRings, never_preempt};
+use crate::kernel::{self, Mirror, SegmentRings, never_preempt};
 use crate::pipeline::{Pipeline, RouteTable, Snapshot};
 use crate::prefix::ClientNet;
 use crate::store::{Damage, StateFile};
@@ -93,6 +95,8 @@ pub(super) struct Published {
     pub(super) detectors: Usage,
     /// Signals lost on their way to the decider.
     pub(super) signals_lost: u64,
+    /// Who serves the watched ports.
+    pub(super) units: BTreeMap<u16, Vec<String>>,
     /// Sources of the secrets of TLS sessions.
     pub(super) secrets: SecretsReport,
     /// Datagrams that were copied unchanged.
@@ -115,7 +119,7 @@ impl Sensing {
         signals: Signals,
         log: Option<File>,
     ) -> anyhow::Result<Self> {
-        let Config { sense: config, detect, paths, .. } = config;
+        let Config { sense: config, detect, paths, interfaces, .. } = config;
         let mut routes = StateFile::open(&paths.state_dir, ROUTES)?;
         let mut baselines = Baselines::open(&paths.state_dir, BASELINES)?;
         let mut detectors = Detectors::new(detect);
@@ -128,6 +132,7 @@ impl Sensing {
         let watcher = Watcher::new(detectors, detect.clients, signals, log.map(BufWriter::new));
         let mut pipeline = Pipeline::new(&config.pipeline, key, watcher)?;
         pipeline.expect_secrets(secrets.is_any());
+        pipeline.set_proving(config.proving(interfaces));
         damages.extend(learned::restore_routes(&mut routes, pipeline.routes_mut(), now));
         let keeper = Keeper::start(routes, baselines)?;
         let shared = Arc::new(Shared::default());
@@ -147,6 +152,8 @@ impl Sensing {
             instructions: Vec::new(),
             refused_instructions: 0,
             keeper,
+            names: UnitNames::default(),
+            served: Vec::new(),
         };
         let thread = std::thread::Builder::new().name("sensing".to_owned()).spawn(move || worker.run());
         let thread = Some(thread.context("cannot start the thread that reads HTTP")?);
@@ -197,6 +204,9 @@ struct Worker {
     instructions: Vec<Instruction>,
     refused_instructions: u64,
     keeper: Keeper,
+    names: UnitNames,
+    /// Listening sockets of units and containers.
+    served: Vec<Served>,
 }
 
 impl Worker {
@@ -286,6 +296,9 @@ impl Worker {
             let _slept = ppoll(&mut [], Some(TimeSpec::from_duration(RETRY)), None);
             0
         });
+        if let Some(believed) = pipeline.observer_mut().believed.take() {
+            pipeline.identifier_mut().set_proven(believed);
+        }
         for instruction in instructions.drain(..) {
             if let Err(error) = instruct(&mut self.mirror, instruction) {
                 self.refused_instructions = self.refused_instructions.saturating_add(1);
@@ -311,11 +324,18 @@ impl Worker {
 
     fn refresh_ports(&mut self, now: Timestamp) {
         let confirmed = std::mem::take(&mut self.pipeline.observer_mut().confirmed);
-        if let Some(ports) = self.watch.refresh(&confirmed, now) {
+        let sights = self.mirror.sights(clock::monotonic());
+        self.pipeline.note_quic(&sights.quic);
+        if let Some(ports) = self.watch.refresh(&confirmed, &sights.answered, now) {
             self.mirror.watch(ports);
             info!(?ports, "watching");
         }
-        self.secrets.refresh(self.watch.ports());
+        let own = kernel::own_addresses().into_iter().filter(|address| !address.is_loopback());
+        self.pipeline.identifier_mut().set_own(own.collect());
+        let listeners = kernel::listeners();
+        self.secrets.refresh(&listeners, self.watch.ports());
+        self.served = self.names.of(&listeners);
+        self.pipeline.units_mut().set(&self.served);
         self.pipeline.expect_secrets(self.secrets.is_any());
     }
 
@@ -325,6 +345,7 @@ impl Worker {
         *self.shared.routes.lock().unwrap_or_else(PoisonError::into_inner) = routes;
         let (ports, http_ports) = (self.watch.ports().clone(), self.watch.confirmed().clone());
         let secrets = self.secrets.report();
+        let units = units::by_port(&self.served, self.watch.ports());
         let watcher = self.pipeline.observer_mut();
         if let Some(log) = &mut watcher.log
             && log.flush().is_err()
@@ -336,6 +357,7 @@ impl Worker {
         published.detectors = watcher.detectors.usage();
         published.signals_lost = watcher.signals.lost();
         published.secrets = secrets;
+        published.units = units;
         published.datagrams = self.datagrams.counters();
         published.recent.extend(watcher.fresh.drain(..));
         let surplus = published.recent.len().saturating_sub(RECENT);

@@ -3,14 +3,16 @@
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, BufWriter, Write as _};
+use std::net::IpAddr;
 
 use super::deciding::Signals;
 use super::failures::Failures;
-use crate::clock::Timestamp;
+use super::proofs::Proofs;
+use crate::clock::{self, Timestamp};
 use crate::detect::Detectors;
 use crate::event::{Event, Exchange, Held, Http2Abuse};
 use crate::kernel::ClientPrefixes;
-use crate::pipeline::{Observer, StatusClass};
+use crate::pipeline::{Claim, Observer, StatusClass};
 use crate::printable::{to_json, write_json};
 
 /// Of these, the maximum between two [`PUBLISH`]es: more would be serialised for nobody.
@@ -27,6 +29,9 @@ pub(super) struct Watcher {
     pub(super) log_errors: u64,
     /// Server ports that answered in HTTP since the last check.
     pub(super) confirmed: BTreeSet<u16>,
+    proofs: Proofs,
+    /// Proxies on this host that are believed, where that has changed since the last check.
+    pub(super) believed: Option<Vec<IpAddr>>,
 }
 
 impl Watcher {
@@ -45,6 +50,8 @@ impl Watcher {
             log,
             log_errors: 0,
             confirmed: BTreeSet::new(),
+            proofs: Proofs::default(),
+            believed: None,
         }
     }
 
@@ -60,6 +67,21 @@ impl Observer for Watcher {
 
     fn abuse(&mut self, abuse: &Http2Abuse) {
         self.detectors.observe(&Event::Http2Abuse(abuse)).for_each(|signal| self.signals.send(signal));
+    }
+
+    fn claim(&mut self, claim: &Claim) {
+        let Claim { peer, client, server_port, seen } = *claim;
+        if client.is_some() {
+            // It speaks HTTP, though its exchanges may not count yet.
+            self.confirmed.insert(server_port);
+        }
+        let Self { proofs, clients, signals, .. } = self;
+        let client = client.map(|client| clients.net_of(client));
+        let now = clock::now();
+        let is_connected = |client| signals.claims.is_connected_after(client, seen, now);
+        if proofs.note(peer, client, now, is_connected) {
+            self.believed = Some(proofs.proven().collect());
+        }
     }
 
     fn exchange(&mut self, exchange: &Exchange<'_>) {

@@ -289,7 +289,7 @@ pub(crate) mod tests {
             signal.confidence = confidence;
             let sample = Sample {
                 ts: signal.at, client: IpAddr::V6(client.into()), method: None, route: None, path: None, status: Some(401),
-                user: None,
+                user: None, unit: None,
             };
             signal.evidence = Evidence { numbers, exchanges: vec![sample; samples] };
             let alert = Alert::from_signal(&signal, RecordId::new(signal.at, 0, 0)).with_reason("because");

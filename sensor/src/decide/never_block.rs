@@ -8,6 +8,7 @@ use ipnet::IpNet;
 
 use super::host;
 use crate::config::Section;
+use crate::kernel::own_addresses;
 use crate::prefix;
 
 /// A protected prefix and why it is one.
@@ -89,7 +90,7 @@ impl NeverBlock {
     /// Asks the system again: addresses, routes and resolvers change.
     pub fn refresh(&mut self) {
         let named = [
-            (THIS_HOST, host::own_addresses()),
+            (THIS_HOST, own_addresses()),
             ("a resolver of this host", host::resolvers()),
             ("the gateway", host::gateways()),
             ("an operator's ssh session", self.operators.clone()),

@@ -123,6 +123,9 @@ pub struct Sample {
     /// The account, hashed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
+    /// The systemd unit or container that served it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unit: Option<String>,
 }
 
 impl Sample {
@@ -141,6 +144,7 @@ impl Sample {
                 .map(|path| shortened(&path)),
             status: exchange.status,
             user: exchange.login.and_then(|login| login.user).map(|user| user.to_string()),
+            unit: exchange.unit.map(shortened),
         }
     }
 }

@@ -47,6 +47,7 @@ pub(crate) fn exchange(ts: Timestamp) -> Exchange<'static> {
         client_port: 40_000,
         server: IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)),
         server_port: 80,
+        unit: None,
         peer: None,
         named_by_peer: false,
         seen_twice: false,

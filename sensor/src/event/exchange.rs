@@ -123,6 +123,9 @@ pub struct Exchange<'a> {
     pub server: IpAddr,
     /// The server's port.
     pub server_port: u16,
+    /// The systemd unit or container that served it, if known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unit: Option<&'a str>,
     /// The address on the wire, if it differs from `client`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub peer: Option<IpAddr>,
@@ -222,6 +225,12 @@ pub struct Further<'a> {
     pub read: &'a [Login],
     /// The number of others.
     pub uncounted: u32,
+}
+
+impl<'a> From<(&'a [Login], u32)> for Further<'a> {
+    fn from((read, uncounted): (&'a [Login], u32)) -> Self {
+        Self { read, uncounted }
+    }
 }
 
 impl Further<'_> {

@@ -5,6 +5,7 @@ mod exchange;
 mod held;
 mod redact;
 mod sent;
+mod units;
 
 pub use crate::identity::{Login, LoginOutcome};
 pub use crate::inspect::{Effect, Effects, Exposed, Finding};
@@ -16,6 +17,7 @@ pub use redact::{Paths, Redactor};
 pub use sent::{
     Host, MediaType, Object, Path, Sent, Show, ShowHost, ShowMediaType, ShowPath, ShowUserAgent, UserAgent,
 };
+pub use units::{Served, UnitId, Units, is_container, unit_of_group};
 
 use crate::clock::Timestamp;
 

@@ -73,9 +73,26 @@ pub(super) struct Client {
     pub(super) proxy_untrusted: bool,
 }
 
+impl Client {
+    fn on_the_wire(peer: IpAddr) -> Self {
+        Self {
+            address: peer,
+            mechanism: Mechanism::Peer,
+            named_by_peer: false,
+            anomalies: Anomalies::default(),
+            forwarded_untrusted: false,
+            proxy_untrusted: false,
+        }
+    }
+}
+
 /// The configuration, prepared.
 pub(super) struct Clients {
     trusted: Trusted,
+    /// This host's own addresses besides loopback.
+    own: Vec<IpAddr>,
+    /// Peers on this host that are trusted because what they said was found true.
+    proven: Vec<IpAddr>,
     /// All headers that are examined, by rank.
     mechanisms: Vec<Mechanism>,
     /// A bit for each of them whose addresses always have a port.
@@ -89,6 +106,8 @@ impl Clients {
     pub(super) fn new(config: &Config) -> Self {
         Self {
             trusted: Trusted::new(&config.trusted_proxies),
+            own: Vec::new(),
+            proven: Vec::new(),
             mechanisms: config.looked_at().map(Mechanism::of).collect(),
             with_port: config.looked_at().zip(0_u32..).fold(0, |bits, (header, rank)| {
                 let has_port = matches!(header, ForwardedHeader::WithPort(_));
@@ -100,7 +119,39 @@ impl Clients {
     }
 
     pub(super) fn trusts(&self, peer: IpAddr) -> bool {
-        self.trusted.contains(peer)
+        self.trusted.contains(peer) || self.proven.contains(&peer.to_canonical())
+    }
+
+    pub(super) fn set_own(&mut self, own: Vec<IpAddr>) {
+        self.own = own;
+    }
+
+    pub(super) fn set_proven(&mut self, proven: Vec<IpAddr>) {
+        self.proven = proven;
+    }
+
+    pub(super) fn proves_itself(&self, peer: IpAddr) -> bool {
+        let peer = peer.to_canonical();
+        (peer.is_loopback() || self.own.contains(&peer)) && !self.trusted.contains(peer)
+    }
+
+    /// Whom the peer would name as its own peer if it were trusted.
+    pub(super) fn claim<'a>(
+        &self,
+        peer: IpAddr,
+        proxied: Option<IpAddr>,
+        collected: &Collected<'a>,
+        roles: &Names<Role>,
+        headers: impl Iterator<Item = (&'a [u8], &'a [u8])> + Clone,
+    ) -> Option<IpAddr> {
+        if proxied.is_some() {
+            return proxied.map(|source| source.to_canonical());
+        }
+        let mut client = Client::on_the_wire(peer.to_canonical());
+        if collected.forwarded_present != 0 {
+            self.forwarded(&mut client, true, collected, roles, headers);
+        }
+        client.named_by_peer.then_some(client.address)
     }
 
     #[inline]
@@ -113,15 +164,8 @@ impl Clients {
         headers: impl Iterator<Item = (&'a [u8], &'a [u8])> + Clone,
     ) -> Client {
         let peer = peer.to_canonical();
-        let mut client = Client {
-            address: peer,
-            mechanism: Mechanism::Peer,
-            named_by_peer: false,
-            anomalies: Anomalies::default(),
-            forwarded_untrusted: false,
-            proxy_untrusted: false,
-        };
-        let mut trusts = !self.trusted.is_empty() && self.trusted.contains(peer);
+        let mut client = Client::on_the_wire(peer);
+        let mut trusts = self.trusts(peer);
         if let Some(source) = proxied {
             if trusts {
                 client.address = source.to_canonical();

@@ -169,6 +169,33 @@ impl Identifier {
         self.clients.trusts(peer)
     }
 
+    /// Whether a peer is on this host and not configured as a proxy: what it says about its clients can be checked.
+    #[must_use]
+    pub fn proves_itself(&self, peer: IpAddr) -> bool {
+        self.clients.proves_itself(peer)
+    }
+
+    /// Whom such a peer names as its own peer, with `proxied` and `headers` as for [`Self::identify`].
+    pub fn claim<'a>(
+        &self,
+        peer: IpAddr,
+        proxied: Option<IpAddr>,
+        headers: impl Iterator<Item = (&'a [u8], &'a [u8])> + Clone,
+    ) -> Option<IpAddr> {
+        let collected = Collected::from_headers(&self.roles, headers.clone());
+        self.clients.claim(peer, proxied, &collected, &self.roles, headers)
+    }
+
+    /// Sets this host's own addresses besides loopback: peers with them are on this host.
+    pub fn set_own(&mut self, own: Vec<IpAddr>) {
+        self.clients.set_own(own);
+    }
+
+    /// Sets the peers on this host that are trusted though nobody configured them: what they said was found true.
+    pub fn set_proven(&mut self, proven: Vec<IpAddr>) {
+        self.clients.set_proven(proven);
+    }
+
     /// The user and the password of an `Authorization` field's value with credentials that come with each request, hashed
     /// as those of a login; nothing if it has none.
     pub fn always_login(&mut self, authorization: &[u8]) -> Option<AlwaysLogin> {

@@ -14,6 +14,10 @@ use super::go;
 
 /// The function that derives secrets in OpenSSL 3 and later.
 const DERIVE: &[u8] = b"EVP_KDF_derive";
+/// The one of OpenSSL 1.1.1, which later versions have, too, and another that tells it from BoringSSL, whose structures
+/// differ.
+const DERIVE_111: &[u8] = b"EVP_PKEY_derive";
+const ONLY_OPENSSL: &[u8] = b"EVP_PKEY_meth_set_derive";
 /// The one that a Go program calls with each secret, whether or not there is a key log.
 const WRITE_KEY_LOG: &[u8] = b"crypto/tls.(*Config).writeKeyLog";
 /// Where distributions keep the library.
@@ -26,7 +30,7 @@ const DIRECTORIES: [&str; 6] = [
     "/usr/local/lib64",
 ];
 /// Names that it goes by.
-const NAMES: [&str; 2] = ["libcrypto.so.3", "libcrypto.so.4"];
+const NAMES: [&str; 3] = ["libcrypto.so.3", "libcrypto.so.4", "libcrypto.so.1.1"];
 /// Programs that bring the library themselves, where distributions and their makers' packages install them. They are
 /// looked at though no server of theirs runs yet: once the daemon is confined, it can no longer look at processes.
 const PROGRAMS: [&str; 7] = [
@@ -46,8 +50,15 @@ const MAX_FILE: u64 = 512 << 20;
 pub enum Hook {
     /// OpenSSL's, 3 and later.
     OpenSsl,
+    /// OpenSSL's 1.1.1.
+    OpenSsl111,
     /// Go's `crypto/tls`.
     Go,
+}
+
+impl Hook {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::OpenSsl, Self::OpenSsl111, Self::Go];
 }
 
 /// A file that derives secrets.
@@ -129,7 +140,7 @@ fn probe_place(path: &Path) -> io::Result<Option<(Hook, u64)>> {
     file.seek(SeekFrom::Start(start))?;
     file.read_exact(&mut code)?;
     let further = match hook {
-        Hook::OpenSsl => emulated(&code),
+        Hook::OpenSsl | Hook::OpenSsl111 => emulated(&code),
         Hook::Go => go::emulated(&code),
     };
     Ok(start.checked_add(further).map(|offset| (hook, offset)))
@@ -141,9 +152,14 @@ fn probe_place(path: &Path) -> io::Result<Option<(Hook, u64)>> {
 /// system calls.
 fn function_offset<'a>(file: impl ReadRef<'a>) -> Option<(Hook, u64)> {
     let elf = ElfFile64::<Endianness, _>::parse(file).ok()?;
-    let derive = [SHT_DYNSYM, SHT_SYMTAB].into_iter().find_map(|table| function_in(table, &elf));
-    let derive = derive.map(|address| (Hook::OpenSsl, address));
-    let (hook, address) = derive.or_else(|| Some((Hook::Go, go::function_address(&elf, WRITE_KEY_LOG)?)))?;
+    let named = |name| [SHT_DYNSYM, SHT_SYMTAB].into_iter().find_map(|table| function_in(table, &elf, name));
+    let (hook, address) = if let Some(address) = named(DERIVE) {
+        (Hook::OpenSsl, address)
+    } else if let Some(address) = named(DERIVE_111).filter(|_| named(ONLY_OPENSSL).is_some()) {
+        (Hook::OpenSsl111, address)
+    } else {
+        (Hook::Go, go::function_address(&elf, WRITE_KEY_LOG)?)
+    };
     elf.segments().find_map(|segment| {
         let within = address.checked_sub(segment.address()).filter(|within| *within < segment.size())?;
         Some((hook, segment.file_range().0.checked_add(within)?))
@@ -151,16 +167,18 @@ fn function_offset<'a>(file: impl ReadRef<'a>) -> Option<(Hook, u64)> {
 }
 
 /// The address of the function, from a symbol table.
-fn function_in<'a, R: ReadRef<'a>>(table: u32, elf: &ElfFile64<'a, Endianness, R>) -> Option<u64> {
+fn function_in<'a, R: ReadRef<'a>>(
+    table: u32,
+    elf: &ElfFile64<'a, Endianness, R>,
+    name: &[u8],
+) -> Option<u64> {
     let (endian, sections) = (elf.endian(), elf.elf_section_table());
     let symbols = sections.symbols(endian, elf.data(), table).ok()?;
     let names = sections.section(symbols.string_section()).ok()?.data(endian, elf.data()).ok()?;
     // A version may follow.
-    let ends = |at: &usize| matches!(names.get(at.saturating_add(DERIVE.len())), None | Some(0 | b'@'));
-    let places: Vec<u32> = memchr::memmem::find_iter(names, DERIVE)
-        .filter(ends)
-        .filter_map(|at| u32::try_from(at).ok())
-        .collect();
+    let ends = |at: &usize| matches!(names.get(at.saturating_add(name.len())), None | Some(0 | b'@'));
+    let places: Vec<u32> =
+        memchr::memmem::find_iter(names, name).filter(ends).filter_map(|at| u32::try_from(at).ok()).collect();
     if places.is_empty() {
         return None;
     }

@@ -10,6 +10,7 @@
 
 use std::collections::BTreeSet;
 use std::io;
+use std::net::IpAddr;
 
 use netlink_packet_core::{
     NLM_F_DUMP, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NetlinkPayload, Nla as _,
@@ -43,6 +44,8 @@ pub fn listening_ports() -> BTreeSet<u16> {
 pub struct Listener {
     /// Its port.
     pub port: u16,
+    /// Its address; none if it takes connections to any.
+    pub address: Option<IpAddr>,
     /// Its inode, by which a process's descriptors identify it.
     pub inode: u32,
     /// The control group of the process that created it, if the kernel reports it: the ID by which programs in the
@@ -89,6 +92,8 @@ fn by_netlink_all() -> io::Result<Vec<Listener>> {
     dump(StateFlags::LISTEN, ExtensionFlags::empty(), |socket| {
         found.push(Listener {
             port: socket.header.socket_id.source_port,
+            address: Some(socket.header.socket_id.source_address.to_canonical())
+                .filter(|own| !own.is_unspecified()),
             inode: socket.header.inode,
             group: socket.nlas.iter().find_map(group_of),
         });

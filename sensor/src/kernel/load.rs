@@ -94,7 +94,7 @@ impl Dataplane {
         let counters = Counters::new(take(maps::COUNTERS)?, take(maps::EVENTS)?)?;
         let notices = Some(Notices::new(take(maps::NOTICES)?)?);
         let mirror_settings = array_data(take(maps::MIRROR)?, maps::MIRROR)?;
-        let mirror = Mirror::new(&mirror_settings, take(maps::FLOWS)?)?;
+        let mirror = Mirror::new(&mirror_settings, take(maps::FLOWS)?, take(maps::PORTS)?)?;
         let rings = array_data(take(maps::RINGS)?, maps::RINGS)?;
         let blocks = array_data(take(maps::SEGMENTS)?, maps::SEGMENTS)?;
         let segments = SegmentRings::new(&mirror_settings, &rings, &blocks, take(maps::WAKEUPS)?, sizes)?;

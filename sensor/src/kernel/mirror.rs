@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::mem::offset_of;
+use std::time::Duration;
 
 use aya::maps::{HashMap, Map, MapData, MapError};
 use aya::programs::links::LinkOrder;
@@ -9,8 +10,8 @@ use aya::programs::tc::{SchedClassifierLink, TcAttachOptions, qdisc_add_clsact, 
 use aya::programs::{ProgramInfo, SchedClassifier, TcAttachType};
 use aya::{Ebpf, programs::ProgramError};
 use sensor_common::abi::{
-    FlowInstruction, FlowKey, MAX_SNAP, MirrorDirection, MirrorSettings, PORT_WORDS, UNKNOWN_PLACE, maps,
-    programs,
+    FlowInstruction, FlowKey, MAX_SNAP, MirrorDirection, MirrorSettings, PORT_WORDS, PortKey, PortSeen,
+    UNKNOWN_PLACE, maps, programs,
 };
 
 use super::attach::Attachment;
@@ -19,6 +20,7 @@ use super::error::KernelError;
 use super::inner::InnerInterface;
 use super::link::LinkLayer;
 use super::shared::SharedArray;
+use super::sight::{self, PortSights};
 
 /// Where each program is attached.
 const PLACES: [(&str, TcAttachType); 2] =
@@ -220,14 +222,16 @@ fn place_of_ip_summed() -> u32 {
 pub struct Mirror {
     settings: SharedArray<MirrorSettings>,
     flows: HashMap<MapData, FlowKey, FlowInstruction>,
+    ports: HashMap<MapData, PortKey, PortSeen>,
 }
 
 impl Mirror {
-    pub(super) fn new(settings: &MapData, flows: Map) -> Result<Self, KernelError> {
+    pub(super) fn new(settings: &MapData, flows: Map, ports: Map) -> Result<Self, KernelError> {
         let flows = HashMap::try_from(flows).map_err(KernelError::map(maps::FLOWS))?;
+        let ports = HashMap::try_from(ports).map_err(KernelError::map(maps::PORTS))?;
         let settings = SharedArray::new(settings, 1)?;
         settings.store_u32(offset_of!(MirrorSettings, ip_summed), place_of_ip_summed());
-        Ok(Self { settings, flows })
+        Ok(Self { settings, flows, ports })
     }
 
     /// Sets the maximum payload bytes copied of each segment; at most [`MAX_SNAP`].
@@ -243,6 +247,12 @@ impl Mirror {
             let offset = word.saturating_mul(size_of::<u64>());
             self.settings.store_u64(offset_of!(MirrorSettings, ports).saturating_add(offset), bits);
         }
+    }
+
+    /// What was seen of ports. `now` is the kernel's monotonic clock.
+    #[must_use]
+    pub fn sights(&self, now: Duration) -> PortSights {
+        sight::read(&self.ports, now)
     }
 
     /// Skips bytes before a sequence number.

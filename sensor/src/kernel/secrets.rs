@@ -40,8 +40,8 @@ pub struct SecretProbe {
 }
 
 enum Program {
-    /// For links that take no capability: of OpenSSL and of Go.
-    Multi { derive: OwnedFd, go: OwnedFd },
+    /// For links that take no capability, in the order of [`Hook::ALL`].
+    Multi([OwnedFd; Hook::ALL.len()]),
     /// For perf events.
     Perf(Box<Ebpf>),
 }
@@ -50,6 +50,7 @@ enum Program {
 const fn name_of(hook: Hook) -> &'static str {
     match hook {
         Hook::OpenSsl => secrets::DERIVE,
+        Hook::OpenSsl111 => secrets::DERIVE_111,
         Hook::Go => secrets::GO_KEY_LOG,
     }
 }
@@ -83,10 +84,10 @@ impl SecretProbe {
         let events =
             PerCpuArray::try_from(take(secrets::EVENTS)?).map_err(KernelError::map(secrets::EVENTS))?;
         let program = match multi {
-            Ok([derive, go]) => Program::Multi { derive, go },
+            Ok(programs) => Program::Multi(programs),
             Err(error) => {
                 tracing::debug!(%error, "no uprobe_multi; libraries are probed at start only");
-                for hook in [Hook::OpenSsl, Hook::Go] {
+                for hook in Hook::ALL {
                     uprobe(&mut ebpf, hook)?.load().map_err(KernelError::program(name_of(hook)))?;
                 }
                 Program::Perf(Box::new(ebpf))
@@ -98,7 +99,7 @@ impl SecretProbe {
     /// Whether libraries can be attached to at any time.
     #[must_use]
     pub const fn attaches_late(&self) -> bool {
-        matches!(self.program, Program::Multi { .. })
+        matches!(self.program, Program::Multi(_))
     }
 
     /// Libraries it is attached to.
@@ -119,9 +120,10 @@ impl SecretProbe {
     pub fn attach(&mut self, library: &Library) -> Result<(), KernelError> {
         let what = || format!("probing {}", library.path.display());
         let link = match &mut self.program {
-            Program::Multi { derive, go } => {
+            Program::Multi([derive, derive_111, go]) => {
                 let program = match library.hook {
                     Hook::OpenSsl => derive,
+                    Hook::OpenSsl111 => derive_111,
                     Hook::Go => go,
                 };
                 Some(attach_multi(program, library).map_err(KernelError::system(what()))?)
@@ -223,8 +225,8 @@ struct LinkAttributes {
     reserved: u32,
 }
 
-/// Loads the programs, OpenSSL's and Go's, with the attach type that aya does not give them.
-fn load_multi(ebpf: &Ebpf) -> io::Result<[OwnedFd; 2]> {
+/// Loads the programs with the attach type that aya does not give them.
+fn load_multi(ebpf: &Ebpf) -> io::Result<[OwnedFd; Hook::ALL.len()]> {
     let mut object = aya_obj::Object::parse(SECRETS).map_err(io::Error::other)?;
     let sections: HashSet<usize> = object.functions.keys().map(|(section, _)| *section).collect();
     let described = object.maps.clone();
@@ -235,7 +237,8 @@ fn load_multi(ebpf: &Ebpf) -> io::Result<[OwnedFd; 2]> {
     }
     object.relocate_maps(maps.into_iter(), &sections).map_err(io::Error::other)?;
     object.relocate_calls(&sections).map_err(io::Error::other)?;
-    Ok([load_as_multi(&object, Hook::OpenSsl)?, load_as_multi(&object, Hook::Go)?])
+    let [derive, derive_111, go] = Hook::ALL.map(|hook| load_as_multi(&object, hook));
+    Ok([derive?, derive_111?, go?])
 }
 
 fn load_as_multi(object: &aya_obj::Object, hook: Hook) -> io::Result<OwnedFd> {

@@ -10,15 +10,15 @@ families! {
     TLS_CONNECTIONS: COUNTER "sensor_tls_connections_total";
     /// Open TLS connections being decrypted.
     TLS_OPEN: GAUGE "sensor_tls_connections_decrypted";
-    /// TLS connections waiting for their secret.
+    /// Those waiting for a secret.
     TLS_WAITING: GAUGE "sensor_tls_connections_waiting";
-    /// TLS records; `prefix`: cut by the snap length.
+    /// TLS records; `prefix`: truncated.
     TLS_RECORDS: COUNTER "sensor_tls_records_total";
     /// TLS session secrets: `taken`, or unused.
     TLS_SECRETS: COUNTER "sensor_tls_secrets_total";
-    /// Resynchronisations after a gap.
+    /// Resyncs after a gap.
     TLS_RESYNCHRONISATIONS: COUNTER "sensor_tls_resynchronisations_total";
-    /// Encrypted bytes dropped for lack of space.
+    /// Encrypted bytes dropped: no room.
     TLS_REFUSED_BYTES: COUNTER "sensor_tls_refused_bytes_total";
 }
 

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::latency::Latencies;
 use crate::clock::Timestamp;
+use crate::event::{UnitId, Units};
 use crate::http::Method;
 use crate::route::{Route, Routes};
 
@@ -61,6 +62,8 @@ pub struct RouteLine {
     pub method: &'static str,
     /// The template; empty in [`RouteTable::rest`].
     pub route: String,
+    /// The unit or container that serves it, if known.
+    pub unit: Option<String>,
     /// Since the start, or since the route reappeared after an eviction.
     pub total: RouteCounts,
     /// Recent: between one and two of [`RECENT_WINDOW`].
@@ -139,7 +142,7 @@ impl Row {
     }
 }
 
-type Key = (Route, Method);
+type Key = (Route, Method, Option<UnitId>);
 
 /// The table.
 #[derive(Clone, Debug, Default)]
@@ -156,13 +159,13 @@ impl ByRoute {
     /// Counts an exchange that ended at this time.
     pub(super) fn note(
         &mut self,
-        route: Option<Route>,
+        (route, unit): (Option<Route>, Option<UnitId>),
         method: Method,
         status: Option<u16>,
         (ended, duration): (Timestamp, Option<Duration>),
     ) {
         let window = window_of(ended);
-        let place = route.and_then(|route| self.place((route, method), window));
+        let place = route.and_then(|route| self.place((route, method, unit), window));
         let row = place.and_then(|place| self.rows.get_mut(place));
         row.map_or(&mut self.rest, |(_, row)| row).note(window, status, duration);
     }
@@ -198,12 +201,15 @@ impl ByRoute {
     }
 
     /// The table at this time.
-    pub(super) fn table(&self, routes: &Routes, now: Timestamp) -> RouteTable {
+    pub(super) fn table(&self, routes: &Routes, units: &Units, now: Timestamp) -> RouteTable {
         let window = window_of(now);
         let lines = self.rows.iter();
         RouteTable {
             lines: lines
-                .map(|((route, method), row)| row.line(method.label(), routes.text(*route), window))
+                .map(|((route, method, unit), row)| {
+                    let unit = unit.and_then(|unit| units.name(unit)).map(str::to_owned);
+                    RouteLine { unit, ..row.line(method.label(), routes.text(*route), window) }
+                })
                 .collect(),
             rest: self.rest.line("", "", window),
         }

@@ -5,6 +5,7 @@
 
 mod by_route;
 mod connections;
+mod finish;
 mod latency;
 #[cfg(test)]
 mod tests;
@@ -18,21 +19,17 @@ use std::time::Duration;
 pub use by_route::{MAX_ROUTES, RECENT_WINDOW, RouteCounts, RouteLine, RouteTable};
 pub use totals::{DURATION_BUCKETS, Durations, StatusClass, Totals};
 
-use by_route::ByRoute;
 use documented::DocumentedFields;
-use twice::{Twice, What};
+use finish::{Finish, Tally};
 
 use crate::capture::Segment;
 use crate::capture::secret::Secret;
 use crate::clock::Timestamp;
-use crate::event::{
-    Exchange, Findings, Further, Grpc, Held, Host, Http2Abuse, LoginOutcome, MediaType, Object, Path, Paths,
-    QueryKeys, Redactor, Source, TlsFacts, UserAgent,
-};
-use crate::http::{self, Http, Request};
-use crate::identity::{self, Answered, Identifier, Key};
+use crate::event::{Exchange, Held, Http2Abuse, Paths, Redactor, Units};
+use crate::http::{self, Http};
+use crate::identity::{self, Identifier, Key};
 use crate::inspect::{self, Inspector};
-use crate::route::{self, Route, Routes};
+use crate::route::{self, Routes};
 use crate::stream::{self, Instruction, Streams};
 use crate::tls::{self, Tls};
 
@@ -117,6 +114,22 @@ pub trait Observer {
 
     /// A client did things to HTTP/2 itself.
     fn abuse(&mut self, _abuse: &Http2Abuse) {}
+
+    /// A peer on this host that nobody configured as a proxy made a request, perhaps for a client.
+    fn claim(&mut self, _claim: &Claim) {}
+}
+
+/// Whom a peer on this host says that it asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Claim {
+    /// The peer.
+    pub peer: IpAddr,
+    /// The client that it names as its own peer; none if it names none.
+    pub client: Option<IpAddr>,
+    /// The port that it asked.
+    pub server_port: u16,
+    /// When the last byte of the exchange was seen.
+    pub seen: Timestamp,
 }
 
 /// The rooms, joined.
@@ -141,6 +154,8 @@ impl<O: Observer> Pipeline<O> {
             tally: Tally::default(),
             inspector: Inspector::new(&config.inspect),
             redactor: Redactor::new(config.paths, key),
+            units: Units::default(),
+            proving: None,
             observer,
         };
         let http = Http::new(config.http.clone(), finish);
@@ -206,6 +221,11 @@ impl<O: Observer> Pipeline<O> {
         }
     }
 
+    /// Connections of QUIC by port, as a source counts them.
+    pub fn note_quic(&mut self, counts: &BTreeMap<u16, u64>) {
+        self.streams.protocol_mut().note_quic(counts);
+    }
+
     /// Totals of reassembly.
     pub const fn streams(&self) -> &stream::Counters {
         self.streams.counters()
@@ -234,7 +254,8 @@ impl<O: Observer> Pipeline<O> {
     /// Totals by method and route, as they are at this time.
     #[must_use]
     pub fn by_route(&self, now: Timestamp) -> RouteTable {
-        self.streams.protocol().inner().sink().tally.by_route.table(self.routes(), now)
+        let sink = self.streams.protocol().inner().sink();
+        sink.tally.by_route.table(&sink.routes, &sink.units, now)
     }
 
     /// Who is told.
@@ -247,6 +268,21 @@ impl<O: Observer> Pipeline<O> {
         &mut self.streams.protocol_mut().inner_mut().sink_mut().observer
     }
 
+    /// On this interface, exchanges count only behind a proxy that is trusted; of others only claims are told.
+    pub const fn set_proving(&mut self, interface: Option<u32>) {
+        self.streams.protocol_mut().inner_mut().sink_mut().proving = interface;
+    }
+
+    /// Who is identified, and how.
+    pub const fn identifier_mut(&mut self) -> &mut Identifier {
+        &mut self.streams.protocol_mut().inner_mut().sink_mut().identifier
+    }
+
+    /// Who serves which port.
+    pub const fn units_mut(&mut self) -> &mut Units {
+        &mut self.streams.protocol_mut().inner_mut().sink_mut().units
+    }
+
     /// The templates.
     pub const fn routes(&self) -> &Routes {
         &self.streams.protocol().inner().sink().routes
@@ -256,142 +292,4 @@ impl<O: Observer> Pipeline<O> {
     pub const fn routes_mut(&mut self) -> &mut Routes {
         &mut self.streams.protocol_mut().inner_mut().sink_mut().routes
     }
-}
-
-/// Turns messages, which hold secrets, into the record that holds none.
-struct Finish<O> {
-    identifier: Identifier,
-    /// What nobody proves to have sent teaches them nothing.
-    routes: Routes,
-    tally: Tally,
-    inspector: Inspector,
-    redactor: Redactor,
-    observer: O,
-}
-
-impl<O: Observer> http::Sink for Finish<O> {
-    fn exchange(&mut self, connection: &http::Connection, exchange: &http::Exchange<'_>) {
-        let (request, status) = (exchange.request, exchange.status());
-        let (outcome, proven) = (exchange.outcome(), connection.proven);
-        let proxied = connection.proxy().and_then(proxied_address);
-        let headers = request.into_iter().flat_map(|request| request.message().headers());
-        let query = request.and_then(|request| request.query()).unwrap_or_default();
-        let told = request.filter(|request| request.has_line());
-        let path = told.map(|request| request.path()).filter(|path| !path.is_empty());
-        let place = path.map(|path| self.routes.observe(path, outcome.filter(|_| proven)));
-        let route = place.map(|route| self.routes.text(route));
-        let method = told.filter(|request| request.has_method()).map(|request| request.method_name());
-        let answered = Answered { method: method.unwrap_or_default(), route, status: outcome, proven };
-        let identity =
-            self.identifier.identify(connection.client.address(), proxied, headers, query, &answered);
-        let login = self.identifier.login(exchange, route);
-        let (read, uncounted) = self.identifier.further();
-        let known = inspect::Known::of(connection, &identity, login.as_ref(), (route, status));
-        let inspected = self.inspector.exchange(exchange, &known);
-        let (duration, redactor) = (exchange.duration(), &self.redactor);
-        let mut event = Exchange {
-            ts: exchange.started(),
-            client: identity.client,
-            client_port: connection.client.port(),
-            server: connection.server.address(),
-            server_port: connection.server.port(),
-            peer: identity.peer,
-            named_by_peer: identity.named_by_peer,
-            http_version: version(exchange),
-            method,
-            host: told.and_then(|request| request.host()).map(|host| Host::new(host, redactor)),
-            path: path.map(|path| Path::new(path, redactor)),
-            object: path.map(|path| Object::new(path, route, redactor)).unwrap_or_default(),
-            route,
-            query_keys: QueryKeys::of(query),
-            status,
-            grpc: exchange.grpc().map(Grpc::of),
-            request_bytes: request.and_then(|request| request.message().body_wire_length()),
-            response_bytes: exchange.response.and_then(|response| response.message().body_wire_length()),
-            duration_us: duration.map(|duration| u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)),
-            user_agent: user_agent(told, redactor),
-            content_type: content_type(told, redactor),
-            principal: identity.principal,
-            login,
-            further: Further { read, uncounted },
-            cross_site: identity.cross_site && request.is_some_and(Identifier::browsers_send),
-            source: if connection.tls().is_some() { Source::Tls } else { Source::Wire },
-            tls: connection.tls().map(|facts| TlsFacts::new(facts, connection.is_unverified(), redactor)),
-            gaps: exchange.gaps,
-            proven,
-            anomalies: Findings { http: exchange.all_anomalies(), identity: identity.anomalies },
-            findings: inspected.findings,
-            effects: inspected.effects,
-            exposed: inspected.exposed,
-            seen: exchange.ended(),
-            seen_twice: false,
-        };
-        event.seen_twice = self.tally.note(&event, path, place, (request.map(Request::method), duration));
-        self.observer.exchange(&event);
-    }
-
-    fn unfinished(&mut self, connection: &http::Connection, message: &http::Unfinished) {
-        let trusts = |client| self.identifier.trusts(client);
-        let held = connections::held(connection, message, trusts);
-        self.observer.held(&held);
-    }
-
-    fn abuse(&mut self, connection: &http::Connection, abuse: &http::Abuse, time: Timestamp) {
-        let trusts = |client| self.identifier.trusts(client);
-        let abuse = connections::abuse(connection, abuse, time, trusts);
-        self.observer.abuse(&abuse);
-    }
-}
-
-fn user_agent<'a>(request: Option<Request<'a>>, redactor: &'a Redactor) -> Option<UserAgent<'a>> {
-    request?.user_agent().map(|agent| UserAgent::new(agent, redactor))
-}
-
-fn content_type<'a>(request: Option<Request<'a>>, redactor: &'a Redactor) -> Option<MediaType<'a>> {
-    request?.message().content_type().map(|kind| MediaType::new(kind, redactor))
-}
-
-/// The version of the request, or of the response where there was none.
-fn version(exchange: &http::Exchange<'_>) -> &'static str {
-    let request = exchange.request.map(|request| request.version());
-    request.or(exchange.response.map(|response| response.version())).map_or("", http::Version::label)
-}
-
-/// What is counted of exchanges.
-#[derive(Debug, Default)]
-struct Tally {
-    totals: Totals,
-    by_route: ByRoute,
-    twice: Twice,
-}
-
-impl Tally {
-    /// Counts an exchange, unless it was counted before; tells whether it was.
-    fn note(
-        &mut self,
-        event: &Exchange<'_>,
-        path: Option<&[u8]>,
-        place: Option<Route>,
-        (method, duration): (Option<http::Method>, Option<Duration>),
-    ) -> bool {
-        let method = method.unwrap_or(http::Method::Other);
-        let totals = &mut self.totals;
-        if self.twice.look(What { client: event.client, method: event.method, path }, event) {
-            totals.seen_twice = totals.seen_twice.saturating_add(1);
-            return true;
-        }
-        if let Some(login) = event.login {
-            totals.count_login(login.outcome, 1);
-            totals.count_login(LoginOutcome::Unknown, u64::from(event.further.uncounted));
-            event.further.read.iter().for_each(|login| totals.count_login(login.outcome, 1));
-        }
-        totals.count(event.http_version, method.label(), event.status, duration);
-        totals.unproven = totals.unproven.saturating_add(u64::from(!event.proven));
-        self.by_route.note(place, method, event.outcome(), (event.seen, duration));
-        false
-    }
-}
-
-fn proxied_address(proxy: &http::ProxyHeader) -> Option<IpAddr> {
-    proxy.addresses.map(|(source, _)| source.address())
 }

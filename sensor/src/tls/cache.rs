@@ -2,6 +2,7 @@
 //! about as much as decrypting a record.
 
 use super::keys::{Expanded, Keys};
+use crate::kernel::Guarded;
 use crate::stream::Side;
 
 /// Whose key it is.
@@ -24,7 +25,7 @@ impl Owner {
 
 /// The keys.
 pub(super) struct Cache {
-    slots: Vec<Option<(Owner, Box<Expanded>)>>,
+    slots: Vec<Option<(Owner, Guarded<Expanded>)>>,
     most: usize,
 }
 
@@ -41,7 +42,7 @@ impl Cache {
         }
         let slot = self.slots.get_mut(index(owner, self.most))?;
         if slot.as_ref().is_none_or(|(holder, _)| *holder != owner) {
-            *slot = Some((owner, Box::new(keys.expand()?)));
+            *slot = Some((owner, Guarded::new(keys.expand()?)));
         }
         slot.as_ref().map(|(_, expanded)| &**expanded)
     }

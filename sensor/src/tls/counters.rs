@@ -22,17 +22,20 @@ pub enum Outcome {
     DarkSecret,
     /// The handshake did not complete, or could not be followed.
     Incomplete,
+    /// QUIC, which is not read. Counted when it begins.
+    Quic,
 }
 
 impl Outcome {
     /// All of them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Decrypted,
         Self::Partly,
         Self::DarkBefore,
         Self::DarkLibrary,
         Self::DarkSecret,
         Self::Incomplete,
+        Self::Quic,
     ];
 
     /// The metric label.
@@ -45,6 +48,7 @@ impl Outcome {
             Self::DarkLibrary => "dark_library",
             Self::DarkSecret => "dark_secret",
             Self::Incomplete => "incomplete",
+            Self::Quic => "quic",
         }
     }
 
@@ -68,6 +72,12 @@ pub struct PortCounts {
     pub decrypted: u64,
     /// Those that negotiated HTTP/2 by ALPN.
     pub http2: u64,
+    /// Other connections, in clear.
+    #[serde(default)]
+    pub clear: u64,
+    /// Connections of QUIC to the UDP port of the same number; they are not read.
+    #[serde(default)]
+    pub quic: u64,
 }
 
 impl PortCounts {
@@ -84,6 +94,8 @@ pub struct Counters {
     outcomes: [u64; Outcome::ALL.len()],
     /// By port of the server.
     ports: BTreeMap<u16, PortCounts>,
+    /// What the source has counted of QUIC, by port; it may start again.
+    quic: BTreeMap<u16, u64>,
     /// Connections whose secret was found and that are open.
     pub open: u64,
     /// Connections waiting for their secret.
@@ -122,6 +134,22 @@ impl Counters {
         if let Some(count) = self.outcomes.get_mut(outcome.index()) {
             bump(count);
         }
+    }
+
+    /// A source's count of QUIC connections to a port.
+    pub(super) fn quic(&mut self, port: u16, count: u64) {
+        if self.quic.len() >= MAX_PORTS && !self.quic.contains_key(&port) {
+            return;
+        }
+        let before = self.quic.insert(port, count).unwrap_or_default();
+        let more = count.checked_sub(before).unwrap_or(count);
+        if more == 0 {
+            return;
+        }
+        if let Some(total) = self.outcomes.get_mut(Outcome::Quic.index()) {
+            *total = total.saturating_add(more);
+        }
+        self.port(port, |port| port.quic = port.quic.saturating_add(more));
     }
 
     pub(super) fn port(&mut self, port: u16, change: impl FnOnce(&mut PortCounts)) {
@@ -178,6 +206,18 @@ mod tests {
             (0..1_000).for_each(|port| counters.port(port, |port| bump(&mut port.connections)));
             assert_eq!((counters.ports().len(), counters.ports()[&0].connections), (MAX_PORTS, round));
         }
+    }
+
+    #[test]
+    fn connections_of_quic_add_up_though_their_source_starts_again() {
+        let mut counters = Counters::default();
+        for count in [3, 3, 5, 2, 2] {
+            counters.quic(443, count);
+        }
+        let total = counters.outcomes().find(|(outcome, _)| *outcome == Outcome::Quic);
+        assert_eq!((counters.ports()[&443].quic, total), (7, Some((Outcome::Quic, 7))));
+        (0..1_000).for_each(|port| counters.quic(port, 1));
+        assert_eq!(counters.quic.len(), MAX_PORTS);
     }
 
     #[test]

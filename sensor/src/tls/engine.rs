@@ -1,6 +1,6 @@
 //! Maps the stream's calls to connections that may be in TLS.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use super::cache::Cache;
 use super::config::Config;
@@ -123,6 +123,13 @@ impl<P: Application> Tls<P> {
         counters
     }
 
+    /// Connections of QUIC by port, as a source counts them from some moment on; they are not read.
+    pub fn note_quic(&mut self, counts: &BTreeMap<u16, u64>) {
+        for (port, count) in counts {
+            self.shared.counters.quic(*port, *count);
+        }
+    }
+
     /// Takes a secret; returns both ends of the connection that waits for it, which is to be woken.
     pub fn learn(&mut self, secret: Secret, now: Timestamp) -> Option<Ends> {
         let Shared { secrets, counters, .. } = &mut self.shared;
@@ -214,9 +221,11 @@ impl<P: Application> Tls<P> {
                 return self.first(state, side, rest, time);
             }
             state.layer = Layer::Clear;
+            self.shared.counters.port(state.ends.1.port(), |port| bump(&mut port.clear));
             return self.inner.data(&mut state.inner, side, rest, time);
         }
         state.layer = Layer::Clear;
+        self.shared.counters.port(state.ends.1.port(), |port| bump(&mut port.clear));
         self.inner.data(&mut state.inner, side, bytes, time)
     }
 

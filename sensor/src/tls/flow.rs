@@ -10,6 +10,7 @@ use super::record::{APPLICATION_DATA, CHANGE_CIPHER_SPEC, HANDSHAKE, Header, Tak
 use super::schedule;
 use super::session::{Doubt, Phase, Session, Stage};
 use crate::clock::Timestamp;
+use crate::kernel::Guarded;
 use crate::stream::{Advice, Missing, Side};
 
 /// Unreadable records after which a connection is given up. Its receiver gives up after one.
@@ -122,7 +123,7 @@ impl<'a, P: Application> Flow<'a, P> {
             Outcome::DarkBefore => bump(&mut port.dark_before),
             Outcome::DarkLibrary => bump(&mut port.dark_library),
             Outcome::DarkSecret => bump(&mut port.dark_secret),
-            Outcome::Decrypted | Outcome::Partly | Outcome::Incomplete => {}
+            Outcome::Decrypted | Outcome::Partly | Outcome::Incomplete | Outcome::Quic => {}
         });
     }
 
@@ -318,7 +319,7 @@ impl<'a, P: Application> Flow<'a, P> {
         let Some(keys) = half.keys.as_ref().and_then(|keys| schedule::rekey(hash, keys, &next)) else {
             return false;
         };
-        half.keys = Some(Box::new(keys));
+        half.keys = Some(Guarded::new(keys));
         half.secret = Some(next);
         half.generation = half.generation.saturating_add(1);
         half.sequence = 0;

@@ -14,6 +14,7 @@ use super::secrets::Found;
 use super::session::{Phase, Stage};
 use super::waiting::{Handshake, Item, What};
 use crate::clock::Timestamp;
+use crate::kernel::Guarded;
 use crate::stream::{Advice, Missing, Side};
 
 /// Longest hello read, header included. Those with post-quantum keys have some 2 KiB.
@@ -242,18 +243,18 @@ impl<P: Application> Flow<'_, P> {
                 let randoms = (&identity.client, &identity.server);
                 let (client, server) =
                     schedule::keys_12(suite, &master, randoms, self.session.encrypt_then_mac)?;
-                self.session.client.keys = Some(Box::new(client));
-                self.session.server.keys = Some(Box::new(server));
+                self.session.client.keys = Some(Guarded::new(client));
+                self.session.server.keys = Some(Guarded::new(server));
             }
             Found::Traffic { client, server, handshake: extensions, early } => {
-                self.session.client.keys = Some(Box::new(schedule::keys(suite, &client)?));
-                self.session.server.keys = Some(Box::new(schedule::keys(suite, &server)?));
+                self.session.client.keys = Some(Guarded::new(schedule::keys(suite, &client)?));
+                self.session.server.keys = Some(Guarded::new(schedule::keys(suite, &server)?));
                 self.session.client.secret = Some(client);
                 self.session.server.secret = Some(server);
                 let keys = |secret| schedule::keys(suite, &secret);
                 let early = early.filter(|_| handshake.offer.early_data && handshake.retried.is_none());
                 let start = Start::new(extensions.and_then(keys), early.and_then(keys));
-                self.session.start = Some(Box::new(start));
+                self.session.start = Some(Guarded::new(start));
             }
         }
         Some(())

@@ -10,6 +10,7 @@ use super::suite::Hash;
 use super::waiting::Handshake;
 use crate::capture::Endpoint;
 use crate::capture::secret::SecretBytes;
+use crate::kernel::Guarded;
 use crate::stream::Side;
 
 /// The phase of a connection.
@@ -51,7 +52,7 @@ pub(super) struct Session {
     /// Until they are passed to the application.
     pub(super) facts: Option<Box<Facts>>,
     /// State needed only at the start.
-    pub(super) start: Option<Box<Start>>,
+    pub(super) start: Option<Guarded<Start>>,
     /// RFC 7366.
     pub(super) encrypt_then_mac: bool,
     /// The hash of the key schedule.
@@ -118,7 +119,7 @@ pub(super) enum Phase {
 pub(super) struct Half {
     pub(super) framing: Framing,
     pub(super) phase: Phase,
-    pub(super) keys: Option<Box<Keys>>,
+    pub(super) keys: Option<Guarded<Keys>>,
     /// The secret of the keys, in TLS 1.3.
     pub(super) secret: Option<SecretBytes>,
     /// Number of key updates so far.

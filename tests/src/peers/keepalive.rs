@@ -1,14 +1,14 @@
 //! Many requests on few connections: what a browser or another service does.
 
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Read, Write};
 use std::net::TcpStream;
 
 use super::http::Client;
 
 /// A connection that is kept.
 #[derive(Debug)]
-pub struct KeepAlive {
-    stream: TcpStream,
+pub struct KeepAlive<S = TcpStream> {
+    stream: S,
     host: String,
     buffer: Vec<u8>,
 }
@@ -19,7 +19,14 @@ impl KeepAlive {
     /// # Errors
     /// If the server does not answer.
     pub fn connect(client: &Client) -> io::Result<Self> {
-        Ok(Self { stream: client.connect()?, host: client.server.to_string(), buffer: Vec::new() })
+        Ok(Self::over(client.connect()?, client.server.to_string()))
+    }
+}
+
+impl<S: Read + Write> KeepAlive<S> {
+    /// Over an existing connection.
+    pub const fn over(stream: S, host: String) -> Self {
+        Self { stream, host, buffer: Vec::new() }
     }
 
     /// One request, and its response to the last byte.

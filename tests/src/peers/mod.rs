@@ -15,6 +15,7 @@ pub mod prometheus;
 pub mod proxy;
 pub mod raw;
 pub mod raw_tcp;
+pub mod rustls;
 pub mod shell;
 pub mod spoof;
 pub mod tls;

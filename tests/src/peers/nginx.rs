@@ -59,6 +59,11 @@ impl Process {
         self.prefix.path().join(name)
     }
 
+    /// Its number.
+    pub(super) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Its access log so far, by lines.
     pub(super) fn access_log(&self) -> Result<Vec<String>> {
         Ok(fs::read_to_string(self.file("access.log"))?.lines().map(str::to_owned).collect())

@@ -46,6 +46,12 @@ impl TlsNginx {
         self.0.directory()
     }
 
+    /// The number of its first process, whose children serve.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.0.pid()
+    }
+
     /// A file in there.
     #[must_use]
     pub fn file(&self, name: &str) -> PathBuf {

@@ -237,6 +237,7 @@ impl Lender {
             client_port: exchange.port,
             server: SERVER.0,
             server_port: SERVER.1,
+            unit: None,
             peer: None,
             named_by_peer: false,
             seen_twice: false,

@@ -15,6 +15,15 @@ pub(in crate::cli) struct RoutesArgs {
     /// Sort by requests or errors per second, or by 99th percentile latency
     #[arg(long, value_enum, default_value_t = SortRoutes::Requests)]
     pub(in crate::cli) sort: SortRoutes,
+    /// Group routes by the systemd unit or container that serves them
+    #[arg(long, value_enum, default_value_t = GroupRoutes::Route)]
+    pub(in crate::cli) by: GroupRoutes,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(in crate::cli) enum GroupRoutes {
+    Route,
+    Unit,
 }
 
 #[derive(Debug, Args)]

@@ -24,7 +24,7 @@ use crate::prefix;
 
 pub(in crate::cli) use generate::{GenerateArgs, Generated};
 pub(in crate::cli) use incident::{AccountArgs, AlertsCommand, IncidentsArgs};
-pub(in crate::cli) use live::{RoutesArgs, TopArgs};
+pub(in crate::cli) use live::{GroupRoutes, RoutesArgs, TopArgs};
 pub(in crate::cli) use policy::{AllowCommand, BlockCommand, LimitCommand, SuggestArgs};
 pub(in crate::cli) use when::When;
 

@@ -45,6 +45,7 @@ fn judge(listening: &BTreeSet<u16>, told: Option<Option<HttpReport>>) -> Vec<Fin
         Some(Some(http)) => {
             let mut findings = vec![spoken(listening, &http)];
             findings.extend(encrypted(listening, &http));
+            findings.extend(quic(&http));
             findings.extend(proxies(&http));
             findings
         }
@@ -65,7 +66,7 @@ fn spoken(listening: &BTreeSet<u16>, http: &HttpReport) -> Finding {
     if spoken.is_empty() {
         return Finding::note(
             format!("no HTTP seen on any port yet; listening ports: {}", list(&others)),
-            "the first exchange on a served interface reveals it; loopback traffic is seen if [http] inner_interfaces has \"lo\"",
+            "the first exchange on a served interface reveals it; on loopback only requests from trusted or proven proxies count, or all if [http] inner_interfaces has \"lo\"",
         );
     }
     Finding::good(format!("HTTP ports: {}; other listening ports: {}", list(&spoken), list(&others)))
@@ -93,10 +94,31 @@ fn encrypted(listening: &BTreeSet<u16>, http: &HttpReport) -> Option<Finding> {
              connection limits still apply",
             list(&ports)
         ),
-        "earlier connections are decrypted once reopened; if the server's TLS library is not OpenSSL 3 or Go's, or it was \
-         started from a container, have it write a key log and name that in [tls] keylog; or terminate TLS in a proxy \
-         in front of it, and serve the interface between proxy and application",
+        "earlier connections are decrypted once reopened; restart the sensor if the server runs in a container that was \
+         started after it; if the server's TLS library is not OpenSSL (1.1.1 or later) or Go's, have it write a key log \
+         and name that in [tls] keylog; or terminate TLS in a proxy in front of it, and serve the interface between proxy \
+         and application",
     ))
+}
+
+/// HTTP/3 goes by, whatever the TCP port of the same number speaks.
+fn quic(http: &HttpReport) -> Option<Finding> {
+    let spoken = http.tls.iter().filter(|(_, counts)| counts.quic > 0);
+    let (ports, counts): (BTreeSet<u16>, Vec<u64>) =
+        spoken.map(|(port, counts)| (*port, counts.quic)).unzip();
+    let connections = counts.iter().fold(0, |sum: u64, count| sum.saturating_add(*count));
+    let noun = if ports.len() == 1 { "port" } else { "ports" };
+    (connections > 0).then(|| {
+        Finding::note(
+            format!(
+                "{connections} QUIC connections (HTTP/3) to UDP {noun} {} are not read: their requests and logins are not \
+                 seen; packet and bit limits still apply",
+                list(&ports)
+            ),
+            "to have all requests seen, stop offering HTTP/3 (no `Alt-Svc` header, no `quic` listener): clients then use \
+             TCP, and those that remember the offer do so when the UDP port is closed",
+        )
+    })
 }
 
 /// Peers that report other clients' addresses without being trusted: their clients all count as one, which may be
@@ -186,6 +208,23 @@ mod tests {
                 check(&finding, Severity::Note, expected, "[tls] keylog");
             }
         }
+    }
+
+    #[test]
+    fn connections_of_quic_are_told_by_port() {
+        let report = |ports: &[(u16, u64)]| {
+            let counts =
+                |(port, quic): &(u16, u64)| (*port, PortCounts { quic: *quic, ..PortCounts::default() });
+            HttpReport { tls: ports.iter().map(counts).collect(), ..HttpReport::default() }
+        };
+        assert!(quic(&report(&[])).is_none() && quic(&report(&[(443, 0)])).is_none());
+        let found = quic(&report(&[(80, 0), (443, 7), (8_443, 1)])).unwrap();
+        check(
+            &found,
+            Severity::Note,
+            "8 QUIC connections (HTTP/3) to UDP ports 443, 8443 are not read",
+            "Alt-Svc",
+        );
     }
 
     #[test]

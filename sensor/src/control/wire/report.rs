@@ -117,6 +117,9 @@ pub struct HttpReport {
     /// Connections in TLS, by port: decrypted, dark, and why.
     #[serde(default)]
     pub tls: BTreeMap<u16, PortCounts>,
+    /// Who serves a watched port: systemd units and containers.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub units: BTreeMap<u16, Vec<String>>,
     /// Where secrets of TLS sessions come from.
     #[serde(default)]
     pub tls_secrets: SecretsReport,

@@ -26,6 +26,9 @@ pub struct RouteRow {
     pub method: String,
     /// The template; empty for [`RoutesReport::rest`].
     pub route: String,
+    /// The systemd unit or container that serves it, if known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unit: Option<String>,
     /// Per second, now.
     pub rates: RouteCounts,
     /// Of the last half minute to minute.

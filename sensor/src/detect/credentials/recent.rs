@@ -36,6 +36,7 @@ pub(crate) struct Seen {
     pub(crate) route: Arc<str>,
     method: Option<&'static str>,
     status: Option<u16>,
+    unit: Option<Box<str>>,
     /// The identity of the session that it started.
     pub(crate) session: Option<KeyedHash>,
 }
@@ -69,6 +70,7 @@ impl Recent {
             route: Arc::clone(&attempt.route),
             method: attempt.exchange.method,
             status: attempt.exchange.status,
+            unit: attempt.exchange.unit.map(Box::from),
             session: attempt.exchange.login.and_then(|login| login.session),
         });
     }
@@ -115,6 +117,7 @@ impl Seen {
             path: None,
             status: self.status,
             user: self.account.map(|account| account.to_string()),
+            unit: self.unit.as_deref().map(str::to_owned),
         }
     }
 }

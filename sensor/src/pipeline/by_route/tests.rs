@@ -34,9 +34,9 @@ fn methods_and_routes_are_told_apart() {
         (Some(known[1]), Method::Get, Some(301), ms(1)),
         (None, Method::Other, Some(500), None),
     ] {
-        table.note(route, method, status, (at(100), took));
+        table.note((route, None), method, status, (at(100), took));
     }
-    let found = table.table(&routes, at(100));
+    let found = table.table(&routes, &Units::default(), at(100));
     let counts = |line: &RouteLine| (line.total.requests, line.total.client_errors, line.total.server_errors);
     let lines: Vec<_> =
         found.lines.iter().map(|line| (line.method, line.route.as_str(), counts(line))).collect();
@@ -53,9 +53,9 @@ fn what_is_recent_ends() {
     let mut table = ByRoute::default();
     let mut recent = |seconds: u64, note: bool| {
         if note {
-            table.note(Some(known[0]), Method::Get, Some(500), (at(seconds), ms(1)));
+            table.note((Some(known[0]), None), Method::Get, Some(500), (at(seconds), ms(1)));
         }
-        let line = table.table(&routes, at(seconds)).lines.remove(0);
+        let line = table.table(&routes, &Units::default(), at(seconds)).lines.remove(0);
         (line.total.requests, line.recent.requests, line.recent.server_errors, line.p50_us.is_some())
     };
     assert_eq!(recent(60, true), (1, 1, 1, true));
@@ -73,15 +73,15 @@ fn beyond_the_bound_all_are_one() {
     let (routes, known) = routes(MAX_ROUTES + 3);
     let mut table = ByRoute::default();
     for route in &known {
-        table.note(Some(*route), Method::Get, Some(200), (at(1_000), ms(1)));
+        table.note((Some(*route), None), Method::Get, Some(200), (at(1_000), ms(1)));
     }
-    let found = table.table(&routes, at(1_000));
+    let found = table.table(&routes, &Units::default(), at(1_000));
     assert_eq!((found.lines.len(), found.rest.total.requests), (MAX_ROUTES, 3));
     // Those that are heard of keep their places, however many others come.
     let late = 1_000 + 30 * IDLE_WINDOWS;
-    table.note(Some(known[0]), Method::Get, Some(200), (at(late - 30), ms(1)));
-    table.note(Some(known[MAX_ROUTES]), Method::Get, Some(404), (at(late), ms(1)));
-    let found = table.table(&routes, at(late));
+    table.note((Some(known[0]), None), Method::Get, Some(200), (at(late - 30), ms(1)));
+    table.note((Some(known[MAX_ROUTES]), None), Method::Get, Some(404), (at(late), ms(1)));
+    let found = table.table(&routes, &Units::default(), at(late));
     let names: Vec<&str> = found.lines.iter().map(|line| line.route.as_str()).collect();
     assert_eq!(names, ["/r0", "/r256"]);
     assert_eq!(found.rest.total.requests, 3 + 255, "what is forgotten is still counted");
@@ -98,9 +98,9 @@ proptest! {
         let mut table = ByRoute::default();
         for (route, method, status, seconds) in &seen {
             let method = Method::ALL[*method];
-            table.note(Some(known[*route]), method, *status, (at(*seconds), ms(*seconds)));
+            table.note((Some(known[*route]), None), method, *status, (at(*seconds), ms(*seconds)));
         }
-        let found = table.table(&routes, at(50_000));
+        let found = table.table(&routes, &Units::default(), at(50_000));
         let all = found.lines.iter().chain([&found.rest]);
         let sum = all.fold(RouteCounts::default(), |sum, line| sum.plus(line.total));
         let of = |class: u16| u64::try_from(seen.iter().filter(|row| row.2.is_some_and(|s| s / 100 == class)).count()).unwrap();

@@ -15,7 +15,7 @@ use sensor::store::{COMMANDS, CommandStore, EventStore, Saved, StoreConfig};
 use sensor_tests::daemon::{Daemon, PATIENCE};
 use sensor_tests::netns::Net;
 use sensor_tests::peers::bulk;
-use sensor_tests::process::resident;
+use sensor_tests::process::{resident, used};
 use sensor_tests::wait;
 
 use crate::contest::Effort;
@@ -157,14 +157,4 @@ fn by_detectors(state_dir: &Path) -> Result<()> {
     }
     ensure!(store.flush(PATIENCE), "the decisions were not written in time");
     Ok(())
-}
-
-/// Time that all threads of a process have run (`/proc/PID/task/TID/schedstat`, in nanoseconds).
-fn used(pid: u32) -> Result<Duration> {
-    let mut sum = 0;
-    for task in fs::read_dir(format!("/proc/{pid}/task"))? {
-        let text = fs::read_to_string(task?.path().join("schedstat"))?;
-        sum += text.split_whitespace().next().context("an empty schedstat")?.parse::<u64>()?;
-    }
-    Ok(Duration::from_nanos(sum))
 }

@@ -26,6 +26,7 @@ mod sandbox;
 mod series;
 mod single;
 mod testplane;
+mod tls;
 mod xdp_filter;
 
 use std::fs;
@@ -50,6 +51,8 @@ enum Suite {
     Kernel(SuiteArgs),
     /// What seeing HTTP costs: server, daemon, replay, memory; needs root.
     Http(HttpArgs),
+    /// What reading TLS costs: server, handshakes, daemon, memory; and how soon an attack inside is blocked; needs root.
+    Tls(TlsArgs),
     /// What an idle daemon takes, and how soon one with 100,000 blocks is ready; needs root.
     Daemon(SuiteArgs),
     /// What each megabyte of hostile input costs, beside ordinary traffic.
@@ -77,6 +80,15 @@ struct HttpArgs {
 }
 
 #[derive(clap::Args)]
+struct TlsArgs {
+    #[command(flatten)]
+    suite: SuiteArgs,
+    /// Only the parts whose name has this in it: pipeline, memory, live, handshakes, response.
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+    only: String,
+}
+
+#[derive(clap::Args)]
 struct SuiteArgs {
     /// Also write the results to this file, as JSON.
     #[arg(long, value_name = "FILE")]
@@ -96,6 +108,11 @@ fn main() -> Result<()> {
         Suite::Http(HttpArgs { suite: args, only }) => {
             let mut report = Report::new(args.effort())?;
             http::measure(&mut report, args.effort(), &only).context("HTTP could not be measured")?;
+            (report, args)
+        }
+        Suite::Tls(TlsArgs { suite: args, only }) => {
+            let mut report = Report::new(args.effort())?;
+            tls::measure(&mut report, args.effort(), &only).context("TLS could not be measured")?;
             (report, args)
         }
         Suite::Daemon(args) => {

@@ -88,6 +88,8 @@ pub(crate) const BYTES: &str = "B";
 pub(crate) const PER_SECOND: &str = "/s";
 /// Time, in milliseconds.
 pub(crate) const MS: &str = "ms";
+/// Time, in microseconds.
+pub(crate) const US: &str = "us";
 /// Hundredths.
 pub(crate) const PERCENT: &str = "%";
 /// Machine instructions.
@@ -183,6 +185,6 @@ impl Row {
 }
 
 fn shown(value: f64, unit: &str) -> String {
-    let digits = if [MPPS, MS, MS_PER_MB, PERCENT].contains(&unit) { 2 } else { 0 };
+    let digits = if [MPPS, MS, US, MS_PER_MB, PERCENT].contains(&unit) { 2 } else { 0 };
     format!("{value:.digits$} {unit}")
 }

@@ -54,10 +54,15 @@ impl Conversation {
 
     /// A request and its response, each in one segment.
     pub(crate) fn exchange(&mut self, request: &[u8], response: &[u8], mut each: impl FnMut(&Segment<'_>)) {
-        each(&self.segment(true, request));
-        self.sent = self.sent.wrapping_add(u32::try_from(request.len()).unwrap_or(0));
-        each(&self.segment(false, response));
-        self.received = self.received.wrapping_add(u32::try_from(response.len()).unwrap_or(0));
+        self.say(true, request, &mut each);
+        self.say(false, response, each);
+    }
+
+    /// One segment of one side.
+    pub(crate) fn say(&mut self, from_client: bool, payload: &[u8], mut each: impl FnMut(&Segment<'_>)) {
+        each(&self.segment(from_client, payload));
+        let position = if from_client { &mut self.sent } else { &mut self.received };
+        *position = position.wrapping_add(u32::try_from(payload.len()).unwrap_or(0));
     }
 
     fn segment<'a>(&mut self, from_client: bool, payload: &'a [u8]) -> Segment<'a> {

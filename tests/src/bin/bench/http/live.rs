@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 
 use anyhow::{Context as _, Result, ensure};
 use sensor_tests::daemon::{Daemon, PATIENCE};
-use sensor_tests::netns::{Net, SERVER_V4};
+use sensor_tests::netns::{Namespace, Net, SERVER_V4};
 use sensor_tests::peers::nginx::Nginx;
 use sensor_tests::wait::wait_until;
 
@@ -16,8 +16,6 @@ use crate::command;
 use crate::contest::Effort;
 use crate::report::{PER_SECOND, Report, Target};
 
-/// Responses, and the throughput that must be left.
-const PATHS: [(&str, &str, f64); 2] = [("1 KB", "/files/1k.txt", 0.95), ("100 KB", "/files/100k.txt", 0.97)];
 /// Pairs of servers; the daemon sits at each of the two in turn.
 const SERVERS: u32 = 10;
 /// Pairs of turns of a sitting.
@@ -26,54 +24,83 @@ const PAIRS: u32 = 3;
 /// Pairs of turns with the daemon at the same server: requests a second with and without it.
 type Sitting = Vec<(f64, f64)>;
 
+/// A kind of server, and what is asked of it.
+pub(crate) struct Subject<S> {
+    /// What it is called.
+    pub(crate) name: &'static str,
+    /// Of its URLs.
+    pub(crate) scheme: &'static str,
+    /// Where it listens.
+    pub(crate) port: u16,
+    /// Starts one.
+    pub(crate) start: fn(&Namespace) -> Result<S>,
+    /// Responses, and the throughput that must be left.
+    pub(crate) paths: [(&'static str, &'static str, f64); 2],
+}
+
+const NGINX: Subject<Nginx> = Subject {
+    name: "wrk and nginx",
+    scheme: "http",
+    port: Nginx::PORT,
+    start: Nginx::start,
+    paths: [("1 KB", "/files/1k.txt", 0.95), ("100 KB", "/files/100k.txt", 0.97)],
+};
+
 /// Requests a second with and without the daemon.
 pub(crate) fn measure(report: &mut Report, effort: Effort) -> Result<()> {
+    contest(report, effort, &NGINX)
+}
+
+/// The same of any kind of server.
+pub(crate) fn contest<S>(report: &mut Report, effort: Effort, subject: &Subject<S>) -> Result<()> {
     if !command::exists("wrk") || !command::exists("nginx") {
         report.note("wrk or nginx IS NOT INSTALLED: no server was measured");
         return Ok(());
     }
     let (servers, pairs) = if effort.quick { (1, 1) } else { (SERVERS, PAIRS) };
-    let mut sittings = PATHS.map(|_| Vec::new());
+    let mut sittings = subject.paths.map(|_| Vec::new());
     for _ in 0..servers {
         let (one, other) = (Net::new()?, Net::new()?);
-        let _servers = (Nginx::start(&one.server)?, Nginx::start(&other.server)?);
+        let _servers = ((subject.start)(&one.server)?, (subject.start)(&other.server)?);
         for (seen, unseen) in [(&one, &other), (&other, &one)] {
-            let daemon = watcher(seen)?;
-            for ((_, path, _), sittings) in PATHS.iter().zip(&mut sittings) {
-                sittings.push(sit(&daemon, (seen, unseen), path, pairs)?);
+            let daemon = watcher(seen, subject.port)?;
+            for ((_, path, _), sittings) in subject.paths.iter().zip(&mut sittings) {
+                let url =
+                    format!("{}://{}{path}", subject.scheme, SocketAddr::from((SERVER_V4, subject.port)));
+                sittings.push(sit(&daemon, (seen, unseen), &url, pairs)?);
             }
         }
     }
-    for ((size, _, target), sittings) in PATHS.iter().zip(&sittings) {
-        tell(report, size, *target, sittings)?;
+    for ((size, _, target), sittings) in subject.paths.iter().zip(&sittings) {
+        tell(report, &format!("{}, {size}", subject.name), *target, sittings)?;
     }
     Ok(())
 }
 
 /// A daemon that sees what nginx serves there.
-fn watcher(net: &Net) -> Result<Daemon> {
+pub(crate) fn watcher(net: &Net, port: u16) -> Result<Daemon> {
     let mut daemon = Daemon::prepare(net, "mode = \"monitor\"\n")?;
     daemon.hide_log();
     daemon.run()?;
     let is_watched = || {
         let status = daemon.json(&["status"]).unwrap_or_default();
         let ports = status.pointer("/http/ports").and_then(|ports| ports.as_array());
-        ports.is_some_and(|ports| ports.contains(&Nginx::PORT.into()))
+        ports.is_some_and(|ports| ports.contains(&port.into()))
     };
     ensure!(wait_until(PATIENCE, is_watched), "nginx's port is not watched: {}", daemon.log());
     Ok(daemon)
 }
 
-fn sit(daemon: &Daemon, (seen, unseen): (&Net, &Net), path: &str, pairs: u32) -> Result<Sitting> {
+fn sit(daemon: &Daemon, (seen, unseen): (&Net, &Net), url: &str, pairs: u32) -> Result<Sitting> {
     let before = daemon.metrics()?.sum("sensor_http_exchanges_total", &[]);
     let mut sitting = Sitting::new();
     for pair in 0..pairs {
         // Neither is always the first.
         sitting.push(if pair % 2 == 0 {
-            (wrk(seen, path)?, wrk(unseen, path)?)
+            (wrk(seen, url)?, wrk(unseen, url)?)
         } else {
-            let without = wrk(unseen, path)?;
-            (wrk(seen, path)?, without)
+            let without = wrk(unseen, url)?;
+            (wrk(seen, url)?, without)
         });
     }
     let is_seen =
@@ -85,11 +112,11 @@ fn sit(daemon: &Daemon, (seen, unseen): (&Net, &Net), path: &str, pairs: u32) ->
 }
 
 /// The median of all pairs' ratios: a server's placement raises it in one sitting and lowers it in the next.
-fn tell(report: &mut Report, size: &str, target: f64, sittings: &[Sitting]) -> Result<()> {
+fn tell(report: &mut Report, name: &str, target: f64, sittings: &[Sitting]) -> Result<()> {
     let ratio = |pairs: &Sitting| median(pairs.iter().map(|(with, without)| with / without));
     let all = sittings.concat();
     let without = median(all.iter().map(|(_, without)| *without))?;
-    let what = format!("wrk and nginx, {size}, every exchange seen");
+    let what = format!("{name}, every exchange seen");
     let kept = ratio(&all)?;
     let with = (kept * without, PER_SECOND);
     report.compare(&what, with, ("without the sensor", without), Some(Target::AtLeast(target)));
@@ -98,14 +125,14 @@ fn tell(report: &mut Report, size: &str, target: f64, sittings: &[Sitting]) -> R
         .iter()
         .fold((f64::MAX, 0_f64), |(least, most), median| (least.min(*median), most.max(*median)));
     report.note(format!(
-        "{size}: {kept:.3}, the median of {} pairs of turns of a second; in single sittings {least:.3} to {most:.3}",
+        "{name}: {kept:.3}, the median of {} pairs of turns of a second; in single sittings {least:.3} to {most:.3}",
         all.len(),
     ));
     Ok(())
 }
 
 /// The mean of the two in the middle where there is no one.
-fn median(values: impl Iterator<Item = f64>) -> Result<f64> {
+pub(crate) fn median(values: impl Iterator<Item = f64>) -> Result<f64> {
     let mut values: Vec<f64> = values.collect();
     values.sort_by(f64::total_cmp);
     let upper = values.get(values.len() / 2).copied().context("no pair of turns")?;
@@ -114,10 +141,9 @@ fn median(values: impl Iterator<Item = f64>) -> Result<f64> {
 }
 
 /// Requests a second, over one second.
-fn wrk(net: &Net, path: &str) -> Result<f64> {
-    let url = format!("http://{}{path}", SocketAddr::from((SERVER_V4, Nginx::PORT)));
+fn wrk(net: &Net, url: &str) -> Result<f64> {
     let mut wrk = net.world.command("wrk");
-    let output = wrk.args(["-t1", "-c16", "-d1s", &url]).output()?;
+    let output = wrk.args(["-t1", "-c16", "-d1s", url]).output()?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let rate = text.lines().find_map(|line| line.trim().strip_prefix("Requests/sec:"));
     rate.with_context(|| format!("wrk said {text}"))?.trim().parse().context("wrk's rate")

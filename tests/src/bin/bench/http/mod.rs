@@ -1,13 +1,13 @@
 //! What seeing HTTP costs: the server that is watched, the daemon that watches, and who replays a capture; and how
 //! soon an attacker is answered.
 
-mod conversation;
+pub(crate) mod conversation;
 mod detection;
-mod live;
+pub(crate) mod live;
 mod memory;
-mod pipeline;
+pub(crate) mod pipeline;
 mod replay;
-mod response;
+pub(crate) mod response;
 
 use anyhow::{Context as _, Result, ensure};
 

@@ -1,7 +1,7 @@
 //! How soon an attacker is blocked: from the last byte of the deciding response, as seen by the kernel, until the block
 //! is in the kernel's map, from the daemon's own histogram, while it sees ten thousand other requests a second.
 
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Read, Write};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, Ordering};
@@ -24,10 +24,9 @@ use crate::contest::Effort;
 use crate::plane::ratio;
 use crate::report::{CLIENTS, MS, PER_SECOND, Report, Target};
 
-/// Other clients' requests per second, and the number of their connections, each with a bounded share.
-const RATE: u32 = 10_000;
+/// Other clients' connections, each with a share of the requests, bounded to so many seconds.
 const CONNECTIONS: u32 = 8;
-const MOST_REQUESTS: u32 = RATE / CONNECTIONS * 300;
+const MOST_SECONDS: u32 = 300;
 /// Targets: quantiles, and milliseconds.
 const TARGETS: [(&str, f64, f64); 2] = [("p50", 0.5, 2.0), ("p99", 0.99, 10.0)];
 
@@ -46,32 +45,67 @@ const CONFIG: &str = "mode = \"enforce\"\n[limits.default]\npackets = \"off\"\nb
                       connections = \"off\"\nrequests = \"off\"\n\
                       [decide]\nmax_blocks_per_minute = 1000000\nmin_blocked = 1000000\n";
 
+/// A connection of a client, by whatever means.
+pub(crate) trait Stream: Read + Write {}
+
+impl<S: Read + Write> Stream for S {}
+
+/// Connects a client.
+pub(crate) type Connect = dyn Fn(&Client) -> io::Result<Box<dyn Stream>> + Send + Sync;
+
+/// How clients connect, and where to.
+#[derive(Clone)]
+pub(crate) struct Way {
+    /// A client's connection.
+    pub(crate) connect: Arc<Connect>,
+    /// Where others ask, for what, and how often in a second.
+    pub(crate) others: (u16, &'static str, u32),
+    /// Where attackers try to log in.
+    pub(crate) logins: u16,
+}
+
 /// Quantiles of the histogram after some hundred blocks.
 pub(crate) fn measure(report: &mut Report, effort: Effort) -> Result<()> {
     if !command::exists("nginx") {
         report.note("nginx IS NOT INSTALLED: blocks were not timed");
         return Ok(());
     }
+    let start = |net: &Net| Ok((Nginx::start(&net.server)?, LoginServer::start(&net.server)?));
+    let way = Way {
+        connect: Arc::new(|client| Ok(Box::new(client.connect()?))),
+        others: (Nginx::PORT, "/", 10_000),
+        logins: LoginServer::PORT,
+    };
+    contest(report, effort, &way, start)
+}
+
+/// The same with servers of any kind.
+pub(crate) fn contest<S>(
+    report: &mut Report,
+    effort: Effort,
+    way: &Way,
+    start: impl Fn(&Net) -> Result<S>,
+) -> Result<()> {
     let attackers: u16 = if effort.quick { 40 } else { 200 };
     let net = Net::new()?;
     live::prepare(&net, &Pace { faster: 0, residents: 1, attackers, logins_only: true })?;
-    let _nginx = Nginx::start(&net.server)?;
-    let _logins = LoginServer::start(&net.server)?;
+    let _servers = start(&net)?;
     let mut daemon = Daemon::prepare(&net, CONFIG)?;
     daemon.hide_log();
     daemon.run()?;
-    await_ports(&daemon)?;
-    let others = Others::start(&net);
-    let is_warm = || others.answered() > u64::from(RATE);
+    await_ports(&daemon, [way.others.0, way.logins])?;
+    let rate = way.others.2;
+    let others = Others::start(&net, way);
+    let is_warm = || others.answered() > u64::from(rate);
     ensure!(wait_until(PATIENCE, is_warm), "{} requests were answered", others.answered());
     let (stopwatch, before) = (Stopwatch::start(), others.answered());
-    let attempts = attack(&net, attackers);
+    let attempts = attack(&net, way, attackers);
     let (seconds, answered) = (stopwatch.elapsed().as_secs_f64(), others.answered() - before);
     others.stop()?;
     let metrics = all_blocked(&daemon, attackers)?;
     let what = "while attackers are blocked: requests of others";
-    let rate = ratio(answered, 1) / seconds;
-    report.compare(what, (rate, PER_SECOND), ("wanted", RATE.into()), Some(Target::AtLeast(0.95)));
+    let kept = ratio(answered, 1) / seconds;
+    report.compare(what, (kept, PER_SECOND), ("wanted", rate.into()), Some(Target::AtLeast(0.95)));
     let histogram = Histogram::of(&metrics, "sensor_enforcement_latency_seconds_bucket")?;
     for (name, quantile, target) in TARGETS {
         let what = format!("deciding byte to block in the kernel, {name}");
@@ -84,13 +118,11 @@ pub(crate) fn measure(report: &mut Report, effort: Effort) -> Result<()> {
     daemon.unload()
 }
 
-fn await_ports(daemon: &Daemon) -> Result<()> {
+fn await_ports(daemon: &Daemon, wanted: [u16; 2]) -> Result<()> {
     let watched = || {
         let status = daemon.json(&["status"]).unwrap_or_default();
         let ports = status.pointer("/http/ports").and_then(|ports| ports.as_array());
-        ports.is_some_and(|ports| {
-            [Nginx::PORT, LoginServer::PORT].into_iter().all(|port| ports.contains(&port.into()))
-        })
+        ports.is_some_and(|ports| wanted.into_iter().all(|port| ports.contains(&port.into())))
     };
     ensure!(wait_until(PATIENCE, watched), "the servers' ports are not watched: {}", daemon.log());
     Ok(())
@@ -121,11 +153,11 @@ struct Others {
 }
 
 impl Others {
-    fn start(net: &Net) -> Self {
+    fn start(net: &Net, way: &Way) -> Self {
         let (stop, answered) = (Arc::<AtomicBool>::default(), Arc::<AtomicU64>::default());
         let threads = (0..CONNECTIONS).map(|number| {
-            let (stop, answered) = (Arc::clone(&stop), Arc::clone(&answered));
-            net.world.spawn(move || ask_on(number, &stop, &answered))
+            let (stop, answered, way) = (Arc::clone(&stop), Arc::clone(&answered), way.clone());
+            net.world.spawn(move || ask_on(&way, number, &stop, &answered))
         });
         Self { threads: threads.collect(), stop, answered }
     }
@@ -151,29 +183,31 @@ impl Drop for Others {
 }
 
 /// One connection's share. A late one sends at once, until it has caught up.
-fn ask_on(number: u32, stop: &AtomicBool, answered: &AtomicU64) -> io::Result<()> {
-    let server = SocketAddr::new(SERVER_V4, Nginx::PORT);
-    let mut connection = KeepAlive::connect(&Client::new(v4(LEGITIMATE), server))?;
-    let every = Duration::from_secs(1) * CONNECTIONS / RATE;
+fn ask_on(way: &Way, number: u32, stop: &AtomicBool, answered: &AtomicU64) -> io::Result<()> {
+    let (port, path, rate) = way.others;
+    let server = SocketAddr::new(SERVER_V4, port);
+    let stream = (way.connect)(&Client::new(v4(LEGITIMATE), server))?;
+    let mut connection = KeepAlive::over(stream, server.to_string());
+    let every = Duration::from_secs(1) * CONNECTIONS / rate;
     let begun = wait::now() + every * number / CONNECTIONS;
-    for request in 0..MOST_REQUESTS {
+    for request in 0..rate / CONNECTIONS * MOST_SECONDS {
         if stop.load(Ordering::Relaxed) {
             return Ok(());
         }
         wait::pace_until(begun + every * request);
-        connection.ask("GET", "/", "")?;
+        connection.ask("GET", path, "")?;
         answered.fetch_add(1, Ordering::Relaxed);
     }
     Ok(())
 }
 
 /// Each attacker in turn, until it considers itself blocked; returns their attempts.
-fn attack(net: &Net, attackers: u16) -> u64 {
+fn attack(net: &Net, way: &Way, attackers: u16) -> u64 {
     let (next, attempts) = (AtomicU16::new(0), AtomicU64::new(0));
     let one_after_the_other = || {
         let turns = std::iter::repeat_with(|| next.fetch_add(1, Ordering::Relaxed));
         for number in turns.take_while(|number| *number < attackers) {
-            attempts.fetch_add(attack_from(number).into(), Ordering::Relaxed);
+            attempts.fetch_add(attack_from(way, number).into(), Ordering::Relaxed);
         }
     };
     thread::scope(|scope| {
@@ -184,15 +218,15 @@ fn attack(net: &Net, attackers: u16) -> u64 {
     attempts.into_inner()
 }
 
-fn attack_from(number: u16) -> u32 {
-    let server = SocketAddr::new(SERVER_V4, LoginServer::PORT);
+fn attack_from(way: &Way, number: u16) -> u32 {
+    let server = SocketAddr::new(SERVER_V4, way.logins);
     let client = Client { timeout: TIMEOUT, ..Client::new(live::attacker(number), server) };
     let begun = wait::now();
     let mut unheard = 0;
     for attempt in 0..MOST_ATTEMPTS {
         wait::pace_until(begun + BETWEEN * attempt);
         let account = format!("{number}-{attempt}");
-        unheard = if log_in(&client, &account).is_ok() { 0 } else { unheard + 1 };
+        unheard = if log_in(way, &client, &account).is_ok() { 0 } else { unheard + 1 };
         if unheard == 2 {
             return attempt + 1;
         }
@@ -201,10 +235,10 @@ fn attack_from(number: u16) -> u32 {
 }
 
 /// One attempt on an account of its own, with a password of its own.
-fn log_in(client: &Client, account: &str) -> io::Result<()> {
+fn log_in(way: &Way, client: &Client, account: &str) -> io::Result<()> {
     let body = format!("{{\"username\":\"user-{account}\",\"password\":\"stolen-{account}\"}}");
     let (host, length) = (client.server, body.len());
-    let mut stream = client.connect()?;
+    let mut stream = (way.connect)(client)?;
     let request = format!(
         "POST /login HTTP/1.1\r\nHost: {host}\r\nUser-Agent: python-requests/2.32.3\r\n\
          Content-Type: application/json\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}"

@@ -1,0 +1,203 @@
+//! From messages to records of exchanges.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use super::by_route::ByRoute;
+use super::totals::Totals;
+use super::twice::{Twice, What};
+use super::{Claim, Observer, connections};
+use crate::clock::Timestamp;
+use crate::event::{
+    Exchange, Findings, Grpc, Host, LoginOutcome, MediaType, Object, Path, QueryKeys, Redactor, Source,
+    TlsFacts, UnitId, Units, UserAgent,
+};
+use crate::http::{self, Request};
+use crate::identity::{Answered, Identifier};
+use crate::inspect::{self, Inspector};
+use crate::route::{Route, Routes};
+
+/// Turns messages, which hold secrets, into the record that holds none.
+pub(super) struct Finish<O> {
+    pub(super) identifier: Identifier,
+    /// What nobody proves to have sent teaches them nothing.
+    pub(super) routes: Routes,
+    pub(super) tally: Tally,
+    pub(super) inspector: Inspector,
+    pub(super) redactor: Redactor,
+    pub(super) units: Units,
+    /// An interface whose exchanges count only behind a proxy that is trusted.
+    pub(super) proving: Option<u32>,
+    pub(super) observer: O,
+}
+
+impl<O> Finish<O> {
+    /// Whether what happens on a connection is told: programs of this host that ask each other are nobody's clients.
+    fn counts(&self, connection: &http::Connection) -> bool {
+        self.proving != Some(connection.interface) || self.identifier.trusts(connection.client.address())
+    }
+}
+
+impl<O: Observer> Finish<O> {
+    /// Whom a peer on this host says that it asks for.
+    fn claim(&mut self, connection: &http::Connection, exchange: &http::Exchange<'_>) {
+        let peer = connection.client.address();
+        let Some(request) = exchange.request.filter(|_| connection.proven) else { return };
+        if !self.identifier.proves_itself(peer) {
+            return;
+        }
+        let proxied = proxied_by(connection);
+        let client = self.identifier.claim(peer, proxied, request.message().headers());
+        let (server_port, seen) = (connection.server.port(), exchange.ended());
+        self.observer.claim(&Claim { peer: peer.to_canonical(), client, server_port, seen });
+    }
+
+    fn tell(&mut self, connection: &http::Connection, exchange: &http::Exchange<'_>) {
+        let (request, status) = (exchange.request, exchange.status());
+        let (outcome, proven) = (exchange.outcome(), connection.proven);
+        let (peer, proxied) = (connection.client.address(), proxied_by(connection));
+        let headers = request.into_iter().flat_map(|request| request.message().headers());
+        let query = request.and_then(|request| request.query()).unwrap_or_default();
+        let told = request.filter(|request| request.has_line());
+        let path = told.map(|request| request.path()).filter(|path| !path.is_empty());
+        let place = path.map(|path| self.routes.observe(path, outcome.filter(|_| proven)));
+        let route = place.map(|route| self.routes.text(route));
+        let method = told.filter(|request| request.has_method()).map(|request| request.method_name());
+        let answered = Answered { method: method.unwrap_or_default(), route, status: outcome, proven };
+        let identity = self.identifier.identify(peer, proxied, headers, query, &answered);
+        let (login, further) = (self.identifier.login(exchange, route), self.identifier.further());
+        let known = inspect::Known::of(connection, &identity, login.as_ref(), (route, status));
+        let inspected = self.inspector.exchange(exchange, &known);
+        let (unit, redactor) = (unit_of(&self.units, connection), &self.redactor);
+        let mut event = Exchange {
+            ts: exchange.started(),
+            client: identity.client,
+            client_port: connection.client.port(),
+            server: connection.server.address(),
+            server_port: connection.server.port(),
+            unit: unit.and_then(|unit| self.units.name(unit)),
+            peer: identity.peer,
+            named_by_peer: identity.named_by_peer,
+            http_version: version(exchange),
+            method,
+            host: told.and_then(|request| request.host()).map(|host| Host::new(host, redactor)),
+            path: path.map(|path| Path::new(path, redactor)),
+            object: path.map(|path| Object::new(path, route, redactor)).unwrap_or_default(),
+            route,
+            query_keys: QueryKeys::of(query),
+            status,
+            grpc: exchange.grpc().map(Grpc::of),
+            request_bytes: request.and_then(|request| request.message().body_wire_length()),
+            response_bytes: exchange.response.and_then(|response| response.message().body_wire_length()),
+            duration_us: exchange.duration().map(micros),
+            user_agent: user_agent(told, redactor),
+            content_type: content_type(told, redactor),
+            principal: identity.principal,
+            login,
+            further: further.into(),
+            cross_site: identity.cross_site && request.is_some_and(Identifier::browsers_send),
+            source: if connection.tls().is_some() { Source::Tls } else { Source::Wire },
+            tls: connection.tls().map(|facts| TlsFacts::new(facts, connection.is_unverified(), redactor)),
+            gaps: exchange.gaps,
+            proven,
+            anomalies: Findings { http: exchange.all_anomalies(), identity: identity.anomalies },
+            findings: inspected.findings,
+            effects: inspected.effects,
+            exposed: inspected.exposed,
+            seen: exchange.ended(),
+            seen_twice: false,
+        };
+        event.seen_twice = self.tally.note(&event, path, (place, unit), exchange);
+        self.observer.exchange(&event);
+    }
+}
+
+impl<O: Observer> http::Sink for Finish<O> {
+    fn exchange(&mut self, connection: &http::Connection, exchange: &http::Exchange<'_>) {
+        self.claim(connection, exchange);
+        if self.counts(connection) {
+            self.tell(connection, exchange);
+        }
+    }
+
+    fn unfinished(&mut self, connection: &http::Connection, message: &http::Unfinished) {
+        if !self.counts(connection) {
+            return;
+        }
+        let trusts = |client| self.identifier.trusts(client);
+        let held = connections::held(connection, message, trusts);
+        self.observer.held(&held);
+    }
+
+    fn abuse(&mut self, connection: &http::Connection, abuse: &http::Abuse, time: Timestamp) {
+        if !self.counts(connection) {
+            return;
+        }
+        let trusts = |client| self.identifier.trusts(client);
+        let abuse = connections::abuse(connection, abuse, time, trusts);
+        self.observer.abuse(&abuse);
+    }
+}
+
+fn unit_of(units: &Units, connection: &http::Connection) -> Option<UnitId> {
+    units.of(connection.server.address(), connection.server.port())
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
+fn user_agent<'a>(request: Option<Request<'a>>, redactor: &'a Redactor) -> Option<UserAgent<'a>> {
+    request?.user_agent().map(|agent| UserAgent::new(agent, redactor))
+}
+
+fn content_type<'a>(request: Option<Request<'a>>, redactor: &'a Redactor) -> Option<MediaType<'a>> {
+    request?.message().content_type().map(|kind| MediaType::new(kind, redactor))
+}
+
+/// The version of the request, or of the response where there was none.
+fn version(exchange: &http::Exchange<'_>) -> &'static str {
+    let request = exchange.request.map(|request| request.version());
+    request.or(exchange.response.map(|response| response.version())).map_or("", http::Version::label)
+}
+
+/// What is counted of exchanges.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    pub(super) totals: Totals,
+    pub(super) by_route: ByRoute,
+    twice: Twice,
+}
+
+impl Tally {
+    /// Counts an exchange, unless it was counted before; tells whether it was.
+    fn note(
+        &mut self,
+        event: &Exchange<'_>,
+        path: Option<&[u8]>,
+        (place, unit): (Option<Route>, Option<UnitId>),
+        exchange: &http::Exchange<'_>,
+    ) -> bool {
+        let method = exchange.request.map_or(http::Method::Other, Request::method);
+        let duration = exchange.duration();
+        let totals = &mut self.totals;
+        if self.twice.look(What { client: event.client, method: event.method, path }, event) {
+            totals.seen_twice = totals.seen_twice.saturating_add(1);
+            return true;
+        }
+        if let Some(login) = event.login {
+            totals.count_login(login.outcome, 1);
+            totals.count_login(LoginOutcome::Unknown, u64::from(event.further.uncounted));
+            event.further.read.iter().for_each(|login| totals.count_login(login.outcome, 1));
+        }
+        totals.count(event.http_version, method.label(), event.status, duration);
+        totals.unproven = totals.unproven.saturating_add(u64::from(!event.proven));
+        self.by_route.note((place, unit), method, event.outcome(), (event.seen, duration));
+        false
+    }
+}
+
+/// The source address of the connection's PROXY protocol header.
+fn proxied_by(connection: &http::Connection) -> Option<IpAddr> {
+    connection.proxy()?.addresses.map(|(source, _)| source.address())
+}
