@@ -92,6 +92,10 @@ pub(crate) static SEGMENTS: Array<Block> = Array::with_max_entries(1, BPF_F_MMAP
 #[map]
 pub(crate) static DATAGRAMS: PerCpuArray<u64> = PerCpuArray::with_max_entries(1, 0);
 
+/// When this CPU may copy the next long segment whole: a theoretical arrival time.
+#[map]
+pub(crate) static WHOLE: PerCpuArray<u64> = PerCpuArray::with_max_entries(1, 0);
+
 /// How many socket look-ups of this CPU have failed.
 #[map]
 pub(crate) static LOOK_UPS: PerCpuArray<LookUps> = PerCpuArray::with_max_entries(1, 0);

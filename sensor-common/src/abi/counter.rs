@@ -87,8 +87,11 @@ pub enum Event {
     MirrorBadIp = 20,
     /// As above, because its frame is addressed to another host or to a group.
     MirrorOtherHost = 21,
+    /// The snap length truncated a segment of a connection that is copied whole, because the budget for that was spent
+    /// or the ring half full.
+    MirrorTruncated = 22,
     /// First of the [`Problem`] kinds, which follow in their own order.
-    FirstProblem = 22,
+    FirstProblem = 23,
 }
 
 /// Entries of the event map; `NonLinear` is the last problem.

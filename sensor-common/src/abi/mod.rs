@@ -20,7 +20,7 @@ pub use counter::{
 pub use mirror::{
     BLOCK, Block, CHUNK, CROSSED, DATAGRAM, DATAGRAM_BURST, DATAGRAM_RATE, FlowInstruction, FlowKey,
     MAX_CHUNKS, MAX_PIECES, MAX_SNAP, MirrorChecksum, MirrorDirection, MirrorHeader, MirrorSettings,
-    PORT_WORDS, RingPositions, UNKNOWN_PLACE, datagram_flags, record_size,
+    PORT_WORDS, RingPositions, UNKNOWN_PLACE, WHOLE_BURST, WHOLE_RATE, copying, datagram_flags, record_size,
 };
 pub use policy::{BlockEntry, Dimension, Policy, ScopeEntry, ScopeLimits};
 pub use secret::{SECRET_BYTES, SECRET_EVENTS, SecretEvent, SecretKind, SecretRecord, secrets};
@@ -28,7 +28,7 @@ pub use settings::{Settings, Shared, prefixes};
 pub use verdict::{Reason, Verdict};
 
 /// Layout version of everything in this module; part of the identity of pinned maps.
-pub const VERSION: u32 = 5;
+pub const VERSION: u32 = 6;
 
 /// Names of the maps in the object, by which user space finds them.
 pub mod maps {

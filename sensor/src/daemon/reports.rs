@@ -50,6 +50,7 @@ impl Engine {
             Event::MirroredIngressBytes,
             Event::MirroredEgressBytes,
             Event::MirrorSkipped,
+            Event::MirrorTruncated,
             Event::MirrorBadIp,
             Event::MirrorOtherHost,
             Event::MirroredDatagrams,
