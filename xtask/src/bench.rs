@@ -23,6 +23,8 @@ enum Suite {
     Kernel,
     /// What seeing HTTP costs.
     Http,
+    /// What seeing HTTP/2 costs.
+    Http2,
     /// What an idle daemon takes, and how soon one with many blocks is ready.
     Daemon,
     /// What each megabyte of hostile input costs, beside ordinary traffic.
@@ -36,6 +38,7 @@ impl Suite {
         match self {
             Self::Kernel => "kernel",
             Self::Http => "http",
+            Self::Http2 => "http2",
             Self::Daemon => "daemon",
             Self::Hostile => "hostile",
             Self::Series => "series",

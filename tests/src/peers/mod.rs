@@ -7,6 +7,7 @@ pub mod alertmanager;
 pub mod hook;
 pub mod http;
 pub mod http2;
+pub mod http2_raw;
 pub mod keepalive;
 pub mod login;
 pub mod nginx;

@@ -2,6 +2,9 @@
 
 use std::time::{Duration, Instant};
 
+use anyhow::Result;
+use nix::time::{ClockId, clock_gettime};
+
 /// Time since it was started.
 pub(crate) struct Stopwatch(Instant);
 
@@ -16,4 +19,23 @@ impl Stopwatch {
     pub(crate) fn elapsed(&self) -> Duration {
         self.0.elapsed()
     }
+}
+
+/// Processor time of this thread since it was started.
+pub(crate) struct CpuTime(Duration);
+
+impl CpuTime {
+    /// Starts.
+    pub(crate) fn start() -> Result<Self> {
+        Ok(Self(now()?))
+    }
+
+    /// How much was used since.
+    pub(crate) fn elapsed(&self) -> Result<Duration> {
+        Ok(now()?.saturating_sub(self.0))
+    }
+}
+
+fn now() -> Result<Duration> {
+    Ok(clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID)?.into())
 }

@@ -17,6 +17,7 @@ mod flood;
 mod frames;
 mod hostile;
 mod http;
+mod http2;
 mod link;
 mod nftables;
 mod plane;
@@ -50,6 +51,8 @@ enum Suite {
     Kernel(SuiteArgs),
     /// What seeing HTTP costs: server, daemon, replay, memory; needs root.
     Http(HttpArgs),
+    /// What seeing HTTP/2 costs: pipeline, memory, server, blocks; needs root.
+    Http2(Http2Args),
     /// What an idle daemon takes, and how soon one with 100,000 blocks is ready; needs root.
     Daemon(SuiteArgs),
     /// What each megabyte of hostile input costs, beside ordinary traffic.
@@ -77,6 +80,15 @@ struct HttpArgs {
 }
 
 #[derive(clap::Args)]
+struct Http2Args {
+    #[command(flatten)]
+    suite: SuiteArgs,
+    /// Only the parts whose name has this in it: pipeline, memory, live, reset.
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+    only: String,
+}
+
+#[derive(clap::Args)]
 struct SuiteArgs {
     /// Also write the results to this file, as JSON.
     #[arg(long, value_name = "FILE")]
@@ -96,6 +108,11 @@ fn main() -> Result<()> {
         Suite::Http(HttpArgs { suite: args, only }) => {
             let mut report = Report::new(args.effort())?;
             http::measure(&mut report, args.effort(), &only).context("HTTP could not be measured")?;
+            (report, args)
+        }
+        Suite::Http2(Http2Args { suite: args, only }) => {
+            let mut report = Report::new(args.effort())?;
+            http2::measure(&mut report, args.effort(), &only).context("HTTP/2 could not be measured")?;
             (report, args)
         }
         Suite::Daemon(args) => {

@@ -105,7 +105,7 @@ fn tell(report: &mut Report, size: &str, target: f64, sittings: &[Sitting]) -> R
 }
 
 /// The mean of the two in the middle where there is no one.
-fn median(values: impl Iterator<Item = f64>) -> Result<f64> {
+pub(crate) fn median(values: impl Iterator<Item = f64>) -> Result<f64> {
     let mut values: Vec<f64> = values.collect();
     values.sort_by(f64::total_cmp);
     let upper = values.get(values.len() / 2).copied().context("no pair of turns")?;
