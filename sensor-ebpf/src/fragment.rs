@@ -15,7 +15,7 @@ use sensor_common::packet::{self, Datagram, NoSegment, SegmentHeader};
 use crate::access::Linear;
 use crate::maps::DATAGRAMS;
 use crate::mirror::HEADERS;
-use crate::{count, offload, ring};
+use crate::{budget, count, offload, ring};
 
 /// The longest datagram except for an aggregate: 65,535 bytes after an IPv6 header.
 const MAX_DATAGRAM: usize = 65_535 + 40;
@@ -106,7 +106,7 @@ fn copy(context: &TcContext, settings: &MirrorSettings, datagram: Datagram) {
     }
     // SAFETY: the helper has no arguments.
     let time = unsafe { bpf_ktime_get_ns() };
-    if !is_within_budget(time, length) {
+    if !budget::take(&DATAGRAMS, time, record_size(length).wrapping_mul(NS_PER_BYTE), AHEAD) {
         count::event(Event::MirrorDatagramBudget);
         return;
     }
@@ -135,19 +135,4 @@ fn copy(context: &TcContext, settings: &MirrorSettings, datagram: Datagram) {
         done = done.wrapping_add(CHUNK);
     }
     count::event(Event::MirroredDatagrams);
-}
-
-/// A GCRA per CPU: nothing else writes its time concurrently.
-#[inline(always)]
-fn is_within_budget(now: u64, length: u32) -> bool {
-    let Some(tat) = DATAGRAMS.get_ptr_mut(0) else { return false };
-    // SAFETY: a value of an array map, this CPU's own.
-    let due = unsafe { tat.read_volatile() };
-    let due = if due < now { now } else { due };
-    if due.wrapping_sub(now) > AHEAD {
-        return false;
-    }
-    // SAFETY: as above.
-    unsafe { tat.write_volatile(due.wrapping_add(record_size(length).wrapping_mul(NS_PER_BYTE))) };
-    true
 }

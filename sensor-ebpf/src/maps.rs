@@ -118,6 +118,10 @@ pub(crate) static FOUND_UNTIL: PerCpuArray<u64> = PerCpuArray::with_max_entries(
 #[map]
 pub(crate) static HEADERS: PerCpuArray<Headers> = PerCpuArray::with_max_entries(1, 0);
 
+/// When this CPU may copy the next long segment whole: a theoretical arrival time.
+#[map]
+pub(crate) static WHOLE: PerCpuArray<u64> = PerCpuArray::with_max_entries(1, 0);
+
 /// How many socket look-ups of this CPU have failed.
 #[map]
 pub(crate) static LOOK_UPS: PerCpuArray<LookUps> = PerCpuArray::with_max_entries(1, 0);

@@ -2,23 +2,24 @@
 //!
 //! Segments that user space does not need are not copied: other ports, bytes beyond the snap length, bytes that an
 //! instruction for the connection says to skip, packets that the kernel drops before TCP. Acknowledgements without
-//! payload are copied: they show what this host's TCP has accepted, and what it will accept.
+//! payload are copied: they show what this host's TCP has accepted, and what it will accept. Connections in TLS and in
+//! HTTP/2 are copied whole, within a budget, until user space says that it does not need that.
 
 use aya_ebpf::helpers::generated::bpf_ktime_get_ns;
 use aya_ebpf::programs::TcContext;
 use sensor_common::abi::{
-    self, CHUNK, Event, FlowInstruction, FlowKey, MAX_CHUNKS, MirrorChecksum, MirrorDirection, MirrorHeader,
-    MirrorSettings, PORT_WORDS,
+    self, CHUNK, Event, MAX_CHUNKS, MAX_SNAP, MirrorChecksum, MirrorDirection, MirrorHeader, MirrorSettings,
+    PORT_WORDS, WHOLE_BURST, WHOLE_RATE,
 };
 use sensor_common::packet::{self, NoSegment, SegmentHeader};
 
 use crate::access::Linear;
-use crate::maps::FLOWS;
-use crate::{atomic, count, fragment, maps, offload, proof, ring, sight};
+use crate::instruction::{WHOLE, Wanted, wanted};
+use crate::{atomic, budget, count, fragment, maps, offload, proof, ring, sight};
 
-const FIN: u8 = 0x01;
-const SYN: u8 = 0x02;
-const RST: u8 = 0x04;
+pub(crate) const FIN: u8 = 0x01;
+pub(crate) const SYN: u8 = 0x02;
+pub(crate) const RST: u8 = 0x04;
 const ACK: u8 = 0x10;
 
 /// Copies a segment if it is of interest. `LAYER3`: frames start with the IP header.
@@ -101,14 +102,16 @@ fn send<const CROSSED: bool>(
 ) {
     let length = payload_len(segment, context.len() as usize);
     let snap = settings.snap;
-    let has_instructions = settings.instructions != 0;
-    let wanted = if has_instructions { wanted(segment, direction, length, snap) } else { Wanted::upto(snap) };
-    let Some(Wanted { snap, peer_sent }) = wanted.checked() else {
+    let wanted = wanted(context, settings, segment, direction, length);
+    let Some(Wanted { snap: wanted, peer_sent }) = wanted.checked() else {
         count::event(Event::MirrorSkipped);
         return;
     };
-    let is_bulk = matches!(direction, MirrorDirection::Egress) && length > BULK && length > snap;
-    let snap = if is_bulk && snap > REST_OF_BODY && !begins_response(context, segment) {
+    let is_whole = wanted == WHOLE;
+    let is_bulk = matches!(direction, MirrorDirection::Egress) && length > BULK && length > snap && !is_whole;
+    let snap = if is_whole && length > snap && may_copy_whole(settings, length) {
+        MAX_SNAP
+    } else if is_bulk && snap > REST_OF_BODY && !begins_response(context, segment) {
         REST_OF_BODY
     } else {
         snap
@@ -184,25 +187,21 @@ fn read_again<const LAYER3: bool>(
     fragment::read::<LAYER3>(context, settings, direction, why)
 }
 
-/// How much of a segment is copied, and how far the other side has sent.
-struct Wanted {
-    snap: u32,
-    peer_sent: Option<u32>,
-}
+const NS_PER_BYTE: u64 = 1_000_000_000 / WHOLE_RATE;
+/// How far the theoretical arrival time of [`maps::WHOLE`] may run ahead.
+const AHEAD: u64 = WHOLE_BURST * NS_PER_BYTE;
 
-/// Marks that not even the header is copied.
-const NOTHING: u32 = u32::MAX;
-
-impl Wanted {
-    #[inline(always)]
-    const fn upto(snap: u32) -> Self {
-        Self { snap, peer_sent: None }
+/// Whether there is room and budget for a long segment; if not, that is counted. Half of the ring is left to others.
+#[inline(always)]
+fn may_copy_whole(settings: &MirrorSettings, length: u32) -> bool {
+    // SAFETY: the helper has no arguments.
+    let now = unsafe { bpf_ktime_get_ns() };
+    let cost = (length as u64).wrapping_mul(NS_PER_BYTE);
+    let may = !ring::is_half_full(settings) && budget::take(&maps::WHOLE, now, cost, AHEAD);
+    if !may {
+        count::event(Event::MirrorTruncated);
     }
-
-    #[inline(always)]
-    const fn checked(self) -> Option<Self> {
-        if self.snap == NOTHING { None } else { Some(self) }
-    }
+    may
 }
 
 /// Whether traffic of a port is mirrored: there is a listener on it.
@@ -226,87 +225,6 @@ const fn payload_len(segment: &SegmentHeader, frame: usize) -> u32 {
         _ => frame,
     };
     end.saturating_sub(segment.payload) as u32
-}
-
-/// The part of a segment that an instruction for the connection leaves to copy.
-#[inline(always)]
-fn wanted(segment: &SegmentHeader, direction: MirrorDirection, length: u32, snap: u32) -> Wanted {
-    let key = flow_key(segment, direction);
-    let Some(entry) = FLOWS.get_ptr_mut(key) else { return Wanted::upto(snap) };
-    // SAFETY: an entry may be replaced concurrently; every combination of its fields is valid.
-    let FlowInstruction { skip_until, sent, skips, stop, has_sent } = unsafe { *entry };
-    if segment.flags & SYN != 0 {
-        // The ports are in use again: instructions for the old connection are void.
-        FLOWS.remove(key).unwrap_or_default();
-        return Wanted::upto(snap);
-    }
-    if stop != 0 {
-        return Wanted::upto(NOTHING);
-    }
-    let (until, skips, peer_sent) = match direction {
-        MirrorDirection::Ingress => (skip_until[0], skips[0], (has_sent & 2 != 0, sent[1])),
-        MirrorDirection::Egress => (skip_until[1], skips[1], (false, 0)),
-    };
-    let last = segment.sequence.wrapping_add(length);
-    // Before `until` in sequence space (RFC 9293, section 3.4).
-    let is_before = until.wrapping_sub(last) <= i32::MAX as u32;
-    if skips != 0 && is_before && segment.flags & (FIN | RST) == 0 {
-        if matches!(direction, MirrorDirection::Egress) {
-            // SAFETY: the entry stays valid memory until the program ends; user space may replace it concurrently,
-            // which discards this write.
-            unsafe { note_sent(entry, last, has_sent & 2 != 0) };
-        }
-        return Wanted::upto(NOTHING);
-    }
-    if matches!(direction, MirrorDirection::Egress) && has_sent != 0 {
-        // This one tells user space how far this host has sent.
-        // SAFETY: the address of a field of a map value.
-        let has_sent = unsafe { &raw mut (*entry).has_sent };
-        // SAFETY: as above; user space may replace the value concurrently.
-        unsafe { has_sent.write_volatile(0) };
-    }
-    Wanted { snap, peer_sent: if peer_sent.0 { Some(peer_sent.1) } else { None } }
-}
-
-/// Records how far this host has sent. CPUs may write concurrently: each value was true.
-///
-/// # Safety
-/// `entry` is a value of [`FLOWS`].
-#[inline(always)]
-unsafe fn note_sent(entry: *mut FlowInstruction, last: u32, is_known: bool) {
-    // SAFETY: by the caller.
-    let sent = unsafe { &raw mut (*entry).sent[1] };
-    // SAFETY: as above.
-    let is_further = !is_known || last.wrapping_sub(unsafe { sent.read_volatile() }) <= i32::MAX as u32;
-    if is_further {
-        // SAFETY: as above.
-        unsafe { sent.write_volatile(last) };
-        // SAFETY: as above.
-        let has_sent = unsafe { &raw mut (*entry).has_sent };
-        // SAFETY: as above.
-        unsafe { has_sent.write_volatile(2) };
-    }
-}
-
-#[inline(always)]
-fn flow_key(segment: &SegmentHeader, direction: MirrorDirection) -> FlowKey {
-    let SegmentHeader { source, destination, source_port, destination_port, .. } = *segment;
-    match direction {
-        MirrorDirection::Ingress => FlowKey {
-            client: source,
-            server: destination,
-            client_port: source_port,
-            server_port: destination_port,
-            reserved: 0,
-        },
-        MirrorDirection::Egress => FlowKey {
-            client: destination,
-            server: source,
-            client_port: destination_port,
-            server_port: source_port,
-            reserved: 0,
-        },
-    }
 }
 
 /// Puts the segment into this CPU's ring, one record for each [`CHUNK`] of options and payload.

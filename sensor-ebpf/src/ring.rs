@@ -53,6 +53,24 @@ pub(crate) fn put(
     is_written
 }
 
+/// Whether less than half of this CPU's ring is free.
+#[inline(always)]
+pub(crate) fn is_half_full(settings: &MirrorSettings) -> bool {
+    // SAFETY: the helper has no arguments.
+    let cpu = unsafe { bpf_get_smp_processor_id() };
+    let Some(positions) = RINGS.get_ptr_mut(cpu) else { return true };
+    // SAFETY: the address of a field of a map value.
+    let written_at = unsafe { &raw const (*positions).written };
+    // SAFETY: as above.
+    let read_at = unsafe { &raw const (*positions).read };
+    // SAFETY: as above; only this CPU writes it.
+    let written = unsafe { written_at.read_volatile() };
+    // SAFETY: as above; user space writes it concurrently.
+    let used = written.wrapping_sub(unsafe { read_at.read_volatile() });
+    let half = (settings.block_mask as u64).wrapping_add(1).wrapping_mul(BLOCK as u64 / 2);
+    used > half
+}
+
 /// Writes a record, then the write position: nobody reads the record before. False if that failed.
 #[inline(always)]
 #[expect(clippy::cast_possible_truncation, reason = "offsets and sizes are far below 2^32")]

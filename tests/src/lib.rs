@@ -20,6 +20,7 @@ pub mod seen;
 pub mod tmux;
 pub mod tools;
 pub mod wait;
+pub mod watched;
 
 pub mod fixtures;
 pub mod flow;

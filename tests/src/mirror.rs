@@ -32,6 +32,7 @@ pub fn check() -> Result<()> {
         stage.copies_both_directions(address)?;
         stage.keeps_to_the_snap_length(address)?;
         stage.keeps_to_instructions(address)?;
+        stage.copies_whole_what_is_multiplexed(address)?;
     }
     Ok(())
 }
@@ -205,6 +206,34 @@ impl Stage {
         let (requests, responses) = self.read()?;
         ensure!(requests.length + responses.length == 0, "a stopped connection was mirrored");
         ensure!(self.dataplane.counters().event(Event::MirrorSkipped)? > skipped, "and not counted");
+        Ok(())
+    }
+
+    /// A connection that starts with HTTP/2's preface or a `ClientHello` is copied beyond the snap length, until it is said
+    /// that this is not needed.
+    fn copies_whole_what_is_multiplexed(&mut self, address: SocketAddr) -> Result<()> {
+        const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+        const HELLO: &[u8] =
+            &[22, 3, 1, 0, 40, 1, 0, 0, 36, 3, 3, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7];
+        self.mirror.set_snap(100);
+        let response: Vec<u8> = (0..50_000_u32).map(|byte| (byte % 251) as u8).collect();
+        for first in [PREFACE, HELLO] {
+            let mut connection = self.connect(address)?;
+            connection.exchange(first, &response)?;
+            let (requests, responses) = self.read()?;
+            ensure!(requests.bytes() == first, "of the first bytes {} were mirrored", requests.length);
+            ensure!(responses.bytes() == response, "{} bytes were copied", responses.bytes().len());
+            let flow = flow_of(requests.headers.first().context("no request")?);
+            self.mirror.copy_whole(&flow, false)?;
+            connection.exchange(REQUEST, &response)?;
+            let (_, responses) = self.read()?;
+            ensure!(responses.headers.iter().all(|header| header.captured <= 100), "{:?}", responses.headers);
+            self.mirror.copy_whole(&flow, true)?;
+            connection.exchange(REQUEST, &response)?;
+            let (_, responses) = self.read()?;
+            ensure!(responses.bytes() == response, "{} bytes were copied", responses.bytes().len());
+        }
+        ensure!(self.dataplane.counters().event(Event::MirrorTruncated)? == 0, "the budget was spent");
         Ok(())
     }
 

@@ -1,9 +1,11 @@
 //! Programs that tests use, and what happens where one is missing.
 
 use std::env;
+use std::fs;
 use std::io::{self, Write as _};
 use std::path::PathBuf;
 
+use anyhow::{Context as _, Result};
 use sensor_toolchain::{Purpose, needs};
 
 /// Where a program is, if it is installed. Looks where administrators' programs are, too.
@@ -12,6 +14,17 @@ pub fn find(program: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
     let system = ["/usr/local/sbin", "/usr/sbin", "/sbin"].map(PathBuf::from);
     env::split_paths(&path).chain(system).map(|directory| directory.join(program)).find(|file| file.is_file())
+}
+
+/// A directory in the target directory for packages of other languages' registries, kept between runs.
+///
+/// # Errors
+/// If it cannot be created.
+pub fn directory(name: &str) -> Result<PathBuf> {
+    let own = env::current_exe()?;
+    let directory = own.ancestors().nth(3).context("no target directory")?.join("schemas").join(name);
+    fs::create_dir_all(&directory)?;
+    Ok(directory)
 }
 
 /// Why tests in network namespaces with these programs cannot run; `None` if they can.

@@ -1,12 +1,14 @@
-//! What a replay reads of HTTP/2, beside nginx's own log: in clear text with prior knowledge, and in TLS.
+//! What replays and daemons read of HTTP/2, beside nginx's own log: in clear text with prior knowledge, and in TLS.
 
 use anyhow::{Context as _, Result, ensure};
 use sensor_tests::captures::{Capture, replay};
 use sensor_tests::netns::Net;
 use sensor_tests::peers::http2::Http2Nginx;
 use sensor_tests::peers::shell::browse;
+use sensor_tests::scene::config;
 use sensor_tests::seen::{difference, line, tally};
 use sensor_tests::tools;
+use sensor_tests::watched::Watched;
 use serde_json::Value;
 
 /// Requests of h2load.
@@ -52,6 +54,72 @@ fn captures_in_clear_text_are_read_as_nginx_logged_them() -> Result<()> {
     let logged = nginx.access_log()?;
     ensure!(logged.len() > MANY, "{} requests", logged.len());
     same(&replay(&capture, &[])?.0, logged)
+}
+
+/// A daemon beside nginx, and its exchanges beside nginx's log, after a script of clients.
+fn live(test: &str, programs: &[&str], script: &str, (port, least): (u16, usize)) -> Result<()> {
+    if tools::skipped(test, &[&["nginx", "openssl"][..], programs].concat()) {
+        return Ok(());
+    }
+    let net = Net::new()?;
+    let nginx = Http2Nginx::start(&net.server)?;
+    let ports = [Http2Nginx::PORT, Http2Nginx::TLS_PORT];
+    let watched = Watched::start(net, &config("monitor", "off"), &ports)?;
+    browse(&watched.net, &nginx.file(""), script)?;
+    let records = watched.equals(port, least, line, || nginx.access_log())?;
+    let odd = records.iter().find(|record| {
+        record["http_version"] != "2"
+            || record["gaps"] != false
+            || record["anomalies"] != serde_json::json!([])
+    });
+    ensure!(odd.is_none(), "{odd:?}, {}", watched.losses()?);
+    Ok(())
+}
+
+/// A hundred answers of 10 KB at a time leave nginx as aggregates of many frames, far longer than the snap length.
+#[test]
+fn interleaved_answers_in_long_aggregates_are_read() -> Result<()> {
+    live(
+        "interleaved_answers_in_long_aggregates_are_read",
+        &["h2load"],
+        "h2load -n 4000 -c 4 -m 100 http://$1:8080/10k.txt http://$1:8080/1k.txt > /dev/null",
+        (Http2Nginx::PORT, 4_000),
+    )
+}
+
+#[test]
+fn interleaved_answers_in_tls_are_read() -> Result<()> {
+    live(
+        "interleaved_answers_in_tls_are_read",
+        &["h2load"],
+        "h2load -n 4000 -c 4 -m 100 https://$1:8443/10k.txt https://$1:8443/1k.txt > /dev/null",
+        (Http2Nginx::TLS_PORT, 4_000),
+    )
+}
+
+/// Each of the clients that there are: many streams at once, priorities, uploads, cancelled parallel transfers.
+const CLIENTS_IN_TLS: &str = r#"
+at() { echo "https://$server:8443$1"; }
+server=$1
+curl() { command curl -sk --http2 -o /dev/null -o /dev/null -o /dev/null "$@"; }
+for version in 1.2 1.3; do
+  curl --tls-max $version $(at /1k.txt) $(at /100k.txt) $(at /nothing)
+  curl --tls-max $version -I $(at /100k.txt)
+  curl --tls-max $version -Z $(at /1k.txt) $(at /nothing) $(at /100k.txt) 2> /dev/null
+  curl --tls-max $version --data-binary @100k.txt $(at /post)
+done
+nghttp -n $(at /1k.txt) $(at /100k.txt) > /dev/null
+h2load -n 20000 -c 8 -m 100 $(at /1k.txt) $(at /nothing) > /dev/null
+"#;
+
+#[test]
+fn twenty_thousand_exchanges_in_tls_are_read_as_nginx_logged_them() -> Result<()> {
+    live(
+        "twenty_thousand_exchanges_in_tls_are_read_as_nginx_logged_them",
+        &["curl", "nghttp", "h2load"],
+        CLIENTS_IN_TLS,
+        (Http2Nginx::TLS_PORT, MANY),
+    )
 }
 
 const ENCRYPTED: &str = r#"

@@ -16,14 +16,6 @@ fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-/// Where tools are kept between runs: beside what cargo builds.
-fn tools_directory(name: &str) -> Result<PathBuf> {
-    let own = std::env::current_exe()?;
-    let directory = own.ancestors().nth(3).context("no target directory")?.join("schemas").join(name);
-    fs::create_dir_all(&directory)?;
-    Ok(directory)
-}
-
 fn run(command: &mut Command) -> Result<String> {
     let output = command.output().with_context(|| format!("cannot start {command:?}"))?;
     let (printed, said) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
@@ -37,7 +29,7 @@ fn dashboards_are_what_grafana_takes() -> Result<()> {
     if tools::skipped(test, &["node", "npm"]) {
         return Ok(());
     }
-    let directory = tools_directory("grafana")?;
+    let directory = tools::directory("grafana")?;
     let compiler = directory.join("node_modules/typescript/bin/tsc");
     if !compiler.exists() {
         let mut npm = Command::new("npm");
@@ -79,7 +71,7 @@ fn manifests_are_what_kubernetes_takes() -> Result<()> {
     if tools::skipped(test, &["python3", "pip3"]) {
         return Ok(());
     }
-    let directory = tools_directory("kubernetes")?;
+    let directory = tools::directory("kubernetes")?;
     if !directory.join("ready").exists() {
         let mut pip = Command::new("pip3");
         pip.args(["install", "--quiet", "--upgrade", "--target"]).arg(&directory).args(PYTHON_PACKAGES);

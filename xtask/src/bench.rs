@@ -25,6 +25,8 @@ enum Suite {
     Http,
     /// What reading TLS costs, and how soon an attack inside is blocked.
     Tls,
+    /// What seeing HTTP/2 costs.
+    Http2,
     /// What an idle daemon takes, how soon one with many blocks is ready, what its limits leave of downloads.
     Daemon,
     /// What each megabyte of hostile input costs, beside ordinary traffic.
@@ -39,6 +41,7 @@ impl Suite {
             Self::Kernel => "kernel",
             Self::Http => "http",
             Self::Tls => "tls",
+            Self::Http2 => "http2",
             Self::Daemon => "daemon",
             Self::Hostile => "hostile",
             Self::Series => "series",

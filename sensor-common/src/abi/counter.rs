@@ -93,8 +93,11 @@ pub enum Event {
     ClientDisplaced = 23,
     /// A newcomer over a limit acknowledged a valid SYN cookie.
     CookieAccepted = 24,
+    /// The snap length truncated a segment of a connection that is copied whole, because the budget for that was spent
+    /// or the ring half full.
+    MirrorTruncated = 25,
     /// First of the [`Problem`] kinds, which follow in their own order.
-    FirstProblem = 25,
+    FirstProblem = 26,
 }
 
 /// Entries of the event map; `NonLinear` is the last problem.

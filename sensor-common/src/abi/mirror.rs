@@ -104,6 +104,12 @@ pub const DATAGRAM_RATE: u64 = 8 << 20;
 /// Burst of that budget, in bytes.
 pub const DATAGRAM_BURST: u64 = 1 << 20;
 
+/// Bytes of long segments that a CPU copies whole per second, see [`copying::WHOLE`]: at about 1 ns for each byte to copy,
+/// decrypt and read it, a quarter of a CPU.
+pub const WHOLE_RATE: u64 = 250_000_000;
+/// Burst of that budget, in bytes: a quarter of a second.
+pub const WHOLE_BURST: u64 = WHOLE_RATE / 4;
+
 /// What the kernel knows about the checksums of a mirrored segment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(u8)]
@@ -227,7 +233,19 @@ pub struct FlowKey {
     pub reserved: u32,
 }
 
-/// User space's instruction for a connection.
+/// Values of [`FlowInstruction::copying`].
+pub mod copying {
+    /// The snap length applies, as to connections without an instruction.
+    pub const SNAPPED: u8 = 0;
+    /// Nothing of the connection is needed until its next SYN.
+    pub const NOTHING: u8 = 1;
+    /// Segments are copied whole, up to [`super::MAX_SNAP`] and within [`super::WHOLE_RATE`]: where the next message
+    /// starts can only be read from the bytes themselves. The mirror itself sets it for a connection that starts with
+    /// TLS or HTTP/2, since the first long segment may come before user space has seen why.
+    pub const WHOLE: u8 = 2;
+}
+
+/// An instruction for a connection: user space's, or the mirror's own first one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 #[repr(C)]
 pub struct FlowInstruction {
@@ -238,8 +256,8 @@ pub struct FlowInstruction {
     pub sent: [u32; 2],
     /// By [`MirrorDirection`]: whether `skip_until` is valid.
     pub skips: [u8; 2],
-    /// Whether nothing of the connection is needed until its next SYN.
-    pub stop: u8,
+    /// How much of its segments is copied: see [`copying`].
+    pub copying: u8,
     /// By bit of [`MirrorDirection`]: whether `sent` is valid.
     pub has_sent: u8,
 }

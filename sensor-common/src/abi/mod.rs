@@ -21,7 +21,7 @@ pub use mirror::{
     BLOCK, Block, CHUNK, CROSSED, DATAGRAM, DATAGRAM_BURST, DATAGRAM_RATE, FlowInstruction, FlowKey,
     MAX_CHUNKS, MAX_PIECES, MAX_SNAP, MirrorChecksum, MirrorDirection, MirrorHeader, MirrorSettings,
     PORT_WORDS, PORTS_SEEN, PortKey, PortSeen, PortSight, QUIC_CLIENTS, RingPositions, UNKNOWN_PLACE,
-    datagram_flags, record_size,
+    WHOLE_BURST, WHOLE_RATE, copying, datagram_flags, record_size,
 };
 pub use policy::{BlockEntry, Dimension, Policy, ScopeEntry, ScopeLimits};
 pub use secret::{SECRET_BYTES, SECRET_EVENTS, SecretEvent, SecretKind, SecretRecord, secrets};

@@ -16,6 +16,7 @@ pub(super) fn instruct(mirror: &mut Mirror, instruction: Instruction) -> Result<
             };
             mirror.skip_until(&flow(client, server), direction, sequence)
         }
+        Instruction::Copy { client, server, whole } => mirror.copy_whole(&flow(client, server), whole),
         Instruction::Stop { client, server } => mirror.stop(&flow(client, server)),
     }
 }

@@ -53,6 +53,7 @@ impl Engine {
             Event::MirroredIngressBytes,
             Event::MirroredEgressBytes,
             Event::MirrorSkipped,
+            Event::MirrorTruncated,
             Event::MirrorBadIp,
             Event::MirrorOtherHost,
             Event::MirroredDatagrams,

@@ -44,6 +44,10 @@ pub struct Config {
     /// PRIORITY frames beyond 100 per stream, or WINDOW_UPDATE frames beyond 10 per DATA frame, per client within 30 s
     /// (CVE-2019-9511, CVE-2019-9513). Envoy allows the same.
     pub updates: u32,
+    /// Requests per client within 30 s that a proxy would turn into other requests when forwarding them as HTTP/1: with
+    /// line breaks or NUL in a field, with `transfer-encoding`, or with another length than announced (RFC 9113, section
+    /// 10.3). No client sends them by mistake.
+    pub smuggling: u32,
     /// Frames per client within 30 s that violate the protocol. Servers close the connection at the first.
     pub violations: u32,
     /// Maximum clients remembered.
@@ -61,6 +65,7 @@ impl Config {
             pings_and_settings: preset.scaled(100),
             empty_frames: preset.scaled(64),
             updates: preset.scaled(1_000),
+            smuggling: preset.scaled(4),
             violations: preset.scaled(32),
             entries: 16_384,
         }
@@ -77,6 +82,7 @@ impl Config {
         section.integer("pings_and_settings", 1..=1_000_000, &mut config.pings_and_settings);
         section.integer("empty_frames", 1..=1_000_000, &mut config.empty_frames);
         section.integer("updates", 1..=1_000_000, &mut config.updates);
+        section.integer("smuggling", 1..=1_000_000, &mut config.smuggling);
         section.integer("violations", 1..=1_000_000, &mut config.violations);
         section.integer("entries", 16..=16_777_216, &mut config.entries);
         config
@@ -98,6 +104,7 @@ impl Config {
             ("empty frames", counts.empty_frames, self.empty_frames),
             ("excess PRIORITY frames", counts.priorities, self.updates),
             ("excess WINDOW_UPDATE frames", counts.window_updates, self.updates),
+            ("requests that smuggle others", counts.smuggling, self.smuggling),
             ("frames that violate the protocol", counts.violations, self.violations),
         ];
         let over = kinds.into_iter().filter(|(_, count, threshold)| count >= threshold);

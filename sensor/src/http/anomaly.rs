@@ -1,4 +1,4 @@
-//! What is wrong with, or ambiguous about, the bytes of an exchange: a closed set with stable slugs.
+//! Anomalies: what is invalid or ambiguous about the bytes of an exchange. A closed set with stable slugs.
 
 use std::fmt;
 
@@ -307,40 +307,40 @@ impl Anomalies {
         Self::of_bits(set)
     }
 
-    /// Adds one.
+    /// Adds a member.
     pub const fn insert(&mut self, anomaly: Anomaly) {
         *self = Self::of_bits(self.bits() | anomaly.bit());
     }
 
-    /// Takes one out.
+    /// Removes a member.
     pub(super) const fn remove(&mut self, anomaly: Anomaly) {
         *self = Self::of_bits(self.bits() & !anomaly.bit());
     }
 
-    /// Adds all of another set.
+    /// Adds all members of another set.
     pub const fn extend(&mut self, other: Self) {
         *self = Self::of_bits(self.bits() | other.bits());
     }
 
-    /// Whether one is there.
+    /// Whether it contains a member.
     #[must_use]
     pub const fn contains(self, anomaly: Anomaly) -> bool {
         self.bits() & anomaly.bit() != 0
     }
 
-    /// Whether any of another set is there.
+    /// Whether it contains any member of another set.
     #[must_use]
     pub const fn intersects(self, other: Self) -> bool {
         self.bits() & other.bits() != 0
     }
 
-    /// Whether there is none.
+    /// Whether it is empty.
     #[must_use]
     pub const fn is_empty(self) -> bool {
         self.bits() == 0
     }
 
-    /// Those that are there, in the order of [`Anomaly::ALL`].
+    /// Its members, in the order of [`Anomaly::ALL`].
     pub fn iter(self) -> impl Iterator<Item = Anomaly> {
         let mut rest = self.bits();
         std::iter::from_fn(move || {

@@ -1,10 +1,10 @@
-//! Where a body ends (RFC 9112, section 6.3), and the reading of it.
+//! Where a body ends (RFC 9112, section 6.3), and reading it.
 //!
-//! Of readings that differ this one is followed:
+//! Of the possible readings, this one is followed:
 //!
 //! * Transfer-Encoding wins over Content-Length (item 3), in HTTP/1.0 too.
-//! * A response whose last coding is other than `chunked` goes on until the connection closes (item 4). A
-//!   request like that should be refused; its Content-Length is followed, and without one it has no body.
+//! * A response whose last coding is not `chunked` continues until the connection closes (item 4). Such a request should
+//!   be refused; its Content-Length is followed, and without one it has no body.
 //! * What resembles `chunked` (`xchunked`, `"chunked"`, with a vertical tab before it) is such another coding;
 //!   `chunked, identity` and `chunked, chunked` are read as `chunked`.
 //! * Of several lengths the first valid one counts; `+5`, `5x` and `5 5` are 5, as `strtoul` has it. Without a
@@ -19,13 +19,13 @@ use super::header::{Coding, Facts};
 use super::message::Message;
 use super::method::{Method, Version};
 
-/// What is left of a body.
+/// The rest of a body.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) enum Framing {
     /// Nothing.
     #[default]
     None,
-    /// So many bytes.
+    /// This many bytes.
     Length(u64),
     /// Chunks.
     Chunked(Chunked),
@@ -86,20 +86,19 @@ fn check(facts: &mut Facts) {
     }
 }
 
-/// What became of a message when bytes were read.
+/// The state of a message after bytes were read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Read {
-    /// It goes on.
+    /// It continues.
     More,
-    /// It is whole.
+    /// It is complete.
     Whole,
-    /// Its end cannot be known any more.
+    /// Its end can no longer be determined.
     Broken,
 }
 
 impl Message {
-    /// Reads bytes of the body, at most `bytes.len()`; how many is the second answer. The caller has made room
-    /// for what is kept of them; see [`Message::wants`].
+    /// Reads bytes of the body; also returns how many. The caller has made room for those kept; see [`Message::wants`].
     pub(super) fn read_body(&mut self, bytes: &[u8], config: &Config) -> (Read, usize) {
         match self.framing {
             Framing::None => (Read::Whole, 0),
@@ -137,8 +136,8 @@ impl Message {
         }
     }
 
-    /// Passes over bytes of the body that are missing; how many were its own is the second answer, and
-    /// [`Read::Broken`] is for those after that where the framing lay among them.
+    /// Skips missing bytes of the body; also returns how many belonged to it. [`Read::Broken`] means that framing was among
+    /// the others.
     pub(super) fn skip_body(&mut self, length: u64) -> (Read, u64) {
         let skipped = match &mut self.framing {
             Framing::None => return (Read::Whole, 0),
@@ -157,7 +156,7 @@ impl Message {
         (if self.framing.is_none() { Read::Whole } else { Read::More }, skipped)
     }
 
-    /// Takes content, however it is framed; as with [`Message::read_body`], the caller has made room.
+    /// Takes content, regardless of its framing; as with [`Message::read_body`], the caller has made room.
     pub(super) fn take_data(&mut self, data: &[u8], config: &Config) {
         if data.is_empty() {
             return;
@@ -176,7 +175,7 @@ impl Message {
         self.state.body_cut = kept.len() < data.len();
     }
 
-    /// Passes over content that is missing.
+    /// Skips missing content.
     pub(super) fn skip_data(&mut self, length: u64) {
         self.state.body_cut = true;
         self.body_length = self.body_length.saturating_add(length);
@@ -189,7 +188,7 @@ impl Message {
         if self.state.body_cut { 0 } else { config.body_bytes.saturating_sub(self.body().len()).min(length) }
     }
 
-    /// Bytes that follow for certain and are not needed.
+    /// Bytes that certainly follow and are not needed.
     pub(super) fn unwanted(&self, config: &Config) -> u64 {
         let full = self.state.body_cut || self.body().len() >= config.body_bytes;
         if !full || self.facts.anomalies.intersects(super::anomaly::Anomalies::FRAMING) {

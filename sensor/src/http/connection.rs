@@ -1,4 +1,4 @@
-//! What is kept of a connection: nothing but this while it is idle.
+//! The state of a connection, and all there is of it while idle.
 
 use super::anomaly::Anomalies;
 use super::exchange::Connection;
@@ -16,15 +16,15 @@ pub struct State {
     pub(super) client: Half,
     pub(super) server: Half,
     pub(super) requests: Requests,
-    /// Bytes passed over before the first message.
+    /// Bytes skipped before the first message.
     pub(super) probed: u32,
-    /// Responses to come that belong to requests given up.
+    /// Expected responses to requests that were given up.
     pub(super) forgotten: u32,
-    /// Bytes that it may yet have decoded; see [`super::inflation`].
+    /// Remaining decoding budget in bytes; see [`super::inflation`].
     pub(super) inflation: u32,
-    /// Messages of the client after the one that announced the end, which the server has not answered.
+    /// Unanswered messages of the client after one that announced the connection's end.
     pub(super) after_close: u8,
-    /// Requests, the oldest ones, whose responses may be among missing bytes.
+    /// Number of oldest requests whose responses may be missing.
     pub(super) doubtful: u16,
     /// A message has been read.
     pub(super) spoke: bool,
@@ -32,11 +32,11 @@ pub struct State {
     pub(super) paired: bool,
     /// The client sent bytes while held.
     pub(super) held_bytes: bool,
-    /// What is spoken where a side is in [`Phase::Elsewhere`].
+    /// The protocol spoken in [`Phase::Elsewhere`].
     pub(super) elsewhere: Elsewhere,
 }
 
-/// What a connection speaks that is not HTTP/1.
+/// A protocol other than HTTP/1.
 #[derive(Debug, Default)]
 pub(super) enum Elsewhere {
     /// Nothing.

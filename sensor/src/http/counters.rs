@@ -1,4 +1,4 @@
-//! What was seen, and what was not.
+//! Totals of what was seen and what was missed.
 
 use super::anomaly::{Anomalies, Anomaly};
 
@@ -18,7 +18,7 @@ macro_rules! counters {
         }
 
         impl Counters {
-            /// All but those of anomalies, by name.
+            /// All except the anomalies, by name.
             pub fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> {
                 [$((stringify!($name), self.$name)),*].into_iter()
             }
@@ -37,50 +37,54 @@ counters! {
     gapped,
     /// Interim responses (1xx but 101).
     interim_responses,
-    /// Connections that went on as something else after 101.
+    /// Connections that changed protocol after 101.
     upgraded,
-    /// Connections that went on as a tunnel after CONNECT.
+    /// Connections that became tunnels after CONNECT.
     tunnelled,
     /// Connections in HTTP/2.
     http2,
-    /// Fields of HTTP/2 that were not known, since a table's beginning was not seen.
+    /// HTTP/2 fields hidden by an incomplete HPACK table.
     hidden_fields,
-    /// Connections that went on as WebSockets, and are over.
+    /// Connections that continued as WebSockets and have ended.
     websockets,
-    /// Messages in them.
+    /// Messages in WebSockets, open ones included.
     websocket_messages,
-    /// Bytes of these.
+    /// Payload bytes of these messages.
     websocket_bytes,
-    /// Connections that are no HTTP.
+    /// Messages that clients sent.
+    websocket_client_messages,
+    /// Payload bytes of these.
+    websocket_client_bytes,
+    /// Connections that do not speak HTTP.
     not_http,
     /// PROXY protocol headers.
     proxy_headers,
-    /// Times that the place of the next message was unknown.
+    /// Times that the start of the next message was unknown.
     desynchronisations,
     /// Times that a message was found again after that.
     resynchronisations,
-    /// Bytes passed over while looking for one.
+    /// Bytes skipped while searching for it.
     unparsed_bytes,
     /// Holes where no framing survived: in a head, in a line of the chunked coding, between messages.
     gaps,
-    /// Bytes missing that were never seen.
+    /// Missing bytes that were never seen.
     lost_bytes,
-    /// Bytes missing that were left out on purpose.
+    /// Missing bytes that were left out on purpose.
     not_captured_bytes,
-    /// Requests given up as unanswered since too many waited.
+    /// Requests given up as unanswered because too many waited.
     pipeline_overflows,
-    /// Messages not read since [`Config::messages`](super::Config::messages) were held.
+    /// Messages not read because [`Config::messages`](super::Config::messages) were held.
     messages_exhausted,
     /// Messages not read, or bodies not kept, since [`Config::buffer_bytes`](super::Config::buffer_bytes) were
     /// held.
     buffers_exhausted,
-    /// Bodies of which not all was kept.
+    /// Bodies not wholly kept.
     bodies_truncated,
     /// Exchanges with a compressed body that comes to more than one may.
     inflations_bounded,
     /// Exchanges with a compressed body for which the budget of the connection and of all was used up.
     inflations_refused,
-    /// Bytes of clients that were not read since they came after the end that the client had announced.
+    /// Client bytes not read because they followed the announced end of the connection.
     after_close_bytes,
 }
 

@@ -1,4 +1,4 @@
-//! Content codings (RFC 9110, section 8.4): gzip, deflate, br, zstd, undone up to a bound.
+//! Content codings (RFC 9110, section 8.4): gzip, deflate, br and zstd, decoded up to a bound.
 //!
 //! Decoders are fed no more than the kept body, and asked for no more than the bound, so that what a
 //! decompression bomb costs is fixed beforehand.
@@ -8,18 +8,18 @@ use std::io::Read;
 use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
 use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 
-/// What became of a decoding.
+/// The result of decoding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Decoding {
-    /// There was nothing to decode.
+    /// Nothing to decode.
     Identity,
     /// All of the body.
     Whole,
     /// The bound was reached.
     Bounded,
-    /// The body is cut off, not all of it was kept, or it is damaged: this is what comes before that.
+    /// The body is truncated, not wholly kept, or damaged: this is the part before that.
     Partial,
-    /// Nothing, since a coding is not known.
+    /// Nothing, because a coding is unknown.
     Unsupported,
 }
 
@@ -48,10 +48,10 @@ enum Coding {
     Zstd,
 }
 
-/// Most codings of one body that are undone; more than one is hardly ever seen.
+/// Maximum codings of one body that are decoded; more than one is very rare.
 const MAX_CODINGS: usize = 2;
 
-/// Whether there is anything to undo.
+/// Whether there is anything to decode.
 pub(super) fn is_coded(encoding: &[u8]) -> bool {
     let mut names = encoding.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
     names.any(|name| !matches!(coding(name), Ok(None)))

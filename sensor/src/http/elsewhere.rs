@@ -1,4 +1,4 @@
-//! Connections that speak something else than HTTP/1, from the start or from some message on.
+//! Connections that speak another protocol than HTTP/1, from the start or after an upgrade.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -15,17 +15,17 @@ use super::websocket::Socket;
 use crate::clock::Timestamp;
 use crate::stream::{Advice, Look, Missing, Side};
 
-/// Bytes of HTTP/2's preface that look like a request of HTTP/1.
+/// Bytes of HTTP/2's preface that parse as an HTTP/1 request.
 const REQUEST_OF_PREFACE: u8 = 18;
 
-/// Most of a client's settings in an upgrade, in base64.
+/// Maximum base64 length of a client's settings in an upgrade.
 const MAX_SETTINGS: usize = 1_024;
 
 impl<S: Sink> Http<S> {
-    /// The client has sent the first part of HTTP/2's preface.
+    /// The client has sent the start of HTTP/2's preface.
     pub(super) fn begin_http2(&mut self, state: &mut State, time: Timestamp) {
         if let Elsewhere::Http2(conn) = &mut state.elsewhere {
-            // The server was first.
+            // The server's preface came first.
             conn.expect_preface(REQUEST_OF_PREFACE);
             state.client.phase = Phase::Elsewhere;
             return;
@@ -39,7 +39,7 @@ impl<S: Sink> Http<S> {
         }
     }
 
-    /// The connection is in HTTP/2 from its start on, by ALPN, or, by what is seen of its midst, was before.
+    /// The connection speaks HTTP/2 from its start (by ALPN), or from before the first bytes seen (`midstream`).
     pub(super) fn expect_http2(&mut self, state: &mut State, midstream: bool) {
         let conn = if midstream { Conn::midstream() } else { Conn::new(0) };
         if midstream {
@@ -48,13 +48,13 @@ impl<S: Sink> Http<S> {
         self.switch(state, Elsewhere::Http2(Box::new(conn)));
     }
 
-    /// The server sends the first frame before the client is heard.
+    /// The server's first frame was seen before anything from the client.
     pub(super) fn server_speaks_http2(state: &mut State) {
         state.elsewhere = Elsewhere::Http2(Box::new(Conn::new(0)));
         state.server.phase = Phase::Elsewhere;
     }
 
-    /// The server goes on in HTTP/2 with its answer to the oldest request (RFC 7540, section 3.2).
+    /// The server switches to HTTP/2 to answer the oldest request (RFC 7540, section 3.2).
     pub(super) fn upgrade_to_http2(&mut self, state: &mut State, response: Box<Message>) {
         add(&mut self.counters.interim_responses, 1);
         add(&mut self.counters.upgraded, 1);
@@ -69,14 +69,14 @@ impl<S: Sink> Http<S> {
         self.switch(state, Elsewhere::Http2(Box::new(conn)));
     }
 
-    /// The handshake of a WebSocket was answered, and told.
+    /// A WebSocket's handshake was completed and emitted.
     pub(super) fn begin_socket(&mut self, state: &mut State, time: Timestamp) {
         self.switch(state, Elsewhere::WebSocket(Box::new(Socket::new(time))));
     }
 
-    /// Nothing more is read as HTTP/1.
+    /// Ends the reading as HTTP/1.
     fn switch(&mut self, state: &mut State, elsewhere: Elsewhere) {
-        // Requests that wait are not answered any more, and are told.
+        // Waiting requests will not be answered; they are emitted.
         self.stop(state);
         state.elsewhere = elsewhere;
         state.spoke = true;
@@ -107,7 +107,7 @@ impl<S: Sink> Http<S> {
                 Advice::Stop
             }
             Elsewhere::WebSocket(mut socket) => {
-                socket.read(side, bytes);
+                socket.read(side, bytes, &mut self.counters);
                 state.elsewhere = Elsewhere::WebSocket(socket);
                 self.advice_elsewhere(state, side)
             }
@@ -129,7 +129,7 @@ impl<S: Sink> Http<S> {
                 state.elsewhere = Elsewhere::Http2(conn);
             }
             Elsewhere::WebSocket(mut socket) => {
-                socket.skip(side, length);
+                socket.skip(side, length, &mut self.counters);
                 state.elsewhere = Elsewhere::WebSocket(socket);
             }
         }
@@ -146,11 +146,7 @@ impl<S: Sink> Http<S> {
             Elsewhere::WebSocket(mut socket) => {
                 let unwanted = socket.unwanted(side);
                 state.elsewhere = Elsewhere::WebSocket(socket);
-                if unwanted >= self.config.skip_bytes.max(1) {
-                    Advice::Skip(unwanted)
-                } else {
-                    Advice::Continue
-                }
+                if unwanted >= self.config.skip_bytes.max(1) { Advice::Skip(unwanted) } else { Advice::Whole }
             }
         }
     }
@@ -166,16 +162,11 @@ impl<S: Sink> Http<S> {
 
     pub(super) fn tell_socket(&mut self, state: &State, socket: &Socket, time: Timestamp) {
         let told = socket.told(time);
-        let counters = &mut self.counters;
-        add(&mut counters.websockets, 1);
-        for sent in [told.client, told.server] {
-            add(&mut counters.websocket_messages, sent.messages);
-            add(&mut counters.websocket_bytes, sent.bytes);
-        }
+        add(&mut self.counters.websockets, 1);
         self.sink.socket(&state.connection, &told);
     }
 
-    /// Tells of a message in HTTP/2 that is under way for long.
+    /// Reports an HTTP/2 message that has been in progress for too long.
     pub(super) fn look_elsewhere(&mut self, state: &State, look: &Look) {
         let Elsewhere::Http2(conn) = &state.elsewhere else { return };
         let found = conn.unfinished(look);

@@ -1,4 +1,4 @@
-//! What the calls of the stream mean, by the version that a connection speaks.
+//! HTTP as a protocol of `stream/`: dispatches to the version that a connection speaks.
 
 use super::anomaly::{Anomalies, Anomaly};
 use super::body::Framing;
@@ -16,7 +16,7 @@ use crate::clock::Timestamp;
 use crate::stream::{Advice, CloseCause, Look, Missing, Opening, Protocol, Side};
 use crate::tls::{self, Application};
 
-/// Most memory kept for the next header block.
+/// Maximum memory kept for the next header block.
 const MAX_SCRATCH: usize = 256 << 10;
 
 /// HTTP as a protocol of the stream room.
@@ -27,7 +27,7 @@ pub struct Http<S> {
     pub(super) counters: Counters,
     pub(super) allowance: Allowance,
     pub(super) sink: S,
-    /// For the header block at hand.
+    /// Buffer for the current header block.
     pub(super) scratch: Vec<u8>,
 }
 
@@ -72,7 +72,7 @@ impl<S: Sink> Http<S> {
         }
     }
 
-    /// Hands an exchange on.
+    /// Emits an exchange.
     pub(super) fn emit(&mut self, state: &mut State, request: Option<&Message>, response: Option<&Message>) {
         let mut anomalies = Anomalies::NONE;
         let mut gaps = false;
@@ -104,8 +104,7 @@ impl<S: Sink> Http<S> {
         state.inflation = self.allowance.close(&purse, &mut self.counters);
     }
 
-    /// Whether the first bytes of a connection, or of what is seen of it, are in HTTP/2 without the client's preface among
-    /// them; then it is set up to be read so.
+    /// Whether the first bytes seen of a connection are HTTP/2 without a client's preface; if so, prepares to read it.
     #[cold]
     fn is_http2(&mut self, state: &mut State, side: Side, bytes: &[u8]) -> bool {
         match (state.phase(side), side) {
@@ -148,7 +147,7 @@ impl<S: Sink> Application for Http<S> {
 
     fn remaining(&mut self, state: &mut State, side: Side) -> Option<u64> {
         if state.phase(side) == Phase::Elsewhere {
-            // Where a frame ends tells nothing of what follows it.
+            // The end of a frame says nothing about what follows.
             return Some(u64::MAX);
         }
         if state.phase(side) != Phase::Body {

@@ -1,4 +1,4 @@
-//! What the room hands on.
+//! The output of this room.
 
 use std::time::Duration;
 
@@ -18,21 +18,21 @@ use crate::tls;
 /// The connection of an exchange.
 #[derive(Clone, Debug)]
 pub struct Connection {
-    /// Where the client's end is.
+    /// The client's endpoint.
     pub client: Endpoint,
-    /// Where the server's end is.
+    /// The server's endpoint.
     pub server: Endpoint,
     /// When its first segment was seen.
     pub opened: Timestamp,
     /// Index of the interface of that segment.
     pub interface: u32,
-    /// Whether the client was shown to get what the server sends, so that nobody else can have sent this in its name.
+    /// Whether the client was shown to receive what the server sends, so nobody else can have sent this in its name.
     pub proven: bool,
-    /// What is around the messages; most connections have nothing.
+    /// What surrounds the messages; nothing, for most connections.
     pub(super) around: Option<Box<Around>>,
 }
 
-/// What is around the messages of a connection.
+/// What surrounds a connection's messages.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Around {
     pub(super) proxy: Option<ProxyHeader>,
@@ -47,7 +47,7 @@ impl Connection {
         self.around.as_ref()?.proxy.as_ref()
     }
 
-    /// What TLS around it tells.
+    /// Facts from TLS around it.
     #[must_use]
     pub fn tls(&self) -> Option<&tls::Facts> {
         self.around.as_ref()?.tls.as_ref()
@@ -67,13 +67,13 @@ impl Connection {
 /// A request and its response, or one of them.
 #[derive(Clone, Copy, Debug)]
 pub struct Exchange<'a> {
-    /// The request; none of a response that came without.
+    /// The request; `None` for a response without one.
     pub request: Option<Request<'a>>,
-    /// The final response; none where none was seen.
+    /// The final response, if one was seen.
     pub response: Option<Response<'a>>,
-    /// What is wrong with either of them or with the bytes before.
+    /// Anomalies of either of them, or of the bytes before.
     pub anomalies: Anomalies,
-    /// Whether bytes are missing, from the messages or so that their pairing is not certain.
+    /// Whether bytes are missing from the messages, or so that their pairing is uncertain.
     pub gaps: bool,
     pub(super) purse: &'a Purse,
 }
@@ -177,10 +177,10 @@ pub trait Sink {
     /// the connection closes or their turn is known to have passed.
     fn exchange(&mut self, connection: &Connection, exchange: &Exchange<'_>);
 
-    /// A message is under way for long; told every few seconds while that lasts.
+    /// A message has been in progress for long; called every few seconds while that lasts.
     fn unfinished(&mut self, _connection: &Connection, _message: &Unfinished) {}
 
-    /// A client has done things to HTTP/2 itself that conforming clients have no reason to do often. Told in batches.
+    /// A client did to HTTP/2 itself what conforming clients rarely do. Called in batches.
     fn abuse(&mut self, _connection: &Connection, _abuse: &Abuse, _time: Timestamp) {}
 
     /// A WebSocket is over.

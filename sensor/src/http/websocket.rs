@@ -1,5 +1,6 @@
-//! Frames of WebSocket (RFC 6455, section 5.2), counted by their headers. Contents are passed over unread.
+//! WebSocket frames (RFC 6455, section 5.2), counted by their headers. Payloads are skipped unread.
 
+use super::counters::{Counters, add};
 use crate::clock::Timestamp;
 use crate::stream::Side;
 
@@ -14,18 +15,18 @@ pub struct Sent {
     pub control: u64,
 }
 
-/// What a connection was used for, told when it is over.
+/// A WebSocket's totals, reported when it is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WebSocket {
     /// When the handshake was answered.
     pub opened: Timestamp,
     /// When it ended, as far as it was seen.
     pub closed: Timestamp,
-    /// Of the client.
+    /// From the client.
     pub client: Sent,
-    /// Of the server.
+    /// From the server.
     pub server: Sent,
-    /// Whether bytes were missing, so that there may have been more.
+    /// Whether bytes were missing, so there may have been more.
     pub partial: bool,
 }
 
@@ -39,11 +40,13 @@ pub(super) struct Socket {
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Reader {
-    /// The part of a header that was there.
+    /// A partial header.
     header: [u8; 14],
     have: u8,
-    /// Payload to come.
+    /// Remaining payload.
     left: u64,
+    /// The payload belongs to a message, not to a control frame.
+    is_message: bool,
     lost: bool,
     sent: Sent,
 }
@@ -60,15 +63,33 @@ impl Socket {
         }
     }
 
-    pub(super) fn read(&mut self, side: Side, bytes: &[u8]) {
+    /// Reads bytes and adds to the totals.
+    pub(super) fn read(&mut self, side: Side, bytes: &[u8], totals: &mut Counters) {
+        let before = self.half(side).sent;
         self.half(side).read(bytes);
+        self.count(side, before, totals);
     }
 
-    pub(super) fn skip(&mut self, side: Side, length: u64) {
+    fn count(&mut self, side: Side, before: Sent, totals: &mut Counters) {
+        let now = self.half(side).sent;
+        let messages = now.messages.saturating_sub(before.messages);
+        let bytes = now.bytes.saturating_sub(before.bytes);
+        add(&mut totals.websocket_messages, messages);
+        add(&mut totals.websocket_bytes, bytes);
+        if side == Side::Client {
+            add(&mut totals.websocket_client_messages, messages);
+            add(&mut totals.websocket_client_bytes, bytes);
+        }
+    }
+
+    /// Skips missing bytes; those known to be payload count.
+    pub(super) fn skip(&mut self, side: Side, length: u64, totals: &mut Counters) {
+        let before = self.half(side).sent;
         self.half(side).skip(length);
+        self.count(side, before, totals);
     }
 
-    /// Payload that is to come and not needed.
+    /// Remaining payload, which is not needed.
     pub(super) const fn unwanted(&mut self, side: Side) -> u64 {
         let half = self.half(side);
         if half.lost { 0 } else { half.left }
@@ -91,7 +112,7 @@ impl Reader {
         while !rest.is_empty() && !self.lost {
             if self.left > 0 {
                 let here = self.left.min(rest.len() as u64);
-                self.left = self.left.saturating_sub(here);
+                self.pass(here);
                 rest = rest.get(usize::try_from(here).unwrap_or(usize::MAX)..).unwrap_or_default();
             } else if let Some((byte, after)) = rest.split_first() {
                 rest = after;
@@ -122,21 +143,31 @@ impl Reader {
             2 => u64::from(u16::from_be_bytes([a, b])),
             _ => u64::from_be_bytes([a, b, c, d, e, f, g, h]),
         };
-        // Reserved opcodes, or a length beyond 63 bits: these are no frames.
+        // A reserved opcode or a length of 64 bits: not a frame.
         if !matches!(first & 0x0f, 0..=2 | 8..=10) || self.left > i64::MAX.unsigned_abs() {
             self.lost = true;
         } else if first & 0x08 != 0 {
+            self.is_message = false;
             self.sent.control = self.sent.control.saturating_add(1);
         } else {
-            self.sent.bytes = self.sent.bytes.saturating_add(self.left);
+            self.is_message = true;
             self.sent.messages = self.sent.messages.saturating_add(u64::from(first & 0x80 != 0));
         }
     }
 
     fn skip(&mut self, length: u64) {
-        match self.left.checked_sub(length) {
-            Some(left) => self.left = left,
-            None => self.lost = true,
+        if length > self.left {
+            self.lost = true;
+        } else {
+            self.pass(length);
+        }
+    }
+
+    /// Payload counts when it arrives: a header can announce any length.
+    const fn pass(&mut self, length: u64) {
+        self.left = self.left.saturating_sub(length);
+        if self.is_message {
+            self.sent.bytes = self.sent.bytes.saturating_add(length);
         }
     }
 }
@@ -147,7 +178,7 @@ mod tests {
 
     fn sent(pieces: &mut dyn Iterator<Item = &[u8]>) -> (Sent, bool) {
         let mut socket = Socket::new(Timestamp::default());
-        pieces.for_each(|piece| socket.read(Side::Client, piece));
+        pieces.for_each(|piece| socket.read(Side::Client, piece, &mut Counters::default()));
         let told = socket.told(Timestamp::default());
         (told.client, told.partial)
     }
@@ -171,13 +202,22 @@ mod tests {
     fn what_is_no_frame_or_missing_ends_the_count_and_is_told() {
         assert!(sent(&mut std::iter::once(&b"\x83\x00"[..])).1, "a reserved opcode");
         assert!(sent(&mut std::iter::once(&b"\x82\x7f\xff\xff\xff\xff\xff\xff\xff\xff"[..])).1);
-        let mut socket = Socket::new(Timestamp::default());
-        socket.read(Side::Server, b"\x82\x0aab");
+        let (mut socket, mut totals) = (Socket::new(Timestamp::default()), Counters::default());
+        socket.read(Side::Server, b"\x82\x0aab", &mut totals);
         assert_eq!(socket.unwanted(Side::Server), 8);
-        socket.skip(Side::Server, 8);
-        socket.read(Side::Server, b"\x82\x01a");
+        socket.skip(Side::Server, 8, &mut totals);
+        socket.read(Side::Server, b"\x82\x01a", &mut totals);
         assert_eq!(socket.told(Timestamp::default()).server, Sent { messages: 2, bytes: 11, control: 0 });
-        socket.skip(Side::Server, 1);
+        assert_eq!((totals.websocket_messages, totals.websocket_bytes), (2, 11));
+        assert_eq!(totals.websocket_client_messages, 0);
+        socket.skip(Side::Server, 1, &mut totals);
         assert!(socket.told(Timestamp::default()).partial);
+    }
+
+    #[test]
+    fn a_header_that_announces_more_than_comes_counts_what_came() {
+        let (mut socket, mut totals) = (Socket::new(Timestamp::default()), Counters::default());
+        socket.read(Side::Client, b"\x82\x7f\x7f\xff\xff\xff\xff\xff\xff\xffabc", &mut totals);
+        assert_eq!((totals.websocket_client_messages, totals.websocket_client_bytes), (1, 3));
     }
 }

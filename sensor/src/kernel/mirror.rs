@@ -11,7 +11,7 @@ use aya::programs::{ProgramInfo, SchedClassifier, TcAttachType};
 use aya::{Ebpf, programs::ProgramError};
 use sensor_common::abi::{
     FlowInstruction, FlowKey, MAX_SNAP, MirrorDirection, MirrorSettings, PORT_WORDS, PortKey, PortSeen,
-    UNKNOWN_PLACE, maps, programs,
+    UNKNOWN_PLACE, copying, maps, programs,
 };
 
 use super::attach::Attachment;
@@ -265,11 +265,7 @@ impl Mirror {
         direction: MirrorDirection,
         sequence: u32,
     ) -> Result<(), KernelError> {
-        let mut instruction = match self.flows.get(flow, 0) {
-            Ok(found) => found,
-            Err(MapError::KeyNotFound) => FlowInstruction::default(),
-            Err(error) => return Err(KernelError::map(maps::FLOWS)(error)),
-        };
+        let mut instruction = self.instruction(flow)?.unwrap_or_default();
         if let (Some(until), Some(skips)) = (
             instruction.skip_until.get_mut(direction as usize),
             instruction.skips.get_mut(direction as usize),
@@ -280,12 +276,33 @@ impl Mirror {
         self.instruct(flow, instruction)
     }
 
+    /// Copies a connection's segments whole, or only up to the snap length.
+    ///
+    /// # Errors
+    /// If the kernel refuses.
+    pub fn copy_whole(&mut self, flow: &FlowKey, whole: bool) -> Result<(), KernelError> {
+        let wanted = if whole { copying::WHOLE } else { copying::SNAPPED };
+        let found = self.instruction(flow)?.unwrap_or_default();
+        if found.copying == wanted {
+            return Ok(());
+        }
+        self.instruct(flow, FlowInstruction { copying: wanted, ..found })
+    }
+
+    fn instruction(&self, flow: &FlowKey) -> Result<Option<FlowInstruction>, KernelError> {
+        match self.flows.get(flow, 0) {
+            Ok(found) => Ok(Some(found)),
+            Err(MapError::KeyNotFound) => Ok(None),
+            Err(error) => Err(KernelError::map(maps::FLOWS)(error)),
+        }
+    }
+
     /// Skips the rest of a connection.
     ///
     /// # Errors
     /// If the kernel refuses.
     pub fn stop(&mut self, flow: &FlowKey) -> Result<(), KernelError> {
-        self.instruct(flow, FlowInstruction { stop: 1, ..FlowInstruction::default() })
+        self.instruct(flow, FlowInstruction { copying: copying::NOTHING, ..FlowInstruction::default() })
     }
 
     fn instruct(&mut self, flow: &FlowKey, instruction: FlowInstruction) -> Result<(), KernelError> {

@@ -21,6 +21,8 @@ families! {
     MIRROR_LOST: COUNTER "sensor_mirror_lost_total";
     /// TCP segments skipped as not needed.
     MIRROR_SKIPPED: COUNTER "sensor_mirror_skipped_total";
+    /// TCP segments copied in part that were needed whole (HTTP/2, TLS): the budget was spent or the ring half full.
+    MIRROR_TRUNCATED: COUNTER "sensor_mirror_truncated_total";
     /// TCP segments ignored because the server drops them.
     SEGMENTS_REFUSED: COUNTER "sensor_segments_refused_total";
     /// TCP connections whose client address was proven.
@@ -49,6 +51,10 @@ families! {
     HTTP_UNPAIRED: COUNTER "sensor_http_unpaired_total";
     /// Connections other than HTTP/1.
     HTTP_OTHER_CONNECTIONS: COUNTER "sensor_http_other_connections_total";
+    /// WebSocket messages, by direction.
+    WEBSOCKET_MESSAGES: COUNTER "sensor_websocket_messages_total";
+    /// Payload bytes of WebSocket messages, by direction.
+    WEBSOCKET_BYTES: COUNTER "sensor_websocket_bytes_total";
     /// Login attempts, by outcome.
     LOGINS: COUNTER "sensor_logins_total";
     /// Route templates known.
@@ -107,6 +113,7 @@ pub(super) fn gather(snapshot: &Snapshot) -> Vec<MetricFamily> {
         both(&MIRROR_BYTES, Event::MirroredIngressBytes, Event::MirroredEgressBytes),
         MIRROR_LOST.with(lost.to_vec()),
         MIRROR_SKIPPED.one(count(Event::MirrorSkipped)),
+        MIRROR_TRUNCATED.one(count(Event::MirrorTruncated)),
         SEGMENTS_REFUSED.with(refused(snapshot)),
     ];
     families.extend(snapshot.http.iter().flat_map(about_exchanges));
@@ -153,7 +160,13 @@ fn about_exchanges(http: &crate::pipeline::Snapshot) -> Vec<MetricFamily> {
         ("tunnelled", http.http.tunnelled),
     ]
     .map(|(kind, count)| HTTP_OTHER_CONNECTIONS.metric(&[("kind", kind)], count));
+    let sockets = |family: &Family, all: u64, of_clients: u64| {
+        let both = [("ingress", of_clients), ("egress", all.saturating_sub(of_clients))];
+        family.with(both.map(|(direction, count)| family.metric(&[("direction", direction)], count)).to_vec())
+    };
     vec![
+        sockets(&WEBSOCKET_MESSAGES, http.http.websocket_messages, http.http.websocket_client_messages),
+        sockets(&WEBSOCKET_BYTES, http.http.websocket_bytes, http.http.websocket_client_bytes),
         STREAMS_ACTIVE.one(http.streams.active),
         STREAMS_PROVEN.one(http.streams.proven),
         STREAM_CONFLICTS.one(http.streams.conflicts),

@@ -92,8 +92,22 @@ pub(super) struct Connection<S> {
     pub(super) proven: bool,
     /// Whether the handshake was missed.
     pub(super) midstream: bool,
+    /// How much of long segments is needed, and whether and when the source was told last.
+    pub(super) copying: Copying,
+    pub(super) tell_copying: bool,
+    pub(super) told_copying: Timestamp,
     /// Whether the source has to be instructed.
     pub(super) notice: bool,
+}
+
+/// How much of long segments the protocol needs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Copying {
+    /// It has not said.
+    #[default]
+    Usual,
+    Whole,
+    Beginnings,
 }
 
 /// What a connection needs to process a segment.
@@ -142,6 +156,9 @@ impl<S> Connection<S> {
             began: Sequence(0),
             proven: false,
             midstream: false,
+            copying: Copying::Usual,
+            tell_copying: false,
+            told_copying: Timestamp::default(),
             notice: false,
         }
     }

@@ -1,13 +1,11 @@
 //! Delivers from a connection to the protocol.
 
-use super::connection::{Connection, Context};
+use super::advice::TELL_AGAIN;
+use super::connection::{Connection, Context, Copying};
 use super::counters::{add, bump};
 use super::deadlines::Deadline;
 use super::protocol::{Advice, CloseCause, Missing, Protocol, Side};
 use super::sequence::Sequence;
-
-/// Longest skip, in bytes: half the range in which sequence numbers are unambiguous.
-const MAX_SKIP: u32 = 1 << 30;
 
 impl<S> Connection<S> {
     /// Delivers the next bytes of a side, without any urgent byte among them.
@@ -70,6 +68,7 @@ impl<S> Connection<S> {
         }
         half.expected = until;
         half.urgent_known &= !until.after(half.urgent);
+        let is_cut = why == Missing::NotCaptured && !half.skipping;
         match why {
             Missing::NotCaptured => add(&mut context.counters.not_captured_bytes, length),
             Missing::Lost => {
@@ -81,6 +80,9 @@ impl<S> Connection<S> {
             let advice = context.protocol.missing(state, side, u64::from(length), why, context.time);
             self.heed(side, advice, context);
         }
+        if is_cut && self.copying == Copying::Whole && context.time.since(self.told_copying) >= TELL_AGAIN {
+            self.tell_copying(context.time);
+        }
     }
 
     /// Lets the protocol check its state again.
@@ -88,33 +90,8 @@ impl<S> Connection<S> {
         if let Some(state) = &mut self.state {
             let advice = context.protocol.wake(state, context.time);
             // A skip would apply to one side, and there is none here.
-            if advice == Advice::Stop {
+            if !matches!(advice, Advice::Continue | Advice::Skip(_)) {
                 self.heed(Side::Client, advice, context);
-            }
-        }
-    }
-
-    fn heed<P: Protocol<State = S>>(&mut self, side: Side, advice: Advice, context: &mut Context<'_, P>) {
-        match advice {
-            Advice::Continue => {}
-            Advice::Stop => {
-                self.notice = true;
-                self.close(CloseCause::Stopped, context);
-            }
-            Advice::Skip(count) => {
-                let half = self.half(side);
-                let length = u32::try_from(count).unwrap_or(MAX_SKIP).min(MAX_SKIP);
-                let until = half.expected.plus(length);
-                // While it skips, a protocol may repeat the advice with every byte that arrives anyway.
-                if half.skip_end() == Some(until) || length == 0 {
-                    return;
-                }
-                half.skip_until = until;
-                half.skipping = true;
-                if count >= context.config.min_skip {
-                    half.tell_skip = true;
-                    self.notice = true;
-                }
             }
         }
     }

@@ -37,6 +37,8 @@ impl Auditor {
             0 => Advice::Stop,
             1 => Advice::Skip(u64::MAX),
             2..5 => Advice::Skip(self.calls & 0x3ff),
+            5 => Advice::Whole,
+            6 => Advice::Beginnings,
             _ => Advice::Continue,
         }
     }

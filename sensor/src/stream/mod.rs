@@ -10,13 +10,15 @@
 //!            Half x2  what came too early waits (assembler, policy)
 //!              |
 //!              v
-//!          Protocol   bytes in order, holes, ends (delivery), in the order of cause and effect
+//!          Protocol   bytes in order, holes, ends (delivery), in the order of cause and effect; its advice becomes
+//!                      instructions for the source (advice)
 //! ```
 //!
 //! Architecture invariant: no clock is read and no input is trusted. The meaning of one side's sequence numbers is
 //! determined by what its peer can have accepted, never by the order of a table.
 
 mod acceptance;
+mod advice;
 mod assembler;
 mod config;
 mod connection;

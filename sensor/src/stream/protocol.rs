@@ -70,8 +70,12 @@ pub enum CloseCause {
 #[must_use]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Advice {
-    /// All of them.
+    /// The next ones are needed. How much of long segments is copied stays as it is.
     Continue,
+    /// All of the connection's, from now on: none of them can be found without those before.
+    Whole,
+    /// From now on, of long segments the beginnings are enough.
+    Beginnings,
     /// Not the next bytes, this many, of the side that just sent: they may be reported as [`Missing::NotCaptured`] or
     /// delivered anyway.
     Skip(u64),

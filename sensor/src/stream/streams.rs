@@ -3,6 +3,7 @@
 use std::hash::{BuildHasher, Hasher};
 
 use super::acceptance;
+use super::advice::instruct;
 use super::config::Config;
 use super::connection::{Class, Connection, Context, Next, Phase};
 use super::counters::{Counters, Invalid, Refusal, add, bump};
@@ -39,6 +40,16 @@ pub enum Instruction {
         destination: Endpoint,
         /// The first sequence number needed again.
         sequence: u32,
+    },
+    /// How much of a connection's long segments is needed: all of them, or only their beginnings. Repeated if the source
+    /// goes on cutting segments that are needed whole.
+    Copy {
+        /// The client's endpoint.
+        client: Endpoint,
+        /// The server's endpoint.
+        server: Endpoint,
+        /// All of them.
+        whole: bool,
     },
     /// Anything of a connection, until a SYN. The instruction is repeated if payload arrives anyway, since the source
     /// may have lost it.
@@ -358,28 +369,4 @@ fn midstream<P: Protocol>(segment: &Segment<'_>, context: &mut Context<'_, P>) -
     let is_client = client == segment.source;
     connection.began = Sequence(if is_client { segment.sequence } else { segment.acknowledgement });
     connection
-}
-
-/// An instruction for the source; if there are more, they follow with the next segment.
-fn instruct<S>(connection: &mut Connection<S>, side: Side) -> Option<Instruction> {
-    if !connection.notice {
-        return None;
-    }
-    connection.notice = false;
-    let (client, server) = (connection.client, connection.server);
-    if connection.phase == Phase::Stopped {
-        return Some(Instruction::Stop { client, server });
-    }
-    let side = if connection.look(side).tell_skip { side } else { side.other() };
-    let half = connection.half(side);
-    if !std::mem::take(&mut half.tell_skip) {
-        return None;
-    }
-    let sequence = half.skip_end()?.0;
-    let (source, destination) = match side {
-        Side::Client => (client, server),
-        Side::Server => (server, client),
-    };
-    connection.notice = connection.look(side.other()).tell_skip;
-    Some(Instruction::SkipUntil { side, source, destination, sequence })
 }

@@ -151,7 +151,16 @@ impl<'a, P: Application> Flow<'a, P> {
         let half = self.session.half(side);
         // The same number of stream bytes carries less content, so nothing needed is left out.
         let unwanted = half.unwanted.saturating_sub(half.framing.buffered() as u64);
-        if half.doubt.is_none() && unwanted > 0 { Advice::Skip(unwanted) } else { Advice::Continue }
+        if half.doubt.is_none() && unwanted > 0 { Advice::Skip(unwanted) } else { self.copying() }
+    }
+
+    /// How much of long segments the protocol inside needs. Before it has seen any bytes, that is not known.
+    pub(super) const fn copying(&self) -> Advice {
+        match &self.session.facts {
+            Some(_) => Advice::Continue,
+            None if self.session.needs_whole => Advice::Whole,
+            None => Advice::Beginnings,
+        }
     }
 
     /// Stops reading, and drops all state.
@@ -365,6 +374,10 @@ impl<'a, P: Application> Flow<'a, P> {
     fn heed(&mut self, side: Side, advice: Advice) {
         self.session.half(side).unwanted = match advice {
             Advice::Continue => 0,
+            Advice::Whole | Advice::Beginnings => {
+                self.session.needs_whole = advice == Advice::Whole;
+                0
+            }
             Advice::Skip(unwanted) => unwanted,
             Advice::Stop => {
                 self.stopped = true;

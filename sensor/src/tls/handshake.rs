@@ -232,7 +232,7 @@ impl<P: Application> Flow<'_, P> {
                 return Advice::Stop;
             }
         }
-        Advice::Continue
+        self.copying()
     }
 
     fn set_keys(&mut self, handshake: &Handshake, found: Found) -> Option<()> {

@@ -51,6 +51,8 @@ pub(super) struct Session {
     pub(super) server: Half,
     /// Until they are passed to the application.
     pub(super) facts: Option<Box<Facts>>,
+    /// What is spoken inside cannot be read from the beginnings of segments.
+    pub(super) needs_whole: bool,
     /// State needed only at the start.
     pub(super) start: Option<Guarded<Start>>,
     /// RFC 7366.
@@ -72,6 +74,7 @@ impl Session {
             client: Half::default(),
             server: Half::default(),
             facts: None,
+            needs_whole: false,
             start: None,
             encrypt_then_mac: false,
             hash: Hash::Sha256,

@@ -25,7 +25,8 @@ impl Http2Nginx {
     /// Where it does not come up.
     pub fn start(namespace: &Namespace) -> Result<Self> {
         let prefix = tempfile::Builder::new().prefix("sensor-nginx-http2-").tempdir()?;
-        for (name, bytes) in [("1k.txt", 1_024), ("100k.txt", 100_000)] {
+        for (name, bytes) in [("100.txt", 100), ("1k.txt", 1_024), ("10k.txt", 10_000), ("100k.txt", 100_000)]
+        {
             fs::write(prefix.path().join(name), vec![b'x'; bytes])?;
         }
         let mut openssl = Command::new("openssl");
@@ -60,6 +61,7 @@ fn configuration() -> String {
          \x20 access_log access.log plain;\n  keepalive_requests 1000000;\n  client_body_temp_path body;\n  proxy_temp_path proxy;\n\
          \x20 fastcgi_temp_path fastcgi;\n  uwsgi_temp_path uwsgi;\n  scgi_temp_path scgi;\n  root .;\n  client_max_body_size 10m;\n\
          \x20 server {{\n    listen {plain} http2;\n    listen {tls} ssl http2;\n    ssl_certificate crt;\n    ssl_certificate_key key;\n    ssl_protocols TLSv1.2 TLSv1.3;\n\
-         \x20   location = /post {{ return 204; }}\n  }}\n}}\n"
+         \x20   location = /post {{ return 204; }}\n\
+         \x20   location = /upload {{ proxy_pass http://127.0.0.1:9; }}\n  }}\n}}\n"
     )
 }

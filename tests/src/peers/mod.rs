@@ -8,6 +8,7 @@ pub mod bulk;
 pub mod hook;
 pub mod http;
 pub mod http2;
+pub mod http2_raw;
 pub mod keepalive;
 pub mod login;
 pub mod nginx;

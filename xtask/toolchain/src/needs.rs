@@ -47,6 +47,7 @@ const ALL: &[Need] = &[
     tests("prometheus-alertmanager", "prometheus-alertmanager", "the test of alerts in Alertmanager"),
     tests("nftables", "nft", "comparisons with the packet filter"),
     tests("nginx-light", "nginx", "end-to-end tests with a real server"),
+    tests("apache2-bin", "apache2", "tests of HTTP/2 with Apache"),
     tests("haproxy", "haproxy", "tests with HAProxy"),
     tests("mount", "mount", "the tests of the container image and of names"),
     tests("skopeo", "skopeo", "the tests of the container image"),

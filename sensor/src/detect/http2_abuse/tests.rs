@@ -29,6 +29,7 @@ fn each_kind_is_told_at_its_threshold_and_not_before() {
         (config.empty_frames, Abuse { empty_frames: 1, ..none }),
         (config.updates, Abuse { priorities: 1, ..none }),
         (config.updates, Abuse { window_updates: 1, ..none }),
+        (config.smuggling, Abuse { smuggling: 1, ..none }),
         (config.violations, Abuse { violations: 1, ..none }),
     ];
     for (threshold, abuse) in table {

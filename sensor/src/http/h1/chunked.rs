@@ -1,11 +1,10 @@
-//! The chunked coding (RFC 9112, section 7.1), byte by byte where it is framing, so that it may be cut
-//! anywhere.
+//! The chunked coding (RFC 9112, section 7.1): its framing is read byte by byte, so that it may be cut anywhere.
 
 use crate::http::anomaly::{Anomalies, Anomaly};
 use crate::http::config::Config;
 use crate::http::method::is_tchar;
 
-/// Longest name among trailers that is looked at: that of Transfer-Encoding.
+/// Maximum length of a trailer's name that is examined: that of Transfer-Encoding.
 const NAME_BYTES: usize = 17;
 
 /// What comes next.
@@ -24,25 +23,25 @@ enum Phase {
     TrailerValue,
 }
 
-/// Where in the chunked coding a body is.
+/// A body's position in the chunked coding.
 #[derive(Clone, Copy, Debug, Default)]
 pub(in crate::http) struct Chunked {
-    /// Size of the chunk, then what is left of it.
+    /// Size of the chunk, then its remaining bytes.
     size: u64,
-    /// Bytes of the line with a size, or of all trailers.
+    /// Bytes so far of the size line, or of all trailers.
     line: u32,
     phase: Phase,
     has_digit: bool,
-    /// The byte before was a CR.
+    /// The previous byte was a CR.
     after_cr: bool,
     name_length: u8,
     name: [u8; NAME_BYTES],
 }
 
-/// What became of a step.
+/// The result of a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::http) enum Outcome {
-    /// There is more to come.
+    /// More is expected.
     More,
     /// That was the end of the last trailer.
     Whole,
@@ -51,7 +50,7 @@ pub(in crate::http) enum Outcome {
 }
 
 impl Chunked {
-    /// Takes bytes off `rest`: framing up to the next data, or data, which is returned.
+    /// Consumes `rest`: framing up to the next data, or data, which is returned.
     pub(in crate::http) fn step<'a>(
         &mut self,
         rest: &mut &'a [u8],
@@ -85,7 +84,7 @@ impl Chunked {
         (Outcome::More, data)
     }
 
-    /// Passes over missing bytes; none where they are not all data of this chunk.
+    /// Skips missing bytes; `None` if not all of them are data of this chunk.
     pub(in crate::http) fn skip(&mut self, length: u64) -> Option<()> {
         if length > self.remaining_data() {
             return None;
@@ -94,7 +93,7 @@ impl Chunked {
         Some(())
     }
 
-    /// Data left of this chunk.
+    /// Remaining data of this chunk.
     pub(in crate::http) fn remaining_data(&self) -> u64 {
         if self.phase == Phase::Data { self.size } else { 0 }
     }

@@ -1,4 +1,4 @@
-//! What the calls of the stream mean in HTTP/1, by the phase that a side is in.
+//! Handles the calls of `stream/` for HTTP/1, by each side's phase.
 
 use crate::clock::Timestamp;
 use crate::http::anomaly::Anomaly;
@@ -77,7 +77,7 @@ impl<S: Sink> Http<S> {
         bytes.get(taken..).unwrap_or_default()
     }
 
-    /// The end of a message cannot be told any more, but no byte of it is missing.
+    /// The end of a message can no longer be determined, though no byte of it is missing.
     fn broken(&mut self, state: &mut State, side: Side) {
         if let Some(message) = state.receiving(side) {
             message.state.length_unknown = true;
@@ -98,7 +98,7 @@ impl<S: Sink> Http<S> {
         }
     }
 
-    /// Bytes are missing, or are not read, where no framing tells what they were.
+    /// Bytes are missing or unread, and no framing says what they were.
     pub(in crate::http) fn lose(&mut self, state: &mut State, side: Side, time: Timestamp) {
         match state.phase(side) {
             Phase::Stopped => return,
@@ -175,7 +175,7 @@ impl<S: Sink> Http<S> {
         }
     }
 
-    /// A side ends, or is not seen any more, in whatever phase it is.
+    /// A side ends or is lost from view, in any phase.
     pub(in crate::http) fn finish(&mut self, state: &mut State, side: Side, time: Timestamp, ending: Ending) {
         if state.phase(side) == Phase::Proxy
             && let Some(stash) = state.client.message.take()
@@ -212,13 +212,13 @@ impl<S: Sink> Http<S> {
     }
 }
 
-/// How a side comes to its end.
+/// How a side ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::http) enum Ending {
     /// By FIN.
     Fin,
     /// By RST.
     Reset,
-    /// It may go on unseen.
+    /// It may continue unseen.
     Unseen,
 }

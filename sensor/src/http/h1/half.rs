@@ -1,4 +1,4 @@
-//! What is kept of each side of a connection in HTTP/1.
+//! The state of each side of an HTTP/1 connection.
 
 use crate::http::anomaly::Anomalies;
 use crate::http::message::Message;
@@ -13,9 +13,9 @@ use crate::http::pool::{Pool, Waiting};
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::http) enum Phase {
-    /// Perhaps a PROXY protocol header; what came of it is in the message.
+    /// Possibly a PROXY protocol header; its bytes so far are in the message.
     Proxy,
-    /// The rest of one, which is passed over: at most what 16 bits of length leave beyond the addresses.
+    /// The rest of one, which is skipped: at most what a 16-bit length leaves after the addresses.
     ProxyRest(u16),
     /// A message.
     Start,
@@ -23,13 +23,13 @@ pub(in crate::http) enum Phase {
     Head,
     /// The rest of a body.
     Body,
-    /// Anything: a message is looked for.
+    /// Unknown: the next message is to be found.
     Resync,
-    /// Not known before the response to CONNECT is (RFC 9110, section 9.3.6), or nothing.
+    /// Unknown until the response to CONNECT is (RFC 9110, section 9.3.6), or nothing.
     Held,
     /// Of no interest.
     Stopped,
-    /// No HTTP/1: see [`crate::http::connection::Elsewhere`].
+    /// Another protocol: see [`crate::http::connection::Elsewhere`].
     Elsewhere,
 }
 
@@ -37,16 +37,16 @@ pub(in crate::http) enum Phase {
 #[derive(Debug)]
 pub(in crate::http) struct Half {
     pub phase: Phase,
-    /// A message that is being read and is not among the waiting requests; of the server also one that is whole
-    /// while its request is not.
+    /// The message being read, if it is not among the waiting requests. The server's may be complete while its request is
+    /// not.
     pub message: Option<Box<Message>>,
-    /// What was seen before its last message, or since, may not be all.
+    /// Something before or after its last message may be missing.
     pub lost: bool,
-    /// Bytes since its last message are missing or were passed over.
+    /// Bytes since its last message are missing or were skipped.
     pub skipped: bool,
-    /// It has announced that it will send no more messages.
+    /// It has announced its last message.
     pub closing: bool,
-    /// Found since its last message, for the next one.
+    /// Anomalies since its last message, which the next one carries.
     pub carried: Anomalies,
 }
 
@@ -79,7 +79,7 @@ impl Requests {
         }
     }
 
-    /// How many, the oldest ones, began before a moment.
+    /// Number of oldest requests that began before a given time.
     pub(in crate::http) fn before(&self, time: crate::clock::Timestamp) -> usize {
         let others = self.others.iter().flat_map(|others| &others.0);
         self.oldest.iter().chain(others).take_while(|request| request.started < time).count()

@@ -1,4 +1,4 @@
-//! Heads, the usual way: `httparse` tells where everything lies. What it refuses is for [`super::lenient`].
+//! Well-formed heads, located by `httparse`. What it refuses is left to [`super::lenient`].
 
 use std::mem::MaybeUninit;
 
@@ -10,17 +10,17 @@ use crate::http::method::{Method, OTHER_METHOD, Version, is_token, method_name};
 use crate::http::target;
 use crate::stream::Side;
 
-/// Headers that the usual way takes; a head with more goes the lenient way.
+/// Maximum headers here; a head with more is read leniently.
 const HEADERS: usize = 100;
 
-/// What the usual way makes of bytes.
+/// The result of strict parsing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::http) enum Parsed {
-    /// A head of so many bytes.
+    /// A head of this many bytes.
     Whole(usize),
-    /// The head goes on.
+    /// An incomplete head.
     Partial,
-    /// No head by the grammar.
+    /// Not a head by the grammar.
     Refused,
 }
 
@@ -95,8 +95,8 @@ pub(in crate::http) fn request_line(
     }
 }
 
-/// Whether this is a request line and not, say, the rest of a body whose length was told wrongly: it has a method, a
-/// target of some form, and either a version or a method that is registered.
+/// Whether this is a request line and not, say, the rest of a body with a wrong length: it has a method, a target of some
+/// form, and either a version or a registered method.
 fn is_request_line(kind: Method, method: &[u8], target: &[u8], has_version: bool) -> bool {
     is_token(method) && target::has_form(kind, target) && (has_version || method_name(method) != OTHER_METHOD)
 }
@@ -138,7 +138,7 @@ fn headers(
     }
 }
 
-/// What can be said of a request once all of its headers are known.
+/// Checks that need all headers of a request.
 pub(in crate::http) fn after_request(facts: &mut Facts, head: &[u8]) {
     if facts.version == Version::Http11 && facts.host.is_none() {
         facts.flag(Anomaly::MissingHost);

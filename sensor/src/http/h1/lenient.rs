@@ -1,4 +1,4 @@
-//! Heads that break the grammar, line by line: what can be read is read, the rest is a finding.
+//! Heads that violate the grammar, read line by line: whatever is readable is read, and violations are recorded.
 
 use memchr::memchr;
 
@@ -9,7 +9,7 @@ use crate::http::method::{Version, is_token};
 use crate::stream::Side;
 
 /// Reads a head, which may be cut off. Line ends within a folded value become spaces (RFC 9112, section 5.2).
-/// False where not even the start line has the parts of one.
+/// False if not even the start line has its parts.
 pub(in crate::http) fn parse(
     side: Side,
     head: &mut [u8],
@@ -55,7 +55,7 @@ impl Lines {
                     line
                 })
             }
-            // The rest of a head cut off: only of a start line is a part worth something.
+            // The rest of a truncated head: only a partial start line is of use.
             None if start > 0 => return None,
             None => {
                 self.next = head.len();
@@ -89,7 +89,7 @@ fn trim(bytes: &[u8]) -> &[u8] {
     bytes.get(..end).unwrap_or_default()
 }
 
-/// Splits at the first run of whitespace; the run is reported where it is more than a space.
+/// Splits at the first run of whitespace, and records a run other than one space.
 fn split_word<'a>(text: &'a [u8], facts: &mut Facts) -> (&'a [u8], &'a [u8]) {
     let end = text.iter().position(is_space).unwrap_or(text.len());
     let (word, rest) = text.split_at_checked(end).unwrap_or((text, &[]));
@@ -138,7 +138,7 @@ fn request_line(head: &[u8], line: Span, facts: &mut Facts) -> bool {
     is_token(method) && !target.is_empty() && !version.is_empty()
 }
 
-/// What follows the last whitespace is the version if it resembles one.
+/// What follows the last whitespace is the version, if it resembles one.
 fn split_version(rest: &[u8]) -> (&[u8], &[u8]) {
     let at = rest.iter().rposition(is_space).map_or(0, |at| at.saturating_add(1));
     match rest.split_at_checked(at) {
@@ -151,8 +151,8 @@ fn begins_version(text: &[u8]) -> bool {
     text.get(..5).is_some_and(|name| name.eq_ignore_ascii_case(b"HTTP/"))
 }
 
-/// The version and whether it is one of HTTP/1, spelt as it should be. Higher minor ones are read as the
-/// highest known (RFC 9110, section 2.5).
+/// The version, and whether it is a correctly spelt version of HTTP/1. A higher minor version is read as the highest
+/// known (RFC 9110, section 2.5).
 fn read_version(text: &[u8]) -> Option<(Version, bool)> {
     if !begins_version(text) {
         return None;
@@ -235,7 +235,7 @@ impl Fields {
             return;
         };
         facts.flag(Anomaly::ObsFold);
-        // Neither the value nor what was blanked before is looked at again: a head is thousands of such lines.
+        // Neither the value nor what was blanked is examined again: a head may be thousands of such lines.
         let from = current.value.end().max(self.blanked);
         if let Some(gap) = head.get_mut(from..line.start()) {
             gap.fill(b' ');

@@ -1,7 +1,7 @@
-//! HTTP/1.0 and 1.1 (and what can be said of 0.9).
+//! HTTP/1.0 and 1.1, and 0.9 as far as possible.
 //!
-//! `engine` (what a call means in which phase) -> `reader` (heads) and `crate::http::body` (bodies) -> `pairing`
-//! (which response answers which request).
+//! `engine` (dispatch by phase) -> `reader` (heads) and `crate::http::body` (bodies) -> `pairing` (which response answers
+//! which request).
 
 pub(super) mod chunked;
 pub(super) mod engine;

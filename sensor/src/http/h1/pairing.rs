@@ -4,16 +4,16 @@
 //! of its head on, since a server may answer before it has read the body. Interim responses (1xx) answer
 //! nothing.
 //!
-//! Where bytes of the server are missing and no framing survives, responses may be among them:
+//! If bytes of the server are missing and no framing survives, they may include responses:
 //!
-//! * A response whose head was seen has its request for certain. It is reported, with `gaps`.
+//! * A response whose head was seen is certain of its request. It is reported, with `gaps`.
 //! * The requests that were waiting before the loss become doubtful. When a response is found while a later
 //!   request waits, too, the doubtful ones are reported without a response, with `gaps`, and the response goes
 //!   to the later one: clients that do not pipeline, which are nearly all, had their answers before they sent
 //!   it.
 //! * While only doubtful requests wait, the response goes to the oldest, with `gaps`.
 //!
-//! Where bytes of the client are missing, a response that no request waits for is reported alone, with `gaps`.
+//! If bytes of the client are missing, a response without a waiting request is reported alone, with `gaps`.
 
 use super::half::Phase;
 use crate::clock::Timestamp;
@@ -65,7 +65,7 @@ impl<S: Sink> Http<S> {
         add(&mut self.counters.pipeline_overflows, 1);
         oldest.flag(Anomaly::PipelineOverflow);
         if state.paired && state.server.message.is_some() {
-            // Its response has begun: that one goes without it.
+            // Its response has begun, and continues without it.
             state.paired = false;
         } else {
             state.forgotten = state.forgotten.saturating_add(1);
@@ -132,7 +132,7 @@ impl<S: Sink> Http<S> {
         }
     }
 
-    /// Finds out whether the oldest request is the one that a response answers.
+    /// Determines whether a response answers the oldest request.
     fn pair(&mut self, state: &mut State, message: &mut Message, time: Timestamp) {
         state.paired = false;
         if state.forgotten > 0 {
@@ -152,7 +152,7 @@ impl<S: Sink> Http<S> {
             message.state.gaps = true;
         }
         if state.requests.len() == 0 && state.client.phase == Phase::Head {
-            // It is refused before it is whole: 400, 408, 431.
+            // It is refused before it is complete: 400, 408, 431.
             self.cut_head(state, Side::Client, time, false);
         }
         state.paired = state.requests.len() > 0;
@@ -165,7 +165,7 @@ impl<S: Sink> Http<S> {
         }
     }
 
-    /// Nothing more comes of the message that a side is sending: it is whole, or `ended` is none.
+    /// A side's current message is over: complete, or not if `ended` is `None`.
     pub(in crate::http) fn complete(&mut self, state: &mut State, side: Side, ended: Option<Timestamp>) {
         state.half(side).phase = Phase::Start;
         if side == Side::Client
@@ -191,7 +191,7 @@ impl<S: Sink> Http<S> {
         }
     }
 
-    /// Reports the exchange of the response at hand.
+    /// Reports the current response's exchange.
     fn answer(&mut self, state: &mut State, request: Option<Box<Message>>) {
         let response = state.server.message.take();
         state.paired = false;
@@ -201,8 +201,8 @@ impl<S: Sink> Http<S> {
         }
     }
 
-    /// Reports the exchange of a response that is whole although its request is not, since another response
-    /// begins. The rest of the request is still read, for its framing.
+    /// Reports the exchange of a complete response to an incomplete request, because another response begins. The rest of
+    /// the request is still read, for its framing.
     pub(in crate::http) fn answer_early(&mut self, state: &mut State) {
         let request = if state.paired { state.requests.pop(&mut self.pool) } else { None };
         state.paired = false;
@@ -221,7 +221,7 @@ impl<S: Sink> Http<S> {
         }
     }
 
-    /// Reports what waits and takes no further interest in the connection.
+    /// Reports what waits, and stops reading the connection.
     pub(in crate::http) fn stop(&mut self, state: &mut State) {
         if state.server.phase == Phase::Head {
             // It was not read.

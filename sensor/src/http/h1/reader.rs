@@ -1,4 +1,4 @@
-//! Heads: found, gathered where they come in pieces, read.
+//! Finds heads, gathers their pieces, and reads them.
 
 use super::half::Phase;
 use super::head::{self, Parsed};
@@ -16,7 +16,7 @@ use crate::http::method::Version;
 use crate::stream::Side;
 
 impl<S: Sink> Http<S> {
-    /// Reads where a message should begin. The usual head is whole in these bytes and is read right from them.
+    /// Reads at the expected start of a message. Usually the whole head is in these bytes, and is read in place.
     pub(in crate::http) fn start<'a>(
         &mut self,
         state: &mut State,
@@ -66,7 +66,7 @@ impl<S: Sink> Http<S> {
         }
     }
 
-    /// Gathers a head that comes in pieces, is too long, or breaks the grammar, up to its empty line.
+    /// Gathers a head that is fragmented, too long, or invalid, up to its empty line.
     pub(in crate::http) fn head<'a>(
         &mut self,
         state: &mut State,
@@ -96,7 +96,7 @@ impl<S: Sink> Http<S> {
         }
         message.bytes.extend_from_slice(more);
         if !had_line && message.state.has_line && !self.is_http(state, side, &message) {
-            // No more than the line is dropped.
+            // Only the line is dropped.
             let end = memchr::memchr(b'\n', bytes).map_or(bytes.len(), |at| at.saturating_add(1));
             let rest = bytes.get(end..).unwrap_or_default();
             message.bytes.truncate(message.bytes.len().saturating_sub(taken.saturating_sub(end)));
@@ -115,8 +115,8 @@ impl<S: Sink> Http<S> {
         rest
     }
 
-    /// Whether a start line may belong to HTTP: where a message was looked for it must be beyond doubt, and the
-    /// first one of a connection must name HTTP or be one of HTTP/0.9.
+    /// Whether a start line may belong to HTTP: after a search for a message it must be beyond doubt, and a connection's
+    /// first must name HTTP or be HTTP/0.9.
     fn is_http(&self, state: &State, side: Side, message: &Message) -> bool {
         if message.state.tentative {
             return looks_like(side, &message.bytes) == Start::Yes;
@@ -128,7 +128,7 @@ impl<S: Sink> Http<S> {
         is_simple_request(line.iter()) || line.windows(5).any(|name| name.eq_ignore_ascii_case(b"HTTP/"))
     }
 
-    /// The gathered bytes begin no message.
+    /// The gathered bytes are not the start of a message.
     fn no_message<'a>(
         &mut self,
         state: &mut State,
@@ -139,7 +139,7 @@ impl<S: Sink> Http<S> {
         let answers_http09 = side == Side::Server
             && state.requests.oldest().is_some_and(|request| request.facts.version == Version::Http09);
         if answers_http09 && !message.state.tentative {
-            // RFC 1945, section 6: a simple response is nothing but its body.
+            // RFC 1945, section 6: a simple response consists of a body only.
             let body = std::mem::take(&mut message.bytes);
             message.facts.version = Version::Http09;
             message.framing = Framing::UntilClose;
@@ -168,7 +168,7 @@ impl<S: Sink> Http<S> {
         rest
     }
 
-    /// The head in progress gets no further.
+    /// The head in progress will not be completed.
     pub(in crate::http) fn cut_head(
         &mut self,
         state: &mut State,
@@ -192,7 +192,7 @@ impl<S: Sink> Http<S> {
         }
     }
 
-    /// Reads a gathered head, which is whole unless `cut` says why not.
+    /// Reads a gathered head, which is complete unless `cut` says why not.
     fn finish_head(
         &mut self,
         state: &mut State,
@@ -215,7 +215,7 @@ impl<S: Sink> Http<S> {
         }
         if let Some(cut) = cut {
             facts.flag(cut);
-            // It may be in what was not read.
+            // It may be in the unread part.
             facts.anomalies.remove(Anomaly::MissingHost);
             if !message.state.has_line {
                 message.facts.anomalies.remove(Anomaly::Http09Request);
@@ -317,7 +317,7 @@ fn is_beyond_the_end(state: &State, side: Side) -> bool {
     side == Side::Client && state.after_close >= MAX_AFTER_CLOSE
 }
 
-/// How many of these bytes belong to the head in progress, and whether it ends with them.
+/// How many of these bytes belong to the head in progress, and whether they complete it.
 fn scan(message: &mut Message, side: Side, bytes: &[u8]) -> (usize, bool) {
     let mut from = 0_usize;
     for at in memchr::memchr_iter(b'\n', bytes) {
@@ -344,7 +344,7 @@ fn scan(message: &mut Message, side: Side, bytes: &[u8]) -> (usize, bool) {
     (bytes.len(), false)
 }
 
-/// Whether a line is `GET target`, the CR of its end aside.
+/// Whether a line is `GET target`, ignoring a CR at its end.
 fn is_simple_request<'a>(mut line: impl Iterator<Item = &'a u8>) -> bool {
     let is_get = b"GET ".iter().all(|wanted| line.next() == Some(wanted));
     let mut length = 0_usize;
@@ -363,7 +363,7 @@ fn begins(side: Side, bytes: &[u8]) -> Start {
     }
 }
 
-/// As [`begins`], of bytes of which the first ones came earlier.
+/// As [`begins`], for bytes in two parts.
 fn begins_in_pieces(side: Side, earlier: &[u8], bytes: &[u8]) -> Start {
     if earlier.is_empty() {
         return begins(side, bytes);

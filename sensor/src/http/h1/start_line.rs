@@ -1,18 +1,18 @@
-//! Whether bytes may begin a message at all.
+//! Whether bytes may be the start of a message.
 
 /// Whether some bytes begin a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::http) enum Start {
     Yes,
     No,
-    /// There are too few of them to tell.
+    /// Too few to decide.
     Maybe,
 }
 
-/// Longest method that is taken for one.
+/// Maximum length of a method.
 const METHOD_BYTES: usize = 32;
 
-/// Bytes after which it is known whether they may begin a message.
+/// Bytes that suffice to decide.
 pub(in crate::http) const PROBE_BYTES: usize = METHOD_BYTES + 1;
 
 /// Whether a request may begin with these: something printable, and whitespace soon after. Methods need not be

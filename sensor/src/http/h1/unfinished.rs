@@ -1,4 +1,4 @@
-//! Messages that are under way for long.
+//! Messages that have been in progress for long.
 
 use super::half::Phase;
 use crate::clock::Timestamp;
@@ -9,7 +9,7 @@ use crate::http::exchange::Sink;
 use crate::http::message::Message;
 use crate::stream::Look;
 
-/// What of an exchange is under way.
+/// Which part of an exchange is in progress.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum UnfinishedPart {
     /// The head of a request.
@@ -20,21 +20,21 @@ pub enum UnfinishedPart {
     ResponseBody,
 }
 
-/// A message that is under way.
+/// A message in progress.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unfinished {
-    /// What of it.
+    /// Which part of it.
     pub part: UnfinishedPart,
     /// When its first byte was seen.
     pub since: Timestamp,
-    /// Bytes of it that came until now.
+    /// Its bytes so far.
     pub bytes: u64,
     /// Now.
     pub time: Timestamp,
 }
 
 impl<S: Sink> Http<S> {
-    /// Tells of a message that is under way for [`Config::held_after`](crate::http::Config::held_after).
+    /// Reports a message in progress for [`Config::held_after`](crate::http::Config::held_after).
     pub(in crate::http) fn look_at(&mut self, state: &State, look: &Look) {
         let found = request(state, look).or_else(|| response(state, look));
         if let Some(found) = found.filter(|found| look.time.since(found.since) >= self.config.held_after) {
@@ -43,7 +43,7 @@ impl<S: Sink> Http<S> {
     }
 }
 
-/// A connection on which no byte of a request came is none: browsers open them in advance.
+/// A connection without any byte of a request does not count: browsers open them in advance.
 fn request(state: &State, look: &Look) -> Option<Unfinished> {
     match state.client.phase {
         Phase::Head => {
@@ -53,7 +53,7 @@ fn request(state: &State, look: &Look) -> Option<Unfinished> {
         }
         Phase::Body => {
             let message = state.client.message.as_deref().or_else(|| state.requests.newest())?;
-            // Of what is left out on purpose it is not known how much came by now.
+            // It is unknown how much has come of what is left out on purpose.
             (!look.client_skips && !message.state.gaps && !message.state.finished)
                 .then(|| of(UnfinishedPart::RequestBody, message, whole(message), look))
         }
@@ -67,7 +67,7 @@ fn request(state: &State, look: &Look) -> Option<Unfinished> {
     }
 }
 
-/// Only bodies of known length: the others may be streams of events, which are silent for as long as they like.
+/// Only bodies of known length: others may be event streams, which are free to pause.
 ///
 /// A client that shuts its window stops the server's bytes; that is what is seen here. Nothing is known of a body from
 /// where on it is left out, that is after its first [`Config::body_bytes`](crate::http::Config::body_bytes): a reader that

@@ -1,8 +1,7 @@
-//! What a client does to the protocol itself, counted for whoever judges it.
+//! Counts what a client does to the protocol itself; the detector judges the counts.
 //!
-//! What counts is what conforming clients have no reason to do often: see `detect::http2_abuse` for the thresholds and
-//! where they come from. Frames that answer something are not counted: each frame of the server that carries content
-//! earns some.
+//! Counted is what conforming clients rarely do; `detect::http2_abuse` has the thresholds and their sources. Frames that
+//! respond to the server are not counted: each of its HEADERS and DATA frames grants an allowance.
 
 use std::time::Duration;
 
@@ -10,22 +9,22 @@ use crate::clock::Timestamp;
 
 macro_rules! kinds {
     ($($(#[$doc:meta])* $name:ident,)*) => {
-        /// What a client did since this was last told.
+        /// What a client did since the last report.
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
         pub struct Abuse {
-            /// Streams that it opened: what the others are measured by.
+            /// Streams that it opened, as a reference for the other counts.
             pub streams: u32,
             $($(#[$doc])* pub $name: u32,)*
         }
 
         impl Abuse {
-            /// All but the streams, by name.
+            /// All counts except `streams`, by name.
             #[must_use]
             pub const fn kinds(&self) -> [(&'static str, u32); [$(stringify!($name)),*].len()] {
                 [$((stringify!($name), self.$name)),*]
             }
 
-            /// Adds what another one counted.
+            /// Adds another report's counts.
             pub const fn add(&mut self, other: &Self) {
                 self.streams = self.streams.saturating_add(other.streams);
                 $(self.$name = self.$name.saturating_add(other.$name);)*
@@ -35,41 +34,43 @@ macro_rules! kinds {
 }
 
 kinds! {
-    /// Streams that it reset, or made the server reset by breaking rules, within a second and before their response ended.
+    /// Streams that it reset, or made the server reset by breaking a rule, within a second and before the response ended.
     resets,
-    /// CONTINUATION frames of one header block beyond the eighth.
+    /// CONTINUATION frames after the eighth of a header block.
     continuations,
-    /// Small header blocks that stand for lists larger than a head may be.
+    /// Small header blocks that decode to more than the maximum head.
     bombs,
-    /// SETTINGS but acknowledgements.
+    /// SETTINGS frames without ACK.
     settings,
-    /// PING but acknowledgements, that no content of the server preceded.
+    /// PING frames without ACK that no content from the server preceded.
     pings,
-    /// Frames that carry nothing and end nothing.
+    /// Frames without payload that end nothing.
     empty_frames,
-    /// PRIORITY beyond a hundred for each stream.
+    /// PRIORITY frames beyond a hundred per stream.
     priorities,
-    /// WINDOW_UPDATE beyond ten for each DATA frame of the server.
+    /// WINDOW_UPDATE frames beyond ten per DATA frame from the server.
     window_updates,
-    /// Frames that the protocol does not allow where they came.
+    /// Requests that a proxy would turn into a different request, or into two, by forwarding them as HTTP/1: line breaks or
+    /// NUL in a field, `transfer-encoding`, a wrong `content-length` (RFC 9113, section 10.3).
+    smuggling,
+    /// Frames that the protocol forbids in the state that the stream or connection was in.
     violations,
 }
 
-/// So many of one kind are told at once, the rest when the connection ends.
+/// Counts are reported once one kind reaches this, and when the connection ends.
 const BATCH: u32 = 8;
 
-/// How young a stream is that is reset too early: what Envoy calls a premature reset
-/// (`premature_reset_min_stream_lifetime_seconds`).
+/// Age below which a reset counts: Envoy's premature reset (`premature_reset_min_stream_lifetime_seconds`).
 pub(super) const EARLY: Duration = Duration::from_secs(1);
 
-/// Frames of one block that are usual: what nghttp2 allows (`NGHTTP2_DEFAULT_MAX_CONTINUATIONS`).
+/// CONTINUATION frames per block that do not count: nghttp2's limit (`NGHTTP2_DEFAULT_MAX_CONTINUATIONS`).
 pub(super) const USUAL_CONTINUATIONS: u32 = 8;
 
-/// The counts of a connection, and what its client has earned.
+/// A connection's counts, and its client's allowances.
 #[derive(Debug)]
 pub(super) struct Tally {
     pub(super) since_told: Abuse,
-    /// Frames that may yet come without being counted.
+    /// Allowances: frames of each kind that are not counted.
     pings: u32,
     priorities: u32,
     window_updates: u32,
@@ -81,11 +82,11 @@ impl Default for Tally {
     }
 }
 
-/// Pings that content earns: gRPC takes as many without it for an offence (`GRPC_ARG_HTTP2_MAX_PING_STRIKES`).
+/// Allowance of pings after content: gRPC servers tolerate this many (`GRPC_ARG_HTTP2_MAX_PING_STRIKES`).
 const EARNED_PINGS: u32 = 2;
 
 impl Tally {
-    /// The server sent a head or DATA.
+    /// The server sent HEADERS or DATA.
     pub(super) fn note_content(&mut self, is_data: bool) {
         self.pings = EARNED_PINGS;
         if is_data {
@@ -118,11 +119,12 @@ impl Tally {
         spend(&mut self.window_updates, &mut self.since_told.window_updates);
     }
 
-    /// What is to be told, if enough of it has come together.
+    /// The counts to report, if they have reached [`BATCH`] or the connection is over.
     pub(super) fn due(&mut self, is_over: bool) -> Option<Abuse> {
         let counts = self.since_told.kinds();
         let least = if is_over { 1 } else { BATCH };
-        let is_due = counts.iter().any(|(_, count)| *count >= least) || self.since_told.bombs > 0;
+        let is_rare = self.since_told.bombs > 0 || self.since_told.smuggling > 0;
+        let is_due = is_rare || counts.iter().any(|(_, count)| *count >= least);
         is_due.then(|| std::mem::take(&mut self.since_told))
     }
 }

@@ -7,7 +7,7 @@ use crate::http::exchange::Sink;
 use crate::stream::{Missing, Side};
 
 impl<S: Sink> Flow<'_, S> {
-    /// A frame begins (section 6.1).
+    /// A DATA frame begins (section 6.1).
     pub(super) fn data_begins(&mut self, frame: Frame) {
         self.check(frame);
         match self.side {
@@ -21,7 +21,7 @@ impl<S: Sink> Flow<'_, S> {
             Some(stream) => {
                 side == Side::Server && stream.response.is_none() && stream.socket.is_none() && !lost
             }
-            // Of a stream that is over, frames may have been under way.
+            // Frames of a closed stream may have been in flight.
             None => {
                 let streams = &self.conn.streams;
                 let is_idle = frame.stream > streams.newest;
@@ -34,7 +34,7 @@ impl<S: Sink> Flow<'_, S> {
         }
     }
 
-    /// Whether content of a stream is of use.
+    /// Whether a stream's content is still needed.
     pub(super) fn wants(&mut self, id: u32) -> bool {
         let (side, most) = (self.side, self.http.config.body_bytes);
         let message = self.conn.streams.get(id).and_then(|stream| stream.message(side));
@@ -50,7 +50,7 @@ impl<S: Sink> Flow<'_, S> {
         let side = self.side;
         let Some(stream) = self.conn.streams.get(id) else { return };
         if let Some(socket) = stream.socket.as_deref_mut() {
-            socket.read(side, content);
+            socket.read(side, content, &mut self.http.counters);
             return;
         }
         if stream.has_ended(side) {
@@ -65,12 +65,12 @@ impl<S: Sink> Flow<'_, S> {
         message.take_data(content, &http.config);
     }
 
-    /// Content that is missing.
+    /// Missing content.
     pub(super) fn skip_data(&mut self, id: u32, content: u64, certain: bool, why: Missing) {
         let side = self.side;
         let Some(stream) = self.conn.streams.get(id) else { return };
         if let Some(socket) = stream.socket.as_deref_mut() {
-            socket.skip(side, content);
+            socket.skip(side, content, &mut self.http.counters);
             return;
         }
         if let Some(message) = stream.message(side) {

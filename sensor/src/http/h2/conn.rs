@@ -1,4 +1,4 @@
-//! What is kept of a connection in HTTP/2.
+//! The state of an HTTP/2 connection.
 
 use super::abuse::Tally;
 use super::frame;
@@ -23,43 +23,43 @@ pub(in crate::http) struct Conn {
 pub(super) struct Half {
     pub reader: Reader,
     pub decoder: Decoder,
-    /// The payload of a frame that comes in parts.
+    /// The payload of a frame that arrives in parts.
     pub partial: Partial,
-    /// A header block that goes on in CONTINUATION.
+    /// A header block to be continued by CONTINUATION.
     pub block: Option<Box<Block>>,
-    /// Longest frame that the receiver takes.
+    /// The receiver's maximum frame size.
     pub max_length: u32,
-    /// No frame was there yet: the first one must be SETTINGS.
+    /// No frame was seen yet; the first must be SETTINGS.
     pub is_fresh: bool,
 }
 
-/// A payload as far as it was there.
+/// The part of a payload that has arrived.
 #[derive(Debug, Default)]
 pub(super) struct Partial {
     pub bytes: Option<Box<Message>>,
-    /// Not all of it is kept.
+    /// Some of it was not kept.
     pub cut: bool,
     /// When it began.
     pub began: Option<Timestamp>,
 }
 
-/// A header block, and what its first frame said.
+/// A header block, and its first frame's fields.
 #[derive(Debug)]
 pub(super) struct Block {
     pub opened: Opened,
-    /// None where it is not kept: it is too long, or some of it is missing.
+    /// `None` if it is not kept because it is too long or incomplete.
     pub bytes: Option<Box<Message>>,
     pub too_long: bool,
     pub continuations: u32,
 }
 
-/// What the frame that begins a header block says.
+/// The fields of the frame that starts a header block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Opened {
     pub stream: u32,
-    /// The stream ends with it.
+    /// It has END_STREAM.
     pub ends: bool,
-    /// It is of a request that the server made up.
+    /// It is a PUSH_PROMISE.
     pub pushed: bool,
     /// When it began.
     pub began: Timestamp,
@@ -79,7 +79,7 @@ impl Half {
 }
 
 impl Conn {
-    /// A connection whose client has sent so many bytes of the preface.
+    /// A connection whose client has sent the first `preface` bytes of the preface.
     pub(in crate::http) fn new(preface: u8) -> Self {
         Self {
             client: Half::new(Reader::at_preface(preface), false),
@@ -89,7 +89,7 @@ impl Conn {
         }
     }
 
-    /// A connection that is in its midst.
+    /// A connection whose beginning was not seen.
     pub(in crate::http) fn midstream() -> Self {
         let mut conn = Self {
             client: Half::new(Reader::anywhere(), true),
@@ -101,8 +101,8 @@ impl Conn {
         conn
     }
 
-    /// A connection that began in HTTP/1.1, whose request goes on as stream 1 (RFC 7540, section 3.2), with the
-    /// client's settings.
+    /// A connection upgraded from HTTP/1.1, whose request becomes stream 1 (RFC 7540, section 3.2), with the client's
+    /// settings.
     pub(in crate::http) fn upgraded(request: Box<Message>, settings: &[u8]) -> Self {
         let mut conn = Self::new(0);
         conn.apply(Side::Client, settings);
@@ -113,7 +113,7 @@ impl Conn {
         conn
     }
 
-    /// The client has sent so many bytes of the preface.
+    /// The client has sent the first `read` bytes of the preface.
     pub(in crate::http) fn expect_preface(&mut self, read: u8) {
         self.client.reader.begin(Some(read));
     }
@@ -125,12 +125,12 @@ impl Conn {
         }
     }
 
-    /// Whether the client has reset, abused or broken something that was not told.
+    /// Whether there is nothing to report.
     pub(super) fn is_quiet(&self) -> bool {
         self.tally.since_told.kinds().iter().all(|(_, count)| *count == 0)
     }
 
-    /// Bytes allocated for it, messages aside.
+    /// Bytes allocated, not counting messages.
     #[cfg(test)]
     pub(in crate::http) fn allocated(&self) -> usize {
         let tables = self.client.decoder.allocated().saturating_add(self.server.decoder.allocated());

@@ -1,4 +1,4 @@
-//! Frames that carry no message: SETTINGS, PING, GOAWAY, WINDOW_UPDATE, PRIORITY, RST_STREAM.
+//! Frames that are not part of a message: SETTINGS, PING, GOAWAY, WINDOW_UPDATE, PRIORITY, RST_STREAM.
 
 use super::abuse::bump;
 use super::conn::Conn;
@@ -13,13 +13,13 @@ const ENABLE_PUSH: u16 = 2;
 const INITIAL_WINDOW_SIZE: u16 = 4;
 const MAX_FRAME_SIZE: u16 = 5;
 
-/// Errors that a server resets a stream with since the client broke a rule (section 7): PROTOCOL_ERROR,
-/// FLOW_CONTROL_ERROR, STREAM_CLOSED, FRAME_SIZE_ERROR. A client that provokes them resets streams by the server's hand
+/// Error codes with which a server resets a stream because its client broke a rule (section 7): PROTOCOL_ERROR,
+/// FLOW_CONTROL_ERROR, STREAM_CLOSED, FRAME_SIZE_ERROR. A client that provokes them makes the server do the resetting
 /// (CVE-2025-8671).
 const PROVOKED: [u32; 4] = [1, 3, 5, 6];
 
 impl Conn {
-    /// Takes over what a side allows the other one; false where a value is none that it may have (section 6.5.2).
+    /// Applies a side's settings to the other direction; false if a value is invalid (section 6.5.2).
     pub(super) fn apply(&mut self, side: Side, payload: &[u8]) -> bool {
         let other = self.half(side.other());
         let mut is_valid = true;
@@ -32,7 +32,7 @@ impl Conn {
                 INITIAL_WINDOW_SIZE => is_valid &= value <= 0x7fff_ffff,
                 MAX_FRAME_SIZE => {
                     is_valid &= (16_384..=0x00ff_ffff).contains(&value);
-                    // What is under way may be as long as was allowed before.
+                    // Frames in flight may still have the size allowed before.
                     other.max_length = other.max_length.max(value);
                 }
                 _ => {}
@@ -63,7 +63,7 @@ impl<S: Sink> Flow<'_, S> {
         }
     }
 
-    /// Section 6.8: streams beyond the last one that the server names were not processed.
+    /// Section 6.8: the server has not processed streams beyond the last one that it names.
     pub(super) fn go_away(&mut self, payload: &[u8]) {
         if self.side == Side::Client {
             return;
@@ -76,9 +76,12 @@ impl<S: Sink> Flow<'_, S> {
     }
 
     /// Section 6.9.
-    pub(super) fn window_update(&mut self, payload: &[u8]) {
+    pub(super) fn window_update(&mut self, frame: Frame, payload: &[u8]) {
         if number(payload) & 0x7fff_ffff == 0 {
             self.flag(Anomaly::InvalidWindowUpdate);
+        }
+        if self.is_idle(frame.stream) {
+            self.flag(Anomaly::StreamState);
         }
         if self.side == Side::Client {
             self.conn.tally.note_window_update();
@@ -102,15 +105,19 @@ impl<S: Sink> Flow<'_, S> {
         }
     }
 
+    /// Whether the client has not opened a stream of its own yet: frames of it other than HEADERS and PRIORITY break the
+    /// protocol (section 5.1).
+    pub(super) fn is_idle(&mut self, id: u32) -> bool {
+        let streams = &self.conn.streams;
+        id & 1 == 1 && id > streams.newest && streams.place(id).is_none() && !self.state.client.lost
+    }
+
     /// Section 6.4.
     pub(super) fn reset(&mut self, id: u32, code: u32) {
-        let Some(stream) = self.conn.streams.get(id) else {
-            let is_idle = id & 1 == 1 && id > self.conn.streams.newest;
-            if is_idle && !self.state.client.lost {
-                self.flag(Anomaly::StreamState);
-            }
-            return;
-        };
+        if self.is_idle(id) {
+            self.flag(Anomaly::StreamState);
+        }
+        let Some(stream) = self.conn.streams.get(id) else { return };
         let (began, ended) = (stream.began, stream.server_ended);
         let is_the_clients = self.side == Side::Client || PROVOKED.contains(&code);
         if is_the_clients && !ended {

@@ -1,4 +1,4 @@
-//! Streams that end, and exchanges that are told.
+//! Ends of streams, where exchanges are emitted.
 
 use super::conn::Conn;
 use super::flow::Flow;
@@ -16,6 +16,7 @@ impl<S: Sink> Flow<'_, S> {
     /// A side ends a stream.
     pub(super) fn side_ends(&mut self, id: u32) {
         let (side, time) = (self.side, self.time);
+        let mut smuggles = false;
         let Some(stream) = self.conn.streams.get(id) else { return };
         if stream.has_ended(side) {
             return;
@@ -28,6 +29,7 @@ impl<S: Sink> Flow<'_, S> {
             let is_wrong = message.facts.content_length.is_some_and(|length| length != message.body_length);
             if is_wrong && !message.state.length_unknown && may_have_content(side, message, method) {
                 message.flag(Anomaly::ContentLengthMismatch);
+                smuggles = side == Side::Client;
             }
             if side == Side::Client
                 && message.body_length > 0
@@ -41,11 +43,13 @@ impl<S: Sink> Flow<'_, S> {
             Side::Client => stream.client_ended = true,
             Side::Server => stream.server_ended = true,
         }
-        let (is_over, is_answered) = (stream.client_ended && stream.server_ended, stream.server_ended);
+        let is_over = stream.client_ended && stream.server_ended;
+        let is_answered = stream.server_ended && !stream.told;
+        self.note_smuggling(smuggles);
         if is_over {
             self.over(id);
-        } else if is_answered && !stream.told {
-            // What the client still sends changes nothing any more.
+        } else if is_answered {
+            // Whatever else the client sends no longer matters.
             self.tell_now(id);
         }
     }
@@ -57,7 +61,7 @@ impl<S: Sink> Flow<'_, S> {
         }
     }
 
-    /// Tells the exchange of a stream that goes on.
+    /// Emits the exchange of a stream that stays open.
     fn tell_now(&mut self, id: u32) {
         let Some(stream) = self.conn.streams.get(id) else { return };
         stream.told = true;
@@ -66,7 +70,7 @@ impl<S: Sink> Flow<'_, S> {
         self.tell(told);
     }
 
-    /// Tells of a handshake whose stream goes on as something else.
+    /// Emits a handshake whose stream continues as another protocol.
     pub(super) fn tell_handshake(&mut self, id: u32) {
         let time = self.time;
         if let Some(stream) = self.conn.streams.get(id) {
@@ -80,7 +84,7 @@ impl<S: Sink> Flow<'_, S> {
         self.tell_now(id);
     }
 
-    /// Tells the exchange of a stream that is forgotten, unless that was done.
+    /// Emits the exchange of a removed stream, unless that was done before.
     pub(super) fn tell(&mut self, stream: Stream) {
         let Stream { mut request, response, gaps, socket, .. } = stream;
         if let Some(socket) = socket {
@@ -95,7 +99,7 @@ impl<S: Sink> Flow<'_, S> {
         [request, response].into_iter().flatten().for_each(|message| self.http.pool.give(message));
     }
 
-    /// Bytes of a side are missing, and it is not known where the next frame begins.
+    /// Bytes of a side are missing, so the start of its next frame is unknown.
     pub(super) fn lose(&mut self) {
         let side = self.side;
         add(&mut self.http.counters.gaps, 1);
@@ -115,7 +119,7 @@ impl<S: Sink> Flow<'_, S> {
         for stream in self.conn.streams.iter_mut().filter(|stream| !stream.has_ended(side)) {
             stream.gaps = true;
             if let Some(socket) = stream.socket.as_deref_mut() {
-                socket.skip(side, u64::MAX);
+                socket.skip(side, u64::MAX, &mut self.http.counters);
             }
             if let Some(message) = stream.message(side) {
                 message.state.gaps = true;
@@ -125,7 +129,7 @@ impl<S: Sink> Flow<'_, S> {
         }
     }
 
-    /// The connection is over: what is under way is told as it is.
+    /// The connection is over: emits unfinished exchanges as they are.
     pub(in crate::http) fn close(&mut self, ending: Ending) {
         for side in [Side::Client, Side::Server] {
             self.side = side;
@@ -150,7 +154,7 @@ impl<S: Sink> Flow<'_, S> {
 }
 
 impl Conn {
-    /// The oldest message that is under way, if it has a length that it should come to.
+    /// The oldest unfinished message of known length.
     pub(in crate::http) fn unfinished(&self, look: &Look) -> Option<Unfinished> {
         let block = self.client.block.as_deref().map(|block| Unfinished {
             part: UnfinishedPart::RequestHead,
@@ -162,7 +166,7 @@ impl Conn {
     }
 }
 
-/// Only bodies of known length: others are streams, which may be silent for as long as they like.
+/// Only bodies of known length: others may be streams, which are free to pause.
 fn unfinished_body(stream: &Stream, look: &Look) -> Option<Unfinished> {
     let sides = [
         (stream.request.as_deref(), stream.client_ended, look.client_skips, UnfinishedPart::RequestBody),

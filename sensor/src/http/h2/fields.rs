@@ -1,4 +1,4 @@
-//! From fields to the facts of a message, and what is wrong with them (RFC 9113, sections 8.1 to 8.5).
+//! Fields to the facts of a message, and their anomalies (RFC 9113, sections 8.1 to 8.5).
 
 use super::hpack::Field;
 use crate::http::anomaly::Anomaly;
@@ -14,17 +14,19 @@ const AUTHORITY: u8 = 8;
 const STATUS: u8 = 16;
 const PROTOCOL: u8 = 32;
 
-/// Takes the fields of a block one by one.
+/// Consumes the fields of a block one by one.
 pub(super) struct Fields<'a> {
     facts: &'a mut Facts,
     spans: &'a mut Vec<HeaderSpan>,
     max_headers: usize,
     side: Side,
     is_trailer: bool,
-    /// Pseudo-headers that were there.
+    /// Pseudo-header fields seen.
     seen: u8,
-    /// A field that is no pseudo-header was there.
+    /// A regular field was seen.
     has_regular: bool,
+    /// Forwarded as HTTP/1, a field would end early or change the message's length.
+    smuggles: bool,
     authority: Option<Span>,
     path: Span,
 }
@@ -38,7 +40,8 @@ impl<'a> Fields<'a> {
         max_headers: usize,
     ) -> Self {
         let (authority, path) = (None, Span::default());
-        Self { facts, spans, max_headers, side, is_trailer, seen: 0, has_regular: false, authority, path }
+        let (seen, has_regular, smuggles) = (0, false, false);
+        Self { facts, spans, max_headers, side, is_trailer, seen, has_regular, smuggles, authority, path }
     }
 
     #[inline]
@@ -60,6 +63,7 @@ impl<'a> Fields<'a> {
         }
         if is_of_connection(name, value) {
             self.facts.flag(Anomaly::ConnectionHeader);
+            self.smuggles |= name == b"transfer-encoding";
         } else {
             self.facts.note(name, value, span);
         }
@@ -87,6 +91,7 @@ impl<'a> Fields<'a> {
         if value.iter().any(|byte| matches!(byte, b'\r' | b'\n')) {
             self.facts.flag(Anomaly::LineBreakInValue);
         }
+        self.smuggles |= [name, value].concat().iter().any(|byte| matches!(byte, 0 | b'\r' | b'\n'));
         if [value.first(), value.last()].into_iter().flatten().any(|byte| matches!(byte, b' ' | b'\t')) {
             self.facts.flag(Anomaly::WhitespaceAroundValue);
         }
@@ -139,7 +144,7 @@ impl<'a> Fields<'a> {
                 number.wrapping_mul(10).wrapping_add(u16::from(digit.wrapping_sub(b'0')))
             });
         self.facts.status = number;
-        // Section 8.6: there is no 101 in HTTP/2.
+        // Section 8.6: HTTP/2 has no 101.
         if !is_number || !(100..600).contains(&number) || number == 101 {
             self.facts.flag(Anomaly::InvalidStatus);
         }
@@ -154,19 +159,20 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// All fields were there, unless `is_all` says that some are not known.
-    pub(super) fn finish(self, bytes: &[u8], is_all: bool) {
+    /// Checks the fields together; `is_all` is false if some are unknown. Returns whether forwarding a client's fields as
+    /// HTTP/1 would change their meaning.
+    pub(super) fn finish(self, bytes: &[u8], is_all: bool) -> bool {
         self.facts.version = Version::Http2;
-        if self.is_trailer {
-            return;
-        }
+        let smuggles = self.smuggles && self.side == Side::Client;
         match self.side {
+            _ if self.is_trailer => {}
             Side::Client => self.finish_request(bytes, is_all),
             Side::Server if is_all && self.seen & STATUS == 0 => {
                 self.facts.flag(Anomaly::MissingPseudoHeader);
             }
             Side::Server => {}
         }
+        smuggles
     }
 
     fn finish_request(self, bytes: &[u8], is_all: bool) {
@@ -215,7 +221,7 @@ fn note_method(facts: &mut Facts, bytes: &[u8]) {
     }
 }
 
-/// Whether a field is about a connection of HTTP/1 (section 8.2.2).
+/// Whether a field is specific to HTTP/1 connections (section 8.2.2).
 #[inline]
 fn is_of_connection(name: &[u8], value: &[u8]) -> bool {
     match name.len() {

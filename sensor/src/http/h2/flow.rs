@@ -1,4 +1,4 @@
-//! What the bytes of a connection mean, frame by frame.
+//! Interprets the bytes of a connection, frame by frame.
 
 use super::abuse::bump;
 use super::conn::{Block, Conn, Opened, Partial};
@@ -12,14 +12,14 @@ use crate::http::engine::Http;
 use crate::http::exchange::Sink;
 use crate::stream::{Advice, Missing, Side};
 
-/// Most that is kept of a header block in pieces; of one that is longer nothing is read.
+/// Maximum bytes kept of a fragmented header block; a longer one is not read.
 const BLOCK: usize = 64 << 10;
-/// Of SETTINGS: 256 of them.
+/// The same for SETTINGS: 256 of them.
 const SETTINGS: usize = 6 * 256;
-/// Of other frames: the fixed part.
+/// The same for other frames: their fixed part.
 const FIXED: usize = 16;
 
-/// A call of the stream room, with what it is about.
+/// One call from `stream/`, with its context.
 pub(in crate::http) struct Flow<'a, S> {
     pub(super) http: &'a mut Http<S>,
     pub(super) state: &'a mut State,
@@ -39,7 +39,7 @@ impl<'a, S: Sink> Flow<'a, S> {
         Self { http, state, conn, side, time }
     }
 
-    /// Reads bytes; false where they are not HTTP/2.
+    /// Reads bytes; false if they are not HTTP/2.
     pub(in crate::http) fn read(&mut self, bytes: &[u8]) -> bool {
         let mut rest = bytes;
         loop {
@@ -77,7 +77,7 @@ impl<'a, S: Sink> Flow<'a, S> {
         true
     }
 
-    /// Passes over missing bytes.
+    /// Skips missing bytes.
     pub(in crate::http) fn skip(&mut self, length: u64, why: Missing) {
         let mut left = length;
         while left > 0 {
@@ -101,17 +101,18 @@ impl<'a, S: Sink> Flow<'a, S> {
         }
     }
 
-    /// What is wanted of the bytes to come.
+    /// What is needed of the next bytes.
     pub(in crate::http) fn advice(&mut self) -> Advice {
         match self.conn.half(self.side).reader.data_left() {
             Some((stream, left)) if left >= self.http.config.skip_bytes.max(1) && !self.wants(stream) => {
                 Advice::Skip(left)
             }
-            _ => Advice::Continue,
+            // Streams are interleaved, and a frame can only be found from the one before it.
+            _ => Advice::Whole,
         }
     }
 
-    /// Notes what is wrong with the connection, or with what is no message: for the next message of the side.
+    /// Records an anomaly of the connection, or of a frame outside any message: the side's next message carries it.
     pub(super) fn flag(&mut self, anomaly: Anomaly) {
         self.state.half(self.side).carried.insert(anomaly);
         if self.side == Side::Client {
@@ -119,7 +120,7 @@ impl<'a, S: Sink> Flow<'a, S> {
         }
     }
 
-    /// A part of a payload that does not come at once.
+    /// A part of a fragmented payload.
     fn part(&mut self, frame: Frame, bytes: &[u8], is_last: bool) {
         let time = self.time;
         let mut partial = std::mem::take(&mut self.conn.half(self.side).partial);
@@ -154,7 +155,7 @@ impl<'a, S: Sink> Flow<'a, S> {
         bytes.into_iter().for_each(|message| self.http.pool.give(message));
     }
 
-    /// A frame whose payload is not known.
+    /// A frame whose payload is unknown.
     fn frame_cut(&mut self, frame: Frame, began: Timestamp) {
         self.conn.half(self.side).is_fresh = false;
         match frame.kind {
@@ -206,12 +207,12 @@ impl<'a, S: Sink> Flow<'a, S> {
             Kind::Settings => self.settings(frame, payload),
             Kind::Ping => self.ping(frame),
             Kind::GoAway => self.go_away(payload),
-            Kind::WindowUpdate => self.window_update(payload),
+            Kind::WindowUpdate => self.window_update(frame, payload),
             Kind::Data | Kind::Other => {}
         }
     }
 
-    /// What is wrong with a frame whatever is in it (sections 3.4, 4.2, 5.1.1, 6 and 6.10).
+    /// Anomalies visible in a frame's header (sections 3.4, 4.2, 5.1.1, 6 and 6.10).
     pub(super) fn check(&mut self, frame: Frame) {
         let lost = self.state.half(self.side).lost;
         let half = self.conn.half(self.side);
@@ -237,7 +238,7 @@ impl<'a, S: Sink> Flow<'a, S> {
         }
     }
 
-    /// A block does not come to its end: what it would have inserted is not known.
+    /// A block was interrupted, so what it would have inserted into the table is unknown.
     pub(super) fn drop_block(&mut self) {
         let half = self.conn.half(self.side);
         if let Some(block) = half.block.take() {
@@ -275,11 +276,16 @@ impl<'a, S: Sink> Flow<'a, S> {
             self.flag(Anomaly::UnexpectedPush);
         }
         let promised = unpadded(frame, payload).and_then(|rest| rest.split_first_chunk::<4>());
-        let Some((_stream, fragment)) = promised else {
+        let Some((stream, fragment)) = promised else {
             self.flag(Anomaly::FramePadding);
             self.conn.half(self.side).decoder.lose();
             return;
         };
+        // Section 5.1.1: streams of a server have even identifiers.
+        let stream = number(stream) & 0x7fff_ffff;
+        if stream == 0 || stream & 1 == 1 {
+            self.flag(Anomaly::StreamId);
+        }
         self.begin_block(Opened { pushed: true, ends: false, ..opened(frame, began) }, frame, fragment);
     }
 
@@ -310,7 +316,7 @@ impl<'a, S: Sink> Flow<'a, S> {
     /// Section 6.10.
     fn continuation(&mut self, frame: Frame, payload: &[u8]) {
         let Some(mut block) = self.conn.half(self.side).block.take() else {
-            // Its beginning was not seen.
+            // Its start was not seen.
             self.conn.half(self.side).decoder.lose();
             return;
         };
@@ -324,7 +330,7 @@ impl<'a, S: Sink> Flow<'a, S> {
         self.block_ends(frame);
     }
 
-    /// The block is whole, if the frame says so.
+    /// Completes the block if the frame has END_HEADERS.
     fn block_ends(&mut self, frame: Frame) {
         if !frame.has(END_HEADERS) {
             return;
@@ -339,14 +345,14 @@ impl<'a, S: Sink> Flow<'a, S> {
         }
     }
 
-    /// A frame that carries nothing and ends nothing.
+    /// Counts a client's frame without payload that ends nothing.
     pub(super) fn note_empty(&mut self, is_empty: bool) {
         if is_empty && self.side == Side::Client {
             bump(&mut self.conn.tally.since_told.empty_frames);
         }
     }
 
-    /// Tells what the client did to the protocol, if it is time.
+    /// Reports the client's abuse counts if they are due.
     pub(super) fn tell_abuse(&mut self, is_over: bool) {
         if self.conn.is_quiet() {
             return;
@@ -370,7 +376,7 @@ fn unpadded(frame: Frame, payload: &[u8]) -> Option<&[u8]> {
     rest.get(..rest.len().checked_sub(usize::from(*padding))?)
 }
 
-/// The number that a payload begins with.
+/// The 32-bit number at the start of a payload.
 pub(super) fn number(payload: &[u8]) -> u32 {
     payload.first_chunk().copied().map_or(0, u32::from_be_bytes)
 }

@@ -1,12 +1,12 @@
-//! Frame headers (RFC 9113, section 4.1) and what each kind of frame may look like (section 6).
+//! Frame headers (RFC 9113, section 4.1) and the rules for each frame type (section 6).
 
 /// Bytes of a frame's header.
 pub(super) const HEADER: usize = 9;
 
-/// What a client's bytes begin with (section 3.4).
+/// The client's connection preface (section 3.4).
 pub(super) const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// Length that every receiver takes (section 4.2).
+/// Maximum payload length without other settings (section 4.2).
 pub(super) const USUAL_LENGTH: u32 = 16_384;
 
 pub(super) const END_STREAM: u8 = 0x1;
@@ -15,7 +15,7 @@ pub(super) const END_HEADERS: u8 = 0x4;
 pub(super) const PADDED: u8 = 0x8;
 pub(super) const PRIORITY: u8 = 0x20;
 
-/// A kind of frame.
+/// A frame type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Data,
@@ -28,7 +28,7 @@ pub(super) enum Kind {
     GoAway,
     WindowUpdate,
     Continuation,
-    /// An extension, which is to be ignored (section 5.5).
+    /// An extension, to be ignored (section 5.5).
     Other,
 }
 
@@ -70,8 +70,7 @@ impl Frame {
         self.flags & flag != 0
     }
 
-    /// Whether its length is one that frames of its kind have (section 6). That a frame is longer than agreed on is not
-    /// looked at here.
+    /// Whether its length is valid for its type (section 6). The negotiated maximum is not checked here.
     pub(super) const fn has_right_length(self) -> bool {
         match self.kind {
             Kind::Priority => self.length == 5,
@@ -85,7 +84,7 @@ impl Frame {
         }
     }
 
-    /// Whether frames of its kind are of a stream, or of the connection, as this one is.
+    /// Whether its stream identifier is valid for its type: zero or not.
     pub(super) const fn has_right_stream(self) -> bool {
         match self.kind {
             Kind::Data
@@ -99,7 +98,7 @@ impl Frame {
         }
     }
 
-    /// Whether bytes that need not be a frame's header may well be one.
+    /// Whether arbitrary bytes look like a frame header.
     fn is_plausible(self) -> bool {
         let flags = match self.kind {
             Kind::Data => END_STREAM | PADDED,
@@ -117,13 +116,13 @@ impl Frame {
     }
 }
 
-/// Whether a server's first bytes are its preface: SETTINGS (section 3.4).
+/// Whether a server's first bytes are its connection preface: SETTINGS (section 3.4).
 pub(in crate::http) fn is_server_preface(bytes: &[u8]) -> bool {
     let frame = bytes.first_chunk().copied().map(Frame::parse);
     frame.is_some_and(|frame| frame.kind == Kind::Settings && frame.is_plausible() && !frame.has(ACK))
 }
 
-/// Frames that follow each other from the start of bytes, at most so many, and whether they end where the bytes do.
+/// Number of consecutive plausible frames at the start of bytes, at most `most`, and whether they end where the bytes do.
 fn chain(bytes: &[u8], most: usize) -> (usize, bool) {
     let (mut count, mut rest) = (0_usize, bytes);
     while count < most
@@ -140,11 +139,10 @@ fn chain(bytes: &[u8], most: usize) -> (usize, bool) {
     (count, rest.is_empty())
 }
 
-/// Frames in a row beyond which it is no accident that they look like frames.
+/// Consecutive plausible frames that rule out chance.
 const ENOUGH: usize = 3;
 
-/// Where frames begin again, in bytes behind some that are missing. What is read from there on are segments that begin
-/// with a frame, or several frames in a row.
+/// Finds the next frame in bytes after a gap: at the start of a segment, or several consecutive ones.
 pub(super) fn find(bytes: &[u8]) -> Option<usize> {
     let last = bytes.len().saturating_sub(HEADER);
     (0..=last).find(|at| {
@@ -157,7 +155,7 @@ pub(super) fn find(bytes: &[u8]) -> Option<usize> {
     })
 }
 
-/// Whether bytes of a connection whose beginning was not seen are frames of HTTP/2.
+/// Whether bytes from the middle of a connection are HTTP/2 frames.
 pub(in crate::http) fn is_probable(bytes: &[u8]) -> bool {
     let Some([0, _, _, 0..=9, ..]) = bytes.get(..HEADER) else { return false };
     matches!(chain(bytes, ENOUGH), (ENOUGH.., _) | (1.., true))

@@ -1,4 +1,4 @@
-//! Header blocks: requests, responses, trailers, and those of no interest.
+//! Header blocks: requests, responses, trailers, and those that only update the table.
 
 use super::conn::Opened;
 use super::fields::Fields;
@@ -14,7 +14,7 @@ use crate::http::method::{Method, Version};
 use crate::http::websocket::Socket;
 use crate::stream::Side;
 
-/// A list is a bomb if its block is so many times smaller, and it is larger than a head may be.
+/// A list larger than the maximum head is a bomb if it is this many times as large as its block.
 const BOMB_RATIO: u64 = 4;
 
 /// What a block is.
@@ -23,12 +23,12 @@ enum Role {
     Request,
     Response,
     Trailers,
-    /// Of no interest, but for the table.
+    /// Decoded only to keep the table in step.
     Nothing,
 }
 
 impl<S: Sink> Flow<'_, S> {
-    /// A block that is whole.
+    /// A complete block.
     pub(super) fn block(&mut self, opened: Opened, block: &[u8]) {
         match self.role(opened) {
             Role::Nothing => self.decode_blindly(block),
@@ -49,7 +49,7 @@ impl<S: Sink> Flow<'_, S> {
         }
     }
 
-    /// A block of which only its first frame's header is known.
+    /// A block of which only the first frame's header is known.
     pub(super) fn block_lost(&mut self, opened: Opened, too_long: bool) {
         self.conn.half(self.side).decoder.lose();
         let role = self.role(opened);
@@ -69,7 +69,7 @@ impl<S: Sink> Flow<'_, S> {
         }
     }
 
-    /// What a block is, by its stream, and what is wrong with there being one (section 5.1).
+    /// Determines a block's role from its stream's state, and flags invalid states (section 5.1).
     fn role(&mut self, opened: Opened) -> Role {
         let id = opened.stream;
         if opened.pushed || self.side == Side::Server && id & 1 == 0 {
@@ -122,7 +122,7 @@ impl<S: Sink> Flow<'_, S> {
         }
     }
 
-    /// Decodes the fields of a message; false where there is no room for it.
+    /// Decodes the fields of a message; false if there is no room for it.
     fn decode_head(&mut self, message: &mut Message, block: &[u8]) -> bool {
         let mut scratch = std::mem::take(&mut self.http.scratch);
         scratch.clear();
@@ -132,7 +132,8 @@ impl<S: Sink> Flow<'_, S> {
         let decoder = &mut self.conn.half(self.side).decoder;
         let (told, error) =
             decoder.decode(block, &mut scratch, config.head_bytes, |bytes, field| fields.field(bytes, field));
-        fields.finish(&scratch, told.unknown == 0 && !told.cut && error.is_none());
+        let smuggles = fields.finish(&scratch, told.unknown == 0 && !told.cut && error.is_none());
+        self.note_smuggling(smuggles);
         self.note_block(message, block, told, error);
         let has_room = self.http.pool.make_room(message, scratch.len(), &mut self.http.counters);
         if has_room {
@@ -143,7 +144,14 @@ impl<S: Sink> Flow<'_, S> {
         has_room
     }
 
-    /// What the decoding of a block tells of its message.
+    /// Counts a request that HTTP/1 would give another meaning.
+    pub(super) const fn note_smuggling(&mut self, smuggles: bool) {
+        if smuggles {
+            super::abuse::bump(&mut self.conn.tally.since_told.smuggling);
+        }
+    }
+
+    /// Records the result of decoding a message's block.
     fn note_block(&mut self, message: &mut Message, block: &[u8], told: Block, error: Option<Error>) {
         if told.unknown > 0 {
             add(&mut self.http.counters.hidden_fields, told.unknown.into());
@@ -184,7 +192,7 @@ impl<S: Sink> Flow<'_, S> {
     fn request(&mut self, opened: Opened, mut message: Box<Message>) {
         let half = &mut self.state.client;
         if half.lost {
-            // Requests before it may be missing.
+            // Earlier requests may be missing.
             let streams = &mut self.conn.streams;
             streams.unseen = (streams.unseen.0.min(streams.newest), opened.stream);
             message.state.gaps = true;
@@ -214,6 +222,10 @@ impl<S: Sink> Flow<'_, S> {
             self.state.server.carried.extend(message.facts.anomalies);
             self.http.pool.give(message);
             return;
+        }
+        if (100..200).contains(&status) {
+            // Section 8.1: an interim response cannot end the stream.
+            message.flag(Anomaly::InvalidStatus);
         }
         if std::mem::take(&mut self.state.server.lost) {
             message.state.gaps = true;
@@ -248,7 +260,7 @@ impl<S: Sink> Flow<'_, S> {
             Side::Server => stream.response.take(),
         });
         let Some(mut message) = taken else {
-            // Its exchange was told.
+            // Its exchange was emitted before.
             self.decode_blindly(block);
             if opened.ends {
                 self.ends(opened);
@@ -263,7 +275,8 @@ impl<S: Sink> Flow<'_, S> {
         let decoder = &mut self.conn.half(side).decoder;
         let (told, error) =
             decoder.decode(block, &mut scratch, room, |bytes, field| fields.field(bytes, field));
-        fields.finish(&scratch, true);
+        let smuggles = fields.finish(&scratch, true);
+        self.note_smuggling(smuggles);
         self.http.keep_scratch(scratch);
         if told.cut {
             message.flag(Anomaly::TrailersTooLarge);
@@ -290,7 +303,7 @@ impl<S: Sink> Flow<'_, S> {
     }
 }
 
-/// Whether a message may have content by its method or status: then its length has to be what it says.
+/// Whether method and status permit content, so that `content-length` must match.
 pub(super) fn may_have_content(side: Side, message: &Message, request: Option<Method>) -> bool {
     match side {
         Side::Client => true,

@@ -1,14 +1,14 @@
-//! HTTP/2 (RFC 9113): with prior knowledge, agreed on in TLS (ALPN), or by `Upgrade: h2c`.
+//! HTTP/2 (RFC 9113): with prior knowledge, by ALPN in TLS, or by `Upgrade: h2c`.
 //!
 //! `reader` (frames) -> `flow` (what they mean) -> `heads` (header blocks, by `hpack` and `fields`), `bodies` (DATA),
-//! `control` (the rest) -> `ending` (exchanges told).
+//! `control` (the rest) -> `ending` (exchanges emitted).
 //!
-//! A stream is an exchange. It is told when the server has ended it or either side has reset it; what the client sends
-//! after that is passed over. Flow control is not followed: it decides when bytes are sent, not what they mean. Pushed
-//! responses are decoded, since the table needs them, and told to nobody.
+//! A stream is an exchange, emitted when the server has ended it or either side has reset it; anything the client sends
+//! after that is skipped. Flow control is not followed: it affects when bytes are sent, not what they mean. Pushed
+//! responses are decoded to keep the table in step, and dropped.
 //!
-//! Behind missing bytes frames are found again by what they look like. The tables of HPACK are not known from there on:
-//! see [`hpack`]. Fields that are hidden are null, the exchange says so ([`Anomaly::HiddenFields`]) and is marked `gaps`.
+//! After missing bytes, the next frame is found by its appearance. From there on HPACK's table is incomplete: see
+//! [`hpack`]. Hidden fields are null; the exchange has [`Anomaly::HiddenFields`] and is marked `gaps`.
 //!
 //! [`Anomaly::HiddenFields`]: super::Anomaly::HiddenFields
 

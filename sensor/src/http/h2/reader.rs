@@ -1,14 +1,14 @@
-//! One direction of a connection, cut into frames, wherever its bytes are cut.
+//! Splits one direction of a connection into frames, however its bytes are segmented.
 //!
-//! DATA is handed on as it comes. The payload of any other frame is handed on whole where it is whole in the bytes, which is
-//! usual, else in parts. Nothing is kept here but the part of a header.
+//! DATA is passed on as it arrives. Any other payload is passed on whole if all of it is in the bytes at hand, which is the
+//! usual case, and in parts otherwise. Only a partial header is kept here.
 
 use super::frame::{Frame, HEADER, Kind, PADDED, PREFACE};
 
-/// What the next bytes are.
+/// What comes next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
-    /// The preface, of which so many bytes were there.
+    /// The preface, of which this many bytes were read.
     Preface(u8),
     /// The header of a frame.
     Header,
@@ -18,7 +18,7 @@ enum Stage {
     Data,
     /// The payload of another frame.
     Payload,
-    /// Anything: frames are looked for.
+    /// Unknown: the next frame is to be found.
     Lost,
 }
 
@@ -26,25 +26,25 @@ enum Stage {
 #[derive(Debug)]
 pub(super) struct Reader {
     stage: Stage,
-    /// The part of a header that was there.
+    /// A partial header.
     header: [u8; HEADER],
     have: u8,
-    /// The frame at hand.
+    /// The current frame.
     frame: Frame,
-    /// Bytes of its payload to come.
+    /// Remaining bytes of its payload.
     left: u32,
-    /// Of these, padding of DATA.
+    /// Of these, padding.
     padding: u8,
 }
 
-/// What bytes were.
+/// What was read.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Step<'a> {
-    /// Nothing that is whole.
+    /// Nothing complete.
     More,
     /// The preface.
     Preface,
-    /// Something else where the preface should be.
+    /// Something other than the preface.
     NoPreface,
     /// DATA begins.
     Begins(Frame),
@@ -56,25 +56,25 @@ pub(super) enum Step<'a> {
     Ends(Frame),
     /// Another frame.
     Frame(Frame, &'a [u8]),
-    /// A part of the payload of another frame, and whether it is the last one.
+    /// A part of another frame's payload, and whether it is the last.
     Part(Frame, &'a [u8], bool),
-    /// Frames are to be looked for.
+    /// The next frame is to be found.
     Lost,
 }
 
-/// What missing bytes were.
+/// What was missing.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Skipped {
-    /// So many bytes of DATA of a stream; whether it is certain that they were content.
+    /// Bytes of a stream's DATA; `certain` if all of `content` was content and not padding.
     Data { frame: Frame, content: u64, certain: bool, ends: bool },
-    /// Some of the payload of another frame, and whether it is over.
+    /// Part of another frame's payload, and whether the payload is over.
     Part(Frame, bool),
-    /// The next frame is not known.
+    /// The start of the next frame is unknown.
     Lost,
 }
 
 impl Reader {
-    /// The client's direction, of whose preface so many bytes were read already.
+    /// The client's direction, after this many bytes of the preface.
     pub(super) const fn at_preface(read: u8) -> Self {
         Self::at(Stage::Preface(read))
     }
@@ -84,7 +84,7 @@ impl Reader {
         Self::at(Stage::Header)
     }
 
-    /// A direction that is anywhere.
+    /// A direction at an unknown place.
     pub(super) const fn anywhere() -> Self {
         Self::at(Stage::Lost)
     }
@@ -93,22 +93,22 @@ impl Reader {
         Self { stage, header: [0; HEADER], have: 0, frame: Frame::EMPTY, left: 0, padding: 0 }
     }
 
-    /// The next frame is not known any more.
+    /// The start of the next frame is no longer known.
     pub(super) fn lose(&mut self) {
         *self = Self::anywhere();
     }
 
-    /// The preface, or frames, begin with the next byte.
+    /// The next byte starts a frame, or continues the preface.
     pub(super) fn begin(&mut self, preface: Option<u8>) {
         *self = preface.map_or(Self::at_frame(), Self::at_preface);
     }
 
-    /// Bytes of DATA to come.
+    /// Remaining bytes of the current DATA frame, and its stream.
     pub(super) fn data_left(&self) -> Option<(u32, u64)> {
         (self.stage == Stage::Data).then_some((self.frame.stream, u64::from(self.left)))
     }
 
-    /// Reads the beginning of `rest`, which is not empty or follows a step that was not [`Step::More`].
+    /// Reads the start of `rest`, which is non-empty or follows a step other than [`Step::More`].
     #[inline]
     pub(super) fn step<'a>(&mut self, rest: &mut &'a [u8]) -> Step<'a> {
         match self.stage {
@@ -189,7 +189,7 @@ impl Reader {
         self.left = self.left.saturating_sub(1);
         self.stage = Stage::Data;
         if u32::from(*padding) > self.left {
-            // There is no telling content from padding.
+            // Content and padding cannot be distinguished.
             return Step::TooPadded(self.frame);
         }
         self.padding = *padding;
@@ -228,7 +228,7 @@ impl Reader {
         Step::Part(self.frame, bytes, is_last)
     }
 
-    /// Passes over missing bytes, of which there are at least one; how many is the second answer.
+    /// Skips missing bytes, at least one; also returns how many.
     pub(super) fn skip(&mut self, length: u64) -> (Skipped, u64) {
         let passed = length.min(u64::from(self.left));
         let passed32 = u32::try_from(passed).unwrap_or(u32::MAX);

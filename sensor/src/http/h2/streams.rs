@@ -1,4 +1,4 @@
-//! The streams of a connection that are of interest: those whose exchange is not over.
+//! A connection's streams whose exchanges are not over.
 
 use std::collections::VecDeque;
 
@@ -10,8 +10,8 @@ use crate::stream::Side;
 /// A stream.
 ///
 /// ```text
-/// HEADERS of the client --> open --> END_STREAM of both, or RST_STREAM: told and forgotten
-///                             `----> END_STREAM of the server only: told; the rest of the request is passed over
+/// HEADERS of the client --> open --> END_STREAM of both, or RST_STREAM: emitted and removed
+///                             `----> END_STREAM of the server only: emitted; the rest of the request is skipped
 /// ```
 #[derive(Debug)]
 pub(super) struct Stream {
@@ -23,11 +23,11 @@ pub(super) struct Stream {
     /// Each side has ended.
     pub client_ended: bool,
     pub server_ended: bool,
-    /// Its exchange was told.
+    /// Its exchange was emitted.
     pub told: bool,
-    /// Frames of it may be among bytes that are missing.
+    /// Some of its frames may be missing.
     pub gaps: bool,
-    /// What it became by CONNECT (RFC 8441).
+    /// What it became by extended CONNECT (RFC 8441).
     pub socket: Option<Box<Socket>>,
 }
 
@@ -61,7 +61,7 @@ impl Stream {
     }
 }
 
-/// Streams that were reset are remembered: their peer's frames may have been under way.
+/// Reset streams remembered, because the peer's frames may have been in flight.
 const RESETS: usize = 32;
 
 /// The streams of a connection, in the order of their numbers.
@@ -70,9 +70,9 @@ pub(super) struct Streams {
     list: VecDeque<Stream>,
     resets: [u32; RESETS],
     next_reset: usize,
-    /// The largest number of the client.
+    /// The largest identifier of a client's stream.
     pub(super) newest: u32,
-    /// Requests with numbers within, the ends aside, may be among bytes that are missing.
+    /// Requests with identifiers between these two may be missing.
     pub(super) unseen: (u32, u32),
 }
 
@@ -98,7 +98,7 @@ impl Streams {
         self.list.get_mut(place)
     }
 
-    /// Adds a stream with a number larger than any before.
+    /// Adds a stream with an identifier larger than any before.
     pub(super) fn push(&mut self, stream: Stream) {
         self.newest = self.newest.max(stream.id);
         self.push_unseen(stream);
@@ -123,7 +123,7 @@ impl Streams {
         self.list.pop_front()
     }
 
-    /// The number of the newest stream, if it is beyond another one.
+    /// The newest stream's identifier, if it is larger than `id`.
     pub(super) fn beyond(&self, id: u32) -> Option<u32> {
         self.list.back().map(|stream| stream.id).filter(|newest| *newest > id)
     }
@@ -143,12 +143,12 @@ impl Streams {
         self.next_reset = self.next_reset.saturating_add(1) % RESETS;
     }
 
-    /// Whether frames of a stream that is over may still come.
+    /// Whether frames of a closed stream may still arrive.
     pub(super) fn was_reset(&self, id: u32) -> bool {
         self.resets.contains(&id)
     }
 
-    /// Whether the request of a stream may be among bytes that are missing.
+    /// Whether a stream's request may be missing.
     pub(super) const fn may_be_unseen(&self, id: u32) -> bool {
         self.unseen.0 < id && id < self.unseen.1
     }

@@ -125,7 +125,7 @@ fn unrequested_upgrade() {
 #[test]
 fn http2_preface() {
     let mut talk = Talk::new();
-    assert_eq!(talk.client("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0"), Advice::Continue);
+    assert_eq!(talk.client("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0"), Advice::Whole);
     assert_eq!(talk.http.counters().http2, 1);
     assert!(talk.finish().is_empty());
     assert!(trickled("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "").is_empty());

@@ -180,6 +180,35 @@ fn skipping() -> Wire {
 }
 
 #[test]
+fn how_much_is_copied_is_told_once_and_again_while_segments_are_cut() {
+    let mut wire = Wire::established(eager());
+    let (client, server) = wire.ends();
+    let copy = |whole| Some(Instruction::Copy { client, server, whole });
+    wire.advise(Advice::Whole);
+    wire.client(0, b"preface");
+    assert_eq!(wire.instruction, copy(true));
+    wire.client(7, b"more");
+    assert_eq!(wire.instruction, None, "told before");
+    let mut cut = |offset: u32, after: u64| {
+        wire.now += after;
+        let whole = wire.segment(Side::Server, offset, ACK, b"beginning");
+        let cut = Segment { length: 1_000, ..whole };
+        wire.put(&cut);
+        wire.instruction
+    };
+    assert_eq!(cut(0, 500_000), None, "the instruction may be under way");
+    assert_eq!(cut(1_000, 500_000), copy(true));
+    assert_eq!(cut(2_000, 10), None);
+    wire.advise(Advice::Beginnings);
+    wire.client(11, b"something else");
+    assert_eq!(wire.instruction, copy(false));
+    wire.now += 5_000_000;
+    let whole = wire.segment(Side::Server, 3_000, ACK, b"beginning");
+    wire.put(&Segment { length: 1_000, ..whole });
+    assert_eq!(wire.instruction, None, "cut as was asked for");
+}
+
+#[test]
 fn skipped_bytes_are_not_captured_and_need_no_wait() {
     let mut wire = skipping();
     wire.server(100_004, b"next");

@@ -133,6 +133,7 @@ pub(super) struct Recorder {
     pub(super) ended: [bool; 2],
     pub(super) closed: Option<CloseCause>,
     pub(super) stops: bool,
+    pub(super) needs_whole: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -164,7 +165,11 @@ impl Protocol for Recorder {
             Some(Piece::Bytes(last)) => last.extend_from_slice(bytes),
             _ => told.push(Piece::Bytes(bytes.to_vec())),
         }
-        if self.stops { Advice::Stop } else { Advice::Continue }
+        match (self.stops, self.needs_whole) {
+            (true, _) => Advice::Stop,
+            (false, true) => Advice::Whole,
+            (false, false) => Advice::Continue,
+        }
     }
 
     fn missing(&mut self, (): &mut (), side: Side, length: u64, _: Missing, _: Timestamp) -> Advice {
@@ -198,6 +203,8 @@ pub(super) struct Wire {
     pub(super) tls: Tls<Recorder>,
     state: Option<State<()>>,
     pub(super) stopped: bool,
+    /// All advice about data, in order, without repetitions.
+    pub(super) advice: Vec<Advice>,
     pub(super) now: Timestamp,
 }
 
@@ -207,7 +214,7 @@ impl Wire {
         let (client, server) = ends();
         let now = Timestamp::from_unix_micros(1_000_000);
         let state = tls.open(&Opening { client, server, time: now, interface: 1, midstream });
-        Self { tls, state: Some(state), stopped: false, now }
+        Self { tls, state: Some(state), stopped: false, advice: Vec::new(), now }
     }
 
     /// With all secrets at hand.
@@ -232,7 +239,11 @@ impl Wire {
 
     pub(super) fn data(&mut self, side: Side, bytes: &[u8]) {
         let state = self.state.as_mut().unwrap();
-        self.stopped |= self.tls.data(state, side, bytes, self.now) == Advice::Stop;
+        let advice = self.tls.data(state, side, bytes, self.now);
+        self.stopped |= advice == Advice::Stop;
+        if self.advice.last() != Some(&advice) {
+            self.advice.push(advice);
+        }
     }
 
     pub(super) fn missing(&mut self, side: Side, length: u64) {

@@ -41,6 +41,20 @@ fn who_wants_no_more_is_told_no_more() {
     assert_eq!(wire.read(Side::Client), TURNS[0].0, "the first message was told, and nothing after it");
 }
 
+/// While it is not known what is inside, the source goes on as it does; then it is told what the application needs.
+#[test]
+fn how_much_is_copied_is_what_the_application_inside_needs() {
+    for suite in suites() {
+        let talk = talk(suite, &TURNS);
+        for (needs_whole, expected) in [(false, Advice::Beginnings), (true, Advice::Whole)] {
+            let mut wire = Wire::knowing(&talk);
+            wire.tls.inner_mut().needs_whole = needs_whole;
+            wire.play(&talk);
+            assert_eq!(wire.advice, [Advice::Continue, expected], "{suite:?}");
+        }
+    }
+}
+
 /// Talks are the same for all cases of a property.
 fn talks() -> &'static [Talk] {
     static TALKS: OnceLock<Vec<Talk>> = OnceLock::new();

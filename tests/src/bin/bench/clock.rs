@@ -21,10 +21,21 @@ impl Stopwatch {
     }
 }
 
-/// CPU time of the calling thread: what it takes of a machine that others use, too.
-///
-/// # Errors
-/// If the kernel has no such clock.
-pub(crate) fn of_this_thread() -> Result<Duration> {
+/// CPU time that the calling thread used since it was started: what it takes of a machine that others use, too.
+pub(crate) struct CpuTime(Duration);
+
+impl CpuTime {
+    /// Starts.
+    pub(crate) fn start() -> Result<Self> {
+        Ok(Self(now()?))
+    }
+
+    /// How much was used since.
+    pub(crate) fn elapsed(&self) -> Result<Duration> {
+        Ok(now()?.saturating_sub(self.0))
+    }
+}
+
+fn now() -> Result<Duration> {
     Ok(clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID)?.into())
 }

@@ -17,6 +17,7 @@ mod flood;
 mod frames;
 mod hostile;
 mod http;
+mod http2;
 mod link;
 mod nftables;
 mod plane;
@@ -53,6 +54,8 @@ enum Suite {
     Http(HttpArgs),
     /// What reading TLS costs: server, handshakes, daemon, memory; and how soon an attack inside is blocked; needs root.
     Tls(TlsArgs),
+    /// What seeing HTTP/2 costs: pipeline, memory, server, blocks; needs root.
+    Http2(Http2Args),
     /// What an idle daemon takes, and how soon one with 100,000 blocks is ready; needs root.
     Daemon(SuiteArgs),
     /// What each megabyte of hostile input costs, beside ordinary traffic.
@@ -89,6 +92,15 @@ struct TlsArgs {
 }
 
 #[derive(clap::Args)]
+struct Http2Args {
+    #[command(flatten)]
+    suite: SuiteArgs,
+    /// Only the parts whose name has this in it: pipeline, memory, live, reset.
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+    only: String,
+}
+
+#[derive(clap::Args)]
 struct SuiteArgs {
     /// Also write the results to this file, as JSON.
     #[arg(long, value_name = "FILE")]
@@ -113,6 +125,11 @@ fn main() -> Result<()> {
         Suite::Tls(TlsArgs { suite: args, only }) => {
             let mut report = Report::new(args.effort())?;
             tls::measure(&mut report, args.effort(), &only).context("TLS could not be measured")?;
+            (report, args)
+        }
+        Suite::Http2(Http2Args { suite: args, only }) => {
+            let mut report = Report::new(args.effort())?;
+            http2::measure(&mut report, args.effort(), &only).context("HTTP/2 could not be measured")?;
             (report, args)
         }
         Suite::Daemon(args) => {

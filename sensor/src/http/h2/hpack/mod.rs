@@ -1,8 +1,8 @@
 //! HPACK (RFC 7541): header blocks to fields.
 //!
-//! A block is decoded in any case, however long a list it makes: the table must stay the sender's. Beyond a bound the
-//! fields are not handed on. After an error, and where blocks are missing, the table is not known any more; fields that
-//! refer to what is not known are counted and left out.
+//! Every block is decoded to its end, however long its list, because the table must match the sender's; beyond a bound its
+//! fields are not passed on. After an error or a missing block, part of the table is unknown: fields that refer to it are
+//! counted and left out.
 
 mod huffman;
 mod table;
@@ -13,22 +13,22 @@ use table::{Found, Kind, Table};
 
 use crate::http::method::is_tchar;
 
-/// What is wrong with a block. The rest of it was not read.
+/// An invalid block. The rest of it was not read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Error {
     /// An integer is too large, or the block ends within one (section 5.1).
     Integer,
     /// The block ends within a string (section 5.2).
     String,
-    /// A string is none in the Huffman code (section 5.2).
+    /// A string is invalid Huffman code (section 5.2).
     Huffman,
-    /// An index of no entry (section 2.3.3).
+    /// An index without an entry (section 2.3.3).
     Index,
-    /// A change of size that is larger than agreed on, or not at the beginning (sections 4.2 and 6.3).
+    /// A table size update beyond the limit, or not at the start (sections 4.2 and 6.3).
     Size,
 }
 
-/// A field, as places in the bytes that it was decoded to.
+/// A field, as offsets into the decoded bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Field {
     /// Where the name begins.
@@ -37,18 +37,18 @@ pub(super) struct Field {
     pub middle: usize,
     /// Where the value ends.
     pub end: usize,
-    /// Whether name and value are known to be such as RFC 9113, section 8.2.1, wants them.
+    /// Whether name and value are known to conform to RFC 9113, section 8.2.1.
     pub sound: bool,
 }
 
-/// What became of a block.
+/// The result of decoding a block.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Block {
-    /// Fields that the unknown part of the table hides.
+    /// Fields hidden by the unknown part of the table.
     pub unknown: u32,
-    /// Size of the list by the measure of RFC 9113, section 6.5.2.
+    /// Size of the list as defined in RFC 9113, section 6.5.2.
     pub size: u64,
-    /// Whether fields were left out since the bound was reached.
+    /// Whether fields were left out because the bound was reached.
     pub cut: bool,
 }
 
@@ -56,18 +56,18 @@ pub(super) struct Block {
 #[derive(Debug)]
 pub(super) struct Decoder {
     table: Table,
-    /// Most that the sender may make of the table.
+    /// Maximum size that the sender may give the table.
     limit: usize,
 }
 
 impl Decoder {
-    /// A decoder at the start of a connection, or in its midst, where nothing of the table is known.
+    /// A decoder at the start of a connection, or in the middle of one, where the table is unknown.
     pub(super) const fn new(midstream: bool) -> Self {
         let limit = if midstream { usize::MAX } else { table::USUAL_SIZE };
         Self { table: Table::new(!midstream), limit }
     }
 
-    /// The receiver allows another size. A smaller one counts once the sender has said so, in a block.
+    /// The receiver allows another size. A smaller one applies once the sender confirms it in a block.
     pub(super) fn allow(&mut self, size: u32) {
         self.limit = self.limit.max(usize::try_from(size).unwrap_or(usize::MAX));
     }
@@ -77,7 +77,7 @@ impl Decoder {
         self.table.lose(self.limit);
     }
 
-    /// Whether all of the table is known.
+    /// Whether the whole table is known.
     #[cfg(test)]
     pub(super) const fn is_complete(&self) -> bool {
         self.table.is_complete()

@@ -100,6 +100,33 @@ fn floods_of_frames_are_counted() {
 }
 
 #[test]
+fn requests_that_would_be_others_in_http1_are_counted() {
+    let with = |field: &str| {
+        let fields = [":method: POST", ":scheme: https", ":path: /", ":authority: a", field];
+        frame(HEADERS, END_HEADERS, 1, block(&fields))
+    };
+    let end = frame(DATA, END_STREAM, 1, "abc");
+    let table = [
+        ("x: y\r\nhost: b", 1),
+        ("x\r\nhost: b", 1),
+        ("x: y\0", 1),
+        ("transfer-encoding: chunked", 1),
+        ("content-length: 5", 1),
+        ("content-length: 3", 0),
+        ("connection: close", 0),
+        ("X-Upper: y", 0),
+    ];
+    for (field, count) in table {
+        let told = counted(&[(Side::Client, 0, with(field)), (Side::Client, 1, end.clone())]);
+        let expected: &[(&str, u32)] = if count == 0 { &[] } else { &[("smuggling", 1)] };
+        assert_eq!(told, expected, "{field:?}");
+    }
+    // What a server does is no client's fault.
+    let answer = frame(HEADERS, END_HEADERS | END_STREAM, 1, block(&[":status: 200", "x: y\r\nz: a"]));
+    assert_eq!(counted(&[(Side::Client, 0, get(1, "/")), (Side::Server, 1, answer)]), []);
+}
+
+#[test]
 fn what_answers_the_server_is_not_counted() {
     // gRPC measures the bandwidth by a ping for each round trip while it receives, and clients open windows as they read.
     let steps: Vec<_> = (0..500_u32)

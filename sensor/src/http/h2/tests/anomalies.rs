@@ -98,13 +98,16 @@ fn section_4_and_6_frames() {
         assert!(told.iter().any(|found| found == expected), "{expected}: {told:?}");
     }
     assert_eq!(of_server(frame(SETTINGS, 0, 0, [0, 2, 0, 0, 0, 1])), ["h2_setting"]);
+    assert_eq!(of_server(frame(PUSH_PROMISE, END_HEADERS, 1, [0, 0, 0, 2])), [""; 0]);
+    assert_eq!(of_server(frame(PUSH_PROMISE, END_HEADERS, 1, [0, 0, 0, 3])), ["h2_stream_id"]);
 }
 
 #[test]
 fn section_5_1_states() {
     let post = post(1, "/", &[]);
     let ended = [&post[..], &frame(DATA, END_STREAM, 1, "")].concat();
-    let table: [(&str, Vec<u8>); 8] = [
+    let table: [(&str, Vec<u8>); 9] = [
+        ("h2_stream_state", frame(WINDOW_UPDATE, 0, 1, [0, 0, 0, 1])),
         ("h2_stream_state", frame(DATA, 0, 1, "of an idle stream")),
         ("h2_stream_state", frame(RESET, 0, 1, [0; 4])),
         ("h2_stream_state", [&ended[..], &frame(DATA, 0, 1, "more")].concat()),
@@ -136,7 +139,7 @@ fn a_stream_that_the_server_reset_may_still_be_sent_to() {
 
 #[test]
 fn section_8_2_and_8_3_fields() {
-    let table: [(&str, Vec<u8>); 33] = [
+    let table: [(&str, Vec<u8>); 34] = [
         ("h2_uppercase_name", usual_and(&["X-Upper: 1"])),
         ("invalid_header_name", usual_and(&["a b: 1"])),
         ("invalid_header_name", usual_and(&["a\u{e9}: 1"])),
@@ -172,6 +175,7 @@ fn section_8_2_and_8_3_fields() {
         ("host_mismatch", usual_and(&["host: b"])),
         ("invalid_host", request(&[":method: GET", ":scheme: https", ":path: /", ":authority: u@a"])),
         ("invalid_target", request(&[":method: GET", ":scheme: https", ":path: ", ":authority: a"])),
+        ("invalid_target", request(&[":method: GET", ":scheme: https", ":path: *", ":authority: a"])),
         ("invalid_target", request(&[":method: GET", ":scheme: https", ":path: http://b/", ":authority: a"])),
         ("invalid_method", request(&[":method: G T", ":scheme: https", ":path: /", ":authority: a"])),
         ("h2_content_length", usual_and(&["content-length: 4"])),
@@ -194,7 +198,9 @@ fn section_8_2_and_8_3_fields() {
 #[test]
 fn section_8_3_2_and_8_1_1_responses() {
     let head = |fields: &[&str]| frame(HEADERS, END_HEADERS | END_STREAM, 1, block(fields));
-    let table: [(&str, Vec<u8>); 7] = [
+    let table: [(&str, Vec<u8>); 9] = [
+        ("invalid_status", head(&[":status: 2x0"])),
+        ("invalid_status", head(&[":status: 103"])),
         ("h2_pseudo_missing", head(&["a: b"])),
         ("h2_pseudo_invalid", head(&[":status: 200", ":path: /"])),
         ("invalid_status", head(&[":status: 2000"])),

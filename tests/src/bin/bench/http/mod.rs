@@ -14,6 +14,11 @@ use anyhow::{Context as _, Result, ensure};
 use crate::contest::Effort;
 use crate::report::Report;
 
+pub(crate) use conversation::Conversation;
+pub(crate) use live::median;
+pub(crate) use pipeline::{Count, pipeline};
+pub(crate) use response::{CONFIG as NO_LIMITS_NO_SWITCHES, Histogram};
+
 type Measure = fn(&mut Report, Effort) -> Result<()>;
 
 /// The parts, in the order in which they are measured.

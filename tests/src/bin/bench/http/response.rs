@@ -41,7 +41,7 @@ const BETWEEN: Duration = Duration::from_millis(5);
 const TIMEOUT: Duration = Duration::from_millis(200);
 
 /// Nobody is limited, and neither kill switch is met: blocks are what is measured.
-const CONFIG: &str = "mode = \"enforce\"\n[limits.default]\npackets = \"off\"\nbits = \"off\"\n\
+pub(crate) const CONFIG: &str = "mode = \"enforce\"\n[limits.default]\npackets = \"off\"\nbits = \"off\"\n\
                       connections = \"off\"\nrequests = \"off\"\n\
                       [decide]\nmax_blocks_per_minute = 1000000\nmin_blocked = 1000000\n";
 
@@ -250,10 +250,10 @@ fn log_in(way: &Way, client: &Client, account: &str) -> io::Result<()> {
 }
 
 /// A histogram as it is served: upper bounds in seconds, each with the count of all up to it.
-struct Histogram(Vec<(f64, u64)>);
+pub(crate) struct Histogram(Vec<(f64, u64)>);
 
 impl Histogram {
-    fn of(metrics: &Scrape, name: &str) -> Result<Self> {
+    pub(crate) fn of(metrics: &Scrape, name: &str) -> Result<Self> {
         let mut buckets: Vec<(f64, u64)> = Vec::new();
         for sample in metrics.samples.iter().filter(|sample| sample.name == name) {
             let bound = sample.labels.get("le").context("a bucket without a bound")?;
@@ -269,7 +269,7 @@ impl Histogram {
 
     /// As `histogram_quantile` of Prometheus: linear within a bucket, and where that is the one without an upper
     /// bound, its lower one.
-    fn quantile(&self, quantile: f64) -> Option<f64> {
+    pub(crate) fn quantile(&self, quantile: f64) -> Option<f64> {
         let rank = quantile * ratio(self.count(), 1);
         let mut below = (0.0, 0);
         for (bound, count) in &self.0 {

@@ -4,7 +4,7 @@ use anyhow::{Result, ensure};
 use sensor_tests::peers::rustls::Pair;
 
 use super::talks::{Recorded, pipeline};
-use crate::clock;
+use crate::clock::CpuTime;
 use crate::contest::Effort;
 use crate::http::conversation::Conversation;
 use crate::report::{PER_SECOND, Report, Target};
@@ -28,13 +28,13 @@ pub(crate) fn measure(report: &mut Report, effort: Effort) -> Result<()> {
         for (recorded, conversation) in recorded.iter().zip(&mut conversations) {
             recorded.open(conversation, &mut pipeline);
         }
-        let before = clock::of_this_thread()?;
+        let used = CpuTime::start()?;
         for number in 0..EXCHANGES as usize {
             for (recorded, conversation) in recorded.iter().zip(&mut conversations) {
                 recorded.exchange(number, conversation, &mut pipeline);
             }
         }
-        let seconds = clock::of_this_thread()?.saturating_sub(before).as_secs_f64();
+        let seconds = used.elapsed()?.as_secs_f64();
         let expected = u64::from(CONNECTIONS * EXCHANGES);
         ensure!(pipeline.observer().0 == expected, "{} of {expected} exchanges", pipeline.observer().0);
         ensure!(pipeline.tls().unreadable == 0, "{} records were not read", pipeline.tls().unreadable);
