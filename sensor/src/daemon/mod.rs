@@ -28,6 +28,7 @@ mod observing;
 mod operators;
 mod places;
 mod ports;
+mod posture;
 mod recall;
 mod records;
 mod reference;

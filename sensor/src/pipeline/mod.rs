@@ -32,6 +32,7 @@ use crate::event::{
 use crate::http::{self, Http, Request};
 use crate::identity::{self, Answered, Identifier, Key};
 use crate::inspect::{self, Inspector};
+use crate::posture::{self, Inventory, Seen};
 use crate::route::{self, Route, Routes};
 use crate::stream::{self, Instruction, Streams};
 use crate::tls::{self, Tls};
@@ -51,6 +52,8 @@ pub struct Config {
     pub routes: route::Config,
     /// What is inspected.
     pub inspect: inspect::Config,
+    /// What is recorded of routes.
+    pub posture: posture::Config,
     /// How paths are recorded. `redacted`: segments that look like tokens, keys, e-mail addresses, card or personal
     /// numbers are replaced by a keyed hash, such as `{token:1a2b3c4d5e6f7788}`. `raw`: as sent, including secrets.
     /// Queries, fragments and path parameters are omitted either way, and route templates never contain secrets.
@@ -140,6 +143,7 @@ impl<O: Observer> Pipeline<O> {
             routes: Routes::new(&config.routes)?,
             tally: Tally::default(),
             inspector: Inspector::new(&config.inspect),
+            inventory: Inventory::new(&config.posture),
             redactor: Redactor::new(config.paths, key),
             observer,
         };
@@ -237,6 +241,16 @@ impl<O: Observer> Pipeline<O> {
         self.streams.protocol().inner().sink().tally.by_route.table(self.routes(), now)
     }
 
+    /// What was seen of routes.
+    pub const fn inventory(&self) -> &Inventory {
+        &self.streams.protocol().inner().sink().inventory
+    }
+
+    /// The same, to give it what an earlier run had recorded.
+    pub const fn inventory_mut(&mut self) -> &mut Inventory {
+        &mut self.streams.protocol_mut().inner_mut().sink_mut().inventory
+    }
+
     /// Who is told.
     pub const fn observer(&self) -> &O {
         &self.streams.protocol().inner().sink().observer
@@ -265,6 +279,7 @@ struct Finish<O> {
     routes: Routes,
     tally: Tally,
     inspector: Inspector,
+    inventory: Inventory,
     redactor: Redactor,
     observer: O,
 }
@@ -327,6 +342,7 @@ impl<O: Observer> http::Sink for Finish<O> {
             seen_twice: false,
         };
         event.seen_twice = self.tally.note(&event, path, place, (request.map(Request::method), duration));
+        self.inventory.note(&Seen { event: &event, exchange, route: place, redactor });
         self.observer.exchange(&event);
     }
 

@@ -42,6 +42,56 @@ enum Entry {
 struct PathItem {
     #[serde(default)]
     servers: Vec<Server>,
+    get: Option<Operated>,
+    put: Option<Operated>,
+    post: Option<Operated>,
+    delete: Option<Operated>,
+    options: Option<Operated>,
+    head: Option<Operated>,
+    patch: Option<Operated>,
+    trace: Option<Operated>,
+}
+
+#[derive(Deserialize)]
+struct Operated {
+    #[serde(default)]
+    deprecated: bool,
+}
+
+impl PathItem {
+    fn methods(&self) -> impl Iterator<Item = (&'static str, &Operated)> {
+        let all = [
+            ("GET", &self.get),
+            ("PUT", &self.put),
+            ("POST", &self.post),
+            ("DELETE", &self.delete),
+            ("OPTIONS", &self.options),
+            ("HEAD", &self.head),
+            ("PATCH", &self.patch),
+            ("TRACE", &self.trace),
+        ];
+        all.into_iter().filter_map(|(method, operated)| Some((method, operated.as_ref()?)))
+    }
+}
+
+/// A method of a path.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Operation {
+    /// The path, after that of a server.
+    pub pattern: String,
+    /// The method.
+    pub method: &'static str,
+    /// Whether the document says that it should not be used any more.
+    pub deprecated: bool,
+}
+
+/// What is read of a document.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OpenApi {
+    /// Its paths as patterns, sorted: each key of `paths` after the path of each of its servers.
+    pub patterns: Vec<String>,
+    /// Their methods.
+    pub operations: Vec<Operation>,
 }
 
 #[derive(Deserialize)]
@@ -56,12 +106,11 @@ struct Variable {
     default: String,
 }
 
-/// The patterns of a document in JSON or YAML, sorted: each key of `paths` after the path of each of its
-/// servers. `file` is for errors only.
+/// Reads a document in JSON or YAML. `file` is for errors only.
 ///
 /// # Errors
 /// If the text is not such a document. Nothing is read in part.
-pub fn openapi_patterns(file: &str, text: &str) -> Result<Vec<String>, OpenApiError> {
+pub fn openapi(file: &str, text: &str) -> Result<OpenApi, OpenApiError> {
     let error =
         |key: &str, problem: String| OpenApiError { file: file.to_owned(), key: key.to_owned(), problem };
     if text.len() > MAX_OPENAPI {
@@ -77,7 +126,7 @@ pub fn openapi_patterns(file: &str, text: &str) -> Result<Vec<String>, OpenApiEr
         None => return Err(error("openapi", "missing, expected a version such as 3.1.0".to_owned())),
     }
     let paths = document.paths.ok_or_else(|| error("paths", "missing".to_owned()))?;
-    let mut patterns = BTreeSet::new();
+    let (mut patterns, mut operations) = (BTreeSet::new(), BTreeSet::new());
     for (path, entry) in &paths {
         if path.starts_with("x-") {
             continue;
@@ -97,10 +146,14 @@ pub fn openapi_patterns(file: &str, text: &str) -> Result<Vec<String>, OpenApiEr
         for base in bases {
             let pattern = format!("{base}{bare}");
             super::pattern::check(&pattern).map_err(|problem| error(&key, problem.to_string()))?;
+            for (method, operated) in item.methods() {
+                let (pattern, deprecated) = (pattern.clone(), operated.deprecated);
+                operations.insert(Operation { pattern, method, deprecated });
+            }
             patterns.insert(pattern);
         }
     }
-    Ok(patterns.into_iter().collect())
+    Ok(OpenApi { patterns: patterns.into_iter().collect(), operations: operations.into_iter().collect() })
 }
 
 /// JSON is tried first: it is faster, and its errors are clearer to those who write it.
@@ -137,6 +190,18 @@ fn base_path(server: &Server) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn openapi_patterns(file: &str, text: &str) -> Result<Vec<String>, OpenApiError> {
+        Ok(openapi(file, text)?.patterns)
+    }
+
+    #[test]
+    fn methods_with_their_paths() {
+        let text =
+            "openapi: 3.1.0\nservers: [{url: /v1}]\npaths: {/a/{b}: {get: {deprecated: true}, post: {}}}";
+        let of = |method, deprecated| Operation { pattern: "/v1/a/{b}".to_owned(), method, deprecated };
+        assert_eq!(openapi("a", text).unwrap().operations, [of("GET", true), of("POST", false)]);
+    }
 
     const YAML: &str = r"
 openapi: 3.1.0
