@@ -13,7 +13,7 @@ use super::args::{PostureArgs, When, Written};
 use super::output::{seconds, table, trimmed};
 use super::say::{complain, say, say_json};
 use super::{answer_to, control};
-use crate::control::wire::{PostureReport, Request};
+use crate::control::wire::{PostureReport, Request, counted};
 use crate::posture::{Change, Finding, Report, RouteReport};
 
 /// Places of a finding that text shows.
@@ -86,17 +86,21 @@ fn text(report: &Report) -> String {
 
 fn summary(report: &Report) -> String {
     let mut text = format!(
-        "{} routes and methods, {} exchanges since {}; {} kinds of findings",
-        report.routes.len(),
-        report.exchanges,
+        "{}, {} since {}; {}",
+        counted(length(&report.routes), "operation"),
+        counted(report.exchanges, "exchange"),
         seconds(report.since),
-        report.findings.len()
+        counted(length(&report.findings), "finding")
     );
     if report.no_room > 0 {
         let _infallible =
             write!(text, "; {} exchanges found no place (`[posture] max_routes`)", report.no_room);
     }
     text
+}
+
+fn length<T>(list: &[T]) -> u64 {
+    u64::try_from(list.len()).unwrap_or(u64::MAX)
 }
 
 fn of_finding(finding: &Finding) -> String {
@@ -133,6 +137,8 @@ fn routes(routes: &[RouteReport]) -> String {
         ],
         2,
     );
+    table.align_left(7);
+    table.align_left(8);
     for route in routes {
         let share =
             |part| crate::tui::share(part, route.requests).map_or("-".to_owned(), |share| share.to_string());

@@ -17,6 +17,7 @@ use crate::identity::{
     Conditions, ForwardedHeader, HEADER_SIGN, LOGIN_ROUTE, LoginConfig, LoginRoute, LoginRule,
     MAX_LOGIN_RULES, STATUSES, login_text,
 };
+use crate::inspect::Schemas;
 use crate::pipeline;
 use crate::prefix::PREFIX;
 use crate::route::{OpenApi, Operation};
@@ -225,9 +226,10 @@ impl SenseConfig {
         routes.optional("openapi", &Form::path("/etc/sensor/openapi.yaml"), &mut openapi);
         if let Some(path) = &openapi {
             match read_openapi(path) {
-                Ok(OpenApi { patterns, operations }) => {
+                Ok((OpenApi { patterns, operations }, schemas)) => {
                     config.patterns.extend(patterns);
                     self.operations = operations;
+                    self.pipeline.inspect.schemas = schemas;
                 }
                 Err(error) => routes.reject("openapi", error),
             }
@@ -328,9 +330,10 @@ const PORT: Form<Option<u16>> = Form {
     show: |port| port.map_or_else(|| "auto".to_owned(), |port| port.to_string()),
 };
 
-fn read_openapi(path: &Path) -> Result<OpenApi, String> {
+fn read_openapi(path: &Path) -> Result<(OpenApi, Schemas), String> {
     let text = fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
-    route::openapi(&path.display().to_string(), &text).map_err(|error| error.to_string())
+    let read = route::openapi(&path.display().to_string(), &text).map_err(|error| error.to_string())?;
+    Ok((read, Schemas::compile(&text)?))
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 mod by_route;
 mod connections;
 mod latency;
+mod tally;
 #[cfg(test)]
 mod tests;
 mod totals;
@@ -18,22 +19,21 @@ use std::time::Duration;
 pub use by_route::{MAX_ROUTES, RECENT_WINDOW, RouteCounts, RouteLine, RouteTable};
 pub use totals::{DURATION_BUCKETS, Durations, StatusClass, Totals};
 
-use by_route::ByRoute;
 use documented::DocumentedFields;
-use twice::{Twice, What};
+use tally::Tally;
 
 use crate::capture::Segment;
 use crate::capture::secret::Secret;
 use crate::clock::Timestamp;
 use crate::event::{
-    Exchange, Findings, Further, Grpc, Held, Host, Http2Abuse, LoginOutcome, MediaType, Object, Path, Paths,
-    QueryKeys, Redactor, Source, TlsFacts, UserAgent,
+    Exchange, Findings, Further, Grpc, Held, Host, Http2Abuse, MediaType, Object, Path, Paths, QueryKeys,
+    Redactor, Source, TlsFacts, UserAgent,
 };
 use crate::http::{self, Http, Request};
 use crate::identity::{self, Answered, Identifier, Key};
 use crate::inspect::{self, Inspector};
 use crate::posture::{self, Inventory, Seen};
-use crate::route::{self, Route, Routes};
+use crate::route::{self, Routes};
 use crate::stream::{self, Instruction, Streams};
 use crate::tls::{self, Tls};
 
@@ -289,16 +289,15 @@ impl<O: Observer> http::Sink for Finish<O> {
         let (request, status) = (exchange.request, exchange.status());
         let (outcome, proven) = (exchange.outcome(), connection.proven);
         let proxied = connection.proxy().and_then(proxied_address);
-        let headers = request.into_iter().flat_map(|request| request.message().headers());
+        let fields = request.into_iter().flat_map(|request| request.message().headers());
         let query = request.and_then(|request| request.query()).unwrap_or_default();
         let told = request.filter(|request| request.has_line());
         let path = told.map(|request| request.path()).filter(|path| !path.is_empty());
         let place = path.map(|path| self.routes.observe(path, outcome.filter(|_| proven)));
         let route = place.map(|route| self.routes.text(route));
         let method = told.filter(|request| request.has_method()).map(|request| request.method_name());
-        let answered = Answered { method: method.unwrap_or_default(), route, status: outcome, proven };
-        let identity =
-            self.identifier.identify(connection.client.address(), proxied, headers, query, &answered);
+        let given = Answered { method: method.unwrap_or_default(), route, status: outcome, proven };
+        let identity = self.identifier.identify(connection.client.address(), proxied, fields, query, &given);
         let login = self.identifier.login(exchange, route);
         let (read, uncounted) = self.identifier.further();
         let known = inspect::Known::of(connection, &identity, login.as_ref(), (route, status));
@@ -371,41 +370,6 @@ fn content_type<'a>(request: Option<Request<'a>>, redactor: &'a Redactor) -> Opt
 fn version(exchange: &http::Exchange<'_>) -> &'static str {
     let request = exchange.request.map(|request| request.version());
     request.or(exchange.response.map(|response| response.version())).map_or("", http::Version::label)
-}
-
-/// What is counted of exchanges.
-#[derive(Debug, Default)]
-struct Tally {
-    totals: Totals,
-    by_route: ByRoute,
-    twice: Twice,
-}
-
-impl Tally {
-    /// Counts an exchange, unless it was counted before; tells whether it was.
-    fn note(
-        &mut self,
-        event: &Exchange<'_>,
-        path: Option<&[u8]>,
-        place: Option<Route>,
-        (method, duration): (Option<http::Method>, Option<Duration>),
-    ) -> bool {
-        let method = method.unwrap_or(http::Method::Other);
-        let totals = &mut self.totals;
-        if self.twice.look(What { client: event.client, method: event.method, path }, event) {
-            totals.seen_twice = totals.seen_twice.saturating_add(1);
-            return true;
-        }
-        if let Some(login) = event.login {
-            totals.count_login(login.outcome, 1);
-            totals.count_login(LoginOutcome::Unknown, u64::from(event.further.uncounted));
-            event.further.read.iter().for_each(|login| totals.count_login(login.outcome, 1));
-        }
-        totals.count(event.http_version, method.label(), event.status, duration);
-        totals.unproven = totals.unproven.saturating_add(u64::from(!event.proven));
-        self.by_route.note(place, method, event.outcome(), (event.seen, duration));
-        false
-    }
 }
 
 fn proxied_address(proxy: &http::ProxyHeader) -> Option<IpAddr> {

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 pub use crate::route::Operation;
+use crate::route::anonymous;
 
 /// The operations of a document, by route and method.
 #[derive(Clone, Debug, Default)]
@@ -41,25 +42,4 @@ impl Documented {
         self.of_route(route)
             .find(|operation| operation.method == method || operation.method == wanted || method == "OPTIONS")
     }
-}
-
-/// A template without the names of its parameters, and without a slash at its end.
-pub(super) fn anonymous(template: &str) -> String {
-    let mut text = String::with_capacity(template.len());
-    let mut is_inside = false;
-    for character in template.chars() {
-        match character {
-            '{' => is_inside = true,
-            '}' if is_inside => {
-                is_inside = false;
-                text.push_str("{}");
-            }
-            _ if is_inside => {}
-            _ => text.push(character),
-        }
-    }
-    if text.len() > 1 && text.ends_with('/') {
-        text.pop();
-    }
-    text
 }

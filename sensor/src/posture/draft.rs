@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
-use super::document::anonymous;
 use super::fact::Fact;
 use super::inventory::Snapshot;
 use super::merge::merged;
@@ -14,6 +13,7 @@ use super::report::Ask;
 use super::row::{Row, Shapes};
 use super::schemas::{parameter, schema};
 use super::shape::Shape;
+use crate::route::anonymous;
 
 /// Requests from which on a parameter that all of them have is called required.
 const ENOUGH: u32 = 5;

@@ -13,6 +13,7 @@ mod changes;
 mod clients;
 mod document;
 mod draft;
+mod exchange;
 mod fact;
 mod findings;
 mod heads;
@@ -26,8 +27,6 @@ mod row;
 mod schemas;
 mod shape;
 mod shared;
-#[cfg(test)]
-mod tests;
 
 pub use document::{Documented, Operation};
 pub use draft::draft;

@@ -103,14 +103,16 @@ pub(super) fn has_next(shape: &Shape) -> bool {
 pub(super) fn kinds(shapes: &[&Shape]) -> Vec<&'static str> {
     let mut found = [false; KINDS.len()];
     for shape in shapes {
-        shape.names(|name| {
-            let words = words(name);
-            for ((_, known), found) in KINDS.iter().zip(&mut found) {
-                *found |= known.iter().any(|known| words.iter().any(|word| word == known));
-            }
-        });
+        shape.names(|name| note(&words(name), &mut found));
     }
     KINDS.iter().zip(found).filter(|(_, found)| *found).map(|((kind, _), _)| *kind).collect()
+}
+
+/// Notes the kinds that words tell.
+fn note(words: &[String], found: &mut [bool; KINDS.len()]) {
+    for ((_, known), found) in KINDS.iter().zip(found) {
+        *found |= words.iter().any(|word| known.contains(&word.as_str()));
+    }
 }
 
 /// The words of a name, in lower case, and all of it in one.

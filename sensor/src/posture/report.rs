@@ -174,7 +174,7 @@ fn route(row: &Cow<'_, Row>, documented: Option<&Documented>) -> RouteReport {
         last_seen: row.last.timestamp(),
         hosts: by_count(&row.hosts),
         ports: row.ports.iter().map(|(port, _)| *port).collect(),
-        clients: row.clients.count(),
+        clients: row.clients.count().min(row.total),
         statuses: sorted(&row.statuses),
         errors: row.status_count(|status| status >= 400),
         with_credentials: credentials
@@ -227,6 +227,7 @@ pub(super) fn data(row: &Row, is_response: bool) -> Vec<String> {
         let is_data = matches!(&*found.kind, "data-exposure" | "key-exposure");
         if is_data
             && !super::findings::is_leak(&found.class)
+            && &*found.class != "cleartext"
             && !kinds.iter().any(|kind| **kind == *found.class)
         {
             kinds.push(found.class.to_string());

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
-use serde::de::IgnoredAny;
+use serde::de::{DeserializeOwned, IgnoredAny};
 
 /// Longest document, in bytes.
 pub const MAX_OPENAPI: usize = 64 << 20;
@@ -116,7 +116,7 @@ pub fn openapi(file: &str, text: &str) -> Result<OpenApi, OpenApiError> {
     if text.len() > MAX_OPENAPI {
         return Err(error("", format!("{} bytes, at most {MAX_OPENAPI} are read", text.len())));
     }
-    let document = read(text).map_err(|problem| error("", problem))?;
+    let document: Document = read_openapi(text).map_err(|problem| error("", problem))?;
     if document.swagger.is_some() {
         return Err(error("swagger", "expected an OpenAPI 3 document; convert it first".to_owned()));
     }
@@ -156,8 +156,11 @@ pub fn openapi(file: &str, text: &str) -> Result<OpenApi, OpenApiError> {
     Ok(OpenApi { patterns: patterns.into_iter().collect(), operations: operations.into_iter().collect() })
 }
 
-/// JSON is tried first: it is faster, and its errors are clearer to those who write it.
-fn read(text: &str) -> Result<Document, String> {
+/// A document in JSON or YAML. JSON is tried first: it is faster, and its errors are clearer to those who write it.
+///
+/// # Errors
+/// If it is neither, or not what is wanted.
+pub fn read_openapi<T: DeserializeOwned>(text: &str) -> Result<T, String> {
     if text.trim_start().starts_with('{') {
         return serde_json::from_str(text).map_err(|error| error.to_string());
     }
@@ -173,6 +176,12 @@ fn read(text: &str) -> Result<Document, String> {
 /// Large public documents have half a million.
 const MAX_NODES: usize = 4_000_000;
 
+/// The path of a server in a document, without a slash at its end; none where it is no server.
+#[must_use]
+pub fn server_path(server: &serde_json::Value) -> Option<String> {
+    Server::deserialize(server).ok().map(|server| base_path(&server))
+}
+
 /// The path of a server's URL, which may be relative (OpenAPI 3.1, section 4.8.5), without a slash at its end.
 fn base_path(server: &Server) -> String {
     let mut url = server.url.clone();
@@ -185,6 +194,28 @@ fn base_path(server: &Server) -> String {
     };
     let path = path.split(['?', '#']).next().unwrap_or_default().trim_matches('/');
     if path.is_empty() { String::new() } else { format!("/{path}") }
+}
+
+/// A template without the names of its parameters, and without a slash at its end: what two authors of one API agree in.
+#[must_use]
+pub fn anonymous(template: &str) -> String {
+    let mut text = String::with_capacity(template.len());
+    let mut is_inside = false;
+    for character in template.chars() {
+        match character {
+            '{' => is_inside = true,
+            '}' if is_inside => {
+                is_inside = false;
+                text.push_str("{}");
+            }
+            _ if is_inside => {}
+            _ => text.push(character),
+        }
+    }
+    if text.len() > 1 && text.ends_with('/') {
+        text.pop();
+    }
+    text
 }
 
 #[cfg(test)]

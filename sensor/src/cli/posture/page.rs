@@ -122,7 +122,11 @@ fn badge(risk: Risk) -> String {
 }
 
 fn moment(at: crate::clock::Timestamp) -> String {
-    if at == crate::clock::Timestamp::default() { "-".to_owned() } else { escaped(&seconds(at)) }
+    if at == crate::clock::Timestamp::default() {
+        "-".to_owned()
+    } else {
+        escaped(&seconds(at)).replace('T', " ")
+    }
 }
 
 fn changes(out: &mut String, report: &Report) {

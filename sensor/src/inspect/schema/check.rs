@@ -29,7 +29,8 @@ impl Fault {
         // Longer names are not shown.
         if self.field.len() < 64 {
             let is_deeper = !self.field.is_empty() && !self.field.starts_with('[');
-            self.field = if is_deeper { format!("{name}.{}", self.field) } else { format!("{name}{}", self.field) };
+            self.field =
+                if is_deeper { format!("{name}.{}", self.field) } else { format!("{name}{}", self.field) };
         }
         self
     }
@@ -50,7 +51,8 @@ impl<'c> Check<'c> {
 
     /// The first thing that is wrong.
     pub(super) fn value(&mut self, id: Id, value: &Value) -> Result<(), Fault> {
-        let Some(node) = usize::try_from(id).ok().and_then(|id| self.nodes.get(id)) else { return Ok(()) };
+        let nodes = self.nodes;
+        let Some(node) = usize::try_from(id).ok().and_then(|id| nodes.get(id)) else { return Ok(()) };
         let Some(left) = self.steps.checked_sub(1).filter(|_| self.depth < MAX_DEPTH) else { return Ok(()) };
         self.steps = left;
         self.depth = self.depth.saturating_add(1);

@@ -63,7 +63,10 @@ fn is_date(text: &str) -> bool {
         1..=12 => 31,
         _ => 0,
     };
-    text.len() == 10 && text.get(4..5) == Some("-") && text.get(7..8) == Some("-") && (1..=days).contains(&day)
+    text.len() == 10
+        && text.get(4..5) == Some("-")
+        && text.get(7..8) == Some("-")
+        && (1..=days).contains(&day)
 }
 
 /// A date and time of RFC 3339, section 5.6; a space instead of `T`, as its note allows.
@@ -78,7 +81,9 @@ fn is_date_time(text: &str) -> bool {
         && minute <= 59
         && second <= 60;
     let zone = rest.get(9..).unwrap_or_default();
-    let zone = zone.strip_prefix('.').map_or(zone, |fraction| fraction.trim_start_matches(|c: char| c.is_ascii_digit()));
+    let zone = zone
+        .strip_prefix('.')
+        .map_or(zone, |fraction| fraction.trim_start_matches(|c: char| c.is_ascii_digit()));
     let is_zone = matches!(zone, "Z" | "z")
         || zone.len() == 6
             && zone.starts_with(['+', '-'])

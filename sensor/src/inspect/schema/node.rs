@@ -4,15 +4,14 @@
 
 use std::collections::HashMap;
 
-use regex::{Regex, RegexBuilder};
+use regex::Regex;
 use serde_json::{Map, Value};
 
 use super::format::Format;
+use super::words::{kinds, pattern, range, size, unescaped, values};
 
 /// Schemas of one document; what lies beyond accepts everything. Large public documents have some 100,000.
 const MAX_NODES: usize = 400_000;
-/// Compiled size of a pattern; a larger one accepts everything.
-const MAX_PATTERN: usize = 256 << 10;
 /// Deepest nesting that is compiled.
 const MAX_DEPTH: u16 = 128;
 
@@ -128,8 +127,20 @@ impl Default for Node {
 
 /// Keywords that are not understood and restrict what is accepted.
 const PASSED_OVER: [&str; 14] = [
-    "if", "then", "else", "contains", "minContains", "maxContains", "propertyNames", "dependentRequired", "dependentSchemas",
-    "dependencies", "unevaluatedItems", "unevaluatedProperties", "$dynamicRef", "$recursiveRef",
+    "if",
+    "then",
+    "else",
+    "contains",
+    "minContains",
+    "maxContains",
+    "propertyNames",
+    "dependentRequired",
+    "dependentSchemas",
+    "dependencies",
+    "unevaluatedItems",
+    "unevaluatedProperties",
+    "$dynamicRef",
+    "$recursiveRef",
 ];
 
 /// Compiles schemas of a document.
@@ -143,7 +154,12 @@ pub(super) struct Compiler<'d> {
 impl<'d> Compiler<'d> {
     pub(super) fn new(document: &'d Value) -> Self {
         // The first one accepts everything.
-        Self { document, nodes: vec![Node { is_inexact: true, ..Node::default() }], by_pointer: HashMap::new(), depth: 0 }
+        Self {
+            document,
+            nodes: vec![Node { is_inexact: true, ..Node::default() }],
+            by_pointer: HashMap::new(),
+            depth: 0,
+        }
     }
 
     /// The part of the document that a reference is to, if it is one; as it is, otherwise.
@@ -155,7 +171,8 @@ impl<'d> Compiler<'d> {
         // References to references, and not in circles.
         for _ in 0..8 {
             let Some(pointer) = value.get("$ref").and_then(Value::as_str) else { break };
-            let found = pointer.strip_prefix('#').and_then(|pointer| self.document.pointer(&unescaped(pointer)));
+            let found =
+                pointer.strip_prefix('#').and_then(|pointer| self.document.pointer(&unescaped(pointer)));
             let Some(found) = found else { break };
             value = found;
         }
@@ -186,7 +203,11 @@ impl<'d> Compiler<'d> {
                 };
                 let target = self.reference(pointer);
                 // Beside a reference, OpenAPI 3.1 has further conditions, and 3.0 has nothing that counts.
-                let is_31 = self.document.get("openapi").and_then(Value::as_str).is_some_and(|version| version.starts_with("3.1"));
+                let is_31 = self
+                    .document
+                    .get("openapi")
+                    .and_then(Value::as_str)
+                    .is_some_and(|version| version.starts_with("3.1"));
                 if map.len() == 1 || !is_31 {
                     return target;
                 }
@@ -321,7 +342,8 @@ impl<'d> Compiler<'d> {
             schemas.map(|schema| self.schema(schema)).collect()
         };
         (node.all_of, node.any_of, node.one_of) = (list("allOf"), list("anyOf"), list("oneOf"));
-        let parts: Vec<Id> = [&node.all_of, &node.any_of, &node.one_of].into_iter().flatten().copied().collect();
+        let parts: Vec<Id> =
+            [&node.all_of, &node.any_of, &node.one_of].into_iter().flatten().copied().collect();
         node.is_inexact |= parts.into_iter().any(|id| self.is_inexact(id));
         if let Some(not) = map.get("not") {
             let id = self.schema(not);
@@ -333,71 +355,4 @@ impl<'d> Compiler<'d> {
             }
         }
     }
-}
-
-fn kinds(map: &Map<String, Value>) -> u8 {
-    let mut kinds = match map.get("type") {
-        Some(Value::String(name)) => kind::of(name).unwrap_or(kind::ANY),
-        Some(Value::Array(names)) => {
-            let known = names.iter().filter_map(Value::as_str).filter_map(kind::of);
-            known.fold(0, |kinds, own| kinds | own)
-        }
-        _ => kind::ANY,
-    };
-    // OpenAPI 3.0.
-    if map.get("nullable") == Some(&Value::Bool(true)) {
-        kinds |= kind::NULL;
-    }
-    if kinds == 0 { kind::ANY } else { kinds }
-}
-
-fn values(map: &Map<String, Value>) -> Option<Vec<Value>> {
-    if let Some(constant) = map.get("const") {
-        return Some(vec![constant.clone()]);
-    }
-    let mut values = map.get("enum")?.as_array()?.clone();
-    if map.get("nullable") == Some(&Value::Bool(true)) {
-        values.push(Value::Null);
-    }
-    Some(values)
-}
-
-fn range(map: &Map<String, Value>) -> Range {
-    let number = |word: &str| map.get(word).and_then(Value::as_f64);
-    let is = |word: &str| map.get(word) == Some(&Value::Bool(true));
-    let (mut minimum, mut maximum) = (number("minimum"), number("maximum"));
-    let (mut above, mut below) = (number("exclusiveMinimum"), number("exclusiveMaximum"));
-    // OpenAPI 3.0 has the bound beside the word.
-    if is("exclusiveMinimum") {
-        above = minimum.take();
-    }
-    if is("exclusiveMaximum") {
-        below = maximum.take();
-    }
-    let format = map.get("format").and_then(Value::as_str);
-    if format == Some("int32") && map.get("type").and_then(Value::as_str) == Some("integer") {
-        minimum = minimum.or(Some(f64::from(i32::MIN)));
-        maximum = maximum.or(Some(f64::from(i32::MAX)));
-    }
-    let multiple_of = number("multipleOf").filter(|number| *number > 0.0);
-    Range { minimum, maximum, above, below, multiple_of }
-}
-
-fn size(map: &Map<String, Value>, least: &str, most: &str) -> Size {
-    let number = |word: &str| map.get(word).and_then(Value::as_u64);
-    Size { least: number(least).unwrap_or(0), most: number(most) }
-}
-
-/// A pattern of ECMAScript, where it is one of this crate's, too.
-fn pattern(text: &str) -> Option<Regex> {
-    RegexBuilder::new(text).size_limit(MAX_PATTERN).dfa_size_limit(MAX_PATTERN).build().ok()
-}
-
-/// A pointer in a fragment of a URL.
-fn unescaped(pointer: &str) -> String {
-    if !pointer.contains('%') {
-        return pointer.to_owned();
-    }
-    let mut out = Vec::new();
-    String::from_utf8_lossy(crate::values::decode(pointer.as_bytes(), &mut out)).into_owned()
 }

@@ -90,6 +90,8 @@ classes! {
         "Switch TRACE off: TraceEnable off (Apache); answer 405.";
     Shadow: "undocumented", "API9:2023", "Routes that the OpenAPI document does not describe are answered",
         "Describe them, or take them out of service; `sensor posture --openapi FILE` drafts the description.";
+    Schema: "schema", "API8:2023", "Requests that break the OpenAPI document are accepted, or answers break it",
+        "Validate requests against the document before the handler, and correct whichever of the two is wrong.";
     Deprecated: "deprecated-in-use", "API9:2023", "Deprecated routes are in use",
         "Tell their clients, name an end (Sunset, RFC 8594), and take them out of service.";
     OldVersion: "old-version", "API9:2023", "An old version of the API is in use beside a newer one",

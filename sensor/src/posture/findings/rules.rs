@@ -276,8 +276,15 @@ fn found(row: &Row, tell: &mut Tell<'_>) {
                 let is_grave = matches!(&**class, "password-hash" | "card" | "national-id" | "file");
                 tell(Class::Data, if is_grave { Risk::High } else { Risk::Medium }, evidence, *times);
             }
+            // The same is told of the transport.
+            "key-exposure" if &**class == "cleartext" => {}
             "key-exposure" => {
                 tell(Class::Keys, if *is_response { Risk::Critical } else { Risk::High }, evidence, *times);
+            }
+            // What is undocumented is told by what the document has, for all methods at once.
+            "schema" if class.starts_with("undocumented") => {}
+            "schema" => {
+                tell(Class::Schema, if *is_response { Risk::Low } else { Risk::Medium }, evidence, *times)
             }
             "token-misuse" => {
                 let is_forged = matches!(&**class, "forged" | "weak-secret" | "weak");
@@ -301,29 +308,25 @@ fn inventory(row: &Row, site: &Site<'_>, ask: &Ask<'_>, tell: &mut Tell<'_>) {
         tell(
             Class::Shadow,
             Risk::Medium,
-            format!("{what}; {} requests, {} clients", row.total, row.clients.count()),
+            format!("{what}; {} requests, {} clients", row.total, clients(row)),
             whole(row),
         );
     }
     let told = row.facts.of(Fact::Deprecated);
     if operation.flatten().is_some_and(|operation| operation.deprecated) {
         let evidence =
-            format!("deprecated in the document; {} requests, {} clients", row.total, row.clients.count());
+            format!("deprecated in the document; {} requests, {} clients", row.total, clients(row));
         tell(Class::Deprecated, Risk::Low, evidence, whole(row));
     } else if told.count > 0 {
-        let evidence =
-            format!("answers say so themselves; {} requests, {} clients", row.total, row.clients.count());
+        let evidence = format!("answers say so themselves; {} requests, {} clients", row.total, clients(row));
         tell(Class::Deprecated, Risk::Low, evidence, told);
     }
     if let Some((before, number)) = version(&row.route) {
         let newest = (number.saturating_add(1)..number.saturating_add(10))
             .rfind(|newer| site.versions.contains(&(before, *newer)));
         if let Some(newest) = newest {
-            let evidence = format!(
-                "version {number} beside {newest}; {} requests, {} clients",
-                row.total,
-                row.clients.count()
-            );
+            let evidence =
+                format!("version {number} beside {newest}; {} requests, {} clients", row.total, clients(row));
             tell(Class::OldVersion, Risk::Low, evidence, whole(row));
         }
     }
@@ -342,6 +345,11 @@ fn inventory(row: &Row, site: &Site<'_>, ask: &Ask<'_>, tell: &mut Tell<'_>) {
     }
 }
 
+/// An estimate that may be above the number of requests would look wrong.
+fn clients(row: &Row) -> u64 {
+    row.clients.count().min(row.total)
+}
+
 fn whole(row: &Row) -> Times {
     Times { count: u32::try_from(row.total).unwrap_or(u32::MAX), first: row.first, last: row.last }
 }
@@ -350,9 +358,9 @@ fn whole(row: &Row) -> Times {
 pub(super) fn unseen(rows: &[Cow<'_, Row>], ask: &Ask<'_>, tell: &mut dyn FnMut(Place)) {
     let Some(documented) = ask.documented.filter(|_| ask.route.is_none()) else { return };
     let seen: HashSet<(String, &str)> =
-        rows.iter().map(|row| (crate::posture::document::anonymous(&row.route), &*row.method)).collect();
+        rows.iter().map(|row| (crate::route::anonymous(&row.route), &*row.method)).collect();
     for operation in documented.operations() {
-        let key = (crate::posture::document::anonymous(&operation.pattern), operation.method);
+        let key = (crate::route::anonymous(&operation.pattern), operation.method);
         if !seen.contains(&key) {
             tell(Place {
                 method: operation.method.to_owned(),
