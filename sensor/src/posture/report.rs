@@ -1,7 +1,5 @@
 //! The report: routes as people read them, what is wrong, and what has changed.
 
-use std::borrow::Cow;
-
 use serde::{Deserialize, Serialize};
 
 use super::changes::changes;
@@ -156,7 +154,7 @@ pub(super) const CREDENTIALS: [(Fact, &str); 5] = [
     (Fact::Session, "session"),
 ];
 
-fn route(row: &Cow<'_, Row>, documented: Option<&Documented>) -> RouteReport {
+fn route(row: &Row, documented: Option<&Documented>) -> RouteReport {
     let facts = &row.facts;
     let count = |fact| u64::from(facts.of(fact).count);
     let counts = |list: &[(Fact, &str)]| -> Vec<(String, u32)> {

@@ -29,7 +29,7 @@ pub(super) mod kind {
     pub(in super::super) const OBJECT: u8 = 64;
     pub(in super::super) const ANY: u8 = 127;
 
-    pub(super) fn of(name: &str) -> Option<u8> {
+    pub(in super::super) fn of(name: &str) -> Option<u8> {
         Some(match name {
             "null" => NULL,
             "boolean" => BOOLEAN,
@@ -232,16 +232,15 @@ impl<'d> Compiler<'d> {
         // It may refer to itself: until it is known, it is inexact.
         let id = self.push(Node { is_inexact: true, ..Node::default() });
         self.by_pointer.insert(pointer.to_owned(), id);
-        match found {
-            Value::Object(map) if !map.contains_key("$ref") => {
-                let node = self.node(map);
-                self.put(id, node);
-            }
-            other => {
-                let inner = self.schema(other);
-                let is_inexact = self.is_inexact(inner);
-                self.put(id, Node { all_of: vec![inner], is_inexact, ..Node::default() });
-            }
+        if let Value::Object(map) = found
+            && !map.contains_key("$ref")
+        {
+            let node = self.node(map);
+            self.put(id, node);
+        } else {
+            let inner = self.schema(found);
+            let is_inexact = self.is_inexact(inner);
+            self.put(id, Node { all_of: vec![inner], is_inexact, ..Node::default() });
         }
         id
     }

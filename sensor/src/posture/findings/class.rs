@@ -99,3 +99,19 @@ classes! {
     Unseen: "documented-unseen", "API9:2023", "The document describes routes that nobody uses",
         "Check whether they still exist; what nobody uses should not be served.";
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Class;
+
+    #[test]
+    fn the_manual_names_each_class() {
+        let manual = include_str!("../../../../docs/posture.md");
+        let missing: Vec<&str> = Class::ALL
+            .iter()
+            .map(|class| class.label())
+            .filter(|label| !manual.contains(&format!("`{label}`")))
+            .collect();
+        assert!(missing.is_empty(), "{missing:?}");
+    }
+}
