@@ -125,7 +125,7 @@ impl Inspector {
         let mut decoded = std::mem::take(&mut self.request);
         let is_bodiless = request.body_length() == Some(0);
         let (body, decoding) =
-            if is_bodiless { (&[][..], Decoding::Whole) } else { exchange.decode_request(&mut decoded) };
+            if is_bodiless { (&[][..], Decoding::Identity) } else { exchange.decode_request(&mut decoded) };
         if self.budget.is_open(exchange.ended()) {
             self.request(Carrier {
                 path: request.path(),
@@ -140,7 +140,8 @@ impl Inspector {
         if self.found.has(Kind::Injection) {
             self.answer(exchange);
         }
-        let is_whole = decoding == Decoding::Whole && request.message().body_is_whole();
+        let is_decoded = matches!(decoding, Decoding::Identity | Decoding::Whole);
+        let is_whole = is_decoded && request.message().body_is_whole();
         self.schema(exchange, (request, known.route), body.get(..).filter(|_| is_whole));
         let (found, room) = (&mut self.found, &mut *self.response);
         let exposed = match &mut self.exposure {

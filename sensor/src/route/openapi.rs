@@ -229,7 +229,7 @@ mod tests {
     #[test]
     fn methods_with_their_paths() {
         let text =
-            "openapi: 3.1.0\nservers: [{url: /v1}]\npaths: {/a/{b}: {get: {deprecated: true}, post: {}}}";
+            "openapi: 3.1.0\nservers: [{url: /v1}]\npaths: {'/a/{b}': {get: {deprecated: true}, post: {}}}";
         let of = |method, deprecated| Operation { pattern: "/v1/a/{b}".to_owned(), method, deprecated };
         assert_eq!(openapi("a", text).unwrap().operations, [of("GET", true), of("POST", false)]);
     }

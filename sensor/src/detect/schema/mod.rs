@@ -1,7 +1,8 @@
 //! `schema`: requests and answers that break the OpenAPI document that is configured (OWASP API8:2023, API9:2023; CWE-20).
 //!
 //! One request that breaks it is a mistake of a program. Many of one client, or few that break many different things, are
-//! somebody who tries what the server takes. What answers break is the server's, and accuses nobody.
+//! somebody who tries what the server takes. What the server accepts although the document does not, and what answers
+//! break, is the server's or the document's, and accuses nobody.
 
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use super::config::Sources;
 use super::ongoing::Ongoing;
 use super::posture::{Case, Posture};
 use super::recent::Recent;
+use super::threat::counted;
 use super::{Detector, Evidence, Growth, Offender, Preset, Sample, Severity, Signal, Subject, Threat, Usage};
 use crate::clock::Timestamp;
 use crate::config::Section;
@@ -24,9 +26,10 @@ use crate::prefix::ClientNet;
 /// Thresholds.
 #[derive(Clone, Debug, PartialEq, Eq, DocumentedFields)]
 pub struct Config {
-    /// Requests of a client that break the document within ten minutes that are severity medium; fewer are low.
+    /// Requests of a client that break the document and are refused within ten minutes that are severity medium; fewer
+    /// are low.
     pub requests: u32,
-    /// Different rules and fields broken by a client within ten minutes that are severity high: a program with a mistake
+    /// Different rules and fields that such requests of a client break within ten minutes that are severity high: a program with a mistake
     /// breaks one or two.
     pub faults: u32,
     /// Maximum clients with such requests remembered.
@@ -94,16 +97,20 @@ impl Schema {
     }
 
     fn exchange(&mut self, exchange: &Exchange<'_>, signals: &mut Vec<Signal>) {
+        let is_accepted = exchange.outcome().is_some_and(|status| status < 400);
         let mut is_broken = false;
         for finding in exchange.findings.iter().filter(|finding| finding.kind == Kind::Schema) {
             let is_undocumented = finding.class.starts_with("undocumented");
             if finding.side == Side::Request && !is_undocumented {
                 is_broken = true;
-                continue;
+                if !is_accepted {
+                    continue;
+                }
             }
             let says = match finding.class {
                 "undocumented" => "is answered, and the OpenAPI document does not describe it",
                 "undocumented-method" => "answers a method that the OpenAPI document does not describe",
+                _ if finding.side == Side::Request => "accepts requests that break the OpenAPI document",
                 _ => "gives answers that break the OpenAPI document",
             };
             let case = Case {
@@ -116,7 +123,7 @@ impl Schema {
             };
             signals.extend(self.posture.note(exchange, case));
         }
-        if is_broken {
+        if is_broken && !is_accepted {
             signals.extend(self.request(exchange));
         }
     }
@@ -132,13 +139,13 @@ impl Schema {
             *known = fresh();
         }
         known.requests = known.requests.saturating_add(1);
-        let mut worst = None;
+        let mut first = None;
         for finding in exchange.findings.iter().filter(|finding| is_of_request(finding)) {
             let fault = finding.field ^ super::window::hash_of(finding.rule);
             if !known.faults.contains(&fault) && known.faults.len() < MAX_FAULTS {
                 known.faults.push(fault);
             }
-            worst = worst.or(Some(*finding));
+            first = first.or(Some(*finding));
         }
         Sample::keep(&mut known.samples, exchange);
         let faults = u32::try_from(known.faults.len()).unwrap_or(u32::MAX);
@@ -154,7 +161,7 @@ impl Schema {
         }
         known.told = known.told.max(Some(severity));
         let offenders = if exchange.cross_site { Vec::new() } else { vec![offender] };
-        let signal = signal((client, offenders), worst?, known, (severity, &self.config), now);
+        let signal = signal((client, offenders), first?, known, (severity, &self.config), now);
         Some(self.ongoing.tell(signal, known.requests.into()))
     }
 }
@@ -191,8 +198,9 @@ fn signal(
         subject: Subject::Client(client),
         offenders,
         summary: format!(
-            "{client} sent {} requests that break the OpenAPI document, in {faults} ways",
-            known.requests
+            "{client} sent {} that break the OpenAPI document in {} and were refused",
+            counted(known.requests, "request"),
+            counted(faults, "way")
         ),
         evidence,
         window: (known.began, now),

@@ -11,7 +11,9 @@ fn detector() -> Schema {
 fn broken(detector: &mut Schema, at: u64, (side, rule): (Side, &'static str), field: u64) -> Vec<Signal> {
     let mut said = Vec::new();
     let findings = [Finding { field, ..finding(Kind::Schema, side, rule, rule) }];
-    let exchange = Exchange { client: address(200), findings: &findings, ..exchange(millis(at)) };
+    let status = if side == Side::Request && !rule.starts_with("undocumented") { 400 } else { 200 };
+    let exchange =
+        Exchange { client: address(200), status: Some(status), findings: &findings, ..exchange(millis(at)) };
     detector.observe(&Event::Exchange(&exchange), &mut said);
     said
 }
@@ -52,6 +54,22 @@ fn what_answers_break_accuses_nobody_and_is_told_once_a_day() {
         assert_eq!(said.len(), 1, "{rule}");
         assert!(said[0].offenders.is_empty() && said[0].severity == Severity::Low, "{:?}", said[0]);
     }
+}
+
+/// The document is wrong, or the server checks nothing: either way it is not the clients.
+#[test]
+fn what_the_server_accepts_accuses_nobody() {
+    let mut detector = detector();
+    let mut said = Vec::new();
+    for client in 0..500 {
+        let findings = [Finding { field: 1, ..finding(Kind::Schema, Side::Request, "range", "range") }];
+        let client_address = address(client * 200);
+        let exchange =
+            Exchange { client: client_address, findings: &findings, ..exchange(millis(client * 900)) };
+        detector.observe(&Event::Exchange(&exchange), &mut said);
+    }
+    assert_eq!(said.len(), 1, "{said:?}");
+    assert!(said[0].offenders.is_empty() && said[0].summary.contains("accepts requests"), "{:?}", said[0]);
 }
 
 #[test]

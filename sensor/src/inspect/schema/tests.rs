@@ -118,7 +118,7 @@ fn parameters_are_what_their_schema_makes_of_them() {
     for (schema, good, bad) in [
         (json!({ "type": "integer", "maximum": 100 }), vec!["1", "-7", "100"], vec!["x", "1.5", "101", ""]),
         (json!({ "type": "boolean" }), vec!["true", "false"], vec!["yes", "2"]),
-        (json!({ "type": "string", "maxLength": 3 }), vec!["1", "abc", "true"], vec!["abcd", "12345"]),
+        (json!({ "type": "string", "maxLength": 3 }), vec!["1", "abc", "yes"], vec!["abcd", "12345", "true"]),
         (
             json!({ "type": "string", "format": "uuid" }),
             vec!["3f2b8c1e-7d4a-4b6f-9e21-00000000ab00"],
@@ -217,12 +217,17 @@ fn some_value(random: &mut Random, depth: u32) -> Value {
     }
 }
 
+#[expect(clippy::print_stderr, reason = "whoever reads the log must see that nothing was compared")]
+fn skip(why: &str) {
+    eprintln!("{why}: agreement is NOT checked");
+}
+
 /// Where Python's `jsonschema` is installed, it judges the same cases.
 #[test]
 fn a_public_validator_agrees() {
     let mut random = Random::new(11);
     let cases: Vec<(Value, Value)> =
-        (0..20_000).map(|_| (some_schema(&mut random, 3), some_value(&mut random, 3))).collect();
+        (0..6_000).map(|_| (some_schema(&mut random, 3), some_value(&mut random, 3))).collect();
     let python = "import json, sys\nfrom jsonschema import Draft202012Validator as V\n\
                   print(json.dumps([V(s).is_valid(v) for s, v in json.load(sys.stdin)]))\n";
     let child = Command::new("python3")
@@ -231,14 +236,15 @@ fn a_public_validator_agrees() {
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn();
-    let Ok(mut child) = child else { return };
+    let Ok(mut child) = child else { return skip("python3 is not installed") };
     let mut input = child.stdin.take().unwrap();
     let text = serde_json::to_string(&cases).unwrap();
     let writer = std::thread::spawn(move || drop(input.write_all(text.as_bytes())));
     let output = child.wait_with_output().unwrap();
     writer.join().unwrap();
-    // It is not installed.
-    let Ok(judged) = serde_json::from_slice::<Vec<bool>>(&output.stdout) else { return };
+    let Ok(judged) = serde_json::from_slice::<Vec<bool>>(&output.stdout) else {
+        return skip("the Python package jsonschema is not installed");
+    };
     let (mut refused, mut told, mut wrong) = (0_u32, 0_u32, Vec::new());
     for ((schema, value), is_valid) in cases.iter().zip(judged) {
         let found = !rule(schema, value).0.is_empty();
@@ -252,5 +258,5 @@ fn a_public_validator_agrees() {
         }
     }
     assert!(wrong.is_empty(), "refused what is valid: {:#?}", &wrong[..wrong.len().min(5)]);
-    assert!(refused > 5_000 && told * 100 >= refused * 99, "{told} of {refused}");
+    assert!(refused > 1_500 && told * 100 >= refused * 99, "{told} of {refused}");
 }

@@ -8,23 +8,29 @@ use crate::capture::{Endpoint, Flags, Segment};
 use crate::clock::Timestamp;
 use crate::event::Exchange;
 use crate::identity::Key;
+use crate::inspect::{Kind, Schemas, Side};
 use crate::posture::{self, Ask, Inventory, Kept, Report, RouteReport, draft, report};
 
-struct Nobody;
+/// Keeps what was found beside the document.
+#[derive(Default)]
+struct Told(Vec<(Side, &'static str, String)>);
 
-impl Observer for Nobody {
-    fn exchange(&mut self, _exchange: &Exchange<'_>) {}
+impl Observer for Told {
+    fn exchange(&mut self, exchange: &Exchange<'_>) {
+        let found = exchange.findings.iter().filter(|finding| finding.kind == Kind::Schema);
+        self.0.extend(found.map(|finding| (finding.side, finding.rule, finding.name.text().to_owned())));
+    }
 }
 
 struct Site {
-    pipeline: Pipeline<Nobody>,
+    pipeline: Pipeline<Told>,
     now: u64,
     clients: u16,
 }
 
 impl Site {
     fn new(config: &Config) -> Self {
-        let pipeline = Pipeline::new(config, &Key::from_bytes([7; 32]), Nobody).unwrap();
+        let pipeline = Pipeline::new(config, &Key::from_bytes([7; 32]), Told::default()).unwrap();
         Self { pipeline, now: 1_790_000_000_000_000, clients: 0 }
     }
 
@@ -34,7 +40,9 @@ impl Site {
         let address = Ipv4Addr::from_bits(0x0a00_0000 + u32::from(self.clients));
         let client = Endpoint::new(IpAddr::V4(address), 40_000);
         let server = Endpoint::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 80)), 80);
-        let (mut sent, mut received) = (100_u32, 500_u32);
+        // Two connections with the same numbers would be one, seen twice.
+        let number = u32::from(self.clients);
+        let (mut sent, mut received) = (number * 7_919, number * 60_013);
         let syn_ack = Flags(Flags::SYN.0 | Flags::ACK.0);
         for (is_client, flags, payload) in [
             (true, Flags::SYN, ""),
@@ -163,6 +171,50 @@ fn rows_are_bounded_and_what_found_no_place_is_counted() {
     }
     assert_eq!(site.inventory().len(), 16);
     assert!(site.report().no_room > 0);
+}
+
+/// What the wire brings, beside a document.
+#[test]
+fn exchanges_are_compared_with_the_document() {
+    let text = r#"{"openapi":"3.1.0","paths":{"/orders/{id}":{"put":{
+        "parameters":[{"name":"id","in":"path","required":true,"schema":{"type":"integer","maximum":99}},
+            {"name":"page","in":"query","required":true,"schema":{"type":"integer"}},
+            {"name":"X-Shop","in":"header","schema":{"enum":["a","b"]}}],
+        "requestBody":{"required":true,"content":{"application/json":{"schema":{"type":"object",
+            "required":["n"],"additionalProperties":false,"properties":{"n":{"type":"integer"}}}}}},
+        "responses":{"200":{"description":"","content":{"application/json":{"schema":{"type":"array"}}}}}}}}}"#;
+    let mut config = Config::default();
+    config.routes.patterns = crate::route::openapi("a", text).unwrap().patterns;
+    config.inspect.schemas = Schemas::compile(text).unwrap();
+    let json = "Content-Type: application/json\r\n";
+    let (request, response) = (Side::Request, Side::Response);
+    let cases: [(&str, &str, &str, &str, &[(Side, &str, &str)]); 10] = [
+        ("PUT /orders/7?page=1", json, "{\"n\":1}", "[]", &[]),
+        ("PUT /orders/100?page=1", json, "{\"n\":1}", "[]", &[(request, "range", "id")]),
+        ("PUT /orders/7", json, "{\"n\":1}", "[]", &[(request, "required", "page")]),
+        ("PUT /orders/7?page=x", json, "{\"n\":1}", "[]", &[(request, "type", "page")]),
+        ("PUT /orders/7?page=1", json, "{\"n\":\"1\"}", "[]", &[(request, "type", "n")]),
+        ("PUT /orders/7?page=1", json, "{\"n\":1,\"admin\":1}", "[]", &[(request, "extra", "admin")]),
+        ("PUT /orders/7?page=1", json, "{\"n\":", "[]", &[(request, "json", "")]),
+        ("PUT /orders/7?page=1", "Content-Type: text/csv\r\n", "n", "[]", &[(request, "content-type", "")]),
+        ("PUT /orders/7?page=1", json, "{\"n\":1}", "{}", &[(response, "type", "")]),
+        ("DELETE /orders/7", "X-Shop: c\r\n", "", "[]", &[(request, "undocumented-method", "")]),
+    ];
+    for (line, headers, body, answer, expected) in cases {
+        let mut site = Site::new(&config);
+        let length = body.len();
+        let head = format!("{line} HTTP/1.1\r\nHost: a\r\n{headers}Content-Length: {length}\r\n\r\n{body}");
+        let length = answer.len();
+        site.exchange(&head, &format!("HTTP/1.1 200 OK\r\n{json}Content-Length: {length}\r\n\r\n{answer}"));
+        let told: Vec<(Side, &str, &str)> = site
+            .pipeline
+            .observer()
+            .0
+            .iter()
+            .map(|(side, rule, name)| (*side, *rule, name.as_str()))
+            .collect();
+        assert_eq!(told, expected, "{line} {body} {answer}");
+    }
 }
 
 #[test]
