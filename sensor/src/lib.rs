@@ -33,6 +33,8 @@ pub mod inspect;
 
 pub mod event;
 
+pub mod posture;
+
 pub mod pipeline;
 
 pub mod detect;

@@ -17,6 +17,7 @@ mod live;
 mod moment;
 mod names;
 mod output;
+mod posture;
 mod replay;
 mod run;
 mod say;
@@ -96,6 +97,7 @@ const fn list_of(command: &Command) -> Option<csv::List> {
         | Command::Unload(_)
         | Command::Replay(_)
         | Command::Score(_)
+        | Command::Posture(_)
         | Command::Inspect(_)
         | Command::Status(_)
         | Command::Mode { .. }
@@ -152,6 +154,7 @@ fn dispatch(cli: Cli) -> Result<ExitCode> {
             clients(&remote, Request::Clients { top, sort: sort.into() }, resolve, cli.json)
         }
         Command::Routes(args) => live::routes(&args, cli.json),
+        Command::Posture(args) => posture::posture(&args, cli.json),
         Command::Top(args) => live::top(&args, cli.json),
         Command::Exchanges(args) => exchanges::exchanges(&args, cli.json),
         Command::Explain { remote, what: Explained::Prefix(prefix) } => {

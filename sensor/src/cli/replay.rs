@@ -12,16 +12,19 @@ use zeroize::Zeroizing;
 
 use super::args::ReplayArgs;
 use super::check::problems_of;
+use super::posture;
 use super::say::{Out, SayError, complain, complain_json, say, say_json, stdout};
 use super::watch::Watch;
 use crate::capture::file::{CaptureFile, FileCounters, FileError, Passed};
 use crate::capture::keylog::{KeyLog, KeyLogCounters};
 use crate::clock::Timestamp;
+use crate::control::wire::PostureReport;
 use crate::daemon::{Config, ConfigSource, KeyError, read_key};
 use crate::decide::Alert;
 use crate::event::{Event, Exchange, Held, Http2Abuse};
 use crate::identity::Key;
 use crate::pipeline::{Observer, Pipeline};
+use crate::posture::{Ask, Documented, draft, report};
 use crate::store::Unfit;
 use crate::tls::{self, Outcome};
 
@@ -49,7 +52,8 @@ pub(super) fn replay(args: &ReplayArgs, json: bool) -> Result<ExitCode> {
         (true, false) => Format::Text,
         (true, true) => Format::Json,
     };
-    let watch = (!args.exchanges).then(|| Watch::new(&config));
+    let shows_posture = args.posture || args.written.is_any();
+    let watch = (!args.exchanges && !shows_posture).then(|| Watch::new(&config));
     let printer = Printer { out, format, watch, json, failure: None };
     let mut pipeline = Pipeline::new(&config.sense.pipeline, &key(&config), printer)?;
     for path in &args.keylog {
@@ -74,7 +78,15 @@ pub(super) fn replay(args: &ReplayArgs, json: bool) -> Result<ExitCode> {
     let failed = printer.failure.take().or(flushed.err());
     match failed {
         Some(error) => return Err(SayError::from(error)).context("writing exchanges"),
-        None => summary.print(args.exchanges, json)?,
+        None => summary.print(args.exchanges || shows_posture, json)?,
+    }
+    if shows_posture {
+        let documented = config.sense.openapi.is_some().then(|| Documented::new(config.sense.operations));
+        let ask = Ask { documented: documented.as_ref(), ..Ask::default() };
+        let snapshot = pipeline.inventory().snapshot(summary.last);
+        let openapi = args.written.openapi.is_some().then(|| draft(&snapshot, &ask));
+        let answer = PostureReport { report: report(&snapshot, &ask), openapi };
+        posture::show(&answer, &args.written, json)?;
     }
     match failure {
         Some(error) => Err(error.into()),

@@ -89,6 +89,8 @@ impl Handle for Commands {
                 self.clients(top, sort).await
             } else if let Request::Routes { top, sort } = envelope.request {
                 self.routes(top, sort).await.and_then(|report| to_value(&report))
+            } else if let Request::Posture { route, since, draft } = envelope.request {
+                self.posture(route, since, draft).await.and_then(|report| to_value(&report))
             } else if let Request::Records { question } = envelope.request {
                 self.look_up(question).await
             } else if let Request::Account { name } = envelope.request {
@@ -144,6 +146,7 @@ fn audited(request: &Request, now: Timestamp) -> Option<(Change, String, Details
         | Request::AllowList
         | Request::Clients { .. }
         | Request::Routes { .. }
+        | Request::Posture { .. }
         | Request::Exchanges { .. }
         | Request::Records { .. }
         | Request::Account { .. }
@@ -214,6 +217,7 @@ impl Engine {
             Request::Reload => to_value(&self.reload(now, cause.clone())?),
             Request::Clients { .. }
             | Request::Routes { .. }
+            | Request::Posture { .. }
             | Request::Records { .. }
             | Request::Account { .. }
             | Request::AlertsTest

@@ -9,6 +9,7 @@ use anyhow::Context as _;
 use tracing::{debug, warn};
 
 use super::learned::Baselines;
+use crate::posture::{self, Snapshot};
 use crate::route::Learned;
 use crate::store::StateFile;
 
@@ -17,6 +18,8 @@ use crate::store::StateFile;
 pub(super) enum Kept {
     Routes(Learned),
     Baselines(BTreeMap<String, serde_json::Value>),
+    /// It shares its rows with the inventory; they are written as they were.
+    Posture(Snapshot),
 }
 
 /// The running thread. Dropping it waits until everything is written.
@@ -28,12 +31,16 @@ pub(super) struct Keeper {
 
 impl Keeper {
     /// Starts it.
-    pub(super) fn start(routes: StateFile<Option<Learned>>, baselines: Baselines) -> anyhow::Result<Self> {
+    pub(super) fn start(
+        routes: StateFile<Option<Learned>>,
+        baselines: Baselines,
+        posture: StateFile<posture::Kept>,
+    ) -> anyhow::Result<Self> {
         // One of each kind: while these wait, newer ones are not needed yet.
-        let (sender, receiver) = sync_channel(2);
+        let (sender, receiver) = sync_channel(3);
         let thread = std::thread::Builder::new()
             .name("keeping".to_owned())
-            .spawn(move || write_all(&receiver, &routes, &baselines))
+            .spawn(move || write_all(&receiver, &routes, &baselines, &posture))
             .context("cannot start the thread that stores learned data")?;
         Ok(Self { sender: Some(sender), thread: Some(thread) })
     }
@@ -67,12 +74,22 @@ impl Drop for Keeper {
 }
 
 /// Writes until all senders are gone.
-fn write_all(receiver: &Receiver<Kept>, routes: &StateFile<Option<Learned>>, baselines: &Baselines) {
+fn write_all(
+    receiver: &Receiver<Kept>,
+    routes: &StateFile<Option<Learned>>,
+    baselines: &Baselines,
+    posture: &StateFile<posture::Kept>,
+) {
     for kept in receiver {
         match kept {
             Kept::Routes(learned) => {
                 if let Err(error) = routes.save(&Some(learned)) {
                     warn!(%error, "learned routes could not be stored; after a restart they are learned again");
+                }
+            }
+            Kept::Posture(snapshot) => {
+                if let Err(error) = posture.save(&snapshot.kept()) {
+                    warn!(%error, "the inventory of routes could not be stored; after a restart it begins again");
                 }
             }
             Kept::Baselines(learned) => {
@@ -94,7 +111,9 @@ mod tests {
     fn what_was_given_last_is_on_the_disk_when_it_has_ended() {
         let directory = tempfile::tempdir().unwrap();
         let open = || Baselines::open(directory.path(), BASELINES).unwrap();
-        let keeper = Keeper::start(StateFile::open(directory.path(), ROUTES).unwrap(), open()).unwrap();
+        let posture = StateFile::open(directory.path(), super::super::posture::POSTURE).unwrap();
+        let routes = StateFile::open(directory.path(), ROUTES).unwrap();
+        let keeper = Keeper::start(routes, open(), posture).unwrap();
         let numbered = |number: u32| BTreeMap::from([("spikes".to_owned(), number.into())]);
         for number in 0..100 {
             keeper.keep(Kept::Baselines(numbered(number)));

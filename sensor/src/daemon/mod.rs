@@ -30,6 +30,7 @@ mod observing;
 mod operators;
 mod places;
 mod ports;
+mod posture;
 mod proofs;
 mod recall;
 mod records;

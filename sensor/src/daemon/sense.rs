@@ -14,12 +14,13 @@ use documented::DocumentedFields;
 use crate::config::{Form, Section};
 use crate::event::Paths;
 use crate::identity::ForwardedHeader;
+use crate::inspect::Schemas;
 use crate::kernel::interface_index;
 use crate::pipeline;
 use crate::prefix::PREFIX;
-use crate::route::openapi_patterns;
+use crate::route::{OpenApi, Operation};
 use crate::stream::{self, OverlapPolicy};
-use crate::{http, identity, route};
+use crate::{http, identity, posture, route};
 use sensor_common::abi::MAX_SNAP;
 
 /// Which TCP ports of this host are watched.
@@ -58,6 +59,8 @@ pub struct SenseConfig {
     pub log: Option<PathBuf>,
     /// Where patterns of routes are read from, besides the configuration.
     pub openapi: Option<PathBuf>,
+    /// What that describes.
+    pub operations: Vec<Operation>,
     /// TLS.
     pub tls: TlsConfig,
     /// Everything behind the rings.
@@ -77,6 +80,7 @@ impl Default for SenseConfig {
             ring_bytes: 16 << 20,
             log: None,
             openapi: None,
+            operations: Vec::new(),
             tls: TlsConfig::default(),
             pipeline,
         }
@@ -97,6 +101,8 @@ const ABOUT_IDENTITY: &str = "Who a client is behind proxies, and which credenti
      keyed hashes of credentials are kept.";
 
 const ABOUT_LOGIN: &str = "How login attempts are recognised.";
+
+const ABOUT_POSTURE: &str = "What each route looks like from outside, for `sensor posture`.";
 
 const ABOUT_ROUTES: &str = "Path templates, such as `/users/{id}`, that group exchanges.";
 
@@ -119,6 +125,7 @@ impl SenseConfig {
         logins::read(root.section("login").about(ABOUT_LOGIN), &mut config.pipeline.identity.login);
         config.read_routes(root.section("routes").about(ABOUT_ROUTES));
         inspecting::read(root.section("inspect").about(inspecting::ABOUT), &mut config.pipeline.inspect);
+        config.read_posture(root.section("posture").about(ABOUT_POSTURE));
         config
     }
 
@@ -220,6 +227,14 @@ impl SenseConfig {
         identity.finish();
     }
 
+    fn read_posture(&mut self, posture: Section<'_>) {
+        let config = &mut self.pipeline.posture;
+        posture.explain::<posture::Config>();
+        posture.boolean("enabled", &mut config.enabled);
+        posture.integer("max_routes", 16..=60_000, &mut config.rows);
+        posture.finish();
+    }
+
     fn read_routes(&mut self, routes: Section<'_>) {
         let config = &mut self.pipeline.routes;
         let mut openapi = None;
@@ -231,7 +246,11 @@ impl SenseConfig {
         routes.optional("openapi", &Form::path("/etc/sensor/openapi.yaml"), &mut openapi);
         if let Some(path) = &openapi {
             match read_openapi(path) {
-                Ok(patterns) => config.patterns.extend(patterns),
+                Ok((OpenApi { patterns, operations }, schemas)) => {
+                    config.patterns.extend(patterns);
+                    self.operations = operations;
+                    self.pipeline.inspect.schemas = schemas;
+                }
                 Err(error) => routes.reject("openapi", error),
             }
         }
@@ -270,9 +289,10 @@ const PORT: Form<Option<u16>> = Form {
     show: |port| port.map_or_else(|| "auto".to_owned(), |port| port.to_string()),
 };
 
-fn read_openapi(path: &Path) -> Result<Vec<String>, String> {
+fn read_openapi(path: &Path) -> Result<(OpenApi, Schemas), String> {
     let text = fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
-    openapi_patterns(&path.display().to_string(), &text).map_err(|error| error.to_string())
+    let read = route::openapi(&path.display().to_string(), &text).map_err(|error| error.to_string())?;
+    Ok((read, Schemas::compile(&text)?))
 }
 
 #[cfg(test)]

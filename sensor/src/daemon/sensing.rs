@@ -20,6 +20,7 @@ use super::instructing::instruct;
 use super::keeping::{Keeper, Kept};
 use super::learned::{self, BASELINES, Baselines, ROUTES};
 use super::ports::Watch;
+use super::posture::{Desk, POSTURE};
 use super::secrets::Secrets;
 use super::sense::Ports;
 use super::supervisor::Pulse;
@@ -34,6 +35,7 @@ use crate::event::Served;
 use crate::identity::Key;
 use crate::kernel::{self, Mirror, SegmentRings, never_preempt};
 use crate::pipeline::{Pipeline, RouteTable, Snapshot};
+use crate::posture;
 use crate::prefix::ClientNet;
 use crate::store::{Damage, StateFile};
 use crate::stream::Instruction;
@@ -68,6 +70,7 @@ const RECENT: usize = 256;
 pub(super) struct Shared {
     published: Mutex<Published>,
     routes: Mutex<Arc<RouteTable>>,
+    posture: Arc<Desk>,
     pulse: Pulse,
     stop: AtomicBool,
 }
@@ -134,7 +137,11 @@ impl Sensing {
         pipeline.expect_secrets(secrets.is_any());
         pipeline.set_proving(config.proving(interfaces));
         damages.extend(learned::restore_routes(&mut routes, pipeline.routes_mut(), now));
-        let keeper = Keeper::start(routes, baselines)?;
+        let mut posture: StateFile<posture::Kept> = StateFile::open(&paths.state_dir, POSTURE)?;
+        let (kept, damage) = posture.recall(now);
+        damages.extend(damage);
+        pipeline.inventory_mut().restore(kept);
+        let keeper = Keeper::start(routes, baselines, posture)?;
         let shared = Arc::new(Shared::default());
         mirror.set_snap(config.snap);
         let mut worker = Worker {
@@ -173,6 +180,11 @@ impl Sensing {
     /// When the rings were last read.
     pub(super) fn pulse(&self) -> Duration {
         self.shared.pulse.last()
+    }
+
+    /// Where a snapshot of the inventory can be ordered.
+    pub(super) fn posture_desk(&self) -> Arc<Desk> {
+        self.shared.posture.clone()
     }
 
     /// Exchanges by method and route, as last published.
@@ -222,6 +234,7 @@ impl Worker {
             self.shared.pulse.beat(clock::monotonic());
             let read = burst(clock::monotonic, |most| self.read(most));
             let now = clock::now();
+            self.shared.posture.serve(self.pipeline.inventory(), now);
             let every = if now.since(heard) >= PUBLISH_QUIET { PUBLISH_QUIET } else { PUBLISH };
             if now.since(published) >= every || now < published {
                 published = now;
@@ -231,6 +244,7 @@ impl Worker {
                 self.pipeline.advance(now);
                 self.pipeline.observer_mut().advance(now);
                 self.publish(now);
+                self.shared.posture.clear();
             }
             if now.since(refreshed) >= REFRESH || now < refreshed {
                 refreshed = now;
@@ -243,6 +257,7 @@ impl Worker {
             if now.since(kept_baselines) >= KEEP_BASELINES || now < kept_baselines {
                 kept_baselines = now;
                 self.keeper.keep(Kept::Baselines(self.pipeline.observer().detectors.learned()));
+                self.keeper.keep(Kept::Posture(self.pipeline.inventory().snapshot(now)));
             }
             in_vain = if read == 0 { in_vain.saturating_add(1) } else { 0 };
             if read == 0 {
@@ -258,6 +273,7 @@ impl Worker {
         self.publish(clock::now());
         self.keeper.keep_surely(Kept::Routes(self.pipeline.routes().export()));
         self.keeper.keep_surely(Kept::Baselines(self.pipeline.observer().detectors.learned()));
+        self.keeper.keep_surely(Kept::Posture(self.pipeline.inventory().snapshot(clock::now())));
         // Nothing reads the rings from here on.
         self.mirror.watch(&BTreeSet::new());
     }

@@ -8,7 +8,7 @@ use documented::DocumentedFields;
 use super::threat::Threat;
 use super::{
     brute_force, credential_stuffing, data_exposure, distributed, enumeration, flood, graphql, http2_abuse,
-    injection, key_exposure, password_spraying, request_rate, scanner, slow_attack, stream_evasion,
+    injection, key_exposure, password_spraying, request_rate, scanner, schema, slow_attack, stream_evasion,
     token_misuse,
 };
 use crate::config::{Form, Section};
@@ -102,6 +102,8 @@ pub struct Config {
     pub data_exposure: data_exposure::Config,
     /// GraphQL documents.
     pub graphql: graphql::Config,
+    /// Requests that break the OpenAPI document.
+    pub schema: schema::Config,
     /// What the kernel sheds.
     pub flood: flood::Config,
     /// Guessing of passwords.
@@ -133,6 +135,7 @@ impl Default for Config {
             key_exposure: key_exposure::Config::default(),
             data_exposure: data_exposure::Config::default(),
             graphql: graphql::Config::default(),
+            schema: schema::Config::default(),
             flood: flood::Config::default(),
             brute_force: brute_force::Config::default(),
             password_spraying: password_spraying::Config::default(),
@@ -208,13 +211,15 @@ impl Config {
     /// Reads the tables of what requests and responses give away.
     fn read_exposure(&mut self, detect: &Section<'_>) {
         let table = |threat: Threat| detect.section(threat.slug()).about(threat.meaning());
-        let threats = [Threat::TokenMisuse, Threat::KeyExposure, Threat::DataExposure, Threat::Graphql];
-        let [token, key, data, document] = threats.map(table);
+        let threats =
+            [Threat::TokenMisuse, Threat::KeyExposure, Threat::DataExposure, Threat::Graphql, Threat::Schema];
+        let [token, key, data, document, schema] = threats.map(table);
         self.token_misuse = token_misuse::Config::read(&token, self.preset);
         self.key_exposure = key_exposure::Config::read(&key, self.preset);
         self.data_exposure = data_exposure::Config::read(&data, self.preset);
         self.graphql = graphql::Config::read(&document, self.preset);
-        for (threat, section) in threats.into_iter().zip([token, key, data, document]) {
+        self.schema = schema::Config::read(&schema, self.preset);
+        for (threat, section) in threats.into_iter().zip([token, key, data, document, schema]) {
             self.read_response(threat, &section);
             section.finish();
         }

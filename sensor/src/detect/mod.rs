@@ -31,6 +31,7 @@ mod posture;
 mod recent;
 pub mod request_rate;
 pub mod scanner;
+pub mod schema;
 mod signal;
 pub mod slow_attack;
 pub mod spike;
@@ -239,5 +240,8 @@ fn findings(config: &Config, seed: u64, detectors: &mut Vec<Box<dyn Detector>>) 
     }
     if is_on(Threat::Graphql) {
         detectors.push(Box::new(graphql::Graphql::new(&config.graphql, sources, seed)));
+    }
+    if is_on(Threat::Schema) {
+        detectors.push(Box::new(schema::Schema::new(&config.schema, sources, seed)));
     }
 }

@@ -155,6 +155,7 @@ pub(crate) fn run(config: &Config, attempts: &mut [Attempt]) -> Vec<(u64, Signal
         Threat::KeyExposure,
         Threat::DataExposure,
         Threat::Graphql,
+        Threat::Schema,
     ]);
     config.responses.extend(others.map(|threat| (threat, Response::Off)));
     let mut detectors = Detectors::new(&config);

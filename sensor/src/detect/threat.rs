@@ -48,13 +48,15 @@ pub enum Threat {
     DataExposure,
     /// GraphQL documents that are cheap to send and expensive to answer.
     Graphql,
+    /// Requests and responses that break the configured OpenAPI document.
+    Schema,
     /// So many packets, connections or bits that limits or blocks drop a large number of them.
     Flood,
 }
 
 impl Threat {
     /// All of them.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::BruteForce,
         Self::PasswordSpraying,
         Self::CredentialStuffing,
@@ -73,6 +75,7 @@ impl Threat {
         Self::KeyExposure,
         Self::DataExposure,
         Self::Graphql,
+        Self::Schema,
         Self::Flood,
     ];
 
@@ -108,7 +111,8 @@ impl Threat {
             | Self::TokenMisuse
             | Self::KeyExposure
             | Self::DataExposure
-            | Self::Graphql => Severity::Low,
+            | Self::Graphql
+            | Self::Schema => Severity::Low,
         }
     }
 
@@ -134,6 +138,7 @@ impl Threat {
             Self::KeyExposure => "key-exposure",
             Self::DataExposure => "data-exposure",
             Self::Graphql => "graphql",
+            Self::Schema => "schema",
             Self::Flood => "flood",
         }
     }
@@ -158,7 +163,8 @@ impl Threat {
             | Self::Scanner
             | Self::Injection
             | Self::TokenMisuse
-            | Self::Graphql => "request",
+            | Self::Graphql
+            | Self::Schema => "request",
             Self::SlowAttack => "connection",
             Self::StreamEvasion | Self::KeyExposure | Self::DataExposure => "exchange",
             Self::Http2Abuse => "frame",
@@ -187,7 +193,7 @@ impl Threat {
             Self::DataExposure => "API3:2023",
             Self::Enumeration => "API1:2023",
             Self::Scanner => "API9:2023",
-            Self::StreamEvasion | Self::Injection | Self::KeyExposure => "API8:2023",
+            Self::StreamEvasion | Self::Injection | Self::KeyExposure | Self::Schema => "API8:2023",
         }
     }
 }

@@ -3,6 +3,7 @@
 use documented::DocumentedFields;
 
 use super::exposure::Limits;
+use super::schema::Schemas;
 
 /// What inspection may take.
 #[derive(Clone, Debug, PartialEq, Eq, DocumentedFields)]
@@ -28,6 +29,8 @@ pub struct Config {
     /// Secrets that tokens must not be signed with, such as `changeme`, at most 1,000. Of each issuer that signs with
     /// HMAC, one token that the server accepted is tried against them.
     pub weak_token_secrets: Vec<String>,
+    /// What the OpenAPI document of `[routes]` allows.
+    pub schemas: Schemas,
 }
 
 impl Config {
@@ -52,6 +55,7 @@ impl Default for Config {
             response_bytes_per_second: 4 << 20,
             public_keys: Vec::new(),
             weak_token_secrets: Vec::new(),
+            schemas: Schemas::default(),
         }
     }
 }

@@ -21,12 +21,20 @@ pub enum Kind {
     DataExposure,
     /// A GraphQL document beyond what a client needs.
     Graphql,
+    /// What the OpenAPI document that is configured does not allow.
+    Schema,
 }
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Self; 5] =
-        [Self::Injection, Self::TokenMisuse, Self::KeyExposure, Self::DataExposure, Self::Graphql];
+    pub const ALL: [Self; 6] = [
+        Self::Injection,
+        Self::TokenMisuse,
+        Self::KeyExposure,
+        Self::DataExposure,
+        Self::Graphql,
+        Self::Schema,
+    ];
 
     /// The word in records and metrics.
     #[must_use]
@@ -37,6 +45,7 @@ impl Kind {
             Self::KeyExposure => "key-exposure",
             Self::DataExposure => "data-exposure",
             Self::Graphql => "graphql",
+            Self::Schema => "schema",
         }
     }
 }

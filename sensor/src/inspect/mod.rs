@@ -16,6 +16,7 @@ mod graphql;
 pub mod injection;
 mod leak;
 mod personal;
+mod schema;
 mod secret;
 #[cfg(test)]
 mod tests;
@@ -28,12 +29,13 @@ pub use exposure::{Answer, AnswerField, Document, Exposed, Known, Signing, Token
 pub use finding::{Confidence, FieldName, Finding, Kind, Side};
 pub use found::{Found, MAX_FINDINGS};
 pub use injection::{Effect, Effects};
+pub use schema::Schemas;
 
 use std::hash::{BuildHasher as _, RandomState};
 
 use zeroize::Zeroizing;
 
-use crate::http;
+use crate::http::{self, Decoding};
 use crate::values::{Buffers, Carrier, Limits, Place, Told, Value, Walk};
 use budget::Budget;
 use exposure::Exposure;
@@ -76,6 +78,8 @@ pub struct Judged<'a> {
 pub struct Inspector {
     config: Config,
     budget: Budget,
+    /// Bytes of bodies that are read beside an OpenAPI document.
+    documented: Budget,
     buffers: Buffers,
     request: Zeroizing<Vec<u8>>,
     response: Zeroizing<Vec<u8>>,
@@ -93,6 +97,7 @@ impl Inspector {
         Self {
             config: config.clone(),
             budget: Budget::new(config.bytes_per_second),
+            documented: Budget::new(config.response_bytes_per_second),
             buffers: Buffers::default(),
             request: Zeroizing::default(),
             response: Zeroizing::default(),
@@ -119,7 +124,8 @@ impl Inspector {
         self.found.clear();
         let mut decoded = std::mem::take(&mut self.request);
         let is_bodiless = request.body_length() == Some(0);
-        let body = if is_bodiless { &[] } else { exchange.decode_request(&mut decoded).0 };
+        let (body, decoding) =
+            if is_bodiless { (&[][..], Decoding::Identity) } else { exchange.decode_request(&mut decoded) };
         if self.budget.is_open(exchange.ended()) {
             self.request(Carrier {
                 path: request.path(),
@@ -134,6 +140,9 @@ impl Inspector {
         if self.found.has(Kind::Injection) {
             self.answer(exchange);
         }
+        let is_decoded = matches!(decoding, Decoding::Identity | Decoding::Whole);
+        let is_whole = is_decoded && request.message().body_is_whole();
+        self.schema(exchange, (request, known.route), body.get(..).filter(|_| is_whole));
         let (found, room) = (&mut self.found, &mut *self.response);
         let exposed = match &mut self.exposure {
             Some(exposure) => {
@@ -148,6 +157,46 @@ impl Inspector {
             }
         }
         Inspected { findings: self.found.all(), effects: self.found.effects, exposed }
+    }
+
+    /// Compares an exchange with the OpenAPI document, if one is configured.
+    fn schema(
+        &mut self,
+        exchange: &http::Exchange<'_>,
+        (request, route): (http::Request<'_>, Option<&str>),
+        body: Option<&[u8]>,
+    ) {
+        let Self { config, documented, response: room, found, fields, counters, .. } = self;
+        let Some(schemas) = config.schemas.get() else { return };
+        if !documented.is_open(exchange.ended()) {
+            counters.skipped = counters.skipped.saturating_add(1);
+            return;
+        }
+        let response = exchange.response.filter(|response| config.responses && response.body_is_whole());
+        let answer = match response {
+            Some(response) if response.content_encoding().is_none() => Some(response.message().body()),
+            Some(_) => {
+                let (text, decoding) = exchange.decode_spare_response(room);
+                (decoding == Decoding::Whole).then_some(text)
+            }
+            None => None,
+        };
+        let length = |body: Option<&[u8]>| body.map_or(0, <[u8]>::len);
+        documented.charge(length(body).saturating_add(length(answer)).saturating_add(256));
+        let bodies = schema::Bodies { request: body, response: answer };
+        let messages = (request, exchange.response.filter(|_| config.responses));
+        schema::check(schemas, messages, route, bodies, &mut |side, place, rule, name| {
+            found.push(Finding {
+                kind: Kind::Schema,
+                class: rule,
+                side,
+                place,
+                name: FieldName::of(name.as_bytes()),
+                rule,
+                confidence: Confidence::percent(95),
+                field: field(fields, place, name.as_bytes()),
+            });
+        });
     }
 
     /// Inspects what a request carries; the findings.

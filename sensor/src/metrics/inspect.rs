@@ -25,7 +25,7 @@ mod tests {
 
     #[test]
     fn counts_meet_their_labels() {
-        let families = gather(&Counters { findings: [1, 2, 3, 4, 5], skipped: 6, cut: 7 });
+        let families = gather(&Counters { findings: [1, 2, 3, 4, 5, 6], skipped: 6, cut: 7 });
         let found: Vec<String> = families
             .iter()
             .flat_map(|family| family.get_metric().iter())
@@ -34,8 +34,15 @@ mod tests {
                 format!("{label} {}", metric.get_counter().get_value())
             })
             .collect();
-        let expected =
-            ["injection 1", "token-misuse 2", "key-exposure 3", "data-exposure 4", "graphql 5", " 13"];
+        let expected = [
+            "injection 1",
+            "token-misuse 2",
+            "key-exposure 3",
+            "data-exposure 4",
+            "graphql 5",
+            "schema 6",
+            " 13",
+        ];
         assert_eq!(found, expected);
     }
 }

@@ -3,19 +3,18 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::by_route::ByRoute;
-use super::totals::Totals;
-use super::twice::{Twice, What};
+use super::tally::Tally;
 use super::{Claim, Observer, connections};
 use crate::clock::Timestamp;
 use crate::event::{
-    Exchange, Findings, Grpc, Host, LoginOutcome, MediaType, Object, Path, QueryKeys, Redactor, Source,
-    TlsFacts, UnitId, Units, UserAgent,
+    Exchange, Findings, Grpc, Host, MediaType, Object, Path, QueryKeys, Redactor, Source, TlsFacts, UnitId,
+    Units, UserAgent,
 };
 use crate::http::{self, Request};
 use crate::identity::{Answered, Identifier};
 use crate::inspect::{self, Inspector};
-use crate::route::{Route, Routes};
+use crate::posture::{Inventory, Seen};
+use crate::route::Routes;
 
 /// Turns messages, which hold secrets, into the record that holds none.
 pub(super) struct Finish<O> {
@@ -24,6 +23,7 @@ pub(super) struct Finish<O> {
     pub(super) routes: Routes,
     pub(super) tally: Tally,
     pub(super) inspector: Inspector,
+    pub(super) inventory: Inventory,
     pub(super) redactor: Redactor,
     pub(super) units: Units,
     /// An interface whose exchanges count only behind a proxy that is trusted.
@@ -108,6 +108,7 @@ impl<O: Observer> Finish<O> {
             seen_twice: false,
         };
         event.seen_twice = self.tally.note(&event, path, (place, unit), exchange);
+        self.inventory.note(&Seen { event: &event, exchange, route: place, redactor });
         self.observer.exchange(&event);
     }
 }
@@ -159,42 +160,6 @@ fn content_type<'a>(request: Option<Request<'a>>, redactor: &'a Redactor) -> Opt
 fn version(exchange: &http::Exchange<'_>) -> &'static str {
     let request = exchange.request.map(|request| request.version());
     request.or(exchange.response.map(|response| response.version())).map_or("", http::Version::label)
-}
-
-/// What is counted of exchanges.
-#[derive(Debug, Default)]
-pub(super) struct Tally {
-    pub(super) totals: Totals,
-    pub(super) by_route: ByRoute,
-    twice: Twice,
-}
-
-impl Tally {
-    /// Counts an exchange, unless it was counted before; tells whether it was.
-    fn note(
-        &mut self,
-        event: &Exchange<'_>,
-        path: Option<&[u8]>,
-        (place, unit): (Option<Route>, Option<UnitId>),
-        exchange: &http::Exchange<'_>,
-    ) -> bool {
-        let method = exchange.request.map_or(http::Method::Other, Request::method);
-        let duration = exchange.duration();
-        let totals = &mut self.totals;
-        if self.twice.look(What { client: event.client, method: event.method, path }, event) {
-            totals.seen_twice = totals.seen_twice.saturating_add(1);
-            return true;
-        }
-        if let Some(login) = event.login {
-            totals.count_login(login.outcome, 1);
-            totals.count_login(LoginOutcome::Unknown, u64::from(event.further.uncounted));
-            event.further.read.iter().for_each(|login| totals.count_login(login.outcome, 1));
-        }
-        totals.count(event.http_version, method.label(), event.status, duration);
-        totals.unproven = totals.unproven.saturating_add(u64::from(!event.proven));
-        self.by_route.note((place, unit), method, event.outcome(), (event.seen, duration));
-        false
-    }
 }
 
 /// The source address of the connection's PROXY protocol header.

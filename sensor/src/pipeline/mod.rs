@@ -7,6 +7,7 @@ mod by_route;
 mod connections;
 mod finish;
 mod latency;
+mod tally;
 #[cfg(test)]
 mod tests;
 mod totals;
@@ -20,7 +21,8 @@ pub use by_route::{MAX_ROUTES, RECENT_WINDOW, RouteCounts, RouteLine, RouteTable
 pub use totals::{DURATION_BUCKETS, Durations, StatusClass, Totals};
 
 use documented::DocumentedFields;
-use finish::{Finish, Tally};
+use finish::Finish;
+use tally::Tally;
 
 use crate::capture::Segment;
 use crate::capture::secret::Secret;
@@ -29,6 +31,7 @@ use crate::event::{Exchange, Held, Http2Abuse, Paths, Redactor, Units};
 use crate::http::{self, Http};
 use crate::identity::{self, Identifier, Key};
 use crate::inspect::{self, Inspector};
+use crate::posture::{self, Inventory};
 use crate::route::{self, Routes};
 use crate::stream::{self, Instruction, Streams};
 use crate::tls::{self, Tls};
@@ -48,6 +51,8 @@ pub struct Config {
     pub routes: route::Config,
     /// What is inspected.
     pub inspect: inspect::Config,
+    /// What is recorded of routes.
+    pub posture: posture::Config,
     /// How paths are recorded. `redacted`: segments that look like tokens, keys, e-mail addresses, card or personal
     /// numbers are replaced by a keyed hash, such as `{token:1a2b3c4d5e6f7788}`. `raw`: as sent, including secrets.
     /// Queries, fragments and path parameters are omitted either way, and route templates never contain secrets.
@@ -153,6 +158,7 @@ impl<O: Observer> Pipeline<O> {
             routes: Routes::new(&config.routes)?,
             tally: Tally::default(),
             inspector: Inspector::new(&config.inspect),
+            inventory: Inventory::new(&config.posture),
             redactor: Redactor::new(config.paths, key),
             units: Units::default(),
             proving: None,
@@ -256,6 +262,16 @@ impl<O: Observer> Pipeline<O> {
     pub fn by_route(&self, now: Timestamp) -> RouteTable {
         let sink = self.streams.protocol().inner().sink();
         sink.tally.by_route.table(&sink.routes, &sink.units, now)
+    }
+
+    /// What was seen of routes.
+    pub const fn inventory(&self) -> &Inventory {
+        &self.streams.protocol().inner().sink().inventory
+    }
+
+    /// The same, to give it what an earlier run had recorded.
+    pub const fn inventory_mut(&mut self) -> &mut Inventory {
+        &mut self.streams.protocol_mut().inner_mut().sink_mut().inventory
     }
 
     /// Who is told.

@@ -43,7 +43,7 @@ pub fn routes(data: &[u8]) {
 /// If they cannot.
 pub fn openapi(data: &[u8]) {
     let Ok(text) = str::from_utf8(data) else { return };
-    let Ok(patterns) = super::openapi_patterns("fuzz", text) else { return };
+    let Ok(super::OpenApi { patterns, .. }) = super::openapi("fuzz", text) else { return };
     let config = Config { max_patterns: patterns.len(), patterns, ..Config::default() };
     assert!(Routes::new(&config).is_ok());
 }

@@ -40,7 +40,9 @@ mod tests;
 pub use classify::Parameter;
 pub use config::{Config, Counters, MAX_DEPTH};
 pub use export::{ImportError, LEARNED_VERSION, Learned, LearnedSegment};
-pub use openapi::{MAX_OPENAPI, OpenApiError, openapi_patterns};
+pub use openapi::{
+    MAX_OPENAPI, OpenApi, OpenApiError, Operation, anonymous, openapi, read_openapi, server_path,
+};
 pub use pattern::PatternError;
 pub use secret::{Secret, has_luhn_digit, secret, secret_behind};
 pub use segment::identifies;

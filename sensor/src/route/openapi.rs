@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
-use serde::de::IgnoredAny;
+use serde::de::{DeserializeOwned, IgnoredAny};
 
 /// Longest document, in bytes.
 pub const MAX_OPENAPI: usize = 64 << 20;
@@ -42,6 +42,56 @@ enum Entry {
 struct PathItem {
     #[serde(default)]
     servers: Vec<Server>,
+    get: Option<Operated>,
+    put: Option<Operated>,
+    post: Option<Operated>,
+    delete: Option<Operated>,
+    options: Option<Operated>,
+    head: Option<Operated>,
+    patch: Option<Operated>,
+    trace: Option<Operated>,
+}
+
+#[derive(Deserialize)]
+struct Operated {
+    #[serde(default)]
+    deprecated: bool,
+}
+
+impl PathItem {
+    fn methods(&self) -> impl Iterator<Item = (&'static str, &Operated)> {
+        let all = [
+            ("GET", &self.get),
+            ("PUT", &self.put),
+            ("POST", &self.post),
+            ("DELETE", &self.delete),
+            ("OPTIONS", &self.options),
+            ("HEAD", &self.head),
+            ("PATCH", &self.patch),
+            ("TRACE", &self.trace),
+        ];
+        all.into_iter().filter_map(|(method, operated)| Some((method, operated.as_ref()?)))
+    }
+}
+
+/// A method of a path.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Operation {
+    /// The path, after that of a server.
+    pub pattern: String,
+    /// The method.
+    pub method: &'static str,
+    /// Whether the document says that it should not be used any more.
+    pub deprecated: bool,
+}
+
+/// What is read of a document.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OpenApi {
+    /// Its paths as patterns, sorted: each key of `paths` after the path of each of its servers.
+    pub patterns: Vec<String>,
+    /// Their methods.
+    pub operations: Vec<Operation>,
 }
 
 #[derive(Deserialize)]
@@ -56,18 +106,17 @@ struct Variable {
     default: String,
 }
 
-/// The patterns of a document in JSON or YAML, sorted: each key of `paths` after the path of each of its
-/// servers. `file` is for errors only.
+/// Reads a document in JSON or YAML. `file` is for errors only.
 ///
 /// # Errors
 /// If the text is not such a document. Nothing is read in part.
-pub fn openapi_patterns(file: &str, text: &str) -> Result<Vec<String>, OpenApiError> {
+pub fn openapi(file: &str, text: &str) -> Result<OpenApi, OpenApiError> {
     let error =
         |key: &str, problem: String| OpenApiError { file: file.to_owned(), key: key.to_owned(), problem };
     if text.len() > MAX_OPENAPI {
         return Err(error("", format!("{} bytes, at most {MAX_OPENAPI} are read", text.len())));
     }
-    let document = read(text).map_err(|problem| error("", problem))?;
+    let document: Document = read_openapi(text).map_err(|problem| error("", problem))?;
     if document.swagger.is_some() {
         return Err(error("swagger", "expected an OpenAPI 3 document; convert it first".to_owned()));
     }
@@ -77,7 +126,7 @@ pub fn openapi_patterns(file: &str, text: &str) -> Result<Vec<String>, OpenApiEr
         None => return Err(error("openapi", "missing, expected a version such as 3.1.0".to_owned())),
     }
     let paths = document.paths.ok_or_else(|| error("paths", "missing".to_owned()))?;
-    let mut patterns = BTreeSet::new();
+    let (mut patterns, mut operations) = (BTreeSet::new(), BTreeSet::new());
     for (path, entry) in &paths {
         if path.starts_with("x-") {
             continue;
@@ -97,14 +146,21 @@ pub fn openapi_patterns(file: &str, text: &str) -> Result<Vec<String>, OpenApiEr
         for base in bases {
             let pattern = format!("{base}{bare}");
             super::pattern::check(&pattern).map_err(|problem| error(&key, problem.to_string()))?;
+            for (method, operated) in item.methods() {
+                let (pattern, deprecated) = (pattern.clone(), operated.deprecated);
+                operations.insert(Operation { pattern, method, deprecated });
+            }
             patterns.insert(pattern);
         }
     }
-    Ok(patterns.into_iter().collect())
+    Ok(OpenApi { patterns: patterns.into_iter().collect(), operations: operations.into_iter().collect() })
 }
 
-/// JSON is tried first: it is faster, and its errors are clearer to those who write it.
-fn read(text: &str) -> Result<Document, String> {
+/// A document in JSON or YAML. JSON is tried first: it is faster, and its errors are clearer to those who write it.
+///
+/// # Errors
+/// If it is neither, or not what is wanted.
+pub fn read_openapi<T: DeserializeOwned>(text: &str) -> Result<T, String> {
     if text.trim_start().starts_with('{') {
         return serde_json::from_str(text).map_err(|error| error.to_string());
     }
@@ -120,6 +176,12 @@ fn read(text: &str) -> Result<Document, String> {
 /// Large public documents have half a million.
 const MAX_NODES: usize = 4_000_000;
 
+/// The path of a server in a document, without a slash at its end; none where it is no server.
+#[must_use]
+pub fn server_path(server: &serde_json::Value) -> Option<String> {
+    Server::deserialize(server).ok().map(|server| base_path(&server))
+}
+
 /// The path of a server's URL, which may be relative (OpenAPI 3.1, section 4.8.5), without a slash at its end.
 fn base_path(server: &Server) -> String {
     let mut url = server.url.clone();
@@ -134,9 +196,43 @@ fn base_path(server: &Server) -> String {
     if path.is_empty() { String::new() } else { format!("/{path}") }
 }
 
+/// A template without the names of its parameters, and without a slash at its end: what two authors of one API agree in.
+#[must_use]
+pub fn anonymous(template: &str) -> String {
+    let mut text = String::with_capacity(template.len());
+    let mut is_inside = false;
+    for character in template.chars() {
+        match character {
+            '{' => is_inside = true,
+            '}' if is_inside => {
+                is_inside = false;
+                text.push_str("{}");
+            }
+            _ if is_inside => {}
+            _ => text.push(character),
+        }
+    }
+    if text.len() > 1 && text.ends_with('/') {
+        text.pop();
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn openapi_patterns(file: &str, text: &str) -> Result<Vec<String>, OpenApiError> {
+        Ok(openapi(file, text)?.patterns)
+    }
+
+    #[test]
+    fn methods_with_their_paths() {
+        let text =
+            "openapi: 3.1.0\nservers: [{url: /v1}]\npaths: {'/a/{b}': {get: {deprecated: true}, post: {}}}";
+        let of = |method, deprecated| Operation { pattern: "/v1/a/{b}".to_owned(), method, deprecated };
+        assert_eq!(openapi("a", text).unwrap().operations, [of("GET", true), of("POST", false)]);
+    }
 
     const YAML: &str = r"
 openapi: 3.1.0

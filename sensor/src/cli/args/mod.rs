@@ -4,6 +4,7 @@ mod generate;
 mod incident;
 mod live;
 mod policy;
+mod posture;
 mod when;
 
 use std::net::SocketAddr;
@@ -26,6 +27,7 @@ pub(in crate::cli) use generate::{GenerateArgs, Generated};
 pub(in crate::cli) use incident::{AccountArgs, AlertsCommand, IncidentsArgs};
 pub(in crate::cli) use live::{GroupRoutes, RoutesArgs, TopArgs};
 pub(in crate::cli) use policy::{AllowCommand, BlockCommand, LimitCommand, SuggestArgs};
+pub(in crate::cli) use posture::{PostureArgs, Written};
 pub(in crate::cli) use when::When;
 
 /// API security at the network card: finds attacks on HTTP APIs and blocks them in the kernel.
@@ -112,6 +114,8 @@ pub(in crate::cli) enum Command {
     },
     /// Show the currently busiest routes, with errors and latency
     Routes(RoutesArgs),
+    /// Show what the API looks like from outside: routes, who may use them, what is wrong, what changed
+    Posture(PostureArgs),
     /// Watch traffic, clients, routes and alerts in the terminal, and act on them
     Top(TopArgs),
     /// Show recent HTTP exchanges: the last 256, or under load a sample. `[http] exchange_log` keeps all in a file
@@ -236,8 +240,13 @@ pub(in crate::cli) struct ReplayArgs {
     #[arg(long, value_name = "FILE", action = ArgAction::Append)]
     pub(in crate::cli) keylog: Vec<PathBuf>,
     /// Print every exchange; the summary then goes to standard error
-    #[arg(long)]
+    #[arg(long, conflicts_with = "posture")]
     pub(in crate::cli) exchanges: bool,
+    /// Print what the API looks like from outside, as `sensor posture` does, instead of alerts
+    #[arg(long)]
+    pub(in crate::cli) posture: bool,
+    #[command(flatten)]
+    pub(in crate::cli) written: Written,
 }
 
 #[derive(Debug, Args)]

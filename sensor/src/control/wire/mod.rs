@@ -3,6 +3,7 @@
 mod databases;
 mod explanation;
 mod incident;
+mod posture;
 mod report;
 mod role;
 mod routes;
@@ -12,6 +13,7 @@ mod words;
 pub use databases::Databases;
 pub use explanation::{AlertExplanation, Explanation, Within};
 pub use incident::{AccountReport, IncidentBlocks, LeftAlone, Mark, Preview, Target, Typed, WayReport};
+pub use posture::PostureReport;
 pub use report::{
     AllowRow, BlockAdded, BlockRow, ClientRow, Confirmed, HttpReport, InnerReport, InterfaceReport, LimitRow,
     Losses, ModeReport, PendingRow, Rates, Reloaded, Removed, SecretsReport, StatusReport,
@@ -149,6 +151,15 @@ pub enum Request {
         top: usize,
         /// By what.
         sort: RouteSort,
+    },
+    /// [`PostureReport`]
+    Posture {
+        /// Only routes that contain this text.
+        route: Option<String>,
+        /// From when on changes are told.
+        since: Option<Timestamp>,
+        /// Whether a draft OpenAPI document is wanted.
+        draft: bool,
     },
     /// Records of exchanges, the last ones that were remembered, oldest first.
     Exchanges {

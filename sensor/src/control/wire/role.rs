@@ -24,6 +24,7 @@ impl Request {
             | Self::AllowList
             | Self::Clients { .. }
             | Self::Routes { .. }
+            | Self::Posture { .. }
             | Self::Exchanges { .. }
             | Self::BlockPreview { .. }
             | Self::Records { .. } => Role::Reader,

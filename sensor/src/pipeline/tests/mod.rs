@@ -1,6 +1,7 @@
 //! The rooms joined, from segments on the wire.
 
 mod held;
+mod posture;
 mod records;
 
 use super::*;
