@@ -5,10 +5,11 @@ use std::net::IpAddr;
 
 use documented::DocumentedFields;
 
+use super::access::{bfla, bola, business_flow, enumeration, mass_assignment, unauthenticated};
 use super::threat::Threat;
 use super::{
-    brute_force, credential_stuffing, data_exposure, distributed, enumeration, flood, graphql, http2_abuse,
-    injection, key_exposure, password_spraying, request_rate, scanner, schema, slow_attack, stream_evasion,
+    brute_force, credential_stuffing, data_exposure, distributed, flood, graphql, http2_abuse, injection,
+    key_exposure, password_spraying, request_rate, scanner, schema, slow_attack, stream_evasion,
     token_misuse,
 };
 use crate::config::{Form, Section};
@@ -104,6 +105,16 @@ pub struct Config {
     pub graphql: graphql::Config,
     /// Requests that break the OpenAPI document.
     pub schema: schema::Config,
+    /// Objects of others.
+    pub bola: bola::Config,
+    /// Functions of roles.
+    pub bfla: bfla::Config,
+    /// Routes that need credentials.
+    pub unauthenticated: unauthenticated::Config,
+    /// Fields that a server must not take from clients.
+    pub mass_assignment: mass_assignment::Config,
+    /// Flows of the business.
+    pub business_flow: business_flow::Config,
     /// What the kernel sheds.
     pub flood: flood::Config,
     /// Guessing of passwords.
@@ -136,6 +147,11 @@ impl Default for Config {
             data_exposure: data_exposure::Config::default(),
             graphql: graphql::Config::default(),
             schema: schema::Config::default(),
+            bola: bola::Config::default(),
+            bfla: bfla::Config::default(),
+            unauthenticated: unauthenticated::Config::default(),
+            mass_assignment: mass_assignment::Config::default(),
+            business_flow: business_flow::Config::default(),
             flood: flood::Config::default(),
             brute_force: brute_force::Config::default(),
             password_spraying: password_spraying::Config::default(),
@@ -205,6 +221,7 @@ impl Config {
             (Threat::Flood, shed),
         ]);
         config.read_exposure(detect);
+        config.read_access(detect);
         config
     }
 
@@ -223,6 +240,31 @@ impl Config {
             self.read_response(threat, &section);
             section.finish();
         }
+    }
+
+    /// Reads the tables of who may do what.
+    fn read_access(&mut self, detect: &Section<'_>) {
+        let table = |threat: Threat| detect.section(threat.slug()).about(threat.meaning());
+        let threats = [
+            Threat::Bola,
+            Threat::Bfla,
+            Threat::Unauthenticated,
+            Threat::MassAssignment,
+            Threat::BusinessFlow,
+        ];
+        let [objects, functions, open, fields, flows] = threats.map(table);
+        self.bola = bola::Config::read(&objects, self.preset);
+        self.bfla = bfla::Config::read(&functions, self.preset);
+        self.unauthenticated = unauthenticated::Config::read(&open, self.preset);
+        self.mass_assignment = mass_assignment::Config::read(&fields, self.preset);
+        self.business_flow = business_flow::Config::read(&flows, self.preset);
+        self.read_responses([
+            (Threat::Bola, objects),
+            (Threat::Bfla, functions),
+            (Threat::Unauthenticated, open),
+            (Threat::MassAssignment, fields),
+            (Threat::BusinessFlow, flows),
+        ]);
     }
 
     /// Reads what threats may lead to; nothing else is expected in their sections.

@@ -3,6 +3,7 @@
 //! Architecture invariants: a detector reads no clock and no bytes, knows nothing of policy, and its memory is
 //! bounded whatever happens. What it has to forget, it counts.
 
+pub mod access;
 pub mod account_takeover;
 pub mod baseline;
 pub mod brute_force;
@@ -13,7 +14,6 @@ pub mod credential_stuffing;
 mod credentials;
 pub mod data_exposure;
 pub mod distributed;
-pub mod enumeration;
 #[cfg(test)]
 mod evasion;
 pub mod flood;
@@ -132,12 +132,8 @@ impl Detectors {
                 seed,
             )));
         }
-        if is_on(Threat::Enumeration) {
-            detectors.push(Box::new(enumeration::Enumeration::new(
-                &config.enumeration,
-                config.sources(),
-                seed,
-            )));
+        if let Some(access) = access::Access::new(config, seed) {
+            detectors.push(Box::new(access));
         }
         if is_on(Threat::Scanner) {
             detectors.push(Box::new(scanner::Scanner::new(&config.scanner, config.sources(), seed)));

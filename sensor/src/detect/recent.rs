@@ -29,6 +29,7 @@ pub(super) struct Recent<K, V> {
     capacity: usize,
     keep: Duration,
     hand: usize,
+    visited: usize,
     evicted: u64,
 }
 
@@ -43,6 +44,7 @@ impl<K: Copy + Eq + Hash, V> Recent<K, V> {
             capacity: usize::try_from(capacity).unwrap_or(usize::MAX).max(1),
             keep,
             hand: 0,
+            visited: 0,
             evicted: 0,
         }
     }
@@ -170,6 +172,31 @@ impl<K: Copy + Eq + Hash, V> Recent<K, V> {
         index.insert_unique(hasher.hash_one(key), u32::try_from(at).unwrap_or(u32::MAX), rehash);
     }
 
+    /// Forgets a key.
+    pub(super) fn remove(&mut self, key: &K) {
+        let hash = self.hash(key);
+        if let Some(at) = self.find(hash, key) {
+            self.take(at);
+        }
+    }
+
+    /// As [`Self::get`], without marking the entry as seen.
+    pub(super) fn peek(&mut self, hash: u64, key: &K) -> Option<&mut V> {
+        let at = self.find(hash, key)?;
+        self.entries.get_mut(at).map(|entry| &mut entry.value)
+    }
+
+    /// Shows the next `limit` entries, each about once a round, without marking them as seen.
+    pub(super) fn visit(&mut self, limit: usize, mut visit: impl FnMut(&K, &mut V)) {
+        for _ in 0..limit.min(self.entries.len()) {
+            let at = self.visited.checked_rem(self.entries.len()).unwrap_or_default();
+            self.visited = at.saturating_add(1);
+            if let Some(entry) = self.entries.get_mut(at) {
+                visit(&entry.key, &mut entry.value);
+            }
+        }
+    }
+
     /// All entries, including expired ones, in the order of storage.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
         self.entries.iter().map(|entry| (&entry.key, &entry.value))
@@ -217,6 +244,17 @@ impl<const WORDS: usize> Distinct<WORDS> {
         *word |= 1 << bit;
         self.ones = self.ones.saturating_add(u32::from(is_new));
         is_new
+    }
+
+    /// For a file.
+    pub(super) const fn bits(&self) -> &[u64; WORDS] {
+        &self.bits
+    }
+
+    /// From a file.
+    pub(super) fn of_bits(bits: [u64; WORDS]) -> Self {
+        let ones = bits.iter().fold(0_u32, |ones, word| ones.saturating_add(word.count_ones()));
+        Self { bits, ones }
     }
 
     /// A lower bound of the number of values.

@@ -156,6 +156,11 @@ pub(crate) fn run(config: &Config, attempts: &mut [Attempt]) -> Vec<(u64, Signal
         Threat::DataExposure,
         Threat::Graphql,
         Threat::Schema,
+        Threat::Bola,
+        Threat::Bfla,
+        Threat::Unauthenticated,
+        Threat::MassAssignment,
+        Threat::BusinessFlow,
     ]);
     config.responses.extend(others.map(|threat| (threat, Response::Off)));
     let mut detectors = Detectors::new(&config);

@@ -50,13 +50,23 @@ pub enum Threat {
     Graphql,
     /// Requests and responses that break the configured OpenAPI document.
     Schema,
+    /// Reading other people's objects: broken object level authorization.
+    Bola,
+    /// Using functions of a role that a principal does not have: broken function level authorization.
+    Bfla,
+    /// A route that required credentials answers without.
+    Unauthenticated,
+    /// Sending fields that a server must not take from clients: roles, owners, prices.
+    MassAssignment,
+    /// Running a business flow far more often than people do: sign-up, reset, coupons, payments, stock.
+    BusinessFlow,
     /// So many packets, connections or bits that limits or blocks drop a large number of them.
     Flood,
 }
 
 impl Threat {
     /// All of them.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 25] = [
         Self::BruteForce,
         Self::PasswordSpraying,
         Self::CredentialStuffing,
@@ -76,6 +86,11 @@ impl Threat {
         Self::DataExposure,
         Self::Graphql,
         Self::Schema,
+        Self::Bola,
+        Self::Bfla,
+        Self::Unauthenticated,
+        Self::MassAssignment,
+        Self::BusinessFlow,
         Self::Flood,
     ];
 
@@ -85,10 +100,11 @@ impl Threat {
         if matches!(self, Self::AccountTakeover) { Severity::Critical } else { Severity::High }
     }
 
-    /// Whether its detector can name clients: spikes are of routes and the host.
+    /// Whether its detector can name clients: spikes are of routes and the host, and an open route is
+    /// nobody's fault who asks for it.
     #[must_use]
     pub const fn accuses(self) -> bool {
-        !matches!(self, Self::RateSpike | Self::ErrorSpike | Self::LatencySpike)
+        !matches!(self, Self::RateSpike | Self::ErrorSpike | Self::LatencySpike | Self::Unauthenticated)
     }
 
     /// The mildest severity that its detector tells, of those that are alerts.
@@ -97,7 +113,14 @@ impl Threat {
         match self {
             Self::AccountTakeover => Severity::Critical,
             Self::Http2Abuse => Severity::High,
-            Self::SlowAttack | Self::StreamEvasion | Self::Flood => Severity::Medium,
+            Self::SlowAttack
+            | Self::StreamEvasion
+            | Self::Bola
+            | Self::Bfla
+            | Self::Unauthenticated
+            | Self::MassAssignment
+            | Self::BusinessFlow
+            | Self::Flood => Severity::Medium,
             Self::BruteForce
             | Self::PasswordSpraying
             | Self::CredentialStuffing
@@ -139,6 +162,11 @@ impl Threat {
             Self::DataExposure => "data-exposure",
             Self::Graphql => "graphql",
             Self::Schema => "schema",
+            Self::Bola => "bola",
+            Self::Bfla => "bfla",
+            Self::Unauthenticated => "unauthenticated",
+            Self::MassAssignment => "mass-assignment",
+            Self::BusinessFlow => "business-flow",
             Self::Flood => "flood",
         }
     }
@@ -164,9 +192,15 @@ impl Threat {
             | Self::Injection
             | Self::TokenMisuse
             | Self::Graphql
-            | Self::Schema => "request",
+            | Self::Schema
+            | Self::Bola
+            | Self::Bfla
+            | Self::MassAssignment
+            | Self::BusinessFlow => "request",
             Self::SlowAttack => "connection",
-            Self::StreamEvasion | Self::KeyExposure | Self::DataExposure => "exchange",
+            Self::StreamEvasion | Self::KeyExposure | Self::DataExposure | Self::Unauthenticated => {
+                "exchange"
+            }
             Self::Http2Abuse => "frame",
             Self::Flood => "packet",
         };
@@ -181,7 +215,8 @@ impl Threat {
             | Self::PasswordSpraying
             | Self::CredentialStuffing
             | Self::AccountTakeover
-            | Self::TokenMisuse => "API2:2023",
+            | Self::TokenMisuse
+            | Self::Unauthenticated => "API2:2023",
             Self::RateSpike
             | Self::ErrorSpike
             | Self::LatencySpike
@@ -190,8 +225,10 @@ impl Threat {
             | Self::Http2Abuse
             | Self::Graphql
             | Self::Flood => "API4:2023",
-            Self::DataExposure => "API3:2023",
-            Self::Enumeration => "API1:2023",
+            Self::DataExposure | Self::MassAssignment => "API3:2023",
+            Self::Enumeration | Self::Bola => "API1:2023",
+            Self::Bfla => "API5:2023",
+            Self::BusinessFlow => "API6:2023",
             Self::Scanner => "API9:2023",
             Self::StreamEvasion | Self::Injection | Self::KeyExposure | Self::Schema => "API8:2023",
         }

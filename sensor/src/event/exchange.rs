@@ -297,6 +297,33 @@ impl<'a> QueryKeys<'a> {
     }
 }
 
+impl<'a> QueryKeys<'a> {
+    /// Name and value of the first parameter that names an object: `id`, `order_id`, `orderId`.
+    #[must_use]
+    pub(crate) fn identifier(self) -> Option<(&'a [u8], &'a [u8])> {
+        self.pairs().find(|(name, value)| !value.is_empty() && is_identifier(name))
+    }
+
+    /// Whether a parameter comes twice that is not written as a list: the server and what checks before it may each
+    /// take another one (CWE-235).
+    #[must_use]
+    pub(crate) fn has_identifier_twice(self) -> bool {
+        let Some((first, value)) = self.identifier() else { return false };
+        self.pairs().any(|(name, other)| name == first && other != value)
+    }
+
+    fn pairs(self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> {
+        self.0.split(|byte| *byte == b'&').take(MAX_KEYS).map(crate::values::name_and_value)
+    }
+}
+
+/// Whether a parameter names an object.
+fn is_identifier(name: &[u8]) -> bool {
+    let ends = |end: &[u8]| name.len() > end.len() && name.ends_with(end);
+    let is = |whole: &[u8]| name.eq_ignore_ascii_case(whole);
+    is(b"id") || is(b"uuid") || is(b"guid") || ends(b"_id") || ends(b"-id") || ends(b"Id") || ends(b"_uuid")
+}
+
 impl fmt::Debug for QueryKeys<'_> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.debug_list().entries(self.iter()).finish()

@@ -2,6 +2,7 @@
 
 use super::finding::{Finding, Kind};
 use super::injection::Effects;
+use super::power::{self, PowerField};
 
 /// Findings that are kept of one exchange; further ones are counted.
 pub const MAX_FINDINGS: usize = 16;
@@ -10,6 +11,7 @@ pub const MAX_FINDINGS: usize = 16;
 #[derive(Debug, Default)]
 pub struct Found {
     findings: Vec<Finding>,
+    powers: Vec<PowerField>,
     more: u32,
     /// What the answer shows.
     pub effects: Effects,
@@ -19,6 +21,7 @@ impl Found {
     /// Forgets the last exchange.
     pub fn clear(&mut self) {
         self.findings.clear();
+        self.powers.clear();
         self.more = 0;
         self.effects = Effects::default();
     }
@@ -36,6 +39,19 @@ impl Found {
         } else {
             self.more = self.more.saturating_add(1);
         }
+    }
+
+    /// Takes a field of power, each once.
+    pub(super) fn push_power(&mut self, field: PowerField) {
+        if self.powers.len() < power::MAX && !self.powers.iter().any(|known| known.hash == field.hash) {
+            self.powers.push(field);
+        }
+    }
+
+    /// The fields of power.
+    #[must_use]
+    pub fn powers(&self) -> &[PowerField] {
+        &self.powers
     }
 
     /// All that are kept.

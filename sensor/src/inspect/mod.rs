@@ -16,6 +16,7 @@ mod graphql;
 pub mod injection;
 mod leak;
 mod personal;
+mod power;
 mod schema;
 mod secret;
 #[cfg(test)]
@@ -29,6 +30,7 @@ pub use exposure::{Answer, AnswerField, Document, Exposed, Known, Signing, Token
 pub use finding::{Confidence, FieldName, Finding, Kind, Side};
 pub use found::{Found, MAX_FINDINGS};
 pub use injection::{Effect, Effects};
+pub use power::PowerField;
 pub use schema::Schemas;
 
 use std::hash::{BuildHasher as _, RandomState};
@@ -156,6 +158,7 @@ impl Inspector {
                 *count = count.saturating_add(1);
             }
         }
+        let exposed = Exposed { powers: self.found.powers(), ..exposed };
         Inspected { findings: self.found.all(), effects: self.found.effects, exposed }
     }
 
@@ -251,6 +254,9 @@ impl Inspector {
 
 /// Shows a value to the recognisers of requests.
 fn look(injection: &mut Injection, value: &Value<'_>, fields: &RandomState, found: &mut Found) {
+    if let Some(field) = power::of(value) {
+        found.push_power(field);
+    }
     injection.value(value, &mut |hit| {
         found.push(Finding {
             kind: Kind::Injection,

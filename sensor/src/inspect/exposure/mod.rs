@@ -18,7 +18,7 @@ pub use documents::Document;
 pub use tokens::{Signing, Token};
 
 use super::personal;
-use super::{Confidence, FieldName, Finding, Kind, Side, secret};
+use super::{Confidence, FieldName, Finding, Kind, PowerField, Side, secret};
 use crate::clock::Timestamp;
 use crate::http::{Connection, Exchange, Request};
 use crate::identity::{self, Identity, Login};
@@ -33,6 +33,8 @@ pub struct Exposed<'a> {
     pub document: Option<Document>,
     /// What the answer holds, where it was read.
     pub answer: Option<Answer<'a>>,
+    /// Fields of the request that a server must not take from whoever sends it.
+    pub powers: &'a [PowerField],
 }
 
 /// What others know of the exchange.

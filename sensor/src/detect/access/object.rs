@@ -1,5 +1,7 @@
 //! The parts of a path that its template leaves open.
 
+use crate::event::{Exchange, Path};
+
 /// The object of a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Value<'a> {
@@ -9,6 +11,11 @@ pub(super) struct Value<'a> {
     pub(super) number: Option<u64>,
     /// The path up to that segment: requests with the same value are for the same object.
     pub(super) object: &'a [u8],
+}
+
+/// The object that an exchange is for.
+pub(super) fn of_exchange<'a>(exchange: &'a Exchange<'_>) -> Option<Value<'a>> {
+    of(exchange.path.as_ref().map(Path::whole)?, exchange.route?)
 }
 
 /// The object of `path` under `route`; none if the template is closed, its open segments do not name objects, or the
@@ -61,6 +68,13 @@ fn is_open(segment: &[u8]) -> bool {
 /// counter lacks.
 const UNGUESSABLE: usize = 100;
 const DIFFERENT: usize = 8;
+
+impl<'a> Value<'a> {
+    /// Of a parameter.
+    pub(super) fn alone(text: &'a [u8]) -> Self {
+        Self { last: text, number: number(text), object: text }
+    }
+}
 
 impl Value<'_> {
     /// Whether it looks like a digest or a random number: a client that requests it was given it, or computed it. A

@@ -25,27 +25,25 @@ use std::time::Duration;
 use documented::DocumentedFields;
 
 use super::config::Sources;
+use super::object::{self, Value};
 use super::ongoing::Ongoing;
+use super::population::Population;
 use super::recent::Recent;
 use super::weather::Weather;
 use super::{Detector, Offender, Preset, Sample, Severity, Signal, Threat, Usage};
 use crate::clock::Timestamp;
 use crate::config::Section;
-use crate::event::{Event, Exchange, Path};
+use crate::event::{Event, Exchange};
 use crate::identity::KeyedHash;
 use crate::prefix::ClientNet;
 use besides::Besides;
 use judgement::{Others, judge, judge_site, says_bot, signal};
-use population::Population;
-use value::Value;
 use walk::Walk;
 
 mod besides;
 mod judgement;
-mod population;
 #[cfg(test)]
 mod tests;
-mod value;
 mod walk;
 
 /// Thresholds. None has a source that could be cited: attacks are told from use by what others do on the route.
@@ -107,10 +105,8 @@ const HABIT: Duration = Duration::from_secs(8 * 86_400);
 /// Age at which a principal's behaviour becomes a habit, if repeated: a daily job.
 const HABIT_AGE: Duration = Duration::from_secs(12 * 3_600);
 
-/// Routes whose usual numbers are known.
+/// Routes whose usual numbers are known; principals and routes with a known habit.
 const ROUTES: u32 = 2_048;
-
-/// Principals and routes with a known habit.
 const HABITS: u32 = 8_192;
 
 /// Multiples of the counts for misses: with credentials, and with success elsewhere in between.
@@ -197,7 +193,13 @@ impl Enumeration {
         }
     }
 
-    fn exchange(&mut self, exchange: &Exchange<'_>, signals: &mut Vec<Signal>) {
+    /// An exchange, with the object that it is for.
+    pub(super) fn exchange(
+        &mut self,
+        exchange: &Exchange<'_>,
+        value: Option<Value<'_>>,
+        signals: &mut Vec<Signal>,
+    ) {
         let Some(status) = exchange.outcome() else { return };
         let now = exchange.seen;
         let client = self.sources.client(exchange.client);
@@ -208,13 +210,10 @@ impl Enumeration {
         if (200..400).contains(&status) {
             self.pass(actor, client, exchange);
         }
-        let (Some(path), Some(route)) = (exchange.path.as_ref().map(Path::whole), exchange.route) else {
-            return;
-        };
+        let (Some(route), Some(value)) = (exchange.route, value) else { return };
         if !(failed || (200..400).contains(&status)) || exchange.method == Some("OPTIONS") {
             return;
         }
-        let Some(value) = value::of(path, route) else { return };
         let place = self.walks.hash_of(route.as_bytes());
         // A cleanup program does not care whether it is gone already.
         if failed && status != 403 && exchange.method == Some("DELETE") && exchange.principal.is_some() {
@@ -378,7 +377,7 @@ impl Enumeration {
 impl Detector for Enumeration {
     fn observe(&mut self, event: &Event<'_>, signals: &mut Vec<Signal>) {
         match event {
-            Event::Exchange(exchange) => self.exchange(exchange, signals),
+            Event::Exchange(exchange) => self.exchange(exchange, object::of_exchange(exchange), signals),
             Event::Held(_) | Event::Http2Abuse(_) => {}
         }
     }

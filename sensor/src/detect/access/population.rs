@@ -1,8 +1,12 @@
 //! How many objects a route's clients usually request.
 
-use super::WINDOW;
+use std::time::Duration;
+
 use crate::clock::Timestamp;
 use crate::detect::weather::Crowd;
+
+/// The unit of counting.
+const WINDOW: Duration = Duration::from_secs(3_600);
 
 /// Clients of a route after which its usual numbers are known.
 const KNOWN: u32 = 50;

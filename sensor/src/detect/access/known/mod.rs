@@ -1,0 +1,274 @@
+//! Which principal asks for which objects of which template.
+//!
+//! Objects remember the first few principals that they were given to (`objects`). A principal that is given an object of
+//! others has met them (`met`); one that it had not met before is a *stranger*. A week's count of strangers tells a user,
+//! a team and a thief apart: users are given objects of colleagues again and again, and of strangers seldom.
+//!
+//! What is many is what the others under the template say (`template`), and for those whose job it is, their own past
+//! (`pair`). Whoever has a role shows it by what few others use (`people`).
+//!
+//! Architecture invariants: nothing in here knows a name, a path or an address, only hashes. Memory is bounded by
+//! [`Bounds`]; what is forgotten makes somebody a stranger at most once more.
+
+mod days;
+mod judge;
+mod kept;
+mod met;
+mod objects;
+mod pair;
+mod people;
+mod roles;
+#[cfg(test)]
+mod site;
+mod sizes;
+mod template;
+
+use std::time::Duration;
+
+pub(crate) use days::Day;
+pub(crate) use judge::{Case, Limits, Why};
+pub(crate) use objects::Who;
+pub(crate) use people::{Function, spread};
+pub(crate) use roles::{Call, Misuse, Trespass};
+
+use super::super::Usage;
+use super::super::recent::Recent;
+use crate::clock::Timestamp;
+use objects::{OWNERS, Objects, Seen};
+use pair::Pair;
+use people::People;
+use roles::Roles;
+use template::{FAIR, Template};
+
+/// What is remembered at most.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bounds {
+    /// Objects, at 24 bytes each.
+    pub(crate) objects: u32,
+    /// Principals, at about 60 bytes each.
+    pub(crate) people: u32,
+    /// Pairs of a principal and a template under which it was given objects of others or refused some, at about 170
+    /// bytes each.
+    pub(crate) pairs: u32,
+}
+
+/// Templates, at about 850 bytes each.
+const TEMPLATES: u32 = 1_024;
+/// Methods of templates.
+const FUNCTIONS: u32 = 4_096;
+/// How long a template or a pair is remembered without anything new.
+const KEEP: Duration = Duration::from_secs(60 * 86_400);
+
+/// How an exchange ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// With the object.
+    Given,
+    /// It is forbidden.
+    Forbidden,
+    /// It does not exist, or the server says so.
+    Missing,
+}
+
+/// A request for an object.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ask {
+    /// The principal; none where there are no credentials.
+    pub(crate) who: Option<Who>,
+    /// The template, by its hash.
+    pub(crate) template: u64,
+    /// The method of it.
+    pub(crate) function: Function,
+    /// The object, by its hash with the template; none where the template has none.
+    pub(crate) object: Option<u64>,
+    /// Its number, if it is one.
+    pub(crate) number: Option<u64>,
+    /// Whether it may be found by trying.
+    pub(crate) is_guessable: bool,
+    /// Whether a parameter came twice.
+    pub(crate) is_polluted: bool,
+    pub(crate) outcome: Outcome,
+    pub(crate) now: Timestamp,
+}
+
+/// The knowledge.
+pub(crate) struct Known {
+    limits: Limits,
+    objects: Objects,
+    people: People,
+    roles: Roles,
+    templates: Recent<u64, Template>,
+    pairs: Recent<u64, Pair>,
+    /// The day of the first exchange.
+    first: Option<Day>,
+}
+
+/// The day of a moment.
+pub(crate) fn day_of(now: Timestamp) -> Day {
+    const DAY: u64 = 86_400 * 1_000_000_000;
+    Day::try_from(now.unix_nanos() / DAY).unwrap_or(Day::MAX)
+}
+
+fn key(who: Who, template: u64) -> u64 {
+    people::spread(who) ^ template
+}
+
+impl Known {
+    pub(crate) fn new(bounds: Bounds, limits: Limits, seed: u64) -> Self {
+        Self {
+            limits,
+            objects: Objects::new(bounds.objects),
+            people: People::new(bounds.people, FUNCTIONS, seed),
+            roles: Roles::new(limits.functions, seed),
+            templates: Recent::new(TEMPLATES, KEEP, seed),
+            pairs: Recent::new(bounds.pairs, KEEP, seed),
+            first: None,
+        }
+    }
+
+    /// A request with its answer; what is to be told of it.
+    pub(crate) fn note(&mut self, ask: &Ask) -> Option<Case> {
+        let day = day_of(ask.now);
+        let Some(who) = ask.who else {
+            if ask.outcome == Outcome::Given
+                && let Some(object) = ask.object
+            {
+                self.objects.note(object, None, day, false);
+            }
+            return None;
+        };
+        self.first.get_or_insert(day);
+        let roams = self.people.meet(who, (day, ask.now));
+        if ask.outcome == Outcome::Given {
+            self.people.uses(who, ask.function, (day, ask.now));
+        }
+        let object = ask.object?;
+        if ask.outcome != Outcome::Given {
+            return self.refused(ask, (who, object), day);
+        }
+        let seen = self.objects.note(object, Some(who), day, !roams);
+        let template = self.templates.touch(ask.template, ask.now, || Template::new(day))?;
+        template.meet(people::spread(who), day);
+        match seen {
+            Seen::Own => None,
+            Seen::First => {
+                template.count(false);
+                None
+            }
+            Seen::Shared => {
+                template.count(true);
+                None
+            }
+            Seen::Foreign(owners) => self.foreign(ask, (who, owners), day),
+        }
+    }
+
+    /// A principal is given an object of others.
+    fn foreign(&mut self, ask: &Ask, (who, owners): (Who, [Who; OWNERS]), day: Day) -> Option<Case> {
+        let mut others = owners;
+        for other in others.iter_mut().filter(|other| **other != 0) {
+            if self.people.roams(*other, ask.now) > 0 {
+                *other = 0;
+            }
+        }
+        let others = || others.into_iter().filter(|other| *other != 0);
+        others().next()?;
+        let is_returned = others().any(|other| self.has_met(other, who, ask));
+        let template = self.templates.touch(ask.template, ask.now, || Template::new(day))?;
+        let pair = self.pairs.touch(key(who, ask.template), ask.now, || Pair::new(ask.template, day))?;
+        settle(pair, template, day);
+        let is_known = is_returned || others().any(|other| pair.met.has(other));
+        others().for_each(|other| {
+            pair.met.note(other);
+        });
+        if pair.strangers.today() < FAIR {
+            template.count(!is_known);
+        }
+        if let Some(number) = ask.number {
+            pair.step(number);
+        }
+        pair.polluted = pair.polluted.saturating_add(u16::from(ask.is_polluted));
+        if is_known {
+            return None;
+        }
+        pair.objects = pair.objects.saturating_add(1);
+        let before = pair.strangers.sum();
+        pair.strangers.add();
+        if !pair.apart {
+            template.strangers.moved(before, before.saturating_add(1));
+        }
+        self.judge(ask, who, day)
+    }
+
+    /// Whether somebody was given objects of another one before: they work together.
+    fn has_met(&mut self, one: Who, other: Who, ask: &Ask) -> bool {
+        let key = key(one, ask.template);
+        let hash = self.pairs.hash(&key);
+        self.pairs.get(hash, &key, ask.now).is_some_and(|pair| pair.met.has(other))
+    }
+
+    /// A principal is refused an object.
+    fn refused(&mut self, ask: &Ask, (who, object): (Who, u64), day: Day) -> Option<Case> {
+        let owners = self.objects.look(object);
+        let is_own = owners.is_some_and(|owners| owners.contains(&who));
+        let is_anothers = !is_own && owners.is_some();
+        // What is gone was somebody's; what nobody ever had was tried.
+        let counts = match ask.outcome {
+            Outcome::Forbidden => !is_own,
+            Outcome::Missing => ask.is_guessable && !is_own,
+            Outcome::Given => false,
+        };
+        if !counts {
+            return None;
+        }
+        let template = self.templates.touch(ask.template, ask.now, || Template::new(day))?;
+        let pair = self.pairs.touch(key(who, ask.template), ask.now, || Pair::new(ask.template, day))?;
+        settle(pair, template, day);
+        let before = pair.refused.sum();
+        if !pair.refuse(object, is_anothers) {
+            return None;
+        }
+        if let Some(number) = ask.number {
+            pair.step(number);
+        }
+        pair.polluted = pair.polluted.saturating_add(u16::from(ask.is_polluted));
+        template.refused.moved(before, before.saturating_add(1));
+        self.judge(ask, who, day)
+    }
+
+    /// Time passes: counts of those who do nothing fall, too, and with them what is usual.
+    pub(crate) fn advance(&mut self, now: Timestamp) {
+        self.people.sweep(now);
+        let Self { pairs, templates, .. } = self;
+        let day = day_of(now);
+        pairs.visit(256, |_, pair| {
+            let hash = templates.hash(&pair.template);
+            if let Some(template) = templates.peek(hash, &pair.template) {
+                settle(pair, template, day);
+            }
+        });
+        pairs.sweep(now, 256, |_, _| {});
+        templates.sweep(now, 16, |_, _| {});
+    }
+
+    pub(crate) fn usage(&self) -> Usage {
+        let objects = Usage {
+            entries: self.objects.entries,
+            capacity: self.objects.capacity(),
+            evicted: self.objects.evicted,
+        };
+        let tables = objects.and(self.people.usage()).and(self.roles.usage());
+        tables.and(self.templates.usage()).and(self.pairs.usage())
+    }
+}
+
+/// Lets days pass for a pair, and for what is usual.
+fn settle(pair: &mut Pair, template: &mut Template, day: Day) {
+    let (strangers, refused) = (pair.strangers.sum(), pair.refused.sum());
+    if pair.pass(day) {
+        if !pair.apart {
+            template.strangers.moved(strangers, pair.strangers.sum());
+        }
+        template.refused.moved(refused, pair.refused.sum());
+    }
+}

@@ -1,0 +1,104 @@
+//! What is usual for a template: how many read what belongs to others.
+
+use super::days::{Day, WEEK};
+use super::sizes::Sizes;
+use crate::detect::recent::Distinct;
+
+/// One in this many principals may be far from what is usual without changing it.
+const OUTLIERS: u32 = 100;
+/// Principals that have to be known before anything is usual.
+const KNOWN: u32 = 20;
+/// Objects of others that one principal adds to the share on a day: one that reads everything does not make it public.
+pub(super) const FAIR: u32 = 8;
+/// Readings at which old ones begin to count less.
+const MANY: u32 = 100_000;
+/// Readings before the share says something.
+const FEW: u32 = 40;
+
+/// A template of paths.
+#[derive(Clone, Debug)]
+pub(super) struct Template {
+    pub(super) first: Day,
+    /// Principals with a count of strangers in the last week, those that roam left out.
+    pub(super) strangers: Sizes,
+    /// Principals with a count of refused objects in the last week.
+    pub(super) refused: Sizes,
+    active: [Distinct<32>; 2],
+    since: Day,
+    /// Objects that somebody was given for the first time: all, and those that others had before.
+    fresh: u32,
+    foreign: u32,
+}
+
+impl Template {
+    pub(super) fn new(day: Day) -> Self {
+        Self {
+            first: day,
+            strangers: Sizes::default(),
+            refused: Sizes::default(),
+            active: [Distinct::NONE; 2],
+            since: day,
+            fresh: 0,
+            foreign: 0,
+        }
+    }
+
+    /// A principal is given an object.
+    pub(super) fn meet(&mut self, who: u64, day: Day) {
+        if day.abs_diff(self.since) >= WEEK {
+            let [current, _] = self.active;
+            self.active = [Distinct::NONE, current];
+            self.since = day;
+        }
+        if let Some(active) = self.active.first_mut() {
+            active.note(who);
+        }
+    }
+
+    /// One that it did not have before.
+    pub(super) fn count(&mut self, is_foreign: bool) {
+        if self.fresh >= MANY {
+            self.fresh /= 2;
+            self.foreign /= 2;
+        }
+        self.fresh = self.fresh.saturating_add(1);
+        self.foreign = self.foreign.saturating_add(u32::from(is_foreign));
+    }
+
+    /// Principals of late, about.
+    pub(super) fn active(&self) -> u32 {
+        self.active.iter().map(Distinct::estimate).max().unwrap_or_default()
+    }
+
+    /// Whether it has been watched long enough, and is used by enough, to know what is usual.
+    pub(super) fn is_learned(&self, day: Day, learn: Day) -> bool {
+        day.saturating_sub(self.first) >= learn && self.active() >= KNOWN
+    }
+
+    /// Whether objects mostly belong to somebody: at most half of what principals are given for the first time was
+    /// another's before.
+    pub(super) const fn is_private(&self) -> bool {
+        self.fresh >= FEW && self.foreign.saturating_mul(2) <= self.fresh
+    }
+
+    /// Principals that may be far from what is usual.
+    pub(super) fn outliers(&self) -> u32 {
+        (self.active() / OUTLIERS).max(2)
+    }
+
+    pub(super) fn parts(&self) -> [u32; 3] {
+        [self.first.into(), self.fresh, self.foreign]
+    }
+
+    /// From a file: who was active is learned again.
+    pub(super) fn of([first, fresh, foreign]: [u32; 3], active: u32) -> Self {
+        let first = Day::try_from(first).unwrap_or(Day::MAX);
+        let mut template = Self { fresh, foreign: foreign.min(fresh), ..Self::new(first) };
+        if let Some(before) = template.active.last_mut() {
+            (0..active.min(20_000)).for_each(|one| {
+                before.note(super::people::spread(one));
+            });
+        }
+        template
+    }
+}
