@@ -1,11 +1,6 @@
 //! Segments of connections that this host opened, against limits that would drop them: which sockets count, and that
 //! nothing else does. Each test has its own network namespace.
-#![expect(
-    clippy::arithmetic_side_effects,
-    clippy::indexing_slicing,
-    clippy::unwrap_used,
-    reason = "a test may panic: that is how it fails"
-)]
+#![expect(clippy::unwrap_used, reason = "a test may panic: that is how it fails")]
 
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 
