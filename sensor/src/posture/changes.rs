@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::fact::Fact;
+use super::fact::{Fact, Second};
 use super::findings::Finding;
 use super::inventory::Snapshot;
 use super::report::{CREDENTIALS, Change};
@@ -19,6 +19,8 @@ pub(super) fn changes(
     since: Timestamp,
     snapshot: &Snapshot,
 ) -> Vec<Change> {
+    // To the second, as times are kept.
+    let since = Second::of(since).timestamp();
     let mut changes = Vec::new();
     if snapshot.since < since {
         rows.iter().for_each(|row| of_row(row, since, &mut changes));

@@ -12,16 +12,24 @@ const LEARNED: &str = "{param}";
 /// Replacements in a row that are followed.
 const STEPS: usize = 16;
 
+/// Templates with learned parameters, by method and number of segments.
+type General<'r> = HashMap<(&'r str, usize), Vec<(usize, Vec<&'r str>)>>;
+
 /// All rows, those of replaced templates joined with what replaced them.
 pub(super) fn merged(rows: &[Arc<Row>]) -> Vec<Cow<'_, Row>> {
-    let by_text: HashMap<(&str, &str), usize> =
-        rows.iter().enumerate().map(|(place, row)| ((&*row.method, &*row.route), place)).collect();
+    let mut general = General::new();
+    for (place, row) in rows.iter().enumerate() {
+        let segments: Vec<&str> = row.route.split('/').collect();
+        if segments.contains(&LEARNED) {
+            general.entry((&*row.method, segments.len())).or_default().push((place, segments));
+        }
+    }
     let mut joined: Vec<Option<Cow<'_, Row>>> = rows.iter().map(|row| Some(Cow::Borrowed(&**row))).collect();
     for (place, row) in rows.iter().enumerate() {
         let mut target = None;
         let mut current = &**row;
         for _ in 0..STEPS {
-            let Some(next) = replacement(current, &by_text, rows) else { break };
+            let Some(next) = replacement(current, &general, rows) else { break };
             target = Some(next);
             let Some(row) = rows.get(next) else { break };
             current = row;
@@ -37,18 +45,17 @@ pub(super) fn merged(rows: &[Arc<Row>]) -> Vec<Cow<'_, Row>> {
     joined.into_iter().flatten().collect()
 }
 
-/// The row of the template that replaced a row's, if one did: it began when this one ended.
-fn replacement(row: &Row, by_text: &HashMap<(&str, &str), usize>, rows: &[Arc<Row>]) -> Option<usize> {
+/// The row of the template that replaced a row's, if one did: it began when this one ended. The least general one, where
+/// several could have.
+fn replacement(row: &Row, general: &General<'_>, rows: &[Arc<Row>]) -> Option<usize> {
     let segments: Vec<&str> = row.route.split('/').collect();
-    (1..segments.len()).find_map(|place| {
-        let own = segments.get(place)?;
-        if own.starts_with('{') || own.is_empty() {
-            return None;
-        }
-        let mut general = segments.clone();
-        *general.get_mut(place)? = LEARNED;
-        let text = general.join("/");
-        let found = by_text.get(&(&*row.method, text.as_str())).copied()?;
-        rows.get(found).is_some_and(|newer| row.last <= newer.first).then_some(found)
-    })
+    let candidates = general.get(&(&*row.method, segments.len()))?;
+    let replaces = |own: &&str, other: &&str| own == other || *other == LEARNED && !own.starts_with('{');
+    let fitting = candidates.iter().filter(|(place, other)| {
+        *other != segments
+            && segments.iter().zip(other).all(|(own, other)| replaces(own, other))
+            && rows.get(*place).is_some_and(|newer| row.last <= newer.first)
+    });
+    let parameters = |other: &[&str]| other.iter().filter(|segment| **segment == LEARNED).count();
+    fitting.min_by_key(|(_, other)| parameters(other)).map(|(place, _)| *place)
 }

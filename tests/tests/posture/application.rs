@@ -5,16 +5,16 @@ use serde_json::{Value, json};
 
 /// What the document must say of the shop: an operation with its parameters, each with place, name and type, the
 /// fields of its body and of its answer, each with its path and its type.
-pub struct Operation {
-    pub method: &'static str,
-    pub path: &'static str,
-    pub parameters: &'static [(&'static str, &'static str, &'static str)],
-    pub body: &'static [(&'static str, &'static str)],
-    pub answer: &'static [(&'static str, &'static str)],
+pub(crate) struct Operation {
+    pub(crate) method: &'static str,
+    pub(crate) path: &'static str,
+    pub(crate) parameters: &'static [(&'static str, &'static str, &'static str)],
+    pub(crate) body: &'static [(&'static str, &'static str)],
+    pub(crate) answer: &'static [(&'static str, &'static str)],
 }
 
 /// The true document, as a table. Names of parameters of paths are the author's own and not compared.
-pub const TRUE: &[Operation] = &[
+pub(crate) const TRUE: &[Operation] = &[
     Operation {
         method: "get",
         path: "/api/v1/products",
@@ -120,7 +120,7 @@ pub const TRUE: &[Operation] = &[
 ];
 
 /// Secrets that the traffic carries and no report may.
-pub const SECRETS: [&str; 4] = ["kQ8vN2xT7mZ4pL9w", "hunter2-and-more", "anna.schmidt", "Gartenweg"];
+pub(crate) const SECRETS: [&str; 4] = ["kQ8vN2xT7mZ4pL9w", "hunter2-and-more", "anna.schmidt", "Gartenweg"];
 
 /// Exchanges of each operation.
 const ROUNDS: u32 = 40;
@@ -132,7 +132,7 @@ struct Shop {
 }
 
 /// The capture, and how many exchanges it has.
-pub fn capture() -> (Vec<u8>, u64) {
+pub(crate) fn capture() -> (Vec<u8>, u64) {
     let mut shop = Shop { wire: Wire::new(Family::V4), number: 0, exchanges: 0 };
     for round in 0..ROUNDS {
         shop.public(round);
@@ -149,18 +149,18 @@ fn uuid(round: u32) -> String {
 
 impl Shop {
     fn public(&mut self, round: u32) {
-        let query = if round % 2 == 0 {
+        let query = if round.is_multiple_of(2) {
             format!("?page={round}&category=tools")
         } else {
             format!("?page={round}&sale={}", round % 4 == 1)
         };
-        let items: Vec<Value> = (0..3)
+        let items: Vec<Value> = (0..3_u32)
             .map(|item| {
                 let price = f64::from(round * 10 + item) + 0.5;
-                json!({ "id": item + 1, "name": "a thing", "price": price, "inStock": item % 2 == 0, "tags": ["new"] })
+                json!({ "id": item + 1, "name": "a thing", "price": price, "inStock": item.is_multiple_of(2), "tags": ["new"] })
             })
             .collect();
-        let next = if round % 3 == 0 { Value::Null } else { json!("/api/v1/products?page=9") };
+        let next = if round.is_multiple_of(3) { Value::Null } else { json!("/api/v1/products?page=9") };
         let answer = json!({ "items": items, "next": next });
         self.json("GET", &format!("/api/v1/products{query}"), "", None, (200, Some(&answer)));
         let product =
@@ -176,8 +176,10 @@ impl Shop {
         let mut order = json!({
             "productId": round, "quantity": 2, "address": { "street": SECRETS[3], "city": "Berlin" }
         });
-        if round % 2 == 0 {
-            order["note"] = json!("ring twice");
+        if round.is_multiple_of(2) {
+            order.as_object_mut().into_iter().for_each(|order| {
+                order.insert("note".to_owned(), json!("ring twice"));
+            });
         }
         let made = json!({ "id": uuid(round), "state": "new" });
         self.json("POST", "/api/v1/orders", &auth, Some(&order), (201, Some(&made)));
@@ -187,8 +189,8 @@ impl Shop {
         self.json("GET", &path, "", None, (401, None));
         self.json("DELETE", &path, &auth, None, (204, None));
         let mail = format!("{}@example.org", SECRETS[2]);
-        let invoices = json!([{ "number": 17 + round, "email": mail, "paid": round % 2 == 0 }]);
-        let path = format!("/api/v1/users/{}/invoices?year=2025&paid={}", round + 9, round % 2 == 0);
+        let invoices = json!([{ "number": 17 + round, "email": mail, "paid": round.is_multiple_of(2) }]);
+        let path = format!("/api/v1/users/{}/invoices?year=2025&paid={}", round + 9, round.is_multiple_of(2));
         self.json("GET", &path, &auth, None, (200, Some(&invoices)));
         let change = json!({ "email": mail, "birthDate": "1980-02-03", "newsletter": true });
         self.json(

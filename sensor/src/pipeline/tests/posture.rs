@@ -188,17 +188,23 @@ fn exchanges_are_compared_with_the_document() {
     config.inspect.schemas = Schemas::compile(text).unwrap();
     let json = "Content-Type: application/json\r\n";
     let (request, response) = (Side::Request, Side::Response);
-    let cases: [(&str, &str, &str, &str, &[(Side, &str, &str)]); 10] = [
-        ("PUT /orders/7?page=1", json, "{\"n\":1}", "[]", &[]),
-        ("PUT /orders/100?page=1", json, "{\"n\":1}", "[]", &[(request, "range", "id")]),
-        ("PUT /orders/7", json, "{\"n\":1}", "[]", &[(request, "required", "page")]),
-        ("PUT /orders/7?page=x", json, "{\"n\":1}", "[]", &[(request, "type", "page")]),
-        ("PUT /orders/7?page=1", json, "{\"n\":\"1\"}", "[]", &[(request, "type", "n")]),
-        ("PUT /orders/7?page=1", json, "{\"n\":1,\"admin\":1}", "[]", &[(request, "extra", "admin")]),
-        ("PUT /orders/7?page=1", json, "{\"n\":", "[]", &[(request, "json", "")]),
-        ("PUT /orders/7?page=1", "Content-Type: text/csv\r\n", "n", "[]", &[(request, "content-type", "")]),
-        ("PUT /orders/7?page=1", json, "{\"n\":1}", "{}", &[(response, "type", "")]),
-        ("DELETE /orders/7", "X-Shop: c\r\n", "", "[]", &[(request, "undocumented-method", "")]),
+    let cases = [
+        ("PUT /orders/7?page=1", json, "{\"n\":1}", "[]", None),
+        ("PUT /orders/100?page=1", json, "{\"n\":1}", "[]", Some((request, "range", "id"))),
+        ("PUT /orders/7", json, "{\"n\":1}", "[]", Some((request, "required", "page"))),
+        ("PUT /orders/7?page=x", json, "{\"n\":1}", "[]", Some((request, "type", "page"))),
+        ("PUT /orders/7?page=1", json, "{\"n\":\"1\"}", "[]", Some((request, "type", "n"))),
+        ("PUT /orders/7?page=1", json, "{\"n\":1,\"admin\":1}", "[]", Some((request, "extra", "admin"))),
+        ("PUT /orders/7?page=1", json, "{\"n\":", "[]", Some((request, "json", ""))),
+        (
+            "PUT /orders/7?page=1",
+            "Content-Type: text/csv\r\n",
+            "n",
+            "[]",
+            Some((request, "content-type", "")),
+        ),
+        ("PUT /orders/7?page=1", json, "{\"n\":1}", "{}", Some((response, "type", ""))),
+        ("DELETE /orders/7", "X-Shop: c\r\n", "", "[]", Some((request, "undocumented-method", ""))),
     ];
     for (line, headers, body, answer, expected) in cases {
         let mut site = Site::new(&config);
@@ -213,7 +219,7 @@ fn exchanges_are_compared_with_the_document() {
             .iter()
             .map(|(side, rule, name)| (*side, *rule, name.as_str()))
             .collect();
-        assert_eq!(told, expected, "{line} {body} {answer}");
+        assert_eq!(told, Vec::from_iter(expected), "{line} {body} {answer}");
     }
 }
 
