@@ -18,6 +18,7 @@ use crate::config::Section;
 use crate::detect::{Evidence, Growth, Offender, Preset, Sample, Severity, Signal, Subject, Threat};
 use crate::event::Exchange;
 use crate::identity::KeyedHash;
+use crate::inspect::Confidence;
 
 /// Thresholds.
 #[derive(Clone, Debug, PartialEq, Eq, DocumentedFields)]
@@ -145,7 +146,7 @@ pub(super) fn signal(
         at: exchange.seen,
         threat: Threat::Bola,
         severity,
-        confidence: f64::from(case.confidence) / 100.0,
+        confidence: Confidence::percent(case.confidence).share(),
         subject,
         offenders: if severity >= Severity::High { offenders } else { Vec::new() },
         summary,

@@ -65,10 +65,6 @@ impl Met {
         }
     }
 
-    pub(super) const fn is_many(&self) -> bool {
-        matches!(self, Self::Many(_))
-    }
-
     /// As numbers, for a file.
     pub(super) fn parts(&self) -> Vec<u64> {
         match self {

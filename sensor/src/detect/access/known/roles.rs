@@ -12,7 +12,7 @@ use crate::detect::Severity;
 use crate::detect::recent::{Distinct, Recent};
 
 /// Refused functions of one principal that are told apart.
-const REFUSALS: usize = 12;
+const REFUSALS: usize = 16;
 /// How long refusals belong together.
 const WEEK: Duration = Duration::from_secs(7 * 86_400);
 /// Until it is judged whether a principal that uses a function of a role has the role: a new administrator loads the pages
