@@ -11,6 +11,7 @@ mod access;
 mod admit;
 mod answer;
 mod atomic;
+mod burst;
 mod clock;
 mod count;
 mod fragment;

@@ -14,7 +14,7 @@ use sensor_common::packet::{self, NoSegment, SegmentHeader};
 
 use crate::access::Linear;
 use crate::maps::FLOWS;
-use crate::{atomic, count, fragment, maps, offload, ring, sight};
+use crate::{atomic, burst, count, fragment, maps, offload, ring, sight};
 
 const FIN: u8 = 0x01;
 const SYN: u8 = 0x02;
@@ -104,11 +104,14 @@ fn send<const CROSSED: bool>(
         count::event(Event::MirrorSkipped);
         return;
     };
-    let is_bulk = matches!(direction, MirrorDirection::Egress) && length > BULK && length > snap;
-    let snap = if is_bulk && snap > REST_OF_BODY && !begins_response(context, segment) {
-        REST_OF_BODY
-    } else {
-        snap
+    let snap = match direction {
+        MirrorDirection::Egress => burst::snap(context, segment, length, snap),
+        MirrorDirection::Ingress => {
+            if length > 0 {
+                burst::end(&flow_key(segment, direction));
+            }
+            snap
+        }
     };
     let checksum = match direction {
         MirrorDirection::Ingress => offload::checksum(context, settings),
@@ -130,22 +133,6 @@ struct Copy {
     checksum: MirrorChecksum,
     /// See [`MirrorHeader::peer_sent`].
     peer_sent: Option<u32>,
-}
-
-/// A server's aggregates that are longer than this, and that the snap length truncates anyway, are the rest of a large
-/// body unless they start with a response. Their bytes reveal nothing that the sequence number does not.
-const BULK: u32 = 16 << 10;
-/// Bytes copied of one: enough for the end of a short body and the status line of the next response.
-const REST_OF_BODY: u32 = 256;
-
-/// Whether the payload starts with a status line (RFC 9112, section 4), or with a TLS record (RFC 8446, section 5.2),
-/// which may contain one.
-#[inline(always)]
-fn begins_response(context: &TcContext, segment: &SegmentHeader) -> bool {
-    const RECORD: [u8; 3] = [23, 3, 3];
-    context
-        .load::<[u8; 4]>(segment.payload)
-        .is_ok_and(|first| first == *b"HTTP" || [first[0], first[1], first[2]] == RECORD)
 }
 
 /// Bytes of headers pulled into the linear part if they are outside: 64 VLAN tags, 40 of IPv6, 60 of TCP, and the rest
@@ -286,7 +273,7 @@ unsafe fn note_sent(entry: *mut FlowInstruction, last: u32, is_known: bool) {
 }
 
 #[inline(always)]
-fn flow_key(segment: &SegmentHeader, direction: MirrorDirection) -> FlowKey {
+pub(crate) fn flow_key(segment: &SegmentHeader, direction: MirrorDirection) -> FlowKey {
     let SegmentHeader { source, destination, source_port, destination_port, .. } = *segment;
     match direction {
         MirrorDirection::Ingress => FlowKey {
