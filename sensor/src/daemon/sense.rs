@@ -6,8 +6,8 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::{inspecting, logins};
 use super::secrets::TlsConfig;
+use super::{inspecting, logins};
 use anyhow::Context as _;
 use documented::DocumentedFields;
 
