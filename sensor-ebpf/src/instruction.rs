@@ -109,8 +109,9 @@ unsafe fn note_sent(entry: *mut FlowInstruction, last: u32, is_known: bool) {
     }
 }
 
+/// The key of a connection's instruction.
 #[inline(always)]
-fn flow_key(segment: &SegmentHeader, direction: MirrorDirection) -> FlowKey {
+pub(crate) fn flow_key(segment: &SegmentHeader, direction: MirrorDirection) -> FlowKey {
     let SegmentHeader { source, destination, source_port, destination_port, .. } = *segment;
     match direction {
         MirrorDirection::Ingress => FlowKey {

@@ -13,6 +13,7 @@ mod answer;
 mod atomic;
 mod bucket;
 mod budget;
+mod burst;
 mod clock;
 mod cookie;
 mod count;

@@ -5,7 +5,7 @@ use aya_ebpf::macros::map;
 use aya_ebpf::maps::lpm_trie::{Key, LpmTrie};
 use aya_ebpf::maps::{Array, HashMap, LruHashMap, PerCpuArray, RingBuf};
 use sensor_common::abi::{
-    Block, BlockEntry, COUNTERS as COUNTER_ENTRIES, ClientKey, Counter, EVENTS as EVENT_ENTRIES,
+    self, Block, BlockEntry, COUNTERS as COUNTER_ENTRIES, ClientKey, Counter, EVENTS as EVENT_ENTRIES,
     FlowInstruction, FlowKey, MirrorSettings, NetworkBudget, PORTS_SEEN, PortKey, PortSeen, QUIC_CLIENTS,
     RingPositions, ScopeEntry, ScopeLimits, Settings, Shared, Slot, SlotDetails, TagWord,
 };
@@ -93,6 +93,10 @@ pub(crate) static FLOWS: LruHashMap<FlowKey, FlowInstruction> = LruHashMap::with
 /// Ports of this host that answered, and connections of QUIC to watched ones.
 #[map]
 pub(crate) static PORTS: LruHashMap<PortKey, PortSeen> = LruHashMap::with_max_entries(PORTS_SEEN, 0);
+
+/// Fingerprints of connections on which this host sends a long response.
+#[map]
+pub(crate) static BURSTS: Array<u32> = Array::with_max_entries(abi::BURSTS, 0);
 
 /// Fingerprints of clients whose connection of QUIC was counted.
 #[map]

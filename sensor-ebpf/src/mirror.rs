@@ -14,8 +14,8 @@ use sensor_common::abi::{
 use sensor_common::packet::{self, NoSegment, SegmentHeader};
 
 use crate::access::Linear;
-use crate::instruction::{WHOLE, Wanted, wanted};
-use crate::{atomic, budget, count, fragment, maps, offload, proof, ring, sight};
+use crate::instruction::{WHOLE, Wanted, flow_key, wanted};
+use crate::{atomic, budget, burst, count, fragment, maps, offload, proof, ring, sight};
 
 pub(crate) const FIN: u8 = 0x01;
 pub(crate) const SYN: u8 = 0x02;
@@ -107,12 +107,14 @@ fn send<const CROSSED: bool>(
         count::event(Event::MirrorSkipped);
         return;
     };
-    let is_whole = wanted == WHOLE;
-    let is_bulk = matches!(direction, MirrorDirection::Egress) && length > BULK && length > snap && !is_whole;
-    let snap = if is_whole && length > snap && may_copy_whole(settings, length) {
-        MAX_SNAP
-    } else if is_bulk && snap > REST_OF_BODY && !begins_response(context, segment) {
-        REST_OF_BODY
+    let is_egress = matches!(direction, MirrorDirection::Egress);
+    if !is_egress && length > 0 {
+        burst::end(&flow_key(segment, direction));
+    }
+    let snap = if wanted == WHOLE {
+        if length > snap && may_copy_whole(settings, length) { MAX_SNAP } else { snap }
+    } else if is_egress {
+        burst::snap(context, segment, length, snap)
     } else {
         snap
     };
@@ -136,22 +138,6 @@ struct Copy {
     checksum: MirrorChecksum,
     /// See [`MirrorHeader::peer_sent`].
     peer_sent: Option<u32>,
-}
-
-/// A server's aggregates that are longer than this, and that the snap length truncates anyway, are the rest of a large
-/// body unless they start with a response. Their bytes reveal nothing that the sequence number does not.
-const BULK: u32 = 16 << 10;
-/// Bytes copied of one: enough for the end of a short body and the status line of the next response.
-const REST_OF_BODY: u32 = 256;
-
-/// Whether the payload starts with a status line (RFC 9112, section 4), or with a TLS record (RFC 8446, section 5.2),
-/// which may contain one.
-#[inline(always)]
-fn begins_response(context: &TcContext, segment: &SegmentHeader) -> bool {
-    const RECORD: [u8; 3] = [23, 3, 3];
-    context
-        .load::<[u8; 4]>(segment.payload)
-        .is_ok_and(|first| first == *b"HTTP" || [first[0], first[1], first[2]] == RECORD)
 }
 
 /// Bytes of headers pulled into the linear part if they are outside: 64 VLAN tags, 40 of IPv6, 60 of TCP, and the rest

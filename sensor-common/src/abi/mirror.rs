@@ -214,6 +214,8 @@ pub struct PortSeen {
 
 /// Ports remembered; the one seen longest ago is forgotten for a new one.
 pub const PORTS_SEEN: u32 = 1_024;
+/// Fingerprints of connections on which a server sends a long response.
+pub const BURSTS: u32 = 4_096;
 /// Fingerprints of clients' QUIC connections, so that several first datagrams of one count once.
 pub const QUIC_CLIENTS: u32 = 4_096;
 

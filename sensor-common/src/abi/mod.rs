@@ -18,7 +18,7 @@ pub use counter::{
     counter_index,
 };
 pub use mirror::{
-    BLOCK, Block, CHUNK, CROSSED, DATAGRAM, DATAGRAM_BURST, DATAGRAM_RATE, FlowInstruction, FlowKey,
+    BLOCK, BURSTS, Block, CHUNK, CROSSED, DATAGRAM, DATAGRAM_BURST, DATAGRAM_RATE, FlowInstruction, FlowKey,
     MAX_CHUNKS, MAX_PIECES, MAX_SNAP, MirrorChecksum, MirrorDirection, MirrorHeader, MirrorSettings,
     PORT_WORDS, PORTS_SEEN, PortKey, PortSeen, PortSight, QUIC_CLIENTS, RingPositions, UNKNOWN_PLACE,
     WHOLE_BURST, WHOLE_RATE, copying, datagram_flags, record_size,
