@@ -13,7 +13,7 @@ use crate::pipeline::{self, StatusClass};
 use crate::store::StoreStats;
 
 /// What Prometheus shall get at most.
-const MAX: usize = 64 << 10;
+const MAX: usize = 66 << 10;
 /// A year of ten million a second.
 const MUCH: u64 = 315_360_000_000_000;
 
