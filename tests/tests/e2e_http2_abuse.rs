@@ -105,6 +105,9 @@ fn crawler(client: &Client) -> Result<()> {
     Ok(())
 }
 
+/// Between two messages of a stream.
+const PACE: Duration = Duration::from_millis(5);
+
 /// A call whose client streams many small messages for long, with the pings of a client that keeps it alive, in quick
 /// motion: in half an hour at the shortest interval that servers allow by default, five minutes, are six; this sends 60.
 fn stream_of_grpc(client: &Client) -> Result<()> {
@@ -116,7 +119,7 @@ fn stream_of_grpc(client: &Client) -> Result<()> {
         if number % 10 == 0 {
             caller.send(PING, 0, 0, b"keep on!")?;
         }
-        wait::pace_until(begun + Duration::from_millis(5) * number);
+        wait::pace_until(begun.checked_add(PACE.saturating_mul(number)).context("a time")?);
     }
     caller.send(DATA, END_STREAM, call, b"")?;
     caller.read_all()?;
@@ -131,18 +134,13 @@ fn what_legitimate_clients_do_is_left_alone() -> Result<()> {
     }
     let (_nginx, watched) = start()?;
     let client = client(LEGITIMATE);
-    let ways: [(&str, fn(&Client) -> Result<()>); 3] = [
-        ("a browser that cancels", browser_that_cancels),
-        ("a crawler", crawler),
-        ("a stream of gRPC", stream_of_grpc),
-    ];
-    for (name, way) in ways {
-        watched
-            .net
-            .world
-            .enter(|| way(&client))
-            .with_context(|| format!("{name}: {}", watched.daemon.ok(&["alerts"]).unwrap_or_default()))?;
-    }
+    let browse = || -> Result<()> {
+        browser_that_cancels(&client).context("a browser that cancels")?;
+        crawler(&client).context("a crawler")?;
+        stream_of_grpc(&client).context("a stream of gRPC")
+    };
+    let told = || watched.daemon.ok(&["alerts"]).unwrap_or_default();
+    watched.net.world.enter(browse).with_context(told)?;
     let alerts = watched.daemon.ok(&["alerts"])?;
     ensure!(!alerts.contains("http2-abuse"), "{alerts}");
     let listed = blocks(&watched.daemon)?;

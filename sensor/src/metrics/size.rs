@@ -12,8 +12,8 @@ use crate::notify::{DenyStats, WebhookStats};
 use crate::pipeline::{self, StatusClass};
 use crate::store::StoreStats;
 
-/// What Prometheus shall get at most: 0.6 ms at 1 Gbit/s.
-const MAX: usize = 72 << 10;
+/// What Prometheus shall get at most.
+const MAX: usize = 64 << 10;
 /// A year of ten million a second.
 const MUCH: u64 = 315_360_000_000_000;
 

@@ -109,7 +109,7 @@ fn an_upgrade_is_read_no_further_as_http1() {
         talk.client("GET /ws HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n");
     let advice = talk
         .server(b"HTTP/1.1 101 Switching\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n\x81\x05hello");
-    assert_eq!(advice, Advice::Continue);
+    assert_eq!(advice, Advice::Whole);
     let _advice = talk.client(GET);
     assert_eq!(talk.lines(), ["GET /ws 0 -> 101 0"]);
     assert_eq!(talk.http.counters().upgraded, 1);

@@ -15,8 +15,9 @@ use crate::metrics::families::{
 };
 use crate::metrics::http::{
     HTTP_OTHER_CONNECTIONS, HTTP_SEEN_TWICE, HTTP_UNPAIRED, HTTP_UNPROVEN, MIRROR_BYTES, MIRROR_LOST,
-    MIRROR_SEGMENTS, MIRROR_SKIPPED, SEGMENTS_REFUSED, STREAM_BUFFERED_BYTES, STREAM_CONFLICTS, STREAM_GAPS,
-    STREAM_LOST_BYTES, STREAMS_ACTIVE, STREAMS_CLOSED, STREAMS_PROVEN,
+    MIRROR_SEGMENTS, MIRROR_SKIPPED, MIRROR_TRUNCATED, SEGMENTS_REFUSED, STREAM_BUFFERED_BYTES,
+    STREAM_CONFLICTS, STREAM_GAPS, STREAM_LOST_BYTES, STREAMS_ACTIVE, STREAMS_CLOSED, STREAMS_PROVEN,
+    WEBSOCKET_BYTES, WEBSOCKET_MESSAGES,
 };
 use crate::metrics::sensing::{
     BLOCKS_MAX, DATAGRAMS, DATAGRAMS_REFUSED, EXCHANGE_LOG_ERRORS, FAILURES_UNCOUNTED, INSTRUCTIONS_REFUSED,
@@ -229,10 +230,11 @@ fn pipeline() -> Row {
     Row {
         title: "Pipeline",
         panels: vec![
-            areas("Segments copied", "pps", &[&MIRROR_SEGMENTS, &MIRROR_SKIPPED])
+            areas("Segments copied", "pps", &[&MIRROR_SEGMENTS, &MIRROR_SKIPPED, &MIRROR_TRUNCATED])
                 .query(rate(&MIRROR_SEGMENTS, "direction", ""), "{{direction}}")
                 .query(rate(&MIRROR_SKIPPED, "", ""), "left out")
-                .series(["ingress", "egress", "left out"]),
+                .query(rate(&MIRROR_TRUNCATED, "", ""), "truncated")
+                .series(["ingress", "egress", "left out", "truncated"]),
             areas("Bytes copied", "Bps", &[&MIRROR_BYTES])
                 .query(rate(&MIRROR_BYTES, "direction", ""), "{{direction}}")
                 .series(["ingress", "egress"]),
@@ -242,6 +244,12 @@ fn pipeline() -> Row {
                 .query(rate(&STREAMS_CLOSED, "cause", ""), "{{cause}}"),
             areas("Connections other than HTTP/1", "cps", &[&HTTP_OTHER_CONNECTIONS])
                 .query(rate(&HTTP_OTHER_CONNECTIONS, "kind", ""), "{{kind}}"),
+            areas("WebSocket messages", "cps", &[&WEBSOCKET_MESSAGES])
+                .query(rate(&WEBSOCKET_MESSAGES, "direction", ""), "{{direction}}")
+                .series(["ingress", "egress"]),
+            areas("WebSocket bytes", "Bps", &[&WEBSOCKET_BYTES])
+                .query(rate(&WEBSOCKET_BYTES, "direction", ""), "{{direction}}")
+                .series(["ingress", "egress"]),
         ],
     }
 }
