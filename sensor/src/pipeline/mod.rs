@@ -6,6 +6,7 @@
 mod by_route;
 mod connections;
 mod latency;
+mod tally;
 #[cfg(test)]
 mod tests;
 mod totals;
@@ -18,21 +19,21 @@ use std::time::Duration;
 pub use by_route::{MAX_ROUTES, RECENT_WINDOW, RouteCounts, RouteLine, RouteTable};
 pub use totals::{DURATION_BUCKETS, Durations, StatusClass, Totals};
 
-use by_route::ByRoute;
 use documented::DocumentedFields;
-use twice::{Twice, What};
+use tally::Tally;
+use zeroize::Zeroizing;
 
 use crate::capture::Segment;
 use crate::capture::secret::Secret;
 use crate::clock::Timestamp;
 use crate::event::{
-    Exchange, Findings, Further, Grpc, Held, Host, Http2Abuse, LoginOutcome, MediaType, Object, Path, Paths,
-    QueryKeys, Redactor, Source, TlsFacts, UserAgent,
+    Exchange, Findings, Further, Grpc, Held, Host, Http2Abuse, MediaType, Object, Path, Paths, QueryKeys,
+    Redactor, Source, TlsFacts, UserAgent,
 };
-use crate::http::{self, Http, Request};
+use crate::http::{self, Decoding, Http, Request};
 use crate::identity::{self, Answered, Identifier, Key};
 use crate::inspect::{self, Inspector};
-use crate::route::{self, Route, Routes};
+use crate::route::{self, Routes};
 use crate::stream::{self, Instruction, Streams};
 use crate::tls::{self, Tls};
 
@@ -132,16 +133,18 @@ const LOOK: Duration = Duration::from_secs(1);
 impl<O: Observer> Pipeline<O> {
     /// A pipeline that hashes with `key`.
     ///
+    /// # Errors
     /// If names of headers or cookies, or route patterns, are invalid.
-    /// If names of headers or cookies, or route patterns, cannot be such.
     pub fn new(config: &Config, key: &Key, observer: O) -> Result<Self, ConfigError> {
         let finish = Finish {
             identifier: Identifier::new(&config.identity, key)?,
             routes: Routes::new(&config.routes)?,
             tally: Tally::default(),
-            inspector: Inspector::new(&config.inspect),
+            inspector: Inspector::new(&config.inspect, key),
             redactor: Redactor::new(config.paths, key),
             observer,
+            reads_bodies: config.identity.login.enabled || config.inspect.enabled,
+            room: Zeroizing::default(),
         };
         let http = Http::new(config.http.clone(), finish);
         let tls = Tls::new(config.tls.clone(), http);
@@ -267,12 +270,16 @@ struct Finish<O> {
     inspector: Inspector,
     redactor: Redactor,
     observer: O,
+    /// Whether anything reads the bodies of requests.
+    reads_bodies: bool,
+    /// Holds the last one that had to be decoded until the next; wiped at the end.
+    room: Zeroizing<Vec<u8>>,
 }
 
 impl<O: Observer> http::Sink for Finish<O> {
     fn exchange(&mut self, connection: &http::Connection, exchange: &http::Exchange<'_>) {
         let (request, status) = (exchange.request, exchange.status());
-        let (outcome, proven) = (exchange.outcome(), connection.proven);
+        let (outcome, proven, client) = (exchange.outcome(), connection.proven, connection.client.address());
         let proxied = connection.proxy().and_then(proxied_address);
         let headers = request.into_iter().flat_map(|request| request.message().headers());
         let query = request.and_then(|request| request.query()).unwrap_or_default();
@@ -282,12 +289,12 @@ impl<O: Observer> http::Sink for Finish<O> {
         let route = place.map(|route| self.routes.text(route));
         let method = told.filter(|request| request.has_method()).map(|request| request.method_name());
         let answered = Answered { method: method.unwrap_or_default(), route, status: outcome, proven };
-        let identity =
-            self.identifier.identify(connection.client.address(), proxied, headers, query, &answered);
-        let login = self.identifier.login(exchange, route);
+        let identity = self.identifier.identify(client, proxied, headers, query, &answered);
+        let body = decoded(exchange, self.reads_bodies, &mut self.room);
+        let login = self.identifier.login(exchange, body, route);
         let (read, uncounted) = self.identifier.further();
         let known = inspect::Known::of(connection, &identity, login.as_ref(), (route, status));
-        let inspected = self.inspector.exchange(exchange, &known);
+        let inspected = self.inspector.exchange(exchange, body.0, &known);
         let (duration, redactor) = (exchange.duration(), &self.redactor);
         let mut event = Exchange {
             ts: exchange.started(),
@@ -343,6 +350,16 @@ impl<O: Observer> http::Sink for Finish<O> {
     }
 }
 
+/// The body of a request, decoded once for everything that reads it, and how far.
+fn decoded<'b>(
+    exchange: &'b http::Exchange<'b>,
+    is_read: bool,
+    room: &'b mut Vec<u8>,
+) -> (&'b [u8], Decoding) {
+    let has_body = exchange.request.is_some_and(|request| request.body_length() != Some(0));
+    if is_read && has_body { exchange.decode_request(room) } else { (&[], Decoding::Identity) }
+}
+
 fn user_agent<'a>(request: Option<Request<'a>>, redactor: &'a Redactor) -> Option<UserAgent<'a>> {
     request?.user_agent().map(|agent| UserAgent::new(agent, redactor))
 }
@@ -355,41 +372,6 @@ fn content_type<'a>(request: Option<Request<'a>>, redactor: &'a Redactor) -> Opt
 fn version(exchange: &http::Exchange<'_>) -> &'static str {
     let request = exchange.request.map(|request| request.version());
     request.or(exchange.response.map(|response| response.version())).map_or("", http::Version::label)
-}
-
-/// What is counted of exchanges.
-#[derive(Debug, Default)]
-struct Tally {
-    totals: Totals,
-    by_route: ByRoute,
-    twice: Twice,
-}
-
-impl Tally {
-    /// Counts an exchange, unless it was counted before; tells whether it was.
-    fn note(
-        &mut self,
-        event: &Exchange<'_>,
-        path: Option<&[u8]>,
-        place: Option<Route>,
-        (method, duration): (Option<http::Method>, Option<Duration>),
-    ) -> bool {
-        let method = method.unwrap_or(http::Method::Other);
-        let totals = &mut self.totals;
-        if self.twice.look(What { client: event.client, method: event.method, path }, event) {
-            totals.seen_twice = totals.seen_twice.saturating_add(1);
-            return true;
-        }
-        if let Some(login) = event.login {
-            totals.count_login(login.outcome, 1);
-            totals.count_login(LoginOutcome::Unknown, u64::from(event.further.uncounted));
-            event.further.read.iter().for_each(|login| totals.count_login(login.outcome, 1));
-        }
-        totals.count(event.http_version, method.label(), event.status, duration);
-        totals.unproven = totals.unproven.saturating_add(u64::from(!event.proven));
-        self.by_route.note(place, method, event.outcome(), (event.seen, duration));
-        false
-    }
 }
 
 fn proxied_address(proxy: &http::ProxyHeader) -> Option<IpAddr> {

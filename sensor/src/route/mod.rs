@@ -42,6 +42,7 @@ pub use config::{Config, Counters, MAX_DEPTH};
 pub use export::{ImportError, LEARNED_VERSION, Learned, LearnedSegment};
 pub use openapi::{MAX_OPENAPI, OpenApiError, openapi_patterns};
 pub use pattern::PatternError;
+pub(crate) use secret::forms as key_forms;
 pub use secret::{Secret, has_luhn_digit, secret, secret_behind};
 pub use segment::identifies;
 pub use templates::Route;

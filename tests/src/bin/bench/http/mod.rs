@@ -3,6 +3,7 @@
 
 mod conversation;
 mod detection;
+mod inspection;
 mod live;
 mod memory;
 mod pipeline;
@@ -17,9 +18,10 @@ use crate::report::Report;
 type Measure = fn(&mut Report, Effort) -> Result<()>;
 
 /// The parts, in the order in which they are measured.
-const PARTS: [(&str, Measure); 6] = [
+const PARTS: [(&str, Measure); 7] = [
     ("pipeline", pipeline::measure),
     ("detection", detection::measure),
+    ("inspection", inspection::measure),
     ("memory", |report, _| memory::measure(report)),
     ("replay", replay::measure),
     ("live", live::measure),
