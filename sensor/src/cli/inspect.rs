@@ -13,6 +13,7 @@ use serde::Serialize;
 use super::args::InspectArgs;
 use super::say::{SayError, complain};
 use crate::control::wire::counted;
+use crate::identity::Key;
 use crate::inspect::{Config, Finding, Inspector};
 use crate::printable::{printable, write_json};
 use request::Given;
@@ -20,7 +21,10 @@ use request::Given;
 /// Runs the command.
 pub(super) fn inspect(args: &InspectArgs, json: bool) -> Result<ExitCode> {
     let mut judge = Judge {
-        inspector: Inspector::new(&Config { bytes_per_second: usize::MAX, ..Config::default() }),
+        inspector: Inspector::new(
+            &Config { bytes_per_second: usize::MAX, ..Config::default() },
+            &Key::from_bytes([0; 32]),
+        ),
         out: BufWriter::new(io::stdout().lock()),
         json,
         all: 0,

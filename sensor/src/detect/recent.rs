@@ -202,6 +202,11 @@ impl<K: Copy + Eq + Hash, V> Recent<K, V> {
         self.entries.iter().map(|entry| (&entry.key, &entry.value))
     }
 
+    /// As [`Self::iter`], with the time at which each was last seen.
+    pub(super) fn iter_seen(&self) -> impl Iterator<Item = (&K, Timestamp, &V)> {
+        self.entries.iter().map(|entry| (&entry.key, entry.seen, &entry.value))
+    }
+
     /// As [`Self::iter`], to change them.
     pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = (&K, &mut V)> {
         self.entries.iter_mut().map(|entry| (&entry.key, &mut entry.value))

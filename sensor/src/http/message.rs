@@ -129,6 +129,14 @@ impl Message {
         self.spans.iter().map(|span| (span.name.of(&self.bytes), span.value.of(&self.bytes)))
     }
 
+    /// The bytes of all headers; none for HTTP/2, where nothing separates them. Equal bytes are equal headers.
+    #[must_use]
+    pub fn header_block(&self) -> Option<&[u8]> {
+        let (first, last) = (self.spans.first()?, self.spans.last()?);
+        let is_text = self.facts.version != Version::Http2;
+        self.bytes.get(first.name.start()..last.value.end()).filter(|_| is_text)
+    }
+
     /// The value of the first header of a name, in any case.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&[u8]> {
@@ -328,6 +336,13 @@ impl<'a> Request<'a> {
     #[must_use]
     pub fn query(self) -> Option<&'a [u8]> {
         self.parts().query
+    }
+
+    /// [`Self::path`] and [`Self::query`].
+    #[must_use]
+    pub fn path_and_query(self) -> (&'a [u8], Option<&'a [u8]>) {
+        let parts = self.parts();
+        (parts.path, parts.query)
     }
 
     /// User-Agent as sent.

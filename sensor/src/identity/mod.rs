@@ -57,7 +57,7 @@ use login::Logins;
 use names::Names;
 use principal::Principals;
 
-use crate::http::{Exchange, Request};
+use crate::http::{Decoding, Exchange, Request};
 
 /// Who is behind an exchange.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -202,9 +202,15 @@ impl Identifier {
         self.principals.always_login(authorization)
     }
 
-    /// The attempt to log in that an exchange is, if it is one; of several the first ([`Self::further`] has the others). `route` is its template, where known.
-    pub fn login(&mut self, exchange: &Exchange<'_>, route: Option<&str>) -> Option<Login> {
-        self.logins.recognise(exchange, route, &mut self.principals)
+    /// The attempt to log in that an exchange is, if it is one; of several the first ([`Self::further`] has the others).
+    /// `body` is that of the request, decoded, and how far; `route` is its template, where known.
+    pub fn login(
+        &mut self,
+        exchange: &Exchange<'_>,
+        body: (&[u8], Decoding),
+        route: Option<&str>,
+    ) -> Option<Login> {
+        self.logins.recognise(exchange, body, route, &mut self.principals)
     }
 
     /// The attempts of the exchange that was asked about last besides the one told, and how many more there were.

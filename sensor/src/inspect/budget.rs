@@ -2,8 +2,8 @@
 
 use crate::clock::Timestamp;
 
-/// A bucket of bytes that fills with time, a second's worth deep. What was begun is finished, so it may be overdrawn by
-/// one message.
+/// A token bucket of bytes, one second deep. A message that was started is finished, so it may be overdrawn by one
+/// message.
 #[derive(Debug)]
 pub(super) struct Budget {
     per_second: u64,
@@ -28,7 +28,7 @@ impl Budget {
         let passed = now.since(self.filled).as_micros().min(1_000_000);
         let passed = u64::try_from(passed).unwrap_or(0);
         let more = self.per_second.saturating_mul(passed) / 1_000_000;
-        // Small steps of time add up.
+        // Small time steps accumulate.
         if more > 0 {
             self.filled = now;
         }

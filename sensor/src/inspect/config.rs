@@ -1,4 +1,4 @@
-//! What is inspected, and how much of it.
+//! Configuration of inspection.
 
 use documented::DocumentedFields;
 

@@ -1,4 +1,4 @@
-//! A finding: what was recognised, where, by which rule, how surely. Never the value.
+//! A finding: what was recognised, where, by which rule, with what confidence; never the value.
 
 use std::fmt;
 
@@ -7,19 +7,19 @@ use serde::{Serialize, Serializer};
 use crate::route;
 use crate::values::Place;
 
-/// What kind of finding it is; a label of metrics.
+/// The kind of a finding; a label of metrics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
-    /// A value that is meant to be run by what reads it: SQL, a shell, a browser, a template engine.
+    /// A value that is meant to be executed by what reads it: SQL, a shell, a browser, a template engine.
     Injection,
-    /// A token that is forged, unsafe, or used as it should not be.
+    /// A token that is forged, unsafe, or misused.
     TokenMisuse,
-    /// A key or credential where it can be read by others.
+    /// A key or credential that others can read.
     KeyExposure,
-    /// A response that gives away what it should not.
+    /// A response that contains what it should not.
     DataExposure,
-    /// A GraphQL document beyond what a client needs.
+    /// A GraphQL document that asks for more than clients need.
     Graphql,
     /// What the OpenAPI document that is configured does not allow.
     Schema,
@@ -50,7 +50,7 @@ impl Kind {
     }
 }
 
-/// Which message it was found in.
+/// The message it was found in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Side {
@@ -60,12 +60,12 @@ pub enum Side {
     Response,
 }
 
-/// How sure a rule is, in percent.
+/// The confidence of a rule, in percent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Confidence(u8);
 
 impl Confidence {
-    /// Of a percentage; 100 at most.
+    /// From a percentage, at most 100.
     #[must_use]
     pub const fn percent(percent: u8) -> Self {
         Self(if percent > 100 { 100 } else { percent })
@@ -85,11 +85,10 @@ impl Serialize for Confidence {
     }
 }
 
-/// Longest name that is kept.
+/// Longest name kept.
 const NAME: usize = 40;
 
-/// The name of a field as records show it: names that do not look like names are `{other}`, since clients may write
-/// anything there.
+/// The name of a field as shown in records. Implausible names become `{other}`, since clients can send anything there.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FieldName {
     bytes: [u8; NAME],
@@ -97,7 +96,7 @@ pub struct FieldName {
 }
 
 impl FieldName {
-    /// Of a field; nothing where it has no name.
+    /// The name of a field; empty if it has none.
     #[must_use]
     pub fn of(name: &[u8]) -> Self {
         let shown = if name.is_empty() || is_shown(name) { name } else { b"{other}" };
@@ -106,7 +105,7 @@ impl FieldName {
         Self { bytes, length: u8::try_from(shown.len()).unwrap_or(0) }
     }
 
-    /// The name; empty where there is none.
+    /// The name; empty if there is none.
     #[must_use]
     pub fn text(&self) -> &str {
         let bytes = self.bytes.get(..usize::from(self.length)).unwrap_or_default();
@@ -114,7 +113,7 @@ impl FieldName {
     }
 }
 
-/// Digits in a name that is shown: `address2`, not a number.
+/// Maximum digits in a name that is shown: `address2`, not a number.
 const DIGITS: usize = 4;
 
 fn is_shown(name: &[u8]) -> bool {
@@ -143,22 +142,31 @@ impl Serialize for FieldName {
 /// Something recognised in an exchange.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Finding {
-    /// Of which kind it is.
+    /// Its kind.
     pub kind: Kind,
-    /// What it is within its kind, such as `sqli`; a stable slug.
+    /// Its class within the kind, such as `sqli`; a stable slug.
     pub class: &'static str,
-    /// In which message.
+    /// The message it is in.
     pub side: Side,
-    /// Where in it.
+    /// Where in the message.
     pub place: Place,
-    /// In which field; empty where the place has no names.
+    /// The field; empty if the place has no names.
     pub name: FieldName,
-    /// The rule that told; a stable slug.
+    /// The rule that matched; a stable slug.
     pub rule: &'static str,
-    /// How sure that rule is.
+    /// The confidence of that rule.
     pub confidence: Confidence,
-    /// A hash of the place and of the field's name as sent, to tell fields apart whose names are not shown. The same
-    /// for as long as the process lives.
+    /// A hash of the place and the field's name as sent, to distinguish fields whose names are not shown. For injection it is
+    /// keyed, and stable across restarts.
     #[serde(skip)]
     pub field: u64,
+}
+
+impl Finding {
+    /// Whether it was found in the headers of a request.
+    #[must_use]
+    pub const fn is_in_headers(&self) -> bool {
+        matches!(self.side, Side::Request)
+            && matches!(self.place, Place::Header | Place::Cookie | Place::Referer)
+    }
 }

@@ -4,7 +4,7 @@ use super::finding::{Finding, Kind};
 use super::injection::Effects;
 use super::power::{self, PowerField};
 
-/// Findings that are kept of one exchange; further ones are counted.
+/// Maximum findings kept per exchange; further ones are counted.
 pub const MAX_FINDINGS: usize = 16;
 
 /// Collects the findings of one exchange; its memory serves the next one.
@@ -13,7 +13,7 @@ pub struct Found {
     findings: Vec<Finding>,
     powers: Vec<PowerField>,
     more: u32,
-    /// What the answer shows.
+    /// What the response shows of an attack.
     pub effects: Effects,
 }
 
@@ -26,7 +26,7 @@ impl Found {
         self.effects = Effects::default();
     }
 
-    /// Takes a finding, once for each rule and field.
+    /// Adds a finding, once per rule and field.
     pub fn push(&mut self, finding: Finding) {
         let is_known = |known: &Finding| {
             (known.rule, known.field, known.side) == (finding.rule, finding.field, finding.side)
@@ -54,7 +54,13 @@ impl Found {
         &self.powers
     }
 
-    /// All that are kept.
+    /// Whether some were dropped.
+    #[must_use]
+    pub const fn is_full(&self) -> bool {
+        self.more > 0
+    }
+
+    /// The findings kept.
     #[must_use]
     pub fn all(&self) -> &[Finding] {
         &self.findings

@@ -1,11 +1,11 @@
-//! From values to findings. A [`Finding`] tells its kind, its place, the name of its field, the rule and how sure that
-//! is, and never the value. Findings go on the record of the exchange; detectors judge them over time.
+//! From values to findings. A [`Finding`] has a kind, a place, the name of the field, the rule and its confidence, never
+//! the value. Findings are part of the exchange's record; detectors judge them over time.
 //!
-//! [`Inspector::exchange`] walks over the request once and shows each value to every recogniser. A recogniser is a
-//! module of this room that takes a [`crate::values::Value`] and pushes to [`Found`].
+//! [`Inspector::exchange`] walks over the request once and passes each value to every recogniser: a module of this room
+//! that takes a [`crate::values::Value`] and pushes to [`Found`].
 //!
-//! Architecture invariants: recognisers keep no value beyond the exchange that it came with; they know no client and no
-//! time; an exchange without values takes no memory.
+//! Architecture invariants: recognisers keep no value beyond its exchange, and know neither clients nor the time; an
+//! exchange without values takes no memory.
 
 mod budget;
 mod config;
@@ -13,6 +13,7 @@ mod exposure;
 mod finding;
 mod found;
 mod graphql;
+mod headers;
 pub mod injection;
 mod leak;
 mod personal;
@@ -33,24 +34,24 @@ pub use injection::{Effect, Effects};
 pub use power::PowerField;
 pub use schema::Schemas;
 
-use std::hash::{BuildHasher as _, RandomState};
-
 use zeroize::Zeroizing;
 
 use crate::http::{self, Decoding};
-use crate::values::{Buffers, Carrier, Limits, Place, Told, Value, Walk};
+use crate::identity::{Key, Pseudonyms};
+use crate::values::{Buffers, Carrier, Limits, Place, Told, Value, Visit, Walk};
 use budget::Budget;
 use exposure::Exposure;
+use headers::Blocks;
 use injection::Injection;
 
-/// What was inspected.
+/// Totals of inspection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
     /// Findings, in the order of [`Kind::ALL`].
     pub findings: [u64; Kind::ALL.len()],
-    /// Exchanges that were not inspected in full since too much was to be inspected at the time.
+    /// Exchanges that were not fully inspected because the budget was spent.
     pub skipped: u64,
-    /// Messages with more values than are read.
+    /// Messages with more values than the limit.
     pub cut: u64,
 }
 
@@ -59,33 +60,33 @@ pub struct Counters {
 pub struct Inspected<'a> {
     /// The findings.
     pub findings: &'a [Finding],
-    /// What the answer shows of them.
+    /// What the response shows of them.
     pub effects: Effects,
-    /// What it gives away.
+    /// What the exchange exposes.
     pub exposed: Exposed<'a>,
 }
 
-/// What a request is, for people who judge the rules.
+/// The verdict on a request, for people who evaluate the rules.
 #[derive(Clone, Copy, Debug)]
 pub struct Judged<'a> {
-    /// Whether a rule told an attack, not evidence alone.
+    /// Whether a rule reported an attack, not just evidence.
     pub is_attack: bool,
-    /// From 0 to 1: 0.95 for a construct, else by the score of the best value.
+    /// From 0 to 1: 0.95 for a construct, otherwise from the best score of a value.
     pub score: f64,
     /// The findings.
     pub findings: &'a [Finding],
 }
 
-/// Inspects exchanges. Its memory is bounded: two bodies, some buffers, and what recognisers have.
+/// Inspects exchanges. Its memory is bounded: one body, some buffers, and the recognisers' tables.
 pub struct Inspector {
     config: Config,
     budget: Budget,
     /// Bytes of bodies that are read beside an OpenAPI document.
     documented: Budget,
     buffers: Buffers,
-    request: Zeroizing<Vec<u8>>,
+    blocks: Blocks,
     response: Zeroizing<Vec<u8>>,
-    fields: RandomState,
+    fields: Pseudonyms,
     injection: Option<Box<Injection>>,
     exposure: Option<Box<Exposure>>,
     found: Found,
@@ -93,17 +94,17 @@ pub struct Inspector {
 }
 
 impl Inspector {
-    /// An inspector; nothing is set up where it is off.
+    /// An inspector that hashes the names of fields with `key`. If inspection is off, nothing is set up.
     #[must_use]
-    pub fn new(config: &Config) -> Self {
+    pub fn new(config: &Config, key: &Key) -> Self {
         Self {
             config: config.clone(),
             budget: Budget::new(config.bytes_per_second),
             documented: Budget::new(config.response_bytes_per_second),
             buffers: Buffers::default(),
-            request: Zeroizing::default(),
+            blocks: Blocks::new(),
             response: Zeroizing::default(),
-            fields: RandomState::new(),
+            fields: Pseudonyms::new(key),
             injection: config.enabled.then(|| Box::new(Injection::new())),
             exposure: config.enabled.then(|| Box::new(Exposure::new(config.exposure()))),
             found: Found::default(),
@@ -117,25 +118,31 @@ impl Inspector {
         &self.counters
     }
 
-    /// Inspects an exchange, of which others know something.
-    pub fn exchange(&mut self, exchange: &http::Exchange<'_>, known: &Known<'_>) -> Inspected<'_> {
+    /// Inspects an exchange. `body` is that of the request, decoded, and how far; `known` is what other rooms found out.
+    pub fn exchange(
+        &mut self,
+        exchange: &http::Exchange<'_>,
+        (body, decoding): (&[u8], Decoding),
+        known: &Known<'_>,
+    ) -> Inspected<'_> {
         let Some(request) = exchange.request.filter(|request| self.config.enabled && request.has_line())
         else {
             return Inspected::default();
         };
         self.found.clear();
-        let mut decoded = std::mem::take(&mut self.request);
-        let is_bodiless = request.body_length() == Some(0);
-        let (body, decoding) =
-            if is_bodiless { (&[][..], Decoding::Identity) } else { exchange.decode_request(&mut decoded) };
+        let (path, query) = request.path_and_query();
+        let mut seen = self.blocks.look(request.message().header_block());
+        let was_known = seen.is_clean && seen.is_bare;
         if self.budget.is_open(exchange.ended()) {
-            self.request(Carrier {
-                path: request.path(),
-                query: request.query().unwrap_or_default(),
-                headers: request.message().headers(),
+            let headers = request.message().headers();
+            let told = self.walk(Carrier {
+                path,
+                query: query.unwrap_or_default(),
+                headers: headers.take(if seen.is_clean { 0 } else { usize::MAX }),
                 content_type: request.content_type(),
                 body,
             });
+            seen.is_clean |= told.is_whole && !self.found.all().iter().any(Finding::is_in_headers);
         } else {
             self.counters.skipped = self.counters.skipped.saturating_add(1);
         }
@@ -144,15 +151,21 @@ impl Inspector {
         }
         let is_decoded = matches!(decoding, Decoding::Identity | Decoding::Whole);
         let is_whole = is_decoded && request.message().body_is_whole();
-        self.schema(exchange, (request, known.route), body.get(..).filter(|_| is_whole));
-        let (found, room) = (&mut self.found, &mut *self.response);
+        self.schema(exchange, (request, known.route), Some(body).filter(|_| is_whole));
+        let (found, other) = (&mut self.found, &mut *self.response);
         let exposed = match &mut self.exposure {
-            Some(exposure) => {
-                exposure.exchange(exchange, body, known, room, &mut |finding| found.push(finding))
-            }
+            Some(exposure) => exposure.exchange(
+                exchange,
+                ((path, query), body, &mut seen.is_bare),
+                known,
+                other,
+                &mut |finding| found.push(finding),
+            ),
             None => Exposed::default(),
         };
-        self.request = decoded;
+        if !was_known {
+            self.blocks.note(seen);
+        }
         for finding in self.found.all() {
             if let Some(count) = self.counters.findings.get_mut(finding.kind as usize) {
                 *count = count.saturating_add(1);
@@ -202,24 +215,28 @@ impl Inspector {
         });
     }
 
-    /// Inspects what a request carries; the findings.
+    /// Inspects what a request carries; returns the findings.
     pub fn request<'a, H: Iterator<Item = (&'a [u8], &'a [u8])>>(
         &mut self,
         carrier: Carrier<'a, H>,
     ) -> &Found {
-        let Self { config, buffers, fields, injection, found, counters, budget, .. } = self;
-        let limits = Limits { values: config.values, ..Limits::default() };
-        if let Some(injection) = injection {
-            injection.begin();
-            let mut visit = |value: &Value<'_>| look(injection, value, fields, found);
-            let Told { cut, .. } = Walk::new(buffers, limits, &mut visit).all(carrier);
-            counters.cut = counters.cut.saturating_add(u64::from(cut));
-            budget.charge(injection.analysed());
-        }
-        found
+        self.walk(carrier);
+        &self.found
     }
 
-    /// Inspects what a request carries without regard to those before it, with the score that is otherwise only compared.
+    fn walk<'a, H: Iterator<Item = (&'a [u8], &'a [u8])>>(&mut self, carrier: Carrier<'a, H>) -> Walked {
+        let Self { config, buffers, fields, injection, found, counters, budget, .. } = self;
+        let limits = Limits { values: config.values, ..Limits::default() };
+        let Some(injection) = injection else { return Walked::default() };
+        injection.begin();
+        let mut look = Look { injection, fields, found };
+        let Told { cut, .. } = Walk::new(buffers, limits, &mut look).all(carrier);
+        counters.cut = counters.cut.saturating_add(u64::from(cut));
+        budget.charge(injection.analysed());
+        Walked { is_whole: !cut && !injection.is_cut() && !found.is_full() }
+    }
+
+    /// Inspects what a request carries, independent of earlier requests; also returns the score.
     #[expect(clippy::float_arithmetic, reason = "the logistic function, of a score")]
     pub fn judge<'a, H: Iterator<Item = (&'a [u8], &'a [u8])>>(
         &mut self,
@@ -238,7 +255,7 @@ impl Inspector {
         Judged { is_attack, score: if is_hard { 0.95 } else { soft }, findings }
     }
 
-    /// What the answer shows of an attack. Only read where the request had one.
+    /// Reads what the response shows of an attack. Only called if the request had one.
     fn answer(&mut self, exchange: &http::Exchange<'_>) {
         let (Some(response), Some(injection)) = (exchange.response, &self.injection) else { return };
         let (body, _) = exchange.decode_response(&mut self.response);
@@ -252,26 +269,51 @@ impl Inspector {
     }
 }
 
-/// Shows a value to the recognisers of requests.
-fn look(injection: &mut Injection, value: &Value<'_>, fields: &RandomState, found: &mut Found) {
-    if let Some(field) = power::of(value) {
-        found.push_power(field);
-    }
-    injection.value(value, &mut |hit| {
-        found.push(Finding {
-            kind: Kind::Injection,
-            class: hit.class.label(),
-            side: Side::Request,
-            place: value.place,
-            name: FieldName::of(value.name),
-            rule: hit.rule,
-            confidence: Confidence::percent(hit.confidence),
-            field: field(fields, value.place, value.name),
-        });
-    });
+/// The result of a walk over a request.
+#[derive(Clone, Copy, Debug, Default)]
+struct Walked {
+    /// Everything was inspected.
+    is_whole: bool,
 }
 
-/// The hash of a field.
-fn field(fields: &RandomState, place: Place, name: &[u8]) -> u64 {
-    fields.hash_one((place, name))
+/// Passes values to the recognisers of requests.
+struct Look<'l> {
+    injection: &'l mut Injection,
+    fields: &'l Pseudonyms,
+    found: &'l mut Found,
+}
+
+impl Visit for Look<'_> {
+    #[inline]
+    fn value(&mut self, value: &Value<'_>) {
+        let Self { injection, fields, found } = self;
+        if let Some(field) = power::of(value) {
+            found.push_power(field);
+        }
+        injection.value(value, &mut |hit| {
+            found.push(Finding {
+                kind: Kind::Injection,
+                class: hit.class.label(),
+                side: Side::Request,
+                place: value.place,
+                name: FieldName::of(value.name),
+                rule: hit.rule,
+                confidence: Confidence::percent(hit.confidence),
+                field: field(fields, value.place, value.name),
+            });
+        });
+    }
+
+    fn is_known(&mut self, header: &Value<'_>) -> bool {
+        self.injection.is_known(header)
+    }
+
+    fn walked(&mut self, is_cut: bool) {
+        self.injection.walked(is_cut);
+    }
+}
+
+/// The keyed hash of a field, stable across restarts because profiles of fields are stored.
+fn field(fields: &Pseudonyms, place: Place, name: &[u8]) -> u64 {
+    fields.of("field", [&[place as u8], name].into_iter())
 }

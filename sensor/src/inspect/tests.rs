@@ -7,7 +7,7 @@ fn found(
     headers: &[(&str, &str)],
     body: &str,
 ) -> Vec<(&'static str, Place, String)> {
-    let mut inspector = Inspector::new(&Config::default());
+    let mut inspector = Inspector::new(&Config::default(), &Key::from_bytes([7; 32]));
     let headers: Vec<(&[u8], &[u8])> =
         headers.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect();
     let content_type = headers.iter().find(|(name, _)| *name == b"Content-Type").map(|(_, value)| *value);
@@ -75,7 +75,7 @@ fn an_attack_is_found_wherever_it_stands() {
 fn findings_never_hold_a_value() {
     let secret = "s3cr3t-Value-9f8e7d";
     let query = format!("{secret}=1&q=%27+or+1=1--{secret}");
-    let mut inspector = Inspector::new(&Config::default());
+    let mut inspector = Inspector::new(&Config::default(), &Key::from_bytes([7; 32]));
     let carrier = Carrier {
         path: b"/",
         query: query.as_bytes(),

@@ -3,6 +3,8 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use zeroize::Zeroizing;
+
 use super::tally::Tally;
 use super::{Claim, Observer, connections};
 use crate::clock::Timestamp;
@@ -10,7 +12,7 @@ use crate::event::{
     Exchange, Findings, Grpc, Host, MediaType, Object, Path, QueryKeys, Redactor, Source, TlsFacts, UnitId,
     Units, UserAgent,
 };
-use crate::http::{self, Request};
+use crate::http::{self, Decoding, Request};
 use crate::identity::{Answered, Identifier};
 use crate::inspect::{self, Inspector};
 use crate::posture::{Inventory, Seen};
@@ -29,6 +31,10 @@ pub(super) struct Finish<O> {
     /// An interface whose exchanges count only behind a proxy that is trusted.
     pub(super) proving: Option<u32>,
     pub(super) observer: O,
+    /// Whether anything reads the bodies of requests.
+    pub(super) reads_bodies: bool,
+    /// Holds the last body that had to be decoded until the next; wiped at the end.
+    pub(super) room: Zeroizing<Vec<u8>>,
 }
 
 impl<O> Finish<O> {
@@ -65,9 +71,10 @@ impl<O: Observer> Finish<O> {
         let method = told.filter(|request| request.has_method()).map(|request| request.method_name());
         let answered = Answered { method: method.unwrap_or_default(), route, status: outcome, proven };
         let identity = self.identifier.identify(peer, proxied, headers, query, &answered);
-        let (login, further) = (self.identifier.login(exchange, route), self.identifier.further());
+        let body = decoded(exchange, self.reads_bodies, &mut self.room);
+        let (login, further) = (self.identifier.login(exchange, body, route), self.identifier.further());
         let known = inspect::Known::of(connection, &identity, login.as_ref(), (route, status));
-        let inspected = self.inspector.exchange(exchange, &known);
+        let inspected = self.inspector.exchange(exchange, body, &known);
         let (unit, redactor) = (unit_of(&self.units, connection), &self.redactor);
         let mut event = Exchange {
             ts: exchange.started(),
@@ -138,6 +145,16 @@ impl<O: Observer> http::Sink for Finish<O> {
         let abuse = connections::abuse(connection, abuse, time, trusts);
         self.observer.abuse(&abuse);
     }
+}
+
+/// The body of a request, decoded once for everything that reads it, and how far.
+fn decoded<'b>(
+    exchange: &'b http::Exchange<'b>,
+    is_read: bool,
+    room: &'b mut Vec<u8>,
+) -> (&'b [u8], Decoding) {
+    let has_body = exchange.request.is_some_and(|request| request.body_length() != Some(0));
+    if is_read && has_body { exchange.decode_request(room) } else { (&[], Decoding::Identity) }
 }
 
 fn unit_of(units: &Units, connection: &http::Connection) -> Option<UnitId> {

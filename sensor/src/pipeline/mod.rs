@@ -23,6 +23,7 @@ pub use totals::{DURATION_BUCKETS, Durations, StatusClass, Totals};
 use documented::DocumentedFields;
 use finish::Finish;
 use tally::Tally;
+use zeroize::Zeroizing;
 
 use crate::capture::Segment;
 use crate::capture::secret::Secret;
@@ -150,19 +151,21 @@ const LOOK: Duration = Duration::from_secs(1);
 impl<O: Observer> Pipeline<O> {
     /// A pipeline that hashes with `key`.
     ///
+    /// # Errors
     /// If names of headers or cookies, or route patterns, are invalid.
-    /// If names of headers or cookies, or route patterns, cannot be such.
     pub fn new(config: &Config, key: &Key, observer: O) -> Result<Self, ConfigError> {
         let finish = Finish {
             identifier: Identifier::new(&config.identity, key)?,
             routes: Routes::new(&config.routes)?,
             tally: Tally::default(),
-            inspector: Inspector::new(&config.inspect),
+            inspector: Inspector::new(&config.inspect, key),
             inventory: Inventory::new(&config.posture),
             redactor: Redactor::new(config.paths, key),
             units: Units::default(),
             proving: None,
             observer,
+            reads_bodies: config.identity.login.enabled || config.inspect.enabled,
+            room: Zeroizing::default(),
         };
         let http = Http::new(config.http.clone(), finish);
         let tls = Tls::new(config.tls.clone(), http);

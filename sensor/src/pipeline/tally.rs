@@ -7,7 +7,7 @@ use crate::event::{Exchange, LoginOutcome, UnitId};
 use crate::http::{self, Request};
 use crate::route::Route;
 
-/// What is counted of exchanges.
+/// Totals, all and by route.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
     pub(super) totals: Totals,

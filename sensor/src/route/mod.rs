@@ -44,6 +44,7 @@ pub use openapi::{
     MAX_OPENAPI, OpenApi, OpenApiError, Operation, anonymous, openapi, read_openapi, server_path,
 };
 pub use pattern::PatternError;
+pub(crate) use secret::forms as key_forms;
 pub use secret::{Secret, has_luhn_digit, secret, secret_behind};
 pub use segment::identifies;
 pub use templates::Route;

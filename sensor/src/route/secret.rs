@@ -11,6 +11,7 @@ use super::class::Classes;
 use super::classify::{Parameter, is_date, is_email, is_random, is_uuid, scarce, words};
 use super::segment::decode;
 
+pub(crate) mod forms;
 mod keys;
 mod letters;
 mod numbers;

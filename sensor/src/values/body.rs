@@ -1,4 +1,4 @@
-//! What a body is, and the values in it.
+//! The format of a body, and the values in it.
 
 use super::graphql;
 use super::json;
@@ -7,7 +7,7 @@ use super::place::Place;
 use super::walk::{Value, Walk, Wraps};
 use super::xml;
 
-/// What a body is.
+/// The format of a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shape<'a> {
     /// `application/x-www-form-urlencoded`.
@@ -23,8 +23,8 @@ pub enum Shape<'a> {
 }
 
 impl<'a> Shape<'a> {
-    /// By its media type, and by its first byte where that says too little: scripts in browsers send JSON as
-    /// `text/plain`, which needs no permission of the server, and many servers read JSON and XML whatever it is called.
+    /// From the media type, or from the first byte if that is inconclusive: scripts in browsers send JSON as
+    /// `text/plain`, which needs no CORS preflight, and many servers parse JSON and XML whatever the type.
     #[must_use]
     pub fn of(content_type: Option<&'a [u8]>, body: &[u8]) -> Option<Self> {
         let content_type = content_type.unwrap_or_default();
@@ -40,7 +40,7 @@ impl<'a> Shape<'a> {
             boundary(content_type).map(Self::Multipart)
         } else if ends(b"json") {
             let first = body.trim_ascii_start().first();
-            // Some programs say so of everything.
+            // Some clients declare JSON for every body.
             let is_form = first.is_some_and(u8::is_ascii_alphabetic) && memchr::memchr(b'=', body).is_some();
             Some(if is_form { Self::Form } else { Self::Json })
         } else if ends(b"xml") {
@@ -68,7 +68,7 @@ impl<'a> Shape<'a> {
     }
 }
 
-/// Tells the values of a body.
+/// Visits the values of a body.
 pub(super) fn walk(walk: &mut Walk<'_>, content_type: Option<&[u8]>, body: &[u8]) {
     let whole = Value {
         place: Place::Body,
@@ -81,7 +81,7 @@ pub(super) fn walk(walk: &mut Walk<'_>, content_type: Option<&[u8]>, body: &[u8]
     let is_read = match Shape::of(content_type, body) {
         Some(Shape::Json) => {
             let is_cut = !json::walk(walk, whole, (Place::Json, Wraps::default()), 0);
-            // A document that is cut tells all that it has; what only looks like one is told as a whole, too.
+            // A truncated document still yields its values; what only looks like JSON is visited as a whole, too.
             !is_cut || !looks_like_words(body)
         }
         Some(Shape::Form) => form(walk, content_type, body),
@@ -101,7 +101,7 @@ pub(super) fn walk(walk: &mut Walk<'_>, content_type: Option<&[u8]>, body: &[u8]
     }
 }
 
-/// A form by its type, or a text that may be one.
+/// A form by its type, or text that may be one.
 fn form(walk: &mut Walk<'_>, content_type: Option<&[u8]>, body: &[u8]) -> bool {
     if body.starts_with(b"--") && sniffed_multipart(walk, body) {
         return true;
@@ -121,14 +121,14 @@ fn form(walk: &mut Walk<'_>, content_type: Option<&[u8]>, body: &[u8]) -> bool {
     true
 }
 
-/// A multipart form whose type does not say so.
+/// A multipart form without the media type for it.
 fn sniffed_multipart(walk: &mut Walk<'_>, body: &[u8]) -> bool {
     let Some(rest) = body.strip_prefix(b"--") else { return false };
     let boundary = rest.split(|byte| matches!(byte, b'\r' | b'\n')).next().unwrap_or_default();
     (1..=70).contains(&boundary.len()) && multipart::walk(walk, body, boundary)
 }
 
-/// Whether a document that is no valid JSON begins with none, either.
+/// Whether a document that is not valid JSON does not even begin like JSON.
 fn looks_like_words(body: &[u8]) -> bool {
     !matches!(
         body.trim_ascii_start(),

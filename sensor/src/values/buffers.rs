@@ -2,7 +2,7 @@
 
 use zeroize::Zeroizing;
 
-/// Buffers that wait for use. They are wiped when they are dropped.
+/// Free buffers. They are wiped when dropped.
 #[derive(Default)]
 pub struct Buffers {
     free: Vec<Zeroizing<Vec<u8>>>,
@@ -17,7 +17,7 @@ impl Buffers {
         self.free.pop().unwrap_or_default()
     }
 
-    /// Gives a buffer back.
+    /// Returns a buffer.
     pub fn give(&mut self, mut buffer: Zeroizing<Vec<u8>>) {
         if buffer.capacity() <= KEPT && self.free.len() < 16 {
             buffer.clear();

@@ -1,6 +1,6 @@
-//! A message as far as it carries values.
+//! A message as a carrier of values.
 
-/// What carries values. `H` gives names and values of headers, as sent.
+/// The parts of a message that carry values. `H` yields names and values of headers, as sent.
 #[derive(Clone, Copy)]
 pub struct Carrier<'a, H> {
     /// The path as sent; empty for a response.

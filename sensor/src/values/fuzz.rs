@@ -6,7 +6,7 @@ use super::{Buffers, Carrier, Limits, Value, Walk};
 /// rest a body.
 ///
 /// # Panics
-/// Where a bound does not hold.
+/// If a bound is exceeded.
 pub fn walk(data: &[u8]) {
     let mut parts = data.splitn(4, |byte| *byte == b'\n');
     let mut next = || parts.next().unwrap_or_default();

@@ -8,8 +8,8 @@ pub(super) fn is_document_of(name: &[u8], text: &[u8]) -> bool {
     (name == b"query" || name.ends_with(b".query")) && text.contains(&b'{') && text.contains(&b'}')
 }
 
-/// Tells the texts of a document, each with the name of its argument; and all of it, where it holds what GraphQL does
-/// not: whoever sends an attack to a field of that name cannot hide it behind braces.
+/// Visits the strings of a document, each with the name of its argument, and the whole text if it has bytes that
+/// GraphQL does not allow outside strings: otherwise braces would hide an attack on a field of that name.
 pub(super) fn walk(walk: &mut Walk<'_>, value: Value<'_>) {
     let text = value.text;
     let mut at = 0_usize;
@@ -35,7 +35,7 @@ pub(super) fn walk(walk: &mut Walk<'_>, value: Value<'_>) {
     }
 }
 
-/// Whether a byte stands in documents outside of texts (section 2.1 of the specification), comments apart.
+/// Whether a byte is allowed outside strings (section 2.1 of the specification), except in comments.
 const fn is_of_document(byte: &u8) -> bool {
     byte.is_ascii_alphanumeric()
         || byte.is_ascii_whitespace()
@@ -60,7 +60,8 @@ const fn is_of_document(byte: &u8) -> bool {
         )
 }
 
-/// A text with its quotes (section 2.9.4 of the specification of October 2021): what is in it, and its length.
+/// A string or block string (section 2.9.4 of the specification of October 2021): its content, and its length with
+/// quotes.
 fn literal(text: &[u8]) -> (&[u8], usize) {
     if let Some(block) = text.strip_prefix(b"\"\"\"") {
         let end = memchr::memmem::find(block, b"\"\"\"").unwrap_or(block.len());
@@ -77,7 +78,7 @@ fn literal(text: &[u8]) -> (&[u8], usize) {
     (rest.get(..end).unwrap_or_default(), end.saturating_add(2))
 }
 
-/// Quotes, slashes and backslashes; other escapes are the reader's.
+/// Resolves quotes, slashes, backslashes and line feeds; the normal form resolves other escapes.
 fn unescape(text: &[u8], out: &mut Vec<u8>) {
     let mut rest = text;
     while let Some((first, after)) = rest.split_first() {

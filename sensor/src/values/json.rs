@@ -1,5 +1,5 @@
-//! JSON, read as far as it goes: what was not kept of a body does not hide what was, and a mistake hides nothing
-//! behind it. `serde_json` stops at both.
+//! A lenient reader of JSON: neither a truncated body nor a syntax error hides the values around it. `serde_json`
+//! stops at both.
 
 use memchr::memchr2;
 
@@ -7,13 +7,13 @@ use super::graphql;
 use super::place::Place;
 use super::walk::{Value, Walk, Wraps};
 
-/// Containers whose names are part of a path; what lies deeper has the path of the last one.
+/// Maximum depth of names in a path; deeper members have the path of the last one.
 const MAX_NAMED: usize = 16;
 
 /// Longest path of a member.
 const MAX_PATH: usize = 256;
 
-/// What may come next.
+/// What is expected next.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Next {
     Value,
@@ -22,7 +22,7 @@ enum Next {
     Comma,
 }
 
-/// Tells names, texts and scalars of a document; whether it was JSON and nothing else.
+/// Visits names, strings and scalars of a document; returns whether it was valid JSON.
 pub(super) fn walk(walk: &mut Walk<'_>, value: Value<'_>, (place, wraps): (Place, Wraps), depth: u8) -> bool {
     let mut path = walk.buffers().take();
     path.extend_from_slice(value.name);
@@ -44,7 +44,7 @@ struct Reader<'r, 'v> {
     inner: Value<'v>,
     path: &'r mut Vec<u8>,
     next: Next,
-    /// Of each open container: the length of its path, and whether it is an object.
+    /// For each open container, the length of its path, and whether it is an object.
     open: [(usize, bool); MAX_NAMED],
     depth: usize,
     is_valid: bool,
@@ -122,7 +122,7 @@ impl Reader<'_, '_> {
         self.next = Next::Comma;
     }
 
-    /// A text behind its first quote, and what follows it.
+    /// Reads a string, from after its opening quote; returns the rest.
     fn text<'t>(&mut self, text: &'t [u8], walk: &mut Walk<'_>) -> &'t [u8] {
         let (quoted, after, is_escaped, is_whole) = quoted(text);
         self.is_valid &= is_whole;
@@ -154,7 +154,7 @@ impl Reader<'_, '_> {
         after
     }
 
-    /// The name of a member takes the place of the last one.
+    /// Replaces the last member's name in the path.
     fn push(&mut self, name: &[u8]) {
         let length = self.top().map_or(0, |(length, _)| length);
         self.path.truncate(length);
@@ -166,7 +166,7 @@ impl Reader<'_, '_> {
         }
     }
 
-    /// A number or a word, and what follows it.
+    /// Reads a number or a word; returns the rest.
     fn scalar<'t>(&mut self, text: &'t [u8], walk: &mut Walk<'_>) -> &'t [u8] {
         let ends = |byte: &u8| {
             byte.is_ascii_whitespace() || matches!(byte, b',' | b'}' | b']' | b':' | b'"' | b'{' | b'[')
@@ -189,7 +189,7 @@ fn follows_colon(text: &[u8]) -> bool {
     text.trim_ascii_start().first() == Some(&b':')
 }
 
-/// A text up to its closing quote, what follows, whether there are escapes in it, and whether the quote is there.
+/// A string up to its closing quote, the rest, whether it has escapes, and whether the quote was found.
 fn quoted(text: &[u8]) -> (&[u8], &[u8], bool, bool) {
     let mut at = 0_usize;
     let mut is_escaped = false;
@@ -205,7 +205,7 @@ fn quoted(text: &[u8]) -> (&[u8], &[u8], bool, bool) {
     (text, b"", is_escaped, false)
 }
 
-/// Undoes the escapes of JSON (RFC 8259, section 7). What is no escape stays.
+/// Resolves JSON escapes (RFC 8259, section 7). Invalid ones are left as they are.
 fn unescape(text: &[u8], out: &mut Vec<u8>) {
     let mut rest = text;
     while let Some(at) = memchr::memchr(b'\\', rest) {
@@ -231,7 +231,7 @@ fn unescape(text: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(rest);
 }
 
-/// Appends the character behind `\u`; how long its escape is.
+/// Appends the character of a `\u` escape; returns the length of the escape.
 fn push_code(code: &[u8], out: &mut Vec<u8>) -> usize {
     let unit = |code: &[u8]| {
         let digits = std::str::from_utf8(code.get(..4)?).ok()?;

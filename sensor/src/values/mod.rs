@@ -1,13 +1,13 @@
-//! What a request or a response carries: one walk over its values.
+//! The values that a request or response carries, visited in one walk.
 //!
-//! A [`Carrier`] is a message as this room sees it: path, query, headers, body. [`Walk::all`] tells each value in it
-//! with its place and the name of its field, decoded once as its place is encoded: percent and plus in queries and
-//! forms, escapes in JSON. Values that hold other values (JSON, URLs, forms, base64) are taken apart, up to
-//! [`Limits::depth`] times. Bodies are read as their `Content-Type` says, and as they look where that says too little.
+//! A [`Carrier`] is a message as this room sees it: path, query, headers, body. [`Walk::all`] visits each value with its
+//! place and the name of its field, decoded once according to its place: percent and plus in queries and forms, escapes
+//! in JSON. Values that contain other values (JSON, URLs, forms, base64) are unpacked, up to [`Limits::depth`] times.
+//! Bodies are parsed according to their `Content-Type`, or their first bytes if that is inconclusive.
 //!
-//! Architecture invariants: nothing is allocated for a message without values; buffers are kept for the next message;
-//! the number of values, their depth and the bytes read are bounded by [`Limits`], and what was left out is told by
-//! [`Told::cut`]. Values are secrets: nothing here prints, hashes or keeps one.
+//! Architecture invariants: a message without values causes no allocation; buffers are reused for the next message; the
+//! number of values, their depth and the bytes read are bounded by [`Limits`], and [`Told::cut`] shows that something
+//! was left out. Values are secrets: nothing here prints, hashes or keeps one.
 
 mod body;
 mod buffers;
@@ -34,5 +34,5 @@ pub use nested::base64;
 pub use pairs::name_and_value;
 pub use percent::{decode, hex_pair};
 pub use place::Place;
-pub use walk::{Limits, Told, Value, Walk, Wraps};
+pub use walk::{Limits, Told, Value, Visit, Walk, Wraps};
 pub use xml::{attributes, elements};

@@ -6,10 +6,10 @@ use super::body::parameter;
 use super::place::Place;
 use super::walk::{Value, Walk, Wraps};
 
-/// Parts that are read.
+/// Maximum parts read.
 const MAX_PARTS: usize = 1_024;
 
-/// Longest file whose content is read as a value.
+/// Longest file whose content is visited as a value.
 const MAX_FILE: usize = 4 << 10;
 
 /// One part.
@@ -17,7 +17,7 @@ const MAX_FILE: usize = 4 << 10;
 pub struct Part<'a> {
     /// Its headers.
     pub head: &'a [u8],
-    /// What it holds.
+    /// Its content.
     pub content: &'a [u8],
 }
 
@@ -28,7 +28,7 @@ impl<'a> Part<'a> {
         parameter(self.head, b"name=")
     }
 
-    /// The name of the file that it is.
+    /// Its file name.
     #[must_use]
     pub fn file_name(&self) -> Option<&'a [u8]> {
         parameter(self.head, b"filename=").or_else(|| parameter(self.head, b"filename*="))
@@ -37,7 +37,7 @@ impl<'a> Part<'a> {
 
 /// The parts of a body, at most 1,024.
 pub fn parts<'a>(body: &'a [u8], boundary: &'a [u8]) -> impl Iterator<Item = Part<'a>> {
-    // A boundary stands behind two hyphens (RFC 2046, section 5.1.1).
+    // A boundary follows two hyphens (RFC 2046, section 5.1.1).
     let is_marked = move |at: &usize| at.checked_sub(2).and_then(|start| body.get(start..*at)) == Some(b"--");
     let mut starts = memmem::find_iter(body, boundary).filter(is_marked).take(MAX_PARTS).peekable();
     std::iter::from_fn(move || {
@@ -49,7 +49,7 @@ pub fn parts<'a>(body: &'a [u8], boundary: &'a [u8]) -> impl Iterator<Item = Par
         let end = memmem::find(part, b"\r\n\r\n").map(|end| (end, 4));
         let (end, length) = end.or_else(|| memmem::find(part, b"\n\n").map(|end| (end, 2)))?;
         let (head, content) = part.split_at_checked(end)?;
-        // The line break and the hyphens before the next boundary are none of the content.
+        // The line break and the hyphens before the next boundary are not part of the content.
         let content = content.get(length..)?;
         let content = content.strip_suffix(b"--").unwrap_or(content);
         let content = content.strip_suffix(b"\n").unwrap_or(content);
@@ -57,7 +57,7 @@ pub fn parts<'a>(body: &'a [u8], boundary: &'a [u8]) -> impl Iterator<Item = Par
     })
 }
 
-/// Tells the fields and the names of files; whether there was a part.
+/// Visits the fields and file names; returns whether there was a part.
 pub(super) fn walk(walk: &mut Walk<'_>, body: &[u8], boundary: &[u8]) -> bool {
     let mut has_part = false;
     if memmem::find_iter(body, boundary).nth(MAX_PARTS).is_some() {
@@ -87,7 +87,7 @@ pub(super) fn walk(walk: &mut Walk<'_>, body: &[u8], boundary: &[u8]) -> bool {
     has_part
 }
 
-/// Whether bytes are text: few control characters among the first.
+/// Whether bytes are text: few control characters at the beginning.
 pub(super) fn is_text(bytes: &[u8]) -> bool {
     let start = bytes.get(..2_048).unwrap_or(bytes);
     let controls = start.iter().filter(|byte| **byte < 32 && !matches!(byte, b'\t' | b'\n' | b'\r')).count();

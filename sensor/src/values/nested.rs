@@ -1,4 +1,4 @@
-//! Values inside values: JSON, URLs, forms, base64.
+//! Values within values: JSON, URLs, forms, base64.
 
 use super::json;
 use super::pairs;
@@ -6,16 +6,16 @@ use super::percent;
 use super::place::Place;
 use super::walk::{Value, Walk, Wraps};
 
-/// Shortest segment of a path that is tried as base64: names of pages are shorter.
+/// Shortest path segment that is tried as base64: page names are shorter.
 pub(super) const SHORTEST_SEGMENT: usize = 16;
 
 /// Shortest value that is tried as base64.
 const SHORTEST: usize = 10;
 
-/// Longest value that is taken apart.
+/// Longest value that is unpacked.
 const LONGEST: usize = 64 << 10;
 
-/// Takes a value apart and tells what is in it; whether that was all of it.
+/// Unpacks a value and visits its contents; returns whether that covered all of it.
 pub(super) fn take_apart(walk: &mut Walk<'_>, value: Value<'_>, depth: u8) -> bool {
     let text = value.text.trim_ascii();
     let (Some(first), Some(last)) = (text.first(), text.last()) else { return false };
@@ -36,13 +36,13 @@ pub(super) fn take_apart(walk: &mut Walk<'_>, value: Value<'_>, depth: u8) -> bo
             walk.pairs(text, b'&', value.place, wraps, depth.saturating_add(1));
             true
         }
-        // A value that was encoded twice, as URLs in URLs are.
+        // Encoded twice, as URLs within URLs are.
         _ if starts_escaped_url(text) => escaped(walk, value, depth),
         _ => false,
     }
 }
 
-/// The members of JSON; only what is whole JSON holds nothing else.
+/// Visits the members of a JSON value; returns whether it was valid JSON.
 fn inner_json(walk: &mut Walk<'_>, value: Value<'_>, depth: u8) -> bool {
     let is_document = match value.text {
         [b'{', next, ..] => matches!(next, b'"' | b'}') || next.is_ascii_whitespace(),
@@ -61,7 +61,7 @@ fn inner_json(walk: &mut Walk<'_>, value: Value<'_>, depth: u8) -> bool {
         )
 }
 
-/// Undoes a further percent-encoding of what looks like a document or a URL.
+/// Decodes another layer of percent-encoding if the result looks like a document or a URL.
 fn escaped(walk: &mut Walk<'_>, value: Value<'_>, depth: u8) -> bool {
     let is_document =
         matches!(value.text.get(..3), Some([b'%', b'7', b'b' | b'B'] | [b'%', b'5', b'b' | b'B']));
@@ -115,7 +115,7 @@ fn url(walk: &mut Walk<'_>, value: Value<'_>, depth: u8) {
     walk.value(Value { text: fragment, wraps, ..value }, depth.saturating_add(1));
 }
 
-/// Tells what a value in base64 says; whether it is such a value.
+/// Visits the text that a base64 value encodes; returns whether it is one.
 pub(super) fn base64_value(walk: &mut Walk<'_>, value: Value<'_>, depth: u8) -> bool {
     let mut buffer = walk.buffers().take();
     let is_text = base64(value.text, &mut buffer);
@@ -129,8 +129,8 @@ pub(super) fn base64_value(walk: &mut Walk<'_>, value: Value<'_>, depth: u8) -> 
     is_text
 }
 
-/// The text that base64, in either alphabet, stands for; false where it is no base64 or stands for no text: at least
-/// 90 of 100 bytes are printable.
+/// Decodes base64 in either alphabet. False if it is not base64 or does not encode text, of which at least 90 % is
+/// printable.
 #[must_use]
 pub fn base64(text: &[u8], out: &mut Vec<u8>) -> bool {
     out.clear();
@@ -151,7 +151,7 @@ pub fn base64(text: &[u8], out: &mut Vec<u8>) -> bool {
             other = other.saturating_add(usize::from(!is_printable));
             out.push(*byte);
         }
-        // Most tokens end here.
+        // Most tokens fail here.
         if other > 1 && other > out.len() / 8 {
             return false;
         }

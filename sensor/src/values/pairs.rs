@@ -1,6 +1,6 @@
 //! Lists of names with values: queries, forms, cookies.
 
-/// Takes `name=value` apart at the first equals sign; the value is empty where there is none.
+/// Splits `name=value` at the first equals sign; without one, the value is empty.
 #[must_use]
 pub fn name_and_value(pair: &[u8]) -> (&[u8], &[u8]) {
     let equals = memchr::memchr(b'=', pair).unwrap_or(pair.len());
@@ -8,12 +8,12 @@ pub fn name_and_value(pair: &[u8]) -> (&[u8], &[u8]) {
     (name, value.get(1..).unwrap_or_default())
 }
 
-/// Parts of a list between separators; empty ones are left out.
+/// The parts of a list between separators, empty ones left out.
 pub(super) fn split(text: &[u8], separator: u8) -> impl Iterator<Item = &[u8]> {
     text.split(move |byte| *byte == separator).filter(|part| !part.is_empty())
 }
 
-/// Whether a text is a form: two pairs at least, whose names look like names.
+/// Whether a text is a form: at least two pairs with plausible names.
 pub(super) fn is_form(text: &[u8]) -> bool {
     if memchr::memchr(b'&', text).is_none() || text.contains(&b' ') {
         return false;

@@ -1,7 +1,7 @@
-//! Percent-encoding, as forms and queries have it.
+//! Percent-encoding as in forms and queries.
 
-/// Undoes percent-encoding and turns plus signs into spaces, in `out` where there is any. Invalid escapes stay as they
-/// are. White space at the end of a text without escapes is dropped.
+/// Decodes percent-encoding and plus signs, into `out` if there are any. Invalid escapes are left as they are. Trailing
+/// whitespace of a text without escapes is dropped.
 pub fn decode<'a>(text: &'a [u8], out: &'a mut Vec<u8>) -> &'a [u8] {
     if memchr::memchr2(b'%', b'+', text).is_none() {
         return text.trim_ascii_end();

@@ -1,8 +1,8 @@
-//! Where in a message a value stands.
+//! Where in a message a value is.
 
 use serde::Serialize;
 
-/// Where in a message a value stands.
+/// Where in a message a value is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Place {

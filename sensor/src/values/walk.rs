@@ -6,7 +6,7 @@ use super::pairs::{self, name_and_value};
 use super::place::Place;
 use super::{body, graphql, nested, percent};
 
-/// What a value was taken out of, besides its place.
+/// The encodings that a value was unpacked from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Wraps {
     /// JSON inside a value.
@@ -19,62 +19,83 @@ pub struct Wraps {
     pub base64: bool,
 }
 
-/// A value. Its text is decoded as its place is encoded, once.
+/// A value. Its text is decoded once, according to its place.
 #[derive(Clone, Copy)]
 pub struct Value<'v> {
-    /// Where it stands.
+    /// Where it is.
     pub place: Place,
-    /// The name of its field, decoded; the path of the member in JSON (`user.tags[]`). Empty where it has none.
+    /// The name of its field, decoded; in JSON the path of the member (`user.tags[]`). Empty if it has none.
     pub name: &'v [u8],
     /// The text.
     pub text: &'v [u8],
-    /// Whether the text is the name of a field: told where that is no ordinary one.
+    /// Whether the text is the name of a field. Only unusual names are visited.
     pub is_name: bool,
     /// Whether it is a number, `true`, `false` or `null` of JSON.
     pub is_scalar: bool,
-    /// What it was taken out of.
+    /// What it was unpacked from.
     pub wraps: Wraps,
 }
 
 /// Bounds of a walk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Values that are told.
+    /// Maximum values visited.
     pub values: usize,
-    /// Times that values are taken out of values.
+    /// Maximum levels of values within values.
     pub depth: u8,
-    /// Bytes that are read, decoded ones included.
+    /// Maximum bytes read, including decoded ones.
     pub bytes: usize,
 }
 
 impl Default for Limits {
-    /// As many fields as servers read of a form (PHP's `max_input_vars`), and twice what is kept of a message.
+    /// About as many fields as servers accept in a form (PHP's `max_input_vars` is 1,000), and more bytes than are kept
+    /// of a message.
     fn default() -> Self {
         Self { values: 1_024, depth: 4, bytes: 256 << 10 }
     }
 }
 
-/// How a walk ended.
+/// The result of a walk.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Told {
-    /// Values told.
+    /// Values visited.
     pub values: usize,
-    /// Whether a limit ended it.
+    /// Whether it stopped at a limit.
     pub cut: bool,
+}
+
+/// Receives the values of a walk; a closure will do.
+pub trait Visit {
+    /// A value.
+    fn value(&mut self, value: &Value<'_>);
+
+    /// Whether to skip a header, because the same one was walked before without a result.
+    fn is_known(&mut self, _header: &Value<'_>) -> bool {
+        false
+    }
+
+    /// All values of the last header that was not skipped have been visited; `is_cut` if the walk stopped at a limit.
+    fn walked(&mut self, _is_cut: bool) {}
+}
+
+impl<F: FnMut(&Value<'_>)> Visit for F {
+    fn value(&mut self, value: &Value<'_>) {
+        self(value);
+    }
 }
 
 /// A walk over one message.
 pub struct Walk<'w> {
     buffers: &'w mut Buffers,
-    visit: &'w mut dyn FnMut(&Value<'_>),
+    visit: &'w mut dyn Visit,
     pub(super) limits: Limits,
     bytes: usize,
     told: Told,
 }
 
-/// Whether the value of a header is given by the protocol or the client's program and reaches no application's logic.
+/// Whether a header belongs to the protocol or the browser and does not reach application logic.
 fn is_passed_over(name: &[u8]) -> bool {
-    // By length first: most headers are none of these.
+    // By length first, to rule out most headers quickly.
     match name.len() {
         2 => is(name, b"te"),
         3 => is(name, b"dnt"),
@@ -90,8 +111,8 @@ fn is_passed_over(name: &[u8]) -> bool {
 }
 
 impl<'w> Walk<'w> {
-    /// Begins a walk that tells `visit` of each value.
-    pub fn new(buffers: &'w mut Buffers, limits: Limits, visit: &'w mut dyn FnMut(&Value<'_>)) -> Self {
+    /// Starts a walk that passes each value to `visit`.
+    pub fn new(buffers: &'w mut Buffers, limits: Limits, visit: &'w mut dyn Visit) -> Self {
         Self { buffers, visit, limits, bytes: 0, told: Told::default() }
     }
 
@@ -112,13 +133,13 @@ impl<'w> Walk<'w> {
         self.told
     }
 
-    /// Walks over one value, as it stands.
+    /// Walks over one value that is already decoded.
     pub fn one(mut self, value: &Value<'_>) -> Told {
         self.value(*value, 0);
         self.told
     }
 
-    /// How it ends so far.
+    /// Notes that something was left out.
     pub(super) const fn cut(&mut self) {
         self.told.cut = true;
     }
@@ -131,7 +152,7 @@ impl<'w> Walk<'w> {
         self.buffers
     }
 
-    /// Tells a value, or what is in it.
+    /// Visits a value, or its contents if it can be unpacked.
     pub(super) fn value(&mut self, value: Value<'_>, depth: u8) {
         if value.text.is_empty() {
             return;
@@ -142,7 +163,7 @@ impl<'w> Walk<'w> {
         self.tell(value);
     }
 
-    /// Tells a value as it is.
+    /// Visits a value as it is.
     pub(super) fn tell(&mut self, value: Value<'_>) {
         if self.is_over() {
             self.told.cut = true;
@@ -150,10 +171,10 @@ impl<'w> Walk<'w> {
         }
         self.told.values = self.told.values.saturating_add(1);
         self.bytes = self.bytes.saturating_add(value.text.len());
-        (self.visit)(&value);
+        self.visit.value(&value);
     }
 
-    /// The path as a whole, then segments that hold something in base64.
+    /// The path as a whole, then segments that are base64.
     fn path(&mut self, path: &[u8]) {
         let value = Value {
             place: Place::Path,
@@ -205,7 +226,7 @@ impl<'w> Walk<'w> {
         names.into_iter().chain(texts).for_each(|buffer| self.buffers.give(buffer));
     }
 
-    /// Decodes percent and plus, into a buffer where there are any.
+    /// Decodes percent and plus, using a buffer only if there are any.
     fn decoded<'a>(&mut self, text: &'a [u8], room: &'a mut Option<zeroize::Zeroizing<Vec<u8>>>) -> &'a [u8] {
         if memchr::memchr2(b'%', b'+', text).is_none() {
             return text;
@@ -216,7 +237,7 @@ impl<'w> Walk<'w> {
         room
     }
 
-    /// Tells the name of a field, where it is no ordinary one.
+    /// Visits the name of a field if it is unusual.
     pub(super) fn name(&mut self, value: Value<'_>) {
         let is_ordinary = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
         let name = value.name;
@@ -229,24 +250,27 @@ impl<'w> Walk<'w> {
         if text.is_empty() || is_passed_over(name) {
             return;
         }
-        let value = Value {
-            place: Place::Header,
-            name,
-            text,
-            is_name: false,
-            is_scalar: false,
-            wraps: Wraps::default(),
+        let place = match name.len() {
+            6 if is(name, b"cookie") => Place::Cookie,
+            6 if is(name, b"origin") => Place::Referer,
+            7 if is(name, b"referer") => Place::Referer,
+            _ => Place::Header,
         };
-        if is(name, b"cookie") {
+        let value = Value { place, name, text, is_name: false, is_scalar: false, wraps: Wraps::default() };
+        if self.visit.is_known(&value) {
+            return;
+        }
+        if place == Place::Cookie {
             self.pairs(text, b';', Place::Cookie, Wraps::default(), 0);
-        } else if is(name, b"referer") || is(name, b"origin") {
+        } else if place == Place::Referer {
             self.referer(value);
         } else {
             self.value(value, 0);
         }
+        self.visit.walked(self.told.cut);
     }
 
-    /// Path and query of a referring page: its host is none of the client's values.
+    /// Path and query of a referring page; its host is not a value.
     fn referer(&mut self, value: Value<'_>) {
         let text = value.text;
         let after_scheme = memchr::memmem::find(text.get(..12).unwrap_or(text), b"://");
@@ -261,7 +285,7 @@ impl<'w> Walk<'w> {
     }
 }
 
-/// Whether the name of a header is this one, given in lower case.
+/// Compares the name of a header with one in lower case.
 fn is(name: &[u8], wanted: &[u8]) -> bool {
     name.len() == wanted.len() && name.eq_ignore_ascii_case(wanted)
 }

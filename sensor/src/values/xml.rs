@@ -1,15 +1,15 @@
-//! XML, as far as its elements and attributes hold texts.
+//! XML: the text of elements and attributes.
 
 use super::place::Place;
 use super::walk::{Value, Walk, Wraps};
 
-/// Elements that are read: more than the kept part of a body has.
+/// Maximum elements read: more than the kept part of a body holds.
 const MAX_ELEMENTS: usize = 16_384;
 
-/// Of the document as a whole that is told as one value: its head, where entities are declared.
+/// Maximum bytes of the document that are passed on as one value: its head, where entities are declared.
 const MAX_DOCUMENT: usize = 8 << 10;
 
-/// Tells the document as a whole, whose value has no name, then the texts of elements and attributes.
+/// Visits the document as a whole, without a name, then the text of each element and attribute.
 pub(super) fn walk(walk: &mut Walk<'_>, body: &[u8]) {
     let value = Value {
         place: Place::Xml,
@@ -42,7 +42,7 @@ pub fn attributes(body: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
     })
 }
 
-/// Local names of the start tags that text follows, with that text, which may stand in a section of its own.
+/// Local names of start tags followed by text, with that text, which may be in a CDATA section.
 pub fn elements(body: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
     let mut last: &[u8] = b"";
     body.split(|byte| *byte == b'<').skip(1).filter_map(move |tag| {

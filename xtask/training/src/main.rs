@@ -25,6 +25,7 @@ mod gotestwaf;
 mod inspect;
 mod made;
 mod request;
+mod stress;
 mod tables;
 mod train;
 #[path = "../../../sensor/src/values/mod.rs"]
@@ -66,6 +67,9 @@ struct Cli {
     /// Print what inspection costs per request, and nothing else.
     #[arg(long)]
     cost: bool,
+    /// Judge texts with the weights that are committed, and nothing else: lines of JSON with `family` and `text`.
+    #[arg(long)]
+    texts: Option<PathBuf>,
     /// Only this source in what is shown.
     #[arg(long)]
     only: Option<String>,
@@ -79,6 +83,9 @@ fn main() -> Result<()> {
     if cli.cost {
         cost::print();
         return Ok(());
+    }
+    if let Some(texts) = &cli.texts {
+        return stress::print(texts, cli.show);
     }
     let corpora = Corpora::read(&cli.directory, &cli.root)?;
     let mut state = State::new();

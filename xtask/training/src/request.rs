@@ -64,7 +64,7 @@ impl Request {
     }
 
     /// Shows each value.
-    pub(crate) fn values(&self, buffers: &mut Buffers, visit: &mut dyn FnMut(&Value<'_>)) {
+    pub(crate) fn values(&self, buffers: &mut Buffers, mut visit: &mut dyn FnMut(&Value<'_>)) {
         let carrier = Carrier {
             path: &self.path,
             query: &self.query,
@@ -72,7 +72,7 @@ impl Request {
             content_type: self.content_type(),
             body: &self.body,
         };
-        Walk::new(buffers, Limits::default(), visit).all(carrier);
+        Walk::new(buffers, Limits::default(), &mut visit).all(carrier);
     }
 }
 

@@ -160,6 +160,9 @@ fn classes(legitimate: &[(&Sample, Judged)], attacks: &[(&Sample, Judged)]) {
 fn show(options: &Options, legitimate: &[(&Sample, Judged)], attacks: &[(&Sample, Judged)]) {
     let threshold = cut(legitimate, 0.005);
     if options.only.as_deref() == Some("traffic") {
+        for (sample, judged) in legitimate.iter().filter(|(_, judged)| !judged.rules.is_empty()) {
+            println!("  rule: {} {:?} {}", sample.class, judged.rules, judged.worst);
+        }
         let mut told: Vec<_> =
             legitimate.iter().filter(|(_, judged)| judged.is_told(threshold - 4.0)).collect();
         told.sort_by(|a, b| b.1.score.total_cmp(&a.1.score));

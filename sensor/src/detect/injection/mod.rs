@@ -8,6 +8,7 @@
 //! Fields in which such text is ordinary, as in editors, are muted by [`profile`].
 
 mod config;
+mod kept;
 mod profile;
 #[cfg(test)]
 mod tests;
@@ -16,6 +17,7 @@ use std::collections::BTreeSet;
 use std::hash::{BuildHasher as _, Hasher as _};
 
 pub use config::Config;
+use serde::Deserialize as _;
 
 use super::config::Sources;
 use super::ongoing::Ongoing;
@@ -26,6 +28,7 @@ use crate::event::{Effect, Effects, Event, Exchange, Finding};
 use crate::inspect::Kind;
 use crate::inspect::injection::{EVIDENCE_RULE, SCORE_RULE};
 use crate::prefix::ClientNet;
+use kept::Kept;
 use profile::Profiles;
 
 /// Fields, and rules, of a client that are told apart.
@@ -240,6 +243,19 @@ impl Detector for Injection {
         self.foreign.sweep(now, 256, |_, _| {});
         self.profiles.sweep(now);
         self.ongoing.advance(now, signals);
+    }
+
+    fn name(&self) -> &'static str {
+        "injection"
+    }
+
+    fn learned(&self) -> Option<serde_json::Value> {
+        serde_json::to_value(self.profiles.kept()).ok()
+    }
+
+    fn restore(&mut self, learned: &serde_json::Value) -> Result<(), String> {
+        let kept = Kept::deserialize(learned).map_err(|error| format!("injection: {error}"))?;
+        self.profiles.restore(&kept).map_or(Ok(()), Err)
     }
 
     fn usage(&self) -> Usage {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::kept::Kept;
 use super::{Config, Finding, field};
 use crate::clock::Timestamp;
 use crate::detect::Usage;
@@ -10,7 +11,7 @@ use crate::event::Exchange;
 use crate::prefix::ClientNet;
 
 /// Clients whose hits make a class ordinary in a field.
-const CLIENTS: usize = 3;
+pub(super) const CLIENTS: usize = 3;
 
 /// Hits, on as many different days or hours as they may come, before it is ordinary.
 const HITS: u32 = 10;
@@ -22,11 +23,11 @@ const KEEP: Duration = Duration::from_secs(14 * 86_400);
 const NEVER: [&str; 5] = ["log4shell", "xxe", "deserialisation", "shellshock", "ssrf"];
 
 /// What a field has had.
-#[derive(Debug)]
-struct Field {
-    since: Timestamp,
-    clients: [Option<ClientNet>; CLIENTS],
-    hits: u32,
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Field {
+    pub(super) since: Timestamp,
+    pub(super) clients: [Option<ClientNet>; CLIENTS],
+    pub(super) hits: u32,
 }
 
 impl Field {
@@ -78,6 +79,20 @@ impl Profiles {
             && known.clients.iter().all(Option::is_some);
         known.note(client);
         is_ordinary
+    }
+
+    /// What a restart needs.
+    pub(super) fn kept(&self) -> Kept {
+        Kept::of(self.fields.iter_seen())
+    }
+
+    /// Takes up what was kept; what of it cannot be read.
+    pub(super) fn restore(&mut self, kept: &Kept) -> Option<String> {
+        let (entries, unread) = kept.read();
+        for (key, hit, field) in entries {
+            self.fields.touch(key, hit, || field);
+        }
+        unread
     }
 
     pub(super) fn sweep(&mut self, now: Timestamp) {

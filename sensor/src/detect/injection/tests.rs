@@ -138,3 +138,56 @@ fn what_is_ordinary_in_a_field_is_muted() {
     assert_eq!(burst.len(), 40, "a burst of many clients makes nothing ordinary");
     assert!(Config::default().ordinary_after > Duration::from_secs(3_600));
 }
+
+#[test]
+fn profiles_survive_a_restart_and_nonsense_does_not() {
+    let findings = [finding(1, "sql-statement")];
+    let feed = |detector: &mut Injection, hours: std::ops::Range<u64>| {
+        let mut signals = Vec::new();
+        for hour in hours {
+            let event = Exchange {
+                findings: &findings,
+                client: address(hour % 4 * 300),
+                status: Some(200),
+                ..exchange(seconds(hour * 3_600))
+            };
+            detector.observe(&Event::Exchange(&event), &mut signals);
+        }
+        signals.len()
+    };
+    let (mut first, mut second, mut third) = (detector(), detector(), detector());
+    assert!(feed(&mut first, 0..40) > 0);
+    let learned = first.learned().unwrap();
+    second.restore(&learned).unwrap();
+    assert_eq!(second.learned().unwrap(), learned);
+    assert_eq!(feed(&mut second, 40..60), 0, "an editor is not reported anew");
+    assert!(feed(&mut third, 40..60) > 0, "without what was learned it is");
+    for nonsense in [
+        serde_json::json!(null),
+        serde_json::json!({ "sqli": 7 }),
+        serde_json::json!({ "sqli": "AAAA" }),
+        serde_json::json!({ "sqli": "!" }),
+        serde_json::json!({ "nothing": "" }),
+    ] {
+        assert!(detector().restore(&nonsense).is_err(), "{nonsense}");
+    }
+}
+
+/// A full table is kept within its bound, those that last had a hit.
+#[test]
+fn what_is_kept_of_profiles_is_bounded() {
+    let mut detector = detector();
+    let fields = u64::try_from(kept::MOST).unwrap() + 100;
+    for field in 0..fields {
+        let findings = [finding(field, "sql-statement")];
+        let event = Exchange { findings: &findings, status: Some(200), ..exchange(seconds(field)) };
+        detector.observe(&Event::Exchange(&event), &mut Vec::new());
+    }
+    let learned = detector.learned().unwrap();
+    assert!(learned.to_string().len() < 1_000_000, "{}", learned.to_string().len());
+    let kept = Kept::deserialize(&learned).unwrap();
+    let (entries, unread) = kept.read();
+    assert_eq!((entries.len(), unread), (kept::MOST, None));
+    let first = entries.first().map(|(_, hit, _)| hit.since(seconds(100)));
+    assert!(first.is_some_and(|late| late < Duration::from_secs(1)), "{first:?}");
+}

@@ -1,8 +1,7 @@
-//! What the answer to an attempt means.
+//! The meaning of the response to an attempt.
 //!
-//! In doubt it means nothing: a success that is none would be an account taken over that was not, and a failure
-//! that is none would be an attack. A success needs a sign: a token, a session, an account, a way on, or words that
-//! say so.
+//! In doubt the outcome is unknown: a false success would look like an account takeover, and a false failure like an
+//! attack. A success needs a sign: a token, a session, an account, a redirect, or words that say so.
 
 use zeroize::Zeroizing;
 
@@ -22,18 +21,18 @@ use crate::http::{Decoding, Exchange, Request, Response};
 /// How credentials are sent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Manner {
-    /// Once, for a session.
+    /// Once, to start a session.
     #[default]
     Once,
-    /// With each request, the status alone answers: basic and digest authentication (RFC 7617, RFC 7616).
+    /// With each request, and the status alone is the answer: basic and digest authentication (RFC 7617, RFC 7616).
     Always,
-    /// With each request, in its query; the body may answer.
+    /// With each request, in its query; the response body may have the answer.
     InQuery,
-    /// It is the code of a second factor, not a password.
+    /// As the code of a second factor, not a password.
     Code,
 }
 
-/// An attempt that was made.
+/// An attempt.
 #[derive(Clone, Copy)]
 pub(super) struct Attempt<'a> {
     pub(super) exchange: &'a Exchange<'a>,
@@ -44,20 +43,20 @@ pub(super) struct Attempt<'a> {
     pub(super) answer: Answer<'a>,
 }
 
-/// Room for a decoded answer.
+/// A buffer for a decoded response.
 #[derive(Default)]
 pub(super) struct Room {
     bytes: Zeroizing<Vec<u8>>,
     text: Zeroizing<String>,
 }
 
-/// What an answer brings; decoded once, since that has a budget.
+/// The content of a response; decoded only once, since that has a budget.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Answer<'a> {
     raw: &'a [u8],
-    /// The body as text, without what is put before JSON so that no script can take it.
+    /// The body as text, without a prefix that protects JSON from being run as a script.
     pub(super) body: &'a [u8],
-    /// Whether that is all of it.
+    /// Whether it is complete.
     pub(super) is_whole: bool,
     pub(super) cookies: Cookies,
 }
@@ -120,7 +119,7 @@ impl<'a> Attempt<'a> {
     fn guessed(&self, response: Response<'_>) -> LoginOutcome {
         let status = response.outcome();
         match (self.manner, status) {
-            // Too many of them: that says nothing about this one (RFC 6585, section 4).
+            // Too many requests: that says nothing about this attempt (RFC 6585, section 4).
             (_, 429 | 503) => LoginOutcome::Unknown,
             (Manner::Always | Manner::InQuery, 401) if is_stale(response) => LoginOutcome::Unknown,
             (Manner::Always | Manner::InQuery, 401 | 403 | 423) => LoginOutcome::Failure,
@@ -147,7 +146,7 @@ impl<'a> Attempt<'a> {
         let is_code = self.manner == Manner::Code;
         let cookies = self.answer.cookies;
         let is_same = super::location::same_path(target.path, self.path);
-        // To the same with another scheme, host or a slash at the end: the request is to be made again there.
+        // To the same path with another scheme, host or trailing slash: the client repeats the request there.
         let is_repeated = matches!(response.status(), 307 | 308) || response.status() == 301 && is_same;
         match target.says(self.path, self.query()) {
             Says::Throttled => LoginOutcome::Unknown,
@@ -175,7 +174,7 @@ impl<'a> Attempt<'a> {
         }
     }
 
-    /// Whether neither the request nor its answer has a session.
+    /// Whether neither the request nor the response has a session.
     pub(super) fn is_of_nobody(&self) -> bool {
         !self.answer.cookies.begin_session() && !cookies::brings_any(self.request)
     }
@@ -185,7 +184,7 @@ impl<'a> Attempt<'a> {
         self.manner == Manner::Once && cookies.is_new_session && !cookies.has_message
     }
 
-    /// Whether it was answered for the number of attempts, whatever the password was.
+    /// Whether the response is about the number of attempts, not the password.
     pub(super) fn is_throttled(&self) -> bool {
         let Some(response) = self.exchange.response else { return false };
         let Said { speech, reply, .. } = Said::of(self.answer.body);
@@ -196,7 +195,7 @@ impl<'a> Attempt<'a> {
             || reply.throttled
     }
 
-    /// Whether its only sign of success is a new session where one came from, which some give to everybody.
+    /// Whether the only sign of success is a new session with a redirect back, which some servers give everybody.
     pub(super) fn is_weak(&self) -> bool {
         let cookies = self.answer.cookies;
         let Some(response) = self.exchange.response else { return false };
@@ -208,13 +207,13 @@ impl<'a> Attempt<'a> {
         says == Says::Back && !cookies.of_user && !cookies.is_renewed
     }
 
-    /// Whether a program sent it, rather than a form.
+    /// Whether a program sent it, not a form.
     fn is_of_program(&self) -> bool {
         let kind = self.request.content_type().unwrap_or_default();
         memchr::memmem::find(&kind.to_ascii_lowercase(), b"json").is_some()
     }
 
-    /// An answer with a status that refuses; whether that is for sure, or may be about something else.
+    /// A response with a refusing status; whether that is certain, or may be about something else.
     fn by_refusal(&self, response: Response<'_>, is_sure: bool) -> LoginOutcome {
         let body = self.answer.body;
         let Said { speech, reply, .. } = Said::of(body);
@@ -238,7 +237,7 @@ impl<'a> Attempt<'a> {
         target.is_some_and(|target| target.says(self.path, self.query()) == Says::SecondFactor)
     }
 
-    /// An answer to credentials in the query: an error may be about what was asked for.
+    /// A response to credentials in the query: an error may be about the resource.
     fn by_error(&self) -> LoginOutcome {
         let Said { speech, reply, .. } = Said::of(self.answer.body);
         if speech.refused || reply.refused {
@@ -262,7 +261,7 @@ impl<'a> Attempt<'a> {
             || says == Some(Says::SecondFactor)
             || page.code_input && !page.password_input;
         let is_throttled = speech.throttled || reply.throttled || says == Some(Says::Throttled);
-        // Who can log out, or has another session than before, is in, whatever else the page asks for.
+        // A user who can log out, or has a new session, is logged in, whatever else the page asks for.
         let is_in = page.has_logout || cookies.is_renewed || cookies.of_user;
         if reply.needs_factor && !is_code {
             LoginOutcome::Unknown
@@ -303,7 +302,7 @@ impl<'a> Attempt<'a> {
     }
 }
 
-/// What a body says.
+/// The meaning of a body.
 struct Said<'b> {
     speech: Speech,
     reply: Reply,
@@ -353,5 +352,5 @@ fn is_jwt(text: &[u8]) -> bool {
         && text.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
 }
 
-/// Longest text that may be names with values.
+/// Longest text that is read as names with values.
 const MAX_TEXT: usize = 1_024;

@@ -1,4 +1,4 @@
-//! The bodies that credentials come in: forms, JSON, GraphQL, multipart forms, XML.
+//! Formats of bodies with credentials: forms, JSON, GraphQL, multipart forms, XML.
 
 use aho_corasick::packed;
 use memchr::memmem::{self, Finder};
@@ -13,11 +13,11 @@ use super::xml;
 pub(super) use crate::values::{Shape, decode};
 use crate::values::{name_and_value, parts};
 
-/// Fields of a form that are read.
+/// Maximum fields read of a form.
 /// Servers read a thousand by default, and refuse or drop what is beyond (PHP's `max_input_vars`, Django's
 /// `DATA_UPLOAD_MAX_NUMBER_FIELDS`, the parameter limit of Express).
 const MAX_FIELDS: usize = 1_024;
-/// Parts of a multipart form that are read; as many as [`parts`] tells.
+/// Maximum parts read of a multipart form; as many as [`parts`] yields.
 const MAX_PARTS: usize = 1_024;
 
 impl Shape<'_> {
@@ -38,15 +38,15 @@ impl Shape<'_> {
     }
 }
 
-/// Finds the bodies that are worth reading: those that may have a field for a password, or a call that logs in.
+/// Finds the bodies that are worth reading: those that may have a password field or a login call.
 pub(super) struct Hints {
     names: Option<packed::Searcher>,
     calls: Option<packed::Searcher>,
     escape: Finder<'static>,
 }
 
-/// Parts of the names of passwords, without a first letter that may be a capital; three letters at least, with which the
-/// search is fastest.
+/// Parts of password field names, without a first letter that may be a capital; at least three letters, which makes the
+/// search fastest.
 const NAMES: [&str; 29] = [
     "ass",
     "ASS",
@@ -79,11 +79,11 @@ const NAMES: [&str; 29] = [
     "secretKey",
 ];
 
-/// Parts of the names of calls that log in, whose passwords have no names.
+/// Parts of the names of login calls, whose passwords are positional.
 const CALLS: [&str; 6] = ["ogin", "ogon", "uthenticate", "ignin", "ignIn", "sign_in"];
 
 impl Hints {
-    /// Without vectors of bytes there is no such search, and each body is read.
+    /// Without SIMD there is no such search, and every body is read.
     pub(super) fn new() -> Self {
         Self {
             names: packed::Searcher::new(NAMES),
@@ -92,7 +92,7 @@ impl Hints {
         }
     }
 
-    /// Names may be escaped so that nobody finds them, but the server.
+    /// Names may be escaped, which the server undoes but a search would miss.
     pub(super) fn find(&self, shape: Shape<'_>, body: &[u8]) -> bool {
         let is_escaped = match shape {
             Shape::Form => memchr::memchr(b'%', body).is_some(),
@@ -110,7 +110,7 @@ fn has(names: Option<&packed::Searcher>, body: &[u8]) -> bool {
     names.is_none_or(|names| names.find(body).is_some())
 }
 
-/// Whether values may stand by their position.
+/// Whether values may be positional.
 fn has_position(body: &[u8]) -> bool {
     let names: [&[u8]; 4] = [b"params", b"\"args\"", b"arguments", b"param>"];
     names.iter().any(|name| memmem::find(body, name).is_some())
@@ -153,7 +153,7 @@ pub(super) fn form(text: &[u8], depth: u8, fields: &mut Fields<'_>) {
     }
 }
 
-/// Whether a field may hold a document: JSON in a field of its own, or GraphQL by GET.
+/// Whether a field may contain a document: JSON in a form field, or GraphQL by GET.
 fn is_inner(name: &[u8], value: &[u8]) -> bool {
     let value = value.trim_ascii_start();
     value.starts_with(b"{") || value.starts_with(b"%7B") || value.starts_with(b"%7b") || name == b"query"
@@ -162,7 +162,7 @@ fn is_inner(name: &[u8], value: &[u8]) -> bool {
 /// Reads a document in a field.
 fn inner(name: &[u8], value: &[u8], depth: u8, fields: &mut Fields<'_>) {
     if value.trim_ascii_start().starts_with(b"{") && name != b"query" {
-        // A query with JSON in it is of a search.
+        // JSON in a query belongs to a search.
         if depth == 0 {
             read_json(value, fields);
         }
@@ -176,7 +176,7 @@ fn inner(name: &[u8], value: &[u8], depth: u8, fields: &mut Fields<'_>) {
     }
 }
 
-/// The rows of a form with arrays, such as `login[1][user]`, or `user[]` and `password[]` several times.
+/// The rows of a form with arrays, such as `login[1][user]`, or repeated `user[]` and `password[]`.
 #[derive(Default)]
 struct Rows {
     units: Vec<Unit>,
@@ -184,11 +184,11 @@ struct Rows {
     secrets: usize,
 }
 
-/// Rows of a form that are told apart; higher ones are one.
+/// Maximum rows of a form read separately; the rest count as one.
 const MAX_ROWS: usize = 128;
 
 impl Rows {
-    /// The row that a name belongs to, if it is one of an array.
+    /// The row that a name belongs to, if it is part of an array.
     fn of(&mut self, name: &[u8], role: Role) -> Option<&mut Unit> {
         let open = memchr::memchr(b'[', name)?;
         let number = if name.ends_with(b"[]") {
@@ -210,7 +210,7 @@ impl Rows {
     }
 }
 
-/// What is no UTF-8 is read as lenient servers read it.
+/// Decodes percent-encoding; invalid UTF-8 is read as lenient servers do.
 fn read_json(body: &[u8], fields: &mut Fields<'_>) {
     let lossy =
         std::str::from_utf8(body).err().map(|_| Zeroizing::new(String::from_utf8_lossy(body).into_owned()));
@@ -222,7 +222,7 @@ fn read_json(body: &[u8], fields: &mut Fields<'_>) {
     documents.end(fields);
 }
 
-/// `multipart/form-data` (RFC 7578); files are passed over.
+/// `multipart/form-data` (RFC 7578); files are skipped.
 fn multipart(body: &[u8], boundary: &[u8], fields: &mut Fields<'_>) {
     if memmem::find_iter(body, boundary).nth(MAX_PARTS).is_some() {
         fields.note_rest();

@@ -1,14 +1,14 @@
-//! Bodies as the UTF-8 that the rest reads, whatever they were written in.
+//! Converts bodies of any charset to UTF-8.
 //!
-//! What a parser takes for text is decided by the bytes before the label: frameworks that read JSON look for UTF-16 and
-//! UTF-32 by their zeros (RFC 4627, section 3) and ignore the `charset=` of a body without.
+//! The bytes take precedence over the label: frameworks recognise UTF-16 and UTF-32 JSON by its zero bytes (RFC 4627,
+//! section 3) and otherwise ignore `charset=`.
 
 use encoding_rs::{Encoding, REPLACEMENT, UTF_8, UTF_16BE, UTF_16LE};
 
-/// How wide the characters of a text are.
+/// The width of a text's characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Width {
-    /// One byte for those of ASCII, after a mark of so many bytes.
+    /// One byte for ASCII, after a byte order mark of this many bytes.
     Narrow(usize),
     Utf16(&'static Encoding, usize),
     Utf32 {
@@ -18,7 +18,7 @@ enum Width {
 }
 
 impl Width {
-    /// By a byte order mark, or by the zeros beside the first characters, which are ASCII in every format that matters.
+    /// By the byte order mark, or by zeros next to the first characters, which are ASCII in every relevant format.
     fn of(text: &[u8]) -> Self {
         match text {
             [0xef, 0xbb, 0xbf, ..] => Self::Narrow(3),
@@ -35,8 +35,8 @@ impl Width {
     }
 }
 
-/// A body as text, in `out` where it had to be decoded; nothing where its charset is not known. What is no text in its
-/// charset becomes U+FFFD, as it does in lenient servers.
+/// A body as text, in `out` if it had to be converted; none if its charset is unknown. Invalid sequences become U+FFFD, as
+/// in lenient servers.
 pub(super) fn decode<'b>(body: &'b [u8], label: Option<&[u8]>, out: &'b mut String) -> Option<&'b [u8]> {
     out.clear();
     match Width::of(body) {
@@ -62,13 +62,12 @@ pub(super) fn decode<'b>(body: &'b [u8], label: Option<&[u8]>, out: &'b mut Stri
     Some(out.as_bytes())
 }
 
-/// The encoding that a body of narrow characters has to be decoded from; inside, nothing where it is UTF-8 or looks the
-/// same. Outside, nothing where the label is of none that is known.
+/// The encoding of a body with narrow characters. Outer none: the label is unknown. Inner none: it is UTF-8 or a subset.
 #[expect(clippy::option_option, reason = "the two mean different things, as told above")]
 fn narrow(label: Option<&[u8]>, is_marked: bool) -> Option<Option<&'static Encoding>> {
     let Some(label) = label.filter(|_| !is_marked) else { return Some(None) };
     let is_wide = |name: &[u8]| label.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name));
-    // No wide text: whoever reads it all the same does not go by the label.
+    // Not wide text: a server that reads it anyway ignores the label.
     if is_wide(b"utf-16") || is_wide(b"utf-32") || is_wide(b"utf16") || is_wide(b"utf32") {
         return Some(None);
     }
@@ -78,7 +77,7 @@ fn narrow(label: Option<&[u8]>, is_marked: bool) -> Option<Option<&'static Encod
 
 fn fill(encoding: &'static Encoding, text: &[u8], out: &mut String) {
     let mut decoder = encoding.new_decoder_without_bom_handling();
-    // All of it fits, so that nothing is moved and left behind.
+    // Reserve all of it, so that reallocation leaves no copies behind.
     out.reserve(decoder.max_utf8_buffer_length(text.len()).unwrap_or_default());
     let _done = decoder.decode_to_string(text, out, true);
 }

@@ -1,4 +1,4 @@
-//! What the operator can say about logins.
+//! Configuration of login recognition.
 
 use std::ops::RangeInclusive;
 use std::str::FromStr;
@@ -7,7 +7,7 @@ use documented::DocumentedFields;
 
 use crate::config::{Form, from_text};
 
-/// Most rules.
+/// Maximum rules.
 pub const MAX_LOGIN_RULES: usize = 64;
 
 /// How logins are recognised.
@@ -15,8 +15,7 @@ pub const MAX_LOGIN_RULES: usize = 64;
 pub struct LoginConfig {
     /// Whether to recognise login attempts and their outcomes.
     pub enabled: bool,
-    /// Routes that are known to be those of logins, before what is recognised by itself; at most
-    /// [`MAX_LOGIN_RULES`].
+    /// Known login routes; they take precedence over what is recognised automatically. At most [`MAX_LOGIN_RULES`].
     pub rules: Vec<LoginRule>,
 }
 
@@ -62,8 +61,7 @@ impl Conditions {
     }
 }
 
-/// A path, or a pattern of paths: a segment in braces or `*` stands for any one segment, `**` at the end for any
-/// number of them.
+/// A path or a pattern: a segment in braces, or `*`, matches one segment, `**` at the end any number of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LoginRoute(String);
 
@@ -74,7 +72,7 @@ impl LoginRoute {
         &self.0
     }
 
-    /// Whether a path is meant. Empty segments count for nothing.
+    /// Whether a path matches. Empty segments are ignored.
     #[must_use]
     pub fn matches(&self, path: &[u8]) -> bool {
         let segments = |path| <[u8]>::split(path, |byte| *byte == b'/').filter(|part| !part.is_empty());
@@ -93,7 +91,7 @@ impl LoginRoute {
     }
 }
 
-/// Why a text of the configuration cannot be read.
+/// Why a text of the configuration is invalid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LoginTextError {
     /// A route.
@@ -159,7 +157,7 @@ pub struct HeaderSign {
 }
 
 impl HeaderSign {
-    /// Whether a header is it.
+    /// Whether a header matches.
     #[must_use]
     pub fn matches(&self, name: &[u8], value: &[u8]) -> bool {
         let part = self.part.as_ref().map(String::as_bytes);
@@ -212,7 +210,7 @@ pub const HEADER_SIGN: Form<HeaderSign> = Form {
     },
 };
 
-/// A part of a text that is looked for: not empty, which everything has.
+/// A text to search for; not empty, which would match everything.
 #[must_use]
 pub const fn login_text(example: &'static str) -> Form<String> {
     Form {

@@ -1,29 +1,29 @@
-//! What the cookies of an answer to a login say.
+//! The cookies of a response to a login.
 
 use super::words::Words;
 use crate::http::{Request, Response};
 use crate::values::name_and_value;
 
-/// What an answer's cookies say.
+/// What a response's cookies show.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Cookies {
-    /// One is set that only who logged in has.
+    /// A cookie is set that only logged-in users have.
     pub(super) of_user: bool,
-    /// A cookie is set that the request did not bring. It may be the session that is begun for everybody.
+    /// A cookie is set that the request did not have. It may be a session that everybody gets.
     pub(super) is_new: bool,
-    /// One that the request brought gets another value, as servers do with a session whose owner changes (OWASP Session
-    /// Management Cheat Sheet, "Renew the Session ID After Any Privilege Level Change").
+    /// A cookie of the request gets another value, as servers do after a change of privileges (OWASP Session Management
+    /// Cheat Sheet, "Renew the Session ID After Any Privilege Level Change").
     pub(super) is_renewed: bool,
-    /// A new one is a session by its name or by `HttpOnly`, and its value does not hold the session's data itself.
+    /// A new one is a session by its name or by `HttpOnly`, and its value does not contain the session's data.
     pub(super) is_new_session: bool,
     /// One carries a message to the next page.
     pub(super) has_message: bool,
 }
 
-/// Cookies of one answer that are looked at.
+/// Maximum cookies examined per response.
 const MAX_COOKIES: usize = 32;
 
-/// Longest value of a session's number. What is longer holds the session itself, sealed, and changes with each answer.
+/// Longest session id. Longer values contain the sealed session itself and change with every response.
 const MAX_NUMBER: usize = 64;
 
 impl Cookies {
@@ -52,7 +52,7 @@ impl Cookies {
         cookies
     }
 
-    /// Whether a session may have begun.
+    /// Whether a session may have started.
     pub(super) const fn begin_session(self) -> bool {
         self.of_user || self.is_new || self.is_renewed
     }
@@ -72,7 +72,7 @@ pub(super) fn given(cookie: &[u8]) -> Option<(&[u8], &[u8])> {
     (!is_removed).then_some((name, value))
 }
 
-/// The value of a cookie that a request brings.
+/// The value of a cookie in a request.
 fn brought<'r>(request: Request<'r>, name: &[u8]) -> Option<&'r [u8]> {
     let fields = request.message().headers().filter(|(field, _)| field.eq_ignore_ascii_case(b"cookie"));
     fields.flat_map(|(_, field)| field.split(|byte| *byte == b';')).take(128).find_map(|pair| {
@@ -82,12 +82,12 @@ fn brought<'r>(request: Request<'r>, name: &[u8]) -> Option<&'r [u8]> {
     })
 }
 
-/// Whether a request brings any cookie, or credentials: then it may be somebody already.
+/// Whether a request has cookies or credentials: its sender may already be logged in.
 pub(super) fn brings_any(request: Request<'_>) -> bool {
     request.header("cookie").is_some() || request.header("authorization").is_some()
 }
 
-/// Marks against forgery, languages, consent, messages and balancers: no sessions.
+/// CSRF tokens, languages, consent, messages and load balancers: not sessions.
 fn is_of_no_session(name: &[u8]) -> bool {
     Words::of(name).is_none_or(|words| {
         words.any(|word| {
@@ -150,7 +150,7 @@ fn is_http_only(cookie: &[u8]) -> bool {
     cookie.split(|byte| *byte == b';').skip(1).any(|part| part.trim_ascii().eq_ignore_ascii_case(b"httponly"))
 }
 
-/// Whether a value is signed JSON, as Flask has it, in which an error's message may stand; a JWT is none.
+/// Whether a value is signed JSON, as in Flask, which may contain an error message; JWTs are excluded.
 fn holds_data(value: &[u8]) -> bool {
     let is_token =
         value.starts_with(b"eyJhbGci") || value.starts_with(b"eyJ0eXAi") || value.starts_with(b"eyJraWQi");

@@ -1,6 +1,6 @@
-//! JSON and GraphQL documents, and the attempts in them: elements of arrays, of batches, fields of GraphQL documents,
-//! with the variables that they take their values from; values by their position, in texts that are JSON themselves, and
-//! beside their names, as in `{"name": "password", "value": "..."}`.
+//! JSON and GraphQL documents, and the attempts in them: elements of arrays and batches, fields of GraphQL documents with
+//! their variables, positional values, JSON within strings, and name-value pairs such as
+//! `{"name": "password", "value": "..."}`.
 
 use super::field::Field;
 use super::fields::{Fields, Part, Position, Role, Unit};
@@ -9,13 +9,13 @@ use super::json::{self, MAX_DEPTH, Value};
 use super::places::hash;
 use crate::identity::hash::KeyedHash;
 
-/// Variables of a GraphQL request that are remembered until its document is known.
+/// Maximum variables of a GraphQL request kept until its document is read.
 const MAX_VARIABLES: usize = 256;
 
 /// The key of the variables of a GraphQL request.
 const VARIABLES: &str = "variables";
 
-/// A field of a GraphQL document whose user or password stands in variables.
+/// A field of a GraphQL document whose user or password is in variables.
 pub(super) struct Pending {
     pub(super) unit: Unit,
     pub(super) field: u64,
@@ -26,7 +26,7 @@ pub(super) struct Pending {
 /// Reads a JSON document as it is walked.
 #[derive(Default)]
 pub(super) struct Documents {
-    /// What stands around the elements that are open.
+    /// The units around the open elements.
     open: Vec<Unit>,
     /// The depth of `variables`, while in them.
     inside: Option<u8>,
@@ -38,21 +38,21 @@ pub(super) struct Documents {
     positions: Option<(u8, Vec<Position>)>,
     /// The depth of the members of a password that is an object, and what it is.
     password: Option<(u8, Role)>,
-    /// What the value beside is, by its name: for each element that is open.
+    /// For each open element, the role that its name member gives to the value member.
     labels: Vec<Option<Role>>,
-    /// A text that is JSON is being read.
+    /// JSON within a string is being read.
     is_inner: bool,
 }
 
-/// Values by their position that are kept.
+/// Maximum positional values kept.
 const MAX_POSITIONS: usize = 16;
 
-/// The keys of arrays of values by their position.
+/// Keys of arrays of positional values.
 fn is_positional(key: &str) -> bool {
     matches!(key, "params" | "args" | "arguments" | "parameters")
 }
 
-/// The keys of the name of a value that stands beside it.
+/// Keys of the name in a name-value pair.
 fn is_label(key: &str) -> bool {
     matches!(key, "name" | "key" | "id" | "field" | "type" | "label")
 }
@@ -61,7 +61,7 @@ fn is_value(key: &str) -> bool {
     matches!(key, "value" | "val" | "content" | "text")
 }
 
-/// The keys of what a password is in, where it is an object.
+/// Keys of the password within an object.
 fn is_in_password(key: &str) -> bool {
     matches!(key, "digest" | "value" | "hash" | "plain" | "plaintext" | "text" | "raw" | "password")
 }
@@ -149,7 +149,7 @@ impl Documents {
         }
     }
 
-    /// A name, or the value beside one; whether it was that.
+    /// Handles a member of a name-value pair; returns whether it was one.
     fn beside(&mut self, key: &str, text: &str, depth: u8, fields: &mut Fields<'_>) -> bool {
         let Some(label) = self.labels.last_mut() else { return false };
         if is_label(key) {
@@ -168,7 +168,7 @@ impl Documents {
         true
     }
 
-    /// The end of values by their position.
+    /// The end of positional values.
     fn place(&mut self, fields: &mut Fields<'_>) {
         if let Some((_, positions)) = self.positions.take() {
             fields.put_positions(&positions);
@@ -204,7 +204,7 @@ impl Documents {
         }
     }
 
-    /// The end, also of a document that was cut.
+    /// The end, also of a truncated document.
     pub(super) fn end(&mut self, fields: &mut Fields<'_>) {
         self.place(fields);
         self.resolve(fields);
@@ -213,7 +213,7 @@ impl Documents {
         }
     }
 
-    /// Gives fields that wait for variables their values. Their passwords are no others than those of the variables.
+    /// Resolves the variables of pending fields.
     fn resolve(&mut self, fields: &mut Fields<'_>) {
         let element = self.element();
         for Pending { unit, field, variables } in self.pending.drain(..) {

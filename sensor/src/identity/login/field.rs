@@ -1,42 +1,42 @@
-//! What the field of a form or of a document is, by its name.
+//! The role of a field of a form or document, by its name.
 
 use super::users::user_rank;
 use super::words::Words;
 
-/// The part of a login, or of something else, that a field is.
+/// The role of a field in a login.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Field {
-    /// The account; of several fields the one of the lowest rank.
+    /// The account; of several fields, the one with the lowest rank.
     User(u8),
-    /// What proves who one is.
+    /// A credential.
     Secret(Secret),
-    /// A password that is set, or repeated, or was: no login has these.
+    /// A new, repeated or old password: logins have none of these.
     Change,
-    /// What is asked for where accounts are made.
+    /// A field of registration forms.
     Personal,
     /// `grant_type` (RFC 6749).
     Grant,
-    /// The name of what is to be done.
+    /// The name of an operation.
     Operation,
 }
 
-/// How sure a name is, the surest first.
+/// How certain a name is, most certain first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Secret {
-    /// A password and nothing else.
+    /// Certainly a password.
     Password,
-    /// A password beside a user, or where one logs in; elsewhere it may be a counter of tests.
+    /// A password next to a user or on a login route; elsewhere it may be a counter of passed tests.
     Short,
-    /// A password beside a user where one logs in.
+    /// A password next to a user on a login route.
     Hint,
     /// A second factor.
     Code,
 }
 
-/// The rank of a user field that is one only where one logs in.
+/// The rank of a field that is a user only on login routes.
 pub(super) const WEAK_USER: u8 = 5;
 
-/// Nothing for a field that has no part in a login.
+/// None for a field that has no role in a login.
 pub(super) fn field(name: &[u8]) -> Option<Field> {
     let words = Words::of(innermost(name))?;
     password(&words).unwrap_or_else(|| other(&words))
@@ -48,7 +48,7 @@ pub(super) fn innermost(name: &[u8]) -> &[u8] {
     parts.find(|part| !part.is_empty()).unwrap_or_default()
 }
 
-/// The outer nothing: the name says nothing of passwords. The inner: it is about one that does not matter.
+/// Outer none: the name is not about passwords. Inner none: it is about one that does not matter.
 #[expect(clippy::option_option, reason = "the two mean different things, as told above")]
 fn password(words: &Words) -> Option<Option<Field>> {
     // The one name of three words.
@@ -61,7 +61,7 @@ fn password(words: &Words) -> Option<Option<Field>> {
     if kind == Kind::Set || words.any(is_about_setting) {
         return Some(Some(Field::Change));
     }
-    // Not of this server's users, or something about a password: its hint, its age, whether to show it.
+    // Not a user's password, or a property of one: its hint, its age, whether to show it.
     if words.any(is_of_another_system)
         || words.iter().skip(place.saturating_add(1)).any(|word| !is_form(word))
     {
@@ -78,9 +78,9 @@ fn password(words: &Words) -> Option<Option<Field>> {
 enum Kind {
     Password,
     Short,
-    /// A password that is set.
+    /// A password that is being set.
     Set,
-    /// About passwords, but none.
+    /// About passwords, but not one.
     Other,
 }
 
@@ -107,7 +107,7 @@ fn kind(word: &[u8]) -> Option<Kind> {
     })
 }
 
-/// What words for passwords begin or end with, abbreviated as programmers do.
+/// Abbreviations that words for passwords begin or end with.
 const STEMS: [&[u8]; 8] =
     [b"password", b"passwort", b"passwd", b"passwrd", b"pwd", b"passwrt", b"motdepasse", b"kennwort"];
 
@@ -139,7 +139,7 @@ fn is_password(word: &[u8]) -> bool {
     .any(|name| word == name.as_bytes())
 }
 
-/// Words that may stand for something else.
+/// Words with other meanings, too.
 fn is_short(word: &[u8]) -> bool {
     matches!(
         word,

@@ -1,8 +1,7 @@
-//! The fields of one request, gathered into what may be attempts.
+//! The fields of one request, collected into possible attempts.
 //!
-//! Values are hashed as they come: nothing here holds one. A request may try many pairs of user and password: the
-//! elements of an array, the fields of a GraphQL document, the calls of a multicall. Each is a [`Unit`] within what
-//! stands around it.
+//! Values are hashed immediately; none is kept. A request may try many pairs of user and password: the elements of an
+//! array, the fields of a GraphQL document, the calls of a multicall. Each is a [`Unit`] within an enclosing one.
 
 use std::mem;
 
@@ -15,7 +14,7 @@ use super::unit::{Rank, is_code};
 use super::words::Words;
 use crate::identity::hash::{Hasher, KeyedHash};
 
-/// Attempts of one request that are told one by one; of further ones only how many there were.
+/// Maximum attempts of one request reported individually; further ones are only counted.
 pub(super) const MAX_ATTEMPTS: usize = 128;
 
 /// What a request tells of logins.
@@ -32,7 +31,7 @@ pub(super) struct Fields<'a> {
 }
 
 impl<'a> Fields<'a> {
-    /// Attempts go to `found`, which is emptied.
+    /// Attempts go to `found`, which is cleared.
     pub(super) fn new(hasher: &'a Hasher, rule: Option<&'a LoginRule>, found: &'a mut Vec<Found>) -> Self {
         found.clear();
         Self {
@@ -47,17 +46,17 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// There is more than is read.
+    /// Something was left unread.
     pub(super) const fn note_rest(&mut self) {
         self.has_rest = true;
     }
 
-    /// Whether there is more than is read.
+    /// Whether something was left unread.
     pub(super) const fn has_rest(&self) -> bool {
         self.has_rest
     }
 
-    /// Where the request goes, and the account that stands there.
+    /// Sets the request's place, and the account in its path.
     pub(super) fn put_place(&mut self, place: Place, account: Option<&[u8]>) {
         self.place = place;
         self.of_path = account.map(|account| self.hasher.user(account));
@@ -111,14 +110,14 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// What a value by its position may be.
+    /// The possible role of a positional value.
     pub(super) fn position(&self, text: &str) -> Position {
         let is_flag = text.len() <= 2 && text.bytes().all(|byte| byte.is_ascii_digit());
         let (user, password) = self.hashes(text.as_bytes());
         Position { user, password, is_flag }
     }
 
-    /// What a field of this name is for; nothing where its value does not matter.
+    /// The role of a field with this name; none if its value does not matter.
     pub(super) fn role(&self, name: &[u8]) -> Option<Role> {
         let is = |wanted: &Option<String>| {
             let wanted = wanted.as_ref().map(String::as_bytes);
@@ -133,7 +132,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// A field with its value, so many levels deep.
+    /// Adds a field with its value at a depth.
     pub(super) fn put(&mut self, role: Role, name: &[u8], value: &[u8], depth: u8) {
         match role {
             Role::User => self.put_user(value, (false, 0, depth)),
@@ -146,7 +145,7 @@ impl<'a> Fields<'a> {
                     self.note_name(name);
                 }
             }
-            // Forms that can do both send the fields of the other empty.
+            // Forms for both purposes leave the other's fields empty.
             Role::Guessed(Field::Change) => self.unit.is_changed |= !value.is_empty(),
             Role::Guessed(Field::Personal) => self.unit.is_personal |= !value.is_empty(),
             // Auth0 has its own grants, such as `http://auth0.com/oauth/grant-type/password-realm`.
@@ -161,7 +160,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// A field whose value was hashed before.
+    /// Adds a field whose value is already hashed.
     pub(super) fn put_hashed(&mut self, role: Role, user: KeyedHash, password: KeyedHash) {
         match role {
             Role::User => self.unit.user = Some(((false, 0, 0), user)),
@@ -172,7 +171,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// What a document says that it does, whatever else it names.
+    /// The declared purpose of a document, whatever else it mentions.
     pub(super) const fn put_operation(&mut self, purpose: Purpose) {
         self.unit.operation = Some(purpose);
     }
@@ -192,7 +191,7 @@ impl<'a> Fields<'a> {
         self.rule.is_some()
     }
 
-    /// Whether there is a password by its name, which a query may have by mistake only.
+    /// Whether there is a field named like a password, which a query should not have.
     pub(super) fn has_password(&self) -> bool {
         self.unit.secret.is_some_and(|((_, secret, _), _)| secret <= Secret::Short)
     }
@@ -203,7 +202,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// An empty one gives way to any other: scripts send the hash of a password in a field of its own.
+    /// Any other password replaces an empty one: scripts send the hash in a separate field.
     fn put_secret(&mut self, value: &[u8], rank: Rank<Secret>) {
         let is_empty = value.is_empty();
         let is_digits = is_code(value);
@@ -229,12 +228,12 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// Begins a part that may be an attempt of its own; what stands around it.
+    /// Starts a part that may be a separate attempt; returns the enclosing unit.
     pub(super) fn open(&mut self) -> Unit {
         mem::take(&mut self.unit)
     }
 
-    /// Ends such a part.
+    /// Ends a part.
     pub(super) fn close(&mut self, outer: Unit, part: Part) {
         let inner = mem::replace(&mut self.unit, outer);
         if inner.has_secret() {
@@ -260,7 +259,7 @@ impl<'a> Fields<'a> {
             self.found.clear();
             self.uncounted = 0;
         }
-        // A user that stands behind the passwords.
+        // A user that comes after the passwords.
         self.found.iter_mut().for_each(|found| found.user = found.user.or(whole.user()));
         let secret = whole.secret.map(|(_, secret)| secret);
         let is_known = self.found.iter().any(|found| found.password == secret);
@@ -275,7 +274,7 @@ impl<'a> Fields<'a> {
         if !self.is_attempt(unit) {
             return None;
         }
-        // Where a name is configured, no other field is meant.
+        // A configured name excludes all others.
         let only = |wanted: Option<&String>, is_guessed: bool| wanted.is_none() || !is_guessed;
         let user_field = self.rule.and_then(|rule| rule.user_field.as_ref());
         let password_field = self.rule.and_then(|rule| rule.password_field.as_ref());

@@ -1,8 +1,8 @@
-//! What a request looks like.
+//! Fingerprints of requests.
 
 use crate::http::Request;
 
-/// Headers that come and go between the requests of one program, or that proxies add.
+/// Headers that vary between requests of one program, or that proxies add.
 const LEFT_OUT: [&[u8]; 17] = [
     b"content-length",
     b"cookie",
@@ -23,10 +23,10 @@ const LEFT_OUT: [&[u8]; 17] = [
     b"tracestate",
 ];
 
-/// Longest name that is told apart from others of the same beginning.
+/// Bytes of a name that are hashed.
 const MAX_NAME: usize = 64;
 
-/// Computes fingerprints. They need no key, since nothing secret is in them, and are the same everywhere.
+/// Computes fingerprints. They contain no secrets, so they need no key and are the same everywhere.
 pub(super) struct Fingerprint(blake3::Hasher);
 
 impl Fingerprint {

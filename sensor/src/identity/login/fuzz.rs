@@ -1,4 +1,4 @@
-//! Logins in any request with any response.
+//! Login recognition under any request and response.
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -16,8 +16,10 @@ struct Checker {
 
 impl Sink for Checker {
     fn exchange(&mut self, _connection: &Connection, exchange: &Exchange<'_>) {
-        let login = self.identifier.login(exchange, None);
-        assert_eq!(login, self.identifier.login(exchange, None), "the same again");
+        let mut room = Vec::new();
+        let body = exchange.decode_request(&mut room);
+        let login = self.identifier.login(exchange, body, None);
+        assert_eq!(login, self.identifier.login(exchange, body, None), "the same again");
         let request = exchange.request;
         assert!(login.is_none() || request.is_some(), "an attempt is a request");
         if let Some(request) = request {
@@ -41,7 +43,7 @@ fn check(login: Option<Login>) {
 /// sends, and asserts that an attempt is the same when it is recognised again, and shows hashes of its kinds only.
 ///
 /// # Panics
-/// Where that does not hold.
+/// If that does not hold.
 pub fn login(data: &[u8]) {
     let Some((choices, text)) = data.split_first() else { return };
     let rule = || {

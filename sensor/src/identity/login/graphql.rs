@@ -1,4 +1,4 @@
-//! GraphQL documents: which operations, and the strings and variables that stand in their arguments.
+//! GraphQL documents: operations, and the strings and variables in their arguments.
 
 use std::mem;
 
@@ -10,13 +10,13 @@ use super::place::{Purpose, purpose};
 use super::places::hash;
 use super::words::Words;
 
-/// Names and strings of a document that are looked at: more than the kept part of a body has of them.
+/// Maximum tokens read of a document: more than the kept part of a body has.
 const MAX_TOKENS: usize = 16_384;
 
-/// Depth of braces at which the fields of the operation stand.
+/// Depth of braces of an operation's fields.
 const OPERATION_DEPTH: usize = 1;
 
-/// Fields whose values stand in variables, at most.
+/// Maximum fields whose values are in variables.
 const MAX_PENDING: usize = 256;
 
 /// Whether a text may be a GraphQL document.
@@ -24,8 +24,8 @@ pub(super) fn is_document(text: &str) -> bool {
     text.contains('{')
 }
 
-/// Reads a document, at a depth and in an element of a batch. Each field of its operations may be an attempt; one may
-/// stand there many times under many names.
+/// Reads a document, at a depth and in an element of a batch. Each field of its operations may be an attempt, also the
+/// same field under several aliases.
 pub(super) fn read(
     text: &str,
     (depth, element): (u8, u16),

@@ -1,9 +1,9 @@
-//! What servers put before JSON so that no page of another site can run it as a script.
+//! Prefixes of JSON that keep pages of other sites from running it as a script.
 
-/// Longest name of a function that a document is an argument of (JSONP).
+/// Longest name of a JSONP function.
 const MAX_NAME: usize = 64;
 
-/// The document without it.
+/// The document without such a prefix.
 pub(super) fn without_guard(body: &[u8]) -> &[u8] {
     let start = body.trim_ascii_start();
     let guards: [&[u8]; 8] = [

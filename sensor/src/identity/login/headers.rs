@@ -1,9 +1,9 @@
-//! What the headers of an answer to a login say.
+//! The headers of a response to a login.
 
 use super::words::Words;
 use crate::http::Response;
 
-/// Where a script is told to go (HX-Redirect of htmx and the like).
+/// The target of a redirect for scripts (htmx's HX-Redirect and the like).
 pub(super) fn led_by_header<'r>(response: Response<'r>) -> Option<&'r [u8]> {
     let mut fields = response.message().headers();
     fields.find_map(|(name, value)| {
@@ -15,7 +15,7 @@ pub(super) fn led_by_header<'r>(response: Response<'r>) -> Option<&'r [u8]> {
     })
 }
 
-/// Whether a header hands a token out, such as `X-Auth-Token`, `X-Subject-Token`, `X-JWT` or `Authorization`.
+/// Whether a header contains a new token, such as `X-Auth-Token`, `X-Subject-Token`, `X-JWT` or `Authorization`.
 pub(super) fn has_token_header(response: Response<'_>) -> bool {
     response.headers().any(|(name, value)| {
         let value = value.trim_ascii();
@@ -45,12 +45,12 @@ fn names_token(words: &Words) -> bool {
         || matches!(words.last(), b"token" | b"jwt" | b"accesstoken" | b"authtoken") && !words.any(is_other)
 }
 
-/// Whether the server says when to come again (RFC 9110, section 10.2.3).
+/// Whether the server says when to retry (RFC 9110, section 10.2.3).
 pub(super) fn says_when(response: Response<'_>) -> bool {
     response.header("retry-after").is_some()
 }
 
-/// Whether digest credentials are refused for their age alone (RFC 7616, section 3.3).
+/// Whether digest credentials are refused only because their nonce is stale (RFC 7616, section 3.3).
 pub(super) fn is_stale(response: Response<'_>) -> bool {
     let fields = response.headers().filter(|(name, _)| name.eq_ignore_ascii_case(b"www-authenticate"));
     fields.map(|(_, value)| value.to_ascii_lowercase()).any(|value| {

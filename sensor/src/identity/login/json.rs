@@ -1,4 +1,4 @@
-//! Walks JSON documents as far as they go: what was not kept of a body does not hide what was.
+//! A walk over JSON documents that may be truncated.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use zeroize::Zeroizing;
 
-/// What stands under a key, or in the array under it.
+/// A value under a key, or in the array under it.
 #[derive(Clone, Copy)]
 pub(super) enum Value<'v> {
     Text(&'v str),
@@ -15,23 +15,23 @@ pub(super) enum Value<'v> {
     Number(&'v str),
     Flag(bool),
     Null,
-    /// An object or an array with something in it; told before what is in it.
+    /// A non-empty object or array; visited before its contents.
     Filled,
-    /// An object that is an element of an array begins.
+    /// Start of an object that is an element of an array.
     Open,
-    /// It ends; not told of one that was cut.
+    /// Its end; not visited if it was truncated.
     Close,
 }
 
-/// Containers in one another that are read; what lies deeper is passed over.
+/// Maximum depth; what is deeper is skipped.
 pub(super) const MAX_DEPTH: u8 = 6;
 
-/// Tells `visit` each value with its key and its depth, that of the members of the outermost object being 1.
-/// Elements of an array have the array's key, and one more of depth.
+/// Passes each value to `visit` with its key and depth. Members of the outermost object have depth 1; elements of an array
+/// have the array's key, one level deeper.
 pub(super) fn walk(text: &[u8], visit: &mut dyn FnMut(&str, Value<'_>, u8)) {
     let mut deserializer = serde_json::Deserializer::from_slice(text);
     let walker = Walker { key: "", depth: 0, is_element: false, visit };
-    // What comes before a mistake, or before the end of what was kept, has been told.
+    // Everything before a syntax error or truncation has been visited.
     let _broken = walker.deserialize(&mut deserializer).is_err();
 }
 

@@ -1,11 +1,11 @@
-//! JSON as lenient servers read it: with comments, trailing commas, quotes of either kind, and numbers that are none.
+//! JSON as lenient servers read it: comments, trailing commas, single quotes, invalid numbers.
 
 use zeroize::Zeroizing;
 
-/// What JSON has no word for.
+/// Words that JSON does not have.
 const NUMBERS: [&[u8]; 3] = [b"NaN", b"-Infinity", b"Infinity"];
 
-/// The same as strict JSON; nothing where it has none of these, as nearly all.
+/// Converts to strict JSON; none if nothing needs converting, which is nearly always.
 pub(super) fn strict(body: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     let mut out = Zeroizing::new(Vec::new());
     let mut is_changed = false;

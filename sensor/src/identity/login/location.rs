@@ -1,19 +1,19 @@
-//! Where an answer leads to, and what that says.
+//! The target of a redirect, and what it means.
 
 use super::place::{self, is_second_factor};
 use super::words::Words;
 use crate::values::name_and_value;
 
-/// What the target of a redirect says about the login that it answers.
+/// What the target of a redirect shows about the login.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Says {
     /// A parameter or the last segment is about an error.
     Failure,
-    /// There were too many attempts, or the account is locked: nothing about this password.
+    /// Too many attempts, or a locked account; it does not depend on this password.
     Throttled,
     /// A second factor is asked for.
     SecondFactor,
-    /// The same place again, as it was.
+    /// The same place, unchanged.
     Back,
     /// The same place, with other parameters.
     BackOtherwise,
@@ -23,7 +23,7 @@ pub(super) enum Says {
     Elsewhere,
 }
 
-/// The parts of a `Location` that matter.
+/// The relevant parts of a `Location`.
 pub(super) struct Target<'a> {
     pub(super) path: &'a [u8],
     /// Query and fragment.
@@ -48,7 +48,7 @@ impl<'a> Target<'a> {
         Self { path, rest }
     }
 
-    /// What it says in answer to a request for this path and query.
+    /// Its meaning as the response to a request for this path and query.
     pub(super) fn says(&self, path: &[u8], query: &[u8]) -> Says {
         let last = self.path.rsplit(|byte| *byte == b'/').filter_map(Words::of).next();
         let words = |text: &'a [u8]| text.split(|byte| matches!(byte, b'/' | b'?' | b'&' | b'=' | b'#'));
@@ -97,7 +97,7 @@ impl<'a> Target<'a> {
         self.rest.is_empty()
     }
 
-    /// Whether its parameters are those of the request, or say where to go afterwards.
+    /// Whether its parameters are those of the request, or name the next page.
     fn adds_nothing(&self, query: &[u8]) -> bool {
         let known = |pair: &[u8]| query.split(|byte| matches!(byte, b'&' | b';')).any(|own| own == pair);
         self.pairs().all(|pair| known(pair) || is_way_on(pair))
@@ -116,19 +116,19 @@ impl<'a> Target<'a> {
         self.pairs().any(|pair| {
             let (name, value) = name_and_value(pair);
             let is = |text: &[u8]| Words::of(text).is_some_and(|words| words.any(is_failure));
-            // Where to go afterwards is no answer.
+            // The next page says nothing about the outcome.
             let is_target = value.starts_with(b"/") || value.contains(&b'%') || value.contains(&b':');
             let is_off = matches!(value, b"0" | b"false" | b"no") || value.is_empty() && pair.ends_with(b"=");
-            // What OAuth hands back is the client's own.
+            // OAuth returns the client's own state.
             name != b"state" && is(name) && !is_off || name != b"state" && !is_target && is(value)
         })
     }
 }
 
-/// Parameters that are looked at.
+/// Maximum parameters examined.
 const MAX_PAIRS: usize = 32;
 
-/// Whether a parameter says where to go afterwards.
+/// Whether a parameter names the next page.
 fn is_way_on(pair: &[u8]) -> bool {
     Words::of(name_and_value(pair).0).is_some_and(|words| {
         words.any(|word| {
@@ -172,7 +172,7 @@ fn last_two(path: &[u8]) -> impl Iterator<Item = Words> {
     path.rsplit(|byte| *byte == b'/').filter_map(Words::of).take(2)
 }
 
-/// Whether a segment asks to prove more than a password: `/login/verify`, `/account/verify-sms`, `/passcode`.
+/// Whether a segment asks for more than a password: `/login/verify`, `/account/verify-sms`, `/passcode`.
 fn is_check(word: &[u8]) -> bool {
     matches!(word, b"verify" | b"verification" | b"verifycode" | b"passcode" | b"otc")
 }

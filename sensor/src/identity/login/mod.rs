@@ -1,25 +1,25 @@
-//! Attempts to log in: recognised in requests, judged by their responses.
+//! Login attempts: recognised from requests, judged by their responses.
 //!
-//! An exchange is one where
+//! An exchange is an attempt if
 //!
 //! * its path is configured (`[login.NAME]`) and it submits something; or
-//! * its body, or its query, carries a password. On the path of a login, or in an operation of GraphQL or of
-//!   JSON-RPC with such a name, less sure names of fields will do. Elsewhere a password that is repeated, set or
-//!   changed, and what is asked of new users, speak against it; so do paths for registration and the like; or
-//! * it has basic or digest credentials (RFC 7617, RFC 7616). These come with every request: each is an attempt, refused
-//!   with 401 or 403, let in with another status below 400. So do salted ones in a query.
+//! * its body or query has a password. On a login path, or in a GraphQL or JSON-RPC operation named like a login,
+//!   ambiguous field names suffice. A repeated, new or changed password, fields of registration forms, and paths for
+//!   registration and the like speak against it; or
+//! * it has basic or digest credentials (RFC 7617, RFC 7616), or salted ones in the query. These come with every request:
+//!   each is an attempt, refused with 401 or 403, accepted with any other status below 400.
 //!
-//! One request may be many attempts: elements of JSON arrays, rows of forms, fields of GraphQL documents under other names,
-//! calls of XML-RPC in a multicall. Each is told, the first 128 with their accounts, and its outcome where the answer tells it.
+//! One request may contain many attempts: elements of JSON arrays, rows of forms, aliases in GraphQL documents, calls of an
+//! XML-RPC multicall. Each is reported, the first 128 with their accounts, and with its own outcome if the response has one.
 //!
-//! A body that could not be read, since it was cut, or is in an unknown coding or charset, is an attempt of an unknown
-//! account where one logs in: on a configured route, on a page for it by its name, or on a route where most of what is
-//! submitted was an attempt ([`places`]).
+//! A body that could not be read, because it is truncated or in an unknown coding or charset, counts as an attempt on an
+//! unknown account if the route is a login: a configured one, one named like a login page, or one where most submissions
+//! were attempts ([`places`]).
 //!
 //! # What is not done
 //!
-//! Negotiate and the challenges of WebAuthn are not read, nor attempts beyond what is kept of a body. A login whose password is encrypted by a script in the browser
-//! has a password that never repeats.
+//! Negotiate and WebAuthn challenges are not read, nor attempts beyond the kept part of a body. A password that a script in
+//! the browser encrypts never repeats.
 
 mod answer;
 mod body;
@@ -85,8 +85,8 @@ pub enum LoginOutcome {
     Success,
     /// It refused the credentials.
     Failure,
-    /// Neither can be told: no response was seen, the server failed, a second factor is asked for, or its answer
-    /// says nothing.
+    /// Undecided: no response was seen, the server failed, a second factor is required, or the response is
+    /// inconclusive.
     Unknown,
 }
 
@@ -108,23 +108,23 @@ impl LoginOutcome {
 /// An attempt to log in. Names and passwords are keyed hashes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Login {
-    /// The account; none where the request names none that could be read.
+    /// The account; none if the request has none that could be read.
     #[serde(serialize_with = "as_text")]
     pub user: Option<KeyedHash>,
-    /// The password, for telling equal ones. It is in no record.
+    /// The password, to recognise equal ones. Not part of any record.
     #[serde(skip)]
     pub password: Option<KeyedHash>,
     /// How the server answered.
     pub outcome: LoginOutcome,
-    /// Whether its body could not be read, so that nobody knows whose account it was, or how many.
+    /// Whether its body could not be read, so the account and the number of attempts are unknown.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub unread: bool,
-    /// What the request looks like: a hash of the order of its header names and of its User-Agent. Equal for the
-    /// requests of one program, which an attack that is spread over many addresses mostly is.
+    /// A hash of the order of header names and of the User-Agent. Equal for the requests of one program, which a
+    /// distributed attack usually is.
     #[serde(skip)]
     pub fingerprint: u64,
-    /// What the session or the token that a success begins stands for, where it is in a configured cookie or in a JSON
-    /// answer: the principal of what its owner does next.
+    /// The principal of the session or token that a success starts, if it is in a configured cookie or a JSON response: that
+    /// of the user's later requests.
     #[serde(serialize_with = "as_text", skip_serializing_if = "Option::is_none")]
     pub session: Option<KeyedHash>,
 }
@@ -136,13 +136,13 @@ fn as_text<S: Serializer>(hash: &Option<KeyedHash>, serializer: S) -> Result<S::
     }
 }
 
-/// Recognises logins. Its memory is two buffers, of [`crate::http::Config::inflate_bytes`] at most.
+/// Recognises logins. Its memory is two buffers of at most [`crate::http::Config::inflate_bytes`]; the caller decodes the
+/// bodies of requests.
 pub(super) struct Logins {
     config: LoginConfig,
     hints: Hints,
     fingerprint: Fingerprint,
-    /// Hold the last decoded bodies until the next; wiped at the end.
-    request: Zeroizing<Vec<u8>>,
+    /// Holds the last converted body until the next one; wiped when dropped.
     text: Zeroizing<String>,
     response: Room,
     places: Places,
@@ -160,7 +160,6 @@ impl Logins {
             config: config.clone(),
             hints: Hints::new(),
             fingerprint: Fingerprint::new(),
-            request: Zeroizing::default(),
             text: Zeroizing::default(),
             response: Room::default(),
             places: Places::new(),
@@ -172,15 +171,17 @@ impl Logins {
         }
     }
 
-    /// The attempts of the last exchange besides the first, and how many more there were.
+    /// The attempts of the last exchange after the first, and the number of further ones.
     pub(super) fn further(&self) -> (&[Login], u32) {
         (&self.further, self.uncounted)
     }
 
-    /// The attempt that an exchange is, the first one if it is several. `route` is its template, where known.
+    /// The attempt in an exchange, or the first of several. `body` is that of the request, decoded; `route` is its template, if
+    /// known.
     pub(super) fn recognise(
         &mut self,
         exchange: &Exchange<'_>,
+        body: (&[u8], Decoding),
         route: Option<&str>,
         principals: &mut Principals,
     ) -> Option<Login> {
@@ -199,7 +200,7 @@ impl Logins {
         self.found.clear();
         let mut is_read = true;
         if let Some(submission) = submission {
-            is_read = self.read(submission, exchange, rule, principals);
+            is_read = self.read(submission, body, rule, principals);
         }
         let (mut manner, mut unread) = (Manner::Once, false);
         if self.found.is_empty() {
@@ -216,7 +217,7 @@ impl Logins {
                     manner = Manner::InQuery;
                     found
                 }
-                // Configured, but in a form that cannot be read.
+                // A configured route, but an unreadable format.
                 None if unread || rule.is_some() && submits(request) => Found::default(),
                 None => {
                     self.learn(route, request, false);
@@ -233,7 +234,7 @@ impl Logins {
         self.conclude(exchange, (rule, route), (manner, unread), principals)
     }
 
-    /// Whether one logs in where a request goes, by its path or by what went there before.
+    /// Whether a request goes to a login route, by its path or by earlier requests.
     fn is_for_logins(&self, request: Request<'_>, route: Option<&str>) -> bool {
         let path = request.path();
         let is_taken =
@@ -243,7 +244,7 @@ impl Logins {
             || route.is_some_and(is_taken)
     }
 
-    /// The attempts that were found, with what was made of them.
+    /// The attempts found, with their outcomes.
     fn conclude(
         &mut self,
         exchange: &Exchange<'_>,
@@ -254,7 +255,7 @@ impl Logins {
         let request = exchange.request?;
         let path = request.path();
         let rule = rule.and_then(|rule| self.config.rules.get(rule));
-        // The status alone answers, unless it is configured what does.
+        // The status alone decides, unless a rule is configured.
         let is_read = manner != Manner::Always || rule.is_some();
         let answer = if is_read { Answer::of(exchange, &mut self.response) } else { Answer::default() };
         let attempt = Attempt { exchange, request, path, rule, manner, answer };
@@ -282,25 +283,25 @@ impl Logins {
         first
     }
 
-    /// Reads what a request submits; whether that was possible.
+    /// Reads what a request submits; returns whether that was possible.
     fn read(
         &mut self,
         submission: Submission<'_>,
-        exchange: &Exchange<'_>,
+        body: (&[u8], Decoding),
         rule: Option<usize>,
         principals: &Principals,
     ) -> bool {
-        let Self { config, hints, request, text, found, uncounted, .. } = self;
+        let Self { config, hints, text, found, uncounted, .. } = self;
         let rule = rule.and_then(|rule| config.rules.get(rule));
         let mut fields = Fields::new(principals.hasher(), rule, found);
-        let is_read = submission.read(exchange, hints, &mut fields, (&mut **request, &mut **text));
+        let is_read = submission.read(body, hints, &mut fields, text);
         if submits(submission.request) || fields.has_password() {
             *uncounted = fields.finish();
         }
         is_read
     }
 
-    /// Learns where one logs in, from what is submitted.
+    /// Learns login routes from submissions.
     fn learn(&mut self, route: Option<&str>, request: Request<'_>, is_attempt: bool) {
         if let Some(route) = route.filter(|_| submits(request)) {
             self.places.note(route, is_attempt);
@@ -308,7 +309,7 @@ impl Logins {
     }
 }
 
-/// What a request brings to its server.
+/// What a request submits.
 #[derive(Clone, Copy)]
 struct Submission<'a> {
     request: Request<'a>,
@@ -316,24 +317,23 @@ struct Submission<'a> {
 }
 
 impl<'a> Submission<'a> {
-    /// Nothing for a request that brings nothing: to look at a login page is no attempt.
+    /// None for a request without a submission: viewing a login page is not an attempt.
     fn of(request: Request<'a>) -> Option<Self> {
         let query = request.query().unwrap_or_default();
         let brings = submits(request) || request.method() == Method::Get && !query.is_empty();
         brings.then_some(Self { request, query })
     }
 
-    /// Reads the fields; false where there is a body and not all of it could be read.
+    /// Reads the fields; false if the body could not be read completely.
     fn read(
         self,
-        exchange: &Exchange<'_>,
+        body: (&[u8], Decoding),
         hints: &Hints,
         fields: &mut Fields<'_>,
-        (decoded, text): (&mut Vec<u8>, &mut String),
+        text: &mut String,
     ) -> bool {
         let submits = submits(self.request);
-        let (raw, decoding) =
-            if submits { exchange.decode_request(decoded) } else { (&[] as &[u8], Decoding::Identity) };
+        let (raw, decoding) = if submits { body } else { (&[] as &[u8], Decoding::Identity) };
         let content_type = self.request.content_type();
         let body = charset::decode(raw, Shape::charset(content_type), text);
         let is_text = body.is_some();

@@ -1,12 +1,12 @@
-//! The account that a path names.
+//! Accounts in paths.
 
 use super::place::{
     MAX_SEGMENTS, is_about_accounts, is_about_logins, is_collection, is_login, is_password, is_second_factor,
 };
 use super::words::Words;
 
-/// The account that a path names, percent-encoded: what stands behind `login`, as in `/auth/userpass/login/alice`, or
-/// before it and behind a collection of accounts, as in `/users/alice/login`.
+/// The account in a path, percent-encoded: after `login`, as in `/auth/userpass/login/alice`, or before it and after a
+/// collection of accounts, as in `/users/alice/login`.
 pub(super) fn account(path: &[u8]) -> Option<&[u8]> {
     let segments = path.split(|byte| *byte == b'/').filter(|segment| !segment.is_empty());
     let mut last_three: [&[u8]; 3] = [b""; 3];
@@ -22,7 +22,7 @@ pub(super) fn account(path: &[u8]) -> Option<&[u8]> {
     let named = if begins || words(third, is_login) || words(third, |word| word.starts_with(b"authenticat")) {
         words(first, is_collection).then_some(second)
     } else {
-        // `login` and nothing else: flows have their steps behind it.
+        // Exactly `login`: flows have their steps after it.
         Words::of(second).is_some_and(|words| words.text() == b"login").then_some(third)
     };
     named.filter(|name| !is_step(name))
@@ -34,7 +34,7 @@ pub(super) fn of_registry(segment: &[u8]) -> Option<&[u8]> {
     rest.strip_prefix(b":").or_else(|| rest.strip_prefix(b"%3A")).or_else(|| rest.strip_prefix(b"%3a"))
 }
 
-/// Whether a segment is a step of logging in, or the number of a flow, rather than an account.
+/// Whether a segment is a step of a login or the id of a flow, not an account.
 fn is_step(segment: &[u8]) -> bool {
     let hexadecimal = segment.iter().filter(|byte| byte.is_ascii_hexdigit()).count();
     let is_number = segment.len() >= 16 && hexadecimal.saturating_add(4) >= segment.len()

@@ -1,30 +1,30 @@
-//! What a page says about the login that it answers: its inputs, and its text without its scripts.
+//! HTML responses to logins: their inputs, and their text without scripts.
 
 use super::speech::{self, Speech};
 
-/// What was found in a page.
+/// What a page contains.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Page<'p> {
-    /// The form for a password is there.
+    /// A password form.
     pub(super) password_input: bool,
-    /// A code is asked for.
+    /// A prompt for a code.
     pub(super) code_input: bool,
-    /// It hands an assertion of who one is to another server, by a script.
+    /// A script that posts an identity assertion to another server.
     pub(super) assertion: bool,
     pub(super) speech: Speech,
-    /// There is a way to log out.
+    /// A way to log out.
     pub(super) has_logout: bool,
-    /// Where a script or a `meta` element leads to.
+    /// The target of a redirect by script or `meta` element.
     pub(super) target: Option<&'p [u8]>,
 }
 
-/// Parts of the addresses that log out.
+/// Parts of logout URLs.
 const LOGOUT: [&[u8]; 6] = [b"logout", b"log-out", b"log_out", b"logoff", b"signout", b"sign_out"];
 
-/// Elements that are looked at.
+/// Maximum elements examined.
 const MAX_ELEMENTS: usize = 8_192;
 
-/// Reads a page; what is no markup is one text.
+/// Reads a page; text without markup is one statement.
 pub(super) fn read(body: &[u8]) -> Page<'_> {
     let scanned = body.get(..speech::MAX_SCANNED).unwrap_or(body);
     let mut page = Page::default();
@@ -66,7 +66,7 @@ pub(super) fn read(body: &[u8]) -> Page<'_> {
     page
 }
 
-/// Whether markup is a page, rather than a document in XML.
+/// Whether markup is an HTML page, not an XML document.
 pub(super) fn is_page(body: &[u8]) -> bool {
     let start = body.get(..256).unwrap_or(body).to_ascii_lowercase();
     let has = |part: &[u8]| memchr::memmem::find(&start, part).is_some();
@@ -76,7 +76,7 @@ pub(super) fn is_page(body: &[u8]) -> bool {
     markup.into_iter().any(has) || !documents.into_iter().any(has) && !is_of_one_element(body)
 }
 
-/// Whether a text is one element whose name is none of those of pages: a document in XML.
+/// Whether a text is a single element not known in HTML: an XML document.
 fn is_of_one_element(body: &[u8]) -> bool {
     let Some(tag) = body.trim_ascii().strip_prefix(b"<") else { return false };
     let end = tag
@@ -141,7 +141,7 @@ impl Page<'_> {
     }
 }
 
-/// Whether a password input sets something, rather than asks to log in.
+/// Whether a password input is for setting a password, not for logging in.
 fn is_setting(name: &[u8]) -> bool {
     super::field::field(name) == Some(super::field::Field::Change)
         || super::words::Words::of(name).is_some_and(|words| {
@@ -191,7 +191,7 @@ fn after<'t>(text: &'t [u8], name: &[u8]) -> Option<&'t [u8]> {
     value.split(|byte| ends.contains(byte)).next()
 }
 
-/// Where a short script goes: one that does nothing else. Those of whole applications do so on some condition.
+/// The redirect target of a short script that does nothing else. Scripts of whole applications redirect on conditions.
 fn script_target(script: &[u8]) -> Option<&[u8]> {
     const SHORT: usize = 512;
     let (b"window.location" | b"location" | b"document.location" | b"top.location" | b"self.location") =

@@ -1,4 +1,4 @@
-//! What an answer says of each of several attempts.
+//! Outcomes of several attempts in one request.
 
 use super::LoginOutcome;
 use super::answer::{Answer, Attempt};
@@ -9,8 +9,8 @@ use super::reply::Reply;
 use super::words::Words;
 use super::xml;
 
-/// Outcomes of attempts, in their order, into `outcomes`: those of their parts of the answer where it has such, else of
-/// the answer as a whole. Where it has some and was cut, those of the others are not known.
+/// Writes the outcomes of attempts to `outcomes`, in order: from their parts of the response if it has such, otherwise from
+/// the response as a whole. If it has parts and is truncated, the outcomes of the others are unknown.
 pub(super) fn outcomes(attempt: &Attempt<'_>, found: &[Found], outcomes: &mut Vec<LoginOutcome>) {
     let whole = attempt.outcome();
     outcomes.clear();
@@ -33,14 +33,14 @@ pub(super) fn outcomes(attempt: &Attempt<'_>, found: &[Found], outcomes: &mut Ve
     if parts.iter().all(Option::is_none) {
         return;
     }
-    // What an answer in parts leaves out was refused, or lies in what was not kept.
+    // An attempt without a part in the response was refused, or its part was not kept.
     let rest = if is_whole { whole } else { LoginOutcome::Unknown };
     for (outcome, part) in outcomes.iter_mut().zip(parts) {
         *outcome = part.unwrap_or(if rest == LoginOutcome::Success { LoginOutcome::Unknown } else { rest });
     }
 }
 
-/// What the answer says of one field or element.
+/// The part of the response for one field or element.
 #[derive(Clone, Default)]
 struct Said {
     is_there: bool,
@@ -66,8 +66,8 @@ impl Said {
     }
 }
 
-/// Answers in JSON: to a batch in an array, in the order of its requests; to fields of GraphQL in members of `data`
-/// with their names, and in `errors` whose `path` begins with such (GraphQL, sections 7.1.1 and 7.1.2 of October 2021).
+/// JSON responses: for a batch, an array in the order of its requests; for GraphQL fields, the members of `data` with their
+/// names, and `errors` whose `path` begins with one (GraphQL, sections 7.1.1 and 7.1.2 of October 2021).
 fn documents(body: &[u8], found: &[Found]) -> Vec<Option<LoginOutcome>> {
     let mut walk = Walk {
         index: found.iter().enumerate().map(|(at, found)| (found.part, at)).collect(),
@@ -82,7 +82,7 @@ fn documents(body: &[u8], found: &[Found]) -> Vec<Option<LoginOutcome>> {
     walk.said.into_iter().map(Said::outcome).collect()
 }
 
-/// Which member of the answer is being read.
+/// The member of the response being read.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Section {
     Data,
@@ -138,7 +138,7 @@ impl Walk {
             Section::Errors if key == "path" => self.path(value, level),
             Section::Data | Section::Errors | Section::Other => {}
         }
-        // Answers of a batch that are no GraphQL.
+        // Responses to a batch that is not GraphQL.
         if self.base == 1 {
             let element = self.find(None);
             note(self.said(element), key, value, level);

@@ -1,34 +1,34 @@
-//! What a path, or the name of an operation, says about what is done there.
+//! The purpose of a path or an operation, by its name.
 
 use super::named;
 use super::words::Words;
 
-/// What somebody does.
+/// The purpose of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Purpose {
-    /// Logs in, or asks for a token or a session.
+    /// Logging in, or requesting a token or a session.
     Login,
-    /// Makes an account or sets a password: credentials are set there, not tried.
+    /// Registration or setting a password: credentials are set, not tried.
     Account,
 }
 
-/// What a path says.
+/// What a path shows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Place {
     pub(super) purpose: Option<Purpose>,
-    /// It names a collection of accounts, or settings: a password sent there is more likely set than tried.
+    /// It is a collection of accounts, or settings: a password sent there is probably being set.
     pub(super) is_collection: bool,
     /// It is about a second factor.
     pub(super) is_second_factor: bool,
-    /// A code is sent there, which proves who one is.
+    /// A verification code is sent there.
     pub(super) is_check: bool,
 }
 
-/// Segments that are read, from the last.
+/// Maximum segments read, from the last.
 pub(super) const MAX_SEGMENTS: usize = 16;
 
 impl Place {
-    /// The last segment that tells anything decides.
+    /// The last meaningful segment decides.
     pub(super) fn of(path: &[u8]) -> Self {
         let segments = path.rsplit(|byte| *byte == b'/').filter(|segment| !segment.is_empty());
         let names = segments.take(MAX_SEGMENTS).filter_map(Words::of);
@@ -54,7 +54,7 @@ fn segment(words: &Words) -> Option<Purpose> {
     }
 }
 
-/// What words say, of an operation or of a segment of a path.
+/// The purpose given by the words of an operation or a path segment.
 pub(super) fn purpose(words: &Words) -> Option<Purpose> {
     let makes = words.any(|word| matches!(word, b"create" | b"add" | b"new" | b"update" | b"edit" | b"set"));
     if words.any(is_about_accounts) || makes && words.any(|word| is_collection(word) || is_password(word)) {
@@ -66,8 +66,7 @@ pub(super) fn purpose(words: &Words) -> Option<Purpose> {
     }
 }
 
-/// Whether a path is that of a page to log in at: the place that a failed login leads back to. Endpoints for
-/// tokens and sessions are none.
+/// Whether a path is a login page, where a failed login leads back to. Endpoints for tokens and sessions are not.
 pub(super) fn is_login_page(path: &[u8]) -> bool {
     let last = path.rsplit(|byte| *byte == b'/').filter_map(Words::of).next();
     last.is_some_and(|words| {
@@ -75,12 +74,12 @@ pub(super) fn is_login_page(path: &[u8]) -> bool {
     })
 }
 
-/// Whether one logs in at a path, be it a page or an endpoint for tokens or sessions.
+/// Whether a path is for logging in: a page, or an endpoint for tokens or sessions.
 pub(super) fn is_for_logins(path: &[u8]) -> bool {
     Place::of(path).purpose == Some(Purpose::Login)
 }
 
-/// Whether a path takes calls of many kinds, among them those that log in.
+/// Whether a path takes various calls, including logins.
 pub(super) fn takes_calls(path: &[u8]) -> bool {
     let last = path.rsplit(|byte| *byte == b'/').filter_map(Words::of).next();
     last.is_some_and(|words| {

@@ -1,14 +1,14 @@
-//! Where one logs in, learned from what was sent there.
+//! Login routes, learned from submissions.
 
 use std::hash::BuildHasher as _;
 
-/// Routes that are remembered.
+/// Maximum routes remembered.
 const ROUTES: usize = 64;
 
-/// Attempts after which a route is one of logins.
+/// Attempts after which a route is a login route.
 const ENOUGH: u32 = 3;
 
-/// Counts are halved when they reach this: what a route was long ago counts less.
+/// Counts are halved when they reach this, so that old ones fade.
 const MANY: u32 = 1 << 16;
 
 #[derive(Clone, Copy)]
@@ -18,8 +18,8 @@ struct Route {
     others: u32,
 }
 
-/// Routes with attempts to log in, by what share of what is submitted there is one: whoever sends a password to where
-/// files go makes no login route of it, as long as others use it.
+/// Routes with login attempts, and the share of their submissions: sending passwords to an upload route does not make it a
+/// login route as long as others use it.
 pub(super) struct Places {
     hasher: foldhash::quality::RandomState,
     routes: Vec<Route>,
@@ -30,7 +30,7 @@ impl Places {
         Self { hasher: foldhash::quality::RandomState::default(), routes: Vec::new() }
     }
 
-    /// Something was submitted to a route: an attempt, or something else that could be read.
+    /// Notes a readable submission to a route: an attempt, or something else.
     pub(super) fn note(&mut self, route: &str, is_attempt: bool) {
         if self.routes.is_empty() && !is_attempt {
             return;
@@ -66,7 +66,7 @@ impl Places {
         self.routes.iter().any(|known| known.hash == hash && known.attempts > 0)
     }
 
-    /// Whether most of what is submitted to a route is an attempt to log in.
+    /// Whether most submissions to a route are login attempts.
     pub(super) fn has(&self, route: &str) -> bool {
         if self.routes.is_empty() {
             return false;
@@ -77,7 +77,7 @@ impl Places {
     }
 }
 
-/// The hash of a name that is compared within one exchange only.
+/// The hash of a name, compared within one exchange only.
 pub(super) fn hash(name: &[u8]) -> u64 {
     foldhash::fast::FixedState::default().hash_one(name)
 }

@@ -1,4 +1,4 @@
-//! What a document says about a login that it answers: JSON, XML, or names with values.
+//! Structured responses to logins: JSON, XML, or names with values.
 
 use zeroize::Zeroizing;
 
@@ -12,22 +12,22 @@ use super::xml;
 /// What was found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Reply {
-    /// A token is given.
+    /// A token is issued.
     pub(super) has_token: bool,
     pub(super) second_factor: bool,
-    /// A flag says that one is needed, whatever token comes with it.
+    /// A flag says that a second factor is required, even if there is a token.
     pub(super) needs_factor: bool,
     pub(super) failure: bool,
     pub(super) success: bool,
-    /// There is nothing where the account would be.
+    /// The account is empty.
     is_null: bool,
-    /// There is nothing where a token would be.
+    /// The token is empty.
     has_no_token: bool,
-    /// A code of 0: what is absent says nothing then.
+    /// A code of 0: then missing members mean nothing.
     is_fine: bool,
     /// There were too many attempts.
     pub(super) throttled: bool,
-    /// It answers a call of JSON-RPC, whose `id` is none of an account.
+    /// It is a JSON-RPC response, whose `id` is not an account's.
     is_rpc: bool,
     has_outer_id: bool,
     /// The last member was `result`, and is an array or an object.
@@ -42,13 +42,13 @@ pub(super) struct Reply {
     pub(super) whole: Option<bool>,
 }
 
-/// Deepest members that speak of the whole; those of GraphQL's `data.login.errors` are 3 deep.
+/// Maximum depth of members that count for the whole; GraphQL's `data.login.errors` is 3 deep.
 const MAX_SPEAKING_DEPTH: u8 = 3;
 
 /// Longest place to go that is kept.
 const MAX_TARGET: usize = 1_024;
 
-/// Reads JSON, and JSON in its texts.
+/// Reads JSON, including JSON within strings.
 pub(super) fn read(body: &[u8]) -> Reply {
     let mut reply = Reply::default();
     walk(body, true, &mut reply);
@@ -73,7 +73,7 @@ fn walk(body: &[u8], is_outer: bool, reply: &mut Reply) {
     inner.iter().for_each(|text| walk(text.as_bytes(), false, reply));
 }
 
-/// Reads the elements of XML that hold nothing but text.
+/// Reads XML elements that contain only text.
 pub(super) fn read_xml(body: &[u8]) -> Reply {
     let mut reply = Reply::default();
     let mut values = (0_usize, None);
@@ -183,7 +183,7 @@ impl Reply {
         }
     }
 
-    /// Whether there is nothing where a token or an account would be.
+    /// Whether a token or an account is empty.
     pub(super) const fn gives_nothing(&self) -> bool {
         (self.is_null || self.has_no_token) && !self.is_fine
     }
@@ -226,7 +226,7 @@ impl Reply {
             }
             return;
         }
-        // Whoever has a token may have any text in it.
+        // A response with a token may contain any text.
         if text.len() < 3 || depth > MAX_SPEAKING_DEPTH.saturating_add(2) || is_token(words) {
             return;
         }
@@ -280,7 +280,7 @@ impl Reply {
     }
 }
 
-/// A status of HTTP that refuses, inside of the answer.
+/// A refusing HTTP status inside the response body.
 fn is_http_failure(number: &str) -> bool {
     number.len() == 3 && number.parse().is_ok_and(|number: u16| (400..=599).contains(&number))
 }
@@ -297,7 +297,7 @@ fn is_small(number: &str) -> bool {
     number.parse().is_ok_and(|number: u16| (1..=99).contains(&number))
 }
 
-/// What an account has, rather than what is asked for.
+/// Members of an account, as opposed to prompts.
 fn is_about_settings(word: &[u8]) -> bool {
     matches!(
         word,
@@ -329,7 +329,7 @@ fn is_error_code(words: &Words) -> bool {
         || matches!(words.text(), b"errcode" | b"err_code" | b"errno" | b"err_msg")
 }
 
-/// Whether there is something where there would be nothing.
+/// Whether a value is not empty.
 fn says_yes(value: Value<'_>) -> bool {
     match value {
         Value::Text(text) => !matches!(

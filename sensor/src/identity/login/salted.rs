@@ -1,11 +1,11 @@
-//! Credentials in the query of each request: a user and a password, or its hash with a salt that is made up for each
-//! request, as the protocol of Subsonic has it and programs that play music speak it.
+//! Credentials in the query of each request: a user and a password, or its hash with a fresh salt, as in the Subsonic protocol
+//! of music players.
 
 use super::fields::Found;
 use crate::http::{Method, Request};
 use crate::identity::hash::Hasher;
 
-/// Longest query that is looked at.
+/// Longest query examined.
 const MAX_QUERY: usize = 4_096;
 
 /// The attempt, if a request is one.
@@ -35,7 +35,7 @@ pub(super) fn of(request: Request<'_>, hasher: &Hasher) -> Option<Found> {
     let user = user.filter(|_| version && client)?;
     let password = match (password, token.zip(salt)) {
         (Some(password), _) => Some(hasher.password(&plain(password))),
-        // No two are equal: nothing is known of the password.
+        // No two are equal, so passwords cannot be compared.
         (None, Some(_)) => None,
         (None, None) => return None,
     };

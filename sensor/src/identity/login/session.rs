@@ -1,4 +1,4 @@
-//! The session or token that a login begins: what has to end, where the login was an attacker's.
+//! The session or token that a login starts: what must be revoked if the login was an attacker's.
 
 use serde_json::Value;
 
@@ -7,15 +7,15 @@ use crate::http::Response;
 use crate::identity::hash::KeyedHash;
 use crate::identity::principal::Principals;
 
-/// Cookies of one answer that are looked at.
+/// Maximum cookies examined per response.
 const MAX_COOKIES: usize = 32;
-/// Longest document that a token is looked for in, in bytes: an answer to a login that is longer holds more than tokens.
+/// Longest document searched for a token, in bytes: longer responses contain more than tokens.
 const MAX_DOCUMENT: usize = 64 << 10;
-/// Names of tokens to act with, in lower case and without separators, the likeliest first.
+/// Names of access tokens, in lower case without separators, most likely first.
 const TOKENS: [&str; 7] =
     ["accesstoken", "token", "jwt", "idtoken", "authtoken", "sessiontoken", "sessionid"];
 
-/// The principal that later requests with it will have. Of several, a session cookie that is configured comes first.
+/// The principal of later requests with it. A configured session cookie takes precedence.
 pub(super) fn begun(response: Response<'_>, body: &[u8], principals: &mut Principals) -> Option<KeyedHash> {
     let fields = response.headers().filter(|(name, _)| name.eq_ignore_ascii_case(b"set-cookie"));
     let cookies = fields.take(MAX_COOKIES).filter_map(|(_, cookie)| given(cookie));

@@ -1,14 +1,14 @@
-//! What answers mean that say nothing by themselves, learned from what people do after them.
+//! The meaning of inconclusive responses, learned from what users do next.
 //!
-//! Whoever was let in does not try another password for the same account; whoever was refused does. So answers of one
-//! shape, on one route, after which other passwords followed for several accounts, are refusals, and eight different
-//! passwords for one account that were answered alike were all refused. Where these are known, an answer of another shape
-//! that begins a session and is rare among them is a success; and where sessions are begun by a rare answer, the common one
-//! that begins none is a refusal. This speaks only where the answer itself does not, or only by a new session.
+//! A user who was let in does not try another password for the same account; one who was refused does. So responses of one
+//! shape on a route are refusals if other passwords followed for several accounts, and eight different passwords for one
+//! account with the same response were all refused. Once refusals are known, a rare response of another shape that starts a
+//! session is a success; and if a rare response starts sessions, the common one that does not is a refusal. This is used
+//! only if the response itself is inconclusive, or its only sign is a new session.
 //!
-//! The blind spot: who owns several accounts can log in to them with the right password and then try wrong ones, so that
-//! the shape of success is taken for a refusal on that route, until enough others go on without another password. And where
-//! refusals and successes look the same, only repeated guesses at one account are told.
+//! Blind spot: the owner of several accounts can log in to them correctly and then try wrong passwords, so that the shape of
+//! success counts as a refusal on that route until enough others continue without another password. If refusals and
+//! successes look the same, only repeated guesses at one account are recognised.
 
 use std::hash::BuildHasher as _;
 
@@ -17,24 +17,24 @@ use super::answer::Attempt;
 use super::fields::Found;
 use crate::identity::hash::KeyedHash;
 
-/// Routes that are remembered.
+/// Maximum routes remembered.
 const ROUTES: usize = 64;
-/// Shapes of answers of one route.
+/// Maximum shapes of responses per route.
 const SHAPES: usize = 8;
-/// Accounts of one route whose last attempt is remembered.
+/// Maximum accounts per route whose last attempt is remembered.
 const ACCOUNTS: usize = 64;
-/// Accounts for which another password followed, from which on a shape is a refusal.
+/// Accounts with another password afterwards, from which on a shape is a refusal.
 const ENOUGH: u32 = 3;
-/// Different passwords of one account that were answered alike, from which on these were refused.
+/// Different passwords for one account with the same response, from which on they were refused.
 const GUESSES: usize = 8;
-/// Answers of a shape after which it may be called common.
+/// Responses of a shape from which on it is common.
 const COMMON: u32 = 20;
-/// A success is at most one of so many.
+/// A success is at most one in this many responses.
 const RARE: u32 = 5;
 /// Counts are halved when they reach this.
 const MANY: u32 = 1 << 12;
 
-/// Answers of one shape.
+/// Responses of one shape.
 #[derive(Clone, Copy, Default)]
 struct Shape {
     hash: u64,
@@ -49,7 +49,7 @@ struct Shape {
 }
 
 impl Shape {
-    /// What comes after it says that it refuses.
+    /// What follows shows that it is a refusal.
     const fn is_refusal(&self) -> bool {
         self.others >= ENOUGH && self.others > self.repeats && self.others.saturating_mul(4) >= self.answers
     }
@@ -59,7 +59,7 @@ impl Shape {
         self.is_of_nobody && self.others >= ENOUGH && self.others > self.repeats
     }
 
-    /// It gives nothing, is common, and no program comes back with the same password as if it were let in.
+    /// It gives nothing, is common, and no program returns with the same password as if it were let in.
     const fn is_common_refusal(&self) -> bool {
         self.is_of_nobody && self.answers >= COMMON && self.repeats.saturating_mul(8) <= self.answers
     }
@@ -71,7 +71,7 @@ struct Seen {
     shape: u64,
     begins_session: bool,
     is_of_nobody: bool,
-    /// It succeeded, by a sign that is sure.
+    /// It succeeded, by a certain sign.
     is_success: bool,
 }
 
@@ -88,7 +88,7 @@ struct Last {
 }
 
 impl Last {
-    /// Takes a password into those that were answered alike.
+    /// Adds a password to those with the same response.
     fn guess(&mut self, before: Option<&Self>) {
         if let Some(before) = before.filter(|before| before.shape == self.shape) {
             (self.guesses, self.guessed) = (before.guesses, before.guessed);
@@ -108,7 +108,7 @@ impl Last {
 struct Route {
     hash: u64,
     attempts: u32,
-    /// Answers that begin a session, and of these the sure successes.
+    /// Responses that start a session, and the certain successes among them.
     sessions: u32,
     successes: u32,
     shapes: Vec<Shape>,
@@ -227,7 +227,7 @@ impl Shapes {
         Self { hasher: foldhash::quality::RandomState::default(), routes: Vec::new() }
     }
 
-    /// Learns from an answer, and says what it means where that is not known otherwise.
+    /// Learns from a response, and returns its meaning if it is not known otherwise.
     pub(super) fn judge(
         &mut self,
         attempt: &Attempt<'_>,
@@ -261,7 +261,7 @@ impl Shapes {
         if outcome == LoginOutcome::Unknown && !attempt.is_throttled() {
             route.judge(shape, user)
         } else if is_weak {
-            // Where others are led on, or failures begin such a session, it is no sign.
+            // If failures start such a session, or others are redirected, it is not a sign.
             match route.judge(shape, user) {
                 LoginOutcome::Failure => LoginOutcome::Failure,
                 LoginOutcome::Success | LoginOutcome::Unknown if route.successes > 0 => LoginOutcome::Unknown,
@@ -287,7 +287,7 @@ impl Shapes {
     }
 }
 
-/// The single digits that a short document begins with: its codes. Longer numbers differ from answer to answer.
+/// The single digits at the start of a short document: its codes. Longer numbers vary between responses.
 fn code(body: &[u8]) -> u64 {
     let start = body.get(..64).unwrap_or(body);
     let runs = start.split(|byte| !byte.is_ascii_digit()).filter(|run| run.len() == 1).flatten();

@@ -1,21 +1,21 @@
-//! Words and phrases of answers to logins, in the languages that web applications are translated to most.
+//! Words and phrases of responses to logins, in the most common languages of web applications.
 
-/// What a text is a sign of.
+/// The meaning of a text.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Sign {
-    /// Refusal, by itself.
+    /// A refusal.
     Refused,
-    /// What was sent.
+    /// A credential.
     Credential,
-    /// That something is wrong.
+    /// Something being wrong.
     Wrong,
-    /// The password was right, and more is asked for.
+    /// The password was correct, but more is required.
     SecondFactor,
     /// Somebody is logged in.
     Welcome,
     /// There were too many attempts or requests.
     Throttled,
-    /// Later, or by a person.
+    /// A request to wait, or to prove to be human.
     Waits,
 }
 

@@ -1,8 +1,7 @@
-//! What answers to a login say in words.
+//! The wording of responses to logins.
 //!
-//! A refusal is a phrase that says so by itself, or, within one text, a word for what was sent (a password, a name, an
-//! account) beside a word for its being wrong. Words are those of the languages that web applications are translated to
-//! most; they are compared without regard to the case of ASCII letters.
+//! A refusal is an unambiguous phrase, or, within one text, a word for a credential (password, name, account) with a word for
+//! "wrong". Words are from the most common languages of web applications, compared without regard to ASCII case.
 
 use std::sync::LazyLock;
 
@@ -11,10 +10,10 @@ use aho_corasick::{AhoCorasick, AhoCorasickKind};
 use super::signs::SIGNS;
 use super::signs::Sign::{Credential, Refused, SecondFactor, Throttled, Waits, Welcome, Wrong};
 
-/// Bytes of an answer that are looked through: a login page with its message is mostly shorter.
+/// Maximum bytes searched of a response: login pages with a message are usually shorter.
 pub(super) const MAX_SCANNED: usize = 32 << 10;
 
-/// Longest text that is one statement: what is longer is prose, in which a word of each kind means nothing.
+/// Longest text that counts as one statement: in longer prose, a word of each kind means nothing.
 const MAX_STATEMENT: usize = 400;
 
 /// What was found in a text.
@@ -25,7 +24,7 @@ pub(super) struct Speech {
     pub(super) welcome: bool,
     /// There were too many attempts, whatever else is said.
     pub(super) throttled: bool,
-    /// One is asked to wait, or to prove to be a person.
+    /// The user must wait, or prove to be human.
     pub(super) waits: bool,
 }
 
@@ -37,7 +36,7 @@ static AUTOMATON: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
     builder.build(SIGNS.iter().map(|(text, _)| text)).ok()
 });
 
-/// What one text says.
+/// The meaning of one text.
 pub(super) fn of(text: &[u8]) -> Speech {
     let mut speech = Speech::default();
     let (mut credential, mut wrong) = (false, false);

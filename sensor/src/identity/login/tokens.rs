@@ -1,9 +1,9 @@
-//! Names and looks of tokens.
+//! Names and formats of tokens.
 
 use super::place::is_second_factor;
 use super::words::Words;
 
-/// A token to act with, not one for the next step of the same login.
+/// The name of an access token, not one for the next step of the same login.
 pub(super) fn is_token(words: &Words) -> bool {
     let is_other = |word: &[u8]| {
         matches!(
@@ -43,17 +43,17 @@ pub(super) fn is_token(words: &Words) -> bool {
     is_named && !words.any(is_other) && !is_second_factor(words)
 }
 
-/// A key to act with, where it looks like one.
+/// The name of an access key, if its value looks like one.
 pub(super) fn is_key(words: &Words) -> bool {
     matches!(words.text(), b"key" | b"api_key" | b"apikey" | b"auth_key" | b"secret_key")
 }
 
-/// Whether a text may be a token: not short, one word, not nothing but zeros.
+/// Whether a text may be a token: one word, not short, not all zeros.
 pub(super) fn is_secret(text: &str) -> bool {
     text.len() >= 8 && !text.bytes().all(|byte| byte == b'0') && !text.contains(char::is_whitespace)
 }
 
-/// Whether a text is a number or a token rather than words: in those of hexadecimal digits `2fa` comes up by chance.
+/// Whether a text is a number or a token, not words: hexadecimal tokens contain `2fa` by chance.
 pub(super) fn is_identifier(text: &str) -> bool {
     let digits = text.bytes().filter(u8::is_ascii_digit).count();
     text.len() >= 16 && digits >= 4 && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')

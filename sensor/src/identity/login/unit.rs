@@ -1,10 +1,10 @@
-//! What may be one attempt to log in, as far as its fields were read.
+//! A possible login attempt, collected from fields.
 
 use super::field::{Field, Secret};
 use super::place::Purpose;
 use crate::identity::hash::KeyedHash;
 
-/// What may be one attempt.
+/// A possible attempt.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Unit {
     pub(super) user: Option<(Rank<u8>, KeyedHash)>,
@@ -20,15 +20,15 @@ pub(super) struct Unit {
     pub(super) is_changed: bool,
     pub(super) is_personal: bool,
     pub(super) is_other_grant: bool,
-    /// A field or a button says that one logs in.
+    /// A field or a button indicates a login.
     pub(super) has_button: bool,
-    /// Its values are known by their position.
+    /// Its values are positional.
     pub(super) is_positional: bool,
     pub(super) operation: Option<Purpose>,
 }
 
-/// How far a field is from the one that is looked for: whether it is guessed, by its name, by its depth. The lower
-/// counts; of equals the last, as most servers have it.
+/// How well a field matches: configured or guessed, by its name, by its depth. The lowest wins; of equals the last, as in
+/// most servers.
 pub(super) type Rank<T> = (bool, T, u8);
 
 /// What a value is for.
@@ -52,7 +52,7 @@ impl Role {
     }
 }
 
-/// Which part of a request an attempt was, so that its part of the answer is found.
+/// The part of a request that an attempt was in, to find its part of the response.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Part {
     /// Of a batch, counted from 0.
@@ -61,16 +61,16 @@ pub(super) struct Part {
     pub(super) field: Option<u64>,
 }
 
-/// A value that is known by its position only.
+/// A positional value.
 #[derive(Clone, Copy)]
 pub(super) struct Position {
     pub(super) user: KeyedHash,
     pub(super) password: KeyedHash,
-    /// It is more likely a flag or the number of a mode.
+    /// It is probably a flag or a mode.
     pub(super) is_flag: bool,
 }
 
-/// What was found in a request that is an attempt.
+/// An attempt found in a request.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Found {
     pub(super) user: Option<KeyedHash>,
@@ -98,7 +98,7 @@ impl Unit {
         }
     }
 
-    /// Takes in a part that was no attempt of its own.
+    /// Merges a part that was not a separate attempt.
     pub(super) fn absorb(&mut self, part: Self) {
         if part.user.is_some_and(|(rank, _)| self.user.is_none_or(|(known, _)| rank <= known)) {
             self.user = part.user;

@@ -1,8 +1,8 @@
-//! Names of the fields that hold an account.
+//! Names of account fields.
 
 use super::field::is_form;
 
-/// By how surely it names the account: forms that ask for a name often send an address as well.
+/// By how certainly it is the account: forms that ask for a name often send an address as well.
 pub(super) fn user_rank(word: &[u8]) -> Option<u8> {
     match word {
         b"uname" | b"loginname" | b"loginid" | b"accountname" | b"accountid" | b"usrname" | b"usernm"
@@ -34,7 +34,7 @@ pub(super) fn user_rank(word: &[u8]) -> Option<u8> {
     }
 }
 
-/// Words for an account in other letters.
+/// Words for an account in other scripts.
 fn is_foreign_user(word: &[u8]) -> bool {
     ["логин", "пользователь", "имя", "用户名", "用户", "账号", "帐号", "帳號", "käyttäjä", "jméno", "név"]
         .iter()

@@ -1,6 +1,6 @@
 //! Names as words: `userName`, `user_name` and `USER-NAME` are the same name.
 
-/// Longest name that is read, in bytes: longer ones belong to no login form.
+/// Longest name read, in bytes: login forms have no longer ones.
 const MAX_NAME: usize = 64;
 
 /// Words in lower case with `_` between them; what is often written as one word is one.
@@ -64,7 +64,7 @@ impl Class {
 }
 
 impl Words {
-    /// Nothing for a name without a letter or digit, or a long one.
+    /// None for a name without letters and digits, or one that is too long.
     pub(super) fn of(name: &[u8]) -> Option<Self> {
         if name.len() > MAX_NAME {
             return None;

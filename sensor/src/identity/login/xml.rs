@@ -6,8 +6,7 @@ use super::place::{self, Purpose};
 use super::words::Words;
 pub(super) use crate::values::{attributes, elements};
 
-/// Elements that are read: more than the kept part of a body has of them. A multicall of XML-RPC may try hundreds of
-/// passwords.
+/// Maximum elements read: more than the kept part of a body has. An XML-RPC multicall may try hundreds of passwords.
 const MAX_ELEMENTS: usize = 16_384;
 
 /// Methods of XML-RPC that take a user and a password, and how many parameters come before. The blog's number
@@ -15,11 +14,11 @@ const MAX_ELEMENTS: usize = 16_384;
 const METHODS: [(&[u8], usize); 4] =
     [(b"wp.getUsersBlogs", 0), (b"wp.", 1), (b"metaWeblog.", 1), (b"blogger.getUsersBlogs", 1)];
 
-/// Values of a call by their position that are kept.
+/// Maximum positional values of a call kept.
 const MAX_POSITIONS: usize = 16;
 
-/// Each element that holds nothing but text is a field, and so is each attribute, and each member of a structure. Each
-/// call is an attempt; so is each pair of fields.
+/// Fields are elements that contain only text, attributes, and members of structures. Each call is a possible attempt, and
+/// so is each pair of fields.
 pub(super) fn read(body: &[u8], fields: &mut Fields<'_>) {
     // Parameters that come before the user, and parameters so far.
     let mut call: Option<(usize, usize)> = None;
@@ -76,7 +75,7 @@ pub(super) fn read(body: &[u8], fields: &mut Fields<'_>) {
     fields.close(outer, Part::default());
 }
 
-/// What is no element with a text: attributes, and values by their position.
+/// Attributes, and positional values.
 fn rest(body: &[u8], positions: &[Position], fields: &mut Fields<'_>) {
     for (name, text) in attributes(body).take(MAX_ELEMENTS) {
         if let Some(role) = fields.role(name).filter(|role| role.is_user() || role.is_secret()) {
@@ -95,9 +94,8 @@ fn method(text: &[u8]) -> Option<usize> {
     METHODS.iter().find(|(method, _)| text.starts_with(method)).map(|(_, before)| *before)
 }
 
-/// Which calls of a multicall were answered with a fault, in order, as far as the answer goes; nothing for an answer to
-/// anything else. A call is answered with an array of its result, or with a structure that tells the fault
-/// (`system.multicall`, Userland Software, 2001).
+/// Which calls of a multicall failed, in order, as far as the response was kept; none for other responses. The result of a
+/// call is an array, or a structure with the fault (`system.multicall`, Userland Software, 2001).
 pub(super) fn faults(body: &[u8]) -> Vec<bool> {
     let mut faults = Vec::new();
     let (mut depth, mut is_fault) = (0_usize, false);
@@ -122,7 +120,7 @@ pub(super) fn faults(body: &[u8]) -> Vec<bool> {
     faults
 }
 
-/// Values in one another at which the answer to one call stands: in the array that is the value of all.
+/// Nesting depth of values at which the result of one call is: in the array of all results.
 const ENTRY: usize = 2;
 
 #[cfg(test)]

@@ -1,6 +1,5 @@
-//! What answers hold. Texts are read, and of other answers how they begin: a repository's index is no text.
-
-use std::hash::{BuildHasher as _, RandomState};
+//! What responses contain. Texts are scanned; of other responses only the first bytes are checked, as for a repository's
+//! index.
 
 use super::budget::Allowance;
 use super::{Known, Limits, Tell, finding};
@@ -8,48 +7,51 @@ use crate::http::{Decoding, Exchange};
 use crate::inspect::{FieldName, Finding, Kind, Side, graphql, leak, personal, secret};
 use crate::values::Place;
 
-/// Values of one answer that are told apart.
+/// Maximum distinct values counted per response.
 const DISTINCT: usize = 512;
-/// Names of fields of one answer.
+/// Maximum names of fields per response.
 const FIELDS: usize = 96;
-/// What decompression costs, in bytes that are read.
+/// The cost of decompression, relative to scanning a byte.
 const INFLATION: usize = 4;
-/// Addresses of e-mail in one answer from which on they are a finding.
+/// From this many e-mail addresses on, a response is a finding.
 const MAILS: u16 = 20;
 
-/// A field of an answer in JSON.
+/// A field of a JSON response.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct AnswerField {
-    /// A hash of its name. The same for as long as the process lives.
+    /// A hash of its name, stable within the process.
     pub hash: u32,
-    /// As records show it.
+    /// Its name as shown in records.
     pub name: FieldName,
-    /// Its name says that no client should see it.
+    /// Its name suggests that clients should not see it.
     pub is_sensitive: bool,
 }
 
-/// What an answer holds, as far as it was kept.
+/// What the kept part of a response contains.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Answer<'a> {
-    /// Different values of each kind, in the order of [`Answer::KINDS`].
+    /// Distinct values of each kind, in the order of [`Answer::KINDS`].
     pub records: [u16; 5],
     /// The names of its fields, each once.
     pub fields: &'a [AnswerField],
 }
 
 impl Answer<'_> {
-    /// What is counted: the slugs of findings.
+    /// The kinds counted, as slugs of findings.
     pub const KINDS: [&'static str; 5] = ["card", "iban", "national-id", "password-hash", "mail"];
 }
 
-/// Reads answers.
+/// Scans responses.
 pub(super) struct Answers {
     allowance: Allowance,
     personal: personal::Scanner,
     leaks: Option<leak::Scanner>,
-    hasher: RandomState,
+    hasher: ahash::RandomState,
     seen: Vec<(usize, u64)>,
     fields: Vec<AnswerField>,
+    names: Names,
+    /// The number of the response, from 1 on.
+    answer: u64,
 }
 
 impl Answers {
@@ -58,13 +60,15 @@ impl Answers {
             allowance: Allowance::new(limits.response_bytes_per_second),
             personal: personal::Scanner::default(),
             leaks: leak::Scanner::new(),
-            hasher: RandomState::new(),
+            hasher: ahash::RandomState::new(),
             seen: Vec::new(),
             fields: Vec::new(),
+            names: Names::new(),
+            answer: 0,
         }
     }
 
-    /// What an answer holds; nothing where it is not read.
+    /// What a response contains; none if it is not scanned.
     pub(super) fn read(
         &mut self,
         exchange: &Exchange<'_>,
@@ -146,40 +150,51 @@ impl Answers {
         }
     }
 
-    /// The names of members: what stands in quotes before a colon.
+    /// The names of members: strings before a colon.
     fn names(&mut self, text: &[u8], tell: &mut Tell<'_>) {
-        let mut rest = text;
-        while let Some(open) = memchr::memchr(b'"', rest) {
-            let inner = rest.get(open.saturating_add(1)..).unwrap_or_default();
-            let Some(close) = closing(inner) else { return };
-            let name = inner.get(..close).unwrap_or_default();
-            rest = inner.get(close.saturating_add(1)..).unwrap_or_default();
-            let Some(value) = rest.trim_ascii_start().strip_prefix(b":") else { continue };
-            self.name(name, value.trim_ascii_start(), tell);
+        self.answer = self.answer.wrapping_add(1);
+        let (mut open, mut next) = (None, 0_usize);
+        // One search for all quotes: strings are short.
+        for at in memchr::memchr2_iter(b'"', b'\\', text) {
+            if at < next {
+                continue;
+            }
+            if text.get(at) == Some(&b'\\') {
+                next = at.saturating_add(2);
+                continue;
+            }
+            let Some(start) = open.take() else {
+                open = Some(at.saturating_add(1));
+                continue;
+            };
+            let rest = text.get(at.saturating_add(1)..).unwrap_or_default();
+            if let Some(value) = rest.trim_ascii_start().strip_prefix(b":") {
+                self.name(text.get(start..at).unwrap_or_default(), value.trim_ascii_start(), tell);
+            }
         }
     }
 
     fn name(&mut self, name: &[u8], value: &[u8], tell: &mut Tell<'_>) {
-        let is_secret = secret::is_secret_name(name);
-        let is_password =
-            name.eq_ignore_ascii_case(b"password") || name.eq_ignore_ascii_case(b"password_hash");
-        if (is_secret || is_password)
+        let Self { names, hasher, answer, .. } = self;
+        let hash = hasher.hash_one(name);
+        let Some(named) = names.look(name, hash) else { return };
+        let is_first = named.answer != *answer;
+        named.answer = *answer;
+        let named = *named;
+        if (named.is_secret || named.is_password)
             && let Some(inner) = value.strip_prefix(b"\"")
             && let Some(value) = closing(inner).and_then(|close| inner.get(..close))
         {
-            if is_secret && secret::is_secret_value(value) {
+            if named.is_secret && secret::is_secret_value(value) {
                 tell(key_in_answer("named", "secret-name", name, 60));
-            } else if is_password && personal::is_bare_digest(value) {
+            } else if named.is_password && personal::is_bare_digest(value) {
                 self.seen.push((personal::Kind::PasswordHash as usize, self.hasher.hash_one(value)));
             }
         }
-        if self.fields.len() >= FIELDS {
-            return;
-        }
-        let hash = u32::try_from(self.hasher.hash_one(name) & u64::from(u32::MAX)).unwrap_or_default();
-        if !self.fields.iter().any(|known| known.hash == hash) {
-            let is_sensitive = is_secret || is_password || is_sensitive(name);
-            self.fields.push(AnswerField { hash, name: FieldName::of(name), is_sensitive });
+        let field = named.field;
+        if is_first && self.fields.len() < FIELDS && !self.fields.iter().any(|known| known.hash == field.hash)
+        {
+            self.fields.push(field);
         }
     }
 
@@ -192,7 +207,53 @@ impl Answers {
     }
 }
 
-/// Where the quote is that ends a string.
+/// What the name of a member says about its value.
+#[derive(Clone, Copy)]
+struct Named {
+    hash: u64,
+    /// The last response with it.
+    answer: u64,
+    field: AnswerField,
+    is_secret: bool,
+    is_password: bool,
+}
+
+impl Named {
+    fn of(name: &[u8], hash: u64) -> Self {
+        let is_secret = secret::is_secret_name(name);
+        let is_password =
+            name.eq_ignore_ascii_case(b"password") || name.eq_ignore_ascii_case(b"password_hash");
+        let field = AnswerField {
+            hash: u32::try_from(hash & u64::from(u32::MAX)).unwrap_or_default(),
+            name: FieldName::of(name),
+            is_sensitive: is_secret || is_password || is_sensitive(name),
+        };
+        Self { hash, answer: 0, field, is_secret, is_password }
+    }
+}
+
+/// Names remembered, direct-mapped. An API has some hundred.
+const NAMES: usize = 1 << 10;
+
+/// Names that were classified before: the responses of a route repeat theirs.
+struct Names(Box<[Option<Named>]>);
+
+impl Names {
+    fn new() -> Self {
+        Self(vec![None; NAMES].into_boxed_slice())
+    }
+
+    fn look(&mut self, name: &[u8], hash: u64) -> Option<&mut Named> {
+        let at = usize::try_from(hash >> 32).unwrap_or_default() & (NAMES - 1);
+        let place = self.0.get_mut(at)?;
+        if place.is_none_or(|known| known.hash != hash) {
+            *place = Some(Named::of(name, hash));
+        }
+        place.as_mut()
+    }
+}
+
+/// The position of the quote that ends a string.
 fn closing(text: &[u8]) -> Option<usize> {
     let mut from = 0_usize;
     loop {
@@ -204,7 +265,7 @@ fn closing(text: &[u8]) -> Option<usize> {
     }
 }
 
-/// Whether the name of a field says that it is not for everybody.
+/// Whether the name of a field suggests sensitive content.
 fn is_sensitive(name: &[u8]) -> bool {
     const WORDS: [&[u8]; 18] = [
         b"password",
@@ -226,21 +287,24 @@ fn is_sensitive(name: &[u8]) -> bool {
         b"is_admin",
         b"isadmin",
     ];
-    let lower = name.to_ascii_lowercase();
-    WORDS.iter().any(|word| lower.windows(word.len()).any(|part| part == *word))
+    WORDS.iter().any(|word| name.windows(word.len()).any(|part| part.eq_ignore_ascii_case(word)))
 }
 
 /// How a body is read.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Media {
     Text,
-    /// Only how it begins.
+    /// Only the first bytes.
     Binary,
     Skipped,
 }
 
 impl Media {
     fn of(kind: &[u8]) -> Self {
+        // The usual case first.
+        if kind.get(..16).is_some_and(|start| start.eq_ignore_ascii_case(b"application/json")) {
+            return Self::Text;
+        }
         let is = |start: &[u8]| kind.get(..start.len()).is_some_and(|part| part.eq_ignore_ascii_case(start));
         let has = |part: &[u8]| memchr::memmem::find(kind, part).is_some();
         if is(b"image/")

@@ -1,20 +1,20 @@
-//! Which answers are read when not all can be.
+//! Which responses are scanned if not all can be.
 //!
-//! While half of the allowance is there, all are read. Below, a route's next answer is read when none of it was for a tenth of
-//! a second: a route with much traffic does not keep those with little from being read.
+//! While more than half of the allowance is left, all are scanned. Below that, each route is sampled once per 100 ms, so a
+//! busy route does not starve quiet ones.
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::time::Duration;
 
 use crate::clock::Timestamp;
 
-/// Routes that are told apart; others share.
+/// Slots for routes; colliding routes share one.
 const SLOTS: usize = 1_024;
-/// Between two answers of a route when the allowance is low.
+/// Interval between samples of a route when the allowance is low.
 const PAUSE: Duration = Duration::from_millis(100);
 const SECOND: u64 = 1_000_000_000;
 
-/// An allowance of bytes that fills with time, a second's worth deep.
+/// A token bucket of bytes, one second deep.
 pub(super) struct Allowance {
     per_second: u64,
     left: u64,
@@ -30,7 +30,7 @@ impl Allowance {
         Self { per_second, left: per_second, filled: Timestamp::default(), hasher: RandomState::new(), read }
     }
 
-    /// Whether an answer of a route may be read now.
+    /// Whether a response of a route may be scanned now.
     pub(super) fn admits(&mut self, route: Option<&str>, now: Timestamp) -> bool {
         self.fill(now);
         let half = self.per_second / 2;
@@ -49,7 +49,7 @@ impl Allowance {
         is_due
     }
 
-    /// Takes what was read.
+    /// Charges what was scanned.
     pub(super) fn charge(&mut self, bytes: usize) {
         self.left = self.left.saturating_sub(u64::try_from(bytes).unwrap_or(u64::MAX));
     }

@@ -1,6 +1,6 @@
-//! Where credentials stand in headers.
+//! Credentials in headers.
 
-/// The credentials of a scheme in an `Authorization` field (RFC 9110, section 11.4).
+/// The credentials of a scheme in an `Authorization` header (RFC 9110, section 11.4).
 pub(super) fn credentials<'v>(value: &'v [u8], scheme: &[u8]) -> Option<&'v [u8]> {
     let (name, rest) = value.split_at_checked(scheme.len())?;
     let is_scheme =
@@ -9,7 +9,7 @@ pub(super) fn credentials<'v>(value: &'v [u8], scheme: &[u8]) -> Option<&'v [u8]
     (is_scheme && !rest.is_empty()).then_some(rest)
 }
 
-/// Values of cookies that begin as tokens do, three at most.
+/// Values of cookies that begin like tokens, three at most.
 pub(super) fn tokens_of_cookie(value: &[u8]) -> impl Iterator<Item = &[u8]> {
     memchr::memmem::find_iter(value, b"=ey").take(3).filter_map(|at| {
         let rest = value.get(at.saturating_add(1)..)?;
@@ -18,7 +18,7 @@ pub(super) fn tokens_of_cookie(value: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// Path and query of an address, where it has both.
+/// Path and query of a URL, if it has a query.
 pub(super) fn split_address(address: &[u8]) -> Option<(&[u8], &[u8])> {
     let mark = memchr::memchr(b'?', address)?;
     let (place, query) = address.split_at_checked(mark)?;

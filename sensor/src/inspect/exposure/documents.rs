@@ -1,4 +1,5 @@
-//! GraphQL documents of requests: in a member `query` of JSON, alone or in a list, as `application/graphql`, in a parameter.
+//! GraphQL documents of requests: in the member `query` of a JSON object or of a batch, as `application/graphql`, or in a query
+//! parameter.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -12,33 +13,33 @@ use crate::inspect::Kind;
 use crate::inspect::graphql::{Measures, Unread, measure};
 use crate::values::{Place, decode};
 
-/// Most tokens of a document that are read. A client's own have some hundred.
+/// Maximum tokens read per document. Those of ordinary clients have some hundred.
 const MAX_TOKENS: u32 = 20_000;
-/// Most requests of a batch that are read; others are counted.
+/// Maximum requests read per batch; the rest are counted.
 const MAX_BATCH: usize = 64;
 
-/// What a request asks for in GraphQL; of a batch the sum, and of depths the most.
+/// What a GraphQL request asks for: for a batch the sums, and the maximum depth.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Document {
     /// Requests in it.
     pub batch: u32,
     /// Tokens.
     pub tokens: u32,
-    /// Fields in each other.
+    /// Depth of nested fields.
     pub depth: u32,
-    /// Fields, through fragments.
+    /// Fields, including those of fragments.
     pub fields: u64,
-    /// Aliases, likewise.
+    /// Aliases, including those of fragments.
     pub aliases: u64,
     /// Directives.
     pub directives: u32,
-    /// Fields, as often as lists are asked to be long.
+    /// Fields, multiplied by the requested sizes of lists.
     pub cost: u64,
     /// A fragment spreads itself.
     pub has_cycle: bool,
-    /// It asks for the schema.
+    /// It queries the schema.
     pub introspects: bool,
-    /// It is larger or deeper than is read.
+    /// It exceeds the bounds of the reader.
     pub is_beyond: bool,
 }
 
@@ -52,7 +53,15 @@ struct One<'a> {
 }
 
 /// The documents of a request.
-pub(super) fn read(request: Request<'_>, body: &[u8], tell: &mut Tell<'_>) -> Option<Document> {
+pub(super) fn read(
+    request: Request<'_>,
+    query: Option<&[u8]>,
+    body: &[u8],
+    tell: &mut Tell<'_>,
+) -> Option<Document> {
+    if body.is_empty() && query.is_none() {
+        return None;
+    }
     let mut document = Document::default();
     let first = body.trim_ascii_start().first().copied();
     let kind = request.content_type().unwrap_or_default();
@@ -61,7 +70,7 @@ pub(super) fn read(request: Request<'_>, body: &[u8], tell: &mut Tell<'_>) -> Op
     } else if matches!(first, Some(b'{' | b'[')) && memchr::memmem::find(body, b"\"query\"").is_some() {
         document.json(body);
     } else if body.is_empty()
-        && let Some(query) = request.query().filter(|query| memchr::memmem::find(query, b"query=").is_some())
+        && let Some(query) = query.filter(|query| memchr::memmem::find(query, b"query=").is_some())
     {
         document.parameter(query);
     }
@@ -78,7 +87,7 @@ fn is_json(body: &[u8]) -> bool {
 
 impl Document {
     fn json(&mut self, body: &[u8]) {
-        // A list would be read as one whose members have no names.
+        // Serde would read a list as an object without names.
         let is_one = body.trim_ascii_start().starts_with(b"{");
         if is_one && let Ok(one) = serde_json::from_slice::<One<'_>>(body) {
             self.one(&one);
@@ -97,7 +106,7 @@ impl Document {
         if !is_document(&text) {
             return;
         }
-        // Most documents have no variables that say how long a list is.
+        // Most documents have no variables for the size of a list.
         let raw = one.variables.map(RawValue::get).unwrap_or_default();
         let numbers: BTreeMap<Cow<'_, str>, &RawValue> = match text.contains('$') && raw.len() < 4_096 {
             true => serde_json::from_str(raw).unwrap_or_default(),
@@ -138,7 +147,7 @@ impl Document {
         self.is_beyond |= unread == Some(Unread::Bounds);
     }
 
-    /// What is wrong with it whoever sends it.
+    /// Reports what is wrong with it, whoever sends it.
     fn say(&self, tell: &mut Tell<'_>) {
         let mut say = |rule, sure| tell(finding(Kind::Graphql, "document", rule, Place::Graphql, b"", sure));
         if self.has_cycle {
@@ -153,7 +162,7 @@ impl Document {
     }
 }
 
-/// Whether a text may be a document: other interfaces have members of that name, too.
+/// Whether a text may be a document: other APIs also have members of that name.
 fn is_document(text: &str) -> bool {
     let text = text.trim_start();
     let starts = ["{", "query", "mutation", "subscription", "fragment", "#"];

@@ -5,7 +5,7 @@ use super::super::{graphql, leak, personal, secret, token};
 /// Reads a token twice and asserts that it looks the same, and that what is shown of it is bounded.
 ///
 /// # Panics
-/// Where that does not hold.
+/// If that does not hold.
 pub fn jwt(data: &[u8]) {
     let mut reader = token::Reader::default();
     let first = reader.read(data).map(|read| (read.skeleton, read.issuer.len()));
@@ -22,7 +22,7 @@ pub fn jwt(data: &[u8]) {
 /// Measures a document and asserts that its measures are within what its bytes can hold.
 ///
 /// # Panics
-/// Where that does not hold.
+/// If that does not hold.
 pub fn document(data: &[u8]) {
     const MOST: u32 = 2_000;
     let Ok(text) = std::str::from_utf8(data) else { return };
@@ -38,7 +38,7 @@ pub fn document(data: &[u8]) {
 /// Scans a text and asserts that all that is found lies in it, and that public keys are the only ones of their class.
 ///
 /// # Panics
-/// Where that does not hold.
+/// If that does not hold.
 pub fn scan(data: &[u8]) {
     if let Some(secrets) = secret::Scanner::new() {
         secrets.scan(data, |hit| {

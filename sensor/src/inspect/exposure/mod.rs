@@ -1,7 +1,7 @@
-//! What requests and answers give away: tokens and keys in requests, GraphQL documents, and what answers hold.
+//! What requests and responses expose: tokens and keys in requests, GraphQL documents, the content of responses.
 //!
-//! Requests cost a look at their headers, and at a token what it costs to hash it: a token is read once and remembered
-//! (`tokens`). Answers are read within a budget of their own (`answers`).
+//! A request costs a pass over its headers, and the hash of a token: tokens are parsed once and remembered (`tokens`).
+//! Responses are scanned within their own budget (`answers`).
 
 mod answers;
 mod budget;
@@ -24,34 +24,34 @@ use crate::http::{Connection, Exchange, Request};
 use crate::identity::{self, Identity, Login};
 use crate::values::Place;
 
-/// What was found besides findings.
+/// Facts found besides findings.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Exposed<'a> {
-    /// The token that the request bears.
+    /// The token of the request.
     pub token: Option<Token>,
-    /// The GraphQL document that it brings.
+    /// Its GraphQL document.
     pub document: Option<Document>,
-    /// What the answer holds, where it was read.
+    /// What the response contains, if it was scanned.
     pub answer: Option<Answer<'a>>,
     /// Fields of the request that a server must not take from whoever sends it.
     pub powers: &'a [PowerField],
 }
 
-/// What others know of the exchange.
+/// What other rooms know of the exchange.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Known<'k> {
     /// Its route.
     pub route: Option<&'k str>,
-    /// Nobody between this host and the client is known, and nothing encrypts.
+    /// Neither encryption nor a proxy in between is known.
     pub is_clear: bool,
-    /// It is an attempt to log in that has a password.
+    /// It is a login with a password.
     pub has_password: bool,
-    /// The server was seen to check credentials on this route, and accepted these.
+    /// The server is known to check credentials on this route, and accepted these.
     pub is_accepted: bool,
 }
 
 impl<'k> Known<'k> {
-    /// Of an exchange, by the rooms before. A subject stands for a token where the server was seen to check it.
+    /// Collected from the rooms above. The principal is a token's subject only if the server is known to check it.
     #[must_use]
     pub fn of(
         connection: &Connection,
@@ -69,23 +69,23 @@ impl<'k> Known<'k> {
     }
 }
 
-/// What it may take.
+/// Its configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Limits {
-    /// Whether answers are read.
+    /// Whether responses are scanned.
     pub(super) responses: bool,
-    /// Bytes of them, by the second.
+    /// Maximum bytes of them per second.
     pub(super) response_bytes_per_second: usize,
-    /// Beginnings of keys that are meant to be public.
+    /// Prefixes of keys that are meant to be public.
     pub(super) public_keys: Vec<String>,
-    /// Secrets that tokens must not be signed with.
+    /// Weak secrets for signing tokens.
     pub(super) weak_secrets: Vec<String>,
 }
 
-/// Takes findings.
+/// Receives findings.
 pub(super) type Tell<'t> = dyn FnMut(Finding) + 't;
 
-/// Reads exchanges.
+/// Examines exchanges.
 pub(super) struct Exposure {
     limits: Limits,
     secrets: Option<secret::Scanner>,
@@ -94,28 +94,31 @@ pub(super) struct Exposure {
 }
 
 impl Exposure {
-    /// One that has seen nothing.
+    /// Without any memory.
     #[must_use]
     pub(super) fn new(limits: Limits) -> Self {
         let answers = answers::Answers::new(&limits);
         Self { limits, secrets: secret::Scanner::new(), tokens: tokens::Tokens::default(), answers }
     }
 
-    /// Looks at an exchange. `body` is that of the request, decoded; `room` is for that of the answer.
+    /// Examines an exchange. `body` is that of the request, decoded; `room` is for that of the response. `bare` says that the
+    /// headers are known to have nothing of interest; if they are not, it is set accordingly.
     pub(super) fn exchange(
         &mut self,
         exchange: &Exchange<'_>,
-        body: &[u8],
+        ((path, query), body, bare): ((&[u8], Option<&[u8]>), &[u8], &mut bool),
         known: &Known<'_>,
         room: &mut Vec<u8>,
         tell: &mut Tell<'_>,
     ) -> Exposed<'_> {
         let mut exposed = Exposed::default();
         if let Some(request) = exchange.request {
-            exposed.token = self.headers(request, known, exchange.ended(), tell);
-            exposed.document = documents::read(request, body, tell);
-            if let Some(query) = request.query() {
-                self.address((request.path(), query), Place::Query, tell);
+            if !*bare || known.has_password {
+                (exposed.token, *bare) = self.headers(request, known, exchange.ended(), tell);
+            }
+            exposed.document = documents::read(request, query, body, tell);
+            if let Some(query) = query {
+                self.address((path, query), Place::Query, tell);
             }
         }
         let is_graphql = exposed.document.is_some();
@@ -129,18 +132,20 @@ impl Exposure {
         exposed
     }
 
-    /// Credentials and addresses in headers, in one pass.
+    /// Credentials and addresses in headers, in one pass. Returns the token, and whether there was nothing of interest.
     fn headers(
         &mut self,
         request: Request<'_>,
         known: &Known<'_>,
         now: Timestamp,
         tell: &mut Tell<'_>,
-    ) -> Option<Token> {
+    ) -> (Option<Token>, bool) {
         let (mut token, mut has_basic, mut is_secured) = (None, false, false);
+        let mut is_bare = true;
         for (name, value) in request.message().headers() {
             match name.len() {
                 13 if name.eq_ignore_ascii_case(b"authorization") => {
+                    is_bare = false;
                     if let Some(bearer) = clear::credentials(value, b"bearer") {
                         token = token.or_else(|| self.token(bearer, known, now, tell));
                     }
@@ -148,11 +153,13 @@ impl Exposure {
                 }
                 6 if name.eq_ignore_ascii_case(b"cookie") => {
                     for jwt in clear::tokens_of_cookie(value) {
+                        is_bare = false;
                         token = token.or_else(|| self.token(jwt, known, now, tell));
                     }
                 }
                 7 if name.eq_ignore_ascii_case(b"referer") => {
                     if let Some(address) = clear::split_address(value) {
+                        is_bare = false;
                         self.address(address, Place::Referer, tell);
                     }
                 }
@@ -180,7 +187,7 @@ impl Exposure {
                 tell(finding(Kind::KeyExposure, "cleartext", "password-over-http", Place::Body, b"", 90));
             }
         }
-        token
+        (token, is_bare)
     }
 
     fn token(
@@ -194,7 +201,7 @@ impl Exposure {
         self.tokens.read(token, secrets, known.is_accepted, now, tell)
     }
 
-    /// Credentials in the query of an address.
+    /// Reports credentials in the query of a URL.
     fn address(&self, (path, query): (&[u8], &[u8]), place: Place, tell: &mut Tell<'_>) {
         let class = if place == Place::Referer { "in-referer" } else { "in-url" };
         for pair in query.split(|byte| *byte == b'&').take(MAX_PARAMETERS) {
@@ -210,7 +217,7 @@ impl Exposure {
         }
     }
 
-    /// By which rule a parameter is a credential, and how sure that is.
+    /// The rule by which a parameter is a credential, and its confidence in percent.
     fn credential(&self, path: &[u8], name: &[u8], value: &[u8]) -> Option<(&'static str, u8)> {
         if secret::query_credential(path, name, value) {
             return Some(("credential-parameter", 80));
@@ -225,11 +232,11 @@ impl Exposure {
     }
 }
 
-/// Parameters of one address that are looked at.
+/// Maximum parameters examined per URL.
 const MAX_PARAMETERS: usize = 64;
 
 impl Limits {
-    /// Whether a key is meant to be seen.
+    /// Whether a key is meant to be public.
     fn is_public(&self, class: secret::Class, key: &[u8]) -> bool {
         class.is_public() || self.public_keys.iter().any(|start| key.starts_with(start.as_bytes()))
     }

@@ -23,12 +23,19 @@ struct Journal {
 impl Sink for Journal {
     fn exchange(&mut self, _connection: &Connection, exchange: &Exchange<'_>) {
         let body = exchange.request.map(|request| request.message().body()).unwrap_or_default();
+        let target = exchange.request.map(|request| request.path_and_query()).unwrap_or_default();
         let (found, mut room) = (&mut self.found, Vec::new());
-        let exposed = self.exposure.exchange(exchange, body, &self.known, &mut room, &mut |finding| {
-            found.push(
-                format!("{} {} {}", finding.class, finding.rule, finding.name.text()).trim().to_owned(),
-            );
-        });
+        let exposed = self.exposure.exchange(
+            exchange,
+            (target, body, &mut false),
+            &self.known,
+            &mut room,
+            &mut |finding| {
+                found.push(
+                    format!("{} {} {}", finding.class, finding.rule, finding.name.text()).trim().to_owned(),
+                );
+            },
+        );
         self.document = exposed.document;
         self.token = exposed.token;
         if let Some(answer) = exposed.answer {

@@ -1,4 +1,4 @@
-//! Tokens of requests. Each is read once: what it looks like is remembered by its hash.
+//! Tokens of requests. Each is parsed once; its properties are remembered by its hash.
 
 use std::hash::{BuildHasher as _, RandomState};
 
@@ -8,9 +8,9 @@ use crate::inspect::token::{Algorithm, Misuse, Misuses, Reader, Skeleton, weak_s
 use crate::inspect::{Kind, secret};
 use crate::values::Place;
 
-/// Tokens that are remembered; others take their places.
+/// Tokens remembered, direct-mapped.
 const PLACES: usize = 4_096;
-/// Issuers whose secret was looked for in the list.
+/// Issuers remembered whose secret was checked against the list.
 const ISSUERS: usize = 256;
 
 /// How a token is signed.
@@ -18,7 +18,7 @@ const ISSUERS: usize = 256;
 pub enum Signing {
     /// Not at all.
     None,
-    /// With a secret that both sides have.
+    /// With a shared secret.
     Shared,
     /// With a private key.
     Key,
@@ -26,16 +26,16 @@ pub enum Signing {
     Other,
 }
 
-/// The token of a request. It tells nothing of its claims; hashes are those of this process.
+/// The token of a request, without its claims. Hashes are stable within the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Token {
-    /// A hash of all of it.
+    /// A hash of the whole token.
     pub id: u64,
-    /// A hash of its issuer; nothing where it names none.
+    /// A hash of its issuer; none if it names none.
     pub issuer: Option<u64>,
     /// How it is signed.
     pub signing: Signing,
-    /// The server was seen to check it, and accepted it.
+    /// The server is known to check it, and accepted it.
     pub is_accepted: bool,
 }
 
@@ -47,12 +47,12 @@ struct Known {
     is_weak: bool,
 }
 
-/// Those that were seen.
+/// Tokens seen before.
 pub(super) struct Tokens {
     hasher: RandomState,
     reader: Reader,
     places: Box<[Option<Known>]>,
-    /// Issuers, by the hash of their names and of how they sign, and whether their secret is weak.
+    /// For each issuer and algorithm, by hash, whether the secret is weak.
     issuers: Box<[(u64, bool)]>,
 }
 
@@ -68,7 +68,7 @@ impl Default for Tokens {
 }
 
 impl Tokens {
-    /// The token; nothing where it is none. Tells what is wrong with it.
+    /// Parses a token and reports what is wrong with it; none if it is not a token.
     pub(super) fn read(
         &mut self,
         token: &[u8],
@@ -120,8 +120,8 @@ impl Tokens {
         Some(Known { id, issuer, skeleton, is_weak: false })
     }
 
-    /// Whether its issuer signs with a secret of the list. All tokens of an issuer have one secret, so one is looked at, and
-    /// only such as the server accepts: anybody can make others.
+    /// Whether its issuer signs with a secret of the list. All tokens of an issuer share a secret, so one is checked, and only
+    /// an accepted one: anyone can forge others.
     fn is_weak(&mut self, token: &[u8], known: &Known, list: &[String]) -> bool {
         let algorithm = known.skeleton.algorithm;
         if list.is_empty() || !matches!(algorithm, Algorithm::Hmac(_)) {

@@ -15,7 +15,7 @@ pub(crate) enum Token<'t> {
     Mark(u8),
 }
 
-/// What is no token.
+/// Input that is not a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct NoToken;
 
@@ -26,7 +26,7 @@ pub(crate) struct Lexer<'t> {
 }
 
 impl<'t> Lexer<'t> {
-    /// Of a document.
+    /// For a document.
     pub(crate) fn new(text: &'t str) -> Self {
         Self { rest: text.strip_prefix('\u{feff}').unwrap_or(text) }
     }

@@ -4,30 +4,30 @@ use std::collections::BTreeMap;
 
 use super::parse::{self, Definition, Document, Unread, Variables};
 
-/// What a document asks for; of several operations the most. All counts end at their type's end.
+/// What a document requests; the maximum over its operations. All counts saturate.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Measures {
     /// Tokens, as far as it was read.
     pub(crate) tokens: u32,
-    /// Fields in each other, through fragments.
+    /// Depth of nested fields, including fragments.
     pub(crate) depth: u32,
-    /// Fields, each as often as its fragment is spread.
+    /// Fields, counted as often as their fragment is spread.
     pub(crate) fields: u64,
-    /// Aliases, counted likewise.
+    /// Aliases, counted in the same way.
     pub(crate) aliases: u64,
     /// Directives, as written.
     pub(crate) directives: u32,
-    /// Fields, each as often as the lists around it are asked to be long.
+    /// Fields, multiplied by the requested sizes of the lists around them.
     pub(crate) cost: u64,
     /// Operations.
     pub(crate) operations: u32,
     /// Fragments.
     pub(crate) fragments: u32,
-    /// A fragment spreads itself, at once or through others.
+    /// A fragment spreads itself, directly or through others.
     pub(crate) has_cycle: bool,
-    /// It asks for the schema.
+    /// It queries the schema.
     pub(crate) introspects: bool,
-    /// Why it was not read to its end.
+    /// Why it was not read to the end.
     pub(crate) unread: Option<Unread>,
 }
 
@@ -62,7 +62,7 @@ pub(crate) fn measure(text: &str, variables: Variables<'_>, max_tokens: u32) -> 
     measures
 }
 
-/// A definition with what it spreads.
+/// A definition with its spreads.
 #[derive(Clone, Copy, Debug, Default)]
 struct Sum {
     depth: u32,

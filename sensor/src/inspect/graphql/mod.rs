@@ -1,7 +1,7 @@
-//! What a GraphQL request asks of a server: measures of its documents, and what answers give away of a schema.
+//! The cost of GraphQL requests, and responses that disclose a schema.
 //!
-//! The measures are those that servers limit (OWASP, "GraphQL Cheat Sheet": depth, amount, cost, batches), taken as
-//! their libraries take them: a fragment counts where it is spread.
+//! The measures are those that servers limit (OWASP, "GraphQL Cheat Sheet": depth, amount, cost, batches), computed as
+//! their libraries do: a fragment counts wherever it is spread.
 
 pub(crate) mod lexer;
 mod measure;

@@ -3,13 +3,13 @@
 
 use super::lexer::{Lexer, NoToken, Token};
 
-/// Selection sets or values in each other, at most. Servers that have a limit allow fewer.
+/// Maximum nesting of selection sets or values. Servers with a limit allow fewer.
 pub(super) const MAX_NESTING: u16 = 200;
-/// Definitions of a document, at most.
+/// Maximum definitions of a document.
 const MAX_DEFINITIONS: usize = 1_024;
-/// Fragment spreads of a document, at most.
+/// Maximum fragment spreads of a document.
 const MAX_SPREADS: usize = 8_192;
-/// Arguments by which clients say how long a list may be.
+/// Arguments that request the size of a list.
 const SIZES: [&str; 12] = [
     "first",
     "last",
@@ -28,11 +28,11 @@ const SIZES: [&str; 12] = [
 /// Why a document is not measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Unread {
-    /// It is no executable document.
+    /// It is not an executable document.
     Syntax,
     /// It defines types. Servers do not execute it.
     TypeSystem,
-    /// It is nested deeper, or has more definitions or spreads, than is read.
+    /// It exceeds the bounds on nesting, definitions or spreads.
     Bounds,
 }
 
@@ -255,7 +255,7 @@ impl<'t> Parser<'t, '_> {
         Ok(())
     }
 
-    /// How many elements they ask for, 1 where they do not say.
+    /// The number of elements requested, 1 if none is given.
     fn arguments(&mut self) -> Result<u64, Unread> {
         let mut most = 1;
         self.mark(b'(')?;

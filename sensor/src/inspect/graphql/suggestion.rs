@@ -1,8 +1,8 @@
-//! Answers that help to guess a schema.
+//! Responses that help to guess a schema.
 
-/// What servers say before the names of fields that exist (graphql-js and libraries that follow it).
+/// Texts before the names of existing fields (graphql-js and libraries modelled on it).
 const HINTS: [&[u8]; 2] = [b"Did you mean ", b"did you mean "];
-/// What they say it about.
+/// Errors that come with such suggestions.
 const ABOUT: [&[u8]; 6] = [
     b"Cannot query field",
     b"Unknown argument",
@@ -12,7 +12,7 @@ const ABOUT: [&[u8]; 6] = [
     b"Field '",
 ];
 
-/// Whether an answer names fields, arguments or types that are like those that were asked for.
+/// Whether a response suggests fields, arguments or types similar to those requested.
 pub(crate) fn suggests_fields(body: &[u8]) -> bool {
     let has = |needle: &[u8]| memchr::memmem::find(body, needle).is_some();
     HINTS.iter().any(|hint| has(hint)) && ABOUT.iter().any(|about| has(about))

@@ -1,4 +1,4 @@
-//! What a value is meant to be run by.
+//! Classes of injection, by what is meant to execute them.
 
 /// The class of an injection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -9,11 +9,11 @@ pub enum Class {
     Nosql,
     /// A shell.
     Command,
-    /// Paths out of the directory meant, and files of the system.
+    /// Path traversal and system files.
     Traversal,
     /// Scripts in a browser.
     Xss,
-    /// Addresses of inner services, for the server to ask.
+    /// Requests that the server is made to send, to internal addresses.
     Ssrf,
     /// Template engines, and expressions of application frameworks.
     Template,
@@ -35,7 +35,7 @@ pub enum Class {
     Deserialisation,
     /// Server-side includes.
     Ssi,
-    /// Told by the score alone.
+    /// Recognised by its score, or by an encoding that hides something.
     Unclear,
 }
 

@@ -1,8 +1,8 @@
-//! One round of decoding: percent, `%u`, entities of HTML, escapes of JavaScript and its like.
+//! One round of decoding: percent, `%u`, HTML entities, escapes of JavaScript and similar languages.
 
 use crate::values::hex_pair;
 
-/// Whether there may be anything to decode.
+/// Whether there may be something to decode.
 pub(super) fn has_escapes(text: &[u8]) -> bool {
     memchr::memchr3(b'%', b'&', b'\\', text).is_some()
         || memchr::memmem::find(text, b"+A").is_some()
@@ -10,9 +10,19 @@ pub(super) fn has_escapes(text: &[u8]) -> bool {
         || memchr::memmem::find(text, b"0x5").is_some()
 }
 
-/// Decodes `text` into `out`; whether anything was.
-pub(super) fn round(text: &[u8], out: &mut Vec<u8>) -> bool {
-    let mut is_changed = false;
+/// What a round of decoding did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Round {
+    /// There was something to decode.
+    pub(super) is_changed: bool,
+    /// A letter or digit within a word was encoded. No encoder does that (RFC 3986, section 2.3): it hides the word, or
+    /// tests whether the server decodes it.
+    pub(super) is_needless: bool,
+}
+
+/// Decodes `text` into `out`.
+pub(super) fn round(text: &[u8], out: &mut Vec<u8>) -> Round {
+    let mut done = Round::default();
     let mut rest = text;
     while let Some((first, after)) = rest.split_first() {
         let decoded = match first {
@@ -21,6 +31,8 @@ pub(super) fn round(text: &[u8], out: &mut Vec<u8>) -> bool {
             b'\\' => escape(after),
             b'0' => hexadecimal(after),
             b'+' => utf7(after),
+            // `%c0%9v` of which the first byte is already decoded.
+            0xc0 | 0xc1 if is_odd(after) => Some((Decoded::Byte(b'/'), 3)),
             _ => None,
         };
         let Some((character, length)) = decoded else {
@@ -28,7 +40,12 @@ pub(super) fn round(text: &[u8], out: &mut Vec<u8>) -> bool {
             rest = after;
             continue;
         };
-        is_changed = true;
+        done.is_changed = true;
+        let is_word = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
+        done.is_needless |= matches!(first, b'%' | b'&')
+            && character.is_alphanumeric()
+            && is_word(out.last())
+            && is_word(after.get(length));
         match character {
             Decoded::Byte(byte) => out.push(byte),
             Decoded::Char(character) => {
@@ -38,7 +55,7 @@ pub(super) fn round(text: &[u8], out: &mut Vec<u8>) -> bool {
         }
         rest = after.get(length..).unwrap_or_default();
     }
-    is_changed
+    done
 }
 
 /// What an escape stands for.
@@ -47,11 +64,21 @@ enum Decoded {
     Char(char),
 }
 
-/// What it stands for, and the length of what follows its first byte.
+impl Decoded {
+    /// Of ASCII.
+    fn is_alphanumeric(&self) -> bool {
+        match self {
+            Self::Byte(byte) => byte.is_ascii_alphanumeric(),
+            Self::Char(character) => character.is_ascii_alphanumeric(),
+        }
+    }
+}
+
+/// The decoded character, and the length of the escape after its first byte.
 type Escape = Option<(Decoded, usize)>;
 
-/// `%41`, `%u0041`, `%%34%31` (each nibble of a second round by itself), and sequences with digits that are none, which
-/// IIS took for slashes (`%c0%9v`).
+/// `%41`, `%u0041`, `%%34%31` (nibbles encoded separately), and sequences with invalid digits that IIS decoded as slashes
+/// (`%c0%9v`).
 fn percent(text: &[u8]) -> Escape {
     match text {
         [b'u' | b'U', code @ ..] => Some((Decoded::Char(char::from_u32(hex(code, 4)?)?), 5)),
@@ -66,7 +93,12 @@ fn percent(text: &[u8]) -> Escape {
         [b'%', h1, h2, low, ..] if hex_pair(*h1, *h2).is_some_and(|high| high.is_ascii_hexdigit()) => {
             Some((Decoded::Byte(hex_pair(hex_pair(*h1, *h2)?, *low)?), 4))
         }
-        [high, b'%', l1, l2, ..] => Some((Decoded::Byte(hex_pair(*high, hex_pair(*l1, *l2)?)?), 4)),
+        [high, b'%', l1, l2, ..]
+            if hex_pair(*l1, *l2).is_some_and(|low| low.is_ascii_hexdigit()) && high.is_ascii_hexdigit() =>
+        {
+            Some((Decoded::Byte(hex_pair(*high, hex_pair(*l1, *l2)?)?), 4))
+        }
+        [high, b'%', low, ..] => split_nibbles(*high, *low),
         [high, low, after @ ..] => match hex_pair(*high, *low) {
             Some(0xc0 | 0xc1) if is_odd(after) => Some((Decoded::Byte(b'/'), 5)),
             Some(byte) => Some((Decoded::Byte(byte), 2)),
@@ -79,7 +111,13 @@ fn percent(text: &[u8]) -> Escape {
     }
 }
 
-/// Whether a percent sign with letters that are no digits follows.
+/// `%2%e`, which one round leaves of `%%32%%65`. Only dots and slashes, since format strings have `%d%a`.
+fn split_nibbles(high: u8, low: u8) -> Escape {
+    let byte = hex_pair(high, low).filter(|byte| matches!(byte, b'.' | b'/' | b'\\'))?;
+    Some((Decoded::Byte(byte), 3))
+}
+
+/// Whether a percent sign and two characters that are not hexadecimal digits follow.
 fn is_odd(text: &[u8]) -> bool {
     matches!(text, [b'%', high, low, ..]
         if hex_pair(*high, *low).is_none() && high.is_ascii_alphanumeric() && low.is_ascii_alphanumeric())

@@ -1,4 +1,4 @@
-//! What an answer shows of an attack that came with its request: whether it was more than an attempt.
+//! Effects: whether the response shows that an attack was more than an attempt.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use aho_corasick::{AhoCorasick, AhoCorasickKind};
 use serde::{Serialize, Serializer};
 use zeroize::Zeroizing;
 
-/// What an answer shows of an attack.
+/// What a response shows of an attack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Effect {
@@ -14,13 +14,13 @@ pub enum Effect {
     ServerError,
     /// The error text of a database.
     DatabaseError,
-    /// The content of a system's file.
+    /// The content of a system file.
     FileContents,
     /// The output of a command.
     CommandOutput,
-    /// The value comes back as it was sent, in a document that a browser runs.
+    /// The value is reflected unchanged in a document that a browser executes.
     Reflected,
-    /// The answer took as long as the value asked for.
+    /// The response took as long as the value requested.
     Delayed,
 }
 
@@ -94,7 +94,7 @@ impl Serialize for Effects {
     }
 }
 
-/// An answer, as far as it is looked at.
+/// The relevant parts of a response.
 #[derive(Clone, Copy, Debug)]
 pub struct Answer<'a> {
     /// Its status.
@@ -107,7 +107,7 @@ pub struct Answer<'a> {
     pub duration: Option<Duration>,
 }
 
-/// Texts of answers, and what they show. The error texts are those of the databases' own documentation.
+/// Texts in responses, and what they show. The error texts are from the databases' documentation.
 const TEXTS: [(&str, Effect); 34] = [
     ("you have an error in your sql syntax", Effect::DatabaseError),
     ("warning: mysql", Effect::DatabaseError),
@@ -145,16 +145,16 @@ const TEXTS: [(&str, Effect); 34] = [
     ("volume serial number is", Effect::CommandOutput),
 ];
 
-/// Values that are searched for in the answer.
+/// Maximum values searched for in the response.
 const MAX_VALUES: usize = 4;
 
-/// Bytes of a value that have to come back.
+/// Bytes of a value that must be reflected.
 const MAX_VALUE: usize = 512;
 
-/// Shorter values come back by chance.
+/// Shorter values are reflected by chance.
 const MIN_VALUE: usize = 6;
 
-/// The least delay that is told from chance, and the longest that anybody asks for.
+/// The shortest delay that stands out from noise, and the longest one considered, in seconds.
 const DELAYS: std::ops::RangeInclusive<u32> = 2..=120;
 
 /// What is searched for in answers.
@@ -180,7 +180,7 @@ impl Sought {
         self.delay = None;
     }
 
-    /// Takes note of a value that was told, and of its normal form.
+    /// Notes a value with a hit, and its normal form.
     pub(super) fn note(&mut self, text: &[u8], normal: &[u8]) {
         self.delay = self.delay.or_else(|| delay(normal));
         let runs = text.iter().any(|byte| matches!(byte, b'<' | b'"' | b'\''));
@@ -218,7 +218,7 @@ impl Sought {
             Duration::from_secs(u64::from(asked)),
             Duration::from_millis(u64::from(asked).saturating_mul(500)),
         );
-        // Timers may be a tick early; a slow server is slower than by the half.
+        // Timers may fire a tick early; a response that took half as long again is just slow.
         let least = asked.saturating_sub(Duration::from_millis(100));
         (least..asked.saturating_add(half).saturating_add(Duration::from_secs(1))).contains(&duration)
     }
@@ -237,10 +237,10 @@ impl Sought {
     }
 }
 
-/// Calls that make a server wait, and what stands before the number of seconds.
+/// Calls that delay a server, and the text before the number of seconds.
 const WAITS: [&[u8]; 6] = [b"sleep(", b"sleep ", b"delay '", b"ping -c ", b"ping -n ", b"receive_message("];
 
-/// The seconds that a normal form asks for.
+/// The delay in seconds that a normal form requests.
 fn delay(text: &[u8]) -> Option<u32> {
     WAITS.iter().find_map(|wait| {
         let at = memchr::memmem::find(text, wait)?.saturating_add(wait.len());

@@ -1,40 +1,56 @@
-//! Characters that readers take for others: full-width forms, typographic quotes, overlong UTF-8, upper case.
+//! Characters that are treated as others: full-width forms, typographic quotes, overlong UTF-8, upper case.
 
-/// Folds characters of `text` into `out`, in lower case; drops what is invisible. Whether there was a NUL.
-pub(super) fn characters(text: &[u8], out: &mut Vec<u8>) -> bool {
-    let mut has_nul = false;
+/// What was folded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Folded {
+    /// There was a NUL.
+    pub(super) has_nul: bool,
+    /// A letter or digit within a word was overlong UTF-8, and everything else was ASCII: in Chinese or Cyrillic charsets the
+    /// same bytes occur next to other non-ASCII bytes.
+    pub(super) has_overlong: bool,
+}
+
+/// Folds the characters of `text` into `out`, in lower case; drops invisible ones.
+pub(super) fn characters(text: &[u8], out: &mut Vec<u8>) -> Folded {
+    let mut folded = Folded::default();
+    let mut has_others = false;
     let mut rest = text;
     while let Some((first, after)) = rest.split_first() {
         if *first == 0 {
-            has_nul = true;
+            folded.has_nul = true;
             rest = after;
         } else if first.is_ascii() {
             out.push(first.to_ascii_lowercase());
             rest = after;
         } else {
-            let length = beyond_ascii(rest, out);
+            let is_word = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
+            let is_inside = is_word(out.last());
+            let (length, is_overlong) = beyond_ascii(rest, out);
             rest = rest.get(length.max(1)..).unwrap_or_default();
+            folded.has_overlong |= is_overlong && is_inside && is_word(out.last()) && is_word(rest.first());
+            has_others |= !is_overlong;
         }
     }
-    has_nul
+    folded.has_overlong &= !has_others;
+    folded
 }
 
-/// One character that begins with a byte beyond ASCII; its length.
-fn beyond_ascii(text: &[u8], out: &mut Vec<u8>) -> usize {
+/// Folds one non-ASCII character; returns its length, and whether it was overlong.
+fn beyond_ascii(text: &[u8], out: &mut Vec<u8>) -> (usize, bool) {
     if let Some((byte, length)) = overlong(text) {
         if byte != 0 {
             out.push(byte.to_ascii_lowercase());
         }
-        return length;
+        return (length, true);
     }
     let Some(character) = first_char(text) else {
         // A byte of another charset.
         let character = text.first().copied().map_or(' ', char::from);
         push(folded(character), out);
-        return 1;
+        return (1, false);
     };
     push(folded(character), out);
-    character.len_utf8()
+    (character.len_utf8(), false)
 }
 
 fn first_char(text: &[u8]) -> Option<char> {
@@ -46,14 +62,14 @@ fn first_char(text: &[u8]) -> Option<char> {
     valid.chars().next()
 }
 
-/// Whether ASCII is written with more bytes than it needs (which RFC 3629, section 3, forbids), and which. Old decoders
-/// also take a second byte that is none.
+/// The ASCII character of an overlong sequence (forbidden by RFC 3629, section 3), and its length. Old decoders also
+/// accept an invalid second byte.
 fn overlong(text: &[u8]) -> Option<(u8, usize)> {
     let low = |byte: u8| byte & 0x3f;
     let is_next = |byte: u8| (0x80..0xc0).contains(&byte);
     match *text {
         [0xc0 | 0xc1, byte @ (b'.' | b'/' | b'\\'), ..] => Some((byte, 2)),
-        // What scanners send besides, for decoders that mask less.
+        // Variants that scanners send, for decoders that mask fewer bits.
         [0xc1, 0xaf, ..] => Some((b'/', 2)),
         [0xc0, 0x5e | 0xfe, ..] => Some((b'.', 2)),
         [lead @ (0xc0 | 0xc1), byte, ..] => Some(((lead & 0x1f) << 6 | low(byte), 2)),
@@ -71,7 +87,7 @@ fn overlong(text: &[u8]) -> Option<(u8, usize)> {
     }
 }
 
-/// What readers take a character for; NUL for what they do not see.
+/// The character that readers take it for; NUL for an invisible one.
 fn folded(character: char) -> char {
     match character {
         '\u{ff01}'..='\u{ff5e}' => {

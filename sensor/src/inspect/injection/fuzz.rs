@@ -6,7 +6,7 @@ use crate::values::{Place, Value, Wraps};
 /// Judges the input as a value; each time alike, within bounds.
 ///
 /// # Panics
-/// Where a postcondition does not hold.
+/// If a postcondition does not hold.
 pub fn judge(data: &[u8]) {
     thread_local! {
         static JUDGE: std::cell::RefCell<Injection> = std::cell::RefCell::new(Injection::new());

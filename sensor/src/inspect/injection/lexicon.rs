@@ -1,8 +1,8 @@
-//! Words that values with injections are made of, and what they are for.
+//! Words that injections consist of, and their function.
 
 use hashbrown::HashMap;
 
-/// What a word is for. The number of a class is part of what weights are for: a change asks for training.
+/// The function of a word. The weights depend on the classes: retrain after a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Word {
     /// Catalogues and procedures of databases.
@@ -70,7 +70,7 @@ impl Word {
     }
 }
 
-/// The lexicon as it is committed.
+/// The committed lexicon.
 pub const TEXT: &str = include_str!("lexicon.txt");
 
 /// The words by their text.

@@ -1,12 +1,12 @@
-//! Values that were seen to be harmless: clients send the same headers and cookies again and again.
+//! Values known to be harmless: clients repeat the same headers and cookies.
 
-/// Places of the table.
+/// Slots of the table.
 const PLACES: usize = 1 << 14;
 
-/// Longest value that is remembered.
+/// Longest value remembered.
 const LONGEST: usize = 1 << 10;
 
-/// A direct-mapped table of keyed hashes, so that nobody can choose a value that is taken for another.
+/// A direct-mapped table of keyed hashes, so that nobody can construct a value that collides with another.
 pub(super) struct Memo {
     hashes: ahash::RandomState,
     places: Vec<u64>,
@@ -17,7 +17,7 @@ impl Memo {
         Self { hashes: ahash::RandomState::new(), places: vec![0; PLACES] }
     }
 
-    /// The hash of a value; none where it is not remembered.
+    /// The hash of a value; none if it is too long to remember. `place` separates equal texts that are judged differently.
     #[inline]
     pub(super) fn hash(&self, place: u8, text: &[u8]) -> Option<u64> {
         (text.len() <= LONGEST).then(|| self.hashes.hash_one((place, text)))

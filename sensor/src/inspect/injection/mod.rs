@@ -1,10 +1,10 @@
-//! Recognises injection: values that are meant to be run by what reads them.
+//! Recognises injection: values that are meant to be executed by whatever reads them.
 //!
-//! A value that is not plain ([`plain`]) and was not seen harmless before ([`memo`]) is brought to its normal form
-//! ([`normalise`]). There, two judges look at it, and either is enough: [`constructs`], patterns that hardly any
-//! harmless value has, and a linear [`model`] over the tokens of its best window.
+//! A value that is not plain ([`plain`]) and not known to be harmless ([`memo`]) is normalised ([`normalise`]). Two judges
+//! look at the normal form, and either suffices: [`constructs`], patterns that hardly any harmless value has, and a linear
+//! [`model`] over the tokens of the best window.
 //!
-//! Weights and thresholds come from `cargo xtask train-injection`; `docs/detection.md` says with what error.
+//! Weights and thresholds come from `cargo xtask train-injection`; `docs/detection.md` has the error rates.
 
 mod class;
 mod constructs;
@@ -36,14 +36,14 @@ use memo::Memo;
 use model::{Model, RUNS};
 use plain::Plain;
 
-/// Tokens of one message that are scored.
+/// Maximum tokens scored per message.
 const MAX_TOKENS: usize = 1_024;
 
-/// The score, in logits, from which on a value is told. No more than 0.5 % of legitimate requests have such a value in
-/// traffic of sites that the model does not know (`docs/detection.md`).
+/// Scores from this on, in logits, are reported. At most 0.5 % of legitimate requests have such a value, measured on sites
+/// that the model was not trained on (`docs/detection.md`).
 pub const ALERT: f32 = 0.0;
 
-/// The score from which on a value is evidence: 0.9 % have one.
+/// Scores from this on are evidence: 0.9 % of legitimate requests have one.
 pub const EVIDENCE: f32 = -0.15;
 
 /// Confidence, in percent: of a construct, of a score, of evidence.
@@ -51,15 +51,19 @@ const HARD: u8 = 95;
 const SCORED: u8 = 70;
 const HINTED: u8 = 40;
 
-/// The rule of a score that is enough, and of one that is not.
+/// The rule for a score that suffices for an alert.
 pub const SCORE_RULE: &str = "score";
-/// The rule of a score that is evidence only.
+/// The rule for a score that is only evidence.
 pub const EVIDENCE_RULE: &str = "score-evidence";
+
+/// Rules about a value's encoding, regardless of its content.
+const NEEDLESS_RULE: &str = "needless-encoding";
+const OVERLONG_RULE: &str = "overlong-utf8";
 
 /// What was recognised in a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Hit {
-    /// What it is meant to be run by.
+    /// What it is meant to be executed by.
     pub class: Class,
     /// The construct, or [`SCORE_RULE`].
     pub rule: &'static str,
@@ -67,12 +71,12 @@ pub struct Hit {
     pub confidence: u8,
 }
 
-/// What a value looks like, for training and for people who judge the rules.
+/// The verdict on a value, for training and for people who evaluate the rules.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Verdict {
     /// Constructs.
     pub rules: Vec<(&'static str, Class)>,
-    /// The score of the best window, in logits; none where nothing was scored.
+    /// The score of the best window, in logits; none if nothing was scored.
     pub score: Option<f32>,
 }
 
@@ -86,15 +90,19 @@ pub struct Injection {
     normaliser: Normaliser,
     tokens: Vec<Token>,
     sums: Vec<[i32; RUNS]>,
-    /// What answers are searched for.
+    /// What to search for in the response.
     sought: Sought,
-    /// Tokens that may still be scored of this message.
+    /// Tokens of this message that may still be scored.
     left: usize,
     analysed: usize,
     /// The best score of this message.
     best: Option<f32>,
-    /// Whether tokens of this message were not scored: what is not judged in full is not remembered as harmless.
+    /// Whether tokens of this message were not scored. Values that were not fully judged are not remembered as harmless.
     is_cut: bool,
+    /// Values of this message that led to a finding.
+    told: u32,
+    /// The header being walked: its hash, and `told` before it.
+    header: Option<(u64, u32)>,
 }
 
 impl Default for Injection {
@@ -104,7 +112,7 @@ impl Default for Injection {
 }
 
 impl Injection {
-    /// With the weights that are built in.
+    /// With the built-in weights.
     #[must_use]
     pub fn new() -> Self {
         Self::with(Model::built_in())
@@ -127,24 +135,27 @@ impl Injection {
             analysed: 0,
             best: None,
             is_cut: false,
+            told: 0,
+            header: None,
         }
     }
 
-    /// Begins a message.
+    /// Starts a message.
     pub fn begin(&mut self) {
         self.left = MAX_TOKENS;
         self.analysed = 0;
         self.best = None;
         self.is_cut = false;
+        self.told = 0;
         self.sought.clear();
     }
 
-    /// Forgets which values were harmless.
+    /// Forgets which values are harmless.
     pub fn forget(&mut self) {
         self.memo.clear();
     }
 
-    /// The best score of this message, in logits; none where nothing was scored.
+    /// The best score of this message, in logits; none if nothing was scored.
     #[must_use]
     pub const fn best(&self) -> Option<f32> {
         self.best
@@ -156,7 +167,38 @@ impl Injection {
         self.analysed
     }
 
-    /// Looks at a value and tells what it is.
+    /// Values of this message that led to a finding.
+    #[must_use]
+    pub const fn told(&self) -> u32 {
+        self.told
+    }
+
+    /// Whether a part of this message was not judged.
+    #[must_use]
+    pub const fn is_cut(&self) -> bool {
+        self.is_cut
+    }
+
+    /// Whether a header, as sent, was walked before without a finding.
+    #[inline]
+    pub fn is_known(&mut self, header: &Value<'_>) -> bool {
+        let hash = self.memo.hash(header.place as u8 | WHOLE, header.text);
+        self.header = hash.map(|hash| (hash, self.told));
+        hash.is_some_and(|hash| self.memo.is_known(hash))
+    }
+
+    /// The last unknown header has been walked; `is_cut` if not to its end.
+    pub fn walked(&mut self, is_cut: bool) {
+        if let Some((hash, told)) = self.header.take()
+            && !is_cut
+            && !self.is_cut
+            && told == self.told
+        {
+            self.memo.note(hash);
+        }
+    }
+
+    /// Judges a value and reports hits.
     #[inline]
     pub fn value(&mut self, value: &Value<'_>, tell: &mut dyn FnMut(Hit)) {
         let by_bytes = self.plain.by_bytes(value);
@@ -168,15 +210,16 @@ impl Injection {
             return;
         }
         let is_plain = by_bytes.is_none() && self.plain.by_words(value);
-        if (is_plain || !self.analyse(value, tell))
-            && !self.is_cut
+        if !is_plain && self.analyse(value, tell) {
+            self.told = self.told.saturating_add(1);
+        } else if !self.is_cut
             && let Some(hash) = hash
         {
             self.memo.note(hash);
         }
     }
 
-    /// Whether something was told of a value that is not plain.
+    /// Judges a value that is not plain; returns whether there was a hit.
     fn analyse(&mut self, value: &Value<'_>, tell: &mut dyn FnMut(Hit)) -> bool {
         let mut is_told = false;
         let (verdict_score, class) = self.judge(value, &mut |rule, class| {
@@ -207,8 +250,14 @@ impl Injection {
         tell: &mut dyn FnMut(&'static str, Class),
     ) -> (Option<f32>, Class) {
         self.analysed = self.analysed.saturating_add(value.text.len());
-        let (text, _) = self.normaliser.normalise(value.text);
+        let (text, flags) = self.normaliser.normalise(value.text);
         self.constructs.find(text, value.place, &mut |construct| tell(construct.rule, construct.class));
+        if flags.is_needless && text.iter().all(is_of_word) {
+            tell(NEEDLESS_RULE, Class::Unclear);
+        }
+        if flags.is_overlong {
+            tell(OVERLONG_RULE, Class::Unclear);
+        }
         if is_unscored(value.place) {
             return (None, Class::Unclear);
         }
@@ -224,7 +273,7 @@ impl Injection {
         (Some(score), Class::Unclear)
     }
 
-    /// What a value looks like; the same judges, without the first look and the memo.
+    /// The verdict on a value, from the same judges, without the memo.
     pub fn verdict(&mut self, value: &Value<'_>) -> Verdict {
         if self.plain.is_plain(value) {
             return Verdict::default();
@@ -245,14 +294,23 @@ impl Injection {
         Some(&self.tokens)
     }
 
-    /// What the answer shows of what was told.
+    /// What the response shows of the hits.
     #[must_use]
     pub fn effects(&self, answer: &Answer<'_>) -> Effects {
         self.sought.look(answer)
     }
 }
 
-/// Whether the score says nothing of a place: program names and lists of types in headers have a grammar of their own.
+/// Whether a byte is usual in words, names and addresses. Obfuscated data of scripts has all other bytes, and by chance
+/// sequences that look like escapes.
+const fn is_of_word(byte: &u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-' | b'@' | b'/' | b' ')
+}
+
+/// Set in the place of a whole header, as opposed to one value.
+const WHOLE: u8 = 0x80;
+
+/// Whether values in a place are not scored: user agents and lists of media types have their own grammar.
 const fn is_unscored(place: Place) -> bool {
     matches!(place, Place::Header)
 }

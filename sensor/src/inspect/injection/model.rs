@@ -5,7 +5,7 @@
 
 use super::tokens::Token;
 
-/// Tokens that are looked at together. A longer window lets an attack drown in prose.
+/// Tokens scored together. In a longer window, prose would drown an attack.
 pub const WINDOW: usize = 20;
 
 /// Weights.
@@ -17,12 +17,12 @@ const CLASSES: usize = 5;
 /// Runs that begin at each token.
 pub const RUNS: usize = LITERALS + CLASSES;
 
-/// The weights as they are committed: a header, then one signed byte each.
+/// The committed weights: a header, then one signed byte each.
 const WEIGHTS: &[u8] = include_bytes!("weights.bin");
 
-/// Bytes of the header: a mark, the format, what was trained with (a hash), bias and scale.
+/// Bytes of the header: magic number with format, bias, scale, and a hash of the training data.
 pub const HEADER: usize = 32;
-/// The mark at the beginning, with the format.
+/// The magic number, with the format.
 pub const MARK: &[u8; 8] = b"SNSRINJ1";
 
 /// The model.
@@ -30,24 +30,24 @@ pub struct Model {
     weights: Vec<i8>,
     /// Added to each sum, in units of a weight.
     bias: i32,
-    /// What a unit of a weight is worth, in logits.
+    /// Logits per unit of a weight.
     scale: f32,
 }
 
 impl Model {
-    /// The model that is built in.
+    /// The built-in model.
     #[must_use]
     pub fn built_in() -> Self {
         Self::parse(WEIGHTS).unwrap_or_else(Self::silent)
     }
 
-    /// A model that tells nothing.
+    /// A model that never reports anything.
     #[must_use]
     pub fn silent() -> Self {
         Self { weights: vec![0; BUCKETS], bias: -1, scale: 100.0 }
     }
 
-    /// Reads a file of weights; none where it is no such file.
+    /// Parses a file of weights; none if it is not one.
     #[must_use]
     pub fn parse(file: &[u8]) -> Option<Self> {
         let body = file.strip_prefix(MARK)?;
@@ -58,7 +58,7 @@ impl Model {
         Some(Self { weights, bias: i32::from_le_bytes(*bias), scale: f32::from_le_bytes(*scale) })
     }
 
-    /// The score of the best window, in logits, and where that window begins. `sums` is room for the reckoning.
+    /// The score of the best window, in logits, and where it begins. `sums` is scratch space.
     #[must_use]
     pub fn score(&self, tokens: &[Token], sums: &mut Vec<[i32; RUNS]>) -> (f32, usize) {
         self.sum(tokens, sums);
@@ -116,7 +116,7 @@ pub const fn run_length(kind: usize) -> usize {
     if kind < LITERALS { kind.saturating_add(1) } else { kind.saturating_sub(LITERALS).saturating_add(1) }
 }
 
-/// The buckets of the runs that begin with the first of some tokens; none where there are too few.
+/// The buckets of the runs that begin with the first token; none if there are too few tokens.
 #[must_use]
 pub fn runs(tokens: &[Token]) -> [Option<usize>; RUNS] {
     let mut buckets = [None; RUNS];

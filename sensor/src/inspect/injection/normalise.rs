@@ -1,4 +1,4 @@
-//! The normal form of a value: what is left once decoders, parsers and humans no longer differ about it.
+//! The normal form of a value, in which decoders and parsers no longer disagree.
 //!
 //! Up to three rounds of decoding (percent, `%u`, entities, `\u`, `\x`), then one pass that folds look-alikes of
 //! ASCII, overlong UTF-8 and case and drops what is invisible, then one that folds comments and white space. Line breaks
@@ -7,16 +7,16 @@
 use super::decode;
 use super::fold;
 
-/// Rounds of decoding. Servers behind proxies decode twice; what is encoded three times is meant to hide.
+/// Rounds of decoding. Servers behind proxies decode twice; three layers are meant to hide something.
 const ROUNDS: usize = 3;
 
-/// Bytes of a value that are looked at: what is kept of a body by default.
+/// Maximum bytes examined of a value: what is kept of a body by default.
 pub const MAX_TEXT: usize = 16 << 10;
 
-/// Stands before what a line break begins: `set-cookie:` and the like.
+/// Marks a line break that begins a header such as `set-cookie:`.
 pub(super) const LINE_BREAK: u8 = 0x1e;
 
-/// What normalising found.
+/// What normalisation found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Flags {
     /// Something was encoded more than once.
@@ -25,6 +25,10 @@ pub struct Flags {
     pub has_nul: bool,
     /// There was a comment of SQL or C.
     pub has_comment: bool,
+    /// A letter or a digit inside a word was encoded, which no encoder does.
+    pub is_needless: bool,
+    /// One was in overlong UTF-8.
+    pub is_overlong: bool,
 }
 
 /// Normalises values, in two buffers.
@@ -40,7 +44,7 @@ impl Normaliser {
         let Self { text: current, other } = self;
         let mut flags = Flags::default();
         current.clear();
-        // Of a longer value its beginning and its end: what is in between is there to hide one of them.
+        // Of a longer value the beginning and the end: padding would be in between.
         let half = MAX_TEXT / 2;
         match text.len().checked_sub(MAX_TEXT) {
             None | Some(0) => current.extend_from_slice(text),
@@ -54,14 +58,17 @@ impl Normaliser {
                 break;
             }
             other.clear();
-            if !decode::round(current, other) {
+            let done = decode::round(current, other);
+            if !done.is_changed {
                 break;
             }
             std::mem::swap(current, other);
             flags.is_layered |= round > 0;
+            flags.is_needless |= done.is_needless;
         }
         other.clear();
-        flags.has_nul = fold::characters(current, other);
+        let folded = fold::characters(current, other);
+        (flags.has_nul, flags.is_overlong) = (folded.has_nul, folded.has_overlong);
         current.clear();
         flags.has_comment = spaces(other, current);
         (current, flags)
@@ -74,7 +81,7 @@ impl Normaliser {
     }
 }
 
-/// Folds comments and runs of white space into one space, and marks line breaks that begin a header. Whether there was a
+/// Folds comments and whitespace into one space, and marks line breaks that begin a header. Returns whether there was a
 /// comment.
 fn spaces(text: &[u8], out: &mut Vec<u8>) -> bool {
     let mut has_comment = false;
@@ -113,8 +120,8 @@ fn push_space(out: &mut Vec<u8>) {
     }
 }
 
-/// A comment, up to its end: a space. What stands in a conditional comment of `MySQL` (`/*!50000 ... */`) is run, so it
-/// stays. The text behind the comment, or from its inside on.
+/// Replaces a comment with a space and returns the text after it. The content of a conditional comment of `MySQL`
+/// (`/*!50000 ... */`) is executed, so it is kept.
 fn comment<'t>(inner: &'t [u8], out: &mut Vec<u8>) -> &'t [u8] {
     push_space(out);
     if let Some(conditional) = inner.strip_prefix(b"!") {
@@ -125,7 +132,7 @@ fn comment<'t>(inner: &'t [u8], out: &mut Vec<u8>) -> &'t [u8] {
     inner.get(end..).unwrap_or_default()
 }
 
-/// Headers and commands of text protocols that an injected line begins with.
+/// Headers, and commands of text protocols, at the start of injected lines.
 const HEADERS: [&[u8]; 22] = [
     b"set-cookie",
     b"location",
@@ -170,10 +177,10 @@ fn begins_header(text: &[u8]) -> bool {
     matches!(rest.get(length..), Some([b':', ..] | [b' ', b':', ..]))
 }
 
-/// Commands that are a line each.
+/// Commands without arguments.
 const WHOLE_LINES: [&[u8]; 2] = [b"quit", b"data"];
 
-/// Names of headers that also begin lines of prose: an address has to follow.
+/// Headers whose names also begin lines of prose, so an address must follow.
 const WORDS: [&[u8]; 6] = [b"to", b"cc", b"bcc", b"subject", b"host", b"link"];
 
 /// A tagged command of IMAP: `V100 CAPABILITY`.

@@ -1,14 +1,14 @@
-//! The first look at a value: most have nothing that any injection needs.
+//! A first look at a value: most have nothing that an injection needs.
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind};
 
 use crate::values::{Place, Value};
 
-/// What may stand in a value whatever it is.
+/// A byte of any plain value.
 const WORD: u8 = 1;
-/// What stands in paths, times and assignments.
+/// A byte of paths, times and assignments.
 const MARK: u8 = 2;
-/// What no plain value has.
+/// A byte that no plain value has.
 const OTHER: u8 = 4;
 
 /// The kind of a byte.
@@ -20,7 +20,7 @@ const fn kind(byte: u8) -> u8 {
     }
 }
 
-/// Words without which nothing is made of letters and `. / : = @` alone.
+/// An injection of only letters and `. / : = @` contains one of these.
 const TRIGGERS: [&str; 54] = [
     "..",
     "//",
@@ -78,13 +78,14 @@ const TRIGGERS: [&str; 54] = [
     ".git",
 ];
 
-/// Words that make a text with spaces worth a closer look.
-const COMMANDS: [&str; 26] = [
+/// Words that make a text with spaces worth analysing.
+const COMMANDS: [&str; 27] = [
     " or ",
     " and ",
     "order by",
     "group by",
     "having ",
+    "where ",
     "drop ",
     "insert ",
     "delete ",
@@ -108,7 +109,7 @@ const COMMANDS: [&str; 26] = [
     "chmod ",
 ];
 
-/// Tells plain values.
+/// Recognises plain values.
 pub(super) struct Plain {
     kinds: [u8; 256],
     triggers: Option<AhoCorasick>,
@@ -122,8 +123,7 @@ impl Plain {
         Self { kinds, triggers: builder.build(TRIGGERS.iter().chain(&COMMANDS)).ok() }
     }
 
-    /// Whether there is nothing in a value that any injection needs, told by its bytes alone; none where words have to be
-    /// looked for.
+    /// Whether a value is plain, judged by its bytes alone; none if words must be searched for.
     #[inline]
     pub(super) fn by_bytes(&self, value: &Value<'_>) -> Option<bool> {
         let text = value.text;
@@ -140,21 +140,29 @@ impl Plain {
         None
     }
 
-    /// Whether there are no words in a value that any injection needs.
+    /// Whether a value is plain, judged by its words.
     pub(super) fn by_words(&self, value: &Value<'_>) -> bool {
-        // A path begins like a file's; its steps are told by the triggers.
+        // A request's path begins with a slash anyway; triggers find suspicious steps.
         let is_rooted =
             value.text.first() == Some(&b'/') && !matches!(value.place, Place::Path | Place::Referer);
-        !is_rooted && self.triggers.as_ref().is_some_and(|triggers| !triggers.is_match(value.text))
+        !is_rooted
+            && !begins_condition(value.text)
+            && self.triggers.as_ref().is_some_and(|triggers| !triggers.is_match(value.text))
     }
 
-    /// Whether there is nothing in a value that any injection needs.
+    /// Whether a value has nothing that an injection needs.
     pub(super) fn is_plain(&self, value: &Value<'_>) -> bool {
         self.by_bytes(value).unwrap_or_else(|| self.by_words(value))
     }
 }
 
-/// Words that alone are something to tell: `__proto__`, `whoami`.
+/// Whether a text continues another condition: `or 1 = 1`.
+fn begins_condition(text: &[u8]) -> bool {
+    let starts: [&[u8]; 2] = [b"or ", b"and "];
+    starts.iter().any(|start| text.get(..start.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(start)))
+}
+
+/// Words that are suspicious on their own: `__proto__`, `whoami`.
 fn has_lone_word(text: &[u8]) -> bool {
     memchr::memmem::find(text, b"__").is_some()
         || [
@@ -171,7 +179,7 @@ fn has_lone_word(text: &[u8]) -> bool {
         .any(|word| text.len() < 40 && text.eq_ignore_ascii_case(word))
 }
 
-/// The kinds of all bytes of a text, as far as one is of no plain value.
+/// The kinds of all bytes of a text, up to the first one that is not plain.
 #[inline]
 fn kinds(table: &[u8; 256], text: &[u8]) -> u8 {
     let mut kinds = 0;

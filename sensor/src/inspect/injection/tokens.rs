@@ -1,7 +1,7 @@
-//! Tokens of a normal form: each as itself (`literal`) and as what it is for (`class`).
+//! Tokens of a normal form, each as itself (`literal`) and as its function (`class`).
 //!
-//! Words that are not in the lexicon, numbers and addresses are told by their kind only, so that the model knows how an
-//! attack is built and not what it is called.
+//! Numbers, addresses, and words outside the lexicon are represented by their kind only, so that the model learns the
+//! structure of attacks, not their names.
 
 use super::lexicon::{Lexicon, Word};
 
@@ -10,13 +10,13 @@ use super::lexicon::{Lexicon, Word};
 pub struct Token {
     /// Itself.
     pub literal: u64,
-    /// What it is for.
+    /// Its function.
     pub class: u64,
     /// Where its text begins.
     pub start: usize,
 }
 
-/// FNV-1a. Stable, since weights are kept by it.
+/// FNV-1a. It must be stable, since weights are stored by it.
 const fn hash(text: &[u8]) -> u64 {
     let mut hash = 0xcbf2_9ce4_8422_2325_u64;
     let mut rest = text;
@@ -32,7 +32,7 @@ const START: u64 = hash(b"^");
 /// The token behind all others.
 const END: u64 = hash(b"$");
 
-/// Splits the beginning of a normal form into at most `most` tokens; whether that was all of it.
+/// Splits a normal form into at most `most` tokens; returns whether that covered all of it.
 pub(super) fn tokens(text: &[u8], lexicon: &Lexicon, most: usize, out: &mut Vec<Token>) -> bool {
     out.clear();
     out.push(Token { literal: START, class: START, start: 0 });
@@ -50,7 +50,7 @@ pub(super) fn tokens(text: &[u8], lexicon: &Lexicon, most: usize, out: &mut Vec<
     true
 }
 
-/// Whether a run of such tokens says no more than one: marks that stand alone, words and numbers of no known meaning.
+/// Whether repetitions of a token are collapsed into one: punctuation, unknown words, numbers.
 fn collapses(literal: u64) -> bool {
     const KINDS: [u64; 27] = [
         hash(b"("),
@@ -183,7 +183,7 @@ impl<'r> Reader<'r> {
     }
 }
 
-/// Set in the hashes of words that are called, and of names of tags and schemes.
+/// Mixed into the hashes of called words, tag names and schemes.
 const CALL: u64 = hash(b"call");
 const TAG: u64 = hash(b"tag");
 const SCHEME: u64 = hash(b"scheme");

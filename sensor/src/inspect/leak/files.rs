@@ -1,10 +1,10 @@
-//! Files that servers give away by mistake, by how they begin.
+//! Files served by mistake, recognised by their first bytes.
 
-/// A file that nobody should be given.
+/// A file that should not be public.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Given(pub(crate) &'static str);
 
-/// How files begin, white space left out.
+/// First bytes of files, after leading whitespace.
 const STARTS: [(&[u8], &str); 13] = [
     (b"[core]\n\trepositoryformatversion", "git-config"),
     (b"[core]\r\n\trepositoryformatversion", "git-config"),
@@ -21,7 +21,7 @@ const STARTS: [(&[u8], &str); 13] = [
     (b"openssh-key-v1\0", "private-key"),
 ];
 
-/// Names of settings by which a list of assignments is a configuration with secrets, and not any other.
+/// Settings that tell a configuration with secrets from other lists of assignments.
 const SETTINGS: [&[u8]; 18] = [
     b"APP_KEY=",
     b"DB_PASSWORD=",
@@ -46,15 +46,19 @@ const SETTINGS: [&[u8]; 18] = [
 /// How much of a file is looked at.
 const HEAD: usize = 4_096;
 
-/// Which file a response with this body is.
+/// The file that a response body is, if it is one of these.
 pub(crate) fn given(body: &[u8]) -> Option<Given> {
     let trimmed = body.trim_ascii_start();
+    // JSON, HTML and XML do not begin like any of these.
+    if matches!(trimmed.first(), None | Some(b'{' | b'<' | b'"')) || trimmed.starts_with(b"[{") {
+        return None;
+    }
     if let Some((_, name)) =
         STARTS.iter().find(|(start, _)| trimmed.starts_with(start) || body.starts_with(start))
     {
         return Some(Given(name));
     }
-    // No page, no JSON: a list of assignments.
+    // A list of assignments starts with a name, a comment or a section.
     if !matches!(trimmed.first(), Some(b'A'..=b'Z' | b'a'..=b'z' | b'#' | b'_' | b'/' | b'[')) {
         return None;
     }

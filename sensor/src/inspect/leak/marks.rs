@@ -1,4 +1,4 @@
-//! Texts by which an answer is told to show the inside of a server.
+//! Texts that show a response exposes a server's internals.
 
 use aho_corasick::packed;
 use aho_corasick::{AhoCorasick, AhoCorasickBuilder, MatchKind};
@@ -6,16 +6,16 @@ use aho_corasick::{AhoCorasick, AhoCorasickBuilder, MatchKind};
 use super::Leak::{DatabaseError, Diagnostics, DirectoryListing, StackTrace};
 use super::{Found, Leak};
 
-/// What must be near a mark, so that prose with the same words is none.
+/// What must be near a mark, so that prose with the same words does not match.
 #[derive(Clone, Copy, Debug)]
 enum Beside {
-    /// Nothing: the mark says enough.
+    /// Nothing: the mark is unambiguous.
     Nothing,
     /// One of these within the next bytes.
     After(&'static [&'static [u8]]),
-    /// So many digits right behind it.
+    /// This many digits right after it.
     Digits(usize),
-    /// The mark stands within the first bytes of the answer.
+    /// The mark is within the first bytes of the response.
     AtStart,
 }
 
@@ -32,7 +32,7 @@ const fn mark(text: &'static str, leak: Leak, rule: &'static str, beside: Beside
 
 use Beside::{After, AtStart, Digits, Nothing};
 
-/// Marks, with the words of the programs that write them.
+/// Marks, as the programs write them.
 const MARKS: &[Mark] = &[
     mark(
         "Traceback (most recent call last)",
@@ -94,9 +94,9 @@ const MARKS: &[Mark] = &[
     mark("{\"activeProfiles\":[", Diagnostics, "spring-env", AtStart),
 ];
 
-/// How far behind a mark its companion may stand.
+/// How far after a mark its companion may be.
 const NEAR: usize = 512;
-/// Where an answer begins.
+/// The first bytes of a response.
 const START: usize = 64;
 
 /// The searcher over all marks.
@@ -108,7 +108,7 @@ enum Engine {
 }
 
 impl Scanner {
-    /// A searcher; none where its tables do not fit, which they do.
+    /// A searcher; none if its tables exceed the limits of the library, which a test rules out.
     pub(crate) fn new() -> Option<Self> {
         let texts = || MARKS.iter().map(|mark| mark.text);
         let mut packed = packed::Config::new().match_kind(packed::MatchKind::LeftmostFirst).builder();
@@ -120,7 +120,7 @@ impl Scanner {
         Some(Self(Engine::Automaton(automaton)))
     }
 
-    /// Tells of each mark in an answer.
+    /// Reports each mark in a response.
     pub(crate) fn scan(&self, text: &[u8], mut tell: impl FnMut(Found)) {
         let mut look = |number: usize, start: usize, end: usize| {
             if let Some(mark) = MARKS.get(number)

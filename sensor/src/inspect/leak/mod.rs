@@ -1,4 +1,4 @@
-//! What servers say when something is wrong with them, and files that nobody should be given.
+//! Error output of servers, and files that should not be public.
 
 mod files;
 mod marks;

@@ -10,15 +10,15 @@ pub(super) struct Shape {
     pub(super) at: usize,
     pub(super) length: usize,
     pub(super) issuer: &'static str,
-    /// In groups, as cards show it.
+    /// In groups, as printed on cards.
     pub(super) is_grouped: bool,
     /// Range, length and check digit are right.
     pub(super) passes: bool,
-    /// It is one of those that are published for tests.
+    /// It is a published test number.
     pub(super) is_test: bool,
 }
 
-/// First digits from and to, lengths, and whose they are.
+/// First digits (from, to), lengths, and the issuer.
 const RANGES: [(u32, u32, &[usize], &str); 13] = [
     (3_400, 3_499, &[15], "amex"),
     (3_700, 3_799, &[15], "amex"),
@@ -73,7 +73,7 @@ const TESTS: [u64; 34] = [
     3_566_002_020_360_505,
 ];
 
-/// The shape in a run: 14 to 19 digits by themselves or in groups.
+/// A candidate in a run: 14 to 19 digits, plain or in groups.
 pub(super) fn shape(text: &[u8], run: &Run) -> Option<Shape> {
     let whole = run.text(text);
     if !(14..=24).contains(&run.digits) {

@@ -1,4 +1,4 @@
-//! What stands around a digit.
+//! The run of digits around a digit.
 
 /// Digits, letters and single separators in a row.
 #[derive(Clone, Copy, Debug)]
@@ -8,7 +8,7 @@ pub(super) struct Run {
     pub(super) digits: usize,
 }
 
-/// The longest that is looked at to either side: an IBAN of 34 with its spaces, and a word before.
+/// Maximum bytes examined on either side: an IBAN of 34 with its spaces, and a word before.
 const REACH: usize = 64;
 
 pub(super) const fn is_separator(byte: u8) -> bool {
@@ -47,7 +47,7 @@ const CLASSES: [Class; 256] = {
     }
 };
 
-/// How many bytes belong together, and how many of them are digits. A separator joins what is no word of lower case.
+/// Length of a run, and how many of its bytes are digits. A separator does not join words in lower case.
 fn extent<'b>(bytes: impl Iterator<Item = &'b u8>) -> (usize, usize) {
     let (mut length, mut digits, mut read) = (0_usize, 0_usize, 0_usize);
     let mut is_separated = false;
@@ -93,7 +93,7 @@ impl Run {
     }
 }
 
-/// The digits of a text, at most `N`, without what is between them; nothing where there are more, or letters.
+/// The digits of a text, at most `N`, without separators; none if there are more, or letters.
 pub(super) fn only<const N: usize>(text: &[u8]) -> Option<([u8; N], usize)> {
     let (mut digits, mut length) = ([0; N], 0_usize);
     for byte in text {
@@ -107,7 +107,7 @@ pub(super) fn only<const N: usize>(text: &[u8]) -> Option<([u8; N], usize)> {
     Some((digits, length))
 }
 
-/// The sum of digits, each times its weight.
+/// The weighted sum of digits.
 pub(super) fn weighted(digits: &[u8], weights: &[u32]) -> u32 {
     let products =
         digits.iter().zip(weights).map(|(digit, weight)| u32::from(*digit).saturating_mul(*weight));

@@ -1,18 +1,18 @@
-//! The name of the field that a value stands in: the key of JSON, the element of XML, the parameter of a form, the words
-//! before it in a text.
+//! The name of the field that a value is in: the JSON key, the XML element, the form parameter, or the preceding words of a
+//! text.
 
-/// What the name of a field says of a number in it.
+/// What the name of a field says about a number in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Context {
-    /// That it is a card's.
+    /// That it is a card number.
     Card,
     /// Nothing.
     Open,
-    /// That it is something else.
+    /// That it is something other than a card number.
     Otherwise,
 }
 
-/// How far back a name is looked for.
+/// How far back to look for a name.
 const REACH: usize = 64;
 
 const CARD: [&[u8]; 12] = [
@@ -91,7 +91,7 @@ const OTHERWISE: [&[u8]; 58] = [
     b"revision",
 ];
 
-/// What a name says of a number with the shape of a card's.
+/// What a name says about a number that looks like a card number.
 pub(super) fn context(name: &[u8]) -> Context {
     let mut room = [0_u8; REACH];
     let lower = lower(name, &mut room);
@@ -121,13 +121,13 @@ pub(super) fn lower<'r>(name: &[u8], room: &'r mut [u8; REACH]) -> &'r [u8] {
     room.get(..length).unwrap_or_default()
 }
 
-/// FNV-1a; only fields of one text are told apart by it.
+/// FNV-1a; it only distinguishes fields of one text.
 pub(crate) fn hash(name: &[u8]) -> u64 {
     name.iter()
         .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
-/// The name of the field that the value at a place stands in; empty where there is none.
+/// The name of the field that the value at `at` is in; empty if there is none.
 pub(crate) fn field_before(text: &[u8], at: usize) -> &[u8] {
     let before = text.get(at.saturating_sub(REACH)..at).unwrap_or_default();
     let opened = before.strip_suffix(b"\"").or_else(|| before.strip_suffix(b"'")).unwrap_or(before);
@@ -150,7 +150,7 @@ pub(crate) fn field_before(text: &[u8], at: usize) -> &[u8] {
     }
 }
 
-/// Whether the value at a place is one of a list, and not the first.
+/// Whether the value at `at` is an element of a list, and not the first.
 pub(super) fn is_next_element(text: &[u8], at: usize) -> bool {
     let before = text.get(at.saturating_sub(8)..at).unwrap_or_default();
     before.strip_suffix(b"\"").unwrap_or(before).trim_ascii_end().ends_with(b",")
@@ -176,7 +176,7 @@ fn last_name(text: &[u8]) -> &[u8] {
     text.get(text.len().saturating_sub(length)..).unwrap_or_default()
 }
 
-/// The words before a number in a text: letters and spaces, up to four words.
+/// The words before a number in a text.
 fn last_words(text: &[u8]) -> &[u8] {
     let text = text.strip_suffix(b":").or_else(|| text.strip_suffix(b"#")).unwrap_or(text).trim_ascii_end();
     let is_word =

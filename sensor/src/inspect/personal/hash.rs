@@ -1,8 +1,8 @@
-//! Hashes of passwords, in the forms that programs store them.
+//! Password hashes, in the formats that programs store.
 
 use super::{Item, Kind};
 
-/// What stands before the first `$`, and what follows it, at least so many bytes of which.
+/// Prefix, scheme, and the minimum length of the rest.
 const MODULAR: [(&[u8], &str, usize); 16] = [
     (b"$2a$", "bcrypt", 56),
     (b"$2b$", "bcrypt", 56),
@@ -22,7 +22,7 @@ const MODULAR: [(&[u8], &str, usize); 16] = [
     (b"$S$", "drupal", 52),
 ];
 
-/// What stands before a `$` of forms that do not begin with one.
+/// Text before the first `$` of formats that do not begin with one.
 const LED: [(&[u8], &str); 6] = [
     (b"pbkdf2_sha256", "pbkdf2"),
     (b"pbkdf2_sha1", "pbkdf2"),
@@ -32,14 +32,14 @@ const LED: [(&[u8], &str); 6] = [
     (b"pbkdf2:sha256:", "pbkdf2"),
 ];
 
-/// Longest that is looked at.
+/// Maximum length examined.
 const MAX: usize = 256;
 
 const fn is_part(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'$' | b'.' | b'/' | b'+' | b'=' | b',' | b'-' | b'_')
 }
 
-/// How long a hash may be. JSON may have a backslash before a slash.
+/// The length of a possible hash. JSON may escape slashes with a backslash.
 fn run(text: &[u8]) -> usize {
     let mut length = 0_usize;
     while let Some(rest) = text.get(length..)
@@ -100,8 +100,8 @@ fn led(before: &[u8], rest: &[u8]) -> Option<(&'static str, usize)> {
     })
 }
 
-/// Whether a value by itself may be the digest of a password: 32, 40, 64 or 128 hexadecimal digits. Files have such, too:
-/// ask for values that are named as passwords only.
+/// Whether a value alone may be a password digest: 32, 40, 64 or 128 hexadecimal digits. Digests of files look the same, so
+/// use this only for fields named like passwords.
 pub(crate) fn is_bare_digest(value: &[u8]) -> bool {
     matches!(value.len(), 32 | 40 | 64 | 128) && value.iter().all(u8::is_ascii_hexdigit)
 }

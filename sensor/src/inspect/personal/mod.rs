@@ -1,8 +1,8 @@
-//! Personal data in answers: numbers that have check digits, hashes of passwords, addresses of e-mail.
+//! Personal data in responses: numbers with check digits, password hashes, e-mail addresses.
 //!
-//! One pass looks at two of five bytes for a digit, since nothing that is looked for has fewer in a row with its
-//! separators; what is around a digit is read once. A number that passes its check by chance is told from a real one by
-//! the name of its field, and by how many values of the field pass.
+//! One pass looks for digits in two of every five bytes, which is enough to hit every number that is searched for, with its
+//! separators; the text around a digit is read once. A number that passes its check by chance is distinguished from a
+//! real one by the name of its field and by the share of the field's values that pass.
 
 mod card;
 mod digits;
@@ -19,23 +19,23 @@ pub(crate) use hash::is_bare_digest;
 
 use digits::Run;
 
-/// What kind of personal data it is.
+/// A kind of personal data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 pub(crate) enum Kind {
-    /// The number of a payment card.
+    /// A payment card number.
     Card,
     /// An international bank account number.
     Iban,
-    /// A national number of a person.
+    /// A national identification number.
     NationalId,
-    /// The hash of a password.
+    /// A password hash.
     PasswordHash,
-    /// An address of e-mail.
+    /// An e-mail address.
     Mail,
 }
 
-/// Something that was found.
+/// A match.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Item {
     /// What it is.
@@ -48,18 +48,18 @@ pub(crate) struct Item {
     pub(crate) length: usize,
 }
 
-/// Fields of one text that are told apart when numbers pass by chance; all others are one.
+/// Maximum fields of one text that are tallied separately; the rest share one tally.
 const FIELDS: usize = 16;
-/// Numbers of a text that wait for the verdict on their field.
+/// Maximum numbers of a text that wait for the verdict on their field.
 const WAITING: usize = 64;
 
-/// Digits of the shortest number that is looked for: an Italian one.
+/// Digits of the shortest number that is searched for, an Italian one.
 const LEAST: usize = 7;
 
-/// A list without a name.
+/// An unnamed list.
 const LIST: (usize, field::Context) = (0, field::Context::Open);
 
-/// Of a field: how many numbers had the shape of a card's, and how many passed.
+/// For a field, how many numbers looked like card numbers, and how many passed the check.
 #[derive(Clone, Copy, Default)]
 struct Tally {
     field: u64,
@@ -67,11 +67,11 @@ struct Tally {
     passed: u32,
 }
 
-/// Finds personal data. It holds nothing but counts.
+/// Finds personal data. It keeps only counts.
 pub(crate) struct Scanner {
     tallies: [Tally; FIELDS],
     waiting: Vec<(usize, Item)>,
-    /// The field of the number before, whose name stands once before a list.
+    /// The field of the previous number: a list has its name only once.
     last: (usize, field::Context),
 }
 
@@ -81,11 +81,11 @@ impl Default for Scanner {
     }
 }
 
-/// Between two looks, each at two bytes in a row: one of them is a digit wherever separators stand.
+/// Distance between two looks, each at two adjacent bytes: one of them is a digit, wherever the separators are.
 const STRIDE: usize = 5;
 
 impl Scanner {
-    /// Tells of all that a text holds. Cards come last.
+    /// Reports everything in a text. Cards come last.
     pub(crate) fn scan(&mut self, text: &[u8], mut tell: impl FnMut(Item)) {
         self.tallies = [Tally::default(); FIELDS];
         self.waiting.clear();
@@ -159,7 +159,7 @@ impl Scanner {
         last
     }
 
-    /// Of a field whose numbers pass in less than two of three cases, they pass by chance.
+    /// If fewer than two thirds of a field's numbers pass the check, those that do pass by chance.
     fn settle(&mut self, tell: &mut impl FnMut(Item)) {
         for (slot, item) in self.waiting.drain(..) {
             let by_chance = self

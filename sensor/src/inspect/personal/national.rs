@@ -1,5 +1,5 @@
-//! National numbers of persons. Those whose structure says enough are told by it (`STRONG`); one in ten random numbers passes
-//! the check of the others, so the name of the field has to say that they are one (`NAMED`).
+//! National identification numbers. Some are recognisable by their structure (`STRONG`); one in ten random numbers passes
+//! the check of the others, so the name of the field must confirm them (`NAMED`).
 
 use super::digits::{Run, number, only, weighted};
 use super::field::{field_before, lower};
@@ -85,7 +85,7 @@ pub(super) fn find(text: &[u8], run: &Run) -> Option<Item> {
     if let Some((rule, _)) = STRONG.iter().find(|(_, check)| check(value)) {
         return Some(item(*rule));
     }
-    // Checks cost less than names, and nearly all fail.
+    // Checks are cheaper than names, and nearly all fail.
     let mut checked = NAMED.iter().filter(|named| (named.check)(value)).peekable();
     checked.peek()?;
     let mut room = [0; 64];
@@ -94,7 +94,7 @@ pub(super) fn find(text: &[u8], run: &Run) -> Option<Item> {
     Some(item(named.rule))
 }
 
-/// Whether a name has a word. Short ones stand by themselves: `sin` is in `business`.
+/// Whether a name contains a word. Short words must be separate: `business` contains `sin`.
 fn says(name: &[u8], word: &[u8]) -> bool {
     let places = name.windows(word.len()).enumerate().filter(|(_, part)| *part == word);
     places.map(|(at, _)| at).any(|at| {

@@ -1,4 +1,4 @@
-//! Finds where forms may begin: all fixed parts at once.
+//! Searches for the fixed parts of all formats at once.
 
 use aho_corasick::packed;
 use aho_corasick::{AhoCorasick, AhoCorasickBuilder, MatchKind};
@@ -6,9 +6,9 @@ use memchr::memmem;
 
 use super::Hit;
 use super::check;
-use super::forms::{FORMS, SHORT};
+use crate::route::key_forms::{FORMS, SHORT};
 
-/// The searcher over the fixed parts of all forms.
+/// The searcher for the fixed parts of all formats.
 pub(crate) struct Scanner {
     engine: Engine,
     short: [memmem::Finder<'static>; SHORT.len()],
@@ -21,7 +21,7 @@ enum Engine {
 }
 
 impl Scanner {
-    /// A searcher; none where its tables do not fit, which they do.
+    /// A searcher; none if its tables exceed the limits of the library, which a test rules out.
     pub(crate) fn new() -> Option<Self> {
         let prefixes = || FORMS.iter().map(|form| form.prefix);
         let mut packed = packed::Config::new().match_kind(packed::MatchKind::LeftmostFirst).builder();
@@ -35,7 +35,7 @@ impl Scanner {
         Some(Self { engine, short: SHORT.map(|form| memmem::Finder::new(form.prefix)) })
     }
 
-    /// Tells of each secret in a text.
+    /// Reports each secret in a text.
     pub(crate) fn scan(&self, text: &[u8], mut tell: impl FnMut(Hit)) {
         let mut look = |number: usize, start: usize| {
             if let Some(hit) = FORMS.get(number).and_then(|form| check::check(form, text, start)) {

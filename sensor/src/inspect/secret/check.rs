@@ -1,12 +1,12 @@
-//! Whether what begins like a form is one.
+//! Checks candidates found by their fixed part.
 
-use super::forms::{Bytes, Check, Form};
 use super::{Class, Hit};
+use crate::route::key_forms::{Bytes, Check, Form};
 
-/// Most bytes of an address with a password that are looked at.
+/// Maximum bytes examined of a URL with a password.
 const MAX_URL: usize = 256;
 
-/// Checks a form whose fixed part stands at a place.
+/// Checks a format whose fixed part is at `start`.
 pub(super) fn check(form: &Form, text: &[u8], start: usize) -> Option<Hit> {
     if let Check::Led(led) = form.check {
         return in_the_middle(form, led, text, start);
@@ -42,7 +42,7 @@ pub(super) fn check(form: &Form, text: &[u8], start: usize) -> Option<Hit> {
     Some(hit)
 }
 
-/// A form whose fixed part stands in its middle.
+/// Checks a format whose fixed part is in its middle.
 fn in_the_middle(form: &Form, led: &str, text: &[u8], at: usize) -> Option<Hit> {
     let (least, most) = form.length;
     let (before, rest) = text.split_at_checked(at)?;
@@ -62,17 +62,17 @@ fn holds(check: Check, secret: &[u8]) -> bool {
         Check::Parts(lengths) => {
             secret.split(|byte| *byte == b'.').map(<[u8]>::len).eq(lengths.iter().copied())
         }
-        // A wrong checksum makes a form no less one: issuers have changed theirs.
+        // A wrong checksum is accepted: issuers have changed their algorithms.
         Check::None | Check::Crc32 | Check::Led(_) | Check::Pem | Check::Url => true,
     }
 }
 
-/// Whether a byte before a form makes it a part of something longer.
+/// Whether the byte before makes it part of a longer word.
 const fn is_joined(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_'
 }
 
-/// `\n` in JSON before it, or `%3D`.
+/// Whether `\n` in JSON, or `%3D`, precedes it.
 fn is_escape(text: &[u8], start: usize) -> bool {
     let before = text.get(start.saturating_sub(3)..start).unwrap_or_default();
     matches!(before, [.., b'\\', b'n' | b't' | b'r'] | [b'%', _, _])
@@ -92,7 +92,7 @@ impl Bytes {
     }
 }
 
-/// Whether it is no placeholder: documents are full of them.
+/// Whether it is not a placeholder, of which documentation is full.
 pub(crate) fn is_plausible(secret: &[u8]) -> bool {
     const WORDS: [&[u8]; 8] =
         [b"EXAMPLE", b"example", b"XXXX", b"xxxx", b"your", b"YOUR", b"0123456789", b"placeholder"];
@@ -109,7 +109,7 @@ pub(crate) fn is_plausible(secret: &[u8]) -> bool {
 
 const BASE62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
-/// Whether the last six bytes are the checksum of those before.
+/// Whether the last six bytes are the checksum of the rest.
 pub(super) fn has_crc32(secret: &[u8]) -> bool {
     let Some((random, tail)) = secret.len().checked_sub(6).and_then(|at| secret.split_at_checked(at)) else {
         return false;

@@ -1,6 +1,6 @@
-//! Values that their names say are secret.
+//! Values whose names say that they are secret.
 
-/// Names that end so belong to secrets of an application, not of the user who is answered: lower case, without separators.
+/// Endings of names of an application's own secrets, not the user's: lower case, without separators.
 const SECRET_NAMES: [&str; 24] = [
     "clientsecret",
     "secretkey",
@@ -28,7 +28,7 @@ const SECRET_NAMES: [&str; 24] = [
     "sharedaccesskey",
 ];
 
-/// Parameters of a query that hold credentials.
+/// Query parameters that hold credentials.
 const CREDENTIALS: [&str; 22] = [
     "apikey",
     "accesstoken",
@@ -54,7 +54,7 @@ const CREDENTIALS: [&str; 22] = [
     "auth",
 ];
 
-/// Words in paths where a link brings a token that is good for one thing, once.
+/// Words in the paths of links with a one-time token.
 const LINKS: [&str; 22] = [
     "reset",
     "verify",
@@ -80,7 +80,7 @@ const LINKS: [&str; 22] = [
     "pay",
 ];
 
-/// A name in lower case without separators; too long ones are cut.
+/// A name in lower case without separators, truncated if it is too long.
 struct Folded {
     bytes: [u8; 48],
     length: usize,
@@ -102,7 +102,7 @@ impl Folded {
     }
 }
 
-/// Whether a name in a response is that of a secret which no client should see.
+/// Whether a name in a response is that of a secret that no client should see.
 pub(crate) fn is_secret_name(name: &[u8]) -> bool {
     if name.len() < 6 {
         return false;
@@ -111,7 +111,7 @@ pub(crate) fn is_secret_name(name: &[u8]) -> bool {
     SECRET_NAMES.iter().any(|known| folded.as_bytes().ends_with(known.as_bytes()))
 }
 
-/// Whether a value may be a secret: long and random enough, and neither masked nor a reference.
+/// Whether a value is plausible as a secret: long and random enough, not masked, not a reference.
 pub(crate) fn is_secret_value(value: &[u8]) -> bool {
     let is_text = value.iter().all(|byte| byte.is_ascii_graphic());
     (8..=4_096).contains(&value.len())
@@ -126,8 +126,8 @@ pub(crate) fn is_secret_value(value: &[u8]) -> bool {
         && bits(value) >= 24
 }
 
-/// Bits of the Shannon entropy of all bytes of a value by how often each stands in it, rounded down. A word of ten letters
-/// comes to some 28, a random key of 32 hexadecimal digits to more than 100 (C. E. Shannon, 1948).
+/// Shannon entropy of a value's byte frequencies, in bits for the whole value, rounded down. A word of ten letters has
+/// some 28, a random key of 32 hexadecimal digits more than 100 (C. E. Shannon, 1948).
 fn bits(value: &[u8]) -> u64 {
     let mut counts = [0_u32; 256];
     for byte in value {
@@ -154,7 +154,7 @@ fn log2_hundredths(number: u32) -> u64 {
     u64::from(whole).saturating_mul(100).saturating_add(rest)
 }
 
-/// Whether a parameter in an address is a credential: by its name, by its value, and not in a link that is good once.
+/// Whether a query parameter is a credential, by its name and value, and not part of a one-time link.
 pub(crate) fn query_credential(path: &[u8], name: &[u8], value: &[u8]) -> bool {
     let folded = Folded::of(name);
     let is_named = CREDENTIALS.iter().any(|known| folded.as_bytes() == known.as_bytes());

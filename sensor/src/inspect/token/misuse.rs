@@ -3,33 +3,33 @@
 use super::claims::Claims;
 use super::header::{Algorithm, Header};
 
-/// Longest time that a token should live, in seconds. An access token lives for minutes or hours; what lives longer cannot
-/// be taken back in time when it is stolen (RFC 9700, section 2.2; RFC 6819, section 5.1.5.3).
+/// Maximum reasonable lifetime of a token, in seconds. Access tokens live for minutes or hours; a stolen one that lives
+/// longer cannot be revoked in time (RFC 9700, section 2.2; RFC 6819, section 5.1.5.3).
 pub(super) const LONGEST: u64 = 24 * 3_600;
-/// By how much clocks may differ (RFC 7519, section 4.1.4: "no more than a few minutes").
+/// Tolerated clock skew (RFC 7519, section 4.1.4: "no more than a few minutes").
 pub(super) const LEEWAY: u64 = 300;
 
-/// A misuse that a token alone shows.
+/// A misuse visible in the token itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 pub(crate) enum Misuse {
     /// `alg` is `none` (RFC 8725, section 3.2).
     Unsigned,
-    /// It names an algorithm and has no signature.
+    /// It names an algorithm but has no signature.
     EmptySignature,
-    /// `kid` is a path outside of a directory of keys (RFC 8725, section 3.10).
+    /// `kid` is a path that leaves a key directory (RFC 8725, section 3.10).
     KeyIdPath,
-    /// `kid` has what no name of a key has and queries or shells read (RFC 8725, section 3.10).
+    /// `kid` has characters that are not in names of keys but mean something to SQL or a shell (RFC 8725, section 3.10).
     KeyIdQuery,
     /// It brings its own key: `jwk` (RFC 8725, section 3.10).
     EmbeddedKey,
-    /// It says where its key is: `jku`, `x5u` (RFC 8725, section 3.10).
+    /// It gives the address of its key: `jku`, `x5u` (RFC 8725, section 3.10).
     RemoteKey,
     /// It brings its own certificates: `x5c`.
     Certificates,
     /// It lives for longer than a day.
     LongLived,
-    /// A claim is a secret.
+    /// A claim contains a secret.
     SecretInside,
 }
 

@@ -1,5 +1,5 @@
-//! JSON Web Tokens as a reader of traffic sees them: how they are signed, how long they live, and what is wrong with that
-//! (RFC 7515, RFC 7519, RFC 8725). Signatures are not verified: that takes keys which only the application has.
+//! JSON Web Tokens as seen in traffic: how they are signed, how long they live, and what is wrong with them (RFC 7515,
+//! RFC 7519, RFC 8725). Signatures are not verified: only the application has the keys.
 
 mod claims;
 mod header;
@@ -17,10 +17,10 @@ use zeroize::Zeroizing;
 
 use crate::identity::BASE64URL;
 
-/// Longest part that is decoded, in bytes of base64.
+/// Longest part decoded, in bytes of base64.
 const MAX_PART: usize = 16 << 10;
 
-/// What a token looks like. No value of it is kept.
+/// The properties of a token. None of its values is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Skeleton {
     /// `alg`.
@@ -29,20 +29,20 @@ pub(crate) struct Skeleton {
     pub(crate) is_encrypted: bool,
     /// `iat`, in seconds of Unix time.
     pub(crate) issued: Option<u64>,
-    /// `exp`, likewise.
+    /// `exp`, in seconds of Unix time.
     pub(crate) expires: Option<u64>,
-    /// What is wrong with it whenever it is used.
+    /// What is wrong with it, independent of the time.
     pub(crate) misuses: Misuses,
 }
 
-/// A token that was read, with the names in it that others hash.
+/// A parsed token, with the names in it that callers hash.
 #[derive(Debug)]
 pub(crate) struct Read<'r> {
-    /// What it looks like.
+    /// Its properties.
     pub(crate) skeleton: Skeleton,
-    /// `iss` as it stands in the claims; empty where there is none.
+    /// `iss` as in the claims; empty if there is none.
     pub(crate) issuer: &'r [u8],
-    /// The claims, decoded; empty where they are encrypted or detached. A secret.
+    /// The claims, decoded; empty if they are encrypted or detached. A secret.
     pub(crate) claims: &'r [u8],
 }
 
@@ -134,12 +134,12 @@ fn decode<'d>(part: &[u8], room: &'d mut Vec<u8>) -> Option<&'d [u8]> {
 }
 
 impl Skeleton {
-    /// Whether it has expired at a time, in seconds of Unix time, by more than clocks may differ.
+    /// Whether it has expired at a time, in seconds of Unix time, allowing for clock skew.
     pub(crate) fn is_expired(&self, now: u64) -> bool {
         self.expires.is_some_and(|expires| now > expires.saturating_add(misuse::LEEWAY))
     }
 
-    /// Whether it is older than a token without an end should become.
+    /// Whether it has no expiry and is older than a token should become.
     pub(crate) fn is_endless(&self, now: u64) -> bool {
         let age = self.issued.map(|issued| now.saturating_sub(issued));
         self.expires.is_none() && age.is_some_and(|age| age > misuse::LONGEST.saturating_add(misuse::LEEWAY))

@@ -1,4 +1,4 @@
-//! Whether a token is signed with a secret of a list.
+//! Tokens signed with a weak secret.
 
 use ring::hmac;
 
@@ -10,7 +10,7 @@ use super::BASE64URL;
 /// Longest signature: that of HS512.
 const LONGEST: usize = 64;
 
-/// Which of the secrets a token is signed with, by its place in the list. It costs a hash of the token for each.
+/// The index of the secret that a token is signed with. Costs one hash of the token per secret.
 pub(crate) fn weak_secret<'s>(
     token: &[u8],
     algorithm: Algorithm,

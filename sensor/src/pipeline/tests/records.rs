@@ -57,6 +57,14 @@ impl Wire {
         *(if from_client { &mut self.client } else { &mut self.server }) += sent;
     }
 
+    /// A request with these headers, and its answer.
+    fn get(&mut self, headers: &str, query: &str) {
+        self.exchange(
+            &format!("GET /search?{query} HTTP/1.1\r\n{headers}\r\n\r\n"),
+            "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
+        );
+    }
+
     fn open(&mut self) {
         self.send(true, Flags::SYN, "");
         self.send(false, Flags(Flags::SYN.0 | Flags::ACK.0), "");
@@ -205,4 +213,44 @@ fn an_attack_is_on_the_record_with_its_effect_and_without_its_value() {
     assert!(!records[0].contains("pass77word"), "{record}");
     assert!(!records[1].contains("findings") && !records[1].contains("effects"), "{}", records[1]);
     assert!(wire.pipeline.snapshot().inspected.findings.iter().sum::<u64>() > 0);
+}
+
+/// What is remembered of headers changes no finding: many requests on one connection tell what each tells alone.
+#[test]
+fn findings_do_not_depend_on_what_was_seen_before() {
+    let blocks = [
+        "Host: h\r\nUser-Agent: curl/8",
+        "Host: h\r\nUser-Agent: () { :;}; /bin/id",
+        "Host: h\r\nCookie: a=1; b=%27%20or%201%3D1--",
+        "Host: h\r\nCookie: a=1; b=2",
+        "Host: h\r\nReferer: http://x/?q=<script>alert(1)</script>",
+        "Host: h\r\nReferer: http://x/?access_token=8f14e45fceea167a5a36",
+        "Host: h\r\nAuthorization: Basic YTpi",
+        "Host: h\r\nX-Data: eyJhIjoiJyBvciAxPTEtLSJ9",
+    ];
+    let alone = |headers: &str, query: &str| {
+        let mut wire = Wire::new();
+        wire.open();
+        wire.get(headers, query);
+        findings(&wire.pipeline.observer().0[0])
+    };
+    let mut wire = Wire::new();
+    wire.open();
+    let mut expected = Vec::new();
+    for _ in 0..3 {
+        for headers in blocks {
+            for query in ["q=1", "q=1%27%20union%20select%201,2--"] {
+                wire.get(headers, query);
+                expected.push(alone(headers, query));
+            }
+        }
+    }
+    let told: Vec<_> = wire.pipeline.observer().0.iter().map(|record| findings(record)).collect();
+    assert_eq!(told, expected);
+    assert!(expected.iter().filter(|findings| findings.is_null()).count() < expected.len() / 2);
+}
+
+fn findings(record: &str) -> serde_json::Value {
+    let record: serde_json::Value = serde_json::from_str(record).unwrap();
+    record["findings"].clone()
 }

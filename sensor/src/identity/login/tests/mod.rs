@@ -28,8 +28,10 @@ struct Journal {
 
 impl Sink for Journal {
     fn exchange(&mut self, _connection: &Connection, exchange: &Exchange<'_>) {
-        let login =
-            self.identifier.login(exchange, exchange.request.and_then(|r| str::from_utf8(r.path()).ok()));
+        let mut room = Vec::new();
+        let body = exchange.decode_request(&mut room);
+        let path = exchange.request.and_then(|r| str::from_utf8(r.path()).ok());
+        let login = self.identifier.login(exchange, body, path);
         self.logins.push(login);
         let (further, uncounted) = self.identifier.further();
         self.attempts.extend(login.iter().chain(further));

@@ -4,7 +4,7 @@ use super::Construct;
 use crate::inspect::injection::class::Class;
 
 pub(super) const TABLE: [Construct; 11] = [
-    // Lookups of Log4j 2, also nested ones that hide the word.
+    // Lookups of Log4j 2, including nested ones that hide the keyword.
     Construct::new(
         "log4j-lookup",
         Class::Log4shell,
@@ -15,7 +15,7 @@ pub(super) const TABLE: [Construct; 11] = [
         | \$\{ [^{}]{0,12} :-
         | \b jndi \s* : \s* (?: ldaps? | rmi | dns | iiop | corba | nis | nds | http ) \b",
     ),
-    // A function definition with a command behind it (CVE-2014-6271), or one that never ends (CVE-2014-6278).
+    // A function definition followed by a command (CVE-2014-6271), or one that never ends (CVE-2014-6278).
     Construct::new(
         "bash-function",
         Class::Shellshock,
@@ -28,7 +28,7 @@ pub(super) const TABLE: [Construct; 11] = [
         &["<!--"],
         r"<!-- \s* \# \s* (?: exec | include | echo | config | printenv | set | fsize | flastmod | if ) \b",
     ),
-    // Arithmetic and objects in the marks of template engines.
+    // Arithmetic and objects in the delimiters of template engines.
     Construct::new(
         "template-expression",
         Class::Template,
@@ -103,7 +103,7 @@ pub(super) const TABLE: [Construct; 11] = [
         | _\$\$nd_func | __proto__ | constructor [.\[]{1,2} ['"]? (?: prototype | constructor )
         | \.constructor \s* \( \s* ['"`]"#,
     ),
-    // Of PHP, Java, .NET, Python, Ruby; the first letters of what base64 makes of them.
+    // PHP, Java, .NET, Python, Ruby; also the first letters of their base64.
     Construct::new(
         "serialised-object",
         Class::Deserialisation,
@@ -115,7 +115,7 @@ pub(super) const TABLE: [Construct; 11] = [
         | \{ \s* "@type" \s* : \s* " (?: com | org | java | ch ) \b
         | !ruby/ (?: object | hash ) | php_?object"#,
     ),
-    // A line that begins a header or a command, after a break.
+    // A line break followed by a header or a command.
     Construct::new(
         "header-break",
         Class::Crlf,
@@ -130,7 +130,7 @@ pub(super) const TABLE: [Construct; 11] = [
     ),
 ];
 
-/// Whether base64 in a `data:` URL is a picture, a font or a sound, as pages have them.
+/// Whether base64 in a `data:` URL is media, as pages embed it.
 fn is_picture(found: &[u8], _after: &[u8]) -> bool {
     let starts = [&b"data:image/"[..], b"data:font/", b"data:audio/", b"data:video/", b"data:application/"];
     starts.iter().any(|start| found.starts_with(start)) && !found.starts_with(b"data:image/svg")

@@ -1,4 +1,4 @@
-//! Paths, files of the system, addresses of inner services.
+//! Paths, system files, addresses of internal services.
 
 use super::Construct;
 use crate::inspect::injection::class::Class;
@@ -19,7 +19,7 @@ pub(super) const TABLE: [Construct; 5] = [
         | (?: [/\\] \.{2,} [/\\] ){2}
         | (?: \.{3,} [/\\]+ ){2}"#,
     ),
-    // In any place: a page may have any of these names, but the path of a request is judged as what it asks for.
+    // In any place, including the path: there it is what the request asks for.
     Construct::new(
         "system-file",
         Class::Traversal,

@@ -4,7 +4,7 @@ use super::Construct;
 use crate::inspect::injection::class::Class;
 
 pub(super) const TABLE: [Construct; 4] = [
-    // Tags that run something, and tags with attributes that do. Editors send the others.
+    // Tags that execute something, or have attributes that do. Editors send the others.
     Construct::new(
         "html-tag",
         Class::Xss,
@@ -27,14 +27,14 @@ pub(super) const TABLE: [Construct; 4] = [
         | < !\[cdata\[ .{0,20} (?: < | \]\] )
         | < x \s | < [a-z]+ / [a-z]+ \s* [=/] | < [a-z]{1,8} \s+ on [a-z]{3,24}"#,
     ),
-    // The marks that scanners send to see which of them come back.
+    // Characters that scanners send to see which are reflected.
     Construct::new(
         "probe-marks",
         Class::Xss,
         &["'/\"<", "\"'>", "'\"<", "'\">", "{{.}}", "\"><", "'><"],
         r#"'/"< | ["'] {2} \s* < | ["'] {2} > < | \{\{\.\}\} | ["'] > \s* < [a-z!/]"#,
     ),
-    // A handler of events behind a quote, in a tag, or with what runs.
+    // An event handler after a quote, in a tag, or with code.
     Construct::new(
         "html-handler",
         Class::Xss,
@@ -47,7 +47,7 @@ pub(super) const TABLE: [Construct; 4] = [
             \s* = \s* ["'`]? \s* \(? \s* (?: alert | confirm | prompt | eval | javascript | document | window | location | fetch
             | this | top | parent | self | write | import | [a-z_$]{1,20} \s* [(`.=\[] )"#,
     ),
-    // Code of browsers, as it is run from a URL or behind a quote.
+    // JavaScript in a URL or after a quote.
     Construct::new(
         "script-text",
         Class::Xss,

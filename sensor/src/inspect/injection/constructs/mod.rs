@@ -1,11 +1,12 @@
-//! Constructs: what no value has that is not meant to be run. One is enough for an alert.
+//! Constructs: patterns that hardly any value has unless it is meant to be executed. One suffices for an alert.
 //!
-//! Each is a pattern over the normal form, tried only where one of its anchors stands. The `regex` crate matches in time
-//! linear in the text, whatever the text.
+//! Each is a regular expression over the normal form, tried only if one of its anchors is found. The `regex` crate matches in
+//! time linear in the text.
 
 mod code;
 mod files;
 mod markup;
+mod probe;
 mod shell;
 mod sql;
 mod trees;
@@ -20,15 +21,15 @@ use crate::values::Place;
 pub(super) struct Construct {
     /// Its slug.
     pub(super) rule: &'static str,
-    /// What it is meant to be run by.
+    /// What it is meant to be executed by.
     pub(super) class: Class,
-    /// Texts of which one stands in every match.
+    /// Every match contains one of these.
     anchors: &'static [&'static str],
     /// The pattern, in verbose mode.
     pattern: &'static str,
-    /// What else has to hold: of the text before, the match, and the text behind.
+    /// A further condition on the text before, the match, and the text after.
     also: fn(&[u8], &[u8], &[u8]) -> bool,
-    /// Places where it means nothing.
+    /// Places where it does not apply.
     except: &'static [Place],
 }
 
@@ -57,19 +58,19 @@ impl Construct {
     }
 }
 
-/// All of them, in the order in which they are told.
-const TABLES: [&[Construct]; 6] =
-    [&code::TABLE, &files::TABLE, &trees::TABLE, &markup::TABLE, &shell::TABLE, &sql::TABLE];
+/// All of them, in the order in which they are reported.
+const TABLES: [&[Construct]; 7] =
+    [&code::TABLE, &files::TABLE, &trees::TABLE, &markup::TABLE, &shell::TABLE, &sql::TABLE, &probe::TABLE];
 
 /// Constructs, ready to match.
 pub(super) struct Constructs {
     anchors: Option<AhoCorasick>,
-    /// Of each anchor: the bit of its construct.
+    /// For each anchor, the bit of its construct.
     owners: Vec<u64>,
     all: Vec<(&'static Construct, Regex)>,
 }
 
-/// Constructs told of one value.
+/// Maximum constructs reported per value.
 const MAX_TOLD: usize = 4;
 
 impl Constructs {
@@ -78,7 +79,7 @@ impl Constructs {
         let mut texts = Vec::new();
         let mut owners = Vec::new();
         for construct in TABLES.into_iter().flatten() {
-            // That all are valid is tested; one that is not would tell nothing.
+            // A test checks that all are valid; an invalid one would be skipped.
             let Some(pattern) = compile(construct.pattern) else { continue };
             let bit = 1_u64.checked_shl(u32::try_from(all.len()).unwrap_or(u32::MAX)).unwrap_or(0);
             for anchor in construct.anchors {
@@ -95,7 +96,7 @@ impl Constructs {
         Self { anchors, owners, all }
     }
 
-    /// Tells the constructs in a normal form.
+    /// Reports the constructs in a normal form.
     pub(super) fn find(&self, text: &[u8], place: Place, tell: &mut dyn FnMut(&'static Construct)) {
         let candidates = self.candidates(text);
         let mut told = 0_usize;
@@ -113,7 +114,7 @@ impl Constructs {
         }
     }
 
-    /// The bits of constructs of which an anchor stands in the text.
+    /// The bits of the constructs with an anchor in the text.
     fn candidates(&self, text: &[u8]) -> u64 {
         let Some(anchors) = &self.anchors else { return u64::MAX };
         let of = |owner: Option<&u64>| owner.copied().unwrap_or_default();
@@ -129,7 +130,7 @@ fn compile(pattern: &str) -> Option<Regex> {
     builder.build().ok()
 }
 
-/// Matches that are looked at of one construct with a further condition.
+/// Maximum matches examined of a construct with a further condition.
 const MAX_MATCHES: usize = 16;
 
 fn holds(construct: &Construct, pattern: &Regex, text: &[u8]) -> bool {

@@ -1,4 +1,4 @@
-//! Commands of shells, and what only shells read.
+//! Shell commands and syntax.
 
 use super::Construct;
 use crate::inspect::injection::class::Class;
@@ -30,7 +30,7 @@ pub(super) const TABLE: [Construct; 3] = [
             "nslookup",
         ],
         r#"[|&;] \s* echo \s+ [\w$'"]
-        | ` \s* (?: /\w+/ | (?: id | ls | cat | whoami | uname | ping | curl | wget | nc | sleep | nslookup | dig | bash | echo | ps
+        | ` \s* (?: / (?: usr/ )? s?bin/ | (?: id | ls | cat | whoami | uname | ping | curl | wget | nc | sleep | nslookup | dig | bash | echo | ps
             | ifconfig | printenv | python | perl | php | ruby ) \b ) [^`]{0,80} `
         | \$\( (?: \( | \s* (?: / | (?: cat | ls | id | whoami | uname | ping | curl | wget | nc | sleep | nslookup | dig | bash | sh | echo
             | printf | ps | python[23]? | perl | php | ruby | expr | env ) \b ) )
@@ -52,7 +52,7 @@ pub(super) const TABLE: [Construct; 3] = [
         | [\s|&;] id \s* ; \s* $
         | \b whoami \b | \b uname \s+ -a | \b ifconfig \b | \b ipconfig \b | \b net \s+ (?: user | localgroup ) \b | \b nslookup \s"#,
     ),
-    // What would be a command by its separators alone, and words that are taken apart so that no filter knows them.
+    // Commands recognisable by their separators alone, and words split to evade filters.
     Construct::new(
         "shell-separators",
         Class::Command,

@@ -26,8 +26,8 @@ pub(super) const TABLE: [Construct; 4] = [
         Class::Xpath,
         &["name(", "name (", "count", "position", "last", "length", "::", "]|", "] |", "x']", "text()", "node("],
         r#"\b (?: or | and ) \s+ (?: name | count | string-length | position | last | local-name | starts-with | contains ) \s* \(
-        | \b (?: ancestor | child | descendant | following | parent | preceding | self | attribute ) (?: -or-self | -sibling )?
-            :: (?: node | \* | text | \w )
+        | \b (?: ancestor | child | descendant | following | preceding | attribute ) (?: -or-self | -sibling )? :: (?: \* | \w )
+        | \b (?: parent | self ) :: (?: node \b | \* | text \b )
         | count \s* \( \s* / | substring \s* \( \s* name | ['"] \] \s* \| \s* / | x'\] | // \* \[ | / text \(\) | / node \(\)"#,
     ),
     Construct::new(

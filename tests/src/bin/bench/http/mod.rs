@@ -3,6 +3,7 @@
 
 pub(crate) mod conversation;
 mod detection;
+mod inspection;
 pub(crate) mod live;
 mod memory;
 pub(crate) mod pipeline;
@@ -22,9 +23,10 @@ pub(crate) use response::{CONFIG as NO_LIMITS_NO_SWITCHES, Histogram};
 type Measure = fn(&mut Report, Effort) -> Result<()>;
 
 /// The parts, in the order in which they are measured.
-const PARTS: [(&str, Measure); 6] = [
+const PARTS: [(&str, Measure); 7] = [
     ("pipeline", pipeline::measure),
     ("detection", detection::measure),
+    ("inspection", inspection::measure),
     ("memory", |report, _| memory::measure(report)),
     ("replay", replay::measure),
     ("live", live::measure),

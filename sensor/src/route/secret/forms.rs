@@ -1,12 +1,31 @@
-//! The forms: what issuers publish of the tokens that they hand out, in their documentation or for scanners of secrets.
-//! A row is a form's fixed beginning, its name and class, which bytes follow, and how many.
+//! Formats of keys and tokens, as issuers publish them in their documentation or for secret scanners. A row has the fixed
+//! prefix, the name and class, which bytes follow, and how many.
 
-use super::Class;
-use super::Class::{ChatToken, CloudKey, CodeToken, Connection, PaymentKey, PrivateKey, Public};
+use Class::{ChatToken, CloudKey, CodeToken, Connection, PaymentKey, PrivateKey, Public};
+
+/// What kind of secret it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub(crate) enum Class {
+    /// For a cloud, a platform or a service behind the application.
+    CloudKey,
+    /// Of a version control host or a registry of packages.
+    CodeToken,
+    /// Of a payment provider.
+    PaymentKey,
+    /// Of a chat or a mail service.
+    ChatToken,
+    /// A private key.
+    PrivateKey,
+    /// An address with a password in it.
+    Connection,
+    /// A key that is meant to be public, or a test key. Not reported.
+    Public,
+}
 
 /// Which bytes follow the fixed part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Bytes {
+pub(crate) enum Bytes {
     /// `A-Z2-7`.
     Base32,
     /// `0-9a-f`.
@@ -23,35 +42,35 @@ pub(super) enum Bytes {
     Base64,
 }
 
-/// What is checked besides.
+/// An additional check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Check {
+pub(crate) enum Check {
     /// Nothing.
     None,
-    /// The last six are the CRC-32 of what is before, in base 62.
+    /// The last six bytes are the CRC-32 of the rest, in base 62.
     Crc32,
-    /// The following must stand somewhere in the rest.
+    /// The rest must contain this.
     Has(&'static str),
-    /// A private key's armour: what follows is the rest of a line with `PRIVATE KEY-----`, and a key in base64.
+    /// PEM armour of a private key: the rest of a line with `PRIVATE KEY-----`, then base64.
     Pem,
-    /// An address with a user, a password and a host.
+    /// A URL with user, password and host.
     Url,
-    /// As many bytes stand before it, and begin so.
+    /// As many bytes precede it, starting with this.
     Led(&'static str),
-    /// Parts of this many bytes between dots.
+    /// Parts of these lengths, separated by dots.
     Parts(&'static [usize]),
 }
 
 /// A form.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Form {
-    pub(super) prefix: &'static str,
-    pub(super) name: &'static str,
-    pub(super) class: Class,
-    pub(super) bytes: Bytes,
+pub(crate) struct Form {
+    pub(crate) prefix: &'static str,
+    pub(crate) name: &'static str,
+    pub(crate) class: Class,
+    pub(crate) bytes: Bytes,
     /// How many of them, at least and at most.
-    pub(super) length: (usize, usize),
-    pub(super) check: Check,
+    pub(crate) length: (usize, usize),
+    pub(crate) check: Check,
 }
 
 const fn form(
@@ -65,9 +84,9 @@ const fn form(
     Form { prefix, name, class, bytes, length, check }
 }
 
-/// Those that begin with four bytes at least, so that the search for all of them is quick. Of those with one beginning the
-/// longer stands first.
-pub(super) const FORMS: &[Form] = &[
+/// Those with a prefix of at least four bytes, which makes the search for all of them fast. A longer prefix comes before
+/// a shorter one that it begins with.
+pub(crate) const FORMS: &[Form] = &[
     form(MIDDLE, "openai-key", CloudKey, Bytes::Url, (16, 170), Check::Led("sk-")),
     form("AKIA", "aws-access-key", CloudKey, Bytes::Base32, (16, 16), Check::None),
     form("ASIA", "aws-access-key", CloudKey, Bytes::Base32, (16, 16), Check::None),
@@ -126,11 +145,21 @@ pub(super) const FORMS: &[Form] = &[
     form("amqp", "database-url", Connection, Bytes::Url, (0, 8), Check::Url),
 ];
 
-/// Those that begin with three, each looked for by itself.
-pub(super) const SHORT: [Form; 2] = [
+/// Those with a prefix of three bytes, each searched for separately.
+pub(crate) const SHORT: [Form; 2] = [
     form("SG.", "sendgrid-key", ChatToken, Bytes::Dotted, (66, 66), Check::Parts(&[22, 43])),
     form("hf_", "huggingface-token", CloudKey, Bytes::Alphanumeric, (34, 34), Check::None),
 ];
 
-/// What stands in the middle of keys of OpenAI, which begin with `sk-`.
-pub(super) const MIDDLE: &str = "T3BlbkFJ";
+/// In the middle of OpenAI's keys, which begin with `sk-`.
+pub(crate) const MIDDLE: &str = "T3BlbkFJ";
+
+impl Form {
+    /// Whether its prefix alone tells a key from other text: fixed parts of URLs and armour do not, and neither do those that
+    /// could be a word.
+    pub(crate) fn has_telling_prefix(&self) -> bool {
+        let is_word = self.prefix.bytes().all(|byte| byte.is_ascii_lowercase());
+        let is_plain = self.prefix.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte));
+        is_plain && !is_word && !matches!(self.check, Check::Pem | Check::Url | Check::Led(_))
+    }
+}
