@@ -188,7 +188,7 @@ impl BusinessFlow {
 
     fn program(&self, exchange: &Exchange<'_>) -> u64 {
         let agent = exchange.user_agent.as_ref().map_or("", UserAgent::whole);
-        let ja4 = exchange.tls.as_ref().and_then(|tls| tls.ja4).map(|ja4| ja4.to_string());
+        let ja4 = exchange.tls.as_ref().and_then(|tls| tls.ja4);
         self.hours.hash_of_key(&(agent, ja4))
     }
 

@@ -110,7 +110,7 @@ pub(crate) fn day_of(now: Timestamp) -> Day {
 }
 
 fn key(who: Who, template: u64) -> u64 {
-    people::spread(who) ^ template
+    spread(who) ^ template
 }
 
 impl Known {
@@ -148,7 +148,7 @@ impl Known {
         }
         let seen = self.objects.note(object, Some(who), day, !roams);
         let template = self.templates.touch(ask.template, ask.now, || Template::new(day))?;
-        template.meet(people::spread(who), day);
+        template.meet(spread(who), day);
         match seen {
             Seen::Own => None,
             Seen::First => {

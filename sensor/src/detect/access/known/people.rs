@@ -106,9 +106,8 @@ impl People {
     /// Takes one that an earlier run knew.
     pub(super) fn put(&mut self, who: Who, person: Person, now: Timestamp) {
         self.people.touch(who, now, || person);
-        if let [_, before] = &mut self.all {
-            before.note(spread(who));
-        }
+        let [_, before] = &mut self.all;
+        before.note(spread(who));
     }
 
     /// Principals that may use a function before it is an ordinary one.

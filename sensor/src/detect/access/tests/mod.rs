@@ -143,7 +143,7 @@ fn objects_named_by_parameters_count_and_pollution_is_a_sign() {
         }
     }
     let mut signals = Vec::new();
-    for number in 0..40 {
+    for number in 0..40_u32 {
         let text = format!("order_id={}&x=1&order_id=50", (number * 7 + 11) % 97 * 10);
         signals.extend(query(&mut detector, 9 * DAY + u64::from(number) * 60_000, 5, &text));
     }
@@ -184,7 +184,7 @@ fn a_session_is_the_account_that_logged_in() {
     }
     // None of them was a stranger to itself, so that a thief stands out.
     let mut signals = Vec::new();
-    for user in 0..50 {
+    for user in 0..50_u32 {
         let at = (10 + u64::from(user / 40)) * DAY + u64::from(user) * 1_000;
         signals.extend(order(&mut detector, at, 9_999, user * 100 + 7));
     }
