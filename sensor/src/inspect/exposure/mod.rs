@@ -82,6 +82,9 @@ pub(super) struct Limits {
     pub(super) weak_secrets: Vec<String>,
 }
 
+/// Path and query of a request.
+type Target<'a> = (&'a [u8], Option<&'a [u8]>);
+
 /// Receives findings.
 pub(super) type Tell<'t> = dyn FnMut(Finding) + 't;
 
@@ -106,12 +109,13 @@ impl Exposure {
     pub(super) fn exchange(
         &mut self,
         exchange: &Exchange<'_>,
-        ((path, query), body, bare): ((&[u8], Option<&[u8]>), &[u8], &mut bool),
+        (target, body, bare): (Target<'_>, &[u8], &mut bool),
         known: &Known<'_>,
         room: &mut Vec<u8>,
         tell: &mut Tell<'_>,
     ) -> Exposed<'_> {
         let mut exposed = Exposed::default();
+        let (path, query) = target;
         if let Some(request) = exchange.request {
             if !*bare || known.has_password {
                 (exposed.token, *bare) = self.headers(request, known, exchange.ended(), tell);

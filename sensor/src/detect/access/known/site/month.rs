@@ -8,6 +8,9 @@ use crate::detect::Severity;
 /// Objects a day.
 const RATES: [u64; 7] = [1_000, 300, 100, 50, 20, 10, 5];
 
+/// Days until a thief was told, at medium and at high.
+type Days = (Option<u64>, Option<u64>);
+
 /// What was told.
 struct Month {
     /// Of each thief: the rate, and the days until it was told, at medium and at high.
@@ -54,9 +57,7 @@ fn month(seed: u64, style: Style, template: u64, has_thieves: bool) -> Month {
             if has_thieves && day >= BEGIN {
                 for (number, (thief, rate)) in thieves.iter().zip(RATES).enumerate() {
                     let times = rate / MINUTES + u64::from(site.random.below(MINUTES) < rate % MINUTES);
-                    for _ in 0..times {
-                        site.thief(*thief, style, &mut at[number], template);
-                    }
+                    (0..times).for_each(|_| site.thief(*thief, style, &mut at[number], template));
                 }
             }
         }
@@ -194,7 +195,7 @@ fn measure_thieves() {
     for (style, template) in
         [(Style::Known, ORDERS), (Style::Sequence, ORDERS), (Style::Guess, ORDERS), (Style::Known, DOCUMENTS)]
     {
-        let mut found: BTreeMap<u64, Vec<(Option<u64>, Option<u64>)>> = BTreeMap::new();
+        let mut found: BTreeMap<u64, Vec<Days>> = BTreeMap::new();
         let (mut medium, mut high, mut weeks, mut asks) = (0, 0, 0, 0);
         for seed in seeds(3) {
             let month = month(seed, style, template, true);
