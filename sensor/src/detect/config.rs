@@ -45,18 +45,31 @@ impl Preset {
 }
 
 /// What a detector may lead to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Response {
     /// It does not run.
     Off,
     /// Alerts.
     Monitor,
     /// Alerts, and limits or blocks where the daemon's mode is to enforce.
-    #[default]
     Enforce,
 }
 
 impl Response {
+    /// What a threat may lead to without configuration. Who may see or do what is for the site to say, and these
+    /// detectors were measured on simulated sites only: they alert until an operator has seen what they report.
+    #[must_use]
+    pub const fn of(threat: Threat) -> Self {
+        match threat {
+            Threat::Bola
+            | Threat::Bfla
+            | Threat::Unauthenticated
+            | Threat::MassAssignment
+            | Threat::BusinessFlow => Self::Monitor,
+            _ => Self::Enforce,
+        }
+    }
+
     /// All of them by name.
     pub const ALL: [(&'static str, Self); 3] =
         [("enforce", Self::Enforce), ("monitor", Self::Monitor), ("off", Self::Off)];
@@ -278,9 +291,9 @@ impl Config {
     /// Reads what a threat may lead to.
     fn read_response(&mut self, threat: Threat, section: &Section<'_>) {
         section.explain::<Self>();
-        let mut response = Response::default();
+        let mut response = Response::of(threat);
         section.choice("response", &Response::ALL, &mut response);
-        if response != Response::default() {
+        if response != Response::of(threat) {
             self.responses.insert(threat, response);
         }
     }
@@ -293,7 +306,7 @@ impl Config {
     /// What a threat may lead to.
     #[must_use]
     pub fn response(&self, threat: Threat) -> Response {
-        self.responses.get(&threat).copied().unwrap_or_default()
+        self.responses.get(&threat).copied().unwrap_or_else(|| Response::of(threat))
     }
 }
 

@@ -143,9 +143,9 @@ fn incidents() -> String {
 }
 
 fn detectors() -> String {
-    let response = Response::default();
-    let response = Response::ALL.iter().find(|(_, known)| *known == response).map_or("", |(name, _)| name);
     let rows = Threat::ALL.into_iter().map(|threat| {
+        let response = Response::of(threat);
+        let response = Response::ALL.iter().find(|(_, known)| *known == response).map_or("", |(name, _)| name);
         let cells =
             [code(threat.slug()), threat.meaning().to_owned(), threat.owasp().to_owned(), code(response)];
         cells.to_vec()
