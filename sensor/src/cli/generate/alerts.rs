@@ -145,7 +145,8 @@ fn incidents() -> String {
 fn detectors() -> String {
     let rows = Threat::ALL.into_iter().map(|threat| {
         let response = Response::of(threat);
-        let response = Response::ALL.iter().find(|(_, known)| *known == response).map_or("", |(name, _)| name);
+        let response =
+            Response::ALL.iter().find(|(_, known)| *known == response).map_or("", |(name, _)| name);
         let cells =
             [code(threat.slug()), threat.meaning().to_owned(), threat.owasp().to_owned(), code(response)];
         cells.to_vec()
