@@ -99,6 +99,6 @@ impl Pair {
 
     /// Whether they were asked for one after the other.
     pub(super) const fn is_sequence(&self) -> bool {
-        self.steps >= 10 && self.small >= self.steps / 5 * 3
+        self.steps >= 10 && self.small >= (self.steps / 5).saturating_mul(3)
     }
 }
