@@ -109,19 +109,12 @@ fn about_decisions(detection: &Detection) -> Vec<MetricFamily> {
             Some(ALERTS.metric(&[("detector", threat.slug()), ("severity", severity.label())], count))
         })
     });
-    // A gauge need not start at zero for a rule to see it rise: one severity shows that the detector is counted.
-    let open = Threat::ALL.into_iter().flat_map(|threat| {
-        Severity::ALL.into_iter().filter_map(move |severity| {
-            let count = detection.open.get(&(threat, severity)).copied();
-            let count = count.or((severity == threat.worst()).then_some(0))?;
-            Some(INCIDENTS.metric(&[("detector", threat.slug()), ("severity", severity.label())], count))
-        })
+    // A gauge need not start at zero for a rule to see it rise, and no rule watches limits.
+    let open = detection.open.iter().map(|((threat, severity), count)| {
+        INCIDENTS.metric(&[("detector", threat.slug()), ("severity", severity.label())], *count)
     });
-    let limits = Threat::ALL.into_iter().filter_map(|threat| {
-        let count = detection.limits.get(&threat).copied();
-        let count = count.or(threat.accuses().then_some(0))?;
-        Some(LIMITS.metric(&[("detector", threat.slug())], count))
-    });
+    let limits =
+        detection.limits.iter().map(|(threat, count)| LIMITS.metric(&[("detector", threat.slug())], *count));
     let suppressed = Tripped::ALL
         .into_iter()
         .zip(detection.decider.suppressed)

@@ -1,7 +1,9 @@
 //! Who asks for which objects, and uses which functions: the detectors of broken authorization, and [`enumeration`].
 //!
-//! One place knows which principal asks for which objects of which template ([`known`]); detectors judge it over days.
-//! What is learned survives a restart.
+//! The object that a path names is found once for each exchange ([`object`]). [`bola`] and [`bfla`] judge, over days, what
+//! one memory knows ([`known`]): who asks for which objects of which template. The others have tables of their own;
+//! [`enumeration`] counts by the hour. What is learned survives a restart, except what [`enumeration`] and
+//! [`business_flow`] count.
 
 pub mod bfla;
 pub mod bola;

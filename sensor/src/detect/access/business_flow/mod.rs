@@ -35,7 +35,7 @@ pub struct Config {
     /// Refused coupons of a client or principal within an hour, if they are four of five. Three times as many are severity
     /// high. People mistype a few.
     pub coupons: u32,
-    /// Declined payments, likewise, if others' are not. Card networks count ten attempts in an hour as testing.
+    /// Declined payments, likewise, if others' are not. The default is this project's choice.
     pub declines: u32,
     /// Requests for prices, stock or seats of a client or principal within an hour, if that is ten times what is usual.
     /// The default is one every three seconds. Severity medium.

@@ -6,8 +6,8 @@ pub(super) const OWNERS: usize = 3;
 /// Objects in a bucket, of which the one that was not read for longest makes room.
 pub(super) const WAYS: usize = 8;
 
-/// Buckets of an empty table.
-const FIRST: usize = 64;
+/// Objects in a part at most. A part grows by itself, so that one exchange copies 48 KiB at most, not the whole table.
+const PART: usize = 4_096;
 
 /// A principal: the start of its hash. Two of a hundred thousand have the same in one installation of two.
 pub(crate) type Who = u32;
@@ -36,10 +36,13 @@ pub(super) enum Seen {
     Shared,
 }
 
-/// The table. It grows up to its capacity; beyond, what was not read for longest is forgotten.
+/// The table. Its parts grow up to the capacity; beyond, what was not read for longest is forgotten. Buckets fill unequally:
+/// at a quarter of the capacity about one object in ten thousand has been forgotten, at half one in a hundred.
 #[derive(Debug)]
 pub(super) struct Objects {
-    slots: Vec<Slot>,
+    /// Their sizes are zero, or powers of two from [`WAYS`] on.
+    parts: Vec<Vec<Slot>>,
+    /// Slots of a part at most.
     most: usize,
     pub(super) entries: usize,
     pub(super) evicted: u64,
@@ -49,19 +52,18 @@ impl Objects {
     /// Room for this many, rounded up to a power of two.
     pub(super) fn new(most: u32) -> Self {
         let most = usize::try_from(most).unwrap_or(usize::MAX).max(WAYS).next_power_of_two();
-        let first = FIRST.saturating_mul(WAYS).min(most);
-        Self { slots: vec![Slot::default(); first], most, entries: 0, evicted: 0 }
+        let parts = vec![Vec::new(); (most / PART).max(1)];
+        Self { parts, most: most.min(PART), entries: 0, evicted: 0 }
     }
 
     pub(super) const fn capacity(&self) -> usize {
-        self.most
+        self.parts.len().saturating_mul(self.most)
     }
 
     /// An object is given to a principal, which becomes one of its owners if `is_owner`. Without one it is public.
     pub(super) fn note(&mut self, object: u64, who: Option<Who>, day: u16, is_owner: bool) -> Seen {
         let object = object.max(1);
-        let Some(bucket) = self.bucket(object) else { return Seen::Shared };
-        if let Some(slot) = bucket.iter_mut().find(|slot| slot.object == object) {
+        if let Some(slot) = self.find(object) {
             slot.day = day;
             return slot.read(who, is_owner);
         }
@@ -77,50 +79,66 @@ impl Objects {
 
     /// Who owns an object that a principal was refused.
     pub(super) fn look(&mut self, object: u64) -> Option<[Who; OWNERS]> {
-        let object = object.max(1);
-        let slot = self.bucket(object)?.iter().find(|slot| slot.object == object)?;
+        let slot = self.find(object.max(1))?;
         (!slot.is_shared).then_some(slot.owners)
     }
 
     /// All of them.
     pub(super) fn iter(&self) -> impl Iterator<Item = &Slot> {
-        self.slots.iter().filter(|slot| slot.object != 0)
+        self.parts.iter().flatten().filter(|slot| slot.object != 0)
     }
 
-    /// Takes one that is not in the table. The table grows when a bucket is full, unless most others are not.
+    /// Takes one that is not in the table. Its part grows until the bucket has room, or the part is at its largest.
     pub(super) fn put(&mut self, slot: Slot) {
-        while self.slots.len() < self.most
-            && self.entries >= self.slots.len() / 4
-            && self.bucket(slot.object).is_some_and(|bucket| bucket.iter().all(|slot| slot.object != 0))
-        {
-            self.grow();
+        let most = self.most;
+        let Some(part) = self.part(slot.object) else { return };
+        while part.len() < most && bucket(part, slot.object).is_none_or(|bucket| is_full(bucket)) {
+            grow(part);
         }
-        self.place(slot);
-    }
-
-    fn place(&mut self, slot: Slot) {
-        let Some(bucket) = self.bucket(slot.object) else { return };
-        let Some(place) = bucket.iter_mut().min_by_key(|slot| (slot.object != 0, slot.day)) else { return };
-        if std::mem::replace(place, slot).object == 0 {
+        let Some(before) = place(part, slot) else { return };
+        if before.object == 0 {
             self.entries = self.entries.saturating_add(1);
         } else {
             self.evicted = self.evicted.saturating_add(1);
         }
     }
 
-    fn grow(&mut self) {
-        let size = self.slots.len().saturating_mul(2).min(self.most);
-        let old = std::mem::replace(&mut self.slots, vec![Slot::default(); size]);
-        self.entries = 0;
-        old.into_iter().filter(|slot| slot.object != 0).for_each(|slot| self.place(slot));
+    fn find(&mut self, object: u64) -> Option<&mut Slot> {
+        bucket(self.part(object)?, object)?.iter_mut().find(|slot| slot.object == object)
     }
 
-    fn bucket(&mut self, object: u64) -> Option<&mut [Slot]> {
-        let buckets = self.slots.len() / WAYS;
-        let index = usize::try_from(object >> 32).unwrap_or_default().checked_rem(buckets)?;
-        let start = index.saturating_mul(WAYS);
-        self.slots.get_mut(start..start.saturating_add(WAYS))
+    /// The part of an object, by the lower half of its hash.
+    fn part(&mut self, object: u64) -> Option<&mut Vec<Slot>> {
+        let lower = usize::try_from(object & u64::from(u32::MAX)).unwrap_or_default();
+        let index = lower.checked_rem(self.parts.len())?;
+        self.parts.get_mut(index)
     }
+}
+
+/// The bucket of an object, by the upper half of its hash; none in a part that is empty.
+fn bucket(part: &mut [Slot], object: u64) -> Option<&mut [Slot]> {
+    let upper = usize::try_from(object >> 32).unwrap_or_default();
+    let start = upper.checked_rem(part.len() / WAYS)?.saturating_mul(WAYS);
+    part.get_mut(start..start.saturating_add(WAYS))
+}
+
+fn is_full(bucket: &[Slot]) -> bool {
+    bucket.iter().all(|slot| slot.object != 0)
+}
+
+/// Doubles a part. Objects of one bucket come into two, so that none is lost.
+fn grow(part: &mut Vec<Slot>) {
+    let size = part.len().saturating_mul(2).max(WAYS);
+    let old = std::mem::replace(part, vec![Slot::default(); size]);
+    for slot in old.into_iter().filter(|slot| slot.object != 0) {
+        place(part, slot);
+    }
+}
+
+/// Puts an object into its bucket, and returns what was in its place: nothing, or what was not read for longest.
+fn place(part: &mut [Slot], slot: Slot) -> Option<Slot> {
+    let place = bucket(part, slot.object)?.iter_mut().min_by_key(|slot| (slot.object != 0, slot.day))?;
+    Some(std::mem::replace(place, slot))
 }
 
 impl Slot {
@@ -152,7 +170,9 @@ impl Slot {
 #[cfg(test)]
 mod tests {
     use std::collections::HashMap;
+    use std::hash::BuildHasher as _;
 
+    use foldhash::quality::FixedState;
     use proptest::prelude::*;
 
     use super::*;
@@ -177,6 +197,38 @@ mod tests {
         assert_eq!(objects.note(9, Some(1), 0, true), Seen::First);
         assert_eq!(objects.note(9, None, 0, true), Seen::Shared);
         assert_eq!(objects.note(9, Some(2), 0, true), Seen::Shared);
+    }
+
+    #[test]
+    fn little_is_forgotten_before_the_table_is_half_full() {
+        let hasher = FixedState::with_seed(7);
+        let mut objects = Objects::new(65_536);
+        let hashes: Vec<u64> = (0..32_768_u32).map(|number| hasher.hash_one(number)).collect();
+        let mut steps = Vec::new();
+        for (number, hash) in hashes.iter().enumerate() {
+            let before: Vec<usize> = objects.parts.iter().map(Vec::len).collect();
+            objects.note(*hash, Some(1), 0, true);
+            let grown = objects.parts.iter().zip(before).filter(|(part, before)| part.len() != *before);
+            steps.push(grown.count());
+            assert!(number != 16_383 || objects.evicted <= 16, "{} at a quarter", objects.evicted);
+        }
+        assert!(objects.evicted <= 655, "{} at half", objects.evicted);
+        let kept = hashes.iter().filter(|hash| objects.look(**hash).is_some()).count();
+        assert_eq!((kept, u64::try_from(kept).unwrap() + objects.evicted), (objects.entries, 32_768));
+        // Only one part is copied at a time, and none is larger than the bound.
+        assert!(steps.iter().all(|parts| *parts <= 1));
+        assert!(objects.parts.iter().all(|part| part.len() <= PART));
+        assert_eq!(objects.capacity(), 65_536);
+    }
+
+    #[test]
+    fn objects_of_one_bucket_grow_one_part_to_its_bound_and_no_further() {
+        let mut objects = Objects::new(1 << 20);
+        for number in 0..100_u64 {
+            objects.note((number << 52) | 5, Some(1), 0, true);
+        }
+        let slots: usize = objects.parts.iter().map(Vec::len).sum();
+        assert_eq!((slots, objects.entries, objects.evicted), (PART, WAYS, 92));
     }
 
     proptest! {

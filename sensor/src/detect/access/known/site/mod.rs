@@ -56,6 +56,11 @@ struct Site {
 fn hash(parts: (u64, u64)) -> u64 {
     foldhash::quality::FixedState::with_seed(7).hash_one(parts)
 }
+
+fn at(number: u64) -> usize {
+    usize::try_from(number).unwrap()
+}
+
 const START: u64 = 1_790_000_000 / 86_400 * 86_400;
 
 impl Site {
@@ -67,7 +72,7 @@ impl Site {
         let mut of_user = vec![Vec::new(); usize::try_from(USERS * 2).unwrap()];
         for _ in 0..USERS * 30 {
             let user = random.below(USERS);
-            of_user[user as usize].push(orders.len() as u64);
+            of_user[at(user)].push(orders.len() as u64);
             orders.push(user);
         }
         let documents =
@@ -146,7 +151,7 @@ impl Site {
     }
 
     fn document_of(&mut self, user: u64) -> u64 {
-        *self.random.of(&self.documents[user as usize])
+        *self.random.of(&self.documents[at(user)])
     }
 
     /// One visit of an ordinary user.
@@ -169,11 +174,11 @@ impl Site {
         if self.random.chance(150) {
             self.orders.push(user);
             let order = self.orders.len() as u64 - 1;
-            self.of_user[user as usize].push(order);
+            self.of_user[at(user)].push(order);
         }
         for _ in 0..self.random.below(6) {
-            if !self.of_user[user as usize].is_empty() {
-                let order = *self.random.of(&self.of_user[user as usize]);
+            if !self.of_user[at(user)].is_empty() {
+                let order = *self.random.of(&self.of_user[at(user)]);
                 self.order(user, order);
             }
         }
@@ -181,22 +186,7 @@ impl Site {
             let document = self.document_of(user);
             self.ask(Some(user), DOCUMENTS, document, Outcome::Given);
         }
-        // Two thirds work in teams.
-        if user < USERS * 2 / 3 {
-            for _ in 0..self.random.below(5) {
-                let mate = user / TEAM * TEAM + self.random.below(TEAM);
-                let document = self.document_of(mate.min(USERS - 1));
-                self.ask(Some(user), DOCUMENTS, document, Outcome::Given);
-                self.ask(Some(user), PROFILES, mate, Outcome::Given);
-            }
-        }
-        // Some share with everybody, most with few.
-        let shares = if user % 50 == 7 { 3_000 } else { 300 };
-        for _ in 0..(shares / 1_000 + u64::from(self.random.chance(shares % 1_000))) {
-            let other = self.random.below(USERS);
-            let document = self.document_of(other);
-            self.ask(Some(user), DOCUMENTS, document, Outcome::Given);
-        }
+        self.share(user);
         for _ in 0..self.random.below(4) {
             let article = self.random.below(60) * self.random.below(60);
             let who = self.random.chance(700).then_some(user);
@@ -222,6 +212,26 @@ impl Site {
         }
     }
 
+    /// What others have that an ordinary user looks at.
+    fn share(&mut self, user: u64) {
+        // Two thirds work in teams.
+        if user < USERS * 2 / 3 {
+            for _ in 0..self.random.below(5) {
+                let mate = user / TEAM * TEAM + self.random.below(TEAM);
+                let document = self.document_of(mate.min(USERS - 1));
+                self.ask(Some(user), DOCUMENTS, document, Outcome::Given);
+                self.ask(Some(user), PROFILES, mate, Outcome::Given);
+            }
+        }
+        // Some share with everybody, most with few.
+        let shares = if user % 50 == 7 { 3_000 } else { 300 };
+        for _ in 0..(shares / 1_000 + u64::from(self.random.chance(shares % 1_000))) {
+            let other = self.random.below(USERS);
+            let document = self.document_of(other);
+            self.ask(Some(user), DOCUMENTS, document, Outcome::Given);
+        }
+    }
+
     /// One of the support desk: ten, and some that come later.
     fn support(&mut self, agent: u64) {
         self.use_(agent, 200);
@@ -229,8 +239,8 @@ impl Site {
         let user = self.random.below(USERS);
         self.ask(Some(agent), PROFILES, user, Outcome::Given);
         for _ in 0..2 {
-            if !self.of_user[user as usize].is_empty() {
-                let order = *self.random.of(&self.of_user[user as usize]);
+            if !self.of_user[at(user)].is_empty() {
+                let order = *self.random.of(&self.of_user[at(user)]);
                 self.order(agent, order);
             }
         }

@@ -5,14 +5,67 @@ use std::collections::BTreeMap;
 use super::*;
 use crate::detect::Severity;
 
+/// Templates with objects.
+const WITH_OBJECTS: [u64; 6] = [ORDERS, ORDERS_V2, DOCUMENTS, ARTICLES, PROFILES, AUDIT];
+
 /// Objects a day.
 const RATES: [u64; 7] = [1_000, 300, 100, 50, 20, 10, 5];
 
-/// Days until a thief was told, at medium and at high.
-type Days = (Option<u64>, Option<u64>);
+/// Honest people by what surprises about them, and how many strangers they met: the measurement says so, since a surprise
+/// that nobody counts tests nothing.
+const GROUPS: [(&str, std::ops::Range<u64>); 8] = [
+    ("users", 0..100),
+    ("heirs", 800..810),
+    ("agents", 1_100..1_110),
+    ("new agents", 1_110..1_114),
+    ("administrators", 1_200..1_206),
+    ("auditors", 1_300..1_305),
+    ("programs", 1_400..1_402),
+    ("import", 1_500..1_501),
+];
+
+/// Strangers of a group under a template.
+#[derive(Clone, Debug, Default)]
+struct Strange {
+    /// In a week, at most.
+    most: u32,
+    /// Those who met as many as the limit, and what was true then: the template was learned, and private.
+    over: BTreeMap<u64, (bool, bool)>,
+    roams: BTreeSet<u64>,
+}
+
+type Strangers = BTreeMap<(&'static str, u64), Strange>;
+
+/// The strangers of each group, at the end of a day.
+fn survey(site: &mut Site, strangers: &mut Strangers) {
+    let now = Timestamp::from_unix_micros(site.now * 1_000_000);
+    for (name, users) in GROUPS {
+        for (user, template) in users.flat_map(|user| WITH_OBJECTS.map(|template| (user, template))) {
+            let who = site.who(user);
+            let key = key(who, template);
+            let hash = site.known.pairs.hash(&key);
+            let Some(pair) = site.known.pairs.peek(hash, &key) else { continue };
+            let sum = pair.strangers.sum();
+            let met = strangers.entry((name, template >> 20)).or_default();
+            met.most = met.most.max(sum);
+            let hash = site.known.templates.hash(&template);
+            if sum >= site.known.limits.strangers
+                && let Some(template) = site.known.templates.peek(hash, &template)
+            {
+                let is_learned = template.is_learned(day_of(now), 2);
+                let over = met.over.entry(user).or_default();
+                *over = (over.0 || is_learned, over.1 || template.is_private());
+            }
+            if site.known.people.roams(who, now) > 0 {
+                met.roams.insert(user);
+            }
+        }
+    }
+}
 
 /// What was told.
 struct Month {
+    strangers: Strangers,
     /// Of each thief: the rate, and the days until it was told, at medium and at high.
     thieves: Vec<(u64, Option<u64>, Option<u64>)>,
     /// Of everybody else: who, when, how.
@@ -30,7 +83,8 @@ fn month(seed: u64, style: Style, template: u64, has_thieves: bool) -> Month {
     let mut site = Site::new(seed);
     // Users who steal besides what they do: some of teams, some of their own.
     let thieves: Vec<u64> = (0..RATES.len() as u64).map(|number| 100 + number * 97).collect();
-    let mut at: Vec<u64> = thieves.iter().map(|_| site.any_order()).collect();
+    let mut strangers = Strangers::new();
+    let mut places: Vec<u64> = thieves.iter().map(|_| site.any_order()).collect();
     for day in 0..DAYS {
         surprise(&mut site, day);
         for minute in 0..MINUTES {
@@ -55,13 +109,20 @@ fn month(seed: u64, style: Style, template: u64, has_thieves: bool) -> Month {
             }
             people(&mut site, day, minute, weekend);
             if has_thieves && day >= BEGIN {
-                for (number, (thief, rate)) in thieves.iter().zip(RATES).enumerate() {
+                for ((thief, rate), place) in thieves.iter().zip(RATES).zip(&mut places) {
                     let times = rate / MINUTES + u64::from(site.random.below(MINUTES) < rate % MINUTES);
-                    (0..times).for_each(|_| site.thief(*thief, style, &mut at[number], template));
+                    (0..times).for_each(|_| site.thief(*thief, style, place, template));
                 }
             }
         }
+        survey(&mut site, &mut strangers);
     }
+    let thieves = if has_thieves { thieves } else { Vec::new() };
+    judged(site, &thieves, strangers)
+}
+
+/// What a month's end says of everybody.
+fn judged(site: Site, thieves: &[u64], strangers: Strangers) -> Month {
     let first = |thief: u64, least: Severity| {
         let mut told = site.told.iter().filter(|(_, user, case)| *user == thief && case.severity >= least);
         told.next().map(|(day, _, _)| day - BEGIN)
@@ -74,8 +135,8 @@ fn month(seed: u64, style: Style, template: u64, has_thieves: bool) -> Month {
     let told = trespassers.iter().map(worst).collect();
     let mistaken =
         site.trespasses.iter().filter(|(_, case)| !trespassers.contains(&case.who)).copied().collect();
-    let thieves = if has_thieves { thieves } else { Vec::new() };
     Month {
+        strangers,
         thieves: thieves
             .iter()
             .zip(RATES)
@@ -159,7 +220,7 @@ fn surprise(site: &mut Site, day: u64) {
                 let user = site.random.below(USERS);
                 site.orders.push(user);
                 let order = site.orders.len() as u64 - 1;
-                site.of_user[user as usize].push(order);
+                site.of_user[at(user)].push(order);
                 site.order(1_500, order);
             }
         }
@@ -169,12 +230,12 @@ fn surprise(site: &mut Site, day: u64) {
         22 => {
             for number in 0..10 {
                 let (from, to) = (300 + number, 800 + number);
-                let orders = std::mem::take(&mut site.of_user[from as usize]);
+                let orders = std::mem::take(&mut site.of_user[at(from)]);
                 for order in &orders {
                     site.orders[usize::try_from(*order).unwrap()] = to;
                     site.order(to, *order);
                 }
-                site.of_user[to as usize].extend(orders);
+                site.of_user[at(to)].extend(orders);
             }
         }
         // The names of one in twenty change.
@@ -183,11 +244,14 @@ fn surprise(site: &mut Site, day: u64) {
     }
 }
 
+/// `SEEDS` months, from the seed `FROM` on: thresholds are to be checked with seeds that they were not chosen with.
 fn seeds(default: u64) -> std::ops::Range<u64> {
-    0..std::env::var("SEEDS").ok().and_then(|seeds| seeds.parse().ok()).unwrap_or(default)
+    let number = |name| std::env::var(name).ok().and_then(|number| number.parse().ok());
+    let from: u64 = number("FROM").unwrap_or(0);
+    from..from + number("SEEDS").unwrap_or(default)
 }
 
-/// `SEEDS=10 cargo test -p sensor --release measure_thieves -- --ignored --nocapture`
+/// `FROM=1000 SEEDS=10 cargo test -p sensor --release measure_thieves -- --ignored --nocapture`
 #[test]
 #[ignore = "a measurement"]
 #[expect(clippy::print_stdout, reason = "it measures")]
@@ -195,8 +259,8 @@ fn measure_thieves() {
     for (style, template) in
         [(Style::Known, ORDERS), (Style::Sequence, ORDERS), (Style::Guess, ORDERS), (Style::Known, DOCUMENTS)]
     {
-        let mut found: BTreeMap<u64, Vec<Days>> = BTreeMap::new();
-        let (mut medium, mut high, mut weeks, mut asks) = (0, 0, 0, 0);
+        let mut found: BTreeMap<u64, Vec<_>> = BTreeMap::new();
+        let (mut medium, mut high, mut days, mut asks) = (0, 0, 0, 0);
         for seed in seeds(3) {
             let month = month(seed, style, template, true);
             for (rate, told, alarmed) in month.thieves {
@@ -209,12 +273,20 @@ fn measure_thieves() {
                 |least| month.false_alarms.iter().filter(|(_, _, case)| case.severity >= least).count();
             high += alarms(Severity::High);
             medium += alarms(Severity::Medium) - alarms(Severity::High);
+            for ((group, template), met) in &month.strangers {
+                let (over, roams) = (met.over.len(), met.roams.len());
+                println!(
+                    "  {group} under {template}: at most {} strangers a week, {over} over, {roams} roam {:?}",
+                    met.most,
+                    met.over.values().next()
+                );
+            }
             println!("  trespassers: {:?}; others: {:?}", month.trespassers, month.mistaken);
-            weeks += (DAYS - 7) / 7 + 1;
+            days += DAYS - 7;
             asks += month.asks;
         }
         println!(
-            "{style:?} {}: false alarms in {weeks} weeks: {high} high, {medium} medium; {asks} requests",
+            "{style:?} {}: false alarms in {days} days: {high} high, {medium} medium; {asks} requests",
             template >> 20
         );
         for (rate, days) in found.iter().rev() {
