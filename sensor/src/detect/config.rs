@@ -60,14 +60,15 @@ impl Response {
     /// detectors were measured on simulated sites only: they alert until an operator has seen what they report.
     #[must_use]
     pub const fn of(threat: Threat) -> Self {
-        match threat {
+        let is_of_the_site = matches!(
+            threat,
             Threat::Bola
-            | Threat::Bfla
-            | Threat::Unauthenticated
-            | Threat::MassAssignment
-            | Threat::BusinessFlow => Self::Monitor,
-            _ => Self::Enforce,
-        }
+                | Threat::Bfla
+                | Threat::Unauthenticated
+                | Threat::MassAssignment
+                | Threat::BusinessFlow
+        );
+        if is_of_the_site { Self::Monitor } else { Self::Enforce }
     }
 
     /// All of them by name.

@@ -109,9 +109,12 @@ fn about_decisions(detection: &Detection) -> Vec<MetricFamily> {
             Some(ALERTS.metric(&[("detector", threat.slug()), ("severity", severity.label())], count))
         })
     });
-    // A gauge need not start at zero for a rule to see it rise, and no rule watches limits.
-    let open = detection.open.iter().map(|((threat, severity), count)| {
-        INCIDENTS.metric(&[("detector", threat.slug()), ("severity", severity.label())], *count)
+    // A gauge need not start at zero for a rule to see it rise, and no rule watches limits. But sums of no series are
+    // none, so there is always one.
+    let quiet = detection.open.is_empty().then_some(((Threat::Flood, Threat::Flood.worst()), 0));
+    let open = detection.open.iter().map(|(key, count)| (*key, *count)).chain(quiet);
+    let open = open.map(|((threat, severity), count)| {
+        INCIDENTS.metric(&[("detector", threat.slug()), ("severity", severity.label())], count)
     });
     let limits =
         detection.limits.iter().map(|(threat, count)| LIMITS.metric(&[("detector", threat.slug())], *count));

@@ -1,9 +1,6 @@
 //! A site of a thousand users for thirty days: sharing, teams, a support desk, administrators, programs that synchronise,
 //! public objects, honest surprises; and thieves.
 
-#![expect(clippy::cast_possible_truncation, reason = "users are few")]
-#![expect(clippy::too_many_lines, reason = "a day and a month, told in their order")]
-
 use std::collections::BTreeSet;
 use std::hash::BuildHasher as _;
 
