@@ -71,15 +71,15 @@ macro_rules! abuses {
 }
 
 abuses! {
-    rapid_reset_is_cut_off: RapidReset, "resets of streams";
+    rapid_reset_is_cut_off: RapidReset, "stream resets";
     continuation_floods_are_cut_off: Continuation, "CONTINUATION frames";
-    hpack_bombs_are_cut_off: HpackBomb, "header blocks";
+    hpack_bombs_are_cut_off: HpackBomb, "HPACK bombs";
     settings_floods_are_cut_off: Settings, "SETTINGS frames";
     ping_floods_are_cut_off: Ping, "PING frames";
     floods_of_empty_frames_are_cut_off: EmptyData, "empty frames";
     priority_floods_are_cut_off: Priority, "PRIORITY frames";
     floods_of_window_updates_are_cut_off: WindowUpdate, "WINDOW_UPDATE frames";
-    abuse_of_stream_identifiers_is_cut_off: StreamIds, "frames that the protocol forbids";
+    abuse_of_stream_identifiers_is_cut_off: StreamIds, "frames that violate the protocol";
     smuggled_requests_are_cut_off: Smuggling, "requests that smuggle others";
 }
 

@@ -282,7 +282,7 @@ impl Engine {
             row.rates.failures = now.saturating_sub(of(&before.failures));
             rows.push(row);
         })?;
-        rows.sort_unstable_by_key(|row| Reverse((row.rates.by(sort), totals(row, sort), row.client)));
+        rows.sort_unstable_by_key(|row| Reverse((row.rates.by(sort), row.total(sort), row.client)));
         rows.truncate(top);
         self.mark(&mut rows);
         Ok(rows)
@@ -378,16 +378,6 @@ impl Engine {
             except.push(format!("{}: inner interface, nothing is limited or blocked there", inner.interface));
         }
         except
-    }
-}
-
-const fn totals(row: &ClientRow, sort: ClientSort) -> u64 {
-    match sort {
-        ClientSort::Packets => row.packets,
-        ClientSort::Bits => row.bytes,
-        ClientSort::Requests => row.requests,
-        ClientSort::Drops => row.drops,
-        ClientSort::Failures => row.failures,
     }
 }
 

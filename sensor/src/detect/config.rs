@@ -180,9 +180,8 @@ impl Config {
     #[must_use]
     pub fn read(detect: &Section<'_>) -> Self {
         detect.explain::<Self>();
-        let mut preset = Preset::default();
+        let (mut preset, mut site_times) = (Preset::default(), Self::default().site_times);
         detect.choice("preset", &Preset::ALL, &mut preset);
-        let mut site_times = Self::default().site_times;
         detect.integer("site_times", 0..=1_000, &mut site_times);
         let table = |threat: Threat| detect.section(threat.slug()).about(threat.meaning());
         let logins = [Threat::BruteForce, Threat::PasswordSpraying, Threat::CredentialStuffing];

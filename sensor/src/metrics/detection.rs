@@ -99,12 +99,12 @@ pub(super) fn gather(snapshot: &Snapshot) -> Vec<MetricFamily> {
     families
 }
 
-/// Every label that a rule watches from the start, so that a first alert is an increase: no rule watches low ones.
+/// Severe alerts of every detector from the start, so that a first one is an increase for whoever watches them.
 fn about_decisions(detection: &Detection) -> Vec<MetricFamily> {
     let alerts = Threat::ALL.into_iter().flat_map(|threat| {
         Severity::ALL.into_iter().filter_map(move |severity| {
             let count = detection.alerts.get(&(threat, severity)).copied();
-            let watched = threat.mildest().max(Severity::Medium)..=threat.worst();
+            let watched = threat.mildest().max(Severity::High)..=threat.worst();
             let count = count.or(watched.contains(&severity).then_some(0))?;
             Some(ALERTS.metric(&[("detector", threat.slug()), ("severity", severity.label())], count))
         })

@@ -60,8 +60,7 @@ impl<O: Observer> Finish<O> {
 
     fn tell(&mut self, connection: &http::Connection, exchange: &http::Exchange<'_>) {
         let (request, status) = (exchange.request, exchange.status());
-        let (outcome, proven) = (exchange.outcome(), connection.proven);
-        let (peer, proxied) = (connection.client.address(), proxied_by(connection));
+        let (outcome, proven, peer) = (exchange.outcome(), connection.proven, connection.client.address());
         let headers = request.into_iter().flat_map(|request| request.message().headers());
         let query = request.and_then(|request| request.query()).unwrap_or_default();
         let told = request.filter(|request| request.has_line());
@@ -70,7 +69,7 @@ impl<O: Observer> Finish<O> {
         let route = place.map(|route| self.routes.text(route));
         let method = told.filter(|request| request.has_method()).map(|request| request.method_name());
         let answered = Answered { method: method.unwrap_or_default(), route, status: outcome, proven };
-        let identity = self.identifier.identify(peer, proxied, headers, query, &answered);
+        let identity = self.identifier.identify(peer, proxied_by(connection), headers, query, &answered);
         let body = decoded(exchange, self.reads_bodies, &mut self.room);
         let (login, further) = (self.identifier.login(exchange, body, route), self.identifier.further());
         let known = inspect::Known::of(connection, &identity, login.as_ref(), (route, status));

@@ -250,3 +250,17 @@ pub enum ClientSort {
     /// Failed HTTP requests per second.
     Failures,
 }
+
+impl ClientRow {
+    /// What clients are sorted by if their rates are equal.
+    #[must_use]
+    pub const fn total(&self, sort: ClientSort) -> u64 {
+        match sort {
+            ClientSort::Packets => self.packets,
+            ClientSort::Bits => self.bytes,
+            ClientSort::Requests => self.requests,
+            ClientSort::Drops => self.drops,
+            ClientSort::Failures => self.failures,
+        }
+    }
+}

@@ -118,12 +118,30 @@ pub(super) fn signal(
             case.refused, case.of_others
         ),
     };
+    let severity: Severity = case.severity;
+    Signal {
+        at: exchange.seen,
+        threat: Threat::Bola,
+        severity,
+        confidence: Confidence::percent(case.confidence).share(),
+        subject,
+        offenders: if severity >= Severity::High { offenders } else { Vec::new() },
+        summary,
+        evidence: evidence(case, &route, exchange),
+        window: (exchange.seen.minus(WEEK), exchange.seen),
+        decided: None,
+        growth: Growth::default(),
+    }
+}
+
+/// What the alert of a case shows.
+fn evidence(case: &Case, route: &str, exchange: &Exchange<'_>) -> Evidence {
     let (refused, strangers) = match case.why {
         Why::Strangers => ("refused", "strangers_threshold"),
         Why::Refused => ("refused", "refused_threshold"),
     };
     let mut evidence = Evidence::default()
-        .with("route", route.as_str())
+        .with("route", route)
         .with("strangers", u64::from(case.strangers))
         .with(strangers, u64::from(case.limit))
         .with("usual", u64::from(case.usual))
@@ -141,20 +159,7 @@ pub(super) fn signal(
     if case.has_role {
         evidence = evidence.with("role", "it uses functions that few others use");
     }
-    let severity: Severity = case.severity;
-    Signal {
-        at: exchange.seen,
-        threat: Threat::Bola,
-        severity,
-        confidence: Confidence::percent(case.confidence).share(),
-        subject,
-        offenders: if severity >= Severity::High { offenders } else { Vec::new() },
-        summary,
-        evidence,
-        window: (exchange.seen.minus(WEEK), exchange.seen),
-        decided: None,
-        growth: Growth::default(),
-    }
+    evidence
 }
 
 /// What is counted together.

@@ -18,6 +18,10 @@ const WEEK: Duration = Duration::from_secs(7 * 86_400);
 /// Until it is judged whether a principal that uses a function of a role has the role: a new administrator loads the pages
 /// around it.
 const PATIENCE: Duration = Duration::from_secs(3_600);
+/// Principals that may be refused a new function until it is taken for what pages ask for, and not for a door that one
+/// of them tries. After a deployment everybody is refused something; so such refusals count only once the function has
+/// been there for [`PATIENCE`], in which others are refused, too.
+const COMPANY: u32 = 3;
 /// Principals with refusals, and first uses that wait to be judged.
 const ENTRIES: u32 = 8_192;
 /// Refusals besides a success that make it an attack.
@@ -69,11 +73,17 @@ struct Pending {
     since: Timestamp,
 }
 
+/// A function that somebody was refused.
+struct Door {
+    since: Timestamp,
+    /// By whom it was tried.
+    by: Distinct<4>,
+}
+
 /// What is known of refusals and first uses.
 pub(super) struct Roles {
     refusals: Recent<Who, Refusals>,
-    /// Principals that were refused a function.
-    refused: Recent<Function, Distinct<4>>,
+    refused: Recent<Function, Door>,
     pending: Recent<(Who, Function), Pending>,
     /// Refused functions that are told.
     limit: u32,
@@ -108,10 +118,11 @@ impl Known {
     fn refuse_function(&mut self, call: &Call) -> Option<Trespass> {
         let rare = self.people.rare();
         let users = self.people.users(call.function, call.now);
-        let by = self.roles.refused.touch(call.function, call.now, || Distinct::NONE)?;
-        by.note(spread(call.who));
+        let new = || Door { since: call.now, by: Distinct::NONE };
+        let door = self.roles.refused.touch(call.function, call.now, new)?;
+        door.by.note(spread(call.who));
         // What many use, or many are refused as its pages ask for it, says nothing of one.
-        if users > rare || by.at_least() > rare {
+        if users > rare || door.by.at_least() > rare {
             return None;
         }
         let fresh = || Refusals { since: call.now, functions: [0; REFUSALS], told: None };
@@ -119,16 +130,17 @@ impl Known {
         if call.now.since(known.since) > WEEK {
             *known = fresh();
         }
-        if known.functions.contains(&call.function) {
-            return None;
+        if !known.functions.contains(&call.function) {
+            *known.functions.iter_mut().find(|function| **function == 0)? = call.function;
         }
-        *known.functions.iter_mut().find(|function| **function == 0)? = call.function;
-        let refused = known.count();
+        let functions = known.functions;
+        let refused = self.walked(&functions, call);
         let severity = match refused {
             refused if refused >= self.roles.limit.saturating_mul(2) => Severity::High,
             refused if refused >= self.roles.limit => Severity::Medium,
             _ => return None,
         };
+        let known = self.roles.refusals.touch(call.who, call.now, fresh)?;
         if known.told >= Some(severity) {
             return None;
         }
@@ -142,6 +154,25 @@ impl Known {
             users,
             principals: self.people.count(),
         })
+    }
+
+    /// How many of these refused functions belong to roles, as far as it shows; the last one does.
+    fn walked(&mut self, functions: &[Function; REFUSALS], call: &Call) -> u32 {
+        let Self { people, roles, limits, .. } = self;
+        let (now, day) = (call.now, day_of(call.now));
+        let counts = functions.iter().filter(|function| **function != 0).filter(|function| {
+            let hash = people.uses.hash(function);
+            let known = people.uses.peek(hash, function);
+            if **function == call.function
+                || known.is_some_and(|known| passed(known.first, day) >= limits.learn)
+            {
+                return true;
+            }
+            let hash = roles.refused.hash(function);
+            let door = roles.refused.get(hash, function, now);
+            door.is_some_and(|door| now.since(door.since) >= PATIENCE && door.by.at_least() <= COMPANY)
+        });
+        u32::try_from(counts.count()).unwrap_or_default()
     }
 
     /// A function is served to a principal: is it the first time, and is it one of a role?

@@ -94,7 +94,8 @@ impl Template {
     pub(super) fn of([first, fresh, foreign]: [u32; 3], active: u32) -> Self {
         let first = Day::try_from(first).unwrap_or(Day::MAX);
         let mut template = Self { fresh, foreign: foreign.min(fresh), ..Self::new(first) };
-        if let Some(before) = template.active.last_mut() {
+        // As current: the first that is met afterwards makes them those of the week before.
+        if let Some(before) = template.active.first_mut() {
             (0..active.min(20_000)).for_each(|one| {
                 before.note(super::people::spread(one));
             });

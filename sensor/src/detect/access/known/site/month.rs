@@ -109,16 +109,21 @@ fn month(seed: u64, style: Style, template: u64, has_thieves: bool) -> Month {
             }
             people(&mut site, day, minute, weekend);
             if has_thieves && day >= BEGIN {
-                for ((thief, rate), place) in thieves.iter().zip(RATES).zip(&mut places) {
-                    let times = rate / MINUTES + u64::from(site.random.below(MINUTES) < rate % MINUTES);
-                    (0..times).for_each(|_| site.thief(*thief, style, place, template));
-                }
+                steal(&mut site, &thieves, &mut places, (style, template));
             }
         }
         survey(&mut site, &mut strangers);
     }
     let thieves = if has_thieves { thieves } else { Vec::new() };
     judged(site, &thieves, strangers)
+}
+
+/// What thieves take in a minute.
+fn steal(site: &mut Site, thieves: &[u64], places: &mut [u64], (style, template): (Style, u64)) {
+    for ((thief, rate), place) in thieves.iter().zip(RATES).zip(places) {
+        let times = rate / MINUTES + u64::from(site.random.below(MINUTES) < rate % MINUTES);
+        (0..times).for_each(|_| site.thief(*thief, style, place, template));
+    }
 }
 
 /// What a month's end says of everybody.
