@@ -18,6 +18,9 @@ const LOOK: Duration = Duration::from_millis(20);
 /// Looks until the thread is given up.
 const LOOKS: u32 = 250;
 
+/// Rounds of the thread for which a snapshot waits to be taken: some seconds.
+const ROUNDS: u32 = 50;
+
 /// Where the thread leaves a snapshot for who asked.
 #[derive(Debug, Default)]
 pub(super) struct Desk {
@@ -29,6 +32,9 @@ pub(super) struct Desk {
 struct Orders {
     wanted: u64,
     served: u64,
+    taken: u64,
+    /// Rounds of the thread since the snapshot was made.
+    rounds: u32,
     snapshot: Option<Arc<Snapshot>>,
 }
 
@@ -42,8 +48,10 @@ impl Desk {
     }
 
     fn take(&self, number: u64) -> Option<Arc<Snapshot>> {
-        let orders = self.orders.lock().unwrap_or_else(PoisonError::into_inner);
-        orders.snapshot.clone().filter(|_| orders.served >= number)
+        let mut orders = self.orders.lock().unwrap_or_else(PoisonError::into_inner);
+        let snapshot = orders.snapshot.clone().filter(|_| orders.served >= number)?;
+        orders.taken = orders.taken.max(number);
+        Some(snapshot)
     }
 
     /// The thread's side: serves what was ordered since.
@@ -51,7 +59,7 @@ impl Desk {
         if self.is_wanted.swap(false, Ordering::AcqRel) {
             let snapshot = Some(Arc::new(inventory.snapshot(now)));
             let mut orders = self.orders.lock().unwrap_or_else(PoisonError::into_inner);
-            orders.served = orders.wanted;
+            (orders.served, orders.rounds) = (orders.wanted, 0);
             orders.snapshot = snapshot;
         }
     }
@@ -60,8 +68,9 @@ impl Desk {
     pub(super) fn clear(&self) {
         let mut orders = self.orders.lock().unwrap_or_else(PoisonError::into_inner);
         let is_left = orders.snapshot.as_ref().is_some_and(|snapshot| Arc::strong_count(snapshot) == 1);
-        // One that is about to be taken stays for a round.
-        if is_left && orders.served == orders.wanted {
+        orders.rounds = orders.rounds.saturating_add(1);
+        // One that is about to be taken stays, unless whoever ordered it is gone.
+        if is_left && (orders.taken >= orders.wanted || orders.rounds >= ROUNDS) {
             orders.snapshot = None;
         }
     }
@@ -129,5 +138,13 @@ mod tests {
         drop(taken);
         desk.clear();
         assert!(desk.take(number).is_none());
+        let number = desk.order();
+        desk.serve(&inventory, at);
+        desk.clear();
+        assert!(desk.take(number).is_some(), "forgotten before it was taken");
+        desk.order();
+        desk.serve(&inventory, at);
+        (0..ROUNDS).for_each(|_| desk.clear());
+        assert!(desk.take(number).is_none(), "kept for who is gone");
     }
 }

@@ -116,8 +116,9 @@ fn about_decisions(detection: &Detection) -> Vec<MetricFamily> {
     let open = open.map(|((threat, severity), count)| {
         INCIDENTS.metric(&[("detector", threat.slug()), ("severity", severity.label())], count)
     });
-    let limits =
-        detection.limits.iter().map(|(threat, count)| LIMITS.metric(&[("detector", threat.slug())], *count));
+    let quiet = detection.limits.is_empty().then_some((Threat::RequestRate, 0));
+    let limits = detection.limits.iter().map(|(threat, count)| (*threat, *count)).chain(quiet);
+    let limits = limits.map(|(threat, count)| LIMITS.metric(&[("detector", threat.slug())], count));
     let suppressed = Tripped::ALL
         .into_iter()
         .zip(detection.decider.suppressed)

@@ -20,7 +20,7 @@ const BYTES: u64 = (MIB as u64) << 20;
 ///
 /// When the connection fails or bytes are missing.
 pub fn download(net: &Net) -> Result<Duration> {
-    let (acceptor, opener) = connect((&net.world, v4(FLOODER)), &net.server)?;
+    let (_listener, acceptor, opener) = connect((&net.world, v4(FLOODER)), &net.server)?;
     transfer(acceptor, opener)
 }
 
@@ -30,16 +30,21 @@ pub fn download(net: &Net) -> Result<Duration> {
 ///
 /// When the connection fails or bytes are missing.
 pub fn upload(net: &Net) -> Result<Duration> {
-    let (acceptor, opener) = connect((&net.server, SERVER_V4), &net.world)?;
+    // A server that listens no more could have opened the connection itself.
+    let (_listener, acceptor, opener) = connect((&net.server, SERVER_V4), &net.world)?;
     transfer(opener, acceptor)
 }
 
-/// The two ends of a connection: the one that accepted it, and the one that opened it.
-fn connect((listens, at): (&Namespace, IpAddr), opens: &Namespace) -> Result<(TcpStream, TcpStream)> {
+/// A listener and the two ends of a connection: the one that accepted it, and the one that opened it.
+fn connect(
+    (listens, at): (&Namespace, IpAddr),
+    opens: &Namespace,
+) -> Result<(TcpListener, TcpStream, TcpStream)> {
     let listener = listens.enter(|| TcpListener::bind((at, 0)))?;
     let target = listener.local_addr()?;
     let opener = opens.enter(|| TcpStream::connect(target))?;
-    Ok((listener.accept()?.0, opener))
+    let (acceptor, _) = listener.accept()?;
+    Ok((listener, acceptor, opener))
 }
 
 fn transfer(mut from: TcpStream, mut to: TcpStream) -> Result<Duration> {

@@ -40,16 +40,29 @@ const OF_NO_REQUEST: [Threat; 12] = [
     Threat::BusinessFlow,
 ];
 
-/// Alerts of a capture, and the summary.
-fn replay(directory: &Path, capture: &[u8]) -> Result<(Vec<Value>, Value)> {
+/// What a request may look like, for the row about that.
+const OFFERS: &str = r#"openapi: 3.1.0
+info: {title: offers, version: "1"}
+paths:
+  /api/offers/{id}:
+    get:
+      parameters: [{name: id, in: path, required: true, schema: {type: integer}}]
+      responses: {"200": {description: the offer}, "400": {description: no number}}
+"#;
+
+/// Alerts of a row's capture, and the summary.
+fn replay(directory: &Path, script: &Script, capture: &[u8]) -> Result<(Vec<Value>, Value)> {
     let (file, config) = (directory.join("row.pcap"), directory.join("sensor.toml"));
     fs::write(&file, capture)?;
-    fs::write(
-        &config,
-        format!(
-            "[identity]\ntrusted_proxies = {PROXIES:?}\n[detect.request-rate]\nper_client = \"120/min:60\"\n"
-        ),
-    )?;
+    let mut text = format!(
+        "[identity]\ntrusted_proxies = {PROXIES:?}\n[detect.request-rate]\nper_client = \"120/min:60\"\n"
+    );
+    if script.threat == Threat::Schema {
+        let document = directory.join("openapi.yaml");
+        fs::write(&document, OFFERS)?;
+        text.push_str(&format!("[routes]\nopenapi = {document:?}\n"));
+    }
+    fs::write(&config, text)?;
     let output =
         Command::new(daemon::binary()?).args(["replay", "--json", "-c"]).arg(&config).arg(&file).output()?;
     ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -92,7 +105,7 @@ fn every_detector_that_accuses_clients_has_a_row() {
 fn whoever_is_there_is_accused() -> Result<()> {
     let directory = tempfile::tempdir()?;
     for (script, family, via) in rows() {
-        let (alerts, _) = replay(directory.path(), &Player::play(script, family, via, Way::Whole))?;
+        let (alerts, _) = replay(directory.path(), script, &Player::play(script, family, via, Way::Whole))?;
         let row = || format!("{} {family:?} {via:?}: {alerts:#?}", script.name);
         let is_told = alerts.iter().any(|alert| alert["detector"] == script.threat.slug());
         ensure!(is_told, "not told: {}", row());
@@ -107,7 +120,8 @@ fn whoever_is_not_there_is_not_accused() -> Result<()> {
     let mut failed = Vec::new();
     for (script, family, via) in rows() {
         for way in Way::FORGED {
-            let (alerts, summary) = replay(directory.path(), &Player::play(script, family, via, way))?;
+            let (alerts, summary) =
+                replay(directory.path(), script, &Player::play(script, family, via, way))?;
             let row = format!("{} {family:?} {via:?} {way:?}", script.name);
             if !alerts.is_empty() {
                 failed.push(format!("{row}: {alerts:?}"));

@@ -39,7 +39,7 @@ const fn row(name: &'static str, threat: Threat, steps: fn() -> Vec<Step>) -> Sc
 }
 
 /// Those that accuse clients. Spikes accuse nobody: they are of routes and of the host.
-pub(super) const SCRIPTS: [Script; 14] = [
+pub(super) const SCRIPTS: [Script; 15] = [
     row("brute force", Threat::BruteForce, || (0..60).map(|n| login(n, "victim", &secret(n), 401)).collect()),
     row("password spraying", Threat::PasswordSpraying, || {
         (0..60).map(|n| login(n, &user(n), "Winter2026!", 401)).collect()
@@ -84,6 +84,9 @@ pub(super) const SCRIPTS: [Script; 14] = [
         (0..24).map(|n| get(n, "/api/me", token, 200)).collect()
     }),
     row("expensive documents", Threat::Graphql, || (0..12).map(document).collect()),
+    row("what the document forbids", Threat::Schema, || {
+        (0..30).map(|n| get(n, &format!("/api/offers/offer-{n}"), "", 400)).collect()
+    }),
 ];
 
 /// A document of two hundred levels.
