@@ -7,7 +7,7 @@ use prometheus::proto::{MetricFamily, MetricType};
 use super::families::{Family, Snapshot, families};
 use super::http::histogram;
 use crate::decide::{DeciderStats, Tripped};
-use crate::detect::{Severity, Threat, Usage};
+use crate::detect::{Response, Severity, Threat, Usage};
 use crate::notify::{DenyStats, NotifyStats};
 use crate::pipeline::Durations;
 use crate::store::StoreStats;
@@ -46,7 +46,7 @@ pub struct Detection {
 }
 
 families! {
-    /// Alerts, by detector and severity.
+    /// Alerts, by detector and severity (`low` to `critical`).
     ALERTS: COUNTER "sensor_alerts_total";
     /// Open incidents, by worst severity.
     INCIDENTS: GAUGE "sensor_incidents_open";
@@ -99,13 +99,14 @@ pub(super) fn gather(snapshot: &Snapshot) -> Vec<MetricFamily> {
     families
 }
 
-/// Severe alerts of every detector from the start, so that a first one is an increase for whoever watches them.
+/// Severe alerts of detectors that may act, from the start, so that a first one is an increase for whoever watches them.
 fn about_decisions(detection: &Detection) -> Vec<MetricFamily> {
     let alerts = Threat::ALL.into_iter().flat_map(|threat| {
         Severity::ALL.into_iter().filter_map(move |severity| {
             let count = detection.alerts.get(&(threat, severity)).copied();
             let watched = threat.mildest().max(Severity::High)..=threat.worst();
-            let count = count.or(watched.contains(&severity).then_some(0))?;
+            let acts = Response::of(threat) == Response::Enforce;
+            let count = count.or((acts && watched.contains(&severity)).then_some(0))?;
             Some(ALERTS.metric(&[("detector", threat.slug()), ("severity", severity.label())], count))
         })
     });

@@ -16,7 +16,7 @@ use super::surroundings::{self, InterfacePresence};
 use super::tls;
 use super::web::{self, WebStats};
 use crate::clock::Timestamp;
-use crate::detect::Threat;
+use crate::detect::{Response, Threat};
 use crate::enforce::Mode;
 use crate::kernel::{LabelledCounter, XdpMode};
 use crate::notify::WebhookStats;
@@ -239,7 +239,8 @@ fn blocks(snapshot: &Snapshot) -> Vec<Metric> {
     let by_detector = snapshot.detection.iter().flat_map(|detection| {
         Threat::ALL.into_iter().filter_map(|threat| {
             let count = detection.blocks.get(&threat).copied();
-            let count = count.or(threat.accuses().then_some(0))?;
+            let may = threat.accuses() && Response::of(threat) == Response::Enforce;
+            let count = count.or(may.then_some(0))?;
             Some(BLOCKS.metric(&[("detector", threat.slug())], count))
         })
     });

@@ -44,6 +44,10 @@ const OF_NO_REQUEST: [Threat; 12] = [
 const OFFERS: &str = r#"openapi: 3.1.0
 info: {title: offers, version: "1"}
 paths:
+  /api/users/{id}:
+    get:
+      parameters: [{name: id, in: path, required: true, schema: {type: string}}]
+      responses: {default: {description: a member}}
   /api/offers/{id}:
     get:
       parameters: [{name: id, in: path, required: true, schema: {type: integer}}]
