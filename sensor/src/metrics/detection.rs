@@ -46,7 +46,7 @@ pub struct Detection {
 }
 
 families! {
-    /// Alerts, by detector and severity (`low` to `critical`).
+    /// Alerts, by detector and severity.
     ALERTS: COUNTER "sensor_alerts_total";
     /// Open incidents, by worst severity.
     INCIDENTS: GAUGE "sensor_incidents_open";

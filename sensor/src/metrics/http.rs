@@ -21,7 +21,7 @@ families! {
     MIRROR_LOST: COUNTER "sensor_mirror_lost_total";
     /// TCP segments skipped as not needed.
     MIRROR_SKIPPED: COUNTER "sensor_mirror_skipped_total";
-    /// TCP segments copied in part that were needed whole (HTTP/2, TLS): the budget was spent or the ring half full.
+    /// TCP segments truncated that were needed whole.
     MIRROR_TRUNCATED: COUNTER "sensor_mirror_truncated_total";
     /// TCP segments ignored because the server drops them.
     SEGMENTS_REFUSED: COUNTER "sensor_segments_refused_total";
