@@ -85,7 +85,7 @@ fn limits_are_suggested_from_what_clients_did() -> Result<()> {
     let refused = scene.daemon.cli(&["limit", "suggest"])?;
     let said = String::from_utf8_lossy(&refused.stderr);
     ensure!(
-        refused.status.code() == Some(1) && said.contains("still needed: time:"),
+        refused.status.code() == Some(1) && said.contains("at least 10 minutes needed"),
         "{}: {said}",
         refused.status
     );
