@@ -98,6 +98,21 @@ impl Ongoing {
         case.is_due(now) && case.by.get(&who).is_some_and(|count| *count >= RELAPSE)
     }
 
+    /// As [`Self::goes_on`], of a client whose attempts in the current window are rated `severity`. Returns whether a signal
+    /// is due, also because that is more than was `told` in the window, which is updated.
+    pub(super) fn is_news(
+        &mut self,
+        about: (Threat, Subject),
+        who: Offender,
+        (told, severity): (&mut Option<Severity>, Severity),
+        now: Timestamp,
+    ) -> bool {
+        let goes_on = self.goes_on(about, who, now);
+        let is_worse = *told < Some(severity);
+        *told = (*told).max(Some(severity));
+        goes_on || is_worse
+    }
+
     /// Adds several attempts of one kind, by a known client or not. None if the attack was not reported; otherwise
     /// whether it is worth a signal.
     pub(super) fn adds(

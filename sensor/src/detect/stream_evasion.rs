@@ -100,9 +100,8 @@ impl StreamEvasion {
             _ => Severity::High,
         };
         let subject = Subject::Client(offender.client);
-        let goes_on = self.ongoing.goes_on((Threat::StreamEvasion, subject), offender, now);
-        if goes_on || client.told < Some(severity) {
-            client.told = client.told.max(Some(severity));
+        let told = (&mut client.told, severity);
+        if self.ongoing.is_news((Threat::StreamEvasion, subject), offender, told, now) {
             let signal = signal(&self.config, offender, client, severity, now);
             signals.push(self.ongoing.tell(signal, client.conflicts.into()));
         }

@@ -189,11 +189,10 @@ impl DataExposure {
             _ => Severity::High,
         };
         let subject = Subject::Client(offender.client);
-        let goes_on = self.ongoing.goes_on((Threat::DataExposure, subject), offender, now);
-        if !goes_on && client.told >= Some(severity) {
+        let told = (&mut client.told, severity);
+        if !self.ongoing.is_news((Threat::DataExposure, subject), offender, told, now) {
             return None;
         }
-        client.told = client.told.max(Some(severity));
         let offenders = if exchange.cross_site { Vec::new() } else { vec![offender] };
         let numbers = (records, threshold);
         let signal = signal((offender.client, offenders), numbers, client, severity, now);

@@ -179,11 +179,10 @@ impl Graphql {
             }
             _ => Severity::Medium,
         };
-        let goes_on = self.ongoing.goes_on((Threat::Graphql, Subject::Client(client)), offender, now);
-        if !goes_on && known.told >= Some(severity) {
+        let told = (&mut known.told, severity);
+        if !self.ongoing.is_news((Threat::Graphql, Subject::Client(client)), offender, told, now) {
             return None;
         }
-        known.told = known.told.max(Some(severity));
         let offenders = if exchange.cross_site { Vec::new() } else { vec![offender] };
         let signal = signal((client, offenders), &beyond, known, (severity, self.config.documents), now);
         Some(self.ongoing.tell(signal, known.documents.into()))

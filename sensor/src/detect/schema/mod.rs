@@ -100,12 +100,10 @@ impl Schema {
         let is_accepted = exchange.outcome().is_some_and(|status| status < 400);
         let mut is_broken = false;
         for finding in exchange.findings.iter().filter(|finding| finding.kind == Kind::Schema) {
-            let is_undocumented = finding.class.starts_with("undocumented");
-            if finding.side == Side::Request && !is_undocumented {
-                is_broken = true;
-                if !is_accepted {
-                    continue;
-                }
+            let is_of_request = is_of_request(finding);
+            is_broken |= is_of_request;
+            if is_of_request && !is_accepted {
+                continue;
             }
             let says = match finding.class {
                 "undocumented" => "is answered, and the OpenAPI document does not describe it",
@@ -155,11 +153,10 @@ impl Schema {
             requests if requests >= self.config.requests => Severity::Medium,
             _ => Severity::Low,
         };
-        let goes_on = self.ongoing.goes_on((Threat::Schema, Subject::Client(client)), offender, now);
-        if !goes_on && known.told >= Some(severity) {
+        let told = (&mut known.told, severity);
+        if !self.ongoing.is_news((Threat::Schema, Subject::Client(client)), offender, told, now) {
             return None;
         }
-        known.told = known.told.max(Some(severity));
         let offenders = if exchange.cross_site { Vec::new() } else { vec![offender] };
         let signal = signal((client, offenders), first?, known, (severity, &self.config), now);
         Some(self.ongoing.tell(signal, known.requests.into()))

@@ -158,11 +158,10 @@ impl TokenMisuse {
         // Pages of other sites cannot make a browser send a token of their own making, but cookies they may.
         let severity = if exchange.cross_site { Severity::Low } else { client.judge(&self.config) };
         let subject = Subject::Client(offender.client);
-        let goes_on = self.ongoing.goes_on((Threat::TokenMisuse, subject), offender, now);
-        if !goes_on && client.told >= Some(severity) {
+        let told = (&mut client.told, severity);
+        if !self.ongoing.is_news((Threat::TokenMisuse, subject), offender, told, now) {
             return None;
         }
-        client.told = client.told.max(Some(severity));
         let offenders = if exchange.cross_site { Vec::new() } else { vec![offender] };
         let count = u64::from(client.forged);
         let signal = signal(&self.config, (offender.client, offenders), client, severity, now);

@@ -275,13 +275,12 @@ impl BusinessFlow {
             Actor::Program(_) => (Subject::Route(route.clone()), "one program".to_owned()),
         };
         let offender = Offender::of(client, exchange);
-        let goes_on = self.ongoing.goes_on((Threat::BusinessFlow, subject.clone()), offender, now);
         let hash = self.hours.hash(&key);
         let hour = self.hours.get(hash, &key, now)?;
-        if !goes_on && hour.told >= Some(judged.severity) {
+        let (about, told) = ((Threat::BusinessFlow, subject.clone()), (&mut hour.told, judged.severity));
+        if !self.ongoing.is_news(about, offender, told, now) {
             return None;
         }
-        hour.told = hour.told.max(Some(judged.severity));
         let clients = hour.clients.estimate();
         let names = matches!(key.1, Actor::Client(_)) || clients <= 1 && !matches!(key.1, Actor::Program(_));
         let offenders = if names { vec![offender] } else { Vec::new() };
