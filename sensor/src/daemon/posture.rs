@@ -1,8 +1,11 @@
 //! `sensor posture`: a snapshot from the thread that reads HTTP, judged elsewhere.
 
+use std::mem;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+
+use tokio::sync::oneshot;
 
 use super::commands::Commands;
 use super::engine::Engine;
@@ -13,65 +16,37 @@ use crate::route::Operation;
 
 /// The file with the inventory.
 pub(super) const POSTURE: &str = "posture.json";
-/// Between two looks whether the snapshot is there. The thread sleeps for 100 ms at most.
-const LOOK: Duration = Duration::from_millis(20);
-/// Looks until the thread is given up.
-const LOOKS: u32 = 250;
+/// How long the thread may take. It sleeps for 100 ms at most.
+const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Rounds of the thread for which a snapshot waits to be taken: some seconds.
-const ROUNDS: u32 = 50;
-
-/// Where the thread leaves a snapshot for who asked.
+/// Where the thread finds who asked for a snapshot.
 #[derive(Debug, Default)]
 pub(super) struct Desk {
     is_wanted: AtomicBool,
-    orders: Mutex<Orders>,
-}
-
-#[derive(Debug, Default)]
-struct Orders {
-    wanted: u64,
-    served: u64,
-    taken: u64,
-    /// Rounds of the thread since the snapshot was made.
-    rounds: u32,
-    snapshot: Option<Arc<Snapshot>>,
+    waiting: Mutex<Vec<oneshot::Sender<Arc<Snapshot>>>>,
 }
 
 impl Desk {
-    /// Orders a snapshot; its number.
-    fn order(&self) -> u64 {
-        let mut orders = self.orders.lock().unwrap_or_else(PoisonError::into_inner);
-        orders.wanted = orders.wanted.saturating_add(1);
+    /// Orders a snapshot.
+    fn order(&self) -> oneshot::Receiver<Arc<Snapshot>> {
+        let (sender, receiver) = oneshot::channel();
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        // Who gave up no longer waits.
+        waiting.retain(|sender| !sender.is_closed());
+        waiting.push(sender);
         self.is_wanted.store(true, Ordering::Release);
-        orders.wanted
-    }
-
-    fn take(&self, number: u64) -> Option<Arc<Snapshot>> {
-        let mut orders = self.orders.lock().unwrap_or_else(PoisonError::into_inner);
-        let snapshot = orders.snapshot.clone().filter(|_| orders.served >= number)?;
-        orders.taken = orders.taken.max(number);
-        Some(snapshot)
+        receiver
     }
 
     /// The thread's side: serves what was ordered since.
     pub(super) fn serve(&self, inventory: &Inventory, now: Timestamp) {
-        if self.is_wanted.swap(false, Ordering::AcqRel) {
-            let snapshot = Some(Arc::new(inventory.snapshot(now)));
-            let mut orders = self.orders.lock().unwrap_or_else(PoisonError::into_inner);
-            (orders.served, orders.rounds) = (orders.wanted, 0);
-            orders.snapshot = snapshot;
+        if !self.is_wanted.swap(false, Ordering::AcqRel) {
+            return;
         }
-    }
-
-    /// Forgets a snapshot that nobody holds any more: what it shares with the inventory is copied when it changes.
-    pub(super) fn clear(&self) {
-        let mut orders = self.orders.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_left = orders.snapshot.as_ref().is_some_and(|snapshot| Arc::strong_count(snapshot) == 1);
-        orders.rounds = orders.rounds.saturating_add(1);
-        // One that is about to be taken stays, unless whoever ordered it is gone.
-        if is_left && (orders.taken >= orders.wanted || orders.rounds >= ROUNDS) {
-            orders.snapshot = None;
+        let waiting = mem::take(&mut *self.waiting.lock().unwrap_or_else(PoisonError::into_inner));
+        let snapshot = Arc::new(inventory.snapshot(now));
+        for sender in waiting {
+            let _who_gave_up_gets_none = sender.send(Arc::clone(&snapshot));
         }
     }
 }
@@ -97,15 +72,7 @@ impl Commands {
         drafts: bool,
     ) -> Result<PostureReport, String> {
         let (desk, operations) = self.engine().posture_desk()?;
-        let number = desk.order();
-        let mut snapshot = None;
-        for _ in 0..LOOKS {
-            tokio::time::sleep(LOOK).await;
-            snapshot = desk.take(number);
-            if snapshot.is_some() {
-                break;
-            }
-        }
+        let snapshot = tokio::time::timeout(PATIENCE, desk.order()).await.ok().and_then(Result::ok);
         let snapshot = snapshot.ok_or("the thread that reads HTTP does not answer; see `sensor status`")?;
         let judged = tokio::task::spawn_blocking(move || {
             let documented = operations.map(Documented::new);
@@ -123,28 +90,26 @@ mod tests {
     use crate::posture::Config;
 
     #[test]
-    fn a_snapshot_is_served_once_it_was_ordered_and_forgotten_when_nobody_holds_it() {
+    fn a_snapshot_is_served_once_it_was_ordered_to_all_who_did() {
         let (desk, inventory) = (Desk::default(), Inventory::new(&Config::default()));
         let at = Timestamp::from_unix_micros(7);
         desk.serve(&inventory, at);
-        assert!(desk.take(1).is_none(), "nobody asked");
-        let number = desk.order();
-        assert!(desk.take(number).is_none(), "not served yet");
+        let (mut one, mut other, gone) = (desk.order(), desk.order(), desk.order());
+        assert!(one.try_recv().is_err(), "not served yet");
+        drop(gone);
         desk.serve(&inventory, at);
-        let taken = desk.take(number).unwrap();
+        let taken = one.try_recv().unwrap();
         assert_eq!(taken.at, at);
-        desk.clear();
-        assert!(desk.take(number).is_some(), "still held");
-        drop(taken);
-        desk.clear();
-        assert!(desk.take(number).is_none());
-        let number = desk.order();
-        desk.serve(&inventory, at);
-        desk.clear();
-        assert!(desk.take(number).is_some(), "forgotten before it was taken");
-        desk.order();
-        desk.serve(&inventory, at);
-        (0..ROUNDS).for_each(|_| desk.clear());
-        assert!(desk.take(number).is_none(), "kept for who is gone");
+        assert!(Arc::ptr_eq(&taken, &other.try_recv().unwrap()), "made once");
+        assert_eq!(Arc::strong_count(&taken), 1, "nobody else holds it");
+    }
+
+    #[test]
+    fn who_gave_up_is_forgotten() {
+        let desk = Desk::default();
+        for _ in 0..1_000 {
+            drop(desk.order());
+        }
+        assert_eq!(desk.waiting.lock().unwrap().len(), 1);
     }
 }

@@ -244,7 +244,6 @@ impl Worker {
                 self.pipeline.advance(now);
                 self.pipeline.observer_mut().advance(now);
                 self.publish(now);
-                self.shared.posture.clear();
             }
             if now.since(refreshed) >= REFRESH || now < refreshed {
                 refreshed = now;
