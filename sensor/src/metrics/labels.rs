@@ -10,6 +10,7 @@ use super::families::{Snapshot, gather};
 use super::sensing::{Capacities, Sensing};
 use super::surroundings::InterfacePresence;
 use super::web::WebStats;
+use crate::detect::{Severity, Threat};
 use crate::kernel::{LabelledCounter, XdpMode, combinations};
 use crate::notify::{DenyStats, WebhookStats};
 use crate::pipeline;
@@ -65,10 +66,28 @@ fn everything() -> Snapshot {
         detection: Some(Detection {
             store: Some(StoreStats::default()),
             deny_file: Some(DenyStats::default()),
-            ..Detection::default()
+            ..every_detector()
         }),
         ..Snapshot::default()
     }
+}
+
+/// Every detector has raised alerts of each severity, and those that accuse clients have acted.
+fn every_detector() -> Detection {
+    let mut detection = Detection::default();
+    for threat in Threat::ALL {
+        let severities =
+            Severity::ALL.into_iter().filter(|one| (threat.mildest()..=threat.worst()).contains(one));
+        for severity in severities {
+            detection.alerts.insert((threat, severity), 1);
+            detection.open.insert((threat, severity), 1);
+        }
+        if threat.accuses() {
+            detection.blocks.insert(threat, 1);
+            detection.limits.insert(threat, 1);
+        }
+    }
+    detection
 }
 
 #[cfg(test)]
