@@ -151,7 +151,7 @@ fn arm64(wanted: bool) -> Result<Outcome> {
     }
     let program = target.build(false)?;
     let mut cargo = process::cargo();
-    cargo.args(["test", "--package", "sensor-tests", "--test", "foreign_machine"]);
+    cargo.args(["test", "--package", "sensor-tests", "--test", "package", "foreign_machine::"]);
     process::run(cargo.env("SENSOR_FOREIGN", program).env("SENSOR_BIN", built("sensor")))?;
     Ok(Outcome::Passed(Vec::new()))
 }

@@ -1,7 +1,7 @@
 //! Stacks of VLAN tags and chains of IPv6 extension headers that are longer than any honest sender's.
 //!
 //! Linux strips any number of priority tags from a frame, and follows any number of destination options and routing
-//! headers (established by experiment on 6.18: `tests/tests/kernel_datagrams`). A parser that stopped at the second
+//! headers (established by experiment on 6.18: `tests/tests/kernel/datagrams`). A parser that stopped at the second
 //! could be evaded. The walks here are loops off the ordinary path: in the kernel each is a function that the verifier
 //! checks once, whoever calls it.
 

@@ -1,6 +1,6 @@
 //! Marked secrets in every part of requests and responses, through everything that a replay and the daemon share: no
 //! output may contain one. The running daemon's output, with its files and sockets, is tested in
-//! `tests/tests/e2e_canaries.rs`.
+//! `tests/tests/e2e/canaries.rs`.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;

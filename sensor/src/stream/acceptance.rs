@@ -3,7 +3,7 @@
 //! The application never reads what its kernel drops. A decoy that is dropped must not be read here either, or it would
 //! take the place of the bytes that follow. The rules are those of Linux (`tcp_v4_rcv`, `tcp_validate_incoming`,
 //! `tcp_ack` and `tcp_check_req`; 6.1 to 6.18), which are those of RFC 9293, 5961 and 7323 with a few of its own;
-//! `tests/tests/kernel_insertion` tests each of them on a running kernel.
+//! `tests/tests/kernel/insertion` tests each of them on a running kernel.
 //!
 //! The server's own segments are accepted unchecked: its host is the one to protect, and the mirror sees them leave.
 

@@ -2,7 +2,7 @@
 //!
 //! A sender can use them to hide a request from a sensor that parses less than the receiver, and to show a sensor that
 //! parses more a request that the receiver drops. So these are the rules of Linux, established by experiment on 6.18
-//! (`tests/tests/kernel_datagrams`): which chains of headers it follows, which options stop it, which fragments it
+//! (`tests/tests/kernel/datagrams`): which chains of headers it follows, which options stop it, which fragments it
 //! reassembles. The result is a plain frame for the parsers that read all other frames.
 //!
 //! Unknown to the sensor: whether the receiver has enabled source routes, segment routing or mobility, all off by

@@ -1,4 +1,4 @@
-//! Bounds and time; that the rules are Linux's is shown by `tests/tests/kernel_datagrams`.
+//! Bounds and time; that the rules are Linux's is shown by `tests/tests/kernel/datagrams`.
 
 use std::time::Duration;
 

@@ -2,7 +2,7 @@
 //! both families, with and without proxies that are trusted.
 //!
 //! Each row is a capture of its own, replayed. That it can fail is shown by the same requests over connections whose client
-//! is there: they have to raise the alert. `e2e_forged` does some of it live.
+//! is there: they have to raise the alert. `e2e/forged.rs` does some of it live.
 #![expect(clippy::arithmetic_side_effects, clippy::indexing_slicing, reason = "a wrong test may panic")]
 #![expect(clippy::cast_possible_truncation, reason = "numbers of a test are small")]
 

@@ -36,7 +36,7 @@ fn the_program_and_its_model_agree() {
     run(CASES, |schedule| harness.borrow_mut().compare(&schedule));
     // Otherwise the schedules are not as varied as they are meant to be.
     let harness = harness.into_inner();
-    // Answers to connections of this host: `kernel_answers`; SYN cookies: `kernel_cookies`.
+    // Answers to connections of this host: `kernel/answers.rs`; SYN cookies: `kernel/cookies.rs`.
     let reasons: Vec<Reason> = Reason::ALL
         .into_iter()
         .filter(|reason| {
