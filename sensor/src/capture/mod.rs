@@ -1,8 +1,9 @@
-//! Sources of TCP segments, and of the secrets of TLS sessions.
+//! Sources of TCP segments, of the secrets of TLS sessions, and of recorded exchanges.
 
 pub mod datagram;
 pub mod file;
 pub mod keylog;
+pub mod log;
 pub mod ring;
 pub mod secret;
 mod segment;

@@ -1,4 +1,4 @@
-//! `sensor replay`: capture files through the daemon's pipeline, with capture timestamps.
+//! `sensor replay`: capture files and access logs through the daemon's pipeline, with their own timestamps.
 
 use std::fs::File;
 use std::io::{self, Read as _, Write};
@@ -17,6 +17,7 @@ use super::say::{Out, SayError, complain, complain_json, say, say_json, stdout};
 use super::watch::Watch;
 use crate::capture::file::{CaptureFile, FileCounters, FileError, Passed};
 use crate::capture::keylog::{KeyLog, KeyLogCounters};
+use crate::capture::log::{Layout, LogCounters, LogFile};
 use crate::clock::Timestamp;
 use crate::control::wire::PostureReport;
 use crate::daemon::{Config, ConfigSource, KeyError, read_key};
@@ -63,7 +64,13 @@ pub(super) fn replay(args: &ReplayArgs, json: bool) -> Result<ExitCode> {
     let mut failure = None;
     let mut ticked = Timestamp::default();
     for path in &args.files {
-        let counters = read(path, &mut pipeline, (&mut summary.last, &mut ticked), &mut failure);
+        let times = (&mut summary.last, &mut ticked);
+        if let Some(layout) = &args.log {
+            let counters = read_log((path, layout), &mut pipeline, times)?;
+            summary.add_log(&counters);
+            continue;
+        }
+        let counters = read(path, &mut pipeline, times, &mut failure);
         summary.add(&counters);
         if failure.is_some() {
             break;
@@ -179,6 +186,39 @@ fn read(
     *file.counters()
 }
 
+/// Reads a log to its end.
+fn read_log(
+    (path, layout): (&Path, &Layout),
+    pipeline: &mut Pipeline<Printer<impl Write>>,
+    (last, ticked): (&mut Timestamp, &mut Timestamp),
+) -> Result<LogCounters> {
+    let reading = || format!("reading the access log {}", path.display());
+    let mut file = LogFile::open(path, layout.clone()).with_context(reading)?;
+    while let Some(recorded) = file.next_recorded().with_context(reading)? {
+        let now = recorded.ended();
+        *last = now.max(*last);
+        pipeline.recorded(recorded);
+        if now.since(*ticked) >= TICK {
+            *ticked = now;
+            pipeline.advance(now);
+            pipeline.observer_mut().advance(now);
+        }
+        if pipeline.observer().failure.is_some() {
+            break;
+        }
+    }
+    let counters = *file.counters();
+    if let Some((number, why)) = counters.first {
+        let LogCounters { lines, unreadable, .. } = counters;
+        if lines == unreadable {
+            bail!("{}: none of {lines} lines could be read; of line {number}, {why}", path.display());
+        }
+        let which = format!("{unreadable} of {lines} lines; of line {number}, the first, {why}");
+        complain(format!("sensor: {}: skipped {which}", path.display()));
+    }
+    Ok(counters)
+}
+
 enum Format {
     None,
     Text,
@@ -252,6 +292,8 @@ struct Summary {
     files: u64,
     packets: u64,
     segments: u64,
+    lines: u64,
+    lines_unreadable: u64,
     passed_over: u64,
     seen_twice: u64,
     connections: u64,
@@ -285,6 +327,12 @@ impl Summary {
         self.packets = self.packets.saturating_add(counters.packets);
         self.segments = self.segments.saturating_add(counters.segments);
         self.passed_over = self.packets.saturating_sub(self.segments);
+    }
+
+    fn add_log(&mut self, counters: &LogCounters) {
+        self.files = self.files.saturating_add(1);
+        self.lines = self.lines.saturating_add(counters.lines);
+        self.lines_unreadable = self.lines_unreadable.saturating_add(counters.unreadable);
     }
 
     fn conclude<O: Observer>(&mut self, pipeline: &Pipeline<O>) {
@@ -331,10 +379,15 @@ impl Summary {
     }
 
     fn text(&self) -> String {
-        let mut text = format!(
-            "{} exchanges ({} failed) in {} connections; {} packets, {} TCP segments, {} routes",
-            self.exchanges, self.failures, self.connections, self.packets, self.segments, self.routes
-        );
+        let read = match self.lines {
+            0 => format!(
+                "{} connections; {} packets, {} TCP segments",
+                self.connections, self.packets, self.segments
+            ),
+            lines => format!("{lines} lines"),
+        };
+        let (exchanges, failures, routes) = (self.exchanges, self.failures, self.routes);
+        let mut text = format!("{exchanges} exchanges ({failures} failed) in {read}, {routes} routes");
         for (count, what) in [
             (self.without_response, "requests without a response"),
             (self.without_request, "responses without a request"),
@@ -342,6 +395,7 @@ impl Summary {
             (self.segments_refused, "segments that the server would drop"),
             (self.unproven, "exchanges with unproven client addresses"),
             (self.lost_bytes, "bytes lost"),
+            (self.lines_unreadable, "lines unreadable"),
             (self.tls_decrypted, "TLS connections decrypted"),
             (self.tls_partly, "TLS connections decrypted in part"),
             (self.tls_dark, "TLS connections without a secret"),

@@ -21,6 +21,8 @@ pub enum Source {
     Wire,
     /// On the network, inside TLS.
     Tls,
+    /// In an access log: without bodies, credentials and most headers.
+    Log,
 }
 
 /// TLS properties of an exchange.

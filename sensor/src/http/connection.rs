@@ -68,6 +68,7 @@ impl State {
                 opened: opening.time,
                 interface: opening.interface,
                 proven: false,
+                recorded: false,
                 around: None,
             },
             client: half(client),

@@ -28,6 +28,8 @@ pub struct Connection {
     pub interface: u32,
     /// Whether the client was shown to receive what the server sends, so nobody else can have sent this in its name.
     pub proven: bool,
+    /// Whether it is the record of a log: there is no connection, and bodies and most headers are not known.
+    pub recorded: bool,
     /// What surrounds the messages; nothing, for most connections.
     pub(super) around: Option<Box<Around>>,
 }
@@ -49,8 +51,11 @@ impl Connection {
 
     /// Facts from TLS around it.
     #[must_use]
-    pub fn tls(&self) -> Option<&tls::Facts> {
-        self.around.as_ref()?.tls.as_ref()
+    pub const fn tls(&self) -> Option<&tls::Facts> {
+        match &self.around {
+            Some(around) => around.tls.as_ref(),
+            None => None,
+        }
     }
 
     /// Whether some of it was read in TLS without proof that it is what was sent: records whose tags were not captured.

@@ -32,6 +32,7 @@ mod method;
 mod pool;
 mod preamble;
 mod proxy_protocol;
+mod recorded;
 mod target;
 #[cfg(test)]
 mod tests;

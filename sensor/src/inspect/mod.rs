@@ -151,7 +151,10 @@ impl Inspector {
         }
         let is_decoded = matches!(decoding, Decoding::Identity | Decoding::Whole);
         let is_whole = is_decoded && request.message().body_is_whole();
-        self.schema(exchange, (request, known.route), Some(body).filter(|_| is_whole));
+        // Of a recorded exchange, what is missing may only be missing in the log.
+        if !known.is_recorded {
+            self.schema(exchange, (request, known.route), Some(body).filter(|_| is_whole));
+        }
         let (found, other) = (&mut self.found, &mut *self.response);
         let exposed = match &mut self.exposure {
             Some(exposure) => exposure.exchange(

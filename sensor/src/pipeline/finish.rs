@@ -95,14 +95,17 @@ impl<O: Observer> Finish<O> {
             grpc: exchange.grpc().map(Grpc::of),
             request_bytes: request.and_then(|request| request.message().body_wire_length()),
             response_bytes: exchange.response.and_then(|response| response.message().body_wire_length()),
-            duration_us: exchange.duration().map(micros),
+            duration_us: exchange
+                .duration()
+                .filter(|time| !(connection.recorded && time.is_zero()))
+                .map(micros),
             user_agent: user_agent(told, redactor),
             content_type: content_type(told, redactor),
             principal: identity.principal,
             login,
             further: further.into(),
             cross_site: identity.cross_site && request.is_some_and(Identifier::browsers_send),
-            source: if connection.tls().is_some() { Source::Tls } else { Source::Wire },
+            source: source_of(connection),
             tls: connection.tls().map(|facts| TlsFacts::new(facts, connection.is_unverified(), redactor)),
             gaps: exchange.gaps,
             proven,
@@ -158,6 +161,14 @@ fn decoded<'b>(
 
 fn unit_of(units: &Units, connection: &http::Connection) -> Option<UnitId> {
     units.of(connection.server.address(), connection.server.port())
+}
+
+const fn source_of(connection: &http::Connection) -> Source {
+    match (connection.recorded, connection.tls()) {
+        (true, _) => Source::Log,
+        (false, Some(_)) => Source::Tls,
+        (false, None) => Source::Wire,
+    }
 }
 
 fn micros(duration: Duration) -> u64 {

@@ -26,6 +26,7 @@ use tally::Tally;
 use zeroize::Zeroizing;
 
 use crate::capture::Segment;
+use crate::capture::log::Recorded;
 use crate::capture::secret::Secret;
 use crate::clock::Timestamp;
 use crate::event::{Exchange, Held, Http2Abuse, Paths, Redactor, Units};
@@ -176,6 +177,11 @@ impl<O: Observer> Pipeline<O> {
     pub fn segment(&mut self, segment: &Segment<'_>) -> Option<Instruction> {
         self.look(segment.time);
         self.streams.segment(segment)
+    }
+
+    /// Takes an exchange that a log recorded.
+    pub fn recorded(&mut self, recorded: &Recorded) {
+        self.streams.protocol_mut().inner_mut().recorded(recorded);
     }
 
     /// Whether there is a source of secrets.

@@ -19,6 +19,10 @@ const INFLATION: usize = 4;
 /// Who asked, over what, and whether that was refused.
 #[inline]
 pub(super) fn access(row: &mut Row, event: &Exchange<'_>, status: u16, now: Second) -> About {
+    if event.source == Source::Log {
+        // A log tells neither credentials nor how they came.
+        return About { now, is_tls: false, is_clear: false, has_credentials: false };
+    }
     let facts = &mut row.facts;
     let (is_ok, is_refused) = (matches!(status, 200..=299), matches!(status, 401 | 403));
     let has_credentials = event.principal.is_some();
@@ -96,7 +100,9 @@ pub(super) fn message(row: &mut Row, seen: &Seen<'_>, status: u16, about: About)
             row.note_media(place, &shown.to_ascii_lowercase());
         }
     }
-    heads::note(row, request, response, about);
+    if event.source != Source::Log {
+        heads::note(row, request, response, about);
+    }
     if status < 400 {
         let shapes = Arc::make_mut(&mut row.shapes);
         let mut room = shapes.room();

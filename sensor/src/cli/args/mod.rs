@@ -17,6 +17,7 @@ use ipnet::IpNet;
 use crate::cli::colour::When as Colour;
 use crate::cli::exchanges::ExchangesArgs;
 use crate::control::wire::ClientSort;
+use crate::capture::log::Layout;
 use crate::decide::RecordId;
 use crate::duration;
 use crate::enforce::Mode;
@@ -230,9 +231,14 @@ pub(in crate::cli) struct CheckArgs {
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct ReplayArgs {
-    /// Capture files (pcap or pcapng, plain or gzip) in chronological order; `-` for standard input
+    /// Capture files (pcap or pcapng) or access logs (with --log), plain or gzip, in chronological order; `-` for
+    /// standard input
     #[arg(value_name = "FILE", required = true)]
     pub(in crate::cli) files: Vec<PathBuf>,
+    /// The files are access logs in this format: `common`, `combined`, `nginx`, `haproxy`, `envoy`, `caddy`, `traefik`, a
+    /// log format as nginx, Apache or Envoy write it, or `json FIELD=PATH...`
+    #[arg(long, value_name = "FORMAT", value_parser = Layout::new, conflicts_with = "keylog")]
+    pub(in crate::cli) log: Option<Layout>,
     /// Configuration file, instead of those in /etc/sensor
     #[arg(short, long, value_name = "FILE")]
     pub(in crate::cli) config: Option<PathBuf>,

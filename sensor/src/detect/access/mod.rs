@@ -29,7 +29,7 @@ use super::threat::counted;
 use super::{Config, Detector, Offender, Preset, Sample, Severity, Signal, Subject, Threat, Usage, config};
 use super::{ongoing, recent, weather};
 use crate::clock::Timestamp;
-use crate::event::{Event, Exchange, Host, LoginOutcome};
+use crate::event::{Event, Exchange, Host, LoginOutcome, Source};
 use crate::identity::KeyedHash;
 use crate::prefix::ClientNet;
 use business_flow::BusinessFlow;
@@ -154,7 +154,7 @@ impl Access {
         let Some(route) = exchange.route else { return };
         let function = self.hasher.hash_one((exchange.method, route));
         let address = self.hasher.hash_one(client.owner());
-        if let Some(detector) = &mut self.unauthenticated {
+        if let Some(detector) = self.unauthenticated.as_mut().filter(|_| exchange.source != Source::Log) {
             let by = (principal.map(number_of), address);
             signals.extend(detector.exchange(exchange, function, by));
         }

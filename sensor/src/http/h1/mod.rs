@@ -6,7 +6,7 @@
 pub(super) mod chunked;
 pub(super) mod engine;
 pub(super) mod half;
-mod head;
+pub(super) mod head;
 pub(super) mod lenient;
 mod pairing;
 mod reader;

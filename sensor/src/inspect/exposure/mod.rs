@@ -42,6 +42,8 @@ pub struct Exposed<'a> {
 pub struct Known<'k> {
     /// Its route.
     pub route: Option<&'k str>,
+    /// It was read in a log, which leaves most of it out.
+    pub is_recorded: bool,
     /// Neither encryption nor a proxy in between is known.
     pub is_clear: bool,
     /// It is a login with a password.
@@ -62,7 +64,11 @@ impl<'k> Known<'k> {
         let is_checked = identity.principal.is_some_and(|principal| principal.kind() == identity::Kind::Jwt);
         Self {
             route,
-            is_clear: connection.tls().is_none() && identity.peer.is_none() && !identity.client.is_loopback(),
+            is_recorded: connection.recorded,
+            is_clear: !connection.recorded
+                && connection.tls().is_none()
+                && identity.peer.is_none()
+                && !identity.client.is_loopback(),
             has_password: login.is_some_and(|login| login.password.is_some()),
             is_accepted: is_checked && status.is_some_and(|status| (200..300).contains(&status)),
         }
