@@ -116,12 +116,20 @@ impl Nginx {
     }
 }
 
+impl Nginx {
+    /// The file of its log in the format `combined`.
+    #[must_use]
+    pub fn combined_log(&self) -> PathBuf {
+        self.0.file("combined.log")
+    }
+}
+
 fn configuration() -> String {
     format!(
         "daemon off;\nmaster_process on;\nworker_processes 1;\nuser root;\npid nginx.pid;\n\
          error_log stderr warn;\nevents {{ worker_connections 4096; }}\n\
          http {{\n  log_format plain '$remote_addr $remote_port $request_method $uri $status $body_bytes_sent';\n\
-         \x20 access_log access.log plain;\n  keepalive_requests 1000000;\n  client_body_temp_path body;\n  proxy_temp_path proxy;\n\
+         \x20 access_log access.log plain;\n  access_log combined.log combined;\n  keepalive_requests 1000000;\n  client_body_temp_path body;\n  proxy_temp_path proxy;\n\
          \x20 fastcgi_temp_path fastcgi;\n  uwsgi_temp_path uwsgi;\n  scgi_temp_path scgi;\n\
          \x20 server {{\n    listen {port} backlog=4096;\n    listen [::]:{port} backlog=4096;\n\
          \x20   location / {{ return 200 \"ok\\n\"; }}\n\

@@ -69,6 +69,30 @@ fn exchanges_are_those_of_the_access_log() -> Result<()> {
     identities_are_counted(&seen, records.len())
 }
 
+/// Of each exchange what a log tells, too.
+fn logged(record: &Value) -> String {
+    let text = |key: &str| record.get(key).map_or_else(String::new, ToString::to_string);
+    ["client", "method", "path", "status", "response_bytes", "user_agent"].map(text).join(" ")
+}
+
+#[test]
+fn an_access_log_tells_the_same_exchanges() -> Result<()> {
+    if tools::skipped("an_access_log_tells_the_same_exchanges", &["ip", "nginx"]) {
+        return Ok(());
+    }
+    let seen = Seen::new("")?;
+    variety(&seen.scene, v4(LEGITIMATE), "HEAD")?;
+    variety(&seen.scene, v6(LEGITIMATE), "HEAD")?;
+    let records = seen.equals_the_access_log()?;
+    let log = seen.scene.nginx.as_ref().context("no nginx")?.combined_log();
+    let (read, summary) = replay(&log, &["--log", "combined"])?;
+    ensure!(summary["lines"] == records.len() && summary["lines_unreadable"] == 0, "{summary}");
+    let (from_log, from_wire) = (tally(read.iter().map(logged)), tally(records.iter().map(logged)));
+    ensure!(from_log == from_wire, "differs: {:?}", difference(&from_log, &from_wire));
+    ensure!(read.iter().all(|record| record["source"] == "log" && record["proven"] == true), "{read:?}");
+    Ok(())
+}
+
 /// From what passed: nobody connects to find out.
 fn the_doctor_says_which_ports_speak_http(seen: &Seen) -> Result<()> {
     let daemon = &seen.scene.daemon;
