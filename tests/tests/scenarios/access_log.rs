@@ -57,11 +57,12 @@ fn attackers(log: &mut Log) {
     for attempt in 0..900 {
         log.add(600 + attempt / 2, "203.0.113.1", "POST /login", (401, 30), "python-requests/2.32");
     }
-    let names = ["wp-login.php", ".env", ".git/config", "phpmyadmin/", "backup.zip", "admin/", "server-status"];
-    for probe in 0..300_usize {
-        let name = names.get(probe % names.len()).unwrap_or(&"");
-        let second = 900 + u32::try_from(probe).unwrap_or(0);
-        log.add(second, "203.0.113.2", &format!("GET /{}{name}", probe / names.len()), (404, 150), "Mozilla/5.0");
+    let mut second = 900;
+    for directory in ["", "old/", "test/", "backup/", "app/", "site/", "shop/", "cms/"] {
+        for name in [".env", ".git/config", "wp-login.php", "phpmyadmin/", "dump.sql", "admin/", "server-status"] {
+            second += 1;
+            log.add(second, "203.0.113.2", &format!("GET /{directory}{name}"), (404, 150), "Mozilla/5.0");
+        }
     }
     for attempt in 0..60 {
         let request = format!("GET /items/1%27%20UNION%20SELECT%20{attempt},name,pw%20FROM%20users--%20-?x=1");
