@@ -9,6 +9,7 @@ use tracing::{error, info, warn};
 
 use super::changes::InForce;
 use super::config::Config;
+use super::fleet::FleetMemory;
 use super::floods;
 use super::observing::Observing;
 use super::operators::Operators;
@@ -25,6 +26,7 @@ use crate::control::wire::Reloaded;
 use crate::decide::{Cause, Change, NeverBlock};
 use crate::detect::flood::Flood;
 use crate::enforce::{EnforceError, Enforcer, Mode, Policy, Scope};
+use crate::fleet::Member;
 use crate::kernel::{Dataplane, Mirror, Notice, SegmentRings};
 use crate::metrics::Part;
 use crate::store::{CommandStore, Damage, Pending, Saved, StoreError};
@@ -77,6 +79,9 @@ pub(super) struct Engine {
     pub(super) hurries: bool,
     /// Monitors the kernel's drops.
     pub(super) flood: Option<Flood>,
+    /// This host as a member of a fleet.
+    pub(super) fleet: Option<Member>,
+    pub(super) fleet_memory: FleetMemory,
 }
 
 /// The daemon's own counters.
@@ -167,6 +172,8 @@ impl Engine {
             http_trouble: None,
             unkept: None,
             hurries: false,
+            fleet: None,
+            fleet_memory: FleetMemory::default(),
         };
         if is_to_keep {
             // For the next start.
@@ -247,6 +254,7 @@ impl Engine {
         }
         self.watch_floods(now);
         self.tick_decisions(now);
+        self.tick_fleet(now);
         let is_due = |pending: &Pending| pending.deadline <= now;
         let due: Vec<Pending> = self.pending.iter().filter(|pending| is_due(pending)).cloned().collect();
         self.pending.retain(|pending| !is_due(pending));
@@ -331,6 +339,7 @@ impl Engine {
         self.hurries = true;
         self.lift_unwanted(now);
         self.reconsider(now);
+        self.settle_all(now);
         let mut told = self.in_force.reload(&self.source.read, &description, &self.source.overrides);
         // The interface of the default route, now resolved.
         told.needs_restart.retain(|key| key != "interfaces" || !is_served);

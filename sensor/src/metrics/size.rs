@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use sensor_common::abi::{Counter, Verdict};
 
-use super::{Capacities, Detection, Sensing, Snapshot, WebStats, render};
+use super::{Capacities, Detection, FleetStats, Sensing, Snapshot, WebStats, render};
 use crate::enforce::Mode;
 use crate::http::{Anomaly, Method};
 use crate::kernel::{LabelledCounter, XdpMode, combinations};
@@ -42,6 +42,7 @@ fn full() -> Snapshot {
         capacities: Some(Capacities::default()),
         webhook: Some(WebhookStats::default()),
         web: Some(WebStats::default()),
+        fleet: Some(FleetStats::default()),
         ..Snapshot::default()
     }
 }

@@ -1,0 +1,349 @@
+//! The task that speaks with the server.
+//!
+//! ```text
+//! sensor:{NAME}:decisions  stream      what is decided, as it is decided (r: record, s: statement)
+//! sensor:{NAME}:standing   sorted set  records that are remembered, by their end in milliseconds
+//! sensor:{NAME}:hosts      hash        statements of the authority, by place
+//! sensor:{NAME}:epoch      string      differs after the server lost everything
+//! ```
+//!
+//! A session begins with the end of the stream, then reads hosts and standing records, and says what of its own the
+//! server lacks; only then it counts as connected. From then on one half reads the stream, and another writes the queue
+//! and looks now and then whether the server still has everything: one that was restarted empty is filled again by
+//! whoever remembers.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use redis::{Value, cmd, pipe};
+use tokio::sync::mpsc::Receiver;
+use tokio::time::{MissedTickBehavior, interval, sleep};
+use tracing::{debug, info, warn};
+
+use super::config::FleetConfig;
+use super::link::{Link, LinkError};
+use super::member::Saying;
+use super::state::LinkState;
+use crate::clock::{self, Timestamp};
+
+/// Records of a page of the standing set, of a batch of the queue, and of one reading of the stream.
+const PAGE: usize = 512;
+/// Longest stream: more than 1,000 hosts decide in ten minutes of attack. Who was away for longer reads what stands.
+const MAX_STREAM: usize = 100_000;
+/// How long the server waits for something to happen before it answers a reader of the stream.
+const BLOCK: Duration = Duration::from_secs(1);
+/// How often a session looks whether the server lost everything.
+const CHECK: Duration = Duration::from_secs(2);
+/// Checks between two comparisons of everything: half a minute.
+const COMPARE: u32 = 15;
+/// Pauses between connections: doubled from the first to the last. All hosts agree ten seconds after the server is back.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(3));
+
+/// The daemon's side.
+pub trait Side: Send + Sync + 'static {
+    /// A record came.
+    fn take(&self, blob: &[u8]);
+    /// A statement came.
+    fn hear(&self, blob: &[u8]);
+    /// Everything that the server should have; and whether it is this host's to say.
+    fn everything(&self) -> Vec<(Saying, bool)>;
+    /// Whether standing records should be read again.
+    fn takes_again(&self) -> bool;
+}
+
+/// Speaks with the server until it is dropped.
+pub async fn run(config: FleetConfig, mut queue: Receiver<Saying>, state: Arc<LinkState>, side: impl Side) {
+    let keys = Keys::of(&config.name);
+    let mut failed: u32 = 0;
+    loop {
+        let session = Session { config: &config, keys: &keys, state: &state, side: &side };
+        let Err(error) = session.run(&mut queue).await;
+        if state.is_connected() {
+            failed = 0;
+        }
+        if state.failed(error.to_string()) {
+            warn!(server = config.server(), %error, "no connection to the fleet; this host works on alone");
+        }
+        let (first, last) = PAUSES;
+        sleep(first.saturating_mul(1_u32 << failed.min(16)).min(last)).await;
+        failed = failed.saturating_add(1);
+    }
+}
+
+/// In braces: a cluster keeps them on one node.
+struct Keys {
+    decisions: String,
+    standing: String,
+    hosts: String,
+    epoch: String,
+}
+
+impl Keys {
+    fn of(name: &str) -> Self {
+        let key = |what: &str| format!("sensor:{{{name}}}:{what}");
+        Self {
+            decisions: key("decisions"),
+            standing: key("standing"),
+            hosts: key("hosts"),
+            epoch: key("epoch"),
+        }
+    }
+}
+
+struct Session<'a, S> {
+    config: &'a FleetConfig,
+    keys: &'a Keys,
+    state: &'a LinkState,
+    side: &'a S,
+}
+
+/// No value: a session ends with an error only.
+type Ended = Result<std::convert::Infallible, LinkError>;
+
+impl<S: Side> Session<'_, S> {
+    async fn run(&self, queue: &mut Receiver<Saying>) -> Ended {
+        let mut talk = Link::open(self.config).await?;
+        let mut listen = Link::open(self.config).await?;
+        let epoch = self.epoch(&mut talk).await?;
+        let last = self.end_of_stream(&mut talk).await?;
+        // All that waits is among what is compared.
+        while queue.try_recv().is_ok() {}
+        self.compare(&mut talk, false).await?;
+        self.state.connected();
+        info!(server = self.config.server(), name = self.config.name, "connected to the fleet");
+        let reading = self.read(&mut listen, last);
+        let writing = self.write(&mut talk, queue, epoch);
+        tokio::select! {
+            ended = reading => ended,
+            ended = writing => ended,
+        }
+    }
+
+    fn answered(&self) {
+        self.state.answered(clock::monotonic());
+    }
+
+    /// The mark of the server's memory.
+    async fn epoch(&self, talk: &mut Link) -> Result<Vec<u8>, LinkError> {
+        let mark = clock::now().unix_nanos();
+        let mut commands = pipe();
+        commands.cmd("SET").arg(&self.keys.epoch).arg(mark).arg("NX").ignore();
+        commands.cmd("GET").arg(&self.keys.epoch);
+        let (epoch,): (Vec<u8>,) = talk.ask_all(&commands).await?;
+        self.answered();
+        Ok(epoch)
+    }
+
+    async fn end_of_stream(&self, talk: &mut Link) -> Result<Vec<u8>, LinkError> {
+        let mut command = cmd("XREVRANGE");
+        command.arg(&self.keys.decisions).arg("+").arg("-").arg("COUNT").arg(1);
+        let answer: Value = talk.ask(&command, Duration::ZERO).await?;
+        Ok(entries(answer)?.pop().map_or_else(|| b"0-0".to_vec(), |(id, _)| id))
+    }
+
+    /// Reads everything that stands, and says what the server lacks: of this host, or of all that it remembers.
+    async fn compare(&self, talk: &mut Link, all: bool) -> Result<(), LinkError> {
+        let mut there: HashSet<Vec<u8>> = HashSet::new();
+        let hosts: Value = talk.ask(cmd("HVALS").arg(&self.keys.hosts), Duration::ZERO).await?;
+        for blob in blobs(hosts)? {
+            self.side.hear(&blob);
+            there.insert(blob);
+        }
+        let from = milliseconds(clock::now());
+        let mut offset: usize = 0;
+        loop {
+            let mut command = cmd("ZRANGE");
+            command.arg(&self.keys.standing).arg(format!("({from}")).arg("+inf").arg("BYSCORE");
+            command.arg("LIMIT").arg(offset).arg(PAGE);
+            let page = blobs(talk.ask(&command, Duration::ZERO).await?)?;
+            self.answered();
+            let count = page.len();
+            for blob in page {
+                self.side.take(&blob);
+                there.insert(blob);
+            }
+            if count < PAGE {
+                break;
+            }
+            offset = offset.saturating_add(PAGE);
+        }
+        let is_missing = |(saying, is_own): &(Saying, bool)| {
+            let (Saying::Record { blob, .. } | Saying::Statement { blob, .. }) = saying;
+            (all || *is_own) && !there.contains(blob)
+        };
+        let missing: Vec<Saying> =
+            self.side.everything().into_iter().filter(is_missing).map(|(saying, _)| saying).collect();
+        if !missing.is_empty() {
+            debug!(records = missing.len(), "the server lacks records that stand");
+        }
+        for batch in missing.chunks(PAGE) {
+            self.say(talk, batch).await?;
+        }
+        Ok(())
+    }
+
+    async fn say(&self, talk: &mut Link, batch: &[Saying]) -> Result<(), LinkError> {
+        let mut commands = pipe();
+        for saying in batch {
+            let (field, blob) = match saying {
+                Saying::Record { blob, end, replaces } => {
+                    if let Some(replaced) = replaces {
+                        commands.cmd("ZREM").arg(&self.keys.standing).arg(replaced.as_slice()).ignore();
+                    }
+                    let end = end.map_or_else(|| "+inf".to_owned(), |end| milliseconds(end).to_string());
+                    commands.cmd("ZADD").arg(&self.keys.standing).arg(end).arg(blob.as_slice()).ignore();
+                    ("r", blob)
+                }
+                Saying::Statement { place, blob } => {
+                    commands.cmd("HSET").arg(&self.keys.hosts).arg(place).arg(blob.as_slice()).ignore();
+                    ("s", blob)
+                }
+            };
+            let stream = commands.cmd("XADD").arg(&self.keys.decisions);
+            stream.arg("MAXLEN").arg("~").arg(MAX_STREAM).arg("*").arg(field).arg(blob.as_slice()).ignore();
+        }
+        let () = talk.ask_all(&commands).await?;
+        self.state.count_sent(batch.len());
+        self.answered();
+        Ok(())
+    }
+
+    async fn write(&self, talk: &mut Link, queue: &mut Receiver<Saying>, mut epoch: Vec<u8>) -> Ended {
+        let mut checks = interval(CHECK);
+        checks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut count: u32 = 0;
+        let mut batch = Vec::new();
+        loop {
+            tokio::select! {
+                // The daemon ends when there is nobody left to say anything.
+                said = queue.recv_many(&mut batch, PAGE), if !queue.is_closed() => {
+                    if said > 0 {
+                        self.say(talk, &batch).await?;
+                        batch.clear();
+                    }
+                }
+                _ = checks.tick() => {
+                    count = count.wrapping_add(1);
+                    epoch = self.check(talk, epoch, count.is_multiple_of(COMPARE)).await?;
+                }
+            }
+        }
+    }
+
+    /// Looks whether the server still has everything. Returns the mark of its memory.
+    async fn check(&self, talk: &mut Link, epoch: Vec<u8>, is_due: bool) -> Result<Vec<u8>, LinkError> {
+        let found = self.epoch(talk).await?;
+        if found != epoch {
+            info!("the server of the fleet lost everything; what this host remembers is sent again");
+            self.compare(talk, true).await?;
+        } else if is_due || self.side.takes_again() {
+            self.compare(talk, is_due).await?;
+            let mut command = cmd("ZREMRANGEBYSCORE");
+            command.arg(&self.keys.standing).arg("-inf").arg(milliseconds(clock::now()));
+            let _removed: i64 = talk.ask(&command, Duration::ZERO).await?;
+        }
+        Ok(found)
+    }
+
+    async fn read(&self, listen: &mut Link, mut last: Vec<u8>) -> Ended {
+        loop {
+            let mut command = cmd("XREAD");
+            command
+                .arg("COUNT")
+                .arg(PAGE)
+                .arg("BLOCK")
+                .arg(u64::try_from(BLOCK.as_millis()).unwrap_or(1_000));
+            command.arg("STREAMS").arg(&self.keys.decisions).arg(last.as_slice());
+            let answer: Value = listen.ask(&command, BLOCK).await?;
+            self.answered();
+            for (id, fields) in of_stream(answer)? {
+                for (field, blob) in fields {
+                    match field.as_slice() {
+                        b"r" => self.side.take(&blob),
+                        b"s" => self.side.hear(&blob),
+                        // Of a later version.
+                        _ => {}
+                    }
+                }
+                last = id;
+            }
+        }
+    }
+}
+
+/// Milliseconds since 1970, rounded up: nothing is forgotten early.
+fn milliseconds(at: Timestamp) -> u64 {
+    at.unix_nanos().div_ceil(1_000_000)
+}
+
+/// An entry of a stream: its identifier, and its fields.
+type Entry = (Vec<u8>, Vec<(Vec<u8>, Vec<u8>)>);
+
+fn bytes(value: Value) -> Result<Vec<u8>, LinkError> {
+    match value {
+        Value::BulkString(bytes) => Ok(bytes),
+        _ => Err(LinkError::unexpected("expected a string")),
+    }
+}
+
+fn list(value: Value) -> Result<Vec<Value>, LinkError> {
+    match value {
+        Value::Array(values) => Ok(values),
+        Value::Nil => Ok(Vec::new()),
+        _ => Err(LinkError::unexpected("expected a list")),
+    }
+}
+
+fn blobs(value: Value) -> Result<Vec<Vec<u8>>, LinkError> {
+    list(value)?.into_iter().map(bytes).collect()
+}
+
+/// The entries of the one stream in an answer to `XREAD`.
+fn of_stream(answer: Value) -> Result<Vec<Entry>, LinkError> {
+    let Some(stream) = list(answer)?.pop() else { return Ok(Vec::new()) };
+    entries(list(stream)?.pop().unwrap_or(Value::Nil))
+}
+
+fn entries(value: Value) -> Result<Vec<Entry>, LinkError> {
+    let entry = |value| {
+        let mut parts = list(value)?.into_iter();
+        let (id, fields) = (parts.next().unwrap_or(Value::Nil), parts.next().unwrap_or(Value::Nil));
+        let mut fields = blobs(fields)?.into_iter();
+        let mut pairs = Vec::new();
+        while let (Some(field), Some(blob)) = (fields.next(), fields.next()) {
+            pairs.push((field, blob));
+        }
+        Ok((bytes(id)?, pairs))
+    };
+    list(value)?.into_iter().map(entry).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(text: &str) -> Value {
+        Value::BulkString(text.as_bytes().to_vec())
+    }
+
+    #[test]
+    fn answers_of_streams() {
+        let one = |id: &str| Value::Array(vec![text(id), Value::Array(vec![text("r"), text("blob")])]);
+        let answer = Value::Array(vec![Value::Array(vec![
+            text("sensor:{x}:decisions"),
+            Value::Array(vec![one("1-0"), one("2-0")]),
+        ])]);
+        let read = of_stream(answer).unwrap();
+        assert_eq!(read.len(), 2);
+        assert_eq!(read[1], (b"2-0".to_vec(), vec![(b"r".to_vec(), b"blob".to_vec())]));
+        assert!(of_stream(Value::Nil).unwrap().is_empty(), "nothing happened");
+        for odd in [
+            Value::Int(1),
+            Value::Array(vec![Value::Int(1)]),
+            Value::Array(vec![Value::Array(vec![Value::Okay])]),
+        ] {
+            of_stream(odd).unwrap_err();
+        }
+    }
+}
