@@ -9,7 +9,7 @@ use tracing::{error, info, warn};
 
 use super::changes::InForce;
 use super::config::Config;
-use super::fleet::FleetMemory;
+use super::fleet::Membership;
 use super::floods;
 use super::observing::Observing;
 use super::operators::Operators;
@@ -26,7 +26,6 @@ use crate::control::wire::Reloaded;
 use crate::decide::{Cause, Change, NeverBlock};
 use crate::detect::flood::Flood;
 use crate::enforce::{EnforceError, Enforcer, Mode, Policy, Scope};
-use crate::fleet::Member;
 use crate::kernel::{Dataplane, Mirror, Notice, SegmentRings};
 use crate::metrics::Part;
 use crate::store::{CommandStore, Damage, Pending, Saved, StoreError};
@@ -80,8 +79,7 @@ pub(super) struct Engine {
     /// Monitors the kernel's drops.
     pub(super) flood: Option<Flood>,
     /// This host as a member of a fleet.
-    pub(super) fleet: Option<Member>,
-    pub(super) fleet_memory: FleetMemory,
+    pub(super) fleet: Membership,
 }
 
 /// The daemon's own counters.
@@ -128,8 +126,7 @@ impl Engine {
         now: Timestamp,
     ) -> Result<Self, EngineError> {
         let web = Arc::new(Access::new(&config.web)?);
-        let mut never_block = NeverBlock::new(config.never_block.clone());
-        never_block.protect_proxies(config.sense.pipeline.identity.trusted_proxies.clone());
+        let never_block = protection(&config);
         dataplane.tune(&config.tuning);
         let (observing, seen_damage) = Observing::open(&config.paths.state_dir, now)?;
         let prefixes = (config.tuning.prefixes.v4, config.tuning.prefixes.v6);
@@ -172,8 +169,7 @@ impl Engine {
             http_trouble: None,
             unkept: None,
             hurries: false,
-            fleet: None,
-            fleet_memory: FleetMemory::default(),
+            fleet: Membership::default(),
         };
         if is_to_keep {
             // For the next start.
@@ -348,6 +344,13 @@ impl Engine {
         info!(?changed, ?needs_restart, ?overridden, "configuration reloaded");
         Ok(told)
     }
+}
+
+/// What must not be blocked, whoever asks for it.
+fn protection(config: &Config) -> NeverBlock {
+    let mut never_block = NeverBlock::new(config.never_block.clone());
+    never_block.protect_proxies(config.sense.pipeline.identity.trusted_proxies.clone());
+    never_block
 }
 
 fn damages(parts: [(Part, Option<Damage>); 2]) -> Vec<(Part, Damage)> {

@@ -33,9 +33,11 @@ struct Remembered {
     records: Vec<String>,
 }
 
-/// The file of what survives.
+/// The fleet that this host belongs to, if any.
 #[derive(Debug, Default)]
-pub(super) struct FleetMemory {
+pub(super) struct Membership {
+    pub(super) member: Option<Member>,
+    /// What survives a restart.
     file: Option<StateFile<Remembered>>,
     is_stale: bool,
     /// Why there is no member although a fleet is configured.
@@ -52,7 +54,7 @@ pub(super) fn start(commands: &Arc<Commands>) {
         Ok(key) => key,
         Err(error) => {
             error!(%error, "this host takes part in no fleet");
-            engine.fleet_memory.trouble = Some(error.to_string());
+            engine.fleet.trouble = Some(error.to_string());
             return;
         }
     };
@@ -62,12 +64,12 @@ pub(super) fn start(commands: &Arc<Commands>) {
         Ok(mut file) => {
             let (remembered, _damage) = file.recall(now);
             recall(&mut member, &remembered, now);
-            engine.fleet_memory.file = Some(file);
+            engine.fleet.file = Some(file);
         }
         Err(error) => warn!(%error, "what other hosts decided is not kept over a restart"),
     }
     let state = Arc::clone(member.state());
-    engine.fleet = Some(member);
+    engine.fleet.member = Some(member);
     engine.agree_with_itself(now);
     engine.settle_all(now);
     drop(engine);
@@ -92,9 +94,9 @@ impl Side for Door {
     fn take(&self, blob: &[u8]) {
         let now = clock::now();
         let mut engine = self.0.engine();
-        let subject = engine.fleet.as_mut().and_then(|member| member.take(blob, now));
+        let subject = engine.fleet.member.as_mut().and_then(|member| member.take(blob, now));
         if let Some(subject) = subject {
-            engine.fleet_memory.is_stale = true;
+            engine.fleet.is_stale = true;
             engine.settle(&subject, now, true);
         }
     }
@@ -102,11 +104,11 @@ impl Side for Door {
     fn hear(&self, blob: &[u8]) {
         let now = clock::now();
         let mut engine = self.0.engine();
-        let Some(member) = &mut engine.fleet else { return };
+        let Some(member) = &mut engine.fleet.member else { return };
         match member.hear(blob) {
             Ok((false, _)) => {}
             Ok((true, concerned)) => {
-                engine.fleet_memory.is_stale = true;
+                engine.fleet.is_stale = true;
                 concerned.iter().for_each(|subject| engine.settle(subject, now, false));
             }
             Err(why) => member.refuse(why),
@@ -114,11 +116,11 @@ impl Side for Door {
     }
 
     fn everything(&self) -> Vec<(Saying, bool)> {
-        self.0.engine().fleet.as_ref().map(Member::everything).unwrap_or_default()
+        self.0.engine().fleet.member.as_ref().map(Member::everything).unwrap_or_default()
     }
 
     fn takes_again(&self) -> bool {
-        self.0.engine().fleet.as_mut().is_some_and(Member::takes_again)
+        self.0.engine().fleet.member.as_mut().is_some_and(Member::takes_again)
     }
 }
 
@@ -130,7 +132,7 @@ impl Engine {
             active.contains_key(&(*prefix, *measure))
                 || *measure == Measure::Block && self.policy.commands().blocks.contains_key(prefix)
         };
-        let Some(member) = &mut self.fleet else { return };
+        let Some(member) = &mut self.fleet.member else { return };
         let gone: Vec<Subject> = member.standing().own_holds().filter(|subject| !own(subject)).collect();
         gone.into_iter().for_each(|subject| member.lift(subject, false, now));
         for ((prefix, measure), decision) in active {
@@ -150,9 +152,9 @@ impl Engine {
         reason: String,
         now: Timestamp,
     ) {
-        if let Some(member) = &mut self.fleet {
+        if let Some(member) = &mut self.fleet.member {
             member.hold(subject, until, reason, now);
-            self.fleet_memory.is_stale = true;
+            self.fleet.is_stale = true;
         }
     }
 
@@ -161,7 +163,7 @@ impl Engine {
         let mut was_said = false;
         for measure in [Measure::Block, Measure::Deny] {
             let subject = (*prefix, measure);
-            let Some(member) = &mut self.fleet else { return false };
+            let Some(member) = &mut self.fleet.member else { return false };
             if member.standing().latest(&subject).is_none() {
                 continue;
             }
@@ -170,7 +172,7 @@ impl Engine {
                 member.decline(subject, now);
             }
             member.lift(subject, everyones, now);
-            self.fleet_memory.is_stale = true;
+            self.fleet.is_stale = true;
             self.settle(&subject, now, false);
         }
         was_said
@@ -179,18 +181,18 @@ impl Engine {
     /// For commands with `--fleet`.
     pub(super) fn ensure_fleet(&self) -> Result<&Member, String> {
         let none = || {
-            let why = self.fleet_memory.trouble.clone();
+            let why = self.fleet.trouble.clone();
             why.unwrap_or_else(|| {
                 "this host belongs to no fleet; `[fleet] url` in the configuration names one".to_owned()
             })
         };
-        self.fleet.as_ref().ok_or_else(none)
+        self.fleet.member.as_ref().ok_or_else(none)
     }
 
     /// Brings the policy to what the other hosts say about a client, as far as this host permits it.
     pub(super) fn settle(&mut self, subject: &Subject, now: Timestamp, is_news: bool) {
         let (prefix, measure) = *subject;
-        let Some(member) = &self.fleet else { return };
+        let Some(member) = &self.fleet.member else { return };
         let mut effect = member.effect(subject, now);
         let is_protected = self.never_block.conflict(&prefix).is_some()
             || self.policy.allows_covering(prefix).next().is_some();
@@ -205,7 +207,7 @@ impl Engine {
     }
 
     fn refuse_record(&mut self, why: Refusal) {
-        if let Some(member) = &mut self.fleet {
+        if let Some(member) = &mut self.fleet.member {
             member.refuse(why);
         }
     }
@@ -277,28 +279,28 @@ impl Engine {
     }
 
     fn name_of(&self, effect: &Effect) -> String {
-        self.fleet.as_ref().map(|member| member.name_of(effect.by)).unwrap_or_default()
+        self.fleet.member.as_ref().map(|member| member.name_of(effect.by)).unwrap_or_default()
     }
 
     /// The same for every client: what this host permits has changed.
     pub(super) fn settle_all(&mut self, now: Timestamp) {
-        let Some(member) = &self.fleet else { return };
+        let Some(member) = &self.fleet.member else { return };
         let subjects: Vec<Subject> = member.standing().subjects().collect();
         subjects.iter().for_each(|subject| self.settle(subject, now, false));
     }
 
     /// Runs every half second.
     pub(super) fn tick_fleet(&mut self, now: Timestamp) {
-        let Some(member) = &mut self.fleet else { return };
+        let Some(member) = &mut self.fleet.member else { return };
         let ended = member.expire(now);
-        self.fleet_memory.is_stale |= !ended.is_empty();
+        self.fleet.is_stale |= !ended.is_empty();
         ended.iter().for_each(|subject| self.settle(subject, now, false));
     }
 
     /// Runs every half minute, and at the end.
     pub(super) fn keep_fleet(&mut self) {
-        let (Some(member), Some(file)) = (&self.fleet, &self.fleet_memory.file) else { return };
-        if !std::mem::take(&mut self.fleet_memory.is_stale) {
+        let (Some(member), Some(file)) = (&self.fleet.member, &self.fleet.file) else { return };
+        if !std::mem::take(&mut self.fleet.is_stale) {
             return;
         }
         let text = |blob: &[u8]| URL_SAFE_NO_PAD.encode(blob);
@@ -308,7 +310,7 @@ impl Engine {
         };
         if let Err(error) = file.save(&remembered) {
             warn!(%error, "what other hosts decided could not be stored");
-            self.fleet_memory.is_stale = true;
+            self.fleet.is_stale = true;
         }
     }
 
@@ -321,14 +323,14 @@ impl Engine {
     ) -> Result<FleetHost, String> {
         self.ensure_fleet()?;
         let blob = URL_SAFE_NO_PAD.decode(statement).map_err(|error| error.to_string())?;
-        let Some(member) = &mut self.fleet else { return Err("no fleet".to_owned()) };
+        let Some(member) = &mut self.fleet.member else { return Err("no fleet".to_owned()) };
         let (name, authority) = (member.config().name.clone(), member.config().authority);
         let said = Statement::open(&blob, &name, authority)
             .map_err(|why| format!("refused: {why}; the fleet's authority is {authority}"))?;
         let concerned = member.tell(&said, blob).map_err(|why| format!("refused: {why}"))?;
         let host = hosts(member).into_iter().find(|host| host.key == said.key);
         let host = host.ok_or("the host is not known")?;
-        self.fleet_memory.is_stale = true;
+        self.fleet.is_stale = true;
         concerned.iter().for_each(|subject| self.settle(subject, now, false));
         let place = said.place();
         let what = place.split(':').next().unwrap_or_default().to_owned();

@@ -322,7 +322,7 @@ impl Engine {
         }
         for measure in measures {
             let Some(decision) = self.responder.active.remove(&(*prefix, *measure)) else { continue };
-            if let Some(member) = &mut self.fleet {
+            if let Some(member) = &mut self.fleet.member {
                 member.lift((*prefix, *measure), false, now);
             }
             if let Some(events) = &self.responder.events {

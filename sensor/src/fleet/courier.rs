@@ -13,6 +13,7 @@
 //! whoever remembers.
 
 use std::collections::HashSet;
+use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -35,8 +36,12 @@ const MAX_STREAM: usize = 100_000;
 const BLOCK: Duration = Duration::from_secs(1);
 /// How often a session looks whether the server lost everything.
 const CHECK: Duration = Duration::from_secs(2);
-/// Checks between two comparisons of everything: half a minute.
+/// Checks between two comparisons of everything, and before records are read again that came too fast: half a minute
+/// and ten seconds.
 const COMPARE: u32 = 15;
+const RETRY: u32 = 5;
+/// Most standing records that are read: as many as the kernel's table of blocks may hold, several times over.
+const MAX_STANDING: usize = 4_000_000;
 /// Pauses between connections: doubled from the first to the last. All hosts agree ten seconds after the server is back.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(3));
 
@@ -144,11 +149,12 @@ impl<S: Side> Session<'_, S> {
 
     /// Reads everything that stands, and says what the server lacks: of this host, or of all that it remembers.
     async fn compare(&self, talk: &mut Link, all: bool) -> Result<(), LinkError> {
-        let mut there: HashSet<Vec<u8>> = HashSet::new();
+        let hasher = RandomState::new();
+        let mut there: HashSet<u64> = HashSet::new();
         let hosts: Value = talk.ask(cmd("HVALS").arg(&self.keys.hosts), Duration::ZERO).await?;
         for blob in blobs(hosts)? {
             self.side.hear(&blob);
-            there.insert(blob);
+            there.insert(hasher.hash_one(&blob));
         }
         let from = milliseconds(clock::now());
         let mut offset: usize = 0;
@@ -161,29 +167,35 @@ impl<S: Side> Session<'_, S> {
             let count = page.len();
             for blob in page {
                 self.side.take(&blob);
-                there.insert(blob);
-            }
-            if count < PAGE {
-                break;
+                there.insert(hasher.hash_one(&blob));
             }
             offset = offset.saturating_add(PAGE);
+            if count < PAGE || offset > MAX_STANDING {
+                break;
+            }
         }
-        let is_missing = |(saying, is_own): &(Saying, bool)| {
+        let is_missing = |(saying, _): &(Saying, bool)| {
             let (Saying::Record { blob, .. } | Saying::Statement { blob, .. }) = saying;
-            (all || *is_own) && !there.contains(blob)
+            !there.contains(&hasher.hash_one(blob))
         };
-        let missing: Vec<Saying> =
-            self.side.everything().into_iter().filter(is_missing).map(|(saying, _)| saying).collect();
-        if !missing.is_empty() {
-            debug!(records = missing.len(), "the server lacks records that stand");
+        let missing = self.side.everything().into_iter().filter(is_missing);
+        let (own, others): (Vec<_>, Vec<_>) = missing.partition(|(_, is_own)| *is_own);
+        let said = |part: Vec<(Saying, bool)>| part.into_iter().map(|(saying, _)| saying).collect::<Vec<_>>();
+        let (own, others) = (said(own), if all { said(others) } else { Vec::new() });
+        if !own.is_empty() || !others.is_empty() {
+            debug!(own = own.len(), others = others.len(), "the server lacks what stands");
         }
-        for batch in missing.chunks(PAGE) {
-            self.say(talk, batch).await?;
+        for batch in own.chunks(PAGE) {
+            self.say(talk, batch, true).await?;
+        }
+        // For newcomers: who is connected has them.
+        for batch in others.chunks(PAGE) {
+            self.say(talk, batch, false).await?;
         }
         Ok(())
     }
 
-    async fn say(&self, talk: &mut Link, batch: &[Saying]) -> Result<(), LinkError> {
+    async fn say(&self, talk: &mut Link, batch: &[Saying], is_news: bool) -> Result<(), LinkError> {
         let mut commands = pipe();
         for saying in batch {
             let (field, blob) = match saying {
@@ -200,6 +212,9 @@ impl<S: Side> Session<'_, S> {
                     ("s", blob)
                 }
             };
+            if !is_news {
+                continue;
+            }
             let stream = commands.cmd("XADD").arg(&self.keys.decisions);
             stream.arg("MAXLEN").arg("~").arg(MAX_STREAM).arg("*").arg(field).arg(blob.as_slice()).ignore();
         }
@@ -212,32 +227,34 @@ impl<S: Side> Session<'_, S> {
     async fn write(&self, talk: &mut Link, queue: &mut Receiver<Saying>, mut epoch: Vec<u8>) -> Ended {
         let mut checks = interval(CHECK);
         checks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut count: u32 = 0;
+        // Hosts compare at different times, so that one of them fills the server and the others find it filled.
+        let mut count: u32 = start();
         let mut batch = Vec::new();
         loop {
             tokio::select! {
                 // The daemon ends when there is nobody left to say anything.
                 said = queue.recv_many(&mut batch, PAGE), if !queue.is_closed() => {
                     if said > 0 {
-                        self.say(talk, &batch).await?;
+                        self.say(talk, &batch, true).await?;
                         batch.clear();
                     }
                 }
                 _ = checks.tick() => {
                     count = count.wrapping_add(1);
-                    epoch = self.check(talk, epoch, count.is_multiple_of(COMPARE)).await?;
+                    epoch = self.check(talk, epoch, count).await?;
                 }
             }
         }
     }
 
     /// Looks whether the server still has everything. Returns the mark of its memory.
-    async fn check(&self, talk: &mut Link, epoch: Vec<u8>, is_due: bool) -> Result<Vec<u8>, LinkError> {
+    async fn check(&self, talk: &mut Link, epoch: Vec<u8>, count: u32) -> Result<Vec<u8>, LinkError> {
         let found = self.epoch(talk).await?;
+        let is_due = count.is_multiple_of(COMPARE);
         if found != epoch {
-            info!("the server of the fleet lost everything; what this host remembers is sent again");
-            self.compare(talk, true).await?;
-        } else if is_due || self.side.takes_again() {
+            info!("the server of the fleet lost everything; what this host decided is sent again");
+            self.compare(talk, false).await?;
+        } else if is_due || (count.is_multiple_of(RETRY) && self.side.takes_again()) {
             self.compare(talk, is_due).await?;
             let mut command = cmd("ZREMRANGEBYSCORE");
             command.arg(&self.keys.standing).arg("-inf").arg(milliseconds(clock::now()));
@@ -258,18 +275,26 @@ impl<S: Side> Session<'_, S> {
             let answer: Value = listen.ask(&command, BLOCK).await?;
             self.answered();
             for (id, fields) in of_stream(answer)? {
-                for (field, blob) in fields {
-                    match field.as_slice() {
-                        b"r" => self.side.take(&blob),
-                        b"s" => self.side.hear(&blob),
-                        // Of a later version.
-                        _ => {}
-                    }
-                }
+                fields.iter().for_each(|(field, blob)| self.hand(field, blob));
                 last = id;
             }
         }
     }
+
+    fn hand(&self, field: &[u8], blob: &[u8]) {
+        match field {
+            b"r" => self.side.take(blob),
+            b"s" => self.side.hear(blob),
+            // Of a later version.
+            _ => {}
+        }
+    }
+}
+
+/// A random number of checks.
+fn start() -> u32 {
+    let number = RandomState::new().hash_one(0_u8).checked_rem(u64::from(COMPARE));
+    number.and_then(|number| u32::try_from(number).ok()).unwrap_or(0)
 }
 
 /// Milliseconds since 1970, rounded up: nothing is forgotten early.
@@ -281,18 +306,19 @@ fn milliseconds(at: Timestamp) -> u64 {
 type Entry = (Vec<u8>, Vec<(Vec<u8>, Vec<u8>)>);
 
 fn bytes(value: Value) -> Result<Vec<u8>, LinkError> {
-    match value {
-        Value::BulkString(bytes) => Ok(bytes),
-        _ => Err(LinkError::unexpected("expected a string")),
+    if let Value::BulkString(bytes) = value {
+        Ok(bytes)
+    } else {
+        Err(LinkError::unexpected("expected a string"))
     }
 }
 
 fn list(value: Value) -> Result<Vec<Value>, LinkError> {
-    match value {
-        Value::Array(values) => Ok(values),
-        Value::Nil => Ok(Vec::new()),
-        _ => Err(LinkError::unexpected("expected a list")),
+    if let Value::Array(values) = value {
+        return Ok(values);
     }
+    // Nothing happened.
+    if value == Value::Nil { Ok(Vec::new()) } else { Err(LinkError::unexpected("expected a list")) }
 }
 
 fn blobs(value: Value) -> Result<Vec<Vec<u8>>, LinkError> {

@@ -276,13 +276,17 @@ impl Member {
         self.standing.expire(now)
     }
 
-    /// Everything that the server should have: statements, and records of hosts that are still trusted.
+    /// Everything that the server should have: statements, and records of hosts that are still trusted; and whether each
+    /// is this host's to say at once. What others have to say is said only if they do not.
     #[must_use]
     pub fn everything(&self) -> Vec<(Saying, bool)> {
-        let said = self.roster.blobs();
-        let statements = said
-            .map(|(place, blob)| (Saying::Statement { place: place.to_owned(), blob: blob.to_vec() }, true));
         let own = self.key.public();
+        // An expulsion must not come later than the enrolment that the expelled host says again.
+        let enrolment = format!("enrol:{own}");
+        let statements = self.roster.blobs().map(|(place, blob)| {
+            let is_own = !place.starts_with("enrol:") || place == enrolment;
+            (Saying::Statement { place: place.to_owned(), blob: blob.to_vec() }, is_own)
+        });
         let records = self.standing.blobs().filter(|(by, ..)| *by == own || self.roster.trusts(*by).is_ok());
         let records = records.filter(|(by, ..)| *by != own || self.config.publish);
         let records = records

@@ -41,7 +41,7 @@ impl Engine {
 
     /// What hosts of the fleet say about a client.
     pub(in crate::daemon) fn fleet_says(&self, prefix: &IpNet) -> Vec<FleetSays> {
-        let Some(member) = &self.fleet else { return Vec::new() };
+        let Some(member) = &self.fleet.member else { return Vec::new() };
         let standing = member.standing();
         let about = standing.subjects().filter(|(of, _)| of.contains(prefix));
         let said = about.flat_map(|subject| {
@@ -61,8 +61,8 @@ impl Engine {
     /// Why this host is on its own.
     pub(in crate::daemon) fn fleet_trouble(&self) -> Option<String> {
         let alone = "this host works on alone";
-        let Some(member) = &self.fleet else {
-            return self.fleet_memory.trouble.as_ref().map(|why| format!("{why}; {alone}"));
+        let Some(member) = &self.fleet.member else {
+            return self.fleet.trouble.as_ref().map(|why| format!("{why}; {alone}"));
         };
         if !member.state().is_connected() {
             let why = member.state().trouble()?;
@@ -74,7 +74,7 @@ impl Engine {
 
     /// For metrics.
     pub(in crate::daemon) fn fleet_stats(&self) -> Option<FleetStats> {
-        let member = self.fleet.as_ref()?;
+        let member = self.fleet.member.as_ref()?;
         let (state, counts) = (member.state(), member.state().counts());
         let all: BTreeMap<Refusal, u64> = member.refused().clone();
         Some(FleetStats {
