@@ -3,15 +3,16 @@
 #![expect(clippy::arithmetic_side_effects, clippy::indexing_slicing, reason = "a wrong test may panic")]
 
 use std::collections::BTreeMap;
+use std::net::{IpAddr, UdpSocket};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use nix::sys::signal::Signal;
 use sensor_tests::daemon::{Daemon, PATIENCE};
-use sensor_tests::netns::{FLOODER, GATEWAY, Net, v4};
+use sensor_tests::netns::{FLOODER, GATEWAY, Net, SERVER_V4, v4};
 use sensor_tests::peers::redis::Redis;
-use sensor_tests::scene::config;
+use sensor_tests::scene::{UDP_PORT, config};
 use sensor_tests::tools;
 use sensor_tests::wait::{now, wait_until};
 use serde_json::Value;
@@ -23,7 +24,7 @@ const AGREEMENT: Duration = Duration::from_secs(10);
 struct Fleet {
     hosts: Vec<Daemon>,
     redis: Redis,
-    _nets: Vec<Net>,
+    nets: Vec<Net>,
     directory: tempfile::TempDir,
 }
 
@@ -32,15 +33,16 @@ impl Fleet {
     fn new(count: u8, url: &str, more: &str) -> Result<Self> {
         let redis = Redis::start()?;
         let directory = tempfile::tempdir()?;
-        let mut fleet = Self { hosts: Vec::new(), redis, _nets: Vec::new(), directory };
+        let mut fleet = Self { hosts: Vec::new(), redis, nets: Vec::new(), directory };
         for number in 0..count {
             fleet.add(number, url, more)?;
         }
         for host in &fleet.hosts {
             ensure!(wait_until(PATIENCE, || fleet.is_connected(host)), "not connected: {}", host.log());
         }
-        let know =
-            |host: &Daemon| status(host)["hosts"].as_array().is_some_and(|all| all.len() == count.into());
+        let know = |host: &Daemon| {
+            status(host)["hosts"].as_array().is_some_and(|all| all.len() == usize::from(count))
+        };
         ensure!(wait_until(AGREEMENT, || fleet.hosts.iter().all(know)), "hosts do not know each other");
         Ok(fleet)
     }
@@ -69,7 +71,7 @@ impl Fleet {
         host.run()?;
         host.ok(&["fleet", "join", "--authority", &authority.display().to_string()])?;
         self.hosts.push(host);
-        self._nets.push(net);
+        self.nets.push(net);
         Ok(())
     }
 
@@ -98,6 +100,15 @@ fn status(host: &Daemon) -> Value {
 fn is_blocked(host: &Daemon, prefix: &str) -> bool {
     let list = host.json(&["block", "list"]).unwrap_or_default();
     list.as_array().is_some_and(|rows| rows.iter().any(|row| row["prefix"] == prefix))
+}
+
+/// One datagram of a client.
+fn send(client: IpAddr) -> std::io::Result<usize> {
+    UdpSocket::bind((client, 0))?.send_to(b"x", (SERVER_V4, UDP_PORT))
+}
+
+fn drops(host: &Daemon) -> u64 {
+    host.metrics().map_or(0, |metrics| metrics.packets_because("drop", "blocked"))
 }
 
 fn plain() -> String {
@@ -146,6 +157,10 @@ fn a_block_on_one_host_is_in_the_kernel_of_the_others() -> Result<()> {
     // A loaded machine of two cores runs three daemons and the server; the benchmark has the target.
     ensure!(p50 < 100.0, "p50 {p50} ms");
     // The kernel of the others drops the client.
+    let client = v4(FLOODER);
+    fleet.hosts[0].ok(&["block", "add", &client.to_string(), "--fleet"])?;
+    let is_dropped = || fleet.nets[2].world.enter(|| send(client)).is_ok() && drops(&fleet.hosts[2]) > 0;
+    ensure!(wait_until(AGREEMENT, is_dropped), "packets of a blocked client pass: {}", fleet.logs());
     let explained = fleet.hosts[1].json(&["explain", "203.0.113.7"])?;
     ensure!(explained["block"]["origin"] == "fleet", "{explained}");
     ensure!(explained["fleet"][0]["host"] == "web0", "{explained}");
@@ -315,7 +330,7 @@ fn over_tls_with_a_user_of_its_own() -> Result<()> {
         redis.file("password").display(),
         redis.file("cert.pem").display()
     );
-    let mut fleet = Fleet { hosts: Vec::new(), redis, _nets: Vec::new(), directory: tempfile::tempdir()? };
+    let mut fleet = Fleet { hosts: Vec::new(), redis, nets: Vec::new(), directory: tempfile::tempdir()? };
     for number in 0..2 {
         fleet.add(number, &url, &more)?;
     }
