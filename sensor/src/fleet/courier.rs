@@ -36,10 +36,12 @@ const MAX_STREAM: usize = 100_000;
 const BLOCK: Duration = Duration::from_secs(1);
 /// How often a session looks whether the server lost everything.
 const CHECK: Duration = Duration::from_secs(2);
-/// Checks between two comparisons of everything, and before records are read again that came too fast: half a minute
-/// and ten seconds.
-const COMPARE: u32 = 15;
+/// Checks between two comparisons of everything, and before records are read again that came too fast: five minutes and
+/// ten seconds.
+const COMPARE: u32 = 150;
 const RETRY: u32 = 5;
+/// Checks within which hosts compare everything after a connection, or after the server lost everything.
+const FIRST: u32 = 15;
 /// Most standing records that are read: as many as the kernel's table of blocks may hold, several times over.
 const MAX_STANDING: usize = 4_000_000;
 /// Pauses between connections: doubled from the first to the last. All hosts agree ten seconds after the server is back.
@@ -228,7 +230,7 @@ impl<S: Side> Session<'_, S> {
         let mut checks = interval(CHECK);
         checks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         // Hosts compare at different times, so that one of them fills the server and the others find it filled.
-        let mut count: u32 = start();
+        let mut count = start();
         let mut batch = Vec::new();
         loop {
             tokio::select! {
@@ -241,14 +243,17 @@ impl<S: Side> Session<'_, S> {
                 }
                 _ = checks.tick() => {
                     count = count.wrapping_add(1);
-                    epoch = self.check(talk, epoch, count).await?;
+                    let found = self.check(talk, &epoch, count).await?;
+                    if found != epoch {
+                        (epoch, count) = (found, start());
+                    }
                 }
             }
         }
     }
 
     /// Looks whether the server still has everything. Returns the mark of its memory.
-    async fn check(&self, talk: &mut Link, epoch: Vec<u8>, count: u32) -> Result<Vec<u8>, LinkError> {
+    async fn check(&self, talk: &mut Link, epoch: &[u8], count: u32) -> Result<Vec<u8>, LinkError> {
         let found = self.epoch(talk).await?;
         let is_due = count.is_multiple_of(COMPARE);
         if found != epoch {
@@ -291,10 +296,12 @@ impl<S: Side> Session<'_, S> {
     }
 }
 
-/// A random number of checks.
+/// A random count, soon before a comparison.
 fn start() -> u32 {
-    let number = RandomState::new().hash_one(0_u8).checked_rem(u64::from(COMPARE));
-    number.and_then(|number| u32::try_from(number).ok()).unwrap_or(0)
+    let number = RandomState::new().hash_one(0_u8).checked_rem(u64::from(FIRST));
+    COMPARE
+        .saturating_sub(number.and_then(|number| u32::try_from(number).ok()).unwrap_or(0))
+        .saturating_sub(1)
 }
 
 /// Milliseconds since 1970, rounded up: nothing is forgotten early.
