@@ -128,8 +128,10 @@ impl FleetConfig {
         let fleet = root.section("fleet").about(ABOUT);
         fleet.explain::<Self>();
         fleet.explain::<Bounds>();
-        let (mut url, mut authority) = (None, None);
-        fleet.optional("url", &URL, &mut url);
+        let (mut text, mut authority) = (None, None);
+        fleet.optional("url", &URL, &mut text);
+        // Without the text in the message: it may hold a password.
+        let url = text.and_then(|text| parse_url(&text).inspect_err(|error| fleet.reject("url", error)).ok());
         fleet.optional("authority", &AUTHORITY, &mut authority);
         let mut config = Self::to(Uri::default(), PublicKey::NOBODY);
         fleet.text("name", &NAME, &mut config.name);
@@ -185,12 +187,8 @@ impl FleetConfig {
 const ABOUT: &str = "Hosts that share decisions through a Redis or Valkey server; disabled without a `url`. \
      docs/fleet.md describes the set-up.";
 
-const URL: Form<Uri> = Form {
-    kind: "a URL with `rediss` or `redis`",
-    example: "rediss://sensor@redis.example.org:6379/0",
-    read: |text| parse_url(text).map_err(str::to_owned),
-    show: Uri::to_string,
-};
+const URL: Form<String> =
+    Form::any("a URL with `rediss` or `redis`", "rediss://sensor@redis.example.org:6379/0");
 
 const AUTHORITY: Form<PublicKey> = Form {
     kind: "a public key",
