@@ -49,6 +49,8 @@ pub mod store;
 
 pub mod notify;
 
+pub mod fleet;
+
 pub mod metrics;
 
 pub mod control;

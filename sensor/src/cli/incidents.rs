@@ -124,7 +124,7 @@ fn account_text(report: &AccountReport) -> String {
 pub(super) fn block(
     remote: &Remote,
     target: Target,
-    (time, reason): (Option<Duration>, Option<String>),
+    (time, reason, fleet): (Option<Duration>, Option<String>, bool),
     is_dry: bool,
     json: bool,
 ) -> Result<ExitCode> {
@@ -143,11 +143,11 @@ pub(super) fn block(
             Ok(if found.prefixes.is_empty() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
         }
         Target::Incident(id) => {
-            let request = Request::BlockIncident { id, for_ms: time.map(milliseconds), reason };
+            let request = Request::BlockIncident { id, for_ms: time.map(milliseconds), reason, fleet };
             ask::<IncidentBlocks>(remote, request, json, blocked)
         }
         Target::Prefix(prefix) => {
-            let request = Request::BlockAdd { prefix, for_ms: time.map(milliseconds), reason };
+            let request = Request::BlockAdd { prefix, for_ms: time.map(milliseconds), reason, fleet };
             ask::<BlockAdded>(remote, request, json, super::output::blocked)
         }
     }

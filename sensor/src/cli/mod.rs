@@ -9,6 +9,7 @@ mod colour;
 mod csv;
 mod doctor;
 mod exchanges;
+mod fleet;
 mod generate;
 mod hints;
 mod incidents;
@@ -109,6 +110,7 @@ const fn list_of(command: &Command) -> Option<csv::List> {
         | Command::Explain { .. }
         | Command::Alerts { .. }
         | Command::Account(_)
+        | Command::Fleet { .. }
         | Command::Reload(_)
         | Command::Selftest
         | Command::Generate(_) => return None,
@@ -176,6 +178,7 @@ fn dispatch(cli: Cli) -> Result<ExitCode> {
             alerts::audit(&remote, (since, until), last, cli.json)
         }
         Command::Reload(remote) => ask::<Reloaded>(&remote, Request::Reload, cli.json, output::reloaded),
+        Command::Fleet { command } => fleet::fleet(command, cli.json),
         Command::Generate(args) => generate::generate(&args),
         Command::Selftest => selftest::selftest(cli.json),
     }
@@ -232,17 +235,25 @@ fn confirm(remote: &Remote, json: bool) -> Result<ExitCode> {
 fn block(command: BlockCommand, json: bool) -> Result<ExitCode> {
     match command {
         BlockCommand::List(remote) => ask::<Vec<BlockRow>>(&remote, Request::BlockList, json, output::blocks),
-        BlockCommand::Add { remote, prefix: Some(prefix), incident: _, dry_run: false, time, reason } => {
-            let request = Request::BlockAdd { prefix, for_ms: time.map(milliseconds), reason };
+        BlockCommand::Add {
+            remote,
+            prefix: Some(prefix),
+            incident: _,
+            dry_run: false,
+            time,
+            reason,
+            fleet,
+        } => {
+            let request = Request::BlockAdd { prefix, for_ms: time.map(milliseconds), reason, fleet };
             ask::<BlockAdded>(&remote, request, json, output::blocked)
         }
-        BlockCommand::Add { remote, prefix, incident, dry_run, time, reason } => {
+        BlockCommand::Add { remote, prefix, incident, dry_run, time, reason, fleet } => {
             let target = prefix.map(Target::Prefix).or(incident.map(Target::Incident));
             let target = target.context("expected a prefix or --incident ID")?;
-            incidents::block(&remote, target, (time, reason), dry_run, json)
+            incidents::block(&remote, target, (time, reason, fleet), dry_run, json)
         }
-        BlockCommand::Remove { remote, prefix } => {
-            ask::<Removed>(&remote, Request::BlockRemove { prefix }, json, output::removed)
+        BlockCommand::Remove { remote, prefix, fleet } => {
+            ask::<Removed>(&remote, Request::BlockRemove { prefix, fleet }, json, output::removed)
         }
     }
 }

@@ -163,6 +163,10 @@ impl Engine {
         let cause = Cause::Detector { detector: decision.threat };
         self.responder.audit(now, what, &prefix, cause, details);
         self.responder.keep(decision.clone());
+        if decision.measure != Measure::Limit {
+            let reason = format!("{}, alert {}", decision.threat.slug(), decision.alert_id);
+            self.fleet_hold((prefix, decision.measure), decision.until, reason, now);
+        }
         self.end_connections(decision);
         Ok(())
     }

@@ -39,6 +39,7 @@ pub(super) async fn tick(commands: Arc<Commands>) {
             engine.keep_again();
             engine.refresh_protection(clock::now());
             engine.retain_events(clock::now());
+            engine.keep_fleet();
             engine.look_at_interfaces();
         }
         let pulse = engine.sensing.as_ref().map(Sensing::pulse);

@@ -18,7 +18,7 @@ use crate::control::wire::{
 };
 use crate::control::{Handle, Peer};
 use crate::decide::{Cause, Change, Measure};
-use crate::enforce::{AllowRule, BlockRule, Limits, Mode, Origin, Scope};
+use crate::enforce::{AllowRule, Limits, Mode, Origin, Scope};
 use crate::printable::to_json;
 use crate::store::Pending;
 use crate::suggest::Ask;
@@ -99,8 +99,8 @@ impl Handle for Commands {
                 self.test_alerts().await.and_then(|ways| to_value(&ways))
             } else if let Request::BlockPreview { target } = envelope.request {
                 self.preview(target).await.and_then(|preview| to_value(&preview))
-            } else if let Request::BlockIncident { id, for_ms, reason } = envelope.request {
-                let blocked = self.block_incident(id, (for_ms, reason), &peer).await;
+            } else if let Request::BlockIncident { id, for_ms, reason, fleet } = envelope.request {
+                let blocked = self.block_incident(id, (for_ms, reason, fleet), &peer).await;
                 blocked.and_then(|blocked| to_value(&blocked))
             } else if let Request::LimitSuggest { since, include_limited, what_if } = envelope.request {
                 to_value(&self.suggest(&Ask { since, include_limited, what_if }))
@@ -126,12 +126,12 @@ fn audited(request: &Request, now: Timestamp) -> Option<(Change, String, Details
             Some((Change::LimitSet, scope.to_string(), Details { detail, ..Details::default() }))
         }
         Request::LimitUnset { scope } => plain(Change::LimitUnset, scope.to_string()),
-        Request::BlockAdd { prefix, for_ms, reason } => {
+        Request::BlockAdd { prefix, for_ms, reason, fleet: _ } => {
             let until = for_ms.map(|time| now.plus(Duration::from_millis(time)));
             let details = Details { until, detail: reason.clone(), ..Details::default() };
             Some((Change::BlockAdded, prefix.to_string(), details))
         }
-        Request::BlockRemove { prefix } => plain(Change::BlockRemoved, prefix.to_string()),
+        Request::BlockRemove { prefix, fleet: _ } => plain(Change::BlockRemoved, prefix.to_string()),
         Request::AllowAdd { prefix, reason } => {
             let details = Details { detail: reason.clone(), ..Details::default() };
             Some((Change::AllowAdded, prefix.to_string(), details))
@@ -154,6 +154,9 @@ fn audited(request: &Request, now: Timestamp) -> Option<(Change, String, Details
         | Request::BlockPreview { .. }
         // Each of its blocks is recorded individually.
         | Request::BlockIncident { .. }
+        | Request::Fleet
+        // What the authority says is recorded with the host's name.
+        | Request::FleetTell { .. }
         // The reload records itself: a signal may trigger one, too.
         | Request::Reload => None,
     }
@@ -202,11 +205,13 @@ impl Engine {
             }
             Request::Confirm => to_value(&self.confirm(cause, now)),
             Request::BlockList => to_value(&self.block_rows()),
-            Request::BlockAdd { prefix, for_ms, reason } => {
-                self.add_block(prefix, for_ms, reason, now)?;
+            Request::BlockAdd { prefix, for_ms, reason, fleet } => {
+                self.add_block(prefix, (for_ms, reason, fleet), now)?;
                 to_value(&self.block_added(&prefix))
             }
-            Request::BlockRemove { prefix } => to_value(&self.remove_block(prefix, now)?),
+            Request::BlockRemove { prefix, fleet } => to_value(&self.remove_block(prefix, fleet, now)?),
+            Request::Fleet => to_value(&self.fleet_report()?),
+            Request::FleetTell { statement } => to_value(&self.fleet_tell(&statement, cause, now)?),
             Request::AllowList => to_value(&self.allow_rows()),
             Request::AllowAdd { prefix, reason } => {
                 self.add_allow(prefix, reason, now)?;
@@ -302,79 +307,13 @@ impl Engine {
         Confirmed { confirmed, undone }
     }
 
-    pub(super) fn add_block(
-        &mut self,
-        prefix: IpNet,
-        for_ms: Option<u64>,
-        reason: Option<String>,
-        now: Timestamp,
-    ) -> Result<(), String> {
-        if let Some(protected) = self.never_block.conflict(&prefix) {
-            return Err(format!("refused: {}", protected.reason()));
-        }
-        if let Some((allowed, _)) = self.policy.allows_covering(prefix).next() {
-            return Err(format!(
-                "refused: {allowed} is allowed, and an allow overrides a block; `sensor allow remove {allowed}` first"
-            ));
-        }
-        let until = for_ms.map(|time| now.plus(Duration::from_millis(time)));
-        let rule = BlockRule { until, reason, origin: Origin::Command, since: now };
-        let before = self.policy.commands().blocks.get(&prefix).cloned();
-        self.change_block(
-            &prefix,
-            now,
-            |policy| policy.set_block(prefix, rule),
-            |policy| match before {
-                Some(before) => policy.set_block(prefix, before),
-                None => {
-                    policy.lift_block(&prefix);
-                }
-            },
-        )?;
-        self.counts.blocks_by_command = self.counts.blocks_by_command.saturating_add(1);
-        Ok(())
-    }
-
-    fn remove_block(&mut self, prefix: IpNet, now: Timestamp) -> Result<Removed, String> {
-        let commanded = self.policy.commands().blocks.get(&prefix).cloned();
-        let decided = self.policy.decided_blocks().get(&prefix).cloned();
-        let is_denied = self.is_decided(&prefix, Measure::Deny);
-        if commanded.is_none() && decided.is_none() {
-            if is_denied {
-                self.note_lifted(&prefix, &[Measure::Deny], now);
-                return Ok(Removed { removed: prefix });
-            }
-            return Err(match self.policy.block(&prefix) {
-                Some(_) => {
-                    format!("{prefix} is blocked in the configuration; remove it there and reload")
-                }
-                None => format!("{prefix} is not blocked; `sensor block list` shows all blocks"),
-            });
-        }
-        let was_decided = decided.is_some() || is_denied;
-        self.change_block(
-            &prefix,
-            now,
-            |policy| {
-                policy.lift_block(&prefix);
-            },
-            |policy| {
-                commanded.into_iter().for_each(|rule| policy.set_block(prefix, rule));
-                decided.into_iter().for_each(|rule| policy.set_decided_block(prefix, rule));
-            },
-        )?;
-        if was_decided {
-            self.note_lifted(&prefix, &[Measure::Block, Measure::Deny], now);
-        }
-        Ok(Removed { removed: prefix })
-    }
-
     fn add_allow(&mut self, prefix: IpNet, reason: Option<String>, now: Timestamp) -> Result<(), String> {
         let rule = AllowRule { reason, origin: Origin::Command, since: now };
         self.change(now, |policy| {
             policy.change(|commands| commands.allows.insert(prefix, rule));
         })?;
         self.reconsider(now);
+        self.settle_all(now);
         Ok(())
     }
 
@@ -391,6 +330,7 @@ impl Engine {
             policy.change(|commands| commands.allows.remove(&prefix));
         })?;
         self.reconsider(now);
+        self.settle_all(now);
         Ok(Removed { removed: prefix })
     }
 }

@@ -16,6 +16,7 @@ use crate::control::wire::Databases;
 use crate::decide::{DecideConfig, NeverBlock};
 use crate::detect;
 use crate::enforce::{Limits, PolicyConfig, Scope};
+use crate::fleet::FleetConfig;
 use crate::kernel::{Capacities, ClientPrefixes, Tuning, XdpChoice};
 use crate::notify::NotifyConfig;
 use crate::store::StoreConfig;
@@ -88,6 +89,8 @@ pub struct Config {
     pub store: StoreConfig,
     /// Who is told.
     pub notify: NotifyConfig,
+    /// Which hosts share decisions.
+    pub fleet: Option<FleetConfig>,
     /// What commands look addresses up in.
     pub databases: Databases,
     /// Group with read-only access to the control socket; root always has access.
@@ -149,6 +152,7 @@ impl Default for Config {
             decided_limits: decided_limits(),
             store: StoreConfig::default(),
             notify: NotifyConfig::default(),
+            fleet: None,
             databases: Databases::default(),
             group: "sensor".to_owned(),
             admin_group: "sensor-admin".to_owned(),
@@ -242,6 +246,7 @@ impl Config {
         decide.finish();
         self.store = StoreConfig::read(root);
         self.notify = NotifyConfig::read(root);
+        self.fleet = FleetConfig::read(root);
     }
 
     fn read_places(&mut self, root: &Section<'_>) {

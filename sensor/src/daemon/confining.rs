@@ -9,6 +9,7 @@ use tracing::{info, warn};
 use super::config::Config;
 use super::source::ConfigSource;
 use crate::confine::{Confinement, Extent, Reach};
+use crate::fleet::FleetConfig;
 use crate::kernel::{library_directories, program_directories};
 use crate::notify::{NotifyConfig, Output};
 
@@ -27,6 +28,9 @@ pub(super) fn reach(config: &Config, source: &ConfigSource, pins: Option<&Path>)
     }
     reads.extend(config.web.tls.iter().flat_map(|files| [files.cert.clone(), files.key.clone()]));
     reads.extend(webhook.iter().filter_map(|webhook| webhook.ca_file.clone()));
+    reads.extend(
+        config.fleet.iter().flat_map(|fleet| [fleet.password_file.clone(), fleet.ca_file.clone()]).flatten(),
+    );
     let mut keeps = BTreeSet::from([config.paths.state_dir.clone()]);
     keeps.extend(pins.map(Path::to_owned));
     keeps.extend(deny_file.iter().map(|file| file.path.clone()));
@@ -37,7 +41,11 @@ pub(super) fn reach(config: &Config, source: &ConfigSource, pins: Option<&Path>)
         reads,
         keeps,
         removes: BTreeSet::from([config.paths.socket.clone()]),
-        ports: webhook.iter().map(|webhook| webhook.port()).collect(),
+        ports: webhook
+            .iter()
+            .map(|webhook| webhook.port())
+            .chain(config.fleet.iter().map(FleetConfig::port))
+            .collect(),
         speaks_to_abstract_sockets: env::var_os("NOTIFY_SOCKET").is_some_and(|name| is_abstract(&name)),
     }
 }
@@ -68,6 +76,12 @@ pub(super) fn tell_of_addresses(config: &Config) {
     if config.notify.webhook.is_some() {
         info!(
             "alerts are sent over the network: the unit's IPAddressAllow= has to name the receiver's address"
+        );
+    }
+    if let Some(fleet) = &config.fleet {
+        info!(
+            server = fleet.server(),
+            "the fleet's server is reached over the network: the unit's IPAddressAllow= has to name it"
         );
     }
     if !config.paths.web.ip().to_canonical().is_loopback() {

@@ -54,6 +54,9 @@ impl Engine {
             );
         }
         self.degraded_records(&mut say);
+        if let Some(why) = self.fleet_trouble() {
+            say(Part::Fleet, why);
+        }
         if !self.dataplane.is_pinned() {
             say(
                 Part::Pins,

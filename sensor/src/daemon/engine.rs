@@ -9,6 +9,7 @@ use tracing::{error, info, warn};
 
 use super::changes::InForce;
 use super::config::Config;
+use super::fleet::Membership;
 use super::floods;
 use super::observing::Observing;
 use super::operators::Operators;
@@ -77,6 +78,8 @@ pub(super) struct Engine {
     pub(super) hurries: bool,
     /// Monitors the kernel's drops.
     pub(super) flood: Option<Flood>,
+    /// This host as a member of a fleet.
+    pub(super) fleet: Membership,
 }
 
 /// The daemon's own counters.
@@ -123,8 +126,7 @@ impl Engine {
         now: Timestamp,
     ) -> Result<Self, EngineError> {
         let web = Arc::new(Access::new(&config.web)?);
-        let mut never_block = NeverBlock::new(config.never_block.clone());
-        never_block.protect_proxies(config.sense.pipeline.identity.trusted_proxies.clone());
+        let never_block = protection(&config);
         dataplane.tune(&config.tuning);
         let (observing, seen_damage) = Observing::open(&config.paths.state_dir, now)?;
         let prefixes = (config.tuning.prefixes.v4, config.tuning.prefixes.v6);
@@ -167,6 +169,7 @@ impl Engine {
             http_trouble: None,
             unkept: None,
             hurries: false,
+            fleet: Membership::default(),
         };
         if is_to_keep {
             // For the next start.
@@ -247,6 +250,7 @@ impl Engine {
         }
         self.watch_floods(now);
         self.tick_decisions(now);
+        self.tick_fleet(now);
         let is_due = |pending: &Pending| pending.deadline <= now;
         let due: Vec<Pending> = self.pending.iter().filter(|pending| is_due(pending)).cloned().collect();
         self.pending.retain(|pending| !is_due(pending));
@@ -331,6 +335,7 @@ impl Engine {
         self.hurries = true;
         self.lift_unwanted(now);
         self.reconsider(now);
+        self.settle_all(now);
         let mut told = self.in_force.reload(&self.source.read, &description, &self.source.overrides);
         // The interface of the default route, now resolved.
         told.needs_restart.retain(|key| key != "interfaces" || !is_served);
@@ -339,6 +344,13 @@ impl Engine {
         info!(?changed, ?needs_restart, ?overridden, "configuration reloaded");
         Ok(told)
     }
+}
+
+/// What must not be blocked, whoever asks for it.
+fn protection(config: &Config) -> NeverBlock {
+    let mut never_block = NeverBlock::new(config.never_block.clone());
+    never_block.protect_proxies(config.sense.pipeline.identity.trusted_proxies.clone());
+    never_block
 }
 
 fn damages(parts: [(Part, Option<Damage>); 2]) -> Vec<(Part, Damage)> {

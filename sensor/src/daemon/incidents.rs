@@ -59,7 +59,7 @@ impl Commands {
     pub(super) async fn block_incident(
         &self,
         id: RecordId,
-        (for_ms, reason): (Option<u64>, Option<String>),
+        (for_ms, reason, fleet): (Option<u64>, Option<String>, bool),
         peer: &Peer,
     ) -> Result<IncidentBlocks, String> {
         let incident = self.incident(id).await?;
@@ -73,7 +73,7 @@ impl Commands {
             // One at a time: others who wait for the engine get their turn in between.
             let mut engine = self.engine();
             let now = clock::now();
-            match engine.add_block(prefix, for_ms, Some(reason.clone()), now) {
+            match engine.add_block(prefix, (for_ms, Some(reason.clone()), fleet), now) {
                 Ok(()) => {
                     let added = engine.block_added(&prefix);
                     let until = added.as_ref().and_then(|added| added.row.until);

@@ -2,6 +2,7 @@
 
 mod acting;
 mod background;
+mod blocks;
 mod burst;
 mod changes;
 mod claims;
@@ -14,6 +15,7 @@ mod deciding;
 mod degraded;
 mod engine;
 mod failures;
+mod fleet;
 mod floods;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzz;

@@ -82,6 +82,7 @@ impl Engine {
             http: self.sensing.as_ref().map(|sensing| sensing.look(|told| told.snapshot.clone())),
             detection: Some(self.detection()),
             degraded: self.degraded(),
+            fleet: self.fleet_stats(),
             ..Snapshot::default()
         })
     }
@@ -341,6 +342,7 @@ impl Engine {
             within: (prefix.prefix_len() < network.prefix_len()).then(|| self.within(&prefix)).transpose()?,
             over_limit,
             undo: Vec::new(),
+            fleet: self.fleet_says(&prefix),
             incidents: open_about(self, &prefix),
             alerts: Vec::new(),
             audit: Vec::new(),

@@ -146,6 +146,11 @@ impl Responder {
         }
     }
 
+    /// Decisions in force.
+    pub(super) const fn active(&self) -> &BTreeMap<(IpNet, Measure), Decision> {
+        &self.active
+    }
+
     fn deny(&mut self, decision: &Decision, proxied: bool) {
         if let Some(file) = &mut self.deny_file {
             file.deny(decision.prefix, proxied, decision.until);
@@ -317,6 +322,9 @@ impl Engine {
         }
         for measure in measures {
             let Some(decision) = self.responder.active.remove(&(*prefix, *measure)) else { continue };
+            if let Some(member) = &mut self.fleet.member {
+                member.lift((*prefix, *measure), false, now);
+            }
             if let Some(events) = &self.responder.events {
                 events.decision(Decision { lifted: true, ..decision });
             }

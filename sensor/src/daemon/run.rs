@@ -22,7 +22,7 @@ use super::responder::GRACE;
 use super::secrets::Secrets;
 use super::sensing::Sensing;
 use super::source::ConfigSource;
-use super::{background, confining, degraded, key, observing, supervisor, user, web};
+use super::{background, confining, degraded, fleet, key, observing, supervisor, user, web};
 use crate::clock;
 use crate::confine::{self, Confinement, Reach};
 use crate::control::wire::SshConnection;
@@ -359,6 +359,7 @@ async fn serve(
 fn start_threads(commands: &Arc<Commands>) {
     let config = commands.engine().config.clone();
     commands.engine().responder.start(&config);
+    fleet::start(commands);
     see_http(commands);
 }
 
@@ -369,6 +370,7 @@ async fn stop(commands: &Commands) {
     let notifier = {
         let mut engine = commands.engine();
         engine.keep();
+        engine.keep_fleet();
         engine.observing.keep(clock::now());
         if engine.responder.events.as_ref().is_some_and(|events| !events.flush(GRACE)) {
             warn!("some events could not be written to the event store");

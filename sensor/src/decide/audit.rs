@@ -49,6 +49,8 @@ pub enum Change {
     ConfigurationLoaded,
     /// Blocks became limits because there were too many (the kill switch).
     KillSwitch,
+    /// A host of the fleet was enrolled or expelled, or its decisions were undone.
+    FleetChanged,
 }
 
 /// Who or what caused it.
@@ -76,6 +78,12 @@ pub enum Cause {
     Expiry,
     /// The daemon itself, such as its kill switches.
     Daemon,
+    /// Another host of the fleet.
+    Fleet {
+        /// Its name, where one host decided it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        host: Option<String>,
+    },
 }
 
 /// One entry.
@@ -128,6 +136,7 @@ mod tests {
             (Cause::Configuration, r#"{"by":"configuration"}"#),
             (Cause::Expiry, r#"{"by":"expiry"}"#),
             (Cause::Daemon, r#"{"by":"daemon"}"#),
+            (Cause::Fleet { host: Some("web1".to_owned()) }, r#"{"by":"fleet","host":"web1"}"#),
         ] {
             assert_eq!(serde_json::to_string(&cause).unwrap(), expected);
             let entry = AuditEntry {

@@ -1,8 +1,11 @@
-//! Room for the detectors' limits.
+//! Limits of detectors that make room or end, and blocks of other hosts.
+
+use std::collections::BTreeMap;
 
 use ipnet::IpNet;
 
-use super::policy::{MAX_DECIDED_LIMITS, Policy};
+use super::policy::{BlockRule, DecidedLimits, MAX_DECIDED_LIMITS, Policy};
+use crate::clock::Timestamp;
 
 impl Policy {
     /// Lifts the limits that expire first if there is no room for those of one more prefix; returns whose they were.
@@ -15,6 +18,32 @@ impl Policy {
         let (_, first) = ends.min()?;
         self.decided_limits.remove(&first);
         Some(first)
+    }
+
+    /// Removes detectors' expired limits; returns their prefixes.
+    pub fn expire_limits(&mut self, now: Timestamp) -> Vec<IpNet> {
+        let has_ended = |limits: &DecidedLimits| limits.until.is_some_and(|until| until <= now);
+        let ended = self.decided_limits.extract_if(.., |_, limits| has_ended(limits));
+        ended.map(|(prefix, _)| prefix).collect()
+    }
+
+    /// Sets another host's block.
+    pub fn set_fleet_block(&mut self, prefix: IpNet, rule: BlockRule) {
+        self.fleet_blocks.insert(prefix, rule);
+        self.index_block(&prefix);
+    }
+
+    /// Lifts another host's block of a prefix.
+    pub fn lift_fleet_block(&mut self, prefix: &IpNet) {
+        if self.fleet_blocks.remove(prefix).is_some() {
+            self.index_block(prefix);
+        }
+    }
+
+    /// The other hosts' blocks.
+    #[must_use]
+    pub const fn fleet_blocks(&self) -> &BTreeMap<IpNet, BlockRule> {
+        &self.fleet_blocks
     }
 }
 

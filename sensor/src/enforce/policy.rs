@@ -66,6 +66,8 @@ pub enum Origin {
     Detector,
     /// The sensor itself, to keep a block away from a protected address.
     Protection,
+    /// Another host of the fleet.
+    Fleet,
 }
 
 impl Origin {
@@ -77,6 +79,7 @@ impl Origin {
             Self::Command => "command",
             Self::Detector => "detector",
             Self::Protection => "protection",
+            Self::Fleet => "fleet",
         }
     }
 }
@@ -146,6 +149,8 @@ pub struct Policy {
     commands: Layer,
     /// The detectors' decisions; the event store keeps them across a restart.
     decided_blocks: BTreeMap<IpNet, BlockRule>,
+    /// What other hosts of the fleet decided.
+    pub(super) fleet_blocks: BTreeMap<IpNet, BlockRule>,
     pub(super) decided_limits: BTreeMap<IpNet, DecidedLimits>,
     /// The mode that the daemon was started with; not kept across a restart.
     session_mode: Option<Mode>,
@@ -331,7 +336,8 @@ impl Policy {
     }
 
     fn block_layers(&self) -> impl Iterator<Item = &BTreeMap<IpNet, BlockRule>> {
-        [&self.decided_blocks, &self.configuration.blocks, &self.commands.blocks].into_iter()
+        [&self.fleet_blocks, &self.decided_blocks, &self.configuration.blocks, &self.commands.blocks]
+            .into_iter()
     }
 
     /// The blocks in the form that the kernel needs.
@@ -356,8 +362,12 @@ impl Policy {
         let ended = self.blocks.ended(now);
         let stands = |rule: &BlockRule| rule.until.is_none_or(|until| until > now);
         for prefix in &ended {
-            for layer in [&mut self.commands.blocks, &mut self.configuration.blocks, &mut self.decided_blocks]
-            {
+            for layer in [
+                &mut self.commands.blocks,
+                &mut self.configuration.blocks,
+                &mut self.decided_blocks,
+                &mut self.fleet_blocks,
+            ] {
                 if layer.get(prefix).is_some_and(|rule| !stands(rule)) {
                     layer.remove(prefix);
                 }
@@ -367,14 +377,7 @@ impl Policy {
         ended
     }
 
-    /// Removes detectors' expired limits; returns their prefixes.
-    pub fn expire_limits(&mut self, now: Timestamp) -> Vec<IpNet> {
-        let has_ended = |limits: &DecidedLimits| limits.until.is_some_and(|until| until <= now);
-        let ended = self.decided_limits.extract_if(.., |_, limits| has_ended(limits));
-        ended.map(|(prefix, _)| prefix).collect()
-    }
-
-    fn index_block(&mut self, prefix: &IpNet) {
+    pub(super) fn index_block(&mut self, prefix: &IpNet) {
         match self.block(prefix).map(|rule| rule.until) {
             Some(until) => self.blocks.insert(*prefix, until),
             None => self.blocks.remove(prefix),

@@ -25,11 +25,13 @@ pub enum Part {
     DenyFile,
     /// On an interface nothing is limited or blocked.
     Interfaces,
+    /// Decisions are not shared with other hosts.
+    Fleet,
 }
 
 impl Part {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Http,
         Self::Commands,
         Self::Events,
@@ -37,6 +39,7 @@ impl Part {
         Self::Pins,
         Self::DenyFile,
         Self::Interfaces,
+        Self::Fleet,
     ];
 
     /// The value of the label.
@@ -50,6 +53,7 @@ impl Part {
             Self::Pins => "pins",
             Self::DenyFile => "deny_file",
             Self::Interfaces => "interfaces",
+            Self::Fleet => "fleet",
         }
     }
 }

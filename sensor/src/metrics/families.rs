@@ -8,6 +8,7 @@ use sensor_common::packet::Problem;
 
 use super::degraded::{self, Degraded};
 use super::detection::{self, Detection};
+use super::fleet::{self, FleetStats};
 use super::http;
 use super::identity;
 use super::inspect;
@@ -65,6 +66,8 @@ pub struct Snapshot {
     pub webhook: Option<WebhookStats>,
     /// The endpoint itself.
     pub web: Option<WebStats>,
+    /// The fleet, where this host belongs to one.
+    pub fleet: Option<FleetStats>,
     /// What does not work as it should.
     pub degraded: Vec<Degraded>,
 }
@@ -205,6 +208,7 @@ pub fn about_families() -> Vec<About> {
         sensing::FAMILIES,
         surroundings::FAMILIES,
         web::FAMILIES,
+        fleet::FAMILIES,
     ];
     let about = |family: &Family| About {
         name: family.name,
@@ -230,6 +234,7 @@ pub(super) fn gather(snapshot: &Snapshot) -> Vec<MetricFamily> {
     families.extend(detection::gather(snapshot));
     families.extend(sensing::gather(snapshot));
     families.extend(web::gather(snapshot));
+    families.extend(fleet::gather(snapshot));
     families.push(degraded::gather(&snapshot.degraded));
     families
 }

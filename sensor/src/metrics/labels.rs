@@ -7,6 +7,7 @@ use sensor_common::abi::Counter;
 
 use super::detection::Detection;
 use super::families::{Snapshot, gather};
+use super::fleet::FleetStats;
 use super::sensing::{Capacities, Sensing};
 use super::surroundings::InterfacePresence;
 use super::web::WebStats;
@@ -62,6 +63,7 @@ fn everything() -> Snapshot {
         sensing: Some(Sensing::default()),
         capacities: Some(Capacities::default()),
         webhook: Some(WebhookStats::default()),
+        fleet: Some(FleetStats::default()),
         web: Some(WebStats::default()),
         detection: Some(Detection {
             store: Some(StoreStats::default()),

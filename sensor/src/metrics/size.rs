@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use sensor_common::abi::{Counter, Verdict};
 
-use super::{Capacities, Detection, Sensing, Snapshot, WebStats, render};
+use super::{Capacities, Detection, FleetStats, Sensing, Snapshot, WebStats, render};
 use crate::enforce::Mode;
 use crate::http::{Anomaly, Method};
 use crate::kernel::{LabelledCounter, XdpMode, combinations};
@@ -12,8 +12,8 @@ use crate::notify::{DenyStats, WebhookStats};
 use crate::pipeline::{self, StatusClass};
 use crate::store::StoreStats;
 
-/// What Prometheus shall get at most.
-const MAX: usize = 64 << 10;
+/// What Prometheus shall get at most: 64 KiB, and 4 more from a host that belongs to a fleet.
+const MAX: usize = 68 << 10;
 /// A year of ten million a second.
 const MUCH: u64 = 315_360_000_000_000;
 
@@ -42,6 +42,7 @@ fn full() -> Snapshot {
         capacities: Some(Capacities::default()),
         webhook: Some(WebhookStats::default()),
         web: Some(WebStats::default()),
+        fleet: Some(FleetStats::default()),
         ..Snapshot::default()
     }
 }

@@ -11,6 +11,7 @@ mod tests;
 mod webhook;
 
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,6 +20,8 @@ pub use deny_file::{DenyFile, DenyStats};
 pub use lines::LineStats;
 use lines::Lines;
 use tokio::runtime::Handle;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::pki_types::CertificateDer;
 pub use webhook::WebhookStats;
 use webhook::{News, Webhook};
 
@@ -35,6 +38,22 @@ pub enum NotifyError {
     /// No certificate authorities to check a server's certificate against.
     #[error("alerts.webhook: {0}")]
     Tls(String),
+}
+
+/// What connects over TLS to hosts whose certificates the system's authorities, or those in a file, have signed.
+///
+/// # Errors
+/// If there are no authorities.
+pub fn tls_connector(ca_file: Option<&Path>) -> Result<TlsConnector, String> {
+    webhook::connector(ca_file)
+}
+
+/// The certificate authorities in a PEM file.
+///
+/// # Errors
+/// If it cannot be read, or contains none.
+pub fn read_authorities(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
+    webhook::read_authorities(path)
 }
 
 /// Totals since the start, for metrics.

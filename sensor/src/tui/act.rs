@@ -66,9 +66,10 @@ impl Deed {
         let reason = || Some(REASON.to_owned());
         match self {
             Self::Block { prefix, time } => {
-                Request::BlockAdd { prefix: *prefix, for_ms: time.map(milliseconds), reason: reason() }
+                let for_ms = time.map(milliseconds);
+                Request::BlockAdd { prefix: *prefix, for_ms, reason: reason(), fleet: false }
             }
-            Self::Unblock { prefix } => Request::BlockRemove { prefix: *prefix },
+            Self::Unblock { prefix } => Request::BlockRemove { prefix: *prefix, fleet: false },
             Self::Allow { prefix } => Request::AllowAdd { prefix: *prefix, reason: reason() },
             Self::Disallow { prefix } => Request::AllowRemove { prefix: *prefix },
             Self::Limit { prefix, limits, confirm } => Request::LimitSet {

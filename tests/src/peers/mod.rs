@@ -16,6 +16,7 @@ pub mod prometheus;
 pub mod proxy;
 pub mod raw;
 pub mod raw_tcp;
+pub mod redis;
 pub mod rustls;
 pub mod shell;
 pub mod spoof;

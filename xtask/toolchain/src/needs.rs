@@ -49,6 +49,7 @@ const ALL: &[Need] = &[
     tests("nginx-light", "nginx", "end-to-end tests with a real server"),
     tests("apache2-bin", "apache2", "tests of HTTP/2 with Apache"),
     tests("haproxy", "haproxy", "tests with HAProxy"),
+    tests("redis-server", "redis-server", "the tests of the fleet"),
     tests("mount", "mount", "the tests of the container image and of names"),
     tests("skopeo", "skopeo", "the tests of the container image"),
     tests("umoci", "umoci", "the tests of the container image"),

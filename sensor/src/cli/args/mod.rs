@@ -1,5 +1,6 @@
 //! Flags and subcommands.
 
+mod fleet;
 mod generate;
 mod incident;
 mod live;
@@ -24,6 +25,7 @@ use crate::enforce::Mode;
 use crate::kernel::XdpChoice;
 use crate::prefix;
 
+pub(in crate::cli) use fleet::{Authority, FleetCommand};
 pub(in crate::cli) use generate::{GenerateArgs, Generated};
 pub(in crate::cli) use incident::{AccountArgs, AlertsCommand, IncidentsArgs};
 pub(in crate::cli) use live::{GroupRoutes, RoutesArgs, TopArgs};
@@ -172,6 +174,11 @@ pub(in crate::cli) enum Command {
         /// Show only the last N
         #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..))]
         last: u32,
+    },
+    /// Share decisions with other hosts: status, and who belongs to the fleet
+    Fleet {
+        #[command(subcommand)]
+        command: FleetCommand,
     },
     /// Reload the configuration and report what changed; an invalid one is refused and the old one stays
     Reload(Remote),

@@ -119,6 +119,9 @@ pub(in crate::cli) enum BlockCommand {
         /// Reason, kept with the entry
         #[arg(long, value_name = "TEXT")]
         reason: Option<String>,
+        /// On all hosts of the fleet
+        #[arg(long, conflicts_with = "dry_run")]
+        fleet: bool,
     },
     /// Lift a block
     #[command(aliases = ["rm", "del", "delete"])]
@@ -128,6 +131,9 @@ pub(in crate::cli) enum BlockCommand {
         /// The prefix as blocked
         #[arg(value_name = "CIDR", value_parser = prefix::parse)]
         prefix: IpNet,
+        /// On all hosts of the fleet, whoever decided it
+        #[arg(long)]
+        fleet: bool,
     },
 }
 

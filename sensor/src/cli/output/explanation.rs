@@ -2,7 +2,7 @@
 
 use super::{limits, printable, seconds};
 use crate::cli::moment::until;
-use crate::cli::{alerts, incidents};
+use crate::cli::{alerts, fleet, incidents};
 use crate::clock::{self, Timestamp};
 use crate::control::wire::{BlockRow, Explanation};
 
@@ -40,6 +40,7 @@ fn as_of(found: &Explanation, now: Timestamp) -> String {
     for (at, limit) in &found.over_limit {
         lines.push(format!("over limit at {}: {limit}", seconds(*at)));
     }
+    lines.extend(found.fleet.iter().map(fleet::line));
     lines.extend(found.incidents.iter().map(|incident| format!("incident: {}", incidents::line(incident))));
     lines.extend(alerts::past(&found.alerts, &found.audit));
     if !found.undo.is_empty() {

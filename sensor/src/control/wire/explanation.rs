@@ -3,7 +3,7 @@
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use super::{AllowRow, BlockRow, ClientRow, LimitRow};
+use super::{AllowRow, BlockRow, ClientRow, FleetSays, LimitRow};
 use crate::clock::Timestamp;
 use crate::decide::{Alert, AuditEntry, Incident};
 use crate::enforce::Mode;
@@ -37,6 +37,9 @@ pub struct Explanation {
     pub over_limit: Vec<(Timestamp, String)>,
     /// Commands that would change the verdict.
     pub undo: Vec<String>,
+    /// What hosts of the fleet say about it, this one included.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fleet: Vec<FleetSays>,
     /// Incidents that it takes part in or that are about it, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub incidents: Vec<Incident>,

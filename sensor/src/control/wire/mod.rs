@@ -2,6 +2,7 @@
 
 mod databases;
 mod explanation;
+mod fleet;
 mod incident;
 mod posture;
 mod report;
@@ -12,6 +13,7 @@ mod words;
 
 pub use databases::Databases;
 pub use explanation::{AlertExplanation, Explanation, Within};
+pub use fleet::{FleetHost, FleetReport, FleetSays};
 pub use incident::{AccountReport, IncidentBlocks, LeftAlone, Mark, Preview, Target, Typed, WayReport};
 pub use posture::PostureReport;
 pub use report::{
@@ -97,6 +99,9 @@ pub enum Request {
         for_ms: Option<u64>,
         /// Why.
         reason: Option<String>,
+        /// Whether for all hosts of the fleet.
+        #[serde(default)]
+        fleet: bool,
     },
     /// [`IncidentBlocks`]
     BlockIncident {
@@ -106,6 +111,9 @@ pub enum Request {
         for_ms: Option<u64>,
         /// Why; without, which incident it is.
         reason: Option<String>,
+        /// Whether for all hosts of the fleet.
+        #[serde(default)]
+        fleet: bool,
     },
     /// [`Preview`]
     BlockPreview {
@@ -123,6 +131,9 @@ pub enum Request {
     BlockRemove {
         /// What to unblock.
         prefix: IpNet,
+        /// Whether on all hosts of the fleet.
+        #[serde(default)]
+        fleet: bool,
     },
     /// [`AllowRow`]s
     AllowList,
@@ -173,6 +184,13 @@ pub enum Request {
     },
     /// [`Reloaded`]
     Reload,
+    /// [`FleetReport`]
+    Fleet,
+    /// [`FleetHost`]: a statement of the fleet's authority, made by the command.
+    FleetTell {
+        /// In its signed form, in base 64 (RFC 4648, section 5, without padding).
+        statement: String,
+    },
 }
 
 /// What the event store is asked.

@@ -27,6 +27,7 @@ impl Request {
             | Self::Posture { .. }
             | Self::Exchanges { .. }
             | Self::BlockPreview { .. }
+            | Self::Fleet
             | Self::Records { .. } => Role::Reader,
             Self::Mode { set: Some(_) }
             | Self::LimitSet { .. }
@@ -40,6 +41,7 @@ impl Request {
             | Self::BlockRemove { .. }
             | Self::AllowAdd { .. }
             | Self::AllowRemove { .. }
+            | Self::FleetTell { .. }
             | Self::Reload => Role::Administrator,
         }
     }

@@ -13,6 +13,7 @@ use crate::metrics::families::{
     CLIENTS_REFUSED, CLIENTS_TRACKED, Family, KERNEL_MEMORY, LAST_RELOAD, NOTICES_LOST, RELOAD_SUCCESS,
     STATE_WRITE_ERRORS, SYN_COOKIES_ACCEPTED, UNPARSED,
 };
+use crate::metrics::fleet;
 use crate::metrics::http::{
     HTTP_OTHER_CONNECTIONS, HTTP_SEEN_TWICE, HTTP_UNPAIRED, HTTP_UNPROVEN, MIRROR_BYTES, MIRROR_LOST,
     MIRROR_SEGMENTS, MIRROR_SKIPPED, MIRROR_TRUNCATED, SEGMENTS_REFUSED, STREAM_BUFFERED_BYTES,
@@ -31,7 +32,18 @@ use crate::metrics::web;
 const NEARLY_FULL: f64 = 0.9;
 
 pub(super) fn rows() -> Vec<Row> {
-    vec![now(), losses(), secure(), records(), tables(), process(), pipeline(), around(), endpoint()]
+    vec![
+        now(),
+        losses(),
+        secure(),
+        records(),
+        tables(),
+        process(),
+        pipeline(),
+        around(),
+        fleet_row(),
+        endpoint(),
+    ]
 }
 
 /// A panel of increases by one label.
@@ -273,6 +285,29 @@ fn around() -> Row {
                 .query(select(&DEGRADED, ""), "{{instance}} {{part}}"),
             losses_by("Interfaces reattached", &REATTACHED, "interface"),
             losses_of("System clock steps", &[(&CLOCK_STEPS, "steps")]),
+        ],
+    }
+}
+
+fn fleet_row() -> Row {
+    Row {
+        title: "Fleet",
+        panels: vec![
+            lines("Connected to the fleet", "short", &[&fleet::CONNECTED])
+                .note("1 while the fleet's server answers; without it, a host works on alone.")
+                .query(select(&fleet::CONNECTED, ""), "{{instance}}"),
+            lines("Time since the server's last answer", "s", &[&fleet::LAG])
+                .query(select(&fleet::LAG, ""), "{{instance}}"),
+            lines("Hosts, blocks and records", "short", &[&fleet::HOSTS, &fleet::BLOCKS, &fleet::REMEMBERED])
+                .query(sum(&fleet::HOSTS, "instance", ""), "{{instance}} hosts")
+                .query(sum(&fleet::BLOCKS, "instance", ""), "{{instance}} blocks")
+                .query(sum(&fleet::REMEMBERED, "instance", ""), "{{instance}} records"),
+            losses_by("Records exchanged", &fleet::RECORDS, "direction"),
+            losses_by("Records refused", &fleet::REFUSED, "cause"),
+            losses_of(
+                "Reconnections and delayed records",
+                &[(&fleet::RECONNECTS, "reconnections"), (&fleet::DELAYED, "delayed records")],
+            ),
         ],
     }
 }

@@ -64,7 +64,7 @@ impl Client {
         let tls = if config.is_tls() {
             let name = ServerName::try_from(host.clone())
                 .map_err(|error| NotifyError::Tls(format!("`{host}`: {error}")))?;
-            Some((connector(config.ca_file.as_deref())?, name))
+            Some((connector(config.ca_file.as_deref()).map_err(NotifyError::Tls)?, name))
         } else {
             None
         };
@@ -169,20 +169,20 @@ fn judge(answer: &Response<Words>) -> Result<(), PostError> {
 }
 
 /// Verifies servers against the system's authorities, and those of a file.
-fn connector(ca_file: Option<&Path>) -> Result<TlsConnector, NotifyError> {
+pub(in crate::notify) fn connector(ca_file: Option<&Path>) -> Result<TlsConnector, String> {
     let mut roots = RootCertStore::empty();
     let system = rustls_native_certs::load_native_certs();
     roots.add_parsable_certificates(system.certs);
     if let Some(path) = ca_file {
-        roots.add_parsable_certificates(read_authorities(path).map_err(NotifyError::Tls)?);
+        roots.add_parsable_certificates(read_authorities(path)?);
     }
     if roots.is_empty() {
         let why = "no certificate authorities on this host; install ca-certificates, or set `ca_file`";
-        return Err(NotifyError::Tls(why.to_owned()));
+        return Err(why.to_owned());
     }
     let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
-        .map_err(|error| NotifyError::Tls(error.to_string()))?
+        .map_err(|error| error.to_string())?
         .with_root_certificates(roots)
         .with_no_client_auth();
     Ok(TlsConnector::from(Arc::new(config)))

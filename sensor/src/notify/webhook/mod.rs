@@ -10,8 +10,8 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-pub(super) use client::read_authorities;
 use client::{Client, PostError};
+pub(super) use client::{connector, read_authorities};
 pub(super) use format::News;
 use tokio::runtime::Handle;
 use tokio::sync::Notify;

@@ -1,0 +1,101 @@
+//! Blocks by command: added and removed, on this host or on all hosts of the fleet.
+
+use std::time::Duration;
+
+use ipnet::IpNet;
+
+use super::engine::Engine;
+use crate::clock::Timestamp;
+use crate::control::wire::Removed;
+use crate::decide::Measure;
+use crate::enforce::{BlockRule, Origin};
+
+impl Engine {
+    pub(super) fn add_block(
+        &mut self,
+        prefix: IpNet,
+        (for_ms, reason, fleet): (Option<u64>, Option<String>, bool),
+        now: Timestamp,
+    ) -> Result<(), String> {
+        if fleet {
+            self.ensure_fleet()?;
+        }
+        if let Some(protected) = self.never_block.conflict(&prefix) {
+            return Err(format!("refused: {}", protected.reason()));
+        }
+        if let Some((allowed, _)) = self.policy.allows_covering(prefix).next() {
+            return Err(format!(
+                "refused: {allowed} is allowed, and an allow overrides a block; `sensor allow remove {allowed}` first"
+            ));
+        }
+        let until = for_ms.map(|time| now.plus(Duration::from_millis(time)));
+        let why = reason.clone();
+        let rule = BlockRule { until, reason, origin: Origin::Command, since: now };
+        let before = self.policy.commands().blocks.get(&prefix).cloned();
+        self.change_block(
+            &prefix,
+            now,
+            |policy| policy.set_block(prefix, rule),
+            |policy| match before {
+                Some(before) => policy.set_block(prefix, before),
+                None => {
+                    policy.lift_block(&prefix);
+                }
+            },
+        )?;
+        self.counts.blocks_by_command = self.counts.blocks_by_command.saturating_add(1);
+        if fleet {
+            self.fleet_hold((prefix, Measure::Block), until, why.unwrap_or_default(), now);
+        }
+        Ok(())
+    }
+
+    pub(super) fn remove_block(
+        &mut self,
+        prefix: IpNet,
+        fleet: bool,
+        now: Timestamp,
+    ) -> Result<Removed, String> {
+        if fleet {
+            self.ensure_fleet()?;
+        }
+        let commanded = self.policy.commands().blocks.get(&prefix).cloned();
+        let decided = self.policy.decided_blocks().get(&prefix).cloned();
+        let by_others = self.policy.fleet_blocks().get(&prefix).cloned();
+        let is_denied = self.is_decided(&prefix, Measure::Deny);
+        if commanded.is_none() && decided.is_none() && by_others.is_none() {
+            let was_said = self.fleet_lift(&prefix, fleet, now);
+            if is_denied {
+                self.note_lifted(&prefix, &[Measure::Deny], now);
+            }
+            if is_denied || was_said {
+                return Ok(Removed { removed: prefix });
+            }
+            return Err(match self.policy.block(&prefix) {
+                Some(_) => {
+                    format!("{prefix} is blocked in the configuration; remove it there and reload")
+                }
+                None => format!("{prefix} is not blocked; `sensor block list` shows all blocks"),
+            });
+        }
+        let was_decided = decided.is_some() || is_denied;
+        self.change_block(
+            &prefix,
+            now,
+            |policy| {
+                policy.lift_block(&prefix);
+                policy.lift_fleet_block(&prefix);
+            },
+            |policy| {
+                commanded.into_iter().for_each(|rule| policy.set_block(prefix, rule));
+                decided.into_iter().for_each(|rule| policy.set_decided_block(prefix, rule));
+                by_others.into_iter().for_each(|rule| policy.set_fleet_block(prefix, rule));
+            },
+        )?;
+        if was_decided {
+            self.note_lifted(&prefix, &[Measure::Block, Measure::Deny], now);
+        }
+        self.fleet_lift(&prefix, fleet, now);
+        Ok(Removed { removed: prefix })
+    }
+}
