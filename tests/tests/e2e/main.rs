@@ -13,6 +13,7 @@ mod detection;
 mod disguises;
 mod doctor;
 mod explain;
+mod fleet;
 mod flood;
 mod forged;
 mod hostile;
