@@ -164,6 +164,7 @@ fn a_session_is_the_account_that_logged_in() {
             let mut login = exchange(day * DAY, 10 + user, "/login", "/login", 200);
             login.method = Some("POST");
             login.login = Some(Login {
+                leaked: None,
                 session: Some(session),
                 unread: false,
                 user: Some(names.user(u64::from(user))),
