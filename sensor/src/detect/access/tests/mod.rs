@@ -2,6 +2,7 @@
 
 mod cost;
 mod functions;
+mod month;
 
 use super::*;
 use crate::detect::made_up::{api_key, exchange};
