@@ -70,6 +70,11 @@ impl Day {
         self.number * DAY + from_hour * HOUR + self.random.below(hours * HOUR)
     }
 
+    /// One of five thousand addresses.
+    fn somebody(&mut self, from: u32) -> u32 {
+        from + u32::try_from(self.random.below(5_000)).unwrap()
+    }
+
     fn shoot(&mut self, ms: u64, (from, who): (u32, Option<u32>), call: (&'static str, &'static str, u16)) {
         let (method, route, status) = call;
         self.shots.push(Shot { ms, from, who, method, route, status, fields: &[], agent: BROWSER });
@@ -139,12 +144,11 @@ impl Day {
         let campaign = self.number == 20;
         for number in 0..if campaign { 400 } else { 12 } {
             let ms = self.at(9, 10);
-            let from =
-                if campaign && number % 20 == 0 { 58_000 } else { 50_000 + self.random.below(5_000) as u32 };
+            let from = if campaign && number % 20 == 0 { 58_000 } else { self.somebody(50_000) };
             self.shoot(ms, (from, None), ("POST", "/api/signup", 201));
         }
         for _ in 0..8 {
-            let (ms, from) = (self.at(9, 10), 40_000 + self.random.below(5_000) as u32);
+            let (ms, from) = (self.at(9, 10), self.somebody(40_000));
             (0..=self.random.below(3)).for_each(|again| {
                 self.shoot(ms + again * 60_000, (from, None), ("POST", "/api/password/reset", 200))
             });

@@ -55,15 +55,25 @@ impl Group {
     /// What they do in a minute.
     pub(super) fn act(self, site: &mut Site, template: u64, (day, minute): (u64, u64)) {
         match self {
-            Self::Fresh | Self::Program | Self::Network | Self::Sleepers if day >= BEGIN => {
-                for thief in self.thieves() {
-                    self.steal(site, *thief, template);
+            Self::Fresh | Self::Program | Self::Network | Self::Sleepers => {
+                let thieves = if day >= BEGIN { self.thieves() } else { &[] };
+                thieves.iter().for_each(|thief| self.steal(site, *thief, template));
+            }
+            Self::Canary => {
+                if day >= 15 && (480..1_200).contains(&minute) {
+                    canary(site, template);
                 }
             }
-            Self::Canary if day >= 15 && (480..1_200).contains(&minute) => canary(site, template),
-            Self::Role if day >= 15 => role(site, template, (day, minute)),
-            Self::Chain if day >= BEGIN => chain(site, template),
-            _ => {}
+            Self::Role => {
+                if day >= 15 {
+                    role(site, template, (day, minute));
+                }
+            }
+            Self::Chain => {
+                if day >= BEGIN {
+                    chain(site, template);
+                }
+            }
         }
     }
 
@@ -73,7 +83,7 @@ impl Group {
             Self::Fresh => Origin { network: number % 300, program: number % 5 },
             Self::Program => Origin { network: number / 3, program: 7_000 },
             Self::Network => Origin { network: 7_000, program: number % 5 },
-            _ => site.origin(thief),
+            Self::Sleepers | Self::Role | Self::Canary | Self::Chain => site.origin(thief),
         };
         if site.random.below(MINUTES) >= RATE {
             return;
