@@ -120,7 +120,7 @@ fn run(count: u32, is_on: bool) -> Result<(f64, u64)> {
 fn write_request(request: &mut String, number: u32) -> Result<()> {
     let mixed = number.wrapping_mul(2_654_435_761);
     let who = (mixed >> 8) % PRINCIPALS;
-    let owner = if number % FOREIGN == 0 { (who + mixed % 97) % PRINCIPALS } else { who };
+    let owner = if number.is_multiple_of(FOREIGN) { (who + mixed % 97) % PRINCIPALS } else { who };
     let template = owner.wrapping_mul(31) % TEMPLATES;
     let object = owner * OBJECTS + number % OBJECTS;
     request.clear();
