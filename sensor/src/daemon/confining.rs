@@ -19,6 +19,8 @@ pub(super) fn reach(config: &Config, source: &ConfigSource, pins: Option<&Path>)
     let NotifyConfig { output, webhook, deny_file } = &config.notify;
     let mut reads = source.places();
     reads.extend(config.sense.openapi.clone());
+    let leaked = &config.sense.pipeline.identity.login.leaked_passwords;
+    reads.extend(leaked.iter().map(|list| list.path().to_owned()));
     if config.sense.enabled && config.sense.tls.enabled {
         reads.extend(config.sense.tls.keylog.iter().cloned());
         if config.sense.tls.probe {

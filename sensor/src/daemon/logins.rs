@@ -1,11 +1,13 @@
 //! What the configuration says about attempts to log in.
 
+use std::sync::Arc;
+
 use documented::DocumentedFields as _;
 
 use crate::config::{Form, Section};
 use crate::identity::{
-    Conditions, HEADER_SIGN, LOGIN_ROUTE, LoginConfig, LoginRoute, LoginRule, MAX_LOGIN_RULES, STATUSES,
-    login_text,
+    Conditions, HEADER_SIGN, LOGIN_ROUTE, Leaked, LoginConfig, LoginRoute, LoginRule, MAX_LOGIN_RULES,
+    STATUSES, login_text,
 };
 
 const ABOUT_RULE: &str = "A login that is recognised wrongly or not at all, under any name; at most 64.";
@@ -56,6 +58,14 @@ fn read_login(section: &Section<'_>) -> Option<LoginRule> {
 pub(super) fn read(login: Section<'_>, config: &mut LoginConfig) {
     login.explain::<LoginConfig>();
     login.boolean("enabled", &mut config.enabled);
+    let mut list = None;
+    login.optional("leaked_passwords", &Form::path("/etc/sensor/leaked.txt"), &mut list);
+    if let Some(path) = list {
+        match Leaked::open(&path) {
+            Ok(list) => config.leaked_passwords = Some(Arc::new(list)),
+            Err(error) => login.reject("leaked_passwords", error),
+        }
+    }
     for (name, section) in login.sections("shop") {
         let section = section.about(ABOUT_RULE);
         match read_login(&section) {

@@ -58,6 +58,7 @@ fn watch<'a>(exchanges: impl IntoIterator<Item = Exchange<'a>>) -> Vec<Signal> {
 
 fn failure(at: u64, client: IpAddr, number: u64, names: &Names) -> Exchange<'static> {
     let login = Login {
+        leaked: None,
         session: None,
         user: Some(names.user(number)),
         password: Some(names.password(number)),

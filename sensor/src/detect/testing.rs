@@ -125,6 +125,7 @@ impl Attempt {
             route: Some("/login"),
             status: Some(if self.succeeds { 200 } else { 401 }),
             login: Some(Login {
+                leaked: None,
                 session: None,
                 unread: false,
                 user: Some(names.user(self.user)),

@@ -6,8 +6,11 @@
 //! rounds are meant for hash tables.
 
 use std::fmt;
+use std::sync::Mutex;
 
-use zeroize::Zeroize;
+use zeroize::{Zeroize, Zeroizing};
+
+use super::leaked::{Algorithm, Digests};
 
 /// The key of an installation. It is wiped when dropped, and never printed.
 pub struct Key([u8; 32]);
@@ -144,13 +147,34 @@ const MAX_USER: usize = 256;
 /// Computes keyed hashes; the only holder of the derived keys, which are wiped when it is dropped.
 pub struct Hasher {
     keys: [[u8; 32]; Kind::ALL.len()],
+    /// The digests of an exchange's passwords, where they are looked up in a list of leaked ones.
+    digests: Option<Mutex<Digests>>,
 }
 
 impl Hasher {
     /// A hasher with one key for each kind, derived from that of the installation.
     #[must_use]
     pub fn new(key: &Key) -> Self {
-        Self { keys: Kind::ALL.map(|kind| blake3::derive_key(kind.context(), &key.0)) }
+        Self { keys: Kind::ALL.map(|kind| blake3::derive_key(kind.context(), &key.0)), digests: None }
+    }
+
+    /// The same, for passwords that are looked up in a list with hashes of this kind.
+    #[must_use]
+    pub(super) fn looked_up(mut self, algorithm: Option<Algorithm>) -> Self {
+        self.digests = algorithm.map(|algorithm| Mutex::new(Digests::new(algorithm)));
+        self
+    }
+
+    /// The digest of a password of this exchange.
+    pub(super) fn digest(&self, password: KeyedHash) -> Option<Zeroizing<[u8; 20]>> {
+        self.digests.as_ref()?.lock().ok()?.of(password)
+    }
+
+    /// Wipes the digests of an exchange.
+    pub(super) fn forget(&self) {
+        if let Some(mut digests) = self.digests.as_ref().and_then(|digests| digests.lock().ok()) {
+            digests.forget();
+        }
     }
 
     /// The hash of a value of a kind.
@@ -173,7 +197,11 @@ impl Hasher {
     /// The hash of a login's password, exactly as it was sent.
     #[must_use]
     pub fn password(&self, password: &[u8]) -> KeyedHash {
-        self.hash(Kind::Password, password)
+        let hash = self.hash(Kind::Password, password);
+        if let Some(mut digests) = self.digests.as_ref().and_then(|digests| digests.lock().ok()) {
+            digests.note(hash, password);
+        }
+        hash
     }
 
     /// The same for a name of another kind.

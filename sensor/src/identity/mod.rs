@@ -24,6 +24,7 @@ mod forwarders;
 pub mod fuzz;
 mod hash;
 mod jwt;
+mod leaked;
 mod login;
 mod names;
 mod node;
@@ -43,6 +44,7 @@ pub use config::{Config, ConfigError, ForwardedHeader, MAX_FORWARDED_HEADERS, MA
 pub use forwarders::Forwarder;
 pub use hash::{Hasher, Key, KeyedHash, Kind, Pseudonyms};
 pub(crate) use jwt::BASE64URL;
+pub use leaked::Leaked;
 pub use login::{
     Conditions, HEADER_SIGN, HeaderSign, LOGIN_ROUTE, Login, LoginConfig, LoginOutcome, LoginRoute,
     LoginRule, LoginTextError, MAX_LOGIN_RULES, STATUSES, Statuses, login_text,
@@ -98,10 +100,12 @@ impl Identifier {
     /// If a list of names is too long or contains an invalid name.
     pub fn new(config: &Config, key: &Key) -> Result<Self, ConfigError> {
         config.check()?;
+        let list = config.login.leaked_passwords.as_deref();
+        let hasher = Hasher::new(key).looked_up(list.map(Leaked::algorithm));
         Ok(Self {
             roles: collect::roles(config),
             clients: Clients::new(config),
-            principals: Principals::new(config, Hasher::new(key)),
+            principals: Principals::new(config, hasher),
             logins: Logins::new(&config.login),
             counters: Counters::default(),
             forwarders: Forwarders::default(),
@@ -217,6 +221,12 @@ impl Identifier {
     #[must_use]
     pub fn further(&self) -> (&[Login], u32) {
         self.logins.further()
+    }
+
+    /// Passwords that could not be looked up in the list of leaked ones.
+    #[must_use]
+    pub const fn unchecked_passwords(&self) -> u64 {
+        self.logins.unchecked()
     }
 
     /// Hashes what others find: the users and passwords of logins.

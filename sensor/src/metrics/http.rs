@@ -9,7 +9,8 @@ use super::families::{Family, Snapshot, families};
 use super::{identity, inspect, tls};
 use crate::capture::datagram::{DatagramCounters, Refusal};
 use crate::event::LoginOutcome;
-use crate::pipeline::{DURATION_BUCKETS, Durations};
+use crate::pipeline::{self, DURATION_BUCKETS, Durations};
+use crate::posture::Access;
 use crate::stream::{self, CloseCause};
 
 families! {
@@ -57,6 +58,10 @@ families! {
     WEBSOCKET_BYTES: COUNTER "sensor_websocket_bytes_total";
     /// Login attempts, by outcome.
     LOGINS: COUNTER "sensor_logins_total";
+    /// Passwords of successful logins, looked up in the list of leaked ones.
+    LEAKED: COUNTER "sensor_leaked_passwords_total";
+    /// Routes and methods seen, by who is answered.
+    INVENTORY: GAUGE "sensor_routes_inventory";
     /// Route templates known.
     HTTP_ROUTES: GAUGE "sensor_http_routes";
     /// From first byte of request to first of response.
@@ -136,7 +141,7 @@ fn refused(snapshot: &Snapshot) -> Vec<Metric> {
     all.map(|(reason, count)| SEGMENTS_REFUSED.metric(&[("reason", reason)], count)).collect()
 }
 
-fn about_exchanges(http: &crate::pipeline::Snapshot) -> Vec<MetricFamily> {
+fn about_exchanges(http: &pipeline::Snapshot) -> Vec<MetricFamily> {
     let closed = CloseCause::ALL
         .map(|cause| STREAMS_CLOSED.metric(&[("cause", cause.label())], http.streams.closed(cause)));
     let exchanges = http.totals.by_labels().into_iter().map(|((version, method, class), count)| {
@@ -164,7 +169,7 @@ fn about_exchanges(http: &crate::pipeline::Snapshot) -> Vec<MetricFamily> {
         let both = [("ingress", of_clients), ("egress", all.saturating_sub(of_clients))];
         family.with(both.map(|(direction, count)| family.metric(&[("direction", direction)], count)).to_vec())
     };
-    vec![
+    let mut families = vec![
         sockets(&WEBSOCKET_MESSAGES, http.http.websocket_messages, http.http.websocket_client_messages),
         sockets(&WEBSOCKET_BYTES, http.http.websocket_bytes, http.http.websocket_client_bytes),
         STREAMS_ACTIVE.one(http.streams.active),
@@ -183,7 +188,33 @@ fn about_exchanges(http: &crate::pipeline::Snapshot) -> Vec<MetricFamily> {
         LOGINS.with(logins.to_vec()),
         HTTP_ROUTES.one(u64::try_from(http.routes).unwrap_or(u64::MAX)),
         HTTP_DURATION.with(vec![histogram(&http.totals.durations)]),
-    ]
+    ];
+    families.extend(of_access(http));
+    families
+}
+
+/// Families that only those have who look up passwords, or see routes: a scrape stays small.
+fn of_access(http: &pipeline::Snapshot) -> Vec<MetricFamily> {
+    let (looked_up, leaked) = http.totals.leaked();
+    let failed = http.unchecked_passwords;
+    let passwords = [("listed", leaked), ("unlisted", looked_up.saturating_sub(leaked)), ("failed", failed)]
+        .map(|(result, count)| LEAKED.metric(&[("result", result)], count));
+    let rows = Access::ALL.into_iter().flat_map(|access| [(access, false), (access, true)]);
+    let rows = rows.filter_map(|(access, is_undocumented)| {
+        let count = http.inventory.of(access, is_undocumented);
+        let documented = if is_undocumented { "no" } else { "yes_or_unknown" };
+        let labels = [("auth", access.label()), ("documented", documented)];
+        (count > 0).then(|| INVENTORY.metric(&labels, count))
+    });
+    let rows: Vec<_> = rows.collect();
+    let mut families = Vec::new();
+    if looked_up > 0 || failed > 0 {
+        families.push(LEAKED.with(passwords.to_vec()));
+    }
+    if !rows.is_empty() {
+        families.push(INVENTORY.with(rows));
+    }
+    families
 }
 
 #[expect(clippy::cast_precision_loss, clippy::float_arithmetic, reason = "Prometheus' values are seconds")]

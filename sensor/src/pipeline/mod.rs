@@ -93,6 +93,10 @@ pub struct Snapshot {
     pub tls: tls::Counters,
     /// Peers that report other clients' addresses and are not trusted proxies, busiest first.
     pub forwarders: Vec<identity::Forwarder>,
+    /// Passwords that could not be looked up in the list of leaked ones.
+    pub unchecked_passwords: u64,
+    /// Rows of the inventory by who is answered.
+    pub inventory: posture::Rows,
 }
 
 impl Snapshot {
@@ -107,7 +111,9 @@ impl Snapshot {
                 }
             }
         }
-        Self { http: http::Counters::of_everything(), totals, ..Self::default() }
+        totals.count_looked_up(true);
+        let inventory = posture::Rows::of_everything();
+        Self { http: http::Counters::of_everything(), totals, inventory, ..Self::default() }
     }
 }
 
@@ -233,6 +239,8 @@ impl<O: Observer> Pipeline<O> {
             tls_ports: self.streams.protocol().counters().ports().clone(),
             tls: self.streams.protocol().counters(),
             forwarders: self.streams.protocol().inner().sink().identifier.forwarders(),
+            unchecked_passwords: self.streams.protocol().inner().sink().identifier.unchecked_passwords(),
+            inventory: self.inventory().by_access(),
         }
     }
 

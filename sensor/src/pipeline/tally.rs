@@ -35,6 +35,8 @@ impl Tally {
             totals.count_login(login.outcome, 1);
             totals.count_login(LoginOutcome::Unknown, u64::from(event.further.uncounted));
             event.further.read.iter().for_each(|login| totals.count_login(login.outcome, 1));
+            let all = std::iter::once(&login).chain(event.further.read);
+            all.filter_map(|login| login.leaked).for_each(|is_leaked| totals.count_looked_up(is_leaked));
         }
         totals.count(event.http_version, method.label(), event.status, duration);
         totals.unproven = totals.unproven.saturating_add(u64::from(!event.proven));

@@ -117,6 +117,9 @@ pub struct Totals {
     pub durations: Durations,
     /// Attempts to log in, by outcome.
     logins: [u64; LoginOutcome::ALL.len()],
+    /// Successful ones whose password was looked up in the list of leaked ones, and those whose password is in it.
+    looked_up: u64,
+    leaked: u64,
     /// By version, method and status class.
     by_labels: BTreeMap<Labels, u64>,
     /// The labels of the last exchange, whose count is not in the map yet: the next one mostly has the same.
@@ -151,6 +154,18 @@ impl Totals {
         if let Some(count) = self.logins.get_mut(outcome as usize) {
             *count = count.saturating_add(times);
         }
+    }
+
+    /// A password was looked up in the list of leaked ones.
+    pub(super) const fn count_looked_up(&mut self, is_leaked: bool) {
+        self.looked_up = self.looked_up.saturating_add(1);
+        self.leaked = self.leaked.saturating_add(is_leaked as u64);
+    }
+
+    /// Successful logins whose password was looked up in the list of leaked ones, and those whose password is in it.
+    #[must_use]
+    pub const fn leaked(&self) -> (u64, u64) {
+        (self.looked_up, self.leaked)
     }
 
     /// Attempts to log in with an outcome.

@@ -45,6 +45,12 @@ pub(super) fn access(row: &mut Row, event: &Exchange<'_>, status: u16, now: Seco
     if is_login {
         facts.note(Fact::Login, now);
     }
+    if let Some(is_leaked) = event.login.and_then(|login| login.leaked) {
+        facts.note(Fact::LoginChecked, now);
+        if is_leaked {
+            facts.note(Fact::LoginLeaked, now);
+        }
+    }
     if status == 429 {
         facts.note(Fact::TooMany, now);
     }

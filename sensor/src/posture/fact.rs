@@ -98,6 +98,10 @@ facts! {
     Session = "session",
     /// It was an attempt to log in.
     Login = "login",
+    /// A successful one, whose password was looked up in the list of leaked ones.
+    LoginChecked = "login_checked",
+    /// Of these, with one that is in it.
+    LoginLeaked = "login_leaked",
     /// It was answered with 429.
     TooMany = "too_many",
     /// It came in clear text, from a client that is neither this host nor behind a known proxy.

@@ -15,6 +15,7 @@ use super::heads::About;
 use super::merge::merged;
 use super::names;
 use super::row::{MAX_SHAPES, Row};
+use super::rows::{Access, Rows};
 use crate::clock::Timestamp;
 use crate::event::{Exchange, Redactor};
 use crate::http::{self, Method};
@@ -175,6 +176,27 @@ impl Inventory {
     #[must_use]
     pub fn snapshot(&self, at: Timestamp) -> Snapshot {
         Snapshot { rows: self.rows.clone(), since: self.since, at, counters: self.counters }
+    }
+
+    /// Rows by who is answered, and by whether the OpenAPI document has them.
+    #[must_use]
+    pub fn by_access(&self) -> Rows {
+        let mut rows = Rows::default();
+        for row in &self.rows {
+            let (with, without) = (row.facts.has(Fact::CredentialsOk), row.facts.has(Fact::AnonymousOk));
+            let access = match (with, without) {
+                (true, false) => Access::Required,
+                (true, true) => Access::Optional,
+                (false, true) => Access::None,
+                (false, false) => Access::Unanswered,
+            };
+            let is_undocumented = row
+                .found
+                .iter()
+                .any(|found| &*found.kind == "schema" && found.class.starts_with("undocumented"));
+            rows.add(access, is_undocumented);
+        }
+        rows
     }
 
     /// Totals.

@@ -170,8 +170,15 @@ impl Stage<'_> {
     ) -> Timestamp {
         let fingerprint = visitor.app.fingerprint();
         let user = Some(self.site.account(user));
-        let login =
-            Login { user, password: Some(password), outcome, unread: false, fingerprint, session: None };
+        let login = Login {
+            user,
+            password: Some(password),
+            outcome,
+            unread: false,
+            fingerprint,
+            session: None,
+            leaked: None,
+        };
         self.emit(visitor, at, ("POST", (Route::Login, 0)), status, Some(login))
     }
 

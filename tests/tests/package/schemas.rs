@@ -53,8 +53,11 @@ fn dashboards_are_what_grafana_takes() -> Result<()> {
         Ok(name.to_owned())
     };
     let overview = fs::read_to_string(repository().join("sensor/dist/grafana/overview.json"))?;
-    let health = fs::read_to_string(repository().join("sensor/dist/grafana/health.json"))?;
-    let files = [checked("overview.ts", &overview)?, checked("health.ts", &health)?];
+    let mut files = vec![checked("overview.ts", &overview)?];
+    for name in ["access", "health"] {
+        let text = fs::read_to_string(repository().join(format!("sensor/dist/grafana/{name}.json")))?;
+        files.push(checked(&format!("{name}.ts"), &text)?);
+    }
     let mut well = Command::new("node");
     well.current_dir(&directory).args(check.get_args()).args(&files);
     run(&mut well)?;

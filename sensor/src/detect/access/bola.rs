@@ -35,7 +35,7 @@ pub struct Config {
     pub learn_days: u32,
     /// Maximum objects whose owners are remembered, at 24 bytes each.
     pub objects: u32,
-    /// Maximum principals remembered, at 60 bytes each.
+    /// Maximum principals remembered, at 75 bytes each.
     pub principals: u32,
     /// Maximum pairs of a principal and a template remembered, at 170 bytes each: those with objects of others, or
     /// refusals.
@@ -155,6 +155,11 @@ fn evidence(case: &Case, route: &str, exchange: &Exchange<'_>) -> Evidence {
     }
     if case.polluted > 0 {
         evidence = evidence.with("repeated_parameters", u64::from(case.polluted));
+    }
+    if case.is_alike {
+        evidence = evidence
+            .with("in_company", "others do the same who share its program, its network or its first day")
+            .with("mates", u64::from(case.mates));
     }
     if case.has_role {
         evidence = evidence.with("role", "it uses functions that few others use");

@@ -12,6 +12,7 @@ pub mod enumeration;
 mod known;
 pub mod mass_assignment;
 mod object;
+mod origin;
 mod population;
 #[cfg(test)]
 mod tests;
@@ -138,7 +139,9 @@ impl Access {
         if let Some(principal) = principal {
             signals.extend(self.call(&ask, principal, (client, exchange)));
         }
-        let case = self.known.as_mut().and_then(|known| known.note(&ask));
+        let hasher = &self.hasher;
+        let origin = || origin::of_exchange(exchange, hasher);
+        let case = self.known.as_mut().and_then(|known| known.note(&ask, origin));
         if let (Some(case), Some(principal)) = (case, principal) {
             signals.extend(self.tell(&case, principal, (client, exchange)));
         }

@@ -85,7 +85,15 @@ impl KeyExposure {
                 confidence: finding.confidence.share(),
                 says,
             };
-            signals.extend(self.posture.note(exchange, case));
+            let mut signal = self.posture.note(exchange, case);
+            if let (Some(signal), "leaked") = (&mut signal, finding.class)
+                && let Some(user) = exchange.login.and_then(|login| login.user)
+            {
+                // The first account of the day; the others are in the records of exchanges.
+                signal.evidence =
+                    std::mem::take(&mut signal.evidence).with("account", user.to_string().as_str());
+            }
+            signals.extend(signal);
         }
     }
 
@@ -130,6 +138,9 @@ fn judge(exchange: &Exchange<'_>, finding: &Finding) -> Option<(Severity, &'stat
             (Severity::Info, "accepts credentials over plain HTTP from private addresses")
         }
         (Side::Request, "cleartext") => (Severity::Medium, "accepts credentials over plain HTTP"),
+        (Side::Request, "leaked") => {
+            (Severity::Medium, "lets in accounts whose passwords are in the list of leaked ones")
+        }
         (Side::Request, _) => return None,
     })
 }

@@ -2,9 +2,11 @@
 
 use std::ops::RangeInclusive;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use documented::DocumentedFields;
 
+use super::super::leaked::Leaked;
 use crate::config::{Form, from_text};
 
 /// Maximum rules.
@@ -17,11 +19,14 @@ pub struct LoginConfig {
     pub enabled: bool,
     /// Known login routes; they take precedence over what is recognised automatically. At most [`MAX_LOGIN_RULES`].
     pub rules: Vec<LoginRule>,
+    /// A list of leaked passwords: lines `HASH:COUNT`, sorted, with SHA-1 or NTLM hashes in hexadecimal. Accounts that log
+    /// in with one of them are told. The list is searched on disk, and opened with the configuration.
+    pub leaked_passwords: Option<Arc<Leaked>>,
 }
 
 impl Default for LoginConfig {
     fn default() -> Self {
-        Self { enabled: true, rules: Vec::new() }
+        Self { enabled: true, rules: Vec::new(), leaked_passwords: None }
     }
 }
 

@@ -56,7 +56,11 @@ pub fn login(data: &[u8]) {
         })
     };
     let rules = if choices & 1 != 0 { rule().into_iter().collect() } else { Vec::new() };
-    let config = Config { login: LoginConfig { enabled: true, rules }, max_token: 256, ..Config::default() };
+    let config = Config {
+        login: LoginConfig { rules, ..LoginConfig::default() },
+        max_token: 256,
+        ..Config::default()
+    };
     let Ok(identifier) = Identifier::new(&config, &Key::from_bytes([1; 32])) else { return };
     let bounds = http::Config { inflate_bytes: 4 << 10, body_bytes: 2 << 10, ..http::Config::default() };
     let mut http = Http::new(bounds, Checker { identifier });

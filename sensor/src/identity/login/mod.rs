@@ -66,6 +66,7 @@ pub use config::{
 };
 
 use super::hash::KeyedHash;
+use super::leaked::Leaks;
 use super::principal::Principals;
 use crate::http::{Decoding, Exchange, Method, Request};
 use answer::{Answer, Attempt, Manner, Room};
@@ -127,6 +128,9 @@ pub struct Login {
     /// of the user's later requests.
     #[serde(serialize_with = "as_text", skip_serializing_if = "Option::is_none")]
     pub session: Option<KeyedHash>,
+    /// Of a success: whether its password is in the operator's list of leaked ones. None if there is no list.
+    #[serde(rename = "leaked_password", skip_serializing_if = "Option::is_none")]
+    pub leaked: Option<bool>,
 }
 
 fn as_text<S: Serializer>(hash: &Option<KeyedHash>, serializer: S) -> Result<S::Ok, S::Error> {
@@ -147,6 +151,7 @@ pub(super) struct Logins {
     response: Room,
     places: Places,
     shapes: Shapes,
+    leaks: Leaks,
     /// Attempts of the last exchange.
     found: Vec<Found>,
     outcomes: Vec<LoginOutcome>,
@@ -164,6 +169,7 @@ impl Logins {
             response: Room::default(),
             places: Places::new(),
             shapes: Shapes::new(),
+            leaks: Leaks::new(config.leaked_passwords.clone()),
             found: Vec::new(),
             outcomes: Vec::new(),
             further: Vec::new(),
@@ -231,7 +237,14 @@ impl Logins {
                 manner = Manner::Code;
             }
         }
-        self.conclude(exchange, (rule, route), (manner, unread), principals)
+        let first = self.conclude(exchange, (rule, route), (manner, unread), principals);
+        principals.hasher().forget();
+        first
+    }
+
+    /// Passwords that could not be looked up.
+    pub(super) const fn unchecked(&self) -> u64 {
+        self.leaks.failed()
     }
 
     /// Whether a request goes to a login route, by its path or by earlier requests.
@@ -269,13 +282,19 @@ impl Logins {
         let response = exchange.response.filter(|_| succeeded && manner != Manner::Always);
         let session = response.and_then(|response| session::begun(response, attempt.answer.body, principals));
         let fingerprint = self.fingerprint.of(request);
-        let login = |(found, outcome): (&Found, &LoginOutcome)| Login {
-            user: found.user,
-            password: found.password,
-            outcome: *outcome,
-            unread,
-            fingerprint,
-            session: session.filter(|_| *outcome == LoginOutcome::Success),
+        let (leaks, hasher) = (&mut self.leaks, principals.hasher());
+        let login = |(found, outcome): (&Found, &LoginOutcome)| {
+            let is_success = *outcome == LoginOutcome::Success;
+            let accepted = found.password.filter(|_| is_success && !found.is_code);
+            Login {
+                user: found.user,
+                password: found.password,
+                outcome: *outcome,
+                unread,
+                fingerprint,
+                session: session.filter(|_| is_success),
+                leaked: accepted.and_then(|password| leaks.has(password, hasher)),
+            }
         };
         let mut logins = self.found.iter().zip(&self.outcomes).map(login);
         let first = logins.next();

@@ -48,6 +48,8 @@ pub struct Known<'k> {
     pub is_clear: bool,
     /// It is a login with a password.
     pub has_password: bool,
+    /// The server accepted one that is in the list of leaked passwords.
+    pub is_leaked: bool,
     /// The server is known to check credentials on this route, and accepted these.
     pub is_accepted: bool,
 }
@@ -70,6 +72,7 @@ impl<'k> Known<'k> {
                 && identity.peer.is_none()
                 && !identity.client.is_loopback(),
             has_password: login.is_some_and(|login| login.password.is_some()),
+            is_leaked: login.is_some_and(|login| login.leaked == Some(true)),
             is_accepted: is_checked && status.is_some_and(|status| (200..300).contains(&status)),
         }
     }
@@ -125,6 +128,9 @@ impl Exposure {
         if let Some(request) = exchange.request {
             if !*bare || known.has_password {
                 (exposed.token, *bare) = self.headers(request, known, exchange.ended(), tell);
+            }
+            if known.is_leaked {
+                tell(finding(Kind::KeyExposure, "leaked", "leaked-password", Place::Body, b"", 100));
             }
             exposed.document = documents::read(request, query, body, tell);
             if let Some(query) = query {

@@ -2,6 +2,7 @@
 //!
 //! Colours are those of Okabe and Ito, and no panel is told by colour alone.
 
+mod access;
 mod health;
 mod overview;
 mod panel;
@@ -21,19 +22,22 @@ use crate::printable::to_pretty_json;
 pub enum Dashboard {
     /// For the operator: what comes, what is refused, who attacks.
     Overview,
+    /// For whoever answers for the API: who may do what, credentials, what there is.
+    Access,
     /// For the sensor's own health: losses, tables, memory.
     Health,
 }
 
 impl Dashboard {
     /// All of them.
-    pub const ALL: [Self; 2] = [Self::Overview, Self::Health];
+    pub const ALL: [Self; 3] = [Self::Overview, Self::Access, Self::Health];
 
     /// The name of its file, without `.json`.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::Overview => "overview",
+            Self::Access => "access",
             Self::Health => "health",
         }
     }
@@ -41,6 +45,7 @@ impl Dashboard {
     const fn title(self) -> &'static str {
         match self {
             Self::Overview => "Sensor: overview",
+            Self::Access => "Sensor: authorization and posture",
             Self::Health => "Sensor: its own health",
         }
     }
@@ -48,6 +53,7 @@ impl Dashboard {
     fn rows(self) -> Vec<Row> {
         match self {
             Self::Overview => overview::rows(),
+            Self::Access => access::rows(),
             Self::Health => health::rows(),
         }
     }

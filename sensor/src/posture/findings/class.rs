@@ -82,6 +82,8 @@ classes! {
         "Accept listed algorithms only, verify signature, issuer, audience and expiry, and use keys of 256 random bits or more.";
     Keys: "key-exposure", "API8:2023", "Keys or credentials can be read by others",
         "Revoke the keys, take them out of answers and addresses, and send credentials in headers only.";
+    LeakedPasswords: "leaked-passwords", "API2:2023", "Accounts log in with passwords that are in the list of leaked ones",
+        "Have these accounts choose other passwords, and refuse those of the list when a password is set (NIST SP 800-63B).";
     Data: "data-exposure", "API3:2023", "Answers give away more than clients need",
         "Answer the fields that the client needs, chosen by the server; never hashes of passwords.";
     Management: "management-route", "API9:2023", "Routes for operators or developers are open",

@@ -266,6 +266,12 @@ fn resources(row: &Row, tell: &mut Tell<'_>) {
 }
 
 fn found(row: &Row, tell: &mut Tell<'_>) {
+    let (leaked, checked) = (row.facts.of(Fact::LoginLeaked), row.facts.of(Fact::LoginChecked));
+    if leaked.count > 0 {
+        let evidence =
+            format!("{} of {} successful logins with a password of the list", leaked.count, checked.count);
+        tell(Class::LeakedPasswords, Risk::Medium, evidence, leaked);
+    }
     for found in &row.found {
         let Found { kind, class, rule, is_response, times } = found;
         let side = if *is_response { "answers" } else { "requests" };
@@ -277,7 +283,7 @@ fn found(row: &Row, tell: &mut Tell<'_>) {
                 tell(Class::Data, if is_grave { Risk::High } else { Risk::Medium }, evidence, *times);
             }
             // The same is told of the transport.
-            "key-exposure" if &**class == "cleartext" => {}
+            "key-exposure" if matches!(&**class, "cleartext" | "leaked") => {}
             "key-exposure" => {
                 tell(Class::Keys, if *is_response { Risk::Critical } else { Risk::High }, evidence, *times);
             }

@@ -1,5 +1,8 @@
 //! When a principal's week is more than sharing, and how sure that is.
 
+use super::company::Credit;
+use super::origin::Origin;
+use super::sizes::Crowd;
 use super::{Ask, Day, Known, Who, key};
 use crate::detect::Severity;
 
@@ -18,19 +21,15 @@ pub(crate) struct Limits {
     pub(crate) learn: Day,
 }
 
-/// Refusals for which there is a reason are this share of the strangers at most, as its reciprocal.
-const BLIND: u32 = 5;
-/// Refusals that are none to speak of.
-const SLIPS: u32 = 10;
 /// Multiples of a limit that need no second day, and that are an attack without further signs.
 const AT_ONCE: u32 = 3;
 const ATTACK: u32 = 2;
+/// Multiples that are an attack without further signs by one of many who do the same.
+const IN_COMPANY: u32 = 6;
 /// Days until something is usual under a new template, where other templates were learned.
 const NEW: Day = 2;
 /// The multiple of its own habit that is too much of a principal that roams.
 const HABIT: u32 = 3;
-/// Requests with a parameter twice that are no mistake.
-const POLLUTED: u32 = 3;
 /// Until the same is told again, in days.
 const AGAIN: Day = 7;
 
@@ -62,16 +61,21 @@ pub(crate) struct Case {
     pub(crate) limit: u32,
     pub(crate) is_sequence: bool,
     pub(crate) polluted: u32,
-    /// Whether it uses what few others use.
+    /// Whether it uses what few others use, as its fellows do.
     pub(crate) has_role: bool,
+    /// Others with many strangers that share its program, its network or its first day, and whether honest people share
+    /// that seldom.
+    pub(crate) mates: u32,
+    pub(crate) is_alike: bool,
     /// Whether it is news, rather than more of what was told.
     pub(crate) is_new: bool,
 }
 
 impl Known {
     /// Judges a principal under a template after another stranger or refusal.
-    pub(super) fn judge(&mut self, ask: &Ask, who: Who, day: Day) -> Option<Case> {
+    pub(super) fn judge(&mut self, ask: &Ask, by: (Who, Origin), day: Day) -> Option<Case> {
         let limits = self.limits;
+        let (who, _) = by;
         let key = key(who, ask.template);
         let hash = self.pairs.hash(&key);
         let pair = self.pairs.get(hash, &key, ask.now)?;
@@ -106,11 +110,13 @@ impl Known {
             is_sequence: pair.is_sequence(),
             polluted: pair.polluted.into(),
             has_role: false,
+            mates: 0,
+            is_alike: false,
             is_new: true,
         };
         let refused_days = pair.refused.days();
         let habit = u32::from(pair.refused_habit).saturating_mul(HABIT);
-        let case = self.of_strangers(ask, who, case, day).or_else(|| {
+        let case = self.of_strangers(ask, by, case, day).or_else(|| {
             let case = Case { days: refused_days, ..case };
             self.of_refusals(ask, case, habit)
         })?;
@@ -118,39 +124,53 @@ impl Known {
     }
 
     /// Whether a week has too many strangers, and how bad that is.
-    fn of_strangers(&mut self, ask: &Ask, who: Who, mut case: Case, day: Day) -> Option<Case> {
+    fn of_strangers(&mut self, ask: &Ask, by: (Who, Origin), mut case: Case, day: Day) -> Option<Case> {
         let limits = self.limits;
+        let (who, _) = by;
         let (hash, key) = (self.templates.hash(&ask.template), key(who, ask.template));
         let template = self.templates.get(hash, &ask.template, ask.now)?;
-        let above = template.outliers();
-        case.usual = template.strangers.all_but(above);
+        let active = template.active();
+        case.usual = template.strangers.usual(active);
+        let usual_refused = template.refused.usual(active);
         let habit = u32::from(self.people.roams(who, ask.now)).saturating_mul(HABIT);
         case.limit = limits.strangers.max(case.usual.saturating_mul(limits.times_usual)).max(habit);
-        // Many at once: not they, but the application changed.
-        let is_crowd = template.strangers.reaching(case.limit) > above.saturating_add(1);
-        if case.strangers < case.limit || !template.is_private() || is_crowd {
+        if case.strangers < case.limit || !template.is_private() {
             return None;
         }
-        let usual_refused = template.refused.all_but(above);
-        let is_blind = case.refused >= SLIPS.max(case.strangers / BLIND) && case.refused > usual_refused;
-        let has_signs = case.is_sequence || is_blind || case.polluted >= POLLUTED;
+        let sizes = template.strangers;
+        let pair = self.pairs.hash(&key);
+        if !self.pairs.get(pair, &key, ask.now)?.is_due(case.strangers, ask.now) {
+            return None;
+        }
+        let company = self.company(ask, by, case.limit);
+        let crowd = sizes.crowd(case.limit, active, company.of_roles);
         let hash = self.pairs.hash(&key);
         let pair = self.pairs.get(hash, &key, ask.now)?;
+        let has_signs = pair.has_signs(case.strangers, usual_refused) && !company.are_signs_common();
+        // Many, and more on the way: not they, but the application changed.
+        if crowd == Crowd::Wide && !has_signs {
+            return None;
+        }
         if pair.crossed == 0 {
             pair.crossed = day;
         }
+        let is_first_day = pair.crossed == day;
         let is_far = case.strangers >= case.limit.saturating_mul(AT_ONCE);
-        if pair.crossed == day && !has_signs && !is_far {
+        if is_first_day && !has_signs && !is_far {
             return None;
         }
-        if self.people.has_role_of_roamers(who, ask.now) {
+        let credit = self.credit(ask, by, case.strangers);
+        case.is_alike = self.is_alike(by, (&company, day), credit != Credit::None);
+        if credit == Credit::Roams && !case.is_alike {
             self.set_apart(ask, who, case.strangers);
             return None;
         }
-        case.has_role = !self.people.marks(who, ask.now).is_empty();
-        let is_attack = case.strangers >= case.limit.saturating_mul(ATTACK) && !case.has_role;
-        if has_signs || is_attack {
-            (case.severity, case.confidence) = (Severity::High, if has_signs { 90 } else { 80 });
+        case.mates = company.mates;
+        case.has_role = credit != Credit::None && !case.is_alike;
+        let attack = if crowd == Crowd::Few { ATTACK } else { IN_COMPANY };
+        let is_attack = case.strangers >= case.limit.saturating_mul(attack) && !case.has_role;
+        if has_signs || case.is_alike || is_attack {
+            (case.severity, case.confidence) = (Severity::High, if is_attack { 80 } else { 90 });
         }
         Some(case)
     }
@@ -160,11 +180,10 @@ impl Known {
         let limits = self.limits;
         let hash = self.templates.hash(&ask.template);
         let template = self.templates.get(hash, &ask.template, ask.now)?;
-        let above = template.outliers();
-        case.usual = template.refused.all_but(above);
+        let active = template.active();
+        case.usual = template.refused.usual(active);
         case.limit = limits.refused.max(case.usual.saturating_mul(limits.times_usual)).max(habit);
-        let is_crowd = template.refused.reaching(case.limit) > above.saturating_add(1);
-        if case.refused < case.limit || is_crowd {
+        if case.refused < case.limit || template.refused.crowd(case.limit, active, 0) == Crowd::Wide {
             return None;
         }
         case.why = Why::Refused;

@@ -7,15 +7,16 @@ use serde::{Deserialize, Serialize};
 use super::days::{Day, Week};
 use super::met::Met;
 use super::objects::{Slot, Who};
+use super::origin::Origin;
 use super::pair::Pair;
 use super::people::{Person, Use};
 use super::template::Template;
 use super::{Known, TEMPLATES};
 use crate::clock::Timestamp;
-use crate::detect::recent::Distinct;
+use crate::detect::recent::{Distinct, Recent};
 
 /// The form below.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// Objects that are kept, those that were read last: 8 MiB of text. The others are learned again.
 const OBJECTS: usize = 1 << 18;
@@ -27,6 +28,8 @@ struct Kept {
     first: Option<Day>,
     people: String,
     uses: String,
+    programs: String,
+    networks: String,
     templates: String,
     pairs: String,
     objects: String,
@@ -79,6 +82,24 @@ impl In<'_> {
     }
 }
 
+fn uses_kept(table: &Recent<u32, Use>) -> String {
+    let mut out = Out::default();
+    for (key, known) in table.iter() {
+        out.put(*key, 4);
+        out.put(known.first, 2);
+        known.users.bits().iter().for_each(|word| out.put(*word, 8));
+    }
+    out.text()
+}
+
+fn take_use(table: &mut Recent<u32, Use>, rest: &mut In<'_>, now: Timestamp) -> Option<()> {
+    let key = rest.word()?;
+    let first = rest.short()?;
+    let known = Use { first, users: Distinct::of_bits(rest.several(|rest| rest.take(8))?) };
+    table.touch(key, now, || known)?;
+    Some(())
+}
+
 impl Known {
     /// What it knows.
     pub(crate) fn kept(&self) -> Option<serde_json::Value> {
@@ -86,7 +107,9 @@ impl Known {
             version: VERSION,
             first: self.first,
             people: self.people_kept(),
-            uses: self.uses_kept(),
+            uses: uses_kept(&self.people.uses),
+            programs: uses_kept(&self.people.origins.programs),
+            networks: uses_kept(&self.people.origins.networks),
             templates: self.templates_kept(),
             pairs: self.pairs_kept(),
             objects: self.objects_kept(),
@@ -105,9 +128,11 @@ impl Known {
         }
         self.first = kept.first;
         type Part = fn(&mut Known, &mut In<'_>, Timestamp) -> Option<()>;
-        let parts: [(&str, &str, Part); 5] = [
+        let parts: [(&str, &str, Part); 7] = [
             ("people", &kept.people, Self::take_person),
             ("uses", &kept.uses, Self::take_use),
+            ("programs", &kept.programs, Self::take_program),
+            ("networks", &kept.networks, Self::take_network),
             ("templates", &kept.templates, Self::take_template),
             ("pairs", &kept.pairs, Self::take_pair),
             ("objects", &kept.objects, Self::take_object),
@@ -128,6 +153,9 @@ impl Known {
         for (who, person) in self.people.people.iter() {
             out.put(*who, 4);
             out.put(person.first, 2);
+            out.put(person.day, 2);
+            out.put(person.origin.network, 4);
+            out.put(person.origin.program, 4);
             out.put(person.roams, 2);
             person.marks.iter().for_each(|mark| out.put(*mark, 4));
         }
@@ -136,27 +164,27 @@ impl Known {
 
     fn take_person(&mut self, rest: &mut In<'_>, now: Timestamp) -> Option<()> {
         let who: Who = rest.word()?;
-        let person = Person { first: rest.short()?, roams: rest.short()?, marks: rest.several(In::word)? };
+        let person = Person {
+            first: rest.short()?,
+            day: rest.short()?,
+            origin: Origin { network: rest.word()?, program: rest.word()? },
+            roams: rest.short()?,
+            marks: rest.several(In::word)?,
+        };
         self.people.put(who, person, now);
         Some(())
     }
 
-    fn uses_kept(&self) -> String {
-        let mut out = Out::default();
-        for (function, known) in self.people.uses.iter() {
-            out.put(*function, 4);
-            out.put(known.first, 2);
-            known.users.bits().iter().for_each(|word| out.put(*word, 8));
-        }
-        out.text()
+    fn take_use(&mut self, rest: &mut In<'_>, now: Timestamp) -> Option<()> {
+        take_use(&mut self.people.uses, rest, now)
     }
 
-    fn take_use(&mut self, rest: &mut In<'_>, now: Timestamp) -> Option<()> {
-        let function = rest.word()?;
-        let first = rest.short()?;
-        let known = Use { first, users: Distinct::of_bits(rest.several(|rest| rest.take(8))?) };
-        self.people.uses.touch(function, now, || known)?;
-        Some(())
+    fn take_program(&mut self, rest: &mut In<'_>, now: Timestamp) -> Option<()> {
+        take_use(&mut self.people.origins.programs, rest, now)
+    }
+
+    fn take_network(&mut self, rest: &mut In<'_>, now: Timestamp) -> Option<()> {
+        take_use(&mut self.people.origins.networks, rest, now)
     }
 
     fn templates_kept(&self) -> String {
@@ -237,7 +265,7 @@ impl Known {
             out.put(slot.object, 8);
             slot.owners.iter().for_each(|owner| out.put(*owner, 4));
             out.put(slot.day, 2);
-            out.put(slot.is_shared, 1);
+            out.put(u8::from(slot.is_shared) | slot.returned << 1, 1);
         }
         out.text()
     }
@@ -247,9 +275,10 @@ impl Known {
             object: rest.take(8)?,
             owners: rest.several(In::word)?,
             day: rest.short()?,
-            is_shared: rest.take(1)? == 1,
+            ..Slot::default()
         };
-        self.objects.put(slot);
+        let flags = u8::try_from(rest.take(1)?).ok()?;
+        self.objects.put(Slot { is_shared: flags & 1 != 0, returned: flags >> 1 & 7, ..slot });
         Some(())
     }
 }

@@ -10,11 +10,13 @@
 //! Architecture invariants: nothing in here knows a name, a path or an address, only hashes. Memory is bounded by
 //! [`Bounds`]; what is forgotten makes somebody a stranger at most once more.
 
+mod company;
 mod days;
 mod judge;
 mod kept;
 mod met;
 mod objects;
+mod origin;
 mod pair;
 mod people;
 mod roles;
@@ -28,13 +30,15 @@ use std::time::Duration;
 pub(crate) use days::Day;
 pub(crate) use judge::{Case, Limits, Why};
 pub(crate) use objects::Who;
+pub(crate) use origin::Origin;
 pub(crate) use people::{Function, spread};
 pub(crate) use roles::{Call, Misuse, Trespass};
 
 use super::super::Usage;
 use super::super::recent::Recent;
 use crate::clock::Timestamp;
-use objects::{OWNERS, Objects, Seen};
+use company::Memo;
+use objects::{Objects, Owners, Seen};
 use pair::Pair;
 use people::People;
 use roles::Roles;
@@ -45,7 +49,7 @@ use template::{FAIR, Template};
 pub(crate) struct Bounds {
     /// Objects, at 24 bytes each.
     pub(crate) objects: u32,
-    /// Principals, at about 60 bytes each.
+    /// Principals, at about 75 bytes each.
     pub(crate) people: u32,
     /// Pairs of a principal and a template under which it was given objects of others or refused some, at about 170
     /// bytes each.
@@ -58,6 +62,10 @@ const TEMPLATES: u32 = 1_024;
 const FUNCTIONS: u32 = 4_096;
 /// How long a template or a pair is remembered without anything new.
 const KEEP: Duration = Duration::from_secs(60 * 86_400);
+
+/// Roles that are remembered for a while, at up to 1.3 KiB each.
+const MEMOS: u32 = 256;
+const MEMO: Duration = Duration::from_secs(3_600);
 
 /// How an exchange ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,6 +107,8 @@ pub(crate) struct Known {
     roles: Roles,
     templates: Recent<u64, Template>,
     pairs: Recent<u64, Pair>,
+    /// The roles of those who were judged of late.
+    memos: Recent<Who, Memo>,
     /// The day of the first exchange.
     first: Option<Day>,
 }
@@ -122,12 +132,13 @@ impl Known {
             roles: Roles::new(limits.functions, seed),
             templates: Recent::new(TEMPLATES, KEEP, seed),
             pairs: Recent::new(bounds.pairs, KEEP, seed),
+            memos: Recent::new(MEMOS, MEMO, seed),
             first: None,
         }
     }
 
-    /// A request with its answer; what is to be told of it.
-    pub(crate) fn note(&mut self, ask: &Ask) -> Option<Case> {
+    /// A request with its answer; what is to be told of it. Where it comes from is asked only where it matters.
+    pub(crate) fn note(&mut self, ask: &Ask, origin: impl Fn() -> Origin) -> Option<Case> {
         let day = day_of(ask.now);
         let Some(who) = ask.who else {
             if ask.outcome == Outcome::Given
@@ -138,13 +149,13 @@ impl Known {
             return None;
         };
         self.first.get_or_insert(day);
-        let roams = self.people.meet(who, (day, ask.now));
+        let roams = self.people.meet(who, (day, ask.now), &origin);
         if ask.outcome == Outcome::Given {
             self.people.uses(who, ask.function, (day, ask.now));
         }
         let object = ask.object?;
         if ask.outcome != Outcome::Given {
-            return self.refused(ask, (who, object), day);
+            return self.refused(ask, (who, object), day, origin);
         }
         let seen = self.objects.note(object, Some(who), day, !roams);
         let template = self.templates.touch(ask.template, ask.now, || Template::new(day))?;
@@ -159,27 +170,29 @@ impl Known {
                 template.count(true);
                 None
             }
-            Seen::Foreign(owners) => self.foreign(ask, (who, owners), day),
+            Seen::Foreign(owners) => self.foreign(ask, (who, owners), day, origin),
         }
     }
 
     /// A principal is given an object of others.
-    fn foreign(&mut self, ask: &Ask, (who, owners): (Who, [Who; OWNERS]), day: Day) -> Option<Case> {
-        let mut others = owners;
-        for other in others.iter_mut().filter(|other| **other != 0) {
-            if self.people.roams(*other, ask.now) > 0 {
-                *other = 0;
-            }
-        }
-        let others = || others.into_iter().filter(|other| *other != 0);
-        others().next()?;
-        let is_returned = others().any(|other| self.has_met(other, who, ask));
+    fn foreign(
+        &mut self,
+        ask: &Ask,
+        (who, owners): (Who, Owners),
+        day: Day,
+        origin: impl Fn() -> Origin,
+    ) -> Option<Case> {
+        let people = &mut self.people;
+        let owners = owners.decide(|owner| people.roams(owner, ask.now) > 0);
+        let returns = owners.map(|owner| owner != 0 && self.has_met(owner, who, ask));
+        let owners = || owners.into_iter().zip(returns).filter(|(owner, _)| *owner != 0);
+        owners().next()?;
         let template = self.templates.touch(ask.template, ask.now, || Template::new(day))?;
         let pair = self.pairs.touch(key(who, ask.template), ask.now, || Pair::new(ask.template, day))?;
         settle(pair, template, day);
-        let is_known = is_returned || others().any(|other| pair.met.has(other));
-        others().for_each(|other| {
-            pair.met.note(other);
+        let is_known = owners().all(|(owner, returns)| returns || pair.met.has(owner));
+        owners().for_each(|(owner, _)| {
+            pair.met.note(owner);
         });
         if pair.strangers.today() < FAIR {
             template.count(!is_known);
@@ -197,7 +210,23 @@ impl Known {
         if !pair.apart {
             template.strangers.moved(before, before.saturating_add(1));
         }
-        self.judge(ask, who, day)
+        let origin = origin();
+        if before >= self.limits.strangers {
+            self.note_over(ask, (who, origin));
+        }
+        self.judge(ask, (who, origin), day)
+    }
+
+    /// A principal is over the limit under a template.
+    fn note_over(&mut self, ask: &Ask, (who, origin): (Who, Origin)) {
+        let Self { templates, pairs, limits, .. } = self;
+        let hash = templates.hash(&ask.template);
+        let Some(template) = templates.peek(hash, &ask.template) else { return };
+        template.note_over(who, origin, |one| {
+            let key = key(one.who, ask.template);
+            let hash = pairs.hash(&key);
+            pairs.peek(hash, &key).is_some_and(|pair| !pair.apart && pair.strangers.sum() >= limits.strangers)
+        });
     }
 
     /// Whether somebody was given objects of another one before: they work together.
@@ -208,7 +237,13 @@ impl Known {
     }
 
     /// A principal is refused an object.
-    fn refused(&mut self, ask: &Ask, (who, object): (Who, u64), day: Day) -> Option<Case> {
+    fn refused(
+        &mut self,
+        ask: &Ask,
+        (who, object): (Who, u64),
+        day: Day,
+        origin: impl Fn() -> Origin,
+    ) -> Option<Case> {
         let owners = self.objects.look(object);
         let is_own = owners.is_some_and(|owners| owners.contains(&who));
         let is_anothers = !is_own && owners.is_some();
@@ -233,7 +268,7 @@ impl Known {
         }
         pair.polluted = pair.polluted.saturating_add(u16::from(ask.is_polluted));
         template.refused.moved(before, before.saturating_add(1));
-        self.judge(ask, who, day)
+        self.judge(ask, (who, origin()), day)
     }
 
     /// Time passes: counts of those who do nothing fall, too, and with them what is usual.
@@ -249,6 +284,7 @@ impl Known {
         });
         pairs.sweep(now, 256, |_, _| {});
         templates.sweep(now, 16, |_, _| {});
+        self.memos.sweep(now, 16, |_, _| {});
     }
 
     pub(crate) fn usage(&self) -> Usage {
@@ -258,7 +294,7 @@ impl Known {
             evicted: self.objects.evicted,
         };
         let tables = objects.and(self.people.usage()).and(self.roles.usage());
-        tables.and(self.templates.usage()).and(self.pairs.usage())
+        tables.and(self.templates.usage()).and(self.pairs.usage()).and(self.memos.usage())
     }
 }
 

@@ -21,6 +21,32 @@ pub(super) struct Slot {
     /// The last day on which it was read.
     pub(super) day: u16,
     pub(super) is_shared: bool,
+    /// Bit by bit, the owners that read it on another day again.
+    pub(super) returned: u8,
+}
+
+/// The principals that were given an object.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Owners {
+    pub(super) all: [Who; OWNERS],
+    /// Whether each read it on another day again.
+    pub(super) returned: [bool; OWNERS],
+}
+
+impl Owners {
+    /// Those whose object it is, without those left out: all who came back to it on another day, or else the first who
+    /// was given it. Whoever looked at it once says nothing, so that one thief does not vouch for what the next one reads.
+    pub(super) fn decide(self, mut is_left_out: impl FnMut(Who) -> bool) -> [Who; OWNERS] {
+        let mut left = self.all.map(|owner| if owner != 0 && is_left_out(owner) { 0 } else { owner });
+        if left.iter().zip(self.returned).any(|(owner, returned)| *owner != 0 && returned) {
+            left.iter_mut()
+                .zip(self.returned)
+                .filter(|(_, returned)| !returned)
+                .for_each(|(owner, _)| *owner = 0);
+            return left;
+        }
+        [left.into_iter().find(|owner| *owner != 0).unwrap_or_default(), 0, 0]
+    }
 }
 
 /// What an object is to a principal that was given it.
@@ -31,7 +57,7 @@ pub(super) enum Seen {
     /// The principal is one of its owners.
     Own,
     /// Only others had it before.
-    Foreign([Who; OWNERS]),
+    Foreign(Owners),
     /// Everybody's.
     Shared,
 }
@@ -64,15 +90,16 @@ impl Objects {
     pub(super) fn note(&mut self, object: u64, who: Option<Who>, day: u16, is_owner: bool) -> Seen {
         let object = object.max(1);
         if let Some(slot) = self.find(object) {
+            let is_later = day > slot.day;
             slot.day = day;
-            return slot.read(who, is_owner);
+            return slot.read(who, is_owner, is_later);
         }
         if !is_owner && who.is_some() {
             // Nobody's, as far as is known: whoever may read all of them owns none.
             return Seen::First;
         }
         let owners = [who.unwrap_or_default(), 0, 0];
-        let fresh = Slot { object, owners, day, is_shared: who.is_none() };
+        let fresh = Slot { object, owners, day, is_shared: who.is_none(), returned: 0 };
         self.put(fresh);
         if who.is_none() { Seen::Shared } else { Seen::First }
     }
@@ -142,18 +169,20 @@ fn place(part: &mut [Slot], slot: Slot) -> Option<Slot> {
 }
 
 impl Slot {
-    fn read(&mut self, who: Option<Who>, is_owner: bool) -> Seen {
+    /// It is read, for the first time on a day if `is_later`.
+    fn read(&mut self, who: Option<Who>, is_owner: bool, is_later: bool) -> Seen {
         let Some(who) = who else {
             self.is_shared = true;
             return Seen::Shared;
         };
-        if self.owners.contains(&who) {
+        if let Some(place) = self.owners.iter().position(|owner| *owner == who) {
+            self.returned |= u8::from(is_later) << place;
             return Seen::Own;
         }
         if self.is_shared {
             return Seen::Shared;
         }
-        let before = self.owners;
+        let before = self.owners();
         if is_owner {
             match self.owners.iter_mut().find(|owner| **owner == 0) {
                 Some(owner) => *owner = who,
@@ -164,6 +193,11 @@ impl Slot {
             }
         }
         Seen::Foreign(before)
+    }
+
+    fn owners(&self) -> Owners {
+        let has_returned = |place: u8| self.returned & (1 << place) != 0;
+        Owners { all: self.owners, returned: [has_returned(0), has_returned(1), has_returned(2)] }
     }
 }
 
@@ -177,14 +211,47 @@ mod tests {
 
     use super::*;
 
+    fn foreign(all: [Who; OWNERS]) -> Seen {
+        Seen::Foreign(Owners { all, ..Owners::default() })
+    }
+
+    #[test]
+    fn who_came_back_decides_and_else_the_first() {
+        let none = |_| false;
+        for (all, returned, expected) in [
+            ([1, 2, 3], [false; 3], [1, 0, 0]),
+            ([1, 2, 3], [false, true, false], [0, 2, 0]),
+            ([1, 2, 0], [true, true, false], [1, 2, 0]),
+        ] {
+            assert_eq!(Owners { all, returned }.decide(none), expected, "{all:?} {returned:?}");
+        }
+        // Whoever reads everything by trade does not count, whether it came back or not.
+        let owners = Owners { all: [1, 2, 3], returned: [true, false, false] };
+        assert_eq!(owners.decide(|owner| owner == 1), [2, 0, 0]);
+        assert_eq!(owners.decide(|_| true), [0; 3]);
+    }
+
+    #[test]
+    fn owners_come_back_on_another_day() {
+        let mut objects = Objects::new(64);
+        objects.note(9, Some(1), 3, true);
+        objects.note(9, Some(1), 3, true);
+        objects.note(9, Some(2), 4, true);
+        let Seen::Foreign(owners) = objects.note(9, Some(3), 4, false) else { panic!("it is others'") };
+        assert_eq!((owners.all, owners.returned), ([1, 2, 0], [false; 3]));
+        objects.note(9, Some(1), 5, true);
+        let Seen::Foreign(owners) = objects.note(9, Some(3), 5, false) else { panic!("it is others'") };
+        assert_eq!(owners.returned, [true, false, false]);
+    }
+
     #[test]
     fn the_first_three_own_an_object_and_the_fourth_shares_it() {
         let mut objects = Objects::new(64);
         assert_eq!(objects.note(9, Some(1), 0, true), Seen::First);
         assert_eq!(objects.note(9, Some(1), 0, true), Seen::Own);
-        assert_eq!(objects.note(9, Some(2), 0, true), Seen::Foreign([1, 0, 0]));
-        assert_eq!(objects.note(9, Some(7), 0, false), Seen::Foreign([1, 2, 0]));
-        assert_eq!(objects.note(9, Some(3), 0, true), Seen::Foreign([1, 2, 0]));
+        assert_eq!(objects.note(9, Some(2), 0, true), foreign([1, 0, 0]));
+        assert_eq!(objects.note(9, Some(7), 0, false), foreign([1, 2, 0]));
+        assert_eq!(objects.note(9, Some(3), 0, true), foreign([1, 2, 0]));
         assert_eq!(objects.look(9), Some([1, 2, 3]));
         assert_eq!(objects.note(9, Some(4), 0, true), Seen::Shared);
         assert_eq!(objects.note(9, Some(2), 0, true), Seen::Own);
@@ -251,7 +318,7 @@ mod tests {
                     } else {
                         let mut before = [0; OWNERS];
                         before.iter_mut().zip(owners.iter()).for_each(|(slot, owner)| *slot = *owner);
-                        Seen::Foreign(before)
+                        foreign(before)
                     };
                     prop_assert_eq!(seen, expected);
                 }
@@ -259,7 +326,7 @@ mod tests {
                     owners.push(who);
                 }
                 if let Seen::Foreign(others) = seen {
-                    prop_assert!(others.iter().all(|other| *other == 0 || owners.contains(other)));
+                    prop_assert!(others.all.iter().all(|other| *other == 0 || owners.contains(other)));
                 }
                 prop_assert!(objects.entries <= objects.capacity());
             }

@@ -2,9 +2,17 @@
 
 use super::days::{Day, Week, passed};
 use super::met::Met;
+use crate::clock::Timestamp;
 
 /// Numbers this close are neighbours: gaps are left by what was deleted.
 const STEP: u64 = 8;
+
+/// Refusals for which there is a reason are this share of the strangers at most, as its reciprocal.
+const BLIND: u32 = 5;
+/// Refusals that are none to speak of.
+const SLIPS: u32 = 10;
+/// Requests with a parameter twice that are no mistake.
+const POLLUTED: u32 = 3;
 
 /// Words of the sketch of the objects that were refused on one day.
 const WORDS: usize = 2;
@@ -31,6 +39,8 @@ pub(super) struct Pair {
     /// The day of the last alert, and its severity; zero for none.
     pub(super) told: Day,
     pub(super) severity: u8,
+    /// The minute in which it was judged last, and the strangers then.
+    judged: (u16, u16),
     /// Objects of strangers.
     pub(super) objects: u32,
     /// Requests with a parameter twice.
@@ -97,8 +107,45 @@ impl Pair {
         }
     }
 
+    /// Whether it is to be judged (again): once a minute, and when its strangers have grown by an eighth.
+    pub(super) fn is_due(&mut self, strangers: u32, now: Timestamp) -> bool {
+        const MINUTE: u64 = 60_000_000_000;
+        let minute = u16::try_from((now.unix_nanos() / MINUTE) & u64::from(u16::MAX)).unwrap_or_default();
+        let (last, before) = self.judged;
+        let before = u32::from(before);
+        if minute == last && strangers <= before.saturating_add(before / 8) {
+            return false;
+        }
+        self.judged = (minute, u16::try_from(strangers).unwrap_or(u16::MAX));
+        true
+    }
+
+    /// Whether a week with so many strangers shows signs of an attack: numbers one after the other, refusals beyond what
+    /// is usual, or a parameter twice.
+    pub(super) fn has_signs(&self, strangers: u32, usual_refused: u32) -> bool {
+        let refused = self.refused.sum();
+        let is_blind = refused >= SLIPS.max(strangers / BLIND) && refused > usual_refused;
+        self.is_sequence() || is_blind || u32::from(self.polluted) >= POLLUTED
+    }
+
     /// Whether they were asked for one after the other.
     pub(super) const fn is_sequence(&self) -> bool {
         self.steps >= 10 && self.small >= (self.steps / 5).saturating_mul(3)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_judged_once_a_minute_and_as_it_grows() {
+        let at =
+            |seconds: u64| Timestamp::from_unix_nanos(1_790_000_040_000_000_000 + seconds * 1_000_000_000);
+        let mut pair = Pair::default();
+        let due: Vec<u32> = (36..60).filter(|strangers| pair.is_due(*strangers, at(1))).collect();
+        assert_eq!(due, [36, 41, 47, 53]);
+        assert!(pair.is_due(53, at(70)));
+        assert!(!pair.is_due(53, at(71)));
     }
 }

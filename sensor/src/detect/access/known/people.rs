@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::days::Day;
 use super::objects::Who;
+use super::origin::{Origin, Origins};
 use crate::clock::Timestamp;
 use crate::detect::Usage;
 use crate::detect::recent::{Distinct, Recent};
@@ -12,7 +13,7 @@ use crate::detect::recent::{Distinct, Recent};
 pub(crate) type Function = u32;
 
 /// Functions of a principal that few others use, at most.
-const MARKS: usize = 6;
+pub(super) const MARKS: usize = 6;
 
 /// How long somebody is remembered who does nothing.
 const KEEP: Duration = Duration::from_secs(60 * 86_400);
@@ -27,17 +28,47 @@ const CROWD: u32 = 20;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Person {
     pub(super) first: Day,
+    /// The last day on which it did something, and where it came from first on it.
+    pub(super) day: Day,
+    pub(super) origin: Origin,
     /// Strangers in a week whose objects it reads as a rule, under any template: support, administration,
     /// synchronisation. Zero for ordinary users; whoever has another number roams.
     pub(super) roams: u16,
     pub(super) marks: [Function; MARKS],
 }
 
-/// A method of a template.
+/// Fellows of a mark that are compared with a principal.
+const FELLOWS: usize = 16;
+
+/// The others who use a function that few use.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Mark {
+    all: u32,
+    roam: u32,
+    /// Some of them, and where they come from.
+    pub(super) fellows: Vec<(Who, Origin)>,
+}
+
+impl Mark {
+    fn note(&mut self, other: Who, person: &Person) {
+        self.all = self.all.saturating_add(1);
+        self.roam = self.roam.saturating_add(u32::from(person.roams > 0));
+        if self.fellows.len() < FELLOWS {
+            self.fellows.push((other, person.origin));
+        }
+    }
+
+    /// Whether most of them roam: it is the role of those who may.
+    pub(super) const fn is_roamers(&self) -> bool {
+        self.roam >= 1 && self.roam.saturating_mul(2) >= self.all
+    }
+}
+
+/// A method of a template, a program, or a network.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Use {
     pub(super) first: Day,
-    /// Principals that used it with success.
+    /// Principals that used it, a method with success.
     pub(super) users: Distinct<8>,
 }
 
@@ -45,6 +76,7 @@ pub(super) struct Use {
 pub(super) struct People {
     pub(super) people: Recent<Who, Person>,
     pub(super) uses: Recent<Function, Use>,
+    pub(super) origins: Origins,
     /// Principals of the current and the last period.
     all: [Distinct<64>; 2],
     since: Day,
@@ -58,13 +90,19 @@ impl People {
         Self {
             people: Recent::new(people, KEEP, seed),
             uses: Recent::new(functions, KEEP, seed),
+            origins: Origins::new(seed),
             all: [Distinct::NONE; 2],
             since: 0,
         }
     }
 
-    /// A principal does something; whether it roams.
-    pub(super) fn meet(&mut self, who: Who, (day, now): (Day, Timestamp)) -> bool {
+    /// A principal does something; whether it roams. Where it comes from is asked once a day.
+    pub(super) fn meet(
+        &mut self,
+        who: Who,
+        (day, now): (Day, Timestamp),
+        origin: impl FnOnce() -> Origin,
+    ) -> bool {
         if day.abs_diff(self.since) >= PERIOD {
             let [current, _] = self.all;
             self.all = [Distinct::NONE, current];
@@ -73,8 +111,13 @@ impl People {
         if let Some(all) = self.all.first_mut() {
             all.note(spread(who));
         }
-        let fresh = || Person { first: day, roams: 0, marks: [0; MARKS] };
-        self.people.touch(who, now, fresh).is_some_and(|person| person.roams > 0)
+        let fresh = || Person { first: day, day: 0, origin: Origin::default(), roams: 0, marks: [0; MARKS] };
+        let Some(person) = self.people.touch(who, now, fresh) else { return false };
+        if person.day != day {
+            (person.day, person.origin) = (day, origin());
+            self.origins.note(person.origin, who, (day, now));
+        }
+        person.roams > 0
     }
 
     /// It does something with success.
@@ -155,28 +198,44 @@ impl People {
         marks.filter(is_rare).collect()
     }
 
-    /// Whether most of those who have a mark of this principal roam: it has the role of those who may. It looks at all
-    /// principals, about once for each that is judged.
-    pub(super) fn has_role_of_roamers(&mut self, who: Who, now: Timestamp) -> bool {
+    /// Who else has a mark of this principal, mark by mark. It looks at all principals.
+    pub(super) fn role(&mut self, who: Who, now: Timestamp) -> Vec<Mark> {
         let marks = self.marks(who, now);
-        marks.into_iter().any(|mark| {
-            let has = |(one, person): &(&Who, &Person)| **one != who && person.marks.contains(&mark);
-            let (mut all, mut roam) = (0_u32, 0_u32);
-            for (_, person) in self.people.iter().filter(has) {
-                all = all.saturating_add(1);
-                roam = roam.saturating_add(u32::from(person.roams > 0));
+        let mut found = vec![Mark::default(); marks.len()];
+        if marks.is_empty() {
+            return found;
+        }
+        for (other, person) in self.people.iter().filter(|(other, _)| **other != who) {
+            for (mark, of) in marks.iter().zip(&mut found) {
+                if person.marks.contains(mark) {
+                    of.note(*other, person);
+                }
             }
-            roam >= 1 && roam.saturating_mul(2) >= all
-        })
+        }
+        found
+    }
+
+    /// Of how many principals the first day is within so many days of another one. It looks at all principals.
+    pub(super) fn born(&self, first: Day, within: Day) -> u32 {
+        let is_near = |person: &Person| person.first.abs_diff(first) <= within;
+        let born = self.people.iter().filter(|(_, person)| is_near(person)).count();
+        u32::try_from(born).unwrap_or(u32::MAX)
+    }
+
+    /// What is known of a principal.
+    pub(super) fn look(&mut self, who: Who) -> Option<Person> {
+        let hash = self.people.hash(&who);
+        self.people.peek(hash, &who).copied()
     }
 
     pub(super) fn sweep(&mut self, now: Timestamp) {
         self.people.sweep(now, 256, |_, _| {});
         self.uses.sweep(now, 16, |_, _| {});
+        self.origins.sweep(now);
     }
 
     pub(super) fn usage(&self) -> Usage {
-        self.people.usage().and(self.uses.usage())
+        self.people.usage().and(self.uses.usage()).and(self.origins.usage())
     }
 }
 

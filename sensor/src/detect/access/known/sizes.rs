@@ -41,6 +41,55 @@ impl Sizes {
     }
 }
 
+/// Members that are far from what is usual.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Crowd {
+    /// Few enough to judge each for itself.
+    Few,
+    /// A group that stands apart: almost nobody is between it and the others.
+    Apart,
+    /// Many, and many more on the way there: not they changed, but what everybody sees.
+    Wide,
+}
+
+/// One in this many members may be far from what is usual without changing it.
+const OUTLIERS: u32 = 100;
+/// What one in this many reaches bounds what is usual: a hundred accomplices among a thousand do not raise it.
+const BROAD: u32 = 20;
+/// The count of one in a hundred is at most this multiple of that of one in twenty. Of exponentially distributed counts
+/// it is 1.5, of a log-normal distribution with a deviation of 1.5 it is 2.8.
+const SPREAD: u32 = 3;
+/// A count that is not worth a multiple.
+const LITTLE: u32 = 4;
+/// Who is at a quarter of a limit is on the way to it. Behind a group that stands apart are fewer than this multiple.
+const BEHIND: u32 = 3;
+/// A group of one in this many is no group, but everybody.
+const EVERYBODY: u32 = 10;
+
+/// Members that may be far from what is usual, of those who are active.
+pub(super) fn outliers(active: u32) -> u32 {
+    (active / OUTLIERS).max(2)
+}
+
+impl Sizes {
+    /// What is usual among the active: the count that 99 of 100 do not exceed, unless it is far beyond that of 95.
+    pub(super) fn usual(&self, active: u32) -> u32 {
+        let broad = self.all_but((active / BROAD).max(LITTLE));
+        self.all_but(outliers(active)).min(broad.max(LITTLE).saturating_mul(SPREAD))
+    }
+
+    /// Who else is at a limit, without those `excused`.
+    pub(super) fn crowd(&self, limit: u32, active: u32, excused: u32) -> Crowd {
+        let there = self.reaching(limit).saturating_sub(excused);
+        if there <= outliers(active).saturating_add(1) {
+            return Crowd::Few;
+        }
+        let near = self.reaching(limit / 4).saturating_sub(excused);
+        let is_wide = there.saturating_mul(EVERYBODY) >= active || near >= there.saturating_mul(BEHIND);
+        if is_wide { Crowd::Wide } else { Crowd::Apart }
+    }
+}
+
 fn bucket(count: u32) -> Option<usize> {
     let power = count.checked_ilog2()?;
     let upper = u32::from(power > 0 && count & (1 << power.saturating_sub(1)) != 0);
@@ -61,6 +110,27 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn a_group_stands_apart_and_a_change_does_not() {
+        let of = |counts: &[(u32, u32)]| {
+            let mut sizes = Sizes::default();
+            for (members, count) in counts {
+                (0..*members).for_each(|_| sizes.moved(0, *count));
+            }
+            sizes
+        };
+        // A thousand users who meet a few strangers, and twelve who meet many.
+        let group = of(&[(300, 1), (200, 3), (30, 6), (12, 200)]);
+        assert_eq!((group.usual(1_000), group.crowd(40, 1_000, 0)), (12, Crowd::Apart));
+        assert_eq!(group.crowd(40, 1_000, 10), Crowd::Few);
+        // An application that shows others' objects: the busiest are only the first.
+        let change = of(&[(500, 5), (300, 20), (80, 45), (12, 200)]);
+        assert_eq!(change.crowd(150, 1_000, 0), Crowd::Wide);
+        // Everybody alike.
+        assert_eq!(of(&[(900, 60)]).crowd(40, 1_000, 0), Crowd::Wide);
+        assert_eq!(of(&[(300, 1), (5, 200)]).crowd(40, 1_000, 0), Crowd::Few);
+    }
 
     proptest! {
         #[test]

@@ -1,11 +1,11 @@
 //! What is usual for a template: how many read what belongs to others.
 
 use super::days::{Day, WEEK};
+use super::objects::Who;
+use super::origin::Origin;
 use super::sizes::Sizes;
 use crate::detect::recent::Distinct;
 
-/// One in this many principals may be far from what is usual without changing it.
-const OUTLIERS: u32 = 100;
 /// Principals that have to be known before anything is usual.
 const KNOWN: u32 = 20;
 /// Objects of others that one principal adds to the share on a day: one that reads everything does not make it public.
@@ -14,6 +14,17 @@ pub(super) const FAIR: u32 = 8;
 const MANY: u32 = 100_000;
 /// Readings before the share says something.
 const FEW: u32 = 40;
+
+/// Principals with many strangers that are compared with each other. If they are more, it is not they who changed.
+const OVER: usize = 64;
+
+/// A principal that met many strangers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Over {
+    pub(super) who: Who,
+    /// Where it was when it did.
+    pub(super) origin: Origin,
+}
 
 /// A template of paths.
 #[derive(Clone, Debug)]
@@ -28,6 +39,8 @@ pub(super) struct Template {
     /// Objects that somebody was given for the first time: all, and those that others had before.
     fresh: u32,
     foreign: u32,
+    /// Those who met many strangers of late. It is not kept over a restart.
+    pub(super) over: Vec<Over>,
 }
 
 impl Template {
@@ -40,6 +53,7 @@ impl Template {
             since: day,
             fresh: 0,
             foreign: 0,
+            over: Vec::new(),
         }
     }
 
@@ -81,9 +95,18 @@ impl Template {
         self.fresh >= FEW && self.foreign.saturating_mul(2) <= self.fresh
     }
 
-    /// Principals that may be far from what is usual.
-    pub(super) fn outliers(&self) -> u32 {
-        (self.active() / OUTLIERS).max(2)
+    /// A principal met many strangers, from there. Those who no longer count by `is_over` make room.
+    pub(super) fn note_over(&mut self, who: Who, origin: Origin, is_over: impl FnMut(&Over) -> bool) {
+        if let Some(known) = self.over.iter_mut().find(|one| one.who == who) {
+            known.origin = origin;
+            return;
+        }
+        if self.over.len() >= OVER {
+            self.over.retain(is_over);
+        }
+        if self.over.len() < OVER {
+            self.over.push(Over { who, origin });
+        }
     }
 
     pub(super) fn parts(&self) -> [u32; 3] {

@@ -171,7 +171,7 @@ fn public_routes_are_not_told() {
     }
 }
 
-fn field(name: &str) -> crate::inspect::PowerField {
+pub(super) fn field(name: &str) -> crate::inspect::PowerField {
     let hash = name.bytes().fold(7, |hash: u64, byte| hash.wrapping_mul(131) + u64::from(byte));
     crate::inspect::PowerField { class: "role", name: crate::inspect::FieldName::of(name.as_bytes()), hash }
 }

@@ -2,6 +2,7 @@
 
 mod cost;
 mod functions;
+mod month;
 
 use super::*;
 use crate::detect::made_up::{api_key, exchange};
@@ -164,6 +165,7 @@ fn a_session_is_the_account_that_logged_in() {
             let mut login = exchange(day * DAY, 10 + user, "/login", "/login", 200);
             login.method = Some("POST");
             login.login = Some(Login {
+                leaked: None,
                 session: Some(session),
                 unread: false,
                 user: Some(names.user(u64::from(user))),

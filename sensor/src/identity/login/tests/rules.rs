@@ -13,7 +13,7 @@ fn rule(route: &str) -> LoginRule {
 }
 
 fn login(rule: &LoginRule, request: &str, response: &str) -> Option<super::Login> {
-    let config = LoginConfig { enabled: true, rules: vec![rule.clone()] };
+    let config = LoginConfig { rules: vec![rule.clone()], ..LoginConfig::default() };
     exchanges(config, request.as_bytes(), response.as_bytes())[0]
 }
 
@@ -77,7 +77,7 @@ fn conditions_decide() {
 
 #[test]
 fn it_can_be_off() {
-    let config = LoginConfig { enabled: false, rules: Vec::new() };
+    let config = LoginConfig { enabled: false, ..LoginConfig::default() };
     let request = request("POST /login", FORM, "user=alice&password=pw");
     assert_eq!(exchanges(config, request.as_bytes(), b""), [None]);
 }

@@ -1,6 +1,7 @@
 //! What seeing HTTP costs: the server that is watched, the daemon that watches, and who replays a capture; and how
 //! soon an attacker is answered.
 
+mod authorization;
 pub(crate) mod conversation;
 mod detection;
 mod inspection;
@@ -23,9 +24,10 @@ pub(crate) use response::{CONFIG as NO_LIMITS_NO_SWITCHES, Histogram};
 type Measure = fn(&mut Report, Effort) -> Result<()>;
 
 /// The parts, in the order in which they are measured.
-const PARTS: [(&str, Measure); 7] = [
+const PARTS: [(&str, Measure); 8] = [
     ("pipeline", pipeline::measure),
     ("detection", detection::measure),
+    ("authorization", authorization::measure),
     ("inspection", inspection::measure),
     ("memory", |report, _| memory::measure(report)),
     ("replay", replay::measure),

@@ -1,9 +1,10 @@
 //! A site of a thousand users for thirty days: sharing, teams, a support desk, administrators, programs that synchronise,
 //! public objects, honest surprises; and thieves.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::BuildHasher as _;
 
+mod group;
 mod month;
 
 use super::*;
@@ -48,7 +49,13 @@ struct Site {
     told: Vec<(u64, u64, Case)>,
     trespasses: Vec<(u64, Trespass)>,
     asks: u64,
+    /// Those who come from elsewhere than their home, or with another program.
+    elsewhere: BTreeMap<u64, Origin>,
 }
+
+/// The networks of the office and of its programs, and the program of its staff.
+const OFFICE: u32 = 9_000;
+const STAFF: u32 = 900;
 
 fn hash(parts: (u64, u64)) -> u64 {
     foldhash::quality::FixedState::with_seed(7).hash_one(parts)
@@ -86,12 +93,26 @@ impl Site {
             told: Vec::new(),
             trespasses: Vec::new(),
             asks: 0,
+            elsewhere: BTreeMap::new(),
         }
     }
 
     fn who(&self, user: u64) -> Who {
         let name = if self.renamed.contains(&user) { user + 1_000_000 } else { user };
         u32::try_from(hash((1, name)) >> 32).unwrap()
+    }
+
+    /// Three users share a network, and all share a few programs; staff sits in the office.
+    fn origin(&self, user: u64) -> Origin {
+        if let Some(origin) = self.elsewhere.get(&user) {
+            return *origin;
+        }
+        let number = u32::try_from(user).unwrap();
+        match user {
+            ..1_100 => Origin { network: number / 3, program: number % 5 },
+            1_100..1_400 => Origin { network: OFFICE, program: STAFF },
+            _ => Origin { network: number, program: number },
+        }
     }
 
     fn ask(&mut self, user: Option<u64>, template: u64, object: u64, outcome: Outcome) {
@@ -108,7 +129,8 @@ impl Site {
             now: Timestamp::from_unix_micros(self.now * 1_000_000),
         };
         self.asks += 1;
-        if let Some(case) = self.known.note(&ask) {
+        let origin = user.map(|user| self.origin(user)).unwrap_or_default();
+        if let Some(case) = self.known.note(&ask, || origin) {
             self.told.push(((self.now - START) / 86_400, user.unwrap_or(u64::MAX), case));
         }
     }
@@ -128,7 +150,8 @@ impl Site {
         };
         self.asks += 1;
         self.call(user, function, true);
-        assert_eq!(self.known.note(&ask), None);
+        let origin = self.origin(user);
+        assert_eq!(self.known.note(&ask, || origin), None);
     }
 
     fn call(&mut self, user: u64, function: u32, is_served: bool) {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::group::Group;
 use super::*;
 use crate::detect::Severity;
 
@@ -66,6 +67,9 @@ fn survey(site: &mut Site, strangers: &mut Strangers) {
 /// What was told.
 struct Month {
     strangers: Strangers,
+    told: Vec<(u64, u64, Case)>,
+    /// Of each thief of a group, the days until it was told, at medium and at high.
+    planted: Vec<(u64, Option<u64>, Option<u64>)>,
     /// Of each thief: the rate, and the days until it was told, at medium and at high.
     thieves: Vec<(u64, Option<u64>, Option<u64>)>,
     /// Of everybody else: who, when, how.
@@ -76,10 +80,27 @@ struct Month {
     mistaken: Vec<(u64, Trespass)>,
 }
 
-/// When thieves begin.
-const BEGIN: u64 = 9;
+impl Month {
+    fn first(&self, thief: u64, least: Severity) -> Option<u64> {
+        let mut told = self.told.iter().filter(|(_, user, case)| *user == thief && case.severity >= least);
+        told.next().map(|(day, _, _)| day - BEGIN)
+    }
+}
 
-fn month(seed: u64, style: Style, template: u64, has_thieves: bool) -> Month {
+/// When thieves begin.
+pub(super) const BEGIN: u64 = 9;
+
+/// What is planted in a month.
+#[derive(Clone, Copy, Debug)]
+struct Plan {
+    style: Style,
+    template: u64,
+    has_thieves: bool,
+    group: Option<Group>,
+}
+
+fn month(seed: u64, plan: Plan) -> Month {
+    let Plan { style, template, has_thieves, group } = plan;
     let mut site = Site::new(seed);
     // Users who steal besides what they do: some of teams, some of their own.
     let thieves: Vec<u64> = (0..RATES.len() as u64).map(|number| 100 + number * 97).collect();
@@ -108,14 +129,24 @@ fn month(seed: u64, style: Style, template: u64, has_thieves: bool) -> Month {
                 }
             }
             people(&mut site, day, minute, weekend);
+            if let Some(group) = group {
+                group.act(&mut site, template, (day, minute));
+            }
             if has_thieves && day >= BEGIN {
                 steal(&mut site, &thieves, &mut places, (style, template));
             }
         }
         survey(&mut site, &mut strangers);
     }
-    let thieves = if has_thieves { thieves } else { Vec::new() };
-    judged(site, &thieves, strangers)
+    let mut bad = if has_thieves { thieves } else { Vec::new() };
+    let planted = group.map_or(&[][..], Group::thieves);
+    bad.extend(planted);
+    let mut month = judged(site, &bad, strangers);
+    month.planted = planted
+        .iter()
+        .map(|thief| (*thief, month.first(*thief, Severity::Low), month.first(*thief, Severity::High)))
+        .collect();
+    month
 }
 
 /// What thieves take in a minute.
@@ -142,6 +173,8 @@ fn judged(site: Site, thieves: &[u64], strangers: Strangers) -> Month {
         site.trespasses.iter().filter(|(_, case)| !trespassers.contains(&case.who)).copied().collect();
     Month {
         strangers,
+        told: site.told.clone(),
+        planted: Vec::new(),
         thieves: thieves
             .iter()
             .zip(RATES)
@@ -267,7 +300,7 @@ fn measure_thieves() {
         let mut found: BTreeMap<u64, Vec<_>> = BTreeMap::new();
         let (mut medium, mut high, mut days, mut asks) = (0, 0, 0, 0);
         for seed in seeds(3) {
-            let month = month(seed, style, template, true);
+            let month = month(seed, Plan { style, template, has_thieves: true, group: None });
             for (rate, told, alarmed) in month.thieves {
                 found.entry(rate).or_default().push((told, alarmed));
             }
@@ -300,10 +333,56 @@ fn measure_thieves() {
     }
 }
 
+/// `FROM=1000 SEEDS=10 cargo test -p sensor --release measure_groups -- --ignored --nocapture`
+#[test]
+#[ignore = "a measurement"]
+#[expect(clippy::print_stdout, reason = "it measures")]
+fn measure_groups() {
+    for (group, template) in Group::ALL.into_iter().flat_map(|group| [(group, ORDERS), (group, DOCUMENTS)]) {
+        for seed in seeds(2) {
+            let plan = Plan { style: Style::Known, template, has_thieves: false, group: Some(group) };
+            let month = month(seed, plan);
+            let alarms =
+                |least| month.false_alarms.iter().filter(|(_, _, case)| case.severity >= least).count();
+            println!(
+                "{group:?} under {}, seed {seed}: false alarms {} high, {} medium; (days until told, until high)",
+                template >> 20,
+                alarms(Severity::High),
+                alarms(Severity::Medium) - alarms(Severity::High)
+            );
+            for (day, user, case) in
+                month.false_alarms.iter().filter(|(_, _, case)| case.severity >= Severity::High)
+            {
+                println!("  false alarm: day {day} user {user} {case:?}");
+            }
+            println!(
+                "  {:?}",
+                month.planted.iter().map(|(_, told, high)| (*told, *high)).collect::<Vec<_>>()
+            );
+        }
+    }
+}
+
+/// Accomplices do not hide each other, a new role hides no thief, and who reads only what another one read before meets
+/// those that it belongs to.
+#[test]
+fn thieves_in_company_are_told() {
+    for group in Group::ALL {
+        let plan = Plan { style: Style::Known, template: ORDERS, has_thieves: false, group: Some(group) };
+        let month = month(1, plan);
+        for (thief, told, high) in &month.planted {
+            let is_told = if group.is_high(*thief) { high } else { told };
+            assert!(is_told.is_some_and(|days| days <= 14), "{group:?}: {thief} {told:?} {high:?}");
+        }
+        let high = month.false_alarms.iter().filter(|(_, _, case)| case.severity >= Severity::High);
+        assert_eq!(high.count(), 0, "{group:?}: {:?}", month.false_alarms);
+    }
+}
+
 /// The part of the measurement that takes no time: one month, with thieves and surprises.
 #[test]
 fn thieves_are_told_and_honest_people_are_not() {
-    let month = month(1, Style::Known, ORDERS, true);
+    let month = month(1, Plan { style: Style::Known, template: ORDERS, has_thieves: true, group: None });
     for (rate, told, _) in &month.thieves {
         assert!(*rate < 20 || told.is_some_and(|days| days <= 14), "{rate} a day: {told:?}");
     }
