@@ -189,13 +189,17 @@ impl<'w> Walk<'w> {
         }
         self.tell(value);
         if path.len() >= nested::SHORTEST_SEGMENT {
-            for segment in pairs::split(path, b'/') {
-                if segment.len() >= nested::SHORTEST_SEGMENT {
-                    let _is_base64 = nested::base64_value(self, Value { text: segment, ..value }, 0);
-                }
-            }
+            self.segments(value);
         }
         self.visit.walked(self.told.cut);
+    }
+
+    /// Segments of a path that are base64.
+    fn segments(&mut self, path: Value<'_>) {
+        let is_long = |segment: &&[u8]| segment.len() >= nested::SHORTEST_SEGMENT;
+        for segment in pairs::split(path.text, b'/').filter(is_long) {
+            let _is_base64 = nested::base64_value(self, Value { text: segment, ..path }, 0);
+        }
     }
 
     /// A query, a form, cookies.
