@@ -251,9 +251,7 @@ fn closing(mut text: &[u8], quote: u8) -> Option<&[u8]> {
     loop {
         let at = memchr::memchr2(quote, b'\\', text)?;
         let after = text.get(at.saturating_add(1)..)?;
-        if text.get(at) == Some(&b'\\') {
-            text = after.get(1..)?;
-        } else if after.first() == Some(&quote) {
+        if text.get(at) == Some(&b'\\') || after.first() == Some(&quote) {
             text = after.get(1..)?;
         } else {
             return Some(after);
