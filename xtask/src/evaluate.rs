@@ -17,8 +17,9 @@ pub(crate) struct Args {
 /// Replaces this process with the evaluation. It needs no privileges: its traffic is simulated.
 pub(crate) fn command(args: &Args) -> Result<()> {
     setup::build_tools()?;
-    build::release(&["sensor", "sensor-tests"])?;
+    build::release(&["sensor", "sensor-tests", "sensor-training"])?;
     let mut evaluate = Command::new(workspace::release("sensor-evaluate"));
+    evaluate.env("SENSOR_TRAINING", workspace::release("sensor-training"));
     evaluate.env("SENSOR_BIN", workspace::sensor_bin()).current_dir(workspace::root()).args(&args.args);
     Err(process::exec(evaluate))
 }

@@ -129,9 +129,12 @@ impl Inspector {
         else {
             return Inspected::default();
         };
-        self.found.clear();
         let (path, query) = request.path_and_query();
         let mut seen = self.blocks.look(request.message().header_block());
+        if seen.is_clean && seen.is_bare && self.is_quiet(exchange, (path, query), body, known) {
+            return Inspected::default();
+        }
+        self.found.clear();
         let was_known = seen.is_clean && seen.is_bare;
         if self.budget.is_open(exchange.ended()) {
             let headers = request.message().headers();
@@ -176,6 +179,25 @@ impl Inspector {
         }
         let exposed = Exposed { powers: self.found.powers(), ..exposed };
         Inspected { findings: self.found.all(), effects: self.found.effects, exposed }
+    }
+
+    /// Whether an exchange whose headers are known to be harmless carries nothing else to inspect: no value but a path that
+    /// was inspected before, and no response that is read. Most GETs of an API are such.
+    #[inline]
+    fn is_quiet(
+        &self,
+        exchange: &http::Exchange<'_>,
+        (path, query): (&[u8], Option<&[u8]>),
+        body: &[u8],
+        known: &Known<'_>,
+    ) -> bool {
+        body.is_empty()
+            && query.is_none_or(<[u8]>::is_empty)
+            && !known.has_password
+            && (!self.config.responses
+                || exchange.response.is_none_or(|response| response.message().body().is_empty()))
+            && self.config.schemas.get().is_none()
+            && self.injection.as_ref().is_some_and(|injection| injection.is_known_path(path))
     }
 
     /// Compares an exchange with the OpenAPI document, if one is configured.

@@ -1,4 +1,4 @@
-//! Texts in the arguments of GraphQL documents.
+//! The tokens of GraphQL documents, read leniently, and the texts in their arguments.
 
 use super::place::Place;
 use super::walk::{Value, Walk};
@@ -11,28 +11,98 @@ pub(super) fn is_document_of(name: &[u8], text: &[u8]) -> bool {
 /// Visits the strings of a document, each with the name of its argument, and the whole text if it has bytes that
 /// GraphQL does not allow outside strings: otherwise braces would hide an attack on a field of that name.
 pub(super) fn walk(walk: &mut Walk<'_>, value: Value<'_>) {
-    let text = value.text;
-    let mut at = 0_usize;
+    let (mut last, mut argument): (&[u8], &[u8]) = (b"", b"");
     let mut is_document = true;
-    while let Some(found) = text.get(at..).and_then(|rest| memchr::memchr(b'"', rest)) {
-        let open = at.saturating_add(found);
-        let before = text.get(at..open).unwrap_or_default();
-        is_document &= before.iter().all(is_of_document);
-        let name = argument(before);
-        let rest = text.get(open..).unwrap_or_default();
-        let (inner, length) = literal(rest);
-        at = open.saturating_add(length.max(1));
-        let mut buffer = walk.buffers().take();
-        unescape(inner, &mut buffer);
-        walk.value(
-            Value { place: Place::Graphql, name, text: &buffer, is_scalar: false, is_name: false, ..value },
-            1,
-        );
-        walk.buffers().give(buffer);
+    for token in tokens(value.text) {
+        match token {
+            Token::Name(word) => (last, argument) = (word, b""),
+            Token::Mark(b':') => argument = last,
+            Token::Mark(mark) => {
+                is_document &= is_of_document(&mark);
+                (last, argument) = (b"", b"");
+            }
+            Token::Text(text) => {
+                let mut buffer = walk.buffers().take();
+                unescape(text.inner, &mut buffer);
+                let value = Value { place: Place::Graphql, name: argument, text: &buffer, ..value };
+                walk.value(Value { is_scalar: false, is_name: false, ..value }, 1);
+                walk.buffers().give(buffer);
+                (last, argument) = (b"", b"");
+            }
+        }
     }
-    if !is_document || !text.get(at..).unwrap_or_default().iter().all(is_of_document) {
+    if !is_document {
         walk.tell(value);
     }
+}
+
+/// A token of a document.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Token<'t> {
+    /// A name or a number.
+    Name(&'t [u8]),
+    /// A string.
+    Text(Text<'t>),
+    /// Anything else; of a comment and of non-ASCII text the first byte.
+    Mark(u8),
+}
+
+/// A string or block string (section 2.9.4 of the specification of October 2021).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Text<'t> {
+    /// What is between its quotes; to the end of the document if it is not closed.
+    pub inner: &'t [u8],
+    /// Whether it ends.
+    pub is_closed: bool,
+    /// Whether it has three quotes, and no escapes.
+    pub is_block: bool,
+}
+
+/// The tokens of a document, whatever it is.
+pub fn tokens(text: &[u8]) -> Tokens<'_> {
+    Tokens { rest: text }
+}
+
+/// Reads tokens.
+#[derive(Clone, Copy, Debug)]
+pub struct Tokens<'t> {
+    rest: &'t [u8],
+}
+
+impl Tokens<'_> {
+    /// Whether the next token is this mark.
+    #[must_use]
+    pub fn is_before(&self, mark: u8) -> bool {
+        self.rest.trim_ascii_start().first() == Some(&mark)
+    }
+}
+
+impl<'t> Iterator for Tokens<'t> {
+    type Item = Token<'t>;
+
+    fn next(&mut self) -> Option<Token<'t>> {
+        let is_blank = |byte: &u8| byte.is_ascii_whitespace() || *byte == b',';
+        let blank = self.rest.iter().take_while(|byte| is_blank(byte)).count();
+        let rest = self.rest.get(blank..)?;
+        let first = *rest.first()?;
+        let run = |holds: fn(&u8) -> bool| rest.iter().take_while(|byte| holds(byte)).count();
+        let (token, length) = match first {
+            b'"' => text(rest),
+            b'#' => (Token::Mark(first), run(|byte| !matches!(byte, b'\n' | b'\r'))),
+            0x80.. => (Token::Mark(first), run(|byte| !byte.is_ascii())),
+            _ if is_of_name(&first) => {
+                let length = run(is_of_name);
+                (Token::Name(rest.get(..length).unwrap_or_default()), length)
+            }
+            _ => (Token::Mark(first), 1),
+        };
+        self.rest = rest.get(length..).unwrap_or_default();
+        Some(token)
+    }
+}
+
+const fn is_of_name(byte: &u8) -> bool {
+    byte.is_ascii_alphanumeric() || *byte == b'_'
 }
 
 /// Whether a byte is allowed outside strings (section 2.1 of the specification), except in comments.
@@ -60,12 +130,13 @@ const fn is_of_document(byte: &u8) -> bool {
         )
 }
 
-/// A string or block string (section 2.9.4 of the specification of October 2021): its content, and its length with
-/// quotes.
-fn literal(text: &[u8]) -> (&[u8], usize) {
+/// The string that begins a text, and its length with quotes.
+fn text(text: &[u8]) -> (Token<'_>, usize) {
     if let Some(block) = text.strip_prefix(b"\"\"\"") {
-        let end = memchr::memmem::find(block, b"\"\"\"").unwrap_or(block.len());
-        return (block.get(..end).unwrap_or_default(), end.saturating_add(6));
+        let end = memchr::memmem::find(block, b"\"\"\"");
+        let inner = block.get(..end.unwrap_or(block.len())).unwrap_or_default();
+        let text = Text { inner, is_closed: end.is_some(), is_block: true };
+        return (Token::Text(text), inner.len().saturating_add(6));
     }
     let rest = text.get(1..).unwrap_or_default();
     let mut is_escaped = false;
@@ -74,8 +145,9 @@ fn literal(text: &[u8]) -> (&[u8], usize) {
         is_escaped = *byte == b'\\' && !is_escaped;
         ends
     });
-    let end = end.unwrap_or(rest.len());
-    (rest.get(..end).unwrap_or_default(), end.saturating_add(2))
+    let inner = rest.get(..end.unwrap_or(rest.len())).unwrap_or_default();
+    let text = Text { inner, is_closed: end.is_some(), is_block: false };
+    (Token::Text(text), inner.len().saturating_add(2))
 }
 
 /// Resolves quotes, slashes, backslashes and line feeds; the normal form resolves other escapes.
@@ -90,13 +162,4 @@ fn unescape(text: &[u8], out: &mut Vec<u8>) {
         out.push(byte);
         rest = after;
     }
-}
-
-/// The name before a value: `name: "value"`.
-fn argument(before: &[u8]) -> &[u8] {
-    let before = before.trim_ascii_end();
-    let Some(before) = before.strip_suffix(b":") else { return b"" };
-    let before = before.trim_ascii_end();
-    let start = before.iter().rposition(|byte| !byte.is_ascii_alphanumeric() && *byte != b'_');
-    before.get(start.map_or(0, |start| start.saturating_add(1))..).unwrap_or_default()
 }

@@ -29,6 +29,9 @@ mod xml;
 pub use body::{Shape, parameter};
 pub use buffers::Buffers;
 pub use carrier::Carrier;
+pub use graphql::{
+    Text as GraphqlText, Token as GraphqlToken, Tokens as GraphqlTokens, tokens as graphql_tokens,
+};
 pub use multipart::{Part, parts};
 pub use nested::base64;
 pub use pairs::name_and_value;

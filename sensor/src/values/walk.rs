@@ -69,12 +69,12 @@ pub trait Visit {
     /// A value.
     fn value(&mut self, value: &Value<'_>);
 
-    /// Whether to skip a header, because the same one was walked before without a result.
-    fn is_known(&mut self, _header: &Value<'_>) -> bool {
+    /// Whether to skip a header or a path, because the same one was walked before without a result.
+    fn is_known(&mut self, _whole: &Value<'_>) -> bool {
         false
     }
 
-    /// All values of the last header that was not skipped have been visited; `is_cut` if the walk stopped at a limit.
+    /// All values of the last header or path that was not skipped have been visited; `is_cut` if the walk stopped at a limit.
     fn walked(&mut self, _is_cut: bool) {}
 }
 
@@ -184,12 +184,21 @@ impl<'w> Walk<'w> {
             is_scalar: false,
             wraps: Wraps::default(),
         };
-        self.tell(value);
-        if path.len() < nested::SHORTEST_SEGMENT {
+        if self.visit.is_known(&value) {
             return;
         }
-        for segment in pairs::split(path, b'/').filter(|segment| segment.len() >= nested::SHORTEST_SEGMENT) {
-            let _is_base64 = nested::base64_value(self, Value { text: segment, ..value }, 0);
+        self.tell(value);
+        if path.len() >= nested::SHORTEST_SEGMENT {
+            self.segments(value);
+        }
+        self.visit.walked(self.told.cut);
+    }
+
+    /// Segments of a path that are base64.
+    fn segments(&mut self, path: Value<'_>) {
+        let is_long = |segment: &&[u8]| segment.len() >= nested::SHORTEST_SEGMENT;
+        for segment in pairs::split(path.text, b'/').filter(is_long) {
+            let _is_base64 = nested::base64_value(self, Value { text: segment, ..path }, 0);
         }
     }
 

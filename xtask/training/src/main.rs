@@ -70,6 +70,9 @@ struct Cli {
     /// Judge texts with the weights that are committed, and nothing else: lines of JSON with `family` and `text`.
     #[arg(long)]
     texts: Option<PathBuf>,
+    /// Also write what was found in each source to this file, as JSON.
+    #[arg(long)]
+    json: Option<PathBuf>,
     /// Only this source in what is shown.
     #[arg(long)]
     only: Option<String>,
@@ -91,7 +94,10 @@ fn main() -> Result<()> {
     let mut state = State::new();
     let wants = |sample: &Sample| cli.everything || sample.source.is_licensed();
     tables::sizes(&corpora);
-    tables::print(&corpora, &mut state, &cli.options(), &wants);
+    let folds = tables::print(&corpora, &mut state, &cli.options(), &wants);
+    if let Some(file) = &cli.json {
+        fs::write(file, serde_json::to_string(&folds)?)?;
+    }
     if cli.write {
         write(&corpora, &mut state, &cli)?;
     }

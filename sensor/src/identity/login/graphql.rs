@@ -9,6 +9,7 @@ use super::fields::{Fields, Part, Role, Unit};
 use super::place::{Purpose, purpose};
 use super::places::hash;
 use super::words::Words;
+use crate::values::{GraphqlText, GraphqlToken as Token, graphql_tokens};
 
 /// Maximum tokens read of a document: more than the kept part of a body has.
 const MAX_TOKENS: usize = 16_384;
@@ -39,22 +40,24 @@ pub(super) fn read(
         pending,
         braces: 0,
         parens: 0,
-        name: "",
+        name: b"",
         is_alias: false,
         open: None,
     };
-    let mut rest = text;
+    let mut tokens = graphql_tokens(text.as_bytes());
     for _ in 0..MAX_TOKENS {
-        let Some((token, after)) = next(rest) else { break };
-        rest = after;
+        let Some(token) = tokens.next() else { break };
         match token {
-            Token::Name(word) => reader.name(word, after),
-            Token::Text(quoted) => reader.text(quoted),
-            Token::Mark('$') => {
+            Token::Name(word) => reader.name(word, tokens.is_before(b':')),
+            Token::Text(text) if text.is_closed => reader.text(&text),
+            // The rest was not kept.
+            Token::Text(_) => break,
+            Token::Mark(b'$') => {
                 // A variable: `$password` is not the name of an operation.
-                if let Some((Token::Name(variable), after)) = next(rest) {
+                let mut after = tokens;
+                if let Some(Token::Name(variable)) = after.next() {
                     reader.variable(variable);
-                    rest = after;
+                    tokens = after;
                 }
             }
             Token::Mark(mark) => reader.mark(mark),
@@ -78,28 +81,27 @@ struct Reader<'r, 'f, 't> {
     braces: usize,
     parens: usize,
     /// The last name: that of an argument, where its value follows.
-    name: &'t str,
+    name: &'t [u8],
     /// Whether the last name was an alias, so that the next one is its field's.
     is_alias: bool,
     open: Option<Open>,
 }
 
 impl<'t> Reader<'_, '_, 't> {
-    fn name(&mut self, word: &'t str, after: &str) {
+    fn name(&mut self, word: &'t [u8], is_followed: bool) {
         self.name = word;
         if self.braces > OPERATION_DEPTH {
             return;
         }
-        let is_followed = after.trim_ascii_start().starts_with(':');
         if self.braces == OPERATION_DEPTH && self.parens == 0 {
             if !self.is_alias {
                 self.close();
                 let outer = self.fields.open();
-                self.open = Some(Open { outer, field: hash(word.as_bytes()), variables: Vec::new() });
+                self.open = Some(Open { outer, field: hash(word), variables: Vec::new() });
             }
             self.is_alias = is_followed;
         }
-        if !is_followed && let Some(said) = Words::of(word.as_bytes()).and_then(|words| purpose(&words)) {
+        if !is_followed && let Some(said) = Words::of(word).and_then(|words| purpose(&words)) {
             self.say(said);
         }
     }
@@ -111,29 +113,28 @@ impl<'t> Reader<'_, '_, 't> {
         }
     }
 
-    fn text(&mut self, quoted: &str) {
-        if let Some(role) = self.fields.role(self.name.as_bytes()) {
-            let text = unquoted(quoted);
-            self.fields.put(role, self.name.as_bytes(), text.as_bytes(), self.depth);
+    fn text(&mut self, text: &GraphqlText<'_>) {
+        if let Some(role) = self.fields.role(self.name) {
+            self.fields.put(role, self.name, unquoted(text).as_bytes(), self.depth);
         }
     }
 
-    fn variable(&mut self, variable: &str) {
+    fn variable(&mut self, variable: &[u8]) {
         let Some(open) = self.open.as_mut().filter(|_| self.parens > 0) else { return };
-        if let Some(role) = self.fields.role(self.name.as_bytes())
+        if let Some(role) = self.fields.role(self.name)
             && (role.is_user() || role.is_secret())
             && open.variables.len() < 4
         {
-            open.variables.push((hash(variable.as_bytes()), role));
+            open.variables.push((hash(variable), role));
         }
     }
 
-    const fn mark(&mut self, mark: char) {
+    const fn mark(&mut self, mark: u8) {
         match mark {
-            '{' => self.braces = self.braces.saturating_add(1),
-            '}' => self.braces = self.braces.saturating_sub(1),
-            '(' => self.parens = self.parens.saturating_add(1),
-            ')' => self.parens = self.parens.saturating_sub(1),
+            b'{' => self.braces = self.braces.saturating_add(1),
+            b'}' => self.braces = self.braces.saturating_sub(1),
+            b'(' => self.parens = self.parens.saturating_add(1),
+            b')' => self.parens = self.parens.saturating_sub(1),
             _ => {}
         }
     }
@@ -152,48 +153,12 @@ impl<'t> Reader<'_, '_, 't> {
     }
 }
 
-enum Token<'t> {
-    Name(&'t str),
-    /// With its quotes.
-    Text(&'t str),
-    Mark(char),
-}
-
-fn next(text: &str) -> Option<(Token<'_>, &str)> {
-    let text = text.trim_start_matches(|c: char| c.is_ascii_whitespace() || c == ',');
-    let first = text.chars().next()?;
-    let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    if is_name(first) {
-        let end = text.find(|c| !is_name(c)).unwrap_or(text.len());
-        let (name, rest) = text.split_at_checked(end)?;
-        return Some((Token::Name(name), rest));
-    }
-    let rest = text.get(first.len_utf8()..)?;
-    if first == '#' {
-        // A comment, up to the end of its line.
-        let end = rest.find(['\n', '\r']).unwrap_or(rest.len());
-        return Some((Token::Mark('#'), rest.get(end..)?));
-    }
-    if first != '"' {
-        return Some((Token::Mark(first), rest));
-    }
-    if let Some(block) = rest.strip_prefix("\"\"") {
-        let end = block.find("\"\"\"")?;
-        let (quoted, rest) = block.split_at_checked(end)?;
-        return Some((Token::Text(quoted), rest.get(3..)?));
-    }
-    let mut is_escaped = false;
-    let end = rest.find(|c| {
-        let ends = c == '"' && !is_escaped;
-        is_escaped = c == '\\' && !is_escaped;
-        ends
-    })?;
-    let (quoted, rest) = text.split_at_checked(end.checked_add(2)?)?;
-    Some((Token::Text(quoted), rest))
-}
-
 /// The escapes of GraphQL (section 2.9.4 of its specification of October 2021) are those of JSON.
-fn unquoted(quoted: &str) -> Zeroizing<String> {
-    let text = if quoted.contains('\\') { serde_json::from_str(quoted).ok() } else { None };
-    Zeroizing::new(text.unwrap_or_else(|| quoted.trim_matches('"').to_owned()))
+fn unquoted(text: &GraphqlText<'_>) -> Zeroizing<String> {
+    let plain = || String::from_utf8_lossy(text.inner).into_owned();
+    if text.is_block || !text.inner.contains(&b'\\') {
+        return Zeroizing::new(plain());
+    }
+    let quoted = Zeroizing::new([&b"\""[..], text.inner, b"\""].concat());
+    Zeroizing::new(serde_json::from_slice(&quoted).unwrap_or_else(|_| plain()))
 }

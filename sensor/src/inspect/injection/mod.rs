@@ -2,7 +2,7 @@
 //!
 //! A value that is not plain ([`plain`]) and not known to be harmless ([`memo`]) is normalised ([`normalise`]). Two judges
 //! look at the normal form, and either suffices: [`constructs`], patterns that hardly any harmless value has, and a linear
-//! [`model`] over the tokens of the best window.
+//! [`model`] over the tokens of the best window. In texts that people write ([`writing`]) most of that is only evidence.
 //!
 //! Weights and thresholds come from `cargo xtask train-injection`; `docs/detection.md` has the error rates.
 
@@ -21,6 +21,7 @@ mod plain;
 #[cfg(test)]
 mod tests;
 mod tokens;
+mod writing;
 
 pub use class::Class;
 pub use effects::{Answer, Effect, Effects};
@@ -29,12 +30,13 @@ pub use normalise::{Flags, MAX_TEXT, Normaliser};
 pub use tokens::Token;
 
 use crate::values::{Place, Value};
-use constructs::Constructs;
+use constructs::{Construct, Constructs, InTexts};
 use effects::Sought;
 use lexicon::Lexicon;
 use memo::Memo;
 use model::{Model, RUNS};
 use plain::Plain;
+use writing::Writing;
 
 /// Maximum tokens scored per message.
 const MAX_TOKENS: usize = 1_024;
@@ -87,7 +89,10 @@ pub struct Injection {
     lexicon: Lexicon,
     model: Model,
     constructs: Constructs,
+    writing: Writing,
     normaliser: Normaliser,
+    /// Of a text without its code.
+    spare: Normaliser,
     tokens: Vec<Token>,
     sums: Vec<[i32; RUNS]>,
     /// What to search for in the response.
@@ -101,7 +106,7 @@ pub struct Injection {
     is_cut: bool,
     /// Values of this message that led to a finding.
     told: u32,
-    /// The header being walked: its hash, and `told` before it.
+    /// The header or path being walked: its hash, and `told` before it.
     header: Option<(u64, u32)>,
 }
 
@@ -127,7 +132,9 @@ impl Injection {
             lexicon: Lexicon::new(),
             model,
             constructs: Constructs::new(),
+            writing: Writing::new(),
             normaliser: Normaliser::default(),
+            spare: Normaliser::default(),
             tokens: Vec::new(),
             sums: Vec::new(),
             sought: Sought::new(),
@@ -179,7 +186,7 @@ impl Injection {
         self.is_cut
     }
 
-    /// Whether a header, as sent, was walked before without a finding.
+    /// Whether a header or a path, as sent, was walked before without a finding.
     #[inline]
     pub fn is_known(&mut self, header: &Value<'_>) -> bool {
         let hash = self.memo.hash(header.place as u8 | WHOLE, header.text);
@@ -187,7 +194,14 @@ impl Injection {
         hash.is_some_and(|hash| self.memo.is_known(hash))
     }
 
-    /// The last unknown header has been walked; `is_cut` if not to its end.
+    /// Whether a path was walked before without a finding.
+    #[inline]
+    pub fn is_known_path(&self, path: &[u8]) -> bool {
+        let hash = self.memo.hash(Place::Path as u8 | WHOLE, path);
+        hash.is_some_and(|hash| self.memo.is_known(hash))
+    }
+
+    /// The last unknown header or path has been walked; `is_cut` if not to its end.
     pub fn walked(&mut self, is_cut: bool) {
         if let Some((hash, told)) = self.header.take()
             && !is_cut
@@ -222,20 +236,19 @@ impl Injection {
     /// Judges a value that is not plain; returns whether there was a hit.
     fn analyse(&mut self, value: &Value<'_>, tell: &mut dyn FnMut(Hit)) -> bool {
         let mut is_told = false;
-        let (verdict_score, class) = self.judge(value, &mut |rule, class| {
+        let (score, muted) = self.judge(value, &mut |rule, class| {
             is_told = true;
             tell(Hit { class, rule, confidence: HARD });
         });
-        match verdict_score {
-            Some(score) if score >= ALERT && !is_told => {
-                is_told = true;
-                tell(Hit { class, rule: SCORE_RULE, confidence: SCORED });
-            }
-            Some(score) if score >= EVIDENCE && !is_told => {
-                is_told = true;
-                tell(Hit { class, rule: EVIDENCE_RULE, confidence: HINTED });
-            }
-            _ => {}
+        let scored = score.filter(|score| *score >= EVIDENCE);
+        if !is_told && let Some(class) = muted {
+            is_told = true;
+            tell(Hit { class, rule: EVIDENCE_RULE, confidence: HINTED });
+        } else if !is_told && let Some(score) = scored {
+            is_told = true;
+            let (rule, confidence) =
+                if score >= ALERT { (SCORE_RULE, SCORED) } else { (EVIDENCE_RULE, HINTED) };
+            tell(Hit { class: Class::Unclear, rule, confidence });
         }
         if is_told {
             let Self { normaliser, sought, .. } = self;
@@ -244,14 +257,27 @@ impl Injection {
         is_told
     }
 
+    /// Reports constructs. Returns the score, and the class of what was found in a text and does not count there.
     fn judge(
         &mut self,
         value: &Value<'_>,
         tell: &mut dyn FnMut(&'static str, Class),
-    ) -> (Option<f32>, Class) {
+    ) -> (Option<f32>, Option<Class>) {
         self.analysed = self.analysed.saturating_add(value.text.len());
-        let (text, flags) = self.normaliser.normalise(value.text);
-        self.constructs.find(text, value.place, &mut |construct| tell(construct.rule, construct.class));
+        let Self { normaliser, spare, constructs, writing, .. } = self;
+        let (constructs, writing) = (&*constructs, &*writing);
+        let (text, flags) = normaliser.normalise(value.text);
+        let (mut is_text, mut muted) = (None, None);
+        constructs.find(text, value.place, &mut |construct| {
+            let is_text = *is_text.get_or_insert_with(|| !flags.is_hidden() && writing.is_text(value, text));
+            let counts = !is_text || counts_in_text(construct, constructs, value.text, spare);
+            if counts {
+                tell(construct.rule, construct.class);
+            } else {
+                muted = muted.or(Some(construct.class));
+            }
+            counts
+        });
         if flags.is_needless && text.iter().all(is_of_word) {
             tell(NEEDLESS_RULE, Class::Unclear);
         }
@@ -259,18 +285,24 @@ impl Injection {
             tell(OVERLONG_RULE, Class::Unclear);
         }
         if is_unscored(value.place) {
-            return (None, Class::Unclear);
+            return (None, muted);
         }
         let most = self.left.min(MAX_TOKENS);
         if most < 3 {
             self.is_cut = true;
-            return (None, Class::Unclear);
+            return (None, muted);
         }
         self.is_cut |= !tokens::tokens(text, &self.lexicon, most, &mut self.tokens);
         self.left = self.left.saturating_sub(self.tokens.len());
-        let (score, _) = self.model.score(&self.tokens, &mut self.sums);
+        let (mut score, _) = self.model.score(&self.tokens, &mut self.sums);
+        if score >= EVIDENCE
+            && *is_text.get_or_insert_with(|| !flags.is_hidden() && self.writing.is_text(value, text))
+        {
+            muted = muted.or(Some(Class::Unclear));
+            score = EVIDENCE;
+        }
         self.best = Some(self.best.map_or(score, |best| best.max(score)));
-        (Some(score), Class::Unclear)
+        (Some(score), muted)
     }
 
     /// The verdict on a value, from the same judges, without the memo.
@@ -301,13 +333,31 @@ impl Injection {
     }
 }
 
+/// Whether a construct counts in a text that breaks out of nothing.
+fn counts_in_text(
+    construct: &'static Construct,
+    constructs: &Constructs,
+    text: &[u8],
+    spare: &mut Normaliser,
+) -> bool {
+    match construct.in_texts {
+        InTexts::Never => false,
+        InTexts::Always => true,
+        InTexts::OutsideCode => {
+            let mut shown = zeroize::Zeroizing::new(Vec::new());
+            writing::without_code(text, &mut shown);
+            constructs.has(construct, spare.normalise(&shown).0)
+        }
+    }
+}
+
 /// Whether a byte is usual in words, names and addresses. Obfuscated data of scripts has all other bytes, and by chance
 /// sequences that look like escapes.
 const fn is_of_word(byte: &u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-' | b'@' | b'/' | b' ')
 }
 
-/// Set in the place of a whole header, as opposed to one value.
+/// Set in the place of a whole header or path, as opposed to one value.
 const WHOLE: u8 = 0x80;
 
 /// Whether values in a place are not scored: user agents and lists of media types have their own grammar.

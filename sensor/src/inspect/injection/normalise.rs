@@ -31,6 +31,13 @@ pub struct Flags {
     pub is_overlong: bool,
 }
 
+impl Flags {
+    /// Whether its encoding is one that no text of people has.
+    pub(super) const fn is_hidden(self) -> bool {
+        self.is_layered || self.has_nul || self.is_needless || self.is_overlong
+    }
+}
+
 /// Normalises values, in two buffers.
 #[derive(Default)]
 pub struct Normaliser {

@@ -10,6 +10,7 @@
 )]
 
 mod attacks;
+mod inspection;
 mod series;
 mod targets;
 mod weeks;
@@ -29,6 +30,9 @@ use serde::Serialize;
 /// Where archives of labelled time series are looked for.
 const SERIES: [&str; 2] = ["../shared/data/timeseries-dev.tar.gz", "../shared/data/series/series-dev.tar.gz"];
 
+/// Where the archive of attack corpora is looked for.
+const CORPORA: &str = "../shared/data/attack-corpora-dev.tar.gz";
+
 /// Evaluates the detectors.
 #[derive(Parser)]
 struct Cli {
@@ -47,6 +51,9 @@ struct Cli {
     /// An archive of labelled time series, a folder for each family; may be given more than once.
     #[arg(long, value_name = "FILE", default_values = SERIES)]
     series: Vec<PathBuf>,
+    /// An archive of attack corpora, as `cargo xtask train-injection` reads them.
+    #[arg(long, value_name = "FILE", default_value = CORPORA)]
+    corpora: PathBuf,
     /// The directory of the scorer `lofo_score.py`.
     #[arg(long, value_name = "DIR", default_value = "../shared/tools")]
     tools: PathBuf,
@@ -71,6 +78,7 @@ struct Report {
     attacks: Vec<attacks::Row>,
     weeks: Option<weeks::Weeks>,
     series: Option<series::Scores>,
+    inspection: Option<inspection::Inspection>,
     targets: Vec<targets::Target>,
 }
 
@@ -78,7 +86,7 @@ fn main() -> Result<()> {
     let cli = Cli::parse();
     let effort = cli.effort();
     println!(
-        "Everything but the time series is SIMULATED traffic with known truth: seeds {:?}, a site with 50 logins a \
+        "Everything but the time series, made exchanges and corpora is SIMULATED traffic with known truth: seeds {:?}, a site with 50 logins a \
          minute.\n",
         effort.seeds
     );
@@ -93,7 +101,12 @@ fn main() -> Result<()> {
     if let Some(series) = &series {
         println!("{}\n", series::table(series));
     }
-    let targets = targets::of(&attacks, weeks.as_ref(), series.as_ref());
+    let inspection = if is_all { Some(inspection::run(&cli.corpora, cli.quick)?) } else { None };
+    if let Some(inspection) = &inspection {
+        println!("{}\n", inspection.table());
+    }
+    let mut targets = targets::of(&attacks, weeks.as_ref(), series.as_ref());
+    targets.extend(inspection.iter().flat_map(inspection::Inspection::targets));
     println!("{}", targets::table(&targets));
     if attacks.iter().all(|row| row.found.is_none()) && weeks.as_ref().is_none_or(weeks::Weeks::is_silent) {
         println!("- NO DETECTOR SAID ANYTHING: what passes above passes because nobody watched");
@@ -102,7 +115,7 @@ fn main() -> Result<()> {
         println!("- a quick look: evaluate without --quick for a record");
     }
     if let Some(path) = &cli.json {
-        let report = Report { simulated: true, effort, attacks, weeks, series, targets };
+        let report = Report { simulated: true, effort, attacks, weeks, series, inspection, targets };
         let json = serde_json::to_string_pretty(&report)?;
         fs::write(path, json + "\n").with_context(|| format!("writing {}", path.display()))?;
     }

@@ -12,11 +12,11 @@ use crate::weeks::Weeks;
 /// One target.
 #[derive(Serialize)]
 pub(crate) struct Target {
-    what: String,
-    target: &'static str,
-    measured: String,
+    pub(crate) what: String,
+    pub(crate) target: &'static str,
+    pub(crate) measured: String,
     /// None if it was not measured.
-    met: Option<bool>,
+    pub(crate) met: Option<bool>,
 }
 
 /// Longest time until a distributed attack is found, in seconds.

@@ -1,6 +1,6 @@
 //! Lookups, templates and code of servers.
 
-use super::Construct;
+use super::{Construct, InTexts};
 use crate::inspect::injection::class::Class;
 
 pub(super) const TABLE: [Construct; 11] = [
@@ -14,20 +14,23 @@ pub(super) const TABLE: [Construct; 11] = [
         | \$\{ [^{}]{0,40} \$\{ [^{}]{0,40} :
         | \$\{ [^{}]{0,12} :-
         | \b jndi \s* : \s* (?: ldaps? | rmi | dns | iiop | corba | nis | nds | http ) \b",
-    ),
+    )
+    .in_texts(InTexts::Always),
     // A function definition followed by a command (CVE-2014-6271), or one that never ends (CVE-2014-6278).
     Construct::new(
         "bash-function",
         Class::Shellshock,
         &["{"],
         r"\( \s* \) \s* \{ (?: .{0,24}? ; \s* \} \s* ; | \s* _ \s* ; | \s* _ \s* \} )",
-    ),
+    )
+    .in_texts(InTexts::Always),
     Construct::new(
         "server-include",
         Class::Ssi,
         &["<!--"],
         r"<!-- \s* \# \s* (?: exec | include | echo | config | printenv | set | fsize | flastmod | if ) \b",
-    ),
+    )
+    .in_texts(InTexts::Always),
     // Arithmetic and objects in the delimiters of template engines.
     Construct::new(
         "template-expression",
@@ -114,7 +117,8 @@ pub(super) const TABLE: [Construct; 11] = [
         | ^ ga [sr] [vlw] | ysoserial
         | \{ \s* "@type" \s* : \s* " (?: com | org | java | ch ) \b
         | !ruby/ (?: object | hash ) | php_?object"#,
-    ),
+    )
+    .in_texts(InTexts::OutsideCode),
     // A line break followed by a header or a command.
     Construct::new(
         "header-break",

@@ -1,6 +1,6 @@
 //! HTML and JavaScript.
 
-use super::Construct;
+use super::{Construct, InTexts};
 use crate::inspect::injection::class::Class;
 
 pub(super) const TABLE: [Construct; 4] = [
@@ -26,7 +26,8 @@ pub(super) const TABLE: [Construct; 4] = [
         | < style \b .{0,60} (?: @import | expression | javascript | binding | url \( \s* ['"]? \s* // )
         | < !\[cdata\[ .{0,20} (?: < | \]\] )
         | < x \s | < [a-z]+ / [a-z]+ \s* [=/] | < [a-z]{1,8} \s+ on [a-z]{3,24}"#,
-    ),
+    )
+    .in_texts(InTexts::OutsideCode),
     // Characters that scanners send to see which are reflected.
     Construct::new(
         "probe-marks",
@@ -46,7 +47,8 @@ pub(super) const TABLE: [Construct; 4] = [
             | copy | cut | paste | context\w+ | beforeunload | unload | hashchange | message | abort | auxclick | select\w* )
             \s* = \s* ["'`]? \s* \(? \s* (?: alert | confirm | prompt | eval | javascript | document | window | location | fetch
             | this | top | parent | self | write | import | [a-z_$]{1,20} \s* [(`.=\[] )"#,
-    ),
+    )
+    .in_texts(InTexts::OutsideCode),
     // JavaScript in a URL or after a quote.
     Construct::new(
         "script-text",

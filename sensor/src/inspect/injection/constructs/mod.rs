@@ -31,6 +31,19 @@ pub(super) struct Construct {
     also: fn(&[u8], &[u8], &[u8]) -> bool,
     /// Places where it does not apply.
     except: &'static [Place],
+    /// Whether it counts in texts that people write.
+    pub(super) in_texts: InTexts,
+}
+
+/// Whether a construct counts in a text that breaks out of nothing ([`super::writing`]).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum InTexts {
+    /// No: documentation has it, too.
+    Never,
+    /// Yes: it acts wherever it stands.
+    Always,
+    /// Unless Markdown marks it as code.
+    OutsideCode,
 }
 
 const fn always(_before: &[u8], _found: &[u8], _after: &[u8]) -> bool {
@@ -44,11 +57,16 @@ impl Construct {
         anchors: &'static [&'static str],
         pattern: &'static str,
     ) -> Self {
-        Self { rule, class, anchors, pattern, also: always, except: &[] }
+        Self { rule, class, anchors, pattern, also: always, except: &[], in_texts: InTexts::Never }
     }
 
     const fn also(mut self, also: fn(&[u8], &[u8], &[u8]) -> bool) -> Self {
         self.also = also;
+        self
+    }
+
+    const fn in_texts(mut self, in_texts: InTexts) -> Self {
+        self.in_texts = in_texts;
         self
     }
 
@@ -96,8 +114,8 @@ impl Constructs {
         Self { anchors, owners, all }
     }
 
-    /// Reports the constructs in a normal form.
-    pub(super) fn find(&self, text: &[u8], place: Place, tell: &mut dyn FnMut(&'static Construct)) {
+    /// Reports the constructs in a normal form. `tell` returns whether one counts.
+    pub(super) fn find(&self, text: &[u8], place: Place, tell: &mut dyn FnMut(&'static Construct) -> bool) {
         let candidates = self.candidates(text);
         let mut told = 0_usize;
         for (at, (construct, pattern)) in self.all.iter().enumerate() {
@@ -106,12 +124,17 @@ impl Constructs {
             {
                 continue;
             }
-            tell(construct);
-            told = told.saturating_add(1);
+            told = told.saturating_add(usize::from(tell(construct)));
             if told == MAX_TOLD {
                 return;
             }
         }
+    }
+
+    /// Whether one construct is in a normal form.
+    pub(super) fn has(&self, wanted: &'static Construct, text: &[u8]) -> bool {
+        let is_it = |(construct, _): &&(&'static Construct, Regex)| construct.rule == wanted.rule;
+        self.all.iter().find(is_it).is_some_and(|(construct, pattern)| holds(construct, pattern, text))
     }
 
     /// The bits of the constructs with an anchor in the text.

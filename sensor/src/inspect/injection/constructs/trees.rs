@@ -1,6 +1,6 @@
 //! Queries to directories, documents and trees: LDAP, XPath, XML, document databases.
 
-use super::Construct;
+use super::{Construct, InTexts};
 use crate::inspect::injection::class::Class;
 
 pub(super) const TABLE: [Construct; 4] = [
@@ -12,6 +12,7 @@ pub(super) const TABLE: [Construct; 4] = [
         r#"<!doctype \s [^>]{0,200} (?: \[ | \s system \b | \s public \s+ ["'] [^"']* ["'] \s* ["'] )
         | <!entity \s | <!attlist \b | <!element \b | < \w{1,12} : include \b | xinclude ["'] | <\?xml-stylesheet"#,
     )
+    .in_texts(InTexts::Always)
     .also(|_, found, after| !found.ends_with(b"\"") && !found.ends_with(b"'") || !after.starts_with(b"http://www.w3")),
     Construct::new(
         "ldap-filter",
