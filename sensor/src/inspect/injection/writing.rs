@@ -2,7 +2,7 @@
 //!
 //! An injection leaves the context that its value is put into, by a quote, a bracket or a separator, and then goes on in the
 //! language of that context. Documentation, tickets and editors of SQL hold the same words without leaving anything, so in
-//! them only those constructs count that act wherever they stand (`Construct::in_texts`), and breaks at the very end.
+//! them only those constructs count that texts hardly ever have (`Construct::in_texts`), and breaks.
 
 use regex::bytes::{Regex, RegexBuilder};
 
@@ -26,13 +26,17 @@ const COMMON_SHARE: usize = 9;
 pub(super) struct Writing {
     /// What leaves a string or a command at the end of a text.
     tail: Option<Regex>,
+    /// What does so anywhere, with words around it that are there to hide it.
+    anywhere: Option<Regex>,
 }
 
 impl Writing {
     pub(super) fn new() -> Self {
-        let mut builder = RegexBuilder::new(TAIL);
-        builder.unicode(false).ignore_whitespace(true).dot_matches_new_line(true);
-        Self { tail: builder.build().ok() }
+        let compiled = |pattern| {
+            let mut builder = RegexBuilder::new(pattern);
+            builder.unicode(false).ignore_whitespace(true).dot_matches_new_line(true).build().ok()
+        };
+        Self { tail: compiled(TAIL), anywhere: compiled(ANYWHERE) }
     }
 
     /// Whether a value is a text that breaks out of nothing. `normal` is its normal form.
@@ -41,8 +45,14 @@ impl Writing {
             return false;
         }
         let text = value.text.trim_ascii();
-        let is_written = is_statement(text, normal) || is_document(text);
-        is_written && !self.breaks_out(normal)
+        let is_statement = is_statement(text, normal);
+        (is_statement || is_document(text) && !self.breaks_out_anywhere(normal)) && !self.breaks_out(normal)
+    }
+
+    /// Whether a text leaves what it was put into and does something there, whatever is around it. Documents that show
+    /// how are rare.
+    fn breaks_out_anywhere(&self, normal: &[u8]) -> bool {
+        self.anywhere.as_ref().is_none_or(|pattern| pattern.is_match(normal))
     }
 
     /// Whether the end of a text leaves what the text was put into.
@@ -64,6 +74,20 @@ const TAIL: &str = r#"['"`)] \s* \)* \s* (?: (?: or | and | union | having | ord
     | ['"] \s* (?: or | and ) \s+ ['"] \w{0,12} ['"] \s* = \s* ['"] \w{0,12} ['"]? $
     | (?: ; | \|\| | && | \| | \$\( | ` ) \s* (?: cat \s+ /etc | id | whoami | uname | wget \s | curl \s | nslookup \s | ping \s+ -
         | nc \s+ - | sleep \s+ \d ) [^;|&\n]{0,80} [;|&)`]? \s* $"#;
+
+/// A string or a number that ends, and then: a union, a condition that is always true, a statement, a delay. A path that climbs to
+/// files of the system, a command after a separator that reads them or connects somewhere. Arithmetic in the delimiters of
+/// templates.
+const ANYWHERE: &str = r#"(?: ['"`)] | \b \d+ ) \s* \)* \s* union \s+ (?: all \s+ | distinct \s+ )? \(? \s* select \b
+    | (?: ['"`)] | \b \d+ ) \s* \)* \s* (?: or | and | \|\| | && | xor ) \s* \(* \s* (?: \d+ \s* (?: = | like ) \s* \d+
+        | '\w{0,12}' \s* (?: = | like ) \s* '\w{0,12} | "\w{0,12}" \s* = \s* "\w{0,12} )
+    | (?: ['"`)] | \b \d+ ) \s* \)* \s* ; \s* (?: drop \s+ (?: table | database ) | delete \s+ from | insert \s+ into | update \s+ \w+ \s+ set
+        | exec | shutdown | waitfor | declare \s+ @ )
+    | ['"`)] .{0,60} (?: \b sleep \s* \( \s* \d | benchmark \s* \( \s* \d | waitfor \s+ delay | pg_sleep \s* \( | dbms_\w+ \s* \.
+        | extractvalue \s* \( | updatexml \s* \( | information_schema )
+    | (?: \.\. [/\\]+ ){3} | [/\\] etc [/\\]+ (?: passwd | shadow )
+    | (?: ; | \| | && | \$\( | ` ) \s* (?: nc \s+ - | (?: ba )? sh \s+ -i | wget \s+ http | whoami \b | uname \s+ - | /bin/ )
+    | /dev/tcp/ | \{\{ \s* \d+ \s* \* \s* \d | [\#$] \{ \s* \d+ \s* \* \s* \d"#;
 
 /// Whether a text consists of words of a language, or of several lines.
 fn is_document(text: &[u8]) -> bool {
@@ -336,6 +360,11 @@ mod tests {
             "The best of all the chairs that you can have for the garden' OR 1=1--",
             "The best of all the chairs that you can have for the garden' or 'a'='a",
             "The best of all the chairs that you can have for the garden; cat /etc/passwd",
+            "The best of all the chairs' UNION SELECT password FROM users -- that you can have for the garden, which it is",
+            "The best of all the chairs' or 1=1 -- that you can have for the garden, and nothing else will be in it",
+            "The best\nof all\nthe chairs'; DROP TABLE users; --\nthat you can have",
+            "The best of all the chairs that you can have in ../../../../etc/hosts for the garden, and more",
+            "It is one of {{7*7}} chairs that you can have for the garden, and nothing else will be in it",
         ] {
             assert!(!is_text(Place::Json, text), "{text}");
         }

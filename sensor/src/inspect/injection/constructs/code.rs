@@ -68,7 +68,8 @@ pub(super) const TABLE: [Construct; 11] = [
         | org\.apache\. (?: commons | struts | xalan | bcel | tomcat | catalina | shiro | log4j | velocity )
         | class \. module \. classloader | class \[ .? module | com\.sun\.
         | bsh\.interpreter | scriptenginemanager | \b groovy\.",
-    ),
+    )
+    .in_texts(InTexts::Always),
     Construct::new(
         "php-code",
         Class::Code,
@@ -87,6 +88,7 @@ pub(super) const TABLE: [Construct; 11] = [
         | \$_ (?: get | post | request | server | cookie | files | session | env ) \b
         | \$ globals \b",
     )
+    .in_texts(InTexts::OutsideCode)
     .also(|_, found, after| !found.starts_with(b"data:") || !is_picture(found, after)),
     Construct::new(
         "python-code",
@@ -96,7 +98,8 @@ pub(super) const TABLE: [Construct; 11] = [
         | __reduce__ | \b os \. (?: system | popen | environ | exec[lv]p? ) \b
         | \b subprocess \. | !!python/ | \b cposix \b | c__builtin__ | \b cos \s+ system \b | \b import \s+ os \b
         | exec \( \s* compile | \b from \s+ os \s+ import",
-    ),
+    )
+    .in_texts(InTexts::OutsideCode),
     Construct::new(
         "node-code",
         Class::Code,

@@ -1,6 +1,6 @@
 //! Paths, system files, addresses of internal services.
 
-use super::Construct;
+use super::{Construct, InTexts};
 use crate::inspect::injection::class::Class;
 use crate::values::Place;
 
@@ -18,7 +18,8 @@ pub(super) const TABLE: [Construct; 5] = [
         | (?: \.\\ ){3,} | (?: \./ ){4,}
         | (?: [/\\] \.{2,} [/\\] ){2}
         | (?: \.{3,} [/\\]+ ){2}"#,
-    ),
+    )
+    .in_texts(InTexts::Always),
     // In any place, including the path: there it is what the request asks for.
     Construct::new(
         "system-file",

@@ -27,14 +27,15 @@ pub(super) const TABLE: [Construct; 4] = [
         | < !\[cdata\[ .{0,20} (?: < | \]\] )
         | < x \s | < [a-z]+ / [a-z]+ \s* [=/] | < [a-z]{1,8} \s+ on [a-z]{3,24}"#,
     )
-    .in_texts(InTexts::OutsideCode),
+    .in_texts(InTexts::Always),
     // Characters that scanners send to see which are reflected.
     Construct::new(
         "probe-marks",
         Class::Xss,
         &["'/\"<", "\"'>", "'\"<", "'\">", "{{.}}", "\"><", "'><"],
         r#"'/"< | ["'] {2} \s* < | ["'] {2} > < | \{\{\.\}\} | ["'] > \s* < [a-z!/]"#,
-    ),
+    )
+    .in_texts(InTexts::Always),
     // An event handler after a quote, in a tag, or with code.
     Construct::new(
         "html-handler",
@@ -48,7 +49,7 @@ pub(super) const TABLE: [Construct; 4] = [
             \s* = \s* ["'`]? \s* \(? \s* (?: alert | confirm | prompt | eval | javascript | document | window | location | fetch
             | this | top | parent | self | write | import | [a-z_$]{1,20} \s* [(`.=\[] )"#,
     )
-    .in_texts(InTexts::OutsideCode),
+    .in_texts(InTexts::Always),
     // JavaScript in a URL or after a quote.
     Construct::new(
         "script-text",
@@ -72,6 +73,7 @@ pub(super) const TABLE: [Construct; 4] = [
         | \b location (?: \.href )? \s* = \s* ['"`]? (?: javascript | http | // )
         | &\{ \s* alert | \[\]\[\(!\[\]"#,
     )
+    .in_texts(InTexts::Always)
     .also(|_, found, after| !is_script_url(found) || runs(found, after)),
 ];
 

@@ -1,6 +1,6 @@
 //! Shell commands and syntax.
 
-use super::Construct;
+use super::{Construct, InTexts};
 use crate::inspect::injection::class::Class;
 
 pub(super) const TABLE: [Construct; 3] = [
@@ -20,6 +20,7 @@ pub(super) const TABLE: [Construct; 3] = [
             | \s+ (?: - \w | / | ["'$] | \d | \w+ \s* (?: $ | [;|&`>\#] | \s ["'\\/-] ) | https?: | \w+ \. \w+ | \\ )
             | \$ \{? ifs | \s* < | \s* \( \s* ['"] )"#,
     )
+    .in_texts(InTexts::Always)
     .also(|before, found, after| !is_parameter(before, found, after)),
     Construct::new(
         "shell-syntax",

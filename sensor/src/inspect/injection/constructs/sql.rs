@@ -1,6 +1,6 @@
 //! SQL.
 
-use super::Construct;
+use super::{Construct, InTexts};
 use crate::inspect::injection::class::Class;
 
 pub(super) const TABLE: [Construct; 5] = [
@@ -10,7 +10,8 @@ pub(super) const TABLE: [Construct; 5] = [
         &["union"],
         r"\b union \b [^a-z0-9]{1,20} (?: (?: all | distinct | distinctrow ) \b )? [^a-z0-9]{0,20} \(? \s* select \b
         | \b union \b \W+ (?: all \W+ )? select | \d union \s+ (?: all \s+ )? select",
-    ),
+    )
+    .in_texts(InTexts::Always),
     Construct::new(
         "sql-statement",
         Class::Sqli,
@@ -132,7 +133,8 @@ pub(super) const TABLE: [Construct; 5] = [
         | sqlite_master | msysaccessobjects
         | @@ (?: version | datadir | hostname | servername | global | basedir | spid | [a-z_]{3,} )
         | table_schema | schema_name | sysibm | v\$version | master\.\. | master\.dbo | \b user \s* \(\) | \b rownum \b"#,
-    ),
+    )
+    .in_texts(InTexts::Always),
     // A quote that closes a string in a statement, followed by what turns the rest into a comment or a condition.
     Construct::new(
         "sql-quote",

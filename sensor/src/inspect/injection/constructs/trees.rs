@@ -21,7 +21,8 @@ pub(super) const TABLE: [Construct; 4] = [
         r"\* \s* \) \s* \( | \( \s* [|&!] \s* \( \s* [a-z] | \) \s* \( \s* [|&!] | \) \)? \s* \( \w+ \s* [~<>]? =
         | \( \w+ \s* = \s* \* \s* \) | objectclass \s* = | \w : (?: dn : )? [\d.]+ := | \* \) \) | ^ \* \)+ $
         | ^ [^()]{0,40} \) \s* \( \w* \s* [|&=*] | ^ [*()|&]{3,} $ | ^ \w{0,20} [*]? \) \s* [(|&]",
-    ),
+    )
+    .in_texts(InTexts::Always),
     Construct::new(
         "xpath-expression",
         Class::Xpath,
@@ -30,7 +31,8 @@ pub(super) const TABLE: [Construct; 4] = [
         | \b (?: ancestor | child | descendant | following | preceding | attribute ) (?: -or-self | -sibling )? :: (?: \* | \w )
         | \b (?: parent | self ) :: (?: node \b | \* | text \b )
         | count \s* \( \s* / | substring \s* \( \s* name | ['"] \] \s* \| \s* / | x'\] | // \* \[ | / text \(\) | / node \(\)"#,
-    ),
+    )
+    .in_texts(InTexts::Always),
     Construct::new(
         "mongo-operator",
         Class::Nosql,
@@ -46,5 +48,6 @@ pub(super) const TABLE: [Construct; 4] = [
         | \|\| \s* ['"]? \d ['"]? \s* == | && \s* this\.
         | new \s date \(\) [^a-z]{0,4} (?: ; | do )
         | \b while \s* \( \s* (?: true | 1 | ! | \w+ \s* [-<] )"#,
-    ),
+    )
+    .in_texts(InTexts::OutsideCode),
 ];
