@@ -12,8 +12,10 @@ use crate::notify::{DenyStats, WebhookStats};
 use crate::pipeline::{self, StatusClass};
 use crate::store::StoreStats;
 
-/// What Prometheus shall get at most: 64 KiB, and 4 more from a host that belongs to a fleet.
-const MAX: usize = 68 << 10;
+/// What Prometheus shall get at most.
+const MAX: usize = 64 << 10;
+/// What it shall get in addition from a host that belongs to a fleet.
+const MAX_FLEET: usize = 4 << 10;
 /// A year of ten million a second.
 const MUCH: u64 = 315_360_000_000_000;
 
@@ -42,7 +44,6 @@ fn full() -> Snapshot {
         capacities: Some(Capacities::default()),
         webhook: Some(WebhookStats::default()),
         web: Some(WebStats::default()),
-        fleet: Some(FleetStats::default()),
         ..Snapshot::default()
     }
 }
@@ -73,4 +74,7 @@ fn a_scrape_stays_small() {
         "{all} bytes: {} in {series} series, {exchanges} of exchanges, {findings} of findings",
         text.len()
     );
+    let with_fleet = render(&Snapshot { fleet: Some(FleetStats::default()), ..full() }).unwrap();
+    let fleet = with_fleet.len().saturating_sub(text.len());
+    assert!(fleet > 0 && fleet <= MAX_FLEET, "{fleet} bytes about the fleet");
 }
