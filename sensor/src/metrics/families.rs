@@ -112,9 +112,9 @@ families! {
     CLIENTS_EVICTED: COUNTER "sensor_clients_evicted_total";
     /// Clients that proved their addresses by a TCP handshake.
     CLIENTS_PROVEN: COUNTER "sensor_clients_proven_total";
-    /// Clients without proof of address that left a full table for proven ones.
+    /// Unproven clients that left a full table for proven ones.
     CLIENTS_DISPLACED: COUNTER "sensor_clients_displaced_total";
-    /// Clients admitted because they acknowledged a SYN cookie of the XDP program.
+    /// Clients admitted because they acknowledged a SYN cookie.
     SYN_COOKIES_ACCEPTED: COUNTER "sensor_syn_cookies_accepted_total";
     /// Sources not admitted to the client table, by cause.
     CLIENTS_REFUSED: COUNTER "sensor_clients_refused_total";

@@ -59,13 +59,16 @@ fn attackers(log: &mut Log) {
     }
     let mut second = 900;
     for directory in ["", "old/", "test/", "backup/", "app/", "site/", "shop/", "cms/"] {
-        for name in [".env", ".git/config", "wp-login.php", "phpmyadmin/", "dump.sql", "admin/", "server-status"] {
+        for name in
+            [".env", ".git/config", "wp-login.php", "phpmyadmin/", "dump.sql", "admin/", "server-status"]
+        {
             second += 1;
             log.add(second, "203.0.113.2", &format!("GET /{directory}{name}"), (404, 150), "Mozilla/5.0");
         }
     }
     for attempt in 0..60 {
-        let request = format!("GET /items/1%27%20UNION%20SELECT%20{attempt},name,pw%20FROM%20users--%20-?x=1");
+        let request =
+            format!("GET /items/1%27%20UNION%20SELECT%20{attempt},name,pw%20FROM%20users--%20-?x=1");
         log.add(1_500 + attempt, "203.0.113.3", &request, (500, 200), "Mozilla/5.0");
     }
 }

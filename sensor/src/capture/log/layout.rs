@@ -140,7 +140,10 @@ impl Layout {
 pub(super) fn check<'a>(fields: impl Iterator<Item = &'a Field> + Clone) -> Result<(), LayoutError> {
     let has = |wanted: fn(&Field) -> bool| fields.clone().any(wanted);
     let lacks = [
-        (has(|field| matches!(field, Field::Client | Field::ClientAndPort | Field::Forwarded)), "client address"),
+        (
+            has(|field| matches!(field, Field::Client | Field::ClientAndPort | Field::Forwarded)),
+            "client address",
+        ),
         (has(|field| matches!(field, Field::Time { .. })), "time"),
         (
             has(|field| matches!(field, Field::Request))

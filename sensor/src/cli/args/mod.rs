@@ -15,10 +15,10 @@ use std::time::Duration;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use ipnet::IpNet;
 
+use crate::capture::log::Layout;
 use crate::cli::colour::When as Colour;
 use crate::cli::exchanges::ExchangesArgs;
 use crate::control::wire::ClientSort;
-use crate::capture::log::Layout;
 use crate::decide::RecordId;
 use crate::duration;
 use crate::enforce::Mode;

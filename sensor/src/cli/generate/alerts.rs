@@ -17,6 +17,7 @@ webhook's request body. [Detection](../detection.md) explains how detectors deci
 /// Numbers in evidence by name. Names ending in `_threshold` are described under the name without it.
 pub(super) const EVIDENCE: &[(&str, &str)] = &[
     ("accepted", "forged tokens that the server accepted"),
+    ("account", "the first account, as a keyed hash"),
     ("accounts", "accounts tried"),
     (
         "accounts_logged_in_before",
@@ -51,11 +52,13 @@ pub(super) const EVIDENCE: &[(&str, &str)] = &[
     ("flow", "the business flow, such as `sign-up` or `payment`"),
     ("forged", "requests with forged tokens"),
     ("function", "method and route"),
+    ("in_company", "what the principal shares with others that do the same"),
     ("interval_variation", "how irregular the intervals between attempts are: near 0 for a timer"),
     ("latency_p95_us", "the 95th percentile of latency, in microseconds"),
     ("latency_p95_us_expected", "expected value"),
     ("limit", "the configured limit"),
     ("long_failures", "distinct passwords within the long window"),
+    ("mates", "how many others do the same and share that"),
     ("measure", "which limit was exceeded"),
     ("method", "method of the request"),
     ("missing_paths", "distinct missing paths"),
