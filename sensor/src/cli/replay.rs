@@ -1,5 +1,7 @@
 //! `sensor replay`: capture files and access logs through the daemon's pipeline, with their own timestamps.
 
+mod summary;
+
 use std::fs::File;
 use std::io::{self, Read as _, Write};
 use std::path::Path;
@@ -7,13 +9,14 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use serde::Serialize;
 use zeroize::Zeroizing;
+
+use summary::Summary;
 
 use super::args::ReplayArgs;
 use super::check::problems_of;
 use super::posture;
-use super::say::{Out, SayError, complain, complain_json, say, say_json, stdout};
+use super::say::{Out, SayError, complain, stdout};
 use super::watch::Watch;
 use crate::capture::file::{CaptureFile, FileCounters, FileError, Passed};
 use crate::capture::keylog::{KeyLog, KeyLogCounters};
@@ -27,7 +30,7 @@ use crate::identity::Key;
 use crate::pipeline::{Observer, Pipeline};
 use crate::posture::{Ask, Documented, draft, report};
 use crate::store::Unfit;
-use crate::tls::{self, Outcome};
+use crate::tls;
 
 /// How often, in capture time, time passes for detectors.
 const TICK: Duration = Duration::from_secs(1);
@@ -88,17 +91,27 @@ pub(super) fn replay(args: &ReplayArgs, json: bool) -> Result<ExitCode> {
         None => summary.print(args.exchanges || shows_posture, json)?,
     }
     if shows_posture {
-        let documented = config.sense.openapi.is_some().then(|| Documented::new(config.sense.operations));
-        let ask = Ask { documented: documented.as_ref(), ..Ask::default() };
-        let snapshot = pipeline.inventory().snapshot(summary.last);
-        let openapi = args.written.openapi.is_some().then(|| draft(&snapshot, &ask));
-        let answer = PostureReport { report: report(&snapshot, &ask), openapi };
-        posture::show(&answer, &args.written, json)?;
+        show_posture(args, json, &config, (&pipeline, summary.last))?;
     }
     match failure {
         Some(error) => Err(error.into()),
         None => Ok(ExitCode::SUCCESS),
     }
+}
+
+/// Prints what the API looks like from outside.
+fn show_posture(
+    args: &ReplayArgs,
+    json: bool,
+    config: &Config,
+    (pipeline, now): (&Pipeline<Printer<impl Write>>, Timestamp),
+) -> Result<()> {
+    let operations = config.sense.openapi.is_some().then(|| Documented::new(config.sense.operations.clone()));
+    let ask = Ask { documented: operations.as_ref(), ..Ask::default() };
+    let snapshot = pipeline.inventory().snapshot(now);
+    let openapi = args.written.openapi.is_some().then(|| draft(&snapshot, &ask));
+    let answer = PostureReport { report: report(&snapshot, &ask), openapi };
+    posture::show(&answer, &args.written, json)
 }
 
 /// Reads all secrets of a key log.
@@ -283,140 +296,5 @@ impl<W: Write> Observer for Printer<W> {
             Format::Json => self.out.json(exchange),
         };
         self.failure = written.err();
-    }
-}
-
-/// What was read, and the results.
-#[derive(Debug, Default, Serialize)]
-struct Summary {
-    files: u64,
-    packets: u64,
-    segments: u64,
-    lines: u64,
-    lines_unreadable: u64,
-    passed_over: u64,
-    seen_twice: u64,
-    connections: u64,
-    exchanges: u64,
-    failures: u64,
-    without_response: u64,
-    without_request: u64,
-    stream_gaps: u64,
-    segments_refused: u64,
-    unproven: u64,
-    tls_decrypted: u64,
-    tls_partly: u64,
-    tls_dark: u64,
-    tls_incomplete: u64,
-    lost_bytes: u64,
-    not_http: u64,
-    http2_hidden_fields: u64,
-    websockets: u64,
-    websocket_messages: u64,
-    websocket_bytes: u64,
-    anomalies: u64,
-    alerts: u64,
-    routes: usize,
-    #[serde(skip)]
-    last: Timestamp,
-}
-
-impl Summary {
-    fn add(&mut self, counters: &FileCounters) {
-        self.files = self.files.saturating_add(1);
-        self.packets = self.packets.saturating_add(counters.packets);
-        self.segments = self.segments.saturating_add(counters.segments);
-        self.passed_over = self.packets.saturating_sub(self.segments);
-    }
-
-    fn add_log(&mut self, counters: &LogCounters) {
-        self.files = self.files.saturating_add(1);
-        self.lines = self.lines.saturating_add(counters.lines);
-        self.lines_unreadable = self.lines_unreadable.saturating_add(counters.unreadable);
-    }
-
-    fn conclude<O: Observer>(&mut self, pipeline: &Pipeline<O>) {
-        let (streams, http, totals) = (pipeline.streams(), pipeline.http(), pipeline.totals());
-        self.connections = streams.opened;
-        self.seen_twice = streams.twins;
-        self.exchanges = totals.exchanges;
-        self.failures = totals.failures;
-        self.without_response = http.unpaired_requests;
-        self.without_request = http.unpaired_responses;
-        self.stream_gaps = streams.gaps;
-        self.segments_refused = streams.all_refusals();
-        self.unproven = totals.unproven;
-        self.lost_bytes = streams.lost_bytes;
-        for (outcome, count) in pipeline.tls().outcomes() {
-            let place = match outcome {
-                Outcome::Decrypted => &mut self.tls_decrypted,
-                Outcome::Partly => &mut self.tls_partly,
-                Outcome::DarkBefore | Outcome::DarkLibrary | Outcome::DarkSecret => &mut self.tls_dark,
-                Outcome::Incomplete => &mut self.tls_incomplete,
-                // Of this, a capture's reader sees nothing.
-                Outcome::Quic => continue,
-            };
-            *place = place.saturating_add(count);
-        }
-        self.not_http = http.not_http;
-        self.http2_hidden_fields = http.hidden_fields;
-        self.websockets = http.websockets;
-        self.websocket_messages = http.websocket_messages;
-        self.websocket_bytes = http.websocket_bytes;
-        self.anomalies = http.anomalies().fold(0, |sum: u64, (_, count)| sum.saturating_add(count));
-        self.routes = pipeline.routes().len();
-    }
-
-    /// To the stream without exchanges.
-    fn print(&self, exchanges: bool, json: bool) -> Result<(), SayError> {
-        match (exchanges, json) {
-            (true, true) => complain_json(self),
-            (true, false) => complain(self.text()),
-            (false, true) => return say_json(self),
-            (false, false) => return say(self.text()),
-        }
-        Ok(())
-    }
-
-    fn text(&self) -> String {
-        let read = match self.lines {
-            0 => format!(
-                "{} connections; {} packets, {} TCP segments",
-                self.connections, self.packets, self.segments
-            ),
-            lines => format!("{lines} lines"),
-        };
-        let (exchanges, failures, routes) = (self.exchanges, self.failures, self.routes);
-        let mut text = format!("{exchanges} exchanges ({failures} failed) in {read}, {routes} routes");
-        for (count, what) in [
-            (self.without_response, "requests without a response"),
-            (self.without_request, "responses without a request"),
-            (self.stream_gaps, "stream gaps"),
-            (self.segments_refused, "segments that the server would drop"),
-            (self.unproven, "exchanges with unproven client addresses"),
-            (self.lost_bytes, "bytes lost"),
-            (self.lines_unreadable, "lines unreadable"),
-            (self.tls_decrypted, "TLS connections decrypted"),
-            (self.tls_partly, "TLS connections decrypted in part"),
-            (self.tls_dark, "TLS connections without a secret"),
-            (self.tls_incomplete, "incomplete TLS handshakes"),
-            (self.not_http, "connections without HTTP"),
-            (
-                self.http2_hidden_fields,
-                "HTTP/2 header fields unreadable (compression table not seen from its start)",
-            ),
-            (self.websockets, "WebSockets"),
-            (self.websocket_messages, "WebSocket messages"),
-            (self.websocket_bytes, "bytes in WebSocket messages"),
-            (self.anomalies, "anomalies"),
-            (self.alerts, "alerts"),
-            (self.passed_over, "packets without a TCP segment"),
-            (self.seen_twice, "connections also seen on another interface, counted once"),
-        ] {
-            if count > 0 {
-                text.push_str(&format!("; {count} {what}"));
-            }
-        }
-        text
     }
 }

@@ -55,6 +55,16 @@ pub struct Counters {
     pub cut: u64,
 }
 
+impl Counters {
+    fn count(&mut self, findings: &[Finding]) {
+        for finding in findings {
+            if let Some(count) = self.findings.get_mut(finding.kind as usize) {
+                *count = count.saturating_add(1);
+            }
+        }
+    }
+}
+
 /// What inspection found in an exchange.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Inspected<'a> {
@@ -172,11 +182,7 @@ impl Inspector {
         if !was_known {
             self.blocks.note(seen);
         }
-        for finding in self.found.all() {
-            if let Some(count) = self.counters.findings.get_mut(finding.kind as usize) {
-                *count = count.saturating_add(1);
-            }
-        }
+        self.counters.count(self.found.all());
         let exposed = Exposed { powers: self.found.powers(), ..exposed };
         Inspected { findings: self.found.all(), effects: self.found.effects, exposed }
     }

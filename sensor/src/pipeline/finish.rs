@@ -16,7 +16,7 @@ use crate::http::{self, Decoding, Request};
 use crate::identity::{Answered, Identifier};
 use crate::inspect::{self, Inspector};
 use crate::posture::{Inventory, Seen};
-use crate::route::Routes;
+use crate::route::{Route, Routes};
 
 /// Turns messages, which hold secrets, into the record that holds none.
 pub(super) struct Finish<O> {
@@ -58,14 +58,22 @@ impl<O: Observer> Finish<O> {
         self.observer.claim(&Claim { peer: peer.to_canonical(), client, server_port, seen });
     }
 
+    /// The path of a request, and its route, which learns from the outcome.
+    fn place<'m>(
+        &mut self,
+        request: Option<Request<'m>>,
+        outcome: Option<u16>,
+    ) -> (Option<&'m [u8]>, Option<Route>) {
+        let path = request.map(Request::path).filter(|path| !path.is_empty());
+        (path, path.map(|path| self.routes.observe(path, outcome)))
+    }
+
     fn tell(&mut self, connection: &http::Connection, exchange: &http::Exchange<'_>) {
         let (request, status) = (exchange.request, exchange.status());
         let (outcome, proven, peer) = (exchange.outcome(), connection.proven, connection.client.address());
-        let headers = request.into_iter().flat_map(|request| request.message().headers());
-        let query = request.and_then(|request| request.query()).unwrap_or_default();
+        let (headers, query) = headers_and_query(request);
         let told = request.filter(|request| request.has_line());
-        let path = told.map(|request| request.path()).filter(|path| !path.is_empty());
-        let place = path.map(|path| self.routes.observe(path, outcome.filter(|_| proven)));
+        let (path, place) = self.place(told, outcome.filter(|_| proven));
         let route = place.map(|route| self.routes.text(route));
         let method = told.filter(|request| request.has_method()).map(|request| request.method_name());
         let answered = Answered { method: method.unwrap_or_default(), route, status: outcome, proven };
@@ -95,10 +103,7 @@ impl<O: Observer> Finish<O> {
             grpc: exchange.grpc().map(Grpc::of),
             request_bytes: request.and_then(|request| request.message().body_wire_length()),
             response_bytes: exchange.response.and_then(|response| response.message().body_wire_length()),
-            duration_us: exchange
-                .duration()
-                .filter(|time| !(connection.recorded && time.is_zero()))
-                .map(micros),
+            duration_us: duration_us(connection, exchange),
             user_agent: user_agent(told, redactor),
             content_type: content_type(told, redactor),
             principal: identity.principal,
@@ -149,6 +154,11 @@ impl<O: Observer> http::Sink for Finish<O> {
     }
 }
 
+fn headers_and_query(request: Option<Request<'_>>) -> (impl Iterator<Item = (&[u8], &[u8])> + Clone, &[u8]) {
+    let headers = request.into_iter().flat_map(|request| request.message().headers());
+    (headers, request.and_then(Request::query).unwrap_or_default())
+}
+
 /// The body of a request, decoded once for everything that reads it, and how far.
 fn decoded<'b>(
     exchange: &'b http::Exchange<'b>,
@@ -169,6 +179,11 @@ const fn source_of(connection: &http::Connection) -> Source {
         (false, Some(_)) => Source::Tls,
         (false, None) => Source::Wire,
     }
+}
+
+/// Of a recorded exchange, none is none.
+fn duration_us(connection: &http::Connection, exchange: &http::Exchange<'_>) -> Option<u64> {
+    exchange.duration().filter(|time| !(connection.recorded && time.is_zero())).map(micros)
 }
 
 fn micros(duration: Duration) -> u64 {

@@ -234,7 +234,7 @@ fn version(text: &[u8]) -> Option<(u8, u8)> {
 
 /// None where there was no response: 0, or HAProxy's -1. nginx's 000 is the same.
 fn status(text: &str) -> Result<Option<u16>, Unreadable> {
-    let status: i32 = text.parse().map_err(|_| Unreadable::Value("status"))?;
+    let status: i32 = text.parse().ok().ok_or(Unreadable::Value("status"))?;
     Ok(u16::try_from(status).ok().filter(|status| *status > 0))
 }
 

@@ -25,7 +25,7 @@ impl Paths {
     }
 
     pub(super) fn read(&self, line: &[u8], out: &mut Recorded) -> Result<(), Unreadable> {
-        let value: Value = serde_json::from_slice(line).map_err(|_| Unreadable::Format)?;
+        let value: Value = serde_json::from_slice(line).ok().ok_or(Unreadable::Format)?;
         for (field, path) in &self.0 {
             let Some(found) = find(&value, path) else { continue };
             // Of the values of a repeated header, the last.

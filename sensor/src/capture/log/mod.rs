@@ -1,7 +1,7 @@
 //! Access logs of web servers and proxies: a line is the record of a request and of its response.
 //!
-//! `layout` turns a format, as the server's own configuration writes it, into the order of fields; `field` reads their
-//! values. A log holds neither bodies nor credentials nor, usually, most headers: what it lacks is absent from the
+//! `layout` turns a format, as the server's own configuration writes it (`syntax`), into the order of fields; `field` reads
+//! their values. A log holds neither bodies nor credentials nor, usually, most headers: what it lacks is absent from the
 //! record, never guessed.
 
 mod field;
@@ -10,6 +10,7 @@ pub mod fuzz;
 mod json;
 mod layout;
 mod lines;
+mod syntax;
 #[cfg(test)]
 mod tests;
 
