@@ -66,14 +66,19 @@ fn play(net: &Net) -> Result<()> {
     })
 }
 
-/// Starts a daemon with every way out of alerts that has families of its own.
+/// Prepares a daemon with every way out of alerts that has families of its own, and with a fleet whose server is away.
 fn daemon(net: &Net) -> Result<Daemon> {
     let daemon = Daemon::prepare(net, "")?;
     let deny = daemon.config_path().with_file_name("deny.conf");
+    let key = daemon.config_path().with_file_name("authority.key");
+    let made = daemon.program(&["fleet", "init", &key.display().to_string(), "--json"]).output()?;
+    ensure!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    let public: Value = serde_json::from_slice(&made.stdout)?;
     daemon.write_config(&format!(
-        "{}[alerts.deny_file]\npath = {:?}\n",
+        "{}[alerts.deny_file]\npath = {:?}\n\n[fleet]\nurl = \"redis://127.0.0.1:1\"\nauthority = {}\n",
         config("enforce", "off"),
-        deny.display().to_string()
+        deny.display().to_string(),
+        public["authority"]
     ))?;
     Ok(daemon)
 }
