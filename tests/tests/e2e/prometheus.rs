@@ -78,7 +78,7 @@ fn daemon(net: &Net) -> Result<Daemon> {
         "{}[alerts.deny_file]\npath = {:?}\n\n[fleet]\nurl = \"redis://127.0.0.1:1\"\nauthority = {}\n",
         config("enforce", "off"),
         deny.display().to_string(),
-        public["authority"]
+        public.get("authority").context("no key of the authority")?
     ))?;
     Ok(daemon)
 }
