@@ -49,19 +49,23 @@ impl Scene {
     /// If one of them does not start.
     pub fn new(config: &str) -> Result<Self> {
         let net = Net::new()?;
-        let sink = Sink::start(&net.server, UDP_PORT)?;
-        let daemon = Daemon::start(&net, config)?;
-        Ok(Self { daemon, sink, nginx: None, net })
+        Self::in_net(net, None, config)
     }
 
-    /// The same with an HTTP server.
+    /// The same with an HTTP server, which listens before the daemon starts: its port is watched from the beginning.
     ///
     /// # Errors
     /// If it does not start.
     pub fn with_nginx(config: &str) -> Result<Self> {
-        let mut scene = Self::new(config)?;
-        scene.nginx = Some(Nginx::start(&scene.net.server)?);
-        Ok(scene)
+        let net = Net::new()?;
+        let nginx = Nginx::start(&net.server)?;
+        Self::in_net(net, Some(nginx), config)
+    }
+
+    fn in_net(net: Net, nginx: Option<Nginx>, config: &str) -> Result<Self> {
+        let sink = Sink::start(&net.server, UDP_PORT)?;
+        let daemon = Daemon::start(&net, config)?;
+        Ok(Self { daemon, sink, nginx, net })
     }
 
     /// An HTTP client at this address.
