@@ -144,7 +144,8 @@ fn unhex(text: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     Some(bytes)
 }
 
-const fn digit(digit: u8) -> Option<u8> {
+/// The value of a hexadecimal digit.
+pub(super) const fn digit(digit: u8) -> Option<u8> {
     match digit {
         b'0'..=b'9' => Some(digit.wrapping_sub(b'0')),
         b'a'..=b'f' => Some(digit.wrapping_sub(b'a').wrapping_add(10)),

@@ -2,6 +2,7 @@
 
 pub mod datagram;
 pub mod file;
+mod gzip;
 pub mod keylog;
 pub mod log;
 pub mod ring;

@@ -175,8 +175,7 @@ fn read(
                 let _instruction = pipeline.segment(&segment);
                 if second.since(*ticked) >= TICK || second < *ticked {
                     *ticked = second;
-                    pipeline.advance(second);
-                    pipeline.observer_mut().advance(second);
+                    pass(pipeline, second);
                 }
             }
             Ok(None) => break,
@@ -199,6 +198,12 @@ fn read(
     *file.counters()
 }
 
+/// Lets time pass for connections and detectors.
+fn pass(pipeline: &mut Pipeline<Printer<impl Write>>, now: Timestamp) {
+    pipeline.advance(now);
+    pipeline.observer_mut().advance(now);
+}
+
 /// Reads a log to its end.
 fn read_log(
     (path, layout): (&Path, &Layout),
@@ -213,8 +218,7 @@ fn read_log(
         pipeline.recorded(recorded);
         if now.since(*ticked) >= TICK {
             *ticked = now;
-            pipeline.advance(now);
-            pipeline.observer_mut().advance(now);
+            pass(pipeline, now);
         }
         if pipeline.observer().failure.is_some() {
             break;

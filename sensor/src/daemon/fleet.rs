@@ -332,9 +332,7 @@ impl Engine {
         let host = host.ok_or("the host is not known")?;
         self.fleet.is_stale = true;
         concerned.iter().for_each(|subject| self.settle(subject, now, false));
-        let place = said.place();
-        let what = place.split(':').next().unwrap_or_default().to_owned();
-        let details = Details { detail: Some(what), ..Details::default() };
+        let details = Details { detail: Some(said.says.label().to_owned()), ..Details::default() };
         self.responder.audit(now, Change::FleetChanged, &host.host, cause.clone(), details);
         Ok(host)
     }

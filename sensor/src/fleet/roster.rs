@@ -32,6 +32,18 @@ pub enum Says {
     Undo,
 }
 
+impl Says {
+    /// In a word.
+    #[must_use]
+    pub const fn label(&self) -> &'static str {
+        match self {
+            Self::Enrol { .. } => "enrol",
+            Self::Expel => "expel",
+            Self::Undo => "undo",
+        }
+    }
+}
+
 /// A statement of the authority about a key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Statement {
@@ -67,12 +79,7 @@ impl Statement {
     /// Of statements with the same place, the last one counts.
     #[must_use]
     pub fn place(&self) -> String {
-        let what = match self.says {
-            Says::Enrol { .. } => "enrol",
-            Says::Expel => "expel",
-            Says::Undo => "undo",
-        };
-        format!("{what}:{}", self.key)
+        format!("{}:{}", self.says.label(), self.key)
     }
 }
 

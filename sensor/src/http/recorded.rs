@@ -8,16 +8,15 @@ use super::connection::State;
 use super::counters::add;
 use super::engine::Http;
 use super::exchange::Sink;
-use super::h1::head::{self, Parsed};
-use super::h1::lenient;
+use super::h1::head;
 use super::message::Message;
 use super::method::Version;
 use crate::capture::Endpoint;
 use crate::capture::log::Recorded;
 use crate::stream::{Opening, Side};
 
-/// The composed head's version. Version 1.1 would require a Host, which logs may lack.
-const END_OF_LINE: &[u8] = b" HTTP/1.0\r\n";
+/// What completes a request line; the logged version is set afterwards.
+const END_OF_LINE: &[u8] = b" HTTP/1.1\r\n";
 
 impl<S: Sink> Http<S> {
     /// Takes an exchange that was recorded elsewhere.
@@ -50,19 +49,13 @@ impl<S: Sink> Http<S> {
         if length > self.config.head_bytes || !self.pool.make_room(request, length, &mut self.counters) {
             return false;
         }
-        let Message { bytes, facts, spans, .. } = request;
         for part in [&recorded.line, END_OF_LINE, &recorded.headers, b"\r\n"] {
-            bytes.extend_from_slice(part);
+            request.bytes.extend_from_slice(part);
         }
-        let most = self.config.headers;
-        if head::parse(Side::Client, bytes, most, facts, spans) != Parsed::Whole(bytes.len()) {
-            *facts = super::header::Facts::default();
-            spans.clear();
-            let _is_sound = lenient::parse(Side::Client, bytes, most, facts, spans);
-        }
-        // The log's own form of the line says nothing about the request.
-        facts.anomalies.remove(Anomaly::MissingHost);
-        facts.version = match recorded.version {
+        request.read_whole(Side::Client, self.config.headers);
+        // Logs may lack it.
+        request.facts.anomalies.remove(Anomaly::MissingHost);
+        request.facts.version = match recorded.version {
             Some((0, _)) => Version::Http09,
             Some((1, 0)) => Version::Http10,
             Some((2, _)) => Version::Http2,

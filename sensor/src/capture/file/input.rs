@@ -1,20 +1,14 @@
 //! A file as one stream of bytes, with a bounded window over it.
 
-use std::io::{self, BufReader, Cursor, Read};
+use std::io::{self, Read};
 use std::ops::Range;
 
-use flate2::bufread::MultiGzDecoder;
-
 use super::error::Reason;
-
-/// Bytes of compressed input read at a time.
-const COMPRESSED_CHUNK: usize = 64 * 1024;
+use crate::capture::gzip;
 
 /// Bytes of decompressed data read at a time. When a read reaches damage, the decoder withholds what it decompressed in
 /// that read, so up to this much before the damage is lost.
 const INFLATED_PIECE: usize = 16 * 1024;
-
-const GZIP: [u8; 2] = [0x1f, 0x8b];
 
 /// The window. Its contents stay in place until more is requested.
 pub(super) struct Input {
@@ -29,18 +23,9 @@ pub(super) struct Input {
 
 impl Input {
     /// A window of `chunk` bytes over a reader, decompressed where its first bytes are those of gzip.
-    pub(super) fn new(mut reader: Box<dyn Read + Send>, chunk: usize) -> Result<Self, Reason> {
-        let mut head = Vec::with_capacity(GZIP.len());
-        let limit = u64::try_from(GZIP.len()).unwrap_or(u64::MAX);
-        reader.by_ref().take(limit).read_to_end(&mut head).map_err(Reason::Read)?;
-        let compressed = head == GZIP;
-        let whole = Cursor::new(head).chain(reader);
-        let (reader, piece): (Box<dyn Read + Send>, usize) = if compressed {
-            let compressed = BufReader::with_capacity(COMPRESSED_CHUNK, whole);
-            (Box::new(MultiGzDecoder::new(compressed)), INFLATED_PIECE)
-        } else {
-            (Box::new(whole), usize::MAX)
-        };
+    pub(super) fn new(reader: Box<dyn Read + Send>, chunk: usize) -> Result<Self, Reason> {
+        let (reader, compressed) = gzip::content(reader).map_err(Reason::Read)?;
+        let piece = if compressed { INFLATED_PIECE } else { usize::MAX };
         Ok(Self { reader, window: vec![0; chunk], start: 0, end: 0, ended: false, piece })
     }
 

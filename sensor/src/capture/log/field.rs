@@ -9,6 +9,7 @@ use jiff::fmt::strtime;
 use jiff::tz::TimeZone;
 
 use super::{Recorded, Time};
+use crate::capture::keylog::digit;
 use crate::clock::Timestamp;
 
 /// Why a line cannot be read.
@@ -78,7 +79,7 @@ impl Escape {
         while let Some((first, after)) = rest.split_first() {
             rest = after;
             let (byte, taken) = match (self, first, after) {
-                (Self::Backslash, b'\\', [b'x', high, low, ..]) => match (hex(*high), hex(*low)) {
+                (Self::Backslash, b'\\', [b'x', high, low, ..]) => match (digit(*high), digit(*low)) {
                     (Some(high), Some(low)) => (high << 4 | low, 3),
                     _ => (*first, 0),
                 },
@@ -89,7 +90,7 @@ impl Escape {
                     b'"' | b'\\' => (*letter, 1),
                     _ => (*first, 0),
                 },
-                (Self::Hash, b'#', [high, low, ..]) => match (hex(*high), hex(*low)) {
+                (Self::Hash, b'#', [high, low, ..]) => match (digit(*high), digit(*low)) {
                     (Some(high), Some(low)) => (high << 4 | low, 2),
                     _ => (*first, 0),
                 },
@@ -99,10 +100,6 @@ impl Escape {
             rest = rest.get(taken..).unwrap_or_default();
         }
     }
-}
-
-fn hex(byte: u8) -> Option<u8> {
-    char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
 }
 
 /// What a part of a line is.

@@ -2,16 +2,13 @@
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
-use std::path::{Path, PathBuf};
-
-use flate2::bufread::MultiGzDecoder;
+use std::path::Path;
 
 use super::{Layout, Recorded, Unreadable};
+use crate::capture::gzip;
 
 /// Maximum length of a line. Servers bound request lines and headers to a fraction of it.
 pub(super) const MAX_LINE: usize = 64 << 10;
-
-const GZIP: [u8; 2] = [0x1f, 0x8b];
 
 /// What was read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -26,8 +23,7 @@ pub struct LogCounters {
 
 /// A log file, plain or gzip.
 pub struct LogFile {
-    path: PathBuf,
-    reader: Box<dyn BufRead>,
+    reader: BufReader<Box<dyn Read + Send>>,
     layout: Layout,
     line: Vec<u8>,
     recorded: Recorded,
@@ -41,30 +37,17 @@ impl LogFile {
     /// # Errors
     /// If it cannot be opened or read.
     pub fn open(path: &Path, layout: Layout) -> io::Result<Self> {
-        let source: Box<dyn Read> =
+        let source: Box<dyn Read + Send> =
             if path == Path::new("-") { Box::new(io::stdin()) } else { Box::new(File::open(path)?) };
-        let mut plain = BufReader::with_capacity(1 << 16, source);
-        let is_compressed = plain.fill_buf()?.starts_with(&GZIP);
-        let reader: Box<dyn BufRead> = if is_compressed {
-            Box::new(BufReader::new(MultiGzDecoder::new(plain)))
-        } else {
-            Box::new(plain)
-        };
+        let (content, _was_compressed) = gzip::content(source)?;
         Ok(Self {
-            path: path.to_owned(),
-            reader,
+            reader: BufReader::with_capacity(1 << 16, content),
             layout,
             line: Vec::new(),
             recorded: Recorded::default(),
             counters: LogCounters::default(),
             number: 0,
         })
-    }
-
-    /// The file's path.
-    #[must_use]
-    pub fn path(&self) -> &Path {
-        &self.path
     }
 
     /// What was read so far.

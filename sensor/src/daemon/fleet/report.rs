@@ -7,17 +7,16 @@ use ipnet::IpNet;
 use crate::clock;
 use crate::control::wire::{FleetHost, FleetReport, FleetSays};
 use crate::daemon::engine::Engine;
-use crate::fleet::{Effect, Member, Refusal};
+use crate::fleet::{Effect, Member};
 use crate::metrics::FleetStats;
 
 impl Engine {
     pub(in crate::daemon) fn fleet_report(&self) -> Result<FleetReport, String> {
         let member = self.ensure_fleet()?;
-        let (state, config) = (member.state(), member.config());
-        let counts = state.counts();
+        let (state, config, stats) = (member.state(), member.config(), self.stats_of(member));
         let lag = state.lag(clock::monotonic());
         let not_trusted = member.roster().trusts(member.key()).err();
-        let refused = member.refused().iter();
+        let refused = stats.refused.iter();
         Ok(FleetReport {
             name: config.name.clone(),
             server: format!("{}:{}", config.server(), config.port()),
@@ -25,16 +24,16 @@ impl Engine {
             host: config.host.clone(),
             key: member.key(),
             not_trusted: not_trusted.map(|why| why.to_string()),
-            connected: state.is_connected(),
+            connected: stats.connected,
             trouble: state.trouble(),
             lag_ms: lag.map(|lag| u64::try_from(lag.as_millis()).unwrap_or(u64::MAX)),
-            reconnects: counts.reconnects,
-            sent: counts.sent,
-            taken: member.taken(),
-            lost: counts.lost,
+            reconnects: stats.reconnects,
+            sent: stats.sent,
+            taken: stats.taken,
+            lost: stats.lost,
             refused: refused.map(|(why, count)| (why.label().to_owned(), *count)).collect(),
-            records: count(member.standing().len()),
-            blocks: count(self.policy.fleet_blocks().len()),
+            records: stats.records,
+            blocks: stats.blocks,
             hosts: hosts(member),
         })
     }
@@ -74,21 +73,23 @@ impl Engine {
 
     /// For metrics.
     pub(in crate::daemon) fn fleet_stats(&self) -> Option<FleetStats> {
-        let member = self.fleet.member.as_ref()?;
+        self.fleet.member.as_ref().map(|member| self.stats_of(member))
+    }
+
+    fn stats_of(&self, member: &Member) -> FleetStats {
         let (state, counts) = (member.state(), member.state().counts());
-        let all: BTreeMap<Refusal, u64> = member.refused().clone();
-        Some(FleetStats {
+        FleetStats {
             connected: state.is_connected(),
             lag: state.lag(clock::monotonic()).unwrap_or_default(),
             reconnects: counts.reconnects,
             sent: counts.sent,
             taken: member.taken(),
             lost: counts.lost,
-            refused: all,
+            refused: member.refused().clone(),
             records: count(member.standing().len()),
             blocks: count(self.policy.fleet_blocks().len()),
             hosts: count(member.roster().hosts().filter(|(_, host)| host.expelled.is_none()).count()),
-        })
+        }
     }
 }
 

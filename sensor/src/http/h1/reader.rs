@@ -11,6 +11,7 @@ use crate::http::connection::State;
 use crate::http::counters::add;
 use crate::http::engine::Http;
 use crate::http::exchange::Sink;
+use crate::http::header::Facts;
 use crate::http::message::Message;
 use crate::http::method::Version;
 use crate::stream::Side;
@@ -202,18 +203,10 @@ impl<S: Sink> Http<S> {
         time: Timestamp,
     ) {
         message.head_length = message.bytes.len();
-        let Message { bytes, facts, spans, .. } = &mut *message;
         let max_headers = self.config.headers;
-        let parsed = match cut {
-            None => head::parse(side, bytes, max_headers, facts, spans),
-            Some(_) => Parsed::Refused,
-        };
-        if parsed != Parsed::Whole(bytes.len()) {
-            *facts = crate::http::header::Facts::default();
-            spans.clear();
-            let _is_sound = lenient::parse(side, bytes, max_headers, facts, spans);
-        }
         if let Some(cut) = cut {
+            message.read_leniently(side, max_headers);
+            let facts = &mut message.facts;
             facts.flag(cut);
             // It may be in the unread part.
             facts.anomalies.remove(Anomaly::MissingHost);
@@ -221,6 +214,8 @@ impl<S: Sink> Http<S> {
                 message.facts.anomalies.remove(Anomaly::Http09Request);
                 message.facts.version = Version::Http11;
             }
+        } else {
+            message.read_whole(side, max_headers);
         }
         self.head_done(state, side, message, cut.is_some(), time);
     }
@@ -305,6 +300,23 @@ impl<S: Sink> Http<S> {
         state.half(side).message = Some(message);
         state.half(side).phase = Phase::Head;
         bytes.get(at..).unwrap_or_default()
+    }
+}
+
+impl Message {
+    /// Reads the gathered head: by the grammar, and otherwise as far as it can be read.
+    pub(in crate::http) fn read_whole(&mut self, side: Side, max_headers: usize) {
+        let Self { bytes, facts, spans, .. } = self;
+        if head::parse(side, bytes, max_headers, facts, spans) != Parsed::Whole(bytes.len()) {
+            self.read_leniently(side, max_headers);
+        }
+    }
+
+    fn read_leniently(&mut self, side: Side, max_headers: usize) {
+        self.facts = Facts::default();
+        self.spans.clear();
+        let Self { bytes, facts, spans, .. } = self;
+        let _is_sound = lenient::parse(side, bytes, max_headers, facts, spans);
     }
 }
 
