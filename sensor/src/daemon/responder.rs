@@ -333,7 +333,8 @@ impl Engine {
 
     /// Runs every second for the detectors' decisions.
     pub(super) fn tick_decisions(&mut self, now: Timestamp) {
-        let over = self.responder.decider.advance(now, self.dataplane.clients().count());
+        let clients = self.dataplane.clients();
+        let over = self.responder.decider.advance(now, || clients.count());
         self.responder.keep_incidents(over);
         let ended = self.policy.expire_limits(now);
         if !ended.is_empty()

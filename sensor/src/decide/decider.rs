@@ -330,10 +330,12 @@ impl Decider {
     }
 
     /// Re-evaluates a tripped kill switch, and ends incidents without recent signals.
-    pub fn advance(&mut self, now: Timestamp, clients: u64) -> Vec<Update> {
+    ///
+    /// `clients` counts those known, which is only done if it matters: it reads the whole table.
+    pub fn advance(&mut self, now: Timestamp, clients: impl FnOnce() -> u64) -> Vec<Update> {
         if self.stats.tripped {
             let blocked = self.history.blocks(now);
-            self.stats.tripped = self.kill_switch.check(&self.config, now, blocked, clients).is_some();
+            self.stats.tripped = self.kill_switch.check(&self.config, now, blocked, clients()).is_some();
         }
         self.incidents.advance(now, self.config.incident_quiet)
     }

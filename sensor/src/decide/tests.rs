@@ -223,9 +223,9 @@ fn a_switch_recovers_by_itself() {
     for number in 1..=2 {
         decider.decide(&attack(&format!("192.0.2.{number}"), 1_000), Response::Enforce, &ENFORCE);
     }
-    decider.advance(at(1_059), 1_000);
+    decider.advance(at(1_059), || 1_000);
     assert!(decider.stats().tripped);
-    decider.advance(at(1_060), 1_000);
+    decider.advance(at(1_060), || 1_000);
     assert!(!decider.stats().tripped, "a minute later, whoever asks");
 
     let config = DecideConfig { min_blocked: 1, max_blocked_share: 0.5, ..DecideConfig::default() };
@@ -234,9 +234,9 @@ fn a_switch_recovers_by_itself() {
     for number in 1..=2 {
         decider.decide(&attack(&format!("192.0.2.{number}"), 1_000), Response::Enforce, &few);
     }
-    decider.advance(at(1_599), 2);
+    decider.advance(at(1_599), || 2);
     assert!(decider.stats().tripped, "as long as the blocks last");
-    decider.advance(at(1_600), 2);
+    decider.advance(at(1_600), || 2);
     assert!(!decider.stats().tripped);
 }
 
@@ -312,7 +312,7 @@ fn a_change_of_mode_decides_about_open_incidents_anew() {
     assert!(
         decider.reconsider(at(1_031), enforce, &ENFORCE).iter().all(|outcome| outcome.decisions.is_empty())
     );
-    decider.advance(at(1_700), 1_000);
+    decider.advance(at(1_700), || 1_000);
     assert_eq!(decider.reconsider(at(1_701), enforce, &ENFORCE), []);
 }
 

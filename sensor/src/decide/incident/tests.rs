@@ -84,7 +84,7 @@ fn an_attack_of_17_minutes_is_one_alert_that_grows_and_ends() {
             look(&outcome.incident.unwrap());
         }
     }
-    let [over] = &decider.advance(at(1_000 + 17 * 60 + 600), 1_000)[..] else { panic!("one is over") };
+    let [over] = &decider.advance(at(1_000 + 17 * 60 + 600), || 1_000)[..] else { panic!("one is over") };
     let clients = look(over);
     assert_eq!(alerts, 1);
     assert_eq!((clients, over.incident.clients), (86, 86), "all of them");
@@ -97,7 +97,7 @@ fn an_attack_of_17_minutes_is_one_alert_that_grows_and_ends() {
         steps.iter().filter(|(step, _)| *step == Step::Grew).map(|(_, count)| *count).collect();
     assert!(grew.len() >= 16 && grew.is_sorted(), "{steps:?}");
     assert_eq!(steps.last(), Some(&(Step::Over, attempts)));
-    assert!(decider.advance(at(9_999), 1_000).is_empty(), "once");
+    assert!(decider.advance(at(9_999), || 1_000).is_empty(), "once");
 }
 
 #[test]
@@ -143,7 +143,7 @@ fn marks_name_everybody_who_takes_part_also_where_the_subject_is_no_address() {
     let found = decider.incidents_of(&"10.0.0.2/32".parse().unwrap());
     assert_eq!(found.iter().map(|incident| incident.id).collect::<Vec<_>>(), [id]);
     assert_eq!(decider.incidents_of(&"10.0.9.9/32".parse().unwrap()), []);
-    decider.advance(at(1_000).plus(Duration::from_secs(600)), 1_000);
+    decider.advance(at(1_000).plus(Duration::from_secs(600)), || 1_000);
     assert!(decider.marks().is_empty(), "it is over");
 }
 
@@ -174,7 +174,7 @@ fn what_went_on_at_a_restart_goes_on() {
     let incident = outcome.incident.unwrap().incident;
     assert_eq!((outcome.alert, incident.id), (None, update.incident.id));
     assert_eq!((incident.attempts, incident.clients), (12, 5));
-    assert_eq!(second.advance(at(1_700), 1_000).len(), 1);
+    assert_eq!(second.advance(at(1_700), || 1_000).len(), 1);
 }
 
 /// Why nothing is done is said as it is: of one address that there is one, of a flood that it is dropped already.

@@ -108,8 +108,8 @@ impl<S: Sink> Flow<'_, S> {
     /// Whether the client has not opened a stream of its own yet: frames of it other than HEADERS and PRIORITY break the
     /// protocol (section 5.1).
     pub(super) fn is_idle(&mut self, id: u32) -> bool {
-        let streams = &self.conn.streams;
-        id & 1 == 1 && id > streams.newest && streams.place(id).is_none() && !self.state.client.lost
+        let streams = &mut self.conn.streams;
+        id & 1 == 1 && id > streams.newest && !streams.has(id) && !self.state.client.lost
     }
 
     /// Section 6.4.

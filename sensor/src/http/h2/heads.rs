@@ -231,7 +231,7 @@ impl<S: Sink> Flow<'_, S> {
             message.state.gaps = true;
         }
         let began = opened.began;
-        if self.conn.streams.place(opened.stream).is_none() {
+        if !self.conn.streams.has(opened.stream) {
             // Its request was not seen.
             message.state.gaps = true;
             let mut stream = Stream::new(opened.stream, began);

@@ -68,6 +68,8 @@ const RESETS: usize = 32;
 #[derive(Debug)]
 pub(super) struct Streams {
     list: VecDeque<Stream>,
+    /// Where the last one was found: frames of a stream come in a row.
+    last: usize,
     resets: [u32; RESETS],
     next_reset: usize,
     /// The largest identifier of a client's stream.
@@ -78,7 +80,7 @@ pub(super) struct Streams {
 
 impl Default for Streams {
     fn default() -> Self {
-        Self { list: VecDeque::new(), resets: [0; RESETS], next_reset: 0, newest: 0, unseen: (0, 0) }
+        Self { list: VecDeque::new(), last: 0, resets: [0; RESETS], next_reset: 0, newest: 0, unseen: (0, 0) }
     }
 }
 
@@ -87,9 +89,18 @@ impl Streams {
         self.list.len()
     }
 
+    pub(super) fn has(&mut self, id: u32) -> bool {
+        self.place(id).is_some()
+    }
+
     #[inline]
-    pub(super) fn place(&self, id: u32) -> Option<usize> {
-        self.list.binary_search_by_key(&id, |stream| stream.id).ok()
+    fn place(&mut self, id: u32) -> Option<usize> {
+        if self.list.get(self.last).is_some_and(|stream| stream.id == id) {
+            return Some(self.last);
+        }
+        let place = self.list.binary_search_by_key(&id, |stream| stream.id).ok()?;
+        self.last = place;
+        Some(place)
     }
 
     #[inline]
@@ -106,7 +117,13 @@ impl Streams {
 
     /// Adds a stream whose request was not seen.
     pub(super) fn push_unseen(&mut self, stream: Stream) {
+        if self.list.back().is_none_or(|newest| newest.id < stream.id) {
+            self.last = self.list.len();
+            self.list.push_back(stream);
+            return;
+        }
         let at = self.list.partition_point(|other| other.id < stream.id);
+        self.last = at;
         self.list.insert(at, stream);
     }
 

@@ -227,7 +227,7 @@ mod tests {
         let mut decider = Decider::new(DecideConfig::default(), Ids::default());
         let signal = signal("192.0.2.7", 1_700_000_000);
         let alert = decider.decide(&signal, Response::Enforce, &Monitor).alert.unwrap();
-        let over = decider.advance(signal.at.plus(Duration::from_secs(600)), 9).remove(0).incident;
+        let over = decider.advance(signal.at.plus(Duration::from_secs(600)), || 9).remove(0).incident;
         (alert, over)
     }
 

@@ -19,8 +19,9 @@ const LENGTHS: [u8; 257] = [
 
 /// Longest code, in bits.
 const LONGEST: usize = 30;
-/// Codes of so many bits or fewer are found by one look.
-const SHORT: u32 = 9;
+/// Codes of so many bits or fewer are found by one look; so are two whose sum is no larger, and those of letters and
+/// digits have 5 to 8.
+const SHORT: u32 = 12;
 const SHORT_CODES: usize = 1 << SHORT;
 const EOS: u16 = 256;
 
@@ -37,11 +38,51 @@ struct Code {
     first: [u32; LONGEST + 1],
     /// By length: where its symbols begin.
     place: [u16; LONGEST + 1],
-    /// By the first bits: symbol and length, or 0 of a code that is longer.
-    short: [(u8, u8); SHORT_CODES],
+    /// By the first bits.
+    short: [Short; SHORT_CODES],
 }
 
+/// What some bits begin with: one symbol or two, the bits of the first one's code, and the bits of all. It is zero if the
+/// first code is longer than these bits. In one word, because that is how it is loaded.
+#[derive(Clone, Copy)]
+struct Short(u32);
+
 static CODE: Code = Code::new();
+
+impl Short {
+    const fn new([one, other]: [u8; 2], first: u8, bits: u8) -> Self {
+        Self(u32::from_le_bytes([one, other, first, bits]))
+    }
+
+    const fn symbols(self) -> [u8; 2] {
+        let [one, other, _, _] = self.0.to_le_bytes();
+        [one, other]
+    }
+
+    const fn first(self) -> u32 {
+        self.0 >> 16 & 0xff
+    }
+
+    const fn bits(self) -> u32 {
+        self.0 >> 24
+    }
+
+    /// Writes its symbols; returns how many bits they are.
+    #[inline]
+    fn write(self, room: &mut [u8], written: &mut usize) -> Option<u32> {
+        *room.get_mut(*written..)?.first_chunk_mut()? = self.symbols();
+        let count = if self.bits() > self.first() { 2 } else { 1 };
+        *written = written.wrapping_add(count);
+        Some(self.bits())
+    }
+}
+
+/// Writes one symbol, unless it is EOS.
+fn write(symbol: u16, room: &mut [u8], written: &mut usize) -> Option<()> {
+    *room.get_mut(*written)? = u8::try_from(symbol).ok()?;
+    *written = written.wrapping_add(1);
+    Some(())
+}
 
 impl Code {
     #[expect(clippy::indexing_slicing, clippy::arithmetic_side_effects, reason = "evaluated by the compiler")]
@@ -52,7 +93,7 @@ impl Code {
             beyond: [0; LONGEST + 1],
             first: [0; LONGEST + 1],
             place: [0; LONGEST + 1],
-            short: [(0, 0); SHORT_CODES],
+            short: [Short(0); SHORT_CODES],
         };
         let (mut length, mut next, mut place) = (1, 0_u64, 0);
         while length <= LONGEST {
@@ -72,6 +113,7 @@ impl Code {
             code.beyond[length] = next << (32 - length);
             length += 1;
         }
+        code.pair();
         code
     }
 
@@ -85,18 +127,37 @@ impl Code {
         let unused = SHORT as usize - length;
         let mut at = code << unused;
         while at < (code + 1) << unused {
-            self.short[at] = (symbol as u8, length as u8);
+            self.short[at] = Short::new([symbol as u8, 0], length as u8, length as u8);
             at += 1;
         }
+    }
+
+    /// Adds the second symbols.
+    #[expect(clippy::indexing_slicing, clippy::arithmetic_side_effects, reason = "evaluated by the compiler")]
+    const fn pair(&mut self) {
+        let mut at = 0;
+        while at < SHORT_CODES {
+            let [one, _, first, _] = self.short[at].0.to_le_bytes();
+            let [other, _, length, _] = self.short[(at << first) % SHORT_CODES].0.to_le_bytes();
+            if first > 0 && length > 0 && first + length <= SHORT as u8 {
+                self.short[at] = Short::new([one, other], first, first + length);
+            }
+            at += 1;
+        }
+    }
+
+    #[inline]
+    fn short(&self, bits: u32) -> Option<Short> {
+        let at = usize::try_from(bits >> (32 - SHORT)).unwrap_or_default();
+        self.short.get(at).copied().filter(|short| short.0 > 0)
     }
 
     /// The symbol whose code these bits begin with, and how many of them it is. 32 bits hold any code.
     #[inline]
     fn find(&self, bits: u32) -> (u16, u32) {
-        let at = usize::try_from(bits >> (32 - SHORT)).unwrap_or_default();
-        match self.short.get(at) {
-            Some((symbol, length)) if *length > 0 => (u16::from(*symbol), u32::from(*length)),
-            _ => self.find_long(bits),
+        match self.short(bits) {
+            Some(short) => (u16::from(short.symbols()[0]), short.first()),
+            None => self.find_long(bits),
         }
     }
 
@@ -115,50 +176,72 @@ impl Code {
 
 /// Decodes a string to the end of `out`, which grows by at most 1.6 times its length.
 pub(super) fn decode(input: &[u8], out: &mut Vec<u8>) -> Result<(), Invalid> {
-    out.reserve(input.len().saturating_mul(8) / 5);
-    // The next bits, from the left.
-    let (mut window, mut bits, mut rest) = (0_u64, 0_u32, input);
-    loop {
-        if bits <= 32 {
-            match rest.split_first_chunk::<4>() {
-                Some((word, after)) => {
-                    window |= u64::from(u32::from_be_bytes(*word)).wrapping_shl(32_u32.wrapping_sub(bits));
-                    bits = bits.wrapping_add(32);
-                    rest = after;
-                }
-                None => {
-                    for byte in rest {
-                        window |= u64::from(*byte).wrapping_shl(56_u32.wrapping_sub(bits));
-                        bits = bits.wrapping_add(8);
-                    }
-                    rest = &[];
-                }
-            }
-        }
-        if bits < 32 {
-            return decode_end(window, bits, out);
-        }
-        let (symbol, length) = CODE.find(high(window));
-        out.push(u8::try_from(symbol).map_err(|_eos| Invalid)?);
-        window = window.wrapping_shl(length);
-        bits = bits.wrapping_sub(length);
-    }
+    let start = out.len();
+    // The shortest codes have 5 bits; a pair is written as two bytes, even if it is one.
+    out.resize(start.saturating_add(input.len().saturating_mul(8) / 5).saturating_add(2), 0);
+    let room = out.get_mut(start..).unwrap_or_default();
+    let decoded = decode_into(input, room);
+    out.truncate(start.saturating_add(decoded.unwrap_or_default()));
+    decoded.map(|_length| ()).ok_or(Invalid)
 }
 
-/// The last bits, fewer than 32: what is no code is padding, fewer than 8 bits, and all ones.
-fn decode_end(window: u64, bits: u32, out: &mut Vec<u8>) -> Result<(), Invalid> {
-    let (mut window, mut bits) = (window, bits);
-    while bits > 0 {
-        let padded = window | u64::MAX.wrapping_shr(bits.min(63));
-        let (symbol, length) = CODE.find(high(padded));
-        if length > bits {
-            return if bits < 8 && padded == u64::MAX { Ok(()) } else { Err(Invalid) };
+/// The number of bytes written, or none if the code is invalid.
+///
+/// Bits are looked at where they are, so that nothing depends on how many of them the codes before had but their sum.
+fn decode_into(input: &[u8], room: &mut [u8]) -> Option<usize> {
+    // Bits read.
+    let mut at = 0_usize;
+    let mut written = 0_usize;
+    while let Some(mut window) = bits_at(input, at) {
+        let length = match CODE.short(high(window)) {
+            Some(short) => short.write(room, &mut written)?,
+            None => {
+                let (symbol, length) = CODE.find_long(high(window));
+                write(symbol, room, &mut written)?;
+                length
+            }
+        };
+        (window, at) = (window.wrapping_shl(length), at.wrapping_add(length as usize));
+        // The 57 bits may have held the longest code; otherwise there are enough for three more short ones.
+        for _ in 0..if length > SHORT { 0 } else { 3 } {
+            let Some(short) = CODE.short(high(window)) else { break };
+            let length = short.write(room, &mut written)?;
+            (window, at) = (window.wrapping_shl(length), at.wrapping_add(length as usize));
         }
-        out.push(u8::try_from(symbol).map_err(|_eos| Invalid)?);
-        window = window.wrapping_shl(length);
-        bits = bits.wrapping_sub(length);
     }
-    Ok(())
+    // Fewer than 64 bits, as if padding went on for ever.
+    let mut left = u32::try_from(input.len().saturating_mul(8).saturating_sub(at)).unwrap_or_default();
+    let last = match input.last_chunk() {
+        Some(bytes) => u64::from_be_bytes(*bytes),
+        None => input.iter().fold(0, |bits, byte| bits << 8 | u64::from(*byte)),
+    };
+    let mut window = last.rotate_right(left) | u64::MAX.wrapping_shr(left);
+    while left > 0 {
+        let short = CODE.short(high(window)).filter(|short| short.bits() <= left);
+        let length = match short {
+            Some(short) => short.write(room, &mut written)?,
+            None => {
+                // Of two, the second may be padding.
+                let (symbol, length) = CODE.find(high(window));
+                if length > left {
+                    // It is ones, and shorter than a byte.
+                    return (left < 8 && window == u64::MAX).then_some(written);
+                }
+                write(symbol, room, &mut written)?;
+                length
+            }
+        };
+        window = window.wrapping_shl(length) | !u64::MAX.wrapping_shl(length);
+        left = left.saturating_sub(length);
+    }
+    Some(written)
+}
+
+/// The bits from this one on, at least 57, if there are 8 bytes.
+#[inline]
+fn bits_at(input: &[u8], at: usize) -> Option<u64> {
+    let bytes = input.get(at / 8..)?.first_chunk()?;
+    Some(u64::from_be_bytes(*bytes) << (at % 8))
 }
 
 const fn high(window: u64) -> u32 {
