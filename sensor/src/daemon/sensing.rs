@@ -135,6 +135,10 @@ impl Sensing {
         let watcher = Watcher::new(detectors, detect.clients, signals, log.map(BufWriter::new));
         let mut pipeline = Pipeline::new(&config.pipeline, key, watcher)?;
         pipeline.expect_secrets(secrets.is_any());
+        pipeline
+            .identifier_mut()
+            .look_up_aside()
+            .context("cannot start the thread that looks up leaked passwords")?;
         pipeline.set_proving(config.proving(interfaces));
         damages.extend(learned::restore_routes(&mut routes, pipeline.routes_mut(), now));
         let mut posture: StateFile<posture::Kept> = StateFile::open(&paths.state_dir, POSTURE)?;

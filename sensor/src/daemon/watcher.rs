@@ -10,7 +10,7 @@ use super::failures::Failures;
 use super::proofs::Proofs;
 use crate::clock::{self, Timestamp};
 use crate::detect::Detectors;
-use crate::event::{Event, Exchange, Held, Http2Abuse};
+use crate::event::{Event, Exchange, Held, Http2Abuse, LeakedPassword};
 use crate::kernel::ClientPrefixes;
 use crate::pipeline::{Claim, Observer, StatusClass};
 use crate::printable::{to_json, write_json};
@@ -67,6 +67,10 @@ impl Observer for Watcher {
 
     fn abuse(&mut self, abuse: &Http2Abuse) {
         self.detectors.observe(&Event::Http2Abuse(abuse)).for_each(|signal| self.signals.send(signal));
+    }
+
+    fn leaked_password(&mut self, login: &LeakedPassword) {
+        self.detectors.observe(&Event::LeakedPassword(login)).for_each(|signal| self.signals.send(signal));
     }
 
     fn claim(&mut self, claim: &Claim) {

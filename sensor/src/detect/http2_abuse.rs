@@ -199,7 +199,7 @@ impl Detector for Http2Abuses {
     fn observe(&mut self, event: &Event<'_>, signals: &mut Vec<Signal>) {
         match event {
             Event::Http2Abuse(abuse) => self.abuse(abuse, signals),
-            Event::Exchange(_) | Event::Held(_) => {}
+            Event::Exchange(_) | Event::Held(_) | Event::LeakedPassword(_) => {}
         }
     }
 

@@ -46,8 +46,17 @@ impl Posture {
 
     /// Notes a case of an exchange's route; the signal, where it was not told lately. One that is worse is told again.
     pub(super) fn note(&mut self, exchange: &Exchange<'_>, case: Case<'_>) -> Option<Signal> {
-        let now = exchange.seen;
-        let route = exchange.route.unwrap_or("{other}");
+        self.note_at((exchange.route, exchange.ts, exchange.seen), || Sample::of(exchange), case)
+    }
+
+    /// The same of a route, from when the first byte of an exchange was seen until the last was.
+    pub(super) fn note_at(
+        &mut self,
+        (route, began, now): (Option<&str>, Timestamp, Timestamp),
+        sample: impl FnOnce() -> Sample,
+        case: Case<'_>,
+    ) -> Option<Signal> {
+        let route = route.unwrap_or("{other}");
         let key = (self.told.hash_of(route.as_bytes()), case.class);
         let told = self.told.touch(key, now, || Told { at: None, seen: 0 })?;
         told.seen = told.seen.saturating_add(1);
@@ -62,7 +71,7 @@ impl Posture {
             .with("class", case.class)
             .with("rule", case.rule)
             .with("seen", told.seen)
-            .showing([Sample::of(exchange)]);
+            .showing([sample()]);
         if !case.field.is_empty() {
             evidence = evidence.with("field", case.field);
         }
@@ -76,7 +85,7 @@ impl Posture {
             subject,
             offenders: Vec::new(),
             evidence,
-            window: (exchange.ts, now),
+            window: (began, now),
             decided: None,
             growth: Growth { attempts: 1, by: Vec::new() },
         })

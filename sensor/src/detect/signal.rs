@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use super::threat::{Severity, Threat};
 use crate::clock::Timestamp;
-use crate::event::Exchange;
+use crate::event::{Exchange, LeakedPassword};
 use crate::identity::KeyedHash;
 use crate::prefix::ClientNet;
 
@@ -150,6 +150,21 @@ impl Sample {
 }
 
 impl Sample {
+    /// Of a login whose password turned out to be leaked.
+    #[must_use]
+    pub fn of_leaked(login: &LeakedPassword) -> Self {
+        Self {
+            ts: login.ts,
+            client: login.client,
+            method: login.method.as_deref().map(shortened),
+            route: login.route.as_deref().map(shortened),
+            path: None,
+            status: login.status,
+            user: login.user.map(|user| user.to_string()),
+            unit: login.unit.as_deref().map(shortened),
+        }
+    }
+
     /// Adds an exchange as an example, if there is room and it shows something new.
     pub(super) fn keep(samples: &mut Vec<Self>, exchange: &Exchange<'_>) {
         if samples.len() < Evidence::MAX_SAMPLES {

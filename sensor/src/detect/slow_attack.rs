@@ -363,7 +363,7 @@ fn all_clients(
 impl Detector for SlowAttack {
     fn observe(&mut self, event: &Event<'_>, signals: &mut Vec<Signal>) {
         match event {
-            Event::Exchange(_) | Event::Http2Abuse(_) => {}
+            Event::Exchange(_) | Event::Http2Abuse(_) | Event::LeakedPassword(_) => {}
             Event::Held(held) => self.held(held, signals),
         }
     }

@@ -3,6 +3,7 @@
 mod abuse;
 mod exchange;
 mod held;
+mod leaked;
 mod redact;
 mod sent;
 mod units;
@@ -12,6 +13,7 @@ pub use crate::inspect::{Effect, Effects, Exposed, Finding};
 pub use abuse::Http2Abuse;
 pub use exchange::{Exchange, Findings, Further, Grpc, Protocol, QueryKeys, Source, TlsFacts};
 pub use held::{Held, HeldBy};
+pub use leaked::LeakedPassword;
 pub(crate) use redact::is_document;
 pub use redact::{Paths, Redactor};
 pub use sent::{
@@ -30,6 +32,8 @@ pub enum Event<'a> {
     Held(&'a Held),
     /// A client did things to HTTP/2 itself.
     Http2Abuse(&'a Http2Abuse),
+    /// The password of a login turned out to be leaked, after its exchange was told.
+    LeakedPassword(&'a LeakedPassword),
 }
 
 impl Event<'_> {
@@ -40,6 +44,7 @@ impl Event<'_> {
             Self::Exchange(exchange) => exchange.proven,
             Self::Held(held) => held.proven,
             Self::Http2Abuse(abuse) => abuse.proven,
+            Self::LeakedPassword(login) => login.proven,
         }
     }
 
@@ -48,7 +53,7 @@ impl Event<'_> {
     pub const fn is_seen_twice(&self) -> bool {
         match self {
             Self::Exchange(exchange) => exchange.seen_twice,
-            Self::Held(_) | Self::Http2Abuse(_) => false,
+            Self::Held(_) | Self::Http2Abuse(_) | Self::LeakedPassword(_) => false,
         }
     }
 
@@ -59,6 +64,7 @@ impl Event<'_> {
             Self::Exchange(exchange) => exchange.seen,
             Self::Held(held) => held.ts,
             Self::Http2Abuse(abuse) => abuse.ts,
+            Self::LeakedPassword(login) => login.seen,
         }
     }
 }

@@ -2,10 +2,13 @@
 //!
 //! The list is the operator's: one line for each password, `HASH:COUNT`, sorted by hash, as the public lists of leaked
 //! passwords are. The hash is SHA-1 in 40 hexadecimal digits, or that of NTLM (MD4 of UTF-16, RFC 1320) in 32. It is
-//! searched where it lies; nothing of it is loaded.
+//! searched where it lies; nothing of it is loaded. The daemon looks up on a thread of its own ([`aside`]); a replay
+//! waits, so that the same capture gives the same records.
 //!
-//! Architecture invariant: a password's digest without a key is computed for the current exchange only, and wiped with
-//! it. What is kept is whether a keyed hash was found.
+//! Architecture invariant: a password's digest without a key is computed for the current exchange, and wiped with it, or
+//! once it was looked up. What is kept is whether a keyed hash was found.
+
+mod aside;
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -17,6 +20,8 @@ use std::sync::Arc;
 use md4::{Digest as _, Md4};
 use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 use zeroize::Zeroizing;
+
+use aside::Aside;
 
 use super::hash::{Hasher, KeyedHash};
 use crate::values::hex_pair;
@@ -263,29 +268,60 @@ impl Digests {
 /// Looks up passwords, and remembers what was found.
 pub(super) struct Leaks {
     list: Option<Arc<Leaked>>,
+    aside: Option<Aside>,
     known: HashMap<KeyedHash, bool>,
-    /// Look-ups that failed: the list could not be read, or is none any longer.
+    /// Look-ups that failed: the list could not be read, or is none any longer, or too many waited.
     failed: u64,
 }
 
 impl Leaks {
     pub(super) fn new(list: Option<Arc<Leaked>>) -> Self {
-        Self { list, known: HashMap::default(), failed: 0 }
+        Self { list, aside: None, known: HashMap::default(), failed: 0 }
     }
 
-    /// Whether a password is in the list; none without a list, or if that cannot be said.
+    /// Looks up on a thread of its own from now on.
+    pub(super) fn move_aside(&mut self) -> io::Result<()> {
+        self.aside = self.list.clone().map(Aside::start).transpose()?;
+        Ok(())
+    }
+
+    /// Whether a password is in the list; none without a list, if that cannot be said, or if it is not known yet.
     pub(super) fn has(&mut self, password: KeyedHash, hasher: &Hasher) -> Option<bool> {
         let list = self.list.as_ref()?;
         if let Some(known) = self.known.get(&password) {
             return Some(*known);
         }
         let digest = hasher.digest(password)?;
+        if let Some(aside) = &mut self.aside {
+            let is_lost = !aside.ask(password, digest);
+            self.failed = self.failed.saturating_add(is_lost.into());
+            return None;
+        }
         let found = list.has(&digest).inspect_err(|_| self.failed = self.failed.saturating_add(1)).ok()?;
+        self.remember(password, found);
+        Some(found)
+    }
+
+    fn remember(&mut self, password: KeyedHash, found: bool) {
         if self.known.len() >= KNOWN {
             self.known.clear();
         }
         self.known.insert(password, found);
-        Some(found)
+    }
+
+    /// Whether an answer about a password will come.
+    pub(super) fn awaits(&self, password: KeyedHash) -> bool {
+        self.aside.as_ref().is_some_and(|aside| aside.awaits(password))
+    }
+
+    /// The next answer that has come: a password, and whether the list has it; none if that could not be said.
+    pub(super) fn answer(&mut self) -> Option<(KeyedHash, Option<bool>)> {
+        let (password, found) = self.aside.as_mut()?.answer()?;
+        match found {
+            Some(found) => self.remember(password, found),
+            None => self.failed = self.failed.saturating_add(1),
+        }
+        Some((password, found))
     }
 
     /// Look-ups that failed.

@@ -223,10 +223,31 @@ impl Identifier {
         self.logins.further()
     }
 
+    /// Looks up passwords on a thread of its own from now on: a disk may be slow.
+    ///
+    /// # Errors
+    /// If there can be no thread.
+    pub fn look_up_aside(&mut self) -> std::io::Result<()> {
+        self.logins.leaks_mut().move_aside()
+    }
+
+    /// Whether it will be known whether the list of leaked passwords has that of a login.
+    #[must_use]
+    pub fn awaits(&self, login: &Login) -> bool {
+        login.outcome == LoginOutcome::Success
+            && login.leaked.is_none()
+            && login.password.is_some_and(|password| self.logins.leaks().awaits(password))
+    }
+
+    /// A password that was looked up meanwhile, and whether the list has it; none if that could not be said.
+    pub fn looked_up(&mut self) -> Option<(KeyedHash, Option<bool>)> {
+        self.logins.leaks_mut().answer()
+    }
+
     /// Passwords that could not be looked up in the list of leaked ones.
     #[must_use]
     pub const fn unchecked_passwords(&self) -> u64 {
-        self.logins.unchecked()
+        self.logins.leaks().failed()
     }
 
     /// Hashes what others find: the users and passwords of logins.

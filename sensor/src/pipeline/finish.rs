@@ -1,10 +1,12 @@
 //! From messages to records of exchanges.
 
+use std::iter;
 use std::net::IpAddr;
 use std::time::Duration;
 
 use zeroize::Zeroizing;
 
+use super::leaked::Waiting;
 use super::tally::Tally;
 use super::{Claim, Observer, connections};
 use crate::clock::Timestamp;
@@ -30,6 +32,8 @@ pub(super) struct Finish<O> {
     pub(super) units: Units,
     /// An interface whose exchanges count only behind a proxy that is trusted.
     pub(super) proving: Option<u32>,
+    /// Logins whose password is being looked up.
+    pub(super) waiting: Waiting,
     pub(super) observer: O,
     /// Whether anything reads the bodies of requests.
     pub(super) reads_bodies: bool,
@@ -45,6 +49,11 @@ impl<O> Finish<O> {
 }
 
 impl<O: Observer> Finish<O> {
+    /// Passwords that could not be looked up in the list of leaked ones.
+    pub(super) const fn unchecked_passwords(&self) -> u64 {
+        self.identifier.unchecked_passwords().saturating_add(self.waiting.lost)
+    }
+
     /// Whom a peer on this host says that it asks for.
     fn claim(&mut self, connection: &http::Connection, exchange: &http::Exchange<'_>) {
         let peer = connection.client.address();
@@ -66,6 +75,22 @@ impl<O: Observer> Finish<O> {
     ) -> (Option<&'m [u8]>, Option<Route>) {
         let path = request.map(Request::path).filter(|path| !path.is_empty());
         (path, path.map(|path| self.routes.observe(path, outcome)))
+    }
+
+    /// Takes up what was found out about passwords since.
+    pub(super) fn looked_up(&mut self) {
+        while let Some((password, found)) = self.identifier.looked_up() {
+            for late in self.waiting.take(password) {
+                let Some(is_leaked) = found else { continue };
+                self.tally.totals.count_looked_up(is_leaked);
+                if late.is_first {
+                    self.inventory.note_looked_up(&late.login, late.method, is_leaked);
+                }
+                if is_leaked {
+                    self.observer.leaked_password(&late.login);
+                }
+            }
+        }
     }
 
     fn tell(&mut self, connection: &http::Connection, exchange: &http::Exchange<'_>) {
@@ -122,8 +147,24 @@ impl<O: Observer> Finish<O> {
             seen_twice: false,
         };
         event.seen_twice = self.tally.note(&event, path, (place, unit), exchange);
+        wait_for_answers(&self.identifier, &mut self.waiting, &event, exchange);
         self.inventory.note(&Seen { event: &event, exchange, route: place, redactor });
         self.observer.exchange(&event);
+    }
+}
+
+/// Keeps what is needed of logins whose password is being looked up.
+fn wait_for_answers(
+    identifier: &Identifier,
+    waiting: &mut Waiting,
+    event: &Exchange<'_>,
+    exchange: &http::Exchange<'_>,
+) {
+    let Some(login) = event.login.filter(|_| !event.seen_twice) else { return };
+    let method = exchange.request.map_or(http::Method::Other, Request::method);
+    let all = iter::once((&login, true)).chain(event.further.read.iter().zip(iter::repeat(false)));
+    for late in all.filter(|(login, _)| identifier.awaits(login)) {
+        waiting.add(event, method, late);
     }
 }
 

@@ -7,6 +7,7 @@ mod by_route;
 mod connections;
 mod finish;
 mod latency;
+mod leaked;
 mod tally;
 #[cfg(test)]
 mod tests;
@@ -22,6 +23,7 @@ pub use totals::{DURATION_BUCKETS, Durations, StatusClass, Totals};
 
 use documented::DocumentedFields;
 use finish::Finish;
+use leaked::Waiting;
 use tally::Tally;
 use zeroize::Zeroizing;
 
@@ -29,7 +31,7 @@ use crate::capture::Segment;
 use crate::capture::log::Recorded;
 use crate::capture::secret::Secret;
 use crate::clock::Timestamp;
-use crate::event::{Exchange, Held, Http2Abuse, Paths, Redactor, Units};
+use crate::event::{Exchange, Held, Http2Abuse, LeakedPassword, Paths, Redactor, Units};
 use crate::http::{self, Http};
 use crate::identity::{self, Identifier, Key};
 use crate::inspect::{self, Inspector};
@@ -130,6 +132,9 @@ pub trait Observer {
 
     /// A peer on this host that nobody configured as a proxy made a request, perhaps for a client.
     fn claim(&mut self, _claim: &Claim) {}
+
+    /// The password of a login turned out to be leaked, after its exchange was told.
+    fn leaked_password(&mut self, _login: &LeakedPassword) {}
 }
 
 /// Whom a peer on this host says that it asks for.
@@ -170,6 +175,7 @@ impl<O: Observer> Pipeline<O> {
             redactor: Redactor::new(config.paths, key),
             units: Units::default(),
             proving: None,
+            waiting: Waiting::default(),
             observer,
             reads_bodies: config.identity.login.enabled || config.inspect.enabled,
             room: Zeroizing::default(),
@@ -204,6 +210,7 @@ impl<O: Observer> Pipeline<O> {
     /// Lets time pass without segments.
     pub fn advance(&mut self, now: Timestamp) {
         self.streams.advance(now);
+        self.streams.protocol_mut().inner_mut().sink_mut().looked_up();
         while let Some((client, server)) = self.streams.protocol_mut().overdue(now) {
             // A flow that is stopped late costs copies, and is instructed again when it continues.
             let _instruction = self.streams.wake(client, server, now);
@@ -239,7 +246,7 @@ impl<O: Observer> Pipeline<O> {
             tls_ports: self.streams.protocol().counters().ports().clone(),
             tls: self.streams.protocol().counters(),
             forwarders: self.streams.protocol().inner().sink().identifier.forwarders(),
-            unchecked_passwords: self.streams.protocol().inner().sink().identifier.unchecked_passwords(),
+            unchecked_passwords: self.streams.protocol().inner().sink().unchecked_passwords(),
             inventory: self.inventory().by_access(),
         }
     }

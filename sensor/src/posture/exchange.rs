@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::fact::{Fact, Second};
+use super::fact::{Fact, Facts, Second};
 use super::heads::{self, About};
 use super::inventory::Seen;
 use super::row::{MAX_SHAPES, Media, Row, Shapes};
@@ -46,10 +46,7 @@ pub(super) fn access(row: &mut Row, event: &Exchange<'_>, status: u16, now: Seco
         facts.note(Fact::Login, now);
     }
     if let Some(is_leaked) = event.login.and_then(|login| login.leaked) {
-        facts.note(Fact::LoginChecked, now);
-        if is_leaked {
-            facts.note(Fact::LoginLeaked, now);
-        }
+        looked_up(facts, is_leaked, now);
     }
     if status == 429 {
         facts.note(Fact::TooMany, now);
@@ -71,6 +68,14 @@ pub(super) fn access(row: &mut Row, event: &Exchange<'_>, status: u16, now: Seco
         facts.note(Fact::Inside, now);
     }
     About { now, is_tls, is_clear, has_credentials }
+}
+
+/// A password was looked up in the list of leaked ones.
+pub(super) fn looked_up(facts: &mut Facts, is_leaked: bool, now: Second) {
+    facts.note(Fact::LoginChecked, now);
+    if is_leaked {
+        facts.note(Fact::LoginLeaked, now);
+    }
 }
 
 const fn fact_of(kind: identity::Kind) -> Fact {

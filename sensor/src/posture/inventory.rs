@@ -15,9 +15,9 @@ use super::heads::About;
 use super::merge::merged;
 use super::names;
 use super::row::{MAX_SHAPES, Row};
-use super::rows::{Access, Rows};
+use super::rows::{Rows, Standing};
 use crate::clock::Timestamp;
-use crate::event::{Exchange, Redactor};
+use crate::event::{Exchange, LeakedPassword, Redactor};
 use crate::http::{self, Method};
 use crate::inspect::{self, Side};
 use crate::route::Route;
@@ -130,6 +130,10 @@ pub struct Kept {
 pub struct Inventory {
     config: Config,
     rows: Vec<Arc<Row>>,
+    /// How each row is counted below.
+    standings: Vec<Standing>,
+    /// Rows by who is answered: kept as rows change, because a walk over all of them would take milliseconds.
+    by_access: Rows,
     /// Rows by the index of their route and by method.
     places: Vec<[u16; METHODS]>,
     /// The same by the text of the route: for routes that have no place yet in this run.
@@ -150,6 +154,8 @@ impl Inventory {
         Self {
             config: Config { rows, ..config.clone() },
             rows: Vec::new(),
+            standings: Vec::new(),
+            by_access: Rows::default(),
             places: Vec::new(),
             by_text: HashMap::default(),
             counters: Counters::default(),
@@ -180,23 +186,8 @@ impl Inventory {
 
     /// Rows by who is answered, and by whether the OpenAPI document has them.
     #[must_use]
-    pub fn by_access(&self) -> Rows {
-        let mut rows = Rows::default();
-        for row in &self.rows {
-            let (with, without) = (row.facts.has(Fact::CredentialsOk), row.facts.has(Fact::AnonymousOk));
-            let access = match (with, without) {
-                (true, false) => Access::Required,
-                (true, true) => Access::Optional,
-                (false, true) => Access::None,
-                (false, false) => Access::Unanswered,
-            };
-            let is_undocumented = row
-                .found
-                .iter()
-                .any(|found| &*found.kind == "schema" && found.class.starts_with("undocumented"));
-            rows.add(access, is_undocumented);
-        }
-        rows
+    pub const fn by_access(&self) -> Rows {
+        self.by_access
     }
 
     /// Totals.
@@ -236,6 +227,7 @@ impl Inventory {
         let Some(place) = self.place(route, request.method(), (event, status), now) else { return };
         let Some(row) = self.rows.get_mut(place) else { return };
         let row = Arc::make_mut(row);
+        let before = (row.access(), row.found.len());
         row.total = row.total.saturating_add(1);
         row.last = row.last.max(now);
         row.bytes_in = row.bytes_in.saturating_add(event.request_bytes.unwrap_or(0));
@@ -252,9 +244,29 @@ impl Inventory {
             }
             row.note_found((finding.kind.label(), finding.class, finding.rule), is_response, now);
         }
+        if before != (row.access(), row.found.len()) {
+            let standing = row.standing();
+            if let Some(counted) = self.standings.get_mut(place) {
+                self.by_access.remove(*counted);
+                self.by_access.add(standing);
+                *counted = standing;
+            }
+        }
         if row.total <= HEADS || row.total.is_multiple_of(HEADS_EVERY) {
             exchange::message(row, seen, status, about);
             self.bodies(place, seen, (status, about));
+        }
+    }
+
+    /// Whether the password of a login that was noted is leaked, which was found out since.
+    pub fn note_looked_up(&mut self, login: &LeakedPassword, method: Method, is_leaked: bool) {
+        let place = login
+            .route
+            .as_ref()
+            .filter(|_| login.proven)
+            .and_then(|route| self.by_text.get(route)?.get(method as usize).copied());
+        if let Some(row) = place.and_then(|place| self.rows.get_mut(usize::from(place))) {
+            exchange::looked_up(&mut Arc::make_mut(row).facts, is_leaked, Second::of(login.seen));
         }
     }
 
@@ -317,6 +329,8 @@ impl Inventory {
             last: now,
             ..Row::default()
         }));
+        self.standings.push(Standing::default());
+        self.by_access.add(Standing::default());
         let columns = self.by_text.entry(text.into()).or_insert([NONE; METHODS]);
         *columns.get_mut(column)? = place;
         Some(place)
@@ -335,6 +349,9 @@ impl Inventory {
     fn index(&mut self) {
         self.places.clear();
         self.by_text.clear();
+        self.standings = self.rows.iter().map(|row| row.standing()).collect();
+        self.by_access = Rows::default();
+        self.standings.iter().for_each(|standing| self.by_access.add(*standing));
         for (place, row) in self.rows.iter().enumerate() {
             let column = Method::ALL.iter().position(|method| method.label() == &*row.method);
             let columns = self.by_text.entry(row.route.clone()).or_insert([NONE; METHODS]);

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::clients::Clients;
-use super::fact::{Facts, Second, Times};
+use super::fact::{Fact, Facts, Second, Times};
+use super::rows::{Access, Standing};
 use super::shape::Shape;
 
 /// Different statuses of a row; others count in the last.
@@ -130,6 +131,23 @@ pub(super) struct Row {
 }
 
 impl Row {
+    /// Who was answered with success.
+    #[inline]
+    pub(super) fn access(&self) -> Access {
+        match (self.facts.has(Fact::CredentialsOk), self.facts.has(Fact::AnonymousOk)) {
+            (true, false) => Access::Required,
+            (true, true) => Access::Optional,
+            (false, true) => Access::None,
+            (false, false) => Access::Unanswered,
+        }
+    }
+
+    /// How it is counted.
+    pub(super) fn standing(&self) -> Standing {
+        let lacks = |found: &Found| &*found.kind == "schema" && found.class.starts_with("undocumented");
+        Standing { access: self.access(), is_undocumented: self.found.iter().any(lacks) }
+    }
+
     pub(super) fn note_status(&mut self, status: u16) {
         bump(&mut self.statuses, MAX_STATUSES, status);
     }

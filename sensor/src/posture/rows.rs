@@ -1,7 +1,7 @@
 //! How many rows of the inventory there are, by who is answered.
 
 /// Who is answered with success.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Access {
     /// Only requests with credentials.
@@ -11,6 +11,7 @@ pub enum Access {
     /// Only requests without credentials.
     None,
     /// Nobody.
+    #[default]
     Unanswered,
 }
 
@@ -30,6 +31,14 @@ impl Access {
     }
 }
 
+/// How a row is counted; a new one as one that answered nobody yet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Standing {
+    pub(super) access: Access,
+    /// Whether the OpenAPI document lacks it.
+    pub(super) is_undocumented: bool,
+}
+
 /// Rows by who is answered; those that the OpenAPI document lacks apart.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Rows {
@@ -44,10 +53,25 @@ impl Rows {
         Self { all: [1; Access::ALL.len()], undocumented: [1; Access::ALL.len()] }
     }
 
-    pub(super) fn add(&mut self, access: Access, is_undocumented: bool) {
-        let counts = if is_undocumented { &mut self.undocumented } else { &mut self.all };
-        if let Some(count) = counts.get_mut(access as usize) {
-            *count = count.saturating_add(1);
+    pub(super) fn add(&mut self, standing: Standing) {
+        let count = self.count(standing);
+        *count = count.saturating_add(1);
+    }
+
+    /// Takes away a row that was added.
+    pub(super) fn remove(&mut self, standing: Standing) {
+        let count = self.count(standing);
+        *count = count.saturating_sub(1);
+    }
+
+    const fn count(&mut self, standing: Standing) -> &mut u64 {
+        let counts = if standing.is_undocumented { &mut self.undocumented } else { &mut self.all };
+        let [required, optional, none, unanswered] = counts;
+        match standing.access {
+            Access::Required => required,
+            Access::Optional => optional,
+            Access::None => none,
+            Access::Unanswered => unanswered,
         }
     }
 
@@ -69,9 +93,10 @@ mod tests {
         for (access, is_undocumented) in
             [(Access::Required, false), (Access::Required, false), (Access::None, true)]
         {
-            rows.add(access, is_undocumented);
+            rows.add(Standing { access, is_undocumented });
         }
-        assert_eq!(rows.of(Access::Required, false), 2);
+        rows.remove(Standing { access: Access::Required, is_undocumented: false });
+        assert_eq!(rows.of(Access::Required, false), 1);
         assert_eq!(rows.of(Access::None, true), 1);
         assert_eq!(rows.of(Access::None, false), 0);
     }

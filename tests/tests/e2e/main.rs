@@ -34,6 +34,7 @@ mod posture;
 mod prometheus;
 mod reload;
 mod restart;
+mod schemathesis;
 mod selftest;
 mod spoofed;
 mod start;

@@ -310,7 +310,7 @@ impl Detector for Access {
     fn observe(&mut self, event: &Event<'_>, signals: &mut Vec<Signal>) {
         match event {
             Event::Exchange(exchange) => self.exchange(exchange, signals),
-            Event::Held(_) | Event::Http2Abuse(_) => {}
+            Event::Held(_) | Event::Http2Abuse(_) | Event::LeakedPassword(_) => {}
         }
     }
 

@@ -11,10 +11,12 @@ use documented::DocumentedFields;
 
 use super::posture::{Case, Posture};
 use super::recent::Recent;
+use super::signal::Sample;
 use super::{Detector, Preset, Severity, Signal, Threat, Usage};
 use crate::clock::Timestamp;
 use crate::config::Section;
-use crate::event::{Event, Exchange};
+use crate::event::{Event, Exchange, LeakedPassword};
+use crate::identity::KeyedHash;
 use crate::inspect::{Finding, Kind, Side};
 
 /// Thresholds.
@@ -85,16 +87,17 @@ impl KeyExposure {
                 confidence: finding.confidence.share(),
                 says,
             };
-            let mut signal = self.posture.note(exchange, case);
-            if let (Some(signal), "leaked") = (&mut signal, finding.class)
-                && let Some(user) = exchange.login.and_then(|login| login.user)
-            {
-                // The first account of the day; the others are in the records of exchanges.
-                signal.evidence =
-                    std::mem::take(&mut signal.evidence).with("account", user.to_string().as_str());
-            }
-            signals.extend(signal);
+            let signal = self.posture.note(exchange, case);
+            let user = exchange.login.and_then(|login| login.user).filter(|_| finding.class == LEAKED.class);
+            signals.extend(signal.map(|signal| with_account(signal, user)));
         }
+    }
+
+    /// A password was looked up after its exchange was told.
+    fn leaked(&mut self, login: &LeakedPassword, signals: &mut Vec<Signal>) {
+        let place = (login.route.as_deref(), login.ts, login.seen);
+        let signal = self.posture.note_at(place, || Sample::of_leaked(login), LEAKED);
+        signals.extend(signal.map(|signal| with_account(signal, login.user)));
     }
 
     /// Whether a route has given such keys before, again and again, in answer to requests that make something.
@@ -106,6 +109,24 @@ impl KeyExposure {
         *count = count.saturating_add(1);
         is_made && *count > most && finding.class != "private-key"
     }
+}
+
+/// An account has a leaked password.
+const LEAKED: Case<'static> = Case {
+    class: "leaked",
+    rule: "leaked-password",
+    field: "",
+    severity: Severity::Medium,
+    confidence: 1.0,
+    says: "lets in accounts whose passwords are in the list of leaked ones",
+};
+
+/// The first account of the day; the others are in the records of exchanges.
+fn with_account(mut signal: Signal, user: Option<KeyedHash>) -> Signal {
+    if let Some(user) = user {
+        signal.evidence = signal.evidence.with("account", user.to_string().as_str());
+    }
+    signal
 }
 
 /// How bad it is, and what to say of the route.
@@ -138,9 +159,7 @@ fn judge(exchange: &Exchange<'_>, finding: &Finding) -> Option<(Severity, &'stat
             (Severity::Info, "accepts credentials over plain HTTP from private addresses")
         }
         (Side::Request, "cleartext") => (Severity::Medium, "accepts credentials over plain HTTP"),
-        (Side::Request, "leaked") => {
-            (Severity::Medium, "lets in accounts whose passwords are in the list of leaked ones")
-        }
+        (Side::Request, "leaked") => (LEAKED.severity, LEAKED.says),
         (Side::Request, _) => return None,
     })
 }
@@ -160,6 +179,7 @@ impl Detector for KeyExposure {
     fn observe(&mut self, event: &Event<'_>, signals: &mut Vec<Signal>) {
         match event {
             Event::Exchange(exchange) if !exchange.findings.is_empty() => self.exchange(exchange, signals),
+            Event::LeakedPassword(login) => self.leaked(login, signals),
             Event::Exchange(_) | Event::Held(_) | Event::Http2Abuse(_) => {}
         }
     }

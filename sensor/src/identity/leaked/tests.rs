@@ -1,6 +1,8 @@
 //! Lists, as the public ones are written, and what is found in them.
 
 use std::io::Write as _;
+use std::thread;
+use std::time::Duration;
 
 use proptest::prelude::*;
 use tempfile::NamedTempFile;
@@ -88,6 +90,81 @@ fn digests_last_for_one_exchange_and_answers_are_remembered() {
     let unknown = Hasher::new(&Key::from_bytes([7; 32])).password(b"other");
     assert_eq!((leaks.has(unknown, &hasher), leaks.failed()), (None, 0));
     assert_eq!(Leaks::new(None).has(weak, &hasher), None);
+}
+
+/// The next answer, waited for.
+fn answer(aside: &mut Aside) -> (KeyedHash, Option<bool>) {
+    let until = crate::clock::monotonic() + Duration::from_secs(10);
+    loop {
+        if let Some(answer) = aside.answer() {
+            return answer;
+        }
+        assert!(crate::clock::monotonic() < until, "no answer in ten seconds");
+        thread::yield_now();
+    }
+}
+
+#[test]
+fn answers_of_the_thread_are_those_of_the_list() {
+    let file = list(&["hunter2".to_owned()], Algorithm::Sha1, "\n");
+    let leaked = Arc::new(Leaked::open(file.path()).unwrap());
+    let hasher = Hasher::new(&Key::from_bytes([7; 32])).looked_up(Some(leaked.algorithm()));
+    let mut leaks = Leaks::new(Some(leaked));
+    leaks.move_aside().unwrap();
+    let (weak, good) = (hasher.password(b"hunter2"), hasher.password(b"correct horse"));
+    for (password, expected) in [(weak, true), (good, false)] {
+        assert_eq!((leaks.has(password, &hasher), leaks.awaits(password)), (None, true));
+        let told = answer(leaks.aside.as_mut().unwrap());
+        assert_eq!(told, (password, Some(expected)));
+        assert!(!leaks.awaits(password));
+    }
+    // Through the same door as the pipeline's, it is remembered.
+    assert_eq!(leaks.has(weak, &hasher), None);
+    while leaks.awaits(weak) {
+        let _of_the_only_one = leaks.answer();
+        thread::yield_now();
+    }
+    assert_eq!(leaks.has(weak, &hasher), Some(true));
+}
+
+/// A disk that does not answer delays nobody who asks; beyond the bound, questions are refused and not kept.
+#[test]
+fn a_disk_that_hangs_delays_nobody() {
+    let (go, wait) = std::sync::mpsc::channel::<()>();
+    let mut aside = Aside::start_with(move |digest| {
+        // Until the other side is gone.
+        let _hung = wait.recv();
+        Ok(digest[0] % 2 == 0)
+    })
+    .unwrap();
+    let hasher = Hasher::new(&Key::from_bytes([7; 32]));
+    let of = |number: u32| {
+        let password = hasher.hash(crate::identity::Kind::Password, &number.to_le_bytes());
+        (password, Digest::new([number.to_le_bytes()[0]; 20]))
+    };
+    let mut longest = Duration::ZERO;
+    let mut asked = Vec::new();
+    for number in 0..5_000 {
+        let before = crate::clock::monotonic();
+        let (password, digest) = of(number);
+        if aside.ask(password, digest) {
+            asked.push(number);
+        }
+        assert!(aside.answer().is_none());
+        longest = longest.max(crate::clock::monotonic() - before);
+    }
+    // One of them is with the thread.
+    assert!((1_024..=1_025).contains(&asked.len()), "{asked:?}");
+    let (password, digest) = of(0);
+    assert!(aside.ask(password, digest), "who waits already is not asked for twice");
+    // The bound is for a machine that does other things, too: each look-up would have taken for ever.
+    assert!(longest < Duration::from_secs(1), "{longest:?}");
+    drop(go);
+    for number in asked {
+        let (password, found) = answer(&mut aside);
+        assert_eq!((password, found), (of(number).0, Some(number % 2 == 0)));
+    }
+    assert!(!aside.awaits(of(0).0));
 }
 
 proptest! {

@@ -128,7 +128,8 @@ pub struct Login {
     /// of the user's later requests.
     #[serde(serialize_with = "as_text", skip_serializing_if = "Option::is_none")]
     pub session: Option<KeyedHash>,
-    /// Of a success: whether its password is in the operator's list of leaked ones. None if there is no list.
+    /// Of a success: whether its password is in the operator's list of leaked ones. None if there is no list, or if it is
+    /// being looked up.
     #[serde(rename = "leaked_password", skip_serializing_if = "Option::is_none")]
     pub leaked: Option<bool>,
 }
@@ -242,9 +243,13 @@ impl Logins {
         first
     }
 
-    /// Passwords that could not be looked up.
-    pub(super) const fn unchecked(&self) -> u64 {
-        self.leaks.failed()
+    /// What is known of leaked passwords.
+    pub(super) const fn leaks(&self) -> &Leaks {
+        &self.leaks
+    }
+
+    pub(super) const fn leaks_mut(&mut self) -> &mut Leaks {
+        &mut self.leaks
     }
 
     /// Whether a request goes to a login route, by its path or by earlier requests.

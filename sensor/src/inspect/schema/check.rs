@@ -210,7 +210,7 @@ fn in_range(range: Option<&Range>, number: &Number) -> Result<(), Fault> {
     // 0.3 is a multiple of 0.1, whatever floats say.
     let is_multiple = |step: f64| {
         let quotient = number / step;
-        (quotient - quotient.round()).abs() <= 1e-9 * quotient.abs().max(1.0)
+        (quotient - quotient.round()).abs() <= 1e-9 * quotient.abs()
     };
     if is_out {
         return Err(Fault::new("range", ""));

@@ -8,7 +8,7 @@ use regex::Regex;
 use serde_json::{Map, Value};
 
 use super::format::Format;
-use super::words::{kinds, pattern, range, size, unescaped, values};
+use super::words::{kinds, kinds_of, pattern, range, size, unescaped, values};
 
 /// Schemas of one document; what lies beyond accepts everything. Large public documents have some 100,000.
 const MAX_NODES: usize = 400_000;
@@ -265,6 +265,9 @@ impl<'d> Compiler<'d> {
         let mut node = Node { kinds: kinds(map), ..Node::default() };
         node.is_inexact = PASSED_OVER.iter().any(|word| map.contains_key(*word));
         node.values = values(map);
+        if let Some(values) = node.values.as_deref().filter(|_| node.kinds == kind::ANY) {
+            node.kinds = kinds_of(values);
+        }
         let range = range(map);
         let has_range = [range.minimum, range.maximum, range.above, range.below, range.multiple_of];
         node.range = has_range.iter().any(Option::is_some).then(|| Box::new(range));

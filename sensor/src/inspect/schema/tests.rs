@@ -69,6 +69,8 @@ fn faults_have_a_rule_and_a_field() {
         (json!({ "id": 1, "tags": ["a", "a"] }), ("unique", "tags")),
         (json!({ "id": 1, "tags": ["a", "b", "c"] }), ("items", "tags")),
         (json!({ "id": 1, "step": 0.35 }), ("multiple", "step")),
+        (json!({ "id": 1, "step": 5e-324 }), ("multiple", "step")),
+        (json!({ "id": 1, "step": 0 }), ("", "")),
         (json!({ "id": 1, "admin": true }), ("extra", "admin")),
         (
             json!({ "id": 1, "tree": { "name": "a", "children": [{ "name": "b", "x": 1 }] } }),
@@ -138,6 +140,28 @@ fn parameters_are_what_their_schema_makes_of_them() {
     };
     assert!(takes(&["1", "2"], None) && takes(&["1,2"], Some(',')) && takes(&["1"], None));
     assert!(!takes(&["1", "x"], None) && !takes(&["1,2,3"], Some(',')));
+    // An empty list has a name and nothing else; one that must not be empty is told.
+    assert!(takes(&[""], None) && takes(&[""], Some(',')));
+    let some = json!({ "type": "array", "items": { "type": "integer" }, "minItems": 1 });
+    let (compiled, id) = self::compiled(&some, "3.1.0");
+    assert!(values::several(&compiled.nodes, id, &["".into()], None).is_err());
+}
+
+/// Which of several values counts is the server's to say: one of them has to be right.
+#[test]
+fn a_parameter_that_comes_twice_is_right_once() {
+    for (schema, texts, is_right) in [
+        (json!({ "type": "integer" }), ["1", "x"], true),
+        (json!({ "type": "integer" }), ["x", "1"], true),
+        (json!({ "type": "integer" }), ["x", "y"], false),
+        (json!({ "enum": ["up", "down"] }), ["left", "up"], true),
+        (json!({ "enum": ["up", "down"] }), ["left", "right"], false),
+        (json!({}), ["left", "right"], true),
+    ] {
+        let (compiled, id) = compiled(&schema, "3.1.0");
+        let found = values::several(&compiled.nodes, id, &texts.map(Into::into), None);
+        assert_eq!(found.is_ok(), is_right, "{schema} {texts:?}");
+    }
 }
 
 #[test]
@@ -153,6 +177,19 @@ fn forms_are_objects() {
     assert_eq!(
         ["user=ab&age=7", "user=a%20b", "age=7", "user=ab&age=x", "user=ab&admin=1", "user=a"].map(rule),
         ["", "", "required", "type", "extra", "length"]
+    );
+    // Fields that are none of the members hide nothing of the others; those that may be make it unclear.
+    let open = json!({
+        "type": "object", "required": ["user"],
+        "properties": { "user": { "type": "string", "minLength": 2 }, "list": { "type": "array" } }
+    });
+    let (compiled, id) = self::compiled(&open, "3.1.0");
+    let rule = |body: &str| {
+        values::form(&compiled.nodes, id, body.as_bytes()).map_or_else(|fault| fault.rule, |()| "")
+    };
+    assert_eq!(
+        ["a[b]=1&user=a", "a=1&a=2&user=a", "a.b=1", "user[]=a", "user=a&user=ab", "list[x]=1"].map(rule),
+        ["length", "length", "required", "", "length", ""]
     );
 }
 

@@ -73,14 +73,15 @@ pub(super) fn several(
     if node.kinds & kind::OBJECT != 0 && node.kinds != kind::ANY {
         return Ok(());
     }
-    let alone = if is_scalar && texts.len() == 1 {
+    let alone = if is_scalar && (texts.len() == 1 || !is_list) {
         one(nodes, schema, first).map(|_| ())
     } else {
         Err(Fault::new("type", ""))
     };
     if alone.is_ok() || !is_list {
-        // Which of several counts is the server's to say.
-        return if texts.len() > 1 { Ok(()) } else { alone };
+        // Which of several counts is the server's to say; one of them does.
+        let mut others = texts.iter().skip(1);
+        return if others.any(|text| one(nodes, schema, text).is_ok()) { Ok(()) } else { alone };
     }
     if node.kinds == kind::ANY {
         // It says elsewhere what it takes: as a list, it is not understood.
@@ -89,6 +90,11 @@ pub(super) fn several(
         } else {
             alone
         };
+    }
+    let mut check = Check::new(nodes, Side::Request);
+    if texts.len() == 1 && first.is_empty() && check.value(schema, &Value::Array(Vec::new())).is_ok() {
+        // An empty list (OpenAPI 3.1, section 4.8.12.4).
+        return Ok(());
     }
     let entries: Vec<Cow<'_, str>> = match separator {
         Some(separator) if texts.len() == 1 => first.split(separator).map(Cow::from).collect(),
@@ -117,7 +123,15 @@ pub(super) fn form(nodes: &[Node], schema: Id, body: &[u8]) -> Result<(), Fault>
     for (place, field) in fields.enumerate() {
         let (name, value) = name_and_value(field);
         let (name, value) = (decoded(name), decoded(value));
-        if place >= MAX_FIELDS || name.contains(['[', ']', '.']) || object.contains_key(&*name) {
+        let base = name.split(['[', ']', '.']).next().unwrap_or_default();
+        let is_plain = base.len() == name.len() && !object.contains_key(&*name);
+        // What belongs to no member that is described says nothing.
+        let may_be_known = node.additional.is_some()
+            || !node.by_pattern.is_empty()
+            || node.size.least > 0
+            || node.size.most.is_some()
+            || node.members.contains_key(base);
+        if place >= MAX_FIELDS || !is_plain && may_be_known {
             return Ok(());
         }
         let value = match node.members.get(&*name) {

@@ -8,6 +8,20 @@ use super::node::{Range, Size, kind};
 /// Compiled size of a pattern; a larger one accepts everything.
 const MAX_PATTERN: usize = 256 << 10;
 
+/// The kinds of the values that a schema without a type lists.
+pub(super) fn kinds_of(values: &[Value]) -> u8 {
+    let own = values.iter().map(|value| match value {
+        Value::Null => kind::NULL,
+        Value::Bool(_) => kind::BOOLEAN,
+        Value::Number(_) => kind::NUMBER | kind::INTEGER,
+        Value::String(_) => kind::STRING,
+        Value::Array(_) => kind::ARRAY,
+        Value::Object(_) => kind::OBJECT,
+    });
+    let kinds = own.fold(0, |kinds, own| kinds | own);
+    if kinds == 0 { kind::ANY } else { kinds }
+}
+
 pub(super) fn kinds(map: &Map<String, Value>) -> u8 {
     let mut kinds = match map.get("type") {
         Some(Value::String(name)) => kind::of(name).unwrap_or(kind::ANY),

@@ -6,19 +6,23 @@ use std::net::{IpAddr, Ipv4Addr};
 use super::{Config, Observer, Pipeline};
 use crate::capture::{Endpoint, Flags, Segment};
 use crate::clock::Timestamp;
-use crate::event::Exchange;
-use crate::identity::Key;
+use crate::event::{Exchange, LeakedPassword};
+use crate::identity::{Key, Leaked};
 use crate::inspect::{Kind, Schemas, Side};
-use crate::posture::{self, Ask, Inventory, Kept, Report, RouteReport, draft, report};
+use crate::posture::{self, Access, Ask, Inventory, Kept, Report, RouteReport, draft, report};
 
-/// Keeps what was found beside the document.
+/// Keeps what was found beside the document, and leaked passwords that were told later.
 #[derive(Default)]
-struct Told(Vec<(Side, &'static str, String)>);
+struct Told(Vec<(Side, &'static str, String)>, Vec<LeakedPassword>);
 
 impl Observer for Told {
     fn exchange(&mut self, exchange: &Exchange<'_>) {
         let found = exchange.findings.iter().filter(|finding| finding.kind == Kind::Schema);
         self.0.extend(found.map(|finding| (finding.side, finding.rule, finding.name.text().to_owned())));
+    }
+
+    fn leaked_password(&mut self, login: &LeakedPassword) {
+        self.1.push(login.clone());
     }
 }
 
@@ -157,6 +161,78 @@ fn an_inventory_survives_a_restart_and_knows_no_value() {
     let row = of(&before, "/people").unwrap();
     assert!(row.data_in.contains(&"mail".to_owned()), "{row:?}");
     assert_eq!(row.cookies, ["sid"]);
+}
+
+/// The list is on a disk that the thread which reads HTTP does not wait for; what it says is told all the same.
+#[test]
+fn leaked_passwords_are_told_when_they_were_looked_up() {
+    let mut list = tempfile::NamedTempFile::new().unwrap();
+    // SHA-1 of `password`.
+    writeln!(list, "5BAA61E4C9B93F3F0682250B6CF8331B7EE68FD8:9").unwrap();
+    let mut config = Config::default();
+    config.identity.login.leaked_passwords = Some(Leaked::open(list.path()).unwrap().into());
+    let mut site = Site::new(&config);
+    site.pipeline.identifier_mut().look_up_aside().unwrap();
+    let log_in = |site: &mut Site, user: &str, password: &str| {
+        let body = format!("{{\"username\":\"{user}\",\"password\":\"{password}\"}}");
+        let request = format!(
+            "POST /login HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        let answer = "{\"access_token\":\"q8w7e6r5t4y3u2i1o0p9\",\"token_type\":\"bearer\"}";
+        let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: ";
+        site.exchange(&request, &format!("{head}{}\r\n\r\n{answer}", answer.len()));
+    };
+    for (user, password) in [("anna", "password"), ("bert", "Tr0ub4dor&3"), ("carla", "password")] {
+        log_in(&mut site, user, password);
+    }
+    let until = crate::clock::monotonic() + std::time::Duration::from_secs(10);
+    while site.pipeline.totals().leaked().0 < 3 && crate::clock::monotonic() < until {
+        site.pipeline.advance(site.moment());
+        std::thread::yield_now();
+    }
+    assert_eq!(site.pipeline.totals().leaked(), (3, 2), "looked up, and in the list");
+    let told = &site.pipeline.observer().1;
+    let users: std::collections::BTreeSet<_> = told.iter().filter_map(|login| login.user).collect();
+    assert_eq!((told.len(), users.len()), (2, 2), "{told:?}");
+    assert!(told.iter().all(|login| login.route.as_deref() == Some("/login") && login.proven));
+    let report = site.report();
+    let finding = report.findings.iter().find(|finding| finding.class == "leaked-passwords").unwrap();
+    assert!(finding.places[0].evidence.contains("2 of 3"), "{finding:?}");
+    // From now on it is known at once.
+    log_in(&mut site, "dora", "password");
+    assert_eq!(site.pipeline.totals().leaked(), (4, 3));
+    assert_eq!(site.pipeline.observer().1.len(), 2);
+}
+
+/// What is counted as rows change is what a walk over them counts after a restart.
+#[test]
+fn rows_are_counted_by_who_is_answered() {
+    let mut site = Site::new(&Config::default());
+    let ask = |site: &mut Site, path: &str, credentials: &str, status: u16| {
+        let request = format!("GET {path} HTTP/1.1\r\nHost: a\r\n{credentials}\r\n");
+        site.exchange(&request, &format!("HTTP/1.1 {status} X\r\nContent-Length: 0\r\n\r\n"));
+    };
+    let bearer = "Authorization: Bearer s3cr3tt0ken\r\n";
+    let of = |inventory: &Inventory| {
+        let rows = inventory.by_access();
+        Access::ALL.map(|access| rows.of(access, false))
+    };
+    // Required, optional, none, unanswered, as rows move from one to the other.
+    for (path, credentials, status, expected) in [
+        ("/orders", "", 403, [0, 0, 0, 1]),
+        ("/orders", bearer, 200, [1, 0, 0, 0]),
+        ("/orders", bearer, 200, [1, 0, 0, 0]),
+        ("/health", "", 200, [1, 0, 1, 0]),
+        ("/orders", "", 200, [0, 1, 1, 0]),
+        ("/admin", "", 403, [0, 1, 1, 1]),
+    ] {
+        ask(&mut site, path, credentials, status);
+        assert_eq!(of(site.inventory()), expected, "{path}");
+    }
+    let mut again = Inventory::new(&posture::Config::default());
+    again.restore(site.inventory().snapshot(site.moment()).kept());
+    assert_eq!(of(&again), [0, 1, 1, 1]);
 }
 
 #[test]
