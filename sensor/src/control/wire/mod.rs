@@ -17,8 +17,9 @@ pub use fleet::{FleetHost, FleetReport, FleetSays};
 pub use incident::{AccountReport, IncidentBlocks, LeftAlone, Mark, Preview, Target, Typed, WayReport};
 pub use posture::PostureReport;
 pub use report::{
-    AllowRow, BlockAdded, BlockRow, ClientRow, Confirmed, HttpReport, InnerReport, InterfaceReport, LimitRow,
-    Losses, ModeReport, PendingRow, Rates, Reloaded, Removed, SecretsReport, StatusReport,
+    AccessLogReport, AllowRow, BlockAdded, BlockRow, ClientRow, Confirmed, HttpReport, InnerReport,
+    InterfaceReport, LimitRow, Losses, ModeReport, PendingRow, Rates, Reloaded, Removed, SecretsReport,
+    StatusReport,
 };
 
 pub use role::Role;
