@@ -56,15 +56,26 @@ impl Twice {
     /// log, on the network. Only an exchange of a proven client can cancel another.
     pub(super) fn look(&mut self, what: What<'_>, exchange: &Exchange<'_>) -> bool {
         if exchange.source == Source::Log {
-            let key = self.hasher.hash_one(what);
-            let (from, to) = (exchange.seen.minus(LOGGED), exchange.seen.plus(LOGGED));
-            return self.read.as_mut().is_some_and(|read| take(read, key, from, to));
+            return self.was_read(what, exchange.seen);
         }
         let is_again = self.was_seen(what, exchange);
-        if let Some(read) = self.read.as_mut().filter(|_| !is_again && exchange.proven) {
-            put(read, self.hasher.hash_one(what), exchange.seen);
+        if !is_again && exchange.proven {
+            self.note_read(what, exchange.seen);
         }
         is_again
+    }
+
+    /// Records an exchange on the network, whose line may follow.
+    fn note_read(&mut self, what: What<'_>, ended: Timestamp) {
+        if let Some(read) = &mut self.read {
+            put(read, self.hasher.hash_one(what), ended);
+        }
+    }
+
+    /// Whether a line's exchange was recorded; each record matches once.
+    fn was_read(&mut self, what: What<'_>, ended: Timestamp) -> bool {
+        let (from, to) = (ended.minus(LOGGED), ended.plus(LOGGED));
+        self.read.as_mut().is_some_and(|read| take(read, self.hasher.hash_one(what), from, to))
     }
 
     fn was_seen(&mut self, what: What<'_>, exchange: &Exchange<'_>) -> bool {
@@ -143,6 +154,20 @@ mod tests {
         assert!(!twice.is_again(LOGIN, at(0), at(49)), "it was over before");
         assert!(twice.is_again(LOGIN, at(0), at(100)));
         assert!(!twice.is_again(LOGIN, at(0), at(100)), "one counts for one");
+    }
+
+    #[test]
+    fn a_line_of_a_request_that_was_read_is_the_same() {
+        let mut twice = Twice::default();
+        let second = |second: u64| at(second * 1_000_000);
+        twice.note_read(LOGIN, at(9_500_000));
+        assert!(!twice.was_read(LOGIN, second(9)), "no log is followed");
+        twice.expect_lines(true);
+        twice.note_read(LOGIN, at(9_500_000));
+        assert!(!twice.was_read(LOGIN, second(7)) && !twice.was_read(LOGIN, second(12)), "others");
+        assert!(!twice.was_read(What { path: Some(b"/logout"), ..LOGIN }, second(9)), "another path");
+        assert!(twice.was_read(LOGIN, second(9)), "whole seconds");
+        assert!(!twice.was_read(LOGIN, second(9)), "one counts for one");
     }
 
     #[test]

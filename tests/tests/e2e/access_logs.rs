@@ -37,7 +37,7 @@ impl Logged {
     fn browse(&self, count: u32) -> Result<()> {
         let client = Client::new(v4(LEGITIMATE), SocketAddr::new(SERVER_V4, Nginx::PORT));
         let tally = self.net.world.enter(|| client.get_many("/files/1k.txt", count, Duration::ZERO));
-        ensure!(tally.all() == count.into(), "{tally:?}");
+        ensure!(tally.all() == u64::from(count), "{tally:?}");
         Ok(())
     }
 

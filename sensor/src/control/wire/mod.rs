@@ -4,6 +4,7 @@ mod databases;
 mod explanation;
 mod fleet;
 mod incident;
+mod logs;
 mod posture;
 mod report;
 mod role;
@@ -15,11 +16,11 @@ pub use databases::Databases;
 pub use explanation::{AlertExplanation, Explanation, Within};
 pub use fleet::{FleetHost, FleetReport, FleetSays};
 pub use incident::{AccountReport, IncidentBlocks, LeftAlone, Mark, Preview, Target, Typed, WayReport};
+pub use logs::AccessLogReport;
 pub use posture::PostureReport;
 pub use report::{
-    AccessLogReport, AllowRow, BlockAdded, BlockRow, ClientRow, Confirmed, HttpReport, InnerReport,
-    InterfaceReport, LimitRow, Losses, ModeReport, PendingRow, Rates, Reloaded, Removed, SecretsReport,
-    StatusReport,
+    AllowRow, BlockAdded, BlockRow, ClientRow, Confirmed, HttpReport, InnerReport, InterfaceReport, LimitRow,
+    Losses, ModeReport, PendingRow, Rates, Reloaded, Removed, SecretsReport, StatusReport,
 };
 
 pub use role::Role;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
+use super::logs::AccessLogReport;
 use super::{ClientSort, Databases, Mark, Standing};
 use crate::clock::Timestamp;
 use crate::confine::Confinement;
@@ -132,37 +133,6 @@ pub struct HttpReport {
     /// Those peers, the busiest first.
     #[serde(default)]
     pub forwarders: Vec<Forwarder>,
-}
-
-/// An access log that is followed.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AccessLogReport {
-    /// Its path, as configured.
-    pub path: String,
-    /// Its format, as configured.
-    pub format: String,
-    /// Lines since the start, empty ones left out.
-    pub lines: u64,
-    /// Of these, lines that could not be read.
-    pub refused: u64,
-    /// Of these, lines whose time is too far from the present to be judged.
-    pub untimely: u64,
-    /// Of these, exchanges that were also read on the network, and counted there.
-    pub seen_twice: u64,
-    /// How often its name got another file.
-    pub rotations: u64,
-    /// How often a file became shorter.
-    pub truncations: u64,
-    /// How often lines may have been lost: the file was replaced or truncated before all of it was read.
-    pub gaps: u64,
-    /// Bytes that were written and not read yet.
-    pub unread_bytes: u64,
-    /// The time of the last line.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub last: Option<Timestamp>,
-    /// Why it cannot be read.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub trouble: Option<String>,
 }
 
 /// Sources of the secrets of TLS sessions.

@@ -95,6 +95,7 @@ impl Lines {
                 truncations: state.turns.truncations,
                 gaps: state.turns.gaps,
                 unread_bytes: state.unread,
+                is_readable: state.trouble.is_none(),
                 trouble: state
                     .trouble
                     .or_else(|| unread.map(|why| format!("no line could be read: of the first, {why}")))
