@@ -2,6 +2,7 @@
 
 mod clients;
 mod explanation;
+mod logs;
 
 use comfy_table::presets::NOTHING;
 use comfy_table::{CellAlignment, Table};
@@ -134,6 +135,7 @@ pub(super) fn status(report: &StatusReport) -> String {
         format!("http         {}", report.http.as_ref().map_or_else(|| "not seen".to_owned(), http)),
     ];
     lines.extend(report.http.iter().flat_map(coverage));
+    lines.extend(report.http.iter().flat_map(|http| http.access_logs.iter().map(logs::line)));
     if report.connections_closed > 0 {
         lines.push(format!("ended        {} open connections of blocked clients", report.connections_closed));
     }

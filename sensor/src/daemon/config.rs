@@ -9,6 +9,7 @@ use documented::DocumentedFields;
 use ipnet::IpNet;
 use sensor_common::limit::Rate;
 
+use super::access_logs::{self, AccessLog};
 use super::sense::SenseConfig;
 use super::web::WebConfig;
 use crate::config::{Description, Document, Form, Problem, Section, from_text};
@@ -79,6 +80,8 @@ pub struct Config {
     pub web: WebConfig,
     /// How HTTP is seen.
     pub sense: SenseConfig,
+    /// Which access logs are followed.
+    pub access_logs: Vec<AccessLog>,
     /// What is looked for.
     pub detect: detect::Config,
     /// What is done about it.
@@ -147,6 +150,7 @@ impl Default for Config {
             paths: Paths::default(),
             web: WebConfig::default(),
             sense: SenseConfig::default(),
+            access_logs: Vec::new(),
             detect: detect::Config::default(),
             decide: DecideConfig::default(),
             decided_limits: decided_limits(),
@@ -205,6 +209,7 @@ impl Config {
         config.never_block = NeverBlock::read(&never_block);
         never_block.finish();
         config.sense = SenseConfig::read(root);
+        config.read_access_logs(root);
         config.read_detection(root);
         config.read_places(root);
         config.read_log(root.section("log").about(ABOUT_LOG));
@@ -231,6 +236,16 @@ impl Config {
         clients.integer("max_blocks", 1..=16_777_216, &mut capacities.blocks);
         clients.text("notices", &NOTICES, &mut tuning.notices);
         clients.finish();
+    }
+
+    fn read_access_logs(&mut self, root: &Section<'_>) {
+        self.access_logs = access_logs::read(root);
+        if !self.sense.enabled && !self.access_logs.is_empty() {
+            root.reject(
+                "access_logs",
+                "logs are followed by what reads HTTP, which needs `http.enabled = true`",
+            );
+        }
     }
 
     fn read_detection(&mut self, root: &Section<'_>) {

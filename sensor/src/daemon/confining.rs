@@ -19,6 +19,7 @@ pub(super) fn reach(config: &Config, source: &ConfigSource, pins: Option<&Path>)
     let NotifyConfig { output, webhook, deny_file } = &config.notify;
     let mut reads = source.places();
     reads.extend(config.sense.openapi.clone());
+    reads.extend(config.access_logs.iter().map(|log| log.path.clone()));
     let leaked = &config.sense.pipeline.identity.login.leaked_passwords;
     reads.extend(leaked.iter().map(|list| list.path().to_owned()));
     if config.sense.enabled && config.sense.tls.enabled {

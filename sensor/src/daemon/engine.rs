@@ -327,6 +327,7 @@ impl Engine {
             self.never_block = old_never_block;
             return Err(error);
         }
+        let has_other_logs = config.access_logs != self.config.access_logs;
         self.dataplane.tune(&reloaded.tuning);
         self.responder.reconfigure(&reloaded);
         // Files with the same names may contain another certificate.
@@ -339,6 +340,10 @@ impl Engine {
         let mut told = self.in_force.reload(&self.source.read, &description, &self.source.overrides);
         // The interface of the default route, now resolved.
         told.needs_restart.retain(|key| key != "interfaces" || !is_served);
+        if has_other_logs {
+            // Their keys are paths, which no description lists.
+            told.needs_restart.push("access_logs".to_owned());
+        }
         self.source.read = description;
         let Reloaded { changed, needs_restart, overridden } = &told;
         info!(?changed, ?needs_restart, ?overridden, "configuration reloaded");

@@ -1,5 +1,6 @@
 //! The daemon: joins the rooms, and shuts down in order.
 
+mod access_logs;
 mod acting;
 mod background;
 mod blocks;
@@ -57,6 +58,7 @@ mod user;
 mod watcher;
 mod web;
 
+pub use access_logs::AccessLog;
 pub use config::{Config, LogFormat, Paths};
 pub use key::{KeyError, read_key};
 pub use reference::{Described, presets, reference};

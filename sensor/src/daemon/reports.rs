@@ -200,6 +200,7 @@ impl Engine {
                 tls: seen.tls_ports.clone(),
                 units: told.units.clone(),
                 tls_secrets: told.secrets.clone(),
+                access_logs: told.access_logs.clone(),
                 forwarders: seen.forwarders.clone(),
             }
         }))

@@ -3,7 +3,7 @@
 use super::engine::Engine;
 use super::sensing::Published;
 use crate::kernel::KernelError;
-use crate::metrics::{Capacities, Sensing, Snapshot, WebStats};
+use crate::metrics::{AccessLogStats, Capacities, Sensing, Snapshot, WebStats};
 use crate::notify::Notifier;
 
 impl Engine {
@@ -13,6 +13,7 @@ impl Engine {
         Ok(Snapshot {
             web: Some(web),
             sensing: self.sensing.as_ref().map(|sensing| sensing.look(sensing_of)),
+            access_logs: self.sensing.as_ref().map(|sensing| sensing.look(logs_of)).unwrap_or_default(),
             webhook: self.responder.notifier.as_ref().map(Notifier::stats).map(|stats| stats.webhook),
             capacities: Some(Capacities {
                 blocks: u64::from(self.config.capacities.blocks),
@@ -31,4 +32,21 @@ const fn sensing_of(told: &Published) -> Sensing {
         log_errors: told.log_errors,
         datagrams: told.datagrams,
     }
+}
+
+fn logs_of(told: &Published) -> Vec<AccessLogStats> {
+    let stats = told.access_logs.iter().map(|log| {
+        let others = [log.refused, log.untimely, log.seen_twice].into_iter();
+        AccessLogStats {
+            path: log.path.clone(),
+            judged: log.lines.saturating_sub(others.fold(0, u64::saturating_add)),
+            refused: log.refused,
+            untimely: log.untimely,
+            seen_twice: log.seen_twice,
+            gaps: log.gaps,
+            unread_bytes: log.unread_bytes,
+            is_readable: log.is_readable,
+        }
+    });
+    stats.collect()
 }

@@ -13,6 +13,7 @@ use nix::poll::{PollFd, PollFlags, ppoll};
 use nix::sys::time::TimeSpec;
 use tracing::{info, warn};
 
+use super::access_logs::Lines;
 use super::burst::burst;
 use super::config::Config;
 use super::deciding::Signals;
@@ -29,7 +30,7 @@ use super::watcher::Watcher;
 use crate::capture::datagram::DatagramCounters;
 use crate::capture::ring::{self, DatagramReader};
 use crate::clock::{self, KernelClock, Timestamp};
-use crate::control::wire::SecretsReport;
+use crate::control::wire::{AccessLogReport, SecretsReport};
 use crate::detect::{Detectors, Usage};
 use crate::event::Served;
 use crate::identity::Key;
@@ -102,6 +103,8 @@ pub(super) struct Published {
     pub(super) units: BTreeMap<u16, Vec<String>>,
     /// Sources of the secrets of TLS sessions.
     pub(super) secrets: SecretsReport,
+    /// Access logs that are followed.
+    pub(super) access_logs: Vec<AccessLogReport>,
     /// Datagrams that were copied unchanged.
     pub(super) datagrams: DatagramCounters,
 }
@@ -122,7 +125,7 @@ impl Sensing {
         signals: Signals,
         log: Option<File>,
     ) -> anyhow::Result<Self> {
-        let Config { sense: config, detect, paths, interfaces, .. } = config;
+        let Config { sense: config, detect, paths, interfaces, access_logs, .. } = config;
         let mut routes = StateFile::open(&paths.state_dir, ROUTES)?;
         let mut baselines = Baselines::open(&paths.state_dir, BASELINES)?;
         let mut detectors = Detectors::new(detect);
@@ -145,6 +148,9 @@ impl Sensing {
         let (kept, damage) = posture.recall(now);
         damages.extend(damage);
         pipeline.inventory_mut().restore(kept);
+        let (lines, damage) = Lines::start(access_logs, &paths.state_dir)?;
+        damages.extend(damage);
+        pipeline.expect_lines(!access_logs.is_empty());
         let keeper = Keeper::start(routes, baselines, posture)?;
         let shared = Arc::new(Shared::default());
         mirror.set_snap(config.snap);
@@ -157,6 +163,7 @@ impl Sensing {
             rings,
             secrets,
             datagrams: DatagramReader::default(),
+            lines,
             pipeline,
             shared: shared.clone(),
             clock: clock::kernel_clock(),
@@ -214,6 +221,7 @@ struct Worker {
     rings: SegmentRings,
     secrets: Secrets,
     datagrams: DatagramReader,
+    lines: Lines,
     pipeline: Pipeline<Watcher>,
     shared: Arc<Shared>,
     clock: KernelClock,
@@ -236,8 +244,9 @@ impl Worker {
         let (mut in_vain, mut heard) = (0_u32, clock::now());
         while !self.shared.stop.load(Ordering::Acquire) {
             self.shared.pulse.beat(clock::monotonic());
-            let read = burst(clock::monotonic, |most| self.read(most));
+            let mut read = burst(clock::monotonic, |most| self.read(most));
             let now = clock::now();
+            read = read.saturating_add(self.lines.take(&mut self.pipeline, now));
             self.shared.posture.serve(self.pipeline.inventory(), now);
             let every = if now.since(heard) >= PUBLISH_QUIET { PUBLISH_QUIET } else { PUBLISH };
             if now.since(published) >= every || now < published {
@@ -363,7 +372,7 @@ impl Worker {
         let routes = Arc::new(self.pipeline.by_route(now));
         *self.shared.routes.lock().unwrap_or_else(PoisonError::into_inner) = routes;
         let (ports, http_ports) = (self.watch.ports().clone(), self.watch.confirmed().clone());
-        let secrets = self.secrets.report();
+        let (secrets, access_logs) = (self.secrets.report(), self.lines.report());
         let units = units::by_port(&self.served, self.watch.ports());
         let watcher = self.pipeline.observer_mut();
         if let Some(log) = &mut watcher.log
@@ -376,6 +385,7 @@ impl Worker {
         published.detectors = watcher.detectors.usage();
         published.signals_lost = watcher.signals.lost();
         published.secrets = secrets;
+        published.access_logs = access_logs;
         published.units = units;
         published.datagrams = self.datagrams.counters();
         published.recent.extend(watcher.fresh.drain(..));

@@ -10,7 +10,7 @@ use super::failures::Failures;
 use super::proofs::Proofs;
 use crate::clock::{self, Timestamp};
 use crate::detect::Detectors;
-use crate::event::{Event, Exchange, Held, Http2Abuse, LeakedPassword};
+use crate::event::{Event, Exchange, Held, Http2Abuse, LeakedPassword, Source};
 use crate::kernel::ClientPrefixes;
 use crate::pipeline::{Claim, Observer, StatusClass};
 use crate::printable::{to_json, write_json};
@@ -106,7 +106,8 @@ impl Observer for Watcher {
                 self.log_errors = self.log_errors.saturating_add(1);
             }
         }
-        if exchange.method.is_some() || exchange.status.is_some() {
+        let is_heard = exchange.source != Source::Log;
+        if is_heard && (exchange.method.is_some() || exchange.status.is_some()) {
             self.confirmed.insert(exchange.server_port);
         }
         if exchange.proven && !exchange.seen_twice && StatusClass::of(exchange.outcome()).is_failure() {

@@ -6,6 +6,7 @@ use prometheus::proto::{LabelPair, Metric, MetricFamily, MetricType};
 use sensor_common::abi::{Event, Verdict};
 use sensor_common::packet::Problem;
 
+use super::access_logs::{self, AccessLogStats};
 use super::degraded::{self, Degraded};
 use super::detection::{self, Detection};
 use super::fleet::{self, FleetStats};
@@ -68,6 +69,8 @@ pub struct Snapshot {
     pub web: Option<WebStats>,
     /// The fleet, where this host belongs to one.
     pub fleet: Option<FleetStats>,
+    /// Access logs that are followed.
+    pub access_logs: Vec<AccessLogStats>,
     /// What does not work as it should.
     pub degraded: Vec<Degraded>,
 }
@@ -209,6 +212,7 @@ pub fn about_families() -> Vec<About> {
         surroundings::FAMILIES,
         web::FAMILIES,
         fleet::FAMILIES,
+        access_logs::FAMILIES,
     ];
     let about = |family: &Family| About {
         name: family.name,
@@ -235,6 +239,7 @@ pub(super) fn gather(snapshot: &Snapshot) -> Vec<MetricFamily> {
     families.extend(sensing::gather(snapshot));
     families.extend(web::gather(snapshot));
     families.extend(fleet::gather(snapshot));
+    families.extend(access_logs::gather(snapshot));
     families.push(degraded::gather(&snapshot.degraded));
     families
 }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use prometheus::proto::MetricFamily;
 use sensor_common::abi::Counter;
 
+use super::access_logs::AccessLogStats;
 use super::detection::Detection;
 use super::families::{Snapshot, gather};
 use super::fleet::FleetStats;
@@ -20,8 +21,11 @@ use crate::store::StoreStats;
 /// What stands for an interface's name.
 const INTERFACE: &str = "INTERFACE";
 
+/// What stands for the path of a log.
+const PATH: &str = "PATH";
+
 /// The labels of each family in the order in which they are written, with all values that are known beforehand; none
-/// of one that names interfaces or versions.
+/// of one that names interfaces, files or versions.
 #[must_use]
 pub fn labels() -> BTreeMap<String, Vec<(String, BTreeSet<String>)>> {
     gather(&everything()).iter().map(|family| (family.name().to_owned(), of_family(family))).collect()
@@ -35,7 +39,7 @@ fn of_family(family: &MetricFamily) -> Vec<(String, BTreeSet<String>)> {
             found.push((name.to_owned(), BTreeSet::new()));
             found.len().saturating_sub(1)
         });
-        let is_open = value == INTERFACE || family.name() == "sensor_build_info";
+        let is_open = [INTERFACE, PATH].contains(&value) || family.name() == "sensor_build_info";
         if let Some((_, values)) = found.get_mut(place).filter(|_| !is_open) {
             values.insert(value.to_owned());
         }
@@ -65,6 +69,7 @@ fn everything() -> Snapshot {
         webhook: Some(WebhookStats::default()),
         fleet: Some(FleetStats::default()),
         web: Some(WebStats::default()),
+        access_logs: vec![AccessLogStats { path: PATH.to_owned(), ..AccessLogStats::default() }],
         detection: Some(Detection {
             store: Some(StoreStats::default()),
             deny_file: Some(DenyStats::default()),

@@ -2,6 +2,7 @@
 //!
 //! Architecture invariant: no label holds an address, a path or a user, only members of closed sets.
 
+mod access_logs;
 mod dashboard;
 mod degraded;
 mod detection;
@@ -21,6 +22,7 @@ mod surroundings;
 mod tls;
 mod web;
 
+pub use access_logs::AccessLogStats;
 pub use dashboard::{Dashboard, dashboard};
 pub use degraded::{Degraded, Part};
 pub use detection::Detection;

@@ -196,6 +196,11 @@ impl<O: Observer> Pipeline<O> {
         self.streams.protocol_mut().inner_mut().recorded(recorded);
     }
 
+    /// Whether access logs are followed beside the network: an exchange in both counts once.
+    pub fn expect_lines(&mut self, are_expected: bool) {
+        self.streams.protocol_mut().inner_mut().sink_mut().tally.expect_lines(are_expected);
+    }
+
     /// Whether there is a source of secrets.
     pub const fn expect_secrets(&mut self, are_expected: bool) {
         self.streams.protocol_mut().set_has_source(are_expected);

@@ -16,6 +16,11 @@ pub(super) struct Tally {
 }
 
 impl Tally {
+    /// Whether lines of access logs are to be expected.
+    pub(super) fn expect_lines(&mut self, are_expected: bool) {
+        self.twice.expect_lines(are_expected);
+    }
+
     /// Counts an exchange, unless it was counted before; tells whether it was.
     pub(super) fn note(
         &mut self,

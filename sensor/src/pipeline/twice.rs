@@ -3,21 +3,29 @@
 //! The inner exchange ends first, since the proxy answers with the result. So it is the one that counts, and the outer
 //! one, which ends around it, is marked. Both have the same client, method and path; if a proxy rewrites the path, both
 //! count.
+//!
+//! The same goes for exchanges that were both read from the network and recorded in an access log that is followed: the
+//! line comes later, and is marked.
 
 use std::hash::{BuildHasher as _, Hash, RandomState};
 use std::net::IpAddr;
+use std::time::Duration;
 
 use crate::clock::Timestamp;
-use crate::event::Exchange;
+use crate::event::{Exchange, Source};
 
 /// Slots for inner exchanges whose outer ones have not ended yet, in sets selected by the key.
 const SETS: usize = 2_048;
 const WAYS: usize = 8;
+/// How far the end of an exchange on the network may be from what its line says: logs write whole seconds, and servers
+/// end a request when the last byte is handed to the kernel.
+const LOGGED: Duration = Duration::from_secs(2);
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Place {
     key: u64,
-    began: Timestamp,
+    /// When it began; of one whose line may follow, when it ended.
+    time: Timestamp,
     is_taken: bool,
 }
 
@@ -26,6 +34,8 @@ struct Place {
 pub(super) struct Twice {
     hasher: RandomState,
     places: Vec<[Place; WAYS]>,
+    /// Exchanges read from the network whose lines may follow; none without logs.
+    read: Option<Vec<[Place; WAYS]>>,
 }
 
 /// Identifies a request.
@@ -37,9 +47,38 @@ pub(super) struct What<'a> {
 }
 
 impl Twice {
-    /// Whether an exchange was already seen between a proxy on this host and the application. Only an exchange of a
-    /// proven client can cancel another.
+    /// From now on, lines of access logs are to be expected, or not.
+    pub(super) fn expect_lines(&mut self, are_expected: bool) {
+        self.read = are_expected.then(|| vec![[Place::default(); WAYS]; SETS]);
+    }
+
+    /// Whether an exchange was already seen: between a proxy on this host and the application, or, if it is a line of a
+    /// log, on the network. Only an exchange of a proven client can cancel another.
     pub(super) fn look(&mut self, what: What<'_>, exchange: &Exchange<'_>) -> bool {
+        if exchange.source == Source::Log {
+            return self.was_read(what, exchange.seen);
+        }
+        let is_again = self.was_seen(what, exchange);
+        if !is_again && exchange.proven {
+            self.note_read(what, exchange.seen);
+        }
+        is_again
+    }
+
+    /// Records an exchange on the network, whose line may follow.
+    fn note_read(&mut self, what: What<'_>, ended: Timestamp) {
+        if let Some(read) = &mut self.read {
+            put(read, self.hasher.hash_one(what), ended);
+        }
+    }
+
+    /// Whether a line's exchange was recorded; each record matches once.
+    fn was_read(&mut self, what: What<'_>, ended: Timestamp) -> bool {
+        let (from, to) = (ended.minus(LOGGED), ended.plus(LOGGED));
+        self.read.as_mut().is_some_and(|read| take(read, self.hasher.hash_one(what), from, to))
+    }
+
+    fn was_seen(&mut self, what: What<'_>, exchange: &Exchange<'_>) -> bool {
         match exchange.peer {
             None => self.is_again(what, exchange.ts, exchange.seen),
             Some(proxy) => {
@@ -57,30 +96,33 @@ impl Twice {
         if self.places.is_empty() {
             self.places = vec![[Place::default(); WAYS]; SETS];
         }
-        let key = self.hasher.hash_one(what);
-        let Some(set) = self.set(key) else { return };
-        let free = set.iter_mut().min_by_key(|place| (place.is_taken, place.began));
-        if let Some(place) = free {
-            *place = Place { key, began, is_taken: true };
-        }
+        put(&mut self.places, self.hasher.hash_one(what), began);
     }
 
     /// Whether an exchange between a client and this host was recorded; each record matches once.
     fn is_again(&mut self, what: What<'_>, began: Timestamp, ended: Timestamp) -> bool {
-        if self.places.is_empty() {
-            return false;
-        }
-        let key = self.hasher.hash_one(what);
-        let Some(set) = self.set(key) else { return false };
-        let mut same = set.iter_mut().filter(|place| place.is_taken && place.key == key);
-        let found = same.find(|place| place.began >= began && place.began <= ended);
-        found.map(|place| place.is_taken = false).is_some()
+        !self.places.is_empty() && take(&mut self.places, self.hasher.hash_one(what), began, ended)
     }
+}
 
-    fn set(&mut self, key: u64) -> Option<&mut [Place; WAYS]> {
-        let index = usize::try_from(key).unwrap_or_default() & (SETS - 1);
-        self.places.get_mut(index)
+/// Instead of the oldest of its set, if that is full.
+fn put(places: &mut [[Place; WAYS]], key: u64, time: Timestamp) {
+    let set = set_of(places, key).into_iter().flatten();
+    if let Some(place) = set.min_by_key(|place| (place.is_taken, place.time)) {
+        *place = Place { key, time, is_taken: true };
     }
+}
+
+/// Whether there was one with such a time, which is there no longer.
+fn take(places: &mut [[Place; WAYS]], key: u64, from: Timestamp, to: Timestamp) -> bool {
+    let mut same =
+        set_of(places, key).into_iter().flatten().filter(|place| place.is_taken && place.key == key);
+    let found = same.find(|place| place.time >= from && place.time <= to);
+    found.map(|place| place.is_taken = false).is_some()
+}
+
+fn set_of(places: &mut [[Place; WAYS]], key: u64) -> Option<&mut [Place; WAYS]> {
+    places.get_mut(usize::try_from(key).unwrap_or_default() & (SETS - 1))
 }
 
 #[cfg(test)]
@@ -112,6 +154,20 @@ mod tests {
         assert!(!twice.is_again(LOGIN, at(0), at(49)), "it was over before");
         assert!(twice.is_again(LOGIN, at(0), at(100)));
         assert!(!twice.is_again(LOGIN, at(0), at(100)), "one counts for one");
+    }
+
+    #[test]
+    fn a_line_of_a_request_that_was_read_is_the_same() {
+        let mut twice = Twice::default();
+        let second = |second: u64| at(second * 1_000_000);
+        twice.note_read(LOGIN, at(9_500_000));
+        assert!(!twice.was_read(LOGIN, second(9)), "no log is followed");
+        twice.expect_lines(true);
+        twice.note_read(LOGIN, at(9_500_000));
+        assert!(!twice.was_read(LOGIN, second(7)) && !twice.was_read(LOGIN, second(12)), "others");
+        assert!(!twice.was_read(What { path: Some(b"/logout"), ..LOGIN }, second(9)), "another path");
+        assert!(twice.was_read(LOGIN, second(9)), "whole seconds");
+        assert!(!twice.was_read(LOGIN, second(9)), "one counts for one");
     }
 
     #[test]

@@ -117,6 +117,20 @@ impl Nginx {
 }
 
 impl Nginx {
+    /// Gives its log in the format `combined` another name, does something while it still writes there, and has it open
+    /// a new one.
+    ///
+    /// # Errors
+    /// If the file cannot be renamed, or nginx does not make another.
+    pub fn rotate(&self, name: &str, meanwhile: impl FnOnce() -> Result<()>) -> Result<()> {
+        fs::rename(self.combined_log(), self.0.file(name))?;
+        meanwhile()?;
+        kill(Pid::from_raw(i32::try_from(self.0.pid())?), Signal::SIGUSR1)?;
+        let is_there = wait_until(Duration::from_secs(20), || self.combined_log().exists());
+        ensure!(is_there, "nginx opened no new log");
+        Ok(())
+    }
+
     /// The file of its log in the format `combined`.
     #[must_use]
     pub fn combined_log(&self) -> PathBuf {
@@ -132,7 +146,7 @@ fn configuration() -> String {
          \x20 access_log access.log plain;\n  access_log combined.log combined;\n  keepalive_requests 1000000;\n  client_body_temp_path body;\n  proxy_temp_path proxy;\n\
          \x20 fastcgi_temp_path fastcgi;\n  uwsgi_temp_path uwsgi;\n  scgi_temp_path scgi;\n\
          \x20 server {{\n    listen {port} backlog=4096;\n    listen [::]:{port} backlog=4096;\n\
-         \x20   location / {{ return 200 \"ok\\n\"; }}\n\
+         \x20   location /login {{ return 401; }}\n    location / {{ return 200 \"ok\\n\"; }}\n\
          \x20   location /files/ {{ root .; }}\n\
          \x20   location /files/zipped/ {{ root .; gzip on; gzip_types *; gzip_min_length 1; }}\n  }}\n}}\n",
         port = Nginx::PORT

@@ -1,5 +1,6 @@
 //! Whole programs against real traffic: daemons, servers and clients in namespaces.
 
+mod access_logs;
 mod blocks;
 mod canaries;
 mod closing;

@@ -186,9 +186,9 @@ impl Field {
                 out.time = Some(if *began { Time::Began(time) } else { Time::Ended(time) });
             }
             Self::Request => request(value, escape, out),
-            Self::Method => escape.undo(value, &mut out.method),
-            Self::Target => escape.undo(value, &mut out.path),
-            Self::Query => escape.undo(value, &mut out.query),
+            Self::Method => first(value, escape, &mut out.method),
+            Self::Target => first(value, escape, &mut out.path),
+            Self::Query => first(value, escape, &mut out.query),
             Self::Protocol => out.version = version(value),
             Self::Status => out.status = status(text())?,
             Self::ResponseBytes => out.response_bytes = text().parse().ok(),
@@ -200,7 +200,7 @@ impl Field {
                     .next()
                     .and_then(|last| duration(last.trim_start_matches('+'), 1_000_000));
             }
-            Self::Host => escape.undo(value, &mut out.host),
+            Self::Host => first(value, escape, &mut out.host),
             Self::Header(name) => {
                 let mut plain = Vec::with_capacity(value.len());
                 escape.undo(value, &mut plain);
@@ -212,8 +212,18 @@ impl Field {
     }
 }
 
+/// A format may hold the same thing twice (`$host` and `$http_host`, `$request_uri` and `$uri`): the first value counts.
+fn first(value: &[u8], escape: Escape, out: &mut Vec<u8>) {
+    if out.is_empty() {
+        escape.undo(value, out);
+    }
+}
+
 /// `GET /path HTTP/1.1`, of which the version is set apart.
 fn request(value: &[u8], escape: Escape, out: &mut Recorded) {
+    if !out.line.is_empty() {
+        return;
+    }
     let (line, protocol) = match memchr::memmem::rfind(value, b" HTTP/") {
         Some(place) => (value.get(..place), value.get(place.saturating_add(1)..)),
         None => (Some(value), None),

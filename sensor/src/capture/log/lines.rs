@@ -8,7 +8,7 @@ use super::{Layout, Recorded, Unreadable};
 use crate::capture::gzip;
 
 /// Maximum length of a line. Servers bound request lines and headers to a fraction of it.
-pub(super) const MAX_LINE: usize = 64 << 10;
+pub const MAX_LINE: usize = 64 << 10;
 
 /// What was read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -5,6 +5,7 @@
 //! record, never guessed.
 
 mod field;
+pub mod follow;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzz;
 mod json;
@@ -16,7 +17,7 @@ mod tests;
 
 pub use field::Unreadable;
 pub use layout::{Layout, LayoutError, PRESETS};
-pub use lines::{LogCounters, LogFile};
+pub use lines::{LogCounters, LogFile, MAX_LINE};
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -99,6 +100,13 @@ impl Recorded {
             Some(Time::Began(time)) => time.plus(self.duration.unwrap_or_default()),
             Some(Time::Ended(time)) => time,
             None => Timestamp::default(),
+        }
+    }
+
+    /// A server's clock may be ahead of this one: what was written is over.
+    pub fn is_over_by(&mut self, now: Timestamp) {
+        if self.ended() > now {
+            self.time = Some(Time::Ended(now));
         }
     }
 

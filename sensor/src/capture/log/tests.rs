@@ -69,6 +69,24 @@ fn lines_of_nginx_and_apache() {
 }
 
 #[test]
+fn of_the_same_thing_twice_the_first_counts() {
+    all_tell(&[
+        (
+            "$remote_addr [$time_iso8601] $request_method $request_uri $uri $status $host $http_host",
+            "192.0.2.1 [2026-01-02T03:04:05Z] GET /a%20b?q=1 /a 200 example.com example.com:8080",
+            r#"192.0.2.1:0 "GET /a%20b?q=1" None Some(200) None 2026-01-02T03:04:05.000000Z 2026-01-02T03:04:05.000000Z"#,
+            "host: example.com\r\n",
+        ),
+        (
+            "$remote_addr [$time_iso8601] $request_method $request_uri $uri $status $host $http_host",
+            "192.0.2.1 [2026-01-02T03:04:05Z] GET - /a 200 - example.com:8080",
+            r#"192.0.2.1:0 "GET /a" None Some(200) None 2026-01-02T03:04:05.000000Z 2026-01-02T03:04:05.000000Z"#,
+            "host: example.com:8080\r\n",
+        ),
+    ]);
+}
+
+#[test]
 fn lines_of_proxies() {
     all_tell(&[
         (

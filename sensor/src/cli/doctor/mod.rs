@@ -5,6 +5,7 @@
 mod finding;
 mod interface;
 mod kernel;
+mod logs;
 mod ports;
 
 use std::process::ExitCode;

@@ -5,6 +5,7 @@
 use std::collections::BTreeSet;
 
 use super::finding::Finding;
+use super::logs;
 use crate::cli::args::Remote;
 use crate::control::Client;
 use crate::control::wire::{Envelope, HttpReport, InnerReport, Request, StatusReport};
@@ -47,6 +48,7 @@ fn judge(listening: &BTreeSet<u16>, told: Option<Option<HttpReport>>) -> Vec<Fin
             findings.extend(encrypted(listening, &http));
             findings.extend(quic(&http));
             findings.extend(proxies(&http));
+            findings.extend(logs::findings(&http));
             findings
         }
         Some(None) => vec![Finding::note(

@@ -4,6 +4,7 @@ mod databases;
 mod explanation;
 mod fleet;
 mod incident;
+mod logs;
 mod posture;
 mod report;
 mod role;
@@ -15,6 +16,7 @@ pub use databases::Databases;
 pub use explanation::{AlertExplanation, Explanation, Within};
 pub use fleet::{FleetHost, FleetReport, FleetSays};
 pub use incident::{AccountReport, IncidentBlocks, LeftAlone, Mark, Preview, Target, Typed, WayReport};
+pub use logs::AccessLogReport;
 pub use posture::PostureReport;
 pub use report::{
     AllowRow, BlockAdded, BlockRow, ClientRow, Confirmed, HttpReport, InnerReport, InterfaceReport, LimitRow,

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
+use super::logs::AccessLogReport;
 use super::{ClientSort, Databases, Mark, Standing};
 use crate::clock::Timestamp;
 use crate::confine::Confinement;
@@ -123,6 +124,9 @@ pub struct HttpReport {
     /// Where secrets of TLS sessions come from.
     #[serde(default)]
     pub tls_secrets: SecretsReport,
+    /// Access logs that are followed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub access_logs: Vec<AccessLogReport>,
     /// Exchanges whose peer told another client's address and is no trusted proxy.
     #[serde(default)]
     pub forwarding_untrusted: u64,
