@@ -88,8 +88,8 @@ const fn fact_of(kind: identity::Kind) -> Fact {
     }
 }
 
-/// Hosts, media types, headers, parameters.
-pub(super) fn message(row: &mut Row, seen: &Seen<'_>, status: u16, about: About) {
+/// Hosts, media types, headers; parameters, where their shapes may be changed.
+pub(super) fn message(row: &mut Row, seen: &Seen<'_>, status: u16, (about, has_shapes): (About, bool)) {
     let Seen { event, exchange, redactor, .. } = *seen;
     if status < 400
         && let Some(host) =
@@ -114,7 +114,7 @@ pub(super) fn message(row: &mut Row, seen: &Seen<'_>, status: u16, about: About)
     if event.source != Source::Log {
         heads::note(row, request, response, about);
     }
-    if status < 400 {
+    if status < 400 && has_shapes {
         let shapes = Arc::make_mut(&mut row.shapes);
         let mut room = shapes.room();
         if path::note(shapes, event.route.unwrap_or_default(), request, &mut room) {

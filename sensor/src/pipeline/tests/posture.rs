@@ -299,6 +299,34 @@ fn exchanges_are_compared_with_the_document() {
     }
 }
 
+/// While somebody reads a snapshot, rows that change are copied: that is bounded, and what is spared is only a sample.
+#[test]
+fn copies_beside_a_snapshot_are_bounded() {
+    const ROUTES: u64 = 600;
+    let mut config = Config::default();
+    config.routes.patterns = (0..ROUTES).map(|number| format!("/r{number}")).collect();
+    let fields: Vec<String> = (0..100).map(|number| format!("\"field{number}\":{number}")).collect();
+    let body = format!("{{{}}}", fields.join(","));
+    let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: ";
+    let answer = format!("{head}{}\r\n\r\n{body}", body.len());
+    let round = |site: &mut Site| {
+        let before = site.inventory().counters().documents;
+        for number in 0..ROUTES {
+            site.exchange(&format!("GET /r{number} HTTP/1.1\r\nHost: a\r\n\r\n"), &answer);
+        }
+        site.inventory().counters().documents - before
+    };
+    let mut site = Site::new(&config);
+    assert_eq!((round(&mut site), round(&mut site)), (ROUTES, ROUTES), "the first ones of a row are read");
+    let snapshot = site.inventory().snapshot(site.moment());
+    let beside = round(&mut site);
+    assert!(beside < 100, "{beside} rows copied");
+    assert_eq!(report(&snapshot, &Ask::default()).routes[0].requests, 2, "it stays as it was");
+    drop(snapshot);
+    assert_eq!(round(&mut site), ROUTES);
+    assert!(site.report().routes.iter().all(|row| row.requests == 4), "all are counted");
+}
+
 #[test]
 fn changes_are_what_came_after() {
     let mut site = Site::new(&Config::default());

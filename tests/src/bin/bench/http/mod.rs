@@ -8,6 +8,7 @@ mod inspection;
 pub(crate) mod live;
 mod memory;
 pub(crate) mod pipeline;
+mod posture;
 mod replay;
 pub(crate) mod response;
 
@@ -24,11 +25,12 @@ pub(crate) use response::{CONFIG as NO_LIMITS_NO_SWITCHES, Histogram};
 type Measure = fn(&mut Report, Effort) -> Result<()>;
 
 /// The parts, in the order in which they are measured.
-const PARTS: [(&str, Measure); 8] = [
+const PARTS: [(&str, Measure); 9] = [
     ("pipeline", pipeline::measure),
     ("detection", detection::measure),
     ("authorization", authorization::measure),
     ("inspection", inspection::measure),
+    ("posture", posture::measure),
     ("memory", |report, _| memory::measure(report)),
     ("replay", replay::measure),
     ("live", live::measure),
