@@ -61,17 +61,26 @@ impl Logged {
     }
 
     fn lines(&self) -> u64 {
-        self.report().ok().and_then(|report| report["lines"].as_u64()).unwrap_or_default()
+        self.report().ok().and_then(|report| count(&report, "lines")).unwrap_or_default()
     }
 
     /// Waits until the daemon has read so many lines, and all that there are.
     fn reads(&self, lines: u64) -> Result<()> {
         let all = wait_until(PATIENCE, || self.lines() >= lines);
         let report = self.report()?;
-        ensure!(all && report["lines"] == lines, "expected {lines}: {report}\n{}", self.daemon.log());
-        ensure!(report["refused"] == 0 && report["untimely"] == 0 && report["gaps"] == 0, "{report}");
+        ensure!(
+            all && count(&report, "lines") == Some(lines),
+            "expected {lines}: {report}\n{}",
+            self.daemon.log()
+        );
+        let is_well = ["refused", "untimely", "gaps"].iter().all(|key| count(&report, key) == Some(0));
+        ensure!(is_well, "{report}");
         Ok(())
     }
+}
+
+fn count(report: &Value, key: &str) -> Option<u64> {
+    report.get(key)?.as_u64()
 }
 
 /// Another port is read, so that only the log tells of this one.

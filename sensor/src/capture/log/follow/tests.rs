@@ -250,7 +250,7 @@ proptest! {
                 Act::ReadAll if runs => scene.read_all(),
                 Act::Stop if runs => scene.stop(),
                 Act::Start if !runs => scene.start(),
-                _ => {}
+                Act::Rotate(_) | Act::CopyTruncate | Act::Step | Act::ReadAll | Act::Stop | Act::Start => {}
             }
         }
         if scene.follower.is_none() {
