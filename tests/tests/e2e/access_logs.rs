@@ -148,7 +148,7 @@ fn an_attacker_in_a_log_is_blocked_in_the_kernel() -> Result<()> {
     }
     let logged = Logged::start(NOT_READ)?;
     let attacker = v4(FLOODER);
-    let is_cut_off = (0..3_000).any(|_| !attempt(&logged.net, attacker));
+    let is_cut_off = wait_until(PATIENCE, || !attempt(&logged.net, attacker));
     let alerts = logged.daemon.json_lines(&["alerts"])?;
     ensure!(is_cut_off, "{}\n{alerts:?}", logged.report()?);
     let blocks = logged.daemon.json(&["block", "list"])?.to_string();
