@@ -3,6 +3,7 @@
 use super::panel::{GREEN, ORANGE, Panel, Row, VERMILION, areas, bars, lines, names, stat};
 use super::process::{CPU, DESCRIPTORS, DESCRIPTORS_MAX, RESIDENT, SCRAPE_DURATION, START, THREADS, UP};
 use super::query::{fill, increase, rate, select, share, sum};
+use crate::metrics::access_logs;
 use crate::metrics::degraded::DEGRADED;
 use crate::metrics::detection::{
     CAPACITY, CONNECTIONS_CLOSED, DENY_ERRORS, ENTRIES, EVENT_ERRORS, EVENTS, EVENTS_LOST, EVENTS_WAITING,
@@ -41,6 +42,7 @@ pub(super) fn rows() -> Vec<Row> {
         process(),
         pipeline(),
         around(),
+        access_logs_row(),
         fleet_row(),
         endpoint(),
     ]
@@ -285,6 +287,21 @@ fn around() -> Row {
                 .query(select(&DEGRADED, ""), "{{instance}} {{part}}"),
             losses_by("Interfaces reattached", &REATTACHED, "interface"),
             losses_of("System clock steps", &[(&CLOCK_STEPS, "steps")]),
+        ],
+    }
+}
+
+fn access_logs_row() -> Row {
+    Row {
+        title: "Access logs",
+        panels: vec![
+            losses_by("Lines of access logs", &access_logs::LINES, "fate"),
+            lines("Bytes not read yet", "bytes", &[&access_logs::UNREAD])
+                .query(select(&access_logs::UNREAD, ""), "{{instance}} {{path}}"),
+            lines("Logs that can be read", "short", &[&access_logs::READABLE, &access_logs::GAPS])
+                .note("1 while a log can be read; `sensor doctor` says why one cannot.")
+                .query(select(&access_logs::READABLE, ""), "{{instance}} {{path}}")
+                .query(increase(&access_logs::GAPS, "path", "", "$__rate_interval"), "gaps in {{path}}"),
         ],
     }
 }
