@@ -35,6 +35,7 @@ mod places;
 mod ports;
 mod posture;
 mod proofs;
+mod published;
 mod recall;
 mod records;
 mod reference;

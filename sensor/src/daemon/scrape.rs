@@ -1,7 +1,7 @@
 //! The content of one scrape.
 
 use super::engine::Engine;
-use super::sensing::Published;
+use super::published::Published;
 use crate::kernel::KernelError;
 use crate::metrics::{AccessLogStats, Capacities, Sensing, Snapshot, WebStats};
 use crate::notify::Notifier;

@@ -1,6 +1,6 @@
 //! The thread that turns mirrored segments into exchanges, and its results for the rest of the daemon.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{BufWriter, Write as _};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -22,22 +22,20 @@ use super::keeping::{Keeper, Kept};
 use super::learned::{self, BASELINES, Baselines, ROUTES};
 use super::ports::Watch;
 use super::posture::{Desk, POSTURE};
+use super::published::Published;
 use super::secrets::Secrets;
 use super::sense::Ports;
 use super::supervisor::Pulse;
 use super::units::{self, UnitNames};
 use super::watcher::Watcher;
-use crate::capture::datagram::DatagramCounters;
 use crate::capture::ring::{self, DatagramReader};
 use crate::clock::{self, KernelClock, Timestamp};
-use crate::control::wire::{AccessLogReport, SecretsReport};
-use crate::detect::{Detectors, Usage};
+use crate::detect::Detectors;
 use crate::event::Served;
 use crate::identity::Key;
 use crate::kernel::{self, Mirror, SegmentRings, never_preempt};
-use crate::pipeline::{Pipeline, RouteTable, Snapshot};
+use crate::pipeline::{Pipeline, RouteTable};
 use crate::posture;
-use crate::prefix::ClientNet;
 use crate::store::{Damage, StateFile};
 use crate::stream::Instruction;
 
@@ -66,6 +64,7 @@ const REFRESH: Duration = Duration::from_secs(2);
 
 /// Exchanges kept for requests.
 const RECENT: usize = 256;
+
 /// State that the thread shares.
 #[derive(Debug, Default)]
 pub(super) struct Shared {
@@ -74,39 +73,6 @@ pub(super) struct Shared {
     posture: Arc<Desk>,
     pulse: Pulse,
     stop: AtomicBool,
-}
-
-/// Its last published results.
-#[derive(Debug, Default)]
-pub(super) struct Published {
-    /// Totals.
-    pub(super) snapshot: Snapshot,
-    /// Watched ports.
-    pub(super) ports: BTreeSet<u16>,
-    /// Of these, those that answered in HTTP.
-    pub(super) http_ports: BTreeSet<u16>,
-    /// The last exchanges, oldest first, as JSON; under load only a sample.
-    pub(super) recent: VecDeque<String>,
-    /// Failed requests by client.
-    pub(super) failures: HashMap<ClientNet, u64>,
-    /// Exchanges of clients for which there was no room.
-    pub(super) failures_uncounted: u64,
-    /// Instructions refused by the kernel.
-    pub(super) refused_instructions: u64,
-    /// Records of exchanges that could not be written to the log of exchanges.
-    pub(super) log_errors: u64,
-    /// The detectors' table usage.
-    pub(super) detectors: Usage,
-    /// Signals lost on their way to the decider.
-    pub(super) signals_lost: u64,
-    /// Who serves the watched ports.
-    pub(super) units: BTreeMap<u16, Vec<String>>,
-    /// Sources of the secrets of TLS sessions.
-    pub(super) secrets: SecretsReport,
-    /// Access logs that are followed.
-    pub(super) access_logs: Vec<AccessLogReport>,
-    /// Datagrams that were copied unchanged.
-    pub(super) datagrams: DatagramCounters,
 }
 
 /// The running thread; dropping it ends it.

@@ -139,7 +139,7 @@ impl Code {
         while at < SHORT_CODES {
             let [one, _, first, _] = self.short[at].0.to_le_bytes();
             let [other, _, length, _] = self.short[(at << first) % SHORT_CODES].0.to_le_bytes();
-            if first > 0 && length > 0 && first + length <= SHORT as u8 {
+            if first > 0 && length > 0 && (first + length) as u32 <= SHORT {
                 self.short[at] = Short::new([one, other], first, first + length);
             }
             at += 1;
