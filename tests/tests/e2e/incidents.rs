@@ -154,6 +154,10 @@ fn incidents_end_survive_a_restart_and_accounts_are_found_by_name() -> Result<()
     let other = daemon.json(&["account", "bob"])?;
     ensure!(other["incidents"].as_array().is_some_and(Vec::is_empty), "{other}");
 
+    // Exchanges are published a few times a second.
+    let are_told =
+        || daemon.json_lines(&["exchanges", "--last", "3"]).is_ok_and(|records| records.len() == 3);
+    ensure!(wait_until(PATIENCE, are_told), "no exchanges");
     lists_are_tables(&daemon)?;
     let before = open(&daemon, "credential-stuffing").context("no incident")?;
     daemon.kill9()?;
