@@ -110,6 +110,12 @@ pub(crate) fn as_root(program: impl Into<PathBuf>, variables: &[(&str, &str)]) -
 pub(crate) fn cargo() -> Command {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(crate::workspace::root());
+    // What cargo says to this program about its own package would be news to build scripts that look at it (ring's), so
+    // that whatever was built by hand would be built again.
+    let about_us = |name: &str| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
+    for (name, _) in env::vars_os().filter(|(name, _)| name.to_str().is_some_and(about_us)) {
+        command.env_remove(name);
+    }
     command
 }
 
