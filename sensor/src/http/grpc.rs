@@ -163,7 +163,9 @@ impl Counter {
             }
             self.trailer_length = u8::try_from(have.saturating_add(kept)).unwrap_or(u8::MAX);
             if self.left == 0 {
-                status = status_in(trailer.get(..usize::from(self.trailer_length)).unwrap_or_default());
+                // Trailers without one, behind those that told it, take nothing back.
+                status =
+                    status_in(trailer.get(..usize::from(self.trailer_length)).unwrap_or_default()).or(status);
             }
         }
         status
@@ -283,6 +285,12 @@ mod tests {
         let body = [TWO, TRAILERS].concat();
         assert_eq!(read("application/grpc-web+proto", &body), (Some((2, 3)), Some(16)));
         assert_eq!(read("application/grpc", &body).1, None, "no trailers in the body over HTTP/2");
+        let twice = [TRAILERS, b"\x80\0\0\0\x01a"].concat();
+        assert_eq!(
+            read("application/grpc-web", &twice),
+            (Some((0, 0)), Some(16)),
+            "other trailers behind them"
+        );
         // Each part with its own padding: `\0\0\0\0\x01a` and the trailers.
         let text = b"AAAAAAFhgAAAABBncnBjLXN0YXR1czogNQ0K";
         assert_eq!(read("application/grpc-web-text", text), (Some((1, 1)), Some(5)));
