@@ -285,7 +285,7 @@ mod tests {
         let body = [TWO, TRAILERS].concat();
         assert_eq!(read("application/grpc-web+proto", &body), (Some((2, 3)), Some(16)));
         assert_eq!(read("application/grpc", &body).1, None, "no trailers in the body over HTTP/2");
-        let twice = [TRAILERS, b"\x80\0\0\0\x01a"].concat();
+        let twice = [b"\x80\0\0\0\x10grpc-status:16\r\n".as_slice(), b"\x80\0\0\0\x01a"].concat();
         assert_eq!(
             read("application/grpc-web", &twice),
             (Some((0, 0)), Some(16)),
