@@ -122,12 +122,12 @@ fn reloads(stage: &Stage, report: &mut Report) -> Result<()> {
 }
 
 fn interface_down(stage: &Stage, report: &mut Report) -> Result<()> {
-    let up = "sensor_interface_up";
+    let (up, of_it) = ("sensor_interface_up", [("interface", INTERFACE)]);
     stage.net.server.ip(&format!("link set {INTERFACE} down\n"))?;
-    let told = stage.becomes(up, &[], |now| now == 0);
+    let told = stage.becomes(up, &of_it, |now| now == 0);
     stage.net.server.ip(&format!("link set {INTERFACE} up\n"))?;
     stage::route(&stage.net)?;
-    let back = stage.becomes(up, &[], |now| now == 1);
+    let back = stage.becomes(up, &of_it, |now| now == 1);
     stage.flows()?;
     report.check("the interface goes down and up", up, told && back && stage.blocks_hold());
     Ok(())
@@ -135,11 +135,12 @@ fn interface_down(stage: &Stage, report: &mut Report) -> Result<()> {
 
 fn interface_gone(stage: &Stage, report: &mut Report) -> Result<()> {
     let (up, again) = ("sensor_interface_up", "sensor_interface_reattached_total");
+    let of_it = [("interface", INTERFACE)];
     stage.net.disconnect()?;
-    let told = stage.becomes(up, &[], |now| now == 0);
+    let told = stage.becomes(up, &of_it, |now| now == 0);
     stage.net.connect()?;
     stage::route(&stage.net)?;
-    let back = stage.becomes(again, &[], |now| now == 1) && stage.becomes(up, &[], |now| now == 1);
+    let back = stage.becomes(again, &of_it, |now| now == 1) && stage.becomes(up, &of_it, |now| now == 1);
     stage.flows()?;
     report.check("the interface is deleted and made again", again, told && back && stage.blocks_hold());
     Ok(())
