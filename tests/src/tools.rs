@@ -4,6 +4,7 @@ use std::env;
 use std::fs;
 use std::io::{self, Write as _};
 use std::path::PathBuf;
+use std::process::Command;
 
 use anyhow::{Context as _, Result};
 use sensor_toolchain::{Purpose, needs};
@@ -25,6 +26,31 @@ pub fn directory(name: &str) -> Result<PathBuf> {
     let directory = own.ancestors().nth(3).context("no target directory")?.join("schemas").join(name);
     fs::create_dir_all(&directory)?;
     Ok(directory)
+}
+
+/// Packages of PyPI, installed into a directory of this name that is kept between runs. Where they cannot be had, that is
+/// reported as [`say_skipped`] does, with what they are for, and there is none.
+///
+/// # Errors
+/// If the directory cannot be written.
+pub fn python_packages(test: &str, (name, what): (&str, &str), packages: &[&str]) -> Result<Option<PathBuf>> {
+    let directory = directory(name)?;
+    let ready = directory.join("ready");
+    if !ready.exists() {
+        let mut pip = Command::new("pip3");
+        pip.args(["install", "--quiet", "--upgrade", "--disable-pip-version-check", "--target"]);
+        let why = match pip.arg(&directory).args(packages).output() {
+            Ok(output) if output.status.success() => None,
+            Ok(output) => Some(String::from_utf8_lossy(&output.stderr).into_owned()),
+            Err(error) => Some(error.to_string()),
+        };
+        if let Some(why) = why {
+            say_skipped(test, &format!("{what} cannot be had: {why}"));
+            return Ok(None);
+        }
+        fs::write(ready, "")?;
+    }
+    Ok(Some(directory))
 }
 
 /// Why tests in network namespaces with these programs cannot run; `None` if they can.

@@ -139,13 +139,17 @@ fn unhex(text: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     let (pairs, []) = text.as_chunks::<2>() else { return None };
     let mut bytes = Zeroizing::new(Vec::with_capacity(pairs.len()));
     for [high, low] in pairs {
-        bytes.push(digit(*high)? << 4 | digit(*low)?);
+        bytes.push(hex_pair(*high, *low)?);
     }
     Some(bytes)
 }
 
-/// The value of a hexadecimal digit.
-pub(super) const fn digit(digit: u8) -> Option<u8> {
+/// The byte that two hexadecimal digits stand for.
+pub(super) fn hex_pair(high: u8, low: u8) -> Option<u8> {
+    Some(digit(high)? << 4 | digit(low)?)
+}
+
+const fn digit(digit: u8) -> Option<u8> {
     match digit {
         b'0'..=b'9' => Some(digit.wrapping_sub(b'0')),
         b'a'..=b'f' => Some(digit.wrapping_sub(b'a').wrapping_add(10)),

@@ -237,18 +237,8 @@ fn a_pair_of_grpc_is_read_as_it_was_answered() -> Result<()> {
     if tools::skipped(test, &["python3", "pip3"]) {
         return Ok(());
     }
-    let packages = tools::directory("grpc")?;
-    if !packages.join("ready").exists() {
-        let mut pip = Command::new("pip3");
-        pip.args(["install", "--quiet", "--upgrade", "--target"]).arg(&packages).arg(GRPC_PACKAGE);
-        let pip = pip.output()?;
-        if !pip.status.success() {
-            let why = String::from_utf8_lossy(&pip.stderr).into_owned();
-            tools::say_skipped(test, &format!("gRPC for Python cannot be had: {why}"));
-            return Ok(());
-        }
-        fs::write(packages.join("ready"), "")?;
-    }
+    let what = ("grpc", "gRPC for Python");
+    let Some(packages) = tools::python_packages(test, what, &[GRPC_PACKAGE])? else { return Ok(()) };
     let (net, directory) = (Net::new()?, tempfile::Builder::new().prefix("sensor-grpc-").tempdir()?);
     let packages = format!("PYTHONPATH={}", packages.display());
     fs::write(directory.path().join("server.py"), GRPC_SERVER)?;

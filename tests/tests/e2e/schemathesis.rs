@@ -7,7 +7,7 @@
 use std::fs::{self, File};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 
 use anyhow::{Context as _, Result, ensure};
 use sensor_tests::captures::{Capture, replay};
@@ -35,21 +35,6 @@ impl Drop for Judge {
 
 fn file(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas").join(name)
-}
-
-/// The packages, kept between runs; why they cannot be had, if so.
-fn packages() -> Result<Result<PathBuf, String>> {
-    let directory = tools::directory("schemathesis")?;
-    if !directory.join("ready").exists() {
-        let mut pip = Command::new("pip3");
-        pip.args(["install", "--quiet", "--upgrade", "--target"]).arg(&directory).args(PACKAGES);
-        let output = pip.output()?;
-        if !output.status.success() {
-            return Ok(Err(String::from_utf8_lossy(&output.stderr).into_owned()));
-        }
-        fs::write(directory.join("ready"), "")?;
-    }
-    Ok(Ok(directory))
 }
 
 /// Lines of verdicts, and the exchanges of the same requests in the same order.
@@ -90,13 +75,8 @@ fn what_the_document_refuses_is_told_and_nothing_else() -> Result<()> {
     if tools::skipped(test, &["python3", "pip3", "tcpdump"]) {
         return Ok(());
     }
-    let packages = match packages()? {
-        Ok(packages) => packages,
-        Err(why) => {
-            tools::say_skipped(test, &format!("Schemathesis cannot be had: {why}"));
-            return Ok(());
-        }
-    };
+    let what = ("schemathesis", "Schemathesis");
+    let Some(packages) = tools::python_packages(test, what, &PACKAGES)? else { return Ok(()) };
     let directory = tempfile::Builder::new().prefix("sensor-schemathesis-").tempdir()?;
     let (verdicts, records) = play(&packages, directory.path())?;
     ensure!(verdicts.len() == records.len(), "{} requests, {} seen", verdicts.len(), records.len());

@@ -74,16 +74,8 @@ fn manifests_are_what_kubernetes_takes() -> Result<()> {
     if tools::skipped(test, &["python3", "pip3"]) {
         return Ok(());
     }
-    let directory = tools::directory("kubernetes")?;
-    if !directory.join("ready").exists() {
-        let mut pip = Command::new("pip3");
-        pip.args(["install", "--quiet", "--upgrade", "--target"]).arg(&directory).args(PYTHON_PACKAGES);
-        if let Err(error) = run(&mut pip) {
-            tools::say_skipped(test, &format!("Helm's engine and the schemas cannot be had: {error:#}"));
-            return Ok(());
-        }
-        fs::write(directory.join("ready"), "")?;
-    }
+    let what = ("kubernetes", "Helm's engine and the schemas");
+    let Some(directory) = tools::python_packages(test, what, &PYTHON_PACKAGES)? else { return Ok(()) };
     let dist = repository().join("sensor/dist");
     let kept = dist.join("kubernetes/daemonset.yaml");
     let mut check = Command::new("python3");

@@ -9,7 +9,7 @@ use jiff::fmt::strtime;
 use jiff::tz::TimeZone;
 
 use super::{Recorded, Time};
-use crate::capture::keylog::digit;
+use crate::capture::keylog::hex_pair;
 use crate::clock::Timestamp;
 
 /// Why a line cannot be read.
@@ -79,10 +79,9 @@ impl Escape {
         while let Some((first, after)) = rest.split_first() {
             rest = after;
             let (byte, taken) = match (self, first, after) {
-                (Self::Backslash, b'\\', [b'x', high, low, ..]) => match (digit(*high), digit(*low)) {
-                    (Some(high), Some(low)) => (high << 4 | low, 3),
-                    _ => (*first, 0),
-                },
+                (Self::Backslash, b'\\', [b'x', high, low, ..]) => {
+                    hex_pair(*high, *low).map_or((*first, 0), |byte| (byte, 3))
+                }
                 (Self::Backslash, b'\\', [letter, ..]) => match letter {
                     b'n' => (b'\n', 1),
                     b't' => (b'\t', 1),
@@ -90,10 +89,9 @@ impl Escape {
                     b'"' | b'\\' => (*letter, 1),
                     _ => (*first, 0),
                 },
-                (Self::Hash, b'#', [high, low, ..]) => match (digit(*high), digit(*low)) {
-                    (Some(high), Some(low)) => (high << 4 | low, 2),
-                    _ => (*first, 0),
-                },
+                (Self::Hash, b'#', [high, low, ..]) => {
+                    hex_pair(*high, *low).map_or((*first, 0), |byte| (byte, 2))
+                }
                 _ => (*first, 0),
             };
             out.push(byte);

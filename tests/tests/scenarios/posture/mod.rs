@@ -6,7 +6,7 @@ mod application;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
@@ -242,20 +242,8 @@ fn the_draft_is_what_the_shop_is() -> Result<()> {
     Ok(())
 }
 
-/// The validator of PyPI, pinned, kept between runs beside what cargo builds.
-fn validator() -> Result<PathBuf> {
-    let own = std::env::current_exe()?;
-    let directory = own.ancestors().nth(3).context("no target directory")?.join("schemas").join("openapi");
-    if !directory.join("ready").exists() {
-        fs::create_dir_all(&directory)?;
-        let mut pip = Command::new("pip3");
-        pip.args(["install", "--quiet", "--disable-pip-version-check", "--target"]).arg(&directory);
-        let output = pip.arg("openapi-spec-validator==0.9.0").output().context("cannot start pip3")?;
-        ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        fs::write(directory.join("ready"), "")?;
-    }
-    Ok(directory)
-}
+/// The validator, pinned.
+const VALIDATOR: &str = "openapi-spec-validator==0.9.0";
 
 #[test]
 fn a_public_validator_takes_the_draft() -> Result<()> {
@@ -265,13 +253,8 @@ fn a_public_validator_takes_the_draft() -> Result<()> {
     replay(directory.path(), &["--openapi", &file.display().to_string()])?;
     let python = "import json, sys\nfrom openapi_spec_validator import OpenAPIV31SpecValidator as V\n\
                   V(json.load(open(sys.argv[1]))).validate()\n";
-    let packages = match validator() {
-        Ok(packages) => packages,
-        Err(error) => {
-            tools::say_skipped(test, &format!("the validator cannot be had: {error:#}"));
-            return Ok(());
-        }
-    };
+    let what = ("openapi", "the validator");
+    let Some(packages) = tools::python_packages(test, what, &[VALIDATOR])? else { return Ok(()) };
     let validate = |file: &Path| {
         let mut check = Command::new("python3");
         check.env("PYTHONPATH", &packages).args(["-c", python]).arg(file).output()
