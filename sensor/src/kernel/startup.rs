@@ -5,7 +5,7 @@
 use nix::libc;
 use procfs::process::{MMPermissions, MMapPath, MemoryMap, Process};
 
-/// Returns memory to the kernel once the daemon has started, which leaves a third less of it resident.
+/// Returns memory to the kernel once the daemon has started.
 pub fn release_unused() {
     release_heap();
     // Without it, more counts as the daemon's memory than it needs.

@@ -1,6 +1,7 @@
 //! Every metric family; a family's doc comment is its HELP text.
 //!
-//! Architecture invariant: no label holds an address, a path or a user, only members of closed sets.
+//! Architecture invariant: no label holds an address, a user or a request's path, only members of closed sets and names
+//! that the operator has configured: interfaces and access logs.
 
 mod access_logs;
 mod dashboard;

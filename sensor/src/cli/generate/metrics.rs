@@ -12,7 +12,8 @@ const INTRODUCTION: &str = "\
 
 `http://127.0.0.1:9797/metrics` in Prometheus text format; `[web] listen_address` changes the address. Units are base
 units; counters start at zero with the daemon, except those kept in the kernel, which outlive it. No label holds an
-address, a path or a user, only the values listed here and the names of the served interfaces.
+address, a user or a request's path, only the values listed here, the names of the served interfaces and the paths of the
+configured access logs.
 ";
 
 /// # Errors
