@@ -52,10 +52,20 @@ pub(crate) fn mirror<const LAYER3: bool>(context: &TcContext, direction: MirrorD
     if !is_watched(settings, port) {
         return;
     }
-    if matches!(direction, MirrorDirection::Ingress) && !offload::is_delivered(context, &segment) {
-        return;
+    match direction {
+        MirrorDirection::Ingress if offload::is_delivered(context, &segment) => {
+            send::<false>(context, settings, &segment, MirrorDirection::Ingress);
+        }
+        MirrorDirection::Ingress => {}
+        MirrorDirection::Egress => send_response(context, settings, &segment),
     }
-    send::<false>(context, settings, &segment, direction);
+}
+
+/// Copies a segment from a watched port. Not inlined: what it needs of the stack, and what [`proof::note`] needs when it
+/// admits a client, are more than Linux 6.1 allows a chain of calls, which is 512 bytes.
+#[inline(never)]
+fn send_response(context: &TcContext, settings: &MirrorSettings, segment: &SegmentHeader) {
+    send::<false>(context, settings, segment, MirrorDirection::Egress);
 }
 
 /// As [`mirror`], on an inner interface, such as a bridge of containers: the port identifies the server, on whichever
