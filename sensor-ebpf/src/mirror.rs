@@ -122,7 +122,8 @@ fn send<const CROSSED: bool>(
         burst::end(&flow_key(segment, direction));
     }
     let snap = if wanted == WHOLE {
-        if length > snap && may_copy_whole(settings, length) { MAX_SNAP } else { snap }
+        let is_cut = options_len(segment).wrapping_add(length) > snap;
+        if is_cut && may_copy_whole(settings, length) { MAX_SNAP } else { snap }
     } else if is_egress {
         burst::snap(context, segment, length, snap)
     } else {
@@ -228,7 +229,7 @@ const fn payload_len(segment: &SegmentHeader, frame: usize) -> u32 {
 #[expect(clippy::cast_possible_truncation, reason = "a TCP header has at most 40 bytes of options")]
 fn copy(context: &TcContext, settings: &MirrorSettings, segment: &SegmentHeader, copy: &Copy) {
     let &Copy { direction, length, snap, checksum, .. } = copy;
-    let options = segment.payload.wrapping_sub(segment.options) as u32 & 0x3f;
+    let options = options_len(segment);
     let total = options.wrapping_add(length);
     let checksum = if total > CHUNK { offload::beyond_a_record(checksum) } else { checksum };
     // Verifying a checksum takes the whole segment.
@@ -264,6 +265,13 @@ fn copy(context: &TcContext, settings: &MirrorSettings, segment: &SegmentHeader,
         header.options = 0;
     }
     count::mirrored(direction, captured);
+}
+
+/// Bytes of TCP options, which are copied in front of the payload.
+#[inline(always)]
+#[expect(clippy::cast_possible_truncation, reason = "a TCP header has at most 40 bytes of options")]
+const fn options_len(segment: &SegmentHeader) -> u32 {
+    segment.payload.wrapping_sub(segment.options) as u32 & 0x3f
 }
 
 /// The fields of a segment's first record.
