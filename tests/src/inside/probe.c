@@ -3,13 +3,13 @@
  * SIGUSR1: tries everything, and appends a line for each to the file that PROBE_OUT names: what, and how it ended.
  * SIGUSR2: tries to become a shell.
  *
- * A signal may come while the daemon holds a lock of the C library's heap, so nothing here takes one, as fork() does.
+ * A signal may come while the daemon holds a lock of the C library's heap, so nothing here takes one, as fork() does, and
+ * dprintf() before version 2.37 of that library.
  */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -19,9 +19,32 @@
 
 static int out;
 
+static void put(const char *text)
+{
+	if (write(out, text, strlen(text)) < 0)
+		_exit(98);
+}
+
 static void tell(const char *what, const char *on, long done)
 {
-	dprintf(out, "%s%s%s %s\n", what, *on ? ":" : "", on, done < 0 ? strerrorname_np(errno) : "done");
+	put(what);
+	put(*on ? ":" : "");
+	put(on);
+	put(" ");
+	put(done < 0 ? strerrorname_np(errno) : "done");
+	put("\n");
+}
+
+static void tell_number(const char *what, unsigned number)
+{
+	char digits[] = "          \n", *first = digits + sizeof(digits) - 2;
+
+	do
+		*--first = '0' + number % 10;
+	while (number /= 10);
+	put(what);
+	put(" ");
+	put(first);
 }
 
 static void try_open(const char *what, const char *path, int flags)
@@ -89,7 +112,7 @@ static void probe(int signal)
 		"/run/udev/control", "/run/docker.sock", "/var/run/docker.sock", "/run/containerd/containerd.sock" };
 
 	out = open(getenv("PROBE_OUT"), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-	dprintf(out, "uid %d\n", getuid());
+	tell_number("uid", getuid());
 	for (size_t i = 0; i < sizeof(read_only) / sizeof(*read_only); i++)
 		try_open("read", read_only[i], O_RDONLY);
 	for (size_t i = 0; i < sizeof(written) / sizeof(*written); i++)
@@ -101,7 +124,7 @@ static void probe(int signal)
 	try_open("list", "/root", O_RDONLY | O_DIRECTORY);
 	try_open("list", "/home", O_RDONLY | O_DIRECTORY);
 	try_kernel();
-	dprintf(out, "end %d\n", signal);
+	tell_number("end", signal);
 	close(out);
 }
 
