@@ -49,7 +49,7 @@ impl Engine {
             say(
                 Part::Http,
                 format!(
-                    "{interface}: HTTP has not been read there since the interface came back; restart the sensor"
+                    "{interface}: HTTP is not read there, since the interface came while the sensor ran; restart it"
                 ),
             );
         }

@@ -136,7 +136,7 @@ fn check_interfaces(config: &Config) -> Result<()> {
     if let Some(both) = sense.inner_and(interfaces) {
         bail!("http.inner_interfaces: `{both}` is also an interface to serve (`interfaces`, `-i`): {BOTH}");
     }
-    for inner in sense.inner(interfaces) {
+    for inner in sense.inner(interfaces).named {
         InnerInterface::named(&inner)?;
     }
     Ok(())
@@ -178,17 +178,15 @@ fn start_dataplane(
     options: &RunOptions,
     pins: Option<Pins>,
 ) -> Result<(Engine, Option<Notices>)> {
+    let inner = config.sense.inner(&config.interfaces);
     let load = LoadOptions {
         segment_ring_bytes: if config.sense.enabled { config.sense.ring_bytes } else { 0 },
         capacities: config.capacities,
         pins: pins.clone(),
         log_level: config.kernel_log_level,
         layer3: config.interfaces.iter().any(|interface| begins_with(LinkLayer::Ip, interface)),
-        inner: config
-            .sense
-            .inner(&config.interfaces)
-            .iter()
-            .any(|inner| begins_with(LinkLayer::Ethernet, inner)),
+        inner: !inner.prefixes.is_empty()
+            || inner.named.iter().any(|inner| begins_with(LinkLayer::Ethernet, inner)),
         fixed_clock: false,
     };
     let (dataplane, recalled) = Recalled::read_beside(&config, clock::now(), || Dataplane::load(&load));
@@ -262,8 +260,9 @@ fn started_by(options: &RunOptions) -> Cause {
 /// Starts mirroring segments.
 fn attach_mirror(engine: &mut Engine) -> Result<()> {
     let inner = engine.config.sense.inner(&engine.config.interfaces);
-    engine.dataplane.set_inner(&inner)?;
+    engine.dataplane.set_inner(inner)?;
     engine.dataplane.attach_mirror()?;
+    let inner: Vec<_> = engine.dataplane.inner().iter().map(|inner| inner.interface.as_str()).collect();
     if !inner.is_empty() {
         info!(?inner, "HTTP is read on inner interfaces; nothing is limited or blocked there");
     }

@@ -15,7 +15,7 @@ use crate::config::{Form, Section};
 use crate::event::Paths;
 use crate::identity::ForwardedHeader;
 use crate::inspect::Schemas;
-use crate::kernel::interface_index;
+use crate::kernel::{InnerInterfaces, interface_index};
 use crate::pipeline;
 use crate::prefix::PREFIX;
 use crate::route::{OpenApi, Operation};
@@ -42,7 +42,8 @@ pub struct SenseConfig {
     pub ports: Ports,
     /// Interfaces on which HTTP is only read: `lo` between a proxy and an application on this host, bridges and host-side
     /// veths of containers. Nothing is limited or blocked there. They must have Ethernet headers or be `lo`, and must not
-    /// be in `interfaces`. At most 16. `auto` is `lo`, where only requests from trusted or proven proxies on this host
+    /// be in `interfaces`. At most 16, which exist at start; a name that ends with `*` stands for all that begin like it
+    /// and are not in `interfaces`, as they come and go, at most 256. `auto` is `lo`, where only requests from trusted or proven proxies on this host
     /// count: listed in `trusted_proxies`, or the clients that they named were connected to this host in nearly all of
     /// many cases.
     pub inner_interfaces: Vec<String>,
@@ -90,6 +91,20 @@ impl Default for SenseConfig {
 /// Stands for loopback among inner interfaces.
 const AUTO: &str = "auto";
 const LOOPBACK: &str = "lo";
+
+/// Ends the names of inner interfaces that stand for all that begin alike.
+const ANY: char = '*';
+
+const INNER: Form<String> = Form {
+    kind: "the name of an interface, or the beginning of names and `*`",
+    example: "br-*",
+    read: |text| match text.split_once(ANY) {
+        Some(("", _)) => Err("expected the beginning of a name before `*`".to_owned()),
+        Some((_, rest)) if !rest.is_empty() => Err("`*` can only be at the end".to_owned()),
+        _ => Ok(text.to_owned()),
+    },
+    show: String::clone,
+};
 
 /// The keys of `[identity]` whose lists have rules.
 const NAME_LISTS: [&str; 5] =
@@ -177,8 +192,7 @@ impl SenseConfig {
     }
 
     fn read_inner(&mut self, http: &Section<'_>) {
-        let interface = Form::any("the name of an interface", "lo");
-        http.list("inner_interfaces", &interface, &mut self.inner_interfaces);
+        http.list("inner_interfaces", &INNER, &mut self.inner_interfaces);
         let mut known = BTreeSet::new();
         if let Some(twice) = self.inner_interfaces.iter().find(|name| !known.insert(*name)) {
             http.reject("inner_interfaces", format!("`{twice}` is listed twice"));
@@ -186,13 +200,18 @@ impl SenseConfig {
     }
 
     /// The inner interfaces: `auto` is loopback, unless it has a role already.
-    pub(super) fn inner(&self, interfaces: &[String]) -> Vec<String> {
+    pub(super) fn inner(&self, interfaces: &[String]) -> InnerInterfaces {
         let taken = |name: &str| interfaces.iter().chain(&self.inner_interfaces).any(|other| other == name);
-        let own = |name: &String| match name.as_str() {
-            AUTO => (!taken(LOOPBACK)).then(|| LOOPBACK.to_owned()),
-            _ => Some(name.clone()),
-        };
-        self.inner_interfaces.iter().filter_map(own).collect()
+        let mut inner = InnerInterfaces::default();
+        for name in &self.inner_interfaces {
+            match name.strip_suffix(ANY) {
+                Some(prefix) => inner.prefixes.push(prefix.to_owned()),
+                None if name == AUTO && taken(LOOPBACK) => {}
+                None if name == AUTO => inner.named.push(LOOPBACK.to_owned()),
+                None => inner.named.push(name.clone()),
+            }
+        }
+        inner
     }
 
     /// The interface on which exchanges count only behind a trusted proxy.
@@ -335,10 +354,13 @@ mod tests {
             ("[http]\ninner_interfaces = []\n", &["eth0"], &[], false),
             ("[http]\ninner_interfaces = [\"lo\"]\n", &["eth0"], &["lo"], false),
             ("[http]\ninner_interfaces = [\"auto\", \"docker0\"]\n", &["eth0"], &["lo", "docker0"], true),
+            ("[http]\ninner_interfaces = [\"br-*\", \"lo\"]\n", &["eth0"], &["lo", "br-*"], false),
             ("[http]\ninner_interfaces = [\"auto\", \"lo\"]\n", &["eth0"], &["lo"], false),
         ] {
             let (config, _) = read(text);
-            assert_eq!(config.inner(&names(interfaces)), names(inner), "{text}");
+            let found = config.inner(&names(interfaces));
+            let prefixes = found.prefixes.iter().map(|prefix| format!("{prefix}*"));
+            assert_eq!([found.named.clone(), prefixes.collect()].concat(), names(inner), "{text}");
             assert_eq!(config.proving(&names(interfaces)).is_some(), proves, "{text}");
         }
     }

@@ -57,8 +57,13 @@ impl Engine {
 }
 
 fn tell(change: &PresenceChange) {
-    let PresenceChange { interface, presence, reattached, error } = change;
+    let PresenceChange { interface, presence, reattached, is_matched, error } = change;
     match (presence, error) {
+        (Presence::Gone, _) if *is_matched => info!(%interface, "an inner interface is gone"),
+        (_, None) if *is_matched && *reattached => info!(%interface, "HTTP is read on a new inner interface"),
+        (Presence::Refused, Some(error)) if *is_matched => {
+            warn!(%interface, %error, "HTTP is not read on a new inner interface");
+        }
         (Presence::Gone, _) => {
             warn!(%interface, "the interface is gone; it is served again when it comes back")
         }

@@ -56,6 +56,7 @@ pub struct Dataplane {
     memory: KernelMemory,
     attachments: Vec<Attachment>,
     pub(super) inner: Vec<InnerInterface>,
+    pub(super) inner_prefixes: Vec<String>,
     pins: Option<Pins>,
     adopted_maps: bool,
     /// The policy tries.
@@ -112,6 +113,7 @@ impl Dataplane {
             memory,
             attachments: Vec::new(),
             inner: Vec::new(),
+            inner_prefixes: Vec::new(),
             pins: options.pins.clone(),
             adopted_maps,
             tries,
@@ -193,7 +195,7 @@ impl Dataplane {
                 attachment.presence = presence;
             }
             if presence != before || reattached {
-                changes.push(PresenceChange { interface, presence, reattached, error });
+                changes.push(PresenceChange { interface, presence, reattached, is_matched: false, error });
             }
         }
         self.look_at_inner(&mut changes);

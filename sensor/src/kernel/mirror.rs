@@ -124,8 +124,13 @@ impl MirrorLinks {
         self.put(ebpf, &inner.interface, places_inner(inner.layer))
     }
 
-    fn put(&mut self, ebpf: &mut Ebpf, interface: &str, places: Places) -> Result<(), KernelError> {
+    /// Drops what is attached to an interface of this name.
+    pub(super) fn forget(&mut self, interface: &str) {
         self.links.retain(|(of, _)| of != interface);
+    }
+
+    fn put(&mut self, ebpf: &mut Ebpf, interface: &str, places: Places) -> Result<(), KernelError> {
+        self.forget(interface);
         let egress_only = self.egress_only;
         let is_wanted = |place: &TcAttachType| !egress_only || matches!(place, TcAttachType::Egress);
         for &(name, place) in places.iter().filter(|(_, place)| is_wanted(place)) {

@@ -62,7 +62,7 @@ pub use elsewhere::{publishes_containers, servers_elsewhere};
 pub use error::KernelError;
 pub use guarded::Guarded;
 pub use inbound::connected_clients;
-pub use inner::InnerInterface;
+pub use inner::{InnerInterface, InnerInterfaces};
 pub use library::{
     Hook, Inspected as InspectedLibraries, Library, library_directories,
     of_processes as libraries_of_processes, of_system as libraries_of_system, program_directories,

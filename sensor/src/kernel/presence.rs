@@ -56,6 +56,8 @@ pub struct PresenceChange {
     pub presence: Presence,
     /// Whether the program was attached again.
     pub reattached: bool,
+    /// Whether a pattern selects it, so that it may come and go.
+    pub is_matched: bool,
     /// Why the program, or the mirror, could not be attached.
     pub error: Option<KernelError>,
 }

@@ -4,6 +4,7 @@ use super::class::Classes;
 use super::classify::{Parameter, classify, classify_part};
 use super::config::MAX_DEPTH;
 use super::secret::secret;
+use crate::values::hex_pair;
 
 /// Where a segment is in its path, and its classes.
 #[derive(Clone, Copy, Debug)]
@@ -247,11 +248,8 @@ pub(super) fn decode<'s>(raw: &'s [u8], buffer: &'s mut Vec<u8>) -> &'s [u8] {
     buffer.clear();
     let mut rest = raw;
     while let Some((first, after)) = rest.split_first() {
-        let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
         let escaped = match after {
-            [high, low, after @ ..] if *first == b'%' => {
-                digit(*high).zip(digit(*low)).map(|(high, low)| (high << 4 | low, after))
-            }
+            [high, low, after @ ..] if *first == b'%' => hex_pair(*high, *low).map(|byte| (byte, after)),
             _ => None,
         };
         let (byte, after) = escaped.unwrap_or((*first, after));

@@ -19,7 +19,7 @@ use sensor_tests::wait::wait_until;
 use serde_json::Value;
 
 /// Host number of a client that does nothing wrong.
-const INNOCENT: u8 = 9;
+pub(crate) const INNOCENT: u8 = 9;
 const APPLICATION: SocketAddr = SocketAddr::new(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), LoginServer::PORT);
 const PROXY: SocketAddr = SocketAddr::new(SERVER_V4, Proxy::PORT);
 /// More attempts than any threshold.
@@ -88,12 +88,12 @@ impl Stage {
 }
 
 /// Those that are written to their end.
-fn records_of(log: &Path) -> Vec<Value> {
+pub(crate) fn records_of(log: &Path) -> Vec<Value> {
     let text = fs::read_to_string(log).unwrap_or_default();
     text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
 }
 
-fn answer(mut stream: TcpStream, request: &str, body: &str) -> Result<u16> {
+pub(crate) fn answer(mut stream: TcpStream, request: &str, body: &str) -> Result<u16> {
     write!(
         stream,
         "{request} HTTP/1.1\r\nHost: shop.example\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\
@@ -272,43 +272,6 @@ fn an_inner_interface_is_told_as_one_and_has_no_program_that_drops() -> Result<(
         !refused.status.success() && why.contains(INTERFACE) && why.contains("inner_interfaces"),
         "{why}"
     );
-    Ok(())
-}
-
-/// The application is in a container: requests leave through the host's end of a veth pair, responses come in there.
-#[test]
-fn a_container_is_seen_at_the_hosts_end_of_its_veth() -> Result<()> {
-    const VETH: &str = "veth-c";
-    const CONTAINER: SocketAddr =
-        SocketAddr::new(IpAddr::V4(std::net::Ipv4Addr::new(10, 8, 0, 2)), LoginServer::PORT);
-    if tools::skipped("a_container_is_seen_at_the_hosts_end_of_its_veth", &["ip"]) {
-        return Ok(());
-    }
-    let net = Net::new()?;
-    net.add_interface(VETH)?;
-    net.server.ip(&format!("addr add 10.8.0.1/24 dev {VETH}\n"))?;
-    net.world.ip(&format!("addr add 10.8.0.2/24 dev {VETH}\n"))?;
-    let _application = LoginServer::start(&net.world)?;
-    let mut daemon = Daemon::prepare(&net, "")?;
-    let log = daemon.config_path().with_file_name("exchanges.jsonl");
-    daemon.write_config(&format!(
-        "{}[http]\nports = [\"{}\"]\ninner_interfaces = [\"{VETH}\"]\nexchange_log = {log:?}\n\
-         [identity]\ntrusted_proxies = [\"10.8.0.1/32\"]\n",
-        config("enforce", "off"),
-        LoginServer::PORT
-    ))?;
-    daemon.run()?;
-    let records = || records_of(&log);
-    // Until the port is watched, nothing is seen.
-    let status = || net.server.enter(|| answer(TcpStream::connect(CONTAINER)?, "GET /items/1", ""));
-    let is_seen =
-        wait_until(PATIENCE, || status().is_ok_and(|status| status == 200) && !records().is_empty());
-    ensure!(is_seen, "nothing is seen: {}\n{}", daemon.ok(&["status"])?, daemon.log());
-    for record in records() {
-        let (client, peer) = (v4(INNOCENT).to_string(), "10.8.0.1");
-        ensure!(record["client"] == client && record["peer"] == peer && record["proven"] == true, "{record}");
-        ensure!(record["status"] == 200 && record["gaps"] == false, "{record}");
-    }
     Ok(())
 }
 

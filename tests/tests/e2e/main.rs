@@ -5,6 +5,7 @@ mod blocks;
 mod canaries;
 mod closing;
 mod confined;
+mod containers;
 mod control;
 mod cookies;
 mod cross_site;

@@ -68,6 +68,14 @@ fn an_interface_has_one_role() {
             "s.toml:2: http.inner_interfaces: `lo` is listed twice",
         ),
         ("[http]\ninner_interfaces = \"lo\"\n", "s.toml:2: http.inner_interfaces: expected a list"),
+        (
+            "[http]\ninner_interfaces = [\"*\"]\n",
+            "s.toml:2: http.inner_interfaces: `*`: expected the beginning of a name before `*`",
+        ),
+        (
+            "[http]\ninner_interfaces = [\"br-*0\"]\n",
+            "s.toml:2: http.inner_interfaces: `br-*0`: `*` can only be at the end",
+        ),
     ] {
         let found = check(text).unwrap_err();
         assert!(found[0].starts_with(expected) && found.len() == 1, "{found:?}");
