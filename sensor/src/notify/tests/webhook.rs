@@ -12,7 +12,7 @@ use super::{alert, eventually, with_severity};
 use crate::clock::Timestamp;
 use crate::decide::{Alert, Incident};
 use crate::detect::Severity;
-use crate::notify::{Notifier, NotifyConfig, NotifyError, WebhookConfig, WebhookFormat, WebhookStats};
+use crate::notify::{DeliveryStats, Notifier, NotifyConfig, NotifyError, WebhookConfig, WebhookFormat};
 
 /// Long enough for a slow machine.
 const GRACE: Duration = Duration::from_secs(30);
@@ -27,7 +27,7 @@ fn start(webhook: WebhookConfig) -> Notifier {
     Notifier::start(&config, &Handle::current(), || 0).unwrap()
 }
 
-fn totals(stats: WebhookStats) -> (u64, u64, u64, u64, u64) {
+fn totals(stats: DeliveryStats) -> (u64, u64, u64, u64, u64) {
     (stats.sent, stats.failed, stats.dropped, stats.retries, stats.depth)
 }
 
@@ -188,7 +188,8 @@ async fn a_missing_authority_is_an_error_at_the_start() {
     let config = NotifyConfig { webhook: Some(webhook), ..NotifyConfig::default() };
     let error = Notifier::start(&config, &Handle::current(), || 0).unwrap_err();
     assert!(
-        matches!(error, NotifyError::Tls(_)) && error.to_string().contains("/nonexistent/ca.pem"),
+        matches!(error, NotifyError::Tls { way: "webhook", .. })
+            && error.to_string().contains("/nonexistent/ca.pem"),
         "{error}"
     );
 }
