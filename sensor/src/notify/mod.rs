@@ -6,6 +6,7 @@
 mod backoff;
 mod config;
 mod deny_file;
+mod formats;
 mod lines;
 mod news;
 mod outbox;
@@ -52,6 +53,22 @@ pub enum NotifyError {
         /// What is wrong.
         why: String,
     },
+}
+
+/// The body of a webhook's request for an alert.
+///
+/// # Errors
+/// If the record has no JSON form, which does not happen.
+pub fn body_of_alert(format: &WebhookFormat, host: &str, alert: &Alert) -> serde_json::Result<String> {
+    webhook::body(format, host, News::Alert(alert))
+}
+
+/// The body of a webhook's request for an incident that is over.
+///
+/// # Errors
+/// If the record has no JSON form, which does not happen.
+pub fn body_of_end(format: &WebhookFormat, host: &str, incident: &Incident) -> serde_json::Result<String> {
+    webhook::body(format, host, News::Over(incident))
 }
 
 /// Totals since the start, for metrics.

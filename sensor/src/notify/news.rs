@@ -1,8 +1,10 @@
 //! What is reported, and its parts in the words of records.
 
+use std::net::IpAddr;
+
 use crate::clock::Timestamp;
 use crate::decide::{About, Action, Alert, Incident, RecordId};
-use crate::detect::{Evidence, Severity, Threat};
+use crate::detect::{Evidence, Sample, Severity, Threat};
 use crate::printable::{printable, to_json};
 
 /// Something to report.
@@ -95,10 +97,13 @@ pub(super) struct Facts<'a> {
     pub(super) confidence: f64,
     pub(super) owasp: &'a str,
     pub(super) about: &'a About,
+    pub(super) summary: &'a str,
     pub(super) action: Action,
     pub(super) until: Option<Timestamp>,
     pub(super) reason: Option<&'a str>,
     pub(super) evidence: &'a Evidence,
+    /// When it was detected.
+    pub(super) known: Timestamp,
     /// The earliest attempt involved, and the latest.
     pub(super) start: Timestamp,
     pub(super) end: Timestamp,
@@ -118,10 +123,12 @@ impl<'a> News<'a> {
                 confidence: alert.confidence,
                 owasp: &alert.owasp,
                 about: &alert.about,
+                summary: &alert.summary,
                 action: alert.action,
                 until: alert.until,
                 reason: alert.reason_no_action.as_deref(),
                 evidence: &alert.evidence,
+                known: alert.ts,
                 start: alert.window.start,
                 end: alert.window.end,
                 at: alert.ts,
@@ -141,14 +148,40 @@ fn of_incident(incident: &Incident, at: Timestamp) -> Facts<'_> {
         confidence: incident.confidence,
         owasp: &incident.owasp,
         about: &incident.about,
+        summary: &incident.summary,
         action: incident.action,
         until: incident.until,
         reason: incident.reason_no_action.as_deref(),
         evidence: &incident.evidence,
+        known: incident.known,
         start: incident.first,
         end: incident.last,
         at,
         incident: Some(incident),
+    }
+}
+
+impl Facts<'_> {
+    /// The client's address, where it is about one. Of an IPv6 network, that of an example.
+    pub(super) fn address(&self) -> Option<IpAddr> {
+        let About::Client(client) = self.about else { return None };
+        let prefix = client.prefix();
+        let whole = (prefix.prefix_len() == prefix.max_prefix_len()).then(|| client.address());
+        whole
+            .or_else(|| self.examples().map(|sample| sample.client).find(|address| client.contains(*address)))
+    }
+
+    /// The subject as text.
+    pub(super) fn subject(&self) -> String {
+        match self.about {
+            About::Client(client) => client.to_string(),
+            About::Subject(subject) => subject.clone(),
+        }
+    }
+
+    /// Exchanges in evidence.
+    pub(super) fn examples(&self) -> std::slice::Iter<'_, Sample> {
+        self.evidence.exchanges.iter()
     }
 }
 

@@ -43,6 +43,10 @@ pub enum SyslogFormat {
     Text,
     /// The record.
     Json,
+    /// An event of the Elastic Common Schema.
+    Ecs,
+    /// A finding of the Open Cybersecurity Schema Framework.
+    Ocsf,
 }
 
 /// Facilities of RFC 5424, section 6.2.1, that a daemon may use.
@@ -71,8 +75,8 @@ pub struct SyslogConfig {
     /// `udp://HOST[:PORT]` (port 514). Over TLS and TCP, each message is preceded by its length. Under systemd, the unit's
     /// `IPAddressAllow=` must include its address.
     pub url: Uri,
-    /// Text of messages: `text`, a line for people; `json`, the alert's record, and the incident's once it is over. The
-    /// structured data is the same with each.
+    /// Text of messages: `text`, a line for people; `json`, the alert's record, and the incident's once it is over;
+    /// `ecs`, an event of the Elastic Common Schema; `ocsf`, a Detection Finding. The structured data is the same with each.
     pub format: SyslogFormat,
     /// Facility of all messages. The severity follows that of the alert.
     pub facility: Facility,
@@ -179,7 +183,12 @@ pub(super) fn read(section: Section<'_>) -> Option<SyslogConfig> {
     let mut config = SyslogConfig::to(Uri::default());
     section.explain::<SyslogConfig>();
     section.optional("url", &URL, &mut text);
-    let formats = [("text", SyslogFormat::Text), ("json", SyslogFormat::Json)];
+    let formats = [
+        ("text", SyslogFormat::Text),
+        ("json", SyslogFormat::Json),
+        ("ecs", SyslogFormat::Ecs),
+        ("ocsf", SyslogFormat::Ocsf),
+    ];
     section.choice("format", &formats, &mut config.format);
     section.choice("facility", &FACILITIES, &mut config.facility);
     section.text("sd_id", &SD_ID, &mut config.sd_id);

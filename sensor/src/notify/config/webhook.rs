@@ -29,6 +29,12 @@ pub enum WebhookFormat {
     },
     /// An alert of Alertmanager's.
     Alertmanager,
+    /// An event of the Elastic Common Schema.
+    Ecs,
+    /// A finding of the Open Cybersecurity Schema Framework.
+    Ocsf,
+    /// A log record of OpenTelemetry.
+    Otlp,
 }
 
 /// A receiver of alerts over HTTP. Its address and headers may hold secrets, so neither is printed.
@@ -38,8 +44,9 @@ pub struct WebhookConfig {
     /// Under systemd, the unit's `IPAddressAllow=` must include its address.
     pub url: Uri,
     /// Format of the receiver: `json`, the alert's record, and the incident's once it is over; `slack`; `teams`, through
-    /// a workflow; `pagerduty`, an Events API v2 event; `alertmanager`, for `/api/v2/alerts`. All but `slack` and `teams`
-    /// link an incident's end to its beginning.
+    /// a workflow; `pagerduty`, an Events API v2 event; `alertmanager`, for `/api/v2/alerts`; `ecs`, an event of the Elastic
+    /// Common Schema; `ocsf`, a Detection Finding; `otlp`, an OpenTelemetry log record, for `/v1/logs`. All but `slack` and
+    /// `teams` link an incident's end to its beginning.
     pub format: WebhookFormat,
     /// Headers sent with each request, such as `Authorization: Bearer ...`. They are never printed.
     pub headers: Vec<(HeaderName, HeaderValue)>,
@@ -104,12 +111,15 @@ const URL: Form<String> = Form {
     ..Form::any("a URL with `http` or `https`", "https://alerts.example.org/hook")
 };
 
-const FORMATS: [(&str, &str); 5] = [
+const FORMATS: [(&str, &str); 8] = [
     ("json", "json"),
     ("slack", "slack"),
     ("teams", "teams"),
     ("pagerduty", "pagerduty"),
     ("alertmanager", "alertmanager"),
+    ("ecs", "ecs"),
+    ("ocsf", "ocsf"),
+    ("otlp", "otlp"),
 ];
 
 const ABOUT_ROUTING_KEY: &str = "Integration key of the PagerDuty service. It is never printed.";
@@ -142,6 +152,9 @@ fn read_format(webhook: &Section<'_>) -> WebhookFormat {
         ("slack", _) => WebhookFormat::Slack,
         ("teams", _) => WebhookFormat::Teams,
         ("alertmanager", _) => WebhookFormat::Alertmanager,
+        ("ecs", _) => WebhookFormat::Ecs,
+        ("ocsf", _) => WebhookFormat::Ocsf,
+        ("otlp", _) => WebhookFormat::Otlp,
         _ => WebhookFormat::Json,
     }
 }

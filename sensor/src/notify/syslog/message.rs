@@ -7,13 +7,16 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use crate::decide::{About, Alert, Incident};
 use crate::detect::{Evidence, Number, Severity};
 use crate::notify::config::{SyslogConfig, SyslogFormat};
+use crate::notify::formats;
 use crate::notify::news::{Facts, News};
-use crate::printable::printable;
+use crate::printable::{printable, to_json};
 
 /// Writes the messages of one server.
 #[derive(Debug)]
 pub(in crate::notify) struct Writer {
     facility: u8,
+    /// As this host calls itself.
+    host: String,
     /// From the host name to the process.
     origin: String,
     sd_id: String,
@@ -40,12 +43,13 @@ const MAX_NAME: usize = 32;
 
 impl Writer {
     pub(in crate::notify) fn new(config: &SyslogConfig, host: &str) -> Self {
-        let host: String = host.chars().filter(char::is_ascii_graphic).take(MAX_HOST).collect();
-        let host = if host.is_empty() { "-".to_owned() } else { host };
+        let word: String = host.chars().filter(char::is_ascii_graphic).take(MAX_HOST).collect();
+        let word = if word.is_empty() { "-" } else { &word };
         let (_, number) = config.sd_id.split_once('@').unwrap_or_default();
         Self {
             facility: config.facility.0,
-            origin: format!("{host} sensor {}", std::process::id()),
+            host: host.to_owned(),
+            origin: format!("{word} sensor {}", std::process::id()),
             sd_id: config.sd_id.clone(),
             evidence_id: format!("evidence@{number}"),
             format: config.format,
@@ -99,6 +103,8 @@ impl Writer {
         match self.format {
             SyslogFormat::Text => Ok(format!("{}: {}", news.headline(), news.text())),
             SyslogFormat::Json => Ok(ascii(&news.record()?)),
+            SyslogFormat::Ecs => Ok(ascii(&to_json(&formats::ecs(&self.host, news))?)),
+            SyslogFormat::Ocsf => Ok(ascii(&to_json(&formats::ocsf(&self.host, news))?)),
         }
     }
 

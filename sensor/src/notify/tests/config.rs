@@ -64,6 +64,9 @@ fn formats_are_read_and_secrets_are_not_printed() {
         ("format = \"slack\"", WebhookFormat::Slack),
         ("format = \"teams\"", WebhookFormat::Teams),
         ("format = \"alertmanager\"", WebhookFormat::Alertmanager),
+        ("format = \"ecs\"", WebhookFormat::Ecs),
+        ("format = \"ocsf\"", WebhookFormat::Ocsf),
+        ("format = \"otlp\"", WebhookFormat::Otlp),
         (
             "format = \"pagerduty\"\nrouting_key = \"s3cret\"",
             WebhookFormat::PagerDuty { routing_key: "s3cret".to_owned() },

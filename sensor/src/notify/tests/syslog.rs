@@ -159,9 +159,11 @@ proptest! {
     #[test]
     fn nothing_that_a_client_says_breaks_a_message(
         summary in hostile(40), subject in hostile(40), reason in hostile(40), text in hostile(60), name in hostile(4),
-        host in hostile(6), max_bytes in 2_048_usize..9_000, is_json: bool,
+        host in hostile(6), max_bytes in 2_048_usize..9_000,
+        format in prop::sample::select(vec![
+            SyslogFormat::Text, SyslogFormat::Json, SyslogFormat::Ecs, SyslogFormat::Ocsf,
+        ]),
     ) {
-        let format = if is_json { SyslogFormat::Json } else { SyslogFormat::Text };
         let config = SyslogConfig { max_bytes, format, ..to("tls://a.example") };
         let mut told = alert(7).with_reason(&reason);
         told.summary = summary;

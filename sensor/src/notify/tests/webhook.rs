@@ -233,3 +233,21 @@ async fn an_incident_that_lasts_is_told_again_to_receivers_that_forget() {
         assert_eq!(notifier.close(GRACE).await.webhook.sent, expected);
     }
 }
+
+/// A receiver of OpenTelemetry that answers with success may have taken nothing, and says so in the body.
+#[tokio::test]
+async fn a_record_that_is_rejected_counts_as_lost() {
+    let body = r#"{"partialSuccess":{"rejectedLogRecords":"1","errorMessage":"too old"}}"#;
+    let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+    let rejects = Behaviour::Answer(Box::leak(answer.into_boxed_str()));
+    for (format, lost) in [(WebhookFormat::Otlp, 1), (WebhookFormat::Json, 0)] {
+        let receiver = Receiver::start(vec![rejects, OK], None).await;
+        let notifier = start(WebhookConfig { format, ..hook(&receiver) });
+        notifier.alert(&alert(1));
+        eventually(|| notifier.ways()[0].is_idle).await;
+        let way = notifier.ways().remove(0);
+        assert_eq!((way.lost, way.trouble), (lost, (lost > 0).then(|| "not taken: too old".to_owned())));
+        notifier.alert(&alert(2));
+        assert_eq!(totals(notifier.close(GRACE).await.webhook), (2 - lost, lost, 0, 0, 0));
+    }
+}

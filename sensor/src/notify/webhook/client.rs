@@ -17,7 +17,8 @@ use tokio::task::JoinSet;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::pki_types::ServerName;
 
-use crate::notify::config::WebhookConfig;
+use crate::notify::config::{WebhookConfig, WebhookFormat};
+use crate::notify::formats;
 use crate::notify::outbox::{Carrier, Failure};
 use crate::notify::tls;
 use crate::printable::printable;
@@ -40,6 +41,8 @@ enum PostError {
     Busy { status: StatusCode, after: Option<Duration>, words: Words },
     #[error("answer {status}{words}")]
     Refused { status: StatusCode, words: Words },
+    #[error("not taken{0}")]
+    NotTaken(Words),
     #[error("no answer in time")]
     Timeout,
 }
@@ -47,7 +50,9 @@ enum PostError {
 impl From<PostError> for Failure {
     fn from(error: PostError) -> Self {
         match &error {
-            PostError::Refused { .. } | PostError::Request(_) => Self::lasting(&error),
+            PostError::Refused { .. } | PostError::NotTaken(_) | PostError::Request(_) => {
+                Self::lasting(&error)
+            }
             PostError::Busy { after, .. } => Self::passing(&error).not_before(after.unwrap_or_default()),
             PostError::Connection(_) | PostError::Http(_) | PostError::Timeout => Self::passing(&error),
         }
@@ -77,9 +82,17 @@ impl Client {
 
     async fn post(&self, report: Bytes) -> Result<(), PostError> {
         match tokio::time::timeout(self.config.timeout, self.exchange(report)).await {
-            Ok(answer) => judge(&answer?),
+            Ok(answer) => self.judge(&answer?),
             Err(_elapsed) => Err(PostError::Timeout),
         }
+    }
+
+    /// A receiver of OTLP may take a request and none of its records.
+    fn judge(&self, answer: &Response<Words>) -> Result<(), PostError> {
+        judge(answer)?;
+        let is_otlp = self.config.format == WebhookFormat::Otlp;
+        let why = is_otlp.then(|| formats::rejected(&answer.body().0)).flatten();
+        why.map_or(Ok(()), |why| Err(PostError::NotTaken(Words(why))))
     }
 
     async fn exchange(&self, report: Bytes) -> Result<Response<Words>, PostError> {
@@ -104,7 +117,9 @@ impl Client {
         driver.spawn(connection);
         let answer = sender.send_request(self.request(report)?).await?;
         let (head, body) = answer.into_parts();
-        let words = if head.status.is_success() { Words::default() } else { Words::read(body).await };
+        // Other receivers say nothing in an answer of success.
+        let is_silent = head.status.is_success() && self.config.format != WebhookFormat::Otlp;
+        let words = if is_silent { Words::default() } else { Words::read(body).await };
         Ok(Response::from_parts(head, words))
     }
 

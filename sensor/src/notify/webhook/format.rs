@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::detect::Severity;
 use crate::notify::config::WebhookFormat;
+use crate::notify::formats;
 use crate::notify::news::News;
 use crate::printable::to_json;
 
@@ -30,6 +31,9 @@ pub(in crate::notify) fn body(
         WebhookFormat::Teams => teams(host, news),
         WebhookFormat::PagerDuty { routing_key } => pager_duty(routing_key, host, news)?,
         WebhookFormat::Alertmanager => alertmanager(host, news),
+        WebhookFormat::Ecs => formats::ecs(host, news),
+        WebhookFormat::Ocsf => formats::ocsf(host, news),
+        WebhookFormat::Otlp => formats::otlp(host, news),
     };
     to_json(&value)
 }

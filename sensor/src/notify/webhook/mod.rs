@@ -9,6 +9,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use client::Client;
+pub(super) use format::body;
 use tokio::runtime::Handle;
 
 use super::NotifyError;
@@ -94,7 +95,7 @@ impl Webhook {
 
     /// The same, whatever its severity.
     pub(super) fn push_always(&self, news: News<'_>) {
-        match format::body(&self.format, &self.host, news) {
+        match body(&self.format, &self.host, news) {
             Ok(text) => self.outbox.push(text.into()),
             Err(error) => self.outbox.refuse(&error),
         }
