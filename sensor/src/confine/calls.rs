@@ -124,8 +124,9 @@ fn of_memory() -> Result<Rules, BackendError> {
     ]))
 }
 
-/// `FIONREAD`, `FIONBIO`, `FIOCLEX`, whether a descriptor is a terminal, and an interface's index and name.
-const CONTROLS: [u64; 6] = [0x541b, 0x5421, 0x5451, 0x5401, 0x8933, 0x8910];
+/// `FIONREAD`, `FIONBIO`, `FIOCLEX`, whether a descriptor is a terminal, an interface's index and name, and what of a
+/// connection's data is not acknowledged (`SIOCOUTQ`).
+const CONTROLS: [u64; 7] = [0x541b, 0x5421, 0x5451, 0x5401, 0x8933, 0x8910, 0x5411];
 
 fn of_kernel() -> Result<Rules, BackendError> {
     Ok(Rules::from([

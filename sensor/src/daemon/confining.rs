@@ -11,12 +11,12 @@ use super::source::ConfigSource;
 use crate::confine::{Confinement, Extent, Reach};
 use crate::fleet::FleetConfig;
 use crate::kernel::{library_directories, program_directories};
-use crate::notify::{NotifyConfig, Output};
+use crate::notify::{NotifyConfig, Output, SyslogConfig};
 
 /// Files that are read again or replaced, and hosts that are contacted. `pins`: where interfaces that come back are
 /// pinned again.
 pub(super) fn reach(config: &Config, source: &ConfigSource, pins: Option<&Path>) -> Reach {
-    let NotifyConfig { output, webhook, deny_file } = &config.notify;
+    let NotifyConfig { output, webhook, syslog, deny_file } = &config.notify;
     let mut reads = source.places();
     reads.extend(config.sense.openapi.clone());
     reads.extend(config.access_logs.iter().map(|log| log.path.clone()));
@@ -31,6 +31,8 @@ pub(super) fn reach(config: &Config, source: &ConfigSource, pins: Option<&Path>)
     }
     reads.extend(config.web.tls.iter().flat_map(|files| [files.cert.clone(), files.key.clone()]));
     reads.extend(webhook.iter().filter_map(|webhook| webhook.ca_file.clone()));
+    let of_syslog = syslog.iter().flat_map(|syslog| [&syslog.ca_file, &syslog.cert_file, &syslog.key_file]);
+    reads.extend(of_syslog.flatten().cloned());
     reads.extend(
         config.fleet.iter().flat_map(|fleet| [fleet.password_file.clone(), fleet.ca_file.clone()]).flatten(),
     );
@@ -47,6 +49,8 @@ pub(super) fn reach(config: &Config, source: &ConfigSource, pins: Option<&Path>)
         ports: webhook
             .iter()
             .map(|webhook| webhook.port())
+            // Also of a server that gets datagrams, to which no rule of Landlock applies: sockets are allowed with it.
+            .chain(syslog.iter().map(SyslogConfig::port))
             .chain(config.fleet.iter().map(FleetConfig::port))
             .collect(),
         speaks_to_abstract_sockets: env::var_os("NOTIFY_SOCKET").is_some_and(|name| is_abstract(&name)),
@@ -76,7 +80,7 @@ pub(super) fn tell_of_addresses(config: &Config) {
     if env::var_os(OF_A_UNIT).is_none() {
         return;
     }
-    if config.notify.webhook.is_some() {
+    if config.notify.webhook.is_some() || config.notify.syslog.is_some() {
         info!(
             "alerts are sent over the network: the unit's IPAddressAllow= has to name the receiver's address"
         );
@@ -107,7 +111,7 @@ mod tests {
         std::fs::write(&openapi, "openapi: 3.0.0\npaths: {}\n").unwrap();
         let text = format!(
             "[tls]\nkeylog = [\"/run/nginx/keys.log\"]\n[routes]\nopenapi = \"{}\"\n[alerts]\noutput = \"/var/log/sensor/alerts.jsonl\"\n[alerts.webhook]\nurl = \
-             \"https://example.org:8443/\"\n[alerts.deny_file]\npath = \"/srv/deny/deny.conf\"\n",
+             \"https://example.org:8443/\"\n[alerts.syslog]\nurl = \"tcp://example.org\"\n[alerts.deny_file]\npath = \"/srv/deny/deny.conf\"\n",
             openapi.display()
         );
         let mut document = Document::default();
@@ -124,7 +128,7 @@ mod tests {
             ["/srv/deny/deny.conf", "/sys/fs/bpf/sensor", "/var/lib/sensor", "/var/log/sensor/alerts.jsonl"];
         assert_eq!(found.keeps, paths(&kept));
         assert_eq!(found.removes, paths(&["/run/sensor/control.sock"]));
-        assert_eq!(found.ports, [8443].into());
+        assert_eq!(found.ports, [514, 8443].into());
     }
 
     #[test]

@@ -10,11 +10,13 @@ impl Engine {
     /// Everything for one scrape.
     pub(super) fn scrape(&self, web: WebStats) -> Result<Snapshot, KernelError> {
         let sense = &self.config.sense;
+        let notify = self.responder.notifier.as_ref().map(Notifier::stats);
         Ok(Snapshot {
             web: Some(web),
             sensing: self.sensing.as_ref().map(|sensing| sensing.look(sensing_of)),
             access_logs: self.sensing.as_ref().map(|sensing| sensing.look(logs_of)).unwrap_or_default(),
-            webhook: self.responder.notifier.as_ref().map(Notifier::stats).map(|stats| stats.webhook),
+            webhook: notify.map(|stats| stats.webhook),
+            syslog: notify.and_then(|stats| stats.syslog),
             capacities: Some(Capacities {
                 blocks: u64::from(self.config.capacities.blocks),
                 streams: u64::try_from(sense.pipeline.streams.max_connections).unwrap_or(u64::MAX),

@@ -10,7 +10,7 @@ use crate::decide::{About, Action, Alert, Window};
 use crate::detect::{Evidence, Severity, Threat};
 use crate::notify::{Notifier, Way};
 
-/// Time limit of a receiver for a test alert; a webhook makes several attempts meanwhile.
+/// Time limit of a receiver for a test alert; several attempts are made meanwhile.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Polling interval.
 const PAUSE: Duration = Duration::from_millis(50);

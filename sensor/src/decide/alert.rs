@@ -29,6 +29,18 @@ pub enum Action {
 }
 
 impl Action {
+    /// The word in records.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::WouldLimit => "would_limit",
+            Self::Limit => "limit",
+            Self::WouldBlock => "would_block",
+            Self::Block => "block",
+        }
+    }
+
     /// An action carried out ranks above one that is only recorded, and a block above a limit.
     pub(super) const fn strength(self) -> u8 {
         match self {
@@ -231,6 +243,13 @@ pub(crate) mod tests {
         let reason = Alert::from_signal(&signal, id).with_reason("the gateway");
         let value = serde_json::to_value(&reason).unwrap();
         assert_eq!((&value["action"], &value["reason_no_action"]), (&"none".into(), &"the gateway".into()));
+    }
+
+    #[test]
+    fn actions_have_one_word() {
+        for action in [Action::None, Action::WouldLimit, Action::Limit, Action::WouldBlock, Action::Block] {
+            assert_eq!(serde_json::to_value(action).unwrap(), action.label());
+        }
     }
 
     #[test]

@@ -47,6 +47,7 @@ mod signature;
 mod startup;
 mod trial;
 mod tries;
+mod unacknowledged;
 
 pub use attach::{Attachment, XdpChoice, XdpMode, index_of as interface_index};
 pub use bpf::COMMANDS_OF_A_RUNNING_DAEMON;
@@ -91,3 +92,4 @@ pub use sight::{PortSights, own_addresses};
 pub use signature::{SignatureChecks, signature_checks};
 pub use startup::release_unused;
 pub use tries::{PolicyTries, Scopes, TrieKind};
+pub use unacknowledged::unacknowledged;

@@ -21,7 +21,7 @@ use crate::clock::Timestamp;
 use crate::detect::{Response, Threat};
 use crate::enforce::Mode;
 use crate::kernel::{LabelledCounter, XdpMode};
-use crate::notify::WebhookStats;
+use crate::notify::DeliveryStats;
 use crate::pipeline;
 
 /// Everything that one scrape shows, gathered at once.
@@ -64,7 +64,9 @@ pub struct Snapshot {
     /// What tables have room for.
     pub capacities: Option<Capacities>,
     /// The webhook.
-    pub webhook: Option<WebhookStats>,
+    pub webhook: Option<DeliveryStats>,
+    /// The syslog server, where there is one.
+    pub syslog: Option<DeliveryStats>,
     /// The endpoint itself.
     pub web: Option<WebStats>,
     /// The fleet, where this host belongs to one.

@@ -14,7 +14,7 @@ use super::surroundings::InterfacePresence;
 use super::web::WebStats;
 use crate::detect::{Severity, Threat};
 use crate::kernel::{LabelledCounter, XdpMode, combinations};
-use crate::notify::{DenyStats, WebhookStats};
+use crate::notify::{DeliveryStats, DenyStats};
 use crate::pipeline;
 use crate::store::StoreStats;
 
@@ -66,7 +66,8 @@ fn everything() -> Snapshot {
         http: Some(pipeline::Snapshot::of_everything()),
         sensing: Some(Sensing::default()),
         capacities: Some(Capacities::default()),
-        webhook: Some(WebhookStats::default()),
+        webhook: Some(DeliveryStats::default()),
+        syslog: Some(DeliveryStats::default()),
         fleet: Some(FleetStats::default()),
         web: Some(WebStats::default()),
         access_logs: vec![AccessLogStats { path: PATH.to_owned(), ..AccessLogStats::default() }],

@@ -50,6 +50,12 @@ families! {
     WEBHOOK_RETRIES: COUNTER "sensor_webhook_retries_total";
     /// Alerts waiting for the webhook.
     WEBHOOK_WAITING: GAUGE "sensor_webhook_alerts_waiting";
+    /// Alerts for the syslog server, by outcome.
+    SYSLOG: COUNTER "sensor_syslog_alerts_total";
+    /// Failed syslog transmissions that were retried.
+    SYSLOG_RETRIES: COUNTER "sensor_syslog_retries_total";
+    /// Alerts waiting for the syslog server.
+    SYSLOG_WAITING: GAUGE "sensor_syslog_alerts_waiting";
 }
 
 pub(super) fn gather(snapshot: &Snapshot) -> Vec<MetricFamily> {
@@ -76,6 +82,15 @@ pub(super) fn gather(snapshot: &Snapshot) -> Vec<MetricFamily> {
     }
     if let Some(webhook) = snapshot.webhook {
         families.extend([WEBHOOK_RETRIES.one(webhook.retries), WEBHOOK_WAITING.one(webhook.depth)]);
+    }
+    if let Some(syslog) = snapshot.syslog {
+        let outcomes = [("sent", syslog.sent), ("failed", syslog.failed), ("dropped", syslog.dropped)];
+        let outcomes = outcomes.map(|(outcome, count)| SYSLOG.metric(&[("outcome", outcome)], count));
+        families.extend([
+            SYSLOG.with(outcomes.to_vec()),
+            SYSLOG_RETRIES.one(syslog.retries),
+            SYSLOG_WAITING.one(syslog.depth),
+        ]);
     }
     families
 }

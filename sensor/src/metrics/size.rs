@@ -8,7 +8,7 @@ use super::{Capacities, Detection, FleetStats, Sensing, Snapshot, WebStats, rend
 use crate::enforce::Mode;
 use crate::http::{Anomaly, Method};
 use crate::kernel::{LabelledCounter, XdpMode, combinations};
-use crate::notify::{DenyStats, WebhookStats};
+use crate::notify::{DeliveryStats, DenyStats};
 use crate::pipeline::{self, StatusClass};
 use crate::store::StoreStats;
 
@@ -16,6 +16,8 @@ use crate::store::StoreStats;
 const MAX: usize = 64 << 10;
 /// What it shall get in addition from a host that belongs to a fleet.
 const MAX_FLEET: usize = 4 << 10;
+/// What it shall get in addition from a host that sends alerts by syslog.
+const MAX_SYSLOG: usize = 1 << 10;
 /// A year of ten million a second.
 const MUCH: u64 = 315_360_000_000_000;
 
@@ -42,7 +44,7 @@ fn full() -> Snapshot {
         }),
         sensing: Some(Sensing::default()),
         capacities: Some(Capacities::default()),
-        webhook: Some(WebhookStats::default()),
+        webhook: Some(DeliveryStats::default()),
         web: Some(WebStats::default()),
         ..Snapshot::default()
     }
@@ -74,6 +76,9 @@ fn a_scrape_stays_small() {
         "{all} bytes: {} in {series} series, {exchanges} of exchanges, {findings} of findings",
         text.len()
     );
+    let with_syslog = render(&Snapshot { syslog: Some(DeliveryStats::default()), ..full() }).unwrap();
+    let syslog = with_syslog.len().saturating_sub(text.len());
+    assert!(syslog > 0 && syslog <= MAX_SYSLOG, "{syslog} bytes about syslog");
     let with_fleet = render(&Snapshot { fleet: Some(FleetStats::default()), ..full() }).unwrap();
     let fleet = with_fleet.len().saturating_sub(text.len());
     assert!(fleet > 0 && fleet <= MAX_FLEET, "{fleet} bytes about the fleet");

@@ -1,29 +1,39 @@
-//! Delivery: alerts as lines and to a webhook, denied clients to a file that a proxy reads.
+//! Delivery: alerts as lines, to a webhook and to a syslog server; denied clients to a file that a proxy reads.
 //!
 //! Architecture invariants: raising an alert never waits for delivery, and no receiver waits for another. Undelivered
 //! alerts are counted.
 
+mod backoff;
 mod config;
 mod deny_file;
+mod formats;
 mod lines;
+mod news;
+mod outbox;
+mod syslog;
 #[cfg(test)]
 mod tests;
+mod tls;
 mod webhook;
 
 use std::io;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use config::{DenyConfig, DenyFormat, Include, NotifyConfig, Output, WebhookConfig, WebhookFormat};
+pub use config::{
+    DenyConfig, DenyFormat, Facility, Include, NotifyConfig, Output, SyslogConfig, SyslogFormat, Transport,
+    WebhookConfig, WebhookFormat,
+};
 pub use deny_file::{DenyFile, DenyStats};
 pub use lines::LineStats;
 use lines::Lines;
+use news::News;
+pub use outbox::DeliveryStats;
+use outbox::Outbox;
+use syslog::Syslog;
+pub use tls::{Identity, connector as tls_connector, read_authorities};
 use tokio::runtime::Handle;
-use tokio_rustls::TlsConnector;
-use tokio_rustls::rustls::pki_types::CertificateDer;
-pub use webhook::WebhookStats;
-use webhook::{News, Webhook};
+use webhook::Webhook;
 
 use crate::clock::Timestamp;
 use crate::decide::{Alert, Incident};
@@ -35,25 +45,30 @@ pub enum NotifyError {
     /// No thread.
     #[error("the thread for alert lines: {0}")]
     Thread(#[from] io::Error),
-    /// No certificate authorities to check a server's certificate against.
-    #[error("alerts.webhook: {0}")]
-    Tls(String),
+    /// No certificate authorities to check a server's certificate against, or no certificate of our own.
+    #[error("alerts.{way}: {why}")]
+    Tls {
+        /// `webhook` or `syslog`.
+        way: &'static str,
+        /// What is wrong.
+        why: String,
+    },
 }
 
-/// What connects over TLS to hosts whose certificates the system's authorities, or those in a file, have signed.
+/// The body of a webhook's request for an alert.
 ///
 /// # Errors
-/// If there are no authorities.
-pub fn tls_connector(ca_file: Option<&Path>) -> Result<TlsConnector, String> {
-    webhook::connector(ca_file)
+/// If the record has no JSON form, which does not happen.
+pub fn body_of_alert(format: &WebhookFormat, host: &str, alert: &Alert) -> serde_json::Result<String> {
+    webhook::body(format, host, News::Alert(alert))
 }
 
-/// The certificate authorities in a PEM file.
+/// The body of a webhook's request for an incident that is over.
 ///
 /// # Errors
-/// If it cannot be read, or contains none.
-pub fn read_authorities(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
-    webhook::read_authorities(path)
+/// If the record has no JSON form, which does not happen.
+pub fn body_of_end(format: &WebhookFormat, host: &str, incident: &Incident) -> serde_json::Result<String> {
+    webhook::body(format, host, News::Over(incident))
 }
 
 /// Totals since the start, for metrics.
@@ -62,13 +77,15 @@ pub struct NotifyStats {
     /// Of alert lines.
     pub lines: LineStats,
     /// Of the webhook.
-    pub webhook: WebhookStats,
+    pub webhook: DeliveryStats,
+    /// Of the syslog server; none without one.
+    pub syslog: Option<DeliveryStats>,
 }
 
 /// State of a receiver, for a test of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Way {
-    /// `output` or `webhook`.
+    /// `output`, `webhook` or `syslog`.
     pub name: &'static str,
     /// Whether nothing is queued for it.
     pub is_idle: bool,
@@ -85,11 +102,12 @@ pub struct Way {
 pub struct Notifier {
     lines: Option<Lines>,
     webhook: Option<Webhook>,
+    syslog: Option<Syslog>,
 }
 
 impl Notifier {
-    /// Sets up the receivers. `jitter` gives random numbers, which keep many hosts from retrying in step; the webhook's
-    /// task runs on `runtime`.
+    /// Sets up the receivers. `jitter` gives random numbers, which keep many hosts from retrying in step; the tasks of the
+    /// webhook and of the syslog server run on `runtime`.
     ///
     /// # Errors
     /// If no thread can be started, or no certificate can be checked. A file that cannot be opened is no error: each
@@ -97,7 +115,7 @@ impl Notifier {
     pub fn start(
         config: &NotifyConfig,
         runtime: &Handle,
-        jitter: impl FnMut() -> u16 + Send + 'static,
+        jitter: impl FnMut() -> u16 + Clone + Send + 'static,
     ) -> Result<Self, NotifyError> {
         let lines = match &config.output {
             Output::Off => None,
@@ -105,8 +123,10 @@ impl Notifier {
             Output::File(path) => Some(Lines::start(Some(path.clone()))?),
         };
         let webhook = config.webhook.as_ref();
-        let webhook = webhook.map(|config| Webhook::start(config, runtime, jitter)).transpose()?;
-        Ok(Self { lines, webhook })
+        let webhook = webhook.map(|config| Webhook::start(config, runtime, jitter.clone())).transpose()?;
+        let syslog = config.syslog.as_ref();
+        let syslog = syslog.map(|config| Syslog::start(config, runtime, jitter)).transpose()?;
+        Ok(Self { lines, webhook, syslog })
     }
 
     /// Passes an alert to each receiver; does not wait.
@@ -122,6 +142,9 @@ impl Notifier {
         if let Some(webhook) = &self.webhook {
             webhook.push(News::Alert(alert));
         }
+        if let Some(syslog) = &self.syslog {
+            syslog.push(News::Alert(alert));
+        }
     }
 
     /// Sends an alert to every receiver, whatever its severity.
@@ -132,27 +155,34 @@ impl Notifier {
         if let Some(webhook) = &self.webhook {
             webhook.push_always(News::Alert(alert));
         }
+        if let Some(syslog) = &self.syslog {
+            syslog.push_always(News::Alert(alert));
+        }
     }
 
     /// The receivers, and whether each has nothing left to send; with the reason of the last failure.
     #[must_use]
     pub fn ways(&self) -> Vec<Way> {
-        let stats = self.stats();
-        let lines = self.lines.as_ref().map(|_| Way {
+        let lines = self.lines.as_ref().map(Lines::stats).map(|stats| Way {
             name: "output",
-            is_idle: stats.lines.depth == 0,
-            sent: stats.lines.written,
-            lost: stats.lines.failed.saturating_add(stats.lines.dropped),
+            is_idle: stats.depth == 0,
+            sent: stats.written,
+            lost: stats.failed.saturating_add(stats.dropped),
             trouble: None,
         });
-        let webhook = self.webhook.as_ref().map(|webhook| Way {
-            name: "webhook",
-            is_idle: stats.webhook.depth == 0,
-            sent: stats.webhook.sent,
-            lost: stats.webhook.failed.saturating_add(stats.webhook.dropped),
-            trouble: webhook.trouble(),
-        });
-        lines.into_iter().chain(webhook).collect()
+        let way = |name, outbox: &Outbox| {
+            let stats = outbox.stats();
+            Way {
+                name,
+                is_idle: stats.depth == 0,
+                sent: stats.sent,
+                lost: stats.failed.saturating_add(stats.dropped),
+                trouble: outbox.trouble(),
+            }
+        };
+        let webhook = self.webhook.as_ref().map(|webhook| way("webhook", webhook.outbox()));
+        let syslog = self.syslog.as_ref().map(|syslog| way("syslog", syslog.outbox()));
+        lines.into_iter().chain(webhook).chain(syslog).collect()
     }
 
     /// An incident is open, or over, at a time: receivers that forget incidents are reminded periodically. Does not
@@ -163,10 +193,13 @@ impl Notifier {
         }
     }
 
-    /// Reports to the webhook that an incident is over; does not wait. Lines contain only alerts.
+    /// Reports that an incident is over to the webhook and the syslog server; does not wait. Lines contain only alerts.
     pub fn resolved(&self, incident: &Incident) {
         if let Some(webhook) = &self.webhook {
             webhook.push(News::Over(incident));
+        }
+        if let Some(syslog) = &self.syslog {
+            syslog.push(News::Over(incident));
         }
     }
 
@@ -175,11 +208,13 @@ impl Notifier {
     pub fn stats(&self) -> NotifyStats {
         NotifyStats {
             lines: self.lines.as_ref().map(Lines::stats).unwrap_or_default(),
-            webhook: self.webhook.as_ref().map(Webhook::stats).unwrap_or_default(),
+            webhook: self.webhook.as_ref().map(|webhook| webhook.outbox().stats()).unwrap_or_default(),
+            syslog: self.syslog.as_ref().map(|syslog| syslog.outbox().stats()),
         }
     }
 
-    /// Writes the queued lines, and gives the webhook some time for its queue; the rest counts as dropped.
+    /// Writes the queued lines, and gives the webhook and the syslog server some time for their queues, at once; the rest
+    /// counts as dropped.
     pub async fn close(self, grace: Duration) -> NotifyStats {
         let mut stats = self.stats();
         if let Some(lines) = self.lines {
@@ -187,9 +222,12 @@ impl Notifier {
             let closed = tokio::task::spawn_blocking(|| lines.close()).await;
             stats.lines = closed.unwrap_or(stats.lines);
         }
-        if let Some(webhook) = self.webhook {
-            stats.webhook = webhook.close(grace).await;
-        }
+        let (webhook, syslog) =
+            (self.webhook.map(Webhook::into_outbox), self.syslog.map(Syslog::into_outbox));
+        let close = |outbox: Option<Outbox>| async move { Some(outbox?.close(grace).await) };
+        let (webhook, syslog) = tokio::join!(close(webhook), close(syslog));
+        stats.webhook = webhook.unwrap_or(stats.webhook);
+        stats.syslog = syslog.or(stats.syslog);
         stats
     }
 }

@@ -17,6 +17,7 @@ pub mod proxy;
 pub mod raw;
 pub mod raw_tcp;
 pub mod redis;
+pub mod rsyslog;
 pub mod rustls;
 pub mod shell;
 pub mod spoof;

@@ -3,14 +3,16 @@
 
 use std::fs;
 use std::io::{self, Read as _, Write as _};
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use sensor_tests::daemon::{Daemon, NO_LIMITS, PATIENCE, SMALL_TABLES, WEB, page};
-use sensor_tests::netns::{FLOODER, Net, SERVER_V4, SERVER_V6, v4, v6};
+use sensor_tests::netns::{FLOODER, Namespace, Net, SERVER_V4, SERVER_V6, v4, v6};
 use sensor_tests::peers::hook::Hook;
 use sensor_tests::peers::http::Client;
 use sensor_tests::peers::login::LoginServer;
@@ -104,12 +106,31 @@ fn files(directory: &Path, found: &mut Vec<(String, String)>) -> Result<()> {
     Ok(())
 }
 
+/// A syslog server for datagrams: where it listens, and what it gets. Its thread ends with the test's process.
+fn syslog(namespace: &Namespace) -> Result<(SocketAddr, Arc<Mutex<String>>)> {
+    let socket = namespace.enter(|| UdpSocket::bind("127.0.0.1:0"))?;
+    let address = socket.local_addr()?;
+    let received = Arc::<Mutex<String>>::default();
+    let own = received.clone();
+    thread::spawn(move || {
+        let mut datagram = vec![0; 65_536];
+        while let Ok(length) = socket.recv(&mut datagram) {
+            let message = String::from_utf8_lossy(datagram.get(..length).unwrap_or_default()).into_owned();
+            let mut received = own.lock().unwrap_or_else(PoisonError::into_inner);
+            received.push_str(&message);
+            received.push('\n');
+        }
+    });
+    Ok((address, received))
+}
+
 /// Every way out but metrics goes to files of a directory, at every level.
-fn configuration(place: &Path, hook: SocketAddr) -> String {
+fn configuration(place: &Path, hook: SocketAddr, syslog: SocketAddr) -> String {
     let at = |name: &str| place.join(name).display().to_string();
     format!(
         "mode = \"monitor\"\n{SMALL_TABLES}{NO_LIMITS}[http]\nports = [{}, {}]\nexchange_log = \"{}\"\n[alerts]\noutput = \"{}\"\n\
-         [alerts.webhook]\nurl = \"http://{hook}/\"\nmin_severity = \"info\"\n[alerts.deny_file]\npath = \"{}\"\n\
+         [alerts.webhook]\nurl = \"http://{hook}/\"\nmin_severity = \"info\"\n[alerts.syslog]\nurl = \"udp://{syslog}\"\nmin_severity = \"info\"\n\
+         format = \"json\"\nmax_bytes = 65507\n[alerts.deny_file]\npath = \"{}\"\n\
          [log]\nlevel = \"trace\"\n",
         LoginServer::PORT,
         Nginx::PORT,
@@ -171,11 +192,12 @@ fn nothing_that_gets_out_has_a_secret() -> Result<()> {
     let _logins = LoginServer::start(&net.server)?;
     let _nginx = Nginx::start(&net.server)?;
     let hook = Hook::start(&net.server)?;
+    let (syslog, received) = syslog(&net.server)?;
     let posted = || hook.requests().join("\n").replace('\r', "");
     let mut daemon = Daemon::prepare(&net, "")?;
     let state = daemon.state_dir();
     let place = state.parent().unwrap_or(Path::new("/")).to_owned();
-    daemon.write_config(&configuration(&place, hook.address()))?;
+    daemon.write_config(&configuration(&place, hook.address(), syslog))?;
     daemon.hide_log();
     daemon.run()?;
     for number in 0..25 {
@@ -193,6 +215,9 @@ fn nothing_that_gets_out_has_a_secret() -> Result<()> {
     said.push(("webhook".to_owned(), posted()));
     // The state is written at the end.
     daemon.terminate()?;
+    let messages = received.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    ensure!(messages.contains("sensor@32473"), "nothing by syslog: {messages}");
+    said.push(("syslog".to_owned(), messages));
     files(&place, &mut said)?;
     for name in ["events.db", "routes.json", "exchanges.jsonl", "alerts.jsonl", "sensor.log"] {
         let found = said.iter().find(|(path, _)| path.ends_with(name));

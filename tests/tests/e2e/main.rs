@@ -42,6 +42,7 @@ mod spoofed;
 mod start;
 mod state;
 mod suggest;
+mod syslog;
 mod systemd;
 mod tls;
 mod tls_stacks;

@@ -50,6 +50,9 @@ const ALL: &[Need] = &[
     tests("apache2-bin", "apache2", "tests of HTTP/2 with Apache"),
     tests("haproxy", "haproxy", "tests with HAProxy"),
     tests("redis-server", "redis-server", "the tests of the fleet"),
+    tests("rsyslog", "rsyslogd", "the tests of alerts by syslog"),
+    // A library; by its package it is recognized anyway.
+    tests("rsyslog-openssl", "lmnsd_ossl.so", "the tests of alerts by syslog over TLS"),
     tests("mount", "mount", "the tests of the container image and of names"),
     tests("skopeo", "skopeo", "the tests of the container image"),
     tests("umoci", "umoci", "the tests of the container image"),

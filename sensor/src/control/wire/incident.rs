@@ -88,7 +88,7 @@ pub struct Preview {
 /// What became of a test alert on one way out.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct WayReport {
-    /// `output` or `webhook`.
+    /// `output`, `webhook` or `syslog`.
     pub way: String,
     /// Whether it was taken.
     pub sent: bool,

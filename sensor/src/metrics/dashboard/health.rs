@@ -23,7 +23,8 @@ use crate::metrics::http::{
 };
 use crate::metrics::sensing::{
     BLOCKS_MAX, DATAGRAMS, DATAGRAMS_REFUSED, EXCHANGE_LOG_ERRORS, FAILURES_UNCOUNTED, INSTRUCTIONS_REFUSED,
-    STREAM_BUFFERED_MAX, STREAMS_MAX, WEBHOOK_RETRIES, WEBHOOK_WAITING,
+    STREAM_BUFFERED_MAX, STREAMS_MAX, SYSLOG, SYSLOG_RETRIES, SYSLOG_WAITING, WEBHOOK_RETRIES,
+    WEBHOOK_WAITING,
 };
 use crate::metrics::surroundings::{CLOCK_STEPS, REATTACHED, ROLE, UP as INTERFACE_UP};
 use crate::metrics::tls;
@@ -180,10 +181,14 @@ fn records() -> Row {
             losses_by("Webhook alerts", &WEBHOOK, "outcome")
                 .note("Includes failed attempts that were retried.")
                 .query(increase(&WEBHOOK_RETRIES, "", "", "$__rate_interval"), "retried"),
-            lines("Waiting", "short", &[&EVENTS_WAITING, &WEBHOOK_WAITING])
+            losses_by("Alerts by syslog", &SYSLOG, "outcome")
+                .note("Includes failed attempts that were retried.")
+                .query(increase(&SYSLOG_RETRIES, "", "", "$__rate_interval"), "retried"),
+            lines("Waiting", "short", &[&EVENTS_WAITING, &WEBHOOK_WAITING, &SYSLOG_WAITING])
                 .query(sum(&EVENTS_WAITING, "", ""), "for the event store")
                 .query(sum(&WEBHOOK_WAITING, "", ""), "for the webhook")
-                .series(["for the event store", "for the webhook"]),
+                .query(sum(&SYSLOG_WAITING, "", ""), "for the syslog server")
+                .series(["for the event store", "for the webhook", "for the syslog server"]),
         ],
     }
 }

@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use crate::config::{Document, Section};
 use crate::detect::Severity;
-use crate::notify::{DenyConfig, DenyFormat, Include, NotifyConfig, Output, WebhookConfig, WebhookFormat};
+use crate::notify::{
+    DenyConfig, DenyFormat, Include, NotifyConfig, Output, SyslogConfig, SyslogFormat, Transport,
+    WebhookConfig, WebhookFormat,
+};
 
 fn read(text: &str) -> (NotifyConfig, Vec<String>) {
     let mut document = Document::default();
@@ -61,6 +64,9 @@ fn formats_are_read_and_secrets_are_not_printed() {
         ("format = \"slack\"", WebhookFormat::Slack),
         ("format = \"teams\"", WebhookFormat::Teams),
         ("format = \"alertmanager\"", WebhookFormat::Alertmanager),
+        ("format = \"ecs\"", WebhookFormat::Ecs),
+        ("format = \"ocsf\"", WebhookFormat::Ocsf),
+        ("format = \"otlp\"", WebhookFormat::Otlp),
         (
             "format = \"pagerduty\"\nrouting_key = \"s3cret\"",
             WebhookFormat::PagerDuty { routing_key: "s3cret".to_owned() },
@@ -145,5 +151,86 @@ fn secrets_are_not_printed() {
     {
         let (_, problems) = read(&format!("[alerts.webhook]\n{wrong}\n"));
         assert!(!problems.is_empty() && !format!("{problems:?}").contains("s3cret"), "{problems:?}");
+    }
+}
+
+#[test]
+fn a_syslog_server_is_read() {
+    let (config, problems) = read(
+        "[alerts.syslog]\nurl = \"tls://[2001:db8::1]:7514\"\nformat = \"json\"\nfacility = \"authpriv\"\n\
+         sd_id = \"shop@99.1\"\nmax_bytes = 4096\ntimeout = \"3s\"\nmin_severity = \"high\"\nqueue = 5\nattempts = 2\n",
+    );
+    assert_eq!(problems, [""; 0]);
+    let syslog = config.syslog.unwrap();
+    let expected = SyslogConfig {
+        format: SyslogFormat::Json,
+        facility: syslog.facility,
+        sd_id: "shop@99.1".to_owned(),
+        max_bytes: 4_096,
+        timeout: Duration::from_secs(3),
+        min_severity: Severity::High,
+        queue: 5,
+        attempts: 2,
+        ..SyslogConfig::to("tls://[2001:db8::1]:7514".parse().unwrap())
+    };
+    assert_eq!(syslog, expected);
+    assert_eq!((syslog.host(), syslog.port()), ("2001:db8::1", 7_514));
+    for (url, transport, port) in [
+        ("tls://a.example", Transport::Tls, 6_514),
+        ("tcp://a.example/", Transport::Tcp, 514),
+        ("udp://a.example", Transport::Udp, 514),
+    ] {
+        let (config, problems) = read(&format!("[alerts.syslog]\nurl = \"{url}\""));
+        assert_eq!(problems, [""; 0]);
+        let syslog = config.syslog.unwrap();
+        assert_eq!((syslog.transport(), syslog.port(), syslog.host()), (transport, port, "a.example"));
+    }
+}
+
+#[test]
+fn mistakes_about_a_syslog_server_name_their_key() {
+    for (text, expected) in [
+        ("queue = 9", "s.toml:2: alerts.syslog.queue: the syslog server needs `url`"),
+        ("url = \"a.example\"", "s.toml:2: alerts.syslog.url: expected tls://, tcp:// or udp://"),
+        ("url = \"https://a.example\"", "s.toml:2: alerts.syslog.url: expected tls://, tcp:// or udp://"),
+        ("url = \"tls://a.example/x\"", "s.toml:2: alerts.syslog.url: a syslog server has no path"),
+        ("url = \"tls://u@a.example\"", "s.toml:2: alerts.syslog.url: syslog has no users"),
+        (
+            "url = \"udp://a.example\"\nca_file = \"/dev/null\"",
+            "s.toml:3: alerts.syslog.ca_file: only a `tls://` server has certificates",
+        ),
+        (
+            "url = \"tls://a.example\"\nca_file = \"/dev/null\"",
+            "s.toml:3: alerts.syslog.ca_file: /dev/null: contains no certificate",
+        ),
+        (
+            "url = \"tls://a.example\"\ncert_file = \"/dev/null\"",
+            "s.toml:3: alerts.syslog.cert_file: this certificate needs `key_file`",
+        ),
+        (
+            "url = \"tls://a.example\"\nkey_file = \"/dev/null\"",
+            "s.toml:3: alerts.syslog.key_file: this key needs `cert_file`",
+        ),
+        ("url = \"tls://a.example\"\nmax_bytes = 100", "s.toml:3: alerts.syslog.max_bytes: "),
+        (
+            "url = \"tls://a.example\"\nfacility = \"kern\"",
+            "s.toml:3: alerts.syslog.facility: `kern`: expected `user`",
+        ),
+        (
+            "url = \"tls://a.example\"\nsd_id = \"sensor\"",
+            "s.toml:3: alerts.syslog.sd_id: `sensor`: expected NAME@NUMBER",
+        ),
+        (
+            "url = \"tls://a.example\"\nsd_id = \"a@b\"",
+            "s.toml:3: alerts.syslog.sd_id: `a@b`: expected a private",
+        ),
+        (
+            "url = \"tls://a.example\"\nsd_id = \"a]@1\"",
+            "s.toml:3: alerts.syslog.sd_id: `a]@1`: expected at most 32",
+        ),
+    ] {
+        let problems = read(&format!("[alerts.syslog]\n{text}\n")).1;
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        assert!(problems[0].starts_with(expected), "{} is not {expected}", problems[0]);
     }
 }

@@ -3,7 +3,9 @@
 mod config;
 mod deny_file;
 mod lines;
+mod rfc5424;
 mod server;
+mod syslog;
 mod webhook;
 
 use crate::clock::Timestamp;

@@ -12,7 +12,7 @@ use super::{alert, eventually, with_severity};
 use crate::clock::Timestamp;
 use crate::decide::{Alert, Incident};
 use crate::detect::Severity;
-use crate::notify::{Notifier, NotifyConfig, NotifyError, WebhookConfig, WebhookFormat, WebhookStats};
+use crate::notify::{DeliveryStats, Notifier, NotifyConfig, NotifyError, WebhookConfig, WebhookFormat};
 
 /// Long enough for a slow machine.
 const GRACE: Duration = Duration::from_secs(30);
@@ -27,7 +27,7 @@ fn start(webhook: WebhookConfig) -> Notifier {
     Notifier::start(&config, &Handle::current(), || 0).unwrap()
 }
 
-fn totals(stats: WebhookStats) -> (u64, u64, u64, u64, u64) {
+fn totals(stats: DeliveryStats) -> (u64, u64, u64, u64, u64) {
     (stats.sent, stats.failed, stats.dropped, stats.retries, stats.depth)
 }
 
@@ -188,7 +188,8 @@ async fn a_missing_authority_is_an_error_at_the_start() {
     let config = NotifyConfig { webhook: Some(webhook), ..NotifyConfig::default() };
     let error = Notifier::start(&config, &Handle::current(), || 0).unwrap_err();
     assert!(
-        matches!(error, NotifyError::Tls(_)) && error.to_string().contains("/nonexistent/ca.pem"),
+        matches!(error, NotifyError::Tls { way: "webhook", .. })
+            && error.to_string().contains("/nonexistent/ca.pem"),
         "{error}"
     );
 }
@@ -230,5 +231,23 @@ async fn an_incident_that_lasts_is_told_again_to_receivers_that_forget() {
         }
         notifier.goes_on(&incident("over"), at(500));
         assert_eq!(notifier.close(GRACE).await.webhook.sent, expected);
+    }
+}
+
+/// A receiver of OpenTelemetry that answers with success may have taken nothing, and says so in the body.
+#[tokio::test]
+async fn a_record_that_is_rejected_counts_as_lost() {
+    let body = r#"{"partialSuccess":{"rejectedLogRecords":"1","errorMessage":"too old"}}"#;
+    let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+    let rejects = Behaviour::Answer(Box::leak(answer.into_boxed_str()));
+    for (format, lost) in [(WebhookFormat::Otlp, 1), (WebhookFormat::Json, 0)] {
+        let receiver = Receiver::start(vec![rejects, OK], None).await;
+        let notifier = start(WebhookConfig { format, ..hook(&receiver) });
+        notifier.alert(&alert(1));
+        eventually(|| notifier.ways()[0].is_idle).await;
+        let way = notifier.ways().remove(0);
+        assert_eq!((way.lost, way.trouble), (lost, (lost > 0).then(|| "not taken: too old".to_owned())));
+        notifier.alert(&alert(2));
+        assert_eq!(totals(notifier.close(GRACE).await.webhook), (2 - lost, lost, 0, 0, 0));
     }
 }

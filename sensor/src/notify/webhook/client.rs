@@ -2,14 +2,11 @@
 //! configuration says, or nowhere.
 
 use std::fmt;
-use std::fs;
 use std::io;
-use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
-use hyper::body::Bytes;
 use hyper::client::conn::http1;
 use hyper::header::{CONNECTION, CONTENT_TYPE, HOST, RETRY_AFTER, USER_AGENT};
 use hyper::{Method, Request, Response, StatusCode};
@@ -18,13 +15,12 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsConnector;
-use tokio_rustls::rustls::crypto::ring;
-use tokio_rustls::rustls::pki_types::pem::PemObject as _;
-use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
-use tokio_rustls::rustls::{ClientConfig, RootCertStore};
+use tokio_rustls::rustls::pki_types::ServerName;
 
-use crate::notify::NotifyError;
-use crate::notify::config::WebhookConfig;
+use crate::notify::config::{WebhookConfig, WebhookFormat};
+use crate::notify::formats;
+use crate::notify::outbox::{Carrier, Failure};
+use crate::notify::tls;
 use crate::printable::printable;
 
 /// Maximum bytes read of a receiver's error response.
@@ -34,7 +30,7 @@ const HEAD: usize = 64 << 10;
 
 /// Why an attempt failed.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum PostError {
+enum PostError {
     #[error("no connection: {0}")]
     Connection(#[from] io::Error),
     #[error("no answer: {0}")]
@@ -45,8 +41,22 @@ pub(super) enum PostError {
     Busy { status: StatusCode, after: Option<Duration>, words: Words },
     #[error("answer {status}{words}")]
     Refused { status: StatusCode, words: Words },
+    #[error("not taken{0}")]
+    NotTaken(Words),
     #[error("no answer in time")]
     Timeout,
+}
+
+impl From<PostError> for Failure {
+    fn from(error: PostError) -> Self {
+        match &error {
+            PostError::Refused { .. } | PostError::NotTaken(_) | PostError::Request(_) => {
+                Self::lasting(&error)
+            }
+            PostError::Busy { after, .. } => Self::passing(&error).not_before(after.unwrap_or_default()),
+            PostError::Connection(_) | PostError::Http(_) | PostError::Timeout => Self::passing(&error),
+        }
+    }
 }
 
 pub(super) struct Client {
@@ -57,58 +67,63 @@ pub(super) struct Client {
 }
 
 impl Client {
-    pub(super) fn new(config: WebhookConfig) -> Result<Self, NotifyError> {
+    pub(super) fn new(config: WebhookConfig) -> Result<Self, String> {
         // An IPv6 address has brackets in a URL, and nowhere else.
         let host = config.url.host().unwrap_or_default().trim_matches(['[', ']']).to_owned();
         let port = config.port();
         let tls = if config.is_tls() {
-            let name = ServerName::try_from(host.clone())
-                .map_err(|error| NotifyError::Tls(format!("`{host}`: {error}")))?;
-            Some((connector(config.ca_file.as_deref()).map_err(NotifyError::Tls)?, name))
+            let name = ServerName::try_from(host.clone()).map_err(|error| format!("`{host}`: {error}"))?;
+            Some((tls::connector(config.ca_file.as_deref())?, name))
         } else {
             None
         };
         Ok(Self { config, host, port, tls })
     }
 
-    /// The receiver's URL, without parts that may be secret.
-    pub(super) fn host(&self) -> &str {
-        &self.host
-    }
-
-    /// Sends a text, within the time limit of one attempt.
-    pub(super) async fn post(&self, text: Arc<str>) -> Result<(), PostError> {
-        match tokio::time::timeout(self.config.timeout, self.exchange(text)).await {
-            Ok(answer) => judge(&answer?),
+    async fn post(&self, report: Bytes) -> Result<(), PostError> {
+        match tokio::time::timeout(self.config.timeout, self.exchange(report)).await {
+            Ok(answer) => self.judge(&answer?),
             Err(_elapsed) => Err(PostError::Timeout),
         }
     }
 
-    async fn exchange(&self, text: Arc<str>) -> Result<Response<Words>, PostError> {
+    /// A receiver of OTLP may take a request and none of its records.
+    fn judge(&self, answer: &Response<Words>) -> Result<(), PostError> {
+        judge(answer)?;
+        let is_otlp = self.config.format == WebhookFormat::Otlp;
+        let why = is_otlp.then(|| formats::rejected(&answer.body().0)).flatten();
+        why.map_or(Ok(()), |why| Err(PostError::NotTaken(Words(why))))
+    }
+
+    async fn exchange(&self, report: Bytes) -> Result<Response<Words>, PostError> {
         let stream = TcpStream::connect((self.host.as_str(), self.port)).await?;
         match &self.tls {
-            Some((connector, name)) => self.send(connector.connect(name.clone(), stream).await?, text).await,
-            None => self.send(stream, text).await,
+            Some((connector, name)) => {
+                self.send(connector.connect(name.clone(), stream).await?, report).await
+            }
+            None => self.send(stream, report).await,
         }
     }
 
     async fn send(
         &self,
         stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-        text: Arc<str>,
+        report: Bytes,
     ) -> Result<Response<Words>, PostError> {
         let (mut sender, connection) =
             http1::Builder::new().max_buf_size(HEAD).handshake(TokioIo::new(stream)).await?;
         // Ends with this function, and the connection with it.
         let mut driver = JoinSet::new();
         driver.spawn(connection);
-        let answer = sender.send_request(self.request(&text)?).await?;
+        let answer = sender.send_request(self.request(report)?).await?;
         let (head, body) = answer.into_parts();
-        let words = if head.status.is_success() { Words::default() } else { Words::read(body).await };
+        // Other receivers say nothing in an answer of success.
+        let is_silent = head.status.is_success() && self.config.format != WebhookFormat::Otlp;
+        let words = if is_silent { Words::default() } else { Words::read(body).await };
         Ok(Response::from_parts(head, words))
     }
 
-    fn request(&self, text: &str) -> Result<Request<Full<Bytes>>, PostError> {
+    fn request(&self, report: Bytes) -> Result<Request<Full<Bytes>>, PostError> {
         let url = &self.config.url;
         let path = url.path_and_query().map_or("/", |path| path.as_str());
         let authority = url.authority().map_or("", |authority| authority.as_str());
@@ -119,7 +134,7 @@ impl Client {
             .header(CONNECTION, "close")
             .header(CONTENT_TYPE, "application/json")
             .header(USER_AGENT, concat!("sensor/", env!("CARGO_PKG_VERSION")))
-            .body(Full::new(Bytes::copy_from_slice(text.as_bytes())))?;
+            .body(Full::new(report))?;
         for (name, value) in &self.config.headers {
             request.headers_mut().insert(name, value.clone());
         }
@@ -127,9 +142,20 @@ impl Client {
     }
 }
 
+impl Carrier for Client {
+    /// The receiver's host: other parts of its URL may be secret.
+    fn receiver(&self) -> &str {
+        &self.host
+    }
+
+    async fn deliver(&mut self, report: Bytes) -> Result<(), Failure> {
+        Ok(self.post(report).await?)
+    }
+}
+
 /// A receiver's error response. It is shown in the log and to operators, escaped.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Words(String);
+struct Words(String);
 
 impl Words {
     /// The start of a body.
@@ -166,33 +192,4 @@ fn judge(answer: &Response<Words>) -> Result<(), PostError> {
     let after = answer.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
     let words = answer.body().clone();
     Err(PostError::Busy { status, after: after.map(Duration::from_secs), words })
-}
-
-/// Verifies servers against the system's authorities, and those of a file.
-pub(in crate::notify) fn connector(ca_file: Option<&Path>) -> Result<TlsConnector, String> {
-    let mut roots = RootCertStore::empty();
-    let system = rustls_native_certs::load_native_certs();
-    roots.add_parsable_certificates(system.certs);
-    if let Some(path) = ca_file {
-        roots.add_parsable_certificates(read_authorities(path)?);
-    }
-    if roots.is_empty() {
-        let why = "no certificate authorities on this host; install ca-certificates, or set `ca_file`";
-        return Err(why.to_owned());
-    }
-    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .map_err(|error| error.to_string())?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    Ok(TlsConnector::from(Arc::new(config)))
-}
-
-/// The certificates of a PEM file; at least one.
-pub(in crate::notify) fn read_authorities(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
-    let named = |error: &dyn fmt::Display| format!("{}: {error}", path.display());
-    let text = fs::read(path).map_err(|error| named(&error))?;
-    let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
-    let certificates = certificates.map_err(|error| named(&error))?;
-    if certificates.is_empty() { Err(named(&"contains no certificate")) } else { Ok(certificates) }
 }

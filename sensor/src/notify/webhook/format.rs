@@ -4,96 +4,15 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::clock::Timestamp;
-use crate::decide::{About, Alert, Incident};
 use crate::detect::Severity;
 use crate::notify::config::WebhookFormat;
-use crate::printable::{printable, to_json};
+use crate::notify::formats;
+use crate::notify::news::News;
+use crate::printable::to_json;
 
 /// How long Alertmanager considers an incident open without news: the daemon may have ended. It is repeated well before
 /// that, as long as the incident is open.
 pub(super) const LONGEST: Duration = Duration::from_secs(24 * 3_600);
-
-/// Something to report.
-#[derive(Clone, Copy)]
-pub(in crate::notify) enum News<'a> {
-    /// An alert, or one that got worse.
-    Alert(&'a Alert),
-    /// An open incident, at a time.
-    Open(&'a Incident, Timestamp),
-    /// An incident that is over.
-    Over(&'a Incident),
-}
-
-impl News<'_> {
-    pub(in crate::notify) const fn severity(self) -> Severity {
-        match self {
-            Self::Alert(alert) => alert.severity,
-            Self::Open(incident, _) | Self::Over(incident) => incident.severity,
-        }
-    }
-
-    /// What all reports of one incident have in common.
-    fn id(self) -> String {
-        match self {
-            Self::Alert(alert) => alert.id.to_string(),
-            Self::Open(incident, _) | Self::Over(incident) => incident.id.to_string(),
-        }
-    }
-
-    const fn detector(self) -> &'static str {
-        match self {
-            Self::Alert(alert) => alert.detector.slug(),
-            Self::Open(incident, _) | Self::Over(incident) => incident.detector.slug(),
-        }
-    }
-
-    fn about(self) -> String {
-        let about = match self {
-            Self::Alert(alert) => &alert.about,
-            Self::Open(incident, _) | Self::Over(incident) => &incident.about,
-        };
-        match about {
-            About::Client(client) => client.to_string(),
-            About::Subject(subject) => printable(subject),
-        }
-    }
-
-    /// One line for a person.
-    fn text(self) -> String {
-        match self {
-            Self::Alert(alert) => {
-                let what = serde_json::to_value(alert.action).ok();
-                let what = what.as_ref().and_then(Value::as_str).unwrap_or_default().replace('_', " ");
-                let until = alert.until.map(|until| format!(" until {until}")).unwrap_or_default();
-                let why = alert.reason_no_action.as_deref().map(printable);
-                let why = why.map(|why| format!(" ({why})")).unwrap_or_default();
-                format!("{}; action: {what}{until}{why}", printable(&alert.summary))
-            }
-            Self::Open(incident, _) | Self::Over(incident) => format!(
-                "{}: {} by {} {} from {} to {}; {}",
-                incident.state.label(),
-                incident.detector.counted(incident.attempts),
-                incident.clients,
-                if incident.clients == 1 { "client" } else { "clients" },
-                incident.first,
-                incident.last,
-                printable(&incident.summary)
-            ),
-        }
-    }
-
-    fn headline(self) -> String {
-        format!("[{}] {} {}", self.severity().label(), self.detector(), self.about())
-    }
-
-    fn record(self) -> Result<String, serde_json::Error> {
-        match self {
-            Self::Alert(alert) => to_json(alert),
-            Self::Open(incident, _) | Self::Over(incident) => to_json(incident),
-        }
-    }
-}
 
 /// The body of the request.
 ///
@@ -112,6 +31,9 @@ pub(in crate::notify) fn body(
         WebhookFormat::Teams => teams(host, news),
         WebhookFormat::PagerDuty { routing_key } => pager_duty(routing_key, host, news)?,
         WebhookFormat::Alertmanager => alertmanager(host, news),
+        WebhookFormat::Ecs => formats::ecs(host, news),
+        WebhookFormat::Ocsf => formats::ocsf(host, news),
+        WebhookFormat::Otlp => formats::otlp(host, news),
     };
     to_json(&value)
 }
@@ -203,6 +125,7 @@ fn alertmanager(host: &str, news: News<'_>) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::decide::{Alert, Incident};
     use crate::decide::{DecideConfig, Decider, Ids, Surroundings, signal};
     use crate::detect::Response;
 

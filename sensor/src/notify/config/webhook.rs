@@ -1,4 +1,4 @@
-//! What the configuration says about the ways out.
+//! What the configuration says about the webhook.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -8,21 +8,9 @@ use documented::DocumentedFields;
 use hyper::Uri;
 use hyper::header::{HeaderName, HeaderValue};
 
-use super::webhook;
 use crate::config::{Form, Section};
 use crate::detect::Severity;
-
-/// Where alert lines go.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Output {
-    /// Nowhere.
-    #[default]
-    Off,
-    /// To the standard output.
-    Stdout,
-    /// To the end of a file.
-    File(PathBuf),
-}
+use crate::notify::tls;
 
 /// What a receiver takes.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -41,6 +29,12 @@ pub enum WebhookFormat {
     },
     /// An alert of Alertmanager's.
     Alertmanager,
+    /// An event of the Elastic Common Schema.
+    Ecs,
+    /// A finding of the Open Cybersecurity Schema Framework.
+    Ocsf,
+    /// A log record of OpenTelemetry.
+    Otlp,
 }
 
 /// A receiver of alerts over HTTP. Its address and headers may hold secrets, so neither is printed.
@@ -50,8 +44,9 @@ pub struct WebhookConfig {
     /// Under systemd, the unit's `IPAddressAllow=` must include its address.
     pub url: Uri,
     /// Format of the receiver: `json`, the alert's record, and the incident's once it is over; `slack`; `teams`, through
-    /// a workflow; `pagerduty`, an Events API v2 event; `alertmanager`, for `/api/v2/alerts`. All but `slack` and `teams`
-    /// link an incident's end to its beginning.
+    /// a workflow; `pagerduty`, an Events API v2 event; `alertmanager`, for `/api/v2/alerts`; `ecs`, an event of the Elastic
+    /// Common Schema; `ocsf`, a Detection Finding; `otlp`, an OpenTelemetry log record, for `/v1/logs`. All but `slack` and
+    /// `teams` link an incident's end to its beginning.
     pub format: WebhookFormat,
     /// Headers sent with each request, such as `Authorization: Bearer ...`. They are never printed.
     pub headers: Vec<(HeaderName, HeaderValue)>,
@@ -64,16 +59,13 @@ pub struct WebhookConfig {
     /// Maximum attempts per alert. The pause between attempts starts at half a second and doubles each time, up to a
     /// minute.
     pub attempts: u32,
-    /// Pause after the first failed try; it doubles up to [`WebhookConfig::MAX_RETRY`].
+    /// Pause after the first failed try; it doubles up to a minute.
     pub retry: Duration,
     /// File with additional certificate authorities, in PEM.
     pub ca_file: Option<PathBuf>,
 }
 
 impl WebhookConfig {
-    /// Longest pause between two tries.
-    pub const MAX_RETRY: Duration = Duration::from_secs(60);
-
     /// A receiver with the defaults.
     #[must_use]
     pub const fn to(url: Uri) -> Self {
@@ -111,98 +103,7 @@ impl fmt::Debug for WebhookConfig {
     }
 }
 
-/// How clients stand in the deny file.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum DenyFormat {
-    /// `deny 192.0.2.7;`, for an `include` in a `server` block of nginx.
-    #[default]
-    Nginx,
-    /// For `acl NAME src -f FILE` of HAProxy: prefixes, one a line, with a comment.
-    Haproxy,
-    /// Prefixes, one a line, and nothing else.
-    Plain,
-}
-
-/// Which clients stand in the deny file.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Include {
-    /// Those behind a trusted proxy, whom the kernel cannot block.
-    #[default]
-    Proxied,
-    /// Those that the kernel blocks, too.
-    All,
-}
-
-/// A file of clients to deny.
-#[derive(Clone, Debug, PartialEq, Eq, DocumentedFields)]
-pub struct DenyConfig {
-    /// File of clients to deny, rewritten with each change. Its directory must exist.
-    pub path: PathBuf,
-    /// `nginx`: lines such as `deny 192.0.2.7;`, for an `include` in a `server` block. `haproxy`: prefixes with comments,
-    /// for `acl NAME src -f FILE`. `plain`: prefixes only.
-    pub format: DenyFormat,
-    /// `proxied`: clients behind a trusted proxy, which the kernel cannot block. `all`: also clients that the kernel
-    /// blocks.
-    pub include: Include,
-    /// Maximum clients; beyond it the one that expires first is removed.
-    pub max_entries: usize,
-}
-
-impl DenyConfig {
-    /// A file with the defaults.
-    #[must_use]
-    pub const fn to(path: PathBuf) -> Self {
-        Self { path, format: DenyFormat::Nginx, include: Include::Proxied, max_entries: 10_000 }
-    }
-}
-
-/// All ways out.
-#[derive(Clone, Debug, Default, PartialEq, DocumentedFields)]
-pub struct NotifyConfig {
-    /// Where to write each alert as a line of JSON: `stdout`, the absolute path of a file, or `off`.
-    pub output: Output,
-    /// Over HTTP.
-    pub webhook: Option<WebhookConfig>,
-    /// To a proxy.
-    pub deny_file: Option<DenyConfig>,
-}
-
-impl NotifyConfig {
-    /// Reads `[alerts]`.
-    #[must_use]
-    pub fn read(root: &Section<'_>) -> Self {
-        let alerts = root.section("alerts").about(ABOUT);
-        let mut output = Output::default();
-        alerts.explain::<Self>();
-        alerts.text("output", &OUTPUT, &mut output);
-        let webhook = read_webhook(alerts.section("webhook").about(ABOUT_WEBHOOK));
-        let deny_file = read_deny_file(alerts.section("deny_file").about(ABOUT_DENY_FILE));
-        alerts.finish();
-        Self { output, webhook, deny_file }
-    }
-}
-
-const ABOUT: &str = "Where alerts are sent, besides `sensor alerts`.";
-
-const ABOUT_WEBHOOK: &str = "An HTTP receiver of alerts; disabled without a `url`.";
-
-const ABOUT_DENY_FILE: &str = "A file of clients for a proxy to deny; disabled without a `path`.";
-
-const OUTPUT: Form<Output> = Form {
-    kind: "`stdout`, an absolute path or `off`",
-    example: "/var/log/sensor/alerts.jsonl",
-    read: |text| match text {
-        "off" => Ok(Output::Off),
-        "stdout" => Ok(Output::Stdout),
-        path if path.starts_with('/') => Ok(Output::File(path.into())),
-        _ => Err("expected `stdout`, an absolute path or `off`".to_owned()),
-    },
-    show: |output| match output {
-        Output::Off => "off".to_owned(),
-        Output::Stdout => "stdout".to_owned(),
-        Output::File(path) => path.display().to_string(),
-    },
-};
+pub(super) const ABOUT: &str = "An HTTP receiver of alerts; disabled without a `url`.";
 
 const URL: Form<String> = Form {
     // The address may hold a secret, so it is not shown again.
@@ -210,12 +111,15 @@ const URL: Form<String> = Form {
     ..Form::any("a URL with `http` or `https`", "https://alerts.example.org/hook")
 };
 
-const FORMATS: [(&str, &str); 5] = [
+const FORMATS: [(&str, &str); 8] = [
     ("json", "json"),
     ("slack", "slack"),
     ("teams", "teams"),
     ("pagerduty", "pagerduty"),
     ("alertmanager", "alertmanager"),
+    ("ecs", "ecs"),
+    ("ocsf", "ocsf"),
+    ("otlp", "otlp"),
 ];
 
 const ABOUT_ROUTING_KEY: &str = "Integration key of the PagerDuty service. It is never printed.";
@@ -248,11 +152,14 @@ fn read_format(webhook: &Section<'_>) -> WebhookFormat {
         ("slack", _) => WebhookFormat::Slack,
         ("teams", _) => WebhookFormat::Teams,
         ("alertmanager", _) => WebhookFormat::Alertmanager,
+        ("ecs", _) => WebhookFormat::Ecs,
+        ("ocsf", _) => WebhookFormat::Ocsf,
+        ("otlp", _) => WebhookFormat::Otlp,
         _ => WebhookFormat::Json,
     }
 }
 
-fn read_webhook(webhook: Section<'_>) -> Option<WebhookConfig> {
+pub(super) fn read(webhook: Section<'_>) -> Option<WebhookConfig> {
     // Without the text in the message: it may hold a secret.
     let mut text = None;
     let mut config = WebhookConfig::to(Uri::default());
@@ -268,7 +175,7 @@ fn read_webhook(webhook: Section<'_>) -> Option<WebhookConfig> {
     webhook.integer("attempts", 1..=100, &mut config.attempts);
     webhook.optional("ca_file", &Form::path("/etc/sensor/webhook-ca.pem"), &mut config.ca_file);
     if let Some(path) = &config.ca_file
-        && let Err(error) = webhook::read_authorities(path)
+        && let Err(error) = tls::read_authorities(path)
     {
         webhook.reject("ca_file", error);
     }
@@ -296,26 +203,6 @@ fn read_webhook(webhook: Section<'_>) -> Option<WebhookConfig> {
     };
     webhook.finish();
     config
-}
-
-fn read_deny_file(section: Section<'_>) -> Option<DenyConfig> {
-    let formats =
-        [("nginx", DenyFormat::Nginx), ("haproxy", DenyFormat::Haproxy), ("plain", DenyFormat::Plain)];
-    let includes = [("proxied", Include::Proxied), ("all", Include::All)];
-    let mut path = None;
-    let mut config = DenyConfig::to(PathBuf::new());
-    section.explain::<DenyConfig>();
-    section.optional("path", &Form::path("/var/lib/sensor/deny.conf"), &mut path);
-    section.choice("format", &formats, &mut config.format);
-    section.choice("include", &includes, &mut config.include);
-    section.integer("max_entries", 1..=1_000_000, &mut config.max_entries);
-    if path.is_none() {
-        for key in ["format", "include", "max_entries"] {
-            section.reject(key, "the deny file needs `path`");
-        }
-    }
-    section.finish();
-    path.map(|path| DenyConfig { path, ..config })
 }
 
 fn parse_url(text: &str) -> Result<Uri, &'static str> {
