@@ -13,6 +13,7 @@ pub(super) enum List {
     Audit,
     Exchanges,
     Clients,
+    ClientsBy,
     Routes,
     Blocks,
     Allows,
@@ -46,6 +47,10 @@ impl List {
             Self::Routes => {
                 "method route rates.requests rates.client_errors rates.server_errors recent.requests recent.client_errors \
                  recent.server_errors p50_us p99_us total.requests total.client_errors total.server_errors"
+            }
+            Self::ClientsBy => {
+                "group organization clients rates.packets rates.bits rates.requests rates.drops rates.failures packets \
+                 bytes requests drops failures"
             }
             Self::Blocks => "prefix until since origin reason",
             Self::Allows => "prefix since origin reason",

@@ -147,6 +147,7 @@ pub(super) fn block(
             ask::<IncidentBlocks>(remote, request, json, blocked)
         }
         Target::Prefix(prefix) => {
+            let prefix = prefix.into();
             let request = Request::BlockAdd { prefix, for_ms: time.map(milliseconds), reason, fleet };
             ask::<BlockAdded>(remote, request, json, super::output::blocked)
         }

@@ -33,17 +33,18 @@ pub use score::fuzz;
 
 use std::process::ExitCode;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use clap::Parser as _;
 use serde::de::DeserializeOwned;
 
 use crate::control::wire::{
-    AlertExplanation, AllowRow, BlockAdded, BlockRow, ClientRow, Confirmed, Envelope, Explanation, LimitRow,
-    ModeReport, Question, Reloaded, Removed, Request, StatusReport, Target,
+    AlertExplanation, AllowRow, BlockAdded, BlockRow, ClientRow, ClientsRow, Confirmed, Envelope,
+    Explanation, LimitRow, ModeReport, Question, Reloaded, Removed, Request, StatusReport, Target,
 };
 use crate::control::{self, Client, ClientError};
 use crate::duration::milliseconds;
 use crate::enforce::{Limits, Scope};
+use crate::groups::Whom;
 use args::{AlertsCommand, AllowCommand, BlockCommand, Cli, Command, Explained, LimitCommand, Remote};
 use names::Names;
 use say::{SayError, complain, say, say_json};
@@ -87,7 +88,8 @@ const fn list_of(command: &Command) -> Option<csv::List> {
         Command::Incidents(_) => csv::List::Incidents,
         Command::Audit { .. } => csv::List::Audit,
         Command::Exchanges(_) => csv::List::Exchanges,
-        Command::Clients { .. } => csv::List::Clients,
+        Command::Clients { by: Some(_), .. } => csv::List::ClientsBy,
+        Command::Clients { by: None, .. } => csv::List::Clients,
         Command::Routes(_) => csv::List::Routes,
         Command::Block { command: BlockCommand::List(_) } => csv::List::Blocks,
         Command::Allow { command: AllowCommand::List(_) } => csv::List::Allows,
@@ -151,9 +153,14 @@ fn dispatch(cli: Cli) -> Result<ExitCode> {
         Command::Confirm(remote) => confirm(&remote, cli.json),
         Command::Block { command } => block(command, cli.json),
         Command::Allow { command } => allow(command, cli.json),
-        Command::Clients { remote, top, sort, resolve } => {
+        Command::Clients { remote, top, sort, by, resolve } => {
             let top = usize::try_from(top).unwrap_or(usize::MAX);
-            clients(&remote, Request::Clients { top, sort: sort.into() }, resolve, cli.json)
+            let (sort, by) = (sort.into(), by.map(Into::into));
+            let request = Request::Clients { top, sort, by };
+            match by {
+                None => clients(&remote, request, resolve, cli.json),
+                Some(_) => ask::<Vec<ClientsRow>>(&remote, request, cli.json, output::clients_by),
+            }
         }
         Command::Routes(args) => live::routes(&args, cli.json),
         Command::Posture(args) => posture::posture(&args, cli.json),
@@ -248,6 +255,11 @@ fn block(command: BlockCommand, json: bool) -> Result<ExitCode> {
             ask::<BlockAdded>(&remote, request, json, output::blocked)
         }
         BlockCommand::Add { remote, prefix, incident, dry_run, time, reason, fleet } => {
+            let group = prefix.and_then(Whom::group);
+            if let Some(group) = group {
+                bail!("--dry-run shows the clients of a prefix or an incident, not of {group}");
+            }
+            let prefix = prefix.and_then(Whom::prefix);
             let target = prefix.map(Target::Prefix).or(incident.map(Target::Incident));
             let target = target.context("expected a prefix or --incident ID")?;
             incidents::block(&remote, target, (time, reason, fleet), dry_run, json)

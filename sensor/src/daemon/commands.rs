@@ -5,7 +5,6 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use ipnet::IpNet;
 use serde::Serialize;
 use tracing::{info, warn};
 
@@ -13,12 +12,10 @@ use super::engine::Engine;
 use super::records;
 use super::responder::Details;
 use crate::clock::{self, Timestamp};
-use crate::control::wire::{
-    Answer, ClientSort, Confirmed, Envelope, ModeReport, Question, Removed, Request, Role,
-};
+use crate::control::wire::{Answer, ClientSort, Confirmed, Envelope, ModeReport, Question, Request, Role};
 use crate::control::{Handle, Peer};
 use crate::decide::{Cause, Change, Measure};
-use crate::enforce::{AllowRule, Limits, Mode, Origin, Scope};
+use crate::enforce::{Limits, Mode, Scope};
 use crate::printable::to_json;
 use crate::store::Pending;
 use crate::suggest::Ask;
@@ -85,8 +82,11 @@ impl Handle for Commands {
             if let Some(session) = envelope.ssh.filter(|_| peer.role == Role::Administrator) {
                 self.engine().protect_operator(session, &cause_of(&peer), clock::now());
             }
-            let done = if let Request::Clients { top, sort } = envelope.request {
-                self.clients(top, sort).await
+            let done = if let Request::Clients { top, sort, by } = envelope.request {
+                match by {
+                    None => self.clients(top, sort).await,
+                    Some(by) => self.clients_by(by, top, sort).await.and_then(|rows| to_value(&rows)),
+                }
             } else if let Request::Routes { top, sort } = envelope.request {
                 self.routes(top, sort).await.and_then(|report| to_value(&report))
             } else if let Request::Posture { route, since, draft } = envelope.request {
@@ -105,7 +105,10 @@ impl Handle for Commands {
             } else if let Request::LimitSuggest { since, include_limited, what_if } = envelope.request {
                 to_value(&self.suggest(&Ask { since, include_limited, what_if }))
             } else {
-                self.engine().perform(envelope.request, &peer, clock::now())
+                match self.read_group(&envelope.request).await {
+                    Ok(()) => self.engine().perform(envelope.request, &peer, clock::now()),
+                    Err(why) => Err(why),
+                }
             };
             done.map_or_else(Answer::Refused, Answer::Done)
         })
@@ -207,7 +210,7 @@ impl Engine {
             Request::BlockList => to_value(&self.block_rows()),
             Request::BlockAdd { prefix, for_ms, reason, fleet } => {
                 self.add_block(prefix, (for_ms, reason, fleet), now)?;
-                to_value(&self.block_added(&prefix))
+                to_value(&self.block_added(prefix))
             }
             Request::BlockRemove { prefix, fleet } => to_value(&self.remove_block(prefix, fleet, now)?),
             Request::Fleet => to_value(&self.fleet_report()?),
@@ -215,7 +218,7 @@ impl Engine {
             Request::AllowList => to_value(&self.allow_rows()),
             Request::AllowAdd { prefix, reason } => {
                 self.add_allow(prefix, reason, now)?;
-                to_value(&self.allow_row(&prefix))
+                to_value(&self.allow_row(prefix))
             }
             Request::AllowRemove { prefix } => to_value(&self.remove_allow(prefix, now)?),
             Request::Exchanges { last } => to_value(&self.recent_exchanges(last)?),
@@ -305,32 +308,5 @@ impl Engine {
         let undone = self.undone.iter().map(|(scope, at)| (*scope, *at));
         let undone = if confirmed.is_empty() { undone.collect() } else { Vec::new() };
         Confirmed { confirmed, undone }
-    }
-
-    fn add_allow(&mut self, prefix: IpNet, reason: Option<String>, now: Timestamp) -> Result<(), String> {
-        let rule = AllowRule { reason, origin: Origin::Command, since: now };
-        self.change(now, |policy| {
-            policy.change(|commands| commands.allows.insert(prefix, rule));
-        })?;
-        self.reconsider(now);
-        self.settle_all(now);
-        Ok(())
-    }
-
-    fn remove_allow(&mut self, prefix: IpNet, now: Timestamp) -> Result<Removed, String> {
-        if !self.policy.commands().allows.contains_key(&prefix) {
-            return Err(match self.policy.allow(&prefix) {
-                Some(_) => {
-                    format!("{prefix} is allowed in the configuration; remove it there and reload")
-                }
-                None => format!("{prefix} is not allowed; `sensor allow list` shows all allow rules"),
-            });
-        }
-        self.change(now, |policy| {
-            policy.change(|commands| commands.allows.remove(&prefix));
-        })?;
-        self.reconsider(now);
-        self.settle_all(now);
-        Ok(Removed { removed: prefix })
     }
 }

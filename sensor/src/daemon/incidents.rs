@@ -73,9 +73,9 @@ impl Commands {
             // One at a time: others who wait for the engine get their turn in between.
             let mut engine = self.engine();
             let now = clock::now();
-            match engine.add_block(prefix, (for_ms, Some(reason.clone()), fleet), now) {
+            match engine.add_block(prefix.into(), (for_ms, Some(reason.clone()), fleet), now) {
                 Ok(()) => {
-                    let added = engine.block_added(&prefix);
+                    let added = engine.block_added(prefix.into());
                     let until = added.as_ref().and_then(|added| added.row.until);
                     let details = Details { alert_id: Some(id), until, detail: Some(reason.clone()) };
                     engine.responder.audit(now, Change::BlockAdded, &prefix, cause_of(peer), details);

@@ -28,7 +28,7 @@ use crate::prefix;
 pub(in crate::cli) use fleet::{Authority, FleetCommand};
 pub(in crate::cli) use generate::{GenerateArgs, Generated};
 pub(in crate::cli) use incident::{AccountArgs, AlertsCommand, IncidentsArgs};
-pub(in crate::cli) use live::{GroupRoutes, RoutesArgs, TopArgs};
+pub(in crate::cli) use live::{By, GroupRoutes, RoutesArgs, TopArgs};
 pub(in crate::cli) use policy::{AllowCommand, BlockCommand, LimitCommand, SuggestArgs};
 pub(in crate::cli) use posture::{PostureArgs, Written};
 pub(in crate::cli) use when::When;
@@ -111,6 +111,9 @@ pub(in crate::cli) enum Command {
         /// Sort key
         #[arg(long, value_enum, default_value_t = Sort::Packets)]
         sort: Sort,
+        /// Put clients together by autonomous system, country, or network (/24 of IPv4, /48 of IPv6)
+        #[arg(long, value_enum, conflicts_with = "resolve")]
+        by: Option<By>,
         /// Look up host names in DNS, and mark verified search engine crawlers
         #[arg(long)]
         resolve: bool,
