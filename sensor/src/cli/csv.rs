@@ -26,11 +26,11 @@ impl List {
         match self {
             Self::Alerts => {
                 "ts id detector severity confidence owasp client subject summary window.start window.end action until \
-                 reason_no_action evidence"
+                 reason_no_action evidence groups"
             }
             Self::Incidents => {
                 "ts=known id state detector severity confidence owasp client subject summary first last over attempts clients \
-                 blocked limited unlisted action until reason_no_action step told evidence"
+                 blocked limited unlisted action until reason_no_action step told evidence groups"
             }
             Self::Audit => {
                 "ts id what subject cause.by cause.detector cause.user cause.uid cause.pid alert_id until detail"

@@ -11,6 +11,7 @@ mod doctor;
 mod exchanges;
 mod fleet;
 mod generate;
+mod group;
 mod hints;
 mod incidents;
 mod inspect;
@@ -33,13 +34,13 @@ pub use score::fuzz;
 
 use std::process::ExitCode;
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, ensure};
 use clap::Parser as _;
 use serde::de::DeserializeOwned;
 
 use crate::control::wire::{
-    AlertExplanation, AllowRow, BlockAdded, BlockRow, ClientRow, ClientsRow, Confirmed, Envelope,
-    Explanation, LimitRow, ModeReport, Question, Reloaded, Removed, Request, StatusReport, Target,
+    AlertExplanation, AllowRow, BlockRow, ClientRow, ClientsRow, Confirmed, Envelope, Explanation, LimitRow,
+    ModeReport, Question, Reloaded, Removed, Request, StatusReport, Target,
 };
 use crate::control::{self, Client, ClientError};
 use crate::duration::milliseconds;
@@ -169,6 +170,9 @@ fn dispatch(cli: Cli) -> Result<ExitCode> {
         Command::Explain { remote, what: Explained::Prefix(prefix) } => {
             ask::<Explanation>(&remote, records(Question::Explain { prefix }), cli.json, output::explanation)
         }
+        Command::Explain { remote, what: Explained::Group(group) } => {
+            group::explain(&remote, group, cli.json)
+        }
         Command::Explain { remote, what: Explained::Alert(id) } => ask::<AlertExplanation>(
             &remote,
             records(Question::ExplainAlert { id }),
@@ -242,25 +246,12 @@ fn confirm(remote: &Remote, json: bool) -> Result<ExitCode> {
 fn block(command: BlockCommand, json: bool) -> Result<ExitCode> {
     match command {
         BlockCommand::List(remote) => ask::<Vec<BlockRow>>(&remote, Request::BlockList, json, output::blocks),
-        BlockCommand::Add {
-            remote,
-            prefix: Some(prefix),
-            incident: _,
-            dry_run: false,
-            time,
-            reason,
-            fleet,
-        } => {
-            let request = Request::BlockAdd { prefix, for_ms: time.map(milliseconds), reason, fleet };
-            ask::<BlockAdded>(&remote, request, json, output::blocked)
-        }
         BlockCommand::Add { remote, prefix, incident, dry_run, time, reason, fleet } => {
-            let group = prefix.and_then(Whom::group);
-            if let Some(group) = group {
-                bail!("--dry-run shows the clients of a prefix or an incident, not of {group}");
-            }
-            let prefix = prefix.and_then(Whom::prefix);
-            let target = prefix.map(Target::Prefix).or(incident.map(Target::Incident));
+            let whom = prefix.map(|whom| match whom {
+                Whom::Prefix(prefix) => Target::Prefix(prefix),
+                Whom::Group(group) => Target::Group(group),
+            });
+            let target = whom.or(incident.map(Target::Incident));
             let target = target.context("expected a prefix or --incident ID")?;
             incidents::block(&remote, target, (time, reason, fleet), dry_run, json)
         }

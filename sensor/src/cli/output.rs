@@ -104,6 +104,9 @@ pub(super) fn blocked(added: &BlockAdded) -> String {
         let allowed: Vec<String> = added.allowed.iter().map(ToString::to_string).collect();
         text.push_str(&format!("\nexcept {}: allowed", allowed.join(", ")));
     }
+    for spared in &added.spared {
+        text.push_str(&format!("\nexcept: {}, and is never blocked", printable(spared)));
+    }
     text
 }
 
@@ -309,7 +312,7 @@ pub(super) fn limits_in_words(rows: &[LimitRow], (scope, set): (Scope, Limits), 
 }
 
 /// A group is listed with the number of its networks.
-fn with_networks(whom: &dyn Display, networks: Option<u64>) -> String {
+pub(super) fn with_networks(whom: &dyn Display, networks: Option<u64>) -> String {
     networks.map_or_else(|| whom.to_string(), |networks| format!("{whom} ({})", counted(networks, "network")))
 }
 

@@ -39,7 +39,7 @@ impl Engine {
     }
 
     /// For commands with `--fleet`. Networks of groups come from the databases of each host, which may differ.
-    fn ensure_shared(&self, whom: Whom) -> Result<(), String> {
+    pub(super) fn ensure_shared(&self, whom: Whom) -> Result<(), String> {
         if let Some(group) = whom.group() {
             return Err(format!("{group} is blocked on single hosts only; repeat it without --fleet"));
         }
@@ -99,7 +99,7 @@ impl Engine {
                 Some(_) => {
                     format!("{prefix} is blocked in the configuration; remove it there and reload")
                 }
-                None => format!("{prefix} is not blocked; `sensor block list` shows all blocks"),
+                None => self.not_blocked(&prefix),
             });
         }
         let was_decided = decided.is_some() || is_denied;
@@ -121,5 +121,16 @@ impl Engine {
         }
         self.fleet_lift(&prefix, fleet, now);
         Ok(Removed { removed: whom })
+    }
+
+    /// Why no block of a prefix can be removed.
+    fn not_blocked(&self, prefix: &IpNet) -> String {
+        match self.policy.block_covering(prefix) {
+            Some((by, _)) => format!(
+                "{prefix} has no block of its own, it is blocked by {by}: `sensor block remove {by}` lifts that for \
+                 everybody, `sensor allow add {prefix}` for {prefix} alone"
+            ),
+            None => format!("{prefix} is not blocked; `sensor block list` shows all blocks"),
+        }
     }
 }

@@ -9,6 +9,7 @@ use serde::Serialize;
 use tracing::{info, warn};
 
 use super::engine::Engine;
+use super::groups::new_group;
 use super::records;
 use super::responder::Details;
 use crate::clock::{self, Timestamp};
@@ -38,6 +39,24 @@ impl Commands {
         self.engine.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whatever the engine answers by itself.
+    async fn change_or_tell(
+        self: &Arc<Self>,
+        request: Request,
+        peer: &Peer,
+    ) -> Result<serde_json::Value, String> {
+        let is_of_group = new_group(&request).is_some();
+        let members = self.read_group(&request).await?;
+        let done = {
+            // In one go: another change would drop networks that no rule names yet.
+            let mut engine = self.engine();
+            engine.take_in(members);
+            engine.perform(request, peer, clock::now())
+        }?;
+        self.keep_group(is_of_group).await;
+        Ok(done)
+    }
+
     async fn clients(&self, top: usize, sort: ClientSort) -> Result<serde_json::Value, String> {
         let before = self.engine().sample_clients().map_err(|error| error.to_string())?;
         tokio::time::sleep(SAMPLE).await;
@@ -49,7 +68,10 @@ impl Commands {
 impl Commands {
     /// Reads the event store without the engine's lock: the disk may be slow.
     async fn look_up(&self, question: Question) -> Result<serde_json::Value, String> {
-        let reader = self.engine().responder.reader()?;
+        let (reader, origins) = {
+            let engine = self.engine();
+            (engine.responder.reader()?, engine.groups.origins.clone())
+        };
         let explained = |prefix| self.engine().explain(prefix);
         let explanation =
             if let Question::Explain { prefix } = question { Some(explained(prefix)?) } else { None };
@@ -57,7 +79,7 @@ impl Commands {
             Question::Alerts { since, after, id, limit } => {
                 to_value(&records::alerts(&reader, since, after, id, limit)?)
             }
-            Question::Incidents { .. } => to_value(&records::incidents(&reader, &question)?),
+            Question::Incidents { .. } => to_value(&records::incidents(&reader, &question, &origins)?),
             Question::Audit { since, limit } => to_value(&records::audit(&reader, since, limit)?),
             Question::ExplainAlert { id } => to_value(&records::explain(&reader, id)?),
             Question::Explain { .. } => {
@@ -105,10 +127,7 @@ impl Handle for Commands {
             } else if let Request::LimitSuggest { since, include_limited, what_if } = envelope.request {
                 to_value(&self.suggest(&Ask { since, include_limited, what_if }))
             } else {
-                match self.read_group(&envelope.request).await {
-                    Ok(()) => self.engine().perform(envelope.request, &peer, clock::now()),
-                    Err(why) => Err(why),
-                }
+                self.change_or_tell(envelope.request, &peer).await
             };
             done.map_or_else(Answer::Refused, Answer::Done)
         })

@@ -346,8 +346,9 @@ const ABOUT_DECIDE: &str = "Responses to signals, in enforce mode.";
 const ABOUT_DECIDED_LIMITS: &str =
     "Limits for clients that a detector limits, if tighter than those already in force for them.";
 
-const ABOUT_NAMES: &str = "Databases in MaxMind's format, which know the networks of autonomous systems and countries. Commands look addresses up \
-     in them, and must be able to read them; the daemon reads them if a rule names a group, and again when they change.";
+const ABOUT_NAMES: &str = "Databases in MaxMind's format, which know the networks of autonomous systems and countries: for names in the output of \
+     commands, groups of offenders in alerts, and rules that name a group. The daemon, and the user who runs such commands, \
+     must be able to read them. They are read again when they change.";
 
 const ASN_DATABASE: Form<PathBuf> = Form::path("/var/lib/GeoIP/GeoLite2-ASN.mmdb");
 

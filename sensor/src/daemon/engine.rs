@@ -14,7 +14,7 @@ use super::floods;
 use super::groups::Reading;
 use super::observing::Observing;
 use super::operators::Operators;
-use super::recall::Recalled;
+use super::recall::{Recalled, apply_first};
 use super::responder::{Details, Responder};
 use super::secrets::Secrets;
 use super::sensing::Sensing;
@@ -134,13 +134,13 @@ impl Engine {
         let (observing, seen_damage) = Observing::open(&config.paths.state_dir, now)?;
         let prefixes = (config.tuning.prefixes.v4, config.tuning.prefixes.v6);
         let mut enforcer = Enforcer::new(&dataplane, config.capacities, prefixes, now)?;
-        let groups = Reading::begin(&config.databases, &mut recalled.policy);
+        let mut groups =
+            Reading::begin(&config.databases, &config.paths.state_dir, &mut recalled.policy, now);
         let is_salvaged = salvage(&dataplane, &enforcer, &mut recalled, config.capacities.blocks, now);
-        let Recalled { store, pending, policy, responder, damage } = recalled;
+        let Recalled { store, pending, mut policy, responder, damage } = recalled;
         let is_to_keep = is_salvaged || damage.is_some();
         let damages = damages([(Part::Commands, damage), (Part::Learned, seen_damage)]);
-        let reached = never_block.reached(|prefix| policy.blocks_some_of(prefix));
-        enforcer.apply(&mut dataplane, &policy, &reached, now)?;
+        apply_first((&mut dataplane, &mut enforcer), &never_block, (&mut policy, &mut groups), now)?;
         let mut engine = Self {
             dataplane,
             enforcer,
@@ -193,6 +193,7 @@ impl Engine {
             }
             return Err(refused.to_string());
         }
+        self.groups.changed();
         self.keep();
         Ok(())
     }
@@ -331,8 +332,9 @@ impl Engine {
         let old_never_block = self.never_block.clone();
         self.never_block.reconfigure(never_block);
         let reading = self.groups.clone();
-        self.read_new_groups(&config);
-        if let Err(error) = self.change(now, |policy| policy.reconfigure(layer)) {
+        let changed =
+            self.read_new_groups(&config).and_then(|()| self.change(now, |policy| policy.reconfigure(layer)));
+        if let Err(error) = changed {
             self.groups = reading;
             self.never_block = old_never_block;
             return Err(error);

@@ -1,8 +1,9 @@
 //! Rules for groups: what the databases say of them, and when they say something else.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::mem;
-use std::sync::Arc;
+mod reading;
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, PoisonError};
 
 use tokio::task::spawn_blocking;
 use tracing::{info, warn};
@@ -12,61 +13,15 @@ use super::config::Config;
 use super::engine::Engine;
 use super::responder::Details;
 use crate::clock::{self, Timestamp};
-use crate::control::wire::{Removed, Request};
+use crate::control::wire::{Removed, Request, counted};
 use crate::decide::{Cause, Change};
-use crate::enforce::{BlockRule, Members, Policy, Scope};
-use crate::groups::{Databases, Group, Stamp};
-
-/// Networks of groups that could not be read, each with the reason.
-pub(super) type Troubles = BTreeMap<Group, String>;
-
-/// What was read of the databases.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Reading {
-    /// Read, and to be part of the next change of policy.
-    fresh: Members,
-    /// The files that were read last.
-    stamps: [Option<Stamp>; 2],
-    /// Whether they are being read now.
-    under_way: bool,
-    troubles: Troubles,
-}
-
-impl Reading {
-    /// Reads the networks of all groups that a policy names.
-    pub(super) fn begin(databases: &Databases, policy: &mut Policy) -> Self {
-        let stamps = databases.stamps();
-        let (members, troubles) = read(databases, policy.groups());
-        policy.set_members(members);
-        Self { stamps, troubles, ..Self::default() }
-    }
-
-    /// What was read for the change of policy that is made now.
-    pub(super) fn take(&mut self) -> Members {
-        mem::take(&mut self.fresh)
-    }
-}
-
-/// Reads the networks of groups, and says which cannot be read.
-fn read(databases: &Databases, groups: BTreeSet<Group>) -> (Members, Troubles) {
-    let (mut members, mut troubles) = (Members::new(), Troubles::new());
-    for group in groups {
-        match databases.networks(group) {
-            Ok(networks) => {
-                info!(%group, networks = networks.len(), "networks of a group read");
-                members.insert(group, Arc::new(networks));
-            }
-            Err(error) => {
-                warn!(%group, %error, "the networks of a group cannot be read");
-                troubles.insert(group, error.to_string());
-            }
-        }
-    }
-    (members, troubles)
-}
+use crate::enforce::{BlockRule, Members, Scope};
+use crate::groups::{Databases, Group};
+pub(super) use reading::Reading;
+use reading::{Troubles, UnderWay, open, read};
 
 /// The group that a request makes a rule for.
-const fn new_group(request: &Request) -> Option<Group> {
+pub(super) const fn new_group(request: &Request) -> Option<Group> {
     if let Request::BlockAdd { prefix: whom, .. } | Request::AllowAdd { prefix: whom, .. } = request {
         return whom.group();
     }
@@ -76,52 +31,102 @@ const fn new_group(request: &Request) -> Option<Group> {
 
 impl Commands {
     /// Reads the networks of the group that a request makes a rule for. The engine's lock is free meanwhile.
-    pub(super) async fn read_group(&self, request: &Request) -> Result<(), String> {
-        let Some(group) = new_group(request) else { return Ok(()) };
-        let databases = self.engine().config.databases.clone();
-        let networks = spawn_blocking(move || databases.networks(group)).await;
-        let networks = networks.map_err(|error| error.to_string())?.map_err(|error| error.to_string())?;
-        let mut engine = self.engine();
-        engine.groups.fresh.insert(group, Arc::new(networks));
-        engine.groups.troubles.remove(&group);
-        Ok(())
+    pub(super) async fn read_group(&self, request: &Request) -> Result<Members, String> {
+        let Some(group) = new_group(request) else { return Ok(Members::new()) };
+        if let Request::BlockAdd { prefix, fleet: true, .. } = request {
+            self.engine().ensure_shared(*prefix)?;
+        }
+        let (members, mut troubles) = self.read_groups([group].into()).await?;
+        troubles.remove(&group).map_or(Ok(members), Err)
     }
 
-    /// Reads the databases again if they were replaced. Runs every few seconds.
-    pub(super) fn look_at_databases(self: &Arc<Self>) {
-        let (databases, groups) = {
+    /// Reads the networks of groups, without the engine's lock.
+    pub(super) async fn read_groups(&self, groups: BTreeSet<Group>) -> Result<(Members, Troubles), String> {
+        let databases = self.engine().config.databases.clone();
+        spawn_blocking(move || read(&databases, &groups)).await.map_err(|error| error.to_string())
+    }
+
+    /// Keeps the networks for a restart if a request made a rule for a group: the answer says that it holds.
+    pub(super) async fn keep_group(self: &Arc<Self>, is_of_group: bool) {
+        if is_of_group {
+            let commands = Arc::clone(self);
+            // If it panics, the next look at the databases tries again.
+            let _panic = spawn_blocking(move || commands.keep_networks()).await;
+        }
+    }
+
+    /// Keeps the networks in force for a restart.
+    fn keep_networks(&self) {
+        let kept = Arc::clone(&self.engine().groups.kept);
+        // Whoever comes second writes what is in force then.
+        let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let members = {
             let mut engine = self.engine();
-            let groups = engine.policy.groups();
-            if groups.is_empty() || engine.groups.under_way {
-                return;
-            }
-            let stamps = engine.config.databases.stamps();
-            if stamps == engine.groups.stamps {
-                return;
-            }
-            engine.groups.stamps = stamps;
-            engine.groups.under_way = true;
-            (engine.config.databases.clone(), groups)
+            engine.groups.is_kept = true;
+            engine.policy.members().clone()
         };
+        let failed = kept.keep(&members).err().map(|error| error.to_string());
+        let mut engine = self.engine();
+        if let Some(error) = &failed {
+            engine.groups.is_kept = false;
+            warn!(error, "the networks of groups cannot be kept for a restart");
+        }
+        engine.groups.unkept = failed;
+    }
+
+    /// Reads the databases again if they were replaced, and keeps what is to be kept. Runs every few seconds.
+    pub(super) fn look_at_databases(self: &Arc<Self>) {
         let commands = Arc::clone(self);
+        let mut engine = self.engine();
+        let Some((databases, groups, under_way)) = engine.begin_reading() else {
+            if !engine.groups.is_kept {
+                spawn_blocking(move || commands.keep_networks());
+            }
+            return;
+        };
         spawn_blocking(move || {
-            let (members, troubles) = read(&databases, groups);
-            commands.engine().replace_networks(members, troubles, clock::now());
+            let (members, troubles) = read(&databases, &groups);
+            let before = commands.engine().groups.origins.clone();
+            let origins = open(&databases, &before);
+            {
+                let mut engine = commands.engine();
+                engine.groups.origins = origins;
+                engine.replace_networks(members, troubles, clock::now());
+            }
+            commands.keep_networks();
+            drop(under_way);
         });
     }
 }
 
 impl Engine {
+    /// Takes what was read for the next change of policy.
+    pub(super) fn take_in(&mut self, members: Members) {
+        self.groups.troubles.retain(|group, _| !members.contains_key(group));
+        self.groups.fresh.extend(members);
+    }
+
+    /// What is to be read again, if a database was replaced.
+    fn begin_reading(&mut self) -> Option<(Databases, BTreeSet<Group>, UnderWay)> {
+        let groups = self.policy.groups();
+        let stamps = self.config.databases.stamps();
+        if stamps == self.groups.stamps {
+            return None;
+        }
+        let under_way = UnderWay::begin(&self.groups.under_way)?;
+        self.groups.stamps = stamps;
+        Some((self.config.databases.clone(), groups, under_way))
+    }
+
     /// Puts networks in the place of those read before. Groups that could not be read keep theirs.
     fn replace_networks(&mut self, members: Members, troubles: Troubles, now: Timestamp) {
         let is_new = |(group, networks): &(&Group, &Arc<_>)| self.policy.networks(**group) != Some(*networks);
         let changed: Vec<Group> = members.iter().filter(is_new).map(|(group, _)| *group).collect();
-        self.groups.under_way = false;
         self.groups.troubles = troubles;
         if changed.is_empty() {
             return;
         }
-        self.groups.fresh.extend(members);
+        self.groups.fresh.extend(members.into_iter().filter(|(group, _)| changed.contains(group)));
         match self.change(now, |_| {}) {
             Ok(()) => {
                 for group in changed {
@@ -138,13 +143,20 @@ impl Engine {
         }
     }
 
-    /// Reads the networks of groups that a configuration names and that were not known before.
-    pub(super) fn read_new_groups(&mut self, config: &Config) {
+    /// Reads the networks of groups that a configuration names and that no rule named before.
+    ///
+    /// # Errors
+    /// If one of them cannot be read.
+    pub(super) fn read_new_groups(&mut self, config: &Config) -> Result<(), String> {
+        let before = self.policy.groups();
         let named = config.policy.groups().map(|(_, group)| group);
-        let new = named.filter(|group| self.policy.networks(*group).is_none()).collect();
-        let (members, troubles) = read(&config.databases, new);
+        let new = named.filter(|group| !before.contains(group)).collect();
+        let (members, troubles) = read(&config.databases, &new);
+        if !troubles.is_empty() {
+            return Err(troubles.into_values().collect::<Vec<_>>().join("\n"));
+        }
         self.groups.fresh.extend(members);
-        self.groups.troubles.extend(troubles);
+        Ok(())
     }
 
     /// How many networks a group has.
@@ -163,11 +175,22 @@ impl Engine {
     pub(super) fn group_troubles(&self) -> Vec<String> {
         let named = self.policy.groups();
         let troubles = self.groups.troubles.iter().filter(|(group, _)| named.contains(group));
-        let told = troubles.map(|(group, why)| {
-            let networks = self.network_count(Some(*group)).unwrap_or(0);
-            format!("{group}: {why}; its rules hold for the {networks} networks known before")
+        let told = troubles.map(|(group, why)| match self.network_count(Some(*group)) {
+            None | Some(0) => {
+                format!("{group}: {why}; its rules have no effect until its database can be read")
+            }
+            Some(networks) => {
+                let networks = counted(networks, "network");
+                format!("{group}: {why}; its rules hold for the {networks} known before")
+            }
         });
-        told.collect()
+        let unkept = self.groups.unkept.as_ref().map(|error| {
+            format!(
+                "the networks of groups cannot be kept for a restart with an unreadable database: {error}; retried every \
+                 few seconds"
+            )
+        });
+        told.chain(unkept).collect()
     }
 
     pub(super) fn add_group_block(

@@ -8,9 +8,12 @@ use ipnet::IpNet;
 use tracing::warn;
 
 use super::config::Config;
+use super::groups::Reading;
 use super::responder::Responder;
 use crate::clock::Timestamp;
-use crate::enforce::{BlockRule, Mode, Origin, Policy};
+use crate::decide::NeverBlock;
+use crate::enforce::{BlockRule, EnforceError, Enforcer, Mode, Origin, Policy};
+use crate::kernel::Dataplane;
 use crate::store::{COMMANDS, CommandStore, Damage, EventStore, Pending, Saved, StoreError};
 
 /// The stored policy, and its store from here on.
@@ -109,5 +112,22 @@ impl Recalled {
             };
             (done, recalled)
         })
+    }
+}
+
+/// Applies the policy that the daemon starts with.
+pub(super) fn apply_first(
+    (dataplane, enforcer): (&mut Dataplane, &mut Enforcer),
+    never_block: &NeverBlock,
+    (policy, groups): (&mut Policy, &mut Reading),
+    now: Timestamp,
+) -> Result<(), EnforceError> {
+    let mut apply = |policy: &Policy| {
+        let reached = never_block.reached(|prefix| policy.blocks_some_of(prefix));
+        enforcer.apply(dataplane, policy, &reached, now)
+    };
+    match apply(policy) {
+        Err(error) if groups.fall_back(&error, policy, now) => apply(policy),
+        other => other,
     }
 }

@@ -244,6 +244,8 @@ impl Engine {
             .map(|(at, notice)| (*at, notice.reason.label().to_owned()))
             .take(16)
             .collect();
+        let protection = self.never_block.conflict(&prefix);
+        let is_spared = protection.as_ref().is_some_and(|found| found.prefix.contains(&prefix));
         let mut explanation = Explanation {
             prefix,
             verdict: String::new(),
@@ -251,10 +253,7 @@ impl Engine {
             scope: self.limit_row(scope),
             allow: allow.map(|(whom, rule)| self.allow_row_of(whom, rule)),
             block: block.map(|(whom, rule)| self.block_row(whom, rule)),
-            protected: self
-                .never_block
-                .conflict(&prefix)
-                .map(|found| format!("{}, {}", found.prefix, found.why)),
+            protected: protection.map(|found| format!("{}, {}", found.prefix, found.why)),
             except: self.exceptions(&prefix),
             client: client.map(|client| self.client_row(&client, None)),
             within: (prefix.prefix_len() < network.prefix_len()).then(|| self.within(&prefix)).transpose()?,
@@ -265,7 +264,7 @@ impl Engine {
             alerts: Vec::new(),
             audit: Vec::new(),
         };
-        explanation.conclude(self.config.tuning.prefixes.scope_of(prefix));
+        explanation.conclude(self.config.tuning.prefixes.scope_of(prefix), is_spared);
         Ok(explanation)
     }
 

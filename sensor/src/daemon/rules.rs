@@ -4,7 +4,7 @@ use super::engine::Engine;
 use crate::clock::Timestamp;
 use crate::control::wire::{AllowRow, BlockAdded, BlockRow, Removed};
 use crate::enforce::{AllowRule, BlockRule, Origin};
-use crate::groups::Whom;
+use crate::groups::{Networks, Whom};
 
 impl Engine {
     /// Allows a prefix or group.
@@ -59,18 +59,24 @@ impl Engine {
     /// A block, and its current effect.
     pub(super) fn block_added(&self, whom: Whom) -> Option<BlockAdded> {
         let allowed = self.policy.allows().into_keys();
-        let (rule, allowed) = match whom {
+        let (rule, allowed, spared) = match whom {
             Whom::Prefix(prefix) => {
                 let within = allowed.filter(|allowed| prefix.contains(allowed)).take(16);
-                (self.policy.block(&prefix)?, within.collect())
+                (self.policy.block(&prefix)?, within.collect(), Vec::new())
             }
             Whom::Group(group) => {
                 let networks = self.policy.networks(group)?;
                 let within = allowed.filter(|allowed| networks.overlap(allowed)).take(16);
-                (self.policy.group_block(group)?, within.collect())
+                (self.policy.group_block(group)?, within.collect(), self.spared_of(networks))
             }
         };
-        Some(BlockAdded { row: self.block_row(whom, rule), mode: self.policy.mode(), allowed })
+        Some(BlockAdded { row: self.block_row(whom, rule), mode: self.policy.mode(), allowed, spared })
+    }
+
+    /// What is never blocked of networks, and why.
+    fn spared_of(&self, networks: &Networks) -> Vec<String> {
+        let within = self.never_block.rules().filter(|(prefix, _)| networks.overlap(prefix));
+        within.filter_map(|(prefix, _)| Some(self.never_block.conflict(prefix)?.reason())).take(16).collect()
     }
 
     pub(super) fn allow_rows(&self) -> Vec<AllowRow> {

@@ -73,6 +73,12 @@ impl Policy {
         self.members.get(&group)
     }
 
+    /// The networks of all groups that rules name, as far as they are known.
+    #[must_use]
+    pub const fn members(&self) -> &Members {
+        &self.members
+    }
+
     /// Says which networks groups have. Those of groups without a rule are forgotten.
     pub fn set_members(&mut self, members: Members) {
         self.members.extend(members);

@@ -1,18 +1,21 @@
 //! Databases in MaxMind's format: of which group an address is, and which networks a group has.
 
-use std::collections::HashMap;
-use std::fs;
-use std::net::IpAddr;
-use std::os::unix::fs::MetadataExt as _;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fs::{self, OpenOptions};
+use std::io::Read as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use documented::DocumentedFields;
 use ipnet::IpNet;
 use maxminddb::{MaxMindDbError, Reader, geoip2};
+use nix::fcntl::OFlag;
 use serde::{Deserialize, Serialize};
 
 use super::Group;
 use super::networks::{MAX_NETWORKS, Networks};
+use super::origins::{of_asn, of_country};
+use crate::printable::printable;
 
 /// Databases that the operator provides.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, DocumentedFields)]
@@ -24,7 +27,7 @@ pub struct Databases {
 }
 
 /// Why a group's networks are not known.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DatabaseError {
     /// There is no such database.
     #[error("{group} needs a database: set `names.{key}` to a file in MaxMind's format and reload")]
@@ -40,7 +43,13 @@ pub enum DatabaseError {
         /// The file.
         path: PathBuf,
         /// Why.
-        error: std::io::Error,
+        error: String,
+    },
+    /// It is a directory, a device, a pipe.
+    #[error("{} is not a regular file; expected a database in MaxMind's format", .path.display())]
+    NoFile {
+        /// The path.
+        path: PathBuf,
     },
     /// The file is larger than any such database.
     #[error("{} has {bytes} bytes; expected a database of at most {MAX_BYTES}", .path.display())]
@@ -56,7 +65,7 @@ pub enum DatabaseError {
         /// The file.
         path: PathBuf,
         /// Why.
-        error: MaxMindDbError,
+        error: String,
     },
     /// The group is not in it.
     #[error("{} has no network of {group}; nothing was changed", .path.display())]
@@ -65,6 +74,30 @@ pub enum DatabaseError {
         path: PathBuf,
         /// The group asked for.
         group: Group,
+    },
+    /// No record says what is asked for.
+    #[error("{} has no {what} at all, its type is `{kind}`: is it the right file for `names.{key}`?", .path.display())]
+    WrongKind {
+        /// The file.
+        path: PathBuf,
+        /// What it lacks.
+        what: &'static str,
+        /// What it says of itself.
+        kind: String,
+        /// The configuration key.
+        key: &'static str,
+    },
+    /// More places than a tree of its size can have.
+    #[error("{}: the search tree repeats itself; expected a database in MaxMind's format", .path.display())]
+    Repeats {
+        /// The file.
+        path: PathBuf,
+    },
+    /// It was written while it was read.
+    #[error("{} changed while it was read; replace it with a rename", .path.display())]
+    Changing {
+        /// The file.
+        path: PathBuf,
     },
     /// It has too many networks.
     #[error("{group} has more than {MAX_NETWORKS} networks in {}, the most that groups may have", .path.display())]
@@ -94,11 +127,11 @@ pub struct Stamp {
 impl Databases {
     /// The file that knows a group.
     fn path_of(&self, group: Group) -> Result<&Path, DatabaseError> {
-        let (path, key) = match group {
-            Group::Asn(_) => (&self.asn_database, "asn_database"),
-            Group::Country(_) => (&self.country_database, "country_database"),
+        let path = match group {
+            Group::Asn(_) => &self.asn_database,
+            Group::Country(_) => &self.country_database,
         };
-        path.as_deref().ok_or(DatabaseError::Missing { group, key })
+        path.as_deref().ok_or(DatabaseError::Missing { group, key: key_of(group) })
     }
 
     /// Whether there is a database for a group.
@@ -109,13 +142,33 @@ impl Databases {
         self.path_of(group).map(drop)
     }
 
-    /// The networks of a group. Reads the whole file: of 10 to 60 MB, in a fraction of a second.
-    ///
-    /// # Errors
-    /// If there is no database, it cannot be read, or it does not know the group.
-    pub fn networks(&self, group: Group) -> Result<Networks, DatabaseError> {
-        let path = self.path_of(group)?;
-        networks(&open(path)?, path, group)
+    /// The networks of groups. Reads each file once, whole: of 10 to 60 MB, in a fraction of a second.
+    #[must_use]
+    pub fn networks(&self, groups: &BTreeSet<Group>) -> BTreeMap<Group, Result<Networks, DatabaseError>> {
+        let (systems, countries): (BTreeSet<Group>, BTreeSet<Group>) =
+            groups.iter().partition(|group| matches!(group, Group::Asn(_)));
+        [systems, countries].iter().flat_map(|groups| self.networks_in_one(groups)).collect()
+    }
+
+    /// The networks of groups that the same file knows.
+    fn networks_in_one(&self, groups: &BTreeSet<Group>) -> BTreeMap<Group, Result<Networks, DatabaseError>> {
+        let found = groups.first().map(|first| {
+            let path = self.path_of(*first)?;
+            let before = stamp(path);
+            let found = open(path).and_then(|reader| networks(&reader, path, groups))?;
+            // Half of an old file and half of a new one may look whole.
+            let is_same = stamp(path) == before;
+            if is_same { Ok(found) } else { Err(DatabaseError::Changing { path: path.to_owned() }) }
+        });
+        match found {
+            None => BTreeMap::new(),
+            Some(Ok(found)) => found,
+            Some(Err(DatabaseError::Missing { key, .. })) => groups
+                .iter()
+                .map(|group| (*group, Err(DatabaseError::Missing { group: *group, key })))
+                .collect(),
+            Some(Err(error)) => groups.iter().map(|group| (*group, Err(error.clone()))).collect(),
+        }
     }
 
     /// The files.
@@ -126,12 +179,21 @@ impl Databases {
     /// What tells whether the files were replaced; none for a file that is not there.
     #[must_use]
     pub fn stamps(&self) -> [Option<Stamp>; 2] {
-        let stamp = |path: &Option<PathBuf>| {
-            let found = fs::metadata(path.as_ref()?).ok()?;
-            let modified = (found.mtime(), found.mtime_nsec());
-            Some(Stamp { device: found.dev(), inode: found.ino(), size: found.size(), modified })
-        };
-        [stamp(&self.asn_database), stamp(&self.country_database)]
+        [&self.asn_database, &self.country_database].map(|path| stamp(path.as_deref()?))
+    }
+}
+
+fn stamp(path: &Path) -> Option<Stamp> {
+    let found = fs::metadata(path).ok()?;
+    let modified = (found.mtime(), found.mtime_nsec());
+    Some(Stamp { device: found.dev(), inode: found.ino(), size: found.size(), modified })
+}
+
+/// The configuration key of the database that knows a group.
+const fn key_of(group: Group) -> &'static str {
+    match group {
+        Group::Asn(_) => "asn_database",
+        Group::Country(_) => "country_database",
     }
 }
 
@@ -139,135 +201,87 @@ impl Databases {
 ///
 /// # Errors
 /// If it cannot be read.
-fn open(path: &Path) -> Result<Reader<Vec<u8>>, DatabaseError> {
-    let unreadable = |error| DatabaseError::Unreadable { path: path.to_owned(), error };
-    let bytes = fs::metadata(path).map_err(unreadable)?.len();
+pub(super) fn open(path: &Path) -> Result<Reader<Vec<u8>>, DatabaseError> {
+    let unreadable =
+        |error: std::io::Error| DatabaseError::Unreadable { path: path.to_owned(), error: error.to_string() };
+    // Without waiting for the other end of a pipe.
+    let flags = OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
+    let file = OpenOptions::new().read(true).custom_flags(flags.bits()).open(path).map_err(unreadable)?;
+    let found = file.metadata().map_err(unreadable)?;
+    if !found.is_file() {
+        return Err(DatabaseError::NoFile { path: path.to_owned() });
+    }
+    let bytes = found.len();
     if bytes > MAX_BYTES {
         return Err(DatabaseError::TooLarge { path: path.to_owned(), bytes });
     }
-    let content = fs::read(path).map_err(unreadable)?;
-    Reader::from_source(content).map_err(|error| DatabaseError::Malformed { path: path.to_owned(), error })
+    let mut content = Vec::with_capacity(usize::try_from(bytes).unwrap_or(0));
+    file.take(MAX_BYTES).read_to_end(&mut content).map_err(unreadable)?;
+    Reader::from_source(content).map_err(|error| malformed(path, &error))
 }
 
-fn networks(reader: &Reader<Vec<u8>>, path: &Path, group: Group) -> Result<Networks, DatabaseError> {
-    let malformed = |error| DatabaseError::Malformed { path: path.to_owned(), error };
+fn malformed(path: &Path, error: &MaxMindDbError) -> DatabaseError {
+    DatabaseError::Malformed { path: path.to_owned(), error: error.to_string() }
+}
+
+/// The networks of groups of one kind.
+fn networks(
+    reader: &Reader<Vec<u8>>,
+    path: &Path,
+    groups: &BTreeSet<Group>,
+) -> Result<BTreeMap<Group, Result<Networks, DatabaseError>>, DatabaseError> {
+    let malformed = |error: MaxMindDbError| malformed(path, &error);
+    let Some(first) = groups.first() else { return Ok(BTreeMap::new()) };
     // Many networks share a record.
-    let mut by_record: HashMap<Option<usize>, bool> = HashMap::new();
-    let mut found = Vec::new();
+    let mut by_record: HashMap<Option<usize>, Option<Group>> = HashMap::new();
+    let mut found: BTreeMap<Group, Vec<IpNet>> = groups.iter().map(|group| (*group, Vec::new())).collect();
+    let mut says_something = false;
+    // Each node has two links, and IPv4 may be found at two places besides its own.
+    let mut left = u64::from(reader.metadata().node_count).saturating_mul(6);
     for record in reader.networks(maxminddb::WithinOptions::default()).map_err(malformed)? {
         let record = record.map_err(malformed)?;
-        let is_of_it = match by_record.get(&record.offset()) {
-            Some(is_of_it) => *is_of_it,
+        left = left.checked_sub(1).ok_or_else(|| DatabaseError::Repeats { path: path.to_owned() })?;
+        let group = match by_record.get(&record.offset()) {
+            Some(group) => *group,
             None => {
-                let place = match group {
+                let group = match first {
                     Group::Asn(_) => record.decode::<geoip2::Asn<'_>>().map_err(malformed)?.map(of_asn),
                     Group::Country(_) => {
                         record.decode::<geoip2::Country<'_>>().map_err(malformed)?.map(|it| of_country(&it))
                     }
                 };
-                let is_of_it = place.is_some_and(|place| place.is_of(group));
-                by_record.insert(record.offset(), is_of_it);
-                is_of_it
+                let group = group.and_then(|place| place.group(first));
+                by_record.insert(record.offset(), group);
+                group
             }
         };
-        if is_of_it {
+        says_something |= group.is_some();
+        let Some(networks) = group.and_then(|group| found.get_mut(&group)) else { continue };
+        if networks.len() <= MAX_RECORDS {
             let network = record.network().map_err(malformed)?;
-            found.extend(IpNet::new(network.ip(), network.prefix()).ok());
-        }
-        if found.len() > MAX_RECORDS {
-            return Err(DatabaseError::TooMany { path: path.to_owned(), group });
+            networks.extend(IpNet::new(network.ip(), network.prefix()));
         }
     }
+    if !says_something {
+        let what = if let Group::Asn(_) = first { "autonomous systems" } else { "countries" };
+        let kind = printable(&reader.metadata().database_type);
+        return Err(DatabaseError::WrongKind { path: path.to_owned(), what, kind, key: key_of(*first) });
+    }
+    Ok(found.into_iter().map(|(group, networks)| (group, whole(group, networks, path))).collect())
+}
+
+/// What was found of a group, if it is something and not too much.
+fn whole(group: Group, found: Vec<IpNet>, path: &Path) -> Result<Networks, DatabaseError> {
+    let path = path.to_owned();
     if found.is_empty() {
-        return Err(DatabaseError::Unknown { path: path.to_owned(), group });
+        return Err(DatabaseError::Unknown { path, group });
     }
+    let is_cut = found.len() > MAX_RECORDS;
     let networks: Networks = found.into_iter().collect();
-    if networks.len() > MAX_NETWORKS as usize {
-        return Err(DatabaseError::TooMany { path: path.to_owned(), group });
+    if is_cut || networks.len() > MAX_NETWORKS as usize {
+        return Err(DatabaseError::TooMany { path, group });
     }
     Ok(networks)
-}
-
-/// What databases know of an address.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Place {
-    /// The number of its autonomous system.
-    pub asn: Option<u32>,
-    /// Whose that is.
-    pub organization: Option<String>,
-    /// The code of its country.
-    pub country: Option<String>,
-}
-
-impl Place {
-    fn is_of(&self, group: Group) -> bool {
-        match group {
-            Group::Asn(number) => self.asn == Some(number),
-            Group::Country(code) => {
-                self.country.as_ref().is_some_and(|country| country.as_bytes().eq_ignore_ascii_case(&code))
-            }
-        }
-    }
-}
-
-fn of_asn(record: geoip2::Asn<'_>) -> Place {
-    Place {
-        asn: record.autonomous_system_number,
-        organization: record.autonomous_system_organization.map(str::to_owned),
-        country: None,
-    }
-}
-
-/// Where the address is said to be, or else where its network is registered.
-fn of_country(record: &geoip2::Country<'_>) -> Place {
-    let code = record.country.iso_code.or(record.registered_country.iso_code);
-    Place { country: code.map(str::to_owned), ..Place::default() }
-}
-
-/// Open databases, for looking addresses up.
-#[derive(Default)]
-pub struct Origins {
-    asn: Option<Reader<Vec<u8>>>,
-    country: Option<Reader<Vec<u8>>>,
-}
-
-impl Origins {
-    /// Opens those that are configured; tells of those that cannot be read, and goes on without them.
-    pub fn open(databases: &Databases, mut tell: impl FnMut(&DatabaseError)) -> Self {
-        let mut take = |path: &Option<PathBuf>| open(path.as_deref()?).inspect_err(|error| tell(error)).ok();
-        Self { asn: take(&databases.asn_database), country: take(&databases.country_database) }
-    }
-
-    /// Whether there is none.
-    #[must_use]
-    pub const fn is_empty(&self) -> bool {
-        self.asn.is_none() && self.country.is_none()
-    }
-
-    /// What is known of an address. Nothing if its record is damaged: names are optional.
-    #[must_use]
-    pub fn of(&self, address: IpAddr) -> Place {
-        let mut place = self
-            .asn
-            .as_ref()
-            .and_then(|asn| record::<geoip2::Asn<'_>>(asn, address))
-            .map(of_asn)
-            .unwrap_or_default();
-        let country =
-            self.country.as_ref().and_then(|country| record::<geoip2::Country<'_>>(country, address));
-        place.country = country.and_then(|country| of_country(&country).country);
-        place
-    }
-}
-
-impl std::fmt::Debug for Origins {
-    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        out.debug_struct("Origins").finish_non_exhaustive()
-    }
-}
-
-fn record<'de, T: Deserialize<'de>>(reader: &'de Reader<Vec<u8>>, address: IpAddr) -> Option<T> {
-    reader.lookup(address).ok()?.decode().ok()?
 }
 
 #[cfg(test)]

@@ -5,9 +5,11 @@
 
 mod database;
 mod networks;
+mod origins;
 
-pub use database::{DatabaseError, Databases, Origins, Place, Stamp};
+pub use database::{DatabaseError, Databases, Stamp};
 pub use networks::{MAX_NETWORKS, Networks};
+pub use origins::{Origins, Place, Share};
 
 use std::fmt;
 use std::str::FromStr;
@@ -45,23 +47,37 @@ pub enum GroupError {
 }
 
 impl Group {
-    /// Whether a text means a group: addresses with a colon are IPv6, whose groups of digits have no such names.
+    /// Whether a text means a group: addresses with a colon are IPv6, whose groups of digits have no such names, and no
+    /// address begins with `AS`.
     #[must_use]
     pub fn is_meant(text: &str) -> bool {
-        text.split_once(':')
-            .is_some_and(|(kind, _)| matches!(kind.to_ascii_lowercase().as_str(), "asn" | "as" | "country"))
+        match text.split_once(':') {
+            Some((kind, _)) => matches!(kind.to_ascii_lowercase().as_str(), "asn" | "as" | "country"),
+            None => {
+                without_as(text).is_some_and(|rest| rest.starts_with(|first: char| first.is_ascii_digit()))
+            }
+        }
     }
+}
+
+/// What follows `AS`: people write AS64500, and databases do.
+fn without_as(text: &str) -> Option<&str> {
+    let (letters, rest) = text.split_at_checked(2)?;
+    letters.eq_ignore_ascii_case("as").then_some(rest)
 }
 
 impl FromStr for Group {
     type Err = GroupError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let Some((kind, name)) = text.split_once(':') else { return Err(GroupError::Kind(text.to_owned())) };
+        let (kind, name) = match text.split_once(':') {
+            Some(both) => both,
+            None if Self::is_meant(text) => ("asn", text),
+            None => return Err(GroupError::Kind(text.to_owned())),
+        };
         match kind.to_ascii_lowercase().as_str() {
             "asn" | "as" => {
-                // People write AS64500, and databases do.
-                let digits = name.strip_prefix("AS").or(name.strip_prefix("as")).unwrap_or(name);
+                let digits = without_as(name).unwrap_or(name);
                 let is_number = digits.bytes().all(|byte| byte.is_ascii_digit());
                 let number = digits.parse().ok().filter(|number| is_number && *number != 0);
                 number.map(Self::Asn).ok_or_else(|| GroupError::Asn(name.to_owned()))
@@ -196,9 +212,14 @@ mod tests {
         for (text, expected) in [
             ("asn:64500", "asn:64500"),
             ("ASN:AS64500", "asn:64500"),
+            ("asn:As64500", "asn:64500"),
+            ("Asn:aS64500", "asn:64500"),
+            ("AS64500", "asn:64500"),
+            ("as64500", "asn:64500"),
             ("as:4294967295", "asn:4294967295"),
             ("country:de", "country:DE"),
             ("Country:XX", "country:XX"),
+            ("COUNTRY:dE", "country:DE"),
             ("203.0.113.7", "203.0.113.7/32"),
             ("2001:db8::/32", "2001:db8::/32"),
         ] {
@@ -217,6 +238,10 @@ mod tests {
             ("asn:+5", "asn:+5", "number from 1"),
             ("asn:4294967296", "asn:4294967296", "number from 1"),
             ("asn:x", "asn:x", "asn:64500"),
+            ("asn:as", "asn:as", "asn:64500"),
+            ("asn:asas5", "asn:asas5", "asn:64500"),
+            ("AS12x", "asn:AS12x", "asn:64500"),
+            ("assembly", "assembly", "address or prefix"),
             ("country:", "country:", "two-letter"),
             ("country:DEU", "country:DEU", "two-letter"),
             ("country:D1", "country:D1", "two-letter"),

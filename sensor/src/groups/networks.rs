@@ -1,14 +1,22 @@
 //! The networks of a group.
 
 use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
 
 /// Most networks of all groups that rules of one kind name together. The kernel's tries have room for as many besides
 /// single prefixes; an entry takes about 100 bytes there, and about 100 in the daemon.
 pub const MAX_NETWORKS: u32 = 1_000_000;
 
 /// Disjoint networks in their order.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Vec<IpNet>")]
 pub struct Networks(Vec<IpNet>);
+
+impl From<Vec<IpNet>> for Networks {
+    fn from(networks: Vec<IpNet>) -> Self {
+        networks.into_iter().collect()
+    }
+}
 
 impl FromIterator<IpNet> for Networks {
     /// Neighbours become one, and what lies within another is left out.

@@ -22,6 +22,7 @@ use crate::control::wire::ClientSort;
 use crate::decide::RecordId;
 use crate::duration;
 use crate::enforce::Mode;
+use crate::groups::{Group, GroupError};
 use crate::kernel::XdpChoice;
 use crate::prefix;
 
@@ -130,7 +131,7 @@ pub(in crate::cli) enum Command {
     Explain {
         #[command(flatten)]
         remote: Remote,
-        /// Address, prefix or alert identifier
+        /// Address, prefix, asn:NUMBER, country:CODE or alert identifier
         #[arg(value_name = "CIDR|ALERT_ID", value_parser = parse_explained)]
         what: Explained,
     },
@@ -347,12 +348,16 @@ impl From<Sort> for ClientSort {
 #[derive(Clone, Copy, Debug)]
 pub(in crate::cli) enum Explained {
     Prefix(IpNet),
+    Group(Group),
     Alert(RecordId),
 }
 
 fn parse_explained(text: &str) -> Result<Explained, String> {
     if let Ok(id) = text.parse() {
         return Ok(Explained::Alert(id));
+    }
+    if Group::is_meant(text) {
+        return text.parse().map(Explained::Group).map_err(|error: GroupError| error.to_string());
     }
     let prefix = prefix::parse(text).map(Explained::Prefix);
     prefix.map_err(|error| format!("{error}; it is not an alert ID either"))

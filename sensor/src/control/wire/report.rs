@@ -315,6 +315,9 @@ pub struct BlockAdded {
     /// Prefixes within the block that are allowed, and so are not dropped.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub allowed: Vec<IpNet>,
+    /// Prefixes within a blocked group that are never blocked, and why.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub spared: Vec<String>,
 }
 
 /// One allowed prefix or group.
