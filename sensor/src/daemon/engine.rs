@@ -35,7 +35,7 @@ use crate::store::{CommandStore, Damage, Pending, Saved, StoreError};
 const MAX_NOTICES: usize = 4_096;
 
 /// Why a file that root can read may be refused.
-const OUT_OF_REACH: &str = "the daemon reads as its own user, and since its start only in the directories that the \
+pub(super) const OUT_OF_REACH: &str = "the daemon reads as its own user, and since its start only in the directories that the \
                             configuration named then; files elsewhere take a restart";
 
 /// State shared by requests and background work, behind one lock.

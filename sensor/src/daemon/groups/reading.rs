@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tracing::{info, warn};
 
 use crate::clock::Timestamp;
+use crate::daemon::engine::OUT_OF_REACH;
 use crate::enforce::{EnforceError, Members, Policy};
 use crate::groups::{DatabaseError, Databases, Group, Origins, Stamp};
 use crate::store::KeptNetworks;
@@ -127,11 +128,17 @@ pub(super) fn read(databases: &Databases, groups: &BTreeSet<Group>) -> (Members,
             }
             Err(error) => {
                 warn!(%group, %error, "the networks of a group cannot be read");
-                troubles.insert(group, error.to_string());
+                troubles.insert(group, told(&error));
             }
         }
     }
     (members, troubles)
+}
+
+/// Why a group is not known, with what the operator cannot see from outside.
+fn told(error: &DatabaseError) -> String {
+    let text = error.to_string();
+    if text.contains("Permission denied") { format!("{text}: {OUT_OF_REACH}") } else { text }
 }
 
 /// The databases for looking addresses up, or what was open before in the place of one that cannot be read.
@@ -162,6 +169,14 @@ mod tests {
     use std::thread;
 
     use super::*;
+
+    #[test]
+    fn what_the_sandbox_refuses_is_explained() {
+        let unreadable =
+            |error: &str| DatabaseError::Unreadable { path: "a.mmdb".into(), error: error.to_owned() };
+        assert!(told(&unreadable("Permission denied (os error 13)")).contains("restart"));
+        assert!(!told(&unreadable("No such file or directory (os error 2)")).contains("restart"));
+    }
 
     #[test]
     fn a_panic_ends_the_reading() {
