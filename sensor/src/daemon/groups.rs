@@ -60,12 +60,12 @@ impl Commands {
         let kept = Arc::clone(&self.engine().groups.kept);
         // Whoever comes second writes what is in force then.
         let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let members = {
+        let (members, named) = {
             let mut engine = self.engine();
             engine.groups.is_kept = true;
-            engine.policy.members().clone()
+            (engine.policy.members().clone(), engine.policy.groups())
         };
-        let failed = kept.keep(&members).err().map(|error| error.to_string());
+        let failed = kept.keep(&members, &named).err().map(|error| error.to_string());
         let mut engine = self.engine();
         if let Some(error) = &failed {
             engine.groups.is_kept = false;

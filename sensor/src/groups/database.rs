@@ -231,7 +231,7 @@ fn networks(
     groups: &BTreeSet<Group>,
 ) -> Result<BTreeMap<Group, Result<Networks, DatabaseError>>, DatabaseError> {
     let malformed = |error: MaxMindDbError| malformed(path, &error);
-    let Some(first) = groups.first() else { return Ok(BTreeMap::new()) };
+    let Some(first) = groups.first().copied() else { return Ok(BTreeMap::new()) };
     // Many networks share a record.
     let mut by_record: HashMap<Option<usize>, Option<Group>> = HashMap::new();
     let mut found: BTreeMap<Group, Vec<IpNet>> = groups.iter().map(|group| (*group, Vec::new())).collect();
@@ -265,7 +265,7 @@ fn networks(
     if !says_something {
         let what = if let Group::Asn(_) = first { "autonomous systems" } else { "countries" };
         let kind = printable(&reader.metadata().database_type);
-        return Err(DatabaseError::WrongKind { path: path.to_owned(), what, kind, key: key_of(*first) });
+        return Err(DatabaseError::WrongKind { path: path.to_owned(), what, kind, key: key_of(first) });
     }
     Ok(found.into_iter().map(|(group, networks)| (group, whole(group, networks, path))).collect())
 }

@@ -26,7 +26,7 @@ pub struct Place {
 
 impl Place {
     /// The group of the same kind as another.
-    pub(super) fn group(&self, kind: &Group) -> Option<Group> {
+    pub(super) fn group(&self, kind: Group) -> Option<Group> {
         match kind {
             Group::Asn(_) => self.asn.map(Group::Asn),
             Group::Country(_) => format!("country:{}", self.country.as_ref()?).parse().ok(),
@@ -35,7 +35,7 @@ impl Place {
 
     /// The groups that it is in.
     pub fn groups(&self) -> impl Iterator<Item = Group> {
-        let country = self.group(&Group::Country(*b"XX"));
+        let country = self.group(Group::Country(*b"XX"));
         self.asn.map(Group::Asn).into_iter().chain(country)
     }
 }

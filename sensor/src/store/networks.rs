@@ -1,7 +1,7 @@
 //! The networks of groups that were in force last, a file each in `groups/` of the state directory: a database that
 //! cannot be read after a restart must not lift a block.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -44,11 +44,11 @@ impl KeptNetworks {
         (is_usable.then_some(networks), damage)
     }
 
-    /// Keeps these networks, and no others.
+    /// Keeps these networks, and what was kept of other groups that rules name.
     ///
     /// # Errors
     /// If they cannot be written; what was kept before stays then.
-    pub fn keep(&mut self, members: &Members) -> Result<(), StoreError> {
+    pub fn keep(&mut self, members: &Members, named: &BTreeSet<Group>) -> Result<(), StoreError> {
         for (group, networks) in members {
             if self.written.get(group).is_some_and(|written| Arc::ptr_eq(written, networks)) {
                 continue;
@@ -57,15 +57,15 @@ impl KeptNetworks {
             self.written.insert(*group, Arc::clone(networks));
         }
         self.written.retain(|group, _| members.contains_key(group));
-        self.remove_others(members)
+        self.remove_others(named)
     }
 
     /// Removes files of groups without a rule, also those that were moved aside.
-    fn remove_others(&self, members: &Members) -> Result<(), StoreError> {
+    fn remove_others(&self, named: &BTreeSet<Group>) -> Result<(), StoreError> {
         for entry in fs::read_dir(&self.directory).into_iter().flatten().flatten() {
             let name = entry.file_name();
             let group = name.to_str().and_then(group_of);
-            if group.is_some_and(|group| !members.contains_key(&group)) {
+            if group.is_some_and(|group| !named.contains(&group)) {
                 let path = entry.path();
                 ignore_missing(fs::remove_file(&path)).map_err(|source| StoreError::Io { path, source })?;
             }
@@ -89,6 +89,11 @@ fn group_of(name: &str) -> Option<Group> {
 mod tests {
     use super::*;
 
+    /// All groups have networks.
+    fn keep(kept: &mut KeptNetworks, members: &Members) -> Result<(), StoreError> {
+        kept.keep(members, &members.keys().copied().collect())
+    }
+
     fn group(text: &str) -> Group {
         text.parse().unwrap()
     }
@@ -103,19 +108,19 @@ mod tests {
         let now = Timestamp::from_unix_micros(1_700_000_000_000_000);
         let mut kept = KeptNetworks::new(directory.path());
         assert_eq!(kept.recall(group("asn:64500"), now), (None, None));
-        kept.keep(&Members::new()).unwrap();
+        keep(&mut kept, &Members::new()).unwrap();
         let (system, country) =
             (networks(&["192.0.2.0/24", "2001:db8::/32"]), networks(&["198.51.100.0/24"]));
         let mut members =
             Members::from([(group("asn:64500"), Arc::clone(&system)), (group("country:XX"), country)]);
-        kept.keep(&members).unwrap();
+        keep(&mut kept, &members).unwrap();
         let recalled = |text: &str| KeptNetworks::new(directory.path()).recall(group(text), now).0;
         assert_eq!(recalled("asn:64500").as_ref(), Some(&*system));
         // Other networks, and a group that is gone.
         let others = networks(&["203.0.113.0/24"]);
         members.insert(group("asn:64500"), Arc::clone(&others));
         members.remove(&group("country:XX"));
-        kept.keep(&members).unwrap();
+        keep(&mut kept, &members).unwrap();
         assert_eq!(recalled("asn:64500").as_ref(), Some(&*others));
         assert_eq!(recalled("country:XX"), None);
         let left = fs::read_dir(directory.path().join(DIRECTORY)).unwrap().count();
@@ -128,17 +133,20 @@ mod tests {
         let now = Timestamp::from_unix_micros(1_700_000_000_000_000);
         let mut kept = KeptNetworks::new(directory.path());
         let members = Members::from([(group("asn:64500"), networks(&["192.0.2.0/24"]))]);
-        kept.keep(&members).unwrap();
+        keep(&mut kept, &members).unwrap();
         let path = directory.path().join(DIRECTORY).join("asn-64500.json");
         fs::write(&path, "[\"192.0.2.0/2").unwrap();
         let (found, damage) = kept.recall(group("asn:64500"), now);
         assert_eq!(found, None);
         assert_eq!(damage.map(|damage| damage.path), Some(path.clone()));
         assert!(!path.exists());
+        // Its group has a rule, though no networks: the file that was moved aside stays.
+        kept.keep(&Members::new(), &[group("asn:64500")].into()).unwrap();
+        assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
         let mut again = KeptNetworks::new(directory.path());
-        again.keep(&members).unwrap();
+        keep(&mut again, &members).unwrap();
         assert_eq!(again.recall(group("asn:64500"), now).0.as_ref(), Some(&*members[&group("asn:64500")]));
-        again.keep(&Members::new()).unwrap();
+        keep(&mut again, &Members::new()).unwrap();
         let left = fs::read_dir(directory.path().join(DIRECTORY)).unwrap().count();
         assert_eq!(left, 0, "what was moved aside goes with its group");
     }
@@ -150,9 +158,9 @@ mod tests {
         fs::write(&place, "in the way").unwrap();
         let mut kept = KeptNetworks::new(directory.path());
         let members = Members::from([(group("asn:64500"), networks(&["192.0.2.0/24"]))]);
-        assert!(kept.keep(&members).unwrap_err().to_string().contains("groups"));
+        assert!(keep(&mut kept, &members).unwrap_err().to_string().contains("groups"));
         fs::remove_file(&place).unwrap();
-        kept.keep(&members).unwrap();
+        keep(&mut kept, &members).unwrap();
         let now = Timestamp::from_unix_micros(0);
         assert!(kept.recall(group("asn:64500"), now).0.is_some());
     }

@@ -82,6 +82,8 @@ impl Reading {
         for group in policy.groups() {
             let mut trouble = why.to_string();
             recall(&kept, group, (&mut members, &mut trouble), now);
+            // Of a new rule, there are none: that it has no effect is better than no daemon.
+            members.entry(group).or_default();
             self.troubles.entry(group).or_insert(trouble);
         }
         policy.set_members(members);
@@ -169,6 +171,38 @@ mod tests {
     use std::thread;
 
     use super::*;
+    use crate::enforce::{BlockRule, Layer, Origin};
+    use crate::groups::Networks;
+
+    /// A rule's networks come from the database, else from what was kept; if they have no room, as they were kept.
+    #[test]
+    fn what_cannot_be_read_or_has_no_room_is_as_it_was_kept() {
+        let directory = tempfile::tempdir().unwrap();
+        let now = Timestamp::from_unix_micros(1_700_000_000_000_000);
+        let (old, new): (Group, Group) = ("asn:64500".parse().unwrap(), "country:XX".parse().unwrap());
+        let kept: Arc<Networks> = Arc::new(["192.0.2.0/24".parse().unwrap()].into_iter().collect());
+        let mut files = KeptNetworks::new(directory.path());
+        files.keep(&Members::from([(old, Arc::clone(&kept))]), &[old].into()).unwrap();
+        let rule = BlockRule { until: None, reason: None, origin: Origin::Command, since: now };
+        let mut commands = Layer::default();
+        commands.groups.blocks.extend([(old, rule.clone()), (new, rule)]);
+        let mut policy = Policy::new(Layer::default(), commands);
+        let mut reading = Reading::begin(&Databases::default(), directory.path(), &mut policy, now);
+        assert_eq!(policy.networks(old), Some(&kept));
+        assert_eq!(policy.networks(new), None);
+        assert!(reading.troubles[&old].contains("names.asn_database"), "{:?}", reading.troubles);
+        // The database of another day names more than there is room for.
+        let many: Networks =
+            ["198.51.100.0/24".parse().unwrap(), "2001:db8::/32".parse().unwrap()].into_iter().collect();
+        policy.set_members(Members::from([(old, Arc::new(many.clone())), (new, Arc::new(many))]));
+        let refused = EnforceError::TooManyNetworks { what: "blocked", networks: 2_000_000 };
+        assert!(reading.fall_back(&refused, &mut policy, now));
+        assert_eq!(policy.networks(old), Some(&kept));
+        assert!(policy.networks(new).is_some_and(|networks| networks.is_empty()));
+        assert!(reading.troubles[&new].contains("2000000 networks"), "{:?}", reading.troubles);
+        let other = EnforceError::SplitsClient { scope: "2001:db8::/65".parse().unwrap(), client_bits: 64 };
+        assert!(!reading.fall_back(&other, &mut policy, now));
+    }
 
     #[test]
     fn what_the_sandbox_refuses_is_explained() {
