@@ -49,7 +49,7 @@ fn databases(directory: &Path) -> Databases {
 
 /// The networks of one group.
 fn one(databases: &Databases, group: &str) -> Result<Networks, DatabaseError> {
-    let group = group.parse().unwrap();
+    let group: Group = group.parse().unwrap();
     databases.networks(&[group].into()).remove(&group).unwrap()
 }
 
@@ -58,16 +58,19 @@ fn groups_are_found_together_as_one_by_one() {
     let directory = tempfile::tempdir().unwrap();
     let databases = databases(directory.path());
     let groups = ["asn:64500", "asn:64501", "asn:64999", "country:DE", "country:XX", "country:ZZ"];
-    let all = databases.networks(&groups.map(|group| group.parse().unwrap()).into());
+    let all = databases.networks(&groups.map(|group| group.parse::<Group>().unwrap()).into());
     assert_eq!(all.len(), groups.len());
     for group in groups {
-        assert_eq!(all[&group.parse().unwrap()], one(&databases, group), "{group}");
+        assert_eq!(all[&group.parse::<Group>().unwrap()], one(&databases, group), "{group}");
     }
     let without = Databases { asn_database: None, ..databases };
-    let found = without.networks(&groups.map(|group| group.parse().unwrap()).into());
+    let found = without.networks(&groups.map(|group| group.parse::<Group>().unwrap()).into());
     for group in groups {
-        let error =
-            found[&group.parse().unwrap()].as_ref().err().map(ToString::to_string).unwrap_or_default();
+        let error = found[&group.parse::<Group>().unwrap()]
+            .as_ref()
+            .err()
+            .map(ToString::to_string)
+            .unwrap_or_default();
         assert_eq!(error.contains("names.asn_database"), group.starts_with("asn"), "{group}: {error}");
         assert!(error.is_empty() || error.contains(group), "{group}: {error}");
     }
