@@ -13,8 +13,11 @@ use serde_json::Value;
 
 use super::{names_of, refusal, replace, scene, write_asn, write_country};
 
+/// Does something to the databases in a directory.
+type Spoil = fn(&Path) -> Result<()>;
+
 /// What may happen to a database.
-const WAYS: [(&str, fn(&Path) -> Result<()>); 3] = [
+const WAYS: [(&str, Spoil); 3] = [
     ("garbage", |directory| {
         replace(directory, "asn.mmdb", b"no database")?;
         replace(directory, "country.mmdb", &[0x5a; 70_000])
@@ -44,7 +47,8 @@ fn all_holds(scene: &Scene, how: &str, before: &[Value]) -> Result<()> {
     ensure!(wait_until(PATIENCE, is_dropped), "{how}: no longer blocked");
     scene.all_arrive(v4(LEGITIMATE), 20)?;
     let explained = scene.daemon.json(&["explain", &v6(FLOODER).to_string()])?;
-    ensure!(explained["scope"]["scope"] == "asn:64500", "{how}: {explained}");
+    let scope = explained.pointer("/scope/scope");
+    ensure!(scope.is_some_and(|scope| scope == "asn:64500"), "{how}: {explained}");
     let status = scene.daemon.ok(&["status"])?;
     for words in ["DEGRADED", "asn:64500", "hold for the 2 networks known before", "asn.mmdb"] {
         ensure!(status.contains(words), "{how}: no `{words}` in {status}");
