@@ -1,5 +1,5 @@
-//! The networks of groups that were in force last, a file each in `groups/` of the state directory: a database that
-//! cannot be read after a restart must not lift a block.
+//! The networks of groups that were in force last, a file each in the state directory, where the daemon's sandbox lets it
+//! make files and no directories: a database that cannot be read after a restart must not lift a block.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -13,8 +13,8 @@ use crate::clock::Timestamp;
 use crate::enforce::Members;
 use crate::groups::{Group, MAX_NETWORKS, Networks};
 
-/// Their directory.
-const DIRECTORY: &str = "groups";
+/// Begins the name of each file.
+const PREFIX: &str = "group-";
 /// Ends the name of each file.
 const SUFFIX: &str = ".json";
 
@@ -30,7 +30,7 @@ impl KeptNetworks {
     /// Those in a state directory.
     #[must_use]
     pub fn new(state_dir: &Path) -> Self {
-        Self { directory: state_dir.join(DIRECTORY), written: BTreeMap::new() }
+        Self { directory: state_dir.to_owned(), written: BTreeMap::new() }
     }
 
     /// What was kept of a group, if anything; and what could not be used.
@@ -74,14 +74,14 @@ impl KeptNetworks {
     }
 }
 
-/// Such as `asn-64500.json`.
+/// Such as `group-asn-64500.json`.
 fn name_of(group: Group) -> String {
-    format!("{}{SUFFIX}", group.to_string().replace(':', "-"))
+    format!("{PREFIX}{}{SUFFIX}", group.to_string().replace(':', "-"))
 }
 
 /// The group of a file, by its name.
 fn group_of(name: &str) -> Option<Group> {
-    let (group, _) = name.split_once(SUFFIX)?;
+    let (group, _) = name.strip_prefix(PREFIX)?.split_once(SUFFIX)?;
     group.replacen('-', ":", 1).parse().ok()
 }
 
@@ -123,7 +123,7 @@ mod tests {
         keep(&mut kept, &members).unwrap();
         assert_eq!(recalled("asn:64500").as_ref(), Some(&*others));
         assert_eq!(recalled("country:XX"), None);
-        let left = fs::read_dir(directory.path().join(DIRECTORY)).unwrap().count();
+        let left = fs::read_dir(directory.path()).unwrap().count();
         assert_eq!(left, 1);
     }
 
@@ -134,7 +134,7 @@ mod tests {
         let mut kept = KeptNetworks::new(directory.path());
         let members = Members::from([(group("asn:64500"), networks(&["192.0.2.0/24"]))]);
         keep(&mut kept, &members).unwrap();
-        let path = directory.path().join(DIRECTORY).join("asn-64500.json");
+        let path = directory.path().join("group-asn-64500.json");
         fs::write(&path, "[\"192.0.2.0/2").unwrap();
         let (found, damage) = kept.recall(group("asn:64500"), now);
         assert_eq!(found, None);
@@ -147,18 +147,18 @@ mod tests {
         keep(&mut again, &members).unwrap();
         assert_eq!(again.recall(group("asn:64500"), now).0.as_ref(), Some(&*members[&group("asn:64500")]));
         keep(&mut again, &Members::new()).unwrap();
-        let left = fs::read_dir(directory.path().join(DIRECTORY)).unwrap().count();
+        let left = fs::read_dir(directory.path()).unwrap().count();
         assert_eq!(left, 0, "what was moved aside goes with its group");
     }
 
     #[test]
     fn a_full_disk_is_told_and_tried_again() {
         let directory = tempfile::tempdir().unwrap();
-        let place = directory.path().join(DIRECTORY);
+        let place = directory.path().join("state");
         fs::write(&place, "in the way").unwrap();
-        let mut kept = KeptNetworks::new(directory.path());
+        let mut kept = KeptNetworks::new(&place);
         let members = Members::from([(group("asn:64500"), networks(&["192.0.2.0/24"]))]);
-        assert!(keep(&mut kept, &members).unwrap_err().to_string().contains("groups"));
+        assert!(keep(&mut kept, &members).unwrap_err().to_string().contains("state"));
         fs::remove_file(&place).unwrap();
         keep(&mut kept, &members).unwrap();
         let now = Timestamp::from_unix_micros(0);

@@ -79,7 +79,7 @@ fn country(count: u32) -> Vec<IpNet> {
     });
     let lengths = [48, 32, 44, 48, 40];
     let v6 = (0..count / 10 * 3).map(|number| {
-        let network = 0x2a00 << 112 | u128::from(number * 2) << 80;
+        let network = (0x2a00 << 112) + (u128::from(number) << 96);
         let length = lengths[number as usize % lengths.len()];
         IpNet::new(IpAddr::V6(Ipv6Addr::from_bits(network)), length).unwrap().trunc()
     });

@@ -90,8 +90,11 @@ fn a_restart_without_a_database_keeps_the_rules() -> Result<()> {
     ensure!(wait_until(PATIENCE, || !is_degraded()), "{}", scene.daemon.ok(&["status"])?);
     scene.all_arrive(v4(FLOODER), 20)?;
     // What is kept goes with its rule.
-    let kept = scene.daemon.state_dir().join("groups");
-    let files = || fs::read_dir(&kept).map_or(0, Iterator::count);
+    let is_kept = |name: &std::ffi::OsStr| name.to_string_lossy().starts_with("group-");
+    let files = || {
+        let found = fs::read_dir(scene.daemon.state_dir()).into_iter().flatten().flatten();
+        found.filter(|entry| is_kept(&entry.file_name())).count()
+    };
     ensure!(files() == 3, "{} files", files());
     scene.daemon.ok(&["limit", "unset", "asn:64500"])?;
     scene.daemon.ok(&["block", "remove", "country:XX"])?;
