@@ -11,6 +11,8 @@ pub mod printable;
 #[cfg(test)]
 mod random;
 
+pub mod groups;
+
 pub mod kernel;
 
 pub mod confine;

@@ -26,6 +26,7 @@ pub mod fixtures;
 pub mod flow;
 pub mod hostile;
 pub mod mirror;
+pub mod mmdb;
 pub mod model;
 pub mod packet;
 pub mod plane;

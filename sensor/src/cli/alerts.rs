@@ -14,9 +14,10 @@ use super::names::Names;
 use super::output::{printable, seconds};
 use super::say::{say, say_json};
 use super::{ask_for, records};
-use crate::control::wire::{AlertExplanation, Question, Request, WayReport};
+use crate::control::wire::{AlertExplanation, Question, Request, WayReport, counted};
 use crate::decide::{Action, Alert, AuditEntry, Cause, RecordId, Step};
 use crate::detect::{Evidence, Number};
+use crate::groups::Share;
 
 /// Options of `sensor alerts`.
 pub(super) struct Wanted {
@@ -83,8 +84,20 @@ fn tell(alert: &Alert, names: &Names, json: bool) -> Result<()> {
         }
         return Ok(say_json(&record)?);
     }
-    let name = prefix.and_then(|prefix| names.get(&prefix)).map(|name| format!(" ({name})"));
+    // Of one client, its names say it.
+    let groups = || Some(shares(&alert.groups)).filter(|text| !text.is_empty());
+    let name = prefix.and_then(|prefix| names.get(&prefix)).map(ToString::to_string).or_else(groups);
+    let name = name.map(|name| format!(" ({name})"));
     Ok(say(format!("{}{}", line(alert), name.unwrap_or_default()))?)
+}
+
+/// The groups of offenders, such as `asn:64500 Example Networks: 12 clients, country:XX: 9 clients`.
+pub(super) fn shares(shares: &[Share]) -> String {
+    let text = |share: &Share| {
+        let organization = share.organization.as_deref().map(|name| format!(" {}", printable(name)));
+        format!("{}{}: {}", share.group, organization.unwrap_or_default(), counted(share.clients, "client"))
+    };
+    shares.iter().map(text).collect::<Vec<_>>().join(", ")
 }
 
 /// Sends a test alert; fails if a receiver does not accept it.
@@ -207,6 +220,9 @@ pub(super) fn explanation(found: &AlertExplanation) -> String {
         ),
     ];
     lines.extend(evidence(&alert.evidence));
+    if !alert.groups.is_empty() {
+        lines.push(format!("offenders are in {}", shares(&alert.groups)));
+    }
     if let Some(incident) = &found.incident {
         lines.push(format!("incident: {}", incidents::line(incident)));
     }

@@ -13,6 +13,7 @@ pub(super) enum List {
     Audit,
     Exchanges,
     Clients,
+    ClientsBy,
     Routes,
     Blocks,
     Allows,
@@ -25,11 +26,11 @@ impl List {
         match self {
             Self::Alerts => {
                 "ts id detector severity confidence owasp client subject summary window.start window.end action until \
-                 reason_no_action evidence"
+                 reason_no_action evidence groups"
             }
             Self::Incidents => {
                 "ts=known id state detector severity confidence owasp client subject summary first last over attempts clients \
-                 blocked limited unlisted action until reason_no_action step told evidence"
+                 blocked limited unlisted action until reason_no_action step told evidence groups"
             }
             Self::Audit => {
                 "ts id what subject cause.by cause.detector cause.user cause.uid cause.pid alert_id until detail"
@@ -46,6 +47,10 @@ impl List {
             Self::Routes => {
                 "method route rates.requests rates.client_errors rates.server_errors recent.requests recent.client_errors \
                  recent.server_errors p50_us p99_us total.requests total.client_errors total.server_errors"
+            }
+            Self::ClientsBy => {
+                "group organization clients rates.packets rates.bits rates.requests rates.drops rates.failures packets \
+                 bytes requests drops failures"
             }
             Self::Blocks => "prefix until since origin reason",
             Self::Allows => "prefix since origin reason",

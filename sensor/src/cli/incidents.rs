@@ -7,10 +7,10 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use nix::poll::PollTimeout;
 
-use super::alerts::{evidence, reader_left};
+use super::alerts::{evidence, reader_left, shares};
 use super::args::{AccountArgs, IncidentsArgs, Remote, When};
 use super::names::Names;
-use super::output::{clients, printable, seconds, table, trimmed};
+use super::output::{clients, printable, seconds, table, trimmed, with_networks};
 use super::say::{complain, say, say_json};
 use super::{answer_to, ask, ask_for, records};
 use crate::clock::{self, Timestamp};
@@ -20,6 +20,7 @@ use crate::control::wire::{
 };
 use crate::decide::{About, Action, Incident, Participant, RecordId, Step};
 use crate::duration::milliseconds;
+use crate::groups::Whom;
 
 /// Milliseconds between polls for new steps.
 const FOLLOW_MS: u16 = 500;
@@ -120,7 +121,7 @@ fn account_text(report: &AccountReport) -> String {
     lines.join("\n")
 }
 
-/// Options of `sensor block add` besides one prefix.
+/// `sensor block add`, also as a preview.
 pub(super) fn block(
     remote: &Remote,
     target: Target,
@@ -134,23 +135,36 @@ pub(super) fn block(
             let found: Preview = control::read(answer.clone())?;
             if json {
                 say_json(&answer)?;
-            } else if found.prefixes.is_empty() {
+            } else if hits_nobody(&found) {
                 complain(format!("sensor: {}", preview(&found)));
             } else {
                 say(preview(&found))?;
             }
             // As `block add` would.
-            Ok(if found.prefixes.is_empty() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+            Ok(if hits_nobody(&found) { ExitCode::FAILURE } else { ExitCode::SUCCESS })
         }
         Target::Incident(id) => {
             let request = Request::BlockIncident { id, for_ms: time.map(milliseconds), reason, fleet };
             ask::<IncidentBlocks>(remote, request, json, blocked)
         }
-        Target::Prefix(prefix) => {
-            let request = Request::BlockAdd { prefix, for_ms: time.map(milliseconds), reason, fleet };
-            ask::<BlockAdded>(remote, request, json, super::output::blocked)
-        }
+        Target::Prefix(prefix) => one(remote, prefix.into(), (time, reason, fleet), json),
+        Target::Group(group) => one(remote, group.into(), (time, reason, fleet), json),
     }
+}
+
+fn one(
+    remote: &Remote,
+    prefix: Whom,
+    (time, reason, fleet): (Option<Duration>, Option<String>, bool),
+    json: bool,
+) -> Result<ExitCode> {
+    let request = Request::BlockAdd { prefix, for_ms: time.map(milliseconds), reason, fleet };
+    ask::<BlockAdded>(remote, request, json, super::output::blocked)
+}
+
+/// Whether `block add` would be refused.
+const fn hits_nobody(found: &Preview) -> bool {
+    found.prefixes.is_empty() && found.group.is_none()
 }
 
 fn left_alone(rows: &[LeftAlone]) -> impl Iterator<Item = String> {
@@ -163,13 +177,15 @@ fn blocked(report: &IncidentBlocks) -> String {
 }
 
 fn preview(found: &Preview) -> String {
-    if found.prefixes.is_empty() {
+    if hits_nobody(found) {
         let why: Vec<String> = left_alone(&found.left_alone).collect();
         return if why.is_empty() { "nobody to block".to_owned() } else { why.join("\n") };
     }
     let mut lines = Vec::new();
     let what = match &found.prefixes[..] {
-        [] => "nothing".to_owned(),
+        [] => found
+            .group
+            .map_or_else(|| "nothing".to_owned(), |(group, networks)| with_networks(&group, Some(networks))),
         [one] => one.to_string(),
         [first, ..] => format!("{} prefixes, including {first}", found.prefixes.len()),
     };
@@ -254,6 +270,9 @@ fn done(incident: &Incident) -> Option<String> {
 pub(super) fn whole(incident: &Incident) -> String {
     let mut lines = vec![line(incident), printable(&incident.summary)];
     lines.extend(evidence(&incident.evidence));
+    if !incident.groups.is_empty() {
+        lines.push(format!("clients are in {}", shares(&incident.groups)));
+    }
     if incident.unlisted > 0 {
         lines.push(format!("clients not listed: {}, counted once per report", incident.unlisted));
     }

@@ -11,6 +11,7 @@ mod doctor;
 mod exchanges;
 mod fleet;
 mod generate;
+mod group;
 mod hints;
 mod incidents;
 mod inspect;
@@ -38,12 +39,13 @@ use clap::Parser as _;
 use serde::de::DeserializeOwned;
 
 use crate::control::wire::{
-    AlertExplanation, AllowRow, BlockAdded, BlockRow, ClientRow, Confirmed, Envelope, Explanation, LimitRow,
+    AlertExplanation, AllowRow, BlockRow, ClientRow, ClientsRow, Confirmed, Envelope, Explanation, LimitRow,
     ModeReport, Question, Reloaded, Removed, Request, StatusReport, Target,
 };
 use crate::control::{self, Client, ClientError};
 use crate::duration::milliseconds;
 use crate::enforce::{Limits, Scope};
+use crate::groups::Whom;
 use args::{AlertsCommand, AllowCommand, BlockCommand, Cli, Command, Explained, LimitCommand, Remote};
 use names::Names;
 use say::{SayError, complain, say, say_json};
@@ -87,7 +89,8 @@ const fn list_of(command: &Command) -> Option<csv::List> {
         Command::Incidents(_) => csv::List::Incidents,
         Command::Audit { .. } => csv::List::Audit,
         Command::Exchanges(_) => csv::List::Exchanges,
-        Command::Clients { .. } => csv::List::Clients,
+        Command::Clients { by: Some(_), .. } => csv::List::ClientsBy,
+        Command::Clients { by: None, .. } => csv::List::Clients,
         Command::Routes(_) => csv::List::Routes,
         Command::Block { command: BlockCommand::List(_) } => csv::List::Blocks,
         Command::Allow { command: AllowCommand::List(_) } => csv::List::Allows,
@@ -151,9 +154,14 @@ fn dispatch(cli: Cli) -> Result<ExitCode> {
         Command::Confirm(remote) => confirm(&remote, cli.json),
         Command::Block { command } => block(command, cli.json),
         Command::Allow { command } => allow(command, cli.json),
-        Command::Clients { remote, top, sort, resolve } => {
+        Command::Clients { remote, top, sort, by, resolve } => {
             let top = usize::try_from(top).unwrap_or(usize::MAX);
-            clients(&remote, Request::Clients { top, sort: sort.into() }, resolve, cli.json)
+            let (sort, by) = (sort.into(), by.map(Into::into));
+            let request = Request::Clients { top, sort, by };
+            match by {
+                None => clients(&remote, request, resolve, cli.json),
+                Some(_) => ask::<Vec<ClientsRow>>(&remote, request, cli.json, output::clients_by),
+            }
         }
         Command::Routes(args) => live::routes(&args, cli.json),
         Command::Posture(args) => posture::posture(&args, cli.json),
@@ -161,6 +169,9 @@ fn dispatch(cli: Cli) -> Result<ExitCode> {
         Command::Exchanges(args) => exchanges::exchanges(&args, cli.json),
         Command::Explain { remote, what: Explained::Prefix(prefix) } => {
             ask::<Explanation>(&remote, records(Question::Explain { prefix }), cli.json, output::explanation)
+        }
+        Command::Explain { remote, what: Explained::Group(group) } => {
+            group::explain(&remote, group, cli.json)
         }
         Command::Explain { remote, what: Explained::Alert(id) } => ask::<AlertExplanation>(
             &remote,
@@ -235,20 +246,12 @@ fn confirm(remote: &Remote, json: bool) -> Result<ExitCode> {
 fn block(command: BlockCommand, json: bool) -> Result<ExitCode> {
     match command {
         BlockCommand::List(remote) => ask::<Vec<BlockRow>>(&remote, Request::BlockList, json, output::blocks),
-        BlockCommand::Add {
-            remote,
-            prefix: Some(prefix),
-            incident: _,
-            dry_run: false,
-            time,
-            reason,
-            fleet,
-        } => {
-            let request = Request::BlockAdd { prefix, for_ms: time.map(milliseconds), reason, fleet };
-            ask::<BlockAdded>(&remote, request, json, output::blocked)
-        }
         BlockCommand::Add { remote, prefix, incident, dry_run, time, reason, fleet } => {
-            let target = prefix.map(Target::Prefix).or(incident.map(Target::Incident));
+            let whom = prefix.map(|whom| match whom {
+                Whom::Prefix(prefix) => Target::Prefix(prefix),
+                Whom::Group(group) => Target::Group(group),
+            });
+            let target = whom.or(incident.map(Target::Incident));
             let target = target.context("expected a prefix or --incident ID")?;
             incidents::block(&remote, target, (time, reason, fleet), dry_run, json)
         }

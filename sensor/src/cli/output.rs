@@ -8,6 +8,7 @@ use comfy_table::presets::NOTHING;
 use comfy_table::{CellAlignment, Table};
 use humantime::format_duration;
 use serde_json::Value;
+use std::fmt::Display;
 use std::time::Duration;
 
 use crate::control::wire::{
@@ -21,7 +22,7 @@ use crate::tui::Latency;
 
 pub(super) use super::moment::seconds;
 pub(super) use crate::printable::printable;
-pub(super) use clients::clients;
+pub(super) use clients::{clients, clients_by};
 pub(super) use explanation::explanation;
 
 pub(super) fn mode(report: &ModeReport) -> String {
@@ -91,7 +92,7 @@ pub(super) fn reloaded(report: &Reloaded) -> String {
 }
 
 pub(super) fn blocked(added: &BlockAdded) -> String {
-    let prefix = added.row.prefix;
+    let prefix = with_networks(&added.row.prefix, added.row.networks);
     let until = added.row.until.map_or("permanently".to_owned(), |until| format!("until {}", seconds(until)));
     let mut text = match added.mode {
         Mode::Enforce => format!("blocked {prefix} {until}"),
@@ -103,11 +104,14 @@ pub(super) fn blocked(added: &BlockAdded) -> String {
         let allowed: Vec<String> = added.allowed.iter().map(ToString::to_string).collect();
         text.push_str(&format!("\nexcept {}: allowed", allowed.join(", ")));
     }
+    for spared in &added.spared {
+        text.push_str(&format!("\nexcept: {}, and is never blocked", printable(spared)));
+    }
     text
 }
 
 pub(super) fn allowed(row: &AllowRow) -> String {
-    format!("allowed {}", row.prefix)
+    format!("allowed {}", with_networks(&row.prefix, row.networks))
 }
 
 pub(super) fn status(report: &StatusReport) -> String {
@@ -263,7 +267,7 @@ pub(super) fn limits(rows: &Vec<LimitRow>) -> String {
     for row in rows {
         let limit = |limit: Option<Limit>| limit.map_or("off".to_owned(), |limit| limit.to_string());
         table.add_row([
-            row.scope.to_string(),
+            with_networks(&row.scope, row.networks),
             limit(row.limits.packets),
             limit(row.limits.bits),
             limit(row.limits.connections),
@@ -307,6 +311,11 @@ pub(super) fn limits_in_words(rows: &[LimitRow], (scope, set): (Scope, Limits), 
     lines.join("\n")
 }
 
+/// A group is listed with the number of its networks.
+pub(super) fn with_networks(whom: &dyn Display, networks: Option<u64>) -> String {
+    networks.map_or_else(|| whom.to_string(), |networks| format!("{whom} ({})", counted(networks, "network")))
+}
+
 pub(super) fn blocks(rows: &Vec<BlockRow>) -> String {
     if rows.is_empty() {
         return "no blocks".to_owned();
@@ -314,7 +323,7 @@ pub(super) fn blocks(rows: &Vec<BlockRow>) -> String {
     let mut table = table(&["prefix", "until", "since", "from", "reason"], 5);
     for row in rows {
         table.add_row([
-            row.prefix.to_string(),
+            with_networks(&row.prefix, row.networks),
             row.until.map_or("permanent".to_owned(), seconds),
             seconds(row.since),
             row.origin.label().to_owned(),
@@ -331,7 +340,7 @@ pub(super) fn allows(rows: &Vec<AllowRow>) -> String {
     let mut table = table(&["prefix", "since", "from", "reason"], 4);
     for row in rows {
         table.add_row([
-            row.prefix.to_string(),
+            with_networks(&row.prefix, row.networks),
             seconds(row.since),
             row.origin.label().to_owned(),
             row.reason.clone().unwrap_or_default(),

@@ -45,8 +45,8 @@ impl Surroundings for Captured {
 impl Watch {
     pub(super) fn new(config: &Config) -> Self {
         let proxies = &config.sense.pipeline.identity.trusted_proxies;
-        let allowed = config.policy.allow.iter();
-        let protected = config.never_block.iter().chain(proxies).chain(allowed).copied().collect();
+        let allowed: Vec<IpNet> = config.policy.allow.iter().filter_map(|whom| whom.prefix()).collect();
+        let protected = config.never_block.iter().chain(proxies).chain(&allowed).copied().collect();
         // If a table is full, evictions must not depend on the process.
         let detect = detect::Config { seed: Some(0), ..config.detect.clone() };
         Self {

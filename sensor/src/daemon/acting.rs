@@ -94,7 +94,13 @@ impl Engine {
                 (alert.action, alert.until) = (Action::None, None);
             }
         }
-        if let Some(alert) = &alert {
+        if let Some(alert) = &mut alert {
+            let involved = incident.iter().flat_map(|update| &update.incident.offenders);
+            let mut involved = involved.map(|one| one.client.prefix()).peekable();
+            alert.groups = match involved.peek() {
+                Some(_) => self.groups.origins.shares(involved),
+                None => self.groups.origins.shares(alert.about.prefix().into_iter()),
+            };
             if let Some(decided) = decided {
                 self.responder.counts.detection.note(clock::now().since(decided));
             }

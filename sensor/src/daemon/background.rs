@@ -18,6 +18,8 @@ use crate::kernel::{self, LinkEvents, Notices};
 const TICK: Duration = Duration::from_millis(500);
 /// Ticks between two checks of the host's addresses and routes.
 const REFRESH: u32 = 60;
+/// Ticks between two checks whether a database was replaced.
+const DATABASES: u32 = 10;
 
 /// Expiry and rollback, until dropped.
 pub(super) async fn tick(commands: Arc<Commands>) {
@@ -51,6 +53,9 @@ pub(super) async fn tick(commands: Arc<Commands>) {
         }
         if is_half_minute {
             see_http(&commands);
+        }
+        if is_half_minute || count.is_multiple_of(DATABASES) {
+            commands.look_at_databases();
         }
         watchdog.tell(clock::monotonic(), pulse);
     }

@@ -9,17 +9,44 @@ use crate::clock::Timestamp;
 use crate::control::wire::Removed;
 use crate::decide::Measure;
 use crate::enforce::{BlockRule, Origin};
+use crate::groups::Whom;
 
 impl Engine {
+    /// Blocks a prefix or group.
     pub(super) fn add_block(
         &mut self,
-        prefix: IpNet,
+        whom: Whom,
         (for_ms, reason, fleet): (Option<u64>, Option<String>, bool),
         now: Timestamp,
     ) -> Result<(), String> {
         if fleet {
-            self.ensure_fleet()?;
+            self.ensure_shared(whom)?;
         }
+        let until = for_ms.map(|time| now.plus(Duration::from_millis(time)));
+        let why = reason.clone();
+        let rule = BlockRule { until, reason, origin: Origin::Command, since: now };
+        match whom {
+            Whom::Prefix(prefix) => {
+                self.add_prefix_block(prefix, rule, now)?;
+                if fleet {
+                    self.fleet_hold((prefix, Measure::Block), until, why.unwrap_or_default(), now);
+                }
+            }
+            Whom::Group(group) => self.add_group_block(group, rule, now)?,
+        }
+        self.counts.blocks_by_command = self.counts.blocks_by_command.saturating_add(1);
+        Ok(())
+    }
+
+    /// For commands with `--fleet`. Networks of groups come from the databases of each host, which may differ.
+    pub(super) fn ensure_shared(&self, whom: Whom) -> Result<(), String> {
+        if let Some(group) = whom.group() {
+            return Err(format!("{group} is blocked on single hosts only; repeat it without --fleet"));
+        }
+        self.ensure_fleet().map(drop)
+    }
+
+    fn add_prefix_block(&mut self, prefix: IpNet, rule: BlockRule, now: Timestamp) -> Result<(), String> {
         if let Some(protected) = self.never_block.conflict(&prefix) {
             return Err(format!("refused: {}", protected.reason()));
         }
@@ -28,9 +55,6 @@ impl Engine {
                 "refused: {allowed} is allowed, and an allow overrides a block; `sensor allow remove {allowed}` first"
             ));
         }
-        let until = for_ms.map(|time| now.plus(Duration::from_millis(time)));
-        let why = reason.clone();
-        let rule = BlockRule { until, reason, origin: Origin::Command, since: now };
         let before = self.policy.commands().blocks.get(&prefix).cloned();
         self.change_block(
             &prefix,
@@ -42,23 +66,23 @@ impl Engine {
                     policy.lift_block(&prefix);
                 }
             },
-        )?;
-        self.counts.blocks_by_command = self.counts.blocks_by_command.saturating_add(1);
-        if fleet {
-            self.fleet_hold((prefix, Measure::Block), until, why.unwrap_or_default(), now);
-        }
-        Ok(())
+        )
     }
 
+    /// Removes the block of a prefix or group.
     pub(super) fn remove_block(
         &mut self,
-        prefix: IpNet,
+        whom: Whom,
         fleet: bool,
         now: Timestamp,
     ) -> Result<Removed, String> {
         if fleet {
-            self.ensure_fleet()?;
+            self.ensure_shared(whom)?;
         }
+        let prefix = match whom {
+            Whom::Prefix(prefix) => prefix,
+            Whom::Group(group) => return self.remove_group_block(group, now),
+        };
         let commanded = self.policy.commands().blocks.get(&prefix).cloned();
         let decided = self.policy.decided_blocks().get(&prefix).cloned();
         let by_others = self.policy.fleet_blocks().get(&prefix).cloned();
@@ -69,13 +93,13 @@ impl Engine {
                 self.note_lifted(&prefix, &[Measure::Deny], now);
             }
             if is_denied || was_said {
-                return Ok(Removed { removed: prefix });
+                return Ok(Removed { removed: whom });
             }
             return Err(match self.policy.block(&prefix) {
                 Some(_) => {
                     format!("{prefix} is blocked in the configuration; remove it there and reload")
                 }
-                None => format!("{prefix} is not blocked; `sensor block list` shows all blocks"),
+                None => self.not_blocked(&prefix),
             });
         }
         let was_decided = decided.is_some() || is_denied;
@@ -96,6 +120,17 @@ impl Engine {
             self.note_lifted(&prefix, &[Measure::Block, Measure::Deny], now);
         }
         self.fleet_lift(&prefix, fleet, now);
-        Ok(Removed { removed: prefix })
+        Ok(Removed { removed: whom })
+    }
+
+    /// Why no block of a prefix can be removed.
+    fn not_blocked(&self, prefix: &IpNet) -> String {
+        match self.policy.block_covering(prefix) {
+            Some((by, _)) => format!(
+                "{prefix} has no block of its own, it is blocked by {by}: `sensor block remove {by}` lifts that for \
+                 everybody, `sensor allow add {prefix}` for {prefix} alone"
+            ),
+            None => format!("{prefix} is not blocked; `sensor block list` shows all blocks"),
+        }
     }
 }

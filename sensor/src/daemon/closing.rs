@@ -31,7 +31,8 @@ impl Engine {
             && self.config.decide.close_connections.contains(&decision.threat);
         let Some(closer) = self.responder.closer.as_ref().filter(|_| is_wanted) else { return };
         // Connections of an allowed address within the prefix go on.
-        if self.policy.allows().iter().any(|(allowed, _)| prefix.contains(allowed)) {
+        let mut allows = self.policy.allows().into_keys();
+        if allows.any(|allowed| prefix.contains(&allowed)) || self.policy.allows_group_within(&prefix) {
             info!(%prefix, "open connections are not ended: some of its addresses are allowed");
             return;
         }

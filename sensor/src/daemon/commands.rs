@@ -5,20 +5,18 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use ipnet::IpNet;
 use serde::Serialize;
 use tracing::{info, warn};
 
 use super::engine::Engine;
+use super::groups::new_group;
 use super::records;
 use super::responder::Details;
 use crate::clock::{self, Timestamp};
-use crate::control::wire::{
-    Answer, ClientSort, Confirmed, Envelope, ModeReport, Question, Removed, Request, Role,
-};
+use crate::control::wire::{Answer, ClientSort, Confirmed, Envelope, ModeReport, Question, Request, Role};
 use crate::control::{Handle, Peer};
 use crate::decide::{Cause, Change, Measure};
-use crate::enforce::{AllowRule, Limits, Mode, Origin, Scope};
+use crate::enforce::{Limits, Mode, Scope};
 use crate::printable::to_json;
 use crate::store::Pending;
 use crate::suggest::Ask;
@@ -41,6 +39,24 @@ impl Commands {
         self.engine.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whatever the engine answers by itself.
+    async fn change_or_tell(
+        self: &Arc<Self>,
+        request: Request,
+        peer: &Peer,
+    ) -> Result<serde_json::Value, String> {
+        let is_of_group = new_group(&request).is_some();
+        let members = self.read_group(&request).await?;
+        let done = {
+            // In one go: another change would drop networks that no rule names yet.
+            let mut engine = self.engine();
+            engine.take_in(members);
+            engine.perform(request, peer, clock::now())
+        }?;
+        self.keep_group(is_of_group).await;
+        Ok(done)
+    }
+
     async fn clients(&self, top: usize, sort: ClientSort) -> Result<serde_json::Value, String> {
         let before = self.engine().sample_clients().map_err(|error| error.to_string())?;
         tokio::time::sleep(SAMPLE).await;
@@ -52,7 +68,10 @@ impl Commands {
 impl Commands {
     /// Reads the event store without the engine's lock: the disk may be slow.
     async fn look_up(&self, question: Question) -> Result<serde_json::Value, String> {
-        let reader = self.engine().responder.reader()?;
+        let (reader, origins) = {
+            let engine = self.engine();
+            (engine.responder.reader()?, engine.groups.origins.clone())
+        };
         let explained = |prefix| self.engine().explain(prefix);
         let explanation =
             if let Question::Explain { prefix } = question { Some(explained(prefix)?) } else { None };
@@ -60,7 +79,7 @@ impl Commands {
             Question::Alerts { since, after, id, limit } => {
                 to_value(&records::alerts(&reader, since, after, id, limit)?)
             }
-            Question::Incidents { .. } => to_value(&records::incidents(&reader, &question)?),
+            Question::Incidents { .. } => to_value(&records::incidents(&reader, &question, &origins)?),
             Question::Audit { since, limit } => to_value(&records::audit(&reader, since, limit)?),
             Question::ExplainAlert { id } => to_value(&records::explain(&reader, id)?),
             Question::Explain { .. } => {
@@ -85,8 +104,11 @@ impl Handle for Commands {
             if let Some(session) = envelope.ssh.filter(|_| peer.role == Role::Administrator) {
                 self.engine().protect_operator(session, &cause_of(&peer), clock::now());
             }
-            let done = if let Request::Clients { top, sort } = envelope.request {
-                self.clients(top, sort).await
+            let done = if let Request::Clients { top, sort, by } = envelope.request {
+                match by {
+                    None => self.clients(top, sort).await,
+                    Some(by) => self.clients_by(by, top, sort).await.and_then(|rows| to_value(&rows)),
+                }
             } else if let Request::Routes { top, sort } = envelope.request {
                 self.routes(top, sort).await.and_then(|report| to_value(&report))
             } else if let Request::Posture { route, since, draft } = envelope.request {
@@ -105,7 +127,7 @@ impl Handle for Commands {
             } else if let Request::LimitSuggest { since, include_limited, what_if } = envelope.request {
                 to_value(&self.suggest(&Ask { since, include_limited, what_if }))
             } else {
-                self.engine().perform(envelope.request, &peer, clock::now())
+                self.change_or_tell(envelope.request, &peer).await
             };
             done.map_or_else(Answer::Refused, Answer::Done)
         })
@@ -207,7 +229,7 @@ impl Engine {
             Request::BlockList => to_value(&self.block_rows()),
             Request::BlockAdd { prefix, for_ms, reason, fleet } => {
                 self.add_block(prefix, (for_ms, reason, fleet), now)?;
-                to_value(&self.block_added(&prefix))
+                to_value(&self.block_added(prefix))
             }
             Request::BlockRemove { prefix, fleet } => to_value(&self.remove_block(prefix, fleet, now)?),
             Request::Fleet => to_value(&self.fleet_report()?),
@@ -215,7 +237,7 @@ impl Engine {
             Request::AllowList => to_value(&self.allow_rows()),
             Request::AllowAdd { prefix, reason } => {
                 self.add_allow(prefix, reason, now)?;
-                to_value(&self.allow_row(&prefix))
+                to_value(&self.allow_row(prefix))
             }
             Request::AllowRemove { prefix } => to_value(&self.remove_allow(prefix, now)?),
             Request::Exchanges { last } => to_value(&self.recent_exchanges(last)?),
@@ -305,32 +327,5 @@ impl Engine {
         let undone = self.undone.iter().map(|(scope, at)| (*scope, *at));
         let undone = if confirmed.is_empty() { undone.collect() } else { Vec::new() };
         Confirmed { confirmed, undone }
-    }
-
-    fn add_allow(&mut self, prefix: IpNet, reason: Option<String>, now: Timestamp) -> Result<(), String> {
-        let rule = AllowRule { reason, origin: Origin::Command, since: now };
-        self.change(now, |policy| {
-            policy.change(|commands| commands.allows.insert(prefix, rule));
-        })?;
-        self.reconsider(now);
-        self.settle_all(now);
-        Ok(())
-    }
-
-    fn remove_allow(&mut self, prefix: IpNet, now: Timestamp) -> Result<Removed, String> {
-        if !self.policy.commands().allows.contains_key(&prefix) {
-            return Err(match self.policy.allow(&prefix) {
-                Some(_) => {
-                    format!("{prefix} is allowed in the configuration; remove it there and reload")
-                }
-                None => format!("{prefix} is not allowed; `sensor allow list` shows all allow rules"),
-            });
-        }
-        self.change(now, |policy| {
-            policy.change(|commands| commands.allows.remove(&prefix));
-        })?;
-        self.reconsider(now);
-        self.settle_all(now);
-        Ok(Removed { removed: prefix })
     }
 }

@@ -7,8 +7,9 @@ use crate::decide::{Incident, State};
 use crate::enforce::{Mode, Origin};
 
 impl Explanation {
-    /// Adds the sentence and the commands. The caller formats the end of a block.
-    pub(super) fn conclude(&mut self, own_scope: IpNet) {
+    /// Adds the sentence and the commands. The caller formats the end of a block. `is_spared`: all of the prefix is what
+    /// must never be blocked, and has an allow in the kernel if a block covers it.
+    pub(super) fn conclude(&mut self, own_scope: IpNet, is_spared: bool) {
         let enforces = self.mode == Mode::Enforce;
         let would = if enforces { "" } else { "would be " };
         let only = if enforces { "" } else { " (mode is monitor: nothing is dropped)" };
@@ -16,6 +17,8 @@ impl Explanation {
         if let Some(allow) = &self.allow {
             self.verdict = format!("passes: allowed by {}, which no block or limit overrides", allow.prefix);
             self.undo.push(format!("sensor allow remove {}", allow.prefix));
+        } else if let (Some(block), true) = (&self.block, is_spared) {
+            self.verdict = format!("passes: it is never blocked, although {} is", block.prefix);
         } else if let Some(block) = &self.block {
             self.verdict = format!("{would}dropped: blocked by {}{only}", block.prefix);
             self.undo.push(format!("sensor block remove {}", block.prefix));
@@ -71,6 +74,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::control::wire::BlockRow;
 
     fn incident(state: &str, clients: u64) -> Value {
         json!({
@@ -89,7 +93,7 @@ mod tests {
             "within": within, "over_limit": [], "undo": [], "incidents": incidents,
         });
         let mut found: Explanation = serde_json::from_value(found).unwrap();
-        found.conclude("192.0.2.7/32".parse().unwrap());
+        found.conclude("192.0.2.7/32".parse().unwrap(), false);
         found
     }
 
@@ -125,7 +129,26 @@ mod tests {
         assert_eq!(found.undo, ["sensor block add 192.0.2.7/32 --dry-run"]);
         let mut found =
             Explanation { protected: Some("it belongs to this host".into()), undo: Vec::new(), ..found };
-        found.conclude("192.0.2.7/32".parse().unwrap());
+        found.conclude("192.0.2.7/32".parse().unwrap(), false);
         assert_eq!(found.undo, ["sensor clients"], "no block is possible");
+    }
+
+    /// A blocked country may contain this host's gateway.
+    #[test]
+    fn what_is_never_blocked_passes_within_a_blocked_group() {
+        let block = json!({
+            "prefix": "country:XX", "networks": 3, "until": null, "reason": null, "origin": "command",
+            "since": "2026-01-01T00:00:00Z",
+        });
+        let found = concluded("enforce", json!([]), Value::Null);
+        let block: BlockRow = serde_json::from_value(block).unwrap();
+        for (is_spared, expected) in [
+            (true, "passes: it is never blocked, although country:XX is"),
+            (false, "dropped: blocked by country:XX"),
+        ] {
+            let mut found = Explanation { block: Some(block.clone()), undo: Vec::new(), ..found.clone() };
+            found.conclude("192.0.2.7/32".parse().unwrap(), is_spared);
+            assert_eq!(found.verdict, expected);
+        }
     }
 }

@@ -13,11 +13,11 @@ use super::access_logs::{self, AccessLog};
 use super::sense::SenseConfig;
 use super::web::WebConfig;
 use crate::config::{Description, Document, Form, Problem, Section, from_text};
-use crate::control::wire::Databases;
 use crate::decide::{DecideConfig, NeverBlock};
 use crate::detect;
 use crate::enforce::{Limits, PolicyConfig, Scope};
 use crate::fleet::FleetConfig;
+use crate::groups::Databases;
 use crate::kernel::{Capacities, ClientPrefixes, Tuning, XdpChoice};
 use crate::notify::NotifyConfig;
 use crate::store::StoreConfig;
@@ -214,6 +214,7 @@ impl Config {
         config.read_places(root);
         config.read_log(root.section("log").about(ABOUT_LOG));
         config.check_scopes(&root.section("limits"));
+        config.check_groups(root);
         if let Some(both) = config.sense.inner_and(&config.interfaces) {
             root.section("http")
                 .reject("inner_interfaces", format!("`{both}` is also in `interfaces`: {BOTH}"));
@@ -302,6 +303,15 @@ impl Config {
         log.finish();
     }
 
+    /// A group needs the database that knows its networks.
+    fn check_groups(&self, root: &Section<'_>) {
+        for (key, group) in self.policy.groups() {
+            if let Err(error) = self.databases.check(group) {
+                root.reject(key, error);
+            }
+        }
+    }
+
     /// A scope longer than a client's prefix would split a client.
     fn check_scopes(&self, limits: &Section<'_>) {
         for (name, _) in limits.sections("203.0.113.0/24") {
@@ -336,8 +346,9 @@ const ABOUT_DECIDE: &str = "Responses to signals, in enforce mode.";
 const ABOUT_DECIDED_LIMITS: &str =
     "Limits for clients that a detector limits, if tighter than those already in force for them.";
 
-const ABOUT_NAMES: &str = "Databases in which `sensor clients` and `sensor alerts` look up addresses. They must be readable by the user who runs \
-     these commands; the daemon does not open them.";
+const ABOUT_NAMES: &str = "Databases in MaxMind's format, which know the networks of autonomous systems and countries: for names in the output of \
+     commands, groups of offenders in alerts, and rules that name a group. The daemon, and the user who runs such commands, \
+     must be able to read them. They are read again when they change.";
 
 const ASN_DATABASE: Form<PathBuf> = Form::path("/var/lib/GeoIP/GeoLite2-ASN.mmdb");
 

@@ -36,6 +36,7 @@ pub(super) fn reach(config: &Config, source: &ConfigSource, pins: Option<&Path>)
     reads.extend(
         config.fleet.iter().flat_map(|fleet| [fleet.password_file.clone(), fleet.ca_file.clone()]).flatten(),
     );
+    reads.extend(config.databases.paths().cloned());
     let mut keeps = BTreeSet::from([config.paths.state_dir.clone()]);
     keeps.extend(pins.map(Path::to_owned));
     keeps.extend(deny_file.iter().map(|file| file.path.clone()));

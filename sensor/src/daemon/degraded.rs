@@ -53,6 +53,9 @@ impl Engine {
                 ),
             );
         }
+        for trouble in self.group_troubles() {
+            say(Part::Groups, trouble);
+        }
         self.degraded_records(&mut say);
         if let Some(why) = self.fleet_trouble() {
             say(Part::Fleet, why);

@@ -11,9 +11,10 @@ use super::changes::InForce;
 use super::config::Config;
 use super::fleet::Membership;
 use super::floods;
+use super::groups::Reading;
 use super::observing::Observing;
 use super::operators::Operators;
-use super::recall::Recalled;
+use super::recall::{Recalled, apply_first};
 use super::responder::{Details, Responder};
 use super::secrets::Secrets;
 use super::sensing::Sensing;
@@ -34,7 +35,7 @@ use crate::store::{CommandStore, Damage, Pending, Saved, StoreError};
 const MAX_NOTICES: usize = 4_096;
 
 /// Why a file that root can read may be refused.
-const OUT_OF_REACH: &str = "the daemon reads as its own user, and since its start only in the directories that the \
+pub(super) const OUT_OF_REACH: &str = "the daemon reads as its own user, and since its start only in the directories that the \
                             configuration named then; files elsewhere take a restart";
 
 /// State shared by requests and background work, behind one lock.
@@ -80,6 +81,8 @@ pub(super) struct Engine {
     pub(super) flood: Option<Flood>,
     /// This host as a member of a fleet.
     pub(super) fleet: Membership,
+    /// What databases say of groups.
+    pub(super) groups: Reading,
 }
 
 /// The daemon's own counters.
@@ -131,15 +134,13 @@ impl Engine {
         let (observing, seen_damage) = Observing::open(&config.paths.state_dir, now)?;
         let prefixes = (config.tuning.prefixes.v4, config.tuning.prefixes.v6);
         let mut enforcer = Enforcer::new(&dataplane, config.capacities, prefixes, now)?;
-        let is_salvaged = dataplane.adopted_maps() && {
-            let mode = if dataplane.settings().enforce == 0 { Mode::Monitor } else { Mode::Enforce };
-            recalled.take_over(enforcer.blocks(), mode, now)
-        };
-        let Recalled { store, pending, policy, responder, damage } = recalled;
+        let mut groups =
+            Reading::begin(&config.databases, &config.paths.state_dir, &mut recalled.policy, now);
+        let is_salvaged = salvage(&dataplane, &enforcer, &mut recalled, config.capacities.blocks, now);
+        let Recalled { store, pending, mut policy, responder, damage } = recalled;
         let is_to_keep = is_salvaged || damage.is_some();
         let damages = damages([(Part::Commands, damage), (Part::Learned, seen_damage)]);
-        let reached = never_block.reached(policy.blocks().keys());
-        enforcer.apply(&mut dataplane, &policy, &reached, now)?;
+        apply_first((&mut dataplane, &mut enforcer), &never_block, (&mut policy, &mut groups), now)?;
         let mut engine = Self {
             dataplane,
             enforcer,
@@ -151,6 +152,7 @@ impl Engine {
             flood: floods::detector(&config.detect),
             config,
             in_force: InForce::of(&source.read),
+            groups,
             source,
             started: now,
             civil_time: clock::kernel_clock(),
@@ -183,6 +185,7 @@ impl Engine {
     pub(super) fn change(&mut self, now: Timestamp, change: impl FnOnce(&mut Policy)) -> Result<(), String> {
         let before = self.policy.clone();
         change(&mut self.policy);
+        self.policy.set_members(self.groups.take());
         if let Err(refused) = self.apply(now) {
             self.policy = before;
             if let Err(error) = self.apply(now) {
@@ -190,6 +193,7 @@ impl Engine {
             }
             return Err(refused.to_string());
         }
+        self.groups.changed();
         self.keep();
         Ok(())
     }
@@ -216,15 +220,14 @@ impl Engine {
     }
 
     pub(super) fn apply(&mut self, now: Timestamp) -> Result<(), EnforceError> {
-        let reached = self.never_block.reached(self.policy.blocks().keys());
+        let reached = self.never_block.reached(|prefix| self.policy.blocks_some_of(prefix));
         self.enforcer.apply(&mut self.dataplane, &self.policy, &reached, now)
     }
 
     /// Writes the state file. A failure is counted and reported, and changes nothing in the kernel.
     pub(super) fn keep(&mut self) {
         let (commands, pending) = (self.policy.commands().clone(), self.pending.clone());
-        let saved = Saved { commands, pending, ..Saved::default() };
-        self.unkept = self.store.save(&saved).err().map(|error| {
+        self.unkept = self.store.save(&Saved::new(commands, pending)).err().map(|error| {
             self.counts.state_write_errors = self.counts.state_write_errors.saturating_add(1);
             error!(%error, "cannot save changes made by commands; they are in force until the daemon restarts");
             error.to_string()
@@ -248,6 +251,7 @@ impl Engine {
                 warn!(%error, %prefix, "an expired block could not be removed; the kernel ignores it");
             }
         }
+        self.expire_groups(now);
         self.watch_floods(now);
         self.tick_decisions(now);
         self.tick_fleet(now);
@@ -280,6 +284,10 @@ impl Engine {
     /// Runs every half minute: addresses, routes and resolvers change.
     pub(super) fn refresh_protection(&mut self, now: Timestamp) {
         self.never_block.refresh();
+        let reached = self.never_block.reached(|prefix| self.policy.blocks_some_of(prefix));
+        if self.enforcer.protects(&reached) {
+            return;
+        }
         if let Err(error) = self.apply(now) {
             warn!(%error, "protected addresses could not be updated");
         }
@@ -323,7 +331,11 @@ impl Engine {
         let never_block = config.never_block.clone();
         let old_never_block = self.never_block.clone();
         self.never_block.reconfigure(never_block);
-        if let Err(error) = self.change(now, |policy| policy.reconfigure(layer)) {
+        let reading = self.groups.clone();
+        let changed =
+            self.read_new_groups(&config).and_then(|()| self.change(now, |policy| policy.reconfigure(layer)));
+        if let Err(error) = changed {
+            self.groups = reading;
             self.never_block = old_never_block;
             return Err(error);
         }
@@ -356,6 +368,20 @@ fn protection(config: &Config) -> NeverBlock {
     let mut never_block = NeverBlock::new(config.never_block.clone());
     never_block.protect_proxies(config.sense.pipeline.identity.trusted_proxies.clone());
     never_block
+}
+
+/// Takes over what an earlier daemon left in the kernel, if the files that say so cannot be read.
+fn salvage(
+    dataplane: &Dataplane,
+    enforcer: &Enforcer,
+    recalled: &mut Recalled,
+    room: u32,
+    now: Timestamp,
+) -> bool {
+    dataplane.adopted_maps() && {
+        let mode = if dataplane.settings().enforce == 0 { Mode::Monitor } else { Mode::Enforce };
+        recalled.take_over(enforcer.blocks(), mode, (room, now))
+    }
 }
 
 fn damages(parts: [(Part, Option<Damage>); 2]) -> Vec<(Part, Damage)> {

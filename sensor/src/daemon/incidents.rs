@@ -1,6 +1,7 @@
 //! Answers about incidents, and blocks for all clients of one.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use ipnet::IpNet;
 
@@ -18,6 +19,7 @@ use crate::control::wire::{
 };
 use crate::decide::{Action, Change, Incident, RecordId};
 use crate::enforce::Mode;
+use crate::groups::{Group, Networks};
 use crate::identity::{Hasher, Kind};
 use crate::prefix;
 use crate::store::Which;
@@ -73,9 +75,9 @@ impl Commands {
             // One at a time: others who wait for the engine get their turn in between.
             let mut engine = self.engine();
             let now = clock::now();
-            match engine.add_block(prefix, (for_ms, Some(reason.clone()), fleet), now) {
+            match engine.add_block(prefix.into(), (for_ms, Some(reason.clone()), fleet), now) {
                 Ok(()) => {
-                    let added = engine.block_added(&prefix);
+                    let added = engine.block_added(prefix.into());
                     let until = added.as_ref().and_then(|added| added.row.until);
                     let details = Details { alert_id: Some(id), until, detail: Some(reason.clone()) };
                     engine.responder.audit(now, Change::BlockAdded, &prefix, cause_of(peer), details);
@@ -89,15 +91,40 @@ impl Commands {
 
     /// Whom a block would hit, from two samples a second apart.
     pub(super) async fn preview(&self, target: Target) -> Result<Preview, String> {
-        let (prefixes, left_alone) = match target {
-            Target::Prefix(prefix) => (vec![prefix], Vec::new()),
-            Target::Incident(id) => accused(&self.incident(id).await?),
+        let (whom, left_alone) = match target {
+            Target::Prefix(prefix) => (Hit::Prefixes(vec![prefix]), Vec::new()),
+            Target::Group(group) => {
+                let (mut members, mut troubles) = self.read_groups([group].into()).await?;
+                let networks = members.remove(&group);
+                let missing = || troubles.remove(&group).unwrap_or_default();
+                (Hit::Group(group, networks.ok_or_else(missing)?), Vec::new())
+            }
+            Target::Incident(id) => {
+                let (prefixes, left_alone) = accused(&self.incident(id).await?);
+                (Hit::Prefixes(prefixes), left_alone)
+            }
         };
         let before = self.engine().sample_clients().map_err(|error| error.to_string())?;
         tokio::time::sleep(SAMPLE).await;
         let engine = self.engine();
         let rows = engine.busiest_clients(&before, usize::MAX, ClientSort::Packets);
-        Ok(engine.whom_it_hits(prefixes, left_alone, &rows.map_err(|error| error.to_string())?))
+        Ok(engine.whom_it_hits(whom, left_alone, &rows.map_err(|error| error.to_string())?))
+    }
+}
+
+/// Whom a block is for.
+enum Hit {
+    Prefixes(Vec<IpNet>),
+    Group(Group, Arc<Networks>),
+}
+
+impl Hit {
+    /// Whether a client has an address in it.
+    fn has(&self, client: &IpNet) -> bool {
+        match self {
+            Self::Prefixes(prefixes) => prefixes.iter().any(|prefix| prefix::overlap(prefix, client)),
+            Self::Group(_, networks) => networks.overlap(client),
+        }
     }
 }
 
@@ -117,29 +144,13 @@ fn accused(incident: &Incident) -> (Vec<IpNet>, Vec<LeftAlone>) {
 }
 
 impl Engine {
-    fn whom_it_hits(
-        &self,
-        prefixes: Vec<IpNet>,
-        mut left_alone: Vec<LeftAlone>,
-        rows: &[ClientRow],
-    ) -> Preview {
-        // What `block add` would refuse.
-        let refused = |prefix: &IpNet| {
-            let protected = self.never_block.conflict(prefix).map(|rule| rule.reason());
-            let allow = self.policy.allows_covering(*prefix).next();
-            protected.or_else(|| {
-                allow.map(|(allowed, _)| format!("{allowed} is allowed, and an allow overrides a block"))
-            })
-        };
-        let prefixes: Vec<IpNet> = prefixes
-            .into_iter()
-            .filter(|prefix| {
-                let why = refused(prefix);
-                left_alone.extend(why.iter().map(|why| LeftAlone { prefix: *prefix, why: why.clone() }));
-                why.is_none()
-            })
-            .collect();
-        let hit = |row: &&ClientRow| prefixes.iter().any(|prefix| prefix::overlap(prefix, &row.client));
+    fn whom_it_hits(&self, whom: Hit, mut left_alone: Vec<LeftAlone>, rows: &[ClientRow]) -> Preview {
+        let (whom, spared) = self.without_refused(whom);
+        left_alone.extend(spared);
+        // A group may contain what is never blocked, and a prefix may not.
+        let is_spared =
+            |client: &IpNet| matches!(whom, Hit::Group(..)) && self.never_block.conflict(client).is_some();
+        let hit = |row: &&ClientRow| whom.has(&row.client) && !is_spared(&row.client);
         let sum = |rows: &mut dyn Iterator<Item = &ClientRow>| {
             rows.fold(0_u64, |sum, row| sum.saturating_add(row.rates.packets))
         };
@@ -147,7 +158,7 @@ impl Engine {
             let count = rows.iter().filter(hit).filter(|row| wanted(row)).count();
             u64::try_from(count).unwrap_or(u64::MAX)
         };
-        Preview {
+        let mut preview = Preview {
             left_alone,
             enforced: self.policy.mode() == Mode::Enforce,
             hit: of(&|_| true),
@@ -157,8 +168,45 @@ impl Engine {
             packets: sum(&mut rows.iter().filter(hit)),
             packets_of_all: sum(&mut rows.iter()),
             clients: rows.iter().filter(hit).take(NAMED).cloned().collect(),
-            prefixes,
+            prefixes: Vec::new(),
+            group: None,
+        };
+        match whom {
+            Hit::Prefixes(prefixes) => preview.prefixes = prefixes,
+            Hit::Group(group, networks) => {
+                preview.group = Some((group, u64::try_from(networks.len()).unwrap_or(u64::MAX)));
+            }
         }
+        preview
+    }
+
+    /// What `block add` would block of it, and what not.
+    fn without_refused(&self, whom: Hit) -> (Hit, Vec<LeftAlone>) {
+        let mut left_alone = Vec::new();
+        let prefixes = match whom {
+            Hit::Prefixes(prefixes) => prefixes,
+            Hit::Group(_, ref networks) => {
+                // They get an allow each, and the rest is blocked.
+                let within = self.never_block.rules().filter(|(prefix, _)| networks.overlap(prefix));
+                let spared = within.filter_map(|(prefix, _)| self.never_block.conflict(prefix));
+                left_alone.extend(spared.map(|rule| LeftAlone { prefix: rule.prefix, why: rule.reason() }));
+                return (whom, left_alone);
+            }
+        };
+        let refused = |prefix: &IpNet| {
+            let protected = self.never_block.conflict(prefix).map(|rule| rule.reason());
+            let allow = self.policy.allows_covering(*prefix).next();
+            protected.or_else(|| {
+                allow.map(|(allowed, _)| format!("{allowed} is allowed, and an allow overrides a block"))
+            })
+        };
+        let is_blocked = |prefix: &IpNet| {
+            let why = refused(prefix);
+            left_alone.extend(why.iter().map(|why| LeftAlone { prefix: *prefix, why: why.clone() }));
+            why.is_none()
+        };
+        let prefixes = prefixes.into_iter().filter(is_blocked).collect();
+        (Hit::Prefixes(prefixes), left_alone)
     }
 
     /// Adds the clients' state in the policy, and in open incidents.

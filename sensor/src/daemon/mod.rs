@@ -7,6 +7,8 @@ mod blocks;
 mod burst;
 mod changes;
 mod claims;
+mod clients;
+mod clients_by;
 mod closing;
 mod commands;
 mod conclude;
@@ -20,6 +22,7 @@ mod fleet;
 mod floods;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzz;
+mod groups;
 mod incidents;
 mod inspecting;
 mod instructing;

@@ -8,9 +8,12 @@ use ipnet::IpNet;
 use tracing::warn;
 
 use super::config::Config;
+use super::groups::Reading;
 use super::responder::Responder;
 use crate::clock::Timestamp;
-use crate::enforce::{BlockRule, Mode, Origin, Policy};
+use crate::decide::NeverBlock;
+use crate::enforce::{BlockRule, EnforceError, Enforcer, Mode, Origin, Policy};
+use crate::kernel::Dataplane;
 use crate::store::{COMMANDS, CommandStore, Damage, EventStore, Pending, Saved, StoreError};
 
 /// The stored policy, and its store from here on.
@@ -53,7 +56,7 @@ impl Recalled {
         &mut self,
         enforced: &BTreeMap<IpNet, Option<Timestamp>>,
         mode: Mode,
-        now: Timestamp,
+        (room, now): (u32, Timestamp),
     ) -> bool {
         let (lacks_commands, lacks_decisions) = self.lacking();
         if lacks_commands {
@@ -69,10 +72,15 @@ impl Recalled {
         if !lacks_commands && !lacks_decisions {
             return false;
         }
-        let mut taken = 0_usize;
+        let (mut taken, mut left) = (0_usize, 0_usize);
         for (prefix, until) in enforced {
             let is_over = until.is_some_and(|until| until <= now);
-            if is_over || self.policy.block(prefix).is_some() {
+            if is_over || self.policy.block(prefix).is_some() || self.policy.blocks_in_group(prefix) {
+                continue;
+            }
+            // The networks of a blocked group may be more than there is room for.
+            if self.policy.blocks_of_family(prefix) >= room as usize {
+                left = left.saturating_add(1);
                 continue;
             }
             let reason = Some("was in force in the kernel, but not in any readable file".to_owned());
@@ -80,7 +88,7 @@ impl Recalled {
                 .set_block(*prefix, BlockRule { until: *until, reason, origin: Origin::Command, since: now });
             taken = taken.saturating_add(1);
         }
-        warn!(blocks = taken, mode = %self.policy.mode(), "adopted from the kernel: not in any readable file");
+        warn!(blocks = taken, left, mode = %self.policy.mode(), "adopted from the kernel: not in any readable file");
         true
     }
 
@@ -104,5 +112,22 @@ impl Recalled {
             };
             (done, recalled)
         })
+    }
+}
+
+/// Applies the policy that the daemon starts with.
+pub(super) fn apply_first(
+    (dataplane, enforcer): (&mut Dataplane, &mut Enforcer),
+    never_block: &NeverBlock,
+    (policy, groups): (&mut Policy, &mut Reading),
+    now: Timestamp,
+) -> Result<(), EnforceError> {
+    let mut apply = |policy: &Policy| {
+        let reached = never_block.reached(|prefix| policy.blocks_some_of(prefix));
+        enforcer.apply(dataplane, policy, &reached, now)
+    };
+    match apply(policy) {
+        Err(error) if groups.fall_back(&error, policy, now) => apply(policy),
+        other => other,
     }
 }

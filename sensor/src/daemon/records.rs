@@ -7,6 +7,7 @@ use ipnet::IpNet;
 use crate::clock::Timestamp;
 use crate::control::wire::{AlertExplanation, Explanation, Question};
 use crate::decide::{Alert, AuditEntry, Change, Incident, RecordId, State};
+use crate::groups::Origins;
 use crate::store::{ReadError, Reader, Which};
 
 /// Maximum audit entries searched for those of one alert.
@@ -33,8 +34,20 @@ pub(super) fn alerts(
     alerts.into_iter().map(|alert| as_it_stands(reader, alert)).collect()
 }
 
-/// Incidents with all participants, as far as they fit into an answer.
-pub(super) fn incidents(reader: &Reader, question: &Question) -> Result<Vec<Incident>, String> {
+/// Incidents with all participants, as far as they fit into an answer, and the groups that these are in.
+pub(super) fn incidents(
+    reader: &Reader,
+    question: &Question,
+    origins: &Origins,
+) -> Result<Vec<Incident>, String> {
+    let mut found = with_participants(reader, question)?;
+    for incident in &mut found {
+        incident.groups = origins.shares(incident.offenders.iter().map(|one| one.client.prefix()));
+    }
+    Ok(found)
+}
+
+fn with_participants(reader: &Reader, question: &Question) -> Result<Vec<Incident>, String> {
     let Question::Incidents { since, open, told_after, id, client, limit } = question else {
         return Ok(Vec::new());
     };

@@ -1,33 +1,20 @@
 //! The daemon's reports about itself and its clients.
 
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, HashMap};
-use std::net::IpAddr;
-
 use ipnet::IpNet;
-use sensor_common::abi::{Dimension, Event, Slot, Verdict};
+use sensor_common::abi::{Dimension, Event, Verdict};
 use sensor_common::packet::Problem;
 
 use super::engine::Engine;
 use super::incidents::open_about;
-use super::rules::{allow_row, block_row};
 use crate::clock::Timestamp;
 use crate::control::wire::{
-    ClientRow, ClientSort, Explanation, HttpReport, InterfaceReport, LimitRow, Losses, PendingRow, Rates,
-    Standing, StatusReport, Within,
+    Explanation, HttpReport, InterfaceReport, LimitRow, Losses, PendingRow, StatusReport, Within,
 };
 use crate::enforce::{Limit, Origin, Scope};
-use crate::kernel::{Client, KernelError, LabelledCounter, LinkLayer};
+use crate::kernel::{KernelError, LabelledCounter, LinkLayer};
 use crate::metrics::{Detection, MIRROR_LOSSES, Snapshot, mirror_losses};
 use crate::notify::{DenyFile, Notifier};
-use crate::prefix::ClientNet;
 use crate::store::EventStore;
-
-/// What `sensor clients` keeps from the first of its two samples.
-pub(super) struct Sample {
-    clients: BTreeMap<IpAddr, Client>,
-    failures: HashMap<IpAddr, u64>,
-}
 
 impl Engine {
     /// Everything for one scrape.
@@ -153,8 +140,9 @@ impl Engine {
             syn_cookies: self.config.tuning.syn_cookies,
             syn_cookies_accepted: event(Event::CookieAccepted),
             blocks_active: snapshot.blocks_active,
-            allows_active: count(self.policy.allows().len()),
+            allows_active: count(self.policy.allow_count()),
             scopes: count(self.policy.scopes().len()),
+            groups: self.group_rows(),
             kernel_memory_bytes: snapshot.kernel_memory_bytes,
             http: self.http_report(&snapshot),
             losses,
@@ -228,8 +216,10 @@ impl Engine {
             let Some(Limit::Rate(rate)) = limits.get(dimension) else { return None };
             (quota.burst() > rate.burst()).then(|| (dimension.name().to_owned(), quota.burst()))
         });
+        let group = if let Scope::Group(group) = scope { Some(group) } else { None };
         LimitRow {
             scope,
+            networks: self.network_count(group),
             origin: self.policy.scope(scope).map_or(Origin::Configuration, |rule| rule.origin),
             limits,
             raised_bursts: raised.collect(),
@@ -241,81 +231,8 @@ impl Engine {
         }
     }
 
-    /// Totals of every tracked client.
-    pub(super) fn sample_clients(&self) -> Result<Sample, KernelError> {
-        let mut clients = BTreeMap::default();
-        self.dataplane.clients().for_each(|client| {
-            clients.insert(client.address, client);
-        })?;
-        Ok(Sample { clients, failures: self.failures() })
-    }
-
-    fn failures(&self) -> HashMap<IpAddr, u64> {
-        self.sensing
-            .as_ref()
-            .map(|sensing| sensing.look(|told| Self::by_client(&told.failures)))
-            .unwrap_or_default()
-    }
-
-    /// Converts counts by network to counts by its first address.
-    fn by_client(counts: &HashMap<ClientNet, u64>) -> HashMap<IpAddr, u64> {
-        let mut clients: HashMap<IpAddr, u64> = HashMap::new();
-        for (client, count) in counts {
-            let total = clients.entry(client.address()).or_default();
-            *total = total.saturating_add(*count);
-        }
-        clients
-    }
-
-    /// The busiest clients since a sample.
-    pub(super) fn busiest_clients(
-        &self,
-        before: &Sample,
-        top: usize,
-        sort: ClientSort,
-    ) -> Result<Vec<ClientRow>, KernelError> {
-        let mut rows = Vec::new();
-        let failures = self.failures();
-        self.dataplane.clients().for_each(|client| {
-            let of = |failures: &HashMap<IpAddr, u64>| failures.get(&client.address).copied().unwrap_or(0);
-            let now = of(&failures);
-            let mut row = self.client_row(&client, before.clients.get(&client.address));
-            row.failures = now;
-            row.rates.failures = now.saturating_sub(of(&before.failures));
-            rows.push(row);
-        })?;
-        rows.sort_unstable_by_key(|row| Reverse((row.rates.by(sort), row.total(sort), row.client)));
-        rows.truncate(top);
-        self.mark(&mut rows);
-        Ok(rows)
-    }
-
-    fn client_row(&self, client: &Client, before: Option<&Client>) -> ClientRow {
-        let Client { address, slot, details } = client;
-        let frames = |slot: &Slot| slot.packets().saturating_add(slot.drops);
-        let rates = before.map_or(Rates::default(), |before| Rates {
-            packets: frames(slot).saturating_sub(frames(&before.slot)),
-            bits: slot.bytes.saturating_sub(before.slot.bytes).saturating_mul(8),
-            requests: details.requests().saturating_sub(before.details.requests()),
-            drops: slot.drops.saturating_sub(before.slot.drops),
-            failures: 0,
-        });
-        ClientRow {
-            client: self.config.tuning.prefixes.client_of(*address),
-            rates,
-            packets: frames(slot),
-            bytes: slot.bytes,
-            requests: details.requests(),
-            drops: slot.drops,
-            proven: slot.is_proven(),
-            failures: 0,
-            standing: Standing::default(),
-            incident: None,
-        }
-    }
-
     pub(super) fn explain(&self, prefix: IpNet) -> Result<Explanation, String> {
-        let scope = self.policy.scope_covering(prefix).map_or(Scope::Default, Scope::Prefix);
+        let scope = self.policy.scope_covering(prefix).map_or(Scope::Default, Scope::from);
         let allow = self.policy.allows_covering(prefix).next();
         let block = self.policy.block_covering(&prefix);
         let network = self.config.tuning.prefixes.client_of(prefix.network());
@@ -327,17 +244,16 @@ impl Engine {
             .map(|(at, notice)| (*at, notice.reason.label().to_owned()))
             .take(16)
             .collect();
+        let protection = self.never_block.conflict(&prefix);
+        let is_spared = protection.as_ref().is_some_and(|found| found.prefix.contains(&prefix));
         let mut explanation = Explanation {
             prefix,
             verdict: String::new(),
             mode: self.policy.mode(),
             scope: self.limit_row(scope),
-            allow: allow.map(|(prefix, rule)| allow_row(prefix, rule)),
-            block: block.map(|(prefix, rule)| block_row(prefix, rule)),
-            protected: self
-                .never_block
-                .conflict(&prefix)
-                .map(|found| format!("{}, {}", found.prefix, found.why)),
+            allow: allow.map(|(whom, rule)| self.allow_row_of(whom, rule)),
+            block: block.map(|(whom, rule)| self.block_row(whom, rule)),
+            protected: protection.map(|found| format!("{}, {}", found.prefix, found.why)),
             except: self.exceptions(&prefix),
             client: client.map(|client| self.client_row(&client, None)),
             within: (prefix.prefix_len() < network.prefix_len()).then(|| self.within(&prefix)).transpose()?,
@@ -348,7 +264,7 @@ impl Engine {
             alerts: Vec::new(),
             audit: Vec::new(),
         };
-        explanation.conclude(self.config.tuning.prefixes.scope_of(prefix));
+        explanation.conclude(self.config.tuning.prefixes.scope_of(prefix), is_spared);
         Ok(explanation)
     }
 

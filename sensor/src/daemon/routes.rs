@@ -137,9 +137,9 @@ mod tests {
         let policy = Policy::new(layer, Layer::default());
         for (client, expected) in [
             ("10.9.9.9/32", Standing::Plain),
-            ("10.1.9.4/32", Standing::Allowed { by: prefix("10.1.9.0/24") }),
-            ("10.1.2.3/32", Standing::Blocked { by: prefix("10.1.0.0/16"), until: None }),
-            ("10.2.0.1/32", Standing::Limited { by: prefix("10.2.0.0/16") }),
+            ("10.1.9.4/32", Standing::Allowed { by: prefix("10.1.9.0/24").into() }),
+            ("10.1.2.3/32", Standing::Blocked { by: prefix("10.1.0.0/16").into(), until: None }),
+            ("10.2.0.1/32", Standing::Limited { by: prefix("10.2.0.0/16").into() }),
             ("2001:db8::/64", Standing::Plain),
         ] {
             assert_eq!(standing(&policy, &prefix(client)), expected, "{client}");

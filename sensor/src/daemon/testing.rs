@@ -63,6 +63,7 @@ fn alert(id: crate::decide::RecordId, now: clock::Timestamp) -> Alert {
         about: About::Subject("host".to_owned()),
         summary: "test alert from `sensor alerts test`; nothing happened".to_owned(),
         evidence: Evidence::default(),
+        groups: Vec::new(),
         window: Window { start: now, end: now },
         action: Action::None,
         until: None,

@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use super::id::RecordId;
 use crate::clock::Timestamp;
 use crate::detect::{Evidence, Number, Severity, Signal, Subject, Threat};
+use crate::groups::Share;
 use crate::prefix::ClientNet;
 
 /// The action taken.
@@ -120,6 +121,10 @@ pub struct Alert {
     pub summary: String,
     /// Evidence: numbers with the thresholds they passed, and up to five exchanges in `exchanges`.
     pub evidence: Evidence,
+    /// The autonomous systems and countries of the offenders, if `[names]` has databases: at most five of each, the
+    /// largest first, as `group`, `organization` and the number of `clients`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<Share>,
     /// The time covered, from the earliest attempt involved to the latest: `start` and `end`.
     pub window: Window,
     /// The action taken; in answers of the daemon, the latest of its incident.
@@ -153,6 +158,7 @@ impl Alert {
             about: About::from(&signal.subject),
             summary: shortened(&signal.summary),
             evidence: finite(&signal.evidence),
+            groups: Vec::new(),
             window: Window { start: signal.window.0, end: signal.window.1 },
             action: Action::None,
             until: None,

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -9,57 +10,34 @@ use sensor_common::abi::{ScopeLimits, prefixes};
 use sensor_common::table::MARKS;
 
 use super::blocks::Until;
-use super::plan::{self, Actual, Change};
-use super::policy::{Mode, Policy};
+use super::indexes::Indexes;
+use super::limits::Scope;
+use super::mode::Mode;
+use super::plan::{self, Actual, Change, Measures, Shared};
+use super::policy::Policy;
+use super::room::{EnforceError, Room};
 use crate::clock::Timestamp;
 use crate::kernel::{Capacities, Dataplane, KernelError, TrieKind};
 use crate::prefix::ClientNet;
 
-/// Why a policy could not be applied.
-#[derive(Debug, thiserror::Error)]
-pub enum EnforceError {
-    /// The kernel refused.
-    #[error(transparent)]
-    Kernel(#[from] KernelError),
-    /// A table has no room for the policy. Nothing was changed.
-    #[error(
-        "{what} has room for {capacity} {family} prefixes and would need {needed}; raise `{key}` and restart"
-    )]
-    Full {
-        /// The table.
-        what: &'static str,
-        /// IPv4 or IPv6.
-        family: &'static str,
-        /// Its bound.
-        capacity: u32,
-        /// Entries needed.
-        needed: usize,
-        /// The configuration key of the bound.
-        key: &'static str,
-    },
-    /// A scope within one client. Nothing was changed.
-    #[error(
-        "scope {scope} is narrower than a client: clients of /{client_bits} are limited as a whole; use a /{client_bits} or \
-         shorter"
-    )]
-    SplitsClient {
-        /// The scope.
-        scope: IpNet,
-        /// Bits of a client's prefix.
-        client_bits: u8,
-    },
-}
+/// Changes of one kind in a row that are made with few system calls instead of one each.
+const WORTH_A_BATCH: usize = 16;
+/// Changes between two looks at what the kernel said.
+const BATCH: usize = 65_536;
 
 /// The writer of the policy maps.
 #[derive(Debug)]
 pub struct Enforcer {
     actual: Actual,
-    indexes: BTreeMap<IpNet, u32>,
+    indexes: Indexes,
     default_index: u32,
-    capacities: Capacities,
-    client_bits: (u8, u8),
+    room: Room,
+    /// Allows and blocks within the network of one client.
+    finer: BTreeSet<IpNet>,
     /// Clients that the kernel looks up for each packet.
     marked: BTreeSet<IpAddr>,
+    /// Prefixes protected by the policy applied last, if it was applied as a whole.
+    protected: Option<Vec<IpNet>>,
 }
 
 impl Enforcer {
@@ -76,18 +54,29 @@ impl Enforcer {
         let clock = dataplane.clock()?;
         let default_index = dataplane.settings().default_scope;
         let mut actual = Actual { default_limits: dataplane.scopes.get(default_index)?, ..Actual::default() };
-        let mut indexes = BTreeMap::new();
+        let mut indexes = Indexes::default();
+        let mut limits: BTreeMap<u32, Shared> = BTreeMap::new();
         for (prefix, index) in dataplane.tries.scopes()? {
-            actual.scopes.insert(prefix, dataplane.scopes.get(index)?);
-            indexes.insert(prefix, index);
+            let shared = match limits.get(&index) {
+                Some(shared) => Arc::clone(shared),
+                None => Arc::new(dataplane.scopes.get(index)?),
+            };
+            if limits.insert(index, Arc::clone(&shared)).is_none() {
+                indexes.wrote(index, *shared);
+            }
+            actual.scopes.insert(prefix, shared);
+            indexes.refer(prefix, index);
         }
-        actual.allows = dataplane.tries.allows()?.into_iter().map(|prefix| (prefix, ())).collect();
+        actual.allows = dataplane.tries.allows()?.into_iter().collect();
         for (prefix, until) in dataplane.tries.blocks()? {
             let until = (until != 0).then(|| now.plus(Duration::from_nanos(until.saturating_sub(clock))));
             actual.blocks.insert(prefix, until);
         }
         let marked = dataplane.tries.marked()?.into_iter().collect();
-        Ok(Self { actual, indexes, default_index, capacities, client_bits, marked })
+        let room = Room { capacities, client_bits };
+        let finer = actual.allows.iter().chain(actual.blocks.keys()).filter(|prefix| room.is_finer(prefix));
+        let finer = finer.copied().collect();
+        Ok(Self { actual, indexes, default_index, room, finer, marked, protected: None })
     }
 
     /// Applies a whole policy. `protected` prefixes are allowed in addition.
@@ -101,11 +90,20 @@ impl Enforcer {
         protected: &[IpNet],
         now: Timestamp,
     ) -> Result<(), EnforceError> {
-        self.check(policy, protected)?;
-        let changes = plan::whole(policy, protected, &self.actual, dataplane.settings().tick_ns);
+        self.protected = None;
+        self.room.check(policy, protected)?;
+        let changes = plan::whole(policy, protected, &self.actual, self.measures(dataplane));
         self.perform(dataplane, changes, now)?;
+        self.note_singles(policy);
         dataplane.set_enforce(policy.mode() == Mode::Enforce);
+        self.protected = Some(protected.to_owned());
         Ok(())
+    }
+
+    /// Whether the policy was applied as a whole with these protected prefixes, and nothing was refused since.
+    #[must_use]
+    pub fn protects(&self, protected: &[IpNet]) -> bool {
+        self.protected.as_deref() == Some(protected)
     }
 
     /// Applies a change to the block of one prefix.
@@ -121,15 +119,13 @@ impl Enforcer {
     ) -> Result<(), EnforceError> {
         let adds = policy.block(prefix).is_some() && !self.actual.blocks.contains_key(prefix);
         if adds {
-            let same_family = |other: &&IpNet| other.addr().is_ipv4() == prefix.addr().is_ipv4();
-            let needed = self.actual.blocks.keys().filter(same_family).count().saturating_add(1);
-            self.check_room("the block table", "clients.max_blocks", self.capacities.blocks, prefix, needed)?;
+            self.room.check_block(prefix, policy.blocks_of_family(prefix))?;
         }
         let changes = plan::one_block(policy, &self.actual, prefix);
         self.perform(dataplane, changes, now)
     }
 
-    /// Applies the limits of all scopes, without checking blocks and allows.
+    /// Applies the limits of `default` and of prefixes, without checking groups, blocks and allows.
     ///
     /// # Errors
     /// As [`Enforcer::apply`].
@@ -139,9 +135,22 @@ impl Enforcer {
         policy: &Policy,
         now: Timestamp,
     ) -> Result<(), EnforceError> {
-        self.check_scopes(policy)?;
-        let changes = plan::limits(policy, &self.actual, dataplane.settings().tick_ns);
-        self.perform(dataplane, changes, now)
+        self.room.check_scopes(policy)?;
+        let changes = plan::some_limits(policy, &self.actual, self.measures(dataplane));
+        self.perform(dataplane, changes, now)?;
+        self.note_singles(policy);
+        Ok(())
+    }
+
+    fn measures(&self, dataplane: &Dataplane) -> Measures {
+        Measures { tick_ns: dataplane.settings().tick_ns, client_bits: self.room.client_bits }
+    }
+
+    fn note_singles(&mut self, policy: &Policy) {
+        let singles = policy.scopes().into_keys();
+        self.actual.single_scopes = singles
+            .filter_map(|scope| if let Scope::Prefix(prefix) = scope { Some(prefix) } else { None })
+            .collect();
     }
 
     /// Blocks in the kernel now, with their expiry.
@@ -154,58 +163,6 @@ impl Enforcer {
     #[must_use]
     pub fn block_count(&self) -> usize {
         self.actual.blocks.len()
-    }
-
-    fn check_scopes(&self, policy: &Policy) -> Result<(), EnforceError> {
-        let scopes: Vec<IpNet> = policy.scopes().into_keys().filter_map(scope_prefix).collect();
-        for scope in &scopes {
-            let client_bits = if scope.addr().is_ipv4() { self.client_bits.0 } else { self.client_bits.1 };
-            if scope.prefix_len() > client_bits {
-                return Err(EnforceError::SplitsClient { scope: *scope, client_bits });
-            }
-        }
-        self.check_rooms("the scope table", "clients.max_scopes", self.capacities.scopes, scopes.iter())
-    }
-
-    fn check(&self, policy: &Policy, protected: &[IpNet]) -> Result<(), EnforceError> {
-        self.check_scopes(policy)?;
-        let allows: BTreeSet<IpNet> = policy.allows().into_keys().chain(protected.iter().copied()).collect();
-        let Capacities { allows: max_allows, blocks: max_blocks, .. } = self.capacities;
-        self.check_rooms("the allow table", "clients.max_allows", max_allows, allows.iter())?;
-        let blocks = policy.blocks();
-        self.check_rooms("the block table", "clients.max_blocks", max_blocks, blocks.keys())
-    }
-
-    fn check_rooms<'a>(
-        &self,
-        what: &'static str,
-        key: &'static str,
-        capacity: u32,
-        prefixes: impl Iterator<Item = &'a IpNet>,
-    ) -> Result<(), EnforceError> {
-        let (v4, v6): (Vec<&IpNet>, Vec<&IpNet>) = prefixes.partition(|prefix| prefix.addr().is_ipv4());
-        for family in [v4, v6] {
-            if let Some(first) = family.first() {
-                self.check_room(what, key, capacity, first, family.len())?;
-            }
-        }
-        Ok(())
-    }
-
-    #[expect(clippy::unused_self, reason = "reads as the other checks do")]
-    fn check_room(
-        &self,
-        what: &'static str,
-        key: &'static str,
-        capacity: u32,
-        prefix: &IpNet,
-        needed: usize,
-    ) -> Result<(), EnforceError> {
-        if needed <= capacity as usize {
-            return Ok(());
-        }
-        let family = if prefix.addr().is_ipv4() { "IPv4" } else { "IPv6" };
-        Err(EnforceError::Full { what, family, capacity, needed, key })
     }
 
     /// Executes changes and publishes them at once. After an error, the changes so far are published too: [`Actual`]
@@ -221,9 +178,14 @@ impl Enforcer {
         }
         let clock = dataplane.clock()?;
         let mut result = Ok(());
-        for change in changes {
-            result = self.perform_one(dataplane, change, now, clock);
+        for run in changes.chunk_by(Change::is_like) {
+            result = if run.len() < WORTH_A_BATCH {
+                run.iter().try_for_each(|change| self.perform_one(dataplane, change, now, clock))
+            } else {
+                run.chunks(BATCH).try_for_each(|run| self.perform_many(dataplane, run, now, clock))
+            };
             if result.is_err() {
+                self.protected = None;
                 break;
             }
         }
@@ -233,18 +195,16 @@ impl Enforcer {
 
     /// Marks clients, then has every client looked up again, then removes marks that are no longer needed.
     fn publish(&mut self, dataplane: &mut Dataplane) {
-        let finer: BTreeSet<IpNet> = self.finer_prefixes().collect();
-        let client = |prefix: &IpNet| {
-            ClientNet::new(prefix.network(), self.client_bits.0, self.client_bits.1).address()
-        };
-        let mut wanted: BTreeSet<IpAddr> = finer.iter().map(client).collect();
+        let (v4, v6) = self.room.client_bits;
+        let client = |prefix: &IpNet| ClientNet::new(prefix.network(), v4, v6).address();
+        let mut wanted: BTreeSet<IpAddr> = self.finer.iter().map(client).collect();
         let has_room = wanted.len() <= MARKS as usize;
         let is_done =
             has_room && wanted.difference(&self.marked).all(|new| dataplane.tries.mark(*new).is_ok());
         let mut flags = self.prefix_flags();
         if !is_done {
             // Every client of the family then pays for them.
-            let (v4, v6) = families(finer.iter());
+            let (v4, v6) = families(self.finer.iter());
             flags |= if v4 { prefixes::FINER_THAN_CLIENT } else { 0 };
             flags |= if v6 { prefixes::FINER_THAN_CLIENT << 1 } else { 0 };
             wanted.retain(|client| self.marked.contains(client));
@@ -259,68 +219,116 @@ impl Enforcer {
         self.marked = wanted;
     }
 
-    /// Allows and blocks within the network of one client.
-    fn finer_prefixes(&self) -> impl Iterator<Item = IpNet> + '_ {
-        let is_fine = |prefix: &&IpNet| match prefix {
-            IpNet::V4(prefix) => prefix.prefix_len() > self.client_bits.0,
-            IpNet::V6(prefix) => prefix.prefix_len() > self.client_bits.1,
-        };
-        self.actual.allows.keys().chain(self.actual.blocks.keys()).filter(is_fine).copied()
-    }
-
     fn perform_one(
         &mut self,
         dataplane: &mut Dataplane,
-        change: Change,
+        change: &Change,
         now: Timestamp,
         clock: u64,
     ) -> Result<(), EnforceError> {
+        let tries = &mut dataplane.tries;
         match change {
             Change::SetDefault(limits) => {
                 self.default_index = self.write_limits(dataplane, limits)?;
-                self.actual.default_limits = limits;
+                self.actual.default_limits = *limits;
+                return Ok(());
             }
             Change::SetScope(prefix, limits) => {
                 let index = self.write_limits(dataplane, limits)?;
-                dataplane.tries.set_scope(prefix, index)?;
-                self.indexes.insert(prefix, index);
-                self.actual.scopes.insert(prefix, limits);
+                dataplane.tries.set_scope(*prefix, index)?;
+                self.indexes.refer(*prefix, index);
             }
-            Change::RemoveScope(prefix) => {
-                dataplane.tries.remove(TrieKind::Scopes, prefix)?;
-                self.indexes.remove(&prefix);
-                self.actual.scopes.remove(&prefix);
-            }
-            Change::Allow(prefix) => {
-                dataplane.tries.set_allow(prefix)?;
-                self.actual.allows.insert(prefix, ());
-            }
-            Change::RemoveAllow(prefix) => {
-                dataplane.tries.remove(TrieKind::Allows, prefix)?;
-                self.actual.allows.remove(&prefix);
-            }
-            Change::Block(prefix, until) => {
-                dataplane.tries.set_block(prefix, kernel_time(until, now, clock))?;
-                self.actual.blocks.insert(prefix, until);
-            }
-            Change::RemoveBlock(prefix) => {
-                dataplane.tries.remove(TrieKind::Blocks, prefix)?;
-                self.actual.blocks.remove(&prefix);
-            }
+            Change::RemoveScope(prefix) => tries.remove(TrieKind::Scopes, *prefix)?,
+            Change::Allow(prefix) => tries.set_allow(*prefix)?,
+            Change::RemoveAllow(prefix) => tries.remove(TrieKind::Allows, *prefix)?,
+            Change::Block(prefix, until) => tries.set_block(*prefix, kernel_time(*until, now, clock))?,
+            Change::RemoveBlock(prefix) => tries.remove(TrieKind::Blocks, *prefix)?,
         }
+        self.note(change);
         Ok(())
     }
 
-    /// Writes limits to an index that nothing refers to, so that no packet sees a partial change.
-    fn write_limits(&self, dataplane: &mut Dataplane, limits: ScopeLimits) -> Result<u32, EnforceError> {
-        let used: BTreeSet<u32> = self.indexes.values().copied().chain([self.default_index]).collect();
-        let free = (0..dataplane.scopes.len()).find(|index| !used.contains(index));
+    /// Changes of one kind with few system calls. If the kernel refuses, some of them may have been made: those that
+    /// set something are noted, so that the next plan removes them, and those that remove are tried again.
+    fn perform_many(
+        &mut self,
+        dataplane: &mut Dataplane,
+        run: &[Change],
+        now: Timestamp,
+        clock: u64,
+    ) -> Result<(), EnforceError> {
+        let prefixes: Vec<IpNet> = run.iter().filter_map(Change::prefix).collect();
+        let done = match run.first() {
+            Some(Change::SetScope(_, limits)) => {
+                let index = self.write_limits(dataplane, limits)?;
+                let entries: Vec<(IpNet, u32)> = prefixes.iter().map(|prefix| (*prefix, index)).collect();
+                prefixes.iter().for_each(|prefix| self.indexes.refer(*prefix, index));
+                dataplane.tries.set_scopes(&entries)
+            }
+            Some(Change::Allow(_)) => dataplane.tries.set_allows(&prefixes),
+            Some(Change::Block(..)) => {
+                let entry = |change: &Change| {
+                    let Change::Block(prefix, until) = change else { return None };
+                    Some((*prefix, kernel_time(*until, now, clock)))
+                };
+                dataplane.tries.set_blocks(&run.iter().filter_map(entry).collect::<Vec<_>>())
+            }
+            Some(Change::RemoveScope(_)) => dataplane.tries.remove_all(TrieKind::Scopes, &prefixes),
+            Some(Change::RemoveAllow(_)) => dataplane.tries.remove_all(TrieKind::Allows, &prefixes),
+            Some(Change::RemoveBlock(_)) => dataplane.tries.remove_all(TrieKind::Blocks, &prefixes),
+            Some(Change::SetDefault(_)) | None => Ok(()),
+        };
+        if done.is_ok() || run.first().is_some_and(Change::sets) {
+            run.iter().for_each(|change| self.note(change));
+        }
+        done.map_err(EnforceError::from)
+    }
+
+    /// Notes what the kernel holds after a change.
+    fn note(&mut self, change: &Change) {
+        let actual = &mut self.actual;
+        match change {
+            Change::SetDefault(_) => {}
+            Change::SetScope(prefix, limits) => drop(actual.scopes.insert(*prefix, Arc::clone(limits))),
+            Change::RemoveScope(prefix) => {
+                actual.scopes.remove(prefix);
+                self.indexes.release(prefix);
+            }
+            Change::Allow(prefix) => actual.allows.extend([*prefix]),
+            Change::RemoveAllow(prefix) => {
+                actual.allows.remove(prefix);
+            }
+            Change::Block(prefix, until) => {
+                actual.blocks.insert(*prefix, *until);
+            }
+            Change::RemoveBlock(prefix) => {
+                actual.blocks.remove(prefix);
+            }
+        }
+        if let Some(prefix) = change.prefix().filter(|prefix| self.room.is_finer(prefix)) {
+            if actual.allows.contains(&prefix) || actual.blocks.contains_key(&prefix) {
+                self.finer.insert(prefix);
+            } else {
+                self.finer.remove(&prefix);
+            }
+        }
+    }
+
+    /// An index with these limits: one in use with the same, or one that nothing refers to, so that no packet sees a
+    /// partial change.
+    fn write_limits(&mut self, dataplane: &mut Dataplane, limits: &ScopeLimits) -> Result<u32, EnforceError> {
+        if let Some(index) = self.indexes.with(limits) {
+            return Ok(index);
+        }
+        let free = (0..dataplane.scopes.len())
+            .find(|index| *index != self.default_index && !self.indexes.is_used(*index));
         let index = free.ok_or(KernelError::Full {
             what: "the scope array",
-            capacity: self.capacities.scopes,
+            capacity: self.room.capacities.scopes,
             key: "clients.max_scopes",
         })?;
-        dataplane.scopes.set(index, limits)?;
+        dataplane.scopes.set(index, *limits)?;
+        self.indexes.wrote(index, *limits);
         Ok(index)
     }
 
@@ -328,7 +336,7 @@ impl Enforcer {
         let mut flags = 0;
         for (bit, prefixes) in [
             (prefixes::SCOPES, families(self.actual.scopes.keys())),
-            (prefixes::ALLOWS, families(self.actual.allows.keys())),
+            (prefixes::ALLOWS, families(self.actual.allows.iter())),
             (prefixes::BLOCKS, families(self.actual.blocks.keys())),
         ] {
             flags |= if prefixes.0 { bit } else { 0 } | if prefixes.1 { bit << 1 } else { 0 };
@@ -342,10 +350,6 @@ fn families<'a>(mut prefixes: impl DoubleEndedIterator<Item = &'a IpNet>) -> (bo
     let last = prefixes.next_back();
     let first = prefixes.next().or(last);
     (first.is_some_and(|prefix| prefix.addr().is_ipv4()), last.is_some_and(|prefix| prefix.addr().is_ipv6()))
-}
-
-fn scope_prefix(scope: super::Scope) -> Option<IpNet> {
-    if let super::Scope::Prefix(prefix) = scope { Some(prefix) } else { None }
 }
 
 /// An expiry on the data plane's clock; 0 means never, so the past is the moment after the clock's origin.

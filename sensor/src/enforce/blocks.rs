@@ -9,6 +9,11 @@ use crate::clock::Timestamp;
 /// When a block expires; absent means never.
 pub(super) type Until = Option<Timestamp>;
 
+/// The later of two.
+pub(super) fn later(one: Until, other: Until) -> Until {
+    Some(one?.max(other?))
+}
+
 /// Blocks by prefix, with an index by expiry and one by prefix length.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Blocks {
@@ -20,6 +25,13 @@ pub(super) struct Blocks {
 impl Blocks {
     pub(super) fn len(&self) -> usize {
         self.by_prefix.len()
+    }
+
+    /// How many blocks have the prefix's family.
+    pub(super) fn of_family(&self, prefix: &IpNet) -> usize {
+        let is_v4 = prefix.addr().is_ipv4();
+        let counts = self.by_length.iter().filter(|((v4, _), _)| *v4 == is_v4);
+        counts.fold(0, |sum: usize, (_, count)| sum.saturating_add(*count))
     }
 
     pub(super) fn insert(&mut self, prefix: IpNet, until: Until) {
@@ -49,17 +61,14 @@ impl Blocks {
         self.by_expiry.iter().take_while(|(until, _)| *until <= now).map(|(_, prefix)| *prefix).collect()
     }
 
-    /// The block of exactly this prefix as the kernel has to see it: it expires with the last of those that cover it,
-    /// because the kernel's longest match hides the shorter ones.
-    pub(super) fn effective(&self, prefix: &IpNet) -> Option<Until> {
-        let mut latest = *self.by_prefix.get(prefix)?;
-        for covering in self.covering(prefix) {
-            latest = match (latest, covering.1) {
-                (Some(one), Some(other)) => Some(one.max(other)),
-                _ => None,
-            };
-        }
-        Some(latest)
+    /// Whether exactly this prefix is blocked.
+    pub(super) fn contains(&self, prefix: &IpNet) -> bool {
+        self.by_prefix.contains_key(prefix)
+    }
+
+    /// When the last of the blocks that cover a prefix expires; nothing if there is no such block.
+    pub(super) fn latest_covering(&self, prefix: &IpNet) -> Option<Until> {
+        self.covering(prefix).map(|(_, until)| until).reduce(later)
     }
 
     /// Blocks that cover a prefix, itself included, the shortest first.
@@ -130,7 +139,7 @@ mod tests {
             let stands = |until: Until| until.is_none_or(|until| now < until);
             let expected = index.by_prefix.iter().any(|(block, until)| block.contains(&host) && stands(*until));
             let longest = index.covering(&host).last();
-            let kernel = longest.is_some_and(|(block, _)| index.effective(&block).is_some_and(stands));
+            let kernel = longest.is_some_and(|(block, _)| index.latest_covering(&block).is_some_and(stands));
             prop_assert_eq!(kernel, expected);
         }
 

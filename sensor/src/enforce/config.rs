@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use documented::DocumentedFields;
-use ipnet::IpNet;
 
 use super::limits::{Limits, Scope};
-use super::policy::{AllowRule, BlockRule, Layer, Mode, Origin};
+use super::mode::{Mode, Origin};
+use super::policy::{AllowRule, BlockRule, Layer};
 use crate::clock::Timestamp;
 use crate::config::Section;
-use crate::prefix::PREFIX;
+use crate::groups::{Group, WHOM, Whom};
 
 /// Mode, limits, allows and blocks, as written.
 #[derive(Clone, Debug, PartialEq, Eq, DocumentedFields)]
@@ -19,10 +19,10 @@ pub struct PolicyConfig {
     pub mode: Mode,
     /// Limits by scope; `default` is always there.
     pub limits: BTreeMap<Scope, Limits>,
-    /// Prefixes exempt from limits and blocks.
-    pub allow: BTreeSet<IpNet>,
-    /// Prefixes whose packets are dropped.
-    pub block: BTreeSet<IpNet>,
+    /// Prefixes and groups (`asn:64500`, `country:XX`) exempt from limits and blocks.
+    pub allow: BTreeSet<Whom>,
+    /// Prefixes and groups whose packets are dropped.
+    pub block: BTreeSet<Whom>,
 }
 
 /// Limits where the configuration sets none: far above what a browser or a mobile carrier's gateway does, far
@@ -55,8 +55,8 @@ impl PolicyConfig {
         let mut config = Self::default();
         root.explain::<Self>();
         root.choice("mode", &Mode::ALL.map(|mode| (mode.label(), mode)), &mut config.mode);
-        root.set("allow", &PREFIX, &mut config.allow);
-        root.set("block", &PREFIX, &mut config.block);
+        root.set("allow", &WHOM, &mut config.allow);
+        root.set("block", &WHOM, &mut config.block);
         let default = limits.section("default").about(ABOUT_DEFAULT);
         config.limits.entry(Scope::Default).or_default().read(&default);
         default.finish();
@@ -83,18 +83,37 @@ impl PolicyConfig {
     #[must_use]
     pub fn layer(&self, now: Timestamp) -> Layer {
         let origin = Origin::Configuration;
-        let allow = |prefix: &IpNet| (*prefix, AllowRule { reason: None, origin, since: now });
-        let block = |prefix: &IpNet| (*prefix, BlockRule { until: None, reason: None, origin, since: now });
-        Layer {
-            mode: Some(self.mode),
-            limits: self.limits.clone(),
-            allows: self.allow.iter().map(allow).collect(),
-            blocks: self.block.iter().map(block).collect(),
+        let allow = AllowRule { reason: None, origin, since: now };
+        let block = BlockRule { until: None, reason: None, origin, since: now };
+        let mut layer = Layer { mode: Some(self.mode), limits: self.limits.clone(), ..Layer::default() };
+        for whom in &self.allow {
+            match whom {
+                Whom::Prefix(prefix) => drop(layer.allows.insert(*prefix, allow.clone())),
+                Whom::Group(group) => drop(layer.groups.allows.insert(*group, allow.clone())),
+            }
         }
+        for whom in &self.block {
+            match whom {
+                Whom::Prefix(prefix) => drop(layer.blocks.insert(*prefix, block.clone())),
+                Whom::Group(group) => drop(layer.groups.blocks.insert(*group, block.clone())),
+            }
+        }
+        layer
+    }
+
+    /// The groups named, each with the place where it is.
+    pub fn groups(&self) -> impl Iterator<Item = (&'static str, Group)> {
+        let in_lists = [("allow", &self.allow), ("block", &self.block)].into_iter();
+        let in_lists = in_lists.flat_map(|(key, list)| list.iter().map(move |whom| (key, whom.group())));
+        let in_limits = self.limits.keys().map(|scope| {
+            let group = if let Scope::Group(group) = scope { Some(*group) } else { None };
+            ("limits", group)
+        });
+        in_lists.chain(in_limits).filter_map(|(key, group)| Some((key, group?)))
     }
 }
 
 const ABOUT_DEFAULT: &str = "Limits per client, unless a scope for its prefix applies.";
 
-const ABOUT_SCOPE: &str =
-    "Limits per client within a prefix; the longest prefix applies. Unset keys default to `limits.default`.";
+const ABOUT_SCOPE: &str = "Limits per client within a prefix or group; the longest prefix or network applies. Unset keys default to \
+     `limits.default`.";

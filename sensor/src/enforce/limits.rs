@@ -11,7 +11,7 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::config::{Form, Section, from_text};
-use crate::prefix::{self, PrefixError};
+use crate::groups::{Group, Whom, WhomError};
 
 /// Whom limits are for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -20,18 +20,41 @@ pub enum Scope {
     Default,
     /// Clients within a prefix; the longest that covers a client counts.
     Prefix(IpNet),
+    /// Clients within the networks of a group, each by itself.
+    Group(Group),
+}
+
+impl Scope {
+    /// Of scopes for networks of the same length: the kernel's tries have one entry for each.
+    pub(super) const fn precedence(self) -> u8 {
+        match self {
+            Self::Default => 0,
+            Self::Group(Group::Country(_)) => 1,
+            Self::Group(Group::Asn(_)) => 2,
+            Self::Prefix(_) => 3,
+        }
+    }
 }
 
 /// What is wrong with a scope.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("scope: expected `default` or an address prefix: {0}")]
-pub struct ScopeError(#[from] PrefixError);
+#[error("scope: expected `default` or an address prefix, asn:NUMBER or country:CODE: {0}")]
+pub struct ScopeError(#[from] WhomError);
 
 impl FromStr for Scope {
     type Err = ScopeError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        if text == "default" { Ok(Self::Default) } else { Ok(Self::Prefix(prefix::parse(text)?)) }
+        if text == "default" { Ok(Self::Default) } else { Ok(text.parse::<Whom>()?.into()) }
+    }
+}
+
+impl From<Whom> for Scope {
+    fn from(whom: Whom) -> Self {
+        match whom {
+            Whom::Prefix(prefix) => Self::Prefix(prefix),
+            Whom::Group(group) => Self::Group(group),
+        }
     }
 }
 
@@ -40,6 +63,7 @@ impl fmt::Display for Scope {
         match self {
             Self::Default => out.write_str("default"),
             Self::Prefix(prefix) => prefix.fmt(out),
+            Self::Group(group) => group.fmt(out),
         }
     }
 }

@@ -1,12 +1,15 @@
 //! Desired minus actual state, as a list of changes. Pure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::mem::discriminant;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::IpNet;
 use sensor_common::abi::ScopeLimits;
 
 use super::blocks::Until;
+use super::groups::{BlockEntries, Kind};
 use super::limits::Scope;
 use super::policy::Policy;
 
@@ -14,16 +17,21 @@ use super::policy::Policy;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Actual {
     pub(super) default_limits: ScopeLimits,
-    pub(super) scopes: BTreeMap<IpNet, ScopeLimits>,
-    pub(super) allows: BTreeMap<IpNet, ()>,
+    pub(super) scopes: BTreeMap<IpNet, Shared>,
+    pub(super) allows: BTreeSet<IpNet>,
     pub(super) blocks: BTreeMap<IpNet, Until>,
+    /// Prefixes whose limits are their own and not those of a group.
+    pub(super) single_scopes: BTreeSet<IpNet>,
 }
+
+/// Limits, which all networks of a group share.
+pub(super) type Shared = Arc<ScopeLimits>;
 
 /// One change to the kernel's maps.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Change {
     SetDefault(ScopeLimits),
-    SetScope(IpNet, ScopeLimits),
+    SetScope(IpNet, Shared),
     RemoveScope(IpNet),
     Allow(IpNet),
     RemoveAllow(IpNet),
@@ -31,59 +39,140 @@ pub(super) enum Change {
     RemoveBlock(IpNet),
 }
 
+impl Change {
+    /// The prefix that changes.
+    pub(super) const fn prefix(&self) -> Option<IpNet> {
+        match self {
+            Self::SetDefault(_) => None,
+            Self::SetScope(prefix, _)
+            | Self::RemoveScope(prefix)
+            | Self::Allow(prefix)
+            | Self::RemoveAllow(prefix)
+            | Self::Block(prefix, _)
+            | Self::RemoveBlock(prefix) => Some(*prefix),
+        }
+    }
+
+    /// Whether it makes an entry.
+    pub(super) const fn sets(&self) -> bool {
+        matches!(self, Self::SetDefault(_) | Self::SetScope(..) | Self::Allow(_) | Self::Block(..))
+    }
+
+    /// Whether one batch may make both changes: the same is done, and all scopes of a batch share their limits.
+    pub(super) fn is_like(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::SetScope(_, one), Self::SetScope(_, other)) => Arc::ptr_eq(one, other),
+            _ => discriminant(self) == discriminant(other),
+        }
+    }
+}
+
+/// What the kernel measures time and clients by.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Measures {
+    pub(super) tick_ns: u64,
+    /// Bits of a client's prefix, of IPv4 and of IPv6.
+    pub(super) client_bits: (u8, u8),
+}
+
+impl Measures {
+    /// A network of a group as a scope: no longer than a client, which is limited as a whole.
+    fn scope(&self, network: IpNet) -> IpNet {
+        let bits = if network.addr().is_ipv4() { self.client_bits.0 } else { self.client_bits.1 };
+        IpNet::new(network.addr(), network.prefix_len().min(bits)).map_or(network, |scope| scope.trunc())
+    }
+}
+
 /// All differences. Changes that let traffic pass come before those that stop it.
-pub(super) fn whole(desired: &Policy, protected: &[IpNet], actual: &Actual, tick_ns: u64) -> Vec<Change> {
-    let mut changes = limits(desired, actual, tick_ns);
+pub(super) fn whole(desired: &Policy, protected: &[IpNet], actual: &Actual, by: Measures) -> Vec<Change> {
+    let mut changes = limits(desired, actual, by);
     changes.extend(allows(desired, protected, actual));
-    changes.extend(desired.block_index().prefixes().filter_map(|prefix| block(desired, actual, &prefix)));
-    let gone = actual.blocks.keys().filter(|prefix| desired.block(prefix).is_none());
+    let entries = desired.block_entries();
+    changes.extend(entries.prefixes().filter_map(|prefix| block(&entries, actual, &prefix)));
+    let gone = actual.blocks.keys().filter(|prefix| !entries.has(prefix));
     changes.extend(gone.map(|prefix| Change::RemoveBlock(*prefix)));
     changes
 }
 
 /// What differs after a change to the block of one prefix: that block, and those within it.
 pub(super) fn one_block(desired: &Policy, actual: &Actual, prefix: &IpNet) -> Vec<Change> {
+    let entries = desired.block_entries();
     let mut changes: Vec<Change> =
-        desired.block_index().within(prefix).filter_map(|prefix| block(desired, actual, &prefix)).collect();
-    if desired.block(prefix).is_none() && actual.blocks.contains_key(prefix) {
+        entries.within(prefix).filter_map(|prefix| block(&entries, actual, &prefix)).collect();
+    if !entries.has(prefix) && actual.blocks.contains_key(prefix) {
         changes.push(Change::RemoveBlock(*prefix));
     }
     changes
 }
 
 /// The limits that differ.
-pub(super) fn limits(desired: &Policy, actual: &Actual, tick_ns: u64) -> Vec<Change> {
-    let mut changes = Vec::new();
-    let default = desired.limits_in_force(Scope::Default).quotas(tick_ns);
-    if default != actual.default_limits {
-        changes.push(Change::SetDefault(default));
+fn limits(desired: &Policy, actual: &Actual, by: Measures) -> Vec<Change> {
+    let mut changes = default_limits(desired, actual, by);
+    let mut wanted: BTreeMap<IpNet, Shared> = BTreeMap::new();
+    // In the order of precedence: countries, autonomous systems, prefixes.
+    for (group, networks) in desired.members_with(Kind::Limits).collect::<Vec<_>>().into_iter().rev() {
+        let limits = Arc::new(desired.limits_in_force(Scope::Group(group)).quotas(by.tick_ns));
+        wanted.extend(networks.iter().map(|network| (by.scope(network), Arc::clone(&limits))));
     }
-    let scopes = desired.scopes();
-    for scope in scopes.keys() {
-        let Scope::Prefix(prefix) = scope else { continue };
-        let limits = desired.limits_in_force(*scope).quotas(tick_ns);
-        if actual.scopes.get(prefix) != Some(&limits) {
-            changes.push(Change::SetScope(*prefix, limits));
-        }
-    }
-    let gone = actual.scopes.keys().filter(|prefix| !scopes.contains_key(&Scope::Prefix(**prefix)));
+    wanted.extend(single_limits(desired, by));
+    let differs = |(prefix, limits): &(&IpNet, &Shared)| actual.scopes.get(*prefix) != Some(*limits);
+    let mut new: Vec<(&IpNet, &Shared)> = wanted.iter().filter(differs).collect();
+    // The networks of a group one after the other, so that they are written together.
+    new.sort_by_key(|(_, limits)| Arc::as_ptr(limits).addr());
+    changes.extend(new.into_iter().map(|(prefix, limits)| Change::SetScope(*prefix, Arc::clone(limits))));
+    let gone = actual.scopes.keys().filter(|prefix| !wanted.contains_key(prefix));
     changes.extend(gone.map(|prefix| Change::RemoveScope(*prefix)));
     changes
 }
 
-fn allows(desired: &Policy, protected: &[IpNet], actual: &Actual) -> Vec<Change> {
-    let wanted: BTreeMap<IpNet, ()> =
-        desired.allows().into_keys().chain(protected.iter().copied()).map(|prefix| (prefix, ())).collect();
-    let missing = wanted.keys().filter(|prefix| !actual.allows.contains_key(prefix));
-    let gone = actual.allows.keys().filter(|prefix| !wanted.contains_key(prefix));
-    missing
-        .map(|prefix| Change::Allow(*prefix))
-        .chain(gone.map(|prefix| Change::RemoveAllow(*prefix)))
-        .collect()
+/// The limits that differ of prefixes with limits of their own, without a look at the networks of groups.
+pub(super) fn some_limits(desired: &Policy, actual: &Actual, by: Measures) -> Vec<Change> {
+    let mut changes = default_limits(desired, actual, by);
+    let wanted: BTreeMap<IpNet, Shared> = single_limits(desired, by).collect();
+    let differs = |(prefix, limits): &(&IpNet, &Shared)| actual.scopes.get(*prefix) != Some(*limits);
+    let new = wanted.iter().filter(differs);
+    changes.extend(new.map(|(prefix, limits)| Change::SetScope(*prefix, Arc::clone(limits))));
+    for prefix in actual.single_scopes.iter().filter(|prefix| !wanted.contains_key(prefix)) {
+        let mut groups = desired.members_with(Kind::Limits);
+        let of_group =
+            groups.find(|(_, networks)| networks.within(prefix).any(|one| by.scope(one) == *prefix));
+        changes.push(match of_group {
+            Some((group, _)) => {
+                let limits = desired.limits_in_force(Scope::Group(group)).quotas(by.tick_ns);
+                Change::SetScope(*prefix, Arc::new(limits))
+            }
+            None => Change::RemoveScope(*prefix),
+        });
+    }
+    changes
 }
 
-fn block(desired: &Policy, actual: &Actual, prefix: &IpNet) -> Option<Change> {
-    let wanted = desired.block_index().effective(prefix)?;
+fn default_limits(desired: &Policy, actual: &Actual, by: Measures) -> Vec<Change> {
+    let default = desired.limits_in_force(Scope::Default).quotas(by.tick_ns);
+    if default == actual.default_limits { Vec::new() } else { vec![Change::SetDefault(default)] }
+}
+
+fn single_limits(desired: &Policy, by: Measures) -> impl Iterator<Item = (IpNet, Shared)> + '_ {
+    desired.scopes().into_keys().filter_map(move |scope| {
+        let Scope::Prefix(prefix) = scope else { return None };
+        Some((prefix, Arc::new(desired.limits_in_force(scope).quotas(by.tick_ns))))
+    })
+}
+
+fn allows(desired: &Policy, protected: &[IpNet], actual: &Actual) -> Vec<Change> {
+    let groups = desired.allowed_networks();
+    let mut wanted: BTreeSet<IpNet> = desired.allows().into_keys().collect();
+    wanted.extend(protected);
+    let of_groups = groups.iter().flat_map(|networks| networks.iter());
+    let missing = wanted.iter().copied().chain(of_groups).filter(|prefix| !actual.allows.contains(prefix));
+    let is_wanted =
+        |prefix: &IpNet| wanted.contains(prefix) || groups.iter().any(|networks| networks.contains(prefix));
+    let gone = actual.allows.iter().filter(|prefix| !is_wanted(prefix));
+    missing.map(Change::Allow).chain(gone.map(|prefix| Change::RemoveAllow(*prefix))).collect()
+}
+
+fn block(entries: &BlockEntries<'_>, actual: &Actual, prefix: &IpNet) -> Option<Change> {
+    let wanted = entries.get(prefix)?;
     let is_there = actual.blocks.get(prefix).is_some_and(|found| is_same(*found, wanted));
     (!is_there).then_some(Change::Block(*prefix, wanted))
 }
@@ -109,7 +198,7 @@ mod tests {
     use crate::clock::Timestamp;
     use crate::enforce::{BlockRule, Layer, Limits, Origin};
 
-    const TICK: u64 = 4_000_000;
+    const BY: Measures = Measures { tick_ns: 4_000_000, client_bits: (32, 64) };
 
     fn perform(actual: &mut Actual, changes: Vec<Change>) {
         for change in changes {
@@ -117,8 +206,8 @@ mod tests {
                 Change::SetDefault(limits) => actual.default_limits = limits,
                 Change::SetScope(prefix, limits) => drop(actual.scopes.insert(prefix, limits)),
                 Change::RemoveScope(prefix) => drop(actual.scopes.remove(&prefix)),
-                Change::Allow(prefix) => drop(actual.allows.insert(prefix, ())),
-                Change::RemoveAllow(prefix) => drop(actual.allows.remove(&prefix)),
+                Change::Allow(prefix) => actual.allows.extend([prefix]),
+                Change::RemoveAllow(prefix) => actual.allows.retain(|one| *one != prefix),
                 Change::Block(prefix, until) => drop(actual.blocks.insert(prefix, until)),
                 Change::RemoveBlock(prefix) => drop(actual.blocks.remove(&prefix)),
             }
@@ -145,9 +234,9 @@ mod tests {
                 let plan = one_block(&desired, &stepped, &prefix);
                 perform(&mut stepped, plan);
             }
-            prop_assert_eq!(whole(&desired, &[], &stepped, TICK), vec![]);
+            prop_assert_eq!(whole(&desired, &[], &stepped, BY), vec![]);
             let mut at_once = Actual::default();
-            let plan = whole(&desired, &[], &at_once, TICK);
+            let plan = whole(&desired, &[], &at_once, BY);
             perform(&mut at_once, plan);
             prop_assert_eq!(at_once.blocks, stepped.blocks);
         }
@@ -164,13 +253,13 @@ mod tests {
         let protected = ["192.0.2.1/32".parse().unwrap()];
         let desired = Policy::new(layer, Layer::default());
         let mut actual = Actual::default();
-        let plan = whole(&desired, &protected, &actual, TICK);
+        let plan = whole(&desired, &protected, &actual, BY);
         assert_eq!(plan.len(), 4, "{plan:?}");
         perform(&mut actual, plan);
-        assert_eq!(whole(&desired, &protected, &actual, TICK), []);
-        let plan = whole(&Policy::default(), &[], &actual, TICK);
+        assert_eq!(whole(&desired, &protected, &actual, BY), []);
+        let plan = whole(&Policy::default(), &[], &actual, BY);
         perform(&mut actual, plan);
-        assert_eq!(whole(&Policy::default(), &[], &actual, TICK), []);
+        assert_eq!(whole(&Policy::default(), &[], &actual, BY), []);
         assert!(actual.scopes.is_empty() && actual.allows.is_empty() && actual.blocks.is_empty());
     }
 }

@@ -1,88 +1,15 @@
 //! The desired policy: the configuration's, overridden by operators' commands.
 
 use std::collections::BTreeMap;
-use std::fmt;
-use std::str::FromStr;
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use super::blocks::Blocks;
+use super::groups::{GroupRules, Members};
 use super::limits::{Limits, Scope};
+use super::mode::{Mode, Origin};
 use crate::clock::Timestamp;
-
-/// Whether verdicts are carried out.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Mode {
-    /// Everything is computed and counted, nothing dropped.
-    #[default]
-    Monitor,
-    /// Packets over a limit, or from a blocked client, are dropped.
-    Enforce,
-}
-
-impl Mode {
-    /// Both.
-    pub const ALL: [Self; 2] = [Self::Monitor, Self::Enforce];
-
-    /// The word that operators see.
-    #[must_use]
-    pub const fn label(self) -> &'static str {
-        match self {
-            Self::Monitor => "monitor",
-            Self::Enforce => "enforce",
-        }
-    }
-}
-
-impl fmt::Display for Mode {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(self.label())
-    }
-}
-
-impl FromStr for Mode {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "monitor" => Ok(Self::Monitor),
-            "enforce" => Ok(Self::Enforce),
-            _ => Err("expected `monitor` or `enforce`"),
-        }
-    }
-}
-
-/// The origin of a rule.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Origin {
-    /// A configuration file.
-    Configuration,
-    /// A command.
-    Command,
-    /// A detector.
-    Detector,
-    /// The sensor itself, to keep a block away from a protected address.
-    Protection,
-    /// Another host of the fleet.
-    Fleet,
-}
-
-impl Origin {
-    /// A word for tables.
-    #[must_use]
-    pub const fn label(self) -> &'static str {
-        match self {
-            Self::Configuration => "configuration",
-            Self::Command => "command",
-            Self::Detector => "detector",
-            Self::Protection => "protection",
-            Self::Fleet => "fleet",
-        }
-    }
-}
 
 /// Limits of a scope.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -129,6 +56,9 @@ pub struct Layer {
     pub allows: BTreeMap<IpNet, AllowRule>,
     /// Blocked prefixes.
     pub blocks: BTreeMap<IpNet, BlockRule>,
+    /// Allowed and blocked groups.
+    #[serde(skip_serializing_if = "GroupRules::is_empty")]
+    pub groups: GroupRules,
 }
 
 /// Limits that a detector tightened for one client.
@@ -145,8 +75,10 @@ pub struct DecidedLimits {
 /// The layers combined.
 #[derive(Clone, Debug, Default)]
 pub struct Policy {
-    configuration: Layer,
-    commands: Layer,
+    pub(super) configuration: Layer,
+    pub(super) commands: Layer,
+    /// The networks of groups that rules name.
+    pub(super) members: Members,
     /// The detectors' decisions; the event store keeps them across a restart.
     decided_blocks: BTreeMap<IpNet, BlockRule>,
     /// What other hosts of the fleet decided.
@@ -280,11 +212,12 @@ impl Policy {
         let layers = [&self.commands, &self.configuration];
         let scopes = layers.into_iter().flat_map(|layer| layer.limits.keys());
         let around = scopes.filter_map(|scope| match scope {
-            Scope::Prefix(around) if around.contains(prefix) => Some(*around),
-            Scope::Prefix(_) | Scope::Default => None,
+            Scope::Prefix(around) => around.contains(prefix).then(|| (around.prefix_len(), *scope)),
+            Scope::Group(group) => Some((self.network_around(*group, prefix)?.prefix_len(), *scope)),
+            Scope::Default => None,
         });
-        let longest = around.max_by_key(IpNet::prefix_len);
-        self.limits_in_force(longest.map_or(Scope::Default, Scope::Prefix))
+        let longest = around.max_by_key(|(length, scope)| (*length, scope.precedence()));
+        self.limits_in_force(longest.map_or(Scope::Default, |(_, scope)| scope))
     }
 
     /// Every scope that has limits, `default` first.
@@ -345,10 +278,16 @@ impl Policy {
         &self.blocks
     }
 
-    /// How many prefixes are blocked.
+    /// How many prefixes and groups are allowed.
+    #[must_use]
+    pub fn allow_count(&self) -> usize {
+        self.allows().len().saturating_add(self.group_allows().count())
+    }
+
+    /// How many prefixes and groups are blocked.
     #[must_use]
     pub fn block_count(&self) -> usize {
-        self.blocks.len()
+        self.blocks.len().saturating_add(self.group_blocks().count())
     }
 
     /// How many blocked prefixes are within one, itself included.

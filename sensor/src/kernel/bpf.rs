@@ -23,6 +23,10 @@ pub(super) const LINK_CREATE: libc::c_long = 28;
 pub(super) const OBJ_GET: libc::c_long = 7;
 /// `BPF_MAP_LOOKUP_BATCH`: reads many entries of a map.
 pub(super) const MAP_LOOKUP_BATCH: libc::c_long = 24;
+/// `BPF_MAP_UPDATE_BATCH`: writes many.
+pub(super) const MAP_UPDATE_BATCH: libc::c_long = 26;
+/// `BPF_MAP_DELETE_BATCH`: removes many.
+pub(super) const MAP_DELETE_BATCH: libc::c_long = 27;
 
 /// Commands that a daemon uses after set-up: reading and writing its maps (1 to 4, 21, 24 to 27), attaching to an
 /// interface that came back and pinning that link (6, 7, 15, 28, 29), and running the program that reads the clock

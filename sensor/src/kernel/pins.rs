@@ -16,6 +16,7 @@ use super::error::KernelError;
 use super::mirror;
 use super::mount::{self, pin_error};
 use super::settings::SettingsView;
+use crate::groups::MAX_NETWORKS;
 
 /// A pin directory whose lock this process holds.
 #[derive(Clone, Debug)]
@@ -112,18 +113,20 @@ pub fn unload(directory: &Path) -> Result<Vec<String>, KernelError> {
 /// Maps sized by the configuration.
 pub(super) fn sizes(capacities: &Capacities) -> [(&'static str, u32); 11] {
     let buckets = capacities.buckets();
+    // Tries take memory for the entries that they have.
+    let tries = |singles: u32| singles.saturating_add(MAX_NETWORKS);
     [
         (maps::TAGS, buckets),
         (maps::SLOTS, buckets.saturating_mul(WAYS)),
         (maps::DETAILS, buckets.saturating_mul(WAYS)),
         (maps::DOORKEEPER, capacities.doorkeeper_words()),
         (maps::SCOPES, capacities.scope_entries()),
-        (maps::SCOPE_V4, capacities.scopes),
-        (maps::SCOPE_V6, capacities.scopes),
-        (maps::ALLOW_V4, capacities.allows),
-        (maps::ALLOW_V6, capacities.allows),
-        (maps::BLOCK_V4, capacities.blocks),
-        (maps::BLOCK_V6, capacities.blocks),
+        (maps::SCOPE_V4, tries(capacities.scopes)),
+        (maps::SCOPE_V6, tries(capacities.scopes)),
+        (maps::ALLOW_V4, tries(capacities.allows)),
+        (maps::ALLOW_V6, tries(capacities.allows)),
+        (maps::BLOCK_V4, tries(capacities.blocks)),
+        (maps::BLOCK_V6, tries(capacities.blocks)),
     ]
 }
 

@@ -55,6 +55,48 @@ impl<V: aya::Pod + bytemuck::Pod> Pair<V> {
         })
     }
 
+    /// Writes many entries with few system calls.
+    fn insert_all(&mut self, entries: &[(IpNet, V)]) -> Result<(), KernelError> {
+        let (mut v4, mut v6) = ((Vec::new(), Vec::new()), (Vec::new(), Vec::new()));
+        for (prefix, value) in entries {
+            match prefix.network() {
+                IpAddr::V4(address) => {
+                    v4.0.push(key_bytes::<4, 8>(prefix, address.octets()));
+                    v4.1.push(*value);
+                }
+                IpAddr::V6(address) => {
+                    v6.0.push(key_bytes::<16, 20>(prefix, address.octets()));
+                    v6.1.push(*value);
+                }
+            }
+        }
+        let [first, second] = &self.descriptors;
+        let (what, key, capacity) = self.bound;
+        let failed = |name| {
+            move |error: std::io::Error| match error.raw_os_error() {
+                Some(nix::libc::ENOSPC) => KernelError::Full { what, capacity, key },
+                _ => KernelError::system(format!("writing map {name}"))(error),
+            }
+        };
+        batch::write_all(first.as_fd(), &v4.0, &v4.1).map_err(failed(self.names[0]))?;
+        batch::write_all(second.as_fd(), &v6.0, &v6.1).map_err(failed(self.names[1]))
+    }
+
+    /// Removes many entries with few system calls; missing ones count as removed.
+    fn remove_all(&mut self, prefixes: &[IpNet]) -> Result<(), KernelError> {
+        let (mut v4, mut v6) = (Vec::new(), Vec::new());
+        for prefix in prefixes {
+            match prefix.network() {
+                IpAddr::V4(address) => v4.push(key_bytes::<4, 8>(prefix, address.octets())),
+                IpAddr::V6(address) => v6.push(key_bytes::<16, 20>(prefix, address.octets())),
+            }
+        }
+        let [first, second] = &self.descriptors;
+        let failed = |name| KernelError::system(format!("removing from map {name}"));
+        batch::remove_all(first.as_fd(), &v4).map_err(failed(self.names[0]))?;
+        batch::remove_all(second.as_fd(), &v6).map_err(failed(self.names[1]))
+    }
+
     /// Removing a missing entry is no error.
     fn remove(&mut self, prefix: IpNet) -> Result<(), KernelError> {
         let length = u32::from(prefix.prefix_len());
@@ -81,6 +123,16 @@ impl<V: aya::Pod + bytemuck::Pod> Pair<V> {
         }
         Ok(found)
     }
+}
+
+/// The key of a prefix (`struct bpf_lpm_trie_key_u8`): its length, then its address.
+fn key_bytes<const BYTES: usize, const ALL: usize>(prefix: &IpNet, address: [u8; BYTES]) -> [u8; ALL] {
+    let mut key = [0; ALL];
+    let length = u32::from(prefix.prefix_len()).to_ne_bytes();
+    for (to, from) in key.iter_mut().zip(length.into_iter().chain(address)) {
+        *to = from;
+    }
+    key
 }
 
 /// The prefix of a key (`struct bpf_lpm_trie_key_u8`): its length, then its address.
@@ -132,6 +184,47 @@ impl PolicyTries {
     /// If the trie is full or the kernel refuses.
     pub fn set_scope(&mut self, prefix: IpNet, index: u32) -> Result<(), KernelError> {
         self.scopes.insert(prefix, ScopeEntry { index, reserved: 0 })
+    }
+
+    /// Writes many scope indexes.
+    ///
+    /// # Errors
+    /// As [`PolicyTries::set_scope`]; some may have been written.
+    pub fn set_scopes(&mut self, entries: &[(IpNet, u32)]) -> Result<(), KernelError> {
+        let entry = |(prefix, index): &(IpNet, u32)| (*prefix, ScopeEntry { index: *index, reserved: 0 });
+        self.scopes.insert_all(&entries.iter().map(entry).collect::<Vec<_>>())
+    }
+
+    /// Writes many allow entries.
+    ///
+    /// # Errors
+    /// As [`PolicyTries::set_allow`]; some may have been written.
+    pub fn set_allows(&mut self, prefixes: &[IpNet]) -> Result<(), KernelError> {
+        self.allows.insert_all(&prefixes.iter().map(|prefix| (*prefix, 1)).collect::<Vec<_>>())
+    }
+
+    /// Writes many blocks; see [`PolicyTries::set_block`].
+    ///
+    /// # Errors
+    /// As [`PolicyTries::set_block`]; some may have been written.
+    pub fn set_blocks(&mut self, entries: &[(IpNet, u64)]) -> Result<(), KernelError> {
+        let entry = |(prefix, until): &(IpNet, u64)| {
+            let prefix_len = u32::from(prefix.prefix_len());
+            (*prefix, BlockEntry { until: *until, prefix_len, reserved: 0 })
+        };
+        self.blocks.insert_all(&entries.iter().map(entry).collect::<Vec<_>>())
+    }
+
+    /// Removes many entries; missing ones count as removed.
+    ///
+    /// # Errors
+    /// If the kernel refuses; some may have been removed.
+    pub fn remove_all(&mut self, kind: TrieKind, prefixes: &[IpNet]) -> Result<(), KernelError> {
+        match kind {
+            TrieKind::Scopes => self.scopes.remove_all(prefixes),
+            TrieKind::Allows => self.allows.remove_all(prefixes),
+            TrieKind::Blocks => self.blocks.remove_all(prefixes),
+        }
     }
 
     /// Writes an allow entry.

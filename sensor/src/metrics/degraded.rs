@@ -27,11 +27,13 @@ pub enum Part {
     Interfaces,
     /// Decisions are not shared with other hosts.
     Fleet,
+    /// The networks of a group cannot be read, or are not those of its database.
+    Groups,
 }
 
 impl Part {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Http,
         Self::Commands,
         Self::Events,
@@ -40,6 +42,7 @@ impl Part {
         Self::DenyFile,
         Self::Interfaces,
         Self::Fleet,
+        Self::Groups,
     ];
 
     /// The value of the label.
@@ -54,6 +57,7 @@ impl Part {
             Self::DenyFile => "deny_file",
             Self::Interfaces => "interfaces",
             Self::Fleet => "fleet",
+            Self::Groups => "groups",
         }
     }
 }

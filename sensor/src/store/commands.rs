@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::file::{Reading, StateFile};
 use crate::clock::Timestamp;
-use crate::enforce::{Layer, Limits, Scope};
+use crate::enforce::{GroupRules, Layer, Limits, Scope};
 
 /// A change of limits that is undone unless it is confirmed in time.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,16 +33,27 @@ pub struct Saved {
     pub pending: Vec<Pending>,
 }
 
-/// The version that this program writes. Files without one have the first.
-const VERSION: u32 = 1;
+/// The last version that this program understands. Files without one have the first.
+const VERSION: u32 = 2;
+/// The version of files with rules for groups, which earlier programs would drop without a word.
+const WITH_GROUPS: u32 = 2;
+const FIRST: u32 = 1;
 
 impl Default for Saved {
     fn default() -> Self {
-        Self { version: VERSION, commands: Layer::default(), pending: Vec::new() }
+        Self { version: FIRST, commands: Layer::default(), pending: Vec::new() }
     }
 }
 
 impl Saved {
+    /// What is to be kept, in the lowest version that says all of it.
+    #[must_use]
+    pub fn new(commands: Layer, pending: Vec<Pending>) -> Self {
+        let has_limits = commands.limits.keys().any(|scope| matches!(scope, Scope::Group(_)));
+        let version = if has_limits || !commands.groups.is_empty() { WITH_GROUPS } else { FIRST };
+        Self { version, commands, pending }
+    }
+
     /// Parses a file's content. If a newer version, or somebody with an editor, wrote it, every rule that is understood
     /// is used: a block in force is worth more than one unknown rule.
     #[must_use]
@@ -55,7 +66,7 @@ impl Saved {
         let Value::Object(mut map) = value else {
             return Reading::Nothing("it is not a JSON object".to_owned());
         };
-        let version = map.get("version").map_or(Some(u64::from(VERSION)), Value::as_u64);
+        let version = map.get("version").map_or(Some(u64::from(FIRST)), Value::as_u64);
         let is_known = version.is_some_and(|version| version <= u64::from(VERSION));
         if is_known && let Ok(saved) = serde_json::from_slice(bytes) {
             return Reading::Whole(saved);
@@ -102,7 +113,19 @@ fn read_layer(commands: Value, layer: &mut Layer, lost: &mut Vec<String>) {
             "limits" => layer.limits = take_each(&name, value, lost),
             "allows" => layer.allows = take_each(&name, value, lost),
             "blocks" => layer.blocks = take_each(&name, value, lost),
+            "groups" => read_groups(value, &mut layer.groups, lost),
             _ => lost.push(named()),
+        }
+    }
+}
+
+fn read_groups(rules: Value, groups: &mut GroupRules, lost: &mut Vec<String>) {
+    let Value::Object(parts) = rules else { return lost.push("`commands.groups`".to_owned()) };
+    for (name, value) in parts {
+        match name.as_str() {
+            "allows" => groups.allows = take_each("groups", value, lost),
+            "blocks" => groups.blocks = take_each("groups", value, lost),
+            _ => lost.push(format!("`commands.groups.{name}`")),
         }
     }
 }
@@ -165,5 +188,29 @@ mod tests {
         saved.pending.push(Pending { scope: Scope::Default, previous: Some(limits), deadline: now });
         store.save(&saved).unwrap();
         assert_eq!(store.recall_with(now, Saved::read), (saved, None));
+    }
+
+    #[test]
+    fn rules_for_groups_raise_the_version() {
+        let now = Timestamp::from_unix_micros(1_700_000_000_123_456);
+        let plain = Saved::new(Layer::default(), Vec::new());
+        assert_eq!(plain.version, 1);
+        assert!(!serde_json::to_string(&plain).unwrap().contains("groups"), "earlier programs read it");
+        let rule = BlockRule { until: None, reason: None, origin: Origin::Command, since: now };
+        let mut blocks = Layer::default();
+        blocks.groups.blocks.insert("country:XX".parse().unwrap(), rule);
+        let mut limits = Layer::default();
+        limits.limits.insert("asn:64500".parse().unwrap(), Limits::default());
+        for layer in [blocks, limits] {
+            let saved = Saved::new(layer, Vec::new());
+            assert_eq!(saved.version, 2);
+            let text = serde_json::to_string(&saved).unwrap();
+            assert_eq!(Saved::read(text.as_bytes()), Reading::Whole(saved.clone()));
+            // From a later version, with something that this one does not know.
+            let later = text.replace("\"version\":2", "\"version\":3,\"more\":1");
+            let Reading::Part(read, lost) = Saved::read(later.as_bytes()) else { panic!("{later}") };
+            assert_eq!(read.commands, saved.commands);
+            assert!(lost.contains("`more`"), "{lost}");
+        }
     }
 }

@@ -6,6 +6,7 @@ mod events;
 mod file;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzz;
+mod networks;
 mod own;
 mod replace;
 #[cfg(test)]
@@ -15,5 +16,6 @@ pub use aside::Damage;
 pub use commands::{COMMANDS, CommandStore, Pending, Saved};
 pub use events::{EVENTS, EventStore, MOST_RECORDS, ReadError, Reader, StoreConfig, StoreStats, Which};
 pub use file::{Reading, StateFile, StoreError};
+pub use networks::KeptNetworks;
 pub use own::{Unfit, read_own};
 pub use replace::{create, replace};

@@ -9,6 +9,7 @@ use crate::control::wire::Request;
 use crate::decide::RecordId;
 use crate::duration::{self, milliseconds};
 use crate::enforce::{Limit, Limits, Mode, Scope, parse_bits};
+use crate::groups::Whom;
 
 /// The reason stored with a rule, for whoever asks later.
 const REASON: &str = "sensor top";
@@ -22,13 +23,13 @@ pub(super) enum Deed {
         time: Option<Duration>,
     },
     Unblock {
-        prefix: IpNet,
+        prefix: Whom,
     },
     Allow {
         prefix: IpNet,
     },
     Disallow {
-        prefix: IpNet,
+        prefix: Whom,
     },
     /// Rolled back after the duration, if given, unless confirmed.
     Limit {
@@ -37,7 +38,7 @@ pub(super) enum Deed {
         confirm: Option<Duration>,
     },
     Unlimit {
-        prefix: IpNet,
+        prefix: Whom,
     },
     /// Confirms limits awaiting confirmation.
     Keep {
@@ -65,19 +66,21 @@ impl Deed {
     pub(super) fn request(&self) -> Request {
         let reason = || Some(REASON.to_owned());
         match self {
-            Self::Block { prefix, time } => {
-                let for_ms = time.map(milliseconds);
-                Request::BlockAdd { prefix: *prefix, for_ms, reason: reason(), fleet: false }
-            }
+            Self::Block { prefix, time } => Request::BlockAdd {
+                prefix: (*prefix).into(),
+                for_ms: time.map(milliseconds),
+                reason: reason(),
+                fleet: false,
+            },
             Self::Unblock { prefix } => Request::BlockRemove { prefix: *prefix, fleet: false },
-            Self::Allow { prefix } => Request::AllowAdd { prefix: *prefix, reason: reason() },
+            Self::Allow { prefix } => Request::AllowAdd { prefix: (*prefix).into(), reason: reason() },
             Self::Disallow { prefix } => Request::AllowRemove { prefix: *prefix },
             Self::Limit { prefix, limits, confirm } => Request::LimitSet {
                 scope: Scope::Prefix(*prefix),
                 limits: *limits,
                 confirm_ms: confirm.map(milliseconds),
             },
-            Self::Unlimit { prefix } => Request::LimitUnset { scope: Scope::Prefix(*prefix) },
+            Self::Unlimit { prefix } => Request::LimitUnset { scope: (*prefix).into() },
             Self::Keep { .. } => Request::Confirm,
         }
     }

@@ -3,6 +3,7 @@
 use ipnet::IpNet;
 
 use crate::control::wire::{BlockRow, ClientRow, ClientSort, RouteRow, RouteSort};
+use crate::groups::Whom;
 
 /// The order of clients and routes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -22,7 +23,7 @@ pub(super) fn route_keys(rows: &[RouteRow]) -> Vec<RouteKey> {
     rows.iter().map(|row| (row.method.clone(), row.route.clone())).collect()
 }
 
-pub(super) fn block_keys(rows: &[BlockRow]) -> Vec<IpNet> {
+pub(super) fn block_keys(rows: &[BlockRow]) -> Vec<Whom> {
     rows.iter().map(|row| row.prefix).collect()
 }
 

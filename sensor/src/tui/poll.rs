@@ -141,7 +141,7 @@ impl Daemon {
 
     fn clients(&self) -> Goes {
         let sort = self.wanted().clients;
-        self.tell(Part::Clients, self.ask(Request::Clients { top: ROWS, sort }), Message::Clients)
+        self.tell(Part::Clients, self.ask(Request::Clients { top: ROWS, sort, by: None }), Message::Clients)
     }
 
     fn routes(&self) -> Goes {

@@ -17,6 +17,7 @@ use crate::clock::Timestamp;
 use crate::control::wire::{BlockRow, ClientRow, RoutesReport, Standing, StatusReport};
 use crate::decide::{Alert, RecordId};
 use crate::enforce::Mode;
+use crate::groups::Whom;
 
 /// How long the report of an action stays in the last line.
 const NOTICE: Duration = Duration::from_secs(8);
@@ -75,7 +76,7 @@ pub(super) struct State {
     pub(super) client: Cursor<IpNet>,
     pub(super) route: Cursor<RouteKey>,
     pub(super) alert: Cursor<RecordId>,
-    pub(super) block: Cursor<IpNet>,
+    pub(super) block: Cursor<Whom>,
     pub(super) dialog: Option<Dialog>,
     /// Texts that wait until it is closed.
     later: VecDeque<Dialog>,
@@ -282,7 +283,7 @@ impl State {
             Panel::Clients => self.client.on().copied(),
             Panel::Routes => None,
             Panel::Alerts => self.chosen_alert().and_then(|alert| alert.about.prefix()),
-            Panel::Blocks => self.block.on().copied(),
+            Panel::Blocks => self.block.on().and_then(|whom| whom.prefix()),
         }
     }
 
@@ -322,16 +323,22 @@ impl State {
     }
 
     fn undo(&mut self) {
+        // The list of blocks is from this second, the clients' state perhaps from the one before.
+        if let (Panel::Blocks, Some(prefix)) = (self.focus, self.block.on().copied()) {
+            self.dialog = Some(Dialog::Confirm(Deed::Unblock { prefix }));
+            return;
+        }
         let Some(prefix) = self.chosen() else { return self.say_nobody() };
         let row = self.clients.iter().find(|row| row.client == prefix);
+        let whom = Whom::from(prefix);
         let deed = match row.map(|row| row.standing) {
-            // The list of blocks is from this second, the clients' state perhaps from the one before.
-            _ if self.focus == Panel::Blocks => Some(Deed::Unblock { prefix }),
             Some(Standing::Allowed { by }) => Some(Deed::Disallow { prefix: by }),
             Some(Standing::Blocked { by, .. }) => Some(Deed::Unblock { prefix: by }),
             Some(Standing::Limited { by }) => Some(Deed::Unlimit { prefix: by }),
             Some(Standing::Plain) => None,
-            None => self.blocks.iter().any(|row| row.prefix == prefix).then_some(Deed::Unblock { prefix }),
+            None => {
+                self.blocks.iter().any(|row| row.prefix == whom).then_some(Deed::Unblock { prefix: whom })
+            }
         };
         match deed {
             Some(deed) => self.dialog = Some(Dialog::Confirm(deed)),

@@ -178,6 +178,12 @@ fn a_block_on_one_host_is_in_the_kernel_of_the_others() -> Result<()> {
     ensure!(wait_until(AGREEMENT, gone), "the removal did not travel: {}", fleet.logs());
     let gone = || (1..3).all(|host| !is_blocked(&fleet.hosts[host], "203.0.113.8/32"));
     ensure!(wait_until(AGREEMENT, gone), "nobody else can remove it: {}", fleet.logs());
+    // Each host has a database of its own, or none.
+    for args in [["block", "add", "asn:64500", "--fleet"], ["block", "remove", "country:XX", "--fleet"]] {
+        let output = fleet.hosts[0].cli(&args)?;
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        ensure!(!output.status.success() && said.contains("repeat it without --fleet"), "{args:?}: {said}");
+    }
     // On one host alone.
     fleet.hosts[2].ok(&["block", "remove", "203.0.113.9"])?;
     ensure!(!is_blocked(&fleet.hosts[2], "203.0.113.9/32") && is_blocked(&fleet.hosts[1], "203.0.113.9/32"));

@@ -18,6 +18,7 @@ mod explain;
 mod fleet;
 mod flood;
 mod forged;
+mod groups;
 mod hostile;
 mod http;
 mod http2;

@@ -1,6 +1,7 @@
 //! The programs in the kernel, against models and against the kernel itself.
 
 mod answers;
+mod batches;
 mod cookies;
 mod datagrams;
 mod fixtures;

@@ -3,7 +3,7 @@
 use clap::{Args, ValueEnum};
 
 use super::Remote;
-use crate::control::wire::RouteSort;
+use crate::control::wire::{ClientsBy, RouteSort};
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct RoutesArgs {
@@ -48,6 +48,23 @@ impl From<SortRoutes> for RouteSort {
             SortRoutes::Requests => Self::Requests,
             SortRoutes::Errors => Self::Errors,
             SortRoutes::Latency => Self::Latency,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(in crate::cli) enum By {
+    Asn,
+    Country,
+    Prefix,
+}
+
+impl From<By> for ClientsBy {
+    fn from(by: By) -> Self {
+        match by {
+            By::Asn => Self::Asn,
+            By::Country => Self::Country,
+            By::Prefix => Self::Prefix,
         }
     }
 }

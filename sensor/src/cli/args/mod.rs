@@ -22,13 +22,14 @@ use crate::control::wire::ClientSort;
 use crate::decide::RecordId;
 use crate::duration;
 use crate::enforce::Mode;
+use crate::groups::{Group, GroupError};
 use crate::kernel::XdpChoice;
 use crate::prefix;
 
 pub(in crate::cli) use fleet::{Authority, FleetCommand};
 pub(in crate::cli) use generate::{GenerateArgs, Generated};
 pub(in crate::cli) use incident::{AccountArgs, AlertsCommand, IncidentsArgs};
-pub(in crate::cli) use live::{GroupRoutes, RoutesArgs, TopArgs};
+pub(in crate::cli) use live::{By, GroupRoutes, RoutesArgs, TopArgs};
 pub(in crate::cli) use policy::{AllowCommand, BlockCommand, LimitCommand, SuggestArgs};
 pub(in crate::cli) use posture::{PostureArgs, Written};
 pub(in crate::cli) use when::When;
@@ -111,6 +112,9 @@ pub(in crate::cli) enum Command {
         /// Sort key
         #[arg(long, value_enum, default_value_t = Sort::Packets)]
         sort: Sort,
+        /// Put clients together by autonomous system, country, or network (/24 of IPv4, /48 of IPv6)
+        #[arg(long, value_enum, conflicts_with = "resolve")]
+        by: Option<By>,
         /// Look up host names in DNS, and mark verified search engine crawlers
         #[arg(long)]
         resolve: bool,
@@ -127,7 +131,7 @@ pub(in crate::cli) enum Command {
     Explain {
         #[command(flatten)]
         remote: Remote,
-        /// Address, prefix or alert identifier
+        /// Address, prefix, asn:NUMBER, country:CODE or alert identifier
         #[arg(value_name = "CIDR|ALERT_ID", value_parser = parse_explained)]
         what: Explained,
     },
@@ -344,12 +348,16 @@ impl From<Sort> for ClientSort {
 #[derive(Clone, Copy, Debug)]
 pub(in crate::cli) enum Explained {
     Prefix(IpNet),
+    Group(Group),
     Alert(RecordId),
 }
 
 fn parse_explained(text: &str) -> Result<Explained, String> {
     if let Ok(id) = text.parse() {
         return Ok(Explained::Alert(id));
+    }
+    if Group::is_meant(text) {
+        return text.parse().map(Explained::Group).map_err(|error: GroupError| error.to_string());
     }
     let prefix = prefix::parse(text).map(Explained::Prefix);
     prefix.map_err(|error| format!("{error}; it is not an alert ID either"))

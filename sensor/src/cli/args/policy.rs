@@ -3,12 +3,11 @@
 use std::time::Duration;
 
 use clap::{ArgGroup, Args, Subcommand};
-use ipnet::IpNet;
 
 use super::{Remote, parse_time};
 use crate::decide::RecordId;
 use crate::enforce::{Limit, Limits, Scope, parse_bits};
-use crate::prefix;
+use crate::groups::Whom;
 
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum LimitCommand {
@@ -21,7 +20,7 @@ pub(in crate::cli) enum LimitCommand {
     Set {
         #[command(flatten)]
         remote: Remote,
-        /// `default` or a CIDR; the longest prefix that covers a client applies
+        /// `default`, a CIDR, asn:NUMBER or country:CODE; the longest prefix or network that covers a client applies
         #[arg(value_parser = str::parse::<Scope>)]
         scope: Scope,
         #[command(flatten)]
@@ -34,7 +33,7 @@ pub(in crate::cli) enum LimitCommand {
     Unset {
         #[command(flatten)]
         remote: Remote,
-        /// `default` or a CIDR
+        /// `default`, a CIDR, asn:NUMBER or country:CODE
         #[arg(value_parser = str::parse::<Scope>)]
         scope: Scope,
     },
@@ -98,15 +97,15 @@ pub(in crate::cli) struct SuggestArgs {
 
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum BlockCommand {
-    /// Show blocked prefixes
+    /// Show blocked prefixes and groups
     List(Remote),
-    /// Block a prefix, or all offenders of an incident
+    /// Block a prefix, an autonomous system, a country, or all offenders of an incident
     Add {
         #[command(flatten)]
         remote: Remote,
-        /// Address or prefix
-        #[arg(value_name = "CIDR", value_parser = prefix::parse, required_unless_present = "incident")]
-        prefix: Option<IpNet>,
+        /// Address, prefix, asn:NUMBER or country:CODE
+        #[arg(value_name = "CIDR", value_parser = str::parse::<Whom>, required_unless_present = "incident")]
+        prefix: Option<Whom>,
         /// Block all offenders of this incident
         #[arg(long, value_name = "ID", value_parser = str::parse::<RecordId>, conflicts_with = "prefix")]
         incident: Option<RecordId>,
@@ -128,9 +127,9 @@ pub(in crate::cli) enum BlockCommand {
     Remove {
         #[command(flatten)]
         remote: Remote,
-        /// The prefix as blocked
-        #[arg(value_name = "CIDR", value_parser = prefix::parse)]
-        prefix: IpNet,
+        /// The prefix or group as blocked
+        #[arg(value_name = "CIDR", value_parser = str::parse::<Whom>)]
+        prefix: Whom,
         /// On all hosts of the fleet, whoever decided it
         #[arg(long)]
         fleet: bool,
@@ -139,26 +138,26 @@ pub(in crate::cli) enum BlockCommand {
 
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum AllowCommand {
-    /// Show allowed prefixes
+    /// Show allowed prefixes and groups
     List(Remote),
-    /// Exempt a prefix from blocks and limits
+    /// Exempt a prefix or group from blocks and limits
     Add {
         #[command(flatten)]
         remote: Remote,
-        /// Address or prefix
-        #[arg(value_name = "CIDR", value_parser = prefix::parse)]
-        prefix: IpNet,
+        /// Address, prefix, asn:NUMBER or country:CODE
+        #[arg(value_name = "CIDR", value_parser = str::parse::<Whom>)]
+        prefix: Whom,
         /// Reason, kept with the entry
         #[arg(long, value_name = "TEXT")]
         reason: Option<String>,
     },
-    /// Subject a prefix to blocks and limits again
+    /// Subject a prefix or group to blocks and limits again
     #[command(aliases = ["rm", "del", "delete"])]
     Remove {
         #[command(flatten)]
         remote: Remote,
-        /// The prefix as allowed
-        #[arg(value_name = "CIDR", value_parser = prefix::parse)]
-        prefix: IpNet,
+        /// The prefix or group as allowed
+        #[arg(value_name = "CIDR", value_parser = str::parse::<Whom>)]
+        prefix: Whom,
     },
 }

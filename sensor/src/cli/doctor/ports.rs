@@ -10,6 +10,7 @@ use crate::cli::args::Remote;
 use crate::control::Client;
 use crate::control::wire::{Envelope, HttpReport, InnerReport, Request, StatusReport};
 use crate::kernel;
+use crate::metrics::{Degraded, Part};
 
 /// Requests with forwarding headers from which on a peer is reported: a proxy soon sends that many, a curious client
 /// seldom does.
@@ -23,9 +24,23 @@ pub(super) fn findings(remote: &Remote) -> Vec<Finding> {
     let request = Envelope { request: Request::Status, ssh: None };
     let status: Option<StatusReport> = Client::new(&remote.socket).ask_for(&request).ok();
     let inner = status.iter().flat_map(|status| inner(&status.inner_interfaces)).collect::<Vec<_>>();
+    let groups = status.iter().flat_map(|status| groups(&status.degraded)).collect::<Vec<_>>();
     let mut findings = judge(&listening, status.map(|status| status.http));
     findings.extend(inner);
+    findings.extend(groups);
     findings
+}
+
+/// Groups whose databases cannot be read.
+fn groups(degraded: &[Degraded]) -> impl Iterator<Item = Finding> + '_ {
+    let of_groups = degraded.iter().filter(|found| found.part == Part::Groups);
+    of_groups.map(|found| {
+        Finding::problem(
+            found.what.clone(),
+            "databases of [names] have to be files in MaxMind's format that the daemon's user can read, in the place \
+             that they had when it started",
+        )
+    })
 }
 
 /// Activity on inner interfaces.
@@ -166,6 +181,14 @@ mod tests {
     use super::*;
     use crate::identity::Forwarder;
     use crate::tls::PortCounts;
+
+    #[test]
+    fn groups_without_a_database_are_problems() {
+        let found = |part| Degraded { part, what: "asn:64500: no such file".to_owned() };
+        let told: Vec<Finding> = groups(&[found(Part::Groups), found(Part::Events)]).collect();
+        assert_eq!(told.len(), 1);
+        check(&told[0], Severity::Problem, "asn:64500", "[names]");
+    }
 
     #[test]
     fn ports_that_speak_http_are_told_apart() {

@@ -1,9 +1,8 @@
 //! Names for addresses: reverse DNS on request, verified crawlers, and databases.
 //!
-//! The command does this, not the daemon, which neither queries name servers nor reads databases.
+//! The command does this, not the daemon, which queries no name servers, and reads databases only for rules.
 
 mod crawlers;
-mod databases;
 mod reverse;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,12 +13,13 @@ use ipnet::IpNet;
 use serde::Serialize;
 use serde_json::Value;
 
-use self::databases::Open;
 use super::args::Remote;
 use super::ask_for;
 use super::output::printable;
+use super::say::complain;
 use crate::control::ClientError;
 use crate::control::wire::{Request, StatusReport};
+use crate::groups::{DatabaseError, Origins, Place};
 
 /// Names kept by a following command; beyond that, all are looked up again.
 const MOST_KEPT: usize = 65_536;
@@ -48,6 +48,11 @@ impl Name {
     fn is_empty(&self) -> bool {
         *self == Self::default()
     }
+
+    fn place(&mut self, place: Place) {
+        let Place { asn, organization, country } = place;
+        (self.asn, self.organization, self.country) = (asn, organization, country);
+    }
 }
 
 impl fmt::Display for Name {
@@ -72,7 +77,7 @@ impl fmt::Display for Name {
 /// Looks names up; by default in no source.
 #[derive(Default)]
 pub(super) struct Names {
-    databases: Open,
+    databases: Origins,
     resolve: bool,
     /// What was found, for commands that go on.
     found: BTreeMap<IpNet, Name>,
@@ -85,7 +90,8 @@ impl Names {
     /// If the daemon does not answer.
     pub(super) fn of(remote: &Remote, resolve: bool) -> Result<Self, ClientError> {
         let status: StatusReport = ask_for(remote, Request::Status)?;
-        Ok(Self { databases: Open::new(&status.databases), resolve, found: BTreeMap::new() })
+        let tell = |error: &DatabaseError| complain(format!("{error}; continuing without it"));
+        Ok(Self { databases: Origins::open(&status.databases, tell), resolve, found: BTreeMap::new() })
     }
 
     /// Whether anything can be found.
@@ -107,7 +113,7 @@ impl Names {
         let mut names = if self.resolve { reverse::resolve(addresses) } else { BTreeMap::new() };
         for client in new {
             let mut name = names.remove(&client.addr()).unwrap_or_default();
-            self.databases.add(client.addr(), &mut name);
+            name.place(self.databases.of(client.addr()));
             self.found.insert(client, name);
         }
     }

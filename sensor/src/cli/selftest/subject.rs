@@ -124,7 +124,9 @@ impl Daemon {
     /// The block of a client.
     pub(super) fn block(&self, address: Ipv4Addr) -> Result<Option<BlockRow>> {
         let rows: Vec<BlockRow> = self.ask(Request::BlockList)?;
-        Ok(rows.into_iter().find(|row| row.prefix.contains(&IpAddr::V4(address))))
+        Ok(rows
+            .into_iter()
+            .find(|row| row.prefix.prefix().is_some_and(|prefix| prefix.contains(&IpAddr::V4(address)))))
     }
 
     /// From the last byte of the deciding response to the block in the kernel, on average.

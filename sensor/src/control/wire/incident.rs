@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{BlockAdded, ClientRow};
 use crate::decide::{Incident, RecordId};
 use crate::detect::Severity;
+use crate::groups::Group;
 
 /// The name of an account, as a person typed it. It is hashed and forgotten, and never printed.
 #[derive(Clone, Serialize, Deserialize)]
@@ -65,6 +66,9 @@ pub struct IncidentBlocks {
 pub struct Preview {
     /// Prefixes that would be blocked.
     pub prefixes: Vec<IpNet>,
+    /// The group that would be blocked, with the number of its networks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<(Group, u64)>,
     /// Those that would not.
     pub left_alone: Vec<LeftAlone>,
     /// Whether blocks are carried out: the mode is to enforce.
@@ -103,6 +107,8 @@ pub struct WayReport {
 pub enum Target {
     /// A prefix.
     Prefix(IpNet),
+    /// The networks of a group.
+    Group(Group),
     /// Everybody whom an incident accuses.
     Incident(RecordId),
 }

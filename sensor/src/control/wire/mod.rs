@@ -1,6 +1,6 @@
 //! The wire types of the control socket.
 
-mod databases;
+mod clients_by;
 mod explanation;
 mod fleet;
 mod incident;
@@ -12,7 +12,7 @@ mod routes;
 mod ssh;
 mod words;
 
-pub use databases::Databases;
+pub use clients_by::{ClientsBy, ClientsRow};
 pub use explanation::{AlertExplanation, Explanation, Within};
 pub use fleet::{FleetHost, FleetReport, FleetSays};
 pub use incident::{AccountReport, IncidentBlocks, LeftAlone, Mark, Preview, Target, Typed, WayReport};
@@ -36,6 +36,7 @@ use crate::decide::RecordId;
 #[cfg(doc)]
 use crate::decide::{Alert, AuditEntry, Incident};
 use crate::enforce::{Limits, Mode, Scope};
+use crate::groups::Whom;
 
 /// Maximum length of a line on either side, in bytes: a list of 100,000 blocks has about 20 MB.
 pub const MAX_ANSWER: usize = 64 << 20;
@@ -96,7 +97,7 @@ pub enum Request {
     /// [`BlockAdded`]
     BlockAdd {
         /// What to block.
-        prefix: IpNet,
+        prefix: Whom,
         /// For how many milliseconds; for good, where absent.
         for_ms: Option<u64>,
         /// Why.
@@ -132,7 +133,7 @@ pub enum Request {
     /// [`Removed`]
     BlockRemove {
         /// What to unblock.
-        prefix: IpNet,
+        prefix: Whom,
         /// Whether on all hosts of the fleet.
         #[serde(default)]
         fleet: bool,
@@ -142,21 +143,24 @@ pub enum Request {
     /// [`AllowRow`]
     AllowAdd {
         /// What to allow.
-        prefix: IpNet,
+        prefix: Whom,
         /// Why.
         reason: Option<String>,
     },
     /// [`Removed`]
     AllowRemove {
         /// What to allow no more.
-        prefix: IpNet,
+        prefix: Whom,
     },
-    /// [`ClientRow`]s, from two looks a second apart.
+    /// [`ClientRow`]s, from two looks a second apart; [`ClientsRow`]s of clients that are put together.
     Clients {
         /// How many.
         top: usize,
-        /// By what.
+        /// By what they are sorted.
         sort: ClientSort,
+        /// By what they are put together, if they are.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<ClientsBy>,
     },
     /// [`RoutesReport`], from two looks a second apart.
     Routes {

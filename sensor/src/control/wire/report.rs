@@ -6,11 +6,12 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use super::logs::AccessLogReport;
-use super::{ClientSort, Databases, Mark, Standing};
+use super::{ClientSort, Mark, Standing};
 use crate::clock::Timestamp;
 use crate::confine::Confinement;
 use crate::detect::Severity;
 use crate::enforce::{Limits, Mode, Origin, Scope};
+use crate::groups::{Databases, Group, Whom};
 use crate::identity::Forwarder;
 use crate::kernel::{Presence, XdpMode};
 use crate::metrics::Degraded;
@@ -38,7 +39,7 @@ pub struct Confirmed {
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Removed {
     /// What was removed.
-    pub removed: IpNet,
+    pub removed: Whom,
 }
 
 /// Answer to a reload: the keys in which the configuration differs from what was in force.
@@ -224,6 +225,9 @@ pub struct StatusReport {
     pub allows_active: u64,
     /// Scopes with limits of their own.
     pub scopes: u64,
+    /// Groups that rules name, each with the number of its networks in the kernel.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<(Group, u64)>,
     /// Kernel memory of all maps.
     pub kernel_memory_bytes: u64,
     /// What is seen of HTTP; absent where it is not.
@@ -267,6 +271,9 @@ pub struct PendingRow {
 pub struct LimitRow {
     /// Whose limits.
     pub scope: Scope,
+    /// Networks of the group, if the scope is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub networks: Option<u64>,
     /// Who set them.
     pub origin: Origin,
     /// The limits in force, with what the scope inherits.
@@ -282,8 +289,11 @@ pub struct LimitRow {
 /// One block.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct BlockRow {
-    /// The prefix.
-    pub prefix: IpNet,
+    /// The prefix or group.
+    pub prefix: Whom,
+    /// Networks of the group.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub networks: Option<u64>,
     /// When it ends.
     pub until: Option<Timestamp>,
     /// Why.
@@ -305,13 +315,19 @@ pub struct BlockAdded {
     /// Prefixes within the block that are allowed, and so are not dropped.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub allowed: Vec<IpNet>,
+    /// Prefixes within a blocked group that are never blocked, and why.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub spared: Vec<String>,
 }
 
-/// One allowed prefix.
+/// One allowed prefix or group.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct AllowRow {
-    /// The prefix.
-    pub prefix: IpNet,
+    /// The prefix or group.
+    pub prefix: Whom,
+    /// Networks of the group.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub networks: Option<u64>,
     /// Why.
     pub reason: Option<String>,
     /// Who.

@@ -1,9 +1,9 @@
 //! `sensor routes`, and how a client stands.
 
-use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
+use crate::groups::Whom;
 use crate::pipeline::RouteCounts;
 
 /// Order of `sensor routes`.
@@ -74,20 +74,20 @@ pub enum Standing {
     Plain,
     /// It is allowed.
     Allowed {
-        /// By the rule of this prefix.
-        by: IpNet,
+        /// By the rule of this prefix or group.
+        by: Whom,
     },
     /// It is blocked.
     Blocked {
-        /// By the rule of this prefix.
-        by: IpNet,
+        /// By the rule of this prefix or group.
+        by: Whom,
         /// When that ends.
         until: Option<Timestamp>,
     },
     /// It has limits of its own.
     Limited {
-        /// By the rule of this prefix.
-        by: IpNet,
+        /// By the rule of this prefix or group.
+        by: Whom,
     },
 }
 

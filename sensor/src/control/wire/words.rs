@@ -3,14 +3,16 @@
 use super::StatusReport;
 
 impl StatusReport {
-    /// The rules in force, as in `1 block, 0 allow rules, 1 limit scope`.
+    /// The rules in force, as in `1 block, 0 allow rules, 1 limit scope, asn:64500 of 12 networks`.
     #[must_use]
     pub fn policy(&self) -> String {
-        let rules = [
+        let mut rules = vec![
             counted(self.blocks_active, "block"),
             counted(self.allows_active, "allow rule"),
             counted(self.scopes, "limit scope"),
         ];
+        let groups = self.groups.iter();
+        rules.extend(groups.map(|(group, networks)| format!("{group} of {}", counted(*networks, "network"))));
         rules.join(", ")
     }
 }

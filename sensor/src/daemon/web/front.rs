@@ -162,7 +162,8 @@ mod tests {
             kill_switch_tripped: false,
             confinement: crate::confine::Confinement::default(),
             degraded: Vec::new(),
-            databases: crate::control::wire::Databases::default(),
+            groups: Vec::new(),
+            databases: crate::groups::Databases::default(),
         }
     }
 

@@ -9,6 +9,7 @@ use crate::clock::Timestamp;
 use crate::decide::alert::{About, Action, Alert};
 use crate::decide::id::RecordId;
 use crate::detect::{Evidence, Offender, Severity, Threat};
+use crate::groups::Share;
 use crate::prefix::ClientNet;
 
 /// Whether it goes on.
@@ -159,6 +160,9 @@ pub struct Incident {
     pub told: Timestamp,
     /// Evidence from the detector's latest signal.
     pub evidence: Evidence,
+    /// The autonomous systems and countries of all clients involved, as in alerts. In the answer to `sensor incidents`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<Share>,
     /// Every client involved. In the answer to `sensor incidents`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub offenders: Vec<Participant>,
@@ -197,6 +201,7 @@ impl Incident {
             step: Step::Began,
             told: alert.ts,
             evidence: alert.evidence.clone(),
+            groups: Vec::new(),
             offenders: Vec::new(),
         }
     }

@@ -20,6 +20,7 @@ fn deed(deed: Deed) -> Option<Effect> {
 #[test]
 fn sequences() {
     let prefix = |text: &str| text.parse().unwrap();
+    let whom = |text: &str| text.parse().unwrap();
     let flooder = prefix("10.9.0.66/32");
     let minutes = |count: u64| Some(Duration::from_secs(count * 60));
     let limits = |text: &str| parse_limit(text).unwrap();
@@ -48,10 +49,10 @@ fn sequences() {
         ),
         ("l Clear nonsense Enter Enter y", None),
         // What is undone is the rule, which may be wider than the client.
-        ("u y", deed(Deed::Unblock { prefix: prefix("10.9.0.0/24") })),
+        ("u y", deed(Deed::Unblock { prefix: whom("10.9.0.0/24") })),
         ("Down u", None),
-        ("Down Down u y", deed(Deed::Disallow { prefix: prefix("10.9.0.2/32") })),
-        ("End u y", deed(Deed::Unlimit { prefix: prefix("10.9.0.3/32") })),
+        ("Down Down u y", deed(Deed::Disallow { prefix: whom("10.9.0.2/32") })),
+        ("End u y", deed(Deed::Unlimit { prefix: whom("10.9.0.3/32") })),
         ("e", Some(Effect::Ask(Ask::Explain { prefix: flooder }))),
         ("Enter", Some(Effect::Ask(Ask::Explain { prefix: flooder }))),
         // Alerts, the newest first.
@@ -61,8 +62,8 @@ fn sequences() {
         ("2 b Enter y", None),
         ("2 e", None),
         // Blocks, the one that ends first at the top.
-        ("4 u y", deed(Deed::Unblock { prefix: prefix("10.9.0.0/24") })),
-        ("BackTab Down u y", deed(Deed::Unblock { prefix: prefix("198.51.100.0/24") })),
+        ("4 u y", deed(Deed::Unblock { prefix: whom("10.9.0.0/24") })),
+        ("BackTab Down u y", deed(Deed::Unblock { prefix: whom("198.51.100.0/24") })),
         ("c", None),
         ("q", Some(Effect::Quit)),
         ("? q", None),

@@ -31,7 +31,7 @@ fn line<'a>(row: &BlockRow, state: &State) -> Row<'a> {
     let ends = row.until.map_or("forever".to_owned(), |until| lasting(until.since(state.now)));
     let reason = row.reason.as_deref().map(|reason| format!(": {}", printable(reason))).unwrap_or_default();
     Row::new([
-        Line::from(short(&row.prefix)),
+        Line::from(row.prefix.prefix().map_or_else(|| row.prefix.to_string(), |prefix| short(&prefix))),
         Line::from(ends).right_aligned(),
         Line::from(format!("by {}{reason}", row.origin.label())),
     ])
