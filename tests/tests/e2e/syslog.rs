@@ -32,10 +32,9 @@ fn count(daemon: &Daemon, outcome: &str) -> Result<u64> {
 
 /// The last one of a detector; alerts, or ends of incidents.
 fn of(server: &Rsyslog, id: &str, detector: &str) -> Option<Value> {
-    server
-        .messages()
-        .into_iter()
-        .rfind(|message| message["id"] == id && message["elements"][OWN]["detector"] == detector)
+    server.messages().into_iter().rfind(|message| {
+        message["id"] == id && message["elements"].get(OWN).is_some_and(|own| own["detector"] == detector)
+    })
 }
 
 #[test]

@@ -50,10 +50,12 @@ fn alert(
         "window": { "start": "2026-11-26T08:17:02.000000Z", "end": "2026-11-26T08:17:14.000000Z" },
         "action": action,
     });
-    record[key] = about.into();
+    let mut put =
+        |key: &str, value: Value| record.as_object_mut().map(|object| object.insert(key.to_owned(), value));
+    put(key, about.into());
     if is_full {
-        record["until"] = "2026-11-26T08:27:14.000000Z".into();
-        record["reason_no_action"] = HOSTILE.into();
+        put("until", "2026-11-26T08:27:14.000000Z".into());
+        put("reason_no_action", HOSTILE.into());
         let exchange = json!({
             "ts": "2026-11-26T08:17:13.000000Z",
             "client": client,
@@ -65,9 +67,11 @@ fn alert(
             "unit": "shop.service",
         });
         let least = json!({ "ts": "2026-11-26T08:17:13.000000Z", "client": client, "status": null });
-        record["evidence"] = json!({
-            "accounts": 10, "share": 0.5, "most": u64::MAX, "text": HOSTILE, "exchanges": [exchange, least],
+        let exchanges = [exchange, least];
+        let evidence = json!({
+            "accounts": 10, "share": 0.5, "most": u64::MAX, "text": HOSTILE, "exchanges": exchanges,
         });
+        put("evidence", evidence);
     }
     Ok(serde_json::from_value(record)?)
 }
