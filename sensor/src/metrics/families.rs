@@ -115,11 +115,11 @@ families! {
     CLIENTS_ADMITTED: COUNTER "sensor_clients_admitted_total";
     /// Idle clients replaced by new ones.
     CLIENTS_EVICTED: COUNTER "sensor_clients_evicted_total";
-    /// Clients that proved their addresses by a TCP handshake.
+    /// Clients proven by a TCP handshake.
     CLIENTS_PROVEN: COUNTER "sensor_clients_proven_total";
     /// Unproven clients that left a full table for proven ones.
     CLIENTS_DISPLACED: COUNTER "sensor_clients_displaced_total";
-    /// Clients admitted because they acknowledged a SYN cookie.
+    /// Clients admitted by a SYN cookie.
     SYN_COOKIES_ACCEPTED: COUNTER "sensor_syn_cookies_accepted_total";
     /// Sources not admitted to the client table, by cause.
     CLIENTS_REFUSED: COUNTER "sensor_clients_refused_total";

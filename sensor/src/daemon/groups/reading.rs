@@ -84,7 +84,8 @@ impl Reading {
             recall(&kept, group, (&mut members, &mut trouble), now);
             // Of a new rule, there are none: that it has no effect is better than no daemon.
             members.entry(group).or_default();
-            self.troubles.entry(group).or_insert(trouble);
+            let and = |known: &mut String| *known = format!("{known}; {trouble}");
+            self.troubles.entry(group).and_modify(and).or_insert_with(|| trouble.clone());
         }
         policy.set_members(members);
         true
