@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 pub use deny_file::{DenyConfig, DenyFormat, Include};
 use documented::DocumentedFields;
+use hyper::http::uri::Authority;
 pub use syslog::{Facility, SyslogConfig, SyslogFormat, Transport};
 pub use webhook::{WebhookConfig, WebhookFormat};
 
@@ -52,6 +53,14 @@ impl NotifyConfig {
         alerts.finish();
         Self { output, webhook, syslog, deny_file }
     }
+}
+
+/// Refuses what stands where the port does and is none: a URL may have any digits there.
+fn check_port(authority: &Authority) -> Result<(), &'static str> {
+    let host = authority.host();
+    let behind = authority.as_str().strip_prefix(host).unwrap_or_default();
+    let has_port = authority.port_u16().is_some_and(|port| port > 0);
+    if behind.is_empty() || has_port { Ok(()) } else { Err("expected a port from 1 to 65535") }
 }
 
 const ABOUT: &str = "Where alerts are sent, besides `sensor alerts`.";

@@ -260,6 +260,7 @@ fn parse_url(text: &str) -> Result<Uri, &'static str> {
     if authority.as_str().contains('@') {
         return Err("syslog has no users: expected a host, and a port");
     }
+    super::check_port(authority)?;
     if url.path_and_query().is_some_and(|path| !matches!(path.as_str(), "" | "/")) {
         return Err("a syslog server has no path: expected a host, and a port");
     }

@@ -215,6 +215,7 @@ fn parse_url(text: &str) -> Result<Uri, &'static str> {
     if authority.as_str().contains('@') {
         return Err("credentials belong in `headers`, as \"Authorization: Basic ...\"");
     }
+    super::check_port(authority)?;
     Ok(url)
 }
 

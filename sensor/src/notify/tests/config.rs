@@ -99,6 +99,10 @@ fn mistakes_name_their_key() {
         ("[alerts.webhook]\nurl = \"/x\"", "s.toml:2: alerts.webhook.url: expected a URL with a host"),
         ("[alerts.webhook]\nurl = \"ftp://a.example/\"", "s.toml:2: alerts.webhook.url: expected http://"),
         (
+            "[alerts.webhook]\nurl = \"https://a.example:99999/hook\"",
+            "s.toml:2: alerts.webhook.url: expected a port from 1 to 65535",
+        ),
+        (
             "[alerts.webhook]\nurl = \"https://u:p@a.example/\"",
             "s.toml:2: alerts.webhook.url: credentials belong",
         ),
@@ -195,6 +199,8 @@ fn mistakes_about_a_syslog_server_name_their_key() {
         ("url = \"https://a.example\"", "s.toml:2: alerts.syslog.url: expected tls://, tcp:// or udp://"),
         ("url = \"tls://a.example/x\"", "s.toml:2: alerts.syslog.url: a syslog server has no path"),
         ("url = \"tls://u@a.example\"", "s.toml:2: alerts.syslog.url: syslog has no users"),
+        ("url = \"tls://a.example:65536\"", "s.toml:2: alerts.syslog.url: expected a port from 1 to 65535"),
+        ("url = \"tcp://[2001:db8::1]:0\"", "s.toml:2: alerts.syslog.url: expected a port from 1 to 65535"),
         (
             "url = \"udp://a.example\"\nca_file = \"/dev/null\"",
             "s.toml:3: alerts.syslog.ca_file: only a `tls://` server has certificates",
